@@ -1,0 +1,123 @@
+//! The document of a docker-archive, which is what `docker save` writes: `manifest.json`, pure.
+
+use crate::{
+    json::{self, Node},
+    limits::{DESCRIPTORS, MANIFEST_BYTES},
+};
+
+/// File that lists the images of an archive, at its top.
+pub const MANIFEST_FILE: &str = "manifest.json";
+
+/// One image of an archive. Paths are as stored; what they lead to is the archive's business.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArchivedImage {
+    /// Path of the image configuration.
+    pub config: String,
+    /// References that name the image, such as `nginx:1.29`.
+    pub repo_tags: Vec<String>,
+    /// Paths of the layers, bottom first.
+    pub layers: Vec<String>,
+}
+
+/// Reads `manifest.json`.
+///
+/// # Errors
+///
+/// [`Error`], which names the field.
+pub fn parse_manifest(manifest_json: &[u8]) -> Result<Vec<ArchivedImage>, Error> {
+    if manifest_json.len() as u64 > MANIFEST_BYTES {
+        return Err(Error::TooLarge { limit: MANIFEST_BYTES, got: manifest_json.len() as u64 });
+    }
+    let value = json::parse_strict(manifest_json)?;
+    let top = Node::top(MANIFEST_FILE, &value);
+    too_many(&top)?;
+    top.array()?.iter().map(read_image).collect()
+}
+
+fn read_image(image: &Node<'_>) -> Result<ArchivedImage, Error> {
+    image.only_exact_case(&["Config", "RepoTags", "Layers"])?;
+    let layers = image.optional("Layers")?;
+    if let Some(layers) = &layers {
+        too_many(layers)?;
+    }
+    Ok(ArchivedImage {
+        config: image.required("Config")?.string()?.to_owned(),
+        repo_tags: image.optional_strings("RepoTags")?,
+        layers: layers.map(|layers| layers.strings()).transpose()?.unwrap_or_default(),
+    })
+}
+
+fn too_many(list: &Node<'_>) -> Result<(), Error> {
+    match list.length() {
+        got if got > DESCRIPTORS => Err(Error::TooMany { path: list.path(), limit: DESCRIPTORS, got }),
+        _ => Ok(()),
+    }
+}
+
+/// Why the document is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// It is not JSON as it must be, or a field is wrong.
+    #[error(transparent)]
+    Json(#[from] json::Error),
+    /// It is larger than any such document may be.
+    #[error("{MANIFEST_FILE} is too large: expected at most {limit} bytes, got {got}")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+        /// Its size in bytes.
+        got: u64,
+    },
+    /// It has too many entries.
+    #[error("{path}: expected at most {limit} entries, got {got}")]
+    TooMany {
+        /// The list.
+        path: String,
+        /// The limit.
+        limit: usize,
+        /// Entries found.
+        got: usize,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images() {
+        let images = parse_manifest(
+            br#"[{"Config":"ab.json","RepoTags":["x:1","x:2"],"Layers":["a/layer.tar"],"Parent":"p"},
+                {"Config":"blobs/sha256/cd","RepoTags":null,"Layers":null}]"#,
+        );
+        assert_eq!(
+            images,
+            Ok(vec![
+                ArchivedImage {
+                    config: "ab.json".into(),
+                    repo_tags: vec!["x:1".into(), "x:2".into()],
+                    layers: vec!["a/layer.tar".into()],
+                },
+                ArchivedImage { config: "blobs/sha256/cd".into(), repo_tags: vec![], layers: vec![] },
+            ])
+        );
+    }
+
+    #[test]
+    fn refusals_name_the_field() {
+        for (document, words) in [
+            ("{}", "manifest.json"),
+            ("[1]", "manifest.json[0]"),
+            ("[{}]", "manifest.json[0].Config"),
+            (r#"[{"Config":"a","Layers":[1]}]"#, "manifest.json[0].Layers[0]"),
+            (r#"[{"Config":"a","RepoTags":"x"}]"#, "manifest.json[0].RepoTags"),
+            (r#"[{"config":"a"}]"#, "Config"),
+        ] {
+            let error = parse_manifest(document.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(words), "{document}: {error}");
+        }
+        let many = format!("[{}1]", "1,".repeat(DESCRIPTORS));
+        assert!(matches!(parse_manifest(many.as_bytes()), Err(Error::TooMany { .. })));
+    }
+}

@@ -1,0 +1,299 @@
+//! gzip with any number of members, as strict as the readers that container runtimes use: header fields checked,
+//! CRC-32 and length checked, nothing but further members after a member.
+
+use std::fmt;
+
+use flate2::{Crc, Decompress, FlushDecompress, Status};
+
+use super::{Decode, Error, Step};
+use crate::limits::Limits;
+
+const FHCRC: u8 = 1 << 1;
+const FEXTRA: u8 = 1 << 2;
+const FNAME: u8 = 1 << 3;
+const FCOMMENT: u8 = 1 << 4;
+const RESERVED: u8 = 0b1110_0000;
+
+pub(super) struct Gzip {
+    state: State,
+    /// Bytes of the fixed-size field being read.
+    field: Vec<u8>,
+    flags: u8,
+    header_crc: Crc,
+    inflate: Decompress,
+    crc: Crc,
+    length: u32,
+    name_bytes: u32,
+    read: u64,
+    member: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// The ten bytes that every member starts with.
+    Fixed,
+    ExtraLength,
+    Extra(u16),
+    /// Bytes of the name read so far.
+    Name(u32),
+    Comment(u32),
+    HeaderCrc,
+    Body,
+    Trailer,
+}
+
+/// What comes after a turn of the machine.
+enum Turn {
+    /// Another turn.
+    Next,
+    /// Nothing without more input.
+    Starved,
+    /// Nothing without more room.
+    Full,
+    /// A member ended.
+    Member,
+}
+
+impl Gzip {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            state: State::Fixed,
+            field: Vec::with_capacity(10),
+            flags: 0,
+            header_crc: Crc::new(),
+            inflate: Decompress::new(false),
+            crc: Crc::new(),
+            length: 0,
+            name_bytes: limits.gzip_name_bytes,
+            read: 0,
+            member: 0,
+        }
+    }
+
+    /// Reads the next field of a header or trailer.
+    fn frame(&mut self, input: &mut &[u8]) -> Result<Turn, Error> {
+        let before = input.len();
+        let turn = self.field(input);
+        self.read += (before - input.len()) as u64;
+        if let Ok(Turn::Member) = turn {
+            self.member = self.read;
+        }
+        turn
+    }
+
+    /// Inflates into `room`; how many bytes it wrote, and what comes next.
+    fn inflate(&mut self, input: &mut &[u8], room: &mut [u8]) -> (usize, Result<Turn, Error>) {
+        let (in_before, out_before) = (self.inflate.total_in(), self.inflate.total_out());
+        let status = self.inflate.decompress(input, room, FlushDecompress::None);
+        // Both differences are at most the lengths of the slices.
+        let read = (self.inflate.total_in() - in_before) as usize;
+        let written = (self.inflate.total_out() - out_before) as usize;
+        self.read += read as u64;
+        *input = input.get(read..).unwrap_or_default();
+        self.crc.update(room.get(..written).unwrap_or_default());
+        // The trailer counts modulo 2³².
+        self.length = self.length.wrapping_add(written as u32);
+        let turn = match status {
+            Err(_) => Err(Error::Deflate { offset: self.read }),
+            Ok(Status::StreamEnd) => {
+                self.state = State::Trailer;
+                Ok(Turn::Next)
+            }
+            Ok(_) if written == room.len() => Ok(Turn::Full),
+            Ok(_) if input.is_empty() => Ok(Turn::Starved),
+            Ok(_) if read == 0 && written == 0 => Err(Error::Deflate { offset: self.read }),
+            Ok(_) => Ok(Turn::Next),
+        };
+        (written, turn)
+    }
+
+    fn field(&mut self, input: &mut &[u8]) -> Result<Turn, Error> {
+        match self.state {
+            State::Fixed => {
+                let Some(fixed) = self.take::<10>(input) else { return Ok(Turn::Starved) };
+                let [id1, id2, method, flags, ..] = fixed;
+                if (id1, id2) != (0x1f, 0x8b) {
+                    return Err(self.invalid(Part::Magic));
+                }
+                if method != 8 {
+                    return Err(self.invalid(Part::Method));
+                }
+                if flags & RESERVED != 0 {
+                    return Err(self.invalid(Part::Reserved));
+                }
+                self.header_crc.reset();
+                self.header_crc.update(&fixed);
+                self.flags = flags;
+                self.after(State::Fixed);
+            }
+            State::ExtraLength => {
+                let Some(length) = self.take::<2>(input) else { return Ok(Turn::Starved) };
+                self.header_crc.update(&length);
+                self.state = State::Extra(u16::from_le_bytes(length));
+            }
+            State::Extra(left) => {
+                let (extra, rest) = input.split_at(usize::from(left).min(input.len()));
+                *input = rest;
+                self.header_crc.update(extra);
+                let left = left.saturating_sub(u16::try_from(extra.len()).unwrap_or(u16::MAX));
+                self.state = State::Extra(left);
+                if left > 0 {
+                    return Ok(Turn::Starved);
+                }
+                self.after(State::ExtraLength);
+            }
+            State::Name(have) => match self.text(have, Part::Name, input)? {
+                Some(have) => {
+                    self.state = State::Name(have);
+                    return Ok(Turn::Starved);
+                }
+                None => self.after(State::Name(0)),
+            },
+            State::Comment(have) => match self.text(have, Part::Comment, input)? {
+                Some(have) => {
+                    self.state = State::Comment(have);
+                    return Ok(Turn::Starved);
+                }
+                None => self.after(State::Comment(0)),
+            },
+            State::HeaderCrc => {
+                let Some(crc) = self.take::<2>(input) else { return Ok(Turn::Starved) };
+                if u32::from(u16::from_le_bytes(crc)) != self.header_crc.sum() & 0xffff {
+                    return Err(self.invalid(Part::Checksum));
+                }
+                self.after(State::HeaderCrc);
+            }
+            State::Body => {}
+            State::Trailer => {
+                let Some([c0, c1, c2, c3, l0, l1, l2, l3]) = self.take::<8>(input) else { return Ok(Turn::Starved) };
+                let (expected, got) = (u32::from_le_bytes([c0, c1, c2, c3]), self.crc.sum());
+                if expected != got {
+                    return Err(Error::GzipChecksum { expected, got });
+                }
+                let (expected, got) = (u32::from_le_bytes([l0, l1, l2, l3]), self.length);
+                if expected != got {
+                    return Err(Error::GzipLength { expected, got });
+                }
+                self.state = State::Fixed;
+                return Ok(Turn::Member);
+            }
+        }
+        Ok(Turn::Next)
+    }
+
+    /// The header field that follows the one of `state`, by the flags.
+    fn after(&mut self, state: State) {
+        let rank = match state {
+            State::Fixed => 0,
+            State::ExtraLength | State::Extra(_) => 1,
+            State::Name(_) => 2,
+            State::Comment(_) => 3,
+            _ => 4,
+        };
+        let next = [
+            (FEXTRA, State::ExtraLength),
+            (FNAME, State::Name(0)),
+            (FCOMMENT, State::Comment(0)),
+            (FHCRC, State::HeaderCrc),
+        ];
+        self.state =
+            next.iter().skip(rank).find(|(flag, _)| self.flags & flag != 0).map_or(State::Body, |(_, state)| *state);
+        if self.state == State::Body {
+            self.inflate.reset(false);
+            self.crc.reset();
+            self.length = 0;
+        }
+    }
+
+    /// Reads a NUL-terminated text of which `have` bytes were read before; the new count if it goes on.
+    fn text(&mut self, have: u32, part: Part, input: &mut &[u8]) -> Result<Option<u32>, Error> {
+        let room = self.name_bytes.saturating_sub(have) as usize;
+        let window = input.get(..room.min(input.len())).unwrap_or_default();
+        let end = window.iter().position(|&byte| byte == 0);
+        let (text, rest) = input.split_at(end.map_or(window.len(), |at| at + 1));
+        *input = rest;
+        self.header_crc.update(text);
+        match end {
+            Some(_) => Ok(None),
+            None if text.len() == room => Err(self.invalid(part)),
+            None => Ok(Some(have.saturating_add(u32::try_from(text.len()).unwrap_or(u32::MAX)))),
+        }
+    }
+
+    fn take<const N: usize>(&mut self, input: &mut &[u8]) -> Option<[u8; N]> {
+        if !super::gather(&mut self.field, N, input) {
+            return None;
+        }
+        let taken = self.field.first_chunk::<N>().copied();
+        self.field.clear();
+        taken
+    }
+
+    fn invalid(&self, part: Part) -> Error {
+        Error::GzipHeader { offset: self.member, part }
+    }
+}
+
+impl Decode for Gzip {
+    fn decode(&mut self, mut input: &[u8], output: &mut [u8]) -> (Step, Option<Error>) {
+        let length = input.len();
+        let mut step = Step::default();
+        let mut error = None;
+        loop {
+            let (written, turn) = match self.state {
+                State::Body => self.inflate(&mut input, output.get_mut(step.written..).unwrap_or_default()),
+                _ => (0, self.frame(&mut input)),
+            };
+            step.written += written;
+            match turn {
+                Ok(Turn::Next) => continue,
+                Ok(Turn::Starved) => step.starved = true,
+                Ok(Turn::Full) => {}
+                Ok(Turn::Member) => (step.starved, step.resumable) = (input.is_empty(), true),
+                Err(fault) => error = Some(fault),
+            }
+            step.read = length - input.len();
+            return (step, error);
+        }
+    }
+
+    fn finish(&self) -> Result<(), Error> {
+        // An empty stream has no member at all, which is one too few.
+        if self.state == State::Fixed && self.field.is_empty() && self.member > 0 {
+            Ok(())
+        } else {
+            Err(Error::UnexpectedEof { offset: self.read })
+        }
+    }
+}
+
+/// A part of a gzip member's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Part {
+    /// ID1 and ID2.
+    Magic,
+    /// CM, which must be 8 (deflate).
+    Method,
+    /// Reserved bits of FLG, which must be zero.
+    Reserved,
+    /// The original file name, which is too long.
+    Name,
+    /// The comment, which is too long.
+    Comment,
+    /// CRC16, which does not match.
+    Checksum,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Magic => "no magic number",
+            Self::Method => "unknown compression method",
+            Self::Reserved => "reserved flag set",
+            Self::Name => "file name too long",
+            Self::Comment => "comment too long",
+            Self::Checksum => "header checksum does not match",
+        })
+    }
+}

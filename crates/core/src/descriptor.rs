@@ -1,0 +1,110 @@
+//! Content descriptors (OCI image specification, `descriptor.md`).
+
+use std::collections::BTreeMap;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+use crate::{
+    digest::{self, Digest, Verifier},
+    json::{self, Node},
+    media_type::MediaType,
+    platform::Platform,
+};
+
+/// What some content is, and the digest and size that its bytes must have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Descriptor {
+    /// `mediaType`.
+    pub media_type: MediaType,
+    /// `digest`.
+    pub digest: Digest,
+    /// `size` in bytes, below 2^63.
+    pub size: u64,
+    /// `platform`, as it was written.
+    pub platform: Option<Platform>,
+    /// `artifactType`.
+    pub artifact_type: Option<MediaType>,
+    /// `urls` from which the content may also be had.
+    pub urls: Vec<String>,
+    /// `annotations`.
+    pub annotations: BTreeMap<String, String>,
+    /// `data`: the content itself, already checked against digest and size.
+    pub data: Option<Vec<u8>>,
+}
+
+impl Descriptor {
+    /// A descriptor of which only the required properties are known.
+    pub fn new(media_type: MediaType, digest: Digest, size: u64) -> Self {
+        Self {
+            media_type,
+            digest,
+            size,
+            platform: None,
+            artifact_type: None,
+            urls: Vec::new(),
+            annotations: BTreeMap::new(),
+            data: None,
+        }
+    }
+
+    /// Reads a descriptor from JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`json::Error`], which names the field: a missing or wrong property, an unsupported digest algorithm, or
+    /// embedded `data` that does not match.
+    pub(crate) fn read(node: &Node<'_>) -> Result<Self, json::Error> {
+        node.only_exact_case(&FIELDS)?;
+        let digest = read_digest(&node.required("digest")?)?;
+        let size = node.required("size")?.size()?;
+        let media_type = node.required("mediaType")?;
+        let data = node.optional("data")?.map(|data| read_data(&data, &digest, size)).transpose()?;
+        Ok(Self {
+            media_type: media_type.media_type()?,
+            digest,
+            size,
+            platform: node.optional("platform")?.map(|platform| read_platform(&platform)).transpose()?,
+            artifact_type: node.optional("artifactType")?.map(|kind| kind.media_type()).transpose()?,
+            urls: node.optional("urls")?.map(|urls| read_urls(&urls)).transpose()?.unwrap_or_default(),
+            annotations: node.optional_map("annotations")?,
+            data,
+        })
+    }
+}
+
+const FIELDS: [&str; 8] = ["mediaType", "digest", "size", "platform", "artifactType", "urls", "annotations", "data"];
+
+pub(crate) fn read_digest(node: &Node<'_>) -> Result<Digest, json::Error> {
+    let error = |error: digest::Error| json::Error::Digest { path: node.path(), error };
+    node.string()?.parse().map_err(error)
+}
+
+/// `platform` of a descriptor. An index for everywhere may say so with empty strings.
+fn read_platform(node: &Node<'_>) -> Result<Platform, json::Error> {
+    Ok(Platform {
+        architecture: node.required("architecture")?.string()?.to_owned(),
+        os: node.required("os")?.string()?.to_owned(),
+        variant: node.optional_text("variant")?,
+        os_version: node.optional_text("os.version")?,
+        os_features: node.optional_strings("os.features")?,
+    })
+}
+
+fn read_urls(node: &Node<'_>) -> Result<Vec<String>, json::Error> {
+    for url in node.array()? {
+        let text = url.string()?;
+        let scheme = text.split_once(':').map(|(scheme, _)| scheme).unwrap_or_default();
+        let absolute = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+.-".contains(&b));
+        if !absolute || !text.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(url.unexpected("an absolute URL"));
+        }
+    }
+    node.strings()
+}
+
+fn read_data(node: &Node<'_>, digest: &Digest, size: u64) -> Result<Vec<u8>, json::Error> {
+    let data = STANDARD.decode(node.string()?).map_err(|_| node.unexpected("base64 with padding"))?;
+    Verifier::check(digest, size, &data).map_err(|mismatch| json::Error::Data { path: node.path(), mismatch })?;
+    Ok(data)
+}

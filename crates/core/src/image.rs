@@ -1,0 +1,104 @@
+//! An image: a manifest and its configuration put together.
+
+mod instruction;
+
+pub use self::instruction::{Instruction, instruction};
+use crate::{
+    config::{self, ImageConfig},
+    descriptor::Descriptor,
+    digest::Digest,
+    manifest::{Manifest, Parsed, Raw},
+    media_type::{MediaType, Role},
+};
+
+/// An image, or an artifact that is kept like one.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// The manifest.
+    pub manifest: Parsed<Manifest>,
+    /// The configuration's bytes.
+    pub config_raw: Raw,
+    /// The configuration; empty for an artifact, whose configuration is of some other type.
+    pub config: ImageConfig,
+    /// The layers, bottom first.
+    pub layers: Vec<Layer>,
+}
+
+/// One layer of an image.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    /// Its place, where 0 is the bottom.
+    pub index: u32,
+    /// The blob.
+    pub descriptor: Descriptor,
+    /// The digest of the unpacked archive; none for an artifact.
+    pub diff_id: Option<Digest>,
+    /// The instruction that made it, if the history has exactly one for each layer.
+    pub created_by: Option<String>,
+}
+
+impl Image {
+    /// Pairs the layers with the digests of their unpacked archives and with the history.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] for a malformed configuration, [`Error::LayerCount`] if it does not speak of as many layers as
+    /// the manifest has. An artifact's configuration is not read, and so never refused.
+    pub fn assemble(manifest: Parsed<Manifest>, config_raw: Raw) -> Result<Self, Error> {
+        let is_image = has_image_config(&manifest);
+        let config = if is_image { ImageConfig::parse(&config_raw)? } else { ImageConfig::default() };
+        let descriptors = &manifest.value.layers;
+        if is_image && config.diff_ids.len() != descriptors.len() {
+            return Err(Error::LayerCount { layers: descriptors.len(), diff_ids: config.diff_ids.len() });
+        }
+        let makers: Vec<_> = config.history.iter().filter(|entry| !entry.empty_layer).collect();
+        // A history of another length fits the layers in more than one way: better none than a wrong one.
+        let makers = if makers.len() == descriptors.len() { makers } else { Vec::new() };
+        let layers = descriptors
+            .iter()
+            .zip(0..)
+            .enumerate()
+            .map(|(place, (descriptor, index))| Layer {
+                index,
+                descriptor: descriptor.clone(),
+                diff_id: config.diff_ids.get(place).copied(),
+                created_by: makers.get(place).and_then(|entry| entry.created_by.clone()),
+            })
+            .collect();
+        Ok(Self { manifest, config_raw, config, layers })
+    }
+
+    /// Whether this is an image, with a configuration that was read, and not an artifact.
+    pub fn is_image(&self) -> bool {
+        has_image_config(&self.manifest)
+    }
+
+    /// The sum of the layers' blobs, in bytes.
+    pub fn download_size(&self) -> u64 {
+        self.layers.iter().fold(0, |sum, layer| sum.saturating_add(layer.descriptor.size))
+    }
+}
+
+/// Old Docker pushed image configurations as `application/octet-stream`.
+fn has_image_config(manifest: &Parsed<Manifest>) -> bool {
+    let media_type = &manifest.value.config.media_type;
+    media_type.role() == Role::Config
+        || manifest.media_type == MediaType::DOCKER_MANIFEST && media_type.as_str() == "application/octet-stream"
+}
+
+/// Why manifest and configuration do not make an image.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The configuration is refused.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// The configuration is of another number of layers.
+    #[error("expected {layers} diff_ids, one for each layer, got {diff_ids}")]
+    LayerCount {
+        /// Layers of the manifest.
+        layers: usize,
+        /// Digests in the configuration.
+        diff_ids: usize,
+    },
+}

@@ -1,0 +1,256 @@
+//! One layer, from compressed bytes to entries, verified on the way.
+
+mod report;
+
+pub use report::{Finding, LayerReport};
+
+use crate::{
+    decode::{self, Checkpoint, Decoder, Format, MIN_OUTPUT},
+    digest::{Algorithm, Digest, Hasher},
+    limits::Limits,
+    media_type::{Compression, MediaType, Role},
+    tar::{self, EntrySink, Scanner},
+};
+
+/// How much is hashed and decoded at a time, so that it is still in the cache for the second of them.
+const INPUT: usize = 64 << 10;
+const OUTPUT: usize = 256 << 10;
+const _: () = assert!(OUTPUT >= MIN_OUTPUT);
+
+/// What a layer should be. `None`: not known, as for a layer in a file of its own.
+#[derive(Clone, Debug, Default)]
+pub struct Expected {
+    /// Digest of the blob.
+    pub digest: Option<Digest>,
+    /// Bytes of the blob.
+    pub size: Option<u64>,
+    /// Digest of the unpacked archive.
+    pub diff_id: Option<Digest>,
+    /// The declared type. The first bytes decide how to decode, as in container runtimes; the type decides only where
+    /// they tell nothing, and a contradiction is a [`Finding`].
+    pub media_type: Option<MediaType>,
+}
+
+/// Reads a layer that is pushed in any split: verify (digest, size), decode, verify (diff_id), scan.
+///
+/// [`push`](LayerReader::push) the blob's bytes in order, then [`finish`](LayerReader::finish). Entries are given as
+/// they arrive and are provisional until the report says that the layer is verified. To cancel, drop the reader.
+pub struct LayerReader {
+    expected: Expected,
+    limits: Limits,
+    blob: Hasher,
+    size: u64,
+    stage: Stage,
+    compression: Option<Compression>,
+    /// What the bytes are, where the media type says otherwise.
+    contradiction: Option<Format>,
+    content: Content,
+}
+
+enum Stage {
+    /// The first bytes, until they tell what the stream is.
+    Sniffing(Vec<u8>),
+    /// The blob is the archive.
+    Plain,
+    Decoding(Box<Decoder>),
+    Failed(Fault),
+}
+
+/// Why there is no more content.
+enum Fault {
+    Decode(decode::Error),
+    /// No layer may have this format.
+    Format(Format),
+    /// More bytes than the layer has.
+    Overlong,
+}
+
+/// What happens to unpacked bytes.
+struct Content {
+    /// Absent where the blob is the archive, so that its digest is computed once.
+    diff_id: Option<Hasher>,
+    scanner: Scanner,
+    error: Option<tar::Error>,
+    size: u64,
+    buffer: Vec<u8>,
+}
+
+impl LayerReader {
+    /// A reader at the start of a layer.
+    pub fn new(expected: Expected, limits: Limits) -> Self {
+        Self {
+            blob: Hasher::new(algorithm(expected.digest.as_ref())),
+            size: 0,
+            stage: Stage::Sniffing(Vec::new()),
+            compression: None,
+            contradiction: None,
+            content: Content {
+                diff_id: Some(Hasher::new(algorithm(expected.diff_id.as_ref()))),
+                scanner: Scanner::new(&limits),
+                error: None,
+                size: 0,
+                buffer: Vec::new(),
+            },
+            expected,
+            limits,
+        }
+    }
+
+    /// Takes the next bytes of the blob, any number of them.
+    ///
+    /// Never fails: after an error in the content the rest is still hashed, so that
+    /// [`finish`](LayerReader::finish) can tell first whether these are the right bytes at all.
+    pub fn push(&mut self, chunk: &[u8], sink: &mut impl EntrySink) -> Progress {
+        for part in chunk.chunks(INPUT) {
+            self.blob.update(part);
+            self.size += part.len() as u64;
+            if self.overlong() {
+                self.stage = Stage::Failed(Fault::Overlong);
+            }
+            match &mut self.stage {
+                Stage::Sniffing(head) => {
+                    head.extend_from_slice(part);
+                    self.sniff(false, sink);
+                }
+                _ => self.decode(part, sink),
+            }
+        }
+        self.progress()
+    }
+
+    /// The blob is over: says what it is and what is wrong with it.
+    pub fn finish(mut self, sink: &mut impl EntrySink) -> LayerReport {
+        self.sniff(true, sink);
+        report::report(self)
+    }
+
+    /// How far the layer is.
+    pub fn progress(&self) -> Progress {
+        Progress {
+            compressed: self.size,
+            uncompressed: self.content.size,
+            entries: self.content.scanner.entries(),
+            broken: matches!(self.stage, Stage::Failed(_)) || self.content.error.is_some(),
+            overlong: self.overlong(),
+        }
+    }
+
+    fn overlong(&self) -> bool {
+        self.expected.size.is_some_and(|size| self.size > size)
+    }
+
+    /// Chooses the decoder by the first bytes, or by the media type if they say nothing, and starts it.
+    fn sniff(&mut self, over: bool, sink: &mut impl EntrySink) {
+        let Stage::Sniffing(head) = &mut self.stage else { return };
+        let declared = match self.expected.media_type.as_ref().map(MediaType::role) {
+            Some(Role::Layer(compression)) => Some(compression),
+            _ => None,
+        };
+        let found = Format::sniff(head);
+        if found.is_none() && head.len() < Format::PREFIX && !over {
+            return;
+        }
+        // Container runtimes go by the bytes, so a wrong name is told but does not hide what they would unpack.
+        let compression = match found {
+            Some(found) => found.compression(),
+            None => Some(declared.unwrap_or(Compression::None)),
+        };
+        if let (Some(declared), Some(found)) = (declared, found)
+            && compression.is_some_and(|compression| compression != declared)
+        {
+            self.contradiction = Some(found);
+        }
+        let head = std::mem::take(head);
+        self.compression = compression;
+        match (compression, found) {
+            (Some(compression), _) => {
+                self.start(compression, sink);
+                if !head.is_empty() {
+                    self.decode(&head, sink);
+                }
+            }
+            (None, Some(found)) => self.stage = Stage::Failed(Fault::Format(found)),
+            // What is not recognised was given a compression above.
+            (None, None) => {}
+        }
+    }
+
+    fn start(&mut self, compression: Compression, sink: &mut impl EntrySink) {
+        if compression != Compression::None {
+            self.content.buffer = vec![0; OUTPUT];
+            sink.checkpoint(Checkpoint::default());
+            self.stage = Stage::Decoding(Box::new(Decoder::new(compression, &self.limits)));
+            return;
+        }
+        self.stage = Stage::Plain;
+        if algorithm(self.expected.digest.as_ref()) == algorithm(self.expected.diff_id.as_ref()) {
+            self.content.diff_id = None;
+        }
+    }
+
+    fn decode(&mut self, mut input: &[u8], sink: &mut impl EntrySink) {
+        match &mut self.stage {
+            Stage::Sniffing(_) | Stage::Failed(_) => {}
+            Stage::Plain => {
+                self.content.take(input, sink);
+                let limit = self.limits.unpacked_bytes;
+                if self.content.size > limit {
+                    self.stage = Stage::Failed(Fault::Decode(decode::Error::TooLarge { limit }));
+                }
+            }
+            Stage::Decoding(decoder) => {
+                let mut buffer = std::mem::take(&mut self.content.buffer);
+                loop {
+                    let step = match decoder.decode(input, &mut buffer) {
+                        Ok(step) => step,
+                        Err(error) => {
+                            self.stage = Stage::Failed(Fault::Decode(error));
+                            return;
+                        }
+                    };
+                    input = input.get(step.read..).unwrap_or_default();
+                    self.content.take(buffer.get(..step.written).unwrap_or_default(), sink);
+                    if let Some(checkpoint) = decoder.take_checkpoint() {
+                        sink.checkpoint(checkpoint);
+                    }
+                    if step.starved {
+                        break;
+                    }
+                }
+                self.content.buffer = buffer;
+            }
+        }
+    }
+}
+
+impl Content {
+    fn take(&mut self, bytes: &[u8], sink: &mut impl EntrySink) {
+        if let Some(hasher) = &mut self.diff_id {
+            hasher.update(bytes);
+        }
+        self.size += bytes.len() as u64;
+        if self.error.is_none() {
+            self.error = self.scanner.push(bytes, sink).err();
+        }
+    }
+}
+
+/// The algorithm that an expected digest asks for.
+fn algorithm(expected: Option<&Digest>) -> Algorithm {
+    expected.map_or(Algorithm::Sha256, Digest::algorithm)
+}
+
+/// How far a layer is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes of the blob.
+    pub compressed: u64,
+    /// Bytes of the unpacked archive.
+    pub uncompressed: u64,
+    /// Entries given.
+    pub entries: u64,
+    /// The content is not valid, or more bytes came than the layer has: no more entries will come.
+    pub broken: bool,
+    /// More bytes came than the layer has: there is no use in reading on.
+    pub overlong: bool,
+}

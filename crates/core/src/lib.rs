@@ -1,0 +1,24 @@
+//! Container images, read and verified: references, manifests, layers, trees.
+//!
+//! This crate has no async, no clock, no threads, no environment, no file system, no sockets and no log.
+//! Bytes are pushed in; values, reports and entries come out.
+
+pub mod archive;
+pub mod config;
+pub mod decode;
+pub mod descriptor;
+pub mod digest;
+pub mod hint;
+pub mod image;
+pub mod json;
+pub mod layer;
+pub mod layout;
+pub mod limits;
+pub mod manifest;
+pub mod media_type;
+pub mod path;
+pub mod platform;
+mod quote;
+pub mod reference;
+pub mod tar;
+pub mod tree;

@@ -1,0 +1,266 @@
+//! Platforms, and the choice of one in an index, as containerd makes it.
+
+use std::{fmt, str::FromStr};
+
+use crate::{descriptor::Descriptor, media_type::Role, quote::quote};
+
+/// An operating system and an architecture, as `os/architecture[/variant]`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Platform {
+    /// The operating system, by Go's `GOOS`.
+    pub os: String,
+    /// The architecture, by Go's `GOARCH`.
+    pub architecture: String,
+    /// The variant of the architecture, such as `v7`.
+    pub variant: Option<String>,
+    /// The version of the operating system, which matters on Windows.
+    pub os_version: Option<String>,
+    /// Features that the image needs of the operating system.
+    pub os_features: Vec<String>,
+}
+
+impl Platform {
+    /// A normalised platform: `x86_64` is `amd64`, `aarch64` and `arm64/v8` are `arm64`, `arm` is `arm/v7`.
+    pub fn new(os: &str, architecture: &str, variant: Option<&str>) -> Self {
+        Self {
+            os: os.to_owned(),
+            architecture: architecture.to_owned(),
+            variant: variant.map(str::to_owned),
+            os_version: None,
+            os_features: Vec::new(),
+        }
+        .normalized()
+    }
+
+    /// The same platform under its usual names.
+    #[must_use]
+    pub fn normalized(&self) -> Self {
+        let os = match self.os.to_ascii_lowercase() {
+            os if os == "macos" => "darwin".to_owned(),
+            os => os,
+        };
+        let architecture = self.architecture.to_ascii_lowercase();
+        let variant = self.variant.as_deref().unwrap_or_default().to_ascii_lowercase();
+        let (architecture, variant) = match (architecture.as_str(), variant.as_str()) {
+            ("i386", _) => ("386", ""),
+            ("x86_64" | "x86-64" | "amd64", "v1") => ("amd64", ""),
+            ("x86_64" | "x86-64" | "amd64", other) => ("amd64", other),
+            ("aarch64" | "arm64", "8" | "8.0" | "v8" | "v8.0") => ("arm64", ""),
+            ("aarch64" | "arm64", "9" | "9.0" | "v9.0") => ("arm64", "v9"),
+            ("aarch64" | "arm64", other) => ("arm64", other),
+            ("armhf", _) => ("arm", "v7"),
+            ("armel", _) => ("arm", "v6"),
+            ("arm", "" | "7") => ("arm", "v7"),
+            ("arm", "5") => ("arm", "v5"),
+            ("arm", "6") => ("arm", "v6"),
+            ("arm", "8") => ("arm", "v8"),
+            (architecture, variant) => (architecture, variant),
+        };
+        Self {
+            os,
+            architecture: architecture.to_owned(),
+            variant: (!variant.is_empty()).then(|| variant.to_owned()),
+            os_version: self.os_version.clone().filter(|version| !version.is_empty()),
+            os_features: self.os_features.clone(),
+        }
+    }
+
+    /// Whether this is a place-holder, as on attestations: no machine runs it.
+    pub fn is_unknown(&self) -> bool {
+        [&self.os, &self.architecture].into_iter().any(|part| part.is_empty() || part == "unknown")
+    }
+
+    /// Whether a machine of this platform runs an image for `offer`: the rule by which [`select`] chooses.
+    pub fn runs(&self, offer: &Self) -> bool {
+        let (wanted, offer) = (self.normalized(), offer.normalized());
+        wanted.accepts_system(&offer) && step(&wanted.ladder(), &offer).is_some()
+    }
+
+    /// Architectures that a machine of this (normalised) platform runs, best first.
+    fn ladder(&self) -> Vec<(String, Option<String>)> {
+        let mut steps = vec![(self.architecture.clone(), self.variant.clone())];
+        let variant = self.variant.as_deref().unwrap_or_default();
+        match self.architecture.as_str() {
+            "amd64" => {
+                let level = number(variant).unwrap_or(1);
+                steps.extend((2..level).rev().map(|level| ("amd64".to_owned(), Some(format!("v{level}")))));
+                if level > 1 {
+                    steps.push(("amd64".to_owned(), None));
+                }
+                steps.push(("386".to_owned(), None));
+            }
+            "arm" => steps.extend(arm(number(variant).unwrap_or(5))),
+            "arm64" => {
+                let variant = if variant.is_empty() { "v8" } else { variant };
+                let (major, minor) = variant.split_once('.').unwrap_or((variant, "0"));
+                if let (Some(major @ (8 | 9)), Some(minor)) = (number(major), number(minor)) {
+                    steps.extend(arm64(major, minor));
+                }
+                steps.push(("arm".to_owned(), Some("v8".to_owned())));
+                steps.extend(arm(8));
+            }
+            _ => {}
+        }
+        steps
+    }
+
+    /// Whether an image for `offer` (normalised) may run where this operating system is wanted.
+    fn accepts_system(&self, offer: &Self) -> bool {
+        if self.os != offer.os {
+            return false;
+        }
+        match (&self.os_version, &offer.os_version) {
+            // A Windows container runs on the build that it was made for.
+            (Some(wanted), Some(offered)) if self.os == "windows" => build(wanted) == build(offered),
+            _ => true,
+        }
+    }
+}
+
+fn arm(version: u32) -> impl Iterator<Item = (String, Option<String>)> {
+    (5..version.min(MAX_VERSION)).rev().map(|version| ("arm".to_owned(), Some(format!("v{version}"))))
+}
+
+/// Everything below `v<major>.<minor>`. Version 9.0 grew out of 8.5, so 9.x runs 8.(x + 5).
+fn arm64(major: u32, minor: u32) -> impl Iterator<Item = (String, Option<String>)> {
+    let minor = minor.min(MAX_VERSION);
+    let (nine, eight) = if major == 9 { (minor, minor + 6) } else { (0, minor) };
+    let nines = (0..nine).rev().map(|minor| (9, minor));
+    let eights = (0..eight).rev().map(|minor| (8, minor));
+    nines.chain(eights).map(|(major, minor)| {
+        let variant = match (major, minor) {
+            (8, 0) => None,
+            (major, 0) => Some(format!("v{major}")),
+            (major, minor) => Some(format!("v{major}.{minor}")),
+        };
+        ("arm64".to_owned(), variant)
+    })
+}
+
+/// No processor has more versions than this; a larger number is not worth a ladder of its length.
+const MAX_VERSION: u32 = 32;
+
+fn number(text: &str) -> Option<u32> {
+    text.strip_prefix('v').unwrap_or(text).parse().ok().map(|number: u32| number.min(MAX_VERSION))
+}
+
+/// `major.minor.build` of a Windows version, without its revision.
+fn build(version: &str) -> &str {
+    version.match_indices('.').nth(2).map_or(version, |(at, _)| &version[..at])
+}
+
+/// `os/architecture[/variant]`, with the version of the operating system behind it if there is one:
+/// `windows(10.0.17763.1)/amd64`.
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.os)?;
+        if let Some(version) = &self.os_version {
+            write!(f, "({version})")?;
+        }
+        write!(f, "/{}", self.architecture)?;
+        match &self.variant {
+            Some(variant) => write!(f, "/{variant}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl FromStr for Platform {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let error = || Error(quote(text.as_bytes()));
+        let is_name =
+            |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
+        let mut parts = text.split('/');
+        let (os, architecture) = parts.next().zip(parts.next()).ok_or_else(error)?;
+        let variant = parts.next();
+        let (os, version) = match os.strip_suffix(')').and_then(|os| os.split_once('(')) {
+            Some((os, version)) => (os, Some(version)),
+            None => (os, None),
+        };
+        let named = [Some(os), Some(architecture), variant, version].into_iter().flatten().all(is_name);
+        if !named || parts.next().is_some() {
+            return Err(error());
+        }
+        Ok(Self { os_version: version.map(str::to_owned), ..Self::new(os, architecture, variant) })
+    }
+}
+
+/// Why text is not a platform. Holds the text, cut and escaped.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid platform: expected os/architecture[/variant], got `{0}`")]
+pub struct Error(pub String);
+
+/// The best entry of an index for a wanted platform.
+///
+/// An exact match wins, then what the same machine also runs (`arm/v6` on `arm/v7`, `386` on `amd64`), then an entry
+/// that names no platform; among equals the first in the index. Attestations are never chosen.
+///
+/// # Errors
+///
+/// [`NoMatch`], which lists the platforms that there are.
+pub fn select<'i>(manifests: &'i [Descriptor], wanted: &Platform) -> Result<&'i Descriptor, NoMatch> {
+    let wanted = wanted.normalized();
+    let ladder = wanted.ladder();
+    let fit = |entry: &Descriptor| {
+        let offer = entry.platform.as_ref()?.normalized();
+        if wanted.accepts_system(&offer) { step(&ladder, &offer) } else { None }
+    };
+    let images = || manifests.iter().filter(|entry| is_image(entry));
+    images()
+        .filter_map(|entry| Some((fit(entry)?, entry)))
+        .min_by_key(|(step, _)| *step)
+        .map(|(_, entry)| entry)
+        .or_else(|| images().find(|entry| entry.platform.is_none()))
+        .ok_or_else(|| NoMatch { wanted, available: available(manifests) })
+}
+
+/// How far down the ladder an offer stands.
+fn step(ladder: &[(String, Option<String>)], offer: &Platform) -> Option<usize> {
+    ladder.iter().position(|(architecture, variant)| *architecture == offer.architecture && *variant == offer.variant)
+}
+
+/// The platforms of an index that a person may choose, in its order and each once; attestations are left out.
+pub fn available(manifests: &[Descriptor]) -> Vec<Platform> {
+    let mut platforms = Vec::new();
+    for platform in manifests.iter().filter(|entry| is_image(entry)).filter_map(|entry| entry.platform.as_ref()) {
+        let platform = platform.normalized();
+        if !platforms.contains(&platform) {
+            platforms.push(platform);
+        }
+    }
+    platforms
+}
+
+/// Whether an entry of an index is an image (or an index of images), and not an attestation or something foreign.
+fn is_image(entry: &Descriptor) -> bool {
+    matches!(entry.media_type.role(), Role::Manifest | Role::Index)
+        && !entry.annotations.contains_key(ATTESTATION)
+        && !entry.platform.as_ref().is_some_and(Platform::is_unknown)
+}
+
+/// BuildKit's mark on entries that speak about another entry.
+const ATTESTATION: &str = "vnd.docker.reference.type";
+
+/// No entry of an index fits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoMatch {
+    /// What was asked for.
+    pub wanted: Platform,
+    /// What there is.
+    pub available: Vec<Platform>,
+}
+
+impl std::error::Error for NoMatch {}
+
+impl fmt::Display for NoMatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no image for platform {}", quote(self.wanted.to_string().as_bytes()))?;
+        for (position, platform) in self.available.iter().enumerate() {
+            f.write_str(if position == 0 { "; available: " } else { ", " })?;
+            f.write_str(&quote(platform.to_string().as_bytes()))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,167 @@
+//! One 512-byte header block.
+
+use super::error::Field;
+
+pub(super) const BLOCK: usize = 512;
+pub(super) type Block = [u8; BLOCK];
+
+/// Header formats, told apart by their magic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    V7,
+    /// POSIX ustar, also under PAX.
+    Ustar,
+    Gnu,
+    /// Schily's star.
+    Star,
+}
+
+/// What a header block says.
+#[derive(Debug)]
+pub(super) struct Header {
+    pub(super) format: Format,
+    pub(super) typeflag: u8,
+    pub(super) name: Vec<u8>,
+    pub(super) link: Vec<u8>,
+    pub(super) size: i64,
+    pub(super) mode: i64,
+    pub(super) uid: i64,
+    pub(super) gid: i64,
+    pub(super) mtime: i64,
+    pub(super) major: i64,
+    pub(super) minor: i64,
+    /// The checksum is right only with signed bytes.
+    pub(super) signed_checksum: bool,
+    /// Bytes where ustar keeps the name's prefix, in a format that keeps none there.
+    pub(super) stray_prefix: bool,
+}
+
+/// Whether a block is a header with a valid checksum.
+pub(crate) fn is_header(block: &Block) -> bool {
+    checksum(block).is_some()
+}
+
+pub(super) fn is_zero(block: &Block) -> bool {
+    block.iter().fold(0, |any, byte| any | byte) == 0
+}
+
+/// Bytes that fill the last block of data of this length.
+pub(super) fn padding(length: u64) -> u64 {
+    length.wrapping_neg() % BLOCK as u64
+}
+
+impl Header {
+    pub(super) fn parse(block: &Block) -> Result<Self, Field> {
+        let signed_checksum = checksum(block).ok_or(Field::Checksum)?;
+        let format = format(block);
+        let mut name = text(&block[..100]).to_vec();
+        let link = text(&block[157..257]).to_vec();
+        let size = number(&block[124..136]).ok_or(Field::Size)?;
+        let mode = number(&block[100..108]).ok_or(Field::Mode)?;
+        let uid = number(&block[108..116]).ok_or(Field::Uid)?;
+        let gid = number(&block[116..124]).ok_or(Field::Gid)?;
+        let mtime = number(&block[136..148]).ok_or(Field::ModTime)?;
+        let (mut major, mut minor) = (0, 0);
+        if format != Format::V7 {
+            major = number(&block[329..337]).ok_or(Field::DevMajor)?;
+            minor = number(&block[337..345]).ok_or(Field::DevMinor)?;
+        }
+        let prefix = match format {
+            Format::V7 => None,
+            Format::Ustar => Some(text(&block[345..500])),
+            Format::Star => {
+                number(&block[476..488]).ok_or(Field::AccessTime)?;
+                number(&block[488..500]).ok_or(Field::ChangeTime)?;
+                Some(text(&block[345..476]))
+            }
+            // Old Go versions wrote a prefix over GNU's access and change times. Where these are no numbers and the
+            // prefix is ASCII, it is taken for one.
+            Format::Gnu => {
+                let time = |field: &[u8]| field.first() == Some(&0) || number(field).is_some();
+                let times = time(&block[345..357]) && time(&block[357..369]);
+                Some(text(&block[345..500])).filter(|prefix| !times && prefix.is_ascii())
+            }
+        };
+        let stray_prefix = prefix.is_none() && block[345] != 0;
+        if let Some(prefix) = prefix.filter(|prefix| !prefix.is_empty()) {
+            name = [prefix, b"/", &name].concat();
+        }
+        let typeflag = block[156];
+        Ok(Self {
+            format,
+            typeflag,
+            name,
+            link,
+            size,
+            mode,
+            uid,
+            gid,
+            mtime,
+            major,
+            minor,
+            signed_checksum,
+            stray_prefix,
+        })
+    }
+}
+
+/// Whether the checksum is right with signed bytes only; `None` if it is right with neither.
+fn checksum(block: &Block) -> Option<bool> {
+    let stored = octal(&block[148..156])?;
+    let field = &block[148..156];
+    let blanks = 8 * u64::from(b' ');
+    let sum = |bytes: &[u8]| bytes.iter().map(|&byte| u64::from(byte)).sum::<u64>();
+    let unsigned = sum(block) - sum(field) + blanks;
+    if stored == unsigned {
+        return Some(false);
+    }
+    let high = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte >= 0x80).count() as u64;
+    let signed = unsigned.checked_sub(256 * (high(block) - high(field)))?;
+    (stored == signed).then_some(true)
+}
+
+fn format(block: &Block) -> Format {
+    match &block[257..265] {
+        [b'u', b's', b't', b'a', b'r', 0, ..] if &block[508..] == b"tar\0" => Format::Star,
+        [b'u', b's', b't', b'a', b'r', 0, ..] => Format::Ustar,
+        b"ustar  \0" => Format::Gnu,
+        _ => Format::V7,
+    }
+}
+
+/// The bytes up to the first NUL.
+pub(super) fn text(field: &[u8]) -> &[u8] {
+    field.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
+/// A number in octal or, with the first bit set, in two's complement of base 256.
+pub(super) fn number(field: &[u8]) -> Option<i64> {
+    let first = *field.first()?;
+    if first & 0x80 == 0 {
+        return octal(field).map(|n| n as i64);
+    }
+    let invert = if first & 0x40 != 0 { 0xff } else { 0 };
+    let mut n = 0u64;
+    for (i, byte) in field.iter().enumerate() {
+        let byte = (byte ^ invert) & if i == 0 { 0x7f } else { 0xff };
+        if n >> 56 != 0 {
+            return None;
+        }
+        n = n << 8 | u64::from(byte);
+    }
+    let n = i64::try_from(n).ok()?;
+    Some(if invert == 0 { n } else { !n })
+}
+
+/// An octal number, padded on either side with spaces and NULs; empty is zero.
+fn octal(field: &[u8]) -> Option<u64> {
+    let pad = |byte: &u8| *byte == b' ' || *byte == 0;
+    let start = field.iter().position(|byte| !pad(byte)).unwrap_or(field.len());
+    let end = field.iter().rposition(|byte| !pad(byte)).map_or(start, |last| last + 1);
+    let mut n = 0u64;
+    for byte in text(field.get(start..end).unwrap_or_default()) {
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 8)?;
+        n = n.checked_mul(8)?.checked_add(u64::from(digit))?;
+    }
+    Some(n)
+}

@@ -1,0 +1,197 @@
+//! PAX extended headers, with Go's strictness.
+
+use std::collections::BTreeMap;
+
+use super::{Ambiguity, error::Field, header::Header, sparse::PaxSparse};
+
+/// The records of one extended header that matter here. The last record of a key counts; an empty value leaves the
+/// header's own in place.
+#[derive(Debug, Default)]
+pub(super) struct Pax {
+    path: Option<Vec<u8>>,
+    link: Option<Vec<u8>>,
+    uid: Option<Vec<u8>>,
+    gid: Option<Vec<u8>>,
+    size: Option<Vec<u8>>,
+    mtime: Option<Vec<u8>>,
+    atime: Option<Vec<u8>>,
+    ctime: Option<Vec<u8>>,
+    xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(super) sparse: PaxSparse,
+    /// A key stands twice with different values.
+    repeated: bool,
+}
+
+/// Where and why an extended header is not valid.
+#[derive(Debug)]
+pub(super) struct Invalid {
+    /// Where the record starts, in bytes of the extended header's data.
+    pub(super) at: usize,
+    pub(super) number: u32,
+}
+
+impl Pax {
+    pub(super) fn parse(data: &[u8]) -> Result<Self, Invalid> {
+        let mut pax = Self::default();
+        let mut rest = data;
+        let mut number = 0;
+        while !rest.is_empty() {
+            number += 1;
+            let invalid = Invalid { at: data.len() - rest.len(), number };
+            let Some((key, value, after)) = record(rest) else { return Err(invalid) };
+            if !pax.insert(key, value) {
+                return Err(invalid);
+            }
+            rest = after;
+        }
+        pax.sparse.end();
+        Ok(pax)
+    }
+
+    fn insert(&mut self, key: &[u8], value: &[u8]) -> bool {
+        let field = match key {
+            b"path" => &mut self.path,
+            b"linkpath" => &mut self.link,
+            b"uid" => &mut self.uid,
+            b"gid" => &mut self.gid,
+            b"size" => &mut self.size,
+            b"mtime" => &mut self.mtime,
+            b"atime" => &mut self.atime,
+            b"ctime" => &mut self.ctime,
+            _ => {
+                if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
+                    self.xattrs.insert(name.to_vec(), value.to_vec());
+                } else if let Some(name) = key.strip_prefix(b"GNU.sparse.") {
+                    return self.sparse.insert(name, value);
+                }
+                return true;
+            }
+        };
+        let before = field.replace(value.to_vec());
+        self.repeated |= before.is_some_and(|before| before != value);
+        true
+    }
+
+    /// Puts the records in the place of the header's fields; the nanoseconds of the modification time.
+    pub(super) fn merge(&self, header: &mut Header) -> Result<u32, Field> {
+        let mut nanoseconds = 0;
+        if let Some(path) = present(&self.path) {
+            header.name = path.to_vec();
+        }
+        if let Some(link) = present(&self.link) {
+            header.link = link.to_vec();
+        }
+        if let Some(uid) = present(&self.uid) {
+            header.uid = integer(uid).ok_or(Field::PaxValue("uid"))?;
+        }
+        if let Some(gid) = present(&self.gid) {
+            header.gid = integer(gid).ok_or(Field::PaxValue("gid"))?;
+        }
+        if let Some(size) = present(&self.size) {
+            header.size = integer(size).ok_or(Field::PaxValue("size"))?;
+        }
+        if let Some(mtime) = present(&self.mtime) {
+            (header.mtime, nanoseconds) = time(mtime).ok_or(Field::PaxValue("mtime"))?;
+        }
+        if let Some(atime) = present(&self.atime) {
+            time(atime).ok_or(Field::PaxValue("atime"))?;
+        }
+        if let Some(ctime) = present(&self.ctime) {
+            time(ctime).ok_or(Field::PaxValue("ctime"))?;
+        }
+        Ok(nanoseconds)
+    }
+
+    /// The name that a global header gives itself.
+    pub(super) fn path(&self) -> Option<&[u8]> {
+        present(&self.path)
+    }
+
+    pub(super) fn has_link(&self) -> bool {
+        present(&self.link).is_some()
+    }
+
+    pub(super) fn into_xattrs(self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.xattrs.into_iter().filter(|(_, value)| !value.is_empty()).collect()
+    }
+
+    /// Whether it changes anything that a listing shows.
+    pub(super) fn matters(&self) -> bool {
+        [&self.path, &self.link, &self.uid, &self.gid, &self.size, &self.mtime].iter().any(|field| field.is_some())
+            || !self.xattrs.is_empty()
+            || self.sparse.any
+    }
+
+    /// Why readers differ on what these records say of an entry with this header.
+    pub(super) fn ambiguity(&self, header: &Header) -> Option<Ambiguity> {
+        /// The largest size that a header's octal field holds: larger ones need a PAX record.
+        const OCTAL_MAX: i64 = 0o777_7777_7777;
+        let empty = |field: &Option<Vec<u8>>| field.as_ref().is_some_and(Vec::is_empty);
+        let newline = |field: &Option<Vec<u8>>| field.as_ref().is_some_and(|value| value.contains(&b'\n'));
+        if present(&self.size)
+            .and_then(integer)
+            .is_some_and(|size| size != header.size && (0..=OCTAL_MAX).contains(&size))
+        {
+            Some(Ambiguity::PaxSize)
+        } else if [&self.path, &self.link, &self.uid, &self.gid, &self.size, &self.mtime].into_iter().any(empty) {
+            Some(Ambiguity::EmptyExtension)
+        } else if self.repeated {
+            Some(Ambiguity::RepeatedPaxRecord)
+        } else if newline(&self.path) || newline(&self.link) {
+            Some(Ambiguity::NewlineInName)
+        } else if self.sparse.any {
+            Some(Ambiguity::Sparse)
+        } else if present(&self.mtime).is_some_and(|mtime| mtime.first() == Some(&b'-') && mtime.contains(&b'.')) {
+            Some(Ambiguity::FractionBefore1970)
+        } else {
+            None
+        }
+    }
+}
+
+fn present(field: &Option<Vec<u8>>) -> Option<&[u8]> {
+    field.as_deref().filter(|value| !value.is_empty())
+}
+
+/// Splits the first `LENGTH KEY=VALUE\n` off; key, value and what follows.
+fn record(data: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let blank = data.iter().position(|&byte| byte == b' ')?;
+    let length = usize::try_from(integer(data.get(..blank)?)?).ok()?;
+    if length < 5 || length > data.len() {
+        return None;
+    }
+    let line = data.get(blank + 1..length)?.strip_suffix(b"\n")?;
+    let equals = line.iter().position(|&byte| byte == b'=')?;
+    let (key, value) = (line.get(..equals)?, line.get(equals + 1..)?);
+    let checked = match key {
+        b"path" | b"linkpath" | b"uname" | b"gname" => value,
+        _ => key,
+    };
+    if key.is_empty() || checked.contains(&0) {
+        return None;
+    }
+    Some((key, value, data.get(length..)?))
+}
+
+/// A decimal integer with an optional sign.
+pub(super) fn integer(text: &[u8]) -> Option<i64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// Seconds and nanoseconds of `SECONDS[.FRACTION]`; digits after the ninth are dropped.
+fn time(text: &[u8]) -> Option<(i64, u32)> {
+    let dot = text.iter().position(|&byte| byte == b'.');
+    let seconds = text.get(..dot.unwrap_or(text.len()))?;
+    let fraction = dot.and_then(|dot| text.get(dot + 1..)).unwrap_or_default();
+    let whole = integer(seconds)?;
+    if !fraction.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let digits = fraction.iter().chain(std::iter::repeat(&b'0')).take(9);
+    let nanoseconds = digits.fold(0, |n, digit| n * 10 + u32::from(digit - b'0'));
+    if seconds.first() == Some(&b'-') && nanoseconds > 0 {
+        Some((whole.wrapping_sub(1), 1_000_000_000 - nanoseconds))
+    } else {
+        Some((whole, nanoseconds))
+    }
+}

@@ -1,0 +1,75 @@
+//! Extensions that wait for the entry they are for.
+
+use std::mem;
+
+use super::{
+    Ambiguity,
+    header::{self, Format, Header},
+    pax::Pax,
+};
+
+/// What stood in front of an entry's own header.
+#[derive(Default)]
+pub(super) struct Pending {
+    pub(super) pax: Option<Pax>,
+    /// GNU long name; empty if there was none.
+    pub(super) name: Vec<u8>,
+    /// GNU long link target; empty if there was none.
+    pub(super) link: Vec<u8>,
+    names: bool,
+    links: bool,
+    several_pax_headers: bool,
+    pax_without_magic: bool,
+    several_names: bool,
+    empty_name: bool,
+    /// A long name goes on after its NUL.
+    after_nul: bool,
+}
+
+impl Pending {
+    /// Takes the data of a PAX extended header; the last one counts.
+    pub(super) fn pax_header(&mut self, pax: Pax, format: Format) {
+        self.several_pax_headers |= self.pax.replace(pax).is_some();
+        self.pax_without_magic |= format == Format::V7;
+    }
+
+    /// Takes the data of a GNU long name (`L`) or link target (`K`); the last one counts.
+    pub(super) fn long_name(&mut self, typeflag: u8, data: &[u8]) {
+        let text = header::text(data);
+        self.after_nul |= data.len() > text.len() + 1;
+        self.empty_name |= text.is_empty();
+        let (field, seen) = match typeflag {
+            b'L' => (&mut self.name, &mut self.names),
+            _ => (&mut self.link, &mut self.links),
+        };
+        *field = text.to_vec();
+        self.several_names |= mem::replace(seen, true);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.pax.is_none() && !self.names && !self.links
+    }
+
+    /// Why readers differ on an entry with this header, which is not merged with the extensions yet.
+    pub(super) fn ambiguity(&self, header: &Header) -> Option<Ambiguity> {
+        let pax = self.pax.as_ref();
+        let two_names = !self.name.is_empty() && pax.is_some_and(|pax| pax.path().is_some())
+            || !self.link.is_empty() && pax.is_some_and(Pax::has_link);
+        let no_magic = self.pax_without_magic || pax.is_some() && header.format == Format::V7;
+        let number = |n: i64| u32::try_from(n).is_err();
+        let reasons = [
+            (two_names, Ambiguity::TwoLongNames),
+            (self.several_pax_headers, Ambiguity::SeveralPaxHeaders),
+            (self.several_names, Ambiguity::SeveralLongNames),
+            (self.empty_name, Ambiguity::EmptyExtension),
+            (no_magic, Ambiguity::PaxWithoutMagic),
+            (self.after_nul, Ambiguity::NulInName),
+            (header.typeflag == b'S', Ambiguity::Sparse),
+            (header.stray_prefix, Ambiguity::StrayPrefix),
+            (header.signed_checksum, Ambiguity::SignedChecksum),
+            (number(header.major) || number(header.minor), Ambiguity::Number),
+        ];
+        pax.and_then(|pax| pax.ambiguity(header))
+            .or_else(|| reasons.iter().find(|(applies, _)| *applies).map(|(_, reason)| *reason))
+    }
+}

@@ -1,0 +1,379 @@
+//! The arena: paths, what each layer left at them, and the bytes of their names.
+
+use super::{Ambiguity, NodeId};
+use crate::tar::Kind;
+use hashbrown::HashTable;
+use std::hash::{BuildHasher, RandomState};
+
+/// "No node", "no version", "no extra": the end of a list.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// A path: its name below its parent. What was found there is in its versions, the newest first.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) parent: u32,
+    name: u32,
+    /// The newest version, or `NONE` before anything was written.
+    pub(super) head: u32,
+    /// All children ever, newest first.
+    pub(super) first_child: u32,
+    pub(super) next_sibling: u32,
+    /// Children that exist now, in both directions, so that a removal never walks over what is gone already.
+    pub(super) first_live: u32,
+    pub(super) next_live: u32,
+    previous_live: u32,
+    name_length: u8,
+    live: bool,
+}
+
+/// What one layer left at a path. A layer leaves at most one version at each.
+#[derive(Clone, Debug)]
+pub(super) struct Version {
+    /// The version of an earlier layer, or `NONE`.
+    pub(super) previous: u32,
+    pub(super) layer: u32,
+    pub(super) size: u64,
+    /// Where the content starts in the unpacked layer.
+    pub(super) offset: u64,
+    pub(super) attributes: Attributes,
+    /// Index of an [`Extra`], or `NONE`.
+    pub(super) extra: u32,
+    /// Index of an [`Inode`] where hard links share one, or `NONE`.
+    pub(super) inode: u32,
+    pub(super) kind: Kind,
+    pub(super) ambiguous: Option<Ambiguity>,
+    pub(super) flags: Flags,
+}
+
+/// What `chown`, `chmod` and `utimes` set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Attributes {
+    /// Nanoseconds since 1970.
+    pub(super) mtime: u64,
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    pub(super) mode: u16,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Flags {
+    /// The layer removed the path; the version describes what it removed.
+    pub(super) removed: bool,
+    /// A directory that was made for what is in it.
+    pub(super) implied: bool,
+    /// An entry of the layer named this path: an opaque marker of the same layer spares it.
+    pub(super) unpacked: bool,
+    /// The layer says again what was there before.
+    pub(super) unchanged: bool,
+    /// Several layers wrote this path.
+    pub(super) several: bool,
+}
+
+/// What few entries have.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Extra {
+    pub(super) link: Span,
+    pub(super) xattrs: Span,
+    pub(super) major: i64,
+    pub(super) minor: i64,
+}
+
+/// What the names of one inode share.
+#[derive(Clone, Debug)]
+pub(super) struct Inode {
+    pub(super) kind: Kind,
+    pub(super) layer: u32,
+    pub(super) offset: u64,
+    pub(super) size: u64,
+    /// Extra of the first name.
+    pub(super) extra: u32,
+    /// The version that was linked to first.
+    pub(super) origin: u32,
+    /// What later links set, by layer, where it differs from what the first name says.
+    pub(super) attributes: Vec<(u32, Attributes)>,
+}
+
+/// A range of the text arena.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Span {
+    pub(super) start: u32,
+    pub(super) length: u32,
+}
+
+/// Everything that `abort` cuts back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    nodes: u32,
+    versions: u32,
+    extras: u32,
+    inodes: u32,
+    text: u32,
+}
+
+/// Nodes, versions and bytes, each in one vector, and the index from (parent, name) to node.
+pub(super) struct Arena {
+    pub(super) nodes: Vec<Node>,
+    pub(super) versions: Vec<Version>,
+    pub(super) extras: Vec<Extra>,
+    pub(super) inodes: Vec<Inode>,
+    text: Vec<u8>,
+    index: HashTable<u32>,
+    hasher: RandomState,
+}
+
+impl Version {
+    pub(super) fn is_alive(&self) -> bool {
+        !self.flags.removed
+    }
+}
+
+impl Arena {
+    /// An arena that holds the root, an implied directory.
+    pub(super) fn new() -> Self {
+        let mut arena = Self {
+            nodes: Vec::new(),
+            versions: Vec::new(),
+            extras: Vec::new(),
+            inodes: Vec::new(),
+            text: Vec::new(),
+            index: HashTable::new(),
+            hasher: RandomState::new(),
+        };
+        arena.nodes.push(Node::new(NONE, Span::default(), NONE));
+        arena
+    }
+
+    pub(super) fn node(&self, node: u32) -> &Node {
+        &self.nodes[node as usize]
+    }
+
+    pub(super) fn version(&self, version: u32) -> &Version {
+        &self.versions[version as usize]
+    }
+
+    pub(super) fn name(&self, node: u32) -> &[u8] {
+        let Node { name, name_length, .. } = *self.node(node);
+        self.text(Span { start: name, length: u32::from(name_length) })
+    }
+
+    pub(super) fn text(&self, span: Span) -> &[u8] {
+        &self.text[span.start as usize..][..span.length as usize]
+    }
+
+    pub(super) fn text_bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Keeps bytes. The caller bounds the arena below 4 GiB.
+    pub(super) fn store(&mut self, bytes: &[u8]) -> Span {
+        let span = Span { start: self.text.len() as u32, length: bytes.len() as u32 };
+        self.text.extend_from_slice(bytes);
+        span
+    }
+
+    /// The node of a name, whether something is there now or not.
+    pub(super) fn child(&self, parent: u32, name: &[u8]) -> Option<u32> {
+        let hash = self.hasher.hash_one((parent, name));
+        self.index.find(hash, |&node| self.node(node).parent == parent && self.name(node) == name).copied()
+    }
+
+    /// A new node for a name of at most 255 bytes that has none.
+    pub(super) fn add(&mut self, parent: u32, name: &[u8]) -> u32 {
+        let span = self.store(name);
+        let node = self.nodes.len() as u32;
+        let next = std::mem::replace(&mut self.nodes[parent as usize].first_child, node);
+        self.nodes.push(Node::new(parent, span, next));
+        let hash = self.hasher.hash_one((parent, name));
+        let (nodes, text, hasher) = (&self.nodes, &self.text, &self.hasher);
+        self.index.insert_unique(hash, node, |&node| hash_of(nodes, text, hasher, node));
+        node
+    }
+
+    /// The version that tells what is at a node now.
+    pub(super) fn alive(&self, node: u32) -> Option<&Version> {
+        let head = self.node(node).head;
+        if head == NONE { None } else { Some(self.version(head)).filter(|version| version.is_alive()) }
+    }
+
+    pub(super) fn is_live(&self, node: u32) -> bool {
+        self.node(node).live
+    }
+
+    /// Enters a node into, or takes it out of, the children of its parent that exist now.
+    pub(super) fn set_live(&mut self, node: u32, live: bool) {
+        let Node { parent, previous_live, next_live, live: before, .. } = *self.node(node);
+        if live == before || parent == NONE {
+            return;
+        }
+        self.nodes[node as usize].live = live;
+        if live {
+            let first = std::mem::replace(&mut self.nodes[parent as usize].first_live, node);
+            self.nodes[node as usize].next_live = first;
+            self.nodes[node as usize].previous_live = NONE;
+            if first != NONE {
+                self.nodes[first as usize].previous_live = node;
+            }
+            return;
+        }
+        if previous_live == NONE {
+            self.nodes[parent as usize].first_live = next_live;
+        } else {
+            self.nodes[previous_live as usize].next_live = next_live;
+        }
+        if next_live != NONE {
+            self.nodes[next_live as usize].previous_live = previous_live;
+        }
+    }
+
+    /// Full path of a node; the root is empty.
+    pub(super) fn path(&self, node: u32) -> Vec<u8> {
+        let mut length = 0;
+        for node in self.up(node) {
+            length += self.name(node).len() + 1;
+        }
+        let mut path = vec![b'/'; length.saturating_sub(1)];
+        let mut end = path.len();
+        for node in self.up(node) {
+            let name = self.name(node);
+            path[end - name.len()..end].copy_from_slice(name);
+            end = end.saturating_sub(name.len() + 1);
+        }
+        path
+    }
+
+    /// Components between the root and the node: 0 for a child of the root.
+    pub(super) fn depth(&self, node: u32) -> u32 {
+        self.up(node).count().saturating_sub(1) as u32
+    }
+
+    /// The node and its ancestors without the root.
+    fn up(&self, node: u32) -> impl Iterator<Item = u32> {
+        std::iter::successors(Some(node), |&node| Some(self.node(node).parent))
+            .take_while(|&node| node != NodeId::ROOT.0)
+    }
+
+    /// All children ever, newest first.
+    pub(super) fn children(&self, node: u32) -> impl Iterator<Item = u32> {
+        list(self.node(node).first_child, |node| self.node(node).next_sibling)
+    }
+
+    /// The versions of a node, newest first.
+    pub(super) fn versions(&self, node: u32) -> impl Iterator<Item = &Version> {
+        list(self.node(node).head, |version| self.version(version).previous).map(|version| self.version(version))
+    }
+
+    /// Attributes of a version as they were after layer `until`, hard links made meanwhile included.
+    pub(super) fn attributes(&self, version: &Version, until: u32) -> Attributes {
+        let shared = self.inodes.get(version.inode as usize).and_then(|inode| {
+            inode.attributes.iter().rev().find(|(layer, _)| *layer <= until).map(|(_, attributes)| *attributes)
+        });
+        shared.unwrap_or(version.attributes)
+    }
+
+    /// Symbolic link target, where the version is one or a hard link to one.
+    pub(super) fn symlink(&self, version: &Version) -> Option<&[u8]> {
+        let extra = match (version.kind, self.inodes.get(version.inode as usize)) {
+            (Kind::Symlink, _) => version.extra,
+            (Kind::Hardlink, Some(inode)) if inode.kind == Kind::Symlink => inode.extra,
+            _ => return None,
+        };
+        self.extras.get(extra as usize).map(|extra| self.text(extra.link))
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        Mark {
+            nodes: self.nodes.len() as u32,
+            versions: self.versions.len() as u32,
+            extras: self.extras.len() as u32,
+            inodes: self.inodes.len() as u32,
+            text: self.text.len() as u32,
+        }
+    }
+
+    /// Was the version written since the mark?
+    pub(super) fn is_new(&self, version: u32, mark: &Mark) -> bool {
+        version != NONE && version >= mark.versions
+    }
+
+    /// Forgets everything since the mark. What was there then has been changed in three ways only: newer versions and
+    /// children at the heads of lists, presence, and the inodes that `layer` linked to.
+    pub(super) fn cut(&mut self, mark: &Mark, layer: u32) {
+        for inode in self.inodes.drain(mark.inodes as usize..) {
+            self.versions[inode.origin as usize].inode = NONE;
+        }
+        for inode in &mut self.inodes {
+            inode.attributes.retain(|(by, _)| *by != layer);
+        }
+        let (nodes, text, hasher) = (&self.nodes, &self.text, &self.hasher);
+        for node in mark.nodes..nodes.len() as u32 {
+            if let Ok(entry) = self.index.find_entry(hash_of(nodes, text, hasher, node), |&found| found == node) {
+                entry.remove();
+            }
+        }
+        self.nodes.truncate(mark.nodes as usize);
+        for node in &mut self.nodes {
+            while node.head != NONE && node.head >= mark.versions {
+                node.head = self.versions[node.head as usize].previous;
+            }
+            node.first_live = NONE;
+            node.live = false;
+        }
+        self.relink(mark.nodes);
+        self.versions.truncate(mark.versions as usize);
+        self.extras.truncate(mark.extras as usize);
+        self.text.truncate(mark.text as usize);
+    }
+
+    /// Makes the lists of children anew, for nodes below `count`.
+    fn relink(&mut self, count: u32) {
+        for node in &mut self.nodes {
+            node.first_child = NONE;
+        }
+        for node in 1..count {
+            let parent = self.node(node).parent as usize;
+            let next = std::mem::replace(&mut self.nodes[parent].first_child, node);
+            self.nodes[node as usize].next_sibling = next;
+            if self.alive(node).is_some() {
+                self.set_live(node, true);
+            }
+        }
+    }
+}
+
+impl Node {
+    fn new(parent: u32, name: Span, next_sibling: u32) -> Self {
+        Self {
+            parent,
+            name: name.start,
+            head: NONE,
+            first_child: NONE,
+            next_sibling,
+            first_live: NONE,
+            next_live: NONE,
+            previous_live: NONE,
+            name_length: name.length as u8,
+            live: false,
+        }
+    }
+}
+
+fn hash_of(nodes: &[Node], text: &[u8], hasher: &RandomState, node: u32) -> u64 {
+    let Node { parent, name, name_length, .. } = nodes[node as usize];
+    hasher.hash_one((parent, &text[name as usize..][..usize::from(name_length)]))
+}
+
+fn list(first: u32, next: impl Fn(u32) -> u32) -> impl Iterator<Item = u32> {
+    let some = |item| (item != NONE).then_some(item);
+    std::iter::successors(some(first), move |&item| some(next(item)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_million_of_them_stay_small() {
+        assert_eq!(size_of::<Node>(), 36);
+        assert!(size_of::<Version>() <= 72, "{}", size_of::<Version>());
+    }
+}

@@ -1,0 +1,194 @@
+//! Paths of entries, resolved inside the root as containerd resolves them.
+
+use super::{Error, FileTree, node::Arena, stack};
+use crate::{path, tar::Kind};
+
+/// Longest name of a directory entry, bytes.
+pub(super) const NAME_BYTES: usize = 255;
+/// Longest path that a system call takes, bytes.
+pub(super) const PATH_BYTES: usize = 4095;
+/// Symbolic links that containerd follows in one path.
+const LINKS: u32 = 255;
+/// Symbolic links that the kernel follows in one path.
+const KERNEL_LINKS: u32 = 40;
+
+const ROOT: u32 = 0;
+
+/// Where a walk along existing directories ends.
+pub(super) enum Walk {
+    /// All of the path is there.
+    Found(u32),
+    /// The directory is there, the rest of the path, from this byte on, is not.
+    Missing(u32, usize),
+    /// A symbolic link is in the way, or at the end.
+    Link,
+    /// Something that is neither directory nor symbolic link is in the way.
+    NotADirectory,
+}
+
+impl FileTree {
+    /// Walks along a clean path.
+    pub(super) fn walk(&self, path: &[u8]) -> Walk {
+        let mut at = ROOT;
+        let mut start = 0;
+        for name in components(path) {
+            if at != ROOT && !is_directory(&self.arena, at) {
+                return Walk::NotADirectory;
+            }
+            match living_child(&self.arena, at, name) {
+                None => return Walk::Missing(at, start),
+                Some(child) if is_symlink(&self.arena, child) => return Walk::Link,
+                Some(child) => at = child,
+            }
+            start += name.len() + 1;
+        }
+        Walk::Found(at)
+    }
+
+    /// Walks along any path, symbolic links followed inside the root; never ends at a link. Also returns the clean path
+    /// that it comes to, where links were followed.
+    pub(super) fn walk_links(&mut self, path: &[u8]) -> Result<(Walk, Option<Vec<u8>>), Error> {
+        let direct = path::clean(path);
+        if !path.split(|&b| b == b'/').any(|name| name == b"..") {
+            match self.walk(&direct) {
+                Walk::Link => {}
+                walk => return Ok((walk, Some(direct))),
+            }
+        }
+        let resolved = self.resolve(path)?;
+        Ok((self.walk(&resolved), Some(resolved)))
+    }
+
+    /// Follows symbolic links until a pass over the path meets none. A relative target is joined to the directory by its
+    /// text, before links in that directory are followed; only where nothing stands before it, it stays as it is. So does
+    /// containerd, and links that lead up again show the difference.
+    fn resolve(&mut self, path: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut followed = 0;
+        let mut current = path.to_vec();
+        loop {
+            let before = followed;
+            let absolute = current.starts_with(b"/");
+            let mut directory = b"/".to_vec();
+            let mut place = Place::Node(ROOT);
+            for (number, name) in current.split(|&b| b == b'/').filter(|name| !name.is_empty()).enumerate() {
+                if followed > LINKS {
+                    return Err(too_many_links(path));
+                }
+                let candidate = path::clean(&[&directory, b"/".as_slice(), name].concat());
+                if candidate.len() > PATH_BYTES || name.len() > NAME_BYTES {
+                    return Err(too_long(path));
+                }
+                place = match (place, name) {
+                    (Place::Unknown, _) | (_, b"." | b"..") => self.look_up(Place::Node(ROOT), &candidate)?,
+                    (place, name) => self.look_up(place, name)?,
+                };
+                let target = match place {
+                    Place::Node(node) => self.arena.alive(node).and_then(|version| self.arena.symlink(version)),
+                    _ => None,
+                };
+                directory = match target {
+                    None => [b"/", &candidate[..]].concat(),
+                    Some(target) => {
+                        followed += 1;
+                        place = Place::Unknown;
+                        let alone = target.starts_with(b"/") || number == 0 && !absolute;
+                        if alone { target.to_vec() } else { join(&directory, target) }
+                    }
+                };
+            }
+            if before == followed {
+                return Ok(path::clean(&directory));
+            }
+            current = directory;
+        }
+    }
+
+    /// Goes on to a path as the kernel does: links on the way are followed, one at the end is not. One that leads out of
+    /// the root leads to nothing here.
+    fn look_up(&mut self, start: Place, path: &[u8]) -> Result<Place, Error> {
+        let Place::Node(mut at) = start else { return Ok(start) };
+        let mut followed = 0;
+        let mut pending: Vec<Vec<u8>> = components(path).rev().map(<[u8]>::to_vec).collect();
+        while let Some(name) = pending.pop() {
+            self.link_steps = self.link_steps.checked_sub(1).ok_or(Error::TooManySteps { limit: stack::LINK_STEPS })?;
+            if name == b".." {
+                if at == ROOT {
+                    return Ok(Place::Missing);
+                }
+                at = self.arena.node(at).parent;
+                continue;
+            }
+            if at != ROOT && !is_directory(&self.arena, at) {
+                return Err(Error::NotADirectory(path::escape(path).into_owned()));
+            }
+            let Some(child) = living_child(&self.arena, at, &name) else {
+                return Ok(Place::Missing);
+            };
+            let target = self.arena.alive(child).and_then(|version| self.arena.symlink(version));
+            let Some(target) = target.filter(|_| !pending.is_empty()) else {
+                at = child;
+                continue;
+            };
+            followed += 1;
+            if followed > KERNEL_LINKS {
+                return Err(too_many_links(path));
+            }
+            if target.starts_with(b"/") {
+                return Ok(Place::Missing);
+            }
+            pending.extend(components(target).rev().map(<[u8]>::to_vec));
+        }
+        Ok(Place::Node(at))
+    }
+}
+
+/// Where the directory of a pass is.
+#[derive(Clone, Copy)]
+enum Place {
+    Node(u32),
+    /// Nowhere, and so is everything below.
+    Missing,
+    /// A link was followed: to be looked up from the root.
+    Unknown,
+}
+
+fn too_many_links(path: &[u8]) -> Error {
+    Error::TooManyLinks(path::escape(path).into_owned())
+}
+
+pub(super) fn too_long(path: &[u8]) -> Error {
+    Error::NameTooLong(path::escape(path).into_owned())
+}
+
+/// Non-empty components other than `.`.
+fn components(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    path.split(|&b| b == b'/').filter(|name| !name.is_empty() && *name != b".")
+}
+
+/// Go's `filepath.Join`: clean, and relative if the directory is.
+fn join(directory: &[u8], path: &[u8]) -> Vec<u8> {
+    let whole = [directory, b"/", path].concat();
+    if directory.starts_with(b"/") {
+        return [b"/", &path::clean(&whole)[..]].concat();
+    }
+    let mut names: Vec<&[u8]> = Vec::new();
+    for name in components(&whole) {
+        match names.last() {
+            Some(&last) if name == b".." && last != b".." => _ = names.pop(),
+            _ => names.push(name),
+        }
+    }
+    if names.is_empty() { b".".to_vec() } else { names.join(&b'/') }
+}
+
+fn living_child(arena: &Arena, parent: u32, name: &[u8]) -> Option<u32> {
+    arena.child(parent, name).filter(|&child| arena.is_live(child))
+}
+
+fn is_directory(arena: &Arena, node: u32) -> bool {
+    arena.alive(node).is_some_and(|version| version.kind == Kind::Directory)
+}
+
+fn is_symlink(arena: &Arena, node: u32) -> bool {
+    arena.alive(node).is_some_and(|version| arena.symlink(version).is_some())
+}

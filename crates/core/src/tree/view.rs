@@ -1,0 +1,354 @@
+//! Views: filters over the tree.
+
+use super::{
+    Content, FileTree, NodeId, Row,
+    node::{Arena, NONE, Version},
+    row::{Change, Shown},
+};
+use crate::tar::Kind;
+use std::{
+    cmp::Reverse,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// What to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// All layers, stacked.
+    Merged,
+    /// Layers 0..=n, stacked.
+    UpTo(u32),
+    /// What layer n itself wrote and removed, and the directories that lead there.
+    Only(u32),
+    /// What was deleted or overwritten by a later layer and is still in the image, and the directories that lead there.
+    Deleted,
+}
+
+/// Order of siblings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    /// By the bytes of their names.
+    Name,
+    /// Biggest first, directories by the sum of what they hold; then by name.
+    Size,
+}
+
+/// A filter over a tree.
+///
+/// Taking one costs a pass over the tree when it has changed since the last view of that mode; then a directory's children
+/// cost only their number.
+pub struct View<'t> {
+    tree: &'t FileTree,
+    mode: Mode,
+    index: Arc<Index>,
+}
+
+/// Which nodes a view shows, and the bytes below each.
+struct Index {
+    totals: Vec<u64>,
+    marks: Vec<u8>,
+}
+
+/// The node has a row.
+const SHOWN: u8 = 1;
+/// A child of the node has a row.
+const PARENT: u8 = 2;
+
+/// The indexes of the views taken last.
+#[derive(Default)]
+pub(super) struct Cache(Mutex<Vec<(Mode, u64, Arc<Index>)>>);
+
+const CACHED_VIEWS: usize = 4;
+
+impl<'t> View<'t> {
+    pub(super) fn new(tree: &'t FileTree, mode: Mode) -> Self {
+        let mut cached = tree.cache.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((.., index)) =
+            cached.iter().find(|(of, generation, _)| *of == mode && *generation == tree.generation)
+        {
+            return Self { tree, mode, index: Arc::clone(index) };
+        }
+        cached.retain(|(of, ..)| *of != mode);
+        if cached.len() == CACHED_VIEWS {
+            cached.remove(0);
+        }
+        let index = Arc::new(Index::new(&tree.arena, mode));
+        cached.push((mode, tree.generation, Arc::clone(&index)));
+        Self { tree, mode, index }
+    }
+
+    /// Children that this view shows, sorted. A path of which [`Mode::Deleted`] knows several versions has a row for each,
+    /// the newest first, but a directory last.
+    pub fn children(&self, node: NodeId, sort: Sort) -> Vec<Row> {
+        if !self.tree.contains(node) {
+            return Vec::new();
+        }
+        let arena = &self.tree.arena;
+        let mut prefix = arena.path(node.0);
+        if !prefix.is_empty() {
+            prefix.push(b'/');
+        }
+        let depth = if node == NodeId::ROOT { 0 } else { arena.depth(node.0) + 1 };
+        let mut rows = Vec::new();
+        for child in self.sorted_children(node.0, sort) {
+            let path = [&prefix, arena.name(child)].concat();
+            rows.extend(self.rows_at(child, path, depth));
+        }
+        rows
+    }
+
+    /// Nodes of the children that this view shows, sorted: for those who need only some of the rows.
+    pub fn child_nodes(&self, node: NodeId, sort: Sort) -> Vec<NodeId> {
+        if !self.tree.contains(node) {
+            return Vec::new();
+        }
+        self.sorted_children(node.0, sort).into_iter().map(NodeId).collect()
+    }
+
+    /// Whether the view shows anything below a node.
+    pub fn has_children(&self, node: NodeId) -> bool {
+        self.has(node.0, PARENT)
+    }
+
+    /// All rows of a node, the newest first, but a directory last: [`Mode::Deleted`] may know several versions, every other
+    /// view one.
+    pub fn rows_of(&self, node: NodeId) -> Vec<Row> {
+        if !self.shows(node.0) {
+            return Vec::new();
+        }
+        let arena = &self.tree.arena;
+        self.rows_at(node.0, arena.path(node.0), arena.depth(node.0))
+    }
+
+    /// The first row of a node. `None` for the root and for what the view does not show.
+    pub fn row(&self, node: NodeId) -> Option<Row> {
+        self.rows_of(node).into_iter().next()
+    }
+
+    /// Every row of the view, depth first, siblings sorted by the bytes of their names; the root has no row.
+    pub fn rows(&self) -> Vec<Row> {
+        let mut rows = Vec::new();
+        let mut pending = self.sorted_children(NodeId::ROOT.0, Sort::Name);
+        pending.reverse();
+        let mut path: Vec<u8> = Vec::new();
+        let mut ends = vec![(NodeId::ROOT.0, 0)];
+        while let Some(node) = pending.pop() {
+            let parent = self.tree.arena.node(node).parent;
+            while ends.last().is_some_and(|(directory, _)| *directory != parent) {
+                ends.pop();
+            }
+            path.truncate(ends.last().map_or(0, |(_, end)| *end));
+            if !path.is_empty() {
+                path.push(b'/');
+            }
+            path.extend_from_slice(self.tree.arena.name(node));
+            rows.extend(self.rows_at(node, path.clone(), ends.len() as u32 - 1));
+            if self.has(node, PARENT) {
+                ends.push((node, path.len()));
+                pending.extend(self.sorted_children(node, Sort::Name).into_iter().rev());
+            }
+        }
+        rows
+    }
+
+    /// The node at a cleaned path, if the view shows it; the empty path is the root.
+    pub fn find(&self, path: &[u8]) -> Option<NodeId> {
+        if path.is_empty() {
+            return Some(NodeId::ROOT);
+        }
+        let mut node = NodeId::ROOT.0;
+        for name in path.split(|&b| b == b'/') {
+            node = self.tree.arena.child(node, name)?;
+        }
+        self.shows(node).then_some(NodeId(node))
+    }
+
+    /// Logical bytes of all files the view shows; of those that [`Mode::Only`] shows as removed, none.
+    pub fn total_size(&self) -> u64 {
+        self.index.totals.first().copied().unwrap_or(0)
+    }
+
+    /// Where the bytes of the file at a node are, as this view shows it. `None` for everything that has no content.
+    pub fn content(&self, node: NodeId) -> Option<Content> {
+        let version = self.shown(node.0).first()?.version;
+        let arena = &self.tree.arena;
+        match (version.kind, arena.inodes.get(version.inode as usize)) {
+            (Kind::File, _) => {
+                let previous =
+                    (!version.is_alive() && version.previous != NONE).then(|| arena.version(version.previous));
+                let layer = previous.unwrap_or(version).layer;
+                Some(Content { layer, offset: version.offset, size: version.size })
+            }
+            (Kind::Hardlink, Some(inode)) if inode.kind == Kind::File => {
+                Some(Content { layer: inode.layer, offset: inode.offset, size: inode.size })
+            }
+            _ => None,
+        }
+    }
+
+    fn sorted_children(&self, node: u32, sort: Sort) -> Vec<u32> {
+        let arena = &self.tree.arena;
+        let mut children: Vec<u32> = arena.children(node).filter(|&child| self.shows(child)).collect();
+        match sort {
+            Sort::Name => children.sort_unstable_by_key(|&child| arena.name(child)),
+            Sort::Size => children.sort_unstable_by_key(|&child| (Reverse(self.total(child)), arena.name(child))),
+        }
+        children
+    }
+
+    fn rows_at(&self, node: u32, path: Vec<u8>, depth: u32) -> Vec<Row> {
+        let arena = &self.tree.arena;
+        let row = |shown: Shown<'t>| {
+            let directory = shown.version.kind == Kind::Directory;
+            let total = if directory { self.total(node) } else { shown.version.size };
+            Row::new(arena, node, shown, path.clone(), depth, total)
+        };
+        let mut rows: Vec<Row> = self.shown(node).into_iter().map(row).collect();
+        // What is below belongs to the directory, which therefore comes last; where a layer put something else in its place,
+        // to that.
+        if let Some(directory) = rows.iter().position(|row| row.kind == Kind::Directory) {
+            rows[directory..].rotate_left(1);
+        }
+        if let Some(last) = rows.last_mut() {
+            last.has_children = self.has(node, PARENT);
+        }
+        rows
+    }
+
+    /// What the view shows at a node.
+    fn shown(&self, node: u32) -> Vec<Shown<'t>> {
+        let arena = &self.tree.arena;
+        if !self.shows(node) {
+            return Vec::new();
+        }
+        match self.mode {
+            Mode::Merged => arena.alive(node).map(|version| self.written(version, u32::MAX)).into_iter().collect(),
+            Mode::UpTo(layer) => {
+                as_of(arena, node, layer).map(|version| self.written(version, layer)).into_iter().collect()
+            }
+            Mode::Only(layer) => {
+                let removed =
+                    |version| Shown { version, until: layer, change: Change::Removed, removed_by: Some(layer) };
+                let shown = match only(arena, node, layer) {
+                    Some(version) if version.is_alive() => Some(self.written(version, layer)),
+                    Some(version) => Some(removed(version)),
+                    None => as_of(arena, node, layer)
+                        .map(|version| self.written(version, layer))
+                        .or_else(|| own(arena, node, layer).map(removed)),
+                };
+                shown.into_iter().collect()
+            }
+            Mode::Deleted => {
+                let hidden: Vec<_> = hidden(arena, node).collect();
+                if hidden.is_empty() {
+                    let context =
+                        |version| Shown { version, until: u32::MAX, change: Change::Unchanged, removed_by: None };
+                    return arena.alive(node).map(context).into_iter().collect();
+                }
+                hidden
+            }
+        }
+    }
+
+    fn written(&self, version: &'t Version, until: u32) -> Shown<'t> {
+        let arena = &self.tree.arena;
+        let change = match self.mode {
+            Mode::Merged if version.flags.several => Change::Modified,
+            Mode::Merged => Change::Added,
+            Mode::UpTo(layer) | Mode::Only(layer) if version.layer != layer => Change::Unchanged,
+            _ if version.flags.unchanged => Change::Unchanged,
+            _ if version.previous != NONE && arena.version(version.previous).is_alive() => Change::Modified,
+            _ => Change::Added,
+        };
+        Shown { version, until, change, removed_by: None }
+    }
+
+    fn shows(&self, node: u32) -> bool {
+        self.has(node, SHOWN)
+    }
+
+    fn has(&self, node: u32, mark: u8) -> bool {
+        self.index.marks.get(node as usize).is_some_and(|marks| marks & mark != 0)
+    }
+
+    fn total(&self, node: u32) -> u64 {
+        self.index.totals.get(node as usize).copied().unwrap_or(0)
+    }
+}
+
+impl Index {
+    /// One pass from the newest node to the root: every node comes after its parent in the arena.
+    fn new(arena: &Arena, mode: Mode) -> Self {
+        let count = arena.nodes.len();
+        let mut index = Self { totals: vec![0; count], marks: vec![0; count] };
+        for node in (1..count as u32).rev() {
+            let (own, size, removed) = match mode {
+                Mode::Merged => written(arena.alive(node)),
+                Mode::UpTo(layer) => written(as_of(arena, node, layer)),
+                Mode::Only(layer) => match only(arena, node, layer) {
+                    Some(version) => (true, version.size, !version.is_alive()),
+                    None => (false, 0, false),
+                },
+                Mode::Deleted => {
+                    let mut hidden = hidden(arena, node).map(|shown| shown.version.size).peekable();
+                    (hidden.peek().is_some(), hidden.fold(0, u64::saturating_add), false)
+                }
+            };
+            let here = node as usize;
+            if own || index.marks[here] & PARENT != 0 {
+                index.marks[here] |= SHOWN;
+                index.totals[here] = index.totals[here].saturating_add(size);
+                let parent = arena.node(node).parent;
+                index.marks[parent as usize] |= PARENT;
+                // What a layer removed counts below what it removed, not below what it left.
+                let parent_removed = || match mode {
+                    Mode::Only(layer) => only(arena, parent, layer).is_some_and(|version| !version.is_alive()),
+                    _ => false,
+                };
+                if !removed || parent_removed() {
+                    let total = index.totals[here];
+                    let above = &mut index.totals[parent as usize];
+                    *above = above.saturating_add(total);
+                }
+            }
+        }
+        index
+    }
+}
+
+fn written(version: Option<&Version>) -> (bool, u64, bool) {
+    (version.is_some(), version.map_or(0, |version| version.size), false)
+}
+
+/// What is at a node when layers 0..=n are stacked.
+fn as_of(arena: &Arena, node: u32, layer: u32) -> Option<&Version> {
+    arena.versions(node).find(|version| version.layer <= layer).filter(|version| version.is_alive())
+}
+
+/// What layer n left at a node.
+fn own(arena: &Arena, node: u32, layer: u32) -> Option<&Version> {
+    arena.versions(node).find(|version| version.layer == layer)
+}
+
+/// What layer n wrote at a node or removed from it. What it wrote and removed itself is told only if readers split on it.
+fn only(arena: &Arena, node: u32, layer: u32) -> Option<&Version> {
+    own(arena, node, layer).filter(|version| {
+        version.is_alive()
+            || version.ambiguous.is_some()
+            || version.previous != NONE && arena.version(version.previous).is_alive()
+    })
+}
+
+/// Versions of a node that a later layer removed or overwrote, newest first; a directory once, and not at all while there
+/// is one.
+fn hidden(arena: &Arena, node: u32) -> impl Iterator<Item = Shown<'_>> {
+    let newer = arena.versions(node);
+    let mut directory = arena.alive(node).is_some_and(|version| version.kind == Kind::Directory);
+    arena.versions(node).skip(1).zip(newer).filter_map(move |(version, newer)| {
+        if !version.is_alive() || version.kind == Kind::Directory && std::mem::replace(&mut directory, true) {
+            return None;
+        }
+        let change = if newer.is_alive() { Change::Modified } else { Change::Removed };
+        Some(Shown { version, until: newer.layer.saturating_sub(1), change, removed_by: Some(newer.layer) })
+    })
+}

@@ -1,0 +1,189 @@
+//! Challenges answered: a request is sent with what is held, and once more with what the registry asks for.
+
+use super::{Call, Registry, exchange::Answer};
+use crate::{
+    auth::{self, Token, Turn, lock},
+    challenge::{self, Challenge},
+    endpoint::problem,
+    error::{Error, Subject},
+    policy::{self, Realm, Url},
+    scope::Scopes,
+    transport::{Environment, Redirects, Request, Transport},
+};
+use http::{HeaderValue, StatusCode, header};
+use porthole_core::limits;
+
+/// What came of a challenge.
+struct Proof {
+    authorization: HeaderValue,
+    /// It was got with the user's credentials.
+    credentials: bool,
+    /// Realm that the credentials were kept from.
+    withheld: Option<String>,
+}
+
+impl<T: Transport + Environment> Registry<T> {
+    /// Sends a request with authorization as needed. The answer is a success.
+    pub(super) async fn request(&self, call: &Call, mut request: Request) -> Result<Answer<T::Body>, Error> {
+        let held = self.authorization(call)?;
+        if let Some(held) = &held {
+            request.headers_mut().insert(header::AUTHORIZATION, held.clone());
+        }
+        let answer = self.exchange(call, &request).await?;
+        if answer.response.status() != StatusCode::UNAUTHORIZED || !answer.same_origin {
+            let credentials = held.is_some() && self.has_credentials(&call.registry);
+            return self.check(call, answer, credentials).await;
+        }
+        let challenges = challenge::parse_headers(answer.response.headers());
+        if challenges.is_empty() && self.transport.redirects() == Redirects::Platform {
+            return Err(Error::UnreadableChallenge { registry: call.registry.clone(), what: call.what.clone() });
+        }
+        let Some(proof) = self.answer_challenge(call, &challenges, held.as_ref()).await? else {
+            return self.check(call, answer, held.is_some()).await;
+        };
+        drop(answer);
+        request.headers_mut().insert(header::AUTHORIZATION, proof.authorization);
+        let answer = self.exchange(call, &request).await?;
+        let denied = matches!(answer.response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+        match proof.withheld {
+            Some(realm) if denied => Err(Error::Withheld { registry: call.registry.clone(), realm }),
+            _ => self.check(call, answer, proof.credentials).await,
+        }
+    }
+
+    /// The best answer to a set of challenges: a token, else the credentials themselves. `None`: none can be answered.
+    async fn answer_challenge(
+        &self,
+        call: &Call,
+        challenges: &[Challenge],
+        stale: Option<&HeaderValue>,
+    ) -> Result<Option<Proof>, Error> {
+        let bearer =
+            challenges.iter().find(|challenge| challenge.scheme == "bearer" && challenge.parameter("realm").is_some());
+        if let Some(bearer) = bearer {
+            return self.answer_bearer(call, bearer, stale).await.map(Some);
+        }
+        let basic = challenges.iter().any(|challenge| challenge.scheme == "basic");
+        let credentials = self.credentials(&call.registry).and_then(|credentials| credentials.header());
+        match credentials {
+            Some(authorization) if basic && Some(&authorization) != stale => {
+                call.allow_secrets()?;
+                lock(&self.accounts).entry(call.registry.clone()).or_default().basic = true;
+                Ok(Some(Proof { authorization, credentials: true, withheld: None }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    async fn answer_bearer(
+        &self,
+        call: &Call,
+        bearer: &Challenge,
+        stale: Option<&HeaderValue>,
+    ) -> Result<Proof, Error> {
+        let has_credentials = self.has_credentials(&call.registry);
+        let (realm, credentials, withheld) = match self.realm(call, bearer, has_credentials)? {
+            Realm::Send(url) => (url, true, None),
+            Realm::Anonymous(url) => (url, false, None),
+            Realm::Untrusted(url) => {
+                let host = url.origin().authority();
+                (url, false, Some(host))
+            }
+        };
+        let authorization = match self.tokens.turn(&call.registry, &call.scopes, stale, self.transport.now()).await {
+            Turn::Known(outcome) => outcome?,
+            Turn::Fetch(fetch) => {
+                let outcome = self.fetch_token(call, bearer, &realm, credentials).await;
+                fetch.settle(outcome)?
+            }
+        };
+        Ok(Proof { authorization, credentials, withheld })
+    }
+
+    /// Where to ask for a token. A relay's token endpoint is known; what its challenge says about it is not needed.
+    fn realm(&self, call: &Call, bearer: &Challenge, has_credentials: bool) -> Result<Realm, Error> {
+        if let Some(url) = call.base.token() {
+            if has_credentials {
+                call.allow_secrets()?;
+            }
+            return Ok(if has_credentials { Realm::Send(url) } else { Realm::Anonymous(url) });
+        }
+        let realm = bearer.parameter("realm").unwrap_or_default();
+        policy::realm(call.base.origin(), realm, has_credentials, &self.options.trust_realm)
+            .map_err(|error| Error::Policy { registry: call.registry.clone(), role: "token realm", error })
+    }
+
+    async fn fetch_token(&self, call: &Call, bearer: &Challenge, realm: &Url, send: bool) -> Result<Token, Error> {
+        let service = bearer.parameter("service");
+        // The registry knows best what it wants to see (`aws`); without a word from it, what the operation needs.
+        let asked = bearer.parameter("scope").map(Scopes::parse).filter(|scopes| !scopes.is_empty());
+        let scopes = asked.unwrap_or_else(|| call.scopes.clone());
+        let token_call = Call {
+            registry: call.registry.clone(),
+            base: call.base.clone(),
+            scopes: scopes.clone(),
+            what: Subject::new("token", crate::error::quote(&scopes.to_string())),
+        };
+        let mut credentials = if send { self.credentials(&call.registry) } else { None };
+        if let Some(identity_token) = credentials.as_ref().and_then(|credentials| credentials.identity_token.clone()) {
+            if let Some(request) = auth::post_token(realm, service, &scopes, &identity_token) {
+                let answer = self.exchange(&token_call, &request).await?;
+                // Servers without the OAuth2 endpoint say so in many ways.
+                if !matches!(answer.response.status().as_u16(), 400 | 401 | 404 | 405) {
+                    return self.read_token(&token_call, answer, true).await;
+                }
+            }
+            credentials = credentials.map(|mut credentials| {
+                if credentials.password.is_empty() {
+                    credentials.password = identity_token;
+                }
+                credentials
+            });
+        }
+        let request = auth::get_token(realm, service, &scopes, credentials.as_ref());
+        let request = request.ok_or_else(|| token_call.protocol("expected a shorter token realm".into()))?;
+        let answer = self.exchange(&token_call, &request).await?;
+        self.read_token(&token_call, answer, credentials.is_some()).await
+    }
+
+    async fn read_token(&self, call: &Call, answer: Answer<T::Body>, credentials: bool) -> Result<Token, Error> {
+        let answer = self.check(call, answer, credentials).await?;
+        let body = self.read_body(call, answer.response, limits::TOKEN_BYTES).await?;
+        Token::read(&body, self.transport.now()).map_err(|message| call.protocol(message.into()))
+    }
+
+    /// Turns every status that is no success into an error, with the registry's own words.
+    pub(super) async fn check(
+        &self,
+        call: &Call,
+        answer: Answer<T::Body>,
+        credentials: bool,
+    ) -> Result<Answer<T::Body>, Error> {
+        let status = answer.response.status();
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let retry_after = self.retry_after(answer.response.headers()).map(|wait| wait.as_secs());
+        let body = self.read_start(answer.response.into_body(), limits::ERROR_BODY_BYTES).await;
+        let problem = problem::read(status, &body);
+        let (registry, what, message) = (call.registry.clone(), call.what.clone(), problem.message);
+        let limited = problem.code.as_deref() == Some("TOOMANYREQUESTS");
+        Err(match status.as_u16() {
+            429 => Error::RateLimited { registry, retry_after, message },
+            _ if limited => Error::RateLimited { registry, retry_after, message },
+            // A relay that does not go there: no password would change that.
+            403 if matches!(problem.code.as_deref(), Some("DESTINATION_DENIED" | "ORIGIN_DENIED")) => {
+                Error::Status { registry, what, status: 403, message }
+            }
+            401 | 403 => Error::Unauthorized { registry, what, credentials, message },
+            404 => Error::NotFound { registry, what },
+            status => Error::Status { registry, what, status, message },
+        })
+    }
+}
+
+impl Call {
+    pub(super) fn protocol(&self, message: String) -> Error {
+        Error::Protocol { registry: self.registry.clone(), what: self.what.clone(), message }
+    }
+}

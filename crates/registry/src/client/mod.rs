@@ -1,0 +1,200 @@
+//! The client: short chains of requests over a transport.
+
+mod answer;
+mod exchange;
+mod image;
+mod read;
+
+use crate::{
+    auth::{Credentials, Tokens, lock},
+    endpoint::Base,
+    error::{Error, Subject},
+    policy::{self, Authority, Host},
+    scope::Scopes,
+    trace::Observer,
+    transport::{Environment, Request, Transport},
+};
+use http::header;
+use porthole_core::{descriptor::Descriptor, reference::Reference};
+use std::{collections::HashMap, sync::Mutex};
+
+pub use image::{Resolved, Step};
+
+/// How a registry is reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Route {
+    /// Straight to the registry.
+    #[default]
+    Direct,
+    /// Through a relay at this base URL (`http://127.0.0.1:8090`); `?ns=` names the registry.
+    Relay(String),
+}
+
+/// What a client may do and how it asks.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// `host[:port]`s that are spoken to without TLS; loopback literals always are.
+    pub plain_http: Vec<String>,
+    /// Speak plain HTTP to every registry.
+    pub plain_http_all: bool,
+    /// `host[:port]`s of token realms that the user trusts with credentials of any registry.
+    pub trust_realm: Vec<String>,
+    /// Ask for manifests in two families, one after the other, so that no preflight is needed (a page).
+    pub short_accept: bool,
+    /// Is told of each HTTP exchange.
+    pub observer: Observer,
+}
+
+/// A client for any number of registries.
+///
+/// Tokens, credentials and routes are kept in memory, by logical registry ([`Reference::registry`]): through a relay every registry has
+/// one origin. All methods take `&self` and may run at once; many that need the same token wait for one fetch.
+///
+/// Bytes that have a digest are verified before they are parsed or returned; only [`fetch_blob`](Self::fetch_blob) leaves that to its
+/// caller.
+pub struct Registry<T> {
+    transport: T,
+    options: Options,
+    tokens: Tokens,
+    accounts: Mutex<HashMap<String, Account>>,
+}
+
+/// What is known about one logical registry.
+#[derive(Default)]
+struct Account {
+    credentials: Option<Credentials>,
+    route: Route,
+    /// It has asked for Basic authentication: send the credentials unasked.
+    basic: bool,
+}
+
+impl<T> Registry<T> {
+    /// A client without credentials; every route is direct.
+    pub fn new(transport: T, options: Options) -> Self {
+        Self { transport, options, tokens: Tokens::default(), accounts: Mutex::default() }
+    }
+
+    /// The transport.
+    pub fn transport(&self) -> &T {
+        &self.transport
+    }
+
+    /// Sets or forgets the credentials of a logical registry. Tokens are forgotten when that changes them.
+    pub fn set_credentials(&self, registry: &str, credentials: Option<Credentials>) {
+        let mut accounts = lock(&self.accounts);
+        let account = accounts.entry(registry.to_owned()).or_default();
+        if account.credentials != credentials {
+            account.credentials = credentials;
+            account.basic = false;
+            self.tokens.forget(registry);
+        }
+    }
+
+    /// Whether there are credentials for a logical registry.
+    pub fn has_credentials(&self, registry: &str) -> bool {
+        self.credentials(registry).is_some()
+    }
+
+    /// Chooses how a logical registry is reached. Tokens are forgotten when that changes.
+    pub fn set_route(&self, registry: &str, route: Route) {
+        let mut accounts = lock(&self.accounts);
+        let account = accounts.entry(registry.to_owned()).or_default();
+        if account.route != route {
+            account.route = route;
+            self.tokens.forget(registry);
+        }
+    }
+
+    /// How a logical registry is reached.
+    pub fn route(&self, registry: &str) -> Route {
+        lock(&self.accounts).get(registry).map_or(Route::Direct, |account| account.route.clone())
+    }
+
+    fn credentials(&self, registry: &str) -> Option<Credentials> {
+        lock(&self.accounts).get(registry)?.credentials.clone()
+    }
+
+    fn base(&self, reference: &Reference) -> Result<Base, Error> {
+        let registry = reference.registry();
+        // The host is checked even if a relay would be asked: no one is sent nonsense.
+        let host = reference.api_host();
+        let invalid = |error| Error::Registry { registry: registry.to_owned(), error };
+        let authority = Authority::parse(host).map_err(invalid)?;
+        match self.route(registry) {
+            Route::Relay(relay) => Base::relay(&relay, registry).map_err(Error::Relay),
+            Route::Direct => Base::direct(host, self.is_plain(&authority)).map_err(invalid),
+        }
+    }
+
+    fn is_plain(&self, authority: &Authority) -> bool {
+        let listed = self.options.plain_http.iter().filter_map(|entry| Authority::parse(entry).ok());
+        self.options.plain_http_all
+            || listed
+                .into_iter()
+                .any(|entry| entry.host == authority.host && (entry.port.is_none() || entry.port == authority.port))
+    }
+
+    fn call(&self, reference: &Reference, step: &'static str, name: String) -> Result<Call, Error> {
+        Ok(Call {
+            registry: reference.registry().to_owned(),
+            base: self.base(reference)?,
+            scopes: Scopes::pull(reference.repository()),
+            what: Subject::new(step, name),
+        })
+    }
+}
+
+impl<T: Transport + Environment> Registry<T> {
+    /// The request that [`fetch_blob`](Self::fetch_blob) would send now, with authorization if it is held: for a worker that has no
+    /// client. It knows nothing of challenges, retries or redirects.
+    ///
+    /// # Errors
+    /// [`Error::Registry`] or [`Error::Relay`] if there is no valid URL for it; [`Error::PlainRelay`].
+    pub fn blob_request(&self, reference: &Reference, descriptor: &Descriptor) -> Result<Request, Error> {
+        let call = self.call(reference, "blob", descriptor.digest.to_string())?;
+        let request = crate::endpoint::blob::request(&call.base, reference.repository(), &descriptor.digest, 0);
+        let mut request = request.map_err(Error::Relay)?;
+        if let Some(authorization) = self.authorization(&call)? {
+            request.headers_mut().insert(header::AUTHORIZATION, authorization);
+        }
+        Ok(request)
+    }
+
+    /// What is sent unasked: a token that is held, or credentials where the registry has asked for Basic authentication before.
+    fn authorization(&self, call: &Call) -> Result<Option<http::HeaderValue>, Error> {
+        if let Some(token) = self.tokens.held(&call.registry, &call.scopes, self.transport.now()) {
+            return Ok(Some(token));
+        }
+        let accounts = lock(&self.accounts);
+        let account = accounts.get(&call.registry).filter(|account| account.basic);
+        let authorization = account.and_then(|account| account.credentials.as_ref()?.header());
+        drop(accounts);
+        if authorization.is_some() {
+            call.allow_secrets()?;
+        }
+        Ok(authorization)
+    }
+}
+
+/// One operation: for which registry, where, and what it is about.
+struct Call {
+    registry: String,
+    base: Base,
+    scopes: Scopes,
+    what: Subject,
+}
+
+impl Call {
+    /// Refuses to send a password to a relay on another machine without TLS.
+    fn allow_secrets(&self) -> Result<(), Error> {
+        let origin = self.base.origin();
+        let local = match &origin.host {
+            Host::Name(name) => policy::is_localhost(name),
+            host => host.is_loopback_literal(),
+        };
+        if self.base.is_relay() && origin.scheme == policy::Scheme::Http && !local {
+            return Err(Error::PlainRelay { registry: self.registry.clone(), relay: origin.to_string() });
+        }
+        Ok(())
+    }
+}

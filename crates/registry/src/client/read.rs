@@ -1,0 +1,299 @@
+//! What is read from a registry: documents, blobs, tags.
+
+use super::{Call, Registry, exchange::Answer};
+use crate::{
+    endpoint::{blob, manifest, tags},
+    error::Error,
+    policy::{Refused, Url},
+    retry::{self, Failure},
+    transport::{Body, Environment, Request, Transport},
+};
+use manifest::Accept;
+use porthole_core::{
+    descriptor::Descriptor,
+    digest::{Digest, Mismatch},
+    limits,
+    manifest::{Document, Raw},
+    reference::Reference,
+};
+use std::{collections::HashSet, time::Duration};
+
+impl<T: Transport + Environment> Registry<T> {
+    /// The document that a reference names: by its digest, else by its tag.
+    ///
+    /// By digest the bytes are verified. By tag there is nothing to verify against; a `Docker-Content-Digest` that contradicts the bytes
+    /// has them fetched once more.
+    ///
+    /// # Errors
+    /// [`Error`]; [`Error::Contradiction`] if the header is wrong twice.
+    pub async fn fetch_document(&self, reference: &Reference) -> Result<Document, Error> {
+        let call = self.call(reference, "manifest", reference.to_string())?;
+        let families: &[Accept] =
+            if self.options.short_accept { &[Accept::Oci, Accept::Docker] } else { &[Accept::All] };
+        self.fetch_families(&call, reference, &reference.target(), families, reference.digest(), None).await
+    }
+
+    /// A document that an index lists, verified against its descriptor.
+    ///
+    /// # Errors
+    /// [`Error`]; [`Error::TooLarge`] before anything is asked for, if the descriptor is over the limit.
+    pub async fn fetch_child(&self, reference: &Reference, descriptor: &Descriptor) -> Result<Document, Error> {
+        let call = self.call(reference, "manifest", descriptor.digest.to_string())?;
+        call.allow_size(descriptor.size)?;
+        if let Some(data) = &descriptor.data {
+            let raw = Raw::verify(data.clone(), &descriptor.digest, Some(descriptor.size));
+            let raw = raw.map_err(|mismatch| call.mismatch(mismatch))?;
+            return call.parse(raw, Some(descriptor.media_type.as_str()));
+        }
+        let short = [Accept::family(&descriptor.media_type)];
+        let families: &[Accept] = if self.options.short_accept { &short } else { &[Accept::All] };
+        let target = descriptor.digest.to_string();
+        self.fetch_families(&call, reference, &target, families, Some(&descriptor.digest), Some(descriptor.size)).await
+    }
+
+    /// Asks family by family until an answer is a document. An error is the last family's, unless a later one knows less.
+    async fn fetch_families(
+        &self,
+        call: &Call,
+        reference: &Reference,
+        target: &str,
+        families: &[Accept],
+        digest: Option<&Digest>,
+        size: Option<u64>,
+    ) -> Result<Document, Error> {
+        let mut first_error = None;
+        for accept in families {
+            match self.fetch_accepted(call, reference, target, *accept, digest, size).await {
+                Ok(document) => return Ok(document),
+                // Asked for the wrong family, a registry denies the document, or converts it to schema 1.
+                Err(
+                    error @ (Error::NotFound { .. }
+                    | Error::Status { status: 406, .. }
+                    | Error::Document { .. }
+                    | Error::Mismatch { .. }),
+                ) => {
+                    let known = matches!(first_error, Some(Error::Document { .. } | Error::Mismatch { .. }));
+                    if !known || !matches!(error, Error::NotFound { .. }) {
+                        first_error = Some(error);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(first_error.unwrap_or_else(|| call.protocol("expected a manifest".into())))
+    }
+
+    async fn fetch_accepted(
+        &self,
+        call: &Call,
+        reference: &Reference,
+        target: &str,
+        accept: Accept,
+        digest: Option<&Digest>,
+        size: Option<u64>,
+    ) -> Result<Document, Error> {
+        let request = manifest::request(&call.base, reference.repository(), target, accept).map_err(Error::Relay)?;
+        let mut contradiction = None;
+        for _ in 0..2 {
+            let (head, bytes) = self.fetch_bytes(call, &request, limits::MANIFEST_BYTES).await?;
+            let head = manifest::read(&head);
+            let raw = match (digest, head.digest) {
+                (Some(digest), _) => Raw::verify(bytes, digest, size).map_err(|mismatch| call.mismatch(mismatch))?,
+                // Of a schema 1 manifest the header names the digest without its signatures; it is refused below.
+                (None, Some(expected)) if head.is_document() => {
+                    let got = Digest::of(expected.algorithm(), &bytes);
+                    if got != expected {
+                        contradiction = Some((expected, got));
+                        continue;
+                    }
+                    Raw::trust_on_first_use(bytes)
+                }
+                (None, _) => Raw::trust_on_first_use(bytes),
+            };
+            return call.parse(raw, head.content_type.as_deref());
+        }
+        let (registry, what) = (call.registry.clone(), call.what.clone());
+        match contradiction {
+            Some((expected, got)) => Err(Error::Contradiction { registry, what, expected, got }),
+            None => Err(call.protocol("expected a manifest".into())),
+        }
+    }
+
+    /// A small blob whole (an image config), verified. Data embedded in the descriptor spares the request.
+    ///
+    /// # Errors
+    /// [`Error`]; [`Error::TooLarge`] before anything is asked for, if the descriptor is over the limit of a manifest.
+    pub async fn fetch_small_blob(&self, reference: &Reference, descriptor: &Descriptor) -> Result<Raw, Error> {
+        let call = self.call(reference, "config", descriptor.digest.to_string())?;
+        call.allow_size(descriptor.size)?;
+        let bytes = match &descriptor.data {
+            Some(data) => data.clone(),
+            None => {
+                let request =
+                    blob::request(&call.base, reference.repository(), &descriptor.digest, 0).map_err(Error::Relay)?;
+                self.fetch_bytes(&call, &request, limits::MANIFEST_BYTES).await?.1
+            }
+        };
+        Raw::verify(bytes, &descriptor.digest, Some(descriptor.size)).map_err(|mismatch| call.mismatch(mismatch))
+    }
+
+    /// Opens a blob from `offset`. The caller verifies what it reads, and opens it anew where the transfer broke.
+    ///
+    /// The answer's status is 200 or 206, but its body starts at `offset` in either case: a registry that ignores the range has its first
+    /// bytes read and dropped.
+    ///
+    /// # Errors
+    /// [`Error`]; [`Error::Protocol`] for a 206 with another range.
+    pub async fn fetch_blob(
+        &self,
+        reference: &Reference,
+        descriptor: &Descriptor,
+        offset: u64,
+    ) -> Result<http::Response<T::Body>, Error> {
+        let call = self.call(reference, "blob", descriptor.digest.to_string())?;
+        let request =
+            blob::request(&call.base, reference.repository(), &descriptor.digest, offset).map_err(Error::Relay)?;
+        let mut response = self.request(&call, request).await?.response;
+        let skip = blob::read(response.status(), response.headers(), offset, descriptor.size);
+        let mut skip = skip.map_err(|message| call.protocol(message))?;
+        let mut buffer = vec![0; if skip > 0 { BUFFER } else { 0 }];
+        while skip > 0 {
+            let room = buffer.len().min(usize::try_from(skip).unwrap_or(usize::MAX));
+            let read = response.body_mut().read(&mut buffer[..room]).await.map_err(|error| call.broken(error))?;
+            if read == 0 {
+                return Err(call.protocol(format!("expected at least {offset} bytes, got {}", offset - skip)));
+            }
+            skip -= read as u64;
+        }
+        Ok(response)
+    }
+
+    /// All tags of a repository, page by page, in the registry's order.
+    ///
+    /// # Errors
+    /// [`Error`]; [`Error::Protocol`] if the pages lead in a circle or are more than [`limits::PAGES`].
+    pub async fn fetch_tags(&self, reference: &Reference) -> Result<Vec<String>, Error> {
+        let name = format!("{}/{}", reference.registry(), reference.repository());
+        let call = self.call(reference, "tags", name)?;
+        let mut all = Vec::new();
+        let mut seen = HashSet::new();
+        let mut bytes = 0;
+        let mut query = String::new();
+        for _ in 0..limits::PAGES {
+            let refused = |error: Refused| Error::Policy { registry: call.registry.clone(), role: "next page", error };
+            let request =
+                tags::request(&call.base, reference.repository(), &query).map_err(|error| refused(error.into()))?;
+            let url = Url::parse(&request.uri().to_string()).map_err(|error| refused(error.into()))?;
+            let (head, body) = self.fetch_bytes(&call, &request, limits::TAGS_PAGE_BYTES).await?;
+            bytes += body.len() as u64;
+            if bytes > TAGS_BYTES {
+                return Err(Error::TooLarge { what: call.what, limit: TAGS_BYTES });
+            }
+            let page = tags::read(&body).map_err(|_| call.protocol("expected a JSON object with tags".into()))?;
+            all.extend(page);
+            query = match tags::next(&url, &head) {
+                None => return Ok(all),
+                Some(Ok(query)) => query,
+                Some(Err(error)) => return Err(refused(error)),
+            };
+            if query.is_empty() || !seen.insert(query.clone()) {
+                return Err(call.protocol("expected another page of tags, got one that was read before".into()));
+            }
+        }
+        Err(call.protocol(format!("expected at most {} pages of tags", limits::PAGES)))
+    }
+
+    /// A whole body under a limit. What breaks on the way is fetched again.
+    async fn fetch_bytes(
+        &self,
+        call: &Call,
+        request: &Request,
+        limit: u64,
+    ) -> Result<(http::HeaderMap, Vec<u8>), Error> {
+        let mut tries = 1;
+        let mut waited = Duration::ZERO;
+        loop {
+            let Answer { response, .. } = self.request(call, request.clone()).await?;
+            let headers = response.headers().clone();
+            let error = match self.read_body(call, response, limit).await {
+                Ok(bytes) => return Ok((headers, bytes)),
+                Err(Error::Transport { registry, what, error }) => {
+                    let failure = Failure::Transport(error.kind);
+                    match retry::delay(tries, waited, failure, self.transport.random()) {
+                        Some(delay) => {
+                            self.transport.sleep(delay).await;
+                            waited += delay;
+                            tries += 1;
+                            continue;
+                        }
+                        None => Error::Transport { registry, what, error },
+                    }
+                }
+                Err(error) => error,
+            };
+            return Err(error);
+        }
+    }
+
+    /// Reads a body to its end.
+    pub(super) async fn read_body(
+        &self,
+        call: &Call,
+        response: http::Response<T::Body>,
+        limit: u64,
+    ) -> Result<Vec<u8>, Error> {
+        let too_large = || Error::TooLarge { what: call.what.clone(), limit };
+        if super::exchange::content_length(response.headers()).is_some_and(|length| length > limit) {
+            return Err(too_large());
+        }
+        let mut body = response.into_body();
+        let mut bytes = Vec::new();
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            match body.read(&mut buffer).await.map_err(|error| call.broken(error))? {
+                0 => return Ok(bytes),
+                read => bytes.extend_from_slice(&buffer[..read]),
+            }
+            if bytes.len() as u64 > limit {
+                return Err(too_large());
+            }
+        }
+    }
+
+    /// The start of a body, or as much of it as comes: for the words of an error.
+    pub(super) async fn read_start(&self, mut body: T::Body, limit: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut buffer = vec![0; BUFFER];
+        while let Ok(read @ 1..) = body.read(&mut buffer).await {
+            bytes.extend_from_slice(&buffer[..read]);
+            if bytes.len() as u64 > limit {
+                break;
+            }
+        }
+        bytes
+    }
+}
+
+impl Call {
+    fn allow_size(&self, size: u64) -> Result<(), Error> {
+        let limit = limits::MANIFEST_BYTES;
+        if size > limit { Err(Error::TooLarge { what: self.what.clone(), limit }) } else { Ok(()) }
+    }
+
+    fn parse(&self, raw: Raw, content_type: Option<&str>) -> Result<Document, Error> {
+        Document::parse(raw, content_type).map_err(|error| Error::Document { what: self.what.clone(), error })
+    }
+
+    fn mismatch(&self, mismatch: Mismatch) -> Error {
+        Error::Mismatch { what: self.what.clone(), mismatch }
+    }
+
+    fn broken(&self, error: crate::transport::Error) -> Error {
+        Error::Transport { registry: self.registry.clone(), what: self.what.clone(), error }
+    }
+}
+
+/// What is read at once of a small body.
+const BUFFER: usize = 32 << 10;
+/// All pages of tags together.
+const TAGS_BYTES: u64 = 64 << 20;

@@ -1,0 +1,61 @@
+//! Error bodies: `{"errors": [{"code": …, "message": …}]}`, or whatever a proxy in between wrote.
+
+use crate::error::quote;
+use http::StatusCode;
+use serde::Deserialize;
+
+/// What a failed request's body says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Code of the first error, if the body follows the specification.
+    pub code: Option<String>,
+    /// One printable line.
+    pub message: String,
+}
+
+/// Reads the body of an answer that is no success. Total: a body that says nothing gives the status in words.
+pub fn read(status: StatusCode, body: &[u8]) -> Problem {
+    let first = serde_json::from_slice::<Errors>(body).ok().and_then(|body| body.errors.into_iter().next());
+    let Some(first) = first else {
+        return Problem { code: None, message: status.canonical_reason().unwrap_or("no reason given").to_lowercase() };
+    };
+    let message = match (first.code.trim(), first.message.trim()) {
+        ("", "") => status.canonical_reason().unwrap_or("no reason given").to_lowercase(),
+        ("", message) => quote(message),
+        (code, "") => quote(code),
+        (code, message) => format!("{}: {}", quote(code), quote(message)),
+    };
+    Problem { code: Some(first.code), message }
+}
+
+#[derive(Deserialize)]
+struct Errors {
+    errors: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_of_all_kinds() {
+        let message = |body: &str| read(StatusCode::NOT_FOUND, body.as_bytes()).message;
+        assert_eq!(
+            message(r#"{"errors":[{"code":"NAME_UNKNOWN","message":"no such name","detail":{}}]}"#),
+            "NAME_UNKNOWN: no such name"
+        );
+        assert_eq!(message(r#"{"errors":[{"code":"DENIED"}]}"#), "DENIED");
+        assert_eq!(message(r#"{"errors":[]}"#), "not found");
+        assert_eq!(message("<html>"), "not found");
+        assert_eq!(message(""), "not found");
+        assert_eq!(message(r#"{"errors":[{"message":"a\u001b]0;b\u0007"}]}"#), r"a\x1b]0;b\x07");
+    }
+}

@@ -1,0 +1,116 @@
+//! `GET /v2/<name>/tags/list`
+
+use super::Base;
+use crate::{
+    policy::{Refused, Url, UrlError},
+    transport::Request,
+};
+use http::{HeaderMap, header};
+use serde::Deserialize;
+
+/// Asks for a page of tags. `query` is that of the `Link` before, or empty for the first page.
+pub fn request(base: &Base, repository: &str, query: &str) -> Result<Request, UrlError> {
+    let url = base.api(&format!("{repository}/tags/list"));
+    let pairs = query.split('&').filter(|pair| !pair.is_empty() && !is_ns(pair));
+    let separator = if url.split_target().1.is_some() { "&" } else { "?" };
+    let query: Vec<&str> = pairs.collect();
+    let separator = if query.is_empty() { "" } else { separator };
+    let mut request = Request::default();
+    *request.uri_mut() = Url::parse(&format!("{url}{separator}{}", query.join("&")))?.to_uri()?;
+    Ok(request)
+}
+
+/// Reads a page. `"tags": null` is an empty list.
+///
+/// # Errors
+/// Not JSON, or not of this form.
+pub fn read(body: &[u8]) -> Result<Vec<String>, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Page {
+        tags: Option<Vec<String>>,
+    }
+    Ok(serde_json::from_slice::<Page>(body)?.tags.unwrap_or_default())
+}
+
+/// The query of the next page, from `Link: <…>; rel="next"` (RFC 8288); `None` on the last page.
+///
+/// Only the query is taken: the next request goes to the same path of the same registry, wherever the link points.
+///
+/// # Errors
+/// The link leads to another origin, or is no URL.
+pub fn next(from: &Url, headers: &HeaderMap) -> Option<Result<String, Refused>> {
+    let links = headers.get_all(header::LINK).iter().filter_map(|value| value.to_str().ok());
+    let target = links.flat_map(links_of).find(|(_, rel)| rel.eq_ignore_ascii_case("next"))?.0;
+    Some(match from.join(&target) {
+        Err(error) => Err(error.into()),
+        Ok(to) if to.origin() != from.origin() => Err(Refused::OtherOrigin(to.origin().to_string())),
+        Ok(to) => Ok(to.split_target().1.unwrap_or_default().to_owned()),
+    })
+}
+
+/// Targets and relations of a `Link` header.
+fn links_of(value: &str) -> Vec<(String, String)> {
+    let mut links = Vec::new();
+    let mut rest = value;
+    while let Some((_, tail)) = rest.split_once('<') {
+        let Some((target, tail)) = tail.split_once('>') else { break };
+        let end = tail.find('<').unwrap_or(tail.len());
+        let (parameters, next) = tail.split_at(end);
+        for parameter in parameters.split([';', ',']) {
+            if let Some((name, relations)) = parameter.split_once('=')
+                && name.trim().eq_ignore_ascii_case("rel")
+            {
+                let relations = relations.trim().trim_matches('"');
+                links.extend(relations.split(' ').map(|relation| (target.to_owned(), relation.to_owned())));
+            }
+        }
+        rest = next;
+    }
+    links
+}
+
+fn is_ns(pair: &str) -> bool {
+    pair == "ns" || pair.starts_with("ns=")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_to_the_next_page() {
+        let from = Url::parse("https://a.b/v2/x/tags/list").unwrap();
+        for (link, expected) in [
+            (r#"</v2/x/tags/list?last=t&n=2>; rel="next""#, Some(Ok("last=t&n=2"))),
+            (r#"<https://a.b/v2/x/tags/list?last=t>; rel=next"#, Some(Ok("last=t"))),
+            (r#"</p?a>; rel="prev", </p?b>; title=x; REL="Next""#, Some(Ok("b"))),
+            (r#"</p?a>; rel="prev""#, None),
+            (r#"</p?a"#, None),
+            (r#"<https://evil.example/x?last=t>; rel="next""#, Some(Err(()))),
+            (r#"<http://a.b/v2/x/tags/list?last=t>; rel="next""#, Some(Err(()))),
+            (r#"<//evil.example/x?last=t>; rel="next""#, Some(Err(()))),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::LINK, link.parse().unwrap());
+            let got = next(&from, &headers).map(|result| result.map_err(|_| ()));
+            assert_eq!(got, expected.map(|result| result.map(str::to_owned)), "{link}");
+        }
+    }
+
+    #[test]
+    fn requests_keep_their_registry() {
+        let relay = Base::relay("http://127.0.0.1:1", "quay.io").unwrap();
+        let uri = |query| request(&relay, "a/b", query).unwrap().uri().to_string();
+        assert_eq!(uri(""), "http://127.0.0.1:1/v2/a/b/tags/list?ns=quay.io");
+        assert_eq!(uri("ns=evil.example&last=x&ns"), "http://127.0.0.1:1/v2/a/b/tags/list?ns=quay.io&last=x");
+        let direct = Base::direct("quay.io", false).unwrap();
+        assert_eq!(request(&direct, "a/b", "last=x").unwrap().uri(), "https://quay.io/v2/a/b/tags/list?last=x");
+    }
+
+    #[test]
+    fn pages() {
+        assert_eq!(read(br#"{"name":"x","tags":["a","b"]}"#).unwrap(), ["a", "b"]);
+        assert_eq!(read(br#"{"name":"x","tags":null}"#).unwrap().len(), 0);
+        assert!(read(b"[]").is_err());
+    }
+}

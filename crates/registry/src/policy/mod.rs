@@ -1,0 +1,259 @@
+//! One policy for every URL that a server hands us, and for every host that a stranger asks us to reach. Pure: text and addresses in,
+//! verdicts out.
+//!
+//! - [`realm`]: may a token be asked for there, and may a credential go along?
+//! - [`hop`]: may a redirect or a `Location` be followed there?
+//! - [`destination`] and [`address`]: may anyone be sent there?
+
+mod address;
+mod host;
+mod suffix;
+mod url;
+
+pub use address::{Denied, address, destination, is_local_name, is_localhost};
+pub use host::{Authority, Error as HostError, Host, Origin, Scheme};
+pub use url::{Error as UrlError, Url, redact};
+
+/// What may be done with the `realm` of a Bearer challenge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Realm {
+    /// Ask there, with the stored credential.
+    Send(Url),
+    /// Ask there; there is no credential to send.
+    Anonymous(Url),
+    /// Ask there without the stored credential: it is another site, and the user has not named it as trusted.
+    Untrusted(Url),
+}
+
+/// Judges a realm. `credential` says whether one is stored; `trusted` lists the `host[:port]`s that the user lets see it.
+///
+/// A realm of the registry's own origin or registrable domain (Public Suffix List, private part included) gets the credential. Any other
+/// public name is asked anonymously. An address, a local name or a step down from TLS is refused, unless it is the registry's own host
+/// and port.
+///
+/// # Errors
+/// [`Refused`]: no request may be made at all.
+pub fn realm(registry: &Origin, realm: &str, credential: bool, trusted: &[String]) -> Result<Realm, Refused> {
+    let url = Url::parse(realm)?;
+    let origin = url.origin();
+    if registry.scheme == Scheme::Https && origin.scheme == Scheme::Http {
+        return Err(Refused::Downgrade);
+    }
+    let listed = is_listed(origin, trusted);
+    if origin != registry && !listed {
+        match &origin.host {
+            Host::Name(name) if is_local_name(name) && !same_site(&registry.host, &origin.host) => {
+                return Err(Refused::Local(origin.authority()));
+            }
+            Host::Name(name) if is_localhost(name) || !name.contains('.') => {
+                return Err(Refused::Local(origin.authority()));
+            }
+            Host::Name(_) => {}
+            Host::V4(_) | Host::V6(_) => return Err(Refused::Local(origin.authority())),
+        }
+    }
+    Ok(if !credential {
+        Realm::Anonymous(url)
+    } else if listed || origin == registry || same_site(&registry.host, &origin.host) {
+        Realm::Send(url)
+    } else {
+        Realm::Untrusted(url)
+    })
+}
+
+/// Judges one step from a URL to the next: a redirect, an upload's `Location`.
+///
+/// Another port or host is fine on the public internet; credentials must then be left behind (compare [`Url::origin`]). A public host may
+/// not lead into a private network, nor a private one to this machine, and TLS is never left.
+///
+/// # Errors
+/// [`Refused`].
+pub fn hop(from: &Url, location: &str) -> Result<Url, Refused> {
+    let to = from.join(location)?;
+    let (a, b) = (from.origin(), to.origin());
+    if a.scheme == Scheme::Https && b.scheme == Scheme::Http {
+        return Err(Refused::Downgrade);
+    }
+    if a.host != b.host && reach(&b.host) > reach(&a.host) {
+        return Err(Refused::Local(b.authority()));
+    }
+    Ok(to)
+}
+
+/// Whether `host[:port]` of an origin is in a list that a user wrote. An entry without a port means every port.
+pub fn is_listed(origin: &Origin, list: &[String]) -> bool {
+    list.iter()
+        .filter_map(|entry| Authority::parse(entry).ok())
+        .any(|entry| entry.host == origin.host && entry.port.is_none_or(|port| port == origin.port))
+}
+
+fn same_site(a: &Host, b: &Host) -> bool {
+    match (a, b) {
+        (Host::Name(a), Host::Name(b)) => match (suffix::registrable(a), suffix::registrable(b)) {
+            (Some(a), Some(b)) => a == b,
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// How far inside a host lies.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Reach {
+    Public,
+    Private,
+    ThisMachine,
+}
+
+fn reach(host: &Host) -> Reach {
+    match host {
+        Host::Name(name) if is_localhost(name) => Reach::ThisMachine,
+        Host::Name(name) if is_local_name(name) => Reach::Private,
+        Host::Name(_) => Reach::Public,
+        Host::V4(_) | Host::V6(_) if host.is_loopback_literal() => Reach::ThisMachine,
+        Host::V4(v4) if v4.is_unspecified() || v4.is_link_local() => Reach::ThisMachine,
+        Host::V4(v4) => address((*v4).into()).map_or(Reach::Private, |()| Reach::Public),
+        Host::V6(v6) if v6.segments()[0] == 0 => Reach::ThisMachine,
+        Host::V6(v6) => address((*v6).into()).map_or(Reach::Private, |()| Reach::Public),
+    }
+}
+
+/// Why no request is made to a URL that a server named.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// Its text.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// From `https` to `http`.
+    #[error("it leads from https to http")]
+    Downgrade,
+    /// An address or a local name.
+    #[error("it leads to an address or a local name that is not the registry's own: `{0}`")]
+    Local(String),
+    /// Another scheme, host or port than the one that named it, where it must be the same.
+    #[error("it leads to another origin: `{0}`")]
+    OtherOrigin(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::IpAddr;
+
+    /// The realm vectors, row by row.
+    #[test]
+    fn realm_vectors() {
+        let mut rows = 0;
+        for line in include_str!("../../tests/realm.tsv").lines().skip(2) {
+            let fields: Vec<&str> = line.split('\t').collect();
+            let [registry, text, credential, expected, why] = fields[..] else { panic!("{line}") };
+            let registry = Url::parse(registry).unwrap();
+            let got = match realm(registry.origin(), text, credential == "yes", &[]) {
+                Ok(Realm::Send(_)) => "SEND",
+                Ok(Realm::Anonymous(_)) => "SEND-ANON",
+                Ok(Realm::Untrusted(_)) => "ANON-OR-ASK",
+                Err(_) => "REJECT",
+            };
+            assert_eq!(got, expected, "{text}: {why}");
+            rows += 1;
+        }
+        assert_eq!(rows, 32);
+    }
+
+    #[test]
+    fn realms_beyond_the_vectors() {
+        let verdict = |registry: &str, text: &str, trusted: &[&str]| {
+            let trusted: Vec<String> = trusted.iter().map(|entry| (*entry).to_owned()).collect();
+            match realm(Url::parse(registry).unwrap().origin(), text, true, &trusted) {
+                Ok(Realm::Send(_)) => "send",
+                Ok(Realm::Anonymous(_)) => "anonymous",
+                Ok(Realm::Untrusted(_)) => "untrusted",
+                Err(_) => "refused",
+            }
+        };
+        for (registry, text, trusted, expected) in [
+            ("http://127.0.0.1:5000", "http://127.0.0.1:5000/token", &[][..], "send"),
+            ("http://127.0.0.1:5000", "http://127.0.0.1:5001/token", &[], "refused"),
+            ("http://127.0.0.1:5000", "http://127.0.0.1:5001/token", &["127.0.0.1:5001"], "send"),
+            ("http://127.0.0.1:5000", "http://127.0.0.1:5001/token", &["127.0.0.1:5002"], "refused"),
+            ("https://registry", "https://registry/token", &[], "send"),
+            ("https://registry.corp.internal", "https://auth.corp.internal/token", &[], "send"),
+            ("https://a.example.com", "https://evil.example.net/token", &["evil.example.net"], "send"),
+            ("https://a.example.com", "http://b.example.com/token", &["b.example.com"], "refused"),
+            ("https://a.example.com", "https://8.8.8.8/token", &[], "refused"),
+            ("https://a.co.uk", "https://b.co.uk/token", &[], "untrusted"),
+            ("https://a.github.io", "https://b.github.io/token", &[], "untrusted"),
+            ("https://r.example.co.uk", "https://auth.example.co.uk/token", &[], "send"),
+            ("https://r.example.com", "https://user:pw@auth.example.com/token", &[], "refused"),
+            ("https://r.example.com", "https://auth%2eexample.com/token", &[], "refused"),
+            ("https://localhost:5000", "https://localhost:5001/token", &[], "refused"),
+        ] {
+            assert_eq!(verdict(registry, text, trusted), expected, "{registry} {text}");
+        }
+    }
+
+    /// The destination vectors, row by row. Rows that describe a DNS answer are judged by that answer.
+    #[test]
+    fn destination_vectors() {
+        let mut rows = 0;
+        for line in include_str!("../../tests/destinations.tsv").lines().skip(2) {
+            let fields: Vec<&str> = line.split('\t').collect();
+            let [text, expected, why] = fields[..] else { panic!("{line}") };
+            let text = text.replace("\\t", "\t").replace("\\n", "\n");
+            let answers: &[&str] = match text.as_str() {
+                "127.0.0.1.nip.io" => &["127.0.0.1"],
+                "multi.example (A 1.1.1.1 + A 10.0.0.1)" => &["1.1.1.1", "10.0.0.1"],
+                _ => &[],
+            };
+            let name = text.split(" (").next().unwrap_or(&text);
+            let resolved = answers.iter().map(|answer| answer.parse::<IpAddr>().unwrap());
+            let allowed = destination(name).is_ok() && resolved.map(address).all(|verdict| verdict.is_ok());
+            assert_eq!(if allowed { "ALLOW" } else { "DENY" }, expected, "{text}: {why}");
+            rows += 1;
+        }
+        assert_eq!(rows, 67);
+    }
+
+    #[test]
+    fn destinations_beyond_the_vectors() {
+        for text in [
+            "example.com.",
+            "example.com.:443",
+            "168.63.129.16",
+            "192.31.196.1",
+            "8.8.8.8.",
+            "kubernetes.default.svc",
+            "a.localhost:443",
+            "x.home.arpa",
+            "[::ffff:8.8.8.8]",
+            "[fec0::1]",
+        ] {
+            assert!(destination(text).is_err(), "{text}");
+        }
+        for text in ["1.1.1.1", "[2606:4700:4700::1111]:443", "xn--bcher-kva.de"] {
+            assert!(destination(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn hops() {
+        for (from, location, allowed) in [
+            ("https://ghcr.io/v2/", "https://cdn.example.com/x?sig=1", true),
+            ("https://ghcr.io/v2/", "http://ghcr.io/v2/", false),
+            ("https://ghcr.io/v2/", "https://10.0.0.1/", false),
+            ("https://ghcr.io/v2/", "https://169.254.169.254/latest/meta-data", false),
+            ("https://ghcr.io/v2/", "https://[::1]/", false),
+            ("https://ghcr.io/v2/", "https://localhost/", false),
+            ("https://ghcr.io/v2/", "file:///etc/passwd", false),
+            ("https://10.0.0.1/v2/", "https://10.0.0.2/blob", true),
+            ("https://10.0.0.1/v2/", "https://127.0.0.1/blob", false),
+            ("https://10.0.0.1/v2/", "https://169.254.169.254/blob", false),
+            ("http://127.0.0.1:5000/v2/", "http://127.0.0.1:9000/blob", true),
+            ("http://127.0.0.1:5000/v2/", "https://cdn.example.com/blob", true),
+            ("https://registry/v2/", "/blob", true),
+        ] {
+            assert_eq!(hop(&Url::parse(from).unwrap(), location).is_ok(), allowed, "{from} {location}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! How bytes travel: HTTP, nothing more.
+//!
+//! The traits name neither `Send` nor a runtime. A transport's own types decide: where its futures are `Send`, those of
+//! [`Registry`](crate::Registry) are too.
+
+use bytes::Bytes;
+use std::{future::Future, time::Duration};
+
+/// A request that is ready to send: absolute URL, headers set. Only `GET`, `HEAD` and (for tokens) `POST` are used.
+pub type Request = http::Request<Bytes>;
+
+/// Sends requests.
+pub trait Transport {
+    /// The body of an answer.
+    type Body: Body;
+
+    /// Sends once, without retries. Any status is an answer, not an error. Redirects are treated as [`Transport::redirects`] says; a
+    /// transport that follows them itself should leave a [`FinalUrl`] in the extensions of the answer.
+    fn send(&self, request: Request) -> impl Future<Output = Result<http::Response<Self::Body>, Error>>;
+
+    /// Who follows redirects.
+    fn redirects(&self) -> Redirects;
+}
+
+/// A body, read into the caller's buffer. Dropping it ends the transfer.
+pub trait Body {
+    /// Reads up to `buffer.len()` bytes and returns how many; 0 is the end.
+    fn read(&mut self, buffer: &mut [u8]) -> impl Future<Output = Result<usize, Error>>;
+}
+
+/// Time and chance, which come from outside.
+pub trait Environment {
+    /// Time since the Unix epoch.
+    fn now(&self) -> Duration;
+
+    /// Waits.
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()>;
+
+    /// 64 random bits, for jitter; never for secrets.
+    fn random(&self) -> u64;
+}
+
+/// Who follows redirects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redirects {
+    /// This crate, hop by hop, each judged by [`policy::hop`](crate::policy::hop).
+    Ours,
+    /// The platform: a page cannot see the hops, so it cannot judge them. It relies on the browser to drop `Authorization` when the
+    /// origin changes and never to leave `https` for `http`; where the hops lead it cannot enforce.
+    Platform,
+}
+
+/// The URL that answered in the end, left in a response's extensions by a transport that followed redirects by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FinalUrl(pub String);
+
+/// Why nothing came back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}: {message}")]
+pub struct Error {
+    /// Kind of failure.
+    pub kind: ErrorKind,
+    /// The cause in words, without secrets.
+    pub message: String,
+}
+
+/// Kind of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The host's name does not resolve.
+    Resolve,
+    /// No connection.
+    Connect,
+    /// The TLS handshake failed.
+    Tls,
+    /// The connection broke while sending or reading.
+    Interrupted,
+    /// Nothing moved for too long.
+    Timeout,
+    /// The address is refused by policy.
+    Forbidden,
+    /// In a page: blocked by CORS or dead, the platform does not tell which.
+    Opaque,
+    /// In a page: the host is alive, but does not allow this page to read it.
+    Cors,
+    /// In a page: the challenge could be read, the authorised request could not be sent; the registry refuses preflights.
+    Preflight,
+    /// Anything else.
+    Other,
+}
+
+impl ErrorKind {
+    /// Whether another try may help.
+    pub fn retryable(self) -> bool {
+        matches!(self, Self::Connect | Self::Interrupted | Self::Timeout)
+    }
+}
+
+impl std::fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Resolve => "host not found",
+            Self::Connect => "no connection",
+            Self::Tls => "no trusted TLS connection",
+            Self::Interrupted => "connection broken",
+            Self::Timeout => "timed out",
+            Self::Forbidden => "address refused",
+            Self::Opaque => "host not reachable from this page",
+            Self::Cors => "registry does not allow this page to read it",
+            Self::Preflight => "registry refuses this page's signed-in requests",
+            Self::Other => "request failed",
+        })
+    }
+}

@@ -1,0 +1,214 @@
+//! Images built from code, byte for byte the same on every run.
+//!
+//! ```
+//! use porthole_testkit::image::{Compression, Entry, Image, Layer};
+//!
+//! let base = Layer::new("COPY rootfs /").dir("etc").file("etc/motd", "hello\n");
+//! let top = Layer::new("RUN rm /etc/motd").whiteout("etc/motd").compression(Compression::Zstd);
+//! let content = Image::new().layer(base).layer(top).build().into_content("latest");
+//! assert_eq!(content.roots.len(), 1);
+//! # let _ = Entry::dir("x");
+//! ```
+
+mod content;
+mod layer;
+
+pub use content::{Blob, Content, Root};
+pub use layer::{Compression, Entry, Kind, Layer};
+
+use serde_json::{Value, json};
+
+/// The families of media types that registries serve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    /// OCI image specification 1.1.
+    #[default]
+    Oci,
+    /// Docker image manifest version 2, schema 2. Has no media type for zstd layers: the OCI one is used.
+    Docker,
+}
+
+/// An image to be: layers bottom first, and what its config says.
+#[derive(Clone, Debug)]
+pub struct Image {
+    family: Family,
+    platform: (String, String, Option<String>),
+    layers: Vec<Layer>,
+    config: Value,
+    history: bool,
+}
+
+impl Default for Image {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Image {
+    /// An OCI image for `linux/amd64` without layers.
+    pub fn new() -> Self {
+        Self {
+            family: Family::Oci,
+            platform: ("linux".into(), "amd64".into(), None),
+            layers: Vec::new(),
+            config: json!({}),
+            history: true,
+        }
+    }
+
+    /// Chooses the media types.
+    pub fn family(mut self, family: Family) -> Self {
+        self.family = family;
+        self
+    }
+
+    /// Chooses the platform.
+    pub fn platform(mut self, os: &str, architecture: &str, variant: Option<&str>) -> Self {
+        self.platform = (os.into(), architecture.into(), variant.map(str::to_owned));
+        self
+    }
+
+    /// Puts a layer on top.
+    pub fn layer(mut self, layer: Layer) -> Self {
+        self.layers.push(layer);
+        self
+    }
+
+    /// The `config` object of the image config (`Env`, `Cmd`, `Labels` …).
+    pub fn config(mut self, config: Value) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Leaves the history out of the config.
+    pub fn without_history(mut self) -> Self {
+        self.history = false;
+        self
+    }
+
+    /// Writes layers, config and manifest.
+    pub fn build(&self) -> Built {
+        let layers: Vec<BuiltLayer> = self.layers.iter().map(|layer| self.build_layer(layer)).collect();
+        let (os, architecture, variant) = &self.platform;
+        let mut config = json!({
+            "architecture": architecture,
+            "config": self.config,
+            "created": CREATED,
+            "os": os,
+            "rootfs": { "type": "layers", "diff_ids": layers.iter().map(|l| l.diff_id.as_str()).collect::<Vec<_>>() },
+        });
+        if let Some(variant) = variant {
+            config["variant"] = json!(variant);
+        }
+        if self.history {
+            config["history"] = self.history_entries();
+        }
+        let config = Blob::json(self.media("config"), &config);
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": self.media("manifest"),
+            "config": config.descriptor(),
+            "layers": layers.iter().map(|l| l.blob.descriptor()).collect::<Vec<_>>(),
+        });
+        let manifest = Blob::json(self.media("manifest"), &manifest);
+        Built { manifest, config, layers, platform: self.platform.clone(), family: self.family }
+    }
+
+    fn build_layer(&self, layer: &Layer) -> BuiltLayer {
+        let tar = layer.tar();
+        let media_type = match (self.family, layer.compressed_with()) {
+            (Family::Docker, Compression::Gzip) => "application/vnd.docker.image.rootfs.diff.tar.gzip",
+            (Family::Docker, Compression::None) => "application/vnd.docker.image.rootfs.diff.tar",
+            (_, Compression::None) => "application/vnd.oci.image.layer.v1.tar",
+            (_, Compression::Gzip) => "application/vnd.oci.image.layer.v1.tar+gzip",
+            (_, Compression::Zstd) => "application/vnd.oci.image.layer.v1.tar+zstd",
+        };
+        let blob = Blob::new(media_type, layer.compressed_with().compress(&tar));
+        BuiltLayer { blob, diff_id: content::sha256(&tar), tar }
+    }
+
+    fn history_entries(&self) -> Value {
+        let mut entries = Vec::new();
+        for layer in &self.layers {
+            entries.push(json!({ "created": CREATED, "created_by": layer.created_by() }));
+            for instruction in layer.empty_instructions() {
+                entries.push(json!({ "created": CREATED, "created_by": instruction, "empty_layer": true }));
+            }
+        }
+        Value::Array(entries)
+    }
+
+    fn media(&self, part: &str) -> &'static str {
+        match (self.family, part) {
+            (Family::Oci, "config") => "application/vnd.oci.image.config.v1+json",
+            (Family::Oci, _) => "application/vnd.oci.image.manifest.v1+json",
+            (Family::Docker, "config") => "application/vnd.docker.container.image.v1+json",
+            (Family::Docker, _) => "application/vnd.docker.distribution.manifest.v2+json",
+        }
+    }
+}
+
+/// An image as bytes.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// The image manifest.
+    pub manifest: Blob,
+    /// The image config.
+    pub config: Blob,
+    /// Bottom first.
+    pub layers: Vec<BuiltLayer>,
+    platform: (String, String, Option<String>),
+    family: Family,
+}
+
+/// A layer as bytes.
+#[derive(Clone, Debug)]
+pub struct BuiltLayer {
+    /// The layer as served, compressed.
+    pub blob: Blob,
+    /// Digest of the tar.
+    pub diff_id: String,
+    /// The tar.
+    pub tar: Vec<u8>,
+}
+
+impl Built {
+    /// The blobs of this image, under one name.
+    pub fn into_content(self, name: &str) -> Content {
+        let mut content = Content::default();
+        content.add_image(&self);
+        content.roots.push(Root { name: Some(name.into()), blob: self.manifest });
+        content
+    }
+
+    /// The descriptor of the manifest, with its platform, as an index lists it.
+    pub fn descriptor(&self) -> Value {
+        let (os, architecture, variant) = &self.platform;
+        let mut platform = json!({ "architecture": architecture, "os": os });
+        if let Some(variant) = variant {
+            platform["variant"] = json!(variant);
+        }
+        let mut descriptor = self.manifest.descriptor();
+        descriptor["platform"] = platform;
+        descriptor
+    }
+}
+
+/// An index over images; its family is that of the first.
+pub fn index(images: &[Built]) -> Blob {
+    let family = images.first().map_or(Family::Oci, |image| image.family);
+    index_of(family, images.iter().map(Built::descriptor).collect())
+}
+
+/// An index over any descriptors: nested indexes, attestations, wrong ones.
+pub fn index_of(family: Family, manifests: Vec<Value>) -> Blob {
+    let media_type = match family {
+        Family::Oci => "application/vnd.oci.image.index.v1+json",
+        Family::Docker => "application/vnd.docker.distribution.manifest.list.v2+json",
+    };
+    let body = json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": manifests });
+    Blob::json(media_type, &body)
+}
+
+/// Every date in every built image.
+const CREATED: &str = "2026-01-02T03:04:05Z";

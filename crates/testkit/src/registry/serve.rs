@@ -1,0 +1,263 @@
+//! What a registry answers.
+
+use crate::image::{Blob, Content};
+use http::{HeaderMap, Method, StatusCode, header};
+use std::collections::BTreeMap;
+
+/// One host: a registry, a token server, or both.
+#[derive(Clone, Default)]
+pub struct Site {
+    repositories: BTreeMap<String, Content>,
+    auth: Auth,
+    negotiation: Negotiation,
+    page: Option<usize>,
+    no_digest_header: bool,
+}
+
+/// What a registry wants to know.
+#[derive(Clone, Debug, Default)]
+pub enum Auth {
+    /// Nothing.
+    #[default]
+    None,
+    /// `user:password`
+    Basic(&'static str),
+    /// A token.
+    Bearer {
+        /// The whole `WWW-Authenticate` header, see [`bearer`].
+        challenge: String,
+        /// `user:password` that `/token` on this host asks for; `None` gives tokens to everyone.
+        account: Option<&'static str>,
+    },
+}
+
+/// A Bearer challenge; the scope of each request is added to it.
+pub fn bearer(realm: &str, service: &str) -> String {
+    format!(r#"Bearer realm="{realm}",service="{service}""#)
+}
+
+/// What a registry makes of `Accept`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Negotiation {
+    /// It serves what it has.
+    #[default]
+    Ignored,
+    /// It denies an OCI document to a client that does not name its type, and converts a Docker manifest to schema 1.
+    Strict,
+}
+
+impl Site {
+    /// An empty registry without authentication.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a repository; the names of the content's roots are its tags.
+    pub fn repository(mut self, name: &str, content: Content) -> Self {
+        self.repositories.insert(name.to_owned(), content);
+        self
+    }
+
+    /// Chooses the authentication.
+    pub fn auth(mut self, auth: Auth) -> Self {
+        self.auth = auth;
+        self
+    }
+
+    /// Chooses the content negotiation.
+    pub fn negotiation(mut self, negotiation: Negotiation) -> Self {
+        self.negotiation = negotiation;
+        self
+    }
+
+    /// Lists so many tags on a page.
+    pub fn page(mut self, tags: usize) -> Self {
+        self.page = Some(tags);
+        self
+    }
+
+    /// Leaves `Docker-Content-Digest` out.
+    pub fn without_digest_header(mut self) -> Self {
+        self.no_digest_header = true;
+        self
+    }
+
+    /// Changes the content of a repository.
+    pub fn content_mut(&mut self, name: &str) -> &mut Content {
+        self.repositories.entry(name.to_owned()).or_default()
+    }
+
+    /// Answers a request for a path with its query. `token` is a fresh token's number, `range` is heeded unless it is `None`.
+    pub(super) fn answer(&self, method: &Method, target: &str, headers: &HeaderMap, token: u64) -> Answer {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        if path.ends_with("/token") {
+            return self.token(method, authorization, token);
+        }
+        let Some((name, what)) = path.find("/v2/").and_then(|at| split(&path[at + 4..])) else {
+            return Answer::status(404);
+        };
+        if !self.admits(authorization) {
+            return self.challenge(name);
+        }
+        let Some(content) = self.repositories.get(name) else { return Answer::error(404, "NAME_UNKNOWN") };
+        match what {
+            What::Manifest(target) => self.manifest(content, target, headers),
+            What::Blob(digest) => match content.blobs.get(digest) {
+                Some(blob) => Answer::range(&blob.bytes, headers),
+                None => Answer::error(404, "BLOB_UNKNOWN"),
+            },
+            What::Tags => self.tags(name, content, query),
+        }
+    }
+
+    fn admits(&self, authorization: Option<&str>) -> bool {
+        match &self.auth {
+            Auth::None => true,
+            Auth::Basic(account) => authorization == Some(basic(account).as_str()),
+            Auth::Bearer { .. } => authorization.is_some_and(|value| value.starts_with("Bearer token-")),
+        }
+    }
+
+    fn challenge(&self, name: &str) -> Answer {
+        let challenge = match &self.auth {
+            Auth::Bearer { challenge, .. } => format!(r#"{challenge},scope="repository:{name}:pull""#),
+            _ => r#"Basic realm="registry""#.to_owned(),
+        };
+        let mut answer = Answer::error(401, "UNAUTHORIZED");
+        answer.set("www-authenticate", &challenge);
+        answer
+    }
+
+    fn token(&self, method: &Method, authorization: Option<&str>, token: u64) -> Answer {
+        let Auth::Bearer { account, .. } = &self.auth else { return Answer::status(404) };
+        if method == Method::POST {
+            return Answer::status(404);
+        }
+        match account {
+            Some(account) if authorization != Some(basic(account).as_str()) => Answer::error(401, "UNAUTHORIZED"),
+            _ => Answer::json(200, &format!(r#"{{"token":"token-{token}","expires_in":300}}"#)),
+        }
+    }
+
+    fn manifest(&self, content: &Content, target: &str, headers: &HeaderMap) -> Answer {
+        let named = content.roots.iter().find(|root| root.name.as_deref() == Some(target)).map(|root| &root.blob);
+        let Some(blob) = named.or_else(|| content.blobs.get(target)) else {
+            return Answer::error(404, "MANIFEST_UNKNOWN");
+        };
+        let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if self.negotiation == Negotiation::Strict && !accept.contains(&blob.media_type) {
+            if blob.media_type.contains("oci") {
+                return Answer::error(404, "MANIFEST_UNKNOWN");
+            }
+            if named.is_some() {
+                let converted = br#"{"schemaVersion":1,"fsLayers":[],"signatures":[]}"#.to_vec();
+                // As the reference implementation does: the digest is that of the manifest without its signatures.
+                return self.document(&Blob { digest: blob.digest.clone(), ..Blob::new(SCHEMA_1, converted) });
+            }
+        }
+        self.document(blob)
+    }
+
+    fn document(&self, blob: &Blob) -> Answer {
+        let mut answer = Answer { status: StatusCode::OK, headers: HeaderMap::new(), body: blob.bytes.clone() };
+        answer.set("content-type", &blob.media_type);
+        if !self.no_digest_header {
+            answer.set("docker-content-digest", &blob.digest);
+        }
+        answer
+    }
+
+    fn tags(&self, name: &str, content: &Content, query: &str) -> Answer {
+        let mut tags: Vec<&str> = content.roots.iter().filter_map(|root| root.name.as_deref()).collect();
+        tags.sort_unstable();
+        let last = query.split('&').find_map(|pair| pair.strip_prefix("last=")).unwrap_or_default();
+        let rest: Vec<&str> = tags.iter().copied().filter(|tag| *tag > last).collect();
+        let page: Vec<&str> = rest.iter().copied().take(self.page.unwrap_or(usize::MAX)).collect();
+        let body = serde_json::json!({ "name": name, "tags": if page.is_empty() { None } else { Some(&page) } });
+        let mut answer = Answer::json(200, &body.to_string());
+        if page.len() < rest.len()
+            && let Some(last) = page.last()
+        {
+            answer.set("link", &format!(r#"</v2/{name}/tags/list?last={last}>; rel="next""#));
+        }
+        answer
+    }
+}
+
+enum What<'p> {
+    Manifest(&'p str),
+    Blob(&'p str),
+    Tags,
+}
+
+/// Name and endpoint of a path behind `/v2/`.
+fn split(path: &str) -> Option<(&str, What<'_>)> {
+    if let Some(name) = path.strip_suffix("/tags/list") {
+        return Some((name, What::Tags));
+    }
+    if let Some((name, digest)) = path.split_once("/blobs/") {
+        return Some((name, What::Blob(digest)));
+    }
+    path.split_once("/manifests/").map(|(name, target)| (name, What::Manifest(target)))
+}
+
+/// A whole answer.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(super) fn status(status: u16) -> Self {
+        let status = StatusCode::from_u16(status).expect("a test names a valid status");
+        Self { status, headers: HeaderMap::new(), body: Vec::new() }
+    }
+
+    pub(super) fn set(&mut self, name: &'static str, value: &str) {
+        self.headers.insert(name, value.parse().expect("a test names a valid header value"));
+    }
+
+    fn json(status: u16, body: &str) -> Self {
+        let mut answer = Self::status(status);
+        answer.body = body.as_bytes().to_vec();
+        answer
+    }
+
+    fn error(status: u16, code: &str) -> Self {
+        Self::json(status, &format!(r#"{{"errors":[{{"code":"{code}","message":"says the registry"}}]}}"#))
+    }
+
+    fn range(bytes: &[u8], headers: &HeaderMap) -> Self {
+        let range = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
+        let start = range.and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
+        let mut answer = Self::status(200);
+        match start {
+            Some(start) if start < bytes.len() => {
+                answer = Self::status(206);
+                answer.set("content-range", &format!("bytes {start}-{}/{}", bytes.len() - 1, bytes.len()));
+                answer.body = bytes[start..].to_vec();
+            }
+            Some(_) => return Self::status(416),
+            None => answer.body = bytes.to_vec(),
+        }
+        answer
+    }
+}
+
+/// `Basic …` of `user:password`.
+pub(super) fn basic(account: &str) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::from("Basic ");
+    for group in account.as_bytes().chunks(3) {
+        let bits = group.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        for place in 0..4 {
+            let digit = ALPHABET[(bits >> (18 - 6 * place)) as usize & 63];
+            text.push(if place <= group.len() { char::from(digit) } else { '=' });
+        }
+    }
+    text
+}
+
+const SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";

@@ -1,0 +1,159 @@
+//! The internet as a transport.
+
+use super::{Asked, Fault, Internet, State, serve::Answer};
+use crate::executor::give_way;
+use http::Response;
+use porthole_registry::transport::{Body, Environment, Error, ErrorKind, FinalUrl, Redirects, Request, Transport};
+use std::time::Duration;
+
+impl Transport for Internet {
+    type Body = MemoryBody;
+
+    async fn send(&self, request: Request) -> Result<Response<MemoryBody>, Error> {
+        let latency = self.lock().latency;
+        give_way(latency).await;
+        let (outcome, wait) = self.lock().exchange(&request);
+        give_way(wait).await;
+        outcome
+    }
+
+    fn redirects(&self) -> Redirects {
+        self.lock().redirects()
+    }
+}
+
+impl Environment for Internet {
+    fn now(&self) -> Duration {
+        let slept: Duration = self.lock().slept.iter().sum();
+        START + slept
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.pass(duration);
+        give_way(1).await;
+    }
+
+    fn random(&self) -> u64 {
+        0
+    }
+}
+
+impl State {
+    /// The answer, and how many polls it takes.
+    fn exchange(&mut self, request: &Request) -> (Result<Response<MemoryBody>, Error>, u32) {
+        let mut wait = 0;
+        let mut url = request.uri().to_string();
+        let mut headers = request.headers().clone();
+        // The platform's own redirects; one loop stands for them all.
+        for _ in 0..20 {
+            self.log.push(Asked {
+                method: request.method().clone(),
+                url: url.clone(),
+                headers: headers.clone(),
+                body: request.body().to_vec(),
+            });
+            let fault = self.fault_for(&url);
+            if matches!(fault, Some(Fault::IgnoreRange)) {
+                headers.remove(http::header::RANGE);
+            }
+            let answer = match &fault {
+                Some(Fault::NoAnswer(kind)) => Err(failure(*kind)),
+                Some(Fault::Status(status)) => Ok(Answer::status(*status)),
+                Some(Fault::Redirect(location)) => {
+                    let mut answer = Answer::status(307);
+                    answer.set("location", location);
+                    Ok(answer)
+                }
+                Some(Fault::Answer { status, headers, body }) => {
+                    let mut answer = Answer::status(*status);
+                    headers.iter().for_each(|(name, value)| answer.set(name, value));
+                    answer.body.clone_from(body);
+                    Ok(answer)
+                }
+                _ => self.serve(request, &url, &headers),
+            };
+            let mut answer = match answer {
+                Ok(answer) => answer,
+                Err(error) => return (Err(error), wait),
+            };
+            let mut body = MemoryBody { piece: self.piece, ..MemoryBody::default() };
+            match fault {
+                Some(Fault::ResetAfter(bytes)) => body.reset_at = Some(bytes),
+                Some(Fault::EndAfter(bytes)) => answer.body.truncate(bytes),
+                Some(Fault::Header(name, value)) => answer.set(name, &value),
+                Some(Fault::NoHeader(name)) => drop(answer.headers.remove(name)),
+                Some(Fault::Body(bytes)) => answer.body = bytes,
+                Some(Fault::Slow(polls)) => wait += polls,
+                _ => {}
+            }
+            let location = answer.headers.get("location").and_then(|value| value.to_str().ok());
+            match location {
+                Some(location) if self.platform => {
+                    let next = if location.starts_with('/') {
+                        format!("{}{location}", origin(&url))
+                    } else {
+                        location.to_owned()
+                    };
+                    if origin(&next) != origin(&url) {
+                        headers.remove(http::header::AUTHORIZATION);
+                    }
+                    url = next;
+                }
+                _ => {
+                    body.bytes = answer.body;
+                    let mut response = Response::new(body);
+                    *response.status_mut() = answer.status;
+                    *response.headers_mut() = answer.headers;
+                    if self.platform {
+                        response.extensions_mut().insert(FinalUrl(url));
+                    }
+                    return (Ok(response), wait);
+                }
+            }
+        }
+        (Err(failure(ErrorKind::Opaque)), wait)
+    }
+
+    fn serve(&mut self, request: &Request, url: &str, headers: &http::HeaderMap) -> Result<Answer, Error> {
+        let start = origin(url).len();
+        let authority = origin(url).split_once("://").map_or("", |(_, authority)| authority);
+        self.tokens += 1;
+        let site = self.sites.get(authority).ok_or_else(|| failure(ErrorKind::Resolve))?;
+        Ok(site.answer(request.method(), &url[start..], headers, self.tokens))
+    }
+}
+
+fn origin(url: &str) -> &str {
+    let authority = url.find("://").map_or(0, |at| at + 3);
+    let end = url[authority..].find(['/', '?']).map_or(url.len(), |at| authority + at);
+    &url[..end]
+}
+
+fn failure(kind: ErrorKind) -> Error {
+    Error { kind, message: "as the test wants".into() }
+}
+
+/// A body from memory.
+#[derive(Debug, Default)]
+pub struct MemoryBody {
+    bytes: Vec<u8>,
+    at: usize,
+    piece: Option<usize>,
+    reset_at: Option<usize>,
+}
+
+impl Body for MemoryBody {
+    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        let end = self.reset_at.unwrap_or(usize::MAX).min(self.bytes.len());
+        let length = (end - self.at.min(end)).min(buffer.len()).min(self.piece.unwrap_or(usize::MAX));
+        if length == 0 && self.reset_at.is_some_and(|at| self.at >= at) {
+            return Err(failure(ErrorKind::Interrupted));
+        }
+        buffer[..length].copy_from_slice(&self.bytes[self.at..self.at + length]);
+        self.at += length;
+        Ok(length)
+    }
+}
+
+/// Time at the first request: 2026-01-02T03:04:05Z.
+const START: Duration = Duration::from_secs(1_767_323_045);
