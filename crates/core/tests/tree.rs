@@ -1,0 +1,229 @@
+//! Random layers on a tree, beside a file system of maps on which containerd's steps are taken one by one.
+#![cfg(not(target_family = "wasm"))]
+
+mod model;
+
+use model::{Model, Seen};
+use porthole_core::{
+    tar::{Entry, Kind},
+    tree::{Change, FileTree, Mode, Row},
+};
+use proptest::prelude::*;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+const MODES: [Mode; 8] = [
+    Mode::Merged,
+    Mode::UpTo(0),
+    Mode::UpTo(1),
+    Mode::UpTo(2),
+    Mode::Only(0),
+    Mode::Only(1),
+    Mode::Only(2),
+    Mode::Deleted,
+];
+
+fn name() -> impl Strategy<Value = String> {
+    let part = prop_oneof![6 => "[abl]", 1 => Just("..".to_owned()), 1 => Just(".".to_owned())];
+    let path = prop::collection::vec(part, 1..4).prop_map(|parts| parts.join("/"));
+    (prop_oneof![8 => Just(""), 1 => Just("/"), 1 => Just("./")], path, prop_oneof![4 => Just(""), 1 => Just("/")])
+        .prop_map(|(before, path, after)| format!("{before}{path}{after}"))
+}
+
+fn path() -> impl Strategy<Value = String> {
+    let whiteout = (
+        name(),
+        prop_oneof![4 => "\\.wh\\.[abl]", 3 => Just(".wh..wh..opq".to_owned()), 1 => Just(".wh..".to_owned())],
+    );
+    prop_oneof![
+        4 => name(),
+        1 => "[abl]",
+        1 => whiteout.prop_map(|(directory, name)| format!("{directory}/{name}")),
+        1 => "\\.wh\\.[abl]",
+    ]
+}
+
+fn entry() -> impl Strategy<Value = Entry> {
+    let kind = prop_oneof![
+        6 => Just((Kind::File, b'0')),
+        6 => Just((Kind::Directory, b'5')),
+        4 => Just((Kind::Symlink, b'2')),
+        3 => Just((Kind::Hardlink, b'1')),
+        1 => Just((Kind::Fifo, b'6')),
+        1 => Just((Kind::Global, b'g')),
+    ];
+    (path(), kind, name(), 0..5u64, prop_oneof![0o644i64..0o647, Just(0o4755)], -1..3i64, -1..4i64).prop_map(
+        |(path, (kind, typeflag), link, size, mode, owner, mtime)| Entry {
+            path: path.into_bytes(),
+            kind,
+            typeflag,
+            link: if matches!(kind, Kind::Symlink | Kind::Hardlink) { link.into_bytes() } else { Vec::new() },
+            size: if kind == Kind::File { size } else { 0 },
+            mode,
+            uid: owner,
+            gid: owner,
+            mtime,
+            mtime_nsec: 0,
+            major: 0,
+            minor: 0,
+            xattrs: Vec::new(),
+            offset: 512,
+            ambiguous: None,
+        },
+    )
+}
+
+/// A layer that a failed test prints in lines.
+#[derive(Clone)]
+struct Layer(Vec<Entry>);
+
+impl fmt::Debug for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for entry in &self.0 {
+            let (path, link) = (text(&entry.path), text(&entry.link));
+            let Entry { kind, size, mode, uid, gid, mtime, .. } = entry;
+            writeln!(f, "{kind:?} {path} -> {link} size {size} mode {mode:o} owner {uid}:{gid} time {mtime}")?;
+        }
+        Ok(())
+    }
+}
+
+fn layer() -> impl Strategy<Value = Layer> {
+    prop::collection::vec(entry(), 0..9).prop_map(Layer)
+}
+
+fn layers() -> impl Strategy<Value = Vec<Layer>> {
+    prop::collection::vec(layer(), 1..4)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// What a view shows, told as the file system would tell it.
+fn seen(tree: &FileTree, mode: Mode) -> BTreeMap<String, Seen> {
+    let view = tree.view(mode);
+    let told = |row: Row| {
+        let size = view.content(row.node).map_or(0, |content| content.size);
+        let kind = match row.kind {
+            Kind::Hardlink => None, // told by what it links to
+            kind => Some(kind),
+        };
+        let link = if row.kind == Kind::Symlink { row.link } else { Vec::new() };
+        let seen = Seen { kind, size, link, mode: row.mode, uid: row.uid, gid: row.gid, mtime: row.mtime };
+        (text(&row.path), seen)
+    };
+    view.rows().into_iter().map(told).collect()
+}
+
+/// The kinds of hard links are not in the rows: whatever the model has counts as the same.
+fn assert_same(got: BTreeMap<String, Seen>, mut expected: BTreeMap<String, Seen>) -> Result<(), TestCaseError> {
+    for (path, seen) in &got {
+        if let (None, Some(expected)) = (seen.kind, expected.get_mut(path)) {
+            expected.kind = None;
+            expected.link.clear();
+        }
+    }
+    prop_assert_eq!(got, expected);
+    Ok(())
+}
+
+fn everything(tree: &FileTree) -> Vec<Vec<Row>> {
+    MODES.iter().map(|mode| tree.view(*mode).rows()).collect()
+}
+
+fn stack(tree: &mut FileTree, layers: &[Layer]) {
+    for (number, layer) in layers.iter().enumerate() {
+        tree.begin(number as u32);
+        for entry in &layer.0 {
+            let _ = tree.apply(entry);
+        }
+        tree.commit();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_layer_leaves_what_containerd_leaves(layers in layers()) {
+        let mut tree = FileTree::new(1 << 16);
+        let mut model = Model::default();
+        let mut states = Vec::new();
+        for (number, layer) in layers.iter().enumerate() {
+            let before = model.paths();
+            tree.begin(number as u32);
+            let mut applying = model.begin();
+            for entry in &layer.0 {
+                let expected = model.apply(&mut applying, entry);
+                let got = tree.apply(entry);
+                prop_assert_eq!(got.is_ok(), expected.is_ok(), "{:?} and {:?}", got, expected);
+                if expected.is_err() {
+                    break;
+                }
+            }
+            let finished = model.finish(applying);
+            let summary = tree.commit();
+            prop_assert_eq!(summary.stopped.is_none(), finished.is_ok(), "{:?} and {:?}", summary.stopped, finished);
+            let after = model.paths();
+            prop_assert_eq!(summary.added, after.difference(&before).count() as u64);
+            prop_assert_eq!(summary.removed, before.difference(&after).count() as u64);
+            assert_same(seen(&tree, Mode::Merged), model.seen())?;
+
+            let removed: BTreeSet<String> = tree.view(Mode::Only(number as u32)).rows().into_iter()
+                .filter(|row| row.change == Change::Removed && before.contains(&text(&row.path)))
+                .map(|row| text(&row.path))
+                .collect();
+            prop_assert_eq!(removed, before.difference(&after).cloned().collect::<BTreeSet<_>>());
+            states.push(model.seen());
+        }
+        for (number, state) in states.into_iter().enumerate() {
+            assert_same(seen(&tree, Mode::UpTo(number as u32)), state)?;
+        }
+    }
+
+    #[test]
+    fn an_aborted_layer_leaves_nothing(layers in layers(), wrong in layer()) {
+        let (mut tree, mut other) = (FileTree::new(1 << 16), FileTree::new(1 << 16));
+        stack(&mut tree, &layers[..1]);
+        stack(&mut other, &layers[..1]);
+        let before = everything(&tree);
+        tree.begin(1);
+        for entry in &wrong.0 {
+            let _ = tree.apply(entry);
+        }
+        tree.abort();
+        prop_assert_eq!(everything(&tree), before);
+        prop_assert_eq!(tree.len(), other.len());
+        stack(&mut tree, &layers);
+        stack(&mut other, &layers);
+        prop_assert_eq!(everything(&tree), everything(&other));
+    }
+
+    #[test]
+    fn views_agree_with_themselves(layers in layers()) {
+        let mut tree = FileTree::new(1 << 16);
+        stack(&mut tree, &layers);
+        for mode in MODES {
+            let view = tree.view(mode);
+            let rows = view.rows();
+            let mut walked = Vec::new();
+            let mut pending = view.children(tree.root(), porthole_core::tree::Sort::Name);
+            pending.reverse();
+            while let Some(row) = pending.pop() {
+                prop_assert_eq!(view.find(&row.path), Some(row.node));
+                prop_assert!(view.rows_of(row.node).contains(&row));
+                if row.has_children {
+                    pending.extend(view.children(row.node, porthole_core::tree::Sort::Name).into_iter().rev());
+                }
+                walked.push(row);
+            }
+            prop_assert_eq!(&walked, &rows);
+            if mode != Mode::Only(0) && mode != Mode::Only(1) && mode != Mode::Only(2) {
+                prop_assert_eq!(view.total_size(), rows.iter().map(|row| row.size).sum::<u64>());
+            }
+        }
+    }
+}
