@@ -1,0 +1,253 @@
+//! Who is told what: challenges, tokens, passwords.
+
+use crate::{ACCOUNT, CANARY, HOST, REALM, client, content, private, tagged, with_password};
+use porthole_core::hint::Hint;
+use porthole_registry::{Error, Options, auth::Credentials, trace::Observer, transport::ErrorKind};
+use porthole_testkit::{
+    executor::{block_on, join_all},
+    registry::{Auth, Fault, Internet, Site, bearer},
+};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+#[test]
+fn anonymous_tokens() {
+    let internet = private(REALM, None);
+    let registry = client(&internet);
+    block_on(registry.fetch_document(&tagged())).unwrap();
+    let urls: Vec<String> = internet.log().into_iter().map(|asked| asked.url).collect();
+    assert_eq!(
+        urls,
+        [
+            "https://r.example.com/v2/a/b/manifests/1",
+            "https://auth.example.com/token?service=r.example.com&scope=repository:a/b:pull",
+            "https://r.example.com/v2/a/b/manifests/1",
+        ]
+    );
+    assert_eq!(internet.log()[1].authorization(), None);
+    assert_eq!(internet.log()[2].authorization(), Some("Bearer token-2"));
+    block_on(registry.fetch_document(&tagged())).unwrap();
+    assert_eq!(internet.log().len(), 4, "the token is kept");
+    internet.pass(Duration::from_secs(600));
+    block_on(registry.fetch_document(&tagged())).unwrap();
+    assert_eq!(internet.count("/token"), 2, "it has expired");
+}
+
+#[test]
+fn one_fetch_for_many_waiters() {
+    let internet = private(REALM, None);
+    internet.latency(3);
+    let registry = client(&internet);
+    let reference = tagged();
+    let outcomes = block_on(join_all((0..16).map(|_| registry.fetch_document(&reference))));
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 16);
+    assert_eq!(internet.count("/token"), 1);
+
+    let internet = private(REALM, None);
+    internet.latency(3);
+    let registry = client(&internet);
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| block_on(registry.fetch_document(&reference)).unwrap());
+        }
+    });
+    assert_eq!(internet.count("/token"), 1);
+}
+
+#[test]
+fn one_refusal_for_many_waiters() {
+    let internet = private(REALM, None);
+    internet.latency(3).fault("/token", 99, Fault::Status(403));
+    let registry = client(&internet);
+    let reference = tagged();
+    let outcomes = block_on(join_all((0..16).map(|_| registry.fetch_document(&reference))));
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Err(Error::Unauthorized { credentials: false, .. }))));
+    assert_eq!(internet.count("/token"), 1);
+}
+
+#[test]
+fn a_dropped_fetch_is_taken_over() {
+    let internet = private(REALM, None);
+    internet.fault("/token", 1, Fault::Slow(1000));
+    let registry = client(&internet);
+    let reference = tagged();
+    block_on(async {
+        let mut first = Box::pin(registry.fetch_document(&reference));
+        std::future::poll_fn(|context| {
+            for _ in 0..20 {
+                assert!(first.as_mut().poll(context).is_pending());
+            }
+            std::task::Poll::Ready(())
+        })
+        .await;
+        assert_eq!(internet.count("/token"), 1);
+        drop(first);
+        registry.fetch_document(&reference).await.unwrap();
+    });
+    assert_eq!(internet.count("/token"), 2);
+}
+
+#[test]
+fn a_refused_token_is_replaced_once() {
+    let internet = private(REALM, None);
+    let registry = client(&internet);
+    block_on(registry.fetch_document(&tagged())).unwrap();
+    let refusal =
+        || Fault::Answer { status: 401, headers: vec![("www-authenticate", bearer(REALM, HOST))], body: Vec::new() };
+    internet.fault("/manifests/", 1, refusal());
+    block_on(registry.fetch_document(&tagged())).unwrap();
+    assert_eq!(internet.count("/token"), 2);
+    internet.fault("/manifests/", 9, refusal());
+    let error = block_on(registry.fetch_document(&tagged())).unwrap_err();
+    assert!(matches!(error, Error::Unauthorized { credentials: false, .. }), "{error}");
+    assert_eq!(internet.count("/token"), 3);
+}
+
+#[test]
+fn passwords_right_wrong_and_missing() {
+    let internet = private(REALM, ACCOUNT);
+    block_on(with_password(&internet, Options::default()).fetch_document(&tagged())).unwrap();
+
+    let registry = client(&internet);
+    let error = block_on(registry.fetch_document(&tagged())).unwrap_err();
+    assert_eq!(error.hints(), [Hint::SignIn { registry: HOST.into() }]);
+    assert_eq!(error.exit_code(), 3);
+
+    registry.set_credentials(HOST, Some(Credentials::basic("user", "wrong")));
+    let error = block_on(registry.fetch_document(&tagged())).unwrap_err();
+    assert_eq!(error.hints(), [Hint::CheckCredentials { registry: HOST.into() }]);
+    assert!(
+        error.to_string().starts_with("r.example.com refused access to token `repository:a/b:pull`: UNAUTHORIZED"),
+        "{error}"
+    );
+
+    registry.set_credentials(HOST, Some(Credentials::basic("user", CANARY)));
+    block_on(registry.fetch_document(&tagged())).unwrap();
+}
+
+#[test]
+fn basic_is_sent_unasked_once_it_was_asked_for() {
+    let internet = Internet::new();
+    internet.site(HOST, Site::new().repository("a/b", content()).auth(Auth::Basic("user:canary-password")));
+    let registry = with_password(&internet, Options::default());
+    block_on(registry.fetch_document(&tagged())).unwrap();
+    block_on(registry.fetch_document(&tagged())).unwrap();
+    assert_eq!(internet.log().len(), 3);
+    let error = block_on(client(&internet).fetch_document(&tagged())).unwrap_err();
+    assert!(matches!(error, Error::Unauthorized { credentials: false, .. }), "{error}");
+    registry.set_credentials(HOST, Some(Credentials::basic("user", "wrong")));
+    let error = block_on(registry.fetch_document(&tagged())).unwrap_err();
+    assert!(matches!(error, Error::Unauthorized { credentials: true, .. }), "{error}");
+}
+
+#[test]
+fn a_foreign_realm_never_sees_the_password() {
+    let internet = private("https://evil.example.net/token", ACCOUNT);
+    let error = block_on(with_password(&internet, Options::default()).fetch_document(&tagged())).unwrap_err();
+    assert!(matches!(error, Error::Unauthorized { credentials: false, .. }), "{error}");
+    assert!(internet.log().iter().all(|asked| asked.authorization().is_none()));
+
+    let trusting = Options { trust_realm: vec!["evil.example.net".into()], ..Options::default() };
+    block_on(with_password(&internet, trusting).fetch_document(&tagged())).unwrap();
+}
+
+#[test]
+fn a_withheld_password_is_explained() {
+    let challenge = vec![("www-authenticate", bearer("https://auth.example.net/token", HOST))];
+    let internet = private("https://auth.example.net/token", None);
+    internet.fault("/manifests/", 1, Fault::Answer { status: 401, headers: challenge, body: Vec::new() });
+    internet.fault("/manifests/", 1, Fault::Status(403));
+    let error = block_on(with_password(&internet, Options::default()).fetch_document(&tagged())).unwrap_err();
+    assert!(matches!(&error, Error::Withheld { realm, .. } if realm == "auth.example.net"), "{error}");
+    assert_eq!(error.exit_code(), 3);
+    assert!(matches!(&error.hints()[..], [Hint::Text(text)] if text.ends_with("--trust-realm auth.example.net")));
+}
+
+#[test]
+fn refused_realms_are_not_asked() {
+    for realm in [
+        "http://auth.example.com/token",
+        "https://169.254.169.254/token",
+        "https://localhost/token",
+        "/token",
+        "file:///x",
+    ] {
+        let internet = Internet::new();
+        let auth = Auth::Bearer { challenge: bearer(realm, HOST), account: None };
+        internet.site(HOST, Site::new().repository("a/b", content()).auth(auth));
+        let error = block_on(with_password(&internet, Options::default()).fetch_document(&tagged())).unwrap_err();
+        assert!(matches!(error, Error::Policy { .. }), "{realm}: {error}");
+        assert_eq!(internet.log().len(), 1, "{realm}");
+    }
+}
+
+#[test]
+fn a_realm_that_redirects_keeps_the_password() {
+    let internet = private(REALM, ACCOUNT);
+    internet.site("evil.example.net", Site::new());
+    internet.fault("auth.example.com/token", 1, Fault::Redirect("https://evil.example.net/token".into()));
+    assert!(block_on(with_password(&internet, Options::default()).fetch_document(&tagged())).is_err());
+    let log = internet.log();
+    let evil = log.iter().find(|asked| asked.url.contains("evil")).unwrap();
+    assert_eq!(evil.authorization(), None);
+}
+
+#[test]
+fn identity_tokens_are_exchanged() {
+    let internet = private(REALM, Some("user:identity"));
+    let registry = client(&internet);
+    let credentials = Credentials { identity_token: Some("identity".into()), ..Credentials::basic("user", "") };
+    registry.set_credentials(HOST, Some(credentials));
+    let answer = Fault::Answer { status: 200, headers: Vec::new(), body: br#"{"access_token":"token-x"}"#.to_vec() };
+    internet.fault("/token", 1, answer);
+    block_on(registry.fetch_document(&tagged())).unwrap();
+    let post = internet.log().remove(1);
+    assert_eq!(post.method, "POST");
+    assert_eq!(post.url, REALM);
+    assert!(String::from_utf8(post.body).unwrap().contains("grant_type=refresh_token"));
+
+    internet.pass(Duration::from_secs(600));
+    block_on(registry.fetch_document(&tagged())).unwrap();
+    let methods: Vec<String> =
+        internet.log().iter().filter(|a| a.url.contains("token")).map(|a| a.method.to_string()).collect();
+    assert_eq!(methods, ["POST", "POST", "GET"], "a server that knows only GET");
+}
+
+#[test]
+fn token_answers_are_bounded() {
+    let internet = private(REALM, None);
+    internet.fault("/token", 1, Fault::Body(vec![b' '; 2 << 20]));
+    assert!(matches!(block_on(client(&internet).fetch_document(&tagged())), Err(Error::TooLarge { .. })));
+    internet.fault("/token", 1, Fault::Body(b"{}".to_vec()));
+    assert!(matches!(block_on(client(&internet).fetch_document(&tagged())), Err(Error::Protocol { .. })));
+}
+
+/// Everything that the client can print, over right and wrong answers, holds no secret.
+#[test]
+fn no_secret_is_ever_printed() {
+    let seen: Arc<Mutex<String>> = Arc::default();
+    let sink = Arc::clone(&seen);
+    let observer = Observer::new(move |exchange| sink.lock().unwrap().push_str(&format!("{exchange:?}\n")));
+    for fault in [
+        None,
+        Some(Fault::Status(403)),
+        Some(Fault::NoAnswer(ErrorKind::Tls)),
+        Some(Fault::Body(b"canary-password".to_vec())),
+    ] {
+        let internet = private(REALM, ACCOUNT);
+        internet.site("cdn.example.net", Site::new());
+        if let Some(fault) = fault {
+            internet.fault("/token", 1, fault);
+        }
+        internet.fault("/manifests/", 1, Fault::Slow(0));
+        internet.fault("/manifests/", 1, Fault::Redirect("https://cdn.example.net/x?token=canary-signature".into()));
+        let registry = with_password(&internet, Options { observer: observer.clone(), ..Options::default() });
+        let error = block_on(registry.fetch_document(&tagged())).unwrap_err();
+        seen.lock().unwrap().push_str(&format!("{error} {error:?} {:?}\n", error.hints()));
+    }
+    let seen = seen.lock().unwrap();
+    assert!(seen.contains("https://cdn.example.net/x?token=***") && seen.contains("authorized: true"), "{seen}");
+    assert!(!seen.contains("canary") && !seen.contains("Bearer") && !seen.contains("dXNlcjpjYW5hcnk"), "{seen}");
+}

@@ -1,0 +1,375 @@
+//! Documents, configs, blobs and tags, from registries that are right and from registries that are wrong.
+
+use crate::{HOST, client, reference, tagged};
+use porthole_core::{
+    descriptor::Descriptor, digest::Digest, hint::Hint, manifest::Document, media_type::MediaType, platform::Platform,
+};
+use porthole_registry::{
+    Error, Options, Registry,
+    client::Step,
+    transport::{Body, ErrorKind},
+};
+use porthole_testkit::{
+    executor::block_on,
+    image::{Blob, Content, Family, Image, Layer, index_of},
+    registry::{Fault, Internet, Negotiation, Site},
+};
+use std::time::Duration;
+
+fn image(family: Family, architecture: &str) -> Image {
+    let layer = Layer::new("COPY rootfs /").dir("etc").file("etc/motd", "hello\n".repeat(50_000));
+    Image::new().family(family).platform("linux", architecture, None).layer(layer)
+}
+
+fn two_platforms() -> Content {
+    Content::of_index("1", &[image(Family::Oci, "amd64").build(), image(Family::Oci, "arm64").build()])
+}
+
+fn serving(content: Content) -> Internet {
+    let internet = Internet::new();
+    internet.site(HOST, Site::new().repository("a/b", content));
+    internet
+}
+
+fn page(internet: &Internet) -> Registry<Internet> {
+    internet.as_platform();
+    Registry::new(internet.clone(), Options { short_accept: true, ..Options::default() })
+}
+
+fn arm64() -> Platform {
+    Platform::new("linux", "arm64", None)
+}
+
+fn layer_of(content: &Content) -> (Descriptor, Vec<u8>) {
+    let blob = content.blobs.values().find(|blob| blob.media_type.contains("layer")).unwrap();
+    (descriptor(blob), blob.bytes.clone())
+}
+
+fn descriptor(blob: &Blob) -> Descriptor {
+    Descriptor::new(MediaType::parse(&blob.media_type).unwrap(), blob.digest.parse().unwrap(), blob.bytes.len() as u64)
+}
+
+#[test]
+fn an_image_takes_three_requests() {
+    let internet = serving(two_platforms());
+    let mut steps = Vec::new();
+    let mut observe = |step: Step| {
+        steps.push(match step {
+            Step::Document(_) => "document",
+            Step::Chosen(_) => "chosen",
+            Step::Manifest(_) => "manifest",
+            Step::Config(_) => "config",
+            _ => "other",
+        });
+    };
+    let resolved = block_on(client(&internet).fetch_image(&tagged(), &arm64(), &mut observe)).unwrap();
+    assert_eq!(resolved.image.config.platform, Some(arm64()));
+    assert_eq!(resolved.image.layers.len(), 1);
+    assert!(matches!(resolved.index, Some(Document::Index(_))));
+    assert_eq!(resolved.chosen.unwrap().digest, *resolved.image.manifest.raw.digest());
+    assert_eq!(steps, ["document", "chosen", "manifest", "config"]);
+    let log = internet.log();
+    assert_eq!(log.len(), 3);
+    assert!(log.iter().all(|asked| asked.method == "GET" && asked.authorization().is_none()));
+    assert_eq!(log[0].url, "https://r.example.com/v2/a/b/manifests/1");
+    assert_eq!(log[0].headers["accept"].len(), 193);
+    assert_eq!(log[0].headers["accept-encoding"], "identity");
+    assert_eq!(log[2].url, format!("https://r.example.com/v2/a/b/blobs/{}", resolved.image.config_raw.digest()));
+}
+
+#[test]
+fn every_split_of_every_body_is_read() {
+    for most in [1, 7, 4096] {
+        let internet = serving(two_platforms());
+        internet.pieces(most);
+        assert!(block_on(client(&internet).fetch_image(&tagged(), &arm64(), &mut |_| {})).is_ok(), "{most}");
+    }
+}
+
+#[test]
+fn a_missing_platform_names_what_there_is() {
+    let internet = serving(two_platforms());
+    let s390x = Platform::new("linux", "s390x", None);
+    let error = block_on(client(&internet).fetch_image(&tagged(), &s390x, &mut |_| {})).unwrap_err();
+    assert_eq!(error.exit_code(), 5);
+    let available = vec!["linux/amd64".to_owned(), "linux/arm64".to_owned()];
+    assert_eq!(error.hints(), [Hint::ChoosePlatform { available }]);
+}
+
+#[test]
+fn by_digest_only_the_right_bytes_pass() {
+    let content = two_platforms();
+    let digest = content.roots[0].blob.digest.clone();
+    let internet = serving(content);
+    let pinned = reference(&format!("r.example.com/a/b:other@{digest}"));
+    let document = block_on(client(&internet).fetch_document(&pinned)).unwrap();
+    assert_eq!(document.raw().digest().to_string(), digest);
+
+    internet.fault("/manifests/", 1, Fault::Body(image(Family::Oci, "amd64").build().manifest.bytes));
+    let error = block_on(client(&internet).fetch_document(&pinned)).unwrap_err();
+    assert!(matches!(error, Error::Mismatch { .. }), "{error}");
+    assert_eq!(error.exit_code(), 7);
+    assert!(error.to_string().contains(&digest), "{error}");
+}
+
+#[test]
+fn a_lying_digest_header_is_asked_twice() {
+    let lie = Digest::sha256(b"other").to_string();
+    let internet = serving(two_platforms());
+    internet.fault("/manifests/", 1, Fault::Header("docker-content-digest", lie.clone()));
+    assert!(block_on(client(&internet).fetch_document(&tagged())).is_ok());
+    assert_eq!(internet.log().len(), 2);
+
+    internet.fault("/manifests/", 2, Fault::Header("docker-content-digest", lie));
+    let error = block_on(client(&internet).fetch_document(&tagged())).unwrap_err();
+    assert!(matches!(error, Error::Contradiction { .. }), "{error}");
+    assert_eq!(error.exit_code(), 7);
+    assert_eq!(internet.log().len(), 4);
+
+    for fault in [Fault::NoHeader("docker-content-digest"), Fault::Header("docker-content-digest", "sha256:x".into())] {
+        internet.fault("/manifests/", 1, fault);
+        assert!(block_on(client(&internet).fetch_document(&tagged())).is_ok());
+    }
+}
+
+#[test]
+fn a_child_is_what_its_descriptor_says() {
+    let content = two_platforms();
+    let manifest = content.blobs.values().find(|blob| blob.media_type.contains("manifest.v1")).unwrap().clone();
+    let internet = serving(content);
+    let right = descriptor(&manifest);
+    assert!(block_on(client(&internet).fetch_child(&tagged(), &right)).is_ok());
+    let wrong_size = Descriptor { size: right.size + 1, ..right.clone() };
+    assert!(matches!(block_on(client(&internet).fetch_child(&tagged(), &wrong_size)), Err(Error::Mismatch { .. })));
+    let too_large = Descriptor { size: 5 << 20, ..right.clone() };
+    assert!(matches!(block_on(client(&internet).fetch_child(&tagged(), &too_large)), Err(Error::TooLarge { .. })));
+    assert_eq!(internet.log().len(), 2);
+    let embedded = Descriptor { data: Some(manifest.bytes), ..right };
+    assert!(block_on(client(&internet).fetch_child(&tagged(), &embedded)).is_ok());
+    assert!(block_on(client(&internet).fetch_small_blob(&tagged(), &embedded)).is_ok());
+    assert_eq!(internet.log().len(), 2, "embedded data spares the request");
+}
+
+#[test]
+fn a_page_asks_in_two_families() {
+    for (family, negotiation, requests) in [
+        (Family::Oci, Negotiation::Strict, 1),
+        (Family::Docker, Negotiation::Strict, 2),
+        (Family::Docker, Negotiation::Ignored, 1),
+    ] {
+        let content = Content::of_index("1", &[image(family, "amd64").build()]);
+        let internet = Internet::new();
+        internet.site(HOST, Site::new().repository("a/b", content).negotiation(negotiation));
+        let platform = Platform::new("linux", "amd64", None);
+        let resolved = block_on(page(&internet).fetch_image(&tagged(), &platform, &mut |_| {})).unwrap();
+        assert_eq!(resolved.image.layers.len(), 1);
+        assert_eq!(internet.count("/manifests/1"), requests, "{family:?} {negotiation:?}");
+        for asked in internet.log().iter().filter(|asked| asked.url.contains("/manifests/")) {
+            assert!(matches!(asked.headers["accept"].len(), 82 | 110), "no preflight");
+            assert!(!asked.headers.contains_key("accept-encoding"));
+        }
+    }
+}
+
+#[test]
+fn a_page_is_told_what_is_not_there() {
+    let internet = serving(two_platforms());
+    let error = block_on(page(&internet).fetch_document(&reference("r.example.com/a/b:2"))).unwrap_err();
+    assert_eq!(error.to_string(), "manifest not found: `r.example.com/a/b:2`");
+    assert_eq!(error.exit_code(), 4);
+    assert_eq!(error.registry(), Some("r.example.com"));
+    assert_eq!(internet.log().len(), 2);
+}
+
+#[test]
+fn schema_1_is_refused() {
+    let internet = serving(two_platforms());
+    let headers = vec![("content-type", "application/vnd.docker.distribution.manifest.v1+prettyjws".to_owned())];
+    let body = br#"{"schemaVersion":1,"fsLayers":[]}"#.to_vec();
+    internet.fault("/manifests/", 9, Fault::Answer { status: 200, headers, body });
+    let error = block_on(client(&internet).fetch_document(&tagged())).unwrap_err();
+    assert!(matches!(error, Error::Document { .. }), "{error}");
+    assert_eq!(error.exit_code(), 7);
+}
+
+#[test]
+fn oversized_bodies_are_not_read() {
+    let internet = serving(two_platforms());
+    internet.fault("/manifests/", 1, Fault::Body(vec![b' '; 5 << 20]));
+    assert!(matches!(block_on(client(&internet).fetch_document(&tagged())), Err(Error::TooLarge { .. })));
+    internet.fault("/manifests/", 1, Fault::Header("content-length", (200u64 << 20).to_string()));
+    assert!(matches!(block_on(client(&internet).fetch_document(&tagged())), Err(Error::TooLarge { .. })));
+}
+
+#[test]
+fn an_index_may_not_lead_in_a_circle() {
+    // No one can make an index that holds its own digest, but a deep chain anyone.
+    let mut content = Content::default();
+    let leaf = image(Family::Oci, "amd64").build();
+    content.add_image(&leaf);
+    let mut entry = leaf.descriptor();
+    let mut roots = Vec::new();
+    for _ in 0..12 {
+        let blob = index_of(Family::Oci, vec![entry]);
+        entry = blob.descriptor();
+        entry["platform"] = leaf.descriptor()["platform"].clone();
+        content.add_blob(blob.clone());
+        roots.push(blob);
+    }
+    for (depth, blob) in roots.iter().enumerate() {
+        content.add_root(&format!("d{}", depth + 1), blob.clone());
+    }
+    let internet = serving(content);
+    let platform = Platform::new("linux", "amd64", None);
+    for (tag, fits) in [("d1", true), ("d8", true), ("d9", false), ("d12", false)] {
+        let reference = reference(&format!("r.example.com/a/b:{tag}"));
+        let outcome = block_on(client(&internet).fetch_image(&reference, &platform, &mut |_| {}));
+        match outcome {
+            Ok(_) => assert!(fits, "{tag}"),
+            Err(error) => assert!(!fits && matches!(error, Error::Nesting { .. }), "{tag}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn what_passes_is_tried_again() {
+    for (part, fault) in [
+        ("/manifests/", Fault::Status(503)),
+        ("/manifests/", Fault::NoAnswer(ErrorKind::Interrupted)),
+        ("/manifests/", Fault::ResetAfter(10)),
+        ("/blobs/", Fault::Status(500)),
+        ("/blobs/", Fault::ResetAfter(0)),
+        ("/blobs/", Fault::NoAnswer(ErrorKind::Connect)),
+    ] {
+        let internet = serving(two_platforms());
+        internet.fault(part, 1, fault.clone());
+        let outcome = block_on(client(&internet).fetch_image(&tagged(), &arm64(), &mut |_| {}));
+        assert!(outcome.is_ok(), "{part} {fault:?}: {:?}", outcome.err());
+        assert_eq!(internet.log().len(), 4, "{part} {fault:?}");
+    }
+}
+
+#[test]
+fn tries_are_counted() {
+    let internet = serving(two_platforms());
+    internet.fault("/manifests/", 99, Fault::Status(503));
+    let error = block_on(client(&internet).fetch_document(&tagged())).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "r.example.com answered 503 to the request for manifest `r.example.com/a/b:1`: service unavailable"
+    );
+    assert_eq!(internet.log().len(), 5);
+
+    let internet = serving(two_platforms());
+    internet.fault("/manifests/", 99, Fault::ResetAfter(3));
+    let error = block_on(client(&internet).fetch_document(&tagged())).unwrap_err();
+    assert_eq!(error.exit_code(), 8);
+    assert_eq!(internet.log().len(), 5);
+}
+
+#[test]
+fn rate_limits_are_waited_for_or_told() {
+    let limited = |seconds: &str| Fault::Answer {
+        status: 429,
+        headers: vec![("retry-after", seconds.to_owned())],
+        body: br#"{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}"#.to_vec(),
+    };
+    let internet = serving(two_platforms());
+    internet.fault("/manifests/", 1, limited("7"));
+    assert!(block_on(client(&internet).fetch_document(&tagged())).is_ok());
+    assert_eq!(internet.slept(), [Duration::from_secs(7)]);
+
+    let internet = serving(two_platforms());
+    internet.fault("/manifests/", 1, limited("3600"));
+    let error = block_on(client(&internet).fetch_document(&tagged())).unwrap_err();
+    assert_eq!(error.exit_code(), 6);
+    assert_eq!(error.hints()[0], Hint::RetryAfter { seconds: 3600 });
+    assert_eq!(internet.log().len(), 1);
+}
+
+#[test]
+fn a_hostile_error_body_is_printable() {
+    let internet = serving(two_platforms());
+    let mut body = br#"{"errors":[{"code":"X","message":"\u001b]0;pwned\u0007\n"}]}"#.to_vec();
+    body.extend(std::iter::repeat_n(b' ', 1000));
+    internet.fault("/manifests/", 1, Fault::Answer { status: 400, headers: Vec::new(), body });
+    let error = block_on(client(&internet).fetch_document(&tagged())).unwrap_err().to_string();
+    assert!(error.ends_with(r"X: \x1b]0;pwned\x07"), "{error}");
+    internet.fault("/manifests/", 1, Fault::Answer { status: 404, headers: Vec::new(), body: vec![b'x'; 2 << 20] });
+    let error = block_on(client(&internet).fetch_document(&tagged())).unwrap_err();
+    assert_eq!(error.exit_code(), 4);
+}
+
+#[test]
+fn no_one_is_asked_for_an_impossible_host() {
+    for text in ["999.999.999.999/x", "localhost:99999/x", "[:::::]/x"] {
+        let internet = Internet::new();
+        let error = block_on(client(&internet).fetch_document(&reference(text))).unwrap_err();
+        assert!(matches!(error, Error::Registry { .. }), "{error}");
+        assert_eq!(error.exit_code(), 2);
+        assert!(internet.log().is_empty());
+    }
+}
+
+fn read_all<B: Body>(mut body: B) -> Result<Vec<u8>, porthole_registry::transport::Error> {
+    block_on(async {
+        let mut bytes = Vec::new();
+        let mut buffer = [0; 777];
+        loop {
+            match body.read(&mut buffer).await? {
+                0 => return Ok(bytes),
+                read => bytes.extend_from_slice(&buffer[..read]),
+            }
+        }
+    })
+}
+
+#[test]
+fn blobs_start_where_they_should() {
+    let content = two_platforms();
+    let (descriptor, bytes) = layer_of(&content);
+    let internet = serving(content);
+    for fault in [None, Some(Fault::IgnoreRange)] {
+        for offset in [0, 1, 100, descriptor.size - 1] {
+            if let Some(fault) = fault.clone() {
+                internet.fault("/blobs/", 1, fault);
+            }
+            let response = block_on(client(&internet).fetch_blob(&tagged(), &descriptor, offset)).unwrap();
+            assert!(read_all(response.into_body()).unwrap() == bytes[offset as usize..], "{fault:?} {offset}");
+        }
+    }
+    let ranges: Vec<_> = internet.log().iter().map(|asked| asked.headers.get("range").cloned()).collect();
+    assert_eq!(ranges[0], None);
+    assert_eq!(ranges[1].as_ref().unwrap(), "bytes=1-");
+
+    internet.fault("/blobs/", 1, Fault::Header("content-range", format!("bytes 0-{}/{0}", descriptor.size)));
+    let error = block_on(client(&internet).fetch_blob(&tagged(), &descriptor, 5)).err().unwrap();
+    assert!(matches!(error, Error::Protocol { .. }), "{error}");
+}
+
+#[test]
+fn tags_are_read_page_by_page() {
+    let mut content = Content::default();
+    let manifest = image(Family::Oci, "amd64").build().manifest;
+    for tag in ["a", "b", "c", "d", "e"] {
+        content.add_root(tag, manifest.clone());
+    }
+    let internet = Internet::new();
+    internet.site(HOST, Site::new().repository("a/b", content).repository("none", Content::default()).page(2));
+    let registry = client(&internet);
+    assert_eq!(block_on(registry.fetch_tags(&tagged())).unwrap(), ["a", "b", "c", "d", "e"]);
+    assert_eq!(internet.log().len(), 3);
+    assert_eq!(internet.log()[2].url, "https://r.example.com/v2/a/b/tags/list?last=d");
+    assert_eq!(block_on(registry.fetch_tags(&reference("r.example.com/none"))).unwrap().len(), 0);
+
+    let next = |link: &str| Fault::Header("link", format!("<{link}>; rel=\"next\""));
+    internet.fault("/tags/list", 99, next("/v2/a/b/tags/list?last=a"));
+    let error = block_on(registry.fetch_tags(&tagged())).unwrap_err();
+    assert!(matches!(error, Error::Protocol { .. }), "a loop: {error}");
+
+    let internet = serving(two_platforms());
+    internet.fault("/tags/list", 1, next("https://evil.example.net/v2/a/b/tags/list?last=a"));
+    let error = block_on(client(&internet).fetch_tags(&tagged())).unwrap_err();
+    assert!(matches!(error, Error::Policy { .. }), "{error}");
+    assert_eq!(internet.count("evil"), 0);
+}

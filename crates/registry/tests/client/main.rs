@@ -1,0 +1,53 @@
+//! The client's glue, over registries in memory.
+
+#![allow(clippy::unwrap_used, reason = "what the tests share is test code too")]
+
+mod access;
+mod documents;
+mod properties;
+mod routes;
+
+use porthole_core::reference::Reference;
+use porthole_registry::{Options, Registry, auth::Credentials};
+use porthole_testkit::{
+    image::{Content, Image, Layer},
+    registry::{Auth, Internet, Site, bearer},
+};
+
+const HOST: &str = "r.example.com";
+const REALM: &str = "https://auth.example.com/token";
+const CANARY: &str = "canary-password";
+const ACCOUNT: Option<&str> = Some("user:canary-password");
+
+fn reference(text: &str) -> Reference {
+    text.parse().unwrap()
+}
+
+fn tagged() -> Reference {
+    reference("r.example.com/a/b:1")
+}
+
+fn content() -> Content {
+    Image::new().layer(Layer::new("COPY a /").file("a", "b")).build().into_content("1")
+}
+
+/// A registry that wants a token of this realm, and the realm.
+fn private(realm: &str, account: Option<&'static str>) -> Internet {
+    let internet = Internet::new();
+    let auth = Auth::Bearer { challenge: bearer(realm, HOST), account };
+    let site = Site::new().repository("a/b", content()).auth(auth);
+    internet.site(HOST, site.clone());
+    let authority = realm.split('/').nth(2).unwrap();
+    internet.site(authority, site);
+    internet
+}
+
+fn client(internet: &Internet) -> Registry<Internet> {
+    Registry::new(internet.clone(), Options::default())
+}
+
+fn with_password(internet: &Internet, options: Options) -> Registry<Internet> {
+    let registry = Registry::new(internet.clone(), options);
+    registry.set_credentials(HOST, Some(Credentials::basic("user", CANARY)));
+    registry
+}
