@@ -1,0 +1,76 @@
+//! OCI image layouts: what their documents say, and blobs in a directory.
+
+use crate::{Error, names::Named};
+use porthole_core::{
+    digest::Digest,
+    layout::{self, BLOBS, INDEX_FILE, LAYOUT_FILE},
+    limits::MANIFEST_BYTES,
+};
+use std::{
+    fs::{self, File},
+    io::{ErrorKind, Read},
+    path::{Path, PathBuf},
+};
+
+/// The images that the documents of a layout list. `path` is for errors.
+pub(crate) fn read_images(path: &Path, oci_layout: &[u8], index_json: Vec<u8>) -> Result<Vec<Named>, Error> {
+    let refused = |source| Error::Layout { path: path.to_owned(), source };
+    layout::check_version(oci_layout).map_err(refused)?;
+    let entries = layout::parse_index(index_json).map_err(refused)?;
+    let named = |descriptor: porthole_core::descriptor::Descriptor| {
+        let annotation = |key| descriptor.annotations.get(key).filter(|name| !name.is_empty()).cloned();
+        let names = [layout::REF_NAME, layout::IMAGE_NAME].into_iter().filter_map(annotation).collect();
+        Named { names, descriptor }
+    };
+    Ok(entries.into_iter().map(named).collect())
+}
+
+/// A layout that is a directory.
+pub(crate) struct Directory {
+    path: PathBuf,
+}
+
+impl Directory {
+    pub(crate) fn open(path: &Path) -> Result<(Self, Vec<Named>), Error> {
+        let path = path.canonicalize().map_err(Error::io(path))?;
+        let not_an_image = |error: Error| match error {
+            Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => {
+                Error::NotAnImage { path: path.clone(), got: "a directory without oci-layout and index.json" }
+            }
+            error => error,
+        };
+        let oci_layout = read_document(&path.join(LAYOUT_FILE)).map_err(not_an_image)?;
+        let index_json = read_document(&path.join(INDEX_FILE)).map_err(not_an_image)?;
+        let images = read_images(&path, &oci_layout, index_json)?;
+        Ok((Self { path }, images))
+    }
+
+    /// A blob and its size. Links are followed as long as they stay inside the layout.
+    pub(crate) fn open_blob(&self, digest: &Digest) -> Result<(File, u64, PathBuf), Error> {
+        let named = self.path.join(BLOBS).join(digest.algorithm().name()).join(digest.hex());
+        let path = match named.canonicalize() {
+            Ok(path) => path,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(Error::BlobNotFound { digest: *digest }),
+            Err(error) => return Err(Error::io(named)(error)),
+        };
+        // Asked before opening: a FIFO would wait for a writer.
+        let is_file = fs::metadata(&path).map_err(Error::io(&path))?.is_file();
+        if !is_file || !path.starts_with(&self.path) {
+            return Err(Error::NotAFile { digest: *digest });
+        }
+        let file = File::open(&path).map_err(Error::io(&path))?;
+        let size = file.metadata().map_err(Error::io(&path))?.len();
+        Ok((file, size, path))
+    }
+}
+
+/// A small file; longer than a document may be, it is cut so that its parser refuses it.
+fn read_document(path: &Path) -> Result<Vec<u8>, Error> {
+    if !fs::metadata(path).map_err(Error::io(path))?.is_file() {
+        return Err(Error::NotAnImage { path: path.to_owned(), got: "something that is not a file" });
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(Error::io(path))?;
+    file.take(MANIFEST_BYTES + 1).read_to_end(&mut bytes).map_err(Error::io(path))?;
+    Ok(bytes)
+}
