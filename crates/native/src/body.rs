@@ -1,0 +1,87 @@
+//! Bodies, piece by piece.
+
+use crate::failure;
+use bytes::{Buf, Bytes};
+use hyper::body::{Body as _, Incoming};
+use porthole_registry::transport::{Body, Error};
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+use tokio::time::{Instant, Sleep};
+
+/// The body of a response. Dropping it before its end closes the connection.
+#[derive(Debug)]
+pub struct NativeBody {
+    incoming: Incoming,
+    /// What has arrived and was not read yet: at most one piece.
+    rest: Bytes,
+    stall: Duration,
+    /// Runs while somebody waits.
+    alarm: Pin<Box<Sleep>>,
+    waiting: bool,
+}
+
+impl NativeBody {
+    pub(crate) fn new(incoming: Incoming, stall: Duration) -> Self {
+        Self { incoming, rest: Bytes::new(), stall, alarm: Box::pin(tokio::time::sleep(stall)), waiting: false }
+    }
+
+    /// The next piece as it arrived, without a copy; `None` at the end.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Interrupted`](porthole_registry::transport::ErrorKind::Interrupted) if the connection ends before
+    /// the body does, [`ErrorKind::Timeout`](porthole_registry::transport::ErrorKind::Timeout) if nothing arrives for
+    /// the time that [`Timeouts::stall`](crate::Timeouts::stall) names.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        poll_fn(|cx| self.poll_chunk(cx)).await
+    }
+
+    /// [`chunk`](Self::chunk), for whoever is polled.
+    ///
+    /// # Errors
+    /// Those of [`chunk`](Self::chunk).
+    pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
+        if !self.rest.is_empty() {
+            return Poll::Ready(Ok(Some(std::mem::take(&mut self.rest))));
+        }
+        loop {
+            let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else { break };
+            self.waiting = false;
+            match frame {
+                None => return Poll::Ready(Ok(None)),
+                Some(Err(error)) => return Poll::Ready(Err(failure::of_body(&error))),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) if !data.is_empty() => return Poll::Ready(Ok(Some(data))),
+                    // Trailers, which nothing here needs, or an empty piece.
+                    _ => {}
+                },
+            }
+        }
+        if !std::mem::replace(&mut self.waiting, true) {
+            self.alarm.as_mut().reset(Instant::now() + self.stall);
+        }
+        ready!(self.alarm.as_mut().poll(cx));
+        Poll::Ready(Err(failure::stalled("more of the body", self.stall)))
+    }
+
+    /// Bytes that are still to come, where the server said so.
+    pub fn remaining(&self) -> Option<u64> {
+        self.incoming.size_hint().exact().map(|ahead| ahead + self.rest.len() as u64)
+    }
+}
+
+impl Body for NativeBody {
+    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        let Some(mut chunk) = self.chunk().await? else { return Ok(0) };
+        let count = chunk.len().min(buffer.len());
+        chunk.copy_to_slice(&mut buffer[..count]);
+        self.rest = chunk;
+        Ok(count)
+    }
+}

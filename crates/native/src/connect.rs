@@ -1,0 +1,162 @@
+//! Connections: resolve, check, connect, TLS.
+
+use crate::{
+    Options, Timeouts, error, failure,
+    resolve::Rules,
+    tls::{Tls, TlsStream},
+};
+use http::{Uri, uri::Scheme};
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::{
+    client::legacy::connect::{Connected, Connection},
+    rt::TokioIo,
+};
+use porthole_registry::transport::{Error, ErrorKind};
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{net::TcpStream, task::JoinSet, time::timeout};
+use tower_service::Service;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Connector(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    rules: Rules,
+    tls: Tls,
+    timeouts: Timeouts,
+}
+
+impl Connector {
+    pub(crate) fn new(options: Options) -> Result<Self, Error> {
+        let tls = Tls::new(&options.ca, options.insecure)?;
+        let rules = Rules { addresses: options.addresses, never: options.never, resolver: options.resolver };
+        Ok(Self(Arc::new(Parts { rules, tls, timeouts: options.timeouts })))
+    }
+}
+
+impl Parts {
+    async fn connect(&self, uri: &Uri) -> Result<Wire, Error> {
+        let host = uri.host().ok_or_else(|| error(ErrorKind::Other, "expected a URL with a host"))?;
+        let secure = uri.scheme() == Some(&Scheme::HTTPS);
+        let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        let limit = self.timeouts.connect;
+        let tcp = timeout(limit, async { dial(host, self.rules.resolve(host, port).await?).await })
+            .await
+            .map_err(|_| failure::stalled(&format!("a connection to {host}:{port}"), limit))??;
+        // Small requests must not wait for the acknowledgement of the one before. If it fails, they wait.
+        let _ = tcp.set_nodelay(true);
+        if !secure {
+            return Ok(Wire::Plain(TokioIo::new(tcp)));
+        }
+        let tls = timeout(limit, self.tls.handshake(host, tcp))
+            .await
+            .map_err(|_| failure::stalled(&format!("TLS with {host}:{port}"), limit))??;
+        Ok(Wire::Tls(Box::new(TokioIo::new(tls))))
+    }
+}
+
+/// Connects to whichever address answers first; the next is tried when one fails or is slow (RFC 8305, section 5).
+async fn dial(host: &str, addresses: Vec<SocketAddr>) -> Result<TcpStream, Error> {
+    let mut attempts = JoinSet::new();
+    let mut ahead = interleave(addresses).into_iter();
+    let mut last = None;
+    loop {
+        let next = ahead.next();
+        if next.is_none() && attempts.is_empty() {
+            let reason = last.map_or_else(String::new, |failure: io::Error| format!(": {failure}"));
+            return Err(error(ErrorKind::Connect, format!("cannot connect to {host}{reason}")));
+        }
+        let wait = match next {
+            Some(address) => {
+                attempts.spawn(TcpStream::connect(address));
+                STAGGER
+            }
+            None => Duration::MAX,
+        };
+        match timeout(wait, attempts.join_next()).await {
+            Ok(Some(Ok(Ok(stream)))) => return Ok(stream),
+            Ok(Some(Ok(Err(failure)))) => last = Some(failure),
+            Ok(Some(Err(_)) | None) | Err(_) => {}
+        }
+    }
+}
+
+/// Both families in turn, beginning with the one that the resolver put first.
+fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let first = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (preferred, other): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|a| a.is_ipv6() == first);
+    let mut other = other.into_iter();
+    let mut mixed: Vec<_> = preferred.into_iter().flat_map(|a| [Some(a), other.next()]).flatten().collect();
+    mixed.extend(other);
+    mixed
+}
+
+/// RFC 8305, section 8: the recommended delay between two attempts.
+const STAGGER: Duration = Duration::from_millis(250);
+
+impl Service<Uri> for Connector {
+    type Response = Wire;
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Wire, Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let parts = Arc::clone(&self.0);
+        Box::pin(async move { parts.connect(&uri).await })
+    }
+}
+
+/// A connection, with TLS or without.
+pub(crate) enum Wire {
+    Plain(TokioIo<TcpStream>),
+    Tls(Box<TokioIo<TlsStream>>),
+}
+
+impl Connection for Wire {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+impl Read for Wire {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(io) => Pin::new(io).poll_read(cx, buffer),
+            Self::Tls(io) => Pin::new(io).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl Write for Wire {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(io) => Pin::new(io).poll_write(cx, buffer),
+            Self::Tls(io) => Pin::new(io).poll_write(cx, buffer),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(io) => Pin::new(io).poll_flush(cx),
+            Self::Tls(io) => Pin::new(io).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(io) => Pin::new(io).poll_shutdown(cx),
+            Self::Tls(io) => Pin::new(io).poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What the HTTP library says, told apart.
+
+use crate::error;
+use porthole_registry::transport::{Error, ErrorKind};
+use std::{error::Error as StdError, io, time::Duration};
+
+/// Why a request to `host` got no answer.
+pub(crate) fn of_request(host: &str, failure: &hyper_util::client::legacy::Error) -> Error {
+    if let Some(ours) = find::<Error>(failure) {
+        return ours.clone();
+    }
+    if failure.is_connect() {
+        return error(ErrorKind::Connect, format!("cannot connect to {host}"));
+    }
+    find::<hyper::Error>(failure).map_or_else(|| error(ErrorKind::Other, failure.to_string()), of_body)
+}
+
+/// Why an exchange that had begun did not end well.
+pub(crate) fn of_body(failure: &hyper::Error) -> Error {
+    if failure.is_parse() {
+        return error(ErrorKind::Other, format!("malformed HTTP answer: {failure}"));
+    }
+    if failure.is_timeout() {
+        return error(ErrorKind::Timeout, failure.to_string());
+    }
+    match find::<io::Error>(failure) {
+        // A body that breaks its own framing is reported as an I/O error of these kinds.
+        Some(io) if matches!(io.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => {
+            error(ErrorKind::Other, format!("malformed HTTP answer: {io}"))
+        }
+        Some(io) => error(ErrorKind::Interrupted, format!("the connection broke: {io}")),
+        None => error(ErrorKind::Interrupted, "the connection broke"),
+    }
+}
+
+/// Nothing came for too long.
+pub(crate) fn stalled(what: &str, after: Duration) -> Error {
+    error(ErrorKind::Timeout, format!("waited {} s for {what}", after.as_secs()))
+}
+
+/// The first error of this type in the chain of causes.
+fn find<'e, E: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e E> {
+    std::iter::successors(Some(error), |error| StdError::source(*error)).find_map(<dyn StdError>::downcast_ref)
+}

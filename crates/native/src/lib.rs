@@ -1,0 +1,151 @@
+//! HTTP over sockets, for the command line and the relay.
+//!
+//! Every name is resolved once, every address it resolves to is checked, and only a checked address is connected to:
+//! there is no second look-up between the check and the connection. Redirects are never followed here, bodies are
+//! never decoded, and no proxy of the environment is used.
+
+mod body;
+mod connect;
+mod failure;
+mod resolve;
+mod tls;
+
+pub use body::NativeBody;
+pub use resolve::Resolver;
+
+use bytes::Bytes;
+use connect::Connector;
+use http::{HeaderValue, Response, header};
+use http_body_util::Full;
+use hyper_util::{
+    client::legacy::Client,
+    rt::{TokioExecutor, TokioTimer},
+};
+use porthole_registry::transport::{Environment, Error, ErrorKind, Redirects, Request, Transport};
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    net::SocketAddr,
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
+
+/// Which addresses may be connected to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Addresses {
+    /// Every address: the user of a command line named the registry, and may reach what the machine reaches.
+    #[default]
+    Any,
+    /// Global unicast addresses only.
+    Public {
+        /// `host` or `host:port` that may have any address, in lower case; a bare host stands for all its ports.
+        allow: Vec<String>,
+    },
+}
+
+/// How long to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a name to resolve and a connection to stand; the same again for TLS.
+    pub connect: Duration,
+    /// For the head of a response, and between two pieces of a body.
+    pub stall: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(10), stall: Duration::from_secs(30) }
+    }
+}
+
+/// What a [`Native`] may reach, and whom it trusts.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Which addresses may be connected to.
+    pub addresses: Addresses,
+    /// Addresses never connected to: a relay's own. An unspecified address stands for all addresses of this machine.
+    pub never: Vec<SocketAddr>,
+    /// PEM files of certificate authorities, trusted beside those of the system.
+    pub ca: Vec<PathBuf>,
+    /// Accept any certificate.
+    pub insecure: bool,
+    /// How long to wait.
+    pub timeouts: Timeouts,
+    /// How names become addresses.
+    pub resolver: Resolver,
+}
+
+/// HTTP/1.1 over sockets, with a pool of idle connections that clones share.
+///
+/// HTTP/2 is not offered: one connection per transfer is faster for blobs than many streams on one connection.
+#[derive(Clone, Debug)]
+pub struct Native {
+    client: Client<Connector, Full<Bytes>>,
+    timeouts: Timeouts,
+}
+
+impl Native {
+    /// A transport with these options.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Tls`] if a file of `ca` cannot be read or holds no certificate.
+    pub fn new(options: Options) -> Result<Self, Error> {
+        let timeouts = options.timeouts;
+        let client = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(IDLE_PER_HOST)
+            .http1_max_buf_size(BUFFER)
+            .build(Connector::new(options)?);
+        Ok(Self { client, timeouts })
+    }
+}
+
+impl Transport for Native {
+    type Body = NativeBody;
+
+    async fn send(&self, mut request: Request) -> Result<Response<NativeBody>, Error> {
+        let headers = request.headers_mut();
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));
+        let host = request.uri().host().unwrap_or_default().to_owned();
+        let answer = self.client.request(request.map(Full::new));
+        match tokio::time::timeout(self.timeouts.stall, answer).await {
+            Ok(Ok(response)) => Ok(response.map(|incoming| NativeBody::new(incoming, self.timeouts.stall))),
+            Ok(Err(error)) => Err(failure::of_request(&host, &error)),
+            Err(_) => Err(failure::stalled("an answer", self.timeouts.stall)),
+        }
+    }
+
+    fn redirects(&self) -> Redirects {
+        Redirects::Ours
+    }
+}
+
+impl Environment for Native {
+    fn now(&self) -> Duration {
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+
+    fn random(&self) -> u64 {
+        // The standard library seeds every map differently: enough for jitter, and no dependency.
+        RandomState::new().build_hasher().finish()
+    }
+}
+
+fn error(kind: ErrorKind, message: impl Into<String>) -> Error {
+    Error { kind, message: message.into() }
+}
+
+const USER_AGENT: &str = concat!("porthole/", env!("CARGO_PKG_VERSION"));
+/// What a connection reads ahead, and so the longest head of a response, in bytes.
+const BUFFER: usize = 128 << 10;
+const IDLE: Duration = Duration::from_secs(60);
+const IDLE_PER_HOST: usize = 16;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,265 @@
+use super::*;
+use porthole_registry::transport::Body;
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+fn quick() -> Options {
+    let timeouts = Timeouts { connect: Duration::from_millis(500), stall: Duration::from_millis(300) };
+    Options { timeouts, ..Options::default() }
+}
+
+fn get(url: &str) -> Request {
+    http::Request::get(url).body(Bytes::new()).unwrap()
+}
+
+/// Answers one request with these bytes, then waits `after` before it closes. Returns the request's head.
+async fn serve_once(listener: TcpListener, answer: Vec<u8>, after: Duration) -> String {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let head = read_head(&mut stream).await;
+    stream.write_all(&answer).await.unwrap();
+    tokio::time::sleep(after).await;
+    head
+}
+
+async fn read_head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    String::from_utf8(head).unwrap()
+}
+
+async fn read_all(body: &mut NativeBody, step: usize) -> Result<Vec<u8>, Error> {
+    let mut all = Vec::new();
+    let mut buffer = vec![0; step];
+    loop {
+        match body.read(&mut buffer).await? {
+            0 => return Ok(all),
+            count => all.extend_from_slice(&buffer[..count]),
+        }
+    }
+}
+
+async fn listen() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    (listener, url)
+}
+
+#[tokio::test]
+async fn a_body_is_read_into_buffers_of_any_size() {
+    for step in [1, 3, 4096] {
+        let (listener, url) = listen().await;
+        let body = "x".repeat(1000);
+        let answer =
+            format!("HTTP/1.1 307 Temporary Redirect\r\nLocation: /elsewhere\r\nContent-Length: 1000\r\n\r\n{body}");
+        let server = tokio::spawn(serve_once(listener, answer.into_bytes(), Duration::ZERO));
+        let native = Native::new(quick()).unwrap();
+        let mut response = native.send(get(&format!("{url}/v2/a/blobs/b?c=d"))).await.unwrap();
+        assert_eq!(response.status(), 307, "redirects are the caller's business");
+        assert_eq!(response.body().remaining(), Some(1000));
+        assert_eq!(read_all(response.body_mut(), step).await.unwrap(), body.as_bytes());
+        let head = server.await.unwrap();
+        assert!(head.starts_with("GET /v2/a/blobs/b?c=d HTTP/1.1\r\n"), "{head}");
+        assert!(head.contains("accept-encoding: identity\r\n"), "{head}");
+        assert!(head.contains(&format!("user-agent: porthole/{}\r\n", env!("CARGO_PKG_VERSION"))), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn failures_are_told_apart() {
+    let cases: [(&str, &[u8], ErrorKind); 4] = [
+        ("short", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", ErrorKind::Interrupted),
+        ("chunk", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", ErrorKind::Other),
+        ("no answer", b"", ErrorKind::Interrupted),
+        ("not HTTP", b"SSH-2.0-OpenSSH\r\n\r\n", ErrorKind::Other),
+    ];
+    for (name, answer, expected) in cases {
+        let (listener, url) = listen().await;
+        tokio::spawn(serve_once(listener, answer.to_vec(), Duration::ZERO));
+        let native = Native::new(quick()).unwrap();
+        let got = match native.send(get(&url)).await {
+            Ok(mut response) => read_all(response.body_mut(), 64).await.unwrap_err(),
+            Err(error) => error,
+        };
+        assert_eq!(got.kind, expected, "{name}: {got}");
+    }
+    let native = Native::new(quick()).unwrap();
+    let (listener, url) = listen().await;
+    drop(listener);
+    assert_eq!(native.send(get(&url)).await.unwrap_err().kind, ErrorKind::Connect);
+    let resolver = Resolver::from_fn(|_| Err(io::Error::other("no such name")));
+    let native = Native::new(Options { resolver, ..quick() }).unwrap();
+    assert_eq!(native.send(get("http://registry.example/")).await.unwrap_err().kind, ErrorKind::Resolve);
+}
+
+#[tokio::test]
+async fn silence_is_a_timeout() {
+    for answer in ["", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"] {
+        let (listener, url) = listen().await;
+        let server = tokio::spawn(serve_once(listener, answer.into(), Duration::from_secs(20)));
+        let native = Native::new(quick()).unwrap();
+        let got = match native.send(get(&url)).await {
+            Ok(mut response) => read_all(response.body_mut(), 64).await.unwrap_err(),
+            Err(error) => error,
+        };
+        assert_eq!(got.kind, ErrorKind::Timeout);
+        server.abort();
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_used_again() {
+    let (listener, url) = listen().await;
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        for _ in 0..3 {
+            read_head(&mut stream).await;
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await.unwrap();
+        }
+    });
+    let native = Native::new(quick()).unwrap();
+    for _ in 0..3 {
+        let mut response = native.send(get(&url)).await.unwrap();
+        assert_eq!(read_all(response.body_mut(), 64).await.unwrap(), b"ok");
+    }
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn only_checked_addresses_are_connected_to() {
+    let (listener, url) = listen().await;
+    let own = listener.local_addr().unwrap();
+    let port = own.port();
+    let public = |allow: &[String]| Options { addresses: Addresses::Public { allow: allow.to_vec() }, ..quick() };
+    let kind = async |options: Options, url: &str| Native::new(options).unwrap().send(get(url)).await.unwrap_err().kind;
+
+    assert_eq!(kind(public(&[]), &url).await, ErrorKind::Forbidden);
+    assert_eq!(kind(public(&["127.0.0.1:1".into()]), &url).await, ErrorKind::Forbidden);
+    let stub = |answer: &'static [[u8; 4]]| {
+        Resolver::from_fn(move |_| Ok(answer.iter().map(|a| IpAddr::V4(Ipv4Addr::from(*a))).collect()))
+    };
+    let named = format!("http://multi.example:{port}/");
+    let mixed = Options { resolver: stub(&[[1, 1, 1, 1], [10, 0, 0, 1]]), ..public(&[]) };
+    assert_eq!(kind(mixed, &named).await, ErrorKind::Forbidden);
+    let nothing = Options { resolver: stub(&[]), ..public(&[]) };
+    assert_eq!(kind(nothing, &named).await, ErrorKind::Resolve);
+    let never = Options { never: vec![own], ..quick() };
+    assert_eq!(kind(never, &url).await, ErrorKind::Forbidden);
+    let never = Options { never: vec![SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port)], ..quick() };
+    assert_eq!(kind(never, &url).await, ErrorKind::Forbidden);
+
+    for allow in ["127.0.0.1".to_owned(), own.to_string()] {
+        let native = Native::new(public(&[allow])).unwrap();
+        let (answer, _) = tokio::join!(native.send(get(&url)), async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            read_head(&mut stream).await;
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+        });
+        assert_eq!(answer.unwrap().status(), 204);
+    }
+}
+
+/// A name that resolves to a public address when it is asked for once, and to a private one when asked again: what was
+/// checked is what comes out, and [`connect`] dials nothing else.
+#[tokio::test]
+async fn a_name_is_resolved_once_per_connection() {
+    let asked = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&asked);
+    let resolver = Resolver::from_fn(move |_| {
+        let public = count.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
+        Ok(vec![if public { [1, 1, 1, 1].into() } else { [127, 0, 0, 1].into() }])
+    });
+    let addresses = Addresses::Public { allow: Vec::new() };
+    let rules = resolve::Rules { addresses, never: Vec::new(), resolver };
+    for turn in 0..1000 {
+        match rules.resolve("flip.example", 443).await {
+            Ok(found) => assert_eq!(found, [SocketAddr::from(([1, 1, 1, 1], 443))]),
+            Err(error) => assert_eq!(error.kind, ErrorKind::Forbidden),
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), turn + 1);
+    }
+}
+
+#[tokio::test]
+async fn tls_trusts_the_system_and_what_it_is_told() {
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+    use tokio_rustls::{TlsAcceptor, rustls};
+
+    let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let leaf =
+        CertificateParams::new(vec!["registry.example".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf.der().clone()], key.serialize_der().try_into().unwrap())
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let (listener, _) = listen().await;
+    let port = listener.local_addr().unwrap().port();
+    let server = tokio::spawn(async move {
+        loop {
+            let (tcp, _) = listener.accept().await.unwrap();
+            let Ok(mut stream) = acceptor.accept(tcp).await else { continue };
+            let mut request = [0; 1024];
+            if stream.read(&mut request).await.is_ok() {
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsafe").await.unwrap();
+                stream.shutdown().await.unwrap();
+            }
+        }
+    });
+
+    let folder = tempfile::tempdir().unwrap();
+    let pem = folder.path().join("ca.pem");
+    std::fs::write(&pem, authority.pem()).unwrap();
+    let loopback = || Resolver::from_fn(|_| Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]));
+    let options = |ca: &[PathBuf], insecure| Options { ca: ca.to_vec(), insecure, resolver: loopback(), ..quick() };
+    let ask = async |options: Options, name: &str| {
+        let native = Native::new(options).unwrap();
+        let mut response = native.send(get(&format!("https://{name}:{port}/"))).await?;
+        read_all(response.body_mut(), 64).await
+    };
+    let ca = [pem];
+    assert_eq!(ask(options(&ca, false), "registry.example").await.unwrap(), b"safe");
+    assert_eq!(ask(options(&[], true), "registry.example").await.unwrap(), b"safe");
+    assert_eq!(ask(options(&ca, false), "other.example").await.unwrap_err().kind, ErrorKind::Tls);
+    assert_eq!(ask(options(&[], false), "registry.example").await.unwrap_err().kind, ErrorKind::Tls);
+    server.abort();
+
+    let missing = Native::new(options(&[folder.path().join("absent.pem")], false)).unwrap_err();
+    assert_eq!(missing.kind, ErrorKind::Tls);
+}
+
+/// `registry` puts no `Send` bound on a transport; over this one its futures must still cross threads.
+#[test]
+fn the_futures_of_a_client_are_send() {
+    use porthole_core::{descriptor::Descriptor, platform::Platform, reference::Reference};
+    use porthole_registry::Registry;
+
+    fn assert_send<T: Send>(_: &T) {}
+    fn futures(client: &Registry<Native>, reference: &Reference, descriptor: &Descriptor, platform: &Platform) {
+        assert_send(client);
+        assert_send(&client.fetch_document(reference));
+        assert_send(&client.fetch_child(reference, descriptor));
+        assert_send(&client.fetch_small_blob(reference, descriptor));
+        assert_send(&client.fetch_blob(reference, descriptor, 0));
+        assert_send(&client.fetch_tags(reference));
+        assert_send(&client.fetch_image(reference, platform, &mut |_| {}));
+    }
+    let _ = futures;
+}
