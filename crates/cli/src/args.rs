@@ -1,0 +1,95 @@
+//! What can be typed. Help texts are the doc comments.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, ValueEnum, builder::Styles};
+use porthole_core::platform::Platform;
+
+use crate::commands::Command;
+
+/// Look inside any container image, and verify every byte.
+///
+/// SRC is a reference as Docker reads it (`nginx` is docker.io/library/nginx:latest), or one of `oci:DIR[:NAME]`,
+/// `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`, `layer:FILE` (one layer, any compression), or a path such as
+/// ./image.tar.
+#[derive(Parser)]
+#[command(name = "porthole", version, styles = Styles::plain(), after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0 done                        5 no such platform
+  2 usage or bad reference      6 rate-limited
+  3 authentication              7 verification failed, or malformed image
+  4 not found                   8 network
+                                9 any other failure
+
+Data goes to stdout, everything else to stderr.";
+
+/// Options of every verb.
+#[derive(Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Platform to choose in an index [default: linux and this machine's architecture]
+    #[arg(long, global = true, value_name = "OS/ARCH[/VARIANT]")]
+    pub(crate) platform: Option<Platform>,
+    /// Print JSON: one document, or one object a line for lists
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// How to show progress on stderr
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) progress: Progress,
+    /// Show each HTTP exchange on stderr, without secrets
+    #[arg(long, global = true)]
+    pub(crate) debug: bool,
+    /// Speak plain HTTP to registries [loopback addresses always do]
+    #[arg(long, global = true)]
+    pub(crate) plain_http: bool,
+    /// Accept any TLS certificate
+    #[arg(long, global = true)]
+    pub(crate) insecure: bool,
+    /// PEM file of certificate authorities to trust beside the system's; may be repeated
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca: Vec<PathBuf>,
+    /// Host that may be sent credentials as a registry's token server; may be repeated
+    #[arg(long, global = true, value_name = "HOST[:PORT]")]
+    pub(crate) trust_realm: Vec<String>,
+    /// File of credentials [default: $REGISTRY_AUTH_FILE, then Docker's config.json]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) authfile: Option<PathBuf>,
+    /// No progress and no notes on stderr, only errors
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// When to colour text for people
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+}
+
+/// How progress is shown.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Progress {
+    /// A line that is redrawn where stderr is a terminal, else nothing
+    Auto,
+    /// A line for each finished layer
+    Plain,
+    /// One JSON object a line
+    Json,
+    /// Nothing
+    None,
+}
+
+/// When text is coloured.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// Where the output is a terminal and NO_COLOR is not set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}

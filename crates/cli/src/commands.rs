@@ -1,0 +1,85 @@
+//! The verbs, one file each.
+
+mod config;
+mod digest;
+mod inspect;
+mod ls;
+mod manifest;
+mod reference;
+mod tags;
+mod verify;
+
+use std::{ffi::OsString, io::Write, path::Path};
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use crate::{
+    error::Error,
+    session::Session,
+    source::{Source, Spec},
+};
+
+/// What to do.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    Ref(reference::Arguments),
+    Inspect(inspect::Arguments),
+    Manifest(manifest::Arguments),
+    Config(config::Arguments),
+    Digest(digest::Arguments),
+    Tags(tags::Arguments),
+    Ls(Box<ls::Arguments>),
+    Verify(verify::Arguments),
+}
+
+pub(crate) fn run(command: &Command, session: &Session<'_>) -> Result<(), Error> {
+    match command {
+        Command::Ref(arguments) => reference::run(arguments, session),
+        Command::Inspect(arguments) => inspect::run(arguments, session),
+        Command::Manifest(arguments) => manifest::run(arguments, session),
+        Command::Config(arguments) => config::run(arguments, session),
+        Command::Digest(arguments) => digest::run(arguments, session),
+        Command::Tags(arguments) => tags::run(arguments, session),
+        Command::Ls(arguments) => ls::run(arguments, session),
+        Command::Verify(arguments) => verify::run(arguments, session),
+    }
+}
+
+/// The argument SRC.
+#[derive(Args)]
+struct SourceArgument {
+    /// Reference, or oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME], layer:FILE, ./PATH
+    #[arg(value_name = "SRC")]
+    source: OsString,
+}
+
+impl SourceArgument {
+    fn spec(&self) -> Result<Spec, Error> {
+        Spec::parse(&self.source, Path::exists)
+    }
+
+    fn open(&self, session: &Session<'_>) -> Result<Source, Error> {
+        Source::open(&self.spec()?, session)
+    }
+}
+
+/// Bytes of a document: exactly as they were served, or set out for reading.
+fn print_document(session: &Session<'_>, bytes: &[u8], pretty: bool) -> Result<(), Error> {
+    let mut out = session.ui.out();
+    if pretty {
+        // Parsed documents are known to be JSON.
+        let value: serde_json::Value = serde_json::from_slice(bytes).map_err(std::io::Error::other)?;
+        serde_json::to_writer_pretty(&mut out, &value).map_err(std::io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        out.write_all(bytes)?;
+    }
+    Ok(out.flush()?)
+}
+
+/// One JSON value on a line.
+fn print_json(out: &mut impl Write, value: &impl Serialize) -> Result<(), Error> {
+    serde_json::to_writer(&mut *out, value).map_err(std::io::Error::from)?;
+    Ok(writeln!(out)?)
+}

@@ -1,0 +1,43 @@
+//! `porthole digest`
+
+use std::io::Write;
+
+use clap::Args;
+use serde_json::json;
+
+use super::{SourceArgument, print_json};
+use crate::{error::Error, session::Session};
+
+/// Print the digest of the manifest or index
+///
+/// Prints the digest of what the source names. Where that is an index and `--platform` is given, prints the digest of that
+/// platform's manifest.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  porthole digest nginx
+  porthole digest --platform linux/arm64 nginx")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    source: SourceArgument,
+}
+
+pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
+    let source = arguments.source.open(session)?;
+    let document = match session.wanted_platform() {
+        Some(_) => source.manifest(session)?,
+        None => source.document()?,
+    };
+    let digest = document.raw().digest();
+    let mut out = session.ui.out();
+    if session.ui.json {
+        let media_type = document.media_type().as_str();
+        print_json(
+            &mut out,
+            &json!({ "digest": digest.to_string(), "media_type": media_type, "size": document.raw().size() }),
+        )?;
+    } else {
+        writeln!(out, "{digest}")?;
+    }
+    Ok(out.flush()?)
+}

@@ -1,0 +1,70 @@
+//! `porthole inspect`
+
+mod report;
+mod text;
+
+use std::io::Write;
+
+use clap::Args;
+use porthole_core::{
+    layer::LayerReport,
+    tree::{LayerSummary, Mode},
+};
+
+use super::{SourceArgument, ls, print_json};
+use crate::{error::Error, layers::Job, session::Session, source::Source};
+
+/// Show what an image is: digests, platforms, layers, sizes, configuration and history
+///
+/// Tells three sizes: what is downloaded, what that unpacks to, and what of it is visible in the end. The latter two need
+/// all layers, which are downloaded and verified; `--quick` leaves them out.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  porthole inspect nginx
+  porthole inspect --quick --platform linux/arm64 nginx
+  porthole inspect --json oci:layout:latest | jq .sizes")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    source: SourceArgument,
+    /// Do not download the layers
+    #[arg(long)]
+    quick: bool,
+}
+
+/// What only the layers themselves tell.
+struct Unpacked {
+    layers: Vec<(LayerReport, LayerSummary)>,
+    visible: u64,
+}
+
+pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
+    let spec = arguments.source.spec()?;
+    let source = Source::open(&spec, session)?;
+    let resolved = source.image(session, &mut |_| {})?;
+    // What an artifact holds is not unpacked.
+    let jobs = Job::of(&resolved.image.layers);
+    let unpacked = if arguments.quick || !jobs.iter().all(Job::is_archive) {
+        None
+    } else {
+        Some(unpack(session, &source, &jobs)?)
+    };
+    let report = report::Report::of(&spec, &resolved, unpacked.as_ref());
+    let mut out = session.ui.out();
+    if session.ui.json {
+        print_json(&mut out, &report)?;
+    } else {
+        text::print(&mut out, session.ui, &report)?;
+    }
+    Ok(out.flush()?)
+}
+
+fn unpack(session: &Session<'_>, source: &Source, jobs: &[Job]) -> Result<Unpacked, Error> {
+    let stacked = ls::stack(session, source, jobs, false)?;
+    let summary = |(report, layer): (LayerReport, u32)| {
+        let summary = stacked.tree.summary(layer);
+        (report, summary)
+    };
+    let visible = stacked.tree.view(Mode::Merged).total_size();
+    Ok(Unpacked { layers: stacked.reports.into_iter().zip(0..).map(summary).collect(), visible })
+}

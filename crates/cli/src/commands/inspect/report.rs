@@ -1,0 +1,182 @@
+//! What is told of an image, as data.
+
+use std::collections::BTreeMap;
+
+use porthole_core::{
+    config::{Execution, History},
+    image::Layer,
+    manifest::Document,
+    platform::available,
+};
+use porthole_registry::client::Resolved;
+use serde::Serialize;
+
+use super::Unpacked;
+use crate::source::Spec;
+
+#[derive(Serialize)]
+pub(super) struct Report {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reference: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) index: Option<Named>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) platforms: Vec<String>,
+    pub(super) manifest: Named,
+    pub(super) config: Named,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) artifact_type: Option<String>,
+    pub(super) platform: Option<String>,
+    pub(super) created: Option<String>,
+    pub(super) author: Option<String>,
+    pub(super) sizes: Sizes,
+    pub(super) layers: Vec<LayerReport>,
+    pub(super) execution: ExecutionReport,
+    pub(super) history: Vec<HistoryReport>,
+    pub(super) annotations: BTreeMap<String, String>,
+}
+
+/// A blob by its descriptor.
+#[derive(Serialize)]
+pub(super) struct Named {
+    pub(super) digest: String,
+    pub(super) media_type: String,
+    pub(super) size: u64,
+}
+
+/// Bytes. The latter two are known once all layers are read.
+#[derive(Serialize)]
+pub(super) struct Sizes {
+    pub(super) download: u64,
+    pub(super) unpacked: Option<u64>,
+    pub(super) visible: Option<u64>,
+}
+
+#[derive(Serialize)]
+pub(super) struct LayerReport {
+    pub(super) layer: u32,
+    #[serde(flatten)]
+    pub(super) blob: Named,
+    pub(super) diff_id: Option<String>,
+    pub(super) created_by: Option<String>,
+    #[serde(flatten)]
+    pub(super) unpacked: Option<UnpackedLayer>,
+}
+
+#[derive(Serialize)]
+pub(super) struct UnpackedLayer {
+    pub(super) unpacked: u64,
+    pub(super) entries: u64,
+    pub(super) added: u64,
+    pub(super) modified: u64,
+    pub(super) removed: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct ExecutionReport {
+    pub(super) user: String,
+    pub(super) env: Vec<String>,
+    pub(super) entrypoint: Vec<String>,
+    pub(super) cmd: Vec<String>,
+    pub(super) working_dir: String,
+    pub(super) exposed_ports: Vec<String>,
+    pub(super) volumes: Vec<String>,
+    pub(super) stop_signal: Option<String>,
+    pub(super) labels: BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct HistoryReport {
+    pub(super) created: Option<String>,
+    pub(super) created_by: Option<String>,
+    pub(super) author: Option<String>,
+    pub(super) comment: Option<String>,
+    pub(super) empty_layer: bool,
+}
+
+impl Report {
+    pub(super) fn of(spec: &Spec, resolved: &Resolved, unpacked: Option<&Unpacked>) -> Self {
+        let image = &resolved.image;
+        let (index, platforms) = match &resolved.index {
+            Some(Document::Index(index)) => (
+                Some(named(&index.raw.digest().to_string(), index.media_type.as_str(), index.raw.size())),
+                available(&index.value.manifests).iter().map(ToString::to_string).collect(),
+            ),
+            _ => (None, Vec::new()),
+        };
+        let manifest = &image.manifest;
+        let config = &manifest.value.config;
+        let layer = |(place, layer): (usize, &Layer)| LayerReport {
+            layer: layer.index,
+            blob: named(
+                &layer.descriptor.digest.to_string(),
+                layer.descriptor.media_type.as_str(),
+                layer.descriptor.size,
+            ),
+            diff_id: layer.diff_id.map(|diff_id| diff_id.to_string()),
+            created_by: layer.created_by.clone(),
+            unpacked: unpacked.and_then(|unpacked| unpacked.layers.get(place)).map(|(report, summary)| UnpackedLayer {
+                unpacked: report.uncompressed,
+                entries: report.entries,
+                added: summary.added,
+                modified: summary.modified,
+                removed: summary.removed,
+            }),
+        };
+        Self {
+            reference: match spec {
+                Spec::Registry(reference) => Some(reference.to_string()),
+                _ => None,
+            },
+            index,
+            platforms,
+            manifest: named(&manifest.raw.digest().to_string(), manifest.media_type.as_str(), manifest.raw.size()),
+            config: named(&config.digest.to_string(), config.media_type.as_str(), config.size),
+            artifact_type: manifest.value.artifact_type.as_ref().map(ToString::to_string),
+            platform: image.config.platform.as_ref().map(ToString::to_string),
+            created: image.config.created.clone(),
+            author: image.config.author.clone(),
+            sizes: Sizes {
+                download: image.download_size(),
+                unpacked: unpacked.map(|unpacked| {
+                    unpacked.layers.iter().fold(0, |sum, (report, _)| u64::saturating_add(sum, report.uncompressed))
+                }),
+                visible: unpacked.map(|unpacked| unpacked.visible),
+            },
+            layers: image.layers.iter().enumerate().map(layer).collect(),
+            execution: execution(&image.config.execution),
+            history: image.config.history.iter().map(history).collect(),
+            annotations: manifest.value.annotations.clone(),
+        }
+    }
+}
+
+fn named(digest: &str, media_type: &str, size: u64) -> Named {
+    Named { digest: digest.to_owned(), media_type: media_type.to_owned(), size }
+}
+
+fn execution(execution: &Execution) -> ExecutionReport {
+    let execution = execution.clone();
+    ExecutionReport {
+        user: execution.user,
+        env: execution.env,
+        entrypoint: execution.entrypoint,
+        cmd: execution.cmd,
+        working_dir: execution.working_dir,
+        exposed_ports: execution.exposed_ports,
+        volumes: execution.volumes,
+        stop_signal: execution.stop_signal,
+        labels: execution.labels,
+    }
+}
+
+fn history(entry: &History) -> HistoryReport {
+    let entry = entry.clone();
+    HistoryReport {
+        created: entry.created,
+        created_by: entry.created_by,
+        author: entry.author,
+        comment: entry.comment,
+        empty_layer: entry.empty_layer,
+    }
+}

@@ -1,0 +1,120 @@
+//! What is told of an image, for people.
+
+use std::io::Write;
+
+use porthole_core::image::instruction;
+
+use super::report::{Named, Report};
+use crate::{
+    error::Error,
+    ui::{Style, Ui, safe, size},
+};
+
+pub(super) fn print(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<(), Error> {
+    let mut line =
+        |name: &str, value: &str| writeln!(out, "{} {value}", ui.paint(Style::Faint, &format!("{name:<12}")));
+    if let Some(reference) = &report.reference {
+        line("Reference", reference)?;
+    }
+    if let Some(index) = &report.index {
+        line("Index", &blob(index))?;
+        line("Platforms", &safe(&report.platforms.join(", ")))?;
+    }
+    line("Manifest", &blob(&report.manifest))?;
+    line("Config", &blob(&report.config))?;
+    for (name, value) in [
+        ("Artifact", &report.artifact_type),
+        ("Platform", &report.platform),
+        ("Created", &report.created),
+        ("Author", &report.author),
+    ] {
+        if let Some(value) = value {
+            line(name, &safe(value))?;
+        }
+    }
+    line("Download", &size(report.sizes.download))?;
+    for (name, bytes) in [("Unpacked", report.sizes.unpacked), ("Visible", report.sizes.visible)] {
+        if let Some(bytes) = bytes {
+            line(name, &size(bytes))?;
+        }
+    }
+    let execution = &report.execution;
+    for (name, value) in [("User", &execution.user), ("Directory", &execution.working_dir)] {
+        if !value.is_empty() {
+            line(name, &safe(value))?;
+        }
+    }
+    for (name, words) in [("Entrypoint", &execution.entrypoint), ("Command", &execution.cmd)] {
+        if !words.is_empty() {
+            line(name, &safe(&words.join(" ")))?;
+        }
+    }
+    if let Some(signal) = &execution.stop_signal {
+        line("Stop signal", &safe(signal))?;
+    }
+    for (name, values) in [("Env", &execution.env), ("Port", &execution.exposed_ports), ("Volume", &execution.volumes)]
+    {
+        for value in values {
+            line(name, &safe(value))?;
+        }
+    }
+    for (name, pairs) in [("Label", &execution.labels), ("Annotation", &report.annotations)] {
+        for (key, value) in pairs {
+            line(name, &format!("{}={}", safe(key), safe(value)))?;
+        }
+    }
+    layers(out, ui, report)?;
+    history(out, ui, report)
+}
+
+fn layers(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<(), Error> {
+    writeln!(out, "\n{}", ui.paint(Style::Faint, "Layers, bottom first"))?;
+    for layer in &report.layers {
+        write!(out, "{:>3}  {}  {:>9}", layer.layer, layer.blob.digest, size(layer.blob.size))?;
+        if let Some(unpacked) = &layer.unpacked {
+            write!(
+                out,
+                "  {:>9}  {}",
+                size(unpacked.unpacked),
+                ui.paint(Style::Good, &format!("+{}", unpacked.added))
+                    + " "
+                    + &ui.paint(Style::Changed, &format!("~{}", unpacked.modified))
+                    + " "
+                    + &ui.paint(Style::Bad, &format!("-{}", unpacked.removed)),
+            )?;
+        }
+        if report.artifact_type.is_some() {
+            write!(out, "  {}", layer.blob.media_type)?;
+        }
+        writeln!(out)?;
+        if let Some(created_by) = &layer.created_by {
+            writeln!(out, "     {}", statement(created_by))?;
+        }
+    }
+    Ok(())
+}
+
+fn history(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<(), Error> {
+    if report.history.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{}", ui.paint(Style::Faint, "History"))?;
+    for entry in &report.history {
+        let created = entry.created.as_deref().unwrap_or("-");
+        let what = statement(entry.created_by.as_deref().or(entry.comment.as_deref()).unwrap_or("-"));
+        let empty = if entry.empty_layer { "  (no layer)" } else { "" };
+        writeln!(out, "{:<20}  {what}{empty}", safe(created))?;
+    }
+    Ok(())
+}
+
+/// An instruction on one line: line breaks and other space are one space.
+fn statement(created_by: &str) -> String {
+    let instruction = instruction(created_by);
+    let text = format!("{} {}", instruction.keyword, instruction.arguments);
+    safe(&text.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned()
+}
+
+fn blob(named: &Named) -> String {
+    format!("{}  {}  {}", named.digest, size(named.size), named.media_type)
+}

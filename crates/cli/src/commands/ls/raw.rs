@@ -1,0 +1,55 @@
+//! An archive's own entries.
+
+use std::io::Write;
+
+use porthole_core::path;
+
+use super::{Arguments, long, print_json, row::RawJson};
+use crate::{
+    error::{Error, WrongLayer},
+    layers::{self, Event, Job, Want},
+    progress::Meter,
+    session::Session,
+    source::Source,
+};
+
+/// Lists the entries of one layer as they come. They are verified only at the end: the exit code tells.
+pub(super) fn list(arguments: &Arguments, session: &Session<'_>, source: &Source, jobs: &[Job]) -> Result<(), Error> {
+    let wanted = arguments.path.as_ref().map(|text| path::clean(text.as_encoded_bytes()));
+    let want = if arguments.digest { Want::Digests } else { Want::Entries };
+    let meter = Meter::beside_output(session.ui, jobs);
+    let mut out = session.ui.out();
+    let mut wrong = Vec::new();
+    layers::read(source, jobs, want, &session.limits, &meter, |job, event| {
+        match event {
+            Event::Entries(entries) => {
+                for listed in entries {
+                    if wanted.as_deref().is_some_and(|wanted| !is_at_or_below(&listed.entry.path, wanted)) {
+                        continue;
+                    }
+                    let digest = listed.digest.map(|digest| digest.to_string());
+                    if session.ui.json {
+                        print_json(&mut out, &RawJson::of(&listed.entry, digest))?;
+                    } else if arguments.long {
+                        writeln!(out, "{}", long::raw_line(&listed.entry, digest))?;
+                    } else {
+                        writeln!(out, "{}", path::escape(&listed.entry.path))?;
+                    }
+                }
+            }
+            Event::Report(report) if report.findings.is_empty() => {}
+            Event::Report(report) if job.findings(&report).is_empty() => return Err(job.no_files()),
+            Event::Report(report) => {
+                wrong.push(WrongLayer { layer: job.layer, findings: report.findings });
+            }
+        }
+        Ok(())
+    })?;
+    out.flush()?;
+    if wrong.is_empty() { Ok(()) } else { Err(Error::Layers(wrong)) }
+}
+
+fn is_at_or_below(stored: &[u8], wanted: &[u8]) -> bool {
+    let cleaned = path::clean(stored);
+    wanted.is_empty() || cleaned.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+}

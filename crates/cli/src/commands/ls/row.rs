@@ -1,0 +1,199 @@
+//! Rows as JSON: a contract with scripts, so the twins here change only by additions.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use porthole_core::{
+    path,
+    tar::{Entry, Kind},
+    tree::{Change, Row},
+};
+use serde::Serialize;
+
+/// One row of a view.
+#[derive(Serialize)]
+pub(super) struct Json<'r> {
+    #[serde(flatten)]
+    name: Name<'r>,
+    #[serde(flatten)]
+    meta: Meta<'r>,
+    layer: u32,
+    change: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    removed_by: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ambiguous: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    implied: bool,
+}
+
+impl<'r> Json<'r> {
+    pub(super) fn of(row: &'r Row, digest: Option<String>) -> Self {
+        Self {
+            name: Name::of(&row.path),
+            meta: Meta {
+                kind: kind(row.kind),
+                size: row.size,
+                mode: row.mode,
+                uid: row.uid,
+                gid: row.gid,
+                mtime: row.mtime,
+                mtime_nsec: row.mtime_nsec,
+                link: Link::of(row.kind, &row.link),
+                device: Device::of(row.kind, row.major, row.minor),
+                xattrs: xattrs(&row.xattrs),
+            },
+            layer: row.layer,
+            change: change(row.change),
+            removed_by: row.removed_by,
+            ambiguous: row.ambiguous.map(|reason| reason.to_string()),
+            digest,
+            implied: row.implied,
+        }
+    }
+}
+
+/// One entry of an archive, as it is stored.
+#[derive(Serialize)]
+pub(super) struct RawJson<'e> {
+    #[serde(flatten)]
+    name: Name<'e>,
+    #[serde(flatten)]
+    meta: Meta<'e>,
+    typeflag: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ambiguous: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+}
+
+impl<'e> RawJson<'e> {
+    pub(super) fn of(entry: &'e Entry, digest: Option<String>) -> Self {
+        Self {
+            name: Name::of(&entry.path),
+            meta: Meta {
+                kind: kind(entry.kind),
+                size: if entry.kind == Kind::File { entry.size } else { 0 },
+                mode: entry.permissions(),
+                uid: entry.uid,
+                gid: entry.gid,
+                mtime: entry.mtime,
+                mtime_nsec: entry.mtime_nsec,
+                link: Link::as_stored(entry.kind, &entry.link),
+                device: Device::of(entry.kind, entry.major, entry.minor),
+                xattrs: xattrs(&entry.xattrs),
+            },
+            typeflag: entry.typeflag,
+            ambiguous: entry.ambiguous.map(|reason| reason.to_string()),
+            digest,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Name<'r> {
+    path: Cow<'r, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_b64: Option<String>,
+}
+
+impl<'r> Name<'r> {
+    fn of(bytes: &'r [u8]) -> Self {
+        let (path, path_b64) = escaped(bytes);
+        Self { path, path_b64 }
+    }
+}
+
+#[derive(Serialize)]
+struct Meta<'r> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    size: u64,
+    mode: u32,
+    uid: i64,
+    gid: i64,
+    mtime: i64,
+    #[serde(skip_serializing_if = "is_zero")]
+    mtime_nsec: u32,
+    #[serde(flatten)]
+    link: Option<Link<'r>>,
+    #[serde(flatten)]
+    device: Option<Device>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    xattrs: BTreeMap<Cow<'r, str>, String>,
+}
+
+#[derive(Serialize)]
+struct Link<'r> {
+    link: Cow<'r, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link_b64: Option<String>,
+}
+
+impl<'r> Link<'r> {
+    fn of(kind: Kind, target: &'r [u8]) -> Option<Self> {
+        matches!(kind, Kind::Symlink | Kind::Hardlink).then(|| Self::to(target))
+    }
+
+    /// An archive may give anything a target.
+    fn as_stored(kind: Kind, target: &'r [u8]) -> Option<Self> {
+        if target.is_empty() { Self::of(kind, target) } else { Some(Self::to(target)) }
+    }
+
+    fn to(target: &'r [u8]) -> Self {
+        let (link, link_b64) = escaped(target);
+        Self { link, link_b64 }
+    }
+}
+
+#[derive(Serialize)]
+struct Device {
+    major: i64,
+    minor: i64,
+}
+
+impl Device {
+    fn of(kind: Kind, major: i64, minor: i64) -> Option<Self> {
+        matches!(kind, Kind::Char | Kind::Block).then_some(Self { major, minor })
+    }
+}
+
+/// Text for people, and the bytes in base64 if that is not them.
+fn escaped(bytes: &[u8]) -> (Cow<'_, str>, Option<String>) {
+    let text = path::escape(bytes);
+    let exact = matches!(text, Cow::Owned(_)).then(|| STANDARD.encode(bytes));
+    (text, exact)
+}
+
+fn xattrs(pairs: &[(Vec<u8>, Vec<u8>)]) -> BTreeMap<Cow<'_, str>, String> {
+    pairs.iter().map(|(name, value)| (path::escape(name), STANDARD.encode(value))).collect()
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::File => "file",
+        Kind::Directory => "dir",
+        Kind::Symlink => "symlink",
+        Kind::Hardlink => "hardlink",
+        Kind::Char => "char",
+        Kind::Block => "block",
+        Kind::Fifo => "fifo",
+        Kind::Global => "global",
+        _ => "other",
+    }
+}
+
+fn change(change: Change) -> &'static str {
+    match change {
+        Change::Added => "added",
+        Change::Modified => "modified",
+        Change::Removed => "removed",
+        Change::Unchanged => "unchanged",
+    }
+}

@@ -1,0 +1,31 @@
+//! `porthole manifest`
+
+use clap::Args;
+
+use super::{SourceArgument, print_document};
+use crate::{error::Error, session::Session};
+
+/// Print the manifest or index, byte for byte as it was served
+///
+/// Prints what the source names. Where that is an index and `--platform` is given, prints the manifest of that platform.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  porthole manifest nginx | sha256sum
+  porthole manifest --pretty --platform linux/arm64 nginx")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    source: SourceArgument,
+    /// Set out for reading; the bytes then have another digest
+    #[arg(long)]
+    pretty: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
+    let source = arguments.source.open(session)?;
+    let document = match session.wanted_platform() {
+        Some(_) => source.manifest(session)?,
+        None => source.document()?,
+    };
+    print_document(session, document.raw().bytes(), arguments.pretty)
+}

@@ -1,0 +1,133 @@
+//! What can go wrong, with its exit code and what to do about it.
+
+use std::{fmt, io, path::PathBuf};
+
+use porthole_core::{
+    hint::Hint, image, layer::Finding, limits::INDEX_DEPTH, media_type::MediaType, platform, reference, tree,
+};
+
+/// Why a command ends without success.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// What was typed makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    #[error("{error}: `{text}`")]
+    Reference { text: String, error: reference::Error },
+    #[error(transparent)]
+    Registry(#[from] porthole_registry::Error),
+    #[error(transparent)]
+    Store(#[from] porthole_store::Error),
+    #[error(transparent)]
+    Image(#[from] image::Error),
+    #[error(transparent)]
+    Platform(#[from] platform::NoMatch),
+    #[error("indexes within indexes: expected at most {INDEX_DEPTH}, each listed once")]
+    Nesting,
+    /// Nothing by that name inside the image.
+    #[error("{what} not found: `{name}`")]
+    NotFound { what: &'static str, name: String },
+    /// A layer of an artifact that is no archive.
+    #[error("layer {layer} holds no files: it is {media_type}")]
+    NoFiles { layer: u32, media_type: MediaType },
+    /// Layers that are not what they should be.
+    #[error("{}", Wrong(.0))]
+    Layers(Vec<WrongLayer>),
+    /// Paths that a runtime would stop at, as the tree says.
+    #[error("layer {layer} cannot be unpacked: {error}")]
+    Unpack { layer: u32, error: tree::Error },
+    #[error("verification failed: {findings} of {steps} steps")]
+    Verification { findings: usize, steps: usize },
+    #[error("cannot read credentials: `{}`: {reason}", path.display())]
+    Credentials { path: PathBuf, reason: String },
+    #[error("cannot read `{}`: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("cannot write: {0}")]
+    Write(#[from] io::Error),
+    #[error("cannot start: {0}")]
+    Start(String),
+}
+
+/// A layer and what is wrong with it.
+#[derive(Debug)]
+pub(crate) struct WrongLayer {
+    pub(crate) layer: u32,
+    pub(crate) findings: Vec<Finding>,
+}
+
+struct Wrong<'e>(&'e [WrongLayer]);
+
+impl fmt::Display for Wrong<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for WrongLayer { layer, findings } in self.0 {
+            for finding in findings {
+                let text = finding.to_string();
+                match text.strip_prefix("layer ") {
+                    Some(rest) => write!(f, "{separator}layer {layer} {rest}")?,
+                    None => write!(f, "{separator}layer {layer}: {text}")?,
+                }
+                separator = "\n";
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Error {
+    pub(crate) fn usage(text: impl Into<String>) -> Self {
+        Self::Usage(text.into())
+    }
+
+    /// Nobody reads on: no failure.
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) | Self::Reference { .. } => USAGE,
+            Self::Registry(error) => error.exit_code(),
+            Self::Store(error) => store_exit_code(error),
+            Self::NotFound { .. } => NOT_FOUND,
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => NOT_FOUND,
+            Self::Platform(_) => PLATFORM,
+            Self::Image(_) | Self::Nesting | Self::Layers(_) | Self::Unpack { .. } | Self::Verification { .. } => {
+                MALFORMED
+            }
+            Self::NoFiles { .. } | Self::Credentials { .. } | Self::Read { .. } | Self::Write(_) | Self::Start(_) => {
+                OTHER
+            }
+        }
+    }
+
+    pub(crate) fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Reference { error, .. } => error.hint().into_iter().collect(),
+            Self::Registry(error) => error.hints(),
+            Self::Store(error) => error.hint().into_iter().collect(),
+            Self::Platform(error) => {
+                vec![Hint::ChoosePlatform { available: error.available.iter().map(ToString::to_string).collect() }]
+            }
+            Self::Layers(layers) => layers.iter().flat_map(|layer| &layer.findings).filter_map(Finding::hint).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+const USAGE: u8 = 2;
+const NOT_FOUND: u8 = 4;
+const PLATFORM: u8 = 5;
+const MALFORMED: u8 = 7;
+const OTHER: u8 = 9;
+
+fn store_exit_code(error: &porthole_store::Error) -> u8 {
+    use porthole_store::Error as Store;
+    match error {
+        Store::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => NOT_FOUND,
+        Store::Io { .. } => OTHER,
+        Store::NoSuchName { .. } | Store::Empty => NOT_FOUND,
+        Store::Several { .. } | Store::SameName { .. } => USAGE,
+        _ => MALFORMED,
+    }
+}

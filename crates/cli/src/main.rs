@@ -1,0 +1,31 @@
+//! `porthole`: look inside any container image, and verify every byte.
+
+mod args;
+mod commands;
+mod credentials;
+mod error;
+mod layers;
+mod progress;
+mod session;
+mod source;
+mod ui;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{args::Cli, session::Session, ui::Ui};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let ui = Ui::new(&cli.global);
+    let done = Session::new(&cli.global, &ui).and_then(|session| commands::run(&cli.command, &session));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(error) => {
+            ui.error(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

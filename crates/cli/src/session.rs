@@ -1,0 +1,107 @@
+//! What every verb works with: the options, and a client for registries that is made when it is first needed.
+
+use std::{
+    env,
+    sync::{Arc, OnceLock},
+};
+
+use porthole_core::{limits::Limits, platform::Platform, reference::Reference};
+use porthole_native::{Native, Options as Transport};
+use porthole_registry::{
+    client::{Options, Registry},
+    trace::{Exchange, Observer, Reason},
+};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{
+    args::Global,
+    credentials::Credentials,
+    error::Error,
+    ui::{Ui, safe},
+};
+
+/// The client of this program.
+pub(crate) type Client = Registry<Native>;
+
+/// Options, output and connections of one run.
+pub(crate) struct Session<'a> {
+    pub(crate) ui: &'a Ui,
+    pub(crate) limits: Limits,
+    global: &'a Global,
+    runtime: Runtime,
+    client: OnceLock<Arc<Client>>,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(global: &'a Global, ui: &'a Ui) -> Result<Self, Error> {
+        let runtime = Builder::new_multi_thread().worker_threads(IO_THREADS).enable_all().build();
+        let runtime = runtime.map_err(|error| Error::Start(error.to_string()))?;
+        Ok(Self { ui, limits: Limits::default(), global, runtime, client: OnceLock::new() })
+    }
+
+    /// The platform that was asked for, if any.
+    pub(crate) fn wanted_platform(&self) -> Option<&Platform> {
+        self.global.platform.as_ref()
+    }
+
+    /// The platform to choose in an index. Images are for Linux wherever they are looked at.
+    pub(crate) fn platform(&self) -> Platform {
+        self.global.platform.clone().unwrap_or_else(|| Platform::new("linux", env::consts::ARCH, None))
+    }
+
+    pub(crate) fn runtime(&self) -> &tokio::runtime::Handle {
+        self.runtime.handle()
+    }
+
+    /// The client, with credentials for the reference's registry where there are any.
+    pub(crate) fn client(&self, reference: &Reference) -> Result<Arc<Client>, Error> {
+        let client = match self.client.get() {
+            Some(client) => client,
+            None => {
+                let client = Arc::new(self.connect()?);
+                self.client.get_or_init(|| client)
+            }
+        };
+        if let Some(credentials) = Credentials::find(self.global.authfile.as_deref(), reference)? {
+            client.set_credentials(reference.registry(), Some(credentials));
+        }
+        Ok(Arc::clone(client))
+    }
+
+    fn connect(&self) -> Result<Client, Error> {
+        let global = self.global;
+        let transport = Transport { ca: global.ca.clone(), insecure: global.insecure, ..Transport::default() };
+        let transport = Native::new(transport).map_err(|error| Error::Start(error.to_string()))?;
+        let options = Options {
+            plain_http_all: global.plain_http,
+            trust_realm: global.trust_realm.clone(),
+            observer: if global.debug { Observer::new(show) } else { Observer::default() },
+            ..Options::default()
+        };
+        Ok(Registry::new(transport, options))
+    }
+}
+
+/// Sockets need little time; layers are read on threads of their own.
+const IO_THREADS: usize = 2;
+
+#[expect(clippy::print_stderr, reason = "exchanges are told by threads that know nothing of the output")]
+fn show(exchange: &Exchange) {
+    let outcome = match &exchange.outcome {
+        Ok(status) => status.to_string(),
+        Err(error) => safe(error).into_owned(),
+    };
+    let length = exchange.length.map(|length| format!(", {length} bytes")).unwrap_or_default();
+    let authorized = if exchange.authorized { ", authorized" } else { "" };
+    let reason = match exchange.reason {
+        Some(Reason::Retry { attempt }) => format!(", try {attempt}"),
+        Some(Reason::Redirect { hop }) => format!(", redirect {hop}"),
+        _ => String::new(),
+    };
+    eprintln!(
+        "debug: {} {} -> {outcome}{length} in {} ms{authorized}{reason}",
+        exchange.method,
+        safe(&exchange.url),
+        exchange.elapsed.as_millis(),
+    );
+}

@@ -1,0 +1,113 @@
+//! The words that name an image source.
+
+use std::{
+    ffi::OsStr,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
+
+use porthole_core::reference::Reference;
+use porthole_store::Format;
+
+use crate::error::Error;
+
+/// An image source as it was typed, understood but not yet opened.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Spec {
+    Registry(Reference),
+    /// `format`: none if it is to be recognised.
+    Local {
+        path: PathBuf,
+        format: Option<Format>,
+        name: Option<String>,
+    },
+    Layer(PathBuf),
+}
+
+impl Spec {
+    /// Reads a source. `exists` tells whether there is a file or directory.
+    pub(crate) fn parse(text: &OsStr, exists: impl Fn(&Path) -> bool) -> Result<Self, Error> {
+        let bytes = text.as_bytes();
+        for (prefix, format) in PREFIXES {
+            if let Some(rest) = bytes.strip_prefix(prefix.as_bytes()) {
+                return local(prefix, rest, format, &exists);
+            }
+        }
+        if let Some(path) = bytes.strip_prefix(b"layer:") {
+            return match path {
+                [] => Err(Error::usage("expected a file after `layer:`")),
+                path => Ok(Self::Layer(path_of(path))),
+            };
+        }
+        if bytes.starts_with(b"store:") {
+            return Err(Error::usage("this version of porthole has no store: name a registry, a layout or an archive"));
+        }
+        let path = Path::new(text);
+        // No reference begins with a dot or a slash.
+        if matches!(bytes, [b'.' | b'/', ..]) {
+            return Ok(Self::Local { path: path.to_owned(), format: None, name: None });
+        }
+        match Reference::parse_bytes(bytes) {
+            Ok(reference) => Ok(Self::Registry(reference)),
+            Err(_) if exists(path) => Ok(Self::Local { path: path.to_owned(), format: None, name: None }),
+            Err(error) => Err(Error::Reference { text: text.to_string_lossy().into_owned(), error }),
+        }
+    }
+}
+
+const PREFIXES: [(&str, Format); 3] =
+    [("oci:", Format::OciLayout), ("oci-archive:", Format::OciArchive), ("docker-archive:", Format::DockerArchive)];
+
+/// `PATH[:NAME]`. Names of images hold colons, so the path ends at the first one, unless it exists as it is.
+fn local(prefix: &str, rest: &[u8], format: Format, exists: &impl Fn(&Path) -> bool) -> Result<Spec, Error> {
+    let (path, name) = match rest.iter().position(|&b| b == b':') {
+        Some(colon) if !exists(&path_of(rest)) => (&rest[..colon], Some(&rest[colon + 1..])),
+        _ => (rest, None),
+    };
+    if path.is_empty() {
+        return Err(Error::usage(format!("expected a path after `{prefix}`")));
+    }
+    let name = name.filter(|name| !name.is_empty()).map(|name| String::from_utf8_lossy(name).into_owned());
+    Ok(Spec::Local { path: path_of(path), format: Some(format), name })
+}
+
+fn path_of(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str, existing: &str) -> Result<Spec, String> {
+        Spec::parse(OsStr::new(text), |path| path == Path::new(existing)).map_err(|error| error.to_string())
+    }
+
+    fn local(path: &str, format: Option<Format>, name: Option<&str>) -> Result<Spec, String> {
+        Ok(Spec::Local { path: path.into(), format, name: name.map(str::to_owned) })
+    }
+
+    #[test]
+    fn sources_are_told_apart() {
+        for (text, existing, expected) in [
+            ("nginx", "nginx", Ok(Spec::Registry("docker.io/library/nginx:latest".parse().unwrap()))),
+            ("image.tar", "image.tar", Ok(Spec::Registry("docker.io/library/image.tar:latest".parse().unwrap()))),
+            ("./image.tar", "", local("./image.tar", None, None)),
+            ("/tmp/x", "", local("/tmp/x", None, None)),
+            ("Image.tar", "Image.tar", local("Image.tar", None, None)),
+            ("oci:dir", "dir", local("dir", Some(Format::OciLayout), None)),
+            ("oci:dir:1.0", "dir", local("dir", Some(Format::OciLayout), Some("1.0"))),
+            ("oci:a:b", "a:b", local("a:b", Some(Format::OciLayout), None)),
+            ("oci:dir:", "dir", local("dir", Some(Format::OciLayout), None)),
+            ("oci-archive:x.tar:a", "", local("x.tar", Some(Format::OciArchive), Some("a"))),
+            ("docker-archive:x.tar:a:1", "", local("x.tar", Some(Format::DockerArchive), Some("a:1"))),
+            ("layer:x.tar.gz", "", Ok(Spec::Layer("x.tar.gz".into()))),
+            ("oci:", "", Err("expected a path after `oci:`".to_owned())),
+            ("layer:", "", Err("expected a file after `layer:`".to_owned())),
+            ("Image.tar", "", Err("invalid repository: expected lower case, got `Image.tar`: `Image.tar`".to_owned())),
+        ] {
+            assert_eq!(parse(text, existing), expected, "{text}");
+        }
+        assert!(parse("store:x", "").is_err());
+    }
+}

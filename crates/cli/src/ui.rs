@@ -1,0 +1,220 @@
+//! Words for people, and the way to stdout and stderr.
+
+use std::{
+    borrow::Cow,
+    env,
+    fmt::Display,
+    io::{self, BufWriter, IsTerminal, Write},
+    sync::{Mutex, PoisonError},
+};
+
+use porthole_core::{hint::Hint, path};
+
+use crate::{
+    args::{Color, Global, Progress},
+    error::Error,
+};
+
+/// Where output goes, and how it may look.
+pub(crate) struct Ui {
+    pub(crate) json: bool,
+    pub(crate) progress: Progress,
+    quiet: bool,
+    color: bool,
+    color_errors: bool,
+    /// The line that progress has drawn and everything else must first wipe away.
+    drawn: Mutex<bool>,
+}
+
+impl Ui {
+    pub(crate) fn new(global: &Global) -> Self {
+        let wanted = |terminal: bool| match global.color {
+            Color::Auto => terminal && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            Color::Always => true,
+            Color::Never => false,
+        };
+        Self {
+            json: global.json,
+            progress: if global.quiet { Progress::None } else { global.progress },
+            quiet: global.quiet,
+            color: wanted(io::stdout().is_terminal()),
+            color_errors: wanted(io::stderr().is_terminal()),
+            drawn: Mutex::new(false),
+        }
+    }
+
+    /// Buffered stdout; whoever takes it flushes it.
+    pub(crate) fn out(&self) -> BufWriter<io::StdoutLock<'static>> {
+        BufWriter::with_capacity(64 << 10, io::stdout().lock())
+    }
+
+    /// Flushes what was written to stdout, onto a line that progress has left free.
+    pub(crate) fn flush(&self, out: &mut impl Write) -> io::Result<()> {
+        // Held until the end: nothing is drawn in between.
+        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::take(&mut *drawn) {
+            let _ = write!(io::stderr(), "{WIPE}").and_then(|()| io::stderr().flush());
+        }
+        out.flush()
+    }
+
+    /// `text` in a colour, if stdout takes colours.
+    pub(crate) fn paint(&self, style: Style, text: &str) -> String {
+        paint(self.color, style, text)
+    }
+
+    /// A remark for people.
+    pub(crate) fn note(&self, text: impl Display) {
+        if !self.quiet {
+            self.line(&format!("porthole: {text}"));
+        }
+    }
+
+    /// An error, its causes and what can be done.
+    pub(crate) fn error(&self, error: &Error) {
+        self.line(&format!("{} {}", paint(self.color_errors, Style::Bad, "porthole:"), multiline(&error.to_string())));
+        let hints = error.hints();
+        if !hints.is_empty() {
+            self.line("");
+        }
+        for hint in hints {
+            self.line(&format!("hint: {}", safe(&remedy(&hint))));
+        }
+    }
+
+    /// A line on stderr. That nobody reads it is no reason to fail.
+    pub(crate) fn line(&self, text: &str) {
+        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        let wipe = if std::mem::take(&mut *drawn) { WIPE } else { "" };
+        let _ = writeln!(io::stderr(), "{wipe}{text}");
+    }
+
+    /// Replaces the line of progress.
+    pub(crate) fn draw(&self, text: &str) {
+        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        *drawn = !text.is_empty();
+        let _ = write!(io::stderr(), "{WIPE}{text}").and_then(|()| io::stderr().flush());
+    }
+}
+
+/// A hint in terms of this program's options, where it has some for it.
+fn remedy(hint: &Hint) -> String {
+    match hint {
+        Hint::SignIn { registry } => {
+            format!("give credentials for {registry} in a file with --authfile, or in Docker's config.json")
+        }
+        Hint::ChoosePlatform { available } if !available.is_empty() => {
+            format!("choose one with --platform: {}", available.join(", "))
+        }
+        Hint::PlainHttp { registry } => format!("if {registry} has no TLS, add --plain-http"),
+        other => other.to_string(),
+    }
+}
+
+const WIPE: &str = "\r\x1b[2K";
+
+/// A meaning that has a colour. Nothing is said by colour alone.
+#[derive(Clone, Copy)]
+pub(crate) enum Style {
+    Good,
+    Changed,
+    Bad,
+    Faint,
+}
+
+fn paint(color: bool, style: Style, text: &str) -> String {
+    let code = match style {
+        Style::Good => "32",
+        Style::Changed => "33",
+        Style::Bad => "31",
+        Style::Faint => "2",
+    };
+    if color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+/// A stranger's text on one line: everything unprintable is `\xNN`. A backslash stays as it is.
+pub(crate) fn safe(text: &str) -> Cow<'_, str> {
+    if !text.contains('\\') {
+        return path::escape(text.as_bytes());
+    }
+    let parts: Vec<_> = text.split('\\').map(|part| path::escape(part.as_bytes())).collect();
+    Cow::Owned(parts.join("\\"))
+}
+
+/// As [`safe`], but our own line breaks stay.
+fn multiline(text: &str) -> String {
+    text.lines().map(safe).collect::<Vec<_>>().join("\n")
+}
+
+/// Bytes for people: `0 B`, `999 B`, `1.0 kB`, `41.2 MB`.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let mut tenths = u128::from(bytes) * 10;
+    let mut unit = "";
+    for next in UNITS {
+        tenths = (tenths + 500) / 1000;
+        unit = next;
+        if tenths < 10_000 {
+            break;
+        }
+    }
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
+}
+
+/// Seconds since 1970 as `2026-01-02 03:04:05`, in UTC.
+pub(crate) fn time(seconds: i64) -> String {
+    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Days of the civil calendar, counted in eras of 400 years from 0000-03-01.
+    let days = days.saturating_add(719_468);
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let year = year_of_era + era * 400 + carry;
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_short() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (41_203_112, "41.2 MB"),
+            (999_950, "1.0 MB"),
+            (u64::MAX, "18.4 EB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+    }
+
+    #[test]
+    fn times_are_civil() {
+        for (seconds, text) in [
+            (0, "1970-01-01 00:00:00"),
+            (-1, "1969-12-31 23:59:59"),
+            (951_782_400, "2000-02-29 00:00:00"),
+            (1_767_323_045, "2026-01-02 03:04:05"),
+            (253_402_300_800, "10000-01-01 00:00:00"),
+        ] {
+            assert_eq!(time(seconds), text);
+        }
+        time(i64::MAX);
+        time(i64::MIN);
+    }
+
+    #[test]
+    fn strangers_cannot_write_to_the_terminal() {
+        assert_eq!(safe("a\x1b]0;x\x07\nb\\c\u{202e}"), "a\\x1b]0;x\\x07\\x0ab\\c\\xe2\\x80\\xae");
+        assert_eq!(multiline("one\ntwo\r\x1b"), "one\ntwo\\x0d\\x1b");
+    }
+}

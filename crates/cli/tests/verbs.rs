@@ -1,0 +1,308 @@
+//! Every verb over small images made by code: what it prints, what it says, how it ends.
+//!
+//! The expected output lies in `tests/expected`; run with `UPDATE_EXPECTED=1` to write it anew, and read the difference.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use porthole_testkit::image::{Blob, Built, Compression, Content, Entry, Image, Kind, Layer};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// An image with everything that a row can tell. Without compression its digests do not depend on a library's version.
+fn image(compression: Compression) -> Built {
+    let layer = |created_by: &str| Layer::new(created_by).compression(compression);
+    Image::new()
+        .config(json!({
+            "User": "keeper",
+            "Env": ["PATH=/bin", "EVIL=\u{1b}]0;title\u{7}"],
+            "Cmd": ["sh", "-c", "true"],
+            "Labels": { "org.example.title": "A small image" },
+            "ExposedPorts": { "80/tcp": {} },
+        }))
+        .layer(
+            layer("/bin/sh -c #(nop) ADD rootfs.tar in / ")
+                .dir("bin")
+                .entry(Entry::file("bin/tool", b"#!/bin/sh\n").mode(0o4755).owner(0, 50))
+                .entry(Entry::hardlink("bin/tool-2", "bin/tool").mode(0o4755).owner(0, 50))
+                .symlink("bin/sh", "tool")
+                .dir("etc")
+                .file("etc/passwd", b"root:x:0:0::/root:/bin/sh\n")
+                .entry(Entry::file("etc/capable", b"12345").xattr("security.capability", b"\x01\x00\x00\x02"))
+                .file(b"etc/odd \x1b[31m\\\xff\n".as_slice(), b"")
+                .file("etc/caf\u{e9}", b"au lait")
+                .entry(Entry::new("dev/null", Kind::Char(1, 3)).mode(0o666))
+                .dir("opt")
+                .file("opt/old", b"gone soon"),
+        )
+        .layer(
+            layer("RUN /bin/sh -c adduser keeper && rm etc/capable # buildkit")
+                .file("etc/passwd", b"root:x:0:0::/root:/bin/sh\nkeeper:x:1:1::/:/bin/sh\n")
+                .whiteout("etc/capable")
+                .then("USER keeper"),
+        )
+        .layer(layer("COPY opt /opt # buildkit").opaque("opt").file("opt/new", b"here").dir("bin"))
+        .build()
+}
+
+/// A directory with an image in several forms, and the program beside it.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(TempDir::new().unwrap());
+        let one = image(Compression::None);
+        fs::write(place.path("image.tar"), one.clone().into_content("latest").layout_tar()).unwrap();
+        fs::write(place.path("docker.tar"), Content::docker_archive(&[("example/small:1", &one)])).unwrap();
+        fs::write(place.path("layer"), &one.layers[1].blob.bytes).unwrap();
+        let other = Image::new().platform("linux", "arm64", Some("v8")).layer(Layer::new("ADD a").file("a", b"a"));
+        let mut both = Content::of_index("multi", &[one.clone(), other.build()]);
+        both.add_root("latest", one.manifest);
+        both.write_layout(&place.path("layout")).unwrap();
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn run(&self, arguments: &str) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn command(&self, arguments: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_porthole"));
+        command.args(arguments.split_whitespace()).current_dir(self.0.path()).env_clear();
+        command
+    }
+
+    fn rows(&self, arguments: &str) -> Vec<Value> {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout.split(|&b| b == b'\n').filter(|line| !line.is_empty()).map(parse).collect()
+    }
+
+    /// Compares all that some commands do with `tests/expected/<name>.txt`.
+    fn expect(&self, name: &str, commands: &[&str]) {
+        let mut got = String::new();
+        for arguments in commands {
+            let Output { status, stdout, stderr } = self.run(arguments);
+            got += &format!("$ porthole {arguments}\n{}", String::from_utf8(stdout).unwrap());
+            got +=
+                &String::from_utf8(stderr).unwrap().lines().fold(String::new(), |text, line| text + "! " + line + "\n");
+            got += &format!("[{}]\n\n", status.code().unwrap());
+        }
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/expected/{name}.txt"));
+        if env::var_os("UPDATE_EXPECTED").is_some() {
+            fs::write(&path, &got).unwrap();
+        }
+        let expected = fs::read_to_string(&path).unwrap_or_default();
+        for (number, (got, expected)) in got.lines().zip(expected.lines()).enumerate() {
+            assert_eq!(got, expected, "line {} of {}", number + 1, path.display());
+        }
+        assert_eq!(got.lines().count(), expected.lines().count(), "lines of {}", path.display());
+    }
+}
+
+fn parse(line: &[u8]) -> Value {
+    serde_json::from_slice(line).unwrap()
+}
+
+fn flip(path: &Path, at: usize) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[at] ^= 1;
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn help() {
+    Place::new().expect("help", &["--help", "ls --help"]);
+}
+
+#[test]
+fn references() {
+    Place::new().expect(
+        "ref",
+        &[
+            "ref nginx",
+            "ref --json ghcr.io/a/b:1",
+            "ref --json nginx:1@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            "ref https://ghcr.io/a/b",
+            "ref a/B",
+        ],
+    );
+}
+
+#[test]
+fn inspecting() {
+    Place::new().expect(
+        "inspect",
+        &[
+            "inspect oci:layout:latest",
+            "inspect --quick --platform linux/arm64 oci:layout:multi",
+            "inspect --json ./image.tar",
+            "inspect --platform linux/s390x oci:layout:multi",
+            "inspect --platform linux/s390x oci:layout:latest",
+            "inspect layer:layer",
+        ],
+    );
+}
+
+#[test]
+fn listing() {
+    Place::new().expect(
+        "ls",
+        &[
+            "ls oci:layout:latest",
+            "ls --long oci:layout:latest",
+            "ls --json --digest oci:layout:latest",
+            "ls --long --layer 1 oci:layout:latest",
+            "ls --long --deleted oci:layout:latest",
+            "ls --json --deleted oci:layout:latest etc",
+            "ls --sort size oci:layout:latest bin/",
+            "ls oci:layout:latest nowhere",
+            "ls --layer 3 oci:layout:latest",
+            "ls --raw oci:layout:latest",
+            "ls --raw --json layer:layer",
+            "ls --raw --long --layer 2 oci:layout:latest",
+            "ls --json layer:layer",
+        ],
+    );
+}
+
+#[test]
+fn verifying() {
+    let place = Place::new();
+    place.expect("verify", &["verify --quiet ./image.tar", "verify --json oci:layout:latest", "verify layer:layer"]);
+    let layer = &image(Compression::None).layers[1].blob.digest;
+    flip(&place.path("layout/blobs").join(layer.replace(':', "/")), 600);
+    place.expect(
+        "verify-wrong",
+        &[
+            "verify oci:layout:latest",
+            "verify --json oci:layout:latest",
+            "ls oci:layout:latest",
+            "inspect oci:layout:latest",
+        ],
+    );
+}
+
+#[test]
+fn an_artifact_is_no_file_system() {
+    let place = Place::new();
+    let config = Blob::new("application/vnd.oci.empty.v1+json", b"{}".to_vec());
+    let bill = Blob::new("application/spdx+json", br#"{"spdxVersion":"SPDX-2.3"}"#.to_vec());
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "artifactType": "application/spdx+json",
+        "config": config.descriptor(),
+        "layers": [bill.descriptor()],
+    });
+    let mut content = Content::default();
+    content
+        .add_blob(config)
+        .add_blob(bill)
+        .add_root("bill", Blob::new("application/vnd.oci.image.manifest.v1+json", manifest.to_string().into_bytes()));
+    content.write_layout(&place.path("artifact")).unwrap();
+    place.expect("artifact", &["inspect oci:artifact", "verify oci:artifact", "ls oci:artifact"]);
+}
+
+#[test]
+fn failing() {
+    let place = Place::new();
+    fs::write(
+        place.path("text"),
+        "just text, and more of it than the five hundred and twelve bytes of a header ".repeat(9),
+    )
+    .unwrap();
+    place.expect(
+        "errors",
+        &[
+            "digest oci:nowhere",
+            "digest oci:layout",
+            "digest oci:layout:other",
+            "digest oci-archive:text",
+            "ls layer:text",
+            "ls layer:nothing",
+            "manifest layer:layer",
+            "digest 127.0.0.1:1/x",
+            "digest --authfile nothing 127.0.0.1:1/x",
+            "ls --digest oci:layout:latest",
+            "digest store:x",
+            "nonsense",
+        ],
+    );
+}
+
+#[test]
+fn documents_are_printed_byte_for_byte() {
+    let place = Place::new();
+    let one = image(Compression::None);
+    assert_eq!(place.run("manifest oci:layout:latest").stdout, one.manifest.bytes);
+    assert_eq!(place.run("config oci:layout:latest").stdout, one.config.bytes);
+    assert_eq!(place.run("manifest --platform linux/amd64 oci:layout:multi").stdout, one.manifest.bytes);
+    assert_eq!(place.run("digest oci:layout:latest").stdout, format!("{}\n", one.manifest.digest).into_bytes());
+    let index = place.run("manifest oci:layout:multi").stdout;
+    assert_eq!(parse(&index)["manifests"].as_array().unwrap().len(), 2);
+    let pretty = place.run("manifest --pretty oci:layout:latest").stdout;
+    assert_eq!(parse(&pretty), parse(&one.manifest.bytes));
+}
+
+#[test]
+fn every_form_of_an_image_lists_the_same() {
+    let place = Place::new();
+    let expected = place.rows("ls --json oci:layout:latest");
+    assert_eq!(place.rows("ls --json ./image.tar"), expected);
+    assert_eq!(place.rows("ls --json oci-archive:image.tar:latest"), expected);
+    assert_eq!(place.rows("ls --json docker-archive:docker.tar:example/small:1"), expected);
+    for compression in [Compression::Gzip, Compression::Zstd] {
+        let packed = image(compression);
+        fs::write(place.path("packed.tar"), packed.into_content("latest").layout_tar()).unwrap();
+        assert_eq!(place.rows("ls --json ./packed.tar"), expected);
+        assert!(place.run("verify ./packed.tar").status.success());
+    }
+}
+
+#[test]
+fn progress_goes_to_stderr_in_the_chosen_form() {
+    let place = Place::new();
+    let output = place.run("verify --progress json oci:layout:latest");
+    let events: Vec<_> = String::from_utf8(output.stderr)
+        .unwrap()
+        .lines()
+        .filter(|line| line.starts_with('{'))
+        .map(|line| parse(line.as_bytes()))
+        .filter(|event| event["event"] == "layer")
+        .collect();
+    assert_eq!(events.len(), 3);
+    let plain = String::from_utf8(place.run("verify --progress plain oci:layout:latest").stderr).unwrap();
+    assert_eq!(plain.lines().filter(|line| line.starts_with("layer ")).count(), 3);
+    assert!(place.run("verify --quiet oci:layout:latest").stderr.is_empty());
+    assert!(place.run("ls oci:layout:latest").stderr.is_empty());
+}
+
+#[test]
+fn colours_are_for_those_who_want_them() {
+    let place = Place::new();
+    let escapes = |arguments: &str| place.run(arguments).stdout.contains(&0x1b);
+    assert!(!escapes("ls --long oci:layout:latest"));
+    assert!(escapes("ls --long --color always oci:layout:latest"));
+    assert!(!escapes("inspect oci:layout:latest"));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let place = Place::new();
+    let many = (0..20_000).fold(Layer::new("many"), |layer, number| layer.file(format!("{number:0>80}"), b""));
+    fs::write(place.path("many.tar"), Image::new().layer(many).build().into_content("x").layout_tar()).unwrap();
+    let mut child = place.command("ls ./many.tar").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
