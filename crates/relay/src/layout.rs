@@ -1,0 +1,259 @@
+//! `layout.localhost`: images from disk, as a registry of their own. Nothing of it leaves this process.
+
+use crate::{
+    body::Body,
+    headers,
+    metrics::Metrics,
+    page,
+    refusal::Refusal,
+    route::{Call, Endpoint},
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use porthole_core::{digest::Digest, limits::MANIFEST_BYTES};
+use porthole_registry::transport::{Error, ErrorKind};
+use porthole_store::Local;
+use serde_json::json;
+use std::{
+    collections::BTreeMap,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tokio::sync::mpsc;
+
+/// The registry that layouts are in.
+pub(crate) const REGISTRY: &str = "layout.localhost";
+
+/// Repositories, by name.
+#[derive(Default)]
+pub(crate) struct Layouts(BTreeMap<String, Arc<Layout>>);
+
+struct Layout {
+    local: Local,
+    tags: BTreeMap<String, Digest>,
+}
+
+impl Layouts {
+    /// Opens what lies at these paths: each is a repository, named like its file.
+    ///
+    /// # Errors
+    /// Says which path is no image, and why.
+    pub(crate) fn open(paths: &[PathBuf]) -> Result<Self, String> {
+        let mut layouts = BTreeMap::new();
+        for path in paths {
+            let local = Local::open(path).map_err(|error| format!("{error}: `{}`", path.display()))?;
+            let mut tags = BTreeMap::new();
+            for (name, descriptor) in local.names() {
+                tags.entry(tag(name.as_deref())).or_insert(descriptor.digest);
+            }
+            let name = repository(path);
+            if layouts.insert(name.clone(), Arc::new(Layout { local, tags })).is_some() {
+                return Err(format!("two layouts with the name {name}: `{}`", path.display()));
+            }
+        }
+        Ok(Self(layouts))
+    }
+
+    /// References to all images.
+    pub(crate) fn references(&self) -> Vec<String> {
+        let all = self.0.iter().flat_map(|(name, layout)| layout.tags.keys().map(move |tag| (name, tag)));
+        all.map(|(name, tag)| format!("{REGISTRY}/{name}:{tag}")).collect()
+    }
+
+    /// Answers as a registry would.
+    pub(crate) async fn answer(
+        &self,
+        call: &Call,
+        client: &HeaderMap,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Response<Body>, Refusal> {
+        if call.endpoint == Endpoint::Version {
+            return Ok(json_answer(json!({})));
+        }
+        if call.endpoint == Endpoint::Catalog {
+            return Ok(json_answer(json!({ "repositories": self.0.keys().collect::<Vec<_>>() })));
+        }
+        let unknown = || Refusal::not_found("NAME_UNKNOWN", format!("no layout is served as {}", call.repository));
+        let layout = Arc::clone(self.0.get(&call.repository).ok_or_else(unknown)?);
+        match &call.endpoint {
+            Endpoint::Tags => {
+                Ok(json_answer(json!({ "name": call.repository, "tags": layout.tags.keys().collect::<Vec<_>>() })))
+            }
+            Endpoint::Manifest(target) => {
+                let digest = target.parse().ok().or_else(|| layout.tags.get(target).copied());
+                let unknown = || Refusal::not_found("MANIFEST_UNKNOWN", format!("no manifest {target}"));
+                manifest(layout, digest.ok_or_else(unknown)?).await
+            }
+            Endpoint::Blob(digest) => blob(layout, *digest, client, Arc::clone(metrics)).await,
+            Endpoint::Referrers(_) => {
+                let mut answer = json_answer(json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [] }));
+                answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(INDEX));
+                Ok(answer)
+            }
+            Endpoint::Version | Endpoint::Catalog => Err(unknown()),
+        }
+    }
+}
+
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+fn json_answer(value: serde_json::Value) -> Response<Body> {
+    let mut response = Response::new(Body::from(value.to_string()));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// A whole document, read and verified.
+async fn manifest(layout: Arc<Layout>, digest: Digest) -> Result<Response<Body>, Refusal> {
+    let read = move || {
+        let (size, reader) = layout.local.open_blob(&digest, 0).map_err(|error| error.to_string())?;
+        if size > MANIFEST_BYTES {
+            return Err("it is no manifest".to_owned());
+        }
+        let mut bytes = Vec::new();
+        reader.take(size).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+        Ok(bytes)
+    };
+    let unknown = |reason: String| Refusal::not_found("MANIFEST_UNKNOWN", format!("no manifest {digest}: {reason}"));
+    let bytes =
+        tokio::task::spawn_blocking(read).await.map_err(|error| unknown(error.to_string()))?.map_err(unknown)?;
+    let document: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| unknown(error.to_string()))?;
+    let media_type = match document["mediaType"].as_str() {
+        Some(media_type) => media_type,
+        None if document["manifests"].is_array() => INDEX,
+        None => MANIFEST,
+    };
+    let content_type = headers::safe_content_type(HeaderValue::from_str(media_type).ok().as_ref());
+    let mut response = Response::new(Body::from(Bytes::from(bytes)));
+    let answer = response.headers_mut();
+    answer.insert(header::CONTENT_TYPE, content_type);
+    identify(answer, &digest);
+    Ok(response)
+}
+
+/// A blob or a range of it, read as fast as it is taken.
+async fn blob(
+    layout: Arc<Layout>,
+    digest: Digest,
+    client: &HeaderMap,
+    metrics: Arc<Metrics>,
+) -> Result<Response<Body>, Refusal> {
+    let mut response = Response::new(Body::empty());
+    let answer = response.headers_mut();
+    identify(answer, &digest);
+    answer.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    answer.insert(header::CONTENT_TYPE, headers::OCTET_STREAM);
+    let etag = format!("\"{digest}\"");
+    if client.get(header::IF_NONE_MATCH).is_some_and(|tags| page::lists(tags, &etag)) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        return Ok(response);
+    }
+    let current = client.get(header::IF_RANGE).is_none_or(|tag| tag == etag.as_str());
+    let range = client.get(header::RANGE).filter(|_| current).and_then(headers::parse_range);
+
+    let open = move |offset| {
+        let layout = Arc::clone(&layout);
+        tokio::task::spawn_blocking(move || layout.local.open_blob(&digest, offset))
+    };
+    let unknown = |reason: String| Refusal::not_found("BLOB_UNKNOWN", format!("no blob {digest}: {reason}"));
+    let first = range.and_then(|(first, _)| first).unwrap_or(0);
+    // What lies beyond the end cannot be opened there: the size is found out from the beginning.
+    let (size, _) = open(0).await.map_err(|e| unknown(e.to_string()))?.map_err(|e| unknown(e.to_string()))?;
+    let (start, end) = match range {
+        None => (0, size),
+        Some((None, Some(count))) => (size.saturating_sub(count), size),
+        Some((_, last)) => (first, last.map_or(size, |last| size.min(last.saturating_add(1)))),
+    };
+    if range.is_some() && start >= end {
+        answer.insert(header::CONTENT_RANGE, number(format!("bytes */{size}")));
+        *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
+        return Ok(response);
+    }
+    if range.is_some() {
+        answer.insert(header::CONTENT_RANGE, number(format!("bytes {start}-{}/{size}", end - 1)));
+    }
+    answer.insert(header::CONTENT_LENGTH, number((end - start).to_string()));
+    let (_, reader) = open(start).await.map_err(|e| unknown(e.to_string()))?.map_err(|e| unknown(e.to_string()))?;
+    let (sender, receiver) = mpsc::channel(PIECES);
+    tokio::task::spawn_blocking(move || pump(reader, end - start, &sender));
+    if range.is_some() {
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
+    *response.body_mut() = Body::File(receiver, metrics);
+    Ok(response)
+}
+
+/// Reads exactly `left` bytes into pieces, until nobody takes them any more.
+fn pump(mut reader: Box<dyn Read + Send>, mut left: u64, pieces: &mpsc::Sender<Result<Bytes, Error>>) {
+    while left > 0 {
+        let mut piece = vec![0; PIECE.min(usize::try_from(left).unwrap_or(PIECE))];
+        let read = match reader.read(&mut piece) {
+            Ok(0) => Err("it ends too early".to_owned()),
+            Ok(count) => Ok(count),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => Err(error.to_string()),
+        };
+        let piece = match read {
+            Ok(count) => {
+                piece.truncate(count);
+                left -= count as u64;
+                Ok(Bytes::from(piece))
+            }
+            Err(reason) => {
+                left = 0;
+                Err(Error { kind: ErrorKind::Interrupted, message: format!("cannot read the blob: {reason}") })
+            }
+        };
+        if pieces.blocking_send(piece).is_err() {
+            return;
+        }
+    }
+}
+
+const PIECE: usize = 128 << 10;
+const PIECES: usize = 2;
+
+fn identify(headers: &mut HeaderMap, digest: &Digest) {
+    headers.insert("docker-content-digest", number(digest.to_string()));
+    headers.insert(header::ETAG, number(format!("\"{digest}\"")));
+}
+
+/// A header of digits, digests and punctuation, which is always one.
+fn number(text: String) -> HeaderValue {
+    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// The name of a path as the name of a repository.
+fn repository(path: &Path) -> String {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let stem = if path.is_dir() { path.file_name() } else { path.file_stem() };
+    let stem = stem.unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let parts = stem.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
+    let name = parts.collect::<Vec<_>>().join("-");
+    if name.is_empty() { "image".to_owned() } else { name }
+}
+
+/// The tag in a name that an archive gives its image: `1.0`, or the end of `registry/name:1.0`.
+fn tag(name: Option<&str>) -> String {
+    let tag = name.map_or("", |name| name.rsplit_once(':').map_or(name, |(_, tag)| tag));
+    let first = tag.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let rest = tag.len() <= 128 && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
+    if first && rest { tag.to_owned() } else { "latest".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_files_and_tags() {
+        assert_eq!(repository(Path::new("/x/My Image_v1.tar")), "my-image-v1");
+        assert_eq!(repository(Path::new("/x/é.tar")), "image");
+        assert_eq!(tag(None), "latest");
+        assert_eq!(tag(Some("1.0")), "1.0");
+        assert_eq!(tag(Some("docker.io/library/nginx:1.29")), "1.29");
+        assert_eq!(tag(Some("docker.io/library/nginx")), "latest");
+    }
+}

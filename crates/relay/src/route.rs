@@ -1,0 +1,299 @@
+//! Which request is which: pure, and the only door. What does not parse here reaches no registry.
+
+use crate::refusal::Refusal;
+use http::{Method, StatusCode, Uri};
+use porthole_core::{digest::Digest, reference::Reference};
+use porthole_registry::policy::Authority;
+
+/// What a request asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// A file of the web app, by its path.
+    Page(String),
+    /// `/relay.json`
+    About,
+    /// `/healthz`
+    Health,
+    /// `/readyz`
+    Ready,
+    /// `/metrics`
+    Metrics,
+    /// `/v2/` of no registry: the version check.
+    Version,
+    /// Something of a registry.
+    Registry(Call),
+    /// `/token`
+    Token(TokenCall),
+}
+
+/// A request to a registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// The logical registry: `docker.io`.
+    pub(crate) registry: String,
+    /// `host[:port]` that serves its API: `registry-1.docker.io`.
+    pub(crate) host: String,
+    /// `library/nginx`; empty where the endpoint is none of a repository.
+    pub(crate) repository: String,
+    pub(crate) endpoint: Endpoint,
+    /// Query parameters other than `ns`, decoded.
+    pub(crate) query: Vec<(String, String)>,
+    /// The path as it was asked for, and whether `?ns=` came with it: links lead back the same way.
+    pub(crate) path: String,
+    pub(crate) by_query: bool,
+}
+
+/// Endpoints of the distribution specification that only read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    Version,
+    Catalog,
+    Tags,
+    Referrers(Digest),
+    Manifest(String),
+    Blob(Digest),
+}
+
+/// A request for a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TokenCall {
+    /// Registry and host; `None` if only the scope tells.
+    pub(crate) place: Option<(String, String)>,
+    /// Query parameters other than `ns`, decoded.
+    pub(crate) query: Vec<(String, String)>,
+}
+
+impl Route {
+    /// Reads the target of a request. `default` is the registry of requests that name none.
+    pub(crate) fn parse(method: &Method, uri: &Uri, default: Option<&str>) -> Result<Self, Refusal> {
+        if method == Method::CONNECT || uri.scheme().is_some() || uri.authority().is_some() {
+            return Err(Refusal::bad_request("REQUEST_INVALID", "this is no general proxy"));
+        }
+        let path = uri.path();
+        let raw = uri.query().unwrap_or_default();
+        let route = match path {
+            "/relay.json" => Self::About,
+            "/healthz" => Self::Health,
+            "/readyz" => Self::Ready,
+            "/metrics" => Self::Metrics,
+            "/token" => {
+                let (ns, query) = parameters(raw)?;
+                let place = match ns {
+                    Some(registry) => Some((registry.clone(), api_host(&registry)?)),
+                    None => None,
+                };
+                Self::Token(TokenCall { place, query })
+            }
+            _ => match path.strip_prefix("/v2").map(|rest| rest.strip_prefix('/').unwrap_or(rest)) {
+                Some(_) if !reads(method) => return Err(unsupported(method)),
+                Some(rest) if path == "/v2" || path.starts_with("/v2/") => api(path, rest, raw, default)?,
+                _ => Self::Page(path.to_owned()),
+            },
+        };
+        let allowed = match &route {
+            Self::Token(_) => matches!(*method, Method::GET | Method::POST),
+            _ => reads(method),
+        };
+        if allowed { Ok(route) } else { Err(unsupported(method)) }
+    }
+
+    /// The shape of the path, without the names in it: for logs and counters.
+    pub(crate) fn template(&self) -> &'static str {
+        match self {
+            Self::Page(_) => "/{file}",
+            Self::About => "/relay.json",
+            Self::Health => "/healthz",
+            Self::Ready => "/readyz",
+            Self::Metrics => "/metrics",
+            Self::Token(_) => "/token",
+            Self::Version => "/v2/",
+            Self::Registry(call) => match call.endpoint {
+                Endpoint::Version => "/v2/",
+                Endpoint::Catalog => "/v2/_catalog",
+                Endpoint::Tags => "/v2/{name}/tags/list",
+                Endpoint::Referrers(_) => "/v2/{name}/referrers/{digest}",
+                Endpoint::Manifest(_) => "/v2/{name}/manifests/{reference}",
+                Endpoint::Blob(_) => "/v2/{name}/blobs/{digest}",
+            },
+        }
+    }
+}
+
+impl Endpoint {
+    /// What is wanted, in the words of an error.
+    pub(crate) fn step(&self) -> &'static str {
+        match self {
+            Self::Version => "version",
+            Self::Catalog => "catalog",
+            Self::Tags => "tags",
+            Self::Referrers(_) => "referrers",
+            Self::Manifest(_) => "manifest",
+            Self::Blob(_) => "blob",
+        }
+    }
+}
+
+impl Call {
+    /// The path of the same thing at the registry itself.
+    pub(crate) fn upstream_path(&self) -> String {
+        let name = &self.repository;
+        match &self.endpoint {
+            Endpoint::Version => "/v2/".to_owned(),
+            Endpoint::Catalog => "/v2/_catalog".to_owned(),
+            Endpoint::Tags => format!("/v2/{name}/tags/list"),
+            Endpoint::Referrers(digest) => format!("/v2/{name}/referrers/{digest}"),
+            Endpoint::Manifest(reference) => format!("/v2/{name}/manifests/{reference}"),
+            Endpoint::Blob(digest) => format!("/v2/{name}/blobs/{digest}"),
+        }
+    }
+}
+
+fn reads(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+fn unsupported(method: &Method) -> Refusal {
+    let message = format!("{method} is not supported here");
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", message)
+}
+
+pub(crate) fn no_namespace() -> Refusal {
+    Refusal::bad_request(
+        "NAMESPACE_REQUIRED",
+        "expected a registry: ?ns=HOST, or its host as the first part of the name",
+    )
+}
+
+fn api(path: &str, rest: &str, raw: &str, default: Option<&str>) -> Result<Route, Refusal> {
+    let (ns, query) = parameters(raw)?;
+    let by_query = ns.is_some();
+    let bare = match rest {
+        "" => Some(Endpoint::Version),
+        "_catalog" => Some(Endpoint::Catalog),
+        _ => None,
+    };
+    if let Some(endpoint) = bare {
+        if endpoint == Endpoint::Version && !by_query {
+            return Ok(Route::Version);
+        }
+        let registry = ns.or_else(|| default.map(str::to_owned)).ok_or_else(no_namespace)?;
+        let host = api_host(&registry)?;
+        let repository = String::new();
+        let path = path.to_owned();
+        return Ok(Route::Registry(Call { registry, host, repository, endpoint, query, path, by_query }));
+    }
+
+    let unknown = || Refusal::not_found("NOT_FOUND", "no such endpoint");
+    let (head, last) = rest.rsplit_once('/').ok_or_else(unknown)?;
+    let (name, kind) = head.rsplit_once('/').ok_or_else(unknown)?;
+    let endpoint = match (kind, last) {
+        ("tags", "list") => Endpoint::Tags,
+        ("manifests", reference) => Endpoint::Manifest(reference.to_owned()),
+        ("blobs", digest) => Endpoint::Blob(parse_digest(digest)?),
+        ("referrers", digest) => Endpoint::Referrers(parse_digest(digest)?),
+        _ => return Err(unknown()),
+    };
+    let (registry, name) = match ns {
+        Some(registry) => (registry, name),
+        None => split_registry(name, default)?,
+    };
+    let reference = read_name(&registry, name)?;
+    if let Endpoint::Manifest(target) = &endpoint {
+        if target.contains(':') {
+            parse_digest(target)?;
+        } else {
+            format!("{registry}/{name}:{target}")
+                .parse::<Reference>()
+                .map_err(|_| Refusal::bad_request("TAG_INVALID", "expected a tag or a digest"))?;
+        }
+    }
+    Ok(Route::Registry(Call {
+        host: reference.api_host().to_owned(),
+        repository: reference.repository().to_owned(),
+        registry,
+        endpoint,
+        query,
+        path: path.to_owned(),
+        by_query,
+    }))
+}
+
+/// The registry in front of a name, by Docker's rule, and the rest of the name.
+///
+/// Most clients take no colon in a name, so a port may also stand behind an underscore: `127.0.0.1_5000/a/b`.
+pub(crate) fn split_registry<'n>(name: &'n str, default: Option<&str>) -> Result<(String, &'n str), Refusal> {
+    if let Some((first, rest)) = name.split_once('/') {
+        let host = |host: &str| host == "localhost" || host.contains(['.', ':']);
+        match first.rsplit_once('_') {
+            Some((name, port)) if host(name) && port.bytes().all(|b| b.is_ascii_digit()) => {
+                return Ok((format!("{name}:{port}"), rest));
+            }
+            _ if host(first) || first.bytes().any(|b| b.is_ascii_uppercase()) => return Ok((first.to_owned(), rest)),
+            _ => {}
+        }
+    }
+    Ok((default.ok_or_else(no_namespace)?.to_owned(), name))
+}
+
+fn api_host(registry: &str) -> Result<String, Refusal> {
+    Ok(read_name(registry, "name")?.api_host().to_owned())
+}
+
+pub(crate) fn read_name(registry: &str, name: &str) -> Result<Reference, Refusal> {
+    if !is_canonical(registry) {
+        let message = "expected a registry in canonical form: lower-case ASCII host[:port]";
+        return Err(Refusal::bad_request("NAMESPACE_INVALID", message));
+    }
+    let invalid = |message: String| Refusal::bad_request("NAME_INVALID", message);
+    if name.contains([':', '@']) {
+        return Err(invalid("expected the name of a repository".to_owned()));
+    }
+    let reference: Reference = format!("{registry}/{name}").parse().map_err(|error| invalid(format!("{error}")))?;
+    if reference.registry() != registry {
+        // `index.docker.io` has another name, `registry` would be no host.
+        let message = "expected a registry in canonical form: a host with a dot or a port, docker.io for Docker Hub";
+        return Err(Refusal::bad_request("NAMESPACE_INVALID", message));
+    }
+    Ok(reference)
+}
+
+fn parse_digest(text: &str) -> Result<Digest, Refusal> {
+    text.parse().map_err(|error| Refusal::bad_request("DIGEST_INVALID", format!("{error}")))
+}
+
+/// Whether text is `host[:port]` in the one way to write it: lower case, no final dot, no leading
+/// zeros in the port, an IPv6 address in its shortest form and in brackets.
+pub(crate) fn is_canonical(text: &str) -> bool {
+    Authority::parse(text).is_ok_and(|authority| match authority.port {
+        Some(port) => text == format!("{}:{port}", authority.host),
+        None => text == authority.host.to_string(),
+    })
+}
+
+/// The parameters of a query, decoded: the registry, and the others.
+#[expect(clippy::type_complexity)]
+fn parameters(raw: &str) -> Result<(Option<String>, Vec<(String, String)>), Refusal> {
+    let invalid = |message: &str| Refusal::bad_request("REQUEST_INVALID", message);
+    if raw.len() > QUERY_BYTES {
+        return Err(invalid("the query is too long"));
+    }
+    let mut ns = None;
+    let mut others = Vec::new();
+    for (key, value) in form_urlencoded::parse(raw.as_bytes()) {
+        if key.chars().chain(value.chars()).any(char::is_control) {
+            return Err(invalid("expected a query without control characters"));
+        }
+        if key != "ns" {
+            others.push((key.into_owned(), value.into_owned()));
+        } else if ns.replace(value.into_owned()).is_some() {
+            return Err(invalid("expected one ns"));
+        }
+    }
+    Ok((ns, others))
+}
+
+/// Paging tokens of registries are opaque and may be long.
+const QUERY_BYTES: usize = 4 << 10;
+
+#[cfg(test)]
+mod tests;

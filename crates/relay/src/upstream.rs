@@ -1,0 +1,87 @@
+//! Requests to registries and to the hosts that they point at.
+
+use crate::{policy::Policy, refusal::Refusal};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, Response};
+use porthole_core::limits::REDIRECTS;
+use porthole_native::{Native, NativeBody};
+use porthole_registry::{
+    policy::Url,
+    redirect,
+    transport::{ErrorKind, Request, Transport},
+};
+
+/// How the relay speaks to others.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    pub(crate) native: Native,
+    pub(crate) policy: Policy,
+}
+
+/// An answer, and the URL that gave it after all redirects.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) url: Url,
+    pub(crate) response: Response<NativeBody>,
+}
+
+impl Upstream {
+    /// Sends a request and follows where the answer points: every hop is checked, and the authorization stays with the
+    /// origin that it was meant for.
+    pub(crate) async fn fetch(&self, method: &Method, mut url: Url, headers: HeaderMap) -> Result<Answer, Refusal> {
+        let mut request = request(method, &url, headers, Bytes::new())?;
+        for _ in 0..=REDIRECTS {
+            let response = self.send(request.clone()).await?;
+            let Some(next) = redirect::target(&url, response.status(), response.headers()) else {
+                return Ok(Answer { url, response });
+            };
+            let next = self.policy.hop(&url, next)?;
+            drain(response.into_body()).await;
+            request = redirect::follow(&request, &url, &next)
+                .map_err(|error| Refusal::upstream("UPSTREAM_INVALID", error.to_string()))?;
+            url = next;
+        }
+        let host = url.origin().authority();
+        Err(Refusal::upstream("UPSTREAM_INVALID", format!("more than {REDIRECTS} redirects, the last from {host}")))
+    }
+
+    /// Sends one request.
+    pub(crate) async fn send(&self, request: Request) -> Result<Response<NativeBody>, Refusal> {
+        let again = redirect::may_follow(request.method()).then(|| request.clone());
+        match (self.native.send(request).await, again) {
+            // A connection that idled here may have been closed over there just now.
+            (Err(error), Some(again)) if error.kind == ErrorKind::Interrupted => Ok(self.native.send(again).await?),
+            (answer, _) => Ok(answer?),
+        }
+    }
+}
+
+/// A request built from nothing but these parts.
+pub(crate) fn request(method: &Method, url: &Url, headers: HeaderMap, body: Bytes) -> Result<Request, Refusal> {
+    let mut request = Request::new(body);
+    *request.method_mut() = method.clone();
+    *request.uri_mut() = url.to_uri().map_err(|error| Refusal::upstream("UPSTREAM_INVALID", error.to_string()))?;
+    *request.headers_mut() = headers;
+    Ok(request)
+}
+
+/// Reads a body of at most `limit` bytes; `None` if it is longer.
+pub(crate) async fn read(mut body: NativeBody, limit: u64) -> Result<Option<Bytes>, Refusal> {
+    let mut whole = BytesMut::new();
+    while let Some(chunk) = body.chunk().await? {
+        if (whole.len() + chunk.len()) as u64 > limit {
+            return Ok(None);
+        }
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(Some(whole.freeze()))
+}
+
+/// Reads a short body to its end, so that the connection can be used again.
+async fn drain(body: NativeBody) {
+    if body.remaining().is_some_and(|rest| rest <= DRAINED) {
+        let _ = read(body, DRAINED).await;
+    }
+}
+
+const DRAINED: u64 = 16 << 10;
