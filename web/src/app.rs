@@ -1,0 +1,128 @@
+//! The page as a whole: it holds the state, carries out effects and shows one of two pages.
+
+use crate::components::dialogs::Dialogs;
+use crate::hooks::{clock, session::Session, storage};
+use crate::pages::{inspect::Inspect, start::Start};
+use crate::protocol::Command;
+use crate::route::Route;
+use crate::state::{Action, Effect, State};
+use std::rc::Rc;
+use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
+use yew::prelude::*;
+
+/// How long the address waits for the selection to rest, in milliseconds: browsers refuse a page that rewrites it too often.
+const ADDRESS_WAIT: i32 = 300;
+
+/// The page.
+pub struct App {
+    state: Rc<State>,
+    session: Session,
+    /// Made once: a part that is given the same one is not drawn again for it.
+    dispatch: Callback<Action>,
+    address: Option<clock::Pause>,
+    _on_hash: Closure<dyn FnMut()>,
+}
+
+impl Component for App {
+    type Message = Action;
+    type Properties = ();
+
+    fn create(ctx: &Context<Self>) -> Self {
+        storage::show_theme(&storage::theme());
+        let relay = storage::relay_settings();
+        let session = Session::start(ctx.link().callback(Action::Events));
+        session.send(&Command::Start { base: base(), relay: relay.clone() });
+        let on_hash = {
+            let link = ctx.link().clone();
+            Closure::new(move || link.send_message(Action::Address(address())))
+        };
+        if let Some(window) = web_sys::window() {
+            let _ = window.add_event_listener_with_callback("hashchange", on_hash.as_ref().unchecked_ref());
+        }
+        ctx.link().send_message(Action::Address(address()));
+        Self {
+            state: Rc::new(State { relay_settings: relay, ..State::default() }),
+            session,
+            dispatch: ctx.link().callback(|action| action),
+            address: None,
+            _on_hash: on_hash,
+        }
+    }
+
+    fn update(&mut self, _ctx: &Context<Self>, action: Action) -> bool {
+        if matches!(action, Action::Address(_)) {
+            // What waits to be written belongs to the address before.
+            self.address = None;
+        }
+        for effect in Rc::make_mut(&mut self.state).update(action) {
+            self.carry_out(effect);
+        }
+        true
+    }
+
+    fn view(&self, _ctx: &Context<Self>) -> Html {
+        let dispatch = self.dispatch.clone();
+        let state = Rc::clone(&self.state);
+        let page = if state.inspects() {
+            html! { <Inspect {state} dispatch={dispatch.clone()} /> }
+        } else {
+            html! { <Start {state} dispatch={dispatch.clone()} /> }
+        };
+        html! {
+            <>
+                { page }
+                <Dialogs state={Rc::clone(&self.state)} {dispatch} />
+            </>
+        }
+    }
+
+    fn rendered(&mut self, _ctx: &Context<Self>, _first: bool) {
+        let Some(document) = web_sys::window().and_then(|window| window.document()) else { return };
+        let title = self.state.route.reference.as_ref().map(|reference| format!("{reference} · Porthole"));
+        document.set_title(title.as_deref().unwrap_or("Porthole"));
+        if let Some(body) = document.body() {
+            let _ = body.set_attribute("data-page", if self.state.inspects() { "inspect" } else { "start" });
+        }
+    }
+}
+
+impl App {
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Send(command) => self.session.send(&command),
+            Effect::Push(route) => {
+                self.address = None;
+                show_address(&route, web_sys::History::push_state_with_url);
+            }
+            Effect::Replace(route) => {
+                self.address = clock::Pause::new(ADDRESS_WAIT, move || {
+                    show_address(&route, web_sys::History::replace_state_with_url)
+                });
+            }
+            Effect::Keep(relay) => storage::keep_relay_settings(&relay),
+            Effect::Entered => clock::mark("porthole:enter"),
+        }
+    }
+}
+
+/// The page's own address, without what it looks at.
+fn base() -> String {
+    let base =
+        web_sys::window().and_then(|window| window.document()).and_then(|document| document.base_uri().ok().flatten());
+    base.unwrap_or_default().split('#').next().unwrap_or_default().to_owned()
+}
+
+fn address() -> Route {
+    let hash = web_sys::window().and_then(|window| window.location().hash().ok());
+    Route::parse(&hash.unwrap_or_default())
+}
+
+type Write = fn(&web_sys::History, &JsValue, &str, Option<&str>) -> Result<(), JsValue>;
+
+/// Writes the address without telling ourselves: neither way fires `hashchange`.
+fn show_address(route: &Route, write: Write) {
+    if let Some(Ok(history)) = web_sys::window().map(|window| window.history()) {
+        let text = route.to_string();
+        let _ = write(&history, &JsValue::NULL, "", Some(if text.is_empty() { "#" } else { &text }));
+    }
+}

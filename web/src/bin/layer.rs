@@ -1,0 +1,5 @@
+//! A layer worker.
+
+fn main() {
+    porthole_web::layer::run();
+}

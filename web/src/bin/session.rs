@@ -1,0 +1,5 @@
+//! The session worker.
+
+fn main() {
+    porthole_web::session::run();
+}

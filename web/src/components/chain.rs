@@ -1,0 +1,134 @@
+//! The chain of proof, from what was asked for down to the files, and the three sizes.
+
+use crate::protocol::{Chain, Link, LinkState, Sizes, Step};
+use crate::size::size;
+use std::rc::Rc;
+use yew::prelude::*;
+
+/// What the bar needs.
+#[derive(Properties, PartialEq)]
+pub struct ChainBarProps {
+    /// The chain; empty before the session has spoken.
+    pub chain: Rc<Chain>,
+    /// The three sizes.
+    pub sizes: Sizes,
+    /// The sizes are known, at least so far.
+    pub known: bool,
+}
+
+/// The chain of proof.
+#[component]
+pub fn ChainBar(props: &ChainBarProps) -> Html {
+    let links = if props.chain.links.is_empty() { unknown() } else { props.chain.links.clone() };
+    let sizes = props.sizes;
+    let download = ("download", sizes.download, true, "What a pull transfers: the layers as the registry keeps them.");
+    let unpacked = (
+        "unpacked",
+        sizes.unpacked,
+        sizes.complete,
+        "All layers decompressed, deleted and overwritten files included.",
+    );
+    let visible = ("visible", sizes.visible, sizes.complete, "The files that a container sees.");
+    let figures = [download, unpacked, visible].into_iter().map(|(name, bytes, complete, title)| {
+        let shown = if complete { size(bytes) } else { format!("{}…", size(bytes)) };
+        html! {
+            <div data-size={name} data-bytes={bytes.to_string()} data-final={complete.to_string()} {title}>
+                <dt>{ name }</dt><dd class="num">{ shown }</dd>
+            </div>
+        }
+    });
+    html! {
+        <section id="chain" class="chain" aria-label="Chain of proof" data-state={props.chain.state.as_str()}>
+            <ol>{ for links.iter().map(link) }</ol>
+            if props.known {
+                <dl class="sizes">{ for figures }</dl>
+            }
+        </section>
+    }
+}
+
+/// What is shown before anything is known.
+fn unknown() -> Vec<Link> {
+    let link = |step| Link {
+        step,
+        state: LinkState::Waiting,
+        digest: None,
+        label: String::new(),
+        mismatch: None,
+        count: None,
+    };
+    [Step::Tag, Step::Manifest, Step::Config, Step::Layers].map(link).into()
+}
+
+fn link(link: &Link) -> Html {
+    let (glyph, words) = glyph(link.state);
+    let data = match (link.count, &link.digest) {
+        (Some((verified, all)), _) => format!("{verified} of {all}"),
+        (None, _) if link.step == Step::Tag && !link.label.is_empty() => shorten(&link.label),
+        (None, Some(digest)) => shorten(digest),
+        (None, None) => String::new(),
+    };
+    let title = [&link.label, link.digest.as_deref().unwrap_or_default()].join("\n");
+    html! {
+        <li key={link.step.as_str()} data-step={link.step.as_str()} data-state={link.state.as_str()} data-digest={link.digest.clone()}
+            title={title.trim().to_owned()}>
+            <span class="glyph" role="img" aria-label={words}>{ glyph }</span>
+            <span class="name">{ link.step.as_str() }</span>
+            if !data.is_empty() {
+                <code><bdi>{ data }</bdi></code>
+            }
+        </li>
+    }
+}
+
+/// A state's sign, and the word for those who do not see it.
+pub fn glyph(state: LinkState) -> (&'static str, &'static str) {
+    match state {
+        LinkState::Waiting => ("◌", "waiting"),
+        LinkState::Progress => ("◐", "in progress"),
+        LinkState::Verified => ("✓", "verified"),
+        LinkState::Wrong => ("✗", "wrong"),
+    }
+}
+
+/// A digest by its first and last four digits: `sha256:9f31…c07a`. Other text is cut after 40 characters.
+pub fn shorten(text: &str) -> String {
+    match text.split_once(':') {
+        Some((algorithm, hex)) if hex.len() >= 32 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            format!("{algorithm}:{}…{}", &hex[..4], &hex[hex.len() - 4..])
+        }
+        _ if text.chars().count() > 40 => text.chars().take(39).chain(['…']).collect(),
+        _ => text.to_owned(),
+    }
+}
+
+/// A sentence with every digest in it shortened.
+pub fn shorten_digests(sentence: &str) -> String {
+    let mut text = String::with_capacity(sentence.len());
+    for piece in sentence.split_inclusive([' ', ',', ';']) {
+        let word = piece.trim_end_matches([' ', ',', ';']);
+        if word.contains(':') && word.len() > 40 {
+            text.push_str(&shorten(word));
+            text.push_str(&piece[word.len()..]);
+        } else {
+            text.push_str(piece);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{shorten, shorten_digests};
+
+    #[test]
+    fn digests_are_shortened() {
+        let digest = format!("sha256:9f31{}c07a", "0".repeat(56));
+        assert_eq!(shorten(&digest), "sha256:9f31…c07a");
+        assert_eq!(shorten("2.14.0"), "2.14.0");
+        let sentence = format!("expected {digest}, got {digest} after 3 bytes");
+        assert_eq!(shorten_digests(&sentence), "expected sha256:9f31…c07a, got sha256:9f31…c07a after 3 bytes");
+        assert_eq!(shorten("a:é"), "a:é");
+        assert_eq!(shorten(&"é".repeat(41)).chars().count(), 40);
+    }
+}

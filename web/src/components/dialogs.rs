@@ -1,0 +1,151 @@
+//! What lies over the page, one at a time.
+
+use super::{settings::Settings, signin::SignIn};
+use crate::hooks::modal::use_modal;
+use crate::protocol::{Route as Way, RouteReason};
+use crate::state::{Action, Connection, Dialog, State};
+use std::rc::Rc;
+use yew::prelude::*;
+
+/// What the dialogs need.
+#[derive(Properties, PartialEq)]
+pub struct DialogsProps {
+    /// Everything known.
+    pub state: Rc<State>,
+    /// Takes actions.
+    pub dispatch: Callback<Action>,
+}
+
+/// The open dialog, if any.
+#[component]
+pub fn Dialogs(props: &DialogsProps) -> Html {
+    let (state, dispatch) = (&props.state, &props.dispatch);
+    let close = dispatch.reform(|()| Action::Dialog(None));
+    match &state.dialog {
+        None => Html::default(),
+        Some(Dialog::Settings) => html! { <Settings state={Rc::clone(state)} dispatch={dispatch.clone()} /> },
+        Some(Dialog::SignIn { registry, refused }) => {
+            let relay = via_relay(state).map(str::to_owned);
+            html! { <SignIn registry={registry.clone()} refused={*refused} {relay} dispatch={dispatch.clone()} /> }
+        }
+        Some(Dialog::RelayPassword { registry, relay }) => relay_password(registry, relay, dispatch),
+        Some(Dialog::Connection) => html! {
+            <Modal id="why" label="Connection" on_close={close.clone()}>
+                { for state.connection.as_ref().map(|connection| why(connection, state)) }
+                <div class="actions">
+                    <button onclick={dispatch.reform(|_| Action::Dialog(Some(Dialog::Settings)))}>{ "Settings" }</button>
+                    <button class="primary" onclick={close.reform(|_| ())}>{ "Close" }</button>
+                </div>
+            </Modal>
+        },
+        Some(Dialog::Help) => html! {
+            <Modal id="help" label="Keys" on_close={close.clone()}>
+                <h2>{ "Keys" }</h2>
+                <dl class="keys">{ for KEYS.iter().map(key) }</dl>
+                <div class="actions"><button class="primary" onclick={close.reform(|_| ())}>{ "Close" }</button></div>
+            </Modal>
+        },
+    }
+}
+
+/// What a dialog needs.
+#[derive(Properties, PartialEq)]
+pub struct ModalProps {
+    /// Of the element.
+    pub id: AttrValue,
+    /// For screen readers.
+    pub label: AttrValue,
+    /// Called when it is closed with Escape.
+    pub on_close: Callback<()>,
+    /// What is in it.
+    pub children: Html,
+}
+
+/// A modal dialog.
+#[component]
+pub fn Modal(props: &ModalProps) -> Html {
+    let node = use_modal();
+    let on_close = props.on_close.clone();
+    html! {
+        <dialog ref={node} id={props.id.clone()} aria-label={props.label.clone()} onclose={move |_| on_close.emit(())}>
+            { props.children.clone() }
+        </dialog>
+    }
+}
+
+/// The relay that this look goes through.
+fn via_relay(state: &State) -> Option<&str> {
+    let relayed = state.connection.as_ref().is_some_and(|connection| connection.way == Way::Relay);
+    state.relay.as_deref().filter(|_| relayed)
+}
+
+fn relay_password(registry: &str, relay: &str, dispatch: &Callback<Action>) -> Html {
+    let answer = |allow| dispatch.reform(move |_: MouseEvent| Action::AllowRelayPassword(allow));
+    html! {
+        <Modal id="relay-password" label="Password through a relay" on_close={dispatch.reform(|()| Action::AllowRelayPassword(false))}>
+            <h2>{ "Send your password through the relay?" }</h2>
+            <p>{ "The password for " }<b><bdi>{ registry }</bdi></b>{ " would go through " }<code><bdi>{ relay }</bdi></code>{ "." }</p>
+            <p class="warning">{ "That relay is not on this machine: whoever runs it can read the password." }</p>
+            <div class="actions">
+                <button data-answer="no" onclick={answer(false)}>{ "Do not send it" }</button>
+                <button data-answer="yes" class="primary" onclick={answer(true)}>{ "Send it" }</button>
+            </div>
+        </Modal>
+    }
+}
+
+fn why(connection: &Connection, state: &State) -> Html {
+    let registry = &connection.registry;
+    let (title, which) = match connection.way {
+        Way::Direct => (
+            format!("Direct to {registry}"),
+            "This page speaks to the registry itself. Nobody stands between.".to_owned(),
+        ),
+        Way::Relay => {
+            let relay = state.relay.as_deref().unwrap_or("the relay");
+            let which = format!(
+                "This page speaks to {relay}, which passes bytes on. It cannot change them unnoticed: every digest is checked here."
+            );
+            (format!("{registry} through a relay"), which)
+        }
+        Way::Page => (
+            "In this page".to_owned(),
+            "This image ships with the page. Nothing is fetched from a registry.".to_owned(),
+        ),
+    };
+    let reason = match connection.reason {
+        RouteReason::First => "Direct is what is tried first, and the registry let this page read it.",
+        RouteReason::Chosen => "You chose so in the settings.",
+        RouteReason::KnownWithoutCors => {
+            "This registry is known to send no CORS headers, so a page cannot read it directly."
+        }
+        RouteReason::NoCors => {
+            "The registry answered, but without the CORS headers that would let this page read its answer."
+        }
+        RouteReason::Preflight => "The registry refuses the preflight that a browser sends before it signs in.",
+        RouteReason::Unreachable => "The registry could not be reached from this browser.",
+        RouteReason::Local => "It needs no other way.",
+    };
+    html! { <><h2><bdi>{ title }</bdi></h2><p>{ which }</p><p class="dim">{ reason }</p></> }
+}
+
+/// The keys that work, and what they do.
+const KEYS: [(&[&str], &str); 12] = [
+    (&["↑", "↓"], "the row above, below"),
+    (&["→", "←"], "open a directory; close it, or go to its parent"),
+    (&["Enter"], "open or close a directory"),
+    (&["Home", "End"], "the first, the last row"),
+    (&["PgUp", "PgDn"], "a page up, down"),
+    (&["Esc"], "select nothing"),
+    (&["/"], "filter"),
+    (&["s"], "sort by size, by name"),
+    (&["[", "]"], "the layer below, above"),
+    (&["m"], "all layers merged"),
+    (&["c", "y"], "copy the command, the link"),
+    (&["?"], "these keys"),
+];
+
+fn key((keys, words): &(&[&str], &str)) -> Html {
+    let keys = keys.iter().map(|key| html! { <><kbd>{ *key }</kbd>{ " " }</> });
+    html! { <><dt>{ for keys }</dt><dd>{ *words }</dd></> }
+}

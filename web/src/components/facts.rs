@@ -1,0 +1,144 @@
+//! The facts of the selected entry.
+
+use super::chain::{glyph, shorten};
+use crate::mode::mode;
+use crate::protocol::{Change, ImageSummary, Kind, LayerProgress, LinkState, Row, Selection};
+use crate::size::{count, size};
+use crate::state::Action;
+use crate::time::{iso, local_time};
+use std::rc::Rc;
+use yew::prelude::*;
+
+/// What the facts need.
+#[derive(Properties, PartialEq)]
+pub struct FactsProps {
+    /// The selected entry.
+    pub selection: Option<Rc<Selection>>,
+    /// The image.
+    pub image: Option<Rc<ImageSummary>>,
+    /// Progress of its layers.
+    pub progress: Rc<Vec<LayerProgress>>,
+    /// Takes actions.
+    pub dispatch: Callback<Action>,
+}
+
+/// The facts of the selected entry, or a word on how to select one.
+#[component]
+pub fn Facts(props: &FactsProps) -> Html {
+    let Some(selection) = &props.selection else {
+        return html! { <p class="note">{ props.image.is_some().then_some("Select a file to see its facts.") }</p> };
+    };
+    let row = &selection.row;
+    let (parents, name) = row.path.rsplit_once('/').map_or(("", &*row.path), |(parents, name)| (parents, name));
+    let parents = parents
+        .split('/')
+        .filter(|parent| !parent.is_empty())
+        .map(|parent| html! { <><bdi>{ parent }</bdi>{ " / " }</> });
+    html! {
+        <article class="selected" aria-label="Selected entry">
+            <button class="close" onclick={props.dispatch.reform(|_| Action::Select(None))}>{ "Close" }</button>
+            <h2><span class="dim">{ for parents }</span><bdi>{ name }</bdi></h2>
+            { verdict(&props.progress, row) }
+            <dl class="facts">{ for facts(row) }</dl>
+            { layer(props.image.as_deref(), row) }
+        </article>
+    }
+}
+
+/// Whether the bytes that say so were what the manifest promised.
+fn verdict(progress: &[LayerProgress], row: &Row) -> Html {
+    let progress = progress.iter().find(|layer| layer.index == row.layer);
+    let link = progress.map_or(LinkState::Waiting, |layer| LinkState::from(layer.state));
+    let words = match link {
+        LinkState::Verified => "verified with its layer",
+        LinkState::Wrong => "its layer is wrong",
+        LinkState::Waiting | LinkState::Progress => "provisional until its layer is verified",
+    };
+    html! { <p class="verdict" data-state={link.as_str()}><span class="glyph" aria-hidden="true">{ glyph(link).0 }</span>{ " " }{ words }</p> }
+}
+
+fn facts(row: &Row) -> Vec<Html> {
+    let fact = |name: &str, value: Html| html! { <><dt>{ name }</dt><dd>{ value }</dd></> };
+    let text = |value: String| html! { <bdi>{ value }</bdi> };
+    let mut facts = vec![fact("type", text(kind_words(row.kind).to_owned()))];
+    match row.kind {
+        Kind::File => facts.push(fact("size", text(exact(row.size)))),
+        Kind::Dir => facts.push(fact("holds", text(exact(row.total)))),
+        Kind::Symlink | Kind::Hardlink => facts.push(fact("target", text(row.link.clone()))),
+        Kind::Char | Kind::Block => facts.push(fact("device", text(format!("{}, {}", row.major, row.minor)))),
+        Kind::Fifo => {}
+    }
+    if row.implied {
+        facts.push(fact(
+            "note",
+            text("no archive names this directory; its mode, owner and time are defaults".to_owned()),
+        ));
+    }
+    facts.push(fact("mode", text(format!("{} ({:04o})", mode(row.kind.letter(), row.mode), row.mode))));
+    facts.push(fact("owner", text(format!("{}:{}", row.uid, row.gid))));
+    let moment = html! { <time datetime={iso(row.mtime)} title={iso(row.mtime)}>{ local_time(row.mtime) }</time> };
+    facts.push(fact("modified", moment));
+    if !row.xattrs.is_empty() {
+        let names = row.xattrs.iter().map(|name| html! { <li><bdi>{ name }</bdi></li> });
+        facts.push(fact("xattrs", html! { <ul>{ for names }</ul> }));
+    }
+    match (row.change, row.removed_by) {
+        (Change::Removed, Some(layer)) => facts.push(fact("removed by", text(format!("layer {}", layer + 1)))),
+        (_, Some(layer)) => facts.push(fact("hidden by", text(format!("layer {}", layer + 1)))),
+        (_, None) => {}
+    }
+    if let Some(reason) = &row.ambiguous {
+        facts.push(fact("ambiguous", text(reason.clone())));
+    }
+    facts
+}
+
+/// `12.4 kB (12 411 B)`, or the bytes alone where the short form is exact.
+fn exact(bytes: u64) -> String {
+    if bytes < 10_000 { size(bytes) } else { format!("{} ({}\u{a0}B)", size(bytes), count(bytes)) }
+}
+
+/// The layer that wrote the entry.
+fn layer(image: Option<&ImageSummary>, row: &Row) -> Html {
+    let layers = image.map_or(&[][..], |image| &image.layers);
+    let Some(layer) = layers.iter().find(|layer| layer.index == row.layer) else { return Html::default() };
+    let made = layer.instruction.as_ref().map(|it| {
+        html! { <><dt>{ "made by" }</dt><dd><b class="keyword">{ &it.keyword }</b>{ " " }<bdi>{ &it.arguments }</bdi></dd></> }
+    });
+    html! {
+        <section>
+            <h3 class="heading">{ "Written by layer " }{ layer.index + 1 }</h3>
+            <dl class="facts">
+                { for made }
+                <dt>{ "digest" }</dt><dd title={layer.digest.clone()}>{ shorten(&layer.digest) }</dd>
+                <dt>{ "download" }</dt><dd>{ size(layer.size) }</dd>
+            </dl>
+        </section>
+    }
+}
+
+fn kind_words(kind: Kind) -> &'static str {
+    match kind {
+        Kind::File => "file",
+        Kind::Dir => "directory",
+        Kind::Symlink => "symbolic link",
+        Kind::Hardlink => "hard link",
+        Kind::Char => "character device",
+        Kind::Block => "block device",
+        Kind::Fifo => "named pipe",
+    }
+}
+
+impl Kind {
+    /// The first letter of `ls -l`.
+    pub fn letter(self) -> char {
+        match self {
+            Self::File | Self::Hardlink => '-',
+            Self::Dir => 'd',
+            Self::Symlink => 'l',
+            Self::Char => 'c',
+            Self::Block => 'b',
+            Self::Fifo => 'p',
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What went wrong: who, which step, what to do.
+
+use super::chain::shorten_digests;
+use crate::protocol::{Failure, FailureKind, Remedy, Step};
+use crate::state::{Action, Dialog, worst};
+use std::{collections::BTreeMap, rc::Rc};
+use yew::prelude::*;
+
+/// What the message needs.
+#[derive(Properties, PartialEq)]
+pub struct FailuresProps {
+    /// What ended the look.
+    pub failure: Option<Rc<Failure>>,
+    /// What is wrong with single layers.
+    pub layers: Rc<BTreeMap<u32, Failure>>,
+    /// Takes actions.
+    pub dispatch: Callback<Action>,
+}
+
+/// The worst failure as a message that stays, the others beneath it.
+#[component]
+pub fn Failures(props: &FailuresProps) -> Html {
+    let Some(worst) = worst(props.failure.as_deref(), &props.layers) else { return Html::default() };
+    let others = props.layers.values().filter(|failure| *failure != worst);
+    let others: Html = others.map(|failure| html! { <li><bdi>{ &failure.text }</bdi></li> }).collect();
+    let mismatch = worst.mismatch.as_ref().map(|(expected, got)| {
+        html! {
+            <dl>
+                <dt>{ "expected" }</dt><dd><bdi>{ expected }</bdi></dd>
+                <dt>{ "got" }</dt><dd><bdi>{ got }</bdi></dd>
+            </dl>
+        }
+    });
+    let remedies = worst.remedies.iter().enumerate().map(|(index, remedy)| button(remedy, index == 0, &props.dispatch));
+    let words = worst.remedies.iter().filter_map(|remedy| match remedy {
+        Remedy::Text { text } => Some(html! { <p><bdi>{ text }</bdi></p> }),
+        _ => None,
+    });
+    html! {
+        <section class="alert" role="alert" data-kind={worst.kind.as_str()} data-host={worst.registry.clone()}>
+            <h2>{ title(worst) }</h2>
+            <p><bdi>{ if mismatch.is_some() { shorten_digests(&worst.text) } else { worst.text.clone() } }</bdi></p>
+            if worst.layer.is_some() {
+                <p>{ "None of this layer's files are listed." }</p>
+            }
+            { for mismatch }
+            { for words }
+            if worst.remedies.iter().any(|remedy| !matches!(remedy, Remedy::Text { .. })) {
+                <div class="actions">{ for remedies }</div>
+            }
+            <ul class="more">{ others }</ul>
+        </section>
+    }
+}
+
+/// The heading: the step that failed, and the verdict in a few words.
+fn title(failure: &Failure) -> String {
+    let what = match (failure.layer, failure.step) {
+        (Some(layer), _) => format!("Layer {}", layer + 1),
+        (None, Some(Step::Tag)) => "This reference".to_owned(),
+        (None, Some(Step::Index)) => "The index".to_owned(),
+        (None, Some(Step::Manifest)) => "The manifest".to_owned(),
+        (None, Some(Step::Config)) => "The config".to_owned(),
+        (None, Some(Step::Layers)) => "A layer".to_owned(),
+        (None, None) => String::new(),
+    };
+    let registry = failure.registry.as_deref().unwrap_or("the registry");
+    match failure.kind {
+        FailureKind::Digest if what.is_empty() => "Not what was promised".to_owned(),
+        FailureKind::Digest => format!("{what} is not what was promised"),
+        FailureKind::Unauthorized => format!("{registry} asks who you are"),
+        FailureKind::NotFound if what.is_empty() => format!("Not found at {registry}"),
+        FailureKind::NotFound => format!("{what} was not found at {registry}"),
+        FailureKind::NoCors => format!("{registry} does not let a page read it"),
+        FailureKind::DeadHost => format!("Nothing answers at {registry}"),
+        FailureKind::Preflight => format!("{registry} does not let a page sign in"),
+        FailureKind::Platform => "No image for this platform".to_owned(),
+        FailureKind::RateLimited => format!("{registry} limits the rate of requests"),
+        FailureKind::Reference => "This is no image reference".to_owned(),
+        FailureKind::Other if what.is_empty() => "This did not work".to_owned(),
+        FailureKind::Other => format!("{what} could not be read"),
+    }
+}
+
+fn button(remedy: &Remedy, first: bool, dispatch: &Callback<Action>) -> Html {
+    let (action, words, done) = match remedy {
+        Remedy::UseRelay { registry, available: true } => {
+            ("use-relay", "Use the relay".to_owned(), Action::UseRelay(registry.clone()))
+        }
+        Remedy::UseRelay { .. } => ("use-relay", "Choose a relay".to_owned(), Action::Dialog(Some(Dialog::Settings))),
+        Remedy::SignIn { registry, refused } => {
+            let dialog = Dialog::SignIn { registry: registry.clone(), refused: *refused };
+            ("sign-in", if *refused { "Sign in again" } else { "Sign in" }.to_owned(), Action::Dialog(Some(dialog)))
+        }
+        Remedy::Retry { after: Some(seconds) } if *seconds > 0 => {
+            ("retry", format!("Try again (not before {seconds} s)"), Action::Retry)
+        }
+        Remedy::Retry { .. } => ("retry", "Try again".to_owned(), Action::Retry),
+        Remedy::ChoosePlatform { available } => {
+            return available.iter().map(|platform| platform_button(platform, dispatch)).collect();
+        }
+        Remedy::Text { .. } => return Html::default(),
+    };
+    html! { <button class={first.then_some("primary")} data-action={action} onclick={dispatch.reform(move |_| done.clone())}>{ words }</button> }
+}
+
+fn platform_button(platform: &str, dispatch: &Callback<Action>) -> Html {
+    let chosen = platform.to_owned();
+    let onclick = dispatch.reform(move |_| Action::Platform(chosen.clone()));
+    html! { <button data-action="choose-platform" data-platform={platform.to_owned()} {onclick}>{ platform }</button> }
+}

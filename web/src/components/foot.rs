@@ -1,0 +1,45 @@
+//! The line at the bottom: the same on a command line, what was fetched, keys.
+
+use crate::hooks::copy::{Copied, use_copy};
+use crate::size::size;
+use yew::prelude::*;
+
+/// What the line needs.
+#[derive(Properties, PartialEq)]
+pub struct FootProps {
+    /// The command that prints what the page shows.
+    pub command: Option<String>,
+    /// Bytes received in this look.
+    pub fetched: u64,
+}
+
+/// The line at the bottom.
+#[component]
+pub fn Foot(props: &FootProps) -> Html {
+    let (copied, copy) = use_copy();
+    let command = props.command.clone().map(|command| {
+        let text = command.clone();
+        let words = match copied {
+            Copied::No => "Copy",
+            Copied::Yes => "Copied",
+            Copied::Refused => "Select it to copy",
+        };
+        html! {
+            <>
+                <code id="command" class="command cut" title={command.clone()}><bdi>{ command }</bdi></code>
+                <button class="plain" id="copy-command" onclick={move |_| copy.emit(text.clone())}>{ words }</button>
+            </>
+        }
+    });
+    html! {
+        <footer class="foot">
+            { for command }
+            <span class="right">
+                if props.fetched > 0 {
+                    <span id="fetched" class="num" data-bytes={props.fetched.to_string()}>{ "fetched " }{ size(props.fetched) }</span>
+                }
+                <span class="keys"><kbd>{ "/" }</kbd>{ " filter " }<kbd>{ "[" }</kbd>{ " " }<kbd>{ "]" }</kbd>{ " layer " }<kbd>{ "?" }</kbd>{ " keys" }</span>
+            </span>
+        </footer>
+    }
+}

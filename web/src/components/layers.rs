@@ -1,0 +1,114 @@
+//! The layers, bottom first: what made each, how large it is, how far it is.
+
+use super::chain::{glyph, shorten_digests};
+use crate::protocol::{Failure, ImageSummary, Layer, LayerProgress, LayerState, LinkState};
+use crate::size::{count, percent, size};
+use crate::state::Action;
+use std::{collections::BTreeMap, rc::Rc};
+use yew::prelude::*;
+
+/// What the list needs.
+#[derive(Properties, PartialEq)]
+pub struct LayersProps {
+    /// The image, as soon as it is known.
+    pub image: Option<Rc<ImageSummary>>,
+    /// Progress, one for each layer.
+    pub progress: Rc<Vec<LayerProgress>>,
+    /// What is wrong with single layers.
+    pub failures: Rc<BTreeMap<u32, Failure>>,
+    /// The layer that the view is about.
+    pub chosen: Option<u32>,
+    /// Takes actions.
+    pub dispatch: Callback<Action>,
+}
+
+/// The layers.
+#[component]
+pub fn Layers(props: &LayersProps) -> Html {
+    let layers = props.image.as_ref().map_or(&[][..], |image| &image.layers);
+    let items = layers.iter().zip(props.progress.iter()).map(|(layer, progress)| {
+        let failure = props.failures.get(&layer.index);
+        item(layer, progress, failure, props.chosen == Some(layer.index), &props.dispatch)
+    });
+    html! {
+        <nav class="layers" aria-label="Layers">
+            <header>
+                <h2 class="heading">{ "Layers" }</h2>
+                if props.image.is_some() {
+                    <span class="heading">{ format!("{} · bottom first", layers.len()) }</span>
+                }
+            </header>
+            <ol>{ for items }</ol>
+        </nav>
+    }
+}
+
+fn item(
+    layer: &Layer,
+    progress: &LayerProgress,
+    failure: Option<&Failure>,
+    chosen: bool,
+    dispatch: &Callback<Action>,
+) -> Html {
+    let index = layer.index;
+    let instruction = layer.instruction.as_ref();
+    let (keyword, arguments) = instruction.map_or(("", ""), |it| (&*it.keyword, &*it.arguments));
+    let title = instruction.map_or(&*layer.digest, |it| &*it.created_by).to_owned();
+    let state = LinkState::from(progress.state);
+    let (glyph, words) = glyph(state);
+    let words = if state == LinkState::Progress {
+        format!("{} %", percent(progress.compressed, progress.total))
+    } else {
+        words.to_owned()
+    };
+    let quiet = state == LinkState::Verified;
+    let findings = match failure {
+        Some(failure) if progress.findings.is_empty() => vec![failure.text.clone()],
+        _ => progress.findings.clone(),
+    };
+    html! {
+        <li key={index} data-layer={index.to_string()} data-state={progress.state.as_str()} data-digest={layer.digest.clone()}
+            data-diff-id={layer.diff_id.clone()} data-entries={progress.entries.to_string()} aria-current={chosen.then_some("true")}>
+            <button class="layer" onclick={dispatch.reform(move |_| Action::Layer(index))} {title}>
+                <span class="number">{ index + 1 }</span>
+                <span class="instruction cut"><b>{ keyword }</b>{ " " }<bdi>{ arguments }</bdi></span>
+                <span class="figure num" title="download">{ size(layer.size) }</span>
+                <span class="second" data-state={progress.state.as_str()}>
+                    <span class="glyph" aria-hidden="true">{ glyph }</span>
+                    <span class={if quiet { "sr" } else { "dim num" }}>{ words }</span>
+                    if state == LinkState::Progress {
+                        <progress max={progress.total.max(1).to_string()} value={progress.compressed.to_string()} aria-label={format!("Layer {}", index + 1)} />
+                    }
+                    { counts(progress) }
+                    if progress.uncompressed > 0 {
+                        <span class="figure num" title="unpacked">{ size(progress.uncompressed) }</span>
+                    }
+                </span>
+            </button>
+            { for findings.into_iter().map(|finding| html! { <p class="finding"><bdi>{ shorten_digests(&finding) }</bdi></p> }) }
+        </li>
+    }
+}
+
+fn counts(progress: &LayerProgress) -> Html {
+    let figures = [
+        ("added", "+", progress.added, "added"),
+        ("modified", "~", progress.modified, "modified"),
+        ("deleted", "−", progress.removed, "removed"),
+    ];
+    let figures = figures.into_iter().filter(|(_, _, number, _)| *number > 0).map(|(class, sign, number, word)| {
+        html! { <span class={classes!(class, "num", "counts")} title={word}>{ sign }{ count(number) }</span> }
+    });
+    html! { <>{ for figures }</> }
+}
+
+impl From<LayerState> for LinkState {
+    fn from(state: LayerState) -> Self {
+        match state {
+            LayerState::Waiting => Self::Waiting,
+            LayerState::Progress => Self::Progress,
+            LayerState::Verified => Self::Verified,
+            LayerState::Wrong => Self::Wrong,
+        }
+    }
+}

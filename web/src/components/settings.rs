@@ -1,0 +1,135 @@
+//! The settings: relay and theme.
+
+use super::dialogs::Modal;
+use crate::hooks::storage;
+use crate::protocol::{RelayMode, RelaySettings};
+use crate::state::{Action, State};
+use std::rc::Rc;
+use web_sys::{HtmlInputElement, HtmlSelectElement};
+use yew::prelude::*;
+
+/// What the settings need.
+#[derive(Properties, PartialEq)]
+pub struct SettingsProps {
+    /// Everything known.
+    pub state: Rc<State>,
+    /// Takes actions.
+    pub dispatch: Callback<Action>,
+}
+
+/// The settings.
+#[component]
+pub fn Settings(props: &SettingsProps) -> Html {
+    let (state, dispatch) = (&props.state, &props.dispatch);
+    let (mode, url) = (use_node_ref(), use_node_ref());
+    let wrong = use_state(|| false);
+    let settings = &state.relay_settings;
+    let modes = [
+        (RelayMode::Auto, "where a registry lets no page read it"),
+        (RelayMode::Always, "always"),
+        (RelayMode::Never, "never"),
+    ];
+    let modes = modes.into_iter().map(|(this, words)| {
+        html! { <option value={storage::name_of(this)} selected={this == settings.mode}>{ words }</option> }
+    });
+    let theme = storage::theme();
+    let themes = [("", "as the system"), ("light", "light"), ("dark", "dark")].into_iter().map(|(this, words)| {
+        html! { <option value={this} selected={this == theme}>{ words }</option> }
+    });
+    let on_theme = |event: Event| storage::keep_theme(&event.target_unchecked_into::<HtmlSelectElement>().value());
+    let onsubmit = {
+        let (mode, url, wrong, dispatch) = (mode.clone(), url.clone(), wrong.clone(), dispatch.clone());
+        Callback::from(move |event: SubmitEvent| {
+            event.prevent_default();
+            let (Some(mode), Some(url)) = (mode.cast::<HtmlSelectElement>(), url.cast::<HtmlInputElement>()) else {
+                return;
+            };
+            let Some(address) = relay_address(&url.value()) else { return wrong.set(true) };
+            dispatch.emit(Action::Dialog(None));
+            dispatch.emit(Action::Relay(RelaySettings { mode: storage::mode_of(&mode.value()), url: address }));
+        })
+    };
+    let close = dispatch.reform(|()| Action::Dialog(None));
+    html! {
+        <Modal id="settings" label="Settings" on_close={close.clone()}>
+            <h2>{ "Settings" }</h2>
+            <form {onsubmit}>
+                <label>{ "Use a relay" }<select id="relay-mode" ref={mode}>{ for modes }</select></label>
+                <label>
+                    { "Relay" }
+                    <input id="relay-url" ref={url} type="text" inputmode="url" autocomplete="off" spellcheck="false"
+                        placeholder="http://127.0.0.1:8090" value={settings.url.clone()} />
+                </label>
+                if *wrong {
+                    <p class="error" role="alert">{ "✗ A relay is an address that begins with https://, or with http:// on this machine." }</p>
+                }
+                <p class="dim">
+                    if state.relay_serves_page {
+                        { "A relay serves this page: leave the address empty to use it. " }
+                    }
+                    { "A relay passes on what registries send; it can refuse to, but it cannot change a byte unnoticed. It sees what you look at." }
+                </p>
+                <label>{ "Theme" }<select id="theme" onchange={on_theme}>{ for themes }</select></label>
+                <div class="actions">
+                    <button type="button" onclick={close.reform(|_| ())}>{ "Cancel" }</button>
+                    <button id="settings-save" class="primary" type="submit">{ "Save" }</button>
+                </div>
+            </form>
+        </Modal>
+    }
+}
+
+/// The base URL of a relay without its trailing slash, empty for none; `None` if the text is no such address.
+fn relay_address(text: &str) -> Option<String> {
+    let text = text.trim().trim_end_matches('/');
+    if text.is_empty() {
+        return Some(String::new());
+    }
+    let (scheme, rest) = text.split_once("://")?;
+    let authority = rest.split('/').next().unwrap_or_default();
+    let plain = !authority.is_empty() && !rest.contains(['@', '?', '#', '\\', ' ']);
+    let host = authority
+        .rsplit_once(':')
+        .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
+        .map_or(authority, |(host, _)| host);
+    let here = host == "localhost"
+        || host == "[::1]"
+        || host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback());
+    match scheme.to_ascii_lowercase().as_str() {
+        "https" if plain => Some(text.to_owned()),
+        "http" if plain && here => Some(text.to_owned()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::relay_address;
+
+    #[test]
+    fn addresses_of_relays() {
+        let good = [
+            "",
+            "http://127.0.0.1:8090",
+            "http://localhost",
+            "http://[::1]:80",
+            "https://relay.example/porthole",
+            "HTTPS://h",
+        ];
+        for text in good {
+            assert_eq!(relay_address(&format!(" {text}/")).as_deref(), Some(text));
+        }
+        for text in [
+            "relay",
+            "http://relay.example",
+            "ftp://127.0.0.1",
+            "https://",
+            "https://u@h",
+            "http://127.0.0.1@evil",
+            "https://h?x",
+            "http://127.0.0.1.evil:80",
+        ] {
+            assert_eq!(relay_address(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! The file tree as a table of rows, of which only those on the screen exist.
+
+mod row;
+mod viewport;
+
+use crate::hooks::clock;
+use crate::protocol::{Kind, Row, Rows, Selection, View as Listing};
+use crate::state::Action;
+use row::row;
+use std::{cell::Cell, rc::Rc};
+use viewport::{ROW, Viewport};
+use wasm_bindgen::{JsCast as _, closure::Closure};
+use web_sys::{HtmlElement, ResizeObserver};
+use yew::prelude::*;
+
+/// What the tree needs.
+#[derive(Properties, PartialEq)]
+pub struct TreeProps {
+    /// The rows that the session sent last.
+    pub rows: Rc<Rows>,
+    /// What they list; another list starts at its top.
+    pub listing: Listing,
+    /// Number of the look.
+    pub look: u32,
+    /// The selected entry.
+    pub selection: Option<Rc<Selection>>,
+    /// The wanted path, selected or not yet.
+    pub path: Option<String>,
+    /// Takes actions.
+    pub dispatch: Callback<Action>,
+}
+
+/// The file tree.
+pub struct Tree {
+    node: NodeRef,
+    viewport: Viewport,
+    /// Rows asked for last.
+    asked: (u64, u64),
+    /// The row that the keyboard is on.
+    active: u64,
+    /// The path asked for from here, whose row is on its way.
+    wanted: Option<String>,
+    /// The keyboard moved to a row that is not here yet: select it when it comes.
+    follows: bool,
+    /// The keyboard is in the tree.
+    focused: bool,
+    /// Rows are being removed and added: a focus that goes now did not go by itself.
+    patching: Rc<Cell<bool>>,
+    marked: Marks,
+    observer: Option<(ResizeObserver, Closure<dyn FnMut()>)>,
+}
+
+#[derive(Default)]
+struct Marks {
+    rows: bool,
+    all: bool,
+}
+
+/// What happens in the tree.
+pub enum Message {
+    /// It was scrolled or resized.
+    Moved,
+    /// A key was pressed in it.
+    Key(KeyboardEvent),
+    /// A row was clicked.
+    Clicked(u64),
+    /// The focus came to a row, or to the tree itself.
+    Focused(Option<u64>),
+    /// The focus went.
+    Blurred,
+}
+
+impl Component for Tree {
+    type Message = Message;
+    type Properties = TreeProps;
+
+    fn create(ctx: &Context<Self>) -> Self {
+        Self {
+            node: NodeRef::default(),
+            viewport: Viewport::new(ctx.props().rows.total),
+            asked: (0, 0),
+            active: ctx.props().selection.as_ref().and_then(|selection| selection.index).unwrap_or(0),
+            wanted: ctx.props().path.clone(),
+            follows: false,
+            focused: false,
+            patching: Rc::default(),
+            marked: Marks::default(),
+            observer: None,
+        }
+    }
+
+    fn changed(&mut self, ctx: &Context<Self>, old: &TreeProps) -> bool {
+        let props = ctx.props();
+        self.viewport.set_total(props.rows.total);
+        if props.look != old.look {
+            self.marked = Marks::default();
+            self.asked = (0, 0);
+            self.wanted.clone_from(&props.path);
+        }
+        if props.look != old.look || props.listing != old.listing {
+            self.active = 0;
+            self.scroll_to(0.0);
+            self.wanted.clone_from(&props.path);
+        } else if props.path != old.path && props.path.is_some() && self.wanted != props.path {
+            self.wanted.clone_from(&props.path);
+        }
+        self.adopt_selection(ctx);
+        self.active = self.active.min(props.rows.total.saturating_sub(1));
+        if self.follows {
+            self.select_active(ctx);
+        }
+        true
+    }
+
+    fn update(&mut self, ctx: &Context<Self>, message: Message) -> bool {
+        match message {
+            Message::Moved => self.measure(),
+            Message::Focused(row) => {
+                self.focused = true;
+                let moved = row.is_some_and(|row| row != self.active);
+                self.active = row.unwrap_or(self.active);
+                moved
+            }
+            Message::Blurred => {
+                self.focused = false;
+                false
+            }
+            Message::Clicked(index) => {
+                self.active = index;
+                self.focused = true;
+                self.select_active(ctx);
+                if let Some(row) = self.row(ctx, index).filter(|row| row.has_children) {
+                    ctx.props().dispatch.emit(Action::Expand(row.path.clone(), !row.expanded));
+                }
+                true
+            }
+            Message::Key(event) => self.key(ctx, &event),
+        }
+    }
+
+    fn view(&self, ctx: &Context<Self>) -> Html {
+        let props = ctx.props();
+        let rows = &props.rows;
+        let link = ctx.link();
+        let (from, to) = self.viewport.drawn();
+        let selected = props.selection.as_ref().map(|selection| selection.row.path.as_str());
+        let drawn = (from..to).map(|index| {
+            let onclick = link.callback(move |_| Message::Clicked(index));
+            row(self.row(ctx, index), index, rows.largest, selected, index == self.active, props.listing.mode, onclick)
+        });
+        let height = format!("height:{}px", self.viewport.scroll_height());
+        let offset = format!("transform:translateY({}px)", self.viewport.offset_of(from));
+        let onkeydown = link.callback(Message::Key);
+        let patching = Rc::clone(&self.patching);
+        patching.set(true);
+        let onfocusout = link.batch_callback(move |_| (!patching.get()).then_some(Message::Blurred));
+        html! {
+            <div id="tree" ref={self.node.clone()} role="tree" aria-label="Files" aria-busy={(!rows.complete).to_string()}
+                tabindex={if rows.total == 0 { "0" } else { "-1" }} data-total={rows.total.to_string()} data-complete={rows.complete.to_string()}
+                onscroll={link.callback(|_| Message::Moved)} {onkeydown}
+                onfocusin={link.callback(|event: FocusEvent| Message::Focused(index_of(&event)))} {onfocusout}>
+                <div class="sizer" ~style={height} />
+                <div class="rows" role="presentation" ~style={offset}>{ for drawn }</div>
+                if rows.total == 0 {
+                    <p class="note">{ if rows.complete { "Nothing to list here." } else { "Waiting for the first files…" } }</p>
+                }
+            </div>
+        }
+    }
+
+    fn rendered(&mut self, ctx: &Context<Self>, first: bool) {
+        self.patching.set(false);
+        if first {
+            self.observe(ctx);
+        }
+        if self.measure() {
+            ctx.link().send_message(Message::Moved);
+        }
+        let wanted = self.viewport.wanted();
+        if !(self.asked.0 <= wanted.0 && wanted.1 <= self.asked.1) {
+            self.asked = self.viewport.ahead();
+            ctx.props().dispatch.emit(Action::Window(self.asked.0, self.asked.1));
+        }
+        self.keep_focus();
+        self.mark(ctx.props());
+    }
+}
+
+impl Tree {
+    /// The row at an index, if the session has sent it.
+    fn row<'c>(&self, ctx: &'c Context<Self>, index: u64) -> Option<&'c Row> {
+        let rows = &ctx.props().rows;
+        rows.rows.get(usize::try_from(index.checked_sub(rows.from)?).ok()?)
+    }
+
+    /// Reads where the browser has scrolled to; tells whether that changes what is drawn.
+    fn measure(&mut self) -> bool {
+        let Some(node) = self.node.cast::<HtmlElement>() else { return false };
+        self.viewport.measure(f64::from(node.scroll_top()), f64::from(node.client_height()))
+    }
+
+    fn scroll_to(&mut self, top: f64) {
+        if let Some(node) = self.node.cast::<HtmlElement>() {
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "scroll heights are capped far below the limit of an i32"
+            )]
+            node.set_scroll_top(top.round() as i32);
+        }
+    }
+
+    fn reveal(&mut self, index: u64) {
+        if let Some(top) = self.viewport.top_to_show(index) {
+            self.scroll_to(top);
+        }
+    }
+
+    /// Goes to the row of a path that was asked for, when it arrives.
+    fn adopt_selection(&mut self, ctx: &Context<Self>) {
+        let Some(selection) = &ctx.props().selection else { return };
+        let asked_for = self.wanted.as_ref() == Some(&selection.row.path);
+        let Some(index) = selection.index else { return };
+        if asked_for {
+            self.wanted = None;
+            self.active = index;
+            self.reveal(index);
+        } else if !self.follows && self.wanted.is_none() {
+            // Rows came or went above it.
+            self.active = index;
+        }
+    }
+
+    /// Selects the row that the keyboard is on, now or when it arrives.
+    fn select_active(&mut self, ctx: &Context<Self>) {
+        let path = self.row(ctx, self.active).map(|row| row.path.clone());
+        self.follows = path.is_none();
+        if path.is_some() && path != ctx.props().path {
+            self.wanted.clone_from(&path);
+            ctx.props().dispatch.emit(Action::Select(path));
+        }
+    }
+
+    fn key(&mut self, ctx: &Context<Self>, event: &KeyboardEvent) -> bool {
+        if event.ctrl_key() || event.meta_key() || event.alt_key() {
+            return false;
+        }
+        let last = ctx.props().rows.total.saturating_sub(1);
+        let page = self.viewport.page();
+        let row = self.row(ctx, self.active).cloned();
+        let expand = |row: &Row, open: bool| ctx.props().dispatch.emit(Action::Expand(row.path.clone(), open));
+        let target = match (event.key().as_str(), row) {
+            ("ArrowDown", _) => self.active.saturating_add(1).min(last),
+            ("ArrowUp", _) => self.active.saturating_sub(1),
+            ("PageDown", _) => self.active.saturating_add(page).min(last),
+            ("PageUp", _) => self.active.saturating_sub(page),
+            ("Home", _) => 0,
+            ("End", _) => last,
+            ("ArrowRight", Some(row)) if row.has_children && !row.expanded => {
+                expand(&row, true);
+                self.active
+            }
+            ("ArrowRight", Some(row)) if row.has_children => self.active.saturating_add(1).min(last),
+            ("ArrowLeft", Some(row)) if row.expanded => {
+                expand(&row, false);
+                self.active
+            }
+            ("ArrowLeft", Some(row)) => {
+                if let Some((parent, _)) = row.path.rsplit_once('/') {
+                    self.wanted = Some(parent.to_owned());
+                    ctx.props().dispatch.emit(Action::Select(Some(parent.to_owned())));
+                }
+                event.prevent_default();
+                return false;
+            }
+            ("Enter" | " ", Some(row)) => {
+                if row.kind == Kind::Dir && row.has_children {
+                    expand(&row, !row.expanded);
+                }
+                self.active
+            }
+            _ => return false,
+        };
+        event.prevent_default();
+        self.active = target;
+        self.focused = true;
+        self.reveal(target);
+        self.select_active(ctx);
+        true
+    }
+
+    /// Rows are reused as the list moves, so the focus is put back on the row it belongs to.
+    fn keep_focus(&self) {
+        let Some(tree) = self.node.cast::<HtmlElement>().filter(|_| self.focused) else { return };
+        let row = tree.query_selector(&format!("[data-index=\"{}\"]", self.active)).ok().flatten();
+        let target = row.and_then(|row| row.dyn_into::<HtmlElement>().ok()).unwrap_or(tree);
+        let document = web_sys::window().and_then(|window| window.document());
+        if document.and_then(|document| document.active_element()).as_ref() != Some(target.as_ref()) {
+            let options = web_sys::FocusOptions::new();
+            options.set_prevent_scroll(true);
+            let _ = target.focus_with_options(&options);
+        }
+    }
+
+    fn observe(&mut self, ctx: &Context<Self>) {
+        let link = ctx.link().clone();
+        let callback = Closure::<dyn FnMut()>::new(move || link.send_message(Message::Moved));
+        let observer = ResizeObserver::new(callback.as_ref().unchecked_ref()).ok();
+        if let (Some(observer), Some(node)) = (observer, self.node.cast::<HtmlElement>()) {
+            observer.observe(&node);
+            self.observer = Some((observer, callback));
+        }
+    }
+
+    fn mark(&mut self, props: &TreeProps) {
+        if !self.marked.rows && !props.rows.rows.is_empty() {
+            self.marked.rows = true;
+            clock::mark("porthole:rows");
+        }
+        if !self.marked.all && props.rows.complete {
+            self.marked.all = true;
+            clock::mark("porthole:all");
+        }
+    }
+
+    fn destroy_observer(&mut self) {
+        if let Some((observer, _)) = self.observer.take() {
+            observer.disconnect();
+        }
+    }
+}
+
+/// The row that the focus came to.
+fn index_of(event: &FocusEvent) -> Option<u64> {
+    event.target()?.dyn_into::<HtmlElement>().ok()?.get_attribute("data-index")?.parse().ok()
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        self.destroy_observer();
+    }
+}
+
+/// The columns' names; a click on two of them sets the order.
+#[component]
+pub fn Columns(props: &ColumnsProps) -> Html {
+    use crate::protocol::Sort;
+    let button = |sort: Sort, words: &str, arrow: &str| {
+        let pressed = props.sort == sort;
+        let onclick = props.dispatch.reform(move |_| Action::Sort(sort));
+        html! {
+            <span>
+                <button aria-pressed={pressed.to_string()} aria-label={format!("Sort by {}", words.to_lowercase())} {onclick}>
+                    { words }{ if pressed { arrow } else { "" } }
+                </button>
+            </span>
+        }
+    };
+    html! {
+        <div class="columns">
+            { button(Sort::Name, "Name", " ↑") }
+            { button(Sort::Size, "Size", " ↓") }
+            <span>{ "Mode" }</span><span>{ "Owner" }</span><span>{ "Modified" }</span><span>{ "Layer" }</span>
+        </div>
+    }
+}
+
+/// What the columns' names need.
+#[derive(Properties, PartialEq)]
+pub struct ColumnsProps {
+    /// The order.
+    pub sort: crate::protocol::Sort,
+    /// Takes actions.
+    pub dispatch: Callback<Action>,
+}
+
+const _: () = assert!(ROW == 24);

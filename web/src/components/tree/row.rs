@@ -1,0 +1,84 @@
+//! One row of the tree.
+
+use crate::mode::mode;
+use crate::protocol::{Change, Kind, Mode, Row};
+use crate::size::{percent, size};
+use crate::time::{iso, local_date};
+use yew::prelude::*;
+
+/// Draws a row; one that the session has not sent yet is blank.
+pub(super) fn row(
+    row: Option<&Row>,
+    index: u64,
+    largest: u64,
+    selected: Option<&str>,
+    active: bool,
+    view: Mode,
+    onclick: Callback<MouseEvent>,
+) -> Html {
+    let Some(row) = row else {
+        return html! { <div key={index} class="row blank" role="presentation" tabindex="-1" data-blank={index.to_string()}>{ "…" }</div> };
+    };
+    let is_selected = selected == Some(row.path.as_str());
+    let letter = letter(row.change, view);
+    html! {
+        <div key={index} class="row" role="treeitem" tabindex={if active { "0" } else { "-1" }} aria-level={(row.depth + 1).to_string()}
+            aria-selected={is_selected.to_string()} aria-expanded={row.has_children.then(|| row.expanded.to_string())}
+            data-index={index.to_string()} data-path={row.path.clone()} data-type={row.kind.as_str()} data-size={row.size.to_string()}
+            data-mode={row.mode.to_string()} data-uid={row.uid.to_string()} data-gid={row.gid.to_string()}
+            data-mtime={row.mtime.to_string()} data-link={row.link.clone()} data-layer={row.layer.to_string()}
+            data-change={row.change.as_str()} {onclick}>
+            <span class="name" ~style={format!("--depth:{}", row.depth.min(40))}>
+                <span class="twisty" aria-hidden="true">{ twisty(row) }</span>
+                if let Some((letter, class, words)) = letter {
+                    <span class={classes!("letter", class)} title={words}>{ letter }</span>
+                }
+                <bdi>{ &row.name }</bdi>{ if row.kind == Kind::Dir { "/" } else { "" } }
+                if !row.link.is_empty() {
+                    <span class="target">{ if row.kind == Kind::Hardlink { " ⇒ " } else { " → " } }<bdi>{ &row.link }</bdi></span>
+                }
+            </span>
+            { figure(row, largest) }
+            <span class="mode">{ mode(row.kind.letter(), row.mode) }</span>
+            <span class="owner cut">{ row.uid }{ ":" }{ row.gid }</span>
+            <span class="time" title={iso(row.mtime)}>{ local_date(row.mtime) }</span>
+            <span class="layer"><span class="chip" title={format!("layer {}", row.layer + 1)}>{ row.layer + 1 }</span></span>
+        </div>
+    }
+}
+
+fn twisty(row: &Row) -> &'static str {
+    match (row.has_children, row.expanded) {
+        (false, _) => "",
+        (true, false) => "▸",
+        (true, true) => "▾",
+    }
+}
+
+/// The letter of a change. In the merged view "added" would stand on every row, so it stands on none.
+fn letter(change: Change, view: Mode) -> Option<(&'static str, &'static str, &'static str)> {
+    match change {
+        Change::Added if view == Mode::Merged => None,
+        Change::Added => Some(("A", "added", "added")),
+        Change::Modified => Some(("M", "modified", "modified")),
+        Change::Removed => Some(("D", "deleted", "deleted")),
+        Change::Unchanged => None,
+    }
+}
+
+/// The size, with a bar behind it; what has none has a dash.
+fn figure(row: &Row, largest: u64) -> Html {
+    if !matches!(row.kind, Kind::File | Kind::Dir) {
+        return html! { <span class="size num">{ "–" }</span> };
+    }
+    let bytes = if row.kind == Kind::Dir { row.total } else { row.size };
+    let width = if bytes == 0 { 0 } else { percent(bytes, largest) };
+    html! {
+        <span class="size num">
+            if width > 0 {
+                <i ~style={format!("width:{width}%")} />
+            }
+            <span>{ size(bytes) }</span>
+        </span>
+    }
+}

@@ -1,0 +1,7 @@
+//! What ties the page to the browser around it.
+
+pub mod clock;
+pub mod copy;
+pub mod modal;
+pub mod session;
+pub mod storage;

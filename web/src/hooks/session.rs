@@ -1,0 +1,144 @@
+//! The thread that does the work: messages out at once, messages in at most once a frame.
+
+use crate::protocol::{Command, Event, Failure, FailureKind, decode, encode};
+use std::{cell::RefCell, rc::Rc};
+use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
+use web_sys::{MessageEvent, Worker};
+use yew::Callback;
+
+/// Where Trunk puts the session worker, beside the page.
+const SCRIPT: &str = "session_loader.js";
+/// How long messages wait while the page is hidden and has no frames, in milliseconds.
+const HIDDEN_WAIT: i32 = 250;
+
+/// The session worker. Commands wait until it listens; events are handed over together, once a frame, so that however many arrive the
+/// page is drawn once.
+pub struct Session {
+    worker: Option<Worker>,
+    state: Rc<RefCell<Inbox>>,
+    _on_message: Closure<dyn FnMut(MessageEvent)>,
+    _on_error: Closure<dyn FnMut(web_sys::Event)>,
+}
+
+#[derive(Default)]
+struct Inbox {
+    ready: bool,
+    outbox: Vec<String>,
+    texts: Vec<String>,
+    scheduled: bool,
+}
+
+impl Session {
+    /// Starts the worker. If there is none to start, that is told as a failure of no look.
+    pub fn start(events: Callback<Vec<Event>>) -> Self {
+        let state = Rc::new(RefCell::new(Inbox::default()));
+        let on_frame: Closure<dyn FnMut()> = {
+            let (state, events) = (Rc::clone(&state), events.clone());
+            Closure::new(move || {
+                let texts = {
+                    let mut state = state.borrow_mut();
+                    state.scheduled = false;
+                    std::mem::take(&mut state.texts)
+                };
+                let decoded: Vec<Event> = texts.iter().filter_map(|text| decode(text)).collect();
+                if !decoded.is_empty() {
+                    events.emit(decoded);
+                }
+            })
+        };
+        let worker = Worker::new(SCRIPT);
+        let on_message = {
+            let (state, worker) = (Rc::clone(&state), worker.clone().ok());
+            Closure::new(move |message: MessageEvent| {
+                let Some(text) = message.data().as_string() else { return };
+                let mut state = state.borrow_mut();
+                if !state.ready {
+                    state.ready = true;
+                    for command in std::mem::take(&mut state.outbox) {
+                        post(worker.as_ref(), &command);
+                    }
+                }
+                state.texts.push(text);
+                if !state.scheduled {
+                    state.scheduled = true;
+                    schedule(on_frame.as_ref().unchecked_ref());
+                }
+            })
+        };
+        let on_error = {
+            let (state, events) = (Rc::clone(&state), events.clone());
+            Closure::new(move |_| {
+                let ready = state.borrow().ready;
+                events.emit(vec![no_worker(ready)]);
+            })
+        };
+        match &worker {
+            Ok(worker) => {
+                worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+                worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+            }
+            Err(_) => events.emit(vec![no_worker(false)]),
+        }
+        Self { worker: worker.ok(), state, _on_message: on_message, _on_error: on_error }
+    }
+
+    /// Sends a command now, or as soon as the session listens.
+    pub fn send(&self, command: &Command) {
+        let text = encode(command);
+        let mut state = self.state.borrow_mut();
+        if state.ready {
+            post(self.worker.as_ref(), &text);
+        } else {
+            state.outbox.push(text);
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(worker) = &self.worker {
+            worker.set_onmessage(None);
+            worker.set_onerror(None);
+            worker.terminate();
+        }
+    }
+}
+
+fn post(worker: Option<&Worker>, text: &str) {
+    if let Some(worker) = worker {
+        // Text can always be cloned: this cannot fail.
+        let _ = worker.post_message(&JsValue::from_str(text));
+    }
+}
+
+/// Calls back before the next frame; a hidden page has none, so there after a while.
+fn schedule(callback: &js_sys::Function) {
+    let Some(window) = web_sys::window() else { return };
+    let hidden = window.document().is_some_and(|document| document.hidden());
+    let scheduled = if hidden {
+        window.set_timeout_with_callback_and_timeout_and_arguments_0(callback, HIDDEN_WAIT)
+    } else {
+        window.request_animation_frame(callback)
+    };
+    let _ = scheduled;
+}
+
+/// There is no session: it never came up, or it broke.
+fn no_worker(ready: bool) -> Event {
+    let text = if ready {
+        "The session worker of this page broke, which is a bug in Porthole. Reload the page to go on."
+    } else {
+        "This page could not run its session worker, which fetches and checks images. Reload the page; if that does not help, \
+         files beside it are missing, or this browser has no WebAssembly SIMD."
+    };
+    let failure = Failure {
+        kind: FailureKind::Other,
+        registry: None,
+        step: None,
+        layer: None,
+        text: text.to_owned(),
+        mismatch: None,
+        remedies: Vec::new(),
+    };
+    Event::Failure { look: 0, failure: Box::new(failure) }
+}

@@ -1,0 +1,68 @@
+//! The person's choices, kept in this browser: how a relay is used, and the theme. Never a password, never a reference.
+
+use crate::protocol::{RelayMode, RelaySettings};
+
+const RELAY_MODE: &str = "porthole.relay.mode";
+const RELAY_URL: &str = "porthole.relay.url";
+const THEME: &str = "porthole.theme";
+
+fn read(key: &str) -> Option<String> {
+    web_sys::window()?.local_storage().ok()??.get_item(key).ok()?
+}
+
+/// Keeps a value, or forgets it where it is empty. A browser may keep nothing at all; then the choice lasts as long as the page.
+fn write(key: &str, value: &str) {
+    let Some(Ok(Some(storage))) = web_sys::window().map(|window| window.local_storage()) else { return };
+    let _ = if value.is_empty() { storage.remove_item(key) } else { storage.set_item(key, value) };
+}
+
+/// The choice about relays.
+pub fn relay_settings() -> RelaySettings {
+    RelaySettings { mode: mode_of(&read(RELAY_MODE).unwrap_or_default()), url: read(RELAY_URL).unwrap_or_default() }
+}
+
+/// Keeps the choice about relays.
+pub fn keep_relay_settings(settings: &RelaySettings) {
+    write(RELAY_MODE, if settings.mode == RelayMode::Auto { "" } else { name_of(settings.mode) });
+    write(RELAY_URL, &settings.url);
+}
+
+/// The mode that a word names; `auto` is any other word.
+pub fn mode_of(word: &str) -> RelayMode {
+    match word {
+        "always" => RelayMode::Always,
+        "never" => RelayMode::Never,
+        _ => RelayMode::Auto,
+    }
+}
+
+/// The word that names a mode.
+pub fn name_of(mode: RelayMode) -> &'static str {
+    match mode {
+        RelayMode::Auto => "auto",
+        RelayMode::Always => "always",
+        RelayMode::Never => "never",
+    }
+}
+
+/// `light`, `dark`, or empty for the system's.
+pub fn theme() -> String {
+    read(THEME).unwrap_or_default()
+}
+
+/// Keeps the theme and puts it on the page.
+pub fn keep_theme(theme: &str) {
+    write(THEME, theme);
+    show_theme(theme);
+}
+
+/// Puts a theme on the page.
+pub fn show_theme(theme: &str) {
+    let Some(root) =
+        web_sys::window().and_then(|window| window.document()).and_then(|document| document.document_element())
+    else {
+        return;
+    };
+    let _ =
+        if theme.is_empty() { root.remove_attribute("data-theme") } else { root.set_attribute("data-theme", theme) };
+}

@@ -1,0 +1,114 @@
+//! One layer, from bytes to batches of entries and findings.
+
+use super::{send, send_batch, sink::Gather};
+use crate::protocol::layer::{Findings, Job, Report};
+use porthole_core::{
+    layer::{Expected, Finding, LayerReader, LayerReport, Progress},
+    limits::Limits,
+    media_type::MediaType,
+};
+
+/// A layer being read. Feed it with [`Scan::push`], then [`Scan::finish`] it.
+pub(super) struct Scan {
+    job: u32,
+    size: u64,
+    reader: LayerReader,
+    gather: Gather,
+    progress: Progress,
+    told: f64,
+    first: bool,
+}
+
+impl Scan {
+    /// A reader that expects what the job says; an error is a bug on the session's side.
+    pub(super) fn begin(job: &Job) -> Result<Self, String> {
+        let expected = Expected {
+            digest: Some(job.digest.parse().map_err(words)?),
+            size: Some(job.size),
+            diff_id: job.diff_id.as_deref().map(str::parse).transpose().map_err(words)?,
+            media_type: MediaType::parse(&job.media_type).ok(),
+        };
+        Ok(Self {
+            job: job.job,
+            size: job.size,
+            reader: LayerReader::new(expected, limits()),
+            gather: Gather::new(job.job),
+            progress: Progress::default(),
+            told: js_sys::Date::now(),
+            first: true,
+        })
+    }
+
+    /// Bytes of the blob read so far: where to go on after a break.
+    pub(super) fn offset(&self) -> u64 {
+        self.progress.compressed
+    }
+
+    /// Bytes of the blob that the descriptor promises.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The next bytes of the blob. `false`: more came than the descriptor promised, and no more are wanted.
+    pub(super) fn push(&mut self, chunk: &[u8]) -> bool {
+        self.progress = self.reader.push(chunk, &mut self.gather);
+        let now = js_sys::Date::now();
+        if self.first && self.progress.entries > 0 || self.gather.full() || now - self.told >= PULSE {
+            self.first = self.first && self.progress.entries == 0;
+            self.told = now;
+            self.gather.flush(send_batch);
+            send(&Report::Progress {
+                job: self.job,
+                compressed: self.progress.compressed,
+                uncompressed: self.progress.uncompressed,
+                entries: self.progress.entries,
+            });
+        }
+        !self.progress.overlong
+    }
+
+    /// The end of the blob: the last batch goes out, then these findings.
+    pub(super) fn finish(mut self) -> Findings {
+        let report = self.reader.finish(&mut self.gather);
+        self.gather.flush(send_batch);
+        findings(&report)
+    }
+}
+
+/// Milliseconds between two reports.
+const PULSE: f64 = 50.0;
+
+/// A tab has less memory than a machine.
+fn limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.window_bytes = 64 << 20;
+    limits
+}
+
+fn findings(report: &LayerReport) -> Findings {
+    let mismatch = report.findings.iter().find_map(|finding| match finding {
+        Finding::Digest { expected, got, .. } | Finding::DiffId { expected, got } => {
+            Some((expected.to_string(), got.to_string()))
+        }
+        Finding::Size { expected, got } => Some((format!("{expected} bytes"), format!("{got} bytes"))),
+        _ => None,
+    });
+    Findings {
+        verified: !report.findings.iter().any(breaks),
+        compressed: report.size,
+        uncompressed: report.uncompressed,
+        entries: report.entries,
+        ambiguous: report.ambiguous,
+        mismatch,
+        texts: report.findings.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// A wrong name for the right bytes is worth telling; the layer is what was promised all the same.
+fn breaks(finding: &Finding) -> bool {
+    !matches!(finding, Finding::Compression { .. })
+}
+
+fn words(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}

@@ -1,0 +1,26 @@
+//! The page: a window into any container image.
+//!
+//! Three kinds of thread share this crate, each a binary of its own. The *app* draws. One *session* worker owns the
+//! registry client, tokens, credentials and the file tree, and answers every query. *Layer* workers fetch a blob,
+//! verify it and scan it where its bytes are. They speak [`protocol`] and share no memory.
+
+// Workers.
+pub mod layer;
+pub mod protocol;
+pub mod session;
+pub mod task;
+pub mod transport;
+pub mod worker;
+
+// The page.
+pub mod app;
+pub mod components;
+pub mod hooks;
+pub mod mode;
+pub mod pages;
+pub mod pretty;
+pub mod route;
+pub mod shell;
+pub mod size;
+pub mod state;
+pub mod time;

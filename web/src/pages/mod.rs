@@ -1,0 +1,4 @@
+//! The two pages.
+
+pub mod inspect;
+pub mod start;

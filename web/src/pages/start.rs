@@ -1,0 +1,55 @@
+//! The first page: one input.
+
+use crate::components::{mark::Mark, topbar::ReferenceInput};
+use crate::protocol::RelayMode;
+use crate::route::Route;
+use crate::state::{Action, Dialog, SAMPLE, State};
+use std::rc::Rc;
+use yew::prelude::*;
+
+const EXAMPLES: [&str; 3] = ["debian:12", "nginx", "quay.io/prometheus/prometheus"];
+
+/// What a page needs.
+#[derive(Properties, PartialEq)]
+pub struct PageProps {
+    /// Everything known.
+    pub state: Rc<State>,
+    /// Takes actions.
+    pub dispatch: Callback<Action>,
+}
+
+/// The first page.
+#[component]
+pub fn Start(props: &PageProps) -> Html {
+    let dispatch = &props.dispatch;
+    let relayed = props.state.relay.is_some() && props.state.relay_settings.mode != RelayMode::Never;
+    let trust = if relayed {
+        "Every byte is checked in this tab. Nothing you open is sent to anyone but its registry and the relay you chose."
+    } else {
+        "Every byte is checked in this tab. Nothing you open is sent to anyone but its registry."
+    };
+    let examples =
+        EXAMPLES.iter().map(|reference| html! { <a href={Route::of(*reference).to_string()}>{ *reference }</a> });
+    html! {
+        <div class="start">
+            <button class="plain corner" id="settings-open" onclick={dispatch.reform(|_| Action::Dialog(Some(Dialog::Settings)))}>
+                { "Settings" }
+            </button>
+            <main>
+                <Mark size=56 />
+                <h1>{ "Look inside any container image" }</h1>
+                <p class="trust">{ trust }</p>
+                <ReferenceInput value="" focus=true on_look={dispatch.reform(Action::Look)} />
+                <nav class="examples" aria-label="Examples">
+                    { for examples }
+                    <button class="plain" id="sample" onclick={dispatch.reform(|_| Action::Look(SAMPLE.to_owned()))}>
+                        { "Try the sample, offline" }
+                    </button>
+                </nav>
+                if let Some(failure) = &props.state.failure {
+                    <div class="alert" role="alert" data-kind={failure.kind.as_str()}>{ &failure.text }</div>
+                }
+            </main>
+        </div>
+    }
+}

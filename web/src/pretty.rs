@@ -1,0 +1,166 @@
+//! JSON with line breaks for people. The text is not parsed into values and written again: every key, string and number stays as
+//! its author wrote it, in the same order, doubled keys included.
+
+/// A piece of indented JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// What it is.
+    pub kind: Kind,
+    /// Its text.
+    pub text: String,
+}
+
+/// What a piece is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Brackets, commas, colons and white space.
+    Punctuation,
+    /// A string before a colon.
+    Key,
+    /// Any other string.
+    Text,
+    /// A number, `true`, `false` or `null`.
+    Literal,
+}
+
+/// Levels of indentation that are drawn; deeper ones stay at the last.
+const DEPTH: usize = 40;
+
+/// The pieces of a JSON text. Whatever it is, all of it comes out: text that is no JSON is merely laid out oddly.
+pub fn pretty(json: &str) -> Vec<Token> {
+    let mut writer = Writer::default();
+    let mut depth = 0_usize;
+    let mut rest = json;
+    while let Some(first) = rest.chars().next() {
+        let length = match first {
+            '"' => string_length(rest),
+            _ if is_punctuation(first) || first.is_ascii_whitespace() => first.len_utf8(),
+            _ => rest.find(|c: char| is_punctuation(c) || c.is_ascii_whitespace() || c == '"').unwrap_or(rest.len()),
+        };
+        let (token, after) = rest.split_at(length);
+        rest = after;
+        let next = || after.trim_ascii_start().chars().next();
+        match first {
+            '{' | '[' => {
+                writer.push(Kind::Punctuation, token);
+                if !matches!(next(), Some('}' | ']')) {
+                    depth += 1;
+                    writer.line(depth);
+                }
+            }
+            '}' | ']' => {
+                if !writer.after_open() {
+                    depth = depth.saturating_sub(1);
+                    writer.line(depth);
+                }
+                writer.push(Kind::Punctuation, token);
+            }
+            ',' => {
+                writer.push(Kind::Punctuation, token);
+                writer.line(depth);
+            }
+            ':' => writer.push(Kind::Punctuation, ": "),
+            '"' if next() == Some(':') => writer.push(Kind::Key, &visible(token)),
+            '"' => writer.push(Kind::Text, &visible(token)),
+            _ if first.is_ascii_whitespace() => {}
+            _ => writer.push(Kind::Literal, &visible(token)),
+        }
+    }
+    writer.tokens
+}
+
+fn is_punctuation(character: char) -> bool {
+    matches!(character, '{' | '}' | '[' | ']' | ',' | ':')
+}
+
+/// Bytes of the string at the beginning of a text, quotes included; the whole text if it has no end.
+fn string_length(text: &str) -> usize {
+    let mut escaped = false;
+    for (index, byte) in text.bytes().enumerate().skip(1) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return index + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// Characters that would show as nothing, or turn the text around them, as JSON's own escapes.
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        let code = u32::from(character);
+        let hidden = character.is_control()
+            || matches!(code, 0xad | 0x61c | 0x180e | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff);
+        if hidden {
+            shown.push_str(&format!("\\u{code:04x}"));
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+#[derive(Default)]
+struct Writer {
+    tokens: Vec<Token>,
+}
+
+impl Writer {
+    fn push(&mut self, kind: Kind, text: &str) {
+        match self.tokens.last_mut() {
+            Some(last) if last.kind == kind && kind == Kind::Punctuation => last.text.push_str(text),
+            _ => self.tokens.push(Token { kind, text: text.to_owned() }),
+        }
+    }
+
+    fn line(&mut self, depth: usize) {
+        let mut text = String::from("\n");
+        text.extend(std::iter::repeat_n("  ", depth.min(DEPTH)));
+        self.push(Kind::Punctuation, &text);
+    }
+
+    fn after_open(&self) -> bool {
+        self.tokens.last().is_some_and(|last| last.kind == Kind::Punctuation && last.text.ends_with(['{', '[']))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(json: &str) -> String {
+        pretty(json).into_iter().map(|token| token.text).collect()
+    }
+
+    #[test]
+    fn laid_out() {
+        let json = r#"{"a":[1,{"b":"c:{\"}"}],"a":{ },"e":[ ],"n":1.0e+2}"#;
+        let expected = "{\n  \"a\": [\n    1,\n    {\n      \"b\": \"c:{\\\"}\"\n    }\n  ],\n  \"a\": {},\n  \"e\": [],\n  \"n\": 1.0e+2\n}";
+        assert_eq!(text(json), expected);
+        assert_eq!(text(expected), expected);
+    }
+
+    #[test]
+    fn kinds() {
+        let kinds: Vec<Kind> = pretty(r#"{"k" : "v", "n": true}"#).into_iter().map(|token| token.kind).collect();
+        use Kind::{Key, Literal, Punctuation, Text};
+        assert_eq!(kinds, [Punctuation, Key, Punctuation, Text, Punctuation, Key, Punctuation, Literal, Punctuation]);
+    }
+
+    #[test]
+    fn anything_comes_out_whole() {
+        for json in ["", "é", "\"open", "}}]]", "{\"a\\", "[[[[", "not json at all", "\"\\"] {
+            let squeezed = |text: &str| text.replace([' ', '\n'], "");
+            assert_eq!(squeezed(&text(json)), squeezed(json), "{json:?}");
+        }
+        assert!(text(&"[".repeat(100_000)).len() < 100_000 * 90);
+    }
+
+    #[test]
+    fn nothing_is_hidden() {
+        assert_eq!(text("\"a\u{202e}b\u{1b}\""), r#""a\u202eb\u001b""#);
+    }
+}

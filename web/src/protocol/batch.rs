@@ -1,0 +1,301 @@
+//! Batches of entries, as compact bytes.
+//!
+//! A batch starts with the number of its job, four bytes, little-endian. Each entry follows with its path as the number
+//! of bytes shared with the path before it and the bytes that differ; numbers are LEB128, signed ones zigzag. Both
+//! sides are of one build, so there is no version; still nothing in a batch can make the reader panic or overrun.
+
+use porthole_core::tar::{Ambiguity, Entry, Kind};
+
+/// Collects entries.
+#[derive(Debug, Default)]
+pub struct Writer {
+    bytes: Vec<u8>,
+    path: Vec<u8>,
+    entries: u32,
+}
+
+impl Writer {
+    /// An empty batch of a job.
+    pub fn new(job: u32) -> Self {
+        let mut writer = Self::default();
+        writer.clear(job);
+        writer
+    }
+
+    /// Begins again, keeping the allocation.
+    pub fn clear(&mut self, job: u32) {
+        self.bytes.clear();
+        self.path.clear();
+        self.entries = 0;
+        self.bytes.extend_from_slice(&job.to_le_bytes());
+    }
+
+    /// Adds an entry.
+    pub fn push(&mut self, entry: &Entry) {
+        let shared = entry.path.iter().zip(&self.path).take_while(|(a, b)| a == b).count();
+        self.number(shared as u64);
+        self.text(&entry.path[shared..]);
+        self.path.truncate(shared);
+        self.path.extend_from_slice(&entry.path[shared..]);
+        self.bytes.extend_from_slice(&[kind_code(entry.kind), entry.typeflag]);
+        self.text(&entry.link);
+        self.number(entry.size);
+        for value in [entry.mode, entry.uid, entry.gid, entry.mtime, entry.major, entry.minor] {
+            self.number((value << 1 ^ value >> 63) as u64);
+        }
+        self.number(entry.mtime_nsec.into());
+        self.number(entry.offset);
+        self.number(entry.xattrs.len() as u64);
+        for (name, value) in &entry.xattrs {
+            self.text(name);
+            self.text(value);
+        }
+        self.bytes.push(entry.ambiguous.map_or(0, ambiguity_code));
+        self.entries += 1;
+    }
+
+    /// Entries so far.
+    pub fn entries(&self) -> u32 {
+        self.entries
+    }
+
+    /// The batch.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn number(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.bytes.push(value as u8);
+    }
+
+    fn text(&mut self, text: &[u8]) {
+        self.number(text.len() as u64);
+        self.bytes.extend_from_slice(text);
+    }
+}
+
+/// The job of a batch.
+pub fn job(batch: &[u8]) -> Option<u32> {
+    batch.first_chunk().copied().map(u32::from_le_bytes)
+}
+
+/// Reads the entries of a batch; ends early where the batch makes no sense.
+#[derive(Debug)]
+pub struct Reader {
+    bytes: Vec<u8>,
+    at: usize,
+    path: Vec<u8>,
+}
+
+impl Reader {
+    /// Reads this batch.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, at: size_of::<u32>(), path: Vec::new() }
+    }
+
+    fn entry(&mut self) -> Option<Entry> {
+        let shared = usize::try_from(self.number()?).ok()?;
+        if shared > self.path.len() {
+            return None;
+        }
+        self.path.truncate(shared);
+        let rest = self.range()?;
+        self.path.extend_from_slice(&self.bytes[rest]);
+        let kind = kind_of(self.byte()?)?;
+        let typeflag = self.byte()?;
+        let link = self.text()?;
+        let size = self.number()?;
+        let [mode, uid, gid, mtime, major, minor] =
+            [self.signed()?, self.signed()?, self.signed()?, self.signed()?, self.signed()?, self.signed()?];
+        let mtime_nsec = u32::try_from(self.number()?).ok()?;
+        let offset = self.number()?;
+        let mut xattrs = Vec::new();
+        for _ in 0..self.number()? {
+            xattrs.push((self.text()?, self.text()?));
+        }
+        let ambiguous = match self.byte()? {
+            0 => None,
+            code => Some(ambiguity_of(code)?),
+        };
+        let path = self.path.clone();
+        Some(Entry {
+            path,
+            kind,
+            typeflag,
+            link,
+            size,
+            mode,
+            uid,
+            gid,
+            mtime,
+            mtime_nsec,
+            major,
+            minor,
+            xattrs,
+            offset,
+            ambiguous,
+        })
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        let byte = *self.bytes.get(self.at)?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    fn signed(&mut self) -> Option<i64> {
+        let value = self.number()?;
+        Some((value >> 1) as i64 ^ -((value & 1) as i64))
+    }
+
+    fn range(&mut self) -> Option<std::ops::Range<usize>> {
+        let length = usize::try_from(self.number()?).ok()?;
+        let end = self.at.checked_add(length).filter(|&end| end <= self.bytes.len())?;
+        let range = self.at..end;
+        self.at = end;
+        Some(range)
+    }
+
+    fn text(&mut self) -> Option<Vec<u8>> {
+        let range = self.range()?;
+        Some(self.bytes[range].to_vec())
+    }
+}
+
+impl Iterator for Reader {
+    type Item = Entry;
+
+    fn next(&mut self) -> Option<Entry> {
+        if self.at >= self.bytes.len() {
+            return None;
+        }
+        let entry = self.entry();
+        if entry.is_none() {
+            self.at = self.bytes.len();
+        }
+        entry
+    }
+}
+
+const KINDS: [Kind; 9] = [
+    Kind::File,
+    Kind::Directory,
+    Kind::Symlink,
+    Kind::Hardlink,
+    Kind::Char,
+    Kind::Block,
+    Kind::Fifo,
+    Kind::Global,
+    Kind::Other,
+];
+
+fn kind_code(kind: Kind) -> u8 {
+    KINDS.iter().position(|&known| known == kind).unwrap_or(KINDS.len() - 1) as u8
+}
+
+fn kind_of(code: u8) -> Option<Kind> {
+    KINDS.get(usize::from(code)).copied()
+}
+
+/// 1 and up; 0 means none.
+fn ambiguity_code(ambiguity: Ambiguity) -> u8 {
+    Ambiguity::ALL.iter().position(|&known| known == ambiguity).map_or(0, |at| at as u8 + 1)
+}
+
+fn ambiguity_of(code: u8) -> Option<Ambiguity> {
+    Ambiguity::ALL.get(usize::from(code).checked_sub(1)?).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(path: &str, kind: Kind) -> Entry {
+        Entry {
+            path: path.into(),
+            kind,
+            typeflag: b'0',
+            link: Vec::new(),
+            size: 0,
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+            mtime: 0,
+            mtime_nsec: 0,
+            major: 0,
+            minor: 0,
+            xattrs: Vec::new(),
+            offset: 512,
+            ambiguous: None,
+        }
+    }
+
+    fn sample() -> Vec<Entry> {
+        vec![
+            entry("usr/", Kind::Directory),
+            Entry { size: u64::MAX, mtime: -1, mtime_nsec: 999_999_999, ..entry("usr/lib/libc.so.6", Kind::File) },
+            Entry {
+                link: b"libc.so.6\xff".into(),
+                uid: i64::MIN,
+                gid: i64::MAX,
+                ..entry("usr/lib/libc.so", Kind::Symlink)
+            },
+            Entry { xattrs: vec![(b"user.a".into(), vec![0; 300])], ..entry("usr/lib/libc.so", Kind::File) },
+            Entry { ambiguous: Some(Ambiguity::ALL[0]), major: 8, minor: 1, ..entry("dev/sda", Kind::Block) },
+            entry("", Kind::Other),
+        ]
+    }
+
+    #[test]
+    fn entries_survive_the_trip() {
+        let mut writer = Writer::new(7);
+        for entry in sample() {
+            writer.push(&entry);
+        }
+        assert_eq!(writer.entries(), 6);
+        assert_eq!(job(writer.bytes()), Some(7));
+        assert_eq!(Reader::new(writer.bytes().to_vec()).collect::<Vec<_>>(), sample());
+    }
+
+    #[test]
+    fn a_cleared_writer_starts_anew() {
+        let mut writer = Writer::new(7);
+        writer.push(&entry("usr/lib", Kind::Directory));
+        writer.clear(8);
+        writer.push(&entry("usr/bin", Kind::Directory));
+        assert_eq!(job(writer.bytes()), Some(8));
+        assert_eq!(Reader::new(writer.bytes().to_vec()).collect::<Vec<_>>(), [entry("usr/bin", Kind::Directory)]);
+    }
+
+    #[test]
+    fn cut_or_bent_batches_end_early() {
+        let mut writer = Writer::new(7);
+        for entry in sample() {
+            writer.push(&entry);
+        }
+        for cut in 0..writer.bytes().len() {
+            assert!(Reader::new(writer.bytes()[..cut].to_vec()).count() <= 6);
+        }
+        for at in 0..writer.bytes().len() {
+            let mut bent = writer.bytes().to_vec();
+            bent[at] ^= 0xff;
+            assert!(Reader::new(bent).count() <= writer.bytes().len());
+        }
+    }
+}

@@ -1,0 +1,474 @@
+//! From the session to the app.
+
+use super::{Row, Rows};
+use serde::{Deserialize, Serialize};
+
+/// From the session to the app.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// The session listens. Sent once, without being asked.
+    Ready,
+    /// Whether a relay serves this page: after `Start`, and after `SetRelay`.
+    Relay {
+        /// Base URL of the relay in use; `None`: there is none.
+        url: Option<String>,
+        /// It serves this page, so its address need not be typed.
+        same_origin: bool,
+    },
+    /// How the registry of this look is reached; sent again when it changes.
+    Connection {
+        /// Number of the look.
+        look: u32,
+        /// Logical registry.
+        registry: String,
+        /// How it is reached.
+        route: Route,
+        /// Why.
+        reason: RouteReason,
+    },
+    /// The whole chain of proof, whenever a link of it changes.
+    Chain {
+        /// Number of the look.
+        look: u32,
+        /// The chain.
+        chain: Chain,
+    },
+    /// The platforms of an index, as soon as it is read.
+    Platforms {
+        /// Number of the look.
+        look: u32,
+        /// Those that a person may choose.
+        available: Vec<String>,
+        /// The chosen one; `None`: none fits.
+        chosen: Option<String>,
+    },
+    /// Manifest and config are verified: everything but the files.
+    Image {
+        /// Number of the look.
+        look: u32,
+        /// The image.
+        image: Box<ImageSummary>,
+    },
+    /// Progress of the layers that changed, at most about ten times a second.
+    Layers {
+        /// Number of the look.
+        look: u32,
+        /// Those that changed.
+        layers: Vec<LayerProgress>,
+        /// The three sizes.
+        sizes: Sizes,
+        /// Bytes received in this look, documents and layers.
+        fetched: u64,
+    },
+    /// Every layer is verified, wrong or failed; the rows sent after this are the last.
+    Settled {
+        /// Number of the look.
+        look: u32,
+    },
+    /// Rows of the window asked for last, and again whenever they change.
+    Rows {
+        /// Number of the look.
+        look: u32,
+        /// The window.
+        window: Rows,
+    },
+    /// Answer to `Select`, and again when the selected row changes.
+    Selected {
+        /// Number of the look.
+        look: u32,
+        /// What is selected; `None`: the path is not in this view (yet).
+        selection: Option<Box<Selection>>,
+    },
+    /// Something went wrong. A failure with a `layer` leaves the others going; any other ends the look.
+    Failure {
+        /// Number of the look; 0 if it belongs to none.
+        look: u32,
+        /// What.
+        failure: Box<Failure>,
+    },
+    /// May a password go through a relay that is not on this machine? Answered with `AllowRelayPassword`, then `Retry`.
+    AskRelayPassword {
+        /// Number of the look.
+        look: u32,
+        /// Logical registry whose password is meant.
+        registry: String,
+        /// Base URL of the relay.
+        relay: String,
+    },
+}
+
+/// How a registry is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Route {
+    /// Straight to the registry.
+    Direct,
+    /// Through the relay.
+    Relay,
+    /// Neither: the image is part of the page.
+    Page,
+}
+
+/// Why a registry is reached this way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RouteReason {
+    /// Direct is what is tried first.
+    First,
+    /// The person said always or never.
+    Chosen,
+    /// This registry is known to send no CORS headers.
+    KnownWithoutCors,
+    /// The registry answered, but does not let this page read it.
+    NoCors,
+    /// The registry refuses the preflight of an authorised request.
+    Preflight,
+    /// The registry could not be reached from here.
+    Unreachable,
+    /// The image ships inside the page, or inside the relay.
+    Local,
+}
+
+/// The chain of proof: what was asked for, down to the files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chain {
+    /// In order; a chain without an index has no such link.
+    pub links: Vec<Link>,
+    /// Wrong if any link is; verified if all are.
+    pub state: LinkState,
+}
+
+/// One link of the chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Which.
+    pub step: Step,
+    /// How far.
+    pub state: LinkState,
+    /// Digest of this document; none for layers, the digest that the tag named for a tag.
+    pub digest: Option<String>,
+    /// The tag, or the media type of a document.
+    pub label: String,
+    /// Where wrong: what was expected and what came.
+    pub mismatch: Option<(String, String)>,
+    /// For layers: how many are verified, and of how many.
+    pub count: Option<(u32, u32)>,
+}
+
+/// Steps from a tag to the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// The tag, or the digest that was asked for.
+    Tag,
+    /// Index or manifest list.
+    Index,
+    /// Image manifest.
+    Manifest,
+    /// Image config.
+    Config,
+    /// All layers.
+    Layers,
+}
+
+impl Step {
+    /// The word of `data-step`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tag => "tag",
+            Self::Index => "index",
+            Self::Manifest => "manifest",
+            Self::Config => "config",
+            Self::Layers => "layers",
+        }
+    }
+}
+
+/// How far a link is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkState {
+    /// Not begun.
+    #[default]
+    Waiting,
+    /// Begun.
+    Progress,
+    /// Done, and its bytes are what the link before promised.
+    Verified,
+    /// Not what was promised, or not to be had.
+    Wrong,
+}
+
+impl LinkState {
+    /// The word of `data-state`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Progress => "progress",
+            Self::Verified => "verified",
+            Self::Wrong => "wrong",
+        }
+    }
+}
+
+/// What is known once manifest and config are verified.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageSummary {
+    /// Canonical form of the reference.
+    pub reference: String,
+    /// Short form, as Docker prints it.
+    pub familiar: String,
+    /// Logical registry.
+    pub registry: String,
+    /// Repository.
+    pub repository: String,
+    /// Tag, if there was one.
+    pub tag: Option<String>,
+    /// The reference pinned to the digest of what it named (the index, if there is one): for links.
+    pub pinned: String,
+    /// Chosen platform, by the index or by the config.
+    pub platform: Option<String>,
+    /// Platforms to choose from; empty without an index.
+    pub platforms: Vec<String>,
+    /// Layers, bottom first.
+    pub layers: Vec<Layer>,
+    /// History as the config tells it, oldest first.
+    pub history: Vec<HistoryEntry>,
+    /// Facts of the config as name and value, in a fixed order: only those that are set.
+    pub config: Vec<(String, Vec<String>)>,
+    /// RFC 3339.
+    pub created: Option<String>,
+    /// Index (if any), manifest, config: bytes as served, as text.
+    pub documents: Vec<Document>,
+    /// Sum of the blob sizes of the layers.
+    pub download: u64,
+}
+
+/// A document of the chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Document {
+    /// Which.
+    pub step: Step,
+    /// Digest of its bytes.
+    pub digest: String,
+    /// Media type.
+    pub media_type: String,
+    /// Its bytes as text.
+    pub text: String,
+}
+
+/// A layer as the manifest, config and history describe it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layer {
+    /// 0 = bottom.
+    pub index: u32,
+    /// Digest of the blob.
+    pub digest: String,
+    /// Digest of the unpacked tar.
+    pub diff_id: Option<String>,
+    /// Bytes of the blob.
+    pub size: u64,
+    /// Media type.
+    pub media_type: String,
+    /// What made it.
+    pub instruction: Option<Instruction>,
+}
+
+/// A line of a Dockerfile, cleaned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instruction {
+    /// `RUN`, `COPY` …; empty if unknown.
+    pub keyword: String,
+    /// The rest.
+    pub arguments: String,
+    /// As the config has it.
+    pub created_by: String,
+}
+
+/// One entry of the config's history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    /// RFC 3339.
+    pub created: Option<String>,
+    /// What was done.
+    pub instruction: Option<Instruction>,
+    /// Layer that it made; `None`: it made none.
+    pub layer: Option<u32>,
+    /// Free text.
+    pub comment: Option<String>,
+}
+
+/// How far a layer is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerProgress {
+    /// 0 = bottom.
+    pub index: u32,
+    /// State.
+    pub state: LayerState,
+    /// Bytes of the blob read.
+    pub compressed: u64,
+    /// Bytes of the blob there are.
+    pub total: u64,
+    /// Bytes of the tar read.
+    pub uncompressed: u64,
+    /// Entries read.
+    pub entries: u64,
+    /// Paths that it adds.
+    pub added: u64,
+    /// Paths that it writes again.
+    pub modified: u64,
+    /// Paths that it removes.
+    pub removed: u64,
+    /// Entries that well-known readers list differently.
+    pub ambiguous: u64,
+    /// What is wrong, worst first, in words.
+    pub findings: Vec<String>,
+}
+
+/// State of a layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LayerState {
+    /// Not begun.
+    #[default]
+    Waiting,
+    /// Its bytes arrive.
+    Progress,
+    /// Digest, size and diff_id are as promised.
+    Verified,
+    /// They are not, or it could not be had: none of its files are shown.
+    Wrong,
+}
+
+impl LayerState {
+    /// The word of `data-state`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Progress => "progress",
+            Self::Verified => "verified",
+            Self::Wrong => "wrong",
+        }
+    }
+}
+
+/// The three sizes, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sizes {
+    /// Blobs of all layers.
+    pub download: u64,
+    /// Tars of all layers, as far as read.
+    pub unpacked: u64,
+    /// Files of the merged tree.
+    pub visible: u64,
+    /// `unpacked` and `visible` are final.
+    pub complete: bool,
+}
+
+/// The selected path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Selection {
+    /// Its row.
+    pub row: Row,
+    /// Index in the list; `None`: a filter hides it.
+    pub index: Option<u64>,
+}
+
+/// What went wrong, and what a person can do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Kind, for `data-kind`.
+    pub kind: FailureKind,
+    /// Logical registry, for `data-host`.
+    pub registry: Option<String>,
+    /// Step that failed.
+    pub step: Option<Step>,
+    /// Layer that failed; the others go on.
+    pub layer: Option<u32>,
+    /// Who, what, why: one or two sentences.
+    pub text: String,
+    /// What was expected and what came.
+    pub mismatch: Option<(String, String)>,
+    /// What to do, best first.
+    pub remedies: Vec<Remedy>,
+}
+
+/// Kinds of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// 401 or 403.
+    Unauthorized,
+    /// 404.
+    NotFound,
+    /// The registry is there, but does not let a page read it.
+    NoCors,
+    /// Nothing answers there.
+    DeadHost,
+    /// The registry refuses preflights, so a page cannot sign in.
+    Preflight,
+    /// Bytes are not what a digest, a size or a diff_id promised.
+    Digest,
+    /// The index has no such platform.
+    Platform,
+    /// 429.
+    RateLimited,
+    /// What was typed is no reference.
+    Reference,
+    /// Anything else.
+    Other,
+}
+
+impl FailureKind {
+    /// The word of `data-kind`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unauthorized => "unauthorized",
+            Self::NotFound => "not-found",
+            Self::NoCors => "no-cors",
+            Self::DeadHost => "dead-host",
+            Self::Preflight => "preflight",
+            Self::Digest => "digest",
+            Self::Platform => "platform",
+            Self::RateLimited => "rate-limited",
+            Self::Reference => "reference",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// What a person can do about a failure: buttons, or words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "remedy", rename_all = "kebab-case")]
+pub enum Remedy {
+    /// Send `UseRelay`, then `Retry`; without a relay (see [`Event::Relay`]) open the settings or say how to start one.
+    UseRelay {
+        /// Logical registry.
+        registry: String,
+        /// A relay is known.
+        available: bool,
+    },
+    /// Open the sign-in dialog for this registry.
+    SignIn {
+        /// Logical registry.
+        registry: String,
+        /// Credentials were sent and refused.
+        refused: bool,
+    },
+    /// Send `Retry`.
+    Retry {
+        /// Seconds to wait before, if the registry said so.
+        after: Option<u64>,
+    },
+    /// Choose one of these and look again.
+    ChoosePlatform {
+        /// To choose from.
+        available: Vec<String>,
+    },
+    /// Words.
+    Text {
+        /// The words.
+        text: String,
+    },
+}

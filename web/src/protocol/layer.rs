@@ -1,0 +1,140 @@
+//! Between the session and its layer workers.
+//!
+//! Orders and reports travel as one JSON string each; a batch of entries as one transferred `ArrayBuffer` (see
+//! [`super::batch`]); the bytes of a blob that is part of the page as a pair of order and `ArrayBuffer`. A worker sends
+//! [`Report::Ready`] first; what is sent to it earlier is lost.
+
+use super::FailureKind;
+use serde::{Deserialize, Serialize};
+
+/// From the session to a layer worker, which does one job at a time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "kebab-case")]
+pub enum Order {
+    /// Fetch, verify and scan a layer.
+    Scan(Box<Job>),
+    /// The answer to [`Report::Stuck`]: try again with this.
+    Request {
+        /// Number of the job.
+        job: u32,
+        /// With fresh authorization.
+        request: Request,
+    },
+    /// Drop a job. Nothing is reported of it any more.
+    Cancel {
+        /// Number of the job.
+        job: u32,
+    },
+}
+
+/// One layer to read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// Number of the job, never used twice.
+    pub job: u32,
+    /// Where the blob is; `None`: its bytes come with this order.
+    pub request: Option<Request>,
+    /// Digest of the blob.
+    pub digest: String,
+    /// Bytes of the blob.
+    pub size: u64,
+    /// Digest of the unpacked tar, if the config names one.
+    pub diff_id: Option<String>,
+    /// Declared media type.
+    pub media_type: String,
+}
+
+/// A GET that is ready to send.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// Absolute.
+    pub url: String,
+    /// Names and values; may hold a token, so it is never printed.
+    pub headers: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Request").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// From a layer worker to the session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "report", rename_all = "kebab-case")]
+pub enum Report {
+    /// The worker listens.
+    Ready,
+    /// The registry wants other authorization, or does not let a page read the blob; the worker waits for
+    /// [`Order::Request`] and will go on where it stopped.
+    Stuck {
+        /// Number of the job.
+        job: u32,
+        /// Why.
+        kind: FailureKind,
+    },
+    /// How far the job is; the entries up to here were sent before.
+    Progress {
+        /// Number of the job.
+        job: u32,
+        /// Bytes of the blob.
+        compressed: u64,
+        /// Bytes of the tar.
+        uncompressed: u64,
+        /// Entries.
+        entries: u64,
+    },
+    /// The blob was read to its end.
+    Done {
+        /// Number of the job.
+        job: u32,
+        /// What was found.
+        findings: Findings,
+    },
+    /// The blob could not be read to its end.
+    Failed {
+        /// Number of the job.
+        job: u32,
+        /// Kind.
+        kind: FailureKind,
+        /// In words.
+        text: String,
+    },
+    /// The worker met a bug of ours and is not to be used again.
+    Panicked {
+        /// Where and what.
+        text: String,
+    },
+}
+
+impl Report {
+    /// The job that this is about.
+    pub fn job(&self) -> Option<u32> {
+        match self {
+            Self::Stuck { job, .. }
+            | Self::Progress { job, .. }
+            | Self::Done { job, .. }
+            | Self::Failed { job, .. } => Some(*job),
+            Self::Ready | Self::Panicked { .. } => None,
+        }
+    }
+}
+
+/// What was found at the end of a layer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Findings {
+    /// Digest, size and diff_id are all as promised, and nothing else is wrong.
+    pub verified: bool,
+    /// Bytes of the blob.
+    pub compressed: u64,
+    /// Bytes of the tar.
+    pub uncompressed: u64,
+    /// Entries.
+    pub entries: u64,
+    /// Entries that well-known readers list differently.
+    pub ambiguous: u64,
+    /// The first digest or size that differs: what was expected and what came.
+    pub mismatch: Option<(String, String)>,
+    /// In words, worst first.
+    pub texts: Vec<String>,
+}

@@ -1,0 +1,155 @@
+//! What crosses between the threads of the page: twins of the core's values, converted by hand.
+//!
+//! App and session exchange [`Command`]s and [`Event`]s, each as one JSON string in one `postMessage`. The app waits
+//! for [`Event::Ready`] before it sends anything: a message that arrives while a worker still compiles is lost.
+
+pub mod batch;
+mod event;
+pub mod layer;
+mod view;
+
+pub use event::{
+    Chain, Document, Event, Failure, FailureKind, HistoryEntry, ImageSummary, Instruction, Layer, LayerProgress,
+    LayerState, Link, LinkState, Remedy, Route, RouteReason, Selection, Sizes, Step,
+};
+pub use view::{Change, Changes, Kind, Mode, Row, Rows, Sort, View};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::fmt;
+
+/// From the app to the session.
+///
+/// `look` is a number that the app chooses, greater for every new look; the session repeats it on every event that
+/// belongs to that look, so that late answers can be told from current ones.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case")]
+pub enum Command {
+    /// First of all: settings, and the page's base URL (`document.baseURI`), beside which `relay.json` may be.
+    Start {
+        /// `document.baseURI`.
+        base: String,
+        /// What the person chose about relays.
+        relay: RelaySettings,
+    },
+    /// Look inside an image. Ends the look before it.
+    Look {
+        /// Number of the look.
+        look: u32,
+        /// As typed; the session parses it.
+        reference: String,
+        /// `os/architecture[/variant]` as chosen; `None` lets the session choose.
+        platform: Option<String>,
+        /// View to begin with. `layer` may name a layer by digest where its number is not known yet.
+        view: View,
+        /// Escaped path to select and reveal as soon as it is known.
+        path: Option<String>,
+    },
+    /// Stop whatever goes on.
+    Cancel,
+    /// Do the last look again, with everything learned since (credentials, relay).
+    Retry {
+        /// Number of the new look.
+        look: u32,
+    },
+    /// The window of rows on the screen. Answered at once with [`Event::Rows`], and again whenever they change.
+    Rows {
+        /// First row.
+        from: u64,
+        /// One past the last row.
+        to: u64,
+    },
+    /// Another mode, layer, order or filter.
+    SetView {
+        /// The whole new view.
+        view: View,
+    },
+    /// Show what a directory holds.
+    Expand {
+        /// Escaped path.
+        path: String,
+    },
+    /// Hide what a directory holds.
+    Collapse {
+        /// Escaped path.
+        path: String,
+    },
+    /// Expand every directory.
+    ExpandAll,
+    /// Collapse every directory.
+    CollapseAll,
+    /// Select a path and expand its parents, or select nothing. Answered with [`Event::Selected`].
+    Select {
+        /// Escaped path.
+        path: Option<String>,
+    },
+    /// Credentials typed by the person; they stay in the session's memory. Does not look again: send `Retry`.
+    SignIn {
+        /// Logical registry.
+        registry: String,
+        /// User name.
+        username: String,
+        /// Password or token.
+        password: Secret,
+    },
+    /// Answer to [`Event::AskRelayPassword`].
+    AllowRelayPassword {
+        /// Logical registry whose credentials are meant.
+        registry: String,
+        /// May they go through the relay?
+        allow: bool,
+    },
+    /// Another choice about relays. Does not look again: send `Retry`.
+    SetRelay {
+        /// The whole choice.
+        relay: RelaySettings,
+    },
+    /// Use the relay for this registry from now on. Does not look again: send `Retry`.
+    UseRelay {
+        /// Logical registry.
+        registry: String,
+    },
+}
+
+/// Text that is never printed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// What the person chose about relays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RelaySettings {
+    /// When to use a relay.
+    pub mode: RelayMode,
+    /// Base URL typed by the person; empty: the relay that serves this page, if one does.
+    pub url: String,
+}
+
+/// When to use a relay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RelayMode {
+    /// Where a registry does not let a page read it.
+    #[default]
+    Auto,
+    /// For every registry.
+    Always,
+    /// For none.
+    Never,
+}
+
+/// The JSON of a command or event.
+pub fn encode(message: &impl Serialize) -> String {
+    serde_json::to_string(message).unwrap_or_default()
+}
+
+/// A command or event from its JSON; `None` is a bug on the other side, or an old worker beside a new page.
+pub fn decode<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_str(text).ok()
+}

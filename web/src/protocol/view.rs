@@ -1,0 +1,202 @@
+//! Views and rows.
+
+use serde::{Deserialize, Serialize};
+
+/// What to list and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct View {
+    /// Which files.
+    pub mode: Mode,
+    /// Layer that `UpTo` and `Only` speak of: 0 = bottom. The top layer if absent.
+    pub layer: Option<u32>,
+    /// The same by blob digest, for a link that is opened before the image is known. `layer` wins.
+    pub layer_digest: Option<String>,
+    /// Order of siblings.
+    pub sort: Sort,
+    /// Text that a path must contain, case ignored; empty shows everything. Parents of what fits are shown too.
+    pub filter: String,
+    /// Changes to show.
+    pub changes: Changes,
+}
+
+/// Which files a view shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// All layers stacked.
+    #[default]
+    Merged,
+    /// Layers up to one.
+    #[serde(rename = "upto")]
+    UpTo,
+    /// What one layer wrote and removed.
+    Only,
+    /// Deleted or overwritten by a later layer, but still in the image.
+    Deleted,
+}
+
+/// Order of siblings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sort {
+    /// By the bytes of the name.
+    #[default]
+    Name,
+    /// Biggest first; a directory by what it holds.
+    Size,
+}
+
+/// The A, M and D toggles. All on shows unchanged rows too; with any off, only files with a change that is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Changes {
+    /// Added.
+    pub added: bool,
+    /// Modified.
+    pub modified: bool,
+    /// Removed.
+    pub removed: bool,
+}
+
+impl Default for Changes {
+    fn default() -> Self {
+        Self { added: true, modified: true, removed: true }
+    }
+}
+
+impl Changes {
+    /// Nothing is hidden.
+    pub fn all(self) -> bool {
+        self.added && self.modified && self.removed
+    }
+}
+
+/// A window of the flattened tree.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rows {
+    /// Index of the first row sent.
+    pub from: u64,
+    /// Rows `from..from + rows.len()`, fewer than asked for at the end of the list.
+    pub rows: Vec<Row>,
+    /// Rows in the whole list.
+    pub total: u64,
+    /// No layer will add or remove rows any more.
+    pub complete: bool,
+    /// Largest `total` of a row directly below the root: the scale of the bars.
+    pub largest: u64,
+    /// Bytes of all files that the view shows, filter aside.
+    pub visible: u64,
+    /// Greater whenever the list changed.
+    pub revision: u64,
+}
+
+/// One line of the list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// Escaped path, no leading slash.
+    pub path: String,
+    /// Escaped last component.
+    pub name: String,
+    /// 0 = directly below the root.
+    pub depth: u32,
+    /// What it is.
+    pub kind: Kind,
+    /// Logical bytes of a file, else 0.
+    pub size: u64,
+    /// Bytes below a directory, own size else.
+    pub total: u64,
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner.
+    pub uid: i64,
+    /// Group.
+    pub gid: i64,
+    /// Seconds since 1970.
+    pub mtime: i64,
+    /// Nanoseconds of it.
+    pub mtime_nsec: u32,
+    /// Escaped symlink target as stored, or path of a hard link; else empty.
+    pub link: String,
+    /// Device number.
+    pub major: i64,
+    /// Device number.
+    pub minor: i64,
+    /// Escaped names of extended attributes.
+    pub xattrs: Vec<String>,
+    /// Layer that last wrote it.
+    pub layer: u32,
+    /// What happened to it in this view.
+    pub change: Change,
+    /// Layer that removed or overwrote it.
+    pub removed_by: Option<u32>,
+    /// Why well-known readers list it differently.
+    pub ambiguous: Option<String>,
+    /// No archive names this directory.
+    pub implied: bool,
+    /// Something is below it in this view.
+    pub has_children: bool,
+    /// What is below it is in the list.
+    pub expanded: bool,
+}
+
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Regular file.
+    File,
+    /// Directory.
+    Dir,
+    /// Symbolic link.
+    Symlink,
+    /// Hard link.
+    Hardlink,
+    /// Character device.
+    Char,
+    /// Block device.
+    Block,
+    /// Named pipe.
+    Fifo,
+}
+
+impl Kind {
+    /// The word of `data-type` and `ls --json`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Dir => "dir",
+            Self::Symlink => "symlink",
+            Self::Hardlink => "hardlink",
+            Self::Char => "char",
+            Self::Block => "block",
+            Self::Fifo => "fifo",
+        }
+    }
+}
+
+/// What happened to a path in a view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// Not there before.
+    Added,
+    /// Written again.
+    Modified,
+    /// Removed.
+    Removed,
+    /// None.
+    Unchanged,
+}
+
+impl Change {
+    /// The word of `data-change` and `ls --json`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Modified => "modified",
+            Self::Removed => "removed",
+            Self::Unchanged => "unchanged",
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! The page's address: everything after `#`, so that whoever hosts the files learns nothing.
+//!
+//! `#/v1/<reference>?platform=…&view=…&layer=…&path=…&tab=…` — each part optional and percent-encoded, unknown keys kept.
+
+use std::fmt;
+
+/// What the address names. `Default` is the start page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Route {
+    /// The reference as typed; `None` is the start page.
+    pub reference: Option<String>,
+    /// `os/architecture[/variant]`.
+    pub platform: Option<String>,
+    /// Which files are listed.
+    pub view: View,
+    /// The layer that `upto` and `only` speak of: its digest, or its number from 1 where two layers share a digest.
+    pub layer: Option<String>,
+    /// The selected path, escaped as `porthole ls --json` escapes it.
+    pub path: Option<String>,
+    /// The open tab.
+    pub tab: Tab,
+    /// Keys of other versions of this page, decoded, in their order.
+    pub unknown: Vec<(String, String)>,
+}
+
+/// Which files are listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum View {
+    /// All layers.
+    #[default]
+    Merged,
+    /// The layers up to one.
+    UpTo,
+    /// One layer's own entries.
+    Only,
+    /// What a later layer deleted or overwrote.
+    Deleted,
+}
+
+impl View {
+    /// The word in the address and in `data-view`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Merged => "merged",
+            Self::UpTo => "upto",
+            Self::Only => "only",
+            Self::Deleted => "deleted",
+        }
+    }
+
+    /// Whether the view is about one layer.
+    pub fn wants_layer(self) -> bool {
+        matches!(self, Self::UpTo | Self::Only)
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        [Self::Merged, Self::UpTo, Self::Only, Self::Deleted].into_iter().find(|view| view.name() == word)
+    }
+}
+
+/// The tabs over the middle pane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tab {
+    /// The file tree.
+    #[default]
+    Files,
+    /// The manifest's bytes.
+    Manifest,
+    /// The configuration.
+    Config,
+}
+
+impl Tab {
+    /// Every tab, in the order they are drawn.
+    pub const ALL: [Self; 3] = [Self::Files, Self::Manifest, Self::Config];
+
+    /// The word in the address.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Files => "files",
+            Self::Manifest => "manifest",
+            Self::Config => "config",
+        }
+    }
+
+    /// The word on the tab.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Files => "Files",
+            Self::Manifest => "Manifest",
+            Self::Config => "Config",
+        }
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|tab| tab.name() == word)
+    }
+}
+
+const PREFIX: &str = "/v1/";
+
+impl Route {
+    /// The address of a reference and nothing more.
+    pub fn of(reference: impl Into<String>) -> Self {
+        Self { reference: Some(reference.into()), ..Self::default() }
+    }
+
+    /// Reads a fragment, with or without its `#`. Never fails: what is not understood is the start page or an unknown key.
+    pub fn parse(fragment: &str) -> Self {
+        let fragment = fragment.strip_prefix('#').unwrap_or(fragment);
+        let Some(rest) = fragment.strip_prefix(PREFIX) else { return Self::default() };
+        let (reference, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let reference = decode(reference);
+        let mut route = Self { reference: (!reference.is_empty()).then_some(reference), ..Self::default() };
+        let mut seen = Vec::new();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let (key, value) = (decode(key), decode(value));
+            if !seen.contains(&key) {
+                seen.push(key.clone());
+                if route.accept(&key, &value) {
+                    continue;
+                }
+            }
+            route.unknown.push((key, value));
+        }
+        route
+    }
+
+    /// Takes the first value of a known key; an empty value is an absent one.
+    fn accept(&mut self, key: &str, value: &str) -> bool {
+        let some = || (!value.is_empty()).then(|| value.to_owned());
+        match key {
+            "platform" => self.platform = some(),
+            "layer" => self.layer = some(),
+            "path" => self.path = some(),
+            "view" => match View::parse(value) {
+                Some(view) => self.view = view,
+                None => return false,
+            },
+            "tab" => match Tab::parse(value) {
+                Some(tab) => self.tab = tab,
+                None => return false,
+            },
+            _ => return false,
+        }
+        true
+    }
+
+    /// Whether both addresses show the same image, so that going from one to the other needs no request.
+    pub fn same_image(&self, other: &Self) -> bool {
+        self.reference == other.reference && self.platform == other.platform
+    }
+}
+
+/// The fragment with its `#`; the start page is empty.
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(reference) = &self.reference else { return Ok(()) };
+        write!(f, "#{PREFIX}{}", Encoded(reference, ""))?;
+        let view = (self.view != View::default()).then(|| self.view.name());
+        let tab = (self.tab != Tab::default()).then(|| self.tab.name());
+        let known = [
+            ("platform", self.platform.as_deref()),
+            ("view", view),
+            ("layer", self.layer.as_deref()),
+            ("path", self.path.as_deref()),
+            ("tab", tab),
+        ];
+        let known = known.into_iter().filter_map(|(key, value)| Some((key, value?)));
+        let unknown = self.unknown.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let mut separator = '?';
+        for (key, value) in known.chain(unknown) {
+            write!(f, "{separator}{}={}", Encoded(key, ""), Encoded(value, "/:,@"))?;
+            separator = '&';
+        }
+        Ok(())
+    }
+}
+
+/// Percent-encodes all but RFC 3986's unreserved characters and the given ones.
+struct Encoded<'t>(&'t str, &'static str);
+
+impl fmt::Display for Encoded<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for byte in self.0.bytes() {
+            let character = char::from(byte);
+            if byte.is_ascii_alphanumeric()
+                || "-._~".contains(character)
+                || byte.is_ascii() && self.1.contains(character)
+            {
+                write!(f, "{character}")?;
+            } else {
+                write!(f, "%{byte:02X}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Percent-decodes; a stray `%` stays as it is, bytes that are not UTF-8 become U+FFFD.
+fn decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let escaped = match (first, tail) {
+            (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)).map(|(high, low)| high << 4 | low),
+            _ => None,
+        };
+        bytes.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() { &tail[2..] } else { tail };
+    }
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn start_page() {
+        for fragment in ["", "#", "#/", "#/v1", "#/v1/", "#/v2/nginx", "#nginx", "/v1/?tab=config"] {
+            assert_eq!(Route::parse(fragment).reference, None, "{fragment}");
+        }
+        assert_eq!(Route::default().to_string(), "");
+    }
+
+    #[test]
+    fn written_and_read() {
+        let rows = [
+            (Route::of("nginx"), "#/v1/nginx"),
+            (Route::of("ghcr.io/a/b:1"), "#/v1/ghcr.io%2Fa%2Fb%3A1"),
+            (
+                Route {
+                    platform: Some("linux/arm64/v8".into()),
+                    view: View::Only,
+                    layer: Some("sha256:ab".into()),
+                    ..Route::of("a@b")
+                },
+                "#/v1/a%40b?platform=linux/arm64/v8&view=only&layer=sha256:ab",
+            ),
+            (
+                Route { path: Some(r"etc/a b&c=d#\x0a?ü%".into()), tab: Tab::Config, ..Route::of("x") },
+                r"#/v1/x?path=etc/a%20b%26c%3Dd%23%5Cx0a%3F%C3%BC%25&tab=config",
+            ),
+            (
+                Route { unknown: vec![("line".into(), "12".into()), ("é".into(), String::new())], ..Route::of("x") },
+                "#/v1/x?line=12&%C3%A9=",
+            ),
+        ];
+        for (route, text) in rows {
+            assert_eq!(route.to_string(), text);
+            assert_eq!(Route::parse(text), route, "{text}");
+        }
+    }
+
+    #[test]
+    fn read_leniently() {
+        let raw = Route::parse("#/v1/ghcr.io/a/b:1@sha256:00?view=upto&&path=%zz%f&layer=&view=only&tab=wire");
+        assert_eq!(raw.reference.as_deref(), Some("ghcr.io/a/b:1@sha256:00"));
+        assert_eq!(raw.view, View::UpTo);
+        assert_eq!(raw.path.as_deref(), Some("%zz%f"));
+        assert_eq!(raw.layer, None);
+        let kept = [("view", "only"), ("tab", "wire")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert_eq!(raw.unknown, kept);
+        assert_eq!(Route::parse("/v1/%ff%E2%82%AC").reference.as_deref(), Some("\u{fffd}€"));
+        assert_eq!(Route::parse("#/v1/%").reference.as_deref(), Some("%"));
+    }
+
+    #[test]
+    fn any_text_survives_a_round_trip() {
+        for text in ["", "%", "%%41", "a+b", "\u{202e}\u{0}", "/?#&=", "日本", "\\x00"] {
+            let route = Route { path: (!text.is_empty()).then(|| text.to_owned()), ..Route::of("r") };
+            assert_eq!(Route::parse(&route.to_string()), route, "{text:?}");
+        }
+    }
+}

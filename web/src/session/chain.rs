@@ -1,0 +1,165 @@
+//! The chain of proof, link by link.
+
+use crate::protocol::{Chain, LayerState, Link, LinkState, Step};
+
+impl Chain {
+    /// A chain that waits for the answer to a tag or digest.
+    pub fn begin(target: &str) -> Self {
+        let link = |step, label: &str| Link {
+            step,
+            state: LinkState::Waiting,
+            digest: None,
+            label: label.into(),
+            mismatch: None,
+            count: None,
+        };
+        let mut chain = Self {
+            links: vec![
+                link(Step::Tag, target),
+                link(Step::Index, ""),
+                link(Step::Manifest, ""),
+                link(Step::Config, ""),
+                link(Step::Layers, ""),
+            ],
+            state: LinkState::Waiting,
+        };
+        chain.advance();
+        chain
+    }
+
+    /// A link holds; the next one begins.
+    pub fn verify(&mut self, step: Step, digest: &str, label: &str) {
+        if let Some(link) = self.link(step) {
+            link.state = LinkState::Verified;
+            link.digest = Some(digest.into());
+            if !label.is_empty() {
+                link.label = label.into();
+            }
+        }
+        self.advance();
+    }
+
+    /// The next document is this one, not yet verified.
+    pub fn expect(&mut self, step: Step, digest: &str) {
+        if let Some(link) = self.link(step) {
+            link.digest = Some(digest.into());
+        }
+    }
+
+    /// What was asked for is a manifest: there is no index.
+    pub fn without_index(&mut self) {
+        self.links.retain(|link| link.step != Step::Index);
+        self.advance();
+    }
+
+    /// The link in progress does not hold. Returns which one it was.
+    pub fn fail(&mut self, mismatch: Option<(String, String)>) -> Option<Step> {
+        let link = self.links.iter_mut().find(|link| link.state == LinkState::Progress)?;
+        link.state = LinkState::Wrong;
+        link.mismatch = mismatch;
+        let step = link.step;
+        self.state = LinkState::Wrong;
+        Some(step)
+    }
+
+    /// The state of all layers.
+    pub fn layers(&mut self, states: impl Iterator<Item = LayerState> + Clone) {
+        let total = states.clone().count() as u32;
+        let count = |wanted| states.clone().filter(|&state| state == wanted).count() as u32;
+        let (verified, wrong) = (count(LayerState::Verified), count(LayerState::Wrong));
+        if let Some(link) = self.link(Step::Layers) {
+            link.count = Some((verified, total));
+            link.state = match () {
+                () if wrong > 0 => LinkState::Wrong,
+                () if verified == total => LinkState::Verified,
+                () => LinkState::Progress,
+            };
+        }
+        self.advance();
+    }
+
+    fn link(&mut self, step: Step) -> Option<&mut Link> {
+        self.links.iter_mut().find(|link| link.step == step)
+    }
+
+    /// The first link that waits begins once all before it hold.
+    fn advance(&mut self) {
+        let open = self.links.iter_mut().find(|link| link.state != LinkState::Verified);
+        self.state = match open {
+            None => LinkState::Verified,
+            Some(link) => {
+                if link.state == LinkState::Waiting {
+                    link.state = LinkState::Progress;
+                }
+                link.state
+            }
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn states(chain: &Chain) -> Vec<(Step, LinkState)> {
+        chain.links.iter().map(|link| (link.step, link.state)).collect()
+    }
+
+    #[test]
+    fn from_a_tag_to_the_layers() {
+        let mut chain = Chain::begin("latest");
+        assert_eq!(chain.links[0].state, LinkState::Progress);
+        chain.verify(Step::Tag, "sha256:1", "");
+        chain.verify(Step::Index, "sha256:1", "index");
+        chain.expect(Step::Manifest, "sha256:2");
+        assert_eq!(chain.links[2].state, LinkState::Progress);
+        chain.verify(Step::Manifest, "sha256:2", "manifest");
+        chain.verify(Step::Config, "sha256:3", "config");
+        chain.layers([LayerState::Verified, LayerState::Waiting].into_iter());
+        assert_eq!(chain.links[4].count, Some((1, 2)));
+        assert_eq!(chain.state, LinkState::Progress);
+        chain.layers([LayerState::Verified, LayerState::Verified].into_iter());
+        assert_eq!(chain.state, LinkState::Verified);
+        assert_eq!(chain.links[0].label, "latest");
+    }
+
+    #[test]
+    fn a_manifest_needs_no_index() {
+        let mut chain = Chain::begin("latest");
+        chain.verify(Step::Tag, "sha256:2", "");
+        chain.without_index();
+        assert_eq!(states(&chain)[1], (Step::Manifest, LinkState::Progress));
+    }
+
+    #[test]
+    fn the_link_in_progress_breaks() {
+        let mut chain = Chain::begin("latest");
+        chain.verify(Step::Tag, "sha256:1", "");
+        assert_eq!(chain.fail(Some(("a".into(), "b".into()))), Some(Step::Index));
+        assert_eq!(chain.state, LinkState::Wrong);
+        assert_eq!(states(&chain)[2], (Step::Manifest, LinkState::Waiting));
+        assert_eq!(chain.fail(None), None);
+    }
+
+    #[test]
+    fn one_wrong_layer_breaks_the_chain() {
+        let mut chain = Chain::begin("latest");
+        chain.verify(Step::Tag, "sha256:1", "");
+        chain.without_index();
+        chain.verify(Step::Manifest, "sha256:1", "");
+        chain.verify(Step::Config, "sha256:2", "");
+        chain.layers([LayerState::Wrong, LayerState::Progress].into_iter());
+        assert_eq!(chain.state, LinkState::Wrong);
+    }
+
+    #[test]
+    fn an_image_without_layers_is_whole() {
+        let mut chain = Chain::begin("latest");
+        chain.without_index();
+        for step in [Step::Tag, Step::Manifest, Step::Config] {
+            chain.verify(step, "sha256:1", "");
+        }
+        chain.layers([].into_iter());
+        assert_eq!(chain.state, LinkState::Verified);
+    }
+}

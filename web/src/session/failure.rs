@@ -1,0 +1,206 @@
+//! Errors, as the page tells them: who, what, and what to do.
+
+use crate::protocol::{Failure, FailureKind, Remedy, Route};
+use porthole_core::digest::Mismatch;
+use porthole_registry::{
+    error::Error,
+    transport::{self, ErrorKind},
+};
+
+/// What is known around an error.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Logical registry of the look.
+    pub registry: &'a str,
+    /// How it was reached.
+    pub route: Route,
+    /// Base URL of the relay that is or could be used.
+    pub relay: Option<&'a str>,
+}
+
+impl Failure {
+    /// A failure that is neither of a registry nor of a step.
+    pub fn plain(kind: FailureKind, text: impl Into<String>) -> Self {
+        Self { kind, registry: None, step: None, layer: None, text: text.into(), mismatch: None, remedies: Vec::new() }
+    }
+}
+
+/// Twin of a client's error.
+pub fn explain(error: &Error, context: Context<'_>) -> Failure {
+    let registry = context.registry;
+    let retry = || vec![Remedy::Retry { after: None }];
+    let sign_in = |refused| Remedy::SignIn { registry: registry.into(), refused };
+    let plain = Failure { registry: Some(registry.into()), ..Failure::plain(FailureKind::Other, error.to_string()) };
+    match error {
+        Error::Unauthorized { message, .. } | Error::Status { message, .. }
+            if context.route == Route::Relay && relay_refusal(message).is_some() =>
+        {
+            of_relay(message, context, plain)
+        }
+        Error::Registry { .. } => Failure { kind: FailureKind::Reference, ..plain },
+        Error::Unauthorized { credentials, .. } => {
+            Failure { kind: FailureKind::Unauthorized, remedies: vec![sign_in(*credentials)], ..plain }
+        }
+        Error::Withheld { .. } | Error::PlainRelay { .. } => Failure { kind: FailureKind::Unauthorized, ..plain },
+        Error::UnreadableChallenge { .. } => {
+            Failure { kind: FailureKind::NoCors, remedies: vec![use_relay(context)], ..plain }
+        }
+        Error::NotFound { .. } => Failure { kind: FailureKind::NotFound, ..plain },
+        Error::RateLimited { retry_after, .. } => Failure {
+            kind: FailureKind::RateLimited,
+            remedies: vec![Remedy::Retry { after: *retry_after }, sign_in(false)],
+            ..plain
+        },
+        Error::Mismatch { mismatch, .. } => {
+            Failure { kind: FailureKind::Digest, mismatch: Some(sides(mismatch)), remedies: retry(), ..plain }
+        }
+        Error::Contradiction { expected, got, .. } => Failure {
+            kind: FailureKind::Digest,
+            mismatch: Some((expected.to_string(), got.to_string())),
+            remedies: retry(),
+            ..plain
+        },
+        Error::Platform(no_match) => {
+            let available = no_match.available.iter().map(ToString::to_string).collect();
+            Failure { kind: FailureKind::Platform, remedies: vec![Remedy::ChoosePlatform { available }], ..plain }
+        }
+        Error::Transport { error, .. } => of_transport(error, context, plain),
+        Error::Status { .. } | Error::Protocol { .. } => Failure { remedies: retry(), ..plain },
+        _ => plain,
+    }
+}
+
+/// Whether a relay that was tried for want of a direct way could not help either: then the direct way is what to tell of.
+pub fn is_of_relay(error: &Error) -> bool {
+    match error {
+        Error::Unauthorized { message, .. } | Error::Status { message, .. } => relay_refusal(message).is_some(),
+        Error::Transport { .. } | Error::PlainRelay { .. } | Error::Relay(_) => true,
+        _ => false,
+    }
+}
+
+fn of_transport(error: &transport::Error, context: Context<'_>, plain: Failure) -> Failure {
+    let registry = context.registry;
+    let retry = vec![Remedy::Retry { after: None }];
+    if context.route == Route::Relay {
+        let relay = context.relay.unwrap_or("?");
+        let text = format!("The relay at {relay} does not answer, so {registry} was not asked.");
+        return Failure { kind: FailureKind::DeadHost, text, remedies: retry, ..plain };
+    }
+    let (kind, text, remedies) = match error.kind {
+        ErrorKind::Cors | ErrorKind::Opaque => (
+            FailureKind::NoCors,
+            format!("{registry} answers, but does not allow this page to read it: it sends no CORS headers."),
+            vec![use_relay(context)],
+        ),
+        ErrorKind::Preflight => (
+            FailureKind::Preflight,
+            format!("{registry} refuses preflights, so no page can send it a password or a token."),
+            vec![use_relay(context)],
+        ),
+        ErrorKind::Connect | ErrorKind::Resolve | ErrorKind::Tls | ErrorKind::Timeout => (
+            FailureKind::DeadHost,
+            format!("{registry} cannot be reached: no such host, nothing listens there, or it speaks no valid HTTPS."),
+            retry,
+        ),
+        _ => (FailureKind::Other, plain.text.clone(), retry),
+    };
+    Failure { kind, text, remedies, ..plain }
+}
+
+/// What the relay itself says, not the registry.
+fn of_relay(message: &str, context: Context<'_>, plain: Failure) -> Failure {
+    let registry = context.registry;
+    let (code, words) = message.split_once(": ").unwrap_or((message, ""));
+    let retry = vec![Remedy::Retry { after: None }];
+    let (kind, text, remedies) = match relay_refusal(message) {
+        Some(Refusal::Dead) => {
+            (FailureKind::DeadHost, format!("{registry} cannot be reached through the relay either: {words}."), retry)
+        }
+        Some(Refusal::Denied) => {
+            (FailureKind::Other, format!("The relay does not go to {registry}: {words}."), Vec::new())
+        }
+        _ => {
+            (FailureKind::Other, format!("The relay had no use for what {registry} answered ({code}): {words}."), retry)
+        }
+    };
+    Failure { kind, text, remedies, ..plain }
+}
+
+enum Refusal {
+    Dead,
+    Denied,
+    Invalid,
+}
+
+/// Codes that only a relay uses; see its own documentation.
+fn relay_refusal(message: &str) -> Option<Refusal> {
+    match message.split(':').next().unwrap_or_default() {
+        "UPSTREAM_UNRESOLVED" | "UPSTREAM_UNREACHABLE" | "UPSTREAM_TLS" | "UPSTREAM_TIMEOUT" => Some(Refusal::Dead),
+        "DESTINATION_DENIED" | "ORIGIN_DENIED" | "REALM_UNTRUSTED" | "HOST_DENIED" => Some(Refusal::Denied),
+        "UPSTREAM_INTERRUPTED" | "UPSTREAM_INVALID" | "UPSTREAM_REFUSED" => Some(Refusal::Invalid),
+        _ => None,
+    }
+}
+
+fn use_relay(context: Context<'_>) -> Remedy {
+    Remedy::UseRelay { registry: context.registry.into(), available: context.relay.is_some() }
+}
+
+/// Expected and got.
+pub fn sides(mismatch: &Mismatch) -> (String, String) {
+    match mismatch {
+        Mismatch::Digest { expected, got } => (expected.to_string(), got.to_string()),
+        Mismatch::Size { expected, got } => (format!("{expected} bytes"), format!("{got} bytes")),
+        Mismatch::TooLong { expected } => (format!("{expected} bytes"), "more".into()),
+        _ => (String::new(), mismatch.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use porthole_registry::error::Subject;
+
+    fn what() -> Subject {
+        Subject::new("manifest", "a/b:1")
+    }
+
+    fn kind(error: &Error, route: Route) -> FailureKind {
+        explain(error, Context { registry: "r.example", route, relay: Some("http://127.0.0.1:8090") }).kind
+    }
+
+    fn transport(kind: ErrorKind) -> Error {
+        let error = transport::Error { kind, message: "Failed to fetch".into() };
+        Error::Transport { registry: "r.example".into(), what: what(), error }
+    }
+
+    fn status(status: u16, message: &str) -> Error {
+        Error::Status { registry: "r.example".into(), what: what(), status, message: message.into() }
+    }
+
+    #[test]
+    fn blocked_dead_and_preflight_are_told_apart() {
+        assert_eq!(kind(&transport(ErrorKind::Cors), Route::Direct), FailureKind::NoCors);
+        assert_eq!(kind(&transport(ErrorKind::Preflight), Route::Direct), FailureKind::Preflight);
+        assert_eq!(kind(&transport(ErrorKind::Resolve), Route::Direct), FailureKind::DeadHost);
+        assert_eq!(kind(&transport(ErrorKind::Cors), Route::Relay), FailureKind::DeadHost);
+    }
+
+    #[test]
+    fn the_relay_speaks_for_itself() {
+        let unreachable = status(502, "UPSTREAM_UNREACHABLE: no connection");
+        assert_eq!(kind(&unreachable, Route::Relay), FailureKind::DeadHost);
+        assert_eq!(kind(&unreachable, Route::Direct), FailureKind::Other);
+        assert_eq!(kind(&status(502, "bad gateway"), Route::Relay), FailureKind::Other);
+        let denied = Error::Unauthorized {
+            registry: "r.example".into(),
+            what: what(),
+            credentials: false,
+            message: "DESTINATION_DENIED: 127.0.0.1 is no public address".into(),
+        };
+        assert_eq!(kind(&denied, Route::Relay), FailureKind::Other);
+        assert!(is_of_relay(&denied));
+        assert_eq!(kind(&denied, Route::Direct), FailureKind::Unauthorized);
+    }
+}

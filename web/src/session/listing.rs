@@ -1,0 +1,386 @@
+//! The flattened tree: which rows a view shows, and in which order.
+
+use crate::protocol::{self, Change, Changes, Kind, Rows, View};
+use porthole_core::{
+    path, tar,
+    tree::{self, FileTree, NodeId},
+};
+use std::collections::HashSet;
+
+/// Which directories are open: all but some, or none but some.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expansion {
+    all: bool,
+    but: HashSet<Vec<u8>>,
+}
+
+impl Expansion {
+    /// Every directory.
+    pub fn all() -> Self {
+        Self { all: true, but: HashSet::new() }
+    }
+
+    /// Opens or closes a directory by its cleaned path.
+    pub fn set(&mut self, path: &[u8], open: bool) {
+        if open == self.all {
+            self.but.remove(path);
+        } else {
+            self.but.insert(path.to_vec());
+        }
+    }
+
+    /// Opens every directory above a path.
+    pub fn reveal(&mut self, path: &[u8]) {
+        for (at, _) in path.iter().enumerate().filter(|&(_, &byte)| byte == b'/') {
+            self.set(&path[..at], true);
+        }
+    }
+
+    /// The exceptions as nodes of a view.
+    fn nodes(&self, view: &tree::View<'_>) -> HashSet<NodeId> {
+        self.but.iter().filter_map(|path| view.find(path)).collect()
+    }
+}
+
+/// The rows of a view, as nodes; a row itself is made when it is asked for.
+#[derive(Debug, Default)]
+pub struct Listing {
+    lines: Vec<Line>,
+    largest: u64,
+    visible: u64,
+    revision: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    node: NodeId,
+    /// Which row of the node: a path may have been deleted several times.
+    version: u32,
+    open: bool,
+}
+
+impl Listing {
+    /// Makes the list anew. `top` is the layer that a view without a layer speaks of.
+    pub fn flatten(&mut self, tree: &FileTree, view: &View, top: u32, expansion: &Expansion) {
+        let core = tree.view(mode(view, top));
+        let sort = sort(view);
+        let sieve = Sieve { needle: view.filter.to_lowercase(), changes: view.changes };
+        let but = expansion.nodes(&core);
+        self.lines.clear();
+        self.visible = core.total_size();
+        self.revision += 1;
+
+        let roots = core.child_nodes(NodeId::ROOT, sort);
+        self.largest = roots.iter().filter_map(|&node| core.row(node)).map(|row| row.total).max().unwrap_or(0);
+        let mut levels = vec![Level { nodes: roots.into_iter(), own: 0..0, fits: false }];
+        while let Some(level) = levels.last_mut() {
+            let Some(node) = level.nodes.next() else {
+                self.leave(&mut levels);
+                continue;
+            };
+            let fits = sieve.passes(tree, &core, node);
+            let inner = core.has_children(node);
+            let open = inner && expansion.all != but.contains(&node);
+            let descend = open || (inner && sieve.is_set());
+            if !descend && !fits {
+                continue;
+            }
+            let versions = if view.mode == protocol::Mode::Deleted { core.rows_of(node).len() } else { 1 };
+            let line = self.lines.len();
+            self.lines.extend((0..versions as u32).map(|version| Line { node, version, open }));
+            if descend {
+                let nodes = core.child_nodes(node, sort).into_iter();
+                levels.push(Level { nodes, own: line..line + versions, fits });
+            } else {
+                level.fits = true;
+            }
+        }
+    }
+
+    /// A directory that neither fits nor holds anything that fits goes again.
+    fn leave(&mut self, levels: &mut Vec<Level>) {
+        if let Some(Level { own, fits, .. }) = levels.pop()
+            && let Some(parent) = levels.last_mut()
+        {
+            parent.fits |= fits;
+            if !fits {
+                self.lines.truncate(own.start);
+            } else if self.lines.get(own.start).is_some_and(|line| !line.open) {
+                self.lines.truncate(own.end);
+            }
+        }
+    }
+
+    /// Rows in the list.
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Nothing to show.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// Rows `from..to`, as far as there are any.
+    pub fn window(&self, tree: &FileTree, view: &View, top: u32, window: std::ops::Range<u64>, complete: bool) -> Rows {
+        let core = tree.view(mode(view, top));
+        let total = self.lines.len();
+        let clamp = |index: u64| usize::try_from(index).unwrap_or(total).min(total);
+        let (from, to) = (clamp(window.start), clamp(window.end.min(window.start.saturating_add(MOST_ROWS))));
+        let lines = self.lines.get(from..to.max(from)).unwrap_or_default();
+        Rows {
+            from: from as u64,
+            rows: lines.iter().filter_map(|line| line.row(&core)).collect(),
+            total: total as u64,
+            complete,
+            largest: self.largest,
+            visible: self.visible,
+            revision: self.revision,
+        }
+    }
+
+    /// The row at a path, and its index in the list.
+    pub fn find(&self, tree: &FileTree, view: &View, top: u32, path: &[u8]) -> Option<(protocol::Row, Option<u64>)> {
+        let core = tree.view(mode(view, top));
+        let node = core.find(path)?;
+        let row = core.row(node)?;
+        let index = self.lines.iter().position(|line| line.node == node);
+        let open = index.is_some_and(|index| self.lines[index].open);
+        Some((twin(&row, open), index.map(|index| index as u64)))
+    }
+}
+
+/// No screen shows more at once.
+const MOST_ROWS: u64 = 2_000;
+
+/// A directory being walked: the nodes left in it, its own lines, and whether anything in it fits.
+struct Level {
+    nodes: std::vec::IntoIter<NodeId>,
+    own: std::ops::Range<usize>,
+    fits: bool,
+}
+
+impl Line {
+    fn row(self, view: &tree::View<'_>) -> Option<protocol::Row> {
+        let row = match self.version {
+            0 => view.row(self.node),
+            version => view.rows_of(self.node).into_iter().nth(version as usize),
+        };
+        row.map(|row| twin(&row, self.open))
+    }
+}
+
+/// What a row must be like to be shown for its own sake.
+struct Sieve {
+    needle: String,
+    changes: Changes,
+}
+
+impl Sieve {
+    fn is_set(&self) -> bool {
+        !self.needle.is_empty() || !self.changes.all()
+    }
+
+    fn passes(&self, tree: &FileTree, view: &tree::View<'_>, node: NodeId) -> bool {
+        let named = || self.needle.is_empty() || path::escape(&tree.path(node)).to_lowercase().contains(&self.needle);
+        let changed = || {
+            self.changes.all()
+                || view.row(node).is_some_and(|row| match row.change {
+                    tree::Change::Added => self.changes.added,
+                    tree::Change::Modified => self.changes.modified,
+                    tree::Change::Removed => self.changes.removed,
+                    tree::Change::Unchanged => false,
+                })
+        };
+        named() && changed()
+    }
+}
+
+fn mode(view: &View, top: u32) -> tree::Mode {
+    let layer = view.layer.unwrap_or(top);
+    match view.mode {
+        protocol::Mode::Merged => tree::Mode::Merged,
+        protocol::Mode::UpTo => tree::Mode::UpTo(layer),
+        protocol::Mode::Only => tree::Mode::Only(layer),
+        protocol::Mode::Deleted => tree::Mode::Deleted,
+    }
+}
+
+fn sort(view: &View) -> tree::Sort {
+    match view.sort {
+        protocol::Sort::Name => tree::Sort::Name,
+        protocol::Sort::Size => tree::Sort::Size,
+    }
+}
+
+fn twin(row: &tree::Row, expanded: bool) -> protocol::Row {
+    protocol::Row {
+        path: path::escape(&row.path).into_owned(),
+        name: path::escape(&row.name).into_owned(),
+        depth: row.depth,
+        kind: match row.kind {
+            tar::Kind::Directory => Kind::Dir,
+            tar::Kind::Symlink => Kind::Symlink,
+            tar::Kind::Hardlink => Kind::Hardlink,
+            tar::Kind::Char => Kind::Char,
+            tar::Kind::Block => Kind::Block,
+            tar::Kind::Fifo => Kind::Fifo,
+            _ => Kind::File,
+        },
+        size: row.size,
+        total: row.total,
+        mode: row.mode,
+        uid: row.uid,
+        gid: row.gid,
+        mtime: row.mtime,
+        mtime_nsec: row.mtime_nsec,
+        link: path::escape(&row.link).into_owned(),
+        major: row.major,
+        minor: row.minor,
+        xattrs: row.xattrs.iter().map(|(name, _)| path::escape(name).into_owned()).collect(),
+        layer: row.layer,
+        change: match row.change {
+            tree::Change::Added => Change::Added,
+            tree::Change::Modified => Change::Modified,
+            tree::Change::Removed => Change::Removed,
+            tree::Change::Unchanged => Change::Unchanged,
+        },
+        removed_by: row.removed_by,
+        ambiguous: row.ambiguous.map(|ambiguity| ambiguity.to_string()),
+        implied: row.implied,
+        has_children: row.has_children,
+        expanded,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use porthole_core::tar::{Entry, Kind};
+
+    fn tree(layers: &[&[(&str, u64)]]) -> FileTree {
+        let mut tree = FileTree::new(1_000);
+        for (layer, entries) in layers.iter().enumerate() {
+            tree.begin(layer as u32);
+            for &(path, size) in *entries {
+                let kind = if path.ends_with('/') { Kind::Directory } else { Kind::File };
+                let entry = Entry {
+                    path: path.into(),
+                    kind,
+                    typeflag: b'0',
+                    link: Vec::new(),
+                    size,
+                    mode: 0o644,
+                    uid: 0,
+                    gid: 0,
+                    mtime: 0,
+                    mtime_nsec: 0,
+                    major: 0,
+                    minor: 0,
+                    xattrs: Vec::new(),
+                    offset: 512,
+                    ambiguous: None,
+                };
+                tree.apply(&entry).unwrap();
+            }
+            tree.commit();
+        }
+        tree
+    }
+
+    fn sample() -> FileTree {
+        tree(&[
+            &[("etc/", 0), ("etc/hosts", 5), ("etc/ssl/", 0), ("etc/ssl/Cert.pem", 7), ("usr/bin/sh", 90)],
+            &[("etc/hosts", 6), (".wh.usr", 0), ("srv/app", 3)],
+        ])
+    }
+
+    fn list(tree: &FileTree, view: &View, expansion: &Expansion) -> Vec<String> {
+        let mut listing = Listing::default();
+        listing.flatten(tree, view, 1, expansion);
+        let rows = listing.window(tree, view, 1, 0..100, true);
+        assert_eq!(rows.total as usize, listing.len());
+        rows.rows.into_iter().map(|row| row.path).collect()
+    }
+
+    #[test]
+    fn closed_open_and_all_open() {
+        let tree = sample();
+        let view = View::default();
+        assert_eq!(list(&tree, &view, &Expansion::default()), ["etc", "srv"]);
+        let mut some = Expansion::default();
+        some.reveal(b"etc/ssl/Cert.pem");
+        assert_eq!(list(&tree, &view, &some), ["etc", "etc/hosts", "etc/ssl", "etc/ssl/Cert.pem", "srv"]);
+        some.set(b"etc/ssl", false);
+        assert_eq!(list(&tree, &view, &some), ["etc", "etc/hosts", "etc/ssl", "srv"]);
+        let mut but_one = Expansion::all();
+        but_one.set(b"etc", false);
+        assert_eq!(list(&tree, &view, &but_one), ["etc", "srv", "srv/app"]);
+    }
+
+    #[test]
+    fn modes_of_a_view() {
+        let tree = sample();
+        let view = |mode, layer| View { mode, layer, ..View::default() };
+        let all = Expansion::all();
+        assert_eq!(
+            list(&tree, &view(protocol::Mode::UpTo, Some(0)), &all),
+            ["etc", "etc/hosts", "etc/ssl", "etc/ssl/Cert.pem", "usr", "usr/bin", "usr/bin/sh"]
+        );
+        let only = list(&tree, &view(protocol::Mode::Only, None), &all);
+        assert!(only.contains(&"srv/app".into()) && !only.contains(&"etc/ssl".into()), "{only:?}");
+        let deleted = list(&tree, &view(protocol::Mode::Deleted, None), &all);
+        assert!(deleted.contains(&"usr/bin/sh".into()) && deleted.contains(&"etc/hosts".into()), "{deleted:?}");
+        assert!(!deleted.contains(&"srv/app".into()));
+    }
+
+    #[test]
+    fn biggest_first() {
+        let view = View { sort: protocol::Sort::Size, ..View::default() };
+        let tree = tree(&[&[("a/x", 1), ("b/x", 2), ("c", 3)]]);
+        assert_eq!(list(&tree, &view, &Expansion::all()), ["c", "b", "b/x", "a", "a/x"]);
+    }
+
+    #[test]
+    fn a_filter_keeps_parents_and_drops_the_rest() {
+        let tree = sample();
+        let view = View { filter: "cert".into(), ..View::default() };
+        assert_eq!(list(&tree, &view, &Expansion::all()), ["etc", "etc/ssl", "etc/ssl/Cert.pem"]);
+        assert_eq!(list(&tree, &view, &Expansion::default()), ["etc"]);
+        let nothing = View { filter: "nothing".into(), ..View::default() };
+        assert_eq!(list(&tree, &nothing, &Expansion::all()), [""; 0]);
+    }
+
+    #[test]
+    fn toggles_show_changes() {
+        let tree = sample();
+        let changes = Changes { added: false, modified: true, removed: false };
+        let view = View { changes, ..View::default() };
+        assert_eq!(list(&tree, &view, &Expansion::all()), ["etc", "etc/hosts"]);
+    }
+
+    #[test]
+    fn windows_end_with_the_list() {
+        let tree = sample();
+        let view = View::default();
+        let mut listing = Listing::default();
+        listing.flatten(&tree, &view, 1, &Expansion::all());
+        let paths = |from, to| {
+            let window = listing.window(&tree, &view, 1, from..to, false);
+            (window.from, window.rows.into_iter().map(|row| row.path).collect::<Vec<_>>())
+        };
+        assert_eq!(paths(4, 100), (4, vec!["srv".into(), "srv/app".into()]));
+        assert_eq!(paths(50, 100), (6, vec![]));
+        assert_eq!(paths(3, 1), (3, vec![]));
+        let (row, index) = listing.find(&tree, &view, 1, b"etc/hosts").unwrap();
+        assert_eq!((row.size, index), (6, Some(1)));
+        assert!(listing.find(&tree, &view, 1, b"usr/bin/sh").is_none());
+    }
+
+    #[test]
+    fn a_path_deleted_twice_has_two_rows() {
+        let tree = tree(&[&[("a", 1)], &[("a", 2)], &[(".wh.a", 0)]]);
+        let view = View { mode: protocol::Mode::Deleted, ..View::default() };
+        assert_eq!(list(&tree, &view, &Expansion::default()), ["a", "a"]);
+    }
+}

@@ -1,0 +1,453 @@
+//! One look at one image: what is known of it so far, and what the page was told.
+
+use super::{
+    listing::{Expansion, Listing},
+    stack::Stack,
+};
+use crate::protocol::{
+    Chain, Event, Failure, FailureKind, ImageSummary, LayerProgress, LayerState, Remedy, Row, Selection, Sizes, Step,
+    View, layer::Findings,
+};
+use porthole_core::{limits::Limits, manifest, path, platform, reference::Reference};
+use porthole_registry::client;
+
+/// A look, from the reference to the last row.
+pub struct Look {
+    /// Number that the app gave it.
+    pub number: u32,
+    /// The chain of proof.
+    pub chain: Chain,
+    /// Once manifest and config are verified.
+    pub body: Option<Body>,
+    view: View,
+    expansion: Expansion,
+    sifted: Expansion,
+    window: std::ops::Range<u64>,
+    selected: Option<Vec<u8>>,
+    told: Option<Option<Box<Selection>>>,
+    documents: u64,
+    platforms: Vec<String>,
+    listing_due: f64,
+    progress_due: f64,
+    stale: bool,
+    chain_stale: bool,
+    settled: bool,
+}
+
+/// The part of a look that has layers.
+pub struct Body {
+    /// What was asked for.
+    pub reference: Reference,
+    /// What it turned out to be.
+    pub resolved: client::Resolved,
+    /// Layers, bottom first.
+    pub layers: Vec<LayerProgress>,
+    changed: Vec<bool>,
+    stack: Stack,
+    listing: Listing,
+}
+
+impl Look {
+    /// A look that knows nothing yet but where to begin.
+    pub fn begin(number: u32, target: &str, view: View, selected: Option<&str>) -> Self {
+        let mut look = Self {
+            number,
+            chain: Chain::begin(target),
+            body: None,
+            view,
+            expansion: Expansion::default(),
+            sifted: Expansion::all(),
+            window: 0..FIRST_ROWS,
+            selected: None,
+            told: None,
+            documents: 0,
+            platforms: Vec::new(),
+            listing_due: 0.0,
+            progress_due: 0.0,
+            stale: false,
+            chain_stale: true,
+            settled: false,
+        };
+        look.select(selected);
+        look
+    }
+
+    /// A step of the client, for the chain of proof.
+    pub fn step(&mut self, step: &client::Step, out: &mut Vec<Event>) {
+        match step {
+            client::Step::Document(document) => {
+                let (digest, media_type) = (document.raw().digest().to_string(), document.media_type().as_str());
+                self.documents += document.raw().bytes().len() as u64;
+                self.chain.verify(Step::Tag, &digest, "");
+                if let manifest::Document::Index(index) = document {
+                    self.chain.verify(Step::Index, &digest, media_type);
+                    let available = platform::available(&index.value.manifests);
+                    self.platforms = available.iter().map(ToString::to_string).collect();
+                    out.push(Event::Platforms { look: self.number, available: self.platforms.clone(), chosen: None });
+                } else {
+                    self.chain.without_index();
+                }
+            }
+            client::Step::Chosen(descriptor) => {
+                self.chain.expect(Step::Manifest, &descriptor.digest.to_string());
+                let chosen = descriptor.platform.as_ref().map(|platform| platform.normalized().to_string());
+                out.push(Event::Platforms { look: self.number, available: self.platforms.clone(), chosen });
+            }
+            client::Step::Manifest(document) => {
+                if self.chain.links.iter().any(|link| link.step == Step::Index) {
+                    self.documents += document.raw().bytes().len() as u64;
+                }
+                let (digest, media_type) = (document.raw().digest().to_string(), document.media_type().as_str());
+                self.chain.verify(Step::Manifest, &digest, media_type);
+            }
+            client::Step::Config(raw) => {
+                self.documents += raw.bytes().len() as u64;
+                self.chain.verify(Step::Config, &raw.digest().to_string(), "");
+            }
+            _ => {}
+        }
+        out.push(self.chain_event());
+    }
+
+    /// The link in progress does not hold: the look is over.
+    pub fn fail(&mut self, mut failure: Failure, out: &mut Vec<Event>) {
+        let step = self.chain.fail(failure.mismatch.clone());
+        failure.step = failure.step.or(step);
+        out.push(self.chain_event());
+        self.tell_failure(failure, out);
+    }
+
+    fn tell_failure(&self, mut failure: Failure, out: &mut Vec<Event>) {
+        if failure.registry.is_none() {
+            failure.registry = self.body.as_ref().map(|body| body.reference.registry().into());
+        }
+        out.push(Event::Failure { look: self.number, failure: Box::new(failure) });
+    }
+
+    /// Manifest and config are there: the layers begin.
+    pub fn install(
+        &mut self,
+        reference: Reference,
+        resolved: client::Resolved,
+        summary: ImageSummary,
+        out: &mut Vec<Event>,
+    ) {
+        if let (None, Some(digest)) = (self.view.layer, self.view.layer_digest.take()) {
+            self.view.layer = summary.layers.iter().find(|layer| layer.digest == digest).map(|layer| layer.index);
+        }
+        let layers: Vec<_> = summary
+            .layers
+            .iter()
+            .map(|layer| LayerProgress {
+                index: layer.index,
+                state: LayerState::Waiting,
+                compressed: 0,
+                total: layer.size,
+                uncompressed: 0,
+                entries: 0,
+                added: 0,
+                modified: 0,
+                removed: 0,
+                ambiguous: 0,
+                findings: Vec::new(),
+            })
+            .collect();
+        self.chain.layers(layers.iter().map(|layer| layer.state));
+        self.body = Some(Body {
+            reference,
+            resolved,
+            changed: vec![true; layers.len()],
+            stack: Stack::new(layers.len(), Limits::default().tree_nodes),
+            listing: Listing::default(),
+            layers,
+        });
+        self.stale = true;
+        self.chain_stale = true;
+        out.push(Event::Image { look: self.number, image: Box::new(summary) });
+    }
+
+    /// A batch of entries of a layer.
+    pub fn receive(&mut self, layer: u32, batch: Vec<u8>) {
+        if let Some(body) = &mut self.body {
+            body.stack.receive(layer, batch);
+        }
+    }
+
+    /// How far a layer is.
+    pub fn progress(&mut self, layer: u32, compressed: u64, uncompressed: u64, entries: u64) {
+        if let Some(progress) = self.layer(layer) {
+            progress.state = LayerState::Progress;
+            (progress.compressed, progress.uncompressed, progress.entries) = (compressed, uncompressed, entries);
+        }
+    }
+
+    /// A layer was read to its end.
+    pub fn done(&mut self, layer: u32, findings: Findings, out: &mut Vec<Event>) {
+        let Some(progress) = self.layer(layer) else { return };
+        let refused = progress.state == LayerState::Wrong;
+        progress.compressed = findings.compressed;
+        progress.uncompressed = findings.uncompressed;
+        progress.entries = findings.entries;
+        progress.ambiguous = findings.ambiguous;
+        progress.findings.extend(findings.texts.iter().cloned());
+        progress.state = if findings.verified && !refused { LayerState::Verified } else { LayerState::Wrong };
+        if !findings.verified {
+            let worst = findings.texts.first().map_or("what came is not what was promised", String::as_str);
+            let failure = Failure {
+                layer: Some(layer),
+                step: Some(Step::Layers),
+                mismatch: findings.mismatch,
+                remedies: vec![Remedy::Retry { after: None }],
+                ..Failure::plain(FailureKind::Digest, of_layer(layer, worst))
+            };
+            self.tell_failure(failure, out);
+        }
+        self.settle(layer, findings.verified);
+    }
+
+    /// A layer could not be had.
+    pub fn lost(&mut self, layer: u32, mut failure: Failure, out: &mut Vec<Event>) {
+        let Some(progress) = self.layer(layer) else { return };
+        progress.state = LayerState::Wrong;
+        progress.findings.push(failure.text.clone());
+        failure.text = of_layer(layer, &failure.text);
+        failure.layer = Some(layer);
+        failure.step = Some(Step::Layers);
+        self.tell_failure(failure, out);
+        self.settle(layer, false);
+    }
+
+    fn settle(&mut self, layer: u32, verified: bool) {
+        let Some(body) = &mut self.body else { return };
+        body.stack.settle(layer, verified);
+        self.chain.layers(body.layers.iter().map(|layer| layer.state));
+        self.chain_stale = true;
+    }
+
+    /// Another view.
+    pub fn set_view(&mut self, view: View) {
+        if view.filter != self.view.filter {
+            self.sifted = Expansion::all();
+        }
+        self.view = view;
+        self.relist();
+    }
+
+    /// The window on the screen.
+    pub fn set_window(&mut self, window: std::ops::Range<u64>, out: &mut Vec<Event>) {
+        self.window = window;
+        if !self.stale {
+            self.show(out);
+        }
+    }
+
+    /// Opens or closes a directory.
+    pub fn open(&mut self, path: &str, open: bool) {
+        if let Some(path) = path::unescape(path) {
+            self.expansion_mut().set(&path, open);
+            self.relist();
+        }
+    }
+
+    /// Opens or closes every directory.
+    pub fn open_all(&mut self, open: bool) {
+        *self.expansion_mut() = if open { Expansion::all() } else { Expansion::default() };
+        self.relist();
+    }
+
+    /// Selects a path and opens what is above it.
+    pub fn select(&mut self, path: Option<&str>) {
+        self.selected = path.and_then(path::unescape);
+        self.told = None;
+        if let Some(selected) = &self.selected {
+            self.expansion.reveal(selected);
+            self.sifted.reveal(selected);
+        }
+        self.relist();
+    }
+
+    fn sifting(&self) -> bool {
+        !self.view.filter.is_empty() || !self.view.changes.all()
+    }
+
+    fn expansion_mut(&mut self) -> &mut Expansion {
+        if self.sifting() { &mut self.sifted } else { &mut self.expansion }
+    }
+
+    fn relist(&mut self) {
+        self.stale = true;
+        self.listing_due = 0.0;
+    }
+
+    fn layer(&mut self, layer: u32) -> Option<&mut LayerProgress> {
+        let body = self.body.as_mut()?;
+        *body.changed.get_mut(layer as usize)? = true;
+        body.layers.get_mut(layer as usize)
+    }
+
+    /// Stacks, lists and tells, as far as it is time. Returns milliseconds until there is more to do by itself; `None`:
+    /// when something comes from outside.
+    pub fn turn(&mut self, clock: impl Fn() -> f64, out: &mut Vec<Event>) -> Option<f64> {
+        let more = self.pump(&clock, out);
+        let Some(body) = &mut self.body else {
+            self.tell_chain(out);
+            return None;
+        };
+        let complete = body.stack.complete() && body.layers.iter().all(|layer| layer.state.settled());
+        let now = clock();
+        if self.stale && (now >= self.listing_due || complete) {
+            let expansion =
+                if self.view.filter.is_empty() && self.view.changes.all() { &self.expansion } else { &self.sifted };
+            let top = body.layers.len().saturating_sub(1) as u32;
+            body.listing.flatten(body.stack.tree(), &self.view, top, expansion);
+            self.stale = false;
+            let cost = clock() - now;
+            let first = body.listing.is_empty() && !complete;
+            self.listing_due = if first { 0.0 } else { now + (cost * 5.0).max(PULSE) };
+            self.show(out);
+        }
+        if now >= self.progress_due || (complete && !self.settled) {
+            self.tell_progress(complete, out);
+            self.progress_due = now + PULSE;
+        }
+        self.tell_chain(out);
+        if complete && !self.settled {
+            self.settled = true;
+            self.show(out);
+            out.push(Event::Settled { look: self.number });
+        }
+        let body = self.body.as_ref()?;
+        let told = !body.changed.contains(&true);
+        match (more, self.stale, told) {
+            (true, ..) => Some(0.0),
+            (_, true, true) => Some((self.listing_due - now).max(0.0)),
+            (_, true, false) => Some((self.listing_due.min(self.progress_due) - now).max(0.0)),
+            (_, false, false) => Some((self.progress_due - now).max(0.0)),
+            (_, false, true) => None,
+        }
+    }
+
+    fn pump(&mut self, clock: &impl Fn() -> f64, out: &mut Vec<Event>) -> bool {
+        let end = clock() + SLICE;
+        loop {
+            let Some(body) = &mut self.body else { return false };
+            let turn = body.stack.pump(ENTRIES);
+            self.stale |= turn.changed;
+            if turn.changed {
+                body.changed.iter_mut().zip(&body.layers).for_each(|(changed, layer)| *changed |= layer.entries > 0);
+            }
+            if let Some((layer, error)) = turn.refused
+                && let Some(progress) = self.layer(layer)
+            {
+                progress.state = LayerState::Wrong;
+                progress.findings.push(error.to_string());
+                let text = of_layer(layer, &format!("it cannot be stacked: {error}"));
+                let failure = Failure {
+                    layer: Some(layer),
+                    step: Some(Step::Layers),
+                    ..Failure::plain(FailureKind::Other, text)
+                };
+                self.tell_failure(failure, out);
+                self.rejudge();
+            }
+            if !turn.more || clock() >= end {
+                return turn.more;
+            }
+        }
+    }
+
+    fn rejudge(&mut self) {
+        if let Some(body) = &self.body {
+            self.chain.layers(body.layers.iter().map(|layer| layer.state));
+            self.chain_stale = true;
+        }
+    }
+
+    fn tell_progress(&mut self, complete: bool, out: &mut Vec<Event>) {
+        let Some(body) = &mut self.body else { return };
+        let mut layers = Vec::new();
+        for (layer, changed) in body.layers.iter_mut().zip(&mut body.changed) {
+            if std::mem::take(changed) {
+                let summary = body.stack.tree().summary(layer.index);
+                (layer.added, layer.modified, layer.removed) = (summary.added, summary.modified, summary.removed);
+                layers.push(layer.clone());
+            }
+        }
+        if layers.is_empty() && !complete {
+            return;
+        }
+        let sizes = Sizes {
+            download: body.resolved.image.download_size(),
+            unpacked: body.layers.iter().map(|layer| layer.uncompressed).sum(),
+            visible: body.stack.tree().view(porthole_core::tree::Mode::Merged).total_size(),
+            complete,
+        };
+        let fetched = self.documents + body.layers.iter().map(|layer| layer.compressed).sum::<u64>();
+        out.push(Event::Layers { look: self.number, layers, sizes, fetched });
+    }
+
+    fn tell_chain(&mut self, out: &mut Vec<Event>) {
+        if std::mem::take(&mut self.chain_stale) {
+            out.push(self.chain_event());
+        }
+    }
+
+    fn chain_event(&mut self) -> Event {
+        self.chain_stale = false;
+        Event::Chain { look: self.number, chain: self.chain.clone() }
+    }
+
+    /// Sends the window and the selection as they are now.
+    fn show(&mut self, out: &mut Vec<Event>) {
+        let Some(body) = &self.body else { return };
+        let top = body.layers.len().saturating_sub(1) as u32;
+        let tree = body.stack.tree();
+        let window = body.listing.window(tree, &self.view, top, self.window.clone(), self.settled);
+        out.push(Event::Rows { look: self.number, window });
+        let found: Option<(Row, Option<u64>)> =
+            self.selected.as_deref().and_then(|path| body.listing.find(tree, &self.view, top, path));
+        let selection = found.map(|(row, index)| Box::new(Selection { row, index }));
+        if self.told.as_ref() != Some(&selection) {
+            self.told = Some(selection.clone());
+            out.push(Event::Selected { look: self.number, selection });
+        }
+    }
+}
+
+impl LayerState {
+    fn settled(self) -> bool {
+        matches!(self, Self::Verified | Self::Wrong)
+    }
+}
+
+/// People count layers from one: `layer does not …` becomes `layer 3 does not …`.
+fn of_layer(layer: u32, text: &str) -> String {
+    let number = layer + 1;
+    match text.split_once("layer ") {
+        Some((before, after)) if before.is_empty() || before == "unpacked " => {
+            format!("{before}layer {number} {after}")
+        }
+        _ => format!("layer {number}: {text}"),
+    }
+}
+
+/// Rows sent before the page has said how many it can show.
+const FIRST_ROWS: u64 = 100;
+/// Milliseconds between two lists, and between two reports of progress.
+const PULSE: f64 = 100.0;
+/// Milliseconds of stacking at a stretch, so that queries are answered in between.
+const SLICE: f64 = 24.0;
+/// Entries between two looks at the clock.
+const ENTRIES: usize = 2_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_are_counted_from_one() {
+        assert_eq!(of_layer(2, "layer does not have its size"), "layer 3 does not have its size");
+        assert_eq!(of_layer(0, "unpacked layer does not match"), "unpacked layer 1 does not match");
+        assert_eq!(of_layer(1, "no connection"), "layer 2: no connection");
+    }
+}

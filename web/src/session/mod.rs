@@ -1,0 +1,426 @@
+//! The session worker: one for the page. It owns the registry client, tokens, credentials and the file tree, and
+//! answers every query; the page only draws what it is sent.
+
+mod chain;
+pub mod failure;
+pub mod listing;
+pub mod look;
+pub mod pool;
+mod resolve;
+pub mod route;
+pub mod sample;
+pub mod stack;
+pub mod summary;
+
+use crate::{
+    protocol::{
+        self, Command, Event, Failure, FailureKind, Remedy, Secret, View, batch,
+        layer::{Job, Order, Report, Request},
+    },
+    task::Task,
+    transport::{Fetch, sleep},
+    worker,
+};
+use look::Look;
+use pool::{Assignment, Pool};
+use porthole_registry::{Options, Registry, auth::Credentials, transport::ErrorKind};
+use route::{Relay, Router};
+use sample::Layout;
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+    rc::Rc,
+    time::Duration,
+};
+use wasm_bindgen::JsValue;
+
+/// Listens to the page until the worker is ended.
+pub fn run() {
+    worker::on_panic(|text| send(&[internal(text)]));
+    let session = Rc::new(Session {
+        registry: Registry::new(Fetch, Options { short_accept: true, ..Options::default() }),
+        layout: Layout::sample(),
+        state: RefCell::default(),
+    });
+    let hear = {
+        let session = Rc::clone(&session);
+        Rc::new(move |number, data| session.hear_layer(number, data))
+    };
+    let died = {
+        let session = Rc::clone(&session);
+        Rc::new(move |number, _| session.bury(number))
+    };
+    session.state.borrow_mut().pool = Some(Pool::start(hear, died));
+    worker::listen(move |message| {
+        let (text, _) = worker::open(message);
+        match text.as_deref().and_then(protocol::decode) {
+            Some(command) => session.obey(command),
+            None => send(&[internal("the page sent what its session does not understand".into())]),
+        }
+    });
+    send(&[Event::Ready]);
+}
+
+/// Everything that lives as long as the page.
+struct Session {
+    registry: Registry<Fetch>,
+    layout: Layout,
+    /// Never borrowed across an `await`, nor while something is sent that could call back.
+    state: RefCell<State>,
+}
+
+#[derive(Default)]
+struct State {
+    base: String,
+    router: Router,
+    /// Whether it is known if a relay serves this page.
+    asked_for_relay: bool,
+    credentials: HashMap<String, Credentials>,
+    /// Registries whose credentials may go through a relay elsewhere.
+    allowed: HashSet<String>,
+    pool: Option<Pool>,
+    wish: Option<Wish>,
+    look: Option<Look>,
+    /// The work of the look that goes on.
+    task: Option<Task>,
+    start: Option<Task>,
+    /// When the next turn is due, if one is.
+    turn: Option<(f64, Task)>,
+}
+
+/// What the page asked to look at, kept for another try.
+#[derive(Clone)]
+struct Wish {
+    look: u32,
+    reference: String,
+    platform: Option<String>,
+    view: View,
+    path: Option<String>,
+}
+
+impl Session {
+    fn obey(self: &Rc<Self>, command: Command) {
+        match command {
+            Command::Start { base, relay } => {
+                let mut state = self.state.borrow_mut();
+                state.base = base;
+                state.router.set(relay);
+                let session = Rc::clone(self);
+                state.start = Some(Task::spawn(async move { session.learn_relay().await }));
+            }
+            Command::Look { look, reference, platform, view, path } => {
+                self.look(Wish { look, reference, platform, view, path });
+            }
+            Command::Retry { look } => {
+                let wish = self.state.borrow().wish.clone();
+                if let Some(wish) = wish {
+                    self.look(Wish { look, ..wish });
+                }
+            }
+            Command::Cancel => self.cancel(),
+            Command::Rows { from, to } => self.with_look(|look, out| look.set_window(from..to, out)),
+            Command::SetView { view } => {
+                if let Some(wish) = &mut self.state.borrow_mut().wish {
+                    wish.view = view.clone();
+                }
+                self.with_look(|look, _| look.set_view(view));
+            }
+            Command::Expand { path } => self.with_look(|look, _| look.open(&path, true)),
+            Command::Collapse { path } => self.with_look(|look, _| look.open(&path, false)),
+            Command::ExpandAll => self.with_look(|look, _| look.open_all(true)),
+            Command::CollapseAll => self.with_look(|look, _| look.open_all(false)),
+            Command::Select { path } => {
+                if let Some(wish) = &mut self.state.borrow_mut().wish {
+                    wish.path.clone_from(&path);
+                }
+                self.with_look(|look, _| look.select(path.as_deref()));
+            }
+            Command::SignIn { registry, username, password: Secret(password) } => {
+                let credentials = Credentials { username, password, identity_token: None };
+                self.state.borrow_mut().credentials.insert(registry, credentials);
+            }
+            Command::AllowRelayPassword { registry, allow } => {
+                let mut state = self.state.borrow_mut();
+                if allow {
+                    state.allowed.insert(registry);
+                } else {
+                    state.credentials.remove(&registry);
+                }
+            }
+            Command::SetRelay { relay } => {
+                self.state.borrow_mut().router.set(relay);
+                self.tell_relay();
+            }
+            Command::UseRelay { registry } => {
+                self.state.borrow_mut().router.use_relay(&registry);
+                self.tell_relay();
+            }
+        }
+    }
+
+    /// Asks once whether a relay serves this page.
+    async fn learn_relay(&self) {
+        let base = self.state.borrow().base.clone();
+        let base = base.split(['?', '#']).next().unwrap_or_default();
+        let base = &base[..base.rfind('/').map_or(0, |slash| slash)];
+        let note = crate::transport::fetch_note(&format!("{base}/relay.json")).await;
+        let served = note.is_some_and(|note| note.trim_start().starts_with('{'));
+        let relay = served.then(|| Relay { url: base.into(), same_origin: true });
+        let mut state = self.state.borrow_mut();
+        if !std::mem::replace(&mut state.asked_for_relay, true) {
+            state.router.set_serving(relay);
+            drop(state);
+            self.tell_relay();
+        }
+    }
+
+    fn tell_relay(&self) {
+        let relay = self.state.borrow().router.relay();
+        let same_origin = relay.as_ref().is_some_and(|relay| relay.same_origin);
+        send(&[Event::Relay { url: relay.map(|relay| relay.url), same_origin }]);
+    }
+
+    fn look(self: &Rc<Self>, wish: Wish) {
+        self.cancel();
+        let session = Rc::clone(self);
+        let mut state = self.state.borrow_mut();
+        state.wish = Some(wish.clone());
+        state.task = Some(Task::spawn(async move { session.resolve(wish).await }));
+    }
+
+    fn cancel(&self) {
+        let (task, turn) = {
+            let mut state = self.state.borrow_mut();
+            state.look = None;
+            if let Some(pool) = &mut state.pool {
+                pool.cancel();
+            }
+            (state.task.take(), state.turn.take())
+        };
+        drop((task, turn));
+    }
+
+    /// Something about the current look; then the turn that follows from it.
+    fn with_look(self: &Rc<Self>, change: impl FnOnce(&mut Look, &mut Vec<Event>)) {
+        let mut out = Vec::new();
+        if let Some(look) = &mut self.state.borrow_mut().look {
+            change(look, &mut out);
+        }
+        send(&out);
+        self.turn();
+    }
+
+    /// Stacks, lists and tells as far as it is time, and comes back when there will be more to do.
+    fn turn(self: &Rc<Self>) {
+        let mut out = Vec::new();
+        let again = self.state.borrow_mut().look.as_mut().and_then(|look| look.turn(worker::now, &mut out));
+        send(&out);
+        let mut state = self.state.borrow_mut();
+        state.turn = again.map(|pause| {
+            let session = Rc::clone(self);
+            let due = worker::now() + pause;
+            let task = Task::spawn(async move {
+                sleep(Duration::from_secs_f64(pause.max(0.0) / 1_000.0)).await;
+                session.state.borrow_mut().turn = None;
+                session.turn();
+            });
+            (due, task)
+        });
+    }
+
+    /// A message of a layer worker.
+    fn hear_layer(self: &Rc<Self>, number: usize, data: JsValue) {
+        let (text, bytes) = worker::open(data);
+        if let Some(bytes) = bytes {
+            let bytes = bytes.to_vec();
+            let assignment = self.assignment(number).filter(|assignment| batch::job(&bytes) == Some(assignment.job));
+            if let Some(Assignment { look, layer, .. }) = assignment {
+                self.of_look(look, |look, _| look.receive(layer, bytes));
+            }
+            return;
+        }
+        match text.as_deref().and_then(protocol::decode) {
+            Some(Report::Ready) => {
+                if let Some(pool) = &mut self.state.borrow_mut().pool {
+                    pool.ready(number);
+                }
+                self.dispatch();
+            }
+            Some(Report::Panicked { text }) => {
+                web_sys::console::error_1(&text.as_str().into());
+                self.lose(number, Failure::plain(FailureKind::Other, text), true);
+            }
+            Some(report) => {
+                let Some(assignment) = self.assignment(number) else { return };
+                if report.job() == Some(assignment.job) {
+                    self.report(number, assignment, report);
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn report(self: &Rc<Self>, number: usize, Assignment { job, look, layer }: Assignment, report: Report) {
+        match report {
+            Report::Progress { compressed, uncompressed, entries, .. } => {
+                self.of_look(look, |look, _| look.progress(layer, compressed, uncompressed, entries));
+                self.turn_soon();
+            }
+            Report::Done { findings, .. } => {
+                self.free(number);
+                self.of_look(look, |look, out| look.done(layer, findings, out));
+                self.dispatch();
+                self.turn();
+            }
+            Report::Failed { kind, text, .. } => {
+                let failure = Failure { remedies: vec![Remedy::Retry { after: None }], ..Failure::plain(kind, text) };
+                self.lose(number, failure, false);
+            }
+            Report::Stuck { kind, .. } => {
+                let session = Rc::clone(self);
+                wasm_bindgen_futures::spawn_local(async move {
+                    match session.another_way(look, layer, kind).await {
+                        Ok(request) => session.order(number, &Order::Request { job, request }),
+                        Err(failure) if session.assignment(number).is_some_and(|now| now.job == job) => {
+                            session.order(number, &Order::Cancel { job });
+                            session.lose(number, *failure, false);
+                        }
+                        Err(_) => {}
+                    }
+                });
+            }
+            Report::Ready | Report::Panicked { .. } => {}
+        }
+    }
+
+    /// The layer of a worker will not come.
+    fn lose(self: &Rc<Self>, number: usize, failure: Failure, dead: bool) {
+        let assignment = {
+            let mut state = self.state.borrow_mut();
+            state.pool.as_mut().and_then(|pool| if dead { pool.bury(number) } else { pool.free(number) })
+        };
+        if let Some(Assignment { look, layer, .. }) = assignment {
+            self.of_look(look, |look, out| look.lost(layer, failure, out));
+        }
+        self.dispatch();
+        self.give_up();
+        self.turn();
+    }
+
+    /// A worker could not be loaded, or died without a word.
+    fn bury(self: &Rc<Self>, number: usize) {
+        self.lose(
+            number,
+            Failure::plain(FailureKind::Other, "its worker could not be started, or ended without a word"),
+            true,
+        );
+    }
+
+    /// Gives idle workers something to do.
+    fn dispatch(self: &Rc<Self>) {
+        loop {
+            let mut state = self.state.borrow_mut();
+            let Some((number, assignment)) = state.pool.as_mut().and_then(Pool::assign) else { return };
+            let job = state.look.as_ref().and_then(|look| self.job(look, assignment));
+            if let (Some((job, blob)), Some(pool)) = (job, &state.pool) {
+                pool.order(number, &Order::Scan(Box::new(job)), blob);
+                continue;
+            }
+            drop(state);
+            self.free(number);
+            let failure = Failure::plain(FailureKind::Other, "there is no valid request for its blob");
+            self.of_look(assignment.look, |look, out| look.lost(assignment.layer, failure, out));
+        }
+    }
+
+    /// No worker is left that could take a layer: they end as lost.
+    fn give_up(&self) {
+        let waiting = self.state.borrow_mut().pool.as_mut().map(Pool::give_up).unwrap_or_default();
+        for Assignment { look, layer, .. } in waiting {
+            let failure = Failure::plain(FailureKind::Other, "no worker could be started for it");
+            self.of_look(look, |look, out| look.lost(layer, failure, out));
+        }
+    }
+
+    fn job(&self, look: &Look, assignment: Assignment) -> Option<(Job, Option<&[u8]>)> {
+        let body = look.body.as_ref().filter(|_| look.number == assignment.look)?;
+        let layer = body.resolved.image.layers.get(assignment.layer as usize)?;
+        let descriptor = &layer.descriptor;
+        let blob = if body.reference.registry() == route::SAMPLE { self.layout.blob(&descriptor.digest) } else { None };
+        let request = match blob {
+            Some(_) => None,
+            None => Some(twin(&self.registry.blob_request(&body.reference, descriptor).ok()?)),
+        };
+        let job = Job {
+            job: assignment.job,
+            request,
+            digest: descriptor.digest.to_string(),
+            size: descriptor.size,
+            diff_id: layer.diff_id.map(|diff_id| diff_id.to_string()),
+            media_type: descriptor.media_type.as_str().into(),
+        };
+        Some((job, blob))
+    }
+
+    fn order(&self, number: usize, order: &Order) {
+        if let Some(pool) = &self.state.borrow().pool {
+            pool.order(number, order, None);
+        }
+    }
+
+    fn assignment(&self, number: usize) -> Option<Assignment> {
+        self.state.borrow().pool.as_ref()?.assignment(number)
+    }
+
+    fn free(&self, number: usize) {
+        if let Some(pool) = &mut self.state.borrow_mut().pool {
+            pool.free(number);
+        }
+    }
+
+    /// Something about a look, if it is still the current one.
+    fn of_look(&self, number: u32, change: impl FnOnce(&mut Look, &mut Vec<Event>)) {
+        let mut out = Vec::new();
+        if let Some(look) = self.state.borrow_mut().look.as_mut().filter(|look| look.number == number) {
+            change(look, &mut out);
+        }
+        send(&out);
+    }
+
+    /// A turn now, unless one is due within moments anyway.
+    fn turn_soon(self: &Rc<Self>) {
+        let due = self.state.borrow().turn.as_ref().map(|(due, _)| *due);
+        if due.is_none_or(|due| due > worker::now()) {
+            self.turn();
+        }
+    }
+}
+
+/// A request, for a worker that has no client.
+fn twin(request: &porthole_registry::transport::Request) -> Request {
+    let headers = request.headers().iter();
+    let headers = headers.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
+    Request { url: request.uri().to_string(), headers: headers.collect() }
+}
+
+/// What the transport called a failure that a layer worker reports.
+fn error_kind(kind: FailureKind) -> ErrorKind {
+    match kind {
+        FailureKind::NoCors => ErrorKind::Cors,
+        FailureKind::Preflight => ErrorKind::Preflight,
+        FailureKind::DeadHost => ErrorKind::Connect,
+        _ => ErrorKind::Other,
+    }
+}
+
+fn internal(text: String) -> Event {
+    let text =
+        if text.contains("internal error") { text } else { format!("internal error (a bug in porthole): {text}") };
+    Event::Failure { look: 0, failure: Box::new(Failure::plain(FailureKind::Other, text)) }
+}
+
+fn send(events: &[Event]) {
+    for event in events {
+        worker::post(&protocol::encode(event).into());
+    }
+}

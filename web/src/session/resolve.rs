@@ -1,0 +1,216 @@
+//! From what was typed to an image whose layers are on their way.
+
+use super::{Look, Session, Wish, error_kind, failure, route, send, summary, twin};
+use crate::protocol::{Chain, Event, Failure, FailureKind, Remedy, Route, RouteReason, layer::Request};
+use porthole_core::{platform::Platform, reference::Reference};
+use porthole_registry::{Error, client, client::Resolved, error::Subject, transport::ErrorKind};
+use route::Decision;
+use std::rc::Rc;
+
+impl Session {
+    pub(super) async fn resolve(self: Rc<Self>, wish: Wish) {
+        let number = wish.look;
+        let reference: Reference = match wish.reference.trim().parse() {
+            Ok(reference) => reference,
+            Err(error) => return self.refuse(&wish, FailureKind::Reference, error.to_string()),
+        };
+        let platforms = match wish.platform.as_deref().map(str::parse).transpose() {
+            Ok(Some(chosen)) => vec![chosen],
+            Ok(None) => default_platforms().await,
+            Err(error) => return self.refuse(&wish, FailureKind::Platform, error.to_string()),
+        };
+        let target = reference.tag().map_or_else(|| reference.target(), Into::into);
+        let look = Look::begin(number, &target, wish.view.clone(), wish.path.as_deref());
+        let chain = look.chain.clone();
+        self.state.borrow_mut().look = Some(look);
+        send(&[Event::Chain { look: number, chain }]);
+
+        let mut outcome = Ok(None);
+        for platform in &platforms {
+            outcome = self.fetch(number, &reference, platform).await;
+            if outcome.as_ref().err().is_none_or(|failure| failure.kind != FailureKind::Platform) {
+                break;
+            }
+        }
+        match outcome {
+            Ok(Some(resolved)) => self.install(number, reference, resolved),
+            Ok(None) => {}
+            Err(failure) => self.of_look(number, |look, out| look.fail(*failure, out)),
+        }
+    }
+
+    fn refuse(&self, wish: &Wish, kind: FailureKind, text: String) {
+        let chain = Chain::default();
+        let failure = Box::new(Failure::plain(kind, text));
+        send(&[Event::Chain { look: wish.look, chain }, Event::Failure { look: wish.look, failure }]);
+    }
+
+    fn install(self: &Rc<Self>, number: u32, reference: Reference, resolved: Resolved) {
+        let summary = summary::summarize(&reference, &resolved);
+        let layers = resolved.image.layers.len() as u32;
+        self.of_look(number, |look, out| look.install(reference, resolved, summary, out));
+        if let Some(pool) = &mut self.state.borrow_mut().pool {
+            (0..layers).for_each(|layer| pool.enqueue(number, layer));
+        }
+        self.dispatch();
+        self.turn();
+    }
+
+    /// `None`: a question was put to the person, and the next try will have the answer.
+    async fn fetch(
+        &self,
+        number: u32,
+        reference: &Reference,
+        platform: &Platform,
+    ) -> Result<Option<Resolved>, Box<Failure>> {
+        let registry = reference.registry();
+        if registry != route::SAMPLE && !self.state.borrow().asked_for_relay {
+            self.learn_relay().await;
+        }
+        let first = self.state.borrow().router.first(registry);
+        let mut decision = first.ok_or_else(|| Box::new(needs_relay(registry)))?;
+        let mut observe = |step: client::Step| self.of_look(number, |look, out| look.step(&step, out));
+        let mut blocked = None;
+        loop {
+            if !self.take(number, registry, decision)? {
+                return Ok(None);
+            }
+            let outcome = match decision.route {
+                Route::Page => self.layout.resolve(reference, platform, &mut observe),
+                _ => self.registry.fetch_image(reference, platform, &mut observe).await,
+            };
+            let error = match outcome {
+                Ok(resolved) => return Ok(Some(resolved)),
+                Err(error) => error,
+            };
+            let failed = match (&error, decision.route) {
+                (Error::Transport { error, .. }, Route::Direct) => Some(error.kind),
+                (Error::UnreadableChallenge { .. }, Route::Direct) => Some(ErrorKind::Cors),
+                _ => None,
+            };
+            let another = failed.and_then(|kind| self.state.borrow_mut().router.after(registry, kind));
+            match (another, blocked) {
+                (Some(another), _) => {
+                    blocked = Some((decision, error));
+                    decision = another;
+                }
+                (None, Some((direct, blocked))) if failure::is_of_relay(&error) => {
+                    let mut failure = self.explain(registry, direct, &blocked);
+                    let relay = self.explain(registry, decision, &error);
+                    if failure.kind != relay.kind {
+                        failure.text = format!("{} {}", failure.text, relay.text);
+                        failure.remedies = vec![Remedy::Retry { after: None }];
+                    }
+                    return Err(Box::new(failure));
+                }
+                _ => return Err(Box::new(self.explain(registry, decision, &error))),
+            }
+        }
+    }
+
+    /// Goes this way from now on: tells the page and the client. `false`: the person must be asked first.
+    fn take(&self, number: u32, registry: &str, decision: Decision) -> Result<bool, Box<Failure>> {
+        let (relay, credentials, allowed) = {
+            let state = self.state.borrow();
+            (state.router.relay(), state.credentials.get(registry).cloned(), state.allowed.contains(registry))
+        };
+        let mut events = vec![Event::Connection {
+            look: number,
+            registry: registry.into(),
+            route: decision.route,
+            reason: decision.reason,
+        }];
+        match (decision.route, relay) {
+            (Route::Relay, Some(relay)) => {
+                if credentials.is_some() && relay.in_the_clear() {
+                    let text = format!(
+                        "A password for {registry} would go to the relay at {} without encryption. Use a relay with https.",
+                        relay.url
+                    );
+                    return Err(Box::new(Failure {
+                        registry: Some(registry.into()),
+                        ..Failure::plain(FailureKind::Other, text)
+                    }));
+                }
+                if credentials.is_some() && !relay.on_this_machine() && !allowed {
+                    events.push(Event::AskRelayPassword { look: number, registry: registry.into(), relay: relay.url });
+                    send(&events);
+                    return Ok(false);
+                }
+                self.registry.set_route(registry, client::Route::Relay(relay.url));
+            }
+            _ => self.registry.set_route(registry, client::Route::Direct),
+        }
+        self.registry.set_credentials(registry, credentials);
+        send(&events);
+        Ok(true)
+    }
+
+    fn explain(&self, registry: &str, decision: Decision, error: &Error) -> Failure {
+        let relay = self.state.borrow().router.relay().map(|relay| relay.url);
+        failure::explain(error, failure::Context { registry, route: decision.route, relay: relay.as_deref() })
+    }
+
+    /// A request for a layer whose worker was turned away: with fresh authorization, or through the relay.
+    pub(super) async fn another_way(
+        &self,
+        number: u32,
+        layer: u32,
+        kind: FailureKind,
+    ) -> Result<Request, Box<Failure>> {
+        let (reference, descriptor) = {
+            let state = self.state.borrow();
+            let body = state.look.as_ref().filter(|look| look.number == number).and_then(|look| look.body.as_ref());
+            let layer = body.and_then(|body| Some((body, body.resolved.image.layers.get(layer as usize)?)));
+            let (body, layer) =
+                layer.ok_or_else(|| Box::new(Failure::plain(FailureKind::Other, "not wanted any more")))?;
+            (body.reference.clone(), layer.descriptor.clone())
+        };
+        let registry = reference.registry();
+        let route = match self.registry.route(registry) {
+            client::Route::Direct => Route::Direct,
+            client::Route::Relay(_) => Route::Relay,
+        };
+        let now = Decision { route, reason: RouteReason::First };
+        let request = || {
+            let request = self.registry.blob_request(&reference, &descriptor);
+            request.map(|request| twin(&request)).map_err(|error| Box::new(self.explain(registry, now, &error)))
+        };
+        if kind == FailureKind::Unauthorized {
+            // The client settles the challenge; its answer is dropped before the body is read.
+            if let Err(error) = self.registry.fetch_blob(&reference, &descriptor, 0).await {
+                return Err(Box::new(self.explain(registry, now, &error)));
+            }
+            return request();
+        }
+        let another = self.state.borrow_mut().router.after(registry, error_kind(kind));
+        if let Some(decision) = another
+            && self.take(number, registry, decision)?
+        {
+            return request();
+        }
+        let error = Error::Transport {
+            registry: registry.into(),
+            what: Subject::new("blob", descriptor.digest.to_string()),
+            error: porthole_registry::transport::Error { kind: error_kind(kind), message: String::new() },
+        };
+        Err(Box::new(self.explain(registry, now, &error)))
+    }
+}
+
+fn needs_relay(registry: &str) -> Failure {
+    Failure {
+        registry: Some(registry.into()),
+        remedies: vec![Remedy::UseRelay { registry: registry.into(), available: false }],
+        ..Failure::plain(FailureKind::NoCors, format!("{registry} is reached through a relay, and no relay is known."))
+    }
+}
+
+/// Linux on this machine's architecture where the browser tells it, then on the one that most images are made for.
+async fn default_platforms() -> Vec<Platform> {
+    let amd64 = Platform::new("linux", "amd64", None);
+    match crate::worker::architecture().await.as_deref() {
+        Some("arm") => vec![Platform::new("linux", "arm64", None), amd64],
+        _ => vec![amd64],
+    }
+}

@@ -1,0 +1,262 @@
+//! Layers arrive side by side and are stacked one after the other, from the bottom.
+
+use crate::protocol::batch;
+use porthole_core::tree::{self, FileTree};
+use std::collections::VecDeque;
+
+/// The tree, and the batches that wait for their layer's turn.
+///
+/// Entries of the lowest unfinished layer are applied as they come, provisionally: a layer that turns out wrong is
+/// undone whole, and the one above it follows.
+pub struct Stack {
+    tree: FileTree,
+    layers: Vec<Waiting>,
+    /// The layer whose turn it is; all below are finished.
+    current: usize,
+    reader: Option<batch::Reader>,
+    open: bool,
+}
+
+#[derive(Default)]
+struct Waiting {
+    batches: VecDeque<Vec<u8>>,
+    verdict: Option<bool>,
+    refused: bool,
+}
+
+/// What a turn of [`Stack::pump`] did.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// The tree is another one than before.
+    pub changed: bool,
+    /// There is work left that needs nothing from outside.
+    pub more: bool,
+    /// A layer that cannot be stacked, and why; it counts as wrong from now on.
+    pub refused: Option<(u32, tree::Error)>,
+}
+
+impl Stack {
+    /// An empty tree for so many layers, of at most so many nodes.
+    pub fn new(layers: usize, max_nodes: u64) -> Self {
+        let layers = (0..layers).map(|_| Waiting::default()).collect();
+        Self { tree: FileTree::new(max_nodes), layers, current: 0, reader: None, open: false }
+    }
+
+    /// The tree as it is now, an open layer included.
+    pub fn tree(&self) -> &FileTree {
+        &self.tree
+    }
+
+    /// Every layer is stacked or undone.
+    pub fn complete(&self) -> bool {
+        self.current == self.layers.len()
+    }
+
+    /// A batch of entries of a layer.
+    pub fn receive(&mut self, layer: u32, batch: Vec<u8>) {
+        if let Some(waiting) = self.layers.get_mut(layer as usize)
+            && !waiting.refused
+        {
+            waiting.batches.push_back(batch);
+        }
+    }
+
+    /// Nothing more will come of a layer: keep it if it is verified.
+    pub fn settle(&mut self, layer: u32, verified: bool) {
+        if let Some(waiting) = self.layers.get_mut(layer as usize) {
+            waiting.verdict = Some(verified && !waiting.refused);
+            if !verified {
+                waiting.batches.clear();
+            }
+        }
+    }
+
+    /// Applies up to `budget` entries.
+    pub fn pump(&mut self, budget: usize) -> Turn {
+        let mut turn = Turn::default();
+        let mut left = budget;
+        while let Some(waiting) = self.layers.get_mut(self.current) {
+            if waiting.verdict == Some(false) {
+                self.reader = None;
+                if self.open {
+                    self.tree.abort();
+                    turn.changed = true;
+                }
+                self.open = false;
+                self.current += 1;
+                continue;
+            }
+            if self.reader.is_none() {
+                self.reader = waiting.batches.pop_front().map(batch::Reader::new);
+            }
+            if !self.open && (self.reader.is_some() || waiting.verdict.is_some()) && !waiting.refused {
+                self.tree.begin(self.current as u32);
+                self.open = true;
+            }
+            let Some(reader) = &mut self.reader else {
+                if waiting.verdict.is_some() {
+                    self.tree.commit();
+                    turn.changed = true;
+                    self.open = false;
+                    self.current += 1;
+                    continue;
+                }
+                return turn;
+            };
+            if left == 0 {
+                turn.more = true;
+                return turn;
+            }
+            let Some(entry) = reader.next() else {
+                self.reader = None;
+                continue;
+            };
+            left -= 1;
+            turn.changed = true;
+            if let Err(error) = self.tree.apply(&entry) {
+                self.tree.abort();
+                self.open = false;
+                self.reader = None;
+                waiting.refused = true;
+                waiting.batches.clear();
+                if waiting.verdict.is_some() {
+                    waiting.verdict = Some(false);
+                }
+                turn.refused = Some((self.current as u32, error));
+                turn.more = true;
+                return turn;
+            }
+        }
+        turn
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use porthole_core::{
+        tar::{Entry, Kind},
+        tree::Mode,
+    };
+
+    fn entry(path: &str) -> Entry {
+        Entry {
+            path: path.into(),
+            kind: Kind::File,
+            typeflag: b'0',
+            link: Vec::new(),
+            size: 1,
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+            mtime: 0,
+            mtime_nsec: 0,
+            major: 0,
+            minor: 0,
+            xattrs: Vec::new(),
+            offset: 512,
+            ambiguous: None,
+        }
+    }
+
+    fn batch(paths: &[&str]) -> Vec<u8> {
+        let mut writer = batch::Writer::new(1);
+        paths.iter().for_each(|path| writer.push(&entry(path)));
+        writer.bytes().to_vec()
+    }
+
+    fn paths(stack: &Stack) -> Vec<String> {
+        let rows = stack.tree().view(Mode::Merged).rows();
+        rows.iter().map(|row| String::from_utf8_lossy(&row.path).into_owned()).collect()
+    }
+
+    fn settle(stack: &mut Stack) {
+        while stack.pump(usize::MAX).more {}
+    }
+
+    #[test]
+    fn upper_layers_wait_for_their_turn() {
+        let mut stack = Stack::new(2, 100);
+        stack.receive(1, batch(&["b"]));
+        stack.settle(1, true);
+        settle(&mut stack);
+        assert_eq!(paths(&stack), [""; 0]);
+        stack.receive(0, batch(&["a"]));
+        settle(&mut stack);
+        assert_eq!(paths(&stack), ["a"]);
+        assert!(!stack.complete());
+        stack.settle(0, true);
+        settle(&mut stack);
+        assert_eq!(paths(&stack), ["a", "b"]);
+        assert!(stack.complete());
+    }
+
+    #[test]
+    fn a_wrong_layer_leaves_nothing() {
+        let mut stack = Stack::new(3, 100);
+        stack.receive(0, batch(&["a"]));
+        stack.settle(0, true);
+        stack.receive(1, batch(&["b", ".wh.a"]));
+        settle(&mut stack);
+        assert_eq!(paths(&stack), ["b"]);
+        stack.receive(2, batch(&["c"]));
+        stack.settle(2, true);
+        stack.settle(1, false);
+        settle(&mut stack);
+        assert_eq!(paths(&stack), ["a", "c"]);
+        assert!(stack.complete());
+    }
+
+    #[test]
+    fn a_budget_cuts_anywhere() {
+        for budget in 1..5 {
+            let mut stack = Stack::new(2, 100);
+            stack.receive(0, batch(&["a", "b", "c"]));
+            stack.receive(0, batch(&["d"]));
+            stack.receive(1, batch(&[".wh.b"]));
+            stack.settle(1, true);
+            stack.settle(0, true);
+            let mut turns = 0;
+            while stack.pump(budget).more {
+                turns += 1;
+            }
+            assert!(turns <= 5, "{budget}");
+            assert_eq!(paths(&stack), ["a", "c", "d"], "{budget}");
+            assert!(stack.complete());
+        }
+    }
+
+    #[test]
+    fn empty_layers_count() {
+        let mut stack = Stack::new(2, 100);
+        stack.settle(0, true);
+        stack.settle(1, false);
+        settle(&mut stack);
+        assert!(stack.complete());
+        assert!(Stack::new(0, 100).complete());
+    }
+
+    #[test]
+    fn a_layer_that_does_not_fit_is_refused_whole() {
+        let mut stack = Stack::new(2, 3);
+        stack.receive(0, batch(&["a"]));
+        stack.settle(0, true);
+        stack.receive(1, batch(&["b", "c", "d"]));
+        let mut refused = None;
+        loop {
+            let turn = stack.pump(usize::MAX);
+            refused = turn.refused.or(refused);
+            if !turn.more {
+                break;
+            }
+        }
+        assert_eq!(refused, Some((1, tree::Error::TooManyNodes { limit: 3 })));
+        assert_eq!(paths(&stack), ["a"]);
+        assert!(!stack.complete(), "its verdict is still to come");
+        stack.receive(1, batch(&["e"]));
+        stack.settle(1, true);
+        settle(&mut stack);
+        assert_eq!(paths(&stack), ["a"]);
+        assert!(stack.complete());
+    }
+}

@@ -1,0 +1,107 @@
+//! An image, as the page shows it before any of its files is there.
+
+use crate::protocol::{Document, HistoryEntry, ImageSummary, Instruction, Layer, Step};
+use porthole_core::{
+    config::{Execution, ImageConfig},
+    image::{self, Image},
+    manifest::{self, Raw},
+    platform,
+    reference::Reference,
+};
+use porthole_registry::client::Resolved;
+
+/// Twin of what a reference turned out to be.
+pub fn summarize(reference: &Reference, resolved: &Resolved) -> ImageSummary {
+    let image = &resolved.image;
+    let root = resolved.index.as_ref().map_or(&image.manifest.raw, manifest::Document::raw);
+    let index = resolved.index.as_ref().and_then(|document| match document {
+        manifest::Document::Index(index) => Some(index),
+        _ => None,
+    });
+    let platforms = index.map_or_else(Vec::new, |index| {
+        platform::available(&index.value.manifests).iter().map(ToString::to_string).collect()
+    });
+    let chosen = resolved.chosen.as_ref().and_then(|descriptor| descriptor.platform.as_ref());
+    let platform = chosen.or(image.config.platform.as_ref()).map(|platform| platform.normalized().to_string());
+
+    let mut documents = Vec::new();
+    if let Some(document) = &resolved.index {
+        documents.push(text(Step::Index, document.raw(), document.media_type().as_str()));
+    }
+    documents.push(text(Step::Manifest, &image.manifest.raw, image.manifest.media_type.as_str()));
+    documents.push(text(Step::Config, &image.config_raw, image.manifest.value.config.media_type.as_str()));
+
+    ImageSummary {
+        reference: reference.to_string(),
+        familiar: reference.familiar(),
+        registry: reference.registry().into(),
+        repository: reference.repository().into(),
+        tag: reference.tag().map(Into::into),
+        pinned: reference.with_digest(*root.digest()).to_string(),
+        platform,
+        platforms,
+        layers: image.layers.iter().map(layer).collect(),
+        history: history(image),
+        config: facts(&image.config),
+        created: image.config.created.clone(),
+        documents,
+        download: image.download_size(),
+    }
+}
+
+fn text(step: Step, raw: &Raw, media_type: &str) -> Document {
+    Document {
+        step,
+        digest: raw.digest().to_string(),
+        media_type: media_type.into(),
+        text: String::from_utf8_lossy(raw.bytes()).into_owned(),
+    }
+}
+
+fn layer(layer: &image::Layer) -> Layer {
+    let descriptor = &layer.descriptor;
+    Layer {
+        index: layer.index,
+        digest: descriptor.digest.to_string(),
+        diff_id: layer.diff_id.map(|diff_id| diff_id.to_string()),
+        size: descriptor.size,
+        media_type: descriptor.media_type.as_str().into(),
+        instruction: layer.created_by.as_deref().map(instruction),
+    }
+}
+
+fn instruction(created_by: &str) -> Instruction {
+    let image::Instruction { keyword, arguments, .. } = image::instruction(created_by);
+    Instruction { keyword, arguments, created_by: created_by.into() }
+}
+
+/// Entries that made no layer have none; the others count up, as far as there are layers.
+fn history(image: &Image) -> Vec<HistoryEntry> {
+    let mut layers = 0..image.layers.len() as u32;
+    let entry = |entry: &porthole_core::config::History| HistoryEntry {
+        created: entry.created.clone(),
+        instruction: entry.created_by.as_deref().map(instruction),
+        layer: if entry.empty_layer { None } else { layers.next() },
+        comment: entry.comment.clone(),
+    };
+    image.config.history.iter().map(entry).collect()
+}
+
+fn facts(config: &ImageConfig) -> Vec<(String, Vec<String>)> {
+    let one = |value: &str| if value.is_empty() { Vec::new() } else { vec![value.to_owned()] };
+    let Execution { user, env, entrypoint, cmd, working_dir, labels, exposed_ports, volumes, stop_signal, .. } =
+        &config.execution;
+    let facts = [
+        ("user", one(user)),
+        ("entrypoint", entrypoint.clone()),
+        ("cmd", cmd.clone()),
+        ("working directory", one(working_dir)),
+        ("environment", env.clone()),
+        ("ports", exposed_ports.clone()),
+        ("volumes", volumes.clone()),
+        ("stop signal", one(stop_signal.as_deref().unwrap_or_default())),
+        ("labels", labels.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+        ("author", one(config.author.as_deref().unwrap_or_default())),
+    ];
+    facts.into_iter().filter(|(_, values)| !values.is_empty()).map(|(name, values)| (name.into(), values)).collect()
+}

@@ -1,0 +1,106 @@
+//! The `porthole` command that shows what the page shows.
+
+use std::fmt::Write as _;
+
+/// Quotes a word for a POSIX shell.
+pub fn quote(word: &str) -> String {
+    if is_plain(word) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+/// Quotes a path escaped as `porthole ls --json` escapes it, so that the shell hands over the archive's own bytes. Where there is an
+/// escape this is `$'…'`, whose `\xNN` and `\\` are the same escapes.
+pub fn quote_escaped(path: &str) -> String {
+    if !path.contains('\\') {
+        return quote(path);
+    }
+    let mut text = String::from("$'");
+    for character in path.chars() {
+        match character {
+            '\'' => text.push_str(r"\'"),
+            _ => text.push(character),
+        }
+    }
+    text.push('\'');
+    text
+}
+
+fn is_plain(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"@%+=:,./_-".contains(&byte))
+}
+
+/// `porthole <verb> …` about an image.
+pub fn command(verb: &str, reference: &str, platform: Option<&str>) -> String {
+    let platform = platform.map(|platform| format!(" --platform {}", quote(platform))).unwrap_or_default();
+    format!("porthole {verb}{platform} {}", quote(reference))
+}
+
+/// `porthole ls …` with the options of a view; options come first, so that no path is taken for one.
+pub fn list_command(reference: &str, platform: Option<&str>, view: Listing<'_>, path: Option<&str>) -> String {
+    let mut command = String::from("porthole ls");
+    if let Some(platform) = platform {
+        let _ = write!(command, " --platform {}", quote(platform));
+    }
+    match view {
+        Listing::Merged => {}
+        Listing::Only(layer) => {
+            let _ = write!(command, " --layer {}", quote(layer));
+        }
+        Listing::Deleted => command.push_str(" --deleted"),
+    }
+    let _ = write!(command, " {}", quote(reference));
+    if let Some(path) = path.filter(|path| !path.is_empty()) {
+        // A leading slash keeps a path that begins with a dash from being an option; it is the root either way.
+        let slash = if path.starts_with('-') { "/" } else { "" };
+        let _ = write!(command, " {}", quote_escaped(&format!("{slash}{path}")));
+    }
+    command
+}
+
+/// What `porthole ls` can list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing<'t> {
+    /// All layers.
+    Merged,
+    /// One layer, by number from 0 or by digest.
+    Only(&'t str),
+    /// Deleted or overwritten files.
+    Deleted,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words() {
+        let rows = [
+            ("nginx:1.29", "nginx:1.29"),
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("it's", r"'it'\''s'"),
+            ("$(x)", "'$(x)'"),
+            ("ü", "'ü'"),
+            ("~root", "'~root'"),
+        ];
+        for (word, quoted) in rows {
+            assert_eq!(quote(word), quoted);
+        }
+    }
+
+    #[test]
+    fn escaped_paths() {
+        for (path, quoted) in [("etc/passwd", "etc/passwd"), (r"a\x0ab", r"$'a\x0ab'"), (r"it's\\", r"$'it\'s\\'")] {
+            assert_eq!(quote_escaped(path), quoted);
+        }
+    }
+
+    #[test]
+    fn commands() {
+        assert_eq!(list_command("nginx", None, Listing::Merged, None), "porthole ls nginx");
+        assert_eq!(
+            list_command("a@sha256:0", Some("linux/arm64"), Listing::Only("2"), Some("etc/a b")),
+            "porthole ls --platform linux/arm64 --layer 2 a@sha256:0 'etc/a b'"
+        );
+        assert_eq!(list_command("a", None, Listing::Deleted, Some("-r")), "porthole ls --deleted a /-r");
+    }
+}

@@ -1,0 +1,36 @@
+//! Addresses and commands that show the same elsewhere.
+
+use super::State;
+use crate::route::{Route, Tab, View};
+use crate::shell::{self, Listing};
+
+/// The address with the reference pinned to its digest and the platform named, so that it shows the same tomorrow. `None` until the
+/// image is known.
+pub fn pinned_route(state: &State) -> Option<Route> {
+    let image = state.image.as_ref()?;
+    let platform = state.platform.clone().filter(|_| !image.platforms.is_empty());
+    Some(Route { reference: Some(image.pinned.clone()), platform, ..state.route.clone() })
+}
+
+/// The `porthole` command that prints what the page shows. `None` where there is no such command.
+pub fn command(state: &State) -> Option<String> {
+    let image = state.image.as_ref().filter(|_| !state.is_local())?;
+    let platform = state.platform.as_deref().filter(|_| !image.platforms.is_empty());
+    let document = |verb: &str| shell::command(verb, &image.pinned, platform);
+    Some(match (state.route.tab, state.route.view) {
+        (Tab::Manifest, _) => document("manifest"),
+        (Tab::Config, _) => document("config"),
+        (Tab::Files, View::UpTo) if state.focused_layer() != image.layers.last().map(|layer| layer.index) => {
+            document("inspect")
+        }
+        (Tab::Files, view) => {
+            let layer = state.focused_layer().map(|layer| layer.to_string());
+            let listing = match view {
+                View::Merged | View::UpTo => Listing::Merged,
+                View::Only => layer.as_deref().map_or(Listing::Merged, Listing::Only),
+                View::Deleted => Listing::Deleted,
+            };
+            shell::list_command(&image.pinned, platform, listing, state.route.path.as_deref())
+        }
+    })
+}

@@ -1,0 +1,169 @@
+//! What the page knows, apart from how it is drawn.
+//!
+//! [`State::update`] is the only door: an action in, effects out. It touches neither the page nor the session, so it is tested
+//! natively.
+
+mod link;
+mod update;
+
+pub use link::{command, pinned_route};
+pub use update::{Action, Effect};
+
+use crate::protocol::{
+    Chain, Failure, FailureKind, ImageSummary, Layer, LayerProgress, Mode, RelaySettings, Route as Way, RouteReason,
+    Rows, Selection, Sizes, View as Listing,
+};
+use crate::route::{Route, View};
+use std::{collections::BTreeMap, rc::Rc};
+
+/// The image that ships inside the page.
+pub const SAMPLE: &str = "sample.localhost/porthole/sample:latest";
+
+/// Everything that is drawn. Large parts are shared, so that a copy is cheap and an unchanged part is told by its address.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    /// The session listens.
+    pub ready: bool,
+    /// Number of the current look; 0 before the first.
+    pub look: u32,
+    /// The address.
+    pub route: Route,
+    /// What is known once manifest and config are verified.
+    pub image: Option<Rc<ImageSummary>>,
+    /// Platforms to choose from; empty without an index.
+    pub platforms: Rc<Vec<String>>,
+    /// The platform looked at, as far as known.
+    pub platform: Option<String>,
+    /// The chain of proof.
+    pub chain: Rc<Chain>,
+    /// Progress, one for each layer of the image.
+    pub layers: Rc<Vec<LayerProgress>>,
+    /// The three sizes.
+    pub sizes: Sizes,
+    /// Bytes received in this look.
+    pub fetched: u64,
+    /// Every layer is settled.
+    pub settled: bool,
+    /// How the registry is reached.
+    pub connection: Option<Rc<Connection>>,
+    /// Base URL of the relay in use.
+    pub relay: Option<String>,
+    /// That relay serves this page.
+    pub relay_serves_page: bool,
+    /// The person's choice about relays.
+    pub relay_settings: RelaySettings,
+    /// What ended the look.
+    pub failure: Option<Rc<Failure>>,
+    /// What is wrong with single layers.
+    pub layer_failures: Rc<BTreeMap<u32, Failure>>,
+    /// The rows that the session sent last.
+    pub rows: Rc<Rows>,
+    /// Order, filter and toggles of the list; its mode and layer come from the address.
+    pub listing: Listing,
+    /// The selected entry.
+    pub selection: Option<Rc<Selection>>,
+    /// What lies over the page.
+    pub dialog: Option<Dialog>,
+}
+
+/// How the registry of this look is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// Logical registry.
+    pub registry: String,
+    /// How.
+    pub way: Way,
+    /// Why.
+    pub reason: RouteReason,
+}
+
+/// What lies over the page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dialog {
+    /// Credentials for a registry.
+    SignIn {
+        /// Logical registry.
+        registry: String,
+        /// Others were sent and refused.
+        refused: bool,
+    },
+    /// May a password go through a relay on another machine?
+    RelayPassword {
+        /// Logical registry.
+        registry: String,
+        /// Base URL of the relay.
+        relay: String,
+    },
+    /// Relay and theme.
+    Settings,
+    /// Why the registry is reached as it is.
+    Connection,
+    /// The keys that work.
+    Help,
+}
+
+impl State {
+    /// Whether an image is looked at (else the start page is shown).
+    pub fn inspects(&self) -> bool {
+        self.route.reference.is_some()
+    }
+
+    /// Layers of the image, bottom first; empty until it is known.
+    pub fn image_layers(&self) -> &[Layer] {
+        self.image.as_ref().map_or(&[], |image| &image.layers)
+    }
+
+    /// The layer that the address names, 0 = bottom.
+    pub fn chosen_layer(&self) -> Option<u32> {
+        let name = self.route.layer.as_deref()?;
+        let layers = self.image_layers();
+        if let Some(layer) = layers.iter().find(|layer| layer.digest == name) {
+            return Some(layer.index);
+        }
+        let number: u32 = name.parse().ok()?;
+        layers.iter().map(|layer| layer.index).find(|index| index.checked_add(1) == Some(number))
+    }
+
+    /// The layer that "as of" and "only" speak of: the chosen one, else the top one.
+    pub fn focused_layer(&self) -> Option<u32> {
+        self.chosen_layer().or_else(|| self.image_layers().last().map(|layer| layer.index))
+    }
+
+    /// How the address names a layer: by digest, or by its number from 1 where two layers share that digest.
+    pub fn layer_name(&self, index: u32) -> Option<String> {
+        let layers = self.image_layers();
+        let layer = layers.iter().find(|layer| layer.index == index)?;
+        let twins = layers.iter().filter(|other| other.digest == layer.digest).count();
+        Some(if twins == 1 { layer.digest.clone() } else { (index + 1).to_string() })
+    }
+
+    /// The list to ask the session for.
+    pub fn wanted_listing(&self) -> Listing {
+        let mode = match self.route.view {
+            View::Merged => Mode::Merged,
+            View::UpTo => Mode::UpTo,
+            View::Only => Mode::Only,
+            View::Deleted => Mode::Deleted,
+        };
+        let about_layer = self.route.view.wants_layer();
+        Listing {
+            mode,
+            layer: self.chosen_layer().filter(|_| about_layer),
+            layer_digest: self.route.layer.clone().filter(|_| about_layer),
+            ..self.listing.clone()
+        }
+    }
+
+    /// Whether the image ships inside the page or the relay, where no command line finds it.
+    pub fn is_local(&self) -> bool {
+        self.image
+            .as_ref()
+            .is_some_and(|image| image.registry == "sample.localhost" || image.registry == "layout.localhost")
+    }
+}
+
+/// The worst of what failed: what ended the look, else a layer that is not what was promised, else any other layer.
+pub fn worst<'f>(failure: Option<&'f Failure>, layers: &'f BTreeMap<u32, Failure>) -> Option<&'f Failure> {
+    let wrong = |failure: &&Failure| failure.kind == FailureKind::Digest;
+    failure.or_else(|| layers.values().find(wrong)).or_else(|| layers.values().next())
+}

@@ -1,0 +1,354 @@
+//! Actions, and what they change.
+
+use super::{Connection, Dialog, State};
+use crate::protocol::{Change, Command, Event, Layer, LayerProgress, RelaySettings, Remedy, Secret, Sort};
+use crate::route::{Route, Tab, View};
+use std::rc::Rc;
+
+/// Something that a person or the session did.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// The address changed, or the page was opened with it.
+    Address(Route),
+    /// A reference was typed.
+    Look(String),
+    /// Another platform.
+    Platform(String),
+    /// Another tab.
+    Tab(Tab),
+    /// Another view, of the focused layer where it wants one.
+    View(View),
+    /// A layer was chosen; chosen again it is let go.
+    Layer(u32),
+    /// The layer above (1) or below (-1).
+    StepLayer(i32),
+    /// Another order.
+    Sort(Sort),
+    /// Another filter.
+    Filter(String),
+    /// A kind of change is shown or hidden.
+    Toggle(Change),
+    /// Rows that are on the screen.
+    Window(u64, u64),
+    /// Open or close a directory.
+    Expand(String, bool),
+    /// Open or close every directory.
+    ExpandAll(bool),
+    /// Select a path.
+    Select(Option<String>),
+    /// Open a dialog, or close it.
+    Dialog(Option<Dialog>),
+    /// Credentials for a registry.
+    SignIn {
+        /// Logical registry.
+        registry: String,
+        /// User name.
+        username: String,
+        /// Password or token.
+        password: Secret,
+    },
+    /// The answer to a question about a password.
+    AllowRelayPassword(bool),
+    /// Another choice about relays.
+    Relay(RelaySettings),
+    /// Reach this registry through the relay.
+    UseRelay(String),
+    /// Look again.
+    Retry,
+    /// The session said these, in this order.
+    Events(Vec<Event>),
+}
+
+/// What is to be done after an action.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Tell the session.
+    Send(Command),
+    /// A new address that "back" leaves.
+    Push(Route),
+    /// A better address for the same place.
+    Replace(Route),
+    /// The person chose this about relays: keep it.
+    Keep(RelaySettings),
+    /// A look began.
+    Entered,
+}
+
+impl State {
+    /// Applies an action and says what is to be done.
+    pub fn update(&mut self, action: Action) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match action {
+            Action::Address(route) => self.go(route, &mut effects),
+            Action::Look(text) => {
+                let text = text.trim();
+                if !text.is_empty() {
+                    self.push(Route::of(text), &mut effects);
+                    self.begin(&mut effects);
+                }
+            }
+            Action::Platform(platform) => {
+                self.push(Route { platform: Some(platform), ..self.route.clone() }, &mut effects);
+                self.begin(&mut effects);
+            }
+            Action::Tab(tab) => self.push(Route { tab, ..self.route.clone() }, &mut effects),
+            Action::View(view) => {
+                let layer = if view.wants_layer() {
+                    self.focused_layer().and_then(|layer| self.layer_name(layer))
+                } else {
+                    None
+                };
+                let layer = layer.or_else(|| self.route.layer.clone());
+                self.list(Route { view, layer, tab: Tab::Files, ..self.route.clone() }, &mut effects);
+            }
+            Action::Layer(index) => self.choose_layer(index, true, &mut effects),
+            Action::StepLayer(step) => {
+                let from = self.chosen_layer().or_else(|| self.focused_layer().map(|top| top + u32::from(step < 0)));
+                if let Some(index) = from.and_then(|from| from.checked_add_signed(step)) {
+                    self.choose_layer(index, false, &mut effects);
+                }
+            }
+            Action::Sort(sort) => {
+                self.listing.sort = sort;
+                effects.push(self.set_view());
+            }
+            Action::Filter(filter) => {
+                self.listing.filter = filter;
+                effects.push(self.set_view());
+            }
+            Action::Toggle(change) => {
+                let changes = &mut self.listing.changes;
+                match change {
+                    Change::Added => changes.added ^= true,
+                    Change::Modified => changes.modified ^= true,
+                    Change::Removed => changes.removed ^= true,
+                    Change::Unchanged => {}
+                }
+                effects.push(self.set_view());
+            }
+            Action::Window(from, to) => effects.push(Effect::Send(Command::Rows { from, to })),
+            Action::Expand(path, true) => effects.push(Effect::Send(Command::Expand { path })),
+            Action::Expand(path, false) => effects.push(Effect::Send(Command::Collapse { path })),
+            Action::ExpandAll(true) => effects.push(Effect::Send(Command::ExpandAll)),
+            Action::ExpandAll(false) => effects.push(Effect::Send(Command::CollapseAll)),
+            Action::Select(path) => {
+                if path.is_none() {
+                    self.selection = None;
+                }
+                self.route.path.clone_from(&path);
+                effects.push(Effect::Send(Command::Select { path }));
+                effects.push(Effect::Replace(self.route.clone()));
+            }
+            Action::Dialog(dialog) => self.dialog = dialog,
+            Action::SignIn { registry, username, password } => {
+                self.dialog = None;
+                effects.push(Effect::Send(Command::SignIn { registry, username, password }));
+                self.again(&mut effects);
+            }
+            Action::AllowRelayPassword(allow) => {
+                if let Some(Dialog::RelayPassword { registry, .. }) = self.dialog.take() {
+                    effects.push(Effect::Send(Command::AllowRelayPassword { registry, allow }));
+                    self.again(&mut effects);
+                }
+            }
+            Action::Relay(relay) => {
+                if relay != self.relay_settings {
+                    self.relay_settings = relay.clone();
+                    effects.push(Effect::Keep(relay.clone()));
+                    effects.push(Effect::Send(Command::SetRelay { relay }));
+                    self.again(&mut effects);
+                }
+            }
+            Action::UseRelay(registry) => {
+                effects.push(Effect::Send(Command::UseRelay { registry }));
+                self.again(&mut effects);
+            }
+            Action::Retry => self.again(&mut effects),
+            Action::Events(events) => {
+                for event in events {
+                    self.apply(event);
+                }
+            }
+        }
+        effects
+    }
+
+    /// Follows an address that the browser shows already.
+    fn go(&mut self, route: Route, effects: &mut Vec<Effect>) {
+        let before = std::mem::replace(&mut self.route, route);
+        if !self.inspects() {
+            if before.reference.is_some() {
+                self.forget();
+                self.look += 1;
+                effects.push(Effect::Send(Command::Cancel));
+            }
+        } else if self.look == 0 || self.failure.is_some() || !self.route.same_image(&before) {
+            self.begin(effects);
+        } else {
+            if (self.route.view, &self.route.layer) != (before.view, &before.layer) {
+                effects.push(self.set_view());
+            }
+            if self.route.path != before.path {
+                self.selection = None;
+                effects.push(Effect::Send(Command::Select { path: self.route.path.clone() }));
+            }
+        }
+    }
+
+    fn push(&mut self, route: Route, effects: &mut Vec<Effect>) {
+        if route != self.route {
+            self.route = route;
+            effects.push(Effect::Push(self.route.clone()));
+        }
+    }
+
+    /// Goes to another view of the same image.
+    fn list(&mut self, route: Route, effects: &mut Vec<Effect>) {
+        let before = self.wanted_listing();
+        self.push(route, effects);
+        if self.wanted_listing() != before {
+            effects.push(self.set_view());
+        }
+    }
+
+    fn choose_layer(&mut self, index: u32, toggles: bool, effects: &mut Vec<Effect>) {
+        let Some(name) = self.layer_name(index) else { return };
+        let again = toggles && self.chosen_layer() == Some(index) && self.route.view.wants_layer();
+        let route = if again {
+            Route { view: View::Merged, layer: None, ..self.route.clone() }
+        } else {
+            let view = if self.route.view.wants_layer() { self.route.view } else { View::Only };
+            Route { view, layer: Some(name), tab: Tab::Files, ..self.route.clone() }
+        };
+        self.list(route, effects);
+    }
+
+    fn set_view(&self) -> Effect {
+        Effect::Send(Command::SetView { view: self.wanted_listing() })
+    }
+
+    /// Begins a look at what the address names.
+    fn begin(&mut self, effects: &mut Vec<Effect>) {
+        let Some(reference) = self.route.reference.clone() else { return };
+        self.forget();
+        self.listing.filter.clear();
+        self.look += 1;
+        let (platform, path) = (self.route.platform.clone(), self.route.path.clone());
+        self.platform.clone_from(&platform);
+        let view = self.wanted_listing();
+        effects.push(Effect::Entered);
+        effects.push(Effect::Send(Command::Look { look: self.look, reference, platform, view, path }));
+    }
+
+    /// Begins the same look with what was learned since.
+    fn again(&mut self, effects: &mut Vec<Effect>) {
+        if self.inspects() {
+            self.forget();
+            self.look += 1;
+            effects.push(Effect::Entered);
+            effects.push(Effect::Send(Command::Retry { look: self.look }));
+        }
+    }
+
+    /// Forgets what belongs to a look, and keeps what belongs to the person.
+    fn forget(&mut self) {
+        *self = Self {
+            ready: self.ready,
+            look: self.look,
+            route: std::mem::take(&mut self.route),
+            platform: self.platform.take(),
+            relay: self.relay.take(),
+            relay_serves_page: self.relay_serves_page,
+            relay_settings: std::mem::take(&mut self.relay_settings),
+            listing: std::mem::take(&mut self.listing),
+            ..Self::default()
+        };
+    }
+
+    fn apply(&mut self, event: Event) {
+        if look_of(&event).is_some_and(|look| look != self.look) {
+            return;
+        }
+        match event {
+            Event::Ready => self.ready = true,
+            Event::Relay { url, same_origin } => {
+                self.relay = url;
+                self.relay_serves_page = same_origin;
+            }
+            Event::Connection { registry, route, reason, .. } => {
+                self.connection = Some(Rc::new(Connection { registry, way: route, reason }));
+            }
+            Event::Chain { chain, .. } => self.chain = Rc::new(chain),
+            Event::Platforms { available, chosen, .. } => {
+                self.platforms = Rc::new(available);
+                self.platform = chosen.or_else(|| self.platform.take());
+            }
+            Event::Image { image, .. } => {
+                self.platforms = Rc::new(image.platforms.clone());
+                // Where the index offers a choice, the choice is named as the index names it.
+                if image.platforms.is_empty() || self.platform.is_none() {
+                    self.platform.clone_from(&image.platform);
+                }
+                self.sizes.download = image.download;
+                let waiting =
+                    |layer: &Layer| LayerProgress { index: layer.index, total: layer.size, ..LayerProgress::default() };
+                self.layers = Rc::new(image.layers.iter().map(waiting).collect());
+                self.image = Some(Rc::from(image));
+            }
+            Event::Layers { layers, sizes, fetched, .. } => {
+                let known = Rc::make_mut(&mut self.layers);
+                for layer in layers {
+                    if let Some(slot) = known.iter_mut().find(|known| known.index == layer.index) {
+                        *slot = layer;
+                    }
+                }
+                self.sizes = sizes;
+                self.fetched = fetched;
+            }
+            Event::Settled { .. } => self.settled = true,
+            Event::Rows { window, .. } => self.rows = Rc::new(window),
+            Event::Selected { selection, .. } => {
+                self.selection =
+                    selection.filter(|selection| Some(&selection.row.path) == self.route.path.as_ref()).map(Rc::from);
+            }
+            Event::Failure { failure, .. } => match failure.layer {
+                Some(layer) => {
+                    Rc::make_mut(&mut self.layer_failures).insert(layer, *failure);
+                }
+                None => {
+                    for remedy in &failure.remedies {
+                        if let Remedy::ChoosePlatform { available } = remedy {
+                            self.platforms = Rc::new(available.clone());
+                        }
+                    }
+                    self.failure = Some(Rc::from(failure));
+                }
+            },
+            Event::AskRelayPassword { registry, relay, .. } => {
+                self.dialog = Some(Dialog::RelayPassword { registry, relay })
+            }
+        }
+    }
+}
+
+/// The look that an event belongs to; `None`: to none.
+fn look_of(event: &Event) -> Option<u32> {
+    match event {
+        Event::Ready | Event::Relay { .. } => None,
+        Event::Failure { look: 0, .. } => None,
+        Event::Connection { look, .. }
+        | Event::Chain { look, .. }
+        | Event::Platforms { look, .. }
+        | Event::Image { look, .. }
+        | Event::Layers { look, .. }
+        | Event::Settled { look }
+        | Event::Rows { look, .. }
+        | Event::Selected { look, .. }
+        | Event::Failure { look, .. }
+        | Event::AskRelayPassword { look, .. } => Some(*look),
+    }
+}
+
+#[cfg(test)]
+#[path = "update_tests.rs"]
+mod tests;

@@ -1,0 +1,228 @@
+use super::*;
+use crate::protocol::{Failure, FailureKind, ImageSummary, Mode, Row, Rows, Selection, Sizes};
+use crate::protocol::{Kind, LayerState};
+use crate::state::{SAMPLE, command, pinned_route};
+
+fn layer(index: u32, digest: &str) -> Layer {
+    Layer {
+        index,
+        digest: digest.into(),
+        diff_id: None,
+        size: 100,
+        media_type: "application/vnd.oci.image.layer.v1.tar+gzip".into(),
+        instruction: None,
+    }
+}
+
+fn image(digests: &[&str]) -> Event {
+    let layers = (0..).zip(digests).map(|(index, digest)| layer(index, digest)).collect();
+    let image = ImageSummary {
+        reference: "docker.io/library/nginx:1".into(),
+        familiar: "nginx:1".into(),
+        registry: "docker.io".into(),
+        repository: "library/nginx".into(),
+        tag: Some("1".into()),
+        pinned: "docker.io/library/nginx@sha256:aa".into(),
+        platform: Some("linux/arm64".into()),
+        platforms: vec!["linux/amd64".into(), "linux/arm64".into()],
+        layers,
+        history: Vec::new(),
+        config: Vec::new(),
+        created: None,
+        documents: Vec::new(),
+        download: 300,
+    };
+    Event::Image { look: 1, image: Box::new(image) }
+}
+
+fn looking(fragment: &str, digests: &[&str]) -> State {
+    let mut state = State::default();
+    state.update(Action::Address(Route::parse(fragment)));
+    state.update(Action::Events(vec![image(digests)]));
+    state
+}
+
+fn sent(effects: &[Effect]) -> Vec<&Command> {
+    effects.iter().filter_map(|effect| if let Effect::Send(command) = effect { Some(command) } else { None }).collect()
+}
+
+#[test]
+fn an_address_begins_a_look_at_all_that_it_names() {
+    let mut state = State::default();
+    let effects = state
+        .update(Action::Address(Route::parse("#/v1/nginx?platform=linux/arm64&view=only&layer=sha256:b&path=etc")));
+    let [Command::Look { look: 1, reference, platform, view, path }] = sent(&effects)[..] else {
+        panic!("{effects:?}")
+    };
+    assert_eq!((reference.as_str(), platform.as_deref(), path.as_deref()), ("nginx", Some("linux/arm64"), Some("etc")));
+    assert_eq!((view.mode, view.layer, view.layer_digest.as_deref()), (Mode::Only, None, Some("sha256:b")));
+    assert!(effects.contains(&Effect::Entered));
+}
+
+#[test]
+fn typing_pushes_an_address_and_nothing_else_is_kept() {
+    let mut state = looking("#/v1/nginx?view=deleted", &["sha256:a"]);
+    let effects = state.update(Action::Look("  debian:12 ".into()));
+    assert_eq!(effects[0], Effect::Push(Route::of("debian:12")));
+    assert_eq!(state.look, 2);
+    assert!(state.image.is_none());
+    assert!(state.update(Action::Look(" ".into())).is_empty());
+    let effects = state.update(Action::Look("debian:12".into()));
+    assert!(matches!(sent(&effects)[..], [Command::Look { look: 3, .. }]), "the same again looks again");
+}
+
+#[test]
+fn back_to_the_start_page_cancels() {
+    let mut state = looking("#/v1/nginx", &["sha256:a"]);
+    let effects = state.update(Action::Address(Route::default()));
+    assert_eq!(sent(&effects), [&Command::Cancel]);
+    assert!(!state.inspects() && state.image.is_none());
+}
+
+#[test]
+fn back_within_an_image_asks_for_no_request() {
+    let mut state = looking("#/v1/nginx", &["sha256:a", "sha256:b"]);
+    let effects = state.update(Action::Address(Route::parse("#/v1/nginx?view=upto&layer=sha256:a&path=etc")));
+    let [Command::SetView { view }, Command::Select { path }] = sent(&effects)[..] else { panic!("{effects:?}") };
+    assert_eq!((view.mode, view.layer, path.as_deref()), (Mode::UpTo, Some(0), Some("etc")));
+}
+
+#[test]
+fn late_answers_are_dropped() {
+    let mut state = looking("#/v1/nginx", &["sha256:a"]);
+    state.update(Action::Look("debian".into()));
+    state.update(Action::Events(vec![image(&["sha256:a"]), Event::Settled { look: 1 }]));
+    assert!(state.image.is_none() && !state.settled);
+    let failure = Failure {
+        kind: FailureKind::Other,
+        registry: None,
+        step: None,
+        layer: None,
+        text: "no worker".into(),
+        mismatch: None,
+        remedies: Vec::new(),
+    };
+    state.update(Action::Events(vec![Event::Failure { look: 0, failure: Box::new(failure) }]));
+    assert!(state.failure.is_some(), "a failure of no look is everybody's");
+}
+
+#[test]
+fn layers_are_chosen_and_let_go() {
+    let mut state = looking("#/v1/nginx", &["sha256:a", "sha256:b"]);
+    state.update(Action::Layer(1));
+    assert_eq!((state.route.view, state.route.layer.as_deref()), (View::Only, Some("sha256:b")));
+    state.update(Action::View(View::UpTo));
+    state.update(Action::StepLayer(-1));
+    assert_eq!((state.route.view, state.chosen_layer()), (View::UpTo, Some(0)));
+    assert!(state.update(Action::StepLayer(-1)).is_empty(), "there is nothing below the bottom");
+    state.update(Action::Layer(0));
+    assert_eq!((state.route.view, state.chosen_layer()), (View::Merged, None));
+}
+
+#[test]
+fn twins_are_named_by_number() {
+    let mut state = looking("#/v1/nginx?view=only&layer=3", &["sha256:a", "sha256:b", "sha256:a"]);
+    assert_eq!(state.chosen_layer(), Some(2));
+    state.update(Action::Layer(0));
+    assert_eq!(state.route.layer.as_deref(), Some("1"));
+    assert_eq!(state.layer_name(1).as_deref(), Some("sha256:b"));
+    assert_eq!(Route::parse("#/v1/nginx?layer=0"), Route { layer: Some("0".into()), ..Route::of("nginx") });
+    assert_eq!(looking("#/v1/nginx?layer=0", &["sha256:a"]).chosen_layer(), None);
+}
+
+#[test]
+fn progress_reaches_its_layer() {
+    let mut state = looking("#/v1/nginx", &["sha256:a", "sha256:b"]);
+    let progress = LayerProgress { index: 1, state: LayerState::Verified, added: 7, ..LayerProgress::default() };
+    let sizes = Sizes { download: 300, unpacked: 900, visible: 800, complete: true };
+    state.update(Action::Events(vec![Event::Layers { look: 1, layers: vec![progress], sizes, fetched: 42 }]));
+    assert_eq!((state.layers[0].state, state.layers[1].added, state.fetched), (LayerState::Waiting, 7, 42));
+    assert_eq!(state.sizes, sizes);
+}
+
+#[test]
+fn a_selection_that_is_no_longer_wanted_is_dropped() {
+    let row = |path: &str| Row {
+        path: path.into(),
+        name: path.into(),
+        depth: 0,
+        kind: Kind::File,
+        size: 1,
+        total: 1,
+        mode: 0o644,
+        uid: 0,
+        gid: 0,
+        mtime: 0,
+        mtime_nsec: 0,
+        link: String::new(),
+        major: 0,
+        minor: 0,
+        xattrs: Vec::new(),
+        layer: 0,
+        change: Change::Added,
+        removed_by: None,
+        ambiguous: None,
+        implied: false,
+        has_children: false,
+        expanded: false,
+    };
+    let selected = |path: &str| Event::Selected {
+        look: 1,
+        selection: Some(Box::new(Selection { row: row(path), index: Some(0) })),
+    };
+    let mut state = looking("#/v1/nginx", &["sha256:a"]);
+    state.update(Action::Select(Some("b".into())));
+    state.update(Action::Events(vec![selected("a")]));
+    assert!(state.selection.is_none());
+    state.update(Action::Events(vec![
+        selected("b"),
+        Event::Rows { look: 1, window: Rows { total: 9, ..Rows::default() } },
+    ]));
+    assert_eq!((state.selection.as_ref().map(|it| it.row.path.as_str()), state.rows.total), (Some("b"), 9));
+}
+
+#[test]
+fn credentials_and_relays_are_followed_by_another_try() {
+    let mut state = looking("#/v1/nginx", &["sha256:a"]);
+    let password = Secret("hunter2".into());
+    let effects = state.update(Action::SignIn { registry: "docker.io".into(), username: "me".into(), password });
+    assert!(matches!(sent(&effects)[..], [Command::SignIn { .. }, Command::Retry { look: 2 }]));
+    assert!(!format!("{effects:?}").contains("hunter2"));
+    state.dialog = Some(Dialog::RelayPassword { registry: "docker.io".into(), relay: "https://relay.example".into() });
+    let effects = state.update(Action::AllowRelayPassword(false));
+    assert!(matches!(
+        sent(&effects)[..],
+        [Command::AllowRelayPassword { allow: false, .. }, Command::Retry { look: 3 }]
+    ));
+    let relay = RelaySettings { url: "http://127.0.0.1:8090".into(), ..RelaySettings::default() };
+    assert_eq!(state.update(Action::Relay(relay.clone())).len(), 4);
+    assert!(state.update(Action::Relay(relay)).is_empty());
+}
+
+#[test]
+fn links_pin_the_digest() {
+    let state = looking("#/v1/nginx?path=etc/passwd&line=3", &["sha256:a"]);
+    let link = pinned_route(&state).map(|route| route.to_string());
+    let expected = "#/v1/docker.io%2Flibrary%2Fnginx%40sha256%3Aaa?platform=linux/arm64&path=etc/passwd&line=3";
+    assert_eq!(link.as_deref(), Some(expected));
+    assert_eq!(pinned_route(&State::default()), None);
+}
+
+#[test]
+fn commands_say_what_the_page_shows() {
+    let nginx = "docker.io/library/nginx@sha256:aa";
+    let rows = [
+        ("#/v1/nginx", format!("porthole ls --platform linux/arm64 {nginx}")),
+        (
+            "#/v1/nginx?view=only&layer=sha256:a&path=etc",
+            format!("porthole ls --platform linux/arm64 --layer 0 {nginx} etc"),
+        ),
+        ("#/v1/nginx?view=upto&layer=sha256:a", format!("porthole inspect --platform linux/arm64 {nginx}")),
+        ("#/v1/nginx?view=upto&layer=sha256:b", format!("porthole ls --platform linux/arm64 {nginx}")),
+        ("#/v1/nginx?tab=manifest", format!("porthole manifest --platform linux/arm64 {nginx}")),
+    ];
+    for (fragment, text) in rows {
+        assert_eq!(command(&looking(fragment, &["sha256:a", "sha256:b"])), Some(text), "{fragment}");
+    }
+    assert!(SAMPLE.starts_with("sample.localhost/"));
+}

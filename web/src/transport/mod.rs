@@ -1,0 +1,158 @@
+//! `fetch` as a transport: no cookies, no hops to be seen, aborted when dropped.
+
+mod body;
+mod global;
+mod probe;
+
+pub use body::FetchBody;
+pub use global::sleep;
+
+use bytes::Bytes;
+use global::AbortGuard;
+use http::{HeaderName, HeaderValue, Response};
+use js_sys::{Array, Uint8Array};
+use porthole_registry::transport::{Environment, Error, ErrorKind, FinalUrl, Redirects, Request, Transport};
+use std::time::Duration;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{ReferrerPolicy, RequestCache, RequestCredentials, RequestInit, RequestRedirect};
+
+/// HTTP through the platform's `fetch`, in a window or in a worker.
+///
+/// The platform follows redirects and shows none of them; what comes back is what the last hop said. Only headers that
+/// CORS exposes can be read. A blocked request and a dead host are the same `TypeError`: after one, a probe in `no-cors`
+/// mode tells [`ErrorKind::Cors`] from [`ErrorKind::Resolve`], and a plain request without `Authorization` finds out
+/// whether only the preflight is refused ([`ErrorKind::Preflight`]).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fetch;
+
+impl Transport for Fetch {
+    type Body = FetchBody;
+
+    async fn send(&self, request: Request) -> Result<Response<FetchBody>, Error> {
+        let url = request.uri().to_string();
+        let guard = AbortGuard::new()?;
+        let init = RequestInit::new();
+        init.set_method(request.method().as_str());
+        init.set_credentials(RequestCredentials::Omit);
+        init.set_redirect(RequestRedirect::Follow);
+        init.set_referrer_policy(ReferrerPolicy::NoReferrer);
+        init.set_cache(cache(&url));
+        init.set_signal(Some(&guard.signal()));
+        let headers = web_sys::Headers::new().map_err(|error| failed(&error))?;
+        for (name, value) in request.headers() {
+            let value = value.to_str().map_err(|_| other("a header value is not text"))?;
+            headers.append(name.as_str(), value).map_err(|error| failed(&error))?;
+        }
+        init.set_headers(headers.as_ref());
+        if !request.body().is_empty() {
+            init.set_body(&Uint8Array::from(request.body().as_ref()));
+        }
+        let js_request = web_sys::Request::new_with_str_and_init(&url, &init).map_err(|error| failed(&error))?;
+
+        let watch = guard.watch();
+        let answer = JsFuture::from(global::fetch(&js_request)).await;
+        let late = watch.stop();
+        let answer = match answer {
+            Ok(answer) => answer.unchecked_into::<web_sys::Response>(),
+            Err(_) if late => return Err(stalled()),
+            Err(error) => {
+                let authorized = request.headers().contains_key(http::header::AUTHORIZATION);
+                return Err(Error { kind: probe::classify(&url, authorized).await, message: words(&error) });
+            }
+        };
+
+        let mut response = Response::new(FetchBody::new(answer.body(), guard));
+        *response.status_mut() = http::StatusCode::from_u16(answer.status()).map_err(|_| other("no HTTP status"))?;
+        response.extensions_mut().insert(FinalUrl(answer.url()));
+        for pair in answer.headers().entries().into_iter().flatten() {
+            let pair: Array = pair.unchecked_into();
+            let (Some(name), Some(value)) = (pair.get(0).as_string(), pair.get(1).as_string()) else { continue };
+            let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value)) else {
+                continue;
+            };
+            response.headers_mut().append(name, value);
+        }
+        Ok(response)
+    }
+
+    fn redirects(&self) -> Redirects {
+        Redirects::Platform
+    }
+}
+
+impl Environment for Fetch {
+    fn now(&self) -> Duration {
+        Duration::from_millis(js_sys::Date::now().max(0.0) as u64)
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        sleep(duration).await;
+    }
+
+    fn random(&self) -> u64 {
+        let half = || (js_sys::Math::random() * f64::from(u32::MAX)) as u64;
+        half() << 32 | half()
+    }
+}
+
+/// A relay or static file beside the page, as text; `None` if there is none, or it is larger than a note would be.
+pub async fn fetch_note(url: &str) -> Option<String> {
+    use porthole_registry::transport::Body;
+    let request = http::Request::get(url).body(Bytes::new()).ok()?;
+    let response = Fetch.send(request).await.ok()?;
+    if !response.status().is_success() {
+        return None;
+    }
+    let mut body = response.into_body();
+    let mut text = vec![0; NOTE_BYTES];
+    let mut length = 0;
+    while length < text.len() {
+        match body.read(&mut text[length..]).await.ok()? {
+            0 => {
+                text.truncate(length);
+                return String::from_utf8(text).ok();
+            }
+            read => length += read,
+        }
+    }
+    None
+}
+
+const NOTE_BYTES: usize = 64 << 10;
+
+/// What a digest names never changes and may stay in the browser's cache; a tag is asked for anew each time.
+fn cache(url: &str) -> RequestCache {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let last = path.rsplit('/').next().unwrap_or_default();
+    if last.contains(':') || last.contains("%3A") { RequestCache::Default } else { RequestCache::NoStore }
+}
+
+fn words(error: &JsValue) -> String {
+    error.dyn_ref::<js_sys::Error>().map_or_else(|| String::from("the request failed"), |error| error.message().into())
+}
+
+fn failed(error: &JsValue) -> Error {
+    other(&words(error))
+}
+
+fn other(message: &str) -> Error {
+    Error { kind: ErrorKind::Other, message: message.into() }
+}
+
+fn stalled() -> Error {
+    Error { kind: ErrorKind::Timeout, message: format!("no bytes for {} seconds", global::STALL.as_secs()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_digests_are_cached() {
+        assert_eq!(cache("https://r.example/v2/a/manifests/latest"), RequestCache::NoStore);
+        assert_eq!(cache("https://r.example/v2/a/manifests/latest?ns=b:5"), RequestCache::NoStore);
+        assert_eq!(cache("https://r.example/v2/a/blobs/sha256:00?ns=b"), RequestCache::Default);
+        assert_eq!(cache("https://r.example/token?service=a:b"), RequestCache::NoStore);
+    }
+}

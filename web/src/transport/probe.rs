@@ -1,0 +1,50 @@
+//! What a `TypeError` meant.
+
+use super::global;
+use porthole_registry::transport::ErrorKind;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{ReferrerPolicy, RequestCache, RequestCredentials, RequestInit, RequestMode};
+
+/// Asks the same host again, in ways that a page is always allowed.
+///
+/// `authorized`: the failed request carried `Authorization`, so a preflight went before it.
+pub(super) async fn classify(url: &str, authorized: bool) -> ErrorKind {
+    if authorized && answers(url, RequestMode::Cors).await {
+        return ErrorKind::Preflight;
+    }
+    let origin = origin(url);
+    // Name, connection or certificate: nothing tells which, and none is better a moment later.
+    if answers(&format!("{origin}/v2/"), RequestMode::NoCors).await { ErrorKind::Cors } else { ErrorKind::Resolve }
+}
+
+async fn answers(url: &str, mode: RequestMode) -> bool {
+    let init = RequestInit::new();
+    init.set_mode(mode);
+    init.set_credentials(RequestCredentials::Omit);
+    init.set_cache(RequestCache::NoStore);
+    init.set_referrer_policy(ReferrerPolicy::NoReferrer);
+    let Ok(guard) = global::AbortGuard::new() else { return false };
+    init.set_signal(Some(&guard.signal()));
+    let Ok(request) = web_sys::Request::new_with_str_and_init(url, &init) else { return false };
+    let _watch = guard.watch();
+    JsFuture::from(global::fetch(&request)).await.is_ok()
+}
+
+/// Scheme and authority of an absolute URL.
+fn origin(url: &str) -> &str {
+    let authority = url.find("://").map_or(0, |at| at + 3);
+    let end = url[authority..].find(['/', '?', '#']).map_or(url.len(), |at| authority + at);
+    &url[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins() {
+        assert_eq!(origin("https://r.example/v2/a/manifests/b"), "https://r.example");
+        assert_eq!(origin("http://127.0.0.1:5000?x"), "http://127.0.0.1:5000");
+        assert_eq!(origin("http://[::1]:5000"), "http://[::1]:5000");
+    }
+}
