@@ -1,0 +1,50 @@
+//! What cannot be reached, and why: the words differ, because the remedies do.
+
+use crate::images::{self, SEVEN_LAYERS};
+use porthole_tests::{
+    Result,
+    page::Page,
+    program::free_port,
+    servers::{Access, Nginx, Registry},
+};
+
+#[test]
+fn a_dead_host_and_a_host_that_refuses_pages_get_different_words() -> Result<()> {
+    let host = Nginx::page()?;
+    let registry = Registry::start(images::storage(), &Access::Open)?;
+    let dead = format!("127.0.0.1:{}", free_port()?);
+
+    let page = Page::open(&host.url())?;
+    page.look(&format!("{dead}/{SEVEN_LAYERS}"))?;
+    let unreachable = page.alert()?;
+    assert_eq!((unreachable.kind.as_str(), unreachable.host.as_str()), ("dead-host", dead.as_str()));
+
+    let page = Page::open(&host.url())?;
+    page.look(&format!("{}/{SEVEN_LAYERS}", registry.host()))?;
+    let refused = page.alert()?;
+    assert_eq!((refused.kind.as_str(), refused.host), ("no-cors", registry.host()));
+    assert!(page.offers("use-relay")?, "the remedy is the relay: {}", refused.text);
+
+    let without = |text: &str, host: &str| text.replace(host, "");
+    assert_ne!(without(&unreachable.text, &dead), without(&refused.text, &registry.host()));
+    Ok(())
+}
+
+#[test]
+fn what_is_not_there_is_said_to_be_missing() -> Result<()> {
+    let (host, registry) = (Nginx::page()?, Registry::start(images::storage(), &Access::OpenToPages)?);
+    let page = Page::open(&host.url())?;
+    page.look(&format!("{}/porthole/nothing:here", registry.host()))?;
+    let alert = page.alert()?;
+    assert_eq!((alert.kind.as_str(), alert.host), ("not-found", registry.host()));
+    Ok(())
+}
+
+#[test]
+fn what_is_no_reference_is_refused_at_once() -> Result<()> {
+    let host = Nginx::page()?;
+    let page = Page::open(&host.url())?;
+    page.look("No/Such Reference!")?;
+    assert_eq!(page.alert()?.kind, "reference");
+    Ok(())
+}

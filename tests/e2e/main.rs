@@ -1,0 +1,12 @@
+//! End to end: real registries, a real browser, the programs as they are shipped. `cargo xtask test` prepares and runs them.
+
+mod command_line;
+mod damage;
+mod direct;
+mod failures;
+mod images;
+mod links;
+mod passwords;
+mod sample;
+mod through_relay;
+mod tokens;

@@ -1,0 +1,74 @@
+//! As much of HTTP/1.1 as speaking to servers on this machine takes: one request per connection, whole bodies.
+
+use crate::{Result, program::PATIENCE};
+use std::{
+    io::{BufRead, BufReader, Read as _, Write as _},
+    net::{Ipv4Addr, TcpStream},
+};
+
+/// A request or an answer: its first line, its headers with names in lower case, its body.
+#[derive(Debug)]
+pub struct Message {
+    /// `GET / HTTP/1.1` or `HTTP/1.1 200 OK`.
+    pub first: String,
+    /// Names in lower case, values as sent.
+    pub headers: Vec<(String, String)>,
+    /// The body, whole.
+    pub body: Vec<u8>,
+}
+
+impl Message {
+    /// Reads one message; without a length an answer ends with the connection.
+    pub fn read(stream: &TcpStream) -> Result<Self> {
+        let mut reader = BufReader::new(stream);
+        let first = line(&mut reader)?;
+        let mut headers = Vec::new();
+        loop {
+            let line = line(&mut reader)?;
+            let Some((name, value)) = line.split_once(':') else { break };
+            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+        }
+        let mut message = Self { first, headers, body: Vec::new() };
+        match message.header("content-length") {
+            Some(length) => {
+                message.body = vec![0; length.parse()?];
+                reader.read_exact(&mut message.body)?;
+            }
+            None if message.first.starts_with("HTTP/") => {
+                reader.read_to_end(&mut message.body)?;
+            }
+            None => {}
+        }
+        Ok(message)
+    }
+
+    /// The first value of a header, by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The second word of the first line: an answer's status, a request's target.
+    pub fn second(&self) -> &str {
+        self.first.split(' ').nth(1).unwrap_or_default()
+    }
+}
+
+/// Sends one request to a port of this machine and reads the answer.
+pub fn request(port: u16, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Message> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.set_read_timeout(Some(PATIENCE * 3))?;
+    let mut head = format!("{method} {target} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n");
+    head += &format!("content-length: {}\r\n", body.len());
+    for (name, value) in headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    stream.write_all(format!("{head}\r\n").as_bytes())?;
+    stream.write_all(body)?;
+    Message::read(&stream)
+}
+
+fn line(reader: &mut impl BufRead) -> Result<String> {
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    Ok(line.trim_end().to_owned())
+}

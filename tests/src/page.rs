@@ -1,0 +1,246 @@
+//! The page, as a person uses it: what they type, press and read.
+
+use crate::{Result, program::wait_for, truth::Row, webdriver::Browser};
+use serde_json::{Value, json};
+
+/// Reads every row of the tree by scrolling through it, a window at a time.
+const READ_ROWS: &str = r"
+const tree = document.querySelector('#tree');
+const frame = () => new Promise(requestAnimationFrame);
+const rows = [];
+const total = () => Number(tree.dataset.total);
+const deadline = performance.now() + 150000;
+while (rows.length < total()) {
+    tree.scrollTop = rows.length * 24;
+    const seen = new Map();
+    for (const row of tree.querySelectorAll('[role=treeitem]')) seen.set(Number(row.dataset.index), row);
+    const before = rows.length;
+    while (seen.has(rows.length)) {
+        const row = seen.get(rows.length);
+        const height = row.getBoundingClientRect().height;
+        if (height !== 24) throw `row ${rows.length} is ${height} px high`;
+        rows.push({ ...row.dataset });
+    }
+    if (rows.length === before) {
+        if (performance.now() > deadline) throw `row ${before} of ${total()} is never drawn`;
+        await frame();
+    }
+}
+return rows;
+";
+
+/// What the page shows when something went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alert {
+    /// `no-cors`, `dead-host`, `digest` and so on.
+    pub kind: String,
+    /// The registry it blames.
+    pub host: String,
+    /// Everything it says.
+    pub text: String,
+}
+
+/// A browser in which the page is open.
+pub struct Page {
+    browser: Browser,
+}
+
+impl Page {
+    /// Opens the page in a fresh profile.
+    pub fn open(url: &str) -> Result<Self> {
+        // Tall, so that reading all rows takes few steps.
+        Self::with_window(url, 1280, 2400)
+    }
+
+    /// Opens the page in a fresh profile and a window of this size.
+    pub fn with_window(url: &str, width: u32, height: u32) -> Result<Self> {
+        let browser = Browser::start(width, height)?;
+        browser.open(url)?;
+        let page = Self { browser };
+        page.until("the page starts", |page| page.browser.attribute("body", "data-page"))?;
+        Ok(page)
+    }
+
+    /// The browser it is open in.
+    pub fn browser(&self) -> &Browser {
+        &self.browser
+    }
+
+    /// Pastes a reference and presses Enter.
+    pub fn look(&self, reference: &str) -> Result<()> {
+        self.browser.write("#reference", &format!("{reference}\u{e007}"))
+    }
+
+    /// Waits until every layer is settled and every row drawn.
+    pub fn complete(&self) -> Result<()> {
+        self.until("every layer is settled", |page| {
+            Ok(page.browser.attribute("#tree", "data-complete")?.filter(|complete| complete == "true"))
+        })?;
+        Ok(())
+    }
+
+    /// Waits until the whole chain is verified.
+    pub fn verified(&self) -> Result<()> {
+        self.complete()?;
+        self.until("the chain is verified", |page| {
+            Ok(page.browser.attribute("#chain", "data-state")?.filter(|state| state == "verified"))
+        })?;
+        Ok(())
+    }
+
+    /// Every row of the tree with every directory open, read by scrolling.
+    pub fn rows(&self) -> Result<Vec<Row>> {
+        self.browser.click("#expand-all")?;
+        self.shown_rows()
+    }
+
+    /// Every row of the tree as it is, read by scrolling.
+    pub fn shown_rows(&self) -> Result<Vec<Row>> {
+        // Expanding asks the session worker; the list is whole when it stops growing.
+        self.settled()?;
+        let rows = self.browser.run_async(READ_ROWS, json!([]))?;
+        rows.as_array().ok_or("the page returned no rows")?.iter().map(Row::read).collect()
+    }
+
+    /// `direct` or `relay`.
+    pub fn route(&self) -> Result<String> {
+        self.until("a route is shown", |page| page.browser.attribute("#connection", "data-route"))
+    }
+
+    /// The states of the steps: tag, index, manifest, config, layers.
+    pub fn steps(&self) -> Result<Value> {
+        self.browser.run(
+            "return Object.fromEntries([...document.querySelectorAll('[data-step]')].map(s => [s.dataset.step, s.dataset.state]))",
+            json!([]),
+        )
+    }
+
+    /// Waits for an alert and reads it.
+    pub fn alert(&self) -> Result<Alert> {
+        self.alert_where("an alert", |_| true)
+    }
+
+    /// Waits for an alert that is meant.
+    pub fn alert_where(&self, what: &str, meant: impl Fn(&Alert) -> bool) -> Result<Alert> {
+        self.until(what, |page| Ok(page.alerts()?.into_iter().find(&meant)))
+    }
+
+    /// The alerts shown now.
+    pub fn alerts(&self) -> Result<Vec<Alert>> {
+        let alerts = self.browser.run(
+            "return [...document.querySelectorAll('[role=alert][data-kind]')].map(a => ({ ...a.dataset, text: a.innerText }))",
+            json!([]),
+        )?;
+        let text = |alert: &Value, name: &str| alert[name].as_str().unwrap_or_default().to_owned();
+        let read = |alert| Alert { kind: text(alert, "kind"), host: text(alert, "host"), text: text(alert, "text") };
+        Ok(alerts.as_array().into_iter().flatten().map(read).collect())
+    }
+
+    /// Chooses a platform of the index by what the page calls it, and waits until its manifest is the one shown.
+    pub fn choose_platform(&self, platform: &str, manifest: &str) -> Result<()> {
+        self.until("the platform can be chosen", |page| {
+            let chosen = page.browser.run(
+                "const select = document.querySelector('#platform');
+                 const option = [...select?.options ?? []].find(o => o.textContent.trim() === arguments[0]);
+                 if (!option) return false;
+                 if (select.value !== option.value) {
+                     select.value = option.value;
+                     select.dispatchEvent(new Event('change', { bubbles: true }));
+                 }
+                 return true",
+                json!([platform]),
+            )?;
+            Ok((chosen == json!(true)).then_some(()))
+        })?;
+        self.until("the platform's manifest is shown", |page| {
+            let shown = page.browser.attribute("[data-step=manifest]", "data-digest")?;
+            Ok(shown.filter(|shown| shown == manifest).map(|_| ()))
+        })
+    }
+
+    /// Whether a view's button is pressed.
+    pub fn pressed(&self, view: &str) -> Result<Option<()>> {
+        let pressed = self.browser.attribute(&format!("[data-view={view}]"), "aria-pressed")?;
+        Ok(pressed.filter(|pressed| pressed == "true").map(|_| ()))
+    }
+
+    /// Whether the page says that the password was refused.
+    pub fn refused_password(&self) -> Result<Option<()>> {
+        let text =
+            self.browser.text("#signin")? + &self.alerts()?.iter().map(|alert| alert.text.as_str()).collect::<String>();
+        let text = text.to_lowercase();
+        Ok(["wrong", "refused", "rejected", "not accepted", "did not accept"]
+            .iter()
+            .any(|word| text.contains(word))
+            .then_some(()))
+    }
+
+    /// Whether the page has fetched all it will ever need of its own files: nothing new for a while.
+    pub fn loaded(&self) -> Result<Option<()>> {
+        let quiet = self.browser.run(
+            "const last = Math.max(...performance.getEntriesByType('resource').map(r => r.responseEnd), 0);
+             return performance.now() - last > 1500 && !document.querySelector('#sample')?.disabled",
+            json!([]),
+        )?;
+        Ok((quiet == json!(true)).then_some(()))
+    }
+
+    /// Presses the button of a remedy.
+    pub fn remedy(&self, action: &str) -> Result<()> {
+        self.browser.click(&format!("[data-action={action}]"))
+    }
+
+    /// Whether a remedy is offered.
+    pub fn offers(&self, action: &str) -> Result<bool> {
+        Ok(self.browser.attribute(&format!("[data-action={action}]"), "data-action")?.is_some())
+    }
+
+    /// Fills the sign-in dialog and sends it, opening it first if need be.
+    pub fn sign_in(&self, user: &str, password: &str) -> Result<()> {
+        self.until("a way to sign in", |page| {
+            if page.shown("#signin-user")? {
+                return Ok(Some(()));
+            }
+            if page.shown("[data-action=sign-in]")? {
+                page.remedy("sign-in")?;
+            }
+            Ok(None)
+        })?;
+        self.browser.write("#signin-user", user)?;
+        self.browser.write("#signin-password", password)?;
+        self.browser.click("#signin-submit")
+    }
+
+    /// Whether an element is there and takes up room.
+    pub fn shown(&self, selector: &str) -> Result<bool> {
+        let script = "return !!document.querySelector(arguments[0])?.getClientRects().length";
+        Ok(self.browser.run(script, json!([selector]))? == json!(true))
+    }
+
+    /// The link that "Copy link" copies.
+    pub fn link(&self) -> Result<String> {
+        self.until("a link to copy", |page| page.browser.attribute("#copy-link", "data-link"))
+    }
+
+    /// Asks until there is an answer; the error shows what the page shows.
+    pub fn until<T>(&self, what: &str, question: impl Fn(&Self) -> Result<Option<T>>) -> Result<T> {
+        wait_for(what, || question(self)).map_err(|error| {
+            let shown = self.browser.run("return document.body.innerText", json!([])).unwrap_or_default();
+            let shown: String = shown.as_str().unwrap_or_default().chars().take(1500).collect();
+            let console = self.browser.console().unwrap_or_default();
+            format!("{error}\nthe page shows:\n{shown}\nits console:\n{console}").into()
+        })
+    }
+
+    /// Waits until the number of rows stays the same over some frames.
+    fn settled(&self) -> Result<()> {
+        self.browser.run_async(
+            "const frame = () => new Promise(requestAnimationFrame);
+             const tree = document.querySelector('#tree');
+             let total = -1, calm = 0;
+             while (calm < 20) { await frame(); if (tree.dataset.total === total) calm += 1; else { calm = 0; total = tree.dataset.total; } }",
+            json!([]),
+        )?;
+        Ok(())
+    }
+}

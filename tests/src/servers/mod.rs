@@ -1,0 +1,42 @@
+//! The servers of the end-to-end tests: all on this machine, on free ports, stopped when dropped.
+
+mod nginx;
+mod registry;
+mod relay;
+mod tokens;
+
+pub use nginx::Nginx;
+pub use registry::{Access, Registry, Storage};
+pub use relay::Relay;
+pub use tokens::{Password, Tokens};
+
+use crate::Result;
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+/// A folder that goes away with this value.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    /// An empty folder.
+    pub fn new(what: &str) -> Result<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("porthole-{what}-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&folder)?;
+        Ok(Self(folder))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).ok();
+    }
+}

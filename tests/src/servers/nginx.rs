@@ -1,0 +1,101 @@
+//! Debian's nginx: a static host of the page, and the proxies people put before registries.
+
+use super::Scratch;
+use crate::{
+    Result,
+    program::{Running, find, free_port, workspace},
+};
+use std::{fs, process::Command};
+
+/// An nginx that runs as long as this value lives.
+pub struct Nginx {
+    port: u16,
+    process: Running,
+    _files: Scratch,
+}
+
+impl Nginx {
+    /// Any static host: the page's files and nothing else.
+    pub fn page() -> Result<Self> {
+        let page = workspace().join("dist");
+        if !page.join("index.html").is_file() {
+            return Err("the page is not built; `cargo xtask test` builds it".into());
+        }
+        Self::start(free_port()?, &format!("location / {{ root {}; }}", page.display()))
+    }
+
+    /// A proxy that answers preflights itself and lets pages of any origin read what the registry on that port answers.
+    pub fn answers_preflights(registry: u16) -> Result<Self> {
+        let headers = "
+            add_header Access-Control-Allow-Origin * always;
+            add_header Access-Control-Allow-Methods 'GET, HEAD, OPTIONS' always;
+            add_header Access-Control-Allow-Headers 'Authorization, Accept, Range, If-None-Match, If-Range' always;
+            add_header Access-Control-Expose-Headers 'Docker-Content-Digest, WWW-Authenticate, Content-Range, Link' always;";
+        Self::start(
+            free_port()?,
+            &format!(
+                "location / {{ {headers}
+                    if ($request_method = OPTIONS) {{ {headers} return 204; }}
+                    proxy_pass http://127.0.0.1:{registry};
+                    proxy_set_header Host $http_host;
+                }}"
+            ),
+        )
+    }
+
+    /// A registry and its token server behind one host and port.
+    pub fn joins(port: u16, registry: u16, tokens: u16) -> Result<Self> {
+        Self::start(
+            port,
+            &format!(
+                "location /token {{ proxy_pass http://127.0.0.1:{tokens}; }}
+                 location / {{ proxy_pass http://127.0.0.1:{registry}; proxy_set_header Host $http_host; }}"
+            ),
+        )
+    }
+
+    fn start(port: u16, locations: &str) -> Result<Self> {
+        let files = Scratch::new("nginx")?;
+        let folder = files.path().display();
+        let settings = files.path().join("nginx.conf");
+        // The workers must be able to read the page, wherever it lies.
+        let user =
+            if fs::metadata(files.path()).is_ok_and(|metadata| owned_by_root(&metadata)) { "user root;" } else { "" };
+        fs::write(
+            &settings,
+            format!(
+                "daemon off; master_process off; {user} pid {folder}/pid; error_log stderr warn;
+                 events {{ worker_connections 256; }}
+                 http {{
+                   access_log off; client_max_body_size 0; proxy_http_version 1.1; proxy_buffering off;
+                   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
+                   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+                   types {{ text/html html; text/css css; text/javascript js; application/wasm wasm; image/svg+xml svg; }}
+                   server {{ listen 127.0.0.1:{port}; {locations} }}
+                 }}"
+            ),
+        )?;
+        let mut process = Running::start(Command::new(find("nginx")?).arg("-c").arg(&settings).args(["-e", "stderr"]))?;
+        process.listens(port)?;
+        Ok(Self { port, process, _files: files })
+    }
+
+    /// Its address as a reference has it.
+    pub fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Its address as a browser has it.
+    pub fn url(&self) -> String {
+        format!("http://{}/", self.host())
+    }
+
+    /// What it wrote to its log.
+    pub fn said(&self) -> String {
+        self.process.said()
+    }
+}
+
+fn owned_by_root(metadata: &fs::Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::uid(metadata) == 0
+}

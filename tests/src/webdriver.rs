@@ -1,0 +1,167 @@
+//! Chromium, driven over the W3C WebDriver protocol.
+
+use crate::{
+    Result,
+    http::request,
+    program::{PATIENCE, Running, find, wait_for},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+use std::{path::Path, process::Command};
+
+/// How WebDriver marks a reference to an element.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// One browser with a fresh profile; closed when dropped.
+pub struct Browser {
+    port: u16,
+    session: String,
+    driver: Running,
+}
+
+impl Browser {
+    /// Starts a driver and a browser with a window of this size.
+    pub fn start(width: u32, height: u32) -> Result<Self> {
+        let driver = Running::start(Command::new(find("chromedriver")?).arg("--port=0"))?;
+        let port = driver.line(|line| {
+            let (_, rest) = line.split_once("started successfully on port ")?;
+            rest.trim_end_matches('.').parse().ok()
+        })?;
+        let mut browser = Self { port, session: String::new(), driver };
+        let arguments = json!([
+            "--headless=new",
+            // A browser that root starts refuses its sandbox; the pages here are our own.
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--no-first-run",
+            "--no-proxy-server",
+            format!("--window-size={width},{height}"),
+        ]);
+        let capabilities = json!({ "capabilities": { "alwaysMatch": {
+            "browserName": "chrome",
+            "goog:chromeOptions": { "binary": find("chromium")?, "args": arguments },
+            "goog:loggingPrefs": { "browser": "ALL" },
+            "timeouts": { "script": 180_000, "pageLoad": 60_000 },
+        } } });
+        let session = browser.send("POST", "/session", Some(&capabilities))?;
+        browser.session = session["sessionId"].as_str().ok_or("chromedriver opened no session")?.to_owned();
+        Ok(browser)
+    }
+
+    /// Loads an address and waits for its load event.
+    pub fn open(&self, url: &str) -> Result<()> {
+        self.call("POST", "/url", Some(&json!({ "url": url })))?;
+        Ok(())
+    }
+
+    /// The address as it is now.
+    pub fn url(&self) -> Result<String> {
+        Ok(self.call("GET", "/url", None)?.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Runs the body of a function in the page; its arguments are `arguments[0]` and so on.
+    pub fn run(&self, script: &str, arguments: Value) -> Result<Value> {
+        self.call("POST", "/execute/sync", Some(&json!({ "script": script, "args": arguments })))
+    }
+
+    /// Runs the body of an async function in the page and waits for what it returns.
+    pub fn run_async(&self, script: &str, arguments: Value) -> Result<Value> {
+        let script = format!(
+            "const given = [...arguments]; const done = given.pop();\
+             (async (...args) => {{ {script} }})(...given).then(value => done({{ value }}), error => done({{ error: String(error) }}));"
+        );
+        let answer = self.call("POST", "/execute/async", Some(&json!({ "script": script, "args": arguments })))?;
+        match answer["error"].as_str() {
+            Some(error) => Err(format!("in the page: {error}").into()),
+            None => Ok(answer["value"].clone()),
+        }
+    }
+
+    /// Waits until an element is there and shown, and clicks it as a person would.
+    pub fn click(&self, selector: &str) -> Result<()> {
+        wait_for(&format!("clicking {selector}"), || {
+            let Some(element) = self.find(selector)? else { return Ok(None) };
+            Ok(self.call("POST", &format!("/element/{element}/click"), Some(&json!({}))).ok())
+        })?;
+        Ok(())
+    }
+
+    /// Replaces the text of a field by typing; `\u{e007}` is Enter.
+    pub fn write(&self, selector: &str, text: &str) -> Result<()> {
+        wait_for(&format!("writing into {selector}"), || {
+            let Some(element) = self.find(selector)? else { return Ok(None) };
+            if self.call("POST", &format!("/element/{element}/clear"), Some(&json!({}))).is_err() {
+                return Ok(None);
+            }
+            self.call("POST", &format!("/element/{element}/value"), Some(&json!({ "text": text })))?;
+            Ok(Some(()))
+        })
+    }
+
+    /// The attribute of the first element that matches, if both are there.
+    pub fn attribute(&self, selector: &str, name: &str) -> Result<Option<String>> {
+        let value = self.run(
+            "return document.querySelector(arguments[0])?.getAttribute(arguments[1]) ?? null",
+            json!([selector, name]),
+        )?;
+        Ok(value.as_str().map(str::to_owned))
+    }
+
+    /// The text of the first element that matches, empty if none does.
+    pub fn text(&self, selector: &str) -> Result<String> {
+        let value = self.run("return document.querySelector(arguments[0])?.textContent ?? ''", json!([selector]))?;
+        Ok(value.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// What the page wrote to its console since it was last asked.
+    pub fn console(&self) -> Result<String> {
+        let entries = self.call("POST", "/se/log", Some(&json!({ "type": "browser" })))?;
+        let lines = entries.as_array().into_iter().flatten().filter_map(|entry| entry["message"].as_str());
+        Ok(lines.collect::<Vec<_>>().join("\n"))
+    }
+
+    /// Writes what the window shows into a PNG file.
+    pub fn screenshot(&self, file: &Path) -> Result<()> {
+        let png = self.call("GET", "/screenshot", None)?;
+        std::fs::write(file, STANDARD.decode(png.as_str().ok_or("chromedriver sent no picture")?)?)?;
+        Ok(())
+    }
+
+    /// The driver's process; the browser's are its children.
+    pub fn process(&self) -> u32 {
+        self.driver.id()
+    }
+
+    fn find(&self, selector: &str) -> Result<Option<String>> {
+        let found = self.call("POST", "/elements", Some(&json!({ "using": "css selector", "value": selector })))?;
+        Ok(found[0][ELEMENT].as_str().map(str::to_owned))
+    }
+
+    fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
+        self.send(method, &format!("/session/{}{path}", self.session), body)
+    }
+
+    fn send(&self, method: &str, target: &str, body: Option<&Value>) -> Result<Value> {
+        let body = body.map(serde_json::to_vec).transpose()?.unwrap_or_default();
+        let answer = request(self.port, method, target, &[("content-type", "application/json")], &body)?;
+        let mut value: Value = serde_json::from_slice(&answer.body)?;
+        match value["value"]["error"].as_str() {
+            Some(error) => Err(format!("{error}: {}", value["value"]["message"].as_str().unwrap_or_default()).into()),
+            None => Ok(value["value"].take()),
+        }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        if !self.session.is_empty() {
+            // Killing the driver would leave its browser behind.
+            self.call("DELETE", "", None).ok();
+        }
+    }
+}
+
+const _: () = assert!(PATIENCE.as_secs() >= 30, "a browser takes its time on a busy machine");
