@@ -1,0 +1,59 @@
+//! `cargo xtask ci`: everything that must hold before a change lands.
+
+use crate::{
+    Result,
+    process::{cargo, command, run as execute, step},
+    test, tidy,
+    tools::{self, CARGO_DENY},
+    workspace::Workspace,
+};
+
+/// The crates that run in the tab, and the lints that hold only there.
+const IN_THE_TAB: &[&str] = &["porthole-core", "porthole-registry", "porthole-web"];
+const TAB_LINTS: &str = "ci/clippy-wasm";
+
+pub(crate) fn run(workspace: &Workspace) -> Result {
+    check(workspace)?;
+    test::run(workspace, &[])
+}
+
+/// Everything but the tests.
+pub(crate) fn check(workspace: &Workspace) -> Result {
+    let root = &workspace.root;
+    step("format", || execute(cargo(root).args(["fmt", "--all", "--check"])))?;
+    step("tidy", || tidy::run(workspace))?;
+    step("lints", || {
+        execute(cargo(root).args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))
+    })?;
+    step("lints of what runs in the tab", || {
+        tools::wasm_target()?;
+        let mut clippy = cargo(root);
+        clippy.args(["clippy", "--target", "wasm32-unknown-unknown", "--lib", "--bins"]);
+        clippy.args(IN_THE_TAB.iter().flat_map(|package| ["--package", package]));
+        execute(clippy.args(["--", "--deny", "warnings"]).env("CLIPPY_CONF_DIR", root.join(TAB_LINTS)))
+    })?;
+    step("documentation", || {
+        execute(cargo(root).args(["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "--deny warnings"))
+    })?;
+    step("dependencies", || dependencies(workspace))
+}
+
+fn dependencies(workspace: &Workspace) -> Result {
+    let deny = CARGO_DENY.ensure()?.join("cargo-deny");
+    execute(command(&deny, &workspace.root).args([
+        "--all-features",
+        "check",
+        "--hide-inclusion-graph",
+        "licenses",
+        "bans",
+        "sources",
+    ]))?;
+    // Advisories live in a database elsewhere. Known holes are worth stopping for; an unreachable database is not.
+    match execute(command(&deny, &workspace.root).args(["fetch", "db"])) {
+        Ok(()) => execute(command(&deny, &workspace.root).args(["check", "--disable-fetch", "advisories"])),
+        Err(_) => {
+            eprintln!("advisories were not checked: their database cannot be reached from here");
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! `cargo xtask fixtures`: the sample inside the page, and the images the end-to-end tests look at.
+
+use crate::{
+    Result,
+    process::{cargo, command, run as execute, step},
+    tools,
+    workspace::Workspace,
+};
+
+pub(crate) fn run(workspace: &Workspace) -> Result {
+    tools::servers()?;
+    build(workspace)?;
+    execute(command(workspace.debug("sample"), &workspace.root).arg(&workspace.root))?;
+    images(workspace)
+}
+
+/// Compiles what makes the fixtures.
+pub(crate) fn build(workspace: &Workspace) -> Result {
+    execute(cargo(&workspace.root).args(["build", "--quiet", "--package", "porthole-tests", "--bins"]))
+}
+
+/// Makes the images that are missing or whose recipe changed. They stay in the target folder.
+pub(crate) fn images(workspace: &Workspace) -> Result {
+    step("images for the end-to-end tests", || {
+        execute(command(workspace.debug("images"), &workspace.root).arg(workspace.fixtures()))
+    })
+}

@@ -1,0 +1,85 @@
+//! Build, run, test and measure Porthole. Each task installs what it needs first; a second run finds it.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a task runner talks to the person who started it")]
+
+mod arrows;
+mod bench;
+mod bundle;
+mod ci;
+mod fixtures;
+mod process;
+mod run;
+mod test;
+mod tidy;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+use workspace::Workspace;
+
+/// Errors are read by people only, so a text with its cause is enough.
+pub(crate) type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+const HELP: &str = "\
+Build, run, test and measure Porthole.
+
+usage: cargo xtask <task> [options]
+
+  run [--listen ADDRESS] [-- RELAY OPTIONS]
+                    build the page and the relay that serves it, start it, print its address
+  test [FILTER]     every test: native, wasm, and end to end with real registries and Chromium
+  check             format, lints, documentation, tidy and dependency checks
+  ci                `check`, then `test`
+  fixtures          the sample inside the page and the images for the end-to-end tests
+  bench [core|web]  speed and memory of the layer reader and of the page
+  tidy              the checks of this repository's own rules
+  setup             install every pinned tool, start nothing
+
+examples:
+  cargo xtask run
+  cargo xtask run --listen 127.0.0.1:8090 -- --layout ./image.tar
+  cargo xtask test
+  cargo xtask test direct::
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Result {
+    let (task, rest) = match arguments.split_first() {
+        Some((task, rest)) => (task.as_str(), rest),
+        None => ("help", arguments),
+    };
+    if matches!(task, "help" | "--help" | "-h") || rest.first().is_some_and(|first| first == "--help" || first == "-h")
+    {
+        print!("{HELP}");
+        return Ok(());
+    }
+    let workspace = Workspace::find()?;
+    match task {
+        "run" => run::run(&workspace, rest),
+        "test" => test::run(&workspace, rest),
+        "check" => none(rest).and_then(|()| ci::check(&workspace)),
+        "ci" => none(rest).and_then(|()| ci::run(&workspace)),
+        "fixtures" => none(rest).and_then(|()| fixtures::run(&workspace)),
+        "bench" => bench::run(&workspace, rest),
+        "tidy" => none(rest).and_then(|()| tidy::run(&workspace)),
+        "setup" => none(rest).and_then(|()| tools::install_all()),
+        unknown => Err(format!("no such task: `{unknown}`; `cargo xtask help` lists them").into()),
+    }
+}
+
+fn none(arguments: &[String]) -> Result {
+    match arguments.first() {
+        None => Ok(()),
+        Some(first) => Err(format!("this task takes no options, got `{first}`").into()),
+    }
+}

@@ -1,0 +1,92 @@
+//! `cargo xtask tidy`: this repository's own rules, each with the place that breaks it.
+
+use crate::{
+    Result, arrows,
+    process::{command, output},
+    workspace::Workspace,
+};
+use std::{fs, path::Path};
+
+/// A reader finds their way in a file of this length, not in a longer one.
+const LINES: usize = 600;
+/// Names that say nothing about what is inside.
+const EMPTY_NAMES: &[&str] = &["util", "utils", "helper", "helpers", "common", "misc", "types", "manager"];
+/// Crates that must not know which machine they run on.
+const PURE: &[&str] = &["crates/core/", "crates/registry/"];
+/// Texts that must not be committed, in two halves so that this list does not find itself.
+const UNFINISHED: &[(&str, &str)] =
+    &[("todo", "!("), ("unimplemented", "!("), ("dbg", "!("), ("#[ign", "ore"), ("FIX", "ME"), ("XX", "X")];
+/// The specifications' spelling comes second.
+const SPELLING: &[(&str, &str)] =
+    &[("diff", "ID"), ("diff", "Id"), ("Diff", "ID"), ("white", "-out"), ("Media", "-Type:")];
+
+pub(crate) fn run(workspace: &Workspace) -> Result {
+    let mut complaints = arrows::check(workspace)?;
+    let files =
+        output(command("git", &workspace.root).args(["ls-files", "--cached", "--others", "--exclude-standard"]))?;
+    for file in files.lines() {
+        complaints.extend(name(file));
+        if let Some(text) = source(workspace, file) {
+            complaints.extend(content(file, &text));
+        }
+    }
+    if complaints.is_empty() {
+        return Ok(());
+    }
+    for complaint in &complaints {
+        eprintln!("{complaint}");
+    }
+    Err(format!("{} places break the rules of this repository", complaints.len()).into())
+}
+
+fn source(workspace: &Workspace, file: &str) -> Option<String> {
+    let written_here = [".rs", ".toml", ".md", ".css", ".html", ".js"].iter().any(|ending| file.ends_with(ending));
+    if written_here { fs::read_to_string(workspace.root.join(file)).ok() } else { None }
+}
+
+fn name(file: &str) -> Option<String> {
+    let path = Path::new(file);
+    let empty =
+        path.iter().filter_map(|part| Path::new(part).file_stem()?.to_str()).find(|stem| EMPTY_NAMES.contains(stem))?;
+    file.ends_with(".rs").then(|| format!("{file}: the name `{empty}` says nothing about what is inside"))
+}
+
+fn content(file: &str, text: &str) -> Vec<String> {
+    let rust = file.ends_with(".rs");
+    let mut complaints = Vec::new();
+    let length = text.lines().count();
+    if rust && length > LINES {
+        complaints.push(format!("{file}: {length} lines, expected at most {LINES}"));
+    }
+    for (index, line) in text.lines().enumerate() {
+        let mut complain = |what: String| complaints.push(format!("{file}:{}: {what}", index + 1));
+        if PURE.iter().any(|folder| file.starts_with(folder)) && line.contains("cfg") && line.contains("target_") {
+            complain("this crate must not know its target".to_owned());
+        }
+        let found = |(first, second): &&(&str, &str)| line.contains(&format!("{first}{second}"));
+        if rust && let Some((first, second)) = UNFINISHED.iter().find(found) {
+            complain(format!("`{first}{second}` is not for commits"));
+        }
+        if let Some((first, second)) = SPELLING.iter().find(found) {
+            complain(format!("`{first}{second}` is not how the specifications spell it"));
+        }
+    }
+    complaints
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_rule_names_its_place() {
+        assert!(name("crates/core/src/utils.rs").is_some());
+        assert_eq!(name("crates/core/src/digest.rs"), None);
+        let long = "\n".repeat(LINES + 1);
+        assert_eq!(content("a.rs", &long), ["a.rs: 601 lines, expected at most 600"]);
+        let unfinished = format!("fn f() {{\n    {}{})\n}}", "todo", "!(");
+        assert_eq!(content("a.rs", &unfinished), [format!("a.rs:2: `{}{}` is not for commits", "todo", "!(")]);
+        assert_eq!(content("crates/core/src/a.rs", "#[cfg(target_os = \"linux\")]").len(), 1);
+        assert_eq!(content("crates/native/src/a.rs", "#[cfg(target_os = \"linux\")]").len(), 0);
+    }
+}
