@@ -178,7 +178,7 @@ fn application(root: &Path) -> Result<()> {
 }
 
 /// Bytes that do not compress and are the same every time.
-fn pseudo_random(length: usize) -> Vec<u8> {
+pub fn pseudo_random(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     (0..length)
         .map(|_| {

@@ -2,6 +2,7 @@
 
 pub mod http;
 pub mod images;
+pub mod memory;
 pub mod page;
 pub mod program;
 pub mod sample;

@@ -12,7 +12,7 @@ use std::{
 };
 
 /// Test targets of the core that also run as wasm, under node: the vectors.
-const WASM_TESTS: &[(&str, &[&str])] = &[];
+const WASM_TESTS: &[(&str, &[&str])] = &[("porthole-core", &["references", "documents", "layer", "streams", "tar"])];
 
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
     let web = tools::web()?;

@@ -1,0 +1,134 @@
+//! Measures the page as it is shipped: sizes, time from Enter to rows, memory for a layer of 1 GB. `cargo xtask bench web` runs it.
+
+#![allow(clippy::print_stdout, reason = "says what it measured")]
+
+use porthole_tests::{
+    Result,
+    images::{DEBIAN, layout, pseudo_random},
+    memory::{peak, renderer_peak},
+    page::Page,
+    program::{fixtures, run, workspace},
+    servers::{Access, Nginx, Registry, Relay, Scratch, Storage},
+};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    io::{BufWriter, Write as _},
+    path::Path,
+};
+
+const ROUNDS: usize = 5;
+
+fn main() -> Result<()> {
+    sizes()?;
+    times()?;
+    memory()
+}
+
+/// Bytes of each wasm file, as they are and as a host with brotli sends them.
+fn sizes() -> Result<()> {
+    let mut files: Vec<_> =
+        fs::read_dir(workspace().join("dist"))?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    files.sort();
+    for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "wasm")) {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let script = "process.stdout.write(String(require('zlib').brotliCompressSync(require('fs').readFileSync(process.argv[1])).length))";
+        let brotli = run("node", ["-e", script, &file.display().to_string()])?;
+        println!("{name}: {} bytes, {brotli} with brotli", fs::metadata(file)?.len());
+    }
+    Ok(())
+}
+
+/// The image of seven layers from a registry on this machine, each round in a fresh profile.
+fn times() -> Result<()> {
+    let storage = Storage::new()?;
+    storage.push(&[(&layout(&fixtures(), DEBIAN), "latest", "bench/debian:1")])?;
+    let (host, registry) = (Nginx::page()?, Registry::start(&storage, &Access::OpenToPages)?);
+    let mut columns = vec![Vec::new(); 4];
+    for _ in 0..ROUNDS {
+        let page = Page::with_window(&host.url(), 1280, 800)?;
+        let first_paint =
+            page.browser().run("return performance.getEntriesByType('paint')[0]?.startTime ?? 0", json!([]))?;
+        page.browser().run(
+            "window.longest = 0;
+             new PerformanceObserver(list => { for (const task of list.getEntries()) longest = Math.max(longest, task.duration) })
+                 .observe({ type: 'longtask' })",
+            json!([]),
+        )?;
+        page.look(&format!("{}/bench/debian:1", registry.host()))?;
+        page.verified()?;
+        let mark = |name: &str| {
+            page.browser().run("return performance.getEntriesByName(arguments[0])[0]?.startTime ?? -1", json!([name]))
+        };
+        let enter = number(&mark("porthole:enter")?);
+        let longest = page.browser().run("return longest", json!([]))?;
+        let row = [
+            number(&first_paint),
+            number(&mark("porthole:rows")?) - enter,
+            number(&mark("porthole:all")?) - enter,
+            number(&longest),
+        ];
+        columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
+    }
+    let names = ["page to first paint", "Enter to first rows", "Enter to all rows", "longest task while layers stream"];
+    for (name, column) in names.iter().zip(&mut columns) {
+        column.sort_by(f64::total_cmp);
+        println!(
+            "{name}: {:.0} ms (median of {ROUNDS}, {:.0} to {:.0})",
+            column[ROUNDS / 2],
+            column[0],
+            column[ROUNDS - 1]
+        );
+    }
+    Ok(())
+}
+
+/// One layer of 1 GB through the relay: what tab and relay need for it.
+fn memory() -> Result<()> {
+    let scratch = Scratch::new("bench")?;
+    let large = large_image(scratch.path())?;
+    let storage = Storage::new()?;
+    storage.push(&[(&large, "latest", "bench/large:1")])?;
+    let registry = Registry::start(&storage, &Access::Open)?;
+    let relay = Relay::start(&[&registry.host()])?;
+    let page = Page::with_window(relay.url(), 1280, 800)?;
+    println!("renderer with an empty page: {} MB at most", renderer_peak(page.browser().process())? / 1_000_000);
+    page.look(&format!("{}/bench/large:1", registry.host()))?;
+    page.verified()?;
+    println!("renderer after a layer of 1 GB: {} MB at most", renderer_peak(page.browser().process())? / 1_000_000);
+    println!("relay after a layer of 1 GB: {} MB at most", peak(relay.process())? / 1_000_000);
+    Ok(())
+}
+
+/// A layout with one layer of 1 GB in 4,000 files, half of which does not compress.
+fn large_image(folder: &Path) -> Result<std::path::PathBuf> {
+    let rootfs = folder.join("rootfs");
+    let noise = pseudo_random(1_000_000);
+    for index in 0..4_000_usize {
+        let path = rootfs.join(format!("data/{:02}/file-{index}", index % 40));
+        fs::create_dir_all(path.parent().ok_or("a path has a parent")?)?;
+        let mut file = BufWriter::new(fs::File::create(path)?);
+        let start = index * 131 % 800_000;
+        file.write_all(&noise[start..start + 125_000])?;
+        file.write_all(
+            format!("line {index} of a text that compresses well\n")
+                .repeat(3_200)
+                .as_bytes()
+                .get(..125_000)
+                .unwrap_or(&[]),
+        )?;
+    }
+    let (layout, archive) = (folder.join("layout"), folder.join("large.tar").display().to_string());
+    run("tar", ["--create", "--file", &archive, "--directory", &rootfs.display().to_string(), "data"])?;
+    fs::remove_dir_all(rootfs)?;
+    let image = format!("{}:latest", layout.display());
+    run("umoci", ["init", "--layout", &layout.display().to_string()])?;
+    run("umoci", ["new", "--image", &image])?;
+    run("umoci", ["raw", "add-layer", "--image", &image, &archive])?;
+    fs::remove_file(archive)?;
+    Ok(layout)
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or(-1.0)
+}

@@ -1,0 +1,60 @@
+//! How much memory processes have used at most, from Linux's own accounts.
+
+use crate::Result;
+use std::{collections::BTreeMap, fs};
+
+/// The most memory a process ever had, in bytes.
+pub fn peak(process: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let kibibytes = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+    Ok(kibibytes.ok_or("the process has no VmHWM")? << 10)
+}
+
+/// The peak of the browser's largest renderer below a driver's process, in bytes.
+pub fn renderer_peak(driver: u32) -> Result<u64> {
+    let parents = parents()?;
+    let below = |process: u32| {
+        std::iter::successors(Some(process), |child| parents.get(child).copied())
+            .take(64)
+            .any(|ancestor| ancestor == driver)
+    };
+    let renders = |process: u32| {
+        fs::read(format!("/proc/{process}/cmdline")).is_ok_and(|line| contains(&line, b"--type=renderer"))
+    };
+    let peaks = parents
+        .keys()
+        .copied()
+        .filter(|&process| below(process) && renders(process))
+        .filter_map(|process| peak(process).ok());
+    peaks.max().ok_or_else(|| "the browser has no renderer".into())
+}
+
+fn parents() -> Result<BTreeMap<u32, u32>> {
+    let mut parents = BTreeMap::new();
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let Some(process) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
+        // A process may end while the list is read.
+        let Ok(status) = fs::read_to_string(format!("/proc/{process}/status")) else { continue };
+        if let Some(parent) = status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok()) {
+            parents.insert(process, parent);
+        }
+    }
+    Ok(parents)
+}
+
+fn contains(line: &[u8], part: &[u8]) -> bool {
+    line.windows(part.len()).any(|window| window == part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_has_used_memory() {
+        assert!(peak(std::process::id()).unwrap() > 100_000);
+    }
+}
