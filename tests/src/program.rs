@@ -12,7 +12,7 @@ use std::{
 };
 
 /// How long anything on this machine may take to start or to answer before a test gives up.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Runs a program and returns its stdout; the error carries its stderr.
 pub fn run<A: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = A>) -> Result<String> {
