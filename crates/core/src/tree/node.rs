@@ -22,6 +22,8 @@ pub(super) struct Node {
     pub(super) first_live: u32,
     pub(super) next_live: u32,
     previous_live: u32,
+    /// Of parent and name, so that a growing index need not hash them anew.
+    hash: u32,
     name_length: u8,
     live: bool,
 }
@@ -100,6 +102,10 @@ pub(super) struct Span {
     pub(super) length: u32,
 }
 
+/// The hash of a name that has no node.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hash(u32);
+
 /// Everything that `abort` cuts back.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
@@ -139,7 +145,7 @@ impl Arena {
             index: HashTable::new(),
             hasher: RandomState::new(),
         };
-        arena.nodes.push(Node::new(NONE, Span::default(), NONE));
+        arena.nodes.push(Node::new(NONE, Span::default(), NONE, 0));
         arena
     }
 
@@ -173,19 +179,24 @@ impl Arena {
 
     /// The node of a name, whether something is there now or not.
     pub(super) fn child(&self, parent: u32, name: &[u8]) -> Option<u32> {
-        let hash = self.hasher.hash_one((parent, name));
-        self.index.find(hash, |&node| self.node(node).parent == parent && self.name(node) == name).copied()
+        self.child_or_hash(parent, name).ok()
+    }
+
+    /// The node of a name, or what [`add`](Self::add) wants to know to make one.
+    pub(super) fn child_or_hash(&self, parent: u32, name: &[u8]) -> Result<u32, Hash> {
+        let hash = self.hasher.hash_one((parent, name)) as u32;
+        let is_it = |&node: &u32| self.node(node).parent == parent && self.name(node) == name;
+        self.index.find(spread(hash), is_it).copied().ok_or(Hash(hash))
     }
 
     /// A new node for a name of at most 255 bytes that has none.
-    pub(super) fn add(&mut self, parent: u32, name: &[u8]) -> u32 {
+    pub(super) fn add(&mut self, parent: u32, name: &[u8], Hash(hash): Hash) -> u32 {
         let span = self.store(name);
         let node = self.nodes.len() as u32;
         let next = std::mem::replace(&mut self.nodes[parent as usize].first_child, node);
-        self.nodes.push(Node::new(parent, span, next));
-        let hash = self.hasher.hash_one((parent, name));
-        let (nodes, text, hasher) = (&self.nodes, &self.text, &self.hasher);
-        self.index.insert_unique(hash, node, |&node| hash_of(nodes, text, hasher, node));
+        self.nodes.push(Node::new(parent, span, next, hash));
+        let nodes = &self.nodes;
+        self.index.insert_unique(spread(hash), node, |&node| spread(nodes[node as usize].hash));
         node
     }
 
@@ -304,9 +315,8 @@ impl Arena {
         for inode in &mut self.inodes {
             inode.attributes.retain(|(by, _)| *by != layer);
         }
-        let (nodes, text, hasher) = (&self.nodes, &self.text, &self.hasher);
-        for node in mark.nodes..nodes.len() as u32 {
-            if let Ok(entry) = self.index.find_entry(hash_of(nodes, text, hasher, node), |&found| found == node) {
+        for node in mark.nodes..self.nodes.len() as u32 {
+            if let Ok(entry) = self.index.find_entry(spread(self.nodes[node as usize].hash), |&found| found == node) {
                 entry.remove();
             }
         }
@@ -341,7 +351,7 @@ impl Arena {
 }
 
 impl Node {
-    fn new(parent: u32, name: Span, next_sibling: u32) -> Self {
+    fn new(parent: u32, name: Span, next_sibling: u32, hash: u32) -> Self {
         Self {
             parent,
             name: name.start,
@@ -351,15 +361,16 @@ impl Node {
             first_live: NONE,
             next_live: NONE,
             previous_live: NONE,
+            hash,
             name_length: name.length as u8,
             live: false,
         }
     }
 }
 
-fn hash_of(nodes: &[Node], text: &[u8], hasher: &RandomState, node: u32) -> u64 {
-    let Node { parent, name, name_length, .. } = nodes[node as usize];
-    hasher.hash_one((parent, &text[name as usize..][..usize::from(name_length)]))
+/// The table looks at the highest bits of a hash as well as at the lowest.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
 }
 
 fn list(first: u32, next: impl Fn(u32) -> u32) -> impl Iterator<Item = u32> {
@@ -373,7 +384,7 @@ mod tests {
 
     #[test]
     fn a_million_of_them_stay_small() {
-        assert_eq!(size_of::<Node>(), 36);
+        assert_eq!(size_of::<Node>(), 40);
         assert!(size_of::<Version>() <= 72, "{}", size_of::<Version>());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Ambiguity, Error, FileTree, LayerSummary, NodeId,
-    node::{Attributes, Extra, Flags, Inode, Mark, NONE, Version},
+    node::{Attributes, Extra, Flags, Hash, Inode, Mark, NONE, Version},
     resolve::{NAME_BYTES, PATH_BYTES, Walk, too_long},
 };
 use crate::{
@@ -136,21 +136,22 @@ impl FileTree {
         if name.len() > NAME_BYTES {
             return Err(too_long(&path));
         }
-        let existing = self.arena.child(parent, name).filter(|&node| self.arena.is_live(node));
+        let found = self.arena.child_or_hash(parent, name);
+        let existing = found.ok().filter(|&node| self.arena.is_live(node));
         let merges = entry.kind == Kind::Directory
             && existing.and_then(|node| self.arena.alive(node)).is_some_and(|version| version.kind == Kind::Directory);
         if let Some(node) = existing.filter(|_| !merges) {
             self.remove(node, Cause::Replaced);
         }
         if entry.kind == Kind::Global {
-            let node = self.node_for(parent, name)?;
+            let node = self.node_for(parent, name, found)?;
             if let Some(open) = &mut self.open {
                 open.global.insert(node);
             }
             return Ok(());
         }
         let (version, inode) = self.created(entry, &path, existing.filter(|_| merges))?;
-        let node = self.node_for(parent, name)?;
+        let node = self.node_for(parent, name, found)?;
         self.write(node, version);
         if let Some(inode) = inode {
             self.share(node, inode);
@@ -206,7 +207,7 @@ impl FileTree {
             if name.len() > NAME_BYTES {
                 return Err(too_long(name));
             }
-            parent = self.node_for(parent, name)?;
+            parent = self.node_for(parent, name, self.arena.child_or_hash(parent, name))?;
             let attributes = Attributes { mtime: 0, uid: 0, gid: 0, mode: 0o755 };
             let unpacked = self.open.as_ref().is_some_and(|open| open.global.contains(&parent));
             let flags = Flags { implied: true, unpacked, ..Flags::default() };
@@ -215,14 +216,14 @@ impl FileTree {
         Ok(parent)
     }
 
-    fn node_for(&mut self, parent: u32, name: &[u8]) -> Result<u32, Error> {
-        if let Some(node) = self.arena.child(parent, name) {
-            return Ok(node);
+    fn node_for(&mut self, parent: u32, name: &[u8], found: Result<u32, Hash>) -> Result<u32, Error> {
+        match found {
+            Ok(node) => Ok(node),
+            Err(_) if self.arena.nodes.len() as u64 >= self.max_nodes => {
+                Err(Error::TooManyNodes { limit: self.max_nodes })
+            }
+            Err(hash) => Ok(self.arena.add(parent, name, hash)),
         }
-        if self.arena.nodes.len() as u64 >= self.max_nodes {
-            return Err(Error::TooManyNodes { limit: self.max_nodes });
-        }
-        Ok(self.arena.add(parent, name))
     }
 
     fn new_version(&self, kind: Kind, attributes: Attributes) -> Version {
