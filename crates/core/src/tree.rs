@@ -5,6 +5,8 @@
 //! ever forgotten. A removal is a recorded change, so the [`View`]s "as of layer n", "only layer n" and "deleted but still
 //! in the image" are filters over one structure.
 
+mod change;
+mod entry;
 mod node;
 mod resolve;
 mod row;
