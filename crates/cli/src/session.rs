@@ -6,7 +6,7 @@ use std::{
 };
 
 use porthole_core::{limits::Limits, platform::Platform, reference::Reference};
-use porthole_native::{Native, Options as Transport};
+use porthole_native::{Native, Options as Transport, Proxies};
 use porthole_registry::{
     client::{Options, Registry},
     trace::{Exchange, Observer, Reason},
@@ -70,7 +70,8 @@ impl<'a> Session<'a> {
 
     fn connect(&self) -> Result<Client, Error> {
         let global = self.global;
-        let transport = Transport { ca: global.ca.clone(), insecure: global.insecure, ..Transport::default() };
+        let proxies = Proxies::from_environment(|name| env::var(name).ok());
+        let transport = Transport { ca: global.ca.clone(), insecure: global.insecure, proxies, ..Transport::default() };
         let transport = Native::new(transport).map_err(|error| Error::Start(error.to_string()))?;
         let options = Options {
             plain_http_all: global.plain_http,

@@ -1,7 +1,7 @@
 //! Connections: resolve, check, connect, TLS.
 
 use crate::{
-    Options, Timeouts, error, failure,
+    Options, Proxies, Timeouts, error, failure,
     resolve::Rules,
     tls::{Tls, TlsStream},
 };
@@ -32,13 +32,14 @@ struct Parts {
     rules: Rules,
     tls: Tls,
     timeouts: Timeouts,
+    proxies: Proxies,
 }
 
 impl Connector {
     pub(crate) fn new(options: Options) -> Result<Self, Error> {
         let tls = Tls::new(&options.ca, options.insecure)?;
         let rules = Rules { addresses: options.addresses, never: options.never, resolver: options.resolver };
-        Ok(Self(Arc::new(Parts { rules, tls, timeouts: options.timeouts })))
+        Ok(Self(Arc::new(Parts { rules, tls, timeouts: options.timeouts, proxies: options.proxies })))
     }
 }
 
@@ -48,13 +49,22 @@ impl Parts {
         let secure = uri.scheme() == Some(&Scheme::HTTPS);
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
         let limit = self.timeouts.connect;
-        let tcp = timeout(limit, async { dial(host, self.rules.resolve(host, port).await?).await })
+        let proxy = self.proxies.between(uri)?;
+        let reach = async {
+            let Some(proxy) = &proxy else { return dial(host, self.rules.resolve(host, port).await?).await };
+            let mut tcp = dial(&proxy.host, self.rules.resolve(&proxy.host, proxy.port).await?).await?;
+            if secure {
+                proxy.open_tunnel(&mut tcp, host, port).await?;
+            }
+            Ok(tcp)
+        };
+        let tcp = timeout(limit, reach)
             .await
             .map_err(|_| failure::stalled(&format!("a connection to {host}:{port}"), limit))??;
         // Small requests must not wait for the acknowledgement of the one before. If it fails, they wait.
         let _ = tcp.set_nodelay(true);
         if !secure {
-            return Ok(Wire::Plain(TokioIo::new(tcp)));
+            return Ok(Wire::Plain { io: TokioIo::new(tcp), proxied: proxy.is_some() });
         }
         let tls = timeout(limit, self.tls.handshake(host, tcp))
             .await
@@ -119,20 +129,24 @@ impl Service<Uri> for Connector {
 
 /// A connection, with TLS or without.
 pub(crate) enum Wire {
-    Plain(TokioIo<TcpStream>),
+    Plain {
+        io: TokioIo<TcpStream>,
+        /// The other end is a proxy, which wants to see whole URLs.
+        proxied: bool,
+    },
     Tls(Box<TokioIo<TlsStream>>),
 }
 
 impl Connection for Wire {
     fn connected(&self) -> Connected {
-        Connected::new()
+        Connected::new().proxy(matches!(self, Self::Plain { proxied: true, .. }))
     }
 }
 
 impl Read for Wire {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Plain(io) => Pin::new(io).poll_read(cx, buffer),
+            Self::Plain { io, .. } => Pin::new(io).poll_read(cx, buffer),
             Self::Tls(io) => Pin::new(io).poll_read(cx, buffer),
         }
     }
@@ -141,21 +155,21 @@ impl Read for Wire {
 impl Write for Wire {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Plain(io) => Pin::new(io).poll_write(cx, buffer),
+            Self::Plain { io, .. } => Pin::new(io).poll_write(cx, buffer),
             Self::Tls(io) => Pin::new(io).poll_write(cx, buffer),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Plain(io) => Pin::new(io).poll_flush(cx),
+            Self::Plain { io, .. } => Pin::new(io).poll_flush(cx),
             Self::Tls(io) => Pin::new(io).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Plain(io) => Pin::new(io).poll_shutdown(cx),
+            Self::Plain { io, .. } => Pin::new(io).poll_shutdown(cx),
             Self::Tls(io) => Pin::new(io).poll_shutdown(cx),
         }
     }

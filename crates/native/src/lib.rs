@@ -2,26 +2,29 @@
 //!
 //! Every name is resolved once, every address it resolves to is checked, and only a checked address is connected to:
 //! there is no second look-up between the check and the connection. Redirects are never followed here, bodies are
-//! never decoded, and no proxy of the environment is used.
+//! never decoded, and a proxy is used only where the options name it.
 
 mod body;
 mod connect;
 mod failure;
+mod proxy;
 mod resolve;
 mod tls;
 
 pub use body::NativeBody;
+pub use proxy::Proxies;
 pub use resolve::Resolver;
 
 use bytes::Bytes;
 use connect::Connector;
-use http::{HeaderValue, Response, header};
+use http::{HeaderValue, Response, header, uri::Scheme};
 use http_body_util::Full;
 use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
 use porthole_registry::transport::{Environment, Error, ErrorKind, Redirects, Request, Transport};
+use proxy::Proxy;
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
     net::SocketAddr,
@@ -72,6 +75,8 @@ pub struct Options {
     pub timeouts: Timeouts,
     /// How names become addresses.
     pub resolver: Resolver,
+    /// Proxies on the way. What is behind one is resolved there: `addresses` then judges the proxy alone.
+    pub proxies: Proxies,
 }
 
 /// HTTP/1.1 over sockets, with a pool of idle connections that clones share.
@@ -81,6 +86,7 @@ pub struct Options {
 pub struct Native {
     client: Client<Connector, Full<Bytes>>,
     timeouts: Timeouts,
+    proxies: Proxies,
 }
 
 impl Native {
@@ -89,7 +95,7 @@ impl Native {
     /// # Errors
     /// [`ErrorKind::Tls`] if a file of `ca` cannot be read or holds no certificate.
     pub fn new(options: Options) -> Result<Self, Error> {
-        let timeouts = options.timeouts;
+        let (timeouts, proxies) = (options.timeouts, options.proxies.clone());
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -97,7 +103,7 @@ impl Native {
             .pool_max_idle_per_host(IDLE_PER_HOST)
             .http1_max_buf_size(BUFFER)
             .build(Connector::new(options)?);
-        Ok(Self { client, timeouts })
+        Ok(Self { client, timeouts, proxies })
     }
 }
 
@@ -108,6 +114,11 @@ impl Transport for Native {
         let headers = request.headers_mut();
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));
+        if request.uri().scheme() == Some(&Scheme::HTTP)
+            && let Some(authorization) = self.proxies.between(request.uri())?.and_then(Proxy::into_authorization)
+        {
+            request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization);
+        }
         let host = request.uri().host().unwrap_or_default().to_owned();
         let answer = self.client.request(request.map(Full::new));
         match tokio::time::timeout(self.timeouts.stall, answer).await {

@@ -245,6 +245,40 @@ async fn tls_trusts_the_system_and_what_it_is_told() {
     assert_eq!(missing.kind, ErrorKind::Tls);
 }
 
+#[tokio::test]
+async fn a_proxy_sees_whole_urls_or_opens_a_tunnel() {
+    let (listener, url) = listen().await;
+    let server = tokio::spawn(async move {
+        let mut heads = Vec::new();
+        for answer in
+            ["HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.1 407 No\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n"]
+        {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            heads.push(read_head(&mut stream).await);
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            if heads.len() == 3 {
+                // The first record of a TLS handshake.
+                assert_eq!(stream.read_u8().await.unwrap(), 22);
+            }
+        }
+        heads
+    });
+    let proxy = url.replace("http://", "http://alice:secret@");
+    let variable =
+        |name: &str| name.ends_with("_proxy").then(|| if name == "no_proxy" { String::new() } else { proxy.clone() });
+    let native = Native::new(Options { proxies: Proxies::from_environment(variable), ..quick() }).unwrap();
+    let mut response = native.send(get("http://registry.example/v2/?n=1")).await.unwrap();
+    assert_eq!(read_all(response.body_mut(), 64).await.unwrap(), b"ok");
+    drop(response);
+    assert_eq!(native.send(get("https://registry.example/v2/")).await.unwrap_err().kind, ErrorKind::Connect);
+    assert_eq!(native.send(get("https://registry.example/v2/")).await.unwrap_err().kind, ErrorKind::Tls);
+    let heads = server.await.unwrap();
+    assert!(heads[0].starts_with("GET http://registry.example/v2/?n=1 HTTP/1.1\r\n"), "{}", heads[0]);
+    assert!(heads[0].contains("proxy-authorization: Basic YWxpY2U6c2VjcmV0\r\n"), "{}", heads[0]);
+    assert!(heads[1].starts_with("CONNECT registry.example:443 HTTP/1.1\r\n"), "{}", heads[1]);
+    assert!(heads[1].contains("Proxy-Authorization: Basic YWxpY2U6c2VjcmV0\r\n"), "{}", heads[1]);
+}
+
 /// `registry` puts no `Send` bound on a transport; over this one its futures must still cross threads.
 #[test]
 fn the_futures_of_a_client_are_send() {
