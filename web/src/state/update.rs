@@ -166,7 +166,12 @@ impl State {
             Action::Retry => self.again(&mut effects),
             Action::Events(events) => {
                 for event in events {
+                    let names_layers = matches!(event, Event::Image { .. });
                     self.apply(event);
+                    if names_layers && self.route.view.wants_layer() {
+                        // The session knew the layer by digest at most; now its number is known.
+                        effects.push(self.set_view());
+                    }
                 }
             }
         }

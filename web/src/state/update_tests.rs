@@ -121,7 +121,11 @@ fn layers_are_chosen_and_let_go() {
 
 #[test]
 fn twins_are_named_by_number() {
-    let mut state = looking("#/v1/nginx?view=only&layer=3", &["sha256:a", "sha256:b", "sha256:a"]);
+    let mut state = State::default();
+    state.update(Action::Address(Route::parse("#/v1/nginx?view=only&layer=3")));
+    let effects = state.update(Action::Events(vec![image(&["sha256:a", "sha256:b", "sha256:a"])]));
+    let [Command::SetView { view }] = sent(&effects)[..] else { panic!("{effects:?}") };
+    assert_eq!(view.layer, Some(2), "the session is told as soon as the number means something");
     assert_eq!(state.chosen_layer(), Some(2));
     state.update(Action::Layer(0));
     assert_eq!(state.route.layer.as_deref(), Some("1"));

@@ -1,14 +1,16 @@
 //! The file tree as a table of rows, of which only those on the screen exist.
 
+mod columns;
 mod row;
 mod viewport;
 
 use crate::hooks::clock;
 use crate::protocol::{Kind, Row, Rows, Selection, View as Listing};
 use crate::state::Action;
+pub use columns::{Columns, ColumnsProps};
 use row::row;
 use std::{cell::Cell, rc::Rc};
-use viewport::{ROW, Viewport};
+use viewport::Viewport;
 use wasm_bindgen::{JsCast as _, closure::Closure};
 use web_sys::{HtmlElement, ResizeObserver};
 use yew::prelude::*;
@@ -34,6 +36,8 @@ pub struct TreeProps {
 pub struct Tree {
     node: NodeRef,
     viewport: Viewport,
+    /// Where to scroll to once the list has its new height.
+    scroll: Option<f64>,
     /// Rows asked for last.
     asked: (u64, u64),
     /// The row that the keyboard is on.
@@ -42,6 +46,8 @@ pub struct Tree {
     wanted: Option<String>,
     /// The keyboard moved to a row that is not here yet: select it when it comes.
     follows: bool,
+    /// The address named the selected row, and nobody has moved since: it stays in sight while rows come above it.
+    pinned: bool,
     /// The keyboard is in the tree.
     focused: bool,
     /// Rows are being removed and added: a focus that goes now did not go by itself.
@@ -60,6 +66,8 @@ struct Marks {
 pub enum Message {
     /// It was scrolled or resized.
     Moved,
+    /// A person takes hold of it.
+    Touched,
     /// A key was pressed in it.
     Key(KeyboardEvent),
     /// A row was clicked.
@@ -78,10 +86,12 @@ impl Component for Tree {
         Self {
             node: NodeRef::default(),
             viewport: Viewport::new(ctx.props().rows.total),
+            scroll: None,
             asked: (0, 0),
             active: ctx.props().selection.as_ref().and_then(|selection| selection.index).unwrap_or(0),
             wanted: ctx.props().path.clone(),
             follows: false,
+            pinned: ctx.props().path.is_some(),
             focused: false,
             patching: Rc::default(),
             marked: Marks::default(),
@@ -99,10 +109,12 @@ impl Component for Tree {
         }
         if props.look != old.look || props.listing != old.listing {
             self.active = 0;
-            self.scroll_to(0.0);
+            self.scroll = Some(0.0);
             self.wanted.clone_from(&props.path);
+            self.pinned = props.path.is_some();
         } else if props.path != old.path && props.path.is_some() && self.wanted != props.path {
             self.wanted.clone_from(&props.path);
+            self.pinned = true;
         }
         self.adopt_selection(ctx);
         self.active = self.active.min(props.rows.total.saturating_sub(1));
@@ -115,6 +127,10 @@ impl Component for Tree {
     fn update(&mut self, ctx: &Context<Self>, message: Message) -> bool {
         match message {
             Message::Moved => self.measure(),
+            Message::Touched => {
+                self.pinned = false;
+                false
+            }
             Message::Focused(row) => {
                 self.focused = true;
                 let moved = row.is_some_and(|row| row != self.active);
@@ -157,7 +173,8 @@ impl Component for Tree {
         html! {
             <div id="tree" ref={self.node.clone()} role="tree" aria-label="Files" aria-busy={(!rows.complete).to_string()}
                 tabindex={if rows.total == 0 { "0" } else { "-1" }} data-total={rows.total.to_string()} data-complete={rows.complete.to_string()}
-                onscroll={link.callback(|_| Message::Moved)} {onkeydown}
+                onscroll={link.callback(|_| Message::Moved)} onwheel={link.callback(|_| Message::Touched)}
+                onpointerdown={link.callback(|_| Message::Touched)} {onkeydown}
                 onfocusin={link.callback(|event: FocusEvent| Message::Focused(index_of(&event)))} {onfocusout}>
                 <div class="sizer" ~style={height} />
                 <div class="rows" role="presentation" ~style={offset}>{ for drawn }</div>
@@ -173,6 +190,7 @@ impl Component for Tree {
         if first {
             self.observe(ctx);
         }
+        self.carry_out_scroll();
         if self.measure() {
             ctx.link().send_message(Message::Moved);
         }
@@ -199,19 +217,19 @@ impl Tree {
         self.viewport.measure(f64::from(node.scroll_top()), f64::from(node.client_height()))
     }
 
-    fn scroll_to(&mut self, top: f64) {
-        if let Some(node) = self.node.cast::<HtmlElement>() {
+    fn reveal(&mut self, index: u64) {
+        if let Some(top) = self.viewport.top_to_show(index) {
+            self.scroll = Some(top);
+        }
+    }
+
+    fn carry_out_scroll(&mut self) {
+        if let (Some(top), Some(node)) = (self.scroll.take(), self.node.cast::<HtmlElement>()) {
             #[expect(
                 clippy::cast_possible_truncation,
                 reason = "scroll heights are capped far below the limit of an i32"
             )]
             node.set_scroll_top(top.round() as i32);
-        }
-    }
-
-    fn reveal(&mut self, index: u64) {
-        if let Some(top) = self.viewport.top_to_show(index) {
-            self.scroll_to(top);
         }
     }
 
@@ -226,7 +244,12 @@ impl Tree {
             self.reveal(index);
         } else if !self.follows && self.wanted.is_none() {
             // Rows came or went above it.
-            self.active = index;
+            let before = std::mem::replace(&mut self.active, index);
+            if self.pinned {
+                self.reveal(index);
+            } else if self.focused && before != index {
+                self.scroll = Some(self.viewport.top_after(before, index));
+            }
         }
     }
 
@@ -281,6 +304,7 @@ impl Tree {
             _ => return false,
         };
         event.prevent_default();
+        self.pinned = false;
         self.active = target;
         self.focused = true;
         self.reveal(target);
@@ -339,38 +363,3 @@ impl Drop for Tree {
         self.destroy_observer();
     }
 }
-
-/// The columns' names; a click on two of them sets the order.
-#[component]
-pub fn Columns(props: &ColumnsProps) -> Html {
-    use crate::protocol::Sort;
-    let button = |sort: Sort, words: &str, arrow: &str| {
-        let pressed = props.sort == sort;
-        let onclick = props.dispatch.reform(move |_| Action::Sort(sort));
-        html! {
-            <span>
-                <button aria-pressed={pressed.to_string()} aria-label={format!("Sort by {}", words.to_lowercase())} {onclick}>
-                    { words }{ if pressed { arrow } else { "" } }
-                </button>
-            </span>
-        }
-    };
-    html! {
-        <div class="columns">
-            { button(Sort::Name, "Name", " ↑") }
-            { button(Sort::Size, "Size", " ↓") }
-            <span>{ "Mode" }</span><span>{ "Owner" }</span><span>{ "Modified" }</span><span>{ "Layer" }</span>
-        </div>
-    }
-}
-
-/// What the columns' names need.
-#[derive(Properties, PartialEq)]
-pub struct ColumnsProps {
-    /// The order.
-    pub sort: crate::protocol::Sort,
-    /// Takes actions.
-    pub dispatch: Callback<Action>,
-}
-
-const _: () = assert!(ROW == 24);

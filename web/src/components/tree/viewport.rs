@@ -95,6 +95,13 @@ impl Viewport {
         ((self.height / ROW as f64) as u64).saturating_sub(1).max(1)
     }
 
+    /// Where to scroll to so that a row that moved in the list stays where it is on the screen.
+    pub(super) fn top_after(&self, before: u64, after: u64) -> f64 {
+        let list = self.total.saturating_mul(ROW) as f64 - self.height;
+        let scale = if self.is_capped() { (CAP as f64 - self.height) / list } else { 1.0 };
+        (self.top + (after as f64 - before as f64) * ROW as f64 * scale).max(0.0)
+    }
+
     /// Where to scroll to so that a row is wholly on the screen; `None`: it is.
     pub(super) fn top_to_show(&self, index: u64) -> Option<f64> {
         let row = index.saturating_mul(ROW) as f64;
@@ -107,6 +114,9 @@ impl Viewport {
         } else {
             return None;
         };
+        // What is far away comes to the middle, where its neighbours are seen too.
+        let far = (target - top).abs() > self.height;
+        let target = if far { (row - self.height / 2.0).max(0.0) } else { target };
         if !self.is_capped() {
             return Some(target);
         }
@@ -141,6 +151,7 @@ mod tests {
         assert_eq!(viewport.top_to_show(99), Some(2_376.0));
         assert_eq!(viewport.top_to_show(120), Some(2_424.0));
         assert_eq!(viewport.page(), 19);
+        assert!((viewport.top_after(110, 112) - 2_448.0).abs() < f64::EPSILON);
     }
 
     #[test]
