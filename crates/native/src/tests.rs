@@ -14,7 +14,7 @@ use tokio::{
 };
 
 fn quick() -> Options {
-    let timeouts = Timeouts { connect: Duration::from_millis(500), stall: Duration::from_millis(300) };
+    let timeouts = Timeouts { connect: Duration::from_secs(5), stall: Duration::from_secs(5) };
     Options { timeouts, ..Options::default() }
 }
 
@@ -108,7 +108,8 @@ async fn silence_is_a_timeout() {
     for answer in ["", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"] {
         let (listener, url) = listen().await;
         let server = tokio::spawn(serve_once(listener, answer.into(), Duration::from_secs(20)));
-        let native = Native::new(quick()).unwrap();
+        let timeouts = Timeouts { stall: Duration::from_millis(200), ..quick().timeouts };
+        let native = Native::new(Options { timeouts, ..quick() }).unwrap();
         let got = match native.send(get(&url)).await {
             Ok(mut response) => read_all(response.body_mut(), 64).await.unwrap_err(),
             Err(error) => error,

@@ -24,6 +24,9 @@ use std::{
 ///
 /// A relay reads registries on behalf of a page or of any OCI client, and streams what they answer. It keeps no
 /// credentials, and what it serves is verified by whoever asked.
+///
+/// A client that cannot send `?ns=` writes the registry in front of the name, its port behind an underscore:
+/// `skopeo inspect docker://127.0.0.1:8090/registry.example.com_5000/app`.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "relay", version)]
 pub(crate) struct Args {

@@ -75,3 +75,51 @@ impl AsyncWrite for Guarded {
         Pin::new(&mut self.tcp).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    const STALL: Duration = Duration::from_secs(1);
+
+    async fn pair() -> (Guarded, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (Guarded::new(listener.accept().await.unwrap().0, STALL), client)
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_nothing_is_given_up() {
+        let (mut guarded, client) = pair().await;
+        let piece = vec![0; 1 << 20];
+        let failure = loop {
+            if let Err(failure) = guarded.write_all(&piece).await {
+                break failure;
+            }
+        };
+        assert_eq!(failure.kind(), io::ErrorKind::TimedOut);
+        drop(client);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_is_only_slow_is_served() {
+        let (mut guarded, mut client) = pair().await;
+        let reader = tokio::spawn(async move {
+            let mut buffer = vec![0; 4 << 20];
+            let mut total = 0;
+            for _ in 0..8 {
+                tokio::time::sleep(STALL / 10).await;
+                total += client.read(&mut buffer).await.unwrap();
+            }
+            total + client.read_to_end(&mut Vec::new()).await.unwrap()
+        });
+        let piece = vec![0; 16 << 20];
+        guarded.write_all(&piece).await.unwrap();
+        drop(guarded);
+        assert_eq!(reader.await.unwrap(), piece.len());
+    }
+}
