@@ -49,10 +49,12 @@ pub(crate) fn run(command: &Command, session: &Session<'_>) -> Result<(), Error>
 /// The argument SRC.
 #[derive(Args)]
 struct SourceArgument {
-    /// Reference, or oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME], layer:FILE, ./PATH
-    #[arg(value_name = "SRC")]
+    #[arg(value_name = "SRC", help = SOURCES)]
     source: OsString,
 }
+
+const SOURCES: &str =
+    "Reference, or oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME], layer:FILE, ./PATH";
 
 impl SourceArgument {
     fn spec(&self) -> Result<Spec, Error> {
