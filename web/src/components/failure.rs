@@ -68,6 +68,7 @@ fn title(failure: &Failure) -> String {
     match failure.kind {
         FailureKind::Digest if what.is_empty() => "Not what was promised".to_owned(),
         FailureKind::Digest => format!("{what} is not what was promised"),
+        FailureKind::Unauthorized if was_refused(failure) => format!("{registry} refused these credentials"),
         FailureKind::Unauthorized => format!("{registry} asks who you are"),
         FailureKind::NotFound if what.is_empty() => format!("Not found at {registry}"),
         FailureKind::NotFound => format!("{what} was not found at {registry}"),
@@ -80,6 +81,11 @@ fn title(failure: &Failure) -> String {
         FailureKind::Other if what.is_empty() => "This did not work".to_owned(),
         FailureKind::Other => format!("{what} could not be read"),
     }
+}
+
+/// Credentials were sent, and were the wrong ones.
+fn was_refused(failure: &Failure) -> bool {
+    failure.remedies.iter().any(|remedy| matches!(remedy, Remedy::SignIn { refused: true, .. }))
 }
 
 fn button(remedy: &Remedy, first: bool, dispatch: &Callback<Action>) -> Html {

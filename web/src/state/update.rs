@@ -1,7 +1,7 @@
 //! Actions, and what they change.
 
 use super::{Connection, Dialog, State};
-use crate::protocol::{Change, Command, Event, Layer, LayerProgress, RelaySettings, Remedy, Secret, Sort};
+use crate::protocol::{Change, Command, Event, Layer, LayerProgress, LayerState, RelaySettings, Remedy, Secret, Sort};
 use crate::route::{Route, Tab, View};
 use std::rc::Rc;
 
@@ -318,6 +318,10 @@ impl State {
             }
             Event::Failure { failure, .. } => match failure.layer {
                 Some(layer) => {
+                    let layers = Rc::make_mut(&mut self.layers);
+                    if let Some(known) = layers.iter_mut().find(|known| known.index == layer) {
+                        known.state = LayerState::Wrong;
+                    }
                     Rc::make_mut(&mut self.layer_failures).insert(layer, *failure);
                 }
                 None => {

@@ -1,7 +1,7 @@
 use super::*;
+use crate::protocol::Kind;
 use crate::protocol::{Failure, FailureKind, ImageSummary, Mode, Row, Rows, Selection, Sizes};
-use crate::protocol::{Kind, LayerState};
-use crate::state::{SAMPLE, command, pinned_route};
+use crate::state::{SAMPLE, command, pinned_route, worst};
 
 fn layer(index: u32, digest: &str) -> Layer {
     Layer {
@@ -142,6 +142,22 @@ fn progress_reaches_its_layer() {
     state.update(Action::Events(vec![Event::Layers { look: 1, layers: vec![progress], sizes, fetched: 42 }]));
     assert_eq!((state.layers[0].state, state.layers[1].added, state.fetched), (LayerState::Waiting, 7, 42));
     assert_eq!(state.sizes, sizes);
+}
+
+#[test]
+fn a_layer_that_failed_is_wrong_at_once() {
+    let mut state = looking("#/v1/nginx", &["sha256:a", "sha256:b"]);
+    let failed = |layer, kind| {
+        let text = "layer does not match its digest".to_owned();
+        let failure = Failure { kind, registry: None, step: None, layer, text, mismatch: None, remedies: Vec::new() };
+        Event::Failure { look: 1, failure: Box::new(failure) }
+    };
+    let events = vec![failed(Some(0), FailureKind::Other), failed(Some(1), FailureKind::Digest)];
+    state.update(Action::Events(events));
+    assert_eq!(state.layers[1].state, LayerState::Wrong);
+    let worst = worst(state.failure.as_deref(), &state.layer_failures);
+    assert_eq!(worst.and_then(|failure| failure.layer), Some(1), "wrong bytes are worse than none");
+    assert!(state.failure.is_none(), "the others go on");
 }
 
 #[test]
