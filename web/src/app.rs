@@ -3,6 +3,7 @@
 use crate::components::dialogs::Dialogs;
 use crate::hooks::{clock, session::Session, storage};
 use crate::pages::{inspect::Inspect, start::Start};
+use crate::pretty::visible;
 use crate::protocol::Command;
 use crate::route::Route;
 use crate::state::{Action, Effect, State};
@@ -78,7 +79,7 @@ impl Component for App {
 
     fn rendered(&mut self, _ctx: &Context<Self>, _first: bool) {
         let Some(document) = web_sys::window().and_then(|window| window.document()) else { return };
-        let title = self.state.route.reference.as_ref().map(|reference| format!("{reference} · Porthole"));
+        let title = self.state.route.reference.as_ref().map(|reference| format!("{} · Porthole", visible(reference)));
         document.set_title(title.as_deref().unwrap_or("Porthole"));
         if let Some(body) = document.body() {
             let _ = body.set_attribute("data-page", if self.state.inspects() { "inspect" } else { "start" });

@@ -87,7 +87,7 @@ fn string_length(text: &str) -> usize {
     text.len()
 }
 
-/// Characters that would show as nothing, or turn the text around them, as JSON's own escapes.
+/// Text with the characters that would show as nothing, or turn the text around them, as JSON's own escapes.
 pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
