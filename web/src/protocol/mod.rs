@@ -5,13 +5,14 @@
 
 pub mod batch;
 mod event;
+mod failure;
+mod image;
 pub mod layer;
 mod view;
 
-pub use event::{
-    Chain, Document, Event, Failure, FailureKind, HistoryEntry, ImageSummary, Instruction, Layer, LayerProgress,
-    LayerState, Link, LinkState, Remedy, Route, RouteReason, Selection, Sizes, Step,
-};
+pub use event::{Chain, Event, LayerProgress, LayerState, Link, LinkState, Route, RouteReason, Selection, Sizes, Step};
+pub use failure::{Failure, FailureKind, Remedy};
+pub use image::{Document, HistoryEntry, ImageSummary, Instruction, Layer};
 pub use view::{Change, Changes, Kind, Mode, Row, Rows, Sort, View};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};

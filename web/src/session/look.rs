@@ -1,12 +1,14 @@
 //! One look at one image: what is known of it so far, and what the page was told.
 
+mod turn;
+
 use super::{
     listing::{Expansion, Listing},
     stack::Stack,
 };
 use crate::protocol::{
-    Chain, Event, Failure, FailureKind, ImageSummary, LayerProgress, LayerState, Remedy, Row, Selection, Sizes, Step,
-    View, layer::Findings,
+    Chain, Event, Failure, FailureKind, ImageSummary, LayerProgress, LayerState, Remedy, Selection, Step, View,
+    layer::Findings,
 };
 use porthole_core::{limits::Limits, manifest, path, platform, reference::Reference};
 use porthole_registry::client;
@@ -284,134 +286,6 @@ impl Look {
         *body.changed.get_mut(layer as usize)? = true;
         body.layers.get_mut(layer as usize)
     }
-
-    /// Stacks, lists and tells, as far as it is time. Returns milliseconds until there is more to do by itself; `None`:
-    /// when something comes from outside.
-    pub fn turn(&mut self, clock: impl Fn() -> f64, out: &mut Vec<Event>) -> Option<f64> {
-        let more = self.pump(&clock, out);
-        let Some(body) = &mut self.body else {
-            self.tell_chain(out);
-            return None;
-        };
-        let complete = body.stack.complete() && body.layers.iter().all(|layer| layer.state.settled());
-        let now = clock();
-        if self.stale && (now >= self.listing_due || complete) {
-            let expansion =
-                if self.view.filter.is_empty() && self.view.changes.all() { &self.expansion } else { &self.sifted };
-            let top = body.layers.len().saturating_sub(1) as u32;
-            body.listing.flatten(body.stack.tree(), &self.view, top, expansion);
-            self.stale = false;
-            let cost = clock() - now;
-            let first = body.listing.is_empty() && !complete;
-            self.listing_due = if first { 0.0 } else { now + (cost * 5.0).max(PULSE) };
-            self.show(out);
-        }
-        if now >= self.progress_due || (complete && !self.settled) {
-            self.tell_progress(complete, out);
-            self.progress_due = now + PULSE;
-        }
-        self.tell_chain(out);
-        if complete && !self.settled {
-            self.settled = true;
-            self.show(out);
-            out.push(Event::Settled { look: self.number });
-        }
-        let body = self.body.as_ref()?;
-        let told = !body.changed.contains(&true);
-        match (more, self.stale, told) {
-            (true, ..) => Some(0.0),
-            (_, true, true) => Some((self.listing_due - now).max(0.0)),
-            (_, true, false) => Some((self.listing_due.min(self.progress_due) - now).max(0.0)),
-            (_, false, false) => Some((self.progress_due - now).max(0.0)),
-            (_, false, true) => None,
-        }
-    }
-
-    fn pump(&mut self, clock: &impl Fn() -> f64, out: &mut Vec<Event>) -> bool {
-        let end = clock() + SLICE;
-        loop {
-            let Some(body) = &mut self.body else { return false };
-            let turn = body.stack.pump(ENTRIES);
-            self.stale |= turn.changed;
-            if turn.changed {
-                body.changed.iter_mut().zip(&body.layers).for_each(|(changed, layer)| *changed |= layer.entries > 0);
-            }
-            if let Some((layer, error)) = turn.refused
-                && let Some(progress) = self.layer(layer)
-            {
-                progress.state = LayerState::Wrong;
-                progress.findings.push(error.to_string());
-                let text = of_layer(layer, &format!("it cannot be stacked: {error}"));
-                let failure = Failure {
-                    layer: Some(layer),
-                    step: Some(Step::Layers),
-                    ..Failure::plain(FailureKind::Other, text)
-                };
-                self.tell_failure(failure, out);
-                self.rejudge();
-            }
-            if !turn.more || clock() >= end {
-                return turn.more;
-            }
-        }
-    }
-
-    fn rejudge(&mut self) {
-        if let Some(body) = &self.body {
-            self.chain.layers(body.layers.iter().map(|layer| layer.state));
-            self.chain_stale = true;
-        }
-    }
-
-    fn tell_progress(&mut self, complete: bool, out: &mut Vec<Event>) {
-        let Some(body) = &mut self.body else { return };
-        let mut layers = Vec::new();
-        for (layer, changed) in body.layers.iter_mut().zip(&mut body.changed) {
-            if std::mem::take(changed) {
-                let summary = body.stack.tree().summary(layer.index);
-                (layer.added, layer.modified, layer.removed) = (summary.added, summary.modified, summary.removed);
-                layers.push(layer.clone());
-            }
-        }
-        if layers.is_empty() && !complete {
-            return;
-        }
-        let sizes = Sizes {
-            download: body.resolved.image.download_size(),
-            unpacked: body.layers.iter().map(|layer| layer.uncompressed).sum(),
-            visible: body.stack.tree().view(porthole_core::tree::Mode::Merged).total_size(),
-            complete,
-        };
-        let fetched = self.documents + body.layers.iter().map(|layer| layer.compressed).sum::<u64>();
-        out.push(Event::Layers { look: self.number, layers, sizes, fetched });
-    }
-
-    fn tell_chain(&mut self, out: &mut Vec<Event>) {
-        if std::mem::take(&mut self.chain_stale) {
-            out.push(self.chain_event());
-        }
-    }
-
-    fn chain_event(&mut self) -> Event {
-        self.chain_stale = false;
-        Event::Chain { look: self.number, chain: self.chain.clone() }
-    }
-
-    /// Sends the window and the selection as they are now.
-    fn show(&mut self, out: &mut Vec<Event>) {
-        let Some(body) = &self.body else { return };
-        let top = body.layers.len().saturating_sub(1) as u32;
-        let tree = body.stack.tree();
-        let window = body.listing.window(tree, &self.view, top, self.window.clone(), self.settled);
-        out.push(Event::Rows { look: self.number, window });
-        let found: Option<(Row, Option<u64>)> =
-            self.selected.as_deref().and_then(|path| body.listing.find(tree, &self.view, top, path));
-        let selection = found.map(|(row, index)| Box::new(Selection { row, index }));
-        if self.told.as_ref() != Some(&selection) {
-            self.told = Some(selection.clone());
-            out.push(Event::Selected { look: self.number, selection });
-        }
-    }
 }
 
 impl LayerState {
@@ -433,12 +307,6 @@ fn of_layer(layer: u32, text: &str) -> String {
 
 /// Rows sent before the page has said how many it can show.
 const FIRST_ROWS: u64 = 100;
-/// Milliseconds between two lists, and between two reports of progress.
-const PULSE: f64 = 100.0;
-/// Milliseconds of stacking at a stretch, so that queries are answered in between.
-const SLICE: f64 = 24.0;
-/// Entries between two looks at the clock.
-const ENTRIES: usize = 2_000;
 
 #[cfg(test)]
 mod tests {

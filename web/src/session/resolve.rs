@@ -1,6 +1,6 @@
 //! From what was typed to an image whose layers are on their way.
 
-use super::{Look, Session, Wish, error_kind, failure, route, send, summary, twin};
+use super::{Look, Session, Wish, crew::twin, error_kind, failure, route, send, summary};
 use crate::protocol::{Chain, Event, Failure, FailureKind, Remedy, Route, RouteReason, layer::Request};
 use porthole_core::{platform::Platform, reference::Reference};
 use porthole_registry::{Error, client, client::Resolved, error::Subject, transport::ErrorKind};

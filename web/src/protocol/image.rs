@@ -1,0 +1,91 @@
+//! An image, as far as manifest and config tell of it.
+
+use super::Step;
+use serde::{Deserialize, Serialize};
+
+/// What is known once manifest and config are verified.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageSummary {
+    /// Canonical form of the reference.
+    pub reference: String,
+    /// Short form, as Docker prints it.
+    pub familiar: String,
+    /// Logical registry.
+    pub registry: String,
+    /// Repository.
+    pub repository: String,
+    /// Tag, if there was one.
+    pub tag: Option<String>,
+    /// The reference pinned to the digest of what it named (the index, if there is one): for links.
+    pub pinned: String,
+    /// Chosen platform, by the index or by the config.
+    pub platform: Option<String>,
+    /// Platforms to choose from; empty without an index.
+    pub platforms: Vec<String>,
+    /// Layers, bottom first.
+    pub layers: Vec<Layer>,
+    /// History as the config tells it, oldest first.
+    pub history: Vec<HistoryEntry>,
+    /// Facts of the config as name and value, in a fixed order: only those that are set.
+    pub config: Vec<(String, Vec<String>)>,
+    /// RFC 3339.
+    pub created: Option<String>,
+    /// Index (if any), manifest, config: bytes as served, as text.
+    pub documents: Vec<Document>,
+    /// Sum of the blob sizes of the layers.
+    pub download: u64,
+}
+
+/// A document of the chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Document {
+    /// Which.
+    pub step: Step,
+    /// Digest of its bytes.
+    pub digest: String,
+    /// Media type.
+    pub media_type: String,
+    /// Its bytes as text.
+    pub text: String,
+}
+
+/// A layer as the manifest, config and history describe it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layer {
+    /// 0 = bottom.
+    pub index: u32,
+    /// Digest of the blob.
+    pub digest: String,
+    /// Digest of the unpacked tar.
+    pub diff_id: Option<String>,
+    /// Bytes of the blob.
+    pub size: u64,
+    /// Media type.
+    pub media_type: String,
+    /// What made it.
+    pub instruction: Option<Instruction>,
+}
+
+/// A line of a Dockerfile, cleaned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instruction {
+    /// `RUN`, `COPY` …; empty if unknown.
+    pub keyword: String,
+    /// The rest.
+    pub arguments: String,
+    /// As the config has it.
+    pub created_by: String,
+}
+
+/// One entry of the config's history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    /// RFC 3339.
+    pub created: Option<String>,
+    /// What was done.
+    pub instruction: Option<Instruction>,
+    /// Layer that it made; `None`: it made none.
+    pub layer: Option<u32>,
+    /// Free text.
+    pub comment: Option<String>,
+}
