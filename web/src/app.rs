@@ -21,7 +21,16 @@ pub struct App {
     /// Made once: a part that is given the same one is not drawn again for it.
     dispatch: Callback<Action>,
     address: Option<clock::Pause>,
+    marked: Marks,
     _on_hash: Closure<dyn FnMut()>,
+}
+
+/// What was marked on the timeline in a look.
+#[derive(Default)]
+struct Marks {
+    look: u32,
+    rows: bool,
+    all: bool,
 }
 
 impl Component for App {
@@ -46,6 +55,7 @@ impl Component for App {
             session,
             dispatch: ctx.link().callback(|action| action),
             address: None,
+            marked: Marks::default(),
             _on_hash: on_hash,
         }
     }
@@ -84,10 +94,27 @@ impl Component for App {
         if let Some(body) = document.body() {
             let _ = body.set_attribute("data-page", if self.state.inspects() { "inspect" } else { "start" });
         }
+        self.mark();
     }
 }
 
 impl App {
+    /// Marks the first rows and the last ones, once they are drawn: the parts are drawn before the whole.
+    fn mark(&mut self) {
+        let (look, rows) = (self.state.look, &self.state.rows);
+        if self.marked.look != look {
+            self.marked = Marks { look, ..Marks::default() };
+        }
+        if !self.marked.rows && !rows.rows.is_empty() {
+            self.marked.rows = true;
+            clock::mark("porthole:rows");
+        }
+        if !self.marked.all && rows.complete {
+            self.marked.all = true;
+            clock::mark("porthole:all");
+        }
+    }
+
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Send(command) => self.session.send(&command),

@@ -4,7 +4,6 @@ mod columns;
 mod row;
 mod viewport;
 
-use crate::hooks::clock;
 use crate::protocol::{Kind, Row, Rows, Selection, View as Listing};
 use crate::state::Action;
 pub use columns::{Columns, ColumnsProps};
@@ -52,14 +51,7 @@ pub struct Tree {
     focused: bool,
     /// Rows are being removed and added: a focus that goes now did not go by itself.
     patching: Rc<Cell<bool>>,
-    marked: Marks,
     observer: Option<(ResizeObserver, Closure<dyn FnMut()>)>,
-}
-
-#[derive(Default)]
-struct Marks {
-    rows: bool,
-    all: bool,
 }
 
 /// What happens in the tree.
@@ -94,7 +86,6 @@ impl Component for Tree {
             pinned: ctx.props().path.is_some(),
             focused: false,
             patching: Rc::default(),
-            marked: Marks::default(),
             observer: None,
         }
     }
@@ -103,7 +94,6 @@ impl Component for Tree {
         let props = ctx.props();
         self.viewport.set_total(props.rows.total);
         if props.look != old.look {
-            self.marked = Marks::default();
             self.asked = (0, 0);
             self.wanted.clone_from(&props.path);
         }
@@ -189,6 +179,8 @@ impl Component for Tree {
         self.patching.set(false);
         if first {
             self.observe(ctx);
+            self.measure();
+            self.adopt_selection(ctx);
         }
         self.carry_out_scroll();
         if self.measure() {
@@ -200,7 +192,12 @@ impl Component for Tree {
             ctx.props().dispatch.emit(Action::Window(self.asked.0, self.asked.1));
         }
         self.keep_focus();
-        self.mark(ctx.props());
+    }
+
+    fn destroy(&mut self, _ctx: &Context<Self>) {
+        if let Some((observer, _)) = self.observer.take() {
+            observer.disconnect();
+        }
     }
 }
 
@@ -334,32 +331,9 @@ impl Tree {
             self.observer = Some((observer, callback));
         }
     }
-
-    fn mark(&mut self, props: &TreeProps) {
-        if !self.marked.rows && !props.rows.rows.is_empty() {
-            self.marked.rows = true;
-            clock::mark("porthole:rows");
-        }
-        if !self.marked.all && props.rows.complete {
-            self.marked.all = true;
-            clock::mark("porthole:all");
-        }
-    }
-
-    fn destroy_observer(&mut self) {
-        if let Some((observer, _)) = self.observer.take() {
-            observer.disconnect();
-        }
-    }
 }
 
 /// The row that the focus came to.
 fn index_of(event: &FocusEvent) -> Option<u64> {
     event.target()?.dyn_into::<HtmlElement>().ok()?.get_attribute("data-index")?.parse().ok()
-}
-
-impl Drop for Tree {
-    fn drop(&mut self) {
-        self.destroy_observer();
-    }
 }
