@@ -17,8 +17,8 @@ fn built() -> Built {
 }
 
 fn manifest(local: &Local, name: Option<&str>) -> Parsed<Manifest> {
-    let descriptor = local.find(name).unwrap();
-    match local.read_document(&descriptor).unwrap() {
+    let descriptor = local.find(name).expect("the name is known");
+    match local.read_document(&descriptor).expect("a document") {
         Document::Manifest(manifest) => manifest,
         Document::Index(_) => panic!("an index"),
     }
@@ -27,14 +27,14 @@ fn manifest(local: &Local, name: Option<&str>) -> Parsed<Manifest> {
 /// Every layer's bytes, checked against digest and size.
 fn layers(local: &Local, name: Option<&str>) -> (Image, Vec<Vec<u8>>) {
     let manifest = manifest(local, name);
-    let config = local.read_small(&manifest.value.config).unwrap();
-    let image = Image::assemble(manifest, config).unwrap();
+    let config = local.read_small(&manifest.value.config).expect("a config");
+    let image = Image::assemble(manifest, config).expect("an image");
     let read = |layer: &porthole_core::image::Layer| {
-        let (size, mut reader) = local.open_blob(&layer.descriptor.digest, 0).unwrap();
+        let (size, mut reader) = local.open_blob(&layer.descriptor.digest, 0).expect("a blob");
         let mut bytes = Vec::new();
-        reader.read_to_end(&mut bytes).unwrap();
+        reader.read_to_end(&mut bytes).expect("bytes");
         assert_eq!(size, layer.descriptor.size);
-        Verifier::check(&layer.descriptor.digest, size, &bytes).unwrap();
+        Verifier::check(&layer.descriptor.digest, size, &bytes).expect("the bytes of the descriptor");
         bytes
     };
     let bytes = image.layers.iter().map(read).collect();
@@ -43,7 +43,7 @@ fn layers(local: &Local, name: Option<&str>) -> (Image, Vec<Vec<u8>>) {
 
 fn file(dir: &TempDir, name: &str, bytes: Vec<u8>) -> std::path::PathBuf {
     let path = dir.path().join(name);
-    fs::write(&path, bytes).unwrap();
+    fs::write(&path, bytes).expect("the directory takes files");
     path
 }
 
@@ -53,9 +53,9 @@ fn pack(files: &[(&str, &[u8])]) -> Vec<u8> {
         let mut header = tar::Header::new_gnu();
         header.set_mode(0o644);
         header.set_size(bytes.len() as u64);
-        archive.append_data(&mut header, path, *bytes).unwrap();
+        archive.append_data(&mut header, path, *bytes).expect("a Vec takes every byte");
     }
-    archive.into_inner().unwrap()
+    archive.into_inner().expect("a Vec takes every byte")
 }
 
 #[test]
