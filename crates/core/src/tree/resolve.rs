@@ -11,6 +11,8 @@ pub(super) const PATH_BYTES: usize = 4095;
 const LINKS: u32 = 255;
 /// Symbolic links that the kernel follows in one path.
 const KERNEL_LINKS: u32 = 40;
+/// Bytes of a path that take as long to clean as a name takes to look up.
+const BYTES_A_STEP: u64 = 16;
 
 const ROOT: u32 = 0;
 
@@ -78,8 +80,10 @@ impl FileTree {
                 if candidate.len() > PATH_BYTES || name.len() > NAME_BYTES {
                     return Err(too_long(path));
                 }
+                self.charge(1 + candidate.len() as u64 / BYTES_A_STEP)?;
                 place = match (place, name) {
-                    (Place::Unknown, _) | (_, b"." | b"..") => self.look_up(Place::Node(ROOT), &candidate)?,
+                    (Place::Unknown, _) | (_, b"..") => self.look_up(Place::Node(ROOT), &candidate)?,
+                    (place, b".") => place,
                     (place, name) => self.look_up(place, name)?,
                 };
                 let target = match place {
@@ -110,7 +114,7 @@ impl FileTree {
         let mut followed = 0;
         let mut pending: Vec<Vec<u8>> = components(path).rev().map(<[u8]>::to_vec).collect();
         while let Some(name) = pending.pop() {
-            self.link_steps = self.link_steps.checked_sub(1).ok_or(Error::TooManySteps { limit: stack::LINK_STEPS })?;
+            self.charge(1)?;
             if name == b".." {
                 if at == ROOT {
                     return Ok(Place::Missing);
@@ -139,6 +143,12 @@ impl FileTree {
             pending.extend(components(target).rev().map(<[u8]>::to_vec));
         }
         Ok(Place::Node(at))
+    }
+
+    fn charge(&mut self, steps: u64) -> Result<(), Error> {
+        let left = self.link_steps.checked_sub(steps).ok_or(Error::TooManySteps { limit: stack::LINK_STEPS });
+        self.link_steps = left?;
+        Ok(())
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
 use std::collections::HashSet;
 
 /// Steps for following symbolic links in the paths of all entries; an image that needs a hundredth of it is odd.
-pub(super) const LINK_STEPS: u64 = 1 << 24;
+pub(super) const LINK_STEPS: u64 = 1 << 23;
 
 pub(super) const ROOT: u32 = NodeId::ROOT.0;
 const WHITEOUT: &[u8] = b".wh.";
@@ -93,6 +93,7 @@ impl FileTree {
         let Some(open) = self.open.take() else {
             return LayerSummary::default();
         };
+        self.summaries.retain(|(layer, _)| *layer != open.layer);
         self.summaries.push((open.layer, open.summary.clone()));
         open.summary
     }
