@@ -22,14 +22,38 @@ pub const TREE_TEXT_BYTES: u64 = 512 << 20;
 /// Limits while a layer is read; a user may raise each.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct Limits { /// PAX and GNU long-name data of one entry, bytes
-    pub extension_bytes: u64, /// sparse segments of one entry
-    pub sparse_segments: u32, /// bytes of a path
-    pub path_bytes: u64, /// entries of a layer
-    pub entries: u64, /// nodes of a tree
-    pub tree_nodes: u64, /// zstd window, bytes
-    pub window_bytes: u64, /// unpacked bytes of a layer
-    pub unpacked_bytes: u64, /// unpacked : compressed, judged after the first 64 MiB
-    pub expansion_ratio: u64, /// gzip name or comment, bytes (as Go)
-    pub gzip_name_bytes: u32 }
-impl Default for Limits { fn default() -> Self { Self { extension_bytes: 1 << 20, sparse_segments: 10_000, path_bytes: 64 << 10, entries: 10_000_000, tree_nodes: 2_000_000, window_bytes: 128 << 20, unpacked_bytes: 64 << 30, expansion_ratio: 2_000, gzip_name_bytes: 512 } } }
+pub struct Limits {
+    /// PAX and GNU long-name data of one entry, bytes
+    pub extension_bytes: u64,
+    /// sparse segments of one entry
+    pub sparse_segments: u32,
+    /// bytes of a path
+    pub path_bytes: u64,
+    /// entries of a layer
+    pub entries: u64,
+    /// nodes of a tree
+    pub tree_nodes: u64,
+    /// zstd window, bytes
+    pub window_bytes: u64,
+    /// unpacked bytes of a layer
+    pub unpacked_bytes: u64,
+    /// unpacked : compressed, judged after the first 64 MiB
+    pub expansion_ratio: u64,
+    /// gzip name or comment, bytes (as Go)
+    pub gzip_name_bytes: u32,
+}
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            extension_bytes: 1 << 20,
+            sparse_segments: 10_000,
+            path_bytes: 64 << 10,
+            entries: 10_000_000,
+            tree_nodes: 2_000_000,
+            window_bytes: 128 << 20,
+            unpacked_bytes: 64 << 30,
+            expansion_ratio: 2_000,
+            gzip_name_bytes: 512,
+        }
+    }
+}
