@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use porthole_core::{
-    decode::{Checkpoint, Decoder, Error, MIN_OUTPUT},
+    decode::{Checkpoint, Decoder, Error, GzipPart, MIN_OUTPUT},
     digest::Digest,
     limits::Limits,
     media_type::Compression,
@@ -84,4 +84,121 @@ fn every_row_of_the_vectors() {
     }
     assert!(wrong.is_empty(), "{} of {rows} are wrong:\n{}", wrong.len(), wrong.join("\n"));
     assert_eq!(rows, 32 * 2 * 3);
+}
+
+/// A gzip member of one stored block, with these flags and header fields.
+fn member(flags: u8, fields: &[u8], data: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0x1f, 0x8b, 8, flags, 0, 0, 0, 0, 0, 255];
+    bytes.extend_from_slice(fields);
+    let length = u16::try_from(data.len()).expect("one stored block");
+    bytes.push(1);
+    bytes.extend_from_slice(&length.to_le_bytes());
+    bytes.extend_from_slice(&(!length).to_le_bytes());
+    bytes.extend_from_slice(data);
+    let mut crc = flate2::Crc::new();
+    crc.update(data);
+    bytes.extend_from_slice(&crc.sum().to_le_bytes());
+    bytes.extend_from_slice(&u32::from(length).to_le_bytes());
+    bytes
+}
+
+#[cfg_attr(target_family = "wasm", wasm_bindgen_test)]
+#[cfg_attr(not(target_family = "wasm"), test)]
+fn every_field_of_a_gzip_header() {
+    let all = b"\x03\0abcname\0comment\0";
+    let mut crc = flate2::Crc::new();
+    crc.update(&[0x1f, 0x8b, 8, 0b1_1110, 0, 0, 0, 0, 0, 255]);
+    crc.update(all);
+    let checksum = (crc.sum() as u16).to_le_bytes();
+    let name = |length: usize| [vec![b'n'; length], vec![0]].concat();
+    let header = |part| Err(Error::GzipHeader { offset: 0, part });
+    let cases = [
+        (member(0b1_1110, &[all.as_slice(), &checksum].concat(), b"data"), Ok(())),
+        (
+            member(0b1_1110, &[all.as_slice(), &[checksum[0], !checksum[1]]].concat(), b"data"),
+            header(GzipPart::Checksum),
+        ),
+        (member(0b0_1000, &name(511), b"data"), Ok(())),
+        (member(0b0_1000, &name(512), b"data"), header(GzipPart::Name)),
+        (member(0b1_0000, &name(511), b"data"), Ok(())),
+        (member(0b1_0000, &name(512), b"data"), header(GzipPart::Comment)),
+        (member(0b0_0001, b"", b"data"), Ok(())),
+        (member(0b10_0000, b"", b"data"), header(GzipPart::Reserved)),
+        (member(0b1000_0000, b"", b"data"), header(GzipPart::Reserved)),
+    ];
+    for (bytes, verdict) in cases {
+        for split in SPLITS {
+            let outcome = decode(Compression::Gzip, &bytes, split);
+            assert_eq!(outcome.verdict, verdict, "{split:?}");
+            if verdict.is_ok() {
+                assert_eq!(outcome.unpacked, b"data");
+            }
+        }
+    }
+}
+
+#[cfg_attr(target_family = "wasm", wasm_bindgen_test)]
+#[cfg_attr(not(target_family = "wasm"), test)]
+fn a_member_starts_where_the_last_one_ended() {
+    let first = member(0, b"", b"one");
+    let bytes = [first.as_slice(), &member(0, b"", b""), &member(0, b"", b"two")].concat();
+    for split in SPLITS {
+        let outcome = decode(Compression::Gzip, &bytes, split);
+        assert_eq!((outcome.unpacked.as_slice(), &outcome.verdict), (b"onetwo".as_slice(), &Ok(())));
+        let places: Vec<_> = outcome.checkpoints.iter().map(|at| (at.compressed, at.uncompressed)).collect();
+        let length = first.len() as u64;
+        assert_eq!(places, [(length, 3), (2 * length - 3, 3), (3 * length - 3, 6)]);
+    }
+    let garbage = [first.as_slice(), b"not a member"].concat();
+    let outcome = decode(Compression::Gzip, &garbage, Split::Whole);
+    let error = Error::GzipHeader { offset: first.len() as u64, part: GzipPart::Magic };
+    assert_eq!((outcome.unpacked.as_slice(), outcome.verdict), (b"one".as_slice(), Err(error)));
+}
+
+/// A zstd frame with this header (after its magic number) and raw blocks of these contents.
+fn frame(header: &[u8], blocks: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = vec![0x28, 0xb5, 0x2f, 0xfd];
+    bytes.extend_from_slice(header);
+    for (number, block) in blocks.iter().enumerate() {
+        let last = u32::from(number + 1 == blocks.len());
+        let length = u32::try_from(block.len()).expect("a block");
+        bytes.extend_from_slice(&(length << 3 | last).to_le_bytes()[..3]);
+        bytes.extend_from_slice(block);
+    }
+    bytes
+}
+
+#[cfg_attr(target_family = "wasm", wasm_bindgen_test)]
+#[cfg_attr(not(target_family = "wasm"), test)]
+fn what_a_zstd_frame_states_is_checked() {
+    let window = 0x50; // 1 MiB
+    let too_large = Error::ZstdWindow { requested: 256 << 20, limit: 128 << 20 };
+    let cases = [
+        (frame(&[0, window], &[b"one", b"two"]), Ok(())),
+        (frame(&[0x20, 6], &[b"one", b"two"]), Ok(())),
+        (frame(&[0x20, 7], &[b"one", b"two"]), Err(Error::ZstdSize { offset: 0, expected: 7, got: 6 })),
+        (frame(&[0x20, 5], &[b"one", b"two"]), Err(Error::ZstdSize { offset: 0, expected: 5, got: 6 })),
+        (frame(&[1, window, 0], &[b"one", b"two"]), Ok(())),
+        (frame(&[1, window, 9], &[b"one", b"two"]), Err(Error::ZstdDictionary { id: 9 })),
+        (frame(&[3, window, 1, 0, 0, 1], &[b"one"]), Err(Error::ZstdDictionary { id: 0x0100_0001 })),
+        (frame(&[8, window], &[b"one"]), Err(Error::ZstdReserved { offset: 0 })),
+        (frame(&[0, 0x90], &[b"one"]), Err(too_large)),
+    ];
+    for (bytes, verdict) in cases {
+        for split in SPLITS {
+            let outcome = decode(Compression::Zstd, &bytes, split);
+            assert_eq!(outcome.verdict, verdict, "{split:?}");
+            if verdict.is_ok() {
+                assert_eq!(outcome.unpacked, b"onetwo");
+            }
+        }
+    }
+    let mut limits = Limits::default();
+    limits.window_bytes = 1 << 30;
+    let mut decoder = Decoder::new(Compression::Zstd, &limits);
+    let mut buffer = vec![0; MIN_OUTPUT];
+    assert!(decoder.decode(&frame(&[0, 0x90], &[b"one"]), &mut buffer).is_ok(), "256 MiB, with the limit raised");
+    let mut decoder = Decoder::new(Compression::Zstd, &limits);
+    let refused = Err(Error::ZstdWindow { requested: 1 << 30, limit: 512 << 20 });
+    assert_eq!(decoder.decode(&frame(&[0, 0xa0], &[b"one"]), &mut buffer), refused);
 }

@@ -1,6 +1,6 @@
 //! zstd with any number of frames, skippable ones among them; checksums and content sizes checked, no dictionaries.
 
-use structured_zstd::decoding::{ContentChecksum, FrameDecoder};
+use structured_zstd::decoding::{ContentChecksum, FrameDecoder, errors::FrameDecoderError};
 
 use super::{Decode, Error, MIN_OUTPUT, Step};
 use crate::limits::Limits;
@@ -134,7 +134,12 @@ impl Zstd {
                     self.pending.clear();
                     decoded
                 };
-                let n = decoded.map_err(|_| self.corrupt(3 + length as u64))?;
+                let n = decoded.map_err(|error| match error {
+                    FrameDecoderError::FrameContentSizeMismatch { declared, produced } => {
+                        Error::ZstdSize { offset: self.frame, expected: declared, got: produced }
+                    }
+                    _ => self.corrupt(3 + length as u64),
+                })?;
                 *written += n;
                 self.written += n as u64;
                 if let Some(expected) = self.content_size
