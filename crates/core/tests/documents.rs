@@ -1,5 +1,7 @@
 //! Indexes, manifests, configurations and the images they make, natively and in wasm.
 
+#![allow(clippy::unwrap_used)]
+
 use porthole_core::{
     config::ImageConfig,
     digest::{self, Digest, Mismatch},

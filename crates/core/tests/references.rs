@@ -1,5 +1,7 @@
 //! References as Docker's reference library reads them, natively and in wasm.
 
+#![allow(clippy::unwrap_used)]
+
 use porthole_core::{
     digest::Digest,
     reference::{Error, Reference, Rule},
