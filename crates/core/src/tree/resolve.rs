@@ -80,11 +80,13 @@ impl FileTree {
                 if candidate.len() > PATH_BYTES || name.len() > NAME_BYTES {
                     return Err(too_long(path));
                 }
-                self.charge(1 + candidate.len() as u64 / BYTES_A_STEP)?;
+                charge(&mut self.link_steps, 1 + candidate.len() as u64 / BYTES_A_STEP)?;
                 place = match (place, name) {
-                    (Place::Unknown, _) | (_, b"..") => self.look_up(Place::Node(ROOT), &candidate)?,
+                    (Place::Unknown, _) | (_, b"..") => {
+                        look_up(&self.arena, Place::Node(ROOT), &candidate, &mut self.link_steps)?
+                    }
                     (place, b".") => place,
-                    (place, name) => self.look_up(place, name)?,
+                    (place, name) => look_up(&self.arena, place, name, &mut self.link_steps)?,
                 };
                 let target = match place {
                     Place::Node(node) => self.arena.alive(node).and_then(|version| self.arena.symlink(version)),
@@ -106,50 +108,49 @@ impl FileTree {
             current = directory;
         }
     }
+}
 
-    /// Goes on to a path as the kernel does: links on the way are followed, one at the end is not. One that leads out of
-    /// the root leads to nothing here.
-    fn look_up(&mut self, start: Place, path: &[u8]) -> Result<Place, Error> {
-        let Place::Node(mut at) = start else { return Ok(start) };
-        let mut followed = 0;
-        let mut pending: Vec<Vec<u8>> = components(path).rev().map(<[u8]>::to_vec).collect();
-        while let Some(name) = pending.pop() {
-            self.charge(1)?;
-            if name == b".." {
-                if at == ROOT {
-                    return Ok(Place::Missing);
-                }
-                at = self.arena.node(at).parent;
-                continue;
-            }
-            if at != ROOT && !is_directory(&self.arena, at) {
-                return Err(Error::NotADirectory(path::escape(path).into_owned()));
-            }
-            let Some(child) = living_child(&self.arena, at, &name) else {
-                return Ok(Place::Missing);
-            };
-            let target = self.arena.alive(child).and_then(|version| self.arena.symlink(version));
-            let Some(target) = target.filter(|_| !pending.is_empty()) else {
-                at = child;
-                continue;
-            };
-            followed += 1;
-            if followed > KERNEL_LINKS {
-                return Err(too_many_links(path));
-            }
-            if target.starts_with(b"/") {
+/// Goes on to a path as the kernel does: links on the way are followed, one at the end is not. One that leads out of the
+/// root leads to nothing here.
+fn look_up(arena: &Arena, start: Place, path: &[u8], steps: &mut u64) -> Result<Place, Error> {
+    let Place::Node(mut at) = start else { return Ok(start) };
+    let mut followed = 0;
+    let mut pending: Vec<&[u8]> = components(path).rev().collect();
+    while let Some(name) = pending.pop() {
+        charge(steps, 1)?;
+        if name == b".." {
+            if at == ROOT {
                 return Ok(Place::Missing);
             }
-            pending.extend(components(target).rev().map(<[u8]>::to_vec));
+            at = arena.node(at).parent;
+            continue;
         }
-        Ok(Place::Node(at))
+        if at != ROOT && !is_directory(arena, at) {
+            return Err(Error::NotADirectory(path::escape(path).into_owned()));
+        }
+        let Some(child) = living_child(arena, at, name) else {
+            return Ok(Place::Missing);
+        };
+        let target = arena.alive(child).and_then(|version| arena.symlink(version));
+        let Some(target) = target.filter(|_| !pending.is_empty()) else {
+            at = child;
+            continue;
+        };
+        followed += 1;
+        if followed > KERNEL_LINKS {
+            return Err(too_many_links(path));
+        }
+        if target.starts_with(b"/") {
+            return Ok(Place::Missing);
+        }
+        pending.extend(components(target).rev());
     }
+    Ok(Place::Node(at))
+}
 
-    fn charge(&mut self, steps: u64) -> Result<(), Error> {
-        let left = self.link_steps.checked_sub(steps).ok_or(Error::TooManySteps { limit: stack::LINK_STEPS });
-        self.link_steps = left?;
-        Ok(())
-    }
+fn charge(left: &mut u64, steps: u64) -> Result<(), Error> {
+    *left = left.checked_sub(steps).ok_or(Error::TooManySteps { limit: stack::LINK_STEPS })?;
+    Ok(())
 }
 
 /// Where the directory of a pass is.
