@@ -1,47 +1,50 @@
-//! Every limit, named, in one place.
-/// manifest, index, config
+//! Every limit, named, in one place. What a registry or an archive sends beyond one is refused with an error that names it.
+
+/// Bytes of an index, a manifest or a configuration.
 pub const MANIFEST_BYTES: u64 = 4 << 20;
-/// token answer
+/// Bytes of a token server's answer.
 pub const TOKEN_BYTES: u64 = 1 << 20;
-/// error body
+/// Bytes of an error's body that are read.
 pub const ERROR_BODY_BYTES: u64 = 64 << 10;
-/// tags page
+/// Bytes of one page of tags.
 pub const TAGS_PAGE_BYTES: u64 = 4 << 20;
-/// pages
+/// Pages of a list.
 pub const PAGES: u32 = 1000;
-/// JSON nesting
+/// Levels of nesting in a JSON document.
 pub const JSON_DEPTH: u32 = 128;
-/// index in index
+/// Indexes inside indexes.
 pub const INDEX_DEPTH: u32 = 8;
-/// descriptors in a document
+/// Descriptors in one document.
 pub const DESCRIPTORS: usize = 10_000;
-/// redirects
+/// Redirects of one request.
 pub const REDIRECTS: u32 = 5;
-/// names, link targets and extended attributes of a tree
+/// Bytes of all names, link targets and extended attributes in a tree.
 pub const TREE_TEXT_BYTES: u64 = 512 << 20;
-/// Limits while a layer is read; a user may raise each.
+
+/// Limits while layers are read; a user may raise each.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Limits {
-    /// PAX and GNU long-name data of one entry, bytes
+    /// Bytes of the PAX records or the GNU long name of one entry.
     pub extension_bytes: u64,
-    /// sparse segments of one entry
+    /// Segments of one sparse file.
     pub sparse_segments: u32,
-    /// bytes of a path
+    /// Bytes of a path.
     pub path_bytes: u64,
-    /// entries of a layer
+    /// Entries of a layer.
     pub entries: u64,
-    /// nodes of a tree
+    /// Nodes of a tree.
     pub tree_nodes: u64,
-    /// zstd window, bytes
+    /// Bytes of a zstd window.
     pub window_bytes: u64,
-    /// unpacked bytes of a layer
+    /// Bytes of an unpacked layer.
     pub unpacked_bytes: u64,
-    /// unpacked : compressed, judged after the first 64 MiB
+    /// How many times as large as it came a layer may become, judged after the first 64 MiB.
     pub expansion_ratio: u64,
-    /// gzip name or comment, bytes (as Go)
+    /// Bytes of the name or the comment in a gzip header; the same as in Go's reader.
     pub gzip_name_bytes: u32,
 }
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
