@@ -11,7 +11,8 @@ pub(crate) struct Workspace {
 
 impl Workspace {
     pub(crate) fn find() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("xtask has no folder above it")?.to_owned();
+        let package = std::env::var_os("CARGO_MANIFEST_DIR").ok_or("expected to be run by cargo: `cargo xtask`")?;
+        let root = Path::new(&package).parent().ok_or("xtask has no folder above it")?.to_owned();
         let target = match std::env::var_os("CARGO_TARGET_DIR") {
             Some(target) => std::path::absolute(target)?,
             None => root.join("target"),

@@ -91,7 +91,7 @@ pub struct Manifest {
 
 /// An index or a manifest.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "documents are few, and matched more often than moved")]
+#[allow(clippy::large_enum_variant, reason = "documents are few, and matched more often than moved")]
 pub enum Document {
     /// An index.
     Index(Parsed<Index>),
