@@ -70,7 +70,7 @@ impl FailureKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "remedy", rename_all = "kebab-case")]
 pub enum Remedy {
-    /// Send `UseRelay`, then `Retry`; without a relay (see [`Event::Relay`]) open the settings or say how to start one.
+    /// Send `UseRelay`, then `Retry`; without a relay (see [`Event::Relay`](super::Event::Relay)) open the settings or say how to start one.
     UseRelay {
         /// Logical registry.
         registry: String,
