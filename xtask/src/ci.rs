@@ -23,7 +23,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result {
     step("format", || execute(cargo(root).args(["fmt", "--all", "--check"])))?;
     step("tidy", || tidy::run(workspace))?;
     step("lints", || {
-        execute(cargo(root).args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))
+        execute(cargo(root).args(["clippy", "--locked", "--workspace", "--all-targets", "--", "--deny", "warnings"]))
     })?;
     step("lints of what runs in the tab", || {
         tools::wasm_target()?;

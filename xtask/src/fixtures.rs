@@ -22,6 +22,9 @@ pub(crate) fn build(workspace: &Workspace) -> Result {
 /// Makes the images that are missing or whose recipe changed. They stay in the target folder.
 pub(crate) fn images(workspace: &Workspace) -> Result {
     step("images for the end-to-end tests", || {
+        if !tools::root()? {
+            return Err("making the images takes root: they hold files of many owners, and umoci unpacks them".into());
+        }
         execute(command(workspace.debug("images"), &workspace.root).arg(workspace.fixtures()))
     })
 }

@@ -27,7 +27,8 @@ usage: cargo xtask <task> [options]
 
   run [--listen ADDRESS] [-- RELAY OPTIONS]
                     build the page and the relay that serves it, start it, print its address
-  test [FILTER]     every test: native, wasm, and end to end with real registries and Chromium
+  test [FILTER]     every test: native, wasm, and end to end with real registries and Chromium;
+                    with a filter only the end-to-end tests whose names contain it
   check             format, lints, documentation, tidy and dependency checks
   ci                `check`, then `test`
   fixtures          the sample inside the page and the images for the end-to-end tests

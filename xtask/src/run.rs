@@ -1,31 +1,18 @@
 //! `cargo xtask run`: the page, served by the relay that it carries.
 
-use crate::{Result, bundle, process::command, workspace::Workspace};
-use std::{
-    io::{BufRead as _, BufReader},
-    process::Stdio,
-};
+use crate::{Result, bundle, workspace::Workspace};
+use std::{os::unix::process::CommandExt as _, process::Command};
 
 const LISTEN: &str = "127.0.0.1:8090";
 
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
     let options = Options::parse(arguments)?;
     bundle::all(workspace)?;
-    // Ctrl-C reaches the whole process group: the relay stops gracefully, and this task with it.
-    let mut relay = command(workspace.release("relay"), &std::env::current_dir()?)
-        .args(["--listen", &options.listen])
-        .args(&options.relay)
-        .stdout(Stdio::piped())
-        .spawn()?;
-    for line in BufReader::new(relay.stdout.take().ok_or("the relay has no stdout")?).lines() {
-        let line = line?;
-        match line.strip_prefix("listening on ") {
-            Some(url) => println!("open {url}  (Ctrl-C stops it)"),
-            None => println!("{line}"),
-        }
-    }
-    let status = relay.wait()?;
-    if status.success() { Ok(()) } else { Err(format!("the relay ended: {status}").into()) }
+    eprintln!("starting the relay: open the address that it prints; Ctrl-C stops it");
+    // The relay takes the place of this task, so that every signal reaches it.
+    let mut relay = Command::new(workspace.release("relay"));
+    let error = relay.args(["--listen", &options.listen]).args(&options.relay).exec();
+    Err(format!("the relay does not start: {error}").into())
 }
 
 struct Options {

@@ -57,7 +57,7 @@ pub(crate) const CARGO_DENY: Tool = Tool {
     version: "0.20.2",
     program: "cargo-deny",
     source: Source::Crate(&["--locked"]),
-    patience: "about 5 minutes",
+    patience: "about 2 minutes",
 };
 
 /// Programs from Debian and the packages that hold them, for the end-to-end tests.
@@ -199,8 +199,7 @@ pub(crate) fn servers() -> Result {
         return Ok(());
     }
     let install = format!("apt-get install --yes --no-install-recommends {}", missing.join(" "));
-    let root = output(Command::new("id").arg("-u"))?.trim() == "0";
-    if !root || find("apt-get").is_none() {
+    if !root()? || find("apt-get").is_none() {
         return Err(format!("these tests need Debian packages; as root: `{install}`").into());
     }
     step("installing Debian packages", || {
@@ -213,6 +212,11 @@ pub(crate) fn servers() -> Result {
             .args(&missing)
             .env("DEBIAN_FRONTEND", "noninteractive"))
     })
+}
+
+/// Whether root runs this.
+pub(crate) fn root() -> Result<bool> {
+    Ok(output(Command::new("id").arg("-u"))?.trim() == "0")
 }
 
 fn cache() -> Result<PathBuf> {
