@@ -15,7 +15,7 @@ pub(crate) fn page(workspace: &Workspace, web: &Web) -> Result {
         let mut trunk = command("trunk", &workspace.root);
         trunk.args(["build", "--offline", "--skip-version-check"]);
         // `--release` means that Trunk insists on wasm-opt; the profile alone does not.
-        trunk.args(if web.wasm_opt { &["--release"][..] } else { &["--cargo-profile", "release"][..] });
+        trunk.args(if web.wasm_opt { &["--release"][..] } else { &["--cargo-profile", "web"][..] });
         run(trunk.env("PATH", &web.path).env("CARGO_TARGET_DIR", &workspace.target).env_remove("NO_COLOR"))
     })
 }
