@@ -7,7 +7,11 @@ use std::{
     net::{Ipv4Addr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex, mpsc},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU16, Ordering},
+        mpsc,
+    },
     time::{Duration, Instant},
 };
 
@@ -62,9 +66,22 @@ fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
 }
 
-/// A port that nothing listens on at this moment.
+/// A port that nothing listens on at this moment, and that this process has not given out before.
+///
+/// It lies below the range from which the system takes ports for outgoing connections: asking such a port whether its
+/// server listens yet can end in a connection of the question to itself.
 pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    const PORTS: std::ops::Range<u16> = 12_000..32_000;
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    for _ in PORTS {
+        let turn = u64::from(GIVEN.fetch_add(1, Ordering::Relaxed));
+        let offset = (u64::from(std::process::id()) * 61 + turn) % PORTS.len() as u64;
+        let port = PORTS.start + u16::try_from(offset)?;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    Err("every port is taken".into())
 }
 
 /// Asks again and again until there is an answer.
