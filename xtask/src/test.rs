@@ -8,11 +8,12 @@ use crate::{
 };
 use std::{
     io::{BufRead as _, BufReader},
+    path::Path,
     process::{Command, Stdio},
 };
 
-/// Test targets of the core that also run as wasm, under node: the vectors.
-const WASM_TESTS: &[(&str, &[&str])] = &[("porthole-core", &["references", "documents", "layer", "streams", "tar"])];
+/// The crates whose tests also run as wasm, under node: those in files that use `wasm_bindgen_test`.
+const ALSO_WASM: &[&str] = &["core", "registry"];
 
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
     let web = tools::web()?;
@@ -42,16 +43,41 @@ fn all(workspace: &Workspace, web: &Web, count: &mut Count) -> Result {
         count.run("shared test code", cargo(&workspace.root).args(["test", "--package", "porthole-tests", "--lib"]))
     })?;
     step("wasm tests", || {
-        for (package, targets) in WASM_TESTS {
+        for name in ALSO_WASM {
+            let targets = wasm_targets(&workspace.root.join("crates").join(name).join("tests"))?;
+            if targets.is_empty() {
+                continue;
+            }
             let mut test = cargo(&workspace.root);
-            test.args(["test", "--package", package, "--target", "wasm32-unknown-unknown", "--no-fail-fast"]);
+            test.args([
+                "test",
+                "--target",
+                "wasm32-unknown-unknown",
+                "--no-fail-fast",
+                "--package",
+                &format!("porthole-{name}"),
+            ]);
             test.args(targets.iter().flat_map(|target| ["--test", target]));
             test.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "wasm-bindgen-test-runner").env("PATH", &web.path);
-            count.run(&format!("wasm tests of {package}"), &mut test)?;
+            count.run(&format!("wasm tests of {name}"), &mut test)?;
         }
         Ok(())
     })?;
     end_to_end(workspace, &[], count)
+}
+
+/// The test targets of a folder that run as wasm too.
+fn wasm_targets(tests: &Path) -> Result<Vec<String>> {
+    let mut targets = Vec::new();
+    for entry in std::fs::read_dir(tests)? {
+        let file = entry?.path();
+        let rust = file.extension().is_some_and(|extension| extension == "rs");
+        if rust && std::fs::read_to_string(&file)?.contains("wasm_bindgen_test") {
+            targets.extend(file.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned));
+        }
+    }
+    targets.sort();
+    Ok(targets)
 }
 
 /// The page, the programs and the images. The images wait for a package mirror, so they are made beside the build.

@@ -13,7 +13,6 @@ use porthole_core::{
 };
 use porthole_testkit::chunks::{SPLITS, Split};
 use structured_zstd::encoding::{CompressionLevel, compress_to_vec};
-#[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test;
 
 #[derive(Default)]
@@ -78,8 +77,7 @@ fn read(expected: Expected, blob: &[u8], split: Split) -> (LayerReport, Listing)
     (reader.finish(&mut listing), listing)
 }
 
-#[cfg_attr(target_family = "wasm", wasm_bindgen_test)]
-#[cfg_attr(not(target_family = "wasm"), test)]
+#[wasm_bindgen_test(unsupported = test)]
 fn every_compression_is_verified_in_every_split() {
     let archive = archive();
     let layers = [
@@ -105,8 +103,7 @@ fn every_compression_is_verified_in_every_split() {
     }
 }
 
-#[cfg_attr(target_family = "wasm", wasm_bindgen_test)]
-#[cfg_attr(not(target_family = "wasm"), test)]
+#[wasm_bindgen_test(unsupported = test)]
 fn digests_may_be_of_different_algorithms() {
     let archive = archive();
     for blob in [archive.clone(), gzip(&archive)] {
@@ -121,8 +118,7 @@ fn digests_may_be_of_different_algorithms() {
     }
 }
 
-#[cfg_attr(target_family = "wasm", wasm_bindgen_test)]
-#[cfg_attr(not(target_family = "wasm"), test)]
+#[wasm_bindgen_test(unsupported = test)]
 fn a_flipped_byte_is_first_of_all_a_wrong_digest() {
     let archive = archive();
     let whole = gzip(&archive);
@@ -142,8 +138,7 @@ fn a_flipped_byte_is_first_of_all_a_wrong_digest() {
     }
 }
 
-#[cfg_attr(target_family = "wasm", wasm_bindgen_test)]
-#[cfg_attr(not(target_family = "wasm"), test)]
+#[wasm_bindgen_test(unsupported = test)]
 fn an_error_in_the_content_is_the_second_finding() {
     let archive = archive();
     let whole = gzip(&archive);
@@ -159,8 +154,7 @@ fn an_error_in_the_content_is_the_second_finding() {
     assert_eq!(listing.names, NAMES, "what came before the error stands");
 }
 
-#[cfg_attr(target_family = "wasm", wasm_bindgen_test)]
-#[cfg_attr(not(target_family = "wasm"), test)]
+#[wasm_bindgen_test(unsupported = test)]
 fn other_content_under_the_right_digest_does_not_pass() {
     let archive = archive();
     for blob in [archive.clone(), gzip(&archive), zstd(&archive)] {
@@ -172,8 +166,7 @@ fn other_content_under_the_right_digest_does_not_pass() {
     }
 }
 
-#[cfg_attr(target_family = "wasm", wasm_bindgen_test)]
-#[cfg_attr(not(target_family = "wasm"), test)]
+#[wasm_bindgen_test(unsupported = test)]
 fn a_blob_that_is_cut_off_is_refused() {
     let archive = archive();
     let whole = gzip(&archive);
@@ -191,8 +184,7 @@ fn a_blob_that_is_cut_off_is_refused() {
     }
 }
 
-#[cfg_attr(target_family = "wasm", wasm_bindgen_test)]
-#[cfg_attr(not(target_family = "wasm"), test)]
+#[wasm_bindgen_test(unsupported = test)]
 fn more_bytes_than_promised_are_told_at_once() {
     let archive = archive();
     let whole = gzip(&archive);
@@ -207,8 +199,7 @@ fn more_bytes_than_promised_are_told_at_once() {
     assert!(!report.verified());
 }
 
-#[cfg_attr(target_family = "wasm", wasm_bindgen_test)]
-#[cfg_attr(not(target_family = "wasm"), test)]
+#[wasm_bindgen_test(unsupported = test)]
 fn a_wrong_media_type_is_told_and_the_bytes_decide() {
     let archive = archive();
     let blob = zstd(&archive);
@@ -229,8 +220,7 @@ fn a_wrong_media_type_is_told_and_the_bytes_decide() {
     assert_eq!(report.diff_id, None);
 }
 
-#[cfg_attr(target_family = "wasm", wasm_bindgen_test)]
-#[cfg_attr(not(target_family = "wasm"), test)]
+#[wasm_bindgen_test(unsupported = test)]
 fn what_follows_the_end_of_the_archive_is_hashed_and_counted() {
     let mut archive = archive();
     let end = archive.len();
@@ -244,8 +234,7 @@ fn what_follows_the_end_of_the_archive_is_hashed_and_counted() {
     assert_eq!(listing.names, NAMES);
 }
 
-#[cfg_attr(target_family = "wasm", wasm_bindgen_test)]
-#[cfg_attr(not(target_family = "wasm"), test)]
+#[wasm_bindgen_test(unsupported = test)]
 fn a_sink_that_wants_no_more_still_gets_a_verdict() {
     let archive = archive();
     let blob = gzip(&archive);
@@ -259,8 +248,7 @@ fn a_sink_that_wants_no_more_still_gets_a_verdict() {
     assert_eq!(listing.names, NAMES[..2]);
 }
 
-#[cfg_attr(target_family = "wasm", wasm_bindgen_test)]
-#[cfg_attr(not(target_family = "wasm"), test)]
+#[wasm_bindgen_test(unsupported = test)]
 fn decoding_can_start_anew_at_every_checkpoint() {
     let archive = archive();
     let parts: Vec<&[u8]> = archive.chunks(70_000).collect();
@@ -280,8 +268,7 @@ fn decoding_can_start_anew_at_every_checkpoint() {
     }
 }
 
-#[cfg_attr(target_family = "wasm", wasm_bindgen_test)]
-#[cfg_attr(not(target_family = "wasm"), test)]
+#[wasm_bindgen_test(unsupported = test)]
 fn limits_stop_what_unpacks_without_end() {
     let zeros = vec![0; 1 << 20];
     for blob in [gzip(&zeros), zstd(&zeros), zeros.clone()] {
