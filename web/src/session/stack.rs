@@ -21,7 +21,7 @@ pub struct Stack {
 struct Waiting {
     batches: VecDeque<Vec<u8>>,
     verdict: Option<bool>,
-    refused: bool,
+    stopped: bool,
 }
 
 /// What a turn of [`Stack::pump`] did.
@@ -31,8 +31,8 @@ pub struct Turn {
     pub changed: bool,
     /// There is work left that needs nothing from outside.
     pub more: bool,
-    /// A layer that cannot be stacked, and why; it counts as wrong from now on.
-    pub refused: Option<(u32, tree::Error)>,
+    /// The layer that a container runtime would stop unpacking here, and why; what came before stays.
+    pub stopped: Option<(u32, tree::Error)>,
 }
 
 impl Stack {
@@ -55,7 +55,7 @@ impl Stack {
     /// A batch of entries of a layer.
     pub fn receive(&mut self, layer: u32, batch: Vec<u8>) {
         if let Some(waiting) = self.layers.get_mut(layer as usize)
-            && !waiting.refused
+            && !waiting.stopped
         {
             waiting.batches.push_back(batch);
         }
@@ -64,7 +64,7 @@ impl Stack {
     /// Nothing more will come of a layer: keep it if it is verified.
     pub fn settle(&mut self, layer: u32, verified: bool) {
         if let Some(waiting) = self.layers.get_mut(layer as usize) {
-            waiting.verdict = Some(verified && !waiting.refused);
+            waiting.verdict = Some(verified);
             if !verified {
                 waiting.batches.clear();
             }
@@ -89,7 +89,7 @@ impl Stack {
             if self.reader.is_none() {
                 self.reader = waiting.batches.pop_front().map(batch::Reader::new);
             }
-            if !self.open && (self.reader.is_some() || waiting.verdict.is_some()) && !waiting.refused {
+            if !self.open && (self.reader.is_some() || waiting.verdict.is_some()) {
                 self.tree.begin(self.current as u32);
                 self.open = true;
             }
@@ -114,15 +114,10 @@ impl Stack {
             left -= 1;
             turn.changed = true;
             if let Err(error) = self.tree.apply(&entry) {
-                self.tree.abort();
-                self.open = false;
                 self.reader = None;
-                waiting.refused = true;
+                waiting.stopped = true;
                 waiting.batches.clear();
-                if waiting.verdict.is_some() {
-                    waiting.verdict = Some(false);
-                }
-                turn.refused = Some((self.current as u32, error));
+                turn.stopped = Some((self.current as u32, error));
                 turn.more = true;
                 return turn;
             }
@@ -237,26 +232,26 @@ mod tests {
     }
 
     #[test]
-    fn a_layer_that_does_not_fit_is_refused_whole() {
+    fn what_came_before_a_stop_stays() {
         let mut stack = Stack::new(2, 3);
         stack.receive(0, batch(&["a"]));
         stack.settle(0, true);
         stack.receive(1, batch(&["b", "c", "d"]));
-        let mut refused = None;
+        let mut stopped = None;
         loop {
             let turn = stack.pump(usize::MAX);
-            refused = turn.refused.or(refused);
+            stopped = turn.stopped.or(stopped);
             if !turn.more {
                 break;
             }
         }
-        assert_eq!(refused, Some((1, tree::Error::TooManyNodes { limit: 3 })));
-        assert_eq!(paths(&stack), ["a"]);
+        assert_eq!(stopped, Some((1, tree::Error::TooManyNodes { limit: 3 })));
+        assert_eq!(paths(&stack), ["a", "b"]);
         assert!(!stack.complete(), "its verdict is still to come");
         stack.receive(1, batch(&["e"]));
         stack.settle(1, true);
         settle(&mut stack);
-        assert_eq!(paths(&stack), ["a"]);
+        assert_eq!(paths(&stack), ["a", "b"]);
         assert!(stack.complete());
     }
 }

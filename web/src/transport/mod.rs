@@ -7,7 +7,6 @@ mod probe;
 pub use body::FetchBody;
 pub use global::sleep;
 
-use bytes::Bytes;
 use global::AbortGuard;
 use http::{HeaderName, HeaderValue, Response};
 use js_sys::{Array, Uint8Array};
@@ -96,30 +95,12 @@ impl Environment for Fetch {
     }
 }
 
-/// A relay or static file beside the page, as text; `None` if there is none, or it is larger than a note would be.
+/// A small text that the page's own host serves beside the page; `None` if there is none.
 pub async fn fetch_note(url: &str) -> Option<String> {
-    use porthole_registry::transport::Body;
-    let request = http::Request::get(url).body(Bytes::new()).ok()?;
-    let response = Fetch.send(request).await.ok()?;
-    if !response.status().is_success() {
-        return None;
-    }
-    let mut body = response.into_body();
-    let mut text = vec![0; NOTE_BYTES];
-    let mut length = 0;
-    while length < text.len() {
-        match body.read(&mut text[length..]).await.ok()? {
-            0 => {
-                text.truncate(length);
-                return String::from_utf8(text).ok();
-            }
-            read => length += read,
-        }
-    }
-    None
+    let request = gloo_net::http::Request::get(url).credentials(RequestCredentials::Omit).cache(RequestCache::NoStore);
+    let response = request.send().await.ok().filter(gloo_net::http::Response::ok)?;
+    response.text().await.ok()
 }
-
-const NOTE_BYTES: usize = 64 << 10;
 
 /// What a digest names never changes and may stay in the browser's cache; a tag is asked for anew each time.
 fn cache(url: &str) -> RequestCache {

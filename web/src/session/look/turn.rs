@@ -1,14 +1,14 @@
 //! A turn of a look: what came is stacked, listed and told, as far as it is time.
 
-use super::{Look, of_layer};
-use crate::protocol::{Event, Failure, FailureKind, LayerState, Row, Selection, Sizes, Step};
+use super::Look;
+use crate::protocol::{Event, Row, Selection, Sizes};
 use porthole_core::tree::Mode;
 
 impl Look {
     /// Stacks, lists and tells, as far as it is time. Returns milliseconds until there is more to do by itself; `None`:
     /// when something comes from outside.
     pub fn turn(&mut self, clock: impl Fn() -> f64, out: &mut Vec<Event>) -> Option<f64> {
-        let more = self.pump(&clock, out);
+        let more = self.pump(&clock);
         let Some(body) = &mut self.body else {
             self.tell_chain(out);
             return None;
@@ -47,7 +47,7 @@ impl Look {
         }
     }
 
-    fn pump(&mut self, clock: &impl Fn() -> f64, out: &mut Vec<Event>) -> bool {
+    fn pump(&mut self, clock: &impl Fn() -> f64) -> bool {
         let end = clock() + SLICE;
         loop {
             let Some(body) = &mut self.body else { return false };
@@ -56,30 +56,16 @@ impl Look {
             if turn.changed {
                 body.changed.iter_mut().zip(&body.layers).for_each(|(changed, layer)| *changed |= layer.entries > 0);
             }
-            if let Some((layer, error)) = turn.refused
+            if let Some((layer, error)) = turn.stopped
                 && let Some(progress) = self.layer(layer)
             {
-                progress.state = LayerState::Wrong;
-                progress.findings.push(error.to_string());
-                let text = of_layer(layer, &format!("it cannot be stacked: {error}"));
-                let failure = Failure {
-                    layer: Some(layer),
-                    step: Some(Step::Layers),
-                    ..Failure::plain(FailureKind::Other, text)
-                };
-                self.tell_failure(failure, out);
-                self.rejudge();
+                progress
+                    .findings
+                    .push(format!("a container runtime stops unpacking here, and so does this list: {error}"));
             }
             if !turn.more || clock() >= end {
                 return turn.more;
             }
-        }
-    }
-
-    fn rejudge(&mut self) {
-        if let Some(body) = &self.body {
-            self.chain.layers(body.layers.iter().map(|layer| layer.state));
-            self.chain_stale = true;
         }
     }
 
