@@ -55,6 +55,27 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// An entry with nothing in it: mode 0644, of user and group 0, from 1970.
+    pub fn new(path: impl Into<Vec<u8>>, kind: Kind) -> Self {
+        Self {
+            path: path.into(),
+            kind,
+            typeflag: kind.typeflag(),
+            link: Vec::new(),
+            size: 0,
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+            mtime: 0,
+            mtime_nsec: 0,
+            major: 0,
+            minor: 0,
+            xattrs: Vec::new(),
+            offset: 0,
+            ambiguous: None,
+        }
+    }
+
     /// Permission bits with set-uid, set-gid and sticky.
     pub fn permissions(&self) -> u32 {
         (self.mode & 0o7777) as u32
@@ -86,6 +107,21 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The type flag that archives write for it: 0 for [`Kind::Other`], which has none of its own.
+    fn typeflag(self) -> u8 {
+        match self {
+            Self::File => b'0',
+            Self::Hardlink => b'1',
+            Self::Symlink => b'2',
+            Self::Char => b'3',
+            Self::Block => b'4',
+            Self::Directory => b'5',
+            Self::Fifo => b'6',
+            Self::Global => b'g',
+            Self::Other => 0,
+        }
+    }
+
     fn new(typeflag: u8) -> Self {
         match typeflag {
             0 | b'0' | b'7' | b'S' => Self::File,

@@ -47,30 +47,23 @@ fn path() -> impl Strategy<Value = String> {
 
 fn entry() -> impl Strategy<Value = Entry> {
     let kind = prop_oneof![
-        6 => Just((Kind::File, b'0')),
-        6 => Just((Kind::Directory, b'5')),
-        4 => Just((Kind::Symlink, b'2')),
-        3 => Just((Kind::Hardlink, b'1')),
-        1 => Just((Kind::Fifo, b'6')),
-        1 => Just((Kind::Global, b'g')),
+        6 => Just(Kind::File),
+        6 => Just(Kind::Directory),
+        4 => Just(Kind::Symlink),
+        3 => Just(Kind::Hardlink),
+        1 => Just(Kind::Fifo),
+        1 => Just(Kind::Global),
     ];
     (path(), kind, name(), 0..5u64, prop_oneof![0o644i64..0o647, Just(0o4755)], -1..3i64, -1..4i64).prop_map(
-        |(path, (kind, typeflag), link, size, mode, owner, mtime)| Entry {
-            path: path.into_bytes(),
-            kind,
-            typeflag,
+        |(path, kind, link, size, mode, owner, mtime)| Entry {
             link: if matches!(kind, Kind::Symlink | Kind::Hardlink) { link.into_bytes() } else { Vec::new() },
             size: if kind == Kind::File { size } else { 0 },
             mode,
             uid: owner,
             gid: owner,
             mtime,
-            mtime_nsec: 0,
-            major: 0,
-            minor: 0,
-            xattrs: Vec::new(),
             offset: 512,
-            ambiguous: None,
+            ..Entry::new(path, kind)
         },
     )
 }

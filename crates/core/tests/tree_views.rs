@@ -7,28 +7,8 @@ use porthole_core::{
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-fn entry(path: &str, kind: Kind, typeflag: u8) -> Entry {
-    Entry {
-        path: path.into(),
-        kind,
-        typeflag,
-        link: Vec::new(),
-        size: 0,
-        mode: 0o644,
-        uid: 0,
-        gid: 0,
-        mtime: 0,
-        mtime_nsec: 0,
-        major: 0,
-        minor: 0,
-        xattrs: Vec::new(),
-        offset: 0,
-        ambiguous: None,
-    }
-}
-
 fn file(path: &str, size: u64) -> Entry {
-    Entry { size, offset: 512, ..entry(path, Kind::File, b'0') }
+    Entry { size, offset: 512, ..Entry::new(path, Kind::File) }
 }
 
 fn whiteout(path: &str) -> Entry {
@@ -36,12 +16,11 @@ fn whiteout(path: &str) -> Entry {
 }
 
 fn directory(path: &str) -> Entry {
-    Entry { mode: 0o755, ..entry(path, Kind::Directory, b'5') }
+    Entry { mode: 0o755, ..Entry::new(path, Kind::Directory) }
 }
 
 fn link(path: &str, target: &str, kind: Kind) -> Entry {
-    let typeflag = if kind == Kind::Symlink { b'2' } else { b'1' };
-    Entry { link: target.into(), ..entry(path, kind, typeflag) }
+    Entry { link: target.into(), ..Entry::new(path, kind) }
 }
 
 fn stacked(layers: &[&[Entry]]) -> FileTree {
@@ -207,8 +186,8 @@ fn a_layer_stops_where_a_runtime_stops() {
         (link("h", "nope", Kind::Hardlink), "hard link `h` to a file that does not exist: `nope`"),
         (link("h", "/", Kind::Hardlink), "hard link `h` to a directory: `/`"),
         (link("s", "", Kind::Symlink), "symbolic link without a target: `s`"),
-        (Entry { major: 1 << 40, ..entry("c", Kind::Char, b'3') }, "device number 1099511627776:0 out of range: `c`"),
-        (entry("v", Kind::Other, b'V'), "unhandled entry type 86: `v`"),
+        (Entry { major: 1 << 40, ..Entry::new("c", Kind::Char) }, "device number 1099511627776:0 out of range: `c`"),
+        (Entry { typeflag: b'V', ..Entry::new("v", Kind::Other) }, "unhandled entry type 86: `v`"),
         (file(&"n".repeat(256), 0), &format!("file name too long: `{}`", "n".repeat(256))),
     ] {
         tree.begin(1);

@@ -227,23 +227,7 @@ mod tests {
     use super::*;
 
     fn entry(path: &str, kind: Kind) -> Entry {
-        Entry {
-            path: path.into(),
-            kind,
-            typeflag: b'0',
-            link: Vec::new(),
-            size: 0,
-            mode: 0o644,
-            uid: 0,
-            gid: 0,
-            mtime: 0,
-            mtime_nsec: 0,
-            major: 0,
-            minor: 0,
-            xattrs: Vec::new(),
-            offset: 512,
-            ambiguous: None,
-        }
+        Entry { offset: 512, ..Entry::new(path, kind) }
     }
 
     fn sample() -> Vec<Entry> {

@@ -264,23 +264,7 @@ mod tests {
             tree.begin(layer as u32);
             for &(path, size) in *entries {
                 let kind = if path.ends_with('/') { Kind::Directory } else { Kind::File };
-                let entry = Entry {
-                    path: path.into(),
-                    kind,
-                    typeflag: b'0',
-                    link: Vec::new(),
-                    size,
-                    mode: 0o644,
-                    uid: 0,
-                    gid: 0,
-                    mtime: 0,
-                    mtime_nsec: 0,
-                    major: 0,
-                    minor: 0,
-                    xattrs: Vec::new(),
-                    offset: 512,
-                    ambiguous: None,
-                };
+                let entry = Entry { size, ..Entry::new(path, kind) };
                 tree.apply(&entry).unwrap();
             }
             tree.commit();

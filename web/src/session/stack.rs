@@ -135,23 +135,7 @@ mod tests {
     };
 
     fn entry(path: &str) -> Entry {
-        Entry {
-            path: path.into(),
-            kind: Kind::File,
-            typeflag: b'0',
-            link: Vec::new(),
-            size: 1,
-            mode: 0o644,
-            uid: 0,
-            gid: 0,
-            mtime: 0,
-            mtime_nsec: 0,
-            major: 0,
-            minor: 0,
-            xattrs: Vec::new(),
-            offset: 512,
-            ambiguous: None,
-        }
+        Entry { size: 1, ..Entry::new(path, Kind::File) }
     }
 
     fn batch(paths: &[&str]) -> Vec<u8> {
