@@ -10,7 +10,7 @@ use porthole_core::{
 /// Limits small enough that an input shows quickly what it would do without end.
 pub fn limits() -> Limits {
     let mut limits = Limits::default();
-    limits.unpacked_bytes = 16 << 20;
+    limits.unpacked_bytes = 2 << 20;
     limits.window_bytes = 8 << 20;
     limits.entries = 10_000;
     limits

@@ -108,7 +108,8 @@ impl Decoder {
         if step.resumable {
             self.checkpoint = Some(Checkpoint { compressed: self.read, uncompressed: self.written });
         }
-        self.failed = error.or_else(|| self.excess());
+        // What came out before an error may be too much already.
+        self.failed = self.excess().or(error);
         if let Some(error) = &self.failed {
             if step.written == 0 {
                 return Err(error.clone());

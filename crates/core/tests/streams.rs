@@ -197,3 +197,31 @@ fn what_a_zstd_frame_states_is_checked() {
     let refused = Err(Error::ZstdWindow { requested: 1 << 30, limit: 512 << 20 });
     assert_eq!(decoder.decode(&frame(&[0, 0xa0], &[b"one"]), &mut buffer), refused);
 }
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_limit_counts_before_the_fault_that_follows() {
+    let mut bytes = member(0, b"", &[b'x'; 200]);
+    bytes.truncate(bytes.len() - 8);
+    bytes[10] = 0; // The stored block is not the last; a block of the reserved type follows.
+    bytes.push(7);
+    for (unpacked_bytes, verdict) in
+        [(100, Error::TooLarge { limit: 100 }), (1000, Error::Deflate { offset: bytes.len() as u64 })]
+    {
+        for split in SPLITS {
+            let mut limits = Limits::default();
+            limits.unpacked_bytes = unpacked_bytes;
+            let mut decoder = Decoder::new(Compression::Gzip, &limits);
+            let mut buffer = vec![0; MIN_OUTPUT];
+            let fault = split.of(&bytes).find_map(|mut piece| {
+                loop {
+                    match decoder.decode(piece, &mut buffer) {
+                        Ok(step) if step.starved => return None,
+                        Ok(step) => piece = &piece[step.read..],
+                        Err(error) => return Some(error),
+                    }
+                }
+            });
+            assert_eq!(fault, Some(verdict.clone()), "{split:?}");
+        }
+    }
+}

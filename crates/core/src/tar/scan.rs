@@ -218,7 +218,9 @@ impl Scanner {
             State::End => {
                 self.position += bytes.len() as u64;
                 self.after_end += bytes.len() as u64;
-                self.after_end_data |= bytes.iter().any(|&byte| byte != 0);
+                if !self.after_end_data {
+                    self.after_end_data = bytes.iter().fold(0, |any, byte| any | byte) != 0;
+                }
                 *bytes = &[];
                 return Ok(false);
             }
