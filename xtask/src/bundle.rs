@@ -6,9 +6,14 @@ use crate::{
     tools::{self, Web},
     workspace::Workspace,
 };
+use std::{fs, io, path::Path, time::SystemTime};
 
 /// Builds the page into `dist/`.
 pub(crate) fn page(workspace: &Workspace, web: &Web) -> Result {
+    if up_to_date(workspace) {
+        eprintln!("the page is up to date");
+        return Ok(());
+    }
     step("building the page", || {
         // Trunk is told to stay offline, for it would look for its own tools; so the crates come first.
         run(cargo(&workspace.root).args(["fetch", "--quiet"]))?;
@@ -39,4 +44,40 @@ pub(crate) fn all(workspace: &Workspace) -> Result {
     let web = tools::web()?;
     page(workspace, &web)?;
     programs(workspace)
+}
+
+/// Everything the page is made of.
+const SOURCES: &[&str] = &[
+    ".cargo/config.toml",
+    "Cargo.lock",
+    "Cargo.toml",
+    "Trunk.toml",
+    "crates/core",
+    "crates/registry",
+    "index.html",
+    "rust-toolchain.toml",
+    "web",
+    "xtask/src",
+];
+
+/// Whether the page is newer than all of its sources. Trunk would optimise it again and write it again, and the relay, which carries it,
+/// would be built again.
+fn up_to_date(workspace: &Workspace) -> bool {
+    let Ok(built) = modified(&workspace.root.join("dist/index.html")) else { return false };
+    SOURCES.iter().all(|source| newest(&workspace.root.join(source)).is_ok_and(|newest| newest < built))
+}
+
+/// When the file, or the last of the files below the folder, was written.
+fn newest(path: &Path) -> io::Result<SystemTime> {
+    let mut newest = modified(path)?;
+    if path.is_dir() {
+        for entry in fs::read_dir(path)? {
+            newest = newest.max(self::newest(&entry?.path())?);
+        }
+    }
+    Ok(newest)
+}
+
+fn modified(path: &Path) -> io::Result<SystemTime> {
+    fs::symlink_metadata(path)?.modified()
 }
