@@ -233,28 +233,19 @@ fn sample(fixtures: &Path) -> Result<()> {
     let (archive, folder) = (fixtures.join("sample.tar"), layout(fixtures, SAMPLE));
     fs::write(&archive, crate::sample::image().layout_tar())?;
     let source = format!("oci-archive:{}:{}", archive.display(), crate::sample::REFERENCE);
-    fs::create_dir_all(&folder)?;
-    let destination = format!("oci:{}:latest", folder.display());
-    run(
-        "skopeo",
-        [
-            "--insecure-policy",
-            "copy",
-            "--quiet",
-            "--dest-compress",
-            "--dest-compress-format",
-            "gzip",
-            &source,
-            &destination,
-        ],
-    )?;
+    compress(&source, &folder, "latest", "gzip")?;
     unpack(&folder, "latest", &fixtures.join(SAMPLE).join("latest"))?;
     Ok(fs::remove_file(archive)?)
 }
 
 fn recompress(from: &Path, tag: &str, to: &Path, format: &str) -> Result<()> {
-    fs::create_dir_all(to)?;
-    let (source, destination) = (format!("oci:{}:{tag}", from.display()), format!("oci:{}:{tag}", to.display()));
+    compress(&format!("oci:{}:{tag}", from.display()), to, tag, format)
+}
+
+/// Copies an image into a layout, its layers compressed in this format.
+fn compress(source: &str, layout: &Path, tag: &str, format: &str) -> Result<()> {
+    fs::create_dir_all(layout)?;
+    let destination = format!("oci:{}:{tag}", layout.display());
     run(
         "skopeo",
         [
@@ -264,7 +255,7 @@ fn recompress(from: &Path, tag: &str, to: &Path, format: &str) -> Result<()> {
             "--dest-compress",
             "--dest-compress-format",
             format,
-            &source,
+            source,
             &destination,
         ],
     )?;
