@@ -1,6 +1,6 @@
 //! The registry protocol (OCI distribution specification 1.1), over any [`Transport`](transport::Transport).
 //!
-//! Decisions are pure and tested by tables: [`challenge`] and [`scope`] read, [`policy`] judges URLs, [`redirect`] and [`retry`] say what
+//! Decisions are pure and tested by tables: [`challenge`], [`link`], [`range`] and [`scope`] read, [`policy`] judges URLs, [`redirect`] and [`retry`] say what
 //! comes next, each [`endpoint`] is a pair of functions. [`client`] glues them over a transport.
 //!
 //! ```
@@ -24,7 +24,9 @@ pub mod challenge;
 pub mod client;
 pub mod endpoint;
 pub mod error;
+pub mod link;
 pub mod policy;
+pub mod range;
 pub mod redirect;
 pub mod retry;
 pub mod scope;

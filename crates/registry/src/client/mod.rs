@@ -152,7 +152,7 @@ impl<T: Transport + Environment> Registry<T> {
     /// [`Error::Registry`] or [`Error::Relay`] if there is no valid URL for it; [`Error::PlainRelay`].
     pub fn blob_request(&self, reference: &Reference, descriptor: &Descriptor) -> Result<Request, Error> {
         let call = self.call(reference, "blob", descriptor.digest.to_string())?;
-        let request = crate::endpoint::blob::request(&call.base, reference.repository(), &descriptor.digest, 0);
+        let request = crate::endpoint::blob::request(&call.base, reference.repository(), &descriptor.digest, ..);
         let mut request = request.map_err(Error::Relay)?;
         if let Some(authorization) = self.authorization(&call)? {
             request.headers_mut().insert(header::AUTHORIZATION, authorization);

@@ -130,7 +130,7 @@ impl<T: Transport + Environment> Registry<T> {
             Some(data) => data.clone(),
             None => {
                 let request =
-                    blob::request(&call.base, reference.repository(), &descriptor.digest, 0).map_err(Error::Relay)?;
+                    blob::request(&call.base, reference.repository(), &descriptor.digest, ..).map_err(Error::Relay)?;
                 self.fetch_bytes(&call, &request, limits::MANIFEST_BYTES).await?.1
             }
         };
@@ -152,10 +152,11 @@ impl<T: Transport + Environment> Registry<T> {
     ) -> Result<http::Response<T::Body>, Error> {
         let call = self.call(reference, "blob", descriptor.digest.to_string())?;
         let request =
-            blob::request(&call.base, reference.repository(), &descriptor.digest, offset).map_err(Error::Relay)?;
+            blob::request(&call.base, reference.repository(), &descriptor.digest, offset..).map_err(Error::Relay)?;
         let mut response = self.request(&call, request).await?.response;
-        let skip = blob::read(response.status(), response.headers(), offset, descriptor.size);
-        let mut skip = skip.map_err(|message| call.protocol(message))?;
+        let range = offset..descriptor.size;
+        let skip = blob::read(response.status(), response.headers(), &range, descriptor.size);
+        let mut skip = skip.map_err(|refused| call.protocol(refused.to_string()))?;
         let mut buffer = vec![0; if skip > 0 { BUFFER } else { 0 }];
         while skip > 0 {
             let room = buffer.len().min(usize::try_from(skip).unwrap_or(usize::MAX));

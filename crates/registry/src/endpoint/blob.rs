@@ -1,48 +1,101 @@
 //! `GET /v2/<name>/blobs/<digest>`
 
 use super::Base;
-use crate::{policy::UrlError, transport::Request};
+use crate::{
+    policy::UrlError,
+    range::{self, ContentRange},
+    transport::Request,
+};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use porthole_core::digest::Digest;
+use std::ops::{Bound, Range, RangeBounds};
 
-/// Asks for a blob from `offset` to its end.
+/// Asks for these bytes of a blob: all of it (`..`, `0..`), from an offset to its end (`a..`), or a range (`a..b`) that is
+/// not empty.
 ///
 /// # Errors
 /// A URL too long for an HTTP client.
-pub fn request(base: &Base, repository: &str, digest: &Digest, offset: u64) -> Result<Request, UrlError> {
+pub fn request(
+    base: &Base,
+    repository: &str,
+    digest: &Digest,
+    bytes: impl RangeBounds<u64>,
+) -> Result<Request, UrlError> {
     let mut request = Request::default();
     *request.uri_mut() = base.api(&format!("{repository}/blobs/{digest}")).to_uri()?;
-    if offset > 0 {
-        let range = HeaderValue::try_from(format!("bytes={offset}-")).map_err(|_| UrlError::TooLong)?;
-        request.headers_mut().insert(header::RANGE, range);
-    }
+    let first = match bytes.start_bound() {
+        Bound::Included(first) => *first,
+        Bound::Excluded(before) => before.saturating_add(1),
+        Bound::Unbounded => 0,
+    };
+    let last = match bytes.end_bound() {
+        Bound::Included(last) => Some(*last),
+        Bound::Excluded(end) => Some(end.saturating_sub(1)),
+        Bound::Unbounded => None,
+    };
+    let range = match (first, last) {
+        (0, None) => return Ok(request),
+        (first, None) => format!("bytes={first}-"),
+        (first, Some(last)) => format!("bytes={first}-{last}"),
+    };
+    let range = HeaderValue::try_from(range).map_err(|_| UrlError::TooLong)?;
+    request.headers_mut().insert(header::RANGE, range);
     Ok(request)
 }
 
-/// Reads the head of a successful answer to a request from `offset`: how many bytes of the body must be skipped to get there.
+/// Reads the head of a successful answer to a request for `range`: how many bytes of the body must be skipped to get to its
+/// start.
 ///
 /// `size` is the blob's. A page may not see `Content-Range`; then a 206 is taken at its word, and the digest decides.
 ///
 /// # Errors
-/// A 206 for another range than the one that was asked for, in words.
-pub fn read(status: StatusCode, headers: &HeaderMap, offset: u64, size: u64) -> Result<u64, String> {
+/// A 206 for another range than the one that was asked for.
+pub fn read(status: StatusCode, headers: &HeaderMap, range: &Range<u64>, size: u64) -> Result<u64, Refused> {
     if status != StatusCode::PARTIAL_CONTENT {
-        return Ok(offset);
+        return Ok(range.start);
     }
-    let Some(value) = headers.get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok()) else { return Ok(0) };
-    let expected = format!("bytes {offset}-{}", size.saturating_sub(1));
-    let (range, total) = value.rsplit_once('/').unwrap_or((value, ""));
-    let total_fits = total == "*" || total.parse() == Ok(size);
-    if range == expected && total_fits {
-        Ok(0)
-    } else {
-        Err(format!("expected the range `{expected}/{size}`, got `{}`", crate::error::quote(value)))
+    let Some(value) = headers.get(header::CONTENT_RANGE) else { return Ok(0) };
+    match ContentRange::parse(value.as_bytes())? {
+        ContentRange::Part { range: got, complete } if got == *range && complete.is_none_or(|got| got == size) => Ok(0),
+        _ => Err(Refused::Other {
+            expected: format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1)),
+            got: crate::error::quote(&String::from_utf8_lossy(value.as_bytes())),
+        }),
     }
+}
+
+/// Why a 206 is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Its `Content-Range` is none.
+    #[error(transparent)]
+    Malformed(#[from] range::Error),
+    /// Other bytes, or of a blob of another size.
+    #[error("expected the range `{expected}`, got `{got}`")]
+    Other {
+        /// What was asked for.
+        expected: String,
+        /// The header's value, cut and escaped.
+        got: String,
+    },
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ranges_are_asked_for() {
+        let base = Base::direct("r.example.com", false).unwrap();
+        let digest = Digest::sha256(b"");
+        let range =
+            |request: Request| request.headers().get(header::RANGE).map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(range(request(&base, "a", &digest, ..).unwrap()), None);
+        assert_eq!(range(request(&base, "a", &digest, 0..).unwrap()), None);
+        assert_eq!(range(request(&base, "a", &digest, 5..).unwrap()).as_deref(), Some("bytes=5-"));
+        assert_eq!(range(request(&base, "a", &digest, 0..10).unwrap()).as_deref(), Some("bytes=0-9"));
+        assert_eq!(range(request(&base, "a", &digest, 5..=10).unwrap()).as_deref(), Some("bytes=5-10"));
+    }
 
     #[test]
     fn ranges_are_checked() {
@@ -62,7 +115,7 @@ mod tests {
                 headers.insert(header::CONTENT_RANGE, range.parse().unwrap());
             }
             let status = StatusCode::from_u16(status).unwrap();
-            assert_eq!(read(status, &headers, 5, 10).ok(), expected, "{status} {range:?}");
+            assert_eq!(read(status, &headers, &(5..10), 10).ok(), expected, "{status} {range:?}");
         }
     }
 }

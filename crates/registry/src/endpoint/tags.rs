@@ -2,10 +2,11 @@
 
 use super::Base;
 use crate::{
+    link,
     policy::{Refused, Url, UrlError},
     transport::Request,
 };
-use http::{HeaderMap, header};
+use http::HeaderMap;
 use serde::Deserialize;
 
 /// Asks for a page of tags. `query` is that of the `Link` before, or empty for the first page.
@@ -39,34 +40,12 @@ pub fn read(body: &[u8]) -> Result<Vec<String>, serde_json::Error> {
 /// # Errors
 /// The link leads to another origin, or is no URL.
 pub fn next(from: &Url, headers: &HeaderMap) -> Option<Result<String, Refused>> {
-    let links = headers.get_all(header::LINK).iter().filter_map(|value| value.to_str().ok());
-    let target = links.flat_map(links_of).find(|(_, rel)| rel.eq_ignore_ascii_case("next"))?.0;
-    Some(match from.join(&target) {
+    let next = link::parse_headers(headers).into_iter().find(|link| link.has_relation("next"))?;
+    Some(match from.join(&next.target) {
         Err(error) => Err(error.into()),
         Ok(to) if to.origin() != from.origin() => Err(Refused::OtherOrigin(to.origin().to_string())),
         Ok(to) => Ok(to.split_target().1.unwrap_or_default().to_owned()),
     })
-}
-
-/// Targets and relations of a `Link` header.
-fn links_of(value: &str) -> Vec<(String, String)> {
-    let mut links = Vec::new();
-    let mut rest = value;
-    while let Some((_, tail)) = rest.split_once('<') {
-        let Some((target, tail)) = tail.split_once('>') else { break };
-        let end = tail.find('<').unwrap_or(tail.len());
-        let (parameters, next) = tail.split_at(end);
-        for parameter in parameters.split([';', ',']) {
-            if let Some((name, relations)) = parameter.split_once('=')
-                && name.trim().eq_ignore_ascii_case("rel")
-            {
-                let relations = relations.trim().trim_matches('"');
-                links.extend(relations.split(' ').map(|relation| (target.to_owned(), relation.to_owned())));
-            }
-        }
-        rest = next;
-    }
-    links
 }
 
 fn is_ns(pair: &str) -> bool {
@@ -76,6 +55,7 @@ fn is_ns(pair: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::header;
 
     #[test]
     fn links_to_the_next_page() {

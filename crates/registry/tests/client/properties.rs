@@ -1,8 +1,9 @@
 //! What holds for any input.
 
 use porthole_registry::{
-    challenge,
+    challenge, link,
     policy::{self, Host, Realm, Url},
+    range::ContentRange,
 };
 use proptest::prelude::*;
 
@@ -32,6 +33,32 @@ proptest! {
         prop_assert_eq!(challenges.len(), 3);
         let read: Vec<&String> = challenges[1].parameters.iter().map(|(_, value)| value).collect();
         prop_assert_eq!(read, values.iter().collect::<Vec<_>>());
+    }
+
+    /// Any bytes are some list of links; what is written by the grammar is read back.
+    #[test]
+    fn links(bytes in prop::collection::vec(any::<u8>(), 0..200), links in prop::collection::vec(("[ -;=?-~]{0,12}", "[ -~]{0,12}"), 0..4)) {
+        link::parse(&bytes);
+        let quoted = |(target, value): &(String, String)| {
+            format!("<{target}>; rel=next; title=\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+        };
+        let read = link::parse(links.iter().map(quoted).collect::<Vec<_>>().join(", ").as_bytes());
+        prop_assert!(read.iter().all(|link| link.has_relation("next")));
+        let read: Vec<_> = read.into_iter().map(|link| (link.target, link.parameters[1].1.clone())).collect();
+        prop_assert_eq!(read, links);
+    }
+
+    /// Any bytes are a range or an error; what is written by the grammar is read back, and never a range beyond its whole.
+    #[test]
+    fn content_ranges(bytes in "(bytes |[a-z]{0,6} )?[0-9*]{0,21}-?[0-9]{0,21}/?[0-9*]{0,21}", first in any::<u64>(), length in 1u64.., rest in any::<u64>()) {
+        if let Ok(ContentRange::Part { range, complete }) = ContentRange::parse(bytes.as_bytes()) {
+            prop_assert!(!range.is_empty() && complete.is_none_or(|complete| range.end <= complete), "{bytes}");
+        }
+        let Some(end) = first.checked_add(length) else { return Ok(()) };
+        let complete = end.checked_add(rest);
+        let size = complete.map_or_else(|| "*".to_owned(), |size| size.to_string());
+        let read = ContentRange::parse(format!("bytes {first}-{}/{size}", end - 1).as_bytes());
+        prop_assert_eq!(read, Ok(ContentRange::Part { range: first..end, complete }));
     }
 
     /// What is sent is what was judged: printing and parsing again changes nothing, and the HTTP client sees the same host.
