@@ -99,8 +99,9 @@ fn show(exchange: &Exchange) {
         Some(Reason::Redirect { hop }) => format!(", redirect {hop}"),
         _ => String::new(),
     };
+    let range = exchange.range.as_deref().map(|range| format!(" [{}]", safe(range))).unwrap_or_default();
     eprintln!(
-        "debug: {} {} -> {outcome}{length} in {} ms{authorized}{reason}",
+        "debug: {} {}{range} -> {outcome}{length} in {} ms{authorized}{reason}",
         exchange.method,
         safe(&exchange.url),
         exchange.elapsed.as_millis(),

@@ -293,6 +293,7 @@ fn the_futures_of_a_client_are_send() {
         assert_send(&client.fetch_child(reference, descriptor));
         assert_send(&client.fetch_small_blob(reference, descriptor));
         assert_send(&client.fetch_blob(reference, descriptor, 0));
+        assert_send(&client.fetch_blob_range(reference, descriptor, 0..1));
         assert_send(&client.fetch_tags(reference));
         assert_send(&client.fetch_image(reference, platform, &mut |_| {}));
     }

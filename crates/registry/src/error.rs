@@ -107,6 +107,18 @@ pub enum Error {
         /// Expected and got.
         message: String,
     },
+    /// 416 for a range within the descriptor's size: the registry's blob is shorter.
+    #[error("{registry} does not have bytes {} to {} of {what}, which should have {size}", range.start, range.end.saturating_sub(1))]
+    OutOfRange {
+        /// Logical registry.
+        registry: String,
+        /// Step.
+        what: Subject,
+        /// The bytes asked for.
+        range: std::ops::Range<u64>,
+        /// Bytes that the descriptor promises.
+        size: u64,
+    },
     /// Bytes that are not what their descriptor says.
     #[error("{what} does not match its descriptor: {mismatch}")]
     Mismatch {
@@ -238,6 +250,7 @@ impl Error {
             Self::Platform(_) => 5,
             Self::RateLimited { .. } => 6,
             Self::Mismatch { .. }
+            | Self::OutOfRange { .. }
             | Self::Contradiction { .. }
             | Self::Document { .. }
             | Self::Image(_)
@@ -259,6 +272,7 @@ impl Error {
             | Self::RateLimited { registry, .. }
             | Self::Status { registry, .. }
             | Self::Protocol { registry, .. }
+            | Self::OutOfRange { registry, .. }
             | Self::Contradiction { registry, .. }
             | Self::Transport { registry, .. }
             | Self::Policy { registry, .. }

@@ -12,6 +12,8 @@ pub struct Exchange {
     pub method: http::Method,
     /// URL, without query values that may be secret.
     pub url: String,
+    /// Its `Range`: `bytes=5-9`.
+    pub range: Option<String>,
     /// Whether an `Authorization` went along.
     pub authorized: bool,
     /// Status of the answer, or the transport's error in words.

@@ -96,6 +96,7 @@ impl<T: Transport + Environment> Registry<T> {
             request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         let authorized = request.headers().contains_key(header::AUTHORIZATION);
+        let range = request.headers().get(header::RANGE).and_then(|range| range.to_str().ok()).map(str::to_owned);
         let method: Method = request.method().clone();
         let url = policy::redact(&request.uri().to_string());
         let started = self.transport.now();
@@ -104,6 +105,7 @@ impl<T: Transport + Environment> Registry<T> {
             registry: call.registry.clone(),
             method,
             url,
+            range,
             authorized,
             outcome: match &outcome {
                 Ok(response) => Ok(response.status().as_u16()),

@@ -3,6 +3,7 @@
 mod answer;
 mod exchange;
 mod image;
+mod range;
 mod read;
 
 use crate::{
@@ -19,6 +20,7 @@ use porthole_core::{descriptor::Descriptor, reference::Reference};
 use std::{collections::HashMap, sync::Mutex};
 
 pub use image::{Resolved, Step};
+pub use range::BlobRange;
 
 /// How a registry is reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,8 +52,8 @@ pub struct Options {
 /// Tokens, credentials and routes are kept in memory, by logical registry ([`Reference::registry`]): through a relay every registry has
 /// one origin. All methods take `&self` and may run at once; many that need the same token wait for one fetch.
 ///
-/// Bytes that have a digest are verified before they are parsed or returned; only [`fetch_blob`](Self::fetch_blob) leaves that to its
-/// caller.
+/// Bytes that have a digest are verified before they are parsed or returned; only [`fetch_blob`](Self::fetch_blob) and
+/// [`fetch_blob_range`](Self::fetch_blob_range) leave that to their caller.
 pub struct Registry<T> {
     transport: T,
     options: Options,

@@ -289,7 +289,7 @@ impl Call {
         Error::Mismatch { what: self.what.clone(), mismatch }
     }
 
-    fn broken(&self, error: crate::transport::Error) -> Error {
+    pub(super) fn broken(&self, error: crate::transport::Error) -> Error {
         Error::Transport { registry: self.registry.clone(), what: self.what.clone(), error }
     }
 }

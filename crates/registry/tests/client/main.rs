@@ -5,6 +5,7 @@
 mod access;
 mod documents;
 mod properties;
+mod ranges;
 mod routes;
 
 use porthole_core::reference::Reference;

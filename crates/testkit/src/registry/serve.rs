@@ -231,13 +231,16 @@ impl Answer {
 
     fn range(bytes: &[u8], headers: &HeaderMap) -> Self {
         let range = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
-        let start = range.and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
+        let bounds = range.and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
+        let start = bounds.and_then(|(start, _)| start.parse::<usize>().ok());
+        let last = bounds.and_then(|(_, last)| last.parse::<usize>().ok()).unwrap_or(usize::MAX);
         let mut answer = Self::status(200);
         match start {
             Some(start) if start < bytes.len() => {
+                let last = last.min(bytes.len() - 1);
                 answer = Self::status(206);
-                answer.set("content-range", &format!("bytes {start}-{}/{}", bytes.len() - 1, bytes.len()));
-                answer.body = bytes[start..].to_vec();
+                answer.set("content-range", &format!("bytes {start}-{last}/{}", bytes.len()));
+                answer.body = bytes[start..=last].to_vec();
             }
             Some(_) => return Self::status(416),
             None => answer.body = bytes.to_vec(),

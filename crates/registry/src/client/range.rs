@@ -1,0 +1,167 @@
+//! Ranges of blobs, read over breaks of the connection.
+
+use super::{Call, Registry};
+use crate::{
+    endpoint::blob,
+    error::Error,
+    retry::{self, Failure},
+    transport::{self, Body, Environment, ErrorKind, Transport},
+};
+use http::header;
+use porthole_core::{descriptor::Descriptor, reference::Reference};
+use std::{ops::Range, time::Duration};
+
+/// A range of a blob, in order and exactly as long as it was asked for. What it reads has not been verified.
+///
+/// A registry that ignores ranges sends the whole blob: what stands before the range is read and dropped, what comes after
+/// it is not waited for. Where a transfer breaks, the rest is asked for from the byte that was reached. Dropping it ends the
+/// transfer.
+pub struct BlobRange<'r, T: Transport> {
+    registry: &'r Registry<T>,
+    call: Call,
+    repository: String,
+    descriptor: Descriptor,
+    range: Range<u64>,
+    /// The next byte of the blob to be given.
+    position: u64,
+    body: Option<T::Body>,
+    /// Bytes of the body before it.
+    skip: u64,
+    received: u64,
+    /// Tries, and the time between them, since a byte was given.
+    tries: u32,
+    waited: Duration,
+}
+
+impl<T: Transport + Environment> Registry<T> {
+    /// Opens a range of a blob: bytes `range.start` to before `range.end`. An empty range asks nobody.
+    ///
+    /// # Errors
+    /// [`Error`]; [`Error::Protocol`] for a range beyond the descriptor's size, a 206 with another range, or a
+    /// `Content-Encoding`; [`Error::OutOfRange`] for 416.
+    pub async fn fetch_blob_range(
+        &self,
+        reference: &Reference,
+        descriptor: &Descriptor,
+        range: Range<u64>,
+    ) -> Result<BlobRange<'_, T>, Error> {
+        let call = self.call(reference, "blob", descriptor.digest.to_string())?;
+        if range.start > range.end || range.end > descriptor.size {
+            let message = format!("expected a range within {} bytes, got {range:?}", descriptor.size);
+            return Err(call.protocol(message));
+        }
+        let mut range = BlobRange {
+            registry: self,
+            call,
+            repository: reference.repository().to_owned(),
+            descriptor: descriptor.clone(),
+            position: range.start,
+            range,
+            body: None,
+            skip: 0,
+            received: 0,
+            tries: 0,
+            waited: Duration::ZERO,
+        };
+        range.open().await?;
+        Ok(range)
+    }
+}
+
+impl<T: Transport + Environment> BlobRange<'_, T> {
+    /// Reads the next bytes into `buffer` and returns how many; 0 is the end of the range.
+    ///
+    /// # Errors
+    /// As [`fetch_blob_range`](Registry::fetch_blob_range), after what could be tried.
+    pub async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        let left = self.range.end - self.position;
+        let room = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        if room == 0 {
+            self.body = None;
+            return Ok(0);
+        }
+        loop {
+            match self.poll(&mut buffer[..room]).await {
+                Ok(0) => self.pause(self.ended_early()).await?,
+                Ok(read) => {
+                    (self.tries, self.waited) = (0, Duration::ZERO);
+                    self.position += read as u64;
+                    return Ok(read);
+                }
+                Err(error) => self.pause(error).await?,
+            }
+            self.open().await?;
+        }
+    }
+
+    /// Bytes of bodies that were received so far, those included that stand before the range.
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    async fn open(&mut self) -> Result<(), Error> {
+        let range = self.position..self.range.end;
+        if range.is_empty() {
+            return Ok(());
+        }
+        // Dropped first, so that two transfers never run at once.
+        self.body = None;
+        let call = &self.call;
+        let request = blob::request(&call.base, &self.repository, &self.descriptor.digest, range.clone());
+        let response = match self.registry.request(call, request.map_err(Error::Relay)?).await {
+            Err(Error::Status { registry, what, status: 416, .. }) => {
+                return Err(Error::OutOfRange { registry, what, range, size: self.descriptor.size });
+            }
+            answer => answer?.response,
+        };
+        if let Some(coding) = response.headers().get(header::CONTENT_ENCODING)
+            && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
+        {
+            let coding = crate::error::quote(&String::from_utf8_lossy(coding.as_bytes()));
+            return Err(
+                call.protocol(format!("expected bytes of the blob as they are, got Content-Encoding `{coding}`"))
+            );
+        }
+        let skip = blob::read(response.status(), response.headers(), &range, self.descriptor.size);
+        self.skip = skip.map_err(|refused| call.protocol(refused.to_string()))?;
+        self.body = Some(response.into_body());
+        Ok(())
+    }
+
+    /// Bytes of the range, however many stand before them.
+    async fn poll(&mut self, buffer: &mut [u8]) -> Result<usize, transport::Error> {
+        let Some(body) = &mut self.body else { return Ok(0) };
+        loop {
+            let read = body.read(buffer).await?;
+            self.received += read as u64;
+            let before = self.skip.min(read as u64);
+            self.skip -= before;
+            // `before` is at most `read`, which is at most the length of the buffer.
+            let before = before as usize;
+            if read == 0 || before < read {
+                buffer.copy_within(before..read, 0);
+                return Ok(read - before);
+            }
+        }
+    }
+
+    /// Waits before the next try, or gives up.
+    async fn pause(&mut self, error: transport::Error) -> Result<(), Error> {
+        self.tries += 1;
+        let transport = &self.registry.transport;
+        match retry::delay(self.tries, self.waited, Failure::Transport(error.kind), transport.random()) {
+            Some(delay) => {
+                transport.sleep(delay).await;
+                self.waited += delay;
+                Ok(())
+            }
+            None => Err(self.call.broken(error)),
+        }
+    }
+
+    fn ended_early(&self) -> transport::Error {
+        let Range { start, end } = self.range;
+        let message = format!("expected {} bytes, got {}", end - start, self.position - start);
+        transport::Error { kind: ErrorKind::Interrupted, message }
+    }
+}

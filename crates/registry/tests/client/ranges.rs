@@ -1,0 +1,148 @@
+//! Ranges of blobs, from registries that heed them, ignore them, lie about them and break off.
+
+use crate::{HOST, client, tagged};
+use porthole_core::{descriptor::Descriptor, digest::Digest, media_type::MediaType};
+use porthole_registry::{Error, Registry};
+use porthole_testkit::{
+    executor::block_on,
+    image::{Blob, Content},
+    registry::{Fault, Internet, Site},
+};
+use std::ops::Range;
+
+const SIZE: u64 = 100_000;
+
+fn bytes() -> Vec<u8> {
+    (0..SIZE as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+}
+
+fn blob() -> Descriptor {
+    Descriptor::new(MediaType::OCI_LAYER_GZIP, Digest::sha256(&bytes()), SIZE)
+}
+
+fn serving() -> Internet {
+    let mut content = Content::default();
+    content.add_blob(Blob::new(MediaType::OCI_LAYER_GZIP.as_str(), bytes()));
+    let internet = Internet::new();
+    internet.site(HOST, Site::new().repository("a/b", content));
+    internet
+}
+
+/// What is read of a range, and how many bytes of bodies that took.
+fn read(registry: &Registry<Internet>, range: Range<u64>) -> Result<(Vec<u8>, u64), Error> {
+    block_on(async {
+        let mut blob = registry.fetch_blob_range(&tagged(), &blob(), range).await?;
+        let mut all = Vec::new();
+        let mut buffer = [0; 1000];
+        loop {
+            match blob.read(&mut buffer).await? {
+                0 => return Ok((all, blob.received())),
+                read => all.extend_from_slice(&buffer[..read]),
+            }
+        }
+    })
+}
+
+fn slice(range: Range<u64>) -> Vec<u8> {
+    bytes()[range.start as usize..range.end as usize].to_vec()
+}
+
+fn ranges(internet: &Internet) -> Vec<String> {
+    internet.log().iter().map(|asked| asked.headers["range"].to_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_range_costs_what_it_holds() {
+    for most in [1, 999, 1 << 20] {
+        let internet = serving();
+        internet.pieces(most);
+        for range in [0..1, 0..SIZE, 5000..7001, SIZE - 1..SIZE, 40_000..40_000] {
+            let length = range.end - range.start;
+            assert_eq!(read(&client(&internet), range.clone()).unwrap(), (slice(range), length));
+        }
+        assert_eq!(ranges(&internet), ["bytes=0-0", "bytes=0-99999", "bytes=5000-7000", "bytes=99999-99999"]);
+    }
+}
+
+#[test]
+fn a_registry_that_ignores_ranges_is_read_no_further_than_needed() {
+    for most in [1, 999, 7001, 1 << 20] {
+        let internet = serving();
+        internet.pieces(most).fault("/blobs/", 1, Fault::IgnoreRange);
+        let (read, received) = read(&client(&internet), 5000..7001).unwrap();
+        assert_eq!(read, slice(5000..7001));
+        assert!((7001..8001).contains(&received), "{received}");
+    }
+}
+
+#[test]
+fn a_range_that_breaks_off_goes_on_where_it_broke() {
+    let internet = serving();
+    internet
+        .fault("/blobs/", 1, Fault::ResetAfter(100))
+        .fault("/blobs/", 1, Fault::EndAfter(23))
+        .fault("/blobs/", 1, Fault::ResetAfter(0))
+        .fault("/blobs/", 1, Fault::Status(503));
+    assert_eq!(read(&client(&internet), 5000..7001).unwrap(), (slice(5000..7001), 2001));
+    let asked = ["bytes=5000-7000", "bytes=5100-7000", "bytes=5123-7000", "bytes=5123-7000", "bytes=5123-7000"];
+    assert_eq!(ranges(&internet), asked);
+
+    // Breaking off while skipping what stands before the range.
+    let internet = serving();
+    internet.fault("/blobs/", 1, Fault::IgnoreRange);
+    internet.fault("/blobs/", 1, Fault::ResetAfter(4000));
+    assert_eq!(read(&client(&internet), 5000..7001).unwrap().0, slice(5000..7001));
+}
+
+#[test]
+fn a_range_that_never_comes_is_given_up() {
+    for fault in [Fault::ResetAfter(0), Fault::EndAfter(0)] {
+        let internet = serving();
+        internet.fault("/blobs/", 99, fault);
+        let error = read(&client(&internet), 5000..7001).unwrap_err();
+        assert_eq!(error.exit_code(), 8, "{error}");
+        assert!(internet.log().len() <= 10, "{}", internet.log().len());
+    }
+}
+
+#[test]
+fn another_range_is_refused() {
+    for content_range in
+        ["bytes 5000-6999/100000", "bytes 0-99999/100000", "bytes 5000-7000/100001", "bytes 7000-5000/*", "x"]
+    {
+        let internet = serving();
+        internet.fault("/blobs/", 9, Fault::Header("content-range", content_range.to_owned()));
+        let error = read(&client(&internet), 5000..7001).unwrap_err();
+        assert!(matches!(error, Error::Protocol { .. }), "{error}");
+        assert!(error.to_string().contains(content_range), "{error}");
+        assert_eq!(internet.log().len(), 1);
+    }
+    // A page may not see the header: then the digests decide.
+    let internet = serving();
+    internet.fault("/blobs/", 1, Fault::NoHeader("content-range"));
+    assert_eq!(read(&client(&internet), 5000..7001).unwrap().0, slice(5000..7001));
+}
+
+#[test]
+fn an_encoded_range_is_refused_by_name() {
+    let internet = serving();
+    internet.fault("/blobs/", 1, Fault::Header("content-encoding", "gzip".to_owned()));
+    let error = read(&client(&internet), 5000..7001).unwrap_err().to_string();
+    assert!(error.contains("got Content-Encoding `gzip`"), "{error}");
+    internet.fault("/blobs/", 1, Fault::Header("content-encoding", "identity".to_owned()));
+    assert!(read(&client(&internet), 5000..7001).is_ok());
+}
+
+#[test]
+fn a_range_beyond_the_blob_is_no_range() {
+    let internet = serving();
+    assert!(matches!(read(&client(&internet), 5000..SIZE + 1), Err(Error::Protocol { .. })));
+    assert_eq!(internet.log().len(), 0);
+    internet.change(HOST, |site| {
+        let digest = blob().digest.to_string();
+        site.content_mut("a/b").blobs.get_mut(&digest).unwrap().bytes.truncate(4000);
+    });
+    let error = read(&client(&internet), 5000..7001).unwrap_err();
+    assert_eq!(error.exit_code(), 7);
+    assert!(error.to_string().contains("does not have bytes 5000 to 7000"), "{error}");
+}
