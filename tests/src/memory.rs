@@ -14,6 +14,12 @@ pub fn peak(process: u32) -> Result<u64> {
 
 /// The peak of the browser's largest renderer below a driver's process, in bytes.
 pub fn renderer_peak(driver: u32) -> Result<u64> {
+    let peaks = renderers(driver)?.into_iter().filter_map(|process| peak(process).ok());
+    peaks.max().ok_or_else(|| "the browser has no renderer".into())
+}
+
+/// The browser's renderers below a driver's process.
+pub fn renderers(driver: u32) -> Result<Vec<u32>> {
     let parents = parents()?;
     let below = |process: u32| {
         std::iter::successors(Some(process), |child| parents.get(child).copied())
@@ -23,12 +29,7 @@ pub fn renderer_peak(driver: u32) -> Result<u64> {
     let renders = |process: u32| {
         fs::read(format!("/proc/{process}/cmdline")).is_ok_and(|line| contains(&line, b"--type=renderer"))
     };
-    let peaks = parents
-        .keys()
-        .copied()
-        .filter(|&process| below(process) && renders(process))
-        .filter_map(|process| peak(process).ok());
-    peaks.max().ok_or_else(|| "the browser has no renderer".into())
+    Ok(parents.keys().copied().filter(|&process| below(process) && renders(process)).collect())
 }
 
 fn parents() -> Result<BTreeMap<u32, u32>> {

@@ -5,7 +5,7 @@ use crate::{
     Result,
     program::{Running, find, free_port, workspace},
 };
-use std::{fs, process::Command};
+use std::{fs, path::Path, process::Command};
 
 /// An nginx that runs as long as this value lives.
 pub struct Nginx {
@@ -21,7 +21,12 @@ impl Nginx {
         if !page.join("index.html").is_file() {
             return Err("the page is not built; `cargo xtask test` builds it".into());
         }
-        Self::start(free_port()?, &format!("location / {{ root {}; }}", page.display()))
+        Self::folder(&page)
+    }
+
+    /// Any static host of other files.
+    pub fn folder(folder: &Path) -> Result<Self> {
+        Self::start(free_port()?, &format!("location / {{ root {}; index index.html; }}", folder.display()))
     }
 
     /// A proxy that answers preflights itself and lets pages of any origin read what the registry on that port answers.
