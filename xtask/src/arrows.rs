@@ -31,6 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("porthole-relay", &["porthole-native", "porthole-store", "porthole-registry", "porthole-core"]),
     ("porthole-testkit", &["porthole-registry", "porthole-core"]),
     ("porthole-tests", &["porthole-testkit", "porthole-registry", "porthole-core"]),
+    ("porthole-benches", &["porthole-tests", "porthole-core"]),
     ("xtask", &[]),
 ];
 

@@ -1,25 +1,57 @@
-//! `cargo xtask bench`: speed of the layer reader, and of the page in Chromium.
+//! `cargo xtask bench`: speed of the layer reader natively and in a worker, and of the page in Chromium.
 
 use crate::{
     Result, bundle, fixtures,
-    process::{cargo, run as execute, step},
+    process::{cargo, command, run as execute, step},
     tools,
     workspace::Workspace,
 };
+use std::path::PathBuf;
 
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
     match arguments {
-        [] => core(workspace).and_then(|()| web(workspace)),
-        [which] if which == "core" => core(workspace),
+        [] => core(workspace, &[]).and_then(|()| web(workspace)),
+        [which, layers @ ..] if which == "core" => core(workspace, layers),
         [which] if which == "web" => web(workspace),
         other => Err(format!("expected `core` or `web`, got `{}`", other.join(" ")).into()),
     }
 }
 
-fn core(workspace: &Workspace) -> Result {
-    step("layer reader", || {
-        execute(cargo(&workspace.root).args(["bench", "--package", "porthole-core", "--bench", "layer"]))
+/// Layers read natively and in a worker: those named, or one that is made for it.
+fn core(workspace: &Workspace, layers: &[String]) -> Result {
+    tools::servers()?;
+    let worker = step("building the worker", || worker(workspace))?;
+    step("layers", || {
+        execute(
+            cargo(&workspace.root)
+                .args(["run", "--quiet", "--release", "--package", "porthole-benches", "--bin", "bench-core", "--"])
+                .args(layers)
+                .env("PORTHOLE_BENCH_WORKER", worker),
+        )
     })
+}
+
+/// The measured work as wasm, built like the page, and the folder it is in.
+fn worker(workspace: &Workspace) -> Result<PathBuf> {
+    let web = tools::web()?;
+    let target = "wasm32-unknown-unknown";
+    execute(cargo(&workspace.root).args([
+        "build",
+        "--profile=web",
+        "--package=porthole-benches",
+        "--bin=bench-worker",
+        "--target",
+        target,
+    ]))?;
+    let folder = workspace.target.join("bench-worker");
+    let wasm = workspace.target.join(target).join("web/bench-worker.wasm");
+    execute(
+        command("wasm-bindgen", &workspace.root)
+            .args(["--target", "no-modules", "--no-typescript", "--out-dir"])
+            .args([&folder, &wasm])
+            .env("PATH", &web.path),
+    )?;
+    Ok(folder)
 }
 
 fn web(workspace: &Workspace) -> Result {

@@ -1,0 +1,123 @@
+//! The work that is measured, the same natively and in a worker of a browser.
+
+use flate2::{Decompress, FlushDecompress, Status};
+use porthole_core::{
+    layer::{Expected, LayerReader},
+    limits::Limits,
+    tar::{Entry, EntrySink, Flow},
+};
+use sha2::{Digest, Sha256};
+use std::hint::black_box;
+
+/// As much as a network hands over at a time.
+const CHUNK: usize = 256 << 10;
+/// The floor's buffers, as large as they may be and stay in the cache.
+const INPUT: usize = 64 << 10;
+const OUTPUT: usize = 256 << 10;
+
+/// What is done with a layer in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Inflate, and hash what goes in and what comes out: what nobody who verifies a gzip layer can do without.
+    Floor,
+    /// Every entry given out, both digests computed.
+    List,
+    /// Both digests computed and the archive read to its end, entries not looked at.
+    Verify,
+}
+
+/// What came of it, so that nothing is left out as unused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    /// Unpacked bytes.
+    pub unpacked: u64,
+    /// Entries seen.
+    pub entries: u64,
+    /// Bytes of the index.
+    pub index: u64,
+}
+
+impl Work {
+    /// In the order in which they are printed.
+    pub const ALL: [Self; 3] = [Self::Floor, Self::List, Self::Verify];
+
+    /// A word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Floor => "inflate and both hashes",
+            Self::List => "list",
+            Self::Verify => "verify",
+        }
+    }
+
+    /// Does it once. `None` where it does not apply: the floor is for gzip with one member.
+    pub fn run(self, blob: &[u8]) -> Option<Done> {
+        match self {
+            Self::Floor => floor(blob),
+            Self::List => Some(read(blob, &mut Names::default())),
+            Self::Verify => Some(read(blob, &mut Nothing)),
+        }
+    }
+}
+
+fn floor(blob: &[u8]) -> Option<Done> {
+    let body = blob.get(gzip_header(blob)?..)?;
+    let (mut packed, mut unpacked) = (Sha256::new(), Sha256::new());
+    packed.update(blob.get(..blob.len() - body.len())?);
+    let mut inflate = Decompress::new(false);
+    let mut output = vec![0; OUTPUT];
+    for part in body.chunks(INPUT) {
+        packed.update(part);
+        let start = inflate.total_in();
+        loop {
+            let (read, before) = ((inflate.total_in() - start) as usize, inflate.total_out());
+            let status = inflate.decompress(part.get(read..)?, &mut output, FlushDecompress::None).ok()?;
+            let written = (inflate.total_out() - before) as usize;
+            unpacked.update(output.get(..written)?);
+            if status == Status::StreamEnd || written < OUTPUT && (inflate.total_in() - start) as usize == part.len() {
+                break;
+            }
+        }
+    }
+    black_box((packed.finalize(), unpacked.finalize()));
+    Some(Done { unpacked: inflate.total_out(), ..Done::default() })
+}
+
+/// Where the deflate data starts (RFC 1952, 2.3). `None`: not gzip, or with a field that benchmarks do not meet.
+fn gzip_header(blob: &[u8]) -> Option<usize> {
+    let &[0x1f, 0x8b, 8, flags, ..] = blob else { return None };
+    match flags {
+        0 => Some(10),
+        // A file name.
+        8 => Some(10 + blob.get(10..)?.iter().position(|&byte| byte == 0)? + 1),
+        _ => None,
+    }
+}
+
+fn read(blob: &[u8], sink: &mut impl EntrySink) -> Done {
+    let mut reader = LayerReader::new(Expected::default(), Limits::default());
+    for chunk in blob.chunks(CHUNK) {
+        reader.push(chunk, sink);
+    }
+    let report = black_box(reader.finish(sink));
+    Done { unpacked: report.uncompressed, entries: report.entries, index: 0 }
+}
+
+/// Looks at every name, as a listing does.
+#[derive(Default)]
+struct Names(u64);
+
+impl EntrySink for Names {
+    fn entry(&mut self, entry: Entry) -> Flow {
+        self.0 = black_box(self.0 + entry.path.len() as u64);
+        Flow::Continue
+    }
+}
+
+struct Nothing;
+
+impl EntrySink for Nothing {
+    fn entry(&mut self, _entry: Entry) -> Flow {
+        Flow::Continue
+    }
+}
