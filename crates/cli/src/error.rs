@@ -38,6 +38,8 @@ pub(crate) enum Error {
     Unpack { layer: u32, error: tree::Error },
     #[error("verification failed: {findings} of {steps} steps")]
     Verification { findings: usize, steps: usize },
+    #[error("everything is as promised, but readers may disagree about {doubts} {}", if *doubts == 1 { "thing" } else { "things" })]
+    Doubts { doubts: u64 },
     #[error("cannot read credentials: `{}`: {reason}", path.display())]
     Credentials { path: PathBuf, reason: String },
     #[error("cannot read `{}`: {source}", path.display())]
@@ -62,15 +64,20 @@ impl fmt::Display for Wrong<'_> {
         let mut separator = "";
         for WrongLayer { layer, findings } in self.0 {
             for finding in findings {
-                let text = finding.to_string();
-                match text.strip_prefix("layer ") {
-                    Some(rest) => write!(f, "{separator}layer {layer} {rest}")?,
-                    None => write!(f, "{separator}layer {layer}: {text}")?,
-                }
+                write!(f, "{separator}{}", of_layer(*layer, finding))?;
                 separator = "\n";
             }
         }
         Ok(())
+    }
+}
+
+/// A finding in words, with the number of its layer.
+pub(crate) fn of_layer(layer: u32, finding: &Finding) -> String {
+    let text = finding.to_string();
+    match text.strip_prefix("layer ") {
+        Some(rest) => format!("layer {layer} {rest}"),
+        None => format!("layer {layer}: {text}"),
     }
 }
 
@@ -92,9 +99,12 @@ impl Error {
             Self::NotFound { .. } => NOT_FOUND,
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => NOT_FOUND,
             Self::Platform(_) => PLATFORM,
-            Self::Image(_) | Self::Nesting | Self::Layers(_) | Self::Unpack { .. } | Self::Verification { .. } => {
-                MALFORMED
-            }
+            Self::Image(_)
+            | Self::Nesting
+            | Self::Layers(_)
+            | Self::Unpack { .. }
+            | Self::Verification { .. }
+            | Self::Doubts { .. } => MALFORMED,
             Self::NoFiles { .. } | Self::Credentials { .. } | Self::Read { .. } | Self::Write(_) | Self::Start(_) => {
                 OTHER
             }

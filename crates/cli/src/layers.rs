@@ -19,7 +19,11 @@ use porthole_core::{
     tar::{Entry, EntrySink, Flow, Kind},
 };
 
-use crate::{error::Error, progress::Meter, source::Source};
+use crate::{
+    error::{Error, of_layer},
+    progress::Meter,
+    source::Source,
+};
 
 /// A layer to be read.
 pub(crate) struct Job {
@@ -50,13 +54,20 @@ impl Job {
         matches!(role, None | Some(Role::Layer(_)))
     }
 
-    /// What is wrong with the layer: of an artifact's only that it is not the bytes that were promised.
+    /// What is wrong with the layer: of an artifact's only that it is not the bytes that were promised. The right bytes
+    /// under a wrong name are what a runtime would unpack.
     pub(crate) fn findings<'r>(&self, report: &'r LayerReport) -> Vec<&'r Finding> {
         let counts = |finding: &&Finding| {
-            self.is_archive()
-                || matches!(finding, Finding::Digest { .. } | Finding::Size { .. } | Finding::DiffId { .. })
+            finding.refutes()
+                && (self.is_archive()
+                    || matches!(finding, Finding::Digest { .. } | Finding::Size { .. } | Finding::DiffId { .. }))
         };
         report.findings.iter().filter(counts).collect()
+    }
+
+    /// A finding, with the number of the layer.
+    pub(crate) fn in_words(&self, finding: &Finding) -> String {
+        of_layer(self.layer, finding)
     }
 
     /// The refusal to list what is no archive, and need not be one.
@@ -151,9 +162,23 @@ fn drive(
     sender: &Sender<Result<Event, Error>>,
     cancelled: &AtomicBool,
 ) -> Result<LayerReport, Error> {
+    let mut sink = Sink { want, batch: Vec::new(), content: None, sender };
+    let report = pump(source, job, limits, meter, cancelled, &mut sink)?;
+    sink.flush();
+    Ok(report)
+}
+
+/// The loop itself: blob to reader, until the blob is over, is more than was promised, or nobody wants it any more.
+fn pump(
+    source: &Source,
+    job: &Job,
+    limits: &Limits,
+    meter: &Meter<'_>,
+    cancelled: &AtomicBool,
+    sink: &mut impl EntrySink,
+) -> Result<LayerReport, Error> {
     let mut blob = source.open_layer(job.descriptor.as_ref())?;
     let mut reader = LayerReader::new(job.expected(), *limits);
-    let mut sink = Sink { want, batch: Vec::new(), content: None, sender };
     let mut buffer = vec![0; BUFFER];
     let mut seen = 0;
     loop {
@@ -161,15 +186,14 @@ fn drive(
         if read == 0 || cancelled.load(Ordering::Relaxed) {
             break;
         }
-        let progress = reader.push(&buffer[..read], &mut sink);
+        let progress = reader.push(&buffer[..read], sink);
         meter.advance(job.layer, progress.compressed - seen);
         seen = progress.compressed;
         if progress.overlong {
             break;
         }
     }
-    let report = reader.finish(&mut sink);
-    sink.flush();
+    let report = reader.finish(sink);
     meter.finish(job.layer, &report);
     Ok(report)
 }

@@ -121,7 +121,7 @@ fn flip(path: &Path, at: usize) {
 
 #[test]
 fn help() {
-    Place::new().expect("help", &["--help", "ls --help"]);
+    Place::new().expect("help", &["--help", "ls --help", "verify --help"]);
 }
 
 #[test]
@@ -190,6 +190,46 @@ fn verifying() {
             "inspect oci:layout:latest",
         ],
     );
+}
+
+/// An image whose every digest is right, and which two readers may still see differently.
+fn doubtful() -> Built {
+    let layer = |created_by: &str| Layer::new(created_by).compression(Compression::None);
+    let mut built = Image::new()
+        .layer(layer("ADD odd names").file("plain", b"1").entry(Entry::file("slash/", b"")).file("\x1b/", b""))
+        .layer(layer("ADD and remove").dir("d").file("d/kept", b"2").file("d/gone", b"3").whiteout("d/gone"))
+        .layer(layer("ADD a tail").file("last", b"4").tail(&b"more than padding ".repeat(60)))
+        .build();
+    let manifest = String::from_utf8(built.manifest.bytes).unwrap().replacen("layer.v1.tar", "layer.v1.tar+gzip", 1);
+    built.manifest = Blob::new(&built.manifest.media_type, manifest.into_bytes());
+    built
+}
+
+#[test]
+fn doubts_are_told_and_refused_on_request() {
+    let place = Place::new();
+    doubtful().into_content("latest").write_layout(&place.path("doubtful")).unwrap();
+    place.expect(
+        "verify-doubtful",
+        &[
+            "verify oci:doubtful",
+            "verify --json oci:doubtful",
+            "verify --strict --quiet oci:doubtful",
+            "verify --strict oci:layout:latest",
+            "ls oci:doubtful",
+        ],
+    );
+}
+
+#[test]
+fn where_a_runtime_stops_is_a_failure() {
+    let place = Place::new();
+    let layer = |created_by: &str| Layer::new(created_by).compression(Compression::None);
+    let stops =
+        layer("ADD below a file").file("before", b"1").file("file", b"2").file("file/below", b"3").file("after", b"4");
+    let image = Image::new().layer(layer("ADD a").file("a", b"a")).layer(stops).layer(layer("ADD b").file("b", b"b"));
+    image.build().into_content("latest").write_layout(&place.path("stops")).unwrap();
+    place.expect("verify-stopped", &["verify oci:stops", "verify --json oci:stops", "ls oci:stops"]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::{collections::HashMap, ffi::OsString, io::Write, os::unix::ffi::OsStrEx
 use clap::{Args, ValueEnum};
 use porthole_core::{
     digest::Digest,
+    layer::Finding,
     path,
     tar::Kind,
     tree::{FileTree, Mode, Row},
@@ -104,7 +105,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
 }
 
 /// The layer that a number, a digest or a diff_id names, by its place among `jobs`.
-fn choose(jobs: &[Job], text: &str) -> Result<usize, Error> {
+pub(super) fn choose(jobs: &[Job], text: &str) -> Result<usize, Error> {
     let place = match text.parse::<usize>() {
         Ok(number) => (number < jobs.len()).then_some(number),
         Err(_) => jobs.iter().position(|job| {
@@ -160,7 +161,10 @@ pub(super) fn stack(session: &Session<'_>, source: &Source, jobs: &[Job], digest
                     let _ = tree.apply(&listed.entry);
                 }
             }
-            Event::Report(report) if report.findings.is_empty() => {
+            Event::Report(report) if !report.findings.iter().any(Finding::refutes) => {
+                for finding in &report.findings {
+                    session.ui.note(job.in_words(finding));
+                }
                 tree.commit();
                 reports.push(*report);
             }

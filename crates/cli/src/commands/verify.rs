@@ -1,12 +1,19 @@
 //! `porthole verify`
 
+mod doubts;
+
 use std::io::Write;
 
 use clap::Args;
-use porthole_core::{layer::LayerReport, manifest::Document};
+use porthole_core::{
+    layer::LayerReport,
+    manifest::Document,
+    tree::{self, FileTree},
+};
 use porthole_registry::client::Step;
 use serde::Serialize;
 
+use self::doubts::{Collector, Doubts};
 use super::{SourceArgument, print_json};
 use crate::{
     error::Error,
@@ -19,17 +26,42 @@ use crate::{
 
 /// Download everything and check every digest, size and diff_id
 ///
-/// Reports each step of the chain: index, manifest, configuration, layers. Ends with exit code 7 if anything is wrong.
+/// Reports each step of the chain: index, manifest, configuration, layers. Ends with exit code 7 if anything is not what was
+/// promised, or if a runtime would stop unpacking.
+///
+/// Also told, and refused only with --strict: entries that well-known readers of archives list differently, data after the
+/// end of an archive, compression that contradicts the media type. Everything is downloaded.
 #[derive(Args)]
-#[command(after_help = "\
-Examples:
-  porthole verify nginx@sha256:…
-  porthole verify --json oci:layout:latest
-  porthole verify layer:layer.tar.gz      computes what there is to compute")]
+#[command(after_help = JSON, after_long_help = JSON)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,
+    /// End with exit code 7 also where everything is as promised, but readers may disagree about it
+    #[arg(long)]
+    strict: bool,
 }
+
+const JSON: &str = "\
+With --json, one object for each step:
+  step         index, manifest, config or layer      layer      its number, 0 is the bottom
+  digest       promised, else computed               got        computed, if it is another
+  size         bytes of the blob                     diff_id    of a layer
+  uncompressed bytes of the unpacked layer           entries    of its archive
+  state        verified: as promised                 findings   what is wrong
+               computed: nothing promised it         stopped    where a runtime stops unpacking
+               stopped:  as promised, but a runtime would stop unpacking it
+               wrong:    not what was promised
+  ambiguous    how many entries readers list differently
+  ambiguities  the first 1000 of them: path (path_b64 beside it if it was escaped), reason,
+               level: archive (how it is read) or tree (how it is unpacked)
+  after_end    bytes after the archive's end, if they are more than padding
+  contradiction  compression other than the media type says
+  unchecked    why it was not checked where a runtime would stop
+
+Examples:
+  porthole verify nginx@sha256:…
+  porthole verify --strict --json oci:layout:latest
+  porthole verify layer:layer.tar.gz      computes what there is to compute";
 
 /// One step, done.
 #[derive(Serialize)]
@@ -46,9 +78,15 @@ struct Report {
     size: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     uncompressed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entries: Option<u64>,
     state: State,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     findings: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stopped: Option<String>,
+    #[serde(flatten)]
+    doubts: Doubts,
 }
 
 /// What is known of a step.
@@ -59,6 +97,8 @@ enum State {
     Verified,
     /// Nothing promised a digest: this one was computed, and promises what follows.
     Computed,
+    /// A layer that is what was promised, or promises nothing, but that a runtime would not unpack to its end.
+    Stopped,
     /// Not what was promised.
     Wrong,
 }
@@ -66,11 +106,11 @@ enum State {
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let source = arguments.source.open(session)?;
     let mut out = session.ui.out();
-    let mut steps = 0;
-    let mut wrong = 0;
+    let (mut steps, mut wrong, mut doubts) = (0, 0, 0);
     let mut tell = |report: Report| {
         steps += 1;
-        wrong += usize::from(report.state == State::Wrong);
+        wrong += usize::from(matches!(report.state, State::Wrong | State::Stopped));
+        doubts += report.doubts.count();
         if session.ui.json {
             print_json(&mut out, &report)?;
         } else {
@@ -96,16 +136,30 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         }
     };
     let meter = Meter::new(session.ui, &jobs);
-    layers::read(&source, &jobs, Want::Reports, &session.limits, &meter, |job, event| match event {
-        Event::Entries(_) => Ok(()),
-        Event::Report(report) => tell(report_of_layer(job, &report)),
+    let mut stack = Stack::new(session);
+    layers::read(&source, &jobs, Want::Entries, &session.limits, &meter, |job, event| match event {
+        Event::Entries(entries) => {
+            for listed in entries {
+                stack.apply(job, &listed.entry);
+            }
+            Ok(())
+        }
+        Event::Report(report) => tell(stack.report(job, &report)),
     })?;
     drop(meter);
     if wrong > 0 {
         return Err(Error::Verification { findings: wrong, steps });
     }
+    if arguments.strict && doubts > 0 {
+        return Err(Error::Doubts { doubts });
+    }
     if !matches!(source, Source::Layer { .. }) {
-        session.ui.note(format_args!("every digest, size and diff_id is as promised ({steps} steps)"));
+        let doubts = match doubts {
+            0 => String::new(),
+            1 => "; readers may disagree about 1 thing, which --strict refuses".to_owned(),
+            doubts => format!("; readers may disagree about {doubts} things, which --strict refuses"),
+        };
+        session.ui.note(format_args!("every digest, size and diff_id is as promised ({steps} steps){doubts}"));
     }
     Ok(())
 }
@@ -132,30 +186,101 @@ fn report_of(step: Step, source: &Source) -> Option<Report> {
         diff_id: None,
         size: raw.size(),
         uncompressed: None,
+        entries: None,
         state,
         findings: Vec::new(),
+        stopped: None,
+        doubts: Doubts::default(),
     })
 }
 
-fn report_of_layer(job: &Job, report: &LayerReport) -> Report {
-    let findings = job.findings(report);
-    let state = match (&job.descriptor, findings.is_empty()) {
-        (_, false) => State::Wrong,
-        (Some(_), true) => State::Verified,
-        (None, true) => State::Computed,
-    };
-    let digest = job.descriptor.as_ref().map_or(report.digest, |descriptor| descriptor.digest);
-    Report {
-        step: "layer",
-        layer: Some(job.layer),
-        digest: digest.to_string(),
-        got: (digest != report.digest).then(|| report.digest.to_string()),
-        diff_id: job.diff_id.or(report.diff_id).filter(|_| job.is_archive()).map(|diff_id| diff_id.to_string()),
-        size: report.size,
-        uncompressed: job.is_archive().then_some(report.uncompressed),
-        state,
-        findings: findings.iter().map(ToString::to_string).collect(),
+/// What a runtime would make of the layers so far.
+struct Stack {
+    tree: FileTree,
+    /// A layer below is missing: nothing can be said of those above it.
+    broken: bool,
+    /// The layer that is being read, and what readers may make of it.
+    open: Option<(u32, Collector)>,
+}
+
+impl Stack {
+    fn new(session: &Session<'_>) -> Self {
+        Self { tree: FileTree::new(session.limits.tree_nodes), broken: false, open: None }
     }
+
+    fn collector(&mut self, job: &Job) -> &mut Collector {
+        if self.open.as_ref().is_none_or(|(layer, _)| *layer != job.layer) {
+            self.tree.begin(job.layer);
+            self.open = None;
+        }
+        &mut self.open.get_or_insert_with(|| (job.layer, Collector::default())).1
+    }
+
+    fn apply(&mut self, job: &Job, entry: &porthole_core::tar::Entry) {
+        if !job.is_archive() {
+            return;
+        }
+        self.collector(job).add(entry);
+        if !self.broken {
+            // The tree keeps in mind where a runtime stops, and takes nothing after it.
+            let _ = self.tree.apply(entry);
+        }
+    }
+
+    /// The end of a layer.
+    fn report(&mut self, job: &Job, report: &LayerReport) -> Report {
+        self.collector(job);
+        let collector = self.open.take().map(|(_, collector)| collector).unwrap_or_default();
+        let findings = job.findings(report);
+        let has_whiteouts = collector.has_whiteouts();
+        let mut doubts = if job.is_archive() { collector.doubts(report) } else { Doubts::default() };
+        let mut stopped = None;
+        if findings.is_empty() && !self.broken && job.is_archive() {
+            match self.tree.commit().stopped {
+                Some(error) if is_limit(&error) => doubts.unchecked = Some(error.to_string()),
+                error => stopped = error.map(|error| error.to_string()),
+            }
+            if has_whiteouts {
+                doubts.add_tree(&self.tree, job.layer);
+            }
+        } else {
+            self.tree.abort();
+        }
+        // What a layer lacks, those above may build on.
+        self.broken |= !findings.is_empty() || stopped.is_some() || doubts.unchecked.is_some();
+        let state = match (&job.descriptor, findings.is_empty()) {
+            (_, false) => State::Wrong,
+            _ if stopped.is_some() => State::Stopped,
+            (Some(_), true) => State::Verified,
+            (None, true) => State::Computed,
+        };
+        let digest = job.descriptor.as_ref().map_or(report.digest, |descriptor| descriptor.digest);
+        Report {
+            step: "layer",
+            layer: Some(job.layer),
+            digest: digest.to_string(),
+            got: (digest != report.digest).then(|| report.digest.to_string()),
+            diff_id: job.diff_id.or(report.diff_id).filter(|_| job.is_archive()).map(|diff_id| diff_id.to_string()),
+            size: report.size,
+            uncompressed: job.is_archive().then_some(report.uncompressed),
+            entries: job.is_archive().then_some(report.entries),
+            state,
+            findings: findings.iter().map(ToString::to_string).collect(),
+            stopped,
+            doubts,
+        }
+    }
+}
+
+/// Whether it is we who stop, and not a runtime.
+fn is_limit(error: &tree::Error) -> bool {
+    matches!(
+        error,
+        tree::Error::TooManyNodes { .. }
+            | tree::Error::TooManyChanges { .. }
+            | tree::Error::TooMuchText { .. }
+            | tree::Error::TooManySteps { .. }
+    )
 }
 
 fn print(out: &mut impl Write, session: &Session<'_>, report: &Report) -> Result<(), Error> {
@@ -166,14 +291,26 @@ fn print(out: &mut impl Write, session: &Session<'_>, report: &Report) -> Result
     let state = match report.state {
         State::Verified => session.ui.paint(Style::Good, "verified"),
         State::Computed => session.ui.paint(Style::Changed, "computed"),
+        State::Stopped => session.ui.paint(Style::Bad, "STOPPED "),
         State::Wrong => session.ui.paint(Style::Bad, "WRONG   "),
     };
     writeln!(out, "{name:<9} {state}  {}  {}", report.digest, size(report.size))?;
     if let Some(diff_id) = &report.diff_id {
-        writeln!(out, "{:<9} diff_id   {diff_id}  {}", "", size(report.uncompressed.unwrap_or(0)))?;
+        let entries = match report.entries.unwrap_or(0) {
+            1 => "1 entry".to_owned(),
+            entries => format!("{entries} entries"),
+        };
+        writeln!(out, "{:<9} diff_id   {diff_id}  {}, {entries}", "", size(report.uncompressed.unwrap_or(0)))?;
     }
+    let mut tell = |style, text: &str| writeln!(out, "{:<9} {}", "", session.ui.paint(style, &safe(text)));
     for finding in &report.findings {
-        writeln!(out, "{:<9} {}", "", session.ui.paint(Style::Bad, &safe(finding)))?;
+        tell(Style::Bad, finding)?;
+    }
+    if let Some(stopped) = &report.stopped {
+        tell(Style::Bad, &format!("a runtime stops here: {stopped}"))?;
+    }
+    for line in report.doubts.lines() {
+        tell(Style::Changed, &line)?;
     }
     Ok(())
 }

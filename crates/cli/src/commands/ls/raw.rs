@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use porthole_core::path;
+use porthole_core::{layer::Finding, path};
 
 use super::{Arguments, long, print_json, row::RawJson};
 use crate::{
@@ -37,7 +37,11 @@ pub(super) fn list(arguments: &Arguments, session: &Session<'_>, source: &Source
                     }
                 }
             }
-            Event::Report(report) if report.findings.is_empty() => {}
+            Event::Report(report) if !report.findings.iter().any(Finding::refutes) => {
+                for finding in &report.findings {
+                    session.ui.note(job.in_words(finding));
+                }
+            }
             Event::Report(report) if job.findings(&report).is_empty() => return Err(job.no_files()),
             Event::Report(report) => {
                 wrong.push(WrongLayer { layer: job.layer, findings: report.findings });
