@@ -32,6 +32,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("porthole-testkit", &["porthole-registry", "porthole-core"]),
     ("porthole-tests", &["porthole-testkit", "porthole-registry", "porthole-core"]),
     ("porthole-benches", &["porthole-tests", "porthole-core"]),
+    ("porthole-fuzz", &["porthole-registry", "porthole-core"]),
     ("xtask", &[]),
 ];
 

@@ -1,0 +1,31 @@
+//! `corpus unpack` fills `fuzz/corpus/` with the committed inputs and the seeds, for libFuzzer to go on from;
+//! `corpus pack` commits what is there.
+
+#![allow(clippy::print_stderr, reason = "a program that talks to the person who started it")]
+
+use porthole_fuzz::{TARGETS, corpus, seeds};
+use std::{env, error::Error, fs, path::Path};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    for (target, _) in TARGETS {
+        let folder = folder.join(target);
+        match words[..] {
+            ["unpack"] => {
+                fs::create_dir_all(&folder)?;
+                for (name, bytes) in corpus::read(target)?.into_iter().chain(seeds::of(target)?) {
+                    fs::write(folder.join(name), bytes)?;
+                }
+            }
+            ["pack"] if folder.is_dir() => {
+                let bytes = corpus::write(target, &folder)?;
+                eprintln!("{target}: {bytes} bytes");
+            }
+            ["pack"] => {}
+            _ => return Err("expected `unpack` or `pack`".into()),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! The first inputs of each target: the vectors that the tests use, and a few documents.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use flate2::read::GzDecoder;
+use serde_json::Value;
+use std::{error::Error, io::Read as _};
+
+use crate::corpus::Input;
+
+/// Larger inputs slow a fuzzer down more than they teach it.
+const LARGEST: usize = 64 << 10;
+
+const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/// The seeds of a target, with names that begin with `seed-`.
+///
+/// # Errors
+/// The vectors are damaged.
+pub fn of(target: &str) -> Result<Vec<Input>, Box<dyn Error>> {
+    let mut inputs = match target {
+        "reference" => references(),
+        "digest" => texts(&[DIGEST, "sha512:00", "a/../b", "\\x00\\\\"]),
+        "challenge" => texts(&[
+            r#"Bearer realm="https://auth.example/token",service="s",scope="repository:a/b:pull,push""#,
+            r#"Negotiate abc==, Basic realm="a \"b\"", charset=UTF-8"#,
+        ]),
+        "link" => texts(&[
+            r#"</v2/a/tags/list?last=b&n=2>; rel="next""#,
+            r#"<https://other.example/?a>; title=x; rel="prev next", </c>; rel=next"#,
+            "https://cdn.example:444/a?b#c",
+            "//127.0.0.1/a",
+            "Wed, 21 Oct 2026 07:28:00 GMT",
+        ]),
+        "content_range" => texts(&["bytes 5-9/10", "bytes 0-0/*", "bytes */10"]),
+        "json" => documents(),
+        "gzip" => streams(|name| !name.starts_with("zst"))?,
+        "zstd" => streams(|name| name.starts_with("zst"))?,
+        "layer" => [streams(|_| true)?, archives(|packed| Ok(packed.to_vec()))?].concat(),
+        "tar" | "differential" | "tree" => archives(|packed| {
+            let mut archive = Vec::new();
+            GzDecoder::new(packed).read_to_end(&mut archive)?;
+            Ok(archive)
+        })?,
+        "whiteouts" => texts(&["\x00\x00\u{7f}\x06", "aBcDeFgHiJkLmNoPqRsTuVwXyZ"]),
+        _ => Vec::new(),
+    };
+    inputs.retain(|(_, bytes)| bytes.len() <= LARGEST);
+    for (name, _) in &mut inputs {
+        name.insert_str(0, "seed-");
+    }
+    Ok(inputs)
+}
+
+fn texts(texts: &[&str]) -> Vec<Input> {
+    texts.iter().enumerate().map(|(number, text)| (number.to_string(), text.as_bytes().to_vec())).collect()
+}
+
+fn references() -> Vec<Input> {
+    let lines: Vec<&str> = include_str!("../../crates/core/tests/vectors/references.tsv").lines().collect();
+    texts(&lines.iter().map(|line| line.split('\t').next().unwrap_or_default()).collect::<Vec<_>>())
+}
+
+fn streams(wanted: impl Fn(&str) -> bool) -> Result<Vec<Input>, Box<dyn Error>> {
+    let mut inputs = Vec::new();
+    for line in include_str!("../../crates/core/tests/vectors/streams.jsonl").lines() {
+        let row: Value = serde_json::from_str(line)?;
+        let name = text(&row, "name")?;
+        if wanted(name) {
+            inputs.push((name.to_owned(), STANDARD.decode(text(&row, "data_b64")?)?));
+        }
+    }
+    Ok(inputs)
+}
+
+/// The archives of the vectors, each through `unpack`.
+fn archives(unpack: impl Fn(&[u8]) -> Result<Vec<u8>, Box<dyn Error>>) -> Result<Vec<Input>, Box<dyn Error>> {
+    let mut inputs = Vec::new();
+    for line in include_str!("../../crates/core/tests/vectors/tar.jsonl").lines() {
+        let row: Value = serde_json::from_str(line)?;
+        let packed = STANDARD.decode(text(&row, "tar_gz_b64")?)?;
+        inputs.push((text(&row, "id")?.replace('/', "-"), unpack(&packed)?));
+    }
+    Ok(inputs)
+}
+
+fn text<'r>(row: &'r Value, key: &str) -> Result<&'r str, String> {
+    row[key].as_str().ok_or_else(|| format!("a row without {key}"))
+}
+
+fn documents() -> Vec<Input> {
+    let descriptor =
+        format!(r#"{{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"{DIGEST}","size":1}}"#);
+    let manifest = format!(
+        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{descriptor},"layers":[{descriptor}]}}"#
+    );
+    let index = format!(
+        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{descriptor}]}}"#
+    );
+    let config = format!(
+        r#"{{"architecture":"amd64","os":"linux","rootfs":{{"type":"layers","diff_ids":["{DIGEST}"]}},"history":[{{"created_by":"COPY"}}]}}"#
+    );
+    let archived = r#"[{"Config":"c.json","RepoTags":["a:1"],"Layers":["l.tar"]}]"#;
+    texts(&[&manifest, &index, &config, archived, r#"{"imageLayoutVersion":"1.0.0"}"#, r#"{"tags":["a"]}"#])
+}
