@@ -1,16 +1,25 @@
-//! Images on disk, read-only: OCI image layouts, as directories and as archives, and docker-archives.
+//! Images on disk: OCI image layouts, as directories and as archives, and docker-archives, which are read; and a content
+//! store, which is a layout that is written to.
 //!
 //! A [`Local`] finds blobs by their digests alone. Nothing that a document or a caller says becomes a path, links are not
 //! followed out of a layout, and documents are checked against the descriptors that name them before they are parsed.
+//! A [`Store`] never shows a blob whose bytes were not verified.
 
 mod docker;
 mod error;
 mod index;
+mod ingest;
 mod layout;
 mod local;
+mod lock;
 mod names;
+mod references;
+mod store;
+mod sweep;
 
 pub use self::{
     error::Error,
+    ingest::{Ingest, Partial},
     local::{Format, Local},
+    store::{Addition, Store, Swept},
 };

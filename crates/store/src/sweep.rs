@@ -1,0 +1,102 @@
+//! Removing what no name leads to.
+
+use crate::{Error, Local, Store, store::INGEST};
+use porthole_core::{
+    descriptor::Descriptor,
+    digest::{Algorithm, Digest},
+    layout::BLOBS,
+    manifest::Document,
+    media_type::Role,
+};
+use std::{
+    collections::HashSet,
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+/// What was removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Blobs that no name led to.
+    pub blobs: u64,
+    /// Blobs that were not complete.
+    pub partials: u64,
+    /// Bytes of both.
+    pub bytes: u64,
+}
+
+pub(crate) fn sweep(store: &Store, partials: bool) -> Result<Swept, Error> {
+    let local = store.local()?;
+    let mut needed = HashSet::new();
+    for image in store.images()? {
+        mark(&local, &image.descriptor, &mut needed)?;
+    }
+    let mut swept = Swept::default();
+    for algorithm in [Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512] {
+        let folder = store.path().join(BLOBS).join(algorithm.name());
+        for (path, length) in files(&folder)? {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let digest = format!("{}:{name}", algorithm.name()).parse::<Digest>();
+            // What has another name than a digest is not ours, but for what a write that was cut off left.
+            let ours = digest.map_or_else(|_| name.starts_with('.'), |digest| !needed.contains(&digest));
+            if ours {
+                remove(&path)?;
+                swept.blobs += 1;
+                swept.bytes += length;
+            }
+        }
+    }
+    for (path, length) in files(&store.path().join(INGEST))? {
+        if partials {
+            remove(&path)?;
+            swept.partials += 1;
+            swept.bytes += length;
+        }
+    }
+    Ok(swept)
+}
+
+/// Everything that a descriptor leads to, as far as it is there: of an index, the images that were pulled.
+fn mark(local: &Local, root: &Descriptor, needed: &mut HashSet<Digest>) -> Result<(), Error> {
+    let mut pending = vec![root.clone()];
+    while let Some(descriptor) = pending.pop() {
+        if !needed.insert(descriptor.digest) || !matches!(descriptor.media_type.role(), Role::Index | Role::Manifest) {
+            continue;
+        }
+        match local.read_document(&descriptor) {
+            Ok(Document::Index(index)) => pending.extend(index.value.manifests),
+            Ok(Document::Manifest(manifest)) => {
+                pending.push(manifest.value.config.clone());
+                pending.extend(manifest.value.layers.iter().cloned());
+                pending.extend(manifest.value.subject.clone());
+            }
+            Err(Error::BlobNotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn files(folder: &Path) -> Result<Vec<(PathBuf, u64)>, Error> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(Error::io(folder))?,
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(Error::io(folder))?;
+        let metadata = entry.metadata().map_err(Error::io(folder))?;
+        if metadata.is_file() {
+            files.push((entry.path(), metadata.len()));
+        }
+    }
+    Ok(files)
+}
+
+fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::write(path)(error)),
+        _ => Ok(()),
+    }
+}
