@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+mod cat;
 mod config;
 mod digest;
 mod inspect;
@@ -30,6 +31,7 @@ pub(crate) enum Command {
     Digest(digest::Arguments),
     Tags(tags::Arguments),
     Ls(Box<ls::Arguments>),
+    Cat(cat::Arguments),
     Verify(verify::Arguments),
 }
 
@@ -42,6 +44,7 @@ pub(crate) fn run(command: &Command, session: &Session<'_>) -> Result<(), Error>
         Command::Digest(arguments) => digest::run(arguments, session),
         Command::Tags(arguments) => tags::run(arguments, session),
         Command::Ls(arguments) => ls::run(arguments, session),
+        Command::Cat(arguments) => cat::run(arguments, session),
         Command::Verify(arguments) => verify::run(arguments, session),
     }
 }

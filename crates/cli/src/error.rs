@@ -27,6 +27,12 @@ pub(crate) enum Error {
     /// Nothing by that name inside the image.
     #[error("{what} not found: `{name}`")]
     NotFound { what: &'static str, name: String },
+    /// No file by that name; `via` is where its links lead.
+    #[error("path not found: `{name}`{}", via.as_ref().map(|via| format!(", which leads to `{via}`")).unwrap_or_default())]
+    NoFile { name: String, via: Option<String>, hints: Vec<Hint> },
+    /// Something by that name which has no content.
+    #[error("no file, but {what}: `{name}`")]
+    NotAFile { name: String, what: String, hint: Option<Hint> },
     /// A layer of an artifact that is no archive.
     #[error("layer {layer} holds no files: it is {media_type}")]
     NoFiles { layer: u32, media_type: MediaType },
@@ -93,10 +99,10 @@ impl Error {
 
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) | Self::Reference { .. } => USAGE,
+            Self::Usage(_) | Self::Reference { .. } | Self::NotAFile { .. } => USAGE,
             Self::Registry(error) => error.exit_code(),
             Self::Store(error) => store_exit_code(error),
-            Self::NotFound { .. } => NOT_FOUND,
+            Self::NotFound { .. } | Self::NoFile { .. } => NOT_FOUND,
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => NOT_FOUND,
             Self::Platform(_) => PLATFORM,
             Self::Image(_)
@@ -116,6 +122,8 @@ impl Error {
             Self::Reference { error, .. } => error.hint().into_iter().collect(),
             Self::Registry(error) => error.hints(),
             Self::Store(error) => error.hint().into_iter().collect(),
+            Self::NoFile { hints, .. } => hints.clone(),
+            Self::NotAFile { hint, .. } => hint.iter().cloned().collect(),
             Self::Platform(error) => {
                 vec![Hint::ChoosePlatform { available: error.available.iter().map(ToString::to_string).collect() }]
             }

@@ -198,6 +198,17 @@ fn pump(
     Ok(report)
 }
 
+/// Reads one layer for what `sink` makes of it.
+pub(crate) fn read_one(
+    source: &Source,
+    job: &Job,
+    limits: &Limits,
+    meter: &Meter<'_>,
+    sink: &mut impl EntrySink,
+) -> Result<LayerReport, Error> {
+    pump(source, job, limits, meter, &AtomicBool::new(false), sink)
+}
+
 /// Collects entries and sends them in batches.
 struct Sink<'s> {
     want: Want,

@@ -121,7 +121,7 @@ fn flip(path: &Path, at: usize) {
 
 #[test]
 fn help() {
-    Place::new().expect("help", &["--help", "ls --help", "verify --help"]);
+    Place::new().expect("help", &["--help", "ls --help", "cat --help", "verify --help"]);
 }
 
 #[test]
@@ -173,6 +173,63 @@ fn listing() {
             "ls --json layer:layer",
         ],
     );
+}
+
+#[test]
+fn printing() {
+    let place = Place::new();
+    place.expect(
+        "cat",
+        &[
+            "cat oci:layout:latest etc/passwd",
+            "cat --layer 0 oci:layout:latest /etc/passwd",
+            "cat oci:layout:latest bin/sh",
+            "cat --no-follow oci:layout:latest bin/sh",
+            "cat oci:layout:latest bin/tool-2",
+            "cat ./image.tar opt/../bin//tool",
+            "cat docker-archive:docker.tar opt/new",
+            "cat layer:layer etc/passwd",
+            "cat layer:layer etc/capable",
+            "cat oci:layout:latest etc",
+            "cat oci:layout:latest dev/null",
+            "cat oci:layout:latest etc/capable",
+            "cat oci:layout:latest opt/old",
+            "cat --layer 1 oci:layout:latest etc/capable",
+            "cat --layer 1 oci:layout:latest bin/tool",
+            "cat oci:layout:latest etc/Passwrd",
+            "cat oci:layout:latest etc/passwd/x",
+            "cat oci:layout:latest nowhere/at/all",
+            "cat --layer 7 oci:layout:latest etc/passwd",
+        ],
+    );
+}
+
+#[test]
+fn content_is_printed_byte_for_byte() {
+    let place = Place::new();
+    let noise: Vec<u8> = (0..3_000_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+        let layer =
+            Layer::new("ADD").compression(compression).file("small", b"1").file("big", &noise).file("empty", b"");
+        fs::write(place.path("big.tar"), Image::new().layer(layer).build().into_content("x").layout_tar()).unwrap();
+        let output = place.run("cat ./big.tar big");
+        assert!(output.status.success() && output.stdout == noise, "{compression:?}");
+        assert_eq!(place.run("cat ./big.tar small").stdout, b"1");
+        assert_eq!(place.run("cat ./big.tar empty").stdout, b"");
+    }
+}
+
+#[test]
+fn nothing_unverified_is_printed() {
+    let place = Place::new();
+    let layer = &image(Compression::None).layers[1].blob.digest;
+    flip(&place.path("layout/blobs").join(layer.replace(':', "/")), 600);
+    for arguments in ["cat oci:layout:latest etc/passwd", "cat --layer 1 oci:layout:latest etc/passwd"] {
+        let output = place.run(arguments);
+        assert_eq!(output.status.code(), Some(7));
+        assert!(output.stdout.is_empty());
+    }
+    assert!(place.run("cat --layer 0 oci:layout:latest etc/passwd").status.success());
 }
 
 #[test]
@@ -229,7 +286,10 @@ fn where_a_runtime_stops_is_a_failure() {
         layer("ADD below a file").file("before", b"1").file("file", b"2").file("file/below", b"3").file("after", b"4");
     let image = Image::new().layer(layer("ADD a").file("a", b"a")).layer(stops).layer(layer("ADD b").file("b", b"b"));
     image.build().into_content("latest").write_layout(&place.path("stops")).unwrap();
-    place.expect("verify-stopped", &["verify oci:stops", "verify --json oci:stops", "ls oci:stops"]);
+    place.expect(
+        "verify-stopped",
+        &["verify oci:stops", "verify --json oci:stops", "ls oci:stops", "cat oci:stops before", "cat oci:stops after"],
+    );
 }
 
 #[test]

@@ -125,7 +125,8 @@ pub(super) struct Stacked {
 }
 
 impl Stacked {
-    fn unpackable(&self, jobs: &[Job]) -> Result<(), Error> {
+    /// Where a runtime would stop.
+    pub(super) fn unpackable(&self, jobs: &[Job]) -> Result<(), Error> {
         for job in jobs {
             if let Some(error) = self.tree.summary(job.layer).stopped {
                 return Err(Error::Unpack { layer: job.layer, error });

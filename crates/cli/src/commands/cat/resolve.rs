@@ -1,0 +1,179 @@
+//! Paths inside an image, followed as a kernel would whose root it is.
+
+use porthole_core::{
+    tar::Kind,
+    tree::{Content, NodeId, View},
+};
+
+/// Symbolic links that are followed in one path, as in Linux.
+const LINKS: u32 = 40;
+
+/// What is at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum At {
+    File(Content),
+    Directory,
+    /// Its target, as stored.
+    Symlink(Vec<u8>),
+    /// A hard link to something that has no content; its clean path.
+    Hardlink(Vec<u8>),
+    /// Something else, in words.
+    Other(&'static str),
+}
+
+impl At {
+    /// What has neither content nor a target.
+    pub(super) fn other(kind: Kind) -> Self {
+        Self::Other(match kind {
+            Kind::Char => "a character device",
+            Kind::Block => "a block device",
+            Kind::Fifo => "a named pipe",
+            _ => "not a file",
+        })
+    }
+}
+
+/// Files by their clean paths.
+pub(super) trait Files {
+    /// What is at a path; no link is followed.
+    fn at(&self, path: &[u8]) -> Option<At>;
+}
+
+impl Files for View<'_> {
+    fn at(&self, path: &[u8]) -> Option<At> {
+        let node = self.find(path)?;
+        if node == NodeId::ROOT {
+            return Some(At::Directory);
+        }
+        let row = self.row(node)?;
+        Some(match (row.kind, self.content(node)) {
+            (_, Some(content)) => At::File(content),
+            (Kind::Directory, _) => At::Directory,
+            (Kind::Symlink, _) => At::Symlink(row.link),
+            (Kind::Hardlink, _) => At::Hardlink(row.link),
+            (kind, _) => At::other(kind),
+        })
+    }
+}
+
+/// Why a path leads nowhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// There is nothing at this clean path.
+    Missing(Vec<u8>),
+    TooManyLinks,
+}
+
+/// What a path leads to, and the clean path of that. Links at its end are followed if `follow` says so, links on the way
+/// always; `..` goes up from where the links led, and no further than the root.
+pub(super) fn resolve(files: &impl Files, path: &[u8], follow: bool) -> Result<(Vec<u8>, At), Lost> {
+    let mut directory: Vec<u8> = Vec::new();
+    let mut pending: Vec<Vec<u8>> = components(path).rev().map(<[u8]>::to_vec).collect();
+    let mut links = 0;
+    while let Some(name) = pending.pop() {
+        if name == b".." {
+            let parent = directory.iter().rposition(|&b| b == b'/').unwrap_or(0);
+            directory.truncate(parent);
+            continue;
+        }
+        let mut here = directory.clone();
+        if !here.is_empty() {
+            here.push(b'/');
+        }
+        here.extend_from_slice(&name);
+        let target = match files.at(&here) {
+            Some(At::Directory) => {
+                directory = here;
+                continue;
+            }
+            Some(at @ At::Symlink(_)) if pending.is_empty() && !follow => return Ok((here, at)),
+            Some(At::Symlink(target)) => target,
+            Some(At::Hardlink(target)) => [b"/", &target[..]].concat(),
+            Some(at) if pending.is_empty() => return Ok((here, at)),
+            // Nothing can be below anything else.
+            Some(_) | None => {
+                for name in pending.iter().rev() {
+                    here.push(b'/');
+                    here.extend_from_slice(name);
+                }
+                return Err(Lost::Missing(here));
+            }
+        };
+        links += 1;
+        if links > LINKS {
+            return Err(Lost::TooManyLinks);
+        }
+        if target.starts_with(b"/") {
+            directory.clear();
+        }
+        pending.extend(components(&target).rev().map(<[u8]>::to_vec));
+    }
+    Ok((directory, At::Directory))
+}
+
+fn components(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    path.split(|&b| b == b'/').filter(|name| !name.is_empty() && *name != b".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    impl Files for HashMap<&str, At> {
+        fn at(&self, path: &[u8]) -> Option<At> {
+            self.get(std::str::from_utf8(path).unwrap()).cloned()
+        }
+    }
+
+    #[test]
+    fn links_stay_inside() {
+        let file = At::File(Content { layer: 0, offset: 512, size: 1 });
+        let link = |target: &str| At::Symlink(target.as_bytes().to_vec());
+        let files = HashMap::from([
+            ("etc", At::Directory),
+            ("etc/passwd", file.clone()),
+            ("etc/up", link("../../../etc/passwd")),
+            ("etc/absolute", link("/etc/passwd")),
+            ("etc/dangling", link("gone/deep")),
+            ("etc/loop", link("loop")),
+            ("etc/hard", At::Hardlink(b"etc/absolute".to_vec())),
+            ("usr", At::Directory),
+            ("usr/etc", link("/etc")),
+            ("usr/deep", link("etc/..")),
+            ("null", At::Other("a character device")),
+        ]);
+        let found = |path: &str, follow| {
+            let missing = |path: Vec<u8>| format!("missing {}", String::from_utf8(path).unwrap());
+            match resolve(&files, path.as_bytes(), follow) {
+                Ok((path, at)) => format!("{}{}", String::from_utf8(path).unwrap(), if at == file { "" } else { "?" }),
+                Err(Lost::Missing(path)) => missing(path),
+                Err(Lost::TooManyLinks) => "loop".to_owned(),
+            }
+        };
+        for (path, expected) in [
+            ("etc/passwd", "etc/passwd"),
+            ("/etc//./passwd", "etc/passwd"),
+            ("../etc/passwd", "etc/passwd"),
+            ("etc/up", "etc/passwd"),
+            ("etc/absolute", "etc/passwd"),
+            ("etc/hard", "etc/passwd"),
+            ("usr/etc/up", "etc/passwd"),
+            ("usr/etc/../etc/passwd", "etc/passwd"),
+            ("usr/deep/etc/passwd", "etc/passwd"),
+            ("usr/etc/../passwd", "missing passwd"),
+            ("etc", "etc?"),
+            ("", "?"),
+            ("null", "null?"),
+            ("null/x/y", "missing null/x/y"),
+            ("etc/passwd/x", "missing etc/passwd/x"),
+            ("etc/dangling", "missing etc/gone/deep"),
+            ("nothing/at/all", "missing nothing/at/all"),
+            ("etc/loop", "loop"),
+        ] {
+            assert_eq!(found(path, true), expected, "{path}");
+        }
+        assert_eq!(found("usr/etc/up", false), "etc/up?");
+        assert_eq!(found("usr/etc", false), "usr/etc?");
+    }
+}
