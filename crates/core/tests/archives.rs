@@ -199,7 +199,7 @@ fn names(archive: &[u8]) -> (Vec<String>, Vec<Option<Ambiguity>>, Result<(), Err
 fn the_reason_for_an_ambiguity_is_named() {
     let file = entry(b'0', "short", b"1");
     let gnu = |name: &str| entry(b'L', "././@LongLink", format!("{name}\0").as_bytes());
-    let cases: [(Vec<Vec<u8>>, &str, Ambiguity); 14] = [
+    let cases: [(Vec<Vec<u8>>, &str, Ambiguity); 17] = [
         (vec![pax(b'x', &[("path", "pax")]), gnu("gnu"), file.clone()], "gnu", Ambiguity::TwoLongNames),
         (
             vec![pax(b'x', &[("path", "a")]), pax(b'x', &[("path", "b")]), file.clone()],
@@ -223,6 +223,27 @@ fn the_reason_for_an_ambiguity_is_named() {
             })],
             "name",
             Ambiguity::StrayPrefix,
+        ),
+        (
+            vec![header(b'0', "name", 0, |block| {
+                block[257..265].copy_from_slice(b"ustar\x000\x01");
+                block[345..348].copy_from_slice(b"dir");
+            })],
+            "dir/name",
+            Ambiguity::StrayPrefix,
+        ),
+        (
+            vec![header(b'0', "name", 0, |block| {
+                block[257..265].copy_from_slice(b"ustar  \0");
+                block[345..348].copy_from_slice(b"dir");
+            })],
+            "dir/name",
+            Ambiguity::StrayPrefix,
+        ),
+        (
+            vec![header(b'L', "././@LongLink", 2, |block| block[257..265].fill(0)), b"ab".repeat(256), file.clone()],
+            "ab",
+            Ambiguity::ExtensionWithoutMagic,
         ),
         (
             vec![header(b'3', "device", 0, |block| block[329..337].copy_from_slice(b"\x80\0\0\x01\0\0\0\0"))],

@@ -12,8 +12,8 @@ pub enum Ambiguity {
     TwoLongNames,
     /// Several PAX headers stand before one entry: some readers merge them, others take the last.
     SeveralPaxHeaders,
-    /// A PAX header stands before an entry without POSIX magic.
-    PaxWithoutMagic,
+    /// An extension, or the entry after a PAX header, has the magic of neither POSIX nor GNU: some readers do not apply it.
+    ExtensionWithoutMagic,
     /// A PAX record or a GNU long name is empty: some readers take the empty value, others the header's.
     EmptyExtension,
     /// A PAX record stands twice in one header: some readers take the first, others the last.
@@ -30,7 +30,7 @@ pub enum Ambiguity {
     NulInName,
     /// A regular file's name ends with a slash: some readers make it a directory.
     TrailingSlash,
-    /// A name prefix is stored where the header's format has none: some readers use it.
+    /// A name prefix is stored where not every reader looks for one: in a header without POSIX magic and version.
     StrayPrefix,
     /// The header checksum is right only when summed with signed bytes.
     SignedChecksum,
@@ -49,7 +49,7 @@ impl Ambiguity {
         Self::PaxSize,
         Self::TwoLongNames,
         Self::SeveralPaxHeaders,
-        Self::PaxWithoutMagic,
+        Self::ExtensionWithoutMagic,
         Self::EmptyExtension,
         Self::RepeatedPaxRecord,
         Self::SeveralLongNames,
@@ -73,7 +73,7 @@ impl fmt::Display for Ambiguity {
             Self::PaxSize => "PAX and header sizes differ",
             Self::TwoLongNames => "named by PAX and GNU extensions",
             Self::SeveralPaxHeaders => "several PAX headers",
-            Self::PaxWithoutMagic => "PAX header on an entry without POSIX magic",
+            Self::ExtensionWithoutMagic => "extension without POSIX or GNU magic",
             Self::EmptyExtension => "empty PAX record or long name",
             Self::RepeatedPaxRecord => "PAX record given twice",
             Self::SeveralLongNames => "several long names",
@@ -82,7 +82,7 @@ impl fmt::Display for Ambiguity {
             Self::LostExtension => "extension before a global PAX header",
             Self::NulInName => "NUL in a GNU long name",
             Self::TrailingSlash => "regular file whose name ends with a slash",
-            Self::StrayPrefix => "name prefix in a header without one",
+            Self::StrayPrefix => "name prefix without POSIX magic",
             Self::SignedChecksum => "signed header checksum",
             Self::Sparse => "sparse file",
             Self::FractionBefore1970 => "time before 1970 with a fraction",

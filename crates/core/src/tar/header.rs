@@ -32,7 +32,9 @@ pub(super) struct Header {
     pub(super) minor: i64,
     /// The checksum is right only with signed bytes.
     pub(super) signed_checksum: bool,
-    /// Bytes where ustar keeps the name's prefix, in a format that keeps none there.
+    /// Magic and version of POSIX or GNU: some readers take a header without either for one of V7.
+    pub(super) magic: bool,
+    /// Bytes where ustar keeps the name's prefix, which only some readers take for one.
     pub(super) stray_prefix: bool,
 }
 
@@ -82,7 +84,8 @@ impl Header {
                 Some(text(&block[345..500])).filter(|prefix| !times && prefix.is_ascii())
             }
         };
-        let stray_prefix = prefix.is_none() && block[345] != 0;
+        let magic = format == Format::Gnu || format != Format::V7 && &block[263..265] == b"00";
+        let stray_prefix = block[345] != 0 && !(magic && matches!(format, Format::Ustar | Format::Star));
         if let Some(prefix) = prefix.filter(|prefix| !prefix.is_empty()) {
             name = [prefix, b"/", &name].concat();
         }
@@ -100,6 +103,7 @@ impl Header {
             major,
             minor,
             signed_checksum,
+            magic,
             stray_prefix,
         })
     }

@@ -4,7 +4,7 @@ use std::mem;
 
 use super::{
     Ambiguity,
-    header::{self, Format, Header},
+    header::{self, Header},
     pax::Pax,
 };
 
@@ -19,7 +19,8 @@ pub(super) struct Pending {
     names: bool,
     links: bool,
     several_pax_headers: bool,
-    pax_without_magic: bool,
+    /// An extension's own header has no magic.
+    without_magic: bool,
     several_names: bool,
     empty_name: bool,
     /// A long name goes on after its NUL.
@@ -28,17 +29,18 @@ pub(super) struct Pending {
 
 impl Pending {
     /// Takes the data of a PAX extended header; the last one counts.
-    pub(super) fn pax_header(&mut self, pax: Pax, format: Format) {
+    pub(super) fn pax_header(&mut self, pax: Pax, header: &Header) {
         self.several_pax_headers |= self.pax.replace(pax).is_some();
-        self.pax_without_magic |= format == Format::V7;
+        self.without_magic |= !header.magic;
     }
 
     /// Takes the data of a GNU long name (`L`) or link target (`K`); the last one counts.
-    pub(super) fn long_name(&mut self, typeflag: u8, data: &[u8]) {
+    pub(super) fn long_name(&mut self, data: &[u8], header: &Header) {
+        self.without_magic |= !header.magic;
         let text = header::text(data);
         self.after_nul |= data.len() > text.len() + 1;
         self.empty_name |= text.is_empty();
-        let (field, seen) = match typeflag {
+        let (field, seen) = match header.typeflag {
             b'L' => (&mut self.name, &mut self.names),
             _ => (&mut self.link, &mut self.links),
         };
@@ -55,14 +57,14 @@ impl Pending {
         let pax = self.pax.as_ref();
         let two_names = !self.name.is_empty() && pax.is_some_and(|pax| pax.path().is_some())
             || !self.link.is_empty() && pax.is_some_and(Pax::has_link);
-        let no_magic = self.pax_without_magic || pax.is_some() && header.format == Format::V7;
+        let no_magic = self.without_magic || pax.is_some() && !header.magic;
         let number = |n: i64| u32::try_from(n).is_err();
         let reasons = [
             (two_names, Ambiguity::TwoLongNames),
             (self.several_pax_headers, Ambiguity::SeveralPaxHeaders),
             (self.several_names, Ambiguity::SeveralLongNames),
             (self.empty_name, Ambiguity::EmptyExtension),
-            (no_magic, Ambiguity::PaxWithoutMagic),
+            (no_magic, Ambiguity::ExtensionWithoutMagic),
             (self.after_nul, Ambiguity::NulInName),
             (header.typeflag == b'S', Ambiguity::Sparse),
             (header.stray_prefix, Ambiguity::StrayPrefix),

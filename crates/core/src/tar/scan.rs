@@ -281,7 +281,7 @@ impl Scanner {
         let State::Extension { header, data, .. } = mem::replace(&mut self.state, State::End) else { return Ok(()) };
         self.state = State::Padding(padding(data.len() as u64));
         if matches!(header.typeflag, b'L' | b'K') {
-            self.pending.long_name(header.typeflag, &data);
+            self.pending.long_name(&data, &header);
             return Ok(());
         }
         let pax = Pax::parse(&data).map_err(|invalid| Error::Header {
@@ -289,7 +289,7 @@ impl Scanner {
             field: Field::PaxRecord(invalid.number),
         })?;
         if header.typeflag == b'x' {
-            self.pending.pax_header(pax, header.format);
+            self.pending.pax_header(pax, &header);
             return Ok(());
         }
         // Go gives a global header as an entry, applies it to nothing, and forgets the extensions in front of it.
