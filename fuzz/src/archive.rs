@@ -31,7 +31,11 @@ pub fn differential(data: &[u8]) {
         if verdict.is_err() || listing.entries.iter().any(|entry| entry.ambiguous.is_some()) {
             continue;
         }
-        let Some(theirs) = list_by_tar_crate(&archive) else { continue };
+        let Some(mut theirs) = list_by_tar_crate(&archive) else { continue };
+        // An extension that no entry follows is none of ours, so there is nothing to mark.
+        while theirs.last().is_some_and(|fact| matches!(fact.typeflag, b'x' | b'L' | b'K')) {
+            theirs.pop();
+        }
         assert_eq!(facts(&listing), theirs, "ours and theirs differ, and no entry says so");
     }
 }

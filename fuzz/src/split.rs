@@ -5,8 +5,8 @@ use porthole_core::limits::Limits;
 /// Limits small enough that an input shows quickly what it would do without end.
 pub(crate) fn limits() -> Limits {
     let mut limits = Limits::default();
-    limits.unpacked_bytes = 2 << 20;
-    limits.window_bytes = 8 << 20;
+    limits.unpacked_bytes = 512 << 10;
+    limits.window_bytes = 1 << 20;
     limits.entries = 10_000;
     limits
 }

@@ -63,24 +63,21 @@ fn same_in_every_split(compression: Compression, data: &[u8]) {
 #[derive(PartialEq, Eq)]
 struct Unpacked {
     length: u64,
-    /// More than a few MiB are counted, not kept.
-    head: Vec<u8>,
+    bytes: Vec<u8>,
     verdict: Result<(), Error>,
 }
 
 fn unpack<'d>(compression: Compression, pieces: impl Iterator<Item = &'d [u8]>) -> Unpacked {
     let mut decoder = Decoder::new(compression, &limits());
     let mut buffer = vec![0; MIN_OUTPUT];
-    let mut head = Vec::new();
+    let mut bytes = Vec::new();
     for mut piece in pieces {
         loop {
             let step = match decoder.decode(piece, &mut buffer) {
                 Ok(step) => step,
-                Err(error) => return Unpacked { length: decoder.written(), head, verdict: Err(error) },
+                Err(error) => return Unpacked { length: decoder.written(), bytes, verdict: Err(error) },
             };
-            if head.len() < 4 << 20 {
-                head.extend_from_slice(&buffer[..step.written]);
-            }
+            bytes.extend_from_slice(&buffer[..step.written]);
             piece = &piece[step.read..];
             if step.starved {
                 assert!(piece.is_empty(), "a starved decoder leaves no input");
@@ -88,5 +85,5 @@ fn unpack<'d>(compression: Compression, pieces: impl Iterator<Item = &'d [u8]>) 
             }
         }
     }
-    Unpacked { length: decoder.written(), head, verdict: decoder.finish() }
+    Unpacked { length: decoder.written(), bytes, verdict: decoder.finish() }
 }

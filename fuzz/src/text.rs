@@ -80,7 +80,7 @@ pub fn content_range(data: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(data) else { return };
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_RANGE, value);
-    for (asked, size) in [(0..0, 0), (5..10, 10), (1..u64::MAX, u64::MAX), (u64::MAX..1, 1)] {
+    for (asked, size) in [(0..0, 0), (5..10, 10), (1..u64::MAX, u64::MAX), (u64::MAX - 1..u64::MAX, 1)] {
         assert_eq!(blob::read(StatusCode::OK, &headers, &asked, size), Ok(asked.start));
         if blob::read(StatusCode::PARTIAL_CONTENT, &headers, &asked, size).is_ok() {
             assert!(matches!(&parsed, Ok(ContentRange::Part { range, .. }) if *range == asked));

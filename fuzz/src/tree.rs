@@ -77,8 +77,8 @@ fn paths(tree: &FileTree) -> Vec<Vec<u8>> {
     tree.view(Mode::Merged).rows().into_iter().map(|row| row.path).collect()
 }
 
-const LAYERS: usize = 4;
-const ENTRIES: usize = 24;
+const LAYERS: usize = 3;
+const ENTRIES: usize = 12;
 const PARTS: [&str; 12] = ["a", "b", "l", "", ".", "..", ".wh.a", ".wh.b", ".wh.l", ".wh..wh..opq", ".wh..", ".wh."];
 const KINDS: [Kind; 8] =
     [Kind::File, Kind::Directory, Kind::Symlink, Kind::Hardlink, Kind::Directory, Kind::File, Kind::Fifo, Kind::Global];
