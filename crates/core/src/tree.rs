@@ -5,27 +5,34 @@
 //! ever forgotten. A removal is a recorded change, so the [`View`]s "as of layer n", "only layer n" and "deleted but still
 //! in the image" are filters over one structure.
 
+mod aspect;
 mod change;
+mod content;
 mod entry;
+mod links;
 mod node;
 mod resolve;
 mod row;
 mod stack;
 mod view;
+mod waste;
 
 use self::{node::Arena, stack::Open, view::Cache};
 use crate::tar;
 use std::fmt;
 
 pub use self::{
+    aspect::{Aspect, Aspects, NoSuchAspect},
     row::{Change, Row},
     view::{Mode, Sort, View},
+    waste::{Cause, Copies, Download, Group, LayerWaste, Proportional, Waste, Wasted},
 };
 
 /// All layers of an image, stacked. Nodes are never deleted.
 ///
 /// Layers come bottom first: [`begin`](Self::begin), [`apply`](Self::apply) for each entry in archive order, then
 /// [`commit`](Self::commit) or [`abort`](Self::abort). Views may be taken at any time and show an open layer as far as it is.
+#[derive(Clone)]
 pub struct FileTree {
     arena: Arena,
     max_nodes: u64,

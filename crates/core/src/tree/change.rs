@@ -2,6 +2,7 @@
 
 use super::{
     Ambiguity, Error, FileTree, LayerSummary,
+    content::Lost,
     node::{Flags, NONE, Version},
     resolve::{NAME_BYTES, too_long},
 };
@@ -129,12 +130,27 @@ impl FileTree {
         if self.arena.is_new(head, &open.mark) {
             count(&mut open.summary, self.arena.version(head), before_is_alive, u64::wrapping_sub);
             count(&mut open.summary, &version, before_is_alive, u64::wrapping_add);
+            self.lose(node, head, &version);
             self.arena.versions[head as usize] = version;
         } else {
             count(&mut open.summary, &version, before_is_alive, u64::wrapping_add);
             self.arena.nodes[node as usize].head = self.arena.versions.len() as u32;
             self.arena.versions.push(version);
         }
+    }
+}
+
+impl FileTree {
+    /// Keeps in mind what the open layer wrote at a node, when it writes something else there.
+    fn lose(&mut self, node: u32, head: u32, next: &Version) {
+        let before = self.arena.version(head);
+        let stays = next.is_alive() && next.kind == before.kind && next.offset == before.offset;
+        if before.kind != Kind::File || !before.is_alive() || before.size == 0 || stays {
+            return;
+        }
+        let (inode, stored) = (before.inode, self.arena.stored(head));
+        self.arena.digests.take(head);
+        self.arena.lost.extend(stored.map(|stored| Lost { node, stored, inode }));
     }
 }
 

@@ -122,22 +122,29 @@ impl FileTree {
     /// Makes the hard link at `node` a name of what is at `target`.
     pub(super) fn share(&mut self, node: u32, target: u32) {
         let (head, origin) = (self.arena.node(node).head, self.arena.node(target).head);
-        let first = self.arena.version(origin).clone();
         let (attributes, layer) = (self.arena.version(head).attributes, self.arena.version(head).layer);
-        let before = self.arena.attributes(&first, u32::MAX);
-        let mut index = first.inode;
-        if index == NONE {
-            index = self.arena.inodes.len() as u32;
-            let Version { kind, layer, offset, size, extra, .. } = first;
-            self.arena.inodes.push(Inode { kind, layer, offset, size, extra, origin, attributes: Vec::new() });
-            self.arena.versions[origin as usize].inode = index;
-        }
+        let before = self.arena.attributes(self.arena.version(origin), u32::MAX);
+        let index = self.inode(origin);
         self.arena.versions[head as usize].inode = index;
         if attributes != before {
             let shared = &mut self.arena.inodes[index as usize].attributes;
             shared.retain(|(by, _)| *by != layer);
             shared.push((layer, attributes));
         }
+    }
+
+    /// The inode of a version, made if it has none.
+    pub(super) fn inode(&mut self, origin: u32) -> u32 {
+        let Version { kind, layer, offset, size, extra, inode, .. } = *self.arena.version(origin);
+        if inode != NONE {
+            return inode;
+        }
+        let index = self.arena.inodes.len() as u32;
+        let digest = self.arena.digests.place(origin);
+        let attributes = Vec::new();
+        self.arena.inodes.push(Inode { kind, layer, offset, size, extra, origin, digest, attributes });
+        self.arena.versions[origin as usize].inode = index;
+        index
     }
 
     fn store_xattrs(&mut self, xattrs: &[(Vec<u8>, Vec<u8>)]) -> Span {

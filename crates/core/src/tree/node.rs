@@ -1,9 +1,15 @@
 //! The arena: paths, what each layer left at them, and the bytes of their names.
 
-use super::{Ambiguity, NodeId};
+use super::{
+    Ambiguity, NodeId,
+    content::{Digests, Lost},
+};
 use crate::tar::Kind;
 use hashbrown::HashTable;
-use std::hash::{BuildHasher, RandomState};
+use std::{
+    hash::{BuildHasher, RandomState},
+    ops::Deref,
+};
 
 /// "No node", "no version", "no extra": the end of a list.
 pub(super) const NONE: u32 = u32::MAX;
@@ -91,6 +97,8 @@ pub(super) struct Inode {
     pub(super) extra: u32,
     /// The version that was linked to first.
     pub(super) origin: u32,
+    /// Where the digest of the content is, or `NONE`.
+    pub(super) digest: u32,
     /// What later links set, by layer, where it differs from what the first name says.
     pub(super) attributes: Vec<(u32, Attributes)>,
 }
@@ -106,6 +114,21 @@ pub(super) struct Span {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hash(u32);
 
+/// A version, and its place in the arena.
+#[derive(Clone, Copy)]
+pub(super) struct Found<'t> {
+    pub(super) id: u32,
+    version: &'t Version,
+}
+
+impl Deref for Found<'_> {
+    type Target = Version;
+
+    fn deref(&self) -> &Version {
+        self.version
+    }
+}
+
 /// Everything that `abort` cuts back.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
@@ -114,14 +137,19 @@ pub(super) struct Mark {
     extras: u32,
     inodes: u32,
     text: u32,
+    digests: u32,
+    lost: u32,
 }
 
 /// Nodes, versions and bytes, each in one vector, and the index from (parent, name) to node.
+#[derive(Clone)]
 pub(super) struct Arena {
     pub(super) nodes: Vec<Node>,
     pub(super) versions: Vec<Version>,
     pub(super) extras: Vec<Extra>,
     pub(super) inodes: Vec<Inode>,
+    pub(super) digests: Digests,
+    pub(super) lost: Vec<Lost>,
     text: Vec<u8>,
     index: HashTable<u32>,
     hasher: RandomState,
@@ -141,6 +169,8 @@ impl Arena {
             versions: Vec::new(),
             extras: Vec::new(),
             inodes: Vec::new(),
+            digests: Digests::default(),
+            lost: Vec::new(),
             text: Vec::new(),
             index: HashTable::new(),
             hasher: RandomState::new(),
@@ -202,8 +232,16 @@ impl Arena {
 
     /// The version that tells what is at a node now.
     pub(super) fn alive(&self, node: u32) -> Option<&Version> {
-        let head = self.node(node).head;
-        if head == NONE { None } else { Some(self.version(head)).filter(|version| version.is_alive()) }
+        self.newest(node).filter(|found| found.is_alive()).map(|found| found.version)
+    }
+
+    /// The newest version of a node.
+    pub(super) fn newest(&self, node: u32) -> Option<Found<'_>> {
+        self.versions(node).next()
+    }
+
+    pub(super) fn found(&self, id: u32) -> Found<'_> {
+        Found { id, version: self.version(id) }
     }
 
     pub(super) fn is_live(&self, node: u32) -> bool {
@@ -269,8 +307,8 @@ impl Arena {
     }
 
     /// The versions of a node, newest first.
-    pub(super) fn versions(&self, node: u32) -> impl Iterator<Item = &Version> {
-        list(self.node(node).head, |version| self.version(version).previous).map(|version| self.version(version))
+    pub(super) fn versions(&self, node: u32) -> impl Iterator<Item = Found<'_>> {
+        list(self.node(node).head, |version| self.version(version).previous).map(|version| self.found(version))
     }
 
     /// Attributes of a version as they were after layer `until`, hard links made meanwhile included.
@@ -298,6 +336,8 @@ impl Arena {
             extras: self.extras.len() as u32,
             inodes: self.inodes.len() as u32,
             text: self.text.len() as u32,
+            digests: self.digests.count(),
+            lost: self.lost.len() as u32,
         }
     }
 
@@ -330,6 +370,8 @@ impl Arena {
         }
         self.relink(mark.nodes);
         self.versions.truncate(mark.versions as usize);
+        self.digests.cut(mark.versions, mark.digests);
+        self.lost.truncate(mark.lost as usize);
         self.extras.truncate(mark.extras as usize);
         self.text.truncate(mark.text as usize);
     }

@@ -1,8 +1,8 @@
 //! Rows: what a view tells of one path.
 
 use super::{
-    Ambiguity, NodeId,
-    node::{Arena, NONE, Version},
+    Ambiguity, Aspects, NodeId,
+    node::{Arena, Found},
 };
 use crate::tar::Kind;
 
@@ -45,6 +45,9 @@ pub struct Row {
     pub layer: u32,
     /// What happened to it in the chosen view.
     pub change: Change,
+    /// In what a path that is [`Change::Modified`] differs: from what was there below the layer that wrote it last, or in the
+    /// view of what was overwritten, from what is there instead. Empty where a layer wrote the same again.
+    pub aspects: Aspects,
     /// Layer that removed or overwrote it.
     pub removed_by: Option<u32>,
     /// Why well-known readers make something else of it.
@@ -73,10 +76,11 @@ pub enum Change {
 /// A version with what a view knows about it.
 #[derive(Clone, Copy)]
 pub(super) struct Shown<'t> {
-    pub(super) version: &'t Version,
+    pub(super) version: Found<'t>,
     /// The last layer whose hard links count for its attributes.
     pub(super) until: u32,
     pub(super) change: Change,
+    pub(super) aspects: Aspects,
     pub(super) removed_by: Option<u32>,
 }
 
@@ -84,13 +88,8 @@ impl Row {
     pub(super) fn new(arena: &Arena, node: u32, shown: Shown<'_>, path: Vec<u8>, depth: u32, total: u64) -> Self {
         const SECOND: u64 = 1_000_000_000;
         let version = shown.version;
-        let attributes = arena.attributes(version, shown.until);
+        let attributes = arena.attributes(&version, shown.until);
         let extra = arena.extras.get(version.extra as usize).copied().unwrap_or_default();
-        // A removal is recorded as a copy of what it removed, which the layer below it wrote.
-        let layer = match version.previous {
-            previous if !version.is_alive() && previous != NONE => arena.version(previous).layer,
-            _ => version.layer,
-        };
         Self {
             node: NodeId(node),
             name: arena.name(node).to_vec(),
@@ -108,8 +107,9 @@ impl Row {
             major: extra.major,
             minor: extra.minor,
             xattrs: read_xattrs(arena.text(extra.xattrs)),
-            layer,
+            layer: arena.version(arena.told(version.id)).layer,
             change: shown.change,
+            aspects: shown.aspects,
             removed_by: shown.removed_by,
             ambiguous: version.ambiguous,
             implied: version.flags.implied,
@@ -119,7 +119,7 @@ impl Row {
 }
 
 /// The pairs that `store_xattrs` wrote.
-fn read_xattrs(mut bytes: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+pub(super) fn read_xattrs(mut bytes: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut part = || {
         let (length, rest) = bytes.split_first_chunk::<4>()?;
         let (part, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;

@@ -8,6 +8,7 @@ use super::{
     resolve::{NAME_BYTES, PATH_BYTES, Walk, too_long},
 };
 use crate::{
+    digest::Digest,
     limits, path,
     tar::{Entry, Kind},
 };
@@ -21,6 +22,7 @@ const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
 
 /// The layer being applied.
+#[derive(Clone)]
 pub(super) struct Open {
     pub(super) layer: u32,
     pub(super) summary: LayerSummary,
@@ -36,12 +38,14 @@ pub(super) struct Open {
     global: HashSet<u32>,
 }
 
+#[derive(Clone)]
 pub(super) struct Parent {
     path: Vec<u8>,
     node: u32,
     linked: bool,
 }
 
+#[derive(Clone)]
 struct Directory {
     node: u32,
     mtime: u64,
@@ -74,13 +78,23 @@ impl FileTree {
     /// on disk; the error is kept in the [`LayerSummary`], and the layer takes no more entries: each is answered with the
     /// same error.
     pub fn apply(&mut self, entry: &Entry) -> Result<(), Error> {
+        self.apply_hashed(entry, None)
+    }
+
+    /// As [`apply`](Self::apply), with the digest of the file's content: what tells equal contents from others of the same
+    /// size. Only files whose digest is given cost memory for one.
+    ///
+    /// # Errors
+    ///
+    /// As [`apply`](Self::apply).
+    pub fn apply_hashed(&mut self, entry: &Entry, content: Option<Digest>) -> Result<(), Error> {
         match &self.open {
             None => return Err(Error::NoLayer),
             Some(Open { summary: LayerSummary { stopped: Some(error), .. }, .. }) => return Err(error.clone()),
             Some(_) => {}
         }
         self.generation += 1;
-        let result = self.apply_entry(entry);
+        let result = self.apply_entry(entry, content);
         if let (Err(error), Some(open)) = (&result, &mut self.open) {
             open.summary.stopped = Some(error.clone());
         }
@@ -107,7 +121,7 @@ impl FileTree {
         }
     }
 
-    fn apply_entry(&mut self, entry: &Entry) -> Result<(), Error> {
+    fn apply_entry(&mut self, entry: &Entry, content: Option<Digest>) -> Result<(), Error> {
         self.check_limits(entry)?;
         let path = path::clean(&entry.path);
         let (directory, name) = match path.iter().rposition(|&b| b == b'/') {
@@ -148,6 +162,9 @@ impl FileTree {
         let (version, inode) = self.created(entry, &path, existing.filter(|_| merges))?;
         let node = self.node_for(parent, name, found)?;
         self.write(node, version);
+        if let (Some(content), Kind::File, 1..) = (content, entry.kind, entry.size) {
+            self.arena.digests.set(self.arena.node(node).head, content);
+        }
         if let Some(inode) = inode {
             self.share(node, inode);
         }
@@ -159,7 +176,7 @@ impl FileTree {
 
     fn check_limits(&self, entry: &Entry) -> Result<(), Error> {
         let changes = self.max_nodes * 2;
-        if self.arena.versions.len() as u64 >= changes {
+        if (self.arena.versions.len() + self.arena.lost.len()) as u64 >= changes {
             return Err(Error::TooManyChanges { limit: changes });
         }
         let xattrs = entry.xattrs.iter().map(|(name, value)| name.len() + value.len() + 8).sum::<usize>();
@@ -264,8 +281,12 @@ impl FileTree {
         if let Some(inode) = self.arena.inodes.get_mut(version.inode as usize) {
             inode.attributes.retain(|(by, _)| *by != open.layer);
             inode.attributes.push((open.layer, attributes));
-        } else {
-            self.write(node, Version { attributes, layer: open.layer, ..version });
+            return;
         }
+        let layer = open.layer;
+        // The bytes of a lower layer's file stay that layer's.
+        let shared = version.kind == Kind::File && version.layer != layer;
+        let inode = if shared { self.inode(self.arena.node(node).head) } else { version.inode };
+        self.write(node, Version { attributes, layer, inode, ..version });
     }
 }

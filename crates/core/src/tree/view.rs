@@ -1,13 +1,17 @@
 //! Views: filters over the tree.
 
 use super::{
-    Content, FileTree, NodeId, Row,
-    node::{Arena, NONE, Version},
+    Aspect, Aspects, Content, FileTree, NodeId, Row,
+    aspect::Side,
+    content::Stored,
+    links::Groups,
+    node::{Arena, Found, NONE},
     row::{Change, Shown},
 };
-use crate::tar::Kind;
+use crate::{digest::Digest, tar::Kind};
 use std::{
     cmp::Reverse,
+    collections::HashSet,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -47,6 +51,8 @@ pub struct View<'t> {
 struct Index {
     totals: Vec<u64>,
     marks: Vec<u8>,
+    /// Nodes that the layer of the view made hard links of others.
+    links: HashSet<u32>,
 }
 
 /// The node has a row.
@@ -57,6 +63,13 @@ const PARENT: u8 = 2;
 /// The indexes of the views taken last.
 #[derive(Default)]
 pub(super) struct Cache(Mutex<Vec<(Mode, u64, Arc<Index>)>>);
+
+/// A copy of a tree takes its views anew.
+impl Clone for Cache {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
 
 const CACHED_VIEWS: usize = 4;
 
@@ -170,20 +183,15 @@ impl<'t> View<'t> {
 
     /// Where the bytes of the file at a node are, as this view shows it. `None` for everything that has no content.
     pub fn content(&self, node: NodeId) -> Option<Content> {
-        let version = self.shown(node.0).first()?.version;
-        let arena = &self.tree.arena;
-        match (version.kind, arena.inodes.get(version.inode as usize)) {
-            (Kind::File, _) => {
-                let previous =
-                    (!version.is_alive() && version.previous != NONE).then(|| arena.version(version.previous));
-                let layer = previous.unwrap_or(version).layer;
-                Some(Content { layer, offset: version.offset, size: version.size })
-            }
-            (Kind::Hardlink, Some(inode)) if inode.kind == Kind::File => {
-                Some(Content { layer: inode.layer, offset: inode.offset, size: inode.size })
-            }
-            _ => None,
-        }
+        let shown = self.shown(node.0).first().copied()?;
+        let Stored { layer, offset, size, .. } = self.tree.arena.stored(shown.version.id)?;
+        Some(Content { layer, offset, size })
+    }
+
+    /// The digest of that content, if it is known: [`FileTree::apply_hashed`] was told, or the file is empty.
+    pub fn digest(&self, node: NodeId) -> Option<Digest> {
+        let shown = self.shown(node.0).first().copied()?;
+        self.tree.arena.digest(&self.tree.arena.stored(shown.version.id)?)
     }
 
     fn sorted_children(&self, node: u32, sort: Sort) -> Vec<u32> {
@@ -222,18 +230,25 @@ impl<'t> View<'t> {
             return Vec::new();
         }
         match self.mode {
-            Mode::Merged => arena.alive(node).map(|version| self.written(version, u32::MAX)).into_iter().collect(),
+            Mode::Merged => {
+                alive(arena, node).map(|version| self.written(node, version, u32::MAX)).into_iter().collect()
+            }
             Mode::UpTo(layer) => {
-                as_of(arena, node, layer).map(|version| self.written(version, layer)).into_iter().collect()
+                as_of(arena, node, layer).map(|version| self.written(node, version, layer)).into_iter().collect()
             }
             Mode::Only(layer) => {
-                let removed =
-                    |version| Shown { version, until: layer, change: Change::Removed, removed_by: Some(layer) };
+                let removed = |version| Shown {
+                    version,
+                    until: layer,
+                    change: Change::Removed,
+                    aspects: Aspects::NONE,
+                    removed_by: Some(layer),
+                };
                 let shown = match only(arena, node, layer) {
-                    Some(version) if version.is_alive() => Some(self.written(version, layer)),
+                    Some(version) if version.is_alive() => Some(self.written(node, version, layer)),
                     Some(version) => Some(removed(version)),
                     None => as_of(arena, node, layer)
-                        .map(|version| self.written(version, layer))
+                        .map(|version| self.written(node, version, layer))
                         .or_else(|| own(arena, node, layer).map(removed)),
                 };
                 shown.into_iter().collect()
@@ -241,16 +256,21 @@ impl<'t> View<'t> {
             Mode::Deleted => {
                 let hidden: Vec<_> = hidden(arena, node).collect();
                 if hidden.is_empty() {
-                    let context =
-                        |version| Shown { version, until: u32::MAX, change: Change::Unchanged, removed_by: None };
-                    return arena.alive(node).map(context).into_iter().collect();
+                    let context = |version| Shown {
+                        version,
+                        until: u32::MAX,
+                        change: Change::Unchanged,
+                        aspects: Aspects::NONE,
+                        removed_by: None,
+                    };
+                    return alive(arena, node).map(context).into_iter().collect();
                 }
                 hidden
             }
         }
     }
 
-    fn written(&self, version: &'t Version, until: u32) -> Shown<'t> {
+    fn written(&self, node: u32, version: Found<'t>, until: u32) -> Shown<'t> {
         let arena = &self.tree.arena;
         let change = match self.mode {
             Mode::Merged if version.flags.several => Change::Modified,
@@ -260,7 +280,16 @@ impl<'t> View<'t> {
             _ if version.previous != NONE && arena.version(version.previous).is_alive() => Change::Modified,
             _ => Change::Added,
         };
-        Shown { version, until, change, removed_by: None }
+        let mut aspects = Aspects::NONE;
+        if change == Change::Modified {
+            let before = arena.found(arena.told(version.previous));
+            let before = Side::new(arena, before, version.layer.saturating_sub(1));
+            aspects = before.compare(&Side::new(arena, version, until), 0);
+            if self.index.links.contains(&node) {
+                aspects = aspects.with(Aspect::Links);
+            }
+        }
+        Shown { version, until, change, aspects, removed_by: None }
     }
 
     fn shows(&self, node: u32) -> bool {
@@ -280,10 +309,10 @@ impl Index {
     /// One pass from the newest node to the root: every node comes after its parent in the arena.
     fn new(arena: &Arena, mode: Mode) -> Self {
         let count = arena.nodes.len();
-        let mut index = Self { totals: vec![0; count], marks: vec![0; count] };
+        let mut index = Self { totals: vec![0; count], marks: vec![0; count], links: relinked(arena, mode) };
         for node in (1..count as u32).rev() {
             let (own, size, removed) = match mode {
-                Mode::Merged => written(arena.alive(node)),
+                Mode::Merged => written(alive(arena, node)),
                 Mode::UpTo(layer) => written(as_of(arena, node, layer)),
                 Mode::Only(layer) => match only(arena, node, layer) {
                     Some(version) => (true, version.size, !version.is_alive()),
@@ -316,22 +345,37 @@ impl Index {
     }
 }
 
-fn written(version: Option<&Version>) -> (bool, u64, bool) {
+/// Nodes whose companions among hard links are others than before the layer of the mode.
+fn relinked(arena: &Arena, mode: Mode) -> HashSet<u32> {
+    let (Mode::UpTo(layer @ 1..) | Mode::Only(layer @ 1..)) = mode else { return HashSet::new() };
+    let before = Groups::new(arena, layer - 1);
+    let after = Groups::new(arena, layer);
+    let still = |node| as_of(arena, node, layer).map(|_| node);
+    let already = |node| as_of(arena, node, layer - 1).map(|_| node);
+    before.differing(&after, still, already)
+}
+
+fn written(version: Option<Found<'_>>) -> (bool, u64, bool) {
     (version.is_some(), version.map_or(0, |version| version.size), false)
 }
 
+/// What is at a node when all layers are stacked.
+fn alive(arena: &Arena, node: u32) -> Option<Found<'_>> {
+    arena.newest(node).filter(|version| version.is_alive())
+}
+
 /// What is at a node when layers 0..=n are stacked.
-fn as_of(arena: &Arena, node: u32, layer: u32) -> Option<&Version> {
+pub(super) fn as_of(arena: &Arena, node: u32, layer: u32) -> Option<Found<'_>> {
     arena.versions(node).find(|version| version.layer <= layer).filter(|version| version.is_alive())
 }
 
 /// What layer n left at a node.
-fn own(arena: &Arena, node: u32, layer: u32) -> Option<&Version> {
+pub(super) fn own(arena: &Arena, node: u32, layer: u32) -> Option<Found<'_>> {
     arena.versions(node).find(|version| version.layer == layer)
 }
 
 /// What layer n wrote at a node or removed from it. What it wrote and removed itself is told only if readers split on it.
-fn only(arena: &Arena, node: u32, layer: u32) -> Option<&Version> {
+fn only(arena: &Arena, node: u32, layer: u32) -> Option<Found<'_>> {
     own(arena, node, layer).filter(|version| {
         version.is_alive()
             || version.ambiguous.is_some()
@@ -343,12 +387,17 @@ fn only(arena: &Arena, node: u32, layer: u32) -> Option<&Version> {
 /// is one.
 fn hidden(arena: &Arena, node: u32) -> impl Iterator<Item = Shown<'_>> {
     let newer = arena.versions(node);
+    let side = |version, until| Side::new(arena, version, until);
     let mut directory = arena.alive(node).is_some_and(|version| version.kind == Kind::Directory);
     arena.versions(node).skip(1).zip(newer).filter_map(move |(version, newer)| {
         if !version.is_alive() || version.kind == Kind::Directory && std::mem::replace(&mut directory, true) {
             return None;
         }
-        let change = if newer.is_alive() { Change::Modified } else { Change::Removed };
-        Some(Shown { version, until: newer.layer.saturating_sub(1), change, removed_by: Some(newer.layer) })
+        let until = newer.layer.saturating_sub(1);
+        let (change, aspects) = match newer.is_alive() {
+            true => (Change::Modified, side(version, until).compare(&side(newer, newer.layer), 0)),
+            false => (Change::Removed, Aspects::NONE),
+        };
+        Some(Shown { version, until, change, aspects, removed_by: Some(newer.layer) })
     })
 }

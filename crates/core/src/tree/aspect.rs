@@ -1,0 +1,213 @@
+//! Aspects: in what two versions of a path differ.
+
+use super::{
+    node::{Arena, Found},
+    row::read_xattrs,
+};
+use crate::tar::Kind;
+use std::{fmt, str::FromStr};
+
+/// One way in which a path may differ from what it was, or from what it is in another image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Aspect {
+    /// It is something else: a file where a directory was. A hard link is what it links to.
+    Type,
+    /// Bytes of a file, target of a symbolic link, numbers of a device.
+    Content,
+    /// Bytes of a file may differ: the sizes are equal, and nobody computed the digests.
+    Unknown,
+    /// Permission bits with set-uid, set-gid and sticky.
+    Mode,
+    /// User or group.
+    Owner,
+    /// Modification time.
+    Time,
+    /// Extended attributes.
+    Xattr,
+    /// Which of the paths that are on both sides are hard links to each other.
+    Links,
+}
+
+impl Aspect {
+    /// Every aspect there is, in the order in which they are told.
+    pub const ALL: [Self; 8] =
+        [Self::Type, Self::Content, Self::Unknown, Self::Mode, Self::Owner, Self::Time, Self::Xattr, Self::Links];
+
+    /// Its name in one word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Type => "type",
+            Self::Content => "content",
+            Self::Unknown => "unknown",
+            Self::Mode => "mode",
+            Self::Owner => "owner",
+            Self::Time => "time",
+            Self::Xattr => "xattr",
+            Self::Links => "links",
+        }
+    }
+
+    fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+impl fmt::Display for Aspect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Aspect {
+    type Err = NoSuchAspect;
+
+    fn from_str(text: &str) -> Result<Self, NoSuchAspect> {
+        Self::ALL.into_iter().find(|aspect| aspect.name() == text).ok_or(NoSuchAspect)
+    }
+}
+
+/// A word that names no aspect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected one of type, content, unknown, mode, owner, time, xattr, links")]
+pub struct NoSuchAspect;
+
+/// A set of aspects; empty = nothing differs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Aspects(u8);
+
+impl Aspects {
+    /// No aspect.
+    pub const NONE: Self = Self(0);
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self == Self::NONE
+    }
+
+    /// Whether an aspect is among them.
+    pub fn contains(self, aspect: Aspect) -> bool {
+        self.0 & aspect.bit() != 0
+    }
+
+    /// With one more.
+    #[must_use]
+    pub fn with(self, aspect: Aspect) -> Self {
+        Self(self.0 | aspect.bit())
+    }
+
+    /// Those of them that are not in another set.
+    #[must_use]
+    pub fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+
+    /// Each of them, in the order of [`Aspect::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Aspect> {
+        Aspect::ALL.into_iter().filter(move |aspect| self.contains(*aspect))
+    }
+}
+
+impl FromIterator<Aspect> for Aspects {
+    fn from_iter<I: IntoIterator<Item = Aspect>>(aspects: I) -> Self {
+        aspects.into_iter().fold(Self::NONE, Self::with)
+    }
+}
+
+/// Names with a space between.
+impl fmt::Display for Aspects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, aspect) in self.iter().enumerate() {
+            let space = if number == 0 { "" } else { " " };
+            write!(f, "{space}{aspect}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A version as it is seen after a layer.
+#[derive(Clone, Copy)]
+pub(super) struct Side<'t> {
+    pub(super) arena: &'t Arena,
+    pub(super) version: Found<'t>,
+    /// The last layer whose hard links count for its attributes.
+    pub(super) until: u32,
+}
+
+impl<'t> Side<'t> {
+    pub(super) fn new(arena: &'t Arena, version: Found<'t>, until: u32) -> Self {
+        Self { arena, version, until }
+    }
+
+    /// In what the two differ. Contents that came from the same place of the lowest `shared` layers, which both images
+    /// have alike, are the same. Links are not looked at.
+    pub(super) fn compare(&self, other: &Self, shared: u32) -> Aspects {
+        let (mine, theirs) = (self.kind(), other.kind());
+        let (before, after) = (
+            self.arena.attributes(&self.version, self.until), //
+            other.arena.attributes(&other.version, other.until),
+        );
+        let differs = [
+            (Aspect::Type, mine != theirs),
+            (Aspect::Mode, mine == theirs && before.mode != after.mode),
+            (Aspect::Owner, (before.uid, before.gid) != (after.uid, after.gid)),
+            (Aspect::Time, before.mtime != after.mtime),
+            (Aspect::Xattr, self.xattrs() != other.xattrs()),
+        ];
+        let mut aspects: Aspects =
+            differs.into_iter().filter(|(_, differs)| *differs).map(|(aspect, _)| aspect).collect();
+        if mine == theirs {
+            match self.same_content(other, shared) {
+                Some(true) => {}
+                Some(false) => aspects = aspects.with(Aspect::Content),
+                None => aspects = aspects.with(Aspect::Unknown),
+            }
+        }
+        aspects
+    }
+
+    fn same_content(&self, other: &Self, shared: u32) -> Option<bool> {
+        let (arena, theirs) = (self.arena, other.arena);
+        match (arena.stored(self.version.id), theirs.stored(other.version.id)) {
+            (Some(a), Some(b)) if a.layer < shared && (a.layer, a.offset) == (b.layer, b.offset) => Some(true),
+            (Some(a), Some(b)) => arena.same_content(&a, theirs, &b),
+            _ if self.kind() == Kind::Symlink => Some(arena.symlink(&self.version) == theirs.symlink(&other.version)),
+            _ => Some(self.device() == other.device()),
+        }
+    }
+
+    /// What it is; a hard link is what it links to.
+    pub(super) fn kind(&self) -> Kind {
+        match (self.version.kind, self.arena.inodes.get(self.version.inode as usize)) {
+            (Kind::Hardlink, Some(inode)) => inode.kind,
+            (kind, _) => kind,
+        }
+    }
+
+    /// The extra of the version, or where a hard link has none of its own to tell, that of its inode.
+    fn extra(&self) -> u32 {
+        let inode = self.arena.inodes.get(self.version.inode as usize);
+        match inode.filter(|_| self.version.kind == Kind::Hardlink) {
+            Some(inode) => inode.extra,
+            None => self.version.extra,
+        }
+    }
+
+    fn device(&self) -> (i64, i64) {
+        self.arena.extras.get(self.extra() as usize).map_or((0, 0), |extra| (extra.major, extra.minor))
+    }
+
+    /// By name: archives may have them in any order.
+    fn xattrs(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let of = |extra: u32| {
+            let extra = self.arena.extras.get(extra as usize);
+            extra.map(|extra| read_xattrs(self.arena.text(extra.xattrs))).unwrap_or_default()
+        };
+        let mut own = of(self.version.extra);
+        if own.is_empty() {
+            own = of(self.extra());
+        }
+        own.sort();
+        own
+    }
+}

@@ -1,0 +1,76 @@
+//! Why a content is not visible any more, and what went with it.
+
+use super::Cause;
+use crate::{
+    tar::Kind,
+    tree::{
+        Aspect, Aspects,
+        aspect::Side,
+        content::Stored,
+        node::{Arena, Found, NONE},
+        stack::ROOT,
+        view::own,
+    },
+};
+
+/// How a version lost its content to the one that came after it, and in what that differs.
+pub(super) fn cause(arena: &Arena, version: Found<'_>, next: Found<'_>) -> (Cause, Aspects) {
+    if !next.is_alive() {
+        return (Cause::Deleted, Aspects::NONE);
+    }
+    let before = Side::new(arena, version, next.layer.saturating_sub(1));
+    let aspects = before.compare(&Side::new(arena, next, next.layer), 0);
+    let any = |wanted: &[Aspect]| wanted.iter().any(|aspect| aspects.contains(*aspect));
+    let cause = if any(&[Aspect::Type, Aspect::Content, Aspect::Unknown]) {
+        Cause::Overwritten
+    } else if any(&[Aspect::Mode, Aspect::Owner, Aspect::Xattr]) {
+        Cause::Metadata
+    } else {
+        Cause::Duplicated
+    };
+    (cause, aspects)
+}
+
+/// How a layer lost what it wrote itself. Of the entry that brought it nothing is kept but its content.
+pub(super) fn own_cause(arena: &Arena, stored: &Stored, node: u32) -> Cause {
+    match own(arena, node, stored.layer).filter(|version| version.is_alive()) {
+        None => Cause::Deleted,
+        Some(next) => match arena.stored(next.id).and_then(|next| arena.same_content(stored, arena, &next)) {
+            Some(true) => Cause::Duplicated,
+            _ => Cause::Overwritten,
+        },
+    }
+}
+
+/// The highest directory that a layer did the same to: removed it with all that was in it, or changed its metadata.
+pub(super) fn top(arena: &Arena, node: u32, by: u32, cause: Cause) -> u32 {
+    let shares = |directory: u32| match cause {
+        Cause::Deleted => own(arena, directory, by).is_some_and(|version| removes(arena, version)),
+        Cause::Metadata => own(arena, directory, by).is_some_and(|version| changes_metadata(arena, version)),
+        Cause::Overwritten | Cause::Duplicated => false,
+    };
+    let mut top = node;
+    loop {
+        let parent = arena.node(top).parent;
+        if parent == ROOT || parent == NONE || !shares(parent) {
+            return top;
+        }
+        top = parent;
+    }
+}
+
+fn removes(arena: &Arena, version: Found<'_>) -> bool {
+    !version.is_alive() && arena.told(version.id) != version.id
+}
+
+fn changes_metadata(arena: &Arena, version: Found<'_>) -> bool {
+    if !version.is_alive() || version.kind != Kind::Directory || version.previous == NONE {
+        return false;
+    }
+    let before = arena.found(version.previous);
+    let layer = version.layer;
+    let aspects = Side::new(arena, before, layer).compare(&Side::new(arena, version, layer), 0);
+    before.is_alive()
+        && !aspects.contains(Aspect::Type)
+        && [Aspect::Mode, Aspect::Owner, Aspect::Xattr].iter().any(|aspect| aspects.contains(*aspect))
+}
