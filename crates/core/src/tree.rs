@@ -8,6 +8,7 @@
 mod aspect;
 mod change;
 mod content;
+mod diff;
 mod entry;
 mod links;
 mod node;
@@ -23,6 +24,7 @@ use std::fmt;
 
 pub use self::{
     aspect::{Aspect, Aspects, NoSuchAspect},
+    diff::{Comparison, Difference, diff},
     row::{Change, Row},
     view::{Mode, Sort, View},
     waste::{Cause, Copies, Download, Group, LayerWaste, Proportional, Waste, Wasted},

@@ -5,8 +5,9 @@ mod model;
 
 use model::{Model, Seen};
 use porthole_core::{
+    digest::Digest,
     tar::{Entry, Kind},
-    tree::{Change, FileTree, Mode, Row},
+    tree::{Aspect, Aspects, Change, Comparison, FileTree, Mode, Row, diff},
 };
 use proptest::prelude::*;
 use std::{
@@ -127,6 +128,48 @@ fn everything(tree: &FileTree) -> Vec<Vec<Row>> {
     MODES.iter().map(|mode| tree.view(*mode).rows()).collect()
 }
 
+/// Applies a layer on both sides. Files of one size have the same content, and each its own place in the archive.
+fn apply(tree: &mut FileTree, model: &mut Model, number: u32, layer: &Layer) {
+    tree.begin(number);
+    let mut applying = model.begin();
+    for (entry, place) in layer.0.iter().zip(1..) {
+        let entry = Entry { offset: 512 * place, ..entry.clone() };
+        let _ = tree.apply_hashed(&entry, Some(Digest::sha256(&[entry.size as u8])));
+        if model.apply(&mut applying, &entry).is_err() {
+            break;
+        }
+    }
+    let _ = model.finish(applying);
+    tree.commit();
+}
+
+/// What is at each path, and which paths are one inode.
+type State = (BTreeMap<String, Seen>, BTreeMap<String, usize>);
+
+fn state(model: &Model) -> State {
+    (model.seen(), model.inodes())
+}
+
+/// In what a path that is in both states differs, told without regard to cost.
+fn aspects(before: &State, after: &State, path: &str) -> Aspects {
+    fn companions<'s>(here: &'s State, there: &State, path: &str) -> BTreeSet<&'s String> {
+        let inode = here.1[path];
+        here.1.iter().filter(|(name, of)| **of == inode && there.1.contains_key(*name)).map(|(name, _)| name).collect()
+    }
+    let (a, b) = (&before.0[path], &after.0[path]);
+    [
+        (Aspect::Type, a.kind != b.kind),
+        (Aspect::Content, a.kind == b.kind && (a.size, &a.link) != (b.size, &b.link)),
+        (Aspect::Mode, a.kind == b.kind && a.mode != b.mode),
+        (Aspect::Owner, (a.uid, a.gid) != (b.uid, b.gid)),
+        (Aspect::Time, a.mtime != b.mtime),
+        (Aspect::Links, companions(before, after, path) != companions(after, before, path)),
+    ]
+    .into_iter()
+    .filter_map(|(aspect, differs)| differs.then_some(aspect))
+    .collect()
+}
+
 fn stack(tree: &mut FileTree, layers: &[Layer]) {
     for (number, layer) in layers.iter().enumerate() {
         tree.begin(number as u32);
@@ -218,5 +261,92 @@ proptest! {
                 prop_assert_eq!(view.total_size(), rows.iter().map(|row| row.size).sum::<u64>());
             }
         }
+    }
+
+    #[test]
+    fn waste_is_what_no_name_leads_to(layers in layers()) {
+        let (mut tree, mut model) = (FileTree::new(1 << 16), Model::default());
+        // The layer that brought each file, and the one after which nothing led to it.
+        let (mut brought, mut wasted) = (BTreeMap::new(), BTreeMap::new());
+        for (number, layer) in layers.iter().enumerate() {
+            apply(&mut tree, &mut model, number as u32, layer);
+            let visible: BTreeSet<usize> = model.inodes().into_values().collect();
+            for file in model.files().into_keys() {
+                brought.entry(file).or_insert(number as u32);
+                if !visible.contains(&file) {
+                    wasted.entry(file).or_insert(number as u32);
+                }
+            }
+        }
+        let waste = tree.waste(&|_, range: std::ops::Range<u64>| range.end - range.start);
+        let sizes = model.files();
+        let sum = |chosen: &dyn Fn(&usize) -> bool| sizes.iter().filter(|(file, _)| chosen(file)).map(|(_, size)| size).sum::<u64>();
+        prop_assert_eq!(waste.all, sum(&|_| true));
+        prop_assert_eq!(waste.wasted(), sum(&|file| wasted.contains_key(file)));
+        prop_assert_eq!(waste.wasted(), waste.items.iter().map(|item| item.size).sum::<u64>());
+        prop_assert_eq!(waste.wasted(), waste.groups(&tree).iter().map(|group| group.size).sum::<u64>());
+        prop_assert_eq!(waste.wasted(), waste.download);
+        prop_assert!((0.0..=1.0).contains(&waste.efficiency()));
+        for layer in &waste.layers {
+            let of = |layers: &BTreeMap<usize, u32>, file: &usize| layers.get(file) == Some(&layer.layer);
+            prop_assert_eq!(layer.bytes, sum(&|file| of(&brought, file)));
+            prop_assert_eq!(layer.wasted, sum(&|file| of(&brought, file) && wasted.contains_key(file)));
+            prop_assert_eq!(layer.wastes, sum(&|file| of(&wasted, file)));
+            prop_assert_eq!(layer.wastes, layer.deleted + layer.overwritten + layer.duplicated + layer.metadata);
+        }
+    }
+
+    #[test]
+    fn layers_change_what_the_model_changes(layers in layers()) {
+        let (mut tree, mut model) = (FileTree::new(1 << 16), Model::default());
+        for (number, layer) in layers.iter().enumerate() {
+            let before = state(&model);
+            apply(&mut tree, &mut model, number as u32, layer);
+            let after = state(&model);
+            for row in tree.view(Mode::Only(number as u32)).rows() {
+                if row.change == Change::Modified {
+                    prop_assert_eq!(row.aspects, aspects(&before, &after, &text(&row.path)), "{}", text(&row.path));
+                }
+            }
+        }
+    }
+
+}
+
+proptest! {
+    // Links that lead in circles cost time, and here are the most layers.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+
+    #[test]
+    fn trees_differ_as_models_do(below in layer(), left in layers(), right in layers()) {
+        let (mut trees, mut models) = (Vec::new(), Vec::new());
+        for layers in [left, right] {
+            let (mut tree, mut model) = (FileTree::new(1 << 16), Model::default());
+            for (layer, number) in std::iter::once(&below).chain(&layers).zip(0..) {
+                apply(&mut tree, &mut model, number, layer);
+            }
+            trees.push(tree);
+            models.push(state(&model));
+        }
+        let (before, after) = (&models[0], &models[1]);
+        let mut expected = BTreeMap::new();
+        for path in before.0.keys().chain(after.0.keys()) {
+            let there = (before.0.contains_key(path), after.0.contains_key(path));
+            let aspects = if there == (true, true) { aspects(before, after, path) } else { Aspects::NONE };
+            if there != (true, true) || !aspects.is_empty() {
+                expected.insert(path.clone(), (there, aspects));
+            }
+        }
+        for shared in [0, 1] {
+            let found = diff(&trees[0], &trees[1], &Comparison { shared, ..Comparison::default() });
+            let order: Vec<Vec<&[u8]>> = found.iter().map(|found| found.path.split(|&b| b == b'/').collect()).collect();
+            prop_assert!(order.is_sorted());
+            let got: BTreeMap<_, _> = found
+                .iter()
+                .map(|found| (text(&found.path), ((found.before.is_some(), found.after.is_some()), found.aspects)))
+                .collect();
+            prop_assert_eq!(&got, &expected);
+        }
+        prop_assert_eq!(diff(&trees[0], &trees[0].clone(), &Comparison::default()), []);
     }
 }

@@ -311,6 +311,11 @@ impl Arena {
         list(self.node(node).head, |version| self.version(version).previous).map(|version| self.found(version))
     }
 
+    /// Children that exist now, in no order.
+    pub(super) fn live_children(&self, node: u32) -> impl Iterator<Item = u32> {
+        list(self.node(node).first_live, |node| self.node(node).next_live)
+    }
+
     /// Attributes of a version as they were after layer `until`, hard links made meanwhile included.
     pub(super) fn attributes(&self, version: &Version, until: u32) -> Attributes {
         let shared = self.inodes.get(version.inode as usize).and_then(|inode| {

@@ -41,6 +41,17 @@ impl Model {
         self.names.iter().map(|(path, inode)| (path[1..].to_owned(), self.inodes[*inode].clone())).collect()
     }
 
+    /// Inodes by path.
+    pub(crate) fn inodes(&self) -> BTreeMap<String, usize> {
+        self.names.iter().map(|(path, inode)| (path[1..].to_owned(), *inode)).collect()
+    }
+
+    /// The sizes of all regular files that were ever made, by inode.
+    pub(crate) fn files(&self) -> BTreeMap<usize, u64> {
+        let files = self.inodes.iter().enumerate().filter(|(_, inode)| inode.kind == Some(Kind::File));
+        files.map(|(number, inode)| (number, inode.size)).collect()
+    }
+
     pub(crate) fn begin(&self) -> Applying {
         Applying::default()
     }
