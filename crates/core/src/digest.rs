@@ -1,5 +1,9 @@
 //! Content digests, and the check of bytes against them.
 
+mod state;
+
+pub use state::HashState;
+
 use std::{fmt, str::FromStr};
 
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
@@ -99,7 +103,7 @@ impl Digest {
         format!("{}:{}", self.algorithm, &self.hex()[..SHORT_HEX])
     }
 
-    fn from_value(algorithm: Algorithm, value: &[u8]) -> Self {
+    pub(crate) fn from_value(algorithm: Algorithm, value: &[u8]) -> Self {
         let mut bytes = [0; MAX_SIZE];
         bytes[..algorithm.size()].copy_from_slice(value);
         Self { algorithm, bytes }
@@ -230,6 +234,24 @@ impl Hasher {
             State::Sha384(state) => state.update(bytes),
             State::Sha512(state) => state.update(bytes),
         }
+    }
+
+    /// What the hash has come to, from which [`Hasher::resume`] goes on.
+    pub fn state(&self) -> HashState {
+        match &self.0 {
+            State::Sha256(state) => HashState::of(Algorithm::Sha256, state),
+            State::Sha384(state) => HashState::of(Algorithm::Sha384, state),
+            State::Sha512(state) => HashState::of(Algorithm::Sha512, state),
+        }
+    }
+
+    /// Goes on from a state: what is fed now follows the bytes that led to it.
+    pub fn resume(state: &HashState) -> Self {
+        Self(match state.algorithm() {
+            Algorithm::Sha256 => State::Sha256(state.resume()),
+            Algorithm::Sha384 => State::Sha384(state.resume()),
+            Algorithm::Sha512 => State::Sha512(state.resume()),
+        })
     }
 
     /// The digest of all bytes fed.
