@@ -1,6 +1,7 @@
 //! Decompression, pushed: gzip (RFC 1952), zstd (RFC 8878) and plain bytes behind one type.
 
 mod gzip;
+pub(crate) mod inflate;
 mod sniff;
 mod zstd;
 
@@ -50,6 +51,18 @@ pub struct Checkpoint {
     pub uncompressed: u64,
 }
 
+/// A place inside a gzip member where decoding can go on, given what is here: the end of a deflate block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BlockEnd {
+    /// Where it is. Of the last byte before it some upper bits may belong to the next block.
+    pub at: Checkpoint,
+    /// Those bits, with one more above them that is set: `1 << number | bits`.
+    pub bits: u8,
+    /// The last unpacked bytes of the member, at most 32 KiB.
+    pub window: Vec<u8>,
+}
+
 /// Decodes a stream of one compression within the limits of a layer.
 pub struct Decoder {
     inner: Inner,
@@ -58,6 +71,11 @@ pub struct Decoder {
     unpacked_bytes: u64,
     expansion_ratio: u64,
     checkpoint: Option<Checkpoint>,
+    block: Option<BlockEnd>,
+    /// Unpacked bytes after which a block's end is wanted, if at all.
+    spacing: Option<u64>,
+    /// The last place found where decoding can start or go on.
+    last: u64,
     /// An error that waits until the bytes before it are handed over.
     failed: Option<Error>,
 }
@@ -83,8 +101,38 @@ impl Decoder {
             unpacked_bytes: limits.unpacked_bytes,
             expansion_ratio: limits.expansion_ratio,
             checkpoint: None,
+            block: None,
+            spacing: None,
+            last: 0,
             failed: None,
         }
+    }
+
+    /// A decoder that goes on at a [checkpoint](Decoder::take_checkpoint) of a stream.
+    pub fn resume(compression: Compression, at: Checkpoint, limits: &Limits) -> Self {
+        let mut decoder = Self::new(compression, limits);
+        (decoder.read, decoder.written, decoder.last) = (at.compressed, at.uncompressed, at.uncompressed);
+        match &mut decoder.inner {
+            Inner::Plain => {}
+            Inner::Gzip(gzip) => gzip.resume_member(at.compressed),
+            Inner::Zstd(zstd) => zstd.resume(at.compressed),
+        }
+        decoder
+    }
+
+    /// A decoder that goes on behind a deflate block of a gzip stream. The checksum and the length of the member that
+    /// it starts in cannot be checked.
+    pub fn resume_block(block: &BlockEnd, limits: &Limits) -> Self {
+        let mut decoder = Self::resume(Compression::Gzip, block.at, limits);
+        if let Inner::Gzip(gzip) = &mut decoder.inner {
+            gzip.resume(block.at.compressed, block.bits, &block.window);
+        }
+        decoder
+    }
+
+    /// From now on a step ends where a deflate block ends, once for every `spacing` unpacked bytes or more.
+    pub fn stop_at_blocks(&mut self, spacing: u64) {
+        self.spacing = Some(spacing);
     }
 
     /// Consumes some of `input` and writes some of `output`, which has room for [`MIN_OUTPUT`] bytes or more.
@@ -100,13 +148,23 @@ impl Decoder {
         }
         let (mut step, error) = match &mut self.inner {
             Inner::Plain => (copy(input, output), None),
-            Inner::Gzip(gzip) => gzip.decode(input, output),
+            Inner::Gzip(gzip) => {
+                gzip.stop_at_block(self.spacing.is_some_and(|spacing| self.written - self.last >= spacing));
+                gzip.decode(input, output)
+            }
             Inner::Zstd(zstd) => zstd.decode(input, output),
         };
         self.read += step.read as u64;
         self.written += step.written as u64;
         if step.resumable {
-            self.checkpoint = Some(Checkpoint { compressed: self.read, uncompressed: self.written });
+            self.checkpoint = Some(self.place());
+            self.last = self.written;
+        }
+        if let Inner::Gzip(gzip) = &mut self.inner
+            && let Some((bits, window)) = gzip.take_block()
+        {
+            self.block = Some(BlockEnd { at: self.place(), bits, window });
+            self.last = self.written;
         }
         // What came out before an error may be too much already.
         self.failed = self.excess().or(error);
@@ -144,6 +202,15 @@ impl Decoder {
     /// The last place reached where decoding can start anew, once for each place; not the start of the stream.
     pub fn take_checkpoint(&mut self) -> Option<Checkpoint> {
         self.checkpoint.take()
+    }
+
+    /// The last deflate block's end where a step [stopped](Decoder::stop_at_blocks), once for each place.
+    pub fn take_block(&mut self) -> Option<BlockEnd> {
+        self.block.take()
+    }
+
+    fn place(&self) -> Checkpoint {
+        Checkpoint { compressed: self.read, uncompressed: self.written }
     }
 
     /// Bytes consumed of the compressed stream.

@@ -3,9 +3,12 @@
 
 use std::fmt;
 
-use flate2::{Crc, Decompress, FlushDecompress, Status};
+use flate2::Crc;
 
-use super::{Decode, Error, Step};
+use super::{
+    Decode, Error, Step,
+    inflate::{Inflate, Status},
+};
 use crate::limits::Limits;
 
 const FHCRC: u8 = 1 << 1;
@@ -20,9 +23,15 @@ pub(super) struct Gzip {
     field: Vec<u8>,
     flags: u8,
     header_crc: Crc,
-    inflate: Decompress,
+    inflate: Inflate,
     crc: Crc,
     length: u32,
+    /// Decoding started inside this member: its checksum and length are not known.
+    partial: bool,
+    /// Stop at the end of the next block.
+    stop: bool,
+    /// The bits left over at the end of a block where decoding stopped.
+    block: Option<u8>,
     name_bytes: u32,
     read: u64,
     member: u64,
@@ -52,6 +61,8 @@ enum Turn {
     Full,
     /// A member ended.
     Member,
+    /// A block ended where that was asked for.
+    Block,
 }
 
 impl Gzip {
@@ -61,13 +72,41 @@ impl Gzip {
             field: Vec::with_capacity(10),
             flags: 0,
             header_crc: Crc::new(),
-            inflate: Decompress::new(false),
+            inflate: Inflate::new(),
             crc: Crc::new(),
             length: 0,
+            partial: false,
+            stop: false,
+            block: None,
             name_bytes: limits.gzip_name_bytes,
             read: 0,
             member: 0,
         }
+    }
+
+    /// Goes on inside a member, behind a block: `offset` bytes of the stream, the bits left over and the window.
+    pub(super) fn resume(&mut self, offset: u64, bits: u8, window: &[u8]) {
+        self.inflate.resume(bits, window);
+        self.state = State::Body;
+        self.partial = true;
+        self.read = offset;
+        self.member = offset;
+    }
+
+    /// Goes on where a member starts, `offset` bytes into the stream.
+    pub(super) fn resume_member(&mut self, offset: u64) {
+        self.read = offset;
+        self.member = offset;
+    }
+
+    /// Whether decoding is to stop at the end of the next block.
+    pub(super) fn stop_at_block(&mut self, stop: bool) {
+        self.stop = stop;
+    }
+
+    /// The end of a block where decoding stopped: the bits left over there and the window.
+    pub(super) fn take_block(&mut self) -> Option<(u8, Vec<u8>)> {
+        Some((self.block.take()?, self.inflate.window()))
     }
 
     /// Reads the next field of a header or trailer.
@@ -83,26 +122,30 @@ impl Gzip {
 
     /// Inflates into `room`; how many bytes it wrote, and what comes next.
     fn inflate(&mut self, input: &mut &[u8], room: &mut [u8]) -> (usize, Result<Turn, Error>) {
-        let (in_before, out_before) = (self.inflate.total_in(), self.inflate.total_out());
-        let status = self.inflate.decompress(input, room, FlushDecompress::None);
-        // Both differences are at most the lengths of the slices.
-        let read = (self.inflate.total_in() - in_before) as usize;
-        let written = (self.inflate.total_out() - out_before) as usize;
+        let turn = self.inflate.inflate(input, room, self.stop);
+        let (read, written) = (turn.read, turn.written);
         self.read += read as u64;
         *input = input.get(read..).unwrap_or_default();
-        self.crc.update(room.get(..written).unwrap_or_default());
+        if !self.partial {
+            self.crc.update(room.get(..written).unwrap_or_default());
+        }
         // The trailer counts modulo 2³².
         self.length = self.length.wrapping_add(written as u32);
-        let turn = match status {
-            Err(_) => Err(Error::Deflate { offset: self.read }),
-            Ok(Status::StreamEnd) => {
+        let turn = match turn.status {
+            Status::Corrupt => Err(Error::Deflate { offset: self.read }),
+            Status::End => {
                 self.state = State::Trailer;
                 Ok(Turn::Next)
             }
-            Ok(_) if written == room.len() => Ok(Turn::Full),
-            Ok(_) if input.is_empty() => Ok(Turn::Starved),
-            Ok(_) if read == 0 && written == 0 => Err(Error::Deflate { offset: self.read }),
-            Ok(_) => Ok(Turn::Next),
+            Status::Block(bits) => {
+                self.stop = false;
+                self.block = Some(bits);
+                Ok(Turn::Block)
+            }
+            Status::Going if written == room.len() => Ok(Turn::Full),
+            Status::Going if input.is_empty() => Ok(Turn::Starved),
+            Status::Going if read == 0 && written == 0 => Err(Error::Deflate { offset: self.read }),
+            Status::Going => Ok(Turn::Next),
         };
         (written, turn)
     }
@@ -167,11 +210,11 @@ impl Gzip {
             State::Trailer => {
                 let Some([c0, c1, c2, c3, l0, l1, l2, l3]) = self.take::<8>(input) else { return Ok(Turn::Starved) };
                 let (expected, got) = (u32::from_le_bytes([c0, c1, c2, c3]), self.crc.sum());
-                if expected != got {
+                if expected != got && !self.partial {
                     return Err(Error::GzipChecksum { expected, got });
                 }
                 let (expected, got) = (u32::from_le_bytes([l0, l1, l2, l3]), self.length);
-                if expected != got {
+                if expected != got && !self.partial {
                     return Err(Error::GzipLength { expected, got });
                 }
                 self.state = State::Fixed;
@@ -199,9 +242,10 @@ impl Gzip {
         self.state =
             next.iter().skip(rank).find(|(flag, _)| self.flags & flag != 0).map_or(State::Body, |(_, state)| *state);
         if self.state == State::Body {
-            self.inflate.reset(false);
+            self.inflate.reset();
             self.crc.reset();
             self.length = 0;
+            self.partial = false;
         }
     }
 
@@ -248,7 +292,7 @@ impl Decode for Gzip {
             match turn {
                 Ok(Turn::Next) => continue,
                 Ok(Turn::Starved) => step.starved = true,
-                Ok(Turn::Full) => {}
+                Ok(Turn::Full | Turn::Block) => {}
                 Ok(Turn::Member) => (step.starved, step.resumable) = (input.is_empty(), true),
                 Err(fault) => error = Some(fault),
             }

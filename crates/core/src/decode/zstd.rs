@@ -69,6 +69,11 @@ impl Zstd {
         }
     }
 
+    /// Goes on where a frame starts, `offset` bytes into the stream.
+    pub(super) fn resume(&mut self, offset: u64) {
+        self.read = offset;
+    }
+
     fn turn(&mut self, input: &mut &[u8], output: &mut [u8], written: &mut usize) -> Result<Turn, Error> {
         match self.state {
             State::Magic => {
