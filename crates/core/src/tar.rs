@@ -48,6 +48,8 @@ pub struct Entry {
     pub minor: i64,
     /// Extended attributes (`SCHILY.xattr.*` records), each once, by name; empty values are left out as Go does.
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Where its first header starts, extensions included, in bytes of the unpacked archive.
+    pub header: u64,
     /// Where its data starts, in bytes of the unpacked archive.
     pub offset: u64,
     /// Why well-known readers list this entry differently, if they do.
@@ -71,6 +73,7 @@ impl Entry {
             major: 0,
             minor: 0,
             xattrs: Vec::new(),
+            header: 0,
             offset: 0,
             ambiguous: None,
         }
@@ -122,7 +125,7 @@ impl Kind {
         }
     }
 
-    fn new(typeflag: u8) -> Self {
+    pub(crate) fn new(typeflag: u8) -> Self {
         match typeflag {
             0 | b'0' | b'7' | b'S' => Self::File,
             b'1' => Self::Hardlink,

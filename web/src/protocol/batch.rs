@@ -136,6 +136,8 @@ impl Reader {
             major,
             minor,
             xattrs,
+            // Whoever takes batches reads no archive.
+            header: 0,
             offset,
             ambiguous,
         })

@@ -26,6 +26,8 @@ pub struct Scanner {
     position: u64,
     /// Where the header being read started.
     start: u64,
+    /// Where the first header of the entry being read started.
+    first: u64,
     pending: Pending,
     /// A global header changed something that later entries show.
     global: bool,
@@ -95,6 +97,7 @@ impl Scanner {
             filled: 0,
             position: 0,
             start: 0,
+            first: 0,
             pending: Pending::default(),
             global: false,
             lost: false,
@@ -175,6 +178,9 @@ impl Scanner {
                 let zero = *zero;
                 if self.filled == 0 {
                     self.start = self.position;
+                    if self.pending.is_empty() {
+                        self.first = self.position;
+                    }
                 }
                 if self.fill(bytes) { self.header_block(zero, sink)? } else { return Ok(false) }
             }
@@ -311,6 +317,7 @@ impl Scanner {
             minor: 0,
             ambiguous: pax.matters().then_some(Ambiguity::GlobalHeader),
             xattrs: pax.into_xattrs(),
+            header: self.first,
             offset: self.position,
         };
         self.give(entry, Body::new(data.len() as u64, 0), sink)
@@ -464,6 +471,7 @@ impl Scanner {
             major: header.major,
             minor: header.minor,
             xattrs,
+            header: self.first,
             offset: self.position,
             ambiguous,
         };
