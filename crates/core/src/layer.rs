@@ -9,6 +9,7 @@ use crate::{
     digest::{Algorithm, Digest, Hasher},
     limits::Limits,
     media_type::{Compression, MediaType, Role},
+    seek::{Builder, Index, IndexOptions, Offsets, Recorder, SPAN},
     tar::{self, EntrySink, Scanner},
 };
 
@@ -44,6 +45,7 @@ pub struct LayerReader {
     compression: Option<Compression>,
     /// What the bytes are, where the media type says otherwise.
     contradiction: Option<Format>,
+    offsets: Offsets,
     content: Content,
 }
 
@@ -73,6 +75,8 @@ struct Content {
     error: Option<tar::Error>,
     size: u64,
     buffer: Vec<u8>,
+    /// What is noted for an index, if one is wanted.
+    builder: Option<Box<Builder>>,
 }
 
 impl LayerReader {
@@ -84,16 +88,25 @@ impl LayerReader {
             stage: Stage::Sniffing(Vec::new()),
             compression: None,
             contradiction: None,
+            offsets: Offsets::default(),
             content: Content {
                 diff_id: Some(Hasher::new(algorithm(expected.diff_id.as_ref()))),
                 scanner: Scanner::new(&limits),
                 error: None,
                 size: 0,
                 buffer: Vec::new(),
+                builder: None,
             },
             expected,
             limits,
         }
+    }
+
+    /// Notes on the way what a seek index is made of, for [`finish_with_index`](LayerReader::finish_with_index). To be
+    /// called before anything is pushed.
+    pub fn indexed(mut self, options: IndexOptions) -> Self {
+        self.content.builder = Some(Box::new(Builder::new(options, algorithm(self.expected.digest.as_ref()))));
+        self
     }
 
     /// Takes the next bytes of the blob, any number of them.
@@ -101,7 +114,11 @@ impl LayerReader {
     /// Never fails: after an error in the content the rest is still hashed, so that
     /// [`finish`](LayerReader::finish) can tell first whether these are the right bytes at all.
     pub fn push(&mut self, chunk: &[u8], sink: &mut impl EntrySink) -> Progress {
-        for part in chunk.chunks(INPUT) {
+        let mut rest = chunk;
+        while !rest.is_empty() {
+            let room = (SPAN - self.size % SPAN) as usize;
+            let (part, after) = rest.split_at(rest.len().min(INPUT).min(room));
+            rest = after;
             self.blob.update(part);
             self.size += part.len() as u64;
             if self.overlong() {
@@ -114,6 +131,12 @@ impl LayerReader {
                 }
                 _ => self.decode(part, sink),
             }
+            if self.size.is_multiple_of(SPAN) {
+                self.offsets.edge(self.content.size);
+                if let Some(builder) = &mut self.content.builder {
+                    builder.edge(&self.blob, self.content.size);
+                }
+            }
         }
         self.progress()
     }
@@ -122,6 +145,16 @@ impl LayerReader {
     pub fn finish(mut self, sink: &mut impl EntrySink) -> LayerReport {
         self.sniff(true, sink);
         report::report(self)
+    }
+
+    /// The same, with the index if one was [asked for](LayerReader::indexed), decoding and scan came to their ends, and
+    /// no entry has names or attributes beyond [`INDEX_GROUP_BYTES`](crate::limits::INDEX_GROUP_BYTES).
+    pub fn finish_with_index(mut self, sink: &mut impl EntrySink) -> (LayerReport, Option<Index>) {
+        self.sniff(true, sink);
+        let builder = self.content.builder.take();
+        let report = report::report(self);
+        let index = builder.and_then(|builder| builder.finish(&report));
+        (report, index)
     }
 
     /// How far the layer is.
@@ -179,7 +212,11 @@ impl LayerReader {
         if compression != Compression::None {
             self.content.buffer = vec![0; OUTPUT];
             sink.checkpoint(Checkpoint::default());
-            self.stage = Stage::Decoding(Box::new(Decoder::new(compression, &self.limits)));
+            let mut decoder = Box::new(Decoder::new(compression, &self.limits));
+            if let Some(builder) = &self.content.builder {
+                decoder.stop_at_blocks(builder.spacing());
+            }
+            self.stage = Stage::Decoding(decoder);
             return;
         }
         self.stage = Stage::Plain;
@@ -210,7 +247,13 @@ impl LayerReader {
                     };
                     input = input.get(step.read..).unwrap_or_default();
                     self.content.take(buffer.get(..step.written).unwrap_or_default(), sink);
+                    if let (Some(builder), Some(block)) = (&mut self.content.builder, decoder.take_block()) {
+                        builder.block(&block);
+                    }
                     if let Some(checkpoint) = decoder.take_checkpoint() {
+                        if let Some(builder) = &mut self.content.builder {
+                            builder.fresh(checkpoint);
+                        }
                         sink.checkpoint(checkpoint);
                     }
                     if step.starved {
@@ -230,7 +273,8 @@ impl Content {
         }
         self.size += bytes.len() as u64;
         if self.error.is_none() {
-            self.error = self.scanner.push(bytes, sink).err();
+            let mut recorder = Recorder { builder: self.builder.as_deref_mut(), sink };
+            self.error = self.scanner.push(bytes, &mut recorder).err();
         }
     }
 }

@@ -20,5 +20,6 @@ pub mod path;
 pub mod platform;
 mod quote;
 pub mod reference;
+pub mod seek;
 pub mod tar;
 pub mod tree;

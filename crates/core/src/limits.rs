@@ -20,6 +20,10 @@ pub const DESCRIPTORS: usize = 10_000;
 pub const REDIRECTS: u32 = 5;
 /// Bytes of all names, link targets and extended attributes in a tree.
 pub const TREE_TEXT_BYTES: u64 = 512 << 20;
+/// Bytes of a seek index.
+pub const INDEX_BYTES: u64 = 1 << 30;
+/// Bytes of the names and of all fields of one group of entries in a seek index.
+pub const INDEX_GROUP_BYTES: u64 = 8 << 20;
 
 /// Limits while layers are read; a user may raise each.
 #[derive(Clone, Copy, Debug)]

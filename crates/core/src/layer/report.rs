@@ -4,6 +4,7 @@ use crate::{
     digest::Digest,
     hint::Hint,
     media_type::Compression,
+    seek::Offsets,
     tar,
 };
 
@@ -29,6 +30,8 @@ pub struct LayerReport {
     pub after_end_data: bool,
     /// How the blob is compressed, as far as it could be told.
     pub compression: Option<Compression>,
+    /// Where in the blob each byte of the archive is, roughly; as far as it was decoded.
+    pub offsets: Offsets,
     /// What is wrong, worst first: digest, size, content, diff_id, media type.
     pub findings: Vec<Finding>,
     expected: Expected,
@@ -44,10 +47,23 @@ impl LayerReport {
             && self.expected.diff_id.is_some()
             && self.expected.diff_id == self.diff_id
     }
+
+    /// Whether digest and size of the blob were expected and found, and the diff_id if it was expected.
+    pub(crate) fn is_the_blob(&self) -> bool {
+        self.expected.digest == Some(self.digest)
+            && self.expected.size == Some(self.size)
+            && (self.expected.diff_id.is_none() || self.expected.diff_id == self.diff_id)
+    }
+
+    /// Whether decoding and reading the archive came to their ends.
+    pub(crate) fn content_is_whole(&self) -> bool {
+        self.diff_id.is_some() && !self.findings.iter().any(|finding| matches!(finding, Finding::Tar(_)))
+    }
 }
 
 pub(super) fn report(reader: LayerReader) -> LayerReport {
-    let LayerReader { expected, blob, size, stage, compression, contradiction, mut content, .. } = reader;
+    let LayerReader { expected, blob, size, stage, compression, contradiction, mut content, mut offsets, .. } = reader;
+    offsets.end(size, content.size);
     let digest = blob.finish();
     let mut findings = Vec::new();
     if let Some(expected) = expected.digest.filter(|expected| *expected != digest) {
@@ -88,6 +104,7 @@ pub(super) fn report(reader: LayerReader) -> LayerReport {
         after_end: content.scanner.after_end(),
         after_end_data: content.scanner.after_end_data(),
         compression,
+        offsets,
         findings,
         expected,
     }

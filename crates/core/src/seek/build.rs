@@ -1,0 +1,175 @@
+//! What is noted while a layer streams past.
+
+use super::{
+    IndexOptions, SPAN,
+    index::{Head, Index, Point, Resume},
+    rows::{Group, Packer, Writer},
+};
+use crate::{
+    decode::{BlockEnd, Checkpoint},
+    digest::{Algorithm, Hasher},
+    layer::LayerReport,
+    tar::{Entry, EntrySink, Flow, Kind},
+};
+
+const MIN_SPACING: u64 = 4 << 10;
+/// The starts of members and frames cost no window, so that they may be this many times closer.
+const FRESH: u64 = 16;
+/// Windows are many and small, and time counts while a layer arrives.
+const WINDOW_LEVEL: u32 = 3;
+
+/// Notes what an index is made of.
+pub(crate) struct Builder {
+    options: IndexOptions,
+    algorithm: Algorithm,
+    chains: Vec<u8>,
+    unpacked: Vec<u64>,
+    points: Vec<Point>,
+    windows: Packer,
+    rows: Writer,
+    groups: Vec<Group>,
+    entries: u64,
+    /// Of the files in the group that is being written.
+    digests: Vec<u8>,
+    /// The content of the current file, and whether the sink wants it too.
+    content: Option<Hasher>,
+    wanted: bool,
+    /// There will be no index: the sink stopped the scan, or an entry is too large.
+    given_up: bool,
+}
+
+impl Builder {
+    pub(crate) fn new(options: IndexOptions, algorithm: Algorithm) -> Self {
+        Self {
+            options: IndexOptions { spacing: options.spacing.max(MIN_SPACING), ..options },
+            algorithm,
+            chains: Vec::new(),
+            unpacked: Vec::new(),
+            points: Vec::new(),
+            windows: Packer::new(WINDOW_LEVEL),
+            rows: Writer::new(),
+            groups: Vec::new(),
+            entries: 0,
+            digests: Vec::new(),
+            content: None,
+            wanted: false,
+            given_up: false,
+        }
+    }
+
+    /// How far apart blocks should end that become checkpoints.
+    pub(crate) fn spacing(&self) -> u64 {
+        self.options.spacing
+    }
+
+    /// A span of the blob went by, and all that could be unpacked of it.
+    pub(crate) fn edge(&mut self, blob: &Hasher, unpacked: u64) {
+        let state = blob.state();
+        self.chains.extend_from_slice(state.chain());
+        self.unpacked.push(unpacked);
+    }
+
+    /// A member or frame starts.
+    pub(crate) fn fresh(&mut self, at: Checkpoint) {
+        let last = self.points.last().map_or(0, |point| point.at.uncompressed);
+        if at.uncompressed - last >= self.options.spacing / FRESH {
+            self.points.push(Point { at, resume: Resume::Fresh });
+        }
+    }
+
+    /// A block ended where that was asked for.
+    pub(crate) fn block(&mut self, block: &BlockEnd) {
+        let (length, packed) = (block.window.len() as u32, self.windows.pack(&block.window));
+        self.points.push(Point { at: block.at, resume: Resume::Block { bits: block.bits, length, packed } });
+    }
+
+    fn entry(&mut self, entry: &Entry) {
+        // The last entry's digest is known by now.
+        if self.rows.full() {
+            self.close();
+        }
+        self.rows.push(entry);
+        self.entries += 1;
+        self.content = (self.options.file_digests && entry.kind == Kind::File).then(|| Hasher::new(Algorithm::Sha256));
+    }
+
+    fn close(&mut self) {
+        match self.rows.close(self.entries) {
+            Some(mut group) => {
+                group.digests = std::mem::take(&mut self.digests);
+                self.groups.push(group);
+            }
+            None => self.given_up = true,
+        }
+    }
+
+    /// The index of the layer that was reported so, if the scan came to its end.
+    pub(crate) fn finish(mut self, report: &LayerReport) -> Option<Index> {
+        let whole = report.content_is_whole() && !self.given_up;
+        let (compression, diff_id) = (report.compression?, report.diff_id?);
+        if !self.rows.is_empty() {
+            self.close();
+        }
+        if !whole || self.given_up || report.digest.algorithm() != self.algorithm {
+            return None;
+        }
+        let edges = report.size.saturating_sub(1) / SPAN;
+        self.unpacked.truncate(usize::try_from(edges).ok()?);
+        self.chains.truncate(self.unpacked.len() * self.algorithm.chain_size());
+        Some(Index {
+            head: Head {
+                digest: report.digest,
+                size: report.size,
+                diff_id,
+                uncompressed: report.uncompressed,
+                compression,
+                verified: report.is_the_blob(),
+                file_digests: self.options.file_digests,
+                entries: self.entries,
+            },
+            chains: self.chains,
+            unpacked: self.unpacked,
+            points: self.points,
+            groups: self.groups,
+        })
+    }
+}
+
+/// Passes everything on to a sink, and notes it if there is a builder.
+pub(crate) struct Recorder<'a, S> {
+    pub(crate) builder: Option<&'a mut Builder>,
+    pub(crate) sink: &'a mut S,
+}
+
+impl<S: EntrySink> EntrySink for Recorder<'_, S> {
+    fn entry(&mut self, entry: Entry) -> Flow {
+        let Some(builder) = &mut self.builder else { return self.sink.entry(entry) };
+        if !builder.given_up {
+            builder.entry(&entry);
+        }
+        let flow = self.sink.entry(entry);
+        builder.given_up |= flow == Flow::Stop;
+        builder.wanted = flow == Flow::WantData;
+        if flow == Flow::Continue && builder.content.is_some() { Flow::WantData } else { flow }
+    }
+
+    fn data(&mut self, bytes: &[u8]) -> Flow {
+        let Some(builder) = &mut self.builder else { return self.sink.data(bytes) };
+        if let Some(content) = &mut builder.content {
+            content.update(bytes);
+        }
+        let flow = if builder.wanted { self.sink.data(bytes) } else { Flow::Continue };
+        builder.given_up |= flow == Flow::Stop;
+        flow
+    }
+
+    fn end_of_data(&mut self) {
+        let Some(builder) = &mut self.builder else { return self.sink.end_of_data() };
+        if let Some(content) = builder.content.take() {
+            builder.digests.extend_from_slice(content.finish().as_bytes());
+        }
+        if builder.wanted {
+            self.sink.end_of_data();
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! One file out of a layer, from a range of its blob.
+
+use std::ops::Range;
+
+use super::{
+    SPAN,
+    index::{Index, Resume},
+    rows,
+};
+use crate::{
+    decode::{self, BlockEnd, Decoder, MIN_OUTPUT},
+    digest::{Digest, HashState, Hasher},
+    limits::Limits,
+    media_type::Compression,
+    tar::{self, Entry, EntrySink, Flow, Kind, Scanner},
+};
+
+/// What map blocks and headers take beyond the headers themselves, in the scanner's own account.
+const SLACK: u64 = 4 << 10;
+
+/// Reads one regular file out of a range of a layer's blob, and checks each span of it first.
+///
+/// Fetch [`range`](FileReader::range), [`push`](FileReader::push) its bytes in any split, then
+/// [`finish`](FileReader::finish). No byte is given out that was not checked, and at most one span is held.
+pub struct FileReader {
+    range: Range<u64>,
+    /// Bytes pushed.
+    pushed: u64,
+    /// What has arrived of the span, and the hash at its start.
+    span: Vec<u8>,
+    hasher: Hasher,
+    /// What the hash must be at the end of each span that is to come, the last first.
+    edges: Vec<Edge>,
+    /// Bytes of the blob in front of the place where decoding starts.
+    ahead: u64,
+    /// Unpacked bytes in front of the entry's first header.
+    skip: u64,
+    /// Absent where the blob is the archive.
+    decoder: Option<Box<Decoder>>,
+    buffer: Vec<u8>,
+    scanner: Scanner,
+    wanted: Wanted,
+    failed: Option<Error>,
+}
+
+/// What the hash must be at the end of a span.
+enum Edge {
+    Inner(HashState),
+    /// The end of the blob.
+    Last(Digest),
+}
+
+/// The entry that is read, as the index has it, its offsets counted from its first header.
+struct Wanted {
+    entry: Entry,
+    progress: Progress,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    Headers,
+    Data,
+    Done,
+    /// Something else is there.
+    Other,
+}
+
+impl FileReader {
+    pub(super) fn new(index: &Index, mut entry: Entry, end: u64, limits: &Limits) -> Self {
+        let head = &index.head;
+        let algorithm = head.digest.algorithm();
+        let plain = head.compression == Compression::None;
+        let point = index.point(entry.header).filter(|_| !plain);
+        let at = match point {
+            Some(point) => point.at,
+            None if plain => decode::Checkpoint { compressed: entry.header, uncompressed: entry.header },
+            None => decode::Checkpoint::default(),
+        };
+        let first = at.compressed / SPAN;
+        let range =
+            first * SPAN..if plain { (end.div_ceil(SPAN) * SPAN).min(head.size) } else { index.edge_after(end) };
+        let hasher = match index.chain(first as usize) {
+            Some(chain) => Hasher::resume(&HashState::at_block(algorithm, range.start, chain)),
+            None => Hasher::new(algorithm),
+        };
+        let edges = (first + 1..=range.end.div_ceil(SPAN)).rev().map(|span| match index.chain(span as usize) {
+            Some(chain) => Edge::Inner(HashState::at_block(algorithm, span * SPAN, chain)),
+            None => Edge::Last(head.digest),
+        });
+        // The blob was decoded before, within limits.
+        let mut decoding = *limits;
+        (decoding.unpacked_bytes, decoding.expansion_ratio) = (u64::MAX, u64::MAX);
+        let decoder = match point.map(|point| &point.resume) {
+            _ if plain => None,
+            Some(Resume::Block { bits, length, packed }) => {
+                let window = rows::inflate(packed, *length as usize).unwrap_or_default();
+                Some(Decoder::resume_block(&BlockEnd { at, bits: *bits, window }, &decoding))
+            }
+            Some(Resume::Fresh) | None => Some(Decoder::resume(head.compression, at, &decoding)),
+        };
+        // So was the archive scanned; what stands before the data bounds what is kept of it.
+        let mut scanning = *limits;
+        scanning.extension_bytes = (entry.offset - entry.header).saturating_add(SLACK);
+        (scanning.path_bytes, scanning.sparse_segments) = (u64::MAX, u32::MAX);
+        scanning.expansion_ratio = u64::MAX;
+        let skip = entry.header - at.uncompressed;
+        entry.offset -= entry.header;
+        entry.header = 0;
+        Self {
+            pushed: 0,
+            span: Vec::new(),
+            hasher,
+            edges: edges.collect(),
+            ahead: at.compressed - range.start,
+            range,
+            skip,
+            buffer: if plain { Vec::new() } else { vec![0; MIN_OUTPUT] },
+            decoder: decoder.map(Box::new),
+            scanner: Scanner::new(&scanning),
+            wanted: Wanted { entry, progress: Progress::Headers },
+            failed: None,
+        }
+    }
+
+    /// The bytes of the blob to push.
+    pub fn range(&self) -> Range<u64> {
+        self.range.clone()
+    }
+
+    /// Bytes of the file.
+    pub fn size(&self) -> u64 {
+        self.wanted.entry.size
+    }
+
+    /// Whether the whole file was given out: nothing more need be pushed.
+    pub fn done(&self) -> bool {
+        self.wanted.progress == Progress::Done
+    }
+
+    /// Takes the next bytes of the range, any number of them, and gives bytes of the file to `out` in order; holes of
+    /// sparse files are zeros.
+    ///
+    /// # Errors
+    /// [`Error::Span`] or [`Error::Digest`] if these are not the blob's bytes, [`Error::TooLong`] if there are more than
+    /// the range has, the others if the index is not of this blob. The same again if called once more. What was given
+    /// out before is right.
+    pub fn push(&mut self, chunk: &[u8], out: &mut impl FnMut(&[u8])) -> Result<(), Error> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let result = self.take(chunk, out);
+        self.failed = result.as_ref().err().cloned();
+        result
+    }
+
+    fn take(&mut self, mut chunk: &[u8], out: &mut impl FnMut(&[u8])) -> Result<(), Error> {
+        while !chunk.is_empty() {
+            let start = self.range.start + self.pushed - self.span.len() as u64;
+            let length = SPAN.min(self.range.end.saturating_sub(start)) as usize;
+            if length == 0 {
+                return Err(Error::TooLong { expected: self.range.end - self.range.start });
+            }
+            let (part, rest) = chunk.split_at(chunk.len().min(length - self.span.len()));
+            chunk = rest;
+            self.pushed += part.len() as u64;
+            if part.len() == length {
+                self.checked(part, start, out)?;
+                continue;
+            }
+            self.span.extend_from_slice(part);
+            if self.span.len() == length {
+                let mut span = std::mem::take(&mut self.span);
+                self.checked(&span, start, out)?;
+                span.clear();
+                self.span = span;
+            }
+        }
+        Ok(())
+    }
+
+    /// A whole span is here.
+    fn checked(&mut self, span: &[u8], start: u64, out: &mut impl FnMut(&[u8])) -> Result<(), Error> {
+        self.hasher.update(span);
+        let range = start..start + span.len() as u64;
+        match self.edges.pop() {
+            Some(Edge::Inner(expected)) => {
+                let got = self.hasher.state();
+                if got != expected {
+                    return Err(Error::Span { range, expected: hex(expected.chain()), got: hex(got.chain()) });
+                }
+            }
+            Some(Edge::Last(expected)) => {
+                let got = self.hasher.clone().finish();
+                if got != expected {
+                    return Err(Error::Digest { range, expected, got });
+                }
+            }
+            None => return Err(Error::TooLong { expected: self.range.end - self.range.start }),
+        }
+        let ahead = self.ahead.min(span.len() as u64);
+        self.ahead -= ahead;
+        self.decode(span.get(ahead as usize..).unwrap_or_default(), out)
+    }
+
+    fn decode(&mut self, mut input: &[u8], out: &mut impl FnMut(&[u8])) -> Result<(), Error> {
+        let Some(mut decoder) = self.decoder.take() else { return self.scan(input, out) };
+        let mut buffer = std::mem::take(&mut self.buffer);
+        while !self.done() {
+            let step = decoder.decode(input, &mut buffer).map_err(Error::Decode)?;
+            input = input.get(step.read..).unwrap_or_default();
+            self.scan(buffer.get(..step.written).unwrap_or_default(), out)?;
+            if step.starved {
+                break;
+            }
+        }
+        self.decoder = Some(decoder);
+        self.buffer = buffer;
+        Ok(())
+    }
+
+    fn scan(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<(), Error> {
+        let skip = self.skip.min(bytes.len() as u64);
+        self.skip -= skip;
+        let mut sink = Sink { wanted: &mut self.wanted, out };
+        let result = self.scanner.push(bytes.get(skip as usize..).unwrap_or_default(), &mut sink);
+        match self.wanted.progress {
+            Progress::Done => Ok(()),
+            Progress::Other => Err(Error::Entry),
+            Progress::Headers | Progress::Data => result.map_err(Error::Tar),
+        }
+    }
+
+    /// Everything was pushed.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`] if it was not; the error of [`push`](FileReader::push) if there was one.
+    pub fn finish(self) -> Result<(), Error> {
+        let expected = self.range.end - self.range.start;
+        match self.failed {
+            _ if self.wanted.progress == Progress::Done => Ok(()),
+            Some(error) => Err(error),
+            None if self.pushed < expected => Err(Error::Truncated { expected, got: self.pushed }),
+            None => Err(Error::Entry),
+        }
+    }
+}
+
+/// Takes the first entry, if it is the one that is wanted.
+struct Sink<'a, F> {
+    wanted: &'a mut Wanted,
+    out: &'a mut F,
+}
+
+impl<F: FnMut(&[u8])> EntrySink for Sink<'_, F> {
+    fn entry(&mut self, mut entry: Entry) -> Flow {
+        if self.wanted.progress == Progress::Done {
+            return Flow::Stop;
+        }
+        // Whether a global header stood before it cannot be seen from here.
+        entry.ambiguous = self.wanted.entry.ambiguous;
+        if self.wanted.progress != Progress::Headers || entry != self.wanted.entry {
+            self.wanted.progress = Progress::Other;
+            return Flow::Stop;
+        }
+        self.wanted.progress = Progress::Data;
+        Flow::WantData
+    }
+
+    fn data(&mut self, bytes: &[u8]) -> Flow {
+        (self.out)(bytes);
+        Flow::Continue
+    }
+
+    fn end_of_data(&mut self) {
+        self.wanted.progress = Progress::Done;
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Why a file cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no such entry.
+    #[error("no entry {number}: the layer has {count}")]
+    NoEntry {
+        /// Counted from 0.
+        number: u64,
+        /// How many there are.
+        count: u64,
+    },
+    /// No entry's data starts there.
+    #[error("no file starts at byte {offset} of the layer")]
+    NoFileAt {
+        /// In bytes of the unpacked archive.
+        offset: u64,
+    },
+    /// The entry is no regular file.
+    #[error("entry {number} is not a regular file: {kind:?}")]
+    NotAFile {
+        /// Counted from 0.
+        number: u64,
+        /// What it is.
+        kind: Kind,
+    },
+    /// A part of the blob is not what it was when the index was made.
+    #[error("bytes {} to {} of the layer are not its own: expected chaining value {expected}, got {got}", .range.start, .range.end)]
+    Span {
+        /// In bytes of the blob.
+        range: Range<u64>,
+        /// From the index.
+        expected: String,
+        /// Of the bytes.
+        got: String,
+    },
+    /// The last part of the blob does not lead to its digest.
+    #[error("bytes {} to {} of the layer are not its own: expected {expected}, got {got}", .range.start, .range.end)]
+    Digest {
+        /// In bytes of the blob.
+        range: Range<u64>,
+        /// The blob's.
+        expected: Digest,
+        /// With these bytes.
+        got: Digest,
+    },
+    /// The range is not complete.
+    #[error("part of the layer is cut off: expected {expected} bytes, got {got}")]
+    Truncated {
+        /// Bytes of the range.
+        expected: u64,
+        /// Bytes pushed.
+        got: u64,
+    },
+    /// More bytes came than the range has.
+    #[error("part of the layer is too long: expected {expected} bytes, got more")]
+    TooLong {
+        /// Bytes of the range.
+        expected: u64,
+    },
+    /// The bytes are the blob's own, but cannot be decoded from where the index says.
+    #[error("part of the layer cannot be decompressed: {0}")]
+    Decode(decode::Error),
+    /// They are decoded, but no archive is there.
+    #[error("part of the layer is not a tar archive: {0}")]
+    Tar(tar::Error),
+    /// Another entry is there than the index says.
+    #[error("the seek index is not of this layer: another entry is there")]
+    Entry,
+}

@@ -1,0 +1,114 @@
+//! Which byte of the blob holds which byte of the archive, roughly.
+
+use super::SPAN;
+
+/// As many places as are kept at most.
+const MOST: usize = 4096;
+
+/// A monotone map from bytes of the unpacked archive to bytes of the blob.
+///
+/// It knows how far the archive was unpacked at every 128 KiB of the blob; where a blob is larger than 512 MiB, at every
+/// 256 KiB, and so on, so that it takes 32 KiB of memory at most.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offsets {
+    /// Bytes of the blob from one place to the next.
+    step: u64,
+    /// Bytes unpacked at each multiple of `step`, the first at `step`.
+    unpacked: Vec<u64>,
+    /// How often a place was noted.
+    seen: u64,
+    /// The blob and the archive in all.
+    end: (u64, u64),
+}
+
+impl Default for Offsets {
+    fn default() -> Self {
+        Self { step: SPAN, unpacked: Vec::new(), seen: 0, end: (0, 0) }
+    }
+}
+
+impl Offsets {
+    /// The next span of the blob went by; so much is unpacked.
+    pub(crate) fn edge(&mut self, unpacked: u64) {
+        self.seen += 1;
+        if !(self.seen * SPAN).is_multiple_of(self.step) {
+            return;
+        }
+        if self.unpacked.len() == MOST {
+            let mut keep = [false, true].into_iter().cycle();
+            self.unpacked.retain(|_| keep.next().unwrap_or(true));
+            self.step *= 2;
+            // What comes now is an odd one.
+            return;
+        }
+        self.unpacked.push(unpacked);
+    }
+
+    /// The blob is over.
+    pub(crate) fn end(&mut self, compressed: u64, unpacked: u64) {
+        self.end = (compressed, unpacked);
+    }
+
+    /// About how many bytes of the blob lie before byte `unpacked` of the archive; never more for a smaller one.
+    pub fn compressed_at(&self, unpacked: u64) -> u64 {
+        let (size, total) = self.end;
+        let unpacked = unpacked.min(total);
+        let after = self.unpacked.partition_point(|&at| at <= unpacked);
+        let place = |number: usize| match number.checked_sub(1) {
+            None => (0, 0),
+            Some(index) => match self.unpacked.get(index) {
+                Some(&at) => ((number as u64 * self.step).min(size), at),
+                None => (size, total),
+            },
+        };
+        let (low, high) = (place(after), place(after + 1));
+        if unpacked >= total {
+            return size;
+        }
+        let (run, rise) = (high.1.saturating_sub(low.1), high.0.saturating_sub(low.0));
+        if run == 0 {
+            return low.0;
+        }
+        let part = u128::from(rise) * u128::from(unpacked.saturating_sub(low.1)) / u128::from(run);
+        low.0 + (part as u64).min(rise)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A blob of `spans` spans that unpack to `ratio` times their size.
+    fn even(spans: u64, ratio: u64) -> Offsets {
+        let mut offsets = Offsets::default();
+        for span in 1..=spans {
+            offsets.edge(span * SPAN * ratio);
+        }
+        offsets.end(spans * SPAN + 100, spans * SPAN * ratio + 1000);
+        offsets
+    }
+
+    #[test]
+    fn places_between_are_interpolated() {
+        let offsets = even(10, 3);
+        assert_eq!(offsets.compressed_at(0), 0);
+        assert_eq!(offsets.compressed_at(3 * SPAN), SPAN);
+        assert_eq!(offsets.compressed_at(9 * SPAN / 2), 3 * SPAN / 2);
+        assert_eq!(offsets.compressed_at(30 * SPAN + 500), 10 * SPAN + 50);
+        assert_eq!(offsets.compressed_at(u64::MAX), 10 * SPAN + 100);
+        assert_eq!(Offsets::default().compressed_at(7), 0);
+    }
+
+    #[test]
+    fn memory_is_bounded_and_order_kept() {
+        let offsets = even(20_001, 5);
+        assert!(offsets.unpacked.len() <= MOST);
+        assert_eq!(offsets.step, 8 * SPAN);
+        let mut before = 0;
+        for unpacked in (0..20_001 * SPAN * 5).step_by(99_999_989) {
+            let at = offsets.compressed_at(unpacked);
+            assert!(at >= before && at.abs_diff(unpacked / 5) <= 1, "{unpacked} is at {at}");
+            before = at;
+        }
+    }
+}

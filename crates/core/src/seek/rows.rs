@@ -1,0 +1,323 @@
+//! Entries as columns of numbers and text, in groups that are deflated.
+//!
+//! Neighbours in an archive are alike: names share their beginning, owners and times repeat. Each field of a group's
+//! entries therefore stands together, as the difference to the entry before it.
+
+use flate2::{Compress, Compression, FlushCompress, Status as Packed};
+
+use super::number::{Rest, put, put_signed, put_text};
+use crate::{
+    decode::inflate::{Inflate, Status},
+    limits::INDEX_GROUP_BYTES,
+    tar::{Ambiguity, Entry, Kind},
+};
+
+/// A group is closed when it has so many entries, or columns or names of so many bytes.
+const ENTRIES: usize = 4096;
+const BYTES: u64 = 256 << 10;
+const NAMES: u64 = 2 << 20;
+
+const GROUP_LEVEL: u32 = 6;
+
+/// Deflate makes at most this many bytes of one (RFC 1951: 258 bytes of two bits).
+const MOST_INFLATED: usize = 1032;
+
+/// One for each field; `bytes.rs` says what they hold.
+const COLUMNS: usize = 16;
+
+/// What an entry is told apart from.
+#[derive(Default)]
+struct Before {
+    name: Vec<u8>,
+    link: Vec<u8>,
+    mode: i64,
+    uid: i64,
+    gid: i64,
+    mtime: i64,
+    /// Where its data ends if it is no sparse file.
+    end: u64,
+}
+
+impl Before {
+    fn set(&mut self, entry: &Entry) {
+        let size = if entry.kind == Kind::File { entry.size } else { 0 };
+        self.name.clone_from(&entry.path);
+        self.link.clone_from(&entry.link);
+        (self.mode, self.uid, self.gid, self.mtime) = (entry.mode, entry.uid, entry.gid, entry.mtime);
+        self.end = entry.offset.saturating_add(size.checked_next_multiple_of(512).unwrap_or(size));
+    }
+}
+
+/// Entries that were written down.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Group {
+    /// Entries in the groups before this one.
+    pub(super) number: u64,
+    /// How many entries.
+    pub(super) count: u32,
+    /// Where the first header of its first entry starts.
+    pub(super) start: u64,
+    /// Bytes of the columns before they were deflated.
+    pub(super) length: u32,
+    /// The columns, deflated.
+    pub(super) packed: Vec<u8>,
+    /// SHA-256 of each regular file's content, if they are kept.
+    pub(super) digests: Vec<u8>,
+}
+
+/// A group that is being written.
+pub(super) struct Writer {
+    columns: [Vec<u8>; COLUMNS],
+    count: u32,
+    /// Bytes of names and link targets.
+    names: u64,
+    start: u64,
+    before: Before,
+}
+
+impl Writer {
+    pub(super) fn new() -> Self {
+        Self { columns: Default::default(), count: 0, names: 0, start: 0, before: Before::default() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub(super) fn push(&mut self, entry: &Entry) {
+        if self.count == 0 {
+            self.start = entry.header;
+            self.before = Before { end: entry.header, ..Before::default() };
+        }
+        let before = &self.before;
+        let [
+            types,
+            ambiguities,
+            name_lengths,
+            names,
+            link_lengths,
+            links,
+            size,
+            mode,
+            uid,
+            gid,
+            mtime,
+            nanoseconds,
+            device,
+            xattrs,
+            gap,
+            headers,
+        ] = &mut self.columns;
+        types.push(entry.typeflag);
+        let reason = entry.ambiguous.and_then(|reason| Ambiguity::ALL.iter().position(|&known| known == reason));
+        ambiguities.push(reason.map_or(0, |place| place as u8 + 1));
+        put_shared(&before.name, &entry.path, name_lengths, names);
+        put_shared(&before.link, &entry.link, link_lengths, links);
+        put(size, entry.size);
+        put_signed(mode, entry.mode.wrapping_sub(before.mode));
+        put_signed(uid, entry.uid.wrapping_sub(before.uid));
+        put_signed(gid, entry.gid.wrapping_sub(before.gid));
+        put_signed(mtime, entry.mtime.wrapping_sub(before.mtime));
+        put(nanoseconds, u64::from(entry.mtime_nsec));
+        put_signed(device, entry.major);
+        put_signed(device, entry.minor);
+        put(xattrs, entry.xattrs.len() as u64);
+        for (name, value) in &entry.xattrs {
+            put_text(xattrs, name);
+            put_text(xattrs, value);
+        }
+        put_signed(gap, entry.header.wrapping_sub(before.end) as i64);
+        put(headers, entry.offset.saturating_sub(entry.header));
+        self.count += 1;
+        self.names += (entry.path.len() + entry.link.len()) as u64;
+        self.before.set(entry);
+    }
+
+    fn length(&self) -> u64 {
+        self.columns.iter().map(|column| column.len() as u64).sum()
+    }
+
+    pub(super) fn full(&self) -> bool {
+        self.count as usize >= ENTRIES || self.names >= NAMES || self.length() >= BYTES
+    }
+
+    /// The group, with which the archive has so many entries; the writer is empty again. `None` if it is larger than
+    /// a reader takes.
+    pub(super) fn close(&mut self, entries: u64) -> Option<Group> {
+        let mut columns = Vec::new();
+        self.columns.iter().for_each(|column| put(&mut columns, column.len() as u64));
+        self.columns.iter().for_each(|column| columns.extend_from_slice(column));
+        let length = u32::try_from(columns.len()).ok()?;
+        if u64::from(length) > INDEX_GROUP_BYTES || self.names > INDEX_GROUP_BYTES {
+            return None;
+        }
+        let packed = Packer::new(GROUP_LEVEL).pack(&columns);
+        let number = entries - u64::from(self.count);
+        let group = Group { number, count: self.count, start: self.start, length, packed, digests: Vec::new() };
+        self.columns.iter_mut().for_each(Vec::clear);
+        (self.count, self.names) = (0, 0);
+        Some(group)
+    }
+}
+
+/// The entries of a group.
+pub(super) struct Rows<'g> {
+    columns: [Rest<'g>; COLUMNS],
+    left: u32,
+    /// Bytes that names and link targets may still take.
+    names: u64,
+    before: Before,
+}
+
+impl Group {
+    /// The columns as they were before they were deflated; `None` if they cannot be.
+    pub(super) fn columns(&self) -> Option<Vec<u8>> {
+        inflate(&self.packed, self.length as usize)
+    }
+
+    /// The entries in [`Group::columns`].
+    pub(super) fn rows<'c>(&self, columns: &'c [u8]) -> Option<Rows<'c>> {
+        let mut rest = Rest(columns);
+        let mut lengths = [0; COLUMNS];
+        for length in &mut lengths {
+            *length = rest.size()?;
+        }
+        let mut columns = [Rest::default(); COLUMNS];
+        for (column, length) in columns.iter_mut().zip(lengths) {
+            *column = Rest(rest.take(length)?);
+        }
+        let before = Before { end: self.start, ..Before::default() };
+        rest.0.is_empty().then_some(Rows { columns, left: self.count, names: INDEX_GROUP_BYTES, before })
+    }
+}
+
+impl Rows<'_> {
+    /// Whether all entries were read and nothing is left over.
+    pub(super) fn over(&self) -> bool {
+        self.left == 0 && self.columns.iter().all(|column| column.0.is_empty())
+    }
+
+    /// The next entry; `None` if there is none, or the bytes are not those of one.
+    pub(super) fn next(&mut self) -> Option<Entry> {
+        self.left = self.left.checked_sub(1)?;
+        let [
+            types,
+            ambiguities,
+            name_lengths,
+            names,
+            link_lengths,
+            links,
+            size,
+            mode,
+            uid,
+            gid,
+            mtime,
+            nanoseconds,
+            device,
+            xattrs,
+            gap,
+            headers,
+        ] = &mut self.columns;
+        let before = &self.before;
+        let typeflag = types.byte()?;
+        let ambiguous = match ambiguities.byte()?.checked_sub(1) {
+            None => None,
+            Some(place) => Some(*Ambiguity::ALL.get(usize::from(place))?),
+        };
+        let path = text(&before.name, name_lengths, names, &mut self.names)?;
+        let link = text(&before.link, link_lengths, links, &mut self.names)?;
+        let header = before.end.checked_add_signed(gap.signed()?)?;
+        let entry = Entry {
+            path,
+            kind: Kind::new(typeflag),
+            typeflag,
+            link,
+            size: size.number()?,
+            mode: before.mode.wrapping_add(mode.signed()?),
+            uid: before.uid.wrapping_add(uid.signed()?),
+            gid: before.gid.wrapping_add(gid.signed()?),
+            mtime: before.mtime.wrapping_add(mtime.signed()?),
+            mtime_nsec: u32::try_from(nanoseconds.number()?).ok()?,
+            major: device.signed()?,
+            minor: device.signed()?,
+            xattrs: attributes(xattrs)?,
+            header,
+            offset: header.checked_add(headers.number()?)?,
+            ambiguous,
+        };
+        self.before.set(&entry);
+        Some(entry)
+    }
+}
+
+/// Text as what it shares with the text before and what follows.
+fn put_shared(before: &[u8], text: &[u8], lengths: &mut Vec<u8>, texts: &mut Vec<u8>) {
+    let shared = before.iter().zip(text).take_while(|(a, b)| a == b).count();
+    let rest = text.get(shared..).unwrap_or_default();
+    put(lengths, shared as u64);
+    put(lengths, rest.len() as u64);
+    texts.extend_from_slice(rest);
+}
+
+/// What [`put_shared`] wrote.
+fn text(before: &[u8], lengths: &mut Rest<'_>, texts: &mut Rest<'_>, room: &mut u64) -> Option<Vec<u8>> {
+    let (shared, rest) = (lengths.size()?, lengths.size()?);
+    let (shared, rest) = (before.get(..shared)?, texts.take(rest)?);
+    *room = room.checked_sub((shared.len() + rest.len()) as u64)?;
+    Some([shared, rest].concat())
+}
+
+fn attributes(column: &mut Rest<'_>) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+    let count = column.size()?;
+    // Each takes two bytes at least.
+    let mut attributes = Vec::with_capacity(count.min(column.0.len() / 2));
+    for _ in 0..count {
+        attributes.push((column.text()?.to_vec(), column.text()?.to_vec()));
+    }
+    Some(attributes)
+}
+
+/// Deflates one thing after another.
+pub(super) struct Packer(Compress);
+
+impl Packer {
+    pub(super) fn new(level: u32) -> Self {
+        Self(Compress::new(Compression::new(level), false))
+    }
+
+    pub(super) fn pack(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.0.reset();
+        let mut packed = Vec::new();
+        let mut rest = bytes;
+        loop {
+            packed.reserve(rest.len() / 2 + 64);
+            let before = self.0.total_in();
+            let status = self.0.compress_vec(rest, &mut packed, FlushCompress::Finish);
+            rest = rest.get((self.0.total_in() - before) as usize..).unwrap_or_default();
+            // There is always room, so that this ends.
+            if !matches!(status, Ok(Packed::Ok | Packed::BufError)) {
+                packed.shrink_to_fit();
+                return packed;
+            }
+        }
+    }
+}
+
+/// What was deflated, if it has this length.
+pub(super) fn inflate(packed: &[u8], length: usize) -> Option<Vec<u8>> {
+    if length / MOST_INFLATED > packed.len() {
+        return None;
+    }
+    let mut bytes = vec![0; length];
+    let mut inflate = Inflate::new();
+    let (mut read, mut written) = (0, 0);
+    loop {
+        let turn = inflate.inflate(packed.get(read..)?, bytes.get_mut(written..)?, false);
+        (read, written) = (read + turn.read, written + turn.written);
+        match turn.status {
+            Status::End => return (read == packed.len() && written == length).then_some(bytes),
+            Status::Going if turn.read + turn.written > 0 => {}
+            _ => return None,
+        }
+    }
+}
