@@ -1,0 +1,79 @@
+//! What is told while images move.
+
+use porthole_core::digest::Digest;
+use std::{fmt, sync::Arc};
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A document is there, verified.
+    Document {
+        /// Its digest.
+        digest: Digest,
+        /// Bytes.
+        size: u64,
+        /// Whether it was fetched now.
+        fetched: bool,
+    },
+    /// A blob is further than before.
+    Blob {
+        /// Its digest.
+        digest: Digest,
+        /// Bytes of all of it.
+        size: u64,
+        /// How far it is.
+        state: Blob,
+    },
+}
+
+/// How far a blob is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Blob {
+    /// It was there already.
+    Present,
+    /// Somebody else is getting it.
+    Waiting,
+    /// Its transfer begins, with the bytes that an earlier one had left.
+    Started {
+        /// Bytes that are there.
+        kept: u64,
+    },
+    /// More bytes have come.
+    Moved {
+        /// How many since it was last told.
+        bytes: u64,
+    },
+    /// These were not its bytes; it begins anew.
+    Wrong,
+    /// It is complete and verified.
+    Done,
+    /// It is not moved: it may be had elsewhere, but not from registries.
+    Skipped,
+}
+
+/// Hears events, from any thread.
+#[derive(Clone)]
+pub struct Observer(Arc<dyn Fn(Event) + Send + Sync>);
+
+impl Observer {
+    /// Hears with a function.
+    pub fn new(hear: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(hear))
+    }
+
+    pub(crate) fn tell(&self, event: Event) {
+        (self.0)(event);
+    }
+
+    pub(crate) fn blob(&self, digest: Digest, size: u64, state: Blob) {
+        self.tell(Event::Blob { digest, size, state });
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observer")
+    }
+}
