@@ -11,7 +11,7 @@ use std::{fs, path::Path, process::Command};
 pub struct Nginx {
     port: u16,
     process: Running,
-    _files: Scratch,
+    files: Scratch,
 }
 
 impl Nginx {
@@ -59,6 +59,32 @@ impl Nginx {
         )
     }
 
+    /// A slow line to the registry on that port, of so many kilobytes a second for each connection, that keeps account of what
+    /// went over it: see [`sent`](Self::sent).
+    pub fn metered(registry: u16, rate: u32) -> Result<Self> {
+        Self::start(
+            free_port()?,
+            &format!(
+                "location / {{
+                    proxy_pass http://127.0.0.1:{registry};
+                    proxy_set_header Host $http_host;
+                    proxy_buffering on; proxy_max_temp_file_size 0; limit_rate {rate}k;
+                }}"
+            ),
+        )
+    }
+
+    /// Paths that were asked for so far, in the order of the answers' ends, each with the bytes of body that were sent.
+    pub fn sent(&self) -> Result<Vec<(String, u64)>> {
+        let log = fs::read_to_string(self.files.path().join("access.log"))?;
+        log.lines()
+            .map(|line| {
+                let (path, bytes) = line.split_once(' ').ok_or("a line of the log has a space")?;
+                Ok((path.to_owned(), bytes.parse()?))
+            })
+            .collect()
+    }
+
     fn start(port: u16, locations: &str) -> Result<Self> {
         let files = Scratch::new("nginx")?;
         let folder = files.path().display();
@@ -72,7 +98,7 @@ impl Nginx {
                 "daemon off; master_process off; {user} pid {folder}/pid; error_log stderr warn;
                  events {{ worker_connections 256; }}
                  http {{
-                   access_log off; client_max_body_size 0; proxy_http_version 1.1; proxy_buffering off;
+                   log_format sent '$uri $body_bytes_sent'; access_log {folder}/access.log sent; client_max_body_size 0; proxy_http_version 1.1; proxy_buffering off;
                    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
                    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
                    types {{ text/html html; text/css css; text/javascript js; application/wasm wasm; image/svg+xml svg; }}
@@ -82,7 +108,7 @@ impl Nginx {
         )?;
         let mut process = Running::start(Command::new(find("nginx")?).arg("-c").arg(&settings).args(["-e", "stderr"]))?;
         process.listens(port)?;
-        Ok(Self { port, process, _files: files })
+        Ok(Self { port, process, files })
     }
 
     /// Its address as a reference has it.
