@@ -7,6 +7,7 @@ mod failures;
 mod images;
 mod links;
 mod passwords;
+mod pull;
 mod sample;
 mod through_relay;
 mod tokens;

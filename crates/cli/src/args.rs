@@ -9,7 +9,7 @@ use crate::commands::Command;
 
 /// Look inside any container image, and verify every byte.
 ///
-/// SRC is a reference as Docker reads it (`nginx` is docker.io/library/nginx:latest), or one of `oci:DIR[:NAME]`,
+/// SRC is a reference as Docker reads it (`nginx` is docker.io/library/nginx:latest), or one of `store:NAME`, `oci:DIR[:NAME]`,
 /// `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`, `layer:FILE` (one layer, any compression), or a path such as
 /// ./image.tar.
 #[derive(Parser)]
@@ -62,6 +62,9 @@ pub(crate) struct Global {
     /// File of credentials [default: $REGISTRY_AUTH_FILE, then Docker's config.json]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) authfile: Option<PathBuf>,
+    /// Directory of the store [default: $XDG_DATA_HOME/porthole/store, else ~/.local/share/porthole/store]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
     /// No progress and no notes on stderr, only errors
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,

@@ -3,10 +3,15 @@
 mod cat;
 mod config;
 mod digest;
+mod gc;
+mod images;
 mod inspect;
 mod ls;
 mod manifest;
+mod pull;
 mod reference;
+mod rm;
+mod tag;
 mod tags;
 mod verify;
 
@@ -33,6 +38,11 @@ pub(crate) enum Command {
     Ls(Box<ls::Arguments>),
     Cat(cat::Arguments),
     Verify(verify::Arguments),
+    Pull(pull::Arguments),
+    Images(images::Arguments),
+    Tag(tag::Arguments),
+    Rm(rm::Arguments),
+    Gc(gc::Arguments),
 }
 
 pub(crate) fn run(command: &Command, session: &Session<'_>) -> Result<(), Error> {
@@ -46,6 +56,11 @@ pub(crate) fn run(command: &Command, session: &Session<'_>) -> Result<(), Error>
         Command::Ls(arguments) => ls::run(arguments, session),
         Command::Cat(arguments) => cat::run(arguments, session),
         Command::Verify(arguments) => verify::run(arguments, session),
+        Command::Pull(arguments) => pull::run(arguments, session),
+        Command::Images(arguments) => images::run(arguments, session),
+        Command::Tag(arguments) => tag::run(arguments, session),
+        Command::Rm(arguments) => rm::run(arguments, session),
+        Command::Gc(arguments) => gc::run(arguments, session),
     }
 }
 
@@ -57,7 +72,7 @@ struct SourceArgument {
 }
 
 const SOURCES: &str =
-    "Reference, or oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME], layer:FILE, ./PATH";
+    "Reference, or store:NAME, oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME], layer:FILE, ./PATH";
 
 impl SourceArgument {
     fn spec(&self) -> Result<Spec, Error> {

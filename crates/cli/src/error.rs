@@ -19,6 +19,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Store(#[from] porthole_store::Error),
     #[error(transparent)]
+    Pull(#[from] porthole_transfer::pull::Error),
+    #[error(transparent)]
     Image(#[from] image::Error),
     #[error(transparent)]
     Platform(#[from] platform::NoMatch),
@@ -102,6 +104,7 @@ impl Error {
             Self::Usage(_) | Self::Reference { .. } | Self::NotAFile { .. } => USAGE,
             Self::Registry(error) => error.exit_code(),
             Self::Store(error) => store_exit_code(error),
+            Self::Pull(error) => pull_exit_code(error),
             Self::NotFound { .. } | Self::NoFile { .. } => NOT_FOUND,
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => NOT_FOUND,
             Self::Platform(_) => PLATFORM,
@@ -124,9 +127,9 @@ impl Error {
             Self::Store(error) => error.hint().into_iter().collect(),
             Self::NoFile { hints, .. } => hints.clone(),
             Self::NotAFile { hint, .. } => hint.iter().cloned().collect(),
-            Self::Platform(error) => {
-                vec![Hint::ChoosePlatform { available: error.available.iter().map(ToString::to_string).collect() }]
-            }
+            Self::Pull(porthole_transfer::pull::Error::Registry(error)) => error.hints(),
+            Self::Pull(porthole_transfer::pull::Error::Platform(error)) => vec![choose(error)],
+            Self::Platform(error) => vec![choose(error)],
             Self::Layers(layers) => layers.iter().flat_map(|layer| &layer.findings).filter_map(Finding::hint).collect(),
             _ => Vec::new(),
         }
@@ -139,11 +142,26 @@ const PLATFORM: u8 = 5;
 const MALFORMED: u8 = 7;
 const OTHER: u8 = 9;
 
+fn choose(error: &platform::NoMatch) -> Hint {
+    Hint::ChoosePlatform { available: error.available.iter().map(ToString::to_string).collect() }
+}
+
+fn pull_exit_code(error: &porthole_transfer::pull::Error) -> u8 {
+    use porthole_transfer::pull::Error as Pull;
+    match error {
+        Pull::Registry(error) => error.exit_code(),
+        Pull::Store(error) => store_exit_code(error),
+        Pull::Platform(_) => PLATFORM,
+        Pull::Nesting | Pull::TooMany | Pull::Wrong(_) => MALFORMED,
+        _ => OTHER,
+    }
+}
+
 fn store_exit_code(error: &porthole_store::Error) -> u8 {
     use porthole_store::Error as Store;
     match error {
         Store::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => NOT_FOUND,
-        Store::Io { .. } => OTHER,
+        Store::Io { .. } | Store::Write { .. } => OTHER,
         Store::NoSuchName { .. } | Store::Empty => NOT_FOUND,
         Store::Several { .. } | Store::SameName { .. } => USAGE,
         _ => MALFORMED,

@@ -8,6 +8,7 @@ mod layers;
 mod progress;
 mod session;
 mod source;
+mod transfers;
 mod ui;
 
 use std::process::ExitCode;

@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    path::PathBuf,
     sync::{Arc, OnceLock},
 };
 
@@ -11,6 +12,7 @@ use porthole_registry::{
     client::{Options, Registry},
     trace::{Exchange, Observer, Reason},
 };
+use porthole_store::Store;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
@@ -49,6 +51,15 @@ impl<'a> Session<'a> {
         self.global.platform.clone().unwrap_or_else(|| Platform::new("linux", env::consts::ARCH, None))
     }
 
+    /// The local store.
+    pub(crate) fn store(&self) -> Result<Store, Error> {
+        let path = match &self.global.store {
+            Some(path) => path.clone(),
+            None => default_store().ok_or_else(|| Error::usage("no home directory for the store: give --store DIR"))?,
+        };
+        Ok(Store::open(&path)?)
+    }
+
     pub(crate) fn runtime(&self) -> &tokio::runtime::Handle {
         self.runtime.handle()
     }
@@ -81,6 +92,12 @@ impl<'a> Session<'a> {
         };
         Ok(Registry::new(transport, options))
     }
+}
+
+fn default_store() -> Option<PathBuf> {
+    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let data = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")))?;
+    Some(data.join("porthole/store"))
 }
 
 /// Sockets need little time; layers are read on threads of their own.

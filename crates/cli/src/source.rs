@@ -52,6 +52,11 @@ impl Source {
                 Self::Local { local: Box::new(local), root }
             }
             Spec::Layer(path) => Self::Layer { path: path.clone() },
+            Spec::Store { name } => {
+                let local = session.store()?.local()?;
+                let root = local.find(Some(name))?;
+                Self::Local { local: Box::new(local), root }
+            }
         })
     }
 

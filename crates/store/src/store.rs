@@ -70,20 +70,24 @@ impl Store {
         Ok(store)
     }
 
-    /// Writes an empty layout. Two processes may do so at once: both write the same, and an index only if there is none.
+    /// Writes an empty layout. Many processes may do so at once: one of them does.
     fn found(&self) -> Result<(), Error> {
-        let mut entries = fs::read_dir(&self.path).map_err(Error::io(&self.path))?;
-        let ours = [BLOBS, INGEST, INDEX_FILE, INDEX_LOCK, SWEEP_LOCK];
-        if entries.any(|entry| entry.is_ok_and(|entry| !ours.iter().any(|name| entry.file_name() == *name))) {
-            return Err(Error::NotAnImage { path: self.path.clone(), got: "a directory of something else" });
+        let ours = [BLOBS, INGEST, INDEX_FILE, LAYOUT_FILE, INDEX_LOCK, SWEEP_LOCK];
+        // What is being written has the name that it will have, between dots.
+        let is_ours = |name: &str| ours.iter().any(|ours| name.strip_prefix('.').unwrap_or(name).starts_with(ours));
+        for entry in fs::read_dir(&self.path).map_err(Error::io(&self.path))? {
+            let name = entry.map_err(Error::io(&self.path))?.file_name();
+            if !name.to_str().is_some_and(is_ours) {
+                return Err(Error::NotAnImage { path: self.path.clone(), got: "a directory of something else" });
+            }
         }
         fs::create_dir_all(self.path.join(BLOBS)).map_err(Error::write(&self.path))?;
         let _lock = self.lock_index()?;
-        let index = self.path.join(INDEX_FILE);
+        let (index, marker) = (self.path.join(INDEX_FILE), self.path.join(LAYOUT_FILE));
         if !index.try_exists().map_err(Error::io(&index))? {
             replace(&index, EMPTY_INDEX)?;
         }
-        replace(&self.path.join(LAYOUT_FILE), LAYOUT)
+        if marker.try_exists().map_err(Error::io(&marker))? { Ok(()) } else { replace(&marker, LAYOUT) }
     }
 
     /// The directory.

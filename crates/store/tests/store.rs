@@ -1,5 +1,7 @@
 //! The content store: what others see of it, and what is left after whatever happens.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
+
 use porthole_core::{
     descriptor::Descriptor,
     digest::{Digest, Mismatch},
@@ -18,10 +20,19 @@ fn open(store: &Store, bytes: &[u8]) -> Box<Partial> {
     }
 }
 
+/// Adds a blob, or waits for whoever does.
 fn blob(store: &Store, bytes: &[u8]) -> Descriptor {
-    let mut partial = open(store, bytes);
-    partial.write(bytes).unwrap();
-    partial.commit().unwrap();
+    let adding = store.add().unwrap();
+    loop {
+        match store.ingest(&adding, &Digest::sha256(bytes), bytes.len() as u64).unwrap() {
+            Ingest::Present => break,
+            Ingest::Busy => thread::yield_now(),
+            Ingest::Open(mut partial) => {
+                partial.write(bytes).unwrap();
+                partial.commit().unwrap();
+            }
+        }
+    }
     Descriptor::new(MediaType::OCI_LAYER_GZIP, Digest::sha256(bytes), bytes.len() as u64)
 }
 
@@ -62,6 +73,21 @@ fn a_store_is_a_layout() {
     assert_eq!(local.find(Some("a:1")).unwrap().digest, root.digest);
     assert_eq!(local.read_document(&root).unwrap().raw().digest(), &root.digest);
     assert_eq!(files(&store.path().join("ingest")), Vec::<String>::new());
+}
+
+#[test]
+fn a_store_may_be_founded_by_many_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    thread::scope(|scope| {
+        for name in 0..16 {
+            let path = &path;
+            scope.spawn(move || {
+                image(&Store::open(path).unwrap(), b"layer", Some(&format!("docker.io/library/a:{name}")))
+            });
+        }
+    });
+    assert_eq!(Store::open(&path).unwrap().local().unwrap().names().len(), 16);
 }
 
 #[test]

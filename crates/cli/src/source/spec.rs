@@ -22,6 +22,10 @@ pub(crate) enum Spec {
         name: Option<String>,
     },
     Layer(PathBuf),
+    /// An image of the local store.
+    Store {
+        name: String,
+    },
 }
 
 impl Spec {
@@ -39,8 +43,11 @@ impl Spec {
                 path => Ok(Self::Layer(path_of(path))),
             };
         }
-        if bytes.starts_with(b"store:") {
-            return Err(Error::usage("this version of porthole has no store: name a registry, a layout or an archive"));
+        if let Some(name) = bytes.strip_prefix(b"store:") {
+            return match std::str::from_utf8(name) {
+                Ok(name) if !name.is_empty() => Ok(Self::Store { name: name.to_owned() }),
+                _ => Err(Error::usage("expected a name after `store:`")),
+            };
         }
         let path = Path::new(text);
         // No reference begins with a dot or a slash.
@@ -102,12 +109,13 @@ mod tests {
             ("oci-archive:x.tar:a", "", local("x.tar", Some(Format::OciArchive), Some("a"))),
             ("docker-archive:x.tar:a:1", "", local("x.tar", Some(Format::DockerArchive), Some("a:1"))),
             ("layer:x.tar.gz", "", Ok(Spec::Layer("x.tar.gz".into()))),
+            ("store:nginx:1", "", Ok(Spec::Store { name: "nginx:1".to_owned() })),
+            ("store:", "", Err("expected a name after `store:`".to_owned())),
             ("oci:", "", Err("expected a path after `oci:`".to_owned())),
             ("layer:", "", Err("expected a file after `layer:`".to_owned())),
             ("Image.tar", "", Err("invalid repository: expected lower case, got `Image.tar`: `Image.tar`".to_owned())),
         ] {
             assert_eq!(parse(text, existing), expected, "{text}");
         }
-        assert!(parse("store:x", "").is_err());
     }
 }

@@ -1,0 +1,35 @@
+//! `porthole gc`
+
+use std::io::Write;
+
+use clap::Args;
+use serde_json::json;
+
+use super::print_json;
+use crate::{error::Error, session::Session, ui::size};
+
+/// Remove from the store what no name leads to
+///
+/// Waits for pulls that are running. Downloads that were cut off are kept, so that they can be taken up; `--partials` removes
+/// them too.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  porthole gc
+  porthole gc --partials")]
+pub(crate) struct Arguments {
+    /// Also remove what cut-off downloads left
+    #[arg(long)]
+    partials: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
+    let swept = session.store()?.sweep(arguments.partials)?;
+    let mut out = session.ui.out();
+    if session.ui.json {
+        print_json(&mut out, &json!({ "blobs": swept.blobs, "partials": swept.partials, "bytes": swept.bytes }))?;
+    } else {
+        writeln!(out, "removed {} blobs and {} partial ones, {}", swept.blobs, swept.partials, size(swept.bytes))?;
+    }
+    Ok(out.flush()?)
+}

@@ -1,0 +1,30 @@
+//! `porthole tag`
+
+use clap::Args;
+
+use crate::{error::Error, session::Session};
+
+/// Give an image of the store another name
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  porthole tag nginx registry.example/nginx:stable")]
+pub(crate) struct Arguments {
+    /// Name or digest of an image of the store
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// The name it gets, as a reference
+    #[arg(value_name = "NEW")]
+    new: String,
+}
+
+pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
+    let store = session.store()?;
+    let image = store.local()?.find(Some(&arguments.name))?;
+    let new: porthole_core::reference::Reference =
+        arguments.new.parse().map_err(|error| Error::Reference { text: arguments.new.clone(), error })?;
+    if let Some(before) = store.tag(&new.to_string(), &image)?.filter(|before| *before != image.digest) {
+        session.ui.note(format_args!("{new} was {before}"));
+    }
+    Ok(())
+}

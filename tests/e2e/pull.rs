@@ -1,0 +1,197 @@
+//! Images come into the store once, whole, and whatever happens on the way.
+
+use crate::images::{self, SEVEN_LAYERS, THREE_PLATFORMS};
+use porthole_tests::{
+    Result,
+    images::pseudo_random,
+    program::{ours, run, wait_for},
+    servers::{Access, Nginx, Registry, Scratch, Storage},
+};
+use serde_json::Value;
+use std::{
+    fs,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+fn porthole(store: &Path, arguments: &[&str]) -> Result<Command> {
+    let mut command = Command::new(ours("porthole")?);
+    command.arg("--store").arg(store).args(arguments).stdin(Stdio::null());
+    Ok(command)
+}
+
+/// What a command that must succeed prints.
+fn done(store: &Path, arguments: &[&str]) -> Result<String> {
+    let output = porthole(store, arguments)?.output()?;
+    assert!(output.status.success(), "porthole {arguments:?}: {}", talk(&output));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn talk(output: &Output) -> String {
+    format!("{}\n{}", output.status, String::from_utf8_lossy(&output.stderr))
+}
+
+fn pull(store: &Path, arguments: &[&str]) -> Result<Value> {
+    Ok(serde_json::from_str(&done(store, &[&["pull", "--json"], arguments].concat())?)?)
+}
+
+/// Digest of what skopeo reads.
+fn skopeo_digest(source: &str) -> Result<String> {
+    Ok(run("skopeo", ["inspect", "--tls-verify=false", "--format", "{{.Digest}}", source])?.trim().to_owned())
+}
+
+#[test]
+fn what_is_pulled_is_a_layout_that_others_read() -> Result<()> {
+    let registry = Registry::start(images::storage(), &Access::Open)?;
+    let (scratch, reference) = (Scratch::new("pull")?, format!("{}/{SEVEN_LAYERS}", registry.host()));
+    let store = scratch.path().join("store");
+    let pulled = pull(&store, &[&reference])?;
+    assert_eq!(pulled["digest"], skopeo_digest(&format!("docker://{reference}"))?);
+    assert_eq!(pulled["digest"], skopeo_digest(&format!("oci:{}:{reference}", store.display()))?);
+    assert_eq!(pulled["saved"], 0);
+    let again = pull(&store, &[&reference])?;
+    assert!(again["fetched"].as_u64() < Some(10_000), "only the manifest is asked for again: {again}");
+
+    let bundle = scratch.path().join("bundle");
+    let image = format!("{}:{reference}", store.display());
+    run("umoci", ["unpack", "--image", &image, &bundle.display().to_string()])?;
+    done(&store, &["verify", &format!("store:{reference}")])?;
+    let listed = done(&store, &["ls", "--json", &format!("store:{reference}")])?;
+    assert!(listed.lines().count() > 7_000, "{} rows", listed.lines().count());
+    Ok(())
+}
+
+#[test]
+fn every_platform_comes_and_goes_on_unchanged() -> Result<()> {
+    let registry = Registry::start(images::storage(), &Access::Open)?;
+    let (scratch, reference) = (Scratch::new("pull")?, format!("{}/{THREE_PLATFORMS}", registry.host()));
+    let layout = scratch.path().join("layout");
+    let pulled = pull(scratch.path(), &["--all-platforms", &reference, &format!("oci:{}:all", layout.display())])?;
+    assert_eq!(pulled["manifests"].as_array().map(Vec::len), Some(3), "{pulled}");
+    let elsewhere = Storage::new()?;
+    elsewhere.push(&[(&layout, "all", "copied/here:1")])?;
+    let other = Registry::start(&elsewhere, &Access::Open)?;
+    let raw = |host: &str, name: &str| {
+        run("skopeo", ["inspect", "--raw", "--tls-verify=false", &format!("docker://{host}/{name}")])
+    };
+    assert_eq!(raw(&registry.host(), THREE_PLATFORMS)?, raw(&other.host(), "copied/here:1")?);
+    Ok(())
+}
+
+/// A registry with an image of one layer that takes a few seconds over a slow line.
+fn slow(scratch: &Path) -> Result<(Registry, Nginx, Storage, u64)> {
+    let (rootfs, layout) = (scratch.join("rootfs"), scratch.join("layout").display().to_string());
+    fs::create_dir_all(&rootfs)?;
+    fs::write(rootfs.join("noise"), pseudo_random(24_000_000))?;
+    let (archive, image) = (scratch.join("layer.tar").display().to_string(), format!("{layout}:1"));
+    run("tar", ["--create", "--file", &archive, "--directory", &rootfs.display().to_string(), "noise"])?;
+    run("umoci", ["init", "--layout", &layout])?;
+    run("umoci", ["new", "--image", &image])?;
+    run("umoci", ["raw", "add-layer", "--image", &image, &archive])?;
+    let storage = Storage::new()?;
+    storage.push(&[(Path::new(&layout), "1", "slow/image:1")])?;
+    let manifest: Value = serde_json::from_str(&run("skopeo", ["inspect", "--raw", &format!("oci:{image}")])?)?;
+    let blobs = [&manifest["config"], &manifest["layers"][0]];
+    let bytes = blobs.iter().filter_map(|blob| blob["size"].as_u64()).sum();
+    let registry = Registry::start(&storage, &Access::Open)?;
+    let line = Nginx::metered(registry.port(), 8_000)?;
+    Ok((registry, line, storage, bytes))
+}
+
+/// Bytes of blobs that went over the line.
+fn blobs(line: &Nginx) -> Result<u64> {
+    Ok(line.sent()?.iter().filter(|(path, _)| path.contains("/blobs/")).map(|(_, bytes)| bytes).sum())
+}
+
+/// Bytes of a store's partial blobs.
+fn partial(store: &Path) -> u64 {
+    let entries = fs::read_dir(store.join("ingest")).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
+}
+
+#[test]
+fn a_pull_that_is_killed_again_and_again_fetches_every_byte_once() -> Result<()> {
+    let scratch = Scratch::new("pull")?;
+    let (_registry, line, _storage, bytes) = slow(scratch.path())?;
+    let (store, reference) = (scratch.path().join("store"), format!("{}/slow/image:1", line.host()));
+    for _ in 0..5 {
+        let before = partial(&store);
+        let mut child = porthole(&store, &["pull", "--quiet", &reference])?.stdout(Stdio::null()).spawn()?;
+        wait_for("a few megabytes", || Ok((partial(&store) >= before + 2_000_000).then_some(())))?;
+        child.kill()?;
+        child.wait()?;
+        let named = done(&store, &["images"])?;
+        assert_eq!(named, "", "nothing is named before it is complete");
+    }
+    pull(&store, &[&reference])?;
+    done(&store, &["verify", &format!("store:{reference}")])?;
+    // What was in the sockets of a killed process is lost.
+    let sent = blobs(&line)?;
+    assert!(sent >= bytes && sent - bytes < bytes / 4, "{sent} bytes were sent for {bytes}");
+    Ok(())
+}
+
+#[test]
+fn sixteen_processes_pull_an_image_once() -> Result<()> {
+    let registry = Registry::start(images::storage(), &Access::Open)?;
+    let line = Nginx::metered(registry.port(), 100_000)?;
+    let (scratch, reference) = (Scratch::new("pull")?, format!("{}/{SEVEN_LAYERS}", line.host()));
+    let store = scratch.path().join("store");
+    let children: Vec<Child> = (0..16)
+        .map(|_| {
+            let mut command = porthole(&store, &["pull", "--quiet", &reference])?;
+            Ok(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?)
+        })
+        .collect::<Result<_>>()?;
+    for child in children {
+        let output = child.wait_with_output()?;
+        assert!(output.status.success(), "{}", talk(&output));
+    }
+    let mut asked: Vec<String> = line.sent()?.into_iter().map(|(path, _)| path).collect();
+    asked.retain(|path| path.contains("/blobs/"));
+    let all = asked.len();
+    asked.sort();
+    asked.dedup();
+    assert_eq!(asked.len(), all, "no blob was asked for twice");
+    done(&store, &["verify", &format!("store:{reference}")])?;
+    Ok(())
+}
+
+#[test]
+fn wrong_bytes_are_never_stored() -> Result<()> {
+    let scratch = Scratch::new("pull")?;
+    let (registry, _line, storage, _) = slow(scratch.path())?;
+    let (store, reference) = (scratch.path().join("store"), format!("{}/slow/image:1", registry.host()));
+    let manifest: Value = serde_json::from_str(&done(&store, &["manifest", &reference])?)?;
+    let digest = manifest["layers"][0]["digest"].as_str().ok_or("the layer has no digest")?;
+    let blob = storage.blob(digest)?;
+    let mut bytes = fs::read(&blob)?;
+    bytes[12_000_000] ^= 1;
+    fs::write(&blob, &bytes)?;
+    let output = porthole(&store, &["pull", &reference])?.output()?;
+    assert_eq!(output.status.code(), Some(7), "{}", talk(&output));
+    assert_eq!(done(&store, &["images"])?, "");
+    assert!(!store.join("blobs").join(digest.replace(':', "/")).exists());
+    assert_eq!(partial(&store), 0, "wrong bytes are not kept for later either");
+
+    bytes[12_000_000] ^= 1;
+    fs::write(&blob, &bytes)?;
+    pull(&store, &[&reference])?;
+    Ok(())
+}
+
+#[test]
+fn names_come_and_go_and_blobs_with_them() -> Result<()> {
+    let registry = Registry::start(images::storage(), &Access::Open)?;
+    let (scratch, reference) = (Scratch::new("pull")?, format!("{}/{SEVEN_LAYERS}", registry.host()));
+    let store = scratch.path().join("store");
+    pull(&store, &[&reference])?;
+    done(&store, &["tag", &reference, "other.example/name:2"])?;
+    done(&store, &["rm", &reference])?;
+    assert!(done(&store, &["gc"])?.starts_with("removed 0 blobs"), "the other name still needs them");
+    done(&store, &["verify", "store:other.example/name:2"])?;
+    done(&store, &["rm", "other.example/name:2"])?;
+    assert!(done(&store, &["gc"])?.starts_with("removed 9 blobs"));
+    assert_eq!(porthole(&store, &["rm", "other.example/name:2"])?.output()?.status.code(), Some(4));
+    Ok(())
+}
