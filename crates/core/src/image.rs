@@ -1,8 +1,12 @@
 //! An image: a manifest and its configuration put together.
 
+pub mod diff;
 mod instruction;
 
-pub use self::instruction::{Instruction, instruction};
+pub use self::{
+    diff::diff,
+    instruction::{Instruction, instruction},
+};
 use crate::{
     config::{self, ImageConfig},
     descriptor::Descriptor,

@@ -1,0 +1,91 @@
+//! Layers, side by side.
+
+use super::{Image, align};
+use crate::{digest::Digest, image::Layer};
+use std::collections::BTreeSet;
+
+/// The layers of two images.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Layers {
+    /// Every layer of both, in order.
+    pub pairs: Vec<LayerPair>,
+    /// How many of the lowest layers unpack to the same in both: what they hold need be read once only.
+    pub shared: u32,
+    /// Bytes of the blobs that only the second image has: what it costs who has the first.
+    pub download: u64,
+    /// Whether both images unpack to the same files: then none of them need be read.
+    pub same_files: bool,
+}
+
+/// A layer of one image, or of both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayerPair {
+    /// Its place in the first image.
+    pub before: Option<u32>,
+    /// Its place in the second image.
+    pub after: Option<u32>,
+    /// What the two are to each other.
+    pub state: LayerState,
+}
+
+/// What two layers are to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LayerState {
+    /// The same blob.
+    Same,
+    /// Other blobs that unpack to the same archive: only compressed otherwise.
+    Recompressed,
+    /// Only the first image has it.
+    Removed,
+    /// Only the second image has it.
+    Added,
+}
+
+impl Layers {
+    pub(super) fn new(before: &Image, after: &Image) -> Self {
+        let identities = |image: &Image| image.layers.iter().map(Identity::of).collect::<Vec<_>>();
+        let (left, right) = (identities(before), identities(after));
+        let pair = |(left, right): (Option<usize>, Option<usize>)| LayerPair {
+            before: left.map(|place| place as u32),
+            after: right.map(|place| place as u32),
+            state: match (left, right) {
+                (Some(left), Some(right)) if digest(before, left) == digest(after, right) => LayerState::Same,
+                (Some(_), Some(_)) => LayerState::Recompressed,
+                (Some(_), None) => LayerState::Removed,
+                (None, _) => LayerState::Added,
+            },
+        };
+        let here: BTreeSet<Digest> = before.layers.iter().map(|layer| layer.descriptor.digest).collect();
+        let mut missing = BTreeSet::new();
+        let download = after
+            .layers
+            .iter()
+            .map(|layer| &layer.descriptor)
+            .filter(|blob| !here.contains(&blob.digest) && missing.insert(blob.digest))
+            .fold(0_u64, |sum, blob| sum.saturating_add(blob.size));
+        Self {
+            pairs: align(&left, &right).into_iter().map(pair).collect(),
+            shared: left.iter().zip(&right).take_while(|(a, b)| a == b).count() as u32,
+            download,
+            same_files: left == right,
+        }
+    }
+}
+
+fn digest(image: &Image, place: usize) -> Option<&Digest> {
+    image.layers.get(place).map(|layer| &layer.descriptor.digest)
+}
+
+/// What a layer unpacks to: for one without a diff_id all that is known is the blob.
+#[derive(PartialEq, Eq)]
+enum Identity {
+    Archive(Digest),
+    Blob(Digest),
+}
+
+impl Identity {
+    fn of(layer: &Layer) -> Self {
+        layer.diff_id.map_or(Self::Blob(layer.descriptor.digest), Self::Archive)
+    }
+}
