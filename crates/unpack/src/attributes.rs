@@ -1,0 +1,138 @@
+//! What an entry says of what it leaves: owner, extended attributes, permission bits, time.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use porthole_core::tar::Entry;
+use rustix::{
+    fs::{AtFlags, Gid, Mode, Stat, Timespec, Timestamps, Uid, XattrFlags},
+    io::Errno,
+    process::{getegid, geteuid},
+};
+
+use crate::{Error, Options, disk, report::Skipped};
+
+const SECOND: u64 = 1_000_000_000;
+
+/// Modification time of an entry, nanoseconds since 1970; containerd sets times that do not fit to 1970.
+pub(crate) fn time(entry: &Entry) -> u64 {
+    let nanoseconds = i128::from(entry.mtime) * i128::from(SECOND) + i128::from(entry.mtime_nsec);
+    i64::try_from(nanoseconds).ok().and_then(|time| u64::try_from(time).ok()).unwrap_or(0)
+}
+
+/// The modification time of what is there, nanoseconds since 1970.
+#[allow(clippy::unnecessary_cast, reason = "numbers have other types on other machines")]
+pub(crate) fn time_of(stat: &Stat) -> u64 {
+    u64::try_from(stat.st_mtime).unwrap_or(0).saturating_mul(SECOND).saturating_add(stat.st_mtime_nsec as u64)
+}
+
+/// Times of access and modification, both the same.
+pub(crate) fn timestamps(time: u64) -> Timestamps {
+    let time = Timespec { tv_sec: (time / SECOND) as i64, tv_nsec: (time % SECOND) as _ };
+    Timestamps { last_access: time, last_modification: time }
+}
+
+/// What one entry says of what it leaves at a path.
+pub(crate) struct Attributes<'e> {
+    pub(crate) entry: &'e Entry,
+    /// Clean, below the root.
+    pub(crate) path: &'e [u8],
+    pub(crate) layer: u32,
+    pub(crate) options: Options,
+}
+
+/// What attributes are set on.
+#[derive(Clone, Copy)]
+enum On<'f> {
+    Open(BorrowedFd<'f>),
+    Named(&'f OwnedFd, &'f [u8]),
+}
+
+impl Attributes<'_> {
+    /// Owner, extended attributes and permission bits of an open file or directory.
+    pub(crate) fn set_open(&self, file: impl AsFd, mode: u32, skipped: &mut Skipped) -> Result<(), Error> {
+        let on = On::Open(file.as_fd());
+        self.set_owner(on, skipped)?;
+        self.set_xattrs(on, skipped)?;
+        rustix::fs::fchmod(&file, Mode::from_raw_mode(mode)).map_err(Error::at("set mode", self.path))
+    }
+
+    /// All attributes of what cannot be opened without risk: a link, a fifo, a device. No link is followed.
+    pub(crate) fn set_named(
+        &self,
+        directory: &OwnedFd,
+        name: &[u8],
+        is_symlink: bool,
+        skipped: &mut Skipped,
+    ) -> Result<(), Error> {
+        let on = On::Named(directory, name);
+        self.set_owner(on, skipped)?;
+        self.set_xattrs(on, skipped)?;
+        if !is_symlink {
+            disk::set_mode(directory, name, self.entry.permissions()).map_err(Error::at("set mode", self.path))?;
+        }
+        rustix::fs::utimensat(directory, name, &timestamps(time(self.entry)), AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(Error::at("set time", self.path))
+    }
+
+    fn set_owner(&self, on: On<'_>, skipped: &mut Skipped) -> Result<(), Error> {
+        // As the system call takes them: 32 bits, all of them set = leave it.
+        let (uid, gid) = (self.entry.uid as u32, self.entry.gid as u32);
+        let uid = (uid != u32::MAX).then(|| Uid::from_raw(uid));
+        let gid = (gid != u32::MAX).then(|| Gid::from_raw(gid));
+        if !self.options.owner {
+            let other = uid.is_some_and(|uid| uid != geteuid()) || gid.is_some_and(|gid| gid != getegid());
+            skipped.owners += u64::from(other);
+            return Ok(());
+        }
+        match on {
+            On::Open(file) => rustix::fs::fchown(file, uid, gid),
+            On::Named(directory, name) => rustix::fs::chownat(directory, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW),
+        }
+        .map_err(Error::at("set owner", self.path))
+    }
+
+    fn set_xattrs(&self, on: On<'_>, skipped: &mut Skipped) -> Result<(), Error> {
+        let privileged = self.options.privileged;
+        for (name, value) in &self.entry.xattrs {
+            let set = match refused(name, privileged) {
+                Some(reason) => Err(reason),
+                None => match set_xattr(on, name, value) {
+                    Ok(()) => Ok(()),
+                    Err(Errno::NOTSUP) => Err("the file system has no such attributes"),
+                    Err(Errno::PERM) if name.starts_with(b"user.") && matches!(on, On::Named(..)) => {
+                        Err("only files and directories have it")
+                    }
+                    Err(Errno::PERM | Errno::ACCESS) if !privileged => Err("only root may set it"),
+                    Err(errno) => return Err(Error::at("set extended attribute", self.path)(errno)),
+                },
+            };
+            if let Err(reason) = set {
+                skipped.xattr(self.layer, self.path, name, reason);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why an attribute is not even tried. Allowed are those of users, access lists and, to root, those of the kernel's
+/// security modules.
+fn refused(name: &[u8], privileged: bool) -> Option<&'static str> {
+    match name {
+        name if name.starts_with(b"user.overlay.") => Some("it would direct an overlay file system"),
+        name if name.starts_with(b"user.") => None,
+        b"system.posix_acl_access" | b"system.posix_acl_default" => None,
+        name if name.starts_with(b"security.") && privileged => None,
+        name if name.starts_with(b"security.") => Some("only root may set it"),
+        _ => Some("no image may set it"),
+    }
+}
+
+fn set_xattr(on: On<'_>, name: &[u8], value: &[u8]) -> Result<(), Errno> {
+    match on {
+        On::Open(file) => rustix::fs::fsetxattr(file, name, value, XattrFlags::empty()),
+        On::Named(directory, entry) => {
+            let (_opened, own_name) = disk::own_name(directory, entry)?;
+            rustix::fs::setxattr(own_name, name, value, XattrFlags::empty())
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What is kept in mind of a path until later, for as long as what it was about is there.
+
+use std::collections::BTreeMap;
+
+/// Values by path, clean and relative to the root.
+pub(crate) struct Later<T>(BTreeMap<Vec<u8>, T>);
+
+impl<T> Default for Later<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<T> Later<T> {
+    pub(crate) fn insert(&mut self, path: &[u8], value: T) {
+        self.0.insert(path.to_vec(), value);
+    }
+
+    pub(crate) fn contains(&self, path: &[u8]) -> bool {
+        self.0.contains_key(path)
+    }
+
+    /// Forgets the path alone.
+    pub(crate) fn remove(&mut self, path: &[u8]) {
+        self.0.remove(path);
+    }
+
+    /// The path is gone, with all that is below.
+    pub(crate) fn forget(&mut self, path: &[u8]) {
+        if self.0.is_empty() {
+            return;
+        }
+        self.0.remove(path);
+        let first = [path, b"/"].concat();
+        // The byte after the slash.
+        let end = [path, b"0"].concat();
+        let below: Vec<_> = self.0.range(first..end).map(|(path, _)| path.clone()).collect();
+        for path in below {
+            self.0.remove(&path);
+        }
+    }
+
+    /// Everything, what is below a directory before the directory.
+    pub(crate) fn take(&mut self) -> impl Iterator<Item = (Vec<u8>, T)> + use<T> {
+        std::mem::take(&mut self.0).into_iter().rev()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_removed_is_forgotten_with_all_below_and_nothing_beside() {
+        let mut later = Later::default();
+        for path in ["a", "a/b", "a/b/c", "a-b", "a0", "b"] {
+            later.insert(path.as_bytes(), ());
+        }
+        later.forget(b"a");
+        assert!(!later.contains(b"a/b"));
+        let left: Vec<_> = later.take().map(|(path, ())| String::from_utf8(path)).collect();
+        assert_eq!(left, ["b", "a0", "a-b"].map(|path| Ok(path.to_owned())));
+    }
+
+    #[test]
+    fn children_come_before_their_directory() {
+        let mut later = Later::default();
+        for path in ["a", "a/b", "a/b/c"] {
+            later.insert(path.as_bytes(), ());
+        }
+        assert_eq!(later.take().map(|(path, ())| path.len()).collect::<Vec<_>>(), [5, 3, 1]);
+    }
+}
