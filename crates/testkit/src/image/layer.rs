@@ -53,13 +53,13 @@ pub enum Kind {
 /// One entry of a layer. Paths and targets are bytes, written as given.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    path: Vec<u8>,
-    kind: Kind,
-    mode: u32,
-    uid: u64,
-    gid: u64,
-    mtime: u64,
-    xattrs: Vec<(String, Vec<u8>)>,
+    pub(super) path: Vec<u8>,
+    pub(super) kind: Kind,
+    pub(super) mode: u32,
+    pub(super) uid: u64,
+    pub(super) gid: u64,
+    pub(super) mtime: u64,
+    pub(super) xattrs: Vec<(String, Vec<u8>)>,
 }
 
 impl Entry {
@@ -121,7 +121,7 @@ impl Entry {
         self
     }
 
-    fn append(&self, archive: &mut tar::Builder<Vec<u8>>) -> std::io::Result<()> {
+    pub(super) fn append(&self, archive: &mut tar::Builder<Vec<u8>>) -> std::io::Result<()> {
         let mut header = tar::Header::new_ustar();
         let mut link: &[u8] = &[];
         let mut data: &[u8] = &[];
@@ -264,6 +264,10 @@ impl Layer {
         let mut bytes = archive.into_inner().expect("a Vec takes every byte");
         bytes.extend_from_slice(&self.tail);
         bytes
+    }
+
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
     }
 
     pub(super) fn compressed_with(&self) -> Compression {

@@ -12,9 +12,11 @@
 
 mod content;
 mod layer;
+mod prepared;
 
 pub use content::{Blob, Content, Root};
 pub use layer::{Compression, Entry, Kind, Layer};
+pub use prepared::{Format, Prepared, PreparedLayer};
 
 use serde_json::{Value, json};
 
