@@ -22,4 +22,5 @@ mod quote;
 pub mod reference;
 pub mod seek;
 pub mod tar;
+pub mod toc;
 pub mod tree;

@@ -24,6 +24,8 @@ pub const TREE_TEXT_BYTES: u64 = 512 << 20;
 pub const INDEX_BYTES: u64 = 1 << 30;
 /// Bytes of the names and of all fields of one group of entries in a seek index.
 pub const INDEX_GROUP_BYTES: u64 = 8 << 20;
+/// Disagreements between a table of contents and its archive that are kept; further ones are counted.
+pub const DISAGREEMENTS: usize = 10_000;
 
 /// Limits while layers are read; a user may raise each.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +49,10 @@ pub struct Limits {
     pub expansion_ratio: u64,
     /// Bytes of the name or the comment in a gzip header; the same as in Go's reader.
     pub gzip_name_bytes: u32,
+    /// Bytes of a prepared layer's table of contents, packed and unpacked.
+    pub toc_bytes: u64,
+    /// Bytes of one chunk of a file in a prepared layer, which is held until its digest is checked.
+    pub chunk_bytes: u64,
 }
 
 impl Default for Limits {
@@ -61,6 +67,8 @@ impl Default for Limits {
             unpacked_bytes: 64 << 30,
             expansion_ratio: 2_000,
             gzip_name_bytes: 512,
+            toc_bytes: 64 << 20,
+            chunk_bytes: 64 << 20,
         }
     }
 }

@@ -1,0 +1,355 @@
+use std::{collections::VecDeque, ops::Range};
+
+use super::{Toc, listing::Chunk};
+use crate::{
+    decode::{self, Decoder, MIN_OUTPUT},
+    digest::{Digest, Hasher},
+    hint::Hint,
+    limits::Limits,
+    media_type::Compression,
+    path,
+};
+
+/// Unused bytes between two chunks that are fetched along, because a second request would cost more.
+const GAP: u64 = 16 << 10;
+
+static ZEROS: [u8; 32 << 10] = [0; 32 << 10];
+
+/// Reads a file of a prepared layer, or a part of one, by ranges of the blob; every chunk is checked against its digest
+/// before a byte of it is given out.
+///
+/// As long as [`wants`](ChunkReader::wants) names a range, [`push`](ChunkReader::push) its bytes in any split; then
+/// [`finish`](ChunkReader::finish).
+pub struct ChunkReader {
+    compression: Compression,
+    limits: Limits,
+    runs: VecDeque<Run>,
+    /// What is fetched now, from the next byte on.
+    window: Range<u64>,
+    member: Option<Member>,
+    buffer: Vec<u8>,
+    output: Output,
+}
+
+/// Something that becomes one or more chunks of the file.
+enum Run {
+    /// Chunks out of one gzip member or zstd frame.
+    Member(Range<u64>, VecDeque<Chunk>),
+    /// A chunk that is not fetched.
+    Zeros(Chunk),
+}
+
+/// The member that is being unpacked.
+struct Member {
+    decoder: Decoder,
+    /// Bytes of the chunk at the front.
+    chunk: Vec<u8>,
+}
+
+/// What is given out.
+struct Output {
+    /// The bytes of the file that are wanted.
+    range: Range<u64>,
+    /// All of the file, where all of it is read and has a digest of its own.
+    file: Option<(Hasher, Digest)>,
+    size: u64,
+}
+
+impl ChunkReader {
+    pub(super) fn new(toc: &Toc, row: usize, range: Range<u64>) -> Result<Self, Error> {
+        let listing = &toc.listing;
+        let shown = || path::escape(listing.name(row)).into_owned();
+        let size = listing.size(row);
+        let chunks = listing.chunks(row).ok_or_else(|| Error::Chunks(shown()))?;
+        let range = range.start.min(size)..range.end.min(size);
+        let whole = range == (0..size) && (chunks.len() > 1 || size == 0);
+        let mut runs: VecDeque<Run> = VecDeque::new();
+        for chunk in chunks
+            .into_iter()
+            .filter(|chunk| chunk.start < range.end && range.start < chunk.start.saturating_add(chunk.size))
+        {
+            if chunk.zeros {
+                runs.push_back(Run::Zeros(chunk));
+                continue;
+            }
+            if chunk.digest.is_none() {
+                return Err(Error::NoDigest(shown()));
+            }
+            if chunk.size > toc.limits.chunk_bytes {
+                return Err(Error::TooLarge { limit: toc.limits.chunk_bytes });
+            }
+            if chunk.offset >= chunk.end || chunk.end > toc.data {
+                return Err(Error::Chunks(shown()));
+            }
+            match runs.back_mut() {
+                Some(Run::Member(blob, chunks)) if blob.start == chunk.offset => {
+                    let after = chunks.back().is_some_and(|last| last.inner.saturating_add(last.size) <= chunk.inner);
+                    if !after {
+                        return Err(Error::Chunks(shown()));
+                    }
+                    chunks.push_back(chunk);
+                }
+                _ => runs.push_back(Run::Member(chunk.offset..chunk.end, [chunk].into())),
+            }
+        }
+        let file = listing.digest(row).filter(|_| whole);
+        let mut reader = Self {
+            compression: toc.format.compression(),
+            limits: toc.limits,
+            runs,
+            window: 0..0,
+            member: None,
+            buffer: vec![0; MIN_OUTPUT],
+            output: Output { range, file: file.map(|digest| (Hasher::new(digest.algorithm()), digest)), size },
+        };
+        reader.next_window();
+        Ok(reader)
+    }
+
+    /// Bytes of the whole file.
+    pub fn size(&self) -> u64 {
+        self.output.size
+    }
+
+    /// Which bytes of the blob to push next; `None`: no more.
+    pub fn wants(&self) -> Option<Range<u64>> {
+        (!self.window.is_empty()).then(|| self.window.clone())
+    }
+
+    /// Takes the next bytes of the range that was asked for, and gives checked bytes of the file to `out`, in order.
+    ///
+    /// # Errors
+    ///
+    /// A chunk that cannot be unpacked or does not match its digest. There is no use in pushing more.
+    pub fn push(&mut self, mut bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<(), Error> {
+        let expected = self.window.end - self.window.start;
+        if bytes.len() as u64 > expected {
+            return Err(Error::Excess { expected });
+        }
+        while !bytes.is_empty() {
+            let Some(Run::Member(blob, chunks)) = self.runs.front_mut() else {
+                match self.runs.pop_front() {
+                    Some(Run::Zeros(chunk)) => self.output.zeros(&chunk, out)?,
+                    _ => {
+                        // The end of a member whose chunks are all there.
+                        self.window.start += bytes.len() as u64;
+                        bytes = &[];
+                    }
+                }
+                continue;
+            };
+            let at = self.window.start;
+            let until = if at < blob.start { blob.start } else { blob.end };
+            let length = usize::try_from(until.saturating_sub(at)).unwrap_or(usize::MAX).min(bytes.len());
+            let (part, rest) = bytes.split_at(length);
+            (bytes, self.window.start) = (rest, at + length as u64);
+            if at < blob.start {
+                continue;
+            }
+            let over = self.window.start >= blob.end;
+            let member = self.member.get_or_insert_with(|| Member {
+                decoder: Decoder::new(self.compression, &self.limits),
+                chunk: Vec::new(),
+            });
+            let complete = member.push(part, chunks, &mut self.buffer, &mut self.output, out)?;
+            if complete {
+                self.member = None;
+                self.runs.pop_front();
+            } else if over {
+                return Err(Error::Short { offset: blob.start });
+            }
+        }
+        if self.window.is_empty() {
+            self.next_window();
+        }
+        Ok(())
+    }
+
+    /// All bytes are there: gives the last zeros to `out` and checks the file's own digest.
+    ///
+    /// # Errors
+    ///
+    /// The file does not match its digest; [`Error::Incomplete`] while more is [wanted](Self::wants).
+    pub fn finish(mut self, out: &mut impl FnMut(&[u8])) -> Result<(), Error> {
+        while let Some(run) = self.runs.pop_front() {
+            match run {
+                Run::Zeros(chunk) => self.output.zeros(&chunk, out)?,
+                Run::Member(..) => return Err(Error::Incomplete { expected: self.window.end - self.window.start }),
+            }
+        }
+        match self.output.file {
+            Some((hasher, expected)) => check(expected, hasher.finish()),
+            None => Ok(()),
+        }
+    }
+
+    /// What to fetch for the next member and for those that lie close behind it.
+    fn next_window(&mut self) {
+        let mut members = self.runs.iter().filter_map(|run| match run {
+            Run::Member(blob, _) => Some(blob),
+            Run::Zeros(_) => None,
+        });
+        let Some(first) = members.next() else {
+            self.window = 0..0;
+            return;
+        };
+        self.window = first.clone();
+        for next in members {
+            if !(self.window.end..=self.window.end.saturating_add(GAP)).contains(&next.start) {
+                return;
+            }
+            self.window.end = next.end;
+        }
+    }
+}
+
+impl Member {
+    /// Unpacks bytes of the member; whether all of its chunks are there.
+    fn push(
+        &mut self,
+        mut bytes: &[u8],
+        chunks: &mut VecDeque<Chunk>,
+        buffer: &mut [u8],
+        output: &mut Output,
+        out: &mut impl FnMut(&[u8]),
+    ) -> Result<bool, Error> {
+        loop {
+            let before = self.decoder.written();
+            let step = self.decoder.decode(bytes, buffer).map_err(Error::Decode)?;
+            bytes = bytes.get(step.read..).unwrap_or_default();
+            let mut unpacked = buffer.get(..step.written).unwrap_or_default();
+            let mut at = before;
+            while !unpacked.is_empty() {
+                let Some(chunk) = chunks.front() else { return Ok(true) };
+                let want = if at < chunk.inner { chunk.inner - at } else { chunk.size - self.chunk.len() as u64 };
+                let length = usize::try_from(want).unwrap_or(usize::MAX).min(unpacked.len());
+                let (part, rest) = unpacked.split_at(length);
+                if at >= chunk.inner {
+                    self.chunk.extend_from_slice(part);
+                }
+                (unpacked, at) = (rest, at + length as u64);
+                if self.chunk.len() as u64 == chunk.size {
+                    output.give(chunk, &self.chunk, out)?;
+                    self.chunk.clear();
+                    chunks.pop_front();
+                }
+            }
+            if chunks.is_empty() {
+                return Ok(true);
+            }
+            if step.starved {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+impl Output {
+    /// Gives out what is wanted of a chunk, once it is checked.
+    fn give(&mut self, chunk: &Chunk, bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<(), Error> {
+        if let Some(expected) = chunk.digest {
+            check(expected, Digest::of(expected.algorithm(), bytes))?;
+        }
+        if let Some((hasher, _)) = &mut self.file {
+            hasher.update(bytes);
+        }
+        let at = |place: u64| usize::try_from(place.saturating_sub(chunk.start)).unwrap_or(usize::MAX);
+        let (from, to) = (at(self.range.start), at(self.range.end).min(bytes.len()));
+        if let Some(wanted) = bytes.get(from..to).filter(|wanted| !wanted.is_empty()) {
+            out(wanted);
+        }
+        Ok(())
+    }
+
+    /// Gives out a chunk of zeros, which is checked too if it has a digest.
+    fn zeros(&mut self, chunk: &Chunk, out: &mut impl FnMut(&[u8])) -> Result<(), Error> {
+        if let Some(expected) = chunk.digest {
+            let mut hasher = Hasher::new(expected.algorithm());
+            zeros(chunk.size, |bytes| hasher.update(bytes));
+            check(expected, hasher.finish())?;
+        }
+        if let Some((hasher, _)) = &mut self.file {
+            zeros(chunk.size, |bytes| hasher.update(bytes));
+        }
+        let from = chunk.start.max(self.range.start);
+        let to = (chunk.start + chunk.size).min(self.range.end);
+        zeros(to.saturating_sub(from), out);
+        Ok(())
+    }
+}
+
+fn zeros(mut length: u64, mut each: impl FnMut(&[u8])) {
+    while length > 0 {
+        let part = usize::try_from(length).unwrap_or(usize::MAX).min(ZEROS.len());
+        each(ZEROS.get(..part).unwrap_or_default());
+        length -= part as u64;
+    }
+}
+
+fn check(expected: Digest, got: Digest) -> Result<(), Error> {
+    if got == expected { Ok(()) } else { Err(Error::Digest { expected, got }) }
+}
+
+/// Why a file cannot be read by the TOC. Paths are escaped.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The TOC lists no such path.
+    #[error("no such file in the table of contents: `{0}`")]
+    NotFound(String),
+    /// The path is no file, or hard links lead in a circle.
+    #[error("not a file: `{0}`")]
+    NotAFile(String),
+    /// The chunks are not a file, or not inside the blob.
+    #[error("the chunks of `{0}` do not make up the file")]
+    Chunks(String),
+    /// A chunk has no digest, so that nothing could be checked.
+    #[error("a chunk of `{0}` has no digest")]
+    NoDigest(String),
+    /// A chunk is larger than [`Limits::chunk_bytes`].
+    #[error("a chunk has more than {limit} bytes")]
+    TooLarge {
+        /// Bytes allowed.
+        limit: u64,
+    },
+    /// More bytes were pushed than were asked for.
+    #[error("expected the {expected} bytes that were asked for, got more")]
+    Excess {
+        /// Bytes that were missing.
+        expected: u64,
+    },
+    /// Bytes that were asked for did not come.
+    #[error("file is not whole: expected {expected} more bytes of the layer")]
+    Incomplete {
+        /// Bytes that are missing.
+        expected: u64,
+    },
+    /// A gzip member or zstd frame ends before its chunks do.
+    #[error("the chunks at byte {offset} of the layer are not whole")]
+    Short {
+        /// Where it starts.
+        offset: u64,
+    },
+    /// A chunk cannot be decompressed.
+    #[error("a chunk cannot be decompressed: {0}")]
+    Decode(decode::Error),
+    /// A chunk or the whole file is not what the TOC says.
+    #[error("content does not match its digest: expected {expected}, got {got}")]
+    Digest {
+        /// From the TOC.
+        expected: Digest,
+        /// Of the bytes.
+        got: Digest,
+    },
+}
+
+impl Error {
+    /// What a person can do about it.
+    pub fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::TooLarge { limit } => Some(Hint::RaiseLimit { name: "chunk_bytes", value: limit.saturating_mul(2) }),
+            Self::Decode(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
