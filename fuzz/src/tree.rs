@@ -1,6 +1,7 @@
 //! Targets for stacked layers.
 
 #[path = "../../crates/core/tests/model/mod.rs"]
+#[allow(dead_code, reason = "the core's own tests use more of it")]
 mod model;
 
 use model::Model;
