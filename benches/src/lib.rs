@@ -4,6 +4,7 @@ use flate2::{Decompress, FlushDecompress, Status};
 use porthole_core::{
     layer::{Expected, LayerReader},
     limits::Limits,
+    seek::IndexOptions,
     tar::{Entry, EntrySink, Flow},
 };
 use sha2::{Digest, Sha256};
@@ -24,6 +25,8 @@ pub enum Work {
     List,
     /// Both digests computed and the archive read to its end, entries not looked at.
     Verify,
+    /// As [`List`](Self::List), and the seek index made and written.
+    Index,
 }
 
 /// What came of it, so that nothing is left out as unused.
@@ -39,7 +42,7 @@ pub struct Done {
 
 impl Work {
     /// In the order in which they are printed.
-    pub const ALL: [Self; 3] = [Self::Floor, Self::List, Self::Verify];
+    pub const ALL: [Self; 4] = [Self::Floor, Self::List, Self::Verify, Self::Index];
 
     /// A word for it.
     pub fn name(self) -> &'static str {
@@ -47,6 +50,7 @@ impl Work {
             Self::Floor => "inflate and both hashes",
             Self::List => "list",
             Self::Verify => "verify",
+            Self::Index => "index",
         }
     }
 
@@ -56,6 +60,7 @@ impl Work {
             Self::Floor => floor(blob),
             Self::List => Some(read(blob, &mut Names::default())),
             Self::Verify => Some(read(blob, &mut Nothing)),
+            Self::Index => Some(index(blob)),
         }
     }
 }
@@ -101,6 +106,18 @@ fn read(blob: &[u8], sink: &mut impl EntrySink) -> Done {
     }
     let report = black_box(reader.finish(sink));
     Done { unpacked: report.uncompressed, entries: report.entries, index: 0 }
+}
+
+fn index(blob: &[u8]) -> Done {
+    let mut names = Names::default();
+    let mut reader = LayerReader::new(Expected::default(), Limits::default()).indexed(IndexOptions::default());
+    for chunk in blob.chunks(CHUNK) {
+        reader.push(chunk, &mut names);
+    }
+    let (report, index) = reader.finish_with_index(&mut names);
+    let index = black_box(index.map(|index| index.to_bytes()));
+    let length = index.map_or(0, |index| index.len() as u64);
+    Done { unpacked: report.uncompressed, entries: report.entries, index: length }
 }
 
 /// Looks at every name, as a listing does.
