@@ -3,8 +3,9 @@
 //!
 //! A [`Local`] finds blobs by their digests alone. Nothing that a document or a caller says becomes a path, links are not
 //! followed out of a layout, and documents are checked against the descriptors that name them before they are parsed.
-//! A [`Store`] never shows a blob whose bytes were not verified.
+//! A [`Store`] never shows a blob whose bytes were not verified. An [`IndexCache`] keeps what reading a part of a layer needs.
 
+mod cache;
 mod docker;
 mod error;
 mod index;
@@ -18,6 +19,7 @@ mod store;
 mod sweep;
 
 pub use self::{
+    cache::IndexCache,
     error::Error,
     ingest::{Ingest, Partial},
     local::{Format, Local},

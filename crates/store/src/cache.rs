@@ -1,0 +1,243 @@
+//! Seek indexes that were made once, kept for the next time.
+
+use crate::{Error, store::sync_folder};
+use porthole_core::{
+    digest::{Algorithm, Digest},
+    limits::INDEX_BYTES,
+    seek::Index,
+};
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{Read, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    process,
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, SystemTime},
+};
+
+/// What files are called while they are written.
+const TEMPORARY: &str = "new-";
+/// A file that was written for so long belongs to nobody any more.
+const ABANDONED: Duration = Duration::from_secs(3600);
+
+/// Files written by this process, so that two of its threads never use one temporary name.
+static WRITTEN: AtomicU64 = AtomicU64::new(0);
+
+/// Indexes of layers, one file for each blob digest, in a directory that any number of processes may use at once.
+///
+/// Only verified indexes are kept, and an index is trusted as much as the directory: a file that belongs to somebody else,
+/// or that others may write, is not read. What cannot be read is as good as not there, and is replaced by the next
+/// [`put`](Self::put). Those used least recently make room.
+#[derive(Clone, Debug)]
+pub struct IndexCache {
+    folder: PathBuf,
+    limit: u64,
+}
+
+impl IndexCache {
+    /// Bytes that are kept where nobody says otherwise.
+    pub const DEFAULT_BYTES: u64 = 1 << 30;
+
+    /// The cache in a directory, which is made if it is missing; `limit` in bytes of all indexes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if the directory cannot be made.
+    pub fn open(folder: &Path, limit: u64) -> Result<Self, Error> {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(Error::write(folder))?;
+        Ok(Self { folder: folder.to_owned(), limit })
+    }
+
+    /// The index of a blob, if a sound and verified one is kept.
+    pub fn get(&self, digest: &Digest) -> Option<Index> {
+        let index = Index::from_bytes(&self.read(&self.file(digest))?).ok()?;
+        (index.verified() && index.digest() == *digest).then_some(index)
+    }
+
+    /// Keeps an index, in place of one that is there. One that is not verified, or larger than the whole cache, is not
+    /// kept, and that is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] of the file system.
+    pub fn put(&self, index: &Index) -> Result<(), Error> {
+        if index.verified() { self.write(&self.file(&index.digest()), &index.to_bytes()) } else { Ok(()) }
+    }
+
+    fn file(&self, digest: &Digest) -> PathBuf {
+        self.folder.join(format!("{}-{}", digest.algorithm().name(), digest.hex()))
+    }
+
+    fn read(&self, path: &Path) -> Option<Vec<u8>> {
+        // A pipe would be waited for.
+        if !fs::symlink_metadata(path).ok()?.is_file() {
+            return None;
+        }
+        let file = File::open(path).ok()?;
+        let found = file.metadata().ok()?;
+        let ours = found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o022 == 0;
+        if !ours || !found.is_file() || found.len() > INDEX_BYTES {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        (&file).take(INDEX_BYTES).read_to_end(&mut bytes).ok()?;
+        // That it cannot be marked as used is no reason not to use it.
+        let _ = file.set_modified(SystemTime::now());
+        Some(bytes)
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+        if bytes.len() as u64 > self.limit {
+            return Ok(());
+        }
+        let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+        let temporary = self.folder.join(format!("{TEMPORARY}{}-{number}", process::id()));
+        let written = (|| {
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::rename(&temporary, path)
+        })();
+        if let Err(source) = written {
+            let _ = fs::remove_file(&temporary);
+            return Err(Error::write(path)(source));
+        }
+        sync_folder(&self.folder)?;
+        self.prune(path)
+    }
+
+    /// Removes what was used least recently until the rest fits, but not `newest`.
+    fn prune(&self, newest: &Path) -> Result<(), Error> {
+        let mut kept = Vec::new();
+        let mut total = 0;
+        let mut abandoned = Vec::new();
+        for entry in fs::read_dir(&self.folder).map_err(Error::io(&self.folder))?.flatten() {
+            let (name, path) = (entry.file_name(), entry.path());
+            // Another process may have removed it.
+            let (Some(name), Ok(found)) = (name.to_str(), fs::symlink_metadata(&path)) else { continue };
+            let used = found.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+            if name.starts_with(TEMPORARY) {
+                abandoned.push((used, path));
+            } else if found.is_file() && is_index(name) {
+                total += found.len();
+                kept.push((used, found.len(), path));
+            }
+        }
+        kept.sort();
+        let now = kept.last().map(|(used, ..)| *used);
+        for (_, size, path) in kept.into_iter().filter(|(.., path)| path != newest) {
+            if total <= self.limit {
+                break;
+            }
+            let _ = fs::remove_file(path);
+            total -= size;
+        }
+        for (since, path) in abandoned {
+            if now.and_then(|now| now.duration_since(since).ok()).is_some_and(|age| age > ABANDONED) {
+                let _ = fs::remove_file(path);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a file was named by [`IndexCache::file`]: nothing else in the directory is touched.
+fn is_index(name: &str) -> bool {
+    let Some((algorithm, hex)) = name.split_once('-') else { return false };
+    let known = [Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512];
+    known.iter().any(|known| known.name() == algorithm) && format!("{algorithm}:{hex}").parse::<Digest>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn digest(number: u8) -> Digest {
+        Digest::sha256(&[number])
+    }
+
+    fn names(cache: &IndexCache) -> Vec<String> {
+        let entries = fs::read_dir(&cache.folder).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// Makes a file older, as if so many seconds had passed since.
+    fn age(path: &Path, seconds: u64) {
+        let file = OpenOptions::new().write(true).open(path).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(seconds)).unwrap();
+    }
+
+    #[test]
+    fn what_was_used_least_recently_makes_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = IndexCache::open(&folder.path().join("deep/cache"), 250).unwrap();
+        let file = |number| cache.file(&digest(number));
+        for number in 0..3 {
+            cache.write(&file(number), &[number; 80]).unwrap();
+            age(&file(number), 1000 - u64::from(number));
+        }
+        assert_eq!(cache.read(&file(0)).unwrap(), [0; 80], "and it is the last one used now");
+        cache.write(&file(3), &[3; 80]).unwrap();
+        let there = [0, 1, 2, 3].map(|number| cache.read(&file(number)).is_some());
+        assert_eq!(there, [true, false, true, true]);
+        cache.write(&file(4), &[4; 251]).unwrap();
+        assert!(cache.read(&file(4)).is_none(), "larger than the cache");
+        cache.write(&file(5), &[5; 250]).unwrap();
+        assert_eq!(names(&cache).len(), 1);
+    }
+
+    #[test]
+    fn only_what_is_ours_is_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = IndexCache::open(folder.path(), 10).unwrap();
+        fs::write(folder.path().join("notes.txt"), [0; 100]).unwrap();
+        for (name, seconds) in [("new-1-1", 10_000), ("new-1-2", 10)] {
+            fs::write(folder.path().join(name), b"x").unwrap();
+            age(&folder.path().join(name), seconds);
+        }
+        let file = cache.file(&digest(1));
+        cache.write(&file, b"index").unwrap();
+        let kept = file.file_name().unwrap().to_str().unwrap();
+        assert_eq!(names(&cache), ["new-1-2", "notes.txt", kept]);
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_others_may_write_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = IndexCache::open(folder.path(), 1000).unwrap();
+        let file = cache.file(&digest(1));
+        cache.write(&file, b"index").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+        assert!(cache.read(&file).is_none());
+        cache.write(&file, b"again").unwrap();
+        assert_eq!(cache.read(&file).unwrap(), b"again");
+        fs::rename(&file, folder.path().join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink("elsewhere", &file).unwrap();
+        assert!(cache.read(&file).is_none());
+    }
+
+    #[test]
+    fn many_writers_leave_one_whole_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = IndexCache::open(folder.path(), 1 << 20).unwrap();
+        let file = cache.file(&digest(1));
+        std::thread::scope(|scope| {
+            for number in 0..8_u8 {
+                let (cache, file) = (&cache, &file);
+                scope.spawn(move || {
+                    for _ in 0..20 {
+                        cache.write(file, &[number; 10_000]).unwrap();
+                        let read = cache.read(file).unwrap();
+                        assert!(read.len() == 10_000 && read.iter().all(|byte| *byte == read[0]));
+                    }
+                });
+            }
+        });
+        assert_eq!(names(&cache).len(), 1);
+    }
+}
