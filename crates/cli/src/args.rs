@@ -65,6 +65,12 @@ pub(crate) struct Global {
     /// Directory of the store [default: $XDG_DATA_HOME/porthole/store, else ~/.local/share/porthole/store]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
+    /// Directory of what is kept of verified layers [default: $XDG_CACHE_HOME/porthole, else ~/.cache/porthole]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
+    /// Keep nothing, and use nothing that was kept
+    #[arg(long, global = true, conflicts_with = "cache")]
+    pub(crate) no_cache: bool,
     /// No progress and no notes on stderr, only errors
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,

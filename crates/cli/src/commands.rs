@@ -11,6 +11,7 @@ mod manifest;
 mod pull;
 mod reference;
 mod rm;
+mod stack;
 mod tag;
 mod tags;
 mod verify;

@@ -3,7 +3,7 @@
 use std::{fmt, io, path::PathBuf};
 
 use porthole_core::{
-    hint::Hint, image, layer::Finding, limits::INDEX_DEPTH, media_type::MediaType, platform, reference, tree,
+    hint::Hint, image, layer::Finding, limits::INDEX_DEPTH, media_type::MediaType, platform, reference, seek, tree,
 };
 
 /// Why a command ends without success.
@@ -41,6 +41,9 @@ pub(crate) enum Error {
     /// Layers that are not what they should be.
     #[error("{}", Wrong(.0))]
     Layers(Vec<WrongLayer>),
+    /// A part of a layer that is not what it was when the layer was verified.
+    #[error("layer {layer}: {error}")]
+    Part { layer: u32, error: seek::Error },
     /// Paths that a runtime would stop at, as the tree says.
     #[error("layer {layer} cannot be unpacked: {error}")]
     Unpack { layer: u32, error: tree::Error },
@@ -111,6 +114,7 @@ impl Error {
             Self::Image(_)
             | Self::Nesting
             | Self::Layers(_)
+            | Self::Part { .. }
             | Self::Unpack { .. }
             | Self::Verification { .. }
             | Self::Doubts { .. } => MALFORMED,

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, Sender, channel},
     },
@@ -10,18 +10,20 @@ use std::{
 };
 
 use porthole_core::{
+    decode::Format,
     descriptor::Descriptor,
     digest::{Algorithm, Digest, Hasher},
     image::Layer,
     layer::{Expected, Finding, LayerReader, LayerReport},
-    limits::Limits,
-    media_type::{MediaType, Role},
+    media_type::{Compression, MediaType, Role},
+    seek::{Index, IndexOptions},
     tar::{Entry, EntrySink, Flow, Kind},
 };
 
 use crate::{
     error::{Error, of_layer},
     progress::Meter,
+    session::Session,
     source::Source,
 };
 
@@ -54,20 +56,32 @@ impl Job {
         matches!(role, None | Some(Role::Layer(_)))
     }
 
-    /// What is wrong with the layer: of an artifact's only that it is not the bytes that were promised. The right bytes
-    /// under a wrong name are what a runtime would unpack.
+    /// What is wrong with the layer. The right bytes under a wrong name are what a runtime would unpack.
     pub(crate) fn findings<'r>(&self, report: &'r LayerReport) -> Vec<&'r Finding> {
-        let counts = |finding: &&Finding| {
-            finding.refutes()
-                && (self.is_archive()
-                    || matches!(finding, Finding::Digest { .. } | Finding::Size { .. } | Finding::DiffId { .. }))
-        };
-        report.findings.iter().filter(counts).collect()
+        report.findings.iter().filter(|finding| finding.refutes() && self.answers_for(finding)).collect()
+    }
+
+    /// Whether a finding is the layer's fault: an artifact's need only be the bytes that were promised.
+    pub(crate) fn answers_for(&self, finding: &Finding) -> bool {
+        self.is_archive() || matches!(finding, Finding::Digest { .. } | Finding::Size { .. } | Finding::DiffId { .. })
     }
 
     /// A finding, with the number of the layer.
     pub(crate) fn in_words(&self, finding: &Finding) -> String {
         of_layer(self.layer, finding)
+    }
+
+    /// What the cached index of the layer says against its media type.
+    pub(crate) fn contradiction(&self, index: &Index) -> Option<Finding> {
+        let media_type = &self.descriptor.as_ref()?.media_type;
+        let found = match (media_type.role(), index.compression()) {
+            (Role::Layer(declared), found) if declared == found => return None,
+            (_, Compression::None) => Format::Tar,
+            (_, Compression::Gzip) => Format::Gzip,
+            (_, Compression::Zstd) => Format::Zstd,
+            _ => return None,
+        };
+        Some(Finding::Compression { declared: media_type.to_string(), found })
     }
 
     /// The refusal to list what is no archive, and need not be one.
@@ -95,10 +109,60 @@ pub(crate) enum Want {
     Digests,
 }
 
-/// What a layer gives: entries in archive order, then the report.
+/// What a layer gives: entries in archive order, then what is known of it.
 pub(crate) enum Event {
     Entries(Vec<Listed>),
-    Report(Box<LayerReport>),
+    End(Known),
+}
+
+/// What is known of a layer in the end.
+pub(crate) enum Known {
+    /// It was read, and this is what was found, good or bad. There is an index if one was wanted and could be made.
+    Read(Box<LayerReport>, Option<Arc<Index>>),
+    /// It was not read: the entries were those of an index that was kept when it was verified.
+    Replayed(Arc<Index>),
+}
+
+impl Known {
+    /// What was found in the layer; a kept index is one of a layer with which nothing was wrong.
+    pub(crate) fn findings(&self, job: &Job) -> Vec<Finding> {
+        match self {
+            Self::Read(report, _) => report.findings.clone(),
+            Self::Replayed(index) => job.contradiction(index).into_iter().collect(),
+        }
+    }
+
+    /// Bytes of the unpacked archive.
+    pub(crate) fn uncompressed(&self) -> u64 {
+        match self {
+            Self::Read(report, _) => report.uncompressed,
+            Self::Replayed(index) => index.uncompressed(),
+        }
+    }
+
+    /// Entries of the archive.
+    pub(crate) fn entries(&self) -> u64 {
+        match self {
+            Self::Read(report, _) => report.entries,
+            Self::Replayed(index) => index.entry_count(),
+        }
+    }
+
+    /// Bytes of the blob that were read.
+    pub(crate) fn read(&self) -> u64 {
+        match self {
+            Self::Read(report, _) => report.size,
+            Self::Replayed(_) => 0,
+        }
+    }
+
+    /// The index, if there is one.
+    pub(crate) fn index(&self) -> Option<&Arc<Index>> {
+        match self {
+            Self::Read(_, index) => index.as_ref(),
+            Self::Replayed(index) => Some(index),
+        }
+    }
 }
 
 /// An entry, with the digest of its content if that was wanted.
@@ -112,101 +176,165 @@ const AT_ONCE: usize = 4;
 const BUFFER: usize = 256 << 10;
 const BATCH: usize = 1024;
 
-/// Reads layers, bottom first and several at once; `receive` gets all of the first layer, then all of the next.
-///
-/// Entries of a layer wait in memory only until it is its turn. The first error ends it all.
-pub(crate) fn read(
-    source: &Source,
-    jobs: &[Job],
+/// Layers of a source, to be read.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading<'a> {
+    session: &'a Session<'a>,
+    source: &'a Source,
+    meter: &'a Meter<'a>,
     want: Want,
-    limits: &Limits,
-    meter: &Meter<'_>,
-    mut receive: impl FnMut(&Job, Event) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let (senders, receivers): (Vec<_>, Vec<Receiver<_>>) = jobs.iter().map(|_| channel()).unzip();
-    let waiting = Mutex::new(jobs.iter().zip(senders));
-    let cancelled = AtomicBool::new(false);
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(AT_ONCE).min(jobs.len());
-    let work = || {
-        loop {
-            let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some((job, sender)) = next else { return };
-            if cancelled.load(Ordering::Relaxed) {
-                return;
-            }
-            let result = drive(source, job, want, limits, meter, &sender, &cancelled);
-            // Nobody listens any more when an earlier layer has failed.
-            let _ = sender.send(result.map(|report| Event::Report(Box::new(report))));
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(work);
-        }
-        let result = receivers
-            .into_iter()
-            .zip(jobs)
-            .try_for_each(|(receiver, job)| receiver.iter().try_for_each(|event| receive(job, event?)));
-        cancelled.store(true, Ordering::Relaxed);
-        result
-    })
+    indexes: Indexes,
 }
 
-/// Pushes one layer through its reader.
-fn drive(
-    source: &Source,
-    job: &Job,
-    want: Want,
-    limits: &Limits,
-    meter: &Meter<'_>,
-    sender: &Sender<Result<Event, Error>>,
-    cancelled: &AtomicBool,
-) -> Result<LayerReport, Error> {
-    let mut sink = Sink { want, batch: Vec::new(), content: None, sender };
-    let report = pump(source, job, limits, meter, cancelled, &mut sink)?;
-    sink.flush();
-    Ok(report)
+/// What becomes of seek indexes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Indexes {
+    /// None are made.
+    None,
+    /// Made where there is a cache to keep them in.
+    Kept,
+    /// The same, and where one is kept, its layer is not read.
+    Used,
+    /// The same, and made also where there is no cache.
+    Given,
 }
 
-/// The loop itself: blob to reader, until the blob is over, is more than was promised, or nobody wants it any more.
-fn pump(
-    source: &Source,
-    job: &Job,
-    limits: &Limits,
-    meter: &Meter<'_>,
-    cancelled: &AtomicBool,
-    sink: &mut impl EntrySink,
-) -> Result<LayerReport, Error> {
-    let mut blob = source.open_layer(job.descriptor.as_ref())?;
-    let mut reader = LayerReader::new(job.expected(), *limits);
-    let mut buffer = vec![0; BUFFER];
-    let mut seen = 0;
-    loop {
-        let read = blob.read(&mut buffer)?;
-        if read == 0 || cancelled.load(Ordering::Relaxed) {
-            break;
-        }
-        let progress = reader.push(&buffer[..read], sink);
-        meter.advance(job.layer, progress.compressed - seen);
-        seen = progress.compressed;
-        if progress.overlong {
-            break;
+impl<'a> Reading<'a> {
+    pub(crate) fn new(session: &'a Session<'a>, source: &'a Source, meter: &'a Meter<'a>, want: Want) -> Self {
+        Self { session, source, meter, want, indexes: Indexes::None }
+    }
+
+    /// Keeps an index of each layer in the cache, if there is one, but takes none from it.
+    pub(crate) fn refreshing(self) -> Self {
+        Self { indexes: Indexes::Kept, ..self }
+    }
+
+    /// Downloads no layer whose index is kept in the cache, and keeps those of the others. What is on this machine is read.
+    pub(crate) fn remembering(self) -> Self {
+        match self.source {
+            Source::Registry { .. } => Self { indexes: Indexes::Used, ..self },
+            Source::Local { .. } | Source::Layer { .. } => self,
         }
     }
-    let report = reader.finish(sink);
-    meter.finish(job.layer, &report);
-    Ok(report)
-}
 
-/// Reads one layer for what `sink` makes of it.
-pub(crate) fn read_one(
-    source: &Source,
-    job: &Job,
-    limits: &Limits,
-    meter: &Meter<'_>,
-    sink: &mut impl EntrySink,
-) -> Result<LayerReport, Error> {
-    pump(source, job, limits, meter, &AtomicBool::new(false), sink)
+    /// Gives an index of each layer; reads no layer whose index is kept in the cache.
+    pub(crate) fn indexed(self) -> Self {
+        Self { indexes: Indexes::Given, ..self }
+    }
+
+    /// Reads layers, bottom first and several at once; `receive` gets all of the first layer, then all of the next.
+    ///
+    /// Entries of a layer wait in memory only until it is its turn. The first error ends it all.
+    pub(crate) fn run(
+        self,
+        jobs: &[Job],
+        mut receive: impl FnMut(&Job, Event) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let (senders, receivers): (Vec<_>, Vec<Receiver<_>>) = jobs.iter().map(|_| channel()).unzip();
+        let waiting = Mutex::new(jobs.iter().zip(senders));
+        let cancelled = AtomicBool::new(false);
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(AT_ONCE).min(jobs.len());
+        let work = || {
+            loop {
+                let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let Some((job, sender)) = next else { return };
+                if cancelled.load(Ordering::Relaxed) {
+                    return;
+                }
+                let last = self.layer(job, &sender, &cancelled);
+                // Nobody listens any more when an earlier layer has failed.
+                let _ = sender.send(last);
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(work);
+            }
+            let result = receivers
+                .into_iter()
+                .zip(jobs)
+                .try_for_each(|(receiver, job)| receiver.iter().try_for_each(|event| receive(job, event?)));
+            cancelled.store(true, Ordering::Relaxed);
+            result
+        })
+    }
+
+    /// Reads one layer for what `sink` makes of it.
+    pub(crate) fn one(self, job: &Job, sink: &mut impl EntrySink) -> Result<LayerReport, Error> {
+        Ok(self.pump(job, None, &AtomicBool::new(false), sink)?.0)
+    }
+
+    /// One layer, up to the last event.
+    fn layer(self, job: &Job, sender: &Sender<Result<Event, Error>>, cancelled: &AtomicBool) -> Result<Event, Error> {
+        let mut sink = Sink { want: self.want, batch: Vec::new(), content: None, sender };
+        if let Some(index) = self.kept(job) {
+            index.replay(&mut sink);
+            sink.flush();
+            self.meter.replayed(job.layer, &index);
+            return Ok(Event::End(Known::Replayed(Arc::new(index))));
+        }
+        let wanted = match self.indexes {
+            Indexes::None => false,
+            Indexes::Kept | Indexes::Used => self.session.cache().is_some(),
+            Indexes::Given => true,
+        };
+        let options = (wanted && job.is_archive()).then(IndexOptions::default);
+        let (report, index) = self.pump(job, options, cancelled, &mut sink)?;
+        sink.flush();
+        if let (Some(index), Some(cache)) = (&index, self.session.cache())
+            && let Err(error) = cache.put(index)
+        {
+            self.session.debug(&format!("index of layer {} is not kept: {error}", job.layer));
+        }
+        Ok(Event::End(Known::Read(Box::new(report), index.map(Arc::new))))
+    }
+
+    /// The index of a layer, if that may stand for the layer.
+    fn kept(self, job: &Job) -> Option<Index> {
+        let descriptor = job.descriptor.as_ref()?;
+        let used = matches!(self.indexes, Indexes::Used | Indexes::Given);
+        if !used || self.want == Want::Digests || !job.is_archive() {
+            return None;
+        }
+        let index = self.session.cache()?.get(&descriptor.digest)?;
+        let limits = &self.session.limits;
+        let fits = index.entry_count() <= limits.entries && index.uncompressed() <= limits.unpacked_bytes;
+        // One blob under two configurations: each must be right about what it unpacks to.
+        let same = index.size() == descriptor.size && job.diff_id.is_none_or(|diff_id| diff_id == index.diff_id());
+        (fits && same).then_some(index)
+    }
+
+    /// The loop itself: blob to reader, until the blob is over, is more than was promised, or nobody wants it any more.
+    fn pump(
+        self,
+        job: &Job,
+        index: Option<IndexOptions>,
+        cancelled: &AtomicBool,
+        sink: &mut impl EntrySink,
+    ) -> Result<(LayerReport, Option<Index>), Error> {
+        let mut blob = self.source.open_layer(job.descriptor.as_ref())?;
+        let mut reader = LayerReader::new(job.expected(), self.session.limits);
+        if let Some(options) = index {
+            reader = reader.indexed(options);
+        }
+        let mut buffer = vec![0; BUFFER];
+        let mut seen = 0;
+        loop {
+            let read = blob.read(&mut buffer)?;
+            if read == 0 || cancelled.load(Ordering::Relaxed) {
+                break;
+            }
+            let progress = reader.push(&buffer[..read], sink);
+            self.meter.advance(job.layer, progress.compressed - seen);
+            seen = progress.compressed;
+            if progress.overlong {
+                break;
+            }
+        }
+        let (report, index) = reader.finish_with_index(sink);
+        self.meter.finish(job.layer, &report);
+        Ok((report, index))
+    }
 }
 
 /// Collects entries and sends them in batches.

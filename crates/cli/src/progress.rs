@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use porthole_core::layer::LayerReport;
+use porthole_core::{digest::Digest, layer::LayerReport, seek::Index};
 use serde_json::json;
 
 use crate::{
@@ -39,6 +39,17 @@ struct State {
     /// Bytes of each layer, with what they should be in the end.
     by_layer: BTreeMap<u32, (u64, Option<u64>)>,
     shown: Option<Instant>,
+}
+
+/// What is told of a layer in the end.
+struct Finished {
+    digest: Digest,
+    size: u64,
+    uncompressed: u64,
+    entries: u64,
+    findings: usize,
+    /// It was read, and not known from before.
+    read: bool,
 }
 
 /// How often a person, or a program, wants to be told.
@@ -97,29 +108,61 @@ impl<'u> Meter<'u> {
 
     /// A layer is read to its end.
     pub(crate) fn finish(&self, layer: u32, report: &LayerReport) {
+        self.end(
+            layer,
+            &Finished {
+                digest: report.digest,
+                size: report.size,
+                uncompressed: report.uncompressed,
+                entries: report.entries,
+                findings: report.findings.len(),
+                read: true,
+            },
+        );
+    }
+
+    /// A layer need not be read.
+    pub(crate) fn replayed(&self, layer: u32, index: &Index) {
+        self.advance(layer, index.size());
+        self.end(
+            layer,
+            &Finished {
+                digest: index.digest(),
+                size: index.size(),
+                uncompressed: index.uncompressed(),
+                entries: index.entry_count(),
+                findings: 0,
+                read: false,
+            },
+        );
+    }
+
+    fn end(&self, layer: u32, finished: &Finished) {
+        let Finished { digest, size: bytes, uncompressed, entries, findings, read } = *finished;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.finished += 1;
-        let sound = report.findings.is_empty();
+        let how = match (read, findings) {
+            (false, _) => "known",
+            (true, 0) => "read",
+            (true, _) => "wrong",
+        };
         match self.look {
             Look::None => {}
             Look::Line if state.finished == state.layers => self.ui.draw(""),
             Look::Line => self.ui.draw(&state.to_string()),
-            Look::Plain => self.ui.line(&format!(
-                "layer {layer}: {}, {}, {} entries, {}",
-                report.digest.short(),
-                size(report.size),
-                report.entries,
-                if sound { "read" } else { "wrong" },
-            )),
+            Look::Plain => {
+                self.ui.line(&format!("layer {layer}: {}, {}, {entries} entries, {how}", digest.short(), size(bytes)));
+            }
             Look::Json => self.ui.line(
                 &json!({
                     "event": "layer",
                     "layer": layer,
-                    "digest": report.digest.to_string(),
-                    "bytes": report.size,
-                    "uncompressed": report.uncompressed,
-                    "entries": report.entries,
-                    "findings": report.findings.len(),
+                    "digest": digest.to_string(),
+                    "bytes": bytes,
+                    "uncompressed": uncompressed,
+                    "entries": entries,
+                    "findings": findings,
+                    "read": read,
                 })
                 .to_string(),
             ),

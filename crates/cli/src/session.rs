@@ -12,7 +12,7 @@ use porthole_registry::{
     client::{Options, Registry},
     trace::{Exchange, Observer, Reason},
 };
-use porthole_store::Store;
+use porthole_store::{IndexCache, Store};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
@@ -32,13 +32,14 @@ pub(crate) struct Session<'a> {
     global: &'a Global,
     runtime: Runtime,
     client: OnceLock<Arc<Client>>,
+    cache: OnceLock<Option<IndexCache>>,
 }
 
 impl<'a> Session<'a> {
     pub(crate) fn new(global: &'a Global, ui: &'a Ui) -> Result<Self, Error> {
         let runtime = Builder::new_multi_thread().worker_threads(IO_THREADS).enable_all().build();
         let runtime = runtime.map_err(|error| Error::Start(error.to_string()))?;
-        Ok(Self { ui, limits: Limits::default(), global, runtime, client: OnceLock::new() })
+        Ok(Self { ui, limits: Limits::default(), global, runtime, client: OnceLock::new(), cache: OnceLock::new() })
     }
 
     /// The platform that was asked for, if any.
@@ -58,6 +59,37 @@ impl<'a> Session<'a> {
             None => default_store().ok_or_else(|| Error::usage("no home directory for the store: give --store DIR"))?,
         };
         Ok(Store::open(&path)?)
+    }
+
+    /// Where indexes of layers are kept, if anywhere.
+    pub(crate) fn cache(&self) -> Option<&IndexCache> {
+        self.cache.get_or_init(|| self.open_cache()).as_ref()
+    }
+
+    fn open_cache(&self) -> Option<IndexCache> {
+        if self.global.no_cache {
+            return None;
+        }
+        let folder = self.global.cache.clone().or_else(default_cache)?;
+        match IndexCache::open(&folder.join("indexes"), IndexCache::DEFAULT_BYTES) {
+            Ok(cache) => Some(cache),
+            Err(error) if self.global.cache.is_some() => {
+                self.ui.note(format_args!("goes on without a cache: {error}"));
+                None
+            }
+            // Nobody asked for one.
+            Err(error) => {
+                self.debug(&format!("goes on without a cache: {error}"));
+                None
+            }
+        }
+    }
+
+    /// A line for those who want to know what happens inside.
+    pub(crate) fn debug(&self, text: &str) {
+        if self.global.debug {
+            self.ui.line(&format!("debug: {}", safe(text)));
+        }
     }
 
     pub(crate) fn runtime(&self) -> &tokio::runtime::Handle {
@@ -95,9 +127,17 @@ impl<'a> Session<'a> {
 }
 
 fn default_store() -> Option<PathBuf> {
+    Some(base_directory("XDG_DATA_HOME", ".local/share")?.join("porthole/store"))
+}
+
+fn default_cache() -> Option<PathBuf> {
+    Some(base_directory("XDG_CACHE_HOME", ".cache")?.join("porthole"))
+}
+
+/// As the XDG Base Directory Specification has it, which ignores relative paths.
+fn base_directory(variable: &str, below_home: &str) -> Option<PathBuf> {
     let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let data = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")))?;
-    Some(data.join("porthole/store"))
+    absolute(variable).or_else(|| Some(absolute("HOME")?.join(below_home)))
 }
 
 /// Sockets need little time; layers are read on threads of their own.

@@ -1,6 +1,7 @@
 //! Where images come from: a registry, a file or directory, or a bare layer.
 
 mod blob;
+mod range;
 mod spec;
 
 use std::{
@@ -22,7 +23,7 @@ use porthole_registry::client::{Resolved, Step};
 use porthole_store::Local;
 use tokio::runtime::Handle;
 
-pub(crate) use self::{blob::Blob, spec::Spec};
+pub(crate) use self::{blob::Blob, range::More, spec::Spec};
 use crate::{
     error::Error,
     session::{Client, Session},

@@ -230,3 +230,133 @@ fn the_platform_of_an_index_is_chosen() {
     assert_eq!(digest, format!("{}\n", other.manifest.digest));
     assert!(text(server.run("verify --platform linux/amd64 REGISTRY/a/b:1")).starts_with("index     computed"));
 }
+
+/// An image whose first layer takes many spans, the registry that serves it, and a home where things are kept.
+fn large() -> (Built, Server, tempfile::TempDir) {
+    // Not compressible, so that the layer is as large as it says.
+    let noise = |seed: u64| {
+        let mut state = seed;
+        (0..250_000).flat_map(move |_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 32).to_le_bytes()
+        })
+    };
+    let base = (0..8_u64).fold(Layer::new("ADD noise"), |layer, number| {
+        layer.file(format!("noise/{number}"), noise(number).collect::<Vec<u8>>())
+    });
+    let image = Image::new().layer(base).layer(Layer::new("ADD link").symlink("middle", "noise/5")).build();
+    let server = Server::of(&image);
+    (image, server, tempfile::tempdir().unwrap())
+}
+
+impl Server {
+    /// What was asked of a blob since the last time: its ranges.
+    fn ranges(&self, digest: &str, since: usize) -> Vec<Option<String>> {
+        let range = |asked: &porthole_testkit::registry::Asked| {
+            asked.headers.get("range").map(|range| range.to_str().unwrap().to_owned())
+        };
+        let log = self.internet.log();
+        log[since..].iter().filter(|asked| asked.url.contains(digest)).map(range).collect()
+    }
+}
+
+/// The content of `noise/5`.
+fn middle(image: &Built) -> Vec<u8> {
+    let tar = &image.layers[0].tar;
+    let at = tar.windows(8).position(|name| name == b"noise/5\0").unwrap() + 512;
+    tar[at..at + 2_000_000].to_vec()
+}
+
+#[test]
+fn what_was_verified_once_is_not_downloaded_again() {
+    let (image, server, home) = large();
+    let layer = &image.layers[0].blob;
+    let first = text(server.run_in(home.path(), "ls --json REGISTRY/a/b:1"));
+    let asked = server.internet.log().len();
+    let again = server.run_in(home.path(), "ls --json --progress plain REGISTRY/a/b:1");
+    ends(&again, 0, "8 entries, known");
+    assert_eq!(text(again), first);
+    assert_eq!(server.ranges("/blobs/", asked).len(), 1, "the config");
+
+    // One request for the part of the layer that holds the file.
+    let asked = server.internet.log().len();
+    let output = server.run_in(home.path(), "cat REGISTRY/a/b:1 middle");
+    ends(&output, 0, "verified");
+    assert!(output.stdout == middle(&image));
+    let ranges = server.ranges(&layer.digest, asked);
+    let [Some(range)] = &ranges[..] else { panic!("{ranges:?}") };
+    let (first, last) = range.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
+    let bytes = last.parse::<u64>().unwrap() - first.parse::<u64>().unwrap() + 1;
+    assert!((2_000_000..6_500_000).contains(&bytes), "{range} of {}", layer.bytes.len());
+
+    // Proof is downloaded, and so is what is not kept.
+    for arguments in ["verify REGISTRY/a/b:1", "ls --no-cache REGISTRY/a/b:1", "ls --cache other REGISTRY/a/b:1"] {
+        let asked = server.internet.log().len();
+        ends(&server.run_in(home.path(), arguments), 0, "");
+        assert_eq!(server.ranges(&layer.digest, asked), [None], "{arguments}");
+    }
+    assert!(home.path().join("other/indexes").is_dir());
+}
+
+#[test]
+fn a_wrong_byte_in_a_part_is_refused() {
+    let (image, server, home) = large();
+    let layer = &image.layers[0].blob;
+    text(server.run_in(home.path(), "ls REGISTRY/a/b:1"));
+    let middle = layer.bytes.len() / 2;
+    server.internet.change(&server.authority, |site| {
+        site.content_mut("a/b").blobs.get_mut(&layer.digest).unwrap().bytes[middle] ^= 1;
+    });
+    let output = server.run_in(home.path(), "cat REGISTRY/a/b:1 noise/5");
+    ends(&output, 7, "are not its own");
+    let whole = self::middle(&image);
+    assert!(output.stdout.len() < whole.len() && whole.starts_with(&output.stdout), "{}", output.stdout.len());
+    // Elsewhere nobody looks, and nothing is wrong.
+    assert!(server.run_in(home.path(), "cat REGISTRY/a/b:1 noise/0").status.success());
+    ends(&server.run_in(home.path(), "verify REGISTRY/a/b:1"), 7, "verification failed");
+}
+
+#[test]
+fn a_registry_without_ranges_gives_the_same_file() {
+    let (image, server, home) = large();
+    let layer = &image.layers[0].blob.digest;
+    text(server.run_in(home.path(), "ls REGISTRY/a/b:1"));
+    server.internet.fault(layer, 1, Fault::IgnoreRange);
+    let output = server.run_in(home.path(), "cat REGISTRY/a/b:1 noise/5");
+    ends(&output, 0, "verified");
+    assert!(output.stdout == middle(&image));
+
+    server.internet.fault(layer, 1, Fault::ResetAfter(300_000));
+    let output = server.run_in(home.path(), "cat REGISTRY/a/b:1 noise/5");
+    assert!(output.stdout == middle(&image));
+
+    server.internet.fault(layer, 1, Fault::Header("content-range", "bytes 0-9/10".to_owned()));
+    let output = server.run_in(home.path(), "cat REGISTRY/a/b:1 noise/5");
+    ends(&output, 9, "expected the range `bytes ");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn a_cache_that_cannot_be_read_is_as_good_as_none() {
+    let (image, server, home) = large();
+    let layer = &image.layers[0].blob.digest;
+    let listed = text(server.run_in(home.path(), "ls REGISTRY/a/b:1"));
+    let index = home.path().join(".cache/porthole/indexes").join(layer.replace(':', "-"));
+    let good = fs::read(&index).unwrap();
+    for bytes in [&b""[..], b"nonsense", &good[..good.len() - 1], &[&good[..100], b"x", &good[101..]].concat()] {
+        fs::write(&index, bytes).unwrap();
+        let asked = server.internet.log().len();
+        assert_eq!(text(server.run_in(home.path(), "ls REGISTRY/a/b:1")), listed);
+        assert_eq!(server.ranges(layer, asked), [None]);
+        assert!(fs::read(&index).unwrap() == good, "replaced");
+    }
+    // Another blob's index under this name.
+    let other = home.path().join(".cache/porthole/indexes").join(image.layers[1].blob.digest.replace(':', "-"));
+    fs::copy(other, &index).unwrap();
+    assert_eq!(text(server.run_in(home.path(), "ls REGISTRY/a/b:1")), listed);
+
+    // No place for a cache is no failure.
+    fs::write(home.path().join("file"), b"").unwrap();
+    let output = server.run_in(home.path(), "ls --cache file REGISTRY/a/b:1");
+    ends(&output, 0, "goes on without a cache");
+}

@@ -1,11 +1,12 @@
 //! `porthole cat`
 
 mod alone;
+mod content;
 mod missing;
 mod resolve;
 mod spool;
 
-use std::{ffi::OsString, io::Write, os::unix::ffi::OsStrExt};
+use std::{ffi::OsString, os::unix::ffi::OsStrExt};
 
 use clap::Args;
 use porthole_core::{
@@ -17,21 +18,26 @@ use porthole_core::{
 use self::{
     alone::Alone,
     resolve::{At, Files, Lost, resolve},
-    spool::Spool,
 };
-use super::{SourceArgument, ls};
+use super::{
+    SourceArgument,
+    stack::{Stacked, choose},
+};
 use crate::{
-    error::{Error, WrongLayer},
-    layers::{self, Job},
-    progress::Meter,
+    error::Error,
+    layers::{Job, Known},
     session::Session,
     source::Source,
+    ui::size,
 };
 
 /// Print the content of one file
 ///
 /// PATH is looked up in the tree that a runtime would unpack; hard links and symbolic links are followed, inside the image.
 /// Not a byte is printed before it is verified.
+///
+/// To know the tree, all layers are downloaded once; then an index of each is in the cache, and a file costs one request
+/// for the part of its layer that holds it, each piece of which is verified.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -61,27 +67,40 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         _ => Job::of(&source.image(session, &mut |_| {})?.image.layers),
     };
     let wanted = arguments.path.as_bytes();
-    match arguments.layer.as_deref().map(|text| ls::choose(&jobs, text)).transpose()? {
-        Some(layer) => {
-            let job = &jobs[layer];
-            let alone = Alone::read(session, &source, job)?;
-            let content = find(&alone, wanted, arguments, |lost| missing::in_layer(&alone, lost, job.layer))?;
-            print(session, &source, job, content)
-        }
-        None => {
-            let stacked = ls::stack(session, &source, &jobs, false)?;
-            let view = stacked.tree.view(Mode::Merged);
-            let found = find(&view, wanted, arguments, |lost| missing::in_image(&stacked.tree, lost));
-            // What a runtime never gets to is not missing.
-            let content = match (found, stacked.unpackable(&jobs)) {
-                (Err(Error::NoFile { .. }), Err(stopped)) => return Err(stopped),
-                (found, _) => found?,
-            };
-            let job = jobs.iter().find(|job| job.layer == content.layer);
-            let job =
-                job.ok_or_else(|| Error::usage("content of a layer that was not read (this is a bug in porthole)"))?;
-            print(session, &source, job, content)?;
-            stacked.unpackable(&jobs)
+    if let Some(layer) = arguments.layer.as_deref().map(|text| choose(&jobs, text)).transpose()? {
+        let job = &jobs[layer];
+        let (alone, known) = Alone::read(session, &source, job)?;
+        let content = find(&alone, wanted, arguments, |lost| missing::in_layer(&alone, lost, job.layer))?;
+        return print(session, &source, job, &known, content, Cost::of([&known], std::slice::from_ref(job)));
+    }
+    let stacked = Stacked::indexed(session, &source, &jobs)?;
+    let view = stacked.tree.view(Mode::Merged);
+    let found = find(&view, wanted, arguments, |lost| missing::in_image(&stacked.tree, lost));
+    // What a runtime never gets to is not missing.
+    let content = match (found, stacked.unpackable(&jobs)) {
+        (Err(Error::NoFile { .. }), Err(stopped)) => return Err(stopped),
+        (found, _) => found?,
+    };
+    let mut layers = jobs.iter().zip(&stacked.layers);
+    let (job, known) = layers
+        .find(|(job, _)| job.layer == content.layer)
+        .ok_or_else(|| Error::usage("content of a layer that was not read (this is a bug in porthole)"))?;
+    print(session, &source, job, known, content, Cost::of(&stacked.layers, &jobs))?;
+    stacked.unpackable(&jobs)
+}
+
+/// What looking at a file costs, in bytes of blobs.
+struct Cost {
+    read: u64,
+    total: u64,
+}
+
+impl Cost {
+    fn of<'k>(layers: impl IntoIterator<Item = &'k Known>, jobs: &[Job]) -> Self {
+        let size = |job: &Job| job.descriptor.as_ref().map_or(0, |descriptor| descriptor.size);
+        Self {
+            read: layers.into_iter().map(Known::read).fold(0, u64::saturating_add),
+            total: jobs.iter().map(size).fold(0, u64::saturating_add),
         }
     }
 }
@@ -120,21 +139,25 @@ fn find<F: Files>(
     Err(Error::NotAFile { name: shown, what, hint: hint.map(Hint::Text) })
 }
 
-/// Reads the layer to its end, and prints the content once the layer is what it should be.
-fn print(session: &Session<'_>, source: &Source, job: &Job, content: Content) -> Result<(), Error> {
+/// Prints the content, by a part of the blob if there is an index, and tells what was spared.
+fn print(
+    session: &Session<'_>,
+    source: &Source,
+    job: &Job,
+    known: &Known,
+    content: Content,
+    cost: Cost,
+) -> Result<(), Error> {
     let mut out = session.ui.out();
-    if content.size == 0 {
-        return Ok(out.flush()?);
+    let read = match known.index() {
+        _ if content.size == 0 => 0,
+        Some(index) => content::print_part(session, source, job, index, content, &mut out)?,
+        None => content::print_whole(session, source, job, content, &mut out)?,
+    };
+    session.ui.flush(&mut out)?;
+    let read = cost.read.saturating_add(read);
+    if read < cost.total {
+        session.ui.note(format_args!("read {} of {}, verified", size(read), size(cost.total)));
     }
-    let meter = Meter::new(session.ui, std::slice::from_ref(job));
-    let mut spool = Spool::new(content);
-    let report = layers::read_one(source, job, &session.limits, &meter, &mut spool)?;
-    drop(meter);
-    let findings = job.findings(&report);
-    if !findings.is_empty() {
-        let findings = findings.into_iter().cloned().collect();
-        return Err(Error::Layers(vec![WrongLayer { layer: job.layer, findings }]));
-    }
-    spool.copy_to(&mut out)?;
-    Ok(session.ui.flush(&mut out)?)
+    Ok(())
 }

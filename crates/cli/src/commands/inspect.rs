@@ -6,13 +6,15 @@ mod text;
 use std::io::Write;
 
 use clap::Args;
-use porthole_core::{
-    layer::LayerReport,
-    tree::{LayerSummary, Mode},
-};
+use porthole_core::tree::{LayerSummary, Mode};
 
-use super::{SourceArgument, ls, print_json};
-use crate::{error::Error, layers::Job, session::Session, source::Source};
+use super::{SourceArgument, print_json, stack::Stacked};
+use crate::{
+    error::Error,
+    layers::{Job, Known},
+    session::Session,
+    source::Source,
+};
 
 /// Show what an image is: digests, platforms, layers, sizes, configuration and history
 ///
@@ -34,7 +36,7 @@ pub(crate) struct Arguments {
 
 /// What only the layers themselves tell.
 struct Unpacked {
-    layers: Vec<(LayerReport, LayerSummary)>,
+    layers: Vec<(Known, LayerSummary)>,
     visible: u64,
 }
 
@@ -60,11 +62,11 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
 }
 
 fn unpack(session: &Session<'_>, source: &Source, jobs: &[Job]) -> Result<Unpacked, Error> {
-    let stacked = ls::stack(session, source, jobs, false)?;
-    let summary = |(report, layer): (LayerReport, u32)| {
+    let stacked = Stacked::read(session, source, jobs, false)?;
+    let summary = |(known, layer): (Known, u32)| {
         let summary = stacked.tree.summary(layer);
-        (report, summary)
+        (known, summary)
     };
     let visible = stacked.tree.view(Mode::Merged).total_size();
-    Ok(Unpacked { layers: stacked.reports.into_iter().zip(0..).map(summary).collect(), visible })
+    Ok(Unpacked { layers: stacked.layers.into_iter().zip(0..).map(summary).collect(), visible })
 }

@@ -5,30 +5,26 @@ mod order;
 mod raw;
 mod row;
 
-use std::{collections::HashMap, ffi::OsString, io::Write, os::unix::ffi::OsStrExt};
+use std::{ffi::OsString, io::Write, os::unix::ffi::OsStrExt};
 
 use clap::{Args, ValueEnum};
 use porthole_core::{
-    digest::Digest,
-    layer::Finding,
     path,
     tar::Kind,
-    tree::{FileTree, Mode, Row},
+    tree::{Mode, Row},
 };
 
-use super::{SourceArgument, print_json};
-use crate::{
-    error::{Error, WrongLayer},
-    layers::{self, Event, Job, Want},
-    progress::Meter,
-    session::Session,
-    source::Source,
+use super::{
+    SourceArgument, print_json,
+    stack::{Stacked, choose},
 };
+use crate::{error::Error, layers::Job, session::Session, source::Source};
 
 /// List files: the tree that a runtime would unpack, with the layer that each came from
 ///
 /// Names are printed on one line each: bytes that are no printable UTF-8 are `\xNN`, a backslash is `\\`. All layers are
-/// downloaded and verified; where one is wrong, nothing is listed and the exit code is 7.
+/// downloaded and verified; where one is wrong, nothing is listed and the exit code is 7. A layer of a registry that was
+/// verified before is not downloaded again: its list is in the cache.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -98,86 +94,10 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         (None, true) => Mode::Deleted,
         (None, false) => Mode::Merged,
     };
-    let stacked = stack(session, &source, jobs, arguments.digest)?;
+    let stacked = Stacked::read(session, &source, jobs, arguments.digest)?;
     list(arguments, session, &stacked, mode)?;
     // Where a runtime would stop, the list is what it would have left.
     stacked.unpackable(jobs)
-}
-
-/// The layer that a number, a digest or a diff_id names, by its place among `jobs`.
-pub(super) fn choose(jobs: &[Job], text: &str) -> Result<usize, Error> {
-    let place = match text.parse::<usize>() {
-        Ok(number) => (number < jobs.len()).then_some(number),
-        Err(_) => jobs.iter().position(|job| {
-            let digest = job.descriptor.as_ref().map(|descriptor| descriptor.digest);
-            [digest, job.diff_id].into_iter().flatten().any(|digest| digest.to_string() == text)
-        }),
-    };
-    place.ok_or_else(|| Error::NotFound { what: "layer", name: text.to_owned() })
-}
-
-/// All layers, stacked.
-pub(super) struct Stacked {
-    pub(super) tree: FileTree,
-    pub(super) reports: Vec<porthole_core::layer::LayerReport>,
-    /// Contents by layer and place in it.
-    digests: HashMap<(u32, u64), Digest>,
-}
-
-impl Stacked {
-    /// Where a runtime would stop.
-    pub(super) fn unpackable(&self, jobs: &[Job]) -> Result<(), Error> {
-        for job in jobs {
-            if let Some(error) = self.tree.summary(job.layer).stopped {
-                return Err(Error::Unpack { layer: job.layer, error });
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Reads and stacks layers.
-///
-/// # Errors
-///
-/// [`Error::Layers`] if any layer is not what it should be: then there is no tree to show.
-pub(super) fn stack(session: &Session<'_>, source: &Source, jobs: &[Job], digests: bool) -> Result<Stacked, Error> {
-    let mut tree = FileTree::new(session.limits.tree_nodes);
-    let mut reports = Vec::new();
-    let mut contents = HashMap::new();
-    let mut wrong = Vec::new();
-    let mut open = None;
-    let meter = Meter::new(session.ui, jobs);
-    let want = if digests { Want::Digests } else { Want::Entries };
-    layers::read(source, jobs, want, &session.limits, &meter, |job, event| {
-        if open != Some(job.layer) {
-            tree.begin(job.layer);
-            open = Some(job.layer);
-        }
-        match event {
-            Event::Entries(entries) => {
-                for listed in entries {
-                    contents.extend(listed.digest.map(|digest| ((job.layer, listed.entry.offset), digest)));
-                    // The tree keeps in mind where a runtime stops, and takes nothing after it.
-                    let _ = tree.apply(&listed.entry);
-                }
-            }
-            Event::Report(report) if !report.findings.iter().any(Finding::refutes) => {
-                for finding in &report.findings {
-                    session.ui.note(job.in_words(finding));
-                }
-                tree.commit();
-                reports.push(*report);
-            }
-            Event::Report(report) if job.findings(&report).is_empty() => return Err(job.no_files()),
-            Event::Report(report) => {
-                tree.abort();
-                wrong.push(WrongLayer { layer: job.layer, findings: report.findings });
-            }
-        }
-        Ok(())
-    })?;
-    if wrong.is_empty() { Ok(Stacked { tree, reports, digests: contents }) } else { Err(Error::Layers(wrong)) }
 }
 
 fn list(arguments: &Arguments, session: &Session<'_>, stacked: &Stacked, mode: Mode) -> Result<(), Error> {

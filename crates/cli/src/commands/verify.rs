@@ -17,7 +17,7 @@ use self::doubts::{Collector, Doubts};
 use super::{SourceArgument, print_json};
 use crate::{
     error::Error,
-    layers::{self, Event, Job, Want},
+    layers::{Event, Job, Known, Reading, Want},
     progress::Meter,
     session::Session,
     source::Source,
@@ -30,7 +30,7 @@ use crate::{
 /// promised, or if a runtime would stop unpacking.
 ///
 /// Also told, and refused only with --strict: entries that well-known readers of archives list differently, data after the
-/// end of an archive, compression that contradicts the media type. Everything is downloaded.
+/// end of an archive, compression that contradicts the media type. Everything is downloaded: nothing is taken from the cache.
 #[derive(Args)]
 #[command(after_help = JSON, after_long_help = JSON)]
 pub(crate) struct Arguments {
@@ -137,14 +137,17 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     };
     let meter = Meter::new(session.ui, &jobs);
     let mut stack = Stack::new(session);
-    layers::read(&source, &jobs, Want::Entries, &session.limits, &meter, |job, event| match event {
+    // What was kept before proves nothing; what is verified now may be kept.
+    let reading = Reading::new(session, &source, &meter, Want::Entries).refreshing();
+    reading.run(&jobs, |job, event| match event {
         Event::Entries(entries) => {
             for listed in entries {
                 stack.apply(job, &listed.entry);
             }
             Ok(())
         }
-        Event::Report(report) => tell(stack.report(job, &report)),
+        Event::End(Known::Read(report, _)) => tell(stack.report(job, &report)),
+        Event::End(Known::Replayed(_)) => Err(Error::usage("a layer was not read (this is a bug in porthole)")),
     })?;
     drop(meter);
     if wrong > 0 {

@@ -43,7 +43,7 @@ pub(crate) struct Remote {
 const FAILURES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(250);
 /// Without a byte for this long a transfer is given up, whatever was tried meanwhile.
-const PATIENCE: Duration = Duration::from_secs(38);
+pub(super) const PATIENCE: Duration = Duration::from_secs(38);
 
 impl Blob {
     pub(crate) fn read_from(reader: Box<dyn Read + Send>, path: &Path) -> Self {
@@ -140,15 +140,19 @@ impl Remote {
     }
 
     fn broken(&self, error: transport::Error) -> Error {
-        Error::Registry(porthole_registry::Error::Transport {
-            registry: self.reference.registry().to_owned(),
-            what: Subject::new("blob", self.descriptor.digest.to_string()),
-            error,
-        })
+        broken(&self.reference, &self.descriptor, error)
     }
 }
 
-fn stalled() -> transport::Error {
+pub(super) fn broken(reference: &Reference, descriptor: &Descriptor, error: transport::Error) -> Error {
+    Error::Registry(porthole_registry::Error::Transport {
+        registry: reference.registry().to_owned(),
+        what: Subject::new("blob", descriptor.digest.to_string()),
+        error,
+    })
+}
+
+pub(super) fn stalled() -> transport::Error {
     let message = format!("no byte for {} seconds", PATIENCE.as_secs());
     transport::Error { kind: transport::ErrorKind::Timeout, message }
 }

@@ -10,8 +10,9 @@ use porthole_core::{
 
 use super::resolve::{At, Files};
 use crate::{
-    error::{Error, WrongLayer},
-    layers::{self, Event, Job, Want},
+    commands::stack::judge,
+    error::Error,
+    layers::{Event, Job, Known, Reading, Want},
     progress::Meter,
     session::Session,
     source::Source,
@@ -24,13 +25,14 @@ use crate::{
 pub(super) struct Alone(BTreeMap<Vec<u8>, At>);
 
 impl Alone {
-    /// Reads and verifies a layer.
-    pub(super) fn read(session: &Session<'_>, source: &Source, job: &Job) -> Result<Self, Error> {
+    /// Reads and verifies a layer, or takes what is known of it from the cache.
+    pub(super) fn read(session: &Session<'_>, source: &Source, job: &Job) -> Result<(Self, Known), Error> {
         let mut alone = Self::default();
+        let mut end = None;
         let jobs = std::slice::from_ref(job);
         let meter = Meter::new(session.ui, jobs);
         let limit = session.limits.tree_nodes;
-        layers::read(source, jobs, Want::Entries, &session.limits, &meter, |job, event| {
+        Reading::new(session, source, &meter, Want::Entries).indexed().run(jobs, |job, event| {
             match event {
                 Event::Entries(entries) => {
                     for listed in entries {
@@ -41,19 +43,15 @@ impl Alone {
                         return Err(Error::Unpack { layer: job.layer, error });
                     }
                 }
-                Event::Report(report) => {
-                    let refuting = report.findings.iter().any(porthole_core::layer::Finding::refutes);
-                    if refuting && job.findings(&report).is_empty() {
-                        return Err(job.no_files());
-                    }
-                    if refuting {
-                        return Err(Error::Layers(vec![WrongLayer { layer: job.layer, findings: report.findings }]));
-                    }
-                }
+                Event::End(known) => match judge(session, job, &known)? {
+                    None => end = Some(known),
+                    Some(wrong) => return Err(Error::Layers(vec![wrong])),
+                },
             }
             Ok(())
         })?;
-        Ok(alone)
+        let end = end.ok_or_else(|| Error::usage("a layer has no end (this is a bug in porthole)"))?;
+        Ok((alone, end))
     }
 
     fn add(&mut self, layer: u32, entry: Entry) {

@@ -115,9 +115,9 @@ impl Report {
             ),
             diff_id: layer.diff_id.map(|diff_id| diff_id.to_string()),
             created_by: layer.created_by.clone(),
-            unpacked: unpacked.and_then(|unpacked| unpacked.layers.get(place)).map(|(report, summary)| UnpackedLayer {
-                unpacked: report.uncompressed,
-                entries: report.entries,
+            unpacked: unpacked.and_then(|unpacked| unpacked.layers.get(place)).map(|(known, summary)| UnpackedLayer {
+                unpacked: known.uncompressed(),
+                entries: known.entries(),
                 added: summary.added,
                 modified: summary.modified,
                 removed: summary.removed,
@@ -139,7 +139,7 @@ impl Report {
             sizes: Sizes {
                 download: image.download_size(),
                 unpacked: unpacked.map(|unpacked| {
-                    unpacked.layers.iter().fold(0, |sum, (report, _)| u64::saturating_add(sum, report.uncompressed))
+                    unpacked.layers.iter().fold(0, |sum, (known, _)| u64::saturating_add(sum, known.uncompressed()))
                 }),
                 visible: unpacked.map(|unpacked| unpacked.visible),
             },

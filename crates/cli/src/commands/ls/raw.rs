@@ -2,12 +2,13 @@
 
 use std::io::Write;
 
-use porthole_core::{layer::Finding, path};
+use porthole_core::path;
 
 use super::{Arguments, long, print_json, row::RawJson};
 use crate::{
-    error::{Error, WrongLayer},
-    layers::{self, Event, Job, Want},
+    commands::stack::judge,
+    error::Error,
+    layers::{Event, Job, Reading, Want},
     progress::Meter,
     session::Session,
     source::Source,
@@ -20,7 +21,7 @@ pub(super) fn list(arguments: &Arguments, session: &Session<'_>, source: &Source
     let meter = Meter::beside_output(session.ui, jobs);
     let mut out = session.ui.out();
     let mut wrong = Vec::new();
-    layers::read(source, jobs, want, &session.limits, &meter, |job, event| {
+    Reading::new(session, source, &meter, want).remembering().run(jobs, |job, event| {
         match event {
             Event::Entries(entries) => {
                 for listed in entries {
@@ -37,15 +38,7 @@ pub(super) fn list(arguments: &Arguments, session: &Session<'_>, source: &Source
                     }
                 }
             }
-            Event::Report(report) if !report.findings.iter().any(Finding::refutes) => {
-                for finding in &report.findings {
-                    session.ui.note(job.in_words(finding));
-                }
-            }
-            Event::Report(report) if job.findings(&report).is_empty() => return Err(job.no_files()),
-            Event::Report(report) => {
-                wrong.push(WrongLayer { layer: job.layer, findings: report.findings });
-            }
+            Event::End(known) => wrong.extend(judge(session, job, &known)?),
         }
         Ok(())
     })?;

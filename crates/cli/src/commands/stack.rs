@@ -1,0 +1,117 @@
+//! All layers of an image in one tree.
+
+use std::collections::HashMap;
+
+use porthole_core::{digest::Digest, layer::Finding, tree::FileTree};
+
+use crate::{
+    error::{Error, WrongLayer},
+    layers::{Event, Job, Known, Reading, Want},
+    progress::Meter,
+    session::Session,
+    source::Source,
+};
+
+/// The layer that a number, a digest or a diff_id names, by its place among `jobs`.
+pub(super) fn choose(jobs: &[Job], text: &str) -> Result<usize, Error> {
+    let place = match text.parse::<usize>() {
+        Ok(number) => (number < jobs.len()).then_some(number),
+        Err(_) => jobs.iter().position(|job| {
+            let digest = job.descriptor.as_ref().map(|descriptor| descriptor.digest);
+            [digest, job.diff_id].into_iter().flatten().any(|digest| digest.to_string() == text)
+        }),
+    };
+    place.ok_or_else(|| Error::NotFound { what: "layer", name: text.to_owned() })
+}
+
+/// Layers, stacked.
+pub(super) struct Stacked {
+    pub(super) tree: FileTree,
+    /// What is known of each, bottom first.
+    pub(super) layers: Vec<Known>,
+    /// Contents by layer and place in it, if they were wanted.
+    pub(super) digests: HashMap<(u32, u64), Digest>,
+}
+
+impl Stacked {
+    /// Reads and stacks layers, or takes what is known of them from the cache.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layers`] if any layer is not what it should be: then there is no tree to show.
+    pub(super) fn read(session: &Session<'_>, source: &Source, jobs: &[Job], digests: bool) -> Result<Self, Error> {
+        let meter = Meter::new(session.ui, jobs);
+        let want = if digests { Want::Digests } else { Want::Entries };
+        Self::of(session, Reading::new(session, source, &meter, want).remembering(), jobs)
+    }
+
+    /// The same, with an index of each layer.
+    pub(super) fn indexed(session: &Session<'_>, source: &Source, jobs: &[Job]) -> Result<Self, Error> {
+        let meter = Meter::new(session.ui, jobs);
+        Self::of(session, Reading::new(session, source, &meter, Want::Entries).indexed(), jobs)
+    }
+
+    fn of(session: &Session<'_>, reading: Reading<'_>, jobs: &[Job]) -> Result<Self, Error> {
+        let mut tree = FileTree::new(session.limits.tree_nodes);
+        let mut layers = Vec::new();
+        let mut digests = HashMap::new();
+        let mut wrong = Vec::new();
+        let mut open = None;
+        reading.run(jobs, |job, event| {
+            if open != Some(job.layer) {
+                tree.begin(job.layer);
+                open = Some(job.layer);
+            }
+            let known = match event {
+                Event::Entries(entries) => {
+                    for listed in entries {
+                        digests.extend(listed.digest.map(|digest| ((job.layer, listed.entry.offset), digest)));
+                        // The tree keeps in mind where a runtime stops, and takes nothing after it.
+                        let _ = tree.apply(&listed.entry);
+                    }
+                    return Ok(());
+                }
+                Event::End(known) => known,
+            };
+            match judge(session, job, &known)? {
+                None => {
+                    tree.commit();
+                    layers.push(known);
+                }
+                Some(layer) => {
+                    tree.abort();
+                    wrong.push(layer);
+                }
+            }
+            Ok(())
+        })?;
+        if wrong.is_empty() { Ok(Self { tree, layers, digests }) } else { Err(Error::Layers(wrong)) }
+    }
+
+    /// Where a runtime would stop.
+    pub(super) fn unpackable(&self, jobs: &[Job]) -> Result<(), Error> {
+        for job in jobs {
+            if let Some(error) = self.tree.summary(job.layer).stopped {
+                return Err(Error::Unpack { layer: job.layer, error });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with a layer whose files are wanted, if anything. That the right bytes have a wrong name is only told.
+///
+/// # Errors
+///
+/// [`Error::NoFiles`] for what need not be an archive.
+pub(super) fn judge(session: &Session<'_>, job: &Job, known: &Known) -> Result<Option<WrongLayer>, Error> {
+    let findings = known.findings(job);
+    if !findings.iter().any(Finding::refutes) {
+        for finding in &findings {
+            session.ui.note(job.in_words(finding));
+        }
+        return Ok(None);
+    }
+    let blamed = findings.iter().any(|finding| finding.refutes() && job.answers_for(finding));
+    if blamed { Ok(Some(WrongLayer { layer: job.layer, findings })) } else { Err(job.no_files()) }
+}
