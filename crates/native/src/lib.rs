@@ -7,6 +7,7 @@
 mod body;
 mod connect;
 mod failure;
+mod outgoing;
 mod proxy;
 mod resolve;
 mod tls;
@@ -15,15 +16,14 @@ pub use body::NativeBody;
 pub use proxy::Proxies;
 pub use resolve::Resolver;
 
-use bytes::Bytes;
 use connect::Connector;
-use http::{HeaderValue, Response, header, uri::Scheme};
-use http_body_util::Full;
+use http::{HeaderValue, Method, Response, header, uri::Scheme};
 use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
-use porthole_registry::transport::{Environment, Error, ErrorKind, Redirects, Request, Transport};
+use outgoing::Outgoing;
+use porthole_registry::transport::{Environment, Error, ErrorKind, Patience, Redirects, Request, Transport};
 use proxy::Proxy;
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
@@ -50,7 +50,7 @@ pub enum Addresses {
 pub struct Timeouts {
     /// For a name to resolve and a connection to stand; the same again for TLS.
     pub connect: Duration,
-    /// For the head of a response, and between two pieces of a body.
+    /// For the head of a response, and between two pieces of a body, of a request's as well.
     pub stall: Duration,
 }
 
@@ -84,7 +84,7 @@ pub struct Options {
 /// HTTP/2 is not offered: one connection per transfer is faster for blobs than many streams on one connection.
 #[derive(Clone, Debug)]
 pub struct Native {
-    client: Client<Connector, Full<Bytes>>,
+    client: Client<Connector, Outgoing>,
     timeouts: Timeouts,
     proxies: Proxies,
 }
@@ -119,12 +119,17 @@ impl Transport for Native {
         {
             request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization);
         }
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            // Of an empty body the library says nothing, and some registries then wait for one.
+            let length = HeaderValue::from(request.body().length());
+            request.headers_mut().insert(header::CONTENT_LENGTH, length);
+        }
         let host = request.uri().host().unwrap_or_default().to_owned();
-        let answer = self.client.request(request.map(Full::new));
-        match tokio::time::timeout(self.timeouts.stall, answer).await {
-            Ok(Ok(response)) => Ok(response.map(|incoming| NativeBody::new(incoming, self.timeouts.stall))),
-            Ok(Err(error)) => Err(failure::of_request(&host, &error)),
-            Err(_) => Err(failure::stalled("an answer", self.timeouts.stall)),
+        let patience = request.extensions().get::<Patience>().copied();
+        let (body, watch) = Outgoing::open(request.body(), self.timeouts.stall, patience);
+        match watch.answer(self.client.request(request.map(|_| body))).await? {
+            Ok(response) => Ok(response.map(|incoming| NativeBody::new(incoming, self.timeouts.stall))),
+            Err(error) => Err(failure::of_request(&host, &error)),
         }
     }
 

@@ -1,5 +1,7 @@
+mod sending;
+
 use super::*;
-use porthole_registry::transport::Body;
+use porthole_registry::transport::{Body, Payload};
 use std::{
     io,
     net::{IpAddr, Ipv4Addr},
@@ -19,7 +21,7 @@ fn quick() -> Options {
 }
 
 fn get(url: &str) -> Request {
-    http::Request::get(url).body(Bytes::new()).unwrap()
+    http::Request::get(url).body(Payload::default()).unwrap()
 }
 
 /// Answers one request with these bytes, then waits `after` before it closes. Returns the request's head.

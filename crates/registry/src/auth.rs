@@ -76,7 +76,7 @@ pub(crate) fn post_token(realm: &Url, service: Option<&str>, scopes: &Scopes, id
         ("refresh_token", identity_token),
     ]);
     let form = form.split_target().1.unwrap_or_default().to_owned();
-    let mut request = Request::new(Bytes::from(form));
+    let mut request = Request::new(Bytes::from(form).into());
     *request.method_mut() = Method::POST;
     *request.uri_mut() = realm.to_uri().ok()?;
     let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
@@ -247,7 +247,7 @@ mod tests {
         assert_eq!(request.method(), Method::POST);
         let form =
             "grant_type=refresh_token&service=s&client_id=porthole&scope=repository:a/b:pull&refresh_token=id%26token";
-        assert_eq!(request.body(), form);
+        assert_eq!(request.body().bytes().unwrap(), form);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use transport::ErrorKind;
 /// What was asked for when it went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
-    /// The failing step: `manifest`, `config`, `blob`, `tags`, `token`.
+    /// The failing step: `manifest`, `config`, `blob`, `tags`, `token`; or `upload`, `upload of manifest`.
     pub step: &'static str,
     /// The reference, repository or scope it was for.
     pub name: String,
@@ -18,6 +18,11 @@ impl Subject {
     /// A step and what it was for.
     pub fn new(step: &'static str, name: impl Into<String>) -> Self {
         Self { step, name: name.into() }
+    }
+
+    /// Which way its bytes go, in words.
+    fn direction(&self) -> &'static str {
+        if self.step.starts_with("upload") { "cannot be sent to" } else { "cannot be read from" }
     }
 }
 
@@ -162,7 +167,7 @@ pub enum Error {
         limit: u32,
     },
     /// Nothing came back, or not all of it.
-    #[error("{what} cannot be read from {registry}: {error}")]
+    #[error("{what} {} {registry}: {error}", what.direction())]
     Transport {
         /// Logical registry.
         registry: String,
@@ -176,7 +181,7 @@ pub enum Error {
     Policy {
         /// Logical registry.
         registry: String,
-        /// `token realm`, `redirect`, `next page`
+        /// `token realm`, `redirect`, `next page`, `place for an upload`
         role: &'static str,
         /// Why.
         error: policy::Refused,

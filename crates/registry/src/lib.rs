@@ -25,6 +25,7 @@ pub mod client;
 pub mod endpoint;
 pub mod error;
 pub mod link;
+pub mod plan;
 pub mod policy;
 pub mod range;
 pub mod redirect;

@@ -17,6 +17,26 @@ impl Scopes {
         Self::parse(&format!("repository:{repository}:pull"))
     }
 
+    /// Reading and writing of a repository: `repository:<name>:pull,push`.
+    pub fn push(repository: &str) -> Self {
+        Self::parse(&format!("repository:{repository}:pull,push"))
+    }
+
+    /// Both together.
+    pub fn union(&self, other: &Self) -> Self {
+        Self::parse(&format!("{self} {other}"))
+    }
+
+    /// Whether all of them are of the form `type:name:actions`, whose meaning is known.
+    pub fn is_plain(&self) -> bool {
+        self.literal.is_empty()
+    }
+
+    /// Whether one of them allows writing.
+    pub fn writes(&self) -> bool {
+        self.actions.values().flatten().any(|action| action == "push" || action == "delete")
+    }
+
     /// Reads scopes as a challenge lists them, separated by spaces.
     pub fn parse(text: &str) -> Self {
         let mut scopes = Self::default();
@@ -37,9 +57,12 @@ impl Scopes {
         scopes
     }
 
-    /// One by one, as the `scope` parameters of a token request.
+    /// One by one, as the `scope` parameters of a token request: what is written to comes first, because some servers read no further.
     pub fn iter(&self) -> impl Iterator<Item = String> {
-        let resources = self.actions.iter().map(|(resource, actions)| format!("{resource}:{}", actions.join(",")));
+        let is_written = |actions: &[String]| actions.iter().any(|action| action == "push");
+        let (written, read): (Vec<_>, Vec<_>) = self.actions.iter().partition(|(_, actions)| is_written(actions));
+        let resources =
+            written.into_iter().chain(read).map(|(resource, actions)| format!("{resource}:{}", actions.join(",")));
         resources.chain(self.literal.iter().cloned())
     }
 
@@ -63,7 +86,7 @@ mod tests {
     fn scopes_merge_and_sort() {
         for (text, canonical) in [
             ("repository:a/b:pull", "repository:a/b:pull"),
-            ("repository:b:push,pull repository:a:pull repository:b:pull", "repository:a:pull repository:b:pull,push"),
+            ("repository:b:push,pull repository:a:pull repository:b:pull", "repository:b:pull,push repository:a:pull"),
             ("aws", "aws"),
             ("repository:host:5000/a:pull", "repository:host:5000/a:pull"),
             ("registry:catalog:*", "registry:catalog:*"),
@@ -72,5 +95,8 @@ mod tests {
             assert_eq!(Scopes::parse(text).to_string(), canonical);
         }
         assert_eq!(Scopes::pull("a/b"), Scopes::parse("repository:a/b:pull"));
+        let push = Scopes::push("b").union(&Scopes::pull("a"));
+        assert_eq!(push.to_string(), "repository:b:pull,push repository:a:pull");
+        assert!(push.writes() && push.is_plain() && !Scopes::pull("a").writes() && !Scopes::parse("aws").is_plain());
     }
 }

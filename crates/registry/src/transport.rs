@@ -3,11 +3,14 @@
 //! The traits name neither `Send` nor a runtime. A transport's own types decide: where its futures are `Send`, those of
 //! [`Registry`](crate::Registry) are too.
 
-use bytes::Bytes;
+mod payload;
+
+pub use payload::{Chunks, Patience, Payload, Source};
+
 use std::{future::Future, time::Duration};
 
-/// A request that is ready to send: absolute URL, headers set. Only `GET`, `HEAD` and (for tokens) `POST` are used.
-pub type Request = http::Request<Bytes>;
+/// A request that is ready to send: absolute URL, headers set but `Content-Length`, which is the [`Payload`]'s.
+pub type Request = http::Request<Payload>;
 
 /// Sends requests.
 pub trait Transport {
@@ -80,6 +83,8 @@ pub enum ErrorKind {
     Timeout,
     /// The address is refused by policy.
     Forbidden,
+    /// What was to be sent cannot be read, or is not what it should be.
+    Source,
     /// In a page: blocked by CORS or dead, the platform does not tell which.
     Opaque,
     /// In a page: the host is alive, but does not allow this page to read it.
@@ -106,6 +111,7 @@ impl std::fmt::Display for ErrorKind {
             Self::Interrupted => "connection broken",
             Self::Timeout => "timed out",
             Self::Forbidden => "address refused",
+            Self::Source => "source broken",
             Self::Opaque => "host not reachable from this page",
             Self::Cors => "registry does not allow this page to read it",
             Self::Preflight => "registry refuses this page's signed-in requests",

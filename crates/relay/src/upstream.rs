@@ -58,7 +58,7 @@ impl Upstream {
 
 /// A request built from nothing but these parts.
 pub(crate) fn request(method: &Method, url: &Url, headers: HeaderMap, body: Bytes) -> Result<Request, Refusal> {
-    let mut request = Request::new(body);
+    let mut request = Request::new(body.into());
     *request.method_mut() = method.clone();
     *request.uri_mut() = url.to_uri().map_err(|error| Refusal::upstream("UPSTREAM_INVALID", error.to_string()))?;
     *request.headers_mut() = headers;

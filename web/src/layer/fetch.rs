@@ -8,7 +8,6 @@ use crate::{
     },
     transport::{Fetch, FetchBody, sleep},
 };
-use bytes::Bytes;
 use http::{Response, StatusCode, header};
 use porthole_registry::transport::{self, Body, ErrorKind, Transport};
 use std::{
@@ -115,7 +114,7 @@ fn build(request: &Request, offset: u64) -> Result<transport::Request, Failed> {
     if offset > 0 {
         builder = builder.header(header::RANGE, format!("bytes={offset}-"));
     }
-    builder.body(Bytes::new()).map_err(|error| (FailureKind::Other, error.to_string()))
+    builder.body(transport::Payload::default()).map_err(|error| (FailureKind::Other, error.to_string()))
 }
 
 /// Reads the body into the scan, leaving out what was read before.

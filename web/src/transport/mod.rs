@@ -44,8 +44,9 @@ impl Transport for Fetch {
             headers.append(name.as_str(), value).map_err(|error| failed(&error))?;
         }
         init.set_headers(headers.as_ref());
-        if !request.body().is_empty() {
-            init.set_body(&Uint8Array::from(request.body().as_ref()));
+        let body = request.body().bytes().ok_or_else(|| other("a page sends no body that it does not hold"))?;
+        if !body.is_empty() {
+            init.set_body(&Uint8Array::from(body.as_ref()));
         }
         let js_request = web_sys::Request::new_with_str_and_init(&url, &init).map_err(|error| failed(&error))?;
 

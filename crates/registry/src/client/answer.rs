@@ -24,7 +24,17 @@ struct Proof {
 
 impl<T: Transport + Environment> Registry<T> {
     /// Sends a request with authorization as needed. The answer is a success.
-    pub(super) async fn request(&self, call: &Call, mut request: Request) -> Result<Answer<T::Body>, Error> {
+    pub(super) async fn request(&self, call: &Call, request: Request) -> Result<Answer<T::Body>, Error> {
+        let (answer, credentials) = self.request_any(call, request).await?;
+        self.check(call, answer, credentials).await
+    }
+
+    /// As [`request`](Self::request), but the answer has any status. Beside it: whether credentials were sent.
+    pub(super) async fn request_any(
+        &self,
+        call: &Call,
+        mut request: Request,
+    ) -> Result<(Answer<T::Body>, bool), Error> {
         let held = self.authorization(call)?;
         if let Some(held) = &held {
             request.headers_mut().insert(header::AUTHORIZATION, held.clone());
@@ -32,14 +42,14 @@ impl<T: Transport + Environment> Registry<T> {
         let answer = self.exchange(call, &request).await?;
         if answer.response.status() != StatusCode::UNAUTHORIZED || !answer.same_origin {
             let credentials = held.is_some() && self.has_credentials(&call.registry);
-            return self.check(call, answer, credentials).await;
+            return Ok((answer, credentials));
         }
         let challenges = challenge::parse_headers(answer.response.headers());
         if challenges.is_empty() && self.transport.redirects() == Redirects::Platform {
             return Err(Error::UnreadableChallenge { registry: call.registry.clone(), what: call.what.clone() });
         }
         let Some(proof) = self.answer_challenge(call, &challenges, held.as_ref()).await? else {
-            return self.check(call, answer, held.is_some()).await;
+            return Ok((answer, held.is_some()));
         };
         drop(answer);
         request.headers_mut().insert(header::AUTHORIZATION, proof.authorization);
@@ -47,7 +57,7 @@ impl<T: Transport + Environment> Registry<T> {
         let denied = matches!(answer.response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
         match proof.withheld {
             Some(realm) if denied => Err(Error::Withheld { registry: call.registry.clone(), realm }),
-            _ => self.check(call, answer, proof.credentials).await,
+            _ => Ok((answer, proof.credentials)),
         }
     }
 
@@ -117,7 +127,12 @@ impl<T: Transport + Environment> Registry<T> {
         let service = bearer.parameter("service");
         // The registry knows best what it wants to see (`aws`); without a word from it, what the operation needs.
         let asked = bearer.parameter("scope").map(Scopes::parse).filter(|scopes| !scopes.is_empty());
-        let scopes = asked.unwrap_or_else(|| call.scopes.clone());
+        let scopes = match asked {
+            // The first request of a push only reads, and its challenge asks for no more than that.
+            Some(asked) if asked.is_plain() && call.scopes.writes() => asked.union(&call.scopes),
+            Some(asked) => asked,
+            None => call.scopes.clone(),
+        };
         let token_call = Call {
             registry: call.registry.clone(),
             base: call.base.clone(),

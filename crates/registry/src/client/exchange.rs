@@ -13,6 +13,15 @@ use http::{HeaderValue, Method, header};
 use porthole_core::limits;
 use std::time::Duration;
 
+/// In the extensions of a request: whether it may be sent again, where its method does not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// It changes nothing that a second one would not leave as it is.
+    Safely,
+    /// Whoever sends it knows better what comes next.
+    Never,
+}
+
 /// An answer, and where it came from.
 pub(super) struct Answer<B> {
     pub(super) response: http::Response<B>,
@@ -34,7 +43,9 @@ impl<T: Transport + Environment> Registry<T> {
                 }
                 Err(error) => return Err(error),
             };
-            let safe = redirect::may_follow(request.method());
+            let repeatable = request.extensions().get::<Repeat>().copied();
+            let safe = redirect::may_follow(request.method()) && repeatable != Some(Repeat::Never)
+                || repeatable == Some(Repeat::Safely);
             match retry::delay(tries, waited, failure, self.transport.random()) {
                 Some(delay) if safe => {
                     drop(outcome);
@@ -47,7 +58,7 @@ impl<T: Transport + Environment> Registry<T> {
         }
     }
 
-    fn failure_of(&self, answer: &Answer<T::Body>) -> Failure {
+    pub(super) fn failure_of(&self, answer: &Answer<T::Body>) -> Failure {
         Failure::Status {
             status: answer.response.status().as_u16(),
             retry_after: self.retry_after(answer.response.headers()),

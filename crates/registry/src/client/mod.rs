@@ -5,6 +5,7 @@ mod exchange;
 mod image;
 mod range;
 mod read;
+mod write;
 
 use crate::{
     auth::{Credentials, Tokens, lock},
@@ -21,6 +22,7 @@ use std::{collections::HashMap, sync::Mutex};
 
 pub use image::{Resolved, Step};
 pub use range::BlobRange;
+pub use write::{Content, Destination, Mount, Note, Opened, Uploaded};
 
 /// How a registry is reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,10 +1,11 @@
-//! `GET /v2/<name>/manifests/<reference>`
+//! `GET` and `PUT /v2/<name>/manifests/<reference>`
 
 use super::Base;
 use crate::{policy::UrlError, transport::Request};
 use http::{HeaderMap, header};
 use porthole_core::{
     digest::Digest,
+    manifest::Raw,
     media_type::{MediaType, Role},
 };
 
@@ -53,6 +54,26 @@ pub fn request(base: &Base, repository: &str, target: &str, accept: Accept) -> R
     let mut request = Request::default();
     *request.uri_mut() = uri;
     request.headers_mut().insert(header::ACCEPT, http::HeaderValue::from_static(accept.value()));
+    Ok(request)
+}
+
+/// Puts a manifest or an index under a tag or its digest: its exact bytes, and its own media type.
+///
+/// # Errors
+/// As [`request`].
+pub fn put(
+    base: &Base,
+    repository: &str,
+    target: &str,
+    raw: &Raw,
+    media_type: &MediaType,
+) -> Result<Request, UrlError> {
+    let mut request = Request::new(raw.bytes().to_vec().into());
+    *request.method_mut() = http::Method::PUT;
+    *request.uri_mut() = base.api(&format!("{repository}/manifests/{target}")).to_uri()?;
+    if let Ok(value) = http::HeaderValue::from_str(media_type.as_str()) {
+        request.headers_mut().insert(header::CONTENT_TYPE, value);
+    }
     Ok(request)
 }
 

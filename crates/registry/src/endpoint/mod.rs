@@ -2,8 +2,10 @@
 
 pub mod blob;
 pub mod manifest;
+pub mod mount;
 pub mod problem;
 pub mod tags;
+pub mod upload;
 
 use crate::policy::{Authority, HostError, Origin, Scheme, Url, UrlError};
 

@@ -2,7 +2,8 @@
 //! verdicts out.
 //!
 //! - [`realm`]: may a token be asked for there, and may a credential go along?
-//! - [`hop`]: may a redirect or a `Location` be followed there?
+//! - [`hop`]: may a redirect be followed there?
+//! - [`upload`]: may the bytes of an upload go there, and may a credential go along?
 //! - [`destination`] and [`address`]: may anyone be sent there?
 
 mod address;
@@ -61,7 +62,7 @@ pub fn realm(registry: &Origin, realm: &str, credential: bool, trusted: &[String
     })
 }
 
-/// Judges one step from a URL to the next: a redirect, an upload's `Location`.
+/// Judges one step from a URL to the next: a redirect.
 ///
 /// Another port or host is fine on the public internet; credentials must then be left behind (compare [`Url::origin`]). A public host may
 /// not lead into a private network, nor a private one to this machine, and TLS is never left.
@@ -78,6 +79,37 @@ pub fn hop(from: &Url, location: &str) -> Result<Url, Refused> {
         return Err(Refused::Local(b.authority()));
     }
     Ok(to)
+}
+
+/// A place that the bytes of an upload may go to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Where.
+    pub url: Url,
+    /// It is of the registry's own origin: only there may `Authorization` go along.
+    pub ours: bool,
+}
+
+/// Judges the `Location` of an upload session that `from` answered, for a registry at `origin`. It may be absolute or relative, carry a
+/// query, and name its host without a scheme.
+///
+/// What [`hop`] refuses is refused here; another origin than the registry's must have TLS as well.
+///
+/// # Errors
+/// [`Refused`].
+pub fn upload(origin: &Origin, from: &Url, location: &str) -> Result<Place, Refused> {
+    let bare = location.split(['/', '?']).next().unwrap_or_default();
+    // `host/v2/…` would be a relative path to RFC 3986; some registries mean their own host by it.
+    let own_host = Authority::parse(bare).is_ok_and(|authority| {
+        bare.contains(['.', ':']) && Origin::new(from.origin().scheme, authority) == *from.origin()
+    });
+    let slashes = if own_host { "//" } else { "" };
+    let url = hop(from, &format!("{slashes}{location}"))?;
+    let ours = url.origin() == origin;
+    if !ours && url.origin().scheme != Scheme::Https {
+        return Err(Refused::OtherOrigin(url.origin().to_string()));
+    }
+    Ok(Place { url, ours })
 }
 
 /// Whether `host[:port]` of an origin is in a list that a user wrote. An entry without a port means every port.
@@ -234,6 +266,48 @@ mod tests {
         for text in ["1.1.1.1", "[2606:4700:4700::1111]:443", "xn--bcher-kva.de"] {
             assert!(destination(text).is_ok(), "{text}");
         }
+    }
+
+    #[test]
+    fn places_of_uploads() {
+        let from = "https://r.example.com/v2/a/blobs/uploads/";
+        let local = "http://127.0.0.1:5000/v2/a/blobs/uploads/";
+        for (from, location, expected) in [
+            (
+                from,
+                "/v2/a/blobs/uploads/1?_state=x",
+                Some(("https://r.example.com/v2/a/blobs/uploads/1?_state=x", true)),
+            ),
+            (from, "1?q", Some(("https://r.example.com/v2/a/blobs/uploads/1?q", true))),
+            (from, "https://r.example.com:443/u/1", Some(("https://r.example.com/u/1", true))),
+            (from, "//r.example.com/u/1", Some(("https://r.example.com/u/1", true))),
+            (from, "r.example.com/u/1", Some(("https://r.example.com/u/1", true))),
+            (from, "r.example.com:443/u/1", Some(("https://r.example.com/u/1", true))),
+            (from, "https://storage.example.net/u?sig=1", Some(("https://storage.example.net/u?sig=1", false))),
+            (from, "https://r.example.com:8443/u/1", Some(("https://r.example.com:8443/u/1", false))),
+            (from, "http://r.example.com/u/1", None),
+            (from, "http://storage.example.net/u", None),
+            (from, "https://10.0.0.1/u", None),
+            (from, "https://169.254.169.254/u", None),
+            (from, "https://localhost/u", None),
+            (from, "https://user:password@r.example.com/u", None),
+            (from, "file:///etc/passwd", None),
+            (from, "/u\\1", None),
+            (local, "/u/1", Some(("http://127.0.0.1:5000/u/1", true))),
+            (local, "127.0.0.1:5000/u/1", Some(("http://127.0.0.1:5000/u/1", true))),
+            (local, "http://127.0.0.1:5001/u/1", None),
+            (local, "https://storage.example.net/u", Some(("https://storage.example.net/u", false))),
+        ] {
+            let from = Url::parse(from).unwrap();
+            let place = upload(from.origin(), &from, location).ok();
+            let expected = expected.map(|(url, ours)| Place { url: Url::parse(url).unwrap(), ours });
+            assert_eq!(place, expected, "{location}");
+        }
+        // From a place elsewhere the way back is known by the registry's origin, not by that of the step before.
+        let registry = Url::parse(from).unwrap();
+        let elsewhere = Url::parse("https://storage.example.net/u").unwrap();
+        assert!(upload(registry.origin(), &elsewhere, from).unwrap().ours);
+        assert!(!upload(registry.origin(), &elsewhere, "/v").unwrap().ours);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod access;
 mod documents;
 mod properties;
+mod push;
 mod ranges;
 mod routes;
 

@@ -16,9 +16,11 @@
 
 mod serve;
 mod transport;
+mod upload;
 
 pub use serve::{Auth, Negotiation, Site, bearer};
 pub use transport::MemoryBody;
+pub use upload::Uploads;
 
 use http::{HeaderMap, Method};
 use porthole_registry::transport::{ErrorKind, Redirects};
@@ -40,6 +42,8 @@ pub struct Internet {
 #[derive(Default)]
 struct State {
     sites: HashMap<String, Site>,
+    /// Other hosts that stand for a site, and ask for no authorization.
+    aliases: HashMap<String, String>,
     rules: Vec<Rule>,
     log: Vec<Asked>,
     slept: Vec<Duration>,
@@ -81,6 +85,10 @@ pub enum Fault {
     IgnoreRange,
     /// The right head with another body.
     Body(Vec<u8>),
+    /// The request is carried out, but the connection breaks before its answer.
+    Lost,
+    /// The connection breaks after so many bytes of the request's body; the registry keeps them.
+    CutAfter(usize),
     /// The right answer, but the client's task is polled so many times in between.
     Slow(u32),
 }
@@ -123,12 +131,23 @@ impl Internet {
         self
     }
 
+    /// Lets another host stand for a registry, as its storage: it asks for no authorization.
+    pub fn alias(&self, other: &str, authority: &str) -> &Self {
+        self.lock().aliases.insert(other.to_owned(), authority.to_owned());
+        self
+    }
+
+    /// Looks at a registry.
+    pub fn look<R>(&self, authority: &str, look: impl FnOnce(&Site) -> R) -> Option<R> {
+        self.lock().sites.get(authority).map(look)
+    }
+
     /// Changes a registry.
     pub fn change(&self, authority: &str, change: impl FnOnce(&mut Site)) {
         self.lock().sites.get_mut(authority).map(change);
     }
 
-    /// The next `times` requests whose URL contains `part` meet a fault. Faults for one URL come in the order in which they were given.
+    /// The next `times` requests whose method and URL (`GET https://…`) contain `part` meet a fault. Faults for one URL come in the order in which they were given.
     pub fn fault(&self, part: &str, times: u32, fault: Fault) -> &Self {
         self.lock().rules.push(Rule { part: part.to_owned(), left: times, fault });
         self
@@ -157,9 +176,9 @@ impl Internet {
         self.lock().log.clone()
     }
 
-    /// How many requests so far had this in their URL.
+    /// How many requests so far had this in their method and URL (`GET https://…`).
     pub fn count(&self, part: &str) -> usize {
-        self.lock().log.iter().filter(|asked| asked.url.contains(part)).count()
+        self.lock().log.iter().filter(|asked| format!("{} {}", asked.method, asked.url).contains(part)).count()
     }
 
     /// Every sleep so far.
@@ -179,8 +198,9 @@ impl Internet {
 
 impl State {
     /// The first fault that fits; it is used up.
-    fn fault_for(&mut self, url: &str) -> Option<Fault> {
-        let rule = self.rules.iter_mut().find(|rule| rule.left > 0 && url.contains(&rule.part))?;
+    fn fault_for(&mut self, method: &Method, url: &str) -> Option<Fault> {
+        let asked = format!("{method} {url}");
+        let rule = self.rules.iter_mut().find(|rule| rule.left > 0 && asked.contains(&rule.part))?;
         rule.left -= 1;
         Some(rule.fault.clone())
     }

@@ -1,5 +1,6 @@
 //! What a registry answers.
 
+use super::upload::{Sessions, Uploads};
 use crate::image::{Blob, Content};
 use http::{HeaderMap, Method, StatusCode, header};
 use std::collections::BTreeMap;
@@ -7,7 +8,10 @@ use std::collections::BTreeMap;
 /// One host: a registry, a token server, or both.
 #[derive(Clone, Default)]
 pub struct Site {
-    repositories: BTreeMap<String, Content>,
+    pub(super) repositories: BTreeMap<String, Content>,
+    pub(super) uploads: Uploads,
+    pub(super) sessions: Sessions,
+    pub(super) referrers: bool,
     auth: Auth,
     negotiation: Negotiation,
     page: Option<usize>,
@@ -82,13 +86,25 @@ impl Site {
         self
     }
 
+    /// Answers the referrers API.
+    pub fn with_referrers(mut self) -> Self {
+        self.referrers = true;
+        self
+    }
+
+    /// What a repository holds, if there is one.
+    pub fn content(&self, name: &str) -> Option<&Content> {
+        self.repositories.get(name)
+    }
+
     /// Changes the content of a repository.
     pub fn content_mut(&mut self, name: &str) -> &mut Content {
         self.repositories.entry(name.to_owned()).or_default()
     }
 
-    /// Answers a request for a path with its query. `token` is a fresh token's number, `range` is heeded unless it is `None`.
-    pub(super) fn answer(&self, method: &Method, target: &str, headers: &HeaderMap, token: u64) -> Answer {
+    /// Answers a request for a path with its query.
+    pub(super) fn answer(&mut self, asked: &Question<'_>) -> Answer {
+        let Question { method, target, headers, body, token, known, cut } = *asked;
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         if path.ends_with("/token") {
@@ -97,8 +113,15 @@ impl Site {
         let Some((name, what)) = path.find("/v2/").and_then(|at| split(&path[at + 4..])) else {
             return Answer::status(404);
         };
-        if !self.admits(authorization) {
-            return self.challenge(name);
+        if !known && !self.admits(authorization) {
+            return self.challenge(name, method);
+        }
+        match what {
+            What::Upload("") if method == Method::POST => return self.start_upload(name, query),
+            What::Upload(id) => return self.upload(method, id, query, headers, body, cut),
+            What::Manifest(target) if method == Method::PUT => return self.put_manifest(name, target, headers, body),
+            What::Referrers(digest) => return self.list_referrers(name, digest),
+            _ => {}
         }
         let Some(content) = self.repositories.get(name) else { return Answer::error(404, "NAME_UNKNOWN") };
         match what {
@@ -108,6 +131,7 @@ impl Site {
                 None => Answer::error(404, "BLOB_UNKNOWN"),
             },
             What::Tags => self.tags(name, content, query),
+            What::Upload(_) | What::Referrers(_) => Answer::status(405),
         }
     }
 
@@ -119,9 +143,10 @@ impl Site {
         }
     }
 
-    fn challenge(&self, name: &str) -> Answer {
+    fn challenge(&self, name: &str, method: &Method) -> Answer {
+        let actions = if matches!(*method, Method::GET | Method::HEAD) { "pull" } else { "pull,push" };
         let challenge = match &self.auth {
-            Auth::Bearer { challenge, .. } => format!(r#"{challenge},scope="repository:{name}:pull""#),
+            Auth::Bearer { challenge, .. } => format!(r#"{challenge},scope="repository:{name}:{actions}""#),
             _ => r#"Basic realm="registry""#.to_owned(),
         };
         let mut answer = Answer::error(401, "UNAUTHORIZED");
@@ -185,16 +210,41 @@ impl Site {
     }
 }
 
+/// A request, for the site that it goes to.
+#[derive(Clone, Copy)]
+pub(super) struct Question<'q> {
+    pub(super) method: &'q Method,
+    pub(super) target: &'q str,
+    pub(super) headers: &'q HeaderMap,
+    pub(super) body: &'q [u8],
+    /// A fresh token's number.
+    pub(super) token: u64,
+    /// It needs no authorization: its URL proves who asks.
+    pub(super) known: bool,
+    /// The connection breaks after so many bytes of the body.
+    pub(super) cut: Option<usize>,
+}
+
+#[derive(Clone, Copy)]
 enum What<'p> {
     Manifest(&'p str),
     Blob(&'p str),
     Tags,
+    /// The session; empty for a new one.
+    Upload(&'p str),
+    Referrers(&'p str),
 }
 
 /// Name and endpoint of a path behind `/v2/`.
 fn split(path: &str) -> Option<(&str, What<'_>)> {
     if let Some(name) = path.strip_suffix("/tags/list") {
         return Some((name, What::Tags));
+    }
+    if let Some((name, id)) = path.split_once("/blobs/uploads/") {
+        return Some((name, What::Upload(id)));
+    }
+    if let Some((name, digest)) = path.split_once("/referrers/") {
+        return Some((name, What::Referrers(digest)));
     }
     if let Some((name, digest)) = path.split_once("/blobs/") {
         return Some((name, What::Blob(digest)));
@@ -219,13 +269,13 @@ impl Answer {
         self.headers.insert(name, value.parse().expect("a test names a valid header value"));
     }
 
-    fn json(status: u16, body: &str) -> Self {
+    pub(super) fn json(status: u16, body: &str) -> Self {
         let mut answer = Self::status(status);
         answer.body = body.as_bytes().to_vec();
         answer
     }
 
-    fn error(status: u16, code: &str) -> Self {
+    pub(super) fn error(status: u16, code: &str) -> Self {
         Self::json(status, &format!(r#"{{"errors":[{{"code":"{code}","message":"says the registry"}}]}}"#))
     }
 

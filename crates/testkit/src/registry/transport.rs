@@ -1,9 +1,14 @@
 //! The internet as a transport.
 
-use super::{Asked, Fault, Internet, State, serve::Answer};
+use super::{
+    Asked, Fault, Internet, State,
+    serve::{Answer, Question},
+};
 use crate::executor::give_way;
-use http::Response;
-use porthole_registry::transport::{Body, Environment, Error, ErrorKind, FinalUrl, Redirects, Request, Transport};
+use http::{Method, Response};
+use porthole_registry::transport::{
+    Body, Environment, Error, ErrorKind, FinalUrl, Payload, Redirects, Request, Transport,
+};
 use std::time::Duration;
 
 impl Transport for Internet {
@@ -12,7 +17,9 @@ impl Transport for Internet {
     async fn send(&self, request: Request) -> Result<Response<MemoryBody>, Error> {
         let latency = self.lock().latency;
         give_way(latency).await;
-        let (outcome, wait) = self.lock().exchange(&request);
+        let (head, payload) = request.into_parts();
+        let body = read(&payload).await?;
+        let (outcome, wait) = self.lock().exchange(&http::Request::from_parts(head, body));
         give_way(wait).await;
         outcome
     }
@@ -40,7 +47,7 @@ impl Environment for Internet {
 
 impl State {
     /// The answer, and how many polls it takes.
-    fn exchange(&mut self, request: &Request) -> (Result<Response<MemoryBody>, Error>, u32) {
+    fn exchange(&mut self, request: &http::Request<Vec<u8>>) -> (Result<Response<MemoryBody>, Error>, u32) {
         let mut wait = 0;
         let mut url = request.uri().to_string();
         let mut headers = request.headers().clone();
@@ -50,9 +57,9 @@ impl State {
                 method: request.method().clone(),
                 url: url.clone(),
                 headers: headers.clone(),
-                body: request.body().to_vec(),
+                body: request.body().clone(),
             });
-            let fault = self.fault_for(&url);
+            let fault = self.fault_for(request.method(), &url);
             if matches!(fault, Some(Fault::IgnoreRange)) {
                 headers.remove(http::header::RANGE);
             }
@@ -70,7 +77,15 @@ impl State {
                     answer.body.clone_from(body);
                     Ok(answer)
                 }
-                _ => self.serve(request, &url, &headers),
+                Some(Fault::CutAfter(bytes)) => {
+                    let served = self.serve(request, &url, &headers, Some(*bytes));
+                    served.and(Err(failure(ErrorKind::Interrupted)))
+                }
+                Some(Fault::Lost) => {
+                    let served = self.serve(request, &url, &headers, None);
+                    served.and(Err(failure(ErrorKind::Interrupted)))
+                }
+                _ => self.serve(request, &url, &headers, None),
             };
             let mut answer = match answer {
                 Ok(answer) => answer,
@@ -100,6 +115,10 @@ impl State {
                     url = next;
                 }
                 _ => {
+                    if request.method() == Method::HEAD {
+                        answer.headers.insert("content-length", answer.body.len().into());
+                        answer.body.clear();
+                    }
                     body.bytes = answer.body;
                     let mut response = Response::new(body);
                     *response.status_mut() = answer.status;
@@ -114,13 +133,42 @@ impl State {
         (Err(failure(ErrorKind::Opaque)), wait)
     }
 
-    fn serve(&mut self, request: &Request, url: &str, headers: &http::HeaderMap) -> Result<Answer, Error> {
+    fn serve(
+        &mut self,
+        request: &http::Request<Vec<u8>>,
+        url: &str,
+        headers: &http::HeaderMap,
+        cut: Option<usize>,
+    ) -> Result<Answer, Error> {
         let start = origin(url).len();
         let authority = origin(url).split_once("://").map_or("", |(_, authority)| authority);
         self.tokens += 1;
-        let site = self.sites.get(authority).ok_or_else(|| failure(ErrorKind::Resolve))?;
-        Ok(site.answer(request.method(), &url[start..], headers, self.tokens))
+        let alias = self.aliases.get(authority);
+        let site = self.sites.get_mut(alias.map_or(authority, String::as_str));
+        Ok(site.ok_or_else(|| failure(ErrorKind::Resolve))?.answer(&Question {
+            method: request.method(),
+            target: &url[start..],
+            headers,
+            body: request.body(),
+            token: self.tokens,
+            known: alias.is_some(),
+            cut,
+        }))
     }
+}
+
+/// The body of a request.
+async fn read(payload: &Payload) -> Result<Vec<u8>, Error> {
+    let source = match payload {
+        Payload::Bytes(bytes) => return Ok(bytes.to_vec()),
+        Payload::Stream(source) => source,
+    };
+    let mut chunks = source.open();
+    let mut body = Vec::new();
+    while let Some(chunk) = chunks.chunk().await? {
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
 }
 
 fn origin(url: &str) -> &str {

@@ -1,0 +1,497 @@
+//! What is written to a registry: blobs, manifests, tags.
+
+use super::{
+    Call, Registry,
+    exchange::{Answer, Repeat},
+};
+use crate::{
+    endpoint::{blob, manifest, mount, upload},
+    error::{Error, Subject},
+    plan::upload::{Failure, Step, Upload},
+    policy::{Place, Url},
+    retry,
+    scope::Scopes,
+    transport::{Environment, ErrorKind, Patience, Payload, Request, Transport},
+};
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use porthole_core::{
+    descriptor::Descriptor, digest::Digest, manifest::Raw, media_type::MediaType, reference::Reference,
+};
+use std::{ops::Range, time::Duration};
+
+/// A repository to be written to, and the name that the image shall have in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// Registry, repository and tag.
+    pub reference: Reference,
+    /// Repositories of the same registry that blobs may be mounted from. One token serves them all.
+    pub mount_from: Vec<String>,
+}
+
+impl Destination {
+    /// Without repositories to mount from.
+    pub fn new(reference: Reference) -> Self {
+        Self { reference, mount_from: Vec::new() }
+    }
+}
+
+/// The bytes of a blob, any part of them as often as wanted.
+pub trait Content {
+    /// A part that is not empty.
+    fn part(&self, range: Range<u64>) -> Payload;
+}
+
+impl Content for Bytes {
+    fn part(&self, range: Range<u64>) -> Payload {
+        let place = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(self.len());
+        self.slice(place(range.start)..place(range.end)).into()
+    }
+}
+
+/// An upload session that waits for its first byte.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    place: Place,
+    least: Option<u64>,
+}
+
+/// What an upload came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Uploaded {
+    /// Sessions that were opened.
+    pub sessions: u32,
+    /// Requests that carried bytes.
+    pub requests: u32,
+    /// Times that the upload went on after a failure.
+    pub resumed: u32,
+}
+
+/// What happens during an upload, for whoever shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Note {
+    /// Bytes from this offset on are about to be sent: less than before, if some did not arrive.
+    From(u64),
+    /// A step failed and will be tried in another way, or again.
+    Retry {
+        /// The failure in words, without secrets.
+        reason: String,
+    },
+}
+
+impl<T: Transport + Environment> Registry<T> {
+    /// Whether a repository has a blob (`HEAD`). A registry that does not say counts as one that has not.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn has_blob(&self, to: &Destination, descriptor: &Descriptor) -> Result<bool, Error> {
+        let call = self.push_call(to, "upload", descriptor.digest.to_string())?;
+        self.look(&call, to, descriptor, None).await
+    }
+
+    async fn look(
+        &self,
+        call: &Call,
+        to: &Destination,
+        descriptor: &Descriptor,
+        hurry: Option<Patience>,
+    ) -> Result<bool, Error> {
+        let request = blob::request(&call.base, to.reference.repository(), &descriptor.digest, ..);
+        let mut request = request.map_err(Error::Relay)?;
+        *request.method_mut() = Method::HEAD;
+        hasten(&mut request, hurry);
+        let (answer, credentials) = self.request_any(call, request).await?;
+        match answer.response.status().as_u16() {
+            200..=299 => {
+                let length = super::exchange::content_length(answer.response.headers());
+                Ok(length.is_none_or(|length| length == descriptor.size))
+            }
+            // Some registries forbid what they do not have, or do not know `HEAD`: the upload will tell.
+            403..=405 => Ok(false),
+            _ => self.check(call, answer, credentials).await.map(|_| false),
+        }
+    }
+
+    /// Tries to mount a blob from another repository of the registry. A registry that will not may open a session for its upload instead.
+    ///
+    /// # Errors
+    /// [`Error`] if nothing came back, or nothing that makes sense. A refusal is none.
+    pub async fn mount_blob(&self, to: &Destination, digest: &Digest, from: &str) -> Result<Mount, Error> {
+        let call = self.push_call(to, "upload", digest.to_string())?;
+        let request = mount::request(&call.base, to.reference.repository(), digest, from).map_err(Error::Relay)?;
+        let asked = parse(&request).map_err(|error| call.refused(error.into()))?;
+        let answer = match self.request_any(&call, safely(request)).await {
+            Ok((answer, _)) => answer,
+            // A token server may refuse the whole scope for the sake of the other repository.
+            Err(Error::Unauthorized { .. }) => return Ok(Mount::No),
+            Err(error) => return Err(error),
+        };
+        Ok(match mount::read(answer.response.status()) {
+            mount::Outcome::Mounted => Mount::Mounted,
+            mount::Outcome::Session => Mount::Opened(call.read_opened(&asked, &answer)?),
+            mount::Outcome::Refused => Mount::No,
+        })
+    }
+
+    /// Uploads a blob, and stays with it until the registry has it or nothing more can be tried: whole, or in chunks of `chunk` bytes.
+    /// `opened` is a session that [`mount_blob`](Self::mount_blob) left.
+    ///
+    /// What breaks is taken up where the registry says that it is. The registry checks the digest; whoever gives the content may
+    /// check it as well.
+    ///
+    /// # Errors
+    /// [`Error`]. The session is then given up.
+    pub async fn upload_blob(
+        &self,
+        to: &Destination,
+        descriptor: &Descriptor,
+        content: &impl Content,
+        chunk: Option<u64>,
+        opened: Option<Opened>,
+        observe: &mut impl FnMut(Note),
+    ) -> Result<Uploaded, Error> {
+        let call = self.push_call(to, "upload", descriptor.digest.to_string())?;
+        let mut run = Run { upload: Upload::new(descriptor.size, chunk), place: None, done: Uploaded::default() };
+        if let Some(opened) = opened {
+            run.open(opened);
+        }
+        let mut waited = Duration::ZERO;
+        let mut hurry = None;
+        loop {
+            let step = run.upload.step();
+            let outcome = match step {
+                Step::Done => return Ok(run.done),
+                _ => self.step(&call, to, descriptor, content, &mut run, hurry, observe).await,
+            };
+            let Err(failed) = outcome else {
+                hurry = None;
+                if run.upload.failures() == 0 {
+                    waited = Duration::ZERO;
+                }
+                continue;
+            };
+            run.upload.fail(failed.failure);
+            if failed.failure == Failure::Lost && run.upload.step() == Step::Open {
+                run.place = None;
+            }
+            if let (Step::Ask, Some(session)) = (run.upload.step(), &failed.session) {
+                // The refusal itself says where the registry is.
+                run.moved(session);
+                if session.held.is_some() {
+                    run.upload.told(session.held);
+                }
+            }
+            let pause = match failed.failure {
+                Failure::Broken => {
+                    let failures = run.upload.failures().min(retry::TRIES - 1);
+                    retry::delay(failures, waited, failed.cause, self.transport.random())
+                }
+                _ => Some(Duration::ZERO),
+            };
+            let stalled = failed.cause == retry::Failure::Transport(ErrorKind::Timeout);
+            let (Some(pause), false) = (pause, run.upload.step() == Step::GiveUp || stalled && hurry.is_some()) else {
+                self.give_up(&call, run.place.as_ref()).await;
+                return Err(failed.error);
+            };
+            observe(Note::Retry { reason: failed.error.to_string() });
+            run.done.resumed += 1;
+            // A registry that has just stalled gets little time to show that it lives.
+            hurry = stalled.then_some(Patience(LAST_CALL));
+            if !pause.is_zero() {
+                self.transport.sleep(pause).await;
+                waited += pause;
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one step of one loop, apart for the sake of its length")]
+    async fn step(
+        &self,
+        call: &Call,
+        to: &Destination,
+        descriptor: &Descriptor,
+        content: &impl Content,
+        run: &mut Run,
+        hurry: Option<Patience>,
+        observe: &mut impl FnMut(Note),
+    ) -> Result<(), Box<Failed>> {
+        let place = || run.place.clone().ok_or_else(|| Failed::at_once(call.protocol("expected a session".into())));
+        let url_error = |error| Failed::at_once(Error::Relay(error));
+        match run.upload.step() {
+            Step::Done | Step::GiveUp => Ok(()),
+            Step::Open => {
+                // A session that is of no more use would lie there until the registry forgets it.
+                self.give_up(call, run.place.take().as_ref()).await;
+                let opened = self.open(call, to, hurry).await?;
+                run.open(opened);
+                Ok(())
+            }
+            Step::Whole => {
+                let place = place()?;
+                observe(Note::From(0));
+                run.done.requests += 1;
+                let payload = content.part(0..descriptor.size);
+                let request = upload::commit(&place.url, &descriptor.digest, payload).map_err(url_error)?;
+                self.send_to(call, &place, request).await?;
+                run.upload.found(true);
+                Ok(())
+            }
+            Step::Part(range) => {
+                let place = place()?;
+                observe(Note::From(range.start));
+                run.done.requests += 1;
+                let request = upload::patch(&place.url, &range, content.part(range.clone())).map_err(url_error)?;
+                let session = self.send_to(call, &place, request).await?;
+                run.moved(&session);
+                run.upload.taken(session.held);
+                Ok(())
+            }
+            Step::Commit => {
+                let place = place()?;
+                let request = upload::commit(&place.url, &descriptor.digest, Payload::default()).map_err(url_error)?;
+                self.send_to(call, &place, request).await?;
+                run.upload.found(true);
+                Ok(())
+            }
+            Step::Look => {
+                let there = self.look(call, to, descriptor, hurry).await.map_err(Failed::of)?;
+                run.upload.found(there);
+                Ok(())
+            }
+            Step::Ask => {
+                let place = place()?;
+                let mut request = upload::status(&place.url).map_err(url_error)?;
+                hasten(&mut request, hurry);
+                let session = self.send_to(call, &place, request).await?;
+                run.moved(&session);
+                run.upload.told(session.held);
+                Ok(())
+            }
+        }
+    }
+
+    async fn open(&self, call: &Call, to: &Destination, hurry: Option<Patience>) -> Result<Opened, Box<Failed>> {
+        let request = upload::start(&call.base, to.reference.repository());
+        let mut request = safely(request.map_err(|error| Failed::at_once(Error::Relay(error)))?);
+        hasten(&mut request, hurry);
+        let asked = parse(&request).map_err(|error| Failed::at_once(call.refused(error.into())))?;
+        let answer = self.request(call, request).await.map_err(Failed::of)?;
+        call.read_opened(&asked, &answer).map_err(Failed::at_once)
+    }
+
+    /// Sends a request of a session to where the session is; without authorization, if that is not the registry.
+    async fn send_to(&self, call: &Call, place: &Place, request: Request) -> Result<upload::Session, Box<Failed>> {
+        let sent = if place.ours {
+            self.request_any(call, request).await
+        } else {
+            self.exchange(call, &request).await.map(|answer| (answer, false))
+        };
+        let (answer, credentials) = sent.map_err(Failed::of)?;
+        let status = answer.response.status();
+        let session = upload::read(&call.base, &place.url, answer.response.headers());
+        if status.is_success() {
+            return session.map_err(|error| Failed::at_once(call.refused(error)));
+        }
+        let cause = self.failure_of(&answer);
+        match self.check(call, answer, credentials).await {
+            Ok(_) => Ok(upload::Session::default()),
+            Err(error) => Err(Box::new(Failed { failure: failure_of(status), cause, error, session: session.ok() })),
+        }
+    }
+
+    /// Deletes a session, if the registry can: it would be forgotten some day.
+    async fn give_up(&self, call: &Call, place: Option<&Place>) {
+        let Some(place) = place else { return };
+        if let Ok(mut request) = upload::cancel(&place.url) {
+            hasten(&mut request, Some(Patience(LAST_CALL)));
+            let _ = self.send_to(call, place, request).await;
+        }
+    }
+
+    /// The digest that a tag or digest of a repository stands for, as the registry says (`HEAD`); `None` if there is no such manifest,
+    /// or the registry does not say.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn head_manifest(&self, to: &Destination, target: &str) -> Result<Option<Digest>, Error> {
+        let call = self.push_call(to, "manifest", format!("{}:{target}", to.reference.familiar()))?;
+        let request = manifest::request(&call.base, to.reference.repository(), target, manifest::Accept::All);
+        let mut request = request.map_err(Error::Relay)?;
+        *request.method_mut() = Method::HEAD;
+        let (answer, credentials) = self.request_any(&call, request).await?;
+        match answer.response.status().as_u16() {
+            200..=299 => Ok(manifest::read(answer.response.headers()).digest),
+            403..=406 => Ok(None),
+            _ => self.check(&call, answer, credentials).await.map(|_| None),
+        }
+    }
+
+    /// Puts a manifest or an index, byte for byte, under a tag, or under its digest if there is none. Returns whether the registry
+    /// says that it knows the manifest's `subject` (`OCI-Subject`).
+    ///
+    /// # Errors
+    /// [`Error`]; [`Error::Contradiction`] if the registry says that it has stored something else.
+    pub async fn put_manifest(
+        &self,
+        to: &Destination,
+        raw: &Raw,
+        media_type: &MediaType,
+        tag: Option<&str>,
+    ) -> Result<bool, Error> {
+        let target = tag.map_or_else(|| raw.digest().to_string(), str::to_owned);
+        let call = self.push_call(to, "upload of manifest", target.clone())?;
+        let request = manifest::put(&call.base, to.reference.repository(), &target, raw, media_type);
+        let answer = self.request(&call, safely(request.map_err(Error::Relay)?)).await?;
+        let headers = answer.response.headers();
+        match manifest::read(headers).digest {
+            // A registry may use another algorithm than the one that named the manifest.
+            Some(got) if got.algorithm() == raw.digest().algorithm() && got != *raw.digest() => {
+                Err(call.contradiction(*raw.digest(), got))
+            }
+            _ => Ok(headers.contains_key("oci-subject")),
+        }
+    }
+
+    /// Reads back what a tag stands for, and compares it with what was put there.
+    ///
+    /// # Errors
+    /// [`Error::Contradiction`] if it is another digest; others if it cannot be read.
+    pub async fn check_tag(&self, to: &Destination, raw: &Raw, target: &str) -> Result<(), Error> {
+        let call = self.push_call(to, "upload of manifest", target.to_owned())?;
+        let got = match self.head_manifest(to, target).await? {
+            Some(got) if got.algorithm() == raw.digest().algorithm() => got,
+            // Not told, or told in another algorithm: the bytes decide.
+            _ => {
+                let request = manifest::request(&call.base, to.reference.repository(), target, manifest::Accept::All);
+                let answer = self.request(&call, request.map_err(Error::Relay)?).await?;
+                let bytes = self.read_body(&call, answer.response, porthole_core::limits::MANIFEST_BYTES).await?;
+                Digest::of(raw.digest().algorithm(), &bytes)
+            }
+        };
+        if got == *raw.digest() { Ok(()) } else { Err(call.contradiction(*raw.digest(), got)) }
+    }
+
+    fn push_call(&self, to: &Destination, step: &'static str, name: String) -> Result<Call, Error> {
+        let mut call = self.call(&to.reference, step, name)?;
+        let from = to.mount_from.iter().map(|from| Scopes::pull(from));
+        call.scopes = from.fold(Scopes::push(to.reference.repository()), |all, from| all.union(&from));
+        call.what = Subject::new(step, call.what.name);
+        Ok(call)
+    }
+}
+
+/// What came of an attempt to mount.
+#[derive(Clone, Debug)]
+pub enum Mount {
+    /// The repository has the blob now.
+    Mounted,
+    /// It has not, but a session is open to upload it.
+    Opened(Opened),
+    /// Neither.
+    No,
+}
+
+/// An upload, and where its session is.
+struct Run {
+    upload: Upload,
+    place: Option<Place>,
+    done: Uploaded,
+}
+
+impl Run {
+    fn open(&mut self, opened: Opened) {
+        self.done.sessions += 1;
+        self.place = Some(opened.place);
+        self.upload.opened(opened.least);
+    }
+
+    /// The latest place counts.
+    fn moved(&mut self, session: &upload::Session) {
+        if let Some(location) = &session.location {
+            self.place = Some(location.clone());
+        }
+    }
+}
+
+/// A step that went wrong.
+struct Failed {
+    failure: Failure,
+    cause: retry::Failure,
+    error: Error,
+    /// What the refusal says of the session.
+    session: Option<upload::Session>,
+}
+
+impl Failed {
+    fn of(error: Error) -> Box<Self> {
+        let (failure, cause) = match &error {
+            Error::Transport { error, .. } if error.kind.retryable() => {
+                (Failure::Broken, retry::Failure::Transport(error.kind))
+            }
+            Error::Status { status, .. } => (
+                failure_of(StatusCode::from_u16(*status).unwrap_or(StatusCode::NOT_IMPLEMENTED)),
+                retry::Failure::Status { status: *status, retry_after: None },
+            ),
+            Error::NotFound { .. } => (Failure::Lost, retry::Failure::Status { status: 404, retry_after: None }),
+            _ => return Self::at_once(error),
+        };
+        Box::new(Self { failure, cause, error, session: None })
+    }
+
+    /// No other try would help.
+    fn at_once(error: Error) -> Box<Self> {
+        let cause = retry::Failure::Transport(ErrorKind::Other);
+        Box::new(Self { failure: Failure::Final, cause, error, session: None })
+    }
+}
+
+fn failure_of(status: StatusCode) -> Failure {
+    match status.as_u16() {
+        404 | 410 => Failure::Lost,
+        409 | 416 => Failure::OutOfOrder,
+        413 => Failure::TooLarge,
+        400 | 405 | 411 | 415 | 501 => Failure::Unsupported,
+        status if (retry::Failure::Status { status, retry_after: None }).is_retryable() => Failure::Broken,
+        _ => Failure::Final,
+    }
+}
+
+/// A request that may be sent twice.
+fn safely(mut request: Request) -> Request {
+    request.extensions_mut().insert(Repeat::Safely);
+    request
+}
+
+/// A request that gets one short try, if there is a hurry.
+fn hasten(request: &mut Request, hurry: Option<Patience>) {
+    if let Some(patience) = hurry {
+        request.extensions_mut().insert(patience);
+        request.extensions_mut().insert(Repeat::Never);
+    }
+}
+
+fn parse(request: &Request) -> Result<Url, crate::policy::UrlError> {
+    Url::parse(&request.uri().to_string())
+}
+
+impl Call {
+    fn refused(&self, error: crate::policy::Refused) -> Error {
+        Error::Policy { registry: self.registry.clone(), role: "place for an upload", error }
+    }
+
+    fn contradiction(&self, expected: Digest, got: Digest) -> Error {
+        Error::Contradiction { registry: self.registry.clone(), what: self.what.clone(), expected, got }
+    }
+
+    fn read_opened<B>(&self, asked: &Url, answer: &Answer<B>) -> Result<Opened, Error> {
+        let session = upload::read(&self.base, asked, answer.response.headers());
+        let session = session.map_err(|error| self.refused(error))?;
+        let place =
+            session.location.ok_or_else(|| self.protocol("expected a Location for the upload, got none".into()))?;
+        Ok(Opened { place, least: session.least })
+    }
+}
+
+/// After a stall: the two together stay below forty seconds.
+const LAST_CALL: Duration = Duration::from_secs(8);

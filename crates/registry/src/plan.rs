@@ -1,0 +1,3 @@
+//! What to do in which order, decided without doing any of it.
+
+pub mod upload;

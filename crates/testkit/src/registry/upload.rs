@@ -1,0 +1,214 @@
+//! What a registry makes of uploads.
+
+use super::serve::{Answer, Site};
+use crate::image::{Blob, Root};
+use http::{HeaderMap, Method, header};
+use std::collections::BTreeMap;
+
+/// How a registry takes uploads. By default as the specification says, with a state in each `Location` that only the latest request may
+/// use.
+#[derive(Clone, Debug, Default)]
+pub struct Uploads {
+    /// `OCI-Chunk-Min-Length`; smaller chunks before the last are refused with 416.
+    pub least: Option<u64>,
+    /// Chunks of more than this are refused with 416.
+    pub most: Option<u64>,
+    /// Bodies of more than this are refused with 413.
+    pub body: Option<u64>,
+    /// A `PUT` with bytes is refused with 405.
+    pub only_chunks: bool,
+    /// `Range` is always that of the first chunk.
+    pub stuck: bool,
+    /// A mount is answered like a plain start.
+    pub no_mount: bool,
+    /// A mount is answered with this status.
+    pub mount_status: Option<u16>,
+    /// What a `Location` begins with; its own path without host, if it is empty.
+    pub prefix: String,
+}
+
+/// Sessions of a site.
+#[derive(Clone, Default)]
+pub(super) struct Sessions {
+    open: BTreeMap<u64, Session>,
+    last: u64,
+}
+
+#[derive(Clone, Default)]
+struct Session {
+    repository: String,
+    bytes: Vec<u8>,
+    /// Length of the first chunk.
+    first: u64,
+}
+
+impl Site {
+    /// Chooses how uploads are taken.
+    pub fn uploads(mut self, uploads: Uploads) -> Self {
+        self.uploads = uploads;
+        self
+    }
+
+    /// Forgets every upload that is not committed.
+    pub fn forget_uploads(&mut self) {
+        self.sessions.open.clear();
+    }
+
+    /// How many uploads are not committed.
+    pub fn open_uploads(&self) -> usize {
+        self.sessions.open.len()
+    }
+
+    /// Answers `POST …/blobs/uploads/`.
+    pub(super) fn start_upload(&mut self, name: &str, query: &str) -> Answer {
+        let parameter = |wanted: &str| query.split('&').find_map(|pair| pair.strip_prefix(wanted)?.strip_prefix('='));
+        if let (Some(digest), Some(from)) = (parameter("mount"), parameter("from")) {
+            if let Some(status) = self.uploads.mount_status {
+                return Answer::status(status);
+            }
+            let blob = self.repositories.get(from).and_then(|content| content.blobs.get(digest)).cloned();
+            if let (Some(blob), false) = (blob, self.uploads.no_mount) {
+                self.content_mut(name).add_blob(blob);
+                let mut answer = Answer::status(201);
+                answer.set("location", &format!("/v2/{name}/blobs/{digest}"));
+                return answer;
+            }
+        }
+        self.sessions.last += 1;
+        let id = self.sessions.last;
+        self.sessions.open.insert(id, Session { repository: name.to_owned(), ..Session::default() });
+        self.session(id, 202)
+    }
+
+    /// Answers a request to a session. `cut`: only so many bytes of the body arrived, and nobody waits for the answer.
+    pub(super) fn upload(
+        &mut self,
+        method: &Method,
+        id: &str,
+        query: &str,
+        headers: &HeaderMap,
+        body: &[u8],
+        cut: Option<usize>,
+    ) -> Answer {
+        let parameter = |wanted: &str| query.split('&').find_map(|pair| pair.strip_prefix(wanted)?.strip_prefix('='));
+        let Some((id, session)) = id.parse().ok().and_then(|id| Some((id, self.sessions.open.get_mut(&id)?))) else {
+            return Answer::error(404, "BLOB_UPLOAD_UNKNOWN");
+        };
+        let held = session.bytes.len();
+        match *method {
+            Method::GET => return self.session(id, 204),
+            Method::DELETE => {
+                self.sessions.open.remove(&id);
+                return Answer::status(204);
+            }
+            _ if parameter("_state") != Some(held.to_string().as_str()) => {
+                return Answer::error(400, "BLOB_UPLOAD_INVALID");
+            }
+            _ => {}
+        }
+        let rules = &self.uploads;
+        let length = body.len() as u64;
+        if rules.body.is_some_and(|most| length > most) {
+            return Answer::status(413);
+        }
+        if *method == Method::PUT && !body.is_empty() && rules.only_chunks {
+            return Answer::error(405, "UNSUPPORTED");
+        }
+        let range = headers.get(header::CONTENT_RANGE).map(|value| value.to_str().unwrap_or_default().to_owned());
+        let expected = format!("{held}-{}", (held as u64 + length).saturating_sub(1));
+        let wrong = range.is_some_and(|range| range != expected);
+        if wrong || *method == Method::PATCH && rules.most.is_some_and(|most| length > most) {
+            return self.session(id, 416);
+        }
+        session.bytes.extend_from_slice(&body[..cut.unwrap_or(body.len()).min(body.len())]);
+        if session.first == 0 {
+            session.first = session.bytes.len() as u64;
+        }
+        if *method == Method::PATCH {
+            return self.session(id, 202);
+        }
+        if cut.is_some() {
+            return Answer::status(500);
+        }
+        let Some(digest) = parameter("digest") else { return Answer::error(400, "DIGEST_INVALID") };
+        let blob = Blob::new("application/octet-stream", session.bytes.clone());
+        if blob.digest != digest {
+            return Answer::error(400, "DIGEST_INVALID");
+        }
+        let name = session.repository.clone();
+        self.sessions.open.remove(&id);
+        self.content_mut(&name).add_blob(blob);
+        Answer::status(201)
+    }
+
+    fn session(&self, id: u64, status: u16) -> Answer {
+        let mut answer = Answer::status(status);
+        let Some(session) = self.sessions.open.get(&id) else { return Answer::status(404) };
+        let held = session.bytes.len() as u64;
+        let told = if self.uploads.stuck { session.first } else { held };
+        answer.set("range", &format!("0-{}", told.saturating_sub(1)));
+        let place = format!("{}/v2/{}/blobs/uploads/{id}?_state={held}", self.uploads.prefix, session.repository);
+        answer.set("location", &place);
+        if let Some(least) = self.uploads.least {
+            answer.set("oci-chunk-min-length", &least.to_string());
+        }
+        answer
+    }
+
+    /// Answers `PUT …/manifests/…`: what the manifest names must be there.
+    pub(super) fn put_manifest(&mut self, name: &str, target: &str, headers: &HeaderMap, body: &[u8]) -> Answer {
+        let Ok(document) = serde_json::from_slice::<serde_json::Value>(body) else {
+            return Answer::error(400, "MANIFEST_INVALID");
+        };
+        let content = self.content_mut(name);
+        let lists = ["layers", "manifests"].iter().filter_map(|list| document[*list].as_array()).flatten();
+        let named = lists.chain(document.get("config")).filter(|named| named.get("urls").is_none());
+        for digest in named.filter_map(|named| named["digest"].as_str()) {
+            if !content.blobs.contains_key(digest) {
+                return Answer::error(404, "MANIFEST_BLOB_UNKNOWN");
+            }
+        }
+        let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let blob = Blob::new(media_type, body.to_vec());
+        if target.contains(':') && blob.digest != target {
+            return Answer::error(400, "DIGEST_INVALID");
+        }
+        let mut answer = Answer::status(201);
+        answer.set("docker-content-digest", &blob.digest);
+        answer.set("location", &format!("/v2/{name}/manifests/{}", blob.digest));
+        content.add_blob(blob.clone());
+        if !target.contains(':') {
+            content.roots.retain(|root| root.name.as_deref() != Some(target));
+            content.roots.push(Root { name: Some(target.to_owned()), blob });
+        }
+        let subject = document["subject"]["digest"].as_str();
+        if let (Some(subject), true) = (subject, self.referrers) {
+            answer.set("oci-subject", subject);
+        }
+        answer
+    }
+
+    /// Answers `GET …/referrers/<digest>`.
+    pub(super) fn list_referrers(&self, name: &str, digest: &str) -> Answer {
+        if !self.referrers {
+            return Answer::status(404);
+        }
+        let blobs = self.repositories.get(name).into_iter().flat_map(|content| content.blobs.values());
+        let referrers = blobs.filter_map(|blob| {
+            let document: serde_json::Value = serde_json::from_slice(&blob.bytes).ok()?;
+            (document["subject"]["digest"].as_str()? == digest).then(|| {
+                let mut descriptor = blob.descriptor();
+                descriptor["artifactType"] = document["artifactType"].clone();
+                descriptor
+            })
+        });
+        let index = serde_json::json!({
+            "schemaVersion": 2, "mediaType": INDEX, "manifests": referrers.collect::<Vec<_>>(),
+        });
+        let mut answer = Answer::json(200, &index.to_string());
+        answer.set("content-type", INDEX);
+        answer
+    }
+}
+
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
