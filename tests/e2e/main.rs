@@ -9,5 +9,6 @@ mod links;
 mod passwords;
 mod pull;
 mod sample;
+mod save;
 mod through_relay;
 mod tokens;

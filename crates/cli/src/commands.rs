@@ -11,6 +11,7 @@ mod manifest;
 mod pull;
 mod reference;
 mod rm;
+mod save;
 mod stack;
 mod tag;
 mod tags;
@@ -44,6 +45,7 @@ pub(crate) enum Command {
     Tag(tag::Arguments),
     Rm(rm::Arguments),
     Gc(gc::Arguments),
+    Save(save::Arguments),
 }
 
 pub(crate) fn run(command: &Command, session: &Session<'_>) -> Result<(), Error> {
@@ -62,6 +64,7 @@ pub(crate) fn run(command: &Command, session: &Session<'_>) -> Result<(), Error>
         Command::Tag(arguments) => tag::run(arguments, session),
         Command::Rm(arguments) => rm::run(arguments, session),
         Command::Gc(arguments) => gc::run(arguments, session),
+        Command::Save(arguments) => save::run(arguments, session),
     }
 }
 

@@ -165,7 +165,7 @@ fn store_exit_code(error: &porthole_store::Error) -> u8 {
     use porthole_store::Error as Store;
     match error {
         Store::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => NOT_FOUND,
-        Store::Io { .. } | Store::Write { .. } => OTHER,
+        Store::Io { .. } | Store::Write { .. } | Store::Save(_) => OTHER,
         Store::NoSuchName { .. } | Store::Empty => NOT_FOUND,
         Store::Several { .. } | Store::SameName { .. } => USAGE,
         _ => MALFORMED,

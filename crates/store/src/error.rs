@@ -26,6 +26,9 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// An archive cannot be written.
+    #[error("cannot write the archive: {0}")]
+    Save(io::Error),
     /// There is no image there.
     #[error("not an image: expected an OCI layout or a docker-archive, got {got}: `{}`", path.display())]
     NotAnImage {

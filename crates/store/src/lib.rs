@@ -15,6 +15,7 @@ mod local;
 mod lock;
 mod names;
 mod references;
+mod save;
 mod store;
 mod sweep;
 
@@ -23,5 +24,6 @@ pub use self::{
     error::Error,
     ingest::{Ingest, Partial},
     local::{Format, Local},
+    save::{DockerArchive, OciArchive},
     store::{Addition, Store, Swept},
 };
