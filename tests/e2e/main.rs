@@ -8,6 +8,7 @@ mod images;
 mod links;
 mod passwords;
 mod pull;
+mod random_access;
 mod sample;
 mod save;
 mod through_relay;

@@ -74,6 +74,19 @@ impl Nginx {
         )
     }
 
+    /// A proxy that knows nothing of ranges: whatever part is asked for, the registry on that port is asked for the whole.
+    pub fn ignores_ranges(registry: u16) -> Result<Self> {
+        Self::start(
+            free_port()?,
+            &format!(
+                "location / {{
+                    proxy_pass http://127.0.0.1:{registry}; proxy_set_header Host $http_host;
+                    proxy_set_header Range ''; max_ranges 0; proxy_hide_header Accept-Ranges;
+                }}"
+            ),
+        )
+    }
+
     /// Paths that were asked for so far, in the order of the answers' ends, each with the bytes of body that were sent.
     pub fn sent(&self) -> Result<Vec<(String, u64)>> {
         let log = fs::read_to_string(self.files.path().join("access.log"))?;

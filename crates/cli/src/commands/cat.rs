@@ -12,6 +12,7 @@ use clap::Args;
 use porthole_core::{
     hint::Hint,
     path,
+    seek::Seekable,
     tree::{Content, Mode},
 };
 
@@ -157,7 +158,9 @@ fn print(
     session.ui.flush(&mut out)?;
     let read = cost.read.saturating_add(read);
     if read < cost.total {
-        session.ui.note(format_args!("read {} of {}, verified", size(read), size(cost.total)));
+        let from_start = known.index().is_some_and(|index| index.seekable() == Seekable::FromStart);
+        let why = if from_start { "; this layer can only be read from its start" } else { "" };
+        session.ui.note(format_args!("read {} of {}, verified{why}", size(read), size(cost.total)));
     }
     Ok(())
 }
