@@ -1,8 +1,9 @@
 //! The document of a docker-archive, which is what `docker save` writes: `manifest.json`, pure.
 
 use crate::{
+    hint::Hint,
     json::{self, Node},
-    limits::{DESCRIPTORS, MANIFEST_BYTES},
+    limits::Limits,
 };
 
 /// File that lists the images of an archive, at its top.
@@ -25,20 +26,30 @@ pub struct ArchivedImage {
 ///
 /// [`Error`], which names the field.
 pub fn parse_manifest(manifest_json: &[u8]) -> Result<Vec<ArchivedImage>, Error> {
-    if manifest_json.len() as u64 > MANIFEST_BYTES {
-        return Err(Error::TooLarge { limit: MANIFEST_BYTES, got: manifest_json.len() as u64 });
+    parse_manifest_within(manifest_json, &Limits::default())
+}
+
+/// The same within limits that a user has set: [`Limits::manifest_bytes`] and [`Limits::descriptors`].
+///
+/// # Errors
+///
+/// As [`parse_manifest`].
+pub fn parse_manifest_within(manifest_json: &[u8], limits: &Limits) -> Result<Vec<ArchivedImage>, Error> {
+    let (limit, got) = (limits.manifest_bytes, manifest_json.len() as u64);
+    if got > limit {
+        return Err(Error::TooLarge { limit, got });
     }
     let value = json::parse_strict(manifest_json)?;
     let top = Node::top(MANIFEST_FILE, &value);
-    too_many(&top)?;
-    top.array()?.iter().map(read_image).collect()
+    too_many(&top, limits)?;
+    top.array()?.iter().map(|image| read_image(image, limits)).collect()
 }
 
-fn read_image(image: &Node<'_>) -> Result<ArchivedImage, Error> {
+fn read_image(image: &Node<'_>, limits: &Limits) -> Result<ArchivedImage, Error> {
     image.only_exact_case(&["Config", "RepoTags", "Layers"])?;
     let layers = image.optional("Layers")?;
     if let Some(layers) = &layers {
-        too_many(layers)?;
+        too_many(layers, limits)?;
     }
     Ok(ArchivedImage {
         config: image.required("Config")?.string()?.to_owned(),
@@ -47,11 +58,9 @@ fn read_image(image: &Node<'_>) -> Result<ArchivedImage, Error> {
     })
 }
 
-fn too_many(list: &Node<'_>) -> Result<(), Error> {
-    match list.length() {
-        got if got > DESCRIPTORS => Err(Error::TooMany { path: list.path(), limit: DESCRIPTORS, got }),
-        _ => Ok(()),
-    }
+fn too_many(list: &Node<'_>, limits: &Limits) -> Result<(), Error> {
+    let (limit, got) = (limits.descriptors, list.length() as u64);
+    if got > limit { Err(Error::TooMany { path: list.path(), limit, got }) } else { Ok(()) }
 }
 
 /// Why the document is refused.
@@ -75,10 +84,21 @@ pub enum Error {
         /// The list.
         path: String,
         /// The limit.
-        limit: usize,
+        limit: u64,
         /// Entries found.
-        got: usize,
+        got: u64,
     },
+}
+
+impl Error {
+    /// What a person can do about it: raise the limit that was met.
+    pub fn hint(&self) -> Option<Hint> {
+        match *self {
+            Self::TooLarge { limit, got } => Some(Hint::raise("manifest_bytes", limit, got)),
+            Self::TooMany { limit, got, .. } => Some(Hint::raise("descriptors", limit, got)),
+            Self::Json(_) => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -117,7 +137,7 @@ mod tests {
             let error = parse_manifest(document.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(words), "{document}: {error}");
         }
-        let many = format!("[{}1]", "1,".repeat(DESCRIPTORS));
+        let many = format!("[{}1]", "1,".repeat(10_000));
         assert!(matches!(parse_manifest(many.as_bytes()), Err(Error::TooMany { .. })));
     }
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use crate::{
     descriptor::read_digest,
     digest::Digest,
+    hint::Hint,
     json::{self, Node},
-    limits::{DESCRIPTORS, MANIFEST_BYTES},
+    limits::Limits,
     manifest::Raw,
     platform::Platform,
 };
@@ -73,8 +74,17 @@ impl ImageConfig {
     ///
     /// [`Error`], which names the field.
     pub fn parse(raw: &Raw) -> Result<Self, Error> {
-        if raw.size() > MANIFEST_BYTES {
-            return Err(Error::TooLarge { limit: MANIFEST_BYTES, got: raw.size() });
+        Self::parse_within(raw, &Limits::default())
+    }
+
+    /// The same within limits that a user has set: [`Limits::manifest_bytes`] and [`Limits::descriptors`].
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn parse_within(raw: &Raw, limits: &Limits) -> Result<Self, Error> {
+        if raw.size() > limits.manifest_bytes {
+            return Err(Error::TooLarge { limit: limits.manifest_bytes, got: raw.size() });
         }
         let value = json::parse_strict(raw.bytes())?;
         let top = Node::top("config", &value);
@@ -83,7 +93,7 @@ impl ImageConfig {
             created: top.optional_text("created")?,
             author: top.optional_text("author")?,
             execution: top.optional("config")?.map(|node| read_execution(&node)).transpose()?.unwrap_or_default(),
-            diff_ids: read_diff_ids(&top.required("rootfs")?)?,
+            diff_ids: read_diff_ids(&top.required("rootfs")?, limits)?,
             history: read_history(&top)?,
         })
     }
@@ -129,15 +139,16 @@ fn read_set(node: &Node<'_>, key: &str) -> Result<Vec<String>, Error> {
     Ok(keys)
 }
 
-fn read_diff_ids(rootfs: &Node<'_>) -> Result<Vec<Digest>, Error> {
+fn read_diff_ids(rootfs: &Node<'_>, limits: &Limits) -> Result<Vec<Digest>, Error> {
     if let Some(kind) = rootfs.optional("type")?
         && kind.string()? != "layers"
     {
         return Err(kind.unexpected("`layers`").into());
     }
     let Some(list) = rootfs.optional("diff_ids")? else { return Ok(Vec::new()) };
-    if list.length() > DESCRIPTORS {
-        return Err(Error::TooMany { limit: DESCRIPTORS, got: list.length() });
+    let (limit, got) = (limits.descriptors, list.length() as u64);
+    if got > limit {
+        return Err(Error::TooMany { limit, got });
     }
     Ok(list.array()?.iter().map(read_digest).collect::<Result<_, _>>()?)
 }
@@ -175,8 +186,19 @@ pub enum Error {
     #[error("image configuration: expected at most {limit} diff_ids, got {got}")]
     TooMany {
         /// The limit.
-        limit: usize,
+        limit: u64,
         /// Digests found.
-        got: usize,
+        got: u64,
     },
+}
+
+impl Error {
+    /// What a person can do about it: raise the limit that was met.
+    pub fn hint(&self) -> Option<Hint> {
+        match *self {
+            Self::TooLarge { limit, got } => Some(Hint::raise("manifest_bytes", limit, got)),
+            Self::TooMany { limit, got, .. } => Some(Hint::raise("descriptors", limit, got)),
+            Self::Json(_) => None,
+        }
+    }
 }

@@ -294,7 +294,7 @@ pub enum Error {
         offset: u64,
     },
     /// A zstd frame needs a larger window than allowed.
-    #[error("zstd: window of {requested} bytes exceeds the limit of {limit} bytes")]
+    #[error("zstd: window of {requested} bytes exceeds the limit of {limit} bytes (window_bytes)")]
     ZstdWindow {
         /// Bytes that the frame asks for.
         requested: u64,
@@ -350,11 +350,10 @@ impl Error {
             Self::ZstdWindow { requested, .. } if requested <= zstd::MAX_WINDOW => {
                 Some(Hint::RaiseLimit { name: "window_bytes", value: requested })
             }
-            Self::TooLarge { limit } => {
-                Some(Hint::RaiseLimit { name: "unpacked_bytes", value: limit.saturating_mul(2) })
-            }
-            Self::Expansion { limit } => {
-                Some(Hint::RaiseLimit { name: "expansion_ratio", value: limit.saturating_mul(2) })
+            Self::TooLarge { limit } => Some(Hint::raise("unpacked_bytes", limit, 0)),
+            Self::Expansion { limit } => Some(Hint::raise("expansion_ratio", limit, 0)),
+            Self::GzipHeader { part: GzipPart::Name | GzipPart::Comment, .. } => {
+                Some(Hint::RaiseLimit { name: "gzip_name_bytes", value: 64 << 10 })
             }
             _ => None,
         }

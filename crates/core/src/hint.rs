@@ -30,7 +30,7 @@ pub enum Hint {
     RaiseLimit {
         /// The limit's name.
         name: &'static str,
-        /// A value that would have been enough so far.
+        /// A value to try: the double, or what was needed so far if that is more.
         value: u64,
     },
     /// The registry wants fewer requests.
@@ -45,6 +45,13 @@ pub enum Hint {
     },
     /// Anything else, in words.
     Text(String),
+}
+
+impl Hint {
+    /// To raise a limit that `got` was too much for, as far as it was read.
+    pub fn raise(name: &'static str, limit: u64, got: u64) -> Self {
+        Self::RaiseLimit { name, value: limit.saturating_mul(2).max(got) }
+    }
 }
 
 impl fmt::Display for Hint {
@@ -78,5 +85,7 @@ mod tests {
             "choose one of these platforms: linux/amd64, linux/arm64"
         );
         assert_eq!(Hint::RetryAfter { seconds: 30 }.to_string(), "try again in 30 seconds");
+        assert_eq!(Hint::raise("entries", 10, 30), Hint::RaiseLimit { name: "entries", value: 30 });
+        assert_eq!(Hint::raise("entries", 10, 11), Hint::RaiseLimit { name: "entries", value: 20 });
     }
 }

@@ -11,6 +11,8 @@ use crate::{
     config::{self, ImageConfig},
     descriptor::Descriptor,
     digest::Digest,
+    hint::Hint,
+    limits::Limits,
     manifest::{Manifest, Parsed, Raw},
     media_type::{MediaType, Role},
 };
@@ -49,8 +51,17 @@ impl Image {
     /// [`Error::Config`] for a malformed configuration, [`Error::LayerCount`] if it does not speak of as many layers as
     /// the manifest has. An artifact's configuration is not read, and so never refused.
     pub fn assemble(manifest: Parsed<Manifest>, config_raw: Raw) -> Result<Self, Error> {
+        Self::assemble_within(manifest, config_raw, &Limits::default())
+    }
+
+    /// The same within limits that a user has set: [`Limits::manifest_bytes`] and [`Limits::descriptors`].
+    ///
+    /// # Errors
+    ///
+    /// As [`assemble`](Self::assemble).
+    pub fn assemble_within(manifest: Parsed<Manifest>, config_raw: Raw, limits: &Limits) -> Result<Self, Error> {
         let is_image = has_image_config(&manifest);
-        let config = if is_image { ImageConfig::parse(&config_raw)? } else { ImageConfig::default() };
+        let config = if is_image { ImageConfig::parse_within(&config_raw, limits)? } else { ImageConfig::default() };
         let descriptors = &manifest.value.layers;
         if is_image && config.diff_ids.len() != descriptors.len() {
             return Err(Error::LayerCount { layers: descriptors.len(), diff_ids: config.diff_ids.len() });
@@ -105,4 +116,14 @@ pub enum Error {
         /// Digests in the configuration.
         diff_ids: usize,
     },
+}
+
+impl Error {
+    /// What a person can do about it: raise the limit that was met.
+    pub fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::Config(error) => error.hint(),
+            Self::LayerCount { .. } => None,
+        }
+    }
 }

@@ -2,7 +2,9 @@
 
 use crate::{
     descriptor::Descriptor,
+    hint::Hint,
     json::{self, Node},
+    limits::Limits,
     manifest::{self, Document, Raw},
     media_type::MediaType,
 };
@@ -38,7 +40,16 @@ pub fn check_version(oci_layout: &[u8]) -> Result<(), Error> {
 ///
 /// [`Error`] if it is not an image index.
 pub fn parse_index(index_json: Vec<u8>) -> Result<Vec<Descriptor>, Error> {
-    match Document::parse(Raw::trust_on_first_use(index_json), Some(MediaType::OCI_INDEX.as_str()))? {
+    parse_index_within(index_json, &Limits::default())
+}
+
+/// The same within limits that a user has set: [`Limits::manifest_bytes`] and [`Limits::descriptors`].
+///
+/// # Errors
+///
+/// As [`parse_index`].
+pub fn parse_index_within(index_json: Vec<u8>, limits: &Limits) -> Result<Vec<Descriptor>, Error> {
+    match Document::parse_within(Raw::trust_on_first_use(index_json), Some(MediaType::OCI_INDEX.as_str()), limits)? {
         Document::Index(index) => Ok(index.value.manifests),
         Document::Manifest(_) => Err(Error::NotAnIndex),
     }
@@ -69,6 +80,16 @@ pub enum Error {
         /// Its version.
         got: String,
     },
+}
+
+impl Error {
+    /// What a person can do about it: raise the limit that was met.
+    pub fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::Index(error) => error.hint(),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]

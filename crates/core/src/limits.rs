@@ -10,13 +10,13 @@ pub const ERROR_BODY_BYTES: u64 = 64 << 10;
 pub const TAGS_PAGE_BYTES: u64 = 4 << 20;
 /// Pages of a list.
 pub const PAGES: u32 = 1000;
-/// Levels of nesting in a JSON document.
+/// Levels of nesting in a JSON document. No user may raise it: each level takes its share of the stack.
 pub const JSON_DEPTH: u32 = 128;
 /// Indexes inside indexes.
 pub const INDEX_DEPTH: u32 = 8;
 /// Descriptors in one document.
 pub const DESCRIPTORS: usize = 10_000;
-/// Redirects of one request.
+/// Redirects of one request. A matter of policy, which no user may raise.
 pub const REDIRECTS: u32 = 5;
 /// Bytes of all names, link targets and extended attributes in a tree.
 pub const TREE_TEXT_BYTES: u64 = 512 << 20;
@@ -27,10 +27,24 @@ pub const INDEX_GROUP_BYTES: u64 = 8 << 20;
 /// Disagreements between a table of contents and its archive that are kept; further ones are counted.
 pub const DISAGREEMENTS: usize = 10_000;
 
-/// Limits while layers are read; a user may raise each.
-#[derive(Clone, Copy, Debug)]
+/// The limits that a user may set, each by its [name](NAMED).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
+    /// Bytes of an index, a manifest or a configuration.
+    pub manifest_bytes: u64,
+    /// Descriptors in one document.
+    pub descriptors: u64,
+    /// Indexes inside indexes.
+    pub index_depth: u64,
+    /// Bytes of a token server's answer.
+    pub token_bytes: u64,
+    /// Bytes of an error's body that are read; the rest is left unread, and that is no error.
+    pub error_body_bytes: u64,
+    /// Bytes of one page of tags.
+    pub tags_page_bytes: u64,
+    /// Pages of a list of tags.
+    pub pages: u64,
     /// Bytes of the PAX records or the GNU long name of one entry.
     pub extension_bytes: u64,
     /// Segments of one sparse file.
@@ -58,6 +72,13 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            manifest_bytes: MANIFEST_BYTES,
+            descriptors: DESCRIPTORS as u64,
+            index_depth: u64::from(INDEX_DEPTH),
+            token_bytes: TOKEN_BYTES,
+            error_body_bytes: ERROR_BODY_BYTES,
+            tags_page_bytes: TAGS_PAGE_BYTES,
+            pages: u64::from(PAGES),
             extension_bytes: 1 << 20,
             sparse_segments: 10_000,
             path_bytes: 64 << 10,
@@ -70,5 +91,104 @@ impl Default for Limits {
             toc_bytes: 64 << 20,
             chunk_bytes: 64 << 20,
         }
+    }
+}
+
+impl Limits {
+    /// The limits of a tab, which has less memory than a machine.
+    pub fn of_a_tab() -> Self {
+        Self { window_bytes: 64 << 20, ..Self::default() }
+    }
+
+    /// The limit of this name.
+    pub fn named(name: &str) -> Option<&'static Named> {
+        NAMED.iter().find(|limit| limit.name == name)
+    }
+}
+
+/// A limit that a user may set.
+#[derive(Debug)]
+pub struct Named {
+    /// Its name, which is the field's.
+    pub name: &'static str,
+    /// What it bounds, in a few words.
+    pub about: &'static str,
+    /// What is counted.
+    pub unit: Unit,
+    get: fn(&Limits) -> u64,
+    set: fn(&mut Limits, u64),
+}
+
+/// What a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Bytes.
+    Bytes,
+    /// Things.
+    Count,
+}
+
+impl Named {
+    /// Its value.
+    pub fn get(&self, limits: &Limits) -> u64 {
+        (self.get)(limits)
+    }
+
+    /// Sets it; a value beyond the field's type is as good as no limit.
+    pub fn set(&self, limits: &mut Limits, value: u64) {
+        (self.set)(limits, value);
+    }
+}
+
+macro_rules! named {
+    ($name:ident: $type:ty, $unit:ident, $about:literal) => {
+        Named {
+            name: stringify!($name),
+            about: $about,
+            unit: Unit::$unit,
+            get: |limits| limits.$name.into(),
+            set: |limits, value| limits.$name = <$type>::try_from(value).unwrap_or(<$type>::MAX),
+        }
+    };
+}
+
+/// Every limit that a user may set.
+pub const NAMED: &[Named] = &[
+    named!(manifest_bytes: u64, Bytes, "an index, a manifest or a configuration"),
+    named!(descriptors: u64, Count, "descriptors in one document"),
+    named!(index_depth: u64, Count, "indexes inside indexes"),
+    named!(token_bytes: u64, Bytes, "the answer of a token server"),
+    named!(error_body_bytes: u64, Bytes, "what is read of an error's body"),
+    named!(tags_page_bytes: u64, Bytes, "a page of tags"),
+    named!(pages: u64, Count, "pages of tags"),
+    named!(extension_bytes: u64, Bytes, "PAX records or the GNU long name of an entry"),
+    named!(sparse_segments: u32, Count, "segments of a sparse file"),
+    named!(path_bytes: u64, Bytes, "a path"),
+    named!(entries: u64, Count, "entries of a layer"),
+    named!(tree_nodes: u64, Count, "paths in a tree"),
+    named!(window_bytes: u64, Bytes, "a zstd window, at most 512 MiB"),
+    named!(unpacked_bytes: u64, Bytes, "an unpacked layer"),
+    named!(expansion_ratio: u64, Count, "times that a layer may grow, after 64 MiB"),
+    named!(gzip_name_bytes: u32, Bytes, "the name in a gzip header"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_is_set_by_its_name() {
+        let fields = format!("{:?}", Limits::default());
+        assert_eq!(fields.matches(':').count(), NAMED.len(), "a field without a name: {fields}");
+        for (value, limit) in (70_000..).zip(NAMED) {
+            let mut limits = Limits::default();
+            assert!(fields.contains(&format!("{}: {}", limit.name, limit.get(&limits))));
+            Limits::named(limit.name).expect("a name").set(&mut limits, value);
+            assert_eq!(limit.get(&limits), value);
+            assert!(format!("{limits:?}").contains(&format!("{}: {value}", limit.name)));
+            limit.set(&mut limits, u64::MAX);
+            assert!(limit.get(&limits) >= u64::from(u32::MAX));
+        }
+        assert!(Limits::named("no_such_limit").is_none());
     }
 }

@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     descriptor::Descriptor,
     digest::{Digest, Mismatch, Verifier},
+    hint::Hint,
     json::{self, Node},
-    limits::{DESCRIPTORS, MANIFEST_BYTES},
+    limits::Limits,
     media_type::{MediaType, Role},
 };
 
@@ -108,8 +109,17 @@ impl Document {
     /// [`Error`]. Refused is also what is valid JSON, but would be read as an index by one reader and as a manifest by
     /// another, or as one thing by its header and another by its body.
     pub fn parse(raw: Raw, content_type: Option<&str>) -> Result<Self, Error> {
-        if raw.size() > MANIFEST_BYTES {
-            return Err(Error::TooLarge { limit: MANIFEST_BYTES, got: raw.size() });
+        Self::parse_within(raw, content_type, &Limits::default())
+    }
+
+    /// The same within limits that a user has set: [`Limits::manifest_bytes`] and [`Limits::descriptors`].
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn parse_within(raw: Raw, content_type: Option<&str>, limits: &Limits) -> Result<Self, Error> {
+        if raw.size() > limits.manifest_bytes {
+            return Err(Error::TooLarge { limit: limits.manifest_bytes, got: raw.size() });
         }
         let value = json::parse_strict(raw.bytes())?;
         let top = Node::top("document", &value);
@@ -134,9 +144,9 @@ impl Document {
             }),
         };
         match (media_type.role(), is_index) {
-            (Role::Index, _) => Ok(Self::Index(Parsed { value: read_index(&top)?, raw, media_type })),
+            (Role::Index, _) => Ok(Self::Index(Parsed { value: read_index(&top, limits)?, raw, media_type })),
             (Role::Manifest, false) => {
-                Ok(Self::Manifest(Parsed { value: read_manifest(&top, &media_type)?, raw, media_type }))
+                Ok(Self::Manifest(Parsed { value: read_manifest(&top, &media_type, limits)?, raw, media_type }))
             }
             (Role::Manifest, true) => Err(Error::Ambiguous { field: "manifests", beside: "the type of a manifest" }),
             _ => Err(Error::MediaType { got: media_type.to_string() }),
@@ -202,20 +212,20 @@ fn refuse_ambiguous(top: &Node<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-fn read_index(top: &Node<'_>) -> Result<Index, Error> {
+fn read_index(top: &Node<'_>, limits: &Limits) -> Result<Index, Error> {
     Ok(Index {
-        manifests: read_descriptors(&top.required("manifests")?)?,
+        manifests: read_descriptors(&top.required("manifests")?, limits)?,
         annotations: top.optional_map("annotations")?,
         subject: read_subject(top)?,
         artifact_type: read_artifact_type(top)?,
     })
 }
 
-fn read_manifest(top: &Node<'_>, media_type: &MediaType) -> Result<Manifest, Error> {
+fn read_manifest(top: &Node<'_>, media_type: &MediaType, limits: &Limits) -> Result<Manifest, Error> {
     let layers = top.required("layers")?;
     let manifest = Manifest {
         config: Descriptor::read(&top.required("config")?)?,
-        layers: read_descriptors(&layers)?,
+        layers: read_descriptors(&layers, limits)?,
         annotations: top.optional_map("annotations")?,
         subject: read_subject(top)?,
         artifact_type: read_artifact_type(top)?,
@@ -227,9 +237,10 @@ fn read_manifest(top: &Node<'_>, media_type: &MediaType) -> Result<Manifest, Err
     Ok(manifest)
 }
 
-fn read_descriptors(list: &Node<'_>) -> Result<Vec<Descriptor>, Error> {
-    if list.length() > DESCRIPTORS {
-        return Err(Error::TooMany { path: list.path(), limit: DESCRIPTORS, got: list.length() });
+fn read_descriptors(list: &Node<'_>, limits: &Limits) -> Result<Vec<Descriptor>, Error> {
+    let (limit, got) = (limits.descriptors, list.length() as u64);
+    if got > limit {
+        return Err(Error::TooMany { path: list.path(), limit, got });
     }
     Ok(list.array()?.iter().map(Descriptor::read).collect::<Result<_, _>>()?)
 }
@@ -263,9 +274,9 @@ pub enum Error {
         /// The list.
         path: String,
         /// The limit.
-        limit: usize,
+        limit: u64,
         /// Entries found.
-        got: usize,
+        got: u64,
     },
     /// It could be an index as well as a manifest.
     #[error("ambiguous document: got `{field}` beside {beside}")]
@@ -292,4 +303,15 @@ pub enum Error {
     /// It is a Docker manifest of schema 1, which names no configuration and cannot be verified.
     #[error("unsupported document: expected schemaVersion 2, got Docker's schema 1")]
     Schema1,
+}
+
+impl Error {
+    /// What a person can do about it: raise the limit that was met.
+    pub fn hint(&self) -> Option<Hint> {
+        match *self {
+            Self::TooLarge { limit, got } => Some(Hint::raise("manifest_bytes", limit, got)),
+            Self::TooMany { limit, got, .. } => Some(Hint::raise("descriptors", limit, got)),
+            _ => None,
+        }
+    }
 }

@@ -163,8 +163,8 @@ pub enum Error {
     Nesting {
         /// Step.
         what: Subject,
-        /// [`porthole_core::limits::INDEX_DEPTH`]
-        limit: u32,
+        /// [`Limits::index_depth`](porthole_core::limits::Limits::index_depth)
+        limit: u64,
     },
     /// Nothing came back, or not all of it.
     #[error("{what} {} {registry}: {error}", what.direction())]
@@ -214,6 +214,16 @@ pub enum Error {
         what: Subject,
         /// Bytes.
         limit: u64,
+        /// The limit, if it may be raised.
+        name: Option<&'static str>,
+    },
+    /// A list of more pages than the limit.
+    #[error("{what} has more than {limit} pages")]
+    TooManyPages {
+        /// Step.
+        what: Subject,
+        /// Pages.
+        limit: u64,
     },
 }
 
@@ -238,6 +248,11 @@ impl Error {
             | Self::Policy { role: "token realm", error: policy::Refused::Local(realm), .. } => {
                 vec![Hint::Text(format!("if you trust it with your credentials, pass --trust-realm {realm}"))]
             }
+            Self::Document { error, .. } => error.hint().into_iter().collect(),
+            Self::Image(error) => error.hint().into_iter().collect(),
+            Self::Nesting { limit, .. } => vec![Hint::raise("index_depth", *limit, 0)],
+            Self::TooLarge { limit, name: Some(name), .. } => vec![Hint::raise(name, *limit, 0)],
+            Self::TooManyPages { limit, .. } => vec![Hint::raise("pages", *limit, 0)],
             _ => Vec::new(),
         }
     }
@@ -260,7 +275,8 @@ impl Error {
             | Self::Document { .. }
             | Self::Image(_)
             | Self::Nesting { .. }
-            | Self::TooLarge { .. } => 7,
+            | Self::TooLarge { .. }
+            | Self::TooManyPages { .. } => 7,
             Self::Transport { .. } => 8,
             Self::Status { .. } | Self::Protocol { .. } | Self::Policy { .. } | Self::RedirectLoop { .. } => 9,
         }

@@ -10,7 +10,7 @@ use porthole_core::{
     config::ImageConfig,
     descriptor::Descriptor,
     digest::{Algorithm, Digest, Hasher},
-    limits::MANIFEST_BYTES,
+    limits::Limits,
     manifest::{Document, Raw},
     media_type::MediaType,
     path::escape,
@@ -31,18 +31,18 @@ pub(crate) struct Contents {
 
 /// Reads `manifest.json` and the configurations. A plain layer goes by the diff_id that its configuration states: whoever
 /// reads it checks that. Only compressed layers, which none has stated a digest of, are read here.
-pub(crate) fn read(archive: &Archive, manifest: Span) -> Result<Contents, Error> {
-    let document = archive.read_small(manifest, MANIFEST_BYTES)?;
-    let images = archive::parse_manifest(&document)
+pub(crate) fn read(archive: &Archive, manifest: Span, limits: &Limits) -> Result<Contents, Error> {
+    let document = archive.read_small(manifest, limits.manifest_bytes)?;
+    let images = archive::parse_manifest_within(&document, limits)
         .map_err(|source| Error::Archive { path: archive.path().to_owned(), source })?;
     let mut contents = Contents::default();
     for image in &images {
-        read_image(archive, image, &mut contents)?;
+        read_image(archive, image, limits, &mut contents)?;
     }
     Ok(contents)
 }
 
-fn read_image(archive: &Archive, image: &ArchivedImage, contents: &mut Contents) -> Result<(), Error> {
+fn read_image(archive: &Archive, image: &ArchivedImage, limits: &Limits, contents: &mut Contents) -> Result<(), Error> {
     let wrong = |what: String| Error::Inconsistent { path: archive.path().to_owned(), what };
     let find = |name: &String| {
         let missing =
@@ -50,11 +50,11 @@ fn read_image(archive: &Archive, image: &ArchivedImage, contents: &mut Contents)
         archive.find(name.as_bytes()).ok_or_else(missing)
     };
     let config_span = find(&image.config)?;
-    let raw = Raw::trust_on_first_use(archive.read_small(config_span, MANIFEST_BYTES)?);
+    let raw = Raw::trust_on_first_use(archive.read_small(config_span, limits.manifest_bytes)?);
     if let Some(digest) = digest_in(&image.config).filter(|digest| digest != raw.digest()) {
         return Err(wrong(format!("config does not match its name: expected {digest}, got {}", raw.digest())));
     }
-    let config = ImageConfig::parse(&raw).map_err(|error| wrong(error.to_string()))?;
+    let config = ImageConfig::parse_within(&raw, limits).map_err(|error| wrong(error.to_string()))?;
     if config.diff_ids.len() != image.layers.len() {
         let (expected, got) = (config.diff_ids.len(), image.layers.len());
         return Err(wrong(format!("expected {expected} layers, one for each diff_id, got {got}")));
@@ -77,10 +77,10 @@ fn read_image(archive: &Archive, image: &ArchivedImage, contents: &mut Contents)
         "layers": layers,
     });
     contents.blobs.insert(*raw.digest(), config_span);
-    add_manifest(manifest.to_string().into_bytes(), image, contents)
+    add_manifest(manifest.to_string().into_bytes(), image, limits, contents)
 }
 
-fn add_manifest(bytes: Vec<u8>, image: &ArchivedImage, contents: &mut Contents) -> Result<(), Error> {
+fn add_manifest(bytes: Vec<u8>, image: &ArchivedImage, limits: &Limits, contents: &mut Contents) -> Result<(), Error> {
     let raw = Raw::trust_on_first_use(bytes);
     let descriptor = Descriptor {
         media_type: MediaType::DOCKER_MANIFEST,
@@ -92,7 +92,8 @@ fn add_manifest(bytes: Vec<u8>, image: &ArchivedImage, contents: &mut Contents) 
         annotations: Default::default(),
         data: None,
     };
-    Document::parse(raw.clone(), None).map_err(|source| Error::Document { digest: *raw.digest(), source })?;
+    Document::parse_within(raw.clone(), None, limits)
+        .map_err(|source| Error::Document { digest: *raw.digest(), source })?;
     contents.manifests.insert(*raw.digest(), raw.bytes().to_vec());
     contents.images.push(Named { names: image.repo_tags.clone(), descriptor });
     Ok(())

@@ -154,6 +154,11 @@ impl Error {
             Self::Compressed { .. } => "unpack it first",
             Self::Several { .. } => "append the name after a colon: oci:DIR:NAME",
             Self::SameName { .. } => "use the digest in place of the name",
+            Self::Tar { source, .. } => return source.hint(),
+            Self::Layout { source, .. } => return source.hint(),
+            Self::Archive { source, .. } => return source.hint(),
+            Self::Document { source, .. } => return source.hint(),
+            Self::TooLarge { limit, got, .. } => return Some(Hint::raise("manifest_bytes", *limit, *got)),
             _ => return None,
         };
         Some(Hint::Text(text.to_owned()))

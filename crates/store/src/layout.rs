@@ -4,7 +4,7 @@ use crate::{Error, names::Named};
 use porthole_core::{
     digest::Digest,
     layout::{self, BLOBS, INDEX_FILE, LAYOUT_FILE},
-    limits::MANIFEST_BYTES,
+    limits::Limits,
 };
 use std::{
     fs::{self, File},
@@ -13,10 +13,15 @@ use std::{
 };
 
 /// The images that the documents of a layout list. `path` is for errors.
-pub(crate) fn read_images(path: &Path, oci_layout: &[u8], index_json: Vec<u8>) -> Result<Vec<Named>, Error> {
+pub(crate) fn read_images(
+    path: &Path,
+    oci_layout: &[u8],
+    index_json: Vec<u8>,
+    limits: &Limits,
+) -> Result<Vec<Named>, Error> {
     let refused = |source| Error::Layout { path: path.to_owned(), source };
     layout::check_version(oci_layout).map_err(refused)?;
-    let entries = layout::parse_index(index_json).map_err(refused)?;
+    let entries = layout::parse_index_within(index_json, limits).map_err(refused)?;
     let named = |descriptor: porthole_core::descriptor::Descriptor| {
         let annotation = |key| descriptor.annotations.get(key).filter(|name| !name.is_empty()).cloned();
         let names = [layout::REF_NAME, layout::IMAGE_NAME].into_iter().filter_map(annotation).collect();
@@ -31,7 +36,7 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    pub(crate) fn open(path: &Path) -> Result<(Self, Vec<Named>), Error> {
+    pub(crate) fn open(path: &Path, limits: &Limits) -> Result<(Self, Vec<Named>), Error> {
         let path = path.canonicalize().map_err(Error::io(path))?;
         let not_an_image = |error: Error| match error {
             Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => {
@@ -39,9 +44,9 @@ impl Directory {
             }
             error => error,
         };
-        let oci_layout = read_document(&path.join(LAYOUT_FILE)).map_err(not_an_image)?;
-        let index_json = read_document(&path.join(INDEX_FILE)).map_err(not_an_image)?;
-        let images = read_images(&path, &oci_layout, index_json)?;
+        let oci_layout = read_document(&path.join(LAYOUT_FILE), limits).map_err(not_an_image)?;
+        let index_json = read_document(&path.join(INDEX_FILE), limits).map_err(not_an_image)?;
+        let images = read_images(&path, &oci_layout, index_json, limits)?;
         Ok((Self { path }, images))
     }
 
@@ -65,12 +70,12 @@ impl Directory {
 }
 
 /// A small file; longer than a document may be, it is cut so that its parser refuses it.
-fn read_document(path: &Path) -> Result<Vec<u8>, Error> {
+fn read_document(path: &Path, limits: &Limits) -> Result<Vec<u8>, Error> {
     if !fs::metadata(path).map_err(Error::io(path))?.is_file() {
         return Err(Error::NotAnImage { path: path.to_owned(), got: "something that is not a file" });
     }
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(Error::io(path))?;
-    file.take(MANIFEST_BYTES + 1).read_to_end(&mut bytes).map_err(Error::io(path))?;
+    file.take(limits.manifest_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(Error::io(path))?;
     Ok(bytes)
 }

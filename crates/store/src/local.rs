@@ -9,7 +9,7 @@ use porthole_core::{
     descriptor::Descriptor,
     digest::{Algorithm, Digest},
     layout::{BLOBS, INDEX_FILE, LAYOUT_FILE},
-    limits::MANIFEST_BYTES,
+    limits::Limits,
     manifest::{Document, Raw},
 };
 use std::{
@@ -27,6 +27,7 @@ pub struct Local {
     source: Source,
     format: Format,
     images: Vec<Named>,
+    limits: Limits,
 }
 
 /// What a source on disk is.
@@ -54,8 +55,28 @@ impl Local {
     ///
     /// [`Error`] if it is none of them, broken, or compressed as a whole.
     pub fn open(path: &Path) -> Result<Self, Error> {
+        Self::open_within(path, None, Limits::default())
+    }
+
+    /// Opens an image source, of a format if it is said to be of one, within limits that a user has set.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open) and [`open_as`](Self::open_as).
+    pub fn open_within(path: &Path, format: Option<Format>, limits: Limits) -> Result<Self, Error> {
+        match format {
+            None => Self::recognise(path, limits),
+            Some(Format::OciLayout) => {
+                let (directory, images) = Directory::open(path, &limits)?;
+                Ok(Self { source: Source::Directory(directory), format: Format::OciLayout, images, limits })
+            }
+            Some(format) => Self::from_archive(Archive::open(path)?, format, limits),
+        }
+    }
+
+    fn recognise(path: &Path, limits: Limits) -> Result<Self, Error> {
         if path.metadata().map_err(Error::io(path))?.is_dir() {
-            return Self::open_as(path, Format::OciLayout);
+            return Self::open_within(path, Some(Format::OciLayout), limits);
         }
         let archive = Archive::open(path)?;
         let has = |name: &str| archive.find(name.as_bytes()).is_some();
@@ -69,7 +90,7 @@ impl Local {
                 });
             }
         };
-        Self::from_archive(archive, format)
+        Self::from_archive(archive, format, limits)
     }
 
     /// Opens an image source that is said to be of a format.
@@ -78,31 +99,25 @@ impl Local {
     ///
     /// As [`open`](Self::open), and if it is not of that format.
     pub fn open_as(path: &Path, format: Format) -> Result<Self, Error> {
-        match format {
-            Format::OciLayout => {
-                let (directory, images) = Directory::open(path)?;
-                Ok(Self { source: Source::Directory(directory), format, images })
-            }
-            Format::OciArchive | Format::DockerArchive => Self::from_archive(Archive::open(path)?, format),
-        }
+        Self::open_within(path, Some(format), Limits::default())
     }
 
-    fn from_archive(archive: Archive, format: Format) -> Result<Self, Error> {
+    fn from_archive(archive: Archive, format: Format, limits: Limits) -> Result<Self, Error> {
         let not_an_image = |got| Error::NotAnImage { path: archive.path().to_owned(), got };
         let manifest = archive.find(MANIFEST_FILE.as_bytes());
         if format == Format::DockerArchive {
             let manifest = manifest.ok_or_else(|| not_an_image("an archive without manifest.json"))?;
-            let docker::Contents { images, manifests, blobs } = docker::read(&archive, manifest)?;
-            return Ok(Self { source: Source::Archive { archive, manifests, blobs }, format, images });
+            let docker::Contents { images, manifests, blobs } = docker::read(&archive, manifest, &limits)?;
+            return Ok(Self { source: Source::Archive { archive, manifests, blobs }, format, images, limits });
         }
         let documents = [LAYOUT_FILE, INDEX_FILE].map(|name| archive.find(name.as_bytes()));
         let [Some(oci_layout), Some(index_json)] = documents else {
             return Err(not_an_image("an archive without oci-layout and index.json"));
         };
-        let read = |span| archive.read_small(span, MANIFEST_BYTES);
-        let images = layout::read_images(archive.path(), &read(oci_layout)?, read(index_json)?)?;
+        let read = |span| archive.read_small(span, limits.manifest_bytes);
+        let images = layout::read_images(archive.path(), &read(oci_layout)?, read(index_json)?, &limits)?;
         let blobs = archive.files().filter_map(|(name, span)| Some((digest_of(name)?, span))).collect();
-        Ok(Self { source: Source::Archive { archive, manifests: HashMap::new(), blobs }, format, images })
+        Ok(Self { source: Source::Archive { archive, manifests: HashMap::new(), blobs }, format, images, limits })
     }
 
     /// What the source is.
@@ -143,7 +158,7 @@ impl Local {
     /// [`Error`] if it is not there, other bytes, or no such document.
     pub fn read_document(&self, descriptor: &Descriptor) -> Result<Document, Error> {
         let raw = self.read_small(descriptor)?;
-        Document::parse(raw, Some(descriptor.media_type.as_str()))
+        Document::parse_within(raw, Some(descriptor.media_type.as_str()), &self.limits)
             .map_err(|source| Error::Document { digest: descriptor.digest, source })
     }
 
@@ -151,11 +166,12 @@ impl Local {
     ///
     /// # Errors
     ///
-    /// [`Error`] if it is not there, other bytes, or larger than [`MANIFEST_BYTES`].
+    /// [`Error`] if it is not there, other bytes, or larger than [`Limits::manifest_bytes`].
     pub fn read_small(&self, descriptor: &Descriptor) -> Result<Raw, Error> {
         let Descriptor { digest, size, .. } = *descriptor;
-        if size > MANIFEST_BYTES {
-            return Err(Error::TooLarge { digest, limit: MANIFEST_BYTES, got: size });
+        let limit = self.limits.manifest_bytes;
+        if size > limit {
+            return Err(Error::TooLarge { digest, limit, got: size });
         }
         let mut bytes = Vec::new();
         match (self.open_blob(&digest, 0), &descriptor.data) {

@@ -16,7 +16,7 @@ use porthole_core::{
     descriptor::Descriptor,
     digest::Digest,
     layout::{BLOBS, INDEX_FILE, LAYOUT_FILE},
-    limits::MANIFEST_BYTES,
+    limits::{Limits, MANIFEST_BYTES},
     manifest::Raw,
 };
 use std::{
@@ -175,7 +175,7 @@ impl Store {
 
     /// The images, with every name each has.
     pub(crate) fn images(&self) -> Result<Vec<Named>, Error> {
-        Ok(crate::layout::Directory::open(&self.path)?.1)
+        Ok(crate::layout::Directory::open(&self.path, &Limits::default())?.1)
     }
 
     pub(crate) fn blob(&self, digest: &Digest) -> PathBuf {

@@ -31,7 +31,7 @@ impl Scan {
         Ok(Self {
             job: job.job,
             size: job.size,
-            reader: LayerReader::new(expected, limits()),
+            reader: LayerReader::new(expected, Limits::of_a_tab()),
             gather: Gather::new(job.job),
             progress: Progress::default(),
             told: js_sys::Date::now(),
@@ -77,13 +77,6 @@ impl Scan {
 
 /// Milliseconds between two reports.
 const PULSE: f64 = 50.0;
-
-/// A tab has less memory than a machine.
-fn limits() -> Limits {
-    let mut limits = Limits::default();
-    limits.window_bytes = 64 << 20;
-    limits
-}
 
 fn findings(report: &LayerReport) -> Findings {
     let mismatch = report.findings.iter().find_map(|finding| match finding {

@@ -159,7 +159,7 @@ impl Look {
             reference,
             resolved,
             changed: vec![true; layers.len()],
-            stack: Stack::new(layers.len(), Limits::default().tree_nodes),
+            stack: Stack::new(layers.len(), Limits::of_a_tab().tree_nodes),
             listing: Listing::default(),
             layers,
         });

@@ -11,7 +11,6 @@ use crate::{
     transport::{Environment, Redirects, Request, Transport},
 };
 use http::{HeaderValue, StatusCode, header};
-use porthole_core::limits;
 
 /// What came of a challenge.
 struct Proof {
@@ -163,7 +162,7 @@ impl<T: Transport + Environment> Registry<T> {
 
     async fn read_token(&self, call: &Call, answer: Answer<T::Body>, credentials: bool) -> Result<Token, Error> {
         let answer = self.check(call, answer, credentials).await?;
-        let body = self.read_body(call, answer.response, limits::TOKEN_BYTES).await?;
+        let body = self.read_body(call, answer.response, "token_bytes").await?;
         Token::read(&body, self.transport.now()).map_err(|message| call.protocol(message.into()))
     }
 
@@ -179,7 +178,7 @@ impl<T: Transport + Environment> Registry<T> {
             return Ok(answer);
         }
         let retry_after = self.retry_after(answer.response.headers()).map(|wait| wait.as_secs());
-        let body = self.read_start(answer.response.into_body(), limits::ERROR_BODY_BYTES).await;
+        let body = self.read_start(answer.response.into_body(), self.options.limits.error_body_bytes).await;
         let problem = problem::read(status, &body);
         let (registry, what, message) = (call.registry.clone(), call.what.clone(), problem.message);
         let limited = problem.code.as_deref() == Some("TOOMANYREQUESTS");

@@ -8,7 +8,6 @@ use crate::{
 use porthole_core::{
     descriptor::Descriptor,
     image::Image,
-    limits,
     manifest::{Document, Raw},
     platform::{self, Platform},
     reference::Reference,
@@ -38,9 +37,9 @@ impl<T: Transport + Environment> Registry<T> {
             };
             let entry = platform::select(&parsed.value.manifests, platform)?.clone();
             observe(Step::Chosen(entry.clone()));
-            if path.contains(&entry.digest) || path.len() > limits::INDEX_DEPTH as usize {
+            if path.contains(&entry.digest) || path.len() as u64 > self.options.limits.index_depth {
                 let what = Subject::new("index", reference.to_string());
-                return Err(Error::Nesting { what, limit: limits::INDEX_DEPTH });
+                return Err(Error::Nesting { what, limit: self.options.limits.index_depth });
             }
             path.push(entry.digest);
             document = self.fetch_child(reference, &entry).await?;
@@ -50,7 +49,7 @@ impl<T: Transport + Environment> Registry<T> {
         observe(Step::Manifest(Document::Manifest(manifest.clone())));
         let config = self.fetch_small_blob(reference, &manifest.value.config).await?;
         observe(Step::Config(config.clone()));
-        Ok(Resolved { index, chosen, image: Image::assemble(manifest, config)? })
+        Ok(Resolved { index, chosen, image: Image::assemble_within(manifest, config, &self.options.limits)? })
     }
 }
 

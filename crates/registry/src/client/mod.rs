@@ -17,7 +17,7 @@ use crate::{
     transport::{Environment, Request, Transport},
 };
 use http::header;
-use porthole_core::{descriptor::Descriptor, reference::Reference};
+use porthole_core::{descriptor::Descriptor, limits::Limits, reference::Reference};
 use std::{collections::HashMap, sync::Mutex};
 
 pub use image::{Resolved, Step};
@@ -45,6 +45,8 @@ pub struct Options {
     pub trust_realm: Vec<String>,
     /// Ask for manifests in two families, one after the other, so that no preflight is needed (a page).
     pub short_accept: bool,
+    /// How large documents and lists may be.
+    pub limits: Limits,
     /// Is told of each HTTP exchange.
     pub observer: Observer,
 }

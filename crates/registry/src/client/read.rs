@@ -12,7 +12,7 @@ use manifest::Accept;
 use porthole_core::{
     descriptor::Descriptor,
     digest::{Digest, Mismatch},
-    limits,
+    limits::Limits,
     manifest::{Document, Raw},
     reference::Reference,
 };
@@ -39,11 +39,11 @@ impl<T: Transport + Environment> Registry<T> {
     /// [`Error`]; [`Error::TooLarge`] before anything is asked for, if the descriptor is over the limit.
     pub async fn fetch_child(&self, reference: &Reference, descriptor: &Descriptor) -> Result<Document, Error> {
         let call = self.call(reference, "manifest", descriptor.digest.to_string())?;
-        call.allow_size(descriptor.size)?;
+        self.allow_size(&call, descriptor.size)?;
         if let Some(data) = &descriptor.data {
             let raw = Raw::verify(data.clone(), &descriptor.digest, Some(descriptor.size));
             let raw = raw.map_err(|mismatch| call.mismatch(mismatch))?;
-            return call.parse(raw, Some(descriptor.media_type.as_str()));
+            return self.parse(&call, raw, Some(descriptor.media_type.as_str()));
         }
         let short = [Accept::family(&descriptor.media_type)];
         let families: &[Accept] = if self.options.short_accept { &short } else { &[Accept::All] };
@@ -95,7 +95,7 @@ impl<T: Transport + Environment> Registry<T> {
         let request = manifest::request(&call.base, reference.repository(), target, accept).map_err(Error::Relay)?;
         let mut contradiction = None;
         for _ in 0..2 {
-            let (head, bytes) = self.fetch_bytes(call, &request, limits::MANIFEST_BYTES).await?;
+            let (head, bytes) = self.fetch_bytes(call, &request, "manifest_bytes").await?;
             let head = manifest::read(&head);
             let raw = match (digest, head.digest) {
                 (Some(digest), _) => Raw::verify(bytes, digest, size).map_err(|mismatch| call.mismatch(mismatch))?,
@@ -110,7 +110,7 @@ impl<T: Transport + Environment> Registry<T> {
                 }
                 (None, _) => Raw::trust_on_first_use(bytes),
             };
-            return call.parse(raw, head.content_type.as_deref());
+            return self.parse(call, raw, head.content_type.as_deref());
         }
         let (registry, what) = (call.registry.clone(), call.what.clone());
         match contradiction {
@@ -125,13 +125,13 @@ impl<T: Transport + Environment> Registry<T> {
     /// [`Error`]; [`Error::TooLarge`] before anything is asked for, if the descriptor is over the limit of a manifest.
     pub async fn fetch_small_blob(&self, reference: &Reference, descriptor: &Descriptor) -> Result<Raw, Error> {
         let call = self.call(reference, "config", descriptor.digest.to_string())?;
-        call.allow_size(descriptor.size)?;
+        self.allow_size(&call, descriptor.size)?;
         let bytes = match &descriptor.data {
             Some(data) => data.clone(),
             None => {
                 let request =
                     blob::request(&call.base, reference.repository(), &descriptor.digest, ..).map_err(Error::Relay)?;
-                self.fetch_bytes(&call, &request, limits::MANIFEST_BYTES).await?.1
+                self.fetch_bytes(&call, &request, "manifest_bytes").await?.1
             }
         };
         Raw::verify(bytes, &descriptor.digest, Some(descriptor.size)).map_err(|mismatch| call.mismatch(mismatch))
@@ -172,7 +172,7 @@ impl<T: Transport + Environment> Registry<T> {
     /// All tags of a repository, page by page, in the registry's order.
     ///
     /// # Errors
-    /// [`Error`]; [`Error::Protocol`] if the pages lead in a circle or are more than [`limits::PAGES`].
+    /// [`Error`]; [`Error::Protocol`] if the pages lead in a circle [`Error::TooManyPages`].
     pub async fn fetch_tags(&self, reference: &Reference) -> Result<Vec<String>, Error> {
         let name = format!("{}/{}", reference.registry(), reference.repository());
         let call = self.call(reference, "tags", name)?;
@@ -180,15 +180,15 @@ impl<T: Transport + Environment> Registry<T> {
         let mut seen = HashSet::new();
         let mut bytes = 0;
         let mut query = String::new();
-        for _ in 0..limits::PAGES {
+        for _ in 0..self.options.limits.pages {
             let refused = |error: Refused| Error::Policy { registry: call.registry.clone(), role: "next page", error };
             let request =
                 tags::request(&call.base, reference.repository(), &query).map_err(|error| refused(error.into()))?;
             let url = Url::parse(&request.uri().to_string()).map_err(|error| refused(error.into()))?;
-            let (head, body) = self.fetch_bytes(&call, &request, limits::TAGS_PAGE_BYTES).await?;
+            let (head, body) = self.fetch_bytes(&call, &request, "tags_page_bytes").await?;
             bytes += body.len() as u64;
             if bytes > TAGS_BYTES {
-                return Err(Error::TooLarge { what: call.what, limit: TAGS_BYTES });
+                return Err(Error::TooLarge { what: call.what, limit: TAGS_BYTES, name: None });
             }
             let page = tags::read(&body).map_err(|_| call.protocol("expected a JSON object with tags".into()))?;
             all.extend(page);
@@ -201,15 +201,15 @@ impl<T: Transport + Environment> Registry<T> {
                 return Err(call.protocol("expected another page of tags, got one that was read before".into()));
             }
         }
-        Err(call.protocol(format!("expected at most {} pages of tags", limits::PAGES)))
+        Err(Error::TooManyPages { what: call.what, limit: self.options.limits.pages })
     }
 
-    /// A whole body under a limit. What breaks on the way is fetched again.
+    /// A whole body within the limit of this name. What breaks on the way is fetched again.
     async fn fetch_bytes(
         &self,
         call: &Call,
         request: &Request,
-        limit: u64,
+        limit: &'static str,
     ) -> Result<(http::HeaderMap, Vec<u8>), Error> {
         let mut tries = 1;
         let mut waited = Duration::ZERO;
@@ -236,14 +236,16 @@ impl<T: Transport + Environment> Registry<T> {
         }
     }
 
-    /// Reads a body to its end.
+    /// Reads a body to its end, within the limit of this name.
     pub(super) async fn read_body(
         &self,
         call: &Call,
         response: http::Response<T::Body>,
-        limit: u64,
+        limit: &'static str,
     ) -> Result<Vec<u8>, Error> {
-        let too_large = || Error::TooLarge { what: call.what.clone(), limit };
+        let name = Some(limit);
+        let limit = self.limit(limit);
+        let too_large = || Error::TooLarge { what: call.what.clone(), limit, name };
         if super::exchange::content_length(response.headers()).is_some_and(|length| length > limit) {
             return Err(too_large());
         }
@@ -271,20 +273,27 @@ impl<T: Transport + Environment> Registry<T> {
                 break;
             }
         }
+        bytes.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         bytes
+    }
+
+    fn limit(&self, name: &str) -> u64 {
+        Limits::named(name).map_or(0, |limit| limit.get(&self.options.limits))
+    }
+
+    fn allow_size(&self, call: &Call, size: u64) -> Result<(), Error> {
+        let limit = self.options.limits.manifest_bytes;
+        let too_large = || Error::TooLarge { what: call.what.clone(), limit, name: Some("manifest_bytes") };
+        if size > limit { Err(too_large()) } else { Ok(()) }
+    }
+
+    fn parse(&self, call: &Call, raw: Raw, content_type: Option<&str>) -> Result<Document, Error> {
+        let document = Document::parse_within(raw, content_type, &self.options.limits);
+        document.map_err(|error| Error::Document { what: call.what.clone(), error })
     }
 }
 
 impl Call {
-    fn allow_size(&self, size: u64) -> Result<(), Error> {
-        let limit = limits::MANIFEST_BYTES;
-        if size > limit { Err(Error::TooLarge { what: self.what.clone(), limit }) } else { Ok(()) }
-    }
-
-    fn parse(&self, raw: Raw, content_type: Option<&str>) -> Result<Document, Error> {
-        Document::parse(raw, content_type).map_err(|error| Error::Document { what: self.what.clone(), error })
-    }
-
     fn mismatch(&self, mismatch: Mismatch) -> Error {
         Error::Mismatch { what: self.what.clone(), mismatch }
     }

@@ -365,7 +365,7 @@ impl<T: Transport + Environment> Registry<T> {
             _ => {
                 let request = manifest::request(&call.base, to.reference.repository(), target, manifest::Accept::All);
                 let answer = self.request(&call, request.map_err(Error::Relay)?).await?;
-                let bytes = self.read_body(&call, answer.response, porthole_core::limits::MANIFEST_BYTES).await?;
+                let bytes = self.read_body(&call, answer.response, "manifest_bytes").await?;
                 Digest::of(raw.digest().algorithm(), &bytes)
             }
         };
