@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, ValueEnum, builder::Styles};
 use porthole_core::platform::Platform;
 
-use crate::commands::Command;
+use crate::{
+    commands::Command,
+    limits::{self, Setting},
+};
 
 /// Look inside any container image, and verify every byte.
 ///
@@ -13,7 +16,7 @@ use crate::commands::Command;
 /// `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`, `layer:FILE` (one layer, any compression), or a path such as
 /// ./image.tar.
 #[derive(Parser)]
-#[command(name = "porthole", version, styles = Styles::plain(), after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "porthole", version, styles = Styles::plain(), after_help = limits::and_then(EXIT_CODES), max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -71,6 +74,9 @@ pub(crate) struct Global {
     /// Keep nothing, and use nothing that was kept
     #[arg(long, global = true, conflicts_with = "cache")]
     pub(crate) no_cache: bool,
+    /// Set a limit on what images may ask of this machine, as in window_bytes=256MiB; `porthole --help` lists them; may be repeated
+    #[arg(long, global = true, value_name = "NAME=VALUE")]
+    pub(crate) limit: Vec<Setting>,
     /// No progress and no notes on stderr, only errors
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,

@@ -2,9 +2,7 @@
 
 use std::{fmt, io, path::PathBuf};
 
-use porthole_core::{
-    hint::Hint, image, layer::Finding, limits::INDEX_DEPTH, media_type::MediaType, platform, reference, seek, tree,
-};
+use porthole_core::{hint::Hint, image, layer::Finding, media_type::MediaType, platform, reference, seek, tree};
 
 /// Why a command ends without success.
 #[derive(Debug, thiserror::Error)]
@@ -24,8 +22,8 @@ pub(crate) enum Error {
     Image(#[from] image::Error),
     #[error(transparent)]
     Platform(#[from] platform::NoMatch),
-    #[error("indexes within indexes: expected at most {INDEX_DEPTH}, each listed once")]
-    Nesting,
+    #[error("indexes within indexes: expected at most {limit}, each listed once")]
+    Nesting { limit: u64 },
     /// Nothing by that name inside the image.
     #[error("{what} not found: `{name}`")]
     NotFound { what: &'static str, name: String },
@@ -48,7 +46,7 @@ pub(crate) enum Error {
     #[error("layer {layer} cannot be unpacked: {error}")]
     Unpack { layer: u32, error: tree::Error },
     #[error("verification failed: {findings} of {steps} steps")]
-    Verification { findings: usize, steps: usize },
+    Verification { findings: usize, steps: usize, hints: Vec<Hint> },
     #[error("everything is as promised, but readers may disagree about {doubts} {}", if *doubts == 1 { "thing" } else { "things" })]
     Doubts { doubts: u64 },
     #[error("cannot read credentials: `{}`: {reason}", path.display())]
@@ -112,7 +110,7 @@ impl Error {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => NOT_FOUND,
             Self::Platform(_) => PLATFORM,
             Self::Image(_)
-            | Self::Nesting
+            | Self::Nesting { .. }
             | Self::Layers(_)
             | Self::Part { .. }
             | Self::Unpack { .. }
@@ -134,6 +132,12 @@ impl Error {
             Self::Pull(porthole_transfer::pull::Error::Registry(error)) => error.hints(),
             Self::Pull(porthole_transfer::pull::Error::Platform(error)) => vec![choose(error)],
             Self::Platform(error) => vec![choose(error)],
+            Self::Image(error) => error.hint().into_iter().collect(),
+            Self::Nesting { limit } => vec![Hint::raise("index_depth", *limit, 0)],
+            Self::Unpack { error: tree::Error::TooManyNodes { limit }, .. } => {
+                vec![Hint::raise("tree_nodes", *limit, 0)]
+            }
+            Self::Verification { hints, .. } => hints.clone(),
             Self::Layers(layers) => layers.iter().flat_map(|layer| &layer.findings).filter_map(Finding::hint).collect(),
             _ => Vec::new(),
         }

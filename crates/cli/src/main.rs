@@ -5,6 +5,7 @@ mod commands;
 mod credentials;
 mod error;
 mod layers;
+mod limits;
 mod progress;
 mod session;
 mod source;

@@ -19,6 +19,7 @@ use crate::{
     args::Global,
     credentials::Credentials,
     error::Error,
+    limits::Setting,
     ui::{Ui, safe},
 };
 
@@ -39,7 +40,14 @@ impl<'a> Session<'a> {
     pub(crate) fn new(global: &'a Global, ui: &'a Ui) -> Result<Self, Error> {
         let runtime = Builder::new_multi_thread().worker_threads(IO_THREADS).enable_all().build();
         let runtime = runtime.map_err(|error| Error::Start(error.to_string()))?;
-        Ok(Self { ui, limits: Limits::default(), global, runtime, client: OnceLock::new(), cache: OnceLock::new() })
+        Ok(Self {
+            ui,
+            limits: Setting::all(&global.limit),
+            global,
+            runtime,
+            client: OnceLock::new(),
+            cache: OnceLock::new(),
+        })
     }
 
     /// The platform that was asked for, if any.
@@ -119,6 +127,7 @@ impl<'a> Session<'a> {
         let options = Options {
             plain_http_all: global.plain_http,
             trust_realm: global.trust_realm.clone(),
+            limits: self.limits,
             observer: if global.debug { Observer::new(show) } else { Observer::default() },
             ..Options::default()
         };

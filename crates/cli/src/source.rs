@@ -14,7 +14,7 @@ use std::{
 use porthole_core::{
     descriptor::Descriptor,
     image::Image,
-    limits::INDEX_DEPTH,
+    limits::Limits,
     manifest::Document,
     platform::{self, NoMatch, Platform},
     reference::Reference,
@@ -45,10 +45,7 @@ impl Source {
                 runtime: session.runtime().clone(),
             },
             Spec::Local { path, format, name } => {
-                let local = match format {
-                    Some(format) => Local::open_as(path, *format)?,
-                    None => Local::open(path)?,
-                };
+                let local = Local::open_within(path, *format, session.limits)?;
                 let root = local.find(name.as_deref())?;
                 Self::Local { local: Box::new(local), root }
             }
@@ -93,7 +90,7 @@ impl Source {
             Self::Registry { reference, client, runtime } => {
                 runtime.block_on(client.fetch_image(reference, &platform, observe))?
             }
-            Self::Local { local, root } => local_image(local, root, &platform, observe)?,
+            Self::Local { local, root } => local_image(local, root, &platform, &session.limits, observe)?,
             Self::Layer { path } => return Err(no_manifest(path)),
         };
         // Without an index there was nothing to choose from: who asked for a platform still gets no other.
@@ -133,6 +130,7 @@ fn local_image(
     local: &Local,
     root: &Descriptor,
     platform: &Platform,
+    limits: &Limits,
     observe: &mut dyn FnMut(Step),
 ) -> Result<Resolved, Error> {
     let mut document = local.read_document(root)?;
@@ -147,8 +145,8 @@ fn local_image(
         };
         let entry = platform::select(&parsed.value.manifests, platform)?.clone();
         observe(Step::Chosen(entry.clone()));
-        if path.contains(&entry.digest) || path.len() > INDEX_DEPTH as usize {
-            return Err(Error::Nesting);
+        if path.contains(&entry.digest) || path.len() as u64 > limits.index_depth {
+            return Err(Error::Nesting { limit: limits.index_depth });
         }
         path.push(entry.digest);
         document = local.read_document(&entry)?;
@@ -158,5 +156,5 @@ fn local_image(
     observe(Step::Manifest(Document::Manifest(manifest.clone())));
     let config = local.read_small(&manifest.value.config)?;
     observe(Step::Config(config.clone()));
-    Ok(Resolved { index, chosen, image: Image::assemble(manifest, config)? })
+    Ok(Resolved { index, chosen, image: Image::assemble_within(manifest, config, limits)? })
 }

@@ -73,7 +73,8 @@ impl Ui {
     /// An error, its causes and what can be done.
     pub(crate) fn error(&self, error: &Error) {
         self.line(&format!("{} {}", paint(self.color_errors, Style::Bad, "porthole:"), multiline(&error.to_string())));
-        let hints = error.hints();
+        let mut hints = error.hints();
+        hints.dedup();
         if !hints.is_empty() {
             self.line("");
         }
@@ -106,6 +107,7 @@ fn remedy(hint: &Hint) -> String {
         Hint::ChoosePlatform { available } if !available.is_empty() => {
             format!("choose one with --platform: {}", available.join(", "))
         }
+        Hint::RaiseLimit { name, value } => format!("raise it with --limit {name}={value}"),
         Hint::PlainHttp { registry } => format!("if {registry} has no TLS, add --plain-http"),
         other => other.to_string(),
     }

@@ -125,6 +125,23 @@ fn help() {
 }
 
 #[test]
+fn limits_are_set_by_their_names() {
+    Place::new().expect(
+        "limits",
+        &[
+            "verify --limit unpacked_bytes=1KiB layer:layer",
+            "verify --limit unpacked_bytes=1MiB layer:layer",
+            "ls --limit tree_nodes=3 oci:layout:multi",
+            "ls --limit entries=2 oci:layout:multi",
+            "digest --limit manifest_bytes=100 ./docker.tar",
+            "inspect --limit descriptors=1 ./docker.tar",
+            "ref --limit no_such_limit=1 nginx",
+            "ref --limit entries=many nginx",
+        ],
+    );
+}
+
+#[test]
 fn references() {
     Place::new().expect(
         "ref",

@@ -6,7 +6,7 @@ use std::io::Write;
 
 use clap::Args;
 use porthole_core::{
-    layer::LayerReport,
+    layer::{Finding, LayerReport},
     manifest::Document,
     tree::{self, FileTree},
 };
@@ -137,6 +137,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     };
     let meter = Meter::new(session.ui, &jobs);
     let mut stack = Stack::new(session);
+    let mut hints = Vec::new();
     // What was kept before proves nothing; what is verified now may be kept.
     let reading = Reading::new(session, &source, &meter, Want::Entries).refreshing();
     reading.run(&jobs, |job, event| match event {
@@ -146,12 +147,15 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
             }
             Ok(())
         }
-        Event::End(Known::Read(report, _)) => tell(stack.report(job, &report)),
+        Event::End(Known::Read(report, _)) => {
+            hints.extend(job.findings(&report).into_iter().filter_map(Finding::hint));
+            tell(stack.report(job, &report))
+        }
         Event::End(Known::Replayed(_)) => Err(Error::usage("a layer was not read (this is a bug in porthole)")),
     })?;
     drop(meter);
     if wrong > 0 {
-        return Err(Error::Verification { findings: wrong, steps });
+        return Err(Error::Verification { findings: wrong, steps, hints });
     }
     if arguments.strict && doubts > 0 {
         return Err(Error::Doubts { doubts });

@@ -1,0 +1,109 @@
+//! `--limit NAME=VALUE`: how much an image may ask of this machine.
+
+use std::{fmt::Write as _, str::FromStr};
+
+use porthole_core::limits::{Limits, NAMED, Named, Unit};
+
+/// One limit, set.
+#[derive(Clone, Debug)]
+pub(crate) struct Setting {
+    limit: &'static Named,
+    value: u64,
+}
+
+impl Setting {
+    /// The limits with these settings; of two for one limit the last counts.
+    pub(crate) fn all(settings: &[Self]) -> Limits {
+        let mut limits = Limits::default();
+        for setting in settings {
+            setting.limit.set(&mut limits, setting.value);
+        }
+        limits
+    }
+}
+
+impl FromStr for Setting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE, as in window_bytes=256MiB")?;
+        let limit = Limits::named(name).ok_or_else(|| {
+            let names: Vec<_> = NAMED.iter().map(|limit| limit.name).collect();
+            format!("no such limit: `{name}`; there are {}", names.join(", "))
+        })?;
+        let value = number(value).ok_or_else(|| format!("expected a number such as 4096 or 256MiB, got `{value}`"))?;
+        Ok(Self { limit, value })
+    }
+}
+
+/// A number of bytes or things, with KiB, MiB, GiB or TiB behind it.
+fn number(text: &str) -> Option<u64> {
+    const UNITS: [(&str, u32); 4] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
+    let unit = UNITS.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift)));
+    let (digits, shift) = unit.unwrap_or((text, 0));
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+/// The limits with their values, for the help, and a text behind them.
+pub(crate) fn and_then(text: &str) -> String {
+    let defaults = Limits::default();
+    let mut help = "Limits (--limit NAME=VALUE):\n".to_owned();
+    for limit in NAMED {
+        let value = in_words(limit.get(&defaults), limit.unit);
+        // Writing to a string cannot fail.
+        let _ = writeln!(help, "  {:<17} {value:>8}  {}", limit.name, limit.about);
+    }
+    help + "\n" + text
+}
+
+fn in_words(value: u64, unit: Unit) -> String {
+    let exact = [("GiB", 30), ("MiB", 20), ("KiB", 10)].into_iter().find(|(_, shift)| value.is_multiple_of(1 << shift));
+    match (unit, exact) {
+        (Unit::Bytes, Some((unit, shift))) => format!("{}{unit}", value >> shift),
+        _ => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_numbers_with_or_without_a_unit() {
+        let cases = [
+            ("0", Some(0)),
+            ("268435456", Some(256 << 20)),
+            ("256MiB", Some(256 << 20)),
+            ("3TiB", Some(3 << 40)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None),
+            ("16777216TiB", None),
+            ("", None),
+            ("MiB", None),
+            ("-1", None),
+            ("+1", None),
+            ("1.5GiB", None),
+            ("1MB", None),
+        ];
+        for (text, value) in cases {
+            assert_eq!(number(text), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_setting_names_a_limit() {
+        let set = |texts: &[&str]| {
+            Setting::all(&texts.iter().map(|text| text.parse().expect("a setting")).collect::<Vec<_>>())
+        };
+        assert_eq!(set(&[]), Limits::default());
+        assert_eq!(set(&["window_bytes=1GiB", "entries=5", "entries=7"]).window_bytes, 1 << 30);
+        assert_eq!(set(&["entries=5", "entries=7"]).entries, 7);
+        let refused = |text: &str| text.parse::<Setting>().unwrap_err();
+        assert!(refused("windows=1").starts_with("no such limit: `windows`; there are manifest_bytes, "));
+        assert_eq!(refused("entries=many"), "expected a number such as 4096 or 256MiB, got `many`");
+        assert!(refused("entries").starts_with("expected NAME=VALUE"));
+    }
+}
