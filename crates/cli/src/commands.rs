@@ -15,6 +15,7 @@ mod save;
 mod stack;
 mod tag;
 mod tags;
+mod unpack;
 mod verify;
 
 use std::{ffi::OsString, io::Write, path::Path};
@@ -46,6 +47,7 @@ pub(crate) enum Command {
     Rm(rm::Arguments),
     Gc(gc::Arguments),
     Save(save::Arguments),
+    Unpack(unpack::Arguments),
 }
 
 pub(crate) fn run(command: &Command, session: &Session<'_>) -> Result<(), Error> {
@@ -65,6 +67,7 @@ pub(crate) fn run(command: &Command, session: &Session<'_>) -> Result<(), Error>
         Command::Rm(arguments) => rm::run(arguments, session),
         Command::Gc(arguments) => gc::run(arguments, session),
         Command::Save(arguments) => save::run(arguments, session),
+        Command::Unpack(arguments) => unpack::run(arguments, session),
     }
 }
 

@@ -55,6 +55,13 @@ pub(crate) enum Error {
     Read { path: PathBuf, source: io::Error },
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
+    /// The disk, or the rights on it, while files are written.
+    #[error("layer {layer}: {error}")]
+    Rootfs { layer: u32, error: porthole_unpack::Error },
+    #[error("cannot use directory `{}`: {source}", path.display())]
+    Directory { path: PathBuf, source: io::Error },
+    #[error("interrupted, and nothing is left of it")]
+    Interrupted,
     #[error("cannot start: {0}")]
     Start(String),
 }
@@ -95,6 +102,14 @@ impl Error {
         Self::Usage(text.into())
     }
 
+    /// The image is at fault, or the disk.
+    pub(crate) fn of_unpacking(layer: u32, error: porthole_unpack::Error) -> Self {
+        match error {
+            porthole_unpack::Error::Image(error) => Self::Unpack { layer, error },
+            error => Self::Rootfs { layer, error },
+        }
+    }
+
     /// Nobody reads on: no failure.
     pub(crate) fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe)
@@ -116,9 +131,14 @@ impl Error {
             | Self::Unpack { .. }
             | Self::Verification { .. }
             | Self::Doubts { .. } => MALFORMED,
-            Self::NoFiles { .. } | Self::Credentials { .. } | Self::Read { .. } | Self::Write(_) | Self::Start(_) => {
-                OTHER
-            }
+            Self::NoFiles { .. }
+            | Self::Credentials { .. }
+            | Self::Read { .. }
+            | Self::Write(_)
+            | Self::Rootfs { .. }
+            | Self::Directory { .. }
+            | Self::Interrupted
+            | Self::Start(_) => OTHER,
         }
     }
 

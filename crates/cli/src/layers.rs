@@ -1,5 +1,7 @@
 //! The one loop that reads layers: several at once, each on a thread of its own, given out in order.
 
+mod pipe;
+
 use std::{
     sync::{
         Arc, Mutex, PoisonError,

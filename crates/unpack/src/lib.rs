@@ -17,11 +17,13 @@ mod later;
 mod remove;
 mod report;
 mod resolve;
+mod rootless;
 
 pub use apply::{Layer, Root};
 pub use error::Error;
 pub use remove::remove_all;
 pub use report::{Report, Skip, Skipped};
+pub use rootless::Rights;
 
 /// What may be done on this disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,139 @@
+//! The directory that appears when all is done.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File, Permissions},
+    io,
+    os::{
+        fd::OwnedFd,
+        unix::{
+            ffi::OsStrExt,
+            fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+        },
+    },
+    path::{Path, PathBuf},
+    process,
+};
+
+use porthole_unpack::remove_all;
+
+use crate::error::Error;
+
+/// What the root directory of an image has.
+const ROOT_MODE: u32 = 0o755;
+/// How many names are tried.
+const TRIES: u32 = 100;
+
+/// A hidden directory beside the one that is to be. Whoever has it holds a lock on it, so that one without a lock is known
+/// to be left over. Dropping removes it.
+pub(super) struct Destination {
+    parent: PathBuf,
+    name: OsString,
+    temporary: OsString,
+    mode: u32,
+    lock: File,
+    kept: bool,
+}
+
+impl Destination {
+    pub(super) fn prepare(directory: &Path) -> Result<Self, Error> {
+        let fail = |source: io::Error| Error::Directory { path: directory.to_owned(), source };
+        let (parent, name, mode) = match fs::metadata(directory) {
+            Ok(metadata) if !metadata.is_dir() => return Err(fail(io::ErrorKind::NotADirectory.into())),
+            Ok(metadata) => {
+                let whole = directory.canonicalize().map_err(fail)?;
+                if fs::read_dir(&whole).map_err(fail)?.next().is_some() {
+                    return Err(Error::usage(format!("directory is not empty: `{}`", directory.display())));
+                }
+                let (parent, name) = apart(&whole, directory)?;
+                if fs::metadata(&parent).map_err(fail)?.dev() != metadata.dev() {
+                    let shown = directory.display();
+                    return Err(Error::usage(format!(
+                        "nothing can replace a mount point, name a directory in it: `{shown}`"
+                    )));
+                }
+                (parent, name, metadata.permissions().mode() & 0o7777)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !directory.is_symlink() => {
+                let (parent, name) = apart(directory, directory)?;
+                let parent = if parent.as_os_str().is_empty() { PathBuf::from(".") } else { parent };
+                (parent.canonicalize().map_err(fail)?, name, ROOT_MODE)
+            }
+            Err(error) => return Err(fail(error)),
+        };
+        let mut prefix = OsString::from(".");
+        prefix.push(&name);
+        prefix.push(".porthole-");
+        remove_leftovers(&parent, &prefix);
+        for attempt in 0..TRIES {
+            let mut temporary = prefix.clone();
+            temporary.push(format!("{}-{attempt}", process::id()));
+            let path = parent.join(&temporary);
+            match fs::DirBuilder::new().mode(0o700).create(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                made => made.map_err(fail)?,
+            }
+            let lock = File::open(&path).map_err(fail)?;
+            if lock.try_lock().is_ok() {
+                return Ok(Self { parent, name, temporary, mode, lock, kept: false });
+            }
+        }
+        Err(fail(io::ErrorKind::AlreadyExists.into()))
+    }
+
+    /// The directory to write into.
+    pub(super) fn open(&self) -> Result<OwnedFd, Error> {
+        Ok(self.lock.try_clone().map_err(|source| self.fail(source))?.into())
+    }
+
+    /// All is done: the directory gets its name.
+    pub(super) fn keep(mut self) -> Result<(), Error> {
+        self.lock.set_permissions(Permissions::from_mode(self.mode)).map_err(|source| self.fail(source))?;
+        let name = self.parent.join(&self.name);
+        fs::rename(self.parent.join(&self.temporary), name).map_err(|source| self.fail(source))?;
+        self.kept = true;
+        Ok(())
+    }
+
+    /// Nothing is left of it.
+    pub(super) fn remove(&self) -> Result<(), Error> {
+        remove(&self.parent, &self.temporary).map_err(|source| self.fail(source))
+    }
+
+    fn fail(&self, source: io::Error) -> Error {
+        Error::Directory { path: self.parent.join(&self.temporary), source }
+    }
+}
+
+impl Drop for Destination {
+    fn drop(&mut self) {
+        if !self.kept {
+            // Another failure is on its way to the user.
+            let _ = remove(&self.parent, &self.temporary);
+        }
+    }
+}
+
+fn remove(parent: &Path, name: &OsString) -> io::Result<()> {
+    Ok(remove_all(&File::open(parent)?.into(), name.as_bytes())?)
+}
+
+/// Parent and name of the directory, which `..` and the root of the file system have not.
+fn apart(path: &Path, typed: &Path) -> Result<(PathBuf, OsString), Error> {
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => Ok((parent.to_owned(), name.to_owned())),
+        _ => Err(Error::usage(format!("no directory that can be made: `{}`", typed.display()))),
+    }
+}
+
+/// Removes what runs that were killed have left.
+fn remove_leftovers(parent: &Path, prefix: &OsString) {
+    let Ok(entries) = fs::read_dir(parent) else { return };
+    for entry in entries.flatten().filter(|entry| entry.file_name().as_bytes().starts_with(prefix.as_bytes())) {
+        // One that is locked belongs to a run that goes on; one that cannot be opened is not ours.
+        let free = File::open(entry.path()).is_ok_and(|directory| directory.try_lock().is_ok());
+        if free {
+            let _ = remove(parent, &entry.file_name());
+        }
+    }
+}

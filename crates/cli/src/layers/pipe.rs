@@ -1,0 +1,224 @@
+//! Layers with the data of their files: while one is worked on, the next ones are read ahead, as far as a pipe takes them.
+
+use std::{
+    ops::ControlFlow,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use porthole_core::{
+    layer::LayerReport,
+    tar::{Entry, EntrySink, Flow, Kind},
+};
+
+use super::{AT_ONCE, Job, Reading};
+use crate::error::Error;
+
+impl Reading<'_> {
+    /// Reads layers and gives each to `work` in turn, bottom first. `wanted` says which files' data go along. The first
+    /// error ends it all.
+    pub(crate) fn stream(
+        self,
+        jobs: &[Job],
+        wanted: impl Fn(&Job, &Entry) -> bool + Sync,
+        mut work: impl FnMut(&Job, Arriving) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let (pipes, arriving): (Vec<_>, Vec<_>) = jobs.iter().map(|_| pipe()).unzip();
+        let waiting = Mutex::new(jobs.iter().zip(pipes));
+        let cancelled = AtomicBool::new(false);
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(AT_ONCE).min(jobs.len());
+        let read = || {
+            loop {
+                let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let Some((job, (sender, spare))) = next else { return };
+                if cancelled.load(Ordering::Relaxed) {
+                    return;
+                }
+                let wanted = |entry: &Entry| wanted(job, entry);
+                let mut sink = Packing { wanted, batch: Batch::default(), sender: &sender, spare: &spare };
+                let report = self.pump(job, None, &cancelled, &mut sink).map(|(report, _)| Box::new(report));
+                if sink.flush().is_continue() {
+                    // Nobody listens any more when an earlier layer has failed.
+                    let _ = sender.send(Message::End(report));
+                }
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(read);
+            }
+            let result = jobs.iter().zip(arriving).try_for_each(|(job, arriving)| work(job, arriving));
+            cancelled.store(true, Ordering::Relaxed);
+            result
+        })
+    }
+}
+
+/// Batches in one pipe.
+const DEPTH: usize = 16;
+/// Bytes of a batch, entries and data.
+const BATCH_BYTES: usize = 256 << 10;
+/// What an entry counts beside its texts.
+const ENTRY_BYTES: usize = 256;
+/// How often it is asked whether to go on.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+fn pipe() -> ((SyncSender<Message>, Receiver<Batch>), Arriving) {
+    let (sender, messages) = sync_channel(DEPTH);
+    let (used, spare) = channel();
+    ((sender, spare), Arriving { messages, used })
+}
+
+enum Message {
+    Batch(Batch),
+    End(Result<Box<LayerReport>, Error>),
+}
+
+/// Entries and data, in archive order.
+#[derive(Default)]
+struct Batch {
+    steps: Vec<Step>,
+    data: Vec<u8>,
+    /// Bytes of the entries.
+    entries: usize,
+}
+
+enum Step {
+    Entry(Entry),
+    /// So many bytes of the batch's data.
+    Data(usize),
+    EndOfData,
+}
+
+/// One layer, as it comes out of its pipe.
+pub(crate) struct Arriving {
+    messages: Receiver<Message>,
+    /// Takes the batches back, to be filled again.
+    used: Sender<Batch>,
+}
+
+impl Arriving {
+    /// Gives the whole layer to a sink; `go_on` is asked now and then.
+    ///
+    /// Where the sink stops, the rest is still read and hashed, so that the report tells first whether these are the right
+    /// bytes at all.
+    pub(crate) fn replay(
+        self,
+        sink: &mut impl EntrySink,
+        mut go_on: impl FnMut() -> Result<(), Error>,
+    ) -> Result<LayerReport, Error> {
+        let mut stopped = false;
+        loop {
+            go_on()?;
+            let mut batch = match self.messages.recv_timeout(PATIENCE) {
+                Ok(Message::Batch(batch)) => batch,
+                Ok(Message::End(report)) => return report.map(|report| *report),
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Error::usage("a thread ended early (this is a bug in porthole)"));
+                }
+            };
+            stopped = stopped || batch.replay(sink).is_break();
+            batch.clear();
+            // Nobody fills it any more when the layer is over.
+            let _ = self.used.send(batch);
+        }
+    }
+}
+
+impl Batch {
+    fn replay(&mut self, sink: &mut impl EntrySink) -> ControlFlow<()> {
+        let mut data = &self.data[..];
+        for step in self.steps.drain(..) {
+            let flow = match step {
+                Step::Entry(entry) => sink.entry(entry),
+                Step::Data(length) => {
+                    let (bytes, rest) = data.split_at(length);
+                    data = rest;
+                    sink.data(bytes)
+                }
+                Step::EndOfData => {
+                    sink.end_of_data();
+                    Flow::Continue
+                }
+            };
+            if flow == Flow::Stop {
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn clear(&mut self) {
+        self.steps.clear();
+        self.data.clear();
+        self.entries = 0;
+    }
+
+    /// How many more bytes it takes.
+    fn room(&self) -> usize {
+        BATCH_BYTES.saturating_sub(self.data.len() + self.entries)
+    }
+}
+
+/// Fills batches and sends them off.
+struct Packing<'p, W> {
+    wanted: W,
+    batch: Batch,
+    sender: &'p SyncSender<Message>,
+    spare: &'p Receiver<Batch>,
+}
+
+impl<W> Packing<'_, W> {
+    fn flush(&mut self) -> ControlFlow<()> {
+        if self.batch.steps.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        let next = self.spare.try_recv().unwrap_or_default();
+        let batch = std::mem::replace(&mut self.batch, next);
+        match self.sender.send(Message::Batch(batch)) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    }
+}
+
+impl<W: Fn(&Entry) -> bool> EntrySink for Packing<'_, W> {
+    fn entry(&mut self, entry: Entry) -> Flow {
+        if self.batch.room() == 0 && self.flush().is_break() {
+            return Flow::Stop;
+        }
+        let wanted = entry.kind == Kind::File && (self.wanted)(&entry);
+        let xattrs = entry.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        self.batch.entries += ENTRY_BYTES + entry.path.len() + entry.link.len() + xattrs;
+        self.batch.steps.push(Step::Entry(entry));
+        if wanted { Flow::WantData } else { Flow::Continue }
+    }
+
+    fn data(&mut self, mut bytes: &[u8]) -> Flow {
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(self.batch.room()));
+            if !now.is_empty() {
+                self.batch.data.extend_from_slice(now);
+                match self.batch.steps.last_mut() {
+                    Some(Step::Data(length)) => *length += now.len(),
+                    _ => self.batch.steps.push(Step::Data(now.len())),
+                }
+            }
+            bytes = later;
+            if !bytes.is_empty() && self.flush().is_break() {
+                return Flow::Stop;
+            }
+        }
+        Flow::Continue
+    }
+
+    fn end_of_data(&mut self) {
+        self.batch.steps.push(Step::EndOfData);
+    }
+}
