@@ -124,7 +124,9 @@ impl Index {
         if self.head.compression == Compression::None {
             return Seekable::Anywhere;
         }
-        if self.points.is_empty() && self.head.uncompressed > SMALL {
+        // Where the last member or frame ends, another could start, but none does.
+        let inside = |point: &Point| point.at.uncompressed < self.head.uncompressed;
+        if !self.points.iter().any(inside) && self.head.uncompressed > SMALL {
             return Seekable::FromStart;
         }
         let places = self.points.iter().map(|point| point.at.uncompressed).chain([self.head.uncompressed]);
