@@ -148,6 +148,7 @@ impl Error {
             Self::Registry(error) => error.hints(),
             Self::Store(error) => error.hint().into_iter().collect(),
             Self::NoFile { hints, .. } => hints.clone(),
+            Self::Part { .. } => vec![Hint::Text("to read the whole layer instead, add --no-cache".to_owned())],
             Self::NotAFile { hint, .. } => hint.iter().cloned().collect(),
             Self::Pull(porthole_transfer::pull::Error::Registry(error)) => error.hints(),
             Self::Pull(porthole_transfer::pull::Error::Platform(error)) => vec![choose(error)],

@@ -13,7 +13,7 @@ use std::{
 use porthole_registry::transport::{Body, Transport};
 use porthole_testkit::{
     executor::block_on,
-    image::{Built, Content, Image, Layer},
+    image::{Built, Compression, Content, Image, Layer},
     registry::{Auth, Fault, Internet, Site, bearer},
 };
 
@@ -296,6 +296,28 @@ fn what_was_verified_once_is_not_downloaded_again() {
         assert_eq!(server.ranges(&layer.digest, asked), [None], "{arguments}");
     }
     assert!(home.path().join("other/indexes").is_dir());
+
+    // What verify has read need not be read again either.
+    let asked = server.internet.log().len();
+    text(server.run_in(home.path(), "verify --cache third REGISTRY/a/b:1"));
+    text(server.run_in(home.path(), "ls --cache third REGISTRY/a/b:1"));
+    assert_eq!(server.ranges(&layer.digest, asked), [None]);
+}
+
+#[test]
+fn a_layer_without_places_to_start_from_says_so() {
+    let (gzip, _, home) = large();
+    let content = middle(&gzip);
+    let layer = Layer::new("ADD").compression(Compression::Zstd).file("a", &content).file("b", &content);
+    let image = Image::new().layer(layer.file("c", &content).file("d", &content)).build();
+    let server = Server::of(&image);
+    text(server.run_in(home.path(), "ls REGISTRY/a/b:1"));
+    let asked = server.internet.log().len();
+    let output = server.run_in(home.path(), "cat REGISTRY/a/b:1 a");
+    ends(&output, 0, "this layer can only be read from its start");
+    assert!(output.stdout == content);
+    let ranges = server.ranges(&image.layers[0].blob.digest, asked);
+    assert!(matches!(&ranges[..], [Some(range)] if range.starts_with("bytes=0-")), "{ranges:?}");
 }
 
 #[test]
