@@ -54,6 +54,9 @@ fn files_are_read_by_their_chunks() {
                     let (bytes, fetched) = cat(&toc, blob, path, 0..u64::MAX, split).unwrap();
                     assert_eq!(bytes, content, "{format:?} {path}");
                     assert!(fetched < blob.len() as u64);
+                    if split != SPLITS[2] {
+                        continue;
+                    }
                     for range in
                         [0..1, 0..size, 3000..3001, 4096..12_288, 999..9001, 19_999..20_000, 5..5, 20_000..u64::MAX]
                     {
@@ -88,7 +91,7 @@ fn nothing_unchecked_is_given_out() {
         let prepared = Prepared::new(&layer, format).build();
         let toc = open(&prepared);
         let range = toc.open(b"usr/share/big").unwrap().wants().unwrap();
-        for at in range.step_by(3) {
+        for at in range.step_by(17) {
             let mut blob = prepared.blob.bytes.clone();
             blob[at as usize] ^= 0x20;
             let mut reader = toc.open(b"usr/share/big").unwrap();
@@ -168,4 +171,38 @@ fn a_large_chunk_meets_its_limit() {
     assert_eq!(refused, ChunkError::TooLarge { limit: 4095 });
     assert_eq!(refused.hint(), Some(Hint::RaiseLimit { name: "chunk_bytes", value: 8190 }));
     assert!(toc.open(b"etc/passwd").is_ok());
+}
+
+#[cfg(not(target_family = "wasm"))]
+mod properties {
+    use super::*;
+    use porthole_core::toc::Audit;
+    use prepared::{read, scan};
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn any_layer_is_listed_and_read_by_its_toc(
+            files in prop::collection::vec(("[a-z]{1,8}(/[a-z]{1,8}){0,2}", prop::collection::vec(0u8..3, 0..9000)), 0..8),
+            format in prop::sample::select(FORMATS.to_vec()),
+            (members, chunks) in (0usize..9000, 1usize..5000),
+            seed in any::<u64>(),
+        ) {
+            let split = Split::Random { seed, most: 500 };
+            let layer = files.iter().fold(Layer::new(""), |layer, (path, content)| layer.file(path, content));
+            let prepared = Prepared::new(&layer, format).members_of(members).chunks_of(chunks).build();
+            let toc = read(&descriptor(&prepared), &prepared.blob.bytes, split).0.unwrap().unwrap();
+            for (path, content) in &files {
+                // Of several files with one name the last is the one.
+                if files.iter().rev().find(|(other, _)| other == path).is_some_and(|(_, last)| last == content) {
+                    prop_assert_eq!(&cat(&toc, &prepared.blob.bytes, path, 0..u64::MAX, split).unwrap().0, content);
+                }
+            }
+            let mut audit = Audit::new(toc);
+            let report = scan(&prepared, split, &mut audit);
+            prop_assert!(audit.finish(&report).agrees());
+        }
+    }
 }

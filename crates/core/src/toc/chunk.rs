@@ -64,10 +64,9 @@ impl ChunkReader {
         let range = range.start.min(size)..range.end.min(size);
         let whole = range == (0..size) && (chunks.len() > 1 || size == 0);
         let mut runs: VecDeque<Run> = VecDeque::new();
-        for chunk in chunks
-            .into_iter()
-            .filter(|chunk| chunk.start < range.end && range.start < chunk.start.saturating_add(chunk.size))
-        {
+        let mut member = 0..0;
+        let wanted = |chunk: &Chunk| chunk.start < range.end && range.start < chunk.start.saturating_add(chunk.size);
+        for chunk in chunks.into_iter().filter(wanted) {
             if chunk.zeros {
                 runs.push_back(Run::Zeros(chunk));
                 continue;
@@ -78,18 +77,23 @@ impl ChunkReader {
             if chunk.size > toc.limits.chunk_bytes {
                 return Err(Error::TooLarge { limit: toc.limits.chunk_bytes });
             }
-            if chunk.offset >= chunk.end || chunk.end > toc.data {
-                return Err(Error::Chunks(shown()));
-            }
+            let blob = chunk.offset..chunk.end;
             match runs.back_mut() {
-                Some(Run::Member(blob, chunks)) if blob.start == chunk.offset => {
-                    let after = chunks.back().is_some_and(|last| last.inner.saturating_add(last.size) <= chunk.inner);
-                    if !after {
+                Some(Run::Member(same, chunks)) if same.start == blob.start => {
+                    let before = chunks.back().map_or(0, |before| before.inner.saturating_add(before.size));
+                    if chunk.inner < before {
                         return Err(Error::Chunks(shown()));
                     }
                     chunks.push_back(chunk);
                 }
-                _ => runs.push_back(Run::Member(chunk.offset..chunk.end, [chunk].into())),
+                // Each byte of the blob is unpacked once at most, whatever the TOC says.
+                _ if blob.start < member.end || blob.is_empty() || blob.end > toc.data => {
+                    return Err(Error::Chunks(shown()));
+                }
+                _ => {
+                    member = blob.clone();
+                    runs.push_back(Run::Member(blob, [chunk].into()));
+                }
             }
         }
         let file = listing.digest(row).filter(|_| whole);
