@@ -95,7 +95,7 @@ impl<T: Borrow<Toc>> Audit<T> {
         };
         let toc = self.toc.borrow();
         let listed = toc.listing.entry(row);
-        for difference in differences(&listed, entry, toc.format) {
+        for difference in differences(&listed, entry) {
             self.report.add(&path, difference);
         }
         if listed.kind != Kind::File || entry.kind != Kind::File {
@@ -217,7 +217,7 @@ fn algorithm(expected: Option<Digest>) -> Algorithm {
 }
 
 /// What differs between an entry of the TOC and the archive's.
-fn differences(toc: &Entry, archive: &Entry, format: Format) -> Vec<Difference> {
+fn differences(toc: &Entry, archive: &Entry) -> Vec<Difference> {
     if toc.kind != archive.kind {
         return vec![Difference::Kind { toc: toc.kind, archive: archive.kind }];
     }
@@ -231,7 +231,7 @@ fn differences(toc: &Entry, archive: &Entry, format: Format) -> Vec<Difference> 
     if (toc.uid, toc.gid) != (archive.uid, archive.gid) {
         found.push(Difference::Owner { toc: (toc.uid, toc.gid), archive: (archive.uid, archive.gid) });
     }
-    if !same_time(toc, archive, format) {
+    if !same_time(toc, archive) {
         let time = |entry: &Entry| (entry.mtime, entry.mtime_nsec);
         found.push(Difference::Time { toc: time(toc), archive: time(archive) });
     }
@@ -253,15 +253,16 @@ fn differences(toc: &Entry, archive: &Entry, format: Format) -> Vec<Difference> 
     found
 }
 
-/// Times of no value are told in several ways, and eStargz rounds to seconds.
-fn same_time(toc: &Entry, archive: &Entry, format: Format) -> bool {
+/// Times of no value are told in several ways, and stargz-snapshotter rounds to seconds, in both formats.
+fn same_time(toc: &Entry, archive: &Entry) -> bool {
     let time = |entry: &Entry| match (entry.mtime, entry.mtime_nsec) {
         (NO_TIME, 0) => (0, 0),
         time => time,
     };
     let (told, (seconds, nanoseconds)) = (time(toc), time(archive));
-    let rounded = (seconds.saturating_add(i64::from(nanoseconds >= 500_000_000)), 0);
-    told == (seconds, nanoseconds) || format == Format::EStargz && (told == rounded || told == (0, 0) && seconds == 0)
+    let rounded = seconds.saturating_add(i64::from(nanoseconds >= 500_000_000));
+    // A time in the first second of 1970 counts as none there.
+    told == (seconds, nanoseconds) || told == (rounded, 0) || told == (0, 0) && seconds == 0
 }
 
 /// The time of an entry without one, in Go: the first second of year 1.
