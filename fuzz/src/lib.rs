@@ -10,12 +10,14 @@ pub mod seeds;
 mod split;
 mod stream;
 mod text;
+mod toc;
 mod tree;
 
 pub use archive::{differential, tar};
 pub use json::json;
 pub use stream::{gzip, layer, zstd};
 pub use text::{challenge, content_range, digest, link, reference};
+pub use toc::toc;
 pub use tree::{tree, whiteouts};
 
 /// A target by its name.
@@ -36,4 +38,5 @@ pub const TARGETS: &[Target] = &[
     ("differential", differential),
     ("tree", tree),
     ("whiteouts", whiteouts),
+    ("toc", toc),
 ];

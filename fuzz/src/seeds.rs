@@ -42,6 +42,7 @@ pub fn of(target: &str) -> Result<Vec<Input>, Box<dyn Error>> {
             Ok(archive)
         })?,
         "whiteouts" => texts(&["\x00\x00\u{7f}\x06", "aBcDeFgHiJkLmNoPqRsTuVwXyZ"]),
+        "toc" => prepared(),
         _ => Vec::new(),
     };
     inputs.retain(|(_, bytes)| bytes.len() <= LARGEST);
@@ -81,6 +82,22 @@ fn archives(unpack: impl Fn(&[u8]) -> Result<Vec<u8>, Box<dyn Error>>) -> Result
         inputs.push((text(&row, "id")?.replace('/', "-"), unpack(&packed)?));
     }
     Ok(inputs)
+}
+
+/// Prepared layers, each after the byte that says which, and a table of contents alone.
+fn prepared() -> Vec<Input> {
+    let toc = r#"{"version":1,"entries":[{"type":"dir","name":"a/","mode":493,"modtime":"2023-11-14T22:13:21.5Z"},
+        {"type":"reg","name":"a/b","size":5,"offset":9,"endOffset":90,"chunkSize":2,"xattrs":{"user.a":"Yg=="}},
+        {"type":"chunk","name":"a/b","offset":30,"innerOffset":7,"chunkOffset":2,"chunkType":"zeros"},
+        {"type":"hardlink","name":"c","linkName":"a/b"},{"type":"char","name":"d","devMajor":1,"devMinor":3}]}"#;
+    let layers: [(u8, &[u8]); 4] = [
+        (0, include_bytes!("../../crates/core/tests/vectors/prepared/stargz-snapshotter-0.12.tar.gz")),
+        (1, include_bytes!("../../crates/core/tests/vectors/prepared/stargz-snapshotter-0.12.tar.zst")),
+        (1, include_bytes!("../../crates/core/tests/vectors/prepared/skopeo-1.9.3.tar.zst")),
+        (2, toc.as_bytes()),
+    ];
+    let input = |(number, (kind, bytes)): (usize, (u8, &[u8]))| (number.to_string(), [&[kind], bytes].concat());
+    layers.into_iter().enumerate().map(input).collect()
 }
 
 fn text<'r>(row: &'r Value, key: &str) -> Result<&'r str, String> {
