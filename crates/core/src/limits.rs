@@ -170,6 +170,8 @@ pub const NAMED: &[Named] = &[
     named!(unpacked_bytes: u64, Bytes, "an unpacked layer"),
     named!(expansion_ratio: u64, Count, "times that a layer may grow, after 64 MiB"),
     named!(gzip_name_bytes: u32, Bytes, "the name in a gzip header"),
+    named!(toc_bytes: u64, Bytes, "a prepared layer's table of contents"),
+    named!(chunk_bytes: u64, Bytes, "a chunk of a file in a prepared layer"),
 ];
 
 #[cfg(test)]
