@@ -11,5 +11,6 @@ mod pull;
 mod random_access;
 mod sample;
 mod save;
+mod sign_in;
 mod through_relay;
 mod tokens;

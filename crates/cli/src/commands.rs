@@ -6,6 +6,8 @@ mod digest;
 mod gc;
 mod images;
 mod inspect;
+mod login;
+mod logout;
 mod ls;
 mod manifest;
 mod pull;
@@ -48,6 +50,8 @@ pub(crate) enum Command {
     Gc(gc::Arguments),
     Save(save::Arguments),
     Unpack(unpack::Arguments),
+    Login(login::Arguments),
+    Logout(logout::Arguments),
 }
 
 pub(crate) fn run(command: &Command, session: &Session<'_>) -> Result<(), Error> {
@@ -68,6 +72,8 @@ pub(crate) fn run(command: &Command, session: &Session<'_>) -> Result<(), Error>
         Command::Gc(arguments) => gc::run(arguments, session),
         Command::Save(arguments) => save::run(arguments, session),
         Command::Unpack(arguments) => unpack::run(arguments, session),
+        Command::Login(arguments) => login::run(arguments, session),
+        Command::Logout(arguments) => logout::run(arguments, session),
     }
 }
 

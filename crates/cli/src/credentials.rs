@@ -1,170 +1,139 @@
-//! Credentials as Docker and its relatives keep them in files. Never shown, never written.
+//! Credentials as Docker and its relatives keep them: in files, and with the helpers that those files name. Never shown.
+
+mod file;
+pub(crate) mod keychain;
 
 use std::{
-    collections::BTreeMap,
-    env, fs, io,
+    env,
     path::{Path, PathBuf},
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use porthole_core::reference::{DEFAULT_REGISTRY, Reference};
 use porthole_registry::auth;
-use serde::Deserialize;
 
+use self::file::File;
 use crate::error::Error;
 
-/// A file of credentials, in the form of Docker's `config.json`.
-#[derive(Deserialize)]
-pub(crate) struct Credentials {
-    #[serde(default)]
-    auths: BTreeMap<String, Entry>,
+/// What was found for a reference.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) credentials: Option<auth::Credentials>,
+    /// Why a helper could not be asked. Nothing else was asked in its place.
+    pub(crate) failure: Option<keychain::Error>,
 }
 
-/// What is kept for a registry, or for a part of it.
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-struct Entry {
-    auth: Option<String>,
-    username: Option<String>,
-    password: Option<String>,
-    identitytoken: Option<String>,
-}
-
-impl Credentials {
-    /// Credentials for a reference: from `authfile` if it is given, which then must be readable; else from the first of
-    /// the usual files that has some.
-    pub(crate) fn find(authfile: Option<&Path>, reference: &Reference) -> Result<Option<auth::Credentials>, Error> {
-        if let Some(path) = authfile {
-            let unreadable = |error: io::Error| Error::Credentials { path: path.to_owned(), reason: error.to_string() };
-            let text = fs::read(path).map_err(unreadable)?;
-            return Self::read(path, &text)?.lookup(path, reference);
-        }
-        for path in usual_files() {
-            let text = match fs::read(&path) {
-                Ok(text) => text,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(Error::Credentials { path, reason: error.to_string() }),
-            };
-            if let Some(found) = Self::read(&path, &text)?.lookup(&path, reference)? {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
+/// Credentials for a reference: from `authfile` if it is given, which then must be readable; else from the first of the usual
+/// places that has some.
+pub(crate) fn find(authfile: Option<&Path>, reference: &Reference) -> Result<Found, Error> {
+    if let Some(path) = authfile {
+        let missing = || Error::Credentials { path: path.to_owned(), reason: "no such file".to_owned() };
+        return in_file(path, &File::open(path)?.ok_or_else(missing)?, reference);
     }
-
-    fn read(path: &Path, text: &[u8]) -> Result<Self, Error> {
-        // The parser's own words could quote a secret.
-        serde_json::from_slice(text).map_err(|error| Error::Credentials {
-            path: path.to_owned(),
-            reason: format!("expected Docker's config.json, got something else at line {}", error.line()),
-        })
+    if let Some(text) = env::var_os("DOCKER_AUTH_CONFIG").filter(|text| !text.is_empty()) {
+        let path = Path::new("$DOCKER_AUTH_CONFIG");
+        let found = in_file(path, &File::parse(path, text.as_encoded_bytes())?, reference)?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
     }
-
-    /// The entry for the repository, for a path above it, or for the whole registry.
-    fn lookup(&self, path: &Path, reference: &Reference) -> Result<Option<auth::Credentials>, Error> {
-        let mut name = format!("{}/{}", reference.registry(), reference.repository());
-        loop {
-            for (key, entry) in &self.auths {
-                if normalized(key) == name
-                    && let Some(credentials) = entry.credentials(path, key)?
-                {
-                    return Ok(Some(credentials));
-                }
-            }
-            match name.rfind('/') {
-                Some(slash) => name.truncate(slash),
-                None => return Ok(None),
+    for path in usual_files() {
+        if let Some(file) = File::open(&path)? {
+            let found = in_file(&path, &file, reference)?;
+            if !found.is_empty() {
+                return Ok(found);
             }
         }
     }
+    Ok(Found::default())
 }
 
-impl Entry {
-    fn credentials(&self, path: &Path, key: &str) -> Result<Option<auth::Credentials>, Error> {
-        let identity_token = self.identitytoken.clone().filter(|token| !token.is_empty());
-        let pair = match self.auth.as_deref().filter(|auth| !auth.is_empty()) {
-            Some(auth) => Some(decode(auth).ok_or_else(|| Error::Credentials {
-                path: path.to_owned(),
-                reason: format!("expected base64 of `user:password` in `auth` of `{key}`"),
-            })?),
-            None => self.username.clone().zip(self.password.clone()),
-        };
-        if pair.is_none() && identity_token.is_none() {
-            return Ok(None);
-        }
-        let (username, password) = pair.unwrap_or_default();
-        Ok(Some(auth::Credentials { username, password, identity_token }))
+impl Found {
+    fn is_empty(&self) -> bool {
+        self.credentials.is_none() && self.failure.is_none()
     }
 }
 
-fn decode(auth: &str) -> Option<(String, String)> {
-    let text = String::from_utf8(STANDARD.decode(auth.trim()).ok()?).ok()?;
-    let (username, password) = text.split_once(':')?;
-    // Some programs pad the password with NUL.
-    Some((username.to_owned(), password.trim_end_matches('\0').to_owned()))
+/// The helper for the registry first, as Docker does it, then what stands in the file itself.
+fn in_file(path: &Path, file: &File, reference: &Reference) -> Result<Found, Error> {
+    if let Some(helper) = file.helper(reference.registry()) {
+        match keychain::get(helper, server(reference.registry())) {
+            Ok(None) => {}
+            Ok(credentials) => return Ok(Found { credentials, failure: None }),
+            Err(failure) => return Ok(Found { credentials: None, failure: Some(failure) }),
+        }
+    }
+    Ok(Found { credentials: file.lookup(path, reference)?, failure: None })
 }
 
-/// Keys are registries with or without scheme and API version; Docker Hub has several names.
-fn normalized(key: &str) -> &str {
+/// Where credentials were kept.
+pub(crate) enum Kept {
+    Helper(String),
+    File(PathBuf),
+}
+
+/// Keeps credentials of a registry: with the helper that the file names, else in the file itself.
+pub(crate) fn keep(authfile: Option<&Path>, registry: &str, credentials: &auth::Credentials) -> Result<Kept, Error> {
+    let path = file_to_change(authfile)?;
+    let file = File::open(&path)?.unwrap_or_default();
+    if let Some(name) = file.helper(registry) {
+        keychain::store(name, server(registry), credentials)?;
+        return Ok(Kept::Helper(name.to_owned()));
+    }
+    file::change(&path, server(registry), Some(credentials))?;
+    Ok(Kept::File(path))
+}
+
+/// Forgets what is kept for a registry, with the helper and in the file; says whether there was something.
+pub(crate) fn forget(authfile: Option<&Path>, registry: &str) -> Result<bool, Error> {
+    let path = file_to_change(authfile)?;
+    let Some(file) = File::open(&path)? else { return Ok(false) };
+    let mut known = false;
+    if let Some(name) = file.helper(registry) {
+        known = keychain::get(name, server(registry))?.is_some();
+        if known {
+            keychain::erase(name, server(registry))?;
+        }
+    }
+    Ok(file::change(&path, server(registry), None)? || known)
+}
+
+/// The key of a registry, as helpers and files have it.
+fn server(registry: &str) -> &str {
+    if registry == DEFAULT_REGISTRY { "https://index.docker.io/v1/" } else { registry }
+}
+
+/// The registry, or part of one, that a key means: keys are with or without scheme and API version, and Docker Hub has several
+/// names.
+fn registry_of(key: &str) -> &str {
     let key = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
     let key = key.trim_end_matches('/');
     let key = key.strip_suffix("/v1").or_else(|| key.strip_suffix("/v2")).unwrap_or(key);
     if matches!(key, "index.docker.io" | "registry-1.docker.io") { DEFAULT_REGISTRY } else { key }
 }
 
-fn usual_files() -> Vec<PathBuf> {
-    let path = |variable: &str| env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
-    if let Some(file) = path("REGISTRY_AUTH_FILE") {
-        return vec![file];
-    }
-    let docker = path("DOCKER_CONFIG").or_else(|| env::home_dir().map(|home| home.join(".docker")));
-    let containers = path("XDG_RUNTIME_DIR").map(|directory| directory.join("containers/auth.json"));
-    containers.into_iter().chain(docker.map(|directory| directory.join("config.json"))).collect()
+fn variable(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn docker_config() -> Option<PathBuf> {
+    let folder = variable("DOCKER_CONFIG").or_else(|| env::home_dir().map(|home| home.join(".docker")))?;
+    Some(folder.join("config.json"))
+}
 
-    const FILE: &str = r#"{
-        "auths": {
-            "https://index.docker.io/v1/": { "auth": "aHViOnNlY3JldA==" },
-            "ghcr.io": { "auth": "YTpiOmM=" },
-            "quay.io/org": { "username": "u", "password": "p" },
-            "registry.example": { "identitytoken": "t" },
-            "empty.example": {},
-            "broken.example": { "auth": "!" }
-        },
-        "credsStore": "desktop"
-    }"#;
-
-    fn lookup(reference: &str) -> Result<Option<auth::Credentials>, Error> {
-        let path = Path::new("config.json");
-        Credentials::read(path, FILE.as_bytes())?.lookup(path, &reference.parse().unwrap())
+/// Files to look into, in this order: podman's for this session, podman's own, Docker's.
+fn usual_files() -> Vec<PathBuf> {
+    if let Some(file) = variable("REGISTRY_AUTH_FILE") {
+        return vec![file];
     }
+    let containers = "containers/auth.json";
+    let session = variable("XDG_RUNTIME_DIR").map(|folder| folder.join(containers));
+    let config = variable("XDG_CONFIG_HOME").or_else(|| env::home_dir().map(|home| home.join(".config")));
+    session.into_iter().chain(config.map(|folder| folder.join(containers))).chain(docker_config()).collect()
+}
 
-    #[test]
-    fn entries_are_found_by_registry_and_by_path() {
-        let pair = |reference: &str| lookup(reference).unwrap().map(|found| (found.username, found.password));
-        let some = |username: &str, password: &str| Some((username.to_owned(), password.to_owned()));
-        assert_eq!(pair("nginx"), some("hub", "secret"));
-        assert_eq!(pair("ghcr.io/a/b"), some("a", "b:c"));
-        assert_eq!(pair("quay.io/org/x"), some("u", "p"));
-        assert_eq!(pair("quay.io/other/x"), None);
-        assert_eq!(pair("quay.io/organisation/x"), None);
-        assert_eq!(pair("empty.example/x"), None);
-        let token = lookup("registry.example/x").unwrap().unwrap();
-        assert_eq!(token.identity_token.as_deref(), Some("t"));
-    }
-
-    #[test]
-    fn errors_do_not_tell_secrets() {
-        let error = lookup("broken.example/x").unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "cannot read credentials: `config.json`: expected base64 of `user:password` in `auth` of `broken.example`"
-        );
-        let error = Credentials::read(Path::new("x"), br#"{"auths": "c2VjcmV0"}"#).err().unwrap().to_string();
-        assert!(!error.contains("c2VjcmV0"), "{error}");
-    }
+/// The file that a sign-in is kept in: the one that was named, else Docker's.
+fn file_to_change(authfile: Option<&Path>) -> Result<PathBuf, Error> {
+    let named = authfile.map(Path::to_owned).or_else(|| variable("REGISTRY_AUTH_FILE"));
+    let none = || Error::usage("no home directory to keep credentials in: give --authfile FILE");
+    named.or_else(docker_config).ok_or_else(none)
 }

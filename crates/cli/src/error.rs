@@ -49,7 +49,9 @@ pub(crate) enum Error {
     Verification { findings: usize, steps: usize, hints: Vec<Hint> },
     #[error("everything is as promised, but readers may disagree about {doubts} {}", if *doubts == 1 { "thing" } else { "things" })]
     Doubts { doubts: u64 },
-    #[error("cannot read credentials: `{}`: {reason}", path.display())]
+    #[error(transparent)]
+    Helper(#[from] crate::credentials::keychain::Error),
+    #[error("cannot use credentials: `{}`: {reason}", path.display())]
     Credentials { path: PathBuf, reason: String },
     #[error("cannot read `{}`: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
@@ -138,6 +140,7 @@ impl Error {
             | Self::Rootfs { .. }
             | Self::Directory { .. }
             | Self::Interrupted
+            | Self::Helper(_)
             | Self::Start(_) => OTHER,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
 
@@ -17,7 +17,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     args::Global,
-    credentials::Credentials,
+    credentials,
     error::Error,
     limits::Setting,
     ui::{Ui, safe},
@@ -104,19 +104,31 @@ impl<'a> Session<'a> {
         self.runtime.handle()
     }
 
+    /// The file of credentials that was named, if any.
+    pub(crate) fn authfile(&self) -> Option<&Path> {
+        self.global.authfile.as_deref()
+    }
+
     /// The client, with credentials for the reference's registry where there are any.
     pub(crate) fn client(&self, reference: &Reference) -> Result<Arc<Client>, Error> {
-        let client = match self.client.get() {
-            Some(client) => client,
-            None => {
-                let client = Arc::new(self.connect()?);
-                self.client.get_or_init(|| client)
-            }
-        };
-        if let Some(credentials) = Credentials::find(self.global.authfile.as_deref(), reference)? {
+        let client = self.connection()?;
+        let found = credentials::find(self.authfile(), reference)?;
+        if let Some(failure) = found.failure {
+            self.ui.note(format_args!("goes on without credentials for {}: {failure}", reference.registry()));
+        }
+        if let Some(credentials) = found.credentials {
             client.set_credentials(reference.registry(), Some(credentials));
         }
-        Ok(Arc::clone(client))
+        Ok(client)
+    }
+
+    /// The client, with the credentials that it was given before.
+    pub(crate) fn connection(&self) -> Result<Arc<Client>, Error> {
+        if let Some(client) = self.client.get() {
+            return Ok(Arc::clone(client));
+        }
+        let client = Arc::new(self.connect()?);
+        Ok(Arc::clone(self.client.get_or_init(|| client)))
     }
 
     fn connect(&self) -> Result<Client, Error> {

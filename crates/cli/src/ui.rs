@@ -102,7 +102,7 @@ impl Ui {
 fn remedy(hint: &Hint) -> String {
     match hint {
         Hint::SignIn { registry } => {
-            format!("give credentials for {registry} in a file with --authfile, or in Docker's config.json")
+            format!("sign in with `porthole login {registry}`, or give a file of credentials with --authfile")
         }
         Hint::ChoosePlatform { available } if !available.is_empty() => {
             format!("choose one with --platform: {}", available.join(", "))

@@ -200,7 +200,7 @@ fn credentials_come_from_files_and_are_never_shown() {
 }
 
 fn check_credentials(server: &Server) {
-    ends(&server.run("digest REGISTRY/a/b:1"), 3, "--authfile");
+    ends(&server.run("digest REGISTRY/a/b:1"), 3, "porthole login");
     let home = tempfile::tempdir().unwrap();
     let file = |auth: &str| format!(r#"{{"auths":{{"{}":{{"auth":"{auth}"}}}}}}"#, server.authority);
     // keeper:s3cret and keeper:wrong

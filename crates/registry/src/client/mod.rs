@@ -1,5 +1,6 @@
 //! The client: short chains of requests over a transport.
 
+mod access;
 mod answer;
 mod exchange;
 mod image;

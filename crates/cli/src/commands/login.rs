@@ -1,0 +1,98 @@
+//! `porthole login`
+
+use std::io::{self, IsTerminal, Read};
+
+use clap::Args;
+use porthole_core::reference::{DEFAULT_REGISTRY, Reference};
+use porthole_registry::auth;
+
+use crate::{
+    credentials::{self, Kept},
+    error::Error,
+    session::Session,
+    ui::safe,
+};
+
+/// Sign in to a registry, and keep the credentials for later
+///
+/// They are tried first. They are kept by the helper that Docker's config.json names (credHelpers, credsStore), else in that
+/// file itself, where whoever can read it can read them.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  porthole login ghcr.io
+  echo \"$TOKEN\" | porthole login ghcr.io --username me --password-stdin")]
+pub(crate) struct Arguments {
+    /// Registry
+    #[arg(value_name = "REGISTRY", default_value = DEFAULT_REGISTRY)]
+    registry: String,
+    /// User [default: asked for]
+    #[arg(long, short)]
+    username: Option<String>,
+    /// Read the password or token from standard input
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+/// Bytes of a password.
+const PASSWORD: u64 = 64 << 10;
+
+pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
+    let reference = reference(&arguments.registry)?;
+    let registry = reference.registry();
+    let given = read_credentials(arguments, session, registry)?;
+    let client = session.connection()?;
+    client.set_credentials(registry, Some(given.clone()));
+    session.runtime().block_on(client.check_access(&reference))?;
+    match credentials::keep(session.authfile(), registry, &given)? {
+        Kept::Helper(name) => {
+            session.ui.note(format_args!("signed in to {registry}; kept by docker-credential-{name}"))
+        }
+        Kept::File(path) => {
+            let path = path.to_string_lossy();
+            session.ui.note(format_args!("signed in to {registry}"));
+            session.ui.note(format_args!("the password is kept unencrypted in {}", safe(&path)));
+        }
+    }
+    Ok(())
+}
+
+fn read_credentials(arguments: &Arguments, session: &Session<'_>, registry: &str) -> Result<auth::Credentials, Error> {
+    let asks = io::stdin().is_terminal();
+    let username = match &arguments.username {
+        Some(username) => username.clone(),
+        None if asks && !arguments.password_stdin => {
+            let mut line = String::new();
+            session.ui.draw(&format!("User at {registry}: "));
+            io::stdin().read_line(&mut line)?;
+            line.trim().to_owned()
+        }
+        None => return Err(Error::usage("expected --username with --password-stdin")),
+    };
+    let password = if arguments.password_stdin {
+        let mut text = String::new();
+        io::stdin().take(PASSWORD).read_to_string(&mut text)?;
+        text.trim_end_matches(['\r', '\n']).to_owned()
+    } else if asks {
+        rpassword::prompt_password(format!("Password of {username}: "))?
+    } else {
+        return Err(Error::usage("expected a terminal to ask on, or --password-stdin"));
+    };
+    if username.is_empty() || password.is_empty() {
+        return Err(Error::usage("expected a user and a password, got nothing"));
+    }
+    Ok(auth::Credentials::basic(username, password))
+}
+
+/// Any reference of a registry, by the registry's name with or without a scheme.
+pub(super) fn reference(registry: &str) -> Result<Reference, Error> {
+    let host = registry.strip_prefix("https://").or_else(|| registry.strip_prefix("http://")).unwrap_or(registry);
+    let host = host.trim_end_matches('/');
+    let text = format!("{host}/porthole/sign-in");
+    let parsed = text.parse::<Reference>().map_err(|error| Error::Reference { text: registry.to_owned(), error })?;
+    // What is no host is read as a part of a repository's name.
+    if parsed.repository() != "porthole/sign-in" {
+        return Err(Error::usage(format!("expected a registry such as ghcr.io, got `{registry}`")));
+    }
+    Ok(parsed)
+}

@@ -1,0 +1,29 @@
+//! `porthole logout`
+
+use clap::Args;
+use porthole_core::reference::DEFAULT_REGISTRY;
+
+use super::login;
+use crate::{credentials, error::Error, session::Session};
+
+/// Forget the credentials of a registry
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  porthole logout ghcr.io")]
+pub(crate) struct Arguments {
+    /// Registry
+    #[arg(value_name = "REGISTRY", default_value = DEFAULT_REGISTRY)]
+    registry: String,
+}
+
+pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
+    let reference = login::reference(&arguments.registry)?;
+    let registry = reference.registry();
+    if credentials::forget(session.authfile(), registry)? {
+        session.ui.note(format_args!("signed out of {registry}"));
+    } else {
+        session.ui.note(format_args!("nothing was kept for {registry}"));
+    }
+    Ok(())
+}

@@ -1,0 +1,189 @@
+//! The file that Docker and its relatives keep credentials in: `config.json`, `auth.json`.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, Permissions},
+    io,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use porthole_core::reference::Reference;
+use porthole_registry::auth;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::registry_of;
+use crate::error::Error;
+
+/// What this program understands of the file.
+#[derive(Default, Deserialize)]
+pub(super) struct File {
+    #[serde(default)]
+    auths: BTreeMap<String, Entry>,
+    #[serde(default, rename = "credHelpers")]
+    helpers: BTreeMap<String, String>,
+    #[serde(default, rename = "credsStore")]
+    store: Option<String>,
+}
+
+/// What is kept for a registry, or for a part of it.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+struct Entry {
+    auth: Option<String>,
+    username: Option<String>,
+    password: Option<String>,
+    identitytoken: Option<String>,
+}
+
+impl File {
+    /// Reads a file; `None` if there is none.
+    pub(super) fn open(path: &Path) -> Result<Option<Self>, Error> {
+        match fs::read(path) {
+            Ok(text) => Self::parse(path, &text).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::Credentials { path: path.to_owned(), reason: error.to_string() }),
+        }
+    }
+
+    pub(super) fn parse(path: &Path, text: &[u8]) -> Result<Self, Error> {
+        // The parser's own words could quote a secret.
+        serde_json::from_slice(text).map_err(|error| Error::Credentials {
+            path: path.to_owned(),
+            reason: format!("expected Docker's config.json, got something else at line {}", error.line()),
+        })
+    }
+
+    /// The helper for a registry: its own, else the one for all.
+    pub(super) fn helper(&self, registry: &str) -> Option<&str> {
+        let own = self.helpers.iter().find(|(key, _)| registry_of(key) == registry).map(|(_, helper)| helper);
+        own.or(self.store.as_ref()).map(String::as_str).filter(|helper| !helper.is_empty())
+    }
+
+    /// The entry for the repository, for a path above it, or for the whole registry.
+    pub(super) fn lookup(&self, path: &Path, reference: &Reference) -> Result<Option<auth::Credentials>, Error> {
+        let mut name = format!("{}/{}", reference.registry(), reference.repository());
+        loop {
+            for (key, entry) in &self.auths {
+                if registry_of(key) == name
+                    && let Some(credentials) = entry.credentials(path, key)?
+                {
+                    return Ok(Some(credentials));
+                }
+            }
+            match name.rfind('/') {
+                Some(slash) => name.truncate(slash),
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn credentials(&self, path: &Path, key: &str) -> Result<Option<auth::Credentials>, Error> {
+        let identity_token = self.identitytoken.clone().filter(|token| !token.is_empty());
+        let pair = match self.auth.as_deref().filter(|auth| !auth.is_empty()) {
+            Some(auth) => Some(decode(auth).ok_or_else(|| Error::Credentials {
+                path: path.to_owned(),
+                reason: format!("expected base64 of `user:password` in `auth` of `{key}`"),
+            })?),
+            None => self.username.clone().zip(self.password.clone()),
+        };
+        if pair.is_none() && identity_token.is_none() {
+            return Ok(None);
+        }
+        let (username, password) = pair.unwrap_or_default();
+        Ok(Some(auth::Credentials { username, password, identity_token }))
+    }
+}
+
+fn decode(auth: &str) -> Option<(String, String)> {
+    let text = String::from_utf8(STANDARD.decode(auth.trim()).ok()?).ok()?;
+    let (username, password) = text.split_once(':')?;
+    // Some programs pad the password with NUL.
+    Some((username.to_owned(), password.trim_end_matches('\0').to_owned()))
+}
+
+/// Writes, or with `None` removes, what the file itself has for a registry; says whether there was something. Everything else in
+/// the file stays as it is, and nobody but its owner may read it.
+pub(super) fn change(path: &Path, key: &str, credentials: Option<&auth::Credentials>) -> Result<bool, Error> {
+    let failed = |reason: String| Error::Credentials { path: path.to_owned(), reason };
+    let io = |error: io::Error| failed(error.to_string());
+    let mut file: Map<String, Value> = match fs::read(path) {
+        Ok(text) => serde_json::from_slice(&text)
+            .map_err(|error| failed(format!("expected a JSON object, got something else at line {}", error.line())))?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Map::new(),
+        Err(error) => return Err(io(error)),
+    };
+    let auths = file.entry("auths").or_insert_with(|| json!({}));
+    let auths = auths.as_object_mut().ok_or_else(|| failed("expected an object in `auths`".to_owned()))?;
+    let before = auths.len();
+    auths.retain(|known, _| registry_of(known) != registry_of(key));
+    let was_there = auths.len() < before;
+    match credentials {
+        Some(auth::Credentials { username, password, .. }) => {
+            auths.insert(key.to_owned(), json!({ "auth": STANDARD.encode(format!("{username}:{password}")) }));
+        }
+        None if !was_there => return Ok(false),
+        None => {}
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    fs::create_dir_all(folder).map_err(io)?;
+    let owner = Permissions::from_mode(0o600);
+    let next = tempfile::Builder::new().prefix(".config-").permissions(owner).tempfile_in(folder).map_err(io)?;
+    serde_json::to_writer_pretty(next.as_file(), &file).map_err(|error| io(error.into()))?;
+    next.as_file().sync_all().map_err(io)?;
+    // A link stays a link: what it leads to is replaced.
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    next.persist(target).map_err(|error| io(error.error))?;
+    Ok(was_there)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = r#"{
+        "auths": {
+            "https://index.docker.io/v1/": { "auth": "aHViOnNlY3JldA==" },
+            "ghcr.io": { "auth": "YTpiOmM=" },
+            "quay.io/org": { "username": "u", "password": "p" },
+            "registry.example": { "identitytoken": "t" },
+            "empty.example": {},
+            "broken.example": { "auth": "!" }
+        },
+        "credsStore": "desktop"
+    }"#;
+
+    fn lookup(reference: &str) -> Result<Option<auth::Credentials>, Error> {
+        let path = Path::new("config.json");
+        File::parse(path, FILE.as_bytes())?.lookup(path, &reference.parse().unwrap())
+    }
+
+    #[test]
+    fn entries_are_found_by_registry_and_by_path() {
+        let pair = |reference: &str| lookup(reference).unwrap().map(|found| (found.username, found.password));
+        let some = |username: &str, password: &str| Some((username.to_owned(), password.to_owned()));
+        assert_eq!(pair("nginx"), some("hub", "secret"));
+        assert_eq!(pair("ghcr.io/a/b"), some("a", "b:c"));
+        assert_eq!(pair("quay.io/org/x"), some("u", "p"));
+        assert_eq!(pair("quay.io/other/x"), None);
+        assert_eq!(pair("quay.io/organisation/x"), None);
+        assert_eq!(pair("empty.example/x"), None);
+        let token = lookup("registry.example/x").unwrap().unwrap();
+        assert_eq!(token.identity_token.as_deref(), Some("t"));
+    }
+
+    #[test]
+    fn errors_do_not_tell_secrets() {
+        let error = lookup("broken.example/x").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "cannot use credentials: `config.json`: expected base64 of `user:password` in `auth` of `broken.example`"
+        );
+        let error = File::parse(Path::new("x"), br#"{"auths": "c2VjcmV0"}"#).err().unwrap().to_string();
+        assert!(!error.contains("c2VjcmV0"), "{error}");
+    }
+}

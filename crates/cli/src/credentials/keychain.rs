@@ -1,0 +1,168 @@
+//! Programs that keep credentials (`docker-credential-…`), spoken to as docker-credential-helpers defines it.
+
+use std::{
+    io::{self, Read, Write},
+    process::{Child, Command, Stdio},
+    sync::mpsc::{RecvTimeoutError, channel},
+    thread,
+    time::Duration,
+};
+
+use porthole_registry::auth;
+use serde::Deserialize;
+use serde_json::json;
+
+/// How long a helper may take: somebody may have to type a passphrase.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Bytes of an answer.
+const ANSWER: u64 = 64 << 10;
+/// The user name that makes the secret an identity token.
+const TOKEN: &str = "<token>";
+/// What every helper says when it knows nothing of a registry.
+const NOT_FOUND: &str = "credentials not found in native keychain";
+
+/// Why a helper could not be asked. Tells its name, and no secret.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("invalid name of a credential helper: expected letters, digits, `.`, `_` and `-`, got `{0}`")]
+    Name(String),
+    #[error("invalid registry for a credential helper: `{0}`")]
+    Server(String),
+    #[error("cannot run `{program}`: {source}")]
+    Run { program: String, source: io::Error },
+    #[error("`{program}` did not answer within {} seconds", PATIENCE.as_secs())]
+    Slow { program: String },
+    #[error("`{program}` failed: {reason}")]
+    Failed { program: String, reason: String },
+    #[error("`{program}` answered something else than credentials")]
+    Answer { program: String },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer {
+    username: String,
+    secret: String,
+}
+
+/// What a helper has for a server.
+pub(super) fn get(name: &str, server: &str) -> Result<Option<auth::Credentials>, Error> {
+    let program = program(name)?;
+    let answer = match ask(&program, "get", &address(server)?) {
+        // Some say it on stdout, some on stderr.
+        Err(Error::Failed { reason, .. }) if reason.contains(NOT_FOUND) => return Ok(None),
+        answer => answer?,
+    };
+    let Ok(Answer { username, secret }) = serde_json::from_slice(&answer) else {
+        return Err(Error::Answer { program });
+    };
+    Ok(match (username.as_str(), secret.is_empty()) {
+        ("", true) => None,
+        (TOKEN, _) => {
+            Some(auth::Credentials { username: String::new(), password: String::new(), identity_token: Some(secret) })
+        }
+        _ => Some(auth::Credentials::basic(username, secret)),
+    })
+}
+
+/// Has a helper keep credentials.
+pub(super) fn store(name: &str, server: &str, credentials: &auth::Credentials) -> Result<(), Error> {
+    let (username, secret) = (&credentials.username, &credentials.password);
+    let entry = json!({ "ServerURL": address(server)?, "Username": username, "Secret": secret });
+    ask(&program(name)?, "store", &entry.to_string()).map(|_| ())
+}
+
+/// Has a helper forget what it has for a server.
+pub(super) fn erase(name: &str, server: &str) -> Result<(), Error> {
+    ask(&program(name)?, "erase", &address(server)?).map(|_| ())
+}
+
+/// The program of a helper. It is looked for on PATH and nowhere else.
+fn program(name: &str) -> Result<String, Error> {
+    let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if name.is_empty() || !name.bytes().all(valid) {
+        return Err(Error::Name(name.to_owned()));
+    }
+    Ok(format!("docker-credential-{name}"))
+}
+
+/// Helpers drop line breaks, so that two servers could look like one.
+fn address(server: &str) -> Result<String, Error> {
+    if server.is_empty() || !server.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Error::Server(server.to_owned()));
+    }
+    Ok(server.to_owned())
+}
+
+fn ask(program: &str, verb: &str, input: &str) -> Result<Vec<u8>, Error> {
+    let run = |source| Error::Run { program: program.to_owned(), source };
+    let mut child = Command::new(program)
+        .arg(verb)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(run)?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A helper that does not read fails by itself.
+        let _ = stdin.write_all(input.as_bytes());
+    }
+    let (stdout, stderr) = (read(child.stdout.take()), read(child.stderr.take()));
+    let answer = stdout.recv_timeout(PATIENCE).map_err(|error| slow(&mut child, program, error))?;
+    let talk = stderr.recv_timeout(PATIENCE).map_err(|error| slow(&mut child, program, error))?;
+    let status = child.wait().map_err(run)?;
+    if status.success() {
+        return Ok(answer);
+    }
+    // What it says of a failure is no secret; what it says of a success is.
+    let said = [answer, talk].concat();
+    let said = String::from_utf8_lossy(&said);
+    let reason = said.lines().find(|line| !line.trim().is_empty()).map_or_else(|| status.to_string(), str::to_owned);
+    Err(Error::Failed { program: program.to_owned(), reason: reason.chars().take(200).collect() })
+}
+
+/// Reads a pipe on a thread of its own, so that a helper that says nothing can be left.
+fn read(pipe: Option<impl Read + Send + 'static>) -> std::sync::mpsc::Receiver<Vec<u8>> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(pipe) = pipe {
+            let _ = pipe.take(ANSWER).read_to_end(&mut bytes);
+        }
+        let _ = sender.send(bytes);
+    });
+    receiver
+}
+
+fn slow(child: &mut Child, program: &str, _: RecvTimeoutError) -> Error {
+    let _ = child.kill();
+    let _ = child.wait();
+    Error::Slow { program: program.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_nowhere_else() {
+        for name in ["", "../../x", "a/b", "a b", "a\nb", "ä"] {
+            assert!(matches!(program(name), Err(Error::Name(_))), "{name}");
+        }
+        assert_eq!(program("ecr-login").unwrap(), "docker-credential-ecr-login");
+    }
+
+    #[test]
+    fn servers_are_one_word() {
+        for server in ["", "a b", "a\nb", "a\0", "é"] {
+            assert!(matches!(address(server), Err(Error::Server(_))), "{server}");
+        }
+        assert_eq!(address("https://index.docker.io/v1/").unwrap(), "https://index.docker.io/v1/");
+    }
+
+    #[test]
+    fn a_helper_that_is_not_there_is_named() {
+        let error = get("that-nobody-has", "quay.io").unwrap_err().to_string();
+        assert!(error.starts_with("cannot run `docker-credential-that-nobody-has`: "), "{error}");
+    }
+}

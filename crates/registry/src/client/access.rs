@@ -1,0 +1,25 @@
+//! Whether a registry lets somebody in.
+
+use super::{Call, Registry};
+use crate::{
+    error::{Error, Subject},
+    scope::Scopes,
+    transport::{Environment, Request, Transport},
+};
+use porthole_core::reference::Reference;
+
+impl<T: Transport + Environment> Registry<T> {
+    /// Asks a registry for nothing but its version (`GET /v2/`), with the credentials that were set if it wants some.
+    ///
+    /// # Errors
+    /// [`Error`]; [`Error::Unauthorized`] if it does not accept them.
+    pub async fn check_access(&self, reference: &Reference) -> Result<(), Error> {
+        let registry = reference.registry().to_owned();
+        let base = self.base(reference)?;
+        let what = Subject::new("sign-in", registry.clone());
+        let call = Call { registry, base, scopes: Scopes::default(), what };
+        let mut request = Request::default();
+        *request.uri_mut() = call.base.api("").to_uri().map_err(Error::Relay)?;
+        self.request(&call, request).await.map(|_| ())
+    }
+}
