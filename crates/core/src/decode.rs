@@ -72,10 +72,12 @@ pub struct Decoder {
     expansion_ratio: u64,
     checkpoint: Option<Checkpoint>,
     block: Option<BlockEnd>,
-    /// Unpacked bytes after which a block's end is wanted, if at all.
+    /// How far apart places to go on from may be, if block ends are wanted.
     spacing: Option<u64>,
-    /// The last place found where decoding can start or go on.
+    /// The last place to start or go on from, in unpacked bytes.
     last: u64,
+    /// The last block end since, unless a later one is still near enough.
+    candidate: Option<BlockEnd>,
     /// An error that waits until the bytes before it are handed over.
     failed: Option<Error>,
 }
@@ -104,6 +106,7 @@ impl Decoder {
             block: None,
             spacing: None,
             last: 0,
+            candidate: None,
             failed: None,
         }
     }
@@ -130,8 +133,9 @@ impl Decoder {
         decoder
     }
 
-    /// From now on a step ends where a deflate block ends, once for every `spacing` unpacked bytes or more.
-    pub fn stop_at_blocks(&mut self, spacing: u64) {
+    /// Finds ends of deflate blocks from now on, for [`take_block`](Decoder::take_block): as few as are needed for places
+    /// to start or go on from that are at most `spacing` unpacked bytes apart. A block that is longer is not cut.
+    pub fn find_blocks(&mut self, spacing: u64) {
         self.spacing = Some(spacing);
     }
 
@@ -146,25 +150,34 @@ impl Decoder {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
+        let ahead = self.spacing.map(|spacing| self.until_wanted(spacing));
         let (mut step, error) = match &mut self.inner {
             Inner::Plain => (copy(input, output), None),
             Inner::Gzip(gzip) => {
-                gzip.stop_at_block(self.spacing.is_some_and(|spacing| self.written - self.last >= spacing));
-                gzip.decode(input, output)
+                gzip.stop_at_block(ahead == Some(0));
+                let room = ahead.filter(|&ahead| ahead > 0).and_then(|ahead| usize::try_from(ahead).ok());
+                let room = room.unwrap_or(usize::MAX).min(output.len());
+                gzip.decode(input, output.get_mut(..room).unwrap_or_default())
             }
             Inner::Zstd(zstd) => zstd.decode(input, output),
         };
         self.read += step.read as u64;
         self.written += step.written as u64;
+        let block = match &mut self.inner {
+            Inner::Gzip(gzip) => gzip.take_block(),
+            _ => None,
+        };
+        self.settle();
+        if let Some((bits, window)) = block {
+            self.candidate = Some(BlockEnd { at: self.place(), bits, window });
+            self.settle();
+        }
         if step.resumable {
             self.checkpoint = Some(self.place());
-            self.last = self.written;
-        }
-        if let Inner::Gzip(gzip) = &mut self.inner
-            && let Some((bits, window)) = gzip.take_block()
-        {
-            self.block = Some(BlockEnd { at: self.place(), bits, window });
-            self.last = self.written;
+            if self.written - self.last >= fresh_spacing(self.spacing.unwrap_or_default()) {
+                self.last = self.written;
+                self.candidate = None;
+            }
         }
         // What came out before an error may be too much already.
         self.failed = self.excess().or(error);
@@ -175,6 +188,26 @@ impl Decoder {
             step.starved = false;
         }
         Ok(step)
+    }
+
+    /// Unpacked bytes until the next end of a block is worth a copy of the window: towards the end of the way from the
+    /// last place, and some way after the last candidate, so that tiny blocks cost nothing.
+    fn until_wanted(&self, spacing: u64) -> u64 {
+        let place = self.last.saturating_add(spacing / 4 * 3);
+        let candidate = self.candidate.as_ref().map_or(0, |block| block.at.uncompressed.saturating_add(spacing / 32));
+        place.max(candidate).saturating_sub(self.written)
+    }
+
+    /// Makes the candidate the next place to go on from, if what came since is too far from the last.
+    fn settle(&mut self) {
+        let spacing = self.spacing.unwrap_or(u64::MAX);
+        if self.written - self.last > spacing
+            && self.block.is_none()
+            && let Some(block) = self.candidate.take()
+        {
+            self.last = block.at.uncompressed;
+            self.block = Some(block);
+        }
     }
 
     fn excess(&self) -> Option<Error> {
@@ -204,7 +237,8 @@ impl Decoder {
         self.checkpoint.take()
     }
 
-    /// The last deflate block's end where a step [stopped](Decoder::stop_at_blocks), once for each place.
+    /// The next end of a deflate block to go on from, if one was [found](Decoder::find_blocks), once for each; it may lie
+    /// behind what the last step read.
     pub fn take_block(&mut self) -> Option<BlockEnd> {
         self.block.take()
     }
@@ -222,6 +256,12 @@ impl Decoder {
     pub fn written(&self) -> u64 {
         self.written
     }
+}
+
+/// How far the start of a member or a frame must be from the last place to count as one: it costs no window, so that it
+/// may be nearer than blocks are.
+pub(crate) fn fresh_spacing(spacing: u64) -> u64 {
+    spacing / 16
 }
 
 fn copy(input: &[u8], output: &mut [u8]) -> Step {

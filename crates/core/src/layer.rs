@@ -214,7 +214,7 @@ impl LayerReader {
             sink.checkpoint(Checkpoint::default());
             let mut decoder = Box::new(Decoder::new(compression, &self.limits));
             if let Some(builder) = &self.content.builder {
-                decoder.stop_at_blocks(builder.spacing());
+                decoder.find_blocks(builder.spacing());
             }
             self.stage = Stage::Decoding(decoder);
             return;

@@ -6,8 +6,8 @@
 //! - **Entries**, all that the scan gave, so that the tree can be stacked again without a download ([`Index::replay`]).
 //! - **Checkpoints**, where decoding can start: the start of a gzip member or a zstd frame, any byte of a plain archive,
 //!   and in long gzip members the end of a deflate block, with the 32 KiB of window that what follows may refer to.
-//!   They are 3.5 MiB of output and the rest of a block apart. A block that is longer cannot be cut, nor can a zstd
-//!   frame: a layer that is one frame is read from its start up to what is wanted ([`Index::seekable`]).
+//!   They are at most 4 MiB of output apart, where blocks allow: a block that is longer than 1 MiB is not cut, nor is a zstd
+//!   frame. A layer that is one frame is read from its start up to what is wanted ([`Index::seekable`]).
 //! - **Spans**, pieces of 128 KiB of the blob, each with what is needed to check it as it arrives.
 //!
 //! A file is then read by one request for a range of the blob ([`Index::open`], [`FileReader::range`]); its bytes are
@@ -48,7 +48,8 @@ pub(crate) const SPAN: u64 = 128 << 10;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct IndexOptions {
-    /// Unpacked bytes after which the next end of a deflate block becomes a checkpoint. At least 4 KiB.
+    /// How far apart checkpoints may be, in unpacked bytes, where deflate blocks are no longer than a quarter of it. At
+    /// least 4 KiB.
     pub spacing: u64,
     /// Keep the SHA-256 digest of each regular file's content. It costs the hashing and 32 bytes for each.
     pub file_digests: bool,
@@ -56,6 +57,6 @@ pub struct IndexOptions {
 
 impl Default for IndexOptions {
     fn default() -> Self {
-        Self { spacing: 3584 << 10, file_digests: false }
+        Self { spacing: 4 << 20, file_digests: false }
     }
 }

@@ -1,13 +1,15 @@
 //! Compressed streams give the verdict that Go's gzip and zstd readers give, in every split, natively and in wasm.
 
+use std::io::Write;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use porthole_core::{
-    decode::{Checkpoint, Decoder, Error, GzipPart, MIN_OUTPUT},
+    decode::{BlockEnd, Checkpoint, Decoder, Error, GzipPart, MIN_OUTPUT},
     digest::Digest,
     limits::Limits,
     media_type::Compression,
 };
-use porthole_testkit::chunks::{SPLITS, Split};
+use porthole_testkit::chunks::{SPLITS, Split, next};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 struct Outcome {
@@ -224,4 +226,82 @@ fn a_limit_counts_before_the_fault_that_follows() {
             assert_eq!(fault, Some(verdict.clone()), "{split:?}");
         }
     }
+}
+
+/// What a decoder makes of the rest of a stream, and the ends of blocks that it finds.
+fn rest(mut decoder: Decoder, bytes: &[u8], split: Split) -> (Vec<u8>, Vec<BlockEnd>) {
+    let mut buffer = vec![0; MIN_OUTPUT];
+    let (mut unpacked, mut blocks) = (Vec::new(), Vec::new());
+    for mut piece in split.of(bytes) {
+        loop {
+            let step = decoder.decode(piece, &mut buffer).expect("a valid stream");
+            piece = &piece[step.read..];
+            unpacked.extend_from_slice(&buffer[..step.written]);
+            blocks.extend(decoder.take_block());
+            if step.starved {
+                break;
+            }
+        }
+    }
+    decoder.finish().expect("a whole stream");
+    (unpacked, blocks)
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn gzip_goes_on_behind_a_block() {
+    let mut seed = 1;
+    let data: Vec<u8> =
+        (0..500_000).map(|n| if next(&mut seed).is_multiple_of(2) { (n / 9) as u8 } else { seed as u8 }).collect();
+    for level in [0, 1, 6, 9] {
+        let mut bytes = Vec::new();
+        // The second member starts at no place of the first's own.
+        for part in [&data[..300_001], &data[300_001..]] {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(level));
+            for piece in part.chunks(30_000) {
+                encoder.write_all(piece).expect("an encoder in memory");
+                if level == 1 {
+                    encoder.flush().expect("an encoder in memory");
+                }
+            }
+            bytes.extend(encoder.finish().expect("an encoder in memory"));
+        }
+        for split in SPLITS {
+            let mut decoder = Decoder::new(Compression::Gzip, &Limits::default());
+            decoder.find_blocks(80_000);
+            let (unpacked, blocks) = rest(decoder, &bytes, split);
+            assert!(unpacked == data, "level {level}, {split:?}");
+            assert!(blocks.len() >= 4, "level {level}, {split:?}: {} blocks", blocks.len());
+            for block in blocks {
+                let (compressed, uncompressed) = (block.at.compressed as usize, block.at.uncompressed as usize);
+                assert!(data[..uncompressed].ends_with(&block.window));
+                let decoder = Decoder::resume_block(&block, &Limits::default());
+                let (unpacked, _) = rest(decoder, &bytes[compressed..], Split::Random { seed: 2, most: 9000 });
+                assert!(unpacked == data[uncompressed..], "level {level}, {split:?} from {:?}", block.at);
+            }
+        }
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn many_empty_blocks_are_no_places_to_go_on_from() {
+    // Stored blocks without bytes between others with a thousand.
+    let mut deflate = Vec::new();
+    for _ in 0..200 {
+        deflate.extend([[0, 0, 0, 0xff, 0xff]; 100].concat());
+        deflate.extend([0, 0xe8, 3, 0x17, 0xfc]);
+        deflate.extend([b'x'; 1000]);
+    }
+    let data = vec![b'x'; 200_000];
+    let mut bytes = member(0, b"", b"");
+    bytes.truncate(10);
+    bytes.extend(deflate);
+    bytes.extend([1, 0, 0, 0xff, 0xff]);
+    let mut crc = flate2::Crc::new();
+    crc.update(&data);
+    bytes.extend([crc.sum().to_le_bytes(), 200_000u32.to_le_bytes()].concat());
+    let mut decoder = Decoder::new(Compression::Gzip, &Limits::default());
+    decoder.find_blocks(50_000);
+    let (unpacked, blocks) = rest(decoder, &bytes, Split::Whole);
+    assert!(unpacked == data);
+    assert_eq!(blocks.len(), 3);
 }

@@ -6,17 +6,15 @@ use super::{
     rows::{Group, Packer, Writer},
 };
 use crate::{
-    decode::{BlockEnd, Checkpoint},
+    decode::{BlockEnd, Checkpoint, fresh_spacing},
     digest::{Algorithm, Hasher},
     layer::LayerReport,
     tar::{Entry, EntrySink, Flow, Kind},
 };
 
 const MIN_SPACING: u64 = 4 << 10;
-/// The starts of members and frames cost no window, so that they may be this many times closer.
-const FRESH: u64 = 16;
 /// Windows are many and small, and time counts while a layer arrives.
-const WINDOW_LEVEL: u32 = 3;
+const WINDOW_LEVEL: u32 = 1;
 
 /// Notes what an index is made of.
 pub(crate) struct Builder {
@@ -57,7 +55,7 @@ impl Builder {
         }
     }
 
-    /// How far apart blocks should end that become checkpoints.
+    /// How far apart checkpoints may be.
     pub(crate) fn spacing(&self) -> u64 {
         self.options.spacing
     }
@@ -72,7 +70,7 @@ impl Builder {
     /// A member or frame starts.
     pub(crate) fn fresh(&mut self, at: Checkpoint) {
         let last = self.points.last().map_or(0, |point| point.at.uncompressed);
-        if at.uncompressed - last >= self.options.spacing / FRESH {
+        if at.uncompressed - last >= fresh_spacing(self.options.spacing) {
             self.points.push(Point { at, resume: Resume::Fresh });
         }
     }
@@ -116,6 +114,8 @@ impl Builder {
         let edges = report.size.saturating_sub(1) / SPAN;
         self.unpacked.truncate(usize::try_from(edges).ok()?);
         self.chains.truncate(self.unpacked.len() * self.algorithm.chain_size());
+        // Nothing is to be read behind the end of the last member or frame.
+        self.points.retain(|point| point.at.uncompressed < report.uncompressed);
         Some(Index {
             head: Head {
                 digest: report.digest,

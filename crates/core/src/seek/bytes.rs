@@ -236,7 +236,7 @@ fn points(head: &Head, unpacked: &[u64], rest: &mut Rest<'_>) -> Option<Vec<Poin
         }
         at.compressed = at.compressed.checked_add(compressed)?;
         at.uncompressed = at.uncompressed.checked_add(uncompressed)?;
-        if at.compressed > head.size || at.uncompressed > head.uncompressed {
+        if at.compressed >= head.size || at.uncompressed >= head.uncompressed {
             return None;
         }
         let span = (at.compressed / SPAN) as usize;

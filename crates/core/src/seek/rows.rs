@@ -17,7 +17,7 @@ const ENTRIES: usize = 4096;
 const BYTES: u64 = 256 << 10;
 const NAMES: u64 = 2 << 20;
 
-const GROUP_LEVEL: u32 = 6;
+const GROUP_LEVEL: u32 = 4;
 
 /// Deflate makes at most this many bytes of one (RFC 1951: 258 bytes of two bits).
 const MOST_INFLATED: usize = 1032;
