@@ -7,7 +7,7 @@ use porthole_core::{
     digest::{Algorithm, Digest},
     layer::{Expected, LayerReader, LayerReport},
     limits::Limits,
-    seek::{Error, FileReader, Index, IndexOptions},
+    seek::{Error, FileReader, Index, IndexOptions, Malformed, Seekable},
     tar::{Entry, EntrySink, Flow, Kind},
 };
 use porthole_testkit::chunks::{SPLITS, Split, next};
@@ -171,21 +171,22 @@ fn gzip(bytes: &[u8], level: u32) -> Vec<u8> {
     encoder.finish().expect("an encoder in memory")
 }
 
-/// The archive as a layer in every way that there is to compress it.
-fn blobs(archive: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+/// Every way to make a layer of an archive.
+const WAYS: [&str; 9] = ["plain", "gzip 0", "gzip 1", "gzip 6", "gzip 9", "members", "long members", "zstd", "frames"];
+
+fn blob(way: &str, archive: &[u8]) -> Vec<u8> {
     let members = |length| archive.chunks(length).flat_map(|piece| gzip(piece, 6)).collect();
-    let frames = |length| archive.chunks(length).flat_map(|piece| compress_to_vec(piece, CompressionLevel::Fastest));
-    vec![
-        ("plain", archive.to_vec()),
-        ("gzip 0", gzip(archive, 0)),
-        ("gzip 1", gzip(archive, 1)),
-        ("gzip 6", gzip(archive, 6)),
-        ("gzip 9", gzip(archive, 9)),
-        ("members", members(9_000)),
-        ("long members", members(400_000)),
-        ("zstd", compress_to_vec(archive, CompressionLevel::Fastest)),
-        ("frames", frames(70_000).collect()),
-    ]
+    match way {
+        "plain" => archive.to_vec(),
+        "gzip 0" => gzip(archive, 0),
+        "gzip 1" => gzip(archive, 1),
+        "gzip 6" => gzip(archive, 6),
+        "gzip 9" => gzip(archive, 9),
+        "members" => members(9_000),
+        "long members" => members(400_000),
+        "zstd" => compress_to_vec(archive, CompressionLevel::Fastest),
+        _ => archive.chunks(70_000).flat_map(|piece| compress_to_vec(piece, CompressionLevel::Fastest)).collect(),
+    }
 }
 
 fn options(spacing: u64, file_digests: bool) -> IndexOptions {
@@ -238,7 +239,8 @@ fn read(mut reader: FileReader, bytes: &[u8], split: Split) -> (Vec<u8>, Result<
 #[wasm_bindgen_test(unsupported = test)]
 fn every_file_is_the_file_of_the_whole_stream() {
     let archive = archive(1);
-    for (name, blob) in blobs(&archive) {
+    for name in WAYS {
+        let blob = blob(name, &archive);
         let listing = whole(&blob);
         let index = indexed(Algorithm::Sha256, &blob);
         assert_eq!(index.entry_count(), listing.entries.len() as u64);
@@ -268,4 +270,197 @@ fn every_file_is_the_file_of_the_whole_stream() {
         assert!(index.open(index.entry_count(), &Limits::default()).is_err());
         assert!(index.open_at(7, &Limits::default()).is_err());
     }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_wrong_byte_is_an_error_and_is_not_given_out() {
+    let archive = archive(2);
+    let mut state = 3;
+    for name in WAYS {
+        let blob = blob(name, &archive);
+        let listing = whole(&blob);
+        let index = indexed(Algorithm::Sha256, &blob);
+        let files: Vec<usize> = (0..listing.entries.len()).filter(|&n| listing.entries[n].kind == Kind::File).collect();
+        let mut chosen: Vec<usize> = (0..6).map(|_| files[next(&mut state) as usize % files.len()]).collect();
+        chosen.extend(files.iter().rev().take(3));
+        for number in chosen {
+            let (path, content) = (&listing.entries[number].path, &listing.contents[number]);
+            let what = format!("{name}: {}", String::from_utf8_lossy(path));
+            let open = || index.open(number as u64, &Limits::default()).expect("a regular file");
+            let bytes = part(&blob, open().range());
+            for _ in 0..4 {
+                let at = next(&mut state) as usize % bytes.len();
+                let mut wrong = bytes.to_vec();
+                wrong[at] ^= 1 << (next(&mut state) % 8);
+                let (got, verdict) = read(open(), &wrong, Split::Random { seed: at as u64, most: 100_000 });
+                assert!(matches!(verdict, Err(Error::Span { .. } | Error::Digest { .. })), "{what}: {verdict:?}");
+                assert!(content.starts_with(&got), "{what}: only what was checked");
+            }
+            let cut = &bytes[..next(&mut state) as usize % bytes.len()];
+            let (got, verdict) = read(open(), cut, Split::Whole);
+            let done = got == *content && verdict == Ok(());
+            assert!(done || matches!(verdict, Err(Error::Truncated { .. })), "{what}: {verdict:?}");
+            assert!(content.starts_with(&got), "{what}: only what was checked");
+            let long = [bytes, b"x"].concat();
+            let (got, verdict) = read(open(), &long, Split::Whole);
+            assert_eq!(verdict, Err(Error::TooLong { expected: bytes.len() as u64 }), "{what}");
+            assert!(got == *content, "{what}");
+        }
+        let other = self::archive(4);
+        let mut reader = index.open(files[0] as u64, &Limits::default()).expect("a regular file");
+        let verdict = reader.push(&other[..reader.range().end as usize], &mut |_| panic!("a byte of another layer"));
+        assert!(matches!(verdict, Err(Error::Span { .. })), "{name}: {verdict:?}");
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn an_index_is_the_same_after_it_was_written_and_read() {
+    let archive = archive(5);
+    let others = [(Algorithm::Sha384, "plain"), (Algorithm::Sha512, "gzip 6")];
+    for (algorithm, name) in WAYS.map(|way| (Algorithm::Sha256, way)).into_iter().chain(others) {
+        let blob = blob(name, &archive);
+        let listing = whole(&blob);
+        let (report, index, names) = index(expected(algorithm, &blob), &blob, options(40_000, true));
+        let index = index.expect("a whole layer");
+        assert!(names == listing.entries, "{name}: digests change nothing for the sink");
+        assert!(index.verified());
+        let again = Index::from_bytes(&index.to_bytes()).expect("its own bytes");
+        assert!(again == index, "{name}");
+        assert_eq!((again.digest(), again.size()), (report.digest, report.size));
+        assert_eq!((Some(again.diff_id()), again.uncompressed()), (report.diff_id, report.uncompressed));
+        assert_eq!(Some(again.compression()), report.compression);
+        assert_eq!(again.offsets(), report.offsets, "{name}");
+        let mut replayed = Names::default();
+        again.replay(&mut replayed);
+        assert!(replayed.0 == listing.entries, "{name}");
+        for (number, (entry, content)) in listing.entries.iter().zip(&listing.contents).enumerate().step_by(7) {
+            assert_eq!(again.entry(number as u64).as_ref(), Some(entry));
+            assert_eq!(again.find(entry.offset), Some(number as u64));
+            let digest = (entry.kind == Kind::File).then(|| Digest::sha256(content));
+            assert_eq!(again.file_digest(number as u64), digest);
+        }
+        let last = listing.entries.len() as u64 - 1;
+        let reader = again.open(last, &Limits::default()).expect("a regular file");
+        let bytes = part(&blob, reader.range());
+        assert_eq!(read(reader, bytes, Split::Whole), (b"the last one".to_vec(), Ok(())));
+    }
+}
+
+/// The bytes of an index with a checksum that fits.
+fn sealed(content: &[u8]) -> Vec<u8> {
+    [content, Digest::sha256(content).as_bytes()].concat()
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn bytes_that_are_no_index_are_refused() {
+    let archive = archive(6);
+    let mut state = 7;
+    for name in ["plain", "gzip 6", "frames"] {
+        let blob = blob(name, &archive);
+        let bytes =
+            index(expected(Algorithm::Sha256, &blob), &blob, options(100_000, true)).1.expect("a layer").to_bytes();
+        let content = &bytes[..bytes.len() - 32];
+        assert_eq!(sealed(content), bytes);
+        for length in (0..bytes.len()).step_by(997) {
+            assert!(Index::from_bytes(&bytes[..length]).is_err());
+            if length < content.len() {
+                assert!(Index::from_bytes(&sealed(&content[..length])).is_err(), "{name} cut at {length}");
+            }
+        }
+        assert!(Index::from_bytes(&sealed(&[content, b"\0"].concat())).is_err(), "{name}: more than its own bytes");
+        for round in 0..200 {
+            // Many of the first bytes, which say the most.
+            let most = if round % 2 == 0 { content.len() } else { 300 };
+            let at = next(&mut state) as usize % most;
+            let bit = 1 << (next(&mut state) % 8);
+            let mut wrong = bytes.clone();
+            wrong[at] ^= bit;
+            assert!(Index::from_bytes(&wrong).is_err(), "{name}: bit {bit} of byte {at}");
+            let mut wrong = content.to_vec();
+            wrong[at] ^= bit;
+            let Ok(index) = Index::from_bytes(&sealed(&wrong)) else { continue };
+            // It may say what is not so; it must not make anything go wrong but the reading.
+            index.replay(&mut Names::default());
+            for number in 0..index.entry_count().min(3) {
+                let Ok(mut reader) = index.open(number, &Limits::default()) else { continue };
+                let range = reader.range();
+                assert!(range.end <= index.size() && range.start < range.end);
+                let range = (range.start as usize).min(blob.len())..(range.end as usize).min(blob.len());
+                let _ = reader.push(&blob[range], &mut |_| {});
+                let _ = reader.finish();
+            }
+        }
+    }
+    assert_eq!(Index::from_bytes(b""), Err(Malformed::Magic));
+    assert_eq!(Index::from_bytes(b"PHINDEX"), Err(Malformed::Magic));
+    assert_eq!(Index::from_bytes(b"PHINDEX\x02"), Err(Malformed::Version { expected: 1, got: 2 }));
+    assert_eq!(Index::from_bytes(b"PHINDEX\x01"), Err(Malformed::Checksum));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn an_index_says_what_it_is_of() {
+    let archive = archive(8);
+    let blob = gzip(&archive, 6);
+    let right = expected(Algorithm::Sha256, &blob);
+    let make = |expected: Expected| index(expected, &blob, IndexOptions::default()).1.map(|index| index.verified());
+    assert_eq!(make(right.clone()), Some(true));
+    assert_eq!(make(Expected { diff_id: Some(Digest::sha256(&archive)), ..right.clone() }), Some(true));
+    assert_eq!(make(Expected { diff_id: Some(Digest::sha256(b"")), ..right.clone() }), Some(false));
+    assert_eq!(make(Expected { digest: Some(Digest::sha256(b"")), ..right.clone() }), Some(false));
+    assert_eq!(make(Expected { size: None, ..right.clone() }), Some(false));
+    assert_eq!(make(Expected::default()), Some(false));
+    assert_eq!(make(Expected { size: Some(9), ..right.clone() }), None, "it was not decoded");
+
+    let cut = &blob[..blob.len() - 9];
+    assert!(index(expected(Algorithm::Sha256, cut), cut, IndexOptions::default()).1.is_none(), "decoding has no end");
+    let broken = gzip(&archive[..archive.len() / 2 + 100], 6);
+    let (report, none, _) = index(expected(Algorithm::Sha256, &broken), &broken, IndexOptions::default());
+    assert_eq!((report.findings.len(), none.is_none()), (1, true), "the archive has no end");
+
+    struct First;
+    impl EntrySink for First {
+        fn entry(&mut self, _: Entry) -> Flow {
+            Flow::Stop
+        }
+    }
+    let mut reader = LayerReader::new(right, Limits::default()).indexed(IndexOptions::default());
+    reader.push(&blob, &mut First);
+    let (report, index) = reader.finish_with_index(&mut First);
+    assert!(report.findings.is_empty() && index.is_none(), "the scan was stopped");
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn checkpoints_are_as_near_as_the_format_allows() {
+    let mut state = 9;
+    let mut builder = tar::Builder::new(Vec::new());
+    let data = bytes(&mut state, 1 << 20);
+    for number in 0..11 {
+        builder
+            .append_data(&mut header(tar::EntryType::Regular, data.len()), format!("file-{number}"), data.as_slice())
+            .expect("a builder in memory");
+    }
+    let archive = builder.into_inner().expect("a builder in memory");
+    let index =
+        |blob: &[u8]| index(expected(Algorithm::Sha256, blob), blob, IndexOptions::default()).1.expect("a whole layer");
+    assert_eq!(index(&archive).seekable(), Seekable::Anywhere);
+    let frame = compress_to_vec(archive.as_slice(), CompressionLevel::Fastest);
+    assert_eq!(index(&frame).seekable(), Seekable::FromStart);
+    let blob = gzip(&archive, 6);
+    let gzipped = index(&blob);
+    assert_eq!(gzipped.checkpoint_count(), 2);
+    let Seekable::Checkpoints { apart } = gzipped.seekable() else { panic!("{:?}", gzipped.seekable()) };
+    assert!(apart <= 4 << 20 && apart > 3 << 20, "{apart}");
+    let range = gzipped.open(10, &Limits::default()).expect("a regular file").range();
+    assert_eq!(range.end, gzipped.size());
+    assert!(range.end - range.start < gzipped.size() / 2, "{range:?} of {}", gzipped.size());
+
+    let offsets = gzipped.offsets();
+    let mut before = 0;
+    for at in (0..archive.len() as u64).step_by(100_000) {
+        let place = offsets.compressed_at(at);
+        assert!(place >= before);
+        assert!(place.abs_diff(at * gzipped.size() / archive.len() as u64) < 256 << 10, "the archive is even");
+        before = place;
+    }
+    assert_eq!(offsets.compressed_at(archive.len() as u64), gzipped.size());
 }
