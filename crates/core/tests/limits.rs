@@ -310,9 +310,14 @@ fn archived(layers: usize) -> String {
     format!(r#"[{{"Config":"c","Layers":[{}]}}]"#, vec!["\"l\""; layers].join(","))
 }
 
+/// Writes a document of so many parts.
+type Write = fn(usize) -> String;
+/// Reads it again, within limits.
+type Read = fn(&str, &Limits) -> Result<(), Option<Hint>>;
+
 #[wasm_bindgen_test(unsupported = test)]
 fn manifest_bytes_and_descriptors() {
-    let documents: [(fn(usize) -> String, fn(&str, &Limits) -> Result<(), Option<Hint>>); 3] = [
+    let documents: [(Write, Read); 3] = [
         (manifest, |text, limits| {
             let parsed = Document::parse_within(Raw::trust_on_first_use(text.into()), None, limits);
             parsed.map(drop).map_err(|error| error.hint())
