@@ -270,7 +270,10 @@ impl<'a> Reading<'a> {
     fn layer(self, job: &Job, sender: &Sender<Result<Event, Error>>, cancelled: &AtomicBool) -> Result<Event, Error> {
         let mut sink = Sink { want: self.want, batch: Vec::new(), content: None, sender };
         if let Some(index) = self.kept(job) {
-            index.replay(&mut sink);
+            match self.want {
+                Want::Digests => index.replay_with_digests(|entry, digest| sink.push(Listed { entry, digest })),
+                Want::Reports | Want::Entries => index.replay(&mut sink),
+            }
             sink.flush();
             self.meter.replayed(job.layer, &index);
             return Ok(Event::End(Known::Replayed(Arc::new(index))));
@@ -280,22 +283,33 @@ impl<'a> Reading<'a> {
             Indexes::Kept | Indexes::Used => self.session.cache().is_some(),
             Indexes::Given => true,
         };
-        let options = (wanted && job.is_archive()).then(IndexOptions::default);
+        let mut options = IndexOptions::default();
+        options.file_digests = self.want == Want::Digests;
+        let options = Some(options).filter(|_| wanted && job.is_archive());
         let (report, index) = self.pump(job, options, cancelled, &mut sink)?;
         sink.flush();
-        if let (Some(index), Some(cache)) = (&index, self.session.cache())
-            && let Err(error) = cache.put(index)
-        {
-            self.session.debug(&format!("index of layer {} is not kept: {error}", job.layer));
+        if let Some(index) = &index {
+            self.keep(job, index);
         }
         Ok(Event::End(Known::Read(Box::new(report), index.map(Arc::new))))
+    }
+
+    /// Puts an index into the cache, unless one that knows more is there.
+    fn keep(self, job: &Job, index: &Index) {
+        let Some(cache) = self.session.cache() else { return };
+        let knows_more = |kept: Index| kept.has_file_digests() && !index.has_file_digests();
+        if cache.get(&index.digest()).is_some_and(knows_more) {
+            return;
+        }
+        if let Err(error) = cache.put(index) {
+            self.session.debug(&format!("index of layer {} is not kept: {error}", job.layer));
+        }
     }
 
     /// The index of a layer, if that may stand for the layer.
     fn kept(self, job: &Job) -> Option<Index> {
         let descriptor = job.descriptor.as_ref()?;
-        let used = matches!(self.indexes, Indexes::Used | Indexes::Given);
-        if !used || self.want == Want::Digests || !job.is_archive() {
+        if !matches!(self.indexes, Indexes::Used | Indexes::Given) || !job.is_archive() {
             return None;
         }
         let index = self.session.cache()?.get(&descriptor.digest)?;
@@ -303,7 +317,8 @@ impl<'a> Reading<'a> {
         let fits = index.entry_count() <= limits.entries && index.uncompressed() <= limits.unpacked_bytes;
         // One blob under two configurations: each must be right about what it unpacks to.
         let same = index.size() == descriptor.size && job.diff_id.is_none_or(|diff_id| diff_id == index.diff_id());
-        (fits && same).then_some(index)
+        let enough = self.want != Want::Digests || index.has_file_digests();
+        (fits && same && enough).then_some(index)
     }
 
     /// The loop itself: blob to reader, until the blob is over, is more than was promised, or nobody wants it any more.
@@ -349,6 +364,13 @@ struct Sink<'s> {
 }
 
 impl Sink<'_> {
+    fn push(&mut self, listed: Listed) {
+        if self.batch.len() >= BATCH {
+            self.flush();
+        }
+        self.batch.push(listed);
+    }
+
     fn flush(&mut self) {
         if !self.batch.is_empty() {
             let batch = std::mem::take(&mut self.batch);
@@ -362,11 +384,8 @@ impl EntrySink for Sink<'_> {
         if self.want == Want::Reports {
             return Flow::Continue;
         }
-        if self.batch.len() >= BATCH {
-            self.flush();
-        }
         let hashed = self.want == Want::Digests && entry.kind == Kind::File;
-        self.batch.push(Listed { entry, digest: None });
+        self.push(Listed { entry, digest: None });
         if hashed {
             self.content = Some(Hasher::new(Algorithm::Sha256));
             return Flow::WantData;

@@ -297,6 +297,16 @@ fn what_was_verified_once_is_not_downloaded_again() {
     }
     assert!(home.path().join("other/indexes").is_dir());
 
+    // Digests of contents are made when they are first wanted, and then kept, whoever reads the layer next.
+    let asked = server.internet.log().len();
+    let digests = text(server.run_in(home.path(), "ls --json --digest REGISTRY/a/b:1"));
+    assert_eq!(server.ranges(&layer.digest, asked), [None]);
+    text(server.run_in(home.path(), "verify REGISTRY/a/b:1"));
+    let asked = server.internet.log().len();
+    assert_eq!(text(server.run_in(home.path(), "ls --json --digest REGISTRY/a/b:1")), digests);
+    assert!(digests.contains(&porthole_core::digest::Digest::sha256(&self::middle(&image)).to_string()), "{digests}");
+    assert_eq!(server.ranges(&layer.digest, asked), []);
+
     // What verify has read need not be read again either.
     let asked = server.internet.log().len();
     text(server.run_in(home.path(), "verify --cache third REGISTRY/a/b:1"));

@@ -156,6 +156,26 @@ impl Index {
         }
     }
 
+    /// Whether the digest of each regular file's content [is kept](super::IndexOptions::file_digests).
+    pub fn has_file_digests(&self) -> bool {
+        self.head.file_digests
+    }
+
+    /// Gives all entries in archive order, each regular file with the SHA-256 digest of its content if such digests
+    /// [are kept](Index::has_file_digests).
+    pub fn replay_with_digests(&self, mut give: impl FnMut(Entry, Option<Digest>)) {
+        let size = Algorithm::Sha256.size();
+        for group in &self.groups {
+            let Some(columns) = group.columns() else { return };
+            let Some(mut rows) = group.rows(&columns) else { return };
+            let mut digests = group.digests.chunks_exact(size);
+            while let Some(entry) = rows.next() {
+                let value = if entry.kind == Kind::File { digests.next() } else { None };
+                give(entry, value.map(|value| Digest::from_value(Algorithm::Sha256, value)));
+            }
+        }
+    }
+
     /// An entry by its place in the archive, counted from 0.
     pub fn entry(&self, number: u64) -> Option<Entry> {
         self.entry_and_end(number).map(|(entry, _)| entry)
