@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 mod cat;
+mod completions;
 mod config;
 mod digest;
 mod gc;
@@ -9,6 +10,7 @@ mod inspect;
 mod login;
 mod logout;
 mod ls;
+mod man;
 mod manifest;
 mod pull;
 mod reference;
@@ -52,6 +54,8 @@ pub(crate) enum Command {
     Unpack(unpack::Arguments),
     Login(login::Arguments),
     Logout(logout::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 pub(crate) fn run(command: &Command, session: &Session<'_>) -> Result<(), Error> {
@@ -74,6 +78,8 @@ pub(crate) fn run(command: &Command, session: &Session<'_>) -> Result<(), Error>
         Command::Unpack(arguments) => unpack::run(arguments, session),
         Command::Login(arguments) => login::run(arguments, session),
         Command::Logout(arguments) => logout::run(arguments, session),
+        Command::Completions(arguments) => completions::run(arguments, session),
+        Command::Man(arguments) => man::run(arguments, session),
     }
 }
 

@@ -1,0 +1,29 @@
+//! `porthole completions`
+
+use std::io::Write;
+
+use clap::{Args, CommandFactory};
+use clap_complete::Shell;
+
+use crate::{args::Cli, error::Error, session::Session};
+
+/// Print a script that completes commands and options in a shell
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  porthole completions bash > ~/.local/share/bash-completion/completions/porthole
+  porthole completions zsh > ~/.zfunc/_porthole
+  porthole completions fish > ~/.config/fish/completions/porthole.fish")]
+pub(crate) struct Arguments {
+    /// Shell
+    #[arg(value_name = "SHELL")]
+    shell: Shell,
+}
+
+pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut Cli::command(), "porthole", &mut script);
+    let mut out = session.ui.out();
+    out.write_all(&script)?;
+    Ok(out.flush()?)
+}
