@@ -8,6 +8,7 @@ use porthole_testkit::{
     image::{Blob, Content},
     registry::{Fault, Internet, Site},
 };
+use proptest::prelude::*;
 use std::ops::Range;
 
 const SIZE: u64 = 100_000;
@@ -145,4 +146,33 @@ fn a_range_beyond_the_blob_is_no_range() {
     let error = read(&client(&internet), 5000..7001).unwrap_err();
     assert_eq!(error.exit_code(), 7);
     assert!(error.to_string().contains("does not have bytes 5000 to 7000"), "{error}");
+}
+
+/// What may happen to one answer, and heals.
+fn mishap() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        (0..30_000_usize).prop_map(Fault::ResetAfter),
+        (0..30_000_usize).prop_map(Fault::EndAfter),
+        Just(Fault::IgnoreRange),
+        Just(Fault::NoHeader("content-range")),
+        Just(Fault::Status(503)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever happens on the way, what is read is the range: no byte is missing, none comes twice.
+    #[test]
+    fn a_range_is_a_range(start in 0..SIZE, length in 0..SIZE, piece in 1..5000_usize, mishaps in prop::collection::vec(mishap(), 0..4)) {
+        let range = start..(start + length).min(SIZE);
+        let internet = serving();
+        internet.pieces(piece);
+        for mishap in mishaps {
+            internet.fault("/blobs/", 1, mishap);
+        }
+        let (read, received) = read(&client(&internet), range.clone()).unwrap();
+        prop_assert!(read == slice(range));
+        prop_assert!(received >= read.len() as u64);
+    }
 }
