@@ -47,7 +47,7 @@ pub(crate) enum Error {
     Unpack { layer: u32, error: tree::Error },
     #[error("verification failed: {findings} of {steps} steps")]
     Verification { findings: usize, steps: usize, hints: Vec<Hint> },
-    #[error("everything is as promised, but readers may disagree about {doubts} {}", if *doubts == 1 { "thing" } else { "things" })]
+    #[error("everything is as promised, but there {}", if *doubts == 1 { "is 1 doubt".to_owned() } else { format!("are {doubts} doubts") })]
     Doubts { doubts: u64 },
     #[error(transparent)]
     Helper(#[from] crate::credentials::keychain::Error),

@@ -36,7 +36,8 @@ use crate::{
 pub(crate) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,
-    /// End with exit code 7 also where everything is as promised, but readers may disagree about it
+    /// End with exit code 7 also where everything is as promised, but readers may disagree about it, or it was not checked
+    /// whether it unpacks
     #[arg(long)]
     strict: bool,
 }
@@ -163,8 +164,8 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     if !matches!(source, Source::Layer { .. }) {
         let doubts = match doubts {
             0 => String::new(),
-            1 => "; readers may disagree about 1 thing, which --strict refuses".to_owned(),
-            doubts => format!("; readers may disagree about {doubts} things, which --strict refuses"),
+            1 => "; --strict would refuse it for the doubt told above".to_owned(),
+            doubts => format!("; --strict would refuse it for the {doubts} doubts told above"),
         };
         session.ui.note(format_args!("every digest, size and diff_id is as promised ({steps} steps){doubts}"));
     }
