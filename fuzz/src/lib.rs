@@ -7,6 +7,7 @@ pub mod corpus;
 mod json;
 mod listing;
 pub mod seeds;
+mod seek;
 mod split;
 mod stream;
 mod text;
@@ -15,6 +16,7 @@ mod tree;
 
 pub use archive::{differential, tar};
 pub use json::json;
+pub use seek::seek;
 pub use stream::{gzip, layer, zstd};
 pub use text::{challenge, content_range, digest, link, reference};
 pub use toc::toc;
@@ -39,4 +41,5 @@ pub const TARGETS: &[Target] = &[
     ("tree", tree),
     ("whiteouts", whiteouts),
     ("toc", toc),
+    ("seek", seek),
 ];

@@ -35,7 +35,7 @@ pub fn of(target: &str) -> Result<Vec<Input>, Box<dyn Error>> {
         "json" => documents(),
         "gzip" => streams(|name| !name.starts_with("zst"))?,
         "zstd" => streams(|name| name.starts_with("zst"))?,
-        "layer" => [streams(|_| true)?, archives(|packed| Ok(packed.to_vec()))?].concat(),
+        "layer" | "seek" => [streams(|_| true)?, archives(|packed| Ok(packed.to_vec()))?].concat(),
         "tar" | "differential" | "tree" => archives(|packed| {
             let mut archive = Vec::new();
             GzDecoder::new(packed).read_to_end(&mut archive)?;
