@@ -102,9 +102,12 @@ impl LayerReader {
         }
     }
 
-    /// Notes on the way what a seek index is made of, for [`finish_with_index`](LayerReader::finish_with_index). To be
-    /// called before anything is pushed.
+    /// Notes on the way what a seek index is made of, for [`finish_with_index`](LayerReader::finish_with_index). Without
+    /// effect once bytes were pushed.
     pub fn indexed(mut self, options: IndexOptions) -> Self {
+        if self.size > 0 {
+            return self;
+        }
         self.content.builder = Some(Box::new(Builder::new(options, algorithm(self.expected.digest.as_ref()))));
         self
     }

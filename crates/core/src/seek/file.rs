@@ -15,9 +15,6 @@ use crate::{
     tar::{self, Entry, EntrySink, Flow, Kind, Scanner},
 };
 
-/// What map blocks and headers take beyond the headers themselves, in the scanner's own account.
-const SLACK: u64 = 4 << 10;
-
 /// Reads one regular file out of a range of a layer's blob, and checks each span of it first.
 ///
 /// Fetch [`range`](FileReader::range), [`push`](FileReader::push) its bytes in any split, then
@@ -98,10 +95,8 @@ impl FileReader {
             }
             Some(Resume::Fresh) | None => Some(Decoder::resume(head.compression, at, &decoding)),
         };
-        // So was the archive scanned; what stands before the data bounds what is kept of it.
+        // A hole is measured against what comes before it, of which only a part is seen here.
         let mut scanning = *limits;
-        scanning.extension_bytes = (entry.offset - entry.header).saturating_add(SLACK);
-        (scanning.path_bytes, scanning.sparse_segments) = (u64::MAX, u32::MAX);
         scanning.expansion_ratio = u64::MAX;
         let skip = entry.header - at.uncompressed;
         entry.offset -= entry.header;

@@ -209,8 +209,8 @@ impl Index {
         Some(Digest::from_value(Algorithm::Sha256, value))
     }
 
-    /// A reader of one regular file: an entry by its place in the archive, counted from 0. The limits bound the window
-    /// of a zstd layer and the length of a sparse file.
+    /// A reader of one regular file: an entry by its place in the archive, counted from 0. The limits are those with which
+    /// the layer was read, or larger ones; a sparse file may be as long as a layer unpacked.
     ///
     /// # Errors
     /// [`Error::NoEntry`] if there are fewer entries, [`Error::NotAFile`] if it is something else. What a hard link

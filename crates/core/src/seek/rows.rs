@@ -321,3 +321,92 @@ pub(super) fn inflate(packed: &[u8], length: usize) -> Option<Vec<u8>> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Indexes are kept in files: a reason keeps its number, a new one comes to the end, and any other change takes a new
+    /// version of the format.
+    #[test]
+    fn reasons_keep_their_numbers() {
+        let names = [
+            "SizeOnNonFile",
+            "PaxSize",
+            "TwoLongNames",
+            "SeveralPaxHeaders",
+            "ExtensionWithoutMagic",
+            "EmptyExtension",
+            "RepeatedPaxRecord",
+            "SeveralLongNames",
+            "NewlineInName",
+            "GlobalHeader",
+            "LostExtension",
+            "NulInName",
+            "TrailingSlash",
+            "StrayPrefix",
+            "SignedChecksum",
+            "Sparse",
+            "FractionBefore1970",
+            "Number",
+        ];
+        let known: Vec<String> = Ambiguity::ALL.iter().map(|reason| format!("{reason:?}")).collect();
+        assert_eq!(known[..names.len()], names);
+    }
+
+    fn entries() -> Vec<Entry> {
+        let mut state = 1u64;
+        let mut number = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state >> 20
+        };
+        let mut position = 512;
+        (0..1000)
+            .map(|n| {
+                let mut entry =
+                    Entry::new(format!("some/folder/{}/name-{n}", n / 30), Kind::new(b"0123456gx7"[n % 10]));
+                entry.typeflag = b"0123456gx7"[n % 10];
+                entry.link = format!("target/{}", n % 3).into_bytes();
+                entry.size = number();
+                // Numbers of any size and sign.
+                let mut any = || (number().wrapping_mul(number()) as i64).wrapping_shl(n as u32 % 64);
+                (entry.mode, entry.uid, entry.gid) = (any(), any(), any());
+                (entry.mtime, entry.major, entry.minor) = (any(), any(), any());
+                entry.mtime_nsec = n as u32 * 1_000_000;
+                entry.xattrs = (0..n % 3).map(|name| (vec![name as u8; name], vec![0xff; n % 100])).collect();
+                entry.ambiguous = n.checked_sub(500).and_then(|n| Ambiguity::ALL.get(n)).copied();
+                entry.header = position;
+                entry.offset = position + 512 * (1 + number() % 5);
+                position = entry.offset + number() % 10_000;
+                entry
+            })
+            .collect()
+    }
+
+    #[test]
+    fn columns_go_both_ways() {
+        let entries = entries();
+        let mut writer = Writer::new();
+        entries.iter().for_each(|entry| writer.push(entry));
+        let group = writer.close(1000).expect("a small group");
+        assert!(writer.is_empty() && !writer.full());
+        assert_eq!((group.number, group.count, group.start), (0, 1000, 512));
+        let columns = group.columns().expect("its own bytes");
+        let mut rows = group.rows(&columns).expect("its own columns");
+        let read: Vec<Entry> = std::iter::from_fn(|| rows.next()).collect();
+        assert!(read == entries && rows.over());
+    }
+
+    #[test]
+    fn only_what_was_deflated_is_inflated() {
+        let bytes = vec![7; 5000];
+        let packed = Packer::new(1).pack(&bytes);
+        assert_eq!(inflate(&packed, 5000), Some(bytes));
+        assert_eq!(inflate(&packed, 4999), None);
+        assert_eq!(inflate(&packed, 5001), None);
+        assert_eq!(inflate(&packed, usize::MAX), None, "nothing is allocated for what cannot be");
+        assert_eq!(inflate(&packed[1..], 5000), None);
+        assert_eq!(inflate(&[&packed[..], b"x"].concat(), 5000), None);
+        assert_eq!(inflate(&Packer::new(4).pack(b""), 0), Some(Vec::new()));
+    }
+}
