@@ -290,7 +290,7 @@ fn doubts_are_told_and_refused_on_request() {
             "verify --json oci:doubtful",
             "verify --strict --quiet oci:doubtful",
             "verify --strict oci:layout:latest",
-            "verify --strict --limit tree_nodes=4 layer:layer",
+            "verify --strict --limit tree_nodes=2 layer:layer",
             "ls oci:doubtful",
         ],
     );
