@@ -2,7 +2,7 @@
 
 use std::{fmt, io, path::PathBuf};
 
-use porthole_core::{hint::Hint, image, layer::Finding, media_type::MediaType, platform, reference, seek, tree};
+use porthole_core::{hint::Hint, image, layer::Finding, media_type::MediaType, platform, reference, seek, toc, tree};
 
 /// Why a command ends without success.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +42,9 @@ pub(crate) enum Error {
     /// A part of a layer that is not what it was when the layer was verified.
     #[error("layer {layer}: {error}")]
     Part { layer: u32, error: seek::Error },
+    /// A table of contents that is not the one that was promised, or not well-formed.
+    #[error("layer {layer}: {error}")]
+    Toc { layer: u32, error: toc::Error },
     /// Paths that a runtime would stop at, as the tree says.
     #[error("layer {layer} cannot be unpacked: {error}")]
     Unpack { layer: u32, error: tree::Error },
@@ -130,6 +133,7 @@ impl Error {
             | Self::Nesting { .. }
             | Self::Layers(_)
             | Self::Part { .. }
+            | Self::Toc { .. }
             | Self::Unpack { .. }
             | Self::Verification { .. }
             | Self::Doubts { .. } => MALFORMED,
@@ -152,6 +156,10 @@ impl Error {
             Self::Store(error) => error.hint().into_iter().collect(),
             Self::NoFile { hints, .. } => hints.clone(),
             Self::Part { .. } => vec![Hint::Text("to read the whole layer instead, add --no-cache".to_owned())],
+            Self::Toc { error, .. } => {
+                let whole = "to read the whole layer instead, leave --toc out";
+                error.hint().into_iter().chain([Hint::Text(whole.to_owned())]).collect()
+            }
             Self::NotAFile { hint, .. } => hint.iter().cloned().collect(),
             Self::Pull(porthole_transfer::pull::Error::Registry(error)) => error.hints(),
             Self::Pull(porthole_transfer::pull::Error::Platform(error)) => vec![choose(error)],

@@ -20,6 +20,7 @@ use porthole_core::{
     media_type::{Compression, MediaType, Role},
     seek::{Index, IndexOptions},
     tar::{Entry, EntrySink, Flow, Kind},
+    toc::{Audit, Toc},
 };
 
 use crate::{
@@ -27,6 +28,7 @@ use crate::{
     progress::Meter,
     session::Session,
     source::Source,
+    toc::{self, Audits, Search},
 };
 
 /// A layer to be read.
@@ -123,6 +125,8 @@ pub(crate) enum Known {
     Read(Box<LayerReport>, Option<Arc<Index>>),
     /// It was not read: the entries were those of an index that was kept when it was verified.
     Replayed(Arc<Index>),
+    /// It was not read: the entries were those of its table of contents, which is not checked against its archive.
+    Listed(Box<Toc>),
 }
 
 impl Known {
@@ -131,6 +135,7 @@ impl Known {
         match self {
             Self::Read(report, _) => report.findings.clone(),
             Self::Replayed(index) => job.contradiction(index).into_iter().collect(),
+            Self::Listed(_) => Vec::new(),
         }
     }
 
@@ -139,6 +144,7 @@ impl Known {
         match self {
             Self::Read(report, _) => report.uncompressed,
             Self::Replayed(index) => index.uncompressed(),
+            Self::Listed(toc) => toc.uncompressed().unwrap_or(0),
         }
     }
 
@@ -147,6 +153,7 @@ impl Known {
         match self {
             Self::Read(report, _) => report.entries,
             Self::Replayed(index) => index.entry_count(),
+            Self::Listed(toc) => toc.entries(),
         }
     }
 
@@ -154,7 +161,7 @@ impl Known {
     pub(crate) fn read(&self) -> u64 {
         match self {
             Self::Read(report, _) => report.size,
-            Self::Replayed(_) => 0,
+            Self::Replayed(_) | Self::Listed(_) => 0,
         }
     }
 
@@ -163,6 +170,7 @@ impl Known {
         match self {
             Self::Read(_, index) => index.as_ref(),
             Self::Replayed(index) => Some(index),
+            Self::Listed(_) => None,
         }
     }
 }
@@ -186,6 +194,9 @@ pub(crate) struct Reading<'a> {
     meter: &'a Meter<'a>,
     want: Want,
     indexes: Indexes,
+    /// Prepared layers are listed from their tables of contents.
+    by_toc: bool,
+    audits: Option<&'a Audits>,
 }
 
 /// What becomes of seek indexes.
@@ -203,7 +214,7 @@ enum Indexes {
 
 impl<'a> Reading<'a> {
     pub(crate) fn new(session: &'a Session<'a>, source: &'a Source, meter: &'a Meter<'a>, want: Want) -> Self {
-        Self { session, source, meter, want, indexes: Indexes::None }
+        Self { session, source, meter, want, indexes: Indexes::None, by_toc: false, audits: None }
     }
 
     /// Keeps an index of each layer in the cache, if there is one, but takes none from it.
@@ -222,6 +233,16 @@ impl<'a> Reading<'a> {
     /// Gives an index of each layer; reads no layer whose index is kept in the cache.
     pub(crate) fn indexed(self) -> Self {
         Self { indexes: Indexes::Given, ..self }
+    }
+
+    /// Reads no prepared layer, but lists it from its table of contents.
+    pub(crate) fn by_toc(self) -> Self {
+        Self { by_toc: true, ..self }
+    }
+
+    /// Compares prepared layers with their tables of contents.
+    pub(crate) fn audited(self, audits: &'a Audits) -> Self {
+        Self { audits: Some(audits), ..self }
     }
 
     /// Reads layers, bottom first and several at once; `receive` gets all of the first layer, then all of the next.
@@ -268,7 +289,16 @@ impl<'a> Reading<'a> {
 
     /// One layer, up to the last event.
     fn layer(self, job: &Job, sender: &Sender<Result<Event, Error>>, cancelled: &AtomicBool) -> Result<Event, Error> {
-        let mut sink = Sink { want: self.want, batch: Vec::new(), content: None, sender };
+        let mut sink = Sink { want: self.want, batch: Vec::new(), content: None, audit: None, sender };
+        if self.by_toc
+            && job.is_archive()
+            && let Some(toc) = toc::fetch(self.session, self.source, job, Search::All)?
+        {
+            toc.replay(&mut sink);
+            sink.flush();
+            self.meter.listed(job, &toc);
+            return Ok(Event::End(Known::Listed(Box::new(toc))));
+        }
         if let Some(index) = self.kept(job) {
             match self.want {
                 Want::Digests => index.replay_with_digests(|entry, digest| sink.push(Listed { entry, digest })),
@@ -286,8 +316,14 @@ impl<'a> Reading<'a> {
         let mut options = IndexOptions::default();
         options.file_digests = self.want == Want::Digests;
         let options = Some(options).filter(|_| wanted && job.is_archive());
+        if let Some(audits) = self.audits.filter(|_| job.is_archive()) {
+            sink.audit = audits.begin(self.session, self.source, job)?;
+        }
         let (report, index) = self.pump(job, options, cancelled, &mut sink)?;
         sink.flush();
+        if let (Some(audits), Some(audit)) = (self.audits, sink.audit) {
+            audits.end(job, audit, &report);
+        }
         if let Some(index) = &index {
             self.keep(job, index);
         }
@@ -360,6 +396,7 @@ struct Sink<'s> {
     batch: Vec<Listed>,
     /// The hash of the last entry's content, as far as it is there.
     content: Option<Hasher>,
+    audit: Option<Audit<Toc>>,
     sender: &'s Sender<Result<Event, Error>>,
 }
 
@@ -381,8 +418,9 @@ impl Sink<'_> {
 
 impl EntrySink for Sink<'_> {
     fn entry(&mut self, entry: Entry) -> Flow {
+        let audited = self.audit.as_mut().map_or(Flow::Continue, |audit| audit.compare(&entry));
         if self.want == Want::Reports {
-            return Flow::Continue;
+            return audited;
         }
         let hashed = self.want == Want::Digests && entry.kind == Kind::File;
         self.push(Listed { entry, digest: None });
@@ -390,17 +428,23 @@ impl EntrySink for Sink<'_> {
             self.content = Some(Hasher::new(Algorithm::Sha256));
             return Flow::WantData;
         }
-        Flow::Continue
+        audited
     }
 
     fn data(&mut self, bytes: &[u8]) -> Flow {
         if let Some(content) = &mut self.content {
             content.update(bytes);
         }
+        if let Some(audit) = &mut self.audit {
+            audit.data(bytes);
+        }
         Flow::Continue
     }
 
     fn end_of_data(&mut self) {
+        if let Some(audit) = &mut self.audit {
+            audit.end_of_data();
+        }
         let digest = self.content.take().map(Hasher::finish);
         if let Some(last) = self.batch.last_mut() {
             last.digest = digest;

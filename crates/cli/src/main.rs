@@ -9,6 +9,7 @@ mod limits;
 mod progress;
 mod session;
 mod source;
+mod toc;
 mod transfers;
 mod ui;
 

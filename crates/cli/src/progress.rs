@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use porthole_core::{digest::Digest, layer::LayerReport, seek::Index};
+use porthole_core::{digest::Digest, layer::LayerReport, seek::Index, toc::Toc};
 use serde_json::json;
 
 use crate::{
@@ -131,6 +131,24 @@ impl<'u> Meter<'u> {
                 size: index.size(),
                 uncompressed: index.uncompressed(),
                 entries: index.entry_count(),
+                findings: 0,
+                read: false,
+            },
+        );
+    }
+
+    /// A layer is listed from its table of contents.
+    pub(crate) fn listed(&self, job: &Job, toc: &Toc) {
+        let descriptor = job.descriptor.as_ref();
+        let size = descriptor.map_or(0, |descriptor| descriptor.size);
+        self.advance(job.layer, size);
+        self.end(
+            job.layer,
+            &Finished {
+                digest: descriptor.map_or_else(|| toc.digest(), |descriptor| descriptor.digest),
+                size,
+                uncompressed: toc.uncompressed().unwrap_or(0),
+                entries: toc.entries(),
                 findings: 0,
                 read: false,
             },

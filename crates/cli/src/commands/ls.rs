@@ -18,20 +18,30 @@ use super::{
     SourceArgument, print_json,
     stack::{Stacked, choose},
 };
-use crate::{error::Error, layers::Job, session::Session, source::Source};
+use crate::{
+    error::Error,
+    layers::{Job, Known},
+    session::Session,
+    source::Source,
+};
 
 /// List files: the tree that a runtime would unpack, with the layer that each came from
 ///
 /// Names are printed on one line each: bytes that are no printable UTF-8 are `\xNN`, a backslash is `\\`. All layers are
 /// downloaded and verified; where one is wrong, nothing is listed and the exit code is 7. A layer of a registry that was
 /// verified before is not downloaded again: its list is in the cache.
+///
+/// With --toc, layers that were prepared for reading in parts (eStargz, zstd:chunked) are not downloaded: their tables of
+/// contents are, and checked against the manifest. That is not checked against the archive, from which a runtime unpacks:
+/// porthole verify does that.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   porthole ls nginx etc/nginx
   porthole ls --long --sort size nginx
   porthole ls --json --deleted oci:layout:latest
-  porthole ls --raw --json layer:layer.tar.gz")]
+  porthole ls --raw --json layer:layer.tar.gz
+  porthole ls --toc --json oci:layout:prepared  rows of prepared layers say \"from\":\"toc\"")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,
@@ -53,6 +63,9 @@ pub(crate) struct Arguments {
     /// Order of all rows [default: as a tree]
     #[arg(long, value_name = "BY")]
     sort: Option<Sort>,
+    /// Prepared layers by their tables of contents, unverified; the other layers as always
+    #[arg(long, conflicts_with_all = ["raw", "digest"])]
+    toc: bool,
     /// With --json or --long: the SHA-256 of each file's content
     #[arg(long)]
     digest: bool,
@@ -94,7 +107,10 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         (None, true) => Mode::Deleted,
         (None, false) => Mode::Merged,
     };
-    let stacked = Stacked::read(session, &source, jobs, arguments.digest)?;
+    let stacked = match arguments.toc {
+        true => Stacked::by_toc(session, &source, jobs)?,
+        false => Stacked::read(session, &source, jobs, arguments.digest)?,
+    };
     list(arguments, session, &stacked, mode)?;
     // Where a runtime would stop, the list is what it would have left.
     stacked.unpackable(jobs)
@@ -117,11 +133,12 @@ fn list(arguments: &Arguments, session: &Session<'_>, stacked: &Stacked, mode: M
         let content = view.content(row.node).filter(|_| arguments.digest && row.kind == Kind::File)?;
         stacked.digests.get(&(content.layer, content.offset)).map(ToString::to_string)
     };
+    let by_toc = |row: &Row| matches!(stacked.layers.get(row.layer as usize), Some(Known::Listed(_)));
     let widths = long::Widths::of(&rows);
     let mut out = session.ui.out();
     for row in &rows {
         if session.ui.json {
-            print_json(&mut out, &row::Json::of(row, digest(row)))?;
+            print_json(&mut out, &row::Json::of(row, digest(row), by_toc(row)))?;
         } else if arguments.long {
             writeln!(out, "{}", long::line(session.ui, row, &widths, digest(row)))?;
         } else {

@@ -10,6 +10,7 @@ use crate::{
     progress::Meter,
     session::Session,
     source::Source,
+    toc,
 };
 
 /// The layer that a number, a digest or a diff_id names, by its place among `jobs`.
@@ -43,6 +44,20 @@ impl Stacked {
         let meter = Meter::new(session.ui, jobs);
         let want = if digests { Want::Digests } else { Want::Entries };
         Self::of(session, Reading::new(session, source, &meter, want).remembering(), jobs)
+    }
+
+    /// The same, but prepared layers are listed from their tables of contents, and that is told.
+    pub(super) fn by_toc(session: &Session<'_>, source: &Source, jobs: &[Job]) -> Result<Self, Error> {
+        let meter = Meter::new(session.ui, jobs);
+        let reading = Reading::new(session, source, &meter, Want::Entries).remembering().by_toc();
+        let stacked = Self::of(session, reading, jobs)?;
+        drop(meter);
+        for (job, known) in jobs.iter().zip(&stacked.layers) {
+            if let Known::Listed(toc) = known {
+                session.ui.note(toc::caveat(job.layer, toc));
+            }
+        }
+        Ok(stacked)
     }
 
     /// The same, with an index of each layer.

@@ -1,5 +1,6 @@
 //! `porthole verify`
 
+mod contents;
 mod doubts;
 
 use std::io::Write;
@@ -13,7 +14,10 @@ use porthole_core::{
 use porthole_registry::client::Step;
 use serde::Serialize;
 
-use self::doubts::{Collector, Doubts};
+use self::{
+    contents::Contents,
+    doubts::{Collector, Doubts},
+};
 use super::{SourceArgument, print_json};
 use crate::{
     error::Error,
@@ -21,6 +25,7 @@ use crate::{
     progress::Meter,
     session::Session,
     source::Source,
+    toc::{Audited, Audits},
     ui::{Style, safe, size},
 };
 
@@ -28,6 +33,9 @@ use crate::{
 ///
 /// Reports each step of the chain: index, manifest, configuration, layers. Ends with exit code 7 if anything is not what was
 /// promised, or if a runtime would stop unpacking.
+///
+/// A layer that the manifest announces as prepared for reading in parts (eStargz, zstd:chunked) is compared with its table
+/// of contents: content, mode, owner, time, links and attributes of every entry. A bare layer is if it ends as those do.
 ///
 /// Also told, and refused only with --strict: entries that well-known readers of archives list differently, data after the
 /// end of an archive, compression that contradicts the media type. Everything is downloaded: nothing is taken from the cache.
@@ -51,10 +59,13 @@ With --json, one object for each step:
   state        verified: as promised                 findings   what is wrong
                computed: nothing promised it         stopped    where a runtime stops unpacking
                stopped:  as promised, but a runtime would stop unpacking it
-               wrong:    not what was promised
+               wrong:    not what was promised, or its table of contents is another
   ambiguous    how many entries readers list differently
   ambiguities  the first 1000 of them: path (path_b64 beside it if it was escaped), reason,
                level: archive (how it is read) or tree (how it is unpacked)
+  toc          of a prepared layer: format, trusted (the manifest names its digest), and either
+               refused, or entries and disagreements: at most 10000 of path, path_b64 and what
+               differs, and more, if there are more
   after_end    bytes after the archive's end, if they are more than padding
   contradiction  compression other than the media type says
   unchecked    why it was not checked where a runtime would stop
@@ -86,6 +97,8 @@ struct Report {
     findings: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stopped: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    toc: Option<Contents>,
     #[serde(flatten)]
     doubts: Doubts,
 }
@@ -139,8 +152,9 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let meter = Meter::new(session.ui, &jobs);
     let mut stack = Stack::new(session);
     let mut hints = Vec::new();
+    let audits = Audits::default();
     // What was kept before proves nothing; what is verified now may be kept.
-    let reading = Reading::new(session, &source, &meter, Want::Entries).refreshing();
+    let reading = Reading::new(session, &source, &meter, Want::Entries).refreshing().audited(&audits);
     reading.run(&jobs, |job, event| match event {
         Event::Entries(entries) => {
             for listed in entries {
@@ -150,9 +164,16 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         }
         Event::End(Known::Read(report, _)) => {
             hints.extend(job.findings(&report).into_iter().filter_map(Finding::hint));
-            tell(stack.report(job, &report))
+            let mut told = stack.report(job, &report);
+            if let Some(audited) = audits.take(job.layer) {
+                hints.extend(contents::hint(&audited));
+                told.add_contents(audited);
+            }
+            tell(told)
         }
-        Event::End(Known::Replayed(_)) => Err(Error::usage("a layer was not read (this is a bug in porthole)")),
+        Event::End(Known::Replayed(_) | Known::Listed(_)) => {
+            Err(Error::usage("a layer was not read (this is a bug in porthole)"))
+        }
     })?;
     drop(meter);
     if wrong > 0 {
@@ -198,8 +219,20 @@ fn report_of(step: Step, source: &Source) -> Option<Report> {
         state,
         findings: Vec::new(),
         stopped: None,
+        toc: None,
         doubts: Doubts::default(),
     })
+}
+
+impl Report {
+    /// A layer whose table of contents says something else is not what it seems.
+    fn add_contents(&mut self, audited: Audited) {
+        let contents = Contents::of(audited);
+        if !contents.agrees() {
+            self.state = State::Wrong;
+        }
+        self.toc = Some(contents);
+    }
 }
 
 /// What a runtime would make of the layers so far.
@@ -275,6 +308,7 @@ impl Stack {
             state,
             findings: findings.iter().map(ToString::to_string).collect(),
             stopped,
+            toc: None,
             doubts,
         }
     }
@@ -316,6 +350,9 @@ fn print(out: &mut impl Write, session: &Session<'_>, report: &Report) -> Result
     }
     if let Some(stopped) = &report.stopped {
         tell(Style::Bad, &format!("a runtime stops here: {stopped}"))?;
+    }
+    for (style, line) in report.toc.iter().flat_map(Contents::lines) {
+        tell(style, &line)?;
     }
     for line in report.doubts.lines() {
         tell(Style::Changed, &line)?;

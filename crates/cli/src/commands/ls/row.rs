@@ -27,10 +27,13 @@ pub(super) struct Json<'r> {
     digest: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     implied: bool,
+    /// `toc`: the layer's table of contents says so, and its archive was not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<&'static str>,
 }
 
 impl<'r> Json<'r> {
-    pub(super) fn of(row: &'r Row, digest: Option<String>) -> Self {
+    pub(super) fn of(row: &'r Row, digest: Option<String>, by_toc: bool) -> Self {
         Self {
             name: Name::of(&row.path),
             meta: Meta {
@@ -51,6 +54,7 @@ impl<'r> Json<'r> {
             ambiguous: row.ambiguous.map(|reason| reason.to_string()),
             digest,
             implied: row.implied,
+            from: by_toc.then_some("toc"),
         }
     }
 }

@@ -1,0 +1,105 @@
+//! What the audit of a prepared layer's table of contents found.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use porthole_core::{hint::Hint, path, toc::Disagreement};
+use serde::Serialize;
+
+use crate::{toc::Audited, ui::Style};
+
+/// An audit, done or refused.
+#[derive(Serialize)]
+pub(super) struct Contents {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trusted: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entries: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    disagreements: Vec<Told>,
+    #[serde(skip_serializing_if = "is_zero")]
+    more: u64,
+}
+
+#[derive(Serialize)]
+struct Told {
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_b64: Option<String>,
+    what: String,
+}
+
+/// How many disagreements a person is shown.
+const SHOWN: usize = 100;
+
+impl Contents {
+    pub(super) fn of(audited: Audited) -> Self {
+        match audited {
+            Audited::Refused(error) => Self {
+                format: None,
+                trusted: None,
+                refused: Some(error.to_string()),
+                entries: None,
+                disagreements: Vec::new(),
+                more: 0,
+            },
+            Audited::Done { format, trusted, report } => Self {
+                format: Some(format.to_string()),
+                trusted: Some(trusted),
+                refused: None,
+                entries: Some(report.entries),
+                disagreements: report.disagreements.iter().map(Told::of).collect(),
+                more: report.more,
+            },
+        }
+    }
+
+    pub(super) fn agrees(&self) -> bool {
+        self.refused.is_none() && self.disagreements.is_empty()
+    }
+
+    /// For people.
+    pub(super) fn lines(&self) -> Vec<(Style, String)> {
+        if let Some(refused) = &self.refused {
+            return vec![(Style::Bad, refused.clone())];
+        }
+        let format = self.format.as_deref().unwrap_or_default();
+        if self.agrees() {
+            let trust = if self.trusted == Some(true) { "" } else { ", which nothing vouches for," };
+            return vec![(Style::Good, format!("the {format} table of contents{trust} agrees with the archive"))];
+        }
+        let shown = self.disagreements.iter().take(SHOWN);
+        let mut lines: Vec<_> = shown.map(|told| (Style::Bad, format!("{}: {}", told.path, told.what))).collect();
+        let rest = self.disagreements.len().saturating_sub(SHOWN) as u64 + self.more;
+        if rest > 0 {
+            lines.push((Style::Bad, format!("and {rest} more: the table of contents is another than the archive")));
+        }
+        lines
+    }
+}
+
+impl Told {
+    fn of(disagreement: &Disagreement) -> Self {
+        let bytes = if disagreement.path.is_empty() { b"." } else { disagreement.path.as_slice() };
+        let path = path::escape(bytes);
+        Self {
+            path_b64: (path.as_bytes() != bytes).then(|| STANDARD.encode(bytes)),
+            path: path.into_owned(),
+            what: disagreement.difference.to_string(),
+        }
+    }
+}
+
+/// What a person can do about an audit that was not done.
+pub(super) fn hint(audited: &Audited) -> Option<Hint> {
+    match audited {
+        Audited::Refused(error) => error.hint(),
+        Audited::Done { .. } => None,
+    }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
