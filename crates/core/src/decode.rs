@@ -333,7 +333,7 @@ pub enum Error {
         /// Where the frame starts.
         offset: u64,
     },
-    /// A zstd frame needs a larger window than allowed.
+    /// A zstd frame fills a larger window than allowed.
     #[error("zstd: window of {requested} bytes exceeds the limit of {limit} bytes (window_bytes)")]
     ZstdWindow {
         /// Bytes that the frame asks for.

@@ -55,7 +55,8 @@ pub struct Limits {
     pub entries: u64,
     /// Nodes of a tree.
     pub tree_nodes: u64,
-    /// Bytes of a zstd window.
+    /// Bytes of a zstd window in use: what a header states and no content fills is not counted. While the window grows, the
+    /// old one is held beside the new.
     pub window_bytes: u64,
     /// Bytes of an unpacked layer.
     pub unpacked_bytes: u64,

@@ -221,20 +221,23 @@ fn frame(shift: u8, eighths: u8, blocks: usize, length: u32) -> Vec<u8> {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn window_bytes() {
-    for shift in [7, 10, 17, 20] {
-        let window = 8 << shift;
-        assert_eq!(unpack(Compression::Zstd, &frame(shift, 0, 1, 5), &limits("window_bytes", window)), (5, Ok(())));
-        let less = limits("window_bytes", window);
-        let (_, verdict) = unpack(Compression::Zstd, &frame(shift, 1, 1, 5), &less);
-        let error = verdict.unwrap_err();
-        assert_eq!(error, Error::ZstdWindow { requested: 9 << shift, limit: window });
-        assert_eq!(named(error.hint(), &less), "window_bytes");
-    }
-    for (limits, shift) in [(Limits::default(), 24), (Limits::of_a_tab(), 23)] {
-        assert_eq!(unpack(Compression::Zstd, &frame(shift, 0, 1, 5), &limits), (5, Ok(())));
-        let (_, verdict) = unpack(Compression::Zstd, &frame(shift, 1, 1, 5), &limits);
-        assert!(verdict.unwrap_err().to_string().ends_with("bytes (window_bytes)"));
-    }
+    const BLOCK: u32 = 128 << 10;
+    let verdict =
+        |eighths, blocks, limits: &Limits| unpack(Compression::Zstd, &frame(17, eighths, blocks, BLOCK), limits);
+    let limit = limits("window_bytes", 1 << 20);
+    assert_eq!(verdict(0, 20, &limit), (20 << 17, Ok(())), "a window of the limit, filled");
+    assert_eq!(verdict(1, 8, &limit), (8 << 17, Ok(())), "a larger one, not filled");
+    let (written, refused) = verdict(1, 9, &limit);
+    let error = Error::ZstdWindow { requested: 9 << 17, limit: 1 << 20 };
+    assert_eq!((written, &refused), (8 << 17, &Err(error.clone())));
+    assert_eq!(named(error.hint(), &limit), "window_bytes");
+    assert!(error.to_string().ends_with("exceeds the limit of 1048576 bytes (window_bytes)"));
+    assert_eq!(verdict(1, 9, &limits("window_bytes", 9 << 17)).1, Ok(()));
+    // Who states the size of the content is refused at once.
+    let stated = [&[0x28, 0xb5, 0x2f, 0xfd, 0xa0], &((1 << 20) + 1u32).to_le_bytes()[..], &[0; 3]].concat();
+    let error = Error::ZstdWindow { requested: (1 << 20) + 1, limit: 1 << 20 };
+    assert_eq!(unpack(Compression::Zstd, &stated, &limit), (0, Err(error)));
+    assert_eq!((Limits::default().window_bytes, Limits::of_a_tab().window_bytes), (128 << 20, 64 << 20));
     // Beyond what any runtime reads there is nothing to raise.
     let (_, verdict) = unpack(Compression::Zstd, &frame(26, 1, 1, 5), &limits("window_bytes", u64::MAX));
     assert_eq!(verdict.unwrap_err().hint(), None);

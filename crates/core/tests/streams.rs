@@ -179,7 +179,8 @@ fn what_a_zstd_frame_states_is_checked() {
         (frame(&[1, window, 9], &[b"one", b"two"]), Err(Error::ZstdDictionary { id: 9 })),
         (frame(&[3, window, 1, 0, 0, 1], &[b"one"]), Err(Error::ZstdDictionary { id: 0x0100_0001 })),
         (frame(&[8, window], &[b"one"]), Err(Error::ZstdReserved { offset: 0 })),
-        (frame(&[0, 0x90], &[b"one"]), Err(too_large)),
+        (frame(&[0x80, 0x90, 0, 0, 0, 0x10], &[b"one"]), Err(too_large)),
+        (frame(&[0, 0x90], &[b"one", b"two"]), Ok(())),
     ];
     for (bytes, verdict) in cases {
         for split in SPLITS {

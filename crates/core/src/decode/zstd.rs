@@ -1,6 +1,6 @@
 //! zstd with any number of frames, skippable ones among them; checksums and content sizes checked, no dictionaries.
 
-use structured_zstd::decoding::{ContentChecksum, FrameDecoder, errors::FrameDecoderError};
+use structured_zstd::decoding::{ContentChecksum, FrameDecoder};
 
 use super::{Decode, Error, MIN_OUTPUT, Step};
 use crate::limits::Limits;
@@ -20,6 +20,7 @@ pub(super) struct Zstd {
     window_limit: u64,
     read: u64,
     frame: u64,
+    window: u64,
     checksum: bool,
     content_size: Option<u64>,
     written: u64,
@@ -53,9 +54,9 @@ impl Zstd {
     pub(super) fn new(limits: &Limits) -> Self {
         let mut frames = FrameDecoder::new();
         frames.set_content_checksum(ContentChecksum::Verify);
+        // What is in use is watched here. Within the range that the decoder allows, so this cannot fail.
+        let _ = frames.set_max_window_size(MAX_WINDOW);
         let window_limit = limits.window_bytes.clamp(MIN_WINDOW, MAX_WINDOW);
-        // Within the range that the decoder allows, so this cannot fail.
-        let _ = frames.set_max_window_size(window_limit);
         Self {
             state: State::Magic,
             pending: Vec::new(),
@@ -63,6 +64,7 @@ impl Zstd {
             window_limit,
             read: 0,
             frame: 0,
+            window: 0,
             checksum: false,
             content_size: None,
             written: 0,
@@ -126,6 +128,7 @@ impl Zstd {
                 if output.len() - *written < MIN_OUTPUT {
                     return Ok(Turn::Full);
                 }
+                self.check_window(self.written + MIN_OUTPUT as u64)?;
                 let room = output.get_mut(*written..).unwrap_or_default();
                 let decoded = if self.pending.is_empty() && input.len() >= length {
                     let decoded = self.frames.decode_block(header, input.get(..length).unwrap_or_default(), room);
@@ -139,12 +142,7 @@ impl Zstd {
                     self.pending.clear();
                     decoded
                 };
-                let n = decoded.map_err(|error| match error {
-                    FrameDecoderError::FrameContentSizeMismatch { declared, produced } => {
-                        Error::ZstdSize { offset: self.frame, expected: declared, got: produced }
-                    }
-                    _ => self.corrupt(3 + length as u64),
-                })?;
+                let n = decoded.map_err(|_| self.corrupt(3 + length as u64))?;
                 *written += n;
                 self.written += n as u64;
                 if let Some(expected) = self.content_size
@@ -174,18 +172,31 @@ impl Zstd {
     /// Reads the frame header in `pending` (RFC 8878, 3.1.1.1).
     fn start_frame(&mut self) -> Result<(), Error> {
         let header = FrameHeader::parse(&self.pending);
-        if header.window > self.window_limit {
+        if header.window > MAX_WINDOW {
             return Err(Error::ZstdWindow { requested: header.window, limit: self.window_limit });
         }
         if header.dictionary != 0 {
             return Err(Error::ZstdDictionary { id: header.dictionary });
         }
+        self.window = header.window;
         self.checksum = header.checksum;
         self.content_size = header.content_size;
         self.written = 0;
-        let mut bytes = MAGIC.to_le_bytes().to_vec();
-        bytes.extend_from_slice(&self.pending);
+        self.check_window(header.content_size.unwrap_or(0))?;
+        // The decoder would reserve the window for whoever states a size. It is not told of any, so that the window grows
+        // with what has come; the size is checked here.
+        let [m0, m1, m2, m3] = MAGIC.to_le_bytes();
+        let bytes = [m0, m1, m2, m3, u8::from(header.checksum) << 2, window_descriptor(header.window)];
         self.frames.reset(bytes.as_slice()).map_err(|_| self.corrupt(0))
+    }
+
+    /// Whether a frame may hold as much of its window as it uses when it is so long: a window that is not filled costs
+    /// nothing.
+    fn check_window(&self, length: u64) -> Result<(), Error> {
+        if self.window > self.window_limit && length > self.window_limit {
+            return Err(Error::ZstdWindow { requested: self.window, limit: self.window_limit });
+        }
+        Ok(())
     }
 
     fn take<const N: usize>(&mut self, input: &mut &[u8]) -> Option<[u8; N]> {
@@ -271,6 +282,15 @@ impl FrameHeader {
         let window = if single { content_size.unwrap_or(0).max(MIN_WINDOW) } else { declared };
         Self { window, dictionary, checksum: descriptor & 1 << 2 != 0, content_size }
     }
+}
+
+/// The smallest window that a header can state and that is no smaller than this one (RFC 8878, 3.1.1.1.2).
+fn window_descriptor(window: u64) -> u8 {
+    let window = window.max(MIN_WINDOW);
+    let exponent = window.ilog2();
+    let eighths = (window - (1 << exponent)).div_ceil((1 << exponent) / 8);
+    // Eight eighths carry into the exponent.
+    ((exponent - 10) << 3) as u8 + eighths as u8
 }
 
 fn dictionary_width(descriptor: u8) -> usize {
