@@ -91,7 +91,7 @@ fn layers(data: &[u8]) -> Vec<Vec<Entry>> {
         let kind = KINDS[usize::from(first & 7)];
         let mut entry = Entry::new(name(first >> 3 & 3, &mut bytes), kind);
         match kind {
-            Kind::Symlink | Kind::Hardlink => entry.link = name(first >> 5 & 3, &mut bytes),
+            Kind::Symlink | Kind::Hardlink => entry.link = name(first >> 5 & 1, &mut bytes),
             Kind::File => entry.size = u64::from(first >> 5 & 3),
             _ => {}
         }
