@@ -1,3 +1,4 @@
 //! What to do in which order, decided without doing any of it.
 
+pub mod push;
 pub mod upload;

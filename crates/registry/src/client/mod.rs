@@ -6,6 +6,7 @@ mod exchange;
 mod image;
 mod range;
 mod read;
+mod referrers;
 mod write;
 
 use crate::{

@@ -372,7 +372,7 @@ impl<T: Transport + Environment> Registry<T> {
         if got == *raw.digest() { Ok(()) } else { Err(call.contradiction(*raw.digest(), got)) }
     }
 
-    fn push_call(&self, to: &Destination, step: &'static str, name: String) -> Result<Call, Error> {
+    pub(super) fn push_call(&self, to: &Destination, step: &'static str, name: String) -> Result<Call, Error> {
         let mut call = self.call(&to.reference, step, name)?;
         let from = to.mount_from.iter().map(|from| Scopes::pull(from));
         call.scopes = from.fold(Scopes::push(to.reference.repository()), |all, from| all.union(&from));

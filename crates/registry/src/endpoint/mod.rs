@@ -4,6 +4,7 @@ pub mod blob;
 pub mod manifest;
 pub mod mount;
 pub mod problem;
+pub mod referrers;
 pub mod tags;
 pub mod upload;
 
@@ -65,6 +66,17 @@ impl Base {
         let url = Url::from_parts(self.url.origin().clone(), &format!("{base}{prefix}{path}"));
         url.with_query(self.ns.as_deref().map(|ns| ("ns", ns)))
     }
+}
+
+/// A page of a list: the URL with the query of a link. The registry that is meant stays the one that was asked first.
+fn page(url: &Url, query: &str) -> Result<Url, UrlError> {
+    let pairs: Vec<&str> =
+        query.split('&').filter(|pair| !pair.is_empty() && *pair != "ns" && !pair.starts_with("ns=")).collect();
+    if pairs.is_empty() {
+        return Ok(url.clone());
+    }
+    let separator = if url.split_target().1.is_some() { "&" } else { "?" };
+    Url::parse(&format!("{url}{separator}{}", pairs.join("&")))
 }
 
 #[cfg(test)]

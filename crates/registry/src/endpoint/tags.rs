@@ -11,13 +11,8 @@ use serde::Deserialize;
 
 /// Asks for a page of tags. `query` is that of the `Link` before, or empty for the first page.
 pub fn request(base: &Base, repository: &str, query: &str) -> Result<Request, UrlError> {
-    let url = base.api(&format!("{repository}/tags/list"));
-    let pairs = query.split('&').filter(|pair| !pair.is_empty() && !is_ns(pair));
-    let separator = if url.split_target().1.is_some() { "&" } else { "?" };
-    let query: Vec<&str> = pairs.collect();
-    let separator = if query.is_empty() { "" } else { separator };
     let mut request = Request::default();
-    *request.uri_mut() = Url::parse(&format!("{url}{separator}{}", query.join("&")))?.to_uri()?;
+    *request.uri_mut() = super::page(&base.api(&format!("{repository}/tags/list")), query)?.to_uri()?;
     Ok(request)
 }
 
@@ -46,10 +41,6 @@ pub fn next(from: &Url, headers: &HeaderMap) -> Option<Result<String, Refused>> 
         Ok(to) if to.origin() != from.origin() => Err(Refused::OtherOrigin(to.origin().to_string())),
         Ok(to) => Ok(to.split_target().1.unwrap_or_default().to_owned()),
     })
-}
-
-fn is_ns(pair: &str) -> bool {
-    pair == "ns" || pair.starts_with("ns=")
 }
 
 #[cfg(test)]

@@ -117,7 +117,7 @@ pub fn redact(url: &str) -> String {
     let names: Vec<String> = query
         .split('&')
         .map(|pair| match pair.split_once('=') {
-            Some(("ns" | "scope" | "service" | "n" | "last", _)) => pair.to_owned(),
+            Some(("ns" | "scope" | "service" | "n" | "last" | "digest" | "mount" | "from", _)) => pair.to_owned(),
             Some((name, _)) => format!("{name}=***"),
             None => "***".to_owned(),
         })

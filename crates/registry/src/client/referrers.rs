@@ -1,0 +1,102 @@
+//! Who refers to a manifest: read from the API or the fallback tag, and written to the latter where the former is missing.
+
+use super::{Destination, Registry};
+use crate::{
+    endpoint::{manifest, referrers, tags},
+    error::Error,
+    policy::{Refused, Url},
+    transport::{Environment, Transport},
+};
+use porthole_core::{
+    descriptor::Descriptor,
+    digest::Digest,
+    limits::DESCRIPTORS,
+    manifest::{Document, Raw},
+    media_type::MediaType,
+    reference::Reference,
+};
+use std::collections::HashSet;
+
+impl<T: Transport + Environment> Registry<T> {
+    /// The manifests and indexes whose `subject` is a digest, as the registry lists them: by its API, else by the fallback tag. None, if
+    /// it knows neither. They are claims: the documents tell whether they refer to the digest.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn fetch_referrers(&self, reference: &Reference, digest: &Digest) -> Result<Vec<Descriptor>, Error> {
+        let call = self.call(reference, "referrers", digest.to_string())?;
+        let mut all = Vec::new();
+        let mut seen = HashSet::new();
+        let mut query = String::new();
+        for _ in 0..self.options.limits.pages {
+            let refused = |error: Refused| Error::Policy { registry: call.registry.clone(), role: "next page", error };
+            let request = referrers::request(&call.base, reference.repository(), digest, &query);
+            let request = request.map_err(|error| refused(error.into()))?;
+            let url = Url::parse(&request.uri().to_string()).map_err(|error| refused(error.into()))?;
+            let (answer, credentials) = self.request_any(&call, request).await?;
+            let (status, headers) = (answer.response.status(), answer.response.headers().clone());
+            if !referrers::is_supported(status, &headers) {
+                return match status.as_u16() {
+                    // Some registries answer what they do not know with a page of their own.
+                    200..=299 | 400 | 404..=406 => self.fetch_fallback(reference, digest).await,
+                    _ => self.check(&call, answer, credentials).await.map(|_| Vec::new()),
+                };
+            }
+            let body = self.read_body(&call, answer.response, MANIFEST_BYTES).await?;
+            let page = referrers::read(body).map_err(|error| Error::Document { what: call.what.clone(), error })?;
+            all.extend(page);
+            if all.len() > DESCRIPTORS {
+                return Err(call.protocol(format!("expected at most {DESCRIPTORS} referrers")));
+            }
+            query = match tags::next(&url, &headers) {
+                None => return Ok(all),
+                Some(Ok(query)) => query,
+                Some(Err(error)) => return Err(refused(error)),
+            };
+            if query.is_empty() || !seen.insert(query.clone()) {
+                return Err(call.protocol("expected another page of referrers, got one that was read before".into()));
+            }
+        }
+        Err(Error::TooManyPages { what: call.what, limit: self.options.limits.pages })
+    }
+
+    async fn fetch_fallback(&self, reference: &Reference, digest: &Digest) -> Result<Vec<Descriptor>, Error> {
+        let call = self.call(reference, "referrers", digest.to_string())?;
+        let tag = referrers::fallback_tag(digest);
+        let request = manifest::request(&call.base, reference.repository(), &tag, manifest::Accept::All);
+        match self.request(&call, request.map_err(Error::Relay)?).await {
+            Ok(answer) => {
+                let body = self.read_body(&call, answer.response, MANIFEST_BYTES).await?;
+                referrers::read(body).map_err(|error| Error::Document { what: call.what.clone(), error })
+            }
+            Err(Error::NotFound { .. }) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Adds a manifest that was put to the fallback tag of its subject: for a registry that did not say that it knows subjects. Two who
+    /// do so at once may lose one of the entries; the specification offers nothing better.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn add_fallback(&self, to: &Destination, subject: &Digest, referrer: &Document) -> Result<(), Error> {
+        let tag = referrers::fallback_tag(subject);
+        let call = self.push_call(to, "upload of manifest", tag.clone())?;
+        let request = manifest::request(&call.base, to.reference.repository(), &tag, manifest::Accept::All);
+        let before = match self.request(&call, request.map_err(Error::Relay)?).await {
+            Ok(answer) => Some(self.read_body(&call, answer.response, MANIFEST_BYTES).await?),
+            Err(Error::NotFound { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let after = referrers::extend(before.as_deref(), referrer)
+            .map_err(|error| Error::Document { what: call.what.clone(), error })?;
+        if let Some(after) = after {
+            let raw = Raw::trust_on_first_use(after);
+            self.put_manifest(to, &raw, &MediaType::OCI_INDEX, Some(&tag)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The limit of a list of referrers is that of every index.
+const MANIFEST_BYTES: &str = "manifest_bytes";

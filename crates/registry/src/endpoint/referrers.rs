@@ -1,0 +1,154 @@
+//! `GET /v2/<name>/referrers/<digest>`, and the tag that stands in for it (OCI distribution specification 1.1, "Listing Referrers" and
+//! "Referrers Tag Schema").
+
+use super::Base;
+use crate::{policy::UrlError, transport::Request};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use porthole_core::{
+    descriptor::Descriptor,
+    digest::Digest,
+    manifest::{self, Document, Raw},
+    media_type::MediaType,
+};
+use serde_json::{Map, Value, json};
+
+/// Asks for a page of referrers. `query` is that of the `Link` before, or empty for the first page.
+///
+/// # Errors
+/// A URL too long for an HTTP client, or a query that is none.
+pub fn request(base: &Base, repository: &str, digest: &Digest, query: &str) -> Result<Request, UrlError> {
+    let mut request = Request::default();
+    *request.uri_mut() = super::page(&base.api(&format!("{repository}/referrers/{digest}")), query)?.to_uri()?;
+    request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(INDEX));
+    Ok(request)
+}
+
+/// Whether an answer comes from the referrers API. If not, [`fallback_tag`] may tell.
+pub fn is_supported(status: StatusCode, headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let is_index = content_type
+        .is_some_and(|text| MediaType::parse(text).is_ok_and(|media_type| media_type.matches(&MediaType::OCI_INDEX)));
+    status == StatusCode::OK && is_index
+}
+
+/// Reads a page, or the index behind the fallback tag.
+///
+/// # Errors
+/// It is no index.
+pub fn read(body: Vec<u8>) -> Result<Vec<Descriptor>, manifest::Error> {
+    match Document::parse(Raw::trust_on_first_use(body), Some(INDEX))? {
+        Document::Index(index) => Ok(index.value.manifests),
+        Document::Manifest(manifest) => Err(manifest::Error::MediaType { got: manifest.media_type.to_string() }),
+    }
+}
+
+/// The tag whose index lists the referrers of a digest, where the API is missing: algorithm and encoded digest, cut to 32 and 64
+/// characters.
+pub fn fallback_tag(digest: &Digest) -> String {
+    let cut = |text: String, length: usize| text.chars().take(length).collect::<String>();
+    format!("{}-{}", cut(digest.algorithm().name().to_owned(), 32), cut(digest.hex(), 64))
+}
+
+/// The index of a fallback tag with one more referrer, or `None` if it lists it already. What the index says beside stays as it is.
+///
+/// # Errors
+/// The index that is there is none.
+pub fn extend(index: Option<&[u8]>, referrer: &Document) -> Result<Option<Vec<u8>>, manifest::Error> {
+    let digest = referrer.raw().digest();
+    let mut index = match index {
+        None => json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [] }),
+        Some(bytes) => {
+            if read(bytes.to_vec())?.iter().any(|entry| entry.digest == *digest) {
+                return Ok(None);
+            }
+            // It is an index, so it is JSON with a list of manifests.
+            serde_json::from_slice(bytes).unwrap_or_default()
+        }
+    };
+    let (artifact_type, annotations) = match referrer {
+        // A manifest without a type of its own is of the type of its config.
+        Document::Manifest(manifest) => {
+            let own = manifest.value.artifact_type.as_ref().unwrap_or(&manifest.value.config.media_type);
+            (Some(own), &manifest.value.annotations)
+        }
+        Document::Index(index) => (index.value.artifact_type.as_ref(), &index.value.annotations),
+    };
+    let mut entry = Map::new();
+    entry.insert("mediaType".into(), referrer.media_type().as_str().into());
+    entry.insert("digest".into(), digest.to_string().into());
+    entry.insert("size".into(), referrer.raw().size().into());
+    if let Some(artifact_type) = artifact_type {
+        entry.insert("artifactType".into(), artifact_type.as_str().into());
+    }
+    if !annotations.is_empty() {
+        entry.insert("annotations".into(), json!(annotations));
+    }
+    if let Some(manifests) = index.get_mut("manifests").and_then(Value::as_array_mut) {
+        manifests.push(Value::Object(entry));
+    }
+    Ok(Some(index.to_string().into_bytes()))
+}
+
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: &str = r#"{"mediaType":"application/vnd.example.thing","digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","size":0}"#;
+
+    fn manifest(more: &str) -> Document {
+        let text = format!(r#"{{"schemaVersion":2,"config":{CONFIG},"layers":[{CONFIG}]{more}}}"#);
+        Document::parse(Raw::trust_on_first_use(text.into_bytes()), None).unwrap()
+    }
+
+    #[test]
+    fn requests() {
+        let base = Base::direct("r.example.com", false).unwrap();
+        let digest = Digest::sha256(b"");
+        let url = |query| request(&base, "a/b", &digest, query).unwrap().uri().to_string();
+        assert_eq!(url(""), format!("https://r.example.com/v2/a/b/referrers/{digest}"));
+        assert_eq!(url("last=x"), format!("https://r.example.com/v2/a/b/referrers/{digest}?last=x"));
+        assert_eq!(fallback_tag(&digest), format!("sha256-{}", digest.hex()));
+        let long = Digest::of(porthole_core::digest::Algorithm::Sha512, b"");
+        assert_eq!(fallback_tag(&long), format!("sha512-{}", &long.hex()[..64]));
+    }
+
+    #[test]
+    fn answers_of_the_api() {
+        for (status, content_type, expected) in [
+            (200, "application/vnd.oci.image.index.v1+json", true),
+            (200, "Application/vnd.OCI.image.index.v1+json; charset=utf-8", true),
+            (200, "text/html", false),
+            (404, "application/vnd.oci.image.index.v1+json", false),
+            (400, "application/json", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, content_type.parse().unwrap());
+            assert_eq!(is_supported(StatusCode::from_u16(status).unwrap(), &headers), expected, "{content_type}");
+        }
+        assert!(!is_supported(StatusCode::OK, &HeaderMap::new()));
+        assert!(read(manifest("").raw().bytes().to_vec()).is_err());
+        assert!(read(b"{}".to_vec()).is_err());
+    }
+
+    #[test]
+    fn fallback_indexes_grow() {
+        let first = manifest(r#","artifactType":"application/x.signature","annotations":{"a":"b"}"#);
+        let second = manifest("");
+        let one = extend(None, &first).unwrap().unwrap();
+        let entries = read(one.clone()).unwrap();
+        assert_eq!(entries[0].digest, *first.raw().digest());
+        assert_eq!(entries[0].artifact_type.as_ref().unwrap().as_str(), "application/x.signature");
+        assert_eq!(entries[0].annotations["a"], "b");
+        let two = extend(Some(&one), &second).unwrap().unwrap();
+        let entries = read(two.clone()).unwrap();
+        assert_eq!(entries.len(), 2);
+        assert_eq!(entries[1].artifact_type.as_ref().unwrap().as_str(), "application/vnd.example.thing");
+        assert_eq!(extend(Some(&two), &first), Ok(None), "it is listed");
+        let with_more = String::from_utf8(two).unwrap().replacen('{', r#"{"annotations":{"kept":"yes"},"#, 1);
+        let three = extend(Some(with_more.as_bytes()), &manifest(r#","annotations":{}"#)).unwrap().unwrap();
+        assert!(String::from_utf8(three).unwrap().contains(r#""kept":"yes""#));
+        assert!(extend(Some(b"{}"), &first).is_err());
+    }
+}
