@@ -16,6 +16,13 @@ pub enum Event {
         /// Whether it was fetched now.
         fetched: bool,
     },
+    /// A document is with a registry now.
+    Put {
+        /// Its digest.
+        digest: Digest,
+        /// The tag that it got.
+        tag: Option<String>,
+    },
     /// A blob is further than before.
     Blob {
         /// Its digest.
@@ -44,6 +51,16 @@ pub enum Blob {
     Moved {
         /// How many since it was last told.
         bytes: u64,
+    },
+    /// The registry took it over from another of its repositories.
+    Mounted {
+        /// That repository.
+        from: String,
+    },
+    /// Something failed, and is tried again.
+    Again {
+        /// The failure in words, without secrets.
+        reason: String,
     },
     /// These were not its bytes; it begins anew.
     Wrong,

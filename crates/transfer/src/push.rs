@@ -1,0 +1,339 @@
+//! Anything to a registry: pushes and copies.
+//!
+//! Documents are read from the root down, as far as the destination lacks them; then every blob that it lacks is mounted or uploaded,
+//! several at once; then documents, children first; the tag last, and its digest is read back. Nothing is named if anything failed.
+
+use crate::{
+    Blob, Event, Observer,
+    pull::Platforms,
+    source::{self, Sending, Source},
+};
+use porthole_core::{descriptor::Descriptor, digest::Digest, limits::INDEX_DEPTH, manifest::Document};
+use porthole_native::Native;
+use porthole_registry::{
+    Registry,
+    client::{Destination, Mount, Note},
+    endpoint::mount,
+    plan::push::{self as plan, Plan, Planner},
+};
+use std::{collections::HashSet, sync::Arc};
+use tokio::{sync::Semaphore, task::JoinSet};
+
+/// How to push.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which images of an index.
+    pub platforms: Platforms,
+    /// Blobs that are sent at once; at least one is.
+    pub jobs: usize,
+    /// Bytes of a chunk; `None` sends each blob whole, as long as the registry takes it.
+    pub chunk: Option<u64>,
+    /// Send what refers to the image as well: signatures, attestations.
+    pub referrers: bool,
+}
+
+/// What a push did.
+#[derive(Clone, Debug)]
+pub struct Pushed {
+    /// What the name now stands for.
+    pub root: Descriptor,
+    /// Blobs that were uploaded, and their bytes.
+    pub uploaded: Amount,
+    /// Blobs that were mounted from other repositories of the registry.
+    pub mounted: Amount,
+    /// Blobs that were there already. Those of images that were there as a whole are not counted.
+    pub present: Amount,
+    /// Layers that registries may not be asked to hold.
+    pub foreign: Amount,
+    /// Manifests and indexes that were put.
+    pub documents: usize,
+    /// Bytes of blobs that were sent, repeated ones included.
+    pub sent: u64,
+    /// Whether the name stood for something else, or for nothing, before.
+    pub tagged: bool,
+}
+
+/// So many blobs of so many bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// Blobs.
+    pub blobs: usize,
+    /// Bytes of all of them.
+    pub bytes: u64,
+}
+
+impl Amount {
+    fn add(&mut self, blob: &Descriptor) {
+        self.blobs += 1;
+        self.bytes = self.bytes.saturating_add(blob.size);
+    }
+}
+
+/// Why nothing was named. Blobs that arrived stay with the registry, and the next push finds them.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The registry that is written to, or the way to it.
+    #[error(transparent)]
+    Registry(#[from] porthole_registry::Error),
+    /// The source.
+    #[error(transparent)]
+    Source(#[from] source::Error),
+    /// The image cannot be pushed as it is.
+    #[error(transparent)]
+    Plan(#[from] plan::Error),
+    /// The destination names a digest, and it is not the image's.
+    #[error("destination names another digest than the image has: expected {expected}, got {got}")]
+    Digest {
+        /// In the destination.
+        expected: Digest,
+        /// Of the image.
+        got: Digest,
+    },
+    /// A part of this program failed.
+    #[error("internal error (a bug in porthole): {0}")]
+    Internal(String),
+}
+
+/// Brings an image to a registry, byte for byte as it is.
+///
+/// Must be called within a multi-threaded tokio runtime. To cancel, drop the future: nothing is named then.
+///
+/// # Errors
+///
+/// [`Error`].
+pub async fn push(
+    source: &Source,
+    client: &Arc<Registry<Native>>,
+    to: &Destination,
+    options: &Options,
+    observer: &Observer,
+) -> Result<Pushed, Error> {
+    let push = Push { source, client, to, observer };
+    let plan = push.plan(options).await?;
+    if let Some(expected) = to.reference.digest()
+        && *expected != plan.root.digest
+    {
+        return Err(Error::Digest { expected: *expected, got: plan.root.digest });
+    }
+    let mut pushed = push.send_blobs(&plan, options).await?;
+    push.put_documents(plan, &mut pushed).await?;
+    Ok(pushed)
+}
+
+struct Push<'p> {
+    source: &'p Source,
+    client: &'p Arc<Registry<Native>>,
+    to: &'p Destination,
+    observer: &'p Observer,
+}
+
+impl Push<'_> {
+    async fn plan(&self, options: &Options) -> Result<Plan, Error> {
+        let (root, document) = self.source.root().await?;
+        let platform = match &options.platforms {
+            Platforms::One(platform) => Some(platform.clone()),
+            Platforms::All => None,
+        };
+        let root_digest = root.digest;
+        let mut at_hand = Some(document);
+        let mut planner = Planner::new(root, platform);
+        let mut asked = HashSet::new();
+        for _ in 0..=INDEX_DEPTH {
+            while let Some(next) = planner.next().cloned() {
+                if planner.may_be_present() && self.has_document(&next).await? {
+                    planner.present();
+                    continue;
+                }
+                let document = match at_hand.take() {
+                    Some(root) if next.digest == root_digest => root,
+                    _ => self.source.document(&next).await?,
+                };
+                let (digest, size) = (next.digest, next.size);
+                self.observer.tell(Event::Document { digest, size, fetched: true });
+                planner.document(document)?;
+            }
+            if !options.referrers || !self.add_referrers(&mut planner, &mut asked).await? {
+                break;
+            }
+        }
+        planner.finish().ok_or_else(|| Error::Internal("a plan without an end".into()))
+    }
+
+    async fn has_document(&self, document: &Descriptor) -> Result<bool, Error> {
+        let there = self.client.head_manifest(self.to, &document.digest.to_string()).await?;
+        Ok(there == Some(document.digest))
+    }
+
+    /// Asks who refers to the documents that were not asked about yet. Returns whether anyone new does.
+    async fn add_referrers(&self, planner: &mut Planner, asked: &mut HashSet<Digest>) -> Result<bool, Error> {
+        let subjects: Vec<Digest> = planner.subjects().copied().filter(|subject| !asked.contains(subject)).collect();
+        for subject in subjects {
+            asked.insert(subject);
+            for referrer in self.source.referrers(&subject).await? {
+                // What a list says is a claim; the document decides.
+                let document = self.source.document(&referrer).await?;
+                if subject_of(&document) == Some(subject) {
+                    planner.beside(&referrer)?;
+                }
+            }
+        }
+        Ok(planner.next().is_some())
+    }
+
+    async fn send_blobs(&self, plan: &Plan, options: &Options) -> Result<Pushed, Error> {
+        let mut pushed = Pushed {
+            root: plan.root.clone(),
+            uploaded: Amount::default(),
+            mounted: Amount::default(),
+            present: Amount::default(),
+            foreign: Amount::default(),
+            documents: 0,
+            sent: 0,
+            tagged: false,
+        };
+        for blob in &plan.foreign {
+            pushed.foreign.add(blob);
+            self.observer.blob(blob.digest, blob.size, Blob::Skipped);
+        }
+        let turns = Arc::new(Semaphore::new(options.jobs.max(1)));
+        let mut blobs = JoinSet::new();
+        for blob in &plan.blobs {
+            let send = Send {
+                source: self.source.clone(),
+                client: Arc::clone(self.client),
+                to: self.to.clone(),
+                observer: self.observer.clone(),
+                chunk: options.chunk,
+                blob: blob.clone(),
+            };
+            let turns = Arc::clone(&turns);
+            blobs.spawn(async move {
+                let _turn = turns.acquire().await.map_err(|error| Error::Internal(error.to_string()))?;
+                let outcome = send.run().await?;
+                Ok::<_, Error>((send.blob, outcome))
+            });
+        }
+        // Leaving early drops the set, which ends the other transfers.
+        while let Some(done) = blobs.join_next().await {
+            let (blob, outcome) = done.map_err(|error| Error::Internal(error.to_string()))??;
+            match outcome {
+                Outcome::Present => pushed.present.add(&blob),
+                Outcome::Mounted => pushed.mounted.add(&blob),
+                Outcome::Uploaded { sent } => {
+                    pushed.uploaded.add(&blob);
+                    pushed.sent += sent;
+                }
+            }
+        }
+        Ok(pushed)
+    }
+
+    async fn put_documents(&self, plan: Plan, pushed: &mut Pushed) -> Result<(), Error> {
+        let tag = self.to.reference.tag();
+        let root = plan.root.digest;
+        let mut root_document = None;
+        for document in plan.documents {
+            if *document.raw().digest() == root {
+                root_document = Some(document);
+            } else {
+                self.put(&document, None, pushed).await?;
+            }
+        }
+        let target = tag.map_or_else(|| root.to_string(), str::to_owned);
+        let root_document = match root_document {
+            Some(document) => document,
+            None if self.client.head_manifest(self.to, &target).await? == Some(root) => return Ok(()),
+            // It is there, but not by this name.
+            None => self.source.document(&plan.root).await?,
+        };
+        self.put(&root_document, tag, pushed).await?;
+        pushed.tagged = true;
+        Ok(self.client.check_tag(self.to, root_document.raw(), &target).await?)
+    }
+
+    async fn put(&self, document: &Document, tag: Option<&str>, pushed: &mut Pushed) -> Result<(), Error> {
+        let raw = document.raw();
+        let knows_subjects = self.client.put_manifest(self.to, raw, document.media_type(), tag).await?;
+        if let (Some(subject), false) = (subject_of(document), knows_subjects) {
+            self.client.add_fallback(self.to, &subject, document).await?;
+        }
+        pushed.documents += 1;
+        self.observer.tell(Event::Put { digest: *raw.digest(), tag: tag.map(str::to_owned) });
+        Ok(())
+    }
+}
+
+fn subject_of(document: &Document) -> Option<Digest> {
+    let subject = match document {
+        Document::Manifest(manifest) => &manifest.value.subject,
+        Document::Index(index) => &index.value.subject,
+    };
+    subject.as_ref().map(|subject| subject.digest)
+}
+
+/// One blob on its way.
+struct Send {
+    source: Source,
+    client: Arc<Registry<Native>>,
+    to: Destination,
+    observer: Observer,
+    chunk: Option<u64>,
+    blob: Descriptor,
+}
+
+enum Outcome {
+    Present,
+    Mounted,
+    Uploaded { sent: u64 },
+}
+
+impl Send {
+    async fn run(&self) -> Result<Outcome, Error> {
+        if self.client.has_blob(&self.to, &self.blob).await? {
+            self.tell(Blob::Present);
+            return Ok(Outcome::Present);
+        }
+        let mut opened = None;
+        let from = self.to.mount_from.iter().map(String::as_str);
+        for from in mount::order(self.to.reference.repository(), from).into_iter().take(MOUNTS) {
+            match self.client.mount_blob(&self.to, &self.blob.digest, from).await? {
+                Mount::Mounted => {
+                    self.tell(Blob::Mounted { from: from.to_owned() });
+                    return Ok(Outcome::Mounted);
+                }
+                // One session is enough; a second candidate would open another.
+                Mount::Opened(session) => {
+                    opened = Some(session);
+                    break;
+                }
+                Mount::No => {}
+            }
+        }
+        self.upload(opened).await
+    }
+
+    async fn upload(&self, opened: Option<porthole_registry::client::Opened>) -> Result<Outcome, Error> {
+        let content = self.source.content(&self.blob, &self.observer);
+        let mut observe = |note| match note {
+            Note::From(kept) => self.tell(Blob::Started { kept }),
+            Note::Retry { reason } => self.tell(Blob::Again { reason }),
+            _ => {}
+        };
+        let sending = Sending(Arc::clone(&content));
+        let done = self.client.upload_blob(&self.to, &self.blob, &sending, self.chunk, opened, &mut observe).await;
+        if let Err(error) = done {
+            // What the source says is the cause of what the registry then sees.
+            return Err(content.error().map_or(Error::Registry(error), Error::Source));
+        }
+        self.tell(Blob::Done);
+        Ok(Outcome::Uploaded { sent: content.sent() })
+    }
+
+    fn tell(&self, state: Blob) {
+        self.observer.blob(self.blob.digest, self.blob.size, state);
+    }
+}
+
+/// Repositories that a mount is tried from, for each blob.
+const MOUNTS: usize = 3;

@@ -1,0 +1,300 @@
+//! Where an image comes from, and the bytes of its blobs while they are sent.
+
+use crate::{Blob, Observer};
+use bytes::Bytes;
+use porthole_core::{
+    descriptor::Descriptor,
+    digest::{Mismatch, Verifier},
+    manifest::Document,
+    reference::Reference,
+};
+use porthole_native::Native;
+use porthole_registry::{
+    Registry,
+    client::Content,
+    transport::{self, Chunks, ErrorKind, Payload},
+};
+use porthole_store::Local;
+use std::{
+    io::Read,
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+};
+use tokio::{
+    runtime::Handle,
+    sync::mpsc::{Receiver, Sender, channel},
+    task::{AbortHandle, block_in_place},
+};
+
+/// Where an image comes from.
+#[derive(Clone)]
+pub enum Source {
+    /// Layouts, archives and stores.
+    Local {
+        /// Opened.
+        local: Arc<Local>,
+        /// The image in it.
+        root: Descriptor,
+    },
+    /// A registry, not necessarily another one than the destination's.
+    Registry {
+        /// Its client.
+        client: Arc<Registry<Native>>,
+        /// The image in it.
+        reference: Reference,
+    },
+}
+
+/// Why a source gives nothing.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The registry, or the way to it.
+    #[error(transparent)]
+    Registry(#[from] porthole_registry::Error),
+    /// The store, layout or archive.
+    #[error(transparent)]
+    Store(Arc<porthole_store::Error>),
+    /// A file of it cannot be read.
+    #[error("source cannot be read: {0}")]
+    Read(String),
+    /// Other bytes than the image says.
+    #[error("source has other bytes than its image says: {0}")]
+    Wrong(#[from] Mismatch),
+}
+
+impl From<porthole_store::Error> for Error {
+    fn from(error: porthole_store::Error) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+impl Source {
+    /// The document that the image begins with, and its descriptor.
+    pub(crate) async fn root(&self) -> Result<(Descriptor, Document), Error> {
+        let document = match self {
+            Self::Local { local, root } => block_in_place(|| local.read_document(root))?,
+            Self::Registry { client, reference } => client.fetch_document(reference).await?,
+        };
+        let raw = document.raw();
+        Ok((Descriptor::new(document.media_type().clone(), *raw.digest(), raw.size()), document))
+    }
+
+    pub(crate) async fn document(&self, descriptor: &Descriptor) -> Result<Document, Error> {
+        Ok(match self {
+            Self::Local { local, .. } => block_in_place(|| local.read_document(descriptor))?,
+            Self::Registry { client, reference } => client.fetch_child(reference, descriptor).await?,
+        })
+    }
+
+    /// Documents that may refer to others of the source: those a registry lists for a digest; all roots of a layout.
+    pub(crate) async fn referrers(&self, digest: &porthole_core::digest::Digest) -> Result<Vec<Descriptor>, Error> {
+        Ok(match self {
+            Self::Local { local, .. } => local.names().into_iter().map(|(_, descriptor)| descriptor).collect(),
+            Self::Registry { client, reference } => client.fetch_referrers(reference, digest).await?,
+        })
+    }
+
+    /// The bytes of a blob, verified as they pass.
+    pub(crate) fn content(&self, descriptor: &Descriptor, observer: &Observer) -> Arc<Shared> {
+        let check = Check {
+            verifier: Some(Verifier::new(&descriptor.digest, descriptor.size)),
+            position: 0,
+            error: None,
+            sent: 0,
+        };
+        Arc::new(Shared {
+            source: self.clone(),
+            descriptor: descriptor.clone(),
+            observer: observer.clone(),
+            runtime: Handle::current(),
+            check: Mutex::new(check),
+        })
+    }
+}
+
+/// A blob of a source, for all tries to send it.
+pub(crate) struct Shared {
+    source: Source,
+    descriptor: Descriptor,
+    observer: Observer,
+    runtime: Handle,
+    check: Mutex<Check>,
+}
+
+/// How much is verified: a prefix. What is sent once more was verified before.
+struct Check {
+    /// Until it is finished.
+    verifier: Option<Verifier>,
+    position: u64,
+    /// Why the source failed.
+    error: Option<Error>,
+    /// Bytes that were handed to connections.
+    sent: u64,
+}
+
+impl Shared {
+    /// Bytes that were handed to connections, repeated ones included.
+    pub(crate) fn sent(&self) -> u64 {
+        self.check().sent
+    }
+
+    /// Why the source failed, if it did.
+    pub(crate) fn error(&self) -> Option<Error> {
+        self.check().error.clone()
+    }
+
+    fn check(&self) -> MutexGuard<'_, Check> {
+        self.check.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Verifies bytes before they are sent. The last ones pass only if all are right.
+    fn pass(&self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
+        let mut check = self.check();
+        let Check { verifier, position, .. } = &mut *check;
+        let known = usize::try_from(position.saturating_sub(offset)).unwrap_or(usize::MAX);
+        if let (Some(running), Some(fresh)) = (verifier.as_mut(), bytes.get(known..)) {
+            running.update(fresh)?;
+            *position += fresh.len() as u64;
+        }
+        if *position >= self.descriptor.size
+            && let Some(complete) = verifier.take()
+        {
+            complete.finish()?;
+        }
+        Ok(())
+    }
+
+    fn fail(&self, error: Error) -> transport::Error {
+        let message = error.to_string();
+        self.check().error.get_or_insert(error);
+        transport::Error { kind: ErrorKind::Source, message }
+    }
+}
+
+/// What an upload is given.
+pub(crate) struct Sending(pub(crate) Arc<Shared>);
+
+impl Content for Sending {
+    fn part(&self, range: Range<u64>) -> Payload {
+        Payload::Stream(Arc::new(Part { shared: Arc::clone(&self.0), range }))
+    }
+}
+
+struct Part {
+    shared: Arc<Shared>,
+    range: Range<u64>,
+}
+
+impl transport::Source for Part {
+    fn length(&self) -> u64 {
+        self.range.end - self.range.start
+    }
+
+    fn open(&self) -> Box<dyn Chunks> {
+        let (sender, receiver) = channel(AHEAD);
+        let (shared, range) = (Arc::clone(&self.shared), self.range.clone());
+        let task = match &self.shared.source {
+            Source::Local { .. } => {
+                self.shared.runtime.spawn_blocking(move || read_local(&shared, &range, &sender)).abort_handle()
+            }
+            Source::Registry { .. } => {
+                self.shared.runtime.spawn(async move { read_registry(&shared, range, &sender).await }).abort_handle()
+            }
+        };
+        Box::new(Opened { shared: Arc::clone(&self.shared), receiver, task })
+    }
+}
+
+type Chunk = Result<Bytes, transport::Error>;
+
+/// Reads and hashes on a thread of its own. Nobody listening any more ends it.
+fn read_local(shared: &Shared, range: &Range<u64>, sender: &Sender<Chunk>) {
+    let Source::Local { local, .. } = &shared.source else { return };
+    let mut reader: Box<dyn Read> =
+        match (local.open_blob(&shared.descriptor.digest, range.start), &shared.descriptor.data) {
+            (Ok((size, reader)), _) if size == shared.descriptor.size => Box::new(reader),
+            (Ok((size, _)), _) => {
+                let wrong = Mismatch::Size { expected: shared.descriptor.size, got: size };
+                let _ = sender.blocking_send(Err(shared.fail(wrong.into())));
+                return;
+            }
+            (Err(porthole_store::Error::BlobNotFound { .. }), Some(data)) => {
+                let start = usize::try_from(range.start).unwrap_or(usize::MAX).min(data.len());
+                Box::new(std::io::Cursor::new(data[start..].to_vec()))
+            }
+            (Err(error), _) => {
+                let _ = sender.blocking_send(Err(shared.fail(error.into())));
+                return;
+            }
+        };
+    let mut offset = range.start;
+    while offset < range.end {
+        let length = usize::try_from(range.end - offset).unwrap_or(usize::MAX).min(CHUNK);
+        let mut chunk = vec![0; length];
+        let read = reader.read_exact(&mut chunk).map_err(|error| Error::Read(error.to_string()));
+        let passed = read.and_then(|()| shared.pass(offset, &chunk));
+        let result = passed.map(|()| chunk.into()).map_err(|error| shared.fail(error));
+        let failed = result.is_err();
+        if sender.blocking_send(result).is_err() || failed {
+            return;
+        }
+        offset += length as u64;
+    }
+}
+
+async fn read_registry(shared: &Shared, range: Range<u64>, sender: &Sender<Chunk>) {
+    let Source::Registry { client, reference } = &shared.source else { return };
+    let mut offset = range.start;
+    let outcome = async {
+        let mut blob = client.fetch_blob_range(reference, &shared.descriptor, range).await?;
+        loop {
+            let mut chunk = vec![0; CHUNK];
+            let read = blob.read(&mut chunk).await?;
+            if read == 0 {
+                return Ok(());
+            }
+            chunk.truncate(read);
+            shared.pass(offset, &chunk)?;
+            offset += read as u64;
+            if sender.send(Ok(chunk.into())).await.is_err() {
+                return Ok(());
+            }
+        }
+    };
+    if let Err(error) = outcome.await {
+        let _ = sender.send(Err(shared.fail(error))).await;
+    }
+}
+
+struct Opened {
+    shared: Arc<Shared>,
+    receiver: Receiver<Chunk>,
+    task: AbortHandle,
+}
+
+impl Chunks for Opened {
+    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, transport::Error>> {
+        self.receiver.poll_recv(context).map(|chunk| {
+            let chunk = chunk.transpose()?;
+            if let Some(chunk) = &chunk {
+                let Descriptor { digest, size, .. } = self.shared.descriptor;
+                self.shared.check().sent += chunk.len() as u64;
+                self.shared.observer.blob(digest, size, Blob::Moved { bytes: chunk.len() as u64 });
+            }
+            Ok(chunk)
+        })
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What is read at once: large enough to be cheap, small enough that a slow line takes one of them within every stall.
+const CHUNK: usize = 128 << 10;
+/// Chunks that are read ahead of the connection.
+const AHEAD: usize = 4;
