@@ -3,6 +3,7 @@
 mod cat;
 mod completions;
 mod config;
+mod copy;
 mod digest;
 mod gc;
 mod images;
@@ -13,6 +14,7 @@ mod ls;
 mod man;
 mod manifest;
 mod pull;
+pub(crate) mod push;
 mod reference;
 mod rm;
 mod save;
@@ -46,6 +48,8 @@ pub(crate) enum Command {
     Cat(cat::Arguments),
     Verify(verify::Arguments),
     Pull(pull::Arguments),
+    Push(push::Arguments),
+    Copy(copy::Arguments),
     Images(images::Arguments),
     Tag(tag::Arguments),
     Rm(rm::Arguments),
@@ -70,6 +74,8 @@ pub(crate) fn run(command: &Command, session: &Session<'_>) -> Result<(), Error>
         Command::Cat(arguments) => cat::run(arguments, session),
         Command::Verify(arguments) => verify::run(arguments, session),
         Command::Pull(arguments) => pull::run(arguments, session),
+        Command::Push(arguments) => push::run(arguments, session),
+        Command::Copy(arguments) => copy::run(arguments, session),
         Command::Images(arguments) => images::run(arguments, session),
         Command::Tag(arguments) => tag::run(arguments, session),
         Command::Rm(arguments) => rm::run(arguments, session),

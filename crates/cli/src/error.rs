@@ -4,6 +4,8 @@ use std::{fmt, io, path::PathBuf};
 
 use porthole_core::{hint::Hint, image, layer::Finding, media_type::MediaType, platform, reference, seek, toc, tree};
 
+use crate::commands;
+
 /// Why a command ends without success.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -18,6 +20,8 @@ pub(crate) enum Error {
     Store(#[from] porthole_store::Error),
     #[error(transparent)]
     Pull(#[from] porthole_transfer::pull::Error),
+    #[error(transparent)]
+    Push(#[from] porthole_transfer::push::Error),
     #[error(transparent)]
     Image(#[from] image::Error),
     #[error(transparent)]
@@ -126,6 +130,7 @@ impl Error {
             Self::Registry(error) => error.exit_code(),
             Self::Store(error) => store_exit_code(error),
             Self::Pull(error) => pull_exit_code(error),
+            Self::Push(error) => commands::push::exit_code(error),
             Self::NotFound { .. } | Self::NoFile { .. } => NOT_FOUND,
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => NOT_FOUND,
             Self::Platform(_) => PLATFORM,
@@ -163,6 +168,7 @@ impl Error {
             Self::NotAFile { hint, .. } => hint.iter().cloned().collect(),
             Self::Pull(porthole_transfer::pull::Error::Registry(error)) => error.hints(),
             Self::Pull(porthole_transfer::pull::Error::Platform(error)) => vec![choose(error)],
+            Self::Push(error) => commands::push::hints(error),
             Self::Platform(error) => vec![choose(error)],
             Self::Image(error) => error.hint().into_iter().collect(),
             Self::Nesting { limit } => vec![Hint::raise("index_depth", *limit, 0)],
@@ -176,11 +182,11 @@ impl Error {
     }
 }
 
-const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 const NOT_FOUND: u8 = 4;
-const PLATFORM: u8 = 5;
-const MALFORMED: u8 = 7;
-const OTHER: u8 = 9;
+pub(crate) const PLATFORM: u8 = 5;
+pub(crate) const MALFORMED: u8 = 7;
+pub(crate) const OTHER: u8 = 9;
 
 fn choose(error: &platform::NoMatch) -> Hint {
     Hint::ChoosePlatform { available: error.available.iter().map(ToString::to_string).collect() }
@@ -197,7 +203,7 @@ fn pull_exit_code(error: &porthole_transfer::pull::Error) -> u8 {
     }
 }
 
-fn store_exit_code(error: &porthole_store::Error) -> u8 {
+pub(crate) fn store_exit_code(error: &porthole_store::Error) -> u8 {
     use porthole_store::Error as Store;
     match error {
         Store::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => NOT_FOUND,

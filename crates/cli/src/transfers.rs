@@ -13,13 +13,15 @@ use serde_json::json;
 
 use crate::{
     args::Progress,
-    ui::{Ui, size},
+    ui::{Ui, safe, size},
 };
 
 /// Shows events in one of several ways.
 pub(crate) struct Show<'u> {
     ui: &'u Ui,
     look: Look,
+    /// What was there already, in words.
+    present: &'static str,
     state: Mutex<State>,
 }
 
@@ -52,7 +54,14 @@ impl<'u> Show<'u> {
             Progress::Json => Look::Json,
         };
         let state = State { blobs: HashMap::new(), finished: 0, moved: 0, started: Instant::now(), shown: None };
-        Self { ui, look, state: Mutex::new(state) }
+        Self { ui, look, present: "already here", state: Mutex::new(state) }
+    }
+
+    /// As [`new`](Self::new), for what leaves this machine.
+    pub(crate) fn sending(ui: &'u Ui) -> Self {
+        let mut show = Self::new(ui);
+        show.present = "already there";
+        show
     }
 
     pub(crate) fn event(&self, event: &Event) {
@@ -68,6 +77,16 @@ impl<'u> Show<'u> {
                     .line(&json!({ "event": "document", "digest": digest.to_string(), "bytes": bytes }).to_string()),
                 _ => {}
             },
+            Event::Put { digest, tag } => {
+                let name = tag.as_deref().map(|tag| format!(" as {tag}")).unwrap_or_default();
+                match self.look {
+                    Look::Plain => self.ui.line(&format!("{}: put{}", digest.short(), safe(&name))),
+                    Look::Json => {
+                        self.ui.line(&json!({ "event": "put", "digest": digest.to_string(), "tag": tag }).to_string())
+                    }
+                    _ => {}
+                }
+            }
             Event::Blob { digest, size: all, state: blob } => {
                 state.note(*digest, *all, blob);
                 self.blob(&mut state, *digest, *all, blob);
@@ -78,7 +97,9 @@ impl<'u> Show<'u> {
 
     fn blob(&self, state: &mut State, digest: Digest, all: u64, blob: &Blob) {
         let word = match blob {
-            Blob::Present => "already here",
+            Blob::Present => self.present,
+            Blob::Mounted { .. } => "mounted",
+            Blob::Again { .. } => "interrupted",
             Blob::Waiting => "waiting for another process",
             Blob::Started { kept: 0 } => "started",
             Blob::Started { .. } => "resumed",
@@ -89,6 +110,9 @@ impl<'u> Show<'u> {
         };
         let (there, _) = state.blobs.get(&digest).copied().unwrap_or_default();
         match self.look {
+            Look::Plain if let Blob::Again { reason } = blob => {
+                self.ui.line(&format!("{}: interrupted: {}", digest.short(), safe(reason)));
+            }
             Look::Plain if !word.is_empty() => self.ui.line(&format!("{}: {}, {word}", digest.short(), size(all))),
             Look::Json if !word.is_empty() || state.due() => self.ui.line(
                 &json!({
@@ -116,7 +140,7 @@ impl State {
                 self.moved += bytes;
             }
             Blob::Wrong => entry.0 = 0,
-            Blob::Present | Blob::Done | Blob::Skipped => {
+            Blob::Present | Blob::Mounted { .. } | Blob::Done | Blob::Skipped => {
                 entry.0 = all;
                 self.finished += 1;
             }

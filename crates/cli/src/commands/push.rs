@@ -1,0 +1,264 @@
+//! `porthole push`
+
+use std::{
+    ffi::OsString,
+    io::Write,
+    path::Path,
+    sync::{Arc, mpsc::channel},
+    thread,
+    time::Instant,
+};
+
+use clap::Args;
+use porthole_core::{hint::Hint, reference::Reference};
+use porthole_registry::client::Destination;
+use porthole_store::Local;
+use porthole_transfer::{
+    Observer, Source,
+    pull::Platforms,
+    push::{self, Amount, Options, Pushed},
+};
+use serde_json::{Value, json};
+
+use super::{print_json, reference};
+use crate::{
+    error::{self, Error},
+    session::Session,
+    source::Spec,
+    transfers::Show,
+    ui::{safe, size},
+};
+
+/// Upload an image to a registry, byte for byte as it is
+///
+/// Blobs that the registry has are neither read nor sent; what breaks on the way goes on where the registry says that it is. The tag
+/// comes last, when everything else is there, and what it stands for is read back. Of an index everything is pushed, unless
+/// --platform names one image of it.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  porthole push oci:layout:1.0 ghcr.io/me/app:1.0
+  porthole push docker-archive:image.tar localhost:5000/app
+  porthole push ghcr.io/me/app:1.0                            store:ghcr.io/me/app:1.0, to where its name says
+  porthole push --chunk-size 32MiB ./image.tar example.com/app   in pieces, for a proxy that limits requests")]
+pub(crate) struct Arguments {
+    /// What to push: store:NAME, oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME] or ./PATH; alone, a NAME of the
+    /// store, which is pushed to where it says
+    #[arg(value_name = "SRC")]
+    source: OsString,
+    /// Where to
+    #[arg(value_name = "REF")]
+    reference: Option<OsString>,
+    #[command(flatten)]
+    way: Way,
+}
+
+/// How images are brought to a registry.
+#[derive(Args)]
+pub(super) struct Way {
+    /// Every image of an index, which is what happens anyway
+    #[arg(long, conflicts_with = "platform")]
+    all_platforms: bool,
+    /// What refers to the image as well: signatures, attestations
+    #[arg(long)]
+    referrers: bool,
+    /// Send blobs in chunks of this size, such as 8MiB [default: whole, or as the registry demands]
+    #[arg(long, value_name = "SIZE", value_parser = chunk_size)]
+    chunk_size: Option<u64>,
+    /// Blobs sent at once
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: u16,
+    /// Repository of the same registry that may have the blobs already; may be repeated
+    #[arg(long, value_name = "REPO")]
+    mount_from: Vec<String>,
+}
+
+pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
+    let (spec, to) = match &arguments.reference {
+        Some(to) => (Spec::parse(&arguments.source, Path::exists)?, reference::parse(to)?),
+        None => match Spec::parse(&arguments.source, |_| false)? {
+            Spec::Registry(to) => (Spec::Store { name: to.to_string() }, to),
+            Spec::Store { name } => (Spec::Store { name: name.clone() }, reference::parse(&name.into())?),
+            _ => return Err(Error::usage("expected a REF to push to: only what lies in the store may go without")),
+        },
+    };
+    if matches!(spec, Spec::Registry(_)) {
+        return Err(Error::usage("expected an image on this machine: for one in a registry there is `porthole copy`"));
+    }
+    send(&spec, to, &arguments.way, session)
+}
+
+/// Brings an image to a registry, and tells what that took.
+pub(super) fn send(spec: &Spec, to: Reference, way: &Way, session: &Session<'_>) -> Result<(), Error> {
+    let options = Options {
+        platforms: session.wanted_platform().map_or(Platforms::All, |platform| Platforms::One(platform.clone())),
+        jobs: usize::from(way.jobs),
+        chunk: way.chunk_size,
+        referrers: way.referrers,
+    };
+    let mut mount_from = way.mount_from.clone();
+    if let Spec::Registry(from) = spec
+        && from.registry() == to.registry()
+        && from.repository() != to.repository()
+    {
+        mount_from.push(from.repository().to_owned());
+    }
+    for from in &mount_from {
+        // A repository, not an image, and nothing that would be another parameter of a URL.
+        let name = format!("{}/{from}", to.registry());
+        if !name.parse::<Reference>().is_ok_and(|named| named.repository() == from && !from.contains(['@', ':'])) {
+            return Err(Error::usage(format!(
+                "expected a repository of {} to mount from, got `{from}`",
+                to.registry()
+            )));
+        }
+    }
+    let source = open(spec, session)?;
+    let client = session.client(&to)?;
+    let destination = Destination { reference: to.clone(), mount_from };
+    let started = Instant::now();
+    let show = Show::sending(session.ui);
+    let (sender, events) = channel();
+    let observer = Observer::new(move |event| {
+        // Nobody listens any more when the push has ended.
+        let _ = sender.send(event);
+    });
+    let pushed = thread::scope(|scope| {
+        scope.spawn(|| events.into_iter().for_each(|event| show.event(&event)));
+        // The last of it ends the listener.
+        let (observer, source) = (observer, source);
+        session.runtime().block_on(push::push(&source, &client, &destination, &options, &observer))
+    })?;
+    drop(show);
+    tell(&to, &pushed, started.elapsed().as_secs_f64(), session)
+}
+
+fn open(spec: &Spec, session: &Session<'_>) -> Result<Source, Error> {
+    let (local, name) = match spec {
+        Spec::Registry(reference) => {
+            return Ok(Source::Registry { client: session.client(reference)?, reference: reference.clone() });
+        }
+        Spec::Local { path, format: Some(format), name } => (Local::open_as(path, *format)?, name.as_deref()),
+        Spec::Local { path, format: None, name } => (Local::open(path)?, name.as_deref()),
+        Spec::Store { name } => (session.store()?.local()?, Some(name.as_str())),
+        Spec::Layer(_) => return Err(Error::usage("expected an image, got a bare layer, which has no manifest")),
+    };
+    let root = local.find(name)?;
+    Ok(Source::Local { local: Arc::new(local), root })
+}
+
+fn tell(to: &Reference, pushed: &Pushed, seconds: f64, session: &Session<'_>) -> Result<(), Error> {
+    let Pushed { root, uploaded, mounted, present, foreign, .. } = pushed;
+    let mut out = session.ui.out();
+    if session.ui.json {
+        let amount = |amount: &Amount| -> Value { json!({ "blobs": amount.blobs, "bytes": amount.bytes }) };
+        print_json(
+            &mut out,
+            &json!({
+                "reference": to.to_string(),
+                "digest": root.digest.to_string(),
+                "media_type": root.media_type.as_str(),
+                "uploaded": amount(uploaded),
+                "mounted": amount(mounted),
+                "present": amount(present),
+                "foreign": amount(foreign),
+                "documents": pushed.documents,
+                "sent": pushed.sent,
+                "tagged": pushed.tagged,
+                "seconds": (seconds * 1000.0).round() / 1000.0,
+            }),
+        )?;
+    } else {
+        writeln!(out, "{}", safe(&to.to_string()))?;
+        writeln!(out, "digest    {}", root.digest)?;
+        let mut parts = Vec::new();
+        for (word, amount) in [("uploaded", uploaded), ("mounted", mounted), ("already there", present)] {
+            if amount.blobs > 0 {
+                let s = if amount.blobs == 1 { "" } else { "s" };
+                parts.push(format!("{word} {} blob{s} of {}", amount.blobs, size(amount.bytes)));
+            }
+        }
+        if parts.is_empty() {
+            parts.push(if pushed.tagged { "only the name was new" } else { "nothing was missing" }.to_owned());
+        }
+        writeln!(out, "{}, {seconds:.1} s", parts.join(", "))?;
+        if foreign.blobs > 0 {
+            session.ui.note(format_args!(
+                "{} layers come from elsewhere by their licence and were not pushed",
+                foreign.blobs
+            ));
+        }
+    }
+    Ok(out.flush()?)
+}
+
+/// `5000000`, `64KiB`, `8MiB`, `10MB`, `1GiB`.
+fn chunk_size(text: &str) -> Result<u64, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "k" | "kib" => 1 << 10,
+        "mb" => 1_000_000,
+        "m" | "mib" => 1 << 20,
+        "gb" => 1_000_000_000,
+        "g" | "gib" => 1 << 30,
+        _ => return Err("expected bytes, or a number with kB, KiB, MB, MiB, GB or GiB".into()),
+    };
+    let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| "expected a size of at least one byte".into())
+}
+
+pub(crate) fn exit_code(failure: &push::Error) -> u8 {
+    use porthole_transfer::{push::Error as Push, source::Error as Source};
+    match failure {
+        Push::Registry(error) | Push::Source(Source::Registry(error)) => error.exit_code(),
+        Push::Source(Source::Store(error)) => error::store_exit_code(error),
+        Push::Source(Source::Wrong(_)) | Push::Plan(_) => match failure {
+            Push::Plan(porthole_registry::plan::push::Error::Platform(_)) => error::PLATFORM,
+            _ => error::MALFORMED,
+        },
+        Push::Digest { .. } => error::USAGE,
+        _ => error::OTHER,
+    }
+}
+
+pub(crate) fn hints(failure: &push::Error) -> Vec<Hint> {
+    use porthole_transfer::{push::Error as Push, source::Error as Source};
+    match failure {
+        Push::Registry(error) | Push::Source(Source::Registry(error)) => error.hints(),
+        Push::Source(Source::Store(error)) => error.hint().into_iter().collect(),
+        Push::Plan(porthole_registry::plan::push::Error::Platform(error)) => {
+            vec![Hint::ChoosePlatform { available: error.available.iter().map(ToString::to_string).collect() }]
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunk_sizes() {
+        for (text, expected) in [
+            ("5000000", Some(5_000_000)),
+            ("64KiB", Some(65_536)),
+            ("64k", Some(65_536)),
+            ("8MiB", Some(8 << 20)),
+            ("8 MiB", Some(8 << 20)),
+            ("10MB", Some(10_000_000)),
+            ("1gib", Some(1 << 30)),
+            ("0", None),
+            ("", None),
+            ("MiB", None),
+            ("-1", None),
+            ("1.5MiB", None),
+            ("1TiB", None),
+            ("99999999999999GiB", None),
+        ] {
+            assert_eq!(chunk_size(text).ok(), expected, "{text}");
+        }
+    }
+}
