@@ -34,7 +34,7 @@ use crate::{
     limits::Limits,
     media_type::Compression,
     path,
-    tar::{EntrySink, Flow, Kind},
+    tar::{Entry, EntrySink, Flow, Kind},
 };
 
 /// A table of contents, whole and read.
@@ -142,10 +142,13 @@ impl Toc {
     }
 
     /// Gives the entries in the TOC's order, as a scan of the archive would: names as stored, whiteouts included. There
-    /// is no data behind them ([`Flow::WantData`] counts as [`Flow::Continue`]), and no offsets of the archive.
+    /// is no data behind them ([`Flow::WantData`] counts as [`Flow::Continue`]). Where they are in the archive is not
+    /// known: [`offset`](crate::tar::Entry::offset) is the entry's number here, by which [`open_at`](Self::open_at)
+    /// finds it.
     pub fn replay(&self, sink: &mut impl EntrySink) {
         for row in (0..self.listing.len()).filter(|&row| !self.is_landmark(row)) {
-            if sink.entry(self.listing.entry(row)) == Flow::Stop {
+            let entry = Entry { offset: row as u64, ..self.listing.entry(row) };
+            if sink.entry(entry) == Flow::Stop {
                 return;
             }
         }
@@ -169,6 +172,20 @@ impl Toc {
     /// Those of [`open`](Self::open).
     pub fn open_range(&self, path: &[u8], range: Range<u64>) -> Result<ChunkReader, ChunkError> {
         ChunkReader::new(self, self.file(path)?, range)
+    }
+
+    /// Like [`open_range`](Self::open_range), for the file whose entry [`replay`](Self::replay) gave this offset.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open).
+    pub fn open_at(&self, offset: u64, range: Range<u64>) -> Result<ChunkReader, ChunkError> {
+        let row = usize::try_from(offset).ok().filter(|&row| row < self.listing.len());
+        let row = row.ok_or_else(|| ChunkError::NotFound(format!("entry {offset}")))?;
+        match self.listing.kind(row) {
+            Kind::File => ChunkReader::new(self, row, range),
+            _ => Err(ChunkError::NotAFile(path::escape(self.listing.name(row)).into_owned())),
+        }
     }
 
     /// The row of a file, hard links followed.

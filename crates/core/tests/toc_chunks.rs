@@ -10,6 +10,7 @@ use porthole_core::{
     digest::Digest,
     hint::Hint,
     limits::Limits,
+    tar,
     toc::{ChunkError, Reader, Toc},
 };
 use porthole_testkit::{
@@ -154,6 +155,32 @@ fn chunks_that_cannot_be_are_refused() {
     let circle = Layer::new("").hardlink("a", "b").hardlink("b", "a");
     let toc = open(&Prepared::new(&circle, Format::EStargz).build());
     assert_eq!(toc.open(b"a").err(), Some(ChunkError::NotAFile("a".into())));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn entries_of_a_listing_are_opened_by_their_offset() {
+    #[derive(Default)]
+    struct Rows(Vec<tar::Entry>);
+    impl tar::EntrySink for Rows {
+        fn entry(&mut self, entry: tar::Entry) -> tar::Flow {
+            self.0.push(entry);
+            tar::Flow::Continue
+        }
+    }
+    for format in FORMATS {
+        let toc = open(&Prepared::new(&layer(), format).landmark(".prefetch.landmark").build());
+        let mut rows = Rows::default();
+        toc.replay(&mut rows);
+        for entry in rows.0 {
+            // Of the two files with one name each is found.
+            match toc.open_at(entry.offset, 0..u64::MAX) {
+                Ok(reader) => assert_eq!((entry.kind, reader.size()), (tar::Kind::File, entry.size)),
+                Err(error) => assert!(matches!(error, ChunkError::NotAFile(_)) && entry.kind != tar::Kind::File),
+            }
+        }
+        assert!(matches!(toc.open_at(1000, 0..1), Err(ChunkError::NotFound(_))));
+        assert!(matches!(toc.open_at(u64::MAX, 0..1), Err(ChunkError::NotFound(_))));
+    }
 }
 
 #[wasm_bindgen_test(unsupported = test)]
