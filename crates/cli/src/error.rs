@@ -49,6 +49,9 @@ pub(crate) enum Error {
     /// A table of contents that is not the one that was promised, or not well-formed.
     #[error("layer {layer}: {error}")]
     Toc { layer: u32, error: toc::Error },
+    /// A file that cannot be read by its table of contents.
+    #[error("layer {layer}: {error}")]
+    Chunk { layer: u32, error: toc::ChunkError },
     /// Paths that a runtime would stop at, as the tree says.
     #[error("layer {layer} cannot be unpacked: {error}")]
     Unpack { layer: u32, error: tree::Error },
@@ -139,6 +142,7 @@ impl Error {
             | Self::Layers(_)
             | Self::Part { .. }
             | Self::Toc { .. }
+            | Self::Chunk { .. }
             | Self::Unpack { .. }
             | Self::Verification { .. }
             | Self::Doubts { .. } => MALFORMED,
@@ -161,10 +165,8 @@ impl Error {
             Self::Store(error) => error.hint().into_iter().collect(),
             Self::NoFile { hints, .. } => hints.clone(),
             Self::Part { .. } => vec![Hint::Text("to read the whole layer instead, add --no-cache".to_owned())],
-            Self::Toc { error, .. } => {
-                let whole = "to read the whole layer instead, leave --toc out";
-                error.hint().into_iter().chain([Hint::Text(whole.to_owned())]).collect()
-            }
+            Self::Toc { error, .. } => error.hint().into_iter().chain([without_toc()]).collect(),
+            Self::Chunk { error, .. } => error.hint().into_iter().chain([without_toc()]).collect(),
             Self::NotAFile { hint, .. } => hint.iter().cloned().collect(),
             Self::Pull(porthole_transfer::pull::Error::Registry(error)) => error.hints(),
             Self::Pull(porthole_transfer::pull::Error::Platform(error)) => vec![choose(error)],
@@ -180,6 +182,10 @@ impl Error {
             _ => Vec::new(),
         }
     }
+}
+
+fn without_toc() -> Hint {
+    Hint::Text("to read the whole layer instead, leave --toc out".to_owned())
 }
 
 pub(crate) const USAGE: u8 = 2;

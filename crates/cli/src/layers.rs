@@ -125,8 +125,9 @@ pub(crate) enum Known {
     Read(Box<LayerReport>, Option<Arc<Index>>),
     /// It was not read: the entries were those of an index that was kept when it was verified.
     Replayed(Arc<Index>),
-    /// It was not read: the entries were those of its table of contents, which is not checked against its archive.
-    Listed(Box<Toc>),
+    /// It was not read: the entries were those of its table of contents, which is not checked against its archive, and
+    /// took so many bytes of the blob.
+    Listed(Box<Toc>, u64),
 }
 
 impl Known {
@@ -135,7 +136,7 @@ impl Known {
         match self {
             Self::Read(report, _) => report.findings.clone(),
             Self::Replayed(index) => job.contradiction(index).into_iter().collect(),
-            Self::Listed(_) => Vec::new(),
+            Self::Listed(..) => Vec::new(),
         }
     }
 
@@ -144,7 +145,7 @@ impl Known {
         match self {
             Self::Read(report, _) => report.uncompressed,
             Self::Replayed(index) => index.uncompressed(),
-            Self::Listed(toc) => toc.uncompressed().unwrap_or(0),
+            Self::Listed(toc, _) => toc.uncompressed().unwrap_or(0),
         }
     }
 
@@ -153,7 +154,7 @@ impl Known {
         match self {
             Self::Read(report, _) => report.entries,
             Self::Replayed(index) => index.entry_count(),
-            Self::Listed(toc) => toc.entries(),
+            Self::Listed(toc, _) => toc.entries(),
         }
     }
 
@@ -161,7 +162,8 @@ impl Known {
     pub(crate) fn read(&self) -> u64 {
         match self {
             Self::Read(report, _) => report.size,
-            Self::Replayed(_) | Self::Listed(_) => 0,
+            Self::Replayed(_) => 0,
+            Self::Listed(_, fetched) => *fetched,
         }
     }
 
@@ -170,7 +172,7 @@ impl Known {
         match self {
             Self::Read(_, index) => index.as_ref(),
             Self::Replayed(index) => Some(index),
-            Self::Listed(_) => None,
+            Self::Listed(..) => None,
         }
     }
 }
@@ -194,8 +196,8 @@ pub(crate) struct Reading<'a> {
     meter: &'a Meter<'a>,
     want: Want,
     indexes: Indexes,
-    /// Prepared layers are listed from their tables of contents.
-    by_toc: bool,
+    /// Prepared layers are listed from their tables of contents: from which of them.
+    by_toc: Option<Search>,
     audits: Option<&'a Audits>,
 }
 
@@ -214,7 +216,7 @@ enum Indexes {
 
 impl<'a> Reading<'a> {
     pub(crate) fn new(session: &'a Session<'a>, source: &'a Source, meter: &'a Meter<'a>, want: Want) -> Self {
-        Self { session, source, meter, want, indexes: Indexes::None, by_toc: false, audits: None }
+        Self { session, source, meter, want, indexes: Indexes::None, by_toc: None, audits: None }
     }
 
     /// Keeps an index of each layer in the cache, if there is one, but takes none from it.
@@ -236,8 +238,8 @@ impl<'a> Reading<'a> {
     }
 
     /// Reads no prepared layer, but lists it from its table of contents.
-    pub(crate) fn by_toc(self) -> Self {
-        Self { by_toc: true, ..self }
+    pub(crate) fn by_toc(self, search: Search) -> Self {
+        Self { by_toc: Some(search), ..self }
     }
 
     /// Compares prepared layers with their tables of contents.
@@ -290,14 +292,13 @@ impl<'a> Reading<'a> {
     /// One layer, up to the last event.
     fn layer(self, job: &Job, sender: &Sender<Result<Event, Error>>, cancelled: &AtomicBool) -> Result<Event, Error> {
         let mut sink = Sink { want: self.want, batch: Vec::new(), content: None, audit: None, sender };
-        if self.by_toc
-            && job.is_archive()
-            && let Some(toc) = toc::fetch(self.session, self.source, job, Search::All)?
+        if let Some(search) = self.by_toc.filter(|_| job.is_archive())
+            && let Some((toc, fetched)) = toc::fetch(self.session, self.source, job, search)?
         {
             toc.replay(&mut sink);
             sink.flush();
             self.meter.listed(job, &toc);
-            return Ok(Event::End(Known::Listed(Box::new(toc))));
+            return Ok(Event::End(Known::Listed(Box::new(toc), fetched)));
         }
         if let Some(index) = self.kept(job) {
             match self.want {

@@ -20,25 +20,32 @@ use crate::{
     source::{More, Source},
 };
 
-/// Which layers may have a table of contents.
+/// Which tables of contents are wanted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Search {
-    /// Those whose descriptors say so, and bare layers, of which nothing is said.
+    /// Those that the manifest vouches for.
+    Trusted,
+    /// Those that descriptors announce, and those of bare layers, of which nothing is said.
     Announced,
-    /// The others as well, which costs a request for each.
+    /// The others as well, which costs a request for each layer.
     All,
 }
 
-/// The table of contents of a layer, if it has one.
+/// The table of contents of a layer, if it has one that is wanted, and how many bytes of the blob it took.
 ///
 /// # Errors
 ///
 /// [`Error::Toc`] if it is not the one that the descriptor names, or not well-formed.
-pub(crate) fn fetch(session: &Session<'_>, source: &Source, job: &Job, search: Search) -> Result<Option<Toc>, Error> {
+pub(crate) fn fetch(
+    session: &Session<'_>,
+    source: &Source,
+    job: &Job,
+    search: Search,
+) -> Result<Option<(Toc, u64)>, Error> {
     let refused = |error| Error::Toc { layer: job.layer, error };
     let reader = match (source, &job.descriptor) {
         (_, Some(descriptor)) => Reader::new(descriptor, &session.limits),
-        (Source::Layer { path }, None) => {
+        (Source::Layer { path }, None) if search != Search::Trusted => {
             let read = |source| Error::Read { path: path.clone(), source };
             let size = fs::metadata(path).map_err(read)?.len();
             Reader::probe(sniff(source)?, size, &session.limits)
@@ -46,11 +53,12 @@ pub(crate) fn fetch(session: &Session<'_>, source: &Source, job: &Job, search: S
         (_, None) => return Ok(None),
     };
     let mut reader = reader.map_err(refused)?;
-    if search == Search::Announced && job.descriptor.is_some() && !reader.announced() {
+    if search != Search::All && job.descriptor.is_some() && !reader.announced() {
         return Ok(None);
     }
+    let mut fetched = 0;
     while let Some(range) = reader.wants() {
-        source.read_range(job.descriptor.as_ref(), range.clone(), |bytes| {
+        fetched += source.read_range(job.descriptor.as_ref(), range.clone(), |bytes| {
             reader.push(bytes).map_err(refused)?;
             Ok(More::Yes)
         })?;
@@ -59,7 +67,9 @@ pub(crate) fn fetch(session: &Session<'_>, source: &Source, job: &Job, search: S
             break;
         }
     }
-    reader.finish().map_err(refused)
+    let toc = reader.finish().map_err(refused)?;
+    let wanted = |toc: &Toc| search != Search::Trusted || toc.trust() != Trust::Nothing;
+    Ok(toc.filter(wanted).map(|toc| (toc, fetched)))
 }
 
 /// How a bare layer is compressed.
@@ -102,7 +112,7 @@ impl Audits {
     /// An audit of a layer that is about to be read, if it is prepared.
     pub(crate) fn begin(&self, session: &Session<'_>, source: &Source, job: &Job) -> Result<Option<Audit<Toc>>, Error> {
         match fetch(session, source, job, Search::Announced) {
-            Ok(toc) => Ok(toc.map(Audit::new)),
+            Ok(toc) => Ok(toc.map(|(toc, _)| Audit::new(toc))),
             Err(Error::Toc { layer, error }) => {
                 self.keep(layer, Audited::Refused(error));
                 Ok(None)

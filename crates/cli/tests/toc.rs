@@ -198,6 +198,44 @@ fn another_table_of_contents_than_the_manifest_names_is_refused() {
 }
 
 #[test]
+fn a_file_is_read_by_its_chunks() {
+    let place = Place::honest();
+    for (path, content) in
+        [("opt/old", vec![b'o'; 20_000]), ("bin/same", vec![b'o'; 20_000]), ("opt/new", vec![0; 9000])]
+    {
+        let output = place.run(&format!("cat --toc oci:layout {path}"));
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(output.stdout == content, "{path}");
+        assert!(stderr(&output).contains("which the manifest vouches for"), "{}", stderr(&output));
+    }
+    // A layer that is not prepared, in an image that is.
+    assert_eq!(stdout(&place.run("cat --toc oci:layout plain")), "p");
+    // A table of contents for which nothing vouches is not used.
+    let bare = place.run("cat --toc layer:layer opt/old");
+    assert!(bare.stdout == [b'o'; 20_000], "{}", stderr(&bare));
+    assert_eq!(stderr(&bare), "");
+}
+
+#[test]
+fn a_chunk_that_is_not_its_own_is_refused() {
+    let base = base();
+    let wrong = format!("sha256:{}", "0".repeat(64));
+    let lie = |toc: &mut Value| {
+        let entries = toc["entries"].as_array_mut().unwrap();
+        let last = entries.iter_mut().rfind(|entry| entry["type"] == "chunk").unwrap();
+        last["chunkDigest"] = json!(wrong);
+    };
+    for format in [Format::EStargz, Format::ZstdChunked] {
+        let place = Place::new(&[Prepared::new(&base, format).edit(lie).build()]);
+        let output = place.run("cat --toc oci:layout opt/old");
+        assert_eq!(output.status.code(), Some(7));
+        assert!(output.stdout == [b'o'; 16_384], "the chunks before it: {}", output.stdout.len());
+        assert!(stderr(&output).contains("layer 0: content does not match its digest"), "{}", stderr(&output));
+        assert!(place.run("cat oci:layout opt/old").stdout == [b'o'; 20_000]);
+    }
+}
+
+#[test]
 fn what_is_not_prepared_is_read_whole() {
     let image = Image::new().layer(base()).layer(top().compression(Compression::Zstd)).build();
     let place = Place(TempDir::new().unwrap());

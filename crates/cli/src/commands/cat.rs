@@ -29,6 +29,7 @@ use crate::{
     layers::{Job, Known},
     session::Session,
     source::Source,
+    toc::Search,
     ui::size,
 };
 
@@ -39,6 +40,10 @@ use crate::{
 ///
 /// To know the tree, all layers are downloaded once; then an index of each is in the cache, and a file costs one request
 /// for the part of its layer that holds it, each piece of which is verified.
+///
+/// With --toc, layers that were prepared for reading in parts (eStargz, zstd:chunked) are not downloaded even once: their
+/// tables of contents, for which the manifest vouches, say where the file is and what each chunk of it must be. That the
+/// archive says the same is not checked: porthole verify does that.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -59,6 +64,9 @@ pub(crate) struct Arguments {
     /// Do not follow a symbolic link at the end of PATH
     #[arg(long)]
     no_follow: bool,
+    /// Prepared layers by their tables of contents; the other layers as always
+    #[arg(long, conflicts_with = "layer")]
+    toc: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
@@ -74,7 +82,10 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         let content = find(&alone, wanted, arguments, |lost| missing::in_layer(&alone, lost, job.layer))?;
         return print(session, &source, job, &known, content, Cost::of([&known], std::slice::from_ref(job)));
     }
-    let stacked = Stacked::indexed(session, &source, &jobs)?;
+    let stacked = match arguments.toc {
+        true => Stacked::by_toc(session, &source, &jobs, Search::Trusted)?,
+        false => Stacked::indexed(session, &source, &jobs)?,
+    };
     let view = stacked.tree.view(Mode::Merged);
     let found = find(&view, wanted, arguments, |lost| missing::in_image(&stacked.tree, lost));
     // What a runtime never gets to is not missing.
@@ -150,10 +161,11 @@ fn print(
     cost: Cost,
 ) -> Result<(), Error> {
     let mut out = session.ui.out();
-    let read = match known.index() {
+    let read = match (known, known.index()) {
         _ if content.size == 0 => 0,
-        Some(index) => content::print_part(session, source, job, index, content, &mut out)?,
-        None => content::print_whole(session, source, job, content, &mut out)?,
+        (Known::Listed(toc, _), _) => content::print_chunks(source, job, toc, content, &mut out)?,
+        (_, Some(index)) => content::print_part(session, source, job, index, content, &mut out)?,
+        (_, None) => content::print_whole(session, source, job, content, &mut out)?,
     };
     session.ui.flush(&mut out)?;
     let read = cost.read.saturating_add(read);

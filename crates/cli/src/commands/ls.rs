@@ -23,6 +23,7 @@ use crate::{
     layers::{Job, Known},
     session::Session,
     source::Source,
+    toc::Search,
 };
 
 /// List files: the tree that a runtime would unpack, with the layer that each came from
@@ -108,7 +109,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         (None, false) => Mode::Merged,
     };
     let stacked = match arguments.toc {
-        true => Stacked::by_toc(session, &source, jobs)?,
+        true => Stacked::by_toc(session, &source, jobs, Search::All)?,
         false => Stacked::read(session, &source, jobs, arguments.digest)?,
     };
     list(arguments, session, &stacked, mode)?;
@@ -133,7 +134,7 @@ fn list(arguments: &Arguments, session: &Session<'_>, stacked: &Stacked, mode: M
         let content = view.content(row.node).filter(|_| arguments.digest && row.kind == Kind::File)?;
         stacked.digests.get(&(content.layer, content.offset)).map(ToString::to_string)
     };
-    let by_toc = |row: &Row| matches!(stacked.layers.get(row.layer as usize), Some(Known::Listed(_)));
+    let by_toc = |row: &Row| matches!(stacked.layers.get(row.layer as usize), Some(Known::Listed(..)));
     let widths = long::Widths::of(&rows);
     let mut out = session.ui.out();
     for row in &rows {

@@ -10,7 +10,7 @@ use crate::{
     progress::Meter,
     session::Session,
     source::Source,
-    toc,
+    toc::{self, Search},
 };
 
 /// The layer that a number, a digest or a diff_id names, by its place among `jobs`.
@@ -47,13 +47,13 @@ impl Stacked {
     }
 
     /// The same, but prepared layers are listed from their tables of contents, and that is told.
-    pub(super) fn by_toc(session: &Session<'_>, source: &Source, jobs: &[Job]) -> Result<Self, Error> {
+    pub(super) fn by_toc(session: &Session<'_>, source: &Source, jobs: &[Job], search: Search) -> Result<Self, Error> {
         let meter = Meter::new(session.ui, jobs);
-        let reading = Reading::new(session, source, &meter, Want::Entries).remembering().by_toc();
+        let reading = Reading::new(session, source, &meter, Want::Entries).remembering().by_toc(search);
         let stacked = Self::of(session, reading, jobs)?;
         drop(meter);
         for (job, known) in jobs.iter().zip(&stacked.layers) {
-            if let Known::Listed(toc) = known {
+            if let Known::Listed(toc, _) = known {
                 session.ui.note(toc::caveat(job.layer, toc));
             }
         }

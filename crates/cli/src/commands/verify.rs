@@ -171,7 +171,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
             }
             tell(told)
         }
-        Event::End(Known::Replayed(_) | Known::Listed(_)) => {
+        Event::End(Known::Replayed(_) | Known::Listed(..)) => {
             Err(Error::usage("a layer was not read (this is a bug in porthole)"))
         }
     })?;

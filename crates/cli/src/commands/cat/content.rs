@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use porthole_core::{seek::Index, tree::Content};
+use porthole_core::{seek::Index, toc::Toc, tree::Content};
 
 use super::spool::Spool;
 use crate::{
@@ -36,6 +36,38 @@ pub(super) fn print_part(
     })?;
     written?;
     reader.finish().map_err(wrong)?;
+    Ok(received)
+}
+
+/// Prints the chunks that a table of contents names, each when it is checked. Returns how many bytes of the blob that took.
+pub(super) fn print_chunks(
+    source: &Source,
+    job: &Job,
+    toc: &Toc,
+    content: Content,
+    out: &mut impl Write,
+) -> Result<u64, Error> {
+    let wrong = |error| Error::Chunk { layer: job.layer, error };
+    let mut reader = toc.open_at(content.offset, 0..content.size).map_err(wrong)?;
+    let mut written = Ok(());
+    let mut write = |bytes: &[u8]| {
+        if written.is_ok() {
+            written = out.write_all(bytes);
+        }
+    };
+    let mut received = 0;
+    while let Some(range) = reader.wants() {
+        received += source.read_range(job.descriptor.as_ref(), range.clone(), |bytes| {
+            reader.push(bytes, &mut write).map_err(wrong)?;
+            Ok(More::Yes)
+        })?;
+        if reader.wants() == Some(range) {
+            // Nothing came: the reader knows how much is missing.
+            break;
+        }
+    }
+    reader.finish(&mut write).map_err(wrong)?;
+    written?;
     Ok(received)
 }
 
