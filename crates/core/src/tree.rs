@@ -14,6 +14,7 @@ mod links;
 mod node;
 mod resolve;
 mod row;
+mod shared;
 mod stack;
 mod view;
 mod waste;
@@ -26,6 +27,7 @@ pub use self::{
     aspect::{Aspect, Aspects, NoSuchAspect},
     diff::{Comparison, Difference, diff},
     row::{Change, Row},
+    shared::Shared,
     view::{Mode, Sort, View},
     waste::{Cause, Copies, Download, Group, LayerWaste, Proportional, Waste, Wasted},
 };

@@ -1,0 +1,86 @@
+//! What the names of one thing have in common.
+
+use super::{FileTree, NodeId, row::read_xattrs};
+use crate::tar::Kind;
+
+/// What all hard links to one thing share, whatever became of its first name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shared {
+    /// The same for all its names, and for no others of the tree.
+    pub number: u32,
+    /// What it is; never [`Kind::Hardlink`].
+    pub kind: Kind,
+    /// Symbolic link's target as stored.
+    pub link: Vec<u8>,
+    /// Device number of a character or block device.
+    pub major: i64,
+    /// Device number of a character or block device.
+    pub minor: i64,
+    /// Extended attributes that its first name brought: name, value. Its links may have brought more.
+    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl FileTree {
+    /// What is at a node when all layers are stacked, if hard links were ever made to it. Its content is that of
+    /// [`content`](Self::content).
+    pub fn shared(&self, node: NodeId) -> Option<Shared> {
+        if !self.contains(node) {
+            return None;
+        }
+        let number = self.arena.alive(node.0)?.inode;
+        let inode = self.arena.inodes.get(number as usize)?;
+        let extra = self.arena.extras.get(inode.extra as usize).copied().unwrap_or_default();
+        let link = if inode.kind == Kind::Symlink { self.arena.text(extra.link).to_vec() } else { Vec::new() };
+        Some(Shared {
+            number,
+            kind: inode.kind,
+            link,
+            major: extra.major,
+            minor: extra.minor,
+            xattrs: read_xattrs(self.arena.text(extra.xattrs)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        tar::{Entry, Kind},
+        tree::{FileTree, Mode},
+    };
+
+    fn linked(path: &str, link: &str) -> Entry {
+        Entry { link: link.into(), ..Entry::new(path, Kind::Hardlink) }
+    }
+
+    #[test]
+    fn links_share_what_they_are_when_the_first_name_is_gone() {
+        let mut tree = FileTree::new(100);
+        tree.begin(0);
+        let capable = Entry { xattrs: vec![(b"user.a".to_vec(), b"1".to_vec())], ..Entry::new("first", Kind::File) };
+        let device = Entry { major: 1, minor: 3, ..Entry::new("null", Kind::Char) };
+        let symlink = Entry { link: b"somewhere".to_vec(), ..Entry::new("s", Kind::Symlink) };
+        for entry in [capable, linked("second", "first"), linked("third", "second"), Entry::new("alone", Kind::File)] {
+            tree.apply(&entry).expect("it can be applied");
+        }
+        for entry in [device, linked("null2", "null"), symlink, linked("s2", "s")] {
+            tree.apply(&entry).expect("it can be applied");
+        }
+        tree.commit();
+        tree.begin(1);
+        for gone in [".wh.first", ".wh.null", ".wh.s"] {
+            tree.apply(&Entry::new(gone, Kind::File)).expect("it can be applied");
+        }
+        tree.commit();
+        let view = tree.view(Mode::Merged);
+        let inode = |path: &str| tree.shared(view.find(path.as_bytes()).expect("it is there"));
+        assert_eq!(inode("alone"), None);
+        let second = inode("second").expect("it is a link");
+        assert_eq!(second, inode("third").expect("it is a link"));
+        assert_eq!((second.kind, second.xattrs.len()), (Kind::File, 1));
+        let null = inode("null2").expect("it is a link");
+        assert_eq!((null.kind, null.major, null.minor), (Kind::Char, 1, 3));
+        let symlink = inode("s2").expect("it is a link");
+        assert_eq!((symlink.kind, &symlink.link[..]), (Kind::Symlink, &b"somewhere"[..]));
+    }
+}
