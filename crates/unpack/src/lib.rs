@@ -5,6 +5,8 @@
 //! disk at once. Where containerd stops with an error, so does the layer, by the same rules as
 //! [`FileTree`](porthole_core::tree::FileTree) knows them: what a listing shows is what is unpacked.
 //!
+//! [`flatten`] makes one archive of the merged tree, without a disk in between.
+//!
 //! Nothing is ever written outside the directory. Every step is relative to an open directory below the root; symbolic
 //! links of the image are read and followed by this crate, inside the root, and never by the kernel; a name is created
 //! only where nothing is, and changed only through what was opened or without following a link.
@@ -13,6 +15,7 @@ mod apply;
 mod attributes;
 mod disk;
 mod error;
+pub mod flatten;
 mod later;
 mod remove;
 mod report;

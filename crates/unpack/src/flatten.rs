@@ -1,0 +1,142 @@
+//! The merged tree as one archive.
+//!
+//! Depth first, siblings sorted by the bytes of their names; the first of several hard links brings the content, whatever
+//! the layers call first. So the order depends on the tree alone, and programs that set the times of a directory when they
+//! leave it set them right.
+
+mod archive;
+
+use std::{
+    collections::HashMap,
+    io::{self, Read, Write},
+};
+
+use porthole_core::{
+    path,
+    tar::{Entry, Kind},
+    tree::{Content, FileTree, Mode, NodeId, Sort, View},
+};
+
+/// Why an archive is not written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No archive can hold it.
+    #[error("`{path}` does not fit into an archive: {reason}")]
+    Unwritable {
+        /// The entry; escaped.
+        path: String,
+        /// What does not fit.
+        reason: &'static str,
+    },
+    /// The content that was given for a file does not have its size.
+    #[error("content of `{path}` is shorter than {size} bytes (this is a bug in porthole)")]
+    Short {
+        /// The file; escaped.
+        path: String,
+        /// Its size.
+        size: u64,
+    },
+    /// What the output says.
+    #[error(transparent)]
+    Write(#[from] io::Error),
+}
+
+/// Writes the merged tree of all layers; `open` gives the content of a file, from its first byte.
+///
+/// # Errors
+///
+/// What no archive can hold, and what reading or writing says.
+pub fn write<R: Read>(
+    tree: &FileTree,
+    out: &mut impl Write,
+    mut open: impl FnMut(Content) -> io::Result<R>,
+) -> Result<(), Error> {
+    let names = Names { tree, view: tree.view(Mode::Merged) };
+    // The first name of what has several.
+    let mut first: HashMap<u32, NodeId> = HashMap::new();
+    let mut pending = names.below(NodeId::ROOT);
+    while let Some(node) = pending.pop() {
+        let Some(mut entry) = names.entry(node) else { continue };
+        let number = tree.shared(node).map(|shared| shared.number);
+        match number.map(|number| *first.entry(number).or_insert(node)).filter(|target| *target != node) {
+            Some(target) => {
+                entry = link(entry, tree.path(target));
+                archive::write_header(out, &entry)?;
+            }
+            None => {
+                archive::write_header(out, &entry)?;
+                if let Some(content) = names.view.content(node).filter(|content| content.size > 0) {
+                    let copied = io::copy(&mut open(content)?.take(content.size), out)?;
+                    if copied < content.size {
+                        let path = path::escape(&entry.path).into_owned();
+                        return Err(Error::Short { path, size: content.size });
+                    }
+                    archive::pad(out, content.size)?;
+                }
+            }
+        }
+        pending.append(&mut names.below(node));
+    }
+    Ok(archive::end(out)?)
+}
+
+/// A hard link to a name that came before. Attributes belong to what it links to, which has them already.
+fn link(entry: Entry, target: Vec<u8>) -> Entry {
+    Entry {
+        kind: Kind::Hardlink,
+        typeflag: b'1',
+        link: target,
+        size: 0,
+        xattrs: Vec::new(),
+        major: 0,
+        minor: 0,
+        ..entry
+    }
+}
+
+struct Names<'t> {
+    tree: &'t FileTree,
+    view: View<'t>,
+}
+
+impl Names<'_> {
+    /// What is in a directory, last one first.
+    fn below(&self, node: NodeId) -> Vec<NodeId> {
+        let mut nodes = self.view.child_nodes(node, Sort::Name);
+        nodes.reverse();
+        nodes
+    }
+
+    /// The entry of a node, as the thing itself and not as a link to it.
+    fn entry(&self, node: NodeId) -> Option<Entry> {
+        let row = self.view.row(node)?;
+        let shared = self.tree.shared(node);
+        let kind = shared.as_ref().map_or(row.kind, |shared| shared.kind);
+        let mut entry = Entry::new(row.path, kind);
+        if kind == Kind::Directory {
+            entry.path.push(b'/');
+        }
+        entry.mode = i64::from(row.mode);
+        (entry.uid, entry.gid) = (row.uid, row.gid);
+        (entry.mtime, entry.mtime_nsec) = (row.mtime, row.mtime_nsec);
+        entry.size = self.view.content(node).map_or(0, |content| content.size);
+        (entry.major, entry.minor) = (row.major, row.minor);
+        entry.xattrs = row.xattrs;
+        if kind == Kind::Symlink {
+            entry.link = row.link;
+        }
+        if let Some(shared) = shared {
+            entry.link = shared.link;
+            (entry.major, entry.minor) = (shared.major, shared.minor);
+            // What a link says comes on top.
+            for (name, value) in shared.xattrs {
+                if !entry.xattrs.iter().any(|(own, _)| *own == name) {
+                    entry.xattrs.push((name, value));
+                }
+            }
+        }
+        entry.xattrs.sort();
+        Some(entry)
+    }
+}
