@@ -5,6 +5,7 @@ mod completions;
 mod config;
 mod copy;
 mod digest;
+mod export;
 mod gc;
 mod images;
 mod inspect;
@@ -56,6 +57,7 @@ pub(crate) enum Command {
     Gc(gc::Arguments),
     Save(save::Arguments),
     Unpack(unpack::Arguments),
+    Export(export::Arguments),
     Login(login::Arguments),
     Logout(logout::Arguments),
     Completions(completions::Arguments),
@@ -86,6 +88,7 @@ pub(crate) fn run(command: &Command, session: &Session<'_>) -> Result<(), Error>
         Command::Logout(arguments) => logout::run(arguments, session),
         Command::Completions(arguments) => completions::run(arguments, session),
         Command::Man(arguments) => man::run(arguments, session),
+        Command::Export(arguments) => export::run(arguments, session),
     }
 }
 

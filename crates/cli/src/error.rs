@@ -70,6 +70,9 @@ pub(crate) enum Error {
     /// The disk, or the rights on it, while files are written.
     #[error("layer {layer}: {error}")]
     Rootfs { layer: u32, error: porthole_unpack::Error },
+    /// An archive of the merged tree.
+    #[error(transparent)]
+    Archive(porthole_unpack::flatten::Error),
     #[error("cannot use directory `{}`: {source}", path.display())]
     Directory { path: PathBuf, source: io::Error },
     #[error("interrupted, and nothing is left of it")]
@@ -106,6 +109,15 @@ pub(crate) fn of_layer(layer: u32, finding: &Finding) -> String {
     match text.strip_prefix("layer ") {
         Some(rest) => format!("layer {layer} {rest}"),
         None => format!("layer {layer}: {text}"),
+    }
+}
+
+impl From<porthole_unpack::flatten::Error> for Error {
+    fn from(error: porthole_unpack::flatten::Error) -> Self {
+        match error {
+            porthole_unpack::flatten::Error::Write(error) => Self::Write(error),
+            error => Self::Archive(error),
+        }
     }
 }
 
@@ -152,6 +164,7 @@ impl Error {
             | Self::Write(_)
             | Self::Rootfs { .. }
             | Self::Directory { .. }
+            | Self::Archive(_)
             | Self::Interrupted
             | Self::Helper(_)
             | Self::Start(_) => OTHER,

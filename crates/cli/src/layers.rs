@@ -32,6 +32,7 @@ use crate::{
 };
 
 /// A layer to be read.
+#[derive(Clone)]
 pub(crate) struct Job {
     pub(crate) layer: u32,
     pub(crate) descriptor: Option<Descriptor>,

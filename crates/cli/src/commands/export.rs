@@ -1,0 +1,109 @@
+//! `porthole export`
+
+mod spool;
+
+use std::{
+    fs::Permissions,
+    io::{self, BufWriter, IsTerminal, Write},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use porthole_core::tree::FileTree;
+use porthole_unpack::flatten;
+
+use self::spool::Spool;
+use super::SourceArgument;
+use crate::{
+    error::{Error, WrongLayer},
+    layers::{Job, Reading, Want},
+    progress::Meter,
+    session::Session,
+    source::Source,
+    ui::{safe, size},
+};
+
+/// Write the files of an image into one tar archive
+///
+/// What a container would see: layers merged, whiteouts applied, owners, devices and extended attributes included. Every
+/// layer is verified before the first byte is written; until then the contents wait in a file without a name, in $TMPDIR or
+/// beside FILE. The same image always gives the same archive.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  porthole export alpine -o alpine.tar
+  porthole export oci:layout:latest | tar tv
+  porthole export alpine | docker import - mine:latest")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    source: SourceArgument,
+    /// Where to write it [default: stdout]
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
+    if arguments.output.is_none() && io::stdout().is_terminal() {
+        return Err(Error::usage("an archive is nothing for a terminal: add -o FILE"));
+    }
+    let source = arguments.source.open(session)?;
+    let jobs = match &source {
+        Source::Layer { .. } => Job::bare(),
+        _ => Job::of(&source.image(session, &mut |_| {})?.image.layers),
+    };
+    match &arguments.output {
+        None => {
+            let (tree, spool) = read(session, &source, &jobs, Spool::new()?)?;
+            let mut out = session.ui.out();
+            flatten::write(&tree, &mut out, |content| spool.open(content))?;
+            Ok(session.ui.flush(&mut out)?)
+        }
+        Some(path) => {
+            let directory =
+                path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+            let fail = |source| Error::Directory { path: directory.to_owned(), source };
+            let (tree, spool) = read(session, &source, &jobs, Spool::new_in(directory).map_err(fail)?)?;
+            let mut output = tempfile::Builder::new();
+            output.prefix(".porthole-export-").permissions(Permissions::from_mode(0o644));
+            let output = output.tempfile_in(directory).map_err(fail)?;
+            let mut out = BufWriter::with_capacity(1 << 20, output.as_file());
+            flatten::write(&tree, &mut out, |content| spool.open(content))?;
+            out.flush()?;
+            drop(out);
+            let bytes = output.as_file().metadata()?.len();
+            output.persist(path).map_err(|error| Error::Write(error.error))?;
+            session.ui.note(format_args!("{}: {}", safe(&path.to_string_lossy()), size(bytes)));
+            Ok(())
+        }
+    }
+}
+
+/// Reads and verifies all layers: the merged tree, and the contents of its files.
+fn read(session: &Session<'_>, source: &Source, jobs: &[Job], mut spool: Spool) -> Result<(FileTree, Spool), Error> {
+    let mut tree = FileTree::new(session.limits.tree_nodes);
+    let meter = Meter::new(session.ui, jobs);
+    let reading = Reading::new(session, source, &meter, Want::Entries);
+    reading.stream(
+        jobs,
+        |_, entry| entry.size > 0,
+        |job, arriving| {
+            if !job.is_archive() {
+                return Err(job.no_files());
+            }
+            tree.begin(job.layer);
+            let mut layer = spool.layer(&mut tree, job.layer);
+            let report = arriving.replay(&mut layer, || Ok(()))?;
+            layer.finish()?;
+            let findings = job.findings(&report);
+            if !findings.is_empty() {
+                let findings = findings.into_iter().cloned().collect();
+                return Err(Error::Layers(vec![WrongLayer { layer: job.layer, findings }]));
+            }
+            // Where a runtime stops there is no tree to be had.
+            tree.commit().stopped.map_or(Ok(()), |error| Err(Error::Unpack { layer: job.layer, error }))
+        },
+    )?;
+    spool.finish()?;
+    Ok((tree, spool))
+}
