@@ -7,6 +7,7 @@ mod failures;
 mod images;
 mod links;
 mod passwords;
+mod prepared;
 mod pull;
 mod random_access;
 mod sample;

@@ -87,6 +87,7 @@ pub fn glyph(state: LinkState) -> (&'static str, &'static str) {
         LinkState::Waiting => ("◌", "waiting"),
         LinkState::Progress => ("◐", "in progress"),
         LinkState::Verified => ("✓", "verified"),
+        LinkState::Listed => ("≡", "listed from a table of contents"),
         LinkState::Wrong => ("✗", "wrong"),
     }
 }

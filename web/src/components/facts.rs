@@ -51,6 +51,7 @@ fn verdict(progress: &[LayerProgress], row: &Row) -> Html {
     let link = progress.map_or(LinkState::Waiting, |layer| LinkState::from(layer.state));
     let words = match link {
         LinkState::Verified => "verified with its layer",
+        LinkState::Listed => "says the table of contents of its layer, which was not checked against the archive",
         LinkState::Wrong => "its layer is wrong",
         LinkState::Waiting | LinkState::Progress => "provisional until its layer is verified",
     };

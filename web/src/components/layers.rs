@@ -30,6 +30,7 @@ pub fn Layers(props: &LayersProps) -> Html {
         let failure = props.failures.get(&layer.index);
         item(layer, progress, failure, props.chosen == Some(layer.index), &props.dispatch)
     });
+    let listed = props.progress.iter().any(|layer| layer.state == LayerState::Listed);
     html! {
         <nav class="layers" aria-label="Layers">
             <header>
@@ -39,6 +40,12 @@ pub fn Layers(props: &LayersProps) -> Html {
                 }
             </header>
             <ol>{ for items }</ol>
+            if listed {
+                <div class="audit" role="note">
+                    <p>{ "Layers marked ≡ are listed from their tables of contents. What a container gets is in their archives, which were not read." }</p>
+                    <button data-action="audit" onclick={props.dispatch.reform(|_| Action::Audit)}>{ "Audit: read and compare" }</button>
+                </div>
+            }
         </nav>
     }
 }
@@ -85,6 +92,9 @@ fn item(
                     }
                 </span>
             </button>
+            if let Some(note) = &progress.note {
+                <p class="note">{ note }</p>
+            }
             { for findings.into_iter().map(|finding| html! { <p class="finding"><bdi>{ shorten_digests(&finding) }</bdi></p> }) }
         </li>
     }
@@ -108,6 +118,7 @@ impl From<LayerState> for LinkState {
             LayerState::Waiting => Self::Waiting,
             LayerState::Progress => Self::Progress,
             LayerState::Verified => Self::Verified,
+            LayerState::Listed => Self::Listed,
             LayerState::Wrong => Self::Wrong,
         }
     }

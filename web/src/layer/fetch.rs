@@ -12,6 +12,7 @@ use http::{Response, StatusCode, header};
 use porthole_registry::transport::{self, Body, ErrorKind, Transport};
 use std::{
     cell::RefCell,
+    ops::Range,
     rc::Rc,
     task::{Poll, Waker},
     time::Duration,
@@ -96,6 +97,41 @@ pub(super) async fn fetch(job: u32, mut request: Request, link: &Link, scan: &mu
         }
         sleep(PAUSE * (1 << breaks)).await;
     }
+}
+
+/// Feeds a range of the blob to `push`, which says whether it wants more. One try: it is a small part, and not needed.
+pub(super) async fn fetch_range(
+    request: &Request,
+    range: Range<u64>,
+    mut push: impl FnMut(&[u8]) -> bool,
+) -> Result<(), Failed> {
+    let mut asked = build(request, 0)?;
+    let bytes = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
+    let bytes = http::HeaderValue::try_from(bytes).map_err(|error| (FailureKind::Other, error.to_string()))?;
+    asked.headers_mut().insert(header::RANGE, bytes);
+    let response = Fetch.send(asked).await.map_err(|error| broken(&error))?;
+    let mut skip = match response.status() {
+        StatusCode::PARTIAL_CONTENT => range.start - start(&response, range.start).map_err(|error| broken(&error))?,
+        StatusCode::OK => range.start,
+        status => return Err(refused(status)),
+    };
+    let mut left = range.end - range.start;
+    let mut body = response.into_body();
+    let mut buffer = vec![0; CHUNK];
+    while left > 0 {
+        let read = body.read(&mut buffer).await.map_err(|error| broken(&error))?;
+        if read == 0 {
+            return Err((FailureKind::Other, "the body ended early".into()));
+        }
+        let skipped = usize::try_from(skip).unwrap_or(usize::MAX).min(read);
+        skip -= skipped as u64;
+        let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(read - skipped);
+        left -= wanted as u64;
+        if wanted > 0 && !push(&buffer[skipped..skipped + wanted]) {
+            return Ok(());
+        }
+    }
+    Ok(())
 }
 
 /// Attempts after a break that brought nothing new.

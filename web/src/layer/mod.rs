@@ -1,5 +1,6 @@
 //! A layer worker: fetches a blob, verifies it and scans it where its bytes are.
 
+mod audit;
 mod fetch;
 mod scan;
 mod sink;
@@ -53,6 +54,9 @@ async fn scan(job: Job, bytes: Option<Vec<u8>>, link: fetch::Link) {
         Ok(scan) => scan,
         Err(text) => return send(&Report::Failed { job: number, kind: FailureKind::Other, text }),
     };
+    if let (Some(annotations), Some(request)) = (&job.audit, &job.request) {
+        scan.audit(audit::fetch(&job, annotations, request).await);
+    }
     let outcome = match (bytes, job.request) {
         (Some(bytes), _) => {
             for chunk in bytes.chunks(fetch::CHUNK) {

@@ -6,6 +6,7 @@ use porthole_core::{
     layer::{Expected, Finding, LayerReader, LayerReport, Progress},
     limits::Limits,
     media_type::MediaType,
+    toc::Toc,
 };
 
 /// A layer being read. Feed it with [`Scan::push`], then [`Scan::finish`] it.
@@ -17,6 +18,8 @@ pub(super) struct Scan {
     progress: Progress,
     told: f64,
     first: bool,
+    /// Why its table of contents cannot be compared.
+    refused: Option<String>,
 }
 
 impl Scan {
@@ -33,10 +36,19 @@ impl Scan {
             size: job.size,
             reader: LayerReader::new(expected, Limits::of_a_tab()),
             gather: Gather::new(job.job),
+            refused: None,
             progress: Progress::default(),
             told: js_sys::Date::now(),
             first: true,
         })
+    }
+
+    /// Compares the layer with its table of contents, or tells why that cannot be.
+    pub(super) fn audit(&mut self, toc: Result<Toc, String>) {
+        match toc {
+            Ok(toc) => self.gather.audit(toc),
+            Err(why) => self.refused = Some(format!("its table of contents cannot be checked: {why}")),
+        }
     }
 
     /// Bytes of the blob read so far: where to go on after a break.
@@ -71,10 +83,26 @@ impl Scan {
     pub(super) fn finish(mut self) -> Findings {
         let report = self.reader.finish(&mut self.gather);
         self.gather.flush(send_batch);
-        findings(&report)
+        let mut findings = findings(&report);
+        findings.texts.extend(self.refused);
+        if let Some(audit) = self.gather.finish(&report) {
+            if audit.agrees() {
+                findings.note =
+                    Some(format!("its table of contents agrees with the archive: {} entries", audit.entries));
+            }
+            let told = audit.disagreements.iter().take(TOLD);
+            findings.texts.extend(told.map(|disagreement| format!("table of contents disagrees on {disagreement}")));
+            let more = audit.more + audit.disagreements.len().saturating_sub(TOLD) as u64;
+            if more > 0 {
+                findings.texts.push(format!("table of contents disagrees on {more} more"));
+            }
+        }
+        findings
     }
 }
 
+/// Disagreements told in words; there is a command line for the rest.
+const TOLD: usize = 20;
 /// Milliseconds between two reports.
 const PULSE: f64 = 50.0;
 
@@ -94,6 +122,7 @@ fn findings(report: &LayerReport) -> Findings {
         ambiguous: report.ambiguous,
         mismatch,
         texts: report.findings.iter().map(ToString::to_string).collect(),
+        note: None,
     }
 }
 

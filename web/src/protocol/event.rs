@@ -196,6 +196,8 @@ pub enum LinkState {
     Progress,
     /// Done, and its bytes are what the link before promised.
     Verified,
+    /// Done, but only by tables of contents, which nobody compared with the archives.
+    Listed,
     /// Not what was promised, or not to be had.
     Wrong,
 }
@@ -207,6 +209,7 @@ impl LinkState {
             Self::Waiting => "waiting",
             Self::Progress => "progress",
             Self::Verified => "verified",
+            Self::Listed => "listed",
             Self::Wrong => "wrong",
         }
     }
@@ -237,6 +240,8 @@ pub struct LayerProgress {
     pub ambiguous: u64,
     /// What is wrong, worst first, in words.
     pub findings: Vec<String>,
+    /// What there is to know of its table of contents, in words.
+    pub note: Option<String>,
 }
 
 /// State of a layer.
@@ -250,6 +255,8 @@ pub enum LayerState {
     Progress,
     /// Digest, size and diff_id are as promised.
     Verified,
+    /// Listed from its table of contents, which nobody compared with its archive.
+    Listed,
     /// They are not, or it could not be had: none of its files are shown.
     Wrong,
 }
@@ -261,6 +268,7 @@ impl LayerState {
             Self::Waiting => "waiting",
             Self::Progress => "progress",
             Self::Verified => "verified",
+            Self::Listed => "listed",
             Self::Wrong => "wrong",
         }
     }

@@ -6,6 +6,7 @@
 
 use super::FailureKind;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// From the session to a layer worker, which does one job at a time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +43,8 @@ pub struct Job {
     pub diff_id: Option<String>,
     /// Declared media type.
     pub media_type: String,
+    /// Compare the layer with its table of contents, which these annotations of its descriptor name.
+    pub audit: Option<BTreeMap<String, String>>,
 }
 
 /// A GET that is ready to send.
@@ -137,4 +140,6 @@ pub struct Findings {
     pub mismatch: Option<(String, String)>,
     /// In words, worst first.
     pub texts: Vec<String>,
+    /// What the audit says in praise of the table of contents, if there was one and it agrees.
+    pub note: Option<String>,
 }

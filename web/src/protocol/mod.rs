@@ -47,6 +47,11 @@ pub enum Command {
     },
     /// Stop whatever goes on.
     Cancel,
+    /// Do the last look again, but read every layer whole, and compare those that have a table of contents with it.
+    Audit {
+        /// Number of the new look.
+        look: u32,
+    },
     /// Do the last look again, with everything learned since (credentials, relay).
     Retry {
         /// Number of the new look.
@@ -184,7 +189,13 @@ mod tests {
         let password = Secret("\u{1f511}".into());
         survives(Command::SignIn { registry: "r.example".into(), username: "u".into(), password });
         survives(Command::SetRelay { relay });
-        for command in [Command::Cancel, Command::ExpandAll, Command::CollapseAll, Command::Retry { look: 2 }] {
+        for command in [
+            Command::Cancel,
+            Command::ExpandAll,
+            Command::CollapseAll,
+            Command::Retry { look: 2 },
+            Command::Audit { look: 3 },
+        ] {
             survives(command);
         }
     }
@@ -221,6 +232,7 @@ mod tests {
             size: u64::MAX,
             diff_id: None,
             media_type: "application/vnd.oci.image.layer.v1.tar".into(),
+            audit: Some([("a".to_owned(), "b".to_owned())].into()),
         })));
         survives(Order::Request { job: 1, request });
         survives(Report::Done { job: 1, findings: Findings { verified: true, ..Findings::default() } });

@@ -67,11 +67,13 @@ impl Chain {
         let total = states.clone().count() as u32;
         let count = |wanted| states.clone().filter(|&state| state == wanted).count() as u32;
         let (verified, wrong) = (count(LayerState::Verified), count(LayerState::Wrong));
+        let listed = count(LayerState::Listed);
         if let Some(link) = self.link(Step::Layers) {
             link.count = Some((verified, total));
             link.state = match () {
                 () if wrong > 0 => LinkState::Wrong,
                 () if verified == total => LinkState::Verified,
+                () if verified + listed == total => LinkState::Listed,
                 () => LinkState::Progress,
             };
         }
@@ -150,6 +152,20 @@ mod tests {
         chain.verify(Step::Config, "sha256:2", "");
         chain.layers([LayerState::Wrong, LayerState::Progress].into_iter());
         assert_eq!(chain.state, LinkState::Wrong);
+    }
+
+    #[test]
+    fn a_listing_is_no_proof() {
+        let mut chain = Chain::begin("latest");
+        chain.without_index();
+        for step in [Step::Tag, Step::Manifest, Step::Config] {
+            chain.verify(step, "sha256:1", "");
+        }
+        chain.layers([LayerState::Verified, LayerState::Listed, LayerState::Progress].into_iter());
+        assert_eq!(chain.state, LinkState::Progress);
+        chain.layers([LayerState::Verified, LayerState::Listed, LayerState::Verified].into_iter());
+        assert_eq!(chain.state, LinkState::Listed);
+        assert_eq!(chain.links[3].count, Some((2, 3)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{
     Look, Session,
     pool::{Assignment, Pool},
-    route,
+    prepared, route,
 };
 use crate::{
     protocol::{
@@ -146,6 +146,7 @@ impl Session {
             size: descriptor.size,
             diff_id: layer.diff_id.map(|diff_id| diff_id.to_string()),
             media_type: descriptor.media_type.as_str().into(),
+            audit: prepared::announced(descriptor).then(|| descriptor.annotations.clone()),
         };
         Some((job, blob))
     }

@@ -3,7 +3,8 @@
 mod turn;
 
 use super::{
-    listing::{Expansion, Listing},
+    listing::{Expansion, Listing as Rows},
+    prepared::Listing,
     stack::Stack,
 };
 use crate::protocol::{
@@ -46,7 +47,7 @@ pub struct Body {
     pub layers: Vec<LayerProgress>,
     changed: Vec<bool>,
     stack: Stack,
-    listing: Listing,
+    listing: Rows,
 }
 
 impl Look {
@@ -152,6 +153,7 @@ impl Look {
                 removed: 0,
                 ambiguous: 0,
                 findings: Vec::new(),
+                note: None,
             })
             .collect();
         self.chain.layers(layers.iter().map(|layer| layer.state));
@@ -160,7 +162,7 @@ impl Look {
             resolved,
             changed: vec![true; layers.len()],
             stack: Stack::new(layers.len(), Limits::of_a_tab().tree_nodes),
-            listing: Listing::default(),
+            listing: Rows::default(),
             layers,
         });
         self.stale = true;
@@ -183,6 +185,26 @@ impl Look {
         }
     }
 
+    /// A layer is listed from its table of contents.
+    pub fn listed(&mut self, layer: u32, listing: Listing) {
+        let Some(progress) = self.layer(layer) else { return };
+        progress.state = LayerState::Listed;
+        (progress.compressed, progress.uncompressed) = (listing.fetched, listing.uncompressed);
+        progress.entries = listing.entries;
+        progress.note = Some(listing.note);
+        for batch in listing.batches {
+            self.receive(layer, batch);
+        }
+        self.settle(layer, true);
+    }
+
+    /// Something to know of a layer.
+    pub fn note(&mut self, layer: u32, note: String) {
+        if let Some(progress) = self.layer(layer) {
+            progress.note = Some(note);
+        }
+    }
+
     /// A layer was read to its end.
     pub fn done(&mut self, layer: u32, findings: Findings, out: &mut Vec<Event>) {
         let Some(progress) = self.layer(layer) else { return };
@@ -192,6 +214,7 @@ impl Look {
         progress.entries = findings.entries;
         progress.ambiguous = findings.ambiguous;
         progress.findings.extend(findings.texts.iter().cloned());
+        progress.note = findings.note.or_else(|| progress.note.take());
         progress.state = if findings.verified && !refused { LayerState::Verified } else { LayerState::Wrong };
         if !findings.verified {
             let worst = findings.texts.first().map_or("what came is not what was promised", String::as_str);
@@ -290,7 +313,7 @@ impl Look {
 
 impl LayerState {
     fn settled(self) -> bool {
-        matches!(self, Self::Verified | Self::Wrong)
+        matches!(self, Self::Verified | Self::Listed | Self::Wrong)
     }
 }
 

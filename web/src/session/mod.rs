@@ -7,6 +7,7 @@ pub mod failure;
 pub mod listing;
 pub mod look;
 pub mod pool;
+pub mod prepared;
 mod resolve;
 pub mod route;
 pub mod sample;
@@ -93,6 +94,8 @@ struct Wish {
     platform: Option<String>,
     view: View,
     path: Option<String>,
+    /// Read every layer whole, and compare tables of contents with archives.
+    audit: bool,
 }
 
 impl Session {
@@ -106,12 +109,18 @@ impl Session {
                 state.start = Some(Task::spawn(async move { session.learn_relay().await }));
             }
             Command::Look { look, reference, platform, view, path } => {
-                self.look(Wish { look, reference, platform, view, path });
+                self.look(Wish { look, reference, platform, view, path, audit: false });
             }
             Command::Retry { look } => {
                 let wish = self.state.borrow().wish.clone();
                 if let Some(wish) = wish {
                     self.look(Wish { look, ..wish });
+                }
+            }
+            Command::Audit { look } => {
+                let wish = self.state.borrow().wish.clone();
+                if let Some(wish) = wish {
+                    self.look(Wish { look, audit: true, ..wish });
                 }
             }
             Command::Cancel => self.cancel(),

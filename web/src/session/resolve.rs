@@ -1,8 +1,8 @@
 //! From what was typed to an image whose layers are on their way.
 
-use super::{Look, Session, Wish, crew::twin, error_kind, failure, route, send, summary};
+use super::{Look, Session, Wish, crew::twin, error_kind, failure, prepared, route, send, summary};
 use crate::protocol::{Chain, Event, Failure, FailureKind, Remedy, Route, RouteReason, layer::Request};
-use porthole_core::{platform::Platform, reference::Reference};
+use porthole_core::{descriptor::Descriptor, platform::Platform, reference::Reference};
 use porthole_registry::{Error, client, client::Resolved, error::Subject, transport::ErrorKind};
 use route::Decision;
 use std::rc::Rc;
@@ -33,7 +33,7 @@ impl Session {
             }
         }
         match outcome {
-            Ok(Some(resolved)) => self.install(number, reference, resolved),
+            Ok(Some(resolved)) => self.install(&wish, reference, resolved).await,
             Ok(None) => {}
             Err(failure) => self.of_look(number, |look, out| look.fail(*failure, out)),
         }
@@ -45,12 +45,35 @@ impl Session {
         send(&[Event::Chain { look: wish.look, chain }, Event::Failure { look: wish.look, failure }]);
     }
 
-    fn install(self: &Rc<Self>, number: u32, reference: Reference, resolved: Resolved) {
+    async fn install(self: &Rc<Self>, wish: &Wish, reference: Reference, resolved: Resolved) {
+        let number = wish.look;
         let summary = summary::summarize(&reference, &resolved);
-        let layers = resolved.image.layers.len() as u32;
-        self.of_look(number, |look, out| look.install(reference, resolved, summary, out));
+        let layers: Vec<Descriptor> = resolved.image.layers.iter().map(|layer| layer.descriptor.clone()).collect();
+        // What is part of the page is read faster than asked about.
+        let prepared =
+            |layer: &Descriptor| !wish.audit && reference.registry() != route::SAMPLE && prepared::is_worth_it(layer);
+        let (listed, read): (Vec<_>, Vec<_>) =
+            (0..).zip(&layers).partition::<Vec<(u32, &Descriptor)>, _>(|(_, layer)| prepared(layer));
+        self.of_look(number, |look, out| look.install(reference.clone(), resolved, summary, out));
+        self.enqueue(number, read.into_iter().map(|(layer, _)| layer));
+        for (layer, descriptor) in listed {
+            match self.list(&reference, descriptor).await {
+                Ok(listing) => {
+                    self.of_look(number, |look, _| look.listed(layer, listing));
+                    self.turn();
+                }
+                // Whatever is wrong with the table, the layer is still there to be read.
+                Err(why) => {
+                    self.of_look(number, |look, _| look.note(layer, why));
+                    self.enqueue(number, [layer].into_iter());
+                }
+            }
+        }
+    }
+
+    fn enqueue(self: &Rc<Self>, number: u32, layers: impl Iterator<Item = u32>) {
         if let Some(pool) = &mut self.state.borrow_mut().pool {
-            (0..layers).for_each(|layer| pool.enqueue(number, layer));
+            layers.for_each(|layer| pool.enqueue(number, layer));
         }
         self.dispatch();
         self.turn();

@@ -55,6 +55,8 @@ pub enum Action {
     UseRelay(String),
     /// Look again.
     Retry,
+    /// Look again, and compare tables of contents with archives.
+    Audit,
     /// The session said these, in this order.
     Events(Vec<Event>),
 }
@@ -164,6 +166,7 @@ impl State {
                 self.again(&mut effects);
             }
             Action::Retry => self.again(&mut effects),
+            Action::Audit => self.once_more(|look| Command::Audit { look }, &mut effects),
             Action::Events(events) => {
                 for event in events {
                     let names_layers = matches!(event, Event::Image { .. });
@@ -247,11 +250,15 @@ impl State {
 
     /// Begins the same look with what was learned since.
     fn again(&mut self, effects: &mut Vec<Effect>) {
+        self.once_more(|look| Command::Retry { look }, effects);
+    }
+
+    fn once_more(&mut self, command: impl FnOnce(u32) -> Command, effects: &mut Vec<Effect>) {
         if self.inspects() {
             self.forget();
             self.look += 1;
             effects.push(Effect::Entered);
-            effects.push(Effect::Send(Command::Retry { look: self.look }));
+            effects.push(Effect::Send(command(self.look)));
         }
     }
 
