@@ -1,6 +1,7 @@
 //! The one loop that reads layers: several at once, each on a thread of its own, given out in order.
 
 mod pipe;
+mod spool;
 
 use std::{
     sync::{
@@ -23,6 +24,7 @@ use porthole_core::{
     toc::{Audit, Toc},
 };
 
+pub(crate) use self::spool::{Spool, Taken, Which};
 use crate::{
     error::{Error, of_layer},
     progress::Meter,
@@ -200,6 +202,7 @@ pub(crate) struct Reading<'a> {
     /// Prepared layers are listed from their tables of contents: from which of them.
     by_toc: Option<Search>,
     audits: Option<&'a Audits>,
+    taken: Option<&'a Taken>,
 }
 
 /// What becomes of seek indexes.
@@ -217,7 +220,7 @@ enum Indexes {
 
 impl<'a> Reading<'a> {
     pub(crate) fn new(session: &'a Session<'a>, source: &'a Source, meter: &'a Meter<'a>, want: Want) -> Self {
-        Self { session, source, meter, want, indexes: Indexes::None, by_toc: None, audits: None }
+        Self { session, source, meter, want, indexes: Indexes::None, by_toc: None, audits: None, taken: None }
     }
 
     /// Keeps an index of each layer in the cache, if there is one, but takes none from it.
@@ -246,6 +249,11 @@ impl<'a> Reading<'a> {
     /// Compares prepared layers with their tables of contents.
     pub(crate) fn audited(self, audits: &'a Audits) -> Self {
         Self { audits: Some(audits), ..self }
+    }
+
+    /// Takes contents out of the layers that are read anyway.
+    pub(crate) fn taking(self, taken: &'a Taken) -> Self {
+        Self { taken: Some(taken), ..self }
     }
 
     /// Reads layers, bottom first and several at once; `receive` gets all of the first layer, then all of the next.
@@ -292,7 +300,9 @@ impl<'a> Reading<'a> {
 
     /// One layer, up to the last event.
     fn layer(self, job: &Job, sender: &Sender<Result<Event, Error>>, cancelled: &AtomicBool) -> Result<Event, Error> {
-        let mut sink = Sink { want: self.want, batch: Vec::new(), content: None, audit: None, sender };
+        let spool = self.taken.map(Taken::spool);
+        let mut sink =
+            Sink { want: self.want, batch: Vec::new(), content: None, audit: None, spool, taking: false, sender };
         if let Some(search) = self.by_toc.filter(|_| job.is_archive())
             && let Some((toc, fetched)) = toc::fetch(self.session, self.source, job, search)?
         {
@@ -325,6 +335,9 @@ impl<'a> Reading<'a> {
         sink.flush();
         if let (Some(audits), Some(audit)) = (self.audits, sink.audit) {
             audits.end(job, audit, &report);
+        }
+        if let (Some(taken), Some(spool)) = (self.taken, sink.spool) {
+            taken.keep(job.layer, spool);
         }
         if let Some(index) = &index {
             self.keep(job, index);
@@ -399,6 +412,9 @@ struct Sink<'s> {
     /// The hash of the last entry's content, as far as it is there.
     content: Option<Hasher>,
     audit: Option<Audit<Toc>>,
+    spool: Option<Spool>,
+    /// The spool wants the last entry's content.
+    taking: bool,
     sender: &'s Sender<Result<Event, Error>>,
 }
 
@@ -425,12 +441,12 @@ impl EntrySink for Sink<'_> {
             return audited;
         }
         let hashed = self.want == Want::Digests && entry.kind == Kind::File;
+        self.taking = self.spool.as_mut().is_some_and(|spool| spool.begin(&entry));
         self.push(Listed { entry, digest: None });
         if hashed {
             self.content = Some(Hasher::new(Algorithm::Sha256));
-            return Flow::WantData;
         }
-        audited
+        if hashed || self.taking { Flow::WantData } else { audited }
     }
 
     fn data(&mut self, bytes: &[u8]) -> Flow {
@@ -440,6 +456,9 @@ impl EntrySink for Sink<'_> {
         if let Some(audit) = &mut self.audit {
             audit.data(bytes);
         }
+        if let Some(spool) = self.spool.as_mut().filter(|_| self.taking) {
+            spool.write(bytes);
+        }
         Flow::Continue
     }
 
@@ -448,6 +467,9 @@ impl EntrySink for Sink<'_> {
             audit.end_of_data();
         }
         let digest = self.content.take().map(Hasher::finish);
+        if let Some(spool) = self.spool.as_mut().filter(|_| self.taking) {
+            spool.end();
+        }
         if let Some(last) = self.batch.last_mut() {
             last.digest = digest;
         }

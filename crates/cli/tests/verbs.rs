@@ -226,11 +226,17 @@ fn content_is_printed_byte_for_byte() {
     let place = Place::new();
     let noise: Vec<u8> = (0..3_000_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
-        let layer =
-            Layer::new("ADD").compression(compression).file("small", b"1").file("big", &noise).file("empty", b"");
+        let layer = Layer::new("ADD")
+            .compression(compression)
+            .file("small", b"1")
+            .file("big", &noise)
+            .file("empty", b"")
+            .symlink("link", "big");
         fs::write(place.path("big.tar"), Image::new().layer(layer).build().into_content("x").layout_tar()).unwrap();
         let output = place.run("cat ./big.tar big");
         assert!(output.status.success() && output.stdout == noise, "{compression:?}");
+        let linked = place.run("cat ./big.tar link");
+        assert!(linked.status.success() && linked.stdout == noise, "{compression:?}");
         assert_eq!(place.run("cat ./big.tar small").stdout, b"1");
         assert_eq!(place.run("cat ./big.tar empty").stdout, b"");
     }

@@ -4,7 +4,6 @@ mod alone;
 mod content;
 mod missing;
 mod resolve;
-mod spool;
 
 use std::{ffi::OsString, os::unix::ffi::OsStrExt};
 
@@ -26,7 +25,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    layers::{Job, Known},
+    layers::{Job, Known, Spool, Taken},
     session::Session,
     source::Source,
     toc::Search,
@@ -76,15 +75,19 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         _ => Job::of(&source.image(session, &mut |_| {})?.image.layers),
     };
     let wanted = arguments.path.as_bytes();
+    // Most paths are what they seem, and then a layer that had to be read has given its content already.
+    let taken = Taken::new(path::clean(wanted));
     if let Some(layer) = arguments.layer.as_deref().map(|text| choose(&jobs, text)).transpose()? {
         let job = &jobs[layer];
-        let (alone, known) = Alone::read(session, &source, job)?;
+        let (alone, known) = Alone::read(session, &source, job, &taken)?;
         let content = find(&alone, wanted, arguments, |lost| missing::in_layer(&alone, lost, job.layer))?;
-        return print(session, &source, job, &known, content, Cost::of([&known], std::slice::from_ref(job)));
+        let spool = taken.find(job.layer, content.offset);
+        let cost = Cost::of([&known], std::slice::from_ref(job));
+        return print(session, &source, job, &known, content, spool, cost);
     }
     let stacked = match arguments.toc {
         true => Stacked::by_toc(session, &source, &jobs, Search::Trusted)?,
-        false => Stacked::indexed(session, &source, &jobs)?,
+        false => Stacked::indexed(session, &source, &jobs, &taken)?,
     };
     let view = stacked.tree.view(Mode::Merged);
     let found = find(&view, wanted, arguments, |lost| missing::in_image(&stacked.tree, lost));
@@ -97,7 +100,8 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let (job, known) = layers
         .find(|(job, _)| job.layer == content.layer)
         .ok_or_else(|| Error::usage("content of a layer that was not read (this is a bug in porthole)"))?;
-    print(session, &source, job, known, content, Cost::of(&stacked.layers, &jobs))?;
+    let spool = taken.find(job.layer, content.offset);
+    print(session, &source, job, known, content, spool, Cost::of(&stacked.layers, &jobs))?;
     stacked.unpackable(&jobs)
 }
 
@@ -151,21 +155,29 @@ fn find<F: Files>(
     Err(Error::NotAFile { name: shown, what, hint: hint.map(Hint::Text) })
 }
 
-/// Prints the content, by a part of the blob if there is an index, and tells what was spared.
+/// Prints the content: what was taken while the layer was read and verified, else by a part of the blob. Tells what was
+/// spared.
 fn print(
     session: &Session<'_>,
     source: &Source,
     job: &Job,
     known: &Known,
     content: Content,
+    spool: Option<Spool>,
     cost: Cost,
 ) -> Result<(), Error> {
     let mut out = session.ui.out();
-    let read = match (known, known.index()) {
+    let read = match (known, spool) {
         _ if content.size == 0 => 0,
         (Known::Listed(toc, _), _) => content::print_chunks(source, job, toc, content, &mut out)?,
-        (_, Some(index)) => content::print_part(session, source, job, index, content, &mut out)?,
-        (_, None) => content::print_whole(session, source, job, content, &mut out)?,
+        (_, Some(spool)) => {
+            spool.copy_to(&mut out)?;
+            0
+        }
+        (known, None) => match known.index() {
+            Some(index) => content::print_part(session, source, job, index, content, &mut out)?,
+            None => content::print_whole(session, source, job, content, &mut out)?,
+        },
     };
     session.ui.flush(&mut out)?;
     let read = cost.read.saturating_add(read);

@@ -6,7 +6,7 @@ use porthole_core::{digest::Digest, layer::Finding, tree::FileTree};
 
 use crate::{
     error::{Error, WrongLayer},
-    layers::{Event, Job, Known, Reading, Want},
+    layers::{Event, Job, Known, Reading, Taken, Want},
     progress::Meter,
     session::Session,
     source::Source,
@@ -60,10 +60,10 @@ impl Stacked {
         Ok(stacked)
     }
 
-    /// The same, with an index of each layer.
-    pub(super) fn indexed(session: &Session<'_>, source: &Source, jobs: &[Job]) -> Result<Self, Error> {
+    /// The same, with an index of each layer; of those that are read, contents are taken.
+    pub(super) fn indexed(session: &Session<'_>, source: &Source, jobs: &[Job], taken: &Taken) -> Result<Self, Error> {
         let meter = Meter::new(session.ui, jobs);
-        Self::of(session, Reading::new(session, source, &meter, Want::Entries).indexed(), jobs)
+        Self::of(session, Reading::new(session, source, &meter, Want::Entries).indexed().taking(taken), jobs)
     }
 
     fn of(session: &Session<'_>, reading: Reading<'_>, jobs: &[Job]) -> Result<Self, Error> {

@@ -12,7 +12,7 @@ use super::resolve::{At, Files};
 use crate::{
     commands::stack::judge,
     error::Error,
-    layers::{Event, Job, Known, Reading, Want},
+    layers::{Event, Job, Known, Reading, Taken, Want},
     progress::Meter,
     session::Session,
     source::Source,
@@ -26,13 +26,19 @@ pub(super) struct Alone(BTreeMap<Vec<u8>, At>);
 
 impl Alone {
     /// Reads and verifies a layer, or takes what is known of it from the cache.
-    pub(super) fn read(session: &Session<'_>, source: &Source, job: &Job) -> Result<(Self, Known), Error> {
+    pub(super) fn read(
+        session: &Session<'_>,
+        source: &Source,
+        job: &Job,
+        taken: &Taken,
+    ) -> Result<(Self, Known), Error> {
         let mut alone = Self::default();
         let mut end = None;
         let jobs = std::slice::from_ref(job);
         let meter = Meter::new(session.ui, jobs);
         let limit = session.limits.tree_nodes;
-        Reading::new(session, source, &meter, Want::Entries).indexed().run(jobs, |job, event| {
+        let reading = Reading::new(session, source, &meter, Want::Entries).indexed().taking(taken);
+        reading.run(jobs, |job, event| {
             match event {
                 Event::Entries(entries) => {
                     for listed in entries {

@@ -4,10 +4,9 @@ use std::io::Write;
 
 use porthole_core::{seek::Index, toc::Toc, tree::Content};
 
-use super::spool::Spool;
 use crate::{
     error::{Error, WrongLayer},
-    layers::{Job, Reading, Want},
+    layers::{Job, Reading, Spool, Want, Which},
     progress::Meter,
     session::Session,
     source::{More, Source},
@@ -80,7 +79,7 @@ pub(super) fn print_whole(
     out: &mut impl Write,
 ) -> Result<u64, Error> {
     let meter = Meter::new(session.ui, std::slice::from_ref(job));
-    let mut spool = Spool::new(content);
+    let mut spool = Spool::new(Which::Offset(content.offset));
     let report = Reading::new(session, source, &meter, Want::Reports).one(job, &mut spool)?;
     drop(meter);
     let findings = job.findings(&report);

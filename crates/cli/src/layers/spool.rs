@@ -1,0 +1,133 @@
+//! Content that is taken along while a layer is read, and waits until the layer is verified.
+
+use std::{
+    collections::HashMap,
+    io::{self, Read, Seek, Write},
+    sync::{Mutex, PoisonError},
+};
+
+use porthole_core::{
+    path,
+    tar::{Entry, EntrySink, Flow, Kind},
+};
+use tempfile::SpooledTempFile;
+
+/// Bytes of one file that wait in memory; more wait in a file that has no name.
+const MEMORY: usize = 8 << 20;
+
+/// Which file is taken.
+#[derive(Clone, Debug)]
+pub(crate) enum Which {
+    /// The last one with this clean path.
+    Path(Vec<u8>),
+    /// The one whose data starts there.
+    Offset(u64),
+}
+
+impl Which {
+    fn is(&self, entry: &Entry) -> bool {
+        entry.kind == Kind::File
+            && match self {
+                Self::Path(wanted) => path::clean(&entry.path) == *wanted,
+                Self::Offset(wanted) => entry.offset == *wanted,
+            }
+    }
+}
+
+/// Takes one file's content out of a layer.
+pub(crate) struct Spool {
+    which: Which,
+    /// Where the data starts of what was taken.
+    offset: Option<u64>,
+    bytes: SpooledTempFile,
+    /// Its end has come.
+    complete: bool,
+    error: Option<io::Error>,
+}
+
+impl Spool {
+    pub(crate) fn new(which: Which) -> Self {
+        Self { which, offset: None, bytes: SpooledTempFile::new(MEMORY), complete: false, error: None }
+    }
+
+    /// Writes what was taken: to be called once the layer is verified.
+    pub(crate) fn copy_to(mut self, out: &mut impl Write) -> io::Result<()> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        if !self.complete {
+            return Err(io::Error::other("the layer was read twice and is not the same (this is a bug in porthole)"));
+        }
+        self.bytes.rewind()?;
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            match self.bytes.read(&mut buffer)? {
+                0 => return Ok(()),
+                read => out.write_all(&buffer[..read])?,
+            }
+        }
+    }
+
+    /// Starts to take the content of an entry, if it is the one, in place of what was taken before.
+    pub(super) fn begin(&mut self, entry: &Entry) -> bool {
+        if !self.which.is(entry) || self.error.is_some() {
+            return false;
+        }
+        self.bytes = SpooledTempFile::new(MEMORY);
+        (self.offset, self.complete) = (Some(entry.offset), false);
+        true
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) {
+        if self.error.is_none() {
+            self.error = self.bytes.write_all(bytes).err();
+        }
+    }
+
+    pub(super) fn end(&mut self) {
+        self.complete = true;
+    }
+}
+
+impl EntrySink for Spool {
+    fn entry(&mut self, entry: Entry) -> Flow {
+        if self.begin(&entry) { Flow::WantData } else { Flow::Continue }
+    }
+
+    fn data(&mut self, bytes: &[u8]) -> Flow {
+        self.write(bytes);
+        if self.error.is_some() { Flow::Stop } else { Flow::Continue }
+    }
+
+    fn end_of_data(&mut self) {
+        self.end();
+    }
+}
+
+/// Contents of one path, taken out of each layer that is read, so that none is read again for it.
+pub(crate) struct Taken {
+    path: Vec<u8>,
+    spools: Mutex<HashMap<u32, Spool>>,
+}
+
+impl Taken {
+    pub(crate) fn new(path: Vec<u8>) -> Self {
+        Self { path, spools: Mutex::default() }
+    }
+
+    /// What was taken out of a layer, if it is the content that starts there.
+    pub(crate) fn find(&self, layer: u32, offset: u64) -> Option<Spool> {
+        let mut spools = self.spools.lock().unwrap_or_else(PoisonError::into_inner);
+        spools.remove(&layer).filter(|spool| spool.offset == Some(offset))
+    }
+
+    pub(super) fn spool(&self) -> Spool {
+        Spool::new(Which::Path(self.path.clone()))
+    }
+
+    pub(super) fn keep(&self, layer: u32, spool: Spool) {
+        if spool.complete && spool.error.is_none() {
+            self.spools.lock().unwrap_or_else(PoisonError::into_inner).insert(layer, spool);
+        }
+    }
+}
