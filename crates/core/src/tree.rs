@@ -29,7 +29,7 @@ pub use self::{
     row::{Change, Row},
     shared::Shared,
     view::{Mode, Sort, View},
-    waste::{Cause, Copies, Download, Group, LayerWaste, Proportional, Waste, Wasted},
+    waste::{Cause, Copies, Download, Group, LayerWaste, Waste, Wasted},
 };
 
 /// All layers of an image, stacked. Nodes are never deleted.

@@ -174,18 +174,6 @@ impl<F: Fn(u32, Range<u64>) -> u64> Download for F {
     }
 }
 
-/// Layers whose bytes are all taken to be packed alike: for each, bytes of the blob and bytes of the archive.
-#[derive(Clone, Debug, Default)]
-pub struct Proportional(pub Vec<(u64, u64)>);
-
-impl Download for Proportional {
-    fn bytes(&self, layer: u32, unpacked: Range<u64>) -> u64 {
-        let Some(&(packed, whole @ 1..)) = self.0.get(layer as usize) else { return 0 };
-        let length = u128::from(unpacked.end.min(whole).saturating_sub(unpacked.start));
-        (length * u128::from(packed) / u128::from(whole)) as u64
-    }
-}
-
 impl FileTree {
     /// What is wasted when all layers are stacked.
     ///
