@@ -1,5 +1,7 @@
 //! History as a person would have written it in a Dockerfile.
 
+use std::fmt;
+
 /// An instruction, its keyword apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instruction {
@@ -7,6 +9,17 @@ pub struct Instruction {
     pub keyword: String,
     /// All that follows it.
     pub arguments: String,
+}
+
+/// On one line: line breaks and other space are one space.
+impl fmt::Display for Instruction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = self.keyword.split_whitespace().chain(self.arguments.split_whitespace());
+        for (number, word) in words.enumerate() {
+            write!(f, "{}{word}", if number == 0 { "" } else { " " })?;
+        }
+        Ok(())
+    }
 }
 
 /// Cleans what builders write into `created_by`:
@@ -85,6 +98,13 @@ const SHELLS: [&str; 4] = ["/bin/sh -c ", "/bin/bash -c ", "/bin/bash -o pipefai
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_instruction_stands_on_one_line() {
+        assert_eq!(instruction("RUN a \\\n\t b\r\n").to_string(), "RUN a \\ b");
+        assert_eq!(instruction(" x  y ").to_string(), "x y");
+        assert_eq!(instruction("").to_string(), "");
+    }
 
     #[test]
     fn what_builders_write_becomes_what_people_wrote() {

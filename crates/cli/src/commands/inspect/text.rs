@@ -108,11 +108,9 @@ fn history(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<(), Error> 
     Ok(())
 }
 
-/// An instruction on one line: line breaks and other space are one space.
+/// An instruction on one line.
 fn statement(created_by: &str) -> String {
-    let instruction = instruction(created_by);
-    let text = format!("{} {}", instruction.keyword, instruction.arguments);
-    safe(&text.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned()
+    safe(&instruction(created_by).to_string()).into_owned()
 }
 
 fn blob(named: &Named) -> String {
