@@ -3,7 +3,7 @@
 mod long;
 mod order;
 mod raw;
-mod row;
+pub(super) mod row;
 
 use std::{ffi::OsString, io::Write, os::unix::ffi::OsStrExt};
 
@@ -131,8 +131,8 @@ fn list(arguments: &Arguments, session: &Session<'_>, stacked: &Stacked, mode: M
         order::sort(&mut rows, sort);
     }
     let digest = |row: &Row| {
-        let content = view.content(row.node).filter(|_| arguments.digest && row.kind == Kind::File)?;
-        stacked.digests.get(&(content.layer, content.offset)).map(ToString::to_string)
+        let digest = view.digest(row.node).filter(|_| arguments.digest && row.kind == Kind::File)?;
+        Some(digest.to_string())
     };
     let by_toc = |row: &Row| matches!(stacked.layers.get(row.layer as usize), Some(Known::Listed(..)));
     let widths = long::Widths::of(&rows);

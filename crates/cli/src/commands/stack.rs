@@ -1,8 +1,6 @@
 //! All layers of an image in one tree.
 
-use std::collections::HashMap;
-
-use porthole_core::{digest::Digest, layer::Finding, tree::FileTree};
+use porthole_core::{layer::Finding, tree::FileTree};
 
 use crate::{
     error::{Error, WrongLayer},
@@ -30,8 +28,6 @@ pub(super) struct Stacked {
     pub(super) tree: FileTree,
     /// What is known of each, bottom first.
     pub(super) layers: Vec<Known>,
-    /// Contents by layer and place in it, if they were wanted.
-    pub(super) digests: HashMap<(u32, u64), Digest>,
 }
 
 impl Stacked {
@@ -69,7 +65,6 @@ impl Stacked {
     fn of(session: &Session<'_>, reading: Reading<'_>, jobs: &[Job]) -> Result<Self, Error> {
         let mut tree = FileTree::new(session.limits.tree_nodes);
         let mut layers = Vec::new();
-        let mut digests = HashMap::new();
         let mut wrong = Vec::new();
         let mut open = None;
         reading.run(jobs, |job, event| {
@@ -80,9 +75,8 @@ impl Stacked {
             let known = match event {
                 Event::Entries(entries) => {
                     for listed in entries {
-                        digests.extend(listed.digest.map(|digest| ((job.layer, listed.entry.offset), digest)));
                         // The tree keeps in mind where a runtime stops, and takes nothing after it.
-                        let _ = tree.apply(&listed.entry);
+                        let _ = tree.apply_hashed(&listed.entry, listed.digest);
                     }
                     return Ok(());
                 }
@@ -100,7 +94,7 @@ impl Stacked {
             }
             Ok(())
         })?;
-        if wrong.is_empty() { Ok(Self { tree, layers, digests }) } else { Err(Error::Layers(wrong)) }
+        if wrong.is_empty() { Ok(Self { tree, layers }) } else { Err(Error::Layers(wrong)) }
     }
 
     /// Where a runtime would stop.

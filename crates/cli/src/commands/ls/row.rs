@@ -36,18 +36,7 @@ impl<'r> Json<'r> {
     pub(super) fn of(row: &'r Row, digest: Option<String>, by_toc: bool) -> Self {
         Self {
             name: Name::of(&row.path),
-            meta: Meta {
-                kind: kind(row.kind),
-                size: row.size,
-                mode: row.mode,
-                uid: row.uid,
-                gid: row.gid,
-                mtime: row.mtime,
-                mtime_nsec: row.mtime_nsec,
-                link: Link::of(row.kind, &row.link),
-                device: Device::of(row.kind, row.major, row.minor),
-                xattrs: xattrs(&row.xattrs),
-            },
+            meta: Meta::of(row),
             layer: row.layer,
             change: change(row.change),
             removed_by: row.removed_by,
@@ -96,22 +85,24 @@ impl<'e> RawJson<'e> {
     }
 }
 
+/// A path: text for people, and the bytes in base64 if that is not them.
 #[derive(Serialize)]
-struct Name<'r> {
-    path: Cow<'r, str>,
+pub(in crate::commands) struct Name<'r> {
+    pub(in crate::commands) path: Cow<'r, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    path_b64: Option<String>,
+    pub(in crate::commands) path_b64: Option<String>,
 }
 
 impl<'r> Name<'r> {
-    fn of(bytes: &'r [u8]) -> Self {
+    pub(in crate::commands) fn of(bytes: &'r [u8]) -> Self {
         let (path, path_b64) = escaped(bytes);
         Self { path, path_b64 }
     }
 }
 
+/// What `lstat` would tell of it.
 #[derive(Serialize)]
-struct Meta<'r> {
+pub(in crate::commands) struct Meta<'r> {
     #[serde(rename = "type")]
     kind: &'static str,
     size: u64,
@@ -127,6 +118,23 @@ struct Meta<'r> {
     device: Option<Device>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     xattrs: BTreeMap<Cow<'r, str>, String>,
+}
+
+impl<'r> Meta<'r> {
+    pub(in crate::commands) fn of(row: &'r Row) -> Self {
+        Self {
+            kind: kind(row.kind),
+            size: row.size,
+            mode: row.mode,
+            uid: row.uid,
+            gid: row.gid,
+            mtime: row.mtime,
+            mtime_nsec: row.mtime_nsec,
+            link: Link::of(row.kind, &row.link),
+            device: Device::of(row.kind, row.major, row.minor),
+            xattrs: xattrs(&row.xattrs),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -179,7 +187,7 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-fn kind(kind: Kind) -> &'static str {
+pub(in crate::commands) fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::File => "file",
         Kind::Directory => "dir",
