@@ -27,10 +27,10 @@ pub(crate) struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
   0 done                        5 no such platform
-  2 usage or bad reference      6 rate-limited
-  3 authentication              7 verification failed, or malformed image
-  4 not found                   8 network
-                                9 any other failure
+  1 the answer is no            6 rate-limited
+  2 usage or bad reference      7 verification failed, or malformed image
+  3 authentication              8 network
+  4 not found                   9 any other failure
 
 Data goes to stdout, everything else to stderr.";
 

@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+mod analyze;
 mod cat;
 mod completions;
 mod config;
@@ -47,6 +48,7 @@ pub(crate) enum Command {
     Tags(tags::Arguments),
     Ls(Box<ls::Arguments>),
     Cat(cat::Arguments),
+    Analyze(Box<analyze::Arguments>),
     Verify(verify::Arguments),
     Pull(pull::Arguments),
     Push(push::Arguments),
@@ -74,6 +76,7 @@ pub(crate) fn run(command: &Command, session: &Session<'_>) -> Result<(), Error>
         Command::Tags(arguments) => tags::run(arguments, session),
         Command::Ls(arguments) => ls::run(arguments, session),
         Command::Cat(arguments) => cat::run(arguments, session),
+        Command::Analyze(arguments) => analyze::run(arguments, session),
         Command::Verify(arguments) => verify::run(arguments, session),
         Command::Pull(arguments) => pull::run(arguments, session),
         Command::Push(arguments) => push::run(arguments, session),

@@ -59,6 +59,9 @@ pub(crate) enum Error {
     Verification { findings: usize, steps: usize, hints: Vec<Hint> },
     #[error("everything is as promised, but there {}", if *doubts == 1 { "is 1 doubt".to_owned() } else { format!("are {doubts} doubts") })]
     Doubts { doubts: u64 },
+    /// The image misses what `analyze --ci` asks for.
+    #[error("thresholds missed: {}", .0.join("; "))]
+    Thresholds(Vec<String>),
     #[error(transparent)]
     Helper(#[from] crate::credentials::keychain::Error),
     #[error("cannot use credentials: `{}`: {reason}", path.display())]
@@ -142,6 +145,7 @@ impl Error {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Reference { .. } | Self::NotAFile { .. } => USAGE,
+            Self::Thresholds(_) => NO,
             Self::Registry(error) => error.exit_code(),
             Self::Store(error) => store_exit_code(error),
             Self::Pull(error) => pull_exit_code(error),
@@ -201,6 +205,8 @@ fn without_toc() -> Hint {
     Hint::Text("to read the whole layer instead, leave --toc out".to_owned())
 }
 
+/// The answer is no.
+const NO: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
 const NOT_FOUND: u8 = 4;
 pub(crate) const PLATFORM: u8 = 5;

@@ -1,0 +1,115 @@
+//! `porthole analyze`
+
+mod report;
+mod text;
+mod thresholds;
+
+use std::ops::Range;
+
+use clap::Args;
+use porthole_core::{digest::Digest, image::Image, seek::Offsets};
+
+use self::{report::Report, thresholds::Thresholds};
+use super::{
+    SourceArgument, print_json,
+    stack::{Stacked, choose},
+};
+use crate::{
+    error::Error,
+    layers::{Job, Known},
+    session::Session,
+    source::Source,
+};
+
+/// Show what of an image is waste, who brought it and who wasted it
+///
+/// A byte of a file is wasted if the image carries it and nobody sees it: a later layer deleted its file (or a directory above
+/// it), wrote something else there, wrote the same bytes again, or copied the file to change its mode or owner. All layers
+/// are downloaded and verified.
+///
+/// Efficiency is the visible bytes of regular files ÷ the bytes of regular files in all layers: 1.0 without waste, never
+/// above. A hard link brings no bytes. Download figures are estimated from where in each blob the bytes are.
+#[derive(Args)]
+#[command(after_help = "\
+dive calculates otherwise: its score is the sum of the smallest size of each path, divided by the
+sum of all sizes. A file that goes with its directory costs nothing there, and of a file that is
+written twice both copies count as wasted.
+
+Examples:
+  porthole analyze nginx
+  porthole analyze --top 50 --layer 3 oci:layout:latest
+  porthole analyze --ci --min-efficiency 0.95 --max-waste 20MB registry.example/app
+  porthole analyze --json nginx | jq '.layers[] | {layer, wasted, wastes}'")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    source: SourceArgument,
+    /// How many wasted paths, and how many groups of copies, to show
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    top: usize,
+    /// Only waste that one layer brought or made: its number (0 is the bottom), digest or diff_id
+    #[arg(long, value_name = "N|DIGEST")]
+    layer: Option<String>,
+    #[command(flatten)]
+    thresholds: Thresholds,
+}
+
+/// All that the layers tell.
+struct Analyzed<'a> {
+    image: Option<&'a Image>,
+    stacked: &'a Stacked,
+    blobs: &'a [Blob],
+}
+
+/// The blob of a layer.
+struct Blob {
+    digest: Option<Digest>,
+    size: u64,
+    uncompressed: u64,
+    /// Where in it each byte of the archive is, roughly.
+    offsets: Offsets,
+}
+
+impl Blob {
+    /// A bare layer has no descriptor, but is always read.
+    fn of(job: &Job, known: &Known) -> Self {
+        let (digest, offsets) = match known {
+            Known::Read(report, _) => (Some(report.digest), report.offsets.clone()),
+            known => (None, known.index().map(|index| index.offsets()).unwrap_or_default()),
+        };
+        let descriptor = job.descriptor.as_ref();
+        Self {
+            digest: descriptor.map(|descriptor| descriptor.digest).or(digest),
+            size: descriptor.map_or_else(|| known.read(), |descriptor| descriptor.size),
+            uncompressed: known.uncompressed(),
+            offsets,
+        }
+    }
+}
+
+pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
+    let source = arguments.source.open(session)?;
+    let image = match &source {
+        Source::Layer { .. } => None,
+        _ => Some(source.image(session, &mut |_| {})?.image),
+    };
+    let jobs = image.as_ref().map_or_else(Job::bare, |image| Job::of(&image.layers));
+    let layer = arguments.layer.as_deref().map(|text| choose(&jobs, text)).transpose()?;
+    let stacked = Stacked::read(session, &source, &jobs, true)?;
+    let blobs: Vec<Blob> = jobs.iter().zip(&stacked.layers).map(|(job, known)| Blob::of(job, known)).collect();
+    let analyzed = Analyzed { image: image.as_ref(), stacked: &stacked, blobs: &blobs };
+    let waste = stacked.tree.waste(&|layer: u32, range: Range<u64>| {
+        let offsets = blobs.get(layer as usize).map(|blob| &blob.offsets);
+        offsets.map_or(0, |offsets| offsets.compressed_at(range.end) - offsets.compressed_at(range.start))
+    });
+    let report = Report::new(&analyzed, &waste, layer.map(|layer| layer as u32), arguments);
+    let mut out = session.ui.out();
+    if session.ui.json {
+        print_json(&mut out, &report)?;
+    } else {
+        text::print(&mut out, session.ui, &report)?;
+    }
+    session.ui.flush(&mut out)?;
+    stacked.unpackable(&jobs)?;
+    let failed = report.failed();
+    if failed.is_empty() { Ok(()) } else { Err(Error::Thresholds(failed)) }
+}

@@ -1,0 +1,205 @@
+//! What is told of waste, as data.
+
+use porthole_core::{
+    image::Layer,
+    tree::{Copies, FileTree, Group, LayerWaste, NodeId, Waste},
+};
+use serde::Serialize;
+
+use super::{Analyzed, Arguments, Blob, thresholds::Check};
+use crate::commands::ls::row::Name;
+
+#[derive(Serialize)]
+pub(super) struct Report {
+    pub(super) sizes: Sizes,
+    pub(super) efficiency: f64,
+    /// What the figure means, for whoever finds it in a log.
+    pub(super) efficiency_definition: &'static str,
+    pub(super) wasted: Wasted,
+    pub(super) layers: Vec<LayerReport>,
+    /// The biggest, or all of them if there are no more.
+    pub(super) wasted_paths: Vec<Path>,
+    /// How many there are in all.
+    pub(super) wasted_paths_total: usize,
+    pub(super) copies: Vec<CopiesReport>,
+    pub(super) copies_total: usize,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) thresholds: Vec<Check>,
+    #[serde(skip)]
+    pub(super) only: Option<u32>,
+}
+
+const DEFINITION: &str = "visible bytes of regular files / bytes of regular files in all layers; \
+    hard links bring no bytes; 1.0 without waste";
+
+/// Bytes.
+#[derive(Serialize)]
+pub(super) struct Sizes {
+    /// Of the blobs; of a bare layer, of its file.
+    pub(super) download: u64,
+    /// Of the archives.
+    pub(super) unpacked: u64,
+    /// Of the regular files in all archives.
+    pub(super) files: u64,
+    /// Of the regular files that are there when all layers are stacked.
+    pub(super) visible: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct Wasted {
+    pub(super) bytes: u64,
+    /// Bytes of the blobs that hold them, estimated.
+    pub(super) download: u64,
+    /// Those, in percent of all blobs.
+    pub(super) download_percent: f64,
+}
+
+#[derive(Serialize)]
+pub(super) struct LayerReport {
+    pub(super) layer: u32,
+    pub(super) digest: Option<String>,
+    pub(super) created_by: Option<String>,
+    pub(super) download: u64,
+    pub(super) unpacked: u64,
+    pub(super) files: u64,
+    /// What it brings in vain.
+    pub(super) wasted: u64,
+    pub(super) wasted_download: u64,
+    /// What is in vain because of it.
+    pub(super) wastes: Wastes,
+}
+
+#[derive(Clone, Copy, Default, Serialize)]
+pub(super) struct Wastes {
+    pub(super) bytes: u64,
+    pub(super) deleted: u64,
+    pub(super) overwritten: u64,
+    pub(super) duplicated: u64,
+    pub(super) metadata: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct Path {
+    #[serde(flatten)]
+    pub(super) name: OwnedName,
+    /// It stands for the files below it.
+    pub(super) directory: bool,
+    pub(super) cause: &'static str,
+    /// In what the files that took their place differ.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) aspects: Vec<&'static str>,
+    pub(super) brought_by: Vec<u32>,
+    pub(super) wasted_by: u32,
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+    pub(super) download: u64,
+    /// Where the same bytes are visible.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) elsewhere: Option<OwnedName>,
+}
+
+/// Files of the same content that are no hard links.
+#[derive(Serialize)]
+pub(super) struct CopiesReport {
+    pub(super) bytes: u64,
+    /// What hard links would save.
+    pub(super) spare: u64,
+    pub(super) paths: Vec<OwnedName>,
+}
+
+/// A path, as `ls --json` tells it.
+#[derive(Serialize)]
+pub(super) struct OwnedName {
+    pub(super) path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_b64: Option<String>,
+}
+
+impl OwnedName {
+    fn of(bytes: &[u8]) -> Self {
+        let Name { path, path_b64 } = Name::of(bytes);
+        Self { path: path.into_owned(), path_b64 }
+    }
+
+    fn at(tree: &FileTree, node: NodeId) -> Self {
+        Self::of(&tree.path(node))
+    }
+}
+
+impl Report {
+    pub(super) fn new(analyzed: &Analyzed<'_>, waste: &Waste, only: Option<u32>, arguments: &Arguments) -> Self {
+        let tree = &analyzed.stacked.tree;
+        let download = analyzed.blobs.iter().map(|blob| blob.size).sum();
+        let unpacked = analyzed.blobs.iter().map(|blob| blob.uncompressed).sum();
+        let percent = if download == 0 { 0.0 } else { waste.download as f64 * 100.0 / download as f64 };
+        let concerns = |group: &Group| only.is_none_or(|layer| group.by == layer || group.layers.contains(&layer));
+        let groups: Vec<Group> = waste.groups(tree).into_iter().filter(concerns).collect();
+        // Copies are of no layer.
+        let copies = if only.is_some() { Vec::new() } else { tree.copies() };
+        Self {
+            sizes: Sizes { download, unpacked, files: waste.all, visible: waste.visible },
+            efficiency: waste.efficiency(),
+            efficiency_definition: DEFINITION,
+            wasted: Wasted { bytes: waste.wasted(), download: waste.download, download_percent: percent },
+            layers: layers(analyzed, waste),
+            wasted_paths_total: groups.len(),
+            wasted_paths: groups.iter().take(arguments.top).map(|group| Path::of(group, tree)).collect(),
+            copies_total: copies.len(),
+            copies: copies.iter().take(arguments.top).map(|copies| CopiesReport::of(copies, tree)).collect(),
+            thresholds: arguments.thresholds.check(waste, percent),
+            only,
+        }
+    }
+
+    /// The thresholds that are missed, in words.
+    pub(super) fn failed(&self) -> Vec<String> {
+        self.thresholds.iter().filter(|check| !check.passed).map(|check| check.words.clone()).collect()
+    }
+}
+
+fn layers(analyzed: &Analyzed<'_>, waste: &Waste) -> Vec<LayerReport> {
+    let report = |(layer, blob): (u32, &Blob)| {
+        let described: Option<&Layer> = analyzed.image.and_then(|image| image.layers.get(layer as usize));
+        let of = waste.layers.iter().find(|of| of.layer == layer).copied().unwrap_or_default();
+        let LayerWaste { bytes, wasted, download, wastes, deleted, overwritten, duplicated, metadata, .. } = of;
+        LayerReport {
+            layer,
+            digest: blob.digest.map(|digest| digest.to_string()),
+            created_by: described.and_then(|layer| layer.created_by.clone()),
+            download: blob.size,
+            unpacked: blob.uncompressed,
+            files: bytes,
+            wasted,
+            wasted_download: download,
+            wastes: Wastes { bytes: wastes, deleted, overwritten, duplicated, metadata },
+        }
+    };
+    (0..).zip(analyzed.blobs).map(report).collect()
+}
+
+impl Path {
+    fn of(group: &Group, tree: &FileTree) -> Self {
+        Self {
+            name: OwnedName::of(&group.path),
+            directory: group.directory,
+            cause: group.cause.name(),
+            aspects: group.aspects.iter().map(|aspect| aspect.name()).collect(),
+            brought_by: group.layers.clone(),
+            wasted_by: group.by,
+            files: group.files,
+            bytes: group.size,
+            download: group.download,
+            elsewhere: group.elsewhere.map(|node| OwnedName::at(tree, node)),
+        }
+    }
+}
+
+impl CopiesReport {
+    fn of(copies: &Copies, tree: &FileTree) -> Self {
+        Self {
+            bytes: copies.size,
+            spare: copies.spare(),
+            paths: copies.nodes.iter().map(|node| OwnedName::at(tree, *node)).collect(),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Thresholds: when an image is called too wasteful.
+
+use std::str::FromStr;
+
+use clap::Args;
+use porthole_core::tree::Waste;
+use serde::Serialize;
+
+use crate::ui::size;
+
+/// Options of `analyze` for a pipeline.
+#[derive(Args)]
+pub(super) struct Thresholds {
+    /// End with exit code 1 if a threshold is missed [without any: --min-efficiency 0.9 --max-waste-percent 10]
+    #[arg(long)]
+    ci: bool,
+    /// Lowest efficiency, from 0 to 1
+    #[arg(long, value_name = "RATIO", requires = "ci", value_parser = ratio)]
+    min_efficiency: Option<f64>,
+    /// Most wasted bytes of files, such as 20MB or 1.5GiB
+    #[arg(long, value_name = "SIZE", requires = "ci")]
+    max_waste: Option<Size>,
+    /// Most of the download, in percent, that is estimated to be wasted
+    #[arg(long, value_name = "PERCENT", requires = "ci", value_parser = percent)]
+    max_waste_percent: Option<f64>,
+}
+
+/// One threshold, and whether the image keeps it.
+#[derive(Serialize)]
+pub(super) struct Check {
+    pub(super) name: &'static str,
+    pub(super) limit: f64,
+    pub(super) value: f64,
+    pub(super) passed: bool,
+    #[serde(skip)]
+    pub(super) words: String,
+}
+
+impl Thresholds {
+    /// Checks what was asked for; nothing without `--ci`.
+    pub(super) fn check(&self, waste: &Waste, wasted_percent: f64) -> Vec<Check> {
+        let mut checks = Vec::new();
+        if !self.ci {
+            return checks;
+        }
+        let (mut efficiency, mut share) = (self.min_efficiency, self.max_waste_percent);
+        if efficiency.is_none() && share.is_none() && self.max_waste.is_none() {
+            (efficiency, share) = (Some(0.9), Some(10.0));
+        }
+        if let Some(limit) = efficiency {
+            let value = waste.efficiency();
+            let words = format!("efficiency {}: expected {limit} or more", rounded_down(value));
+            checks.push(Check { name: "min_efficiency", limit, value, passed: value >= limit, words });
+        }
+        if let Some(Size(limit)) = self.max_waste {
+            let value = waste.wasted();
+            let words = format!("{} wasted: expected {} or less", size(value), size(limit));
+            let passed = value <= limit;
+            checks.push(Check { name: "max_waste", limit: limit as f64, value: value as f64, passed, words });
+        }
+        if let Some(limit) = share {
+            let value = wasted_percent;
+            let words = format!("{value:.1} % of the download wasted: expected {limit} % or less");
+            checks.push(Check { name: "max_waste_percent", limit, value, passed: value <= limit, words });
+        }
+        checks
+    }
+}
+
+/// Four digits, none of them rounded up: what is below 1, or below a threshold, looks so.
+pub(super) fn rounded_down(ratio: f64) -> f64 {
+    (ratio * 10_000.0).floor() / 10_000.0
+}
+
+fn ratio(text: &str) -> Result<f64, String> {
+    within(text, 1.0).ok_or_else(|| "expected a number from 0 to 1".to_owned())
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    within(text.trim_end_matches('%'), 100.0).ok_or_else(|| "expected a number from 0 to 100".to_owned())
+}
+
+fn within(text: &str, most: f64) -> Option<f64> {
+    text.parse().ok().filter(|number| (0.0..=most).contains(number))
+}
+
+/// Bytes, as people write them: `500`, `20MB`, `1.5 GiB`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Size(u64);
+
+impl FromStr for Size {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let expected = "expected bytes, such as 500kB, 20MB or 1.5GiB";
+        let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let number: f64 = number.parse().map_err(|_| expected)?;
+        let unit = unit.trim().to_ascii_lowercase();
+        let unit = unit.strip_suffix('b').unwrap_or(&unit);
+        let power = |letter: &str| ["", "k", "m", "g", "t"].iter().position(|known| *known == letter);
+        let scale = match unit.strip_suffix('i') {
+            Some(letter) if !letter.is_empty() => power(letter).map(|power| 1024_f64.powi(power as i32)),
+            Some(_) => None,
+            None => power(unit).map(|power| 1000_f64.powi(power as i32)),
+        };
+        Ok(Self((number * scale.ok_or(expected)?) as u64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        for (text, bytes) in [
+            ("0", Some(0)),
+            ("500", Some(500)),
+            ("500B", Some(500)),
+            ("20MB", Some(20_000_000)),
+            ("20m", Some(20_000_000)),
+            ("1.5 GiB", Some(3 << 29)),
+            ("2Ki", Some(2048)),
+            ("1TB", Some(1_000_000_000_000)),
+            ("", None),
+            ("MB", None),
+            ("-1", None),
+            ("1.2.3", None),
+            ("5iB", None),
+            ("5XB", None),
+        ] {
+            assert_eq!(text.parse::<Size>().ok().map(|size| size.0), bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_stay_within_their_range() {
+        assert_eq!((ratio("0.9"), percent("10%")), (Ok(0.9), Ok(10.0)));
+        assert!(ratio("1.1").is_err() && ratio("NaN").is_err() && percent("-1").is_err() && percent("101").is_err());
+    }
+}
