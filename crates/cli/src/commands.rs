@@ -5,6 +5,7 @@ mod cat;
 mod completions;
 mod config;
 mod copy;
+mod diff;
 mod digest;
 mod export;
 mod gc;
@@ -48,6 +49,7 @@ pub(crate) enum Command {
     Tags(tags::Arguments),
     Ls(Box<ls::Arguments>),
     Cat(cat::Arguments),
+    Diff(diff::Arguments),
     Analyze(Box<analyze::Arguments>),
     Verify(verify::Arguments),
     Pull(pull::Arguments),
@@ -76,6 +78,7 @@ pub(crate) fn run(command: &Command, session: &Session<'_>) -> Result<(), Error>
         Command::Tags(arguments) => tags::run(arguments, session),
         Command::Ls(arguments) => ls::run(arguments, session),
         Command::Cat(arguments) => cat::run(arguments, session),
+        Command::Diff(arguments) => diff::run(arguments, session),
         Command::Analyze(arguments) => analyze::run(arguments, session),
         Command::Verify(arguments) => verify::run(arguments, session),
         Command::Pull(arguments) => pull::run(arguments, session),

@@ -59,6 +59,9 @@ pub(crate) enum Error {
     Verification { findings: usize, steps: usize, hints: Vec<Hint> },
     #[error("everything is as promised, but there {}", if *doubts == 1 { "is 1 doubt".to_owned() } else { format!("are {doubts} doubts") })]
     Doubts { doubts: u64 },
+    /// What `diff` found is told already.
+    #[error("the two are not the same")]
+    Differ,
     /// The image misses what `analyze --ci` asks for.
     #[error("thresholds missed: {}", .0.join("; "))]
     Thresholds(Vec<String>),
@@ -145,7 +148,7 @@ impl Error {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Reference { .. } | Self::NotAFile { .. } => USAGE,
-            Self::Thresholds(_) => NO,
+            Self::Differ | Self::Thresholds(_) => NO,
             Self::Registry(error) => error.exit_code(),
             Self::Store(error) => store_exit_code(error),
             Self::Pull(error) => pull_exit_code(error),

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::{args::Cli, session::Session, ui::Ui};
+use crate::{args::Cli, error::Error, session::Session, ui::Ui};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -26,6 +26,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(error @ Error::Differ) => ExitCode::from(error.exit_code()),
         Err(error) => {
             ui.error(&error);
             ExitCode::from(error.exit_code())

@@ -43,6 +43,11 @@ pub enum LayerState {
 }
 
 impl Layers {
+    /// Whether any layer is not the same blob at the same turn.
+    pub fn differ(&self) -> bool {
+        self.pairs.iter().any(|pair| pair.state != LayerState::Same)
+    }
+
     pub(super) fn new(before: &Image, after: &Image) -> Self {
         let identities = |image: &Image| image.layers.iter().map(Identity::of).collect::<Vec<_>>();
         let (left, right) = (identities(before), identities(after));

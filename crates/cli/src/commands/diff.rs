@@ -1,0 +1,259 @@
+//! `porthole diff`
+
+mod read;
+mod row;
+mod text;
+
+use std::{ffi::OsString, io::Write};
+
+use clap::{Args, ValueEnum};
+use porthole_core::{
+    image::{self, Image},
+    path,
+    tree::{self, Aspect, Aspects, Comparison, Mode},
+};
+
+use self::{
+    read::{Side, Trees},
+    row::Row,
+};
+use super::{SOURCES, print_json};
+use crate::{
+    error::Error,
+    layers::Job,
+    session::Session,
+    source::{Source, Spec},
+};
+
+/// Compare two images: manifest, configuration, history, layers and files
+///
+/// Ends with exit code 0 if they are the same and 1 if they differ. Files are compared by content, mode, owner, time, extended
+/// attributes, type and hard links. Nothing is downloaded where the documents already tell that files are the same; layers
+/// that both images have are read once, from a local image if one of them is local. All that is read is verified.
+#[derive(Args)]
+#[command(after_help = "\
+With --json each difference is an object on a line, with its `kind` and its `change`: added,
+removed, changed; of layers also same, and recompressed (other bytes, the same archive).
+  manifest, config  key, name (of a variable, label, port, volume, annotation), before, after
+  history           before, after: place, created_by, created, author, comment, empty_layer;
+                    fields: which of them differ
+  layers            first of them: shared (how many, from the bottom), download (bytes that B has
+                    and A has not)
+  layer             before, after: layer, digest, diff_id, size
+  file              path, path_b64, before, after: as in ls --json; aspects: what differs
+
+Examples:
+  porthole diff nginx:1.27 nginx:1.28
+  porthole diff --only files --ignore time oci:a:latest oci:b:latest
+  porthole diff registry.example/app:1 ./app.tar etc/app
+  porthole diff --json nginx:1.27 nginx:1.28 | jq -r 'select(.kind == \"file\").path'")]
+pub(crate) struct Arguments {
+    #[arg(value_name = "A", help = SOURCES)]
+    before: OsString,
+    /// What to compare it with: as A
+    #[arg(value_name = "B")]
+    after: OsString,
+    /// Only files: this one, or this directory and all below it
+    #[arg(value_name = "PATH", conflicts_with = "only")]
+    path: Option<OsString>,
+    /// What to compare [default: all]
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    only: Vec<Level>,
+    /// What does not count as a difference of files; `time` also leaves out when an image and its history were made
+    #[arg(long, value_name = "ASPECT", value_delimiter = ',')]
+    ignore: Vec<Ignored>,
+}
+
+/// What is compared.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Level {
+    Manifest,
+    Config,
+    History,
+    Layers,
+    Files,
+}
+
+/// Aspects of files that may be left out.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Ignored {
+    Content,
+    Mode,
+    Owner,
+    Time,
+    Xattr,
+    Links,
+}
+
+impl Ignored {
+    fn aspects(self) -> &'static [Aspect] {
+        match self {
+            Self::Content => &[Aspect::Content, Aspect::Unknown],
+            Self::Mode => &[Aspect::Mode],
+            Self::Owner => &[Aspect::Owner],
+            Self::Time => &[Aspect::Time],
+            Self::Xattr => &[Aspect::Xattr],
+            Self::Links => &[Aspect::Links],
+        }
+    }
+}
+
+impl Arguments {
+    fn wants(&self, level: Level) -> bool {
+        match self.path {
+            Some(_) => level == Level::Files,
+            None => self.only.is_empty() || self.only.contains(&level),
+        }
+    }
+
+    /// Whether files were asked for in so many words.
+    fn insists_on_files(&self) -> bool {
+        self.path.is_some() || self.only.contains(&Level::Files)
+    }
+
+    fn ignored(&self) -> Aspects {
+        self.ignore.iter().flat_map(|ignored| ignored.aspects()).copied().collect()
+    }
+}
+
+pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
+    let before = Input::open(&arguments.before, session)?;
+    let after = Input::open(&arguments.after, session)?;
+    let mut rows = Vec::new();
+    let mut shared = 0;
+    let mut same_files = false;
+    match (&before.image, &after.image) {
+        (Some(a), Some(b)) => {
+            if a.manifest.raw.digest() == b.manifest.raw.digest() {
+                session.ui.note("both have the same manifest: nothing was downloaded");
+                return Ok(());
+            }
+            let diff = image::diff(a, b);
+            (shared, same_files) = (diff.layers.shared, diff.layers.same_files);
+            rows = documents(arguments, &diff, a, b);
+        }
+        _ if arguments.only.iter().any(|level| *level != Level::Files) => {
+            return Err(Error::usage("a bare layer has only files to compare"));
+        }
+        _ => {}
+    }
+    let mut out = session.ui.out();
+    let mut writer = Writer { out: &mut out, session, differences: 0, heading: None };
+    for row in &rows {
+        writer.write(row)?;
+    }
+    let comparable = before.is_archives() && after.is_archives();
+    if arguments.wants(Level::Files) && !same_files && (comparable || arguments.insists_on_files()) {
+        // What is known is told before anything is downloaded.
+        session.ui.flush(writer.out)?;
+        files(arguments, session, [&before, &after], shared, &mut writer)?;
+    }
+    let differences = writer.differences;
+    session.ui.flush(&mut out)?;
+    if differences == 0 { Ok(()) } else { Err(Error::Differ) }
+}
+
+/// One of the two, opened.
+struct Input {
+    source: Source,
+    image: Option<Image>,
+    /// As it was typed.
+    name: String,
+}
+
+impl Input {
+    fn open(text: &OsString, session: &Session<'_>) -> Result<Self, Error> {
+        let source = Source::open(&Spec::parse(text, std::path::Path::exists)?, session)?;
+        let image = match &source {
+            Source::Layer { .. } => None,
+            _ => Some(source.image(session, &mut |_| {})?.image),
+        };
+        Ok(Self { source, image, name: text.to_string_lossy().into_owned() })
+    }
+
+    fn jobs(&self) -> Vec<Job> {
+        self.image.as_ref().map_or_else(Job::bare, |image| Job::of(&image.layers))
+    }
+
+    fn is_archives(&self) -> bool {
+        self.jobs().iter().all(Job::is_archive)
+    }
+}
+
+/// What the documents tell, as far as it was asked for.
+fn documents<'i>(arguments: &Arguments, diff: &image::diff::Diff, before: &'i Image, after: &'i Image) -> Vec<Row<'i>> {
+    let timeless = arguments.ignore.contains(&Ignored::Time);
+    let mut rows = Vec::new();
+    let counts = |change: &&image::diff::Change| !(timeless && change.is_time());
+    if arguments.wants(Level::Manifest) {
+        rows.extend(diff.manifest.iter().filter(counts).map(|change| Row::setting("manifest", change)));
+    }
+    if arguments.wants(Level::Config) {
+        rows.extend(diff.config.iter().filter(counts).map(|change| Row::setting("config", change)));
+    }
+    if arguments.wants(Level::History) {
+        let counts = |change: &&image::diff::HistoryChange| !(timeless && change.is_time());
+        rows.extend(diff.history.iter().filter(counts).map(|change| Row::history(change, before, after)));
+    }
+    if arguments.wants(Level::Layers) && diff.layers.differ() {
+        rows.push(Row::layers(&diff.layers));
+        rows.extend(diff.layers.pairs.iter().map(|pair| Row::layer(pair, before, after)));
+    }
+    rows
+}
+
+fn files(
+    arguments: &Arguments,
+    session: &Session<'_>,
+    inputs: [&Input; 2],
+    shared: u32,
+    writer: &mut Writer<'_, '_, impl Write>,
+) -> Result<(), Error> {
+    let [before, after] = inputs.map(|input| Side { source: &input.source, jobs: input.jobs(), name: &input.name });
+    let comparison = Comparison { shared, ignored: arguments.ignored() };
+    let hashed = !comparison.ignored.contains(Aspect::Content);
+    let trees = read::trees(session, &before, &after, shared, hashed)?;
+    let Trees { before: a, after: b } = &trees;
+    let mut differences = tree::diff(a, b, &comparison);
+    if let Some(text) = &arguments.path {
+        let wanted = path::clean(text.as_encoded_bytes());
+        if [a, b].iter().all(|tree| tree.view(Mode::Merged).find(&wanted).is_none()) {
+            return Err(Error::NotFound { what: "path", name: path::escape(&wanted).into_owned() });
+        }
+        differences.retain(|found| is_at_or_below(&found.path, &wanted));
+    }
+    let views = (a.view(Mode::Merged), b.view(Mode::Merged));
+    for found in &differences {
+        let seen = (
+            found.before.and_then(|node| row::Seen::of(&views.0, node)),
+            found.after.and_then(|node| row::Seen::of(&views.1, node)),
+        );
+        writer.write(&Row::file(found, &seen))?;
+    }
+    trees.unpackable([&before, &after])
+}
+
+fn is_at_or_below(path: &[u8], wanted: &[u8]) -> bool {
+    wanted.is_empty() || path.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+}
+
+/// Prints rows, and counts those that are differences.
+struct Writer<'w, 's, W> {
+    out: &'w mut W,
+    session: &'s Session<'s>,
+    differences: u64,
+    heading: Option<&'static str>,
+}
+
+impl<W: Write> Writer<'_, '_, W> {
+    fn write(&mut self, row: &Row<'_>) -> Result<(), Error> {
+        self.differences += u64::from(row.is_difference());
+        if self.session.ui.json {
+            return print_json(self.out, row);
+        }
+        if self.heading.replace(row.kind()) != Some(row.kind()) {
+            text::heading(self.out, self.session.ui, row)?;
+        }
+        text::line(self.out, self.session.ui, row)
+    }
+}

@@ -1,0 +1,165 @@
+//! The trees of two images, with as little reading as they need.
+
+use std::collections::{HashMap, HashSet};
+
+use porthole_core::{digest::Digest, tree::FileTree};
+
+use crate::{
+    commands::stack::judge,
+    error::Error,
+    layers::{Event, Job, Listed, Reading, Want},
+    progress::Meter,
+    session::Session,
+    source::Source,
+};
+
+/// An image, and its layers.
+pub(super) struct Side<'s> {
+    pub(super) source: &'s Source,
+    pub(super) jobs: Vec<Job>,
+    /// As it was typed.
+    pub(super) name: &'s str,
+}
+
+/// The stacked layers of both.
+pub(super) struct Trees {
+    pub(super) before: FileTree,
+    pub(super) after: FileTree,
+}
+
+impl Trees {
+    /// Where a runtime would stop.
+    pub(super) fn unpackable(&self, sides: [&Side<'_>; 2]) -> Result<(), Error> {
+        for (tree, side) in [&self.before, &self.after].into_iter().zip(sides) {
+            for job in &side.jobs {
+                if let Some(error) = tree.summary(job.layer).stopped {
+                    return Err(Error::Unpack { layer: job.layer, error });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads the lowest `shared` layers once for both, and every other layer that both have once too. A layer that one side
+/// has on this machine is not fetched for the other.
+pub(super) fn trees(
+    session: &Session<'_>,
+    before: &Side<'_>,
+    after: &Side<'_>,
+    shared: u32,
+    hashed: bool,
+) -> Result<Trees, Error> {
+    let shared = shared as usize;
+    let mut reader = Reader {
+        session,
+        want: if hashed { Want::Digests } else { Want::Entries },
+        wanted: after.jobs.iter().skip(shared).filter_map(|job| job.diff_id).collect(),
+        kept: HashMap::new(),
+    };
+    let mut base = FileTree::new(session.limits.tree_nodes);
+    let mut left = before.jobs.iter();
+    reader.stack(&mut base, left.by_ref().take(shared), before, after)?;
+    let mut other = base.clone();
+    reader.stack(&mut base, left, before, after)?;
+    reader.wanted.clear();
+    reader.stack(&mut other, after.jobs.iter().skip(shared), after, before)?;
+    Ok(Trees { before: base, after: other })
+}
+
+struct Reader<'s> {
+    session: &'s Session<'s>,
+    want: Want,
+    /// Layers that the other image has too, though not at the same place.
+    wanted: HashSet<Digest>,
+    /// What they hold, and the layer it was read from: an image may have one twice.
+    kept: HashMap<Digest, (u32, Vec<Listed>)>,
+}
+
+impl Reader<'_> {
+    /// Stacks layers of one side, read from wherever they are near.
+    fn stack<'j>(
+        &mut self,
+        tree: &mut FileTree,
+        jobs: impl Iterator<Item = &'j Job>,
+        side: &Side<'_>,
+        other: &Side<'_>,
+    ) -> Result<(), Error> {
+        let mut jobs = jobs.peekable();
+        while let Some(first) = jobs.next() {
+            if let Some((_, listed)) = first.diff_id.and_then(|diff_id| self.kept.get(&diff_id)) {
+                tree.begin(first.layer);
+                for Listed { entry, digest } in listed {
+                    let _ = tree.apply_hashed(entry, *digest);
+                }
+                tree.commit();
+                continue;
+            }
+            let (at, job) = nearest(first, side, other);
+            let mut run = vec![job];
+            while let Some(next) = jobs.next_if(|next| {
+                let kept = next.diff_id.is_some_and(|diff_id| self.kept.contains_key(&diff_id));
+                !kept && std::ptr::eq(nearest(next, side, other).0, at)
+            }) {
+                run.push(nearest(next, side, other).1);
+            }
+            self.read(tree, at, &run)?;
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, tree: &mut FileTree, side: &Side<'_>, jobs: &[Job]) -> Result<(), Error> {
+        let ui = self.session.ui;
+        let mut open = None;
+        let mut wrong = Vec::new();
+        let meter = Meter::new(ui, jobs);
+        let reading = Reading::new(self.session, side.source, &meter, self.want).remembering();
+        reading.run(jobs, |job, event| {
+            if open != Some(job.layer) {
+                tree.begin(job.layer);
+                open = Some(job.layer);
+            }
+            let known = match event {
+                Event::Entries(entries) => {
+                    for listed in &entries {
+                        // The tree keeps in mind where a runtime stops, and takes nothing after it.
+                        let _ = tree.apply_hashed(&listed.entry, listed.digest);
+                    }
+                    if let Some(diff_id) = job.diff_id.filter(|diff_id| self.wanted.contains(diff_id)) {
+                        let (layer, kept) = self.kept.entry(diff_id).or_insert((job.layer, Vec::new()));
+                        if *layer == job.layer {
+                            kept.extend(entries);
+                        }
+                    }
+                    return Ok(());
+                }
+                Event::End(known) => known,
+            };
+            match judge(self.session, job, &known)? {
+                None => _ = tree.commit(),
+                Some(layer) => {
+                    tree.abort();
+                    wrong.push(layer);
+                }
+            }
+            Ok(())
+        })?;
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        drop(meter);
+        ui.note(format_args!("`{}` is not what it should be", side.name));
+        Err(Error::Layers(wrong))
+    }
+}
+
+/// Where a layer is read: from its own image, or from the other one if that is on this machine and has it too.
+fn nearest<'s, 'j>(job: &Job, side: &'j Side<'s>, other: &'j Side<'s>) -> (&'j Side<'s>, Job) {
+    let twin = || other.jobs.iter().find(|twin| twin.diff_id.is_some() && twin.diff_id == job.diff_id);
+    let (at, from) = match (side.source, other.source) {
+        (Source::Registry { .. }, Source::Local { .. }) => twin().map_or((side, job), |twin| (other, twin)),
+        _ => (side, job),
+    };
+    // The tree knows it by its place in its own image.
+    (at, Job { layer: job.layer, descriptor: from.descriptor.clone(), diff_id: from.diff_id })
+}

@@ -1,0 +1,127 @@
+//! Differences for people: `+` is only in the second, `-` only in the first, `~` in both, but not the same.
+
+use std::{fmt::Write as _, io::Write};
+
+use porthole_core::{
+    image::{diff::Value, instruction},
+    path,
+    tar::Kind,
+    tree::{Aspect, Row as Listed},
+};
+
+use super::row::{Blob, FileRow, HistoryRow, LayerRow, LayersRow, Row, Setting, What};
+use crate::{
+    commands::ls::row::kind,
+    error::Error,
+    ui::{Style, Ui, safe, size},
+};
+
+/// What kind of difference follows. The layers' own first row says more.
+pub(super) fn heading(out: &mut impl Write, ui: &Ui, row: &Row<'_>) -> Result<(), Error> {
+    let title = match row.kind() {
+        "manifest" => "Manifest",
+        "config" => "Config",
+        "history" => "History",
+        "file" => "Files",
+        _ => return Ok(()),
+    };
+    Ok(writeln!(out, "{}", ui.paint(Style::Faint, title))?)
+}
+
+pub(super) fn line(out: &mut impl Write, ui: &Ui, row: &Row<'_>) -> Result<(), Error> {
+    let (change, text) = match row {
+        Row::Setting(row) => (row.change, setting(row)),
+        Row::History(row) => (row.change, history(row)),
+        Row::Layers(row) => {
+            let LayersRow { shared, download, .. } = row;
+            let text =
+                format!("Layers ({shared} shared from the bottom, {} to download for who has A)", size(*download));
+            return Ok(writeln!(out, "{}", ui.paint(Style::Faint, &text))?);
+        }
+        Row::Layer(row) => (row.change, layer(row)),
+        Row::File(row) => (row.change, file(row)),
+    };
+    let (sign, style) = match change {
+        What::Added => ("+", Style::Good),
+        What::Removed => ("-", Style::Bad),
+        What::Changed | What::Recompressed => ("~", Style::Changed),
+        What::Same => ("=", Style::Faint),
+    };
+    Ok(writeln!(out, "{} {text}", ui.paint(style, sign))?)
+}
+
+fn setting(row: &Setting) -> String {
+    let Setting { key, name, before, after, .. } = row;
+    let mut text = safe(key).into_owned();
+    if let Some(name) = name {
+        let _ = write!(text, " {}", safe(name));
+    }
+    let shown = |value: &Option<Value>| value.as_ref().map(|value| safe(&value.to_string()).into_owned());
+    match (shown(before), shown(after)) {
+        (Some(before), Some(after)) => {
+            let _ = write!(text, ": {before} -> {after}");
+        }
+        (Some(value), None) | (None, Some(value)) if !value.is_empty() => {
+            let _ = write!(text, ": {value}");
+        }
+        _ => {}
+    }
+    text
+}
+
+fn history(row: &HistoryRow<'_>) -> String {
+    let step = row.after.as_ref().or(row.before.as_ref());
+    let created_by = step.and_then(|step| step.created_by).unwrap_or("-");
+    let mut text = safe(&instruction(created_by).to_string()).into_owned();
+    if !row.fields.is_empty() {
+        let _ = write!(text, "  [{}]", row.fields.join(" "));
+    }
+    text
+}
+
+fn layer(row: &LayerRow) -> String {
+    let one = |blob: &Blob| format!("{:>2}  {}  {:>9}", blob.layer, blob.digest, size(blob.size));
+    match (&row.before, &row.after) {
+        (Some(before), Some(after)) if row.change == What::Recompressed => {
+            format!("{}\n  {}  recompressed: it unpacks to the same", one(before), one(after))
+        }
+        (Some(blob), _) | (None, Some(blob)) => one(blob),
+        (None, None) => String::new(),
+    }
+}
+
+fn file(row: &FileRow<'_>) -> String {
+    let (before, after) = (row.before.as_ref().map(|seen| seen.row), row.after.as_ref().map(|seen| seen.row));
+    let mut text = row.name.path.clone().into_owned();
+    if let Some(Kind::Directory) = after.or(before).map(|seen| seen.kind) {
+        text.push('/');
+    }
+    if let (Some(before), Some(after)) = (before, after) {
+        for (number, aspect) in row.aspects.iter().enumerate() {
+            let separator = if number == 0 { "  " } else { ", " };
+            let _ = write!(text, "{separator}{aspect}{}", detail(aspect, before, after));
+        }
+    }
+    text
+}
+
+/// What it was and what it is, where that fits on a line.
+fn detail(aspect: Aspect, before: &Listed, after: &Listed) -> String {
+    let pair = |told: &dyn Fn(&Listed) -> String| match (told(before), told(after)) {
+        (before, after) if before == after => String::new(),
+        (before, after) => format!(" {before} -> {after}"),
+    };
+    match aspect {
+        // The row of a hard link does not tell what its content is.
+        Aspect::Content if [before, after].iter().any(|row| row.kind == Kind::Hardlink) => String::new(),
+        Aspect::Type => pair(&|row| kind(row.kind).to_owned()),
+        Aspect::Content => pair(&|row| match row.kind {
+            Kind::Symlink => path::escape(&row.link).into_owned(),
+            Kind::Char | Kind::Block => format!("{},{}", row.major, row.minor),
+            _ => size(row.size),
+        }),
+        Aspect::Mode => pair(&|row| format!("{:04o}", row.mode)),
+        Aspect::Owner => pair(&|row| format!("{}/{}", row.uid, row.gid)),
+        _ => String::new(),
+    }
+}
