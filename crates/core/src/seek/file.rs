@@ -10,6 +10,7 @@ use super::{
 use crate::{
     decode::{self, BlockEnd, Decoder, MIN_OUTPUT},
     digest::{Digest, HashState, Hasher},
+    hint::Hint,
     limits::Limits,
     media_type::Compression,
     tar::{self, Entry, EntrySink, Flow, Kind, Scanner},
@@ -344,4 +345,15 @@ pub enum Error {
     /// Another entry is there than the index says.
     #[error("the seek index is not of this layer: another entry is there")]
     Entry,
+}
+
+impl Error {
+    /// What a person can do about it.
+    pub fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::Decode(error) => error.hint(),
+            Self::Tar(error) => error.hint(),
+            _ => None,
+        }
+    }
 }
