@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: speed of the layer reader natively and in a worker, and of the page in Chromium.
 
 use crate::{
-    Result, bundle, fixtures,
+    Result, bundle, fixtures, memory,
     process::{cargo, command, run as execute, step},
     tools,
     workspace::Workspace,
@@ -13,7 +13,8 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
         [] => core(workspace, &[]).and_then(|()| web(workspace)),
         [which, layers @ ..] if which == "core" => core(workspace, layers),
         [which] if which == "web" => web(workspace),
-        other => Err(format!("expected `core` or `web`, got `{}`", other.join(" ")).into()),
+        [which] if which == "memory" => memory::run(workspace),
+        other => Err(format!("expected `core`, `web` or `memory`, got `{}`", other.join(" ")).into()),
     }
 }
 

@@ -6,7 +6,10 @@ mod arrows;
 mod bench;
 mod bundle;
 mod ci;
+mod corpus;
 mod fixtures;
+mod fuzz;
+mod memory;
 mod process;
 mod run;
 mod test;
@@ -32,7 +35,13 @@ usage: cargo xtask <task> [options]
   check             format, lints, documentation, tidy and dependency checks
   ci                `check`, then `test`
   fixtures          the sample inside the page and the images for the end-to-end tests
-  bench [core|web]  speed and memory of the layer reader and of the page
+  bench [core|web|memory]
+                    speed and memory of the layer reader and of the page
+  fuzz [--minutes N] [--keep] [TARGET...]
+                    random inputs for every target in turn, 5 minutes each (nightly, cargo-fuzz);
+                    --keep: the inputs that reach anything new become part of the committed ones
+  corpus [FILE...]  archives (the tests' own if none are given) listed by this project, bsdtar, GNU tar
+                    and Python: where they disagree, and whether that was told
   tidy              the checks of this repository's own rules
   setup             install every pinned tool, start nothing
 
@@ -72,6 +81,8 @@ fn dispatch(arguments: &[String]) -> Result {
         "ci" => none(rest).and_then(|()| ci::run(&workspace)),
         "fixtures" => none(rest).and_then(|()| fixtures::run(&workspace)),
         "bench" => bench::run(&workspace, rest),
+        "fuzz" => fuzz::run(&workspace, rest),
+        "corpus" => corpus::run(&workspace, rest),
         "tidy" => none(rest).and_then(|()| tidy::run(&workspace)),
         "setup" => none(rest).and_then(|()| tools::install_all()),
         unknown => Err(format!("no such task: `{unknown}`; `cargo xtask help` lists them").into()),

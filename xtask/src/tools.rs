@@ -74,6 +74,9 @@ pub(crate) const SERVERS: &[(&str, &str)] = &[
     ("node", "nodejs"),
 ];
 
+/// Readers of archives that this project's own is compared with.
+const READERS: &[(&str, &str)] = &[("bsdtar", "libarchive-tools"), ("tar", "tar"), ("python3", "python3")];
+
 impl Tool {
     /// The folder with its program, installed first if need be.
     pub(crate) fn ensure(&self) -> Result<PathBuf> {
@@ -193,14 +196,23 @@ pub(crate) fn wasm_target() -> Result {
 
 /// Registries, a browser and image tools from Debian: installed by root, asked for otherwise.
 pub(crate) fn servers() -> Result {
+    packages(SERVERS)
+}
+
+/// Other readers of archives, the same way.
+pub(crate) fn readers() -> Result {
+    packages(READERS)
+}
+
+fn packages(wanted: &[(&str, &'static str)]) -> Result {
     let missing: Vec<&str> =
-        SERVERS.iter().filter(|(program, _)| find(program).is_none()).map(|&(_, package)| package).collect();
+        wanted.iter().filter(|(program, _)| find(program).is_none()).map(|&(_, package)| package).collect();
     if missing.is_empty() {
         return Ok(());
     }
     let install = format!("apt-get install --yes --no-install-recommends {}", missing.join(" "));
     if !root()? || find("apt-get").is_none() {
-        return Err(format!("these tests need Debian packages; as root: `{install}`").into());
+        return Err(format!("this task needs Debian packages; as root: `{install}`").into());
     }
     step("installing Debian packages", || {
         // A third-party source that cannot be reached must not stop this; what is really missing shows in the next command.

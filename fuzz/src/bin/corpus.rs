@@ -1,5 +1,5 @@
 //! `corpus unpack` fills `fuzz/corpus/` with the committed inputs and the seeds, for libFuzzer to go on from;
-//! `corpus pack` commits what is there.
+//! `corpus pack` commits what is there; `corpus archives DIR` writes the archives of the tests' vectors.
 
 #![allow(clippy::print_stderr, reason = "a program that talks to the person who started it")]
 
@@ -10,6 +10,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if let ["archives", folder] = words[..] {
+        fs::create_dir_all(folder)?;
+        for (name, bytes) in seeds::archives()? {
+            fs::write(Path::new(folder).join(name), bytes)?;
+        }
+        return Ok(());
+    }
     for (target, _) in TARGETS {
         let folder = folder.join(target);
         match words[..] {
@@ -24,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 eprintln!("{target}: {bytes} bytes");
             }
             ["pack"] => {}
-            _ => return Err("expected `unpack` or `pack`".into()),
+            _ => return Err("expected `unpack`, `pack` or `archives DIR`".into()),
         }
     }
     Ok(())
