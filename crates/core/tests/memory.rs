@@ -2,6 +2,8 @@
 //!
 //! `PORTHOLE_LONG=1`, when this is compiled, asks for sizes that no usual run has time for.
 
+#![allow(clippy::print_stderr, reason = "what was measured is worth reading")]
+
 use porthole_core::{
     decode::{Decoder, Error, MIN_OUTPUT},
     layer::{Expected, Finding, LayerReader, LayerReport},
