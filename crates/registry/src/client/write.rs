@@ -183,7 +183,7 @@ impl<T: Transport + Environment> Registry<T> {
                 }
             }
             let pause = match failed.failure {
-                Failure::Broken => {
+                Failure::Broken | Failure::Cut => {
                     let failures = run.upload.failures().min(retry::TRIES - 1);
                     retry::delay(failures, waited, failed.cause, self.transport.random())
                 }
@@ -427,7 +427,8 @@ impl Failed {
     fn of(error: Error) -> Box<Self> {
         let (failure, cause) = match &error {
             Error::Transport { error, .. } if error.kind.retryable() => {
-                (Failure::Broken, retry::Failure::Transport(error.kind))
+                let cut = error.kind == ErrorKind::Interrupted;
+                (if cut { Failure::Cut } else { Failure::Broken }, retry::Failure::Transport(error.kind))
             }
             Error::Status { status, .. } => (
                 failure_of(StatusCode::from_u16(*status).unwrap_or(StatusCode::NOT_IMPLEMENTED)),

@@ -28,8 +28,10 @@ pub enum Step {
 /// How a step went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// No answer, or one that promises that another try may help (408, 429, 5xx).
+    /// An answer that promises that another try may help (408, 429, 5xx), or none.
     Broken,
+    /// The connection broke. A proxy that does not like the size of a body may do so before anyone reads its answer.
+    Cut,
     /// 404: the session is not known any more.
     Lost,
     /// 416: not the bytes that the registry waits for.
@@ -133,14 +135,22 @@ impl Upload {
 
     /// The step went wrong. Of what it sent the registry may hold any part.
     pub fn fail(&mut self, failure: Failure) {
-        self.failures += 1;
         let step = self.step.clone();
+        // A question that fails belongs to the failure that it asks about.
+        if !matches!(step, Step::Ask | Step::Look) {
+            self.failures += 1;
+        }
         match &step {
             Step::Whole | Step::Commit => self.sent = self.size,
             Step::Part(range) => self.sent = self.sent.max(range.end),
             _ => {}
         }
         let committing = matches!(step, Step::Whole | Step::Commit);
+        // The second time in a row, so that a bad line alone does not change the way.
+        if failure == Failure::Cut && self.failures == 2 {
+            self.shrink(&AFTER_413);
+        }
+        let failure = if failure == Failure::Cut { Failure::Broken } else { failure };
         self.step = match failure {
             _ if self.failures >= TRIES => Step::GiveUp,
             Failure::Final => Step::GiveUp,
@@ -154,14 +164,14 @@ impl Upload {
             Failure::Broken | Failure::Lost if committing => Step::Look,
             Failure::Broken => Step::Ask,
             Failure::Lost => Step::Open,
-            Failure::OutOfOrder if self.shrink(AFTER_416) => Step::Open,
+            Failure::OutOfOrder if self.shrink(&AFTER_416) => Step::Open,
             Failure::OutOfOrder => Step::Ask,
-            Failure::TooLarge if self.shrink(AFTER_413) => Step::Open,
+            Failure::TooLarge if self.shrink(&AFTER_413) => Step::Open,
             Failure::Unsupported if self.way == Way::Whole => {
                 self.way = Way::Chunks(u64::MAX);
                 Step::Open
             }
-            Failure::TooLarge | Failure::Unsupported => Step::GiveUp,
+            Failure::Cut | Failure::TooLarge | Failure::Unsupported => Step::GiveUp,
         };
     }
 
@@ -182,31 +192,28 @@ impl Upload {
         };
     }
 
-    /// Makes the chunks smaller, at most `most`, unless the registry has a least that is larger, or they are small already. A 416 tells
-    /// of a limit only where the first chunk of a session was refused.
-    fn shrink(&mut self, most: u64) -> bool {
+    /// Makes the chunks smaller than the one that was refused, to the next of these sizes, unless the registry's least is larger. A 416
+    /// tells of a limit only where the first chunk of a session was refused.
+    fn shrink(&mut self, sizes: &[u64]) -> bool {
         let last = match self.step.clone() {
             Step::Whole => self.size,
-            Step::Part(range) if most != AFTER_416 || range.start == 0 => range.end - range.start,
+            Step::Part(range) if sizes != AFTER_416 || range.start == 0 => range.end - range.start,
             _ => return false,
         };
-        let next = if most == AFTER_413 && last <= most { last / 2 } else { most };
-        if next >= last || next < SMALLEST.max(self.least) {
-            return false;
+        let next = sizes.iter().find(|size| **size < last && **size >= self.least);
+        if let Some(next) = next {
+            self.way = Way::Chunks(*next);
         }
-        self.way = Way::Chunks(next);
-        true
+        next.is_some()
     }
 }
 
 /// Failures in a row without a byte won.
 pub const TRIES: u32 = 6;
 /// Some registries answer 416 to chunks of more than this.
-const AFTER_416: u64 = 4 << 20;
-/// Proxies in front of registries limit bodies, often to 100 MB; what they refuse is halved from here on.
-const AFTER_413: u64 = 64 << 20;
-/// Below this no limit is plausible.
-const SMALLEST: u64 = 64 << 10;
+const AFTER_416: [u64; 1] = [4 << 20];
+/// Proxies in front of registries limit bodies, often to 100 MB or 10 MB, and to 1 MiB if nobody told them otherwise.
+const AFTER_413: [u64; 4] = [64 << 20, 8 << 20, 1 << 20, 64 << 10];
 
 #[cfg(test)]
 mod tests {
@@ -370,7 +377,29 @@ mod tests {
                 (Failed(TooLarge), Step::Open),
                 (Opened, Step::Part(0..64 * MIB)),
                 (Failed(TooLarge), Step::Open),
-                (Opened, Step::Part(0..32 * MIB)),
+                (Opened, Step::Part(0..8 * MIB)),
+                (Failed(TooLarge), Step::Open),
+                (Opened, Step::Part(0..MIB)),
+                (Taken(Some(MIB)), Step::Part(MIB..2 * MIB)),
+                (Failed(Cut), Step::Ask),
+                (Told(Some(MIB)), Step::Part(MIB..2 * MIB)),
+                (Failed(Cut), Step::Ask),
+                (Told(Some(MIB)), Step::Part(MIB..MIB + (64 << 10))),
+            ],
+        );
+        run(
+            300 * MIB,
+            None,
+            vec![
+                (Opened, Step::Whole),
+                (Failed(Cut), Step::Look),
+                (Found(false), Step::Ask),
+                (Told(Some(0)), Step::Open),
+                (Opened, Step::Whole),
+                (Failed(Cut), Step::Look),
+                (Found(false), Step::Ask),
+                (Told(Some(0)), Step::Open),
+                (Opened, Step::Part(0..64 * MIB)),
             ],
         );
         run(
@@ -393,7 +422,7 @@ mod tests {
     /// Whatever a registry does, an upload ends; and every byte won gives it its tries back.
     #[test]
     fn every_upload_ends() {
-        for failure in [Broken, Lost, OutOfOrder, TooLarge, Unsupported, Final] {
+        for failure in [Broken, Cut, Lost, OutOfOrder, TooLarge, Unsupported, Final] {
             for chunk in [None, Some(1 << 20)] {
                 for told in [None, Some(0), Some(1), Some(u64::MAX)] {
                     let mut upload = Upload::new(1 << 30, chunk);

@@ -110,6 +110,9 @@ impl Site {
         if path.ends_with("/token") {
             return self.token(method, authorization, token);
         }
+        if path == "/v2/" {
+            return if known || self.admits(authorization) { Answer::status(200) } else { self.challenge("", method) };
+        }
         let Some((name, what)) = path.find("/v2/").and_then(|at| split(&path[at + 4..])) else {
             return Answer::status(404);
         };
