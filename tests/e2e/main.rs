@@ -9,6 +9,7 @@ mod links;
 mod passwords;
 mod prepared;
 mod pull;
+mod push;
 mod random_access;
 mod sample;
 mod save;

@@ -74,6 +74,19 @@ impl Nginx {
         )
     }
 
+    /// A proxy that refuses bodies of more than this (`1m`).
+    pub fn limits_bodies(registry: u16, most: &str) -> Result<Self> {
+        Self::start(
+            free_port()?,
+            &format!(
+                "location / {{
+                    client_max_body_size {most};
+                    proxy_pass http://127.0.0.1:{registry}; proxy_set_header Host $http_host;
+                }}"
+            ),
+        )
+    }
+
     /// A proxy that knows nothing of ranges: whatever part is asked for, the registry on that port is asked for the whole.
     pub fn ignores_ranges(registry: u16) -> Result<Self> {
         Self::start(

@@ -61,7 +61,8 @@ impl Tokens {
     pub(super) const SERVICE: &str = "porthole tests";
     pub(super) const ISSUER: &str = "porthole token server";
 
-    /// Starts a server whose challenges will name this realm. Anyone may pull from `public/…`; the rest takes the password.
+    /// Starts a server whose challenges will name this realm. Anyone may pull from `public/…`; the rest, and to
+    /// push, takes the password.
     pub fn start(realm: String) -> Result<Self> {
         let files = Scratch::new("tokens")?;
         let (key, certificate) = (files.path().join("key.pem"), files.path().join("certificate.pem"));
@@ -191,7 +192,8 @@ fn answer(mut stream: &TcpStream, signer: &Signer) -> Result<bool> {
 fn access(scope: &str, known: bool) -> Option<Value> {
     let (kind, rest) = scope.split_once(':')?;
     let (name, actions) = rest.rsplit_once(':')?;
-    let actions: Vec<&str> = actions.split(',').filter(|action| *action == "pull").collect();
+    let granted = |action: &&str| *action == "pull" || (known && *action == "push");
+    let actions: Vec<&str> = actions.split(',').filter(granted).collect();
     (known || name.starts_with("public/")).then(|| json!({ "type": kind, "name": name, "actions": actions }))
 }
 
