@@ -4,6 +4,7 @@
 
 mod access;
 mod documents;
+mod limits;
 mod properties;
 mod push;
 mod ranges;
