@@ -90,7 +90,9 @@ fn read<'b>(pieces: impl Iterator<Item = &'b [u8]>, limits: Limits) -> (LayerRep
 fn header(size: u64) -> [u8; BLOCK] {
     let mut block = [0; BLOCK];
     block[..4].copy_from_slice(b"file");
-    block[124..135].copy_from_slice(format!("{size:011o}").as_bytes());
+    // From 8 GiB on octal digits do not suffice.
+    block[124] = 0x80;
+    block[128..136].copy_from_slice(&size.to_be_bytes());
     block[156] = b'0';
     block[257..265].copy_from_slice(b"ustar\x0000");
     block[148..156].fill(b' ');
