@@ -1,6 +1,7 @@
 //! End to end: real registries, a real browser, the programs as they are shipped. `cargo xtask test` prepares and runs them.
 
 mod command_line;
+mod content;
 mod damage;
 mod direct;
 mod failures;

@@ -128,8 +128,20 @@ impl App {
                 });
             }
             Effect::Keep(relay) => storage::keep_relay_settings(&relay),
+            Effect::Save { url, name } => save(&url, &name),
             Effect::Entered => clock::mark("porthole:enter"),
         }
+    }
+}
+
+/// Has the browser save what is at an address of this page.
+fn save(url: &str, name: &str) {
+    let document = web_sys::window().and_then(|window| window.document());
+    let link = document.and_then(|document| document.create_element("a").ok());
+    if let Some(link) = link.and_then(|link| link.dyn_into::<web_sys::HtmlElement>().ok()) {
+        let _ = link.set_attribute("href", url);
+        let _ = link.set_attribute("download", name);
+        link.click();
     }
 }
 

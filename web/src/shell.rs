@@ -48,12 +48,20 @@ pub fn list_command(reference: &str, platform: Option<&str>, view: Listing<'_>, 
         Listing::Deleted => command.push_str(" --deleted"),
     }
     let _ = write!(command, " {}", quote(reference));
-    if let Some(path) = path.filter(|path| !path.is_empty()) {
-        // A leading slash keeps a path that begins with a dash from being an option; it is the root either way.
-        let slash = if path.starts_with('-') { "/" } else { "" };
-        let _ = write!(command, " {}", quote_escaped(&format!("{slash}{path}")));
-    }
-    command
+    command + &argument(path)
+}
+
+/// `porthole cat …` of a file in all layers stacked.
+pub fn cat_command(reference: &str, platform: Option<&str>, path: &str) -> String {
+    command("cat", reference, platform) + &argument(Some(path))
+}
+
+/// A path as the last argument.
+fn argument(path: Option<&str>) -> String {
+    let Some(path) = path.filter(|path| !path.is_empty()) else { return String::new() };
+    // A leading slash keeps a path that begins with a dash from being an option; it is the root either way.
+    let slash = if path.starts_with('-') { "/" } else { "" };
+    format!(" {}", quote_escaped(&format!("{slash}{path}")))
 }
 
 /// What `porthole ls` can list.

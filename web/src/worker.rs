@@ -24,6 +24,11 @@ pub fn post_transfer(buffer: &JsValue) {
     let _ = scope().post_message_with_transfer(buffer, &Array::of1(buffer));
 }
 
+/// Says something, and hands a buffer over with it.
+pub fn post_with(text: &JsValue, buffer: &JsValue) {
+    let _ = scope().post_message_with_transfer(&Array::of2(text, buffer), &Array::of1(buffer));
+}
+
 /// Takes a message apart: text, bytes, or both.
 pub fn open(message: JsValue) -> (Option<String>, Option<Uint8Array>) {
     match message.dyn_into::<Array>() {

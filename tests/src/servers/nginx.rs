@@ -60,7 +60,7 @@ impl Nginx {
     }
 
     /// A slow line to the registry on that port, of so many kilobytes a second for each connection, that keeps account of what
-    /// went over it: see [`sent`](Self::sent).
+    /// went over it: see [`sent`](Self::sent). Nobody may keep what comes over it.
     pub fn metered(registry: u16, rate: u32) -> Result<Self> {
         Self::start(
             free_port()?,
@@ -68,6 +68,7 @@ impl Nginx {
                 "location / {{
                     proxy_pass http://127.0.0.1:{registry};
                     proxy_set_header Host $http_host;
+                    proxy_hide_header Cache-Control; add_header Cache-Control no-store always;
                     proxy_buffering on; proxy_max_temp_file_size 0; limit_rate {rate}k;
                 }}"
             ),

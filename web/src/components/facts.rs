@@ -1,8 +1,11 @@
 //! The facts of the selected entry.
 
-use super::chain::{glyph, shorten};
+use super::{
+    chain::{glyph, shorten},
+    content::FileContent,
+};
 use crate::mode::mode;
-use crate::protocol::{Change, ImageSummary, Kind, LayerProgress, LinkState, Row, Selection};
+use crate::protocol::{Change, Content, ImageSummary, Kind, LayerProgress, LinkState, Row, Selection};
 use crate::size::{count, size};
 use crate::state::Action;
 use crate::time::{iso, local_time};
@@ -18,6 +21,10 @@ pub struct FactsProps {
     pub image: Option<Rc<ImageSummary>>,
     /// Progress of its layers.
     pub progress: Rc<Vec<LayerProgress>>,
+    /// What is in it, by its path.
+    pub content: Option<(String, Rc<Content>)>,
+    /// A line of it to be marked.
+    pub line: Option<u32>,
     /// Takes actions.
     pub dispatch: Callback<Action>,
 }
@@ -40,6 +47,9 @@ pub fn Facts(props: &FactsProps) -> Html {
             <h2><span class="dim">{ for parents }</span><bdi>{ name }</bdi></h2>
             { verdict(&props.progress, row) }
             <dl class="facts">{ for facts(row) }</dl>
+            if let Some((_, content)) = props.content.as_ref().filter(|(path, _)| *path == row.path) {
+                <FileContent content={Rc::clone(content)} line={props.line} dispatch={props.dispatch.clone()} />
+            }
             { layer(props.image.as_deref(), row) }
         </article>
     }

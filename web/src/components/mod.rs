@@ -2,6 +2,7 @@
 
 pub mod chain;
 pub mod config;
+pub mod content;
 pub mod dialogs;
 pub mod document;
 pub mod facts;

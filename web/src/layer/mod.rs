@@ -77,6 +77,11 @@ fn send(report: &Report) {
     worker::post(&protocol::encode(report).into());
 }
 
+fn send_index(job: u32, index: &[u8]) {
+    let bytes = js_sys::Uint8Array::from(index);
+    worker::post_with(&protocol::encode(&Report::Index { job }).into(), bytes.buffer().unchecked_ref());
+}
+
 fn send_batch(batch: &[u8]) {
     let bytes = js_sys::Uint8Array::from(batch);
     worker::post_transfer(bytes.buffer().unchecked_ref());

@@ -1,11 +1,12 @@
 //! One layer, from bytes to batches of entries and findings.
 
-use super::{send, send_batch, sink::Gather};
+use super::{send, send_batch, send_index, sink::Gather};
 use crate::protocol::layer::{Findings, Job, Report};
 use porthole_core::{
     layer::{Expected, Finding, LayerReader, LayerReport, Progress},
     limits::Limits,
     media_type::MediaType,
+    seek::{Index, IndexOptions},
     toc::Toc,
 };
 
@@ -34,7 +35,7 @@ impl Scan {
         Ok(Self {
             job: job.job,
             size: job.size,
-            reader: LayerReader::new(expected, Limits::of_a_tab()),
+            reader: LayerReader::new(expected, Limits::of_a_tab()).indexed(IndexOptions::default()),
             gather: Gather::new(job.job),
             refused: None,
             progress: Progress::default(),
@@ -81,8 +82,11 @@ impl Scan {
 
     /// The end of the blob: the last batch goes out, then these findings.
     pub(super) fn finish(mut self) -> Findings {
-        let report = self.reader.finish(&mut self.gather);
+        let (report, index) = self.reader.finish_with_index(&mut self.gather);
         self.gather.flush(send_batch);
+        if let Some(index) = index.filter(Index::verified) {
+            send_index(self.job, &index.to_bytes());
+        }
         let mut findings = findings(&report);
         findings.texts.extend(self.refused);
         if let Some(audit) = self.gather.finish(&report) {

@@ -72,7 +72,8 @@ pub fn Inspect(props: &PageProps) -> Html {
                     </div>
                 </div>
                 <aside class={classes!("pane", "right", state.selection.as_ref().map(|_| "open"))} aria-label="Facts">
-                    <Facts selection={state.selection.clone()} image={state.image.clone()} progress={Rc::clone(&state.layers)} dispatch={dispatch.clone()} />
+                    <Facts selection={state.selection.clone()} image={state.image.clone()} progress={Rc::clone(&state.layers)}
+                        content={state.content.clone()} line={line(state)} dispatch={dispatch.clone()} />
                 </aside>
             </main>
             <Foot command={command(state)} fetched={state.fetched} />
@@ -96,6 +97,12 @@ fn panel(state: &Rc<State>, dispatch: &Callback<Action>) -> Html {
             </>
         },
     }
+}
+
+/// The line that the address names.
+fn line(state: &State) -> Option<u32> {
+    let (_, line) = state.route.unknown.iter().find(|(key, _)| key == "line")?;
+    line.parse().ok().filter(|&line| line > 0)
 }
 
 /// For screen readers, sparingly: the beginning and the end.

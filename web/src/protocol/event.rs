@@ -1,6 +1,6 @@
 //! From the session to the app.
 
-use super::{Failure, ImageSummary, Row, Rows};
+use super::{Content, Failure, ImageSummary, Row, Rows};
 use serde::{Deserialize, Serialize};
 
 /// From the session to the app.
@@ -79,6 +79,15 @@ pub enum Event {
         look: u32,
         /// What is selected; `None`: the path is not in this view (yet).
         selection: Option<Box<Selection>>,
+    },
+    /// What is in a file: answer to `Read` and `Save`.
+    Content {
+        /// Number of the look.
+        look: u32,
+        /// Escaped path.
+        path: String,
+        /// What.
+        content: Box<Content>,
     },
     /// Something went wrong. A failure with a `layer` leaves the others going; any other ends the look.
     Failure {

@@ -87,6 +87,11 @@ pub enum Report {
         /// Entries.
         entries: u64,
     },
+    /// The seek index of the layer, in the buffer that comes with this; before [`Report::Done`].
+    Index {
+        /// Number of the job.
+        job: u32,
+    },
     /// The blob was read to its end.
     Done {
         /// Number of the job.
@@ -116,6 +121,7 @@ impl Report {
         match self {
             Self::Stuck { job, .. }
             | Self::Progress { job, .. }
+            | Self::Index { job }
             | Self::Done { job, .. }
             | Self::Failed { job, .. } => Some(*job),
             Self::Ready | Self::Panicked { .. } => None,

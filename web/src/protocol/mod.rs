@@ -4,12 +4,14 @@
 //! for [`Event::Ready`] before it sends anything: a message that arrives while a worker still compiles is lost.
 
 pub mod batch;
+mod content;
 mod event;
 mod failure;
 mod image;
 pub mod layer;
 mod view;
 
+pub use content::{Content, Part};
 pub use event::{Chain, Event, LayerProgress, LayerState, Link, LinkState, Route, RouteReason, Selection, Sizes, Step};
 pub use failure::{Failure, FailureKind, Remedy};
 pub use image::{Document, HistoryEntry, ImageSummary, Instruction, Layer};
@@ -87,6 +89,18 @@ pub enum Command {
     Select {
         /// Escaped path.
         path: Option<String>,
+    },
+    /// The beginning of the file at a path. Answered with [`Event::Content`], once or more.
+    Read {
+        /// Escaped path.
+        path: String,
+        /// Even where that costs much.
+        anyway: bool,
+    },
+    /// All of the file at a path, to be saved. Answered with [`Event::Content`].
+    Save {
+        /// Escaped path.
+        path: String,
     },
     /// Credentials typed by the person; they stay in the session's memory. Does not look again: send `Retry`.
     SignIn {

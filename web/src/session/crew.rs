@@ -2,6 +2,7 @@
 
 use super::{
     Look, Session,
+    content::Access,
     pool::{Assignment, Pool},
     prepared, route,
 };
@@ -12,6 +13,7 @@ use crate::{
     },
     worker,
 };
+use porthole_core::seek::Index;
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
 
@@ -19,6 +21,15 @@ impl Session {
     /// A message of a layer worker.
     pub(super) fn hear_layer(self: &Rc<Self>, number: usize, data: JsValue) {
         let (text, bytes) = worker::open(data);
+        if let (Some(text), Some(bytes)) = (&text, &bytes) {
+            if let Some(Report::Index { job }) = protocol::decode(text)
+                && let Some(Assignment { look, layer, .. }) = self.assignment(number).filter(|now| now.job == job)
+                && let Ok(index) = Index::from_bytes(&bytes.to_vec())
+            {
+                self.of_look(look, |look, _| look.keep(layer, Access::Index(Rc::new(index)), bytes.length()));
+            }
+            return;
+        }
         if let Some(bytes) = bytes {
             let bytes = bytes.to_vec();
             let assignment = self.assignment(number).filter(|assignment| batch::job(&bytes) == Some(assignment.job));
@@ -77,7 +88,7 @@ impl Session {
                     }
                 });
             }
-            Report::Ready | Report::Panicked { .. } => {}
+            Report::Ready | Report::Panicked { .. } | Report::Index { .. } => {}
         }
     }
 

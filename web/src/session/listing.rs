@@ -196,7 +196,8 @@ impl Sieve {
     }
 }
 
-fn mode(view: &View, top: u32) -> tree::Mode {
+/// The core's view of the same name.
+pub(super) fn mode(view: &View, top: u32) -> tree::Mode {
     let layer = view.layer.unwrap_or(top);
     match view.mode {
         protocol::Mode::Merged => tree::Mode::Merged,

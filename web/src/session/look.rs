@@ -3,6 +3,7 @@
 mod turn;
 
 use super::{
+    content::Access,
     listing::{Expansion, Listing as Rows},
     prepared::Listing,
     stack::Stack,
@@ -46,6 +47,9 @@ pub struct Body {
     /// Layers, bottom first.
     pub layers: Vec<LayerProgress>,
     changed: Vec<bool>,
+    /// What lets the files of each layer be read.
+    access: Vec<Option<Access>>,
+    access_bytes: u64,
     stack: Stack,
     listing: Rows,
 }
@@ -161,6 +165,8 @@ impl Look {
             reference,
             resolved,
             changed: vec![true; layers.len()],
+            access: vec![None; layers.len()],
+            access_bytes: 0,
             stack: Stack::new(layers.len(), Limits::of_a_tab().tree_nodes),
             listing: Rows::default(),
             layers,
@@ -192,10 +198,27 @@ impl Look {
         (progress.compressed, progress.uncompressed) = (listing.fetched, listing.uncompressed);
         progress.entries = listing.entries;
         progress.note = Some(listing.note);
+        let bytes = u32::try_from(listing.fetched).unwrap_or(u32::MAX);
+        self.keep(layer, Access::Toc(listing.toc), bytes);
         for batch in listing.batches {
             self.receive(layer, batch);
         }
         self.settle(layer, true);
+    }
+
+    /// Keeps what lets the files of a layer be read, of so many bytes, while there is room for it.
+    pub fn keep(&mut self, layer: u32, access: Access, bytes: u32) {
+        let Some(body) = &mut self.body else { return };
+        let total = body.access_bytes + u64::from(bytes);
+        if let Some(slot) = body.access.get_mut(layer as usize).filter(|_| total <= ACCESS) {
+            *slot = Some(access);
+            body.access_bytes = total;
+        }
+    }
+
+    /// The view that is shown.
+    pub fn view(&self) -> &View {
+        &self.view
     }
 
     /// Something to know of a layer.
@@ -311,6 +334,20 @@ impl Look {
     }
 }
 
+impl Body {
+    /// Where the content of the file at a path is, as a view shows it.
+    pub fn content(&self, view: &View, path: &[u8]) -> Option<porthole_core::tree::Content> {
+        let top = self.layers.len().saturating_sub(1) as u32;
+        let view = self.stack.tree().view(super::listing::mode(view, top));
+        view.content(view.find(path)?)
+    }
+
+    /// What lets the files of a layer be read.
+    pub fn access(&self, layer: u32) -> Option<&Access> {
+        self.access.get(layer as usize)?.as_ref()
+    }
+}
+
 impl LayerState {
     fn settled(self) -> bool {
         matches!(self, Self::Verified | Self::Listed | Self::Wrong)
@@ -328,6 +365,8 @@ fn of_layer(layer: u32, text: &str) -> String {
     }
 }
 
+/// Bytes of indexes and tables of contents that are kept.
+const ACCESS: u64 = 64 << 20;
 /// Rows sent before the page has said how many it can show.
 const FIRST_ROWS: u64 = 100;
 

@@ -2,6 +2,7 @@
 //! answers every query; the page only draws what it is sent.
 
 mod chain;
+pub mod content;
 mod crew;
 pub mod failure;
 pub mod listing;
@@ -82,6 +83,8 @@ struct State {
     /// The work of the look that goes on.
     task: Option<Task>,
     start: Option<Task>,
+    /// The file that is being read.
+    reading: Option<Task>,
     /// When the next turn is due, if one is.
     turn: Option<(f64, Task)>,
 }
@@ -141,6 +144,10 @@ impl Session {
                 }
                 self.with_look(|look, _| look.select(path.as_deref()));
             }
+            Command::Read { path, anyway } => {
+                self.read(path, if anyway { content::Want::StartAnyway } else { content::Want::Start });
+            }
+            Command::Save { path } => self.read(path, content::Want::All),
             Command::SignIn { registry, username, password: Secret(password) } => {
                 let credentials = Credentials { username, password, identity_token: None };
                 self.state.borrow_mut().credentials.insert(registry, credentials);
@@ -195,15 +202,15 @@ impl Session {
     }
 
     fn cancel(&self) {
-        let (task, turn) = {
+        let stopped = {
             let mut state = self.state.borrow_mut();
             state.look = None;
             if let Some(pool) = &mut state.pool {
                 pool.cancel();
             }
-            (state.task.take(), state.turn.take())
+            (state.task.take(), state.turn.take(), state.reading.take())
         };
-        drop((task, turn));
+        drop(stopped);
     }
 
     /// Something about the current look; then the turn that follows from it.

@@ -9,6 +9,7 @@ use porthole_core::{
     tar::{Entry, EntrySink, Flow},
     toc::{Reader, Toc, Trust},
 };
+use std::rc::Rc;
 
 /// A smaller layer is read whole: that takes hardly longer, and proves more.
 const WORTH_IT: u64 = 4 << 20;
@@ -28,6 +29,8 @@ pub struct Listing {
     pub uncompressed: u64,
     /// What to know of it, in words.
     pub note: String,
+    /// The table itself.
+    pub toc: Rc<Toc>,
 }
 
 /// Whether a layer names a table of contents, and is large enough for it to be worth asking for.
@@ -69,6 +72,7 @@ impl Session {
             batches: batches.done,
             fetched,
             note: note(&toc),
+            toc: Rc::new(toc),
         })
     }
 }

@@ -23,6 +23,9 @@ pub fn command(state: &State) -> Option<String> {
         (Tab::Files, View::UpTo) if state.focused_layer() != image.layers.last().map(|layer| layer.index) => {
             document("inspect")
         }
+        (Tab::Files, View::Merged) if state.selected_file().is_some() => {
+            shell::cat_command(&image.pinned, platform, state.selected_file().unwrap_or_default())
+        }
         (Tab::Files, view) => {
             let layer = state.focused_layer().map(|layer| layer.to_string());
             let listing = match view {

@@ -10,8 +10,8 @@ pub use link::{command, pinned_route};
 pub use update::{Action, Effect};
 
 use crate::protocol::{
-    Chain, Failure, FailureKind, ImageSummary, Layer, LayerProgress, Mode, RelaySettings, Route as Way, RouteReason,
-    Rows, Selection, Sizes, View as Listing,
+    Chain, Content, Failure, FailureKind, ImageSummary, Kind, Layer, LayerProgress, Mode, RelaySettings, Route as Way,
+    RouteReason, Rows, Selection, Sizes, View as Listing,
 };
 use crate::route::{Route, View};
 use std::{collections::BTreeMap, rc::Rc};
@@ -62,6 +62,10 @@ pub struct State {
     pub listing: Listing,
     /// The selected entry.
     pub selection: Option<Rc<Selection>>,
+    /// What is in the selected file, by its path, as far as it was asked for.
+    pub content: Option<(String, Rc<Content>)>,
+    /// An address from which a file is to be saved, and its name.
+    pub saved: Option<(String, String)>,
     /// What lies over the page.
     pub dialog: Option<Dialog>,
 }
@@ -152,6 +156,12 @@ impl State {
             layer_digest: self.route.layer.clone().filter(|_| about_layer),
             ..self.listing.clone()
         }
+    }
+
+    /// Path of the selected entry, if it is one that has content.
+    pub fn selected_file(&self) -> Option<&str> {
+        let row = &self.selection.as_ref()?.row;
+        matches!(row.kind, Kind::File | Kind::Hardlink).then_some(row.path.as_str())
     }
 
     /// Whether the image ships inside the page or the relay, where no command line finds it.

@@ -1,7 +1,10 @@
 //! Actions, and what they change.
 
 use super::{Connection, Dialog, State};
-use crate::protocol::{Change, Command, Event, Layer, LayerProgress, LayerState, RelaySettings, Remedy, Secret, Sort};
+use crate::protocol::{
+    Change, Command, Content, Event, Kind, Layer, LayerProgress, LayerState, RelaySettings, Remedy, Secret, Selection,
+    Sort,
+};
 use crate::route::{Route, Tab, View};
 use std::rc::Rc;
 
@@ -36,6 +39,10 @@ pub enum Action {
     ExpandAll(bool),
     /// Select a path.
     Select(Option<String>),
+    /// Read the selected file, whatever it costs.
+    Read,
+    /// Save the selected file.
+    Save,
     /// Open a dialog, or close it.
     Dialog(Option<Dialog>),
     /// Credentials for a registry.
@@ -72,6 +79,13 @@ pub enum Effect {
     Replace(Route),
     /// The person chose this about relays: keep it.
     Keep(RelaySettings),
+    /// Save what is at this address under this name.
+    Save {
+        /// A `blob:` URL.
+        url: String,
+        /// Name of the file.
+        name: String,
+    },
     /// A look began.
     Entered,
 }
@@ -141,6 +155,12 @@ impl State {
                 effects.push(Effect::Send(Command::Select { path }));
                 effects.push(Effect::Replace(self.route.clone()));
             }
+            Action::Read => self.ask_for_content(true, &mut effects),
+            Action::Save => {
+                if let Some(path) = self.route.path.clone() {
+                    effects.push(Effect::Send(Command::Save { path }));
+                }
+            }
             Action::Dialog(dialog) => self.dialog = dialog,
             Action::SignIn { registry, username, password } => {
                 self.dialog = None;
@@ -176,9 +196,29 @@ impl State {
                         effects.push(self.set_view());
                     }
                 }
+                if let Some((url, name)) = self.saved.take() {
+                    effects.push(Effect::Save { url, name });
+                }
+                self.ask_for_content(false, &mut effects);
             }
         }
         effects
+    }
+
+    /// Asks for the content of the selected file, once its layer is settled; again only if that is wanted `anyway`.
+    fn ask_for_content(&mut self, anyway: bool, effects: &mut Vec<Effect>) {
+        let Some(selection) = &self.selection else { return };
+        let row = &selection.row;
+        let settled = |layer: &LayerProgress| {
+            layer.index == row.layer && matches!(layer.state, LayerState::Verified | LayerState::Listed)
+        };
+        let known = self.content.as_ref().is_some_and(|(path, _)| *path == row.path);
+        let is_file = matches!(row.kind, Kind::File | Kind::Hardlink);
+        if is_file && (anyway || !known) && self.layers.iter().any(settled) {
+            let path = row.path.clone();
+            self.content = Some((path.clone(), Rc::new(Content::Reading)));
+            effects.push(Effect::Send(Command::Read { path, anyway }));
+        }
     }
 
     /// Follows an address that the browser shows already.
@@ -320,9 +360,28 @@ impl State {
             Event::Settled { .. } => self.settled = true,
             Event::Rows { window, .. } => self.rows = Rc::new(window),
             Event::Selected { selection, .. } => {
-                self.selection =
+                let selection: Option<Rc<Selection>> =
                     selection.filter(|selection| Some(&selection.row.path) == self.route.path.as_ref()).map(Rc::from);
+                // Another view may show another version of the same path.
+                let same = |known: &Rc<Selection>, new: &Selection| {
+                    known.row.path == new.row.path
+                        && known.row.layer == new.row.layer
+                        && known.row.removed_by == new.row.removed_by
+                };
+                let stays =
+                    selection.as_deref().zip(self.selection.as_ref()).is_some_and(|(new, known)| same(known, new));
+                if !stays {
+                    self.content = None;
+                }
+                self.selection = selection;
             }
+            Event::Content { path, content, .. } => match *content {
+                Content::Saved { url, .. } => {
+                    let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+                    self.saved = Some((url, name));
+                }
+                content => self.content = Some((path, Rc::new(content))),
+            },
             Event::Failure { failure, .. } => match failure.layer {
                 Some(layer) => {
                     let layers = Rc::make_mut(&mut self.layers);
@@ -359,6 +418,7 @@ fn look_of(event: &Event) -> Option<u32> {
         | Event::Layers { look, .. }
         | Event::Settled { look }
         | Event::Rows { look, .. }
+        | Event::Content { look, .. }
         | Event::Selected { look, .. }
         | Event::Failure { look, .. }
         | Event::AskRelayPassword { look, .. } => Some(*look),

@@ -1,0 +1,57 @@
+//! What is in a file.
+
+use serde::{Deserialize, Serialize};
+
+/// What is known of the content of a path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "content", rename_all = "kebab-case")]
+pub enum Content {
+    /// It is on its way.
+    Reading,
+    /// Reading it costs this many bytes, which is more than is fetched unasked.
+    Costly {
+        /// Bytes.
+        bytes: u64,
+    },
+    /// Its beginning, as text: characters that would show as nothing are escapes.
+    Text {
+        /// The text.
+        text: String,
+        /// How much of the file it is.
+        part: Part,
+    },
+    /// Its beginning, in hexadecimal.
+    Binary {
+        /// Lines of sixteen bytes.
+        hex: String,
+        /// How much of the file it is.
+        part: Part,
+    },
+    /// The whole of it is at this address, to be saved.
+    Saved {
+        /// A `blob:` URL.
+        url: String,
+        /// Bytes.
+        size: u64,
+    },
+    /// It cannot be shown.
+    Failed {
+        /// These were other bytes than promised.
+        wrong: bool,
+        /// Why, in words.
+        text: String,
+    },
+}
+
+/// How much of a file is shown, and what that cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Bytes that are shown.
+    pub shown: u64,
+    /// Bytes of the file.
+    pub size: u64,
+    /// Bytes that were fetched for it.
+    pub fetched: u64,
+    /// Bytes of the layer that it is in.
+    pub layer: u64,
+}

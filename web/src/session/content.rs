@@ -1,0 +1,279 @@
+//! The content of files: a range of a layer, checked span by span or chunk by chunk before anything is shown.
+
+use super::{Session, look::Body, route, send};
+use crate::{
+    protocol::{Content, Event, Part, View},
+    task::Task,
+};
+use porthole_core::{
+    descriptor::Descriptor,
+    limits::Limits,
+    path,
+    reference::Reference,
+    seek::{FileReader, Index, Seekable},
+    toc::{ChunkReader, Toc},
+};
+use std::{ops::Range, rc::Rc};
+use wasm_bindgen::JsValue;
+
+/// Bytes of a text that are shown.
+const TEXT: usize = 256 << 10;
+/// Bytes of anything else.
+const BINARY: usize = 4 << 10;
+/// More than this is fetched only when somebody asks for it.
+const UNASKED: u64 = 16 << 20;
+/// Bytes of a file that is saved: it is put together in memory.
+const SAVE: u64 = 1 << 30;
+const BUFFER: usize = 256 << 10;
+
+/// What is known of a layer that lets its files be read one by one.
+#[derive(Clone)]
+pub enum Access {
+    /// It was read to its end, and this is its index.
+    Index(Rc<Index>),
+    /// It was listed from this table of contents.
+    Toc(Rc<Toc>),
+}
+
+/// What is wanted of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// Its beginning, if that is cheap.
+    Start,
+    /// Its beginning, whatever it costs.
+    StartAnyway,
+    /// All of it, to be saved.
+    All,
+}
+
+/// A file that is about to be read.
+struct File {
+    reader: Reader,
+    reference: Reference,
+    layer: Descriptor,
+    size: u64,
+    /// Bytes that must be fetched to see its beginning.
+    cost: u64,
+}
+
+enum Reader {
+    Spans(Box<FileReader>),
+    Chunks(Box<ChunkReader>),
+}
+
+impl Reader {
+    /// The next bytes of the layer to push.
+    fn wants(&self, pushed: bool) -> Option<Range<u64>> {
+        match self {
+            Self::Spans(reader) => (!pushed && !reader.done()).then(|| reader.range()),
+            Self::Chunks(reader) => reader.wants(),
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<(), String> {
+        match self {
+            Self::Spans(reader) => reader.push(bytes, out).map_err(|error| error.to_string()),
+            Self::Chunks(reader) => reader.push(bytes, out).map_err(|error| error.to_string()),
+        }
+    }
+
+    fn finish(self, out: &mut impl FnMut(&[u8])) -> Result<(), String> {
+        match self {
+            Self::Spans(reader) => reader.finish().map_err(|error| error.to_string()),
+            Self::Chunks(reader) => reader.finish(out).map_err(|error| error.to_string()),
+        }
+    }
+}
+
+/// Why nothing can be shown: whether the bytes are wrong, and words.
+type Failed = (bool, String);
+
+impl Session {
+    /// Reads the file at a path, as the view of the look shows it, and tells the page.
+    pub(super) fn read(self: &Rc<Self>, path: String, want: Want) {
+        let session = Rc::clone(self);
+        let look = self.state.borrow().look.as_ref().map(|look| look.number);
+        let Some(look) = look else { return };
+        let task = Task::spawn(async move {
+            let tell = |content| {
+                let content = Box::new(content);
+                send(&[Event::Content { look, path: path.clone(), content }]);
+            };
+            let file = match session.file(&path) {
+                Ok(Some(file)) => file,
+                Ok(None) => return,
+                Err(text) => return tell(Content::Failed { wrong: false, text }),
+            };
+            if want == Want::Start && file.cost > UNASKED {
+                return tell(Content::Costly { bytes: file.cost });
+            }
+            if want != Want::All {
+                tell(Content::Reading);
+            }
+            let outcome = if want == Want::All { session.save(file).await } else { session.show(file).await };
+            tell(outcome.unwrap_or_else(|(wrong, text)| Content::Failed { wrong, text }));
+        });
+        let before = self.state.borrow_mut().reading.replace(task);
+        drop(before);
+    }
+
+    /// `None`: nothing that has content.
+    fn file(&self, path: &str) -> Result<Option<File>, String> {
+        let state = self.state.borrow();
+        let found = state.look.as_ref().and_then(|look| Some((look.body.as_ref()?, look.view())));
+        let (Some((body, view)), Some(path)) = (found, path::unescape(path)) else { return Ok(None) };
+        find(body, view, &path)
+    }
+
+    /// The beginning of a file.
+    async fn show(&self, file: File) -> Result<Content, Failed> {
+        let (size, layer) = (file.size, file.layer.size);
+        let mut bytes = Vec::new();
+        let fetched = self
+            .stream(file, |part| {
+                bytes.extend_from_slice(part);
+                bytes.len() < TEXT
+            })
+            .await?;
+        let is_text = !bytes.iter().take(BINARY).any(|&byte| byte == 0);
+        bytes.truncate(if is_text { TEXT } else { BINARY });
+        let part = Part { shown: bytes.len() as u64, size, fetched, layer };
+        Ok(if is_text {
+            Content::Text { text: text(&bytes), part }
+        } else {
+            Content::Binary { hex: hex(&bytes), part }
+        })
+    }
+
+    /// All of a file, at an address of this page.
+    async fn save(&self, file: File) -> Result<Content, Failed> {
+        let size = file.size;
+        if size > SAVE {
+            let text = format!("a file of more than {SAVE} bytes is saved with the command line: porthole cat");
+            return Err((false, text));
+        }
+        let parts = js_sys::Array::new();
+        self.stream(file, |part| {
+            parts.push(&js_sys::Uint8Array::from(part));
+            true
+        })
+        .await?;
+        let failed = |_: JsValue| (false, "this browser cannot keep the file".to_owned());
+        let options = web_sys::BlobPropertyBag::new();
+        // Never anything that a browser would open.
+        options.set_type("application/octet-stream");
+        let blob = web_sys::Blob::new_with_u8_array_sequence_and_options(&parts, &options).map_err(failed)?;
+        let url = web_sys::Url::create_object_url_with_blob(&blob).map_err(failed)?;
+        Ok(Content::Saved { url, size })
+    }
+
+    /// Gives the checked bytes of a file to `out`, which says whether it wants more. Returns the bytes fetched for it.
+    async fn stream(&self, file: File, mut out: impl FnMut(&[u8]) -> bool) -> Result<u64, Failed> {
+        let File { mut reader, reference, layer, .. } = file;
+        let (mut fetched, mut pushed, mut more) = (0, false, true);
+        let mut buffer = vec![0; BUFFER];
+        while let Some(range) = reader.wants(pushed).filter(|_| more) {
+            pushed = true;
+            if reference.registry() == route::SAMPLE {
+                let blob = self.layout.blob(&layer.digest).unwrap_or_default();
+                let (start, end) = (range.start as usize, range.end as usize);
+                let bytes = blob.get(start..end).unwrap_or_default();
+                reader.push(bytes, &mut |part| more = more && out(part)).map_err(|text| (true, text))?;
+                continue;
+            }
+            let body = self.registry.fetch_blob_range(&reference, &layer, range).await;
+            let mut body = body.map_err(|error| (false, error.to_string()))?;
+            while more {
+                match body.read(&mut buffer).await.map_err(|error| (false, error.to_string()))? {
+                    0 => break,
+                    read => reader
+                        .push(&buffer[..read], &mut |part| more = more && out(part))
+                        .map_err(|text| (true, text))?,
+                }
+            }
+            fetched += body.received();
+        }
+        if more {
+            reader
+                .finish(&mut |part| {
+                    out(part);
+                })
+                .map_err(|text| (true, text))?;
+        }
+        Ok(fetched)
+    }
+}
+
+fn find(body: &Body, view: &View, path: &[u8]) -> Result<Option<File>, String> {
+    let Some(content) = body.content(view, path) else { return Ok(None) };
+    let Some(layer) = body.resolved.image.layers.get(content.layer as usize) else { return Ok(None) };
+    let number = content.layer + 1;
+    let limits = Limits::of_a_tab();
+    let (reader, cost) = match body.access(content.layer) {
+        Some(Access::Index(index)) => {
+            let reader = index.open_at(content.offset, &limits).map_err(|error| error.to_string())?;
+            let range = reader.range();
+            let length = range.end - range.start;
+            // A reader that starts near the file is left when enough is seen.
+            let cost = if index.seekable() == Seekable::FromStart { length } else { length.min(UNASKED) };
+            (Reader::Spans(Box::new(reader)), cost)
+        }
+        Some(Access::Toc(toc)) => {
+            let reader = toc.open_at(content.offset, 0..u64::MAX).map_err(|error| error.to_string())?;
+            (Reader::Chunks(Box::new(reader)), 0)
+        }
+        None => return Err(format!("layer {number} is not read, or too large for its index to be kept")),
+    };
+    let (reference, layer) = (body.reference.clone(), layer.descriptor.clone());
+    Ok(Some(File { reader, reference, layer, size: content.size, cost }))
+}
+
+/// Text with what is no UTF-8, and what would show as nothing or turn the text around it, as escapes.
+fn text(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for line in chunk.valid().split_inclusive(['\n', '\t']) {
+            let (line, end) = match line.strip_suffix(['\n', '\t']) {
+                Some(rest) => (rest, &line[rest.len()..]),
+                None => (line, ""),
+            };
+            text.push_str(&crate::pretty::visible(line.strip_suffix('\r').filter(|_| end == "\n").unwrap_or(line)));
+            text.push_str(end);
+        }
+        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("\\x{byte:02x}")));
+    }
+    text
+}
+
+/// Sixteen bytes a line: where, hexadecimal, and as ASCII.
+fn hex(bytes: &[u8]) -> String {
+    let line = |(number, line): (usize, &[u8])| {
+        let digits: String = line.iter().map(|byte| format!("{byte:02x} ")).collect();
+        let shown = |&byte: &u8| if byte.is_ascii_graphic() || byte == b' ' { char::from(byte) } else { '.' };
+        let ascii: String = line.iter().map(shown).collect();
+        format!("{:08x}  {digits:<48} {ascii}\n", number * 16)
+    };
+    bytes.chunks(16).enumerate().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_shows_what_would_hide() {
+        assert_eq!(text(b"a\tb\r\nc\x1b[0m\n"), "a\tb\nc\\u001b[0m\n");
+        assert_eq!(text(b"\xff\xfe\xe2\x80\xaex"), "\\xff\\xfe\\u202ex");
+        assert_eq!(text("é\\n\n".as_bytes()), "é\\n\n");
+    }
+
+    #[test]
+    fn bytes_in_lines_of_sixteen() {
+        let lines = hex(b"\x7fELF and some more");
+        assert_eq!(
+            lines,
+            "00000000  7f 45 4c 46 20 61 6e 64 20 73 6f 6d 65 20 6d 6f  .ELF and some mo\n\
+             00000010  72 65                                            re\n"
+        );
+    }
+}
