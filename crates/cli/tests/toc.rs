@@ -139,6 +139,24 @@ fn verify_audits_prepared_layers() {
 }
 
 #[test]
+fn a_table_of_contents_beyond_a_limit_is_no_fault_of_the_layer() {
+    let place = Place::honest();
+    let output = place.run("verify --limit toc_bytes=100 oci:layout");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let told = stdout(&output);
+    assert!(
+        told.contains(
+            "not compared with its table of contents: table of contents has more than 100 bytes: raise the limit"
+        ),
+        "{told}"
+    );
+    assert_eq!(place.run("verify --strict --limit toc_bytes=100 oci:layout").status.code(), Some(7));
+    let output = place.run("ls --toc --limit toc_bytes=100 oci:layout");
+    assert_eq!(output.status.code(), Some(7));
+    assert!(stderr(&output).contains("--limit toc_bytes="), "{}", stderr(&output));
+}
+
+#[test]
 fn verify_tells_what_a_table_of_contents_hides() {
     let (base, top) = (base(), top());
     let hide = |toc: &mut Value| {

@@ -63,9 +63,9 @@ With --json, one object for each step:
   ambiguous    how many entries readers list differently
   ambiguities  the first 1000 of them: path (path_b64 beside it if it was escaped), reason,
                level: archive (how it is read) or tree (how it is unpacked)
-  toc          of a prepared layer: format, trusted (the manifest names its digest), and either
-               refused, or entries and disagreements: at most 10000 of path, path_b64 and what
-               differs, and more, if there are more
+  toc          of a prepared layer: refused (why it is not to be used), unchecked (the limit it met),
+               or format, trusted (the manifest names its digest), entries and disagreements: path
+               (path_b64) and what differs, at most 10000 of them, and how many more
   after_end    bytes after the archive's end, if they are more than padding
   contradiction  compression other than the media type says
   unchecked    why it was not checked where a runtime would stop
@@ -124,7 +124,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let mut tell = |report: Report| {
         steps += 1;
         wrong += usize::from(matches!(report.state, State::Wrong | State::Stopped));
-        doubts += report.doubts.count();
+        doubts += report.doubts.count() + report.toc.as_ref().map_or(0, Contents::doubts);
         if session.ui.json {
             print_json(&mut out, &report)?;
         } else {
@@ -166,7 +166,6 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
             hints.extend(job.findings(&report).into_iter().filter_map(Finding::hint));
             let mut told = stack.report(job, &report);
             if let Some(audited) = audits.take(job.layer) {
-                hints.extend(contents::hint(&audited));
                 told.add_contents(audited);
             }
             tell(told)

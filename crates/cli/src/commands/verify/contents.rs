@@ -1,13 +1,13 @@
 //! What the audit of a prepared layer's table of contents found.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use porthole_core::{hint::Hint, path, toc::Disagreement};
+use porthole_core::{path, toc::Disagreement};
 use serde::Serialize;
 
 use crate::{toc::Audited, ui::Style};
 
 /// An audit, done or refused.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 pub(super) struct Contents {
     #[serde(skip_serializing_if = "Option::is_none")]
     format: Option<String>,
@@ -15,6 +15,8 @@ pub(super) struct Contents {
     trusted: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unchecked: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     entries: Option<u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -37,21 +39,18 @@ const SHOWN: usize = 100;
 impl Contents {
     pub(super) fn of(audited: Audited) -> Self {
         match audited {
-            Audited::Refused(error) => Self {
-                format: None,
-                trusted: None,
-                refused: Some(error.to_string()),
-                entries: None,
-                disagreements: Vec::new(),
-                more: 0,
+            // It is our limit that was met: nothing can be said.
+            Audited::Refused(error) => match error.hint() {
+                Some(hint) => Self { unchecked: Some(format!("{error}: {hint}")), ..Self::default() },
+                None => Self { refused: Some(error.to_string()), ..Self::default() },
             },
             Audited::Done { format, trusted, report } => Self {
                 format: Some(format.to_string()),
                 trusted: Some(trusted),
-                refused: None,
                 entries: Some(report.entries),
                 disagreements: report.disagreements.iter().map(Told::of).collect(),
                 more: report.more,
+                ..Self::default()
             },
         }
     }
@@ -60,10 +59,18 @@ impl Contents {
         self.refused.is_none() && self.disagreements.is_empty()
     }
 
+    /// Whether it was not compared.
+    pub(super) fn doubts(&self) -> u64 {
+        u64::from(self.unchecked.is_some())
+    }
+
     /// For people.
     pub(super) fn lines(&self) -> Vec<(Style, String)> {
         if let Some(refused) = &self.refused {
             return vec![(Style::Bad, refused.clone())];
+        }
+        if let Some(unchecked) = &self.unchecked {
+            return vec![(Style::Changed, format!("not compared with its table of contents: {unchecked}"))];
         }
         let format = self.format.as_deref().unwrap_or_default();
         if self.agrees() {
@@ -89,14 +96,6 @@ impl Told {
             path: path.into_owned(),
             what: disagreement.difference.to_string(),
         }
-    }
-}
-
-/// What a person can do about an audit that was not done.
-pub(super) fn hint(audited: &Audited) -> Option<Hint> {
-    match audited {
-        Audited::Refused(error) => error.hint(),
-        Audited::Done { .. } => None,
     }
 }
 
