@@ -1,7 +1,10 @@
 //! One layer, from compressed bytes to entries, verified on the way.
 
+mod notes;
 mod report;
 
+pub(crate) use notes::Notes;
+use notes::Recorder;
 pub use report::{Finding, LayerReport};
 
 use crate::{
@@ -9,7 +12,7 @@ use crate::{
     digest::{Algorithm, Digest, Hasher},
     limits::Limits,
     media_type::{Compression, MediaType, Role},
-    seek::{Builder, Index, IndexOptions, Offsets, Recorder, SPAN},
+    seek::{Builder, Index, IndexOptions, Offsets, SPAN},
     tar::{self, EntrySink, Scanner},
 };
 
@@ -75,8 +78,10 @@ struct Content {
     error: Option<tar::Error>,
     size: u64,
     buffer: Vec<u8>,
-    /// What is noted for an index, if one is wanted.
-    builder: Option<Box<Builder>>,
+    /// For an index, if one is wanted.
+    notes: Option<Box<dyn Notes>>,
+    /// Whether the sink wants the data of the current entry, if notes are made.
+    wanted: bool,
 }
 
 impl LayerReader {
@@ -95,7 +100,8 @@ impl LayerReader {
                 error: None,
                 size: 0,
                 buffer: Vec::new(),
-                builder: None,
+                notes: None,
+                wanted: false,
             },
             expected,
             limits,
@@ -108,7 +114,7 @@ impl LayerReader {
         if self.size > 0 {
             return self;
         }
-        self.content.builder = Some(Box::new(Builder::new(options, algorithm(self.expected.digest.as_ref()))));
+        self.content.notes = Some(Box::new(Builder::new(options, algorithm(self.expected.digest.as_ref()))));
         self
     }
 
@@ -136,8 +142,8 @@ impl LayerReader {
             }
             if self.size.is_multiple_of(SPAN) {
                 self.offsets.edge(self.content.size);
-                if let Some(builder) = &mut self.content.builder {
-                    builder.edge(&self.blob, self.content.size);
+                if let Some(notes) = &mut self.content.notes {
+                    notes.edge(&self.blob, self.content.size);
                 }
             }
         }
@@ -154,9 +160,9 @@ impl LayerReader {
     /// no entry has names or attributes beyond [`INDEX_GROUP_BYTES`](crate::limits::INDEX_GROUP_BYTES).
     pub fn finish_with_index(mut self, sink: &mut impl EntrySink) -> (LayerReport, Option<Index>) {
         self.sniff(true, sink);
-        let builder = self.content.builder.take();
+        let notes = self.content.notes.take();
         let report = report::report(self);
-        let index = builder.and_then(|builder| builder.finish(&report));
+        let index = notes.and_then(|notes| notes.finish(&report));
         (report, index)
     }
 
@@ -216,8 +222,8 @@ impl LayerReader {
             self.content.buffer = vec![0; OUTPUT];
             sink.checkpoint(Checkpoint::default());
             let mut decoder = Box::new(Decoder::new(compression, &self.limits));
-            if let Some(builder) = &self.content.builder {
-                decoder.find_blocks(builder.spacing());
+            if let Some(notes) = &self.content.notes {
+                decoder.find_blocks(notes.spacing());
             }
             self.stage = Stage::Decoding(decoder);
             return;
@@ -250,12 +256,12 @@ impl LayerReader {
                     };
                     input = input.get(step.read..).unwrap_or_default();
                     self.content.take(buffer.get(..step.written).unwrap_or_default(), sink);
-                    if let (Some(builder), Some(block)) = (&mut self.content.builder, decoder.take_block()) {
-                        builder.block(&block);
+                    if let (Some(notes), Some(block)) = (&mut self.content.notes, decoder.take_block()) {
+                        notes.block(&block);
                     }
                     if let Some(checkpoint) = decoder.take_checkpoint() {
-                        if let Some(builder) = &mut self.content.builder {
-                            builder.fresh(checkpoint);
+                        if let Some(notes) = &mut self.content.notes {
+                            notes.fresh(checkpoint);
                         }
                         sink.checkpoint(checkpoint);
                     }
@@ -276,7 +282,8 @@ impl Content {
         }
         self.size += bytes.len() as u64;
         if self.error.is_none() {
-            let mut recorder = Recorder { builder: self.builder.as_deref_mut(), sink };
+            let notes = self.notes.as_deref_mut();
+            let mut recorder = Recorder { notes, wanted: &mut self.wanted, sink };
             self.error = self.scanner.push(bytes, &mut recorder).err();
         }
     }

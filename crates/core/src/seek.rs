@@ -35,7 +35,7 @@ mod number;
 mod offsets;
 mod rows;
 
-pub(crate) use build::{Builder, Recorder};
+pub(crate) use build::Builder;
 pub use bytes::Malformed;
 pub use file::{Error, FileReader};
 pub use index::{Index, Seekable};

@@ -8,8 +8,8 @@ use super::{
 use crate::{
     decode::{BlockEnd, Checkpoint, fresh_spacing},
     digest::{Algorithm, Hasher},
-    layer::LayerReport,
-    tar::{Entry, EntrySink, Flow, Kind},
+    layer::{LayerReport, Notes},
+    tar::{Entry, Kind},
 };
 
 const MIN_SPACING: u64 = 4 << 10;
@@ -29,9 +29,8 @@ pub(crate) struct Builder {
     entries: u64,
     /// Of the files in the group that is being written.
     digests: Vec<u8>,
-    /// The content of the current file, and whether the sink wants it too.
+    /// The content of the current file.
     content: Option<Hasher>,
-    wanted: bool,
     /// There will be no index: the sink stopped the scan, or an entry is too large.
     given_up: bool,
 }
@@ -50,45 +49,8 @@ impl Builder {
             entries: 0,
             digests: Vec::new(),
             content: None,
-            wanted: false,
             given_up: false,
         }
-    }
-
-    /// How far apart checkpoints may be.
-    pub(crate) fn spacing(&self) -> u64 {
-        self.options.spacing
-    }
-
-    /// A span of the blob went by, and all that could be unpacked of it.
-    pub(crate) fn edge(&mut self, blob: &Hasher, unpacked: u64) {
-        let state = blob.state();
-        self.chains.extend_from_slice(state.chain());
-        self.unpacked.push(unpacked);
-    }
-
-    /// A member or frame starts.
-    pub(crate) fn fresh(&mut self, at: Checkpoint) {
-        let last = self.points.last().map_or(0, |point| point.at.uncompressed);
-        if at.uncompressed - last >= fresh_spacing(self.options.spacing) {
-            self.points.push(Point { at, resume: Resume::Fresh });
-        }
-    }
-
-    /// A block ended where that was asked for.
-    pub(crate) fn block(&mut self, block: &BlockEnd) {
-        let (length, packed) = (block.window.len() as u32, self.windows.pack(&block.window));
-        self.points.push(Point { at: block.at, resume: Resume::Block { bits: block.bits, length, packed } });
-    }
-
-    fn entry(&mut self, entry: &Entry) {
-        // The last entry's digest is known by now.
-        if self.rows.full() {
-            self.close();
-        }
-        self.rows.push(entry);
-        self.entries += 1;
-        self.content = (self.options.file_digests && entry.kind == Kind::File).then(|| Hasher::new(Algorithm::Sha256));
     }
 
     fn close(&mut self) {
@@ -100,9 +62,62 @@ impl Builder {
             None => self.given_up = true,
         }
     }
+}
 
-    /// The index of the layer that was reported so, if the scan came to its end.
-    pub(crate) fn finish(mut self, report: &LayerReport) -> Option<Index> {
+impl Notes for Builder {
+    fn spacing(&self) -> u64 {
+        self.options.spacing
+    }
+
+    fn edge(&mut self, blob: &Hasher, unpacked: u64) {
+        let state = blob.state();
+        self.chains.extend_from_slice(state.chain());
+        self.unpacked.push(unpacked);
+    }
+
+    fn fresh(&mut self, at: Checkpoint) {
+        let last = self.points.last().map_or(0, |point| point.at.uncompressed);
+        if at.uncompressed - last >= fresh_spacing(self.options.spacing) {
+            self.points.push(Point { at, resume: Resume::Fresh });
+        }
+    }
+
+    fn block(&mut self, block: &BlockEnd) {
+        let (length, packed) = (block.window.len() as u32, self.windows.pack(&block.window));
+        self.points.push(Point { at: block.at, resume: Resume::Block { bits: block.bits, length, packed } });
+    }
+
+    fn entry(&mut self, entry: &Entry) -> bool {
+        if self.given_up {
+            return false;
+        }
+        // The last entry's digest is known by now.
+        if self.rows.full() {
+            self.close();
+        }
+        self.rows.push(entry);
+        self.entries += 1;
+        self.content = (self.options.file_digests && entry.kind == Kind::File).then(|| Hasher::new(Algorithm::Sha256));
+        self.content.is_some()
+    }
+
+    fn data(&mut self, bytes: &[u8]) {
+        if let Some(content) = &mut self.content {
+            content.update(bytes);
+        }
+    }
+
+    fn end_of_data(&mut self) {
+        if let Some(content) = self.content.take() {
+            self.digests.extend_from_slice(content.finish().as_bytes());
+        }
+    }
+
+    fn stopped(&mut self) {
+        self.given_up = true;
+    }
+
+    fn finish(mut self: Box<Self>, report: &LayerReport) -> Option<Index> {
         let whole = report.content_is_whole() && !self.given_up;
         let (compression, diff_id) = (report.compression?, report.diff_id?);
         if !self.rows.is_empty() {
@@ -132,44 +147,5 @@ impl Builder {
             points: self.points,
             groups: self.groups,
         })
-    }
-}
-
-/// Passes everything on to a sink, and notes it if there is a builder.
-pub(crate) struct Recorder<'a, S> {
-    pub(crate) builder: Option<&'a mut Builder>,
-    pub(crate) sink: &'a mut S,
-}
-
-impl<S: EntrySink> EntrySink for Recorder<'_, S> {
-    fn entry(&mut self, entry: Entry) -> Flow {
-        let Some(builder) = &mut self.builder else { return self.sink.entry(entry) };
-        if !builder.given_up {
-            builder.entry(&entry);
-        }
-        let flow = self.sink.entry(entry);
-        builder.given_up |= flow == Flow::Stop;
-        builder.wanted = flow == Flow::WantData;
-        if flow == Flow::Continue && builder.content.is_some() { Flow::WantData } else { flow }
-    }
-
-    fn data(&mut self, bytes: &[u8]) -> Flow {
-        let Some(builder) = &mut self.builder else { return self.sink.data(bytes) };
-        if let Some(content) = &mut builder.content {
-            content.update(bytes);
-        }
-        let flow = if builder.wanted { self.sink.data(bytes) } else { Flow::Continue };
-        builder.given_up |= flow == Flow::Stop;
-        flow
-    }
-
-    fn end_of_data(&mut self) {
-        let Some(builder) = &mut self.builder else { return self.sink.end_of_data() };
-        if let Some(content) = builder.content.take() {
-            builder.digests.extend_from_slice(content.finish().as_bytes());
-        }
-        if builder.wanted {
-            self.sink.end_of_data();
-        }
     }
 }
