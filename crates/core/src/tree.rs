@@ -24,7 +24,7 @@ use crate::tar;
 use std::fmt;
 
 pub use self::{
-    aspect::{Aspect, Aspects, NoSuchAspect},
+    aspect::{Aspect, Aspects},
     diff::{Comparison, Difference, diff},
     row::{Change, Row},
     shared::Shared,

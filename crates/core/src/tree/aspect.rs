@@ -5,7 +5,7 @@ use super::{
     row::read_xattrs,
 };
 use crate::tar::Kind;
-use std::{fmt, str::FromStr};
+use std::fmt;
 
 /// One way in which a path may differ from what it was, or from what it is in another image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -34,12 +34,12 @@ impl Aspect {
     pub const ALL: [Self; 8] =
         [Self::Type, Self::Content, Self::Unknown, Self::Mode, Self::Owner, Self::Time, Self::Xattr, Self::Links];
 
-    /// Its name in one word.
+    /// Its name in one word; with a question mark if nobody knows.
     pub fn name(self) -> &'static str {
         match self {
             Self::Type => "type",
             Self::Content => "content",
-            Self::Unknown => "unknown",
+            Self::Unknown => "content?",
             Self::Mode => "mode",
             Self::Owner => "owner",
             Self::Time => "time",
@@ -58,19 +58,6 @@ impl fmt::Display for Aspect {
         f.write_str(self.name())
     }
 }
-
-impl FromStr for Aspect {
-    type Err = NoSuchAspect;
-
-    fn from_str(text: &str) -> Result<Self, NoSuchAspect> {
-        Self::ALL.into_iter().find(|aspect| aspect.name() == text).ok_or(NoSuchAspect)
-    }
-}
-
-/// A word that names no aspect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected one of type, content, unknown, mode, owner, time, xattr, links")]
-pub struct NoSuchAspect;
 
 /// A set of aspects; empty = nothing differs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -54,6 +54,9 @@ pub(super) fn line(ui: &Ui, row: &Row, widths: &Widths, digest: Option<String>) 
     if let Some(layer) = row.removed_by {
         let _ = write!(line, "  [removed by layer {layer}]");
     }
+    if !row.aspects.is_empty() {
+        let _ = write!(line, "  [{}]", row.aspects);
+    }
     if row.implied {
         line.push_str("  [implied]");
     }

@@ -19,6 +19,9 @@ pub(super) struct Json<'r> {
     meta: Meta<'r>,
     layer: u32,
     change: &'static str,
+    /// In what it is modified.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    aspects: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     removed_by: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,6 +42,7 @@ impl<'r> Json<'r> {
             meta: Meta::of(row),
             layer: row.layer,
             change: change(row.change),
+            aspects: row.aspects.iter().map(|aspect| aspect.name()).collect(),
             removed_by: row.removed_by,
             ambiguous: row.ambiguous.map(|reason| reason.to_string()),
             digest,
