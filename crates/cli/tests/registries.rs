@@ -412,3 +412,27 @@ fn a_cache_that_cannot_be_read_is_as_good_as_none() {
     let output = server.run_in(home.path(), "ls --cache file REGISTRY/a/b:1");
     ends(&output, 0, "goes on without a cache");
 }
+
+#[test]
+fn a_comparison_downloads_each_layer_once_and_none_that_is_here() {
+    let layer = |name: &str| Layer::new(name).file(name, name);
+    let before = Image::new().layer(layer("base")).layer(layer("old")).build();
+    let after = Image::new().layer(layer("base")).layer(layer("new")).build();
+    let mut content = before.clone().into_content("1");
+    content.add_image(&after).add_root("2", after.manifest.clone());
+    let server = Server::new(|_| Site::new().repository("a/b", content));
+    let home = tempfile::tempdir().unwrap();
+    before.clone().into_content("1").write_layout(&home.path().join("here")).unwrap();
+    let asked = |built: &Built, place: usize| server.internet.count(&built.layers[place].blob.digest);
+    for (sources, counts) in [
+        ("REGISTRY/a/b:1 REGISTRY/a/b:2", [1, 1, 1]),
+        ("oci:here REGISTRY/a/b:2", [0, 0, 1]),
+        ("REGISTRY/a/b:2 oci:here", [0, 0, 1]),
+    ] {
+        let before_now = [asked(&before, 0), asked(&before, 1), asked(&after, 1)];
+        let output = server.run_in(home.path(), &format!("diff --no-cache --only files {sources}"));
+        assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+        let now = [asked(&before, 0), asked(&before, 1), asked(&after, 1)];
+        assert_eq!([0, 1, 2].map(|place| now[place] - before_now[place]), counts, "{sources}");
+    }
+}
