@@ -393,7 +393,11 @@ fn a_cache_that_cannot_be_read_is_as_good_as_none() {
     let (image, server, home) = large();
     let layer = &image.layers[0].blob.digest;
     let listed = text(server.run_in(home.path(), "ls REGISTRY/a/b:1"));
-    let index = home.path().join(".cache/porthole/indexes").join(layer.replace(':', "-"));
+    let file = |digest: &str| {
+        let name = format!("{}.{}", digest.replace(':', "-"), env!("CARGO_PKG_VERSION"));
+        home.path().join(".cache/porthole/indexes").join(name)
+    };
+    let index = file(layer);
     let good = fs::read(&index).unwrap();
     for bytes in [&b""[..], b"nonsense", &good[..good.len() - 1], &[&good[..100], b"x", &good[101..]].concat()] {
         fs::write(&index, bytes).unwrap();
@@ -403,8 +407,7 @@ fn a_cache_that_cannot_be_read_is_as_good_as_none() {
         assert_eq!(server.ranges(layer, asked), [None], "read once, and replaced");
     }
     // Another blob's index under this name.
-    let other = home.path().join(".cache/porthole/indexes").join(image.layers[1].blob.digest.replace(':', "-"));
-    fs::copy(other, &index).unwrap();
+    fs::copy(file(&image.layers[1].blob.digest), &index).unwrap();
     assert_eq!(text(server.run_in(home.path(), "ls REGISTRY/a/b:1")), listed);
 
     // No place for a cache is no failure.

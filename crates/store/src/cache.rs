@@ -16,6 +16,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+/// Behind the digest in a file's name: another version of this program may read archives otherwise, and makes indexes of its
+/// own. The old ones are no longer used, and so the first to go.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// What files are called while they are written.
 const TEMPORARY: &str = "new-";
 /// A file that was written for so long belongs to nobody any more.
@@ -66,7 +69,7 @@ impl IndexCache {
     }
 
     fn file(&self, digest: &Digest) -> PathBuf {
-        self.folder.join(format!("{}-{}", digest.algorithm().name(), digest.hex()))
+        self.folder.join(format!("{}-{}.{VERSION}", digest.algorithm().name(), digest.hex()))
     }
 
     fn read(&self, path: &Path) -> Option<Vec<u8>> {
@@ -142,9 +145,11 @@ impl IndexCache {
     }
 }
 
-/// Whether a file was named by [`IndexCache::file`]: nothing else in the directory is touched.
+/// Whether a file was named by [`IndexCache::file`], of any version: nothing else in the directory is touched.
 fn is_index(name: &str) -> bool {
-    let Some((algorithm, hex)) = name.split_once('-') else { return false };
+    let Some((algorithm, hex)) = name.split_once('.').and_then(|(digest, _)| digest.split_once('-')) else {
+        return false;
+    };
     let known = [Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512];
     known.iter().any(|known| known.name() == algorithm) && format!("{algorithm}:{hex}").parse::<Digest>().is_ok()
 }
@@ -186,8 +191,10 @@ mod tests {
         assert_eq!(there, [true, false, true, true]);
         cache.write(&file(4), &[4; 251]).unwrap();
         assert!(cache.read(&file(4)).is_none(), "larger than the cache");
+        let old = cache.folder.join(format!("sha256-{}.0.0.1", digest(6).hex()));
+        fs::write(old, [6; 10]).unwrap();
         cache.write(&file(5), &[5; 250]).unwrap();
-        assert_eq!(names(&cache).len(), 1);
+        assert_eq!(names(&cache).len(), 1, "other versions' indexes count as well");
     }
 
     #[test]
