@@ -34,7 +34,7 @@ impl FileTree {
     pub(super) fn make_opaque(&mut self, directory: u32) {
         let Some(open) = &mut self.open else { return };
         let mark = open.mark;
-        if !open.opaque.insert(directory) {
+        if open.opaque.insert(directory, open.implied) == Some(open.implied) {
             return;
         }
         let mut pending = vec![directory];

@@ -12,7 +12,7 @@ use crate::{
     limits, path,
     tar::{Entry, Kind},
 };
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Steps for following symbolic links in the paths of all entries; an image that needs a hundredth of it is odd.
 pub(super) const LINK_STEPS: u64 = 1 << 23;
@@ -32,8 +32,11 @@ pub(super) struct Open {
     pub(super) parent: Option<Parent>,
     /// Directories in archive order with their times, which containerd sets again at the end.
     directories: Vec<Directory>,
-    /// Directories that an opaque marker has emptied: a second marker does nothing.
-    pub(super) opaque: HashSet<u32>,
+    /// Directories that an opaque marker has emptied, and how many implied ones there were then: as long as there are no
+    /// more of them, a second marker does nothing.
+    pub(super) opaque: HashMap<u32, u64>,
+    /// Directories that were made for what is in them.
+    pub(super) implied: u64,
     /// Paths of PAX global headers, which leave nothing, but count as entries of the layer.
     global: HashSet<u32>,
 }
@@ -65,7 +68,8 @@ impl FileTree {
             link_steps: self.link_steps,
             parent: None,
             directories: Vec::new(),
-            opaque: HashSet::new(),
+            opaque: HashMap::new(),
+            implied: 0,
             global: HashSet::new(),
         });
     }
@@ -221,6 +225,9 @@ impl FileTree {
             }
             parent = self.node_for(parent, name, self.arena.child_or_hash(parent, name))?;
             let attributes = Attributes { mtime: 0, uid: 0, gid: 0, mode: 0o755 };
+            if let Some(open) = &mut self.open {
+                open.implied += 1;
+            }
             let unpacked = self.open.as_ref().is_some_and(|open| open.global.contains(&parent));
             let flags = Flags { implied: true, unpacked, ..Flags::default() };
             self.write(parent, Version { flags, ..self.new_version(Kind::Directory, attributes) });

@@ -25,7 +25,6 @@ pub(crate) struct Model {
 #[derive(Default)]
 pub(crate) struct Applying {
     unpacked: BTreeSet<String>,
-    opaque: BTreeSet<String>,
     directories: Vec<(String, i64)>,
     failed: bool,
 }
@@ -90,11 +89,9 @@ impl Model {
         let (parent, base) = split(&path);
         let parent = clean(parent);
         if base == ".wh..wh..opq" {
-            if applying.opaque.insert(parent.clone()) {
-                for path in self.names.keys().cloned().collect::<Vec<_>>() {
-                    if is_below(&path, &parent) && !applying.unpacked.contains(&path) {
-                        self.remove_all(&path);
-                    }
+            for path in self.names.keys().cloned().collect::<Vec<_>>() {
+                if is_below(&path, &parent) && !applying.unpacked.contains(&path) {
+                    self.remove_all(&path);
                 }
             }
             return Ok(());
