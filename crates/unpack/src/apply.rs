@@ -302,10 +302,7 @@ impl Layer<'_> {
             Err(Errno::NOENT) => self.make_parents(&path)?,
             Err(errno) => return Err(entering(&path, errno)),
         };
-        if !path.is_empty() && !self.touched.contains(&path) && !self.unpacked.contains(&self.fingerprint(&path)) {
-            let stat = rustix::fs::fstat(&directory).map_err(Error::at("look at directory", &path))?;
-            self.touched.insert(&path, time_of(&stat));
-        }
+        self.touch(&path, &directory)?;
         let parent = Parent { named: named.into(), path: path.into(), directory: Rc::new(directory) };
         self.parent = Some(parent.clone());
         Ok(parent)
@@ -313,12 +310,12 @@ impl Layer<'_> {
 
     fn make_parents(&mut self, path: &[u8]) -> Result<OwnedFd, Error> {
         let mut at = self.root.disk.open(b"").map_err(Error::at("open directory", b""))?;
-        let mut end = 0;
+        let mut above: &[u8] = b"";
         for name in path.split(|&b| b == b'/') {
-            end += name.len();
-            let here = &path[..end];
+            let here = &path[..above.len() + usize::from(!above.is_empty()) + name.len()];
             at = match enter(&at, name) {
                 Err(Errno::NOENT) => {
+                    self.touch(above, &at)?;
                     let fail = || Error::at("make directory", here);
                     rustix::fs::mkdirat(&at, name, IMPLIED_MODE).map_err(fail())?;
                     let made = enter(&at, name).map_err(fail())?;
@@ -329,9 +326,19 @@ impl Layer<'_> {
                 }
                 entered => entered.map_err(|errno| entering(here, errno))?,
             };
-            end += 1;
+            above = here;
         }
         Ok(at)
+    }
+
+    /// Something will be written into a directory or removed from it, which changes its time: keeps that in mind, unless an
+    /// entry of this layer tells it.
+    fn touch(&mut self, path: &[u8], directory: &OwnedFd) -> Result<(), Error> {
+        if !path.is_empty() && !self.touched.contains(path) && !self.unpacked.contains(&self.fingerprint(path)) {
+            let stat = rustix::fs::fstat(directory).map_err(Error::at("look at directory", path))?;
+            self.touched.insert(path, time_of(&stat));
+        }
+        Ok(())
     }
 
     /// Sets the time of what is now where an entry made a directory.

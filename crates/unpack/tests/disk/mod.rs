@@ -28,6 +28,8 @@ pub(crate) struct Found {
     pub(crate) path: Vec<u8>,
     pub(crate) kind: &'static str,
     pub(crate) mode: u32,
+    /// Bytes of a file; 0 for anything else.
+    pub(crate) size: u64,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     pub(crate) mtime: (i64, i64),
@@ -74,6 +76,7 @@ fn look(root: &Path, path: &Path) -> io::Result<Found> {
         path: path.strip_prefix(root).expect("below the root").as_os_str().as_bytes().to_vec(),
         kind,
         mode: metadata.permissions().mode() & 0o7777,
+        size: if kind == "f" { metadata.len() } else { 0 },
         uid: metadata.uid(),
         gid: metadata.gid(),
         mtime: (metadata.mtime(), metadata.mtime_nsec()),
