@@ -2,15 +2,17 @@
 
 use crate::images::{self, SEVEN_LAYERS, THREE_PLATFORMS};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use porthole_testkit::registry::{Internet, Site, Socket};
 use porthole_tests::{
     Result,
     images::{DEBIAN, DEBIAN_ZSTD, PLATFORM_TAGS, PLATFORMS, layout, pseudo_random},
     program::{fixtures, free_port, ours, run},
-    servers::{Access, Memory, Nginx, Password, Registry, Scissors, Scratch, Storage, Tokens},
+    servers::{Access, Nginx, Password, Registry, Scissors, Scratch, Storage, Tokens},
 };
 use serde_json::Value;
 use std::{
     fs,
+    net::{Ipv4Addr, TcpListener},
     path::Path,
     process::{Command, Output},
 };
@@ -187,14 +189,16 @@ fn a_line_that_breaks_thrice_costs_little() -> Result<()> {
     let size = bytes as u64;
     let cuts = vec![size / 5, size / 2, size * 4 / 5];
     for chunk in [&["--chunk-size", "16MiB"][..], &[]] {
-        let registry = Memory::start()?;
-        let line = Scissors::before(registry.port(), cuts.clone())?;
+        let (internet, port) = (Internet::new(), free_port()?);
+        let registry = Socket::serve(TcpListener::bind((Ipv4Addr::LOCALHOST, port))?, &internet)?;
+        internet.site(registry.authority(), Site::new());
+        let line = Scissors::before(port, cuts.clone())?;
         let pushed = done(&[&["push", &source, &format!("{}/large/image:1", line.host())], chunk].concat())?;
         let up = line.up();
         println!("{chunk:?}: {up} bytes went up for {size}, {:.4} times as many; {pushed}", up as f64 / size as f64);
         assert!(up >= size && up <= size * 11 / 10, "{up} bytes went up for {size}: {pushed}");
-        assert_eq!(raw(&format!("docker://{}/large/image:1", registry.host()))?, raw(&source)?);
-        assert_eq!(registry.internet().count("POST "), 2, "one session for each blob");
+        assert_eq!(raw(&format!("docker://{}/large/image:1", registry.authority()))?, raw(&source)?);
+        assert_eq!(internet.count("POST "), 2, "one session for each blob");
     }
     // docker-registry forgets an upload that was cut off: it begins anew, and ends all the same.
     for chunk in [&["--chunk-size", "16MiB"][..], &[]] {

@@ -1,13 +1,11 @@
 //! The servers of the end-to-end tests: all on this machine, on free ports, stopped when dropped.
 
-mod memory;
 mod nginx;
 mod registry;
 mod relay;
 mod scissors;
 mod tokens;
 
-pub use memory::Memory;
 pub use nginx::Nginx;
 pub use registry::{Access, Registry, Storage};
 pub use relay::Relay;

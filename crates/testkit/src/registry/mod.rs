@@ -15,10 +15,12 @@
 //! ```
 
 mod serve;
+mod socket;
 mod transport;
 mod upload;
 
 pub use serve::{Auth, Negotiation, Site, bearer};
+pub use socket::Socket;
 pub use transport::MemoryBody;
 pub use upload::Uploads;
 

@@ -1,14 +1,12 @@
-//! A registry in memory that follows the specification where docker-registry does not: an upload that was cut off can be asked for
-//! what it holds, and goes on there.
+//! The internet behind a socket, for programs.
 
-use crate::{Result, program::free_port};
-use porthole_testkit::{
-    executor::block_on,
-    registry::{Internet, Site},
-};
+use super::Internet;
+use crate::executor::block_on;
+use porthole_registry::transport::{Body as _, Transport as _};
 use std::{
+    error::Error,
     io::{BufRead, BufReader, Read, Write},
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{TcpListener, TcpStream},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -16,69 +14,57 @@ use std::{
     thread,
 };
 
-/// A registry that closes each connection after one answer.
-pub struct Memory {
-    port: u16,
-    internet: Internet,
+/// Serves one site of an internet until it is dropped. Each connection gets one answer.
+///
+/// A body that ends early is taken as far as it came, as the specification lets registries do.
+pub struct Socket {
+    authority: String,
     stop: Arc<AtomicBool>,
 }
 
-impl Memory {
-    /// Starts an empty one. Clients reach it under any name.
-    pub fn start() -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, free_port()?))?;
-        let port = listener.local_addr()?.port();
-        let (internet, stop) = (Internet::new(), Arc::new(AtomicBool::new(false)));
-        internet.site(NAME, Site::new().with_referrers());
-        let (reached, stopped) = (internet.clone(), Arc::clone(&stop));
+impl Socket {
+    /// Serves whatever site is at the listener's address.
+    ///
+    /// # Errors
+    /// The listener has no address.
+    pub fn serve(listener: TcpListener, internet: &Internet) -> std::io::Result<Self> {
+        let authority = listener.local_addr()?.to_string();
+        let stop = Arc::new(AtomicBool::new(false));
+        let (name, stopped, internet) = (authority.clone(), Arc::clone(&stop), internet.clone());
         thread::spawn(move || {
             for stream in listener.incoming().map_while(std::io::Result::ok) {
                 if stopped.load(Ordering::Relaxed) {
                     return;
                 }
-                let internet = reached.clone();
+                let (internet, name) = (internet.clone(), name.clone());
                 // A client that went away is no concern of the registry.
-                thread::spawn(move || answer(stream, &internet).ok());
+                thread::spawn(move || answer(stream, &internet, &name).ok());
             }
         });
-        Ok(Self { port, internet, stop })
+        Ok(Self { authority, stop })
     }
 
-    /// The port of this machine that it listens on.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// Its address as a reference has it.
-    pub fn host(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
-    }
-
-    /// Everything it was asked.
-    pub fn internet(&self) -> &Internet {
-        &self.internet
+    /// Its address, as a reference has it.
+    pub fn authority(&self) -> &str {
+        &self.authority
     }
 }
 
-impl Drop for Memory {
+impl Drop for Socket {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         // Wakes the listener up.
-        TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok();
+        TcpStream::connect(&self.authority).ok();
     }
 }
 
-const NAME: &str = "memory.example";
-
-/// Answers one request. A body that ends early is taken as far as it came.
-fn answer(stream: TcpStream, internet: &Internet) -> Result<()> {
-    use porthole_registry::transport::{Body as _, Transport as _};
+fn answer(stream: TcpStream, internet: &Internet, authority: &str) -> Result<(), Box<dyn Error>> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line)?;
     let mut words = line.split_whitespace();
     let (method, target) = words.next().zip(words.next()).ok_or("a request has a method and a target")?;
-    let mut request = http::Request::builder().method(method).uri(format!("http://{NAME}{target}"));
+    let mut request = http::Request::builder().method(method).uri(format!("http://{authority}{target}"));
     let mut length = 0;
     loop {
         let mut line = String::new();
