@@ -79,7 +79,7 @@ const ZSTD: u8 = 8;
 const CHECKSUM: usize = 32;
 
 impl Index {
-    /// The index as bytes, for [`Index::from_bytes`].
+    /// The index as bytes, for [`Index::from_bytes`]. The head of `seek/bytes.rs` tells what each byte means.
     pub fn to_bytes(&self) -> Vec<u8> {
         let head = &self.head;
         let mut bytes = MAGIC.to_vec();
@@ -277,8 +277,8 @@ fn groups(head: &Head, rest: &mut Rest<'_>) -> Option<Vec<Group>> {
         let mut files = 0;
         for place in 0..count {
             let entry = rows.next()?;
-            let follows = if place == 0 { entry.header == start } else { true };
-            if !follows || entry.header < before || entry.offset <= entry.header || entry.offset > head.uncompressed {
+            let starts = place > 0 || entry.header == start;
+            if !starts || entry.header < before || entry.offset <= entry.header || entry.offset > head.uncompressed {
                 return None;
             }
             before = entry.offset;

@@ -17,8 +17,9 @@ use crate::{
 /// What reading a part of a layer needs, and all of its entries.
 ///
 /// Made by [`finish_with_index`](crate::layer::LayerReader::finish_with_index). It takes about as much memory as its
-/// [bytes](Index::to_bytes): 8 to 30 bytes for each entry (and 32 for each file whose digest is kept), some 10 KB for
-/// each checkpoint in a gzip member, 40 bytes for each 128 KiB of the blob.
+/// [bytes](Index::to_bytes): 12 bytes for each entry where names and times are as usual, less where they are alike (and 32 for
+/// each file whose digest is kept), 10 to 15 KB for each checkpoint in a gzip member, 40 bytes for each 128 KiB of the
+/// blob.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Index {
     pub(super) head: Head,
