@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
+#[allow(dead_code, reason = "other tests use the rest")]
+mod scripted;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -10,6 +13,7 @@ use std::{
 };
 
 use porthole_testkit::image::{Compression, Entry, Format, Image, Kind, Layer, Prepared, PreparedLayer};
+use porthole_testkit::registry::Site;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -262,4 +266,36 @@ fn what_is_not_prepared_is_read_whole() {
     assert_eq!(stderr(&output), "");
     assert_eq!(output.stdout, place.run("ls --json oci:layout").stdout);
     assert_eq!(place.run("ls --toc --raw layer:layer").status.code(), Some(2));
+}
+
+#[test]
+fn only_parts_of_prepared_layers_are_asked_of_a_registry() {
+    let (base, top) = (base(), top());
+    let layers =
+        [Prepared::new(&base, Format::EStargz).build(), Prepared::new(&top, Format::ZstdChunked).build(), plain()];
+    let server = scripted::Server::new(Site::new().repository("a/b", PreparedLayer::image(&layers, "1")));
+    let home = TempDir::new().unwrap();
+    let asked = |arguments: &str| {
+        let before = server.internet.log().len();
+        let output =
+            scripted::porthole(home.path(), &arguments.replace("IMAGE", &format!("{}/a/b:1", server.authority())));
+        scripted::ends(&output, 0, "which the manifest vouches for");
+        let log = server.internet.log();
+        layers.each_ref().map(|layer| {
+            let of_layer = log[before..].iter().filter(|asked| asked.url.contains(&layer.blob.digest));
+            of_layer
+                .filter_map(|asked| Some(asked.headers.get("range")?.to_str().unwrap().to_owned()))
+                .collect::<Vec<_>>()
+        })
+    };
+    let [estargz, zstd_chunked, whole] = asked("ls --toc IMAGE");
+    let size = layers[0].blob.bytes.len();
+    assert_eq!(estargz.len(), 2);
+    assert_eq!(estargz[0], format!("bytes={}-{}", size - 51, size - 1));
+    assert_eq!(zstd_chunked.len(), 1);
+    // What nothing announces may be prepared all the same: its last bytes tell.
+    assert_eq!(whole.len(), 1);
+    // One range more for a file whose chunks lie side by side.
+    assert_eq!(asked("cat --toc IMAGE opt/old").map(|ranges| ranges.len()), [3, 1, 0]);
+    assert_eq!(asked("cat --toc IMAGE etc/passwd").map(|ranges| ranges.len()), [2, 2, 0]);
 }
