@@ -42,8 +42,8 @@ Examples:
   porthole push ghcr.io/me/app:1.0                            store:ghcr.io/me/app:1.0, to where its name says
   porthole push --chunk-size 32MiB ./image.tar example.com/app   in pieces, for a proxy that limits requests")]
 pub(crate) struct Arguments {
-    /// What to push: store:NAME, oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME] or ./PATH; alone, a NAME of the
-    /// store, which is pushed to where it says
+    /// What to push: `store:NAME`, `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]` or ./PATH;
+    /// alone, a NAME of the store, which is pushed to where it says
     #[arg(value_name = "SRC")]
     source: OsString,
     /// Where to
