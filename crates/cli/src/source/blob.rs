@@ -86,6 +86,8 @@ impl Blob {
 
 impl Remote {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        // Only time that is spent waiting counts: whoever reads may have had other things to do.
+        self.moved = Instant::now();
         loop {
             let error = match self.poll(buffer) {
                 Ok(0) if self.ends_early() => match self.reopen() {
