@@ -17,3 +17,4 @@ mod save;
 mod sign_in;
 mod through_relay;
 mod tokens;
+mod unpack;
