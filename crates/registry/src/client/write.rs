@@ -158,6 +158,7 @@ impl<T: Transport + Environment> Registry<T> {
         }
         let mut waited = Duration::ZERO;
         let mut hurry = None;
+        let mut stall = None;
         loop {
             let step = run.upload.step();
             let outcome = match step {
@@ -190,7 +191,12 @@ impl<T: Transport + Environment> Registry<T> {
                 _ => Some(Duration::ZERO),
             };
             let stalled = failed.cause == retry::Failure::Transport(ErrorKind::Timeout);
-            let (Some(pause), false) = (pause, run.upload.step() == Step::GiveUp || stalled && hurry.is_some()) else {
+            let silent = hurry.is_some() && matches!(failed.cause, retry::Failure::Transport(_));
+            if let (true, Some(error)) = (silent, stall.take()) {
+                // Nobody is there. To take leave would only take longer.
+                return Err(error);
+            }
+            let (Some(pause), false) = (pause, run.upload.step() == Step::GiveUp) else {
                 self.give_up(&call, run.place.as_ref()).await;
                 return Err(failed.error);
             };
@@ -198,6 +204,7 @@ impl<T: Transport + Environment> Registry<T> {
             run.done.resumed += 1;
             // A registry that has just stalled gets little time to show that it lives.
             hurry = stalled.then_some(Patience(LAST_CALL));
+            stall = stalled.then_some(failed.error);
             if !pause.is_zero() {
                 self.transport.sleep(pause).await;
                 waited += pause;
@@ -266,6 +273,9 @@ impl<T: Transport + Environment> Registry<T> {
                 let session = self.send_to(call, &place, request).await?;
                 run.moved(&session);
                 run.upload.told(session.held);
+                if run.upload.step() == Step::Ask {
+                    self.transport.sleep(BETWEEN_QUESTIONS).await;
+                }
                 Ok(())
             }
         }
@@ -494,5 +504,7 @@ impl Call {
     }
 }
 
+/// For a registry to read what has arrived over a broken connection.
+const BETWEEN_QUESTIONS: Duration = Duration::from_millis(500);
 /// After a stall: the two together stay below forty seconds.
 const LAST_CALL: Duration = Duration::from_secs(8);

@@ -60,6 +60,8 @@ pub struct Upload {
     best: u64,
     /// Failures since then.
     failures: u32,
+    /// Questions that are left, after a cut, to a registry that says that it holds nothing: it may still be reading what has arrived.
+    patience: u32,
 }
 
 /// How many bytes go into one request.
@@ -75,7 +77,7 @@ impl Upload {
     /// An upload of `size` bytes: whole, or in chunks of so many bytes.
     pub fn new(size: u64, chunk: Option<u64>) -> Self {
         let way = chunk.map_or(Way::Whole, |chunk| Way::Chunks(chunk.max(1)));
-        Self { size, way, least: 1, step: Step::Open, at: 0, sent: 0, best: 0, failures: 0 }
+        Self { size, way, least: 1, step: Step::Open, at: 0, sent: 0, best: 0, failures: 0, patience: 0 }
     }
 
     /// What to do now.
@@ -123,6 +125,7 @@ impl Upload {
                 self.advance(held);
                 self.send_next();
             }
+            Some(0) if self.patience > 0 => self.patience -= 1,
             // Byte 0 is never sent again to a session that has seen it.
             _ => self.step = Step::Open,
         }
@@ -149,6 +152,9 @@ impl Upload {
         // The second time in a row, so that a bad line alone does not change the way.
         if failure == Failure::Cut && self.failures == 2 {
             self.shrink(&AFTER_413);
+        }
+        if matches!(step, Step::Whole | Step::Part(_)) {
+            self.patience = if failure == Failure::Cut { QUESTIONS } else { 0 };
         }
         let failure = if failure == Failure::Cut { Failure::Broken } else { failure };
         self.step = match failure {
@@ -210,6 +216,8 @@ impl Upload {
 
 /// Failures in a row without a byte won.
 pub const TRIES: u32 = 6;
+/// Questions to a registry that says that it holds nothing of what a broken connection carried, before it is believed.
+const QUESTIONS: u32 = 2;
 /// Some registries answer 416 to chunks of more than this.
 const AFTER_416: [u64; 1] = [4 << 20];
 /// Proxies in front of registries limit bodies, often to 100 MB or 10 MB, and to 1 MiB if nobody told them otherwise.
@@ -327,6 +335,19 @@ mod tests {
 
     #[test]
     fn byte_0_is_not_sent_again_to_the_same_session() {
+        run(
+            10,
+            None,
+            vec![
+                (Opened, Step::Whole),
+                (Failed(Cut), Step::Look),
+                (Found(false), Step::Ask),
+                // It may still be reading what has arrived.
+                (Told(Some(0)), Step::Ask),
+                (Told(Some(0)), Step::Ask),
+                (Told(Some(0)), Step::Open),
+            ],
+        );
         for told in [None, Some(0), Some(11)] {
             run(
                 10,
@@ -394,11 +415,11 @@ mod tests {
                 (Opened, Step::Whole),
                 (Failed(Cut), Step::Look),
                 (Found(false), Step::Ask),
-                (Told(Some(0)), Step::Open),
+                (Told(None), Step::Open),
                 (Opened, Step::Whole),
                 (Failed(Cut), Step::Look),
                 (Found(false), Step::Ask),
-                (Told(Some(0)), Step::Open),
+                (Told(None), Step::Open),
                 (Opened, Step::Part(0..64 * MIB)),
             ],
         );
