@@ -4,7 +4,7 @@ use std::{
     ffi::OsString,
     io::Write,
     path::Path,
-    sync::{Arc, mpsc::channel},
+    sync::{Arc, Mutex, PoisonError, mpsc::channel},
     thread,
     time::Instant,
 };
@@ -119,15 +119,20 @@ pub(super) fn send(spec: &Spec, to: Reference, way: &Way, session: &Session<'_>)
     let started = Instant::now();
     let show = Show::sending(session.ui);
     let (sender, events) = channel();
+    let line = Arc::new(Mutex::new(Some(sender)));
+    let told = Arc::clone(&line);
     let observer = Observer::new(move |event| {
-        // Nobody listens any more when the push has ended.
-        let _ = sender.send(event);
+        if let Some(line) = &*told.lock().unwrap_or_else(PoisonError::into_inner) {
+            // Nobody listens any more when the push has ended.
+            let _ = line.send(event);
+        }
     });
     let pushed = thread::scope(|scope| {
         scope.spawn(|| events.into_iter().for_each(|event| show.event(&event)));
-        // The last of it ends the listener.
-        let (observer, source) = (observer, source);
-        session.runtime().block_on(push::push(&source, &client, &destination, &options, &observer))
+        let pushed = session.runtime().block_on(push::push(&source, &client, &destination, &options, &observer));
+        // A connection that is stuck keeps its body, and with it an observer: the listener must not wait for that.
+        line.lock().unwrap_or_else(PoisonError::into_inner).take();
+        pushed
     })?;
     drop(show);
     tell(&to, &pushed, started.elapsed().as_secs_f64(), session)
