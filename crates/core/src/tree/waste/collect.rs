@@ -40,7 +40,7 @@ enum End {
 pub(super) fn waste(tree: &FileTree, download: &impl Download) -> Waste {
     let arena = &tree.arena;
     let held = contents(arena);
-    let elsewhere = visible(arena, &held);
+    let elsewhere = Visible::new(arena, &held);
     let extents = Extents::new(arena, &held);
     let mut waste = Waste::default();
     let mut layers: BTreeMap<u32, LayerWaste> = BTreeMap::new();
@@ -63,7 +63,7 @@ pub(super) fn waste(tree: &FileTree, download: &impl Download) -> Waste {
         waste.download = waste.download.saturating_add(download);
         count(layers.entry(by).or_default(), cause, size);
         let moved = matches!(cause, Cause::Deleted | Cause::Overwritten)
-            .then(|| arena.digests.get(stored.digest).and_then(|digest| elsewhere.get(digest)))
+            .then(|| arena.digests.get(stored.digest).and_then(|digest| elsewhere.find(digest)))
             .flatten();
         waste.items.push(Wasted {
             node: NodeId(node),
@@ -74,7 +74,7 @@ pub(super) fn waste(tree: &FileTree, download: &impl Download) -> Waste {
             aspects,
             size,
             download,
-            elsewhere: moved.map(|nodes| NodeId(nodes[0])),
+            elsewhere: moved.map(NodeId),
         });
     }
     waste.items.sort_by_key(|item| (Reverse(item.size), item.node, item.layer));
@@ -95,14 +95,12 @@ fn count(by: &mut LayerWaste, cause: Cause, size: u64) {
 
 pub(super) fn copies(tree: &FileTree) -> Vec<Copies> {
     let arena = &tree.arena;
-    let held = contents(arena);
-    let mut copies: Vec<Copies> = visible(arena, &held)
-        .into_values()
-        .filter(|nodes| nodes.len() > 1)
-        .map(|nodes| Copies {
-            size: arena.newest(nodes[0]).and_then(|version| arena.stored(version.id)).map_or(0, |stored| stored.size),
-            nodes: nodes.into_iter().map(NodeId).collect(),
-        })
+    let visible = Visible::new(arena, &contents(arena));
+    let mut copies: Vec<Copies> = visible
+        .0
+        .chunk_by(|a, b| a.digest == b.digest)
+        .filter(|group| group.len() > 1)
+        .map(|group| Copies { size: group[0].size, nodes: group.iter().map(|place| NodeId(place.node)).collect() })
         .collect();
     copies.sort_by_key(|copies| (Reverse(copies.spare()), copies.nodes[0]));
     copies
@@ -196,18 +194,41 @@ impl Held {
     }
 }
 
-/// Nodes at which known contents are visible.
-fn visible<'t>(arena: &'t Arena, held: &[Held]) -> HashMap<&'t Digest, Vec<u32>> {
-    let mut nodes: HashMap<&Digest, Vec<u32>> = HashMap::new();
-    for Held { stored, node, end } in held {
-        if let (End::Visible, Some(digest)) = (end, arena.digests.get(stored.digest)) {
-            nodes.entry(digest).or_default().push(*node);
-        }
+/// Where known contents are visible, by digest and node.
+struct Visible<'t>(Vec<Place<'t>>);
+
+struct Place<'t> {
+    /// The first bytes of the digest, which tell most of them apart without a look at the rest.
+    head: u64,
+    digest: &'t Digest,
+    node: u32,
+    size: u64,
+}
+
+impl<'t> Visible<'t> {
+    fn new(arena: &'t Arena, held: &[Held]) -> Self {
+        let place = |held: &Held| match held.end {
+            End::Visible => {
+                let digest = arena.digests.get(held.stored.digest)?;
+                Some(Place { head: head(digest), digest, node: held.node, size: held.stored.size })
+            }
+            _ => None,
+        };
+        let mut places: Vec<Place<'t>> = held.iter().filter_map(place).collect();
+        places.sort_unstable_by(|a, b| (a.head, a.digest, a.node).cmp(&(b.head, b.digest, b.node)));
+        Self(places)
     }
-    for nodes in nodes.values_mut() {
-        nodes.sort_unstable();
+
+    /// The first node with a content.
+    fn find(&self, digest: &Digest) -> Option<u32> {
+        let wanted = (head(digest), digest);
+        let first = self.0.partition_point(|place| (place.head, place.digest) < wanted);
+        self.0.get(first).filter(|place| place.digest == digest).map(|place| place.node)
     }
-    nodes
+}
+
+fn head(digest: &Digest) -> u64 {
+    digest.as_bytes().first_chunk().map_or(0, |head| u64::from_be_bytes(*head))
 }
 
 /// Where contents end in their archives. A sparse file ends before the next content, however long it says to be.
