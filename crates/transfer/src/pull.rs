@@ -43,8 +43,8 @@ pub struct Options {
     pub platforms: Platforms,
     /// Blobs that are fetched at once; at least one is.
     pub jobs: usize,
-    /// The name that the image gets in the store.
-    pub name: String,
+    /// The name that the image gets in the store. Without one, its blobs stay until the store is swept.
+    pub name: Option<String>,
 }
 
 /// What a pull brought.
@@ -133,7 +133,10 @@ pub async fn pull(
         fetched += moved.fetched;
         saved += moved.saved;
     }
-    let before = block_in_place(|| store.tag(&options.name, &root))?;
+    let before = match &options.name {
+        Some(name) => block_in_place(|| store.tag(name, &root))?,
+        None => None,
+    };
     let replaced = before.filter(|before| *before != root.digest);
     Ok(Pulled { root, manifests, fetched, saved, replaced })
 }

@@ -48,10 +48,11 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let reference = reference::parse(&arguments.reference)?;
     let (store, name) = destination(arguments.destination.as_ref(), session)?;
+    let name = name.unwrap_or_else(|| reference.to_string());
     let options = Options {
         platforms: if arguments.all_platforms { Platforms::All } else { Platforms::One(session.platform()) },
         jobs: usize::from(arguments.jobs),
-        name: name.unwrap_or_else(|| reference.to_string()),
+        name: Some(name.clone()),
     };
     let client = session.client(&reference)?;
     let started = Instant::now();
@@ -70,7 +71,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     drop(show);
     let seconds = started.elapsed().as_secs_f64();
     if let Some(before) = pulled.replaced {
-        session.ui.note(format_args!("{} was {before}", safe(&options.name)));
+        session.ui.note(format_args!("{} was {before}", safe(&name)));
     }
     let mut out = session.ui.out();
     if session.ui.json {
@@ -90,7 +91,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
             &mut out,
             &json!({
                 "reference": reference.to_string(),
-                "name": options.name,
+                "name": name,
                 "digest": pulled.root.digest.to_string(),
                 "media_type": pulled.root.media_type.as_str(),
                 "manifests": manifests,
@@ -100,7 +101,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
             }),
         )?;
     } else {
-        writeln!(out, "{}", safe(&options.name))?;
+        writeln!(out, "{}", safe(&name))?;
         for (descriptor, manifest) in &pulled.manifests {
             if descriptor.digest == pulled.root.digest {
                 writeln!(out, "manifest  {}", descriptor.digest)?;
