@@ -139,6 +139,35 @@ async fn an_idle_connection_is_used_again() {
     server.await.unwrap();
 }
 
+/// Ranges of a blob must not share the window of one connection.
+#[tokio::test]
+async fn requests_at_once_have_a_connection_each() {
+    const AT_ONCE: usize = 24;
+    let (listener, url) = listen().await;
+    let server = tokio::spawn(async move {
+        let mut streams = Vec::new();
+        // Nobody is answered before all are here.
+        for _ in 0..AT_ONCE {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            read_head(&mut stream).await;
+            streams.push(stream);
+        }
+        for stream in &mut streams {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await.unwrap();
+        }
+    });
+    let native = Native::new(quick()).unwrap();
+    let mut requests = tokio::task::JoinSet::new();
+    for _ in 0..AT_ONCE {
+        let (native, request) = (native.clone(), get(&url));
+        requests.spawn(async move { native.send(request).await.map(|response| response.status()) });
+    }
+    for status in requests.join_all().await {
+        assert_eq!(status.unwrap(), 200);
+    }
+    server.await.unwrap();
+}
+
 #[tokio::test]
 async fn only_checked_addresses_are_connected_to() {
     let (listener, url) = listen().await;
@@ -206,12 +235,14 @@ async fn tls_trusts_the_system_and_what_it_is_told() {
     let leaf =
         CertificateParams::new(vec!["registry.example".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(vec![leaf.der().clone()], key.serialize_der().try_into().unwrap())
         .unwrap();
+    // A server that would rather speak HTTP/2.
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let (listener, _) = listen().await;
     let port = listener.local_addr().unwrap().port();
@@ -219,6 +250,7 @@ async fn tls_trusts_the_system_and_what_it_is_told() {
         loop {
             let (tcp, _) = listener.accept().await.unwrap();
             let Ok(mut stream) = acceptor.accept(tcp).await else { continue };
+            assert_eq!(stream.get_ref().1.alpn_protocol(), Some(b"http/1.1".as_slice()));
             let mut request = [0; 1024];
             if stream.read(&mut request).await.is_ok() {
                 stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsafe").await.unwrap();

@@ -7,7 +7,7 @@ use crate::{
     retry::{self, Failure},
     transport::{self, Body, Environment, ErrorKind, Transport},
 };
-use http::header;
+use http::{StatusCode, header};
 use porthole_core::{descriptor::Descriptor, reference::Reference};
 use std::{ops::Range, time::Duration};
 
@@ -27,6 +27,8 @@ pub struct BlobRange<'r, T: Transport> {
     body: Option<T::Body>,
     /// Bytes of the body before it.
     skip: u64,
+    /// The registry sent the whole blob where a part was asked for.
+    whole: bool,
     received: u64,
     /// Tries, and the time between them, since a byte was given.
     tries: u32,
@@ -59,6 +61,7 @@ impl<T: Transport + Environment> Registry<T> {
             range,
             body: None,
             skip: 0,
+            whole: false,
             received: 0,
             tries: 0,
             waited: Duration::ZERO,
@@ -99,6 +102,11 @@ impl<T: Transport + Environment> BlobRange<'_, T> {
         self.received
     }
 
+    /// Whether the registry, asked for a part, began to send the whole blob: more ranges of it would cost as much each.
+    pub fn is_whole_blob(&self) -> bool {
+        self.whole
+    }
+
     async fn open(&mut self) -> Result<(), Error> {
         let range = self.position..self.range.end;
         if range.is_empty() {
@@ -124,6 +132,7 @@ impl<T: Transport + Environment> BlobRange<'_, T> {
         }
         let skip = blob::read(response.status(), response.headers(), &range, self.descriptor.size);
         self.skip = skip.map_err(|refused| call.protocol(refused.to_string()))?;
+        self.whole = response.status() != StatusCode::PARTIAL_CONTENT && range != (0..self.descriptor.size);
         self.body = Some(response.into_body());
         Ok(())
     }

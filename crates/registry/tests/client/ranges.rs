@@ -77,6 +77,17 @@ fn a_registry_that_ignores_ranges_is_read_no_further_than_needed() {
 }
 
 #[test]
+fn a_registry_that_ignores_ranges_is_found_out() {
+    let internet = serving();
+    let registry = client(&internet);
+    let ignored = |range| block_on(registry.fetch_blob_range(&tagged(), &blob(), range)).unwrap().is_whole_blob();
+    assert!(!ignored(0..10));
+    internet.fault("/blobs/", 2, Fault::IgnoreRange);
+    assert!(ignored(0..10));
+    assert!(!ignored(0..SIZE), "who wants all of it gets what was asked for");
+}
+
+#[test]
 fn a_range_that_breaks_off_goes_on_where_it_broke() {
     let internet = serving();
     internet
