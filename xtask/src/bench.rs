@@ -12,9 +12,10 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
     match arguments {
         [] => core(workspace, &[]).and_then(|()| web(workspace)),
         [which, layers @ ..] if which == "core" => core(workspace, layers),
+        [which, entries @ ..] if which == "tree" => tree(workspace, entries),
         [which] if which == "web" => web(workspace),
         [which] if which == "memory" => memory::run(workspace),
-        other => Err(format!("expected `core`, `web` or `memory`, got `{}`", other.join(" ")).into()),
+        other => Err(format!("expected `core`, `tree`, `web` or `memory`, got `{}`", other.join(" ")).into()),
     }
 }
 
@@ -30,6 +31,15 @@ fn core(workspace: &Workspace, layers: &[String]) -> Result {
                 .env("PORTHOLE_BENCH_WORKER", worker),
         )
     })
+}
+
+/// A million entries stacked, or as many as are asked for.
+fn tree(workspace: &Workspace, entries: &[String]) -> Result {
+    execute(
+        cargo(&workspace.root)
+            .args(["run", "--quiet", "--release", "--package", "porthole-benches", "--bin", "bench-tree", "--"])
+            .args(entries),
+    )
 }
 
 /// The measured work as wasm, built like the page, and the folder it is in.

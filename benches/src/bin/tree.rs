@@ -1,0 +1,89 @@
+//! How long a million entries take to stack, and how much memory each of them keeps.
+//!
+//! `cargo xtask bench tree [ENTRIES]`: five layers of as many entries; the upper ones replace files of the lowest, and
+//! remove some. Once without and once with digests of the contents. What making the entries takes is measured alone and
+//! taken off; memory is what became resident.
+
+#![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
+use porthole_core::{
+    digest::Digest,
+    tar::{Entry, Kind},
+    tree::FileTree,
+};
+use porthole_tests::Result;
+use std::{env, fs, hint::black_box};
+
+const LAYERS: u64 = 5;
+const IN_FOLDER: u64 = 80;
+
+fn main() -> Result<()> {
+    let entries = env::args().nth(1).map_or(Ok(1_000_000), |count| count.parse::<u64>())?;
+    println!("{entries} entries in {LAYERS} layers:");
+    for hashed in [false, true] {
+        let start = cpu()?;
+        for number in 0..entries {
+            black_box(entry(number / (entries / LAYERS).max(1), number, hashed));
+        }
+        let made = cpu()?;
+        let before = resident()?;
+        let tree = stack(entries, hashed)?;
+        let (stacked, kept) = (cpu()? - made - (made - start), resident()?.saturating_sub(before));
+        println!(
+            "  {}: {stacked:.2} CPU s, {} nodes, {:.0} bytes resident an entry",
+            if hashed { "with digests" } else { "as listed" },
+            tree.len(),
+            kept as f64 / entries as f64,
+        );
+    }
+    Ok(())
+}
+
+fn stack(entries: u64, hashed: bool) -> Result<FileTree> {
+    let mut tree = FileTree::new(u64::MAX);
+    let in_layer = (entries / LAYERS).max(1);
+    for number in 0..entries {
+        let layer = number / in_layer;
+        if number % in_layer == 0 {
+            tree.commit();
+            tree.begin(layer as u32);
+        }
+        let (entry, digest) = entry(layer, number, hashed);
+        tree.apply_hashed(&entry, digest)?;
+    }
+    tree.commit();
+    Ok(tree)
+}
+
+/// A file, most of the time; in upper layers one of ten is a file of the lowest layer once more, and one of a hundred
+/// removes one.
+fn entry(layer: u64, number: u64, hashed: bool) -> (Entry, Option<Digest>) {
+    let of_lowest = number % 10_007;
+    if layer > 0 && number % 100 == 7 {
+        return (Entry::new(path(of_lowest, ".wh."), Kind::File), None);
+    }
+    let again = layer > 0 && number % 10 == 3;
+    let mut entry = Entry::new(path(if again { of_lowest } else { number }, ""), Kind::File);
+    entry.size = number;
+    entry.mtime = 1_700_000_000;
+    let digest = hashed.then(|| Digest::sha256(&number.to_le_bytes()));
+    (entry, digest)
+}
+
+fn path(number: u64, before: &str) -> Vec<u8> {
+    let folder = number / IN_FOLDER;
+    format!("usr/lib/part-{}/folder-{folder}/{before}file-{number}.so", folder / IN_FOLDER).into_bytes()
+}
+
+/// CPU seconds of this process' only thread.
+fn cpu() -> Result<f64> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat")?;
+    let nanoseconds = text.split_whitespace().next().ok_or("an empty schedstat")?.parse::<f64>()?;
+    Ok(nanoseconds / 1e9)
+}
+
+/// Bytes of memory that are resident.
+fn resident() -> Result<u64> {
+    let text = fs::read_to_string("/proc/self/statm")?;
+    Ok(text.split_whitespace().nth(1).ok_or("an empty statm")?.parse::<u64>()? << 12)
+}
