@@ -7,9 +7,10 @@ use crate::{
 use porthole_core::digest::{Digest, Hasher, Mismatch};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::{ErrorKind, Read, Seek, SeekFrom, Write},
+    io::{ErrorKind, Read, Write},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 const BUFFER: usize = 256 << 10;
@@ -31,7 +32,7 @@ pub enum Ingest {
 pub struct Partial {
     store: Store,
     path: PathBuf,
-    file: File,
+    file: Arc<File>,
     hasher: Hasher,
     digest: Digest,
     size: u64,
@@ -65,6 +66,7 @@ impl Partial {
             return Ok(Ingest::Busy);
         }
         let hasher = Hasher::new(digest.algorithm());
+        let file = Arc::new(file);
         let mut partial = Self { store: store.clone(), path, file, hasher, digest: *digest, size, position: 0 };
         partial.take_up()?;
         Ok(Ingest::Open(Box::new(partial)))
@@ -74,11 +76,11 @@ impl Partial {
     fn take_up(&mut self) -> Result<(), Error> {
         let length = self.file.metadata().map_err(Error::io(&self.path))?.len();
         if length > self.size {
-            return self.restart();
+            return self.file.set_len(0).map_err(Error::write(&self.path));
         }
         let mut buffer = vec![0; BUFFER];
         loop {
-            match self.file.read(&mut buffer).map_err(Error::io(&self.path))? {
+            match self.file.as_ref().read(&mut buffer).map_err(Error::io(&self.path))? {
                 0 => return Ok(()),
                 read => {
                     self.hasher.update(&buffer[..read]);
@@ -93,6 +95,11 @@ impl Partial {
         self.position
     }
 
+    /// The file that they are written to, for reading: it stays the same until all of them are in the store, and then it is the blob.
+    pub fn file(&self) -> Arc<File> {
+        Arc::clone(&self.file)
+    }
+
     /// Appends the next bytes.
     ///
     /// # Errors
@@ -103,22 +110,10 @@ impl Partial {
         if after > self.size {
             return Err(Error::Mismatch(Mismatch::Size { expected: self.size, got: after }));
         }
-        self.file.write_all(bytes).map_err(Error::write(&self.path))?;
+        self.file.as_ref().write_all(bytes).map_err(Error::write(&self.path))?;
         self.hasher.update(bytes);
         self.position = after;
         Ok(())
-    }
-
-    /// Throws away what is there.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`] of the file system.
-    pub fn restart(&mut self) -> Result<(), Error> {
-        self.hasher = Hasher::new(self.digest.algorithm());
-        self.position = 0;
-        let emptied = self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0)));
-        emptied.map(|_| ()).map_err(Error::write(&self.path))
     }
 
     /// Makes the blob visible, for good.
@@ -134,7 +129,8 @@ impl Partial {
         let hasher = std::mem::replace(&mut self.hasher, Hasher::new(self.digest.algorithm()));
         let got = hasher.finish();
         if got != self.digest {
-            self.restart()?;
+            // Whoever reads it has the wrong bytes as they were, not a mixture of old and new ones.
+            fs::remove_file(&self.path).map_err(Error::write(&self.path))?;
             return Err(Error::Mismatch(Mismatch::Digest { expected: self.digest, got }));
         }
         self.file.sync_all().map_err(Error::write(&self.path))?;

@@ -178,7 +178,8 @@ impl Store {
         Ok(crate::layout::Directory::open(&self.path, &Limits::default())?.1)
     }
 
-    pub(crate) fn blob(&self, digest: &Digest) -> PathBuf {
+    /// The file of a blob, which is there if the store [contains](Self::contains) it.
+    pub fn blob(&self, digest: &Digest) -> PathBuf {
         self.path.join(BLOBS).join(digest.algorithm().name()).join(digest.hex())
     }
 

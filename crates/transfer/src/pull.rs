@@ -4,6 +4,10 @@
 //! several at once, each taken up where an earlier pull left it; the name last. A blob that another process is getting is
 //! waited for.
 
+mod follow;
+
+pub use self::follow::{Cut, Follow, Front, Manifests, Reader, Stage};
+
 use crate::event::{Blob, Event, Observer};
 use porthole_core::{
     descriptor::Descriptor,
@@ -45,6 +49,8 @@ pub struct Options {
     pub jobs: usize,
     /// The name that the image gets in the store. Without one, its blobs stay until the store is swept.
     pub name: Option<String>,
+    /// Lets others read what comes while it comes.
+    pub follow: Follow,
 }
 
 /// What a pull brought.
@@ -105,9 +111,11 @@ pub async fn pull(
     options: &Options,
     observer: &Observer,
 ) -> Result<Pulled, Error> {
+    let _end = options.follow.until_dropped();
     let adding = Arc::new(block_in_place(|| store.add())?);
     let mut documents = Documents { client, store, reference, observer, adding: &adding, fetched: 0 };
     let (root, manifests) = documents.fetch(&options.platforms).await?;
+    options.follow.tell_manifests(&manifests);
     let mut fetched = documents.fetched;
     let mut saved = 0;
     let mut blobs = JoinSet::new();
@@ -119,6 +127,7 @@ pub async fn pull(
             reference: reference.clone(),
             adding: Arc::clone(&adding),
             observer: observer.clone(),
+            follow: options.follow.clone(),
             blob,
         };
         let turns = Arc::clone(&turns);
@@ -221,6 +230,7 @@ struct Fetch {
     reference: Reference,
     adding: Arc<Addition>,
     observer: Observer,
+    follow: Follow,
     blob: Descriptor,
 }
 
@@ -235,12 +245,14 @@ impl Fetch {
     async fn run(self) -> Result<Moved, Error> {
         let Descriptor { digest, size, .. } = self.blob;
         let tell = |state| self.observer.blob(digest, size, state);
+        let there = || self.follow.tell_verified(&digest, self.store.blob(&digest), size);
         let mut moved = Moved::default();
         let mut waiting = false;
         let mut wrong = false;
         loop {
             match block_in_place(|| self.store.ingest(&self.adding, &digest, size))? {
                 Ingest::Present => {
+                    there();
                     tell(Blob::Present);
                     moved.saved += size;
                     return Ok(moved);
@@ -253,12 +265,14 @@ impl Fetch {
                 }
                 Ingest::Open(mut partial) => {
                     let kept = partial.position();
+                    self.follow.tell_coming(&digest, partial.file(), kept);
                     tell(Blob::Started { kept });
                     moved.saved += kept;
                     match self.fetch(&mut partial, &mut moved.fetched).await {
                         Err(Error::Registry(porthole_registry::Error::NotFound { .. }))
                             if self.blob.media_type.is_nondistributable() =>
                         {
+                            self.follow.tell_skipped(&digest);
                             tell(Blob::Skipped);
                             return Ok(moved);
                         }
@@ -266,12 +280,14 @@ impl Fetch {
                     }
                     match block_in_place(|| partial.commit()) {
                         Ok(()) => {
+                            there();
                             tell(Blob::Done);
                             return Ok(moved);
                         }
                         Err(porthole_store::Error::Mismatch(mismatch)) if wrong => return Err(Error::Wrong(mismatch)),
                         Err(porthole_store::Error::Mismatch(_)) => {
                             wrong = true;
+                            self.follow.tell_anew(&digest);
                             moved.saved -= kept;
                             tell(Blob::Wrong);
                         }
@@ -301,6 +317,7 @@ impl Fetch {
                 }
                 read => {
                     partial.write(&buffer[..read])?;
+                    self.follow.tell_bytes(&digest, partial.position());
                     self.observer.blob(digest, size, Blob::Moved { bytes: read as u64 });
                 }
             }

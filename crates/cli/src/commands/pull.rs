@@ -6,7 +6,7 @@ use clap::Args;
 use porthole_store::Store;
 use porthole_transfer::{
     Observer,
-    pull::{self, Options, Platforms},
+    pull::{self, Follow, Options, Platforms},
 };
 use serde_json::json;
 
@@ -53,6 +53,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         platforms: if arguments.all_platforms { Platforms::All } else { Platforms::One(session.platform()) },
         jobs: usize::from(arguments.jobs),
         name: Some(name.clone()),
+        follow: Follow::default(),
     };
     let client = session.client(&reference)?;
     let started = Instant::now();
