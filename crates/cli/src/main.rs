@@ -9,9 +9,11 @@ mod limits;
 mod progress;
 mod session;
 mod source;
+mod stderr;
 mod toc;
 mod transfers;
 mod ui;
+mod wire;
 
 use std::process::ExitCode;
 

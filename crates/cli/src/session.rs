@@ -8,10 +8,7 @@ use std::{
 
 use porthole_core::{limits::Limits, platform::Platform, reference::Reference};
 use porthole_native::{Native, Options as Transport, Proxies};
-use porthole_registry::{
-    client::{Options, Registry},
-    trace::{Exchange, Observer, Reason},
-};
+use porthole_registry::client::{Options, Registry};
 use porthole_store::{IndexCache, Store};
 use tokio::runtime::{Builder, Runtime};
 
@@ -21,6 +18,7 @@ use crate::{
     error::Error,
     limits::Setting,
     ui::{Ui, safe},
+    wire::Wire,
 };
 
 /// The client of this program.
@@ -32,6 +30,7 @@ pub(crate) struct Session<'a> {
     pub(crate) limits: Limits,
     global: &'a Global,
     runtime: Runtime,
+    wire: Arc<Wire>,
     client: OnceLock<Arc<Client>>,
     cache: OnceLock<Option<IndexCache>>,
 }
@@ -45,6 +44,7 @@ impl<'a> Session<'a> {
             limits: Setting::all(&global.limit),
             global,
             runtime,
+            wire: Arc::new(Wire::new(Arc::clone(&ui.stderr), global.debug)),
             client: OnceLock::new(),
             cache: OnceLock::new(),
         })
@@ -140,7 +140,7 @@ impl<'a> Session<'a> {
             plain_http_all: global.plain_http,
             trust_realm: global.trust_realm.clone(),
             limits: self.limits,
-            observer: if global.debug { Observer::new(show) } else { Observer::default() },
+            observer: self.wire.observer(),
             ..Options::default()
         };
         Ok(Registry::new(transport, options))
@@ -163,25 +163,3 @@ fn base_directory(variable: &str, below_home: &str) -> Option<PathBuf> {
 
 /// Sockets need little time; layers are read on threads of their own.
 const IO_THREADS: usize = 2;
-
-#[expect(clippy::print_stderr, reason = "exchanges are told by threads that know nothing of the output")]
-fn show(exchange: &Exchange) {
-    let outcome = match &exchange.outcome {
-        Ok(status) => status.to_string(),
-        Err(error) => safe(error).into_owned(),
-    };
-    let length = exchange.length.map(|length| format!(", {length} bytes")).unwrap_or_default();
-    let authorized = if exchange.authorized { ", authorized" } else { "" };
-    let reason = match exchange.reason {
-        Some(Reason::Retry { attempt }) => format!(", try {attempt}"),
-        Some(Reason::Redirect { hop }) => format!(", redirect {hop}"),
-        _ => String::new(),
-    };
-    let range = exchange.range.as_deref().map(|range| format!(" [{}]", safe(range))).unwrap_or_default();
-    eprintln!(
-        "debug: {} {}{range} -> {outcome}{length} in {} ms{authorized}{reason}",
-        exchange.method,
-        safe(&exchange.url),
-        exchange.elapsed.as_millis(),
-    );
-}

@@ -5,7 +5,7 @@ use std::{
     env,
     fmt::Display,
     io::{self, BufWriter, IsTerminal, Write},
-    sync::{Mutex, PoisonError},
+    sync::Arc,
 };
 
 use porthole_core::{hint::Hint, path};
@@ -13,17 +13,16 @@ use porthole_core::{hint::Hint, path};
 use crate::{
     args::{Color, Global, Progress},
     error::Error,
+    stderr::Stderr,
 };
 
 /// Where output goes, and how it may look.
 pub(crate) struct Ui {
     pub(crate) json: bool,
     pub(crate) progress: Progress,
-    quiet: bool,
+    pub(crate) stderr: Arc<Stderr>,
     color: bool,
     color_errors: bool,
-    /// The line that progress has drawn and everything else must first wipe away.
-    drawn: Mutex<bool>,
 }
 
 impl Ui {
@@ -36,10 +35,9 @@ impl Ui {
         Self {
             json: global.json,
             progress: if global.quiet { Progress::None } else { global.progress },
-            quiet: global.quiet,
+            stderr: Arc::new(Stderr::new(global.quiet)),
             color: wanted(io::stdout().is_terminal()),
             color_errors: wanted(io::stderr().is_terminal()),
-            drawn: Mutex::new(false),
         }
     }
 
@@ -50,12 +48,7 @@ impl Ui {
 
     /// Flushes what was written to stdout, onto a line that progress has left free.
     pub(crate) fn flush(&self, out: &mut impl Write) -> io::Result<()> {
-        // Held until the end: nothing is drawn in between.
-        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
-        if std::mem::take(&mut *drawn) {
-            let _ = write!(io::stderr(), "{WIPE}").and_then(|()| io::stderr().flush());
-        }
-        out.flush()
+        self.stderr.free(|| out.flush())
     }
 
     /// `text` in a colour, if stdout takes colours.
@@ -65,9 +58,7 @@ impl Ui {
 
     /// A remark for people.
     pub(crate) fn note(&self, text: impl Display) {
-        if !self.quiet {
-            self.line(&format!("porthole: {text}"));
-        }
+        self.stderr.note(text);
     }
 
     /// An error, its causes and what can be done.
@@ -83,18 +74,14 @@ impl Ui {
         }
     }
 
-    /// A line on stderr. That nobody reads it is no reason to fail.
+    /// A line on stderr.
     pub(crate) fn line(&self, text: &str) {
-        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
-        let wipe = if std::mem::take(&mut *drawn) { WIPE } else { "" };
-        let _ = writeln!(io::stderr(), "{wipe}{text}");
+        self.stderr.line(text);
     }
 
     /// Replaces the line of progress.
     pub(crate) fn draw(&self, text: &str) {
-        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
-        *drawn = !text.is_empty();
-        let _ = write!(io::stderr(), "{WIPE}{text}").and_then(|()| io::stderr().flush());
+        self.stderr.draw(text);
     }
 }
 
@@ -112,8 +99,6 @@ fn remedy(hint: &Hint) -> String {
         other => other.to_string(),
     }
 }
-
-const WIPE: &str = "\r\x1b[2K";
 
 /// A meaning that has a colour. Nothing is said by colour alone.
 #[derive(Clone, Copy)]

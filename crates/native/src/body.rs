@@ -3,7 +3,7 @@
 use crate::failure;
 use bytes::{Buf, Bytes};
 use hyper::body::{Body as _, Incoming};
-use porthole_registry::transport::{Body, Error};
+use porthole_registry::transport::{Body, Ending, Error, Outcome};
 use std::{
     future::{Future, poll_fn},
     pin::Pin,
@@ -22,11 +22,22 @@ pub struct NativeBody {
     /// Runs while somebody waits.
     alarm: Pin<Box<Sleep>>,
     waiting: bool,
+    /// Bytes that have arrived.
+    received: u64,
+    /// Whoever wants to know how it ends, until it has.
+    ending: Option<Ending>,
 }
 
 impl NativeBody {
-    pub(crate) fn new(incoming: Incoming, stall: Duration) -> Self {
-        Self { incoming, rest: Bytes::new(), stall, alarm: Box::pin(tokio::time::sleep(stall)), waiting: false }
+    pub(crate) fn new(incoming: Incoming, stall: Duration, ending: Option<Ending>) -> Self {
+        let alarm = Box::pin(tokio::time::sleep(stall));
+        Self { incoming, rest: Bytes::new(), stall, alarm, waiting: false, received: 0, ending }
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        if let Some(ending) = self.ending.take() {
+            ending.tell(self.received, outcome);
+        }
     }
 
     /// The next piece as it arrived, without a copy; `None` at the end.
@@ -51,10 +62,20 @@ impl NativeBody {
             let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else { break };
             self.waiting = false;
             match frame {
-                None => return Poll::Ready(Ok(None)),
-                Some(Err(error)) => return Poll::Ready(Err(failure::of_body(&error))),
+                None => {
+                    self.end(Outcome::Complete);
+                    return Poll::Ready(Ok(None));
+                }
+                Some(Err(error)) => {
+                    let error = failure::of_body(&error);
+                    self.end(Outcome::Failed(error.clone()));
+                    return Poll::Ready(Err(error));
+                }
                 Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) if !data.is_empty() => return Poll::Ready(Ok(Some(data))),
+                    Ok(data) if !data.is_empty() => {
+                        self.received += data.len() as u64;
+                        return Poll::Ready(Ok(Some(data)));
+                    }
                     // Trailers, which nothing here needs, or an empty piece.
                     _ => {}
                 },
@@ -64,12 +85,21 @@ impl NativeBody {
             self.alarm.as_mut().reset(Instant::now() + self.stall);
         }
         ready!(self.alarm.as_mut().poll(cx));
-        Poll::Ready(Err(failure::stalled("more of the body", self.stall)))
+        let error = failure::stalled("more of the body", self.stall);
+        self.end(Outcome::Failed(error.clone()));
+        Poll::Ready(Err(error))
     }
 
     /// Bytes that are still to come, where the server said so.
     pub fn remaining(&self) -> Option<u64> {
         self.incoming.size_hint().exact().map(|ahead| ahead + self.rest.len() as u64)
+    }
+}
+
+impl Drop for NativeBody {
+    fn drop(&mut self) {
+        let complete = self.incoming.is_end_stream();
+        self.end(if complete { Outcome::Complete } else { Outcome::Dropped });
     }
 }
 

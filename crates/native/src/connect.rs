@@ -11,15 +11,18 @@ use hyper_util::{
     client::legacy::connect::{Connected, Connection},
     rt::TokioIo,
 };
-use porthole_registry::transport::{Error, ErrorKind};
+use porthole_registry::transport::{self, Error, ErrorKind};
 use std::{
     future::Future,
     io,
     net::SocketAddr,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{net::TcpStream, task::JoinSet, time::timeout};
 use tower_service::Service;
@@ -33,13 +36,16 @@ struct Parts {
     tls: Tls,
     timeouts: Timeouts,
     proxies: Proxies,
+    /// Connections so far.
+    made: AtomicU64,
 }
 
 impl Connector {
     pub(crate) fn new(options: Options) -> Result<Self, Error> {
         let tls = Tls::new(&options.ca, options.insecure)?;
         let rules = Rules { addresses: options.addresses, never: options.never, resolver: options.resolver };
-        Ok(Self(Arc::new(Parts { rules, tls, timeouts: options.timeouts, proxies: options.proxies })))
+        let (timeouts, proxies) = (options.timeouts, options.proxies);
+        Ok(Self(Arc::new(Parts { rules, tls, timeouts, proxies, made: AtomicU64::new(0) })))
     }
 }
 
@@ -50,6 +56,7 @@ impl Parts {
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
         let limit = self.timeouts.connect;
         let proxy = self.proxies.between(uri)?;
+        let begun = Instant::now();
         let reach = async {
             let Some(proxy) = &proxy else { return dial(host, self.rules.resolve(host, port).await?).await };
             let mut tcp = dial(&proxy.host, self.rules.resolve(&proxy.host, proxy.port).await?).await?;
@@ -63,13 +70,16 @@ impl Parts {
             .map_err(|_| failure::stalled(&format!("a connection to {host}:{port}"), limit))??;
         // Small requests must not wait for the acknowledgement of the one before. If it fails, they wait.
         let _ = tcp.set_nodelay(true);
+        let mut made = Made::new(self.made.fetch_add(1, Ordering::Relaxed) + 1, tcp.peer_addr().ok(), begun.elapsed());
         if !secure {
-            return Ok(Wire::Plain { io: TokioIo::new(tcp), proxied: proxy.is_some() });
+            return Ok(Wire::Plain { io: TokioIo::new(tcp), proxied: proxy.is_some(), made });
         }
+        let begun = Instant::now();
         let tls = timeout(limit, self.tls.handshake(host, tcp))
             .await
             .map_err(|_| failure::stalled(&format!("TLS with {host}:{port}"), limit))??;
-        Ok(Wire::Tls(Box::new(TokioIo::new(tls))))
+        made.tls = Some(begun.elapsed());
+        Ok(Wire::Tls { io: Box::new(TokioIo::new(tls)), made })
     }
 }
 
@@ -133,13 +143,40 @@ pub(crate) enum Wire {
         io: TokioIo<TcpStream>,
         /// The other end is a proxy, which wants to see whole URLs.
         proxied: bool,
+        made: Made,
     },
-    Tls(Box<TokioIo<TlsStream>>),
+    Tls {
+        io: Box<TokioIo<TlsStream>>,
+        made: Made,
+    },
 }
 
 impl Connection for Wire {
     fn connected(&self) -> Connected {
-        Connected::new().proxy(matches!(self, Self::Plain { proxied: true, .. }))
+        let (Self::Plain { made, .. } | Self::Tls { made, .. }) = self;
+        Connected::new().proxy(matches!(self, Self::Plain { proxied: true, .. })).extra(made.clone())
+    }
+}
+
+/// How a connection was made, in the extensions of every answer that comes over it.
+#[derive(Clone, Debug)]
+pub(crate) struct Made {
+    id: u64,
+    peer: Option<SocketAddr>,
+    connect: Duration,
+    tls: Option<Duration>,
+    used: Arc<AtomicBool>,
+}
+
+impl Made {
+    fn new(id: u64, peer: Option<SocketAddr>, connect: Duration) -> Self {
+        Self { id, peer, connect, tls: None, used: Arc::default() }
+    }
+
+    /// An answer has come over it.
+    pub(crate) fn used(&self) -> transport::Connection {
+        let reused = self.used.swap(true, Ordering::Relaxed);
+        transport::Connection { id: self.id, reused, peer: self.peer, connect: self.connect, tls: self.tls }
     }
 }
 
@@ -147,7 +184,7 @@ impl Read for Wire {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain { io, .. } => Pin::new(io).poll_read(cx, buffer),
-            Self::Tls(io) => Pin::new(io).poll_read(cx, buffer),
+            Self::Tls { io, .. } => Pin::new(io).poll_read(cx, buffer),
         }
     }
 }
@@ -156,21 +193,21 @@ impl Write for Wire {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain { io, .. } => Pin::new(io).poll_write(cx, buffer),
-            Self::Tls(io) => Pin::new(io).poll_write(cx, buffer),
+            Self::Tls { io, .. } => Pin::new(io).poll_write(cx, buffer),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain { io, .. } => Pin::new(io).poll_flush(cx),
-            Self::Tls(io) => Pin::new(io).poll_flush(cx),
+            Self::Tls { io, .. } => Pin::new(io).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain { io, .. } => Pin::new(io).poll_shutdown(cx),
-            Self::Tls(io) => Pin::new(io).poll_shutdown(cx),
+            Self::Tls { io, .. } => Pin::new(io).poll_shutdown(cx),
         }
     }
 }

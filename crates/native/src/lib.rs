@@ -23,7 +23,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use outgoing::Outgoing;
-use porthole_registry::transport::{Environment, Error, ErrorKind, Patience, Redirects, Request, Transport};
+use porthole_registry::transport::{Ending, Environment, Error, ErrorKind, Patience, Redirects, Request, Transport};
 use proxy::Proxy;
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
@@ -126,9 +126,16 @@ impl Transport for Native {
         }
         let host = request.uri().host().unwrap_or_default().to_owned();
         let patience = request.extensions().get::<Patience>().copied();
+        let ending = request.extensions().get::<Ending>().cloned();
         let (body, watch) = Outgoing::open(request.body(), self.timeouts.stall, patience);
         match watch.answer(self.client.request(request.map(|_| body))).await? {
-            Ok(response) => Ok(response.map(|incoming| NativeBody::new(incoming, self.timeouts.stall))),
+            Ok(mut response) => {
+                if let Some(made) = response.extensions().get::<connect::Made>() {
+                    let connection = made.used();
+                    response.extensions_mut().insert(connection);
+                }
+                Ok(response.map(|incoming| NativeBody::new(incoming, self.timeouts.stall, ending)))
+            }
             Err(error) => Err(failure::of_request(&host, &error)),
         }
     }

@@ -27,6 +27,15 @@ impl Failure {
     }
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Status { status, .. } => write!(f, "status {status}"),
+            Self::Transport(kind) => kind.fmt(f),
+        }
+    }
+}
+
 /// How long to wait before the next try; `None` = give up.
 ///
 /// `tries` counts those made so far, `waited` is the time between them, `random` is any 64 bits. The wait doubles from 250 ms, jittered

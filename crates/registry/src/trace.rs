@@ -1,70 +1,225 @@
-//! Each HTTP exchange, told to whoever wants to know.
+//! Each HTTP exchange, told to whoever wants to know, without secrets.
 
-use std::{fmt, sync::Arc, time::Duration};
+mod header;
 
-/// One exchange, up to the head of the answer.
+pub use header::{Field, warnings};
+
+use crate::transport;
+use http::{Method, Version};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+/// What is told. An exchange is sent, then answered; where there was an answer and the transport can tell, it ends. Whoever hears
+/// it looks at a clock of their own.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Exchange {
+pub enum Event {
+    /// A request goes out.
+    Sent(Sent),
+    /// The head of its answer is there, or none will come.
+    Answered(Answered),
+    /// Nothing more of its answer will be read.
+    Ended(Ended),
+    /// Something failed, and is tried again after a while.
+    Paused(Paused),
+}
+
+/// A request.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Sent {
+    /// Counts exchanges from 1, in the order in which they were begun.
+    pub number: u64,
     /// Logical registry.
     pub registry: String,
+    /// What it is a step of: `manifest`, `blob`, `token` …
+    pub step: &'static str,
     /// `GET`, `POST` …
-    pub method: http::Method,
+    pub method: Method,
     /// URL, without query values that may be secret.
     pub url: String,
-    /// Its `Range`: `bytes=5-9`.
-    pub range: Option<String>,
-    /// Whether an `Authorization` went along.
+    /// Fields, as they may be shown; what the transport adds by itself is not among them.
+    pub fields: Vec<Field>,
+    /// Bytes of its body.
+    pub length: u64,
+    /// Whether an `Authorization` goes along.
     pub authorized: bool,
-    /// Status of the answer, or the transport's error in words.
-    pub outcome: Result<u16, String>,
-    /// Its `Content-Length`.
-    pub length: Option<u64>,
-    /// When it was sent, since the Unix epoch.
-    pub started: Duration,
-    /// Until the head of the answer.
-    pub elapsed: Duration,
-    /// Why it was sent once more; `None` for a first try.
+    /// Why it is sent once more; `None` for a first try.
     pub reason: Option<Reason>,
 }
 
-/// Why a request is not the first of its kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What came of a request.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Answered {
+    /// As in [`Sent`].
+    pub number: u64,
+    /// Logical registry.
+    pub registry: String,
+    /// The head of the answer, or in words why there is none.
+    pub outcome: Result<Head, String>,
+}
+
+/// The head of an answer.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Head {
+    /// HTTP status code.
+    pub status: u16,
+    /// HTTP version.
+    pub version: Version,
+    /// Fields, as they may be shown.
+    pub fields: Vec<Field>,
+    /// What it came over, where the transport tells.
+    pub connection: Option<transport::Connection>,
+}
+
+/// The end of an answer.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Ended {
+    /// As in [`Sent`].
+    pub number: u64,
+    /// Bytes of its body that came.
+    pub bytes: u64,
+    /// How it ended.
+    pub outcome: transport::Outcome,
+}
+
+/// A wait before another try.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Paused {
+    /// Logical registry.
+    pub registry: String,
+    /// The step that is tried again: `manifest`, `blob`, `token` …
+    pub step: &'static str,
+    /// The reference, digest or scope that it is for.
+    pub name: String,
+    /// Number of the coming try: 2 for the second.
+    pub attempt: u32,
+    /// How long it waits.
+    pub delay: Duration,
+    /// The failure in words.
+    pub because: String,
+}
+
+/// Why a request is not the first of its kind. In the extensions of a request it says so of that request.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
     /// The try before failed.
     Retry {
         /// 2 for the second try.
         attempt: u32,
+        /// The failure in words.
+        because: String,
     },
     /// The answer before was a redirect.
     Redirect {
         /// 1 for the first hop.
         hop: u32,
     },
+    /// The answer before was a challenge, which this one meets.
+    Challenge,
 }
 
-/// A callback for exchanges; by default there is none.
-#[derive(Clone, Default)]
-pub struct Observer(Option<Arc<Observe>>);
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Retry { attempt, because } => write!(f, "try {attempt}, after {because}"),
+            Self::Redirect { hop } => write!(f, "redirect {hop}"),
+            Self::Challenge => f.write_str("with what the challenge asks for"),
+        }
+    }
+}
 
-type Observe = dyn Fn(&Exchange) + Send + Sync;
+/// A callback; by default there is none.
+#[derive(Clone, Default)]
+pub struct Observer(Option<Arc<Shared>>);
+
+struct Shared {
+    observe: Box<dyn Fn(&Event) + Send + Sync>,
+    last: AtomicU64,
+}
 
 impl Observer {
-    /// Calls `observe` after each exchange. It must not call back into the client.
-    pub fn new(observe: impl Fn(&Exchange) + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(observe)))
+    /// Calls `observe` for each event, from any thread. It must not call back into the client.
+    pub fn new(observe: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(Shared { observe: Box::new(observe), last: AtomicU64::new(0) })))
     }
 
-    pub(crate) fn tell(&self, exchange: impl FnOnce() -> Exchange) {
-        if let Some(observe) = &self.0 {
-            observe(&exchange());
+    pub(crate) fn paused(&self, paused: impl FnOnce() -> Paused) {
+        if let Some(shared) = &self.0 {
+            (shared.observe)(&Event::Paused(paused()));
         }
+    }
+
+    /// Tells of a request, and of what comes of it.
+    pub(crate) fn begin(&self, registry: &str, sent: impl FnOnce(u64) -> Sent) -> Option<Exchange> {
+        let shared = self.0.as_ref()?;
+        let number = shared.last.fetch_add(1, Ordering::Relaxed) + 1;
+        (shared.observe)(&Event::Sent(sent(number)));
+        let registry = registry.to_owned();
+        Some(Exchange { shared: Arc::clone(shared), number, registry, answered: AtomicBool::new(false) })
     }
 }
 
 impl fmt::Debug for Observer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Observer").field(&self.0.is_some()).finish()
+    }
+}
+
+/// A request that was told of. Dropped without an answer, it tells that nobody waits for one any more.
+pub(crate) struct Exchange {
+    shared: Arc<Shared>,
+    number: u64,
+    registry: String,
+    answered: AtomicBool,
+}
+
+impl Exchange {
+    /// What the transport shall call at the end of the answer's body.
+    pub(crate) fn ending(&self) -> transport::Ending {
+        let (shared, number) = (Arc::clone(&self.shared), self.number);
+        transport::Ending::new(move |bytes, outcome| (shared.observe)(&Event::Ended(Ended { number, bytes, outcome })))
+    }
+
+    pub(crate) fn answered(&self, outcome: Result<Head, String>) {
+        self.answered.store(true, Ordering::Relaxed);
+        let (number, registry) = (self.number, self.registry.clone());
+        (self.shared.observe)(&Event::Answered(Answered { number, registry, outcome }));
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if !self.answered.load(Ordering::Relaxed) {
+            self.answered(Err("given up".to_owned()));
+        }
+    }
+}
+
+impl Head {
+    pub(crate) fn of<B>(response: &http::Response<B>) -> Self {
+        Self {
+            status: response.status().as_u16(),
+            version: response.version(),
+            fields: header::fields(response.headers()),
+            connection: response.extensions().get().cloned(),
+        }
+    }
+}
+
+impl Sent {
+    pub(crate) fn fields_of(request: &transport::Request) -> Vec<Field> {
+        header::fields(request.headers())
     }
 }

@@ -4,8 +4,10 @@
 //! [`Registry`](crate::Registry) are too.
 
 mod payload;
+mod watch;
 
 pub use payload::{Chunks, Patience, Payload, Source};
+pub use watch::{Connection, Ending, Outcome};
 
 use std::{future::Future, time::Duration};
 
@@ -18,7 +20,8 @@ pub trait Transport {
     type Body: Body;
 
     /// Sends once, without retries. Any status is an answer, not an error. Redirects are treated as [`Transport::redirects`] says; a
-    /// transport that follows them itself should leave a [`FinalUrl`] in the extensions of the answer.
+    /// transport that follows them itself should leave a [`FinalUrl`] in the extensions of the answer. One that knows its
+    /// connections may leave a [`Connection`] there, and call the [`Ending`] that it finds in the extensions of the request.
     fn send(&self, request: Request) -> impl Future<Output = Result<http::Response<Self::Body>, Error>>;
 
     /// Who follows redirects.

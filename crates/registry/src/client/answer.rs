@@ -8,6 +8,7 @@ use crate::{
     error::{Error, Subject},
     policy::{self, Realm, Url},
     scope::Scopes,
+    trace::Reason,
     transport::{Environment, Redirects, Request, Transport},
 };
 use http::{HeaderValue, StatusCode, header};
@@ -52,6 +53,7 @@ impl<T: Transport + Environment> Registry<T> {
         };
         drop(answer);
         request.headers_mut().insert(header::AUTHORIZATION, proof.authorization);
+        request.extensions_mut().insert(Reason::Challenge);
         let answer = self.exchange(call, &request).await?;
         let denied = matches!(answer.response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
         match proof.withheld {

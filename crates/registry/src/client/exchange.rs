@@ -6,10 +6,10 @@ use crate::{
     policy::{self, Url},
     redirect,
     retry::{self, Failure},
-    trace::{Exchange, Reason},
+    trace::{Head, Paused, Reason, Sent},
     transport::{self, Environment, ErrorKind, FinalUrl, Redirects, Request, Transport},
 };
-use http::{HeaderValue, Method, header};
+use http::{HeaderValue, header};
 use porthole_core::limits;
 use std::time::Duration;
 
@@ -34,9 +34,9 @@ impl<T: Transport + Environment> Registry<T> {
     pub(super) async fn exchange(&self, call: &Call, request: &Request) -> Result<Answer<T::Body>, Error> {
         let mut tries = 1;
         let mut waited = Duration::ZERO;
+        let mut reason = request.extensions().get::<Reason>().cloned();
         loop {
-            let reason = (tries > 1).then_some(Reason::Retry { attempt: tries });
-            let (failure, outcome) = match self.follow(call, request, reason).await {
+            let (failure, outcome) = match self.follow(call, request, reason.take()).await {
                 Ok(answer) => (self.failure_of(&answer), Ok(answer)),
                 Err(Error::Transport { registry, what, error }) => {
                     (Failure::Transport(error.kind), Err(Error::Transport { registry, what, error }))
@@ -49,6 +49,9 @@ impl<T: Transport + Environment> Registry<T> {
             match retry::delay(tries, waited, failure, self.transport.random()) {
                 Some(delay) if safe => {
                     drop(outcome);
+                    let because = failure.to_string();
+                    self.paused(call, tries + 1, delay, &because);
+                    reason = Some(Reason::Retry { attempt: tries + 1, because });
                     self.transport.sleep(delay).await;
                     waited += delay;
                 }
@@ -56,6 +59,18 @@ impl<T: Transport + Environment> Registry<T> {
             }
             tries += 1;
         }
+    }
+
+    /// Tells that a step waits before it is tried once more.
+    pub(super) fn paused(&self, call: &Call, attempt: u32, delay: Duration, because: &str) {
+        self.options.observer.paused(|| Paused {
+            registry: call.registry.clone(),
+            step: call.what.step,
+            name: call.what.name.clone(),
+            attempt,
+            delay,
+            because: because.to_owned(),
+        });
     }
 
     pub(super) fn failure_of(&self, answer: &Answer<T::Body>) -> Failure {
@@ -107,26 +122,24 @@ impl<T: Transport + Environment> Registry<T> {
             request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         let authorized = request.headers().contains_key(header::AUTHORIZATION);
-        let range = request.headers().get(header::RANGE).and_then(|range| range.to_str().ok()).map(str::to_owned);
-        let method: Method = request.method().clone();
-        let url = policy::redact(&request.uri().to_string());
-        let started = self.transport.now();
-        let outcome = self.transport.send(request).await;
-        self.options.observer.tell(|| Exchange {
+        let exchange = self.options.observer.begin(&call.registry, |number| Sent {
+            number,
             registry: call.registry.clone(),
-            method,
-            url,
-            range,
+            step: call.what.step,
+            method: request.method().clone(),
+            url: policy::redact(&request.uri().to_string()),
+            fields: Sent::fields_of(&request),
+            length: request.body().length(),
             authorized,
-            outcome: match &outcome {
-                Ok(response) => Ok(response.status().as_u16()),
-                Err(error) => Err(error.to_string()),
-            },
-            length: outcome.as_ref().ok().and_then(|response| content_length(response.headers())),
-            started,
-            elapsed: self.transport.now().saturating_sub(started),
             reason,
         });
+        if let Some(exchange) = &exchange {
+            request.extensions_mut().insert(exchange.ending());
+        }
+        let outcome = self.transport.send(request).await;
+        if let Some(exchange) = &exchange {
+            exchange.answered(outcome.as_ref().map(Head::of).map_err(ToString::to_string));
+        }
         outcome.map_err(|error| call.transport_error(error, authorized))
     }
 }

@@ -160,6 +160,7 @@ impl<T: Transport + Environment> BlobRange<'_, T> {
         let transport = &self.registry.transport;
         match retry::delay(self.tries, self.waited, Failure::Transport(error.kind), transport.random()) {
             Some(delay) => {
+                self.registry.paused(&self.call, self.tries + 1, delay, &error.to_string());
                 transport.sleep(delay).await;
                 self.waited += delay;
                 Ok(())

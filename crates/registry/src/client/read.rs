@@ -222,6 +222,7 @@ impl<T: Transport + Environment> Registry<T> {
                     let failure = Failure::Transport(error.kind);
                     match retry::delay(tries, waited, failure, self.transport.random()) {
                         Some(delay) => {
+                            self.paused(call, tries + 1, delay, &error.to_string());
                             self.transport.sleep(delay).await;
                             waited += delay;
                             tries += 1;

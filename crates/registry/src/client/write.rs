@@ -200,7 +200,9 @@ impl<T: Transport + Environment> Registry<T> {
                 self.give_up(&call, run.place.as_ref()).await;
                 return Err(failed.error);
             };
-            observe(Note::Retry { reason: failed.error.to_string() });
+            let reason = failed.error.to_string();
+            self.paused(&call, run.upload.failures() + 1, pause, &reason);
+            observe(Note::Retry { reason });
             run.done.resumed += 1;
             // A registry that has just stalled gets little time to show that it lives.
             hurry = stalled.then_some(Patience(LAST_CALL));

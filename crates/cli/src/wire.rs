@@ -1,0 +1,91 @@
+//! What passes between this program and registries, for those who want to see it.
+
+mod debug;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Instant, SystemTime},
+};
+
+use porthole_registry::trace::{self, Event, Head, Observer};
+
+use crate::{stderr::Stderr, ui::safe};
+
+/// Hears of every exchange.
+pub(crate) struct Wire {
+    stderr: Arc<Stderr>,
+    debug: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Exchanges under way, since when.
+    open: HashMap<u64, Instant>,
+    /// Warnings that were shown.
+    warned: BTreeSet<(String, String)>,
+}
+
+/// How many different warnings are shown in one run.
+const WARNINGS: usize = 16;
+
+impl Wire {
+    pub(crate) fn new(stderr: Arc<Stderr>, debug: bool) -> Self {
+        Self { stderr, debug, state: Mutex::default() }
+    }
+
+    pub(crate) fn observer(self: &Arc<Self>) -> Observer {
+        let wire = Arc::clone(self);
+        Observer::new(move |event| wire.hear(event))
+    }
+
+    fn hear(&self, event: &Event) {
+        let lines = match event {
+            Event::Sent(sent) => {
+                self.state().open.insert(sent.number, Instant::now());
+                debug::sent(sent)
+            }
+            Event::Answered(answered) => {
+                let mut state = self.state();
+                let after = state.open.get(&answered.number).map(Instant::elapsed).unwrap_or_default();
+                match &answered.outcome {
+                    Ok(head) => {
+                        drop(state);
+                        self.warn(&answered.registry, head);
+                        debug::answered(answered.number, head, after)
+                    }
+                    Err(error) => {
+                        state.open.remove(&answered.number);
+                        debug::failed(answered.number, error, after)
+                    }
+                }
+            }
+            Event::Ended(ended) => match self.state().open.remove(&ended.number) {
+                Some(since) => debug::ended(ended, since.elapsed()),
+                None => return,
+            },
+            Event::Paused(paused) => debug::paused(paused),
+            _ => return,
+        };
+        if self.debug {
+            self.stderr.line(&debug::stamped(&lines, SystemTime::now()));
+        }
+    }
+
+    /// Shows what a registry wants its users to know, each of it once.
+    fn warn(&self, registry: &str, head: &Head) {
+        for text in trace::warnings(&head.fields) {
+            let mut state = self.state();
+            let warning = (registry.to_owned(), text);
+            if state.warned.len() < WARNINGS && state.warned.insert(warning.clone()) {
+                drop(state);
+                self.stderr.note(format_args!("{registry} warns: {}", safe(&warning.1)));
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

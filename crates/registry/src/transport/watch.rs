@@ -1,0 +1,52 @@
+//! What a transport can tell of its connections and of the end of an answer.
+
+use super::Error;
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+
+/// The connection that an answer came over, in the extensions of the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// Tells connections of one transport apart.
+    pub id: u64,
+    /// Another exchange had used it before.
+    pub reused: bool,
+    /// The other end, which may be a proxy.
+    pub peer: Option<SocketAddr>,
+    /// What it took to resolve the name and to connect.
+    pub connect: Duration,
+    /// What TLS took; `None` without TLS.
+    pub tls: Option<Duration>,
+}
+
+/// How the body of an answer ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All of it came.
+    Complete,
+    /// The rest was not wanted.
+    Dropped,
+    /// It broke.
+    Failed(Error),
+}
+
+/// Hears how the body of an answer ends: in the extensions of a request.
+#[derive(Clone)]
+pub struct Ending(Arc<dyn Fn(u64, Outcome) + Send + Sync>);
+
+impl Ending {
+    /// Calls `hear` with the bytes that came.
+    pub fn new(hear: impl Fn(u64, Outcome) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(hear))
+    }
+
+    /// Tells it: once for each answer that had a head.
+    pub fn tell(&self, bytes: u64, outcome: Outcome) {
+        (self.0)(bytes, outcome);
+    }
+}
+
+impl fmt::Debug for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ending")
+    }
+}
