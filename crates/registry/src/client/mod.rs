@@ -4,9 +4,11 @@ mod access;
 mod answer;
 mod exchange;
 mod image;
+mod present;
 mod range;
 mod read;
 mod referrers;
+mod upload;
 mod write;
 
 use crate::{
@@ -23,8 +25,10 @@ use porthole_core::{descriptor::Descriptor, limits::Limits, reference::Reference
 use std::{collections::HashMap, sync::Mutex};
 
 pub use image::{Resolved, Step};
+pub use present::Mount;
 pub use range::BlobRange;
-pub use write::{Content, Destination, Mount, Note, Opened, Uploaded};
+pub use upload::{Content, Note, Opened, Uploaded};
+pub use write::Destination;
 
 /// How a registry is reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,0 +1,80 @@
+//! What a repository has already, or gets from another one of the registry.
+
+use super::{
+    Call, Destination, Registry,
+    exchange::content_length,
+    upload::{Opened, hasten, parse, safely},
+};
+use crate::{
+    endpoint::{blob, mount},
+    error::Error,
+    transport::{Environment, Patience, Transport},
+};
+use http::Method;
+use porthole_core::{descriptor::Descriptor, digest::Digest};
+
+impl<T: Transport + Environment> Registry<T> {
+    /// Whether a repository has a blob (`HEAD`). A registry that does not say counts as one that has not.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn has_blob(&self, to: &Destination, descriptor: &Descriptor) -> Result<bool, Error> {
+        let call = self.push_call(to, "upload", descriptor.digest.to_string())?;
+        self.look(&call, to, descriptor, None).await
+    }
+
+    pub(super) async fn look(
+        &self,
+        call: &Call,
+        to: &Destination,
+        descriptor: &Descriptor,
+        hurry: Option<Patience>,
+    ) -> Result<bool, Error> {
+        let request = blob::request(&call.base, to.reference.repository(), &descriptor.digest, ..);
+        let mut request = request.map_err(Error::Relay)?;
+        *request.method_mut() = Method::HEAD;
+        hasten(&mut request, hurry);
+        let (answer, credentials) = self.request_any(call, request).await?;
+        match answer.response.status().as_u16() {
+            200..=299 => {
+                let length = content_length(answer.response.headers());
+                Ok(length.is_none_or(|length| length == descriptor.size))
+            }
+            // Some registries forbid what they do not have, or do not know `HEAD`: the upload will tell.
+            403..=405 => Ok(false),
+            _ => self.check(call, answer, credentials).await.map(|_| false),
+        }
+    }
+
+    /// Tries to mount a blob from another repository of the registry. A registry that will not may open a session for its upload instead.
+    ///
+    /// # Errors
+    /// [`Error`] if nothing came back, or nothing that makes sense. A refusal is none.
+    pub async fn mount_blob(&self, to: &Destination, digest: &Digest, from: &str) -> Result<Mount, Error> {
+        let call = self.push_call(to, "upload", digest.to_string())?;
+        let request = mount::request(&call.base, to.reference.repository(), digest, from).map_err(Error::Relay)?;
+        let asked = parse(&request).map_err(|error| call.refused(error.into()))?;
+        let answer = match self.request_any(&call, safely(request)).await {
+            Ok((answer, _)) => answer,
+            // A token server may refuse the whole scope for the sake of the other repository.
+            Err(Error::Unauthorized { .. }) => return Ok(Mount::No),
+            Err(error) => return Err(error),
+        };
+        Ok(match mount::read(answer.response.status()) {
+            mount::Outcome::Mounted => Mount::Mounted,
+            mount::Outcome::Session => Mount::Opened(call.read_opened(&asked, &answer)?),
+            mount::Outcome::Refused => Mount::No,
+        })
+    }
+}
+
+/// What came of an attempt to mount.
+#[derive(Clone, Debug)]
+pub enum Mount {
+    /// The repository has the blob now.
+    Mounted,
+    /// It has not, but a session is open to upload it.
+    Opened(Opened),
+    /// Neither.
+    No,
+}

@@ -1,0 +1,354 @@
+//! One upload, from its first session to the registry's word that it has the blob.
+
+use super::{
+    Call, Destination, Registry,
+    exchange::{Answer, Repeat},
+};
+use crate::{
+    endpoint::upload,
+    error::Error,
+    plan::upload::{Failure, Step, Upload},
+    policy::{Place, Url},
+    retry,
+    transport::{Environment, ErrorKind, Patience, Payload, Request, Transport},
+};
+use bytes::Bytes;
+use http::StatusCode;
+use porthole_core::descriptor::Descriptor;
+use std::{ops::Range, time::Duration};
+
+/// The bytes of a blob, any part of them as often as wanted.
+pub trait Content {
+    /// A part that is not empty.
+    fn part(&self, range: Range<u64>) -> Payload;
+}
+
+impl Content for Bytes {
+    fn part(&self, range: Range<u64>) -> Payload {
+        let place = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(self.len());
+        self.slice(place(range.start)..place(range.end)).into()
+    }
+}
+
+/// An upload session that waits for its first byte.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    place: Place,
+    least: Option<u64>,
+}
+
+/// What an upload came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Uploaded {
+    /// Sessions that were opened.
+    pub sessions: u32,
+    /// Requests that carried bytes.
+    pub requests: u32,
+    /// Times that the upload went on after a failure.
+    pub resumed: u32,
+}
+
+/// What happens during an upload, for whoever shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Note {
+    /// Bytes from this offset on are about to be sent: less than before, if some did not arrive.
+    From(u64),
+    /// A step failed and will be tried in another way, or again.
+    Retry {
+        /// The failure in words, without secrets.
+        reason: String,
+    },
+}
+
+impl<T: Transport + Environment> Registry<T> {
+    /// Uploads a blob, and stays with it until the registry has it or nothing more can be tried: whole, or in chunks of `chunk` bytes.
+    /// `opened` is a session that [`mount_blob`](Self::mount_blob) left.
+    ///
+    /// What breaks is taken up where the registry says that it is. The registry checks the digest; whoever gives the content may
+    /// check it as well.
+    ///
+    /// # Errors
+    /// [`Error`]. The session is then given up.
+    pub async fn upload_blob(
+        &self,
+        to: &Destination,
+        descriptor: &Descriptor,
+        content: &impl Content,
+        chunk: Option<u64>,
+        opened: Option<Opened>,
+        observe: &mut impl FnMut(Note),
+    ) -> Result<Uploaded, Error> {
+        let call = self.push_call(to, "upload", descriptor.digest.to_string())?;
+        let mut run = Run { upload: Upload::new(descriptor.size, chunk), place: None, done: Uploaded::default() };
+        if let Some(opened) = opened {
+            run.open(opened);
+        }
+        let mut waited = Duration::ZERO;
+        let mut hurry = None;
+        let mut stall = None;
+        loop {
+            let step = run.upload.step();
+            let outcome = match step {
+                Step::Done => return Ok(run.done),
+                _ => self.step(&call, to, descriptor, content, &mut run, hurry, observe).await,
+            };
+            let Err(failed) = outcome else {
+                hurry = None;
+                if run.upload.failures() == 0 {
+                    waited = Duration::ZERO;
+                }
+                continue;
+            };
+            run.upload.fail(failed.failure);
+            if failed.failure == Failure::Lost && run.upload.step() == Step::Open {
+                run.place = None;
+            }
+            if let (Step::Ask, Some(session)) = (run.upload.step(), &failed.session) {
+                // The refusal itself says where the registry is.
+                run.moved(session);
+                if session.held.is_some() {
+                    run.upload.told(session.held);
+                }
+            }
+            let pause = match failed.failure {
+                Failure::Broken | Failure::Cut => {
+                    let failures = run.upload.failures().min(retry::TRIES - 1);
+                    retry::delay(failures, waited, failed.cause, self.transport.random())
+                }
+                _ => Some(Duration::ZERO),
+            };
+            let stalled = failed.cause == retry::Failure::Transport(ErrorKind::Timeout);
+            let silent = hurry.is_some() && matches!(failed.cause, retry::Failure::Transport(_));
+            if let (true, Some(error)) = (silent, stall.take()) {
+                // Nobody is there. To take leave would only take longer.
+                return Err(error);
+            }
+            let (Some(pause), false) = (pause, run.upload.step() == Step::GiveUp) else {
+                self.give_up(&call, run.place.as_ref()).await;
+                return Err(failed.error);
+            };
+            let reason = failed.error.to_string();
+            self.paused(&call, run.upload.failures() + 1, pause, &reason);
+            observe(Note::Retry { reason });
+            run.done.resumed += 1;
+            // A registry that has just stalled gets little time to show that it lives.
+            hurry = stalled.then_some(Patience(LAST_CALL));
+            stall = stalled.then_some(failed.error);
+            if !pause.is_zero() {
+                self.transport.sleep(pause).await;
+                waited += pause;
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one step of one loop, apart for the sake of its length")]
+    async fn step(
+        &self,
+        call: &Call,
+        to: &Destination,
+        descriptor: &Descriptor,
+        content: &impl Content,
+        run: &mut Run,
+        hurry: Option<Patience>,
+        observe: &mut impl FnMut(Note),
+    ) -> Result<(), Box<Failed>> {
+        let place = || run.place.clone().ok_or_else(|| Failed::at_once(call.protocol("expected a session".into())));
+        let url_error = |error| Failed::at_once(Error::Relay(error));
+        match run.upload.step() {
+            Step::Done | Step::GiveUp => Ok(()),
+            Step::Open => {
+                // A session that is of no more use would lie there until the registry forgets it.
+                self.give_up(call, run.place.take().as_ref()).await;
+                let opened = self.open(call, to, hurry).await?;
+                run.open(opened);
+                Ok(())
+            }
+            Step::Whole => {
+                let place = place()?;
+                observe(Note::From(0));
+                run.done.requests += 1;
+                let payload = content.part(0..descriptor.size);
+                let request = upload::commit(&place.url, &descriptor.digest, payload).map_err(url_error)?;
+                self.send_to(call, &place, request).await?;
+                run.upload.found(true);
+                Ok(())
+            }
+            Step::Part(range) => {
+                let place = place()?;
+                observe(Note::From(range.start));
+                run.done.requests += 1;
+                let request = upload::patch(&place.url, &range, content.part(range.clone())).map_err(url_error)?;
+                let session = self.send_to(call, &place, request).await?;
+                run.moved(&session);
+                run.upload.taken(session.held);
+                Ok(())
+            }
+            Step::Commit => {
+                let place = place()?;
+                let request = upload::commit(&place.url, &descriptor.digest, Payload::default()).map_err(url_error)?;
+                self.send_to(call, &place, request).await?;
+                run.upload.found(true);
+                Ok(())
+            }
+            Step::Look => {
+                let there = self.look(call, to, descriptor, hurry).await.map_err(Failed::of)?;
+                run.upload.found(there);
+                Ok(())
+            }
+            Step::Ask => {
+                let place = place()?;
+                let mut request = upload::status(&place.url).map_err(url_error)?;
+                hasten(&mut request, hurry);
+                let session = self.send_to(call, &place, request).await?;
+                run.moved(&session);
+                run.upload.told(session.held);
+                if run.upload.step() == Step::Ask {
+                    self.transport.sleep(BETWEEN_QUESTIONS).await;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn open(&self, call: &Call, to: &Destination, hurry: Option<Patience>) -> Result<Opened, Box<Failed>> {
+        let request = upload::start(&call.base, to.reference.repository());
+        let mut request = safely(request.map_err(|error| Failed::at_once(Error::Relay(error)))?);
+        hasten(&mut request, hurry);
+        let asked = parse(&request).map_err(|error| Failed::at_once(call.refused(error.into())))?;
+        let answer = self.request(call, request).await.map_err(Failed::of)?;
+        call.read_opened(&asked, &answer).map_err(Failed::at_once)
+    }
+
+    /// Sends a request of a session to where the session is; without authorization, if that is not the registry.
+    async fn send_to(&self, call: &Call, place: &Place, request: Request) -> Result<upload::Session, Box<Failed>> {
+        let sent = if place.ours {
+            self.request_any(call, request).await
+        } else {
+            self.exchange(call, &request).await.map(|answer| (answer, false))
+        };
+        let (answer, credentials) = sent.map_err(Failed::of)?;
+        let status = answer.response.status();
+        let session = upload::read(&call.base, &place.url, answer.response.headers());
+        if status.is_success() {
+            return session.map_err(|error| Failed::at_once(call.refused(error)));
+        }
+        let cause = self.failure_of(&answer);
+        match self.check(call, answer, credentials).await {
+            Ok(_) => Ok(upload::Session::default()),
+            Err(error) => Err(Box::new(Failed { failure: failure_of(status), cause, error, session: session.ok() })),
+        }
+    }
+
+    /// Deletes a session, if the registry can: it would be forgotten some day.
+    async fn give_up(&self, call: &Call, place: Option<&Place>) {
+        let Some(place) = place else { return };
+        if let Ok(mut request) = upload::cancel(&place.url) {
+            hasten(&mut request, Some(Patience(LAST_CALL)));
+            let _ = self.send_to(call, place, request).await;
+        }
+    }
+}
+
+/// An upload, and where its session is.
+struct Run {
+    upload: Upload,
+    place: Option<Place>,
+    done: Uploaded,
+}
+
+impl Run {
+    fn open(&mut self, opened: Opened) {
+        self.done.sessions += 1;
+        self.place = Some(opened.place);
+        self.upload.opened(opened.least);
+    }
+
+    /// The latest place counts.
+    fn moved(&mut self, session: &upload::Session) {
+        if let Some(location) = &session.location {
+            self.place = Some(location.clone());
+        }
+    }
+}
+
+/// A step that went wrong.
+struct Failed {
+    failure: Failure,
+    cause: retry::Failure,
+    error: Error,
+    /// What the refusal says of the session.
+    session: Option<upload::Session>,
+}
+
+impl Failed {
+    fn of(error: Error) -> Box<Self> {
+        let (failure, cause) = match &error {
+            Error::Transport { error, .. } if error.kind.retryable() => {
+                let cut = error.kind == ErrorKind::Interrupted;
+                (if cut { Failure::Cut } else { Failure::Broken }, retry::Failure::Transport(error.kind))
+            }
+            Error::Status { status, .. } => (
+                failure_of(StatusCode::from_u16(*status).unwrap_or(StatusCode::NOT_IMPLEMENTED)),
+                retry::Failure::Status { status: *status, retry_after: None },
+            ),
+            Error::NotFound { .. } => (Failure::Lost, retry::Failure::Status { status: 404, retry_after: None }),
+            _ => return Self::at_once(error),
+        };
+        Box::new(Self { failure, cause, error, session: None })
+    }
+
+    /// No other try would help.
+    fn at_once(error: Error) -> Box<Self> {
+        let cause = retry::Failure::Transport(ErrorKind::Other);
+        Box::new(Self { failure: Failure::Final, cause, error, session: None })
+    }
+}
+
+fn failure_of(status: StatusCode) -> Failure {
+    match status.as_u16() {
+        404 | 410 => Failure::Lost,
+        409 | 416 => Failure::OutOfOrder,
+        413 => Failure::TooLarge,
+        400 | 405 | 411 | 415 | 501 => Failure::Unsupported,
+        status if (retry::Failure::Status { status, retry_after: None }).is_retryable() => Failure::Broken,
+        _ => Failure::Final,
+    }
+}
+
+/// A request that may be sent twice.
+pub(super) fn safely(mut request: Request) -> Request {
+    request.extensions_mut().insert(Repeat::Safely);
+    request
+}
+
+/// A request that gets one short try, if there is a hurry.
+pub(super) fn hasten(request: &mut Request, hurry: Option<Patience>) {
+    if let Some(patience) = hurry {
+        request.extensions_mut().insert(patience);
+        request.extensions_mut().insert(Repeat::Never);
+    }
+}
+
+pub(super) fn parse(request: &Request) -> Result<Url, crate::policy::UrlError> {
+    Url::parse(&request.uri().to_string())
+}
+
+impl Call {
+    pub(super) fn refused(&self, error: crate::policy::Refused) -> Error {
+        Error::Policy { registry: self.registry.clone(), role: "place for an upload", error }
+    }
+
+    pub(super) fn read_opened<B>(&self, asked: &Url, answer: &Answer<B>) -> Result<Opened, Error> {
+        let session = upload::read(&self.base, asked, answer.response.headers());
+        let session = session.map_err(|error| self.refused(error))?;
+        let place =
+            session.location.ok_or_else(|| self.protocol("expected a Location for the upload, got none".into()))?;
+        Ok(Opened { place, least: session.least })
+    }
+}
+
+/// For a registry to read what has arrived over a broken connection.
+const BETWEEN_QUESTIONS: Duration = Duration::from_millis(500);
+/// After a stall: the two together stay below forty seconds.
+const LAST_CALL: Duration = Duration::from_secs(8);
