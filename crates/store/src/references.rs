@@ -5,20 +5,24 @@ use porthole_core::{
     digest::Digest,
     layout::{IMAGE_NAME, REF_NAME},
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// Gives a name to a descriptor and returns what had it before. `None`: this is no index.
 pub(crate) fn set(index: &mut Value, name: &str, descriptor: &Descriptor) -> Option<Option<Digest>> {
     let manifests = index.get_mut("manifests")?.as_array_mut()?;
-    let position = manifests.iter().position(|entry| is_named(entry, name));
-    let before = position.and_then(|at| manifests[at].get("digest")?.as_str()?.parse().ok());
-    // An image that had no name yet needs no second entry.
-    let position = position.or_else(|| manifests.iter().position(|entry| is_of(entry, descriptor) && !has_name(entry)));
-    let entry = entry(name, descriptor);
-    match position {
-        Some(at) => manifests[at] = entry,
-        None => manifests.push(entry),
-    }
+    let before = manifests.iter().find(|entry| is_named(entry, name));
+    let before = before.and_then(|entry| entry.get("digest")?.as_str()?.parse().ok());
+    let ours = |entry: &Value| is_named(entry, name) || is_of(entry, descriptor) && !has_name(entry);
+    let place = manifests.iter().position(ours).unwrap_or(manifests.len());
+    // What is said of this very image stays.
+    let same = manifests.iter().position(|entry| ours(entry) && is_of(entry, descriptor));
+    let kept = same.map(|at| manifests[at].take());
+    let mut number = 0;
+    manifests.retain(|entry| {
+        number += 1;
+        Some(number - 1) != same && !ours(entry)
+    });
+    manifests.insert(place, entry(kept, name, descriptor));
     Some(before)
 }
 
@@ -30,24 +34,29 @@ pub(crate) fn remove(index: &mut Value, name: &str) -> Option<bool> {
     Some(manifests.len() < before)
 }
 
-fn entry(name: &str, descriptor: &Descriptor) -> Value {
-    let mut annotations: Map<String, Value> = descriptor
-        .annotations
-        .iter()
-        .filter(|(key, _)| key.as_str() != IMAGE_NAME)
-        .map(|(key, value)| (key.clone(), json!(value)))
-        .collect();
-    annotations.insert(REF_NAME.to_owned(), json!(name));
-    json!({
-        "mediaType": descriptor.media_type.as_str(),
-        "digest": descriptor.digest.to_string(),
-        "size": descriptor.size,
-        "annotations": annotations,
-    })
+fn entry(kept: Option<Value>, name: &str, descriptor: &Descriptor) -> Value {
+    let mut entry = kept.unwrap_or_else(|| json!({}));
+    entry["mediaType"] = json!(descriptor.media_type.as_str());
+    entry["digest"] = json!(descriptor.digest.to_string());
+    entry["size"] = json!(descriptor.size);
+    if !entry["annotations"].is_object() {
+        entry["annotations"] = json!({});
+    }
+    let annotations = &mut entry["annotations"];
+    for (key, value) in &descriptor.annotations {
+        if key != IMAGE_NAME && annotations[key].is_null() {
+            annotations[key] = json!(value);
+        }
+    }
+    if annotations[IMAGE_NAME] != name {
+        annotations[REF_NAME] = json!(name);
+    }
+    entry
 }
 
+/// Whether an entry goes by this name, in its layout or among all of containerd's.
 fn is_named(entry: &Value, name: &str) -> bool {
-    entry["annotations"][REF_NAME] == name
+    entry["annotations"][REF_NAME] == name || entry["annotations"][IMAGE_NAME] == name
 }
 
 fn has_name(entry: &Value) -> bool {
@@ -87,6 +96,37 @@ mod tests {
         let mut index = json!({ "manifests": [{ "digest": digest, "size": 3 }] });
         assert_eq!(set(&mut index, "a:1", &image("one")), Some(None));
         assert_eq!(index["manifests"].as_array().map(Vec::len), Some(1));
+    }
+
+    #[test]
+    fn what_others_say_of_an_image_stays() {
+        let digest = image("one").digest.to_string();
+        let platform = json!({ "os": "linux", "architecture": "arm" });
+        let annotations = json!({ "org.example": "x" });
+        let entry =
+            json!({ "digest": digest, "size": 3, "platform": platform, "annotations": annotations, "x-y": [1] });
+        let mut index = json!({ "manifests": [entry] });
+        assert_eq!(set(&mut index, "a:1", &image("one")), Some(None));
+        assert_eq!(set(&mut index, "a:1", &image("one")), Some(Some(image("one").digest)));
+        let kept = &index["manifests"][0];
+        assert_eq!((&kept["platform"], &kept["x-y"]), (&platform, &json!([1])));
+        assert_eq!(kept["annotations"], json!({ "org.example": "x", REF_NAME: "a:1" }));
+    }
+
+    #[test]
+    fn a_name_is_had_once() {
+        let named = |content: &str, key: &str| json!({ "digest": image(content).digest.to_string(), "annotations": { key: "a:1" } });
+        let containerd =
+            json!({ "digest": image("four").digest.to_string(), "annotations": { IMAGE_NAME: "a:1", REF_NAME: "1" } });
+        let mut index = json!({ "manifests": [named("one", REF_NAME), named("two", REF_NAME), named("three", "other"), containerd] });
+        assert_eq!(set(&mut index, "a:1", &image("two")), Some(Some(image("one").digest)));
+        let names: Vec<_> = index["manifests"].as_array().into_iter().flatten().map(|entry| &entry["digest"]).collect();
+        assert_eq!(names, [&json!(image("two").digest.to_string()), &json!(image("three").digest.to_string())]);
+        // An image that containerd has named so goes by that name already.
+        let entry = json!({ "digest": image("four").digest.to_string(), "size": 4, "annotations": { IMAGE_NAME: "a:1", REF_NAME: "1" } });
+        let mut index = json!({ "manifests": [entry] });
+        assert_eq!(set(&mut index, "a:1", &image("four")), Some(Some(image("four").digest)));
+        assert_eq!(index["manifests"][0]["annotations"][REF_NAME], "1");
     }
 
     #[test]
