@@ -18,9 +18,6 @@ use porthole_core::{
 use serde_json::{Value, json};
 use std::{collections::HashMap, io::Read};
 
-/// A layer that is a plain tar, in Docker's family of media types.
-const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
-
 /// What a docker-archive holds, by digest.
 #[derive(Default)]
 pub(crate) struct Contents {
@@ -63,17 +60,18 @@ fn read_image(archive: &Archive, image: &ArchivedImage, limits: &Limits, content
     for (name, diff_id) in image.layers.iter().zip(&config.diff_ids) {
         let span = find(name)?;
         let (media_type, digest) = match archive.read_small(Span { size: span.size.min(4), ..span }, 4)?[..] {
-            [0x1f, 0x8b, ..] => (MediaType::DOCKER_LAYER_GZIP.to_string(), hash(archive, span)?),
-            [0x28, 0xb5, 0x2f, 0xfd] => (MediaType::OCI_LAYER_ZSTD.to_string(), hash(archive, span)?),
-            _ => (DOCKER_LAYER.to_owned(), *diff_id),
+            [0x1f, 0x8b, ..] => (MediaType::OCI_LAYER_GZIP, hash(archive, span)?),
+            [0x28, 0xb5, 0x2f, 0xfd] => (MediaType::OCI_LAYER_ZSTD, hash(archive, span)?),
+            _ => (MediaType::OCI_LAYER, *diff_id),
         };
         contents.blobs.insert(digest, span);
         layers.push(descriptor(&media_type, &digest, span.size));
     }
+    // OCI's, because layouts can hold no others that all programs read.
     let manifest = json!({
         "schemaVersion": 2,
-        "mediaType": MediaType::DOCKER_MANIFEST.as_str(),
-        "config": descriptor(MediaType::DOCKER_CONFIG.as_str(), raw.digest(), raw.size()),
+        "mediaType": MediaType::OCI_MANIFEST.as_str(),
+        "config": descriptor(&MediaType::OCI_CONFIG, raw.digest(), raw.size()),
         "layers": layers,
     });
     contents.blobs.insert(*raw.digest(), config_span);
@@ -82,16 +80,7 @@ fn read_image(archive: &Archive, image: &ArchivedImage, limits: &Limits, content
 
 fn add_manifest(bytes: Vec<u8>, image: &ArchivedImage, limits: &Limits, contents: &mut Contents) -> Result<(), Error> {
     let raw = Raw::trust_on_first_use(bytes);
-    let descriptor = Descriptor {
-        media_type: MediaType::DOCKER_MANIFEST,
-        digest: *raw.digest(),
-        size: raw.size(),
-        platform: None,
-        artifact_type: None,
-        urls: Vec::new(),
-        annotations: Default::default(),
-        data: None,
-    };
+    let descriptor = Descriptor::new(MediaType::OCI_MANIFEST, *raw.digest(), raw.size());
     Document::parse_within(raw.clone(), None, limits)
         .map_err(|source| Error::Document { digest: *raw.digest(), source })?;
     contents.manifests.insert(*raw.digest(), raw.bytes().to_vec());
@@ -99,8 +88,8 @@ fn add_manifest(bytes: Vec<u8>, image: &ArchivedImage, limits: &Limits, contents
     Ok(())
 }
 
-fn descriptor(media_type: &str, digest: &Digest, size: u64) -> Value {
-    json!({ "mediaType": media_type, "digest": digest.to_string(), "size": size })
+fn descriptor(media_type: &MediaType, digest: &Digest, size: u64) -> Value {
+    json!({ "mediaType": media_type.as_str(), "digest": digest.to_string(), "size": size })
 }
 
 /// The SHA-256 digest that a file's name states: `<hex digits>.json`, `blobs/sha256/<hex digits>`.
