@@ -18,7 +18,7 @@ mod man;
 mod manifest;
 mod pull;
 pub(crate) mod push;
-mod reference;
+pub(crate) mod reference;
 mod rm;
 mod save;
 mod stack;

@@ -23,6 +23,10 @@ pub(crate) enum Error {
     #[error(transparent)]
     Push(#[from] porthole_transfer::push::Error),
     #[error(transparent)]
+    Copy(#[from] porthole_transfer::copy::Error),
+    #[error(transparent)]
+    Save(#[from] porthole_transfer::archive::Error),
+    #[error(transparent)]
     Image(#[from] image::Error),
     #[error(transparent)]
     Platform(#[from] platform::NoMatch),
@@ -153,6 +157,8 @@ impl Error {
             Self::Store(error) => store_exit_code(error),
             Self::Pull(error) => pull_exit_code(error),
             Self::Push(error) => commands::push::exit_code(error),
+            Self::Copy(error) => copy_exit_code(error),
+            Self::Save(error) => save_exit_code(error),
             Self::NotFound { .. } | Self::NoFile { .. } => NOT_FOUND,
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => NOT_FOUND,
             Self::Platform(_) => PLATFORM,
@@ -191,6 +197,9 @@ impl Error {
             Self::Pull(porthole_transfer::pull::Error::Registry(error)) => error.hints(),
             Self::Pull(porthole_transfer::pull::Error::Platform(error)) => vec![choose(error)],
             Self::Push(error) => commands::push::hints(error),
+            Self::Copy(error) | Self::Save(porthole_transfer::archive::Error::Copy(error)) => copy_hints(error),
+            Self::Save(porthole_transfer::archive::Error::Image(error)) => error.hint().into_iter().collect(),
+            Self::Save(porthole_transfer::archive::Error::Decode { error, .. }) => error.hint().into_iter().collect(),
             Self::Platform(error) => vec![choose(error)],
             Self::Image(error) => error.hint().into_iter().collect(),
             Self::Nesting { limit } => vec![Hint::raise("index_depth", *limit, 0)],
@@ -227,6 +236,35 @@ fn pull_exit_code(error: &porthole_transfer::pull::Error) -> u8 {
         Pull::Store(error) => store_exit_code(error),
         Pull::Platform(_) => PLATFORM,
         Pull::Nesting | Pull::TooMany | Pull::Wrong(_) => MALFORMED,
+        _ => OTHER,
+    }
+}
+
+fn copy_exit_code(error: &porthole_transfer::copy::Error) -> u8 {
+    use porthole_transfer::copy::Error as Copy;
+    match error {
+        Copy::Store(error) => store_exit_code(error),
+        Copy::Plan(porthole_registry::plan::push::Error::Platform(_)) => PLATFORM,
+        Copy::Plan(_) => MALFORMED,
+        _ => OTHER,
+    }
+}
+
+fn copy_hints(error: &porthole_transfer::copy::Error) -> Vec<Hint> {
+    use porthole_transfer::copy::Error as Copy;
+    match error {
+        Copy::Store(error) => error.hint().into_iter().collect(),
+        Copy::Plan(porthole_registry::plan::push::Error::Platform(error)) => vec![choose(error)],
+        _ => Vec::new(),
+    }
+}
+
+fn save_exit_code(error: &porthole_transfer::archive::Error) -> u8 {
+    use porthole_transfer::archive::Error as Save;
+    match error {
+        Save::Copy(error) => copy_exit_code(error),
+        Save::Artifact => USAGE,
+        Save::Image(_) | Save::Decode { .. } | Save::DiffId { .. } => MALFORMED,
         _ => OTHER,
     }
 }

@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod credentials;
+mod destination;
 mod error;
 mod layers;
 mod limits;

@@ -67,17 +67,6 @@ impl Source {
         }
     }
 
-    /// A document that an index lists.
-    pub(crate) fn child(&self, entry: &Descriptor) -> Result<Document, Error> {
-        match self {
-            Self::Registry { reference, client, runtime } => {
-                Ok(runtime.block_on(client.fetch_child(reference, entry))?)
-            }
-            Self::Local { local, .. } => Ok(local.read_document(entry)?),
-            Self::Layer { path } => Err(no_manifest(path)),
-        }
-    }
-
     /// The manifest for a platform.
     pub(crate) fn manifest(&self, session: &Session<'_>) -> Result<Document, Error> {
         Ok(Document::Manifest(self.image(session, &mut |_| {})?.image.manifest))

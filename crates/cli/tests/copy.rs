@@ -1,15 +1,16 @@
-//! `porthole copy` between scripted registries.
+//! `porthole copy` between scripted registries, layouts and archives.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
 mod scripted;
 
 use porthole_testkit::{
-    image::{Blob, Content, Image, Layer},
+    image::{Blob, Built, Compression, Content, Image, Layer, index},
     registry::{Fault, Site},
 };
 use scripted::{Server, done, ends, porthole};
 use serde_json::{Value, json};
+use std::{fs, path::Path};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -96,10 +97,170 @@ fn a_source_that_breaks_goes_on_and_one_that_lies_is_found_out() {
     assert!(has(&to, &layer.digest) && has(&to, &manifest.digest));
 }
 
+/// What a command that must succeed prints.
+#[track_caller]
+fn prints(home: &Path, arguments: &str) -> String {
+    let output = porthole(home, arguments);
+    ends(&output, 0, "");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn built(content: &str) -> Built {
+    let layer = |name: &str| Layer::new("ADD").file(name, content.repeat(1000)).compression(Compression::Gzip);
+    Image::new().layer(layer("a")).layer(layer("b").compression(Compression::None)).build()
+}
+
 #[test]
-fn destinations_that_are_no_registries() {
+fn from_anywhere_to_anywhere_every_byte_stays() {
+    let image = built("x");
+    let from = Server::new(Site::new().repository("a/b", image.clone().into_content("1")));
+    let to = Server::new(Site::new());
     let home = tempfile::tempdir().unwrap();
-    for destination in ["oci:layout", "store:x", "docker-archive:x.tar", "./x"] {
-        ends(&porthole(home.path(), &format!("copy a/b {destination}")), 2, "expected a reference to copy to");
+    let first = format!("{}/a/b:1", from.authority());
+    for name in ["store:first:1", "oci:first:1", "oci-archive:first.tar:1"] {
+        prints(home.path(), &format!("copy {first} {name}"));
+    }
+    let mut number = 0;
+    for source in [&first, "store:first:1", "oci:first:1", "oci:first", "oci-archive:first.tar"] {
+        let registry = format!("{}/c/d:1", to.authority());
+        for target in [&registry, "store:NEW:1", "oci:NEW:1", "oci:second:NEW", "oci-archive:NEW.tar:1"] {
+            number += 1;
+            let target = target.replace("NEW", &format!("new{number}"));
+            let told = done(home.path(), &format!("copy {source} {target}"));
+            assert_eq!(told["digest"], image.manifest.digest, "{source} {target}");
+            assert_eq!(prints(home.path(), &format!("digest {target}")).trim(), image.manifest.digest);
+            prints(home.path(), &format!("verify {target}"));
+        }
+    }
+    let index: Value = serde_json::from_slice(&fs::read(home.path().join("second/index.json")).unwrap()).unwrap();
+    assert_eq!(index["manifests"].as_array().map(Vec::len), Some(5));
+    // Nothing was named on the way into archives, and the names of what was pulled for them were theirs.
+    let named = prints(home.path(), "images --json");
+    assert!(!named.contains(".tar"), "{named}");
+}
+
+#[test]
+fn a_docker_archive_keeps_config_layers_and_names() {
+    let (one, two) = (built("one"), built("two"));
+    let zstd = Image::new().layer(Layer::new("ADD").file("z", "z".repeat(9000)).compression(Compression::Zstd)).build();
+    let home = tempfile::tempdir().unwrap();
+    let mut content = one.clone().into_content("example.com/one:1");
+    content.add_root("example.com/one:2", one.manifest.clone());
+    content.add_image(&two);
+    content.add_root("example.com/two:1", two.manifest.clone());
+    content.add_image(&zstd);
+    content.add_root("zstd:1", zstd.manifest.clone());
+    content.write_layout(&home.path().join("layout")).unwrap();
+    let sources = ["example.com/one:1", "example.com/two:1", "example.com/one:2", "zstd:1"]
+        .map(|name| format!("oci:layout:{name}"));
+    prints(home.path(), &format!("save {} -o all.tar", sources.join(" ")));
+    for (name, image) in
+        [("example.com/one:1", &one), ("example.com/one:2", &one), ("example.com/two:1", &two), ("zstd:1", &zstd)]
+    {
+        let source = format!("docker-archive:all.tar:{name}");
+        assert_eq!(prints(home.path(), &format!("config {source}")).as_bytes(), image.config.bytes, "{name}");
+        prints(home.path(), &format!("verify {source}"));
+        // And on, under the only name or the one that is given.
+        prints(home.path(), &format!("copy {source} docker-archive:again.tar"));
+        assert_eq!(prints(home.path(), "config docker-archive:again.tar").as_bytes(), image.config.bytes);
+        prints(home.path(), &format!("copy {source} docker-archive:named.tar:mine"));
+        prints(home.path(), "config docker-archive:named.tar:mine:latest");
+    }
+    // The layers that two names share are there once.
+    let names = prints(home.path(), "ls layer:all.tar");
+    assert_eq!(names.lines().filter(|name| name.contains(".tar")).count(), 5, "{names}");
+    let manifest: Value = serde_json::from_str(&prints(home.path(), "cat layer:all.tar manifest.json")).unwrap();
+    assert_eq!(manifest[0]["RepoTags"], json!(["example.com/one:1", "example.com/one:2"]));
+    assert_eq!(manifest.as_array().map(Vec::len), Some(3));
+}
+
+#[test]
+fn an_existing_layout_is_added_to_and_others_keep_what_they_wrote() {
+    let (old, new) = (built("old"), built("new"));
+    let home = tempfile::tempdir().unwrap();
+    new.clone().into_content("n").write_layout(&home.path().join("new")).unwrap();
+    let layout = home.path().join("layout");
+    old.clone().into_content("kept").write_layout(&layout).unwrap();
+    let path = layout.join("index.json");
+    let mut index: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let mut other = index["manifests"][0].clone();
+    other["annotations"]["org.opencontainers.image.ref.name"] = "changed".into();
+    index["manifests"][0]["x-of-others"] = json!({ "a": 1 });
+    index["manifests"].as_array_mut().unwrap().push(other);
+    index["annotations"] = json!({ "org.example": "x" });
+    fs::write(&path, index.to_string()).unwrap();
+    let told = done(home.path(), "copy oci:new oci:layout:changed");
+    assert_eq!(told["present"], 0);
+    let after: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    assert_eq!((&after["annotations"], &after["manifests"][0]), (&index["annotations"], &index["manifests"][0]));
+    assert_eq!(after["manifests"].as_array().map(Vec::len), Some(2));
+    assert_eq!(prints(home.path(), "digest oci:layout:kept").trim(), old.manifest.digest);
+    assert_eq!(prints(home.path(), "digest oci:layout:changed").trim(), new.manifest.digest);
+}
+
+#[test]
+fn of_an_index_goes_what_is_there_or_what_is_asked_for() {
+    let image = |architecture: &str| {
+        let layer = Layer::new("ADD").file("a", architecture);
+        Image::new().platform("linux", architecture, None).layer(layer).build()
+    };
+    let (amd, arm) = (image("amd64"), image("arm64"));
+    let index = index(&[amd.clone(), arm.clone()]);
+    let mut content = Content::of_index("1", &[amd.clone(), arm.clone()]);
+    let home = tempfile::tempdir().unwrap();
+    content.write_layout(&home.path().join("whole")).unwrap();
+    for target in ["oci:all:1", "oci-archive:all.tar:1"] {
+        prints(home.path(), &format!("copy oci:whole {target}"));
+        assert_eq!(prints(home.path(), &format!("digest {target}")).trim(), index.digest);
+        prints(home.path(), &format!("verify --platform linux/arm64 {target}"));
+        prints(home.path(), &format!("copy --platform linux/arm64 oci:whole {target}"));
+        assert_eq!(prints(home.path(), &format!("digest {target}")).trim(), arm.manifest.digest);
+    }
+    prints(home.path(), "copy --platform linux/amd64 oci:whole docker-archive:d.tar:x");
+    assert_eq!(prints(home.path(), "config docker-archive:d.tar").as_bytes(), amd.config.bytes);
+    ends(&porthole(home.path(), "copy --platform linux/s390x oci:whole oci:none:1"), 5, "linux/s390x");
+    ends(&porthole(home.path(), "copy --platform linux/s390x docker-archive:d.tar oci:none:1"), 5, "linux/s390x");
+    // A source with a part of it.
+    content.blobs.retain(|digest, _| *digest != arm.manifest.digest);
+    content.write_layout(&home.path().join("part")).unwrap();
+    let told = done(home.path(), "copy oci:part oci:copy:1");
+    assert_eq!((&told["missing"], &told["digest"]), (&json!(1), &json!(index.digest)));
+    prints(home.path(), "verify --platform linux/amd64 oci:copy");
+}
+
+#[test]
+fn wrong_bytes_and_missing_ones_leave_nothing() {
+    let image = built("x");
+    for (wrong, code) in [(Some(b"wrong".to_vec()), 7), (None, 7)] {
+        let home = tempfile::tempdir().unwrap();
+        image.clone().into_content("1").write_layout(&home.path().join("layout")).unwrap();
+        let blob = home.path().join("layout/blobs/sha256").join(&image.layers[0].blob.digest["sha256:".len()..]);
+        wrong.map_or_else(|| fs::remove_file(&blob), |bytes| fs::write(&blob, bytes)).unwrap();
+        for target in ["oci:copy:1", "store:copy:1", "oci-archive:copy.tar", "docker-archive:copy.tar"] {
+            let output = porthole(home.path(), &format!("copy oci:layout {target}"));
+            assert_eq!(output.status.code(), Some(code), "{target}: {output:?}");
+        }
+        assert!(!home.path().join("copy.tar").exists());
+        assert_eq!(prints(home.path(), "images"), "");
+        ends(&porthole(home.path(), "digest oci:copy:1"), 4, "no image is named");
+    }
+}
+
+#[test]
+fn destinations_that_are_none() {
+    let home = tempfile::tempdir().unwrap();
+    let image = built("x");
+    image.into_content("1").write_layout(&home.path().join("layout")).unwrap();
+    for (arguments, code, words) in [
+        ("copy oci:layout ./x", 2, "expected what to make of `./x`"),
+        ("copy oci:layout layer:x", 2, "expected a destination"),
+        ("copy oci:layout oci-archive:layout", 9, "cannot write `layout`"),
+        ("copy oci:layout oci-archive:nowhere/x.tar", 9, "cannot write `nowhere/x.tar`"),
+        ("copy oci:layout docker-archive:x.tar:A:B", 2, "A:B"),
+        ("copy --referrers oci:layout oci:x:1", 2, "for copies to a registry"),
+        ("pull a/b c/d", 2, "porthole copy"),
+        ("pull --all-platforms a/b docker-archive:x.tar", 2, "holds one platform"),
+    ] {
+        ends(&porthole(home.path(), arguments), code, words);
     }
 }

@@ -18,6 +18,7 @@ mod references;
 mod save;
 mod store;
 mod sweep;
+mod unfinished;
 
 pub use self::{
     cache::IndexCache,
@@ -26,4 +27,5 @@ pub use self::{
     local::{Format, Local},
     save::{DockerArchive, OciArchive},
     store::{Addition, Store, Swept},
+    unfinished::Unfinished,
 };

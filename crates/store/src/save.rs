@@ -63,49 +63,81 @@ impl<W: Write> OciArchive<W> {
         self.tar.verified(&path(&descriptor.digest), &descriptor.digest, descriptor.size, read)
     }
 
-    /// Names the root and ends the archive. Returns the writer.
+    /// Whether it has a document or a blob.
+    pub fn has(&self, digest: &Digest) -> bool {
+        self.written.contains(digest)
+    }
+
+    /// Lists the roots, with their names if they have any, and ends the archive. Returns the writer.
     ///
     /// # Errors
     ///
     /// [`Error::Save`] of the writer.
-    pub fn finish(mut self, root: &Descriptor, name: Option<&str>) -> Result<W, Error> {
-        let mut entry = json!({
-            "mediaType": root.media_type.as_str(),
-            "digest": root.digest.to_string(),
-            "size": root.size,
-        });
-        if let Some(name) = name {
-            entry["annotations"] = json!({ REF_NAME: name });
-        }
+    pub fn finish(mut self, roots: &[(Descriptor, Option<String>)]) -> Result<W, Error> {
+        let entry = |(root, name): &(Descriptor, Option<String>)| {
+            let mut entry = json!({
+                "mediaType": root.media_type.as_str(),
+                "digest": root.digest.to_string(),
+                "size": root.size,
+            });
+            if let Some(name) = name {
+                entry["annotations"] = json!({ REF_NAME: name });
+            }
+            entry
+        };
+        let entries: Vec<_> = roots.iter().map(entry).collect();
         let media_type = "application/vnd.oci.image.index.v1+json";
-        let index = json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": [entry] });
+        let index = json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": entries });
         self.tar.file(INDEX_FILE, index.to_string().as_bytes())?;
         self.tar.finish()
     }
 }
 
-/// What `docker load` reads, being written.
+/// What `docker load` reads, being written: images one after the other, of each its configuration first.
 pub struct DockerArchive<W> {
     tar: Tar<W>,
+    written: HashSet<String>,
+    images: Vec<Archived>,
+}
+
+struct Archived {
     config: String,
+    tags: Vec<String>,
     layers: Vec<String>,
 }
 
 impl<W: Write> DockerArchive<W> {
-    /// Starts an archive of an image with this configuration.
+    /// Starts an archive without images.
+    pub fn new(out: W) -> Self {
+        Self { tar: Tar { out }, written: HashSet::new(), images: Vec::new() }
+    }
+
+    /// Begins the next image, by its configuration and names such as `nginx:1.29`. Returns `false` where the archive has an
+    /// image of this configuration: that one gets the names, and no layers are wanted.
     ///
     /// # Errors
     ///
     /// [`Error::Save`] of the writer.
-    pub fn new(out: W, config: &Raw) -> Result<Self, Error> {
-        let mut tar = Tar { out };
-        let name = format!("{}.json", config.digest().hex());
-        tar.file(&name, config.bytes())?;
-        Ok(Self { tar, config: name, layers: Vec::new() })
+    pub fn image(&mut self, config: &Raw, tags: &[String]) -> Result<bool, Error> {
+        let config_name = format!("{}.json", config.digest().hex());
+        let (position, fresh) = match self.images.iter().position(|image| image.config == config_name) {
+            Some(position) => (position, false),
+            None => {
+                self.tar.file(&config_name, config.bytes())?;
+                self.images.push(Archived { config: config_name, tags: Vec::new(), layers: Vec::new() });
+                (self.images.len() - 1, true)
+            }
+        };
+        for tag in tags {
+            if !self.images[position].tags.contains(tag) {
+                self.images[position].tags.push(tag.clone());
+            }
+        }
+        Ok(fresh)
     }
 
-    /// Adds the next layer, bottom first: a tar or a tar with gzip, of this digest and size. `read` is as in
-    /// [`OciArchive::blob`].
+    /// Adds the next layer of the image that was begun last, bottom first: a tar or a tar with gzip, of this digest and size.
+    /// `read` is as in [`OciArchive::blob`].
     ///
     /// # Errors
     ///
@@ -118,19 +150,22 @@ impl<W: Write> DockerArchive<W> {
         read: impl FnMut(&mut [u8]) -> Result<usize, E>,
     ) -> Result<(), E> {
         let name = format!("{}.tar{}", digest.hex(), if gzip { ".gz" } else { "" });
-        let known = self.layers.contains(&name);
-        self.layers.push(name.clone());
-        if known { Ok(()) } else { self.tar.verified(&name, digest, size, read) }
+        if let Some(image) = self.images.last_mut() {
+            image.layers.push(name.clone());
+        }
+        if self.written.insert(name.clone()) { self.tar.verified(&name, digest, size, read) } else { Ok(()) }
     }
 
-    /// Names the image and ends the archive. Returns the writer.
+    /// Lists the images and ends the archive. Returns the writer.
     ///
     /// # Errors
     ///
     /// [`Error::Save`] of the writer.
-    pub fn finish(mut self, tags: &[String]) -> Result<W, Error> {
-        let manifest = json!([{ "Config": self.config, "RepoTags": tags, "Layers": self.layers }]);
-        self.tar.file(MANIFEST_FILE, manifest.to_string().as_bytes())?;
+    pub fn finish(mut self) -> Result<W, Error> {
+        let entry =
+            |image: &Archived| json!({ "Config": image.config, "RepoTags": image.tags, "Layers": image.layers });
+        let manifest: Vec<_> = self.images.iter().map(entry).collect();
+        self.tar.file(MANIFEST_FILE, json!(manifest).to_string().as_bytes())?;
         self.tar.finish()
     }
 }

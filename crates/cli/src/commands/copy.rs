@@ -1,26 +1,40 @@
 //! `porthole copy`
 
-use std::{ffi::OsString, path::Path};
+use std::{ffi::OsString, io::Write, path::Path, time::Instant};
 
 use clap::Args;
+use porthole_transfer::pull::Platforms;
+use serde_json::json;
 
-use super::{SourceArgument, push};
-use crate::{error::Error, session::Session, source::Spec};
+use super::{SourceArgument, print_json, push};
+use crate::{
+    destination::{self, Destination, Pulling, Written},
+    error::Error,
+    session::Session,
+    source::Spec,
+    ui::{safe, size},
+};
 
-/// Copy an image to a registry, from another registry or from this machine
+/// Copy an image from anywhere to anywhere: registries, the store, layouts, archives
 ///
-/// Nothing touches a disk on the way: bytes are verified as they pass. Within one registry blobs are mounted. Of an index everything is
-/// copied, so that its digest stays the same, unless --platform names one image of it.
+/// Bytes are verified as they pass, and stay as they are. From registry to registry nothing touches a disk, and within one registry
+/// blobs are mounted. What comes from a registry into an archive comes through the store, so that a copy that was cut off is taken up;
+/// there it stays until `porthole gc`. An OCI layout that exists is added to; an archive is replaced, when the new one is complete.
+///
+/// Of an index everything is copied, so that its digest stays the same, unless --platform names one image of it. A Docker archive has
+/// room for one platform, and has layers with zstd unpacked.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   porthole copy alpine:3.22 registry.example.com/alpine:3.22
   porthole copy --referrers ghcr.io/a/b:1 ghcr.io/me/b:1        with its signatures
-  porthole copy --platform linux/arm64 alpine localhost:5000/alpine")]
+  porthole copy --platform linux/arm64 alpine oci:layout:arm64  one image, without the index
+  porthole copy docker-archive:image.tar oci-archive:image.oci.tar
+  porthole copy oci:layout:1.0 store:app:1.0")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,
-    /// Reference to copy to
+    /// Where to: reference, store:[NAME], oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME]
     #[arg(value_name = "DEST")]
     destination: OsString,
     #[command(flatten)]
@@ -29,10 +43,53 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let spec = arguments.source.spec()?;
-    let Spec::Registry(to) = Spec::parse(&arguments.destination, Path::exists)? else {
-        return Err(Error::usage(
-            "expected a reference to copy to: the ways to this machine are `porthole pull` and `porthole save`",
-        ));
+    let destination = match Destination::parse(&arguments.destination, Path::exists)? {
+        Destination::Registry(to) => return push::send(&spec, to, &arguments.way, session),
+        destination => destination,
     };
-    push::send(&spec, to, &arguments.way, session)
+    let jobs = arguments.way.check_local()?;
+    let platforms = destination.platforms(session);
+    let started = Instant::now();
+    let written = match &spec {
+        Spec::Registry(reference) => {
+            let alone = matches!(platforms, Platforms::One(_));
+            destination::pull(session, &Pulling { reference, platforms, jobs, alone }, &destination)?.0
+        }
+        spec => destination::send(session, spec, &platforms, jobs, &destination)?,
+    };
+    tell(&written, arguments, started.elapsed().as_secs_f64(), session)
+}
+
+fn tell(written: &Written, arguments: &Arguments, seconds: f64, session: &Session<'_>) -> Result<(), Error> {
+    let Written { name, root, moved, present, missing, replaced } = written;
+    let destination = arguments.destination.to_string_lossy();
+    if let Some(before) = replaced {
+        session.ui.note(format_args!("{} was {before}", safe(name.as_deref().unwrap_or_default())));
+    }
+    if *missing > 0 {
+        session
+            .ui
+            .note(format_args!("the source lacks {missing} of the images that its index lists, and so does the copy"));
+    }
+    let mut out = session.ui.out();
+    if session.ui.json {
+        print_json(
+            &mut out,
+            &json!({
+                "destination": destination,
+                "name": name,
+                "digest": root.digest.to_string(),
+                "media_type": root.media_type.as_str(),
+                "moved": moved,
+                "present": present,
+                "missing": missing,
+                "seconds": (seconds * 1000.0).round() / 1000.0,
+            }),
+        )?;
+    } else {
+        writeln!(out, "{}", safe(&destination))?;
+        writeln!(out, "digest    {}", root.digest)?;
+        writeln!(out, "copied {}, {} were there already, {seconds:.1} s", size(*moved), size(*present))?;
+    }
+    Ok(out.flush()?)
 }

@@ -1,40 +1,40 @@
 //! `porthole pull`
 
-use std::{ffi::OsString, io::Write, sync::mpsc::channel, thread, time::Instant};
+use std::{ffi::OsString, io::Write, path::Path, time::Instant};
 
 use clap::Args;
-use porthole_store::Store;
-use porthole_transfer::{
-    Observer,
-    pull::{self, Follow, Options, Platforms},
-};
+use porthole_transfer::pull::Platforms;
 use serde_json::json;
 
 use super::{print_json, reference};
 use crate::{
+    destination::{self, Destination, Kind, Pulling},
     error::Error,
     session::Session,
-    source::Spec,
-    transfers::Show,
     ui::{safe, size},
 };
 
-/// Download an image into the store, or into an OCI layout
+/// Download an image into the store, an OCI layout or an archive
 ///
-/// Every byte is verified as it arrives. What the store holds already is not fetched again, and a pull that was cut off, even
-/// by force, is taken up where it ended. The image gets its name only when all of it is there.
+/// Every byte is verified as it arrives, and stays as it is. What the store holds already is not fetched again, and a pull that was
+/// cut off, even by force, is taken up where it ended. The image gets its name only when all of it is there.
+///
+/// What goes into an archive comes through the store, where it stays until `porthole gc`; the archive appears when it is complete. An
+/// OCI layout that exists is added to.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   porthole pull nginx                         into the store, as docker.io/library/nginx:latest
   porthole pull nginx:1.27 oci:layout:1.27    into an OCI layout
+  porthole pull nginx docker-archive:nginx.tar  for `docker load`
   porthole pull --all-platforms alpine        every image of the index
   porthole ls store:nginx                     then look at it")]
 pub(crate) struct Arguments {
     /// Reference
     #[arg(value_name = "REF")]
     reference: OsString,
-    /// Where to: `store:NAME`, or `oci:DIR[:NAME]` [default: the store, by the reference's own name]
+    /// Where to: store:[NAME], oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME] [default: the store, by the
+    /// reference's own name]
     #[arg(value_name = "DEST")]
     destination: Option<OsString>,
     /// Every image of an index, not only the one for a platform
@@ -47,31 +47,25 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let reference = reference::parse(&arguments.reference)?;
-    let (store, name) = destination(arguments.destination.as_ref(), session)?;
-    let name = name.unwrap_or_else(|| reference.to_string());
-    let options = Options {
-        platforms: if arguments.all_platforms { Platforms::All } else { Platforms::One(session.platform()) },
-        jobs: usize::from(arguments.jobs),
-        name: Some(name.clone()),
-        follow: Follow::default(),
+    let destination = match &arguments.destination {
+        None => Destination::Store { name: None },
+        Some(text) => Destination::parse(text, Path::exists)?,
     };
-    let client = session.client(&reference)?;
+    if matches!(destination, Destination::Registry(_)) {
+        return Err(Error::usage(
+            "expected a place on this machine: from registry to registry there is `porthole copy`",
+        ));
+    }
+    if arguments.all_platforms && matches!(destination, Destination::Archive { kind: Kind::Docker, .. }) {
+        return Err(Error::usage("a Docker archive holds one platform: oci-archive:FILE has room for all"));
+    }
+    let platforms = if arguments.all_platforms { Platforms::All } else { Platforms::One(session.platform()) };
+    let pulling = Pulling { reference: &reference, platforms, jobs: usize::from(arguments.jobs), alone: false };
     let started = Instant::now();
-    let show = Show::new(session.ui);
-    let (sender, events) = channel();
-    let observer = Observer::new(move |event| {
-        // Nobody listens any more when the pull has ended.
-        let _ = sender.send(event);
-    });
-    let pulled = thread::scope(|scope| {
-        scope.spawn(|| events.into_iter().for_each(|event| show.event(&event)));
-        // The last of it ends the listener.
-        let observer = observer;
-        session.runtime().block_on(pull::pull(&client, &store, &reference, &options, &observer))
-    })?;
-    drop(show);
+    let (written, pulled) = destination::pull(session, &pulling, &destination)?;
     let seconds = started.elapsed().as_secs_f64();
-    if let Some(before) = pulled.replaced {
+    let name = written.name.unwrap_or_default();
+    if let Some(before) = written.replaced {
         session.ui.note(format_args!("{} was {before}", safe(&name)));
     }
     let mut out = session.ui.out();
@@ -116,14 +110,4 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         writeln!(out, "fetched {}, {} were here already, {seconds:.1} s", size(pulled.fetched), size(pulled.saved))?;
     }
     Ok(out.flush()?)
-}
-
-/// The store or layout, and the name in it that was asked for.
-fn destination(text: Option<&OsString>, session: &Session<'_>) -> Result<(Store, Option<String>), Error> {
-    let Some(text) = text else { return Ok((session.store()?, None)) };
-    match Spec::parse(text, |path| path.is_dir())? {
-        Spec::Store { name } => Ok((session.store()?, Some(name))),
-        Spec::Local { path, format: Some(porthole_store::Format::OciLayout), name } => Ok((Store::open(&path)?, name)),
-        _ => Err(Error::usage("expected `store:NAME` or `oci:DIR[:NAME]` as the destination")),
-    }
 }

@@ -73,6 +73,16 @@ pub(super) struct Way {
     mount_from: Vec<String>,
 }
 
+impl Way {
+    /// Refuses what only a registry can be asked for. Returns how many blobs go at once.
+    pub(super) fn check_local(&self) -> Result<usize, Error> {
+        if self.referrers || self.chunk_size.is_some() || !self.mount_from.is_empty() {
+            return Err(Error::usage("--referrers, --chunk-size and --mount-from are for copies to a registry"));
+        }
+        Ok(usize::from(self.jobs))
+    }
+}
+
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let (spec, to) = match &arguments.reference {
         Some(to) => (Spec::parse(&arguments.source, Path::exists)?, reference::parse(to)?),

@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     Ok(out.flush()?)
 }
 
-pub(super) fn parse(text: &OsString) -> Result<Reference, Error> {
+pub(crate) fn parse(text: &OsString) -> Result<Reference, Error> {
     Reference::parse_bytes(text.as_bytes())
         .map_err(|error| Error::Reference { text: text.to_string_lossy().into_owned(), error })
 }

@@ -1,0 +1,313 @@
+//! Bringing images to where they go, other than registries.
+
+use std::{
+    ffi::OsString,
+    io::BufWriter,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError, mpsc::channel},
+    thread,
+};
+
+use porthole_core::{
+    descriptor::Descriptor, digest::Digest, manifest::Document, platform::NoMatch, reference::Reference,
+};
+use porthole_store::{Local, Store, Unfinished};
+use porthole_transfer::{
+    Observer,
+    archive::{Docker, Oci, Stored},
+    copy,
+    pull::{self, Follow, Options, Platforms, Pulled},
+};
+
+use super::{Destination, Kind};
+use crate::{commands::reference, error::Error, session::Session, source::Spec, transfers::Show};
+
+/// Blobs fetched at once where nobody says how many.
+pub(crate) const JOBS: usize = 4;
+
+/// What came of writing an image.
+pub(crate) struct Written {
+    /// The name of the image there, where it has one.
+    pub(crate) name: Option<String>,
+    pub(crate) root: Descriptor,
+    /// Bytes of blobs and documents that were received, or read and written.
+    pub(crate) moved: u64,
+    /// Bytes of those that were there already.
+    pub(crate) present: u64,
+    /// Documents of the index that the source has not.
+    pub(crate) missing: usize,
+    /// What had the name before.
+    pub(crate) replaced: Option<Digest>,
+}
+
+/// How an image is pulled.
+pub(crate) struct Pulling<'p> {
+    pub(crate) reference: &'p Reference,
+    pub(crate) platforms: Platforms,
+    pub(crate) jobs: usize,
+    /// The name leads to the image for the platform, and not to the index that lists it.
+    pub(crate) alone: bool,
+}
+
+/// Runs a transfer, and shows how far it is.
+pub(crate) fn watch<T>(session: &Session<'_>, work: impl FnOnce(&Observer) -> T) -> T {
+    let show = Show::new(session.ui);
+    let (sender, events) = channel();
+    let line = Arc::new(Mutex::new(Some(sender)));
+    let told = Arc::clone(&line);
+    let observer = Observer::new(move |event| {
+        if let Some(line) = &*told.lock().unwrap_or_else(PoisonError::into_inner) {
+            // Nobody listens any more when the transfer has ended.
+            let _ = line.send(event);
+        }
+    });
+    thread::scope(|scope| {
+        scope.spawn(|| events.into_iter().for_each(|event| show.event(&event)));
+        let done = work(&observer);
+        // A connection that is stuck may keep an observer: the listener must not wait for that.
+        line.lock().unwrap_or_else(PoisonError::into_inner).take();
+        done
+    })
+}
+
+/// Brings an image from a registry. Nothing has the name before all of it is there.
+pub(crate) fn pull(
+    session: &Session<'_>,
+    pulling: &Pulling<'_>,
+    destination: &Destination,
+) -> Result<(Written, Pulled), Error> {
+    let reference = pulling.reference;
+    let store = destination.store(session)?;
+    // What is pulled without a name must stay until it has one, or is in an archive.
+    let _adding = store.add()?;
+    let name = destination.name().map_or_else(|| reference.to_string(), str::to_owned);
+    let in_store = !matches!(destination, Destination::Archive { .. });
+    let named = (in_store && !pulling.alone).then(|| name.clone());
+    let pulled = fetch(session, &store, reference, &pulling.platforms, pulling.jobs, named)?;
+    let root = if pulling.alone || !in_store { alone(&pulled, &pulling.platforms) } else { &pulled.root }.clone();
+    let mut written = Written {
+        name: Some(name.clone()),
+        root: root.clone(),
+        moved: pulled.fetched,
+        present: pulled.saved,
+        missing: 0,
+        replaced: pulled.replaced,
+    };
+    match destination {
+        Destination::Archive { kind, path, name } => {
+            let named = match name {
+                Some(name) => Some(typed(*kind, name)?),
+                None => reference.tag().map(|_| reference.to_string()),
+            };
+            let local = store.local()?;
+            suits(session, &local, &root)?;
+            let image = Image { local: &local, root: &root, names: named.iter().cloned().collect() };
+            watch(session, |observer| write_archive(session, *kind, path, &[image], &Platforms::All, observer))?;
+            written.name = named;
+        }
+        _ if pulling.alone => {
+            written.replaced = store.tag(&name, &root)?.filter(|before| *before != root.digest);
+        }
+        _ => {}
+    }
+    Ok((written, pulled))
+}
+
+fn fetch(
+    session: &Session<'_>,
+    store: &Store,
+    reference: &Reference,
+    platforms: &Platforms,
+    jobs: usize,
+    name: Option<String>,
+) -> Result<Pulled, Error> {
+    let options = Options { platforms: platforms.clone(), jobs, name, follow: Follow::default() };
+    let client = session.client(reference)?;
+    let run =
+        |observer: &Observer| session.runtime().block_on(pull::pull(&client, store, reference, &options, observer));
+    Ok(watch(session, run)?)
+}
+
+/// What was pulled for one platform, without the index that lists it.
+fn alone<'p>(pulled: &'p Pulled, platforms: &Platforms) -> &'p Descriptor {
+    match (&pulled.manifests[..], platforms) {
+        ([(only, _)], Platforms::One(_)) => only,
+        _ => &pulled.root,
+    }
+}
+
+/// Brings an image from this machine.
+pub(crate) fn send(
+    session: &Session<'_>,
+    spec: &Spec,
+    platforms: &Platforms,
+    jobs: usize,
+    destination: &Destination,
+) -> Result<Written, Error> {
+    let (local, name) = open(session, spec)?;
+    let root = local.find(name)?;
+    suits(session, &local, &root)?;
+    let names = names(&local, &root, name);
+    if let Destination::Archive { kind, path, name } = destination {
+        let names = match name {
+            Some(name) => vec![typed(*kind, name)?],
+            None => names,
+        };
+        let shown = names.first().cloned();
+        let image = Image { local: &local, root: &root, names };
+        let mut written =
+            watch(session, |observer| write_archive(session, *kind, path, &[image], platforms, observer))?;
+        written.name = shown;
+        return Ok(written);
+    }
+    let name = destination.name().map(str::to_owned).or_else(|| names.into_iter().next());
+    let name = name.ok_or_else(|| Error::usage("expected a NAME behind the destination: the image has none yet"))?;
+    let store = destination.store(session)?;
+    let copied = watch(session, |observer| copy::into_store(&local, &root, &store, &name, platforms, jobs, observer))?;
+    Ok(Written {
+        name: Some(name),
+        root: copied.root,
+        moved: copied.written,
+        present: copied.present,
+        missing: copied.missing,
+        replaced: copied.replaced,
+    })
+}
+
+/// Writes images into one archive. Returns its bytes.
+pub(crate) fn save(
+    session: &Session<'_>,
+    specs: &[Spec],
+    platforms: &Platforms,
+    kind: Kind,
+    path: &Path,
+) -> Result<u64, Error> {
+    let store = session.store()?;
+    // What is pulled has no name, and stays until it is in the archive.
+    let _adding = store.add()?;
+    let mut found = Vec::new();
+    for spec in specs {
+        found.push(match spec {
+            Spec::Registry(reference) => {
+                let pulled = fetch(session, &store, reference, platforms, JOBS, None)?;
+                let names = reference.tag().map(|_| reference.to_string()).into_iter().collect();
+                (store.local()?, alone(&pulled, platforms).clone(), names)
+            }
+            spec => {
+                let (local, name) = open(session, spec)?;
+                let root = local.find(name)?;
+                let names = names(&local, &root, name);
+                (local, root, names)
+            }
+        });
+    }
+    for (local, root, _) in &found {
+        suits(session, local, root)?;
+    }
+    let images: Vec<_> = found.iter().map(|(local, root, names)| Image { local, root, names: names.clone() }).collect();
+    let written = watch(session, |observer| write_archive(session, kind, path, &images, platforms, observer))?;
+    Ok(written.moved)
+}
+
+/// Opens what is on this machine; returns the name that was asked for, too.
+pub(super) fn open<'s>(session: &Session<'_>, spec: &'s Spec) -> Result<(Local, Option<&'s str>), Error> {
+    Ok(match spec {
+        Spec::Local { path, format, name } => (Local::open_within(path, *format, session.limits)?, name.as_deref()),
+        Spec::Store { name } => (session.store()?.local()?, Some(name)),
+        Spec::Layer(_) => return Err(Error::usage("expected an image, got a bare layer, which has no manifest")),
+        Spec::Registry(_) => return Err(Error::usage("expected an image on this machine")),
+    })
+}
+
+/// Without an index there is nothing to choose from: who asked for a platform still gets no other.
+pub(super) fn suits(session: &Session<'_>, local: &Local, root: &Descriptor) -> Result<(), Error> {
+    let (Some(wanted), Document::Manifest(manifest)) = (session.wanted_platform(), local.read_document(root)?) else {
+        return Ok(());
+    };
+    let config = local.read_small(&manifest.value.config)?;
+    match porthole_core::image::Image::assemble_within(manifest, config, &session.limits)?.config.platform {
+        Some(offer) if !wanted.runs(&offer) => Err(NoMatch { wanted: wanted.clone(), available: vec![offer] }.into()),
+        _ => Ok(()),
+    }
+}
+
+/// What an image is called: as it was asked for, or all its names where it comes from.
+pub(super) fn names(local: &Local, root: &Descriptor, asked: Option<&str>) -> Vec<String> {
+    match asked {
+        Some(name) if name.parse::<Digest>().is_err() => vec![name.to_owned()],
+        _ => {
+            let is_it =
+                |(name, descriptor): (Option<String>, Descriptor)| name.filter(|_| descriptor.digest == root.digest);
+            local.names().into_iter().filter_map(is_it).collect()
+        }
+    }
+}
+
+/// An image that goes into an archive.
+pub(super) struct Image<'i> {
+    pub(super) local: &'i Local,
+    pub(super) root: &'i Descriptor,
+    pub(super) names: Vec<String>,
+}
+
+/// Writes images into an archive, which appears when it is complete. Tells of the last one.
+pub(super) fn write_archive(
+    session: &Session<'_>,
+    kind: Kind,
+    path: &Path,
+    images: &[Image<'_>],
+    platforms: &Platforms,
+    observer: &Observer,
+) -> Result<Written, Error> {
+    let unwritable = |source| Error::Store(porthole_store::Error::Write { path: path.to_owned(), source });
+    let output = Unfinished::create(path).map_err(unwritable)?;
+    let mut written = None;
+    {
+        let out = BufWriter::with_capacity(1 << 20, output.file());
+        match kind {
+            Kind::Oci => {
+                let mut archive = Oci::new(out, observer)?;
+                for image in images {
+                    let from = Stored { local: image.local, root: image.root };
+                    if image.names.is_empty() {
+                        written = Some(archive.image(from, platforms, None)?);
+                    }
+                    for name in &image.names {
+                        written = Some(archive.image(from, platforms, Some(name))?);
+                    }
+                }
+                archive.finish()?;
+            }
+            Kind::Docker => {
+                let mut archive = Docker::new(out, output.folder(), &session.limits, observer);
+                for image in images {
+                    let from = Stored { local: image.local, root: image.root };
+                    written = Some((archive.image(from, platforms, &tags(&image.names))?, 0));
+                }
+                archive.finish()?;
+            }
+        }
+    }
+    let bytes = output.file().metadata().map_err(unwritable)?.len();
+    output.keep().map_err(unwritable)?;
+    let (root, missing) = written.ok_or_else(|| Error::usage("expected an image to write"))?;
+    Ok(Written { name: None, root, moved: bytes, present: 0, missing, replaced: None })
+}
+
+/// A name that was typed for an archive: in Docker's it is a reference.
+fn typed(kind: Kind, name: &str) -> Result<String, Error> {
+    match kind {
+        Kind::Oci => Ok(name.to_owned()),
+        Kind::Docker => Ok(reference::parse(&OsString::from(name))?.to_string()),
+    }
+}
+
+/// The references to be written into a Docker archive, as Docker shows them. A digest is none, nor is what a layout calls an
+/// image by its tag alone.
+fn tags(names: &[String]) -> Vec<String> {
+    let reference = |name: &String| {
+        let reference = name.parse::<Reference>().ok().filter(|reference| reference.digest().is_none())?;
+        name.contains(['/', ':']).then(|| reference.familiar())
+    };
+    names.iter().filter_map(reference).collect()
+}

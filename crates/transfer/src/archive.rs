@@ -1,0 +1,300 @@
+//! Images of this machine into archives.
+
+use crate::{Blob, Observer, copy, pull::Platforms};
+use porthole_core::{
+    decode::{self, Decoder, MIN_OUTPUT},
+    descriptor::Descriptor,
+    digest::{Digest, Hasher, Mismatch, Verifier},
+    image::{self, Image, Layer},
+    limits::Limits,
+    manifest::Document,
+    media_type::{Compression, MediaType, Role},
+};
+use porthole_store::{DockerArchive, Local, OciArchive};
+use std::{
+    fs::File,
+    io::{self, Read, Seek, Write},
+    path::Path,
+};
+
+/// Why an archive is not complete.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The source cannot be read, or is not what it says.
+    #[error(transparent)]
+    Copy(#[from] copy::Error),
+    /// The image's documents contradict each other.
+    #[error(transparent)]
+    Image(#[from] image::Error),
+    /// It is no image of a container.
+    #[error("a Docker archive holds images, and this is an artifact: an OCI archive holds anything")]
+    Artifact,
+    /// A layer is no archive of files.
+    #[error("layer {layer} holds no files: it is {media_type}")]
+    NoFiles {
+        /// Its number, 0 is the lowest.
+        layer: u32,
+        /// What it is.
+        media_type: MediaType,
+    },
+    /// A layer cannot be unpacked.
+    #[error("layer {layer}: {error}")]
+    Decode {
+        /// Its number, 0 is the lowest.
+        layer: u32,
+        /// Why.
+        error: decode::Error,
+    },
+    /// A layer unpacks to something else than its image says.
+    #[error("layer {layer} does not unpack to its diff_id: {mismatch}")]
+    DiffId {
+        /// Its number, 0 is the lowest.
+        layer: u32,
+        /// What was expected, and what it is.
+        mismatch: Mismatch,
+    },
+    /// What is unpacked for the archive cannot be put down.
+    #[error("cannot write `{path}`: {source}")]
+    Scratch {
+        /// The folder.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl From<porthole_store::Error> for Error {
+    fn from(error: porthole_store::Error) -> Self {
+        Self::Copy(error.into())
+    }
+}
+
+/// An image of this machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Stored<'l> {
+    /// Where it is.
+    pub local: &'l Local,
+    /// Which one.
+    pub root: &'l Descriptor,
+}
+
+/// An OCI layout in a tar, being written: every byte as it is.
+pub struct Oci<'a, W> {
+    archive: OciArchive<W>,
+    roots: Vec<(Descriptor, Option<String>)>,
+    observer: &'a Observer,
+}
+
+impl<'a, W: Write> Oci<'a, W> {
+    /// Starts an archive.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] of the writer.
+    pub fn new(out: W, observer: &'a Observer) -> Result<Self, Error> {
+        Ok(Self { archive: OciArchive::new(out)?, roots: Vec::new(), observer })
+    }
+
+    /// Adds an image, by a name if it has one. Returns the root, and how many documents of its index the source has not, which
+    /// are not in the archive either.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]. Blobs are verified on the way; an archive that is not complete is of no use.
+    pub fn image(
+        &mut self,
+        image: Stored<'_>,
+        platforms: &Platforms,
+        name: Option<&str>,
+    ) -> Result<(Descriptor, usize), Error> {
+        let (plan, missing) = copy::plan(image.local, image.root, platforms)?;
+        for document in &plan.documents {
+            self.archive.document(document.raw())?;
+        }
+        for blob in plan.blobs.iter().chain(&plan.foreign) {
+            if self.archive.has(&blob.digest) {
+                continue;
+            }
+            let mut watched = match Watched::open(image.local, blob, self.observer) {
+                Err(Error::Copy(copy::Error::Store(porthole_store::Error::BlobNotFound { .. })))
+                    if blob.media_type.is_nondistributable() =>
+                {
+                    self.observer.blob(blob.digest, blob.size, Blob::Skipped);
+                    continue;
+                }
+                watched => watched?,
+            };
+            self.archive.blob(blob, |buffer| watched.read(buffer))?;
+            watched.done();
+        }
+        self.roots.push((plan.root.clone(), name.map(str::to_owned)));
+        Ok((plan.root, missing))
+    }
+
+    /// Ends the archive.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] of the writer.
+    pub fn finish(self) -> Result<(), Error> {
+        self.archive.finish(&self.roots)?;
+        Ok(())
+    }
+}
+
+/// Images of one archive for Docker, being written.
+pub struct Docker<'a, W> {
+    archive: DockerArchive<W>,
+    /// Where layers are unpacked that Docker archives cannot hold as they are.
+    scratch: &'a Path,
+    limits: &'a Limits,
+    observer: &'a Observer,
+}
+
+impl<'a, W: Write> Docker<'a, W> {
+    /// Starts an archive; layers with zstd are unpacked in the folder `scratch`, without a name.
+    pub fn new(out: W, scratch: &'a Path, limits: &'a Limits, observer: &'a Observer) -> Self {
+        Self { archive: DockerArchive::new(out), scratch, limits, observer }
+    }
+
+    /// Adds the image for a platform, by names such as `nginx:1.29`: its configuration byte for byte, and its layers as they
+    /// are where they are plain or have gzip. Other layers are unpacked, because not all that load such archives know zstd; the
+    /// diff_ids stay the same. Returns the manifest that was chosen.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]. Blobs are verified on the way; an archive that is not complete is of no use.
+    pub fn image(&mut self, image: Stored<'_>, platforms: &Platforms, tags: &[String]) -> Result<Descriptor, Error> {
+        let (plan, _) = copy::plan(image.local, image.root, platforms)?;
+        let Some(Document::Manifest(manifest)) =
+            plan.documents.into_iter().find(|document| *document.raw().digest() == plan.root.digest)
+        else {
+            return Err(Error::Artifact);
+        };
+        let config = image.local.read_small(&manifest.value.config)?;
+        let whole = Image::assemble_within(manifest, config, self.limits)?;
+        if !whole.is_image() {
+            return Err(Error::Artifact);
+        }
+        if !self.archive.image(&whole.config_raw, tags)? {
+            return Ok(plan.root);
+        }
+        for layer in &whole.layers {
+            let Descriptor { digest, size, ref media_type, .. } = layer.descriptor;
+            let mut watched = Watched::open(image.local, &layer.descriptor, self.observer)?;
+            match media_type.role() {
+                Role::Layer(Compression::Zstd) => {
+                    let (mut unpacked, digest, size) = self.unpack(layer, &mut watched)?;
+                    let scratch = self.scratch;
+                    let read = |buffer: &mut [u8]| unpacked.read(buffer).map_err(|error| unusable(scratch, error));
+                    self.archive.layer(&digest, size, false, read)?;
+                }
+                Role::Layer(compression) => {
+                    let gzip = compression == Compression::Gzip;
+                    self.archive.layer(&digest, size, gzip, |buffer| watched.read(buffer))?;
+                }
+                _ => return Err(Error::NoFiles { layer: layer.index, media_type: media_type.clone() }),
+            }
+            watched.done();
+        }
+        Ok(plan.root)
+    }
+
+    /// Ends the archive.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] of the writer.
+    pub fn finish(self) -> Result<(), Error> {
+        self.archive.finish()?;
+        Ok(())
+    }
+
+    /// The unpacked archive of a layer in a file without a name, its digest and its size.
+    fn unpack(&self, layer: &Layer, reader: &mut Watched<'_>) -> Result<(File, Digest, u64), Error> {
+        let mismatch = |mismatch| Error::from(porthole_store::Error::Mismatch(mismatch));
+        let broken = |error| Error::Decode { layer: layer.index, error };
+        let mut verifier = Verifier::new(&layer.descriptor.digest, layer.descriptor.size);
+        let mut decoder = Decoder::new(Compression::Zstd, self.limits);
+        let mut hasher = Hasher::new(layer.diff_id.unwrap_or(layer.descriptor.digest).algorithm());
+        let mut file = tempfile::tempfile_in(self.scratch).map_err(|error| unusable(self.scratch, error))?;
+        let (mut input, mut output) = (vec![0; MIN_OUTPUT], vec![0; 2 * MIN_OUTPUT]);
+        let mut failure = None;
+        loop {
+            let length = reader.read(&mut input)?;
+            let mut rest = &input[..length];
+            verifier.update(rest).map_err(mismatch)?;
+            if length == 0 {
+                break;
+            }
+            // Behind a failure the rest is only hashed: it may not be the layer's bytes at all.
+            while failure.is_none() {
+                let step = match decoder.decode(rest, &mut output) {
+                    Ok(step) => step,
+                    Err(error) => {
+                        failure = Some(broken(error));
+                        break;
+                    }
+                };
+                rest = &rest[step.read..];
+                let unpacked = &output[..step.written];
+                hasher.update(unpacked);
+                file.write_all(unpacked).map_err(|error| unusable(self.scratch, error))?;
+                if step.starved {
+                    break;
+                }
+            }
+        }
+        verifier.finish().map_err(mismatch)?;
+        failure.map_or(Ok(()), Err)?;
+        decoder.finish().map_err(broken)?;
+        let got = hasher.finish();
+        match layer.diff_id {
+            Some(expected) if expected != got => {
+                return Err(Error::DiffId { layer: layer.index, mismatch: Mismatch::Digest { expected, got } });
+            }
+            _ => {}
+        }
+        file.rewind().map_err(|error| unusable(self.scratch, error))?;
+        Ok((file, got, decoder.written()))
+    }
+}
+
+fn unusable(scratch: &Path, source: io::Error) -> Error {
+    Error::Scratch { path: scratch.display().to_string(), source }
+}
+
+/// A blob that is read, and told of.
+struct Watched<'o> {
+    reader: Box<dyn Read + Send>,
+    digest: Digest,
+    size: u64,
+    observer: &'o Observer,
+}
+
+impl<'o> Watched<'o> {
+    fn open(local: &Local, blob: &Descriptor, observer: &'o Observer) -> Result<Self, Error> {
+        let reader = copy::open(local, blob, 0)?;
+        let Descriptor { digest, size, .. } = *blob;
+        observer.blob(digest, size, Blob::Started { kept: 0 });
+        Ok(Self { reader, digest, size, observer })
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        loop {
+            match self.reader.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(copy::Error::Read(error).into()),
+                Ok(read) => {
+                    self.observer.blob(self.digest, self.size, Blob::Moved { bytes: read as u64 });
+                    return Ok(read);
+                }
+            }
+        }
+    }
+
+    fn done(self) {
+        self.observer.blob(self.digest, self.size, Blob::Done);
+    }
+}

@@ -1,0 +1,211 @@
+//! Images of this machine into a store or a layout.
+
+use crate::{Blob, Observer, pull::Platforms};
+use porthole_core::{descriptor::Descriptor, digest::Digest, manifest::Document};
+use porthole_registry::plan::push::{self as plan, Plan, Planner};
+use porthole_store::{Addition, Ingest, Local, Store};
+use std::{
+    io::{self, Cursor, Read},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+const BUFFER: usize = 256 << 10;
+/// How often a blob is asked for that somebody else is getting.
+const BUSY: Duration = Duration::from_millis(100);
+
+/// What a copy did.
+#[derive(Clone, Debug)]
+pub struct Copied {
+    /// What the name now stands for.
+    pub root: Descriptor,
+    /// Bytes of blobs and documents that were written.
+    pub written: u64,
+    /// Bytes of those that were there already.
+    pub present: u64,
+    /// Documents that an index lists and the source has not.
+    pub missing: usize,
+    /// What had the name before, if that was something else.
+    pub replaced: Option<Digest>,
+}
+
+/// Why nothing was named.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The source, or what is written to.
+    #[error(transparent)]
+    Store(#[from] porthole_store::Error),
+    /// The image cannot be copied as it is.
+    #[error(transparent)]
+    Plan(#[from] plan::Error),
+    /// A file of the source cannot be read.
+    #[error("source cannot be read: {0}")]
+    Read(io::Error),
+}
+
+/// Copies an image byte for byte, blobs that the store lacks alone, and names it when all of it is there.
+///
+/// Of an index that the source has in part, as a pull for one platform leaves it, the same part is copied.
+///
+/// # Errors
+///
+/// [`Error`]. Every blob is verified on the way.
+pub fn into_store(
+    local: &Local,
+    root: &Descriptor,
+    store: &Store,
+    name: &str,
+    platforms: &Platforms,
+    jobs: usize,
+    observer: &Observer,
+) -> Result<Copied, Error> {
+    let (plan, missing) = plan(local, root, platforms)?;
+    let adding = store.add()?;
+    let mut copied = Copied { root: plan.root.clone(), written: 0, present: 0, missing, replaced: None };
+    let waiting = Mutex::new(plan.blobs.iter().chain(&plan.foreign));
+    let failed = AtomicBool::new(false);
+    let work = || {
+        let mut amount = Amount::default();
+        loop {
+            let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some(blob) = next.filter(|_| !failed.load(Ordering::Relaxed)) else { return Ok(amount) };
+            if let Err(error) = copy_blob(local, blob, store, &adding, observer, &mut amount) {
+                failed.store(true, Ordering::Relaxed);
+                return Err(error);
+            }
+        }
+    };
+    let amounts: Vec<Result<Amount, Error>> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..jobs.clamp(1, plan.blobs.len().max(1))).map(|_| scope.spawn(work)).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    for amount in amounts {
+        let Amount { written, present } = amount?;
+        copied.written += written;
+        copied.present += present;
+    }
+    for document in &plan.documents {
+        let raw = document.raw();
+        let there = store.contains(raw.digest(), raw.size());
+        *(if there { &mut copied.present } else { &mut copied.written }) += raw.size();
+        store.insert(&adding, raw)?;
+    }
+    let before = store.tag(name, &plan.root)?;
+    copied.replaced = before.filter(|before| *before != plan.root.digest);
+    Ok(copied)
+}
+
+/// Everything that is to be copied of an image, and how many documents of its index are not there.
+pub(crate) fn plan(local: &Local, root: &Descriptor, platforms: &Platforms) -> Result<(Plan, usize), Error> {
+    let platform = match platforms {
+        Platforms::One(platform) => Some(platform.clone()),
+        Platforms::All => None,
+    };
+    let mut planner = Planner::new(root.clone(), platform);
+    let (mut missing, mut images, mut absent) = (0, 0, None);
+    while let Some(next) = planner.next().cloned() {
+        match local.read_document(&next) {
+            Err(error @ porthole_store::Error::BlobNotFound { .. })
+                if planner.may_be_present() && next.digest != root.digest =>
+            {
+                missing += 1;
+                absent.get_or_insert(error);
+                planner.present();
+            }
+            document => {
+                let document = document?;
+                images += usize::from(matches!(document, Document::Manifest(_)));
+                planner.document(document)?;
+            }
+        }
+    }
+    match (planner.finish(), absent) {
+        (_, Some(error)) if images == 0 => Err(error.into()),
+        (Some(plan), _) => Ok((plan, missing)),
+        (None, _) => Err(porthole_store::Error::Empty.into()),
+    }
+}
+
+#[derive(Default)]
+struct Amount {
+    written: u64,
+    present: u64,
+}
+
+fn copy_blob(
+    local: &Local,
+    blob: &Descriptor,
+    store: &Store,
+    adding: &Addition,
+    observer: &Observer,
+    amount: &mut Amount,
+) -> Result<(), Error> {
+    let Descriptor { digest, size, .. } = *blob;
+    let mut waiting = false;
+    let mut partial = loop {
+        match store.ingest(adding, &digest, size)? {
+            Ingest::Present => {
+                observer.blob(digest, size, Blob::Present);
+                amount.present += size;
+                return Ok(());
+            }
+            Ingest::Busy => {
+                if !std::mem::replace(&mut waiting, true) {
+                    observer.blob(digest, size, Blob::Waiting);
+                }
+                thread::sleep(BUSY);
+            }
+            Ingest::Open(partial) => break partial,
+        }
+    };
+    let kept = partial.position();
+    let mut reader = match open(local, blob, kept) {
+        Err(porthole_store::Error::BlobNotFound { .. }) if blob.media_type.is_nondistributable() => {
+            observer.blob(digest, size, Blob::Skipped);
+            return Ok(());
+        }
+        opened => opened?,
+    };
+    observer.blob(digest, size, Blob::Started { kept });
+    amount.present += kept;
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => {
+                partial.write(&buffer[..read])?;
+                amount.written += read as u64;
+                observer.blob(digest, size, Blob::Moved { bytes: read as u64 });
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::Read(error)),
+        }
+    }
+    partial.commit()?;
+    observer.blob(digest, size, Blob::Done);
+    Ok(())
+}
+
+/// Opens a blob, or takes it from its descriptor where that holds it.
+pub(crate) fn open(
+    local: &Local,
+    blob: &Descriptor,
+    offset: u64,
+) -> Result<Box<dyn Read + Send>, porthole_store::Error> {
+    match (local.open_blob(&blob.digest, offset), &blob.data) {
+        (Ok((_, reader)), _) => Ok(reader),
+        (Err(porthole_store::Error::BlobNotFound { .. }), Some(data)) => {
+            let start = usize::try_from(offset).unwrap_or(usize::MAX).min(data.len());
+            Ok(Box::new(Cursor::new(data[start..].to_vec())))
+        }
+        (Err(error), _) => Err(error),
+    }
+}
