@@ -186,6 +186,19 @@ impl From<tar::Ambiguity> for Ambiguity {
     }
 }
 
+impl Error {
+    /// A limit of the tree is reached: a container runtime would go on.
+    pub fn is_limit(&self) -> bool {
+        matches!(
+            self,
+            Self::TooManyNodes { .. }
+                | Self::TooManyChanges { .. }
+                | Self::TooMuchText { .. }
+                | Self::TooManySteps { .. }
+        )
+    }
+}
+
 /// Why an entry cannot be applied. Paths are escaped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -9,7 +9,7 @@ use clap::Args;
 use porthole_core::{
     layer::{Finding, LayerReport},
     manifest::Document,
-    tree::{self, FileTree},
+    tree::FileTree,
 };
 use porthole_registry::client::Step;
 use serde::Serialize;
@@ -277,7 +277,7 @@ impl Stack {
         let mut stopped = None;
         if findings.is_empty() && !self.broken && job.is_archive() {
             match self.tree.commit().stopped {
-                Some(error) if is_limit(&error) => doubts.unchecked = Some(error.to_string()),
+                Some(error) if error.is_limit() => doubts.unchecked = Some(error.to_string()),
                 error => stopped = error.map(|error| error.to_string()),
             }
             if has_whiteouts {
@@ -311,17 +311,6 @@ impl Stack {
             doubts,
         }
     }
-}
-
-/// Whether it is we who stop, and not a runtime.
-fn is_limit(error: &tree::Error) -> bool {
-    matches!(
-        error,
-        tree::Error::TooManyNodes { .. }
-            | tree::Error::TooManyChanges { .. }
-            | tree::Error::TooMuchText { .. }
-            | tree::Error::TooManySteps { .. }
-    )
 }
 
 fn print(out: &mut impl Write, session: &Session<'_>, report: &Report) -> Result<(), Error> {
