@@ -2,6 +2,7 @@
 
 mod command_line;
 mod content;
+mod crowded;
 mod damage;
 mod direct;
 mod failures;

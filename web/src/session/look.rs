@@ -3,6 +3,7 @@
 mod turn;
 
 use super::{
+    alone::Alone,
     content::Access,
     listing::{Expansion, Listing as Rows},
     prepared::Listing,
@@ -50,7 +51,10 @@ pub struct Body {
     /// What lets the files of each layer be read.
     access: Vec<Option<Access>>,
     access_bytes: u64,
-    stack: Stack,
+    pub(super) stack: Stack,
+    /// Layers that found no room in the tree.
+    pub(super) crowded: Vec<u32>,
+    pub(super) alone: Option<Alone>,
     listing: Rows,
 }
 
@@ -168,6 +172,8 @@ impl Look {
             access: vec![None; layers.len()],
             access_bytes: 0,
             stack: Stack::new(layers.len(), Limits::of_a_tab().tree_nodes),
+            crowded: Vec::new(),
+            alone: None,
             listing: Rows::default(),
             layers,
         });
@@ -178,13 +184,18 @@ impl Look {
 
     /// A batch of entries of a layer.
     pub fn receive(&mut self, layer: u32, batch: Vec<u8>) {
-        if let Some(body) = &mut self.body {
-            body.stack.receive(layer, batch);
+        let Some(body) = &mut self.body else { return };
+        match body.reading_alone(layer) {
+            Some(alone) => alone.stack.receive(layer, batch),
+            None => body.stack.receive(layer, batch),
         }
     }
 
     /// How far a layer is.
     pub fn progress(&mut self, layer: u32, compressed: u64, uncompressed: u64, entries: u64) {
+        if self.is_read_again(layer) {
+            return;
+        }
         if let Some(progress) = self.layer(layer) {
             progress.state = LayerState::Progress;
             (progress.compressed, progress.uncompressed, progress.entries) = (compressed, uncompressed, entries);
@@ -210,7 +221,8 @@ impl Look {
     pub fn keep(&mut self, layer: u32, access: Access, bytes: u32) {
         let Some(body) = &mut self.body else { return };
         let total = body.access_bytes + u64::from(bytes);
-        if let Some(slot) = body.access.get_mut(layer as usize).filter(|_| total <= ACCESS) {
+        let slot = body.access.get_mut(layer as usize).filter(|slot| slot.is_none() && total <= ACCESS);
+        if let Some(slot) = slot {
             *slot = Some(access);
             body.access_bytes = total;
         }
@@ -230,6 +242,9 @@ impl Look {
 
     /// A layer was read to its end.
     pub fn done(&mut self, layer: u32, findings: Findings, out: &mut Vec<Event>) {
+        if findings.verified && self.is_read_again(layer) {
+            return self.settle(layer, true);
+        }
         let Some(progress) = self.layer(layer) else { return };
         let refused = progress.state == LayerState::Wrong;
         progress.compressed = findings.compressed;
@@ -267,7 +282,15 @@ impl Look {
 
     fn settle(&mut self, layer: u32, verified: bool) {
         let Some(body) = &mut self.body else { return };
-        body.stack.settle(layer, verified);
+        match body.reading_alone(layer) {
+            Some(alone) => {
+                alone.stack.settle(layer, verified);
+                alone.reading = false;
+                self.relist();
+                return;
+            }
+            None => body.stack.settle(layer, verified),
+        }
         self.chain.layers(body.layers.iter().map(|layer| layer.state));
         self.chain_stale = true;
     }
@@ -314,6 +337,17 @@ impl Look {
         self.relist();
     }
 
+    /// The layer that must be read again for what is shown; it counts as asked for.
+    pub fn ask_alone(&mut self) -> Option<u32> {
+        let layer = self.body.as_mut()?.ask_alone(&self.view)?;
+        self.relist();
+        Some(layer)
+    }
+
+    fn is_read_again(&mut self, layer: u32) -> bool {
+        self.body.as_mut().is_some_and(|body| body.reading_alone(layer).is_some())
+    }
+
     fn sifting(&self) -> bool {
         !self.view.filter.is_empty() || !self.view.changes.all()
     }
@@ -338,7 +372,7 @@ impl Body {
     /// Where the content of the file at a path is, as a view shows it.
     pub fn content(&self, view: &View, path: &[u8]) -> Option<porthole_core::tree::Content> {
         let top = self.layers.len().saturating_sub(1) as u32;
-        let view = self.stack.tree().view(super::listing::mode(view, top));
+        let view = self.tree(view).view(super::listing::mode(view, top));
         view.content(view.find(path)?)
     }
 
@@ -349,7 +383,7 @@ impl Body {
 }
 
 impl LayerState {
-    fn settled(self) -> bool {
+    pub(super) fn settled(self) -> bool {
         matches!(self, Self::Verified | Self::Listed | Self::Wrong)
     }
 }

@@ -1,6 +1,7 @@
 //! The session worker: one for the page. It owns the registry client, tokens, credentials and the file tree, and
 //! answers every query; the page only draws what it is sent.
 
+pub mod alone;
 mod chain;
 pub mod content;
 mod crew;
@@ -226,8 +227,15 @@ impl Session {
     /// Stacks, lists and tells as far as it is time, and comes back when there will be more to do.
     fn turn(self: &Rc<Self>) {
         let mut out = Vec::new();
-        let again = self.state.borrow_mut().look.as_mut().and_then(|look| look.turn(worker::now, &mut out));
+        let (mut again, mut alone) = (None, None);
+        if let Some(look) = &mut self.state.borrow_mut().look {
+            again = look.turn(worker::now, &mut out);
+            alone = look.ask_alone().map(|layer| (look.number, layer));
+        }
         send(&out);
+        if let Some((look, layer)) = alone {
+            return self.enqueue(look, [layer].into_iter());
+        }
         let mut state = self.state.borrow_mut();
         state.turn = again.map(|pause| {
             let session = Rc::clone(self);

@@ -71,7 +71,8 @@ impl Session {
         }
     }
 
-    fn enqueue(self: &Rc<Self>, number: u32, layers: impl Iterator<Item = u32>) {
+    /// Has layers read, and takes a turn.
+    pub(super) fn enqueue(self: &Rc<Self>, number: u32, layers: impl Iterator<Item = u32>) {
         if let Some(pool) = &mut self.state.borrow_mut().pool {
             layers.for_each(|layer| pool.enqueue(number, layer));
         }

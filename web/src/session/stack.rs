@@ -42,6 +42,12 @@ impl Stack {
         Self { tree: FileTree::new(max_nodes), layers, current: 0, reader: None, open: false }
     }
 
+    /// An empty tree for one layer by itself, of at most so many nodes. The layer keeps its number.
+    pub fn of_layer(layer: u32, max_nodes: u64) -> Self {
+        let current = layer as usize;
+        Self { current, ..Self::new(current + 1, max_nodes) }
+    }
+
     /// The tree as it is now, an open layer included.
     pub fn tree(&self) -> &FileTree {
         &self.tree
@@ -184,6 +190,18 @@ mod tests {
         settle(&mut stack);
         assert_eq!(paths(&stack), ["a", "c"]);
         assert!(stack.complete());
+    }
+
+    #[test]
+    fn a_layer_by_itself_needs_none_below() {
+        let mut stack = Stack::of_layer(2, 100);
+        assert!(!stack.complete());
+        stack.receive(2, batch(&["a", ".wh.b"]));
+        stack.settle(2, true);
+        settle(&mut stack);
+        assert!(stack.complete());
+        let rows = stack.tree().view(Mode::Only(2)).rows();
+        assert!(rows.iter().any(|row| row.path == b"a" && row.layer == 2), "{rows:?}");
     }
 
     #[test]

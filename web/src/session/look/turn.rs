@@ -13,13 +13,15 @@ impl Look {
             self.tell_chain(out);
             return None;
         };
-        let complete = body.stack.complete() && body.layers.iter().all(|layer| layer.state.settled());
+        let complete = body.complete(&self.view);
         let now = clock();
         if self.stale && (now >= self.listing_due || complete) {
             let expansion =
                 if self.view.filter.is_empty() && self.view.changes.all() { &self.expansion } else { &self.sifted };
             let top = body.layers.len().saturating_sub(1) as u32;
-            body.listing.flatten(body.stack.tree(), &self.view, top, expansion);
+            let mut listing = std::mem::take(&mut body.listing);
+            listing.flatten(body.tree(&self.view), &self.view, top, expansion);
+            body.listing = listing;
             self.stale = false;
             let cost = clock() - now;
             let first = body.listing.is_empty() && !complete;
@@ -51,17 +53,16 @@ impl Look {
         let end = clock() + SLICE;
         loop {
             let Some(body) = &mut self.body else { return false };
-            let turn = body.stack.pump(ENTRIES);
+            let turn = body.pump(ENTRIES);
             self.stale |= turn.changed;
             if turn.changed {
                 body.changed.iter_mut().zip(&body.layers).for_each(|(changed, layer)| *changed |= layer.entries > 0);
             }
-            if let Some((layer, error)) = turn.stopped
-                && let Some(progress) = self.layer(layer)
-            {
-                progress
-                    .findings
-                    .push(format!("a container runtime stops unpacking here, and so does this list: {error}"));
+            if let Some((layer, error)) = turn.stopped {
+                let text = body.explain(layer, &error);
+                if let Some(progress) = self.layer(layer) {
+                    progress.findings.push(text);
+                }
             }
             if !turn.more || clock() >= end {
                 return turn.more;
@@ -107,8 +108,9 @@ impl Look {
     pub(super) fn show(&mut self, out: &mut Vec<Event>) {
         let Some(body) = &self.body else { return };
         let top = body.layers.len().saturating_sub(1) as u32;
-        let tree = body.stack.tree();
-        let window = body.listing.window(tree, &self.view, top, self.window.clone(), self.settled);
+        let tree = body.tree(&self.view);
+        let window =
+            body.listing.window(tree, &self.view, top, self.window.clone(), self.settled && body.complete(&self.view));
         out.push(Event::Rows { look: self.number, window });
         let found: Option<(Row, Option<u64>)> =
             self.selected.as_deref().and_then(|path| body.listing.find(tree, &self.view, top, path));

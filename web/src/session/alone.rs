@@ -1,0 +1,106 @@
+//! A layer that does not fit into the tree with the others: read once more, and listed by itself.
+
+use super::{
+    look::Body,
+    stack::{Stack, Turn},
+};
+use crate::protocol::{LayerState, Mode, View};
+use porthole_core::{
+    limits::Limits,
+    tree::{self, FileTree},
+};
+
+/// One layer in a tree of its own.
+pub struct Alone {
+    /// 0 = bottom.
+    pub layer: u32,
+    /// Its tree.
+    pub stack: Stack,
+    /// It is on its way.
+    pub reading: bool,
+}
+
+impl Alone {
+    fn new(layer: u32) -> Self {
+        Self { layer, stack: Stack::of_layer(layer, Limits::of_a_tab().tree_nodes), reading: true }
+    }
+}
+
+impl Body {
+    /// Applies up to `budget` entries to the tree of all layers, and as many to that of the layer by itself.
+    pub fn pump(&mut self, budget: usize) -> Turn {
+        let mut turn = self.stack.pump(budget);
+        match (&turn.stopped, &mut self.alone) {
+            (Some((layer, error)), _) if error.is_limit() => self.crowded.push(*layer),
+            (None, Some(alone)) => {
+                let apart = alone.stack.pump(budget);
+                turn = Turn {
+                    changed: turn.changed || apart.changed,
+                    more: turn.more || apart.more,
+                    stopped: apart.stopped,
+                };
+            }
+            _ => {}
+        }
+        turn
+    }
+
+    /// What a stop means, in words.
+    pub fn explain(&self, layer: u32, error: &tree::Error) -> String {
+        let number = layer + 1;
+        if !error.is_limit() {
+            return format!("a container runtime stops unpacking here, and so does this list: {error}");
+        }
+        match &self.alone {
+            Some(alone) if alone.layer == layer => {
+                format!("even by itself this layer does not fit into a list: {error}")
+            }
+            _ => format!(
+                "the list of all layers can hold no more, and lacks a part of this one; “Only {number}” lists it by itself: {error}"
+            ),
+        }
+    }
+
+    /// The tree that a view shows.
+    pub fn tree(&self, view: &View) -> &FileTree {
+        let layer = self.only(view);
+        match &self.alone {
+            Some(alone) if layer == Some(alone.layer) => alone.stack.tree(),
+            _ => self.stack.tree(),
+        }
+    }
+
+    /// Nothing will be added to what a view shows.
+    pub fn complete(&self, view: &View) -> bool {
+        let settled = self.stack.complete() && self.layers.iter().all(|layer| layer.state.settled());
+        let alone = self.only(view).filter(|&layer| self.is_crowded(layer));
+        settled && alone.is_none_or(|layer| self.alone.as_ref().is_some_and(|it| it.layer == layer && !it.reading))
+    }
+
+    /// The layer that must be read again, and listed by itself, for a view; it counts as asked for.
+    pub fn ask_alone(&mut self, view: &View) -> Option<u32> {
+        let layer = self.only(view).filter(|&layer| self.is_crowded(layer))?;
+        let there = matches!(self.layers.get(layer as usize)?.state, LayerState::Verified | LayerState::Listed);
+        // One after the other: what comes of a layer does not say which reading it belongs to.
+        let free = self.alone.as_ref().is_none_or(|alone| !alone.reading && alone.layer != layer);
+        (there && free).then(|| {
+            self.alone = Some(Alone::new(layer));
+            layer
+        })
+    }
+
+    /// The layer that is being read by itself, if it is this one.
+    pub fn reading_alone(&mut self, layer: u32) -> Option<&mut Alone> {
+        self.alone.as_mut().filter(|alone| alone.layer == layer && alone.reading)
+    }
+
+    /// The layer that a view is about, and nothing else.
+    fn only(&self, view: &View) -> Option<u32> {
+        let top = self.layers.len().saturating_sub(1) as u32;
+        (view.mode == Mode::Only).then(|| view.layer.unwrap_or(top))
+    }
+
+    fn is_crowded(&self, layer: u32) -> bool {
+        self.crowded.contains(&layer)
+    }
+}
