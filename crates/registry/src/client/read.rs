@@ -4,7 +4,7 @@ use super::{Call, Registry, exchange::Answer};
 use crate::{
     endpoint::{blob, manifest, tags},
     error::Error,
-    policy::{Refused, Url},
+    policy::{Refused, Url, UrlError},
     retry::{self, Failure},
     transport::{Body, Environment, Request, Transport},
 };
@@ -176,21 +176,32 @@ impl<T: Transport + Environment> Registry<T> {
     pub async fn fetch_tags(&self, reference: &Reference) -> Result<Vec<String>, Error> {
         let name = format!("{}/{}", reference.registry(), reference.repository());
         let call = self.call(reference, "tags", name)?;
+        let request = |query: &str| tags::request(&call.base, reference.repository(), query);
+        self.fetch_list(&call, request, |page| tags::read(page).ok()).await
+    }
+
+    /// All pages of a list of names. `request` asks for the page behind the query of a link, `read` reads one.
+    pub(super) async fn fetch_list(
+        &self,
+        call: &Call,
+        request: impl Fn(&str) -> Result<Request, UrlError>,
+        read: impl Fn(&[u8]) -> Option<Vec<String>>,
+    ) -> Result<Vec<String>, Error> {
+        let step = call.what.step;
         let mut all = Vec::new();
         let mut seen = HashSet::new();
         let mut bytes = 0;
         let mut query = String::new();
         for _ in 0..self.options.limits.pages {
             let refused = |error: Refused| Error::Policy { registry: call.registry.clone(), role: "next page", error };
-            let request =
-                tags::request(&call.base, reference.repository(), &query).map_err(|error| refused(error.into()))?;
+            let request = request(&query).map_err(|error| refused(error.into()))?;
             let url = Url::parse(&request.uri().to_string()).map_err(|error| refused(error.into()))?;
-            let (head, body) = self.fetch_bytes(&call, &request, "tags_page_bytes").await?;
+            let (head, body) = self.fetch_bytes(call, &request, "tags_page_bytes").await?;
             bytes += body.len() as u64;
-            if bytes > TAGS_BYTES {
-                return Err(Error::TooLarge { what: call.what, limit: TAGS_BYTES, name: None });
+            if bytes > LIST_BYTES {
+                return Err(Error::TooLarge { what: call.what.clone(), limit: LIST_BYTES, name: None });
             }
-            let page = tags::read(&body).map_err(|_| call.protocol("expected a JSON object with tags".into()))?;
+            let page = read(&body).ok_or_else(|| call.protocol(format!("expected a JSON object with {step}")))?;
             all.extend(page);
             query = match tags::next(&url, &head) {
                 None => return Ok(all),
@@ -198,10 +209,10 @@ impl<T: Transport + Environment> Registry<T> {
                 Some(Err(error)) => return Err(refused(error)),
             };
             if query.is_empty() || !seen.insert(query.clone()) {
-                return Err(call.protocol("expected another page of tags, got one that was read before".into()));
+                return Err(call.protocol(format!("expected another page of {step}, got one that was read before")));
             }
         }
-        Err(Error::TooManyPages { what: call.what, limit: self.options.limits.pages })
+        Err(Error::TooManyPages { what: call.what.clone(), limit: self.options.limits.pages })
     }
 
     /// A whole body within the limit of this name. What breaks on the way is fetched again.
@@ -306,5 +317,5 @@ impl Call {
 
 /// What is read at once of a small body.
 const BUFFER: usize = 32 << 10;
-/// All pages of tags together.
-const TAGS_BYTES: u64 = 64 << 20;
+/// All pages of a list together.
+const LIST_BYTES: u64 = 64 << 20;
