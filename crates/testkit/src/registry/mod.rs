@@ -14,11 +14,13 @@
 //! assert_eq!(internet.log().len(), 2);
 //! ```
 
+mod discovery;
 mod serve;
 mod socket;
 mod transport;
 mod upload;
 
+pub use discovery::Deletes;
 pub use serve::{Auth, Negotiation, Site, bearer};
 pub use socket::Socket;
 pub use transport::MemoryBody;

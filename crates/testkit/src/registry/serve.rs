@@ -1,6 +1,9 @@
 //! What a registry answers.
 
-use super::upload::{Sessions, Uploads};
+use super::{
+    discovery::Discovery,
+    upload::{Sessions, Uploads},
+};
 use crate::image::{Blob, Content};
 use http::{HeaderMap, Method, StatusCode, header};
 use std::collections::BTreeMap;
@@ -12,9 +15,10 @@ pub struct Site {
     pub(super) uploads: Uploads,
     pub(super) sessions: Sessions,
     pub(super) referrers: bool,
+    pub(super) discovery: Discovery,
+    pub(super) page: Option<usize>,
     auth: Auth,
     negotiation: Negotiation,
-    page: Option<usize>,
     no_digest_header: bool,
 }
 
@@ -74,9 +78,9 @@ impl Site {
         self
     }
 
-    /// Lists so many tags on a page.
-    pub fn page(mut self, tags: usize) -> Self {
-        self.page = Some(tags);
+    /// Lists so many tags, repositories or referrers on a page.
+    pub fn page(mut self, most: usize) -> Self {
+        self.page = Some(most);
         self
     }
 
@@ -113,6 +117,10 @@ impl Site {
         if path == "/v2/" {
             return if known || self.admits(authorization) { Answer::status(200) } else { self.challenge("", method) };
         }
+        if path == "/v2/_catalog" {
+            let admitted = known || self.admits(authorization);
+            return if admitted { self.list_repositories(query) } else { self.challenge_for("registry:catalog:*") };
+        }
         let Some((name, what)) = path.find("/v2/").and_then(|at| split(&path[at + 4..])) else {
             return Answer::status(404);
         };
@@ -123,7 +131,10 @@ impl Site {
             What::Upload("") if method == Method::POST => return self.start_upload(name, query),
             What::Upload(id) => return self.upload(method, id, query, headers, body, cut),
             What::Manifest(target) if method == Method::PUT => return self.put_manifest(name, target, headers, body),
-            What::Referrers(digest) => return self.list_referrers(name, digest),
+            What::Referrers(digest) => return self.list_referrers(name, digest, query),
+            What::Manifest(target) | What::Blob(target) if method == Method::DELETE => {
+                return self.delete(name, target);
+            }
             _ => {}
         }
         let Some(content) = self.repositories.get(name) else { return Answer::error(404, "NAME_UNKNOWN") };
@@ -147,9 +158,17 @@ impl Site {
     }
 
     fn challenge(&self, name: &str, method: &Method) -> Answer {
-        let actions = if matches!(*method, Method::GET | Method::HEAD) { "pull" } else { "pull,push" };
+        let actions = match *method {
+            Method::GET | Method::HEAD => "pull",
+            Method::DELETE => "delete",
+            _ => "pull,push",
+        };
+        self.challenge_for(&format!("repository:{name}:{actions}"))
+    }
+
+    fn challenge_for(&self, scope: &str) -> Answer {
         let challenge = match &self.auth {
-            Auth::Bearer { challenge, .. } => format!(r#"{challenge},scope="repository:{name}:{actions}""#),
+            Auth::Bearer { challenge, .. } => format!(r#"{challenge},scope="{scope}""#),
             _ => r#"Basic realm="registry""#.to_owned(),
         };
         let mut answer = Answer::error(401, "UNAUTHORIZED");

@@ -186,28 +186,4 @@ impl Site {
         }
         answer
     }
-
-    /// Answers `GET …/referrers/<digest>`.
-    pub(super) fn list_referrers(&self, name: &str, digest: &str) -> Answer {
-        if !self.referrers {
-            return Answer::status(404);
-        }
-        let blobs = self.repositories.get(name).into_iter().flat_map(|content| content.blobs.values());
-        let referrers = blobs.filter_map(|blob| {
-            let document: serde_json::Value = serde_json::from_slice(&blob.bytes).ok()?;
-            (document["subject"]["digest"].as_str()? == digest).then(|| {
-                let mut descriptor = blob.descriptor();
-                descriptor["artifactType"] = document["artifactType"].clone();
-                descriptor
-            })
-        });
-        let index = serde_json::json!({
-            "schemaVersion": 2, "mediaType": INDEX, "manifests": referrers.collect::<Vec<_>>(),
-        });
-        let mut answer = Answer::json(200, &index.to_string());
-        answer.set("content-type", INDEX);
-        answer
-    }
 }
-
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
