@@ -2,6 +2,7 @@
 
 mod analyze;
 mod cat;
+mod catalog;
 mod completions;
 mod config;
 mod copy;
@@ -47,6 +48,7 @@ pub(crate) enum Command {
     Config(config::Arguments),
     Digest(digest::Arguments),
     Tags(tags::Arguments),
+    Catalog(catalog::Arguments),
     Ls(Box<ls::Arguments>),
     Cat(cat::Arguments),
     Diff(diff::Arguments),
@@ -76,6 +78,7 @@ pub(crate) fn run(command: &Command, session: &Session<'_>) -> Result<(), Error>
         Command::Config(arguments) => config::run(arguments, session),
         Command::Digest(arguments) => digest::run(arguments, session),
         Command::Tags(arguments) => tags::run(arguments, session),
+        Command::Catalog(arguments) => catalog::run(arguments, session),
         Command::Ls(arguments) => ls::run(arguments, session),
         Command::Cat(arguments) => cat::run(arguments, session),
         Command::Diff(arguments) => diff::run(arguments, session),

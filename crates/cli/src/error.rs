@@ -89,6 +89,24 @@ pub(crate) enum Error {
     Interrupted,
     #[error("cannot start: {0}")]
     Start(String),
+    /// What a verb says of a failure in its own words.
+    #[error("{}", .0.message)]
+    Told(Box<Told>),
+}
+
+/// A failure in a verb's own words.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) message: String,
+    /// The exit code of what it stands for.
+    pub(crate) code: u8,
+    pub(crate) hints: Vec<Hint>,
+}
+
+impl From<Told> for Error {
+    fn from(told: Told) -> Self {
+        Self::Told(Box::new(told))
+    }
 }
 
 /// A layer and what is wrong with it.
@@ -153,6 +171,7 @@ impl Error {
         match self {
             Self::Usage(_) | Self::Reference { .. } | Self::NotAFile { .. } => USAGE,
             Self::Differ | Self::Thresholds(_) => NO,
+            Self::Told(told) => told.code,
             Self::Registry(error) => error.exit_code(),
             Self::Store(error) => store_exit_code(error),
             Self::Pull(error) => pull_exit_code(error),
@@ -187,6 +206,7 @@ impl Error {
     pub(crate) fn hints(&self) -> Vec<Hint> {
         match self {
             Self::Reference { error, .. } => error.hint().into_iter().collect(),
+            Self::Told(told) => told.hints.clone(),
             Self::Registry(error) => error.hints(),
             Self::Store(error) => error.hint().into_iter().collect(),
             Self::NoFile { hints, .. } => hints.clone(),

@@ -6,7 +6,7 @@ pub const MANIFEST_BYTES: u64 = 4 << 20;
 pub const TOKEN_BYTES: u64 = 1 << 20;
 /// Bytes of an error's body that are read.
 pub const ERROR_BODY_BYTES: u64 = 64 << 10;
-/// Bytes of one page of tags.
+/// Bytes of one page of tags or repositories.
 pub const TAGS_PAGE_BYTES: u64 = 4 << 20;
 /// Pages of a list.
 pub const PAGES: u32 = 1000;
@@ -41,9 +41,9 @@ pub struct Limits {
     pub token_bytes: u64,
     /// Bytes of an error's body that are read; the rest is left unread, and that is no error.
     pub error_body_bytes: u64,
-    /// Bytes of one page of tags.
+    /// Bytes of one page of tags or repositories.
     pub tags_page_bytes: u64,
-    /// Pages of a list of tags.
+    /// Pages of a list of tags, repositories or referrers.
     pub pages: u64,
     /// Bytes of the PAX records or the GNU long name of one entry.
     pub extension_bytes: u64,
@@ -160,8 +160,8 @@ pub const NAMED: &[Named] = &[
     named!(index_depth: u64, Count, "indexes inside indexes"),
     named!(token_bytes: u64, Bytes, "the answer of a token server"),
     named!(error_body_bytes: u64, Bytes, "what is read of an error's body"),
-    named!(tags_page_bytes: u64, Bytes, "a page of tags"),
-    named!(pages: u64, Count, "pages of tags"),
+    named!(tags_page_bytes: u64, Bytes, "a page of tags or repositories"),
+    named!(pages: u64, Count, "pages of tags, repositories or referrers"),
     named!(extension_bytes: u64, Bytes, "PAX records or the GNU long name of an entry"),
     named!(sparse_segments: u32, Count, "segments of a sparse file"),
     named!(path_bytes: u64, Bytes, "a path"),

@@ -22,6 +22,16 @@ impl Scopes {
         Self::parse(&format!("repository:{repository}:pull,push"))
     }
 
+    /// Reading and deleting in a repository: `repository:<name>:delete,pull`.
+    pub fn delete(repository: &str) -> Self {
+        Self::parse(&format!("repository:{repository}:delete,pull"))
+    }
+
+    /// The list of all repositories: `registry:catalog:*`.
+    pub fn catalog() -> Self {
+        Self::parse("registry:catalog:*")
+    }
+
     /// Both together.
     pub fn union(&self, other: &Self) -> Self {
         Self::parse(&format!("{self} {other}"))
@@ -95,6 +105,9 @@ mod tests {
             assert_eq!(Scopes::parse(text).to_string(), canonical);
         }
         assert_eq!(Scopes::pull("a/b"), Scopes::parse("repository:a/b:pull"));
+        assert_eq!(Scopes::catalog().to_string(), "registry:catalog:*");
+        assert_eq!(Scopes::delete("a").to_string(), "repository:a:delete,pull");
+        assert!(Scopes::delete("a").writes() && !Scopes::catalog().writes());
         let push = Scopes::push("b").union(&Scopes::pull("a"));
         assert_eq!(push.to_string(), "repository:b:pull,push repository:a:pull");
         assert!(push.writes() && push.is_plain() && !Scopes::pull("a").writes() && !Scopes::parse("aws").is_plain());

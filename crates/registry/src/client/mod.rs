@@ -2,6 +2,7 @@
 
 mod access;
 mod answer;
+mod catalog;
 mod exchange;
 mod image;
 mod present;

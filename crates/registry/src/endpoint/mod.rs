@@ -1,6 +1,7 @@
 //! The endpoints of the distribution API: each a pure pair, build a request and read an answer.
 
 pub mod blob;
+pub mod catalog;
 pub mod manifest;
 pub mod mount;
 pub mod problem;

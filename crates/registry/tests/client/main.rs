@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "what the tests share is test code too")]
 
 mod access;
+mod catalog;
 mod documents;
 mod limits;
 mod properties;

@@ -1,0 +1,69 @@
+//! `porthole catalog`
+
+use std::io::Write;
+
+use clap::Args;
+use porthole_core::hint::Hint;
+use porthole_registry::Error as Refusal;
+use serde_json::json;
+
+use super::{login, print_json};
+use crate::{
+    error::{Error, Told},
+    session::Session,
+    ui::safe,
+};
+
+/// List the repositories of a registry, in the registry's order
+///
+/// Many public registries keep no such list, or show it to nobody.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  porthole catalog localhost:5000
+  porthole catalog --json registry.example.com")]
+pub(crate) struct Arguments {
+    /// Registry
+    #[arg(value_name = "REGISTRY")]
+    registry: String,
+}
+
+pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
+    let reference = login::reference(&arguments.registry)?;
+    let client = session.client(&reference)?;
+    let repositories = session.runtime().block_on(client.fetch_catalog(&reference)).map_err(explain)?;
+    let mut out = session.ui.out();
+    for repository in &repositories {
+        if session.ui.json {
+            print_json(&mut out, &json!({ "repository": repository }))?;
+        } else {
+            writeln!(out, "{}", safe(repository))?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
+/// That there is no catalog is told in words of its own: the registry is there, and may be all right.
+fn explain(refusal: Refusal) -> Error {
+    let absent = matches!(
+        refusal,
+        Refusal::NotFound { .. }
+            | Refusal::Unauthorized { .. }
+            | Refusal::Withheld { .. }
+            | Refusal::Status { status: 400 | 405 | 501, .. }
+    );
+    let (Some(registry), true) = (refusal.registry().map(str::to_owned), absent) else { return refusal.into() };
+    let known = Hint::Text(format!(
+        "many registries list no repositories; of one whose name you know, `porthole tags {registry}/NAME` lists the tags"
+    ));
+    let reason = match &refusal {
+        Refusal::NotFound { .. } => "it has no catalog".to_owned(),
+        other => other.to_string(),
+    };
+    Told {
+        message: format!("{registry} lists no repositories: {reason}"),
+        code: refusal.exit_code(),
+        hints: refusal.hints().into_iter().chain([known]).collect(),
+    }
+    .into()
+}

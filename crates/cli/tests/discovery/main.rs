@@ -1,0 +1,97 @@
+//! The verbs that ask a registry what it has, take something out of it, or find out how it is: over scripted registries.
+//!
+//! The expected output lies in `tests/expected`; run with `UPDATE_EXPECTED=1` to write it anew, and read the difference.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
+
+mod catalog;
+
+use porthole_testkit::registry::{Internet, Site, Socket};
+use std::{
+    env, fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+use tempfile::TempDir;
+
+/// A registry on a loopback port, and a home from which it is asked.
+struct Server {
+    internet: Internet,
+    socket: Socket,
+    home: TempDir,
+}
+
+impl Server {
+    fn new(site: Site) -> Self {
+        let internet = Internet::new();
+        let socket = Socket::serve(TcpListener::bind("127.0.0.1:0").unwrap(), &internet).unwrap();
+        internet.site(socket.authority(), site);
+        Self { internet, socket, home: tempfile::tempdir().unwrap() }
+    }
+
+    fn authority(&self) -> &str {
+        self.socket.authority()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// Replaces what it is.
+    fn becomes(&self, site: Site) {
+        self.internet.site(self.authority(), site);
+    }
+
+    /// Runs `porthole`; `REGISTRY` in the arguments is the server's address.
+    fn run(&self, arguments: &str) -> Output {
+        let arguments = arguments.replace("REGISTRY", self.authority());
+        Command::new(env!("CARGO_BIN_EXE_porthole"))
+            .args(arguments.split_whitespace())
+            .current_dir(self.home.path())
+            .env_clear()
+            .env("HOME", self.home.path())
+            .output()
+            .unwrap()
+    }
+
+    /// Rows of a command that must succeed.
+    #[track_caller]
+    fn rows(&self, arguments: &str) -> Vec<serde_json::Value> {
+        let output = self.run(&format!("{arguments} --json"));
+        ends(&output, 0, "");
+        let lines = output.stdout.split(|&b| b == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
+    }
+
+    /// All that a command does, with the server's address left out.
+    fn told(&self, arguments: &str) -> String {
+        let Output { status, stdout, stderr } = self.run(arguments);
+        let mut told = format!("$ porthole {arguments}\n{}", String::from_utf8(stdout).unwrap());
+        told += &String::from_utf8(stderr).unwrap().lines().fold(String::new(), |text, line| text + "! " + line + "\n");
+        told += &format!("[{}]\n\n", status.code().unwrap());
+        told.replace(self.authority(), "REGISTRY")
+    }
+}
+
+/// Compares with `tests/expected/<name>.txt`.
+#[track_caller]
+fn expect(name: &str, told: &[String]) {
+    let got = told.concat();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/expected/{name}.txt"));
+    if env::var_os("UPDATE_EXPECTED").is_some() {
+        fs::write(&path, &got).unwrap();
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    for (number, (got, expected)) in got.lines().zip(expected.lines()).enumerate() {
+        assert_eq!(got, expected, "line {} of {}", number + 1, path.display());
+    }
+    assert_eq!(got.lines().count(), expected.lines().count(), "lines of {}", path.display());
+}
+
+#[track_caller]
+fn ends(output: &Output, code: i32, stderr: &str) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    assert!(said.contains(stderr), "expected `{stderr}`, got:\n{said}");
+}

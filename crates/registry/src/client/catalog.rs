@@ -1,0 +1,25 @@
+//! What repositories a registry has.
+
+use super::{Call, Registry};
+use crate::{
+    endpoint::catalog,
+    error::{Error, Subject},
+    scope::Scopes,
+    transport::{Environment, Transport},
+};
+use porthole_core::reference::Reference;
+
+impl<T: Transport + Environment> Registry<T> {
+    /// All repositories of the reference's registry, page by page, in its order. Its own part of the reference does not matter.
+    ///
+    /// # Errors
+    /// [`Error`]; [`Error::NotFound`], [`Error::Unauthorized`] or [`Error::Status`] of 405, if the registry has no catalog or does not show
+    /// it: many do not.
+    pub async fn fetch_catalog(&self, reference: &Reference) -> Result<Vec<String>, Error> {
+        let registry = reference.registry().to_owned();
+        let what = Subject::new("repositories", registry.clone());
+        let call = Call { registry, base: self.base(reference)?, scopes: Scopes::catalog(), what };
+        let request = |query: &str| catalog::request(&call.base, query);
+        self.fetch_list(&call, request, |page| catalog::read(page).ok()).await
+    }
+}
