@@ -20,6 +20,7 @@ mod manifest;
 mod pull;
 pub(crate) mod push;
 pub(crate) mod reference;
+mod referrers;
 mod rm;
 mod save;
 mod stack;
@@ -49,6 +50,7 @@ pub(crate) enum Command {
     Digest(digest::Arguments),
     Tags(tags::Arguments),
     Catalog(catalog::Arguments),
+    Referrers(referrers::Arguments),
     Ls(Box<ls::Arguments>),
     Cat(cat::Arguments),
     Diff(diff::Arguments),
@@ -79,6 +81,7 @@ pub(crate) fn run(command: &Command, session: &Session<'_>) -> Result<(), Error>
         Command::Digest(arguments) => digest::run(arguments, session),
         Command::Tags(arguments) => tags::run(arguments, session),
         Command::Catalog(arguments) => catalog::run(arguments, session),
+        Command::Referrers(arguments) => referrers::run(arguments, session),
         Command::Ls(arguments) => ls::run(arguments, session),
         Command::Cat(arguments) => cat::run(arguments, session),
         Command::Diff(arguments) => diff::run(arguments, session),

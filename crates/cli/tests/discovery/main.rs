@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
 mod catalog;
+mod referrers;
 
 use porthole_testkit::registry::{Internet, Site, Socket};
 use std::{

@@ -28,6 +28,7 @@ use std::{collections::HashMap, sync::Mutex};
 pub use image::{Resolved, Step};
 pub use present::Mount;
 pub use range::BlobRange;
+pub use referrers::{By, Listed};
 pub use upload::{Content, Note, Opened, Uploaded};
 pub use write::Destination;
 

@@ -2,11 +2,12 @@
 
 use super::{Destination, Registry};
 use crate::{
-    endpoint::{manifest, referrers, tags},
-    error::Error,
+    endpoint::{manifest, problem, referrers, tags},
+    error::{Error, Subject},
     policy::{Refused, Url},
     transport::{Environment, Transport},
 };
+use http::StatusCode;
 use porthole_core::{
     descriptor::Descriptor,
     digest::Digest,
@@ -17,6 +18,24 @@ use porthole_core::{
 };
 use std::collections::HashSet;
 
+/// What refers to a digest.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Descriptors as they are listed.
+    pub referrers: Vec<Descriptor>,
+    /// By what.
+    pub by: By,
+}
+
+/// What lists the referrers of a digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The referrers API.
+    Api,
+    /// The fallback tag, because there is no such API. It may not be there; then nothing is listed.
+    Tag,
+}
+
 impl<T: Transport + Environment> Registry<T> {
     /// The manifests and indexes whose `subject` is a digest, as the registry lists them: by its API, else by the fallback tag. None, if
     /// it knows neither. They are claims: the documents tell whether they refer to the digest.
@@ -24,10 +43,28 @@ impl<T: Transport + Environment> Registry<T> {
     /// # Errors
     /// [`Error`].
     pub async fn fetch_referrers(&self, reference: &Reference, digest: &Digest) -> Result<Vec<Descriptor>, Error> {
+        Ok(self.list_referrers(reference, digest, None).await?.referrers)
+    }
+
+    /// As [`fetch_referrers`](Self::fetch_referrers), and which way they were found. With `artifact_type` those of other types are left
+    /// out, by the registry if it can; those of which the list does not tell the type stay.
+    ///
+    /// # Errors
+    /// [`Error`]; [`Error::NotFound`] if the registry has no such repository.
+    pub async fn list_referrers(
+        &self,
+        reference: &Reference,
+        digest: &Digest,
+        artifact_type: Option<&MediaType>,
+    ) -> Result<Listed, Error> {
         let call = self.call(reference, "referrers", digest.to_string())?;
-        let mut all = Vec::new();
+        let fits = |entry: &Descriptor| match (artifact_type, &entry.artifact_type) {
+            (Some(wanted), Some(got)) => got.matches(wanted),
+            _ => true,
+        };
+        let mut listed = Listed { referrers: Vec::new(), by: By::Api };
         let mut seen = HashSet::new();
-        let mut query = String::new();
+        let mut query = artifact_type.map(referrers::filter).unwrap_or_default();
         for _ in 0..self.options.limits.pages {
             let refused = |error: Refused| Error::Policy { registry: call.registry.clone(), role: "next page", error };
             let request = referrers::request(&call.base, reference.repository(), digest, &query);
@@ -36,20 +73,34 @@ impl<T: Transport + Environment> Registry<T> {
             let (answer, credentials) = self.request_any(&call, request).await?;
             let (status, headers) = (answer.response.status(), answer.response.headers().clone());
             if !referrers::is_supported(status, &headers) {
-                return match status.as_u16() {
+                match status.as_u16() {
+                    404 => {
+                        if self.is_unknown_name(answer.response.into_body()).await {
+                            let name = format!("{}/{}", reference.registry(), reference.repository());
+                            let what = Subject::new("repository", name);
+                            return Err(Error::NotFound { registry: call.registry, what });
+                        }
+                    }
                     // Some registries answer what they do not know with a page of their own.
-                    200..=299 | 400 | 404..=406 => self.fetch_fallback(reference, digest).await,
-                    _ => self.check(&call, answer, credentials).await.map(|_| Vec::new()),
-                };
+                    200..=299 | 400 | 405 | 406 => {}
+                    _ => return self.check(&call, answer, credentials).await.map(|_| listed),
+                }
+                listed.referrers = self.fetch_fallback(reference, digest).await?;
+                listed.referrers.retain(fits);
+                listed.by = By::Tag;
+                return Ok(listed);
             }
             let body = self.read_body(&call, answer.response, MANIFEST_BYTES).await?;
-            let page = referrers::read(body).map_err(|error| Error::Document { what: call.what.clone(), error })?;
-            all.extend(page);
-            if all.len() > DESCRIPTORS {
+            let mut page = referrers::read(body).map_err(|error| Error::Document { what: call.what.clone(), error })?;
+            if !referrers::is_filtered(&headers) {
+                page.retain(fits);
+            }
+            listed.referrers.extend(page);
+            if listed.referrers.len() > DESCRIPTORS {
                 return Err(call.protocol(format!("expected at most {DESCRIPTORS} referrers")));
             }
             query = match tags::next(&url, &headers) {
-                None => return Ok(all),
+                None => return Ok(listed),
                 Some(Ok(query)) => query,
                 Some(Err(error)) => return Err(refused(error)),
             };
@@ -58,6 +109,12 @@ impl<T: Transport + Environment> Registry<T> {
             }
         }
         Err(Error::TooManyPages { what: call.what, limit: self.options.limits.pages })
+    }
+
+    /// Whether a 404 is about the repository, and not about the API.
+    async fn is_unknown_name(&self, body: T::Body) -> bool {
+        let body = self.read_start(body, self.options.limits.error_body_bytes).await;
+        problem::read(StatusCode::NOT_FOUND, &body).code.as_deref() == Some("NAME_UNKNOWN")
     }
 
     async fn fetch_fallback(&self, reference: &Reference, digest: &Digest) -> Result<Vec<Descriptor>, Error> {

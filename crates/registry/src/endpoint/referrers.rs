@@ -2,7 +2,10 @@
 //! "Referrers Tag Schema").
 
 use super::Base;
-use crate::{policy::UrlError, transport::Request};
+use crate::{
+    policy::{Url, UrlError},
+    transport::Request,
+};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use porthole_core::{
     descriptor::Descriptor,
@@ -21,6 +24,18 @@ pub fn request(base: &Base, repository: &str, digest: &Digest, query: &str) -> R
     *request.uri_mut() = super::page(&base.api(&format!("{repository}/referrers/{digest}")), query)?.to_uri()?;
     request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(INDEX));
     Ok(request)
+}
+
+/// The query that asks for referrers of one type only. A registry may ignore it, see [`is_filtered`].
+pub fn filter(artifact_type: &MediaType) -> String {
+    let url = Url::parse("https://filter/").map(|url| url.with_query([("artifactType", artifact_type.as_str())]));
+    url.ok().and_then(|url| url.split_target().1.map(str::to_owned)).unwrap_or_default()
+}
+
+/// Whether a page holds no more than what [`filter`] asked for (`OCI-Filters-Applied`).
+pub fn is_filtered(headers: &HeaderMap) -> bool {
+    let applied = headers.get_all("oci-filters-applied").iter().filter_map(|value| value.to_str().ok());
+    applied.flat_map(|value| value.split(',')).any(|filter| filter.trim().eq_ignore_ascii_case("artifactType"))
 }
 
 /// Whether an answer comes from the referrers API. If not, [`fallback_tag`] may tell.
@@ -112,6 +127,20 @@ mod tests {
         assert_eq!(fallback_tag(&digest), format!("sha256-{}", digest.hex()));
         let long = Digest::of(porthole_core::digest::Algorithm::Sha512, b"");
         assert_eq!(fallback_tag(&long), format!("sha512-{}", &long.hex()[..64]));
+    }
+
+    #[test]
+    fn filters() {
+        let wanted = MediaType::parse("application/spdx+json").unwrap();
+        assert_eq!(filter(&wanted), "artifactType=application/spdx%2Bjson");
+        for (value, expected) in
+            [("artifactType", true), ("x, ARTIFACTTYPE", true), ("artifactTypes", false), ("", false)]
+        {
+            let mut headers = HeaderMap::new();
+            headers.insert("oci-filters-applied", value.parse().unwrap());
+            assert_eq!(is_filtered(&headers), expected, "{value}");
+        }
+        assert!(!is_filtered(&HeaderMap::new()));
     }
 
     #[test]

@@ -1,0 +1,106 @@
+//! `porthole referrers`
+
+mod layout;
+mod registry;
+mod row;
+
+use std::io::Write;
+
+use clap::Args;
+use porthole_core::{digest::Digest, manifest::Document, media_type::MediaType};
+
+use self::row::Row;
+use super::{SourceArgument, print_json};
+use crate::{error::Error, session::Session, source::Source, ui::Style};
+
+/// List what refers to an image: signatures, attestations, bills of materials
+///
+/// Lists the manifests whose subject is the one that the source names: as the registry's referrers API lists them, else the tag that
+/// stands in for it; in a layout, those that lie in it. The tags that cosign gives to signatures, attestations and bills of materials
+/// (sha256-….sig, .att, .sbom) are looked up as well. A registry's list is a claim: the manifests themselves tell what they refer to.
+///
+/// Where the source is an index, its images may have referrers of their own: --platform asks for those of one.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  porthole referrers ghcr.io/a/b:1
+  porthole referrers --platform linux/arm64 ghcr.io/a/b:1
+  porthole referrers --type application/spdx+json --json oci:layout")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    source: SourceArgument,
+    /// Only those of this artifact type, such as application/spdx+json
+    #[arg(long = "type", value_name = "TYPE", value_parser = |text: &str| MediaType::parse(text).map_err(|error| error.to_string()))]
+    artifact_type: Option<MediaType>,
+}
+
+pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
+    let source = arguments.source.open(session)?;
+    let (subject, is_index) = subject(&source, session)?;
+    let wanted = arguments.artifact_type.as_ref();
+    let mut rows = match &source {
+        Source::Registry { reference, client, runtime } => {
+            runtime.block_on(registry::rows(client, reference, &subject, wanted))?
+        }
+        Source::Local { local, .. } => layout::rows(local, &subject)?,
+        Source::Layer { .. } => Vec::new(),
+    };
+    rows.retain(|row| wanted.is_none_or(|wanted| row.artifact_type.as_ref().is_some_and(|got| got.matches(wanted))));
+    print(&rows, session)?;
+    if rows.is_empty() {
+        let of_type = wanted.map(|wanted| format!(" of type {wanted}")).unwrap_or_default();
+        session.ui.note(format_args!("nothing{of_type} refers to {subject}"));
+        if is_index {
+            session.ui.note("it is an index: --platform asks for what refers to one of its images");
+        }
+    }
+    Ok(())
+}
+
+/// What is referred to, and whether it is known to be an index. A digest needs no look at what it stands for.
+fn subject(source: &Source, session: &Session<'_>) -> Result<(Digest, bool), Error> {
+    if let (Source::Registry { reference, .. }, None) = (source, session.wanted_platform())
+        && let Some(digest) = reference.digest()
+    {
+        return Ok((*digest, false));
+    }
+    let document = match session.wanted_platform() {
+        Some(_) => source.manifest(session)?,
+        None => source.document()?,
+    };
+    Ok((*document.raw().digest(), matches!(document, Document::Index(_))))
+}
+
+fn print(rows: &[Row], session: &Session<'_>) -> Result<(), Error> {
+    let mut out = session.ui.out();
+    if session.ui.json {
+        for row in rows {
+            print_json(&mut out, &row.json())?;
+        }
+        return Ok(out.flush()?);
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let table: Vec<[String; 5]> =
+        std::iter::once(row::HEAD.map(str::to_owned)).chain(rows.iter().map(Row::cells)).collect();
+    let width = |column: usize| table.iter().map(|cells| cells[column].chars().count()).max().unwrap_or(0);
+    let widths = [width(0), width(1), width(2), width(3)];
+    for (number, cells) in table.iter().enumerate() {
+        let line = format!(
+            "{:<w0$}  {:<w1$}  {:>w2$}  {:<w3$}  {}",
+            cells[0],
+            cells[1],
+            cells[2],
+            cells[3],
+            cells[4],
+            w0 = widths[0],
+            w1 = widths[1],
+            w2 = widths[2],
+            w3 = widths[3],
+        );
+        let line = line.trim_end();
+        writeln!(out, "{}", if number == 0 { session.ui.paint(Style::Faint, line) } else { line.to_owned() })?;
+    }
+    Ok(out.flush()?)
+}

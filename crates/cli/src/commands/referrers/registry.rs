@@ -1,0 +1,65 @@
+//! What a registry lists.
+
+use porthole_core::{digest::Digest, media_type::MediaType, reference::Reference};
+use porthole_registry::{
+    Error, Registry,
+    client::By,
+    endpoint::referrers::fallback_tag,
+    transport::{Environment, Transport},
+};
+
+use super::row::{Row, Via};
+
+/// What refers to a digest: what is listed first, then what has a tag made of the digest.
+pub(super) async fn rows<T: Transport + Environment>(
+    client: &Registry<T>,
+    reference: &Reference,
+    subject: &Digest,
+    wanted: Option<&MediaType>,
+) -> Result<Vec<Row>, Error> {
+    let listed = client.list_referrers(reference, subject, wanted).await?;
+    let via = match listed.by {
+        By::Api => Via::Api,
+        By::Tag => Via::FallbackTag,
+    };
+    let mut rows = Vec::new();
+    for entry in listed.referrers {
+        // A list that leaves the type out lets the document speak.
+        rows.push(if entry.artifact_type.is_some() {
+            Row::listed(entry, via.clone())
+        } else {
+            match client.fetch_child(reference, &entry).await {
+                Ok(document) => Row::read(&document, via.clone()),
+                Err(Error::NotFound { .. }) => Row::listed(entry, via.clone()),
+                Err(error) => return Err(error),
+            }
+        });
+    }
+    for suffix in SUFFIXES {
+        let row = tagged(client, reference, format!("{}.{suffix}", fallback_tag(subject))).await?;
+        if let Some(row) = row.filter(|row| rows.iter().all(|listed| listed.digest != row.digest)) {
+            rows.push(row);
+        }
+    }
+    Ok(rows)
+}
+
+/// What has a tag, if it is there.
+async fn tagged<T: Transport + Environment>(
+    client: &Registry<T>,
+    reference: &Reference,
+    tag: String,
+) -> Result<Option<Row>, Error> {
+    let Ok(named) = format!("{}/{}:{tag}", reference.registry(), reference.repository()).parse() else {
+        return Ok(None);
+    };
+    match client.fetch_document(&named).await {
+        Ok(document) => Ok(Some(Row::read(&document, Via::DigestTag(tag)))),
+        // Some registries forbid what they do not have.
+        Err(Error::NotFound { .. } | Error::Unauthorized { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What cosign puts behind the digest in a tag: signatures, attestations, bills of materials.
+pub(super) const SUFFIXES: [&str; 3] = ["sig", "att", "sbom"];
