@@ -62,6 +62,9 @@ pub(crate) struct Global {
     /// Host that may be sent credentials as a registry's token server; may be repeated
     #[arg(long, global = true, value_name = "HOST[:PORT]")]
     pub(crate) trust_realm: Vec<String>,
+    /// Give up what nothing has come of for so long, tries included [default: 38]
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) stall: Option<u64>,
     /// File of credentials [default: $REGISTRY_AUTH_FILE, then Docker's config.json]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) authfile: Option<PathBuf>,

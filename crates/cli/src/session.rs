@@ -4,11 +4,15 @@ use std::{
     env,
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use porthole_core::{limits::Limits, platform::Platform, reference::Reference};
-use porthole_native::{Native, Options as Transport, Proxies};
-use porthole_registry::client::{Options, Registry};
+use porthole_native::{Native, Options as Transport, Proxies, Timeouts};
+use porthole_registry::{
+    client::{Options, Registry},
+    retry,
+};
 use porthole_store::{IndexCache, Store};
 use tokio::runtime::{Builder, Runtime};
 
@@ -134,13 +138,17 @@ impl<'a> Session<'a> {
     fn connect(&self) -> Result<Client, Error> {
         let global = self.global;
         let proxies = Proxies::from_environment(|name| env::var(name).ok());
-        let transport = Transport { ca: global.ca.clone(), insecure: global.insecure, proxies, ..Transport::default() };
+        let patience = global.stall.map_or(retry::PATIENCE, Duration::from_secs);
+        let timeouts = Timeouts::within(patience);
+        let transport =
+            Transport { ca: global.ca.clone(), insecure: global.insecure, timeouts, proxies, ..Transport::default() };
         let transport = Native::new(transport).map_err(|error| Error::Start(error.to_string()))?;
         let options = Options {
             plain_http_all: global.plain_http,
             trust_realm: global.trust_realm.clone(),
             limits: self.limits,
             observer: self.wire.observer(),
+            patience: Some(patience),
             ..Options::default()
         };
         Ok(Registry::new(transport, options))

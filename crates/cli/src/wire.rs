@@ -5,10 +5,10 @@ mod debug;
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
-use porthole_registry::trace::{self, Event, Head, Observer};
+use porthole_registry::trace::{self, Event, Head, Observer, Paused};
 
 use crate::{stderr::Stderr, ui::safe};
 
@@ -27,6 +27,9 @@ struct State {
     warned: BTreeSet<(String, String)>,
 }
 
+/// Waits that are told of: shorter ones are over before anyone has read of them.
+const ASKED_FOR: Duration = Duration::from_secs(1);
+const OURS: Duration = Duration::from_secs(3);
 /// How many different warnings are shown in one run.
 const WARNINGS: usize = 16;
 
@@ -65,12 +68,25 @@ impl Wire {
                 Some(since) => debug::ended(ended, since.elapsed()),
                 None => return,
             },
-            Event::Paused(paused) => debug::paused(paused),
+            Event::Paused(paused) => {
+                let worth_telling = if paused.asked { ASKED_FOR } else { OURS };
+                if !self.debug && paused.delay >= worth_telling {
+                    self.tell_of_wait(paused);
+                }
+                debug::paused(paused)
+            }
             _ => return,
         };
         if self.debug {
             self.stderr.line(&debug::stamped(&lines, SystemTime::now()));
         }
+    }
+
+    /// Says why nothing happens.
+    fn tell_of_wait(&self, paused: &Paused) {
+        let (seconds, wish) = (paused.delay.as_secs_f64().ceil(), if paused.asked { ", as it asks" } else { "" });
+        let because = safe(&paused.because);
+        self.stderr.note(format_args!("{}: {because}; tries again in {seconds} s{wish}", paused.registry));
     }
 
     /// Shows what a registry wants its users to know, each of it once.

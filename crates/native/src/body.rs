@@ -19,6 +19,8 @@ pub struct NativeBody {
     /// What has arrived and was not read yet: at most one piece.
     rest: Bytes,
     stall: Duration,
+    /// What is left of the time that the request was given, until the first piece is there.
+    first: Option<Duration>,
     /// Runs while somebody waits.
     alarm: Pin<Box<Sleep>>,
     waiting: bool,
@@ -29,9 +31,9 @@ pub struct NativeBody {
 }
 
 impl NativeBody {
-    pub(crate) fn new(incoming: Incoming, stall: Duration, ending: Option<Ending>) -> Self {
+    pub(crate) fn new(incoming: Incoming, stall: Duration, first: Option<Duration>, ending: Option<Ending>) -> Self {
         let alarm = Box::pin(tokio::time::sleep(stall));
-        Self { incoming, rest: Bytes::new(), stall, alarm, waiting: false, received: 0, ending }
+        Self { incoming, rest: Bytes::new(), stall, first, alarm, waiting: false, received: 0, ending }
     }
 
     fn end(&mut self, outcome: Outcome) {
@@ -73,6 +75,7 @@ impl NativeBody {
                 }
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) if !data.is_empty() => {
+                        self.first = None;
                         self.received += data.len() as u64;
                         return Poll::Ready(Ok(Some(data)));
                     }
@@ -81,11 +84,12 @@ impl NativeBody {
                 },
             }
         }
+        let limit = self.first.unwrap_or(self.stall);
         if !std::mem::replace(&mut self.waiting, true) {
-            self.alarm.as_mut().reset(Instant::now() + self.stall);
+            self.alarm.as_mut().reset(Instant::now() + limit);
         }
         ready!(self.alarm.as_mut().poll(cx));
-        let error = failure::stalled("more of the body", self.stall);
+        let error = failure::stalled("more of the body", limit);
         self.end(Outcome::Failed(error.clone()));
         Poll::Ready(Err(error))
     }

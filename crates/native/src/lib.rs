@@ -54,6 +54,15 @@ pub struct Timeouts {
     pub stall: Duration,
 }
 
+impl Timeouts {
+    /// What fits where nothing is waited for longer than `patience`, tries included: a first try leaves time for a second.
+    pub fn within(patience: Duration) -> Self {
+        let Self { connect, stall } = Self::default();
+        let first = patience - patience / 5;
+        Self { connect: connect.min(first), stall: stall.min(first) }
+    }
+}
+
 impl Default for Timeouts {
     fn default() -> Self {
         Self { connect: Duration::from_secs(10), stall: Duration::from_secs(30) }
@@ -128,13 +137,16 @@ impl Transport for Native {
         let patience = request.extensions().get::<Patience>().copied();
         let ending = request.extensions().get::<Ending>().cloned();
         let (body, watch) = Outgoing::open(request.body(), self.timeouts.stall, patience);
-        match watch.answer(self.client.request(request.map(|_| body))).await? {
+        let answer = watch.answer(self.client.request(request.map(|_| body))).await?;
+        // Whoever was given little time for the answer has little for its first bytes.
+        let first = patience.map(|Patience(patience)| patience.saturating_sub(watch.waited()).min(self.timeouts.stall));
+        match answer {
             Ok(mut response) => {
                 if let Some(made) = response.extensions().get::<connect::Made>() {
                     let connection = made.used();
                     response.extensions_mut().insert(connection);
                 }
-                Ok(response.map(|incoming| NativeBody::new(incoming, self.timeouts.stall, ending)))
+                Ok(response.map(|incoming| NativeBody::new(incoming, self.timeouts.stall, first, ending)))
             }
             Err(error) => Err(failure::of_request(&host, &error)),
         }

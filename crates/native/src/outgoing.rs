@@ -104,6 +104,11 @@ impl Watch {
         }
     }
 
+    /// Since the body last moved.
+    pub(crate) fn waited(&self) -> Duration {
+        self.pulse.lock().unwrap_or_else(PoisonError::into_inner).moved.elapsed()
+    }
+
     fn deadline(&self) -> (Instant, Waiting) {
         let pulse = *self.pulse.lock().unwrap_or_else(PoisonError::into_inner);
         if pulse.sending {

@@ -121,6 +121,33 @@ async fn silence_is_a_timeout() {
     }
 }
 
+/// A short patience is for head and first bytes together; what moves has all the time that others have.
+#[tokio::test]
+async fn patience_ends_with_the_first_bytes() {
+    for (pieces, ends) in [(["", "abc"], false), (["abc", "def"], true)] {
+        let (listener, url) = listen().await;
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            read_head(&mut stream).await;
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n").await.unwrap();
+            for piece in pieces {
+                stream.write_all(piece.as_bytes()).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(1500)).await;
+            }
+        });
+        let native = Native::new(quick()).unwrap();
+        let mut request = get(&url);
+        request.extensions_mut().insert(Patience(Duration::from_millis(500)));
+        let mut response = native.send(request).await.unwrap();
+        let got = read_all(response.body_mut(), 64).await;
+        assert_eq!(
+            got.map_err(|error| error.kind),
+            if ends { Ok(b"abcdef".to_vec()) } else { Err(ErrorKind::Timeout) }
+        );
+        server.abort();
+    }
+}
+
 #[tokio::test]
 async fn an_idle_connection_is_used_again() {
     let (listener, url) = listen().await;

@@ -24,12 +24,16 @@ pub fn follow(request: &Request, from: &Url, to: &Url) -> Result<Request, Refuse
     let mut next = request.clone();
     *next.uri_mut() = to.to_uri()?;
     if from.origin() != to.origin() {
-        for name in [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION] {
+        for name in PERSONAL {
             next.headers_mut().remove(name);
         }
     }
     Ok(next)
 }
+
+/// What names or proves who we are.
+pub(crate) const PERSONAL: [header::HeaderName; 3] =
+    [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION];
 
 /// Whether a request may be sent again to another URL: a body stays where it was sent.
 pub fn may_follow(method: &Method) -> bool {

@@ -15,6 +15,11 @@ pub enum Failure {
     },
     /// Nothing came back, or not all of it.
     Transport(transport::ErrorKind),
+    /// The registry answered with a code that asks for patience ([`is_passing`]), whatever the status.
+    Busy {
+        /// What its `Retry-After` asks for.
+        retry_after: Option<Duration>,
+    },
 }
 
 impl Failure {
@@ -23,8 +28,23 @@ impl Failure {
         match self {
             Self::Status { status, .. } => matches!(status, 408 | 429 | 499 | 500 | 502 | 503 | 504 | 522),
             Self::Transport(kind) => kind.retryable(),
+            Self::Busy { .. } => true,
         }
     }
+
+    /// What the registry asks for.
+    pub(crate) fn retry_after(self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } | Self::Busy { retry_after } => retry_after,
+            Self::Transport(_) => None,
+        }
+    }
+}
+
+/// Whether an error code of the registry (OCI distribution specification, "Error Codes") tells of a trouble that passes. Some proxies
+/// and registries send them under statuses that mean something else.
+pub fn is_passing(code: &str) -> bool {
+    matches!(code, "TOOMANYREQUESTS" | "UNAVAILABLE")
 }
 
 impl std::fmt::Display for Failure {
@@ -32,6 +52,7 @@ impl std::fmt::Display for Failure {
         match self {
             Self::Status { status, .. } => write!(f, "status {status}"),
             Self::Transport(kind) => kind.fmt(f),
+            Self::Busy { .. } => f.write_str("registry busy"),
         }
     }
 }
@@ -44,13 +65,87 @@ pub fn delay(tries: u32, waited: Duration, failure: Failure, random: u64) -> Opt
     if tries >= TRIES || !failure.is_retryable() {
         return None;
     }
-    let ceiling = FIRST.saturating_mul(1 << tries.saturating_sub(1).min(10));
-    let jittered = ceiling / 2 + (ceiling / 2).mul_f64((random >> 11) as f64 / (1u64 << 53) as f64);
-    let delay = match failure {
-        Failure::Status { retry_after: Some(asked), .. } => asked.max(jittered),
-        _ => jittered,
-    };
+    let delay = failure.retry_after().unwrap_or_default().max(pause(tries, random));
     (delay <= LONGEST.saturating_sub(waited)).then_some(delay)
+}
+
+/// The wait after so many failures in a row: it doubles from 250 ms to 8 s, jittered down to its half.
+fn pause(failures: u32, random: u64) -> Duration {
+    let ceiling = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(5));
+    ceiling / 2 + (ceiling / 2).mul_f64((random >> 11) as f64 / (1u64 << 53) as f64)
+}
+
+/// What one operation may still spend before it is given up: tries, and time in which nothing comes. Whatever gets it further renews both.
+///
+/// The operation may have several parts, each with tries of its own: they share this.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    patience: Duration,
+    /// Since anything came, but for what the registry asked us to wait.
+    idle: Duration,
+    /// What the registry asked us to wait since the last progress.
+    asked: Duration,
+    failures: u32,
+    /// It got further once: the way to the registry is known to be good.
+    proved: bool,
+}
+
+impl Budget {
+    /// A budget that ends when nothing has come for `patience`.
+    pub fn new(patience: Duration) -> Self {
+        Self { patience, idle: Duration::ZERO, asked: Duration::ZERO, failures: 0, proved: false }
+    }
+
+    /// How long the next try may be waited for. Something is kept back for one more, as long as there is enough for two.
+    pub fn share(&self) -> Duration {
+        let left = self.patience.saturating_sub(self.idle);
+        let reserve = self.patience / 5;
+        if left > reserve * 2 { left - reserve } else { left }
+    }
+
+    /// Nothing came for so long.
+    pub fn wait(&mut self, idle: Duration) {
+        self.idle += idle;
+    }
+
+    /// Something came, though it may not help: time is granted anew, tries are not.
+    pub fn stir(&mut self) {
+        self.idle = Duration::ZERO;
+    }
+
+    /// The operation has got further: all is granted anew.
+    pub fn renew(&mut self) {
+        *self = Self { proved: true, ..Self::new(self.patience) };
+    }
+
+    /// A try has failed. Returns how long to wait before the next, `None` = give up.
+    ///
+    /// The wait grows with the failures in a row. A longer one that the registry asks for is heeded up to [`LONGEST`] in all.
+    pub fn spend(&mut self, failure: Failure, random: u64) -> Option<Duration> {
+        self.failures += 1;
+        let tries = if self.proved { TRIES_ON_THE_WAY } else { TRIES };
+        // A name that was known before will be known again.
+        let lost_name = self.proved && failure == Failure::Transport(transport::ErrorKind::Resolve);
+        if self.failures >= tries || !(failure.is_retryable() || lost_name) {
+            return None;
+        }
+        let pause = pause(self.failures, random);
+        match failure.retry_after() {
+            Some(asked) if asked > pause => {
+                self.asked += asked;
+                (self.asked <= LONGEST).then_some(asked)
+            }
+            _ => {
+                self.idle += pause;
+                (self.idle + self.patience / 8 <= self.patience).then_some(pause)
+            }
+        }
+    }
+
+    /// Failures since the last progress.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
 }
 
 /// Reads `Retry-After` (RFC 9110 section 10.2.3): seconds, or a date against `now` (since the Unix epoch).
@@ -63,7 +158,7 @@ pub fn retry_after(value: &str, now: Duration) -> Option<Duration> {
 }
 
 /// Seconds since 1970 of an IMF-fixdate, `Sun, 06 Nov 1994 08:49:37 GMT`; the two obsolete forms are not read.
-fn http_date(text: &str) -> Option<u64> {
+pub(crate) fn http_date(text: &str) -> Option<u64> {
     let (_, rest) = text.split_once(", ")?;
     let mut fields = rest.split(' ');
     let day: u64 = fields.next()?.parse().ok()?;
@@ -81,8 +176,12 @@ fn http_date(text: &str) -> Option<u64> {
     Some(days * 86_400 + hour * 3_600 + minute * 60 + second)
 }
 
-/// Tries in all.
+/// Tries in all, of what has not got anywhere yet.
 pub const TRIES: u32 = 5;
+/// Tries in a row, of what has got somewhere before.
+pub const TRIES_ON_THE_WAY: u32 = 8;
+/// How long nothing may come before an operation is given up, unless the client's options say otherwise.
+pub const PATIENCE: Duration = Duration::from_secs(38);
 /// The longest that a request is waited for, whatever a registry asks.
 pub const LONGEST: Duration = Duration::from_secs(60);
 const FIRST: Duration = Duration::from_millis(250);
@@ -96,7 +195,7 @@ mod tests {
     #[test]
     fn only_what_may_help_is_tried_again() {
         let status = |status| Failure::Status { status, retry_after: None };
-        for code in [408, 429, 500, 502, 503, 504, 522] {
+        for code in [408, 429, 499, 500, 502, 503, 504, 522] {
             assert!(delay(1, Duration::ZERO, status(code), 0).is_some(), "{code}");
         }
         for code in [200, 301, 400, 401, 403, 404, 416, 501] {
@@ -127,6 +226,79 @@ mod tests {
         assert_eq!(delay(1, Duration::ZERO, asks(61), 0), None);
         assert_eq!(delay(2, Duration::from_secs(60), asks(1), 0), None);
         assert_eq!(delay(1, Duration::ZERO, asks(0), 0), Some(Duration::from_millis(125)));
+    }
+
+    const BROKEN: Failure = Failure::Transport(ErrorKind::Interrupted);
+
+    #[test]
+    fn a_stall_ends_within_forty_seconds() {
+        let timeout = Failure::Transport(ErrorKind::Timeout);
+        let mut budget = Budget::new(PATIENCE);
+        let mut total = Duration::ZERO;
+        let mut tries = 0;
+        loop {
+            // Nothing ever comes: each try takes all that it may.
+            tries += 1;
+            let share = budget.share();
+            assert!(share >= Duration::from_secs(4), "a try of {share:?} is none");
+            budget.wait(share);
+            total += share;
+            let Some(pause) = budget.spend(timeout, u64::MAX) else { break };
+            total += pause;
+        }
+        assert_eq!(tries, 2);
+        assert!(total > Duration::from_secs(36) && total < Duration::from_secs(40), "{total:?}");
+    }
+
+    #[test]
+    fn tries_end_sooner_where_nothing_came_yet() {
+        let tries = |mut budget: Budget, failure| {
+            let mut tries = 1;
+            while budget.spend(failure, 0).is_some() {
+                tries += 1;
+            }
+            (tries, budget.idle.as_secs())
+        };
+        let fresh = Budget::new(PATIENCE);
+        let mut proved = fresh.clone();
+        proved.renew();
+        assert_eq!(tries(fresh.clone(), BROKEN), (5, 1));
+        assert_eq!(tries(proved.clone(), BROKEN), (8, 11));
+        let lost = Failure::Transport(ErrorKind::Resolve);
+        assert_eq!(tries(fresh, lost).0, 1);
+        assert_eq!(tries(proved, lost).0, 8);
+    }
+
+    #[test]
+    fn progress_renews_a_budget() {
+        let mut budget = Budget::new(PATIENCE);
+        for _ in 0..100 {
+            for _ in 0..3 {
+                assert!(budget.spend(BROKEN, 0).is_some());
+            }
+            budget.renew();
+        }
+        // Bytes that do not help are a sign of life, no more.
+        for _ in 0..7 {
+            budget.stir();
+            budget.wait(PATIENCE / 2);
+            budget.spend(BROKEN, 0);
+        }
+        assert_eq!(budget.failures(), 7);
+        assert_eq!(budget.spend(BROKEN, 0), None);
+    }
+
+    #[test]
+    fn a_registry_may_ask_a_budget_for_a_minute() {
+        let asks = |seconds| Failure::Status { status: 429, retry_after: Some(Duration::from_secs(seconds)) };
+        let mut budget = Budget::new(PATIENCE);
+        assert_eq!(budget.spend(asks(50), 0), Some(Duration::from_secs(50)));
+        assert_eq!(budget.share(), PATIENCE - PATIENCE / 5, "what it asks for is no stall");
+        assert_eq!(budget.spend(asks(11), 0), None);
+        assert_eq!(Budget::new(PATIENCE).spend(asks(61), 0), None);
+        assert_eq!(Budget::new(PATIENCE).spend(asks(0), 0), Some(Duration::from_millis(125)));
+        let busy = Failure::Busy { retry_after: Some(Duration::from_secs(2)) };
+        assert_eq!(Budget::new(PATIENCE).spend(busy, 0), Some(Duration::from_secs(2)));
     }
 
     #[test]

@@ -106,6 +106,8 @@ pub struct Paused {
     pub attempt: u32,
     /// How long it waits.
     pub delay: Duration,
+    /// Whether the registry asked for that (`Retry-After`).
+    pub asked: bool,
     /// The failure in words.
     pub because: String,
 }

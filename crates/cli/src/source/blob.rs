@@ -42,8 +42,6 @@ pub(crate) struct Remote {
 /// Transfers that fail this often without a byte in between are given up.
 const FAILURES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(250);
-/// Without a byte for this long a transfer is given up, whatever was tried meanwhile.
-pub(super) const PATIENCE: Duration = Duration::from_secs(38);
 
 impl Blob {
     pub(crate) fn read_from(reader: Box<dyn Read + Send>, path: &Path) -> Self {
@@ -120,7 +118,7 @@ impl Remote {
         let body = &mut self.body;
         // The timer belongs to the runtime, so it is made inside.
         let read = self.runtime.block_on(async { timeout(patience, body.read(buffer)).await });
-        read.unwrap_or_else(|_| Err(stalled()))
+        read.unwrap_or_else(|_| Err(stalled(self.client.patience())))
     }
 
     /// Whether the body ended before the blob, for the first time at this place. Without a Content-Length a broken
@@ -133,12 +131,12 @@ impl Remote {
         let patience = self.patience();
         let fetch = self.client.fetch_blob(&self.reference, &self.descriptor, self.position);
         let response = self.runtime.block_on(async { timeout(patience, fetch).await });
-        self.body = response.map_err(|_| self.broken(stalled()))??.into_body();
+        self.body = response.map_err(|_| self.broken(stalled(self.client.patience())))??.into_body();
         Ok(())
     }
 
     fn patience(&self) -> Duration {
-        PATIENCE.saturating_sub(self.moved.elapsed())
+        self.client.patience().saturating_sub(self.moved.elapsed())
     }
 
     fn broken(&self, error: transport::Error) -> Error {
@@ -146,7 +144,7 @@ impl Remote {
     }
 }
 
-pub(super) fn broken(reference: &Reference, descriptor: &Descriptor, error: transport::Error) -> Error {
+fn broken(reference: &Reference, descriptor: &Descriptor, error: transport::Error) -> Error {
     Error::Registry(porthole_registry::Error::Transport {
         registry: reference.registry().to_owned(),
         what: Subject::new("blob", descriptor.digest.to_string()),
@@ -154,7 +152,7 @@ pub(super) fn broken(reference: &Reference, descriptor: &Descriptor, error: tran
     })
 }
 
-pub(super) fn stalled() -> transport::Error {
-    let message = format!("no byte for {} seconds", PATIENCE.as_secs());
+fn stalled(patience: Duration) -> transport::Error {
+    let message = format!("no byte for {} seconds", patience.as_secs());
     transport::Error { kind: transport::ErrorKind::Timeout, message }
 }

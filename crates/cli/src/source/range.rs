@@ -9,12 +9,9 @@ use std::{
 };
 
 use porthole_core::{descriptor::Descriptor, reference::Reference};
-use tokio::{runtime::Handle, time::timeout};
+use tokio::runtime::Handle;
 
-use super::{
-    Source,
-    blob::{PATIENCE, broken, stalled},
-};
+use super::Source;
 use crate::{error::Error, session::Client};
 
 const BUFFER: usize = 128 << 10;
@@ -89,17 +86,10 @@ fn fetch(
     let mut blob = runtime.block_on(client.fetch_blob_range(reference, descriptor, range))?;
     let mut buffer = vec![0; BUFFER];
     loop {
-        let before = blob.received();
-        // The timer belongs to the runtime, so it is made inside.
-        match runtime.block_on(async { timeout(PATIENCE, blob.read(&mut buffer)).await }) {
-            Ok(read) => match read? {
-                0 => return Ok(blob.received()),
-                read if take(&buffer[..read])? == More::No => return Ok(blob.received()),
-                _ => {}
-            },
-            // A registry that ignores ranges may take long to come to the first byte that is wanted.
-            Err(_) if blob.received() > before => {}
-            Err(_) => return Err(broken(reference, descriptor, stalled())),
+        match runtime.block_on(blob.read(&mut buffer))? {
+            0 => return Ok(blob.received()),
+            read if take(&buffer[..read])? == More::No => return Ok(blob.received()),
+            _ => {}
         }
     }
 }

@@ -4,9 +4,11 @@ use super::{Call, Registry, exchange::Answer};
 use crate::{
     auth::{self, Token, Turn, lock},
     challenge::{self, Challenge},
-    endpoint::problem,
+    endpoint::problem::{self, Problem},
     error::{Error, Subject},
     policy::{self, Realm, Url},
+    redirect,
+    retry::Budget,
     scope::Scopes,
     trace::Reason,
     transport::{Environment, Redirects, Request, Transport},
@@ -25,22 +27,40 @@ struct Proof {
 impl<T: Transport + Environment> Registry<T> {
     /// Sends a request with authorization as needed. The answer is a success.
     pub(super) async fn request(&self, call: &Call, request: Request) -> Result<Answer<T::Body>, Error> {
-        let (answer, credentials) = self.request_any(call, request).await?;
+        self.request_within(call, request, &mut self.budget()).await
+    }
+
+    /// As [`request`](Self::request), as a part of an operation.
+    pub(super) async fn request_within(
+        &self,
+        call: &Call,
+        request: Request,
+        budget: &mut Budget,
+    ) -> Result<Answer<T::Body>, Error> {
+        let (answer, credentials) = self.request_any_within(call, request, budget).await?;
         self.check(call, answer, credentials).await
     }
 
     /// As [`request`](Self::request), but the answer has any status. Beside it: whether credentials were sent.
-    pub(super) async fn request_any(
+    pub(super) async fn request_any(&self, call: &Call, request: Request) -> Result<(Answer<T::Body>, bool), Error> {
+        self.request_any_within(call, request, &mut self.budget()).await
+    }
+
+    async fn request_any_within(
         &self,
         call: &Call,
         mut request: Request,
+        budget: &mut Budget,
     ) -> Result<(Answer<T::Body>, bool), Error> {
         let held = self.authorization(call)?;
         if let Some(held) = &held {
             request.headers_mut().insert(header::AUTHORIZATION, held.clone());
         }
-        let answer = self.exchange(call, &request).await?;
-        if answer.response.status() != StatusCode::UNAUTHORIZED || !answer.same_origin {
+        let answer = self.exchange_within(call, &request, budget).await?;
+        if answer.response.status() == StatusCode::UNAUTHORIZED && !answer.same_origin {
+            return Ok((self.ask_elsewhere(call, request, answer, budget).await?, false));
+        }
+        if answer.response.status() != StatusCode::UNAUTHORIZED {
             let credentials = held.is_some() && self.has_credentials(&call.registry);
             return Ok((answer, credentials));
         }
@@ -52,14 +72,45 @@ impl<T: Transport + Environment> Registry<T> {
             return Ok((answer, held.is_some()));
         };
         drop(answer);
+        // An answer is a sign of life, and so was the token.
+        budget.stir();
         request.headers_mut().insert(header::AUTHORIZATION, proof.authorization);
         request.extensions_mut().insert(Reason::Challenge);
-        let answer = self.exchange(call, &request).await?;
+        let answer = self.exchange_within(call, &request, budget).await?;
         let denied = matches!(answer.response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
         match proof.withheld {
             Some(realm) if denied => Err(Error::Withheld { registry: call.registry.clone(), realm }),
             _ => Ok((answer, proof.credentials)),
         }
+    }
+
+    /// Answers the challenge of a host that a redirect led to: as nobody, and for this one request.
+    async fn ask_elsewhere(
+        &self,
+        call: &Call,
+        mut request: Request,
+        answer: Answer<T::Body>,
+        budget: &mut Budget,
+    ) -> Result<Answer<T::Body>, Error> {
+        let challenges = challenge::parse_headers(answer.response.headers());
+        let bearer =
+            challenges.iter().find(|challenge| challenge.scheme == "bearer" && challenge.parameter("realm").is_some());
+        let (Some(bearer), Redirects::Ours) = (bearer, self.transport.redirects()) else { return Ok(answer) };
+        let realm = bearer.parameter("realm").unwrap_or_default();
+        let Ok(Realm::Anonymous(realm)) = policy::realm(answer.url.origin(), realm, false, &[]) else {
+            return Ok(answer);
+        };
+        budget.stir();
+        let token = self.fetch_token(call, bearer, &realm, false).await?;
+        *request.uri_mut() = answer.url.to_uri().map_err(Error::Relay)?;
+        for name in redirect::PERSONAL {
+            request.headers_mut().remove(name);
+        }
+        request.headers_mut().insert(header::AUTHORIZATION, token.authorization);
+        drop(answer);
+        let answer = self.exchange_within(call, &request, budget).await?;
+        // Whatever it says now, it is not the registry that says it.
+        Ok(Answer { same_origin: false, ..answer })
     }
 
     /// The best answer to a set of challenges: a token, else the credentials themselves. `None`: none can be answered.
@@ -168,6 +219,16 @@ impl<T: Transport + Environment> Registry<T> {
         Token::read(&body, self.transport.now()).map_err(|message| call.protocol(message.into()))
     }
 
+    /// What the body of an answer that is no success says.
+    pub(super) async fn problem_of(&self, mut answer: Answer<T::Body>) -> Problem {
+        let status = answer.response.status();
+        let said = match answer.said {
+            Some(said) => said,
+            None => self.read_start(answer.response.body_mut(), self.options.limits.error_body_bytes).await,
+        };
+        problem::read(status, &said)
+    }
+
     /// Turns every status that is no success into an error, with the registry's own words.
     pub(super) async fn check(
         &self,
@@ -180,8 +241,7 @@ impl<T: Transport + Environment> Registry<T> {
             return Ok(answer);
         }
         let retry_after = self.retry_after(answer.response.headers()).map(|wait| wait.as_secs());
-        let body = self.read_start(answer.response.into_body(), self.options.limits.error_body_bytes).await;
-        let problem = problem::read(status, &body);
+        let problem = self.problem_of(answer).await;
         let (registry, what, message) = (call.registry.clone(), call.what.clone(), problem.message);
         let limited = problem.code.as_deref() == Some("TOOMANYREQUESTS");
         Err(match status.as_u16() {

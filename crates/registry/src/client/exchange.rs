@@ -2,14 +2,15 @@
 
 use super::{Call, Registry};
 use crate::{
+    endpoint::problem,
     error::Error,
     policy::{self, Url},
     redirect,
-    retry::{self, Failure},
+    retry::{self, Budget, Failure},
     trace::{Head, Paused, Reason, Sent},
-    transport::{self, Environment, ErrorKind, FinalUrl, Redirects, Request, Transport},
+    transport::{self, Environment, ErrorKind, FinalUrl, Patience, Redirects, Request, Transport},
 };
-use http::{HeaderValue, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use porthole_core::limits;
 use std::time::Duration;
 
@@ -25,40 +26,81 @@ pub(super) enum Repeat {
 /// An answer, and where it came from.
 pub(super) struct Answer<B> {
     pub(super) response: http::Response<B>,
+    /// Where it came from, after every redirect that this crate followed.
+    pub(super) url: Url,
     /// It came from the origin that was asked: only then is its 401 the registry's own.
     pub(super) same_origin: bool,
+    /// What was read of the body to tell what the failure is.
+    pub(super) said: Option<Vec<u8>>,
 }
 
 impl<T: Transport + Environment> Registry<T> {
+    /// What an operation may spend.
+    pub(super) fn budget(&self) -> Budget {
+        Budget::new(self.patience())
+    }
+
     /// Sends, follows redirects, and tries again where that may help. The answer has any status.
     pub(super) async fn exchange(&self, call: &Call, request: &Request) -> Result<Answer<T::Body>, Error> {
-        let mut tries = 1;
-        let mut waited = Duration::ZERO;
+        self.exchange_within(call, request, &mut self.budget()).await
+    }
+
+    /// As [`exchange`](Self::exchange), as a part of an operation.
+    pub(super) async fn exchange_within(
+        &self,
+        call: &Call,
+        request: &Request,
+        budget: &mut Budget,
+    ) -> Result<Answer<T::Body>, Error> {
         let mut reason = request.extensions().get::<Reason>().cloned();
         loop {
-            let (failure, outcome) = match self.follow(call, request, reason.take()).await {
-                Ok(answer) => (self.failure_of(&answer), Ok(answer)),
-                Err(Error::Transport { registry, what, error }) => {
-                    (Failure::Transport(error.kind), Err(Error::Transport { registry, what, error }))
-                }
+            let share = budget.share();
+            let started = self.transport.now();
+            let outcome = match self.follow(call, request, reason.take(), share).await {
+                Ok(answer) => Ok(self.hear(request, answer).await),
+                Err(error @ Error::Transport { .. }) => Err(error),
                 Err(error) => return Err(error),
+            };
+            // A clock that jumps, or a machine that slept, must not cost more than the try could have.
+            budget.wait(self.transport.now().saturating_sub(started).min(share));
+            let failure = match &outcome {
+                Ok(answer) => self.failure_of(answer),
+                Err(Error::Transport { error, .. }) => Failure::Transport(error.kind),
+                Err(_) => return outcome,
             };
             let repeatable = request.extensions().get::<Repeat>().copied();
             let safe = redirect::may_follow(request.method()) && repeatable != Some(Repeat::Never)
                 || repeatable == Some(Repeat::Safely);
-            match retry::delay(tries, waited, failure, self.transport.random()) {
-                Some(delay) if safe => {
-                    drop(outcome);
-                    let because = failure.to_string();
-                    self.paused(call, tries + 1, delay, &because);
-                    reason = Some(Reason::Retry { attempt: tries + 1, because });
-                    self.transport.sleep(delay).await;
-                    waited += delay;
-                }
-                _ => return outcome,
+            if !safe || outcome.as_ref().is_ok_and(|_| !failure.is_retryable()) {
+                return outcome;
             }
-            tries += 1;
+            let Some(delay) = budget.spend(failure, self.transport.random()) else { return outcome };
+            drop(outcome);
+            reason = Some(self.pause(call, budget, delay, failure, failure.to_string()).await);
         }
+    }
+
+    /// Waits before another try, as the budget allowed, and tells so. Returns why that one is made.
+    pub(super) async fn pause(
+        &self,
+        call: &Call,
+        budget: &Budget,
+        delay: Duration,
+        failure: Failure,
+        because: String,
+    ) -> Reason {
+        let attempt = budget.failures() + 1;
+        self.options.observer.paused(|| Paused {
+            registry: call.registry.clone(),
+            step: call.what.step,
+            name: call.what.name.clone(),
+            attempt,
+            delay,
+            asked: failure.retry_after() == Some(delay),
+            because: because.clone(),
+        });
+        self.transport.sleep(delay).await;
+        Reason::Retry { attempt, because }
     }
 
     /// Tells that a step waits before it is tried once more.
@@ -69,39 +111,69 @@ impl<T: Transport + Environment> Registry<T> {
             name: call.what.name.clone(),
             attempt,
             delay,
+            asked: false,
             because: because.to_owned(),
         });
     }
 
     pub(super) fn failure_of(&self, answer: &Answer<T::Body>) -> Failure {
-        Failure::Status {
-            status: answer.response.status().as_u16(),
-            retry_after: self.retry_after(answer.response.headers()),
+        let retry_after = self.retry_after(answer.response.headers());
+        let status = answer.response.status();
+        let code = answer.said.as_ref().and_then(|said| problem::read(status, said).code);
+        if code.is_some_and(|code| retry::is_passing(&code)) {
+            return Failure::Busy { retry_after };
         }
+        Failure::Status { status: status.as_u16(), retry_after }
     }
 
-    /// What an answer's `Retry-After` asks for.
+    /// Reads why a request failed, where its status alone does not tell whether another try may help.
+    async fn hear(&self, request: &Request, mut answer: Answer<T::Body>) -> Answer<T::Body> {
+        let status = answer.response.status();
+        let plain = Failure::Status { status: status.as_u16(), retry_after: None };
+        let refusal = status.is_client_error() || status.is_server_error();
+        if !refusal || status == StatusCode::UNAUTHORIZED || plain.is_retryable() || request.method() == Method::HEAD {
+            return answer;
+        }
+        answer.said = Some(self.read_start(answer.response.body_mut(), self.options.limits.error_body_bytes).await);
+        answer
+    }
+
+    /// What an answer's `Retry-After` asks for; a date in it is read by the clock that wrote it, if that is told.
     pub(super) fn retry_after(&self, headers: &http::HeaderMap) -> Option<Duration> {
-        let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
-        retry::retry_after(value, self.transport.now())
+        let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        let now =
+            text(header::DATE).and_then(retry::http_date).map_or_else(|| self.transport.now(), Duration::from_secs);
+        retry::retry_after(text(header::RETRY_AFTER)?, now)
     }
 
-    async fn follow(&self, call: &Call, request: &Request, reason: Option<Reason>) -> Result<Answer<T::Body>, Error> {
+    async fn follow(
+        &self,
+        call: &Call,
+        request: &Request,
+        reason: Option<Reason>,
+        patience: Duration,
+    ) -> Result<Answer<T::Body>, Error> {
         let refused = |error| Error::Policy { registry: call.registry.clone(), role: "redirect", error };
         let asked = Url::parse(&request.uri().to_string()).map_err(|error| refused(error.into()))?;
         let mut url = asked.clone();
         let mut request = request.clone();
+        if request.extensions().get::<Patience>().is_none() {
+            request.extensions_mut().insert(Patience(patience));
+        }
         let mut reason = reason;
         for hop in 1..=limits::REDIRECTS + 1 {
             let response = self.send(call, &request, reason).await?;
             if self.transport.redirects() == Redirects::Platform {
                 let last = response.extensions().get::<FinalUrl>().and_then(|last| Url::parse(&last.0).ok());
-                let same_origin = last.is_none_or(|last| last.origin() == asked.origin());
-                return Ok(Answer { response, same_origin });
+                let same_origin = last.as_ref().is_none_or(|last| last.origin() == asked.origin());
+                return Ok(Answer { response, url: last.unwrap_or(asked), same_origin, said: None });
             }
             let next = match redirect::target(&url, response.status(), response.headers()) {
                 Some(next) if redirect::may_follow(request.method()) => next.map_err(refused)?,
-                _ => return Ok(Answer { response, same_origin: url.origin() == asked.origin() }),
+                _ => {
+                    let same_origin = url.origin() == asked.origin();
+                    return Ok(Answer { response, url, same_origin, said: None });
+                }
             };
             request = redirect::follow(&request, &url, &next).map_err(refused)?;
             url = next;

@@ -17,13 +17,14 @@ use crate::{
     endpoint::Base,
     error::{Error, Subject},
     policy::{self, Authority, Host},
+    retry,
     scope::Scopes,
     trace::Observer,
     transport::{Environment, Request, Transport},
 };
 use http::header;
 use porthole_core::{descriptor::Descriptor, limits::Limits, reference::Reference};
-use std::{collections::HashMap, sync::Mutex};
+use std::{collections::HashMap, sync::Mutex, time::Duration};
 
 pub use image::{Resolved, Step};
 pub use present::Mount;
@@ -57,6 +58,9 @@ pub struct Options {
     pub limits: Limits,
     /// Is told of each HTTP exchange.
     pub observer: Observer,
+    /// How long nothing may come before an operation is given up, whatever was tried meanwhile; by default [`retry::PATIENCE`].
+    /// An operation that an answer or bytes have brought further begins to count anew.
+    pub patience: Option<Duration>,
 }
 
 /// A client for any number of registries.
@@ -91,6 +95,11 @@ impl<T> Registry<T> {
     /// The transport.
     pub fn transport(&self) -> &T {
         &self.transport
+    }
+
+    /// How long nothing may come before an operation is given up.
+    pub fn patience(&self) -> Duration {
+        self.options.patience.unwrap_or(retry::PATIENCE)
     }
 
     /// Sets or forgets the credentials of a logical registry. Tokens are forgotten when that changes them.

@@ -4,12 +4,13 @@ use super::{Call, Registry};
 use crate::{
     endpoint::blob,
     error::Error,
-    retry::{self, Failure},
+    retry::{Budget, Failure},
+    trace::Reason,
     transport::{self, Body, Environment, ErrorKind, Transport},
 };
 use http::{StatusCode, header};
 use porthole_core::{descriptor::Descriptor, reference::Reference};
-use std::{ops::Range, time::Duration};
+use std::ops::Range;
 
 /// A range of a blob, in order and exactly as long as it was asked for. What it reads has not been verified.
 ///
@@ -30,9 +31,9 @@ pub struct BlobRange<'r, T: Transport> {
     /// The registry sent the whole blob where a part was asked for.
     whole: bool,
     received: u64,
-    /// Tries, and the time between them, since a byte was given.
-    tries: u32,
-    waited: Duration,
+    budget: Budget,
+    /// Why the next request is not the first.
+    reason: Option<Reason>,
 }
 
 impl<T: Transport + Environment> Registry<T> {
@@ -63,8 +64,8 @@ impl<T: Transport + Environment> Registry<T> {
             skip: 0,
             whole: false,
             received: 0,
-            tries: 0,
-            waited: Duration::ZERO,
+            budget: self.budget(),
+            reason: None,
         };
         range.open().await?;
         Ok(range)
@@ -87,7 +88,7 @@ impl<T: Transport + Environment> BlobRange<'_, T> {
             match self.poll(&mut buffer[..room]).await {
                 Ok(0) => self.pause(self.ended_early()).await?,
                 Ok(read) => {
-                    (self.tries, self.waited) = (0, Duration::ZERO);
+                    self.budget.renew();
                     self.position += read as u64;
                     return Ok(read);
                 }
@@ -116,7 +117,12 @@ impl<T: Transport + Environment> BlobRange<'_, T> {
         self.body = None;
         let call = &self.call;
         let request = blob::request(&call.base, &self.repository, &self.descriptor.digest, range.clone());
-        let response = match self.registry.request(call, request.map_err(Error::Relay)?).await {
+        let mut request = request.map_err(Error::Relay)?;
+        if let Some(reason) = self.reason.take() {
+            request.extensions_mut().insert(reason);
+        }
+        let answer = self.registry.request_within(call, request, &mut self.budget).await;
+        let response = match answer {
             Err(Error::Status { registry, what, status: 416, .. }) => {
                 return Err(Error::OutOfRange { registry, what, range, size: self.descriptor.size });
             }
@@ -139,9 +145,18 @@ impl<T: Transport + Environment> BlobRange<'_, T> {
 
     /// Bytes of the range, however many stand before them.
     async fn poll(&mut self, buffer: &mut [u8]) -> Result<usize, transport::Error> {
+        let transport = &self.registry.transport;
         let Some(body) = &mut self.body else { return Ok(0) };
         loop {
-            let read = body.read(buffer).await?;
+            let started = transport.now();
+            let read = match body.read(buffer).await {
+                Ok(read) => read,
+                Err(error) => {
+                    // Only what was spent waiting counts: whoever reads may have had other things to do.
+                    self.budget.wait(transport.now().saturating_sub(started).min(self.budget.share()));
+                    return Err(error);
+                }
+            };
             self.received += read as u64;
             let before = self.skip.min(read as u64);
             self.skip -= before;
@@ -151,22 +166,18 @@ impl<T: Transport + Environment> BlobRange<'_, T> {
                 buffer.copy_within(before..read, 0);
                 return Ok(read - before);
             }
+            self.budget.stir();
         }
     }
 
     /// Waits before the next try, or gives up.
     async fn pause(&mut self, error: transport::Error) -> Result<(), Error> {
-        self.tries += 1;
-        let transport = &self.registry.transport;
-        match retry::delay(self.tries, self.waited, Failure::Transport(error.kind), transport.random()) {
-            Some(delay) => {
-                self.registry.paused(&self.call, self.tries + 1, delay, &error.to_string());
-                transport.sleep(delay).await;
-                self.waited += delay;
-                Ok(())
-            }
-            None => Err(self.call.broken(error)),
-        }
+        let (registry, failure) = (self.registry, Failure::Transport(error.kind));
+        let Some(delay) = self.budget.spend(failure, registry.transport.random()) else {
+            return Err(self.call.broken(error));
+        };
+        self.reason = Some(registry.pause(&self.call, &self.budget, delay, failure, error.to_string()).await);
+        Ok(())
     }
 
     fn ended_early(&self) -> transport::Error {

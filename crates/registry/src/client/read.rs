@@ -5,7 +5,7 @@ use crate::{
     endpoint::{blob, manifest, tags},
     error::Error,
     policy::{Refused, Url, UrlError},
-    retry::{self, Failure},
+    retry::{Budget, Failure},
     transport::{Body, Environment, Request, Transport},
 };
 use manifest::Accept;
@@ -16,16 +16,16 @@ use porthole_core::{
     manifest::{Document, Raw},
     reference::Reference,
 };
-use std::{collections::HashSet, time::Duration};
+use std::collections::HashSet;
 
 impl<T: Transport + Environment> Registry<T> {
     /// The document that a reference names: by its digest, else by its tag.
     ///
-    /// By digest the bytes are verified. By tag there is nothing to verify against; a `Docker-Content-Digest` that contradicts the bytes
-    /// has them fetched once more.
+    /// By digest the bytes are verified. By tag there is nothing to verify against but the `Docker-Content-Digest` that comes with them.
+    /// Bytes that are wrong are fetched once more.
     ///
     /// # Errors
-    /// [`Error`]; [`Error::Contradiction`] if the header is wrong twice.
+    /// [`Error`]; [`Error::Mismatch`] or, by tag, [`Error::Contradiction`] if they are wrong twice.
     pub async fn fetch_document(&self, reference: &Reference) -> Result<Document, Error> {
         let call = self.call(reference, "manifest", reference.to_string())?;
         let families: &[Accept] =
@@ -93,17 +93,24 @@ impl<T: Transport + Environment> Registry<T> {
         size: Option<u64>,
     ) -> Result<Document, Error> {
         let request = manifest::request(&call.base, reference.repository(), target, accept).map_err(Error::Relay)?;
-        let mut contradiction = None;
+        let mut wrong = None;
         for _ in 0..2 {
             let (head, bytes) = self.fetch_bytes(call, &request, "manifest_bytes").await?;
             let head = manifest::read(&head);
             let raw = match (digest, head.digest) {
-                (Some(digest), _) => Raw::verify(bytes, digest, size).map_err(|mismatch| call.mismatch(mismatch))?,
+                (Some(digest), _) => match Raw::verify(bytes, digest, size) {
+                    Ok(raw) => raw,
+                    Err(mismatch) => {
+                        wrong = Some(call.mismatch(mismatch));
+                        continue;
+                    }
+                },
                 // Of a schema 1 manifest the header names the digest without its signatures; it is refused below.
                 (None, Some(expected)) if head.is_document() => {
                     let got = Digest::of(expected.algorithm(), &bytes);
                     if got != expected {
-                        contradiction = Some((expected, got));
+                        let (registry, what) = (call.registry.clone(), call.what.clone());
+                        wrong = Some(Error::Contradiction { registry, what, expected, got });
                         continue;
                     }
                     Raw::trust_on_first_use(bytes)
@@ -112,29 +119,30 @@ impl<T: Transport + Environment> Registry<T> {
             };
             return self.parse(call, raw, head.content_type.as_deref());
         }
-        let (registry, what) = (call.registry.clone(), call.what.clone());
-        match contradiction {
-            Some((expected, got)) => Err(Error::Contradiction { registry, what, expected, got }),
-            None => Err(call.protocol("expected a manifest".into())),
-        }
+        Err(wrong.unwrap_or_else(|| call.protocol("expected a manifest".into())))
     }
 
-    /// A small blob whole (an image config), verified. Data embedded in the descriptor spares the request.
+    /// A small blob whole (an image config), verified; fetched once more if it is wrong. Data embedded in the descriptor spares the
+    /// request.
     ///
     /// # Errors
     /// [`Error`]; [`Error::TooLarge`] before anything is asked for, if the descriptor is over the limit of a manifest.
     pub async fn fetch_small_blob(&self, reference: &Reference, descriptor: &Descriptor) -> Result<Raw, Error> {
         let call = self.call(reference, "config", descriptor.digest.to_string())?;
         self.allow_size(&call, descriptor.size)?;
-        let bytes = match &descriptor.data {
-            Some(data) => data.clone(),
-            None => {
-                let request =
-                    blob::request(&call.base, reference.repository(), &descriptor.digest, ..).map_err(Error::Relay)?;
-                self.fetch_bytes(&call, &request, "manifest_bytes").await?.1
-            }
+        let verify = |bytes| {
+            let raw = Raw::verify(bytes, &descriptor.digest, Some(descriptor.size));
+            raw.map_err(|mismatch| call.mismatch(mismatch))
         };
-        Raw::verify(bytes, &descriptor.digest, Some(descriptor.size)).map_err(|mismatch| call.mismatch(mismatch))
+        if let Some(data) = &descriptor.data {
+            return verify(data.clone());
+        }
+        let request =
+            blob::request(&call.base, reference.repository(), &descriptor.digest, ..).map_err(Error::Relay)?;
+        if let Ok(raw) = verify(self.fetch_bytes(&call, &request, "manifest_bytes").await?.1) {
+            return Ok(raw);
+        }
+        verify(self.fetch_bytes(&call, &request, "manifest_bytes").await?.1)
     }
 
     /// Opens a blob from `offset`. The caller verifies what it reads, and opens it anew where the transfer broke.
@@ -222,29 +230,20 @@ impl<T: Transport + Environment> Registry<T> {
         request: &Request,
         limit: &'static str,
     ) -> Result<(http::HeaderMap, Vec<u8>), Error> {
-        let mut tries = 1;
-        let mut waited = Duration::ZERO;
+        let mut budget = self.budget();
+        let mut request = request.clone();
         loop {
-            let Answer { response, .. } = self.request(call, request.clone()).await?;
+            let Answer { response, .. } = self.request_within(call, request.clone(), &mut budget).await?;
             let headers = response.headers().clone();
-            let error = match self.read_body(call, response, limit).await {
+            let error = match self.collect(call, response, limit, &mut budget).await {
                 Ok(bytes) => return Ok((headers, bytes)),
-                Err(Error::Transport { registry, what, error }) => {
-                    let failure = Failure::Transport(error.kind);
-                    match retry::delay(tries, waited, failure, self.transport.random()) {
-                        Some(delay) => {
-                            self.paused(call, tries + 1, delay, &error.to_string());
-                            self.transport.sleep(delay).await;
-                            waited += delay;
-                            tries += 1;
-                            continue;
-                        }
-                        None => Error::Transport { registry, what, error },
-                    }
-                }
                 Err(error) => error,
             };
-            return Err(error);
+            let Error::Transport { error: broken, .. } = &error else { return Err(error) };
+            let failure = Failure::Transport(broken.kind);
+            let Some(delay) = budget.spend(failure, self.transport.random()) else { return Err(error) };
+            let reason = self.pause(call, &budget, delay, failure, broken.to_string()).await;
+            request.extensions_mut().insert(reason);
         }
     }
 
@@ -254,6 +253,16 @@ impl<T: Transport + Environment> Registry<T> {
         call: &Call,
         response: http::Response<T::Body>,
         limit: &'static str,
+    ) -> Result<Vec<u8>, Error> {
+        self.collect(call, response, limit, &mut self.budget()).await
+    }
+
+    async fn collect(
+        &self,
+        call: &Call,
+        response: http::Response<T::Body>,
+        limit: &'static str,
+        budget: &mut Budget,
     ) -> Result<Vec<u8>, Error> {
         let name = Some(limit);
         let limit = self.limit(limit);
@@ -265,10 +274,17 @@ impl<T: Transport + Environment> Registry<T> {
         let mut bytes = Vec::new();
         let mut buffer = vec![0; BUFFER];
         loop {
-            match body.read(&mut buffer).await.map_err(|error| call.broken(error))? {
-                0 => return Ok(bytes),
-                read => bytes.extend_from_slice(&buffer[..read]),
+            let started = self.transport.now();
+            let read = body.read(&mut buffer).await;
+            match read {
+                Ok(0) => return Ok(bytes),
+                Ok(read) => bytes.extend_from_slice(&buffer[..read]),
+                Err(error) => {
+                    budget.wait(self.transport.now().saturating_sub(started).min(budget.share()));
+                    return Err(call.broken(error));
+                }
             }
+            budget.stir();
             if bytes.len() as u64 > limit {
                 return Err(too_large());
             }
@@ -276,7 +292,7 @@ impl<T: Transport + Environment> Registry<T> {
     }
 
     /// The start of a body, or as much of it as comes: for the words of an error.
-    pub(super) async fn read_start(&self, mut body: T::Body, limit: u64) -> Vec<u8> {
+    pub(super) async fn read_start(&self, body: &mut T::Body, limit: u64) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut buffer = vec![0; BUFFER];
         while let Ok(read @ 1..) = body.read(&mut buffer).await {

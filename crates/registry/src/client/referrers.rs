@@ -2,12 +2,11 @@
 
 use super::{Destination, Registry};
 use crate::{
-    endpoint::{manifest, problem, referrers, tags},
+    endpoint::{manifest, referrers, tags},
     error::{Error, Subject},
     policy::{Refused, Url},
     transport::{Environment, Transport},
 };
-use http::StatusCode;
 use porthole_core::{
     descriptor::Descriptor,
     digest::Digest,
@@ -75,7 +74,8 @@ impl<T: Transport + Environment> Registry<T> {
             if !referrers::is_supported(status, &headers) {
                 match status.as_u16() {
                     404 => {
-                        if self.is_unknown_name(answer.response.into_body()).await {
+                        // About the repository, not about the API.
+                        if self.problem_of(answer).await.code.as_deref() == Some("NAME_UNKNOWN") {
                             let name = format!("{}/{}", reference.registry(), reference.repository());
                             let what = Subject::new("repository", name);
                             return Err(Error::NotFound { registry: call.registry, what });
@@ -109,12 +109,6 @@ impl<T: Transport + Environment> Registry<T> {
             }
         }
         Err(Error::TooManyPages { what: call.what, limit: self.options.limits.pages })
-    }
-
-    /// Whether a 404 is about the repository, and not about the API.
-    async fn is_unknown_name(&self, body: T::Body) -> bool {
-        let body = self.read_start(body, self.options.limits.error_body_bytes).await;
-        problem::read(StatusCode::NOT_FOUND, &body).code.as_deref() == Some("NAME_UNKNOWN")
     }
 
     async fn fetch_fallback(&self, reference: &Reference, digest: &Digest) -> Result<Vec<Descriptor>, Error> {

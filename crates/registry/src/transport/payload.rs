@@ -87,7 +87,8 @@ impl dyn Chunks {
     }
 }
 
-/// In the extensions of a request: how long its answer may take after its last byte was sent, where that is longer than usual. A
-/// registry may hash a whole blob before it answers.
+/// In the extensions of a request: how long its answer may take after its last byte was sent, where that is not as long as usual. A
+/// registry may hash a whole blob before it answers; and who has waited long already will not wait as long again, neither for the
+/// head of an answer nor for the first bytes behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience(pub Duration);

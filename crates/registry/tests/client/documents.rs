@@ -7,6 +7,7 @@ use porthole_core::{
 use porthole_registry::{
     Error, Options, Registry,
     client::Step,
+    trace::{Event, Observer, Paused},
     transport::{Body, ErrorKind},
 };
 use porthole_testkit::{
@@ -14,7 +15,10 @@ use porthole_testkit::{
     image::{Blob, Content, Family, Image, Layer, index_of},
     registry::{Fault, Internet, Negotiation, Site},
 };
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 fn image(family: Family, architecture: &str) -> Image {
     let layer = Layer::new("COPY rootfs /").dir("etc").file("etc/motd", "hello\n".repeat(50_000));
@@ -105,8 +109,12 @@ fn by_digest_only_the_right_bytes_pass() {
     let document = block_on(client(&internet).fetch_document(&pinned)).unwrap();
     assert_eq!(document.raw().digest().to_string(), digest);
 
-    internet.fault("/manifests/", 1, Fault::Body(image(Family::Oci, "amd64").build().manifest.bytes));
+    let other = image(Family::Oci, "amd64").build().manifest.bytes;
+    internet.fault("/manifests/", 1, Fault::Body(other.clone()));
+    assert!(block_on(client(&internet).fetch_document(&pinned)).is_ok(), "fetched once more");
+    internet.fault("/manifests/", 2, Fault::Body(other));
     let error = block_on(client(&internet).fetch_document(&pinned)).unwrap_err();
+    assert_eq!(internet.log().len(), 5);
     assert!(matches!(error, Error::Mismatch { .. }), "{error}");
     assert_eq!(error.exit_code(), 7);
     assert!(error.to_string().contains(&digest), "{error}");
@@ -143,11 +151,11 @@ fn a_child_is_what_its_descriptor_says() {
     assert!(matches!(block_on(client(&internet).fetch_child(&tagged(), &wrong_size)), Err(Error::Mismatch { .. })));
     let too_large = Descriptor { size: 5 << 20, ..right.clone() };
     assert!(matches!(block_on(client(&internet).fetch_child(&tagged(), &too_large)), Err(Error::TooLarge { .. })));
-    assert_eq!(internet.log().len(), 2);
+    assert_eq!(internet.log().len(), 3, "what is wrong is fetched once more");
     let embedded = Descriptor { data: Some(manifest.bytes), ..right };
     assert!(block_on(client(&internet).fetch_child(&tagged(), &embedded)).is_ok());
     assert!(block_on(client(&internet).fetch_small_blob(&tagged(), &embedded)).is_ok());
-    assert_eq!(internet.log().len(), 2, "embedded data spares the request");
+    assert_eq!(internet.log().len(), 3, "embedded data spares the request");
 }
 
 #[test]
@@ -247,6 +255,48 @@ fn what_passes_is_tried_again() {
         assert!(outcome.is_ok(), "{part} {fault:?}: {:?}", outcome.err());
         assert_eq!(internet.log().len(), 4, "{part} {fault:?}");
     }
+}
+
+/// Some say that they are busy under a status that means something else.
+#[test]
+fn a_code_that_asks_for_patience_is_heeded_under_any_status() {
+    for (status, code, requests) in
+        [(403, "TOOMANYREQUESTS", 4), (404, "UNAVAILABLE", 4), (400, "TOOMANYREQUESTS", 4), (403, "DENIED", 1)]
+    {
+        let internet = serving(two_platforms());
+        let body = format!(r#"{{"errors":[{{"code":"{code}"}}]}}"#).into_bytes();
+        let headers = vec![("retry-after", "3".to_owned())];
+        internet.fault("/manifests/", 3, Fault::Answer { status, headers, body });
+        let outcome = block_on(client(&internet).fetch_document(&tagged()));
+        assert_eq!(outcome.is_ok(), requests > 1, "{status} {code}");
+        assert_eq!(internet.log().len(), requests, "{status} {code}");
+        assert_eq!(internet.slept(), vec![Duration::from_secs(3); requests - 1], "{status} {code}");
+    }
+}
+
+/// A date is read by the clock of the registry, not by ours.
+#[test]
+fn a_date_to_retry_after_is_a_time_to_wait() {
+    let internet = serving(two_platforms());
+    let headers = vec![
+        ("date", "Sun, 06 Nov 1994 08:49:37 GMT".to_owned()),
+        ("retry-after", "Sun, 06 Nov 1994 08:49:47 GMT".to_owned()),
+    ];
+    internet.fault("/manifests/", 1, Fault::Answer { status: 503, headers, body: Vec::new() });
+    let told: Arc<Mutex<Vec<Paused>>> = Arc::default();
+    let sink = Arc::clone(&told);
+    let observer = Observer::new(move |event| {
+        if let Event::Paused(paused) = event {
+            sink.lock().unwrap().push(paused.clone());
+        }
+    });
+    let registry = Registry::new(internet.clone(), Options { observer, ..Options::default() });
+    block_on(registry.fetch_document(&tagged())).unwrap();
+    assert_eq!(internet.slept(), [Duration::from_secs(10)]);
+    let told = told.lock().unwrap();
+    let [pause] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((pause.registry.as_str(), pause.because.as_str(), pause.asked), ("r.example.com", "status 503", true));
+    assert_eq!((pause.delay, pause.attempt), (Duration::from_secs(10), 2));
 }
 
 #[test]

@@ -23,26 +23,54 @@ fn redirects_leave_the_token_behind() {
     let log = internet.log();
     assert!(log[2].authorization().is_some());
     assert!(log[3].url.starts_with("https://cdn.example.net/") && log[3].authorization().is_none());
+}
 
-    let challenge = vec![("www-authenticate", bearer(REALM, HOST))];
-    for as_platform in [false, true] {
+/// As nobody, for one request, and only where we see who asks.
+#[test]
+fn a_challenge_of_the_storage_is_answered_by_nobody() {
+    let strangers = "https://auth.example.net/token";
+    for (realm, as_platform, answered) in [
+        (strangers, false, true),
+        (strangers, true, false),
+        ("http://auth.example.net/token", false, false),
+        ("https://127.0.0.1/token", false, false),
+    ] {
+        let internet = private(REALM, ACCOUNT);
+        internet.site("cdn.example.net", Site::new().repository("a/b", content()));
+        internet.site(
+            "auth.example.net",
+            Site::new().auth(Auth::Bearer { challenge: bearer(strangers, HOST), account: None }),
+        );
+        let registry = with_password(&internet, Options::default());
+        block_on(registry.fetch_document(&tagged())).unwrap();
         if as_platform {
             internet.as_platform();
         }
-        let tokens = internet.count("/token");
+        let before = internet.log().len();
         internet.fault(
             "r.example.com/v2/a/b/manifests/1",
-            1,
+            2,
             Fault::Redirect("https://cdn.example.net/v2/a/b/manifests/1".into()),
         );
-        internet.fault(
-            "cdn.example.net",
-            1,
-            Fault::Answer { status: 401, headers: challenge.clone(), body: Vec::new() },
-        );
-        let error = block_on(registry.fetch_document(&tagged())).unwrap_err();
-        assert!(matches!(error, Error::Unauthorized { .. }), "a stranger's challenge is not answered: {error}");
-        assert_eq!(internet.count("/token"), tokens);
+        let challenge = vec![("www-authenticate", bearer(realm, "cdn"))];
+        internet.fault("cdn.example.net", 1, Fault::Answer { status: 401, headers: challenge, body: Vec::new() });
+        let outcome = block_on(registry.fetch_document(&tagged()));
+        assert_eq!(outcome.is_ok(), answered, "{realm}: {outcome:?}");
+        let log = internet.log();
+        let asked: Vec<_> = log[before..].iter().map(|asked| (asked.url.as_str(), asked.authorization())).collect();
+        if answered {
+            assert_eq!(asked.len(), 4, "{asked:?}");
+            assert_eq!(asked[2], ("https://auth.example.net/token?service=cdn&scope=repository:a/b:pull", None));
+            assert!(asked[3].0.starts_with("https://cdn.example.net/") && asked[3].1.unwrap().starts_with("Bearer "));
+            // The registry itself goes on with its own token, and the storage gets none that it has not asked for.
+            block_on(registry.fetch_document(&tagged())).unwrap();
+            let log = internet.log();
+            assert_eq!(log[log.len() - 1].authorization(), None);
+            assert_eq!(log[log.len() - 2].authorization(), log[before].authorization());
+        } else {
+            assert_eq!(asked.len(), 2, "{asked:?}");
+            assert!(matches!(outcome, Err(Error::Unauthorized { .. })), "{outcome:?}");
+        }
     }
 }
 
