@@ -6,6 +6,7 @@ mod crowded;
 mod damage;
 mod direct;
 mod failures;
+mod faults;
 mod images;
 mod links;
 mod passwords;

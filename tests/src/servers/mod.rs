@@ -1,11 +1,13 @@
 //! The servers of the end-to-end tests: all on this machine, on free ports, stopped when dropped.
 
+mod faulty;
 mod nginx;
 mod registry;
 mod relay;
 mod scissors;
 mod tokens;
 
+pub use faulty::{ALWAYS, Fault, Faulty, Served};
 pub use nginx::Nginx;
 pub use registry::{Access, Registry, Storage};
 pub use relay::Relay;

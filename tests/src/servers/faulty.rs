@@ -1,0 +1,312 @@
+//! A line to a registry on which answers go wrong as a test wants.
+
+use crate::{Result, program::free_port};
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+/// What goes wrong with an answer. Places are bytes of the whole blob or document, whatever range of it is answered.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// The connection is reset before this byte.
+    ResetAt(u64),
+    /// The connection ends before this byte, as if all was said.
+    EndAt(u64),
+    /// Nothing more comes from this byte on, and the connection stays.
+    StallAt(u64),
+    /// The answer says that it is no longer than up to this byte, and is not.
+    CutAt(u64),
+    /// One bit of this byte is another.
+    FlipAt(u64),
+    /// Another answer, with no body.
+    Status(u16, Vec<(&'static str, String)>),
+    /// One header is another.
+    Header(&'static str, String),
+}
+
+/// A request and what became of it.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// `GET /v2/…`
+    pub request: String,
+    /// `Authorization`
+    pub authorization: Option<String>,
+    /// Status of the answer.
+    pub status: u16,
+    /// Bytes of the body that were sent.
+    pub bytes: u64,
+}
+
+/// Passes requests on to a registry on a port of this machine, one a connection.
+pub struct Faulty {
+    port: u16,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    server: u16,
+    rules: Mutex<Vec<Rule>>,
+    log: Mutex<Vec<Served>>,
+    ignores_ranges: AtomicBool,
+    stop: AtomicBool,
+}
+
+struct Rule {
+    part: String,
+    left: u32,
+    fault: Fault,
+}
+
+/// As often as it is asked for.
+pub const ALWAYS: u32 = u32::MAX;
+
+impl Faulty {
+    /// A line that is good so far.
+    pub fn before(server: u16) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, free_port()?))?;
+        let port = listener.local_addr()?.port();
+        let shared = Arc::new(Shared {
+            server,
+            rules: Mutex::default(),
+            log: Mutex::default(),
+            ignores_ranges: AtomicBool::default(),
+            stop: AtomicBool::default(),
+        });
+        let serving = Arc::clone(&shared);
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(std::io::Result::ok) {
+                if serving.stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                let serving = Arc::clone(&serving);
+                // Whoever hangs up has no claim to an answer.
+                thread::spawn(move || serving.pass(client).ok());
+            }
+        });
+        Ok(Self { port, shared })
+    }
+
+    /// Its address as a reference has it.
+    pub fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The next `times` answers to requests that contain `part` (`GET /v2/…`), and that reach the place of the fault, have it.
+    pub fn fault(&self, part: &str, times: u32, fault: Fault) {
+        lock(&self.shared.rules).push(Rule { part: part.to_owned(), left: times, fault });
+    }
+
+    /// From now on every range is answered with the whole.
+    pub fn ignore_ranges(&self) {
+        self.shared.ignores_ranges.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on nothing goes wrong. Returns what was served so far, and forgets it.
+    pub fn heal(&self) -> Vec<Served> {
+        lock(&self.shared.rules).clear();
+        self.shared.ignores_ranges.store(false, Ordering::Relaxed);
+        std::mem::take(&mut *lock(&self.shared.log))
+    }
+}
+
+impl Drop for Faulty {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        // Wakes the listener up.
+        TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok();
+    }
+}
+
+impl Shared {
+    fn pass(&self, mut client: TcpStream) -> Result<()> {
+        let head = read_head(&mut client)?;
+        let mut lines = head.lines();
+        let words = lines.next().unwrap_or_default().rsplit_once(' ').unwrap_or_default();
+        let request = words.0.to_owned();
+        let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, self.server))?;
+        let mut forward = format!("{request} HTTP/1.1\r\n");
+        let mut authorization = None;
+        for line in lines {
+            let (name, value) = line.split_once(": ").unwrap_or_default();
+            match name.to_ascii_lowercase().as_str() {
+                "" | "connection" => continue,
+                "range" if self.ignores_ranges.load(Ordering::Relaxed) => continue,
+                "authorization" => authorization = Some(value.to_owned()),
+                _ => {}
+            }
+            forward += &format!("{line}\r\n");
+        }
+        server.write_all(format!("{forward}connection: close\r\n\r\n").as_bytes())?;
+        let mut answer = Answer::read(server)?;
+        let fault = self.fault_for(&request, &answer);
+        let flipped = match fault {
+            Some(Fault::Status(status, headers)) => {
+                answer.status = format!("{status} as the test wants");
+                answer.headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+                (answer.length, answer.end) = (0, End::Well);
+                None
+            }
+            Some(Fault::Header(name, value)) => {
+                answer.headers.retain(|(known, _)| known != name);
+                answer.headers.push((name.to_owned(), value));
+                None
+            }
+            Some(Fault::FlipAt(place)) => Some(place),
+            Some(Fault::ResetAt(place)) => answer.stop(place, End::Reset),
+            Some(Fault::EndAt(place)) => answer.stop(place, End::Early),
+            Some(Fault::StallAt(place)) => answer.stop(place, End::Never),
+            Some(Fault::CutAt(place)) => {
+                answer.length = place - answer.offset;
+                None
+            }
+            None => None,
+        };
+        let status = answer.status.get(..3).and_then(|status| status.parse().ok()).unwrap_or_default();
+        // Counted as it is sent: whoever reads the log may have the answer before its last byte was counted.
+        let place = {
+            let mut log = lock(&self.log);
+            log.push(Served { request, authorization, status, bytes: 0 });
+            log.len() - 1
+        };
+        answer.send(&client, flipped, |bytes| {
+            if let Some(served) = lock(&self.log).get_mut(place) {
+                served.bytes += bytes;
+            }
+        })?;
+        match answer.end {
+            // Of the request one byte was left unread: that makes a reset of the end. It throws away what has not arrived.
+            End::Reset => thread::sleep(Duration::from_millis(200)),
+            End::Never => {
+                client.set_read_timeout(Some(Duration::from_secs(120)))?;
+                client.read_exact(&mut [0])?;
+                // Until the other side hangs up.
+                client.read_exact(&mut [0]).ok();
+            }
+            End::Well | End::Early => client.read_exact(&mut [0])?,
+        }
+        Ok(())
+    }
+
+    fn fault_for(&self, request: &str, answer: &Answer) -> Option<Fault> {
+        let covers = |place: u64| {
+            answer.status.starts_with('2') && (answer.offset..answer.offset + answer.length).contains(&place)
+        };
+        let mut rules = lock(&self.rules);
+        let rule = rules.iter_mut().find(|rule| {
+            rule.left > 0
+                && request.contains(&rule.part)
+                && match rule.fault {
+                    Fault::ResetAt(place)
+                    | Fault::EndAt(place)
+                    | Fault::StallAt(place)
+                    | Fault::CutAt(place)
+                    | Fault::FlipAt(place) => covers(place),
+                    Fault::Status(..) | Fault::Header(..) => true,
+                }
+        })?;
+        rule.left -= 1;
+        Some(rule.fault.clone())
+    }
+}
+
+/// How a connection ends.
+#[derive(Clone, Copy, PartialEq)]
+enum End {
+    Well,
+    Early,
+    Reset,
+    Never,
+}
+
+/// An answer on its way.
+struct Answer {
+    body: BufReader<TcpStream>,
+    status: String,
+    headers: Vec<(String, String)>,
+    /// Of its first byte in the whole.
+    offset: u64,
+    length: u64,
+    /// Bytes that are sent of it.
+    sent: Option<u64>,
+    end: End,
+}
+
+impl Answer {
+    fn read(server: TcpStream) -> Result<Self> {
+        let mut body = BufReader::new(server);
+        let mut status = String::new();
+        body.read_line(&mut status)?;
+        let status = status.split_once(' ').ok_or("an answer has a status")?.1.trim().to_owned();
+        let mut headers = Vec::new();
+        loop {
+            let mut line = String::new();
+            body.read_line(&mut line)?;
+            let Some((name, value)) = line.trim_end().split_once(": ") else { break };
+            headers.push((name.to_ascii_lowercase(), value.to_owned()));
+        }
+        let header = |wanted: &str| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+        let length = header("content-length").map_or(Ok(0), str::parse)?;
+        let offset =
+            header("content-range").and_then(|range| range.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok());
+        let offset = offset.unwrap_or_default();
+        headers.retain(|(name, _)| name != "connection" && name != "content-length");
+        Ok(Self { body, status, headers, offset, length, sent: None, end: End::Well })
+    }
+
+    fn stop(&mut self, place: u64, end: End) -> Option<u64> {
+        self.sent = Some(place - self.offset);
+        self.end = end;
+        None
+    }
+
+    fn send(&mut self, mut client: &TcpStream, flipped: Option<u64>, mut count: impl FnMut(u64)) -> Result<()> {
+        let mut head = format!("HTTP/1.1 {}\r\n", self.status);
+        for (name, value) in &self.headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        head += &format!("content-length: {}\r\nconnection: close\r\n\r\n", self.length);
+        client.write_all(head.as_bytes())?;
+        let mut left = self.sent.unwrap_or(self.length);
+        let mut place = self.offset;
+        let mut buffer = vec![0; 64 << 10];
+        while left > 0 {
+            let most = buffer.len().min(usize::try_from(left)?);
+            let read = self.body.read(&mut buffer[..most])?;
+            if read == 0 {
+                break;
+            }
+            if let Some(at) = flipped.and_then(|at| at.checked_sub(place))
+                && at < read as u64
+            {
+                buffer[usize::try_from(at)?] ^= 1;
+            }
+            client.write_all(&buffer[..read])?;
+            count(read as u64);
+            left -= read as u64;
+            place += read as u64;
+        }
+        Ok(())
+    }
+}
+
+/// The head of a request, but for its last byte, which stays where it is.
+fn read_head(client: &mut TcpStream) -> Result<String> {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r") {
+        client.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    Ok(String::from_utf8(head)?)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
