@@ -110,7 +110,7 @@ impl<T: Transport + Environment> Registry<T> {
         drop(answer);
         let answer = self.exchange_within(call, &request, budget).await?;
         // Whatever it says now, it is not the registry that says it.
-        Ok(Answer { same_origin: false, ..answer })
+        Ok(Answer { same_origin: false, signed: true, ..answer })
     }
 
     /// The best answer to a set of challenges: a token, else the credentials themselves. `None`: none can be answered.

@@ -30,6 +30,8 @@ pub(super) struct Answer<B> {
     pub(super) url: Url,
     /// It came from the origin that was asked: only then is its 401 the registry's own.
     pub(super) same_origin: bool,
+    /// A host elsewhere asked for a token, and got one.
+    pub(super) signed: bool,
     /// What was read of the body to tell what the failure is.
     pub(super) said: Option<Vec<u8>>,
 }
@@ -166,13 +168,13 @@ impl<T: Transport + Environment> Registry<T> {
             if self.transport.redirects() == Redirects::Platform {
                 let last = response.extensions().get::<FinalUrl>().and_then(|last| Url::parse(&last.0).ok());
                 let same_origin = last.as_ref().is_none_or(|last| last.origin() == asked.origin());
-                return Ok(Answer { response, url: last.unwrap_or(asked), same_origin, said: None });
+                return Ok(Answer { response, url: last.unwrap_or(asked), same_origin, signed: false, said: None });
             }
             let next = match redirect::target(&url, response.status(), response.headers()) {
                 Some(next) if redirect::may_follow(request.method()) => next.map_err(refused)?,
                 _ => {
                     let same_origin = url.origin() == asked.origin();
-                    return Ok(Answer { response, url, same_origin, said: None });
+                    return Ok(Answer { response, url, same_origin, signed: false, said: None });
                 }
             };
             request = redirect::follow(&request, &url, &next).map_err(refused)?;

@@ -29,6 +29,7 @@ use std::{collections::HashMap, sync::Mutex, time::Duration};
 pub use image::{Resolved, Step};
 pub use present::Mount;
 pub use range::BlobRange;
+use range::Places;
 pub use referrers::{By, Listed};
 pub use upload::{Content, Note, Opened, Uploaded};
 pub use write::Destination;
@@ -75,6 +76,7 @@ pub struct Registry<T> {
     options: Options,
     tokens: Tokens,
     accounts: Mutex<HashMap<String, Account>>,
+    places: Places,
 }
 
 /// What is known about one logical registry.
@@ -89,7 +91,7 @@ struct Account {
 impl<T> Registry<T> {
     /// A client without credentials; every route is direct.
     pub fn new(transport: T, options: Options) -> Self {
-        Self { transport, options, tokens: Tokens::default(), accounts: Mutex::default() }
+        Self { transport, options, tokens: Tokens::default(), accounts: Mutex::default(), places: Places::default() }
     }
 
     /// The transport.

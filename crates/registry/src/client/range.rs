@@ -1,16 +1,25 @@
 //! Ranges of blobs, read over breaks of the connection.
 
-use super::{Call, Registry};
+use super::{
+    Call, Registry,
+    exchange::{Repeat, content_length},
+};
 use crate::{
+    auth::lock,
     endpoint::blob,
     error::Error,
+    policy::Url,
     retry::{Budget, Failure},
     trace::Reason,
-    transport::{self, Body, Environment, ErrorKind, Transport},
+    transport::{self, Body, Environment, ErrorKind, Redirects, Transport},
 };
 use http::{StatusCode, header};
-use porthole_core::{descriptor::Descriptor, reference::Reference};
-use std::ops::Range;
+use porthole_core::{
+    descriptor::Descriptor,
+    digest::{Digest, Mismatch},
+    reference::Reference,
+};
+use std::{collections::HashMap, ops::Range, sync::Mutex};
 
 /// A range of a blob, in order and exactly as long as it was asked for. What it reads has not been verified.
 ///
@@ -30,6 +39,8 @@ pub struct BlobRange<'r, T: Transport> {
     skip: u64,
     /// The registry sent the whole blob where a part was asked for.
     whole: bool,
+    /// No range is asked for any more.
+    plain: bool,
     received: u64,
     budget: Budget,
     /// Why the next request is not the first.
@@ -63,6 +74,7 @@ impl<T: Transport + Environment> Registry<T> {
             body: None,
             skip: 0,
             whole: false,
+            plain: false,
             received: 0,
             budget: self.budget(),
             reason: None,
@@ -86,6 +98,8 @@ impl<T: Transport + Environment> BlobRange<'_, T> {
         }
         loop {
             match self.poll(&mut buffer[..room]).await {
+                // It has no ranges, and no more than this.
+                Ok(0) if self.plain => return Err(self.out_of_range()),
                 Ok(0) => self.pause(self.ended_early()).await?,
                 Ok(read) => {
                     self.budget.renew();
@@ -115,32 +129,88 @@ impl<T: Transport + Environment> BlobRange<'_, T> {
         }
         // Dropped first, so that two transfers never run at once.
         self.body = None;
-        let call = &self.call;
-        let request = blob::request(&call.base, &self.repository, &self.descriptor.digest, range.clone());
-        let mut request = request.map_err(Error::Relay)?;
-        if let Some(reason) = self.reason.take() {
-            request.extensions_mut().insert(reason);
-        }
-        let answer = self.registry.request_within(call, request, &mut self.budget).await;
-        let response = match answer {
-            Err(Error::Status { registry, what, status: 416, .. }) => {
-                return Err(Error::OutOfRange { registry, what, range, size: self.descriptor.size });
+        let size = self.descriptor.size;
+        let response = match self.ask(&range).await {
+            Ok(response) => response,
+            // Some have the blob, but no ranges of it.
+            Err(Error::Status { status: 416, .. }) if !self.plain => {
+                self.plain = true;
+                match self.ask(&range).await {
+                    Err(Error::Status { status: 416, .. }) => return Err(self.out_of_range()),
+                    response => response?,
+                }
             }
-            answer => answer?.response,
+            Err(Error::Status { status: 416, .. }) => return Err(self.out_of_range()),
+            Err(error) => return Err(error),
         };
-        if let Some(coding) = response.headers().get(header::CONTENT_ENCODING)
-            && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
+        let (call, headers) = (&self.call, response.headers());
+        let shown = |name: &header::HeaderName| {
+            headers.get(name).map(|value| crate::error::quote(&String::from_utf8_lossy(value.as_bytes())))
+        };
+        if let Some(coding) = shown(&header::CONTENT_ENCODING)
+            && !coding.eq_ignore_ascii_case("identity")
         {
-            let coding = crate::error::quote(&String::from_utf8_lossy(coding.as_bytes()));
             return Err(
                 call.protocol(format!("expected bytes of the blob as they are, got Content-Encoding `{coding}`"))
             );
         }
-        let skip = blob::read(response.status(), response.headers(), &range, self.descriptor.size);
-        self.skip = skip.map_err(|refused| call.protocol(refused.to_string()))?;
-        self.whole = response.status() != StatusCode::PARTIAL_CONTENT && range != (0..self.descriptor.size);
+        let partial = response.status() == StatusCode::PARTIAL_CONTENT;
+        if let Some(kind) = shown(&header::CONTENT_TYPE).filter(|kind| partial && kind.starts_with("multipart/")) {
+            return Err(call.protocol(format!("expected one range, got `{kind}`")));
+        }
+        let skip = blob::read(response.status(), headers, &range, size);
+        let skip = skip.map_err(|refused| call.protocol(refused.to_string()))?;
+        // Before a byte of the body is read; what is too short is found out by reading, and may only be cut off. A page sees the length of
+        // what a proxy packed for the way, and the bytes without that packing.
+        let ours = self.registry.transport.redirects() == Redirects::Ours;
+        match content_length(headers).filter(|_| ours) {
+            Some(length) if !partial && length <= range.start => return Err(self.out_of_range()),
+            Some(length) if length > if partial { range.end - range.start } else { size } => {
+                let expected = if partial { range.end - range.start } else { size };
+                return Err(call.mismatch(Mismatch::Size { expected, got: length }));
+            }
+            _ => {}
+        }
+        self.skip = skip;
+        self.whole = !partial && range != (0..size);
         self.body = Some(response.into_body());
         Ok(())
+    }
+
+    /// Asks for a part of the blob: where the registry sent us for another part of it, else the registry itself.
+    async fn ask(&mut self, range: &Range<u64>) -> Result<http::Response<T::Body>, Error> {
+        let (registry, call) = (self.registry, &self.call);
+        let digest = &self.descriptor.digest;
+        let request = if self.plain {
+            blob::request(&call.base, &self.repository, digest, ..)
+        } else {
+            blob::request(&call.base, &self.repository, digest, range.clone())
+        };
+        let mut request = request.map_err(Error::Relay)?;
+        let key = (call.registry.clone(), self.repository.clone(), *digest);
+        // Whoever begins anew, or has failed, may have been sent to a place that is out of order.
+        let fresh = range.start == 0 || self.budget.failures() > 0;
+        if let Some(place) = registry.places.get(&key).filter(|_| !fresh) {
+            let mut elsewhere = request.clone();
+            *elsewhere.uri_mut() = place.to_uri().map_err(Error::Relay)?;
+            elsewhere.extensions_mut().insert(Repeat::Never);
+            if let Ok(answer) = registry.exchange_within(call, &elsewhere, &mut self.budget).await
+                && answer.response.status().is_success()
+            {
+                return Ok(answer.response);
+            }
+            // What it was signed for is over, as a rule.
+            registry.places.forget(&key);
+            self.budget.stir();
+        }
+        if let Some(reason) = self.reason.take() {
+            request.extensions_mut().insert(reason);
+        }
+        let answer = registry.request_within(call, request, &mut self.budget).await?;
+        if registry.transport.redirects() == Redirects::Ours && !answer.same_origin && !answer.signed {
+            registry.places.keep(key, answer.url);
+        }
+        Ok(answer.response)
     }
 
     /// Bytes of the range, however many stand before them.
@@ -180,9 +250,43 @@ impl<T: Transport + Environment> BlobRange<'_, T> {
         Ok(())
     }
 
+    fn out_of_range(&self) -> Error {
+        let (registry, what) = (self.call.registry.clone(), self.call.what.clone());
+        Error::OutOfRange { registry, what, range: self.position..self.range.end, size: self.descriptor.size }
+    }
+
     fn ended_early(&self) -> transport::Error {
         let Range { start, end } = self.range;
         let message = format!("expected {} bytes, got {}", end - start, self.position - start);
         transport::Error { kind: ErrorKind::Interrupted, message }
     }
 }
+
+/// Where registries sent us for their blobs: other parts of a blob are had there too, without another way through the registry. Such URLs
+/// are good for a while only, and may be secrets.
+#[derive(Default)]
+pub(super) struct Places(Mutex<HashMap<Place, Url>>);
+
+/// Registry, repository and blob.
+type Place = (String, String, Digest);
+
+impl Places {
+    fn get(&self, place: &Place) -> Option<Url> {
+        lock(&self.0).get(place).cloned()
+    }
+
+    fn keep(&self, place: Place, url: Url) {
+        let mut places = lock(&self.0);
+        if places.len() >= PLACES {
+            places.clear();
+        }
+        places.insert(place, url);
+    }
+
+    fn forget(&self, place: &Place) {
+        lock(&self.0).remove(place);
+    }
+}
+
+/// Blobs whose place is remembered.
+const PLACES: usize = 256;

@@ -322,7 +322,7 @@ impl<T: Transport + Environment> Registry<T> {
 }
 
 impl Call {
-    fn mismatch(&self, mismatch: Mismatch) -> Error {
+    pub(super) fn mismatch(&self, mismatch: Mismatch) -> Error {
         Error::Mismatch { what: self.what.clone(), mismatch }
     }
 

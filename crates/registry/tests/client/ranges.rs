@@ -1,8 +1,8 @@
 //! Ranges of blobs, from registries that heed them, ignore them, lie about them and break off.
 
-use crate::{HOST, client, tagged};
+use crate::{HOST, REALM, client, private, tagged};
 use porthole_core::{descriptor::Descriptor, digest::Digest, media_type::MediaType};
-use porthole_registry::{Error, Registry};
+use porthole_registry::{Error, Registry, transport::ErrorKind};
 use porthole_testkit::{
     executor::block_on,
     image::{Blob, Content},
@@ -85,6 +85,89 @@ fn a_registry_that_ignores_ranges_is_found_out() {
     internet.fault("/blobs/", 2, Fault::IgnoreRange);
     assert!(ignored(0..10));
     assert!(!ignored(0..SIZE), "who wants all of it gets what was asked for");
+}
+
+/// Where a redirect led for one part, the next one is asked for at once, until it is denied there.
+#[test]
+fn the_place_of_a_blob_is_remembered() {
+    let internet = serving();
+    internet.alias("cdn.example.net", HOST);
+    let digest = blob().digest;
+    let redirect = || Fault::Redirect(format!("https://cdn.example.net/v2/a/b/blobs/{digest}?sig=1"));
+    internet.fault("r.example.com/v2/a/b/blobs/", 99, redirect());
+    let registry = client(&internet);
+    let hosts = |from: usize| -> String {
+        let log = internet.log();
+        log[from..].iter().map(|asked| if asked.url.contains("cdn") { 'c' } else { 'r' }).collect()
+    };
+    let mut before = 0;
+    let mut reads = |range: Range<u64>, asked: &str| {
+        assert_eq!(read(&registry, range.clone()).unwrap(), (slice(range.clone()), range.end - range.start));
+        assert_eq!(hosts(before), asked, "{range:?}");
+        before = internet.log().len();
+    };
+    reads(5000..6000, "rc");
+    reads(6000..7000, "c");
+    // Whoever begins anew may have got wrong bytes there.
+    reads(0..10, "rc");
+    internet.fault("cdn.example.net", 1, Fault::Status(403));
+    reads(7000..8000, "crc");
+    internet.fault("cdn.example.net", 1, Fault::NoAnswer(ErrorKind::Connect));
+    reads(8000..9000, "crc");
+    internet.fault("cdn.example.net", 1, Fault::ResetAfter(100));
+    reads(9000..9500, "crc");
+    assert!(internet.log().iter().all(|asked| asked.authorization().is_none()));
+}
+
+#[test]
+fn a_blob_without_ranges_is_read_whole() {
+    let internet = serving();
+    internet.fault("/blobs/", 1, Fault::Status(416));
+    let (bytes, received) = read(&client(&internet), 5000..7001).unwrap();
+    assert_eq!((bytes, received > 7000), (slice(5000..7001), true));
+    assert_eq!(internet.log()[1].headers.get("range"), None);
+}
+
+#[test]
+fn a_length_beyond_the_descriptor_is_refused_before_it_is_read() {
+    for (status, length) in [(200, SIZE + 1), (206, 2002)] {
+        let internet = serving();
+        if status == 200 {
+            internet.fault("/blobs/", 1, Fault::IgnoreRange);
+        }
+        internet.fault("/blobs/", 1, Fault::Header("content-length", length.to_string()));
+        let registry = client(&internet);
+        if status == 200 {
+            assert!(read(&registry, 5000..7001).is_ok());
+            internet.fault("/blobs/", 1, Fault::Status(416));
+            internet.fault("/blobs/", 1, Fault::Header("content-length", length.to_string()));
+        }
+        let error = read(&registry, 5000..7001).unwrap_err();
+        assert_eq!(error.exit_code(), 7, "{error}");
+    }
+    let internet = serving();
+    internet.fault("/blobs/", 1, Fault::Header("content-type", "multipart/byteranges; boundary=x".to_owned()));
+    let error = read(&client(&internet), 5000..7001).unwrap_err().to_string();
+    assert!(error.contains("got `multipart/byteranges; boundary=x`"), "{error}");
+}
+
+#[test]
+fn a_token_that_ends_on_the_way_is_replaced() {
+    let internet = private(REALM, None);
+    let content = {
+        let mut content = Content::default();
+        content.add_blob(Blob::new(MediaType::OCI_LAYER_GZIP.as_str(), bytes()));
+        content
+    };
+    internet.change(HOST, |site| *site.content_mut("a/b") = content);
+    let registry = client(&internet);
+    internet.pieces(1000).fault("/blobs/", 1, Fault::Slow(0));
+    internet.fault("/blobs/", 1, Fault::ResetAfter(20_000));
+    let refusal = vec![("www-authenticate", crate::bearer(REALM, HOST))];
+    internet.fault("/blobs/", 1, Fault::Answer { status: 401, headers: refusal, body: Vec::new() });
+    assert_eq!(read(&registry, 0..SIZE).unwrap().0, bytes());
+    assert_eq!(internet.count("/token"), 2);
+    assert_eq!(internet.log().last().unwrap().headers["range"], "bytes=20000-99999");
 }
 
 #[test]
