@@ -3,6 +3,7 @@
 mod access;
 mod answer;
 mod catalog;
+mod delete;
 mod exchange;
 mod image;
 mod present;
@@ -26,6 +27,7 @@ use http::header;
 use porthole_core::{descriptor::Descriptor, limits::Limits, reference::Reference};
 use std::{collections::HashMap, sync::Mutex, time::Duration};
 
+pub use delete::{Deletion, Untagged};
 pub use image::{Resolved, Step};
 pub use present::Mount;
 pub use range::BlobRange;

@@ -2,6 +2,7 @@
 
 pub mod blob;
 pub mod catalog;
+pub mod delete;
 pub mod manifest;
 pub mod mount;
 pub mod problem;

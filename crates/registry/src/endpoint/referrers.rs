@@ -104,6 +104,34 @@ pub fn extend(index: Option<&[u8]>, referrer: &Document) -> Result<Option<Vec<u8
     Ok(Some(index.to_string().into_bytes()))
 }
 
+/// What is left of the index of a fallback tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reduced {
+    /// The index.
+    pub index: Vec<u8>,
+    /// It lists nothing any more.
+    pub is_empty: bool,
+}
+
+/// The index of a fallback tag without a referrer, or `None` if it does not list it. What the index says beside stays as it is.
+///
+/// # Errors
+/// It is no index.
+pub fn reduce(index: &[u8], referrer: &Digest) -> Result<Option<Reduced>, manifest::Error> {
+    if read(index.to_vec())?.iter().all(|entry| entry.digest != *referrer) {
+        return Ok(None);
+    }
+    // It is an index, so it is JSON with a list of manifests.
+    let mut index: Value = serde_json::from_slice(index).unwrap_or_default();
+    let mut is_empty = true;
+    if let Some(manifests) = index.get_mut("manifests").and_then(Value::as_array_mut) {
+        let digest = referrer.to_string();
+        manifests.retain(|entry| entry.get("digest").and_then(Value::as_str) != Some(digest.as_str()));
+        is_empty = manifests.is_empty();
+    }
+    Ok(Some(Reduced { index: index.to_string().into_bytes(), is_empty }))
+}
+
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 #[cfg(test)]
@@ -177,7 +205,16 @@ mod tests {
         assert_eq!(extend(Some(&two), &first), Ok(None), "it is listed");
         let with_more = String::from_utf8(two).unwrap().replacen('{', r#"{"annotations":{"kept":"yes"},"#, 1);
         let three = extend(Some(with_more.as_bytes()), &manifest(r#","annotations":{}"#)).unwrap().unwrap();
-        assert!(String::from_utf8(three).unwrap().contains(r#""kept":"yes""#));
+        assert!(String::from_utf8(three.clone()).unwrap().contains(r#""kept":"yes""#));
         assert!(extend(Some(b"{}"), &first).is_err());
+        // And shrink.
+        let left = reduce(&three, second.raw().digest()).unwrap().unwrap();
+        assert_eq!(read(left.index.clone()).unwrap().len(), 2);
+        assert!(String::from_utf8(left.index.clone()).unwrap().contains(r#""kept":"yes""#));
+        assert!(!left.is_empty);
+        assert_eq!(reduce(&left.index, second.raw().digest()), Ok(None), "it is not listed");
+        let left = reduce(&one, first.raw().digest()).unwrap().unwrap();
+        assert!(left.is_empty && read(left.index).unwrap().is_empty());
+        assert!(reduce(b"{}", first.raw().digest()).is_err());
     }
 }

@@ -4,6 +4,7 @@
 
 mod access;
 mod catalog;
+mod delete;
 mod documents;
 mod limits;
 mod properties;
