@@ -6,6 +6,7 @@ mod catalog;
 mod completions;
 mod config;
 mod copy;
+mod delete;
 mod diff;
 mod digest;
 mod export;
@@ -51,6 +52,7 @@ pub(crate) enum Command {
     Tags(tags::Arguments),
     Catalog(catalog::Arguments),
     Referrers(referrers::Arguments),
+    Delete(delete::Arguments),
     Ls(Box<ls::Arguments>),
     Cat(cat::Arguments),
     Diff(diff::Arguments),
@@ -82,6 +84,7 @@ pub(crate) fn run(command: &Command, session: &Session<'_>) -> Result<(), Error>
         Command::Tags(arguments) => tags::run(arguments, session),
         Command::Catalog(arguments) => catalog::run(arguments, session),
         Command::Referrers(arguments) => referrers::run(arguments, session),
+        Command::Delete(arguments) => delete::run(arguments, session),
         Command::Ls(arguments) => ls::run(arguments, session),
         Command::Cat(arguments) => cat::run(arguments, session),
         Command::Diff(arguments) => diff::run(arguments, session),

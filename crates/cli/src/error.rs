@@ -238,7 +238,7 @@ fn without_toc() -> Hint {
 }
 
 /// The answer is no.
-const NO: u8 = 1;
+pub(crate) const NO: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
 const NOT_FOUND: u8 = 4;
 pub(crate) const PLATFORM: u8 = 5;

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
 mod catalog;
+mod delete;
 mod referrers;
 
 use porthole_testkit::registry::{Internet, Site, Socket};
@@ -37,6 +38,11 @@ impl Server {
 
     fn path(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
+    }
+
+    /// Looks at what it holds.
+    fn look<R>(&self, look: impl FnOnce(&Site) -> R) -> R {
+        self.internet.look(self.authority(), look).unwrap()
     }
 
     /// Replaces what it is.

@@ -61,12 +61,12 @@ impl<T: Transport + Environment> Registry<T> {
     }
 
     async fn delete(&self, call: &Call, request: Request) -> Result<Deletion, Error> {
-        let (answer, credentials) = self.request_any(call, request).await?;
+        let (mut answer, credentials) = self.request_any(call, request).await?;
         let status = answer.response.status();
         match delete::read(status) {
             Outcome::Deleted => Ok(Deletion::Done),
             Outcome::Unsupported => {
-                let body = self.read_start(answer.response.into_body(), self.options.limits.error_body_bytes).await;
+                let body = self.read_start(answer.response.body_mut(), self.options.limits.error_body_bytes).await;
                 Ok(Deletion::Unsupported { message: problem::read(status, &body).message })
             }
             Outcome::Failed => self.check(call, answer, credentials).await.map(|_| Deletion::Done),
