@@ -26,6 +26,8 @@ pub const INDEX_BYTES: u64 = 1 << 30;
 pub const INDEX_GROUP_BYTES: u64 = 8 << 20;
 /// Disagreements between a table of contents and its archive that are kept; further ones are counted.
 pub const DISAGREEMENTS: usize = 10_000;
+/// Bytes of a store's journal, above which its oldest entries go.
+pub const JOURNAL_BYTES: u64 = 1 << 20;
 
 /// The limits that a user may set, each by its [name](NAMED).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

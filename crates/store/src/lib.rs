@@ -3,13 +3,15 @@
 //!
 //! A [`Local`] finds blobs by their digests alone. Nothing that a document or a caller says becomes a path, links are not
 //! followed out of a layout, and documents are checked against the descriptors that name them before they are parsed.
-//! A [`Store`] never shows a blob whose bytes were not verified. An [`IndexCache`] keeps what reading a part of a layer needs.
+//! A [`Store`] never shows a blob whose bytes were not verified; its [`journal`] tells what names stood for before. An [`IndexCache`] keeps what reading a part of a layer needs.
 
 mod cache;
 mod docker;
 mod error;
+mod held;
 mod index;
 mod ingest;
+pub mod journal;
 mod layout;
 mod local;
 mod lock;
@@ -24,6 +26,7 @@ pub use self::{
     cache::IndexCache,
     error::Error,
     ingest::{Ingest, Partial},
+    journal::Journal,
     local::{Format, Local},
     save::{DockerArchive, OciArchive},
     store::{Addition, Store, Swept},

@@ -162,15 +162,16 @@ impl Store {
         self.change_index(|index| references::remove(index, name))
     }
 
-    /// Removes every blob that no name leads to and, with `partials`, what transfers that were cut off left to be taken up.
+    /// Removes every blob that no name leads to and, with `partials`, what transfers that were cut off left to be taken up. What
+    /// the names that are there stood for before stays, as many steps back in the [`journal`](Self::journal) as `history` says.
     /// Waits for those who are adding.
     ///
     /// # Errors
     ///
     /// [`Error`]; nothing is removed if an index or a manifest cannot be read, because what it needs is not known then.
-    pub fn sweep(&self, partials: bool) -> Result<Swept, Error> {
+    pub fn sweep(&self, partials: bool, history: usize) -> Result<Swept, Error> {
         let _lock = Lock::exclusive(&self.path.join(SWEEP_LOCK))?;
-        sweep::sweep(self, partials)
+        sweep::sweep(self, partials, history)
     }
 
     /// The images, with every name each has.

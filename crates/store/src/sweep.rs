@@ -1,6 +1,11 @@
 //! Removing what no name leads to.
 
-use crate::{Error, Local, Store, store::INGEST};
+use crate::{
+    Error, Local, Store, held,
+    journal::{Steps, canonical},
+    names::Named,
+    store::INGEST,
+};
 use porthole_core::{
     descriptor::Descriptor,
     digest::{Algorithm, Digest},
@@ -26,11 +31,15 @@ pub struct Swept {
     pub bytes: u64,
 }
 
-pub(crate) fn sweep(store: &Store, partials: bool) -> Result<Swept, Error> {
+pub(crate) fn sweep(store: &Store, partials: bool, history: usize) -> Result<Swept, Error> {
     let local = store.local()?;
+    let images = store.images()?;
     let mut needed = HashSet::new();
-    for image in store.images()? {
+    for image in &images {
         mark(&local, &image.descriptor, &mut needed)?;
+    }
+    for root in before(store, &local, &images, history)? {
+        mark(&local, &root, &mut needed)?;
     }
     let mut swept = Swept::default();
     for algorithm in [Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512] {
@@ -55,6 +64,21 @@ pub(crate) fn sweep(store: &Store, partials: bool) -> Result<Swept, Error> {
         }
     }
     Ok(swept)
+}
+
+/// What the names that are there stood for before, so many steps back, as far as it is still here.
+fn before(store: &Store, local: &Local, images: &[Named], history: usize) -> Result<Vec<Descriptor>, Error> {
+    let entries = if history > 0 { store.journal().entries()? } else { Vec::new() };
+    let mut roots = Vec::new();
+    for (image, name) in images.iter().flat_map(|image| image.names.iter().map(move |name| (image, name))) {
+        let canonical = canonical(name);
+        let of: Vec<_> = entries.iter().filter(|entry| entry.reference == canonical).cloned().collect();
+        let steps = Steps::new(&of, Some(&image.descriptor.digest));
+        for digest in (1..=history.min(steps.available())).filter_map(|step| steps.back(step)) {
+            roots.extend(held::root(local, digest)?);
+        }
+    }
+    Ok(roots)
 }
 
 /// Everything that a descriptor leads to, as far as it is there: of an index, the images that were pulled.

@@ -169,10 +169,10 @@ fn what_no_name_leads_to_is_swept() {
     drop(partial);
     assert!(store.untag("docker.io/library/b:1").unwrap());
     assert!(!store.untag("docker.io/library/b:1").unwrap());
-    let swept = store.sweep(false).unwrap();
+    let swept = store.sweep(false, 0).unwrap();
     assert_eq!((swept.blobs, swept.partials), (3, 0));
     assert_eq!(files(&store.path().join("ingest")).len(), 1);
-    assert_eq!(store.sweep(true).unwrap().partials, 1);
+    assert_eq!(store.sweep(true, 0).unwrap().partials, 1);
     assert_eq!(files(&store.path().join("ingest")).len(), 0);
     assert_eq!(store.local().unwrap().read_document(&kept).unwrap().raw().digest(), &kept.digest);
     assert!(store.contains(&Digest::sha256(b"kept"), 4));
@@ -185,7 +185,7 @@ fn nothing_is_swept_while_somebody_adds() {
     let adding = store.add().unwrap();
     let sweeper = thread::spawn({
         let store = store.clone();
-        move || store.sweep(true).unwrap()
+        move || store.sweep(true, 0).unwrap()
     });
     let root = image(&store, b"layer", Some(NAME));
     drop(adding);
@@ -202,6 +202,6 @@ fn a_sweep_that_cannot_know_removes_nothing() {
     let path = store.path().join("blobs/sha256").join(root.digest.hex());
     fs::write(&path, "damaged").unwrap();
     let before = files(&store.path().join("blobs/sha256"));
-    assert!(store.sweep(true).is_err());
+    assert!(store.sweep(true, 0).is_err());
     assert_eq!(files(&store.path().join("blobs/sha256")), before);
 }

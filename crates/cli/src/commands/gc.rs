@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
-    let swept = session.store()?.sweep(arguments.partials)?;
+    let swept = session.store()?.sweep(arguments.partials, 0)?;
     let mut out = session.ui.out();
     if session.ui.json {
         print_json(&mut out, &json!({ "blobs": swept.blobs, "partials": swept.partials, "bytes": swept.bytes }))?;

@@ -1,0 +1,54 @@
+//! Images that are there, whether a name leads to them or not.
+
+use crate::{Error, Local, Store};
+use porthole_core::{
+    descriptor::Descriptor,
+    digest::Digest,
+    limits::MANIFEST_BYTES,
+    manifest::{Document, Manifest, Raw},
+};
+use std::io::Read;
+
+impl Store {
+    /// The root of an image, by its digest alone, if the image is here: with every blob, and of an index at least one image.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] of the file system.
+    pub fn held(&self, digest: &Digest) -> Result<Option<Descriptor>, Error> {
+        let local = self.local()?;
+        let Some((root, document)) = read(&local, digest)? else { return Ok(None) };
+        let whole = match document {
+            Document::Manifest(manifest) => self.has_all(&manifest.value),
+            Document::Index(index) => index.value.manifests.iter().any(|image| match local.read_document(image) {
+                Ok(Document::Manifest(manifest)) => self.has_all(&manifest.value),
+                _ => false,
+            }),
+        };
+        Ok(whole.then_some(root))
+    }
+
+    fn has_all(&self, manifest: &Manifest) -> bool {
+        let layers = manifest.layers.iter().filter(|layer| !layer.media_type.is_nondistributable());
+        layers.chain([&manifest.config]).all(|blob| self.contains(&blob.digest, blob.size))
+    }
+}
+
+/// The descriptor of an index or a manifest that is there; of nothing else.
+pub(crate) fn root(local: &Local, digest: &Digest) -> Result<Option<Descriptor>, Error> {
+    Ok(read(local, digest)?.map(|(root, _)| root))
+}
+
+fn read(local: &Local, digest: &Digest) -> Result<Option<(Descriptor, Document)>, Error> {
+    let (size, reader) = match local.open_blob(digest, 0) {
+        Err(Error::BlobNotFound { .. } | Error::NotAFile { .. }) => return Ok(None),
+        opened => opened?,
+    };
+    if size > MANIFEST_BYTES {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    reader.take(MANIFEST_BYTES).read_to_end(&mut bytes).map_err(Error::io(digest.to_string()))?;
+    let document = Raw::verify(bytes, digest, Some(size)).ok().and_then(|raw| Document::parse(raw, None).ok());
+    Ok(document.map(|document| (Descriptor::new(document.media_type().clone(), *digest, size), document)))
+}

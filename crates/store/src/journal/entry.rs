@@ -1,0 +1,144 @@
+//! One line of the journal.
+
+use porthole_core::digest::Digest;
+use serde_json::{Map, Value};
+use std::fmt;
+
+/// That a reference stands for a digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// When it was written, as RFC 3339 has it.
+    pub time: String,
+    /// The reference in its canonical form.
+    pub reference: String,
+    /// Digest of the index or manifest.
+    pub digest: Digest,
+    /// What the reference stood for before, where that is known.
+    pub previous: Option<Digest>,
+    /// What wrote it.
+    pub by: Writer,
+    /// The image of the index that was looked at, if only one was.
+    pub choice: Option<Choice>,
+    /// It was seen, but what is to follow from it has not been done.
+    pub pending: bool,
+}
+
+/// The image that an index has for a platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// `os/architecture[/variant]`
+    pub platform: String,
+    /// Digest of its manifest.
+    pub manifest: Digest,
+}
+
+/// What writes entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writer {
+    /// It was pulled into the store.
+    Pull,
+    /// The registry was seen to say so.
+    Watch,
+    /// A name of the store was given to it.
+    Tag,
+    /// It was pushed, or copied, to the registry.
+    Push,
+    /// The name was given back to an earlier image.
+    Rollback,
+}
+
+impl Writer {
+    const ALL: [Self; 5] = [Self::Pull, Self::Watch, Self::Tag, Self::Push, Self::Rollback];
+
+    /// The verb.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pull => "pull",
+            Self::Watch => "watch",
+            Self::Tag => "tag",
+            Self::Push => "push",
+            Self::Rollback => "rollback",
+        }
+    }
+}
+
+impl Entry {
+    /// An entry that knows of nothing before it.
+    pub fn new(time: impl Into<String>, reference: impl Into<String>, digest: Digest, by: Writer) -> Self {
+        let (time, reference) = (time.into(), reference.into());
+        Self { time, reference, digest, previous: None, by, choice: None, pending: false }
+    }
+
+    /// Reads a line; `None` if it is torn, or no entry.
+    pub(super) fn parse(line: &str) -> Option<Self> {
+        let line: Map<String, Value> = serde_json::from_str(line).ok()?;
+        let text = |key: &str| line.get(key).and_then(Value::as_str);
+        let digest = |key: &str| text(key)?.parse().ok();
+        let choice = text("platform").zip(digest("manifest"));
+        Some(Self {
+            time: text("time")?.to_owned(),
+            reference: text("reference")?.to_owned(),
+            digest: digest("digest")?,
+            previous: digest("previous"),
+            by: Writer::ALL.into_iter().find(|writer| Some(writer.name()) == text("by"))?,
+            choice: choice.map(|(platform, manifest)| Choice { platform: platform.to_owned(), manifest }),
+            pending: line.get("pending").is_some_and(|pending| pending == true),
+        })
+    }
+
+    /// Whether nothing but the time, and what is known of the time before, is new in `other`.
+    pub(super) fn says_the_same(&self, other: &Self) -> bool {
+        (&self.digest, self.by, &self.choice, self.pending) == (&other.digest, other.by, &other.choice, other.pending)
+    }
+}
+
+/// The line, in the order in which a person reads it.
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |text: &str| Value::from(text);
+        write!(f, r#"{{"time":{},"reference":{}"#, text(&self.time), text(&self.reference))?;
+        write!(f, r#","digest":"{}""#, self.digest)?;
+        if let Some(previous) = &self.previous {
+            write!(f, r#","previous":"{previous}""#)?;
+        }
+        write!(f, r#","by":"{}""#, self.by.name())?;
+        if let Some(Choice { platform, manifest }) = &self.choice {
+            write!(f, r#","platform":{},"manifest":"{manifest}""#, text(platform))?;
+        }
+        if self.pending {
+            f.write_str(r#","pending":true"#)?;
+        }
+        f.write_str("}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_lines_that_people_read() {
+        let digest = Digest::sha256(b"new");
+        let mut entry = Entry::new("2026-01-02T03:04:05Z", "docker.io/library/a:1", digest, Writer::Pull);
+        let line = format!(
+            r#"{{"time":"2026-01-02T03:04:05Z","reference":"docker.io/library/a:1","digest":"{digest}","by":"pull"}}"#
+        );
+        assert_eq!(entry.to_string(), line);
+        entry.reference = "a \"b\"\n\u{1b}".to_owned();
+        entry.previous = Some(Digest::sha256(b"old"));
+        entry.choice = Some(Choice { platform: "linux/arm64".to_owned(), manifest: Digest::sha256(b"one") });
+        entry.pending = true;
+        for by in Writer::ALL {
+            entry.by = by;
+            let line = entry.to_string();
+            assert!(!line.contains('\n'), "{line}");
+            assert_eq!(Entry::parse(&line).as_ref(), Some(&entry), "{line}");
+        }
+        for torn in
+            ["", "{", &line[..line.len() - 1], "[]", "{}", &line.replace("pull", "magic"), &line.replace(':', "")]
+        {
+            assert_eq!(Entry::parse(torn), None, "{torn}");
+        }
+        assert!(Entry::parse(&line.replace("{", r#"{"later":["versions"],"#)).is_some());
+    }
+}
