@@ -10,6 +10,7 @@ mod present;
 mod range;
 mod read;
 mod referrers;
+mod tag;
 mod upload;
 mod write;
 
@@ -33,6 +34,7 @@ pub use present::Mount;
 pub use range::BlobRange;
 use range::Places;
 pub use referrers::{By, Listed};
+pub use tag::{Known, Seen, Unseen};
 pub use upload::{Content, Note, Opened, Uploaded};
 pub use write::Destination;
 

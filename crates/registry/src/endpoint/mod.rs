@@ -6,6 +6,7 @@ pub mod delete;
 pub mod manifest;
 pub mod mount;
 pub mod problem;
+pub mod quota;
 pub mod referrers;
 pub mod tags;
 pub mod upload;

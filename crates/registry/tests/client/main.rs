@@ -11,6 +11,7 @@ mod properties;
 mod push;
 mod ranges;
 mod routes;
+mod tag;
 
 use porthole_core::reference::Reference;
 use porthole_registry::{Options, Registry, auth::Credentials};
