@@ -11,6 +11,7 @@ mod diff;
 mod digest;
 mod export;
 mod gc;
+mod history;
 mod images;
 mod inspect;
 mod login;
@@ -23,6 +24,7 @@ pub(crate) mod push;
 pub(crate) mod reference;
 mod referrers;
 mod rm;
+mod rollback;
 mod save;
 mod stack;
 mod tag;
@@ -65,6 +67,8 @@ pub(crate) enum Command {
     Tag(tag::Arguments),
     Rm(rm::Arguments),
     Gc(gc::Arguments),
+    History(history::Arguments),
+    Rollback(rollback::Arguments),
     Save(save::Arguments),
     Unpack(unpack::Arguments),
     Export(export::Arguments),
@@ -97,6 +101,8 @@ pub(crate) fn run(command: &Command, session: &Session<'_>) -> Result<(), Error>
         Command::Tag(arguments) => tag::run(arguments, session),
         Command::Rm(arguments) => rm::run(arguments, session),
         Command::Gc(arguments) => gc::run(arguments, session),
+        Command::History(arguments) => history::run(arguments, session),
+        Command::Rollback(arguments) => rollback::run(arguments, session),
         Command::Save(arguments) => save::run(arguments, session),
         Command::Unpack(arguments) => unpack::run(arguments, session),
         Command::Login(arguments) => login::run(arguments, session),

@@ -32,6 +32,9 @@ pub(crate) enum Error {
     Platform(#[from] platform::NoMatch),
     #[error("indexes within indexes: expected at most {limit}, each listed once")]
     Nesting { limit: u64 },
+    /// What a name stood for is known, but not to be had any more.
+    #[error("{text}")]
+    Gone { text: String, hints: Vec<Hint> },
     /// Nothing by that name inside the image.
     #[error("{what} not found: `{name}`")]
     NotFound { what: &'static str, name: String },
@@ -178,7 +181,7 @@ impl Error {
             Self::Push(error) => commands::push::exit_code(error),
             Self::Copy(error) => copy_exit_code(error),
             Self::Save(error) => save_exit_code(error),
-            Self::NotFound { .. } | Self::NoFile { .. } => NOT_FOUND,
+            Self::NotFound { .. } | Self::Gone { .. } | Self::NoFile { .. } => NOT_FOUND,
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => NOT_FOUND,
             Self::Platform(_) => PLATFORM,
             Self::Image(_)
@@ -209,7 +212,7 @@ impl Error {
             Self::Told(told) => told.hints.clone(),
             Self::Registry(error) => error.hints(),
             Self::Store(error) => error.hint().into_iter().collect(),
-            Self::NoFile { hints, .. } => hints.clone(),
+            Self::NoFile { hints, .. } | Self::Gone { hints, .. } => hints.clone(),
             Self::Part { .. } => vec![Hint::Text("to read the whole layer instead, add --no-cache".to_owned())],
             Self::Toc { error, .. } => error.hint().into_iter().chain([without_toc()]).collect(),
             Self::Chunk { error, .. } => error.hint().into_iter().chain([without_toc()]).collect(),

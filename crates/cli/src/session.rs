@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use porthole_core::{limits::Limits, platform::Platform, reference::Reference};
+use porthole_core::{layout::LAYOUT_FILE, limits::Limits, platform::Platform, reference::Reference};
 use porthole_native::{Native, Options as Transport, Proxies, Timeouts};
 use porthole_registry::{
     client::{Options, Registry},
@@ -71,6 +71,12 @@ impl<'a> Session<'a> {
             None => default_store().ok_or_else(|| Error::usage("no home directory for the store: give --store DIR"))?,
         };
         Ok(Store::open(&path)?)
+    }
+
+    /// The local store, if there is one already.
+    pub(crate) fn existing_store(&self) -> Option<Store> {
+        let path = self.global.store.clone().or_else(default_store)?;
+        path.join(LAYOUT_FILE).is_file().then(|| Store::open(&path).ok()).flatten()
     }
 
     /// Where indexes of layers are kept, if anywhere.

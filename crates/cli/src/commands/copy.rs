@@ -6,7 +6,7 @@ use clap::Args;
 use porthole_transfer::pull::Platforms;
 use serde_json::json;
 
-use super::{SourceArgument, print_json, push};
+use super::{SourceArgument, history, print_json, push};
 use crate::{
     destination::{self, Destination, Pulling, Written},
     error::Error,
@@ -57,6 +57,14 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         }
         spec => destination::send(session, spec, &platforms, jobs, &destination)?,
     };
+    if matches!(destination, Destination::Store { .. }) {
+        // Of an index one image may have been copied, which is not what the reference stands for.
+        let pulled = match &spec {
+            Spec::Registry(reference) if session.wanted_platform().is_none() => Some(reference),
+            _ => None,
+        };
+        history::stored(session, pulled, &written)?;
+    }
     tell(&written, arguments, started.elapsed().as_secs_f64(), session)
 }
 

@@ -6,7 +6,7 @@ use clap::Args;
 use porthole_transfer::pull::Platforms;
 use serde_json::json;
 
-use super::{print_json, reference};
+use super::{history, print_json, reference};
 use crate::{
     destination::{self, Destination, Kind, Pulling},
     error::Error,
@@ -64,7 +64,10 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let started = Instant::now();
     let (written, pulled) = destination::pull(session, &pulling, &destination)?;
     let seconds = started.elapsed().as_secs_f64();
-    let name = written.name.unwrap_or_default();
+    let name = written.name.clone().unwrap_or_default();
+    if matches!(destination, Destination::Store { .. }) {
+        history::stored(session, Some(&reference), &written)?;
+    }
     if let Some(before) = written.replaced {
         session.ui.note(format_args!("{} was {before}", safe(&name)));
     }

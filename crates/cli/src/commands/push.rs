@@ -20,7 +20,7 @@ use porthole_transfer::{
 };
 use serde_json::{Value, json};
 
-use super::{print_json, reference};
+use super::{history, print_json, reference};
 use crate::{
     error::{self, Error},
     session::Session,
@@ -145,6 +145,9 @@ pub(super) fn send(spec: &Spec, to: Reference, way: &Way, session: &Session<'_>)
         pushed
     })?;
     drop(show);
+    if pushed.tagged {
+        history::pushed(session, &to, pushed.root.digest);
+    }
     tell(&to, &pushed, started.elapsed().as_secs_f64(), session)
 }
 

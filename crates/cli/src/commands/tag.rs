@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::history;
 use crate::{error::Error, session::Session};
 
 /// Give an image of the store another name
@@ -23,7 +24,9 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let image = store.local()?.find(Some(&arguments.name))?;
     let new: porthole_core::reference::Reference =
         arguments.new.parse().map_err(|error| Error::Reference { text: arguments.new.clone(), error })?;
-    if let Some(before) = store.tag(&new.to_string(), &image)?.filter(|before| *before != image.digest) {
+    let replaced = store.tag(&new.to_string(), &image)?;
+    history::tagged(session, &store, &new, image.digest, replaced);
+    if let Some(before) = replaced.filter(|before| *before != image.digest) {
         session.ui.note(format_args!("{new} was {before}"));
     }
     Ok(())

@@ -1,0 +1,177 @@
+//! `porthole history`
+
+mod remember;
+
+pub(super) use self::remember::{movable, now, pushed, remember, stored, tagged};
+
+use std::{ffi::OsString, io::Write};
+
+use clap::Args;
+use porthole_core::{digest::Digest, reference::Reference};
+use porthole_registry::client::Known;
+use porthole_store::{
+    Store,
+    journal::{Entry, Steps, canonical},
+};
+use serde_json::{Value, json};
+
+use super::print_json;
+use crate::{
+    error::Error,
+    session::Session,
+    ui::{Style, safe},
+};
+
+/// Show what a reference stood for before, and since when
+///
+/// Newest first, as the journal of the store has it (`journal.jsonl` there). `pull` into the store and `watch` keep it, and so do
+/// `tag`, `push`, `copy` and `rollback` whenever they move a name. STEP is how far `porthole rollback REF STEP` goes back for it, 0 is
+/// the present. NOW says whether the store still has the image (`stored`), whether the name in the store stands for it (`named`), and
+/// with --remote whether the tag in the registry does (`registry`).
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  porthole history nginx
+  porthole history --remote ghcr.io/me/app:prod        asks the registry as well, with one HEAD
+  porthole history --json nginx | jq -r .digest")]
+pub(crate) struct Arguments {
+    /// Reference with a tag
+    #[arg(value_name = "REF")]
+    reference: OsString,
+    /// Also ask the registry what the tag stands for now
+    #[arg(long)]
+    remote: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
+    let reference = movable(&arguments.reference)?;
+    let store = session.store()?;
+    let entries = store.journal().of(&reference.to_string())?;
+    let named = name(&store, &reference)?.map(|(_, digest)| digest);
+    let remote = if arguments.remote { look(&reference, session)? } else { None };
+    if entries.is_empty() && remote.is_none() {
+        return Err(Error::NotFound { what: "history", name: reference.to_string() });
+    }
+    let present = named.or(remote).or_else(|| entries.last().map(|entry| entry.digest));
+    let steps = Steps::new(&entries, present.as_ref());
+    let rows = rows(&entries, remote);
+    let mut out = session.ui.out();
+    if !session.ui.json {
+        let header = format!("{:>4}  {:<19}  {:<71}  {:<8}  NOW", "STEP", "WHEN (UTC)", "DIGEST", "BY");
+        writeln!(out, "{}", session.ui.paint(Style::Faint, &header))?;
+    }
+    for row in rows {
+        let state = State {
+            step: steps.to(&row.digest),
+            stored: store.held(&row.digest)?.is_some(),
+            named: named == Some(row.digest),
+            registry: arguments.remote.then_some(remote == Some(row.digest)),
+        };
+        if session.ui.json {
+            print_json(&mut out, &row.json(&reference, &state))?;
+        } else {
+            writeln!(out, "{}", row.text(&state))?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
+/// The name in the store that a reference means, as it is written there, and what it stands for.
+pub(super) fn name(store: &Store, reference: &Reference) -> Result<Option<(String, Digest)>, Error> {
+    let wanted = reference.to_string();
+    let names = store.local()?.names().into_iter();
+    let mut named = names.filter_map(|(name, root)| Some((name?, root.digest)));
+    Ok(named.find(|(name, _)| canonical(name) == wanted))
+}
+
+/// What the tag stands for in the registry; `None` if it is not there.
+pub(super) fn look(reference: &Reference, session: &Session<'_>) -> Result<Option<Digest>, Error> {
+    let client = session.client(reference)?;
+    match session.runtime().block_on(client.look_at_tag(reference, &Known::default())) {
+        Ok(seen) => Ok(Some(seen.digest)),
+        Err(unseen) => match *unseen.error {
+            porthole_registry::Error::NotFound { .. } => Ok(None),
+            error => Err(error.into()),
+        },
+    }
+}
+
+/// What is known of one digest.
+struct Row<'e> {
+    digest: Digest,
+    /// None of what only the registry has told, just now.
+    entry: Option<&'e Entry>,
+}
+
+/// How things are now.
+struct State {
+    step: Option<usize>,
+    stored: bool,
+    named: bool,
+    registry: Option<bool>,
+}
+
+/// Newest first.
+fn rows(entries: &[Entry], remote: Option<Digest>) -> Vec<Row<'_>> {
+    let unheard_of = remote.filter(|remote| entries.iter().all(|entry| entry.digest != *remote));
+    let mut rows: Vec<_> = unheard_of.map(|digest| Row { digest, entry: None }).into_iter().collect();
+    for (at, entry) in entries.iter().enumerate().rev() {
+        // It was done in the end.
+        let done = entries.get(at + 1).is_some_and(|next| (next.digest, next.by) == (entry.digest, entry.by));
+        if !(entry.pending && done) {
+            rows.push(Row { digest: entry.digest, entry: Some(entry) });
+        }
+    }
+    rows
+}
+
+impl Row<'_> {
+    fn json(&self, reference: &Reference, state: &State) -> Value {
+        let entry = self.entry;
+        let choice = entry.and_then(|entry| entry.choice.as_ref());
+        let mut row = json!({
+            "step": state.step,
+            "time": entry.map(|entry| &entry.time),
+            "reference": reference.to_string(),
+            "digest": self.digest.to_string(),
+            "previous": entry.and_then(|entry| entry.previous).map(|digest| digest.to_string()),
+            "by": entry.map(|entry| entry.by.name()),
+            "stored": state.stored,
+            "named": state.named,
+        });
+        if let Some(choice) = choice {
+            row["platform"] = json!(choice.platform);
+            row["manifest"] = json!(choice.manifest.to_string());
+        }
+        if entry.is_some_and(|entry| entry.pending) {
+            row["pending"] = json!(true);
+        }
+        if let Some(registry) = state.registry {
+            row["registry"] = json!(registry);
+        }
+        row
+    }
+
+    fn text(&self, state: &State) -> String {
+        let step = state.step.map_or_else(|| "-".to_owned(), |step| step.to_string());
+        let when = self.entry.map_or_else(|| "just now".to_owned(), |entry| when(&entry.time));
+        let by = self.entry.map_or("-", |entry| entry.by.name());
+        let words = [
+            (state.stored && !state.named, "stored"),
+            (state.named, "named"),
+            (state.registry == Some(true), "registry"),
+            (self.entry.is_some_and(|entry| entry.pending), "pending"),
+        ];
+        let words: Vec<_> = words.into_iter().filter_map(|(is, word)| is.then_some(word)).collect();
+        let words = if words.is_empty() { "-".to_owned() } else { words.join(", ") };
+        format!("{step:>4}  {:<19}  {:<71}  {by:<8}  {words}", safe(&when), self.digest.to_string())
+    }
+}
+
+/// `2026-01-02 03:04:05` of `2026-01-02T03:04:05Z`; anything else stays as it is.
+pub(super) fn when(time: &str) -> String {
+    match time.strip_suffix('Z').and_then(|time| time.split_once('T')) {
+        Some((date, clock)) => format!("{date} {clock}"),
+        None => time.to_owned(),
+    }
+}

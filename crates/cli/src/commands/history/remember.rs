@@ -1,0 +1,79 @@
+//! What the verbs write into the journal.
+
+use std::{
+    ffi::OsString,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use porthole_core::{digest::Digest, reference::Reference};
+use porthole_store::{
+    Store,
+    journal::{Entry, Writer, canonical},
+};
+
+use crate::{
+    commands::reference,
+    destination::Written,
+    error::Error,
+    session::Session,
+    ui::{self, safe},
+};
+
+/// A reference that can stand for something else tomorrow.
+pub(crate) fn movable(text: &OsString) -> Result<Reference, Error> {
+    let reference = reference::parse(text)?;
+    if is_movable(&reference) {
+        Ok(reference)
+    } else {
+        Err(Error::usage(format!("expected a reference with a tag, got a digest, which never moves: `{reference}`")))
+    }
+}
+
+fn is_movable(reference: &Reference) -> bool {
+    reference.digest().is_none()
+}
+
+/// The time as RFC 3339 has it.
+pub(crate) fn now() -> String {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    ui::time(i64::try_from(seconds).unwrap_or(i64::MAX)).replace(' ', "T") + "Z"
+}
+
+/// Writes an entry. That it could not is told, and no more: what it speaks of is done.
+pub(crate) fn remember(session: &Session<'_>, store: &Store, entry: Entry) {
+    if let Err(error) = store.journal().record(entry) {
+        session.ui.note(format_args!("the journal misses this: {}", safe(&error.to_string())));
+    }
+}
+
+/// An image came into the store, and has a name there now. `pulled`: the reference that stands for it in a registry, as was seen.
+pub(crate) fn stored(session: &Session<'_>, pulled: Option<&Reference>, written: &Written) -> Result<(), Error> {
+    let (store, by) = (session.store()?, if pulled.is_some() { Writer::Pull } else { Writer::Tag });
+    let mut names: Vec<_> = pulled.iter().map(|reference| (reference.to_string(), None)).collect();
+    if let Some(name) = written.name.as_deref().map(canonical) {
+        names.retain(|(other, _)| *other != name);
+        names.push((name, written.replaced));
+    }
+    for (name, previous) in names {
+        if name.parse().is_ok_and(|name| is_movable(&name)) {
+            let entry = Entry { previous, ..Entry::new(now(), name, written.root.digest, by) };
+            remember(session, &store, entry);
+        }
+    }
+    Ok(())
+}
+
+/// A name of the store was given to an image.
+pub(crate) fn tagged(session: &Session<'_>, store: &Store, name: &Reference, digest: Digest, replaced: Option<Digest>) {
+    if is_movable(name) && replaced != Some(digest) {
+        let entry = Entry { previous: replaced, ..Entry::new(now(), name.to_string(), digest, Writer::Tag) };
+        remember(session, store, entry);
+    }
+}
+
+/// A tag of a registry was given to an image. Nobody gets a store only for that.
+pub(crate) fn pushed(session: &Session<'_>, to: &Reference, digest: Digest) {
+    if let Some(store) = session.existing_store().filter(|_| is_movable(to)) {
+        remember(session, &store, Entry::new(now(), to.to_string(), digest, Writer::Push));
+    }
+}
