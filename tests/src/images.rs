@@ -351,7 +351,7 @@ impl Build {
 }
 
 /// This machine's Debian release, or the stable one.
-fn code_name() -> Result<String> {
+pub fn code_name() -> Result<String> {
     let release = fs::read_to_string("/etc/os-release")?;
     let debian = release.lines().any(|line| line == "ID=debian");
     let name = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
@@ -359,7 +359,7 @@ fn code_name() -> Result<String> {
 }
 
 /// This machine's own lists of Debian packages: the mirror that works here.
-fn package_sources() -> Option<String> {
+pub fn package_sources() -> Option<String> {
     let own = ["/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list"];
     own.into_iter().find(|list| fs::read_to_string(list).is_ok_and(|text| text.contains("deb"))).map(str::to_owned)
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: speed of the layer reader natively and in a worker, and of the page in Chromium.
+//! `cargo xtask bench`: speed of the layer reader natively and in a worker, of the page in Chromium, and of images on the move.
 
 use crate::{
     Result, bundle, fixtures, memory,
@@ -15,8 +15,32 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
         [which, entries @ ..] if which == "tree" => tree(workspace, entries),
         [which] if which == "web" => web(workspace),
         [which] if which == "memory" => memory::run(workspace),
-        other => Err(format!("expected `core`, `tree`, `web` or `memory`, got `{}`", other.join(" ")).into()),
+        [which, ..] if TRANSFERS.contains(&which.as_str()) => transfers(workspace, arguments),
+        other => Err(format!(
+            "expected `core`, `tree`, `web`, `memory` or some of `{}`, got `{}`",
+            TRANSFERS.join("`, `"),
+            other.join(" ")
+        )
+        .into()),
     }
+}
+
+/// What is done with images, and measured beside other programs.
+const TRANSFERS: [&str; 5] = ["pull", "push", "copy", "unpack", "resume"];
+
+/// `porthole` as it is shipped, beside every peer on PATH. The images stay in the target folder.
+fn transfers(workspace: &Workspace, arguments: &[String]) -> Result {
+    tools::servers()?;
+    step("building porthole", || {
+        execute(cargo(&workspace.root).args(["build", "--quiet", "--release", "--package", "porthole-cli"]))
+    })?;
+    execute(
+        cargo(&workspace.root)
+            .args(["run", "--quiet", "--package", "porthole-benches", "--bin", "bench-transfers", "--"])
+            .args(arguments)
+            .env("PORTHOLE_PROGRAMS", workspace.target.join("release"))
+            .env("PORTHOLE_BENCH", workspace.target.join("bench")),
+    )
 }
 
 /// Layers read natively and in a worker: those named, or one that is made for it.

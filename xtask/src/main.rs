@@ -35,8 +35,11 @@ usage: cargo xtask <task> [options]
   check             format, lints, documentation, tidy and dependency checks
   ci                `check`, then `test`
   fixtures          the sample inside the page and the images for the end-to-end tests
-  bench [core|web|memory]
+  bench [core|tree|web|memory]
                     speed and memory of the layer reader and of the page
+  bench pull|push|copy|unpack|resume... [--image small|medium|large]... [--rounds N] [--json] [--folder DIR]
+                    images on the move, beside curl, tar and whichever of crane, skopeo, regctl, umoci and ctr
+                    stand on PATH; `resume`: bytes that transfers cost which are broken off
   fuzz [--minutes N] [--keep] [TARGET...]
                     random inputs for every target in turn, 5 minutes each (nightly, cargo-fuzz);
                     --keep: the inputs that reach anything new become part of the committed ones

@@ -71,6 +71,7 @@ pub(crate) const SERVERS: &[(&str, &str)] = &[
     ("htpasswd", "apache2-utils"),
     ("mmdebstrap", "mmdebstrap"),
     ("openssl", "openssl"),
+    ("curl", "curl"),
     ("node", "nodejs"),
 ];
 

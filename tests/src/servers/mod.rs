@@ -26,9 +26,14 @@ pub struct Scratch(PathBuf);
 impl Scratch {
     /// An empty folder.
     pub fn new(what: &str) -> Result<Self> {
+        Self::within(&std::env::temp_dir(), what)
+    }
+
+    /// An empty folder in another one.
+    pub fn within(parent: &Path, what: &str) -> Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("porthole-{what}-{}-{number}", std::process::id()));
+        let folder = parent.join(format!("porthole-{what}-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder)?;
         Ok(Self(folder))
     }

@@ -26,6 +26,13 @@ impl Storage {
         Ok(Self { folder: scratch.path().to_owned(), _scratch: Some(scratch) })
     }
 
+    /// A folder in another one, which takes it away.
+    pub fn within(folder: &Path) -> Result<Self> {
+        let folder = folder.join("storage");
+        fs::create_dir_all(&folder)?;
+        Ok(Self::kept(folder))
+    }
+
     /// A folder that outlives this value, with the images it has.
     pub fn kept(folder: PathBuf) -> Self {
         Self { folder, _scratch: None }
@@ -91,6 +98,11 @@ impl Registry {
     /// The port of this machine that it listens on.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The process's number.
+    pub fn process(&self) -> u32 {
+        self.process.id()
     }
 
     /// What it wrote to its log.

@@ -1,0 +1,271 @@
+//! Who moves images, and how each is called. This table is the only place that knows.
+
+use porthole_tests::program::{find, run};
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// Registry to files.
+    Pull,
+    /// OCI layout to an empty registry.
+    Push,
+    /// Registry to an empty registry.
+    Copy,
+    /// OCI layout to a root filesystem.
+    Unpack,
+}
+
+impl Work {
+    pub(crate) const ALL: [Self; 4] = [Self::Pull, Self::Push, Self::Copy, Self::Unpack];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Pull => "pull",
+            Self::Push => "push",
+            Self::Copy => "copy",
+            Self::Unpack => "unpack",
+        }
+    }
+}
+
+/// A program, or several.
+pub(crate) struct Peer {
+    pub(crate) name: &'static str,
+    /// What must stand on PATH.
+    needs: &'static [&'static str],
+    /// Its version is the first line of what this prints that has a digit.
+    version: &'static str,
+    calls: &'static [(Work, Call)],
+    /// What of a pull it makes sure to be on disk before it ends (fsync). Nobody does so for what is unpacked.
+    syncs: &'static str,
+}
+
+/// One way to call a program, with variables as a shell has them.
+#[derive(Clone, Copy)]
+pub(crate) struct Call {
+    /// What is measured. With a line break in it, a script for `sh`.
+    pub(crate) line: &'static str,
+    /// What happens before, and is not measured.
+    pub(crate) before: &'static str,
+    /// What happens after the result was looked at.
+    pub(crate) after: &'static str,
+}
+
+const fn call(line: &'static str) -> Call {
+    Call { line, before: "", after: "" }
+}
+
+impl Peer {
+    pub(crate) fn call(&self, work: Work) -> Option<Call> {
+        self.calls.iter().find(|(known, _)| *known == work).map(|(_, call)| *call)
+    }
+
+    /// What it lacks on PATH. Where `ours` is built is known elsewhere.
+    pub(crate) fn missing(&self) -> Option<&'static str> {
+        self.needs.iter().copied().find(|program| find(program).is_err())
+    }
+
+    pub(crate) fn version(&self) -> Option<String> {
+        let mut words = self.version.split(' ');
+        let said = run(words.next()?, words).ok()?;
+        said.lines().find(|line| line.contains(|c: char| c.is_ascii_digit())).map(|line| line.trim().to_owned())
+    }
+
+    pub(crate) fn is_ours(&self) -> bool {
+        self.name == "porthole"
+    }
+
+    /// Whether it does the least that the work takes, and no more.
+    pub(crate) fn is_floor(&self) -> bool {
+        self.calls.iter().all(|(_, call)| call.line.contains('\n'))
+    }
+
+    /// What it makes sure to be on disk.
+    pub(crate) fn syncs(&self, work: Work) -> &'static str {
+        if work == Work::Pull { self.syncs } else { "" }
+    }
+
+    /// Whether a daemon does the work.
+    pub(crate) fn has_daemon(&self) -> bool {
+        self.needs.contains(&"containerd")
+    }
+}
+
+/// Floors first: what the rest is compared with is the first that does the work.
+pub(crate) const PEERS: &[Peer] = &[
+    Peer {
+        name: "curl",
+        needs: &["curl"],
+        version: "curl --version",
+        calls: &[(Work::Pull, call(CURL_PULL)), (Work::Push, call(CURL_PUSH)), (Work::Copy, call(CURL_COPY))],
+        syncs: "-",
+    },
+    Peer {
+        name: "curl, openssl",
+        needs: &["curl", "openssl"],
+        version: "openssl version",
+        calls: &[
+            (Work::Pull, call(CURL_PULL_HASH)),
+            (Work::Push, call(CURL_PUSH_HASH)),
+            (Work::Copy, call(CURL_COPY_HASH)),
+        ],
+        syncs: "-",
+    },
+    Peer {
+        name: "gzip, tar",
+        needs: &["gzip", "tar"],
+        version: "tar --version",
+        calls: &[(Work::Unpack, call(TAR_UNPACK))],
+        syncs: "-",
+    },
+    Peer {
+        name: "porthole",
+        needs: &[],
+        version: "",
+        calls: &[
+            (Work::Pull, call("$PORTHOLE --quiet pull $FROM oci:$TARGET:bench")),
+            (Work::Push, call("$PORTHOLE --quiet push oci:$LAYOUT:bench $TO")),
+            (Work::Copy, call("$PORTHOLE --quiet copy $FROM $TO")),
+            (Work::Unpack, call("$PORTHOLE --quiet --no-cache unpack oci:$LAYOUT:bench $TARGET")),
+        ],
+        syncs: "every file and folder",
+    },
+    Peer {
+        name: "crane",
+        needs: &["crane"],
+        version: "crane version",
+        calls: &[
+            (Work::Pull, call("crane pull --insecure --format=oci $FROM $TARGET")),
+            (Work::Push, call("crane push --insecure $LAYOUT $TO")),
+            (Work::Copy, call("crane copy --insecure $FROM $TO")),
+        ],
+        syncs: "-",
+    },
+    Peer {
+        name: "skopeo",
+        needs: &["skopeo"],
+        version: "skopeo --version",
+        calls: &[
+            (
+                Work::Pull,
+                call("skopeo --insecure-policy copy --quiet --src-tls-verify=false docker://$FROM oci:$TARGET:bench"),
+            ),
+            (
+                Work::Push,
+                call("skopeo --insecure-policy copy --quiet --dest-tls-verify=false oci:$LAYOUT:bench docker://$TO"),
+            ),
+            (
+                Work::Copy,
+                call(
+                    "skopeo --insecure-policy copy --quiet --src-tls-verify=false --dest-tls-verify=false docker://$FROM docker://$TO",
+                ),
+            ),
+        ],
+        syncs: "every blob",
+    },
+    Peer {
+        name: "regctl",
+        needs: &["regctl"],
+        version: "regctl version",
+        calls: &[
+            (Work::Pull, call("regctl --host reg=$FROM_HOST,tls=disabled image copy $FROM ocidir://$TARGET:bench")),
+            (Work::Push, call("regctl --host reg=$TO_HOST,tls=disabled image copy ocidir://$LAYOUT:bench $TO")),
+            (
+                Work::Copy,
+                call("regctl --host reg=$FROM_HOST,tls=disabled --host reg=$TO_HOST,tls=disabled image copy $FROM $TO"),
+            ),
+        ],
+        syncs: "-",
+    },
+    Peer {
+        name: "umoci",
+        needs: &["umoci"],
+        version: "umoci --version",
+        calls: &[(Work::Unpack, call("umoci unpack --image $LAYOUT:bench $TARGET"))],
+        syncs: "-",
+    },
+    Peer {
+        name: "ctr",
+        needs: &["ctr", "containerd"],
+        version: "ctr --version",
+        calls: &[
+            (Work::Pull, call("ctr --address $SOCKET content fetch --plain-http $FROM")),
+            (
+                Work::Push,
+                Call {
+                    line: "ctr --address $SOCKET images push --plain-http $TO $FROM",
+                    before: "ctr --address $SOCKET content fetch --plain-http $FROM",
+                    after: "",
+                },
+            ),
+            (
+                Work::Unpack,
+                Call {
+                    line: "ctr --address $SOCKET images mount $FROM $TARGET",
+                    before: "ctr --address $SOCKET content fetch --plain-http $FROM\nmkdir $TARGET",
+                    after: "umount $TARGET",
+                },
+            ),
+        ],
+        syncs: "every blob, in its daemon",
+    },
+];
+
+/// The image's manifest, then all blobs at once over four connections of one process.
+const CURL_PULL: &str = r#"
+mkdir "$TARGET"
+curl -sSf -H "Accept: $MEDIA_TYPE" -o "$TARGET/$DIGEST" "http://$FROM_HOST/v2/$NAME/manifests/$DIGEST"
+for blob in $BLOBS; do echo "url = http://$FROM_HOST/v2/$NAME/blobs/$blob"; echo "output = $TARGET/$blob"; done |
+    curl -sSf --parallel --parallel-max 4 --config -
+"#;
+
+/// Four processes at once, each of which fetches a blob, then hashes it.
+const CURL_PULL_HASH: &str = r#"
+mkdir "$TARGET"
+curl -sSf -H "Accept: $MEDIA_TYPE" -o "$TARGET/$DIGEST" "http://$FROM_HOST/v2/$NAME/manifests/$DIGEST"
+echo "$BLOBS" | xargs -n1 -P4 sh -ec '
+    curl -sSf -o "$TARGET/$0" "http://$FROM_HOST/v2/$NAME/blobs/$0"
+    openssl dgst -sha256 -r -out "$TARGET/$0.sum" "$TARGET/$0"'
+"#;
+
+/// Four processes at once, each of which opens an upload and sends a blob; the manifest last.
+const CURL_PUSH: &str = r#"
+echo "$BLOBS" | xargs -n1 -P4 sh -ec '
+    session=$(curl -sSf -o /dev/null -w "%header{location}" -X POST "http://$TO_HOST/v2/$NAME/blobs/uploads/")
+    curl -sSf -o /dev/null -H "Content-Type: application/octet-stream" -T "$LAYOUT/blobs/sha256/${0#sha256:}" "http://$TO_HOST$session&digest=$0"'
+curl -sSf -o /dev/null -H "Content-Type: $MEDIA_TYPE" -T "$LAYOUT/blobs/sha256/${DIGEST#sha256:}" "http://$TO_HOST/v2/$NAME/manifests/bench"
+"#;
+
+const CURL_PUSH_HASH: &str = r#"
+echo "$BLOBS" | xargs -n1 -P4 sh -ec '
+    openssl dgst -sha256 -r -out "$SCRATCH/$0.sum" "$LAYOUT/blobs/sha256/${0#sha256:}"
+    session=$(curl -sSf -o /dev/null -w "%header{location}" -X POST "http://$TO_HOST/v2/$NAME/blobs/uploads/")
+    curl -sSf -o /dev/null -H "Content-Type: application/octet-stream" -T "$LAYOUT/blobs/sha256/${0#sha256:}" "http://$TO_HOST$session&digest=$0"'
+curl -sSf -o /dev/null -H "Content-Type: $MEDIA_TYPE" -T "$LAYOUT/blobs/sha256/${DIGEST#sha256:}" "http://$TO_HOST/v2/$NAME/manifests/bench"
+"#;
+
+const CURL_COPY: &str = r#"
+echo "$BLOBS" | xargs -n1 -P4 sh -ec '
+    session=$(curl -sSf -o /dev/null -w "%header{location}" -X POST "http://$TO_HOST/v2/$NAME/blobs/uploads/")
+    curl -sSf "http://$FROM_HOST/v2/$NAME/blobs/$0" |
+        curl -sSf -o /dev/null -H "Content-Type: application/octet-stream" -T - "http://$TO_HOST$session&digest=$0"'
+curl -sSf -o "$SCRATCH/manifest" -H "Accept: $MEDIA_TYPE" "http://$FROM_HOST/v2/$NAME/manifests/$DIGEST"
+curl -sSf -o /dev/null -H "Content-Type: $MEDIA_TYPE" -T "$SCRATCH/manifest" "http://$TO_HOST/v2/$NAME/manifests/bench"
+"#;
+
+const CURL_COPY_HASH: &str = r#"
+echo "$BLOBS" | xargs -n1 -P4 sh -ec '
+    session=$(curl -sSf -o /dev/null -w "%header{location}" -X POST "http://$TO_HOST/v2/$NAME/blobs/uploads/")
+    { curl -sSf "http://$FROM_HOST/v2/$NAME/blobs/$0" | tee /dev/fd/3 | openssl dgst -sha256 -r -out "$SCRATCH/$0.sum"; } 3>&1 |
+        curl -sSf -o /dev/null -H "Content-Type: application/octet-stream" -T - "http://$TO_HOST$session&digest=$0"'
+curl -sSf -o "$SCRATCH/manifest" -H "Accept: $MEDIA_TYPE" "http://$FROM_HOST/v2/$NAME/manifests/$DIGEST"
+curl -sSf -o /dev/null -H "Content-Type: $MEDIA_TYPE" -T "$SCRATCH/manifest" "http://$TO_HOST/v2/$NAME/manifests/bench"
+"#;
+
+/// One layer after the other, no whiteout applied and nothing hashed.
+const TAR_UNPACK: &str = r#"
+mkdir "$TARGET"
+for layer in $LAYERS; do
+    gzip -dc "$LAYOUT/blobs/sha256/${layer#sha256:}" | tar --extract --preserve-permissions --numeric-owner --directory "$TARGET"
+done
+"#;

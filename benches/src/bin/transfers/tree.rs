@@ -1,0 +1,45 @@
+//! Root filesystems, compared.
+
+use porthole_tests::Result;
+use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt as _, path::Path, path::PathBuf};
+
+/// What must be equal: type and mode, owner and group, bytes of a file, seconds and nanoseconds, target of a symbolic link.
+type Facts = (u32, (u32, u32), u64, (i64, i64), PathBuf);
+
+/// Everything below a directory.
+pub(crate) struct Tree(BTreeMap<PathBuf, Facts>);
+
+impl Tree {
+    pub(crate) fn read(root: &Path) -> Result<Self> {
+        let mut found = BTreeMap::new();
+        let mut pending = vec![root.to_owned()];
+        while let Some(directory) = pending.pop() {
+            for entry in fs::read_dir(directory)? {
+                let path = entry?.path();
+                let metadata = path.symlink_metadata()?;
+                let target = if metadata.is_symlink() { fs::read_link(&path)? } else { PathBuf::new() };
+                let size = if metadata.is_file() { metadata.len() } else { 0 };
+                let (owner, time) = ((metadata.uid(), metadata.gid()), (metadata.mtime(), metadata.mtime_nsec()));
+                found.insert(path.strip_prefix(root)?.to_owned(), (metadata.mode(), owner, size, time, target));
+                if metadata.is_dir() {
+                    pending.push(path);
+                }
+            }
+        }
+        Ok(Self(found))
+    }
+
+    /// How many paths differ, and the first of them.
+    pub(crate) fn compare(&self, expected: &Self) -> Result<()> {
+        let paths = self.0.keys().chain(expected.0.keys().filter(|path| !self.0.contains_key(*path)));
+        let mut wrong = paths.filter(|path| self.0.get(*path) != expected.0.get(*path));
+        let Some(first) = wrong.next() else { return Ok(()) };
+        let (path, count) = (first.display(), 1 + wrong.count());
+        let (got, expected) = (self.0.get(first), expected.0.get(first));
+        Err(format!("{count} paths differ, one of them {path}: expected {expected:?}, got {got:?}").into())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
