@@ -31,7 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("porthole-relay", &["porthole-native", "porthole-store", "porthole-registry", "porthole-core"]),
     ("porthole-testkit", &["porthole-registry", "porthole-core"]),
     ("porthole-tests", &["porthole-testkit", "porthole-registry", "porthole-core"]),
-    ("porthole-benches", &["porthole-tests", "porthole-core"]),
+    ("porthole-benches", &["porthole-tests", "porthole-testkit", "porthole-core"]),
     ("porthole-fuzz", &["porthole-registry", "porthole-core"]),
     ("xtask", &[]),
 ];
