@@ -1,0 +1,242 @@
+//! Scripts: what a step came to, and which is next.
+
+use super::*;
+
+/// What a step came to.
+enum Came {
+    Opened,
+    OpenedLeast(u64),
+    Taken(Option<u64>),
+    Told(Option<u64>),
+    Found(bool),
+    Failed(Failure),
+}
+use Came::*;
+use Failure::*;
+
+fn next(upload: &mut Upload, came: Came) -> Step {
+    match came {
+        Opened => upload.opened(None),
+        OpenedLeast(least) => upload.opened(Some(least)),
+        Taken(held) => upload.taken(held),
+        Told(held) => upload.told(held),
+        Found(there) => upload.found(there),
+        Failed(failure) => upload.fail(failure),
+    }
+    upload.step()
+}
+
+fn run(size: u64, chunk: Option<u64>, script: Vec<(Came, Step)>) {
+    let mut upload = Upload::new(size, chunk);
+    assert_eq!(upload.step(), Step::Open);
+    for (place, (came, expected)) in script.into_iter().enumerate() {
+        assert_eq!(next(&mut upload, came), expected, "step {place} of {size} bytes in {chunk:?}");
+    }
+}
+
+#[test]
+fn whole() {
+    run(10, None, vec![(Opened, Step::Whole), (Found(true), Step::Done)]);
+    // An empty blob is committed as it is.
+    run(0, None, vec![(Opened, Step::Commit), (Found(true), Step::Done)]);
+    run(0, Some(5), vec![(Opened, Step::Commit)]);
+}
+
+#[test]
+fn chunks() {
+    run(
+        10,
+        Some(4),
+        vec![
+            (Opened, Step::Part(0..4)),
+            (Taken(Some(4)), Step::Part(4..8)),
+            (Taken(Some(8)), Step::Part(8..10)),
+            (Taken(Some(10)), Step::Commit),
+            (Found(true), Step::Done),
+        ],
+    );
+    run(10, Some(4), vec![(OpenedLeast(6), Step::Part(0..6)), (Taken(Some(6)), Step::Part(6..10))]);
+    run(10, Some(100), vec![(Opened, Step::Part(0..10)), (Taken(None), Step::Commit)]);
+}
+
+#[test]
+fn ranges_that_lag_behind() {
+    // Some of the part is missing.
+    run(10, Some(4), vec![(Opened, Step::Part(0..4)), (Taken(Some(2)), Step::Part(2..6))]);
+    // Stuck at the first part though all of them arrive, or none told.
+    run(
+        10,
+        Some(4),
+        vec![
+            (Opened, Step::Part(0..4)),
+            (Taken(Some(4)), Step::Part(4..8)),
+            (Taken(Some(4)), Step::Part(8..10)),
+            (Taken(None), Step::Commit),
+        ],
+    );
+    // More than there is.
+    run(10, Some(4), vec![(Opened, Step::Part(0..4)), (Taken(Some(100)), Step::Open)]);
+}
+
+#[test]
+fn a_broken_connection_goes_on_where_the_registry_is() {
+    run(
+        10,
+        None,
+        vec![
+            (Opened, Step::Whole),
+            (Failed(Broken), Step::Look),
+            (Found(false), Step::Ask),
+            (Told(Some(7)), Step::Part(7..10)),
+            (Failed(Broken), Step::Ask),
+            (Told(Some(8)), Step::Part(8..10)),
+            (Taken(Some(10)), Step::Commit),
+            (Failed(Broken), Step::Look),
+            (Found(true), Step::Done),
+        ],
+    );
+    run(
+        10,
+        Some(4),
+        vec![
+            (Opened, Step::Part(0..4)),
+            (Failed(Broken), Step::Ask),
+            (Told(Some(3)), Step::Part(3..7)),
+            (Failed(OutOfOrder), Step::Ask),
+            (Told(Some(5)), Step::Part(5..9)),
+        ],
+    );
+}
+
+#[test]
+fn byte_0_is_not_sent_again_to_the_same_session() {
+    run(
+        10,
+        None,
+        vec![
+            (Opened, Step::Whole),
+            (Failed(Cut), Step::Look),
+            (Found(false), Step::Ask),
+            // It may still be reading what has arrived.
+            (Told(Some(0)), Step::Ask),
+            (Told(Some(0)), Step::Ask),
+            (Told(Some(0)), Step::Open),
+        ],
+    );
+    for told in [None, Some(0), Some(11)] {
+        run(
+            10,
+            None,
+            vec![
+                (Opened, Step::Whole),
+                (Failed(Broken), Step::Look),
+                (Found(false), Step::Ask),
+                (Told(told), Step::Open),
+                (Opened, Step::Whole),
+            ],
+        );
+    }
+}
+
+#[test]
+fn lost_sessions_are_opened_anew() {
+    run(
+        10,
+        Some(4),
+        vec![
+            (Opened, Step::Part(0..4)),
+            (Taken(Some(4)), Step::Part(4..8)),
+            (Failed(Lost), Step::Open),
+            (Opened, Step::Part(0..4)),
+        ],
+    );
+    run(
+        10,
+        None,
+        vec![(Opened, Step::Whole), (Failed(Lost), Step::Look), (Found(false), Step::Ask), (Failed(Lost), Step::Open)],
+    );
+}
+
+#[test]
+fn refused_sizes_and_ways() {
+    const MIB: u64 = 1 << 20;
+    run(
+        300 * MIB,
+        None,
+        vec![
+            (Opened, Step::Whole),
+            (Failed(TooLarge), Step::Open),
+            (Opened, Step::Part(0..64 * MIB)),
+            (Failed(TooLarge), Step::Open),
+            (Opened, Step::Part(0..8 * MIB)),
+            (Failed(TooLarge), Step::Open),
+            (Opened, Step::Part(0..MIB)),
+            (Taken(Some(MIB)), Step::Part(MIB..2 * MIB)),
+            (Failed(Cut), Step::Ask),
+            (Told(Some(MIB)), Step::Part(MIB..2 * MIB)),
+            (Failed(Cut), Step::Ask),
+            (Told(Some(MIB)), Step::Part(MIB..MIB + (64 << 10))),
+        ],
+    );
+    run(
+        300 * MIB,
+        None,
+        vec![
+            (Opened, Step::Whole),
+            (Failed(Cut), Step::Look),
+            (Found(false), Step::Ask),
+            (Told(None), Step::Open),
+            (Opened, Step::Whole),
+            (Failed(Cut), Step::Look),
+            (Found(false), Step::Ask),
+            (Told(None), Step::Open),
+            (Opened, Step::Part(0..64 * MIB)),
+        ],
+    );
+    run(
+        300 * MIB,
+        Some(16 * MIB),
+        vec![
+            (Opened, Step::Part(0..16 * MIB)),
+            (Failed(OutOfOrder), Step::Open),
+            (Opened, Step::Part(0..4 * MIB)),
+            (Failed(OutOfOrder), Step::Ask),
+        ],
+    );
+    run(10, None, vec![(Opened, Step::Whole), (Failed(Unsupported), Step::Open), (Opened, Step::Part(0..10))]);
+    run(10, Some(4), vec![(Opened, Step::Part(0..4)), (Failed(Unsupported), Step::GiveUp)]);
+    run(10, Some(4), vec![(Opened, Step::Part(0..4)), (Failed(TooLarge), Step::GiveUp)]);
+    run(10, Some(4), vec![(Failed(Unsupported), Step::GiveUp)]);
+    run(10, Some(4), vec![(Opened, Step::Part(0..4)), (Failed(Final), Step::GiveUp)]);
+}
+
+/// Whatever a registry does, an upload ends; and every byte won gives it its tries back.
+#[test]
+fn every_upload_ends() {
+    for failure in [Broken, Cut, Lost, OutOfOrder, TooLarge, Unsupported, Final] {
+        for chunk in [None, Some(1 << 20)] {
+            for told in [None, Some(0), Some(1), Some(u64::MAX)] {
+                let mut upload = Upload::new(1 << 30, chunk);
+                let mut steps = 0;
+                while upload.step() != Step::GiveUp {
+                    match upload.step() {
+                        Step::Open => upload.opened(None),
+                        Step::Ask => upload.told(told),
+                        Step::Look => upload.found(false),
+                        _ => upload.fail(failure),
+                    }
+                    steps += 1;
+                    assert!(steps < 100, "{failure:?} {chunk:?} {told:?}");
+                }
+            }
+        }
+    }
+    let mut upload = Upload::new(1000, None);
+    upload.opened(None);
+    for held in 1..=999 {
+        upload.fail(Broken);
+        upload.found(false);
+        upload.told(Some(held));
+        assert!(matches!(upload.step(), Step::Part(_)), "{held}");
+    }
+}
