@@ -49,6 +49,10 @@ pub enum Failure {
 pub struct Upload {
     size: u64,
     way: Way,
+    /// The registry, or what stands before it, does not take the blob whole.
+    no_whole: bool,
+    /// Chunks were tried, and did not become the blob.
+    no_chunks: bool,
     /// The least that a chunk before the last may have, as the registry says.
     least: u64,
     step: Step,
@@ -56,6 +60,12 @@ pub struct Upload {
     at: u64,
     /// The end of what was ever sent to this session: it cannot hold more.
     sent: u64,
+    /// The session says of itself less than it has acknowledged.
+    stuck: bool,
+    /// Something of the session's has failed.
+    resumed: bool,
+    /// The session has refused bytes since it last took some.
+    refused: bool,
     /// The furthest that any session came.
     best: u64,
     /// Failures since then.
@@ -77,7 +87,22 @@ impl Upload {
     /// An upload of `size` bytes: whole, or in chunks of so many bytes.
     pub fn new(size: u64, chunk: Option<u64>) -> Self {
         let way = chunk.map_or(Way::Whole, |chunk| Way::Chunks(chunk.max(1)));
-        Self { size, way, least: 1, step: Step::Open, at: 0, sent: 0, best: 0, failures: 0, patience: 0 }
+        Self {
+            size,
+            way,
+            no_whole: false,
+            no_chunks: false,
+            least: 1,
+            step: Step::Open,
+            at: 0,
+            sent: 0,
+            stuck: false,
+            resumed: false,
+            refused: false,
+            best: 0,
+            failures: 0,
+            patience: 0,
+        }
     }
 
     /// What to do now.
@@ -100,6 +125,8 @@ impl Upload {
         self.least = least.unwrap_or(1);
         self.at = 0;
         self.sent = 0;
+        self.stuck = false;
+        (self.resumed, self.refused) = (false, false);
         self.send_next();
     }
 
@@ -107,27 +134,31 @@ impl Upload {
     pub fn taken(&mut self, held: Option<u64>) {
         let Step::Part(range) = self.step.clone() else { return };
         self.sent = self.sent.max(range.end);
+        self.refused = false;
         match held {
             // Some of it is still missing.
             Some(held) if range.start < held && held < range.end => self.advance(held),
             // More than was ever sent is not this blob.
             Some(held) if held > range.end => return self.fail(Failure::Lost),
             // Some registries say nothing, or say forever what the first part was: then what was answered with success counts.
-            _ => self.advance(range.end),
+            _ => {
+                self.stuck |= held.is_some_and(|held| held < range.end);
+                self.advance(range.end);
+            }
         }
         self.send_next();
     }
 
     /// The session holds so many bytes; `None` = it is gone, or does not say.
     pub fn told(&mut self, held: Option<u64>) {
-        match held {
+        match held.map(|held| if self.stuck { held.max(self.at) } else { held }) {
             Some(held) if 0 < held && held <= self.sent => {
                 self.advance(held);
                 self.send_next();
             }
             Some(0) if self.patience > 0 => self.patience -= 1,
             // Byte 0 is never sent again to a session that has seen it.
-            _ => self.step = Step::Open,
+            _ => self.lose(),
         }
     }
 
@@ -157,28 +188,62 @@ impl Upload {
             self.patience = if failure == Failure::Cut { QUESTIONS } else { 0 };
         }
         let failure = if failure == Failure::Cut { Failure::Broken } else { failure };
-        self.step = match failure {
-            _ if self.failures >= TRIES => Step::GiveUp,
-            Failure::Final => Step::GiveUp,
-            _ if matches!(step, Step::Open | Step::Ask | Step::Look) => match failure {
-                Failure::Broken if step == Step::Look => Step::Ask,
-                Failure::Broken | Failure::Lost | Failure::OutOfOrder if step != Step::Open => Step::Open,
-                Failure::Broken => Step::Open,
-                _ => Step::GiveUp,
-            },
+        let refused = std::mem::replace(&mut self.refused, failure == Failure::OutOfOrder);
+        match failure {
+            _ if self.failures >= TRIES => self.step = Step::GiveUp,
+            Failure::Final if step != Step::Ask => self.step = Step::GiveUp,
+            Failure::Broken if step == Step::Open => self.step = Step::Open,
+            _ if step == Step::Open => self.step = Step::GiveUp,
+            // A session that does not answer for itself is of no more use.
+            _ if step == Step::Ask => self.lose(),
+            _ if step == Step::Look => self.step = Step::Ask,
             // It may have been committed, and only the answer was lost; then the session is gone as well.
-            Failure::Broken | Failure::Lost if committing => Step::Look,
-            Failure::Broken => Step::Ask,
-            Failure::Lost => Step::Open,
-            Failure::OutOfOrder if self.shrink(&AFTER_416) => Step::Open,
-            Failure::OutOfOrder => Step::Ask,
-            Failure::TooLarge if self.shrink(&AFTER_413) => Step::Open,
-            Failure::Unsupported if self.way == Way::Whole => {
-                self.way = Way::Chunks(u64::MAX);
-                Step::Open
+            Failure::Broken | Failure::Lost if committing => self.step = Step::Look,
+            Failure::Broken => self.step = Step::Ask,
+            Failure::Lost => self.lose(),
+            Failure::OutOfOrder if self.shrink(&AFTER_416) => self.step = Step::Open,
+            // Twice: what it says of itself is not so.
+            Failure::OutOfOrder if refused => self.lose(),
+            Failure::OutOfOrder => self.step = Step::Ask,
+            Failure::TooLarge => {
+                self.no_whole |= step == Step::Whole;
+                self.step = if self.shrink(&AFTER_413) { Step::Open } else { Step::GiveUp };
             }
-            Failure::Cut | Failure::TooLarge | Failure::Unsupported => Step::GiveUp,
-        };
+            Failure::Unsupported => self.other_way(&step),
+            Failure::Cut | Failure::Final => self.step = Step::GiveUp,
+        }
+        self.resumed = true;
+    }
+
+    /// The session is gone with all that it held.
+    fn lose(&mut self) {
+        // Another loss shall cost less. It does, where whole requests reach the registry or nothing of them does.
+        if self.sent > 0 && self.way == Way::Whole && !self.no_chunks {
+            let chunk = (self.size / PARTS).clamp(AFTER_LOSS[0], AFTER_LOSS[1]);
+            if chunk < self.size {
+                self.way = Way::Chunks(chunk);
+            }
+        }
+        self.step = Step::Open;
+    }
+
+    /// What to try after an answer that the blob is not taken in this way.
+    fn other_way(&mut self, step: &Step) {
+        self.step = Step::Open;
+        match step {
+            Step::Whole if !self.no_chunks => {
+                self.no_whole = true;
+                self.way = Way::Chunks(u64::MAX);
+            }
+            // Some sessions cannot be resumed after a chunk that failed.
+            Step::Part(_) if self.resumed => self.lose(),
+            // It does not take parts, or has put them together wrongly: what it knows is whole blobs.
+            Step::Part(_) | Step::Commit if !self.no_whole && !self.no_chunks => {
+                self.no_chunks = true;
+                self.way = Way::Whole;
+            }
+            _ => self.step = Step::GiveUp,
+        }
     }
 
     fn advance(&mut self, at: u64) {
@@ -218,6 +283,10 @@ impl Upload {
 pub const TRIES: u32 = 6;
 /// Questions to a registry that says that it holds nothing of what a broken connection carried, before it is believed.
 const QUESTIONS: u32 = 2;
+/// A blob whose upload was lost goes up in about so many chunks: each loss of one then costs as small a part of it …
+const PARTS: u64 = 64;
+/// … but of at least and at most so many bytes: every chunk costs the registry a request.
+const AFTER_LOSS: [u64; 2] = [8 << 20, 64 << 20];
 /// Some registries answer 416 to chunks of more than this.
 const AFTER_416: [u64; 1] = [4 << 20];
 /// Proxies in front of registries limit bodies, often to 100 MB or 10 MB, and to 1 MiB if nobody told them otherwise.

@@ -74,6 +74,18 @@ fn ranges_that_lag_behind() {
             (Taken(None), Step::Commit),
         ],
     );
+    // Then it is not believed after a break either.
+    run(
+        10,
+        Some(3),
+        vec![
+            (Opened, Step::Part(0..3)),
+            (Taken(Some(3)), Step::Part(3..6)),
+            (Taken(Some(3)), Step::Part(6..9)),
+            (Failed(Cut), Step::Ask),
+            (Told(Some(3)), Step::Part(6..9)),
+        ],
+    );
     // More than there is.
     run(10, Some(4), vec![(Opened, Step::Part(0..4)), (Taken(Some(100)), Step::Open)]);
 }
@@ -139,6 +151,133 @@ fn byte_0_is_not_sent_again_to_the_same_session() {
 }
 
 #[test]
+fn after_a_loss_there_is_less_to_lose() {
+    const MIB: u64 = 1 << 20;
+    for (size, chunk) in [(9 * MIB, 8 * MIB), (320 * MIB, 8 * MIB), (1024 * MIB, 16 * MIB), (1 << 40, 64 * MIB)] {
+        run(
+            size,
+            None,
+            vec![
+                (Opened, Step::Whole),
+                (Failed(Cut), Step::Look),
+                (Found(false), Step::Ask),
+                (Failed(Lost), Step::Open),
+                (Opened, Step::Part(0..chunk)),
+                (Taken(Some(chunk)), Step::Part(chunk..(2 * chunk).min(size))),
+                (Failed(Cut), Step::Ask),
+                (Told(Some(chunk)), Step::Part(chunk..(2 * chunk).min(size))),
+            ],
+        );
+    }
+    // Nothing was lost where the registry kept what had arrived: the rest goes up at once.
+    run(
+        320 * MIB,
+        None,
+        vec![
+            (Opened, Step::Whole),
+            (Failed(Cut), Step::Look),
+            (Found(false), Step::Ask),
+            (Told(Some(100 * MIB)), Step::Part(100 * MIB..320 * MIB)),
+            (Failed(Cut), Step::Ask),
+            (Told(Some(200 * MIB)), Step::Part(200 * MIB..320 * MIB)),
+        ],
+    );
+    // What is small is not cut up.
+    run(
+        8 * MIB,
+        None,
+        vec![
+            (Opened, Step::Whole),
+            (Failed(Cut), Step::Look),
+            (Found(false), Step::Ask),
+            (Failed(Lost), Step::Open),
+            (Opened, Step::Whole),
+        ],
+    );
+}
+
+#[test]
+fn registries_that_take_nothing_but_whole_blobs() {
+    for refusal in [vec![Failed(Unsupported)], vec![Taken(Some(4)), Failed(Unsupported)]] {
+        let mut upload = Upload::new(10, Some(4));
+        assert_eq!(next(&mut upload, Opened), Step::Part(0..4));
+        let last = refusal.into_iter().map(|came| next(&mut upload, came)).last();
+        assert_eq!(last, Some(Step::Open));
+        assert_eq!(next(&mut upload, Opened), Step::Whole);
+        assert_eq!(next(&mut upload, Failed(Unsupported)), Step::GiveUp);
+    }
+    // Only the last part became the blob.
+    run(
+        10,
+        Some(5),
+        vec![
+            (Opened, Step::Part(0..5)),
+            (Taken(None), Step::Part(5..10)),
+            (Taken(None), Step::Commit),
+            (Failed(Unsupported), Step::Open),
+            (Opened, Step::Whole),
+            (Found(true), Step::Done),
+        ],
+    );
+}
+
+#[test]
+fn sessions_that_cannot_be_resumed() {
+    for refusal in [Unsupported, Lost] {
+        run(
+            10,
+            Some(4),
+            vec![
+                (Opened, Step::Part(0..4)),
+                (Taken(Some(4)), Step::Part(4..8)),
+                (Failed(Broken), Step::Ask),
+                (Told(Some(4)), Step::Part(4..8)),
+                (Failed(refusal), Step::Open),
+                (Opened, Step::Part(0..4)),
+            ],
+        );
+    }
+    run(
+        10,
+        None,
+        vec![
+            (Opened, Step::Whole),
+            (Failed(Cut), Step::Look),
+            (Found(false), Step::Ask),
+            (Told(Some(5)), Step::Part(5..10)),
+            (Failed(Unsupported), Step::Open),
+            (Opened, Step::Whole),
+        ],
+    );
+    // It says where it is, and does not take what follows.
+    run(
+        10,
+        Some(4),
+        vec![
+            (Opened, Step::Part(0..4)),
+            (Taken(Some(4)), Step::Part(4..8)),
+            (Failed(OutOfOrder), Step::Ask),
+            (Told(Some(4)), Step::Part(4..8)),
+            (Failed(OutOfOrder), Step::Open),
+            (Opened, Step::Part(0..4)),
+        ],
+    );
+    // It does not say where it is.
+    for silence in [Unsupported, Final, Lost, Broken] {
+        run(
+            10,
+            Some(4),
+            vec![
+                (Opened, Step::Part(0..4)),
+                (Failed(Broken), Step::Ask),
+                (Failed(silence), Step::Open),
+                (Opened, Step::Part(0..4)),
+            ],
+        );
+    }
+}
+
+#[test]
 fn lost_sessions_are_opened_anew() {
     run(
         10,
@@ -186,11 +325,10 @@ fn refused_sizes_and_ways() {
             (Failed(Cut), Step::Look),
             (Found(false), Step::Ask),
             (Told(None), Step::Open),
-            (Opened, Step::Whole),
-            (Failed(Cut), Step::Look),
-            (Found(false), Step::Ask),
+            (Opened, Step::Part(0..8 * MIB)),
+            (Failed(Cut), Step::Ask),
             (Told(None), Step::Open),
-            (Opened, Step::Part(0..64 * MIB)),
+            (Opened, Step::Part(0..MIB)),
         ],
     );
     run(
@@ -204,7 +342,6 @@ fn refused_sizes_and_ways() {
         ],
     );
     run(10, None, vec![(Opened, Step::Whole), (Failed(Unsupported), Step::Open), (Opened, Step::Part(0..10))]);
-    run(10, Some(4), vec![(Opened, Step::Part(0..4)), (Failed(Unsupported), Step::GiveUp)]);
     run(10, Some(4), vec![(Opened, Step::Part(0..4)), (Failed(TooLarge), Step::GiveUp)]);
     run(10, Some(4), vec![(Failed(Unsupported), Step::GiveUp)]);
     run(10, Some(4), vec![(Opened, Step::Part(0..4)), (Failed(Final), Step::GiveUp)]);
