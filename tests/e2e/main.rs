@@ -8,6 +8,7 @@ mod direct;
 mod failures;
 mod faults;
 mod images;
+mod interop;
 mod links;
 mod passwords;
 mod prepared;

@@ -67,6 +67,7 @@ pub(crate) const SERVERS: &[(&str, &str)] = &[
     ("docker-registry", "docker-registry"),
     ("skopeo", "skopeo"),
     ("umoci", "umoci"),
+    ("buildah", "buildah"),
     ("nginx", "nginx-light"),
     ("htpasswd", "apache2-utils"),
     ("mmdebstrap", "mmdebstrap"),
