@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 /// Gives a name to a descriptor and returns what had it before. `None`: this is no index.
 pub(crate) fn set(index: &mut Value, name: &str, descriptor: &Descriptor) -> Option<Option<Digest>> {
-    let manifests = index.get_mut("manifests")?.as_array_mut()?;
+    let manifests = entries(index)?;
     let before = manifests.iter().find(|entry| is_named(entry, name));
     let before = before.and_then(|entry| entry.get("digest")?.as_str()?.parse().ok());
     let ours = |entry: &Value| is_named(entry, name) || is_of(entry, descriptor) && !has_name(entry);
@@ -28,10 +28,19 @@ pub(crate) fn set(index: &mut Value, name: &str, descriptor: &Descriptor) -> Opt
 
 /// Takes a name, or every entry of a digest, away. `None`: this is no index.
 pub(crate) fn remove(index: &mut Value, name: &str) -> Option<bool> {
-    let manifests = index.get_mut("manifests")?.as_array_mut()?;
+    let manifests = entries(index)?;
     let before = manifests.len();
     manifests.retain(|entry| !is_named(entry, name) && entry["digest"] != name);
     Some(manifests.len() < before)
+}
+
+fn entries(index: &mut Value) -> Option<&mut Vec<Value>> {
+    let manifests = index.get_mut("manifests")?;
+    // Go's way to write an empty list: a layout that was just begun.
+    if manifests.is_null() {
+        *manifests = json!([]);
+    }
+    manifests.as_array_mut()
 }
 
 fn entry(kept: Option<Value>, name: &str, descriptor: &Descriptor) -> Value {
@@ -96,6 +105,15 @@ mod tests {
         let mut index = json!({ "manifests": [{ "digest": digest, "size": 3 }] });
         assert_eq!(set(&mut index, "a:1", &image("one")), Some(None));
         assert_eq!(index["manifests"].as_array().map(Vec::len), Some(1));
+    }
+
+    #[test]
+    fn a_list_that_go_wrote_empty() {
+        let mut index = json!({ "schemaVersion": 2, "manifests": null });
+        assert_eq!(remove(&mut index, "a:1"), Some(false));
+        assert_eq!(set(&mut index, "a:1", &image("one")), Some(None));
+        assert_eq!(index["manifests"].as_array().map(Vec::len), Some(1));
+        assert_eq!(set(&mut json!({}), "a:1", &image("one")), None);
     }
 
     #[test]
