@@ -26,7 +26,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
 }
 
 /// What is done with images, and measured beside other programs.
-const TRANSFERS: [&str; 5] = ["pull", "push", "copy", "unpack", "resume"];
+const TRANSFERS: [&str; 6] = ["manifest", "pull", "push", "copy", "unpack", "resume"];
 
 /// `porthole` as it is shipped, beside every peer on PATH. The images stay in the target folder.
 fn transfers(workspace: &Workspace, arguments: &[String]) -> Result {

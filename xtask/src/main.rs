@@ -37,7 +37,7 @@ usage: cargo xtask <task> [options]
   fixtures          the sample inside the page and the images for the end-to-end tests
   bench [core|tree|web|memory]
                     speed and memory of the layer reader and of the page
-  bench pull|push|copy|unpack|resume... [--image small|medium|large]... [--rounds N] [--json] [--folder DIR]
+  bench manifest|pull|push|copy|unpack|resume... [--image small|medium|large]... [--rounds N] [--json] [--folder DIR]
                     images on the move, beside curl, tar and whichever of crane, skopeo, regctl, umoci and ctr
                     stand on PATH; `resume`: bytes that transfers cost which are broken off
   fuzz [--minutes N] [--keep] [TARGET...]

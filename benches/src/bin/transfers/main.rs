@@ -1,6 +1,6 @@
 //! How fast images are pulled, pushed, copied and unpacked, beside the floors and beside other programs that do the same.
 //!
-//! `cargo xtask bench pull push copy unpack [--image small|medium|large]… [--rounds N] [--json] [--folder DIR]`: in each round
+//! `cargo xtask bench manifest pull push copy unpack [--image small|medium|large]… [--rounds N] [--json] [--folder DIR]`: in each round
 //! everyone takes a turn on this machine's own registries, into new folders and onto empty storage, and every result is looked at.
 //! Ratios are those of turns of one round. Files that are read are in the page cache. `resume` counts bytes of transfers that are
 //! broken off.
@@ -62,7 +62,7 @@ impl Options {
                 "resume" => options.resume = true,
                 other => {
                     options.works.push(Work::ALL.into_iter().find(|work| work.name() == other).ok_or_else(|| {
-                        format!("expected pull, push, copy, unpack, resume or an option, got `{other}`")
+                        format!("expected manifest, pull, push, copy, unpack, resume or an option, got `{other}`")
                     })?)
                 }
             }

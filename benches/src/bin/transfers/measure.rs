@@ -31,7 +31,10 @@ pub(crate) struct Usage {
 /// Longer takes nothing that works.
 const PATIENCE: Duration = Duration::from_secs(900);
 
-/// Runs a program with these variables beside those of the system; where it fails, the error carries what it said.
+/// Where a program's stdout goes, in the folder that it runs in.
+pub(crate) const OUTPUT: &str = "output";
+
+/// Runs a program with these variables and no others; where it fails, the error carries what it said.
 pub(crate) fn run(words: &[String], variables: &[(&str, String)], folder: &Path) -> Result<Usage> {
     let (account, said) = (folder.join("usage.json"), folder.join("said"));
     let status = Command::new(env::current_exe()?)
@@ -42,7 +45,7 @@ pub(crate) fn run(words: &[String], variables: &[(&str, String)], folder: &Path)
         .envs(variables.iter().map(|(name, value)| (name, value)))
         .current_dir(folder)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(fs::File::create(folder.join(OUTPUT))?)
         .stderr(fs::File::create(&said)?)
         .status()?;
     if !status.success() {

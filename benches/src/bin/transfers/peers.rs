@@ -5,6 +5,8 @@ use porthole_tests::program::{find, run};
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
+    /// One document from a registry to stdout: what starting costs.
+    Manifest,
     /// Registry to files.
     Pull,
     /// OCI layout to an empty registry.
@@ -16,10 +18,11 @@ pub(crate) enum Work {
 }
 
 impl Work {
-    pub(crate) const ALL: [Self; 4] = [Self::Pull, Self::Push, Self::Copy, Self::Unpack];
+    pub(crate) const ALL: [Self; 5] = [Self::Manifest, Self::Pull, Self::Push, Self::Copy, Self::Unpack];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Manifest => "manifest",
             Self::Pull => "pull",
             Self::Push => "push",
             Self::Copy => "copy",
@@ -97,7 +100,12 @@ pub(crate) const PEERS: &[Peer] = &[
         name: "curl",
         needs: &["curl"],
         version: "curl --version",
-        calls: &[(Work::Pull, call(CURL_PULL)), (Work::Push, call(CURL_PUSH)), (Work::Copy, call(CURL_COPY))],
+        calls: &[
+            (Work::Manifest, call("curl -sSf --header Accept:$MEDIA_TYPE http://$FROM_HOST/v2/$NAME/manifests/bench")),
+            (Work::Pull, call(CURL_PULL)),
+            (Work::Push, call(CURL_PUSH)),
+            (Work::Copy, call(CURL_COPY)),
+        ],
         syncs: "-",
     },
     Peer {
@@ -123,6 +131,7 @@ pub(crate) const PEERS: &[Peer] = &[
         needs: &[],
         version: "",
         calls: &[
+            (Work::Manifest, call("$PORTHOLE manifest $FROM")),
             (Work::Pull, call("$PORTHOLE --quiet pull $FROM oci:$TARGET:bench")),
             (Work::Push, call("$PORTHOLE --quiet push oci:$LAYOUT:bench $TO")),
             (Work::Copy, call("$PORTHOLE --quiet copy $FROM $TO")),
@@ -135,6 +144,7 @@ pub(crate) const PEERS: &[Peer] = &[
         needs: &["crane"],
         version: "crane version",
         calls: &[
+            (Work::Manifest, call("crane manifest --insecure $FROM")),
             (Work::Pull, call("crane pull --insecure --format=oci $FROM $TARGET")),
             (Work::Push, call("crane push --insecure $LAYOUT $TO")),
             (Work::Copy, call("crane copy --insecure $FROM $TO")),
@@ -146,6 +156,7 @@ pub(crate) const PEERS: &[Peer] = &[
         needs: &["skopeo"],
         version: "skopeo --version",
         calls: &[
+            (Work::Manifest, call("skopeo inspect --raw --tls-verify=false docker://$FROM")),
             (
                 Work::Pull,
                 call("skopeo --insecure-policy copy --quiet --src-tls-verify=false docker://$FROM oci:$TARGET:bench"),
@@ -168,6 +179,7 @@ pub(crate) const PEERS: &[Peer] = &[
         needs: &["regctl"],
         version: "regctl version",
         calls: &[
+            (Work::Manifest, call("regctl --host reg=$FROM_HOST,tls=disabled manifest get --format raw-body $FROM")),
             (Work::Pull, call("regctl --host reg=$FROM_HOST,tls=disabled image copy $FROM ocidir://$TARGET:bench")),
             (Work::Push, call("regctl --host reg=$TO_HOST,tls=disabled image copy ocidir://$LAYOUT:bench $TO")),
             (

@@ -52,7 +52,7 @@ impl Bench<'_> {
         let target = scratch.path().join("target");
         let to = match work {
             Work::Push | Work::Copy => Some(Registry::start(&Storage::within(scratch.path())?, &Access::Open)?),
-            Work::Pull | Work::Unpack => None,
+            Work::Manifest | Work::Pull | Work::Unpack => None,
         };
         let daemon = if peer.has_daemon() { Some(Containerd::start(scratch.path())?) } else { None };
         let variables = self.variables(scratch.path(), &target, to.as_ref(), daemon.as_ref())?;
@@ -79,7 +79,7 @@ impl Bench<'_> {
             // Sent by the first; received by the last.
             Work::Pull => Some(after[0].1.1 - before[0].1.1),
             Work::Push | Work::Copy => after.last().zip(before.last()).map(|(after, before)| after.1.0 - before.1.0),
-            Work::Unpack => None,
+            Work::Manifest | Work::Unpack => None,
         };
         let checked = self.check(peer, work, scratch.path(), &target, to.as_ref(), daemon.as_ref());
         let ended = each(call.after);
@@ -121,6 +121,12 @@ impl Bench<'_> {
         Ok(variables)
     }
 
+    /// Whether these are the bytes of the image's manifest.
+    fn is_manifest(&self, bytes: &[u8]) -> Result<()> {
+        let got = Digest::of(Algorithm::Sha256, bytes).to_string();
+        if got == self.image.digest { Ok(()) } else { Err(format!("expected {}, got {got}", self.image.digest).into()) }
+    }
+
     fn check(
         &self,
         peer: &Peer,
@@ -131,6 +137,7 @@ impl Bench<'_> {
         daemon: Option<&Containerd>,
     ) -> Result<()> {
         match work {
+            Work::Manifest => self.is_manifest(&fs::read(scratch.join(measure::OUTPUT))?),
             Work::Pull => {
                 let found = verified(&daemon.map_or_else(|| target.to_owned(), Containerd::content))?;
                 let wanted = self.image.blobs.iter().chain([&self.image.digest]);
@@ -145,12 +152,7 @@ impl Bench<'_> {
                 let accept = [("accept", self.image.media_type.as_str())];
                 let answer =
                     http::request(to.port(), "GET", &format!("/v2/{REPOSITORY}/manifests/bench"), &accept, b"")?;
-                let got = Digest::of(Algorithm::Sha256, &answer.body).to_string();
-                if got == self.image.digest {
-                    Ok(())
-                } else {
-                    Err(format!("expected {}, got {got}", self.image.digest).into())
-                }
+                self.is_manifest(&answer.body)
             }
             Work::Unpack => {
                 let rootfs = target.join("rootfs");

@@ -68,7 +68,7 @@ impl Table {
         );
         let synced = if self.work == Work::Pull { "synced by it" } else { "" };
         println!(
-            "  {:<14} {:>6} {:<15} {:>7} {:>7} {:>7} {:>7} {:>8}  {}",
+            "  {:<14} {:>7} {:<17} {:>7} {:>7} {:>7} {:>7} {:>8}  {}",
             "", "wall s", "(min-max)", "CPU s", "x wall", "x CPU", "peak MB", "moved MB", synced
         );
         let Some(floor) = self.rows.first() else { return };
@@ -96,10 +96,10 @@ impl Table {
         };
         let moved = row.turns.last().and_then(|turn| turn.moved);
         format!(
-            "  {:<14} {:>6.2} {:<15} {:>7.2} {:>7.2} {:>7.2} {:>7} {:>8}  {}",
+            "  {:<14} {:>7.3} {:<17} {:>7.3} {:>7.2} {:>7.2} {:>7} {:>8}  {}",
             row.peer.name,
             median(walls),
-            format!("({low:.2}-{high:.2})"),
+            format!("({low:.3}-{high:.3})"),
             median(row.all(cpu)),
             row.ratio(floor, wall),
             row.ratio(floor, cpu),
