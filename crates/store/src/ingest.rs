@@ -1,5 +1,20 @@
 //! Blobs on their way into the store.
+//!
+//! A partial blob is a sparse file, with a [map](map) of its ranges beside it once it is not written from start to end. What
+//! is hashed is what the file holds, and always all of it: the state of an earlier process's hash would have to trust that the
+//! file's bytes are still those that were hashed. Reading them again costs little, because it is done while others come.
 
+mod filling;
+mod map;
+mod ranges;
+
+pub use self::filling::Claim;
+pub(crate) use self::map::SUFFIX as MAP_SUFFIX;
+
+use self::{
+    filling::{Filling, discard},
+    map::Map,
+};
 use crate::{
     Error, Store,
     store::{INGEST, sync_folder},
@@ -7,12 +22,14 @@ use crate::{
 use porthole_core::digest::{Digest, Hasher, Mismatch};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::{ErrorKind, Read, Write},
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
+    io::ErrorKind,
+    ops::Range,
+    os::unix::fs::{FileExt, MetadataExt},
+    path::Path,
     sync::Arc,
 };
 
+/// Bytes that are read at once to be hashed, of each blob.
 const BUFFER: usize = 256 << 10;
 
 /// What there is to do for a blob.
@@ -27,16 +44,15 @@ pub enum Ingest {
 }
 
 /// A blob that is not complete. Whoever has this is the only one to write it; dropped, it waits for the next one to
-/// take it up where it ends.
+/// take it up.
+///
+/// It is written from its start to its end with [`write`](Self::write), or anywhere by many at once after
+/// [`split`](Self::split).
 #[derive(Debug)]
 pub struct Partial {
-    store: Store,
-    path: PathBuf,
-    file: Arc<File>,
-    hasher: Hasher,
-    digest: Digest,
-    size: u64,
+    seal: Seal,
     position: u64,
+    claim: Option<Claim>,
 }
 
 impl Partial {
@@ -58,46 +74,35 @@ impl Partial {
         // Between opening and locking it, somebody may have completed it.
         if store.contains(digest, size) {
             if is_at(&file, &path) {
-                let _ = fs::remove_file(&path);
+                discard(&path)?;
+                discard(&Map::beside(&path))?;
             }
             return Ok(Ingest::Present);
         }
         if !is_at(&file, &path) {
             return Ok(Ingest::Busy);
         }
+        let filling = Arc::new(Filling::take_up(path, file, digest, size)?);
+        let position = filling.prefix();
         let hasher = Hasher::new(digest.algorithm());
-        let file = Arc::new(file);
-        let mut partial = Self { store: store.clone(), path, file, hasher, digest: *digest, size, position: 0 };
-        partial.take_up()?;
-        Ok(Ingest::Open(Box::new(partial)))
+        let seal = Seal { store: store.clone(), filling, hasher, hashed: 0 };
+        Ok(Ingest::Open(Box::new(Self { seal, position, claim: None })))
     }
 
-    /// Hashes what is there already.
-    fn take_up(&mut self) -> Result<(), Error> {
-        let length = self.file.metadata().map_err(Error::io(&self.path))?.len();
-        if length > self.size {
-            return self.file.set_len(0).map_err(Error::write(&self.path));
-        }
-        let mut buffer = vec![0; BUFFER];
-        loop {
-            match self.file.as_ref().read(&mut buffer).map_err(Error::io(&self.path))? {
-                0 => return Ok(()),
-                read => {
-                    self.hasher.update(&buffer[..read]);
-                    self.position += read as u64;
-                }
-            }
-        }
-    }
-
-    /// Bytes that are there: the next one to be written.
+    /// Bytes from the start that are there: the next one to be written.
     pub fn position(&self) -> u64 {
         self.position
     }
 
-    /// The file that they are written to, for reading: it stays the same until all of them are in the store, and then it is the blob.
+    /// Bytes that are there, wherever.
+    pub fn kept(&self) -> u64 {
+        self.seal.filling.total()
+    }
+
+    /// The file that they are written to, for reading: it stays the same until all of them are in the store, and then it is the
+    /// blob.
     pub fn file(&self) -> Arc<File> {
-        Arc::clone(&self.file)
+        Arc::clone(&self.seal.filling.file)
     }
 
     /// Appends the next bytes.
@@ -106,14 +111,27 @@ impl Partial {
     ///
     /// [`Error`] of the file system, or more bytes than the blob has.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let size = self.seal.filling.size;
         let after = self.position.saturating_add(bytes.len() as u64);
-        if after > self.size {
-            return Err(Error::Mismatch(Mismatch::Size { expected: self.size, got: after }));
+        if after > size {
+            return Err(Error::Mismatch(Mismatch::Size { expected: size, got: after }));
         }
-        self.file.as_ref().write_all(bytes).map_err(Error::write(&self.path))?;
-        self.hasher.update(bytes);
+        let claim = match &mut self.claim {
+            Some(claim) => claim,
+            None => self.claim.insert(self.seal.filling.claim(&(self.position..size))?),
+        };
+        let written = claim.write(self.position, bytes)?;
+        if written == bytes.len() as u64 && self.seal.hashed == self.position {
+            self.seal.hasher.update(bytes);
+            self.seal.hashed = after;
+        }
         self.position = after;
         Ok(())
+    }
+
+    /// Lets it be written anywhere by many, while one hashes what has come.
+    pub fn split(self) -> (Gaps, Seal) {
+        (Gaps(Arc::clone(&self.seal.filling)), self.seal)
     }
 
     /// Makes the blob visible, for good.
@@ -123,21 +141,99 @@ impl Partial {
     /// [`Error::Mismatch`] if these are not its bytes: what is wrong is thrown away, and what is too short is kept. [`Error`]
     /// of the file system.
     pub fn commit(mut self) -> Result<(), Error> {
-        if self.position != self.size {
-            return Err(Error::Mismatch(Mismatch::Size { expected: self.size, got: self.position }));
+        self.claim = None;
+        let (gaps, seal) = self.split();
+        drop(gaps);
+        seal.finish(|_| {})
+    }
+}
+
+/// What is missing of a blob, for those who write it. When this is dropped, nothing more comes.
+#[derive(Debug)]
+pub struct Gaps(Arc<Filling>);
+
+impl Gaps {
+    /// The ranges that are missing and that nobody has claimed.
+    pub fn missing(&self) -> Vec<Range<u64>> {
+        self.missing_of(&(0..self.0.size))
+    }
+
+    /// As [`missing`](Self::missing), of a part of the blob.
+    pub fn missing_of(&self, range: &Range<u64>) -> Vec<Range<u64>> {
+        self.0.gaps(range)
+    }
+
+    /// Claims what is missing of a range, for one who writes it from its start to its end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] of the file system.
+    pub fn claim(&self, range: &Range<u64>) -> Result<Claim, Error> {
+        self.0.claim(range)
+    }
+}
+
+impl Drop for Gaps {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// The right to make a blob visible, once its bytes were hashed.
+#[derive(Debug)]
+pub struct Seal {
+    store: Store,
+    filling: Arc<Filling>,
+    hasher: Hasher,
+    hashed: u64,
+}
+
+impl Seal {
+    /// Hashes what comes, from the start and in order, and at the end makes the blob visible, for good. Blocks until then, or
+    /// until the [`Gaps`] are dropped; tells how many bytes were hashed whenever there are more.
+    ///
+    /// # Errors
+    ///
+    /// As [`Partial::commit`].
+    pub fn finish(mut self, hear: impl FnMut(u64)) -> Result<(), Error> {
+        self.hash(hear)?;
+        let Filling { path, file, digest, size, .. } = self.filling.as_ref();
+        if self.hashed != *size {
+            return Err(Error::Mismatch(Mismatch::Size { expected: *size, got: self.hashed }));
         }
-        let hasher = std::mem::replace(&mut self.hasher, Hasher::new(self.digest.algorithm()));
-        let got = hasher.finish();
-        if got != self.digest {
+        let got = self.hasher.finish();
+        if got != *digest {
             // Whoever reads it has the wrong bytes as they were, not a mixture of old and new ones.
-            fs::remove_file(&self.path).map_err(Error::write(&self.path))?;
-            return Err(Error::Mismatch(Mismatch::Digest { expected: self.digest, got }));
+            discard(path)?;
+            discard(&Map::beside(path))?;
+            return Err(Error::Mismatch(Mismatch::Digest { expected: *digest, got }));
         }
-        self.file.sync_all().map_err(Error::write(&self.path))?;
-        let blob = self.store.blob(&self.digest);
+        file.sync_all().map_err(Error::write(path))?;
+        let blob = self.store.blob(digest);
         self.store.make_folder(&blob)?;
-        fs::rename(&self.path, &blob).map_err(Error::write(&blob))?;
+        fs::rename(path, &blob).map_err(Error::write(&blob))?;
+        discard(&Map::beside(path))?;
         sync_folder(blob.parent().unwrap_or(&blob))
+    }
+
+    fn hash(&mut self, mut hear: impl FnMut(u64)) -> Result<(), Error> {
+        let Filling { path, file, size, .. } = self.filling.as_ref();
+        let mut buffer = Vec::new();
+        while self.hashed < *size {
+            let Some(prefix) = self.filling.wait(self.hashed) else { break };
+            if buffer.is_empty() {
+                buffer.resize(BUFFER.min(usize::try_from(*size).unwrap_or(BUFFER)), 0);
+            }
+            while self.hashed < prefix {
+                let room = buffer.len().min(usize::try_from(prefix - self.hashed).unwrap_or(usize::MAX));
+                let bytes = buffer.get_mut(..room).unwrap_or_default();
+                file.read_exact_at(bytes, self.hashed).map_err(Error::io(path))?;
+                self.hasher.update(bytes);
+                self.hashed += room as u64;
+                hear(self.hashed);
+            }
+        }
+        Ok(())
     }
 }
 

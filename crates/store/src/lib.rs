@@ -25,7 +25,7 @@ mod unfinished;
 pub use self::{
     cache::IndexCache,
     error::Error,
-    ingest::{Ingest, Partial},
+    ingest::{Claim, Gaps, Ingest, Partial, Seal},
     journal::Journal,
     local::{Format, Local},
     save::{DockerArchive, OciArchive},

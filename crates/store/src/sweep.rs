@@ -2,6 +2,7 @@
 
 use crate::{
     Error, Local, Store, held,
+    ingest::MAP_SUFFIX,
     journal::{Steps, canonical},
     names::Named,
     store::INGEST,
@@ -15,8 +16,9 @@ use porthole_core::{
 };
 use std::{
     collections::HashSet,
-    fs,
+    fs::{self, Metadata},
     io::ErrorKind,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -44,7 +46,7 @@ pub(crate) fn sweep(store: &Store, partials: bool, history: usize) -> Result<Swe
     let mut swept = Swept::default();
     for algorithm in [Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512] {
         let folder = store.path().join(BLOBS).join(algorithm.name());
-        for (path, length) in files(&folder)? {
+        for (path, metadata) in files(&folder)? {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let digest = format!("{}:{name}", algorithm.name()).parse::<Digest>();
             // What has another name than a digest is not ours, but for what a write that was cut off left.
@@ -52,15 +54,19 @@ pub(crate) fn sweep(store: &Store, partials: bool, history: usize) -> Result<Swe
             if ours {
                 remove(&path)?;
                 swept.blobs += 1;
-                swept.bytes += length;
+                swept.bytes += metadata.len();
             }
         }
     }
-    for (path, length) in files(&store.path().join(INGEST))? {
-        if partials {
+    for (path, metadata) in files(&store.path().join(INGEST))? {
+        // A map goes with its blob, and is nothing without it.
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let blob = name.split_once(MAP_SUFFIX).map(|(blob, _)| path.with_file_name(blob));
+        if partials || blob.as_ref().is_some_and(|blob| !blob.exists()) {
             remove(&path)?;
-            swept.partials += 1;
-            swept.bytes += length;
+            swept.partials += u64::from(blob.is_none());
+            // It may have holes.
+            swept.bytes += metadata.len().min(metadata.blocks() * 512);
         }
     }
     Ok(swept)
@@ -102,7 +108,7 @@ fn mark(local: &Local, root: &Descriptor, needed: &mut HashSet<Digest>) -> Resul
     Ok(())
 }
 
-fn files(folder: &Path) -> Result<Vec<(PathBuf, u64)>, Error> {
+fn files(folder: &Path) -> Result<Vec<(PathBuf, Metadata)>, Error> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(Error::io(folder))?,
@@ -112,7 +118,7 @@ fn files(folder: &Path) -> Result<Vec<(PathBuf, u64)>, Error> {
         let entry = entry.map_err(Error::io(folder))?;
         let metadata = entry.metadata().map_err(Error::io(folder))?;
         if metadata.is_file() {
-            files.push((entry.path(), metadata.len()));
+            files.push((entry.path(), metadata));
         }
     }
     Ok(files)

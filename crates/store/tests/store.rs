@@ -1,6 +1,7 @@
 //! The content store: what others see of it, and what is left after whatever happens.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
+#![allow(clippy::single_range_in_vec_init, reason = "lists of one range are meant")]
 
 use porthole_core::{
     descriptor::Descriptor,
@@ -9,7 +10,7 @@ use porthole_core::{
     media_type::MediaType,
 };
 use porthole_store::{Error, Ingest, Partial, Store};
-use std::{fs, path::Path, thread};
+use std::{fs, ops::Range, os::unix::fs::FileExt, path::Path, thread};
 
 const NAME: &str = "docker.io/library/a:1";
 
@@ -204,4 +205,152 @@ fn a_sweep_that_cannot_know_removes_nothing() {
     let before = files(&store.path().join("blobs/sha256"));
     assert!(store.sweep(true, 0).is_err());
     assert_eq!(files(&store.path().join("blobs/sha256")), before);
+}
+
+fn noise(bytes: u32) -> Vec<u8> {
+    (0..bytes).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+}
+
+fn partial(store: &Store, bytes: &[u8]) -> std::path::PathBuf {
+    store.path().join("ingest").join(format!("sha256-{}", Digest::sha256(bytes).hex()))
+}
+
+/// Writes these ranges of a blob, and leaves it.
+fn leave(store: &Store, bytes: &[u8], ranges: &[Range<usize>]) {
+    let (gaps, _seal) = open(store, bytes).split();
+    for range in ranges {
+        let mut claim = gaps.claim(&(range.start as u64..range.end as u64)).unwrap();
+        claim.write(range.start as u64, &bytes[range.clone()]).unwrap();
+    }
+}
+
+#[test]
+fn many_write_a_blob_in_any_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let bytes = noise(5_000_000);
+    let (gaps, seal) = open(&store, &bytes).split();
+    let mut fronts = Vec::new();
+    thread::scope(|scope| {
+        let sealed = scope.spawn(|| seal.finish(|front| fronts.push(front)));
+        let claims: Vec<_> =
+            (0..50).rev().map(|n| (n, gaps.claim(&(n * 100_000..(n + 1) * 100_000)).unwrap())).collect();
+        assert_eq!(gaps.missing(), []);
+        for (n, mut claim) in claims {
+            let bytes = &bytes;
+            scope.spawn(move || {
+                for at in (n * 100_000..(n + 1) * 100_000).step_by(30_000) {
+                    let end = (at + 30_000).min((n + 1) * 100_000);
+                    claim.write(at, &bytes[at as usize..end as usize]).unwrap();
+                }
+            });
+        }
+        sealed.join().unwrap().unwrap();
+    });
+    assert!(fronts.is_sorted() && fronts.last() == Some(&5_000_000), "{fronts:?}");
+    assert!(store.contains(&Digest::sha256(&bytes), 5_000_000));
+    assert_eq!(files(&store.path().join("ingest")), Vec::<String>::new(), "the map goes too");
+}
+
+#[test]
+fn ranges_that_were_there_are_not_asked_for_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let bytes = noise(1_000_000);
+    leave(&store, &bytes, &[600_000..700_000, 0..100_000, 650_000..800_000]);
+    leave(&store, &bytes, &[900_000..900_001]);
+    let missing = [100_000..600_000, 800_000..900_000, 900_001..1_000_000];
+    let partial = open(&store, &bytes);
+    assert_eq!((partial.kept(), partial.position()), (300_001, 100_000));
+    let (gaps, seal) = partial.split();
+    assert_eq!(gaps.missing(), missing);
+    drop((gaps, seal));
+    // One who knows nothing of ranges completes it.
+    let mut partial = open(&store, &bytes);
+    for piece in bytes[100_000..].chunks(70_000) {
+        partial.write(piece).unwrap();
+    }
+    partial.commit().unwrap();
+    assert!(store.contains(&Digest::sha256(&bytes), 1_000_000));
+}
+
+#[test]
+fn what_is_there_is_never_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let bytes = noise(1_000);
+    let (gaps, seal) = open(&store, &bytes).split();
+    let mut first = gaps.claim(&(0..500)).unwrap();
+    let mut second = gaps.claim(&(400..1_000)).unwrap();
+    assert_eq!(second.write(400, &[0; 50]).unwrap(), 0, "the other's");
+    assert_eq!(first.write(100, &[0; 50]).unwrap(), 0, "it would leave a hole");
+    assert_eq!(first.write(0, &bytes[..600]).unwrap(), 500);
+    assert_eq!(first.write(0, &[0; 1_000]).unwrap(), 0, "it is there");
+    assert_eq!(second.write(0, &[[0; 500].as_slice(), &bytes[500..]].concat()).unwrap(), 500);
+    seal.finish(|_| {}).unwrap();
+}
+
+#[test]
+fn a_map_that_is_damaged_costs_the_blob_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let bytes = noise(10_000);
+    let (path, map) = (partial(&store, &bytes), partial(&store, &bytes).with_extension("ranges"));
+    for damage in 0..5 {
+        leave(&store, &bytes, &[5_000..7_000, 0..1_000]);
+        let noted = fs::read(&map).unwrap();
+        match damage {
+            0 => fs::write(&map, &noted[..noted.len() - 1]).unwrap(),
+            1 => fs::write(&map, "").unwrap(),
+            2 => fs::write(&map, [noted.as_slice(), b"and more"].concat()).unwrap(),
+            3 => fs::File::options().write(true).open(&path).unwrap().set_len(6_999).unwrap(),
+            _ => fs::write(&map, noted.iter().map(|byte| byte ^ 1).collect::<Vec<_>>()).unwrap(),
+        }
+        let partial = open(&store, &bytes);
+        assert_eq!((partial.kept(), partial.position()), (0, 0), "damage {damage}");
+        drop(partial);
+        assert_eq!(files(&store.path().join("ingest")).len(), 1, "damage {damage}");
+    }
+    // Without its map, the file is taken for a prefix: the digest tells.
+    leave(&store, &bytes, &[5_000..7_000, 0..1_000]);
+    fs::remove_file(&map).unwrap();
+    let mut left = open(&store, &bytes);
+    assert_eq!(left.position(), 7_000);
+    left.write(&bytes[7_000..]).unwrap();
+    assert!(matches!(left.commit(), Err(Error::Mismatch(Mismatch::Digest { .. }))));
+    assert_eq!(files(&store.path().join("ingest")), Vec::<String>::new());
+    blob(&store, &bytes);
+}
+
+#[test]
+fn who_only_reads_a_partial_blob_does_not_hold_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let mut left = open(&store, b"layer");
+    left.write(b"lay").unwrap();
+    let file = left.file();
+    drop(left);
+    let mut partial = open(&store, b"layer");
+    partial.write(b"er").unwrap();
+    let mut all = [0; 5];
+    file.read_exact_at(&mut all, 0).unwrap();
+    assert_eq!(&all, b"layer");
+    partial.commit().unwrap();
+}
+
+#[test]
+fn a_map_is_swept_with_its_blob() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let bytes = noise(10_000_000);
+    leave(&store, &bytes, &[9_000_000..9_100_000]);
+    assert_eq!(store.sweep(false, 0).unwrap().partials, 0);
+    assert_eq!(files(&store.path().join("ingest")).len(), 2);
+    let swept = store.sweep(true, 0).unwrap();
+    assert_eq!(swept.partials, 1);
+    assert!((100_000..1_000_000).contains(&swept.bytes), "{} bytes, without the hole", swept.bytes);
+    leave(&store, &bytes, &[9_000_000..9_100_000]);
+    fs::remove_file(partial(&store, &bytes)).unwrap();
+    store.sweep(false, 0).unwrap();
+    assert_eq!(files(&store.path().join("ingest")), Vec::<String>::new());
 }

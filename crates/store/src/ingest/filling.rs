@@ -1,0 +1,243 @@
+//! The file of a partial blob while it is being filled.
+//!
+//! No byte of it is written twice: who writes has claimed the bytes before, and nobody can claim what is there. So what was
+//! hashed stays what it was.
+
+use super::{map::Map, ranges::Ranges};
+use crate::Error;
+use porthole_core::digest::Digest;
+use std::{
+    fs::File,
+    ops::Range,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// The fewest bytes that are noted in the map, unless a gap ends; and after which time.
+const NOTED: (u64, Duration) = (128 << 10, Duration::from_millis(20));
+/// The most bytes of a gap that are there without being noted.
+const UNNOTED: u64 = 1 << 20;
+/// Bytes for which the one who hashes is woken, unless it takes so long until they are there.
+const WAKING: (u64, Duration) = (1 << 20, Duration::from_millis(20));
+
+/// Shared by whoever writes the blob and whoever hashes it. The blob's lock ends with the last of them.
+#[derive(Debug)]
+pub(super) struct Filling {
+    pub(super) path: PathBuf,
+    pub(super) file: Arc<File>,
+    pub(super) digest: Digest,
+    pub(super) size: u64,
+    state: Mutex<State>,
+    /// More of the prefix is there, or no more will come.
+    grown: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    there: Ranges,
+    claimed: Ranges,
+    map: Option<Map>,
+    over: bool,
+    /// The length of the prefix that somebody waits for.
+    wanted: Option<u64>,
+}
+
+impl State {
+    fn gaps(&self, within: &Range<u64>) -> Vec<Range<u64>> {
+        self.there.missing(within).iter().flat_map(|gap| self.claimed.missing(gap)).collect()
+    }
+}
+
+impl Filling {
+    /// Takes up what an earlier one has left in the file, which the caller has locked.
+    pub(super) fn take_up(path: PathBuf, file: File, digest: &Digest, size: u64) -> Result<Self, Error> {
+        use super::map::Found;
+        let length = file.metadata().map_err(Error::io(&path))?.len();
+        let beside = Map::beside(&path);
+        let found = Map::read(&beside, digest, size, length)?;
+        let (there, map) = match found {
+            Found::Nothing if length <= size => (Ranges::of(0..length), None),
+            Found::Ranges(there) => {
+                let map = Map::start(&beside, digest, size, &there)?;
+                (there, Some(map))
+            }
+            Found::Nothing | Found::Nonsense => {
+                // In this order: without its map, the file would be taken for a prefix.
+                file.set_len(0).map_err(Error::write(&path))?;
+                discard(&beside)?;
+                (Ranges::default(), None)
+            }
+        };
+        let state = Mutex::new(State { there, claimed: Ranges::default(), map, over: false, wanted: None });
+        Ok(Self { path, file: Arc::new(file), digest: *digest, size, state, grown: Condvar::new() })
+    }
+
+    pub(super) fn prefix(&self) -> u64 {
+        self.lock().there.prefix()
+    }
+
+    pub(super) fn total(&self) -> u64 {
+        self.lock().there.total()
+    }
+
+    /// What is neither there nor claimed.
+    pub(super) fn gaps(&self, within: &Range<u64>) -> Vec<Range<u64>> {
+        self.lock().gaps(within)
+    }
+
+    /// Blocks until the prefix is longer than this; `None` if it will not be.
+    pub(super) fn wait(&self, reached: u64) -> Option<u64> {
+        let wanted = reached.saturating_add(WAKING.0).min(self.size);
+        let mut state = self.lock();
+        let mut patient = true;
+        loop {
+            let prefix = state.there.prefix();
+            if prefix >= wanted || prefix > reached && !patient {
+                return Some(prefix);
+            }
+            if state.over {
+                return (prefix > reached).then_some(prefix);
+            }
+            if patient {
+                state.wanted = Some(wanted);
+                let waited = self.grown.wait_timeout(state, WAKING.1).unwrap_or_else(PoisonError::into_inner);
+                (state, patient) = (waited.0, !waited.1.timed_out());
+            } else {
+                // What comes slowly is not waited for in larger pieces.
+                state.wanted = Some(reached + 1);
+                state = self.grown.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            state.wanted = None;
+        }
+    }
+
+    /// Nothing more will come.
+    pub(super) fn end(&self) {
+        self.lock().over = true;
+        self.grown.notify_all();
+    }
+
+    /// Claims what is missing of a range.
+    pub(super) fn claim(self: &Arc<Self>, range: &Range<u64>) -> Result<Claim, Error> {
+        let range = range.start..range.end.min(self.size);
+        let mut state = self.lock();
+        let gaps = state.gaps(&range);
+        if state.map.is_none() && gaps.iter().any(|gap| gap.start > state.there.prefix()) {
+            state.map = Some(Map::start(&Map::beside(&self.path), &self.digest, self.size, &state.there)?);
+        }
+        for gap in &gaps {
+            state.claimed.insert(gap.clone());
+        }
+        drop(state);
+        let gaps = gaps.into_iter().map(|gap| Gap {
+            noted: gap.start..gap.start,
+            reached: gap.start,
+            gap,
+            at: Instant::now(),
+            record: None,
+        });
+        Ok(Claim { filling: Arc::clone(self), gaps: gaps.collect() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Filling {
+    fn drop(&mut self) {
+        // Others may keep the file open for reading: the lock would stay with them.
+        let _ = self.file.unlock();
+    }
+}
+
+/// The right to write what was missing of a range of a partial blob, and nobody else's while this lives.
+#[derive(Debug)]
+pub struct Claim {
+    filling: Arc<Filling>,
+    gaps: Vec<Gap>,
+}
+
+#[derive(Debug)]
+struct Gap {
+    gap: Range<u64>,
+    reached: u64,
+    noted: Range<u64>,
+    /// When that was noted.
+    at: Instant,
+    record: Option<u64>,
+}
+
+impl Claim {
+    /// Writes bytes of the blob that begin at an offset, as far as they go on where a claimed gap has been written to; what is
+    /// there already, and what is not claimed, is left as it is. Returns how many were written.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] of the file system.
+    pub fn write(&mut self, at: u64, bytes: &[u8]) -> Result<u64, Error> {
+        let mut written = 0;
+        for gap in &mut self.gaps {
+            let end = gap.gap.end.min(at.saturating_add(bytes.len() as u64));
+            if at > gap.reached || end <= gap.reached {
+                continue;
+            }
+            // Both lie within the bytes, whose number is a `usize`.
+            let part = bytes.get((gap.reached - at) as usize..(end - at) as usize).unwrap_or_default();
+            let file = &self.filling.file;
+            file.write_all_at(part, gap.reached).map_err(Error::write(&self.filling.path))?;
+            gap.came(&self.filling, end)?;
+            written += part.len() as u64;
+        }
+        Ok(written)
+    }
+}
+
+impl Gap {
+    fn came(&mut self, filling: &Filling, end: u64) -> Result<(), Error> {
+        let mut state = filling.lock();
+        state.there.insert(self.reached..end);
+        self.reached = end;
+        let unnoted = end - self.noted.end;
+        if unnoted >= UNNOTED || end == self.gap.end || unnoted >= NOTED.0 && self.at.elapsed() >= NOTED.1 {
+            self.note(&mut state)?;
+            self.at = Instant::now();
+        }
+        if state.wanted.is_some_and(|wanted| state.there.prefix() >= wanted) {
+            filling.grown.notify_all();
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, state: &mut State) -> Result<(), Error> {
+        let Some(map) = &mut state.map else { return Ok(()) };
+        if self.record.is_none() {
+            self.record = map.reserve();
+        }
+        self.noted.end = self.reached;
+        self.record.map_or(Ok(()), |record| map.note(record, &self.noted))
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut state = self.filling.lock();
+        for gap in &mut self.gaps {
+            state.claimed.remove(&gap.gap);
+            if gap.noted.end < gap.reached {
+                // If it cannot be noted, it will be fetched again.
+                let _ = gap.note(&mut state);
+            }
+        }
+    }
+}
+
+/// Removes a file that may not be there.
+pub(super) fn discard(path: &Path) -> Result<(), Error> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::write(path)(error)),
+        _ => Ok(()),
+    }
+}
