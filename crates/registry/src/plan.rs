@@ -1,4 +1,5 @@
 //! What to do in which order, decided without doing any of it.
 
+pub mod pull;
 pub mod push;
 pub mod upload;

@@ -122,6 +122,13 @@ impl<T: Transport + Environment> BlobRange<'_, T> {
         self.whole
     }
 
+    /// Goes on to `end`, if the registry [sends the whole blob](Self::is_whole_blob) anyway and that is further.
+    pub fn extend(&mut self, end: u64) {
+        if self.whole {
+            self.range.end = end.clamp(self.range.end, self.descriptor.size.max(self.range.end));
+        }
+    }
+
     async fn open(&mut self) -> Result<(), Error> {
         let range = self.position..self.range.end;
         if range.is_empty() {

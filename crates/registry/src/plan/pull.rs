@@ -1,0 +1,439 @@
+//! Which bytes of which blob are asked for next.
+//!
+//! So many requests are under way at once. One of them is kept for small blobs as long as there are any, so that none waits
+//! behind a large one; the others take in turn the first blob of the image and the one of which most is missing. A large blob
+//! comes in ranges, several at once, if the registry heeds ranges: that is known after the first answer. A range is as long as
+//! comes in a few seconds, and shorter near the end, so that all connections end at about the same time. Where the registry
+//! says that it is too much, half as many requests are sent; then again one more for every round that goes well.
+
+use std::{collections::VecDeque, ops::Range};
+
+/// Blobs with more bytes than this come in ranges.
+pub const SPLIT: u64 = 32 << 20;
+/// Blobs with more bytes than this are not small.
+pub const SMALL: u64 = 1 << 20;
+/// The fewest bytes of a range, if its blob has so many.
+pub const LEAST: u64 = 4 << 20;
+/// The most bytes of a range.
+pub const MOST: u64 = 32 << 20;
+/// Blobs that are being brought for each request that may be under way: some are being hashed.
+const OPEN: usize = 2;
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// To find out what is missing of a blob: then tell [`opened`](Plan::opened), [`parked`](Plan::parked) or
+    /// [`closed`](Plan::closed).
+    Open {
+        /// Its number.
+        blob: usize,
+    },
+    /// To ask for bytes of it: then tell [`answered`](Plan::answered) and [`ended`](Plan::ended).
+    Fetch(Fetch),
+}
+
+/// A request for bytes of a blob.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetch {
+    /// The blob's number.
+    pub blob: usize,
+    /// The bytes.
+    pub range: Range<u64>,
+    /// How often the registry had said that it was too much.
+    era: u32,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum End {
+    /// Well, after so many seconds.
+    Well {
+        /// Seconds since it was sent.
+        seconds: f64,
+    },
+    /// With word that there are too many requests (429, 503).
+    TooMuch,
+    /// With an answer that makes no sense for a range.
+    Odd,
+}
+
+/// The plan of a pull.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    blobs: Vec<Blob>,
+    /// The most requests at once, and how many are allowed now.
+    most: usize,
+    width: usize,
+    era: u32,
+    /// Requests that ended well since `width` was changed.
+    well: usize,
+    running: usize,
+    /// Requests for large blobs so far.
+    turns: u64,
+    /// Bytes of a range.
+    piece: u64,
+    /// Whether the registry sends parts of blobs; `None` = not known.
+    heeds: Option<bool>,
+}
+
+#[derive(Clone, Debug)]
+struct Blob {
+    size: u64,
+    state: State,
+    /// Bytes that are missing and not asked for.
+    missing: VecDeque<Range<u64>>,
+    running: usize,
+    /// It comes in one piece.
+    whole: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Nobody has looked what is missing.
+    Unknown,
+    /// Somebody else is getting it.
+    Parked,
+    Open,
+    Closed,
+}
+
+impl Blob {
+    /// Bytes that are to be asked for.
+    fn left(&self) -> u64 {
+        match self.state {
+            State::Unknown => self.size,
+            State::Open => self.missing.iter().map(|range| range.end - range.start).sum(),
+            State::Parked | State::Closed => 0,
+        }
+    }
+
+    fn is_small(&self) -> bool {
+        self.size <= SMALL
+    }
+}
+
+impl Plan {
+    /// A plan for blobs of these sizes, by number, with at most so many requests at once; one at least.
+    pub fn new(sizes: impl IntoIterator<Item = u64>, requests: usize) -> Self {
+        let blob =
+            |size| Blob { size, state: State::Unknown, missing: VecDeque::new(), running: 0, whole: size <= SPLIT };
+        let most = requests.max(1);
+        Self {
+            blobs: sizes.into_iter().map(blob).collect(),
+            most,
+            width: most,
+            era: 0,
+            well: 0,
+            running: 0,
+            turns: 0,
+            piece: 2 * LEAST,
+            heeds: None,
+        }
+    }
+
+    /// What to do now; `None` = to wait until something ends.
+    pub fn step(&mut self) -> Option<Step> {
+        if self.running >= self.width {
+            return None;
+        }
+        let number = self.choose()?;
+        let (heeds, piece) = (self.heeds, self.share());
+        let blob = self.blobs.get_mut(number)?;
+        if blob.state == State::Unknown {
+            // Until word comes of what is missing.
+            blob.state = State::Parked;
+            return Some(Step::Open { blob: number });
+        }
+        let first = blob.missing.pop_front()?;
+        let range = if blob.whole && blob.size > SPLIT || heeds == Some(false) {
+            let last = blob.missing.drain(..).next_back();
+            first.start..last.map_or(first.end, |last| last.end)
+        } else if blob.whole || first.end - first.start <= piece {
+            first
+        } else {
+            blob.missing.push_front(first.start + piece..first.end);
+            first.start..first.start + piece
+        };
+        blob.running += 1;
+        self.running += 1;
+        Some(Step::Fetch(Fetch { blob: number, range, era: self.era }))
+    }
+
+    /// The blob whose turn it is.
+    fn choose(&mut self) -> Option<usize> {
+        let open = self.blobs.iter().filter(|blob| blob.state == State::Open).count();
+        let ready = |blob: &Blob| match blob.state {
+            State::Unknown => open < OPEN * self.most,
+            State::Open if blob.missing.is_empty() => false,
+            State::Open => blob.running == 0 || !blob.whole && self.heeds == Some(true),
+            State::Parked | State::Closed => false,
+        };
+        let candidates = || self.blobs.iter().enumerate().filter(|(_, blob)| ready(blob));
+        let small = candidates().find(|(_, blob)| blob.is_small()).map(|(number, _)| number);
+        let large = || candidates().filter(|(_, blob)| !blob.is_small());
+        let small_runs = self.blobs.iter().any(|blob| blob.is_small() && blob.running > 0);
+        let chosen = match self.turns % 2 {
+            _ if small.is_some() && !small_runs => return small,
+            0 => large().next(),
+            _ => large().rev().max_by_key(|(_, blob)| blob.left()),
+        };
+        let chosen = chosen.map(|(number, _)| number);
+        if chosen.is_some_and(|number| self.blobs.get(number).is_some_and(|blob| blob.state == State::Open)) {
+            self.turns += 1;
+        }
+        chosen.or(small)
+    }
+
+    /// Bytes of the next range.
+    fn share(&self) -> u64 {
+        let left: u64 = self.blobs.iter().map(Blob::left).sum();
+        self.piece.min((left / self.width as u64).max(LEAST))
+    }
+
+    /// These ranges of a blob are missing.
+    pub fn opened(&mut self, blob: usize, missing: impl IntoIterator<Item = Range<u64>>) {
+        if let Some(blob) = self.blobs.get_mut(blob) {
+            blob.state = State::Open;
+            blob.missing = missing.into_iter().collect();
+        }
+    }
+
+    /// Somebody else is getting it: [`look_again`](Self::look_again).
+    pub fn parked(&mut self, blob: usize) {
+        self.set(blob, State::Parked);
+    }
+
+    /// Those that somebody else was getting may be there now. Returns whether there are any.
+    pub fn look_again(&mut self) -> bool {
+        let parked = self.blobs.iter_mut().filter(|blob| blob.state == State::Parked);
+        parked.map(|blob| blob.state = State::Unknown).count() > 0
+    }
+
+    /// Whether somebody else is getting a blob.
+    pub fn waits(&self) -> bool {
+        self.blobs.iter().any(|blob| blob.state == State::Parked)
+    }
+
+    /// A blob is done with, or given up.
+    pub fn closed(&mut self, blob: usize) {
+        self.set(blob, State::Closed);
+    }
+
+    /// A blob is to be brought once more from the start.
+    pub fn anew(&mut self, blob: usize) {
+        self.set(blob, State::Unknown);
+    }
+
+    fn set(&mut self, blob: usize, state: State) {
+        if let Some(blob) = self.blobs.get_mut(blob) {
+            blob.state = state;
+            blob.missing.clear();
+        }
+    }
+
+    /// Whether all blobs are done with.
+    pub fn is_done(&self) -> bool {
+        self.blobs.iter().all(|blob| blob.state == State::Closed)
+    }
+
+    /// The head of an answer has come; `whole` tells that the registry sends the whole blob instead of the part that was asked
+    /// for. Returns the bytes to take of this answer, if they are others than those asked for.
+    pub fn answered(&mut self, fetch: &Fetch, whole: bool) -> Option<Range<u64>> {
+        let blob = self.blobs.get_mut(fetch.blob)?;
+        let part = fetch.range != (0..blob.size);
+        if part && (!whole || self.heeds.is_none()) {
+            self.heeds = Some(!whole);
+        }
+        if !whole {
+            return None;
+        }
+        blob.whole = true;
+        if blob.running > 1 || blob.state != State::Open {
+            return None;
+        }
+        let last = blob.missing.drain(..).next_back()?;
+        Some(fetch.range.start..last.end)
+    }
+
+    /// A request has ended; `rest` is what is missing still of what it should have brought. Returns whether the plan goes on.
+    pub fn ended(&mut self, fetch: &Fetch, rest: impl IntoIterator<Item = Range<u64>>, end: End) -> bool {
+        self.running = self.running.saturating_sub(1);
+        let Some(blob) = self.blobs.get_mut(fetch.blob) else { return false };
+        blob.running = blob.running.saturating_sub(1);
+        if blob.state == State::Open {
+            blob.missing.extend(rest);
+            blob.missing.make_contiguous().sort_by_key(|range| range.start);
+        }
+        match end {
+            End::Well { seconds } => {
+                let length = fetch.range.end - fetch.range.start;
+                if length >= self.piece && seconds < 1.0 {
+                    self.piece = (self.piece * 2).min(MOST);
+                } else if seconds > 10.0 {
+                    self.piece = (self.piece / 2).max(LEAST);
+                }
+                self.well += 1;
+                if self.well >= self.width && self.width < self.most {
+                    (self.width, self.well) = (self.width + 1, 0);
+                }
+                true
+            }
+            // It was sent before the registry was taken at its word.
+            End::TooMuch if fetch.era < self.era => true,
+            End::TooMuch => {
+                let alone = self.width == 1;
+                (self.width, self.well, self.era) = ((self.width / 2).max(1), 0, self.era + 1);
+                !alone
+            }
+            End::Odd => !std::mem::replace(&mut blob.whole, true),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::single_range_in_vec_init, reason = "lists of one range are meant")]
+
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    fn open(plan: &mut Plan, sizes: &[u64]) {
+        for (number, size) in sizes.iter().enumerate() {
+            plan.opened(number, [0..*size]);
+        }
+    }
+
+    fn fetch(plan: &mut Plan) -> Fetch {
+        match plan.step() {
+            Some(Step::Fetch(fetch)) => fetch,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn well(plan: &mut Plan, fetch: &Fetch, seconds: f64) {
+        assert!(plan.ended(fetch, [], End::Well { seconds }));
+    }
+
+    #[test]
+    fn small_blobs_have_a_slot_and_large_ones_take_turns() {
+        let sizes = [10 * MIB, 1000, 20 * MIB, 30 * MIB, 2000];
+        let mut plan = Plan::new(sizes, 3);
+        assert_eq!(plan.step(), Some(Step::Open { blob: 1 }));
+        open(&mut plan, &sizes);
+        let small = fetch(&mut plan);
+        assert_eq!((small.blob, small.range.clone()), (1, 0..1000));
+        assert_eq!(fetch(&mut plan).blob, 0, "the first");
+        assert_eq!(fetch(&mut plan).blob, 3, "the largest");
+        assert_eq!(plan.step(), None);
+        well(&mut plan, &small, 0.1);
+        let small = fetch(&mut plan);
+        assert_eq!(small.blob, 4);
+        well(&mut plan, &small, 0.1);
+        assert_eq!(fetch(&mut plan).blob, 2);
+        assert_eq!(plan.step(), None);
+    }
+
+    #[test]
+    fn a_large_blob_comes_in_ranges_once_the_registry_has_heeded_one() {
+        let mut plan = Plan::new([100 * MIB], 4);
+        open(&mut plan, &[100 * MIB]);
+        let first = fetch(&mut plan);
+        assert_eq!(first.range, 0..8 * MIB);
+        assert_eq!(plan.step(), None, "nobody knows yet");
+        assert_eq!(plan.answered(&first, false), None);
+        let others = [fetch(&mut plan), fetch(&mut plan), fetch(&mut plan)];
+        assert_eq!(others.each_ref().map(|other| other.range.start / MIB), [8, 16, 24]);
+        assert_eq!(plan.step(), None);
+        well(&mut plan, &first, 0.5);
+        let next = fetch(&mut plan);
+        assert_eq!(next.range, 32 * MIB..48 * MIB, "it was fast");
+    }
+
+    #[test]
+    fn near_the_end_ranges_are_shorter() {
+        let mut plan = Plan::new([40 * MIB], 4);
+        open(&mut plan, &[40 * MIB]);
+        let first = fetch(&mut plan);
+        plan.answered(&first, false);
+        let lengths: Vec<_> =
+            (0..3).map(|_| fetch(&mut plan)).map(|next| (next.range.end - next.range.start) / MIB).collect();
+        assert_eq!(lengths, [8, 6, 4]);
+    }
+
+    #[test]
+    fn a_registry_that_ignores_ranges_is_asked_once() {
+        let mut plan = Plan::new([100 * MIB, 50 * MIB], 4);
+        plan.opened(0, [MIB..2 * MIB, 3 * MIB..100 * MIB]);
+        plan.opened(1, [0..50 * MIB]);
+        let first = fetch(&mut plan);
+        assert_eq!(first.range, MIB..2 * MIB);
+        assert_eq!(plan.answered(&first, true), Some(MIB..100 * MIB));
+        let other = fetch(&mut plan);
+        assert_eq!((other.blob, other.range.clone()), (1, 0..50 * MIB));
+        assert_eq!(plan.answered(&other, false), None, "all of it was asked for");
+        assert_eq!(plan.step(), None);
+        // Nothing is asked for twice that has come.
+        assert!(plan.ended(&first, [5 * MIB..6 * MIB, 7 * MIB..8 * MIB], End::Well { seconds: 1.0 }));
+        assert_eq!(fetch(&mut plan).range, 5 * MIB..8 * MIB);
+    }
+
+    #[test]
+    fn too_much_halves_once_however_many_hear_it() {
+        let mut plan = Plan::new([1000 * MIB], 8);
+        open(&mut plan, &[1000 * MIB]);
+        let first = fetch(&mut plan);
+        plan.answered(&first, false);
+        let mut running: Vec<_> = std::iter::once(first).chain((0..7).map(|_| fetch(&mut plan))).collect();
+        for refused in running.drain(..) {
+            assert!(plan.ended(&refused, [refused.range.clone()], End::TooMuch));
+        }
+        running.extend((0..4).map(|_| fetch(&mut plan)));
+        assert_eq!(running[0].range, 0..8 * MIB, "the first again");
+        assert_eq!(plan.step(), None, "four at once");
+        running.drain(..).for_each(|next| well(&mut plan, &next, 5.0));
+        running.extend((0..5).map(|_| fetch(&mut plan)));
+        assert_eq!(plan.step(), None, "five at once");
+        for _ in 0..2 {
+            running.push(Fetch { era: plan.era, ..running[0].clone() });
+            let refused = running.pop().unwrap_or_else(|| unreachable!());
+            assert!(plan.ended(&refused, [], End::TooMuch));
+        }
+        assert_eq!(plan.width, 1);
+        let refused = Fetch { era: plan.era, ..running[0].clone() };
+        assert!(!plan.ended(&refused, [], End::TooMuch), "one at a time is too much as well");
+    }
+
+    #[test]
+    fn an_odd_answer_ends_ranges_and_a_second_one_the_pull() {
+        let mut plan = Plan::new([100 * MIB], 4);
+        open(&mut plan, &[100 * MIB]);
+        let first = fetch(&mut plan);
+        plan.answered(&first, false);
+        let second = fetch(&mut plan);
+        assert!(plan.ended(&second, [second.range.clone()], End::Odd));
+        assert_eq!(plan.step(), None, "not beside another one");
+        well(&mut plan, &first, 1.0);
+        let rest = fetch(&mut plan);
+        assert_eq!(rest.range, 8 * MIB..100 * MIB);
+        assert!(!plan.ended(&rest, [], End::Odd));
+    }
+
+    #[test]
+    fn what_others_get_is_looked_for_again() {
+        let mut plan = Plan::new([1000, 2000], 2);
+        assert_eq!(plan.step(), Some(Step::Open { blob: 0 }));
+        plan.parked(0);
+        assert_eq!(plan.step(), Some(Step::Open { blob: 1 }));
+        plan.opened(1, []);
+        assert_eq!(plan.step(), None);
+        assert!(plan.waits() && plan.look_again());
+        assert_eq!(plan.step(), Some(Step::Open { blob: 0 }));
+        plan.closed(0);
+        assert!(!plan.waits());
+        plan.anew(1);
+        assert_eq!(plan.step(), Some(Step::Open { blob: 1 }));
+        plan.closed(1);
+        assert!(plan.is_done());
+    }
+}
