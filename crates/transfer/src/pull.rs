@@ -1,14 +1,17 @@
 //! Registry to store.
 //!
 //! Documents first, from the reference down to the manifests that are wanted; then every blob that the store does not hold,
-//! several at once, each taken up where an earlier pull left it; the name last. A blob that another process is getting is
-//! waited for.
+//! several at once, large ones in ranges, each taken up where an earlier pull left it; the name last. A blob that another
+//! process is getting is waited for.
 
+mod blobs;
 mod follow;
+mod request;
 
 pub use self::follow::{Cut, Follow, Front, Manifests, Reader, Stage};
 
-use crate::event::{Blob, Event, Observer};
+use self::blobs::Work;
+use crate::event::{Event, Observer};
 use porthole_core::{
     descriptor::Descriptor,
     digest::Digest,
@@ -19,17 +22,9 @@ use porthole_core::{
 };
 use porthole_native::Native;
 use porthole_registry::Registry;
-use porthole_store::{Addition, Ingest, Partial, Store};
-use std::{collections::HashSet, sync::Arc, time::Duration};
-use tokio::{
-    sync::Semaphore,
-    task::{JoinSet, block_in_place},
-    time::sleep,
-};
-
-const BUFFER: usize = 256 << 10;
-/// How often a blob is asked for that somebody else is getting.
-const BUSY: Duration = Duration::from_millis(100);
+use porthole_store::{Addition, Store};
+use std::{collections::HashSet, sync::Arc};
+use tokio::task::block_in_place;
 
 /// Which images of an index are wanted.
 #[derive(Clone, Debug)]
@@ -45,7 +40,7 @@ pub enum Platforms {
 pub struct Options {
     /// Which images of an index.
     pub platforms: Platforms,
-    /// Blobs that are fetched at once; at least one is.
+    /// Requests for blobs at once; at least one is sent.
     pub jobs: usize,
     /// The name that the image gets in the store. Without one, its blobs stay until the store is swept.
     pub name: Option<String>,
@@ -112,42 +107,19 @@ pub async fn pull(
     observer: &Observer,
 ) -> Result<Pulled, Error> {
     let _end = options.follow.until_dropped();
-    let adding = Arc::new(block_in_place(|| store.add())?);
+    let adding = block_in_place(|| store.add())?;
     let mut documents = Documents { client, store, reference, observer, adding: &adding, fetched: 0 };
     let (root, manifests) = documents.fetch(&options.platforms).await?;
     options.follow.tell_manifests(&manifests);
-    let mut fetched = documents.fetched;
-    let mut saved = 0;
-    let mut blobs = JoinSet::new();
-    let turns = Arc::new(Semaphore::new(options.jobs.max(1)));
-    for blob in parts(&manifests)? {
-        let fetch = Fetch {
-            client: Arc::clone(client),
-            store: store.clone(),
-            reference: reference.clone(),
-            adding: Arc::clone(&adding),
-            observer: observer.clone(),
-            follow: options.follow.clone(),
-            blob,
-        };
-        let turns = Arc::clone(&turns);
-        blobs.spawn(async move {
-            let _turn = turns.acquire().await.map_err(|error| Error::Internal(error.to_string()))?;
-            fetch.run().await
-        });
-    }
-    // Leaving early drops the set, which ends the other transfers.
-    while let Some(done) = blobs.join_next().await {
-        let moved = done.map_err(|error| Error::Internal(error.to_string()))??;
-        fetched += moved.fetched;
-        saved += moved.saved;
-    }
+    let documents = documents.fetched;
+    let blobs = parts(&manifests)?;
+    let moved = Work::new(client, store, &adding, reference, options, observer, blobs).run().await?;
     let before = match &options.name {
         Some(name) => block_in_place(|| store.tag(name, &root))?,
         None => None,
     };
     let replaced = before.filter(|before| *before != root.digest);
-    Ok(Pulled { root, manifests, fetched, saved, replaced })
+    Ok(Pulled { root, manifests, fetched: documents + moved.fetched, saved: moved.saved, replaced })
 }
 
 /// Every blob of the manifests once, configurations first.
@@ -220,107 +192,5 @@ impl Documents<'_> {
         self.fetched += raw.size();
         self.observer.tell(Event::Document { digest: *raw.digest(), size: raw.size(), fetched });
         Ok(())
-    }
-}
-
-/// One blob to be brought.
-struct Fetch {
-    client: Arc<Registry<Native>>,
-    store: Store,
-    reference: Reference,
-    adding: Arc<Addition>,
-    observer: Observer,
-    follow: Follow,
-    blob: Descriptor,
-}
-
-/// Bytes that came, and bytes that need not come.
-#[derive(Default)]
-struct Moved {
-    fetched: u64,
-    saved: u64,
-}
-
-impl Fetch {
-    async fn run(self) -> Result<Moved, Error> {
-        let Descriptor { digest, size, .. } = self.blob;
-        let tell = |state| self.observer.blob(digest, size, state);
-        let there = || self.follow.tell_verified(&digest, self.store.blob(&digest), size);
-        let mut moved = Moved::default();
-        let mut waiting = false;
-        let mut wrong = false;
-        loop {
-            match block_in_place(|| self.store.ingest(&self.adding, &digest, size))? {
-                Ingest::Present => {
-                    there();
-                    tell(Blob::Present);
-                    moved.saved += size;
-                    return Ok(moved);
-                }
-                Ingest::Busy => {
-                    if !std::mem::replace(&mut waiting, true) {
-                        tell(Blob::Waiting);
-                    }
-                    sleep(BUSY).await;
-                }
-                Ingest::Open(mut partial) => {
-                    let kept = partial.position();
-                    self.follow.tell_coming(&digest, partial.file(), kept);
-                    tell(Blob::Started { kept });
-                    moved.saved += kept;
-                    match self.fetch(&mut partial, &mut moved.fetched).await {
-                        Err(Error::Registry(porthole_registry::Error::NotFound { .. }))
-                            if self.blob.media_type.is_nondistributable() =>
-                        {
-                            self.follow.tell_skipped(&digest);
-                            tell(Blob::Skipped);
-                            return Ok(moved);
-                        }
-                        fetched => fetched?,
-                    }
-                    match block_in_place(|| partial.commit()) {
-                        Ok(()) => {
-                            there();
-                            tell(Blob::Done);
-                            return Ok(moved);
-                        }
-                        Err(porthole_store::Error::Mismatch(mismatch)) if wrong => return Err(Error::Wrong(mismatch)),
-                        Err(porthole_store::Error::Mismatch(_)) => {
-                            wrong = true;
-                            self.follow.tell_anew(&digest);
-                            moved.saved -= kept;
-                            tell(Blob::Wrong);
-                        }
-                        Err(error) => return Err(error.into()),
-                    }
-                }
-            }
-        }
-    }
-
-    /// Brings what is missing at the end of a partial blob.
-    async fn fetch(&self, partial: &mut Partial, fetched: &mut u64) -> Result<(), Error> {
-        let Descriptor { digest, size, .. } = self.blob;
-        if let Some(data) = self.blob.data.as_deref().filter(|_| partial.position() == 0) {
-            return Ok(partial.write(data)?);
-        }
-        let range = partial.position()..size;
-        let mut body = self.client.fetch_blob_range(&self.reference, &self.blob, range).await?;
-        let mut buffer = vec![0; BUFFER];
-        loop {
-            let read = body.read(&mut buffer).await;
-            let received = body.received();
-            match read? {
-                0 => {
-                    *fetched += received;
-                    return Ok(());
-                }
-                read => {
-                    partial.write(&buffer[..read])?;
-                    self.follow.tell_bytes(&digest, partial.position());
-                    self.observer.blob(digest, size, Blob::Moved { bytes: read as u64 });
-                }
-            }
-        }
     }
 }

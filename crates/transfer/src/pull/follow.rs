@@ -31,6 +31,25 @@ struct State {
     manifests: Option<Manifests>,
     blobs: HashMap<Digest, Front>,
     over: bool,
+    waiting: usize,
+}
+
+impl Shared {
+    fn wait<'s>(&'s self, mut state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+        state.waiting += 1;
+        let mut state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        state.waiting -= 1;
+        state
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut state);
+        // To wake nobody would cost as much as to wake somebody.
+        if state.waiting > 0 {
+            self.changed.notify_all();
+        }
+    }
 }
 
 /// The manifests of a pull, each with its descriptor.
@@ -66,7 +85,7 @@ impl Follow {
     pub fn manifests(&self) -> Option<Manifests> {
         let mut state = self.lock();
         while state.manifests.is_none() && !state.over {
-            state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.0.wait(state);
         }
         state.manifests.clone()
     }
@@ -89,7 +108,7 @@ impl Follow {
             if state.over {
                 return None;
             }
-            state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.0.wait(state);
         }
     }
 
@@ -100,8 +119,7 @@ impl Follow {
     }
 
     pub(super) fn tell_manifests(&self, manifests: &[(Descriptor, Parsed<Manifest>)]) {
-        self.lock().manifests = Some(manifests.into());
-        self.0.changed.notify_all();
+        self.0.change(|state| state.manifests = Some(manifests.into()));
     }
 
     /// The blob comes into a file, which has its first `bytes`.
@@ -130,8 +148,7 @@ impl Follow {
     }
 
     fn change(&self, digest: &Digest, change: impl FnOnce(&mut Front)) {
-        change(self.lock().blobs.entry(*digest).or_default());
-        self.0.changed.notify_all();
+        self.0.change(|state| change(state.blobs.entry(*digest).or_default()));
     }
 
     /// What the holder of it leaves unfinished stays so.
@@ -150,8 +167,7 @@ pub(super) struct End(Follow);
 
 impl Drop for End {
     fn drop(&mut self) {
-        self.0.lock().over = true;
-        self.0.0.changed.notify_all();
+        self.0.0.change(|state| state.over = true);
     }
 }
 

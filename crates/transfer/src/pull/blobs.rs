@@ -1,0 +1,269 @@
+//! The blobs of a pull: the [plan](porthole_registry::plan::pull), carried out.
+//!
+//! Requests write what comes into a partial blob, wherever it belongs. A thread of each blob hashes behind them what is there
+//! from the start on without a gap, and makes the blob visible in the end.
+
+//! The blobs of a pull: what the [plan] says, done.
+
+use super::{
+    Error, Follow, Options,
+    request::{Outcome, Request},
+};
+use crate::event::{Blob, Observer};
+use porthole_core::{descriptor::Descriptor, digest::Mismatch, reference::Reference};
+use porthole_native::Native;
+use porthole_registry::{
+    Registry,
+    plan::pull::{End, Fetch, Plan, Step},
+};
+use porthole_store::{Addition, Gaps, Ingest, Store};
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    sync::Notify,
+    task::{JoinError, JoinSet, block_in_place},
+    time::sleep,
+};
+
+/// How often a blob is asked for that somebody else is getting.
+const BUSY: Duration = Duration::from_millis(100);
+
+/// Bytes that came, and bytes that need not come.
+#[derive(Debug, Default)]
+pub(super) struct Moved {
+    pub(super) fetched: u64,
+    pub(super) saved: u64,
+}
+
+/// What every request needs.
+pub(super) struct Shared {
+    pub(super) client: Arc<Registry<Native>>,
+    pub(super) reference: Reference,
+    pub(super) observer: Observer,
+    pub(super) follow: Follow,
+    plan: Mutex<Plan>,
+    /// The plan was changed by a request that goes on.
+    changed: Notify,
+}
+
+impl Shared {
+    pub(super) fn plan(&self) -> MutexGuard<'_, Plan> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the plan what the head of an answer says; returns the bytes to take of it, if they are others.
+    pub(super) fn answered(&self, fetch: &Fetch, whole: bool) -> Option<Range<u64>> {
+        let other = self.plan().answered(fetch, whole);
+        self.changed.notify_one();
+        other
+    }
+}
+
+/// The blobs of one pull, being brought.
+pub(super) struct Work<'p> {
+    store: &'p Store,
+    adding: &'p Addition,
+    blobs: Vec<Bringing>,
+    shared: Arc<Shared>,
+    tasks: JoinSet<Ended>,
+    moved: Moved,
+}
+
+/// A blob, and what its requests write to.
+struct Bringing {
+    blob: Arc<Descriptor>,
+    gaps: Option<Arc<Gaps>>,
+    /// Bytes that an earlier pull had left.
+    kept: u64,
+    waited: bool,
+    wrong: bool,
+    skipped: bool,
+}
+
+/// What a task has to tell.
+enum Ended {
+    /// A request for bytes of a blob has ended.
+    Request(Outcome),
+    /// A blob is in the store, or will not be.
+    Sealed { number: usize, outcome: Result<(), porthole_store::Error> },
+}
+
+impl Bringing {
+    fn new(blob: Descriptor) -> Self {
+        Self { blob: Arc::new(blob), gaps: None, kept: 0, waited: false, wrong: false, skipped: false }
+    }
+}
+
+impl<'p> Work<'p> {
+    pub(super) fn new(
+        client: &Arc<Registry<Native>>,
+        store: &'p Store,
+        adding: &'p Addition,
+        reference: &Reference,
+        options: &Options,
+        observer: &Observer,
+        blobs: Vec<Descriptor>,
+    ) -> Self {
+        let shared = Shared {
+            client: Arc::clone(client),
+            reference: reference.clone(),
+            observer: observer.clone(),
+            follow: options.follow.clone(),
+            plan: Mutex::new(Plan::new(blobs.iter().map(|blob| blob.size), options.jobs)),
+            changed: Notify::new(),
+        };
+        let blobs = blobs.into_iter().map(Bringing::new).collect();
+        Self { store, adding, blobs, shared: Arc::new(shared), tasks: JoinSet::new(), moved: Moved::default() }
+    }
+
+    /// Brings every blob into the store. Leaving early ends the requests.
+    pub(super) async fn run(mut self) -> Result<Moved, Error> {
+        let shared = Arc::clone(&self.shared);
+        loop {
+            loop {
+                // A statement of its own, so that the plan is not locked while it is carried out.
+                let step = shared.plan().step();
+                match step {
+                    Some(Step::Open { blob }) => self.open(blob)?,
+                    Some(Step::Fetch(fetch)) => self.fetch(fetch),
+                    None => break,
+                }
+            }
+            if shared.plan().is_done() && self.tasks.is_empty() {
+                return Ok(self.moved);
+            }
+            let waits = shared.plan().waits();
+            tokio::select! {
+                Some(ended) = self.tasks.join_next() => self.ended(ended)?,
+                () = shared.changed.notified() => {}
+                () = sleep(BUSY), if waits => {
+                    shared.plan().look_again();
+                }
+            }
+        }
+    }
+
+    /// Finds out what is missing of a blob.
+    fn open(&mut self, number: usize) -> Result<(), Error> {
+        let Some(bringing) = self.blobs.get_mut(number) else { return Ok(()) };
+        let Shared { observer, follow, .. } = self.shared.as_ref();
+        let Descriptor { digest, size, .. } = *bringing.blob;
+        let mut partial = match block_in_place(|| self.store.ingest(self.adding, &digest, size))? {
+            Ingest::Present => {
+                follow.tell_verified(&digest, self.store.blob(&digest), size);
+                observer.blob(digest, size, Blob::Present);
+                self.moved.saved += size;
+                self.shared.plan().closed(number);
+                return Ok(());
+            }
+            Ingest::Busy => {
+                if !std::mem::replace(&mut bringing.waited, true) {
+                    observer.blob(digest, size, Blob::Waiting);
+                }
+                self.shared.plan().parked(number);
+                return Ok(());
+            }
+            Ingest::Open(partial) => partial,
+        };
+        follow.tell_coming(&digest, partial.file(), 0);
+        bringing.kept = partial.kept();
+        self.moved.saved += bringing.kept;
+        observer.blob(digest, size, Blob::Started { kept: bringing.kept });
+        if let Some(data) = bringing.blob.data.as_deref().filter(|_| partial.kept() == 0) {
+            partial.write(data)?;
+        }
+        let (gaps, seal) = partial.split();
+        self.shared.plan().opened(number, gaps.missing());
+        bringing.gaps = Some(Arc::new(gaps));
+        let shared = Arc::clone(&self.shared);
+        self.tasks.spawn_blocking(move || {
+            let outcome = seal.finish(|hashed| shared.follow.tell_bytes(&digest, hashed));
+            Ended::Sealed { number, outcome }
+        });
+        Ok(())
+    }
+
+    fn fetch(&mut self, fetch: Fetch) {
+        let Some(Bringing { blob, gaps: Some(gaps), .. }) = self.blobs.get(fetch.blob) else { return };
+        let (shared, blob, gaps) = (Arc::clone(&self.shared), Arc::clone(blob), Arc::clone(gaps));
+        self.tasks.spawn(async move { Ended::Request(Request { shared, blob, gaps, fetch }.run().await) });
+    }
+
+    fn ended(&mut self, ended: Result<Ended, JoinError>) -> Result<(), Error> {
+        let Outcome { fetch, rest, fetched, seconds, result } =
+            match ended.map_err(|error| Error::Internal(error.to_string()))? {
+                Ended::Request(outcome) => outcome,
+                Ended::Sealed { number, outcome } => return self.sealed(number, outcome),
+            };
+        self.moved.fetched += fetched;
+        let Some(bringing) = self.blobs.get_mut(fetch.blob) else { return Ok(()) };
+        let Descriptor { digest, size, .. } = *bringing.blob;
+        let Shared { observer, follow, .. } = self.shared.as_ref();
+        let well = End::Well { seconds };
+        let mut plan = self.shared.plan();
+        match result {
+            Ok(()) => {
+                plan.ended(&fetch, rest, well);
+            }
+            Err(Error::Registry(porthole_registry::Error::NotFound { .. }))
+                if bringing.blob.media_type.is_nondistributable() =>
+            {
+                plan.ended(&fetch, rest, well);
+                plan.closed(fetch.blob);
+                bringing.gaps = None;
+                if !std::mem::replace(&mut bringing.skipped, true) {
+                    follow.tell_skipped(&digest);
+                    observer.blob(digest, size, Blob::Skipped);
+                }
+            }
+            Err(error) => {
+                if !end_of(&error).is_some_and(|end| plan.ended(&fetch, rest, end)) {
+                    return Err(error);
+                }
+                observer.blob(digest, size, Blob::Again { reason: error.to_string() });
+            }
+        }
+        Ok(())
+    }
+
+    fn sealed(&mut self, number: usize, outcome: Result<(), porthole_store::Error>) -> Result<(), Error> {
+        let Some(bringing) = self.blobs.get_mut(number) else { return Ok(()) };
+        let Shared { observer, follow, .. } = self.shared.as_ref();
+        let Descriptor { digest, size, .. } = *bringing.blob;
+        bringing.gaps = None;
+        match outcome {
+            Ok(()) => {
+                follow.tell_verified(&digest, self.store.blob(&digest), size);
+                observer.blob(digest, size, Blob::Done);
+                self.shared.plan().closed(number);
+                Ok(())
+            }
+            Err(_) if bringing.skipped => Ok(()),
+            Err(porthole_store::Error::Mismatch(mismatch @ Mismatch::Digest { .. })) => {
+                // What an earlier process has left may be wrong without the registry's doing.
+                if bringing.kept == 0 && std::mem::replace(&mut bringing.wrong, true) {
+                    return Err(Error::Wrong(mismatch));
+                }
+                self.moved.saved -= bringing.kept;
+                follow.tell_anew(&digest);
+                observer.blob(digest, size, Blob::Wrong);
+                self.shared.plan().anew(number);
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// How the plan is told of an error; `None` if the pull cannot go on.
+fn end_of(error: &Error) -> Option<End> {
+    use porthole_registry::Error as Failure;
+    match error {
+        Error::Registry(Failure::RateLimited { .. } | Failure::Status { status: 503, .. }) => Some(End::TooMuch),
+        Error::Registry(Failure::OutOfRange { .. } | Failure::Protocol { .. }) => Some(End::Odd),
+        _ => None,
+    }
+}

@@ -1,0 +1,74 @@
+//! One request for bytes of a blob.
+
+use super::{Error, blobs::Shared};
+use crate::event::Blob;
+use porthole_core::descriptor::Descriptor;
+use porthole_registry::plan::pull::Fetch;
+use porthole_store::Gaps;
+use std::{ops::Range, sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// Bytes of memory that each request has, beside what its connection reads ahead.
+const BUFFER: usize = 256 << 10;
+/// Bytes after which it is told that more have come, or the time if that is over sooner.
+const TOLD: (u64, Duration) = (1 << 20, Duration::from_millis(50));
+
+pub(super) struct Request {
+    pub(super) shared: Arc<Shared>,
+    pub(super) blob: Arc<Descriptor>,
+    pub(super) gaps: Arc<Gaps>,
+    pub(super) fetch: Fetch,
+}
+
+/// How a request ended.
+pub(super) struct Outcome {
+    pub(super) fetch: Fetch,
+    /// What is missing of the bytes it was for.
+    pub(super) rest: Vec<Range<u64>>,
+    /// Bytes that were received.
+    pub(super) fetched: u64,
+    pub(super) seconds: f64,
+    pub(super) result: Result<(), Error>,
+}
+
+impl Request {
+    pub(super) async fn run(self) -> Outcome {
+        let started = Instant::now();
+        let (mut range, mut fetched) = (self.fetch.range.clone(), 0);
+        let result = self.bring(&mut range, &mut fetched).await;
+        let (seconds, rest) = (started.elapsed().as_secs_f64(), self.gaps.missing_of(&range));
+        Outcome { fetch: self.fetch, rest, fetched, seconds, result }
+    }
+
+    /// Brings a range, or what of the blob the registry sends instead.
+    async fn bring(&self, range: &mut Range<u64>, fetched: &mut u64) -> Result<(), Error> {
+        let Shared { client, reference, observer, .. } = self.shared.as_ref();
+        let Descriptor { digest, size, .. } = *self.blob;
+        let mut claim = self.gaps.claim(range)?;
+        let mut body = client.fetch_blob_range(reference, &self.blob, range.clone()).await?;
+        if let Some(other) = self.shared.answered(&self.fetch, body.is_whole_blob()) {
+            body.extend(other.end);
+            drop(claim);
+            claim = self.gaps.claim(&other)?;
+            *range = other;
+        }
+        let mut at = range.start;
+        let length = usize::try_from(range.end - range.start).unwrap_or(BUFFER);
+        let mut buffer = vec![0; length.min(BUFFER)];
+        let (mut untold, mut told) = (0, Instant::now());
+        loop {
+            let read = body.read(&mut buffer).await;
+            *fetched = body.received();
+            let read = read?;
+            untold += claim.write(at, &buffer[..read])?;
+            at += read as u64;
+            if untold > 0 && (read == 0 || untold >= TOLD.0 || told.elapsed() >= TOLD.1) {
+                observer.blob(digest, size, Blob::Moved { bytes: untold });
+                (untold, told) = (0, Instant::now());
+            }
+            if read == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
