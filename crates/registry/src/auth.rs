@@ -1,6 +1,6 @@
 //! Credentials, token requests, and the cache that one fetch fills for many waiters.
 
-use crate::{Error, policy::Url, scope::Scopes, transport::Request};
+use crate::{Error, date, policy::Url, scope::Scopes, transport::Request};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
@@ -37,7 +37,16 @@ impl Credentials {
         if self.username.is_empty() && self.password.is_empty() {
             return None;
         }
-        secret(&format!("Basic {}", BASE64.encode(format!("{}:{}", self.username, self.password))))
+        secret(&format!("Basic {}", self.encoded()))
+    }
+
+    fn encoded(&self) -> String {
+        BASE64.encode(format!("{}:{}", self.username, self.password))
+    }
+
+    /// Every form of them that nobody may read.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = String> {
+        [self.encoded(), self.password.clone()].into_iter().chain(self.identity_token.clone())
     }
 }
 
@@ -66,15 +75,25 @@ pub(crate) fn get_token(
     Some(request)
 }
 
-/// Exchanges an identity token for a token (RFC 6749 section 6, as Docker's token specification uses it).
-pub(crate) fn post_token(realm: &Url, service: Option<&str>, scopes: &Scopes, identity_token: &str) -> Option<Request> {
-    let form = Url::parse("https://form/").ok()?.with_query([
-        ("grant_type", "refresh_token"),
-        ("service", service.unwrap_or_default()),
-        ("client_id", "porthole"),
-        ("scope", &scopes.to_string()),
-        ("refresh_token", identity_token),
-    ]);
+/// What a token is asked for with by `POST` (RFC 6749, as Docker's token specification uses it).
+pub(crate) enum Grant<'c> {
+    /// Section 6: an identity token.
+    IdentityToken(&'c str),
+    /// Section 4.3: user and password.
+    Password(&'c Credentials),
+}
+
+/// Exchanges an identity token or a password for a token.
+pub(crate) fn post_token(realm: &Url, service: Option<&str>, scopes: &Scopes, grant: &Grant<'_>) -> Option<Request> {
+    let scope = scopes.to_string();
+    let mut pairs = vec![("service", service.unwrap_or_default()), ("client_id", "porthole"), ("scope", &scope)];
+    match grant {
+        Grant::IdentityToken(token) => pairs.extend([("grant_type", "refresh_token"), ("refresh_token", *token)]),
+        Grant::Password(Credentials { username, password, .. }) => {
+            pairs.extend([("grant_type", "password"), ("username", username.as_str()), ("password", password.as_str())])
+        }
+    }
+    let form = Url::parse("https://form/").ok()?.with_query(pairs);
     let form = form.split_target().1.unwrap_or_default().to_owned();
     let mut request = Request::new(Bytes::from(form).into());
     *request.method_mut() = Method::POST;
@@ -93,17 +112,26 @@ pub(crate) struct Token {
     expires: Duration,
 }
 
-impl Token {
-    /// Reads the answer of a token server. A token lives a minute at least, and is renewed ten seconds early.
+/// What a token server gives: a token, and sometimes an identity token in place of the one that it took.
+pub(crate) struct Granted {
+    pub(crate) token: Token,
+    pub(crate) identity_token: Option<String>,
+}
+
+impl Granted {
+    /// Reads the answer of a token server. A token lives a minute at least, and is renewed ten seconds early; what it has lived already
+    /// is told by `issued_at` against `told`, the clock of that server, else ours.
     ///
     /// # Errors
     /// What was expected, in words that hold nothing of the answer.
-    pub(crate) fn read(body: &[u8], now: Duration) -> Result<Self, &'static str> {
+    pub(crate) fn read(body: &[u8], now: Duration, told: Option<Duration>) -> Result<Self, &'static str> {
         #[derive(Deserialize)]
         struct Answer {
             token: Option<String>,
             access_token: Option<String>,
             expires_in: Option<f64>,
+            issued_at: Option<String>,
+            refresh_token: Option<String>,
         }
         let answer: Answer = serde_json::from_slice(body).map_err(|_| "expected a JSON object with a token")?;
         let tokens = [answer.token, answer.access_token];
@@ -111,10 +139,18 @@ impl Token {
         let visible = token.bytes().all(|byte| byte.is_ascii_graphic());
         let authorization =
             secret(&format!("Bearer {token}")).filter(|_| visible).ok_or("expected a token of visible characters")?;
-        let seconds = answer.expires_in.unwrap_or(60.0).clamp(60.0, 1e9);
-        Ok(Self { authorization, expires: now + Duration::from_secs_f64(seconds) - Duration::from_secs(10) })
+        let life = Duration::from_secs_f64(answer.expires_in.unwrap_or(60.0).clamp(60.0, 1e9));
+        let issued = answer.issued_at.as_deref().and_then(date::rfc_3339).map(Duration::from_secs);
+        // Issued in the future, or over already: one of the two clocks is wrong, so the time tells nothing.
+        let age = issued.and_then(|issued| told.unwrap_or(now).checked_sub(issued)).filter(|age| *age < life);
+        let left = (life - age.unwrap_or_default()).max(EARLY * 2) - EARLY;
+        let identity_token = answer.refresh_token.filter(|token| !token.is_empty());
+        Ok(Self { token: Token { authorization, expires: now + left }, identity_token })
     }
 }
+
+/// Tokens are renewed so long before they end.
+const EARLY: Duration = Duration::from_secs(10);
 
 /// Tokens by logical registry and scopes.
 #[derive(Default)]
@@ -184,6 +220,21 @@ impl Tokens {
         }
     }
 
+    /// Every token of a registry.
+    pub(crate) fn secrets(&self, registry: &str) -> Vec<String> {
+        let slots: Vec<_> = lock(&self.slots)
+            .iter()
+            .filter(|((name, _), _)| name == registry)
+            .map(|(_, slot)| Arc::clone(slot))
+            .collect();
+        let token = |slot: &Arc<Slot>| {
+            let last = lock(&slot.last);
+            let authorization = last.as_ref()?.as_ref().ok()?.authorization.to_str().ok()?;
+            Some(authorization.strip_prefix("Bearer ")?.to_owned())
+        };
+        slots.iter().filter_map(token).collect()
+    }
+
     /// Forgets every token of a registry.
     pub(crate) fn forget(&self, registry: &str) {
         lock(&self.slots).retain(|(name, _), _| name != registry);
@@ -220,14 +271,40 @@ mod tests {
     #[test]
     fn token_answers() {
         let read = |body: &str| {
-            Token::read(body.as_bytes(), NOW)
-                .map(|token| (token.authorization.to_str().unwrap().to_owned(), (token.expires - NOW).as_secs()))
+            Granted::read(body.as_bytes(), NOW, None).map(|Granted { token, .. }| {
+                (token.authorization.to_str().unwrap().to_owned(), (token.expires - NOW).as_secs())
+            })
         };
         assert_eq!(read(r#"{"token":"a","expires_in":300,"issued_at":"x"}"#), Ok(("Bearer a".into(), 290)));
         assert_eq!(read(r#"{"access_token":"b"}"#), Ok(("Bearer b".into(), 50)));
         assert_eq!(read(r#"{"token":"","access_token":"b","expires_in":1}"#), Ok(("Bearer b".into(), 50)));
         for body in ["", "[]", "{}", r#"{"token":"a\nb"}"#, r#"{"token":"a b"}"#, r#"{"token":5}"#] {
             assert!(read(body).is_err(), "{body}");
+        }
+        let granted = Granted::read(br#"{"token":"a","refresh_token":"r"}"#, NOW, None).unwrap();
+        assert_eq!(granted.identity_token.as_deref(), Some("r"));
+    }
+
+    /// 1970-01-12T13:46:40Z is a million seconds after the epoch.
+    #[test]
+    fn tokens_that_have_lived_already() {
+        for (issued, skew, left) in [
+            ("1970-01-12T13:46:40Z", 0, 290),
+            ("1970-01-12T13:45:40.5Z", 0, 230),
+            ("1970-01-12T15:45:40+02:00", 0, 230),
+            // Nearly over: for one more request.
+            ("1970-01-12T13:41:45Z", 0, 10),
+            // By the server's clock, which is an hour behind or ahead of ours.
+            ("1970-01-12T12:45:40Z", -3600, 230),
+            ("1970-01-12T14:45:40Z", 3600, 230),
+            // No clock makes sense of it.
+            ("1970-01-12T14:46:40Z", 0, 290),
+            ("1970-01-12T10:46:40Z", 0, 290),
+        ] {
+            let body = format!(r#"{{"token":"a","expires_in":300,"issued_at":"{issued}"}}"#);
+            let told = (skew != 0).then(|| Duration::from_secs(NOW.as_secs().checked_add_signed(skew).unwrap()));
+            let granted = Granted::read(body.as_bytes(), NOW, told).unwrap();
+            assert_eq!((granted.token.expires - NOW).as_secs(), left, "{issued} {skew}");
         }
     }
 
@@ -243,11 +320,15 @@ mod tests {
         );
         assert_eq!(request.headers()["authorization"], "Basic dXNlcjpjYW5hcnk=");
         assert!(get_token(&realm, None, &scopes, None).unwrap().headers().is_empty());
-        let request = post_token(&realm, Some("s"), &scopes, "id&token").unwrap();
-        assert_eq!(request.method(), Method::POST);
-        let form =
-            "grant_type=refresh_token&service=s&client_id=porthole&scope=repository:a/b:pull&refresh_token=id%26token";
-        assert_eq!(request.body().bytes().unwrap(), form);
+        for (grant, form) in [
+            (Grant::IdentityToken("id&token"), "grant_type=refresh_token&refresh_token=id%26token"),
+            (Grant::Password(&credentials), "grant_type=password&username=user&password=canary"),
+        ] {
+            let request = post_token(&realm, Some("s"), &scopes, &grant).unwrap();
+            assert_eq!(request.method(), Method::POST);
+            let form = format!("service=s&client_id=porthole&scope=repository:a/b:pull&{form}");
+            assert_eq!(request.body().bytes().unwrap(), &form);
+        }
     }
 
     #[test]
@@ -256,7 +337,7 @@ mod tests {
             Credentials { identity_token: Some("canary".into()), ..Credentials::basic("canary", "canary") };
         let realm = Url::parse("https://a.b/").unwrap();
         let request = get_token(&realm, None, &Scopes::default(), Some(&credentials)).unwrap();
-        let token = Token::read(br#"{"token":"canary"}"#, NOW).unwrap();
+        let token = Granted::read(br#"{"token":"canary"}"#, NOW, None).unwrap().token;
         let shown = format!("{credentials:?} {:?} {:?}", request.headers(), token.authorization);
         assert!(!shown.contains("canary") && !shown.contains("Y2FuYXJ5"), "{shown}");
     }

@@ -1,6 +1,6 @@
 //! What is tried again, and when.
 
-use crate::transport;
+use crate::{date, transport};
 use std::time::Duration;
 
 /// How a try failed.
@@ -154,26 +154,7 @@ pub fn retry_after(value: &str, now: Duration) -> Option<Duration> {
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
-    Some(Duration::from_secs(http_date(value)?).saturating_sub(Duration::from_secs(now.as_secs())))
-}
-
-/// Seconds since 1970 of an IMF-fixdate, `Sun, 06 Nov 1994 08:49:37 GMT`; the two obsolete forms are not read.
-pub(crate) fn http_date(text: &str) -> Option<u64> {
-    let (_, rest) = text.split_once(", ")?;
-    let mut fields = rest.split(' ');
-    let day: u64 = fields.next()?.parse().ok()?;
-    let month = 1 + MONTHS.iter().position(|month| Some(*month) == fields.clone().next())? as u64;
-    let year: u64 = fields.nth(1)?.parse().ok()?;
-    let mut clock = fields.next()?.split(':').map(|part| part.parse::<u64>().ok());
-    let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
-    let valid = (1970..=9999).contains(&year) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second <= 60;
-    if !valid || fields.next() != Some("GMT") {
-        return None;
-    }
-    // Days since 1970-01-01 of a proleptic Gregorian date; years start in March, so that the leap day is the last.
-    let (year, shifted) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * shifted + 2) / 5 + day - 1 - 719_468;
-    Some(days * 86_400 + hour * 3_600 + minute * 60 + second)
+    Some(Duration::from_secs(date::http(value)?).saturating_sub(Duration::from_secs(now.as_secs())))
 }
 
 /// Tries in all, of what has not got anywhere yet.
@@ -185,7 +166,6 @@ pub const PATIENCE: Duration = Duration::from_secs(38);
 /// The longest that a request is waited for, whatever a registry asks.
 pub const LONGEST: Duration = Duration::from_secs(60);
 const FIRST: Duration = Duration::from_millis(250);
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 #[cfg(test)]
 mod tests {

@@ -1,8 +1,11 @@
 //! Challenges answered: a request is sent with what is held, and once more with what the registry asks for.
 
-use super::{Call, Registry, exchange::Answer};
+use super::{
+    Call, Registry,
+    exchange::{Answer, clock_of},
+};
 use crate::{
-    auth::{self, Token, Turn, lock},
+    auth::{self, Credentials, Grant, Granted, Token, Turn, lock},
     challenge::{self, Challenge},
     endpoint::problem::{self, Problem},
     error::{Error, Subject},
@@ -122,10 +125,14 @@ impl<T: Transport + Environment> Registry<T> {
     ) -> Result<Option<Proof>, Error> {
         let bearer =
             challenges.iter().find(|challenge| challenge.scheme == "bearer" && challenge.parameter("realm").is_some());
-        if let Some(bearer) = bearer {
-            return self.answer_bearer(call, bearer, stale).await.map(Some);
-        }
         let basic = challenges.iter().any(|challenge| challenge.scheme == "basic");
+        if let Some(bearer) = bearer {
+            match self.answer_bearer(call, bearer, stale).await {
+                // It offers another way, which is as good.
+                Err(Error::Policy { .. }) if basic && self.has_credentials(&call.registry) => {}
+                proof => return proof.map(Some),
+            }
+        }
         let credentials = self.credentials(&call.registry).and_then(|credentials| credentials.header());
         match credentials {
             Some(authorization) if basic && Some(&authorization) != stale => {
@@ -193,11 +200,15 @@ impl<T: Transport + Environment> Registry<T> {
         };
         let mut credentials = if send { self.credentials(&call.registry) } else { None };
         if let Some(identity_token) = credentials.as_ref().and_then(|credentials| credentials.identity_token.clone()) {
-            if let Some(request) = auth::post_token(realm, service, &scopes, &identity_token) {
+            if let Some(request) = auth::post_token(realm, service, &scopes, &Grant::IdentityToken(&identity_token)) {
                 let answer = self.exchange(&token_call, &request).await?;
                 // Servers without the OAuth2 endpoint say so in many ways.
                 if !matches!(answer.response.status().as_u16(), 400 | 401 | 404 | 405) {
-                    return self.read_token(&token_call, answer, true).await;
+                    let granted = self.read_token(&token_call, answer, true).await?;
+                    if let Some(next) = granted.identity_token {
+                        self.replace_identity_token(&call.registry, &identity_token, next);
+                    }
+                    return Ok(granted.token);
                 }
             }
             credentials = credentials.map(|mut credentials| {
@@ -209,14 +220,31 @@ impl<T: Transport + Environment> Registry<T> {
         }
         let request = auth::get_token(realm, service, &scopes, credentials.as_ref());
         let request = request.ok_or_else(|| token_call.protocol("expected a shorter token realm".into()))?;
-        let answer = self.exchange(&token_call, &request).await?;
-        self.read_token(&token_call, answer, credentials.is_some()).await
+        let mut answer = self.exchange(&token_call, &request).await?;
+        // And there are servers that have nothing else.
+        let only_post = matches!(answer.response.status().as_u16(), 404 | 405);
+        if let Some(credentials) = credentials.as_ref().filter(|_| only_post)
+            && let Some(request) = auth::post_token(realm, service, &scopes, &Grant::Password(credentials))
+        {
+            answer = self.exchange(&token_call, &request).await?;
+        }
+        self.read_token(&token_call, answer, credentials.is_some()).await.map(|granted| granted.token)
     }
 
-    async fn read_token(&self, call: &Call, answer: Answer<T::Body>, credentials: bool) -> Result<Token, Error> {
+    /// An identity token may be good for one exchange, which gives the next one.
+    fn replace_identity_token(&self, registry: &str, used: &str, next: String) {
+        let mut accounts = lock(&self.accounts);
+        let credentials = accounts.get_mut(registry).and_then(|account| account.credentials.as_mut());
+        if let Some(credentials) = credentials.filter(|known| known.identity_token.as_deref() == Some(used)) {
+            credentials.identity_token = Some(next);
+        }
+    }
+
+    async fn read_token(&self, call: &Call, answer: Answer<T::Body>, credentials: bool) -> Result<Granted, Error> {
         let answer = self.check(call, answer, credentials).await?;
+        let told = clock_of(answer.response.headers());
         let body = self.read_body(call, answer.response, "token_bytes").await?;
-        Token::read(&body, self.transport.now()).map_err(|message| call.protocol(message.into()))
+        Granted::read(&body, self.transport.now(), told).map_err(|message| call.protocol(message.into()))
     }
 
     /// What the body of an answer that is no success says.
@@ -227,6 +255,18 @@ impl<T: Transport + Environment> Registry<T> {
             None => self.read_start(answer.response.body_mut(), self.options.limits.error_body_bytes).await,
         };
         problem::read(status, &said)
+    }
+
+    /// A registry's own words, without what it was told in confidence: some repeat what they refuse.
+    fn without_secrets(&self, registry: &str, mut words: String) -> String {
+        let credentials = self.credentials(registry);
+        let known = credentials.iter().flat_map(Credentials::secrets);
+        for secret in known.chain(self.tokens.secrets(registry)).filter(|secret| secret.len() >= SECRET) {
+            if words.contains(&secret) {
+                words = words.replace(&secret, "***");
+            }
+        }
+        words
     }
 
     /// Turns every status that is no success into an error, with the registry's own words.
@@ -242,7 +282,8 @@ impl<T: Transport + Environment> Registry<T> {
         }
         let retry_after = self.retry_after(answer.response.headers()).map(|wait| wait.as_secs());
         let problem = self.problem_of(answer).await;
-        let (registry, what, message) = (call.registry.clone(), call.what.clone(), problem.message);
+        let message = self.without_secrets(&call.registry, problem.message);
+        let (registry, what) = (call.registry.clone(), call.what.clone());
         let limited = problem.code.as_deref() == Some("TOOMANYREQUESTS");
         Err(match status.as_u16() {
             429 => Error::RateLimited { registry, retry_after, message },
@@ -263,3 +304,6 @@ impl Call {
         Error::Protocol { registry: self.registry.clone(), what: self.what.clone(), message }
     }
 }
+
+/// Characters from which on something is a secret, and not a part of any word.
+const SECRET: usize = 4;

@@ -2,6 +2,7 @@
 
 use super::{Call, Registry};
 use crate::{
+    date,
     endpoint::problem,
     error::Error,
     policy::{self, Url},
@@ -142,10 +143,8 @@ impl<T: Transport + Environment> Registry<T> {
 
     /// What an answer's `Retry-After` asks for; a date in it is read by the clock that wrote it, if that is told.
     pub(super) fn retry_after(&self, headers: &http::HeaderMap) -> Option<Duration> {
-        let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-        let now =
-            text(header::DATE).and_then(retry::http_date).map_or_else(|| self.transport.now(), Duration::from_secs);
-        retry::retry_after(text(header::RETRY_AFTER)?, now)
+        let now = clock_of(headers).unwrap_or_else(|| self.transport.now());
+        retry::retry_after(headers.get(header::RETRY_AFTER)?.to_str().ok()?, now)
     }
 
     async fn follow(
@@ -227,6 +226,11 @@ impl Call {
         }
         Error::Transport { registry: self.registry.clone(), what: self.what.clone(), error }
     }
+}
+
+/// What time it was for whoever answered, since the Unix epoch.
+pub(super) fn clock_of(headers: &http::HeaderMap) -> Option<Duration> {
+    date::http(headers.get(header::DATE)?.to_str().ok()?).map(Duration::from_secs)
 }
 
 pub(super) fn content_length(headers: &http::HeaderMap) -> Option<u64> {

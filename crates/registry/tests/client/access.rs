@@ -215,6 +215,66 @@ fn identity_tokens_are_exchanged() {
     assert_eq!(methods, ["POST", "POST", "GET"], "a server that knows only GET");
 }
 
+/// The token of an exchange takes the place of the one that was given for it.
+#[test]
+fn an_identity_token_may_be_good_for_once() {
+    let internet = private(REALM, Some("user:identity"));
+    let registry = client(&internet);
+    let credentials = Credentials { identity_token: Some("first".into()), ..Credentials::basic("user", "") };
+    registry.set_credentials(HOST, Some(credentials));
+    for body in [r#"{"access_token":"token-x","refresh_token":"second"}"#, r#"{"access_token":"token-y"}"#] {
+        let answer = Fault::Answer { status: 200, headers: Vec::new(), body: body.as_bytes().to_vec() };
+        internet.fault("POST https://auth", 1, answer);
+    }
+    block_on(registry.fetch_document(&tagged())).unwrap();
+    internet.pass(Duration::from_secs(600));
+    block_on(registry.fetch_document(&tagged())).unwrap();
+    let forms: Vec<String> = internet
+        .log()
+        .into_iter()
+        .filter(|asked| asked.method == "POST")
+        .map(|asked| String::from_utf8(asked.body).unwrap())
+        .collect();
+    assert!(forms[0].ends_with("&refresh_token=first") && forms[1].ends_with("&refresh_token=second"), "{forms:?}");
+}
+
+#[test]
+fn a_token_server_may_know_only_post() {
+    let internet = private(REALM, ACCOUNT);
+    internet.fault("GET https://auth", 1, Fault::Status(405));
+    let answer = Fault::Answer { status: 200, headers: Vec::new(), body: br#"{"access_token":"token-x"}"#.to_vec() };
+    internet.fault("POST https://auth", 1, answer);
+    block_on(with_password(&internet, Options::default()).fetch_document(&tagged())).unwrap();
+    let post = internet.log().into_iter().find(|asked| asked.method == "POST").unwrap();
+    let form = String::from_utf8(post.body).unwrap();
+    assert!(form.ends_with("&grant_type=password&username=user&password=canary-password"), "{form}");
+    assert_eq!(post.url, REALM);
+}
+
+#[test]
+fn all_challenges_count_and_one_is_met() {
+    let basic = "Basic realm=\"x\"".to_owned();
+    let refused = bearer("https://169.254.169.254/token", HOST);
+    for challenges in [
+        vec![refused.clone(), basic.clone()],
+        vec!["Negotiate, NTLM abc==".to_owned(), basic.clone()],
+        vec![format!("{refused}, {basic}")],
+    ] {
+        let internet = Internet::new();
+        internet.site(HOST, Site::new().repository("a/b", content()).auth(Auth::Basic("user:canary-password")));
+        let [first, rest @ ..] = &challenges[..] else { panic!() };
+        // One header with commas is as good as several.
+        let value = rest.iter().fold(first.clone(), |all, next| format!("{all}, {next}"));
+        internet.fault(
+            "/manifests/",
+            1,
+            Fault::Answer { status: 401, headers: vec![("www-authenticate", value)], body: Vec::new() },
+        );
+        block_on(with_password(&internet, Options::default()).fetch_document(&tagged())).unwrap();
+        assert_eq!(internet.log().len(), 2, "{challenges:?}");
+    }
+}
+
 #[test]
 fn token_answers_are_bounded() {
     let internet = private(REALM, None);
@@ -222,6 +282,28 @@ fn token_answers_are_bounded() {
     assert!(matches!(block_on(client(&internet).fetch_document(&tagged())), Err(Error::TooLarge { .. })));
     internet.fault("/token", 1, Fault::Body(b"{}".to_vec()));
     assert!(matches!(block_on(client(&internet).fetch_document(&tagged())), Err(Error::Protocol { .. })));
+}
+
+/// Some registries repeat what they refuse.
+#[test]
+fn what_a_registry_was_told_is_not_repeated() {
+    let internet = private(REALM, ACCOUNT);
+    let registry = with_password(&internet, Options::default());
+    for (part, secrets) in
+        [("/token", "canary-password dXNlcjpjYW5hcnktcGFzc3dvcmQ="), ("/manifests/", "Bearer token-3, canary-password")]
+    {
+        let body = format!(r#"{{"errors":[{{"code":"DENIED","message":"bad: {secrets}"}}]}}"#).into_bytes();
+        internet.fault(
+            part,
+            if part == "/token" { 1 } else { 0 },
+            Fault::Answer { status: 403, headers: Vec::new(), body: body.clone() },
+        );
+        internet.fault("/manifests/", 1, Fault::Slow(0));
+        internet.fault("/manifests/", 1, Fault::Answer { status: 403, headers: Vec::new(), body });
+        let error = block_on(registry.fetch_document(&tagged())).unwrap_err().to_string();
+        assert!(error.contains("DENIED: bad: ***") || error.contains("DENIED: bad: Bearer ***, ***"), "{error}");
+        assert!(!error.contains("canary") && !error.contains("dXNl") && !error.contains("token-"), "{error}");
+    }
 }
 
 /// Everything that the client can print, over right and wrong answers, holds no secret.
