@@ -1,14 +1,15 @@
 //! Signing in: to a registry with htpasswd, kept in a file or by a helper, and never shown.
 
-use crate::images::{self, SEVEN_LAYERS};
+use crate::images::{self, FOR_KEEPERS, SEVEN_LAYERS};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use porthole_tests::{
     Result,
-    program::ours,
-    servers::{Access, Password, Registry, Scratch},
+    program::{find, free_port, ours},
+    servers::{Access, Nginx, Password, Registry, Scratch, Tokens},
 };
 use std::{
     fs::{self, Permissions},
-    io::Write,
+    io::{Read, Write},
     os::unix::fs::PermissionsExt,
     path::Path,
     process::{Command, Output, Stdio},
@@ -65,6 +66,66 @@ fn a_password_is_tried_kept_used_and_forgotten() -> Result<()> {
     Ok(())
 }
 
+/// A token server takes the password, and what it gives is good for one repository.
+#[test]
+fn a_token_server_decides() -> Result<()> {
+    let port = free_port()?;
+    let tokens = Tokens::start(format!("http://127.0.0.1:{port}/token"))?;
+    let registry = Registry::start(images::storage(), &Access::Token(&tokens))?;
+    let joined = Nginx::joins(port, registry.port(), tokens.port())?;
+    let (home, host) = (Scratch::new("home")?, joined.host());
+    let (home, reference) = (home.path(), format!("{host}/{FOR_KEEPERS}"));
+    let login = ["login", host.as_str(), "--username", Password::USER, "--password-stdin"];
+    ends(&porthole(home, &["digest", &reference], "")?, 3, "porthole login");
+    ends(&porthole(home, &login, "wrong")?, 3, "check the user name and password");
+    ends(&porthole(home, &login, Password::PASSWORD)?, 0, "signed in");
+    ends(&porthole(home, &["digest", &reference], "")?, 0, "");
+    ends(&porthole(home, &["logout", &format!("https://{host}/v2/")], "")?, 0, "signed out");
+    ends(&porthole(home, &["digest", &reference], "")?, 3, "porthole login");
+    Ok(())
+}
+
+/// `script` gives it a terminal.
+#[test]
+fn on_a_terminal_it_asks_and_shows_no_password() -> Result<()> {
+    let password = Password::new()?;
+    let registry = Registry::start(images::storage(), &Access::Basic(&password))?;
+    let (home, host) = (Scratch::new("home")?, registry.host());
+    let command = format!("{} login {host}", ours("porthole")?.display());
+    let mut script = Command::new(find("script")?)
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .env("HOME", home.path())
+        .env_remove("DOCKER_CONFIG")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let (mut keyboard, mut screen) = (script.stdin.take().ok_or("no stdin")?, script.stdout.take().ok_or("no stdout")?);
+    let mut seen = String::new();
+    // What is typed before it is asked for would be shown by the terminal itself.
+    for (question, answer) in [(format!("User at {host}: "), Password::USER), (": ".to_owned(), Password::PASSWORD)] {
+        let from = seen.len();
+        let mut piece = [0; 4096];
+        while !seen[from..].ends_with(&question) {
+            let read = screen.read(&mut piece)?;
+            assert_ne!(read, 0, "{seen}");
+            seen += &String::from_utf8_lossy(&piece[..read]);
+        }
+        keyboard.write_all(format!("{answer}\n").as_bytes())?;
+        if answer == Password::USER {
+            // The terminal shows what was typed here.
+            while !seen.ends_with("\n") {
+                let read = screen.read(&mut piece)?;
+                seen += &String::from_utf8_lossy(&piece[..read]);
+            }
+        }
+    }
+    screen.read_to_string(&mut seen)?;
+    assert!(script.wait()?.success() && seen.contains("signed in"), "{seen}");
+    assert!(seen.contains(&format!("Password of {}: ", Password::USER)) && !seen.contains("sesame"), "{seen}");
+    ends(&porthole(home.path(), &["digest", &format!("{host}/{SEVEN_LAYERS}")], "")?, 0, "");
+    Ok(())
+}
+
 /// Keeps one answer in a file, as docker-credential-helpers speak.
 const HELPER: &str = r#"#!/bin/sh
 cd "$(dirname "$0")" || exit 1
@@ -96,5 +157,51 @@ fn a_helper_keeps_what_it_is_given() -> Result<()> {
     assert_eq!(fs::read_to_string(home.join("asked"))?, host);
     ends(&porthole(home, &["logout", &host], "")?, 0, "signed out");
     assert!(!home.join("kept").exists());
+
+    // What stood in the file before a helper was named is not left there; what others wrote names the key for it.
+    let file = home.join(".docker/config.json");
+    fs::write(
+        &file,
+        format!(
+            r#"{{"auths":{{"https://{host}":{{"auth":"b2xkOm9sZA=="}}}},"credsStore":"porthole-test","psFormat":"x"}}"#
+        ),
+    )?;
+    ends(&porthole(home, &login, Password::PASSWORD)?, 0, "kept by docker-credential-porthole-test");
+    let left = fs::read_to_string(&file)?;
+    assert!(!left.contains("b2xk") && left.contains("psFormat"), "{left}");
+    fs::write(&file, format!(r#"{{"auths":{{"https://{host}":{{}}}},"credsStore":"porthole-test"}}"#))?;
+    ends(&porthole(home, &["digest", &reference], "")?, 0, "");
+    assert_eq!(fs::read_to_string(home.join("asked"))?, format!("https://{host}"));
+    ends(&porthole(home, &["login", &host, "--username", "<token>", "--password-stdin"], "identity")?, 3, "");
+    fs::write(&helper, "#!/bin/sh\nexit 1\n")?;
+    ends(&porthole(home, &["digest", &reference], "")?, 3, "docker-credential-porthole-test");
+    fs::write(&file, r#"{"credsStore":"../evil"}"#)?;
+    ends(&porthole(home, &["digest", &reference], "")?, 3, "`../evil`");
+    Ok(())
+}
+
+/// What podman keeps is read, and said to be still there.
+#[test]
+fn what_others_keep_is_used_and_named() -> Result<()> {
+    let password = Password::new()?;
+    let registry = Registry::start(images::storage(), &Access::Basic(&password))?;
+    let (home, host) = (Scratch::new("home")?, registry.host());
+    let (home, reference) = (home.path(), format!("{host}/{SEVEN_LAYERS}"));
+    let auth = STANDARD.encode(format!("{}:{}\0\0", Password::USER, Password::PASSWORD));
+    for (file, key) in
+        [(".config/containers/auth.json", format!("{host}/porthole")), (".dockercfg", format!("https://{host}/v1/"))]
+    {
+        let entries = format!(r#"{{"{key}":{{"auth":"{auth}"}}}}"#);
+        let path = home.join(file);
+        fs::create_dir_all(path.parent().ok_or("a file has a folder")?)?;
+        fs::write(&path, if file == ".dockercfg" { entries } else { format!(r#"{{"auths":{entries}}}"#) })?;
+        ends(&porthole(home, &["digest", &reference], "")?, 0, "");
+        fs::remove_file(&path)?;
+        ends(&porthole(home, &["digest", &reference], "")?, 3, "porthole login");
+    }
+    fs::write(home.join(".dockercfg"), format!(r#"{{"{host}":{{"auth":"{auth}"}}}}"#))?;
+    let output = porthole(home, &["logout", &host], "")?;
+    ends(&output, 0, "nothing was kept");
+    ends(&output, 0, ".dockercfg");
     Ok(())
 }

@@ -18,6 +18,8 @@ use crate::error::Error;
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) credentials: Option<auth::Credentials>,
+    /// The file that has them, or names the helper that has.
+    pub(crate) place: PathBuf,
     /// Why a helper could not be asked. Nothing else was asked in its place.
     pub(crate) failure: Option<keychain::Error>,
 }
@@ -55,14 +57,26 @@ impl Found {
 
 /// The helper for the registry first, as Docker does it, then what stands in the file itself.
 fn in_file(path: &Path, file: &File, reference: &Reference) -> Result<Found, Error> {
+    let found = |credentials, failure| Ok(Found { credentials, failure, place: path.to_owned() });
     if let Some(helper) = file.helper(reference.registry()) {
-        match keychain::get(helper, server(reference.registry())) {
-            Ok(None) => {}
-            Ok(credentials) => return Ok(Found { credentials, failure: None }),
-            Err(failure) => return Ok(Found { credentials: None, failure: Some(failure) }),
+        for server in servers(file, reference.registry()) {
+            match keychain::get(helper, &server) {
+                Ok(None) => {}
+                Ok(credentials) => return found(credentials, None),
+                Err(failure) => return found(None, Some(failure)),
+            }
         }
     }
-    Ok(Found { credentials: file.lookup(path, reference)?, failure: None })
+    found(file.lookup(path, reference)?, None)
+}
+
+/// The keys under which a helper may have a registry: as the file has written it down, then as this program would.
+fn servers(file: &File, registry: &str) -> Vec<String> {
+    let mut servers: Vec<String> = file.keys(registry).map(str::to_owned).collect();
+    if !servers.iter().any(|known| known == server(registry)) {
+        servers.push(server(registry).to_owned());
+    }
+    servers
 }
 
 /// Where credentials were kept.
@@ -71,16 +85,20 @@ pub(crate) enum Kept {
     File(PathBuf),
 }
 
-/// Keeps credentials of a registry: with the helper that the file names, else in the file itself.
+/// Keeps credentials of a registry: with the helper that the file names, else in the file itself. What the file had of it before is gone
+/// in either case.
 pub(crate) fn keep(authfile: Option<&Path>, registry: &str, credentials: &auth::Credentials) -> Result<Kept, Error> {
     let path = file_to_change(authfile)?;
     let file = File::open(&path)?.unwrap_or_default();
-    if let Some(name) = file.helper(registry) {
-        keychain::store(name, server(registry), credentials)?;
-        return Ok(Kept::Helper(name.to_owned()));
+    let Some(name) = file.helper(registry) else {
+        file::change(&path, server(registry), Some(credentials))?;
+        return Ok(Kept::File(path));
+    };
+    keychain::store(name, server(registry), credentials)?;
+    if file.has_secret(registry) {
+        file::change(&path, server(registry), None)?;
     }
-    file::change(&path, server(registry), Some(credentials))?;
-    Ok(Kept::File(path))
+    Ok(Kept::Helper(name.to_owned()))
 }
 
 /// Forgets what is kept for a registry, with the helper and in the file; says whether there was something.
@@ -89,9 +107,11 @@ pub(crate) fn forget(authfile: Option<&Path>, registry: &str) -> Result<bool, Er
     let Some(file) = File::open(&path)? else { return Ok(false) };
     let mut known = false;
     if let Some(name) = file.helper(registry) {
-        known = keychain::get(name, server(registry))?.is_some();
-        if known {
-            keychain::erase(name, server(registry))?;
+        for server in servers(&file, registry) {
+            if keychain::get(name, &server)?.is_some() {
+                keychain::erase(name, &server)?;
+                known = true;
+            }
         }
     }
     Ok(file::change(&path, server(registry), None)? || known)
@@ -102,13 +122,18 @@ fn server(registry: &str) -> &str {
     if registry == DEFAULT_REGISTRY { "https://index.docker.io/v1/" } else { registry }
 }
 
-/// The registry, or part of one, that a key means: keys are with or without scheme and API version, and Docker Hub has several
-/// names.
-fn registry_of(key: &str) -> &str {
-    let key = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
+/// The registry, or part of one, that a key means: keys are with or without scheme, port 443 and API version, in any case, and Docker
+/// Hub has several names.
+fn registry_of(key: &str) -> String {
+    let lower = key.to_ascii_lowercase();
+    let plain = lower.starts_with("http://");
+    let key = lower.strip_prefix("https://").or_else(|| lower.strip_prefix("http://")).unwrap_or(&lower);
     let key = key.trim_end_matches('/');
     let key = key.strip_suffix("/v1").or_else(|| key.strip_suffix("/v2")).unwrap_or(key);
-    if matches!(key, "index.docker.io" | "registry-1.docker.io") { DEFAULT_REGISTRY } else { key }
+    let (host, path) = key.split_at(key.find('/').unwrap_or(key.len()));
+    let host = if plain { host } else { host.strip_suffix(":443").unwrap_or(host) };
+    let host = if matches!(host, "index.docker.io" | "registry-1.docker.io") { DEFAULT_REGISTRY } else { host };
+    format!("{host}{path}")
 }
 
 fn variable(name: &str) -> Option<PathBuf> {
@@ -120,15 +145,21 @@ fn docker_config() -> Option<PathBuf> {
     Some(folder.join("config.json"))
 }
 
-/// Files to look into, in this order: podman's for this session, podman's own, Docker's.
+/// Files to look into, in this order: podman's for this session, podman's own, Docker's, and Docker's of old.
 fn usual_files() -> Vec<PathBuf> {
     if let Some(file) = variable("REGISTRY_AUTH_FILE") {
         return vec![file];
     }
+    let legacy = env::home_dir().map(|home| home.join(file::LEGACY));
     let containers = "containers/auth.json";
     let session = variable("XDG_RUNTIME_DIR").map(|folder| folder.join(containers));
     let config = variable("XDG_CONFIG_HOME").or_else(|| env::home_dir().map(|home| home.join(".config")));
-    session.into_iter().chain(config.map(|folder| folder.join(containers))).chain(docker_config()).collect()
+    session
+        .into_iter()
+        .chain(config.map(|folder| folder.join(containers)))
+        .chain(docker_config())
+        .chain(legacy)
+        .collect()
 }
 
 /// The file that a sign-in is kept in: the one that was named, else Docker's.
@@ -136,4 +167,43 @@ fn file_to_change(authfile: Option<&Path>) -> Result<PathBuf, Error> {
     let named = authfile.map(Path::to_owned).or_else(|| variable("REGISTRY_AUTH_FILE"));
     let none = || Error::usage("no home directory to keep credentials in: give --authfile FILE");
     named.or_else(docker_config).ok_or_else(none)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_all_forms() {
+        for (key, expected) in [
+            ("quay.io", "quay.io"),
+            ("https://quay.io", "quay.io"),
+            ("https://quay.io/", "quay.io"),
+            ("https://quay.io/v1/", "quay.io"),
+            ("https://quay.io/v2/", "quay.io"),
+            ("quay.io:443", "quay.io"),
+            ("https://QUAY.io:443/v2", "quay.io"),
+            ("http://quay.io:443", "quay.io:443"),
+            ("localhost:5000", "localhost:5000"),
+            ("quay.io:443/a/b", "quay.io/a/b"),
+            ("https://index.docker.io/v1/", "docker.io"),
+            ("index.docker.io", "docker.io"),
+            ("registry-1.docker.io", "docker.io"),
+            ("docker.io", "docker.io"),
+            ("index.docker.io/me", "docker.io/me"),
+            ("", ""),
+        ] {
+            assert_eq!(registry_of(key), expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_helper_is_asked_for_what_was_written_down() {
+        let path = Path::new("config.json");
+        let text = br#"{"auths": {"https://quay.io": {}, "https://index.docker.io/v1/": {}}, "credsStore": "x"}"#;
+        let file = File::parse(path, text).unwrap();
+        assert_eq!(servers(&file, "quay.io"), ["https://quay.io", "quay.io"]);
+        assert_eq!(servers(&file, "ghcr.io"), ["ghcr.io"]);
+        assert_eq!(servers(&file, "docker.io"), ["https://index.docker.io/v1/"]);
+    }
 }

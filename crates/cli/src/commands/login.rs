@@ -7,7 +7,7 @@ use porthole_core::reference::{DEFAULT_REGISTRY, Reference};
 use porthole_registry::auth;
 
 use crate::{
-    credentials::{self, Kept},
+    credentials::{self, Kept, keychain::TOKEN},
     error::Error,
     session::Session,
     ui::safe,
@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     /// Registry
     #[arg(value_name = "REGISTRY", default_value = DEFAULT_REGISTRY)]
     registry: String,
-    /// User [default: asked for]
+    /// User, or `<token>` if the password is an identity token [default: asked for]
     #[arg(long, short)]
     username: Option<String>,
     /// Read the password or token from standard input
@@ -81,13 +81,17 @@ fn read_credentials(arguments: &Arguments, session: &Session<'_>, registry: &str
     if username.is_empty() || password.is_empty() {
         return Err(Error::usage("expected a user and a password, got nothing"));
     }
-    Ok(auth::Credentials::basic(username, password))
+    Ok(match username.as_str() {
+        TOKEN => auth::Credentials { identity_token: Some(password), ..auth::Credentials::basic("", "") },
+        _ => auth::Credentials::basic(username, password),
+    })
 }
 
-/// Any reference of a registry, by the registry's name with or without a scheme.
+/// Any reference of a registry, by the registry's name with or without a scheme and an API version.
 pub(super) fn reference(registry: &str) -> Result<Reference, Error> {
     let host = registry.strip_prefix("https://").or_else(|| registry.strip_prefix("http://")).unwrap_or(registry);
     let host = host.trim_end_matches('/');
+    let host = host.strip_suffix("/v1").or_else(|| host.strip_suffix("/v2")).unwrap_or(host);
     let text = format!("{host}/porthole/sign-in");
     let parsed = text.parse::<Reference>().map_err(|error| Error::Reference { text: registry.to_owned(), error })?;
     // What is no host is read as a part of a repository's name.

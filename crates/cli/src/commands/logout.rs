@@ -4,7 +4,7 @@ use clap::Args;
 use porthole_core::reference::DEFAULT_REGISTRY;
 
 use super::login;
-use crate::{credentials, error::Error, session::Session};
+use crate::{credentials, error::Error, session::Session, ui::safe};
 
 /// Forget the credentials of a registry
 #[derive(Args)]
@@ -24,6 +24,13 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         session.ui.note(format_args!("signed out of {registry}"));
     } else {
         session.ui.note(format_args!("nothing was kept for {registry}"));
+    }
+    // Other programs keep files of their own, which are read but not changed.
+    if let Ok(left) = credentials::find(session.authfile(), &reference)
+        && left.credentials.is_some()
+    {
+        let place = left.place.to_string_lossy();
+        session.ui.note(format_args!("there are still credentials for {registry} in {}", safe(&place)));
     }
     Ok(())
 }

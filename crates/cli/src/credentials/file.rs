@@ -42,6 +42,9 @@ impl File {
     /// Reads a file; `None` if there is none.
     pub(super) fn open(path: &Path) -> Result<Option<Self>, Error> {
         match fs::read(path) {
+            Ok(text) if path.file_name().is_some_and(|name| name == LEGACY) => {
+                Self::parse_legacy(path, &text).map(Some)
+            }
             Ok(text) => Self::parse(path, &text).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::Credentials { path: path.to_owned(), reason: error.to_string() }),
@@ -49,22 +52,38 @@ impl File {
     }
 
     pub(super) fn parse(path: &Path, text: &[u8]) -> Result<Self, Error> {
-        // The parser's own words could quote a secret.
-        serde_json::from_slice(text).map_err(|error| Error::Credentials {
-            path: path.to_owned(),
-            reason: format!("expected Docker's config.json, got something else at line {}", error.line()),
-        })
+        serde_json::from_slice(text).map_err(|error| unreadable(path, &error))
+    }
+
+    /// The file of old is nothing but the entries.
+    fn parse_legacy(path: &Path, text: &[u8]) -> Result<Self, Error> {
+        let auths = serde_json::from_slice(text).map_err(|error| unreadable(path, &error))?;
+        Ok(Self { auths, ..Self::default() })
+    }
+
+    /// The keys that mean a registry as a whole.
+    pub(super) fn keys(&self, registry: &str) -> impl Iterator<Item = &str> {
+        let registry = registry_of(registry);
+        self.auths.keys().map(String::as_str).filter(move |key| registry_of(key) == registry)
+    }
+
+    /// Whether the file itself has something for a registry that nobody should read.
+    pub(super) fn has_secret(&self, registry: &str) -> bool {
+        let registry = registry_of(registry);
+        let own = self.auths.iter().filter(|(key, _)| registry_of(key) == registry).map(|(_, entry)| entry);
+        own.into_iter().any(|entry| entry.auth.is_some() || entry.password.is_some() || entry.identitytoken.is_some())
     }
 
     /// The helper for a registry: its own, else the one for all.
     pub(super) fn helper(&self, registry: &str) -> Option<&str> {
+        let registry = registry_of(registry);
         let own = self.helpers.iter().find(|(key, _)| registry_of(key) == registry).map(|(_, helper)| helper);
         own.or(self.store.as_ref()).map(String::as_str).filter(|helper| !helper.is_empty())
     }
 
     /// The entry for the repository, for a path above it, or for the whole registry.
     pub(super) fn lookup(&self, path: &Path, reference: &Reference) -> Result<Option<auth::Credentials>, Error> {
-        let mut name = format!("{}/{}", reference.registry(), reference.repository());
+        let mut name = format!("{}/{}", registry_of(reference.registry()), reference.repository());
         loop {
             for (key, entry) in &self.auths {
                 if registry_of(key) == name
@@ -99,6 +118,15 @@ impl Entry {
     }
 }
 
+/// The parser's own words could quote a secret.
+fn unreadable(path: &Path, error: &serde_json::Error) -> Error {
+    let reason = format!("expected Docker's config.json, got something else at line {}", error.line());
+    Error::Credentials { path: path.to_owned(), reason }
+}
+
+/// Docker's file before there was `config.json`.
+pub(super) const LEGACY: &str = ".dockercfg";
+
 fn decode(auth: &str) -> Option<(String, String)> {
     let text = String::from_utf8(STANDARD.decode(auth.trim()).ok()?).ok()?;
     let (username, password) = text.split_once(':')?;
@@ -123,21 +151,24 @@ pub(super) fn change(path: &Path, key: &str, credentials: Option<&auth::Credenti
     auths.retain(|known, _| registry_of(known) != registry_of(key));
     let was_there = auths.len() < before;
     match credentials {
+        Some(auth::Credentials { identity_token: Some(token), .. }) => {
+            auths.insert(key.to_owned(), json!({ "identitytoken": token }));
+        }
         Some(auth::Credentials { username, password, .. }) => {
             auths.insert(key.to_owned(), json!({ "auth": STANDARD.encode(format!("{username}:{password}")) }));
         }
         None if !was_there => return Ok(false),
         None => {}
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    // A link stays a link: what it leads to is replaced.
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     fs::create_dir_all(folder).map_err(io)?;
     let owner = Permissions::from_mode(0o600);
     let next = tempfile::Builder::new().prefix(".config-").permissions(owner).tempfile_in(folder).map_err(io)?;
     serde_json::to_writer_pretty(next.as_file(), &file).map_err(|error| io(error.into()))?;
     next.as_file().sync_all().map_err(io)?;
-    // A link stays a link: what it leads to is replaced.
-    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    next.persist(target).map_err(|error| io(error.error))?;
+    next.persist(&target).map_err(|error| io(error.error))?;
     Ok(was_there)
 }
 
@@ -151,6 +182,9 @@ mod tests {
             "ghcr.io": { "auth": "YTpiOmM=" },
             "quay.io/org": { "username": "u", "password": "p" },
             "registry.example": { "identitytoken": "t" },
+            "nul.example": { "auth": "dTpzZWNyZXQAAAA=" },
+            "https://Port.example:443/v2/": { "auth": "cDpx" },
+            "port.example/deep/er": { "auth": "ZDpl" },
             "empty.example": {},
             "broken.example": { "auth": "!" }
         },
@@ -172,8 +206,50 @@ mod tests {
         assert_eq!(pair("quay.io/other/x"), None);
         assert_eq!(pair("quay.io/organisation/x"), None);
         assert_eq!(pair("empty.example/x"), None);
+        assert_eq!(pair("nul.example/x"), some("u", "secret"), "some programs pad with NUL");
+        assert_eq!(pair("port.example/x"), some("p", "q"));
+        assert_eq!(pair("port.example:443/x"), some("p", "q"));
+        assert_eq!(pair("port.example:443/deep/er/x"), some("d", "e"));
+        assert_eq!(pair("port.example:5000/x"), None);
         let token = lookup("registry.example/x").unwrap().unwrap();
         assert_eq!(token.identity_token.as_deref(), Some("t"));
+    }
+
+    #[test]
+    fn the_file_of_old_has_nothing_but_entries() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(LEGACY);
+        fs::write(&path, r#"{"https://index.docker.io/v1/": {"auth": "aHViOnNlY3JldA==", "email": "a@b"}}"#).unwrap();
+        let file = File::open(&path).unwrap().unwrap();
+        let found = file.lookup(&path, &"nginx".parse().unwrap()).unwrap().unwrap();
+        assert_eq!((found.username.as_str(), found.password.as_str()), ("hub", "secret"));
+    }
+
+    #[test]
+    fn what_others_wrote_stays_and_links_stay_links() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("real/config.json"), folder.path().join("link.json"));
+        fs::create_dir(folder.path().join("real")).unwrap();
+        let before = r#"{"HttpHeaders":{"X":"y"},"auths":{"https://Port.example:443/v1/":{"auth":"b2xk"},"other.example":{"auth":"YTpi","email":"a@b"}},"plugins":{"p":{"q":"r"}}}"#;
+        fs::write(&path, before).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        change(&link, "port.example", Some(&auth::Credentials::basic("u", "p"))).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let after: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let mut expected: Value = serde_json::from_str(before).unwrap();
+        let auths = expected["auths"].as_object_mut().unwrap();
+        auths.remove("https://Port.example:443/v1/");
+        auths.insert("port.example".to_owned(), json!({ "auth": "dTpw" }));
+        assert_eq!(after, expected);
+        assert_eq!(fs::read_dir(folder.path().join("real")).unwrap().count(), 1, "nothing is left lying about");
+        let token = auth::Credentials { identity_token: Some("t".into()), ..auth::Credentials::basic("", "") };
+        change(&link, "port.example", Some(&token)).unwrap();
+        let file = File::open(&path).unwrap().unwrap();
+        let found = file.lookup(&path, &"port.example/x".parse().unwrap()).unwrap().unwrap();
+        assert!(found == token && file.has_secret("port.example") && !file.has_secret("absent.example"));
+        assert!(change(&link, "port.example:443", None).unwrap() && !change(&link, "port.example", None).unwrap());
     }
 
     #[test]

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes of an answer.
 const ANSWER: u64 = 64 << 10;
 /// The user name that makes the secret an identity token.
-const TOKEN: &str = "<token>";
+pub(crate) const TOKEN: &str = "<token>";
 /// What every helper says when it knows nothing of a registry.
 const NOT_FOUND: &str = "credentials not found in native keychain";
 
@@ -67,7 +67,10 @@ pub(super) fn get(name: &str, server: &str) -> Result<Option<auth::Credentials>,
 
 /// Has a helper keep credentials.
 pub(super) fn store(name: &str, server: &str, credentials: &auth::Credentials) -> Result<(), Error> {
-    let (username, secret) = (&credentials.username, &credentials.password);
+    let (username, secret) = match &credentials.identity_token {
+        Some(token) => (TOKEN, token),
+        None => (credentials.username.as_str(), &credentials.password),
+    };
     let entry = json!({ "ServerURL": address(server)?, "Username": username, "Secret": secret });
     ask(&program(name)?, "store", &entry.to_string()).map(|_| ())
 }
