@@ -20,4 +20,5 @@ mod save;
 mod sign_in;
 mod through_relay;
 mod tokens;
+mod trust;
 mod unpack;

@@ -2,7 +2,7 @@
 
 use crate::{Result, program::free_port};
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Cursor, Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -27,6 +27,8 @@ pub enum Fault {
     FlipAt(u64),
     /// Another answer, with no body.
     Status(u16, Vec<(&'static str, String)>),
+    /// Another answer, with this body.
+    Answer(u16, String),
     /// One header is another.
     Header(&'static str, String),
 }
@@ -153,6 +155,12 @@ impl Shared {
                 (answer.length, answer.end) = (0, End::Well);
                 None
             }
+            Some(Fault::Answer(status, body)) => {
+                answer.status = format!("{status} as the test wants");
+                (answer.headers, answer.length, answer.end) = (Vec::new(), body.len() as u64, End::Well);
+                answer.body = Box::new(Cursor::new(body));
+                None
+            }
             Some(Fault::Header(name, value)) => {
                 answer.headers.retain(|(known, _)| known != name);
                 answer.headers.push((name.to_owned(), value));
@@ -208,7 +216,7 @@ impl Shared {
                     | Fault::StallAt(place)
                     | Fault::CutAt(place)
                     | Fault::FlipAt(place) => covers(place),
-                    Fault::Status(..) | Fault::Header(..) => true,
+                    Fault::Status(..) | Fault::Answer(..) | Fault::Header(..) => true,
                 }
         })?;
         rule.left -= 1;
@@ -227,7 +235,7 @@ enum End {
 
 /// An answer on its way.
 struct Answer {
-    body: BufReader<TcpStream>,
+    body: Box<dyn Read>,
     status: String,
     headers: Vec<(String, String)>,
     /// Of its first byte in the whole.
@@ -257,7 +265,7 @@ impl Answer {
             header("content-range").and_then(|range| range.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok());
         let offset = offset.unwrap_or_default();
         headers.retain(|(name, _)| name != "connection" && name != "content-length");
-        Ok(Self { body, status, headers, offset, length, sent: None, end: End::Well })
+        Ok(Self { body: Box::new(body), status, headers, offset, length, sent: None, end: End::Well })
     }
 
     fn stop(&mut self, place: u64, end: End) -> Option<u64> {

@@ -1,5 +1,6 @@
 //! The servers of the end-to-end tests: all on this machine, on free ports, stopped when dropped.
 
+mod authority;
 mod faulty;
 mod nginx;
 mod registry;
@@ -7,6 +8,7 @@ mod relay;
 mod scissors;
 mod tokens;
 
+pub use authority::Authority;
 pub use faulty::{ALWAYS, Fault, Faulty, Served};
 pub use nginx::Nginx;
 pub use registry::{Access, Registry, Storage};

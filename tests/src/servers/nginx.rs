@@ -1,6 +1,6 @@
 //! Debian's nginx: a static host of the page, and the proxies people put before registries.
 
-use super::Scratch;
+use super::{Authority, Scratch};
 use crate::{
     Result,
     program::{Running, find, free_port, workspace},
@@ -101,6 +101,20 @@ impl Nginx {
         )
     }
 
+    /// TLS before the registry on that port, with a certificate for `localhost`.
+    pub fn secures(registry: u16, authority: &Authority) -> Result<Self> {
+        let (certificate, key) = authority.certify()?;
+        let (certificate, key) = (certificate.display(), key.display());
+        Self::start(
+            free_port()?,
+            &format!(
+                "ssl_certificate {certificate}; ssl_certificate_key {key};
+                location / {{ proxy_pass http://127.0.0.1:{registry}; proxy_set_header Host $http_host; }}
+                error_page 497 =400 /;"
+            ),
+        )
+    }
+
     /// Paths that were asked for so far, in the order of the answers' ends, each with the bytes of body that were sent.
     pub fn sent(&self) -> Result<Vec<(String, u64)>> {
         let log = fs::read_to_string(self.files.path().join("access.log"))?;
@@ -116,6 +130,7 @@ impl Nginx {
         let files = Scratch::new("nginx")?;
         let folder = files.path().display();
         let settings = files.path().join("nginx.conf");
+        let tls = if locations.contains("ssl_certificate") { " ssl" } else { "" };
         // The workers must be able to read the page, wherever it lies.
         let user =
             if fs::metadata(files.path()).is_ok_and(|metadata| owned_by_root(&metadata)) { "user root;" } else { "" };
@@ -129,7 +144,7 @@ impl Nginx {
                    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
                    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
                    types {{ text/html html; text/css css; text/javascript js; application/wasm wasm; image/svg+xml svg; }}
-                   server {{ listen 127.0.0.1:{port}; {locations} }}
+                   server {{ listen 127.0.0.1:{port}{tls}; {locations} }}
                  }}"
             ),
         )?;
