@@ -12,7 +12,6 @@ mod session;
 mod source;
 mod stderr;
 mod toc;
-mod transfers;
 mod ui;
 mod wire;
 

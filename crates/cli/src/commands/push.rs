@@ -23,9 +23,9 @@ use serde_json::{Value, json};
 use super::{history, print_json, reference};
 use crate::{
     error::{self, Error},
+    progress::Show,
     session::Session,
     source::Spec,
-    transfers::Show,
     ui::{safe, size},
 };
 

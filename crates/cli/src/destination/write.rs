@@ -20,7 +20,7 @@ use porthole_transfer::{
 };
 
 use super::{Destination, Kind};
-use crate::{commands::reference, error::Error, session::Session, source::Spec, transfers::Show};
+use crate::{commands::reference, error::Error, progress::Show, session::Session, source::Spec};
 
 /// Blobs fetched at once where nobody says how many.
 pub(crate) const JOBS: usize = 4;

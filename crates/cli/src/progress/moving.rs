@@ -1,20 +1,17 @@
-//! How far images on the move are, on stderr.
+//! How far images on the move are.
 
 use std::{
     collections::HashMap,
-    io::{self, IsTerminal},
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use porthole_core::digest::Digest;
 use porthole_transfer::{Blob, Event};
 use serde_json::json;
 
-use crate::{
-    args::Progress,
-    ui::{Ui, safe, size},
-};
+use super::{EVERY, Look};
+use crate::ui::{Ui, safe, size};
 
 /// Shows events in one of several ways.
 pub(crate) struct Show<'u> {
@@ -23,14 +20,6 @@ pub(crate) struct Show<'u> {
     /// What was there already, in words.
     present: &'static str,
     state: Mutex<State>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Look {
-    Line,
-    Plain,
-    Json,
-    None,
 }
 
 struct State {
@@ -43,16 +32,9 @@ struct State {
     shown: Option<Instant>,
 }
 
-const EVERY: Duration = Duration::from_millis(100);
-
 impl<'u> Show<'u> {
     pub(crate) fn new(ui: &'u Ui) -> Self {
-        let look = match ui.progress {
-            Progress::Auto if io::stderr().is_terminal() => Look::Line,
-            Progress::Auto | Progress::None => Look::None,
-            Progress::Plain => Look::Plain,
-            Progress::Json => Look::Json,
-        };
+        let look = Look::of(ui);
         let state = State { blobs: HashMap::new(), finished: 0, moved: 0, started: Instant::now(), shown: None };
         Self { ui, look, present: "already here", state: Mutex::new(state) }
     }
