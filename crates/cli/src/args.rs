@@ -91,11 +91,11 @@ pub(crate) struct Global {
 /// How progress is shown.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Progress {
-    /// A line that is redrawn where stderr is a terminal, else nothing
+    /// Bars where stderr is a terminal; elsewhere as `plain` for what is moved, and nothing for what is only read
     Auto,
-    /// A line for each finished layer
+    /// A line for each finished part, one every ten seconds for a part that takes long, one for what is odd
     Plain,
-    /// One JSON object a line
+    /// One object a line, each with `event` and `elapsed` seconds: document and put (digest); blob (digest, state, bytes, total); progress and layer (layer, bytes, total); end (blobs, complete, bytes, moved)
     Json,
     /// Nothing
     None,

@@ -1,35 +1,122 @@
 //! How far things are, on stderr.
 
+mod bars;
 mod moving;
 mod reading;
 
-pub(crate) use self::{moving::Show, reading::Meter};
+pub(crate) use self::{
+    moving::{Heading, watch},
+    reading::Meter,
+};
 
-use crate::{args::Progress, ui::Ui};
+use self::bars::Bars;
+use crate::{
+    args::Progress,
+    stderr::Stderr,
+    ui::{Ui, size},
+};
 use std::{
     io::{self, IsTerminal},
-    time::Duration,
+    ops::{Deref, DerefMut},
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 /// The form that it takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Look {
-    Line,
+    Bars,
     Plain,
     Json,
     None,
 }
 
 impl Look {
-    fn of(ui: &Ui) -> Self {
+    /// As was asked for; `unattended` where nobody sits at a terminal.
+    fn of(ui: &Ui, unattended: Self) -> Self {
         match ui.progress {
-            Progress::Auto if io::stderr().is_terminal() => Self::Line,
-            Progress::Auto | Progress::None => Self::None,
+            Progress::Auto if io::stderr().is_terminal() => Self::Bars,
+            Progress::Auto => unattended,
+            Progress::None => Self::None,
             Progress::Plain => Self::Plain,
             Progress::Json => Self::Json,
         }
     }
 }
 
-/// How often a person, or a program, wants to be told.
+/// The bars of a verb, as long as this lives.
+struct Screen {
+    stderr: Arc<Stderr>,
+    bars: Bars,
+    /// The lines of what was begun stay.
+    keep: bool,
+}
+
+impl Screen {
+    fn open(ui: &Ui, keep: bool) -> Self {
+        let bars = Bars::new();
+        ui.stderr.below(Some(bars.handle()));
+        Self { stderr: Arc::clone(&ui.stderr), bars, keep }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.bars.close(self.keep);
+        self.stderr.below(None);
+    }
+}
+
+impl Deref for Screen {
+    type Target = Bars;
+
+    fn deref(&self) -> &Bars {
+        &self.bars
+    }
+}
+
+impl DerefMut for Screen {
+    fn deref_mut(&mut self) -> &mut Bars {
+        &mut self.bars
+    }
+}
+
+/// When something was last told, and how far it was then.
+#[derive(Clone, Copy)]
+struct Told {
+    at: Instant,
+    bytes: u64,
+}
+
+impl Told {
+    fn now(bytes: u64) -> Self {
+        Self { at: Instant::now(), bytes }
+    }
+
+    /// After so long: how fast it was since.
+    fn due(&mut self, every: Duration, bytes: u64) -> Option<u64> {
+        let seconds = self.at.elapsed().as_secs_f64();
+        if seconds < every.as_secs_f64() {
+            return None;
+        }
+        let rate = bytes.saturating_sub(self.bytes) as f64 / seconds;
+        *self = Self::now(bytes);
+        Some(rate as u64)
+    }
+}
+
+/// `41.2 MB of 320.0 MB, 12.1 MB/s`
+fn so_far(bytes: u64, total: Option<u64>, rate: u64) -> String {
+    let of = total.map(|total| format!(" of {}", size(total))).unwrap_or_default();
+    format!("{}{of}, {}/s", size(bytes), size(rate))
+}
+
+/// Seconds, to the millisecond.
+fn seconds(since: Instant) -> f64 {
+    (since.elapsed().as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+/// How often a program wants to be told of each part.
 const EVERY: Duration = Duration::from_millis(100);
+/// How often a log wants to be told of a part that takes long.
+const LOGGED: Duration = Duration::from_secs(10);

@@ -1,5 +1,6 @@
 //! The way to stderr: whole lines, and progress that never mixes with them.
 
+use indicatif::MultiProgress;
 use std::{
     fmt::Display,
     io::{self, Write},
@@ -9,13 +10,13 @@ use std::{
 /// Shared by all who have something to say.
 pub(crate) struct Stderr {
     quiet: bool,
-    /// The line that progress has drawn and everything else must first wipe away.
-    drawn: Mutex<bool>,
+    /// Bars that stay below everything else.
+    bars: Mutex<Option<MultiProgress>>,
 }
 
 impl Stderr {
     pub(crate) fn new(quiet: bool) -> Self {
-        Self { quiet, drawn: Mutex::new(false) }
+        Self { quiet, bars: Mutex::default() }
     }
 
     /// A remark for people.
@@ -27,26 +28,28 @@ impl Stderr {
 
     /// A line, or several that stay together. That nobody reads them is no reason to fail.
     pub(crate) fn line(&self, text: &str) {
-        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
-        let wipe = if std::mem::take(&mut *drawn) { WIPE } else { "" };
-        let _ = io::stderr().write_all(format!("{wipe}{text}\n").as_bytes());
+        self.free(|| {
+            let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
+        });
     }
 
-    /// Replaces the line of progress.
-    pub(crate) fn draw(&self, text: &str) {
-        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
-        *drawn = !text.is_empty();
-        let _ = write!(io::stderr(), "{WIPE}{text}").and_then(|()| io::stderr().flush());
+    /// A question, with the answer to come behind it.
+    pub(crate) fn ask(&self, text: &str) {
+        self.free(|| {
+            let _ = io::stderr().write_all(text.as_bytes());
+        });
     }
 
     /// Does something with the terminal while nothing is drawn.
     pub(crate) fn free<R>(&self, with: impl FnOnce() -> R) -> R {
-        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
-        if std::mem::take(&mut *drawn) {
-            let _ = write!(io::stderr(), "{WIPE}").and_then(|()| io::stderr().flush());
+        match &*self.bars.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(bars) => bars.suspend(with),
+            None => with(),
         }
-        with()
+    }
+
+    /// From now on these bars stay below what is written.
+    pub(crate) fn below(&self, bars: Option<MultiProgress>) {
+        *self.bars.lock().unwrap_or_else(PoisonError::into_inner) = bars;
     }
 }
-
-const WIPE: &str = "\r\x1b[2K";

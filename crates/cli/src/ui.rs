@@ -79,9 +79,9 @@ impl Ui {
         self.stderr.line(text);
     }
 
-    /// Replaces the line of progress.
-    pub(crate) fn draw(&self, text: &str) {
-        self.stderr.draw(text);
+    /// A question on stderr, with the answer to come behind it.
+    pub(crate) fn ask(&self, text: &str) {
+        self.stderr.ask(text);
     }
 }
 

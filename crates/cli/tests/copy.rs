@@ -10,7 +10,7 @@ use porthole_testkit::{
 };
 use scripted::{Server, done, ends, porthole};
 use serde_json::{Value, json};
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -263,4 +263,44 @@ fn destinations_that_are_none() {
     ] {
         ends(&porthole(home.path(), arguments), code, words);
     }
+}
+
+/// What is told of blobs, with the last word of each.
+fn told(stderr: &[u8]) -> Vec<Value> {
+    String::from_utf8_lossy(stderr).lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+#[test]
+fn programs_and_logs_are_told_how_far_it_is() {
+    let (content, _) = signed(false);
+    let from = Server::new(Site::new().repository("a/b", content));
+    let home = tempfile::tempdir().unwrap();
+    let pull = |how: &str| porthole(home.path(), &format!("pull {how} {}/a/b:1", from.authority()));
+    let rows = told(&pull("--progress json").stderr);
+    let verified = rows.iter().filter(|row| row["event"] == "blob" && row["state"] == "verified");
+    assert_eq!(verified.clone().count(), 2, "{rows:?}");
+    assert!(verified.clone().all(|row| row["bytes"] == row["total"] && row["elapsed"].is_number()));
+    let end = rows.last().unwrap();
+    assert_eq!((&end["event"], &end["blobs"], &end["complete"]), (&"end".into(), &2.into(), &2.into()));
+    assert!(end["moved"] == end["bytes"] && end["bytes"].as_u64() > Some(1_200_000), "{end}");
+
+    let log = String::from_utf8(pull("").stderr).unwrap();
+    assert_eq!(log.lines().filter(|line| line.ends_with(", already here")).count(), 2, "{log}");
+    assert!(pull("--quiet").stderr.is_empty() && pull("--progress none").stderr.is_empty());
+}
+
+#[test]
+fn a_terminal_has_a_line_for_each_blob() {
+    let (content, [manifest, ..]) = signed(false);
+    let from = Server::new(Site::new().repository("a/b", content));
+    let home = tempfile::tempdir().unwrap();
+    let command = format!("{} pull {}/a/b:1 2>&1 1>said", env!("CARGO_BIN_EXE_porthole"), from.authority());
+    let mut terminal = Command::new("script");
+    terminal.args(["-qec", &format!("stty cols 100 rows 20; {command}"), "/dev/null"]);
+    let drawn = terminal.current_dir(home.path()).env("HOME", home.path()).output().unwrap();
+    let drawn = String::from_utf8_lossy(&drawn.stdout).into_owned();
+    assert!(drawn.contains("\x1b[2K") && drawn.contains(" of 1.2 MB"), "{drawn:?}");
+    let last = drawn.rsplit("\x1b[2K").next().unwrap();
+    assert!(last.contains("verified") && !last.contains('/'), "the line of all of them is gone: {last:?}");
+    assert!(fs::read_to_string(home.path().join("said")).unwrap().contains(&manifest.digest));
 }

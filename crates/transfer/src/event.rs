@@ -70,6 +70,13 @@ pub enum Blob {
     Skipped,
 }
 
+impl Blob {
+    /// Nothing more will be told of the blob.
+    pub fn is_over(&self) -> bool {
+        matches!(self, Self::Present | Self::Mounted { .. } | Self::Done | Self::Skipped)
+    }
+}
+
 /// Hears events, from any thread.
 #[derive(Clone)]
 pub struct Observer(Arc<dyn Fn(Event) + Send + Sync>);

@@ -184,7 +184,7 @@ struct Done {
 }
 
 fn ask(plan: &Plan, session: &Session<'_>) -> Result<(), Error> {
-    session.ui.draw(&format!("{} [y/N] ", safe(&question(plan))));
+    session.ui.ask(&format!("{} [y/N] ", safe(&question(plan))));
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
     if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {

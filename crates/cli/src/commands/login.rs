@@ -63,7 +63,7 @@ fn read_credentials(arguments: &Arguments, session: &Session<'_>, registry: &str
         Some(username) => username.clone(),
         None if asks && !arguments.password_stdin => {
             let mut line = String::new();
-            session.ui.draw(&format!("User at {registry}: "));
+            session.ui.ask(&format!("User at {registry}: "));
             io::stdin().read_line(&mut line)?;
             line.trim().to_owned()
         }

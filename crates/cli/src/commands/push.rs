@@ -1,20 +1,13 @@
 //! `porthole push`
 
-use std::{
-    ffi::OsString,
-    io::Write,
-    path::Path,
-    sync::{Arc, Mutex, PoisonError, mpsc::channel},
-    thread,
-    time::Instant,
-};
+use std::{ffi::OsString, io::Write, path::Path, sync::Arc, time::Instant};
 
 use clap::Args;
 use porthole_core::{hint::Hint, reference::Reference};
 use porthole_registry::client::Destination;
 use porthole_store::Local;
 use porthole_transfer::{
-    Observer, Source,
+    Source,
     pull::Platforms,
     push::{self, Amount, Options, Pushed},
 };
@@ -23,7 +16,7 @@ use serde_json::{Value, json};
 use super::{history, print_json, reference};
 use crate::{
     error::{self, Error},
-    progress::Show,
+    progress::{Heading, watch},
     session::Session,
     source::Spec,
     ui::{safe, size},
@@ -127,24 +120,9 @@ pub(super) fn send(spec: &Spec, to: Reference, way: &Way, session: &Session<'_>)
     let client = session.client(&to)?;
     let destination = Destination { reference: to.clone(), mount_from };
     let started = Instant::now();
-    let show = Show::sending(session.ui);
-    let (sender, events) = channel();
-    let line = Arc::new(Mutex::new(Some(sender)));
-    let told = Arc::clone(&line);
-    let observer = Observer::new(move |event| {
-        if let Some(line) = &*told.lock().unwrap_or_else(PoisonError::into_inner) {
-            // Nobody listens any more when the push has ended.
-            let _ = line.send(event);
-        }
-    });
-    let pushed = thread::scope(|scope| {
-        scope.spawn(|| events.into_iter().for_each(|event| show.event(&event)));
-        let pushed = session.runtime().block_on(push::push(&source, &client, &destination, &options, &observer));
-        // A connection that is stuck keeps its body, and with it an observer: the listener must not wait for that.
-        line.lock().unwrap_or_else(PoisonError::into_inner).take();
-        pushed
+    let pushed = watch(session.ui, Heading::There, |observer| {
+        session.runtime().block_on(push::push(&source, &client, &destination, &options, observer))
     })?;
-    drop(show);
     if pushed.tagged {
         history::pushed(session, &to, pushed.root.digest);
     }

@@ -1,12 +1,6 @@
 //! Bringing images to where they go, other than registries.
 
-use std::{
-    ffi::OsString,
-    io::BufWriter,
-    path::Path,
-    sync::{Arc, Mutex, PoisonError, mpsc::channel},
-    thread,
-};
+use std::{ffi::OsString, io::BufWriter, path::Path};
 
 use porthole_core::{
     descriptor::Descriptor, digest::Digest, manifest::Document, platform::NoMatch, reference::Reference,
@@ -20,7 +14,13 @@ use porthole_transfer::{
 };
 
 use super::{Destination, Kind};
-use crate::{commands::reference, error::Error, progress::Show, session::Session, source::Spec};
+use crate::{
+    commands::reference,
+    error::Error,
+    progress::{Heading, watch},
+    session::Session,
+    source::Spec,
+};
 
 /// Blobs fetched at once where nobody says how many.
 pub(crate) const JOBS: usize = 4;
@@ -47,27 +47,6 @@ pub(crate) struct Pulling<'p> {
     pub(crate) jobs: usize,
     /// The name leads to the image for the platform, and not to the index that lists it.
     pub(crate) alone: bool,
-}
-
-/// Runs a transfer, and shows how far it is.
-pub(crate) fn watch<T>(session: &Session<'_>, work: impl FnOnce(&Observer) -> T) -> T {
-    let show = Show::new(session.ui);
-    let (sender, events) = channel();
-    let line = Arc::new(Mutex::new(Some(sender)));
-    let told = Arc::clone(&line);
-    let observer = Observer::new(move |event| {
-        if let Some(line) = &*told.lock().unwrap_or_else(PoisonError::into_inner) {
-            // Nobody listens any more when the transfer has ended.
-            let _ = line.send(event);
-        }
-    });
-    thread::scope(|scope| {
-        scope.spawn(|| events.into_iter().for_each(|event| show.event(&event)));
-        let done = work(&observer);
-        // A connection that is stuck may keep an observer: the listener must not wait for that.
-        line.lock().unwrap_or_else(PoisonError::into_inner).take();
-        done
-    })
 }
 
 /// Brings an image from a registry. Nothing has the name before all of it is there.
@@ -102,7 +81,9 @@ pub(crate) fn pull(
             let local = store.local()?;
             suits(session, &local, &root)?;
             let image = Image { local: &local, root: &root, names: named.iter().cloned().collect() };
-            watch(session, |observer| write_archive(session, *kind, path, &[image], &Platforms::All, observer))?;
+            watch(session.ui, Heading::Here, |observer| {
+                write_archive(session, *kind, path, &[image], &Platforms::All, observer)
+            })?;
             written.name = named;
         }
         _ if pulling.alone => {
@@ -125,7 +106,7 @@ fn fetch(
     let client = session.client(reference)?;
     let run =
         |observer: &Observer| session.runtime().block_on(pull::pull(&client, store, reference, &options, observer));
-    Ok(watch(session, run)?)
+    Ok(watch(session.ui, Heading::Here, run)?)
 }
 
 /// What was pulled for one platform, without the index that lists it.
@@ -155,15 +136,18 @@ pub(crate) fn send(
         };
         let shown = names.first().cloned();
         let image = Image { local: &local, root: &root, names };
-        let mut written =
-            watch(session, |observer| write_archive(session, *kind, path, &[image], platforms, observer))?;
+        let mut written = watch(session.ui, Heading::Here, |observer| {
+            write_archive(session, *kind, path, &[image], platforms, observer)
+        })?;
         written.name = shown;
         return Ok(written);
     }
     let name = destination.name().map(str::to_owned).or_else(|| names.into_iter().next());
     let name = name.ok_or_else(|| Error::usage("expected a NAME behind the destination: the image has none yet"))?;
     let store = destination.store(session)?;
-    let copied = watch(session, |observer| copy::into_store(&local, &root, &store, &name, platforms, jobs, observer))?;
+    let copied = watch(session.ui, Heading::Here, |observer| {
+        copy::into_store(&local, &root, &store, &name, platforms, jobs, observer)
+    })?;
     Ok(Written {
         name: Some(name),
         root: copied.root,
@@ -205,7 +189,8 @@ pub(crate) fn save(
         suits(session, local, root)?;
     }
     let images: Vec<_> = found.iter().map(|(local, root, names)| Image { local, root, names: names.clone() }).collect();
-    let written = watch(session, |observer| write_archive(session, kind, path, &images, platforms, observer))?;
+    let written =
+        watch(session.ui, Heading::Here, |observer| write_archive(session, kind, path, &images, platforms, observer))?;
     Ok(written.moved)
 }
 

@@ -2,84 +2,176 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, mpsc::channel},
+    thread,
     time::Instant,
 };
 
 use porthole_core::digest::Digest;
-use porthole_transfer::{Blob, Event};
-use serde_json::json;
+use porthole_transfer::{Blob, Event, Observer};
+use serde_json::{Value, json};
 
-use super::{EVERY, Look};
+use super::{EVERY, LOGGED, Look, Screen, Told, seconds, so_far};
 use crate::ui::{Ui, safe, size};
 
-/// Shows events in one of several ways.
-pub(crate) struct Show<'u> {
-    ui: &'u Ui,
-    look: Look,
-    /// What was there already, in words.
-    present: &'static str,
-    state: Mutex<State>,
+/// Which way images move, as this machine sees it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heading {
+    Here,
+    There,
 }
 
-struct State {
-    /// Blobs by digest: bytes that are there, and all of them.
-    blobs: HashMap<Digest, (u64, u64)>,
-    finished: usize,
+/// Runs a transfer, and shows how far it is.
+pub(crate) fn watch<T>(ui: &Ui, heading: Heading, work: impl FnOnce(&Observer) -> T) -> T {
+    let mut show = Show::new(ui, heading);
+    let (sender, events) = channel();
+    let line = Arc::new(Mutex::new(Some(sender)));
+    let told = Arc::clone(&line);
+    let observer = Observer::new(move |event| {
+        if let Some(line) = &*told.lock().unwrap_or_else(PoisonError::into_inner) {
+            // Nobody listens any more when the transfer has ended.
+            let _ = line.send(event);
+        }
+    });
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            events.into_iter().for_each(|event| show.event(&event));
+            show.end();
+        });
+        let done = work(&observer);
+        // A connection that is stuck may keep an observer: the listener must not wait for that.
+        line.lock().unwrap_or_else(PoisonError::into_inner).take();
+        done
+    })
+}
+
+/// Shows events in one of several ways.
+struct Show<'u> {
+    ui: &'u Ui,
+    look: Look,
+    heading: Heading,
+    started: Instant,
+    blobs: HashMap<Digest, Part>,
     /// Bytes that came since the start.
     moved: u64,
-    started: Instant,
-    shown: Option<Instant>,
+    screen: Option<Screen>,
+}
+
+struct Part {
+    bytes: u64,
+    size: u64,
+    over: bool,
+    told: Told,
 }
 
 impl<'u> Show<'u> {
-    pub(crate) fn new(ui: &'u Ui) -> Self {
-        let look = Look::of(ui);
-        let state = State { blobs: HashMap::new(), finished: 0, moved: 0, started: Instant::now(), shown: None };
-        Self { ui, look, present: "already here", state: Mutex::new(state) }
+    fn new(ui: &'u Ui, heading: Heading) -> Self {
+        let look = Look::of(ui, Look::Plain);
+        let screen = (look == Look::Bars).then(|| Screen::open(ui, true));
+        Self { ui, look, heading, started: Instant::now(), blobs: HashMap::new(), moved: 0, screen }
     }
 
-    /// As [`new`](Self::new), for what leaves this machine.
-    pub(crate) fn sending(ui: &'u Ui) -> Self {
-        let mut show = Self::new(ui);
-        show.present = "already there";
-        show
-    }
-
-    pub(crate) fn event(&self, event: &Event) {
-        if self.look == Look::None {
-            return;
-        }
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+    fn event(&mut self, event: &Event) {
         match event {
+            _ if self.look == Look::None => {}
             Event::Document { digest, size: bytes, .. } => match self.look {
                 Look::Plain => self.ui.line(&format!("{}: {}, manifest", digest.short(), size(*bytes))),
-                Look::Json => self
-                    .ui
-                    .line(&json!({ "event": "document", "digest": digest.to_string(), "bytes": bytes }).to_string()),
+                Look::Json => self.row("document", json!({ "digest": digest.to_string(), "bytes": bytes })),
                 _ => {}
             },
             Event::Put { digest, tag } => {
                 let name = tag.as_deref().map(|tag| format!(" as {tag}")).unwrap_or_default();
                 match self.look {
                     Look::Plain => self.ui.line(&format!("{}: put{}", digest.short(), safe(&name))),
-                    Look::Json => {
-                        self.ui.line(&json!({ "event": "put", "digest": digest.to_string(), "tag": tag }).to_string())
-                    }
+                    Look::Json => self.row("put", json!({ "digest": digest.to_string(), "tag": tag })),
                     _ => {}
                 }
             }
-            Event::Blob { digest, size: all, state: blob } => {
-                state.note(*digest, *all, blob);
-                self.blob(&mut state, *digest, *all, blob);
+            Event::Blob { digest, size, state } => {
+                let part = self.blobs.entry(*digest).or_insert_with(|| Part::new(*size));
+                self.moved += part.note(state);
+                match self.look {
+                    Look::Bars => self.draw(*digest, *size, state),
+                    Look::Plain => self.log(*digest, *size, state),
+                    _ => self.report(*digest, *size, state),
+                }
             }
             _ => {}
         }
     }
 
-    fn blob(&self, state: &mut State, digest: Digest, all: u64, blob: &Blob) {
-        let word = match blob {
-            Blob::Present => self.present,
+    fn draw(&mut self, digest: Digest, size: u64, state: &Blob) {
+        let (word, short) = (self.word(state), digest.short());
+        let name = short.split_once(':').map_or(&*short, |(_, hex)| hex);
+        let Some(screen) = &mut self.screen else { return };
+        screen.expect(name, Some(size));
+        match state {
+            Blob::Moved { bytes } => screen.advance(name, *bytes),
+            Blob::Started { kept } => screen.start(name, *kept, if *kept == 0 { "" } else { word }),
+            Blob::Wrong => screen.start(name, 0, word),
+            _ if state.is_over() => screen.end(name, word),
+            _ => screen.say(name, word),
+        }
+    }
+
+    /// For a log: a line for what is over or odd, and one now and then for what takes long.
+    fn log(&mut self, digest: Digest, all: u64, state: &Blob) {
+        let word = self.word(state);
+        let short = digest.short();
+        match state {
+            Blob::Moved { .. } => {
+                let Some(part) = self.blobs.get_mut(&digest) else { return };
+                if let Some(rate) = part.told.due(LOGGED, part.bytes) {
+                    self.ui.line(&format!("{short}: {}", so_far(part.bytes, Some(all), rate)));
+                }
+            }
+            Blob::Started { kept: 0 } => {}
+            Blob::Started { kept } => self.ui.line(&format!("{short}: {word} at {} of {}", size(*kept), size(all))),
+            Blob::Again { reason } => self.ui.line(&format!("{short}: {word}: {}", safe(reason))),
+            _ => self.ui.line(&format!("{short}: {}, {word}", size(all))),
+        }
+    }
+
+    fn report(&mut self, digest: Digest, size: u64, state: &Blob) {
+        let word = self.word(state);
+        let Some(part) = self.blobs.get_mut(&digest) else { return };
+        if matches!(state, Blob::Moved { .. }) && part.told.due(EVERY, part.bytes).is_none() {
+            return;
+        }
+        let mut row = json!({ "digest": digest.to_string(), "state": word, "bytes": part.bytes, "total": size });
+        match state {
+            Blob::Again { reason } => row["reason"] = reason.as_str().into(),
+            Blob::Mounted { from } => row["from"] = from.as_str().into(),
+            _ => {}
+        }
+        self.row("blob", row);
+    }
+
+    /// The last word on all of it.
+    fn end(mut self) {
+        self.screen.take();
+        if self.look == Look::Json {
+            let over = self.blobs.values().filter(|part| part.over);
+            let row = json!({
+                "blobs": self.blobs.len(),
+                "complete": over.clone().count(),
+                "bytes": over.map(|part| part.bytes).sum::<u64>(),
+                "moved": self.moved,
+            });
+            self.row("end", row);
+        }
+    }
+
+    fn row(&self, event: &str, mut row: Value) {
+        row["event"] = event.into();
+        row["elapsed"] = seconds(self.started).into();
+        self.ui.line(&row.to_string());
+    }
+
+    fn word(&self, state: &Blob) -> &'static str {
+        match state {
+            Blob::Present if self.heading == Heading::Here => "already here",
+            Blob::Present => "already there",
             Blob::Mounted { .. } => "mounted",
             Blob::Again { .. } => "interrupted",
             Blob::Waiting => "waiting for another process",
@@ -88,76 +180,34 @@ impl<'u> Show<'u> {
             Blob::Wrong => "wrong bytes, once more",
             Blob::Done => "verified",
             Blob::Skipped => "skipped: not in registries",
-            _ => "",
-        };
-        let (there, _) = state.blobs.get(&digest).copied().unwrap_or_default();
-        match self.look {
-            Look::Plain if let Blob::Again { reason } = blob => {
-                self.ui.line(&format!("{}: interrupted: {}", digest.short(), safe(reason)));
-            }
-            Look::Plain if !word.is_empty() => self.ui.line(&format!("{}: {}, {word}", digest.short(), size(all))),
-            Look::Json if !word.is_empty() || state.due() => self.ui.line(
-                &json!({
-                    "event": "blob",
-                    "digest": digest.to_string(),
-                    "state": if word.is_empty() { "moving" } else { word },
-                    "bytes": there,
-                    "total": all,
-                })
-                .to_string(),
-            ),
-            Look::Line if state.due() => self.ui.draw(&state.line()),
-            _ => {}
+            _ => "moving",
         }
     }
 }
 
-impl State {
-    fn note(&mut self, digest: Digest, all: u64, blob: &Blob) {
-        let entry = self.blobs.entry(digest).or_insert((0, all));
-        match blob {
-            Blob::Started { kept } => entry.0 = *kept,
+impl Part {
+    fn new(size: u64) -> Self {
+        Self { bytes: 0, size, over: false, told: Told::now(0) }
+    }
+
+    /// Bytes that moved.
+    fn note(&mut self, state: &Blob) -> u64 {
+        match state {
             Blob::Moved { bytes } => {
-                entry.0 += bytes;
-                self.moved += bytes;
+                self.bytes += bytes;
+                return *bytes;
             }
-            Blob::Wrong => entry.0 = 0,
-            Blob::Present | Blob::Mounted { .. } | Blob::Done | Blob::Skipped => {
-                entry.0 = all;
-                self.finished += 1;
+            Blob::Started { kept } => {
+                self.bytes = *kept;
+                self.told = Told::now(*kept);
+            }
+            Blob::Wrong => self.bytes = 0,
+            state if state.is_over() => {
+                self.over = true;
+                self.bytes = self.size;
             }
             _ => {}
         }
-    }
-
-    fn due(&mut self) -> bool {
-        let due = self.shown.is_none_or(|shown| shown.elapsed() >= EVERY);
-        if due {
-            self.shown = Some(Instant::now());
-        }
-        due
-    }
-
-    fn line(&self) -> String {
-        let (there, all) = self.blobs.values().fold((0, 0), |(there, all), blob| (there + blob.0, all + blob.1));
-        let seconds = self.started.elapsed().as_secs_f64().max(0.1);
-        let rate = self.moved as f64 / seconds;
-        let left = all.saturating_sub(there) as f64 / rate.max(1.0);
-        format!(
-            "blobs {}/{}  {} of {}  {}/s  {left:.0} s left",
-            self.finished,
-            self.blobs.len(),
-            size(there),
-            size(all),
-            size(rate as u64),
-        )
-    }
-}
-
-impl Drop for Show<'_> {
-    fn drop(&mut self) {
-        if self.look == Look::Line {
-            self.ui.draw("");
-        }
+        0
     }
 }

@@ -3,14 +3,14 @@
 use std::{
     collections::BTreeMap,
     io::{self, IsTerminal},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
 use porthole_core::{digest::Digest, layer::LayerReport, seek::Index, toc::Toc};
 use serde_json::json;
 
-use super::{EVERY, Look};
+use super::{EVERY, LOGGED, Look, Screen, Told, seconds, so_far};
 use crate::{
     layers::Job,
     ui::{Ui, size},
@@ -20,17 +20,20 @@ use crate::{
 pub(crate) struct Meter<'u> {
     ui: &'u Ui,
     look: Look,
+    started: Instant,
     state: Mutex<State>,
 }
 
 struct State {
-    layers: usize,
-    finished: usize,
-    total: u64,
+    layers: BTreeMap<u32, Layer>,
+    screen: Option<Screen>,
+}
+
+struct Layer {
     bytes: u64,
-    /// Bytes of each layer, with what they should be in the end.
-    by_layer: BTreeMap<u32, (u64, Option<u64>)>,
-    shown: Option<Instant>,
+    size: Option<u64>,
+    begun: bool,
+    told: Told,
 }
 
 /// What is told of a layer in the end.
@@ -46,47 +49,56 @@ struct Finished {
 
 impl<'u> Meter<'u> {
     pub(crate) fn new(ui: &'u Ui, jobs: &[Job]) -> Self {
-        let look = Look::of(ui);
-        let size_of = |job: &Job| job.descriptor.as_ref().map(|descriptor| descriptor.size);
-        let state = State {
-            layers: jobs.len(),
-            finished: 0,
-            total: jobs.iter().filter_map(size_of).fold(0, u64::saturating_add),
-            bytes: 0,
-            by_layer: jobs.iter().map(|job| (job.layer, (0, size_of(job)))).collect(),
-            shown: None,
-        };
-        Self { ui, look, state: Mutex::new(state) }
+        Self::with(ui, Look::of(ui, Look::None), jobs)
     }
 
     /// As [`new`](Self::new), for a verb that writes while it reads: on a terminal its lines are progress enough.
     pub(crate) fn beside_output(ui: &'u Ui, jobs: &[Job]) -> Self {
-        let mut meter = Self::new(ui, jobs);
-        if meter.look == Look::Line && io::stdout().is_terminal() {
-            meter.look = Look::None;
+        let look = match Look::of(ui, Look::None) {
+            Look::Bars if io::stdout().is_terminal() => Look::None,
+            look => look,
+        };
+        Self::with(ui, look, jobs)
+    }
+
+    fn with(ui: &'u Ui, look: Look, jobs: &[Job]) -> Self {
+        let mut screen = (look == Look::Bars).then(|| Screen::open(ui, false));
+        let mut layers = BTreeMap::new();
+        for job in jobs {
+            let size = job.descriptor.as_ref().map(|descriptor| descriptor.size);
+            if let Some(screen) = &mut screen {
+                screen.expect(&name(job.layer), size);
+            }
+            layers.insert(job.layer, Layer { bytes: 0, size, begun: false, told: Told::now(0) });
         }
-        meter
+        Self { ui, look, started: Instant::now(), state: Mutex::new(State { layers, screen }) }
     }
 
     /// More bytes of a layer have come.
     pub(crate) fn advance(&self, layer: u32, bytes: u64) {
-        if matches!(self.look, Look::None | Look::Plain) {
+        if self.look == Look::None {
             return;
         }
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.bytes += bytes;
-        let of_layer = state.by_layer.entry(layer).or_default();
-        of_layer.0 += bytes;
-        let (read, total) = *of_layer;
-        if state.shown.is_some_and(|shown| shown.elapsed() < EVERY) {
-            return;
-        }
-        state.shown = Some(Instant::now());
-        match self.look {
-            Look::Line => self.ui.draw(&state.to_string()),
-            _ => {
-                self.ui.line(&json!({ "event": "progress", "layer": layer, "bytes": read, "total": total }).to_string())
+        let mut state = self.state();
+        let State { layers, screen } = &mut *state;
+        let Some(of_layer) = layers.get_mut(&layer) else { return };
+        of_layer.bytes += bytes;
+        if let Some(screen) = screen {
+            if !std::mem::replace(&mut of_layer.begun, true) {
+                screen.start(&name(layer), 0, "");
             }
+            screen.advance(&name(layer), bytes);
+        }
+        let every = if self.look == Look::Json { EVERY } else { LOGGED };
+        let (bytes, total) = (of_layer.bytes, of_layer.size);
+        let Some(rate) = of_layer.told.due(every, bytes) else { return };
+        match self.look {
+            Look::Plain => self.ui.line(&format!("layer {layer}: {}", so_far(bytes, total, rate))),
+            Look::Json => self.ui.line(
+                &json!({ "event": "progress", "layer": layer, "bytes": bytes, "total": total, "elapsed": seconds(self.started) })
+                    .to_string(),
+            ),
+            _ => {}
         }
     }
 
@@ -141,8 +153,6 @@ impl<'u> Meter<'u> {
 
     fn end(&self, layer: u32, finished: &Finished) {
         let Finished { digest, size: bytes, uncompressed, entries, findings, read } = *finished;
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.finished += 1;
         let how = match (read, findings) {
             (false, _) => "known",
             (true, 0) => "read",
@@ -150,8 +160,11 @@ impl<'u> Meter<'u> {
         };
         match self.look {
             Look::None => {}
-            Look::Line if state.finished == state.layers => self.ui.draw(""),
-            Look::Line => self.ui.draw(&state.to_string()),
+            Look::Bars => {
+                if let Some(screen) = &mut self.state().screen {
+                    screen.end(&name(layer), how);
+                }
+            }
             Look::Plain => {
                 self.ui.line(&format!("layer {layer}: {}, {}, {entries} entries, {how}", digest.short(), size(bytes)));
             }
@@ -165,24 +178,18 @@ impl<'u> Meter<'u> {
                     "entries": entries,
                     "findings": findings,
                     "read": read,
+                    "elapsed": seconds(self.started),
                 })
                 .to_string(),
             ),
         }
     }
-}
 
-impl Drop for Meter<'_> {
-    fn drop(&mut self) {
-        if self.look == Look::Line {
-            self.ui.draw("");
-        }
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl std::fmt::Display for State {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "layers {}/{}  {}", self.finished, self.layers, size(self.bytes))?;
-        if self.total > 0 { write!(f, " of {}", size(self.total)) } else { Ok(()) }
-    }
+fn name(layer: u32) -> String {
+    format!("layer {layer}")
 }

@@ -1,0 +1,314 @@
+//! Bars on a terminal: one for each part that is under way, below them one for all.
+
+use std::{collections::HashMap, fmt::Write, time::Duration};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+
+use crate::ui::size;
+
+/// What is drawn. Names are unique, and what strangers wrote in them is made safe before.
+pub(super) struct Bars {
+    all: MultiProgress,
+    total: ProgressBar,
+    parts: HashMap<String, Part>,
+    /// Those that have a bar, from the top.
+    shown: Vec<String>,
+    /// Bars that there is room for.
+    rows: usize,
+    width: u16,
+    ended: usize,
+}
+
+struct Part {
+    size: Option<u64>,
+    bytes: u64,
+    bar: Option<ProgressBar>,
+    word: &'static str,
+    ended: bool,
+}
+
+/// Redraws in a second, at most.
+const REDRAWS: u8 = 10;
+/// How often the rates are looked at again when nothing comes.
+const TICK: Duration = Duration::from_millis(500);
+/// Lines that are left to what was on the screen before.
+const SPARED: usize = 2;
+/// Narrower terminals get no bars, but figures.
+const NARROW: u16 = 84;
+
+impl Bars {
+    /// For the terminal of stderr.
+    pub(super) fn new() -> Self {
+        let (height, width) = console_size();
+        Self::on(ProgressDrawTarget::stderr_with_hz(REDRAWS), height, width)
+    }
+
+    fn on(target: ProgressDrawTarget, height: u16, width: u16) -> Self {
+        let all = MultiProgress::with_draw_target(target);
+        let total = all.add(ProgressBar::new(0).with_style(of_all(width)));
+        total.enable_steady_tick(TICK);
+        let rows = usize::from(height).saturating_sub(SPARED + 1).max(1);
+        Self { all, total, parts: HashMap::new(), shown: Vec::new(), rows, width, ended: 0 }
+    }
+
+    /// A handle with which others write above the bars.
+    pub(super) fn handle(&self) -> MultiProgress {
+        self.all.clone()
+    }
+
+    /// A part that will come, and its bytes if they are known. Twice is once.
+    pub(super) fn expect(&mut self, name: &str, size: Option<u64>) {
+        if self.parts.contains_key(name) {
+            return;
+        }
+        self.total.inc_length(size.unwrap_or(0));
+        self.parts.insert(name.to_owned(), Part { size, bytes: 0, bar: None, word: "", ended: false });
+        self.count();
+    }
+
+    /// A part begins, or begins again, where so many of its bytes are there.
+    pub(super) fn start(&mut self, name: &str, there: u64, word: &'static str) {
+        let Some(part) = self.parts.get_mut(name) else { return };
+        let before = std::mem::replace(&mut part.bytes, there);
+        part.word = word;
+        if there < before {
+            self.total.dec(before - there);
+        } else {
+            self.total.inc(there - before);
+        }
+        // What was there says nothing of the rate.
+        self.total.reset_eta();
+        self.show(name);
+        if let Some(bar) = self.parts.get(name).and_then(|part| part.bar.as_ref()) {
+            bar.set_position(there);
+            bar.set_message(word);
+            bar.reset_eta();
+        }
+    }
+
+    /// More bytes of a part.
+    pub(super) fn advance(&mut self, name: &str, bytes: u64) {
+        let Some(part) = self.parts.get_mut(name) else { return };
+        part.bytes += bytes;
+        self.total.inc(bytes);
+        match &part.bar {
+            Some(bar) => bar.inc(bytes),
+            None => self.show(name),
+        }
+    }
+
+    /// What a part does now.
+    pub(super) fn say(&mut self, name: &str, word: &'static str) {
+        let Some(part) = self.parts.get_mut(name) else { return };
+        part.word = word;
+        if let Some(bar) = &part.bar {
+            bar.set_message(word);
+        }
+    }
+
+    /// A part is over, all of it.
+    pub(super) fn end(&mut self, name: &str, word: &'static str) {
+        let Some(part) = self.parts.get_mut(name) else { return };
+        if std::mem::replace(&mut part.ended, true) {
+            return;
+        }
+        let rest = part.size.unwrap_or(part.bytes).saturating_sub(part.bytes);
+        part.bytes += rest;
+        part.word = word;
+        self.total.inc(rest);
+        self.ended += 1;
+        self.count();
+        if self.shown.len() < self.rows {
+            self.show(name);
+        }
+        let Some(part) = self.parts.get(name) else { return };
+        if let Some(bar) = &part.bar {
+            bar.set_style(ended());
+            bar.set_position(part.bytes);
+            bar.finish_with_message(word);
+        }
+    }
+
+    /// Takes the bars away; those of what was begun stay on the screen if that is wanted.
+    pub(super) fn close(&mut self, keep: bool) {
+        self.total.finish_and_clear();
+        for name in self.shown.drain(..) {
+            if let Some(bar) = self.parts.get_mut(&name).and_then(|part| part.bar.take()) {
+                if keep { bar.abandon() } else { bar.finish_and_clear() }
+            }
+        }
+    }
+
+    /// Gives a part a bar, if there is room or something that is over can go.
+    fn show(&mut self, name: &str) {
+        if self.parts.get(name).is_none_or(|part| part.bar.is_some()) {
+            return;
+        }
+        if self.shown.len() >= self.rows {
+            let over = |name: &String| self.parts.get(name).is_some_and(|part| part.ended);
+            let Some(place) = self.shown.iter().position(over) else { return };
+            let gone = self.shown.remove(place);
+            if let Some(bar) = self.parts.get_mut(&gone).and_then(|part| part.bar.take()) {
+                bar.finish_and_clear();
+                self.all.remove(&bar);
+            }
+        }
+        let Some(part) = self.parts.get_mut(name) else { return };
+        let bar = match part.size {
+            Some(size) => ProgressBar::new(size),
+            None => ProgressBar::no_length(),
+        };
+        let bar = bar.with_position(part.bytes).with_style(of_part(self.width)).with_prefix(name.to_owned());
+        let bar = self.all.insert_before(&self.total, bar.with_message(part.word));
+        bar.reset_eta();
+        part.bar = Some(bar);
+        self.shown.push(name.to_owned());
+    }
+
+    fn count(&self) {
+        self.total.set_prefix(format!("{}/{}", self.ended, self.parts.len()));
+    }
+}
+
+fn console_size() -> (u16, u16) {
+    use std::io::IsTerminal;
+    let stderr = std::io::stderr();
+    let size = stderr.is_terminal().then(|| rustix::termios::tcgetwinsize(&stderr).ok()).flatten();
+    size.filter(|size| size.ws_row > 0 && size.ws_col > 0).map_or((24, 80), |size| (size.ws_row, size.ws_col))
+}
+
+fn of_part(width: u16) -> ProgressStyle {
+    let bar = if width < NARROW { "" } else { "{bar:20} " };
+    style(&format!("{{prefix:<12}} {bar}{{done:>9}}{{of:<13}} {{rate:>11}}  {{wide_msg}}"))
+}
+
+fn of_all(width: u16) -> ProgressStyle {
+    let bar = if width < NARROW { "" } else { "{bar:20} " };
+    style(&format!("{{prefix:<12}} {bar}{{done:>9}}{{of:<13}} {{rate:>11}}  {{left}}"))
+}
+
+fn ended() -> ProgressStyle {
+    style("{prefix:<12} {done:>9}  {wide_msg}")
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style
+        .progress_chars("━╸─")
+        .with_key("done", |state: &ProgressState, out: &mut dyn Write| put(out, &size(state.pos())))
+        .with_key("of", |state: &ProgressState, out: &mut dyn Write| {
+            put(out, &state.len().map(|all| format!(" of {}", size(all))).unwrap_or_default());
+        })
+        .with_key("rate", |state: &ProgressState, out: &mut dyn Write| {
+            put(out, &format!("{}/s", size(state.per_sec() as u64)));
+        })
+        .with_key("left", |state: &ProgressState, out: &mut dyn Write| put(out, &left(state)))
+}
+
+fn left(state: &ProgressState) -> String {
+    let seconds = state.eta().as_secs();
+    match seconds {
+        _ if state.per_sec() < 1.0 => String::new(),
+        0..120 => format!("{seconds} s left"),
+        _ => format!("{} min left", seconds.div_ceil(60)),
+    }
+}
+
+fn put(out: &mut dyn Write, text: &str) {
+    // A buffer in memory takes everything.
+    let _ = out.write_str(text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use indicatif::InMemoryTerm;
+
+    fn screen(height: u16, width: u16) -> (InMemoryTerm, Bars) {
+        let terminal = InMemoryTerm::new(height, width);
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), 255);
+        let bars = Bars::on(target, height, width);
+        bars.total.disable_steady_tick();
+        (terminal, bars)
+    }
+
+    fn lines(terminal: &InMemoryTerm) -> Vec<String> {
+        terminal.contents().lines().map(str::to_owned).collect()
+    }
+
+    fn redraw(bars: &Bars) {
+        for part in bars.parts.values() {
+            part.bar.iter().for_each(ProgressBar::force_draw);
+        }
+        bars.total.force_draw();
+    }
+
+    #[test]
+    fn a_line_for_each_part_and_one_for_all() {
+        let (terminal, mut bars) = screen(12, 100);
+        for (name, size) in [("aaa", Some(1_000_000)), ("bbb", Some(3_000_000)), ("ccc", None)] {
+            bars.expect(name, size);
+            bars.start(name, 0, "");
+        }
+        bars.start("bbb", 1_000_000, "resumed");
+        bars.advance("aaa", 500_000);
+        redraw(&bars);
+        let drawn = lines(&terminal);
+        assert_eq!(drawn.len(), 4, "{drawn:#?}");
+        assert!(
+            drawn[0].starts_with("aaa          ━━━━━━━━━━") && drawn[0].contains("500.0 kB of 1.0 MB"),
+            "{drawn:#?}"
+        );
+        assert!(drawn[1].contains("1.0 MB of 3.0 MB") && drawn[1].ends_with("resumed"), "{drawn:#?}");
+        assert!(drawn[2].contains("0 B ") && !drawn[2].contains(" of "), "{drawn:#?}");
+        assert!(drawn[3].starts_with("0/3") && drawn[3].contains("1.5 MB of 4.0 MB"), "{drawn:#?}");
+        assert!(drawn.iter().all(|line| line.chars().count() <= 100), "{drawn:#?}");
+    }
+
+    #[test]
+    fn more_parts_than_rows() {
+        let (terminal, mut bars) = screen(6, 80);
+        for number in 0..100 {
+            let name = number.to_string();
+            bars.expect(&name, Some(10));
+            bars.start(&name, 0, "");
+            if number < 98 {
+                bars.end(&name, "verified");
+            }
+        }
+        redraw(&bars);
+        let drawn = lines(&terminal);
+        assert_eq!(drawn.len(), 4, "{drawn:#?}");
+        assert!(
+            drawn[0].starts_with("97 ") && drawn[1].starts_with("98 ") && drawn[2].starts_with("99 "),
+            "{drawn:#?}"
+        );
+        assert!(drawn[3].starts_with("98/100"), "{drawn:#?}");
+    }
+
+    #[test]
+    fn what_stays_on_the_screen() {
+        for (keep, left) in [(true, vec!["aaa               10 B  verified"]), (false, vec![])] {
+            let (terminal, mut bars) = screen(10, 80);
+            bars.expect("aaa", Some(10));
+            bars.start("aaa", 0, "");
+            bars.end("aaa", "verified");
+            bars.close(keep);
+            assert_eq!(lines(&terminal), left);
+        }
+    }
+
+    #[test]
+    fn a_part_that_begins_again_is_counted_once() {
+        let (_terminal, mut bars) = screen(10, 80);
+        bars.expect("aaa", Some(10));
+        bars.start("aaa", 4, "resumed");
+        bars.advance("aaa", 6);
+        assert_eq!(bars.total.position(), 10);
+        bars.start("aaa", 0, "once more");
+        assert_eq!(bars.total.position(), 0);
+        bars.end("aaa", "verified");
+        bars.end("aaa", "verified");
+        assert_eq!((bars.total.position(), bars.ended), (10, 1));
+    }
+}
