@@ -1,12 +1,13 @@
 //! Who refers to a manifest: read from the API or the fallback tag, and written to the latter where the former is missing.
 
-use super::{Destination, Registry};
+use super::{Destination, Registry, write::Condition};
 use crate::{
     endpoint::{manifest, referrers, tags},
     error::{Error, Subject},
     policy::{Refused, Url},
     transport::{Environment, Transport},
 };
+use http::header;
 use porthole_core::{
     descriptor::Descriptor,
     digest::Digest,
@@ -125,25 +126,42 @@ impl<T: Transport + Environment> Registry<T> {
         }
     }
 
-    /// Adds a manifest that was put to the fallback tag of its subject: for a registry that did not say that it knows subjects. Two who
-    /// do so at once may lose one of the entries; the specification offers nothing better.
+    /// Adds a manifest that was put to the fallback tag of its subject: for a registry that did not say that it knows subjects.
+    ///
+    /// Of two who do so at once one could overwrite the other. A registry that has entity tags prevents it; with others the list is
+    /// read back, and extended once more if another one is there.
     ///
     /// # Errors
     /// [`Error`].
     pub async fn add_fallback(&self, to: &Destination, subject: &Digest, referrer: &Document) -> Result<(), Error> {
         let tag = referrers::fallback_tag(subject);
         let call = self.push_call(to, "upload of manifest", tag.clone())?;
-        let request = manifest::request(&call.base, to.reference.repository(), &tag, manifest::Accept::All);
-        let before = match self.request(&call, request.map_err(Error::Relay)?).await {
-            Ok(answer) => Some(self.read_body(&call, answer.response, MANIFEST_BYTES).await?),
-            Err(Error::NotFound { .. }) => None,
-            Err(error) => return Err(error),
-        };
-        let after = referrers::extend(before.as_deref(), referrer)
-            .map_err(|error| Error::Document { what: call.what.clone(), error })?;
-        if let Some(after) = after {
+        for turn in 1..=TURNS {
+            let request = manifest::request(&call.base, to.reference.repository(), &tag, manifest::Accept::All);
+            let (before, condition) = match self.request(&call, request.map_err(Error::Relay)?).await {
+                Ok(answer) => {
+                    let known = answer.response.headers().get(header::ETAG).cloned();
+                    let body = self.read_body(&call, answer.response, MANIFEST_BYTES).await?;
+                    (Some(body), known.map_or(Condition::None, Condition::Still))
+                }
+                Err(Error::NotFound { .. }) => (None, Condition::Absent),
+                Err(error) => return Err(error),
+            };
+            let after = referrers::extend(before.as_deref(), referrer)
+                .map_err(|error| Error::Document { what: call.what.clone(), error })?;
+            let Some(after) = after else { return Ok(()) };
             let raw = Raw::trust_on_first_use(after);
-            self.put_manifest(to, &raw, &MediaType::OCI_INDEX, Some(&tag)).await?;
+            // A registry may mean something else by these fields: in the end it is not asked to heed them.
+            let condition = if turn < TURNS { condition } else { Condition::None };
+            match self.put(to, &raw, &MediaType::OCI_INDEX, Some(&tag), &[], &condition).await {
+                Ok(_) => {}
+                Err(Error::Status { status: 412 | 428, .. }) if turn < TURNS => continue,
+                Err(error) => return Err(error),
+            }
+            // Not told: nothing more can be known.
+            if self.head_manifest(to, &tag).await?.is_none_or(|there| there == *raw.digest()) {
+                return Ok(());
+            }
         }
         Ok(())
     }
@@ -151,3 +169,5 @@ impl<T: Transport + Environment> Registry<T> {
 
 /// The limit of a list of referrers is that of every index.
 const MANIFEST_BYTES: &str = "manifest_bytes";
+/// Tries to be the last who extends a list.
+const TURNS: u32 = 4;

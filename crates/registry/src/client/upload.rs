@@ -31,7 +31,7 @@ impl Content for Bytes {
 }
 
 /// An upload session that waits for its first byte.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opened {
     place: Place,
     least: Option<u64>,
@@ -54,6 +54,8 @@ pub struct Uploaded {
 pub enum Note {
     /// Bytes from this offset on are about to be sent: less than before, if some did not arrive.
     From(u64),
+    /// Where the session is now: whoever ends the upload before its time may [abandon](Registry::abandon_upload) it.
+    Session(Opened),
     /// A step failed and will be tried in another way, or again.
     Retry {
         /// The failure in words, without secrets.
@@ -166,6 +168,7 @@ impl<T: Transport + Environment> Registry<T> {
             }
             Step::Whole => {
                 let place = place()?;
+                observe(Note::Session(Opened { place: place.clone(), least: None }));
                 observe(Note::From(0));
                 run.done.requests += 1;
                 let payload = content.part(0..descriptor.size);
@@ -176,6 +179,7 @@ impl<T: Transport + Environment> Registry<T> {
             }
             Step::Part(range) => {
                 let place = place()?;
+                observe(Note::Session(Opened { place: place.clone(), least: None }));
                 observe(Note::From(range.start));
                 run.done.requests += 1;
                 let request = upload::patch(&place.url, &range, content.part(range.clone())).map_err(url_error)?;
@@ -237,6 +241,13 @@ impl<T: Transport + Environment> Registry<T> {
         match self.check(call, answer, credentials).await {
             Ok(_) => Ok(upload::Session::default()),
             Err(error) => Err(Box::new(Failed { failure: failure_of(status), cause, error, session: session.ok() })),
+        }
+    }
+
+    /// Gives up a session that nothing more will be sent to. A registry that does not hear of it forgets it some day.
+    pub async fn abandon_upload(&self, to: &Destination, opened: &Opened) {
+        if let Ok(call) = self.push_call(to, "upload", String::new()) {
+            self.give_up(&call, Some(&opened.place)).await;
         }
     }
 

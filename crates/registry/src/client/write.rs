@@ -1,13 +1,16 @@
 //! What is written to a registry: manifests and tags, and where.
 
-use super::{Call, Registry, upload::safely};
+use super::{
+    Call, Registry,
+    upload::{parse, safely},
+};
 use crate::{
     endpoint::manifest,
     error::{Error, Subject},
     scope::Scopes,
     transport::{Environment, Transport},
 };
-use http::Method;
+use http::{HeaderValue, Method, header};
 use porthole_core::{digest::Digest, manifest::Raw, media_type::MediaType, reference::Reference};
 
 /// A repository to be written to, and the name that the image shall have in it.
@@ -48,6 +51,8 @@ impl<T: Transport + Environment> Registry<T> {
     /// Puts a manifest or an index, byte for byte, under a tag, or under its digest if there is none. Returns whether the registry
     /// says that it knows the manifest's `subject` (`OCI-Subject`).
     ///
+    /// A tag that may not be put again and stands for this very manifest is as good as put.
+    ///
     /// # Errors
     /// [`Error`]; [`Error::Contradiction`] if the registry says that it has stored something else.
     pub async fn put_manifest(
@@ -57,17 +62,81 @@ impl<T: Transport + Environment> Registry<T> {
         media_type: &MediaType,
         tag: Option<&str>,
     ) -> Result<bool, Error> {
+        match (self.put(to, raw, media_type, tag, &[], &Condition::None).await, tag) {
+            (Ok(put), _) => Ok(put.knows_subject),
+            (Err(error), Some(tag)) if is_refusal(&error) => match self.head_manifest(to, tag).await {
+                Ok(Some(there)) if there == *raw.digest() => Ok(true),
+                _ => Err(error),
+            },
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    /// As [`put_manifest`](Self::put_manifest), under several tags: with one request, as far as the registry says that it took them
+    /// (`OCI-Tag`, OCI distribution specification after 1.1, end-7b), and else one by one.
+    ///
+    /// # Errors
+    /// As [`put_manifest`](Self::put_manifest).
+    pub async fn put_tagged(
+        &self,
+        to: &Destination,
+        raw: &Raw,
+        media_type: &MediaType,
+        tags: &[String],
+    ) -> Result<bool, Error> {
+        let mut left: Vec<&str> = tags.iter().map(String::as_str).collect();
+        let mut knows_subject = false;
+        if left.len() != 1 {
+            match self.put(to, raw, media_type, None, &left, &Condition::None).await {
+                Ok(put) => {
+                    knows_subject = put.knows_subject;
+                    left.retain(|tag| !put.tags.iter().any(|taken| taken == tag));
+                }
+                // To a question that it does not understand.
+                Err(error) if is_refusal(&error) && !left.is_empty() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        for tag in left {
+            knows_subject |= self.put_manifest(to, raw, media_type, Some(tag)).await?;
+        }
+        Ok(knows_subject)
+    }
+
+    pub(super) async fn put(
+        &self,
+        to: &Destination,
+        raw: &Raw,
+        media_type: &MediaType,
+        tag: Option<&str>,
+        tags: &[&str],
+        condition: &Condition,
+    ) -> Result<Put, Error> {
         let target = tag.map_or_else(|| raw.digest().to_string(), str::to_owned);
         let call = self.push_call(to, "upload of manifest", target.clone())?;
         let request = manifest::put(&call.base, to.reference.repository(), &target, raw, media_type);
-        let answer = self.request(&call, safely(request.map_err(Error::Relay)?)).await?;
+        let mut request = safely(request.map_err(Error::Relay)?);
+        if !tags.is_empty() {
+            let url = parse(&request).map_err(Error::Relay)?.with_query(tags.iter().map(|tag| ("tag", *tag)));
+            *request.uri_mut() = url.to_uri().map_err(Error::Relay)?;
+        }
+        match condition {
+            Condition::None => None,
+            Condition::Absent => request.headers_mut().insert(header::IF_NONE_MATCH, HeaderValue::from_static("*")),
+            Condition::Still(tag) => request.headers_mut().insert(header::IF_MATCH, tag.clone()),
+        };
+        let answer = self.request(&call, request).await?;
         let headers = answer.response.headers();
         match manifest::read(headers).digest {
             // A registry may use another algorithm than the one that named the manifest.
             Some(got) if got.algorithm() == raw.digest().algorithm() && got != *raw.digest() => {
                 Err(call.contradiction(*raw.digest(), got))
             }
-            _ => Ok(headers.contains_key("oci-subject")),
+            _ => {
+                let lists = headers.get_all("oci-tag").iter().filter_map(|list| list.to_str().ok());
+                let tags = lists.flat_map(|list| list.split(',')).map(|tag| tag.trim().to_owned()).collect();
+                Ok(Put { knows_subject: headers.contains_key("oci-subject"), tags })
+            }
         }
     }
 
@@ -97,6 +166,27 @@ impl<T: Transport + Environment> Registry<T> {
         call.what = Subject::new(step, call.what.name);
         Ok(call)
     }
+}
+
+/// What must hold for something to be put.
+pub(super) enum Condition {
+    None,
+    /// There is nothing yet by that name.
+    Absent,
+    /// There is what had this entity tag.
+    Still(HeaderValue),
+}
+
+/// What a registry says of a manifest that it took.
+pub(super) struct Put {
+    knows_subject: bool,
+    /// The tags that it gave.
+    tags: Vec<String>,
+}
+
+/// Whether a registry did not want what it was sent, for whatever reason.
+fn is_refusal(error: &Error) -> bool {
+    matches!(error, Error::Status { status: 400..=499, .. } | Error::Unauthorized { .. } | Error::NotFound { .. })
 }
 
 impl Call {

@@ -9,6 +9,7 @@ mod documents;
 mod limits;
 mod properties;
 mod push;
+mod put;
 mod ranges;
 mod routes;
 mod tag;

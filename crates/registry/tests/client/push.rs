@@ -2,7 +2,7 @@
 
 use crate::{CANARY, HOST, REALM, reference, with_password};
 use bytes::Bytes;
-use porthole_core::{descriptor::Descriptor, digest::Digest, manifest::Raw, media_type::MediaType};
+use porthole_core::{descriptor::Descriptor, digest::Digest, media_type::MediaType};
 use porthole_registry::{
     Error, Options, Registry,
     client::{Destination, Mount, Note, Uploaded},
@@ -17,18 +17,18 @@ use std::time::Duration;
 
 const SIZE: u64 = 1_000_000;
 
-fn blob() -> (Descriptor, Bytes) {
+pub(crate) fn blob() -> (Descriptor, Bytes) {
     let bytes: Vec<u8> = (0..SIZE as u32).flat_map(|n| [(n.wrapping_mul(2_654_435_761) >> 24) as u8]).collect();
     (Descriptor::new(MediaType::OCI_LAYER, Digest::sha256(&bytes), SIZE), bytes.into())
 }
 
-fn registry(uploads: Uploads) -> Internet {
+pub(crate) fn registry(uploads: Uploads) -> Internet {
     let internet = Internet::new();
     internet.site(HOST, Site::new().uploads(uploads));
     internet
 }
 
-fn destination() -> Destination {
+pub(crate) fn destination() -> Destination {
     Destination::new(reference("r.example.com/a/b:1"))
 }
 
@@ -38,7 +38,7 @@ fn upload(internet: &Internet, chunk: Option<u64>) -> Result<(Uploaded, Vec<Note
     let registry = Registry::new(internet.clone(), Options::default());
     let mut notes = Vec::new();
     let uploaded = block_on(registry.upload_blob(&destination(), &descriptor, &bytes, chunk, None, &mut |note| {
-        notes.push(note);
+        notes.extend(Some(note).filter(|note| !matches!(note, Note::Session(_))));
     }))?;
     assert!(block_on(registry.has_blob(&destination(), &descriptor)).unwrap());
     let stored =
@@ -127,6 +127,41 @@ fn registries_that_take_only_chunks() {
 fn a_range_that_is_stuck_at_the_first_chunk() {
     let internet = registry(Uploads { stuck: true, ..Uploads::default() });
     assert_eq!(upload(&internet, Some(250_000)).unwrap().0.requests, 4);
+}
+
+#[test]
+fn chunks_that_are_answered_like_a_blob() {
+    let internet = registry(Uploads { taken: 201, ..Uploads::default() });
+    assert_eq!(upload(&internet, Some(250_000)).unwrap().0.requests, 4);
+}
+
+#[test]
+fn registries_that_take_only_whole_blobs() {
+    let internet = registry(Uploads { only_whole: true, ..Uploads::default() });
+    let (uploaded, _) = upload(&internet, Some(250_000)).unwrap();
+    assert_eq!((uploaded.sessions, uploaded.requests), (2, 2));
+    // Or that take chunks, and make something else of them.
+    let internet = registry(Uploads { forgetful: true, ..Uploads::default() });
+    let (uploaded, _) = upload(&internet, Some(250_000)).unwrap();
+    assert_eq!((uploaded.sessions, uploaded.requests), (2, 5));
+}
+
+#[test]
+fn sessions_that_a_break_ends() {
+    for chunk in [None, Some(300_000)] {
+        let internet = registry(Uploads { fragile: true, ..Uploads::default() });
+        internet.fault(if chunk.is_some() { "PATCH " } else { "PUT " }, 2, Fault::CutAfter(200_000));
+        assert_eq!(upload(&internet, chunk).unwrap().0.sessions, 3, "{chunk:?}");
+    }
+}
+
+#[test]
+fn sessions_that_say_nothing_of_themselves() {
+    for status in [400, 403, 405, 501] {
+        let internet = registry(Uploads::default());
+        internet.fault("PATCH ", 1, Fault::CutAfter(200_000)).fault("GET ", 9, Fault::Status(status));
+        assert_eq!(upload(&internet, Some(300_000)).unwrap().0.sessions, 2, "{status}");
+    }
 }
 
 #[test]
@@ -327,7 +362,7 @@ fn mounting() {
     };
     assert!(matches!(mount(Uploads::default()).0, Mount::Mounted));
     assert!(matches!(mount(Uploads { no_mount: true, ..Uploads::default() }).0, Mount::Opened(_)));
-    for status in [400, 404, 405, 403] {
+    for status in [400, 401, 403, 404, 405, 500] {
         let uploads = Uploads { mount_status: Some(status), ..Uploads::default() };
         assert!(matches!(mount(uploads).0, Mount::No), "{status}");
     }
@@ -353,36 +388,4 @@ fn one_token_for_everything() {
           &scope=repository:a/c:pull&scope=repository:library/x:pull"]
     );
     assert!(!format!("{:?}", internet.log().iter().map(|asked| &asked.url).collect::<Vec<_>>()).contains(CANARY));
-}
-
-#[test]
-fn manifests() {
-    let internet = registry(Uploads::default());
-    let client = Registry::new(internet.clone(), Options::default());
-    let (descriptor, bytes) = blob();
-    let text = format!(
-        r#"{{ "schemaVersion": 2,  "config": {{"mediaType":"x/y","digest":"{0}","size":1}}, "layers": [{{"mediaType":"x/y","digest":"{0}","size":1}}] }}"#,
-        descriptor.digest
-    );
-    let raw = Raw::trust_on_first_use(text.clone().into_bytes());
-    let put = |tag| block_on(client.put_manifest(&destination(), &raw, &MediaType::OCI_MANIFEST, tag));
-    assert!(matches!(put(Some("1")), Err(Error::NotFound { .. })), "its blobs are missing");
-    block_on(client.upload_blob(&destination(), &descriptor, &bytes, None, None, &mut |_| {})).unwrap();
-    internet.fault("PUT ", 2, Fault::Status(503));
-    assert!(!put(Some("1")).unwrap());
-    put(None).unwrap();
-    assert_eq!(block_on(client.head_manifest(&destination(), "1")).unwrap(), Some(*raw.digest()));
-    assert_eq!(block_on(client.head_manifest(&destination(), "2")).unwrap(), None);
-    block_on(client.check_tag(&destination(), &raw, "1")).unwrap();
-    let last = internet.log().into_iter().rfind(|asked| asked.method == "PUT").unwrap();
-    assert_eq!(last.body, text.as_bytes());
-    assert_eq!(last.headers["content-type"], MediaType::OCI_MANIFEST.as_str());
-
-    let other = Digest::sha256(b"other").to_string();
-    internet.fault("PUT ", 1, Fault::Header("docker-content-digest", other.clone()));
-    assert!(matches!(put(Some("1")), Err(Error::Contradiction { .. })));
-    internet.fault("HEAD ", 1, Fault::Header("docker-content-digest", other));
-    assert!(matches!(block_on(client.check_tag(&destination(), &raw, "1")), Err(Error::Contradiction { .. })));
-    internet.fault("HEAD ", 1, Fault::NoHeader("docker-content-digest"));
-    block_on(client.check_tag(&destination(), &raw, "1")).unwrap();
 }

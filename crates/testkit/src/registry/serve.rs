@@ -130,7 +130,9 @@ impl Site {
         match what {
             What::Upload("") if method == Method::POST => return self.start_upload(name, query),
             What::Upload(id) => return self.upload(method, id, query, headers, body, cut),
-            What::Manifest(target) if method == Method::PUT => return self.put_manifest(name, target, headers, body),
+            What::Manifest(target) if method == Method::PUT => {
+                return self.put_manifest(name, target, query, headers, body);
+            }
             What::Referrers(digest) => return self.list_referrers(name, digest, query),
             What::Manifest(target) | What::Blob(target) if method == Method::DELETE => {
                 return self.delete(name, target);

@@ -25,6 +25,18 @@ pub struct Uploads {
     pub mount_status: Option<u16>,
     /// What a `Location` begins with; its own path without host, if it is empty.
     pub prefix: String,
+    /// A chunk that was taken is answered with this status; 0 is 202.
+    pub taken: u16,
+    /// A `PATCH` is refused with 405.
+    pub only_whole: bool,
+    /// Of several chunks the last alone is kept.
+    pub forgetful: bool,
+    /// A request that broke makes its session unknown, as docker-registry does.
+    pub fragile: bool,
+    /// `PUT …/manifests/<digest>?tag=` gives tags, and `OCI-Tag` names them: all but those that begin with this.
+    pub tags_but: Option<&'static str>,
+    /// A tag that is there cannot be put again.
+    pub immutable: bool,
 }
 
 /// Sessions of a site.
@@ -111,20 +123,29 @@ impl Site {
         if rules.body.is_some_and(|most| length > most) {
             return Answer::status(413);
         }
-        if *method == Method::PUT && !body.is_empty() && rules.only_chunks {
+        if *method == Method::PUT && !body.is_empty() && rules.only_chunks
+            || *method == Method::PATCH && rules.only_whole
+        {
             return Answer::error(405, "UNSUPPORTED");
+        }
+        if cut.is_some() && rules.fragile {
+            self.sessions.open.remove(&id);
+            return Answer::status(499);
         }
         let range = headers.get(header::CONTENT_RANGE).map(|value| value.to_str().unwrap_or_default());
         let wrong = range.is_some_and(|range| !range.starts_with(&format!("{held}-")));
         if wrong || *method == Method::PATCH && rules.most.is_some_and(|most| length > most) {
             return self.session(id, 416);
         }
+        if *method == Method::PATCH && rules.forgetful {
+            session.bytes.fill(0);
+        }
         session.bytes.extend_from_slice(&body[..cut.unwrap_or(body.len()).min(body.len())]);
         if session.first == 0 {
             session.first = session.bytes.len() as u64;
         }
         if *method == Method::PATCH {
-            return self.session(id, 202);
+            return self.session(id, if rules.taken == 0 { 202 } else { rules.taken });
         }
         if cut.is_some() {
             return Answer::status(500);
@@ -155,11 +176,22 @@ impl Site {
     }
 
     /// Answers `PUT …/manifests/…`: what the manifest names must be there.
-    pub(super) fn put_manifest(&mut self, name: &str, target: &str, headers: &HeaderMap, body: &[u8]) -> Answer {
+    pub(super) fn put_manifest(
+        &mut self,
+        name: &str,
+        target: &str,
+        query: &str,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Answer {
         let Ok(document) = serde_json::from_slice::<serde_json::Value>(body) else {
             return Answer::error(400, "MANIFEST_INVALID");
         };
+        let Uploads { tags_but, immutable, .. } = self.uploads;
         let content = self.content_mut(name);
+        if immutable && content.roots.iter().any(|root| root.name.as_deref() == Some(target)) {
+            return Answer::error(400, "TAG_INVALID");
+        }
         let lists = ["layers", "manifests"].iter().filter_map(|list| document[*list].as_array()).flatten();
         let named = lists.chain(document.get("config")).filter(|named| named.get("urls").is_none());
         for digest in named.filter_map(|named| named["digest"].as_str()) {
@@ -176,9 +208,15 @@ impl Site {
         answer.set("docker-content-digest", &blob.digest);
         answer.set("location", &format!("/v2/{name}/manifests/{}", blob.digest));
         content.add_blob(blob.clone());
-        if !target.contains(':') {
-            content.roots.retain(|root| root.name.as_deref() != Some(target));
-            content.roots.push(Root { name: Some(target.to_owned()), blob });
+        let asked = query.split('&').filter_map(|pair| pair.strip_prefix("tag="));
+        let asked = asked.filter(|tag| tags_but.is_some_and(|but| !tag.starts_with(but)));
+        let tags: Vec<&str> = if target.contains(':') { asked.collect() } else { vec![target] };
+        for tag in &tags {
+            content.roots.retain(|root| root.name.as_deref() != Some(*tag));
+            content.roots.push(Root { name: Some((*tag).to_owned()), blob: blob.clone() });
+        }
+        if target.contains(':') && !tags.is_empty() {
+            answer.set("oci-tag", &tags.join(", "));
         }
         let subject = document["subject"]["digest"].as_str();
         if let (Some(subject), true) = (subject, self.referrers) {
