@@ -5,7 +5,7 @@
 mod scripted;
 
 use porthole_testkit::{
-    image::{Built, Content, Image, Layer},
+    image::{Blob, Built, Content, Image, Layer},
     registry::{Auth, Fault, Site, Uploads, bearer},
 };
 use scripted::{Server, done, ends, porthole};
@@ -170,4 +170,95 @@ fn names_of_the_store_and_digests() {
     ends(&porthole(home.path(), "push oci:layout"), 2, "expected a REF");
     ends(&porthole(home.path(), &push(&server, "--mount-from ../x")), 2, "expected a repository");
     ends(&porthole(home.path(), &push(&server, "--chunk-size 0")), 2, "at least one byte");
+}
+
+#[test]
+fn many_tags_and_one_manifest() {
+    let image = image("amd64");
+    let home = home(&image.into_content("x"));
+    for tags_but in [None, Some("-")] {
+        let server = Server::new(Site::new().uploads(Uploads { tags_but, ..Uploads::default() }));
+        let pushed = done(home.path(), &push(&server, "--also 1.2 --also latest"));
+        assert_eq!((&pushed["documents"], &pushed["tagged"]), (&1.into(), &true.into()), "{pushed}");
+        let mut named = tags(&server);
+        named.sort_unstable();
+        assert_eq!(named, ["1", "1.2", "latest"]);
+        let before = server.internet.count("PUT ");
+        assert_eq!(done(home.path(), &push(&server, "--also 1.2"))["tagged"], false);
+        assert_eq!(server.internet.count("PUT "), before);
+        // One new name among old ones.
+        assert_eq!(done(home.path(), &push(&server, "--also 1.2 --also new"))["tagged"], true);
+        assert_eq!(server.internet.count("PUT ") - before, 1);
+    }
+    ends(&porthole(home.path(), &push(&Server::new(Site::new()), "--also a/b")), 2, "expected a tag, got `a/b`");
+}
+
+#[test]
+fn every_candidate_is_asked_for_a_mount_and_a_refusal_once() {
+    let image = image("amd64");
+    let home = home(&image.clone().into_content("x"));
+    let blobs = 3;
+    // The second candidate has everything; the session that the first one left is given up.
+    let server = Server::new(Site::new().repository("lib/full", image.clone().into_content("1")));
+    let pushed = done(home.path(), &push(&server, "--mount-from a/none --mount-from lib/full"));
+    assert_eq!((&pushed["mounted"]["blobs"], &pushed["sent"]), (&blobs.into(), &0.into()), "{pushed}");
+    assert_eq!(server.look(Site::open_uploads), 0);
+    // Nobody has anything: one session is used, the other given up.
+    let server = Server::new(Site::new());
+    done(home.path(), &push(&server, "--mount-from a/none --mount-from a/nothing"));
+    assert_eq!(server.look(Site::open_uploads), 0);
+    // A registry that will not.
+    for status in [400, 401, 403, 405, 500] {
+        let server = Server::new(Site::new().uploads(Uploads { mount_status: Some(status), ..Uploads::default() }));
+        done(home.path(), &push(&server, "--jobs 1 --mount-from a/none"));
+        let asked = server.internet.count("mount=");
+        assert!(asked <= if status == 500 { 5 } else { 2 }, "{status}: {asked}");
+        assert_eq!(tags(&server), ["1"]);
+    }
+}
+
+#[test]
+fn a_token_server_may_refuse_the_repositories_to_mount_from() {
+    let image = image("amd64");
+    let home = home(&image.into_content("x"));
+    let server = Server::new(Site::new());
+    let challenge = bearer(&format!("http://{}/token", server.authority()), "registry");
+    server.internet.site(server.authority(), Site::new().auth(Auth::Bearer { challenge, account: None }));
+    server.internet.fault("scope=repository:secret/base:pull", 99, Fault::Status(403));
+    done(home.path(), &push(&server, "--mount-from secret/base"));
+    assert_eq!(tags(&server), ["1"]);
+}
+
+#[test]
+fn a_push_that_fails_leaves_no_session_behind() {
+    let image = image("amd64");
+    let home = home(&image.clone().into_content("x"));
+    let server = Server::new(Site::new());
+    // The small layer is refused for good while the large one is on its way, in many pieces.
+    server.internet.fault(&format!("digest={}", image.layers[1].blob.digest), 9, Fault::Status(403));
+    ends(&porthole(home.path(), &push(&server, "--chunk-size 1KiB")), 3, "refused access");
+    assert_eq!(server.look(Site::open_uploads), 0);
+    assert_eq!(tags(&server), Vec::<String>::new());
+}
+
+#[test]
+fn layers_from_elsewhere_are_left_out_unless_asked_for() {
+    let foreign = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
+    let image = image("amd64");
+    let mut content = image.clone().into_content("none");
+    let mut manifest: serde_json::Value = serde_json::from_slice(&image.manifest.bytes).unwrap();
+    manifest["layers"][0]["mediaType"] = foreign.into();
+    manifest["layers"][0]["urls"] = serde_json::json!(["https://example.com/layer"]);
+    content.add_root("x", Blob::new(&image.manifest.media_type, manifest.to_string().into_bytes()));
+    let home = home(&content);
+    let layer = &image.layers[0].blob.digest;
+    let server = Server::new(Site::new());
+    let push = |options: &str| format!("push {options} oci:layout:x {}/a/b:1", server.authority());
+    assert_eq!(done(home.path(), &push(""))["foreign"]["blobs"], 1);
+    assert!(!has(&server, layer));
+    // The manifest is there, but what it does not promise may still be sent.
+    let server = Server::new(Site::new());
+    let push = format!("push --foreign-layers oci:layout:x {}/a/b:1", server.authority());
+    assert_eq!(done(home.path(), &push)["foreign"]["blobs"], 0);
+    assert!(has(&server, layer));
 }

@@ -3,21 +3,26 @@
 //! Documents are read from the root down, as far as the destination lacks them; then every blob that it lacks is mounted or uploaded,
 //! several at once; then documents, children first; the tag last, and its digest is read back. Nothing is named if anything failed.
 
+mod send;
+
+use self::send::{Outcome, Refused, Send};
 use crate::{
     Blob, Event, Observer,
     pull::Platforms,
-    source::{self, Sending, Source},
+    source::{self, Source},
 };
 use porthole_core::{descriptor::Descriptor, digest::Digest, limits::INDEX_DEPTH, manifest::Document};
 use porthole_native::Native;
 use porthole_registry::{
     Registry,
-    client::{Destination, Mount, Note},
-    endpoint::mount,
+    client::Destination,
     plan::push::{self as plan, Plan, Planner},
 };
 use std::{collections::HashSet, sync::Arc};
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
 
 /// How to push.
 #[derive(Clone, Debug)]
@@ -30,6 +35,10 @@ pub struct Options {
     pub chunk: Option<u64>,
     /// Send what refers to the image as well: signatures, attestations.
     pub referrers: bool,
+    /// Tags for the image beside the destination's own.
+    pub tags: Vec<String>,
+    /// Send layers as well that come from elsewhere by their licence.
+    pub foreign: bool,
 }
 
 /// What a push did.
@@ -109,15 +118,23 @@ pub async fn push(
     options: &Options,
     observer: &Observer,
 ) -> Result<Pushed, Error> {
-    let push = Push { source, client, to, observer };
-    let plan = push.plan(options).await?;
+    let alone = Destination::new(to.reference.clone());
+    let mut push = Push { source, client, to, observer };
+    let plan = match push.plan(options).await {
+        // A token server may refuse everything for the sake of the repositories that could be mounted from.
+        Err(Error::Registry(porthole_registry::Error::Unauthorized { .. })) if !to.mount_from.is_empty() => {
+            push.to = &alone;
+            push.plan(options).await?
+        }
+        plan => plan?,
+    };
     if let Some(expected) = to.reference.digest()
         && *expected != plan.root.digest
     {
         return Err(Error::Digest { expected: *expected, got: plan.root.digest });
     }
     let mut pushed = push.send_blobs(&plan, options).await?;
-    push.put_documents(plan, &mut pushed).await?;
+    push.put_documents(plan, options, &mut pushed).await?;
     Ok(pushed)
 }
 
@@ -192,74 +209,102 @@ impl Push<'_> {
             sent: 0,
             tagged: false,
         };
-        for blob in &plan.foreign {
+        let foreign = if options.foreign { &plan.foreign[..] } else { &[] };
+        for blob in plan.foreign.iter().filter(|_| !options.foreign) {
             pushed.foreign.add(blob);
             self.observer.blob(blob.digest, blob.size, Blob::Skipped);
         }
         let turns = Arc::new(Semaphore::new(options.jobs.max(1)));
+        let (stop, stopped) = watch::channel(false);
+        let refused = Arc::new(Refused::default());
         let mut blobs = JoinSet::new();
-        for blob in &plan.blobs {
+        for blob in plan.blobs.iter().chain(foreign) {
             let send = Send {
                 source: self.source.clone(),
                 client: Arc::clone(self.client),
                 to: self.to.clone(),
                 observer: self.observer.clone(),
+                refused: Arc::clone(&refused),
                 chunk: options.chunk,
                 blob: blob.clone(),
             };
-            let turns = Arc::clone(&turns);
+            let (turns, mut stopped) = (Arc::clone(&turns), stopped.clone());
             blobs.spawn(async move {
                 let _turn = turns.acquire().await.map_err(|error| Error::Internal(error.to_string()))?;
-                let outcome = send.run().await?;
+                let outcome = send.run(&mut stopped).await?;
                 Ok::<_, Error>((send.blob, outcome))
             });
         }
-        // Leaving early drops the set, which ends the other transfers.
+        let mut failure = None;
+        // Leaving early drops the set, which ends the other transfers; when one has failed, they may take leave of the registry first.
         while let Some(done) = blobs.join_next().await {
-            let (blob, outcome) = done.map_err(|error| Error::Internal(error.to_string()))??;
-            match outcome {
-                Outcome::Present => pushed.present.add(&blob),
-                Outcome::Mounted => pushed.mounted.add(&blob),
-                Outcome::Uploaded { sent } => {
+            match done.map_err(|error| Error::Internal(error.to_string())).flatten() {
+                Ok((blob, Outcome::Present)) => pushed.present.add(&blob),
+                Ok((blob, Outcome::Mounted)) => pushed.mounted.add(&blob),
+                Ok((blob, Outcome::Uploaded { sent })) => {
                     pushed.uploaded.add(&blob);
                     pushed.sent += sent;
                 }
+                Ok((_, Outcome::Stopped)) => {}
+                Err(error) => {
+                    failure.get_or_insert(error);
+                    let _ = stop.send(true);
+                }
             }
         }
-        Ok(pushed)
+        failure.map_or(Ok(pushed), Err)
     }
 
-    async fn put_documents(&self, plan: Plan, pushed: &mut Pushed) -> Result<(), Error> {
-        let tag = self.to.reference.tag();
+    async fn put_documents(&self, plan: Plan, options: &Options, pushed: &mut Pushed) -> Result<(), Error> {
         let root = plan.root.digest;
+        let mut tags: Vec<String> = self.to.reference.tag().map(str::to_owned).into_iter().collect();
+        tags.extend(options.tags.iter().cloned());
         let mut root_document = None;
         for document in plan.documents {
             if *document.raw().digest() == root {
                 root_document = Some(document);
             } else {
-                self.put(&document, None, pushed).await?;
+                self.put(&document, &[], pushed).await?;
             }
         }
-        let target = tag.map_or_else(|| root.to_string(), str::to_owned);
         let root_document = match root_document {
             Some(document) => document,
-            None if self.client.head_manifest(self.to, &target).await? == Some(root) => return Ok(()),
-            // It is there, but not by this name.
-            None => self.source.document(&plan.root).await?,
+            None => {
+                // It is there, but perhaps not by every name.
+                let mut named = Vec::new();
+                for tag in std::mem::take(&mut tags) {
+                    if self.client.head_manifest(self.to, &tag).await? != Some(root) {
+                        named.push(tag);
+                    }
+                }
+                tags = named;
+                if tags.is_empty() {
+                    return Ok(());
+                }
+                self.source.document(&plan.root).await?
+            }
         };
-        self.put(&root_document, tag, pushed).await?;
+        self.put(&root_document, &tags, pushed).await?;
         pushed.tagged = true;
-        Ok(self.client.check_tag(self.to, root_document.raw(), &target).await?)
+        if tags.is_empty() {
+            tags.push(root.to_string());
+        }
+        for target in &tags {
+            self.client.check_tag(self.to, root_document.raw(), target).await?;
+        }
+        Ok(())
     }
 
-    async fn put(&self, document: &Document, tag: Option<&str>, pushed: &mut Pushed) -> Result<(), Error> {
+    async fn put(&self, document: &Document, tags: &[String], pushed: &mut Pushed) -> Result<(), Error> {
         let raw = document.raw();
-        let knows_subjects = self.client.put_manifest(self.to, raw, document.media_type(), tag).await?;
+        let knows_subjects = self.client.put_tagged(self.to, raw, document.media_type(), tags).await?;
         if let (Some(subject), false) = (subject_of(document), knows_subjects) {
             self.client.add_fallback(self.to, &subject, document).await?;
         }
         pushed.documents += 1;
-        self.observer.tell(Event::Put { digest: *raw.digest(), tag: tag.map(str::to_owned) });
+        for tag in tags.iter().map(Some).chain(tags.is_empty().then_some(None)) {
+            self.observer.tell(Event::Put { digest: *raw.digest(), tag: tag.cloned() });
+        }
         Ok(())
     }
 }
@@ -271,69 +316,3 @@ fn subject_of(document: &Document) -> Option<Digest> {
     };
     subject.as_ref().map(|subject| subject.digest)
 }
-
-/// One blob on its way.
-struct Send {
-    source: Source,
-    client: Arc<Registry<Native>>,
-    to: Destination,
-    observer: Observer,
-    chunk: Option<u64>,
-    blob: Descriptor,
-}
-
-enum Outcome {
-    Present,
-    Mounted,
-    Uploaded { sent: u64 },
-}
-
-impl Send {
-    async fn run(&self) -> Result<Outcome, Error> {
-        if self.client.has_blob(&self.to, &self.blob).await? {
-            self.tell(Blob::Present);
-            return Ok(Outcome::Present);
-        }
-        let mut opened = None;
-        let from = self.to.mount_from.iter().map(String::as_str);
-        for from in mount::order(self.to.reference.repository(), from).into_iter().take(MOUNTS) {
-            match self.client.mount_blob(&self.to, &self.blob.digest, from).await? {
-                Mount::Mounted => {
-                    self.tell(Blob::Mounted { from: from.to_owned() });
-                    return Ok(Outcome::Mounted);
-                }
-                // One session is enough; a second candidate would open another.
-                Mount::Opened(session) => {
-                    opened = Some(session);
-                    break;
-                }
-                Mount::No => {}
-            }
-        }
-        self.upload(opened).await
-    }
-
-    async fn upload(&self, opened: Option<porthole_registry::client::Opened>) -> Result<Outcome, Error> {
-        let content = self.source.content(&self.blob, &self.observer);
-        let mut observe = |note| match note {
-            Note::From(kept) => self.tell(Blob::Started { kept }),
-            Note::Retry { reason } => self.tell(Blob::Again { reason }),
-            _ => {}
-        };
-        let sending = Sending(Arc::clone(&content));
-        let done = self.client.upload_blob(&self.to, &self.blob, &sending, self.chunk, opened, &mut observe).await;
-        if let Err(error) = done {
-            // What the source says is the cause of what the registry then sees.
-            return Err(content.error().map_or(Error::Registry(error), Error::Source));
-        }
-        self.tell(Blob::Done);
-        Ok(Outcome::Uploaded { sent: content.sent() })
-    }
-
-    fn tell(&self, state: Blob) {
-        self.observer.blob(self.blob.digest, self.blob.size, state);
-    }
-}
-
-/// Repositories that a mount is tried from, for each blob.
-const MOUNTS: usize = 3;

@@ -64,13 +64,22 @@ pub(super) struct Way {
     /// Repository of the same registry that may have the blobs already; may be repeated
     #[arg(long, value_name = "REPO")]
     mount_from: Vec<String>,
+    /// Another tag for the image; may be repeated
+    #[arg(long, value_name = "TAG")]
+    also: Vec<String>,
+    /// Layers as well that come from elsewhere by their licence
+    #[arg(long)]
+    foreign_layers: bool,
 }
 
 impl Way {
     /// Refuses what only a registry can be asked for. Returns how many blobs go at once.
     pub(super) fn check_local(&self) -> Result<usize, Error> {
-        if self.referrers || self.chunk_size.is_some() || !self.mount_from.is_empty() {
-            return Err(Error::usage("--referrers, --chunk-size and --mount-from are for copies to a registry"));
+        let sent = self.chunk_size.is_some() || !self.mount_from.is_empty();
+        if self.referrers || sent || !self.also.is_empty() || self.foreign_layers {
+            return Err(Error::usage(
+                "--referrers, --chunk-size, --mount-from, --also and --foreign-layers are for copies to a registry",
+            ));
         }
         Ok(usize::from(self.jobs))
     }
@@ -98,7 +107,15 @@ pub(super) fn send(spec: &Spec, to: Reference, way: &Way, session: &Session<'_>)
         jobs: usize::from(way.jobs),
         chunk: way.chunk_size,
         referrers: way.referrers,
+        tags: way.also.clone(),
+        foreign: way.foreign_layers,
     };
+    for tag in &way.also {
+        let name = format!("{}/{}:{tag}", to.registry(), to.repository());
+        if !name.parse::<Reference>().is_ok_and(|named| named.tag() == Some(tag) && named.digest().is_none()) {
+            return Err(Error::usage(format!("expected a tag, got `{tag}`")));
+        }
+    }
     let mut mount_from = way.mount_from.clone();
     if let Spec::Registry(from) = spec
         && from.registry() == to.registry()

@@ -154,7 +154,14 @@ fn put(
             };
             session.ui.note(format_args!("{} has lost it: it is pushed anew", reference.registry()));
             let source = Source::Local { local: Arc::new(store.local()?), root: root.clone() };
-            let options = Options { platforms: Platforms::All, jobs: JOBS, chunk: None, referrers: false };
+            let options = Options {
+                platforms: Platforms::All,
+                jobs: JOBS,
+                chunk: None,
+                referrers: false,
+                tags: Vec::new(),
+                foreign: false,
+            };
             session.runtime().block_on(push::push(&source, &client, &to, &options, &Observer::new(drop)))?;
             return Ok(());
         }

@@ -1,0 +1,131 @@
+//! One blob on its way.
+
+use super::Error;
+use crate::{
+    Blob, Observer,
+    source::{Sending, Source},
+};
+use porthole_core::descriptor::Descriptor;
+use porthole_native::Native;
+use porthole_registry::{
+    Registry,
+    client::{Destination, Mount, Note, Opened},
+    endpoint::mount,
+};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::watch;
+
+/// A blob, and where it goes.
+pub(super) struct Send {
+    pub(super) source: Source,
+    pub(super) client: Arc<Registry<Native>>,
+    pub(super) to: Destination,
+    pub(super) observer: Observer,
+    pub(super) refused: Arc<Refused>,
+    pub(super) chunk: Option<u64>,
+    pub(super) blob: Descriptor,
+}
+
+/// What came of it.
+pub(super) enum Outcome {
+    Present,
+    Mounted,
+    Uploaded {
+        sent: u64,
+    },
+    /// Another blob failed.
+    Stopped,
+}
+
+/// Repositories that nothing can be mounted from: the registry has said so for one blob, and is not asked for each.
+#[derive(Default)]
+pub(super) struct Refused(Mutex<HashSet<String>>);
+
+impl Refused {
+    fn add(&self, repository: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(repository.to_owned());
+    }
+
+    fn contains(&self, repository: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(repository)
+    }
+}
+
+impl Send {
+    /// Brings it there, unless `stopped` comes to be true before.
+    pub(super) async fn run(&self, stopped: &mut watch::Receiver<bool>) -> Result<Outcome, Error> {
+        let session = Mutex::new(None);
+        let outcome = tokio::select! {
+            biased;
+            _ = stopped.wait_for(|stopped| *stopped) => None,
+            outcome = self.bring(&session) => Some(outcome),
+        };
+        if let Some(outcome) = outcome {
+            return outcome;
+        }
+        let session = session.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = session {
+            self.client.abandon_upload(&self.to, &session).await;
+        }
+        Ok(Outcome::Stopped)
+    }
+
+    async fn bring(&self, session: &Mutex<Option<Opened>>) -> Result<Outcome, Error> {
+        if self.client.has_blob(&self.to, &self.blob).await? {
+            self.tell(Blob::Present);
+            return Ok(Outcome::Present);
+        }
+        let keep = |opened: &Opened| *session.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened.clone());
+        let mut opened: Option<Opened> = None;
+        let from = self.to.mount_from.iter().map(String::as_str).filter(|from| !self.refused.contains(from));
+        for from in mount::order(self.to.reference.repository(), from).into_iter().take(MOUNTS) {
+            match self.client.mount_blob(&self.to, &self.blob.digest, from).await? {
+                Mount::Mounted => {
+                    if let Some(useless) = opened {
+                        self.client.abandon_upload(&self.to, &useless).await;
+                    }
+                    self.tell(Blob::Mounted { from: from.to_owned() });
+                    return Ok(Outcome::Mounted);
+                }
+                // It does not have the blob; another one may. One session is enough.
+                Mount::Opened(another) => match &opened {
+                    Some(_) => self.client.abandon_upload(&self.to, &another).await,
+                    None => {
+                        keep(&another);
+                        opened = Some(another);
+                    }
+                },
+                Mount::No => self.refused.add(from),
+            }
+        }
+        self.upload(opened, keep).await
+    }
+
+    async fn upload(&self, opened: Option<Opened>, keep: impl Fn(&Opened)) -> Result<Outcome, Error> {
+        let content = self.source.content(&self.blob, &self.observer);
+        let mut observe = |note| match note {
+            Note::Session(at) => keep(&at),
+            Note::From(kept) => self.tell(Blob::Started { kept }),
+            Note::Retry { reason } => self.tell(Blob::Again { reason }),
+            _ => {}
+        };
+        let sending = Sending(Arc::clone(&content));
+        let done = self.client.upload_blob(&self.to, &self.blob, &sending, self.chunk, opened, &mut observe).await;
+        if let Err(error) = done {
+            // What the source says is the cause of what the registry then sees.
+            return Err(content.error().map_or(Error::Registry(error), Error::Source));
+        }
+        self.tell(Blob::Done);
+        Ok(Outcome::Uploaded { sent: content.sent() })
+    }
+
+    fn tell(&self, state: Blob) {
+        self.observer.blob(self.blob.digest, self.blob.size, state);
+    }
+}
+
+/// Repositories that a mount is tried from, for each blob.
+const MOUNTS: usize = 3;
