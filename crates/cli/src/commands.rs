@@ -31,6 +31,7 @@ mod tag;
 mod tags;
 mod unpack;
 mod verify;
+mod watch;
 
 use std::{ffi::OsString, io::Write, path::Path};
 
@@ -67,6 +68,7 @@ pub(crate) enum Command {
     Tag(tag::Arguments),
     Rm(rm::Arguments),
     Gc(gc::Arguments),
+    Watch(watch::Arguments),
     History(history::Arguments),
     Rollback(rollback::Arguments),
     Save(save::Arguments),
@@ -101,6 +103,7 @@ pub(crate) fn run(command: &Command, session: &Session<'_>) -> Result<(), Error>
         Command::Tag(arguments) => tag::run(arguments, session),
         Command::Rm(arguments) => rm::run(arguments, session),
         Command::Gc(arguments) => gc::run(arguments, session),
+        Command::Watch(arguments) => watch::run(arguments, session),
         Command::History(arguments) => history::run(arguments, session),
         Command::Rollback(arguments) => rollback::run(arguments, session),
         Command::Save(arguments) => save::run(arguments, session),

@@ -66,7 +66,7 @@ pub(crate) enum Error {
     Verification { findings: usize, steps: usize, hints: Vec<Hint> },
     #[error("everything is as promised, but there {}", if *doubts == 1 { "is 1 doubt".to_owned() } else { format!("are {doubts} doubts") })]
     Doubts { doubts: u64 },
-    /// What `diff` found is told already.
+    /// What `diff` found, or `watch --once`, is told already.
     #[error("the two are not the same")]
     Differ,
     /// The image misses what `analyze --ci` asks for.
@@ -88,6 +88,9 @@ pub(crate) enum Error {
     Archive(porthole_unpack::flatten::Error),
     #[error("cannot use directory `{}`: {source}", path.display())]
     Directory { path: PathBuf, source: io::Error },
+    /// What `watch --once` ran.
+    #[error("{0}")]
+    Command(String),
     #[error("interrupted, and nothing is left of it")]
     Interrupted,
     #[error("cannot start: {0}")]
@@ -200,6 +203,7 @@ impl Error {
             | Self::Rootfs { .. }
             | Self::Directory { .. }
             | Self::Archive(_)
+            | Self::Command(_)
             | Self::Interrupted
             | Self::Helper(_)
             | Self::Start(_) => OTHER,

@@ -1,0 +1,120 @@
+//! One look at a tag, and what it means.
+
+use std::time::Duration;
+
+use porthole_core::{
+    digest::Digest,
+    manifest::Document,
+    platform::{self, NoMatch, Platform},
+    reference::Reference,
+};
+use porthole_registry::{
+    Error,
+    client::{Known, Seen, Unseen},
+    endpoint::quota::Quota,
+    transport::ErrorKind,
+};
+
+use super::schedule::Outcome;
+use crate::session::Client;
+
+/// A look at a tag that showed something.
+pub(super) struct Look {
+    pub(super) known: Known,
+    pub(super) subject: Subject,
+    pub(super) quota: Option<Quota>,
+    pub(super) pulled: bool,
+}
+
+/// What a tag stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Subject {
+    /// Digest of the index or manifest.
+    pub(super) root: Digest,
+    /// Digest of the manifest for the platform, where one is asked for.
+    pub(super) manifest: Option<Digest>,
+}
+
+impl Subject {
+    /// What must not change.
+    pub(super) fn digest(&self) -> Digest {
+        self.manifest.unwrap_or(self.root)
+    }
+}
+
+/// Looks at a tag. The manifest for a platform is asked for only when the tag stands for something else than `last`.
+pub(super) async fn look(
+    client: &Client,
+    reference: &Reference,
+    known: &Known,
+    platform: Option<&Platform>,
+    last: Option<Subject>,
+) -> Result<Look, Unseen> {
+    let Seen { digest, known, quota, mut pulled } = client.look_at_tag(reference, known).await?;
+    let manifest = match (platform, last) {
+        (None, _) => None,
+        (Some(_), Some(last)) if last.root == digest && last.manifest.is_some() => last.manifest,
+        (Some(platform), _) => {
+            pulled = true;
+            let document = client.fetch_document(&reference.with_digest(digest)).await?;
+            Some(choose(&document, platform).map_err(|error| Unseen::from(Error::Platform(error)))?)
+        }
+    };
+    Ok(Look { known, subject: Subject { root: digest, manifest }, quota, pulled })
+}
+
+fn choose(document: &Document, platform: &Platform) -> Result<Digest, NoMatch> {
+    match document {
+        Document::Index(index) => Ok(platform::select(&index.value.manifests, platform)?.digest),
+        Document::Manifest(_) => Ok(*document.raw().digest()),
+    }
+}
+
+/// What kind of trouble there is: told once when it begins, and once when it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// The registry cannot be reached, or has troubles of its own.
+    Network,
+    /// It limits the rate.
+    Limited,
+    /// It does not let us in.
+    Refused,
+    /// It has no such tag.
+    Missing,
+    /// Its answer makes no sense.
+    Wrong,
+}
+
+impl Trouble {
+    pub(super) fn of(unseen: &Unseen) -> Self {
+        match &*unseen.error {
+            Error::RateLimited { .. } => Self::Limited,
+            Error::NotFound { .. } => Self::Missing,
+            Error::Transport { error, .. } if error.kind != ErrorKind::Forbidden => Self::Network,
+            Error::Status { status: 408 | 499 | 500.., .. } => Self::Network,
+            error if error.exit_code() == 3 => Self::Refused,
+            _ => Self::Wrong,
+        }
+    }
+
+    /// The same for every reference of a registry.
+    pub(super) fn is_of_registry(self) -> bool {
+        matches!(self, Self::Network | Self::Limited)
+    }
+}
+
+/// What a look that showed nothing means for the next one.
+pub(super) fn outcome(unseen: &Unseen) -> Outcome {
+    let told = match *unseen.error {
+        Error::RateLimited { retry_after, .. } => retry_after.map(Duration::from_secs),
+        _ => None,
+    };
+    match (Trouble::of(unseen), unseen.retry_after.or(told)) {
+        (Trouble::Limited, retry_after) | (_, retry_after @ Some(_)) => {
+            Outcome::Limited { retry_after, quota: unseen.quota }
+        }
+        // An answer, if not the one that was hoped for.
+        (Trouble::Missing | Trouble::Refused, None) => Outcome::Answer { quota: unseen.quota, pulled: false },
+        _ => Outcome::Failure,
+    }
+}

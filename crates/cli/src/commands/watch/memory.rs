@@ -1,0 +1,63 @@
+//! What was known of a tag when the program ended.
+
+use porthole_core::platform::Platform;
+use porthole_store::journal::{Choice, Entry, Writer};
+
+use super::look::Subject;
+
+/// What a tag stood for when it was last watched, and done with; else when it was last pulled or pushed. What was seen for one platform
+/// tells nothing about another.
+pub(super) fn last(entries: &[Entry], platform: Option<&Platform>) -> Option<Subject> {
+    let wanted = platform.map(ToString::to_string);
+    let watched = |entry: &&Entry| {
+        let platform = entry.choice.as_ref().map(|choice| &choice.platform);
+        entry.by == Writer::Watch && !entry.pending && platform == wanted.as_ref()
+    };
+    let moved = |entry: &&Entry| wanted.is_none() && matches!(entry.by, Writer::Pull | Writer::Push);
+    let entry = entries.iter().rfind(watched).or_else(|| entries.iter().rfind(moved))?;
+    Some(Subject { root: entry.digest, manifest: entry.choice.as_ref().map(|choice| choice.manifest) })
+}
+
+/// What is to be remembered of a tag.
+pub(super) fn entry(
+    time: String,
+    reference: String,
+    subject: Subject,
+    platform: Option<&Platform>,
+    pending: bool,
+) -> Entry {
+    let choice = platform.zip(subject.manifest);
+    let choice = choice.map(|(platform, manifest)| Choice { platform: platform.to_string(), manifest });
+    Entry { choice, pending, ..Entry::new(time, reference, subject.root, Writer::Watch) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use porthole_core::digest::Digest;
+
+    #[test]
+    fn only_what_was_done_with_is_remembered() {
+        let digest = |name: &str| Digest::sha256(name.as_bytes());
+        let of = |root: &str, by| Entry { by, ..Entry::new("", "a", digest(root), Writer::Watch) };
+        let seen = |root: &str, manifest: Option<&str>, pending| {
+            let subject = Subject { root: digest(root), manifest: manifest.map(digest) };
+            entry(String::new(), "a".into(), subject, Some(&Platform::new("linux", "arm64", None)), pending)
+        };
+        let subject =
+            |root: &str, manifest: Option<&str>| Subject { root: digest(root), manifest: manifest.map(digest) };
+        let arm = Platform::new("linux", "aarch64", None);
+        let mut entries = Vec::new();
+        assert_eq!(last(&entries, None), None);
+        entries.extend([of("pulled", Writer::Pull), of("named", Writer::Tag), of("back", Writer::Rollback)]);
+        assert_eq!(last(&entries, None), Some(subject("pulled", None)));
+        assert_eq!(last(&entries, Some(&arm)), None);
+        entries.extend([of("watched", Writer::Watch), of("pushed", Writer::Push), seen("other", Some("image"), false)]);
+        assert_eq!(last(&entries, None), Some(subject("watched", None)), "whoever watches has not seen the push");
+        assert_eq!(last(&entries, Some(&arm)), Some(subject("other", Some("image"))));
+        assert_eq!(last(&entries, Some(&Platform::new("linux", "amd64", None))), None);
+        entries.extend([Entry { pending: true, ..of("failed", Writer::Watch) }, seen("x", Some("y"), true)]);
+        assert_eq!(last(&entries, None), Some(subject("watched", None)));
+        assert_eq!(last(&entries, Some(&arm)), Some(subject("other", Some("image"))));
+    }
+}
