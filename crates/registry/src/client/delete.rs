@@ -4,7 +4,7 @@ use super::{Call, Destination, Registry};
 use crate::{
     endpoint::{
         delete::{self, Decoy, Outcome},
-        manifest, problem, referrers,
+        manifest, referrers,
     },
     error::{Error, Subject},
     scope::Scopes,
@@ -61,14 +61,10 @@ impl<T: Transport + Environment> Registry<T> {
     }
 
     async fn delete(&self, call: &Call, request: Request) -> Result<Deletion, Error> {
-        let (mut answer, credentials) = self.request_any(call, request).await?;
-        let status = answer.response.status();
-        match delete::read(status) {
+        let (answer, credentials) = self.request_any(call, request).await?;
+        match delete::read(answer.response.status()) {
             Outcome::Deleted => Ok(Deletion::Done),
-            Outcome::Unsupported => {
-                let body = self.read_start(answer.response.body_mut(), self.options.limits.error_body_bytes).await;
-                Ok(Deletion::Unsupported { message: problem::read(status, &body).message })
-            }
+            Outcome::Unsupported => Ok(Deletion::Unsupported { message: self.problem_of(answer).await.message }),
             Outcome::Failed => self.check(call, answer, credentials).await.map(|_| Deletion::Done),
         }
     }
