@@ -24,6 +24,10 @@ pub(super) enum Repeat {
     Never,
 }
 
+/// In the extensions of a request: a redirect is its answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stay;
+
 /// An answer, and where it came from.
 pub(super) struct Answer<B> {
     pub(super) response: http::Response<B>,
@@ -162,6 +166,7 @@ impl<T: Transport + Environment> Registry<T> {
             request.extensions_mut().insert(Patience(patience));
         }
         let mut reason = reason;
+        let may_follow = redirect::may_follow(request.method()) && request.extensions().get::<Stay>().is_none();
         for hop in 1..=limits::REDIRECTS + 1 {
             let response = self.send(call, &request, reason).await?;
             if self.transport.redirects() == Redirects::Platform {
@@ -170,7 +175,7 @@ impl<T: Transport + Environment> Registry<T> {
                 return Ok(Answer { response, url: last.unwrap_or(asked), same_origin, signed: false, said: None });
             }
             let next = match redirect::target(&url, response.status(), response.headers()) {
-                Some(next) if redirect::may_follow(request.method()) => next.map_err(refused)?,
+                Some(next) if may_follow => next.map_err(refused)?,
                 _ => {
                     let same_origin = url.origin() == asked.origin();
                     return Ok(Answer { response, url, same_origin, signed: false, said: None });

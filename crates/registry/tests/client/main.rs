@@ -7,6 +7,7 @@ mod catalog;
 mod delete;
 mod documents;
 mod limits;
+mod probe;
 mod properties;
 mod push;
 mod put;
