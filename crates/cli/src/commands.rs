@@ -9,6 +9,7 @@ mod copy;
 mod delete;
 mod diff;
 mod digest;
+mod doctor;
 mod export;
 mod gc;
 mod history;
@@ -56,6 +57,7 @@ pub(crate) enum Command {
     Catalog(catalog::Arguments),
     Referrers(referrers::Arguments),
     Delete(delete::Arguments),
+    Doctor(doctor::Arguments),
     Ls(Box<ls::Arguments>),
     Cat(cat::Arguments),
     Diff(diff::Arguments),
@@ -91,6 +93,7 @@ pub(crate) fn run(command: &Command, session: &Session<'_>) -> Result<(), Error>
         Command::Catalog(arguments) => catalog::run(arguments, session),
         Command::Referrers(arguments) => referrers::run(arguments, session),
         Command::Delete(arguments) => delete::run(arguments, session),
+        Command::Doctor(arguments) => doctor::run(arguments, session),
         Command::Ls(arguments) => ls::run(arguments, session),
         Command::Cat(arguments) => cat::run(arguments, session),
         Command::Diff(arguments) => diff::run(arguments, session),

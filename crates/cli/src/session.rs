@@ -121,15 +121,31 @@ impl<'a> Session<'a> {
 
     /// The client, with credentials for the reference's registry where there are any.
     pub(crate) fn client(&self, reference: &Reference) -> Result<Arc<Client>, Error> {
-        let client = self.connection()?;
-        let found = credentials::find(self.authfile(), reference)?;
+        let (client, found) = self.introduced(reference)?;
         if let Some(failure) = found.failure {
             self.ui.note(format_args!("goes on without credentials for {}: {failure}", reference.registry()));
         }
-        if let Some(credentials) = found.credentials {
-            client.set_credentials(reference.registry(), Some(credentials));
-        }
         Ok(client)
+    }
+
+    /// The client, with credentials for the reference's registry where there are any, and what was found of them.
+    pub(crate) fn introduced(&self, reference: &Reference) -> Result<(Arc<Client>, credentials::Found), Error> {
+        let client = self.connection()?;
+        let found = credentials::find(self.authfile(), reference)?;
+        if let Some(credentials) = &found.credentials {
+            client.set_credentials(reference.registry(), Some(credentials.clone()));
+        }
+        Ok((client, found))
+    }
+
+    /// Token realms that may see the credentials of any registry.
+    pub(crate) fn trusted_realms(&self) -> &[String] {
+        &self.global.trust_realm
+    }
+
+    /// Whether nobody asks who answers.
+    pub(crate) fn accepts_any_certificate(&self) -> bool {
+        self.global.insecure
     }
 
     /// The client, with the credentials that it was given before.

@@ -1,7 +1,7 @@
 //! Dates as servers write them, in seconds since 1970.
 
 /// An IMF-fixdate (RFC 9110 section 5.6.7), `Sun, 06 Nov 1994 08:49:37 GMT`; the two obsolete forms are not read.
-pub(crate) fn http(text: &str) -> Option<u64> {
+pub fn http(text: &str) -> Option<u64> {
     let (_, rest) = text.split_once(", ")?;
     let mut fields = rest.split(' ');
     let day = number(fields.next()?)?;

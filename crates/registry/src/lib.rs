@@ -22,7 +22,7 @@
 pub mod auth;
 pub mod challenge;
 pub mod client;
-mod date;
+pub mod date;
 pub mod endpoint;
 pub mod error;
 pub mod link;

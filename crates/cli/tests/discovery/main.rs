@@ -6,6 +6,7 @@
 
 mod catalog;
 mod delete;
+mod doctor;
 mod referrers;
 
 use porthole_testkit::registry::{Internet, Site, Socket};

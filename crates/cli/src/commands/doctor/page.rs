@@ -1,0 +1,109 @@
+//! What a page in a browser would see (Fetch standard, "CORS protocol").
+
+use http::{HeaderMap, Method};
+use porthole_registry::{
+    challenge,
+    client::{Asker, Probed},
+    endpoint::manifest::Accept,
+    policy::{self, Realm},
+    scope::Scopes,
+    transport::{Environment, Request, Transport},
+};
+
+use super::{card::Finding, patient::Patient};
+
+/// Whether the page can read the registry by itself, or needs the relay.
+pub(super) async fn page<T: Transport + Environment>(patient: &Patient<'_, T>) -> [Finding; 2] {
+    let path = patient.path(&format!("manifests/{}", patient.reference.target()));
+    let headers = [("origin", patient.page), ("accept", Accept::Oci.value())];
+    let read = match patient.ask(Method::GET, &path, &headers, Asker::Anyone).await {
+        Ok(answer) => answer,
+        Err(error) => return [Finding::failed("page", &error), Finding::failed("preflight", &error)],
+    };
+    let preflight = preflight(patient, &path).await;
+    let lets_sign_in = preflight.verdict == super::card::Verdict::Ok;
+    let obstacle = if !allows(&read.headers, patient.page) {
+        Some("lets no page of this origin read it")
+    } else if read.status == 401 {
+        obstacle_to_sign_in(patient, &read, lets_sign_in).await
+    } else {
+        None
+    };
+    let page = match obstacle {
+        Some(obstacle) => Finding::no("page", format!("{obstacle}: the page needs the relay")),
+        None if read.status == 401 => Finding::ok("page", "lets a page sign in and read it: no relay is needed"),
+        None => Finding::ok("page", "lets a page read it: no relay is needed"),
+    };
+    [page.with("relay", obstacle.is_some()).with("origin", patient.page), preflight]
+}
+
+/// What keeps a page from what takes a token or a password.
+async fn obstacle_to_sign_in<T: Transport + Environment>(
+    patient: &Patient<'_, T>,
+    read: &Probed,
+    lets_sign_in: bool,
+) -> Option<&'static str> {
+    if !exposes(&read.headers, "www-authenticate") {
+        return Some("lets no page see how to sign in");
+    }
+    if !lets_sign_in {
+        return Some("refuses the preflight of a request with a token or a password");
+    }
+    let challenges = challenge::parse_headers(&read.headers);
+    let bearer = challenges.iter().find(|challenge| challenge.scheme == "bearer")?;
+    let realm = policy::realm(patient.base.origin(), bearer.parameter("realm")?, false, patient.trusted);
+    let Ok(Realm::Anonymous(realm) | Realm::Send(realm) | Realm::Untrusted(realm)) = realm else {
+        return Some("wants a token from a place that is refused");
+    };
+    let scopes = Scopes::pull(patient.reference.repository()).to_string();
+    let service = bearer.parameter("service").map(|service| ("service", service));
+    let url = realm.with_query(service).with_query([("scope", scopes.as_str())]);
+    let mut request = Request::default();
+    *request.uri_mut() = url.to_uri().ok()?;
+    request.headers_mut().insert(http::header::ORIGIN, patient.page.parse().ok()?);
+    match patient.client.probe(&patient.reference, request, Asker::Anyone).await {
+        Ok(answer) if allows(&answer.headers, patient.page) => None,
+        _ => Some("has a token server that lets no page read it"),
+    }
+}
+
+/// Whether a page may send a token or a password.
+async fn preflight<T: Transport + Environment>(patient: &Patient<'_, T>, path: &str) -> Finding {
+    let headers = [
+        ("origin", patient.page),
+        ("access-control-request-method", "GET"),
+        ("access-control-request-headers", "authorization"),
+    ];
+    let answer = match patient.ask(Method::OPTIONS, path, &headers, Asker::Anyone).await {
+        Ok(answer) => answer,
+        Err(error) => return Finding::failed("preflight", &error),
+    };
+    let status = answer.status.as_u16();
+    // A star stands for every header but this one.
+    let named = lists(&answer.headers, "access-control-allow-headers", "authorization");
+    let says = "who signs in from the page needs the relay";
+    if !answer.status.is_success() {
+        Finding::no("preflight", format!("is answered {status}: {says}"))
+    } else if !allows(&answer.headers, patient.page) || !named {
+        Finding::no("preflight", format!("allows no page to send a token or a password: {says}"))
+    } else {
+        Finding::ok("preflight", "allows a page to send a token or a password")
+    }
+}
+
+/// Whether an answer may be read by a page of an origin that sends no cookies.
+fn allows(headers: &HeaderMap, origin: &str) -> bool {
+    let allowed = headers.get("access-control-allow-origin").and_then(|value| value.to_str().ok());
+    allowed.is_some_and(|allowed| allowed == "*" || allowed == origin)
+}
+
+/// Whether a page may see a header of an answer that it may read.
+fn exposes(headers: &HeaderMap, name: &str) -> bool {
+    const LIST: &str = "access-control-expose-headers";
+    lists(headers, LIST, name) || lists(headers, LIST, "*")
+}
+
+fn lists(headers: &HeaderMap, list: &str, name: &str) -> bool {
+    let values = headers.get_all(list).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|entry| entry.trim().eq_ignore_ascii_case(name))
+}

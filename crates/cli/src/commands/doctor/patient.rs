@@ -1,0 +1,68 @@
+//! The registry that is examined, and how it is asked.
+
+use http::{HeaderName, HeaderValue, Method};
+use porthole_core::reference::Reference;
+use porthole_registry::{
+    Error, Registry,
+    client::{Asker, Probed},
+    endpoint::Base,
+    scope::Scopes,
+    transport::{Environment, Request, Transport},
+};
+
+/// What is known of a registry before anything is asked.
+pub(super) struct Patient<'p, T> {
+    pub(super) client: &'p Registry<T>,
+    /// The image to look at, or any name of the registry.
+    pub(super) reference: Reference,
+    pub(super) base: Base,
+    /// Token realms that the user trusts.
+    pub(super) trusted: &'p [String],
+    pub(super) credentials: Credentials,
+    /// Any certificate is accepted.
+    pub(super) insecure: bool,
+    /// The origin of the page that would read the registry.
+    pub(super) page: &'p str,
+}
+
+/// What was found of credentials; never themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Credentials {
+    #[default]
+    None,
+    /// Where they are kept.
+    From(String),
+    /// Why a helper could not be asked.
+    Failed(String),
+}
+
+impl<T: Transport + Environment> Patient<'_, T> {
+    /// Asks for a path below `/v2/`, once.
+    pub(super) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&'static str, &str)],
+        asker: Asker,
+    ) -> Result<Probed, Error> {
+        let mut request = Request::default();
+        *request.method_mut() = method;
+        *request.uri_mut() = self.base.api(path).to_uri().map_err(Error::Relay)?;
+        for (name, value) in headers {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                request.headers_mut().insert(HeaderName::from_static(name), value);
+            }
+        }
+        self.client.probe(&self.reference, request, asker).await
+    }
+
+    /// The user, who wants to read the image.
+    pub(super) fn reader(&self) -> Asker {
+        Asker::User(Scopes::pull(self.reference.repository()))
+    }
+
+    /// A path of the image's repository.
+    pub(super) fn path(&self, rest: &str) -> String {
+        format!("{}/{rest}", self.reference.repository())
+    }
+}

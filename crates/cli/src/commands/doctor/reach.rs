@@ -1,0 +1,84 @@
+//! Whether something is there, and what.
+
+use std::time::Duration;
+
+use porthole_registry::{
+    Error,
+    client::Probed,
+    date,
+    policy::{Scheme, is_localhost},
+};
+
+use super::{card::Finding, patient::Patient};
+
+/// TLS or not, and whether anything answers at all.
+pub(super) fn connection<T>(patient: &Patient<'_, T>, front: &Result<Probed, Error>) -> Finding {
+    let origin = patient.base.origin();
+    let at = origin.to_string();
+    let finding = match front {
+        Err(error) => Finding::no("connection", format!("{error}")).fatal(error),
+        Ok(_) if origin.scheme == Scheme::Https && patient.insecure => {
+            Finding::unknown("connection", "over TLS, but any certificate is accepted: anyone could be answering")
+        }
+        Ok(_) if origin.scheme == Scheme::Https => {
+            Finding::ok("connection", "over TLS, with a certificate that is trusted here")
+        }
+        Ok(_) => {
+            let name = origin.host.to_string();
+            if origin.host.is_loopback_literal() || is_localhost(&name) {
+                Finding::ok("connection", "over plain HTTP, which does not leave this machine")
+            } else {
+                Finding::no(
+                    "connection",
+                    "over plain HTTP: whoever is on the way reads passwords, and can change what no digest pins",
+                )
+            }
+        }
+    };
+    finding.with("url", at)
+}
+
+/// Whether it is a registry (OCI distribution specification 1.1, "Determining Support").
+pub(super) fn version(front: &Probed) -> Finding {
+    let status = front.status.as_u16();
+    let told = front.header("docker-distribution-api-version");
+    let finding = match status {
+        200 | 401 => Finding::ok("version", "speaks the distribution API"),
+        429 => Finding::no("version", format!("limits the rate of requests: {}", front.words())).code(RATE),
+        403 => Finding::no("version", format!("lets nobody in from here: {}", front.words())).code(ACCESS),
+        404 => Finding::no("version", "answers 404 to /v2/: there is no registry at this address").code(NOT_FOUND),
+        _ => Finding::no("version", format!("answers {status} to /v2/: {}", front.words())).code(OTHER),
+    };
+    let finding = finding.with("status", status);
+    match told {
+        Some(told) => finding.with("docker_distribution_api_version", told),
+        None => finding,
+    }
+}
+
+/// Whether its clock and ours agree.
+pub(super) fn clock(front: &Probed, now: Duration) -> Finding {
+    let Some(date) = front.header("date").and_then(date::http) else {
+        return Finding::unknown("clock", "tells no time");
+    };
+    let (ours, theirs) = (i128::from(now.as_secs()), i128::from(date));
+    let skew = theirs - ours;
+    let seconds = skew.unsigned_abs();
+    let finding = if seconds <= SKEW {
+        Finding::ok("clock", "agrees with the clock of this machine")
+    } else {
+        let way = if skew > 0 { "ahead of" } else { "behind" };
+        Finding::no(
+            "clock",
+            format!("is {seconds} s {way} this machine: tokens and certificates may look expired, or not yet valid"),
+        )
+    };
+    finding.with("skew_seconds", i64::try_from(skew).unwrap_or(i64::MAX))
+}
+
+/// Seconds that two clocks may differ before a token that is good for minutes suffers.
+const SKEW: u128 = 30;
+const ACCESS: u8 = 3;
+const NOT_FOUND: u8 = 4;
+const RATE: u8 = 6;
+const OTHER: u8 = 9;

@@ -1,0 +1,172 @@
+//! How an image is read: its manifest, and its blobs.
+
+use http::Method;
+use porthole_core::{descriptor::Descriptor, manifest::Document, media_type::Role};
+use porthole_registry::{
+    Error,
+    client::Probed,
+    endpoint::manifest::{self, Accept},
+    redirect,
+    transport::{Environment, Transport},
+};
+
+use super::{card::Finding, patient::Patient};
+
+/// An image that could be read.
+pub(super) struct Sample {
+    pub(super) document: Document,
+    /// A blob of it of more than a few bytes, if there is one.
+    pub(super) blob: Option<Descriptor>,
+}
+
+/// Whether the manifest can be had, and the image.
+pub(super) async fn manifest<T: Transport + Environment>(patient: &Patient<'_, T>) -> (Finding, Option<Sample>) {
+    let document = match patient.client.fetch_document(&patient.reference).await {
+        Ok(document) => document,
+        Err(error) => return (Finding::no("manifest", format!("cannot be read: {error}")).fatal(&error), None),
+    };
+    let digest = document.raw().digest().to_string();
+    let finding = Finding::ok("manifest", format!("is {digest}"))
+        .with("digest", digest)
+        .with("media_type", document.media_type().as_str())
+        .with("size", document.raw().size());
+    let child = match &document {
+        Document::Index(index) => {
+            let is_manifest = |entry: &&Descriptor| entry.media_type.role() == Role::Manifest;
+            match index.value.manifests.iter().find(is_manifest) {
+                Some(entry) => patient.client.fetch_child(&patient.reference, entry).await.ok(),
+                None => None,
+            }
+        }
+        Document::Manifest(_) => None,
+    };
+    let blob = match child.as_ref().unwrap_or(&document) {
+        Document::Manifest(manifest) => {
+            let value = &manifest.value;
+            value
+                .layers
+                .iter()
+                .chain([&value.config])
+                .find(|blob| blob.size > SMALLEST && blob.urls.is_empty())
+                .cloned()
+        }
+        Document::Index(_) => None,
+    };
+    (finding, Some(Sample { document, blob }))
+}
+
+/// Asks for the head of the manifest, of which two other findings are made.
+pub(super) async fn fetch_head<T: Transport + Environment>(patient: &Patient<'_, T>) -> Result<Probed, Error> {
+    let path = patient.path(&format!("manifests/{}", patient.reference.target()));
+    patient.ask(Method::HEAD, &path, &[("accept", Accept::All.value())], patient.reader()).await
+}
+
+/// Whether the digest of a tag is told without its manifest.
+pub(super) fn head(answer: &Result<Probed, Error>, sample: &Sample) -> Finding {
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => return Finding::failed("head", error),
+    };
+    if !answer.status.is_success() {
+        let says = format!("HEAD is answered {}: to learn a digest takes a download", answer.status.as_u16());
+        return Finding::no("head", says);
+    }
+    let digest = sample.document.raw().digest();
+    let got = manifest::read(&answer.headers).digest;
+    match got {
+        Some(got) if got == *digest => Finding::ok("head", "HEAD tells the digest: to watch a tag takes no download"),
+        Some(got) if got.algorithm() != digest.algorithm() => {
+            Finding::unknown("head", format!("HEAD tells a digest of another algorithm: {got}"))
+        }
+        Some(got) => Finding::no("head", format!("HEAD tells another digest than the manifest has: {got}")),
+        None => Finding::no("head", "HEAD tells no Docker-Content-Digest: to learn a digest takes a download"),
+    }
+}
+
+/// Whether an unchanged manifest can be told from a changed one without its bytes.
+pub(super) async fn conditional<T: Transport + Environment>(
+    patient: &Patient<'_, T>,
+    head: &Result<Probed, Error>,
+    sample: &Sample,
+) -> Finding {
+    let told = head.as_ref().ok().and_then(|head| head.header("etag")).map(str::to_owned);
+    let etag = told.unwrap_or_else(|| format!("\"{}\"", sample.document.raw().digest()));
+    let path = patient.path(&format!("manifests/{}", patient.reference.target()));
+    let headers = [("accept", Accept::All.value()), ("if-none-match", etag.as_str())];
+    match patient.ask(Method::HEAD, &path, &headers, patient.reader()).await {
+        Err(error) => Finding::failed("conditional", &error),
+        Ok(answer) if answer.status == 304 => Finding::ok("conditional", "says 304 of what has not changed"),
+        Ok(answer) if answer.status.is_success() => {
+            Finding::no("conditional", "ignores If-None-Match: what has not changed is told by its digest only")
+        }
+        Ok(answer) => Finding::unknown("conditional", format!("If-None-Match is answered {}", answer.status.as_u16())),
+    }
+}
+
+/// Whether a part of a blob can be had.
+pub(super) async fn range<T: Transport + Environment>(patient: &Patient<'_, T>, blob: &Descriptor) -> Finding {
+    let mut range = match patient.client.fetch_blob_range(&patient.reference, blob, 1..SMALLEST).await {
+        Ok(range) => range,
+        Err(error @ (Error::Protocol { .. } | Error::OutOfRange { .. })) => {
+            return Finding::no("range", format!("answers a range wrongly: {error}"));
+        }
+        Err(error) => return Finding::failed("range", &error),
+    };
+    let whole = range.is_whole_blob();
+    let mut buffer = [0; 16];
+    match range.read(&mut buffer).await {
+        Err(error) => Finding::failed("range", &error),
+        Ok(_) if whole => {
+            Finding::no("range", "sends whole blobs only: what breaks off starts over, and a file costs its layer")
+        }
+        Ok(_) => Finding::ok(
+            "range",
+            "sends parts of blobs: what breaks off goes on, and a file costs no more than its part of a layer",
+        ),
+    }
+}
+
+/// Where blobs come from.
+pub(super) async fn blobs<T: Transport + Environment>(patient: &Patient<'_, T>, blob: &Descriptor) -> Finding {
+    let path = patient.path(&format!("blobs/{}", blob.digest));
+    let answer = match patient.ask(Method::GET, &path, &[], patient.reader()).await {
+        Ok(answer) => answer,
+        Err(error) => return Finding::failed("blobs", &error),
+    };
+    match redirect::target(&answer.url, answer.status, &answer.headers) {
+        Some(Ok(to)) if to.origin() == answer.url.origin() => {
+            Finding::ok("blobs", "come from the registry itself, after a redirect")
+        }
+        Some(Ok(to)) => {
+            let place = to.origin().to_string();
+            Finding::ok("blobs", format!("come from {place}, which must be reachable as well")).with("from", place)
+        }
+        Some(Err(error)) => Finding::no("blobs", format!("come from a place that is refused: {error}")),
+        None if answer.status.is_success() => Finding::ok("blobs", "come from the registry itself"),
+        None => Finding::no("blobs", format!("are answered {}: {}", answer.status.as_u16(), answer.words())),
+    }
+}
+
+/// How much more may be asked for.
+pub(super) fn quota(head: &Result<Probed, Error>) -> Finding {
+    let Ok(head) = head else { return Finding::unknown("quota", "nothing was told") };
+    let number = |names: [&str; 2]| {
+        let value = names.iter().find_map(|name| head.header(name))?;
+        value.split([';', ',']).next()?.trim().parse::<u64>().ok()
+    };
+    let limit = number(["ratelimit-limit", "x-ratelimit-limit"]);
+    let left = number(["ratelimit-remaining", "x-ratelimit-remaining"]);
+    let finding = match (limit, left) {
+        _ if head.status == 429 => Finding::no("quota", "has been used up"),
+        (_, Some(0)) => Finding::no("quota", "has been used up: pulls will be refused for a while"),
+        (Some(limit), Some(left)) => Finding::ok("quota", format!("{left} of {limit} pulls are left")),
+        (None, Some(left)) => Finding::ok("quota", format!("{left} pulls are left")),
+        (Some(limit), None) => Finding::unknown("quota", format!("of {limit} pulls; how many are left is not told")),
+        (None, None) => Finding::unknown("quota", "tells of no limit to pulls"),
+    };
+    let finding = limit.into_iter().fold(finding, |finding, limit| finding.with("limit", limit));
+    left.into_iter().fold(finding, |finding, left| finding.with("remaining", left))
+}
+
+/// Bytes that a blob must have more than, for a part of it to be a part.
+const SMALLEST: u64 = 4;

@@ -1,0 +1,533 @@
+//! Each probe over a scripted registry: as it should be, and with what may go wrong.
+
+use super::{card::Verdict, *};
+use porthole_core::descriptor::Descriptor;
+use porthole_registry::{Options, Registry, auth, client::Asker, transport::ErrorKind};
+use porthole_testkit::{
+    executor::block_on,
+    image::{Content, Image, Layer},
+    registry::{Auth, Deletes, Fault, Internet, Site, Uploads, bearer},
+};
+
+const HOST: &str = "r.example.com";
+const PAGE: &str = "https://page.example";
+
+fn content() -> Content {
+    Image::new().layer(Layer::new("COPY a /").file("a", "b")).build().into_content("1")
+}
+
+fn site() -> Site {
+    Site::new().repository("a/b", content())
+}
+
+fn internet(site: Site) -> Internet {
+    let internet = Internet::new();
+    internet.site(HOST, site);
+    internet
+}
+
+/// Looks at a registry as somebody without credentials.
+fn look<R>(internet: &Internet, look: impl FnOnce(&Patient<'_, Internet>) -> R) -> R {
+    look_as(internet, Credentials::None, &[], look)
+}
+
+fn look_as<R>(
+    internet: &Internet,
+    credentials: Credentials,
+    trusted: &[String],
+    look: impl FnOnce(&Patient<'_, Internet>) -> R,
+) -> R {
+    let client = Registry::new(internet.clone(), Options { trust_realm: trusted.to_vec(), ..Options::default() });
+    if matches!(credentials, Credentials::From(_)) {
+        client.set_credentials(HOST, Some(auth::Credentials::basic("keeper", "s3cret")));
+    }
+    let reference: Reference = format!("{HOST}/a/b:1").parse().unwrap();
+    let base = client.endpoint(&reference).unwrap();
+    look(&Patient { client: &client, reference, base, trusted, credentials, insecure: false, page: PAGE })
+}
+
+fn front(patient: &Patient<'_, Internet>) -> porthole_registry::client::Probed {
+    block_on(patient.ask(http::Method::GET, "", &[], Asker::Anyone)).unwrap()
+}
+
+#[track_caller]
+fn is(finding: &Finding, verdict: Verdict, says: &str) {
+    assert_eq!(finding.verdict, verdict, "{finding:?}");
+    assert!(finding.says.contains(says), "expected `{says}`, got `{}`", finding.says);
+}
+
+fn answer(status: u16, headers: &[(&'static str, &str)]) -> Fault {
+    let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    Fault::Answer { status, headers, body: Vec::new() }
+}
+
+#[test]
+fn connection() {
+    let internet = internet(site());
+    let probe = |patient: &Patient<'_, Internet>| {
+        let front = block_on(patient.ask(http::Method::GET, "", &[], Asker::Anyone));
+        reach::connection(patient, &front)
+    };
+    is(&look(&internet, probe), Verdict::Ok, "over TLS");
+    internet.fault("/v2/", 1, Fault::NoAnswer(ErrorKind::Connect));
+    let finding = look(&internet, probe);
+    is(&finding, Verdict::No, "no connection");
+    assert_eq!((finding.code, internet.log().len()), (Some(8), 2), "it is asked once");
+    internet.fault("/v2/", 1, Fault::NoAnswer(ErrorKind::Tls));
+    let finding = look(&internet, probe);
+    assert!(finding.hints.iter().any(|hint| hint.to_string().contains("plain HTTP")), "{finding:?}");
+
+    internet.site("127.0.0.1:5000", site()).site("plain.example.com", site());
+    let client = Registry::new(internet.clone(), Options { plain_http_all: true, ..Options::default() });
+    for (host, verdict, says) in [
+        ("127.0.0.1:5000", Verdict::Ok, "does not leave this machine"),
+        ("plain.example.com", Verdict::No, "whoever is on the way reads passwords"),
+    ] {
+        let reference: Reference = format!("{host}/a/b:1").parse().unwrap();
+        let base = client.endpoint(&reference).unwrap();
+        let patient = Patient {
+            client: &client,
+            reference,
+            base,
+            trusted: &[],
+            credentials: Credentials::None,
+            insecure: false,
+            page: PAGE,
+        };
+        is(&probe(&patient), verdict, says);
+    }
+}
+
+#[test]
+fn version() {
+    let internet = internet(site());
+    let probe = |patient: &Patient<'_, Internet>| reach::version(&front(patient));
+    is(&look(&internet, probe), Verdict::Ok, "speaks the distribution API");
+    for (status, verdict, code) in [
+        (401, Verdict::Ok, None),
+        (403, Verdict::No, Some(3)),
+        (404, Verdict::No, Some(4)),
+        (429, Verdict::No, Some(6)),
+        (500, Verdict::No, Some(9)),
+        (302, Verdict::No, Some(9)),
+    ] {
+        internet.fault("/v2/", 1, Fault::Status(status));
+        let finding = look(&internet, probe);
+        assert_eq!((finding.verdict, finding.code), (verdict, code), "{status}");
+    }
+    assert!(internet.slept().is_empty(), "nothing is waited for");
+}
+
+#[test]
+fn clock() {
+    let internet = internet(site());
+    let probe =
+        |patient: &Patient<'_, Internet>| reach::clock(&front(patient), Environment::now(patient.client.transport()));
+    is(&look(&internet, probe), Verdict::Unknown, "tells no time");
+    for (date, verdict, says) in [
+        ("Fri, 02 Jan 2026 03:04:05 GMT", Verdict::Ok, "agrees"),
+        ("Fri, 02 Jan 2026 03:04:30 GMT", Verdict::Ok, "agrees"),
+        ("Fri, 02 Jan 2026 03:14:05 GMT", Verdict::No, "is 600 s ahead of"),
+        ("Fri, 02 Jan 2026 03:02:05 GMT", Verdict::No, "is 120 s behind"),
+        ("yesterday", Verdict::Unknown, "tells no time"),
+    ] {
+        internet.fault("/v2/", 1, Fault::Header("date", date.to_owned()));
+        is(&look(&internet, probe), verdict, says);
+    }
+}
+
+#[test]
+fn sign_in() {
+    let internet = internet(site());
+    let probe = |patient: &Patient<'_, Internet>| access::sign_in(patient, &front(patient));
+    is(&look(&internet, probe), Verdict::Ok, "asks nobody");
+    for (challenge, verdict, says) in [
+        (
+            r#"Bearer realm="https://auth.example.com/token""#,
+            Verdict::Ok,
+            "from https://auth.example.com, which may see",
+        ),
+        (r#"Bearer realm="https://auth.example.net/token""#, Verdict::No, "only with --trust-realm auth.example.net"),
+        (r#"Bearer realm="http://auth.example.com/token""#, Verdict::No, "a place that is refused"),
+        (r#"Bearer realm="https://169.254.169.254/token""#, Verdict::No, "a place that is refused"),
+        (r#"Basic realm="x""#, Verdict::Ok, "user and password"),
+        (r#"Negotiate, Basic realm="x""#, Verdict::Ok, "user and password"),
+        ("Negotiate", Verdict::No, "no registry client has: negotiate"),
+        ("", Verdict::No, "without saying what"),
+    ] {
+        internet.fault("/v2/", 1, answer(401, &[("www-authenticate", challenge)]));
+        is(&look(&internet, probe), verdict, says);
+    }
+    let trusted = ["auth.example.net".to_owned()];
+    internet.fault("/v2/", 1, answer(401, &[("www-authenticate", r#"Bearer realm="https://auth.example.net/token""#)]));
+    is(&look_as(&internet, Credentials::None, &trusted, probe), Verdict::Ok, "may see the credentials");
+}
+
+#[test]
+fn credentials() {
+    let kept = || Credentials::From("config.json".to_owned());
+    let probe = |patient: &Patient<'_, Internet>| block_on(access::credentials(patient, &front(patient)));
+    let open = internet(site());
+    is(&look(&open, probe), Verdict::Ok, "not asked for");
+    is(&look_as(&open, kept(), &[], probe), Verdict::Unknown, "from config.json were not asked for");
+    is(&look_as(&open, Credentials::Failed("why".to_owned()), &[], probe), Verdict::No, "could not be asked for: why");
+
+    let challenge = bearer("https://auth.example.com/token", HOST);
+    for (account, is_kept, verdict, says) in [
+        (None, false, Verdict::Ok, "who has none is let in too"),
+        (Some("keeper:s3cret"), true, Verdict::Ok, "from config.json are accepted"),
+        (Some("keeper:other"), true, Verdict::No, "from config.json do not help"),
+        (Some("keeper:s3cret"), false, Verdict::No, "nobody gets in without"),
+    ] {
+        let auth = Auth::Bearer { challenge: challenge.clone(), account };
+        let closed = internet(site().auth(auth.clone()));
+        closed.site("auth.example.com", Site::new().auth(auth));
+        let credentials = if is_kept { kept() } else { Credentials::None };
+        let finding = look_as(&closed, credentials, &[], probe);
+        is(&finding, verdict, says);
+        assert_eq!(finding.code, (verdict == Verdict::No).then_some(3));
+        assert!(!finding.says.contains("s3cret"));
+    }
+    let basic = internet(site().auth(Auth::Basic("keeper:s3cret")));
+    is(&look_as(&basic, kept(), &[], probe), Verdict::Ok, "are accepted");
+    is(&look(&basic, probe), Verdict::No, "nobody gets in without");
+}
+
+#[test]
+fn manifest_and_head() {
+    let internet = internet(site());
+    let probe = |patient: &Patient<'_, Internet>| {
+        let (finding, sample) = block_on(reading::manifest(patient));
+        let sample = sample.unwrap();
+        (finding, reading::head(&block_on(reading::fetch_head(patient)), &sample), sample.blob)
+    };
+    let (manifest, head, blob) = look(&internet, probe);
+    is(&manifest, Verdict::Ok, "is sha256:");
+    is(&head, Verdict::Ok, "HEAD tells the digest");
+    assert!(blob.is_some_and(|blob| blob.media_type.as_str().contains("layer")));
+    let other = Fault::Header("docker-content-digest", format!("sha256:{}", "0".repeat(64)));
+    for (fault, verdict, says) in [
+        (Fault::NoHeader("docker-content-digest"), Verdict::No, "no Docker-Content-Digest"),
+        (Fault::Status(405), Verdict::No, "HEAD is answered 405"),
+        (other, Verdict::No, "another digest"),
+        (Fault::NoAnswer(ErrorKind::Interrupted), Verdict::Unknown, "could not be found out"),
+    ] {
+        internet.fault("HEAD ", 1, fault);
+        is(&look(&internet, probe).1, verdict, says);
+    }
+    internet.fault("/manifests/", 9, Fault::Status(404));
+    let (finding, sample) = look(&internet, |patient| block_on(reading::manifest(patient)));
+    is(&finding, Verdict::No, "manifest not found");
+    assert_eq!((finding.code, sample.is_none()), (Some(4), true));
+}
+
+#[test]
+fn conditional() {
+    let internet = internet(site());
+    let probe = |patient: &Patient<'_, Internet>| {
+        let sample = block_on(reading::manifest(patient)).1.unwrap();
+        let head = block_on(reading::fetch_head(patient));
+        block_on(reading::conditional(patient, &head, &sample))
+    };
+    is(&look(&internet, probe), Verdict::No, "ignores If-None-Match");
+    let asked = internet.log().pop().unwrap();
+    let digest = content().roots[0].blob.digest.clone();
+    assert_eq!(asked.headers["if-none-match"], format!("\"{digest}\""));
+    // Of the two the second is the question.
+    internet.fault("HEAD ", 1, Fault::Header("etag", "\"tag\"".to_owned())).fault("HEAD ", 1, Fault::Status(304));
+    is(&look(&internet, probe), Verdict::Ok, "304");
+    assert_eq!(internet.log().pop().unwrap().headers["if-none-match"], "\"tag\"");
+    internet.fault("HEAD ", 1, Fault::Status(400)).fault("HEAD ", 1, Fault::Status(400));
+    is(&look(&internet, probe), Verdict::Unknown, "400");
+}
+
+fn blob() -> Descriptor {
+    let manifest: serde_json::Value = serde_json::from_slice(&content().roots[0].blob.bytes).unwrap();
+    let layer = &manifest["layers"][0];
+    let media_type = porthole_core::media_type::MediaType::OCI_LAYER_GZIP;
+    Descriptor::new(media_type, layer["digest"].as_str().unwrap().parse().unwrap(), layer["size"].as_u64().unwrap())
+}
+
+#[test]
+fn ranges() {
+    let internet = internet(site());
+    let probe = |patient: &Patient<'_, Internet>| block_on(reading::range(patient, &blob()));
+    is(&look(&internet, probe), Verdict::Ok, "sends parts of blobs");
+    internet.fault("/blobs/", 9, Fault::IgnoreRange);
+    is(&look(&internet, probe), Verdict::No, "whole blobs only");
+    let internet = self::internet(site());
+    internet.fault("/blobs/", 9, Fault::Header("content-range", format!("bytes 0-9/{}", blob().size)));
+    is(&look(&internet, probe), Verdict::No, "answers a range wrongly");
+    let internet = self::internet(site());
+    internet.fault("/blobs/", 9, Fault::Status(404));
+    is(&look(&internet, probe), Verdict::Unknown, "could not be found out");
+}
+
+#[test]
+fn blobs() {
+    let internet = internet(site());
+    let probe = |patient: &Patient<'_, Internet>| block_on(reading::blobs(patient, &blob()));
+    is(&look(&internet, probe), Verdict::Ok, "from the registry itself");
+    for (location, verdict, says) in [
+        ("https://cdn.example.net/x?sig=secret", Verdict::Ok, "from https://cdn.example.net, which"),
+        ("/elsewhere", Verdict::Ok, "after a redirect"),
+        ("http://cdn.example.net/x", Verdict::No, "a place that is refused"),
+        ("https://10.0.0.1/x", Verdict::No, "a place that is refused"),
+    ] {
+        internet.fault("/blobs/", 1, Fault::Redirect(location.to_owned()));
+        let finding = look(&internet, probe);
+        is(&finding, verdict, says);
+        assert!(!finding.says.contains("secret"));
+    }
+    assert_eq!(internet.count("cdn.example.net"), 0, "nobody is asked there");
+    internet.fault("/blobs/", 1, Fault::Status(403));
+    is(&look(&internet, probe), Verdict::No, "are answered 403");
+}
+
+#[test]
+fn quota() {
+    let internet = internet(site());
+    let probe = |patient: &Patient<'_, Internet>| reading::quota(&block_on(reading::fetch_head(patient)));
+    is(&look(&internet, probe), Verdict::Unknown, "tells of no limit");
+    for (headers, verdict, says) in [
+        ([("ratelimit-limit", "100;w=21600"), ("ratelimit-remaining", "76;w=21600")], Verdict::Ok, "76 of 100 pulls"),
+        ([("x-ratelimit-limit", "10"), ("x-ratelimit-remaining", "0")], Verdict::No, "used up"),
+        ([("ratelimit-limit", "100"), ("other", "")], Verdict::Unknown, "of 100 pulls"),
+        ([("ratelimit-limit", "many"), ("other", "")], Verdict::Unknown, "tells of no limit"),
+    ] {
+        internet.fault("HEAD ", 1, answer(200, &headers));
+        is(&look(&internet, probe), verdict, says);
+    }
+    internet.fault("HEAD ", 1, Fault::Status(429));
+    is(&look(&internet, probe), Verdict::No, "used up");
+}
+
+#[test]
+fn catalog() {
+    let listed = internet(site());
+    let probe = |patient: &Patient<'_, Internet>| block_on(lists::catalog(patient));
+    let (finding, first) = look(&listed, probe);
+    is(&finding, Verdict::Ok, "lists its repositories");
+    assert_eq!(first.as_deref(), Some("a/b"));
+    for status in [401, 403, 404, 405] {
+        let (finding, first) = look(&internet(site().without_catalog(status)), probe);
+        is(&finding, Verdict::No, "lists no repositories");
+        assert_eq!(first, None);
+    }
+    listed.fault("_catalog", 1, Fault::Body(b"<html>".to_vec())).fault("_catalog", 1, Fault::Status(500));
+    is(&look(&listed, probe).0, Verdict::No, "something else");
+    is(&look(&listed, probe).0, Verdict::Unknown, "500");
+}
+
+#[test]
+fn referrers() {
+    let subject = content().roots[0].blob.digest.parse().unwrap();
+    let probe = |patient: &Patient<'_, Internet>| block_on(lists::referrers(patient, &subject));
+    is(&look(&internet(site().with_referrers()), probe), Verdict::Ok, "has the referrers API");
+    let without = internet(site());
+    is(&look(&without, probe), Verdict::No, "found by a tag");
+    without.fault("/referrers/", 1, Fault::Status(500));
+    is(&look(&without, probe), Verdict::Unknown, "500");
+}
+
+const READ: (&str, &str) = ("access-control-allow-origin", "*");
+const EXPOSE: (&str, &str) = ("access-control-expose-headers", "Docker-Content-Digest, WWW-Authenticate");
+const CHALLENGE: (&str, &str) = ("www-authenticate", r#"Bearer realm="https://auth.example.com/token",service="s""#);
+const ALLOW: (&str, &str) = ("access-control-allow-headers", "Accept, Authorization");
+
+#[test]
+fn pages() {
+    let probe = |patient: &Patient<'_, Internet>| block_on(page::page(patient));
+    let verdicts = |findings: [Finding; 2]| findings.map(|finding| finding.verdict);
+    let closed = internet(site());
+    let [page, preflight] = look(&closed, probe);
+    is(&page, Verdict::No, "the page needs the relay");
+    is(&preflight, Verdict::No, "who signs in from the page needs the relay");
+    assert_eq!(closed.log()[0].headers["origin"], PAGE);
+
+    for (read, preflight, token, expected, says) in [
+        (answer(200, &[READ]), answer(405, &[]), None, [Verdict::Ok, Verdict::No], "no relay is needed"),
+        (
+            answer(200, &[(READ.0, PAGE)]),
+            answer(204, &[READ, ALLOW]),
+            None,
+            [Verdict::Ok, Verdict::Ok],
+            "no relay is needed",
+        ),
+        (
+            answer(200, &[(READ.0, "https://other.example")]),
+            answer(204, &[READ]),
+            None,
+            [Verdict::No, Verdict::No],
+            "lets no page",
+        ),
+        (
+            answer(401, &[READ, CHALLENGE]),
+            answer(204, &[READ, ALLOW]),
+            None,
+            [Verdict::No, Verdict::Ok],
+            "see how to sign in",
+        ),
+        (
+            answer(401, &[READ, EXPOSE, CHALLENGE]),
+            answer(401, &[READ]),
+            None,
+            [Verdict::No, Verdict::No],
+            "the preflight",
+        ),
+        (
+            answer(401, &[READ, EXPOSE, CHALLENGE]),
+            answer(200, &[READ, ALLOW]),
+            Some(answer(200, &[])),
+            [Verdict::No, Verdict::Ok],
+            "has a token server that lets no page",
+        ),
+        (
+            answer(401, &[READ, EXPOSE, CHALLENGE]),
+            answer(200, &[READ, ALLOW]),
+            Some(answer(200, &[READ])),
+            [Verdict::Ok, Verdict::Ok],
+            "sign in and read it",
+        ),
+        (
+            answer(401, &[READ, EXPOSE, ("www-authenticate", "Basic realm=x")]),
+            answer(200, &[READ, ALLOW]),
+            None,
+            [Verdict::Ok, Verdict::Ok],
+            "sign in and read it",
+        ),
+        // A star does not stand for Authorization.
+        (
+            answer(200, &[READ]),
+            answer(200, &[READ, (ALLOW.0, "*")]),
+            None,
+            [Verdict::Ok, Verdict::No],
+            "no relay is needed",
+        ),
+    ] {
+        let internet = internet(site());
+        internet.site("auth.example.com", Site::new());
+        internet.fault("GET https://r.example.com", 1, read).fault("OPTIONS ", 1, preflight);
+        if let Some(token) = token {
+            internet.fault("/token", 1, token);
+        }
+        let findings = look(&internet, probe);
+        is(&findings[0], expected[0], says);
+        assert_eq!(verdicts(findings), expected, "{says}");
+    }
+}
+
+fn uploads(internet: &Internet, from: bool) -> Vec<Finding> {
+    let to: Reference = format!("{HOST}/scratch").parse().unwrap();
+    look(internet, |patient| {
+        let blob = blob();
+        block_on(writing::uploads(patient, &to, from.then_some((&patient.reference, &blob))))
+    })
+}
+
+#[test]
+fn writing() {
+    let verdicts =
+        |findings: &[Finding]| findings.iter().map(|finding| (finding.probe, finding.verdict)).collect::<Vec<_>>();
+    let all = ["upload", "chunks", "resume", "cancel", "whole", "mount", "delete"];
+    for from in [false, true] {
+        let internet = internet(site());
+        assert_eq!(verdicts(&uploads(&internet, from)), all.map(|probe| (probe, Verdict::Ok)));
+        let left = internet
+            .look(HOST, |site| (site.open_uploads(), site.content("scratch").map_or(0, |content| content.blobs.len())));
+        assert_eq!(left, Some((0, usize::from(from))), "what was mounted belongs to others as well");
+    }
+}
+
+#[test]
+fn writing_that_fails() {
+    let find = |uploads: Uploads, deletes: Deletes, fault: Option<(&str, Fault)>, probe: &str| {
+        let internet = internet(site().uploads(uploads).deletes(deletes));
+        if let Some((part, fault)) = fault {
+            internet.fault(part, 1, fault);
+        }
+        let findings = self::uploads(&internet, true);
+        // A session of which nobody told the place cannot be given up.
+        let lost = findings.iter().any(|finding| finding.probe == "upload" && finding.verdict == Verdict::No);
+        assert!(lost || internet.look(HOST, Site::open_uploads) == Some(0), "{findings:?}");
+        findings.into_iter().find(|finding| finding.probe == probe).unwrap()
+    };
+    let no = |uploads: Uploads, probe: &str| find(uploads, Deletes::All, None, probe);
+    let broken =
+        |part: &str, fault: Fault, probe: &str| find(Uploads::default(), Deletes::All, Some((part, fault)), probe);
+    is(&no(Uploads { no_mount: true, ..Uploads::default() }, "mount"), Verdict::No, "sent again");
+    is(&no(Uploads { mount_status: Some(401), ..Uploads::default() }, "mount"), Verdict::No, "401");
+    is(&no(Uploads { only_chunks: true, ..Uploads::default() }, "whole"), Verdict::No, "not taken in one piece (405");
+    is(&no(Uploads { most: Some(1000), ..Uploads::default() }, "chunks"), Verdict::No, "416");
+    is(&no(Uploads { least: Some(100_000), ..Uploads::default() }, "chunks"), Verdict::Ok, "are taken");
+    is(&no(Uploads { least: Some(1 << 40), ..Uploads::default() }, "chunks"), Verdict::Unknown, "too much to try");
+    is(&broken("PATCH ", Fault::NoHeader("range"), "chunks"), Verdict::No, "does not tell how much it has");
+    is(&broken("GET ", Fault::Status(404), "resume"), Verdict::No, "(404)");
+    is(&broken("POST ", Fault::Status(403), "upload"), Verdict::No, "403");
+    assert_eq!(broken("POST ", Fault::Status(403), "upload").code, Some(3));
+    is(&broken("POST ", Fault::NoHeader("location"), "upload"), Verdict::No, "names no place");
+    is(&broken("POST ", Fault::Header("location", "http://10.0.0.1/x".to_owned()), "upload"), Verdict::No, "refused");
+    let kept = find(Uploads::default(), Deletes::Nothing, None, "delete");
+    is(&kept, Verdict::No, "1024 bytes of noise stay");
+}
+
+#[test]
+fn arguments() {
+    let words = |text: &str| parse(&text.into()).map(|(reference, named)| (reference.to_string(), named)).ok();
+    let some = |text: &str, named| Some((text.to_owned(), named));
+    assert_eq!(words("ghcr.io").map(|(_, named)| named), Some(Named::Registry));
+    assert_eq!(words("https://localhost:5000/").map(|(_, named)| named), Some(Named::Registry));
+    assert_eq!(words("ghcr.io/a/b"), some("ghcr.io/a/b:latest", Named::Repository));
+    assert_eq!(words("localhost:5000/a"), some("localhost:5000/a:latest", Named::Repository));
+    assert_eq!(words("localhost:5000/a:1"), some("localhost:5000/a:1", Named::Image));
+    assert_eq!(words("nginx"), None);
+    let of: Reference = "r.example.com/a/b:1".parse().unwrap();
+    let to = |name: &str| repository(name, &of).map(|reference| reference.repository().to_owned()).ok();
+    assert_eq!(to("team/scratch").as_deref(), Some("team/scratch"));
+    assert_eq!(to("r.example.com/scratch").as_deref(), Some("scratch"));
+    for name in ["", "../x", "a:1", "A", "a@b", "/a"] {
+        assert_eq!(to(name), None, "{name}");
+    }
+}
+
+#[test]
+fn the_whole_card() {
+    let internet = internet(site());
+    let examine = |named, write: Option<&Reference>| {
+        look(&internet, |patient| {
+            let Patient { client, reference, base, trusted, insecure, page, .. } = patient;
+            let (reference, base, credentials) = (reference.clone(), base.clone(), Credentials::None);
+            let patient = Patient { client, reference, base, trusted, credentials, insecure: *insecure, page };
+            block_on(super::examine(patient, named, write))
+        })
+    };
+    let card = examine(Named::Registry, None);
+    assert_eq!(card.image.as_deref(), Some("r.example.com/a/b:1"));
+    assert!(card.failure().is_none());
+    let writes = |internet: &Internet| internet.count("POST ") + internet.count("PUT ") + internet.count("DELETE ");
+    assert_eq!(writes(&internet), 0);
+    let probes: Vec<&str> = card.findings.iter().map(|finding| finding.probe).collect();
+    assert_eq!(
+        probes,
+        [
+            "connection",
+            "version",
+            "clock",
+            "sign-in",
+            "credentials",
+            "catalog",
+            "manifest",
+            "head",
+            "conditional",
+            "quota",
+            "referrers",
+            "range",
+            "blobs",
+            "page",
+            "preflight"
+        ]
+    );
+    internet.fault("/v2/", 99, Fault::NoAnswer(ErrorKind::Connect));
+    let card = examine(Named::Image, None);
+    assert_eq!((card.findings.len(), card.failure().and_then(|failure| failure.code)), (1, Some(8)));
+}

@@ -1,0 +1,278 @@
+//! How a blob is written. What is written is noise that no image names, and it is taken back as far as the registry lets it.
+
+use http::StatusCode;
+use porthole_core::{descriptor::Descriptor, digest::Digest, media_type::MediaType, reference::Reference};
+use porthole_registry::{
+    Error,
+    client::{Asker, Deletion, Destination, Probed},
+    endpoint::{
+        mount,
+        upload::{self, Session},
+    },
+    policy::Place,
+    scope::Scopes,
+    transport::{Environment, Request, Transport},
+};
+
+use super::{card::Finding, patient::Patient};
+
+/// Everything about uploads, in the order in which they happen. `from` is an image of another repository, whose blob could be mounted.
+pub(super) async fn uploads<T: Transport + Environment>(
+    patient: &Patient<'_, T>,
+    to: &Reference,
+    from: Option<(&Reference, &Descriptor)>,
+) -> Vec<Finding> {
+    let writer = Writer { patient, to, scopes: Scopes::push(to.repository()) };
+    let (upload, session) = writer.upload().await;
+    let mut findings = vec![upload];
+    let Some(session) = session else { return findings };
+    let (chunk, place) = writer.chunk(&session).await;
+    findings.push(chunk);
+    findings.push(writer.resume(&place).await);
+    findings.push(writer.cancel(&place).await);
+    let (whole, written) = writer.whole().await;
+    findings.push(whole);
+    if let Some(written) = written {
+        findings.push(match from {
+            Some((from, blob)) => writer.mount(blob, from.repository()).await,
+            None => writer.mount(&written, to.repository()).await,
+        });
+        findings.push(writer.delete(&written).await);
+    }
+    findings
+}
+
+struct Writer<'w, 'p, T> {
+    patient: &'w Patient<'p, T>,
+    to: &'w Reference,
+    scopes: Scopes,
+}
+
+/// An open session.
+struct Open {
+    place: Place,
+    least: Option<u64>,
+}
+
+impl<T: Transport + Environment> Writer<'_, '_, T> {
+    async fn send(&self, request: Result<Request, porthole_registry::policy::UrlError>) -> Result<Probed, Error> {
+        let request = request.map_err(Error::Relay)?;
+        self.patient.client.probe(self.to, request, Asker::User(self.scopes.clone())).await
+    }
+
+    /// What an answer says of its session; the place before stays, if it names no other.
+    fn session(&self, answer: &Probed) -> Result<Session, String> {
+        upload::read(&self.patient.base, &answer.url, &answer.headers).map_err(|error| error.to_string())
+    }
+
+    async fn open(&self) -> Result<Open, Finding> {
+        let answer = match self.send(upload::start(&self.patient.base, self.to.repository())).await {
+            Ok(answer) => answer,
+            Err(error) => return Err(Finding::no("upload", format!("cannot be begun: {error}")).fatal(&error)),
+        };
+        let status = answer.status.as_u16();
+        if answer.status != StatusCode::ACCEPTED {
+            let code = match status {
+                401 | 403 => 3,
+                404 => 4,
+                429 => 6,
+                _ => 9,
+            };
+            return Err(Finding::no("upload", format!("cannot be begun: {status}, {}", answer.words())).code(code));
+        }
+        match self.session(&answer) {
+            Ok(Session { location: Some(place), least, .. }) => Ok(Open { place, least }),
+            Ok(_) => Err(Finding::no("upload", "cannot go on: the registry names no place for it").code(9)),
+            Err(error) => Err(Finding::no("upload", format!("would go to a place that is refused: {error}")).code(9)),
+        }
+    }
+
+    /// Whether an upload can be begun.
+    async fn upload(&self) -> (Finding, Option<Open>) {
+        let open = match self.open().await {
+            Ok(open) => open,
+            Err(finding) => return (finding, None),
+        };
+        let place = open.place.url.origin().to_string();
+        let finding = if open.place.ours {
+            Finding::ok("upload", "can be begun")
+        } else {
+            Finding::ok("upload", format!("can be begun, and goes to {place}, which must be reachable as well"))
+        };
+        (finding.with("to", place), Some(open))
+    }
+
+    /// Whether a part of a blob is taken, and how much of it the registry says it has. Returns where the session went.
+    async fn chunk(&self, open: &Open) -> (Finding, Place) {
+        let stays = open.place.clone();
+        let size = open.least.unwrap_or(0).max(CHUNK);
+        if size > LARGEST {
+            let says = format!("of less than {size} bytes are refused: too much to try");
+            return (Finding::unknown("chunks", says).with("least", size), stays);
+        }
+        let answer = self.send(upload::patch(&open.place.url, &(0..size), self.noise(size).into())).await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => return (Finding::failed("chunks", &error), stays),
+        };
+        let status = answer.status.as_u16();
+        let session = match self.session(&answer) {
+            Ok(session) => session,
+            Err(error) => return (Finding::no("chunks", format!("lead to a place that is refused: {error}")), stays),
+        };
+        let finding = if !answer.status.is_success() {
+            Finding::no(
+                "chunks",
+                format!("are answered {status}: what is larger than a proxy on the way lets through cannot be pushed"),
+            )
+        } else if session.held == Some(size) {
+            Finding::ok("chunks", "are taken, and the registry tells how much it has")
+        } else {
+            Finding::no(
+                "chunks",
+                "are taken, but the registry does not tell how much it has: what breaks off starts over",
+            )
+        };
+        let finding = open.least.into_iter().fold(finding, |finding, least| finding.with("least", least));
+        (finding, session.location.unwrap_or(stays))
+    }
+
+    /// Whether a session tells what it holds when it is asked.
+    async fn resume(&self, place: &Place) -> Finding {
+        match self.send(upload::status(&place.url)).await {
+            Err(error) => Finding::failed("resume", &error),
+            Ok(answer)
+                if answer.status.is_success() && self.session(&answer).is_ok_and(|session| session.held.is_some()) =>
+            {
+                Finding::ok("resume", "a session tells what it has: an upload that breaks off goes on")
+            }
+            Ok(answer) => {
+                let status = answer.status.as_u16();
+                Finding::no(
+                    "resume",
+                    format!("a session does not tell what it has ({status}): an upload that breaks off may start over"),
+                )
+            }
+        }
+    }
+
+    /// Whether a session can be given up.
+    async fn cancel(&self, place: &Place) -> Finding {
+        match self.send(upload::cancel(&place.url)).await {
+            Err(error) => Finding::failed("cancel", &error),
+            Ok(answer) if answer.status.is_success() => {
+                Finding::ok("cancel", "an upload can be given up, and leaves nothing")
+            }
+            Ok(answer) => {
+                let status = answer.status.as_u16();
+                Finding::no(
+                    "cancel",
+                    format!("an upload cannot be given up ({status}): what was sent lies there until it is swept"),
+                )
+            }
+        }
+    }
+
+    /// Whether a whole blob is taken at once.
+    async fn whole(&self) -> (Finding, Option<Descriptor>) {
+        let open = match self.open().await {
+            Ok(open) => open,
+            Err(finding) => return (Finding { probe: "whole", ..finding }, None),
+        };
+        let bytes = self.noise(WHOLE);
+        let blob = Descriptor::new(MediaType::OCI_LAYER, Digest::sha256(&bytes), WHOLE);
+        let answer = self.send(upload::commit(&open.place.url, &blob.digest, bytes.into())).await;
+        match answer {
+            Err(error) => (Finding::failed("whole", &error), None),
+            Ok(answer) if answer.status.is_success() => {
+                (Finding::ok("whole", "blobs are taken in one piece"), Some(blob))
+            }
+            Ok(answer) => {
+                let _ = self.send(upload::cancel(&open.place.url)).await;
+                let says = format!(
+                    "blobs are not taken in one piece ({}, {}): they go in chunks",
+                    answer.status.as_u16(),
+                    answer.words()
+                );
+                (Finding::no("whole", says), None)
+            }
+        }
+    }
+
+    /// Whether a blob of another repository need not be sent.
+    async fn mount(&self, blob: &Descriptor, from: &str) -> Finding {
+        let to = Destination::new(self.to.clone());
+        let is_own = from == self.to.repository();
+        if !is_own && self.patient.client.has_blob(&to, blob).await.unwrap_or(false) {
+            return Finding::unknown("mount", "could not be tried: the blob is there already");
+        }
+        let request =
+            mount::request(&self.patient.base, self.to.repository(), &blob.digest, from).map_err(Error::Relay);
+        let scopes = self.scopes.union(&Scopes::pull(from));
+        let answer = match request {
+            Ok(request) => self.patient.client.probe(self.to, request, Asker::User(scopes)).await,
+            Err(error) => Err(error),
+        };
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => return Finding::failed("mount", &error),
+        };
+        let finding = match mount::read(answer.status) {
+            mount::Outcome::Mounted if is_own => {
+                Finding::ok("mount", "blobs are mounted, as far as one repository shows it")
+            }
+            mount::Outcome::Mounted => {
+                Finding::ok("mount", "blobs are mounted: what another repository has is not sent again")
+            }
+            mount::Outcome::Session => {
+                if let Ok(Session { location: Some(place), .. }) = self.session(&answer) {
+                    let _ = self.send(upload::cancel(&place.url)).await;
+                }
+                Finding::no("mount", "blobs are not mounted: what another repository has is sent again")
+            }
+            mount::Outcome::Refused => {
+                let status = answer.status.as_u16();
+                Finding::no(
+                    "mount",
+                    format!("blobs are not mounted ({status}): what another repository has is sent again"),
+                )
+            }
+        };
+        finding.with("from", from)
+    }
+
+    /// Whether what was written can be taken back.
+    async fn delete(&self, blob: &Descriptor) -> Finding {
+        match self.patient.client.delete_blob(self.to, &blob.digest).await {
+            Ok(Deletion::Done) => Finding::ok("delete", "blobs are deleted: what was uploaded is gone"),
+            Ok(Deletion::Unsupported { .. }) => Finding::no(
+                "delete",
+                format!("blobs are not deleted: {} bytes of noise stay until they are swept", blob.size),
+            ),
+            Err(error) => Finding::failed("delete", &error),
+        }
+    }
+
+    /// Bytes that nobody has had before.
+    fn noise(&self, size: u64) -> Vec<u8> {
+        let transport = self.patient.client.transport();
+        let mut state = transport.random() ^ transport.now().as_nanos() as u64 | 1;
+        let mut bytes = Vec::new();
+        for _ in 0..size.div_ceil(8) {
+            // Xorshift: not random, but never the same.
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            bytes.extend_from_slice(&state.to_le_bytes());
+        }
+        bytes.truncate(usize::try_from(size).unwrap_or(usize::MAX));
+        bytes
+    }
+}
+
+/// Bytes of the chunk that is tried, where the registry asks for no more.
+const CHUNK: u64 = 64 << 10;
+/// Bytes of the largest chunk that is tried.
+const LARGEST: u64 = 32 << 20;
+/// Bytes of the blob that is written whole.
+const WHOLE: u64 = 1 << 10;
