@@ -26,7 +26,7 @@ const TRIES: u32 = 100;
 
 /// A hidden directory beside the one that is to be. Whoever has it holds a lock on it, so that one without a lock is known
 /// to be left over. Dropping removes it.
-pub(super) struct Destination {
+pub(crate) struct Destination {
     parent: PathBuf,
     name: OsString,
     temporary: OsString,
@@ -36,7 +36,7 @@ pub(super) struct Destination {
 }
 
 impl Destination {
-    pub(super) fn prepare(directory: &Path) -> Result<Self, Error> {
+    pub(crate) fn prepare(directory: &Path) -> Result<Self, Error> {
         let fail = |source: io::Error| Error::Directory { path: directory.to_owned(), source };
         let (parent, name, mode) = match fs::metadata(directory) {
             Ok(metadata) if !metadata.is_dir() => return Err(fail(io::ErrorKind::NotADirectory.into())),
@@ -73,8 +73,12 @@ impl Destination {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 made => made.map_err(fail)?,
             }
-            let lock = File::open(&path).map_err(fail)?;
-            if lock.try_lock().is_ok() {
+            // Before it was locked, another run may have taken it for a leftover.
+            let lock = match File::open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                opened => opened.map_err(fail)?,
+            };
+            if lock.try_lock().is_ok() && is_at(&lock, &path) {
                 return Ok(Self { parent, name, temporary, mode, lock, kept: false });
             }
         }
@@ -87,7 +91,7 @@ impl Destination {
     }
 
     /// All is done: the directory gets its name.
-    pub(super) fn keep(mut self) -> Result<(), Error> {
+    pub(crate) fn keep(mut self) -> Result<(), Error> {
         self.lock.set_permissions(Permissions::from_mode(self.mode)).map_err(|source| self.fail(source))?;
         let name = self.parent.join(&self.name);
         fs::rename(self.parent.join(&self.temporary), name).map_err(|source| self.fail(source))?;
@@ -96,7 +100,7 @@ impl Destination {
     }
 
     /// Nothing is left of it.
-    pub(super) fn remove(&self) -> Result<(), Error> {
+    pub(crate) fn remove(&self) -> Result<(), Error> {
         remove(&self.parent, &self.temporary).map_err(|source| self.fail(source))
     }
 
@@ -111,6 +115,15 @@ impl Drop for Destination {
             // Another failure is on its way to the user.
             let _ = remove(&self.parent, &self.temporary);
         }
+    }
+}
+
+/// Whether an open directory is the one that has this name.
+fn is_at(directory: &File, path: &Path) -> bool {
+    let identity = |metadata: &fs::Metadata| (metadata.dev(), metadata.ino());
+    match (directory.metadata(), fs::symlink_metadata(path)) {
+        (Ok(open), Ok(named)) => identity(&open) == identity(&named),
+        _ => false,
     }
 }
 
