@@ -1,18 +1,21 @@
-//! What porthole unpacks and exports is, file by file, what umoci unpacks.
+//! What porthole unpacks and exports is, file by file, what umoci unpacks, and is there as a whole or not at all.
 
 use crate::images::{self, SEVEN_LAYERS, SEVEN_LAYERS_ZSTD};
+use porthole_testkit::image::{Compression, Image, Layer};
 use porthole_tests::{
     Result,
-    images::{DEBIAN, SAMPLE, layout, truth},
+    images::{DEBIAN, SAMPLE, layout, pseudo_random, truth},
     program::{fixtures, ours, run},
-    servers::{Access, Registry, Scratch},
+    servers::{Access, Registry, Scratch, Storage},
 };
 use std::{
     collections::BTreeMap,
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 /// Type and mode, owner, device, time, target of a symbolic link, and how many names it has.
@@ -94,4 +97,90 @@ fn tar_unpacks_an_export_to_the_same_files() -> Result<()> {
     let into = directory.display().to_string();
     run("tar", ["--numeric-owner", "-xpf", &path("image.tar"), "-C", &into])?;
     compare("tar", &directory, &truth(&fixtures(), DEBIAN, "latest"))
+}
+
+#[test]
+fn a_pull_unpacks_what_umoci_unpacks() -> Result<()> {
+    let registry = Registry::start(images::storage(), &Access::Open)?;
+    let scratch = Scratch::new("unpack")?;
+    let path = |name: &str| scratch.path().join(name).display().to_string();
+    for name in [SEVEN_LAYERS, SEVEN_LAYERS_ZSTD] {
+        let reference = format!("{}/{name}", registry.host());
+        done(&["pull", "--store", &path("store"), "--devices", "--unpack", &path("rootfs"), &reference])?;
+        compare(name, &scratch.path().join("rootfs"), &truth(&fixtures(), DEBIAN, "latest"))?;
+        done(&["verify", "--store", &path("store"), &format!("store:{reference}")])?;
+        fs::remove_dir_all(path("rootfs"))?;
+    }
+    Ok(())
+}
+
+/// An image of a few thousand files in two layers, as the layout `layout`.
+fn many_files(folder: &Path) -> Result<PathBuf> {
+    let layer = |created_by: &str| Layer::new(created_by).compression(Compression::Gzip);
+    let mut lower = layer("ADD");
+    for number in 0..1_000 {
+        lower = lower.file(format!("usr/share/{}/{number}", number % 50), pseudo_random(number));
+    }
+    let mut upper = layer("RUN").opaque("usr/share/7").whiteout("usr/share/8");
+    for number in 0..1_000 {
+        upper = upper.symlink(format!("usr/lib/{number}"), "../share/9/9");
+    }
+    let layout = folder.join("layout");
+    Image::new().layer(lower).layer(upper).build().into_content("1").write_layout(&layout)?;
+    Ok(layout)
+}
+
+/// Runs a command that makes `rootfs` in a folder, and kills it at random points of the time that it takes.
+fn kill_at(points: usize, folder: &Path, arguments: &[&str]) -> Result<()> {
+    let rootfs = folder.join("rootfs");
+    let truth = Scratch::new("truth")?;
+    let truth = truth.path().join("rootfs");
+    let start = || -> Result<_> {
+        let mut command = Command::new(ours("porthole")?);
+        command.args(["--no-cache", "--quiet"]).args(arguments).arg(&rootfs);
+        Ok(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?)
+    };
+    let finish = || -> Result<()> {
+        assert!(start()?.wait()?.success(), "{arguments:?}");
+        if !truth.exists() {
+            run("cp", ["-a".as_ref(), rootfs.as_os_str(), truth.as_os_str()])?;
+        }
+        compare("a run after killed ones", &rootfs, &truth)?;
+        let names: Vec<_> = fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name())).collect::<Result<_>>()?;
+        assert_eq!(names, ["rootfs"], "what killed runs left is gone");
+        Ok(fs::remove_dir_all(&rootfs)?)
+    };
+    let started = Instant::now();
+    finish()?;
+    let whole = started.elapsed();
+    let mut killed = 0;
+    for point in pseudo_random(points) {
+        let mut child = start()?;
+        thread::sleep(whole.mul_f64(f64::from(point) / 255.0).min(Duration::from_secs(10)));
+        child.kill()?;
+        killed += usize::from(!child.wait()?.success());
+        if rootfs.exists() {
+            compare("a run that came to its end", &rootfs, &truth)?;
+            fs::remove_dir_all(&rootfs)?;
+        }
+    }
+    assert!(killed > 0, "none was killed on its way");
+    finish()
+}
+
+#[test]
+fn an_unpack_that_is_killed_is_never_seen_half_done() -> Result<()> {
+    let (scratch, files) = (Scratch::new("killed")?, Scratch::new("files")?);
+    let source = format!("oci:{}", many_files(files.path())?.display());
+    kill_at(50, scratch.path(), &["unpack", &source])
+}
+
+#[test]
+fn a_pull_that_is_killed_while_it_unpacks_shows_nothing() -> Result<()> {
+    let (scratch, files) = (Scratch::new("killed")?, Scratch::new("files")?);
+    let storage = Storage::new()?;
+    storage.push(&[(&many_files(files.path())?, "1", "many/files:1")])?;
+    let registry = Registry::start(&storage, &Access::Open)?;
+    let (store, reference) = (files.path().join("store"), format!("{}/many/files:1", registry.host()));
+    kill_at(20, scratch.path(), &["pull", "--store", &store.display().to_string(), &reference, "--unpack"])
 }

@@ -30,7 +30,7 @@ mod save;
 mod stack;
 mod tag;
 mod tags;
-mod unpack;
+pub(crate) mod unpack;
 mod verify;
 mod watch;
 

@@ -91,7 +91,7 @@ pub(crate) enum Error {
     /// What `watch --once` ran.
     #[error("{0}")]
     Command(String),
-    #[error("interrupted, and nothing is left of it")]
+    #[error("interrupted; what was not complete is not there")]
     Interrupted,
     #[error("cannot start: {0}")]
     Start(String),

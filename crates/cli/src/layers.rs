@@ -158,7 +158,7 @@ impl<'a> Reading<'a> {
     pub(crate) fn remembering(self) -> Self {
         match self.source {
             Source::Registry { .. } => Self { indexes: Indexes::Used, ..self },
-            Source::Local { .. } | Source::Layer { .. } => self,
+            Source::Local { .. } | Source::Layer { .. } | Source::Coming { .. } => self,
         }
     }
 

@@ -21,6 +21,7 @@ use porthole_core::{
 };
 use porthole_registry::client::{Resolved, Step};
 use porthole_store::Local;
+use porthole_transfer::pull::Follow;
 use tokio::runtime::Handle;
 
 pub(crate) use self::{blob::Blob, range::More, spec::Spec};
@@ -31,9 +32,22 @@ use crate::{
 
 /// An image source, opened.
 pub(crate) enum Source {
-    Registry { reference: Reference, client: Arc<Client>, runtime: Handle },
-    Local { local: Box<Local>, root: Descriptor },
-    Layer { path: PathBuf },
+    Registry {
+        reference: Reference,
+        client: Arc<Client>,
+        runtime: Handle,
+    },
+    Local {
+        local: Box<Local>,
+        root: Descriptor,
+    },
+    Layer {
+        path: PathBuf,
+    },
+    /// The blobs of an image while it is pulled; its documents are known.
+    Coming {
+        follow: Follow,
+    },
 }
 
 impl Source {
@@ -64,6 +78,7 @@ impl Source {
             Self::Registry { reference, client, runtime } => Ok(runtime.block_on(client.fetch_document(reference))?),
             Self::Local { local, root } => Ok(local.read_document(root)?),
             Self::Layer { path } => Err(no_manifest(path)),
+            Self::Coming { .. } => Err(only_blobs()),
         }
     }
 
@@ -81,6 +96,7 @@ impl Source {
             }
             Self::Local { local, root } => local_image(local, root, &platform, &session.limits, observe)?,
             Self::Layer { path } => return Err(no_manifest(path)),
+            Self::Coming { .. } => return Err(only_blobs()),
         };
         // Without an index there was nothing to choose from: who asked for a platform still gets no other.
         match (session.wanted_platform(), &resolved.image.config.platform) {
@@ -101,6 +117,9 @@ impl Source {
                 let (_, reader) = local.open_blob(&descriptor.digest, 0)?;
                 Ok(Blob::read_from(reader, Path::new("blob")))
             }
+            (Self::Coming { follow }, Some(descriptor)) => {
+                Ok(Blob::read_from(Box::new(follow.reader(&descriptor.digest)), Path::new("blob")))
+            }
             (Self::Layer { path }, _) => {
                 let file = File::open(path).map_err(|source| Error::Read { path: path.clone(), source })?;
                 Ok(Blob::read_from(Box::new(file) as Box<dyn Read + Send>, path))
@@ -112,6 +131,10 @@ impl Source {
 
 fn no_manifest(path: &Path) -> Error {
     Error::usage(format!("a bare layer has no manifest: `{}`", path.display()))
+}
+
+fn only_blobs() -> Error {
+    Error::usage("an image that is being pulled is read blob by blob (this is a bug in porthole)")
 }
 
 /// As the client does it, over a layout.

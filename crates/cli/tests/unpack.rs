@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
+#[allow(dead_code, reason = "each test uses a part of it")]
+mod scripted;
+
 use std::{
     fs,
     os::unix::fs::{MetadataExt, PermissionsExt},
@@ -11,7 +14,11 @@ use std::{
     time::Duration,
 };
 
-use porthole_testkit::image::{Built, Compression, Entry, Image, Kind, Layer};
+use porthole_testkit::{
+    image::{Built, Compression, Entry, Image, Kind, Layer},
+    registry::{Fault, Site},
+};
+use scripted::Server;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -190,4 +197,81 @@ fn what_a_killed_run_left_is_removed_by_the_next_one_and_nothing_else() {
     signal(&other, "TERM");
     other.wait().unwrap();
     assert_eq!(place.names(), ["layer", "rootfs"]);
+}
+
+/// A registry with the image, and what pulls it into `rootfs`.
+fn pulling() -> (Place, Server, String) {
+    let place = Place::new();
+    let server = Server::new(Site::new().repository("a/b", image().into_content("1")));
+    let command = format!("pull --store store --unpack rootfs {}/a/b:1", server.authority());
+    (place, server, command)
+}
+
+/// What is beside the layout and the store.
+fn names_without_store(place: &Place) -> Vec<String> {
+    place.names().into_iter().filter(|name| name != "store").collect()
+}
+
+#[test]
+fn a_pull_unpacks_what_it_brings() {
+    let (place, server, command) = pulling();
+    let output = place.run(&format!("{command} --json --rootless"));
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&told["digest"], &told["saved"]), (&image().manifest.digest.into(), &0.into()));
+    assert_eq!((&told["unpacked"]["layers"], &told["unpacked"]["skipped"]["devices"]), (&2.into(), &1.into()));
+    assert_eq!(fs::read(place.path("rootfs/bin/other")).unwrap(), b"#!/bin/sh\n");
+    assert!(!place.path("rootfs/opt/old").exists());
+    assert_eq!(fs::read(place.path("rootfs/opt/new")).unwrap().len(), 1 << 20);
+    assert_eq!(place.run("pull a/b --devices").status.code(), Some(2));
+    // What the store has is not fetched again to be unpacked.
+    fs::remove_dir_all(place.path("rootfs")).unwrap();
+    let told: Value = serde_json::from_slice(&place.run(&format!("{command} --json")).stdout).unwrap();
+    assert!(told["fetched"].as_u64() < Some(2_000), "{told}");
+    assert!(place.path("rootfs/opt/new").exists());
+    // Neither is anything fetched for a directory that cannot be.
+    let asked = server.internet.log().len();
+    assert_eq!(place.run(&command).status.code(), Some(2));
+    assert_eq!(server.internet.log().len(), asked);
+}
+
+#[test]
+fn what_was_written_of_wrong_bytes_is_written_anew() {
+    let (place, server, command) = pulling();
+    for layer in &image().layers {
+        let mut wrong = layer.blob.bytes.clone();
+        *wrong.last_mut().unwrap() ^= 1;
+        server.internet.fault(&layer.blob.digest, 1, Fault::Body(wrong));
+    }
+    let output = place.run(&command);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(names_without_store(&place), ["rootfs"]);
+    assert_eq!(fs::read(place.path("rootfs/opt/new")).unwrap().len(), 1 << 20);
+}
+
+#[test]
+fn nothing_stays_of_a_pull_that_cannot_be_right() {
+    for number in 0..2 {
+        let (place, server, command) = pulling();
+        let blob = &image().layers[number].blob;
+        let mut wrong = blob.bytes.clone();
+        *wrong.last_mut().unwrap() ^= 1;
+        server.internet.fault(&blob.digest, 10, Fault::Body(wrong));
+        let output = place.run(&command);
+        assert_eq!(output.status.code(), Some(7), "{}", said(&output));
+        assert!(said(&output).contains("other bytes than promised"), "{}", said(&output));
+        assert_eq!(names_without_store(&place), [""; 0]);
+        assert!(place.run("images --store store").stdout.is_empty());
+    }
+}
+
+#[test]
+fn an_image_that_cannot_be_unpacked_ends_its_pull() {
+    let place = Place::new();
+    let wrong = Image::new().layer(Layer::new("ADD").file("a", b"").hardlink("h", "nowhere")).build();
+    let server = Server::new(Site::new().repository("a/b", wrong.into_content("1")));
+    let output = place.run(&format!("pull --store store --unpack rootfs {}/a/b:1", server.authority()));
+    assert_eq!(output.status.code(), Some(7), "{}", said(&output));
+    assert!(said(&output).contains("hard link `h` to a file that does not exist"), "{}", said(&output));
+    assert_eq!(names_without_store(&place), [""; 0]);
 }

@@ -53,7 +53,9 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let written = match &spec {
         Spec::Registry(reference) => {
             let alone = matches!(platforms, Platforms::One(_));
-            destination::pull(session, &Pulling { reference, platforms, jobs, alone }, &destination)?.0
+            let (follow, stop) = Default::default();
+            let pulling = Pulling { reference, platforms, jobs, alone, follow, stop };
+            destination::pull(session, &pulling, &destination)?.0
         }
         spec => destination::send(session, spec, &platforms, jobs, &destination)?,
     };

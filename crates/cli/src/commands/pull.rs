@@ -1,12 +1,19 @@
 //! `porthole pull`
 
-use std::{ffi::OsString, io::Write, path::Path, time::Instant};
+mod follow;
+
+use std::{
+    ffi::OsString,
+    io::Write,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use clap::Args;
 use porthole_transfer::pull::Platforms;
 use serde_json::json;
 
-use super::{history, print_json, reference};
+use super::{history, print_json, reference, unpack::How};
 use crate::{
     destination::{self, Destination, Kind, Pulling},
     error::Error,
@@ -28,6 +35,7 @@ Examples:
   porthole pull nginx:1.27 oci:layout:1.27    into an OCI layout
   porthole pull nginx docker-archive:nginx.tar  for `docker load`
   porthole pull --all-platforms alpine        every image of the index
+  porthole pull --unpack rootfs alpine        and write its files, as `porthole unpack` does
   porthole ls store:nginx                     then look at it")]
 pub(crate) struct Arguments {
     /// Reference
@@ -40,6 +48,12 @@ pub(crate) struct Arguments {
     /// Every image of an index, not only the one for a platform
     #[arg(long, conflicts_with = "platform")]
     all_platforms: bool,
+    /// Write the files of the image into this directory as well, while its bytes arrive; the directory appears when all of it is
+    /// verified and complete, and the blobs stay where DEST says
+    #[arg(long, value_name = "DIR", conflicts_with = "all_platforms")]
+    unpack: Option<PathBuf>,
+    #[command(flatten)]
+    how: How,
     /// Blobs fetched at once
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: u16,
@@ -59,10 +73,21 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     if arguments.all_platforms && matches!(destination, Destination::Archive { kind: Kind::Docker, .. }) {
         return Err(Error::usage("a Docker archive holds one platform: oci-archive:FILE has room for all"));
     }
+    if arguments.how.is_given() && arguments.unpack.is_none() {
+        return Err(Error::usage("--devices, --rootless and --no-same-owner are for --unpack DIR"));
+    }
     let platforms = if arguments.all_platforms { Platforms::All } else { Platforms::One(session.platform()) };
-    let pulling = Pulling { reference: &reference, platforms, jobs: usize::from(arguments.jobs), alone: false };
+    let (follow, stop) = Default::default();
+    let jobs = usize::from(arguments.jobs);
+    let pulling = Pulling { reference: &reference, platforms, jobs, alone: false, follow, stop };
     let started = Instant::now();
-    let (written, pulled) = destination::pull(session, &pulling, &destination)?;
+    let ((written, pulled), unpacked) = match &arguments.unpack {
+        None => (destination::pull(session, &pulling, &destination)?, None),
+        Some(directory) => {
+            let (pulled, unpacked) = follow::unpack(session, &pulling, &destination, directory, &arguments.how)?;
+            (pulled, Some(unpacked))
+        }
+    };
     let seconds = started.elapsed().as_secs_f64();
     let name = written.name.clone().unwrap_or_default();
     if matches!(destination, Destination::Store { .. }) {
@@ -70,6 +95,9 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     }
     if let Some(before) = written.replaced {
         session.ui.note(format_args!("{} was {before}", safe(&name)));
+    }
+    if let Some(unpacked) = unpacked.as_ref().filter(|_| !session.ui.json) {
+        unpacked.tell(session);
     }
     let mut out = session.ui.out();
     if session.ui.json {
@@ -96,6 +124,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
                 "fetched": pulled.fetched,
                 "saved": pulled.saved,
                 "seconds": (seconds * 1000.0).round() / 1000.0,
+                "unpacked": unpacked,
             }),
         )?;
     } else {

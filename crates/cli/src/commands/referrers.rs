@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
             runtime.block_on(registry::rows(client, reference, &subject, wanted))?
         }
         Source::Local { local, .. } => layout::rows(local, &subject)?,
-        Source::Layer { .. } => Vec::new(),
+        Source::Layer { .. } | Source::Coming { .. } => Vec::new(),
     };
     rows.retain(|row| wanted.is_none_or(|wanted| row.artifact_type.as_ref().is_some_and(|got| got.matches(wanted))));
     print(&rows, session)?;

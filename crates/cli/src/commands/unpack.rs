@@ -3,14 +3,17 @@
 mod destination;
 mod interrupt;
 
-use std::{io::Write, path::PathBuf, process};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process,
+};
 
 use clap::Args;
 use porthole_unpack::{Options, Report, Rights, Root};
 use serde::Serialize;
 
-use self::destination::Destination;
-pub(super) use self::interrupt::Interrupt;
+pub(super) use self::{destination::Destination, interrupt::Interrupt};
 use super::{SourceArgument, print_json};
 use crate::{
     error::{Error, WrongLayer},
@@ -40,6 +43,13 @@ pub(crate) struct Arguments {
     /// Directory that does not exist yet, or is empty
     #[arg(value_name = "DIR")]
     directory: PathBuf,
+    #[command(flatten)]
+    how: How,
+}
+
+/// What is left out of the files of an image.
+#[derive(Args)]
+pub(super) struct How {
     /// Make character and block devices too, which needs root
     #[arg(long, conflicts_with = "rootless")]
     devices: bool,
@@ -52,75 +62,108 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
-    let options = options(arguments)?;
+    let options = arguments.how.options()?;
     let source = arguments.source.open(session)?;
     let jobs = match &source {
         Source::Layer { .. } => Job::bare(),
         _ => Job::of(&source.image(session, &mut |_| {})?.image.layers),
     };
-    if let Some(job) = jobs.iter().find(|job| !job.is_archive()) {
-        return Err(job.no_files());
-    }
-    let interrupt = Interrupt::listen(session);
-    let destination = Destination::prepare(&arguments.directory)?;
-    // Threads that wait for a registry would be waited for, were this an error like others.
-    let go_on = || match interrupt.check() {
-        Ok(()) => Ok::<_, Error>(()),
-        Err(error) => {
-            let error = destination.remove().err().unwrap_or(error);
-            session.ui.error(&error);
-            process::exit(error.exit_code().into())
-        }
-    };
-    let mut root = Root::new(destination.open()?, options);
+    let interrupt = Interrupt::listen(session, None);
+    let unpacking = Unpacking { session, source: &source, jobs: &jobs, options, interrupt: &interrupt };
     let meter = Meter::new(session.ui, &jobs);
-    let reading = Reading::new(session, &source, &meter, Want::Entries);
-    let done = reading.stream(
-        &jobs,
-        |_, _| true,
-        |job, arriving| {
-            let mut layer = root.layer();
-            let report = arriving.replay(&mut layer, go_on)?;
-            let findings = job.findings(&report);
-            if !findings.is_empty() {
-                let findings = findings.into_iter().cloned().collect();
-                return Err(Error::Layers(vec![WrongLayer { layer: job.layer, findings }]));
-            }
-            layer.commit().map_err(|error| Error::of_unpacking(job.layer, error))
-        },
-    );
+    let (destination, report) = unpacking.run(&arguments.directory, &meter)?;
     drop(meter);
-    let finished = done.and_then(|()| {
-        go_on()?;
-        root.finish().map_err(|error| Error::of_unpacking(jobs.len().saturating_sub(1) as u32, error))
-    });
-    let report = match finished {
-        Ok(report) => report,
-        Err(error) => {
-            destination.remove()?;
-            return Err(error);
-        }
-    };
     destination.keep()?;
-    tell(arguments, session, &jobs, &report)
-}
-
-fn options(arguments: &Arguments) -> Result<Options, Error> {
-    let rights = Rights::of_this_process();
-    if arguments.devices && !rights.root {
-        return Err(Error::usage("--devices needs root"));
+    let unpacked = Unpacked::new(&arguments.directory, &jobs, &report);
+    if session.ui.json {
+        let mut out = session.ui.out();
+        print_json(&mut out, &unpacked)?;
+        return Ok(out.flush()?);
     }
-    let privileged = rights.root && !arguments.rootless;
-    Ok(Options {
-        privileged,
-        owner: privileged && !arguments.no_same_owner,
-        devices: arguments.devices && privileged && rights.devices,
-    })
+    unpacked.tell(session);
+    Ok(())
 }
 
-/// What `--json` prints.
+impl How {
+    /// Whether anything was said.
+    pub(super) fn is_given(&self) -> bool {
+        self.devices || self.rootless || self.no_same_owner
+    }
+
+    /// What may be done, and is to be.
+    pub(super) fn options(&self) -> Result<Options, Error> {
+        let rights = Rights::of_this_process();
+        if self.devices && !rights.root {
+            return Err(Error::usage("--devices needs root"));
+        }
+        let privileged = rights.root && !self.rootless;
+        Ok(Options {
+            privileged,
+            owner: privileged && !self.no_same_owner,
+            devices: self.devices && privileged && rights.devices,
+        })
+    }
+}
+
+/// An image that is unpacked.
+pub(super) struct Unpacking<'u> {
+    pub(super) session: &'u Session<'u>,
+    pub(super) source: &'u Source,
+    pub(super) jobs: &'u [Job],
+    pub(super) options: Options,
+    pub(super) interrupt: &'u Interrupt,
+}
+
+impl Unpacking<'_> {
+    /// Writes all layers into a hidden directory beside the one that is to be, which a failure removes. All is written and
+    /// verified then, and waits to be [kept](Destination::keep).
+    pub(super) fn run(&self, directory: &Path, meter: &Meter<'_>) -> Result<(Destination, Report), Error> {
+        if let Some(job) = self.jobs.iter().find(|job| !job.is_archive()) {
+            return Err(job.no_files());
+        }
+        let destination = Destination::prepare(directory)?;
+        // Threads that wait for a registry would be waited for, were this an error like others.
+        let go_on = || match self.interrupt.check() {
+            Ok(()) => Ok::<_, Error>(()),
+            Err(error) => {
+                let error = destination.remove().err().unwrap_or(error);
+                self.session.ui.error(&error);
+                process::exit(error.exit_code().into())
+            }
+        };
+        let mut root = Root::new(destination.open()?, self.options);
+        let reading = Reading::new(self.session, self.source, meter, Want::Entries);
+        let done = reading.stream(
+            self.jobs,
+            |_, _| true,
+            |job, arriving| {
+                let mut layer = root.layer();
+                let report = arriving.replay(&mut layer, go_on)?;
+                let findings = job.findings(&report);
+                if !findings.is_empty() {
+                    let findings = findings.into_iter().cloned().collect();
+                    return Err(Error::Layers(vec![WrongLayer { layer: job.layer, findings }]));
+                }
+                layer.commit().map_err(|error| Error::of_unpacking(job.layer, error))
+            },
+        );
+        let finished = done.and_then(|()| {
+            go_on()?;
+            root.finish().map_err(|error| Error::of_unpacking(self.jobs.len().saturating_sub(1) as u32, error))
+        });
+        match finished {
+            Ok(report) => Ok((destination, report)),
+            Err(error) => {
+                destination.remove()?;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// What was written and what was left out, as `--json` prints it.
 #[derive(Serialize)]
-struct Json {
+pub(super) struct Unpacked {
     path: String,
     layers: usize,
     entries: u64,
@@ -145,17 +188,17 @@ struct Skip {
     reason: &'static str,
 }
 
-fn tell(arguments: &Arguments, session: &Session<'_>, jobs: &[Job], report: &Report) -> Result<(), Error> {
-    let skipped = &report.skipped;
-    if session.ui.json {
+impl Unpacked {
+    pub(super) fn new(directory: &Path, jobs: &[Job], report: &Report) -> Self {
+        let skipped = &report.skipped;
         let list = skipped.list.iter().map(|skip| Skip {
             layer: skip.layer,
             path: skip.path.clone(),
             xattr: skip.xattr.clone(),
             reason: skip.reason,
         });
-        let json = Json {
-            path: arguments.directory.to_string_lossy().into_owned(),
+        Self {
+            path: directory.to_string_lossy().into_owned(),
             layers: jobs.len(),
             entries: report.entries,
             bytes: report.bytes,
@@ -165,26 +208,26 @@ fn tell(arguments: &Arguments, session: &Session<'_>, jobs: &[Job], report: &Rep
                 xattrs: skipped.xattrs,
                 list: list.collect(),
             },
-        };
-        let mut out = session.ui.out();
-        print_json(&mut out, &json)?;
-        return Ok(out.flush()?);
+        }
     }
-    let layers = if jobs.len() == 1 { "layer" } else { "layers" };
-    session.ui.note(format_args!(
-        "{} {layers}, {} entries, {} are in {}",
-        jobs.len(),
-        report.entries,
-        size(report.bytes),
-        safe(&arguments.directory.to_string_lossy()),
-    ));
-    let counts = [
-        ("owners not set", skipped.owners),
-        ("devices not made", skipped.devices),
-        ("extended attributes not set", skipped.xattrs),
-    ];
-    for (what, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
-        session.ui.note(format_args!("{what}: {count}"));
+
+    /// Tells people.
+    pub(super) fn tell(&self, session: &Session<'_>) {
+        let layers = if self.layers == 1 { "layer" } else { "layers" };
+        session.ui.note(format_args!(
+            "{} {layers}, {} entries, {} are in {}",
+            self.layers,
+            self.entries,
+            size(self.bytes),
+            safe(&self.path),
+        ));
+        let counts = [
+            ("owners not set", self.skipped.owners),
+            ("devices not made", self.skipped.devices),
+            ("extended attributes not set", self.skipped.xattrs),
+        ];
+        for (what, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
+            session.ui.note(format_args!("{what}: {count}"));
+        }
     }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Bringing images to where they go, other than registries.
 
-use std::{ffi::OsString, io::BufWriter, path::Path};
+use std::{ffi::OsString, io::BufWriter, path::Path, sync::Arc};
 
 use porthole_core::{
     descriptor::Descriptor, digest::Digest, manifest::Document, platform::NoMatch, reference::Reference,
@@ -12,6 +12,7 @@ use porthole_transfer::{
     copy,
     pull::{self, Follow, Options, Platforms, Pulled},
 };
+use tokio::sync::Notify;
 
 use super::{Destination, Kind};
 use crate::{
@@ -47,6 +48,10 @@ pub(crate) struct Pulling<'p> {
     pub(crate) jobs: usize,
     /// The name leads to the image for the platform, and not to the index that lists it.
     pub(crate) alone: bool,
+    /// Lets others read what comes.
+    pub(crate) follow: Follow,
+    /// Ends the pull when it is told anything.
+    pub(crate) stop: Arc<Notify>,
 }
 
 /// Brings an image from a registry. Nothing has the name before all of it is there.
@@ -62,7 +67,13 @@ pub(crate) fn pull(
     let name = destination.name().map_or_else(|| reference.to_string(), str::to_owned);
     let in_store = !matches!(destination, Destination::Archive { .. });
     let named = (in_store && !pulling.alone).then(|| name.clone());
-    let pulled = fetch(session, &store, reference, &pulling.platforms, pulling.jobs, named)?;
+    let options = Options {
+        platforms: pulling.platforms.clone(),
+        jobs: pulling.jobs,
+        name: named,
+        follow: pulling.follow.clone(),
+    };
+    let pulled = fetch(session, &store, reference, &options, &pulling.stop)?;
     let root = if pulling.alone || !in_store { alone(&pulled, &pulling.platforms) } else { &pulled.root }.clone();
     let mut written = Written {
         name: Some(name.clone()),
@@ -98,15 +109,19 @@ fn fetch(
     session: &Session<'_>,
     store: &Store,
     reference: &Reference,
-    platforms: &Platforms,
-    jobs: usize,
-    name: Option<String>,
+    options: &Options,
+    stop: &Notify,
 ) -> Result<Pulled, Error> {
-    let options = Options { platforms: platforms.clone(), jobs, name, follow: Follow::default() };
     let client = session.client(reference)?;
-    let run =
-        |observer: &Observer| session.runtime().block_on(pull::pull(&client, store, reference, &options, observer));
-    Ok(watch(session.ui, Heading::Here, run)?)
+    let run = |observer: &Observer| {
+        session.runtime().block_on(async {
+            tokio::select! {
+                pulled = pull::pull(&client, store, reference, options, observer) => Ok(pulled?),
+                () = stop.notified() => Err(Error::Interrupted),
+            }
+        })
+    };
+    watch(session.ui, Heading::Here, run)
 }
 
 /// What was pulled for one platform, without the index that lists it.
@@ -173,7 +188,9 @@ pub(crate) fn save(
     for spec in specs {
         found.push(match spec {
             Spec::Registry(reference) => {
-                let pulled = fetch(session, &store, reference, platforms, JOBS, None)?;
+                let options =
+                    Options { platforms: platforms.clone(), jobs: JOBS, name: None, follow: Follow::default() };
+                let pulled = fetch(session, &store, reference, &options, &Notify::new())?;
                 let names = reference.tag().map(|_| reference.to_string()).into_iter().collect();
                 (store.local()?, alone(&pulled, platforms).clone(), names)
             }

@@ -61,6 +61,15 @@ impl<'u> Meter<'u> {
         Self::with(ui, look, jobs)
     }
 
+    /// As [`new`](Self::new), where the bars of a transfer tell as much.
+    pub(crate) fn beside_transfer(ui: &'u Ui, jobs: &[Job]) -> Self {
+        let look = match Look::of(ui, Look::None) {
+            Look::Bars => Look::None,
+            look => look,
+        };
+        Self::with(ui, look, jobs)
+    }
+
     fn with(ui: &'u Ui, look: Look, jobs: &[Job]) -> Self {
         let mut screen = (look == Look::Bars).then(|| Screen::open(ui, false));
         let mut layers = BTreeMap::new();

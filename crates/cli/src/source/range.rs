@@ -39,6 +39,9 @@ impl Source {
                 file.seek(SeekFrom::Start(range.start)).map_err(unreadable)?;
                 read(file, path, range.end - range.start, take)
             }
+            (Self::Coming { .. }, _) => {
+                Err(Error::usage("a blob that comes is read in order (this is a bug in porthole)"))
+            }
             (_, None) => Err(Error::usage("a layer of an image has a descriptor (this is a bug in porthole)")),
         }
     }

@@ -1,0 +1,84 @@
+//! `porthole pull --unpack`: layers are written into a directory while they come.
+
+use std::{io::Read, path::Path, thread};
+
+use porthole_core::{image::Image, manifest::Raw};
+use porthole_transfer::pull::{Cut, Follow, Pulled};
+
+use crate::{
+    commands::unpack::{Destination as Directory, How, Interrupt, Unpacked, Unpacking},
+    destination::{self, Destination, Pulling, Written},
+    error::Error,
+    layers::Job,
+    progress::Meter,
+    session::Session,
+    source::Source,
+};
+
+/// Pulls an image and unpacks it. What fails of the two ends both; what was pulled stays for the next pull.
+pub(super) fn unpack(
+    session: &Session<'_>,
+    pulling: &Pulling<'_>,
+    destination: &Destination,
+    directory: &Path,
+    how: &How,
+) -> Result<((Written, Pulled), Unpacked), Error> {
+    let options = how.options()?;
+    // Before anything is fetched for a directory that cannot be.
+    drop(Directory::prepare(directory)?);
+    let interrupt = Interrupt::listen(session, Some(&pulling.stop));
+    thread::scope(|scope| {
+        let pull = scope.spawn(|| destination::pull(session, pulling, destination));
+        let unpacked = loop {
+            let unpacked = image(session, &pulling.follow, &interrupt).and_then(|image| {
+                let jobs = Job::of(&image.layers);
+                let source = Source::Coming { follow: pulling.follow.clone() };
+                let unpacking = Unpacking { session, source: &source, jobs: &jobs, options, interrupt: &interrupt };
+                let (written, report) = unpacking.run(directory, &Meter::beside_transfer(session.ui, &jobs))?;
+                Ok((written, Unpacked::new(directory, &jobs, &report)))
+            });
+            // What was written of a blob that was wrong is gone. It comes at most once more.
+            if !matches!(unpacked.as_ref().map_err(cut), Err(Some(Cut::Anew))) {
+                break unpacked;
+            }
+        };
+        if unpacked.as_ref().is_err_and(|error| cut(error).is_none()) {
+            pulling.stop.notify_one();
+        }
+        let pulled = pull.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let (written, unpacked) = match (unpacked, pulled) {
+            (Ok(unpacked), Ok(pulled)) => (pulled, unpacked),
+            // The pull is why there is nothing more to unpack.
+            (Err(error), Err(cause)) if cut(&error).is_some() => return Err(cause),
+            (Err(error), _) => return Err(error),
+            (Ok(_), Err(error)) => return Err(error),
+        };
+        let (directory, unpacked) = unpacked;
+        directory.keep()?;
+        Ok((written, unpacked))
+    })
+}
+
+/// Waits for the manifest and its configuration.
+fn image(session: &Session<'_>, follow: &Follow, interrupt: &Interrupt) -> Result<Image, Error> {
+    let over = || Error::Read { path: "blob".into(), source: Cut::Over.into() };
+    let manifests = follow.manifests();
+    interrupt.check()?;
+    let manifests = manifests.ok_or_else(over)?;
+    let (_, manifest) = manifests.first().ok_or_else(over)?;
+    let config = &manifest.value.config;
+    let mut bytes = Vec::new();
+    let limit = session.limits.manifest_bytes;
+    let read = follow.reader(&config.digest).take(limit + 1).read_to_end(&mut bytes);
+    read.map_err(|source| Error::Read { path: "blob".into(), source })?;
+    let raw = Raw::verify(bytes, &config.digest, Some(config.size)).map_err(porthole_store::Error::from)?;
+    Ok(Image::assemble_within(manifest.clone(), raw, &session.limits)?)
+}
+
+/// Why a blob that comes could not be read on.
+fn cut(error: &Error) -> Option<Cut> {
+    match error {
+        Error::Read { source, .. } => Cut::of(source),
+        _ => None,
+    }
+}
