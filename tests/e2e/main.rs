@@ -15,6 +15,7 @@ mod prepared;
 mod pull;
 mod push;
 mod random_access;
+mod ranges;
 mod sample;
 mod save;
 mod sign_in;

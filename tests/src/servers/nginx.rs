@@ -75,6 +75,19 @@ impl Nginx {
         )
     }
 
+    /// A registry of files, `v2/<name>/manifests/…` and `v2/<name>/blobs/…` in a folder, over a line of this nature
+    /// (`limit_rate 1m;`). It keeps account of what went over it, as [`metered`](Self::metered) does.
+    pub fn files(folder: &Path, line: &str) -> Result<Self> {
+        let root = folder.display();
+        Self::start(
+            free_port()?,
+            &format!(
+                "root {root}; types {{ }} default_type application/octet-stream; {line}
+                 location ~ /manifests/ {{ default_type application/vnd.oci.image.manifest.v1+json; }}"
+            ),
+        )
+    }
+
     /// A proxy that refuses bodies of more than this (`1m`).
     pub fn limits_bodies(registry: u16, most: &str) -> Result<Self> {
         Self::start(
@@ -143,6 +156,7 @@ impl Nginx {
                    log_format sent '$uri $body_bytes_sent'; access_log {folder}/access.log sent; client_max_body_size 0; proxy_http_version 1.1; proxy_buffering off;
                    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
                    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+                   limit_conn_zone $server_port zone=all:1m;
                    types {{ text/html html; text/css css; text/javascript js; application/wasm wasm; image/svg+xml svg; }}
                    server {{ listen 127.0.0.1:{port}{tls}; {locations} }}
                  }}"
