@@ -82,6 +82,14 @@ impl Source {
         }
     }
 
+    /// What the source names; of a registry without the document, where that can be done.
+    pub(crate) fn root(&self) -> Result<Descriptor, Error> {
+        match self {
+            Self::Registry { reference, client, runtime } => Ok(runtime.block_on(client.fetch_root(reference))?),
+            _ => Ok(descriptor_of(&self.document()?)),
+        }
+    }
+
     /// The manifest for a platform.
     pub(crate) fn manifest(&self, session: &Session<'_>) -> Result<Document, Error> {
         Ok(Document::Manifest(self.image(session, &mut |_| {})?.image.manifest))
@@ -127,6 +135,11 @@ impl Source {
             (_, None) => Err(Error::usage("a layer of an image has a descriptor (this is a bug in porthole)")),
         }
     }
+}
+
+/// As an index would list a document.
+pub(crate) fn descriptor_of(document: &Document) -> Descriptor {
+    Descriptor::new(document.media_type().clone(), *document.raw().digest(), document.raw().size())
 }
 
 fn no_manifest(path: &Path) -> Error {

@@ -6,12 +6,12 @@ use clap::Args;
 use serde_json::json;
 
 use super::{SourceArgument, print_json};
-use crate::{error::Error, session::Session};
+use crate::{error::Error, session::Session, source::descriptor_of};
 
 /// Print the digest of the manifest or index
 ///
 /// Prints the digest of what the source names. Where that is an index and `--platform` is given, prints the digest of that
-/// platform's manifest.
+/// platform's manifest. A registry is asked with HEAD where it allows that, which counts as no pull.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -24,18 +24,15 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let source = arguments.source.open(session)?;
-    let document = match session.wanted_platform() {
-        Some(_) => source.manifest(session)?,
-        None => source.document()?,
+    let root = match session.wanted_platform() {
+        Some(_) => descriptor_of(&source.manifest(session)?),
+        None => source.root()?,
     };
-    let digest = document.raw().digest();
+    let digest = root.digest;
     let mut out = session.ui.out();
     if session.ui.json {
-        let media_type = document.media_type().as_str();
-        print_json(
-            &mut out,
-            &json!({ "digest": digest.to_string(), "media_type": media_type, "size": document.raw().size() }),
-        )?;
+        let media_type = root.media_type.as_str();
+        print_json(&mut out, &json!({ "digest": digest.to_string(), "media_type": media_type, "size": root.size }))?;
     } else {
         writeln!(out, "{digest}")?;
     }

@@ -154,14 +154,8 @@ impl<T: Transport + Environment> BlobRange<'_, T> {
         let shown = |name: &header::HeaderName| {
             headers.get(name).map(|value| crate::error::quote(&String::from_utf8_lossy(value.as_bytes())))
         };
-        if let Some(coding) = shown(&header::CONTENT_ENCODING)
-            && !coding.eq_ignore_ascii_case("identity")
-        {
-            return Err(
-                call.protocol(format!("expected bytes of the blob as they are, got Content-Encoding `{coding}`"))
-            );
-        }
         let partial = response.status() == StatusCode::PARTIAL_CONTENT;
+        self.registry.refuse_coding(call, headers, if partial { range.end - range.start } else { size })?;
         if let Some(kind) = shown(&header::CONTENT_TYPE).filter(|kind| partial && kind.starts_with("multipart/")) {
             return Err(call.protocol(format!("expected one range, got `{kind}`")));
         }

@@ -1,19 +1,24 @@
 //! What is read from a registry: documents, blobs, tags.
 
-use super::{Call, Registry, exchange::Answer};
+use super::{
+    Call, Registry,
+    exchange::{Answer, content_length},
+};
 use crate::{
     endpoint::{blob, manifest, tags},
     error::Error,
     policy::{Refused, Url, UrlError},
     retry::{Budget, Failure},
-    transport::{Body, Environment, Request, Transport},
+    transport::{Body, Environment, Redirects, Request, Transport},
 };
+use http::{Method, header};
 use manifest::Accept;
 use porthole_core::{
     descriptor::Descriptor,
     digest::{Digest, Mismatch},
     limits::Limits,
     manifest::{Document, Raw},
+    media_type::MediaType,
     reference::Reference,
 };
 use std::collections::HashSet;
@@ -31,6 +36,42 @@ impl<T: Transport + Environment> Registry<T> {
         let families: &[Accept] =
             if self.options.short_accept { &[Accept::Oci, Accept::Docker] } else { &[Accept::All] };
         self.fetch_families(&call, reference, &reference.target(), families, reference.digest(), None).await
+    }
+
+    /// What a reference names, without the document: `HEAD`, which no registry counts as a pull; or of the document itself, where `HEAD` is
+    /// not allowed or does not tell all of it. The digest of a `HEAD` is the registry's word.
+    ///
+    /// # Errors
+    /// As [`fetch_document`](Self::fetch_document).
+    pub async fn fetch_root(&self, reference: &Reference) -> Result<Descriptor, Error> {
+        let call = self.call(reference, "manifest", reference.to_string())?;
+        let request = manifest::request(&call.base, reference.repository(), &reference.target(), Accept::All);
+        let mut request = request.map_err(Error::Relay)?;
+        *request.method_mut() = Method::HEAD;
+        let (answer, credentials) = self.request_any(&call, request).await?;
+        let headers = answer.response.headers();
+        match answer.response.status().as_u16() {
+            200..=299 => {
+                let head = manifest::read(headers);
+                let media_type = head.content_type.as_deref().and_then(|kind| MediaType::parse(kind).ok());
+                let told = media_type.zip(head.digest).zip(content_length(headers));
+                // Some proxy's own page is no document; and another digest than the one that was asked for is for the bytes to explain.
+                if let Some(((media_type, digest), size)) = told
+                    && head.is_document()
+                    && reference.digest().is_none_or(|asked| *asked == digest)
+                {
+                    return Ok(Descriptor::new(media_type, digest, size));
+                }
+            }
+            // Some refuse nothing but `HEAD`; the others give their reason to a `GET`.
+            400 | 403 | 405 | 406 | 501 => {}
+            _ => {
+                self.check(&call, answer, credentials).await?;
+            }
+        }
+        let document = self.fetch_document(reference).await?;
+        let raw = document.raw();
+        Ok(Descriptor::new(document.media_type().clone(), *raw.digest(), raw.size()))
     }
 
     /// A document that an index lists, verified against its descriptor.
@@ -163,6 +204,7 @@ impl<T: Transport + Environment> Registry<T> {
             blob::request(&call.base, reference.repository(), &descriptor.digest, offset..).map_err(Error::Relay)?;
         let mut response = self.request(&call, request).await?.response;
         let range = offset..descriptor.size;
+        self.refuse_coding(&call, response.headers(), range.end - range.start.min(range.end))?;
         let skip = blob::read(response.status(), response.headers(), &range, descriptor.size);
         let mut skip = skip.map_err(|refused| call.protocol(refused.to_string()))?;
         let mut buffer = vec![0; if skip > 0 { BUFFER } else { 0 }];
@@ -267,7 +309,7 @@ impl<T: Transport + Environment> Registry<T> {
         let name = Some(limit);
         let limit = self.limit(limit);
         let too_large = || Error::TooLarge { what: call.what.clone(), limit, name };
-        if super::exchange::content_length(response.headers()).is_some_and(|length| length > limit) {
+        if content_length(response.headers()).is_some_and(|length| length > limit) {
             return Err(too_large());
         }
         let mut body = response.into_body();
@@ -303,6 +345,18 @@ impl<T: Transport + Environment> Registry<T> {
         }
         bytes.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         bytes
+    }
+
+    /// Refuses a body that was packed for the way although we asked for none of that. A length that is that of `bytes` of the blob tells
+    /// that nothing was: some servers take a blob's own compression for a coding.
+    pub(super) fn refuse_coding(&self, call: &Call, headers: &http::HeaderMap, bytes: u64) -> Result<(), Error> {
+        let Some(coding) = headers.get(header::CONTENT_ENCODING) else { return Ok(()) };
+        let ours = self.transport.redirects() == Redirects::Ours;
+        if coding.as_bytes().eq_ignore_ascii_case(b"identity") || ours && content_length(headers) == Some(bytes) {
+            return Ok(());
+        }
+        let coding = crate::error::quote(&String::from_utf8_lossy(coding.as_bytes()));
+        Err(call.protocol(format!("expected bytes of the blob as they are, got Content-Encoding `{coding}`")))
     }
 
     fn limit(&self, name: &str) -> u64 {

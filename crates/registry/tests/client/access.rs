@@ -251,6 +251,17 @@ fn a_token_server_may_know_only_post() {
     assert_eq!(post.url, REALM);
 }
 
+/// ECR Public names no repository: what it asks for is asked for.
+#[test]
+fn a_scope_of_the_registrys_own_making() {
+    let internet = private(REALM, None);
+    let challenge = format!(r#"{},scope="aws""#, bearer(REALM, HOST));
+    let refusal = Fault::Answer { status: 401, headers: vec![("www-authenticate", challenge)], body: Vec::new() };
+    internet.fault("/manifests/", 1, refusal);
+    block_on(client(&internet).fetch_document(&tagged())).unwrap();
+    assert_eq!(internet.log()[1].url, "https://auth.example.com/token?service=r.example.com&scope=aws");
+}
+
 #[test]
 fn all_challenges_count_and_one_is_met() {
     let basic = "Basic realm=\"x\"".to_owned();

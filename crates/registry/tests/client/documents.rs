@@ -141,6 +141,42 @@ fn a_lying_digest_header_is_asked_twice() {
 }
 
 #[test]
+fn a_digest_alone_takes_no_document() {
+    let content = two_platforms();
+    let root = content.roots[0].blob.clone();
+    let internet = serving(content);
+    let expected = Descriptor::new(MediaType::OCI_INDEX, root.digest.parse().unwrap(), root.bytes.len() as u64);
+    let asked = |fault: Option<Fault>| {
+        if let Some(fault) = fault {
+            internet.fault("HEAD ", 1, fault);
+        }
+        let from = internet.log().len();
+        let got = block_on(client(&internet).fetch_root(&tagged())).unwrap();
+        assert_eq!((got.digest, got.size, &got.media_type), (expected.digest, expected.size, &expected.media_type));
+        internet.log()[from..].iter().map(|asked| asked.method.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(asked(None), ["HEAD"]);
+    assert_eq!(asked(Some(Fault::Status(503))), ["HEAD", "HEAD"]);
+    for fault in [
+        Fault::Status(405),
+        Fault::Status(403),
+        Fault::NoHeader("docker-content-digest"),
+        Fault::NoHeader("content-type"),
+        Fault::Header("content-type", "text/html".to_owned()),
+    ] {
+        assert_eq!(asked(Some(fault)), ["HEAD", "GET"]);
+    }
+    // The words of a refusal come with a GET.
+    internet.fault("HEAD ", 1, Fault::Status(403));
+    let body = br#"{"errors":[{"code":"DENIED","message":"not for you"}]}"#.to_vec();
+    internet.fault("GET ", 1, Fault::Answer { status: 403, headers: Vec::new(), body });
+    let error = block_on(client(&internet).fetch_root(&tagged())).unwrap_err();
+    assert!(error.to_string().contains("DENIED: not for you") && error.exit_code() == 3, "{error}");
+    let missing = block_on(client(&internet).fetch_root(&reference("r.example.com/a/b:none"))).unwrap_err();
+    assert_eq!(missing.exit_code(), 4);
+}
+
+#[test]
 fn a_child_is_what_its_descriptor_says() {
     let content = two_platforms();
     let manifest = content.blobs.values().find(|blob| blob.media_type.contains("manifest.v1")).unwrap().clone();

@@ -224,6 +224,11 @@ fn an_encoded_range_is_refused_by_name() {
     internet.fault("/blobs/", 1, Fault::Header("content-encoding", "gzip".to_owned()));
     let error = read(&client(&internet), 5000..7001).unwrap_err().to_string();
     assert!(error.contains("got Content-Encoding `gzip`"), "{error}");
+    let fetched = block_on(client(&internet).fetch_blob(&tagged(), &blob(), 0)).map(drop);
+    assert!(fetched.is_ok());
+    internet.fault("/blobs/", 1, Fault::Header("content-encoding", "gzip".to_owned()));
+    let fetched = block_on(client(&internet).fetch_blob(&tagged(), &blob(), 0)).map(drop);
+    assert!(fetched.unwrap_err().to_string().contains("got Content-Encoding `gzip`"));
     internet.fault("/blobs/", 1, Fault::Header("content-encoding", "identity".to_owned()));
     assert!(read(&client(&internet), 5000..7001).is_ok());
 }
