@@ -171,7 +171,7 @@ fn nothing_that_fails_tells_a_secret() -> Result<()> {
         Ok(())
     };
     for faults in &faults {
-        for verb in ["digest", "pull", "tags", "verify"] {
+        for verb in ["inspect", "pull", "tags", "verify"] {
             for (part, times, fault) in faults {
                 front.fault(part, *times, fault.clone());
             }
