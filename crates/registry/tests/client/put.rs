@@ -162,7 +162,7 @@ fn lists_of_referrers_are_not_overwritten() {
         let conditions: Vec<_> = internet
             .log()
             .iter()
-            .filter_map(|asked| asked.headers.get("if-match").or(asked.headers.get("if-none-match")).cloned())
+            .filter_map(|asked| asked.headers.get("if-match").or_else(|| asked.headers.get("if-none-match")).cloned())
             .collect();
         assert_eq!(conditions[..2], ["*", "\"x\""]);
         let listed = block_on(client.fetch_referrers(&tagged(), &subject)).unwrap();
