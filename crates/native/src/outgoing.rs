@@ -8,7 +8,7 @@ use std::{
     future::Future,
     pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 use tokio::time::{Instant, timeout_at};
@@ -25,11 +25,21 @@ enum Content {
     Stream(Box<dyn Chunks>),
 }
 
-/// When the body last moved, and whether anything of it is left.
+/// When the body last moved, and whose turn it is.
 #[derive(Clone, Copy)]
 struct Pulse {
     moved: Instant,
-    sending: bool,
+    turn: Turn,
+}
+
+#[derive(Clone, Copy)]
+enum Turn {
+    /// The source's: it has bytes to give.
+    Source,
+    /// The other side's: it has bytes to take.
+    Receiver,
+    /// The other side's: all is sent.
+    Answer,
 }
 
 impl Outgoing {
@@ -42,7 +52,8 @@ impl Outgoing {
             Payload::Stream(source) => Content::Stream(source.open()),
         };
         let sending = matches!(content, Content::Stream(_)) && left > 0;
-        let pulse = Arc::new(Mutex::new(Pulse { moved: Instant::now(), sending }));
+        let turn = if sending { Turn::Receiver } else { Turn::Answer };
+        let pulse = Arc::new(Mutex::new(Pulse { moved: Instant::now(), turn }));
         let patience = patience.map_or(stall, |Patience(longer)| longer);
         (Self { content, left, pulse: Arc::clone(&pulse) }, Watch { pulse, stall, patience })
     }
@@ -59,15 +70,22 @@ impl Body for Outgoing {
             Content::Bytes(bytes) => Some(std::mem::take(bytes)),
             // More than was announced is left for the source to answer for; less, for the HTTP library.
             Content::Stream(_) if this.left == 0 => None,
-            Content::Stream(chunks) => match ready!(chunks.poll_chunk(cx)) {
-                Ok(chunk) => chunk,
-                Err(error) => return Poll::Ready(Some(Err(error))),
+            Content::Stream(chunks) => match chunks.poll_chunk(cx) {
+                Poll::Ready(Ok(chunk)) => chunk,
+                Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error))),
+                Poll::Pending => {
+                    let mut pulse = this.pulse.lock().unwrap_or_else(PoisonError::into_inner);
+                    if !matches!(pulse.turn, Turn::Source) {
+                        *pulse = Pulse { moved: Instant::now(), turn: Turn::Source };
+                    }
+                    return Poll::Pending;
+                }
             },
         };
         let taken = chunk.as_ref().map_or(0, Bytes::len) as u64;
         this.left = this.left.saturating_sub(taken);
-        *this.pulse.lock().unwrap_or_else(PoisonError::into_inner) =
-            Pulse { moved: Instant::now(), sending: this.left > 0 && chunk.is_some() };
+        let turn = if this.left > 0 && chunk.is_some() { Turn::Receiver } else { Turn::Answer };
+        *this.pulse.lock().unwrap_or_else(PoisonError::into_inner) = Pulse { moved: Instant::now(), turn };
         Poll::Ready(chunk.map(|chunk| Ok(Frame::data(chunk))))
     }
 
@@ -91,14 +109,15 @@ impl Watch {
     pub(crate) async fn answer<T>(&self, answer: impl Future<Output = T>) -> Result<T, Error> {
         let mut answer = pin!(answer);
         loop {
-            let (deadline, waiting) = self.deadline();
+            let (deadline, turn) = self.deadline();
             if let Ok(answer) = timeout_at(deadline, answer.as_mut()).await {
                 return Ok(answer);
             }
             if self.deadline().0 <= deadline {
-                return Err(match waiting {
-                    Waiting::ForAnswer(limit) => failure::stalled("an answer", limit),
-                    Waiting::ToSend => failure::stalled("the other side to take more of the body", self.stall),
+                return Err(match turn {
+                    Turn::Source => failure::stalled("more of what is to be sent", self.stall * SOURCE),
+                    Turn::Receiver => failure::stalled("the other side to take more of the body", self.stall),
+                    Turn::Answer => failure::stalled("an answer", self.patience),
                 });
             }
         }
@@ -109,17 +128,16 @@ impl Watch {
         self.pulse.lock().unwrap_or_else(PoisonError::into_inner).moved.elapsed()
     }
 
-    fn deadline(&self) -> (Instant, Waiting) {
-        let pulse = *self.pulse.lock().unwrap_or_else(PoisonError::into_inner);
-        if pulse.sending {
-            (pulse.moved + self.stall, Waiting::ToSend)
-        } else {
-            (pulse.moved + self.patience, Waiting::ForAnswer(self.patience))
-        }
+    fn deadline(&self) -> (Instant, Turn) {
+        let Pulse { moved, turn } = *self.pulse.lock().unwrap_or_else(PoisonError::into_inner);
+        let limit = match turn {
+            Turn::Source => self.stall * SOURCE,
+            Turn::Receiver => self.stall,
+            Turn::Answer => self.patience,
+        };
+        (moved + limit, turn)
     }
 }
 
-enum Waiting {
-    ToSend,
-    ForAnswer(Duration),
-}
+/// A source that is a registry ends its own stalls, and tries again, before this many of them have gone by.
+const SOURCE: u32 = 10;

@@ -115,6 +115,51 @@ async fn a_receiver_that_stops_reading_is_a_stall() {
     server.abort();
 }
 
+/// Gives half of its bytes at once, and the other half late.
+struct Late(u64);
+
+impl Source for Late {
+    fn length(&self) -> u64 {
+        2 * self.0
+    }
+
+    fn open(&self) -> Box<dyn Chunks> {
+        let length = usize::try_from(self.0).unwrap();
+        let (sender, receiver) = tokio::sync::mpsc::channel(1);
+        tokio::spawn(async move {
+            let _ = sender.send(vec![b'x'; length].into()).await;
+            tokio::time::sleep(Duration::from_millis(900)).await;
+            let _ = sender.send(vec![b'x'; length].into()).await;
+        });
+        Box::new(Halves(receiver))
+    }
+}
+
+struct Halves(tokio::sync::mpsc::Receiver<Bytes>);
+
+impl Chunks for Halves {
+    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
+        self.0.poll_recv(context).map(Ok)
+    }
+}
+
+#[tokio::test]
+async fn a_slow_source_is_no_stall_of_the_receiver() {
+    let (listener, url) = listen().await;
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_head(&mut stream).await;
+        let mut body = vec![0; 100_000];
+        stream.read_exact(&mut body).await.unwrap();
+        stream.write_all(ANSWER).await.unwrap();
+    });
+    let timeouts = Timeouts { connect: Duration::from_secs(5), stall: Duration::from_millis(300) };
+    let native = Native::new(Options { timeouts, ..Options::default() }).unwrap();
+    let request = http::Request::put(&url).body(Payload::Stream(Arc::new(Late(50_000)))).unwrap();
+    assert_eq!(native.send(request).await.unwrap().status(), 201);
+    server.await.unwrap();
+}
+
 #[tokio::test]
 async fn an_answer_may_take_longer_than_a_stall_where_patience_says_so() {
     for (patience, answered) in [(None, false), (Some(Patience(Duration::from_secs(20))), true)] {
