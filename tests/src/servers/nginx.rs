@@ -172,6 +172,11 @@ impl Nginx {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// The port of this machine that it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Its address as a browser has it.
     pub fn url(&self) -> String {
         format!("http://{}/", self.host())

@@ -53,6 +53,8 @@ pub struct Upload {
     no_whole: bool,
     /// Chunks were tried, and did not become the blob.
     no_chunks: bool,
+    /// Nobody but the losses of this upload has asked for chunks.
+    ours: bool,
     /// The least that a chunk before the last may have, as the registry says.
     least: u64,
     step: Step,
@@ -92,6 +94,7 @@ impl Upload {
             way,
             no_whole: false,
             no_chunks: false,
+            ours: false,
             least: 1,
             step: Step::Open,
             at: 0,
@@ -217,12 +220,21 @@ impl Upload {
 
     /// The session is gone with all that it held.
     fn lose(&mut self) {
-        // Another loss shall cost less. It does, where whole requests reach the registry or nothing of them does.
-        if self.sent > 0 && self.way == Way::Whole && !self.no_chunks {
-            let chunk = (self.size / PARTS).clamp(AFTER_LOSS[0], AFTER_LOSS[1]);
-            if chunk < self.size {
-                self.way = Way::Chunks(chunk);
+        match self.way {
+            // Another loss shall cost less. It does, where whole requests reach the registry or nothing of them does.
+            Way::Whole if self.sent > 0 && !self.no_chunks => {
+                let chunk = (self.size / PARTS).clamp(AFTER_LOSS[0], AFTER_LOSS[1]);
+                if chunk < self.size {
+                    self.way = Way::Chunks(chunk);
+                    self.ours = true;
+                }
             }
+            // Chunks that were taken are gone as well: they only cost more.
+            Way::Chunks(_) if self.ours && self.at > 0 => {
+                self.way = Way::Whole;
+                self.no_chunks = true;
+            }
+            _ => {}
         }
         self.step = Step::Open;
     }
@@ -274,6 +286,7 @@ impl Upload {
         let next = sizes.iter().find(|size| **size < last && **size >= self.least);
         if let Some(next) = next {
             self.way = Way::Chunks(*next);
+            self.ours = false;
         }
         next.is_some()
     }
@@ -285,8 +298,8 @@ pub const TRIES: u32 = 6;
 const QUESTIONS: u32 = 2;
 /// A blob whose upload was lost goes up in about so many chunks: each loss of one then costs as small a part of it …
 const PARTS: u64 = 64;
-/// … but of at least and at most so many bytes: every chunk costs the registry a request.
-const AFTER_LOSS: [u64; 2] = [8 << 20, 64 << 20];
+/// … but of at least and at most so many bytes: every chunk costs the registry a request, and some want 5 MiB in each but the last.
+const AFTER_LOSS: [u64; 2] = [5 << 20, 64 << 20];
 /// Some registries answer 416 to chunks of more than this.
 const AFTER_416: [u64; 1] = [4 << 20];
 /// Proxies in front of registries limit bodies, often to 100 MB or 10 MB, and to 1 MiB if nobody told them otherwise.

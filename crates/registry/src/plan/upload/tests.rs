@@ -153,7 +153,7 @@ fn byte_0_is_not_sent_again_to_the_same_session() {
 #[test]
 fn after_a_loss_there_is_less_to_lose() {
     const MIB: u64 = 1 << 20;
-    for (size, chunk) in [(9 * MIB, 8 * MIB), (320 * MIB, 8 * MIB), (1024 * MIB, 16 * MIB), (1 << 40, 64 * MIB)] {
+    for (size, chunk) in [(6 * MIB, 5 * MIB), (320 * MIB, 5 * MIB), (1024 * MIB, 16 * MIB), (1 << 40, 64 * MIB)] {
         run(
             size,
             None,
@@ -169,6 +169,22 @@ fn after_a_loss_there_is_less_to_lose() {
             ],
         );
     }
+    // Where even chunks that were taken are lost, they are not worth their requests.
+    run(
+        320 * MIB,
+        None,
+        vec![
+            (Opened, Step::Whole),
+            (Failed(Cut), Step::Look),
+            (Found(false), Step::Ask),
+            (Failed(Lost), Step::Open),
+            (Opened, Step::Part(0..5 * MIB)),
+            (Taken(Some(5 * MIB)), Step::Part(5 * MIB..10 * MIB)),
+            (Failed(Cut), Step::Ask),
+            (Failed(Lost), Step::Open),
+            (Opened, Step::Whole),
+        ],
+    );
     // Nothing was lost where the registry kept what had arrived: the rest goes up at once.
     run(
         320 * MIB,
@@ -184,7 +200,7 @@ fn after_a_loss_there_is_less_to_lose() {
     );
     // What is small is not cut up.
     run(
-        8 * MIB,
+        5 * MIB,
         None,
         vec![
             (Opened, Step::Whole),
@@ -325,7 +341,7 @@ fn refused_sizes_and_ways() {
             (Failed(Cut), Step::Look),
             (Found(false), Step::Ask),
             (Told(None), Step::Open),
-            (Opened, Step::Part(0..8 * MIB)),
+            (Opened, Step::Part(0..5 * MIB)),
             (Failed(Cut), Step::Ask),
             (Told(None), Step::Open),
             (Opened, Step::Part(0..MIB)),
