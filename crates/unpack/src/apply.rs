@@ -4,9 +4,7 @@ mod create;
 
 use std::{
     collections::{HashMap, HashSet},
-    fs::File,
     hash::{BuildHasher, RandomState},
-    io::Write,
     os::fd::OwnedFd,
     rc::Rc,
 };
@@ -24,6 +22,7 @@ use rustix::{
 use crate::{
     Error, Options, Report,
     attributes::{time_of, timestamps},
+    content::Content,
     disk::{self, Disk, enter, join, split},
     later::Later,
     remove::{names, remove_all},
@@ -122,7 +121,7 @@ pub struct Layer<'r> {
     /// Directories that were made without an entry.
     implied: u64,
     /// The file that takes data.
-    file: Option<(File, Entry, Vec<u8>)>,
+    file: Option<(Content, Entry, Vec<u8>)>,
     error: Option<Error>,
 }
 
@@ -154,11 +153,10 @@ impl EntrySink for Layer<'_> {
     fn data(&mut self, bytes: &[u8]) -> Flow {
         let Some((file, _, path)) = &mut self.file else { return Flow::Continue };
         self.root.report.bytes += bytes.len() as u64;
-        match file.write_all(bytes) {
+        match file.write(bytes) {
             Ok(()) => Flow::Continue,
             Err(source) => {
-                let path = path::escape(path).into_owned();
-                self.error = Some(Error::Disk { doing: "write file", path, source });
+                self.error = Some(Error::writing(path, source));
                 Flow::Stop
             }
         }

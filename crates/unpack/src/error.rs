@@ -23,9 +23,13 @@ pub enum Error {
 }
 
 impl Error {
+    /// The content of a file could not be written.
+    pub(crate) fn writing(path: &[u8], source: io::Error) -> Self {
+        Self::Disk { doing: "write file", path: path::escape(path).into_owned(), source }
+    }
+
     /// Makes a system's error at a path below the root one of these.
     pub(crate) fn at(doing: &'static str, path: &[u8]) -> impl FnOnce(Errno) -> Self {
-        let path = path::escape(path).into_owned();
-        move |errno| Self::Disk { doing, path, source: errno.into() }
+        move |errno| Self::Disk { doing, path: path::escape(path).into_owned(), source: errno.into() }
     }
 }

@@ -13,6 +13,7 @@
 
 mod apply;
 mod attributes;
+mod content;
 mod disk;
 mod error;
 pub mod flatten;

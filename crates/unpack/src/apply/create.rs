@@ -16,6 +16,7 @@ use super::{Layer, Parent};
 use crate::{
     Error,
     attributes::{Attributes, time, timestamps},
+    content::Content,
     disk::{self, enter, is, join, split, stat},
     resolve::{PATH_BYTES, too_long},
 };
@@ -35,7 +36,7 @@ impl Layer<'_> {
         match entry.kind {
             Kind::File if matches!(entry.typeflag, 0 | b'0') => {
                 let file = self.new_file(parent, name, path)?;
-                self.file = Some((file, entry, path.to_vec()));
+                self.file = Some((Content::new(file), entry, path.to_vec()));
                 return Ok(Flow::WantData);
             }
             Kind::Directory => self.make_directory(parent, &entry, path)?,
@@ -64,7 +65,8 @@ impl Layer<'_> {
 
     /// The data of the open file is complete.
     pub(super) fn finish_file(&mut self) -> Result<(), Error> {
-        let Some((file, entry, path)) = self.file.take() else { return Ok(()) };
+        let Some((content, entry, path)) = self.file.take() else { return Ok(()) };
+        let file = content.finish().map_err(|source| Error::writing(&path, source))?;
         let attributes = self.attributes(&entry, &path);
         attributes.set_open(&file, entry.permissions(), &mut self.root.report.skipped)?;
         rustix::fs::futimens(&file, &timestamps(time(&entry))).map_err(Error::at("set time", &path))
