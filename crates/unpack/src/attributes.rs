@@ -1,6 +1,9 @@
 //! What an entry says of what it leaves: owner, extended attributes, permission bits, time.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::{
+    borrow::Cow,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
 
 use porthole_core::tar::Entry;
 use rustix::{
@@ -94,38 +97,48 @@ impl Attributes<'_> {
     fn set_xattrs(&self, on: On<'_>, skipped: &mut Skipped) -> Result<(), Error> {
         let privileged = self.options.privileged;
         for (name, value) in &self.entry.xattrs {
-            let set = match refused(name, privileged) {
-                Some(reason) => Err(reason),
-                None => match set_xattr(on, name, value) {
-                    Ok(()) => Ok(()),
-                    Err(Errno::NOTSUP) => Err("the file system has no such attributes"),
-                    Err(Errno::PERM) if name.starts_with(b"user.") && matches!(on, On::Named(..)) => {
-                        Err("only files and directories have it")
-                    }
-                    Err(Errno::PERM | Errno::ACCESS) if !privileged => Err("only root may set it"),
-                    Err(errno) => return Err(Error::at("set extended attribute", self.path)(errno)),
-                },
-            };
-            if let Err(reason) = set {
-                skipped.xattr(self.layer, self.path, name, reason);
+            let set = allowed(name, privileged).and_then(|name| match set_xattr(on, &name, value) {
+                Ok(()) => Ok(Ok(())),
+                Err(Errno::NOTSUP) => Err("the file system has no such attributes"),
+                Err(Errno::NOSPC | Errno::TOOBIG | Errno::RANGE) => Err("the file system has no room for it"),
+                Err(Errno::PERM) if name.starts_with(b"user.") && matches!(on, On::Named(..)) => {
+                    Err("only files and directories have it")
+                }
+                Err(Errno::PERM | Errno::ACCESS) if !privileged => Err("only root may set it"),
+                Err(errno) => Ok(Err(errno)),
+            });
+            match set {
+                Ok(set) => set.map_err(Error::at("set extended attribute", self.path))?,
+                Err(reason) => skipped.xattr(self.layer, self.path, name, reason),
             }
         }
         Ok(())
     }
 }
 
-/// Why an attribute is not even tried. Allowed are those of users, access lists and, to root, those of the kernel's
-/// security modules.
-fn refused(name: &[u8], privileged: bool) -> Option<&'static str> {
+/// The name under which an attribute is set, or why it is not even tried. Allowed are those of users, access lists and, to
+/// root, those of the kernel's security modules, but for labels of a policy that is not this machine's.
+///
+/// What directs overlay file systems is set under the name by which such a file system shows it to those who look through it
+/// (Documentation/filesystems/overlayfs.rst, "Nesting overlayfs mounts"), and so directs none.
+fn allowed(name: &[u8], privileged: bool) -> Result<Cow<'_, [u8]>, &'static str> {
+    const ROOT_ALONE: &str = "only root may set it";
+    let escaped = |prefix: &[u8]| Cow::Owned([prefix, b"overlay.", &name[prefix.len()..]].concat());
     match name {
-        name if name.starts_with(b"user.overlay.") => Some("it would direct an overlay file system"),
-        name if name.starts_with(b"user.") => None,
-        b"system.posix_acl_access" | b"system.posix_acl_default" => None,
-        name if name.starts_with(b"security.") && privileged => None,
-        name if name.starts_with(b"security.") => Some("only root may set it"),
-        _ => Some("no image may set it"),
+        name if name.starts_with(USER_OVERLAY) => Ok(escaped(USER_OVERLAY)),
+        name if name.starts_with(TRUSTED_OVERLAY) && privileged => Ok(escaped(TRUSTED_OVERLAY)),
+        name if name.starts_with(TRUSTED_OVERLAY) => Err(ROOT_ALONE),
+        b"security.selinux" => Err("it is a label of another machine's policy"),
+        b"system.posix_acl_access" | b"system.posix_acl_default" => Ok(name.into()),
+        name if name.starts_with(b"user.") => Ok(name.into()),
+        name if name.starts_with(b"security.") && privileged => Ok(name.into()),
+        name if name.starts_with(b"security.") => Err(ROOT_ALONE),
+        _ => Err("no image may set it"),
     }
 }
+
+const USER_OVERLAY: &[u8] = b"user.overlay.";
+const TRUSTED_OVERLAY: &[u8] = b"trusted.overlay.";
 
 fn set_xattr(on: On<'_>, name: &[u8], value: &[u8]) -> Result<(), Errno> {
     match on {
