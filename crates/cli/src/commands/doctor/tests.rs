@@ -436,6 +436,8 @@ fn writing() {
         let left = internet
             .look(HOST, |site| (site.open_uploads(), site.content("scratch").map_or(0, |content| content.blobs.len())));
         assert_eq!(left, Some((0, usize::from(from))), "what was mounted belongs to others as well");
+        let again = uploads(&internet, from);
+        is(&again[5], Verdict::Ok, "as far as one shows that was there already");
     }
 }
 

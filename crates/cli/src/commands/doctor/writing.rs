@@ -202,10 +202,8 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
     /// Whether a blob of another repository need not be sent.
     async fn mount(&self, blob: &Descriptor, from: &str) -> Finding {
         let to = Destination::new(self.to.clone());
-        let is_own = from == self.to.repository();
-        if !is_own && self.patient.client.has_blob(&to, blob).await.unwrap_or(false) {
-            return Finding::unknown("mount", "could not be tried: the blob is there already");
-        }
+        // Of what is there already a mount shows little but that it is understood.
+        let is_there = from == self.to.repository() || self.patient.client.has_blob(&to, blob).await.unwrap_or(false);
         let request =
             mount::request(&self.patient.base, self.to.repository(), &blob.digest, from).map_err(Error::Relay);
         let scopes = self.scopes.union(&Scopes::pull(from));
@@ -218,8 +216,8 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
             Err(error) => return Finding::failed("mount", &error),
         };
         let finding = match mount::read(answer.status) {
-            mount::Outcome::Mounted if is_own => {
-                Finding::ok("mount", "blobs are mounted, as far as one repository shows it")
+            mount::Outcome::Mounted if is_there => {
+                Finding::ok("mount", "blobs are mounted, as far as one shows that was there already")
             }
             mount::Outcome::Mounted => {
                 Finding::ok("mount", "blobs are mounted: what another repository has is not sent again")
