@@ -5,6 +5,7 @@ mod content;
 mod crowded;
 mod damage;
 mod direct;
+mod discovery;
 mod failures;
 mod faults;
 mod images;

@@ -81,10 +81,19 @@ pub struct Registry {
 impl Registry {
     /// Starts a registry over a storage.
     pub fn start(storage: &Storage, access: &Access<'_>) -> Result<Self> {
+        Self::start_with(storage, access, "")
+    }
+
+    /// Starts a registry that lets its users delete.
+    pub fn that_deletes(storage: &Storage, access: &Access<'_>) -> Result<Self> {
+        Self::start_with(storage, access, "  delete:\n    enabled: true\n")
+    }
+
+    fn start_with(storage: &Storage, access: &Access<'_>, more: &str) -> Result<Self> {
         let files = Scratch::new("registry")?;
         let port = free_port()?;
         let settings = files.path().join("config.yml");
-        fs::write(&settings, configuration(storage, access, port)?)?;
+        fs::write(&settings, configuration(storage, access, port, more)?)?;
         let mut process = Running::start(Command::new(find("docker-registry")?).arg("serve").arg(&settings))?;
         process.listens(port)?;
         Ok(Self { port, process, _files: files })
@@ -111,9 +120,10 @@ impl Registry {
     }
 }
 
-fn configuration(storage: &Storage, access: &Access<'_>, port: u16) -> Result<String> {
+/// `more`: what is said of the storage beside its place.
+fn configuration(storage: &Storage, access: &Access<'_>, port: u16, more: &str) -> Result<String> {
     let mut yaml = format!(
-        "version: 0.1\nlog:\n  level: warn\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n  relativeurls: true\n",
+        "version: 0.1\nlog:\n  level: warn\nstorage:\n  filesystem:\n    rootdirectory: {}\n{more}http:\n  addr: 127.0.0.1:{port}\n  relativeurls: true\n",
         storage.folder.display()
     );
     if matches!(access, Access::OpenToPages | Access::BasicToPages(_)) {

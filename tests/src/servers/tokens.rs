@@ -192,7 +192,7 @@ fn answer(mut stream: &TcpStream, signer: &Signer) -> Result<bool> {
 fn access(scope: &str, known: bool) -> Option<Value> {
     let (kind, rest) = scope.split_once(':')?;
     let (name, actions) = rest.rsplit_once(':')?;
-    let granted = |action: &&str| *action == "pull" || (known && *action == "push");
+    let granted = |action: &&str| *action == "pull" || (known && matches!(*action, "push" | "delete" | "*"));
     let actions: Vec<&str> = actions.split(',').filter(granted).collect();
     (known || name.starts_with("public/")).then(|| json!({ "type": kind, "name": name, "actions": actions }))
 }
