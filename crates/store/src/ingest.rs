@@ -26,11 +26,15 @@ use std::{
     ops::Range,
     os::unix::fs::{FileExt, MetadataExt},
     path::Path,
-    sync::Arc,
+    sync::{Arc, mpsc},
+    thread,
 };
 
 /// Bytes that are read at once to be hashed, of each blob.
 const BUFFER: usize = 256 << 10;
+
+/// Bytes after which the disk is told to write what has come.
+const SYNCED: u64 = 32 << 20;
 
 /// What there is to do for a blob.
 #[derive(Debug)]
@@ -196,7 +200,7 @@ impl Seal {
     ///
     /// As [`Partial::commit`].
     pub fn finish(mut self, hear: impl FnMut(u64)) -> Result<(), Error> {
-        self.hash(hear)?;
+        self.hash_and_sync(hear)?;
         let Filling { path, file, digest, size, .. } = self.filling.as_ref();
         if self.hashed != *size {
             return Err(Error::Mismatch(Mismatch::Size { expected: *size, got: self.hashed }));
@@ -214,6 +218,32 @@ impl Seal {
         fs::rename(path, &blob).map_err(Error::write(&blob))?;
         discard(&Map::beside(path))?;
         sync_folder(blob.parent().unwrap_or(&blob))
+    }
+
+    /// Hashes, and has the disk write meanwhile, so that little is left to be waited for in the end.
+    fn hash_and_sync(&mut self, mut hear: impl FnMut(u64)) -> Result<(), Error> {
+        if self.filling.size < 2 * SYNCED {
+            return self.hash(hear);
+        }
+        let filling = Arc::clone(&self.filling);
+        let (ask, asked) = mpsc::sync_channel(1);
+        thread::scope(|scope| {
+            let disk = scope.spawn(move || asked.into_iter().try_for_each(|()| filling.file.sync_data()));
+            let mut last = 0;
+            let hashed = self.hash(|hashed| {
+                hear(hashed);
+                if hashed - last >= SYNCED {
+                    last = hashed;
+                    // If it is not done with what it was asked for before, it will be asked again later.
+                    let _ = ask.try_send(());
+                }
+            });
+            drop(ask);
+            // An error is told once only.
+            let synced = disk.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            hashed?;
+            synced.map_err(Error::write(&self.filling.path))
+        })
     }
 
     fn hash(&mut self, mut hear: impl FnMut(u64)) -> Result<(), Error> {
