@@ -86,6 +86,8 @@ pub struct Budget {
     /// What the registry asked us to wait since the last progress.
     asked: Duration,
     failures: u32,
+    /// Refusals of the registry because there was too much of us, from the beginning.
+    refusals: u32,
     /// It got further once: the way to the registry is known to be good.
     proved: bool,
 }
@@ -93,7 +95,7 @@ pub struct Budget {
 impl Budget {
     /// A budget that ends when nothing has come for `patience`.
     pub fn new(patience: Duration) -> Self {
-        Self { patience, idle: Duration::ZERO, asked: Duration::ZERO, failures: 0, proved: false }
+        Self { patience, idle: Duration::ZERO, asked: Duration::ZERO, failures: 0, refusals: 0, proved: false }
     }
 
     /// How long the next try may be waited for. Something is kept back for one more, as long as there is enough for two.
@@ -115,7 +117,7 @@ impl Budget {
 
     /// The operation has got further: all is granted anew.
     pub fn renew(&mut self) {
-        *self = Self { proved: true, ..Self::new(self.patience) };
+        *self = Self { proved: true, refusals: self.refusals, ..Self::new(self.patience) };
     }
 
     /// A try has failed. Returns how long to wait before the next, `None` = give up.
@@ -123,6 +125,7 @@ impl Budget {
     /// The wait grows with the failures in a row. A longer one that the registry asks for is heeded up to [`LONGEST`] in all.
     pub fn spend(&mut self, failure: Failure, random: u64) -> Option<Duration> {
         self.failures += 1;
+        self.refusals += u32::from(matches!(failure, Failure::Status { status: 429 | 503, .. }));
         let tries = if self.proved { TRIES_ON_THE_WAY } else { TRIES };
         // A name that was known before will be known again.
         let lost_name = self.proved && failure == Failure::Transport(transport::ErrorKind::Resolve);
@@ -140,6 +143,11 @@ impl Budget {
                 (self.idle + self.patience / 8 <= self.patience).then_some(pause)
             }
         }
+    }
+
+    /// How often the registry has said (429, 503) that there was too much of us, from the beginning.
+    pub fn refusals(&self) -> u32 {
+        self.refusals
     }
 
     /// Failures since the last progress.

@@ -122,6 +122,11 @@ impl<T: Transport + Environment> BlobRange<'_, T> {
         self.whole
     }
 
+    /// How often the registry has said (429, 503) that there was too much of us before it answered.
+    pub fn refusals(&self) -> u32 {
+        self.budget.refusals()
+    }
+
     /// Goes on to `end`, if the registry [sends the whole blob](Self::is_whole_blob) anyway and that is further.
     pub fn extend(&mut self, end: u64) {
         if self.whole {

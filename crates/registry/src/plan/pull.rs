@@ -255,6 +255,18 @@ impl Plan {
         Some(fetch.range.start..last.end)
     }
 
+    /// The registry has said that there are too many requests, though it answered this one in the end. Returns whether there
+    /// could be fewer.
+    pub fn refused(&mut self, fetch: &Fetch) -> bool {
+        // One that was sent before the registry was taken at its word says nothing new.
+        if fetch.era < self.era {
+            return true;
+        }
+        let alone = self.width == 1;
+        (self.width, self.well, self.era) = ((self.width / 2).max(1), 0, self.era + 1);
+        !alone
+    }
+
     /// A request has ended; `rest` is what is missing still of what it should have brought. Returns whether the plan goes on.
     pub fn ended(&mut self, fetch: &Fetch, rest: impl IntoIterator<Item = Range<u64>>, end: End) -> bool {
         self.running = self.running.saturating_sub(1);
@@ -278,13 +290,7 @@ impl Plan {
                 }
                 true
             }
-            // It was sent before the registry was taken at its word.
-            End::TooMuch if fetch.era < self.era => true,
-            End::TooMuch => {
-                let alone = self.width == 1;
-                (self.width, self.well, self.era) = ((self.width / 2).max(1), 0, self.era + 1);
-                !alone
-            }
+            End::TooMuch => self.refused(fetch),
             End::Odd => !std::mem::replace(&mut blob.whole, true),
         }
     }
@@ -394,14 +400,17 @@ mod tests {
         running.drain(..).for_each(|next| well(&mut plan, &next, 5.0));
         running.extend((0..5).map(|_| fetch(&mut plan)));
         assert_eq!(plan.step(), None, "five at once");
-        for _ in 0..2 {
-            running.push(Fetch { era: plan.era, ..running[0].clone() });
-            let refused = running.pop().unwrap_or_else(|| unreachable!());
-            assert!(plan.ended(&refused, [], End::TooMuch));
-        }
-        assert_eq!(plan.width, 1);
-        let refused = Fetch { era: plan.era, ..running[0].clone() };
-        assert!(!plan.ended(&refused, [], End::TooMuch), "one at a time is too much as well");
+        // Who was let in late tells it too.
+        assert!(plan.refused(&running[4]) && plan.refused(&running[3]));
+        assert_eq!(plan.width, 2, "those sent before the last word say nothing new");
+        running.drain(..).for_each(|next| assert!(plan.ended(&next, [], End::Well { seconds: 5.0 })));
+        plan.width = 2;
+        let (one, other) = (fetch(&mut plan), fetch(&mut plan));
+        assert!(plan.ended(&one, [], End::TooMuch));
+        well(&mut plan, &other, 5.0);
+        plan.width = 1;
+        let last = fetch(&mut plan);
+        assert!(!plan.ended(&last, [], End::TooMuch), "one at a time is too much as well");
     }
 
     #[test]

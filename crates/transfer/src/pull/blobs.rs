@@ -132,10 +132,17 @@ impl<'p> Work<'p> {
                     None => break,
                 }
             }
-            if shared.plan().is_done() && self.tasks.is_empty() {
-                return Ok(self.moved);
+            let (done, waits) = {
+                let plan = shared.plan();
+                (plan.is_done(), plan.waits())
+            };
+            match self.tasks.is_empty() {
+                true if done => return Ok(self.moved),
+                true if !waits => {
+                    return Err(Error::Internal("blobs are missing, and nothing is left to do".to_owned()));
+                }
+                _ => {}
             }
-            let waits = shared.plan().waits();
             tokio::select! {
                 Some(ended) = self.tasks.join_next() => self.ended(ended)?,
                 () = shared.changed.notified() => {}

@@ -46,6 +46,9 @@ impl Request {
         let Descriptor { digest, size, .. } = *self.blob;
         let mut claim = self.gaps.claim(range)?;
         let mut body = client.fetch_blob_range(reference, &self.blob, range.clone()).await?;
+        if body.refusals() > 0 {
+            self.shared.plan().refused(&self.fetch);
+        }
         if let Some(other) = self.shared.answered(&self.fetch, body.is_whole_blob()) {
             body.extend(other.end);
             drop(claim);
