@@ -31,6 +31,7 @@ Exit codes:
   2 usage or bad reference      7 verification failed, or malformed image
   3 authentication              8 network
   4 not found                   9 any other failure
+                              130 interrupted (128 and the number of the signal)
 
 Data goes to stdout, everything else to stderr.";
 
@@ -50,6 +51,9 @@ pub(crate) struct Global {
     /// Show each HTTP exchange on stderr, without secrets
     #[arg(long, global = true)]
     pub(crate) debug: bool,
+    /// Write every HTTP exchange to this file, without secrets, as an HTTP Archive (HAR 1.2): a browser's network panel opens it
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) trace: Option<PathBuf>,
     /// Speak plain HTTP to registries [loopback addresses always do]
     #[arg(long, global = true)]
     pub(crate) plain_http: bool,

@@ -1,6 +1,9 @@
 //! What can go wrong, with its exit code and what to do about it.
 
-use std::{fmt, io, path::PathBuf};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
 
 use porthole_core::{hint::Hint, image, layer::Finding, media_type::MediaType, platform, reference, seek, toc, tree};
 
@@ -92,7 +95,9 @@ pub(crate) enum Error {
     #[error("{0}")]
     Command(String),
     #[error("interrupted; what was not complete is not there")]
-    Interrupted,
+    Interrupted { signal: i32 },
+    #[error("cannot write the trace `{}`: {source}", path.display())]
+    Trace { path: PathBuf, source: io::Error },
     #[error("cannot start: {0}")]
     Start(String),
     /// What a verb says of a failure in its own words.
@@ -160,6 +165,10 @@ impl Error {
         Self::Usage(text.into())
     }
 
+    pub(crate) fn trace(path: Option<&Path>, source: io::Error) -> Self {
+        Self::Trace { path: path.map(Path::to_owned).unwrap_or_default(), source }
+    }
+
     /// The image is at fault, or the disk.
     pub(crate) fn of_unpacking(layer: u32, error: porthole_unpack::Error) -> Self {
         match error {
@@ -177,6 +186,7 @@ impl Error {
         match self {
             Self::Usage(_) | Self::Reference { .. } | Self::NotAFile { .. } => USAGE,
             Self::Differ | Self::Thresholds(_) => NO,
+            Self::Interrupted { signal } => u8::try_from(128 + signal).unwrap_or(OTHER),
             Self::Told(told) => told.code,
             Self::Registry(error) => error.exit_code(),
             Self::Store(error) => store_exit_code(error),
@@ -204,7 +214,7 @@ impl Error {
             | Self::Directory { .. }
             | Self::Archive(_)
             | Self::Command(_)
-            | Self::Interrupted
+            | Self::Trace { .. }
             | Self::Helper(_)
             | Self::Start(_) => OTHER,
         }

@@ -5,6 +5,7 @@ mod commands;
 mod credentials;
 mod destination;
 mod error;
+mod interrupt;
 mod layers;
 mod limits;
 mod progress;

@@ -20,6 +20,7 @@ use crate::{
     args::Global,
     credentials,
     error::Error,
+    interrupt::Interrupt,
     limits::Setting,
     ui::{Ui, safe},
     wire::Wire,
@@ -34,23 +35,29 @@ pub(crate) struct Session<'a> {
     pub(crate) limits: Limits,
     global: &'a Global,
     runtime: Runtime,
-    wire: Arc<Wire>,
+    interrupt: Interrupt,
     client: OnceLock<Arc<Client>>,
     cache: OnceLock<Option<IndexCache>>,
+    /// The last to go: it hears of what the end of the runtime cuts off.
+    wire: Closing,
 }
 
 impl<'a> Session<'a> {
     pub(crate) fn new(global: &'a Global, ui: &'a Ui) -> Result<Self, Error> {
         let runtime = Builder::new_multi_thread().worker_threads(IO_THREADS).enable_all().build();
         let runtime = runtime.map_err(|error| Error::Start(error.to_string()))?;
+        let trace = global.trace.as_deref();
+        let wire = Wire::new(Arc::clone(&ui.stderr), global.debug, trace);
+        let wire = Arc::new(wire.map_err(|source| Error::trace(trace, source))?);
         Ok(Self {
             ui,
             limits: Setting::all(&global.limit),
             global,
+            interrupt: Interrupt::listen(runtime.handle(), &ui.stderr, &wire),
             runtime,
-            wire: Arc::new(Wire::new(Arc::clone(&ui.stderr), global.debug)),
             client: OnceLock::new(),
             cache: OnceLock::new(),
+            wire: Closing(wire),
         })
     }
 
@@ -114,6 +121,11 @@ impl<'a> Session<'a> {
         self.runtime.handle()
     }
 
+    /// What is done about signals.
+    pub(crate) fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
+    }
+
     /// The file of credentials that was named, if any.
     pub(crate) fn authfile(&self) -> Option<&Path> {
         self.global.authfile.as_deref()
@@ -169,11 +181,20 @@ impl<'a> Session<'a> {
             plain_http_all: global.plain_http,
             trust_realm: global.trust_realm.clone(),
             limits: self.limits,
-            observer: self.wire.observer(),
+            observer: self.wire.0.observer(),
             patience: Some(patience),
             ..Options::default()
         };
         Ok(Registry::new(transport, options))
+    }
+}
+
+/// Ends the trace when it goes.
+struct Closing(Arc<Wire>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 

@@ -1,6 +1,6 @@
 //! The way to stderr: whole lines, and progress that never mixes with them.
 
-use indicatif::MultiProgress;
+use indicatif::{MultiProgress, ProgressDrawTarget};
 use std::{
     fmt::Display,
     io::{self, Write},
@@ -38,6 +38,15 @@ impl Stderr {
         self.free(|| {
             let _ = io::stderr().write_all(text.as_bytes());
         });
+    }
+
+    /// The last word: what is drawn goes, and nothing is drawn any more.
+    pub(crate) fn close(&self) {
+        if let Some(bars) = &*self.bars.lock().unwrap_or_else(PoisonError::into_inner) {
+            let _ = bars.clear();
+            bars.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        self.note("interrupted");
     }
 
     /// Does something with the terminal while nothing is drawn.

@@ -1,7 +1,6 @@
 //! `porthole unpack`
 
 mod destination;
-mod interrupt;
 
 use std::{
     io::Write,
@@ -13,7 +12,7 @@ use clap::Args;
 use porthole_unpack::{Options, Report, Rights, Root};
 use serde::Serialize;
 
-pub(super) use self::{destination::Destination, interrupt::Interrupt};
+pub(super) use self::destination::Destination;
 use super::{SourceArgument, print_json};
 use crate::{
     error::{Error, WrongLayer},
@@ -68,8 +67,8 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         Source::Layer { .. } => Job::bare(),
         _ => Job::of(&source.image(session, &mut |_| {})?.image.layers),
     };
-    let interrupt = Interrupt::listen(session, None);
-    let unpacking = Unpacking { session, source: &source, jobs: &jobs, options, interrupt: &interrupt };
+    session.interrupt().claim(None);
+    let unpacking = Unpacking { session, source: &source, jobs: &jobs, options };
     let meter = Meter::new(session.ui, &jobs);
     let (destination, report) = unpacking.run(&arguments.directory, &meter)?;
     drop(meter);
@@ -111,7 +110,6 @@ pub(super) struct Unpacking<'u> {
     pub(super) source: &'u Source,
     pub(super) jobs: &'u [Job],
     pub(super) options: Options,
-    pub(super) interrupt: &'u Interrupt,
 }
 
 impl Unpacking<'_> {
@@ -123,7 +121,7 @@ impl Unpacking<'_> {
         }
         let destination = Destination::prepare(directory)?;
         // Threads that wait for a registry would be waited for, were this an error like others.
-        let go_on = || match self.interrupt.check() {
+        let go_on = || match self.session.interrupt().check() {
             Ok(()) => Ok::<_, Error>(()),
             Err(error) => {
                 let error = destination.remove().err().unwrap_or(error);

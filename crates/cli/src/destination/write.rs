@@ -117,7 +117,7 @@ fn fetch(
         session.runtime().block_on(async {
             tokio::select! {
                 pulled = pull::pull(&client, store, reference, options, observer) => Ok(pulled?),
-                () = stop.notified() => Err(Error::Interrupted),
+                () = stop.notified() => Err(session.interrupt().stopped()),
             }
         })
     };

@@ -6,7 +6,7 @@ use porthole_core::{image::Image, manifest::Raw};
 use porthole_transfer::pull::{Cut, Follow, Pulled};
 
 use crate::{
-    commands::unpack::{Destination as Directory, How, Interrupt, Unpacked, Unpacking},
+    commands::unpack::{Destination as Directory, How, Unpacked, Unpacking},
     destination::{self, Destination, Pulling, Written},
     error::Error,
     layers::Job,
@@ -26,14 +26,14 @@ pub(super) fn unpack(
     let options = how.options()?;
     // Before anything is fetched for a directory that cannot be.
     drop(Directory::prepare(directory)?);
-    let interrupt = Interrupt::listen(session, Some(&pulling.stop));
+    session.interrupt().claim(Some(&pulling.stop));
     thread::scope(|scope| {
         let pull = scope.spawn(|| destination::pull(session, pulling, destination));
         let unpacked = loop {
-            let unpacked = image(session, &pulling.follow, &interrupt).and_then(|image| {
+            let unpacked = image(session, &pulling.follow).and_then(|image| {
                 let jobs = Job::of(&image.layers);
                 let source = Source::Coming { follow: pulling.follow.clone() };
-                let unpacking = Unpacking { session, source: &source, jobs: &jobs, options, interrupt: &interrupt };
+                let unpacking = Unpacking { session, source: &source, jobs: &jobs, options };
                 let (written, report) = unpacking.run(directory, &Meter::beside_transfer(session.ui, &jobs))?;
                 Ok((written, Unpacked::new(directory, &jobs, &report)))
             });
@@ -60,10 +60,10 @@ pub(super) fn unpack(
 }
 
 /// Waits for the manifest and its configuration.
-fn image(session: &Session<'_>, follow: &Follow, interrupt: &Interrupt) -> Result<Image, Error> {
+fn image(session: &Session<'_>, follow: &Follow) -> Result<Image, Error> {
     let over = || Error::Read { path: "blob".into(), source: Cut::Over.into() };
     let manifests = follow.manifests();
-    interrupt.check()?;
+    session.interrupt().check()?;
     let manifests = manifests.ok_or_else(over)?;
     let (_, manifest) = manifests.first().ok_or_else(over)?;
     let config = &manifest.value.config;

@@ -102,6 +102,7 @@ impl<'s> Watcher<'s> {
 
     /// Watches until a signal comes, or with `--once` until all was seen.
     pub(super) async fn run(&mut self, interval: Duration) -> Result<(), Error> {
+        self.session.interrupt().leave();
         let mut stop = Stop::listen().map_err(|error| Error::Start(error.to_string()))?;
         // Whoever looks once does not wait a minute to try again.
         let interval = if self.once { FIRST_RETRY } else { interval };

@@ -1,0 +1,179 @@
+//! What `--debug` and `--trace` show of HTTP, what they must not show, and what an interrupted run leaves.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
+
+#[allow(dead_code, reason = "other tests use the rest of it")]
+mod scripted;
+
+use porthole_testkit::{
+    image::{Built, Image, Layer},
+    registry::{Auth, Fault, Site, bearer},
+};
+use scripted::{Server, ends, porthole};
+use serde_json::Value;
+use std::{
+    fs,
+    io::Read,
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+fn image() -> Built {
+    Image::new().layer(Layer::new("ADD small").file("small", b"small")).build()
+}
+
+/// The entries of a trace that is as HAR 1.2 wants it.
+fn entries(path: &Path) -> Vec<Value> {
+    let trace: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let log = &trace["log"];
+    assert_eq!((&log["version"], &log["creator"]["name"]), (&"1.2".into(), &"porthole".into()));
+    assert!(log["creator"]["version"].is_string());
+    let entries = log["entries"].as_array().unwrap().clone();
+    for entry in &entries {
+        check(entry);
+    }
+    entries
+}
+
+fn check(entry: &Value) {
+    let (request, response, timings) = (&entry["request"], &entry["response"], &entry["timings"]);
+    let started = entry["startedDateTime"].as_str().unwrap();
+    assert!(started.len() == 24 && started.as_bytes()[10] == b'T' && started.ends_with('Z'), "{started}");
+    for (of, names) in [
+        (request, &["method", "url", "httpVersion"][..]),
+        (response, &["statusText", "httpVersion", "redirectURL"][..]),
+        (&response["content"], &["mimeType"][..]),
+    ] {
+        assert!(names.iter().all(|name| of[name].is_string()), "{entry:#}");
+    }
+    for (of, names) in [
+        (request, &["headersSize", "bodySize"][..]),
+        (response, &["status", "headersSize", "bodySize"][..]),
+        (&response["content"], &["size"][..]),
+    ] {
+        assert!(names.iter().all(|name| of[name].is_i64() || of[name].is_u64()), "{entry:#}");
+    }
+    for list in
+        [&request["cookies"], &request["headers"], &request["queryString"], &response["cookies"], &response["headers"]]
+    {
+        let pairs = list.as_array().unwrap();
+        assert!(pairs.iter().all(|pair| pair["name"].is_string() && pair["value"].is_string()), "{entry:#}");
+    }
+    assert!(entry["cache"].is_object());
+    let part = |name: &str| timings[name].as_f64().unwrap();
+    assert!(["send", "wait", "receive"].iter().all(|name| part(name) >= 0.0), "{entry:#}");
+    let parts = ["blocked", "dns", "connect", "send", "wait", "receive"].map(part);
+    let sum: f64 = parts.into_iter().filter(|part| *part > 0.0).sum();
+    assert!((sum - entry["time"].as_f64().unwrap()).abs() < 0.01, "{entry:#}");
+}
+
+fn comments(entries: &[Value]) -> String {
+    entries.iter().map(|entry| format!("{} {}\n", entry["response"]["status"], entry["comment"])).collect()
+}
+
+const SECRETS: [&str; 6] = ["s3cret", "a2VlcGVyOnMzY3JldA", "canary", "Bearer ", "Basic ", "token-"];
+
+#[test]
+fn everything_is_told_but_secrets() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::new(Site::new());
+    let challenge = bearer(&format!("http://{}/token?key=canary", server.authority()), "registry");
+    let site = Site::new()
+        .auth(Auth::Bearer { challenge, account: Some("keeper:s3cret") })
+        .repository("a/b", image().into_content("1"));
+    server.internet.site(server.authority(), site);
+    let layer = image().layers[0].blob.digest.clone();
+    let signed = format!("http://{}/v2/a/b/blobs/{layer}?X-Signature=canary", server.authority());
+    server.internet.fault(&format!("/blobs/{layer}"), 1, Fault::Redirect(signed));
+    server.internet.fault("/blobs/", 1, Fault::Status(503));
+    server.internet.fault("/manifests/", 1, Fault::Header("set-cookie", "session=canary".into()));
+    server.internet.fault("/manifests/", 2, Fault::Header("warning", "299 - \"a/b moves\\u001b to c/d\"".into()));
+    // keeper:s3cret
+    let auth = format!(r#"{{"auths":{{"{}":{{"auth":"a2VlcGVyOnMzY3JldA=="}}}}}}"#, server.authority());
+    fs::write(home.path().join("auth.json"), auth).unwrap();
+    let reference = format!("{}/a/b:1", server.authority());
+    fs::write(home.path().join("trace.har"), "{}").unwrap();
+    fs::set_permissions(home.path().join("trace.har"), fs::Permissions::from_mode(0o644)).unwrap();
+
+    let command = format!("pull --jobs 1 --debug --trace trace.har --authfile auth.json {reference}");
+    let output = porthole(home.path(), &command);
+    ends(&output, 0, "");
+    let said = String::from_utf8(output.stderr).unwrap();
+    for told in [
+        " #1 > GET http://",
+        " #1 < 401 Unauthorized in ",
+        "www-authenticate: bearer realm=\"http://",
+        "/token?key=***",
+        "authorized (with what the challenge asks for)",
+        "#2 < 200 OK",
+        " warns: a/b moves",
+        " try 2 in ",
+        "(try 2, after status 503)",
+        "location: http://",
+        "X-Signature=***",
+        "(redirect 1)",
+        "range: bytes=0-",
+        "connection 1 to 127.0.0.1:",
+    ] {
+        assert!(said.contains(told), "expected `{told}`, got:\n{said}");
+    }
+    let trace = home.path().join("trace.har");
+    let entries = entries(&trace);
+    let comments = comments(&entries);
+    for told in ["401 \"manifest", "200 \"token", "503 \"blob", "307 \"blob", "try 2, after status 503", "redirect 1"] {
+        assert!(comments.contains(told), "expected `{told}`, got:\n{comments}");
+    }
+    let fetched: u64 = entries.iter().filter_map(|entry| entry["response"]["content"]["size"].as_u64()).sum();
+    assert!(fetched >= image().layers[0].blob.bytes.len() as u64, "{fetched}");
+    assert_eq!(fs::metadata(&trace).unwrap().permissions().mode() & 0o777, 0o600);
+    let traced = fs::read_to_string(&trace).unwrap();
+    for secret in SECRETS {
+        assert!(!said.contains(secret), "{secret} in:\n{said}");
+        assert!(!traced.contains(secret), "{secret} in:\n{traced}");
+    }
+}
+
+#[test]
+fn what_failed_is_in_the_trace() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::new(Site::new().repository("a/b", image().into_content("1")));
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let cases = [(format!("{}/a/b:none", server.authority()), 4, 404), (format!("{nobody}/a/b"), 8, 0)];
+    for (reference, code, status) in cases {
+        ends(&porthole(home.path(), &format!("digest --trace trace.har {reference}")), code, "");
+        let entries = entries(&home.path().join("trace.har"));
+        assert_eq!(entries.last().unwrap()["response"]["status"], status);
+        assert_eq!(entries.last().unwrap()["response"]["_error"].is_string(), status == 0);
+    }
+    ends(&porthole(home.path(), "digest --trace none/trace.har a/b"), 9, "cannot write the trace `none/trace.har`");
+    ends(&porthole(home.path(), "ls --trace /dev/full a"), 9, "cannot write the trace");
+}
+
+/// A registry that takes requests and answers none.
+#[test]
+fn an_interrupted_run_leaves_a_whole_trace() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let home = tempfile::tempdir().unwrap();
+        let registry = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_porthole"))
+            .args(["pull", "--trace", "trace.har", &format!("{}/a/b", registry.local_addr().unwrap())])
+            .current_dir(home.path())
+            .env_clear()
+            .env("HOME", home.path())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (mut asked, _) = registry.accept().unwrap();
+        asked.read_exact(&mut [0; 16]).unwrap();
+        Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!(said, "porthole: interrupted\n");
+        let entries = entries(&home.path().join("trace.har"));
+        assert_eq!(entries.len(), 1);
+        assert_eq!(entries[0]["response"]["_error"], "cut off");
+    }
+}
