@@ -74,6 +74,29 @@ fn an_index_is_pushed_with_everything() {
 }
 
 #[test]
+fn an_index_that_is_here_in_part() {
+    let images = [image("amd64"), image("arm64")];
+    let whole = Content::of_index("x", &images);
+    let mut part = whole.clone();
+    part.blobs.remove(&images[1].manifest.digest);
+    let home = home(&part);
+    let server = Server::new(Site::new());
+    let output = porthole(home.path(), &push(&server, ""));
+    ends(&output, 5, "source has not all images of its index; available: linux/amd64");
+    ends(&output, 5, "--platform");
+    assert_eq!(server.internet.count("PUT "), 0);
+    done(home.path(), &push(&server, "--platform linux/amd64"));
+    // What the destination has need not be here.
+    let server = Server::new(Site::new().repository("a/b", whole.clone()));
+    server.internet.change(server.authority(), |site| {
+        site.content_mut("a/b").blobs.remove(&whole.roots[0].blob.digest);
+        site.content_mut("a/b").roots.clear();
+    });
+    done(home.path(), &push(&server, ""));
+    assert_eq!(tags(&server), ["1"]);
+}
+
+#[test]
 fn troubles_on_the_way() {
     let home = home(&image("amd64").into_content("x"));
     for (options, faults) in [

@@ -11,7 +11,9 @@ use crate::{
     pull::Platforms,
     source::{self, Source},
 };
-use porthole_core::{descriptor::Descriptor, digest::Digest, limits::INDEX_DEPTH, manifest::Document};
+use porthole_core::{
+    descriptor::Descriptor, digest::Digest, limits::INDEX_DEPTH, manifest::Document, platform::Platform,
+};
 use porthole_native::Native;
 use porthole_registry::{
     Registry,
@@ -91,6 +93,12 @@ pub enum Error {
     /// The image cannot be pushed as it is.
     #[error(transparent)]
     Plan(#[from] plan::Error),
+    /// An index of which the source has a part, as a pull for one platform leaves it, and the destination not the rest.
+    #[error("source has not all images of its index; available: {}", list(available))]
+    Partial {
+        /// The platforms that it has.
+        available: Vec<Platform>,
+    },
     /// The destination names a digest, and it is not the image's.
     #[error("destination names another digest than the image has: expected {expected}, got {got}")]
     Digest {
@@ -153,6 +161,10 @@ impl Push<'_> {
             Platforms::All => None,
         };
         let root_digest = root.digest;
+        let index = match &document {
+            Document::Index(index) => index.value.manifests.clone(),
+            Document::Manifest(_) => Vec::new(),
+        };
         let mut at_hand = Some(document);
         let mut planner = Planner::new(root, platform);
         let mut asked = HashSet::new();
@@ -164,7 +176,12 @@ impl Push<'_> {
                 }
                 let document = match at_hand.take() {
                     Some(root) if next.digest == root_digest => root,
-                    _ => self.source.document(&next).await?,
+                    _ => match self.source.document(&next).await {
+                        Err(error) if next.digest != root_digest && error.is_absence() => {
+                            return Err(self.partial(index, error).await);
+                        }
+                        document => document?,
+                    },
                 };
                 let (digest, size) = (next.digest, next.size);
                 self.observer.tell(Event::Document { digest, size, fetched: true });
@@ -175,6 +192,19 @@ impl Push<'_> {
             }
         }
         planner.finish().ok_or_else(|| Error::Internal("a plan without an end".into()))
+    }
+
+    /// What to say of an index of which not everything is there.
+    async fn partial(&self, index: Vec<Descriptor>, error: source::Error) -> Error {
+        let mut available = Vec::new();
+        for entry in index {
+            if let Some(platform) = &entry.platform
+                && self.source.document(&entry).await.is_ok()
+            {
+                available.push(platform.clone());
+            }
+        }
+        if available.is_empty() { error.into() } else { Error::Partial { available } }
     }
 
     async fn has_document(&self, document: &Descriptor) -> Result<bool, Error> {
@@ -307,6 +337,10 @@ impl Push<'_> {
         }
         Ok(())
     }
+}
+
+fn list(platforms: &[Platform]) -> String {
+    platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn subject_of(document: &Document) -> Option<Digest> {

@@ -70,6 +70,17 @@ impl From<porthole_store::Error> for Error {
     }
 }
 
+impl Error {
+    /// Whether the source is fine, but lacks what it was asked for.
+    pub(crate) fn is_absence(&self) -> bool {
+        match self {
+            Self::Registry(error) => matches!(error, porthole_registry::Error::NotFound { .. }),
+            Self::Store(error) => matches!(**error, porthole_store::Error::BlobNotFound { .. }),
+            _ => false,
+        }
+    }
+}
+
 impl Source {
     /// The document that the image begins with, and its descriptor.
     pub(crate) async fn root(&self) -> Result<(Descriptor, Document), Error> {

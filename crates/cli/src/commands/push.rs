@@ -232,6 +232,7 @@ pub(crate) fn exit_code(failure: &push::Error) -> u8 {
             Push::Plan(porthole_registry::plan::push::Error::Platform(_)) => error::PLATFORM,
             _ => error::MALFORMED,
         },
+        Push::Partial { .. } => error::PLATFORM,
         Push::Digest { .. } => error::USAGE,
         _ => error::OTHER,
     }
@@ -244,6 +245,9 @@ pub(crate) fn hints(failure: &push::Error) -> Vec<Hint> {
         Push::Source(Source::Store(error)) => error.hint().into_iter().collect(),
         Push::Plan(porthole_registry::plan::push::Error::Platform(error)) => {
             vec![Hint::ChoosePlatform { available: error.available.iter().map(ToString::to_string).collect() }]
+        }
+        Push::Partial { available } => {
+            vec![Hint::ChoosePlatform { available: available.iter().map(ToString::to_string).collect() }]
         }
         _ => Vec::new(),
     }
