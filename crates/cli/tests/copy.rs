@@ -304,3 +304,28 @@ fn a_terminal_has_a_line_for_each_blob() {
     assert!(last.contains("verified") && !last.contains('/'), "the line of all of them is gone: {last:?}");
     assert!(fs::read_to_string(home.path().join("said")).unwrap().contains(&manifest.digest));
 }
+
+#[test]
+fn what_stands_in_a_descriptor_is_not_fetched() {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    let image = Image::new().layer(Layer::new("ADD a").file("a", "b")).build();
+    let mut manifest: Value = serde_json::from_slice(&image.manifest.bytes).unwrap();
+    manifest["config"]["data"] = STANDARD.encode(&image.config.bytes).into();
+    let mut content = image.clone().into_content("none");
+    content.add_root("1", Blob::new(MANIFEST, manifest.to_string().into_bytes()));
+    for lost in [false, true] {
+        if lost {
+            content.blobs.remove(&image.config.digest);
+        }
+        let from = Server::new(Site::new().repository("a/b", content.clone()));
+        let to = Server::new(Site::new());
+        let home = tempfile::tempdir().unwrap();
+        done(home.path(), &format!("copy {}/a/b:1 {}/c/d:2", from.authority(), to.authority()));
+        assert!(has(&to, &image.config.digest));
+        assert_eq!(from.internet.count(&image.config.digest), 0);
+        content.write_layout(&home.path().join("layout")).unwrap();
+        let to = Server::new(Site::new());
+        done(home.path(), &format!("push oci:layout:1 {}/c/d:2", to.authority()));
+        assert!(has(&to, &image.config.digest));
+    }
+}

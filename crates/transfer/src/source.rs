@@ -1,7 +1,7 @@
 //! Where an image comes from, and the bytes of its blobs while they are sent.
 
 use crate::{Blob, Observer};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use porthole_core::{
     descriptor::Descriptor,
     digest::{Mismatch, Verifier},
@@ -160,6 +160,13 @@ impl Shared {
         self.check.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A part of the blob that stands in its descriptor: nobody need be asked for it.
+    fn data(&self, range: &Range<u64>) -> Option<Bytes> {
+        let data = self.descriptor.data.as_ref().filter(|data| data.len() as u64 == self.descriptor.size)?;
+        let part = usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?;
+        Some(Bytes::copy_from_slice(data.get(part)?))
+    }
+
     /// Verifies bytes before they are sent. The last ones pass only if all are right.
     fn pass(&self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
         let mut check = self.check();
@@ -223,28 +230,30 @@ type Chunk = Result<Bytes, transport::Error>;
 /// Reads and hashes on a thread of its own. Nobody listening any more ends it.
 fn read_local(shared: &Shared, range: &Range<u64>, sender: &Sender<Chunk>) {
     let Source::Local { local, .. } = &shared.source else { return };
-    let mut reader: Box<dyn Read> =
-        match (local.open_blob(&shared.descriptor.digest, range.start), &shared.descriptor.data) {
-            (Ok((size, reader)), _) if size == shared.descriptor.size => Box::new(reader),
-            (Ok((size, _)), _) => {
-                let wrong = Mismatch::Size { expected: shared.descriptor.size, got: size };
-                let _ = sender.blocking_send(Err(shared.fail(wrong.into())));
-                return;
-            }
-            (Err(porthole_store::Error::BlobNotFound { .. }), Some(data)) => {
-                let start = usize::try_from(range.start).unwrap_or(usize::MAX).min(data.len());
-                Box::new(std::io::Cursor::new(data[start..].to_vec()))
-            }
-            (Err(error), _) => {
-                let _ = sender.blocking_send(Err(shared.fail(error.into())));
-                return;
-            }
-        };
+    let mut reader: Box<dyn Read> = match (local.open_blob(&shared.descriptor.digest, range.start), shared.data(range))
+    {
+        (Ok((size, reader)), _) if size == shared.descriptor.size => Box::new(reader),
+        (Ok((size, _)), _) => {
+            let wrong = Mismatch::Size { expected: shared.descriptor.size, got: size };
+            let _ = sender.blocking_send(Err(shared.fail(wrong.into())));
+            return;
+        }
+        (Err(porthole_store::Error::BlobNotFound { .. }), Some(data)) => Box::new(std::io::Cursor::new(data)),
+        (Err(error), _) => {
+            let _ = sender.blocking_send(Err(shared.fail(error.into())));
+            return;
+        }
+    };
     let mut offset = range.start;
     while offset < range.end {
         let length = usize::try_from(range.end - offset).unwrap_or(usize::MAX).min(CHUNK);
-        let mut chunk = vec![0; length];
-        let read = reader.read_exact(&mut chunk).map_err(|error| Error::Read(error.to_string()));
+        // Not zeroed before it is filled.
+        let mut chunk = Vec::with_capacity(length);
+        let read = match reader.by_ref().take(length as u64).read_to_end(&mut chunk) {
+            Ok(read) if read == length => Ok(()),
+            Ok(_) => Err(Error::Read("it ends early".into())),
+            Err(error) => Err(Error::Read(error.to_string())),
+        };
         let passed = read.and_then(|()| shared.pass(offset, &chunk));
         let result = passed.map(|()| chunk.into()).map_err(|error| shared.fail(error));
         let failed = result.is_err();
@@ -259,18 +268,26 @@ async fn read_registry(shared: &Shared, range: Range<u64>, sender: &Sender<Chunk
     let Source::Registry { client, reference } = &shared.source else { return };
     let mut offset = range.start;
     let outcome = async {
+        if let Some(data) = shared.data(&range) {
+            shared.pass(offset, &data)?;
+            let _ = sender.send(Ok(data)).await;
+            return Ok(());
+        }
         let mut blob = client.fetch_blob_range(reference, &shared.descriptor, range).await?;
+        let mut room = BytesMut::zeroed(CHUNK);
         loop {
-            let mut chunk = vec![0; CHUNK];
-            let read = blob.read(&mut chunk).await?;
+            let read = blob.read(&mut room).await?;
             if read == 0 {
                 return Ok(());
             }
-            chunk.truncate(read);
+            let chunk = room.split_to(read).freeze();
             shared.pass(offset, &chunk)?;
             offset += read as u64;
-            if sender.send(Ok(chunk.into())).await.is_err() {
+            if sender.send(Ok(chunk)).await.is_err() {
                 return Ok(());
+            }
+            if room.len() < CHUNK / 4 {
+                room = BytesMut::zeroed(CHUNK);
             }
         }
     };
