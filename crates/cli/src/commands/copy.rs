@@ -34,7 +34,7 @@ Examples:
 pub(crate) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,
-    /// Where to: reference, store:[NAME], oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME]
+    /// Where to: reference, `store:[NAME]`, `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`
     #[arg(value_name = "DEST")]
     destination: OsString,
     #[command(flatten)]

@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
     /// Reference
     #[arg(value_name = "REF")]
     reference: OsString,
-    /// Where to: store:[NAME], oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME] [default: the store, by the
+    /// Where to: `store:[NAME]`, `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]` [default: the store, by the
     /// reference's own name]
     #[arg(value_name = "DEST")]
     destination: Option<OsString>,
