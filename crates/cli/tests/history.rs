@@ -222,7 +222,7 @@ fn what_is_gone_is_said_to_be_gone() {
     ends(&porthole(home.path(), &format!("rollback --push {name} {}", digests[1])), 0, "has lost it");
     assert_eq!(remote(&server), digests[1]);
 
-    ends(&porthole(home.path(), &format!("rollback {name} 9")), 4, "the journal goes 4 steps back, not 9");
+    ends(&porthole(home.path(), &format!("rollback {name} 9")), 4, "the journal goes 2 steps back, not 9");
     ends(&porthole(home.path(), &format!("rollback {}/a/b:2", server.authority())), 4, "knows of nothing before");
     ends(&porthole(home.path(), &format!("rollback {name} 0")), 2, "at least one step");
     server.internet.fault("PUT ", 9, Fault::Status(403));

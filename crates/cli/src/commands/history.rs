@@ -11,7 +11,7 @@ use porthole_core::{digest::Digest, reference::Reference};
 use porthole_registry::client::Known;
 use porthole_store::{
     Store,
-    journal::{Entry, Steps, canonical},
+    journal::{Entry, Steps, Writer, canonical},
 };
 use serde_json::{Value, json};
 
@@ -52,8 +52,15 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     if entries.is_empty() && remote.is_none() {
         return Err(Error::NotFound { what: "history", name: reference.to_string() });
     }
-    let present = named.or(remote).or_else(|| entries.last().map(|entry| entry.digest));
-    let steps = Steps::new(&entries, present.as_ref());
+    let steps = match (named, remote, entries.last()) {
+        (Some(named), ..) => Steps::new(&entries, Some(&named)),
+        // What the registry says now is the newest there is to know of it.
+        (None, Some(remote), _) => {
+            let seen = Entry::new(now(), reference.to_string(), remote, Writer::Watch);
+            Steps::new(&[&entries[..], &[seen]].concat(), Some(&remote))
+        }
+        (None, None, last) => Steps::new(&entries, last.map(|entry| &entry.digest)),
+    };
     let rows = rows(&entries, remote);
     let mut out = session.ui.out();
     if !session.ui.json {

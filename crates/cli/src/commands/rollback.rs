@@ -21,8 +21,8 @@ use crate::{error::Error, session::Session, ui::safe};
 
 /// Let a name stand for an earlier image again
 ///
-/// Goes back in the journal that `porthole history REF` shows: by one step, by as many as are given, or to a digest. Going back once
-/// more leads to where it came from, as with `kubectl rollout undo`.
+/// Goes back in the journal that `porthole history REF` shows: by one step, by as many as are given, or to a digest. Every image counts
+/// once, so going back one step twice leads to where it began, as with `kubectl rollout undo`.
 ///
 /// Without --push only the name in the store moves, and the image must be there still: `porthole gc` leaves one step back for every
 /// name unless told otherwise. With --push the tag in the registry moves, counted from what it stands for now: the manifest is put
@@ -71,12 +71,16 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let store = session.store()?;
     // What is held now shall be there until a name leads to it.
     let _adding = store.add()?;
-    let entries = store.journal().of(&reference.to_string())?;
+    let mut entries = store.journal().of(&reference.to_string())?;
     let named = history::name(&store, &reference)?;
     let before = match arguments.push {
         true => history::look(&reference, session)?,
         false => named.as_ref().map(|(_, digest)| *digest),
     };
+    // What the registry says now is the newest there is to know of it.
+    if let Some(now) = before.filter(|_| arguments.push) {
+        entries.push(Entry::new(history::now(), reference.to_string(), now, Writer::Watch));
+    }
     let digest = choose(&arguments.to, &entries, before.as_ref(), &reference)?;
     let held = store.held(&digest)?;
     if arguments.push {

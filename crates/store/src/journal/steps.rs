@@ -2,38 +2,42 @@
 
 use super::Entry;
 use porthole_core::digest::Digest;
+use std::collections::HashSet;
 
-/// The digests that a reference stood for one after the other, and which of them it stands for now.
+/// What a reference stands for, and what it stood for before.
+///
+/// Every digest counts once, where it was last: whoever goes back one step, and one step again, is where they started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Steps {
-    /// Newest first; neighbours differ.
-    digests: Vec<Digest>,
-    /// Where the present one is; `None` if the journal does not know it.
-    present: Option<usize>,
+    now: Option<Digest>,
+    /// Newest first.
+    before: Vec<Digest>,
 }
 
 impl Steps {
-    /// From the entries of one reference, in the order in which they were written, and what it stands for now.
+    /// From the entries of one reference, in the order in which they were written, and what it stands for now. What was written after
+    /// that came, as of a registry that is ahead of a store, is not before it.
     pub fn new(entries: &[Entry], now: Option<&Digest>) -> Self {
-        let mut digests: Vec<Digest> = entries.iter().rev().map(|entry| entry.digest).collect();
-        digests.dedup();
-        let present = digests.iter().position(|digest| Some(digest) == now);
-        Self { digests, present }
+        let end = entries.iter().rposition(|entry| Some(&entry.digest) == now).unwrap_or(entries.len());
+        let mut seen: HashSet<Digest> = now.copied().into_iter().collect();
+        let before = entries[..end].iter().rev().map(|entry| entry.digest).filter(|digest| seen.insert(*digest));
+        Self { before: before.collect(), now: now.copied() }
     }
 
-    /// The digest so many steps before the present one; 0 is the present one itself. If the journal does not know that, it is newer
-    /// than everything else.
+    /// The digest so many steps before the present one; 0 is the present one itself.
     pub fn back(&self, steps: usize) -> Option<&Digest> {
-        let newest = self.present.map_or(1, |_| 0);
-        self.digests.get((self.present.unwrap_or(0) + steps).checked_sub(newest)?)
+        match steps.checked_sub(1) {
+            None => self.now.as_ref(),
+            Some(at) => self.before.get(at),
+        }
     }
 
     /// How many steps there are before the present one.
     pub fn available(&self) -> usize {
-        self.digests.len() - self.present.map_or(0, |present| present + 1)
+        self.before.len()
     }
 
-    /// How many steps back a digest is, the shortest way.
+    /// How many steps back a digest is.
     pub fn to(&self, digest: &Digest) -> Option<usize> {
         (0..=self.available()).find(|steps| self.back(*steps) == Some(digest))
     }
@@ -60,13 +64,17 @@ mod tests {
             ("one two two two", "two", "one"),
             ("one two three", "two", "one"),
             ("one two", "elsewhere", "two one"),
-            ("one two one", "one", "two one"),
+            ("one two one", "one", "two"),
+            ("one two three two", "two", "three one"),
+            ("one two three two three", "three", "two one"),
+            ("one two three one two", "three", "two one"),
             ("one", "one", ""),
             ("", "one", ""),
         ] {
             let steps = steps(names, now);
             let back: Vec<_> = back.split_whitespace().map(digest).collect();
             assert_eq!(steps.available(), back.len(), "{names}");
+            assert_eq!(steps.back(0), Some(&digest(now)), "{names}");
             for (number, digest) in back.iter().enumerate() {
                 assert_eq!(steps.back(number + 1), Some(digest), "{names}");
             }
@@ -79,6 +87,7 @@ mod tests {
         let steps = steps("one two one three two four", "two");
         let to = |name| steps.to(&digest(name));
         assert_eq!([to("two"), to("three"), to("one"), to("four")], [Some(0), Some(1), Some(2), None]);
-        assert_eq!(Steps::new(&[], None).to(&digest("one")), None);
+        let unknown = Steps::new(&[Entry::new("", "a", digest("one"), Writer::Pull)], None);
+        assert_eq!((unknown.to(&digest("one")), unknown.back(0)), (Some(1), None));
     }
 }
