@@ -239,7 +239,9 @@ fn gc_keeps_what_it_is_told_to_keep() {
     let (_server, name, digests) = pulled(home.path());
     done(home.path(), "gc --keep-history 2");
     assert_eq!(brief(home.path(), &name, &digests)[2], "2 0 pull stored");
-    assert_eq!(done(home.path(), "gc")["blobs"], 3, "manifest, configuration and layer");
+    ends(&porthole(home.path(), "gc --keep-history 2"), 0, "keeps 2 earlier images for `porthole rollback`");
+    let swept = done(home.path(), "gc");
+    assert_eq!((&swept["blobs"], &swept["kept"]), (&3.into(), &1.into()), "manifest, configuration and layer");
     assert_eq!(done(home.path(), "gc --keep-history 0")["blobs"], 3);
     ends(&porthole(home.path(), &format!("rm {name}")), 0, "");
     assert_ne!(done(home.path(), "gc --keep-history 9")["blobs"], 0, "a name that was removed keeps nothing");

@@ -31,6 +31,8 @@ pub struct Swept {
     pub partials: u64,
     /// Bytes of both.
     pub bytes: u64,
+    /// Earlier images of names that were kept.
+    pub kept: u64,
 }
 
 pub(crate) fn sweep(store: &Store, partials: bool, history: usize) -> Result<Swept, Error> {
@@ -40,10 +42,11 @@ pub(crate) fn sweep(store: &Store, partials: bool, history: usize) -> Result<Swe
     for image in &images {
         mark(&local, &image.descriptor, &mut needed)?;
     }
+    let mut swept = Swept::default();
     for root in before(store, &local, &images, history)? {
+        swept.kept += u64::from(!needed.contains(&root.digest));
         mark(&local, &root, &mut needed)?;
     }
-    let mut swept = Swept::default();
     for algorithm in [Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512] {
         let folder = store.path().join(BLOBS).join(algorithm.name());
         for (path, metadata) in files(&folder)? {

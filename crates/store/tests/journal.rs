@@ -188,7 +188,8 @@ fn what_names_stood_for_before_is_not_swept() {
     let held = || roots.iter().map(|root| store.held(&root.digest).unwrap().is_some()).collect::<Vec<_>>();
     assert_eq!(held(), [true; 4]);
     assert_eq!(store.held(&roots[0].digest).unwrap(), Some(roots[0].clone()));
-    assert_eq!(store.sweep(false, 2).unwrap().blobs, 3, "manifest, configuration and layer of the oldest");
+    let swept = store.sweep(false, 2).unwrap();
+    assert_eq!((swept.blobs, swept.kept), (3, 2), "manifest, configuration and layer of the oldest");
     assert_eq!(held(), [false, true, true, true]);
 
     // Back by two steps: what it stood for in between stays as well.

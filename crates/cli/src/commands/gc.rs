@@ -30,9 +30,19 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let swept = session.store()?.sweep(arguments.partials, arguments.keep_history)?;
+    if swept.kept > 0 {
+        let s = if swept.kept == 1 { "" } else { "s" };
+        session.ui.note(format_args!(
+            "keeps {} earlier image{s} for `porthole rollback`; --keep-history 0 removes them",
+            swept.kept
+        ));
+    }
     let mut out = session.ui.out();
     if session.ui.json {
-        print_json(&mut out, &json!({ "blobs": swept.blobs, "partials": swept.partials, "bytes": swept.bytes }))?;
+        print_json(
+            &mut out,
+            &json!({ "blobs": swept.blobs, "partials": swept.partials, "bytes": swept.bytes, "kept": swept.kept }),
+        )?;
     } else {
         writeln!(out, "removed {} blobs and {} partial ones, {}", swept.blobs, swept.partials, size(swept.bytes))?;
     }
