@@ -141,7 +141,7 @@ pub(super) fn send(spec: &Spec, to: Reference, way: &Way, session: &Session<'_>)
         session.runtime().block_on(push::push(&source, &client, &destination, &options, observer))
     })?;
     if pushed.tagged {
-        history::pushed(session, &to, pushed.root.digest);
+        history::pushed(session, &to, &way.also, pushed.root.digest);
     }
     tell(&to, &pushed, started.elapsed().as_secs_f64(), session)
 }

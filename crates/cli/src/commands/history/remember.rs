@@ -71,9 +71,11 @@ pub(crate) fn tagged(session: &Session<'_>, store: &Store, name: &Reference, dig
     }
 }
 
-/// A tag of a registry was given to an image. Nobody gets a store only for that.
-pub(crate) fn pushed(session: &Session<'_>, to: &Reference, digest: Digest) {
-    if let Some(store) = session.existing_store().filter(|_| is_movable(to)) {
-        remember(session, &store, Entry::new(now(), to.to_string(), digest, Writer::Push));
+/// A tag of a registry was given to an image, and other tags of its repository too. Nobody gets a store only for that.
+pub(crate) fn pushed(session: &Session<'_>, to: &Reference, also: &[String], digest: Digest) {
+    let Some(store) = session.existing_store() else { return };
+    let others = also.iter().filter_map(|tag| format!("{}/{}:{tag}", to.registry(), to.repository()).parse().ok());
+    for name in [to.clone()].into_iter().chain(others).filter(is_movable) {
+        remember(session, &store, Entry::new(now(), name.to_string(), digest, Writer::Push));
     }
 }
