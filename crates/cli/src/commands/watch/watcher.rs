@@ -289,6 +289,10 @@ impl<'s> Watcher<'s> {
             }
             return Ok(again);
         }
+        // Once is no trouble.
+        if trouble == Trouble::Network && failures == 1 && tag.told {
+            return Ok(true);
+        }
         let mut before = tag.trouble.replace(trouble);
         if trouble.is_of_registry() {
             before = self.troubles.insert(tag.reference.registry().to_owned(), trouble);
