@@ -24,3 +24,4 @@ mod through_relay;
 mod tokens;
 mod trust;
 mod unpack;
+mod watch;

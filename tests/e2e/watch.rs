@@ -1,0 +1,138 @@
+//! A tag moves: who watches it learns of it for next to nothing, and there is a way back.
+
+use crate::images::{self, FOR_EVERYONE};
+use porthole_testkit::image::Blob;
+use porthole_tests::{
+    Result,
+    images::{PLATFORMS, layout},
+    program::{Running, fixtures, free_port, ours, run, wait_for},
+    servers::{Access, Nginx, Registry, Scratch, Storage, Tokens},
+};
+use serde_json::Value;
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+fn porthole(store: &Path, arguments: &[&str]) -> Result<Command> {
+    let mut command = Command::new(ours("porthole")?);
+    command.arg("--store").arg(store).args(arguments);
+    Ok(command)
+}
+
+/// What a command that must succeed prints.
+fn done(store: &Path, arguments: &[&str]) -> Result<String> {
+    let output: Output = porthole(store, arguments)?.output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "porthole {arguments:?}: {}\n{said}", output.status);
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn json(store: &Path, arguments: &[&str]) -> Result<Vec<Value>> {
+    let text = done(store, &[arguments, &["--json"]].concat())?;
+    text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+}
+
+/// Pushes one image of several under a name, as anybody would.
+fn push(image: &str, reference: &str) -> Result<()> {
+    let from = format!("oci:{}:{image}", layout(&fixtures(), PLATFORMS).display());
+    let to = format!("docker://{reference}");
+    run("skopeo", ["--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false", &from, &to]).map(|_| ())
+}
+
+/// Digest of what skopeo reads by a name.
+fn digest(image: &str) -> Result<String> {
+    let raw = run("skopeo", ["inspect", "--raw", "--tls-verify=false", image])?;
+    Ok(Blob::new("", raw.into_bytes()).digest)
+}
+
+/// Lines of a registry's log about what porthole asked for.
+fn asked(registry: &Registry) -> Vec<String> {
+    registry.said().lines().filter(|line| line.contains("\"porthole/")).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_push_is_seen_and_taken_back() -> Result<()> {
+    let storage = Storage::new()?;
+    let registry = Registry::start(&storage, &Access::Open)?;
+    let (scratch, reference) = (Scratch::new("watch")?, format!("{}/app/web:prod", registry.host()));
+    let (store, log) = (scratch.path().join("store"), scratch.path().join("log"));
+    let docker = format!("docker://{reference}");
+    push("amd64", &reference)?;
+    let first = digest(&docker)?;
+    done(&store, &["pull", &reference])?;
+    let asked_by_pull = asked(&registry).len();
+
+    let task = format!("echo $PORTHOLE_REFERENCE $PORTHOLE_PREVIOUS $PORTHOLE_DIGEST >> {}", log.display());
+    let mut watch = porthole(&store, &["watch", "--json", "--interval", "1s", &reference, "--exec", &task])?;
+    let watch = Running::start(&mut watch)?;
+    wait_for("a few looks", || Ok((asked(&registry).len() >= asked_by_pull + 3).then_some(())))?;
+    push("arm64", &reference)?;
+    let second = digest(&docker)?;
+    let event: Value = watch.line(|line| serde_json::from_str(line).ok())?;
+    assert_eq!(event["reference"], reference.as_str());
+    assert_eq!((&event["previous"], &event["digest"]), (&first.as_str().into(), &second.as_str().into()));
+    let line = format!("{reference} {first} {second}\n");
+    wait_for("the command", || Ok((fs::read_to_string(&log).ok() == Some(line.clone())).then_some(())))?;
+    let looks = asked(&registry).split_off(asked_by_pull);
+    assert!(looks.iter().all(|line| line.contains("\"HEAD /v2/app/web/manifests/prod ")), "{looks:#?}");
+    assert!(
+        looks.iter().filter(|line| line.contains("\" 304 ")).count() >= 2,
+        "what is known is not told again: {looks:#?}"
+    );
+
+    // The bad version goes; who watches sees that as well.
+    let history = json(&store, &["history", "--remote", &reference])?;
+    let brief: Vec<_> =
+        history.iter().map(|row| (&row["by"], &row["digest"], &row["stored"], &row["registry"])).collect();
+    let (yes, no) = (Value::from(true), Value::from(false));
+    assert_eq!(brief[0], (&"watch".into(), &second.as_str().into(), &no, &yes));
+    assert_eq!(brief.last(), Some(&(&"pull".into(), &first.as_str().into(), &yes, &no)));
+    let answer = json(&store, &["rollback", "--push", &reference])?;
+    assert_eq!((&answer[0]["previous"], &answer[0]["digest"]), (&second.as_str().into(), &first.as_str().into()));
+    assert_eq!(digest(&docker)?, first);
+    let event: Value = watch.line(|line| serde_json::from_str(line).ok())?;
+    assert_eq!((&event["previous"], &event["digest"]), (&second.as_str().into(), &first.as_str().into()));
+    drop(watch);
+
+    let elsewhere = scratch.path().join("elsewhere");
+    assert_eq!(json(&elsewhere, &["pull", &reference])?[0]["digest"], first.as_str());
+    done(&elsewhere, &["verify", &format!("store:{reference}")])?;
+    assert_eq!(json(&store, &["history", &reference])?[0]["digest"], first.as_str());
+    Ok(())
+}
+
+#[test]
+fn what_the_store_has_is_had_again_after_a_pull_that_was_a_mistake() -> Result<()> {
+    let storage = Storage::new()?;
+    let registry = Registry::start(&storage, &Access::Open)?;
+    let (scratch, reference) = (Scratch::new("watch")?, format!("{}/app/web:prod", registry.host()));
+    let store = scratch.path().join("store");
+    for image in ["amd64", "arm64", "arm"] {
+        push(image, &reference)?;
+        done(&store, &["pull", &reference])?;
+    }
+    done(&store, &["gc"])?;
+    let answer = json(&store, &["rollback", &reference])?;
+    let image = format!("oci:{}:{reference}", store.display());
+    assert_eq!(answer[0]["digest"], digest(&image)?, "others see it in the layout");
+    done(&store, &["verify", &format!("store:{reference}")])?;
+    let output = porthole(&store, &["rollback", &reference, "2"])?.output()?;
+    assert_eq!(output.status.code(), Some(4), "gc left one step: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+#[test]
+fn a_token_serves_many_looks() -> Result<()> {
+    let port = free_port()?;
+    let tokens = Tokens::start(format!("http://127.0.0.1:{port}/token"))?;
+    let registry = Registry::start(images::storage(), &Access::Token(&tokens))?;
+    let proxy = Nginx::joins(port, registry.port(), tokens.port())?;
+    let (scratch, reference) = (Scratch::new("watch")?, format!("{}/{FOR_EVERYONE}", proxy.host()));
+    let watch = Running::start(&mut porthole(scratch.path(), &["watch", "--interval", "1s", &reference])?)?;
+    wait_for("a few looks", || Ok((asked(&registry).len() >= 5).then_some(())))?;
+    assert!(watch.said().contains(&format!("watching {reference}: sha256:")), "{}", watch.said());
+    assert_eq!(tokens.issued(), 1);
+    Ok(())
+}
