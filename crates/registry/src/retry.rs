@@ -125,7 +125,7 @@ impl Budget {
     /// The wait grows with the failures in a row. A longer one that the registry asks for is heeded up to [`LONGEST`] in all.
     pub fn spend(&mut self, failure: Failure, random: u64) -> Option<Duration> {
         self.failures += 1;
-        self.refusals += u32::from(matches!(failure, Failure::Status { status: 429 | 503, .. }));
+        self.refusals += u32::from(matches!(failure, Failure::Status { status: 429 | 503, .. } | Failure::Busy { .. }));
         let tries = if self.proved { TRIES_ON_THE_WAY } else { TRIES };
         // A name that was known before will be known again.
         let lost_name = self.proved && failure == Failure::Transport(transport::ErrorKind::Resolve);
@@ -148,6 +148,11 @@ impl Budget {
     /// How often the registry has said (429, 503) that there was too much of us, from the beginning.
     pub fn refusals(&self) -> u32 {
         self.refusals
+    }
+
+    /// For behind the words of a last failure: how many there were.
+    pub(crate) fn told(&self) -> String {
+        if self.failures > 1 { format!(", the last of {} tries", self.failures) } else { String::new() }
     }
 
     /// Failures since the last progress.

@@ -63,7 +63,7 @@ impl<T: Transport + Environment> Registry<T> {
         loop {
             let share = budget.share();
             let started = self.transport.now();
-            let outcome = match self.follow(call, request, reason.take(), share).await {
+            let mut outcome = match self.follow(call, request, reason.take(), share).await {
                 Ok(answer) => Ok(self.hear(request, answer).await),
                 Err(error @ Error::Transport { .. }) => Err(error),
                 Err(error) => return Err(error),
@@ -81,7 +81,12 @@ impl<T: Transport + Environment> Registry<T> {
             if !safe || outcome.as_ref().is_ok_and(|_| !failure.is_retryable()) {
                 return outcome;
             }
-            let Some(delay) = budget.spend(failure, self.transport.random()) else { return outcome };
+            let Some(delay) = budget.spend(failure, self.transport.random()) else {
+                if let Err(Error::Transport { error, .. }) = &mut outcome {
+                    error.message += &budget.told();
+                }
+                return outcome;
+            };
             drop(outcome);
             reason = Some(self.pause(call, budget, delay, failure, failure.to_string()).await);
         }

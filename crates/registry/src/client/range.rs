@@ -247,9 +247,10 @@ impl<T: Transport + Environment> BlobRange<'_, T> {
     }
 
     /// Waits before the next try, or gives up.
-    async fn pause(&mut self, error: transport::Error) -> Result<(), Error> {
+    async fn pause(&mut self, mut error: transport::Error) -> Result<(), Error> {
         let (registry, failure) = (self.registry, Failure::Transport(error.kind));
         let Some(delay) = self.budget.spend(failure, registry.transport.random()) else {
+            error.message += &self.budget.told();
             return Err(self.call.broken(error));
         };
         self.reason = Some(registry.pause(&self.call, &self.budget, delay, failure, error.to_string()).await);

@@ -277,13 +277,16 @@ impl<T: Transport + Environment> Registry<T> {
         loop {
             let Answer { response, .. } = self.request_within(call, request.clone(), &mut budget).await?;
             let headers = response.headers().clone();
-            let error = match self.collect(call, response, limit, &mut budget).await {
+            let mut error = match self.collect(call, response, limit, &mut budget).await {
                 Ok(bytes) => return Ok((headers, bytes)),
                 Err(error) => error,
             };
-            let Error::Transport { error: broken, .. } = &error else { return Err(error) };
+            let Error::Transport { error: broken, .. } = &mut error else { return Err(error) };
             let failure = Failure::Transport(broken.kind);
-            let Some(delay) = budget.spend(failure, self.transport.random()) else { return Err(error) };
+            let Some(delay) = budget.spend(failure, self.transport.random()) else {
+                broken.message += &budget.told();
+                return Err(error);
+            };
             let reason = self.pause(call, &budget, delay, failure, broken.to_string()).await;
             request.extensions_mut().insert(reason);
         }

@@ -1,8 +1,11 @@
 //! Who is told what: challenges, tokens, passwords.
 
 use crate::{ACCOUNT, CANARY, HOST, REALM, client, content, private, tagged, with_password};
-use porthole_core::hint::Hint;
-use porthole_registry::{Error, Options, auth::Credentials, trace::Observer, transport::ErrorKind};
+use bytes::Bytes;
+use porthole_core::{descriptor::Descriptor, digest::Digest, hint::Hint, media_type::MediaType};
+use porthole_registry::{
+    Error, Options, auth::Credentials, client::Destination, trace::Observer, transport::ErrorKind,
+};
 use porthole_testkit::{
     executor::{block_on, join_all},
     registry::{Auth, Fault, Internet, Site, bearer},
@@ -103,6 +106,29 @@ fn a_refused_token_is_replaced_once() {
     let error = block_on(registry.fetch_document(&tagged())).unwrap_err();
     assert!(matches!(error, Error::Unauthorized { credentials: false, .. }), "{error}");
     assert_eq!(internet.count("/token"), 3);
+}
+
+/// The body of an upload is sent once more from its start.
+#[test]
+fn a_token_that_ends_during_an_upload_is_replaced() {
+    let internet = private(REALM, None);
+    let registry = client(&internet);
+    let bytes = Bytes::from(vec![7; 10_000]);
+    let descriptor = Descriptor::new(MediaType::OCI_LAYER_GZIP, Digest::sha256(&bytes), bytes.len() as u64);
+    let to = Destination::new(tagged());
+    for (part, chunk) in [("PUT ", None), ("PATCH ", Some(4000)), ("POST https://r", None)] {
+        let tokens = internet.count("/token");
+        let refusal = vec![("www-authenticate", bearer(REALM, HOST))];
+        internet.fault(part, 1, Fault::Answer { status: 401, headers: refusal, body: Vec::new() });
+        block_on(registry.upload_blob(&to, &descriptor, &bytes, chunk, None, &mut |_| {})).unwrap();
+        assert!(internet.count("/token") > tokens, "{part}");
+        let stored =
+            internet.look(HOST, |site| site.content("a/b").unwrap().blobs.contains_key(&descriptor.digest.to_string()));
+        assert_eq!(stored, Some(true), "{part}");
+        internet.change(HOST, |site| {
+            site.content_mut("a/b").blobs.remove(&descriptor.digest.to_string());
+        });
+    }
 }
 
 #[test]
