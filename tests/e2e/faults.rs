@@ -210,6 +210,59 @@ fn a_pull_mends_what_can_be_mended_and_tells_the_rest() -> Result<()> {
     Ok(())
 }
 
+/// What is read without a store goes on where it broke as well.
+#[test]
+fn every_command_mends_what_can_be_mended() -> Result<()> {
+    let registry = Registry::start(&image().storage, &Access::Open)?;
+    let port = registry.port();
+    let unavailable = Fault::Status(503, vec![("retry-after", "1".to_owned())]);
+    let layers = [
+        (vec![(LARGE, 3, Fault::ResetAt(AT)), ("/manifests/", 1, unavailable.clone())], 0),
+        (vec![(LARGE, 1, Fault::StallAt(AT)), ("/blobs/", 1, Fault::EndAt(10))], 0),
+        (vec![(LARGE, ALWAYS, Fault::StallAt(AT))], 8),
+        (vec![(LARGE, ALWAYS, Fault::FlipAt(AT))], 7),
+    ];
+    let documents = [(vec![("/v2/", 3, unavailable)], 0), (vec![("GET /v2/", ALWAYS, Fault::StallAt(0))], 8)];
+    let verbs = [
+        (&["verify"][..], &layers[..]),
+        (&["ls"], &layers),
+        (&["analyze"], &layers),
+        (&["export", "--output", "/dev/null"], &layers),
+        (&["tags"], &documents),
+        (&["manifest"], &documents),
+        (&["config"], &documents),
+        (&["inspect"], &documents),
+        (&["digest"], &documents[..1]),
+    ];
+    let wrong: Vec<String> = thread::scope(|scope| {
+        let threads = verbs.map(|(verb, faults)| scope.spawn(move || try_verb(port, verb, faults)));
+        let ended = threads.map(|thread| thread.join().unwrap_or_else(|_| Err("panicked".into())));
+        ended.into_iter().filter_map(|outcome| Some(outcome.err()?.to_string())).collect()
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+/// Faults that happen to one command, and its exit code.
+type Case = (Vec<(&'static str, u32, Fault)>, i32);
+
+fn try_verb(registry: u16, verb: &[&str], cases: &[Case]) -> Result<()> {
+    let line = Faulty::before(registry)?;
+    let reference = format!("{}/a/b:1", line.host());
+    for (faults, code) in cases {
+        for (part, times, fault) in faults {
+            line.fault(&part.replace(LARGE, &image().large), *times, fault.clone());
+        }
+        let options = [&["--quiet", "--stall", "8", "--no-cache"], verb, &[&reference]].concat();
+        let output = Command::new(ours("porthole")?).args(options).output()?;
+        let served = line.heal();
+        if output.status.code() != Some(*code) {
+            return Err(format!("{verb:?} {faults:?}: not {code}, {}\n{served:#?}", talk(&output)).into());
+        }
+    }
+    Ok(())
+}
+
 /// Every wait that a registry asks for is told.
 #[test]
 fn a_wait_that_is_asked_for_is_shown() -> Result<()> {
