@@ -125,14 +125,15 @@ async fn examine<T: Transport + Environment>(
     }
     let mut blob = None;
     if card.image.is_some() {
-        let (manifest, sample) = reading::manifest(&patient).await;
+        // It is free where a manifest counts as a pull.
+        let head = reading::fetch_head(&patient).await;
+        let (manifest, sample) = reading::manifest(&patient, &head).await;
         // Nobody asked for the first image of the list.
         card.findings.push(if named == Named::Registry { Finding { code: None, ..manifest } } else { manifest });
+        card.findings.push(reading::quota(&head));
         if let Some(sample) = sample {
-            let head = reading::fetch_head(&patient).await;
             card.findings.push(reading::head(&head, &sample));
             card.findings.push(reading::conditional(&patient, &head, &sample).await);
-            card.findings.push(reading::quota(&head));
             card.findings.push(lists::referrers(&patient, sample.document.raw().digest()).await);
             if let Some(sampled) = sample.blob {
                 card.findings.push(reading::range(&patient, &sampled).await);

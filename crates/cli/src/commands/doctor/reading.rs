@@ -19,8 +19,15 @@ pub(super) struct Sample {
     pub(super) blob: Option<Descriptor>,
 }
 
-/// Whether the manifest can be had, and the image.
-pub(super) async fn manifest<T: Transport + Environment>(patient: &Patient<'_, T>) -> (Finding, Option<Sample>) {
+/// Whether the manifest can be had, and the image. Where the head tells that there is no pull left, none is tried.
+pub(super) async fn manifest<T: Transport + Environment>(
+    patient: &Patient<'_, T>,
+    head: &Result<Probed, Error>,
+) -> (Finding, Option<Sample>) {
+    if head.as_ref().is_ok_and(|head| head.status == 429) {
+        let finding = Finding::no("manifest", "is not given: too many requests have been made").code(RATE);
+        return (finding, None);
+    }
     let document = match patient.client.fetch_document(&patient.reference).await {
         Ok(document) => document,
         Err(error) => return (Finding::no("manifest", format!("cannot be read: {error}")).fatal(&error), None),
@@ -55,7 +62,7 @@ pub(super) async fn manifest<T: Transport + Environment>(patient: &Patient<'_, T
     (finding, Some(Sample { document, blob }))
 }
 
-/// Asks for the head of the manifest, of which two other findings are made.
+/// Asks for the head of the manifest, of which several findings are made.
 pub(super) async fn fetch_head<T: Transport + Environment>(patient: &Patient<'_, T>) -> Result<Probed, Error> {
     let path = patient.path(&format!("manifests/{}", patient.reference.target()));
     patient.ask(Method::HEAD, &path, &[("accept", Accept::All.value())], patient.reader()).await
@@ -168,5 +175,6 @@ pub(super) fn quota(head: &Result<Probed, Error>) -> Finding {
     left.into_iter().fold(finding, |finding, left| finding.with("remaining", left))
 }
 
+const RATE: u8 = 6;
 /// Bytes that a blob must have more than, for a part of it to be a part.
 const SMALLEST: u64 = 4;

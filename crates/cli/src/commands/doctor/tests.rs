@@ -197,9 +197,10 @@ fn credentials() {
 fn manifest_and_head() {
     let internet = internet(site());
     let probe = |patient: &Patient<'_, Internet>| {
-        let (finding, sample) = block_on(reading::manifest(patient));
+        let head = block_on(reading::fetch_head(patient));
+        let (finding, sample) = block_on(reading::manifest(patient, &head));
         let sample = sample.unwrap();
-        (finding, reading::head(&block_on(reading::fetch_head(patient)), &sample), sample.blob)
+        (finding, reading::head(&head, &sample), sample.blob)
     };
     let (manifest, head, blob) = look(&internet, probe);
     is(&manifest, Verdict::Ok, "is sha256:");
@@ -216,17 +217,27 @@ fn manifest_and_head() {
         is(&look(&internet, probe).1, verdict, says);
     }
     internet.fault("/manifests/", 9, Fault::Status(404));
-    let (finding, sample) = look(&internet, |patient| block_on(reading::manifest(patient)));
+    let read = |patient: &Patient<'_, Internet>| {
+        let head = block_on(reading::fetch_head(patient));
+        block_on(reading::manifest(patient, &head))
+    };
+    let (finding, sample) = look(&internet, read);
     is(&finding, Verdict::No, "manifest not found");
     assert_eq!((finding.code, sample.is_none()), (Some(4), true));
+    let internet = self::internet(site());
+    internet.fault("HEAD ", 1, answer(429, &[("retry-after", "30")]));
+    let (finding, sample) = look(&internet, read);
+    is(&finding, Verdict::No, "too many requests");
+    assert_eq!((finding.code, sample.is_none(), internet.log().len()), (Some(6), true, 1));
+    assert!(internet.slept().is_empty());
 }
 
 #[test]
 fn conditional() {
     let internet = internet(site());
     let probe = |patient: &Patient<'_, Internet>| {
-        let sample = block_on(reading::manifest(patient)).1.unwrap();
         let head = block_on(reading::fetch_head(patient));
+        let sample = block_on(reading::manifest(patient, &head)).1.unwrap();
         block_on(reading::conditional(patient, &head, &sample))
     };
     is(&look(&internet, probe), Verdict::No, "ignores If-None-Match");
@@ -519,9 +530,9 @@ fn the_whole_card() {
             "credentials",
             "catalog",
             "manifest",
+            "quota",
             "head",
             "conditional",
-            "quota",
             "referrers",
             "range",
             "blobs",
