@@ -54,7 +54,7 @@ pub(crate) struct Arguments {
     unpack: Option<PathBuf>,
     #[command(flatten)]
     how: How,
-    /// Blobs fetched at once
+    /// Requests for blobs at once; a large blob takes several
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: u16,
 }
