@@ -137,6 +137,40 @@ fn a_large_blob_that_is_killed_again_and_again_is_fetched_once() -> Result<()> {
     Ok(())
 }
 
+/// Damages a partial blob, or its map.
+type Damage<'d> = &'d dyn Fn(&Path, &Path) -> Result<()>;
+
+#[test]
+fn what_a_killed_pull_has_left_may_be_damaged() -> Result<()> {
+    let image = Image::new(100 * MB, true)?;
+    let line = image.serve("limit_rate 20m;")?;
+    let flip = |file: &Path, at: usize| -> Result<()> {
+        let mut bytes = fs::read(file)?;
+        bytes[at] ^= 1;
+        Ok(fs::write(file, bytes)?)
+    };
+    let damages: [Damage<'_>; 5] = [
+        &|blob, _| flip(blob, 1_000_000),
+        &|_, map| flip(map, 40),
+        &|_, map| Ok(fs::remove_file(map)?),
+        &|_, map| Ok(fs::write(map, "nonsense")?),
+        &|blob, _| Ok(File::options().write(true).open(blob)?.set_len(1_000_000)?),
+    ];
+    for (number, damage) in damages.iter().enumerate() {
+        let scratch = Scratch::new("pull")?;
+        let store = scratch.path().join("store");
+        let mut child = pull(&store, &line, &[])?.spawn()?;
+        wait_for("thirty megabytes", || Ok((partial(&store) >= 30 * MB).then_some(())))?;
+        child.kill()?;
+        child.wait()?;
+        let blob = store.join("ingest").join(image.digest.replace(':', "-"));
+        damage(&blob, &blob.with_extension("ranges"))?;
+        done(pull(&store, &line, &[])?)?;
+        image.is_stored(&store).map_err(|error| format!("damage {number}: {error}"))?;
+    }
+    Ok(())
+}
+
 #[test]
 fn sixteen_processes_pull_a_large_blob_once() -> Result<()> {
     let (image, scratch) = (Image::new(100 * MB, true)?, Scratch::new("pull")?);
