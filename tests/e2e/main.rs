@@ -2,6 +2,7 @@
 
 mod command_line;
 mod content;
+mod copy;
 mod crowded;
 mod damage;
 mod direct;

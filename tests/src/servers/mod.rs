@@ -2,6 +2,7 @@
 
 mod authority;
 mod faulty;
+mod narrow;
 mod nginx;
 mod registry;
 mod relay;
@@ -10,6 +11,7 @@ mod tokens;
 
 pub use authority::Authority;
 pub use faulty::{ALWAYS, Fault, Faulty, Served};
+pub use narrow::Narrow;
 pub use nginx::Nginx;
 pub use registry::{Access, Registry, Storage};
 pub use relay::Relay;
