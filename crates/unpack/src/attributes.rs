@@ -54,8 +54,13 @@ impl Attributes<'_> {
     /// Owner, extended attributes and permission bits of an open file or directory.
     pub(crate) fn set_open(&self, file: impl AsFd, mode: u32, skipped: &mut Skipped) -> Result<(), Error> {
         let on = On::Open(file.as_fd());
-        self.set_owner(on, skipped)?;
+        let found = rustix::fs::fstat(&file).map_err(Error::at("look at", self.path))?;
+        let given = self.set_owner(on, Some(&found), skipped)?;
         self.set_xattrs(on, skipped)?;
+        // Giving it away takes set-uid, an access list changes bits, and most files have what they need from the start.
+        if !given && self.entry.xattrs.is_empty() && found.st_mode & 0o7777 == mode {
+            return Ok(());
+        }
         rustix::fs::fchmod(&file, Mode::from_raw_mode(mode)).map_err(Error::at("set mode", self.path))
     }
 
@@ -68,7 +73,7 @@ impl Attributes<'_> {
         skipped: &mut Skipped,
     ) -> Result<(), Error> {
         let on = On::Named(directory, name);
-        self.set_owner(on, skipped)?;
+        self.set_owner(on, None, skipped)?;
         self.set_xattrs(on, skipped)?;
         if !is_symlink {
             disk::set_mode(directory, name, self.entry.permissions()).map_err(Error::at("set mode", self.path))?;
@@ -77,7 +82,8 @@ impl Attributes<'_> {
             .map_err(Error::at("set time", self.path))
     }
 
-    fn set_owner(&self, on: On<'_>, skipped: &mut Skipped) -> Result<(), Error> {
+    /// Gives it its owner, unless that is known to be so. Returns whether anything was changed.
+    fn set_owner(&self, on: On<'_>, found: Option<&Stat>, skipped: &mut Skipped) -> Result<bool, Error> {
         // As the system call takes them: 32 bits, all of them set = leave it.
         let (uid, gid) = (self.entry.uid as u32, self.entry.gid as u32);
         let uid = (uid != u32::MAX).then(|| Uid::from_raw(uid));
@@ -85,13 +91,20 @@ impl Attributes<'_> {
         if !self.options.owner {
             let other = uid.is_some_and(|uid| uid != geteuid()) || gid.is_some_and(|gid| gid != getegid());
             skipped.owners += u64::from(other);
-            return Ok(());
+            return Ok(false);
+        }
+        let same = |found: &Stat| {
+            uid.is_none_or(|uid| uid.as_raw() == found.st_uid) && gid.is_none_or(|gid| gid.as_raw() == found.st_gid)
+        };
+        if found.is_some_and(same) {
+            return Ok(false);
         }
         match on {
             On::Open(file) => rustix::fs::fchown(file, uid, gid),
             On::Named(directory, name) => rustix::fs::chownat(directory, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW),
         }
-        .map_err(Error::at("set owner", self.path))
+        .map_err(Error::at("set owner", self.path))?;
+        Ok(true)
     }
 
     fn set_xattrs(&self, on: On<'_>, skipped: &mut Skipped) -> Result<(), Error> {

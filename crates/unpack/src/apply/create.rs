@@ -21,9 +21,11 @@ use crate::{
     resolve::{PATH_BYTES, too_long},
 };
 
-/// Until an entry's own bits are set, nobody else needs to see it.
-const PRIVATE_FILE: Mode = Mode::from_raw_mode(0o600);
-const PRIVATE_DIRECTORY: Mode = Mode::from_raw_mode(0o700);
+/// Until an entry's own bits are set, nobody else needs to see what may be secret, or may write it. Most entries have no
+/// other bits in the end, and so these need not be set twice.
+const FILE: u32 = 0o600;
+const DIRECTORY: u32 = 0o700;
+const FROM_THE_START: u32 = 0o055;
 /// What the owner of a directory needs to work in it.
 const OWNER: u32 = 0o700;
 const NEW_FILE: OFlags =
@@ -35,15 +37,12 @@ impl Layer<'_> {
         let (_, name) = split(path);
         match entry.kind {
             Kind::File if matches!(entry.typeflag, 0 | b'0') => {
-                let file = self.new_file(parent, name, path)?;
+                let file = self.new_file(parent, name, path, entry.permissions())?;
                 self.file = Some((Content::new(file), entry, path.to_vec()));
                 return Ok(Flow::WantData);
             }
             Kind::Directory => self.make_directory(parent, &entry, path)?,
-            Kind::Symlink => {
-                self.clear(parent, name)?;
-                self.make_symlink(parent, &entry, path)?;
-            }
+            Kind::Symlink => self.make_symlink(parent, &entry, path)?,
             Kind::Hardlink => {
                 self.clear(parent, name)?;
                 self.make_link(parent, &entry, path)?;
@@ -76,8 +75,9 @@ impl Layer<'_> {
         Attributes { entry, path, layer: self.number, options: self.root.options }
     }
 
-    fn new_file(&mut self, parent: &Parent, name: &[u8], path: &[u8]) -> Result<File, Error> {
-        let open = || rustix::fs::openat(&*parent.directory, name, NEW_FILE, PRIVATE_FILE);
+    fn new_file(&mut self, parent: &Parent, name: &[u8], path: &[u8], mode: u32) -> Result<File, Error> {
+        let mode = Mode::from_raw_mode(FILE | mode & (FROM_THE_START | 0o100));
+        let open = || rustix::fs::openat(&*parent.directory, name, NEW_FILE, mode);
         let file = match open() {
             Err(Errno::EXIST) => {
                 self.clear(parent, name)?;
@@ -90,7 +90,8 @@ impl Layer<'_> {
 
     fn make_directory(&mut self, parent: &Parent, entry: &Entry, path: &[u8]) -> Result<(), Error> {
         let (_, name) = split(path);
-        let make = || rustix::fs::mkdirat(&*parent.directory, name, PRIVATE_DIRECTORY);
+        let mode = Mode::from_raw_mode(DIRECTORY | entry.permissions() & FROM_THE_START);
+        let make = || rustix::fs::mkdirat(&*parent.directory, name, mode);
         let fail = || Error::at("make directory", path);
         if let Err(errno) = make() {
             if errno != Errno::EXIST {
@@ -119,13 +120,22 @@ impl Layer<'_> {
     fn make_symlink(&mut self, parent: &Parent, entry: &Entry, path: &[u8]) -> Result<(), Error> {
         let (_, name) = split(path);
         if entry.link.is_empty() {
+            self.clear(parent, name)?;
             return Err(tree::Error::EmptyLink(path::escape(path).into_owned()).into());
         }
         if entry.link.len() > PATH_BYTES {
+            self.clear(parent, name)?;
             return Err(too_long(path));
         }
-        rustix::fs::symlinkat(&entry.link[..], &*parent.directory, name)
-            .map_err(Error::at("make symbolic link", path))?;
+        let link = || rustix::fs::symlinkat(&entry.link[..], &*parent.directory, name);
+        match link() {
+            Err(Errno::EXIST) => {
+                self.clear(parent, name)?;
+                link()
+            }
+            made => made,
+        }
+        .map_err(Error::at("make symbolic link", path))?;
         self.attributes(entry, path).set_named(&parent.directory, name, true, &mut self.root.report.skipped)
     }
 
@@ -187,12 +197,12 @@ impl Layer<'_> {
             _ => FileType::Fifo,
         };
         if kind != FileType::Fifo && !self.root.options.devices {
-            self.new_file(parent, name, path)?;
+            self.new_file(parent, name, path, FILE)?;
             self.withhold(parent, name, path);
             return Ok(());
         }
         let number = rustix::fs::makedev(major, minor);
-        rustix::fs::mknodat(&*parent.directory, name, kind, PRIVATE_FILE, number)
+        rustix::fs::mknodat(&*parent.directory, name, kind, Mode::from_raw_mode(FILE), number)
             .map_err(Error::at("make device", path))?;
         self.attributes(entry, path).set_named(&parent.directory, name, false, &mut self.root.report.skipped)
     }
