@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use porthole_registry::trace::{self, Answered, Ended, Event, Head, Observer, Sent};
+use porthole_registry::trace::{self, Answered, Ended, Event, Head, Observer, Paused, Sent};
 
 use self::har::{Har, Record};
 use crate::{stderr::Stderr, ui::safe};
@@ -41,6 +41,9 @@ struct Open {
     head: Option<(Head, Duration)>,
 }
 
+/// Waits that are told of: shorter ones are over before anyone has read of them.
+const ASKED_FOR: Duration = Duration::from_secs(1);
+const OURS: Duration = Duration::from_secs(3);
 /// How many different warnings are shown in one run.
 const WARNINGS: usize = 16;
 
@@ -75,12 +78,26 @@ impl Wire {
             Event::Sent(sent) => self.sent(sent),
             Event::Answered(answered) => self.answered(answered),
             Event::Ended(ended) => self.ended(ended),
-            Event::Paused(paused) => Some(debug::paused(paused)),
+            Event::Paused(paused) => {
+                self.tell_of_wait(paused);
+                Some(debug::paused(paused))
+            }
             _ => None,
         };
         if let Some(lines) = lines.filter(|_| self.debug) {
             self.stderr.line(&debug::stamped(&lines, SystemTime::now()));
         }
+    }
+
+    /// Says why nothing happens, where nobody is shown more.
+    fn tell_of_wait(&self, paused: &Paused) {
+        let worth_telling = if paused.asked { ASKED_FOR } else { OURS };
+        if self.debug || paused.delay < worth_telling {
+            return;
+        }
+        let (seconds, wish) = (paused.delay.as_secs_f64().ceil(), if paused.asked { ", as it asks" } else { "" });
+        let because = safe(&paused.because);
+        self.stderr.note(format_args!("{}: {because}; tries again in {seconds} s{wish}", paused.registry));
     }
 
     fn sent(&self, sent: &Sent) -> Option<Vec<String>> {
