@@ -180,6 +180,18 @@ fn a_helper_keeps_what_it_is_given() -> Result<()> {
     Ok(())
 }
 
+/// A helper that is not there is no reason to keep what everyone may see.
+#[test]
+fn a_missing_helper_is_named_and_done_without() -> Result<()> {
+    let registry = Registry::start(images::storage(), &Access::Open)?;
+    let home = Scratch::new("home")?;
+    fs::create_dir(home.path().join(".docker"))?;
+    fs::write(home.path().join(".docker/config.json"), r#"{"credsStore":"that-nobody-has"}"#)?;
+    let reference = format!("{}/{SEVEN_LAYERS}", registry.host());
+    ends(&porthole(home.path(), &["digest", &reference], "")?, 0, "cannot run `docker-credential-that-nobody-has`");
+    Ok(())
+}
+
 /// What podman keeps is read, and said to be still there.
 #[test]
 fn what_others_keep_is_used_and_named() -> Result<()> {
