@@ -4,9 +4,10 @@ use super::{Call, Destination, Registry};
 use crate::{
     endpoint::{
         delete::{self, Decoy, Outcome},
-        manifest, referrers,
+        manifest, referrers, tags,
     },
     error::{Error, Subject},
+    policy::Url,
     scope::Scopes,
     transport::{Environment, Request, Transport},
 };
@@ -116,8 +117,14 @@ impl<T: Transport + Environment> Registry<T> {
         digest: &Digest,
         most: usize,
     ) -> Result<Option<Vec<String>>, Error> {
-        let all = self.fetch_tags(reference).await?;
-        if all.len() > most {
+        let call = self.call(reference, "tags", format!("{}/{}", reference.registry(), reference.repository()))?;
+        // One page tells whether there are too many.
+        let query = format!("n={}", most.saturating_add(1));
+        let request = tags::request(&call.base, reference.repository(), &query).map_err(Error::Relay)?;
+        let url = Url::parse(&request.uri().to_string()).map_err(Error::Relay)?;
+        let (head, body) = self.fetch_bytes(&call, &request, "tags_page_bytes").await?;
+        let all = tags::read(&body).map_err(|_| call.protocol("expected a JSON object with tags".into()))?;
+        if all.len() > most || tags::next(&url, &head).is_some() {
             return Ok(None);
         }
         let mut found = Vec::new();

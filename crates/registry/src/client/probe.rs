@@ -7,13 +7,13 @@ use super::{
 use crate::{
     endpoint::{Base, problem},
     error::{Error, Subject},
-    policy::Url,
+    policy::{self, Url},
     scope::Scopes,
     transport::{Environment, Patience, Request, Transport},
 };
 use http::{HeaderMap, Method, StatusCode};
 use porthole_core::reference::Reference;
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +24,8 @@ pub enum Asker {
     User(Scopes),
 }
 
-/// An answer, whatever it is.
-#[derive(Clone, Debug)]
+/// An answer, whatever it is. `Debug` shows neither query nor body, which may hold a token.
+#[derive(Clone)]
 pub struct Probed {
     /// URL that answered.
     pub url: Url,
@@ -46,6 +46,13 @@ impl Probed {
     /// What the answer says in the registry's own words, if it is an error, on one printable line.
     pub fn words(&self) -> String {
         problem::read(self.status, &self.body).message
+    }
+}
+
+impl fmt::Debug for Probed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = policy::redact(&self.url.to_string());
+        write!(f, "Probed({} of {url}, {} bytes)", self.status, self.body.len())
     }
 }
 

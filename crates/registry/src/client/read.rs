@@ -266,7 +266,7 @@ impl<T: Transport + Environment> Registry<T> {
     }
 
     /// A whole body within the limit of this name. What breaks on the way is fetched again.
-    async fn fetch_bytes(
+    pub(super) async fn fetch_bytes(
         &self,
         call: &Call,
         request: &Request,

@@ -94,6 +94,10 @@ fn a_digest_goes_with_its_tags() {
     assert_eq!(block_on(registry.find_tags(&tagged(), &digest, 2)).unwrap().unwrap(), ["1", "2"]);
     assert_eq!(block_on(registry.find_tags(&tagged(), &digest, 1)).unwrap(), None);
     assert_eq!(block_on(registry.find_tags(&tagged(), &Digest::sha256(b""), 2)).unwrap().unwrap().len(), 0);
+    let next = Fault::Header("link", "</v2/a/b/tags/list?last=2>; rel=next".to_owned());
+    internet.fault("/tags/list?n=3", 1, next);
+    assert_eq!(block_on(registry.find_tags(&tagged(), &digest, 2)).unwrap(), None, "there are more");
+    assert_eq!(internet.count("/tags/list?last"), 0);
     assert_eq!(block_on(registry.delete_manifest(&tagged(), &digest.to_string())).unwrap(), Deletion::Done);
     assert!(tags(&internet).is_empty());
     let error = block_on(registry.delete_manifest(&tagged(), &digest.to_string())).unwrap_err();

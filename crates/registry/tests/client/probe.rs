@@ -32,6 +32,8 @@ fn answers_are_taken_as_they_are() {
     assert_eq!((anyone.status.as_u16(), anyone.words()), (401, "UNAUTHORIZED: says the registry".to_owned()));
     assert!(anyone.header("www-authenticate").is_some_and(|challenge| challenge.starts_with("Bearer ")));
     assert_eq!(internet.log().len(), 1);
+    let shown = format!("{anyone:?}");
+    assert!(shown.contains("401") && !shown.contains("says the registry"), "{shown}");
     assert_eq!(ask(reader()).unwrap().status, 200);
     for status in [302, 307, 416, 429, 500, 503] {
         let headers = vec![("location", "https://evil.example.net/x".to_owned()), ("retry-after", "1".to_owned())];
