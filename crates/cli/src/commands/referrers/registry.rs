@@ -17,7 +17,11 @@ pub(super) async fn rows<T: Transport + Environment>(
     subject: &Digest,
     wanted: Option<&MediaType>,
 ) -> Result<Vec<Row>, Error> {
-    let listed = client.list_referrers(reference, subject, wanted).await?;
+    let [signature, attestation, bill] =
+        SUFFIXES.map(|suffix| tagged(client, reference, format!("{}.{suffix}", fallback_tag(subject))));
+    let (listed, signature, attestation, bill) =
+        tokio::join!(client.list_referrers(reference, subject, wanted), signature, attestation, bill);
+    let listed = listed?;
     let via = match listed.by {
         By::Api => Via::Api,
         By::Tag => Via::FallbackTag,
@@ -35,9 +39,8 @@ pub(super) async fn rows<T: Transport + Environment>(
             }
         });
     }
-    for suffix in SUFFIXES {
-        let row = tagged(client, reference, format!("{}.{suffix}", fallback_tag(subject))).await?;
-        if let Some(row) = row.filter(|row| rows.iter().all(|listed| listed.digest != row.digest)) {
+    for row in [signature?, attestation?, bill?].into_iter().flatten() {
+        if rows.iter().all(|listed| listed.digest != row.digest) {
             rows.push(row);
         }
     }
