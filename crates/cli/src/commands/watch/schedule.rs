@@ -1,6 +1,6 @@
 //! When which reference is looked at next. Time and chance come from outside.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use super::pace::Pace;
 use porthole_registry::endpoint::quota::Quota;
@@ -11,11 +11,12 @@ pub(super) struct Schedule {
     /// Between two requests to one registry, at least.
     gap: Duration,
     turns: Vec<Turn>,
-    sites: HashMap<String, Site>,
+    sites: Vec<Site>,
 }
 
 struct Turn {
-    site: String,
+    /// Number of its registry.
+    site: usize,
     /// `None`: it is being looked at, or never again.
     due: Option<Duration>,
     failures: u32,
@@ -44,23 +45,24 @@ impl Schedule {
     /// Everything is due soon, one after the other. `registries`: the registry of each reference.
     pub(super) fn new(interval: Duration, registries: &[&str]) -> Self {
         let count = u32::try_from(registries.len()).unwrap_or(u32::MAX).max(1);
-        let turn = |registry: &&str| Turn { site: (*registry).to_owned(), due: Some(Duration::ZERO), failures: 0 };
-        Self {
-            interval,
-            gap: GAP.min(interval / count),
-            turns: registries.iter().map(turn).collect(),
-            sites: registries.iter().map(|registry| ((*registry).to_owned(), Site::default())).collect(),
-        }
+        let mut names = registries.to_vec();
+        names.sort_unstable();
+        names.dedup();
+        let turn = |registry: &&str| {
+            let site = names.partition_point(|name| name < registry);
+            Turn { site, due: Some(Duration::ZERO), failures: 0 }
+        };
+        let turns = registries.iter().map(turn).collect();
+        let sites = names.iter().map(|_| Site::default()).collect();
+        Self { interval, gap: GAP.min(interval / count), turns, sites }
     }
 
     /// The reference whose turn it is, if it is anybody's. Its turn is taken until [`end`](Self::end).
     pub(super) fn begin(&mut self, now: Duration) -> Option<usize> {
         let (at, _) = self.next().filter(|(_, when)| *when <= now)?;
         self.turns[at].due = None;
-        let gap = self.gap;
-        if let Some(site) = self.sites.get_mut(&self.turns[at].site) {
-            site.not_before = now + gap.max(site.pace.spacing());
-        }
+        let site = &mut self.sites[self.turns[at].site];
+        site.not_before = now + self.gap.max(site.pace.spacing());
         Some(at)
     }
 
@@ -71,8 +73,8 @@ impl Schedule {
 
     fn next(&self) -> Option<(usize, Duration)> {
         let due = |(at, turn): (usize, &Turn)| {
-            let site = self.sites.get(&turn.site)?;
-            Some((at, turn.due?, turn.due?.max(site.not_before)))
+            let due = turn.due?;
+            Some((at, due, due.max(self.sites[turn.site].not_before)))
         };
         let next = self.turns.iter().enumerate().filter_map(due).min_by_key(|(_, due, when)| (*when, *due));
         next.map(|(at, _, when)| (at, when))
@@ -81,7 +83,7 @@ impl Schedule {
     /// A look has ended. Returns how often in a row it has failed.
     pub(super) fn end(&mut self, at: usize, outcome: Outcome, now: Duration, random: u64) -> u32 {
         let (interval, turn) = (self.interval, &mut self.turns[at]);
-        let Some(site) = self.sites.get_mut(&turn.site) else { return 0 };
+        let site = &mut self.sites[turn.site];
         match outcome {
             Outcome::Answer { quota, pulled } => {
                 (turn.failures, site.refusals) = (0, 0);
@@ -110,8 +112,7 @@ impl Schedule {
 
     /// How long a registry is left alone from now on.
     pub(super) fn pause(&self, at: usize, now: Duration) -> Duration {
-        let site = self.sites.get(&self.turns[at].site);
-        site.map_or(Duration::ZERO, |site| site.not_before.saturating_sub(now))
+        self.sites[self.turns[at].site].not_before.saturating_sub(now)
     }
 
     /// A reference is not looked at any more.
