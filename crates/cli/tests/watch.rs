@@ -225,6 +225,22 @@ fn a_command_deals_with_what_moved() {
 }
 
 #[test]
+fn a_command_that_failed_for_a_new_tag_is_run_again() {
+    let home = tempfile::tempdir().unwrap();
+    let (server, name) = serving("one");
+    serve(&server, Content { roots: Vec::new(), ..of("one") });
+    let mut watch = Watch::start(home.path(), &[&name, "--exec", "exit 1"]);
+    watch.notes(&["manifest not found"]);
+    serve(&server, of("one"));
+    watch.notes(&["all is well again", "ended with exit status: 1"]);
+    watch.signal("TERM");
+    assert_eq!(watch.ended().code(), Some(0));
+    let again = porthole(home.path(), &format!("watch --once {name} -- /usr/bin/printenv PORTHOLE_DIGEST"));
+    ends(&again, 0, &digest("one"));
+    ends(&porthole(home.path(), &format!("watch --once {name} -- /usr/bin/false")), 0, "watching");
+}
+
+#[test]
 fn what_moves_is_told_while_it_is_watched_and_what_moved_before_at_the_start() {
     let home = tempfile::tempdir().unwrap();
     let (server, name) = serving("one");
@@ -267,7 +283,8 @@ fn troubles_are_told_once_when_they_begin_and_once_when_they_end() {
         "manifest not found",
     ]);
     serve(&server, of("one"));
-    watch.notes(&["all is well again", "watching"]);
+    watch.notes(&["all is well again"]);
+    assert!(watch.event().ends_with(&format!("{name}  nothing -> {}", digest("one"))), "a tag that appears has moved");
     let headers = vec![("retry-after", "3000".to_owned())];
     server.internet.fault("HEAD ", 1, Fault::Answer { status: 429, headers, body: Vec::new() });
     let note = watch.note();

@@ -23,7 +23,8 @@ use crate::{error::Error, session::Session};
 /// --platform only that image of an index is watched, and the index is fetched once each time that it moves.
 ///
 /// What was seen is remembered in the journal of the store: what moved while nobody watched is told at the next start. The first look
-/// at a reference that the journal does not know tells nothing. Each move is a line on stdout: time, reference, old and new digest.
+/// at a reference that the journal does not know tells nothing; a tag that appears later has moved. Each move is a line on stdout: time,
+/// reference, old and new digest.
 ///
 /// The command has PORTHOLE_REFERENCE, PORTHOLE_DIGEST and PORTHOLE_PREVIOUS (what it last ended well for) in its environment, and with
 /// --platform PORTHOLE_INDEX. Its output goes to stderr. It is never run twice at once for one reference: what moves meanwhile is told, and

@@ -8,14 +8,20 @@ use super::look::Subject;
 /// What a tag stood for when it was last watched, and done with; else when it was last pulled or pushed. What was seen for one platform
 /// tells nothing about another.
 pub(super) fn last(entries: &[Entry], platform: Option<&Platform>) -> Option<Subject> {
-    let wanted = platform.map(ToString::to_string);
-    let watched = |entry: &&Entry| {
-        let platform = entry.choice.as_ref().map(|choice| &choice.platform);
-        entry.by == Writer::Watch && !entry.pending && platform == wanted.as_ref()
-    };
-    let moved = |entry: &&Entry| wanted.is_none() && matches!(entry.by, Writer::Pull | Writer::Push);
-    let entry = entries.iter().rfind(watched).or_else(|| entries.iter().rfind(moved))?;
+    let done = |entry: &&Entry| is_watched(entry, platform) && !entry.pending;
+    let moved = |entry: &&Entry| platform.is_none() && matches!(entry.by, Writer::Pull | Writer::Push);
+    let entry = entries.iter().rfind(done).or_else(|| entries.iter().rfind(moved))?;
     Some(Subject { root: entry.digest, manifest: entry.choice.as_ref().map(|choice| choice.manifest) })
+}
+
+/// Whether a tag was seen to move, and that was not done with.
+pub(super) fn is_pending(entries: &[Entry], platform: Option<&Platform>) -> bool {
+    entries.iter().rfind(|entry| is_watched(entry, platform)).is_some_and(|entry| entry.pending)
+}
+
+fn is_watched(entry: &Entry, platform: Option<&Platform>) -> bool {
+    let watched = entry.choice.as_ref().map(|choice| choice.platform.as_str());
+    entry.by == Writer::Watch && watched == platform.map(ToString::to_string).as_deref()
 }
 
 /// What is to be remembered of a tag.
@@ -59,5 +65,8 @@ mod tests {
         entries.extend([Entry { pending: true, ..of("failed", Writer::Watch) }, seen("x", Some("y"), true)]);
         assert_eq!(last(&entries, None), Some(subject("watched", None)));
         assert_eq!(last(&entries, Some(&arm)), Some(subject("other", Some("image"))));
+        let amd = Platform::new("linux", "amd64", None);
+        let pending = [None, Some(&arm), Some(&amd)].map(|platform| is_pending(&entries, platform));
+        assert_eq!(pending, [true, true, false]);
     }
 }

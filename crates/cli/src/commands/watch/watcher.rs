@@ -58,11 +58,12 @@ struct Tag {
     running: bool,
     /// What the command is to be run for next.
     waiting: Option<Subject>,
+    /// What is wrong with it alone, and was told.
     trouble: Option<Trouble>,
     refusals: u32,
     /// Was looked at, with whatever credentials there are.
     asked: bool,
-    /// Was told what it stands for.
+    /// Was told what it stands for, or that there is no such tag.
     told: bool,
 }
 
@@ -84,7 +85,8 @@ impl<'s> Watcher<'s> {
             let last = memory::last(&entries, session.wanted_platform());
             let done = last.map(|last| last.digest());
             let known = Known { digest: last.map(|last| last.root), ..Known::default() };
-            let (running, asked, told) = (false, false, false);
+            let (running, asked) = (false, false);
+            let told = last.is_none() && memory::is_pending(&entries, session.wanted_platform());
             Tag { reference, known, last, done, running, waiting: None, trouble: None, refusals: 0, asked, told }
         };
         Ok(Self {
@@ -186,7 +188,9 @@ impl<'s> Watcher<'s> {
         let first = !std::mem::replace(&mut tag.told, true);
         let subject = look.subject;
         match before.map(|before| before.digest()) {
-            Some(previous) if previous != subject.digest() => self.has_moved(at, previous, subject)?,
+            Some(previous) if previous != subject.digest() => self.has_moved(at, Some(previous), subject)?,
+            // It was not there a moment ago.
+            None if !first => self.has_moved(at, None, subject)?,
             previous => {
                 if first {
                     let text = format!("{}: {}", tag.reference, subject.digest());
@@ -203,7 +207,7 @@ impl<'s> Watcher<'s> {
         Ok(())
     }
 
-    fn has_moved(&mut self, at: usize, previous: Digest, subject: Subject) -> Result<(), Error> {
+    fn has_moved(&mut self, at: usize, previous: Option<Digest>, subject: Subject) -> Result<(), Error> {
         self.moved = true;
         self.tell(at, previous, subject)?;
         self.remember(at, subject, self.task.is_some());
@@ -214,7 +218,7 @@ impl<'s> Watcher<'s> {
         Ok(())
     }
 
-    fn tell(&self, at: usize, previous: Digest, subject: Subject) -> Result<(), Error> {
+    fn tell(&self, at: usize, previous: Option<Digest>, subject: Subject) -> Result<(), Error> {
         let (reference, time) = (&self.tags[at].reference, history::now());
         let mut out = self.session.ui.out();
         if self.session.ui.json {
@@ -222,7 +226,7 @@ impl<'s> Watcher<'s> {
                 "event": "moved",
                 "time": time,
                 "reference": reference.to_string(),
-                "previous": previous.to_string(),
+                "previous": previous.map(|digest| digest.to_string()),
                 "digest": subject.digest().to_string(),
             });
             if let Some(platform) = self.session.wanted_platform() {
@@ -231,6 +235,7 @@ impl<'s> Watcher<'s> {
             }
             print_json(&mut out, &event)?;
         } else {
+            let previous = previous.map_or_else(|| "nothing".to_owned(), |digest| digest.to_string());
             let text = format!("{}  {reference}  {previous} -> {}", history::when(&time), subject.digest());
             writeln!(out, "{}", safe(&text))?;
         }
@@ -293,18 +298,20 @@ impl<'s> Watcher<'s> {
         if trouble == Trouble::Network && failures == 1 && tag.told {
             return Ok(true);
         }
-        let mut before = tag.trouble.replace(trouble);
-        if trouble.is_of_registry() {
-            before = self.troubles.insert(tag.reference.registry().to_owned(), trouble);
+        let before = if trouble.is_of_registry() {
+            self.troubles.insert(tag.reference.registry().to_owned(), trouble)
         } else {
+            tag.told |= trouble == Trouble::Missing;
+            let before = tag.trouble.replace(trouble);
             self.registry_answers(at);
-        }
+            before
+        };
         if before != Some(trouble) {
             let next = match pause.as_secs() {
                 0..5 => "goes on trying".to_owned(),
                 seconds => format!("goes on in {seconds} s"),
             };
-            self.session.ui.note(safe(&format!("{}: {unseen}; {next}", self.tags[at].reference)));
+            self.session.ui.note(safe(&format!("{unseen}; {next}")));
         }
         Ok(true)
     }
@@ -313,7 +320,7 @@ impl<'s> Watcher<'s> {
     fn well_again(&mut self, at: usize) {
         self.registry_answers(at);
         let tag = &mut self.tags[at];
-        if tag.trouble.take().is_some_and(|trouble| !trouble.is_of_registry()) {
+        if tag.trouble.take().is_some() {
             self.session.ui.note(safe(&format!("{}: all is well again", tag.reference)));
         }
     }
