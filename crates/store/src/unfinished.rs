@@ -68,9 +68,9 @@ impl Unfinished {
         &self.file
     }
 
-    /// The folder in which the file will be.
-    pub fn folder(&self) -> &Path {
-        folder(&self.path)
+    /// The folder in which the file will be; `None`: it is a pipe or a device, and stays where it is.
+    pub fn folder(&self) -> Option<&Path> {
+        (!matches!(self.state, State::Done)).then(|| folder(&self.path))
     }
 
     /// It is complete: gives it its name, for good.
@@ -93,7 +93,7 @@ impl Unfinished {
         fs::rename(&name, &self.path)?;
         self.state = State::Done;
         // Not every file system can sync a folder.
-        let _ = File::open(self.folder()).and_then(|folder| folder.sync_all());
+        let _ = File::open(folder(&self.path)).and_then(|folder| folder.sync_all());
         Ok(())
     }
 }
@@ -155,6 +155,15 @@ mod tests {
             assert_eq!(names(place.path()), ["a"]);
             fs::remove_file(&path).expect("it can be removed");
         }
+    }
+
+    #[test]
+    fn a_device_is_written_to_and_not_replaced() {
+        let null = Unfinished::create(Path::new("/dev/null")).expect("everybody may write there");
+        assert_eq!(null.folder(), None);
+        null.file().write_all(b"gone").expect("it takes everything");
+        null.keep().expect("there is nothing to do");
+        assert!(!Path::new("/dev/null").is_file());
     }
 
     #[test]

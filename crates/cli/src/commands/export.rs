@@ -3,14 +3,13 @@
 mod spool;
 
 use std::{
-    fs::Permissions,
     io::{self, BufWriter, IsTerminal, Write},
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use clap::Args;
 use porthole_core::tree::FileTree;
+use porthole_store::Unfinished;
 use porthole_unpack::flatten;
 
 use self::spool::Spool;
@@ -60,19 +59,16 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
             Ok(session.ui.flush(&mut out)?)
         }
         Some(path) => {
-            let directory =
-                path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-            let fail = |source| Error::Directory { path: directory.to_owned(), source };
-            let (tree, spool) = read(session, &source, &jobs, Spool::new_in(directory).map_err(fail)?)?;
-            let mut output = tempfile::Builder::new();
-            output.prefix(".porthole-export-").permissions(Permissions::from_mode(0o644));
-            let output = output.tempfile_in(directory).map_err(fail)?;
-            let mut out = BufWriter::with_capacity(1 << 20, output.as_file());
+            let fail = |source| Error::Directory { path: path.clone(), source };
+            let output = Unfinished::create(path).map_err(fail)?;
+            let spool = output.folder().map_or_else(Spool::new, Spool::new_in).map_err(fail)?;
+            let (tree, spool) = read(session, &source, &jobs, spool)?;
+            let mut out = BufWriter::with_capacity(1 << 20, output.file());
             flatten::write(&tree, &mut out, |content| spool.open(content))?;
             out.flush()?;
             drop(out);
-            let bytes = output.as_file().metadata()?.len();
-            output.persist(path).map_err(|error| Error::Write(error.error))?;
+            let bytes = output.file().metadata()?.len();
+            output.keep()?;
             session.ui.note(format_args!("{}: {}", safe(&path.to_string_lossy()), size(bytes)));
             Ok(())
         }

@@ -1,6 +1,6 @@
 //! Bringing images to where they go, other than registries.
 
-use std::{ffi::OsString, io::BufWriter, path::Path, sync::Arc};
+use std::{env, ffi::OsString, io::BufWriter, path::Path, sync::Arc};
 
 use porthole_core::{
     descriptor::Descriptor, digest::Digest, manifest::Document, platform::NoMatch, reference::Reference,
@@ -263,6 +263,7 @@ pub(super) fn write_archive(
 ) -> Result<Written, Error> {
     let unwritable = |source| Error::Store(porthole_store::Error::Write { path: path.to_owned(), source });
     let output = Unfinished::create(path).map_err(unwritable)?;
+    let scratch = output.folder().map_or_else(env::temp_dir, Path::to_owned);
     let mut written = None;
     {
         let out = BufWriter::with_capacity(1 << 20, output.file());
@@ -281,7 +282,7 @@ pub(super) fn write_archive(
                 archive.finish()?;
             }
             Kind::Docker => {
-                let mut archive = Docker::new(out, output.folder(), &session.limits, observer);
+                let mut archive = Docker::new(out, &scratch, &session.limits, observer);
                 for image in images {
                     let from = Stored { local: image.local, root: image.root };
                     written = Some((archive.image(from, platforms, &tags(&image.names))?, 0));
