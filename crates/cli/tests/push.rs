@@ -285,3 +285,30 @@ fn layers_from_elsewhere_are_left_out_unless_asked_for() {
     assert_eq!(done(home.path(), &push)["foreign"]["blobs"], 0);
     assert!(has(&server, layer));
 }
+
+#[test]
+fn what_the_store_has_from_the_same_registry_is_mounted() {
+    let (base, app) = (image("amd64"), image("arm64"));
+    let server = Server::new(Site::new());
+    server.internet.change(server.authority(), |site| {
+        *site.content_mut("lib/base") = base.clone().into_content("1");
+    });
+    let mut content = base.clone().into_content(&format!("{}/lib/base:1", server.authority()));
+    content.add_image(&app);
+    content.add_root(&format!("{}/a/b:1", server.authority()), app.manifest.clone());
+    // Another registry's images, and mere tags, say nothing of this one.
+    content.add_root("other.example.com/lib/base:1", base.manifest.clone());
+    content.add_root("latest", base.manifest.clone());
+    let home = home(&content);
+    let pushed = done(home.path(), &format!("--store layout push {}/a/b:1", server.authority()));
+    assert_eq!((&pushed["mounted"]["blobs"], &pushed["uploaded"]["blobs"]), (&1.into(), &2.into()), "{pushed}");
+    assert_eq!(server.internet.count("mount="), 1, "only what is likely to be there is asked for");
+    assert_eq!(server.internet.count(&format!("mount={}&from=lib/base", base.layers[0].blob.digest)), 1);
+    // It is gone from there by now: then it is sent.
+    let server_again = Server::new(Site::new());
+    let pushed = done(
+        home.path(),
+        &format!("--store layout push store:{}/a/b:1 {}/a/b:1", server.authority(), server_again.authority()),
+    );
+    assert_eq!(pushed["uploaded"]["blobs"], 3);
+}

@@ -3,7 +3,10 @@
 //! Documents are read from the root down, as far as the destination lacks them; then every blob that it lacks is mounted or uploaded,
 //! several at once; then documents, children first; the tag last, and its digest is read back. Nothing is named if anything failed.
 
+mod likely;
 mod send;
+
+pub use self::likely::{Likely, likely};
 
 use self::send::{Outcome, Refused, Send};
 use crate::{
@@ -41,6 +44,8 @@ pub struct Options {
     pub tags: Vec<String>,
     /// Send layers as well that come from elsewhere by their licence.
     pub foreign: bool,
+    /// What is known of repositories that the destination names to mount from: they are asked for these blobs alone.
+    pub likely: Vec<Likely>,
 }
 
 /// What a push did.
@@ -255,6 +260,7 @@ impl Push<'_> {
                 to: self.to.clone(),
                 observer: self.observer.clone(),
                 refused: Arc::clone(&refused),
+                unlikely: unlikely(&options.likely, &blob.digest),
                 chunk: options.chunk,
                 blob: blob.clone(),
             };
@@ -337,6 +343,11 @@ impl Push<'_> {
         }
         Ok(())
     }
+}
+
+/// Repositories that are known not to have a blob.
+fn unlikely(likely: &[Likely], blob: &Digest) -> Vec<String> {
+    likely.iter().filter(|likely| !likely.blobs.contains(blob)).map(|likely| likely.repository.clone()).collect()
 }
 
 fn list(platforms: &[Platform]) -> String {

@@ -24,7 +24,8 @@ use crate::{
 
 /// Upload an image to a registry, byte for byte as it is
 ///
-/// Blobs that the registry has are neither read nor sent; what breaks on the way goes on where the registry says that it is. The tag
+/// Blobs that the registry has are neither read nor sent, and those that the store also has from another repository of the registry are
+/// mounted from there; what breaks on the way goes on where the registry says that it is. The tag
 /// comes last, when everything else is there, and what it stands for is read back. Of an index everything is pushed, unless
 /// --platform names one image of it.
 #[derive(Args)]
@@ -102,13 +103,14 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
 
 /// Brings an image to a registry, and tells what that took.
 pub(super) fn send(spec: &Spec, to: Reference, way: &Way, session: &Session<'_>) -> Result<(), Error> {
-    let options = Options {
+    let mut options = Options {
         platforms: session.wanted_platform().map_or(Platforms::All, |platform| Platforms::One(platform.clone())),
         jobs: usize::from(way.jobs),
         chunk: way.chunk_size,
         referrers: way.referrers,
         tags: way.also.clone(),
         foreign: way.foreign_layers,
+        likely: Vec::new(),
     };
     for tag in &way.also {
         let name = format!("{}/{}:{tag}", to.registry(), to.repository());
@@ -135,6 +137,11 @@ pub(super) fn send(spec: &Spec, to: Reference, way: &Way, session: &Session<'_>)
     }
     let source = open(spec, session)?;
     let client = session.client(&to)?;
+    if let (Spec::Store { .. }, Source::Local { local, root }) = (spec, &source) {
+        options.likely = push::likely(local, root, &to);
+        options.likely.retain(|likely| !mount_from.contains(&likely.repository));
+        mount_from.extend(options.likely.iter().map(|likely| likely.repository.clone()));
+    }
     let destination = Destination { reference: to.clone(), mount_from };
     let started = Instant::now();
     let pushed = watch(session.ui, Heading::There, |observer| {

@@ -165,6 +165,7 @@ fn put(
                 referrers: false,
                 tags: Vec::new(),
                 foreign: false,
+                likely: Vec::new(),
             };
             session.runtime().block_on(push::push(&source, &client, &to, &options, &Observer::new(drop)))?;
             return Ok(());

@@ -25,6 +25,8 @@ pub(super) struct Send {
     pub(super) to: Destination,
     pub(super) observer: Observer,
     pub(super) refused: Arc<Refused>,
+    /// Repositories that need not be asked for it.
+    pub(super) unlikely: Vec<String>,
     pub(super) chunk: Option<u64>,
     pub(super) blob: Descriptor,
 }
@@ -80,7 +82,9 @@ impl Send {
         }
         let keep = |opened: &Opened| *session.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened.clone());
         let mut opened: Option<Opened> = None;
-        let from = self.to.mount_from.iter().map(String::as_str).filter(|from| !self.refused.contains(from));
+        let from =
+            self.to.mount_from.iter().filter(|from| !self.refused.contains(from) && !self.unlikely.contains(from));
+        let from = from.map(String::as_str);
         for from in mount::order(self.to.reference.repository(), from).into_iter().take(MOUNTS) {
             match self.client.mount_blob(&self.to, &self.blob.digest, from).await? {
                 Mount::Mounted => {
