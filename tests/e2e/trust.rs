@@ -160,14 +160,16 @@ fn nothing_that_fails_tells_a_secret() -> Result<()> {
     ];
     let folder = Scratch::new("secrets")?;
     let reference = format!("{}/{FOR_EVERYONE}", front.host());
+    let trace = folder.path().join("trace.har").display().to_string();
     let (store, bad) = (folder.path().join("store").display().to_string(), folder.path().join("bad.json"));
     fs::write(&bad, format!(r#"{{"auths":{{"{}":{{"auth":"{}"}}}}}}"#, front.host(), STANDARD.encode("canary")))?;
     let mut said = String::new();
     let mut run = |arguments: &[&str], environment: &[(&str, &str)]| -> Result<()> {
-        let debug = ["--debug", "--stall", "3", "--store", &store];
+        let debug = ["--debug", "--trace", &trace, "--stall", "3", "--store", &store];
         let output = porthole(home.path(), &[arguments, &debug].concat(), environment)?;
         assert!(!output.status.success(), "{arguments:?}: {}", talk(&output));
         said += &talk(&output);
+        said += &fs::read_to_string(&trace)?;
         Ok(())
     };
     for faults in &faults {
