@@ -292,6 +292,10 @@ impl<T: Transport + Environment> Registry<T> {
             403 if matches!(problem.code.as_deref(), Some("DESTINATION_DENIED" | "ORIGIN_DENIED")) => {
                 Error::Status { registry, what, status: 403, message }
             }
+            // Whatever the status would mean otherwise.
+            status if problem.code.as_deref() == Some("UNAVAILABLE") => {
+                Error::Status { registry, what, status, message }
+            }
             401 | 403 => Error::Unauthorized { registry, what, credentials, message },
             404 => Error::NotFound { registry, what },
             status => Error::Status { registry, what, status, message },

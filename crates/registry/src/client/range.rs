@@ -200,14 +200,14 @@ impl<T: Transport + Environment> BlobRange<'_, T> {
             let mut elsewhere = request.clone();
             *elsewhere.uri_mut() = place.to_uri().map_err(Error::Relay)?;
             elsewhere.extensions_mut().insert(Repeat::Never);
-            if let Ok(answer) = registry.exchange_within(call, &elsewhere, &mut self.budget).await
-                && answer.response.status().is_success()
-            {
-                return Ok(answer.response);
+            match registry.exchange_within(call, &elsewhere, &mut self.budget).await {
+                Ok(answer) if answer.response.status().is_success() => return Ok(answer.response),
+                // A sign of life, which silence is not.
+                Ok(_) => self.budget.stir(),
+                Err(_) => {}
             }
             // What it was signed for is over, as a rule.
             registry.places.forget(&key);
-            self.budget.stir();
         }
         if let Some(reason) = self.reason.take() {
             request.extensions_mut().insert(reason);

@@ -310,6 +310,16 @@ fn a_code_that_asks_for_patience_is_heeded_under_any_status() {
     }
 }
 
+#[test]
+fn what_is_unavailable_is_not_said_to_be_missing() {
+    let internet = serving(two_platforms());
+    let body = br#"{"errors":[{"code":"UNAVAILABLE"}]}"#.to_vec();
+    internet.fault("/manifests/", 99, Fault::Answer { status: 404, headers: Vec::new(), body });
+    let error = block_on(client(&internet).fetch_document(&tagged())).unwrap_err();
+    assert!(matches!(error, Error::Status { status: 404, .. }) && error.exit_code() == 9, "{error}");
+    assert_eq!(internet.log().len(), 5);
+}
+
 /// A date is read by the clock of the registry, not by ours.
 #[test]
 fn a_date_to_retry_after_is_a_time_to_wait() {
