@@ -282,6 +282,10 @@ impl Push<'_> {
                     pushed.sent += sent;
                 }
                 Ok((_, Outcome::Stopped)) => {}
+                // Nobody is there to take leave of.
+                Err(error @ Error::Registry(porthole_registry::Error::Transport { .. })) => {
+                    return Err(failure.unwrap_or(error));
+                }
                 Err(error) => {
                     failure.get_or_insert(error);
                     let _ = stop.send(true);

@@ -56,7 +56,7 @@ pub(super) struct Way {
     /// What refers to the image as well: signatures, attestations
     #[arg(long)]
     referrers: bool,
-    /// Send blobs in chunks of this size, such as 8MiB [default: whole, or as the registry demands]
+    /// Send blobs in chunks of this size, such as 8MiB [default: whole; in chunks where the registry or a bad line demands it]
     #[arg(long, value_name = "SIZE", value_parser = chunk_size)]
     chunk_size: Option<u64>,
     /// Blobs sent at once

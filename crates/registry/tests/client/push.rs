@@ -307,6 +307,42 @@ fn places_that_are_refused() {
 }
 
 #[test]
+fn a_registry_that_does_not_say_what_it_has_is_sent_it() {
+    for status in [403, 404, 405] {
+        let internet = registry(Uploads::default());
+        internet.fault("HEAD ", 1, Fault::Status(status));
+        let client = Registry::new(internet.clone(), Options::default());
+        assert!(!block_on(client.has_blob(&destination(), &blob().0)).unwrap(), "{status}");
+        internet.fault("HEAD ", 1, Fault::Status(status));
+        assert_eq!(block_on(client.head_manifest(&destination(), "1")).unwrap(), None, "{status}");
+    }
+    // Another size than the blob's is another blob.
+    let internet = registry(Uploads::default());
+    upload(&internet, None).unwrap();
+    internet.fault(
+        "HEAD ",
+        1,
+        Fault::Answer { status: 200, headers: vec![("content-length", "1".into())], body: vec![0] },
+    );
+    let client = Registry::new(internet.clone(), Options::default());
+    assert!(!block_on(client.has_blob(&destination(), &blob().0)).unwrap());
+}
+
+#[test]
+fn the_latest_location_counts_and_keeps_its_query() {
+    let internet = registry(Uploads::default());
+    // Relative to the request, as RFC 3986 has it; and with more than a state.
+    internet.fault("POST ", 1, Fault::Header("location", "1?_state=0&more=a%20b".into()));
+    upload(&internet, Some(400_000)).unwrap();
+    let log = internet.log();
+    let first = log.iter().find(|asked| asked.method == "PATCH").unwrap();
+    assert_eq!(first.url, "https://r.example.com/v2/a/b/blobs/uploads/1?_state=0&more=a%20b");
+    let last = log.iter().find(|asked| asked.method == "PUT").unwrap();
+    let expected = format!("https://r.example.com/v2/a/b/blobs/uploads/1?_state=1000000&digest={}", blob().0.digest);
+    assert_eq!(last.url, expected);
+}
+
+#[test]
 fn other_forms_of_location() {
     for prefix in ["https://r.example.com", "https://r.example.com:443", "//r.example.com", "r.example.com"] {
         let internet = registry(Uploads { prefix: prefix.into(), ..Uploads::default() });
