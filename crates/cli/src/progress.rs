@@ -2,7 +2,9 @@
 
 mod bars;
 mod moving;
+mod rate;
 mod reading;
+mod terminal;
 
 pub(crate) use self::{
     moving::{Heading, watch},
@@ -16,7 +18,7 @@ use crate::{
     ui::{Ui, size},
 };
 use std::{
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Write},
     ops::{Deref, DerefMut},
     sync::Arc,
     time::{Duration, Instant},
@@ -62,7 +64,9 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        self.bars.close(self.keep);
+        if self.bars.close(self.keep) {
+            let _ = io::stderr().write_all(b"\n");
+        }
         self.stderr.below(None);
     }
 }

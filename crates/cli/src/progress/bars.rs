@@ -1,9 +1,14 @@
 //! Bars on a terminal: one for each part that is under way, below them one for all.
 
-use std::{collections::HashMap, fmt::Write, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt::Write,
+    time::{Duration, Instant},
+};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
+use super::{rate::Rate, terminal::Terminal};
 use crate::ui::size;
 
 /// What is drawn. Names are unique, and what strangers wrote in them is made safe before.
@@ -13,9 +18,11 @@ pub(super) struct Bars {
     parts: HashMap<String, Part>,
     /// Those that have a bar, from the top.
     shown: Vec<String>,
-    /// Bars that there is room for.
-    rows: usize,
-    width: u16,
+    /// Height and width, as they were measured last.
+    size: (u16, u16),
+    measured: Instant,
+    measure: Box<dyn Fn() -> (u16, u16) + Send>,
+    rate: Rate,
     ended: usize,
 }
 
@@ -23,6 +30,7 @@ struct Part {
     size: Option<u64>,
     bytes: u64,
     bar: Option<ProgressBar>,
+    rate: Rate,
     word: &'static str,
     ended: bool,
 }
@@ -33,22 +41,53 @@ const REDRAWS: u8 = 10;
 const TICK: Duration = Duration::from_millis(500);
 /// Lines that are left to what was on the screen before.
 const SPARED: usize = 2;
-/// Narrower terminals get no bars, but figures.
+/// Narrower terminals get no bars, but figures; then fewer of them.
 const NARROW: u16 = 84;
+const NARROWER: u16 = 62;
+const NARROWEST: u16 = 36;
+/// How often it is seen that the terminal has another size.
+const MEASURED: Duration = Duration::from_millis(250);
 
 impl Bars {
     /// For the terminal of stderr.
     pub(super) fn new() -> Self {
-        let (height, width) = console_size();
-        Self::on(ProgressDrawTarget::stderr_with_hz(REDRAWS), height, width)
+        let target = ProgressDrawTarget::term_like_with_hz(Box::<Terminal>::default(), REDRAWS);
+        Self::on(target, Box::new(Terminal::size))
     }
 
-    fn on(target: ProgressDrawTarget, height: u16, width: u16) -> Self {
+    fn on(target: ProgressDrawTarget, measure: Box<dyn Fn() -> (u16, u16) + Send>) -> Self {
+        let (size, measured) = (measure(), Instant::now());
+        let rate = Rate::new(measured);
         let all = MultiProgress::with_draw_target(target);
-        let total = all.add(ProgressBar::new(0).with_style(of_all(width)));
+        let total = all.add(ProgressBar::new(0).with_style(of_all(size.1, &rate)));
         total.enable_steady_tick(TICK);
-        let rows = usize::from(height).saturating_sub(SPARED + 1).max(1);
-        Self { all, total, parts: HashMap::new(), shown: Vec::new(), rows, width, ended: 0 }
+        Self { all, total, parts: HashMap::new(), shown: Vec::new(), size, measured, measure, rate, ended: 0 }
+    }
+
+    /// Bars that there is room for.
+    fn rows(&self) -> usize {
+        usize::from(self.size.0).saturating_sub(SPARED + 1).max(1)
+    }
+
+    /// Fits what is drawn to a terminal that has another size than before.
+    fn fit(&mut self) {
+        if self.measured.elapsed() < MEASURED {
+            return;
+        }
+        self.measured = Instant::now();
+        let size = (self.measure)();
+        if size == std::mem::replace(&mut self.size, size) {
+            return;
+        }
+        let rows = self.rows();
+        while self.shown.len() > rows {
+            let over = self.shown.iter().position(|name| self.parts.get(name).is_some_and(|part| part.ended));
+            self.hide(over.unwrap_or(0));
+        }
+        self.total.set_style(of_all(size.1, &self.rate));
+        for part in self.shown.iter().filter_map(|name| self.parts.get(name)).filter(|part| !part.ended) {
+            part.bar.iter().for_each(|bar| bar.set_style(of_part(size.1, &part.rate)));
+        }
     }
 
     /// A handle with which others write above the bars.
@@ -62,7 +101,8 @@ impl Bars {
             return;
         }
         self.total.inc_length(size.unwrap_or(0));
-        self.parts.insert(name.to_owned(), Part { size, bytes: 0, bar: None, word: "", ended: false });
+        let rate = Rate::new(Instant::now());
+        self.parts.insert(name.to_owned(), Part { size, bytes: 0, bar: None, rate, word: "", ended: false });
         self.count();
     }
 
@@ -76,20 +116,21 @@ impl Bars {
         } else {
             self.total.inc(there - before);
         }
-        // What was there says nothing of the rate.
-        self.total.reset_eta();
         self.show(name);
         if let Some(bar) = self.parts.get(name).and_then(|part| part.bar.as_ref()) {
             bar.set_position(there);
             bar.set_message(word);
-            bar.reset_eta();
         }
     }
 
     /// More bytes of a part.
     pub(super) fn advance(&mut self, name: &str, bytes: u64) {
+        self.fit();
         let Some(part) = self.parts.get_mut(name) else { return };
         part.bytes += bytes;
+        let now = Instant::now();
+        part.rate.moved(bytes, now);
+        self.rate.moved(bytes, now);
         self.total.inc(bytes);
         match &part.bar {
             Some(bar) => bar.inc(bytes),
@@ -118,7 +159,7 @@ impl Bars {
         self.total.inc(rest);
         self.ended += 1;
         self.count();
-        if self.shown.len() < self.rows {
+        if self.shown.len() < self.rows() {
             self.show(name);
         }
         let Some(part) = self.parts.get(name) else { return };
@@ -129,14 +170,17 @@ impl Bars {
         }
     }
 
-    /// Takes the bars away; those of what was begun stay on the screen if that is wanted.
-    pub(super) fn close(&mut self, keep: bool) {
+    /// Takes the bars away; those of what was begun stay on the screen if that is wanted. Whether any do: the cursor is then at the
+    /// last of them.
+    pub(super) fn close(&mut self, keep: bool) -> bool {
         self.total.finish_and_clear();
+        let stay = keep && !self.shown.is_empty();
         for name in self.shown.drain(..) {
             if let Some(bar) = self.parts.get_mut(&name).and_then(|part| part.bar.take()) {
                 if keep { bar.abandon() } else { bar.finish_and_clear() }
             }
         }
+        stay
     }
 
     /// Gives a part a bar, if there is room or something that is over can go.
@@ -144,25 +188,29 @@ impl Bars {
         if self.parts.get(name).is_none_or(|part| part.bar.is_some()) {
             return;
         }
-        if self.shown.len() >= self.rows {
+        if self.shown.len() >= self.rows() {
             let over = |name: &String| self.parts.get(name).is_some_and(|part| part.ended);
             let Some(place) = self.shown.iter().position(over) else { return };
-            let gone = self.shown.remove(place);
-            if let Some(bar) = self.parts.get_mut(&gone).and_then(|part| part.bar.take()) {
-                bar.finish_and_clear();
-                self.all.remove(&bar);
-            }
+            self.hide(place);
         }
         let Some(part) = self.parts.get_mut(name) else { return };
         let bar = match part.size {
             Some(size) => ProgressBar::new(size),
             None => ProgressBar::no_length(),
         };
-        let bar = bar.with_position(part.bytes).with_style(of_part(self.width)).with_prefix(name.to_owned());
+        let bar =
+            bar.with_position(part.bytes).with_style(of_part(self.size.1, &part.rate)).with_prefix(name.to_owned());
         let bar = self.all.insert_before(&self.total, bar.with_message(part.word));
-        bar.reset_eta();
         part.bar = Some(bar);
         self.shown.push(name.to_owned());
+    }
+
+    fn hide(&mut self, place: usize) {
+        let gone = self.shown.remove(place);
+        if let Some(bar) = self.parts.get_mut(&gone).and_then(|part| part.bar.take()) {
+            bar.finish_and_clear();
+            self.all.remove(&bar);
+        }
     }
 
     fn count(&self) {
@@ -170,21 +218,24 @@ impl Bars {
     }
 }
 
-fn console_size() -> (u16, u16) {
-    use std::io::IsTerminal;
-    let stderr = std::io::stderr();
-    let size = stderr.is_terminal().then(|| rustix::termios::tcgetwinsize(&stderr).ok()).flatten();
-    size.filter(|size| size.ws_row > 0 && size.ws_col > 0).map_or((24, 80), |size| (size.ws_row, size.ws_col))
+fn of_part(width: u16, rate: &Rate) -> ProgressStyle {
+    let style = style(match width {
+        NARROW.. => "{prefix:<12} {bar:20} {done:>9}{of:<13} {rate:>11}  {wide_msg}",
+        NARROWER.. => "{prefix:<12} {done:>9}{of:<13} {rate:>11}  {wide_msg}",
+        NARROWEST.. => "{prefix:<12} {done:>9}{of}",
+        _ => "{prefix:<12} {done:>9}",
+    });
+    with_rate(style, rate)
 }
 
-fn of_part(width: u16) -> ProgressStyle {
-    let bar = if width < NARROW { "" } else { "{bar:20} " };
-    style(&format!("{{prefix:<12}} {bar}{{done:>9}}{{of:<13}} {{rate:>11}}  {{wide_msg}}"))
-}
-
-fn of_all(width: u16) -> ProgressStyle {
-    let bar = if width < NARROW { "" } else { "{bar:20} " };
-    style(&format!("{{prefix:<12}} {bar}{{done:>9}}{{of:<13}} {{rate:>11}}  {{left}}"))
+fn of_all(width: u16, rate: &Rate) -> ProgressStyle {
+    let style = style(match width {
+        NARROW.. => "{prefix:<12} {bar:20} {done:>9}{of:<13} {rate:>11}  {left}",
+        NARROWER.. => "{prefix:<12} {done:>9}{of:<13} {rate:>11}  {left}",
+        NARROWEST.. => "{prefix:<12} {done:>9}{of}",
+        _ => "{prefix:<12} {done:>9}",
+    });
+    with_rate(style, rate)
 }
 
 fn ended() -> ProgressStyle {
@@ -199,18 +250,32 @@ fn style(template: &str) -> ProgressStyle {
         .with_key("of", |state: &ProgressState, out: &mut dyn Write| {
             put(out, &state.len().map(|all| format!(" of {}", size(all))).unwrap_or_default());
         })
-        .with_key("rate", |state: &ProgressState, out: &mut dyn Write| {
-            put(out, &format!("{}/s", size(state.per_sec() as u64)));
-        })
-        .with_key("left", |state: &ProgressState, out: &mut dyn Write| put(out, &left(state)))
 }
 
-fn left(state: &ProgressState) -> String {
-    let seconds = state.eta().as_secs();
+/// The crate's own rate counts what was there before as well.
+fn with_rate(style: ProgressStyle, rate: &Rate) -> ProgressStyle {
+    let (rate, of_left) = (rate.clone(), rate.clone());
+    let left = move |state: &ProgressState, out: &mut dyn Write| {
+        let ahead = state.len().unwrap_or(0).saturating_sub(state.pos());
+        put(out, &left(ahead, of_left.per_second(Instant::now())));
+    };
+    style
+        .with_key("rate", move |_: &ProgressState, out: &mut dyn Write| {
+            put(out, &format!("{}/s", size(rate.per_second(Instant::now()) as u64)));
+        })
+        .with_key("left", left)
+}
+
+fn left(bytes: u64, rate: f64) -> String {
+    if rate < 1.0 {
+        return String::new();
+    }
+    let seconds = (bytes as f64 / rate).ceil() as u64;
     match seconds {
-        _ if state.per_sec() < 1.0 => String::new(),
         0..120 => format!("{seconds} s left"),
-        _ => format!("{} min left", seconds.div_ceil(60)),
+        120..7200 => format!("{} min left", seconds.div_ceil(60)),
+        7200..360_000 => format!("{} h left", seconds.div_ceil(3600)),
+        _ => String::new(),
     }
 }
 
@@ -227,7 +292,7 @@ mod tests {
     fn screen(height: u16, width: u16) -> (InMemoryTerm, Bars) {
         let terminal = InMemoryTerm::new(height, width);
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), 255);
-        let bars = Bars::on(target, height, width);
+        let bars = Bars::on(target, Box::new(move || (height, width)));
         bars.total.disable_steady_tick();
         (terminal, bars)
     }
@@ -310,5 +375,51 @@ mod tests {
         bars.end("aaa", "verified");
         bars.end("aaa", "verified");
         assert_eq!((bars.total.position(), bars.ended), (10, 1));
+    }
+
+    #[test]
+    fn lines_fit_into_every_terminal() {
+        for width in [20, 35, 36, 61, 62, 83, 84, 200] {
+            let (terminal, mut bars) = screen(10, width);
+            bars.expect("sha256:abcde", Some(999_900_000_000));
+            bars.start("sha256:abcde", 888_800_000_000, "waiting for another process");
+            bars.advance("sha256:abcde", 1);
+            redraw(&bars);
+            if width >= 24 {
+                assert_eq!(lines(&terminal).len(), 2, "{width}: {:#?}", lines(&terminal));
+            }
+        }
+    }
+
+    #[test]
+    fn a_terminal_that_shrinks() {
+        let (terminal, mut bars) = screen(24, 100);
+        for number in 0..10 {
+            let name = number.to_string();
+            bars.expect(&name, Some(10));
+            bars.start(&name, 0, "");
+        }
+        bars.end("0", "verified");
+        bars.measure = Box::new(|| (6, 60));
+        bars.measured = Instant::now().checked_sub(MEASURED).unwrap();
+        bars.advance("9", 5);
+        redraw(&bars);
+        let drawn = lines(&terminal);
+        assert_eq!(drawn.len(), 4, "{drawn:#?}");
+        assert!(drawn[2].starts_with("9 ") && drawn[2].ends_with("5 B of 10 B"), "{drawn:#?}");
+    }
+
+    #[test]
+    fn what_was_there_is_no_rate() {
+        let (_terminal, mut bars) = screen(10, 100);
+        bars.expect("aaa", Some(1_000_000_000));
+        bars.start("aaa", 900_000_000, "resumed");
+        bars.expect("bbb", Some(1_000_000_000));
+        bars.end("bbb", "already here");
+        assert_eq!(bars.rate.per_second(Instant::now()), 0.0);
+        assert_eq!(
+            (left(100, 0.0), left(100, 50.0), left(360_000, 100.0)),
+            (String::new(), "2 s left".into(), "60 min left".into())
+        );
     }
 }
