@@ -99,7 +99,7 @@ pub(crate) enum Progress {
     Auto,
     /// A line for each finished part, one every ten seconds for a part that takes long, one for what is odd
     Plain,
-    /// One object a line, each with `event` and `elapsed` seconds: document and put (digest); blob (digest, state, bytes, total); progress and layer (layer, bytes, total); end (blobs, complete, bytes, moved)
+    /// Only JSON on stderr, one object a line, each with `event` and `elapsed` seconds: document and put (digest); blob (digest, state, bytes, total; state is exists, mounted, waiting, started, resumed, moving, interrupted, wrong, done or skipped); progress and layer (layer, bytes, total); retry (registry, step, name, attempt, delay, reason); note (text); end (blobs, complete, bytes, moved); error (text, hints, exit_code)
     Json,
     /// Nothing
     None,

@@ -115,11 +115,6 @@ fn so_far(bytes: u64, total: Option<u64>, rate: u64) -> String {
     format!("{}{of}, {}/s", size(bytes), size(rate))
 }
 
-/// Seconds, to the millisecond.
-fn seconds(since: Instant) -> f64 {
-    (since.elapsed().as_secs_f64() * 1000.0).round() / 1000.0
-}
-
 /// How often a program wants to be told of each part.
 const EVERY: Duration = Duration::from_millis(100);
 /// How often a log wants to be told of a part that takes long.

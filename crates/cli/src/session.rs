@@ -113,7 +113,7 @@ impl<'a> Session<'a> {
     /// A line for those who want to know what happens inside.
     pub(crate) fn debug(&self, text: &str) {
         if self.global.debug {
-            self.ui.line(&format!("debug: {}", safe(text)));
+            self.ui.stderr.debug(&format!("debug: {}", safe(text)));
         }
     }
 

@@ -1,29 +1,53 @@
 //! The way to stderr: whole lines, and progress that never mixes with them.
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
+use serde_json::{Value, json};
 use std::{
     fmt::Display,
     io::{self, Write},
     sync::{Mutex, PoisonError},
+    time::Instant,
 };
 
 /// Shared by all who have something to say.
 pub(crate) struct Stderr {
     quiet: bool,
+    /// Every line is a JSON object.
+    json: bool,
+    started: Instant,
     /// Bars that stay below everything else.
     bars: Mutex<Option<MultiProgress>>,
 }
 
 impl Stderr {
-    pub(crate) fn new(quiet: bool) -> Self {
-        Self { quiet, bars: Mutex::default() }
+    pub(crate) fn new(quiet: bool, json: bool) -> Self {
+        Self { quiet, json, started: Instant::now(), bars: Mutex::default() }
     }
 
     /// A remark for people.
     pub(crate) fn note(&self, text: impl Display) {
-        if !self.quiet {
-            self.line(&format!("porthole: {text}"));
+        match (self.quiet, self.json) {
+            (true, _) => {}
+            (_, true) => self.row("note", json!({ "text": text.to_string() })),
+            _ => self.line(&format!("porthole: {text}")),
         }
+    }
+
+    /// Lines that were asked for.
+    pub(crate) fn debug(&self, text: &str) {
+        if self.json { self.row("debug", json!({ "text": text })) } else { self.line(text) }
+    }
+
+    /// Whether every line is a JSON object.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// A JSON object on a line.
+    pub(crate) fn row(&self, event: &str, mut row: Value) {
+        row["event"] = event.into();
+        row["elapsed"] = ((self.started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0).into();
+        self.line(&row.to_string());
     }
 
     /// A line, or several that stay together. That nobody reads them is no reason to fail.

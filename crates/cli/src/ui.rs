@@ -9,6 +9,7 @@ use std::{
 };
 
 use porthole_core::{hint::Hint, path};
+use serde_json::json;
 
 use crate::{
     args::{Color, Global, Progress},
@@ -35,7 +36,7 @@ impl Ui {
         Self {
             json: global.json,
             progress: if global.quiet { Progress::None } else { global.progress },
-            stderr: Arc::new(Stderr::new(global.quiet)),
+            stderr: Arc::new(Stderr::new(global.quiet, !global.quiet && global.progress == Progress::Json)),
             color: wanted(io::stdout().is_terminal()),
             color_errors: wanted(io::stderr().is_terminal()),
         }
@@ -63,6 +64,11 @@ impl Ui {
 
     /// An error, its causes and what can be done.
     pub(crate) fn error(&self, error: &Error) {
+        if self.stderr.is_json() {
+            let hints: Vec<_> = error.hints().iter().map(remedy).collect();
+            let row = json!({ "text": error.to_string(), "hints": hints, "exit_code": error.exit_code() });
+            return self.stderr.row("error", row);
+        }
         self.line(&format!("{} {}", paint(self.color_errors, Style::Bad, "porthole:"), multiline(&error.to_string())));
         let mut hints = error.hints();
         hints.dedup();

@@ -85,12 +85,15 @@ impl Wire {
             _ => None,
         };
         if let Some(lines) = lines.filter(|_| self.debug) {
-            self.stderr.line(&debug::stamped(&lines, SystemTime::now()));
+            self.stderr.debug(&debug::stamped(&lines, SystemTime::now()));
         }
     }
 
-    /// Says why nothing happens, where nobody is shown more.
+    /// Says why nothing happens: to programs always, to people where they are shown no more.
     fn tell_of_wait(&self, paused: &Paused) {
+        if self.stderr.is_json() {
+            return self.stderr.row("retry", debug::retry(paused));
+        }
         let worth_telling = if paused.asked { ASKED_FOR } else { OURS };
         if self.debug || paused.delay < worth_telling {
             return;

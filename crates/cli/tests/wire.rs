@@ -13,7 +13,7 @@ use scripted::{Server, ends, porthole};
 use serde_json::Value;
 use std::{
     fs,
-    io::Read,
+    io::{BufRead, Read},
     net::TcpListener,
     os::unix::fs::PermissionsExt,
     path::Path,
@@ -149,6 +149,43 @@ fn what_failed_is_in_the_trace() {
     }
     ends(&porthole(home.path(), "digest --trace none/trace.har a/b"), 9, "cannot write the trace `none/trace.har`");
     ends(&porthole(home.path(), "ls --trace /dev/full a"), 9, "cannot write the trace");
+}
+
+#[test]
+fn with_progress_in_json_stderr_holds_nothing_else() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::new(Site::new().repository("a/b", image().into_content("1")));
+    server.internet.fault("/blobs/", 1, Fault::Status(503));
+    server.internet.fault("/manifests/", 1, Fault::Header("warning", "299 - \"old\"".into()));
+    let rows = |arguments: &str, code: i32| -> Vec<Value> {
+        let arguments = format!("{arguments} {}/a/b:1 --progress json", server.authority());
+        let output = porthole(home.path(), &arguments);
+        ends(&output, code, "");
+        let rows: Vec<Value> =
+            output.stderr.lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
+        assert!(rows.iter().all(|row| row["event"].is_string() && row["elapsed"].is_f64()), "{rows:#?}");
+        rows
+    };
+    let pulled = rows("pull --debug --jobs 1", 0);
+    let of = |event: &str| -> Vec<&Value> { pulled.iter().filter(|row| row["event"] == event).collect() };
+    assert!(!of("document").is_empty() && !of("debug").is_empty());
+    let retry = of("retry")[0];
+    assert_eq!(
+        (&retry["step"], &retry["attempt"], &retry["reason"]),
+        (&"blob".into(), &2.into(), &"status 503".into())
+    );
+    assert!(retry["delay"].is_f64());
+    assert!(of("note")[0]["text"].as_str().unwrap().ends_with(" warns: old"));
+    assert_eq!(of("blob").iter().filter(|row| row["state"] == "done" && row["bytes"] == row["total"]).count(), 2);
+    let end = of("end")[0];
+    assert_eq!((&end["blobs"], &end["complete"]), (&2.into(), &2.into()));
+    let again = rows("pull", 0);
+    assert_eq!(again.iter().filter(|row| row["state"] == "exists").count(), 2);
+    server.internet.fault("/manifests/", 1, Fault::Status(403));
+    let failed = rows("pull", 3);
+    let error = failed.last().unwrap();
+    assert_eq!((&error["event"], &error["exit_code"]), (&"error".into(), &3.into()));
+    assert!(error["hints"][0].as_str().unwrap().contains("porthole login"), "{error}");
 }
 
 /// A registry that takes requests and answers none.

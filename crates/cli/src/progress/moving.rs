@@ -4,14 +4,13 @@ use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError, mpsc::channel},
     thread,
-    time::Instant,
 };
 
 use porthole_core::digest::Digest;
 use porthole_transfer::{Blob, Event, Observer};
 use serde_json::{Value, json};
 
-use super::{EVERY, LOGGED, Look, Screen, Told, seconds, so_far};
+use super::{EVERY, LOGGED, Look, Screen, Told, so_far};
 use crate::ui::{Ui, safe, size};
 
 /// Which way images move, as this machine sees it.
@@ -50,7 +49,6 @@ struct Show<'u> {
     ui: &'u Ui,
     look: Look,
     heading: Heading,
-    started: Instant,
     blobs: HashMap<Digest, Part>,
     /// Bytes that came since the start.
     moved: u64,
@@ -68,7 +66,7 @@ impl<'u> Show<'u> {
     fn new(ui: &'u Ui, heading: Heading) -> Self {
         let look = Look::of(ui, Look::Plain);
         let screen = (look == Look::Bars).then(|| Screen::open(ui, true));
-        Self { ui, look, heading, started: Instant::now(), blobs: HashMap::new(), moved: 0, screen }
+        Self { ui, look, heading, blobs: HashMap::new(), moved: 0, screen }
     }
 
     fn event(&mut self, event: &Event) {
@@ -133,12 +131,12 @@ impl<'u> Show<'u> {
     }
 
     fn report(&mut self, digest: Digest, size: u64, state: &Blob) {
-        let word = self.word(state);
         let Some(part) = self.blobs.get_mut(&digest) else { return };
         if matches!(state, Blob::Moved { .. }) && part.told.due(EVERY, part.bytes).is_none() {
             return;
         }
-        let mut row = json!({ "digest": digest.to_string(), "state": word, "bytes": part.bytes, "total": size });
+        let mut row =
+            json!({ "digest": digest.to_string(), "state": name_of(state), "bytes": part.bytes, "total": size });
         match state {
             Blob::Again { reason } => row["reason"] = reason.as_str().into(),
             Blob::Mounted { from } => row["from"] = from.as_str().into(),
@@ -162,10 +160,8 @@ impl<'u> Show<'u> {
         }
     }
 
-    fn row(&self, event: &str, mut row: Value) {
-        row["event"] = event.into();
-        row["elapsed"] = seconds(self.started).into();
-        self.ui.line(&row.to_string());
+    fn row(&self, event: &str, row: Value) {
+        self.ui.stderr.row(event, row);
     }
 
     fn word(&self, state: &Blob) -> &'static str {
@@ -182,6 +178,22 @@ impl<'u> Show<'u> {
             Blob::Skipped => "skipped: not in registries",
             _ => "moving",
         }
+    }
+}
+
+/// For programs, which rely on it.
+fn name_of(state: &Blob) -> &'static str {
+    match state {
+        Blob::Present => "exists",
+        Blob::Mounted { .. } => "mounted",
+        Blob::Again { .. } => "interrupted",
+        Blob::Waiting => "waiting",
+        Blob::Started { kept: 0 } => "started",
+        Blob::Started { .. } => "resumed",
+        Blob::Wrong => "wrong",
+        Blob::Done => "done",
+        Blob::Skipped => "skipped",
+        _ => "moving",
     }
 }
 

@@ -4,13 +4,12 @@ use std::{
     collections::BTreeMap,
     io::{self, IsTerminal},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Instant,
 };
 
 use porthole_core::{digest::Digest, layer::LayerReport, seek::Index, toc::Toc};
 use serde_json::json;
 
-use super::{EVERY, LOGGED, Look, Screen, Told, seconds, so_far};
+use super::{EVERY, LOGGED, Look, Screen, Told, so_far};
 use crate::{
     layers::Job,
     ui::{Ui, size},
@@ -20,7 +19,6 @@ use crate::{
 pub(crate) struct Meter<'u> {
     ui: &'u Ui,
     look: Look,
-    started: Instant,
     state: Mutex<State>,
 }
 
@@ -80,7 +78,7 @@ impl<'u> Meter<'u> {
             }
             layers.insert(job.layer, Layer { bytes: 0, size, begun: false, told: Told::now(0) });
         }
-        Self { ui, look, started: Instant::now(), state: Mutex::new(State { layers, screen }) }
+        Self { ui, look, state: Mutex::new(State { layers, screen }) }
     }
 
     /// More bytes of a layer have come.
@@ -103,10 +101,9 @@ impl<'u> Meter<'u> {
         let Some(rate) = of_layer.told.due(every, bytes) else { return };
         match self.look {
             Look::Plain => self.ui.line(&format!("layer {layer}: {}", so_far(bytes, total, rate))),
-            Look::Json => self.ui.line(
-                &json!({ "event": "progress", "layer": layer, "bytes": bytes, "total": total, "elapsed": seconds(self.started) })
-                    .to_string(),
-            ),
+            Look::Json => {
+                self.ui.stderr.row("progress", json!({ "layer": layer, "bytes": bytes, "total": total }));
+            }
             _ => {}
         }
     }
@@ -177,20 +174,18 @@ impl<'u> Meter<'u> {
             Look::Plain => {
                 self.ui.line(&format!("layer {layer}: {}, {}, {entries} entries, {how}", digest.short(), size(bytes)));
             }
-            Look::Json => self.ui.line(
-                &json!({
-                    "event": "layer",
-                    "layer": layer,
-                    "digest": digest.to_string(),
-                    "bytes": bytes,
-                    "uncompressed": uncompressed,
-                    "entries": entries,
-                    "findings": findings,
-                    "read": read,
-                    "elapsed": seconds(self.started),
-                })
-                .to_string(),
-            ),
+            Look::Json => {
+                let row = json!({
+                                    "layer": layer,
+                                    "digest": digest.to_string(),
+                                    "bytes": bytes,
+                                    "uncompressed": uncompressed,
+                                    "entries": entries,
+                                    "findings": findings,
+                                    "read": read,
+                });
+                self.ui.stderr.row("layer", row);
+            }
         }
     }
 

@@ -7,6 +7,8 @@ use porthole_registry::{
     transport::Outcome,
 };
 
+use serde_json::{Value, json};
+
 use crate::ui::{safe, size, time};
 
 pub(super) fn sent(sent: &Sent) -> Vec<String> {
@@ -58,6 +60,18 @@ pub(super) fn paused(paused: &Paused) -> Vec<String> {
     let Paused { registry, step, name, attempt, because, .. } = paused;
     let what = safe(name);
     vec![format!("{registry}: {step} {what}: {}; try {attempt} in {}", safe(because), milliseconds(paused.delay))]
+}
+
+/// The same for programs.
+pub(super) fn retry(paused: &Paused) -> Value {
+    json!({
+        "registry": paused.registry,
+        "step": paused.step,
+        "name": paused.name,
+        "attempt": paused.attempt,
+        "delay": (paused.delay.as_secs_f64() * 1000.0).round() / 1000.0,
+        "reason": paused.because,
+    })
 }
 
 /// Lines as they are printed: the first tells when.
