@@ -312,3 +312,21 @@ fn what_the_store_has_from_the_same_registry_is_mounted() {
     );
     assert_eq!(pushed["uploaded"]["blobs"], 3);
 }
+
+#[test]
+fn chunks_are_no_news_and_breaks_are() {
+    let image = image("amd64");
+    let home = home(&image.clone().into_content("x"));
+    for (cuts, expected) in [(0, 0), (2, 2)] {
+        let server = Server::new(Site::new());
+        server.internet.fault("PATCH ", cuts, Fault::CutAfter(50_000));
+        let output = porthole(home.path(), &push(&server, "--progress plain --jobs 1 --chunk-size 64KiB"));
+        ends(&output, 0, "put as 1");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(said.matches("resumed").count(), expected, "{said}");
+        assert_eq!(said.matches("interrupted").count(), expected, "{said}");
+    }
+    // What cannot be asked for is named as people name it.
+    let output = porthole(home.path(), "push oci:layout 127.0.0.1:1/a/b:1");
+    ends(&output, 8, &format!("`127.0.0.1:1/a/b@{}`", image.manifest.digest));
+}

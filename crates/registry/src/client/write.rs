@@ -36,7 +36,9 @@ impl<T: Transport + Environment> Registry<T> {
     /// # Errors
     /// [`Error`].
     pub async fn head_manifest(&self, to: &Destination, target: &str) -> Result<Option<Digest>, Error> {
-        let call = self.push_call(to, "manifest", format!("{}:{target}", to.reference.familiar()))?;
+        let mark = if target.contains(':') { '@' } else { ':' };
+        let name = format!("{}/{}{mark}{target}", to.reference.registry(), to.reference.repository());
+        let call = self.push_call(to, "manifest", name)?;
         let request = manifest::request(&call.base, to.reference.repository(), target, manifest::Accept::All);
         let mut request = request.map_err(Error::Relay)?;
         *request.method_mut() = Method::HEAD;

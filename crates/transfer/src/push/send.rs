@@ -110,10 +110,15 @@ impl Send {
 
     async fn upload(&self, opened: Option<Opened>, keep: impl Fn(&Opened)) -> Result<Outcome, Error> {
         let content = self.source.content(&self.blob, &self.observer);
+        // A chunk behind the one before is no news.
+        let mut news = true;
         let mut observe = |note| match note {
             Note::Session(at) => keep(&at),
-            Note::From(kept) => self.tell(Blob::Started { kept }),
-            Note::Retry { reason } => self.tell(Blob::Again { reason }),
+            Note::From(kept) if std::mem::take(&mut news) => self.tell(Blob::Started { kept }),
+            Note::Retry { reason } => {
+                news = true;
+                self.tell(Blob::Again { reason });
+            }
             _ => {}
         };
         let sending = Sending(Arc::clone(&content));
