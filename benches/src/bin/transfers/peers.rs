@@ -71,7 +71,10 @@ impl Peer {
     pub(crate) fn version(&self) -> Option<String> {
         let mut words = self.version.split(' ');
         let said = run(words.next()?, words).ok()?;
-        said.lines().find(|line| line.contains(|c: char| c.is_ascii_digit())).map(|line| line.trim().to_owned())
+        let has_digit = |text: &&str| text.contains(|c: char| c.is_ascii_digit());
+        let line = said.lines().find(has_digit)?.trim();
+        // What it was built with is of no interest.
+        Some(line.split(" (").next().filter(has_digit).unwrap_or(line).to_owned())
     }
 
     pub(crate) fn is_ours(&self) -> bool {
