@@ -50,8 +50,7 @@ fn serve() -> Result<Target> {
 }
 
 fn pull(store: &Path, reference: &str) -> Result<Output> {
-    // Long enough for everything on this machine, short enough for a test.
-    let options = ["pull", "--json", "--quiet", "--stall", "8", reference];
+    let options = ["pull", "--json", "--quiet", "--stall", STALL, reference];
     Ok(Command::new(ours("porthole")?).arg("--store").arg(store).args(options).stdin(Stdio::null()).output()?)
 }
 
@@ -79,6 +78,8 @@ struct Row {
 
 /// Rows that run at a time: most of them only wait.
 const AT_ONCE: usize = 6;
+/// Seconds: longer than anything takes on a machine with other things to do, short enough for a test.
+const STALL: &str = "20";
 const LARGE: &str = "LARGE";
 const AT: u64 = 2_000_000;
 
@@ -253,7 +254,7 @@ fn try_verb(registry: u16, verb: &[&str], cases: &[Case]) -> Result<()> {
         for (part, times, fault) in faults {
             line.fault(&part.replace(LARGE, &image().large), *times, fault.clone());
         }
-        let options = [&["--quiet", "--stall", "8", "--no-cache"], verb, &[&reference]].concat();
+        let options = [&["--quiet", "--stall", STALL, "--no-cache"], verb, &[&reference]].concat();
         let output = Command::new(ours("porthole")?).args(options).output()?;
         let served = line.heal();
         if output.status.code() != Some(*code) {
