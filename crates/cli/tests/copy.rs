@@ -329,3 +329,17 @@ fn what_stands_in_a_descriptor_is_not_fetched() {
         assert!(has(&to, &image.config.digest));
     }
 }
+
+#[test]
+fn an_image_for_another_machine_is_pulled_with_a_word_about_it() {
+    let image = |architecture: &str| {
+        let layer = Layer::new("ADD a").file("a", "a");
+        Image::new().platform("linux", architecture, None).layer(layer).build().into_content("1")
+    };
+    let from = Server::new(Site::new().repository("a/b", image("s390x")).repository("c/d", image("arm64")));
+    let home = tempfile::tempdir().unwrap();
+    let pull = |what: &str| porthole(home.path(), &format!("pull --platform linux/arm64 {}/{what}", from.authority()));
+    ends(&pull("a/b:1"), 0, "the image is for linux/s390x, and there is no other: expected one for linux/arm64");
+    let other = pull("c/d:1");
+    assert!(!String::from_utf8_lossy(&other.stderr).contains("the image is for"));
+}

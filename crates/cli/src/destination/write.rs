@@ -3,7 +3,8 @@
 use std::{env, ffi::OsString, io::BufWriter, path::Path, sync::Arc};
 
 use porthole_core::{
-    descriptor::Descriptor, digest::Digest, manifest::Document, platform::NoMatch, reference::Reference,
+    config::ImageConfig, descriptor::Descriptor, digest::Digest, manifest::Document, platform::NoMatch,
+    reference::Reference,
 };
 use porthole_store::{Local, Store, Unfinished};
 use porthole_transfer::{
@@ -74,6 +75,7 @@ pub(crate) fn pull(
         follow: pulling.follow.clone(),
     };
     let pulled = fetch(session, &store, reference, &options, &pulling.stop)?;
+    mention_platform(session, &store, &pulled, &pulling.platforms);
     let root = if pulling.alone || !in_store { alone(&pulled, &pulling.platforms) } else { &pulled.root }.clone();
     let mut written = Written {
         name: Some(name.clone()),
@@ -103,6 +105,20 @@ pub(crate) fn pull(
         _ => {}
     }
     Ok((written, pulled))
+}
+
+/// Says so if the image is for another machine, and there was no index to choose from.
+fn mention_platform(session: &Session<'_>, store: &Store, pulled: &Pulled, platforms: &Platforms) {
+    let (Platforms::One(wanted), [(descriptor, manifest)]) = (platforms, &*pulled.manifests) else { return };
+    if descriptor.digest != pulled.root.digest {
+        return;
+    }
+    // What cannot be read as a configuration is not the image of any machine.
+    let config = store.local().and_then(|local| local.read_small(&manifest.value.config)).ok();
+    let offer = config.and_then(|raw| ImageConfig::parse_within(&raw, &session.limits).ok()?.platform);
+    if let Some(offer) = offer.filter(|offer| !wanted.runs(offer)) {
+        session.ui.note(format_args!("the image is for {offer}, and there is no other: expected one for {wanted}"));
+    }
 }
 
 fn fetch(
