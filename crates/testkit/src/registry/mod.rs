@@ -91,7 +91,7 @@ pub enum Fault {
     Body(Vec<u8>),
     /// The request is carried out, but the connection breaks before its answer.
     Lost,
-    /// The connection breaks after so many bytes of the request's body; the registry keeps them.
+    /// The connection breaks after so many bytes of the request's body; the registry keeps them. Shorter bodies do not count.
     CutAfter(usize),
     /// The right answer, but the client's task is polled so many times in between.
     Slow(u32),
@@ -202,9 +202,10 @@ impl Internet {
 
 impl State {
     /// The first fault that fits; it is used up.
-    fn fault_for(&mut self, method: &Method, url: &str) -> Option<Fault> {
+    fn fault_for(&mut self, method: &Method, url: &str, length: usize) -> Option<Fault> {
         let asked = format!("{method} {url}");
-        let rule = self.rules.iter_mut().find(|rule| rule.left > 0 && asked.contains(&rule.part))?;
+        let happens = |rule: &Rule| !matches!(rule.fault, Fault::CutAfter(bytes) if bytes > length);
+        let rule = self.rules.iter_mut().find(|rule| rule.left > 0 && asked.contains(&rule.part) && happens(rule))?;
         rule.left -= 1;
         Some(rule.fault.clone())
     }

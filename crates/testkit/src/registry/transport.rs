@@ -59,7 +59,7 @@ impl State {
                 headers: headers.clone(),
                 body: request.body().clone(),
             });
-            let fault = self.fault_for(request.method(), &url);
+            let fault = self.fault_for(request.method(), &url, request.body().len());
             if matches!(fault, Some(Fault::IgnoreRange)) {
                 headers.remove(http::header::RANGE);
             }
