@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
+mod attended;
 #[allow(dead_code, reason = "each test uses a part of it")]
 mod scripted;
 
@@ -52,7 +53,7 @@ impl Place {
     }
 
     fn command(&self, arguments: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_porthole"));
+        let mut command = attended::porthole();
         command.args(arguments.split_whitespace()).current_dir(self.0.path()).env_clear();
         command
     }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
+mod attended;
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod scripted;
 
@@ -194,7 +195,7 @@ fn an_interrupted_run_leaves_a_whole_trace() {
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
         let home = tempfile::tempdir().unwrap();
         let registry = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_porthole"))
+        let mut child = attended::porthole()
             .args(["pull", "--trace", "trace.har", &format!("{}/a/b", registry.local_addr().unwrap())])
             .current_dir(home.path())
             .env_clear()
