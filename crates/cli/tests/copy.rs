@@ -343,3 +343,25 @@ fn an_image_for_another_machine_is_pulled_with_a_word_about_it() {
     let other = pull("c/d:1");
     assert!(!String::from_utf8_lossy(&other.stderr).contains("the image is for"));
 }
+
+#[test]
+fn a_foreign_layer_is_pulled_from_where_the_manifest_says() {
+    let image = Image::new().layer(Layer::new("ADD a").file("a", vec![7; 100_000])).build();
+    let layer = image.layers[0].blob.clone();
+    let elsewhere = Server::new(Site::new().repository("x/y", image.clone().into_content("1")));
+    let mut manifest: Value = serde_json::from_slice(&image.manifest.bytes).unwrap();
+    manifest["layers"][0]["mediaType"] = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip".into();
+    let url = format!("http://{}/v2/x/y/blobs/{}", elsewhere.authority(), layer.digest);
+    manifest["layers"][0]["urls"] = json!(["https://127.0.0.1:1/nobody-listens", url]);
+    let mut content = image.clone().into_content("none");
+    content.add_root("1", Blob::new(MANIFEST, manifest.to_string().into_bytes()));
+    content.blobs.retain(|digest, _| *digest != layer.digest);
+    let from = Server::new(Site::new().repository("a/b", content));
+    let home = tempfile::tempdir().unwrap();
+    let pull = format!("pull {}/a/b:1 oci:here:1", from.authority());
+    let output = porthole(home.path(), &pull);
+    ends(&output, 0, "verified");
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("skipped"));
+    let (algorithm, hex) = layer.digest.split_once(':').unwrap();
+    assert_eq!(fs::read(home.path().join("here/blobs").join(algorithm).join(hex)).unwrap(), layer.bytes);
+}

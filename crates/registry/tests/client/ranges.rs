@@ -1,8 +1,8 @@
 //! Ranges of blobs, from registries that heed them, ignore them, lie about them and break off.
 
-use crate::{HOST, REALM, client, private, tagged};
+use crate::{HOST, REALM, client, private, tagged, with_password};
 use porthole_core::{descriptor::Descriptor, digest::Digest, media_type::MediaType};
-use porthole_registry::{Error, Registry, transport::ErrorKind};
+use porthole_registry::{Error, Options, Registry, transport::ErrorKind};
 use porthole_testkit::{
     executor::block_on,
     image::{Blob, Content},
@@ -117,6 +117,46 @@ fn the_place_of_a_blob_is_remembered() {
     internet.fault("cdn.example.net", 1, Fault::ResetAfter(100));
     reads(9000..9500, "crc");
     assert!(internet.log().iter().all(|asked| asked.authorization().is_none()));
+}
+
+/// A foreign layer is had where its descriptor says, if the registry lacks it: only where a redirect might lead, and with no word of who
+/// asks.
+#[test]
+fn a_foreign_layer_is_had_elsewhere() {
+    let internet = private(REALM, None);
+    let mut content = Content::default();
+    content.add_blob(Blob::new(MediaType::OCI_LAYER_GZIP.as_str(), bytes()));
+    internet.site("files.example.net", Site::new().repository("x/y", content));
+    let path = format!("/v2/x/y/blobs/{}", blob().digest);
+    let mut layer = blob();
+    let hosts =
+        ["http://files.example.net", "https://127.0.0.1", "https://nobody.example.net", "https://files.example.net"];
+    layer.urls = hosts.iter().map(|host| format!("{host}{path}")).chain(["not a url".to_owned()]).collect();
+    let registry = with_password(&internet, Options::default());
+    let part = |layer: &Descriptor| {
+        block_on(async {
+            let mut part = registry.fetch_blob_range(&tagged(), layer, 5000..6000).await?;
+            let mut buffer = [0; 1000];
+            let mut read = 0;
+            while read < buffer.len() {
+                read += part.read(&mut buffer[read..]).await?;
+            }
+            Ok::<_, Error>(buffer.to_vec())
+        })
+    };
+    assert!(matches!(part(&layer), Err(Error::NotFound { .. })), "it is no foreign layer");
+    assert!(internet.log().iter().all(|asked| !asked.url.contains("example.net")));
+    layer.media_type = MediaType::parse("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip").unwrap();
+    for _ in 0..2 {
+        assert_eq!(part(&layer).unwrap(), slice(5000..6000));
+    }
+    let log = internet.log();
+    let elsewhere: Vec<_> = log.iter().filter(|asked| !asked.url.contains("example.com")).collect();
+    assert!(elsewhere.iter().all(|asked| asked.authorization().is_none() && !asked.url.contains("127.0.0.1")));
+    assert!(elsewhere.iter().all(|asked| asked.url.starts_with("https://")));
+    assert_eq!(elsewhere.last().unwrap().headers["range"], "bytes=5000-5999");
+    layer.urls.truncate(3);
+    assert_eq!(part(&layer).unwrap(), slice(5000..6000), "its place is remembered");
 }
 
 #[test]
