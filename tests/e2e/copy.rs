@@ -117,7 +117,7 @@ fn a_source_that_breaks_or_stalls_is_taken_up_and_the_upload_never_knows() -> Re
         let (from, to) = (Faulty::before(here.port())?, Scissors::before(there.port(), vec![])?);
         from.fault(&image.digest, times, fault.clone());
         let (source, target) = (format!("{}/large/image:1", from.host()), format!("{}/large/image:1", to.host()));
-        done(&["copy", "--stall", "3", &source, &target])?;
+        done(&["copy", "--stall", "20", &source, &target])?;
         let served = from.heal();
         let fetched = served.iter().filter(|served| served.request.contains(&image.digest)).map(|served| served.bytes);
         let (fetched, sent) = (fetched.sum::<u64>(), to.up());

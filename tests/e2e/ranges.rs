@@ -243,7 +243,7 @@ fn what_goes_wrong_with_one_range_is_mended_in_that_range() -> Result<()> {
         let scratch = Scratch::new("pull")?;
         let (line, store) = (Faulty::before(port)?, scratch.path().join("store"));
         line.fault(&image.digest, times, fault.clone());
-        let output = pull_from(&store, &line.host(), &["--stall", "4"])?.output()?;
+        let output = pull_from(&store, &line.host(), &["--stall", "20"])?.output()?;
         assert!(output.status.success(), "{fault:?}: {}", talk(&output));
         image.is_stored(&store)?;
         let served = line.heal();
