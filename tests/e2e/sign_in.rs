@@ -100,23 +100,25 @@ fn on_a_terminal_it_asks_and_shows_no_password() -> Result<()> {
         .stdout(Stdio::piped())
         .spawn()?;
     let (mut keyboard, mut screen) = (script.stdin.take().ok_or("no stdin")?, script.stdout.take().ok_or("no stdout")?);
-    let mut seen = String::new();
-    // What is typed before it is asked for would be shown by the terminal itself.
-    for (question, answer) in [(format!("User at {host}: "), Password::USER), (": ".to_owned(), Password::PASSWORD)] {
-        let from = seen.len();
+    let (mut seen, mut from) = (String::new(), 0);
+    let mut read_until = |seen: &mut String, from: usize, there: &dyn Fn(&str) -> bool| -> Result<()> {
         let mut piece = [0; 4096];
-        while !seen[from..].ends_with(&question) {
+        while !there(&seen[from..]) {
             let read = screen.read(&mut piece)?;
             assert_ne!(read, 0, "{seen}");
-            seen += &String::from_utf8_lossy(&piece[..read]);
+            seen.push_str(&String::from_utf8_lossy(&piece[..read]));
         }
+        Ok(())
+    };
+    // What is typed before it is asked for would be shown by the terminal itself.
+    for (question, answer) in [(format!("User at {host}: "), Password::USER), (": ".to_owned(), Password::PASSWORD)] {
+        read_until(&mut seen, from, &|new| new.ends_with(&question))?;
+        from = seen.len();
         keyboard.write_all(format!("{answer}\n").as_bytes())?;
         if answer == Password::USER {
-            // The terminal shows what was typed here.
-            while !seen.ends_with("\n") {
-                let read = screen.read(&mut piece)?;
-                seen += &String::from_utf8_lossy(&piece[..read]);
-            }
+            // The terminal shows what was typed here, and perhaps the next question at once.
+            read_until(&mut seen, from, &|new| new.contains('\n'))?;
+            from += seen[from..].find('\n').map_or(0, |end| end + 1);
         }
     }
     screen.read_to_string(&mut seen)?;
