@@ -102,28 +102,20 @@ impl<T: Transport + Environment> Registry<T> {
         because: String,
     ) -> Reason {
         let attempt = budget.failures() + 1;
-        self.options.observer.paused(|| Paused {
-            registry: call.registry.clone(),
-            step: call.what.step,
-            name: call.what.name.clone(),
-            attempt,
-            delay,
-            asked: failure.retry_after() == Some(delay),
-            because: because.clone(),
-        });
+        self.paused(call, attempt, delay, failure.retry_after() == Some(delay), &because);
         self.transport.sleep(delay).await;
         Reason::Retry { attempt, because }
     }
 
-    /// Tells that a step waits before it is tried once more.
-    pub(super) fn paused(&self, call: &Call, attempt: u32, delay: Duration, because: &str) {
+    /// Tells that a step waits before it is tried once more, and whether the registry asked for that.
+    pub(super) fn paused(&self, call: &Call, attempt: u32, delay: Duration, asked: bool, because: &str) {
         self.options.observer.paused(|| Paused {
             registry: call.registry.clone(),
             step: call.what.step,
             name: call.what.name.clone(),
             attempt,
             delay,
-            asked: false,
+            asked,
             because: because.to_owned(),
         });
     }

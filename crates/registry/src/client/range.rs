@@ -237,10 +237,10 @@ impl<T: Transport + Environment> BlobRange<'_, T> {
     /// `urls`), as far as a redirect might lead there. Nobody there is told who we are.
     fn foreign(&self, request: &Request) -> Vec<Request> {
         let ours = self.registry.transport.redirects() == Redirects::Ours && !self.call.base.is_relay();
-        let Ok(from) = Url::parse(&request.uri().to_string()) else { return Vec::new() };
         if !ours || !self.descriptor.media_type.is_nondistributable() {
             return Vec::new();
         }
+        let Ok(from) = Url::parse(&request.uri().to_string()) else { return Vec::new() };
         let request_to = |url: &String| {
             // Whatever is relative names no place.
             let to = Url::parse(url).ok().and_then(|_| policy::hop(&from, url).ok())?;

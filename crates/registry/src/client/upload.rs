@@ -131,7 +131,7 @@ impl<T: Transport + Environment> Registry<T> {
                 return Err(failed.error);
             };
             let reason = failed.error.to_string();
-            self.paused(&call, run.upload.failures() + 1, pause, &reason);
+            self.paused(&call, run.upload.failures() + 1, pause, false, &reason);
             observe(Note::Retry { reason });
             run.done.resumed += 1;
             // A registry that has just stalled gets little time to show that it lives.
