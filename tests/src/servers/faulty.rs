@@ -1,9 +1,10 @@
 //! A line to a registry on which answers go wrong as a test wants.
 
-use crate::{Result, program::free_port};
+use super::line::Line;
+use crate::Result;
 use std::{
     io::{BufRead, BufReader, Cursor, Read, Write},
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpStream},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -48,7 +49,7 @@ pub struct Served {
 
 /// Passes requests on to a registry on a port of this machine, one a connection.
 pub struct Faulty {
-    port: u16,
+    line: Line,
     shared: Arc<Shared>,
 }
 
@@ -57,7 +58,6 @@ struct Shared {
     rules: Mutex<Vec<Rule>>,
     log: Mutex<Vec<Served>>,
     ignores_ranges: AtomicBool,
-    stop: AtomicBool,
 }
 
 struct Rule {
@@ -72,32 +72,24 @@ pub const ALWAYS: u32 = u32::MAX;
 impl Faulty {
     /// A line that is good so far.
     pub fn before(server: u16) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, free_port()?))?;
-        let port = listener.local_addr()?.port();
         let shared = Arc::new(Shared {
             server,
             rules: Mutex::default(),
             log: Mutex::default(),
             ignores_ranges: AtomicBool::default(),
-            stop: AtomicBool::default(),
         });
         let serving = Arc::clone(&shared);
-        thread::spawn(move || {
-            for client in listener.incoming().map_while(std::io::Result::ok) {
-                if serving.stop.load(Ordering::Relaxed) {
-                    return;
-                }
-                let serving = Arc::clone(&serving);
-                // Whoever hangs up has no claim to an answer.
-                thread::spawn(move || serving.pass(client).ok());
-            }
-        });
-        Ok(Self { port, shared })
+        let line = Line::open(move |client| {
+            let serving = Arc::clone(&serving);
+            // Whoever hangs up has no claim to an answer.
+            thread::spawn(move || serving.pass(client).ok());
+        })?;
+        Ok(Self { line, shared })
     }
 
     /// Its address as a reference has it.
     pub fn host(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        self.line.host()
     }
 
     /// The next `times` answers to requests that contain `part` (`GET /v2/…`), and that reach the place of the fault, have it.
@@ -115,14 +107,6 @@ impl Faulty {
         lock(&self.shared.rules).clear();
         self.shared.ignores_ranges.store(false, Ordering::Relaxed);
         std::mem::take(&mut *lock(&self.shared.log))
-    }
-}
-
-impl Drop for Faulty {
-    fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
-        // Wakes the listener up.
-        TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok();
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod authority;
 mod faulty;
+mod line;
 mod narrow;
 mod nginx;
 mod registry;

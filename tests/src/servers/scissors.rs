@@ -1,62 +1,40 @@
 //! A line to a server that breaks when so many bytes have gone up.
 
+use super::line::Line;
 use crate::Result;
 use std::{
     io::{Read, Write},
-    net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
+    net::{Shutdown, TcpStream},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
-    thread,
 };
 
 /// Passes connections on to a port of this machine, and counts what goes there.
 pub struct Scissors {
-    port: u16,
+    line: Line,
     up: Arc<AtomicU64>,
-    stop: Arc<AtomicBool>,
 }
 
 impl Scissors {
     /// Whenever as many bytes as the next of `cuts` says have gone up in all, the connection that carried the last of them is cut.
     pub fn before(server: u16, cuts: Vec<u64>) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, crate::program::free_port()?))?;
-        let port = listener.local_addr()?.port();
-        let (up, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-        let cuts = Arc::new(cuts);
-        let (count, stopped) = (Arc::clone(&up), Arc::clone(&stop));
-        thread::spawn(move || {
-            for client in listener.incoming().map_while(std::io::Result::ok) {
-                if stopped.load(Ordering::Relaxed) {
-                    return;
-                }
-                let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, server)) else { continue };
-                let (Ok(to_server), Ok(to_client)) = (server.try_clone(), client.try_clone()) else { continue };
-                let (count, cuts) = (Arc::clone(&count), Arc::clone(&cuts));
-                thread::spawn(move || pass(client, to_server, |bytes| is_whole(&count, &cuts, bytes)));
-                thread::spawn(move || pass(server, to_client, |_| true));
-            }
-        });
-        Ok(Self { port, up, stop })
+        let up = Arc::new(AtomicU64::new(0));
+        let (count, cuts) = (Arc::clone(&up), Arc::new(cuts));
+        let to_server = move |client, server| pass(client, server, |bytes| is_whole(&count, &cuts, bytes));
+        let line = Line::to(server, to_server, |server, client| pass(server, client, |_| true))?;
+        Ok(Self { line, up })
     }
 
     /// Its address as a reference has it.
     pub fn host(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        self.line.host()
     }
 
     /// Bytes that have gone up, heads of requests included.
     pub fn up(&self) -> u64 {
         self.up.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Scissors {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        // Wakes the listener up.
-        TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok();
     }
 }
 
