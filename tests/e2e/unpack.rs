@@ -6,6 +6,7 @@ use porthole_tests::{
     Result,
     images::{DEBIAN, SAMPLE, layout, pseudo_random, truth},
     program::{fixtures, ours, run},
+    rootfs,
     servers::{Access, Registry, Scratch, Storage},
 };
 use std::{
@@ -22,30 +23,16 @@ use std::{
 type Facts = (u32, (u32, u32), u64, (i64, i64), PathBuf, u64);
 
 /// Everything below a directory.
-fn walk(root: &Path) -> Result<BTreeMap<PathBuf, Facts>> {
-    let mut found = BTreeMap::new();
-    let mut pending = vec![root.to_owned()];
-    while let Some(directory) = pending.pop() {
-        for entry in fs::read_dir(directory)? {
-            let path = entry?.path();
-            let metadata = path.symlink_metadata()?;
-            let target = if metadata.is_symlink() { fs::read_link(&path)? } else { PathBuf::new() };
-            let names = if metadata.is_dir() { 1 } else { metadata.nlink() };
-            let (owner, time) = ((metadata.uid(), metadata.gid()), (metadata.mtime(), metadata.mtime_nsec()));
-            found.insert(
-                path.strip_prefix(root)?.to_owned(),
-                (metadata.mode(), owner, metadata.rdev(), time, target, names),
-            );
-            if metadata.is_dir() {
-                pending.push(path);
-            }
-        }
-    }
-    Ok(found)
+fn read(root: &Path) -> Result<BTreeMap<PathBuf, Facts>> {
+    rootfs::walk(root, |metadata, target| {
+        let names = if metadata.is_dir() { 1 } else { metadata.nlink() };
+        let (owner, time) = ((metadata.uid(), metadata.gid()), (metadata.mtime(), metadata.mtime_nsec()));
+        (metadata.mode(), owner, metadata.rdev(), time, target, names)
+    })
 }
 
 fn compare(who: &str, got: &Path, expected: &Path) -> Result<()> {
-    let (ours, theirs) = (walk(got)?, walk(expected)?);
+    let (ours, theirs) = (read(got)?, read(expected)?);
     let mut wrong = Vec::new();
     for path in ours.keys().chain(theirs.keys()) {
         let (one, other) = (ours.get(path), theirs.get(path));

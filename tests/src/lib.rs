@@ -5,6 +5,7 @@ pub mod images;
 pub mod memory;
 pub mod page;
 pub mod program;
+pub mod rootfs;
 pub mod sample;
 pub mod servers;
 pub mod truth;

@@ -1,7 +1,7 @@
 //! Root filesystems, compared.
 
-use porthole_tests::Result;
-use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt as _, path::Path, path::PathBuf};
+use porthole_tests::{Result, rootfs::walk};
+use std::{collections::BTreeMap, os::unix::fs::MetadataExt as _, path::Path, path::PathBuf};
 
 /// What must be equal: type and mode, owner and group, bytes of a file, seconds and nanoseconds, target of a symbolic link.
 type Facts = (u32, (u32, u32), u64, (i64, i64), PathBuf);
@@ -11,22 +11,11 @@ pub(crate) struct Tree(BTreeMap<PathBuf, Facts>);
 
 impl Tree {
     pub(crate) fn read(root: &Path) -> Result<Self> {
-        let mut found = BTreeMap::new();
-        let mut pending = vec![root.to_owned()];
-        while let Some(directory) = pending.pop() {
-            for entry in fs::read_dir(directory)? {
-                let path = entry?.path();
-                let metadata = path.symlink_metadata()?;
-                let target = if metadata.is_symlink() { fs::read_link(&path)? } else { PathBuf::new() };
-                let size = if metadata.is_file() { metadata.len() } else { 0 };
-                let (owner, time) = ((metadata.uid(), metadata.gid()), (metadata.mtime(), metadata.mtime_nsec()));
-                found.insert(path.strip_prefix(root)?.to_owned(), (metadata.mode(), owner, size, time, target));
-                if metadata.is_dir() {
-                    pending.push(path);
-                }
-            }
-        }
-        Ok(Self(found))
+        Ok(Self(walk(root, |metadata, target| {
+            let size = if metadata.is_file() { metadata.len() } else { 0 };
+            let (owner, time) = ((metadata.uid(), metadata.gid()), (metadata.mtime(), metadata.mtime_nsec()));
+            (metadata.mode(), owner, size, time, target)
+        })?))
     }
 
     /// How many paths differ, and the first of them.
