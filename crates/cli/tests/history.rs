@@ -4,6 +4,7 @@
 
 mod place;
 mod scripted;
+mod snapshot;
 
 use place::Place;
 use porthole_testkit::{

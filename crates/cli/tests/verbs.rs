@@ -4,8 +4,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
+mod snapshot;
+
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -89,23 +91,8 @@ impl Place {
 
     /// Compares all that some commands do with `tests/expected/<name>.txt`.
     fn expect(&self, name: &str, commands: &[&str]) {
-        let mut got = String::new();
-        for arguments in commands {
-            let Output { status, stdout, stderr } = self.run(arguments);
-            got += &format!("$ porthole {arguments}\n{}", String::from_utf8(stdout).unwrap());
-            got +=
-                &String::from_utf8(stderr).unwrap().lines().fold(String::new(), |text, line| text + "! " + line + "\n");
-            got += &format!("[{}]\n\n", status.code().unwrap());
-        }
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/expected/{name}.txt"));
-        if env::var_os("UPDATE_EXPECTED").is_some() {
-            fs::write(&path, &got).unwrap();
-        }
-        let expected = fs::read_to_string(&path).unwrap_or_default();
-        for (number, (got, expected)) in got.lines().zip(expected.lines()).enumerate() {
-            assert_eq!(got, expected, "line {} of {}", number + 1, path.display());
-        }
-        assert_eq!(got.lines().count(), expected.lines().count(), "lines of {}", path.display());
+        let told: String = commands.iter().map(|arguments| snapshot::told(arguments, self.run(arguments))).collect();
+        snapshot::expect(name, &told);
     }
 }
 

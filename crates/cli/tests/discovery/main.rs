@@ -8,12 +8,13 @@ mod catalog;
 mod delete;
 mod doctor;
 mod referrers;
+#[path = "../snapshot/mod.rs"]
+mod snapshot;
 
 use porthole_testkit::registry::{Internet, Site, Socket};
 use std::{
-    env, fs,
     net::TcpListener,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Output},
 };
 use tempfile::TempDir;
@@ -74,10 +75,7 @@ impl Server {
 
     /// All that a command does, with the server's address left out.
     fn told(&self, arguments: &str) -> String {
-        let Output { status, stdout, stderr } = self.run(arguments);
-        let mut told = format!("$ porthole {arguments}\n{}", String::from_utf8(stdout).unwrap());
-        told += &String::from_utf8(stderr).unwrap().lines().fold(String::new(), |text, line| text + "! " + line + "\n");
-        told += &format!("[{}]\n\n", status.code().unwrap());
+        let told = snapshot::told(arguments, self.run(arguments));
         told.replace(self.authority(), "REGISTRY")
     }
 }
@@ -85,16 +83,7 @@ impl Server {
 /// Compares with `tests/expected/<name>.txt`.
 #[track_caller]
 fn expect(name: &str, told: &[String]) {
-    let got = told.concat();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/expected/{name}.txt"));
-    if env::var_os("UPDATE_EXPECTED").is_some() {
-        fs::write(&path, &got).unwrap();
-    }
-    let expected = fs::read_to_string(&path).unwrap_or_default();
-    for (number, (got, expected)) in got.lines().zip(expected.lines()).enumerate() {
-        assert_eq!(got, expected, "line {} of {}", number + 1, path.display());
-    }
-    assert_eq!(got.lines().count(), expected.lines().count(), "lines of {}", path.display());
+    snapshot::expect(name, &told.concat());
 }
 
 #[track_caller]

@@ -1,11 +1,11 @@
 //! A directory with images in it, and the program run there.
 
 use std::{
-    env, fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Output},
 };
 
+use crate::snapshot;
 use porthole_testkit::image::Built;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -40,22 +40,7 @@ impl Place {
 
     /// Compares all that some commands do with `tests/expected/<name>.txt`.
     pub(crate) fn expect(&self, name: &str, commands: &[&str]) {
-        let mut got = String::new();
-        for arguments in commands {
-            let Output { status, stdout, stderr } = self.run(arguments);
-            got += &format!("$ porthole {arguments}\n{}", String::from_utf8(stdout).unwrap());
-            got +=
-                &String::from_utf8(stderr).unwrap().lines().fold(String::new(), |text, line| text + "! " + line + "\n");
-            got += &format!("[{}]\n\n", status.code().unwrap());
-        }
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/expected/{name}.txt"));
-        if env::var_os("UPDATE_EXPECTED").is_some() {
-            fs::write(&path, &got).unwrap();
-        }
-        let expected = fs::read_to_string(&path).unwrap_or_default();
-        for (number, (got, expected)) in got.lines().zip(expected.lines()).enumerate() {
-            assert_eq!(got, expected, "line {} of {}", number + 1, path.display());
-        }
-        assert_eq!(got.lines().count(), expected.lines().count(), "lines of {}", path.display());
+        let told: String = commands.iter().map(|arguments| snapshot::told(arguments, self.run(arguments))).collect();
+        snapshot::expect(name, &told);
     }
 }
