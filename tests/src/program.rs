@@ -1,10 +1,11 @@
 //! Other programs: run to their end, or running as long as a value lives.
 
 use crate::Result;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt::set_socket_reuseaddr};
 use std::{
     ffi::OsStr,
     io::{BufRead as _, BufReader},
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
@@ -77,11 +78,19 @@ pub fn free_port() -> Result<u16> {
         let turn = u64::from(GIVEN.fetch_add(1, Ordering::Relaxed));
         let offset = (u64::from(std::process::id()) * 61 + turn) % PORTS.len() as u64;
         let port = PORTS.start + u16::try_from(offset)?;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        if is_free(port)? {
             return Ok(port);
         }
     }
     Err("every port is taken".into())
+}
+
+/// Asks with a socket that never listens. A program that another thread starts just now holds a copy of it for a moment, and a
+/// copy that listens would keep the port from whoever asked.
+fn is_free(port: u16) -> Result<bool> {
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    set_socket_reuseaddr(&socket, true)?;
+    Ok(bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, port))).is_ok())
 }
 
 /// Asks again and again until there is an answer.
@@ -179,5 +188,41 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        net::TcpListener,
+        sync::atomic::{AtomicBool, Ordering},
+    };
+
+    #[test]
+    fn a_port_is_free_while_other_threads_start_programs() -> Result<()> {
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while !done.load(Ordering::Relaxed) {
+                        Command::new("true").status().ok();
+                    }
+                });
+            }
+            let outcome = (0..2000).try_for_each(|_| {
+                TcpListener::bind((Ipv4Addr::LOCALHOST, free_port()?))?;
+                Ok(())
+            });
+            done.store(true, Ordering::Relaxed);
+            outcome
+        })
+    }
+
+    #[test]
+    fn a_port_that_is_listened_to_is_not_free() -> Result<()> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, free_port()?))?;
+        assert!(!is_free(listener.local_addr()?.port())?);
+        Ok(())
     }
 }
