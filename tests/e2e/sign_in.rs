@@ -4,7 +4,7 @@ use crate::images::{self, FOR_KEEPERS, SEVEN_LAYERS};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use porthole_tests::{
     Result,
-    program::{find, free_port, ours},
+    program::{PATIENCE, find, free_port, ours, run},
     servers::{Access, Nginx, Password, Registry, Scratch, Tokens},
 };
 use std::{
@@ -12,7 +12,7 @@ use std::{
     io::{Read, Write},
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio},
 };
 
 /// Runs porthole at home, with a password on stdin.
@@ -85,46 +85,86 @@ fn a_token_server_decides() -> Result<()> {
     Ok(())
 }
 
-/// `script` gives it a terminal.
+/// What `script` makes a program believe to be a terminal, and who sits before it.
+struct Terminal {
+    script: Child,
+    keyboard: ChildStdin,
+    screen: ChildStdout,
+    seen: String,
+    /// What of it was read.
+    from: usize,
+}
+
+impl Terminal {
+    fn runs(command: &str, home: &Path) -> Result<Self> {
+        // Signals are heeded there, even where whoever runs the tests was started to ignore them; and nobody waits for ever.
+        let mut script = Command::new(find("env")?)
+            .args(["--default-signal=INT,TERM,HUP", "timeout", &PATIENCE.as_secs().to_string()])
+            .args(["script", "--quiet", "--return", "--command", command, "/dev/null"])
+            .env("HOME", home)
+            .env_remove("DOCKER_CONFIG")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let (keyboard, screen) = (script.stdin.take().ok_or("no stdin")?, script.stdout.take().ok_or("no stdout")?);
+        Ok(Self { script, keyboard, screen, seen: String::new(), from: 0 })
+    }
+
+    /// Waits for a question and types at once. What is typed before it is asked for would be shown by the terminal itself.
+    fn answers(&mut self, question: &str, answer: &str) -> Result<()> {
+        let mut piece = [0; 4096];
+        self.from += loop {
+            if let Some(place) = self.seen[self.from..].find(question) {
+                break place + question.len();
+            }
+            let read = self.screen.read(&mut piece)?;
+            assert_ne!(read, 0, "{}", self.seen);
+            self.seen.push_str(&String::from_utf8_lossy(&piece[..read]));
+        };
+        Ok(self.keyboard.write_all(answer.as_bytes())?)
+    }
+
+    /// Whether it went well, and all that was to be seen.
+    fn ends(mut self) -> Result<(bool, String)> {
+        self.screen.read_to_string(&mut self.seen)?;
+        Ok((self.script.wait()?.success(), self.seen))
+    }
+}
+
 #[test]
 fn on_a_terminal_it_asks_and_shows_no_password() -> Result<()> {
     let password = Password::new()?;
     let registry = Registry::start(images::storage(), &Access::Basic(&password))?;
     let (home, host) = (Scratch::new("home")?, registry.host());
-    let command = format!("{} login {host}", ours("porthole")?.display());
-    let mut script = Command::new(find("script")?)
-        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
-        .env("HOME", home.path())
-        .env_remove("DOCKER_CONFIG")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let (mut keyboard, mut screen) = (script.stdin.take().ok_or("no stdin")?, script.stdout.take().ok_or("no stdout")?);
-    let (mut seen, mut from) = (String::new(), 0);
-    let mut read_until = |seen: &mut String, from: usize, there: &dyn Fn(&str) -> bool| -> Result<()> {
-        let mut piece = [0; 4096];
-        while !there(&seen[from..]) {
-            let read = screen.read(&mut piece)?;
-            assert_ne!(read, 0, "{seen}");
-            seen.push_str(&String::from_utf8_lossy(&piece[..read]));
-        }
-        Ok(())
-    };
-    // What is typed before it is asked for would be shown by the terminal itself.
-    for (question, answer) in [(format!("User at {host}: "), Password::USER), (": ".to_owned(), Password::PASSWORD)] {
-        read_until(&mut seen, from, &|new| new.ends_with(&question))?;
-        from = seen.len();
-        keyboard.write_all(format!("{answer}\n").as_bytes())?;
-        if answer == Password::USER {
-            // The terminal shows what was typed here, and perhaps the next question at once.
-            read_until(&mut seen, from, &|new| new.contains('\n'))?;
-            from += seen[from..].find('\n').map_or(0, |end| end + 1);
-        }
-    }
-    screen.read_to_string(&mut seen)?;
-    assert!(script.wait()?.success() && seen.contains("signed in"), "{seen}");
-    assert!(seen.contains(&format!("Password of {}: ", Password::USER)) && !seen.contains("sesame"), "{seen}");
+    let mut terminal = Terminal::runs(&format!("{} login {host}", ours("porthole")?.display()), home.path())?;
+    terminal.answers(&format!("User at {host}: "), &format!("{}\n", Password::USER))?;
+    terminal.answers(&format!("Password of {}: ", Password::USER), &format!("{}\n", Password::PASSWORD))?;
+    let (well, seen) = terminal.ends()?;
+    assert!(well && seen.contains("signed in") && !seen.contains("sesame"), "{seen}");
     ends(&porthole(home.path(), &["digest", &format!("{host}/{SEVEN_LAYERS}")], "")?, 0, "");
+    Ok(())
+}
+
+#[test]
+fn a_signal_at_the_password_leaves_a_terminal_that_shows_what_is_typed() -> Result<()> {
+    let home = Scratch::new("home")?;
+    let number = home.path().join("number");
+    // A shell that heeds the signal itself would never say how the program ended.
+    let command = format!(
+        "trap : INT; sh -c 'echo $$ > {}; exec {} login 127.0.0.1:1 --username keeper'; echo ended with $?; stty --all",
+        number.display(),
+        ours("porthole")?.display()
+    );
+    for (typed, signal, status) in [("ope\u{3}", None, 130), ("ope", Some("TERM"), 143)] {
+        let mut terminal = Terminal::runs(&command, home.path())?;
+        terminal.answers("Password of keeper: ", typed)?;
+        if let Some(signal) = signal {
+            run("kill", ["-s", signal, fs::read_to_string(&number)?.trim()])?;
+        }
+        let (_, seen) = terminal.ends()?;
+        let ended = seen.contains("interrupted") && seen.contains(&format!("ended with {status}"));
+        assert!(ended && seen.contains(" echo ") && seen.contains("-echonl"), "{seen}");
+    }
     Ok(())
 }
 

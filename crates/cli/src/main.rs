@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod credentials;
 mod destination;
+mod echo;
 mod error;
 mod interrupt;
 mod layers;

@@ -1,5 +1,6 @@
 //! The way to stderr: whole lines, and progress that never mixes with them.
 
+use crate::echo::Echo;
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde_json::{Value, json};
 use std::{
@@ -17,11 +18,12 @@ pub(crate) struct Stderr {
     started: Instant,
     /// Bars that stay below everything else.
     bars: Mutex<Option<MultiProgress>>,
+    echo: Echo,
 }
 
 impl Stderr {
     pub(crate) fn new(quiet: bool, json: bool) -> Self {
-        Self { quiet, json, started: Instant::now(), bars: Mutex::default() }
+        Self { quiet, json, started: Instant::now(), bars: Mutex::default(), echo: Echo::default() }
     }
 
     /// A remark for people.
@@ -64,8 +66,23 @@ impl Stderr {
         });
     }
 
-    /// The last word: what is drawn goes, and nothing is drawn any more.
+    /// A question and its answer, a line that the terminal does not show.
+    pub(crate) fn ask_secret(&self, text: &str) -> io::Result<String> {
+        // Before the question is there: whoever answers at once is not to be shown either.
+        self.echo.off()?;
+        self.ask(text);
+        let mut answer = String::new();
+        let read = io::stdin().read_line(&mut answer);
+        self.echo.back();
+        read?;
+        Ok(answer)
+    }
+
+    /// The last word: what is drawn goes, nothing is drawn any more, and what is typed is shown again.
     pub(crate) fn close(&self) {
+        if self.echo.back() {
+            self.ask("\n");
+        }
         if let Some(bars) = &*self.bars.lock().unwrap_or_else(PoisonError::into_inner) {
             let _ = bars.clear();
             bars.set_draw_target(ProgressDrawTarget::hidden());

@@ -89,6 +89,11 @@ impl Ui {
     pub(crate) fn ask(&self, text: &str) {
         self.stderr.ask(text);
     }
+
+    /// The same, and the line that answers it, which the terminal does not show.
+    pub(crate) fn ask_secret(&self, text: &str) -> io::Result<String> {
+        self.stderr.ask_secret(text)
+    }
 }
 
 /// A hint in terms of this program's options, where it has some for it.

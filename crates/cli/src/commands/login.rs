@@ -36,6 +36,8 @@ pub(crate) struct Arguments {
 
 /// Bytes of a password.
 const PASSWORD: u64 = 64 << 10;
+/// Bytes at which a terminal cuts a line, and says nothing.
+const TYPED: usize = 4095;
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let reference = reference(&arguments.registry)?;
@@ -74,7 +76,14 @@ fn read_credentials(arguments: &Arguments, session: &Session<'_>, registry: &str
         io::stdin().take(PASSWORD).read_to_string(&mut text)?;
         text.trim_end_matches(['\r', '\n']).to_owned()
     } else if asks {
-        rpassword::prompt_password(format!("Password of {username}: "))?
+        let line = session.ui.ask_secret(&format!("Password of {}: ", safe(&username)))?;
+        let password = line.trim_end_matches(['\r', '\n']);
+        if password.len() >= TYPED {
+            return Err(Error::usage(
+                "expected fewer than 4095 bytes, for a terminal cuts longer lines: try --password-stdin",
+            ));
+        }
+        password.to_owned()
     } else {
         return Err(Error::usage("expected a terminal to ask on, or --password-stdin"));
     };
