@@ -1,7 +1,7 @@
 //! What differs between two trees, and what a layer changed, aspect by aspect. Natively and in wasm.
 
 use porthole_core::{
-    digest::Digest,
+    digest::{Algorithm, Digest},
     tar::{Entry, Kind},
     tree::{Aspect, Change, Comparison, FileTree, Mode, diff},
 };
@@ -184,4 +184,38 @@ fn digests_are_those_of_what_a_view_shows() {
     let hidden = tree.view(Mode::Deleted).rows();
     let told: Vec<_> = hidden.iter().map(|row| (row.name.as_slice(), row.aspects.to_string())).collect();
     assert_eq!(told, [(b"a".as_slice(), "content".to_owned()), (b"gone".as_slice(), String::new())]);
+}
+
+#[test]
+fn digests_of_different_algorithms_tell_nothing_of_equality() {
+    let stack = |layers: &[&[(&str, &str, Algorithm)]]| {
+        let mut tree = FileTree::new(10_000);
+        for (number, layer) in layers.iter().enumerate() {
+            tree.begin(number as u32);
+            for (path, content, algorithm) in *layer {
+                let entry = Entry { size: content.len() as u64, ..Entry::new(*path, Kind::File) };
+                let digest = Digest::of(*algorithm, content.as_bytes());
+                tree.apply_hashed(&entry, Some(digest)).expect("the entry applies");
+            }
+            tree.commit();
+        }
+        tree
+    };
+    let (short, middle, long) = (Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512);
+    let mut before = stack(&[&[("a", "x", short), ("b", "x", long), ("c", "x", middle), ("d", "x", short)]]);
+    let after = stack(&[&[("d", "x", short), ("c", "x", middle), ("b", "y", long), ("a", "x", middle)]]);
+    let found = |before: &FileTree| told(before, &after, &Comparison::default());
+    assert_eq!(found(&before), ["~ a: content?", "~ b: content"]);
+
+    before.begin(1);
+    for path in ["a", "new"] {
+        let entry = Entry { size: 1, ..Entry::new(path, Kind::File) };
+        before.apply_hashed(&entry, Some(Digest::of(long, b"z"))).expect("the entry applies");
+    }
+    before.abort();
+    assert_eq!(
+        found(&before),
+        ["~ a: content?", "~ b: content"],
+        "an aborted layer leaves the digests below as they were"
+    );
 }

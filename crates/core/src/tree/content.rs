@@ -1,32 +1,49 @@
 //! Contents of files: where their bytes are, their digests if someone computed them, and what a layer wrote in vain.
 
 use super::node::{Arena, NONE};
-use crate::{digest::Digest, tar::Kind};
+use crate::{
+    digest::{Algorithm, Digest},
+    tar::Kind,
+};
 
 /// Digests of contents, beside the versions that brought them. Takes no memory before the first one.
 #[derive(Clone, Default)]
 pub(super) struct Digests {
-    /// For each version its place among the values, or `NONE`. Shorter than the versions where the last have none.
+    /// For each version where its record starts, or `NONE`. Shorter than the versions where the last have none.
     places: Vec<u32>,
-    values: Vec<Digest>,
+    /// Of each digest a byte for its algorithm, and its value.
+    records: Vec<u8>,
 }
 
+/// The record of a digest.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Record<'t>(&'t [u8]);
+
 impl Digests {
-    pub(super) fn get(&self, place: u32) -> Option<&Digest> {
-        self.values.get(place as usize)
+    pub(super) fn get(&self, place: u32) -> Option<Record<'_>> {
+        let record = self.records.get(place as usize..)?;
+        let algorithm = Algorithm::ALL[usize::from(*record.first()?)];
+        record.get(..=algorithm.size()).map(Record)
     }
 
     pub(super) fn place(&self, version: u32) -> u32 {
         self.places.get(version as usize).copied().unwrap_or(NONE)
     }
 
+    /// Keeps the digest of a version, while there is room for it: 4 GiB.
     pub(super) fn set(&mut self, version: u32, digest: Digest) {
+        let place = self.records.len() as u64;
+        let end = place + 1 + digest.as_bytes().len() as u64;
+        if end > u64::from(NONE) {
+            return;
+        }
         let version = version as usize;
         if self.places.len() <= version {
             self.places.resize(version + 1, NONE);
         }
-        self.places[version] = self.values.len() as u32;
-        self.values.push(digest);
+        self.places[version] = place as u32;
+        self.records.push(digest.algorithm() as u8);
+        self.records.extend_from_slice(digest.as_bytes());
     }
 
     /// Forgets what a version had, which is about to become another, and tells where it is.
@@ -34,13 +51,29 @@ impl Digests {
         self.places.get_mut(version as usize).map_or(NONE, |place| std::mem::replace(place, NONE))
     }
 
-    pub(super) fn count(&self) -> u32 {
-        self.values.len() as u32
+    /// Where the next record will be.
+    pub(super) fn end(&self) -> u32 {
+        self.records.len() as u32
     }
 
-    pub(super) fn cut(&mut self, versions: u32, values: u32) {
+    pub(super) fn cut(&mut self, versions: u32, end: u32) {
         self.places.truncate(versions as usize);
-        self.values.truncate(values as usize);
+        self.records.truncate(end as usize);
+    }
+}
+
+impl Record<'_> {
+    pub(super) fn algorithm(self) -> Algorithm {
+        Algorithm::ALL[usize::from(self.0[0])]
+    }
+
+    pub(super) fn digest(self) -> Digest {
+        Digest::from_value(self.algorithm(), &self.0[1..])
+    }
+
+    /// The first bytes of the value.
+    pub(super) fn head(self) -> u64 {
+        self.0[1..].first_chunk().map_or(0, |head| u64::from_be_bytes(*head))
     }
 }
 
@@ -93,7 +126,7 @@ impl Arena {
     pub(super) fn digest(&self, stored: &Stored) -> Option<Digest> {
         match stored.size {
             0 => Some(Digest::sha256(b"")),
-            _ => self.digests.get(stored.digest).copied(),
+            _ => self.digests.get(stored.digest).map(Record::digest),
         }
     }
 

@@ -341,7 +341,7 @@ impl Arena {
             extras: self.extras.len() as u32,
             inodes: self.inodes.len() as u32,
             text: self.text.len() as u32,
-            digests: self.digests.count(),
+            digests: self.digests.end(),
             lost: self.lost.len() as u32,
         }
     }

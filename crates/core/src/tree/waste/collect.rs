@@ -5,11 +5,10 @@ use super::{
     cause::{cause, own_cause, top},
 };
 use crate::{
-    digest::Digest,
     tar,
     tree::{
         Ambiguity, Aspects, FileTree, NodeId,
-        content::Stored,
+        content::{Record, Stored},
         node::{Arena, NONE},
     },
 };
@@ -200,7 +199,7 @@ struct Visible<'t>(Vec<Place<'t>>);
 struct Place<'t> {
     /// The first bytes of the digest, which tell most of them apart without a look at the rest.
     head: u64,
-    digest: &'t Digest,
+    digest: Record<'t>,
     node: u32,
     size: u64,
 }
@@ -210,7 +209,7 @@ impl<'t> Visible<'t> {
         let place = |held: &Held| match held.end {
             End::Visible => {
                 let digest = arena.digests.get(held.stored.digest)?;
-                Some(Place { head: head(digest), digest, node: held.node, size: held.stored.size })
+                Some(Place { head: digest.head(), digest, node: held.node, size: held.stored.size })
             }
             _ => None,
         };
@@ -220,15 +219,11 @@ impl<'t> Visible<'t> {
     }
 
     /// The first node with a content.
-    fn find(&self, digest: &Digest) -> Option<u32> {
-        let wanted = (head(digest), digest);
+    fn find(&self, digest: Record<'_>) -> Option<u32> {
+        let wanted = (digest.head(), digest);
         let first = self.0.partition_point(|place| (place.head, place.digest) < wanted);
         self.0.get(first).filter(|place| place.digest == digest).map(|place| place.node)
     }
-}
-
-fn head(digest: &Digest) -> u64 {
-    digest.as_bytes().first_chunk().map_or(0, |head| u64::from_be_bytes(*head))
 }
 
 /// Where contents end in their archives. A sparse file ends before the next content, however long it says to be.
