@@ -7,7 +7,7 @@ use super::{
 use crate::{
     auth::lock,
     endpoint::blob,
-    error::Error,
+    error::{Error, quote},
     policy::{self, Url},
     redirect,
     retry::{Budget, Failure},
@@ -42,6 +42,8 @@ pub struct BlobRange<'r, T: Transport> {
     whole: bool,
     /// No range is asked for any more.
     plain: bool,
+    /// Why not, where another range came.
+    odd: Option<String>,
     received: u64,
     budget: Budget,
     /// Why the next request is not the first.
@@ -52,8 +54,8 @@ impl<T: Transport + Environment> Registry<T> {
     /// Opens a range of a blob: bytes `range.start` to before `range.end`. An empty range asks nobody.
     ///
     /// # Errors
-    /// [`Error`]; [`Error::Protocol`] for a range beyond the descriptor's size, a 206 with another range, or a
-    /// `Content-Encoding`; [`Error::OutOfRange`] for 416.
+    /// [`Error`]; [`Error::Protocol`] for a range beyond the descriptor's size, a `Content-Encoding`, or another range than was asked
+    /// for, [`Error::OutOfRange`] for 416: these two only of a registry that does not send the whole blob either.
     pub async fn fetch_blob_range(
         &self,
         reference: &Reference,
@@ -76,6 +78,7 @@ impl<T: Transport + Environment> Registry<T> {
             skip: 0,
             whole: false,
             plain: false,
+            odd: None,
             received: 0,
             budget: self.budget(),
             reason: None,
@@ -123,6 +126,11 @@ impl<T: Transport + Environment> BlobRange<'_, T> {
         self.whole
     }
 
+    /// What came where a part was asked for, if that was neither the part nor the whole blob.
+    pub fn odd_answer(&self) -> Option<&str> {
+        self.odd.as_deref()
+    }
+
     /// How often the registry has said (429, 503) that there was too much of us before it answered.
     pub fn refusals(&self) -> u32 {
         self.budget.refusals()
@@ -142,46 +150,50 @@ impl<T: Transport + Environment> BlobRange<'_, T> {
         }
         // Dropped first, so that two transfers never run at once.
         self.body = None;
-        let size = self.descriptor.size;
-        let response = match self.ask(&range).await {
-            Ok(response) => response,
-            // Some have the blob, but no ranges of it.
-            Err(Error::Status { status: 416, .. }) if !self.plain => {
-                self.plain = true;
-                match self.ask(&range).await {
-                    Err(Error::Status { status: 416, .. }) => return Err(self.out_of_range()),
-                    response => response?,
-                }
+        let (response, skip) = loop {
+            let refused = match self.ask(&range).await {
+                Ok(response) => match self.skipped(&response, &range) {
+                    Ok(skip) => break (response, skip),
+                    Err(odd) => {
+                        self.odd = Some(odd.clone());
+                        self.call.protocol(odd)
+                    }
+                },
+                Err(Error::Status { status: 416, .. }) => self.out_of_range(),
+                Err(error) => return Err(error),
+            };
+            // Some have the blob, but no ranges of it, or other ones than they are asked for.
+            if std::mem::replace(&mut self.plain, true) {
+                return Err(refused);
             }
-            Err(Error::Status { status: 416, .. }) => return Err(self.out_of_range()),
-            Err(error) => return Err(error),
         };
-        let (call, headers) = (&self.call, response.headers());
-        let shown = |name: &header::HeaderName| {
-            headers.get(name).map(|value| crate::error::quote(&String::from_utf8_lossy(value.as_bytes())))
-        };
+        let (call, headers, size) = (&self.call, response.headers(), self.descriptor.size);
         let partial = response.status() == StatusCode::PARTIAL_CONTENT;
-        self.registry.refuse_coding(call, headers, if partial { range.end - range.start } else { size })?;
-        if let Some(kind) = shown(&header::CONTENT_TYPE).filter(|kind| partial && kind.starts_with("multipart/")) {
-            return Err(call.protocol(format!("expected one range, got `{kind}`")));
-        }
-        let skip = blob::read(response.status(), headers, &range, size);
-        let skip = skip.map_err(|refused| call.protocol(refused.to_string()))?;
+        let expected = if partial { range.end - range.start } else { size };
+        self.registry.refuse_coding(call, headers, expected)?;
         // Before a byte of the body is read; what is too short is found out by reading, and may only be cut off. A page sees the length of
         // what a proxy packed for the way, and the bytes without that packing.
         let ours = self.registry.transport.redirects() == Redirects::Ours;
         match content_length(headers).filter(|_| ours) {
             Some(length) if !partial && length <= range.start => return Err(self.out_of_range()),
-            Some(length) if length > if partial { range.end - range.start } else { size } => {
-                let expected = if partial { range.end - range.start } else { size };
-                return Err(call.mismatch(Mismatch::Size { expected, got: length }));
-            }
+            Some(got) if got > expected => return Err(call.mismatch(Mismatch::Size { expected, got })),
             _ => {}
         }
         self.skip = skip;
         self.whole = !partial && range != (0..size);
         self.body = Some(response.into_body());
         Ok(())
+    }
+
+    /// Bytes of an answer's body that stand before the range, or why it is another range.
+    fn skipped(&self, response: &http::Response<T::Body>, range: &Range<u64>) -> Result<u64, String> {
+        let (status, headers) = (response.status(), response.headers());
+        if let Some(kind) = headers.get(header::CONTENT_TYPE).filter(|_| status == StatusCode::PARTIAL_CONTENT)
+            && kind.as_bytes().starts_with(b"multipart/")
+        {
+            return Err(format!("expected one range, got `{}`", quote(&String::from_utf8_lossy(kind.as_bytes()))));
+        }
+        blob::read(status, headers, range, self.descriptor.size).map_err(|refused| refused.to_string())
     }
 
     /// Asks for a part of the blob: where the registry sent us for another part of it, else the registry itself.

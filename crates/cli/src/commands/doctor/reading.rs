@@ -120,9 +120,11 @@ pub(super) async fn range<T: Transport + Environment>(patient: &Patient<'_, T>, 
         Err(error) => return Finding::failed("range", &error),
     };
     let whole = range.is_whole_blob();
+    let odd = range.odd_answer().map(|odd| format!("answers a range wrongly, and sends the whole blob only: {odd}"));
     let mut buffer = [0; 16];
     match range.read(&mut buffer).await {
         Err(error) => Finding::failed("range", &error),
+        Ok(_) if let Some(odd) = odd => Finding::no("range", odd),
         Ok(_) if whole => {
             Finding::no("range", "sends whole blobs only: what breaks off starts over, and a file costs its layer")
         }
