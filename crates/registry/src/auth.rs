@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-/// User and password, or an identity token. `Debug` shows neither.
+/// User and password, an identity token, or a token of the registry. `Debug` shows none of them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// User.
@@ -24,12 +24,14 @@ pub struct Credentials {
     pub password: String,
     /// Identity (refresh) token, which is exchanged for tokens in place of the password.
     pub identity_token: Option<String>,
+    /// Token that the registry itself takes: nothing is exchanged for it.
+    pub registry_token: Option<String>,
 }
 
 impl Credentials {
     /// User and password.
     pub fn basic(username: impl Into<String>, password: impl Into<String>) -> Self {
-        Self { username: username.into(), password: password.into(), identity_token: None }
+        Self { username: username.into(), password: password.into(), identity_token: None, registry_token: None }
     }
 
     /// `Basic …` (RFC 7617); `None` without user and password.
@@ -40,13 +42,19 @@ impl Credentials {
         secret(&format!("Basic {}", self.encoded()))
     }
 
+    /// `Bearer …` (RFC 6750); `None` without a token of the registry.
+    pub(crate) fn bearer(&self) -> Option<HeaderValue> {
+        secret(&format!("Bearer {}", self.registry_token.as_ref()?))
+    }
+
     fn encoded(&self) -> String {
         BASE64.encode(format!("{}:{}", self.username, self.password))
     }
 
     /// Every form of them that nobody may read.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = String> {
-        [self.encoded(), self.password.clone()].into_iter().chain(self.identity_token.clone())
+        let tokens = self.identity_token.iter().chain(&self.registry_token).cloned();
+        [self.encoded(), self.password.clone()].into_iter().chain(tokens)
     }
 }
 

@@ -150,7 +150,7 @@ impl Session {
             }
             Command::Save { path } => self.read(path, content::Want::All),
             Command::SignIn { registry, username, password: Secret(password) } => {
-                let credentials = Credentials { username, password, identity_token: None };
+                let credentials = Credentials::basic(username, password);
                 self.state.borrow_mut().credentials.insert(registry, credentials);
             }
             Command::AllowRelayPassword { registry, allow } => {

@@ -36,6 +36,7 @@ struct Entry {
     username: Option<String>,
     password: Option<String>,
     identitytoken: Option<String>,
+    registrytoken: Option<String>,
 }
 
 impl File {
@@ -71,7 +72,10 @@ impl File {
     pub(super) fn has_secret(&self, registry: &str) -> bool {
         let registry = registry_of(registry);
         let own = self.auths.iter().filter(|(key, _)| registry_of(key) == registry).map(|(_, entry)| entry);
-        own.into_iter().any(|entry| entry.auth.is_some() || entry.password.is_some() || entry.identitytoken.is_some())
+        let mut secrets = own
+            .into_iter()
+            .flat_map(|entry| [&entry.auth, &entry.password, &entry.identitytoken, &entry.registrytoken]);
+        secrets.any(Option::is_some)
     }
 
     /// The helper for a registry: its own, else the one for all.
@@ -102,7 +106,8 @@ impl File {
 
 impl Entry {
     fn credentials(&self, path: &Path, key: &str) -> Result<Option<auth::Credentials>, Error> {
-        let identity_token = self.identitytoken.clone().filter(|token| !token.is_empty());
+        let token = |token: &Option<String>| token.clone().filter(|token| !token.is_empty());
+        let (identity_token, registry_token) = (token(&self.identitytoken), token(&self.registrytoken));
         let pair = match self.auth.as_deref().filter(|auth| !auth.is_empty()) {
             Some(auth) => Some(decode(auth).ok_or_else(|| Error::Credentials {
                 path: path.to_owned(),
@@ -110,11 +115,11 @@ impl Entry {
             })?),
             None => self.username.clone().zip(self.password.clone()),
         };
-        if pair.is_none() && identity_token.is_none() {
+        if pair.is_none() && identity_token.is_none() && registry_token.is_none() {
             return Ok(None);
         }
         let (username, password) = pair.unwrap_or_default();
-        Ok(Some(auth::Credentials { username, password, identity_token }))
+        Ok(Some(auth::Credentials { username, password, identity_token, registry_token }))
     }
 }
 
@@ -182,6 +187,7 @@ mod tests {
             "ghcr.io": { "auth": "YTpiOmM=" },
             "quay.io/org": { "username": "u", "password": "p" },
             "registry.example": { "identitytoken": "t" },
+            "signed.example": { "registrytoken": "r" },
             "nul.example": { "auth": "dTpzZWNyZXQAAAA=" },
             "https://Port.example:443/v2/": { "auth": "cDpx" },
             "port.example/deep/er": { "auth": "ZDpl" },
@@ -213,6 +219,8 @@ mod tests {
         assert_eq!(pair("port.example:5000/x"), None);
         let token = lookup("registry.example/x").unwrap().unwrap();
         assert_eq!(token.identity_token.as_deref(), Some("t"));
+        let token = lookup("signed.example/x").unwrap().unwrap();
+        assert_eq!(token.registry_token.as_deref(), Some("r"));
     }
 
     #[test]

@@ -58,9 +58,7 @@ pub(super) fn get(name: &str, server: &str) -> Result<Option<auth::Credentials>,
     };
     Ok(match (username.as_str(), secret.is_empty()) {
         ("", true) => None,
-        (TOKEN, _) => {
-            Some(auth::Credentials { username: String::new(), password: String::new(), identity_token: Some(secret) })
-        }
+        (TOKEN, _) => Some(auth::Credentials { identity_token: Some(secret), ..auth::Credentials::basic("", "") }),
         _ => Some(auth::Credentials::basic(username, secret)),
     })
 }

@@ -126,22 +126,30 @@ impl<T: Transport + Environment> Registry<T> {
         let bearer =
             challenges.iter().find(|challenge| challenge.scheme == "bearer" && challenge.parameter("realm").is_some());
         let basic = challenges.iter().any(|challenge| challenge.scheme == "basic");
+        let credentials = self.credentials(&call.registry);
+        if let Some(own) = credentials.as_ref().and_then(Credentials::bearer).filter(|_| bearer.is_some()) {
+            return if Some(&own) == stale { Ok(None) } else { self.present(call, own).map(Some) };
+        }
         if let Some(bearer) = bearer {
             match self.answer_bearer(call, bearer, stale).await {
                 // It offers another way, which is as good.
-                Err(Error::Policy { .. }) if basic && self.has_credentials(&call.registry) => {}
+                Err(Error::Policy { .. }) if basic && credentials.is_some() => {}
                 proof => return proof.map(Some),
             }
         }
-        let credentials = self.credentials(&call.registry).and_then(|credentials| credentials.header());
-        match credentials {
+        match credentials.and_then(|credentials| credentials.header()) {
             Some(authorization) if basic && Some(&authorization) != stale => {
-                call.allow_secrets()?;
-                lock(&self.accounts).entry(call.registry.clone()).or_default().basic = true;
-                Ok(Some(Proof { authorization, credentials: true, withheld: None }))
+                self.present(call, authorization).map(Some)
             }
             _ => Ok(None),
         }
+    }
+
+    /// Shows the registry the credentials themselves, from now on unasked.
+    fn present(&self, call: &Call, authorization: HeaderValue) -> Result<Proof, Error> {
+        call.allow_secrets()?;
+        lock(&self.accounts).entry(call.registry.clone()).or_default().unasked = Some(authorization.clone());
+        Ok(Proof { authorization, credentials: true, withheld: None })
     }
 
     async fn answer_bearer(

@@ -90,8 +90,8 @@ pub struct Registry<T> {
 struct Account {
     credentials: Option<Credentials>,
     route: Route,
-    /// It has asked for Basic authentication: send the credentials unasked.
-    basic: bool,
+    /// What it asked for, where that was no token of a token server: send it unasked.
+    unasked: Option<http::HeaderValue>,
 }
 
 impl<T> Registry<T> {
@@ -116,7 +116,7 @@ impl<T> Registry<T> {
         let account = accounts.entry(registry.to_owned()).or_default();
         if account.credentials != credentials {
             account.credentials = credentials;
-            account.basic = false;
+            account.unasked = None;
             self.tokens.forget(registry);
         }
     }
@@ -191,15 +191,12 @@ impl<T: Transport + Environment> Registry<T> {
         Ok(request)
     }
 
-    /// What is sent unasked: a token that is held, or credentials where the registry has asked for Basic authentication before.
+    /// What is sent unasked: a token that is held, or credentials that the registry has asked for before.
     fn authorization(&self, call: &Call) -> Result<Option<http::HeaderValue>, Error> {
         if let Some(token) = self.tokens.held(&call.registry, &call.scopes, self.transport.now()) {
             return Ok(Some(token));
         }
-        let accounts = lock(&self.accounts);
-        let account = accounts.get(&call.registry).filter(|account| account.basic);
-        let authorization = account.and_then(|account| account.credentials.as_ref()?.header());
-        drop(accounts);
+        let authorization = lock(&self.accounts).get(&call.registry).and_then(|account| account.unasked.clone());
         if authorization.is_some() {
             call.allow_secrets()?;
         }

@@ -265,6 +265,29 @@ fn an_identity_token_may_be_good_for_once() {
 }
 
 #[test]
+fn a_token_of_the_registry_is_shown_to_it_alone() {
+    let internet = private(REALM, None);
+    let registry = client(&internet);
+    let token = |token: &str| Credentials { registry_token: Some(token.into()), ..Credentials::basic("", "") };
+    registry.set_credentials(HOST, Some(token("token-x")));
+    block_on(registry.fetch_document(&tagged())).unwrap();
+    block_on(registry.fetch_document(&tagged())).unwrap();
+    let log = internet.log();
+    let shown: Vec<_> = log.iter().map(|asked| asked.authorization()).collect();
+    assert_eq!(shown, [None, Some("Bearer token-x"), Some("Bearer token-x")], "unasked, once it was asked for");
+    assert_eq!(internet.count("/token"), 0);
+
+    registry.set_credentials(HOST, Some(token("over")));
+    for requests in [2, 1] {
+        let before = internet.log().len();
+        let error = block_on(registry.fetch_document(&tagged())).unwrap_err();
+        assert_eq!(error.hints(), [Hint::CheckCredentials { registry: HOST.into() }]);
+        assert_eq!(internet.log().len() - before, requests);
+    }
+    assert_eq!(internet.count("/token"), 0);
+}
+
+#[test]
 fn a_token_server_may_know_only_post() {
     let internet = private(REALM, ACCOUNT);
     internet.fault("GET https://auth", 1, Fault::Status(405));
