@@ -50,24 +50,20 @@ impl<T: Transport + Environment> Registry<T> {
         *request.method_mut() = Method::HEAD;
         let (answer, credentials) = self.request_any(&call, request).await?;
         let headers = answer.response.headers();
-        match answer.response.status().as_u16() {
-            200..=299 => {
-                let head = manifest::read(headers);
-                let media_type = head.content_type.as_deref().and_then(|kind| MediaType::parse(kind).ok());
-                let told = media_type.zip(head.digest).zip(content_length(headers));
-                // Some proxy's own page is no document; and another digest than the one that was asked for is for the bytes to explain.
-                if let Some(((media_type, digest), size)) = told
-                    && head.is_document()
-                    && reference.digest().is_none_or(|asked| *asked == digest)
-                {
-                    return Ok(Descriptor::new(media_type, digest, size));
-                }
+        let status = answer.response.status();
+        if status.is_success() {
+            let head = manifest::read(headers);
+            let media_type = head.content_type.as_deref().and_then(|kind| MediaType::parse(kind).ok());
+            let told = media_type.zip(head.digest).zip(content_length(headers));
+            // Some proxy's own page is no document; and another digest than the one that was asked for is for the bytes to explain.
+            if let Some(((media_type, digest), size)) = told
+                && head.is_document()
+                && reference.digest().is_none_or(|asked| *asked == digest)
+            {
+                return Ok(Descriptor::new(media_type, digest, size));
             }
-            // Some refuse nothing but `HEAD`; the others give their reason to a `GET`.
-            400 | 403 | 405 | 406 | 501 => {}
-            _ => {
-                self.check(&call, answer, credentials).await?;
-            }
+        } else if !manifest::refuses_head(status) {
+            self.check(&call, answer, credentials).await?;
         }
         let document = self.fetch_document(reference).await?;
         let raw = document.raw();

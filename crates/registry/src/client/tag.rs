@@ -74,8 +74,7 @@ impl<T: Transport + Environment> Registry<T> {
             if let Some(seen) = self.seen(&answer, known) {
                 return Ok(seen);
             }
-            // 403: some refuse nothing but `HEAD`; the others give their reason to a `GET`.
-            if !status.is_success() && !matches!(status.as_u16(), 403 | 405 | 501) {
+            if !status.is_success() && !manifest::refuses_head(status) {
                 return Err(self.unseen(&call, answer, credentials).await);
             }
         }

@@ -2,7 +2,7 @@
 
 use super::Base;
 use crate::{policy::UrlError, transport::Request};
-use http::{HeaderMap, header};
+use http::{HeaderMap, StatusCode, header};
 use porthole_core::{
     digest::Digest,
     manifest::Raw,
@@ -55,6 +55,11 @@ pub fn request(base: &Base, repository: &str, target: &str, accept: Accept) -> R
     *request.uri_mut() = uri;
     request.headers_mut().insert(header::ACCEPT, http::HeaderValue::from_static(accept.value()));
     Ok(request)
+}
+
+/// Whether this may be refused to a `HEAD` alone. Where it is not, a `GET` is told the reason.
+pub(crate) fn refuses_head(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 403 | 405 | 406 | 501)
 }
 
 /// Puts a manifest or an index under a tag or its digest: its exact bytes, and its own media type.
