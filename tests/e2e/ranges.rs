@@ -5,7 +5,7 @@ use porthole_tests::{
     images::pseudo_random,
     memory::peak,
     program::{ours, run, wait_for},
-    servers::{Fault, Faulty, Nginx, Scratch},
+    servers::{ALWAYS, Fault, Faulty, Nginx, Scratch},
 };
 use serde_json::{Value, json};
 use std::{
@@ -238,6 +238,7 @@ fn what_goes_wrong_with_one_range_is_mended_in_that_range() -> Result<()> {
         (Fault::Status(503, vec![]), 4, 0),
         (Fault::Status(429, vec![("retry-after", "1".to_owned())]), 2, 0),
         (odd(), 1, image.bytes),
+        (odd(), ALWAYS, image.bytes),
         (Fault::FlipAt(50 * MB), 1, image.bytes),
     ] {
         let scratch = Scratch::new("pull")?;
