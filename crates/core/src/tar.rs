@@ -46,7 +46,8 @@ pub struct Entry {
     pub major: i64,
     /// Device number, minor part.
     pub minor: i64,
-    /// Extended attributes (`SCHILY.xattr.*` records), each once, by name; empty values are left out as Go does.
+    /// Extended attributes (`SCHILY.xattr.*` records), each once, by name. A value may be empty: runtimes set such attributes too,
+    /// though Go's `Header.Xattrs` leaves them out.
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
     /// Where its first header starts, extensions included, in bytes of the unpacked archive.
     pub header: u64,

@@ -63,7 +63,7 @@ fn made() -> impl Strategy<Value = Made> {
         0..0o7777u32,
         (0..1u64 << 40, 0..1u64 << 40),
         0..1u64 << 40,
-        prop::option::of(vec(any::<u8>(), 1..50)),
+        prop::option::of(vec(any::<u8>(), 0..50)),
     )
         .prop_map(|(name, link, data, mode, owner, mtime, xattr)| Made {
             name,

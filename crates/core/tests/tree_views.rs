@@ -236,3 +236,14 @@ fn whiteouts_of_an_emptied_directory_are_cheap() {
     }
     assert_eq!(told(&tree.view(Mode::Merged).rows()), ["A d 0", "A d/x 0"]);
 }
+
+#[test]
+fn directories_that_nobody_listed_have_the_group_that_is_handed_on() {
+    let shared = Entry { mode: 0o2775, gid: 50, ..directory("srv") };
+    let tree = stacked(&[&[shared, file("srv/a/b/c", 1), Entry { gid: 7, ..file("srv/d", 1) }]]);
+    let rows = tree.view(Mode::Merged).rows();
+    let owned: Vec<_> = rows.iter().map(|row| (&*row.path, row.mode, row.gid)).collect();
+    let a: &[u8] = b"srv/a";
+    assert_eq!(owned[..3], [(&b"srv"[..], 0o2775, 50), (a, 0o755, 50), (&b"srv/a/b"[..], 0o755, 0)]);
+    assert_eq!(owned[4], (&b"srv/d"[..], 0o644, 7));
+}

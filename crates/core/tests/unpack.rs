@@ -58,9 +58,11 @@ fn rows(text: &str) -> Vec<Value> {
 /// What differs between a row and what is on containerd's disk.
 fn difference(tree: &FileTree, row: &Row, expected: &Value, cut: bool) -> Option<&'static str> {
     let number = |key: &str| expected[key].as_i64();
-    // A hard link is told by the file that it is.
-    let (kind, size) = match (row.kind, tree.content(row.node)) {
-        (Kind::File | Kind::Hardlink, Some(content)) => ("f", content.size),
+    // A hard link is told by what it leads to.
+    let shared = tree.shared(row.node);
+    let target = shared.as_ref().map_or(&row.link, |shared| &shared.link);
+    let (kind, size) = match (shared.as_ref().map_or(row.kind, |shared| shared.kind), tree.content(row.node)) {
+        (Kind::File, Some(content)) => ("f", content.size),
         (Kind::Directory, _) => ("d", 0),
         (Kind::Symlink, _) => ("l", 0),
         (Kind::Char, _) => ("c", 0),
@@ -68,7 +70,7 @@ fn difference(tree: &FileTree, row: &Row, expected: &Value, cut: bool) -> Option
         (Kind::Fifo, _) => ("p", 0),
         _ => ("?", 0),
     };
-    let link = if kind == "l" { &row.link[..] } else { b"" };
+    let link = if kind == "l" { &target[..] } else { b"" };
     let fields = [
         ("path", row.path == bytes(expected, "path")),
         ("type", expected["type"] == kind),

@@ -48,11 +48,13 @@ fn xattr(path: &Path, name: &str) -> Option<Vec<u8>> {
 /// An image with attributes of every kind.
 fn attributed() -> Vec<Vec<Entry>> {
     let overlay = [("user.overlay.opaque", &b"y"[..]), ("trusted.overlay.redirect", b"/etc"), ("user.note", b"a\0b")];
+    let none = [("user.none", &b""[..]), ("user.k", b"v")];
     vec![vec![
         with(Entry { mode: 0o4755, uid: 7, gid: 8, ..file("tool") }, &[("security.capability", CAPABILITY)]),
         with(Entry::new("d", Kind::Directory), &overlay),
         with(file("labelled"), &[("security.selinux", b"system_u:object_r:bin_t:s0"), ("user.k", b"v")]),
         with(Entry { link: b"d".to_vec(), ..Entry::new("l", Kind::Symlink) }, &[("user.k", b"v")]),
+        with(file("empty"), &none),
         with(file("odd"), &[("trusted.x", b"1"), ("user.k", b"v")]),
     ]]
 }
@@ -75,6 +77,7 @@ fn root_sets_capabilities_and_leaves_out_what_is_not_this_machines() {
     assert_eq!(xattr(&at("d"), "trusted.overlay.overlay.redirect").as_deref(), Some(&b"/etc"[..]));
     assert_eq!(xattr(&at("d"), "user.note").as_deref(), Some(&b"a\0b"[..]));
     assert_eq!(xattr(&at("labelled"), "user.k").as_deref(), Some(&b"v"[..]));
+    assert_eq!(xattr(&at("empty"), "user.none").as_deref(), Some(&b""[..]), "an attribute without a value is one");
     assert_eq!(xattr(&at("odd"), "trusted.x"), None);
     let skipped: Vec<_> =
         report.skipped.list.iter().map(|skip| (&*skip.path, skip.xattr.as_deref().unwrap_or_default())).collect();

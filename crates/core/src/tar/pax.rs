@@ -112,7 +112,7 @@ impl Pax {
     }
 
     pub(super) fn into_xattrs(self) -> Vec<(Vec<u8>, Vec<u8>)> {
-        self.xattrs.into_iter().filter(|(_, value)| !value.is_empty()).collect()
+        self.xattrs.into_iter().collect()
     }
 
     /// Whether it changes anything that a listing shows.

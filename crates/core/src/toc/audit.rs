@@ -268,10 +268,12 @@ fn same_time(toc: &Entry, archive: &Entry) -> bool {
 /// The time of an entry without one, in Go: the first second of year 1.
 const NO_TIME: i64 = -62_135_596_800;
 
-/// The first attribute, by name, that only one of two has, or that differs.
+/// The first attribute, by name, that only one of two has, or that differs. Those without a value count for nothing: not every
+/// builder tells them.
 fn other_xattr(toc: &[(Vec<u8>, Vec<u8>)], archive: &[(Vec<u8>, Vec<u8>)]) -> Option<Vec<u8>> {
     let sorted = |xattrs: &[(Vec<u8>, Vec<u8>)]| {
         let mut xattrs = xattrs.to_vec();
+        xattrs.retain(|(_, value)| !value.is_empty());
         xattrs.sort();
         xattrs
     };

@@ -20,6 +20,7 @@ pub(super) const LINK_STEPS: u64 = 1 << 23;
 pub(super) const ROOT: u32 = NodeId::ROOT.0;
 const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
+const SET_GROUP_ID: u16 = 0o2000;
 
 /// The layer being applied.
 #[derive(Clone)]
@@ -223,8 +224,11 @@ impl FileTree {
             if name.len() > NAME_BYTES {
                 return Err(too_long(name));
             }
+            // Whoever makes them is root, and of its group, except where a directory hands on its own (set-group-ID).
+            let above = self.arena.alive(parent).map(|version| version.attributes);
+            let gid = above.filter(|above| above.mode & SET_GROUP_ID != 0).map_or(0, |above| above.gid);
             parent = self.node_for(parent, name, self.arena.child_or_hash(parent, name))?;
-            let attributes = Attributes { mtime: 0, uid: 0, gid: 0, mode: 0o755 };
+            let attributes = Attributes { mtime: 0, uid: 0, gid, mode: 0o755 };
             if let Some(open) = &mut self.open {
                 open.implied += 1;
             }
