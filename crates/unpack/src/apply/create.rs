@@ -155,9 +155,11 @@ impl Layer<'_> {
             Some(slash) => entry.link.split_at(slash + 1),
             None => (&b""[..], &entry.link[..]),
         };
-        let (mut target, _) = self.root.resolver.directory(&self.root.disk, before)?;
+        let (mut target, opened) = self.root.resolver.directory(&self.root.disk, before)?;
         match last {
             b"" | b"." => {}
+            // Nothing leads up from what is no directory.
+            b".." if opened.is_err_and(|errno| errno == Errno::NOTDIR) => return Err(missing()),
             b".." => target = split(&target).0.to_vec(),
             last => target = join(&target, last),
         }
