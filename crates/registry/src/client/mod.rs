@@ -5,6 +5,7 @@ mod answer;
 mod catalog;
 mod delete;
 mod exchange;
+mod foreign;
 mod image;
 mod present;
 mod probe;

@@ -2,17 +2,16 @@
 
 use super::{
     Call, Registry,
-    exchange::{Answer, Repeat, content_length},
+    exchange::{Repeat, content_length},
 };
 use crate::{
     auth::lock,
     endpoint::blob,
     error::{Error, quote},
-    policy::{self, Url},
-    redirect,
+    policy::Url,
     retry::{Budget, Failure},
     trace::Reason,
-    transport::{self, Body, Environment, ErrorKind, Redirects, Request, Transport},
+    transport::{self, Body, Environment, ErrorKind, Redirects, Transport},
 };
 use http::{StatusCode, header};
 use porthole_core::{
@@ -225,42 +224,11 @@ impl<T: Transport + Environment> BlobRange<'_, T> {
         if let Some(reason) = self.reason.take() {
             request.extensions_mut().insert(reason);
         }
-        let foreign = self.foreign(&request);
-        let mut answer = registry.request_within(call, request, &mut self.budget).await;
-        if let Err(Error::NotFound { .. }) = answer {
-            for elsewhere in foreign {
-                let there = registry.exchange_within(call, &elsewhere, &mut self.budget).await;
-                if let Ok(there) = there
-                    && there.response.status().is_success()
-                {
-                    answer = Ok(Answer { same_origin: false, ..there });
-                    break;
-                }
-            }
-        }
-        let answer = answer?;
+        let answer = registry.request_blob(call, &self.descriptor, request, &mut self.budget).await?;
         if registry.transport.redirects() == Redirects::Ours && !answer.same_origin && !answer.signed {
             registry.places.keep(key, answer.url);
         }
         Ok(answer.response)
-    }
-
-    /// The same request to the places that the descriptor of a layer names which registries need not have (image-spec, descriptor:
-    /// `urls`), as far as a redirect might lead there. Nobody there is told who we are.
-    fn foreign(&self, request: &Request) -> Vec<Request> {
-        let ours = self.registry.transport.redirects() == Redirects::Ours && !self.call.base.is_relay();
-        if !ours || !self.descriptor.media_type.is_nondistributable() {
-            return Vec::new();
-        }
-        let Ok(from) = Url::parse(&request.uri().to_string()) else { return Vec::new() };
-        let request_to = |url: &String| {
-            // Whatever is relative names no place.
-            let to = Url::parse(url).ok().and_then(|_| policy::hop(&from, url).ok())?;
-            let mut request = redirect::follow(request, &from, &to).ok()?;
-            request.extensions_mut().insert(Repeat::Never);
-            Some(request)
-        };
-        self.descriptor.urls.iter().filter_map(request_to).take(FOREIGN).collect()
     }
 
     /// Bytes of the range, however many stand before them.
@@ -339,7 +307,5 @@ impl Places {
     }
 }
 
-/// Foreign URLs of a layer that are tried.
-const FOREIGN: usize = 4;
 /// Blobs whose place is remembered.
 const PLACES: usize = 256;

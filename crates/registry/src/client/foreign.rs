@@ -1,0 +1,59 @@
+//! Foreign layers: blobs that registries need not have, and the places where they are (image-spec, descriptor: `urls`).
+
+use super::{
+    Call, Registry,
+    exchange::{Answer, Repeat},
+};
+use crate::{
+    error::Error,
+    policy::{self, Url},
+    redirect,
+    retry::Budget,
+    transport::{Environment, Redirects, Request, Transport},
+};
+use porthole_core::descriptor::Descriptor;
+
+impl<T: Transport + Environment> Registry<T> {
+    /// Asks the registry for bytes of a blob, and where it has not got a foreign layer, the places that the descriptor names.
+    pub(super) async fn request_blob(
+        &self,
+        call: &Call,
+        descriptor: &Descriptor,
+        request: Request,
+        budget: &mut Budget,
+    ) -> Result<Answer<T::Body>, Error> {
+        let foreign = self.foreign(call, descriptor, &request);
+        let answer = self.request_within(call, request, budget).await;
+        if let Err(Error::NotFound { .. }) = answer {
+            for elsewhere in foreign {
+                let there = self.exchange_within(call, &elsewhere, budget).await;
+                if let Ok(there) = there
+                    && there.response.status().is_success()
+                {
+                    return Ok(Answer { same_origin: false, ..there });
+                }
+            }
+        }
+        answer
+    }
+
+    /// The same request to those places, as far as a redirect might lead there. Nobody there is told who we are.
+    fn foreign(&self, call: &Call, descriptor: &Descriptor, request: &Request) -> Vec<Request> {
+        let ours = self.transport.redirects() == Redirects::Ours && !call.base.is_relay();
+        if !ours || !descriptor.media_type.is_nondistributable() {
+            return Vec::new();
+        }
+        let Ok(from) = Url::parse(&request.uri().to_string()) else { return Vec::new() };
+        let request_to = |url: &String| {
+            // Whatever is relative names no place.
+            let to = Url::parse(url).ok().and_then(|_| policy::hop(&from, url).ok())?;
+            let mut request = redirect::follow(request, &from, &to).ok()?;
+            request.extensions_mut().insert(Repeat::Never);
+            Some(request)
+        };
+        descriptor.urls.iter().filter_map(request_to).take(PLACES).collect()
+    }
+}
+
+/// Places that are tried.
+const PLACES: usize = 4;
