@@ -198,7 +198,7 @@ impl<T: Transport + Environment> Registry<T> {
         let call = self.call(reference, "blob", descriptor.digest.to_string())?;
         let request =
             blob::request(&call.base, reference.repository(), &descriptor.digest, offset..).map_err(Error::Relay)?;
-        let mut response = self.request(&call, request).await?.response;
+        let mut response = self.request_blob(&call, descriptor, request, &mut self.budget()).await?.response;
         let range = offset..descriptor.size;
         self.refuse_coding(&call, response.headers(), range.end - range.start.min(range.end))?;
         let skip = blob::read(response.status(), response.headers(), &range, descriptor.size);

@@ -407,7 +407,7 @@ fn no_one_is_asked_for_an_impossible_host() {
     }
 }
 
-fn read_all<B: Body>(mut body: B) -> Result<Vec<u8>, porthole_registry::transport::Error> {
+pub(crate) fn read_all<B: Body>(mut body: B) -> Result<Vec<u8>, porthole_registry::transport::Error> {
     block_on(async {
         let mut bytes = Vec::new();
         let mut buffer = [0; 777];

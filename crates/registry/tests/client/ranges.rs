@@ -1,6 +1,6 @@
 //! Ranges of blobs, from registries that heed them, ignore them, lie about them and break off.
 
-use crate::{HOST, REALM, client, private, tagged, with_password};
+use crate::{HOST, REALM, client, documents::read_all, private, tagged, with_password};
 use porthole_core::{descriptor::Descriptor, digest::Digest, media_type::MediaType};
 use porthole_registry::{Error, Options, Registry, transport::ErrorKind};
 use porthole_testkit::{
@@ -157,6 +157,9 @@ fn a_foreign_layer_is_had_elsewhere() {
     assert_eq!(elsewhere.last().unwrap().headers["range"], "bytes=5000-5999");
     layer.urls.truncate(3);
     assert_eq!(part(&layer).unwrap(), slice(5000..6000), "its place is remembered");
+    layer.urls = vec![format!("https://files.example.net{path}")];
+    let whole = block_on(registry.fetch_blob(&tagged(), &layer, 10)).unwrap();
+    assert!(read_all(whole.into_body()).unwrap() == bytes()[10..], "as a stream as well");
 }
 
 #[test]
