@@ -125,7 +125,7 @@ pub(crate) const NONE: Options = Options { privileged: false, owner: false, devi
 /// What came of one layer.
 pub(crate) struct Outcome {
     pub(crate) error: Option<String>,
-    /// The archive ended inside the data of a file.
+    /// The data of a file was not all there, so that it has not got its attributes.
     pub(crate) cut: bool,
 }
 
@@ -147,7 +147,10 @@ pub(crate) fn apply(root: &mut Root, blob: &[u8]) -> Outcome {
         panic!("the disk is not to blame: {error}");
     }
     Outcome {
-        cut: matches!(broken, Some(tar::Error::UnexpectedEof { .. })),
+        cut: broken.is_some_and(|error| {
+            use tar::Error::{SparseMissing, SparseUnreferenced, UnexpectedEof};
+            matches!(error, UnexpectedEof { .. } | SparseMissing { .. } | SparseUnreferenced { .. })
+        }),
         error: stopped.map(|error| error.to_string()).or_else(|| broken.map(ToString::to_string)),
     }
 }
