@@ -199,7 +199,7 @@ fn names(archive: &[u8]) -> (Vec<String>, Vec<Option<Ambiguity>>, Result<(), Err
 fn the_reason_for_an_ambiguity_is_named() {
     let file = entry(b'0', "short", b"1");
     let gnu = |name: &str| entry(b'L', "././@LongLink", format!("{name}\0").as_bytes());
-    let cases: [(Vec<Vec<u8>>, &str, Ambiguity); 17] = [
+    let cases: [(Vec<Vec<u8>>, &str, Ambiguity); 21] = [
         (vec![pax(b'x', &[("path", "pax")]), gnu("gnu"), file.clone()], "gnu", Ambiguity::TwoLongNames),
         (
             vec![pax(b'x', &[("path", "a")]), pax(b'x', &[("path", "b")]), file.clone()],
@@ -216,6 +216,10 @@ fn the_reason_for_an_ambiguity_is_named() {
         (vec![pax(b'x', &[("size", "0")]), header(b'0', "grown", 512, |_| {})], "grown", Ambiguity::PaxSize),
         (vec![header(b'2', "link", 512, |_| {})], "link", Ambiguity::SizeOnNonFile),
         (vec![header(0, "old/", 0, |_| {})], "old/", Ambiguity::TrailingSlash),
+        (vec![header(b'0', "", 0, |_| {})], "", Ambiguity::NoName),
+        (vec![entry(b'X', "solaris", b"16 path=another\n")], "solaris", Ambiguity::SolarisHeader),
+        (vec![pax(b'x', &[("mtime", "-1")]), file.clone()], "short", Ambiguity::Number),
+        (vec![pax(b'x', &[("gid", "-1")]), file.clone()], "short", Ambiguity::Number),
         (
             vec![header(b'0', "name", 0, |block| {
                 block[257..265].fill(0);
@@ -260,15 +264,72 @@ fn the_reason_for_an_ambiguity_is_named() {
 }
 
 #[test]
+fn a_number_that_others_read_otherwise_is_ambiguous() {
+    let v7: [u8; 8] = [0; 8];
+    type Change<'c> = &'c [(usize, &'c [u8])];
+    let odd: [Change<'_>; 7] = [
+        &[(124, &[0; 12])],
+        &[(124, &[b' '; 12])],
+        &[(124, b"\0 0\0")],
+        &[(108, b"\x81\0\0\0\0\0\0\x01")],
+        &[(100, b"\xfe\xff\xff\xff\xff\xff\xff\xff")],
+        &[(337, b"\x80\0\0\0\0\0\0\x01")],
+        &[(257, &v7), (329, b"device")],
+    ];
+    let common: [Change<'_>; 6] = [
+        &[(108, b"\x80\0\0\0\0\0\0\x01")],
+        &[(108, b"\xff\xff\xff\xff\xff\xff\xff\xfe")],
+        &[(108, b"      1 ")],
+        &[(108, b"1\0junk")],
+        &[(136, &[0; 12])],
+        &[(257, &v7), (329, b"\x80\0\0\0\0\0\0\x01")],
+    ];
+    let cases = odd.map(|change| (change, Some(Ambiguity::Number))).into_iter();
+    for (change, reason) in cases.chain(common.map(|change| (change, None))) {
+        let block = header(b'0', "name", 0, |block| {
+            for (at, bytes) in change {
+                block[*at..at + bytes.len()].copy_from_slice(bytes);
+            }
+        });
+        assert_eq!(names(&block), (vec!["name".to_owned()], vec![reason], Ok(())), "{change:?}");
+    }
+}
+
+#[test]
+fn what_all_readers_list_alike_is_not_ambiguous() {
+    let file = entry(b'0', "short", b"1");
+    let v7 = header(b'0', "short", 0, |block| block[257..265].fill(0));
+    for blocks in [
+        vec![pax(b'x', &[("mtime", "1"), ("mtime", "2")]), file.clone()],
+        vec![pax(b'x', &[("path", "short")]), v7],
+        vec![pax(b'x', &[("uid", "1"), ("mtime", "1.5")]), file],
+    ] {
+        assert_eq!(names(&blocks.concat()), (vec!["short".to_owned()], vec![None], Ok(())));
+    }
+}
+
+#[test]
+fn a_prefix_means_nothing_where_an_extension_names_the_entry() {
+    let stray = header(b'0', "name", 0, |block| {
+        block[257..265].copy_from_slice(b"ustar  \0");
+        block[345..348].copy_from_slice(b"dir");
+    });
+    let archive = [entry(b'L', "././@LongLink", b"long\0"), stray].concat();
+    assert_eq!(names(&archive), (vec!["long".to_owned()], vec![None], Ok(())));
+}
+
+#[test]
 fn a_global_header_is_an_entry_that_changes_no_other() {
     let archive = [pax(b'g', &[("path", "all")]), entry(b'0', "a", b"1"), entry(b'0', "b", b"2")].concat();
     let (listed, reasons, verdict) = names(&archive);
     assert_eq!(listed, ["all", "a", "b"]);
-    assert_eq!(reasons, [Some(Ambiguity::GlobalHeader); 3]);
+    assert_eq!(reasons, [None, Some(Ambiguity::GlobalHeader), Some(Ambiguity::GlobalHeader)], "what follows is");
     assert_eq!(verdict, Ok(()));
 
-    let harmless = [pax(b'g', &[("comment", "0123")]), entry(b'0', "a", b"1")].concat();
-    assert_eq!(names(&harmless).1, [None, None]);
+    for (key, value) in [("comment", "0123"), ("mtime", "5")] {
+        let harmless = [pax(b'g', &[(key, value)]), entry(b'0', "a", b"1")].concat();
+        assert_eq!(names(&harmless).1, [None, None], "the list is the same");
+    }
 
     let lost = [pax(b'x', &[("path", "long")]), pax(b'g', &[("comment", "")]), entry(b'0', "a", b"1")].concat();
     let (listed, reasons, _) = names(&lost);

@@ -16,13 +16,13 @@ pub enum Ambiguity {
     ExtensionWithoutMagic,
     /// A PAX record or a GNU long name is empty: some readers take the empty value, others the header's.
     EmptyExtension,
-    /// A PAX record stands twice in one header: some readers take the first, others the last.
+    /// A PAX record of a name or a size stands twice in one header: some readers take the first, others the last.
     RepeatedPaxRecord,
     /// Several GNU long names stand before one entry: some readers take the last, others refuse them.
     SeveralLongNames,
     /// A PAX name holds a newline: some readers end the record there.
     NewlineInName,
-    /// A global PAX header changes what follows: some readers apply it, Go does not.
+    /// A global PAX header gives what follows a name or a size: some readers apply it, Go does not.
     GlobalHeader,
     /// A global PAX header stands between an extension and the entry it is for: some readers keep the extension.
     LostExtension,
@@ -38,13 +38,17 @@ pub enum Ambiguity {
     Sparse,
     /// A time before 1970 with a fraction, which readers round differently.
     FractionBefore1970,
-    /// A number that not every reader can represent.
+    /// A number that not every reader can represent, or that is written as only some read it.
     Number,
+    /// An entry without a name, which some readers refuse.
+    NoName,
+    /// An extended header of Solaris: some readers apply it to the next entry, others list it as one.
+    SolarisHeader,
 }
 
 impl Ambiguity {
     /// Every reason there is.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::SizeOnNonFile,
         Self::PaxSize,
         Self::TwoLongNames,
@@ -63,6 +67,8 @@ impl Ambiguity {
         Self::Sparse,
         Self::FractionBefore1970,
         Self::Number,
+        Self::NoName,
+        Self::SolarisHeader,
     ];
 }
 
@@ -86,7 +92,9 @@ impl fmt::Display for Ambiguity {
             Self::SignedChecksum => "signed header checksum",
             Self::Sparse => "sparse file",
             Self::FractionBefore1970 => "time before 1970 with a fraction",
-            Self::Number => "number out of the common range",
+            Self::Number => "number out of the common range or form",
+            Self::NoName => "entry without a name",
+            Self::SolarisHeader => "extended header of Solaris",
         })
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Header {
     pub(super) magic: bool,
     /// Bytes where ustar keeps the name's prefix, which only some readers take for one.
     pub(super) stray_prefix: bool,
+    /// A number that other readers take for another, or for none.
+    pub(super) odd_number: bool,
 }
 
 /// Whether a block is a header with a valid checksum.
@@ -105,8 +107,25 @@ impl Header {
             signed_checksum,
             magic,
             stray_prefix,
+            odd_number: has_odd_number(block, format, magic),
         })
     }
+}
+
+/// Whether a number is written as only some readers read it, though its value is common: Go trims NULs on either side, where
+/// others look no further than the first one, and takes every first byte of base 256 and device numbers of that form.
+fn has_odd_number(block: &Block, format: Format, magic: bool) -> bool {
+    let is_binary = |field: &[u8]| field[0] & 0x80 != 0;
+    let blank = |field: &[u8]| !is_binary(field) && text(field).iter().all(|&byte| byte == b' ');
+    let odd_binary = |field: &[u8]| is_binary(field) && !matches!(field[0], 0x80 | 0xff);
+    let (size, sum) = (&block[124..136], &block[148..156]);
+    let devices = [&block[329..337], &block[337..345]];
+    let numbers = [&block[100..108], &block[108..116], &block[116..124], size, &block[136..148]];
+    blank(size)
+        || blank(sum)
+        || numbers.into_iter().chain(devices).any(odd_binary)
+        || magic && devices.into_iter().any(is_binary)
+        || format == Format::V7 && devices.into_iter().any(|field| number(field).is_none())
 }
 
 /// Whether the checksum is right with signed bytes only; `None` if it is right with neither.

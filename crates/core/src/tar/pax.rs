@@ -68,7 +68,7 @@ impl Pax {
             }
         };
         let before = field.replace(value.to_vec());
-        self.repeated |= before.is_some_and(|before| before != value);
+        self.repeated |= matches!(key, b"path" | b"linkpath" | b"size") && before.is_some_and(|before| before != value);
         true
     }
 
@@ -115,11 +115,13 @@ impl Pax {
         self.xattrs.into_iter().collect()
     }
 
-    /// Whether it changes anything that a listing shows.
+    pub(super) fn has_size(&self) -> bool {
+        self.size.is_some()
+    }
+
+    /// Whether it changes what is listed, or what of it follows.
     pub(super) fn matters(&self) -> bool {
-        [&self.path, &self.link, &self.uid, &self.gid, &self.size, &self.mtime].iter().any(|field| field.is_some())
-            || !self.xattrs.is_empty()
-            || self.sparse.any
+        self.path.is_some() || self.link.is_some() || self.size.is_some() || self.sparse.any
     }
 
     /// Why readers differ on what these records say of an entry with this header.
@@ -127,6 +129,7 @@ impl Pax {
         /// The largest size that a header's octal field holds: larger ones need a PAX record.
         const OCTAL_MAX: i64 = 0o777_7777_7777;
         let empty = |field: &Option<Vec<u8>>| field.as_ref().is_some_and(Vec::is_empty);
+        let negative = |field: &Option<Vec<u8>>| present(field).is_some_and(|value| value.first() == Some(&b'-'));
         let newline = |field: &Option<Vec<u8>>| field.as_ref().is_some_and(|value| value.contains(&b'\n'));
         if present(&self.size)
             .and_then(integer)
@@ -141,8 +144,10 @@ impl Pax {
             Some(Ambiguity::NewlineInName)
         } else if self.sparse.any {
             Some(Ambiguity::Sparse)
-        } else if present(&self.mtime).is_some_and(|mtime| mtime.first() == Some(&b'-') && mtime.contains(&b'.')) {
+        } else if negative(&self.mtime) && present(&self.mtime).is_some_and(|mtime| mtime.contains(&b'.')) {
             Some(Ambiguity::FractionBefore1970)
+        } else if [&self.mtime, &self.uid, &self.gid].into_iter().any(negative) {
+            Some(Ambiguity::Number)
         } else {
             None
         }

@@ -57,7 +57,8 @@ impl Pending {
         let pax = self.pax.as_ref();
         let two_names = !self.name.is_empty() && pax.is_some_and(|pax| pax.path().is_some())
             || !self.link.is_empty() && pax.is_some_and(Pax::has_link);
-        let no_magic = self.without_magic || pax.is_some() && !header.magic;
+        let no_magic = self.without_magic || pax.is_some_and(Pax::has_size) && !header.magic;
+        let renamed = !self.name.is_empty() || pax.is_some_and(|pax| pax.path().is_some());
         let number = |n: i64| u32::try_from(n).is_err();
         let reasons = [
             (two_names, Ambiguity::TwoLongNames),
@@ -67,9 +68,10 @@ impl Pending {
             (no_magic, Ambiguity::ExtensionWithoutMagic),
             (self.after_nul, Ambiguity::NulInName),
             (header.typeflag == b'S', Ambiguity::Sparse),
-            (header.stray_prefix, Ambiguity::StrayPrefix),
+            (header.typeflag == b'X', Ambiguity::SolarisHeader),
+            (header.stray_prefix && !renamed, Ambiguity::StrayPrefix),
             (header.signed_checksum, Ambiguity::SignedChecksum),
-            (number(header.major) || number(header.minor), Ambiguity::Number),
+            (header.odd_number || number(header.major) || number(header.minor), Ambiguity::Number),
         ];
         pax.and_then(|pax| pax.ambiguity(header))
             .or_else(|| reasons.iter().find(|(applies, _)| *applies).map(|(_, reason)| *reason))

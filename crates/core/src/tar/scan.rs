@@ -315,7 +315,8 @@ impl Scanner {
             mtime_nsec: 0,
             major: 0,
             minor: 0,
-            ambiguous: pax.matters().then_some(Ambiguity::GlobalHeader),
+            // What follows is.
+            ambiguous: None,
             xattrs: pax.into_xattrs(),
             header: self.first,
             offset: self.position,
@@ -342,6 +343,9 @@ impl Scanner {
         let slash = header.name.ends_with(b"/");
         if slash && matches!(header.typeflag, 0 | b'0') && header.name.iter().any(|&byte| byte != b'/') {
             ambiguous = ambiguous.or(Some(Ambiguity::TrailingSlash));
+        }
+        if header.name.is_empty() {
+            ambiguous = ambiguous.or(Some(Ambiguity::NoName));
         }
         if header.typeflag == 0 {
             // Archives older than POSIX mark directories so.
