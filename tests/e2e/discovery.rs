@@ -4,14 +4,14 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use porthole_testkit::image::{Blob, Content, Image, Layer};
 use porthole_tests::{
     Result,
-    program::{find, free_port, ours, run},
+    program::{free_port, ours, run},
     servers::{Access, Nginx, Password, Registry, Scratch, Storage, Tokens},
+    terminal::Terminal,
 };
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     fs,
-    io::{Read as _, Write as _},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -154,21 +154,11 @@ fn a_tag_goes_alone_and_a_digest_with_its_tags() -> Result<()> {
     Ok(())
 }
 
-/// Runs `porthole` on a terminal, where somebody types this line.
-fn on_a_terminal(arguments: &str, typed: &str) -> Result<(Option<i32>, String)> {
-    let command = format!("{} {arguments}", ours("porthole")?.display());
-    let mut script = Command::new(find("script")?)
-        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    // The line stays open: a terminal does not end when somebody has typed.
-    let mut stdin = script.stdin.take().ok_or("no stdin")?;
-    writeln!(stdin, "{typed}")?;
-    let mut said = String::new();
-    script.stdout.take().ok_or("no stdout")?.read_to_string(&mut said)?;
-    drop(stdin);
-    Ok((script.wait()?.code(), said))
+/// Runs `porthole` on a terminal, where somebody answers a question of yes or no.
+fn on_a_terminal(home: &Path, arguments: &str, answer: &str) -> Result<(Option<i32>, String)> {
+    let mut terminal = Terminal::runs(&format!("{} {arguments}", ours("porthole")?.display()), home)?;
+    terminal.answers("[y/N]", &format!("{answer}\n"))?;
+    terminal.ends()
 }
 
 #[test]
@@ -180,12 +170,12 @@ fn nothing_goes_without_a_yes() -> Result<()> {
     for tag in ["1", "2"] {
         rows(&["push", &source, &format!("{name}:{tag}")])?;
     }
-    let (code, said) = on_a_terminal(&format!("delete {name}:1"), "no")?;
+    let (code, said) = on_a_terminal(scratch.path(), &format!("delete {name}:1"), "no")?;
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains(&format!("Delete the tag 1 of {name}, which is {image}? It stays as 2. [y/N]")), "{said}");
     assert!(said.contains("nothing was deleted"), "{said}");
     rows(&["digest", &format!("{name}:1")])?;
-    let (code, said) = on_a_terminal(&format!("delete {name}:1"), "y")?;
+    let (code, said) = on_a_terminal(scratch.path(), &format!("delete {name}:1"), "y")?;
     assert_eq!(code, Some(0), "{said}");
     ends(&["digest", &format!("{name}:1")], 4)?;
     // Nobody can be asked.

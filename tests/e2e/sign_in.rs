@@ -4,15 +4,16 @@ use crate::images::{self, FOR_KEEPERS, SEVEN_LAYERS};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use porthole_tests::{
     Result,
-    program::{PATIENCE, find, free_port, ours, run},
+    program::{free_port, ours, run},
     servers::{Access, Nginx, Password, Registry, Scratch, Tokens},
+    terminal::Terminal,
 };
 use std::{
     fs::{self, Permissions},
-    io::{Read, Write},
+    io::Write,
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio},
+    process::{Command, Output, Stdio},
 };
 
 /// Runs porthole at home, with a password on stdin.
@@ -85,52 +86,6 @@ fn a_token_server_decides() -> Result<()> {
     Ok(())
 }
 
-/// What `script` makes a program believe to be a terminal, and who sits before it.
-struct Terminal {
-    script: Child,
-    keyboard: ChildStdin,
-    screen: ChildStdout,
-    seen: String,
-    /// What of it was read.
-    from: usize,
-}
-
-impl Terminal {
-    fn runs(command: &str, home: &Path) -> Result<Self> {
-        // Signals are heeded there, even where whoever runs the tests was started to ignore them; and nobody waits for ever.
-        let mut script = Command::new(find("env")?)
-            .args(["--default-signal=INT,TERM,HUP", "timeout", &PATIENCE.as_secs().to_string()])
-            .args(["script", "--quiet", "--return", "--command", command, "/dev/null"])
-            .env("HOME", home)
-            .env_remove("DOCKER_CONFIG")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let (keyboard, screen) = (script.stdin.take().ok_or("no stdin")?, script.stdout.take().ok_or("no stdout")?);
-        Ok(Self { script, keyboard, screen, seen: String::new(), from: 0 })
-    }
-
-    /// Waits for a question and types at once. What is typed before it is asked for would be shown by the terminal itself.
-    fn answers(&mut self, question: &str, answer: &str) -> Result<()> {
-        let mut piece = [0; 4096];
-        self.from += loop {
-            if let Some(place) = self.seen[self.from..].find(question) {
-                break place + question.len();
-            }
-            let read = self.screen.read(&mut piece)?;
-            assert_ne!(read, 0, "{}", self.seen);
-            self.seen.push_str(&String::from_utf8_lossy(&piece[..read]));
-        };
-        Ok(self.keyboard.write_all(answer.as_bytes())?)
-    }
-
-    /// Whether it went well, and all that was to be seen.
-    fn ends(mut self) -> Result<(bool, String)> {
-        self.screen.read_to_string(&mut self.seen)?;
-        Ok((self.script.wait()?.success(), self.seen))
-    }
-}
-
 #[test]
 fn on_a_terminal_it_asks_and_shows_no_password() -> Result<()> {
     let password = Password::new()?;
@@ -139,8 +94,8 @@ fn on_a_terminal_it_asks_and_shows_no_password() -> Result<()> {
     let mut terminal = Terminal::runs(&format!("{} login {host}", ours("porthole")?.display()), home.path())?;
     terminal.answers(&format!("User at {host}: "), &format!("{}\n", Password::USER))?;
     terminal.answers(&format!("Password of {}: ", Password::USER), &format!("{}\n", Password::PASSWORD))?;
-    let (well, seen) = terminal.ends()?;
-    assert!(well && seen.contains("signed in") && !seen.contains("sesame"), "{seen}");
+    let (code, seen) = terminal.ends()?;
+    assert!(code == Some(0) && seen.contains("signed in") && !seen.contains("sesame"), "{seen}");
     ends(&porthole(home.path(), &["digest", &format!("{host}/{SEVEN_LAYERS}")], "")?, 0, "");
     Ok(())
 }

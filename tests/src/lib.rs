@@ -8,6 +8,7 @@ pub mod program;
 pub mod rootfs;
 pub mod sample;
 pub mod servers;
+pub mod terminal;
 pub mod truth;
 pub mod webdriver;
 
