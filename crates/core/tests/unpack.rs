@@ -5,9 +5,10 @@ use porthole_core::{
     layer::{Expected, Finding, LayerReader},
     limits::Limits,
     path,
-    tar::{self, Entry, EntrySink, Flow, Kind},
+    tar::{Entry, EntrySink, Flow, Kind},
     tree::{FileTree, Mode, Row},
 };
+use porthole_testkit::partial::leaves_part_of_a_file;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -44,15 +45,9 @@ fn apply(tree: &mut FileTree, layer: u32, tar_gz: &[u8]) -> (Option<String>, Opt
         Finding::Tar(error) => Some(error),
         _ => None,
     });
-    let cut = last.filter(|_| broken.is_some_and(is_of_data));
+    let cut = last.filter(|_| broken.is_some_and(leaves_part_of_a_file));
     let stopped = tree.commit().stopped.map(|error| error.to_string());
     (error.or_else(|| broken.map(ToString::to_string)).or(stopped), cut)
-}
-
-/// Found while the data of a file is read, which is on the disk then, without its attributes.
-fn is_of_data(error: &tar::Error) -> bool {
-    use tar::Error::{SparseMissing, SparseUnreferenced, UnexpectedEof};
-    matches!(error, UnexpectedEof { .. } | SparseMissing { .. } | SparseUnreferenced { .. })
 }
 
 fn bytes(row: &Value, key: &str) -> Vec<u8> {

@@ -4,8 +4,10 @@
 //! - [`registry`] is a transport with registries in memory behind it, which can be told to misbehave.
 //! - [`chunks`] splits bytes as a network might.
 //! - [`executor`] drives futures without a runtime.
+//! - [`partial`] knows what a broken archive leaves behind.
 
 pub mod chunks;
 pub mod executor;
 pub mod image;
+pub mod partial;
 pub mod registry;

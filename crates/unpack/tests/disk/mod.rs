@@ -17,8 +17,8 @@ use std::{
 use porthole_core::{
     layer::{Expected, Finding, LayerReader},
     limits::Limits,
-    tar,
 };
+use porthole_testkit::partial::leaves_part_of_a_file;
 use porthole_unpack::{Error, Options, Report, Root};
 use tempfile::TempDir;
 
@@ -147,10 +147,7 @@ pub(crate) fn apply(root: &mut Root, blob: &[u8]) -> Outcome {
         panic!("the disk is not to blame: {error}");
     }
     Outcome {
-        cut: broken.is_some_and(|error| {
-            use tar::Error::{SparseMissing, SparseUnreferenced, UnexpectedEof};
-            matches!(error, UnexpectedEof { .. } | SparseMissing { .. } | SparseUnreferenced { .. })
-        }),
+        cut: broken.is_some_and(leaves_part_of_a_file),
         error: stopped.map(|error| error.to_string()).or_else(|| broken.map(ToString::to_string)),
     }
 }
