@@ -1,9 +1,19 @@
 //! One 512-byte header block.
 
 use super::error::Field;
+use std::ops::Range;
 
 pub(super) const BLOCK: usize = 512;
 pub(super) type Block = [u8; BLOCK];
+
+const MODE: Range<usize> = 100..108;
+const UID: Range<usize> = 108..116;
+const GID: Range<usize> = 116..124;
+const SIZE: Range<usize> = 124..136;
+const MTIME: Range<usize> = 136..148;
+const CHECKSUM: Range<usize> = 148..156;
+const DEV_MAJOR: Range<usize> = 329..337;
+const DEV_MINOR: Range<usize> = 337..345;
 
 /// Header formats, told apart by their magic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,15 +70,15 @@ impl Header {
         let format = format(block);
         let mut name = text(&block[..100]).to_vec();
         let link = text(&block[157..257]).to_vec();
-        let size = number(&block[124..136]).ok_or(Field::Size)?;
-        let mode = number(&block[100..108]).ok_or(Field::Mode)?;
-        let uid = number(&block[108..116]).ok_or(Field::Uid)?;
-        let gid = number(&block[116..124]).ok_or(Field::Gid)?;
-        let mtime = number(&block[136..148]).ok_or(Field::ModTime)?;
+        let size = number(&block[SIZE]).ok_or(Field::Size)?;
+        let mode = number(&block[MODE]).ok_or(Field::Mode)?;
+        let uid = number(&block[UID]).ok_or(Field::Uid)?;
+        let gid = number(&block[GID]).ok_or(Field::Gid)?;
+        let mtime = number(&block[MTIME]).ok_or(Field::ModTime)?;
         let (mut major, mut minor) = (0, 0);
         if format != Format::V7 {
-            major = number(&block[329..337]).ok_or(Field::DevMajor)?;
-            minor = number(&block[337..345]).ok_or(Field::DevMinor)?;
+            major = number(&block[DEV_MAJOR]).ok_or(Field::DevMajor)?;
+            minor = number(&block[DEV_MINOR]).ok_or(Field::DevMinor)?;
         }
         let prefix = match format {
             Format::V7 => None,
@@ -118,9 +128,9 @@ fn has_odd_number(block: &Block, format: Format, magic: bool) -> bool {
     let is_binary = |field: &[u8]| field[0] & 0x80 != 0;
     let blank = |field: &[u8]| !is_binary(field) && text(field).iter().all(|&byte| byte == b' ');
     let odd_binary = |field: &[u8]| is_binary(field) && !matches!(field[0], 0x80 | 0xff);
-    let (size, sum) = (&block[124..136], &block[148..156]);
-    let devices = [&block[329..337], &block[337..345]];
-    let numbers = [&block[100..108], &block[108..116], &block[116..124], size, &block[136..148]];
+    let (size, sum) = (&block[SIZE], &block[CHECKSUM]);
+    let devices = [&block[DEV_MAJOR], &block[DEV_MINOR]];
+    let numbers = [&block[MODE], &block[UID], &block[GID], size, &block[MTIME]];
     blank(size)
         || blank(sum)
         || numbers.into_iter().chain(devices).any(odd_binary)
@@ -130,8 +140,8 @@ fn has_odd_number(block: &Block, format: Format, magic: bool) -> bool {
 
 /// Whether the checksum is right with signed bytes only; `None` if it is right with neither.
 fn checksum(block: &Block) -> Option<bool> {
-    let stored = octal(&block[148..156])?;
-    let field = &block[148..156];
+    let field = &block[CHECKSUM];
+    let stored = octal(field)?;
     let blanks = 8 * u64::from(b' ');
     let sum = |bytes: &[u8]| bytes.iter().map(|&byte| u64::from(byte)).sum::<u64>();
     let unsigned = sum(block) - sum(field) + blanks;
