@@ -79,9 +79,9 @@ fn read_credentials(arguments: &Arguments, session: &Session<'_>, registry: &str
         let line = session.ui.ask_secret(&format!("Password of {}: ", safe(&username)))?;
         let password = line.trim_end_matches(['\r', '\n']);
         if password.len() >= TYPED {
-            return Err(Error::usage(
-                "expected fewer than 4095 bytes, for a terminal cuts longer lines: try --password-stdin",
-            ));
+            let text =
+                format!("expected fewer than {TYPED} bytes, for a terminal cuts longer lines: try --password-stdin");
+            return Err(Error::usage(text));
         }
         password.to_owned()
     } else {
