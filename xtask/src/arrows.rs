@@ -11,30 +11,61 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// What each of our crates may use of ours, outside its tests.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("porthole-core", &[]),
-    ("porthole-registry", &["porthole-core"]),
+    ("porthole-source", &["porthole-core"]),
+    ("porthole-registry", &["porthole-source", "porthole-core"]),
     ("porthole-native", &["porthole-registry", "porthole-core"]),
-    ("porthole-store", &["porthole-core"]),
-    ("porthole-transfer", &["porthole-native", "porthole-store", "porthole-registry", "porthole-core"]),
+    ("porthole-store", &["porthole-source", "porthole-core"]),
+    ("porthole-credentials", &["porthole-registry"]),
+    ("porthole-inspect", &["porthole-source", "porthole-registry", "porthole-core"]),
     ("porthole-unpack", &["porthole-core"]),
-    ("porthole-web", &["porthole-registry", "porthole-core"]),
     (
-        "porthole-cli",
+        "porthole-transfer",
         &[
-            "porthole-transfer",
-            "porthole-unpack",
+            "porthole-inspect",
             "porthole-native",
             "porthole-store",
+            "porthole-source",
             "porthole-registry",
             "porthole-core",
         ],
     ),
-    ("porthole-relay", &["porthole-native", "porthole-store", "porthole-registry", "porthole-core"]),
+    ("porthole-viewer", &["porthole-inspect", "porthole-source", "porthole-registry", "porthole-core"]),
+    ("porthole-web", &["porthole-viewer", "porthole-inspect", "porthole-source", "porthole-registry", "porthole-core"]),
+    (
+        "porthole-cli",
+        &[
+            "porthole-viewer",
+            "porthole-transfer",
+            "porthole-unpack",
+            "porthole-inspect",
+            "porthole-native",
+            "porthole-store",
+            "porthole-credentials",
+            "porthole-source",
+            "porthole-registry",
+            "porthole-core",
+        ],
+    ),
+    (
+        "porthole-relay",
+        &[
+            "porthole-inspect",
+            "porthole-native",
+            "porthole-store",
+            "porthole-source",
+            "porthole-registry",
+            "porthole-core",
+        ],
+    ),
     ("porthole-testkit", &["porthole-registry", "porthole-core"]),
     ("porthole-tests", &["porthole-testkit", "porthole-registry", "porthole-core"]),
     ("porthole-benches", &["porthole-tests", "porthole-testkit", "porthole-core"]),
     ("porthole-fuzz", &["porthole-registry", "porthole-core"]),
     ("xtask", &[]),
 ];
+
+/// Crates of ours that run anywhere, in a tab too.
+const PURE: &[&str] = &["porthole-core", "porthole-source", "porthole-registry", "porthole-inspect", "porthole-viewer"];
 
 /// Crates that the pure ones must not reach on any path: runtimes, sockets, clocks, terminals, browsers.
 const NOT_PURE: &[&str] = &[
@@ -102,7 +133,7 @@ impl Graph {
                 complaints.push(format!("{member} → {used}: this arrow points up"));
             }
         }
-        for pure in ["porthole-core", "porthole-registry"].into_iter().filter(|pure| self.members.contains(*pure)) {
+        for pure in PURE.iter().copied().filter(|pure| self.members.contains(*pure)) {
             for runtime in NOT_PURE {
                 if let Some(path) = self.path(pure, runtime) {
                     complaints.push(format!("{}: {pure} must stay pure", path.join(" → ")));

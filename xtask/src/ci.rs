@@ -9,7 +9,8 @@ use crate::{
 };
 
 /// The crates that run in the tab, and the lints that hold only there.
-const IN_THE_TAB: &[&str] = &["porthole-core", "porthole-registry", "porthole-web"];
+const IN_THE_TAB: &[&str] =
+    &["porthole-core", "porthole-source", "porthole-registry", "porthole-inspect", "porthole-web"];
 const TAB_LINTS: &str = "ci/clippy-wasm";
 
 pub(crate) fn run(workspace: &Workspace) -> Result {
