@@ -307,12 +307,13 @@ fn save_exit_code(error: &porthole_transfer::archive::Error) -> u8 {
 }
 
 pub(crate) fn store_exit_code(error: &porthole_store::Error) -> u8 {
+    use porthole_core::layout::ChoiceError as Choice;
     use porthole_store::Error as Store;
     match error {
         Store::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => NOT_FOUND,
         Store::Io { .. } | Store::Write { .. } | Store::Save(_) => OTHER,
-        Store::NoSuchName { .. } | Store::Empty => NOT_FOUND,
-        Store::Several { .. } | Store::SameName { .. } => USAGE,
+        Store::Choice(Choice::NoSuchName { .. } | Choice::Empty) => NOT_FOUND,
+        Store::Choice(_) => USAGE,
         _ => MALFORMED,
     }
 }

@@ -1,7 +1,10 @@
 //! OCI image layout documents (image specification, `image-layout.md`), pure.
 
+mod images;
+
 use crate::{
     descriptor::Descriptor,
+    digest::{Algorithm, Digest},
     hint::Hint,
     json::{self, Node},
     limits::Limits,
@@ -9,22 +12,35 @@ use crate::{
     media_type::MediaType,
 };
 
-/// File that tells the version of a layout, at its top.
+pub use images::{ChoiceError, NamedImage, find_image};
+
+/// File at the top of a layout that states the layout's version.
 pub const LAYOUT_FILE: &str = "oci-layout";
-/// File that lists the images of a layout, at its top.
+/// File at the top of a layout that lists its images.
 pub const INDEX_FILE: &str = "index.json";
-/// Folder of the blobs: `blobs/<algorithm>/<hex digits>`.
+/// Directory of the blobs: `blobs/<algorithm>/<hex digits>`.
 pub const BLOBS: &str = "blobs";
 /// Annotation of an entry of the index: its name in this layout.
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// Annotation that containerd and Docker write beside it: the whole reference, where [`REF_NAME`] is only its tag.
 pub const IMAGE_NAME: &str = "io.containerd.image.name";
 
-/// Refuses an `oci-layout` file of a version that this crate does not know: known is 1.x.
+/// The images of a layout, from the bytes of its `oci-layout` and `index.json`, in the order of the index.
 ///
 /// # Errors
 ///
-/// [`Error`], also when it is no such document at all.
+/// [`Error`] if the version is unknown, or `index.json` is not an image index within [`Limits::manifest_bytes`] and
+/// [`Limits::descriptors`].
+pub fn read_images(oci_layout: &[u8], index_json: Vec<u8>, limits: &Limits) -> Result<Vec<NamedImage>, Error> {
+    check_version(oci_layout)?;
+    Ok(parse_index_within(index_json, limits)?.into_iter().map(NamedImage::from_entry).collect())
+}
+
+/// Refuses an `oci-layout` file of an unknown version. Versions 1.x are known.
+///
+/// # Errors
+///
+/// [`Error`], also when it is not such a document.
 pub fn check_version(oci_layout: &[u8]) -> Result<(), Error> {
     let value = json::parse_strict(oci_layout)?;
     let version = Node::top(LAYOUT_FILE, &value).required("imageLayoutVersion")?.string()?.to_owned();
@@ -43,7 +59,7 @@ pub fn parse_index(index_json: Vec<u8>) -> Result<Vec<Descriptor>, Error> {
     parse_index_within(index_json, &Limits::default())
 }
 
-/// The same within limits that a user has set: [`Limits::manifest_bytes`] and [`Limits::descriptors`].
+/// [`parse_index`] within [`Limits::manifest_bytes`] and [`Limits::descriptors`].
 ///
 /// # Errors
 ///
@@ -61,11 +77,24 @@ pub fn name(entry: &Descriptor) -> Option<&str> {
     annotation(REF_NAME).or_else(|| annotation(IMAGE_NAME))
 }
 
+/// The path of a blob, relative to the top of the layout.
+pub fn blob_path(digest: &Digest) -> String {
+    format!("{BLOBS}/{}/{}", digest.algorithm().name(), digest.hex())
+}
+
+/// The digest that the path of a blob states, if it is such a path.
+pub fn blob_digest(path: &[u8]) -> Option<Digest> {
+    let path = std::str::from_utf8(path).ok()?.strip_prefix(BLOBS)?.strip_prefix('/')?;
+    let (algorithm, hex) = path.split_once('/')?;
+    [Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512].iter().find(|known| known.name() == algorithm)?;
+    format!("{algorithm}:{hex}").parse().ok()
+}
+
 /// Why a layout document is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// `oci-layout` is not JSON as it must be.
+    /// `oci-layout` is not valid JSON, or lacks its field.
     #[error(transparent)]
     Json(#[from] json::Error),
     /// `index.json` is refused.
@@ -77,13 +106,13 @@ pub enum Error {
     /// The layout has another version.
     #[error("unsupported layout: expected imageLayoutVersion 1.x, got `{got}`")]
     Version {
-        /// Its version.
+        /// The version that it states.
         got: String,
     },
 }
 
 impl Error {
-    /// What a person can do about it: raise the limit that was met.
+    /// The limit to raise, if one was exceeded.
     pub fn hint(&self) -> Option<Hint> {
         match self {
             Self::Index(error) => error.hint(),
@@ -129,6 +158,17 @@ mod tests {
         );
         let entries = parse_index(index.into_bytes()).unwrap();
         assert_eq!(entries.iter().map(name).collect::<Vec<_>>(), [Some("v1"), Some("docker.io/library/x:v1"), None]);
+    }
+
+    #[test]
+    fn paths_of_blobs() {
+        let digest = Digest::sha256(b"");
+        let path = blob_path(&digest);
+        assert_eq!(path, "blobs/sha256/e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(blob_digest(path.as_bytes()), Some(digest));
+        for other in ["blobs/sha256", "blobs/sha256/00", "blobs/md5/00", "x/sha256/00", "../blobs/sha256/00", ""] {
+            assert_eq!(blob_digest(other.as_bytes()), None, "{other}");
+        }
     }
 
     #[test]

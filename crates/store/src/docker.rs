@@ -3,13 +3,13 @@
 use crate::{
     Error,
     index::{Archive, Span},
-    names::Named,
 };
 use porthole_core::{
     archive::{self, ArchivedImage, MANIFEST_FILE},
     config::ImageConfig,
     descriptor::Descriptor,
     digest::{Algorithm, Digest, Hasher},
+    layout::NamedImage,
     limits::Limits,
     manifest::{Document, Raw},
     media_type::MediaType,
@@ -21,7 +21,7 @@ use std::{collections::HashMap, io::Read};
 /// What a docker-archive holds, by digest.
 #[derive(Default)]
 pub(crate) struct Contents {
-    pub(crate) images: Vec<Named>,
+    pub(crate) images: Vec<NamedImage>,
     pub(crate) manifests: HashMap<Digest, Vec<u8>>,
     pub(crate) blobs: HashMap<Digest, Span>,
 }
@@ -84,7 +84,7 @@ fn add_manifest(bytes: Vec<u8>, image: &ArchivedImage, limits: &Limits, contents
     Document::parse_within(raw.clone(), None, limits)
         .map_err(|source| Error::Document { digest: *raw.digest(), source })?;
     contents.manifests.insert(*raw.digest(), raw.bytes().to_vec());
-    contents.images.push(Named { names: image.repo_tags.clone(), descriptor });
+    contents.images.push(NamedImage { names: image.repo_tags.clone(), root: descriptor });
     Ok(())
 }
 

@@ -2,7 +2,8 @@ use porthole_core::{
     archive,
     digest::{Digest, Mismatch},
     hint::Hint,
-    layout, manifest, tar,
+    layout::{self, ChoiceError},
+    manifest, tar,
 };
 use std::{io, path::PathBuf};
 
@@ -118,31 +119,9 @@ pub enum Error {
         /// Where the read should begin.
         offset: u64,
     },
-    /// No image has the name.
-    #[error("no image is named `{name}`; available: {}", list(available))]
-    NoSuchName {
-        /// The name.
-        name: String,
-        /// The names there are.
-        available: Vec<String>,
-    },
-    /// There are several images to choose from.
-    #[error("several images: name one of {}", list(available))]
-    Several {
-        /// Their names, or digests where they have none.
-        available: Vec<String>,
-    },
-    /// Several images have the name.
-    #[error("several images are named `{name}`: {}", list(digests))]
-    SameName {
-        /// The name.
-        name: String,
-        /// Their digests, any of which is a name too.
-        digests: Vec<String>,
-    },
-    /// There are no images.
-    #[error("layout has no images")]
-    Empty,
+    /// The name means no single image.
+    #[error(transparent)]
+    Choice(#[from] ChoiceError),
 }
 
 impl Error {
@@ -152,8 +131,7 @@ impl Error {
             Self::Compressed { compression: "gzip", .. } => "unpack it first: gzip -d FILE",
             Self::Compressed { compression: "zstd", .. } => "unpack it first: zstd -d FILE",
             Self::Compressed { .. } => "unpack it first",
-            Self::Several { .. } => "append the name after a colon: oci:DIR:NAME",
-            Self::SameName { .. } => "use the digest in place of the name",
+            Self::Choice(error) => return error.hint(),
             Self::Tar { source, .. } => return source.hint(),
             Self::Layout { source, .. } => return source.hint(),
             Self::Archive { source, .. } => return source.hint(),
@@ -175,8 +153,4 @@ impl Error {
         let path = path.into();
         move |source| Self::Write { path, source }
     }
-}
-
-fn list(names: &[String]) -> String {
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }

@@ -1,9 +1,9 @@
-//! OCI image layouts: what their documents say, and blobs in a directory.
+//! OCI image layouts that are directories.
 
-use crate::{Error, names::Named};
+use crate::Error;
 use porthole_core::{
     digest::Digest,
-    layout::{self, BLOBS, INDEX_FILE, LAYOUT_FILE},
+    layout::{self, INDEX_FILE, LAYOUT_FILE, NamedImage},
     limits::Limits,
 };
 use std::{
@@ -12,31 +12,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The images that the documents of a layout list. `path` is for errors.
-pub(crate) fn read_images(
-    path: &Path,
-    oci_layout: &[u8],
-    index_json: Vec<u8>,
-    limits: &Limits,
-) -> Result<Vec<Named>, Error> {
-    let refused = |source| Error::Layout { path: path.to_owned(), source };
-    layout::check_version(oci_layout).map_err(refused)?;
-    let entries = layout::parse_index_within(index_json, limits).map_err(refused)?;
-    let named = |descriptor: porthole_core::descriptor::Descriptor| {
-        let annotation = |key| descriptor.annotations.get(key).filter(|name| !name.is_empty()).cloned();
-        let names = [layout::REF_NAME, layout::IMAGE_NAME].into_iter().filter_map(annotation).collect();
-        Named { names, descriptor }
-    };
-    Ok(entries.into_iter().map(named).collect())
-}
-
 /// A layout that is a directory.
 pub(crate) struct Directory {
     path: PathBuf,
 }
 
 impl Directory {
-    pub(crate) fn open(path: &Path, limits: &Limits) -> Result<(Self, Vec<Named>), Error> {
+    pub(crate) fn open(path: &Path, limits: &Limits) -> Result<(Self, Vec<NamedImage>), Error> {
         let path = path.canonicalize().map_err(Error::io(path))?;
         let not_an_image = |error: Error| match error {
             Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => {
@@ -46,13 +28,14 @@ impl Directory {
         };
         let oci_layout = read_document(&path.join(LAYOUT_FILE), limits).map_err(not_an_image)?;
         let index_json = read_document(&path.join(INDEX_FILE), limits).map_err(not_an_image)?;
-        let images = read_images(&path, &oci_layout, index_json, limits)?;
+        let images = layout::read_images(&oci_layout, index_json, limits)
+            .map_err(|source| Error::Layout { path: path.clone(), source })?;
         Ok((Self { path }, images))
     }
 
     /// A blob and its size. Links are followed as long as they stay inside the layout.
     pub(crate) fn open_blob(&self, digest: &Digest) -> Result<(File, u64, PathBuf), Error> {
-        let named = self.path.join(BLOBS).join(digest.algorithm().name()).join(digest.hex());
+        let named = self.path.join(layout::blob_path(digest));
         let path = match named.canonicalize() {
             Ok(path) => path,
             Err(error) if error.kind() == ErrorKind::NotFound => return Err(Error::BlobNotFound { digest: *digest }),

@@ -15,7 +15,6 @@ pub mod journal;
 mod layout;
 mod local;
 mod lock;
-mod names;
 mod references;
 mod save;
 mod store;

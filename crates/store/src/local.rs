@@ -1,14 +1,13 @@
 use crate::{
     Error, docker,
     index::{Archive, Span},
-    layout::{self, Directory},
-    names::{self, Named},
+    layout::Directory,
 };
 use porthole_core::{
     archive::MANIFEST_FILE,
     descriptor::Descriptor,
-    digest::{Algorithm, Digest},
-    layout::{BLOBS, INDEX_FILE, LAYOUT_FILE},
+    digest::Digest,
+    layout::{self, INDEX_FILE, LAYOUT_FILE, NamedImage},
     limits::Limits,
     manifest::{Document, Raw},
 };
@@ -26,7 +25,7 @@ use std::{
 pub struct Local {
     source: Source,
     format: Format,
-    images: Vec<Named>,
+    images: Vec<NamedImage>,
     limits: Limits,
 }
 
@@ -115,8 +114,9 @@ impl Local {
             return Err(not_an_image("an archive without oci-layout and index.json"));
         };
         let read = |span| archive.read_small(span, limits.manifest_bytes);
-        let images = layout::read_images(archive.path(), &read(oci_layout)?, read(index_json)?, &limits)?;
-        let blobs = archive.files().filter_map(|(name, span)| Some((digest_of(name)?, span))).collect();
+        let refused = |source| Error::Layout { path: archive.path().to_owned(), source };
+        let images = layout::read_images(&read(oci_layout)?, read(index_json)?, &limits).map_err(refused)?;
+        let blobs = archive.files().filter_map(|(name, span)| Some((layout::blob_digest(name)?, span))).collect();
         Ok(Self { source: Source::Archive { archive, manifests: HashMap::new(), blobs }, format, images, limits })
     }
 
@@ -129,12 +129,12 @@ impl Local {
     /// `org.opencontainers.image.ref.name`, or each of a docker-archive's `RepoTags`. `None` = an image without a name.
     pub fn names(&self) -> Vec<(Option<String>, Descriptor)> {
         let mut all = Vec::new();
-        for Named { names, descriptor } in &self.images {
+        for NamedImage { names, root } in &self.images {
             // A layout's second name is the first one in full.
             let count = if self.format == Format::DockerArchive { names.len() } else { 1 };
-            all.extend(names.iter().take(count).map(|name| (Some(name.clone()), descriptor.clone())));
+            all.extend(names.iter().take(count).map(|name| (Some(name.clone()), root.clone())));
             if names.is_empty() {
-                all.push((None, descriptor.clone()));
+                all.push((None, root.clone()));
             }
         }
         all
@@ -145,10 +145,9 @@ impl Local {
     ///
     /// # Errors
     ///
-    /// [`Error::Several`], [`Error::NoSuchName`] and [`Error::SameName`], with what there is to choose from;
-    /// [`Error::Empty`].
+    /// [`Error::Choice`], with the names to choose from.
     pub fn find(&self, name: Option<&str>) -> Result<Descriptor, Error> {
-        names::find(&self.images, name)
+        Ok(layout::find_image(&self.images, name)?.root.clone())
     }
 
     /// A whole index or manifest, checked against its descriptor.
@@ -216,12 +215,4 @@ impl fmt::Debug for Local {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Local").field("format", &self.format).field("images", &self.images).finish_non_exhaustive()
     }
-}
-
-/// The digest that the path of a blob in a layout states.
-fn digest_of(path: &[u8]) -> Option<Digest> {
-    let path = std::str::from_utf8(path).ok()?.strip_prefix(BLOBS)?.strip_prefix('/')?;
-    let (algorithm, hex) = path.split_once('/')?;
-    [Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512].iter().find(|known| known.name() == algorithm)?;
-    format!("{algorithm}:{hex}").parse().ok()
 }

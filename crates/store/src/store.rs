@@ -9,13 +9,12 @@ use crate::{
     Error, Local,
     ingest::{Ingest, Partial},
     lock::Lock,
-    names::Named,
     references, sweep,
 };
 use porthole_core::{
     descriptor::Descriptor,
     digest::Digest,
-    layout::{BLOBS, INDEX_FILE, LAYOUT_FILE},
+    layout::{self, BLOBS, INDEX_FILE, LAYOUT_FILE, NamedImage},
     limits::{Limits, MANIFEST_BYTES},
     manifest::Raw,
 };
@@ -175,13 +174,13 @@ impl Store {
     }
 
     /// The images, with every name each has.
-    pub(crate) fn images(&self) -> Result<Vec<Named>, Error> {
+    pub(crate) fn images(&self) -> Result<Vec<NamedImage>, Error> {
         Ok(crate::layout::Directory::open(&self.path, &Limits::default())?.1)
     }
 
     /// The file of a blob, which is there if the store [contains](Self::contains) it.
     pub fn blob(&self, digest: &Digest) -> PathBuf {
-        self.path.join(BLOBS).join(digest.algorithm().name()).join(digest.hex())
+        self.path.join(layout::blob_path(digest))
     }
 
     pub(crate) fn partial(&self, digest: &Digest) -> PathBuf {

@@ -4,13 +4,12 @@ use crate::{
     Error, Local, Store, held,
     ingest::MAP_SUFFIX,
     journal::{Steps, canonical},
-    names::Named,
     store::INGEST,
 };
 use porthole_core::{
     descriptor::Descriptor,
     digest::{Algorithm, Digest},
-    layout::BLOBS,
+    layout::{BLOBS, NamedImage},
     manifest::Document,
     media_type::Role,
 };
@@ -40,7 +39,7 @@ pub(crate) fn sweep(store: &Store, partials: bool, history: usize) -> Result<Swe
     let images = store.images()?;
     let mut needed = HashSet::new();
     for image in &images {
-        mark(&local, &image.descriptor, &mut needed)?;
+        mark(&local, &image.root, &mut needed)?;
     }
     let mut swept = Swept::default();
     for root in before(store, &local, &images, history)? {
@@ -76,13 +75,13 @@ pub(crate) fn sweep(store: &Store, partials: bool, history: usize) -> Result<Swe
 }
 
 /// What the names that are there stood for before, so many steps back, as far as it is still here.
-fn before(store: &Store, local: &Local, images: &[Named], history: usize) -> Result<Vec<Descriptor>, Error> {
+fn before(store: &Store, local: &Local, images: &[NamedImage], history: usize) -> Result<Vec<Descriptor>, Error> {
     let entries = if history > 0 { store.journal().entries()? } else { Vec::new() };
     let mut roots = Vec::new();
     for (image, name) in images.iter().flat_map(|image| image.names.iter().map(move |name| (image, name))) {
         let canonical = canonical(name);
         let of: Vec<_> = entries.iter().filter(|entry| entry.reference == canonical).cloned().collect();
-        let steps = Steps::new(&of, Some(&image.descriptor.digest));
+        let steps = Steps::new(&of, Some(&image.root.digest));
         for digest in (1..=history.min(steps.available())).filter_map(|step| steps.back(step)) {
             roots.extend(held::root(local, digest)?);
         }

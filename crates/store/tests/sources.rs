@@ -3,6 +3,7 @@
 use porthole_core::{
     digest::{Digest, Verifier},
     image::Image,
+    layout::ChoiceError,
     manifest::{Document, Manifest, Parsed},
 };
 use porthole_store::{Error, Format, Local};
@@ -171,11 +172,15 @@ fn several_images_need_a_name() {
 
     content.add_root("v1", second.manifest.clone());
     let local = Local::open(&file(&dir, "twice.tar", content.layout_tar())).unwrap();
-    assert!(matches!(local.find(Some("v1")), Err(Error::SameName { digests, .. }) if digests.len() == 2));
+    assert!(
+        matches!(local.find(Some("v1")), Err(Error::Choice(ChoiceError::SameName { digests, .. })) if digests.len() == 2)
+    );
 
     let docker = Content::docker_archive(&[("x:1", &first), ("y:1", &second)]);
     let local = Local::open(&file(&dir, "docker.tar", docker)).unwrap();
-    assert!(matches!(local.find(None), Err(Error::Several { available }) if available == ["x:1", "y:1"]));
+    assert!(
+        matches!(local.find(None), Err(Error::Choice(ChoiceError::Several { available })) if available == ["x:1", "y:1"])
+    );
     assert_eq!(layers(&local, Some("y:1")).1, [second.layers[0].tar.clone()]);
 }
 

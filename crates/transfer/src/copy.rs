@@ -1,7 +1,7 @@
 //! Images of this machine into a store or a layout.
 
 use crate::{Blob, Observer, pull::Platforms};
-use porthole_core::{descriptor::Descriptor, digest::Digest, manifest::Document};
+use porthole_core::{descriptor::Descriptor, digest::Digest, layout::ChoiceError, manifest::Document};
 use porthole_registry::plan::push::{self as plan, Plan, Planner};
 use porthole_store::{Addition, Ingest, Local, Store};
 use std::{
@@ -130,7 +130,7 @@ pub(crate) fn plan(local: &Local, root: &Descriptor, platforms: &Platforms) -> R
     match (planner.finish(), absent) {
         (_, Some(error)) if images == 0 => Err(error.into()),
         (Some(plan), _) => Ok((plan, missing)),
-        (None, _) => Err(porthole_store::Error::Empty.into()),
+        (None, _) => Err(porthole_store::Error::from(ChoiceError::Empty).into()),
     }
 }
 

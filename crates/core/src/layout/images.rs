@@ -1,0 +1,164 @@
+//! The images that a layout or an archive lists, and which of them a name means.
+
+use super::{IMAGE_NAME, REF_NAME};
+use crate::{descriptor::Descriptor, hint::Hint, reference::Reference};
+
+/// An image of a layout or an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedImage {
+    /// All its names, the one to show first.
+    pub names: Vec<String>,
+    /// The descriptor of its index or manifest.
+    pub root: Descriptor,
+}
+
+impl NamedImage {
+    /// An entry of `index.json`, with the names that its annotations give it.
+    pub(super) fn from_entry(root: Descriptor) -> Self {
+        let annotation = |key| root.annotations.get(key).filter(|name| !name.is_empty()).cloned();
+        let names = [REF_NAME, IMAGE_NAME].into_iter().filter_map(annotation).collect();
+        Self { names, root }
+    }
+
+    /// The name to show: its first one, else its digest.
+    pub fn label(&self) -> String {
+        self.names.first().cloned().unwrap_or_else(|| self.root.digest.to_string())
+    }
+}
+
+/// The image that a name means: one of its names, its digest, or a reference that equals one of its names in full
+/// (`nginx` for `docker.io/library/nginx:latest`). `None` means the only image.
+///
+/// # Errors
+///
+/// [`ChoiceError`] if the name means no image, or more than one.
+pub fn find_image<'i>(images: &'i [NamedImage], name: Option<&str>) -> Result<&'i NamedImage, ChoiceError> {
+    let Some(name) = name else {
+        return match one_of(images.iter()) {
+            Ok(Some(only)) => Ok(only),
+            Ok(None) => Err(ChoiceError::Empty),
+            Err(_) => Err(ChoiceError::Several { available: labels(images) }),
+        };
+    };
+    let ways: [&dyn Fn(&NamedImage) -> bool; 3] = [
+        &|image| image.names.iter().any(|known| known == name),
+        &|image| image.root.digest.to_string() == name,
+        &|image| {
+            name.parse::<Reference>()
+                .is_ok_and(|name| image.names.iter().any(|known| known.parse() == Ok(name.clone())))
+        },
+    ];
+    for is_named in ways {
+        match one_of(images.iter().filter(|image| is_named(image))) {
+            Ok(None) => {}
+            Ok(Some(found)) => return Ok(found),
+            Err(found) => {
+                let digests = found.iter().map(|image| image.root.digest.to_string()).collect();
+                return Err(ChoiceError::SameName { name: name.to_owned(), digests });
+            }
+        }
+    }
+    Err(ChoiceError::NoSuchName { name: name.to_owned(), available: labels(images) })
+}
+
+/// The only image, however often it is listed; all of them if there are several.
+fn one_of<'i>(images: impl Iterator<Item = &'i NamedImage>) -> Result<Option<&'i NamedImage>, Vec<&'i NamedImage>> {
+    let mut found: Vec<&NamedImage> = Vec::new();
+    for image in images {
+        if found.iter().all(|other| other.root.digest != image.root.digest) {
+            found.push(image);
+        }
+    }
+    match found[..] {
+        [] => Ok(None),
+        [only] => Ok(Some(only)),
+        _ => Err(found),
+    }
+}
+
+fn labels(images: &[NamedImage]) -> Vec<String> {
+    images.iter().map(NamedImage::label).collect()
+}
+
+/// Why a name means no single image.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChoiceError {
+    /// No image has the name.
+    #[error("no image is named `{name}`; available: {}", list(available))]
+    NoSuchName {
+        /// The name.
+        name: String,
+        /// The names that exist.
+        available: Vec<String>,
+    },
+    /// No name was given, and there are several images.
+    #[error("several images: name one of {}", list(available))]
+    Several {
+        /// Their names, or digests where they have none.
+        available: Vec<String>,
+    },
+    /// Several images have the name.
+    #[error("several images are named `{name}`: {}", list(digests))]
+    SameName {
+        /// The name.
+        name: String,
+        /// Their digests, each of which is a name too.
+        digests: Vec<String>,
+    },
+    /// There are no images.
+    #[error("layout has no images")]
+    Empty,
+}
+
+impl ChoiceError {
+    /// How to name one image.
+    pub fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::Several { .. } => Some(Hint::Text("append the name after a colon: oci:DIR:NAME".to_owned())),
+            Self::SameName { .. } => Some(Hint::Text("use the digest in place of the name".to_owned())),
+            _ => None,
+        }
+    }
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{digest::Digest, media_type::MediaType};
+
+    fn image(content: &str, names: &[&str]) -> NamedImage {
+        let root = Descriptor::new(MediaType::OCI_MANIFEST, Digest::sha256(content.as_bytes()), 1);
+        NamedImage { names: names.iter().map(|&name| name.to_owned()).collect(), root }
+    }
+
+    #[test]
+    fn a_name_a_digest_or_a_reference_means_an_image() {
+        let images = [image("a", &["docker.io/library/nginx:latest"]), image("b", &["v2", "v3"]), image("c", &[])];
+        let digest = images[2].root.digest.to_string();
+        let cases = [("docker.io/library/nginx:latest", 0), ("nginx", 0), ("v2", 1), ("v3", 1), (digest.as_str(), 2)];
+        for (name, expected) in cases {
+            assert_eq!(find_image(&images, Some(name)), Ok(&images[expected]), "{name}");
+        }
+        let error = find_image(&images, Some("v4")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("no image is named `v4`; available: docker.io/library/nginx:latest, v2, {digest}")
+        );
+        assert!(matches!(find_image(&images, None), Err(ChoiceError::Several { available }) if available.len() == 3));
+        assert_eq!(find_image(&[], None), Err(ChoiceError::Empty));
+    }
+
+    #[test]
+    fn an_image_that_is_listed_twice_is_one() {
+        let images = [image("a", &["v1"]), image("a", &["v2"])];
+        assert_eq!(find_image(&images, None), Ok(&images[0]));
+        let images = [image("a", &["v1"]), image("b", &["v1"])];
+        let error = find_image(&images, Some("v1")).unwrap_err();
+        assert!(matches!(error, ChoiceError::SameName { digests, .. } if digests.len() == 2));
+    }
+}
