@@ -4,8 +4,6 @@ mod command;
 mod interval;
 mod look;
 mod memory;
-mod pace;
-mod schedule;
 mod watcher;
 
 use std::{ffi::OsString, time::Duration};

@@ -12,10 +12,10 @@ use porthole_registry::{
     Error,
     client::{Known, Seen, Unseen},
     endpoint::quota::Quota,
+    plan::watch::Polled,
     transport::ErrorKind,
 };
 
-use super::schedule::Outcome;
 use crate::session::Client;
 
 /// A look at a tag that showed something.
@@ -104,17 +104,17 @@ impl Trouble {
 }
 
 /// What a look that showed nothing means for the next one.
-pub(super) fn outcome(unseen: &Unseen) -> Outcome {
+pub(super) fn outcome(unseen: &Unseen) -> Polled {
     let told = match *unseen.error {
         Error::RateLimited { retry_after, .. } => retry_after.map(Duration::from_secs),
         _ => None,
     };
     match (Trouble::of(unseen), unseen.retry_after.or(told)) {
         (Trouble::Limited, retry_after) | (_, retry_after @ Some(_)) => {
-            Outcome::Limited { retry_after, quota: unseen.quota }
+            Polled::Limited { retry_after, quota: unseen.quota }
         }
         // An answer, if not the one that was hoped for.
-        (Trouble::Missing | Trouble::Refused, None) => Outcome::Answer { quota: unseen.quota, pulled: false },
-        _ => Outcome::Failure,
+        (Trouble::Missing | Trouble::Refused, None) => Polled::Answer { quota: unseen.quota, pulled: false },
+        _ => Polled::Failure,
     }
 }

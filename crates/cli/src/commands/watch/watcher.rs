@@ -8,7 +8,11 @@ use std::{
 };
 
 use porthole_core::{digest::Digest, reference::Reference};
-use porthole_registry::{client::Known, client::Unseen, transport::Environment};
+use porthole_registry::{
+    client::{Known, Unseen},
+    plan::watch::{Polled, Schedule},
+    transport::Environment,
+};
 use porthole_store::Store;
 use serde_json::json;
 use tokio::{
@@ -22,7 +26,6 @@ use super::{
     command::{Ended, Task},
     look::{self, Look, Subject, Trouble},
     memory,
-    schedule::{Outcome, Schedule},
 };
 use crate::{
     commands::{history, print_json},
@@ -173,9 +176,9 @@ impl<'s> Watcher<'s> {
         Ok(async move { (at, look::look(&client, &reference, &known, platform.as_ref(), last).await) })
     }
 
-    fn outcome(&self, looked: &Result<Look, Unseen>) -> Outcome {
+    fn outcome(&self, looked: &Result<Look, Unseen>) -> Polled {
         match looked {
-            Ok(look) => Outcome::Answer { quota: look.quota, pulled: look.pulled },
+            Ok(look) => Polled::Answer { quota: look.quota, pulled: look.pulled },
             Err(unseen) => look::outcome(unseen),
         }
     }

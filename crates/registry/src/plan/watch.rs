@@ -1,127 +1,145 @@
-//! When which reference is looked at next. Time and chance come from outside.
+//! When each watched tag is polled next. The caller supplies time and randomness.
+
+mod pace;
 
 use std::time::Duration;
 
-use super::pace::Pace;
-use porthole_registry::endpoint::quota::Quota;
+use self::pace::Pace;
+use crate::endpoint::quota::Quota;
 
-/// The turns of all references. Moments are durations since any fixed one.
-pub(super) struct Schedule {
+/// Polling times of a set of tags: each is polled once an interval, no registry more often than its quota and `Retry-After` allow.
+///
+/// Call [`begin`](Self::begin) when the clock reaches [`wake`](Self::wake), poll the tag that it returns, and report with
+/// [`end`](Self::end). Times are durations since a moment that the caller chooses.
+#[derive(Debug)]
+pub struct Schedule {
     interval: Duration,
-    /// Between two requests to one registry, at least.
+    /// Shortest time between two requests to one registry.
     gap: Duration,
-    turns: Vec<Turn>,
-    sites: Vec<Site>,
+    tags: Vec<TagTimer>,
+    registries: Vec<RegistryTimer>,
 }
 
-struct Turn {
-    /// Number of its registry.
-    site: usize,
-    /// `None`: it is being looked at, or never again.
+#[derive(Debug)]
+struct TagTimer {
+    /// Index into `registries`.
+    registry: usize,
+    /// `None` while a poll is in flight, and after the tag was retired.
     due: Option<Duration>,
     failures: u32,
 }
 
-/// A registry.
-#[derive(Default)]
-struct Site {
+#[derive(Debug, Default)]
+struct RegistryTimer {
     not_before: Duration,
+    /// Rate-limited answers in a row.
     refusals: u32,
     pace: Pace,
 }
 
-/// What came of a look.
+/// The result of one poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// An answer. `pulled`: it cost as much as a pull.
-    Answer { quota: Option<Quota>, pulled: bool },
-    /// The registry wants to be left alone for a while.
-    Limited { retry_after: Option<Duration>, quota: Option<Quota> },
-    /// Nothing that helps.
+pub enum Polled {
+    /// The registry answered.
+    Answer {
+        /// The quota that the answer stated.
+        quota: Option<Quota>,
+        /// Whether the poll counts as a pull.
+        pulled: bool,
+    },
+    /// The registry limits the rate, or asked for a pause.
+    Limited {
+        /// The pause that the registry asked for.
+        retry_after: Option<Duration>,
+        /// The quota that the answer stated.
+        quota: Option<Quota>,
+    },
+    /// No usable answer.
     Failure,
 }
 
 impl Schedule {
-    /// Everything is due soon, one after the other. `registries`: the registry of each reference.
-    pub(super) fn new(interval: Duration, registries: &[&str]) -> Self {
+    /// Makes every tag due now. `registries` holds the registry of each tag; tags are numbered by their place in it.
+    pub fn new(interval: Duration, registries: &[&str]) -> Self {
         let count = u32::try_from(registries.len()).unwrap_or(u32::MAX).max(1);
         let mut names = registries.to_vec();
         names.sort_unstable();
         names.dedup();
-        let turn = |registry: &&str| {
-            let site = names.partition_point(|name| name < registry);
-            Turn { site, due: Some(Duration::ZERO), failures: 0 }
+        let timer = |registry: &&str| {
+            let registry = names.partition_point(|name| name < registry);
+            TagTimer { registry, due: Some(Duration::ZERO), failures: 0 }
         };
-        let turns = registries.iter().map(turn).collect();
-        let sites = names.iter().map(|_| Site::default()).collect();
-        Self { interval, gap: GAP.min(interval / count), turns, sites }
+        let tags = registries.iter().map(timer).collect();
+        let registries = names.iter().map(|_| RegistryTimer::default()).collect();
+        // Many tags of one registry still all fit into an interval.
+        Self { interval, gap: GAP.min(interval / count), tags, registries }
     }
 
-    /// The reference whose turn it is, if it is anybody's. Its turn is taken until [`end`](Self::end).
-    pub(super) fn begin(&mut self, now: Duration) -> Option<usize> {
+    /// Returns the tag to poll now, if one is due. It is not due again before [`end`](Self::end).
+    pub fn begin(&mut self, now: Duration) -> Option<usize> {
         let (at, _) = self.next().filter(|(_, when)| *when <= now)?;
-        self.turns[at].due = None;
-        let site = &mut self.sites[self.turns[at].site];
-        site.not_before = now + self.gap.max(site.pace.spacing());
+        self.tags[at].due = None;
+        let registry = &mut self.registries[self.tags[at].registry];
+        registry.not_before = now + self.gap.max(registry.pace.spacing());
         Some(at)
     }
 
-    /// When it is somebody's turn.
-    pub(super) fn wake(&self) -> Option<Duration> {
+    /// When the next tag is due.
+    pub fn wake(&self) -> Option<Duration> {
         self.next().map(|(_, when)| when)
     }
 
     fn next(&self) -> Option<(usize, Duration)> {
-        let due = |(at, turn): (usize, &Turn)| {
-            let due = turn.due?;
-            Some((at, due, due.max(self.sites[turn.site].not_before)))
+        let due = |(at, tag): (usize, &TagTimer)| {
+            let due = tag.due?;
+            Some((at, due, due.max(self.registries[tag.registry].not_before)))
         };
-        let next = self.turns.iter().enumerate().filter_map(due).min_by_key(|(_, due, when)| (*when, *due));
+        let next = self.tags.iter().enumerate().filter_map(due).min_by_key(|(_, due, when)| (*when, *due));
         next.map(|(at, _, when)| (at, when))
     }
 
-    /// A look has ended. Returns how often in a row it has failed.
-    pub(super) fn end(&mut self, at: usize, outcome: Outcome, now: Duration, random: u64) -> u32 {
-        let (interval, turn) = (self.interval, &mut self.turns[at]);
-        let site = &mut self.sites[turn.site];
+    /// Reports the result of a poll and sets when the tag is due next. Returns the number of failures in a row.
+    pub fn end(&mut self, at: usize, outcome: Polled, now: Duration, random: u64) -> u32 {
+        let (interval, tag) = (self.interval, &mut self.tags[at]);
+        let registry = &mut self.registries[tag.registry];
         match outcome {
-            Outcome::Answer { quota, pulled } => {
-                (turn.failures, site.refusals) = (0, 0);
-                site.pace.note(quota, pulled);
-                turn.due = Some(now + spread(interval, random));
+            Polled::Answer { quota, pulled } => {
+                (tag.failures, registry.refusals) = (0, 0);
+                registry.pace.note(quota, pulled);
+                tag.due = Some(now + spread(interval, random));
             }
-            Outcome::Limited { retry_after, quota } => {
-                turn.failures = 0;
-                site.refusals = site.refusals.saturating_add(1);
-                site.pace.note(quota, false);
-                let own = doubled(interval.max(FIRST), site.refusals).min(LONGEST);
+            Polled::Limited { retry_after, quota } => {
+                tag.failures = 0;
+                registry.refusals = registry.refusals.saturating_add(1);
+                registry.pace.note(quota, false);
+                let own = doubled(interval.max(FIRST), registry.refusals).min(LONGEST);
                 let wait = retry_after.map_or(own, |asked| asked.clamp(FIRST, LONGEST_ASKED));
-                // Never before the time that was asked for, and not when everybody else comes back.
+                // Not before the time that the registry asked for, and not at the moment when every other client returns.
                 let wait = wait + fraction(wait.min(interval) / 10, random);
-                site.not_before = site.not_before.max(now + wait);
-                turn.due = Some(now + wait);
+                registry.not_before = registry.not_before.max(now + wait);
+                tag.due = Some(now + wait);
             }
-            Outcome::Failure => {
-                turn.failures = turn.failures.saturating_add(1);
-                let wait = interval.max(doubled(FIRST, turn.failures - 1).min(STEADY));
-                turn.due = Some(now + spread(wait, random));
+            Polled::Failure => {
+                tag.failures = tag.failures.saturating_add(1);
+                let wait = interval.max(doubled(FIRST, tag.failures - 1).min(STEADY));
+                tag.due = Some(now + spread(wait, random));
             }
         }
-        turn.failures
+        tag.failures
     }
 
-    /// How long a registry is left alone from now on.
-    pub(super) fn pause(&self, at: usize, now: Duration) -> Duration {
-        self.sites[self.turns[at].site].not_before.saturating_sub(now)
+    /// How long from now the registry of a tag gets no request.
+    pub fn pause(&self, at: usize, now: Duration) -> Duration {
+        self.registries[self.tags[at].registry].not_before.saturating_sub(now)
     }
 
-    /// A reference is not looked at any more.
-    pub(super) fn retire(&mut self, at: usize) {
-        self.turns[at].due = None;
+    /// Stops polling a tag.
+    pub fn retire(&mut self, at: usize) {
+        self.tags[at].due = None;
     }
 }
 
-/// As long on average, but a tenth more or less.
+/// The duration, plus or minus a tenth.
 fn spread(duration: Duration, random: u64) -> Duration {
     duration - duration / 10 + fraction(duration / 5, random)
 }
@@ -136,11 +154,11 @@ fn doubled(duration: Duration, times: u32) -> Duration {
 
 const GAP: Duration = Duration::from_millis(100);
 const FIRST: Duration = Duration::from_secs(1);
-/// How often a registry that does not answer is asked at least, if not even less is wanted.
+/// Longest time between two polls of a registry that does not answer, unless the interval is longer.
 const STEADY: Duration = Duration::from_secs(60);
-/// The longest that a registry is left alone by our own choice.
+/// Longest pause after rate-limited answers without `Retry-After`.
 const LONGEST: Duration = Duration::from_secs(3600);
-/// The longest that it may ask for.
+/// Longest `Retry-After` that is honoured.
 const LONGEST_ASKED: Duration = Duration::from_secs(86_400);
 
 #[cfg(test)]
@@ -148,16 +166,16 @@ mod tests {
     use super::*;
 
     const MINUTE: Duration = Duration::from_secs(60);
-    const ANSWER: Outcome = Outcome::Answer { quota: None, pulled: false };
-    /// The middle of chance.
+    const ANSWER: Polled = Polled::Answer { quota: None, pulled: false };
+    /// The middle of the random range.
     const EVEN: u64 = u64::MAX / 2;
 
     fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
     }
 
-    /// Lets time pass until `end`; whoever is looked at is answered at once. Returns who was, and when.
-    fn run(schedule: &mut Schedule, from: Duration, end: Duration, outcome: Outcome) -> Vec<(usize, Duration)> {
+    /// Lets time pass until `end`; each poll ends at once. Returns the polled tags and the times.
+    fn run(schedule: &mut Schedule, from: Duration, end: Duration, outcome: Polled) -> Vec<(usize, Duration)> {
         let (mut log, mut now) = (Vec::new(), from);
         while let Some(wake) = schedule.wake().filter(|wake| *wake <= end) {
             now = now.max(wake);
@@ -173,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_has_a_turn_and_nobody_comes_at_once() {
+    fn all_tags_are_polled_one_after_the_other() {
         let mut schedule = Schedule::new(MINUTE, &["a"; 100]);
         let log = run(&mut schedule, Duration::ZERO, seconds(59), ANSWER);
         assert_eq!(log.iter().map(|(at, _)| *at).collect::<Vec<_>>(), (0..100).collect::<Vec<_>>());
@@ -186,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_that_lasts_is_not_begun_again() {
+    fn a_poll_in_flight_is_not_started_again() {
         let mut schedule = Schedule::new(MINUTE, &["a", "b"]);
         assert_eq!((schedule.begin(Duration::ZERO), schedule.begin(Duration::ZERO)), (Some(0), Some(1)));
         assert_eq!((schedule.begin(seconds(1000)), schedule.wake()), (None, None));
@@ -201,14 +219,14 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_is_left_alone_as_long_as_it_asks() {
+    fn retry_after_pauses_its_registry_only() {
         let mut schedule = Schedule::new(seconds(10), &["a", "a", "b"]);
-        let limited = |retry_after| Outcome::Limited { retry_after, quota: None };
+        let limited = |retry_after| Polled::Limited { retry_after, quota: None };
         assert_eq!(schedule.begin(Duration::ZERO), Some(0));
         schedule.end(0, limited(Some(seconds(300))), Duration::ZERO, 0);
         assert_eq!(schedule.pause(0, Duration::ZERO), seconds(300));
         let log = run(&mut schedule, Duration::ZERO, seconds(299), ANSWER);
-        assert!(log.len() > 20 && log.iter().all(|(at, _)| *at == 2), "the other registry has asked for nothing");
+        assert!(log.len() > 20 && log.iter().all(|(at, _)| *at == 2), "the other registry asked for no pause");
         let log = run(&mut schedule, seconds(299), seconds(302), ANSWER);
         let back: Vec<_> = log.into_iter().filter(|(at, _)| *at < 2).collect();
         assert_eq!(back.len(), 2);
@@ -222,9 +240,9 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_that_does_not_say_how_long_is_left_alone_ever_longer() {
+    fn pauses_double_without_a_retry_after() {
         let mut schedule = Schedule::new(MINUTE, &["a"]);
-        let limited = Outcome::Limited { retry_after: None, quota: None };
+        let limited = Polled::Limited { retry_after: None, quota: None };
         let mut now = Duration::ZERO;
         for minutes in [2, 4, 8, 16, 32, 60, 60] {
             schedule.begin(now).unwrap();
@@ -234,30 +252,30 @@ mod tests {
         }
         schedule.begin(now).unwrap();
         schedule.end(0, ANSWER, now, EVEN);
-        assert!(about(schedule.wake().unwrap(), now + MINUTE), "and as ever when it answers");
+        assert!(about(schedule.wake().unwrap(), now + MINUTE), "back to the interval after an answer");
     }
 
     #[test]
-    fn failures_are_counted_and_not_hurried() {
+    fn failures_are_counted_and_back_off() {
         let mut schedule = Schedule::new(seconds(2), &["a"]);
         let mut now = Duration::ZERO;
         for (failures, wait) in [(1, 2), (2, 2), (3, 4), (4, 8), (5, 16), (6, 32), (7, 60), (8, 60)] {
             schedule.begin(now).unwrap();
-            assert_eq!(schedule.end(0, Outcome::Failure, now, EVEN), failures);
+            assert_eq!(schedule.end(0, Polled::Failure, now, EVEN), failures);
             assert!(about(schedule.wake().unwrap(), now + seconds(wait)), "{failures}");
             now = schedule.wake().unwrap();
         }
         schedule.begin(now).unwrap();
         assert_eq!(schedule.end(0, ANSWER, now, EVEN), 0);
-        // Whoever wants to ask seldom asks seldom.
+        // A long interval is not shortened.
         let mut schedule = Schedule::new(seconds(600), &["a"]);
         schedule.begin(Duration::ZERO).unwrap();
-        schedule.end(0, Outcome::Failure, Duration::ZERO, EVEN);
+        schedule.end(0, Polled::Failure, Duration::ZERO, EVEN);
         assert!(about(schedule.wake().unwrap(), seconds(600)));
     }
 
     #[test]
-    fn a_quota_that_our_questions_use_up_is_spared() {
+    fn polls_that_cost_quota_leave_most_of_it() {
         let mut schedule = Schedule::new(MINUTE, &["hub"; 3]);
         let (mut now, mut remaining, mut asked) = (Duration::ZERO, 100, 0);
         while let Some(wake) = schedule.wake().filter(|wake| *wake < seconds(21_600)) {
@@ -265,7 +283,7 @@ mod tests {
             let at = schedule.begin(now).unwrap();
             (remaining, asked) = (remaining - 1, asked + 1);
             let quota = Some(Quota { remaining, limit: Some(100), window: Some(seconds(21_600)) });
-            schedule.end(at, Outcome::Answer { quota, pulled: true }, now, EVEN);
+            schedule.end(at, Polled::Answer { quota, pulled: true }, now, EVEN);
         }
         assert!((20..=60).contains(&asked), "{asked} of 100 in six hours: the rest is for pulls");
     }
