@@ -2,14 +2,25 @@
 
 use std::fmt;
 
-/// A remedy. The command line prints it after `hint: `; the page draws a button where it can.
+/// A remedy. The command line prints it after `hint: `, in terms of its options; the page draws a button where it can.
+///
+/// The set is closed, so that a front end that words hints by a `match` learns of each new one when it is compiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Hint {
     /// The registry cannot be read from a page: use the relay.
     UseRelay {
         /// The registry.
         registry: String,
+    },
+    /// The relay does not answer: start it, or choose another.
+    CheckRelay {
+        /// Its address.
+        relay: String,
+    },
+    /// The proxy does not answer, or refuses: check it, or leave it out.
+    CheckProxy {
+        /// Its address, without credentials.
+        proxy: String,
     },
     /// The registry wants to know who asks.
     SignIn {
@@ -21,11 +32,23 @@ pub enum Hint {
         /// The registry.
         registry: String,
     },
+    /// The registry wants the credentials sent to another host: allow it.
+    TrustRealm {
+        /// `host[:port]` of the token server.
+        realm: String,
+    },
     /// The image exists for these platforms.
     ChoosePlatform {
         /// Platforms, as `os/architecture[/variant]`.
         available: Vec<String>,
     },
+    /// The source holds several images: name one.
+    ChooseImage {
+        /// Their names, or digests where they have none.
+        available: Vec<String>,
+    },
+    /// A name stands for several images: use a digest in its place.
+    UseDigest,
     /// The input is larger than a limit that may be raised.
     RaiseLimit {
         /// The limit's name.
@@ -43,7 +66,26 @@ pub enum Hint {
         /// The registry.
         registry: String,
     },
-    /// Anything else, in words.
+    /// The registry's certificate is of an authority that this machine does not trust: add it.
+    TrustAuthority {
+        /// The registry.
+        registry: String,
+    },
+    /// The registry's certificate is outside its dates: it must be renewed, or the clock of this machine is wrong.
+    CheckClock {
+        /// The registry.
+        registry: String,
+    },
+    /// The file is compressed as a whole: decompress it first.
+    Decompress {
+        /// `gzip`, `zstd` …
+        compression: &'static str,
+    },
+    /// Part of a layer was read by a seek index: read the whole layer instead.
+    WithoutSeekIndex,
+    /// Part of a layer was read by its table of contents: read the whole layer instead.
+    WithoutToc,
+    /// Anything else, in words that name no option of a front end.
     Text(String),
 }
 
@@ -58,16 +100,30 @@ impl fmt::Display for Hint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UseRelay { registry } => write!(f, "look at {registry} through a relay"),
+            Self::CheckRelay { relay } => write!(f, "start the relay at {relay}, or choose another"),
+            Self::CheckProxy { proxy } => write!(f, "check the proxy {proxy}, or exclude the host from it"),
             Self::SignIn { registry } => write!(f, "sign in to {registry}"),
             Self::CheckCredentials { registry } => write!(f, "check the user name and password for {registry}"),
+            Self::TrustRealm { realm } => write!(f, "if you trust {realm} with your credentials, allow it"),
             Self::ChoosePlatform { available } if available.is_empty() => {
                 f.write_str("the index names no platform at all")
             }
             Self::ChoosePlatform { available } => write!(f, "choose one of these platforms: {}", available.join(", ")),
+            Self::ChooseImage { available } => write!(f, "choose one of these images: {}", available.join(", ")),
+            Self::UseDigest => f.write_str("use the digest in place of the name"),
             Self::RaiseLimit { name, value } => write!(f, "raise the limit `{name}` to {value} or more"),
             Self::RetryAfter { seconds: 1 } => f.write_str("try again in 1 second"),
             Self::RetryAfter { seconds } => write!(f, "try again in {seconds} seconds"),
             Self::PlainHttp { registry } => write!(f, "if {registry} has no TLS, allow plain HTTP for it"),
+            Self::TrustAuthority { registry } => {
+                write!(f, "if {registry} has its own certificate authority, add that authority's certificate")
+            }
+            Self::CheckClock { registry } => {
+                write!(f, "check the clock of this machine; if it is right, {registry} needs a new certificate")
+            }
+            Self::Decompress { compression } => write!(f, "decompress it first ({compression})"),
+            Self::WithoutSeekIndex => f.write_str("read the whole layer instead, without its seek index"),
+            Self::WithoutToc => f.write_str("read the whole layer instead, without its table of contents"),
             Self::Text(text) => f.write_str(text),
         }
     }

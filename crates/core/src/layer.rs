@@ -1,10 +1,12 @@
 //! One layer, from compressed bytes to entries, verified on the way.
 
 mod notes;
+mod number;
 mod report;
 
 pub(crate) use notes::Notes;
 use notes::Recorder;
+pub use number::{LayerNumber, NotANumber};
 pub use report::{Finding, LayerReport};
 
 use crate::{

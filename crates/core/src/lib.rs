@@ -8,6 +8,7 @@ pub mod config;
 pub mod decode;
 pub mod descriptor;
 pub mod digest;
+pub mod failure;
 pub mod hint;
 pub mod image;
 pub mod json;

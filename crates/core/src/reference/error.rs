@@ -3,7 +3,12 @@
 use std::fmt;
 
 use super::{REPOSITORY_LENGTH, TAG_LENGTH};
-use crate::{digest, hint::Hint, quote::quote};
+use crate::{
+    digest,
+    failure::{Classify, Failure},
+    hint::Hint,
+    quote::quote,
+};
 
 /// Why text is not a reference: the part, and the rule that it breaks. Quoted text is escaped and cut.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -92,6 +97,12 @@ impl Error {
             _ => return None,
         };
         Some(Hint::Text(text))
+    }
+}
+
+impl Classify for Error {
+    fn failure(&self) -> Failure {
+        Failure::input().hints(self.hint())
     }
 }
 

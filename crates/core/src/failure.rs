@@ -1,0 +1,247 @@
+//! One classification of failures: what kind it is, who is to blame, and what helps.
+//!
+//! The error of every module implements [`Classify`]. A front end derives the rest from it: exit codes, the words of
+//! `data-kind` and the fields of JSON are tables over [`Kind`].
+//!
+//! ```
+//! use porthole_core::{failure::{Blame, Classify, Kind}, reference::Reference};
+//!
+//! let error = "Nginx".parse::<Reference>().unwrap_err();
+//! let failure = error.failure();
+//! assert_eq!((failure.kind, failure.blame), (Kind::Input, Blame::Input));
+//! assert_eq!(failure.kind.word(), "input");
+//! ```
+
+use crate::{hint::Hint, layer::LayerNumber};
+
+/// An error that has a place in the classification.
+pub trait Classify {
+    /// Its place.
+    fn failure(&self) -> Failure;
+}
+
+impl<E: Classify + ?Sized> Classify for &E {
+    fn failure(&self) -> Failure {
+        (**self).failure()
+    }
+}
+
+impl<E: Classify + ?Sized> Classify for Box<E> {
+    fn failure(&self) -> Failure {
+        (**self).failure()
+    }
+}
+
+impl<E: Classify + ?Sized> Classify for std::sync::Arc<E> {
+    fn failure(&self) -> Failure {
+        (**self).failure()
+    }
+}
+
+/// The place of an error in the classification. The error itself has the words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Failure {
+    /// What went wrong.
+    pub kind: Kind,
+    /// Who can put it right.
+    pub blame: Blame,
+    /// The layer that it is about, where it is about one.
+    pub layer: Option<LayerNumber>,
+    /// What a person can do, best first.
+    pub hints: Vec<Hint>,
+}
+
+impl Failure {
+    /// A failure without a layer and without hints.
+    pub fn new(kind: Kind, blame: Blame) -> Self {
+        Self { kind, blame, layer: None, hints: Vec::new() }
+    }
+
+    /// Wrong input.
+    pub fn input() -> Self {
+        Self::new(Kind::Input, Blame::Input)
+    }
+
+    /// An image that is malformed, or is not what its digests promise.
+    pub fn malformed() -> Self {
+        Self::new(Kind::Malformed, Blame::Image)
+    }
+
+    /// A limit that no setting raises.
+    pub fn limit() -> Self {
+        Self::new(Kind::Limit, Blame::Porthole)
+    }
+
+    /// A limit that a setting raises: `got` is how much is needed, as far as it is known.
+    pub fn named_limit(name: &'static str, limit: u64, got: u64) -> Self {
+        Self::limit().hint(Hint::raise(name, limit, got))
+    }
+
+    /// This machine: its disk, its rights, its programs.
+    pub fn machine() -> Self {
+        Self::new(Kind::Other, Blame::Machine)
+    }
+
+    /// A bug in this program.
+    pub fn bug() -> Self {
+        Self::new(Kind::Other, Blame::Porthole)
+    }
+
+    /// A system's error while a file that was named is read.
+    pub fn of_reading(source: &std::io::Error) -> Self {
+        match source.kind() {
+            std::io::ErrorKind::NotFound => Self::new(Kind::NotFound, Blame::Input),
+            _ => Self::machine(),
+        }
+    }
+
+    /// Adds a hint after the others.
+    #[must_use]
+    pub fn hint(mut self, hint: Hint) -> Self {
+        self.hints.push(hint);
+        self
+    }
+
+    /// Adds hints after the others.
+    #[must_use]
+    pub fn hints(mut self, hints: impl IntoIterator<Item = Hint>) -> Self {
+        self.hints.extend(hints);
+        self
+    }
+
+    /// Says which layer it is about.
+    #[must_use]
+    pub fn in_layer(mut self, layer: LayerNumber) -> Self {
+        self.layer = Some(layer);
+        self
+    }
+
+    /// Of several failures, the one that decides: whatever is wrong weighs more than a limit of ours, which leaves
+    /// open what is wrong. The hints are those of all.
+    pub fn worst(failures: impl IntoIterator<Item = Self>) -> Option<Self> {
+        failures.into_iter().reduce(|worst, next| {
+            let (mut worst, next) = match (worst.kind, next.kind) {
+                (Kind::Limit, kind) if kind != Kind::Limit => (next, worst),
+                _ => (worst, next),
+            };
+            worst.hints.extend(next.hints);
+            worst
+        })
+    }
+}
+
+/// What went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// What was typed makes no sense, or does not fit what it is applied to.
+    Input,
+    /// The registry wants to know who asks, or does not let them in.
+    Authentication,
+    /// There is no such image, blob, layer or path.
+    NotFound,
+    /// The image does not exist for the platform.
+    Platform,
+    /// The registry wants fewer requests.
+    RateLimit,
+    /// A document or an archive is malformed, or bytes are not what their digest or size promises.
+    Malformed,
+    /// Nothing came back, or not all of it.
+    Network,
+    /// More than a limit of this program allows. It says nothing against the image.
+    Limit,
+    /// The registry gave an answer that its protocol does not allow.
+    Protocol,
+    /// Anything else: the machine, a program that was called, or a bug.
+    Other,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 10] = [
+        Self::Input,
+        Self::Authentication,
+        Self::NotFound,
+        Self::Platform,
+        Self::RateLimit,
+        Self::Malformed,
+        Self::Network,
+        Self::Limit,
+        Self::Protocol,
+        Self::Other,
+    ];
+
+    /// Its word, in kebab-case.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Authentication => "authentication",
+            Self::NotFound => "not-found",
+            Self::Platform => "platform",
+            Self::RateLimit => "rate-limit",
+            Self::Malformed => "malformed",
+            Self::Network => "network",
+            Self::Limit => "limit",
+            Self::Protocol => "protocol",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// Who can put it right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Blame {
+    /// Who typed the command or the reference.
+    Input,
+    /// Who made the image.
+    Image,
+    /// Who runs the registry, or the token server that it names.
+    Registry,
+    /// Who runs the relay.
+    Relay,
+    /// Who runs the proxy.
+    Proxy,
+    /// The way between here and there.
+    Network,
+    /// This machine: its disk, its rights, its clock, its other programs.
+    Machine,
+    /// This program: a bug, or a limit that it sets.
+    Porthole,
+}
+
+impl Blame {
+    /// Its word, in kebab-case.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Image => "image",
+            Self::Registry => "registry",
+            Self::Relay => "relay",
+            Self::Proxy => "proxy",
+            Self::Network => "network",
+            Self::Machine => "machine",
+            Self::Porthole => "porthole",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_unique_and_kebab_case() {
+        let words: std::collections::BTreeSet<_> = Kind::ALL.iter().map(|kind| kind.word()).collect();
+        assert_eq!(words.len(), Kind::ALL.len());
+        assert!(words.iter().all(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')));
+    }
+
+    #[test]
+    fn a_limit_never_hides_what_is_wrong() {
+        let limit = || Failure::named_limit("entries", 5, 0);
+        let worst = Failure::worst([limit(), Failure::malformed(), limit()]).unwrap();
+        assert_eq!((worst.kind, worst.hints.len()), (Kind::Malformed, 2));
+        assert_eq!(Failure::worst([limit(), limit()]).unwrap().kind, Kind::Limit);
+        assert_eq!(Failure::worst([]), None);
+    }
+}
