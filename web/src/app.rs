@@ -3,10 +3,10 @@
 use crate::components::dialogs::Dialogs;
 use crate::hooks::{clock, session::Session, storage};
 use crate::pages::{inspect::Inspect, start::Start};
-use crate::pretty::visible;
-use crate::protocol::Command;
-use crate::route::Route;
-use crate::state::{Action, Effect, State};
+use porthole_viewer::address::Route;
+use porthole_viewer::pretty::visible;
+use porthole_viewer::protocol::Command;
+use porthole_viewer::state::{Action, Effect, State};
 use std::rc::Rc;
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use yew::prelude::*;

@@ -1,30 +1,7 @@
 //! Times: the reader's locale on the screen, ISO 8601 on hover.
 
+use porthole_viewer::time::iso;
 use wasm_bindgen::JsValue;
-
-/// `2026-11-18T09:30:00Z` of seconds since 1970; exact for every `i64`, years beyond 9999 with their sign as ISO 8601 asks.
-pub fn iso(seconds: i64) -> String {
-    let day = seconds.div_euclid(86_400);
-    let second = seconds.rem_euclid(86_400);
-    let (year, month, date) = civil(day);
-    let year = if (0..=9_999).contains(&year) { format!("{year:04}") } else { format!("{year:+05}") };
-    format!("{year}-{month:02}-{date:02}T{:02}:{:02}:{:02}Z", second / 3_600, second / 60 % 60, second % 60)
-}
-
-/// Year, month and day of the proleptic Gregorian calendar, from days since 1970-01-01. Years are counted from March, so that the
-/// leap day is the last of its year.
-fn civil(day: i64) -> (i64, i64, i64) {
-    const DAYS_OF_400_YEARS: i64 = 146_097;
-    let since_march_0000 = day + 719_468;
-    let era = since_march_0000.div_euclid(DAYS_OF_400_YEARS);
-    let of_era = since_march_0000.rem_euclid(DAYS_OF_400_YEARS);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * of_year + 2) / 153;
-    let date = of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    (era * 400 + year_of_era + i64::from(month <= 2), month, date)
-}
 
 /// The date in the reader's own way of writing it; only for the page. A time that `Date` cannot hold is shown as ISO.
 pub fn local_date(seconds: i64) -> String {
@@ -65,32 +42,4 @@ fn date(seconds: i64) -> Option<js_sys::Date> {
     #[expect(clippy::cast_precision_loss, reason = "within the limit, milliseconds are exact in a double")]
     let milliseconds = seconds as f64 * 1_000.0;
     (-LIMIT..=LIMIT).contains(&seconds).then(|| js_sys::Date::new(&JsValue::from_f64(milliseconds)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn iso_8601() {
-        let rows = [
-            (0, "1970-01-01T00:00:00Z"),
-            (-1, "1969-12-31T23:59:59Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (1_700_000_000, "2023-11-14T22:13:20Z"),
-            (4_107_542_400, "2100-03-01T00:00:00Z"),
-            (253_402_300_800, "+10000-01-01T00:00:00Z"),
-            (-62_167_219_201, "-0001-12-31T23:59:59Z"),
-        ];
-        for (seconds, text) in rows {
-            assert_eq!(iso(seconds), text);
-        }
-    }
-
-    #[test]
-    fn every_second_has_a_text() {
-        for seconds in [i64::MIN, i64::MIN + 1, i64::MAX] {
-            assert!(iso(seconds).ends_with('Z'));
-        }
-    }
 }

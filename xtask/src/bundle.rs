@@ -54,6 +54,7 @@ const SOURCES: &[&str] = &[
     "Trunk.toml",
     "crates/core",
     "crates/registry",
+    "crates/viewer",
     "index.html",
     "rust-toolchain.toml",
     "web",

@@ -1,7 +1,7 @@
 //! The chain of proof, from what was asked for down to the files, and the three sizes.
 
-use crate::protocol::{Chain, Link, LinkState, Sizes, Step};
-use crate::size::size;
+use porthole_viewer::protocol::{Chain, Link, LinkState, Sizes, Step};
+use porthole_viewer::size::size;
 use std::rc::Rc;
 use yew::prelude::*;
 

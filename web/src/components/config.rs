@@ -1,7 +1,7 @@
 //! The config: what a container of this image runs as, and how the image came to be.
 
-use crate::protocol::{HistoryEntry, ImageSummary};
 use crate::time::local_time_of;
+use porthole_viewer::protocol::{HistoryEntry, ImageSummary};
 use std::rc::Rc;
 use yew::prelude::*;
 

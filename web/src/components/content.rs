@@ -1,8 +1,8 @@
 //! What is in the selected file.
 
-use crate::protocol::{Content, Part};
-use crate::size::size;
-use crate::state::Action;
+use porthole_viewer::protocol::{Content, Part};
+use porthole_viewer::size::size;
+use porthole_viewer::state::Action;
 use std::rc::Rc;
 use yew::prelude::*;
 

@@ -2,8 +2,8 @@
 
 use super::{settings::Settings, signin::SignIn};
 use crate::hooks::modal::use_modal;
-use crate::protocol::{Route as Way, RouteReason};
-use crate::state::{Action, Connection, Dialog, State};
+use porthole_viewer::protocol::{Route as Way, RouteReason};
+use porthole_viewer::state::{Action, Connection, Dialog, State};
 use std::rc::Rc;
 use yew::prelude::*;
 

@@ -1,9 +1,9 @@
 //! The documents of the chain as JSON: laid out for reading, or byte for byte as they were served.
 
 use super::chain::shorten;
-use crate::pretty::{Kind, pretty};
-use crate::protocol::{Document, ImageSummary, Step};
-use crate::size::size;
+use porthole_viewer::pretty::{Kind, pretty};
+use porthole_viewer::protocol::{Document, ImageSummary, Step};
+use porthole_viewer::size::size;
 use std::rc::Rc;
 use yew::prelude::*;
 

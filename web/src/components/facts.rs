@@ -4,11 +4,12 @@ use super::{
     chain::{glyph, shorten},
     content::FileContent,
 };
-use crate::mode::mode;
-use crate::protocol::{Change, Content, ImageSummary, Kind, LayerProgress, LinkState, Row, Selection};
-use crate::size::{count, size};
-use crate::state::Action;
-use crate::time::{iso, local_time};
+use crate::time::local_time;
+use porthole_viewer::mode::mode;
+use porthole_viewer::protocol::{Change, Content, ImageSummary, Kind, LayerProgress, LinkState, Row, Selection};
+use porthole_viewer::size::{count, size};
+use porthole_viewer::state::Action;
+use porthole_viewer::time::iso;
 use std::rc::Rc;
 use yew::prelude::*;
 
@@ -137,19 +138,5 @@ fn kind_words(kind: Kind) -> &'static str {
         Kind::Char => "character device",
         Kind::Block => "block device",
         Kind::Fifo => "named pipe",
-    }
-}
-
-impl Kind {
-    /// The first letter of `ls -l`.
-    pub fn letter(self) -> char {
-        match self {
-            Self::File | Self::Hardlink => '-',
-            Self::Dir => 'd',
-            Self::Symlink => 'l',
-            Self::Char => 'c',
-            Self::Block => 'b',
-            Self::Fifo => 'p',
-        }
     }
 }

@@ -1,8 +1,8 @@
 //! What went wrong: who, which step, what to do.
 
 use super::chain::shorten_digests;
-use crate::protocol::{Failure, FailureKind, Remedy, Step};
-use crate::state::{Action, Dialog, worst};
+use porthole_viewer::protocol::{Failure, FailureKind, Remedy, Step};
+use porthole_viewer::state::{Action, Dialog, worst};
 use std::{collections::BTreeMap, rc::Rc};
 use yew::prelude::*;
 

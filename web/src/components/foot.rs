@@ -1,7 +1,7 @@
 //! The line at the bottom: the same on a command line, what was fetched, keys.
 
 use crate::hooks::copy::{Copied, use_copy};
-use crate::size::size;
+use porthole_viewer::size::size;
 use yew::prelude::*;
 
 /// What the line needs.

@@ -1,9 +1,9 @@
 //! The layers, bottom first: what made each, how large it is, how far it is.
 
 use super::chain::{glyph, shorten_digests};
-use crate::protocol::{Failure, ImageSummary, Layer, LayerProgress, LayerState, LinkState};
-use crate::size::{count, percent, size};
-use crate::state::Action;
+use porthole_viewer::protocol::{Failure, ImageSummary, Layer, LayerProgress, LayerState, LinkState};
+use porthole_viewer::size::{count, percent, size};
+use porthole_viewer::state::Action;
 use std::{collections::BTreeMap, rc::Rc};
 use yew::prelude::*;
 
@@ -110,16 +110,4 @@ fn counts(progress: &LayerProgress) -> Html {
         html! { <span class={classes!(class, "num", "counts")} title={word}>{ sign }{ count(number) }</span> }
     });
     html! { <>{ for figures }</> }
-}
-
-impl From<LayerState> for LinkState {
-    fn from(state: LayerState) -> Self {
-        match state {
-            LayerState::Waiting => Self::Waiting,
-            LayerState::Progress => Self::Progress,
-            LayerState::Verified => Self::Verified,
-            LayerState::Listed => Self::Listed,
-            LayerState::Wrong => Self::Wrong,
-        }
-    }
 }

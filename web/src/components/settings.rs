@@ -2,8 +2,8 @@
 
 use super::dialogs::Modal;
 use crate::hooks::storage;
-use crate::protocol::{RelayMode, RelaySettings};
-use crate::state::{Action, State};
+use porthole_viewer::protocol::{RelayMode, RelaySettings};
+use porthole_viewer::state::{Action, State};
 use std::rc::Rc;
 use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;

@@ -1,8 +1,8 @@
 //! The dialog for a user name and a password. Both go to the session's memory and nowhere else.
 
 use super::dialogs::Modal;
-use crate::protocol::Secret;
-use crate::state::Action;
+use porthole_viewer::protocol::Secret;
+use porthole_viewer::state::Action;
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
 

@@ -1,8 +1,8 @@
 //! The tools over the tree: which files, which changes, a filter.
 
-use crate::protocol::{Change, View as Listing};
-use crate::route::View;
-use crate::state::Action;
+use porthole_viewer::address::View;
+use porthole_viewer::protocol::{Change, View as Listing};
+use porthole_viewer::state::Action;
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
 

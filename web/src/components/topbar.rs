@@ -1,8 +1,8 @@
 //! The bar at the top: what is looked at, for which platform, over which way.
 
 use super::mark::Mark;
-use crate::protocol::Route as Way;
-use crate::state::{Action, Connection, Dialog};
+use porthole_viewer::protocol::Route as Way;
+use porthole_viewer::state::{Action, Connection, Dialog};
 use std::rc::Rc;
 use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;

@@ -1,6 +1,7 @@
 //! The thread that does the work: messages out at once, messages in at most once a frame.
 
-use crate::protocol::{Command, Event, Failure, FailureKind, decode, encode};
+use crate::protocol::{decode, encode};
+use porthole_viewer::protocol::{Command, Event, Failure, FailureKind};
 use std::{cell::RefCell, rc::Rc};
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use web_sys::{MessageEvent, Worker};

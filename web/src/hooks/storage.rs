@@ -1,6 +1,6 @@
 //! The person's choices, kept in this browser: how a relay is used, and the theme. Never a password, never a reference.
 
-use crate::protocol::{RelayMode, RelaySettings};
+use porthole_viewer::protocol::{RelayMode, RelaySettings};
 
 const RELAY_MODE: &str = "porthole.relay.mode";
 const RELAY_URL: &str = "porthole.relay.url";

@@ -1,13 +1,13 @@
 //! The table of contents of a layer that is about to be read whole, to be compared with it.
 
 use super::fetch;
-use crate::protocol::layer::{Job, Request};
 use porthole_core::{
     descriptor::Descriptor,
     limits::Limits,
     media_type::MediaType,
     toc::{Reader, Toc},
 };
+use porthole_viewer::layer::{Job, Request};
 use std::collections::BTreeMap;
 
 /// Fetches it, by ranges; an error says why it cannot be compared.

@@ -1,15 +1,13 @@
 //! The bytes of a blob, to their end, over breaks of the network.
 
 use super::{scan::Scan, send};
-use crate::{
-    protocol::{
-        FailureKind,
-        layer::{Report, Request},
-    },
-    transport::{Fetch, FetchBody, sleep},
-};
+use crate::transport::{Fetch, FetchBody, sleep};
 use http::{Response, StatusCode, header};
 use porthole_registry::transport::{self, Body, ErrorKind, Transport};
+use porthole_viewer::{
+    layer::{Report, Request},
+    protocol::FailureKind,
+};
 use std::{
     cell::RefCell,
     ops::Range,

@@ -5,13 +5,10 @@ mod fetch;
 mod scan;
 mod sink;
 
-use crate::{
-    protocol::{
-        self, FailureKind,
-        layer::{Job, Order, Report},
-    },
-    task::Task,
-    worker,
+use crate::{protocol, task::Task, worker};
+use porthole_viewer::{
+    layer::{Job, Order, Report},
+    protocol::FailureKind,
 };
 use std::{cell::RefCell, rc::Rc};
 use wasm_bindgen::JsCast;

@@ -1,7 +1,6 @@
 //! One layer, from bytes to batches of entries and findings.
 
 use super::{send, send_batch, send_index, sink::Gather};
-use crate::protocol::layer::{Findings, Job, Report};
 use porthole_core::{
     layer::{Expected, Finding, LayerReader, LayerReport, Progress},
     limits::Limits,
@@ -9,6 +8,7 @@ use porthole_core::{
     seek::{Index, IndexOptions},
     toc::Toc,
 };
+use porthole_viewer::layer::{Findings, Job, Report};
 
 /// A layer being read. Feed it with [`Scan::push`], then [`Scan::finish`] it.
 pub(super) struct Scan {

@@ -1,11 +1,11 @@
 //! Entries, gathered into batches, and compared with a table of contents where there is one.
 
-use crate::protocol::batch::Writer;
 use porthole_core::{
     layer::LayerReport,
     tar::{Entry, EntrySink, Flow},
     toc::{Audit, AuditReport, Toc},
 };
+use porthole_viewer::batch::Writer;
 
 /// Gathers entries until the batch is worth sending.
 pub(super) struct Gather {

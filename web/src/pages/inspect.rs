@@ -14,9 +14,9 @@ use crate::components::{
     tree::{Columns, Tree},
 };
 use crate::hooks::copy::{Copied, use_copy};
-use crate::protocol::Sort;
-use crate::route::{Tab, View};
-use crate::state::{Action, Dialog, State, command, pinned_route, worst};
+use porthole_viewer::address::{Tab, View};
+use porthole_viewer::protocol::Sort;
+use porthole_viewer::state::{Action, Dialog, State, command, pinned_route, worst};
 use std::rc::Rc;
 use wasm_bindgen::{JsCast as _, closure::Closure};
 use web_sys::HtmlElement;

@@ -1,9 +1,9 @@
 //! The first page: one input.
 
 use crate::components::{mark::Mark, topbar::ReferenceInput};
-use crate::protocol::RelayMode;
-use crate::route::Route;
-use crate::state::{Action, Dialog, SAMPLE, State};
+use porthole_viewer::address::Route;
+use porthole_viewer::protocol::RelayMode;
+use porthole_viewer::state::{Action, Dialog, SAMPLE, State};
 use std::rc::Rc;
 use yew::prelude::*;
 

@@ -1,17 +1,20 @@
 //! The content of files: a range of a layer, checked span by span or chunk by chunk before anything is shown.
 
-use super::{Session, look::Body, route, send};
-use crate::{
-    protocol::{Content, Event, Part, View},
-    task::Task,
-};
+use super::{Session, send};
+use crate::task::Task;
 use porthole_core::{
     descriptor::Descriptor,
     limits::Limits,
     path,
     reference::Reference,
-    seek::{FileReader, Index, Seekable},
-    toc::{ChunkReader, Toc},
+    seek::{FileReader, Seekable},
+    toc::ChunkReader,
+};
+use porthole_viewer::{
+    look::{Access, Body},
+    pretty::visible,
+    protocol::{Content, Event, Part, View},
+    router::SAMPLE,
 };
 use std::{ops::Range, rc::Rc};
 use wasm_bindgen::JsValue;
@@ -25,15 +28,6 @@ const UNASKED: u64 = 16 << 20;
 /// Bytes of a file that is saved: it is put together in memory.
 const SAVE: u64 = 1 << 30;
 const BUFFER: usize = 256 << 10;
-
-/// What is known of a layer that lets its files be read one by one.
-#[derive(Clone)]
-pub enum Access {
-    /// It was read to its end, and this is its index.
-    Index(Rc<Index>),
-    /// It was listed from this table of contents.
-    Toc(Rc<Toc>),
-}
 
 /// What is wanted of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,7 +168,7 @@ impl Session {
         let mut buffer = vec![0; BUFFER];
         while let Some(range) = reader.wants(pushed).filter(|_| more) {
             pushed = true;
-            if reference.registry() == route::SAMPLE {
+            if reference.registry() == SAMPLE {
                 let blob = self.layout.blob(&layer.digest).unwrap_or_default();
                 let (start, end) = (range.start as usize, range.end as usize);
                 let bytes = blob.get(start..end).unwrap_or_default();
@@ -237,7 +231,7 @@ fn text(bytes: &[u8]) -> String {
                 Some(rest) => (rest, &line[rest.len()..]),
                 None => (line, ""),
             };
-            text.push_str(&crate::pretty::visible(line.strip_suffix('\r').filter(|_| end == "\n").unwrap_or(line)));
+            text.push_str(&visible(line.strip_suffix('\r').filter(|_| end == "\n").unwrap_or(line)));
             text.push_str(end);
         }
         chunk.invalid().iter().for_each(|byte| text.push_str(&format!("\\x{byte:02x}")));

@@ -1,19 +1,19 @@
 //! What the session and its layer workers say to each other.
 
 use super::{
-    Look, Session,
-    content::Access,
+    Session,
     pool::{Assignment, Pool},
-    prepared, route,
 };
-use crate::{
-    protocol::{
-        self, Failure, FailureKind, Remedy, batch,
-        layer::{Job, Order, Report, Request},
-    },
-    worker,
-};
+use crate::{protocol, worker};
 use porthole_core::seek::Index;
+use porthole_viewer::{
+    batch,
+    layer::{Job, Order, Report, Request},
+    look::{Access, Look},
+    prepared,
+    protocol::{Failure, FailureKind, Remedy},
+    router::SAMPLE,
+};
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
 
@@ -145,7 +145,7 @@ impl Session {
         let body = look.body.as_ref().filter(|_| look.number == assignment.look)?;
         let layer = body.resolved.image.layers.get(assignment.layer as usize)?;
         let descriptor = &layer.descriptor;
-        let blob = if body.reference.registry() == route::SAMPLE { self.layout.blob(&descriptor.digest) } else { None };
+        let blob = if body.reference.registry() == SAMPLE { self.layout.blob(&descriptor.digest) } else { None };
         let request = match blob {
             Some(_) => None,
             None => Some(twin(&self.registry.blob_request(&body.reference, descriptor).ok()?)),

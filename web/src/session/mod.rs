@@ -1,31 +1,26 @@
 //! The session worker: one for the page. It owns the registry client, tokens, credentials and the file tree, and
 //! answers every query; the page only draws what it is sent.
 
-pub mod alone;
-mod chain;
 pub mod content;
 mod crew;
-pub mod failure;
-pub mod listing;
-pub mod look;
 pub mod pool;
-pub mod prepared;
+mod prepared;
 mod resolve;
-pub mod route;
 pub mod sample;
-pub mod stack;
-pub mod summary;
 
 use crate::{
-    protocol::{self, Command, Event, Failure, FailureKind, Secret, View},
+    protocol,
     task::Task,
     transport::{Fetch, sleep},
     worker,
 };
-use look::Look;
 use pool::Pool;
 use porthole_registry::{Options, Registry, auth::Credentials, transport::ErrorKind};
-use route::{Relay, Router};
+use porthole_viewer::{
+    look::Look,
+    protocol::{Command, Event, Failure, FailureKind, Secret, View},
+    router::{Relay, Router},
+};
 use sample::Layout;
 use std::{
     cell::RefCell,

@@ -1,7 +1,8 @@
 //! The layer workers, and who does what.
 
-use crate::protocol::{self, layer::Order};
+use crate::protocol;
 use js_sys::{Array, Uint8Array};
+use porthole_viewer::layer::Order;
 use std::collections::VecDeque;
 use wasm_bindgen::{JsCast, prelude::*};
 use web_sys::{MessageEvent, Worker, WorkerGlobalScope};

@@ -1,10 +1,17 @@
 //! From what was typed to an image whose layers are on their way.
 
-use super::{Look, Session, Wish, crew::twin, error_kind, failure, prepared, route, send, summary};
-use crate::protocol::{Chain, Event, Failure, FailureKind, Remedy, Route, RouteReason, layer::Request};
+use super::{Session, Wish, crew::twin, error_kind, send};
 use porthole_core::{descriptor::Descriptor, platform::Platform, reference::Reference};
 use porthole_registry::{Error, client, client::Resolved, error::Subject, transport::ErrorKind};
-use route::Decision;
+use porthole_viewer::{
+    failure,
+    layer::Request,
+    look::Look,
+    prepared,
+    protocol::{Chain, Event, Failure, FailureKind, Remedy, Route, RouteReason},
+    router::{Decision, SAMPLE},
+    summary,
+};
 use std::rc::Rc;
 
 impl Session {
@@ -51,7 +58,7 @@ impl Session {
         let layers: Vec<Descriptor> = resolved.image.layers.iter().map(|layer| layer.descriptor.clone()).collect();
         // What is part of the page is read faster than asked about.
         let prepared =
-            |layer: &Descriptor| !wish.audit && reference.registry() != route::SAMPLE && prepared::is_worth_it(layer);
+            |layer: &Descriptor| !wish.audit && reference.registry() != SAMPLE && prepared::is_worth_it(layer);
         let (listed, read): (Vec<_>, Vec<_>) =
             (0..).zip(&layers).partition::<Vec<(u32, &Descriptor)>, _>(|(_, layer)| prepared(layer));
         self.of_look(number, |look, out| look.install(reference.clone(), resolved, summary, out));
@@ -88,7 +95,7 @@ impl Session {
         platform: &Platform,
     ) -> Result<Option<Resolved>, Box<Failure>> {
         let registry = reference.registry();
-        if registry != route::SAMPLE && !self.state.borrow().asked_for_relay {
+        if registry != SAMPLE && !self.state.borrow().asked_for_relay {
             self.learn_relay().await;
         }
         let first = self.state.borrow().router.first(registry);

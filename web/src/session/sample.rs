@@ -1,6 +1,5 @@
 //! The image that is part of the page: an OCI layout in one tar, read as if it came from a registry.
 
-use super::route;
 use porthole_core::{
     descriptor::Descriptor,
     digest::{Digest, Mismatch},
@@ -17,6 +16,7 @@ use porthole_registry::{
     client::{Resolved, Step},
     error::Subject,
 };
+use porthole_viewer::router;
 use std::collections::HashMap;
 
 /// The layout that ships inside the page.
@@ -110,7 +110,7 @@ fn parse(raw: Raw, media_type: &MediaType) -> Result<Document, Error> {
 }
 
 fn not_found(step: &'static str, name: String) -> Error {
-    Error::NotFound { registry: route::SAMPLE.into(), what: Subject::new(step, name) }
+    Error::NotFound { registry: router::SAMPLE.into(), what: Subject::new(step, name) }
 }
 
 /// A whole reference, or only a tag.

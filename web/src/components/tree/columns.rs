@@ -1,7 +1,7 @@
 //! The names of the columns.
 
-use crate::protocol::Sort;
-use crate::state::Action;
+use porthole_viewer::protocol::Sort;
+use porthole_viewer::state::Action;
 use yew::prelude::*;
 
 /// What the names need.

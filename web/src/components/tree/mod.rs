@@ -4,9 +4,9 @@ mod columns;
 mod row;
 mod viewport;
 
-use crate::protocol::{Kind, Row, Rows, Selection, View as Listing};
-use crate::state::Action;
 pub use columns::{Columns, ColumnsProps};
+use porthole_viewer::protocol::{Kind, Row, Rows, Selection, View as Listing};
+use porthole_viewer::state::Action;
 use row::row;
 use std::{cell::Cell, rc::Rc};
 use viewport::Viewport;

@@ -1,9 +1,10 @@
 //! One row of the tree.
 
-use crate::mode::mode;
-use crate::protocol::{Change, Kind, Mode, Row};
-use crate::size::{percent, size};
-use crate::time::{iso, local_date};
+use crate::time::local_date;
+use porthole_viewer::mode::mode;
+use porthole_viewer::protocol::{Change, Kind, Mode, Row};
+use porthole_viewer::size::{percent, size};
+use porthole_viewer::time::iso;
 use yew::prelude::*;
 
 /// Draws a row; one that the session has not sent yet is blank.

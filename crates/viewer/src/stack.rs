@@ -1,6 +1,6 @@
 //! Layers arrive side by side and are stacked one after the other, from the bottom.
 
-use crate::protocol::batch;
+use crate::batch;
 use porthole_core::tree::{self, FileTree};
 use std::collections::VecDeque;
 

@@ -1,7 +1,7 @@
 //! Addresses and commands that show the same elsewhere.
 
 use super::State;
-use crate::route::{Route, Tab, View};
+use crate::address::{Route, Tab, View};
 use crate::shell::{self, Listing};
 
 /// The address with the reference pinned to its digest and the platform named, so that it shows the same tomorrow. `None` until the

@@ -1,10 +1,10 @@
 //! Between the session and its layer workers.
 //!
 //! Orders and reports travel as one JSON string each; a batch of entries as one transferred `ArrayBuffer` (see
-//! [`super::batch`]); the bytes of a blob that is part of the page as a pair of order and `ArrayBuffer`. A worker sends
+//! [`crate::batch`]); the bytes of a blob that is part of the page as a pair of order and `ArrayBuffer`. A worker sends
 //! [`Report::Ready`] first; what is sent to it earlier is lost.
 
-use super::FailureKind;
+use crate::protocol::FailureKind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

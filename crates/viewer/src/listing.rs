@@ -197,7 +197,7 @@ impl Sieve {
 }
 
 /// The core's view of the same name.
-pub(super) fn mode(view: &View, top: u32) -> tree::Mode {
+pub(crate) fn mode(view: &View, top: u32) -> tree::Mode {
     let layer = view.layer.unwrap_or(top);
     match view.mode {
         protocol::Mode::Merged => tree::Mode::Merged,

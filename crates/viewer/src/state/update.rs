@@ -1,11 +1,11 @@
 //! Actions, and what they change.
 
 use super::{Connection, Dialog, State};
+use crate::address::{Route, Tab, View};
 use crate::protocol::{
     Change, Command, Content, Event, Kind, Layer, LayerProgress, LayerState, RelaySettings, Remedy, Secret, Selection,
     Sort,
 };
-use crate::route::{Route, Tab, View};
 use std::rc::Rc;
 
 /// Something that a person or the session did.

@@ -1,10 +1,10 @@
 //! A layer that does not fit into the tree with the others: read once more, and listed by itself.
 
-use super::{
-    look::Body,
+use super::Body;
+use crate::{
+    protocol::{LayerState, Mode, View},
     stack::{Stack, Turn},
 };
-use crate::protocol::{LayerState, Mode, View};
 use porthole_core::{
     limits::Limits,
     tree::{self, FileTree},

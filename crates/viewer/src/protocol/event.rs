@@ -283,6 +283,18 @@ impl LayerState {
     }
 }
 
+impl From<LayerState> for LinkState {
+    fn from(state: LayerState) -> Self {
+        match state {
+            LayerState::Waiting => Self::Waiting,
+            LayerState::Progress => Self::Progress,
+            LayerState::Verified => Self::Verified,
+            LayerState::Listed => Self::Listed,
+            LayerState::Wrong => Self::Wrong,
+        }
+    }
+}
+
 /// The three sizes, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sizes {

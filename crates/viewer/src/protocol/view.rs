@@ -173,6 +173,18 @@ impl Kind {
             Self::Fifo => "fifo",
         }
     }
+
+    /// The first letter of `ls -l`.
+    pub fn letter(self) -> char {
+        match self {
+            Self::File | Self::Hardlink => '-',
+            Self::Dir => 'd',
+            Self::Symlink => 'l',
+            Self::Char => 'c',
+            Self::Block => 'b',
+            Self::Fifo => 'p',
+        }
+    }
 }
 
 /// What happened to a path in a view.

@@ -1,20 +1,21 @@
 //! One look at one image: what is known of it so far, and what the page was told.
 
+mod alone;
 mod turn;
 
-use super::{
-    alone::Alone,
-    content::Access,
-    listing::{Expansion, Listing as Rows},
+use crate::{
+    layer::Findings,
+    listing::{self, Expansion, Listing as Rows},
     prepared::Listing,
+    protocol::{
+        Chain, Event, Failure, FailureKind, ImageSummary, LayerProgress, LayerState, Remedy, Selection, Step, View,
+    },
     stack::Stack,
 };
-use crate::protocol::{
-    Chain, Event, Failure, FailureKind, ImageSummary, LayerProgress, LayerState, Remedy, Selection, Step, View,
-    layer::Findings,
-};
-use porthole_core::{limits::Limits, manifest, path, platform, reference::Reference};
+pub use alone::Alone;
+use porthole_core::{limits::Limits, manifest, path, platform, reference::Reference, seek::Index, toc::Toc};
 use porthole_registry::client;
+use std::rc::Rc;
 
 /// A look, from the reference to the last row.
 pub struct Look {
@@ -51,11 +52,20 @@ pub struct Body {
     /// What lets the files of each layer be read.
     access: Vec<Option<Access>>,
     access_bytes: u64,
-    pub(super) stack: Stack,
+    pub(crate) stack: Stack,
     /// Layers that found no room in the tree.
-    pub(super) crowded: Vec<u32>,
-    pub(super) alone: Option<Alone>,
+    pub(crate) crowded: Vec<u32>,
+    pub(crate) alone: Option<Alone>,
     listing: Rows,
+}
+
+/// What is known of a layer that lets its files be read one by one.
+#[derive(Clone)]
+pub enum Access {
+    /// It was read to its end, and this is its index.
+    Index(Rc<Index>),
+    /// It was listed from this table of contents.
+    Toc(Rc<Toc>),
 }
 
 impl Look {
@@ -372,7 +382,7 @@ impl Body {
     /// Where the content of the file at a path is, as a view shows it.
     pub fn content(&self, view: &View, path: &[u8]) -> Option<porthole_core::tree::Content> {
         let top = self.layers.len().saturating_sub(1) as u32;
-        let view = self.tree(view).view(super::listing::mode(view, top));
+        let view = self.tree(view).view(listing::mode(view, top));
         view.content(view.find(path)?)
     }
 
@@ -383,7 +393,7 @@ impl Body {
 }
 
 impl LayerState {
-    pub(super) fn settled(self) -> bool {
+    pub(crate) fn settled(self) -> bool {
         matches!(self, Self::Verified | Self::Listed | Self::Wrong)
     }
 }

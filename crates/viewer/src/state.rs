@@ -9,11 +9,11 @@ mod update;
 pub use link::{command, pinned_route};
 pub use update::{Action, Effect};
 
+use crate::address::{Route, View};
 use crate::protocol::{
     Chain, Content, Failure, FailureKind, ImageSummary, Kind, Layer, LayerProgress, Mode, RelaySettings, Route as Way,
     RouteReason, Rows, Selection, Sizes, View as Listing,
 };
-use crate::route::{Route, View};
 use std::{collections::BTreeMap, rc::Rc};
 
 /// The image that ships inside the page.

@@ -1,0 +1,110 @@
+//! How messages cross between the threads of the page: each as one JSON string.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+/// The JSON of a command or event.
+pub fn encode(message: &impl Serialize) -> String {
+    serde_json::to_string(message).unwrap_or_default()
+}
+
+/// A command or event from its JSON; `None` is a bug on the other side, or an old worker beside a new page.
+pub fn decode<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_str(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use porthole_viewer::{
+        layer::{Findings, Job, Order, Report, Request},
+        protocol::{
+            Chain, Changes, Command, Event, Failure, FailureKind, Mode, RelayMode, RelaySettings, Remedy, Route,
+            RouteReason, Rows, Secret, Sort, Step, View,
+        },
+    };
+
+    fn survives<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(message: T) {
+        assert_eq!(decode::<T>(&encode(&message)), Some(message));
+    }
+
+    #[test]
+    fn commands_survive_the_trip() {
+        let relay = RelaySettings { mode: RelayMode::Always, url: "https://relay.example".into() };
+        survives(Command::Start { base: "https://page.example/x/".into(), relay: relay.clone() });
+        let view = View {
+            mode: Mode::UpTo,
+            layer: Some(3),
+            layer_digest: Some("sha256:00".into()),
+            sort: Sort::Size,
+            filter: "é\"\\".into(),
+            changes: Changes { added: false, ..Changes::default() },
+        };
+        let (reference, platform) = ("nginx".into(), Some("linux/arm64".into()));
+        survives(Command::Look { look: 1, reference, platform, view: view.clone(), path: Some("a\\\\b".into()) });
+        survives(Command::Rows { from: 0, to: u64::MAX });
+        survives(Command::SetView { view });
+        survives(Command::Select { path: None });
+        let password = Secret("\u{1f511}".into());
+        survives(Command::SignIn { registry: "r.example".into(), username: "u".into(), password });
+        survives(Command::SetRelay { relay });
+        for command in [
+            Command::Cancel,
+            Command::ExpandAll,
+            Command::CollapseAll,
+            Command::Retry { look: 2 },
+            Command::Audit { look: 3 },
+        ] {
+            survives(command);
+        }
+    }
+
+    #[test]
+    fn events_survive_the_trip() {
+        survives(Event::Ready);
+        survives(Event::Connection {
+            look: 1,
+            registry: "r.example".into(),
+            route: Route::Relay,
+            reason: RouteReason::KnownWithoutCors,
+        });
+        survives(Event::Chain { look: 1, chain: Chain::begin("latest") });
+        let remedies = vec![
+            Remedy::UseRelay { registry: "r.example".into(), available: false },
+            Remedy::ChoosePlatform { available: vec!["linux/amd64".into()] },
+            Remedy::Retry { after: Some(5) },
+        ];
+        let mismatch = Some(("a".into(), "b".into()));
+        let plain = Failure::plain(FailureKind::Digest, "no");
+        let failure = Box::new(Failure { remedies, mismatch, step: Some(Step::Layers), layer: Some(0), ..plain });
+        survives(Event::Failure { look: 1, failure });
+        survives(Event::Rows { look: 1, window: Rows { total: u64::MAX, revision: 7, ..Rows::default() } });
+    }
+
+    #[test]
+    fn orders_and_reports_survive_the_trip() {
+        let request = Request { url: "https://r.example/".into(), headers: vec![("range".into(), "bytes=1-".into())] };
+        survives(Order::Scan(Box::new(Job {
+            job: 1,
+            request: Some(request.clone()),
+            digest: "sha256:00".into(),
+            size: u64::MAX,
+            diff_id: None,
+            media_type: "application/vnd.oci.image.layer.v1.tar".into(),
+            audit: Some([("a".to_owned(), "b".to_owned())].into()),
+        })));
+        survives(Order::Request { job: 1, request });
+        survives(Report::Done { job: 1, findings: Findings { verified: true, ..Findings::default() } });
+        survives(Report::Stuck { job: 1, kind: FailureKind::Preflight });
+        assert_eq!(decode::<Order>("{}"), None);
+        assert_eq!(decode::<Order>(""), None);
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let password = Secret("hunter2".into());
+        let command = Command::SignIn { registry: "r.example".into(), username: "u".into(), password };
+        assert!(!format!("{command:?}").contains("hunter2"));
+        let headers = vec![("authorization".into(), "Bearer hunter2".into())];
+        assert!(!format!("{:?}", Request { url: "https://r.example/".into(), headers }).contains("hunter2"));
+    }
+}
