@@ -1,15 +1,19 @@
-//! The document of a docker-archive, which is what `docker save` writes: `manifest.json`, pure.
+//! The document of a docker-archive, the format of `docker save`: `manifest.json`, pure.
 
 use crate::{
+    descriptor::Descriptor,
     hint::Hint,
     json::{self, Node},
     limits::Limits,
+    manifest::Raw,
+    media_type::MediaType,
 };
+use serde_json::{Value, json};
 
-/// File that lists the images of an archive, at its top.
+/// File at the top of an archive that lists its images.
 pub const MANIFEST_FILE: &str = "manifest.json";
 
-/// One image of an archive. Paths are as stored; what they lead to is the archive's business.
+/// One image of an archive. Paths are as stored and may lead nowhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArchivedImage {
     /// Path of the image configuration.
@@ -29,7 +33,7 @@ pub fn parse_manifest(manifest_json: &[u8]) -> Result<Vec<ArchivedImage>, Error>
     parse_manifest_within(manifest_json, &Limits::default())
 }
 
-/// The same within limits that a user has set: [`Limits::manifest_bytes`] and [`Limits::descriptors`].
+/// [`parse_manifest`] within [`Limits::manifest_bytes`] and [`Limits::descriptors`].
 ///
 /// # Errors
 ///
@@ -43,6 +47,23 @@ pub fn parse_manifest_within(manifest_json: &[u8], limits: &Limits) -> Result<Ve
     let top = Node::top(MANIFEST_FILE, &value);
     too_many(&top, limits)?;
     top.array()?.iter().map(|image| read_image(image, limits)).collect()
+}
+
+/// The manifest that an image of a docker-archive lacks: the same bytes for the same configuration and layers.
+///
+/// It is an OCI manifest, because a layout can hold no other kind that every program reads.
+pub fn make_manifest(config: &Raw, layers: &[Descriptor]) -> Vec<u8> {
+    let entry = |descriptor: &Descriptor| -> Value {
+        let Descriptor { media_type, digest, size, .. } = descriptor;
+        json!({ "mediaType": media_type.as_str(), "digest": digest.to_string(), "size": size })
+    };
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": MediaType::OCI_MANIFEST.as_str(),
+        "config": entry(&Descriptor::new(MediaType::OCI_CONFIG, *config.digest(), config.size())),
+        "layers": layers.iter().map(entry).collect::<Vec<_>>(),
+    });
+    manifest.to_string().into_bytes()
 }
 
 fn read_image(image: &Node<'_>, limits: &Limits) -> Result<ArchivedImage, Error> {
@@ -67,10 +88,10 @@ fn too_many(list: &Node<'_>, limits: &Limits) -> Result<(), Error> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// It is not JSON as it must be, or a field is wrong.
+    /// It is not valid JSON, or a field is wrong.
     #[error(transparent)]
     Json(#[from] json::Error),
-    /// It is larger than any such document may be.
+    /// It is over [`Limits::manifest_bytes`].
     #[error("{MANIFEST_FILE} is too large: expected at most {limit} bytes, got {got}")]
     TooLarge {
         /// The limit in bytes.
@@ -78,7 +99,7 @@ pub enum Error {
         /// Its size in bytes.
         got: u64,
     },
-    /// It has too many entries.
+    /// It is over [`Limits::descriptors`].
     #[error("{path}: expected at most {limit} entries, got {got}")]
     TooMany {
         /// The list.
@@ -91,7 +112,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// What a person can do about it: raise the limit that was met.
+    /// The limit to raise, if one was exceeded.
     pub fn hint(&self) -> Option<Hint> {
         match *self {
             Self::TooLarge { limit, got } => Some(Hint::raise("manifest_bytes", limit, got)),

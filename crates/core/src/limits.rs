@@ -26,6 +26,8 @@ pub const INDEX_BYTES: u64 = 1 << 30;
 pub const INDEX_GROUP_BYTES: u64 = 8 << 20;
 /// Disagreements between a table of contents and its archive that are kept; further ones are counted.
 pub const DISAGREEMENTS: usize = 10_000;
+/// Bytes of all names and link targets in an archive of images. Its files are found by them, so they are held in memory.
+pub const ARCHIVE_NAME_BYTES: u64 = 64 << 20;
 /// Bytes of a store's journal, above which its oldest entries go.
 pub const JOURNAL_BYTES: u64 = 1 << 20;
 

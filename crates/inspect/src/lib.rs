@@ -4,3 +4,5 @@
 //! Every function is async and generic over the source. Futures carry no `Send` bound: they are `Send` when those of the
 //! source are. Nothing here spawns a task, reads a clock or knows its target. The caller decides how many layers are read
 //! at once, and on which threads.
+
+pub mod local;

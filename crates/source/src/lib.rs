@@ -2,7 +2,7 @@
 //!
 //! [`ImageSource`] is one image in one place: a registry, an OCI layout, an archive, the local store, a single layer. What
 //! reads an image is generic over it and so is written once. [`ReadAt`] is a file of known size that is read at any offset:
-//! a file on disk, or `Blob.slice` in a browser.
+//! a file on disk, or `Blob.slice` in a browser. [`Files`] are several of them, found by their paths.
 //!
 //! Futures carry no `Send` bound: they are `Send` when those of the implementation are.
 //!
@@ -63,11 +63,13 @@
 //! ```
 
 mod error;
+mod files;
 mod image;
 mod read_at;
 
 pub use self::{
     error::{Capability, Error, SourceKind, Unsupported},
+    files::{Files, OpenError, Place},
     image::{BlobStream, ImageSource},
     read_at::ReadAt,
 };

@@ -6,6 +6,7 @@
 //! A [`Store`] never shows a blob whose bytes were not verified; its [`journal`] tells what names stood for before. An [`IndexCache`] keeps what reading a part of a layer needs.
 
 mod cache;
+pub mod disk;
 mod docker;
 mod error;
 mod held;

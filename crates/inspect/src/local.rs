@@ -1,0 +1,269 @@
+//! Images in files: OCI layouts as directories and as archives, docker-archives, and the blob of a single layer.
+//!
+//! Nothing here opens a path. The caller brings a [`Place`]: a directory or a file on disk, or what a person dropped on a
+//! page. [`Images`] lists the images in it; [`Images::image`] is one of them as an [`ImageSource`].
+//!
+//! No link is followed out of a layout. Documents are verified against the descriptors that name them before they are parsed.
+
+mod archive;
+mod bare;
+mod docker;
+mod error;
+mod image;
+
+pub use self::{
+    archive::{Archive, Window},
+    bare::BareLayer,
+    error::Error,
+    image::{BlobFile, FileStream, LocalImage},
+};
+use porthole_core::{
+    archive::MANIFEST_FILE,
+    descriptor::Descriptor,
+    digest::Digest,
+    layout::{self, INDEX_FILE, LAYOUT_FILE, NamedImage},
+    limits::Limits,
+    manifest::{Document, Raw},
+};
+use porthole_source::{Files, OpenError, Place, ReadAt, SourceKind};
+use std::{collections::HashMap, fmt, sync::Arc};
+
+/// The images of a layout or an archive.
+///
+/// Blobs are found by digest and may be opened any number of times. The images of a docker-archive have no manifests of
+/// their own. They get one made from `manifest.json`: the same bytes for the same archive.
+pub struct Images<D, F> {
+    files: Place<D, Archive<F>>,
+    format: Format,
+    images: Vec<NamedImage>,
+    /// Manifests that were made for a docker-archive.
+    made: HashMap<Digest, Arc<[u8]>>,
+    /// Paths of blobs that are not where a layout has them.
+    paths: HashMap<Digest, String>,
+    limits: Limits,
+}
+
+/// How images are stored in files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Format {
+    /// An OCI image layout in a directory.
+    OciLayout,
+    /// An OCI image layout in a tar.
+    OciArchive,
+    /// The format of `docker save`. Since Docker 25 such an archive is an OCI layout too.
+    DockerArchive,
+}
+
+impl<D: Files, F: ReadAt> Images<D, F> {
+    /// Opens a source of images. `name` stands for it in errors. Without a `format` it is recognised: an archive that is an
+    /// OCI layout and a docker-archive is read as the former.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if it is of no known format, or not of the one that is expected; if it is broken; if the archive is
+    /// compressed as a whole.
+    pub async fn open(place: Place<D, F>, name: &str, format: Option<Format>, limits: Limits) -> Result<Self, Error> {
+        let files = match place {
+            Place::Directory(directory) => Place::Directory(directory),
+            Place::File(file) => Place::File(Archive::scan(file, name, &limits).await?),
+        };
+        let opening = Opening { name, limits: &limits };
+        let format = match (&files, format) {
+            (_, Some(format)) => format,
+            (Place::Directory(_), None) => Format::OciLayout,
+            (Place::File(archive), None) => opening.recognise(archive)?,
+        };
+        match (&files, format) {
+            (Place::Directory(_), Format::OciLayout) | (Place::File(_), Format::OciArchive) => {
+                let images = opening.layout(&files).await?;
+                Ok(Self { files, format, images, made: HashMap::new(), paths: HashMap::new(), limits })
+            }
+            (Place::File(archive), Format::DockerArchive) => {
+                let docker::Contents { images, made, paths } = docker::read(archive, &opening).await?;
+                Ok(Self { files, format, images, made, paths, limits })
+            }
+            (Place::Directory(_), _) => Err(opening.not_an_image("a directory")),
+            (Place::File(_), Format::OciLayout) => Err(opening.not_an_image("something that is not a directory")),
+        }
+    }
+
+    /// How the images are stored.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The limits that apply to every document.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Names with the root descriptors that they stand for, in the order of the source: the annotation
+    /// `org.opencontainers.image.ref.name`, or each of a docker-archive's `RepoTags`. `None` = an image without a name.
+    pub fn names(&self) -> Vec<(Option<String>, Descriptor)> {
+        let mut all = Vec::new();
+        for NamedImage { names, root } in &self.images {
+            // The second name of a layout's image is the first one in full.
+            let count = if self.format == Format::DockerArchive { names.len() } else { 1 };
+            all.extend(names.iter().take(count).map(|name| (Some(name.clone()), root.clone())));
+            if names.is_empty() {
+                all.push((None, root.clone()));
+            }
+        }
+        all
+    }
+
+    /// The root descriptor of a name: as [`names`](Self::names) lists it, a reference in full, or a digest. `None` means the
+    /// only image.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Choice`] with the names to choose from.
+    pub fn find(&self, name: Option<&str>) -> Result<Descriptor, Error> {
+        Ok(layout::find_image(&self.images, name)?.root.clone())
+    }
+
+    /// One of the images, as a source. `root` is its descriptor, as [`find`](Self::find) returns it.
+    pub fn image(self: &Arc<Self>, root: Descriptor) -> LocalImage<D, F> {
+        LocalImage::new(Arc::clone(self), root)
+    }
+
+    /// A whole index or manifest, verified against its descriptor.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if it is missing, other bytes, or not such a document.
+    pub async fn read_document(&self, descriptor: &Descriptor) -> Result<Document, Error> {
+        let raw = self.read_small_as("manifest", descriptor).await?;
+        Document::parse_within(raw, Some(descriptor.media_type.as_str()), &self.limits)
+            .map_err(|source| Error::Document { digest: descriptor.digest, source })
+    }
+
+    /// A whole small blob, such as a configuration, verified against its descriptor.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if it is missing, other bytes, or larger than [`Limits::manifest_bytes`].
+    pub async fn read_small(&self, descriptor: &Descriptor) -> Result<Raw, Error> {
+        self.read_small_as("blob", descriptor).await
+    }
+
+    async fn read_small_as(&self, what: &'static str, descriptor: &Descriptor) -> Result<Raw, Error> {
+        let Descriptor { digest, size, .. } = *descriptor;
+        let limit = self.limits.manifest_bytes;
+        if size > limit {
+            return Err(porthole_source::Error::TooLarge { digest, limit, got: size }.into());
+        }
+        let bytes = match (self.open_blob(&digest).await, &descriptor.data) {
+            // One byte more, so that a blob that is too long is noticed.
+            (Ok(file), _) => read_up_to(&file, size + 1).await.map_err(Error::read(digest.to_string()))?,
+            (Err(error), Some(data)) if error.is_missing_blob() => data.clone(),
+            (Err(error), _) => return Err(error),
+        };
+        Raw::verify(bytes, &digest, Some(size))
+            .map_err(|mismatch| porthole_source::Error::Mismatch { what, mismatch }.into())
+    }
+
+    /// Opens a blob. What is read of it has not been verified.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if it is missing, or not a file of the layout.
+    pub async fn open_blob(&self, digest: &Digest) -> Result<BlobFile<D::File, Window<F>>, Error> {
+        if let Some(bytes) = self.made.get(digest) {
+            return Ok(BlobFile::Memory(Arc::clone(bytes)));
+        }
+        let path = match (self.paths.get(digest), self.format) {
+            (Some(path), _) => path.clone(),
+            (None, Format::DockerArchive) => return Err(Error::missing_blob(digest)),
+            (None, _) => layout::blob_path(digest),
+        };
+        let opened = match &self.files {
+            Place::Directory(directory) => directory.open(&path).await.map(BlobFile::Directory),
+            Place::File(archive) => archive.open(&path).await.map(BlobFile::Archive),
+        };
+        opened.map_err(|error| match error {
+            OpenError::NotFound => Error::missing_blob(digest),
+            OpenError::NotAFile => Error::NotAFile { digest: *digest },
+            OpenError::Io(error) => Error::read(digest.to_string())(error),
+        })
+    }
+}
+
+impl<D, F> fmt::Debug for Images<D, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Images").field("format", &self.format).field("images", &self.images).finish_non_exhaustive()
+    }
+}
+
+impl Format {
+    fn kind(self) -> SourceKind {
+        match self {
+            Self::OciLayout => SourceKind::Layout,
+            Self::OciArchive => SourceKind::OciArchive,
+            Self::DockerArchive => SourceKind::DockerArchive,
+        }
+    }
+}
+
+/// What is known while a source is opened.
+struct Opening<'o> {
+    name: &'o str,
+    limits: &'o Limits,
+}
+
+impl Opening<'_> {
+    fn recognise<F: ReadAt>(&self, archive: &Archive<F>) -> Result<Format, Error> {
+        let has = |name: &str| archive.find(name).is_some();
+        match (has(LAYOUT_FILE) && has(INDEX_FILE), has(MANIFEST_FILE)) {
+            (true, _) => Ok(Format::OciArchive),
+            (false, true) => Ok(Format::DockerArchive),
+            (false, false) => Err(self.not_an_image("an archive without index.json or manifest.json")),
+        }
+    }
+
+    async fn layout<D: Files, F: ReadAt>(&self, files: &Place<D, Archive<F>>) -> Result<Vec<NamedImage>, Error> {
+        let (oci_layout, index_json) = match files {
+            Place::Directory(directory) => {
+                let absent = "a directory without oci-layout and index.json";
+                let oci_layout = self.document(directory, LAYOUT_FILE, absent).await?;
+                (oci_layout, self.document(directory, INDEX_FILE, absent).await?)
+            }
+            Place::File(archive) => {
+                let absent = "an archive without oci-layout and index.json";
+                let oci_layout = self.document(archive, LAYOUT_FILE, absent).await?;
+                (oci_layout, self.document(archive, INDEX_FILE, absent).await?)
+            }
+        };
+        layout::read_images(&oci_layout, index_json, self.limits)
+            .map_err(|source| Error::Layout { name: self.name.to_owned(), source })
+    }
+
+    /// A document at the top; longer than a document may be, it is cut so that its parser refuses it.
+    async fn document<A: Files>(&self, files: &A, path: &str, absent: &'static str) -> Result<Vec<u8>, Error> {
+        let file = match files.open(path).await {
+            Ok(file) => file,
+            Err(OpenError::NotFound) => return Err(self.not_an_image(absent)),
+            Err(OpenError::NotAFile) => return Err(self.not_an_image("something that is not a file")),
+            Err(OpenError::Io(error)) => return Err(Error::read(format!("{}/{path}", self.name))(error)),
+        };
+        let limit = self.limits.manifest_bytes.saturating_add(1);
+        read_up_to(&file, limit).await.map_err(Error::read(format!("{}/{path}", self.name)))
+    }
+
+    fn not_an_image(&self, got: &'static str) -> Error {
+        Error::NotAnImage { name: self.name.to_owned(), got }
+    }
+
+    fn inconsistent(&self, what: String) -> Error {
+        Error::Inconsistent { name: self.name.to_owned(), what }
+    }
+}
+
+/// The first `limit` bytes of a file, or all if it has fewer.
+async fn read_up_to(file: &impl ReadAt, limit: u64) -> std::io::Result<Vec<u8>> {
+    let length = usize::try_from(file.size().min(limit)).unwrap_or(usize::MAX);
+    let mut bytes = vec![0; length];
+    file.read_exact_at(0, &mut bytes).await?;
+    Ok(bytes)
+}

@@ -1,0 +1,150 @@
+use porthole_core::{
+    archive, decode,
+    digest::Digest,
+    hint::Hint,
+    layout::{self, ChoiceError},
+    manifest, tar,
+};
+use porthole_source::Unsupported;
+use std::io;
+
+/// Why an image in files cannot be read.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A blob is missing, too large or not what its descriptor says; a file cannot be read; the source lacks something.
+    #[error(transparent)]
+    Source(#[from] porthole_source::Error),
+    /// It is no source of images.
+    #[error("not an image: expected an OCI layout or a docker-archive, got {got}: `{name}`")]
+    NotAnImage {
+        /// The file or directory.
+        name: String,
+        /// What it is instead.
+        got: &'static str,
+    },
+    /// The archive is compressed as a whole, so that its files cannot be found without unpacking it.
+    #[error("archive is compressed with {compression}: expected a plain tar: `{name}`")]
+    Compressed {
+        /// The archive.
+        name: String,
+        /// Its compression.
+        compression: decode::Format,
+    },
+    /// The tar is broken.
+    #[error("archive is broken: `{name}`: {source}")]
+    Tar {
+        /// The archive.
+        name: String,
+        /// Why.
+        source: tar::Error,
+    },
+    /// The names of the archive's entries take more memory than they may.
+    #[error("archive has too many names: expected at most {limit} bytes of them: `{name}`")]
+    TooManyNames {
+        /// The archive.
+        name: String,
+        /// [`ARCHIVE_NAME_BYTES`](porthole_core::limits::ARCHIVE_NAME_BYTES)
+        limit: u64,
+    },
+    /// A document of the layout is refused.
+    #[error("layout `{name}`: {source}")]
+    Layout {
+        /// The layout.
+        name: String,
+        /// Why.
+        source: layout::Error,
+    },
+    /// The `manifest.json` of a docker-archive is refused.
+    #[error("archive `{name}`: {source}")]
+    Archive {
+        /// The archive.
+        name: String,
+        /// Why.
+        source: archive::Error,
+    },
+    /// The documents of a docker-archive contradict what it holds.
+    #[error("archive `{name}`: {what}")]
+    Inconsistent {
+        /// The archive.
+        name: String,
+        /// What is wrong, in words.
+        what: String,
+    },
+    /// A manifest or an index is refused.
+    #[error("{digest}: {source}")]
+    Document {
+        /// The document.
+        digest: Digest,
+        /// Why.
+        source: manifest::Error,
+    },
+    /// A blob is a directory, a device, or a link that leads out of the layout.
+    #[error("blob is not a file of the layout: `{digest}`")]
+    NotAFile {
+        /// Its digest.
+        digest: Digest,
+    },
+    /// A range starts behind the end of a blob.
+    #[error("offset out of range: expected at most {size}, got {offset}")]
+    Offset {
+        /// Size of the blob.
+        size: u64,
+        /// Where the range starts.
+        offset: u64,
+    },
+    /// The name means no single image.
+    #[error(transparent)]
+    Choice(#[from] ChoiceError),
+}
+
+impl From<Unsupported> for Error {
+    fn from(error: Unsupported) -> Self {
+        Self::Source(error.into())
+    }
+}
+
+impl Error {
+    /// What a person can do about it.
+    pub fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::Source(error) => error.hint(),
+            Self::Compressed { compression, .. } => Some(Hint::Text(match unpacker(*compression) {
+                Some(program) => format!("unpack it first: {program} -d FILE"),
+                None => "unpack it first".to_owned(),
+            })),
+            Self::Choice(error) => error.hint(),
+            Self::Tar { source, .. } => source.hint(),
+            Self::Layout { source, .. } => source.hint(),
+            Self::Archive { source, .. } => source.hint(),
+            Self::Document { source, .. } => source.hint(),
+            _ => None,
+        }
+    }
+
+    /// Whether the source can be read, but lacks the blob that was asked for.
+    pub fn is_missing_blob(&self) -> bool {
+        matches!(self, Self::Source(porthole_source::Error::NotFound { .. }))
+    }
+
+    pub(super) fn missing_blob(digest: &Digest) -> Self {
+        porthole_source::Error::NotFound { what: "blob", digest: *digest }.into()
+    }
+
+    pub(super) fn read(name: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let unreadable = porthole_source::Error::read(name);
+        move |error| unreadable(error).into()
+    }
+}
+
+/// The usual program that unpacks a format with `-d FILE`.
+fn unpacker(compression: decode::Format) -> Option<&'static str> {
+    match compression {
+        decode::Format::Gzip => Some("gzip"),
+        decode::Format::Zstd => Some("zstd"),
+        decode::Format::Xz => Some("xz"),
+        decode::Format::Bzip2 => Some("bzip2"),
+        decode::Format::Lz4 => Some("lz4"),
+        _ => None,
+    }
+}

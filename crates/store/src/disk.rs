@@ -1,0 +1,154 @@
+//! Files and directories of this machine, for what reads images from them.
+
+use crate::Error;
+use porthole_source::{Files, OpenError, Place, ReadAt};
+use std::{
+    fs::{self, File},
+    future::Future,
+    io::{self, ErrorKind, Read},
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, Thread},
+};
+
+/// A file that is read at any offset. Its futures are ready at once: a read blocks the thread, so it belongs on one that may
+/// block.
+#[derive(Clone, Debug)]
+pub struct DiskFile {
+    file: Arc<File>,
+    size: u64,
+}
+
+impl DiskFile {
+    /// Opens a regular file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if it cannot be read, or is something else.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        // Checked before it is opened: a FIFO would wait for a writer.
+        if !path.metadata().map_err(Error::io(path))?.is_file() {
+            return Err(Error::NotAnImage { path: path.to_owned(), got: "something that is not a file" });
+        }
+        File::open(path).and_then(Self::new).map_err(Error::io(path))
+    }
+
+    /// A regular file that is open.
+    ///
+    /// # Errors
+    ///
+    /// That of the system.
+    pub fn new(file: File) -> io::Result<Self> {
+        let size = file.metadata()?.len();
+        Ok(Self { file: Arc::new(file), size })
+    }
+}
+
+impl ReadAt for DiskFile {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    async fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read_at(buffer, offset)
+    }
+}
+
+/// A directory of files, such as a layout. Links are followed as long as they stay inside. Opening and reading block, as they
+/// do for a [`DiskFile`].
+#[derive(Clone, Debug)]
+pub struct Directory {
+    path: PathBuf,
+}
+
+impl Directory {
+    /// # Errors
+    ///
+    /// [`Error`] if the path leads nowhere.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        Ok(Self { path: path.canonicalize().map_err(Error::io(path))? })
+    }
+
+    /// Opens a file at a relative path.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]
+    pub fn open_file(&self, relative: &str) -> Result<File, OpenError> {
+        let path = match self.path.join(relative).canonicalize() {
+            Ok(path) => path,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(OpenError::NotFound),
+            Err(error) => return Err(error.into()),
+        };
+        // Checked before it is opened: a FIFO would wait for a writer.
+        if !path.starts_with(&self.path) || !fs::metadata(&path)?.is_file() {
+            return Err(OpenError::NotAFile);
+        }
+        Ok(File::open(path)?)
+    }
+}
+
+impl Files for Directory {
+    type File = DiskFile;
+
+    async fn open(&self, path: &str) -> Result<DiskFile, OpenError> {
+        Ok(DiskFile::new(self.open_file(path)?)?)
+    }
+}
+
+/// Opens the directory or the file at a path.
+///
+/// # Errors
+///
+/// [`Error`] if it cannot be read, or is neither.
+pub fn open(path: &Path) -> Result<Place<Directory, DiskFile>, Error> {
+    if path.metadata().map_err(Error::io(path))?.is_dir() {
+        Ok(Place::Directory(Directory::open(path)?))
+    } else {
+        Ok(Place::File(DiskFile::open(path)?))
+    }
+}
+
+/// Reads a [`ReadAt`] in order, and blocks until it answers.
+#[derive(Debug)]
+pub struct Reader<F> {
+    file: F,
+    position: u64,
+}
+
+impl<F: ReadAt> Reader<F> {
+    /// A reader that starts at an offset.
+    pub fn new(file: F, offset: u64) -> Self {
+        Self { file, position: offset }
+    }
+}
+
+impl<F: ReadAt> Read for Reader<F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = block_on(self.file.read_at(self.position, buffer))?;
+        self.position += read as u64;
+        Ok(read)
+    }
+}
+
+/// Runs a future to its end on this thread. Those over files of this machine need no runtime: they never wait.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}

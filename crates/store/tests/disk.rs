@@ -1,0 +1,55 @@
+//! Files and directories of this machine.
+
+use porthole_source::{Files, OpenError, Place, ReadAt};
+use porthole_store::{
+    Error,
+    disk::{self, Directory, DiskFile, Reader, block_on},
+};
+use std::{fs, io::Read, os::unix::fs::symlink};
+use tempfile::TempDir;
+
+#[test]
+fn links_do_not_lead_out_of_a_directory() {
+    let (dir, outside) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let secret = outside.path().join("secret");
+    fs::write(&secret, "secret").unwrap();
+    fs::write(dir.path().join("inside"), "inside").unwrap();
+    fs::create_dir(dir.path().join("folder")).unwrap();
+    symlink(&secret, dir.path().join("absolute")).unwrap();
+    symlink("../folder/../inside", dir.path().join("folder/link")).unwrap();
+    symlink(outside.path(), dir.path().join("out")).unwrap();
+    let directory = Directory::open(dir.path()).unwrap();
+    let open = |path: &str| block_on(directory.open(path));
+    for path in ["absolute", "out/secret", "folder", ".", "..", secret.to_str().unwrap()] {
+        assert!(matches!(open(path), Err(OpenError::NotAFile)), "{path}");
+    }
+    assert!(matches!(open("nothing"), Err(OpenError::NotFound)));
+    let mut bytes = String::new();
+    Reader::new(open("folder/link").unwrap(), 2).read_to_string(&mut bytes).unwrap();
+    assert_eq!(bytes, "side");
+}
+
+#[test]
+fn a_file_is_read_at_any_offset() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("file");
+    fs::write(&path, "0123456789").unwrap();
+    let file = DiskFile::open(&path).unwrap();
+    assert_eq!(file.size(), 10);
+    for (offset, expected) in [(0, "0123"), (8, "89"), (10, ""), (99, "")] {
+        let mut buffer = [0; 4];
+        let read = block_on(file.read_at(offset, &mut buffer)).unwrap();
+        assert_eq!(&buffer[..read], expected.as_bytes(), "{offset}");
+    }
+}
+
+#[test]
+fn a_path_is_a_directory_or_a_file() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("file");
+    fs::write(&path, "").unwrap();
+    assert!(matches!(disk::open(dir.path()), Ok(Place::Directory(_))));
+    assert!(matches!(disk::open(&path), Ok(Place::File(_))));
+    assert!(matches!(disk::open(&dir.path().join("nothing")), Err(Error::Io { .. })));
+    assert!(matches!(DiskFile::open(dir.path()), Err(Error::NotAnImage { .. })));
+}
