@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     descriptor::read_digest,
+    deviation::Deviation,
     digest::Digest,
     hint::Hint,
     json::{self, Node},
@@ -27,6 +28,8 @@ pub struct ImageConfig {
     pub diff_ids: Vec<Digest>,
     /// What made each layer, bottom first.
     pub history: Vec<History>,
+    /// Where it departs from the specification. Empty for a configuration by the book.
+    pub deviations: Vec<Deviation>,
 }
 
 /// The object `config`.
@@ -68,11 +71,12 @@ pub struct History {
 }
 
 impl ImageConfig {
-    /// Parses a configuration: types as the schema has them, but `null` and missing properties as Docker leaves them.
+    /// Parses a configuration. A field that is missing, `null` or of the wrong form counts as absent, as far as the others
+    /// can be read without it; [`deviations`](Self::deviations) lists each such field.
     ///
     /// # Errors
     ///
-    /// [`Error`], which names the field.
+    /// [`Error`] for what is no JSON object, is ambiguous JSON, or is beyond a limit.
     pub fn parse(raw: &Raw) -> Result<Self, Error> {
         Self::parse_within(raw, &Limits::default())
     }
@@ -88,58 +92,104 @@ impl ImageConfig {
         }
         let value = json::parse_strict(raw.bytes())?;
         let top = Node::top("config", &value);
-        Ok(Self {
-            platform: read_platform(&top)?,
-            created: top.optional_text("created")?,
-            author: top.optional_text("author")?,
-            execution: top.optional("config")?.map(|node| read_execution(&node)).transpose()?.unwrap_or_default(),
-            diff_ids: read_diff_ids(&top.required("rootfs")?, limits)?,
-            history: read_history(&top)?,
+        top.object()?;
+        let mut fields = Fields::default();
+        let platform = read_platform(&top, &mut fields);
+        let created = fields.take(top.optional_text("created"));
+        let author = fields.take(top.optional_text("author"));
+        let execution = fields.take(top.optional("config"));
+        let execution = execution.map(|node| read_execution(&node, &mut fields)).unwrap_or_default();
+        let history = read_history(&top, &mut fields);
+        let mut deviations: Vec<_> = fields.deviations.into_iter().map(Deviation::Field).collect();
+        let diff_ids = match read_diff_ids(&top, limits) {
+            Ok(diff_ids) => diff_ids,
+            Err(Error::Json(error)) => {
+                deviations.push(Deviation::Rootfs(error));
+                Vec::new()
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Self { platform, created, author, execution, diff_ids, history, deviations })
+    }
+}
+
+/// Takes what can be read, and keeps the reason where something cannot.
+#[derive(Default)]
+struct Fields {
+    deviations: Vec<json::Error>,
+}
+
+impl Fields {
+    fn take<T: Default>(&mut self, field: Result<T, json::Error>) -> T {
+        field.unwrap_or_else(|error| {
+            self.deviations.push(error);
+            T::default()
         })
     }
 }
 
-fn read_platform(top: &Node<'_>) -> Result<Option<Platform>, Error> {
-    let variant = top.optional_text("variant")?;
-    let os_version = top.optional_text("os.version")?;
-    let os_features = top.optional_strings("os.features")?;
-    let named = top.optional_text("os")?.zip(top.optional_text("architecture")?);
-    Ok(named.map(|(os, architecture)| Platform { os, architecture, variant, os_version, os_features }.normalized()))
+fn read_platform(top: &Node<'_>, fields: &mut Fields) -> Option<Platform> {
+    let variant = fields.take(top.optional_text("variant"));
+    let os_version = fields.take(top.optional_text("os.version"));
+    let os_features = fields.take(top.optional_strings("os.features"));
+    let os = fields.take(top.optional_text("os"));
+    let architecture = fields.take(top.optional_text("architecture"));
+    let (os, architecture) = os.zip(architecture)?;
+    Some(Platform { os, architecture, variant, os_version, os_features }.normalized())
 }
 
-fn read_execution(node: &Node<'_>) -> Result<Execution, Error> {
-    Ok(Execution {
-        user: node.optional_text("User")?.unwrap_or_default(),
-        env: read_env(node)?,
-        entrypoint: node.optional_strings("Entrypoint")?,
-        cmd: node.optional_strings("Cmd")?,
-        working_dir: node.optional_text("WorkingDir")?.unwrap_or_default(),
-        labels: node.optional_map("Labels")?,
-        exposed_ports: read_set(node, "ExposedPorts")?,
-        volumes: read_set(node, "Volumes")?,
-        stop_signal: node.optional_text("StopSignal")?,
-    })
+fn read_execution(node: &Node<'_>, fields: &mut Fields) -> Execution {
+    if let Err(error) = node.object() {
+        fields.deviations.push(error);
+        return Execution::default();
+    }
+    Execution {
+        user: fields.take(node.optional_text("User")).unwrap_or_default(),
+        env: read_env(node, fields),
+        entrypoint: read_command(node, "Entrypoint", fields),
+        cmd: read_command(node, "Cmd", fields),
+        working_dir: fields.take(node.optional_text("WorkingDir")).unwrap_or_default(),
+        labels: fields.take(node.optional_map("Labels")),
+        exposed_ports: fields.take(read_set(node, "ExposedPorts")),
+        volumes: fields.take(read_set(node, "Volumes")),
+        stop_signal: fields.take(node.optional_text("StopSignal")),
+    }
 }
 
-fn read_env(node: &Node<'_>) -> Result<Vec<String>, Error> {
-    let Some(list) = node.optional("Env")? else { return Ok(Vec::new()) };
-    for variable in list.array()? {
-        if !variable.string()?.contains('=') {
-            return Err(variable.unexpected("a variable as `NAME=value`").into());
+/// Engines pass on a variable without `=`, so it is listed as it is.
+fn read_env(node: &Node<'_>, fields: &mut Fields) -> Vec<String> {
+    let Some(list) = fields.take(node.optional("Env")) else { return Vec::new() };
+    for variable in fields.take(list.array()) {
+        if variable.string().is_ok_and(|text| !text.contains('=')) {
+            fields.deviations.push(variable.unexpected("a variable as `NAME=value`"));
         }
     }
-    Ok(list.strings()?)
+    fields.take(list.strings())
+}
+
+/// The arguments of a command. One string in place of a list, as old builders wrote it, is one argument.
+fn read_command(node: &Node<'_>, key: &str, fields: &mut Fields) -> Vec<String> {
+    let Some(command) = fields.take(node.optional(key)) else { return Vec::new() };
+    match (command.strings(), command.string()) {
+        (Ok(arguments), _) => arguments,
+        (Err(error), Ok(text)) => {
+            fields.deviations.push(error);
+            vec![text.to_owned()]
+        }
+        (Err(error), Err(_)) => fields.take(Err(error)),
+    }
 }
 
 /// A set, which Go writes as an object of empty objects.
-fn read_set(node: &Node<'_>, key: &str) -> Result<Vec<String>, Error> {
+fn read_set(node: &Node<'_>, key: &str) -> Result<Vec<String>, json::Error> {
     let Some(set) = node.optional(key)? else { return Ok(Vec::new()) };
     let mut keys: Vec<_> = set.object()?.keys().cloned().collect();
     keys.sort();
     Ok(keys)
 }
 
-fn read_diff_ids(rootfs: &Node<'_>, limits: &Limits) -> Result<Vec<Digest>, Error> {
+fn read_diff_ids(top: &Node<'_>, limits: &Limits) -> Result<Vec<Digest>, Error> {
+    let rootfs = top.required("rootfs")?;
     if let Some(kind) = rootfs.optional("type")?
         && kind.string()? != "layers"
     {
@@ -153,18 +203,19 @@ fn read_diff_ids(rootfs: &Node<'_>, limits: &Limits) -> Result<Vec<Digest>, Erro
     Ok(list.array()?.iter().map(read_digest).collect::<Result<_, _>>()?)
 }
 
-fn read_history(top: &Node<'_>) -> Result<Vec<History>, Error> {
-    let Some(list) = top.optional("history")? else { return Ok(Vec::new()) };
-    let read = |entry: &Node<'_>| {
-        Ok(History {
-            created: entry.optional_text("created")?,
-            created_by: entry.optional_text("created_by")?,
-            author: entry.optional_text("author")?,
-            comment: entry.optional_text("comment")?,
-            empty_layer: entry.optional("empty_layer")?.map(|flag| flag.boolean()).transpose()?.unwrap_or(false),
-        })
+fn read_history(top: &Node<'_>, fields: &mut Fields) -> Vec<History> {
+    let Some(list) = fields.take(top.optional("history")) else { return Vec::new() };
+    let entries = fields.take(list.array());
+    let read = |entry: &Node<'_>| History {
+        created: fields.take(entry.optional_text("created")),
+        created_by: fields.take(entry.optional_text("created_by")),
+        author: fields.take(entry.optional_text("author")),
+        comment: fields.take(entry.optional_text("comment")),
+        empty_layer: fields
+            .take(entry.optional("empty_layer").and_then(|flag| flag.map(|flag| flag.boolean()).transpose()))
+            .unwrap_or(false),
     };
-    list.array()?.iter().map(read).collect()
+    entries.iter().map(read).collect()
 }
 
 /// Why a configuration is refused.

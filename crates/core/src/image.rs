@@ -10,6 +10,7 @@ pub use self::{
 use crate::{
     config::{self, ImageConfig},
     descriptor::Descriptor,
+    deviation::Deviation,
     digest::Digest,
     hint::Hint,
     limits::Limits,
@@ -48,8 +49,8 @@ impl Image {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] for a malformed configuration, [`Error::LayerCount`] if it does not speak of as many layers as
-    /// the manifest has. An artifact's configuration is not read, and so never refused.
+    /// [`Error`] for a configuration that cannot be read at all. What departs from the specification is listed by
+    /// [`deviations`](Self::deviations). An artifact's configuration is not read, and so never refused.
     pub fn assemble(manifest: Parsed<Manifest>, config_raw: Raw) -> Result<Self, Error> {
         Self::assemble_within(manifest, config_raw, &Limits::default())
     }
@@ -63,9 +64,9 @@ impl Image {
         let is_image = has_image_config(&manifest);
         let config = if is_image { ImageConfig::parse_within(&config_raw, limits)? } else { ImageConfig::default() };
         let descriptors = &manifest.value.layers;
-        if is_image && config.diff_ids.len() != descriptors.len() {
-            return Err(Error::LayerCount { layers: descriptors.len(), diff_ids: config.diff_ids.len() });
-        }
+        // With another number of diff_ids it is unknown which belongs to which layer.
+        let paired = config.diff_ids.len() == descriptors.len();
+        let diff_ids = if paired { config.diff_ids.as_slice() } else { &[] };
         let makers: Vec<_> = config.history.iter().filter(|entry| !entry.empty_layer).collect();
         // A history of another length fits the layers in more than one way: better none than a wrong one.
         let makers = if makers.len() == descriptors.len() { makers } else { Vec::new() };
@@ -76,7 +77,7 @@ impl Image {
             .map(|(place, (descriptor, index))| Layer {
                 index,
                 descriptor: descriptor.clone(),
-                diff_id: config.diff_ids.get(place).copied(),
+                diff_id: diff_ids.get(place).copied(),
                 created_by: makers.get(place).and_then(|entry| entry.created_by.clone()),
             })
             .collect();
@@ -86,6 +87,34 @@ impl Image {
     /// Whether this is an image, with a configuration that was read, and not an artifact.
     pub fn is_image(&self) -> bool {
         has_image_config(&self.manifest)
+    }
+
+    /// Where manifest and configuration depart from the specification, or from each other.
+    pub fn deviations(&self) -> Vec<Deviation> {
+        let mut deviations = self.config.deviations.clone();
+        let (layers, diff_ids) = (self.layers.len(), self.config.diff_ids.len());
+        // Docker builds images without layers, and its schema allows them.
+        if layers == 0 && self.manifest.media_type == MediaType::OCI_MANIFEST {
+            deviations.push(Deviation::NoLayers);
+        }
+        let explained = deviations.iter().any(|deviation| matches!(deviation, Deviation::Rootfs(_)));
+        if self.is_image() && layers != diff_ids && !explained {
+            deviations.push(match diff_ids {
+                0 => Deviation::NoDiffIds { layers },
+                _ => Deviation::LayerCount { layers, diff_ids },
+            });
+        }
+        deviations
+    }
+
+    /// Refuses to unpack what an engine refuses.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refuted`] with the first deviation that [refutes](Deviation::refutes) the image.
+    pub fn unpackable(&self) -> Result<(), Error> {
+        let refuting = self.deviations().into_iter().find(Deviation::refutes);
+        refuting.map_or(Ok(()), |deviation| Err(Error::Refuted(deviation)))
     }
 
     /// The sum of the layers' blobs, in bytes.
@@ -108,14 +137,9 @@ pub enum Error {
     /// The configuration is refused.
     #[error(transparent)]
     Config(#[from] config::Error),
-    /// The configuration is of another number of layers.
-    #[error("expected {layers} diff_ids, one for each layer, got {diff_ids}")]
-    LayerCount {
-        /// Layers of the manifest.
-        layers: usize,
-        /// Digests in the configuration.
-        diff_ids: usize,
-    },
+    /// The documents contradict each other, so that the image cannot be unpacked.
+    #[error("malformed image: {0}")]
+    Refuted(Deviation),
 }
 
 impl Error {
@@ -123,7 +147,7 @@ impl Error {
     pub fn hint(&self) -> Option<Hint> {
         match self {
             Self::Config(error) => error.hint(),
-            Self::LayerCount { .. } => None,
+            Self::Refuted(_) => None,
         }
     }
 }

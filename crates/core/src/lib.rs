@@ -7,6 +7,7 @@ pub mod archive;
 pub mod config;
 pub mod decode;
 pub mod descriptor;
+pub mod deviation;
 pub mod digest;
 pub mod failure;
 pub mod hint;

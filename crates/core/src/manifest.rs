@@ -80,7 +80,7 @@ pub struct Index {
 pub struct Manifest {
     /// The configuration.
     pub config: Descriptor,
-    /// The layers, bottom first.
+    /// The layers, bottom first. A manifest without the field, or with `null` there, has none.
     pub layers: Vec<Descriptor>,
     /// `annotations`.
     pub annotations: BTreeMap<String, String>,
@@ -146,7 +146,7 @@ impl Document {
         match (media_type.role(), is_index) {
             (Role::Index, _) => Ok(Self::Index(Parsed { value: read_index(&top, limits)?, raw, media_type })),
             (Role::Manifest, false) => {
-                Ok(Self::Manifest(Parsed { value: read_manifest(&top, &media_type, limits)?, raw, media_type }))
+                Ok(Self::Manifest(Parsed { value: read_manifest(&top, limits)?, raw, media_type }))
             }
             (Role::Manifest, true) => Err(Error::Ambiguous { field: "manifests", beside: "the type of a manifest" }),
             _ => Err(Error::MediaType { got: media_type.to_string() }),
@@ -221,20 +221,15 @@ fn read_index(top: &Node<'_>, limits: &Limits) -> Result<Index, Error> {
     })
 }
 
-fn read_manifest(top: &Node<'_>, media_type: &MediaType, limits: &Limits) -> Result<Manifest, Error> {
-    let layers = top.required("layers")?;
-    let manifest = Manifest {
+fn read_manifest(top: &Node<'_>, limits: &Limits) -> Result<Manifest, Error> {
+    let layers = top.optional("layers")?;
+    Ok(Manifest {
         config: Descriptor::read(&top.required("config")?)?,
-        layers: read_descriptors(&layers, limits)?,
+        layers: layers.map(|layers| read_descriptors(&layers, limits)).transpose()?.unwrap_or_default(),
         annotations: top.optional_map("annotations")?,
         subject: read_subject(top)?,
         artifact_type: read_artifact_type(top)?,
-    };
-    // Docker builds images of no layers at all; the OCI schema asks for at least one.
-    if manifest.layers.is_empty() && *media_type == MediaType::OCI_MANIFEST {
-        return Err(layers.unexpected("at least one layer").into());
-    }
-    Ok(manifest)
+    })
 }
 
 fn read_descriptors(list: &Node<'_>, limits: &Limits) -> Result<Vec<Descriptor>, Error> {

@@ -4,6 +4,7 @@
 
 use porthole_core::{
     config::ImageConfig,
+    deviation::Deviation,
     digest::{self, Digest, Mismatch},
     image::{self, Image},
     json,
@@ -209,10 +210,6 @@ fn documents_have_limits() {
     let crowded = with(manifest(), "/layers", json!(vec![layer.clone(); 10_001]));
     assert_eq!(refused(&crowded, None), "document.layers: expected at most 10000 descriptors, got 10001");
     assert!(parse(&with(manifest(), "/layers", json!(vec![layer; 10_000])), None).is_ok());
-    assert_eq!(
-        refused(&with(manifest(), "/layers", json!([])), None),
-        "document.layers: expected at least one layer, got an empty array"
-    );
 }
 
 #[test]
@@ -343,12 +340,15 @@ fn a_configuration_is_read() {
     assert!(config.history[1].empty_layer);
 }
 
+/// What each departure is called, and that the rest of the configuration is read all the same.
 #[test]
-fn a_configuration_is_strict_on_types() {
+fn a_configuration_with_a_wrong_field_is_read_without_it() {
     for (path, value, expected) in [
         ("/os", json!(1), "config.os: expected a string, got `1`"),
+        ("/config", json!([]), "config.config: expected an object, got an empty array"),
         ("/config/User", json!(1000), "config.config.User: expected a string, got `1000`"),
         ("/config/Env", json!(["A"]), "config.config.Env[0]: expected a variable as `NAME=value`, got the string `A`"),
+        ("/config/Cmd", json!("sh -c x"), "config.config.Cmd: expected an array, got the string `sh -c x`"),
         ("/config/Volumes", json!(["/a"]), "config.config.Volumes: expected an object, got an array"),
         ("/history", json!("x"), "config.history: expected an array, got the string `x`"),
         (
@@ -359,9 +359,28 @@ fn a_configuration_is_strict_on_types() {
         ("/rootfs", Value::Null, "config.rootfs: expected a value, got nothing"),
         ("/rootfs/type", json!("other"), "config.rootfs.type: expected `layers`, got the string `other`"),
     ] {
-        let error = ImageConfig::parse(&raw(&with(config(), path, value))).unwrap_err();
-        assert_eq!(error.to_string(), format!("malformed image configuration: {expected}"));
+        let image = Image::assemble(parsed_manifest(&manifest()), raw(&with(config(), path, value))).unwrap();
+        let deviations: Vec<_> = image.deviations().iter().map(ToString::to_string).collect();
+        assert_eq!(deviations, [expected]);
+        assert_eq!(image.config.created.as_deref(), Some("2015-10-31T22:22:56.015925234Z"), "{path}");
+        assert!(!image.deviations()[0].refutes(), "{path}");
+        assert_eq!(image.layers[0].diff_id.is_none(), path.starts_with("/rootfs"), "{path}");
     }
+}
+
+#[test]
+fn a_configuration_that_is_no_object_is_refused() {
+    for text in ["[]", "null", "1", "<html>", "{", "{\"os\":1,\"os\":2}"] {
+        assert!(ImageConfig::parse(&Raw::trust_on_first_use(text.into())).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn variables_and_commands_of_odd_forms_are_shown() {
+    let odd = with(with(config(), "/config/Env", json!(["A=1", "B"])), "/config/Cmd", json!("sh -c x"));
+    let odd = ImageConfig::parse(&raw(&with(odd, "/config/Labels", Value::Null))).unwrap();
+    assert_eq!((odd.execution.env, odd.execution.cmd), (vec!["A=1".into(), "B".into()], vec!["sh -c x".into()]));
+    assert_eq!(odd.deviations.len(), 2);
 }
 
 #[test]
@@ -392,12 +411,38 @@ fn layers_are_paired_with_the_history_that_made_them() {
 }
 
 #[test]
-fn an_image_has_a_diff_id_for_each_layer() {
-    let manifest = parsed_manifest(&manifest());
-    let short = raw(&with(config(), "/rootfs/diff_ids", json!([])));
-    let error = Image::assemble(manifest, short).unwrap_err();
-    assert_eq!(error, image::Error::LayerCount { layers: 1, diff_ids: 0 });
-    assert_eq!(error.to_string(), "expected 1 diff_ids, one for each layer, got 0");
+fn another_number_of_diff_ids_pairs_none() {
+    let assemble = |diff_ids: Value| {
+        let config = raw(&with(config(), "/rootfs/diff_ids", diff_ids));
+        Image::assemble(parsed_manifest(&manifest()), config).unwrap()
+    };
+    for (diff_ids, expected, refutes) in [
+        (json!([]), Deviation::NoDiffIds { layers: 1 }, false),
+        (Value::Null, Deviation::NoDiffIds { layers: 1 }, false),
+        (json!([DIFF_ID, LAYER]), Deviation::LayerCount { layers: 1, diff_ids: 2 }, true),
+    ] {
+        let image = assemble(diff_ids);
+        assert_eq!((image.layers.len(), image.layers[0].diff_id), (1, None));
+        assert_eq!(image.deviations(), [expected]);
+        assert_eq!(image.deviations()[0].refutes(), refutes);
+        assert_eq!(image.unpackable().is_err(), refutes);
+    }
+    let image = assemble(json!(["sha256:short"]));
+    assert!(matches!(image.deviations()[..], [Deviation::Rootfs(_)]) && image.deviations()[0].refutes());
+}
+
+#[test]
+fn a_manifest_may_have_no_layers() {
+    let bare = with(config(), "/rootfs/diff_ids", json!([]));
+    let mut absent = manifest();
+    absent.as_object_mut().unwrap().remove("layers");
+    for document in [absent, with(manifest(), "/layers", json!([])), with(manifest(), "/layers", Value::Null)] {
+        let image = Image::assemble(parsed_manifest(&document), raw(&bare)).unwrap();
+        assert!(image.layers.is_empty());
+        assert_eq!(image.deviations(), [Deviation::NoLayers]);
+        let docker = with(document, "/mediaType", json!(MediaType::DOCKER_MANIFEST.as_str()));
+        assert!(Image::assemble(parsed_manifest(&docker), raw(&bare)).unwrap().deviations().is_empty());
+    }
 }
 
 #[test]
