@@ -177,6 +177,7 @@ impl<'a, W: Write> Docker<'a, W> {
         if !whole.is_image() {
             return Err(Error::Artifact);
         }
+        whole.unpackable()?;
         if !self.archive.image(&whole.config_raw, tags)? {
             return Ok(plan.root);
         }

@@ -49,7 +49,11 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let source = arguments.source.open(session)?;
     let jobs = match &source {
         Source::Layer { .. } => Job::bare(),
-        _ => Job::of(&source.image(session, &mut |_| {})?.image.layers),
+        _ => {
+            let image = source.image(session, &mut |_| {})?.image;
+            image.unpackable()?;
+            Job::of(&image.layers)
+        }
     };
     match &arguments.output {
         None => {

@@ -65,7 +65,11 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let source = arguments.source.open(session)?;
     let jobs = match &source {
         Source::Layer { .. } => Job::bare(),
-        _ => Job::of(&source.image(session, &mut |_| {})?.image.layers),
+        _ => {
+            let image = source.image(session, &mut |_| {})?.image;
+            image.unpackable()?;
+            Job::of(&image.layers)
+        }
     };
     session.interrupt().claim(None);
     let unpacking = Unpacking { session, source: &source, jobs: &jobs, options };

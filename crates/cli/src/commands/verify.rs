@@ -7,6 +7,7 @@ use std::io::Write;
 
 use clap::Args;
 use porthole_core::{
+    deviation::Deviation,
     layer::{Finding, LayerReport},
     manifest::Document,
     tree::FileTree,
@@ -60,6 +61,7 @@ With --json, one object for each step:
                computed: nothing promised it         stopped    where a runtime stops unpacking
                stopped:  as promised, but a runtime would stop unpacking it
                wrong:    not what was promised, or its table of contents is another
+  deviations   where the image's documents depart from the specification, though the image can be used
   ambiguous    how many entries readers list differently
   ambiguities  the first 1000 of them: path (path_b64 beside it if it was escaped), reason,
                level: archive (how it is read) or tree (how it is unpacked)
@@ -95,6 +97,8 @@ struct Report {
     state: State,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     findings: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    deviations: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stopped: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -143,6 +147,9 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
                 let told = |report: &Report| reports.last().is_some_and(|last| last.digest == report.digest);
                 reports.extend(report.filter(|report| !told(report)));
             });
+            if let (Ok(resolved), Some(config)) = (&resolved, reports.last_mut()) {
+                config.add_deviations(&resolved.image.deviations());
+            }
             for report in reports {
                 tell(report)?;
             }
@@ -217,6 +224,7 @@ fn report_of(step: Step, source: &Source) -> Option<Report> {
         entries: None,
         state,
         findings: Vec::new(),
+        deviations: Vec::new(),
         stopped: None,
         toc: None,
         doubts: Doubts::default(),
@@ -224,6 +232,16 @@ fn report_of(step: Step, source: &Source) -> Option<Report> {
 }
 
 impl Report {
+    /// What the documents promise that cannot be is wrong; other departures from the specification are only listed.
+    fn add_deviations(&mut self, deviations: &[Deviation]) {
+        let (refuting, rest): (Vec<_>, Vec<_>) = deviations.iter().partition(|deviation| deviation.refutes());
+        if !refuting.is_empty() {
+            self.state = State::Wrong;
+        }
+        self.findings.extend(refuting.iter().map(ToString::to_string));
+        self.deviations.extend(rest.iter().map(ToString::to_string));
+    }
+
     /// A layer whose table of contents says something else is not what it seems.
     fn add_contents(&mut self, audited: Audited) {
         let contents = Contents::of(audited);
@@ -306,6 +324,7 @@ impl Stack {
             entries: job.is_archive().then_some(report.entries),
             state,
             findings: findings.iter().map(ToString::to_string).collect(),
+            deviations: Vec::new(),
             stopped,
             toc: None,
             doubts,
@@ -335,6 +354,9 @@ fn print(out: &mut impl Write, session: &Session<'_>, report: &Report) -> Result
     let mut tell = |style, text: &str| writeln!(out, "{:<9} {}", "", session.ui.paint(style, &safe(text)));
     for finding in &report.findings {
         tell(Style::Bad, finding)?;
+    }
+    for deviation in &report.deviations {
+        tell(Style::Changed, &format!("departs from the specification: {deviation}"))?;
     }
     if let Some(stopped) = &report.stopped {
         tell(Style::Bad, &format!("a runtime stops here: {stopped}"))?;

@@ -183,6 +183,25 @@ impl Built {
         content
     }
 
+    /// The same image with its configuration edited; the manifest is written anew, so every digest is right.
+    #[must_use]
+    pub fn edit_config(mut self, edit: impl FnOnce(&mut Value)) -> Self {
+        let mut config = parsed(&self.config);
+        edit(&mut config);
+        self.config = Blob::json(&self.config.media_type, &config);
+        let descriptor = self.config.descriptor();
+        self.edit_manifest(|manifest| manifest["config"] = descriptor)
+    }
+
+    /// The same image with its manifest edited.
+    #[must_use]
+    pub fn edit_manifest(mut self, edit: impl FnOnce(&mut Value)) -> Self {
+        let mut manifest = parsed(&self.manifest);
+        edit(&mut manifest);
+        self.manifest = Blob::json(&self.manifest.media_type, &manifest);
+        self
+    }
+
     /// The descriptor of the manifest, with its platform, as an index lists it.
     pub fn descriptor(&self) -> Value {
         let (os, architecture, variant) = &self.platform;
@@ -194,6 +213,10 @@ impl Built {
         descriptor["platform"] = platform;
         descriptor
     }
+}
+
+fn parsed(blob: &Blob) -> Value {
+    serde_json::from_slice(&blob.bytes).expect("a document of ours is JSON")
 }
 
 /// An index over images; its family is that of the first.

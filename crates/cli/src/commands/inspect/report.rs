@@ -34,6 +34,9 @@ pub(super) struct Report {
     pub(super) execution: ExecutionReport,
     pub(super) history: Vec<HistoryReport>,
     pub(super) annotations: BTreeMap<String, String>,
+    /// Where the documents depart from the specification.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) deviations: Vec<String>,
 }
 
 /// A blob by its descriptor.
@@ -147,6 +150,7 @@ impl Report {
             execution: execution(&image.config.execution),
             history: image.config.history.iter().map(history).collect(),
             annotations: manifest.value.annotations.clone(),
+            deviations: image.deviations().iter().map(ToString::to_string).collect(),
         }
     }
 }

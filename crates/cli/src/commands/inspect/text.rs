@@ -63,11 +63,18 @@ pub(super) fn print(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<()
             line(name, &format!("{}={}", safe(key), safe(value)))?;
         }
     }
+    for deviation in &report.deviations {
+        let name = ui.paint(Style::Changed, &format!("{:<12}", "Deviation"));
+        writeln!(out, "{name} {}", safe(deviation))?;
+    }
     layers(out, ui, report)?;
     history(out, ui, report)
 }
 
 fn layers(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<(), Error> {
+    if report.layers.is_empty() {
+        return Ok(());
+    }
     writeln!(out, "\n{}", ui.paint(Style::Faint, "Layers, bottom first"))?;
     for layer in &report.layers {
         write!(out, "{:>3}  {}  {:>9}", layer.layer, layer.blob.digest, size(layer.blob.size))?;

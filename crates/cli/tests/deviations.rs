@@ -1,0 +1,102 @@
+//! Images whose documents depart from the specification: what can be shown is shown, and the departure is named.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
+
+mod place;
+mod snapshot;
+
+use place::Place;
+use porthole_testkit::image::{Built, Image, Layer};
+use serde_json::{Value, json};
+
+/// An image of one layer with the file `a`.
+fn image() -> Built {
+    let config = json!({ "Env": ["A=1"], "Cmd": ["sh"], "Labels": { "a": "b" } });
+    Image::new().config(config).layer(Layer::new("ADD a").file("a", b"1")).build()
+}
+
+fn without(document: &mut Value, key: &str) {
+    document.as_object_mut().unwrap().remove(key);
+}
+
+#[test]
+fn an_image_that_departs_from_the_specification_is_shown_and_the_departure_named() {
+    let rootfs = |rootfs: Value| move |config: &mut Value| config["rootfs"] = rootfs;
+    let execution = |key: &'static str, value: Value| move |config: &mut Value| config["config"][key] = value;
+    let rows: [(&str, Built, &str); 9] = [
+        ("empty", image().edit_config(|config| *config = json!({})), "config.rootfs: expected a value, got nothing"),
+        ("no-rootfs", image().edit_config(|config| without(config, "rootfs")), "config.rootfs: expected"),
+        ("null", image().edit_config(rootfs(Value::Null)), "config.rootfs: expected a value, got nothing"),
+        ("no-ids", image().edit_config(rootfs(json!({ "type": "layers" }))), "the configuration names no diff_ids"),
+        ("env", image().edit_config(execution("Env", json!(["A=1", "B"]))), "Env[1]: expected a variable"),
+        ("cmd", image().edit_config(execution("Cmd", json!("sh -c true"))), "Cmd: expected an array"),
+        ("user", image().edit_config(execution("User", json!(1000))), "User: expected a string"),
+        ("labels", image().edit_config(execution("Labels", json!([]))), "Labels: expected an object"),
+        ("history", image().edit_config(|config| config["history"] = json!("x")), "config.history: expected an array"),
+    ];
+    let place = Place::new();
+    for (name, image, departure) in rows {
+        place.layout(name, &image);
+        let (code, rows) = place.json(&format!("ls --json oci:{name}"));
+        assert_eq!((code, rows[0]["path"].as_str()), (0, Some("a")), "{name}");
+        let (code, inspected) = place.json(&format!("inspect --json oci:{name}"));
+        assert_eq!(code, 0, "{name}");
+        let deviations = inspected[0]["deviations"].to_string();
+        assert!(deviations.contains(departure), "{name}: {deviations}");
+        let (code, steps) = place.json(&format!("verify --json oci:{name}"));
+        assert_eq!(code, 0, "{name}: {steps:?}");
+        assert!(steps[1]["deviations"].to_string().contains(departure), "{name}: {steps:?}");
+        assert_eq!(place.run(&format!("unpack oci:{name} root-{name}")).status.code(), Some(0), "{name}");
+    }
+}
+
+#[test]
+fn a_departure_by_form_hides_no_other_field() {
+    let place = Place::new();
+    place.layout("odd", &image().edit_config(|config| config["config"]["Env"] = json!(["B"])));
+    let (_, inspected) = place.json("inspect --json oci:odd");
+    assert_eq!(inspected[0]["execution"]["env"], json!(["B"]));
+    assert_eq!(inspected[0]["execution"]["cmd"], json!(["sh"]));
+}
+
+#[test]
+fn an_image_without_layers_is_no_error() {
+    let place = Place::new();
+    let bare = || Image::new().build();
+    place.layout("list", &bare());
+    place.layout("null", &bare().edit_manifest(|manifest| manifest["layers"] = Value::Null));
+    place.layout("absent", &bare().edit_manifest(|manifest| without(manifest, "layers")));
+    for name in ["list", "null", "absent"] {
+        for verb in ["inspect", "ls", "verify", "manifest", "config", "analyze"] {
+            let output = place.run(&format!("{verb} oci:{name}"));
+            assert_eq!(output.status.code(), Some(0), "{verb} {name}: {output:?}");
+        }
+        assert_eq!(place.run(&format!("copy oci:{name} oci:copy-{name}")).status.code(), Some(0), "{name}");
+        let (_, inspected) = place.json(&format!("inspect --json oci:{name}"));
+        assert_eq!(inspected[0]["deviations"], json!(["the manifest has no layers"]));
+    }
+}
+
+#[test]
+fn departures_in_words() {
+    let place = Place::new();
+    place.layout("odd", &image().edit_config(|config| *config = json!({ "config": { "Env": ["B\u{1b}[2J"] } })));
+    place.expect("deviations", &["inspect --quick oci:odd", "verify oci:odd", "ls oci:odd"]);
+}
+
+#[test]
+fn diff_ids_for_other_layers_are_refused_where_files_are_written() {
+    let place = Place::new();
+    let more = json!([format!("sha256:{}", "0".repeat(64)), format!("sha256:{}", "1".repeat(64))]);
+    place.layout("more", &image().edit_config(|config| config["rootfs"]["diff_ids"] = more));
+    assert_eq!(place.json("ls --json oci:more").0, 0);
+    let (code, steps) = place.json("verify --json oci:more");
+    assert_eq!((code, &steps[1]["state"]), (7, &json!("wrong")));
+    for command in ["unpack oci:more root", "export -o flat.tar oci:more", "copy oci:more docker-archive:save.tar"] {
+        let output = place.run(command);
+        assert_eq!(output.status.code(), Some(7), "{command}: {output:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("expected 1 diff_ids, one for each layer, got 2"), "{command}: {said}");
+    }
+    assert!(!place.path("root").exists());
+}
