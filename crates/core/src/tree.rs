@@ -1,9 +1,9 @@
-//! One tree of all layers, with provenance.
+//! The file tree of an image: all layers in one structure, with the layer that each path comes from.
 //!
-//! A [`FileTree`] is stacked layer by layer, each in archive order, by the rules of containerd's `archive.Apply`: what it
-//! shows is what a runtime would unpack, and where that runtime would stop with an error, so does the layer. Nothing is
-//! ever forgotten. A removal is a recorded change, so the [`View`]s "as of layer n", "only layer n" and "deleted but still
-//! in the image" are filters over one structure.
+//! A [`FileTree`] is stacked layer by layer, in archive order, by the rules of containerd's `archive.Apply`: it shows
+//! what a runtime would unpack, and a layer on which that runtime would fail stops at the same entry. Nodes are never
+//! deleted. A removal is a recorded change, so the [`View`]s "up to layer n", "only layer n" and "deleted but still in
+//! the image" are filters over one structure.
 
 mod aspect;
 mod change;
@@ -35,20 +35,21 @@ pub use self::{
 /// All layers of an image, stacked. Nodes are never deleted.
 ///
 /// Layers come bottom first: [`begin`](Self::begin), [`apply`](Self::apply) for each entry in archive order, then
-/// [`commit`](Self::commit) or [`abort`](Self::abort). Views may be taken at any time and show an open layer as far as it is.
+/// [`commit`](Self::commit) or [`abort`](Self::abort). A view can be taken at any time, and includes the entries
+/// applied so far of an open layer.
 #[derive(Clone)]
 pub struct FileTree {
     arena: Arena,
     max_nodes: u64,
     open: Option<Open>,
     summaries: Vec<(u32, LayerSummary)>,
-    /// Steps left for following symbolic links.
+    /// Remaining steps for following symbolic links.
     link_steps: u64,
     generation: u64,
     cache: Cache,
 }
 
-/// A path of the tree, whatever is or was there.
+/// A path in the tree. Stays valid when the path is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(pub u32);
 
@@ -58,7 +59,7 @@ impl NodeId {
 }
 
 impl FileTree {
-    /// An empty tree that will hold up to `max_nodes` paths (see [`Limits::tree_nodes`](crate::limits::Limits)).
+    /// An empty tree for at most `max_nodes` paths (see [`Limits::tree_nodes`](crate::limits::Limits)).
     pub fn new(max_nodes: u64) -> Self {
         Self {
             arena: Arena::new(),
@@ -71,27 +72,27 @@ impl FileTree {
         }
     }
 
-    /// The root directory; no row tells of it.
+    /// The root directory. Views have no row for it.
     pub fn root(&self) -> NodeId {
         NodeId::ROOT
     }
 
-    /// Paths that were ever there, the root included.
+    /// Number of paths that ever existed, including the root.
     pub fn len(&self) -> usize {
         self.arena.nodes.len()
     }
 
-    /// Only the root.
+    /// Whether the tree holds only the root.
     pub fn is_empty(&self) -> bool {
         self.len() <= 1
     }
 
-    /// A number that grows whenever the tree changes: what was read from a view is good while it stays the same.
+    /// A number that increases with every change. Values read from a view stay valid while it is the same.
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// Counts of a layer so far, open or committed; zeros for a layer that was not begun or was aborted.
+    /// Counts for a layer, open or committed. Zero for a layer that was not begun or was aborted.
     pub fn summary(&self, layer: u32) -> LayerSummary {
         match &self.open {
             Some(open) if open.layer == layer => open.summary.clone(),
@@ -104,7 +105,7 @@ impl FileTree {
         }
     }
 
-    /// A filter over the tree.
+    /// A filtered view of the tree.
     pub fn view(&self, mode: Mode) -> View<'_> {
         View::new(self, mode)
     }
@@ -114,8 +115,8 @@ impl FileTree {
         if self.contains(node) { self.arena.path(node.0) } else { Vec::new() }
     }
 
-    /// Where the bytes of the file are that is at a node when all layers are stacked; a hard link leads to what it was
-    /// linked to. `None` for everything that has no content.
+    /// The bytes of the file at a node when all layers are stacked; a hard link has the content of its target. `None`
+    /// for anything without content.
     pub fn content(&self, node: NodeId) -> Option<Content> {
         self.view(Mode::Merged).content(node)
     }
@@ -131,42 +132,42 @@ impl fmt::Debug for FileTree {
     }
 }
 
-/// Where a file's bytes are.
+/// Position of a file's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Content {
-    /// The layer that brought them.
+    /// The layer that stores the bytes.
     pub layer: u32,
-    /// Where they start in that layer's tar, bytes.
+    /// Start of the bytes in that layer's archive.
     pub offset: u64,
-    /// Logical length, bytes.
+    /// Logical length in bytes.
     pub size: u64,
 }
 
-/// What one layer did.
+/// What one layer changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LayerSummary {
-    /// Paths that were not there before.
+    /// Paths that did not exist before.
     pub added: u64,
-    /// Paths of lower layers that this one wrote anew, or directories whose metadata it changed.
+    /// Paths of lower layers that this layer rewrote, and directories whose metadata it changed.
     pub modified: u64,
-    /// Paths of lower layers that this one hides.
+    /// Paths of lower layers that this layer removed.
     pub removed: u64,
-    /// Bytes of the files written by this layer and left by it.
+    /// Size in bytes of the files that this layer wrote and did not remove itself.
     pub bytes: u64,
-    /// Where containerd stops with an error. What came before is in the tree; what comes after is not.
+    /// The error at which containerd would stop. Entries before it are in the tree, later ones are not.
     pub stopped: Option<Error>,
 }
 
-/// Why well-known readers make different trees of one layer.
+/// Why widely used tools build different trees from one layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Ambiguity {
-    /// They list the entry differently.
+    /// Readers interpret the archive entry differently.
     Archive(tar::Ambiguity),
-    /// A whiteout comes after an entry that the same layer wrote: containerd removes it, others keep it.
+    /// A whiteout follows an entry of the same layer: containerd removes that entry, others keep it.
     WhiteoutOfSameLayer,
-    /// An opaque marker comes after something in a directory of the same layer that no entry names: containerd removes
-    /// it, others keep it.
+    /// An opaque marker follows something in its directory that the same layer created without an entry: containerd
+    /// removes it, others keep it.
     OpaqueOfSameLayer,
 }
 
@@ -187,7 +188,7 @@ impl From<tar::Ambiguity> for Ambiguity {
 }
 
 impl Error {
-    /// A limit of the tree is reached: a container runtime would go on.
+    /// Whether the error is a limit of this program, where a container runtime would continue.
     pub fn is_limit(&self) -> bool {
         matches!(
             self,
@@ -203,83 +204,83 @@ impl Error {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// More paths than the limit.
+    /// The tree has more paths than allowed.
     #[error("tree has more than {limit} nodes")]
     TooManyNodes {
-        /// The limit.
+        /// Nodes allowed.
         limit: u64,
     },
-    /// More changes to paths than the limit.
+    /// The layers change paths more often than allowed.
     #[error("layers change paths more than {limit} times")]
     TooManyChanges {
-        /// The limit.
+        /// Changes allowed.
         limit: u64,
     },
-    /// Names, link targets and extended attributes take more memory than the limit.
+    /// Names, link targets and extended attributes take more memory than allowed.
     #[error("names and attributes take more than {limit} bytes")]
     TooMuchText {
-        /// The limit.
+        /// Bytes allowed.
         limit: u64,
     },
-    /// Following symbolic links costs more steps than the limit.
+    /// Following symbolic links takes more steps than allowed.
     #[error("symbolic links in the paths of entries take more than {limit} steps to follow")]
     TooManySteps {
-        /// The limit.
+        /// Steps allowed.
         limit: u64,
     },
-    /// A whiteout that names nothing, its directory or the one above.
+    /// A whiteout that names nothing, `.` or `..`.
     #[error("invalid whiteout name: `{0}`")]
     Whiteout(String),
-    /// Something below a path that is not a directory.
+    /// A path leads through something that is not a directory.
     #[error("not a directory: `{0}`")]
     NotADirectory(String),
-    /// A name of more than 255 bytes, or a path of more than 4095.
+    /// A name is longer than 255 bytes, or a path longer than 4095.
     #[error("file name too long: `{0}`")]
     NameTooLong(String),
-    /// Symbolic links that lead in a circle, or on and on.
+    /// Symbolic links form a loop or a chain that is too long.
     #[error("too many symbolic links: `{0}`")]
     TooManyLinks(String),
-    /// A symbolic link without a target.
+    /// A symbolic link has no target.
     #[error("symbolic link without a target: `{0}`")]
     EmptyLink(String),
-    /// A hard link to nothing.
+    /// The target of a hard link does not exist.
     #[error("hard link `{path}` to a file that does not exist: `{target}`")]
     LinkTarget {
-        /// The link.
+        /// Path of the link.
         path: String,
-        /// What it should lead to, as stored.
+        /// Target as stored.
         target: String,
     },
-    /// A hard link to a directory.
+    /// The target of a hard link is a directory.
     #[error("hard link `{path}` to a directory: `{target}`")]
     LinkToDirectory {
-        /// The link.
+        /// Path of the link.
         path: String,
-        /// What it should lead to, as stored.
+        /// Target as stored.
         target: String,
     },
-    /// A device number that no kernel has.
+    /// A device number that does not fit the kernel's.
     #[error("device number {major}:{minor} out of range: `{path}`")]
     DeviceNumber {
-        /// The device.
+        /// Path of the device.
         path: String,
         /// Its major number.
         major: i64,
         /// Its minor number.
         minor: i64,
     },
-    /// An entry type that is not a file, directory, link, device or fifo.
+    /// The entry is not a file, directory, link, device or FIFO.
     #[error("unhandled entry type {typeflag}: `{path}`")]
     Type {
-        /// The entry.
+        /// Path of the entry.
         path: String,
-        /// Its type flag.
+        /// Type flag of the entry.
         typeflag: u8,
     },
-    /// A directory of the layer that the layer removed again: its time cannot be set.
+    /// The layer removed a directory of its own, whose time can no longer be set.
     #[error("directory was removed by its own layer: `{0}`")]
     DirectoryRemoved(String),
-    /// An entry without a layer to belong to.
+    /// An entry was applied while no layer was open.
     #[error("no layer is open")]
     NoLayer,
 }

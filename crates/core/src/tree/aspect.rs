@@ -1,4 +1,4 @@
-//! Aspects: in what two versions of a path differ.
+//! Aspects: how two versions of a path differ.
 
 use super::{
     node::{Arena, Found},
@@ -7,17 +7,17 @@ use super::{
 use crate::tar::Kind;
 use std::fmt;
 
-/// One way in which a path may differ from what it was, or from what it is in another image.
+/// One way in which a path differs from its earlier version or from its version in another image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Aspect {
-    /// It is something else: a file where a directory was. A hard link is what it links to.
+    /// The type, such as a file instead of a directory. A hard link has the type of its target.
     Type,
-    /// Bytes of a file, target of a symbolic link, numbers of a device.
+    /// The bytes of a file, the target of a symbolic link, or the numbers of a device.
     Content,
-    /// Bytes of a file may differ: the sizes are equal, and nobody computed the digests.
+    /// The bytes of a file may differ: sizes are equal, and a digest is missing.
     Unknown,
-    /// Permission bits with set-uid, set-gid and sticky.
+    /// Permission bits, including set-uid, set-gid and sticky.
     Mode,
     /// User or group.
     Owner,
@@ -25,16 +25,16 @@ pub enum Aspect {
     Time,
     /// Extended attributes.
     Xattr,
-    /// Which of the paths that are on both sides are hard links to each other.
+    /// The set of paths (present on both sides) that are hard links to each other.
     Links,
 }
 
 impl Aspect {
-    /// Every aspect there is, in the order in which they are told.
+    /// All aspects, in display order.
     pub const ALL: [Self; 8] =
         [Self::Type, Self::Content, Self::Unknown, Self::Mode, Self::Owner, Self::Time, Self::Xattr, Self::Links];
 
-    /// Its name in one word; with a question mark if nobody knows.
+    /// Its name in one word; ends with a question mark for [`Unknown`](Self::Unknown).
     pub fn name(self) -> &'static str {
         match self {
             Self::Type => "type",
@@ -59,37 +59,37 @@ impl fmt::Display for Aspect {
     }
 }
 
-/// A set of aspects; empty = nothing differs.
+/// A set of aspects. Empty means that nothing differs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Aspects(u8);
 
 impl Aspects {
-    /// No aspect.
+    /// The empty set.
     pub const NONE: Self = Self(0);
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     pub fn is_empty(self) -> bool {
         self == Self::NONE
     }
 
-    /// Whether an aspect is among them.
+    /// Whether the set holds `aspect`.
     pub fn contains(self, aspect: Aspect) -> bool {
         self.0 & aspect.bit() != 0
     }
 
-    /// With one more.
+    /// The set with `aspect` added.
     #[must_use]
     pub fn with(self, aspect: Aspect) -> Self {
         Self(self.0 | aspect.bit())
     }
 
-    /// Those of them that are not in another set.
+    /// The set without the aspects in `others`.
     #[must_use]
     pub fn without(self, others: Self) -> Self {
         Self(self.0 & !others.0)
     }
 
-    /// Each of them, in the order of [`Aspect::ALL`].
+    /// The aspects in the order of [`Aspect::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Aspect> {
         Aspect::ALL.into_iter().filter(move |aspect| self.contains(*aspect))
     }
@@ -101,7 +101,7 @@ impl FromIterator<Aspect> for Aspects {
     }
 }
 
-/// Names with a space between.
+/// Names separated by spaces.
 impl fmt::Display for Aspects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, aspect) in self.iter().enumerate() {
@@ -112,12 +112,12 @@ impl fmt::Display for Aspects {
     }
 }
 
-/// A version as it is seen after a layer.
+/// A version as seen after a layer.
 #[derive(Clone, Copy)]
 pub(super) struct Side<'t> {
     pub(super) arena: &'t Arena,
     pub(super) version: Found<'t>,
-    /// The last layer whose hard links count for its attributes.
+    /// The last layer whose hard links may change its attributes.
     pub(super) until: u32,
 }
 
@@ -126,8 +126,8 @@ impl<'t> Side<'t> {
         Self { arena, version, until }
     }
 
-    /// In what the two differ. Contents that came from the same place of the lowest `shared` layers, which both images
-    /// have alike, are the same. Links are not looked at.
+    /// Compares two versions. Contents at the same position of the lowest `shared` layers, which both images have in
+    /// common, are equal. Hard links are not compared.
     pub(super) fn compare(&self, other: &Self, shared: u32) -> Aspects {
         let (mine, theirs) = (self.kind(), other.kind());
         let (before, after) = (
@@ -163,7 +163,7 @@ impl<'t> Side<'t> {
         }
     }
 
-    /// What it is; a hard link is what it links to.
+    /// The type; a hard link has the type of its target.
     pub(super) fn kind(&self) -> Kind {
         match (self.version.kind, self.arena.inodes.get(self.version.inode as usize)) {
             (Kind::Hardlink, Some(inode)) => inode.kind,
@@ -171,7 +171,7 @@ impl<'t> Side<'t> {
         }
     }
 
-    /// The extra of the version, or where a hard link has none of its own to tell, that of its inode.
+    /// The `Extra` of the version; for a hard link without one, that of its inode.
     fn extra(&self) -> u32 {
         let inode = self.arena.inodes.get(self.version.inode as usize);
         match inode.filter(|_| self.version.kind == Kind::Hardlink) {
@@ -184,7 +184,7 @@ impl<'t> Side<'t> {
         self.arena.extras.get(self.extra() as usize).map_or((0, 0), |extra| (extra.major, extra.minor))
     }
 
-    /// By name: archives may have them in any order.
+    /// Extended attributes sorted by name: archives store them in any order.
     fn xattrs(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         let of = |extra: u32| {
             let extra = self.arena.extras.get(extra as usize);

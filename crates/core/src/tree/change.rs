@@ -1,4 +1,4 @@
-//! Changes: what is written, what is removed, and their counts.
+//! Applies changes: writes, removals, and their counts.
 
 use super::{
     Ambiguity, Error, FileTree, LayerSummary,
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{path, tar::Kind};
 
-/// Why something is removed.
+/// Why a path is removed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
     Replaced,
@@ -53,7 +53,7 @@ impl FileTree {
         }
     }
 
-    /// Records that a path and everything below it is gone.
+    /// Records the removal of a path and everything below it.
     pub(super) fn remove(&mut self, node: u32, cause: Cause) {
         if let Some(open) = &mut self.open {
             open.parent = None;
@@ -100,7 +100,7 @@ impl FileTree {
         self.arena.set_live(node, false);
     }
 
-    /// Writes what an entry left.
+    /// Records what an entry created.
     pub(super) fn write(&mut self, node: u32, mut version: Version) {
         let Some(open) = &self.open else { return };
         let head = self.arena.node(node).head;
@@ -122,7 +122,7 @@ impl FileTree {
         self.arena.set_live(node, true);
     }
 
-    /// Makes a version the newest of its node, in place of one that this layer left before, and keeps the counts.
+    /// Makes a version the newest of its node, replacing a version of the same layer, and updates the counts.
     fn put(&mut self, node: u32, version: Version) {
         let Some(open) = &mut self.open else { return };
         let head = self.arena.node(node).head;
@@ -141,7 +141,7 @@ impl FileTree {
 }
 
 impl FileTree {
-    /// Keeps in mind what the open layer wrote at a node, when it writes something else there.
+    /// Remembers content that the open layer wrote at a node before it replaces it.
     fn lose(&mut self, node: u32, head: u32, next: &Version) {
         let before = self.arena.version(head);
         let stays = next.is_alive() && next.kind == before.kind && next.offset == before.offset;

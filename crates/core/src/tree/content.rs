@@ -1,4 +1,4 @@
-//! Contents of files: where their bytes are, their digests if someone computed them, and what a layer wrote in vain.
+//! Contents of files: positions, digests if computed, and content that a layer wrote and then removed.
 
 use super::node::{Arena, NONE};
 use crate::{
@@ -6,16 +6,16 @@ use crate::{
     tar::Kind,
 };
 
-/// Digests of contents, beside the versions that brought them. Takes no memory before the first one.
+/// Digests of contents, by version. Takes no memory until the first one is set.
 #[derive(Clone, Default)]
 pub(super) struct Digests {
-    /// For each version where its record starts, or `NONE`. Shorter than the versions where the last have none.
+    /// For each version the start of its record, or `NONE`. May be shorter than the list of versions.
     places: Vec<u32>,
-    /// Of each digest a byte for its algorithm, and its value.
+    /// One record for each digest: a byte for the algorithm, then the value.
     records: Vec<u8>,
 }
 
-/// The record of a digest.
+/// A stored digest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Record<'t>(&'t [u8]);
 
@@ -30,7 +30,7 @@ impl Digests {
         self.places.get(version as usize).copied().unwrap_or(NONE)
     }
 
-    /// Keeps the digest of a version, while there is room for it: 4 GiB.
+    /// Stores the digest of a version. Ignored once the records take 4 GiB.
     pub(super) fn set(&mut self, version: u32, digest: Digest) {
         let place = self.records.len() as u64;
         let end = place + 1 + digest.as_bytes().len() as u64;
@@ -46,12 +46,12 @@ impl Digests {
         self.records.extend_from_slice(digest.as_bytes());
     }
 
-    /// Forgets what a version had, which is about to become another, and tells where it is.
+    /// Detaches the record of a version that is about to be replaced, and returns its start.
     pub(super) fn take(&mut self, version: u32) -> u32 {
         self.places.get_mut(version as usize).map_or(NONE, |place| std::mem::replace(place, NONE))
     }
 
-    /// Where the next record will be.
+    /// Start of the next record.
     pub(super) fn end(&self) -> u32 {
         self.records.len() as u32
     }
@@ -71,33 +71,33 @@ impl Record<'_> {
         Digest::from_value(self.algorithm(), &self.0[1..])
     }
 
-    /// The first bytes of the value.
+    /// The first eight bytes of the value.
     pub(super) fn head(self) -> u64 {
         self.0[1..].first_chunk().map_or(0, |head| u64::from_be_bytes(*head))
     }
 }
 
-/// Content that a layer wrote and itself overwrote or removed: no version tells of it.
+/// Content that a layer wrote and then overwrote or removed itself. No version refers to it.
 #[derive(Clone, Copy)]
 pub(super) struct Lost {
     pub(super) node: u32,
     pub(super) stored: Stored,
-    /// The inode that other names may still lead to, or `NONE`.
+    /// The inode, which other names may still refer to, or `NONE`.
     pub(super) inode: u32,
 }
 
-/// Bytes of an archive that a name leads to.
+/// Bytes in an archive.
 #[derive(Clone, Copy)]
 pub(super) struct Stored {
     pub(super) layer: u32,
     pub(super) offset: u64,
     pub(super) size: u64,
-    /// Where the digest is, or `NONE`.
+    /// Start of the digest's record, or `NONE`.
     pub(super) digest: u32,
 }
 
 impl Arena {
-    /// The content of a version, or of what it removed; a hard link's is that of its inode.
+    /// The content of a version, or of what it removed. A hard link has the content of its inode.
     pub(super) fn stored(&self, id: u32) -> Option<Stored> {
         let id = self.told(id);
         let version = self.version(id);
@@ -115,14 +115,14 @@ impl Arena {
         }
     }
 
-    /// The version that a version tells of: a removal is recorded as a copy of what it removed.
+    /// The version that a removal describes; any other version itself.
     pub(super) fn told(&self, id: u32) -> u32 {
         let version = self.version(id);
         let removed = !version.is_alive() && version.previous != NONE && self.version(version.previous).is_alive();
         if removed { version.previous } else { id }
     }
 
-    /// The digest of a content, if it is known: that of nothing always is.
+    /// The digest of a content, if known. Empty content always has one.
     pub(super) fn digest(&self, stored: &Stored) -> Option<Digest> {
         match stored.size {
             0 => Some(Digest::sha256(b"")),
@@ -130,7 +130,7 @@ impl Arena {
         }
     }
 
-    /// Whether two contents are the same, which may be of another arena; `None` if nobody can tell.
+    /// Whether two contents are equal; `theirs` may be in another arena. `None` if a digest is missing.
     pub(super) fn same_content(&self, mine: &Stored, other: &Self, theirs: &Stored) -> Option<bool> {
         if mine.size != theirs.size {
             return Some(false);

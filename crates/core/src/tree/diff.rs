@@ -1,4 +1,4 @@
-//! Two trees, path by path.
+//! Compares two trees path by path.
 
 use super::{
     Aspect, Aspects, FileTree, NodeId,
@@ -8,32 +8,33 @@ use super::{
 };
 use std::{cmp::Ordering, collections::HashSet};
 
-/// What counts as a difference.
+/// Options of a comparison.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Comparison {
-    /// How many of the lowest layers both trees have alike, entry by entry: what comes from the same place in one of them
-    /// is the same, whether its digest is known or not.
+    /// Number of lowest layers that both trees have in common. Content at the same position of a shared layer is equal,
+    /// even if its digest is unknown.
     pub shared: u32,
-    /// Aspects that do not count. A path that differs in nothing else is not told.
+    /// Aspects to ignore. A path that differs in nothing else is not reported.
     pub ignored: Aspects,
 }
 
-/// A path that is not the same in two trees.
+/// A path that differs between two trees.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Full cleaned path, no leading slash.
+    /// Full cleaned path, without a leading slash.
     pub path: Vec<u8>,
-    /// What is there in the first tree.
+    /// The path's node in the first tree, if it exists there.
     pub before: Option<NodeId>,
-    /// What is there in the second tree.
+    /// The path's node in the second tree, if it exists there.
     pub after: Option<NodeId>,
-    /// In what the two differ, if there are two: never empty then.
+    /// How the two differ. Not empty if both exist.
     pub aspects: Aspects,
 }
 
-/// Every path that differs when all layers of both trees are stacked, depth first, siblings by the bytes of their names.
+/// Every path that differs when all layers of both trees are stacked: depth first, siblings by the bytes of their
+/// names.
 ///
-/// Below a directory that only one of them has, every path is told.
+/// Below a directory that exists in one tree only, every path is reported.
 pub fn diff(before: &FileTree, after: &FileTree, comparison: &Comparison) -> Vec<Difference> {
     let mut walk = Walk {
         before: &before.arena,
@@ -52,13 +53,13 @@ struct Walk<'t> {
     before: &'t Arena,
     after: &'t Arena,
     comparison: &'t Comparison,
-    /// Nodes of the first tree whose companions differ.
+    /// Nodes of the first tree whose set of hard links differs.
     links: HashSet<u32>,
     path: Vec<u8>,
     found: Vec<Difference>,
 }
 
-/// A name that is in one tree or in both, and where its directory's path ends.
+/// A name in one or both trees, and where the path of its directory ends in the buffer.
 type Step = (Option<u32>, Option<u32>, usize);
 
 const ROOT: u32 = NodeId::ROOT.0;
@@ -104,7 +105,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The names below, the last first.
+    /// The children of both nodes in reverse order of their names.
     fn steps(&self, before: Option<u32>, after: Option<u32>, end: usize) -> Vec<Step> {
         let sorted = |arena: &Arena, node: Option<u32>| {
             let mut nodes: Vec<u32> = node.map(|node| arena.live_children(node).collect()).unwrap_or_default();

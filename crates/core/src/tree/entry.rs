@@ -1,4 +1,4 @@
-//! What an entry leaves at its path.
+//! What an entry creates at its path.
 
 use super::{
     Ambiguity, Error, FileTree,
@@ -27,7 +27,7 @@ impl FileTree {
         }
     }
 
-    /// What an entry leaves at its path; for a hard link also the node that it leads to.
+    /// The version that an entry creates; for a hard link also the node that it links to.
     pub(super) fn created(
         &mut self,
         entry: &Entry,
@@ -63,7 +63,7 @@ impl FileTree {
             before.map(|version| (self.arena.attributes(version, u32::MAX), self.arena.symlink(version).is_some()));
         let symlink = entry.kind == Kind::Symlink || before.is_some_and(|(_, symlink)| symlink);
         let owner = |id: i64, before: Option<u32>| match id as u32 {
-            u32::MAX => before.unwrap_or(0), // chown leaves it as it was
+            u32::MAX => before.unwrap_or(0), // like chown(2), -1 keeps the owner
             id => id,
         };
         let attributes = Attributes {
@@ -94,7 +94,7 @@ impl FileTree {
         Ok((version, target))
     }
 
-    /// The node that a hard link leads to: symbolic links are followed in its directory, not at its end.
+    /// The target of a hard link. Symbolic links are followed in its directory, not in its last component.
     fn link_target(&mut self, entry: &Entry, path: &[u8]) -> Result<u32, Error> {
         let texts = || (path::escape(path).into_owned(), path::escape(&entry.link).into_owned());
         let (directory, name) = match entry.link.iter().rposition(|&b| b == b'/') {
@@ -119,7 +119,7 @@ impl FileTree {
         Ok(node)
     }
 
-    /// Makes the hard link at `node` a name of what is at `target`.
+    /// Makes `node` another name of the inode of `target`.
     pub(super) fn share(&mut self, node: u32, target: u32) {
         let (head, origin) = (self.arena.node(node).head, self.arena.node(target).head);
         let (attributes, layer) = (self.arena.version(head).attributes, self.arena.version(head).layer);
@@ -133,7 +133,7 @@ impl FileTree {
         }
     }
 
-    /// The inode of a version, made if it has none.
+    /// The inode of a version. Creates one if there is none.
     pub(super) fn inode(&mut self, origin: u32) -> u32 {
         let Version { kind, layer, offset, size, extra, inode, .. } = *self.arena.version(origin);
         if inode != NONE {
@@ -157,7 +157,7 @@ impl FileTree {
     }
 }
 
-/// Nanoseconds since 1970; containerd sets times that do not fit to 1970.
+/// Modification time in nanoseconds since 1970. Like containerd, times out of range become 1970.
 pub(super) fn mtime(entry: &Entry) -> u64 {
     let nanoseconds = i128::from(entry.mtime) * 1_000_000_000 + i128::from(entry.mtime_nsec);
     i64::try_from(nanoseconds).ok().and_then(|time| u64::try_from(time).ok()).unwrap_or(0)

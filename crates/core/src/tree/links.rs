@@ -1,9 +1,9 @@
-//! Which paths are hard links to each other, and whether they are so on another side.
+//! Sets of hard links, and how they differ between two sides.
 
 use super::{node::Arena, node::NONE, view::as_of};
 use std::collections::{HashMap, HashSet};
 
-/// The nodes that share an inode as of a layer, by inode. Empty, at no cost, for a tree without hard links.
+/// Nodes that share an inode as of a layer, by inode. Costs nothing for a tree without hard links.
 #[derive(Default)]
 pub(super) struct Groups {
     nodes: HashMap<u32, Vec<u32>>,
@@ -25,8 +25,8 @@ impl Groups {
         groups
     }
 
-    /// Nodes of this side whose companions are others on the other side, as far as they are there at all. `there` and
-    /// `back` lead from a node to the one of the same path on the other side, if something is there.
+    /// Nodes whose set of hard links differs from the other side, counting only paths that exist on both. `there` and
+    /// `back` map a node to the node with the same path on the other side.
     pub(super) fn differing(
         &self,
         other: &Self,
@@ -39,7 +39,7 @@ impl Groups {
         differing
     }
 
-    /// Tells of each node with companions here that has others there, and of its counterpart.
+    /// Calls back for each node whose set differs on the other side, and for its counterpart.
     fn compare(
         &self,
         other: &Self,

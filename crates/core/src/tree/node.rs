@@ -1,4 +1,4 @@
-//! The arena: paths, what each layer left at them, and the bytes of their names.
+//! The arena: paths, the versions that layers left at them, and the bytes of their names.
 
 use super::{
     Ambiguity, NodeId,
@@ -11,37 +11,37 @@ use std::{
     ops::Deref,
 };
 
-/// "No node", "no version", "no extra": the end of a list.
+/// End of a list: "no node", "no version", "no extra".
 pub(super) const NONE: u32 = u32::MAX;
 
-/// A path: its name below its parent. What was found there is in its versions, the newest first.
+/// A path: its name and its parent. Its versions form a list, newest first.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     pub(super) parent: u32,
     name: u32,
-    /// The newest version, or `NONE` before anything was written.
+    /// The newest version, or `NONE` if nothing was written yet.
     pub(super) head: u32,
-    /// All children ever, newest first.
+    /// First of all children, newest first.
     pub(super) first_child: u32,
     pub(super) next_sibling: u32,
-    /// Children that exist now, in both directions, so that a removal never walks over what is gone already.
+    /// Children that exist now, as a doubly linked list: a removal does not visit nodes that are already gone.
     pub(super) first_live: u32,
     pub(super) next_live: u32,
     previous_live: u32,
-    /// Of parent and name, so that a growing index need not hash them anew.
+    /// Hash of parent and name, so that the index can grow without rehashing.
     hash: u32,
     name_length: u8,
     live: bool,
 }
 
-/// What one layer left at a path. A layer leaves at most one version at each.
+/// What one layer left at a path. A layer leaves at most one version at a path.
 #[derive(Clone, Debug)]
 pub(super) struct Version {
-    /// The version of an earlier layer, or `NONE`.
+    /// The version of the layer before, or `NONE`.
     pub(super) previous: u32,
     pub(super) layer: u32,
     pub(super) size: u64,
-    /// Where the content starts in the unpacked layer.
+    /// Start of the content in the uncompressed layer.
     pub(super) offset: u64,
     pub(super) attributes: Attributes,
     /// Index of an [`Extra`], or `NONE`.
@@ -53,7 +53,7 @@ pub(super) struct Version {
     pub(super) flags: Flags,
 }
 
-/// What `chown`, `chmod` and `utimes` set.
+/// Attributes that `chown`, `chmod` and `utimes` set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Attributes {
     /// Nanoseconds since 1970.
@@ -65,19 +65,19 @@ pub(super) struct Attributes {
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Flags {
-    /// The layer removed the path; the version describes what it removed.
+    /// The layer removed the path. The version is a copy of the removed one.
     pub(super) removed: bool,
-    /// A directory that was made for what is in it.
+    /// A directory without an entry, created for its children.
     pub(super) implied: bool,
-    /// An entry of the layer named this path: an opaque marker of the same layer spares it.
+    /// An entry of this layer named the path, so an opaque marker of the same layer keeps it.
     pub(super) unpacked: bool,
-    /// The layer says again what was there before.
+    /// The layer repeats the version before without a change.
     pub(super) unchanged: bool,
     /// Several layers wrote this path.
     pub(super) several: bool,
 }
 
-/// What few entries have.
+/// Fields that few entries have.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Extra {
     pub(super) link: Span,
@@ -86,20 +86,20 @@ pub(super) struct Extra {
     pub(super) minor: i64,
 }
 
-/// What the names of one inode share.
+/// Fields that all names of an inode share.
 #[derive(Clone, Debug)]
 pub(super) struct Inode {
     pub(super) kind: Kind,
     pub(super) layer: u32,
     pub(super) offset: u64,
     pub(super) size: u64,
-    /// Extra of the first name.
+    /// `Extra` of the first name.
     pub(super) extra: u32,
-    /// The version that was linked to first.
+    /// The version of the first name.
     pub(super) origin: u32,
-    /// Where the digest of the content is, or `NONE`.
+    /// Start of the digest's record, or `NONE`.
     pub(super) digest: u32,
-    /// What later links set, by layer, where it differs from what the first name says.
+    /// Attributes set by later links, by layer, where they differ from the first name's.
     pub(super) attributes: Vec<(u32, Attributes)>,
 }
 
@@ -110,11 +110,11 @@ pub(super) struct Span {
     pub(super) length: u32,
 }
 
-/// The hash of a name that has no node.
+/// Hash of a name that has no node yet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hash(u32);
 
-/// A version, and its place in the arena.
+/// A version and its index.
 #[derive(Clone, Copy)]
 pub(super) struct Found<'t> {
     pub(super) id: u32,
@@ -129,7 +129,7 @@ impl Deref for Found<'_> {
     }
 }
 
-/// Everything that `abort` cuts back.
+/// The state to which `abort` returns.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
     nodes: u32,
@@ -141,7 +141,7 @@ pub(super) struct Mark {
     lost: u32,
 }
 
-/// Nodes, versions and bytes, each in one vector, and the index from (parent, name) to node.
+/// Nodes, versions and bytes, each in one vector, and an index from (parent, name) to node.
 #[derive(Clone)]
 pub(super) struct Arena {
     pub(super) nodes: Vec<Node>,
@@ -162,7 +162,7 @@ impl Version {
 }
 
 impl Arena {
-    /// An arena that holds the root, an implied directory.
+    /// An arena with only the root, as an implied directory.
     pub(super) fn new() -> Self {
         let mut arena = Self {
             nodes: Vec::new(),
@@ -200,26 +200,26 @@ impl Arena {
         self.text.len()
     }
 
-    /// Keeps bytes. The caller bounds the arena below 4 GiB.
+    /// Appends bytes. The caller keeps the arena below 4 GiB.
     pub(super) fn store(&mut self, bytes: &[u8]) -> Span {
         let span = Span { start: self.text.len() as u32, length: bytes.len() as u32 };
         self.text.extend_from_slice(bytes);
         span
     }
 
-    /// The node of a name, whether something is there now or not.
+    /// The node of a name, even if nothing exists there now.
     pub(super) fn child(&self, parent: u32, name: &[u8]) -> Option<u32> {
         self.child_or_hash(parent, name).ok()
     }
 
-    /// The node of a name, or what [`add`](Self::add) wants to know to make one.
+    /// The node of a name, or the hash that [`add`](Self::add) needs to create it.
     pub(super) fn child_or_hash(&self, parent: u32, name: &[u8]) -> Result<u32, Hash> {
         let hash = self.hasher.hash_one((parent, name)) as u32;
         let is_it = |&node: &u32| self.node(node).parent == parent && self.name(node) == name;
         self.index.find(spread(hash), is_it).copied().ok_or(Hash(hash))
     }
 
-    /// A new node for a name of at most 255 bytes that has none.
+    /// Creates a node for a name of at most 255 bytes that has none.
     pub(super) fn add(&mut self, parent: u32, name: &[u8], Hash(hash): Hash) -> u32 {
         let span = self.store(name);
         let node = self.nodes.len() as u32;
@@ -230,7 +230,7 @@ impl Arena {
         node
     }
 
-    /// The version that tells what is at a node now.
+    /// The version that exists at a node now.
     pub(super) fn alive(&self, node: u32) -> Option<&Version> {
         self.newest(node).filter(|found| found.is_alive()).map(|found| found.version)
     }
@@ -248,7 +248,7 @@ impl Arena {
         self.node(node).live
     }
 
-    /// Enters a node into, or takes it out of, the children of its parent that exist now.
+    /// Adds a node to, or removes it from, its parent's list of existing children.
     pub(super) fn set_live(&mut self, node: u32, live: bool) {
         let Node { parent, previous_live, next_live, live: before, .. } = *self.node(node);
         if live == before || parent == NONE {
@@ -301,7 +301,7 @@ impl Arena {
             .take_while(|&node| node != NodeId::ROOT.0)
     }
 
-    /// All children ever, newest first.
+    /// All children, newest first, existing or not.
     pub(super) fn children(&self, node: u32) -> impl Iterator<Item = u32> {
         list(self.node(node).first_child, |node| self.node(node).next_sibling)
     }
@@ -311,12 +311,12 @@ impl Arena {
         list(self.node(node).head, |version| self.version(version).previous).map(|version| self.found(version))
     }
 
-    /// Children that exist now, in no order.
+    /// Children that exist now, in no particular order.
     pub(super) fn live_children(&self, node: u32) -> impl Iterator<Item = u32> {
         list(self.node(node).first_live, |node| self.node(node).next_live)
     }
 
-    /// Attributes of a version as they were after layer `until`, hard links made meanwhile included.
+    /// Attributes of a version after layer `until`, including changes by later hard links.
     pub(super) fn attributes(&self, version: &Version, until: u32) -> Attributes {
         let shared = self.inodes.get(version.inode as usize).and_then(|inode| {
             inode.attributes.iter().rev().find(|(layer, _)| *layer <= until).map(|(_, attributes)| *attributes)
@@ -324,7 +324,7 @@ impl Arena {
         shared.unwrap_or(version.attributes)
     }
 
-    /// Symbolic link target, where the version is one or a hard link to one.
+    /// Target of a symbolic link, also through a hard link to one.
     pub(super) fn symlink(&self, version: &Version) -> Option<&[u8]> {
         let extra = match (version.kind, self.inodes.get(version.inode as usize)) {
             (Kind::Symlink, _) => version.extra,
@@ -346,13 +346,13 @@ impl Arena {
         }
     }
 
-    /// Was the version written since the mark?
+    /// Whether the version was written after the mark.
     pub(super) fn is_new(&self, version: u32, mark: &Mark) -> bool {
         version != NONE && version >= mark.versions
     }
 
-    /// Forgets everything since the mark. What was there then has been changed in three ways only: newer versions and
-    /// children at the heads of lists, presence, and the inodes that `layer` linked to.
+    /// Discards everything after the mark. Older state can have changed in three ways only: newer versions and children
+    /// at the heads of lists, presence, and the inodes that `layer` linked to.
     pub(super) fn cut(&mut self, mark: &Mark, layer: u32) {
         for inode in self.inodes.drain(mark.inodes as usize..) {
             self.versions[inode.origin as usize].inode = NONE;
@@ -381,7 +381,7 @@ impl Arena {
         self.text.truncate(mark.text as usize);
     }
 
-    /// Makes the lists of children anew, for nodes below `count`.
+    /// Rebuilds the lists of children for nodes below `count`.
     fn relink(&mut self, count: u32) {
         for node in &mut self.nodes {
             node.first_child = NONE;
@@ -415,7 +415,7 @@ impl Node {
     }
 }
 
-/// The table looks at the highest bits of a hash as well as at the lowest.
+/// hashbrown uses the highest bits of a hash as well as the lowest.
 fn spread(hash: u32) -> u64 {
     u64::from(hash) << 32 | u64::from(hash)
 }

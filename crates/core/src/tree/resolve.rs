@@ -1,35 +1,35 @@
-//! Paths of entries, resolved inside the root as containerd resolves them.
+//! Resolves paths of entries inside the root, as containerd does.
 
 use super::{Error, FileTree, node::Arena, stack};
 use crate::{path, tar::Kind};
 
-/// Longest name of a directory entry, bytes.
+/// Longest name of a directory entry in bytes (`NAME_MAX`).
 pub(super) const NAME_BYTES: usize = 255;
-/// Longest path that a system call takes, bytes.
+/// Longest path of a system call in bytes (`PATH_MAX` without the NUL).
 pub(super) const PATH_BYTES: usize = 4095;
-/// Symbolic links that containerd follows in one path.
+/// Symbolic links that containerd follows in a path.
 const LINKS: u32 = 255;
-/// Symbolic links that the kernel follows in one path.
+/// Symbolic links that the kernel follows in a path.
 const KERNEL_LINKS: u32 = 40;
-/// Bytes of a path that take as long to clean as a name takes to look up.
+/// Bytes of a path that take as long to clean as one name takes to look up. Measures cost in steps.
 const BYTES_A_STEP: u64 = 16;
 
 const ROOT: u32 = 0;
 
-/// Where a walk along existing directories ends.
+/// Where a walk through existing directories ends.
 pub(super) enum Walk {
-    /// All of the path is there.
+    /// The whole path exists.
     Found(u32),
-    /// The directory is there, the rest of the path, from this byte on, is not.
+    /// The directory exists; the rest of the path, from this byte on, does not.
     Missing(u32, usize),
-    /// A symbolic link is in the way, or at the end.
+    /// A component is a symbolic link.
     Link,
-    /// Something that is neither directory nor symbolic link is in the way.
+    /// A component before the last is neither a directory nor a symbolic link.
     NotADirectory,
 }
 
 impl FileTree {
-    /// Walks along a clean path.
+    /// Walks a clean path.
     pub(super) fn walk(&self, path: &[u8]) -> Walk {
         let mut at = ROOT;
         let mut start = 0;
@@ -47,8 +47,8 @@ impl FileTree {
         Walk::Found(at)
     }
 
-    /// Walks along any path, symbolic links followed inside the root; never ends at a link. Also returns the clean path
-    /// that it comes to, where links were followed.
+    /// Walks a path and follows symbolic links inside the root; never ends at a link. If links were followed, also
+    /// returns the resolved path.
     pub(super) fn walk_links(&mut self, path: &[u8]) -> Result<(Walk, Option<Vec<u8>>), Error> {
         let direct = path::clean(path);
         if !path.split(|&b| b == b'/').any(|name| name == b"..") {
@@ -61,9 +61,9 @@ impl FileTree {
         Ok((self.walk(&resolved), Some(resolved)))
     }
 
-    /// Follows symbolic links until a pass over the path meets none. A relative target is joined to the directory by its
-    /// text, before links in that directory are followed; only where nothing stands before it, it stays as it is. So does
-    /// containerd, and links that lead up again show the difference.
+    /// Follows symbolic links until a pass over the path finds none. A relative target is joined to its directory as
+    /// text, before links in that directory are followed; it stays relative only if nothing precedes it. containerd
+    /// does the same, and links that lead upwards show the difference.
     fn resolve(&mut self, path: &[u8]) -> Result<Vec<u8>, Error> {
         let mut followed = 0;
         let mut current = path.to_vec();
@@ -110,8 +110,7 @@ impl FileTree {
     }
 }
 
-/// Goes on to a path as the kernel does: links on the way are followed, one at the end is not. One that leads out of the
-/// root leads to nothing here.
+/// Walks a path as the kernel does: follows links, except in the last component. A link out of the root leads nowhere.
 fn look_up(arena: &Arena, start: Place, path: &[u8], steps: &mut u64) -> Result<Place, Error> {
     let Place::Node(mut at) = start else { return Ok(start) };
     let mut followed = 0;
@@ -157,9 +156,9 @@ fn charge(left: &mut u64, steps: u64) -> Result<(), Error> {
 #[derive(Clone, Copy)]
 enum Place {
     Node(u32),
-    /// Nowhere, and so is everything below.
+    /// Missing, and so is everything below.
     Missing,
-    /// A link was followed: to be looked up from the root.
+    /// A link was followed: look it up from the root.
     Unknown,
 }
 
@@ -171,7 +170,7 @@ pub(super) fn too_long(path: &[u8]) -> Error {
     Error::NameTooLong(path::escape(path).into_owned())
 }
 
-/// Non-empty components other than `.`.
+/// Components, without empty ones and `.`.
 fn components(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     path.split(|&b| b == b'/').filter(|name| !name.is_empty() && *name != b".")
 }

@@ -1,4 +1,4 @@
-//! Rows: what a view tells of one path.
+//! Rows: what a view shows for a path.
 
 use super::{
     Ambiguity, Aspects, NodeId,
@@ -9,75 +9,76 @@ use crate::tar::Kind;
 /// One line of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// The path's node.
+    /// Node of the path.
     pub node: NodeId,
-    /// Full cleaned path, no leading slash.
+    /// Full cleaned path, without a leading slash.
     pub path: Vec<u8>,
-    /// Last component.
+    /// Last component of the path.
     pub name: Vec<u8>,
-    /// 0 = directly below the root.
+    /// Number of directories above it below the root: 0 directly below the root.
     pub depth: u32,
-    /// Kind; a hard link stays [`Kind::Hardlink`], as the archive says.
+    /// Type. A hard link stays [`Kind::Hardlink`], as in the archive.
     pub kind: Kind,
-    /// Logical bytes of a file; 0 for anything else, hard links included.
+    /// Logical size of a file; 0 for anything else, including hard links.
     pub size: u64,
-    /// Bytes of all files below (directories), own size else.
+    /// Size of all files below a directory; otherwise `size`.
     pub total: u64,
-    /// Permission bits with set-uid, set-gid and sticky.
+    /// Permission bits, including set-uid, set-gid and sticky.
     pub mode: u32,
-    /// Owner.
+    /// Numeric owner.
     pub uid: i64,
-    /// Group.
+    /// Numeric group.
     pub gid: i64,
-    /// Seconds since 1970.
+    /// Modification time in seconds since 1970.
     pub mtime: i64,
-    /// Nanoseconds of the second.
+    /// Nanoseconds to add to `mtime`.
     pub mtime_nsec: u32,
-    /// Symbolic link's target as stored, or hard link's cleaned path.
+    /// Target of a symbolic link as stored, or cleaned path of a hard link's target.
     pub link: Vec<u8>,
-    /// Device number of a character or block device.
+    /// Major device number.
     pub major: i64,
-    /// Device number of a character or block device.
+    /// Minor device number.
     pub minor: i64,
-    /// Extended attributes: name, value.
+    /// Extended attributes by name.
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
-    /// Who last wrote it.
+    /// The layer that last wrote the path.
     pub layer: u32,
-    /// What happened to it in the chosen view.
+    /// What changed in the view.
     pub change: Change,
-    /// In what a path that is [`Change::Modified`] differs: from what was there below the layer that wrote it last, or in the
-    /// view of what was overwritten, from what is there instead. Empty where a layer wrote the same again.
+    /// What differs if the path is [`Change::Modified`]: from the version below the last layer that wrote it, or in
+    /// [`Mode::Deleted`](super::Mode::Deleted) from the version that replaced it. Empty if a layer wrote the same
+    /// again.
     pub aspects: Aspects,
-    /// Layer that removed or overwrote it.
+    /// The layer that removed or overwrote the path.
     pub removed_by: Option<u32>,
-    /// Why well-known readers make something else of it.
+    /// Why widely used tools interpret the path differently, if they do.
     pub ambiguous: Option<Ambiguity>,
-    /// A directory that no archive names.
+    /// A directory without an entry in any archive.
     pub implied: bool,
-    /// Has children in this view.
+    /// Whether it has children in this view.
     pub has_children: bool,
 }
 
-/// What happened to a path in the chosen view: by layer n in the views of layer n; in the merged view
-/// [`Added`](Self::Added) if one layer wrote it and [`Modified`](Self::Modified) if several did. A directory that a layer
-/// only says again is [`Unchanged`](Self::Unchanged).
+/// What happened to a path. In a view of layer n: in that layer. In the merged view: [`Added`](Self::Added) if one
+/// layer wrote it, [`Modified`](Self::Modified) if several did. A directory that a layer repeats without a change is
+/// [`Unchanged`](Self::Unchanged).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
-    /// It was not there before.
+    /// It did not exist before.
     Added,
-    /// It was there and is something else now.
+    /// It existed and is different now.
     Modified,
-    /// It was there and is gone.
+    /// It existed and is gone.
     Removed,
-    /// It is as it was.
+    /// It is the same as before.
     Unchanged,
 }
 
-/// A version with what a view knows about it.
+/// A version, with its context in a view.
 #[derive(Clone, Copy)]
 pub(super) struct Shown<'t> {
     pub(super) version: Found<'t>,
-    /// The last layer whose hard links count for its attributes.
+    /// The last layer whose hard links may change its attributes.
     pub(super) until: u32,
     pub(super) change: Change,
     pub(super) aspects: Aspects,
@@ -118,7 +119,7 @@ impl Row {
     }
 }
 
-/// The pairs that `store_xattrs` wrote.
+/// Decodes the pairs that `store_xattrs` wrote.
 pub(super) fn read_xattrs(mut bytes: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut part = || {
         let (length, rest) = bytes.split_first_chunk::<4>()?;

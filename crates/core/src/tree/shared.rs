@@ -1,28 +1,28 @@
-//! What the names of one thing have in common.
+//! What the names of one inode have in common.
 
 use super::{FileTree, NodeId, row::read_xattrs};
 use crate::tar::Kind;
 
-/// What all hard links to one thing share, whatever became of its first name.
+/// What all hard links to one inode share, even after its first name is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shared {
-    /// The same for all its names, and for no others of the tree.
+    /// Number of the inode: equal for all its names, unique in the tree.
     pub number: u32,
-    /// What it is; never [`Kind::Hardlink`].
+    /// Type of the inode; never [`Kind::Hardlink`].
     pub kind: Kind,
-    /// Symbolic link's target as stored.
+    /// Target of a symbolic link as stored.
     pub link: Vec<u8>,
-    /// Device number of a character or block device.
+    /// Major device number.
     pub major: i64,
-    /// Device number of a character or block device.
+    /// Minor device number.
     pub minor: i64,
-    /// Extended attributes that its first name brought: name, value. Its links may have brought more.
+    /// Extended attributes of the first name. Later links may have added more.
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl FileTree {
-    /// What is at a node when all layers are stacked, if hard links were ever made to it. Its content is that of
-    /// [`content`](Self::content).
+    /// The inode at a node when all layers are stacked. `None` if no hard link to it was ever made.
+    /// [`content`](Self::content) returns its content.
     pub fn shared(&self, node: NodeId) -> Option<Shared> {
         if !self.contains(node) {
             return None;

@@ -1,4 +1,4 @@
-//! Stacking: one layer's entries applied in archive order.
+//! Stacking: applies the entries of a layer in archive order.
 
 use super::{
     Error, FileTree, LayerSummary, NodeId,
@@ -14,7 +14,7 @@ use crate::{
 };
 use std::collections::{HashMap, HashSet};
 
-/// Steps for following symbolic links in the paths of all entries; an image that needs a hundredth of it is odd.
+/// Steps for following symbolic links in the paths of all entries. Real images need less than a hundredth.
 pub(super) const LINK_STEPS: u64 = 1 << 23;
 
 pub(super) const ROOT: u32 = NodeId::ROOT.0;
@@ -29,16 +29,16 @@ pub(super) struct Open {
     pub(super) summary: LayerSummary,
     pub(super) mark: Mark,
     link_steps: u64,
-    /// Where the directory of the last entry leads.
+    /// Resolved directory of the last entry (cache).
     pub(super) parent: Option<Parent>,
-    /// Directories in archive order with their times, which containerd sets again at the end.
+    /// Directories in archive order with their times, which containerd sets again at the end of a layer.
     directories: Vec<Directory>,
-    /// Directories that an opaque marker has emptied, and how many implied ones there were then: as long as there are no
-    /// more of them, a second marker does nothing.
+    /// Directories that an opaque marker has emptied, and the number of implied directories at that time. While that
+    /// number is the same, a second marker does nothing.
     pub(super) opaque: HashMap<u32, u64>,
-    /// Directories that were made for what is in them.
+    /// Number of directories created without an entry.
     pub(super) implied: u64,
-    /// Paths of PAX global headers, which leave nothing, but count as entries of the layer.
+    /// Paths of PAX global headers. They create nothing, but count as entries of the layer for opaque markers.
     global: HashSet<u32>,
 }
 
@@ -53,13 +53,13 @@ pub(super) struct Parent {
 struct Directory {
     node: u32,
     mtime: u64,
-    /// The path that led there, if it is not the node's own.
+    /// The path that led there, if it went through symbolic links.
     linked: Option<Vec<u8>>,
 }
 
 impl FileTree {
-    /// Opens a layer. Layers come in order, bottom = 0; a skipped index is a layer that could not be read. A layer that is
-    /// open still is aborted.
+    /// Opens a layer. Layers come in order, starting at 0; a skipped index is a layer that could not be read. Aborts a
+    /// layer that is still open.
     pub fn begin(&mut self, layer: u32) {
         self.abort();
         self.open = Some(Open {
@@ -79,15 +79,14 @@ impl FileTree {
     ///
     /// # Errors
     ///
-    /// Where containerd's unpacking fails, or a limit is exceeded. What the entry did before it failed stays, as it would
-    /// on disk; the error is kept in the [`LayerSummary`], and the layer takes no more entries: each is answered with the
-    /// same error.
+    /// Where containerd's unpacking fails, or a limit is exceeded. Effects of the entry before the failure stay, as
+    /// they would on disk. The error is kept in the [`LayerSummary`]; later entries of the layer return the same error.
     pub fn apply(&mut self, entry: &Entry) -> Result<(), Error> {
         self.apply_hashed(entry, None)
     }
 
-    /// As [`apply`](Self::apply), with the digest of the file's content: what tells equal contents from others of the same
-    /// size. Only files whose digest is given cost memory for one.
+    /// [`apply`](Self::apply) with the digest of the file's content, which distinguishes contents of equal size. Only
+    /// files with a digest take memory for one.
     ///
     /// # Errors
     ///
@@ -106,7 +105,7 @@ impl FileTree {
         result
     }
 
-    /// The open layer is verified: it is kept. Returns its counts, all zero if no layer was open.
+    /// Keeps the open layer, which is verified. Returns its counts; all zero if no layer was open.
     pub fn commit(&mut self) -> LayerSummary {
         self.finish_directories();
         let Some(open) = self.open.take() else {
@@ -117,7 +116,7 @@ impl FileTree {
         open.summary
     }
 
-    /// The open layer is wrong: everything it did is undone.
+    /// Undoes the open layer, which failed verification.
     pub fn abort(&mut self) {
         if let Some(open) = self.open.take() {
             self.arena.cut(&open.mark, open.layer);
@@ -134,7 +133,7 @@ impl FileTree {
             None => (&b""[..], &path[..]),
         };
         if name.is_empty() {
-            return Ok(()); // the root itself: containerd leaves it alone
+            return Ok(()); // the root itself: containerd does not change it
         }
         if path.len() > PATH_BYTES {
             return Err(too_long(&path));
@@ -192,7 +191,7 @@ impl FileTree {
         Ok(())
     }
 
-    /// The directory of an entry, made with its own parents where it is missing, and whether symbolic links led there.
+    /// The directory of an entry, created with its parents if missing, and whether symbolic links led there.
     fn parent(&mut self, directory: &[u8]) -> Result<(u32, bool), Error> {
         if directory.is_empty() {
             return Ok((ROOT, false));
@@ -224,7 +223,7 @@ impl FileTree {
             if name.len() > NAME_BYTES {
                 return Err(too_long(name));
             }
-            // Whoever makes them is root, and of its group, except where a directory hands on its own (set-group-ID).
+            // containerd creates them as root, with root's group unless the parent has the set-group-ID bit.
             let above = self.arena.alive(parent).map(|version| version.attributes);
             let gid = above.filter(|above| above.mode & SET_GROUP_ID != 0).map_or(0, |above| above.gid);
             parent = self.node_for(parent, name, self.arena.child_or_hash(parent, name))?;
@@ -249,8 +248,8 @@ impl FileTree {
         }
     }
 
-    /// containerd sets the times of directories when all entries are there: one that its own layer removed is an error,
-    /// and where something else took its place that gets the time.
+    /// Sets the times of directories, as containerd does after the last entry: a directory that its own layer removed
+    /// is an error; if something else replaced it, that gets the time.
     fn finish_directories(&mut self) {
         let Some(open) = &mut self.open else { return };
         let directories = std::mem::take(&mut open.directories);
@@ -269,7 +268,7 @@ impl FileTree {
         }
     }
 
-    /// What is found now where a directory was.
+    /// What exists now where a directory was.
     fn find_again(&mut self, node: u32, linked: Option<Vec<u8>>) -> Result<u32, Error> {
         if linked.is_none() && self.arena.alive(node).is_some_and(|version| version.kind == Kind::Directory) {
             return Ok(node);
@@ -295,7 +294,7 @@ impl FileTree {
             return;
         }
         let layer = open.layer;
-        // The bytes of a lower layer's file stay that layer's.
+        // Data of a lower layer's file belongs to that layer.
         let shared = version.kind == Kind::File && version.layer != layer;
         let inode = if shared { self.inode(self.arena.node(node).head) } else { version.inode };
         self.write(node, Version { attributes, layer, inode, ..version });

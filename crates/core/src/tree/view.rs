@@ -15,56 +15,56 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// What to look at.
+/// What a view shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// All layers, stacked.
+    /// All layers stacked.
     Merged,
-    /// Layers 0..=n, stacked.
+    /// Layers 0 to n stacked.
     UpTo(u32),
-    /// What layer n itself wrote and removed, and the directories that lead there.
+    /// What layer n wrote and removed, and the directories that lead there.
     Only(u32),
-    /// What was deleted or overwritten by a later layer and is still in the image, and the directories that lead there.
+    /// What a later layer deleted or overwrote and is still in the image, and the directories that lead there.
     Deleted,
 }
 
 /// Order of siblings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sort {
-    /// By the bytes of their names.
+    /// By the bytes of the name.
     Name,
-    /// Biggest first, directories by the sum of what they hold; then by name.
+    /// Largest first, directories by the total of their files; then by name.
     Size,
 }
 
-/// A filter over a tree.
+/// A filtered view of a tree.
 ///
-/// Taking one costs a pass over the tree when it has changed since the last view of that mode; then a directory's children
-/// cost only their number.
+/// Creating one costs a pass over the tree if the tree has changed since the last view of that mode. After that,
+/// listing a directory costs only its number of children.
 pub struct View<'t> {
     tree: &'t FileTree,
     mode: Mode,
     index: Arc<Index>,
 }
 
-/// Which nodes a view shows, and the bytes below each.
+/// Which nodes a view shows, and the size of the files below each.
 struct Index {
     totals: Vec<u64>,
     marks: Vec<u8>,
-    /// Nodes that the layer of the view made hard links of others.
+    /// Nodes that the layer of the view hard-linked to others.
     links: HashSet<u32>,
 }
 
-/// The node has a row.
+/// The node has a row in the view.
 const SHOWN: u8 = 1;
-/// A child of the node has a row.
+/// A child of the node has a row in the view.
 const PARENT: u8 = 2;
 
-/// The indexes of the views taken last.
+/// Indexes of the latest views.
 #[derive(Default)]
 pub(super) struct Cache(Mutex<Vec<(Mode, u64, Arc<Index>)>>);
 
-/// A copy of a tree takes its views anew.
+/// A copied tree starts with an empty cache.
 impl Clone for Cache {
     fn clone(&self) -> Self {
         Self::default()
@@ -90,8 +90,8 @@ impl<'t> View<'t> {
         Self { tree, mode, index }
     }
 
-    /// Children that this view shows, sorted. A path of which [`Mode::Deleted`] knows several versions has a row for each,
-    /// the newest first, but a directory last.
+    /// Rows of the children in this view, sorted. In [`Mode::Deleted`] a path has a row for each version, newest first,
+    /// directories last.
     pub fn children(&self, node: NodeId, sort: Sort) -> Vec<Row> {
         if !self.tree.contains(node) {
             return Vec::new();
@@ -110,7 +110,8 @@ impl<'t> View<'t> {
         rows
     }
 
-    /// Nodes of the children that this view shows, sorted: for those who need only some of the rows.
+    /// Nodes of the children in this view, sorted. Cheaper than [`children`](Self::children) if only some rows are
+    /// needed.
     pub fn child_nodes(&self, node: NodeId, sort: Sort) -> Vec<NodeId> {
         if !self.tree.contains(node) {
             return Vec::new();
@@ -123,8 +124,7 @@ impl<'t> View<'t> {
         self.has(node.0, PARENT)
     }
 
-    /// All rows of a node, the newest first, but a directory last: [`Mode::Deleted`] may know several versions, every other
-    /// view one.
+    /// All rows of a node, newest first, directories last. Only [`Mode::Deleted`] can have more than one.
     pub fn rows_of(&self, node: NodeId) -> Vec<Row> {
         if !self.shows(node.0) {
             return Vec::new();
@@ -133,12 +133,12 @@ impl<'t> View<'t> {
         self.rows_at(node.0, arena.path(node.0), arena.depth(node.0))
     }
 
-    /// The first row of a node. `None` for the root and for what the view does not show.
+    /// The first row of a node. `None` for the root and for nodes that the view does not show.
     pub fn row(&self, node: NodeId) -> Option<Row> {
         self.rows_of(node).into_iter().next()
     }
 
-    /// Every row of the view, depth first, siblings sorted by the bytes of their names; the root has no row.
+    /// All rows of the view, depth first, siblings by the bytes of their names. The root has no row.
     pub fn rows(&self) -> Vec<Row> {
         let mut rows = Vec::new();
         let mut pending = self.sorted_children(NodeId::ROOT.0, Sort::Name);
@@ -164,7 +164,7 @@ impl<'t> View<'t> {
         rows
     }
 
-    /// The node at a cleaned path, if the view shows it; the empty path is the root.
+    /// The node at a cleaned path, if the view shows it. The empty path is the root.
     pub fn find(&self, path: &[u8]) -> Option<NodeId> {
         if path.is_empty() {
             return Some(NodeId::ROOT);
@@ -176,19 +176,19 @@ impl<'t> View<'t> {
         self.shows(node).then_some(NodeId(node))
     }
 
-    /// Logical bytes of all files the view shows; of those that [`Mode::Only`] shows as removed, none.
+    /// Logical size of all files in the view. Files that [`Mode::Only`] shows as removed do not count.
     pub fn total_size(&self) -> u64 {
         self.index.totals.first().copied().unwrap_or(0)
     }
 
-    /// Where the bytes of the file at a node are, as this view shows it. `None` for everything that has no content.
+    /// The content of the file at a node in this view. `None` for anything without content.
     pub fn content(&self, node: NodeId) -> Option<Content> {
         let shown = self.shown(node.0).first().copied()?;
         let Stored { layer, offset, size, .. } = self.tree.arena.stored(shown.version.id)?;
         Some(Content { layer, offset, size })
     }
 
-    /// The digest of that content, if it is known: [`FileTree::apply_hashed`] was told, or the file is empty.
+    /// The digest of that content, if [`FileTree::apply_hashed`] received it or the file is empty.
     pub fn digest(&self, node: NodeId) -> Option<Digest> {
         let shown = self.shown(node.0).first().copied()?;
         self.tree.arena.digest(&self.tree.arena.stored(shown.version.id)?)
@@ -212,8 +212,8 @@ impl<'t> View<'t> {
             Row::new(arena, node, shown, path.clone(), depth, total)
         };
         let mut rows: Vec<Row> = self.shown(node).into_iter().map(row).collect();
-        // What is below belongs to the directory, which therefore comes last; where a layer put something else in its place,
-        // to that.
+        // Children belong to the directory, so it comes last; if a layer replaced the directory, they belong to the
+        // replacement.
         if let Some(directory) = rows.iter().position(|row| row.kind == Kind::Directory) {
             rows[directory..].rotate_left(1);
         }
@@ -223,7 +223,7 @@ impl<'t> View<'t> {
         rows
     }
 
-    /// What the view shows at a node.
+    /// The versions that the view shows at a node.
     fn shown(&self, node: u32) -> Vec<Shown<'t>> {
         let arena = &self.tree.arena;
         if !self.shows(node) {
@@ -306,7 +306,7 @@ impl<'t> View<'t> {
 }
 
 impl Index {
-    /// One pass from the newest node to the root: every node comes after its parent in the arena.
+    /// One pass from the newest node to the root: in the arena, every node comes after its parent.
     fn new(arena: &Arena, mode: Mode) -> Self {
         let count = arena.nodes.len();
         let mut index = Self { totals: vec![0; count], marks: vec![0; count], links: relinked(arena, mode) };
@@ -329,7 +329,7 @@ impl Index {
                 index.totals[here] = index.totals[here].saturating_add(size);
                 let parent = arena.node(node).parent;
                 index.marks[parent as usize] |= PARENT;
-                // What a layer removed counts below what it removed, not below what it left.
+                // In `Only`, a removed path counts below the removed directory, not below what replaced it.
                 let parent_removed = || match mode {
                     Mode::Only(layer) => only(arena, parent, layer).is_some_and(|version| !version.is_alive()),
                     _ => false,
@@ -345,7 +345,7 @@ impl Index {
     }
 }
 
-/// Nodes whose companions among hard links are others than before the layer of the mode.
+/// Nodes whose set of hard links the layer of the mode changed.
 fn relinked(arena: &Arena, mode: Mode) -> HashSet<u32> {
     let (Mode::UpTo(layer @ 1..) | Mode::Only(layer @ 1..)) = mode else { return HashSet::new() };
     let before = Groups::new(arena, layer - 1);
@@ -359,22 +359,23 @@ fn written(version: Option<Found<'_>>) -> (bool, u64, bool) {
     (version.is_some(), version.map_or(0, |version| version.size), false)
 }
 
-/// What is at a node when all layers are stacked.
+/// The version at a node when all layers are stacked.
 fn alive(arena: &Arena, node: u32) -> Option<Found<'_>> {
     arena.newest(node).filter(|version| version.is_alive())
 }
 
-/// What is at a node when layers 0..=n are stacked.
+/// The version at a node when layers 0 to n are stacked.
 pub(super) fn as_of(arena: &Arena, node: u32, layer: u32) -> Option<Found<'_>> {
     arena.versions(node).find(|version| version.layer <= layer).filter(|version| version.is_alive())
 }
 
-/// What layer n left at a node.
+/// The version that layer n left at a node.
 pub(super) fn own(arena: &Arena, node: u32, layer: u32) -> Option<Found<'_>> {
     arena.versions(node).find(|version| version.layer == layer)
 }
 
-/// What layer n wrote at a node or removed from it. What it wrote and removed itself is told only if readers split on it.
+/// What layer n wrote at a node or removed from it. A path that it both wrote and removed is shown only if readers
+/// disagree on it.
 fn only(arena: &Arena, node: u32, layer: u32) -> Option<Found<'_>> {
     own(arena, node, layer).filter(|version| {
         version.is_alive()
@@ -383,8 +384,8 @@ fn only(arena: &Arena, node: u32, layer: u32) -> Option<Found<'_>> {
     })
 }
 
-/// Versions of a node that a later layer removed or overwrote, newest first; a directory once, and not at all while there
-/// is one.
+/// Versions of a node that a later layer removed or overwrote, newest first. A directory counts once, and not at all
+/// while the path is still a directory.
 fn hidden(arena: &Arena, node: u32) -> impl Iterator<Item = Shown<'_>> {
     let newer = arena.versions(node);
     let side = |version, until| Side::new(arena, version, until);

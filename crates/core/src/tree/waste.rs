@@ -1,4 +1,4 @@
-//! Waste: bytes that an image carries and nobody sees, with who brought them, who wasted them, and how.
+//! Waste: bytes in an image that are not visible in the final tree, the layers that added and hid them, and the cause.
 
 mod cause;
 mod collect;
@@ -6,22 +6,21 @@ mod collect;
 use super::{Aspects, FileTree, NodeId};
 use std::ops::Range;
 
-/// What of an image is visible in the end, and what is not.
+/// Visible and wasted bytes of an image.
 ///
-/// Bytes are logical bytes of regular files as the layers bring them, so a file of 500 KB that two layers write is
-/// 1 MB, of which 500 KB are visible and 500 KB are waste. A hard link brings no bytes, and its file is visible while
-/// any of its names is.
+/// Counts logical bytes of regular files as the layers store them: a file of 500 KB that two layers write counts 1 MB,
+/// half of it visible and half waste. A hard link adds no bytes, and its file is visible while any of its names is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Waste {
-    /// Bytes of all files in all layers.
+    /// Size of all files in all layers.
     pub all: u64,
-    /// Bytes of the files that are there when all layers are stacked.
+    /// Size of the files in the final tree.
     pub visible: u64,
-    /// Estimated bytes of the blobs that hold what is wasted.
+    /// Estimated compressed bytes that hold the waste.
     pub download: u64,
-    /// The layers that brought or wasted bytes, bottom first.
+    /// Layers that added or caused waste, bottom first.
     pub layers: Vec<LayerWaste>,
-    /// Every wasted content, biggest first, then by path.
+    /// Every wasted content, largest first, then by path.
     pub items: Vec<Wasted>,
 }
 
@@ -31,79 +30,79 @@ impl Waste {
         self.all.saturating_sub(self.visible)
     }
 
-    /// Visible bytes ÷ all bytes: 1.0 for an image without waste, or without files; never above.
+    /// Visible bytes divided by all bytes: 1.0 for an image without waste or without files, never more.
     ///
-    /// This is not the figure of `dive`, which divides the sum of the smallest size of each path by the sum of all
-    /// its sizes, and counts a path as waste only if it is seen twice: what is deleted with its directory costs
-    /// nothing there, and what is overwritten is wasted with both of its copies.
+    /// `dive` computes another figure: the sum of the smallest size of each path divided by the sum of all its sizes,
+    /// for paths that occur at least twice. There, a file deleted with its directory costs nothing, and an overwritten
+    /// file is wasted with both copies.
     pub fn efficiency(&self) -> f64 {
         if self.all == 0 { 1.0 } else { self.visible as f64 / self.all as f64 }
     }
 
-    /// The items by what a person would name: all that was lost with one directory and for one reason is one line.
-    /// Biggest first, then by path.
+    /// Groups the items for display: contents lost with one directory for one reason become one group. Largest first,
+    /// then by path.
     pub fn groups(&self, tree: &FileTree) -> Vec<Group> {
         collect::groups(self, tree)
     }
 }
 
-/// What one layer brought in vain, and what it made vain.
+/// Waste that one layer added, and waste that it caused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LayerWaste {
-    /// The layer.
+    /// Index of the layer.
     pub layer: u32,
-    /// Bytes of files that it brings.
+    /// Size of the files that it adds.
     pub bytes: u64,
-    /// Bytes that it brings and that are not visible in the end.
+    /// Size of those files that are not visible in the final tree.
     pub wasted: u64,
-    /// Estimated bytes of its blob that hold those.
+    /// Estimated bytes of its blob that hold them.
     pub download: u64,
-    /// Bytes, of lower layers or its own, that are not visible because of it.
+    /// Bytes, of lower layers or its own, that are not visible because of this layer.
     pub wastes: u64,
-    /// Of those: what it deleted.
+    /// The part of `wastes` that it deleted.
     pub deleted: u64,
-    /// Of those: what it overwrote with something else, or nobody knows with what.
+    /// The part of `wastes` that it overwrote with other content, or with content that could not be compared.
     pub overwritten: u64,
-    /// Of those: what it wrote again, the same bytes at the same path.
+    /// The part of `wastes` that it wrote again: same bytes, same path.
     pub duplicated: u64,
-    /// Of those: what it wrote again to change mode, owner or extended attributes.
+    /// The part of `wastes` that it wrote again to change mode, owner or extended attributes.
     pub metadata: u64,
 }
 
 /// A content that is not visible.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wasted {
-    /// Where it was.
+    /// Node of the path.
     pub node: NodeId,
-    /// The highest directory that was lost together with it, for the same reason; else the node itself.
+    /// The highest directory lost together with it for the same reason, else the node itself.
     pub top: NodeId,
-    /// Who brought it.
+    /// The layer that added the content.
     pub layer: u32,
-    /// Who wasted it: for a file with several names, who took the last of them.
+    /// The layer that hid it; for a file with several names, the layer that removed the last of them.
     pub by: u32,
-    /// How.
+    /// Why it is not visible.
     pub cause: Cause,
-    /// In what the file that took its place differs; empty where nothing did.
+    /// How the replacing file differs. Empty if nothing replaced it.
     pub aspects: Aspects,
-    /// Its bytes.
+    /// Size in bytes.
     pub size: u64,
     /// Estimated bytes of the blob that hold it.
     pub download: u64,
-    /// A path where the same bytes are visible: the file was moved, or is there twice.
+    /// A path where the same bytes are visible: the file was moved or copied.
     pub elsewhere: Option<NodeId>,
 }
 
-/// How bytes come to be in vain.
+/// Why content is not visible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Cause {
-    /// Deleted, by itself or with a directory.
+    /// Deleted, alone or with its directory.
     Deleted,
-    /// Something else was written at its path. So is counted what has the same size where no digests are known.
+    /// Overwritten with other content. Without digests, content of equal size counts as different.
     Overwritten,
-    /// The same bytes were written again at its path, with the same mode, owner and extended attributes.
+    /// The same bytes were written again at the same path, with the same mode, owner and extended attributes.
     Duplicated,
-    /// The same bytes were written again at its path, with another mode, owner or extended attributes: `chmod -R` and
-    /// `chown -R` copy every file.
+    /// The same bytes were written again at the same path with another mode, owner or extended attributes: `chmod -R`
+    /// and `chown -R` copy every file.
     Metadata,
 }
 
@@ -119,52 +118,52 @@ impl Cause {
     }
 }
 
-/// What was lost together.
+/// Contents lost together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// The directory or the file.
+    /// Node of the directory or file.
     pub node: NodeId,
-    /// Its full cleaned path.
+    /// Full cleaned path of the node.
     pub path: Vec<u8>,
-    /// Whether that is a directory, which stands for the files below it.
+    /// Whether the node is a directory that stands for the files below it.
     pub directory: bool,
-    /// Who brought the files, bottom first.
+    /// The layers that added the files, bottom first.
     pub layers: Vec<u32>,
-    /// Who wasted them.
+    /// The layer that hid them.
     pub by: u32,
-    /// How.
+    /// Why they are not visible.
     pub cause: Cause,
-    /// In what the files that took their places differ, all together.
+    /// How the replacing files differ, combined.
     pub aspects: Aspects,
-    /// How many contents.
+    /// Number of contents.
     pub files: u64,
-    /// Their bytes.
+    /// Size in bytes.
     pub size: u64,
     /// Estimated bytes of the blobs that hold them.
     pub download: u64,
-    /// A path where the bytes are visible still, if it is one file.
+    /// A path where the bytes are still visible, if the group is one file.
     pub elsewhere: Option<NodeId>,
 }
 
-/// Files with the same bytes, all of them visible, that are no hard links to each other.
+/// Visible files with the same bytes that are not hard links to each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copies {
-    /// Bytes of one.
+    /// Size of one copy in bytes.
     pub size: u64,
-    /// One name of each, by path.
+    /// One name of each copy, by path.
     pub nodes: Vec<NodeId>,
 }
 
 impl Copies {
-    /// Bytes that one file with hard links would save.
+    /// Bytes that replacing the copies with hard links would save.
     pub fn spare(&self) -> u64 {
         self.size.saturating_mul(self.nodes.len().saturating_sub(1) as u64)
     }
 }
 
-/// Knows how many bytes of a layer's blob a range of the unpacked layer came from.
+/// Maps a range of an uncompressed layer to bytes of its blob.
 pub trait Download {
-    /// Bytes of the blob, estimated.
+    /// Estimated bytes of the blob that hold `unpacked`.
     fn bytes(&self, layer: u32, unpacked: Range<u64>) -> u64;
 }
 
@@ -175,16 +174,16 @@ impl<F: Fn(u32, Range<u64>) -> u64> Download for F {
 }
 
 impl FileTree {
-    /// What is wasted when all layers are stacked.
+    /// Computes the waste when all layers are stacked.
     ///
-    /// Needs the digests of contents ([`apply_hashed`](Self::apply_hashed)) to tell duplicates and moved metadata from
-    /// what was overwritten with something else. Sparse files count with their logical size, but are downloaded as stored.
+    /// Needs digests of contents ([`apply_hashed`](Self::apply_hashed)) to distinguish duplicates and metadata changes
+    /// from overwrites. A sparse file counts with its logical size, but its download estimate is of the stored bytes.
     pub fn waste(&self, download: &impl Download) -> Waste {
         collect::waste(self, download)
     }
 
-    /// Files of the same content that are visible at several paths, the most spare bytes first. Empty files and files
-    /// whose digest is not known are left out.
+    /// Groups of visible files with the same content, largest saving first. Empty files and files without a known
+    /// digest are left out.
     pub fn copies(&self) -> Vec<Copies> {
         collect::copies(self)
     }

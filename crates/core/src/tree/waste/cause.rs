@@ -1,4 +1,4 @@
-//! Why a content is not visible any more, and what went with it.
+//! Why content is no longer visible, and what was lost with it.
 
 use super::Cause;
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// How a version lost its content to the one that came after it, and in what that differs.
+/// How a version lost its content to the next version, and how they differ.
 pub(super) fn cause(arena: &Arena, version: Found<'_>, next: Found<'_>) -> (Cause, Aspects) {
     if !next.is_alive() {
         return (Cause::Deleted, Aspects::NONE);
@@ -31,7 +31,7 @@ pub(super) fn cause(arena: &Arena, version: Found<'_>, next: Found<'_>) -> (Caus
     (cause, aspects)
 }
 
-/// How a layer lost what it wrote itself. Of the entry that brought it nothing is kept but its content.
+/// How a layer lost content that it wrote itself. Only the content of the original entry is known.
 pub(super) fn own_cause(arena: &Arena, stored: &Stored, node: u32) -> Cause {
     match own(arena, node, stored.layer).filter(|version| version.is_alive()) {
         None => Cause::Deleted,
@@ -42,7 +42,7 @@ pub(super) fn own_cause(arena: &Arena, stored: &Stored, node: u32) -> Cause {
     }
 }
 
-/// The highest directory that a layer did the same to: removed it with all that was in it, or changed its metadata.
+/// The highest directory to which a layer did the same: removed it with everything in it, or changed its metadata.
 pub(super) fn top(arena: &Arena, node: u32, by: u32, cause: Cause) -> u32 {
     let shares = |directory: u32| match cause {
         Cause::Deleted => own(arena, directory, by).is_some_and(|version| removes(arena, version)),

@@ -1,4 +1,4 @@
-//! One pass over all versions of all paths, and what it adds up to.
+//! One pass over all versions of all paths, and its totals.
 
 use super::{
     Cause, Copies, Download, Group, LayerWaste, Waste, Wasted,
@@ -17,7 +17,7 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet, btree_map::Entry},
 };
 
-/// A content, one of the paths that led to it, and what ended that.
+/// A content, one of its paths, and how that path lost it.
 #[derive(Clone, Copy)]
 struct Held {
     stored: Stored,
@@ -25,14 +25,14 @@ struct Held {
     end: End,
 }
 
-/// What a name that led to a content leads to now.
+/// What a former name of a content refers to now.
 #[derive(Clone, Copy)]
 enum End {
-    /// The content still.
+    /// Still the content.
     Visible,
-    /// Since a later layer: the version that had it, and the one that followed.
+    /// Something else since a later layer: the version with the content, and the version after it.
     Ended { layer: u32, version: u32, next: u32 },
-    /// Nothing: the layer that brought it took it away itself.
+    /// Nothing: the layer that wrote it removed it itself.
     Lost,
 }
 
@@ -143,7 +143,7 @@ pub(super) fn groups(waste: &Waste, tree: &FileTree) -> Vec<Group> {
     groups
 }
 
-/// Every content of every layer, each once, empty ones left out.
+/// Every content of every layer, once each, without empty ones.
 fn contents(arena: &Arena) -> Vec<Held> {
     let mut held = Vec::new();
     let mut shared: BTreeMap<u32, Held> = BTreeMap::new();
@@ -182,7 +182,7 @@ fn contents(arena: &Arena) -> Vec<Held> {
 }
 
 impl Held {
-    /// Whether this name led to the content for longer than another, or as long and brought it.
+    /// Whether this name kept the content longer than the other, or as long and is the original name (`brought`).
     fn outlives(&self, other: &Self, brought: bool) -> bool {
         let until = |held: &Self| match held.end {
             End::Visible => u64::MAX,
@@ -193,11 +193,11 @@ impl Held {
     }
 }
 
-/// Where known contents are visible, by digest and node.
+/// Positions of visible contents, by digest and node.
 struct Visible<'t>(Vec<Place<'t>>);
 
 struct Place<'t> {
-    /// The first bytes of the digest, which tell most of them apart without a look at the rest.
+    /// The first bytes of the digest, to avoid most full comparisons.
     head: u64,
     digest: Record<'t>,
     node: u32,
@@ -226,7 +226,7 @@ impl<'t> Visible<'t> {
     }
 }
 
-/// Where contents end in their archives. A sparse file ends before the next content, however long it says to be.
+/// End of each content in its archive. A sparse file ends before the next content, whatever its logical size.
 struct Extents(Vec<(u32, u64)>);
 
 impl Extents {
