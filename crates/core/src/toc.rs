@@ -1,12 +1,12 @@
-//! Layers that were prepared for reading in parts: eStargz and zstd:chunked, both plain layers to everyone else.
+//! Layers with a table of contents (TOC): eStargz and zstd:chunked. To other readers they are ordinary layers.
 //!
-//! Such a layer ends with a table of contents (TOC): a list of its entries, and where the chunks of each file lie. A
-//! [`Reader`] fetches it with two small ranges; [`Toc::replay`] lists it as a scan of the archive would; a
-//! [`ChunkReader`] reads one file, or a part of one, and checks every chunk before it gives it out.
+//! The TOC at the end of such a layer lists its entries and the position of the chunks of each file. A [`Reader`]
+//! fetches it with two small range requests; [`Toc::replay`] emits the entries as a scan of the archive would; a
+//! [`ChunkReader`] reads one file, or a part of it, and verifies every chunk before it returns its bytes.
 //!
-//! The TOC is a second description of what the archive says itself, and nothing makes them agree: whoever unpacks the
-//! layer goes by the archive, whoever mounts it goes by the TOC. So a listing from here says what the TOC says
-//! ([`Toc::trust`] tells whether the manifest vouches for it), and an [`Audit`] compares it with the archive.
+//! The TOC repeats what the archive says, and nothing guarantees that they agree: unpacking a layer uses the archive,
+//! mounting it uses the TOC. A listing from here therefore shows the TOC ([`Toc::trust`] says whether the manifest
+//! vouches for it), and an [`Audit`] compares it with the archive.
 //!
 //! eStargz: `docs/estargz.md` of containerd's stargz-snapshotter. zstd:chunked: `pkg/chunked` of containers/storage.
 
@@ -37,13 +37,13 @@ use crate::{
     tar::{Entry, EntrySink, Flow, Kind},
 };
 
-/// A table of contents, whole and read.
+/// A parsed table of contents.
 #[derive(Debug)]
 pub struct Toc {
     format: Format,
     trust: Trust,
     digest: Digest,
-    /// Bytes of the blob in front of the TOC, in which all chunks lie.
+    /// Length of the blob before the TOC. All chunks lie in this part.
     data: u64,
     uncompressed: Option<u64>,
     landmark: Option<Landmark>,
@@ -51,13 +51,13 @@ pub struct Toc {
     limits: Limits,
 }
 
-/// How a layer was prepared.
+/// Format of a layer with a TOC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Format {
-    /// gzip members; the TOC is the archive's last entry. Stargz, its older form, counts as the same.
+    /// eStargz: gzip members, with the TOC as the last entry of the archive. The older stargz format counts as eStargz.
     EStargz,
-    /// zstd frames; the TOC is in a skippable frame.
+    /// zstd:chunked: zstd frames, with the TOC in a skippable frame.
     ZstdChunked,
 }
 
@@ -79,23 +79,23 @@ impl fmt::Display for Format {
     }
 }
 
-/// What a TOC is anchored to.
+/// What vouches for a TOC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Trust {
-    /// It has the digest that the layer's descriptor names in an annotation: it is as good as the manifest.
+    /// The TOC matches the digest in an annotation of the layer's descriptor: it is as trustworthy as the manifest.
     Annotation(Digest),
-    /// Nothing vouches for it: whoever served it may have made it up.
+    /// Nothing: the server may have made it up.
     Nothing,
 }
 
-/// What an eStargz layer says about fetching ahead, by an entry of its own that is not part of the image.
+/// A prefetch hint of an eStargz layer, stored as an entry that is not part of the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Landmark {
-    /// `.prefetch.landmark`: what stands before it is worth fetching ahead.
+    /// `.prefetch.landmark`: prefetch the entries before it.
     Prefetch,
-    /// `.no.prefetch.landmark`: nothing is.
+    /// `.no.prefetch.landmark`: prefetch nothing.
     NoPrefetch,
 }
 
@@ -110,41 +110,40 @@ impl Landmark {
 }
 
 impl Toc {
-    /// How the layer was prepared.
+    /// Format of the layer.
     pub fn format(&self) -> Format {
         self.format
     }
 
-    /// What vouches for this TOC. Whether the manifest with the annotation is verified is for the caller to know.
+    /// What vouches for this TOC. The caller must know whether the manifest with the annotation is verified.
     pub fn trust(&self) -> Trust {
         self.trust
     }
 
-    /// SHA-256 of the TOC's JSON.
+    /// SHA-256 of the TOC as JSON.
     pub fn digest(&self) -> Digest {
         self.digest
     }
 
-    /// Bytes of the unpacked layer, by the annotation `io.containers.estargz.uncompressed-size`.
+    /// Size of the uncompressed layer in bytes, from the annotation `io.containers.estargz.uncompressed-size`.
     pub fn uncompressed(&self) -> Option<u64> {
         self.uncompressed
     }
 
-    /// The landmark, which [`replay`](Self::replay) leaves out.
+    /// The landmark of the layer. [`replay`](Self::replay) does not emit it.
     pub fn landmark(&self) -> Option<Landmark> {
         self.landmark
     }
 
-    /// How many entries [`replay`](Self::replay) gives.
+    /// Number of entries that [`replay`](Self::replay) emits.
     pub fn entries(&self) -> u64 {
         let hidden = (0..self.listing.len()).filter(|&row| self.is_landmark(row)).count();
         (self.listing.len() - hidden) as u64
     }
 
-    /// Gives the entries in the TOC's order, as a scan of the archive would: names as stored, whiteouts included. There
-    /// is no data behind them ([`Flow::WantData`] counts as [`Flow::Continue`]). Where they are in the archive is not
-    /// known: [`offset`](crate::tar::Entry::offset) is the entry's number here, by which [`open_at`](Self::open_at)
-    /// finds it.
+    /// Emits the entries in TOC order, as a scan of the archive would: names as stored, whiteouts included. No data
+    /// follows ([`Flow::WantData`] acts as [`Flow::Continue`]). The position in the archive is unknown:
+    /// [`offset`](crate::tar::Entry::offset) is the index of the entry, which [`open_at`](Self::open_at) takes.
     pub fn replay(&self, sink: &mut impl EntrySink) {
         for row in (0..self.listing.len()).filter(|&row| !self.is_landmark(row)) {
             let entry = Entry { offset: row as u64, ..self.listing.entry(row) };
@@ -154,31 +153,29 @@ impl Toc {
         }
     }
 
-    /// Reads the file at `path`, or the file that a hard link there leads to; of several entries with that path the
-    /// last.
+    /// Opens the file at `path`, following a hard link. If several entries have that path, the last one counts.
     ///
     /// # Errors
     ///
-    /// [`ChunkError`]: there is no such file, its chunks are not where chunks can be, or nothing vouches for them.
+    /// [`ChunkError`] if there is no such file, if its chunks lie outside the data, or if they have no digests.
     pub fn open(&self, path: &[u8]) -> Result<ChunkReader, ChunkError> {
         self.open_range(path, 0..u64::MAX)
     }
 
-    /// Like [`open`](Self::open), but gives out only the bytes of the file in `range`, and asks only for the chunks
-    /// that hold them.
+    /// [`open`](Self::open) for the bytes in `range` only. Fetches only the chunks that hold them.
     ///
     /// # Errors
     ///
-    /// Those of [`open`](Self::open).
+    /// As [`open`](Self::open).
     pub fn open_range(&self, path: &[u8], range: Range<u64>) -> Result<ChunkReader, ChunkError> {
         ChunkReader::new(self, self.file(path)?, range)
     }
 
-    /// Like [`open_range`](Self::open_range), for the file whose entry [`replay`](Self::replay) gave this offset.
+    /// [`open_range`](Self::open_range) for the entry that [`replay`](Self::replay) emitted with this offset.
     ///
     /// # Errors
     ///
-    /// Those of [`open`](Self::open).
+    /// As [`open`](Self::open).
     pub fn open_at(&self, offset: u64, range: Range<u64>) -> Result<ChunkReader, ChunkError> {
         let row = usize::try_from(offset).ok().filter(|&row| row < self.listing.len());
         let row = row.ok_or_else(|| ChunkError::NotFound(format!("entry {offset}")))?;
@@ -210,5 +207,5 @@ impl Toc {
     }
 }
 
-/// How many hard links may lead to one another.
+/// Maximum length of a chain of hard links.
 const LINKS: usize = 8;

@@ -1,4 +1,4 @@
-//! What a layer's descriptor says about a TOC.
+//! Annotations of a layer's descriptor that announce a TOC.
 
 use std::collections::BTreeMap;
 
@@ -10,32 +10,32 @@ use crate::{
     quote::quote,
 };
 
-/// Digest of an eStargz layer's TOC, as JSON.
+/// Digest of an eStargz layer's TOC as JSON.
 pub(super) const TOC_DIGEST: &str = "containerd.io/snapshot/stargz/toc.digest";
-/// Bytes of the unpacked layer.
+/// Size of the uncompressed layer in bytes.
 pub(super) const UNCOMPRESSED_SIZE: &str = "io.containers.estargz.uncompressed-size";
-/// Digest of a zstd:chunked layer's manifest, as compressed. The second name is the older one: skopeo 1.9 writes it, and
-/// stargz-snapshotter does still.
+/// Digest of a zstd:chunked layer's manifest as compressed. The second name is older: skopeo 1.9 and stargz-snapshotter
+/// write it.
 pub(super) const CHECKSUM: [&str; 2] =
     ["io.github.containers.zstd-chunked.manifest-checksum", "io.containers.zstd-chunked.manifest-checksum"];
 /// `offset:length:uncompressed length:type` of that manifest.
 pub(super) const POSITION: [&str; 2] =
     ["io.github.containers.zstd-chunked.manifest-position", "io.containers.zstd-chunked.manifest-position"];
 
-/// A TOC as a descriptor announces it.
+/// A TOC that a descriptor announces.
 #[derive(Debug, Default)]
 pub(super) struct Announced {
-    /// Absent: the descriptor says nothing.
+    /// `None` if the descriptor announces no TOC.
     pub(super) format: Option<Format>,
-    /// The digest of the JSON.
+    /// Digest of the JSON.
     pub(super) json: Option<Digest>,
-    /// The digest of the JSON as compressed.
+    /// Digest of the compressed JSON.
     pub(super) packed: Option<Digest>,
     pub(super) position: Option<Position>,
     pub(super) uncompressed: Option<u64>,
 }
 
-/// Where the manifest of a zstd:chunked layer lies.
+/// Position of the manifest of a zstd:chunked layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Position {
     pub(super) offset: u64,
@@ -49,8 +49,9 @@ impl Announced {
         let zstd = layer.media_type.role() == Role::Layer(Compression::Zstd);
         let [today, before] =
             [0, 1].map(|age| [CHECKSUM, POSITION].iter().any(|names| annotations.contains_key(names[age])));
-        // stargz-snapshotter gives its zstd:chunked layers both digests, of the same TOC: a reader that checks both is
-        // not misled. Under the names of today, or on a gzip layer, they are two TOCs.
+        // stargz-snapshotter annotates its zstd:chunked layers with both digests of one TOC, under the old name; a
+        // reader that checks both is not misled. Under the current name, or on a gzip layer, the digests are of two
+        // TOCs.
         if annotations.contains_key(TOC_DIGEST) && (today || before && !zstd) {
             return Err(Error::Both);
         }
@@ -68,7 +69,7 @@ impl Announced {
     }
 }
 
-/// A value that may stand under one of two names; under both, it must be the same.
+/// A value under either of two names. If both are present they must be equal.
 fn pair<T: PartialEq>(
     annotations: &BTreeMap<String, String>,
     names: [&'static str; 2],

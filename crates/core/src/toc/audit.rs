@@ -17,26 +17,26 @@ use crate::{
     tar::{Entry, EntrySink, Flow, Kind},
 };
 
-/// Compares a TOC with the archive that it describes, while the layer is read whole.
+/// Compares a TOC with the archive it describes, while the whole layer is read.
 ///
-/// It is an [`EntrySink`] for a [`LayerReader`](crate::layer::LayerReader); a sink that wants the entries as well calls
-/// [`compare`](Audit::compare) and passes on its data. Then [`finish`](Audit::finish). Order is of no account; of
-/// several entries with one path the first is compared with the first, and so on.
+/// Use it as the [`EntrySink`] of a [`LayerReader`](crate::layer::LayerReader), then call [`finish`](Audit::finish). A
+/// sink that needs the entries itself calls [`compare`](Audit::compare) and forwards the data. The order of entries
+/// does not matter. If a path occurs several times, the n-th entry in the TOC is compared with the n-th in the archive.
 pub struct Audit<T> {
     toc: T,
-    /// The first row of each path that was not met yet.
+    /// First unmatched row of each path.
     rows: HashTable<u32>,
     hash: RandomState,
-    /// The next row with the same path as a row.
+    /// For each row, the next row with the same path.
     next: Vec<u32>,
     met: Vec<bool>,
     reading: Option<Reading>,
-    /// An entry with the TOC itself was met, and nothing may follow it.
+    /// The entry with the TOC itself was seen. Nothing may follow it.
     own: bool,
     report: AuditReport,
 }
 
-/// A file whose data is passing.
+/// A file whose data is being compared.
 struct Reading {
     path: Vec<u8>,
     expected: Option<Digest>,
@@ -49,7 +49,7 @@ struct Reading {
 const NONE: u32 = u32::MAX;
 
 impl<T: Borrow<Toc>> Audit<T> {
-    /// An audit of a TOC: `Toc`, `&Toc` or anything that holds one.
+    /// An audit of `toc`: a `Toc`, a `&Toc` or any other owner of one.
     pub fn new(toc: T) -> Self {
         let listing = &toc.borrow().listing;
         let hash = RandomState::new();
@@ -57,7 +57,7 @@ impl<T: Borrow<Toc>> Audit<T> {
         let mut next = vec![NONE; listing.len()];
         let name = |row: u32| path::clean(listing.name(row as usize));
         for (row, next) in next.iter_mut().enumerate().rev() {
-            // There are fewer rows than bytes of text, which are counted in 32 bits.
+            // Each row takes at least one byte of text, whose length fits 32 bits.
             let row = row as u32;
             let path = name(row);
             match rows.entry(hash.hash_one(&path), |other| name(*other) == path, |other| hash.hash_one(name(*other))) {
@@ -71,12 +71,12 @@ impl<T: Borrow<Toc>> Audit<T> {
         Self { toc, rows, hash, next, met, reading: None, own: false, report: AuditReport::default() }
     }
 
-    /// The TOC.
+    /// The TOC under audit.
     pub fn toc(&self) -> &Toc {
         self.toc.borrow()
     }
 
-    /// Compares the next entry of the archive: [`Flow::WantData`] if its data is to be compared as well.
+    /// Compares the next entry of the archive. Returns [`Flow::WantData`] if its data must be compared too.
     pub fn compare(&mut self, entry: &Entry) -> Flow {
         self.reading = None;
         self.report.entries += 1;
@@ -110,13 +110,14 @@ impl<T: Borrow<Toc>> Audit<T> {
         if entry.size == 0 || expected.is_none() && chunks.iter().all(|chunk| chunk.digest.is_none()) {
             return Flow::Continue;
         }
-        // One chunk with the digest of the file needs no second look.
+        // A single chunk with the file's digest is checked with the file.
         let alone = matches!(chunks.as_slice(), [chunk] if chunk.digest == expected);
         self.read(path, expected, if alone { Vec::new() } else { chunks });
         Flow::WantData
     }
 
-    /// The layer is over: what it is compared to the TOC. Says nothing of the layer itself: that is its report's part.
+    /// Ends the audit with the report of the layer it was compared with. The result does not say whether the layer
+    /// itself is verified; `layer` does.
     pub fn finish(mut self, layer: &LayerReport) -> AuditReport {
         let toc = self.toc.borrow();
         for (row, _) in self.met.iter().enumerate().filter(|(_, met)| !**met) {
@@ -131,7 +132,7 @@ impl<T: Borrow<Toc>> Audit<T> {
         self.report
     }
 
-    /// The first row with a path, which then counts as met.
+    /// The first unmatched row with a path; marks it as matched.
     fn take(&mut self, path: &[u8]) -> Option<usize> {
         let listing = &self.toc.borrow().listing;
         let same = |row: &u32| path::clean(listing.name(*row as usize)) == path;
@@ -149,7 +150,7 @@ impl<T: Borrow<Toc>> Audit<T> {
         Some(row)
     }
 
-    /// Hashes the data that follows.
+    /// Starts hashing the data of a file.
     fn read(&mut self, path: Vec<u8>, expected: Option<Digest>, chunks: Vec<Chunk>) {
         let (file, chunks) = (Hasher::new(algorithm(expected)), chunks.into_iter());
         self.reading = Some(Reading { path, expected, file, chunks, chunk: None, at: 0 });
@@ -183,7 +184,7 @@ impl<T: Borrow<Toc>> EntrySink for Audit<T> {
 }
 
 impl Reading {
-    /// Hashes the chunks that bytes of the file belong to.
+    /// Hashes file data chunk by chunk.
     fn chunks(&mut self, mut bytes: &[u8], report: &mut AuditReport) {
         while !bytes.is_empty() {
             if self.chunk.is_none() {
@@ -216,7 +217,7 @@ fn algorithm(expected: Option<Digest>) -> Algorithm {
     expected.map_or(Algorithm::Sha256, |digest| digest.algorithm())
 }
 
-/// What differs between an entry of the TOC and the archive's.
+/// Differences between an entry of the TOC and that of the archive.
 fn differences(toc: &Entry, archive: &Entry) -> Vec<Difference> {
     if toc.kind != archive.kind {
         return vec![Difference::Kind { toc: toc.kind, archive: archive.kind }];
@@ -253,7 +254,7 @@ fn differences(toc: &Entry, archive: &Entry) -> Vec<Difference> {
     found
 }
 
-/// Times of no value are told in several ways, and stargz-snapshotter rounds to seconds, in both formats.
+/// Compares times. A missing time has several encodings, and stargz-snapshotter rounds to seconds in both formats.
 fn same_time(toc: &Entry, archive: &Entry) -> bool {
     let time = |entry: &Entry| match (entry.mtime, entry.mtime_nsec) {
         (NO_TIME, 0) => (0, 0),
@@ -261,15 +262,15 @@ fn same_time(toc: &Entry, archive: &Entry) -> bool {
     };
     let (told, (seconds, nanoseconds)) = (time(toc), time(archive));
     let rounded = seconds.saturating_add(i64::from(nanoseconds >= 500_000_000));
-    // A time in the first second of 1970 counts as none there.
+    // stargz-snapshotter treats a time in the first second of 1970 as missing.
     told == (seconds, nanoseconds) || told == (rounded, 0) || told == (0, 0) && seconds == 0
 }
 
-/// The time of an entry without one, in Go: the first second of year 1.
+/// Go's zero time, of an entry without a time: the first second of year 1.
 const NO_TIME: i64 = -62_135_596_800;
 
-/// The first attribute, by name, that only one of two has, or that differs. Those without a value count for nothing: not every
-/// builder tells them.
+/// Name of the first attribute (by name) that differs or that one side lacks. Attributes with empty values are ignored:
+/// some builders leave them out.
 fn other_xattr(toc: &[(Vec<u8>, Vec<u8>)], archive: &[(Vec<u8>, Vec<u8>)]) -> Option<Vec<u8>> {
     let sorted = |xattrs: &[(Vec<u8>, Vec<u8>)]| {
         let mut xattrs = xattrs.to_vec();

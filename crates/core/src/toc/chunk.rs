@@ -10,47 +10,47 @@ use crate::{
     path,
 };
 
-/// Unused bytes between two chunks that are fetched along, because a second request would cost more.
+/// Largest gap between two chunks that is fetched along with them: a second request would cost more.
 const GAP: u64 = 16 << 10;
 
 static ZEROS: [u8; 32 << 10] = [0; 32 << 10];
 
-/// Reads a file of a prepared layer, or a part of one, by ranges of the blob; every chunk is checked against its digest
-/// before a byte of it is given out.
+/// Reads a file of a layer with a TOC, or a part of the file, by ranges of the blob. Every chunk is verified before its
+/// bytes are returned.
 ///
-/// As long as [`wants`](ChunkReader::wants) names a range, [`push`](ChunkReader::push) its bytes in any split; then
+/// While [`wants`](ChunkReader::wants) returns a range, [`push`](ChunkReader::push) its bytes in any split. Then call
 /// [`finish`](ChunkReader::finish).
 pub struct ChunkReader {
     compression: Compression,
     limits: Limits,
     runs: VecDeque<Run>,
-    /// What is fetched now, from the next byte on.
+    /// The rest of the current range.
     window: Range<u64>,
     member: Option<Member>,
     buffer: Vec<u8>,
     output: Output,
 }
 
-/// Something that becomes one or more chunks of the file.
+/// A unit of the file that becomes one or more chunks.
 enum Run {
-    /// Chunks out of one gzip member or zstd frame.
+    /// Chunks from one gzip member or zstd frame.
     Member(Range<u64>, VecDeque<Chunk>),
-    /// A chunk that is not fetched.
+    /// A chunk of zeros, which is not fetched.
     Zeros(Chunk),
 }
 
-/// The member that is being unpacked.
+/// The member or frame being unpacked.
 struct Member {
     decoder: Decoder,
-    /// Bytes of the chunk at the front.
+    /// Bytes so far of the first chunk in the queue.
     chunk: Vec<u8>,
 }
 
-/// What is given out.
+/// Checks and returns the file's bytes.
 struct Output {
-    /// The bytes of the file that are wanted.
+    /// The requested part of the file.
     range: Range<u64>,
-    /// All of the file, where all of it is read and has a digest of its own.
+    /// Hash and digest of the whole file, if all of it is read and the TOC has a digest for it.
     file: Option<(Hasher, Digest)>,
     size: u64,
 }
@@ -86,7 +86,7 @@ impl ChunkReader {
                     }
                     chunks.push_back(chunk);
                 }
-                // Each byte of the blob is unpacked once at most, whatever the TOC says.
+                // Unpack each byte of the blob at most once, whatever the TOC says: bounds the work.
                 _ if blob.start < member.end || blob.is_empty() || blob.end > toc.data => {
                     return Err(Error::Chunks(shown()));
                 }
@@ -110,21 +110,21 @@ impl ChunkReader {
         Ok(reader)
     }
 
-    /// Bytes of the whole file.
+    /// Size of the whole file in bytes.
     pub fn size(&self) -> u64 {
         self.output.size
     }
 
-    /// Which bytes of the blob to push next; `None`: no more.
+    /// The range of the blob to push next. `None` when no more is needed.
     pub fn wants(&self) -> Option<Range<u64>> {
         (!self.window.is_empty()).then(|| self.window.clone())
     }
 
-    /// Takes the next bytes of the range that was asked for, and gives checked bytes of the file to `out`, in order.
+    /// Takes the next bytes of the requested range, and passes verified bytes of the file to `out` in order.
     ///
     /// # Errors
     ///
-    /// A chunk that cannot be unpacked or does not match its digest. There is no use in pushing more.
+    /// [`Error`] if a chunk cannot be unpacked or does not match its digest. Do not push more after that.
     pub fn push(&mut self, mut bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<(), Error> {
         let expected = self.window.end - self.window.start;
         if bytes.len() as u64 > expected {
@@ -135,7 +135,7 @@ impl ChunkReader {
                 match self.runs.pop_front() {
                     Some(Run::Zeros(chunk)) => self.output.zeros(&chunk, out)?,
                     _ => {
-                        // The end of a member whose chunks are all there.
+                        // The rest of a member whose chunks are complete.
                         self.window.start += bytes.len() as u64;
                         bytes = &[];
                     }
@@ -169,11 +169,12 @@ impl ChunkReader {
         Ok(())
     }
 
-    /// All bytes are there: gives the last zeros to `out` and checks the file's own digest.
+    /// Ends the file: passes trailing zeros to `out` and checks the digest of the whole file.
     ///
     /// # Errors
     ///
-    /// The file does not match its digest; [`Error::Incomplete`] while more is [wanted](Self::wants).
+    /// [`Error::Digest`] if the file does not match its digest; [`Error::Incomplete`] while [`wants`](Self::wants)
+    /// returns a range.
     pub fn finish(mut self, out: &mut impl FnMut(&[u8])) -> Result<(), Error> {
         while let Some(run) = self.runs.pop_front() {
             match run {
@@ -187,7 +188,7 @@ impl ChunkReader {
         }
     }
 
-    /// What to fetch for the next member and for those that lie close behind it.
+    /// Chooses the next range: the next member, and those close behind it.
     fn next_window(&mut self) {
         let mut members = self.runs.iter().filter_map(|run| match run {
             Run::Member(blob, _) => Some(blob),
@@ -208,7 +209,7 @@ impl ChunkReader {
 }
 
 impl Member {
-    /// Unpacks bytes of the member; whether all of its chunks are there.
+    /// Unpacks bytes of the member. Returns whether all of its chunks are complete.
     fn push(
         &mut self,
         mut bytes: &[u8],
@@ -249,7 +250,7 @@ impl Member {
 }
 
 impl Output {
-    /// Gives out what is wanted of a chunk, once it is checked.
+    /// Verifies a chunk and returns the requested part of it.
     fn give(&mut self, chunk: &Chunk, bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<(), Error> {
         if let Some(expected) = chunk.digest {
             check(expected, Digest::of(expected.algorithm(), bytes))?;
@@ -265,7 +266,7 @@ impl Output {
         Ok(())
     }
 
-    /// Gives out a chunk of zeros, which is checked too if it has a digest.
+    /// Returns a chunk of zeros, verified if it has a digest.
     fn zeros(&mut self, chunk: &Chunk, out: &mut impl FnMut(&[u8])) -> Result<(), Error> {
         if let Some(expected) = chunk.digest {
             let mut hasher = Hasher::new(expected.algorithm());
@@ -294,20 +295,20 @@ fn check(expected: Digest, got: Digest) -> Result<(), Error> {
     if got == expected { Ok(()) } else { Err(Error::Digest { expected, got }) }
 }
 
-/// Why a file cannot be read by the TOC. Paths are escaped.
+/// Why a file cannot be read through the TOC. Paths are escaped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The TOC lists no such path.
     #[error("no such file in the table of contents: `{0}`")]
     NotFound(String),
-    /// The path is no file, or hard links lead in a circle.
+    /// The path is not a file, or its hard links form a loop.
     #[error("not a file: `{0}`")]
     NotAFile(String),
-    /// The chunks are not a file, or not inside the blob.
+    /// The chunks do not cover the file, or lie outside the data.
     #[error("the chunks of `{0}` do not make up the file")]
     Chunks(String),
-    /// A chunk has no digest, so that nothing could be checked.
+    /// A chunk has no digest, so it cannot be verified.
     #[error("a chunk of `{0}` has no digest")]
     NoDigest(String),
     /// A chunk is larger than [`Limits::chunk_bytes`].
@@ -316,39 +317,39 @@ pub enum Error {
         /// Bytes allowed.
         limit: u64,
     },
-    /// More bytes were pushed than were asked for.
+    /// More bytes were pushed than requested.
     #[error("expected the {expected} bytes that were asked for, got more")]
     Excess {
-        /// Bytes that were missing.
+        /// Bytes still expected before the push.
         expected: u64,
     },
-    /// Bytes that were asked for did not come.
+    /// Requested bytes are missing.
     #[error("file is not whole: expected {expected} more bytes of the layer")]
     Incomplete {
-        /// Bytes that are missing.
+        /// Bytes missing.
         expected: u64,
     },
-    /// A gzip member or zstd frame ends before its chunks do.
+    /// A gzip member or zstd frame ends before its last chunk.
     #[error("the chunks at byte {offset} of the layer are not whole")]
     Short {
-        /// Where it starts.
+        /// Start of the member or frame in the blob.
         offset: u64,
     },
     /// A chunk cannot be decompressed.
     #[error("a chunk cannot be decompressed: {0}")]
     Decode(decode::Error),
-    /// A chunk or the whole file is not what the TOC says.
+    /// A chunk or the whole file does not match its digest in the TOC.
     #[error("content does not match its digest: expected {expected}, got {got}")]
     Digest {
-        /// From the TOC.
+        /// Digest in the TOC.
         expected: Digest,
-        /// Of the bytes.
+        /// Digest of the bytes.
         got: Digest,
     },
 }
 
 impl Error {
-    /// What a person can do about it.
+    /// The hint for the user, if there is one.
     pub fn hint(&self) -> Option<Hint> {
         match self {
             Self::TooLarge { limit } => Some(Hint::RaiseLimit { name: "chunk_bytes", value: limit.saturating_mul(2) }),

@@ -1,123 +1,124 @@
 use super::Format;
 use crate::{decode, digest::Digest, hint::Hint, tar};
 
-/// Why a table of contents is refused. Quoted text is escaped and cut.
+/// Why a table of contents is rejected. Quoted text is escaped and truncated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The descriptor names two TOCs, and nothing says that they agree.
+    /// The descriptor announces two TOCs, which may differ.
     #[error(
         "layer is annotated with two tables of contents, eStargz and zstd:chunked, and nothing says that they agree"
     )]
     Both,
-    /// An annotation cannot be read.
+    /// An annotation is malformed.
     #[error("annotation `{name}`: expected {expected}, got `{got}`")]
     Annotation {
-        /// The annotation.
+        /// Name of the annotation.
         name: &'static str,
-        /// What should be there.
+        /// Description of the expected value.
         expected: &'static str,
-        /// What is there.
+        /// The value.
         got: String,
     },
-    /// The descriptor names a TOC, but the layer does not end as such a layer does.
+    /// The descriptor announces a TOC, but the layer has no footer.
     #[error("layer is annotated as {format}, but does not end with its footer")]
     NoFooter {
-        /// The format.
+        /// The announced format.
         format: Format,
     },
-    /// The TOC is said to lie where the layer has no room for it.
+    /// The position of the TOC is outside the layer.
     #[error("table of contents is outside the layer: expected a part of {size} bytes, got bytes {start} to {end}")]
     Outside {
-        /// Its first byte.
+        /// First byte of the TOC.
         start: u64,
-        /// One past its last byte.
+        /// End of the TOC (exclusive).
         end: u64,
-        /// Bytes that could hold it.
+        /// Bytes of the layer that may hold it.
         size: u64,
     },
-    /// More bytes than [`Limits::toc_bytes`](crate::limits::Limits::toc_bytes), packed or unpacked.
+    /// The TOC exceeds [`Limits::toc_bytes`](crate::limits::Limits::toc_bytes), compressed or uncompressed.
     #[error("table of contents has more than {limit} bytes")]
     TooLarge {
         /// Bytes allowed.
         limit: u64,
     },
-    /// More entries than [`Limits::entries`](crate::limits::Limits::entries).
+    /// The TOC has more entries than [`Limits::entries`](crate::limits::Limits::entries).
     #[error("table of contents has more than {limit} entries")]
     TooManyEntries {
         /// Entries allowed.
         limit: u64,
     },
-    /// More bytes were pushed than were asked for.
+    /// More bytes were pushed than requested.
     #[error("expected the {expected} bytes that were asked for, got more")]
     Excess {
-        /// Bytes that were missing.
+        /// Bytes still expected before the push.
         expected: u64,
     },
-    /// Bytes that were asked for did not come.
+    /// Requested bytes are missing.
     #[error("table of contents is not whole: expected {expected} more bytes")]
     Incomplete {
-        /// Bytes that are missing.
+        /// Bytes missing.
         expected: u64,
     },
-    /// It is not the TOC that the annotation names.
+    /// The TOC does not match the digest in the annotation.
     #[error("table of contents does not match its annotation: expected {expected}, got {got}")]
     Digest {
-        /// From the annotation.
+        /// Digest in the annotation.
         expected: Digest,
-        /// Of the bytes.
+        /// Digest of the bytes.
         got: Digest,
     },
-    /// It does not unpack to as many bytes as it is said to.
+    /// The TOC does not match its stated size.
     #[error("table of contents does not have its size: expected {expected} bytes, got {got}")]
     Size {
-        /// From annotation or footer.
+        /// Size in the annotation or footer.
         expected: u64,
-        /// Unpacked.
+        /// Size of the uncompressed TOC.
         got: u64,
     },
-    /// It cannot be decompressed.
+    /// The TOC cannot be decompressed.
     #[error("table of contents cannot be decompressed: {0}")]
     Decode(decode::Error),
-    /// It is not wrapped in an archive, as it is in eStargz.
+    /// The TOC of an eStargz layer is not in a tar archive.
     #[error("table of contents is not in a tar archive: {0}")]
     Tar(tar::Error),
-    /// The archive's last entry is something else, or not the last.
+    /// The last entry of the archive is not the TOC, or the TOC is not the last entry.
     #[error("table of contents: expected the archive's last entry, `stargz.index.json`, got `{got}`")]
     Member {
-        /// The entry's name.
+        /// Name of the entry.
         got: String,
     },
-    /// It is not in a skippable frame, so that other readers would take it for a part of the archive.
+    /// The manifest of a zstd:chunked layer is not in a skippable frame, so other readers would decode it as part of
+    /// the archive.
     #[error("table of contents is not in a skippable zstd frame of its size")]
     NoFrame,
-    /// It is not JSON.
+    /// The TOC is not JSON.
     #[error("table of contents: malformed JSON: {0}")]
     Syntax(String),
-    /// Arrays and objects are nested too deep.
+    /// Arrays and objects are nested too deeply.
     #[error("table of contents is nested more than {limit} levels deep")]
     TooDeep {
-        /// The limit.
+        /// Levels allowed.
         limit: u32,
     },
-    /// Two keys of an object that readers take for the same.
+    /// Two keys of an object are equal when case is ignored, as Go's parser does.
     #[error("table of contents: ambiguous key `{got}`: expected `{expected}` once")]
     AmbiguousKey {
-        /// The property's name.
+        /// Name of the property.
         expected: &'static str,
-        /// The second key, or one that differs in case.
+        /// The second key, or the one that differs in case.
         got: String,
     },
-    /// Its version is not known.
+    /// The version is not supported.
     #[error("table of contents: expected version 1, got {got}")]
     Version {
-        /// The version; 0 if there is none.
+        /// The version; 0 if missing.
         got: i64,
     },
-    /// An entry is not valid.
+    /// An entry is invalid.
     #[error("table of contents: entry {number}: {fault}")]
     Entry {
-        /// Which, from 0.
+        /// Index of the entry, starting at 0.
         number: u64,
         /// What is wrong with it.
         fault: Fault,
@@ -125,7 +126,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// What a person can do about it.
+    /// The hint for the user: raise the limit that was exceeded.
     pub fn hint(&self) -> Option<Hint> {
         let raise = |name, value| Some(Hint::RaiseLimit { name, value });
         match self {
@@ -137,42 +138,42 @@ impl Error {
     }
 }
 
-/// What is wrong with an entry.
+/// What is wrong with an entry of a TOC.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Its `type` is not one of the specification's.
+    /// Unknown `type`.
     #[error("unknown type `{0}`")]
     Type(String),
-    /// It goes on with a file, but does not follow one.
+    /// A `chunk` entry that does not follow a file.
     #[error("a chunk without a file before it")]
     Chunk,
-    /// A number that cannot be negative is.
+    /// A size or offset is negative.
     #[error("{field}: expected a size, got {got}")]
     Negative {
-        /// The property.
+        /// Name of the property.
         field: &'static str,
         /// Its value.
         got: i64,
     },
-    /// Its `modtime` is not a time as RFC 3339 writes it.
+    /// `modtime` is not an RFC 3339 time.
     #[error("modtime: expected a time by RFC 3339, got `{0}`")]
     Time(String),
-    /// A digest cannot be read.
+    /// A digest is malformed.
     #[error("{field}: expected a digest, got `{got}`")]
     Digest {
-        /// The property.
+        /// Name of the property.
         field: &'static str,
         /// Its value.
         got: String,
     },
-    /// An extended attribute is not base64.
+    /// The value of an extended attribute is not base64. Holds the attribute's name.
     #[error("xattrs: expected base64 for `{0}`")]
     Xattr(String),
-    /// Its `chunkType` is not known.
+    /// Unknown `chunkType`.
     #[error("unknown chunk type `{0}`")]
     ChunkType(String),
-    /// Its name or link target is longer than [`Limits::path_bytes`](crate::limits::Limits::path_bytes).
+    /// A name or link target exceeds [`Limits::path_bytes`](crate::limits::Limits::path_bytes).
     #[error("name of more than {limit} bytes")]
     NameTooLong {
         /// Bytes allowed.

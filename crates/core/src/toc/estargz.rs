@@ -1,4 +1,4 @@
-//! eStargz: the footer, and the TOC as the archive's last entry.
+//! eStargz: the footer, and the TOC in the last entry of the archive.
 
 use super::Error;
 use crate::{
@@ -9,19 +9,19 @@ use crate::{
     tar::{Entry, EntrySink, Flow, Scanner},
 };
 
-/// Bytes of the footer, an empty gzip member that holds an offset.
+/// Length of the footer, an empty gzip member whose extra field holds the TOC's offset.
 pub(super) const FOOTER: u64 = 51;
-/// Bytes of the footer of stargz, which lacks the header of the extra field's subfield.
+/// Length of the stargz footer, whose extra field has no subfield header.
 const LEGACY_FOOTER: u64 = 47;
-/// The archive's entry that holds the TOC.
+/// Name of the archive entry that holds the TOC.
 pub(super) const NAME: &[u8] = b"stargz.index.json";
 
-/// ID1, ID2, CM = deflate, FLG = FEXTRA (RFC 1952, 2.3).
+/// ID1, ID2, CM = deflate, FLG = FEXTRA (RFC 1952 §2.3).
 const GZIP: [u8; 4] = [0x1f, 0x8b, 8, 4];
-/// A last stored block of no bytes, then CRC-32 and length of nothing.
+/// An empty final stored block, then CRC-32 and length of no bytes.
 const EMPTY: [u8; 13] = [1, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0];
 
-/// Where the TOC starts, and how many bytes the footer has, by the last [`FOOTER`] bytes of a layer.
+/// Parses the last [`FOOTER`] bytes of a layer. Returns the start of the TOC and the length of the footer.
 pub(super) fn footer(bytes: &[u8]) -> Option<(u64, u64)> {
     let legacy = || {
         let footer = bytes.get(bytes.len().checked_sub(LEGACY_FOOTER as usize)?..)?;
@@ -31,7 +31,7 @@ pub(super) fn footer(bytes: &[u8]) -> Option<(u64, u64)> {
     current().or_else(legacy)
 }
 
-/// The offset in a footer whose extra field starts with `head`. MTIME, XFL and OS may be anything.
+/// The offset in a footer whose extra field starts with `head`. MTIME, XFL and OS are ignored.
 fn offset(footer: &[u8], head: &[u8]) -> Option<u64> {
     let rest = footer.strip_prefix(&GZIP)?.get(6..)?.strip_prefix(head)?;
     let (digits, rest) = rest.split_first_chunk::<16>()?;
@@ -41,7 +41,7 @@ fn offset(footer: &[u8], head: &[u8]) -> Option<u64> {
     u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
-/// Unpacks the gzip member in front of the footer.
+/// Unpacks the gzip member before the footer.
 pub(super) struct Member {
     decoder: Decoder,
     scanner: Scanner,
@@ -49,7 +49,7 @@ pub(super) struct Member {
     last: Last,
 }
 
-/// What the archive ends with.
+/// Sink for the entry with the TOC.
 struct Last {
     json: Vec<u8>,
     limit: u64,
@@ -61,7 +61,7 @@ impl Member {
     pub(super) fn new(limits: &Limits) -> Self {
         let mut limits = *limits;
         let limit = limits.toc_bytes;
-        // Headers and padding of the archive come on top.
+        // Room for the headers and padding of the archive.
         limits.unpacked_bytes = limit.saturating_add(64 << 10);
         Self {
             decoder: Decoder::new(Compression::Gzip, &limits),
@@ -86,7 +86,7 @@ impl Member {
         }
     }
 
-    /// The JSON.
+    /// The TOC as JSON.
     pub(super) fn finish(mut self) -> Result<Vec<u8>, Error> {
         self.decoder.finish().map_err(Error::Decode)?;
         self.scanner.finish().map_err(Error::Tar)?;

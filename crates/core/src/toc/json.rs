@@ -1,4 +1,4 @@
-//! The JSON of a TOC, read row by row, so that only the rows are kept.
+//! Parses the JSON of a TOC row by row, so that only the rows are in memory.
 
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
@@ -16,14 +16,14 @@ use crate::{
     tar::Kind,
 };
 
-/// Reads a whole document.
+/// Parses a whole document.
 pub(super) fn parse(json: &[u8], limits: &Limits) -> Result<Listing, Error> {
     let mut reader = Reader { listing: Listing::default(), limits, number: 0, refusal: None };
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    // Levels are counted here, to the exact limit and with words of their own.
+    // The visitors count levels, so that the limit is exact and the error names it.
     deserializer.disable_recursion_limit();
     let document = Document(&mut reader).deserialize(&mut deserializer);
-    // What follows the document is covered by its digest, but read by no one.
+    // Bytes after the document are covered by its digest, but other readers ignore them.
     let version = document.and_then(|version| deserializer.end().map(|()| version));
     match (version, reader.refusal) {
         (_, Some(refusal)) => Err(refusal),
@@ -33,7 +33,7 @@ pub(super) fn parse(json: &[u8], limits: &Limits) -> Result<Listing, Error> {
     }
 }
 
-/// What is read so far. `refusal` tells why no more is, where it is not the syntax.
+/// The rows so far. `refusal` holds the reason if parsing stops for something other than syntax.
 struct Reader<'l> {
     listing: Listing,
     limits: &'l Limits,
@@ -48,7 +48,7 @@ impl Reader<'_> {
         error
     }
 
-    /// Which of the fields a key names, each at most once. Readers written in Go do not mind the case of a key.
+    /// Index of the field that a key names. Each field may occur once. As in Go's parser, case is ignored.
     fn field<E: serde::de::Error>(&mut self, fields: &[&'static str], key: &str, seen: &mut u32) -> Result<usize, E> {
         let Some(index) = fields.iter().position(|field| field.eq_ignore_ascii_case(key)) else {
             return Ok(fields.len());
@@ -136,7 +136,7 @@ impl Reader<'_> {
     }
 }
 
-/// An entry as it is written; what is missing or `null` is empty or 0, as for readers written in Go.
+/// An entry as written. Missing and `null` are empty or 0, as in Go's parser.
 #[derive(Default)]
 struct Raw<'de> {
     kind: Cow<'de, str>,
@@ -161,7 +161,7 @@ struct Raw<'de> {
 }
 
 impl Raw<'_> {
-    /// The kind of entry; `None`: a chunk of the one before.
+    /// Type of the entry. `None` for a further chunk of the entry before.
     fn kind(&self) -> Result<Option<Kind>, Fault> {
         Ok(Some(match &*self.kind {
             "reg" => Kind::File,
@@ -208,7 +208,7 @@ const ENTRY: [&str; 19] = [
     "chunkSize",
 ];
 
-/// The document; its value is the version.
+/// Visitor of the document. Returns the version.
 struct Document<'r, 'l>(&'r mut Reader<'l>);
 
 impl<'de> DeserializeSeed<'de> for Document<'_, '_> {
@@ -309,7 +309,7 @@ impl<'de> Visitor<'de> for Entry<'_, '_> {
                 "innerOffset" => raw.inner_offset = size(reader, field, &mut map)?,
                 "chunkOffset" => raw.chunk_offset = size(reader, field, &mut map)?,
                 "chunkSize" => raw.chunk_size = size(reader, field, &mut map)?,
-                // The document, the entries, the entry.
+                // Three levels are open: document, entries, entry.
                 _ => map.next_value_seed(Skip { reader: &mut *reader, depth: JSON_DEPTH - 3 })?,
             }
         }
@@ -331,7 +331,7 @@ fn size<'de, A: MapAccess<'de>>(reader: &mut Reader<'_>, field: &'static str, ma
     u64::try_from(got).map_err(|_| reader.refuse(Error::Entry { number, fault: Fault::Negative { field, got } }))
 }
 
-/// `xattrs`: names and values in base64.
+/// Visitor of `xattrs`: names, and values in base64.
 struct Xattrs<'r, 'l>(&'r mut Reader<'l>);
 
 impl<'de> DeserializeSeed<'de> for Xattrs<'_, '_> {
@@ -370,7 +370,7 @@ impl<'de> Visitor<'de> for Xattrs<'_, '_> {
     }
 }
 
-/// A string, borrowed from the document where nothing in it is escaped.
+/// A string, borrowed from the document unless it has escapes.
 struct Text<'de>(Cow<'de, str>);
 
 impl<'de> Deserialize<'de> for Text<'de> {
@@ -397,7 +397,7 @@ impl<'de> Visitor<'de> for TextVisitor<'de> {
     }
 }
 
-/// A value that is of no interest.
+/// Skips a value, within the remaining depth.
 struct Skip<'r, 'l> {
     reader: &'r mut Reader<'l>,
     depth: u32,

@@ -1,4 +1,4 @@
-//! The rows of a TOC, kept small.
+//! The rows of a TOC in a compact form.
 
 use super::error::{Error, Fault};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     tar::{Entry, Kind},
 };
 
-/// All rows, and the text that they point into.
+/// All rows, and the text arena that they refer to.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     text: Vec<u8>,
@@ -14,20 +14,20 @@ pub(super) struct Listing {
     pieces: Vec<Piece>,
 }
 
-/// A part of the text.
+/// A range of the text arena.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Span {
     start: u32,
     length: u32,
 }
 
-/// An entry.
+/// An entry of the TOC.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) kind: Kind,
     pub(super) name: Span,
     pub(super) link: Span,
-    /// Pairs of name and value, each after its length.
+    /// Names and values, each preceded by its length.
     pub(super) xattrs: Span,
     pub(super) digest: Span,
     pub(super) size: u64,
@@ -38,12 +38,12 @@ pub(super) struct Row {
     pub(super) mtime_nsec: u32,
     pub(super) major: i64,
     pub(super) minor: i64,
-    /// Its chunks among all.
+    /// Index of its first chunk in `pieces`.
     pub(super) first: u32,
     pub(super) count: u32,
 }
 
-/// A chunk as the TOC tells it; what is left out there is 0 here.
+/// A chunk as the TOC states it. Omitted fields are 0.
 #[derive(Debug)]
 pub(super) struct Piece {
     pub(super) offset: u64,
@@ -55,21 +55,21 @@ pub(super) struct Piece {
     pub(super) zeros: bool,
 }
 
-/// A chunk of a file, with everything that was left out.
+/// A chunk of a file, with omitted fields filled in.
 #[derive(Clone, Debug)]
 pub(super) struct Chunk {
-    /// Where its gzip member or zstd frame starts in the blob.
+    /// Start of its gzip member or zstd frame in the blob.
     pub(super) offset: u64,
-    /// Where that ends at the latest.
+    /// Upper bound for the end of that member or frame.
     pub(super) end: u64,
-    /// Unpacked bytes of the member in front of it.
+    /// Uncompressed bytes of the member before the chunk.
     pub(super) inner: u64,
-    /// Where it starts in the file.
+    /// Start of the chunk in the file.
     pub(super) start: u64,
-    /// Its bytes in the file.
+    /// Length of the chunk in bytes.
     pub(super) size: u64,
     pub(super) digest: Option<Digest>,
-    /// It is nothing but zeros.
+    /// The chunk consists of zeros and is not stored.
     pub(super) zeros: bool,
 }
 
@@ -78,7 +78,7 @@ impl Listing {
         self.rows.len()
     }
 
-    /// Keeps text.
+    /// Appends text to the arena.
     pub(super) fn store(&mut self, text: &[u8]) -> Result<Span, Error> {
         let span = u32::try_from(self.text.len()).ok().zip(u32::try_from(text.len()).ok());
         let (start, length) = span.ok_or_else(|| Error::TooLarge { limit: u32::MAX.into() })?;
@@ -86,20 +86,20 @@ impl Listing {
         Ok(Span { start, length })
     }
 
-    /// Keeps extended attributes.
+    /// Appends extended attributes to the arena.
     pub(super) fn store_xattrs(&mut self, xattrs: &[(Vec<u8>, Vec<u8>)]) -> Result<Span, Error> {
         let mut bytes = Vec::new();
         for part in xattrs.iter().flat_map(|(name, value)| [name, value]) {
-            // No part is longer than the text that all are read from.
+            // A name or value is a part of the TOC, whose length fits 32 bits.
             bytes.extend_from_slice(&(part.len() as u32).to_le_bytes());
             bytes.extend_from_slice(part);
         }
         self.store(&bytes)
     }
 
-    /// Adds an entry; its chunks follow.
+    /// Adds an entry. Its chunks follow.
     pub(super) fn push(&mut self, mut row: Row) {
-        // There are no more pieces than bytes of text were read.
+        // There are fewer chunks than bytes in the TOC.
         row.first = self.pieces.len() as u32;
         row.count = 0;
         self.rows.push(row);
@@ -109,14 +109,14 @@ impl Listing {
     pub(super) fn push_chunk(&mut self, piece: Piece) -> Result<(), Fault> {
         let row = self.rows.last_mut().filter(|row| row.kind == Kind::File).ok_or(Fault::Chunk)?;
         row.count += 1;
-        // What an entry says of its end holds for all of its chunks together.
+        // `endOffset` of an entry applies to all of its chunks together.
         let before = self.pieces.last_mut().filter(|_| row.count > 1);
         let end = before.map_or(piece.end, |before| std::mem::take(&mut before.end).max(piece.end));
         self.pieces.push(Piece { end, ..piece });
         Ok(())
     }
 
-    /// All entries are there: a chunk whose end is not told ends where the next member starts, or with the `data`.
+    /// Completes the rows: a chunk without an end offset ends where the next member starts, or at `data`.
     pub(super) fn finish(&mut self, data: u64) {
         let mut next = data;
         for piece in self.pieces.iter_mut().rev() {
@@ -149,7 +149,7 @@ impl Listing {
         self.rows.get(row).and_then(|row| self.parse_digest(row.digest))
     }
 
-    /// The entry as an archive would have it.
+    /// The entry in the form that a scan of the archive emits.
     pub(super) fn entry(&self, row: usize) -> Entry {
         let mut entry = Entry::new(self.name(row), self.kind(row));
         if let Some(row) = self.rows.get(row) {
@@ -167,7 +167,7 @@ impl Listing {
         entry
     }
 
-    /// The chunks of a file in order; `None` if they do not make up the file.
+    /// The chunks of a file in order. `None` if they do not cover the file.
     pub(super) fn chunks(&self, row: usize) -> Option<Vec<Chunk>> {
         let row = self.rows.get(row)?;
         let (first, count) = (row.first as usize, row.count as usize);

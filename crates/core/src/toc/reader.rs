@@ -13,11 +13,11 @@ use crate::{
     path,
 };
 
-/// Reads the TOC of a layer, by ranges of the blob.
+/// Fetches the TOC of a layer by ranges of the blob.
 ///
-/// As long as [`wants`](Reader::wants) names a range, [`push`](Reader::push) its bytes in any split; then
-/// [`finish`](Reader::finish). A range is two at most: the footer, if the descriptor does not make it needless, and the
-/// TOC itself.
+/// While [`wants`](Reader::wants) returns a range, [`push`](Reader::push) its bytes in any split. Then call
+/// [`finish`](Reader::finish). There are at most two ranges: the footer (unless the descriptor states the position) and
+/// the TOC.
 pub struct Reader {
     format: Option<Format>,
     announced: Announced,
@@ -28,7 +28,7 @@ pub struct Reader {
     data: u64,
 }
 
-/// What the range holds.
+/// What the current range holds.
 enum Part {
     Nothing,
     Footer(Vec<u8>),
@@ -37,11 +37,12 @@ enum Part {
 }
 
 impl Reader {
-    /// A reader for the layer with this descriptor. Without annotations its media type decides what to look for.
+    /// A reader for the layer with this descriptor. Without annotations the media type says what to look for.
     ///
     /// # Errors
     ///
-    /// [`Error::Both`], [`Error::Annotation`]; what [`push`](Self::push) says of a TOC in an impossible place.
+    /// [`Error::Both`], [`Error::Annotation`], and the errors of [`push`](Self::push) for a TOC at an impossible
+    /// position.
     pub fn new(layer: &Descriptor, limits: &Limits) -> Result<Self, Error> {
         let announced = Announced::read(layer)?;
         let by_type = match layer.media_type.role() {
@@ -52,11 +53,11 @@ impl Reader {
         Self::start(announced.format.or(by_type), announced, layer.size, limits)
     }
 
-    /// A reader for a blob of `size` bytes of which nothing is known but how it is compressed.
+    /// A reader for a blob of `size` bytes of which only the compression is known.
     ///
     /// # Errors
     ///
-    /// Those of [`new`](Self::new).
+    /// As [`new`](Self::new).
     pub fn probe(compression: Compression, size: u64, limits: &Limits) -> Result<Self, Error> {
         let format = match compression {
             Compression::None => None,
@@ -84,21 +85,21 @@ impl Reader {
         Ok(reader)
     }
 
-    /// Whether the descriptor names a TOC. If not, looking for one may be in vain.
+    /// Whether the descriptor announces a TOC. Otherwise the layer may have none.
     pub fn announced(&self) -> bool {
         self.announced.format.is_some()
     }
 
-    /// Which bytes of the blob to push next; `None`: no more.
+    /// The range of the blob to push next. `None` when no more is needed.
     pub fn wants(&self) -> Option<Range<u64>> {
         (!self.range.is_empty()).then(|| self.range.clone())
     }
 
-    /// Takes the next bytes of the range that was asked for.
+    /// Takes the next bytes of the requested range.
     ///
     /// # Errors
     ///
-    /// What makes the TOC invalid, or the limit that it exceeds. There is no use in pushing more.
+    /// The reason why the TOC is invalid, or the limit that it exceeds. Do not push more after that.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let expected = self.range.end - self.range.start;
         if bytes.len() as u64 > expected {
@@ -114,12 +115,12 @@ impl Reader {
         self.complete()
     }
 
-    /// The TOC; `None`: the layer has none.
+    /// The TOC. `None` if the layer has none.
     ///
     /// # Errors
     ///
-    /// What makes the TOC invalid, or the limit that it exceeds; [`Error::Incomplete`] while more is
-    /// [wanted](Self::wants).
+    /// The reason why the TOC is invalid, or the limit that it exceeds; [`Error::Incomplete`] while
+    /// [`wants`](Self::wants) returns a range.
     pub fn finish(self) -> Result<Option<Toc>, Error> {
         if let Some(range) = self.wants() {
             return Err(Error::Incomplete { expected: range.end - range.start });
@@ -152,7 +153,7 @@ impl Reader {
         }))
     }
 
-    /// Goes on to the TOC when the footer is there.
+    /// Moves on to the TOC once the footer is complete.
     fn complete(&mut self) -> Result<(), Error> {
         let Part::Footer(footer) = &mut self.part else { return Ok(()) };
         if !self.range.is_empty() {
@@ -179,14 +180,14 @@ impl Reader {
         }
     }
 
-    /// The TOC of eStargz fills the blob from an offset to the footer.
+    /// Requests the TOC of eStargz, which reaches from an offset to the footer.
     fn member(&mut self, start: u64, end: u64) -> Result<(), Error> {
         self.ask(start, start, Some(end), end)?;
         self.part = Part::Member(Box::new(estargz::Member::new(&self.limits)));
         Ok(())
     }
 
-    /// The manifest of zstd:chunked is a skippable frame, whose header stands in front of the position.
+    /// Requests the manifest of zstd:chunked. The header of its skippable frame lies before the stated position.
     fn manifest(&mut self, position: Position) -> Result<(), Error> {
         let start = position.offset.checked_sub(zstd_chunked::FRAME_HEADER).unwrap_or(u64::MAX);
         self.ask(start, position.offset, position.offset.checked_add(position.length), self.size)?;
@@ -198,7 +199,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Asks for the bytes of the TOC, which may be anywhere in the first `size` bytes.
+    /// Requests the bytes of the TOC, which must lie within the first `size` bytes.
     fn ask(&mut self, first: u64, start: u64, end: Option<u64>, size: u64) -> Result<(), Error> {
         let end = end.unwrap_or(u64::MAX);
         if first > start || start >= end || end > size {

@@ -1,6 +1,6 @@
-//! Times as RFC 3339 writes them.
+//! RFC 3339 times.
 
-/// Seconds and nanoseconds since 1970 of an RFC 3339 time; a fraction is cut after nanoseconds.
+/// Parses an RFC 3339 time to seconds and nanoseconds since 1970. Digits beyond nanoseconds are dropped.
 pub(super) fn parse(text: &str) -> Option<(i64, u32)> {
     let (date, rest) = text.split_at_checked(10)?;
     let [year, month, day] = numbers(date, b'-', [4, 2, 2])?;
@@ -18,7 +18,7 @@ pub(super) fn parse(text: &str) -> Option<(i64, u32)> {
     valid.then_some((seconds - offset(zone)?, nanoseconds))
 }
 
-/// Fields of decimal digits of these widths, with a separator between them.
+/// Parses three decimal fields of fixed widths, separated by `separator`.
 fn numbers(text: &str, separator: u8, widths: [usize; 3]) -> Option<[i64; 3]> {
     let mut fields = text.split(char::from(separator));
     let mut numbers = [0; 3];
@@ -32,7 +32,7 @@ fn digits(text: &str) -> Option<i64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
-/// A fraction of a second, if there is one, and what follows it.
+/// Parses an optional fraction of a second. Returns nanoseconds and the rest.
 fn fraction(text: &str) -> Option<(u32, &str)> {
     let Some(rest) = text.strip_prefix('.') else { return Some((0, text)) };
     let end = rest.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
@@ -42,7 +42,7 @@ fn fraction(text: &str) -> Option<(u32, &str)> {
     (!fraction.is_empty()).then_some((nanoseconds, zone))
 }
 
-/// Seconds by which a zone is ahead of UTC.
+/// Offset of a time zone from UTC in seconds.
 fn offset(zone: &str) -> Option<i64> {
     if matches!(zone, "Z" | "z") {
         return Some(0);
@@ -59,9 +59,9 @@ fn offset(zone: &str) -> Option<i64> {
     }
 }
 
-/// Days since 1970 of a date in the Gregorian calendar.
+/// Days since 1970 of a Gregorian date.
 fn days(year: i64, month: i64, day: i64) -> i64 {
-    // The year is taken to begin in March, so that the leap day is its last.
+    // Start the year in March, so that the leap day is its last.
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let of_era = year.rem_euclid(400);

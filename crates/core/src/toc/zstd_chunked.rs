@@ -8,20 +8,20 @@ use crate::{
     media_type::Compression,
 };
 
-/// The type of a manifest that is a TOC; the only one there is.
+/// The only manifest type there is: a TOC.
 pub(super) const MANIFEST: u8 = 1;
-/// Bytes of a skippable frame's header: magic number and length (RFC 8878, 3.1.2).
+/// Length of a skippable frame's header: magic number and length (RFC 8878 §3.1.2).
 pub(super) const FRAME_HEADER: u64 = 8;
-/// Bytes of the largest footer, with the header of its frame.
+/// Length of the longest footer, including the header of its frame.
 pub(super) const FOOTER: u64 = FRAME_HEADER + 64;
-/// Bytes of the older footer, which knows nothing of tar-split.
+/// Length of the older footer, which has no tar-split fields.
 const OLD_FOOTER: usize = FRAME_HEADER as usize + 40;
 
 const SKIPPABLE: u32 = 0x184d_2a50;
-/// What the footer ends with; the older one is spelled differently.
+/// The last bytes of the footer. The older spelling comes second.
 const MAGIC: [&[u8; 8]; 2] = [b"GNUlInUx", b"GnUlInUx"];
 
-/// Where the manifest is, by the last [`FOOTER`] bytes of a layer.
+/// Position of the manifest, from the last [`FOOTER`] bytes of a layer.
 pub(super) fn footer(bytes: &[u8]) -> Option<Position> {
     let old = bytes.len().checked_sub(OLD_FOOTER).and_then(|start| bytes.get(start..));
     [Some(bytes), old].into_iter().flatten().find_map(|footer| {
@@ -36,7 +36,7 @@ pub(super) fn footer(bytes: &[u8]) -> Option<Position> {
     })
 }
 
-/// How many bytes a skippable frame with this header holds.
+/// Length of the content of a skippable frame with this header.
 fn frame_length(header: [u8; 8]) -> Option<u64> {
     let [m0, m1, m2, m3, l0, l1, l2, l3] = header;
     let skippable = u32::from_le_bytes([m0, m1, m2, m3]) & !0xf == SKIPPABLE;
@@ -51,7 +51,7 @@ pub(super) struct Manifest {
     decoder: Decoder,
     buffer: Vec<u8>,
     json: Vec<u8>,
-    /// Why there is no more content. The digest is told first.
+    /// Why decoding stopped. A digest mismatch is reported before it.
     fault: Option<Error>,
     limit: u64,
 }
@@ -98,7 +98,7 @@ impl Manifest {
         }
     }
 
-    /// The JSON, and the digest that it had as compressed, if one was expected.
+    /// The JSON, if its compressed form has the expected digest.
     pub(super) fn finish(self) -> Result<Vec<u8>, Error> {
         if let Some((expected, hasher)) = self.expected {
             let got = hasher.finish();

@@ -2,20 +2,20 @@ use std::fmt;
 
 use crate::{digest::Digest, limits::DISAGREEMENTS, path, tar::Kind};
 
-/// What an audit found.
+/// Result of an audit.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct AuditReport {
     /// Entries of the archive that were compared.
     pub entries: u64,
-    /// What differs, at most [`DISAGREEMENTS`] of it: in archive order, then what the archive lacks.
+    /// Differences, at most [`DISAGREEMENTS`] of them: in archive order, then entries that the archive lacks.
     pub disagreements: Vec<Disagreement>,
-    /// How many disagreements there are beyond these.
+    /// Number of further disagreements.
     pub more: u64,
 }
 
 impl AuditReport {
-    /// Whether TOC and archive say the same.
+    /// Whether TOC and archive agree.
     pub fn agrees(&self) -> bool {
         self.disagreements.is_empty()
     }
@@ -29,12 +29,12 @@ impl AuditReport {
     }
 }
 
-/// A point on which TOC and archive differ.
+/// A difference between TOC and archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disagreement {
-    /// The path below the root, cleaned; empty for the root and for the layer as a whole.
+    /// Cleaned path below the root. Empty for the root and for the layer as a whole.
     pub path: Vec<u8>,
-    /// On what they differ.
+    /// What differs.
     pub difference: Difference,
 }
 
@@ -51,96 +51,96 @@ impl fmt::Display for Disagreement {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Difference {
-    /// The archive has no such entry, or not as often.
+    /// The archive lacks the entry, or has it less often.
     NotInArchive,
-    /// The TOC has no such entry, or not as often: it is hidden from whoever goes by the TOC.
+    /// The TOC lacks the entry, or has it less often: tools that use the TOC do not show it.
     NotInToc,
-    /// It follows the TOC, which should be the archive's last entry.
+    /// The entry follows the TOC, which must be the last entry.
     AfterToc,
-    /// The archive holds another TOC than the one that was read.
+    /// The TOC in the archive differs from the TOC that was read.
     OtherToc {
         /// Digest of the TOC that was read.
         toc: Digest,
         /// Digest of the TOC in the archive.
         archive: Digest,
     },
-    /// Kind of entry.
+    /// The entry type differs.
     Kind {
-        /// In the TOC.
+        /// Type in the TOC.
         toc: Kind,
-        /// In the archive.
+        /// Type in the archive.
         archive: Kind,
     },
-    /// Size in bytes.
+    /// The size in bytes differs.
     Size {
-        /// In the TOC.
+        /// Size in the TOC.
         toc: u64,
-        /// In the archive.
+        /// Size in the archive.
         archive: u64,
     },
-    /// Permission bits.
+    /// The permission bits differ.
     Mode {
-        /// In the TOC.
+        /// Mode in the TOC.
         toc: u32,
-        /// In the archive.
+        /// Mode in the archive.
         archive: u32,
     },
-    /// User and group.
+    /// User or group differ.
     Owner {
-        /// In the TOC.
+        /// User and group in the TOC.
         toc: (i64, i64),
-        /// In the archive.
+        /// User and group in the archive.
         archive: (i64, i64),
     },
-    /// Modification time: seconds since 1970, and nanoseconds.
+    /// The modification time differs: seconds since 1970, and nanoseconds.
     Time {
-        /// In the TOC.
+        /// Time in the TOC.
         toc: (i64, u32),
-        /// In the archive.
+        /// Time in the archive.
         archive: (i64, u32),
     },
-    /// Target of a link.
+    /// The link target differs.
     Link {
-        /// In the TOC.
+        /// Target in the TOC.
         toc: Vec<u8>,
-        /// In the archive.
+        /// Target in the archive.
         archive: Vec<u8>,
     },
-    /// Device number: major and minor.
+    /// The device number differs: major and minor.
     Device {
-        /// In the TOC.
+        /// Number in the TOC.
         toc: (i64, i64),
-        /// In the archive.
+        /// Number in the archive.
         archive: (i64, i64),
     },
-    /// An extended attribute; others may differ too.
+    /// An extended attribute differs; others may differ too.
     Xattr {
-        /// Its name.
+        /// Name of the attribute.
         name: Vec<u8>,
     },
-    /// The file's content.
+    /// The content of a file does not match the digest in the TOC.
     Content {
         /// Digest in the TOC.
         toc: Digest,
-        /// Digest of the archive's bytes.
+        /// Digest of the data in the archive.
         archive: Digest,
     },
-    /// A chunk of the file.
+    /// A chunk of a file does not match the digest in the TOC.
     Chunk {
-        /// Where in the file it starts.
+        /// Start of the chunk in the file.
         offset: u64,
         /// Digest in the TOC.
         toc: Digest,
-        /// Digest of the archive's bytes.
+        /// Digest of the data in the archive.
         archive: Digest,
     },
-    /// The chunks in the TOC do not make up the file.
+    /// The chunks in the TOC do not cover the file.
     Chunks,
-    /// Bytes of the unpacked layer.
+    /// The size of the uncompressed layer differs.
     Uncompressed {
-        /// In the annotation beside the TOC.
+        /// Size in the annotation.
         toc: u64,
-        /// Of the archive.
+        /// Size of the archive.
         archive: u64,
     },
 }
