@@ -1,4 +1,4 @@
-//! One layer, from compressed bytes to entries, verified on the way.
+//! Reads one layer: compressed bytes in, entries out, verified on the way.
 
 mod notes;
 mod number;
@@ -18,29 +18,30 @@ use crate::{
     tar::{self, EntrySink, Scanner},
 };
 
-/// How much is hashed and decoded at a time, so that it is still in the cache for the second of them.
+/// Bytes hashed and decoded at a time. Small enough to be in the cache when the decoder reads what the hash just read.
 const INPUT: usize = 64 << 10;
 const OUTPUT: usize = 256 << 10;
 const _: () = assert!(OUTPUT >= MIN_OUTPUT);
 
-/// What a layer should be. `None`: not known, as for a layer in a file of its own.
+/// What a layer's descriptor and configuration say. `None` means unknown, as for a layer in a local file.
 #[derive(Clone, Debug, Default)]
 pub struct Expected {
-    /// Digest of the blob.
+    /// Digest of the compressed blob.
     pub digest: Option<Digest>,
-    /// Bytes of the blob.
+    /// Size of the compressed blob in bytes.
     pub size: Option<u64>,
-    /// Digest of the unpacked archive.
+    /// Digest of the uncompressed archive.
     pub diff_id: Option<Digest>,
-    /// The declared type. The first bytes decide how to decode, as in container runtimes; the type decides only where
-    /// they tell nothing, and a contradiction is a [`Finding`].
+    /// The declared media type. As in container runtimes, the first bytes select the decoder; the media type is used
+    /// only if they are inconclusive. A contradiction is reported as a [`Finding`].
     pub media_type: Option<MediaType>,
 }
 
-/// Reads a layer that is pushed in any split: verify (digest, size), decode, verify (diff_id), scan.
+/// Reads a layer pushed in any split: verify (digest, size), decode, verify (diff_id), scan.
 ///
-/// [`push`](LayerReader::push) the blob's bytes in order, then [`finish`](LayerReader::finish). Entries are given as
-/// they arrive and are provisional until the report says that the layer is verified. To cancel, drop the reader.
+/// [`push`](LayerReader::push) the blob's bytes in order, then call [`finish`](LayerReader::finish). Entries go to the
+/// sink as they are decoded. They are provisional until the report says that the layer is verified. To cancel, drop the
+/// reader.
 pub struct LayerReader {
     expected: Expected,
     limits: Limits,
@@ -48,41 +49,41 @@ pub struct LayerReader {
     size: u64,
     stage: Stage,
     compression: Option<Compression>,
-    /// What the bytes are, where the media type says otherwise.
+    /// The detected format, where it contradicts the media type.
     contradiction: Option<Format>,
     offsets: Offsets,
     content: Content,
 }
 
 enum Stage {
-    /// The first bytes, until they tell what the stream is.
+    /// The first bytes, until there are enough to detect the format.
     Sniffing(Vec<u8>),
-    /// The blob is the archive.
+    /// The blob is the uncompressed archive.
     Plain,
     Decoding(Box<Decoder>),
     Failed(Fault),
 }
 
-/// Why there is no more content.
+/// Why decoding stopped.
 enum Fault {
     Decode(decode::Error),
-    /// No layer may have this format.
+    /// The format is not allowed for a layer.
     Format(Format),
-    /// More bytes than the layer has.
+    /// The blob is longer than its descriptor says.
     Overlong,
 }
 
-/// What happens to unpacked bytes.
+/// Handles unpacked bytes.
 struct Content {
-    /// Absent where the blob is the archive, so that its digest is computed once.
+    /// `None` if the blob is uncompressed: digest and diff_id are then the same, and are computed once.
     diff_id: Option<Hasher>,
     scanner: Scanner,
     error: Option<tar::Error>,
     size: u64,
     buffer: Vec<u8>,
-    /// For an index, if one is wanted.
+    /// Collects the seek index, if one is wanted.
     notes: Option<Box<dyn Notes>>,
-    /// Whether the sink wants the data of the current entry, if notes are made.
+    /// Whether the sink itself wants the data of the current entry, while `notes` may want it too.
     wanted: bool,
 }
 
@@ -110,8 +111,8 @@ impl LayerReader {
         }
     }
 
-    /// Notes on the way what a seek index is made of, for [`finish_with_index`](LayerReader::finish_with_index). Without
-    /// effect once bytes were pushed.
+    /// Builds a seek index on the way, which [`finish_with_index`](LayerReader::finish_with_index) returns. Must be
+    /// called before the first `push`; later calls do nothing.
     pub fn indexed(mut self, options: IndexOptions) -> Self {
         if self.size > 0 {
             return self;
@@ -120,10 +121,10 @@ impl LayerReader {
         self
     }
 
-    /// Takes the next bytes of the blob, any number of them.
+    /// Takes the next bytes of the blob, in chunks of any size.
     ///
-    /// Never fails: after an error in the content the rest is still hashed, so that
-    /// [`finish`](LayerReader::finish) can tell first whether these are the right bytes at all.
+    /// Never fails. After an error in the content the rest is still hashed, so that [`finish`](LayerReader::finish) can
+    /// report first whether these are the right bytes at all.
     pub fn push(&mut self, chunk: &[u8], sink: &mut impl EntrySink) -> Progress {
         let mut rest = chunk;
         while !rest.is_empty() {
@@ -152,14 +153,15 @@ impl LayerReader {
         self.progress()
     }
 
-    /// The blob is over: says what it is and what is wrong with it.
+    /// Ends the blob and reports digest, size, diff_id and every finding.
     pub fn finish(mut self, sink: &mut impl EntrySink) -> LayerReport {
         self.sniff(true, sink);
         report::report(self)
     }
 
-    /// The same, with the index if one was [asked for](LayerReader::indexed), decoding and scan came to their ends, and
-    /// no entry has names or attributes beyond [`INDEX_GROUP_BYTES`](crate::limits::INDEX_GROUP_BYTES).
+    /// [`finish`](LayerReader::finish), and the seek index if [`indexed`](LayerReader::indexed) asked for one. There is
+    /// no index if decoding or the scan did not reach the end, or if an entry has names or attributes longer than
+    /// [`INDEX_GROUP_BYTES`](crate::limits::INDEX_GROUP_BYTES).
     pub fn finish_with_index(mut self, sink: &mut impl EntrySink) -> (LayerReport, Option<Index>) {
         self.sniff(true, sink);
         let notes = self.content.notes.take();
@@ -168,7 +170,7 @@ impl LayerReader {
         (report, index)
     }
 
-    /// How far the layer is.
+    /// The current progress.
     pub fn progress(&self) -> Progress {
         Progress {
             compressed: self.size,
@@ -183,7 +185,7 @@ impl LayerReader {
         self.expected.size.is_some_and(|size| self.size > size)
     }
 
-    /// Chooses the decoder by the first bytes, or by the media type if they say nothing, and starts it.
+    /// Selects and starts the decoder: by the first bytes, or by the media type if they are inconclusive.
     fn sniff(&mut self, over: bool, sink: &mut impl EntrySink) {
         let Stage::Sniffing(head) = &mut self.stage else { return };
         let declared = match self.expected.media_type.as_ref().map(MediaType::role) {
@@ -194,7 +196,7 @@ impl LayerReader {
         if found.is_none() && head.len() < Format::PREFIX && !over {
             return;
         }
-        // Container runtimes go by the bytes, so a wrong name is told but does not hide what they would unpack.
+        // Container runtimes decode by content. Report a wrong media type, but show what they would unpack.
         let compression = match found {
             Some(found) => found.compression(),
             None => Some(declared.unwrap_or(Compression::None)),
@@ -214,7 +216,7 @@ impl LayerReader {
                 }
             }
             (None, Some(found)) => self.stage = Stage::Failed(Fault::Format(found)),
-            // What is not recognised was given a compression above.
+            // An unrecognised format was assigned a compression above.
             (None, None) => {}
         }
     }
@@ -291,22 +293,22 @@ impl Content {
     }
 }
 
-/// The algorithm that an expected digest asks for.
+/// The algorithm to hash with: that of the expected digest.
 fn algorithm(expected: Option<&Digest>) -> Algorithm {
     expected.map_or(Algorithm::Sha256, Digest::algorithm)
 }
 
-/// How far a layer is.
+/// Progress through a layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Bytes of the blob.
+    /// Bytes of the compressed blob pushed.
     pub compressed: u64,
-    /// Bytes of the unpacked archive.
+    /// Bytes of the uncompressed archive decoded.
     pub uncompressed: u64,
-    /// Entries given.
+    /// Entries passed to the sink.
     pub entries: u64,
-    /// The content is not valid, or more bytes came than the layer has: no more entries will come.
+    /// The content is invalid or too long: no more entries will follow.
     pub broken: bool,
-    /// More bytes came than the layer has: there is no use in reading on.
+    /// The blob is longer than its descriptor says: pushing more is pointless.
     pub overlong: bool,
 }

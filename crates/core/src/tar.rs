@@ -1,7 +1,7 @@
-//! tar archives, read as Go's `archive/tar` reads them: the reader inside containerd, Docker and crane.
+//! Reads tar archives as Go's `archive/tar` does, which is the reader in containerd, Docker and crane.
 //!
-//! Same names, order, types, link targets, sizes, modes, owners, times and attributes, and an error where it stops.
-//! Where other well-known readers list something else, the entry says so ([`Entry::ambiguous`]).
+//! Names, order, types, link targets, sizes, modes, owners, times and attributes are the same, and so are the errors.
+//! Where another widely used reader interprets an entry differently, [`Entry::ambiguous`] says so.
 
 mod ambiguity;
 mod body;
@@ -19,46 +19,46 @@ pub use scan::Scanner;
 
 use crate::decode::Checkpoint;
 
-/// One archive entry.
+/// An archive entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The name as stored, after PAX and GNU extensions; any bytes.
+    /// The name as stored, with PAX and GNU extensions applied. May hold any bytes.
     pub path: Vec<u8>,
-    /// What kind of entry it is.
+    /// Type of the entry.
     pub kind: Kind,
-    /// The type flag as Go reports it: NUL has become `0`, or `5` where the name ends with a slash.
+    /// The type flag as Go reports it: NUL becomes `0`, or `5` if the name ends with a slash.
     pub typeflag: u8,
-    /// Target of a symbolic or hard link, as stored; any bytes.
+    /// Target of a symbolic or hard link as stored. May hold any bytes.
     pub link: Vec<u8>,
-    /// Logical size in bytes. Kinds without data may state one too, which then means nothing.
+    /// Logical size in bytes. Entries without data may state one too; it is meaningless then.
     pub size: u64,
-    /// The mode field as stored.
+    /// The mode field as stored, type bits included.
     pub mode: i64,
-    /// Owner.
+    /// Numeric owner.
     pub uid: i64,
-    /// Group.
+    /// Numeric group.
     pub gid: i64,
     /// Modification time, seconds since 1970.
     pub mtime: i64,
     /// Nanoseconds to add to `mtime`.
     pub mtime_nsec: u32,
-    /// Device number, major part.
+    /// Major device number.
     pub major: i64,
-    /// Device number, minor part.
+    /// Minor device number.
     pub minor: i64,
-    /// Extended attributes (`SCHILY.xattr.*` records), each once, by name. A value may be empty: runtimes set such attributes too,
-    /// though Go's `Header.Xattrs` leaves them out.
+    /// Extended attributes (`SCHILY.xattr.*` records) by name, without duplicates. Empty values are kept: runtimes set
+    /// such attributes, although Go's `Header.Xattrs` leaves them out.
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
-    /// Where its first header starts, extensions included, in bytes of the unpacked archive.
+    /// Start of the entry's first header, extensions included, in the uncompressed archive.
     pub header: u64,
-    /// Where its data starts, in bytes of the unpacked archive.
+    /// Start of the entry's data in the uncompressed archive.
     pub offset: u64,
-    /// Why well-known readers list this entry differently, if they do.
+    /// Why widely used readers interpret this entry differently, if they do.
     pub ambiguous: Option<Ambiguity>,
 }
 
 impl Entry {
-    /// An entry with nothing in it: mode 0644, of user and group 0, from 1970.
+    /// An empty entry: mode 0644, user and group 0, time 0.
     pub fn new(path: impl Into<Vec<u8>>, kind: Kind) -> Self {
         Self {
             path: path.into(),
@@ -80,17 +80,17 @@ impl Entry {
         }
     }
 
-    /// Permission bits with set-uid, set-gid and sticky.
+    /// Permission bits, including set-uid, set-gid and sticky.
     pub fn permissions(&self) -> u32 {
         (self.mode & 0o7777) as u32
     }
 }
 
-/// Kind of entry.
+/// Type of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kind {
-    /// Regular file, contiguous and sparse ones included.
+    /// Regular file, including contiguous and sparse files.
     File,
     /// Directory.
     Directory,
@@ -104,14 +104,14 @@ pub enum Kind {
     Block,
     /// FIFO.
     Fifo,
-    /// PAX global header, which Go reports as an entry of its own.
+    /// PAX global header, which Go reports as an entry.
     Global,
-    /// Any other type flag.
+    /// An unknown type flag.
     Other,
 }
 
 impl Kind {
-    /// The type flag that archives write for it: 0 for [`Kind::Other`], which has none of its own.
+    /// The type flag to write: 0 for [`Kind::Other`].
     fn typeflag(self) -> u8 {
         match self {
             Self::File => b'0',
@@ -140,7 +140,7 @@ impl Kind {
         }
     }
 
-    /// Whether no data follows the header, whatever size it states.
+    /// Whether no data follows the header, even if it states a size.
     fn header_only(self) -> bool {
         matches!(self, Self::Hardlink | Self::Symlink | Self::Char | Self::Block | Self::Directory | Self::Fifo)
     }
@@ -149,27 +149,28 @@ impl Kind {
 /// What a sink wants next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
-    /// Go on. After an entry: with the next one. After data: with what follows.
+    /// Continue: with the next entry, or with more data.
     Continue,
-    /// The data of this entry, please.
+    /// Send the data of this entry.
     WantData,
-    /// Nothing more of this archive; hashing goes on.
+    /// Send no more of this archive. The layer is still hashed to its end.
     Stop,
 }
 
-/// Receives entries as they are read.
+/// Receives entries and data from a scan.
 pub trait EntrySink {
-    /// One entry, in archive order.
+    /// Called once for each entry, in archive order.
     fn entry(&mut self, entry: Entry) -> Flow;
 
-    /// Logical bytes of the entry that was answered with [`Flow::WantData`], in order; holes of sparse files are zeros.
+    /// Logical bytes of an entry for which [`entry`](Self::entry) returned [`Flow::WantData`], in order. Holes of
+    /// sparse files are zeros.
     fn data(&mut self, _bytes: &[u8]) -> Flow {
         Flow::Continue
     }
 
-    /// The data of that entry is complete. Not called when the archive ends too early.
+    /// The data of that entry is complete. Not called if the archive ends early.
     fn end_of_data(&mut self) {}
 
-    /// Decoding can start anew here, without anything that came before.
+    /// Decoding can start at this position without earlier bytes.
     fn checkpoint(&mut self, _at: Checkpoint) {}
 }

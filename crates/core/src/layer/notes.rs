@@ -6,41 +6,40 @@ use crate::{
     tar::{Entry, EntrySink, Flow},
 };
 
-/// Notes what a seek index is made of while a layer is read. An object, so that a program that makes no index holds no
-/// code for it.
+/// Collects a seek index while a layer is read. A trait object, so that programs without an index do not link the code.
 pub(crate) trait Notes: Send + Sync {
-    /// How far apart checkpoints may be.
+    /// Maximum distance between checkpoints, in unpacked bytes.
     fn spacing(&self) -> u64;
 
-    /// A span of the blob went by, and all that could be unpacked of it.
+    /// A span of the blob was hashed, and all that could be unpacked from it was unpacked.
     fn edge(&mut self, blob: &Hasher, unpacked: u64);
 
-    /// A member or frame starts.
+    /// A gzip member or zstd frame starts here.
     fn fresh(&mut self, at: Checkpoint);
 
-    /// A block ended where decoding can go on.
+    /// A deflate block ended at a position where decoding can resume.
     fn block(&mut self, block: &BlockEnd);
 
-    /// An entry; whether its data is wanted, too.
+    /// The next entry. Returns whether the notes want its data.
     fn entry(&mut self, entry: &Entry) -> bool;
 
-    /// Data of that entry.
+    /// Data of the current entry.
     fn data(&mut self, bytes: &[u8]);
 
-    /// That was all of it.
+    /// The data of the current entry is complete.
     fn end_of_data(&mut self);
 
-    /// The sink wants no more: the scan will not come to its end.
+    /// The sink returned [`Flow::Stop`]: the scan will not reach the end.
     fn stopped(&mut self);
 
-    /// The index of the layer that was reported so, if there can be one.
+    /// The index of the layer with this report, if one can be built.
     fn finish(self: Box<Self>, report: &LayerReport) -> Option<Index>;
 }
 
-/// Passes everything on to a sink, and to the notes if there are any.
+/// Forwards entries and data to the sink, and to the notes if there are any.
 pub(super) struct Recorder<'a, S> {
     pub(super) notes: Option<&'a mut (dyn Notes + 'static)>,
-    /// Whether the sink wants the data of the current entry.
+    /// Whether the sink itself wants the data of the current entry.
     pub(super) wanted: &'a mut bool,
     pub(super) sink: &'a mut S,
 }

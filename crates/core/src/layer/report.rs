@@ -8,29 +8,29 @@ use crate::{
     tar,
 };
 
-/// What was found at the end of a layer.
+/// The result of reading a layer to its end.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LayerReport {
-    /// Digest of the blob, by the algorithm of the expected one (SHA-256 if there was none).
+    /// Digest of the blob, by the algorithm of the expected digest (SHA-256 if there was none).
     pub digest: Digest,
-    /// Bytes of the blob.
+    /// Size of the blob in bytes.
     pub size: u64,
-    /// Digest of the unpacked archive, if decoding reached its end.
+    /// Digest of the uncompressed archive, if decoding reached its end.
     pub diff_id: Option<Digest>,
-    /// Bytes of the unpacked archive.
+    /// Size of the uncompressed archive in bytes.
     pub uncompressed: u64,
-    /// Entries given.
+    /// Entries passed to the sink.
     pub entries: u64,
-    /// Entries that well-known readers list differently.
+    /// Entries that widely used tar readers interpret differently.
     pub ambiguous: u64,
-    /// Bytes of the archive after its end marker, which no runtime reads; padding is usual.
+    /// Bytes of the archive after its end marker. Runtimes ignore them; padding is usual.
     pub after_end: u64,
-    /// Whether these bytes are more than padding: some readers go on there.
+    /// Whether those bytes are more than zeros. Some readers continue there.
     pub after_end_data: bool,
-    /// How the blob is compressed, as far as it could be told.
+    /// Compression of the blob, if it was recognised.
     pub compression: Option<Compression>,
-    /// Where in the blob each byte of the archive is, roughly; as far as it was decoded.
+    /// Map from positions in the archive to positions in the blob, approximate, as far as it was decoded.
     pub offsets: Offsets,
     /// What is wrong, worst first: digest, size, content, diff_id, media type.
     pub findings: Vec<Finding>,
@@ -38,7 +38,7 @@ pub struct LayerReport {
 }
 
 impl LayerReport {
-    /// Whether digest, size and diff_id were all expected and found, and no finding [refutes](Finding::refutes) the
+    /// Whether digest, size and diff_id were all expected and match, and no finding [refutes](Finding::refutes) the
     /// layer.
     pub fn verified(&self) -> bool {
         !self.findings.iter().any(Finding::refutes)
@@ -48,14 +48,14 @@ impl LayerReport {
             && self.expected.diff_id == self.diff_id
     }
 
-    /// Whether digest and size of the blob were expected and found, and the diff_id if it was expected.
+    /// Whether digest and size of the blob were expected and match, and the diff_id if one was expected.
     pub(crate) fn is_the_blob(&self) -> bool {
         self.expected.digest == Some(self.digest)
             && self.expected.size == Some(self.size)
             && (self.expected.diff_id.is_none() || self.expected.diff_id == self.diff_id)
     }
 
-    /// Whether decoding and reading the archive came to their ends.
+    /// Whether decoding and the tar scan both reached the end.
     pub(crate) fn content_is_whole(&self) -> bool {
         self.diff_id.is_some() && !self.findings.iter().any(|finding| matches!(finding, Finding::Tar(_)))
     }
@@ -76,13 +76,13 @@ pub(super) fn report(reader: LayerReader) -> LayerReport {
         Stage::Decoding(decoder) => decoder.finish().err().map(Finding::Decode),
         Stage::Failed(Fault::Decode(error)) => Some(Finding::Decode(error)),
         Stage::Failed(Fault::Format(found)) => Some(Finding::Format { found }),
-        // The size says it already.
+        // The size finding says so already.
         Stage::Failed(Fault::Overlong) => None,
         Stage::Sniffing(_) | Stage::Plain => None,
     };
     let whole = fault.is_none() && expected.size.is_none_or(|expected| size <= expected);
     findings.extend(fault);
-    // An archive that was cut off by the decoder's own fault is not to blame for its end.
+    // If the decoder failed, an archive that ends too early is a consequence, not a second finding.
     let error = content.error.or_else(|| content.scanner.finish().err().filter(|_| whole));
     findings.extend(error.map(Finding::Tar));
     let diff_id = whole.then(|| content.diff_id.map_or(digest, |hasher| hasher.finish()));
@@ -110,66 +110,66 @@ pub(super) fn report(reader: LayerReader) -> LayerReport {
     }
 }
 
-/// Something wrong with a layer.
+/// A problem with a layer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Finding {
-    /// These are not the bytes that were asked for.
+    /// The blob does not match its digest.
     #[error("layer does not match its digest: expected {expected}, got {got} after {size} bytes")]
     Digest {
-        /// From the descriptor.
+        /// Digest in the descriptor.
         expected: Digest,
-        /// Of the bytes.
+        /// Digest of the bytes.
         got: Digest,
-        /// How many bytes.
+        /// Length of the blob in bytes.
         size: u64,
     },
-    /// There are more or fewer bytes than the descriptor says.
+    /// The blob is longer or shorter than its descriptor says.
     #[error("layer does not have its size: expected {expected} bytes, got {got}")]
     Size {
-        /// From the descriptor.
+        /// Size in the descriptor.
         expected: u64,
-        /// How many bytes came.
+        /// Bytes received.
         got: u64,
     },
-    /// The bytes contradict the declared media type.
+    /// The content contradicts the declared media type.
     #[error("layer is declared {declared}, but its bytes are {found}")]
     Compression {
-        /// The media type.
+        /// The declared media type.
         declared: String,
-        /// What the bytes are.
+        /// The detected format.
         found: Format,
     },
-    /// No layer may have this format.
+    /// The detected format is not allowed for a layer.
     #[error("layer is neither tar nor tar with gzip or zstd: its bytes are {found}")]
     Format {
-        /// What the bytes are.
+        /// The detected format.
         found: Format,
     },
-    /// Decompression stopped.
+    /// Decompression failed.
     #[error("layer cannot be decompressed: {0}")]
     Decode(decode::Error),
-    /// Reading the archive stopped.
+    /// The tar scan failed.
     #[error("layer is not a whole tar archive: {0}")]
     Tar(tar::Error),
-    /// The unpacked bytes are not those that the config names.
+    /// The uncompressed archive does not match its diff_id.
     #[error("unpacked layer does not match its diff_id: expected {expected}, got {got}")]
     DiffId {
-        /// From the config.
+        /// diff_id in the image configuration.
         expected: Digest,
-        /// Of the unpacked bytes.
+        /// Digest of the uncompressed archive.
         got: Digest,
     },
 }
 
 impl Finding {
-    /// Whether the layer is not what was promised, or not a layer. A wrong name for the right bytes is only worth
-    /// telling.
+    /// Whether the finding disproves the layer: wrong bytes, or not a layer. A wrong media type for the right bytes
+    /// does not.
     pub fn refutes(&self) -> bool {
         !matches!(self, Self::Compression { .. })
     }
 
-    /// What a person can do about it.
+    /// The hint for the user, if there is one.
     pub fn hint(&self) -> Option<Hint> {
         match self {
             Self::Decode(error) => error.hint(),

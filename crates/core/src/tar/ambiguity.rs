@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// Why well-known readers list an entry differently.
+/// Why widely used readers interpret an entry differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Ambiguity {
@@ -8,46 +8,46 @@ pub enum Ambiguity {
     SizeOnNonFile,
     /// The PAX size differs from the header's.
     PaxSize,
-    /// PAX and GNU extensions both give the name or the link target.
+    /// PAX and GNU extensions both set the name or the link target.
     TwoLongNames,
-    /// Several PAX headers stand before one entry: some readers merge them, others take the last.
+    /// Several PAX headers precede one entry: some readers merge them, others use the last.
     SeveralPaxHeaders,
     /// An extension, or the entry after a PAX header, has the magic of neither POSIX nor GNU: some readers do not apply it.
     ExtensionWithoutMagic,
-    /// A PAX record or a GNU long name is empty: some readers take the empty value, others the header's.
+    /// A PAX record or a GNU long name is empty: some readers use the empty value, others the header's field.
     EmptyExtension,
-    /// A PAX record of a name or a size stands twice in one header: some readers take the first, others the last.
+    /// A PAX record for a name or size occurs twice in one header: some readers use the first, others the last.
     RepeatedPaxRecord,
-    /// Several GNU long names stand before one entry: some readers take the last, others refuse them.
+    /// Several GNU long names precede one entry: some readers use the last, others reject them.
     SeveralLongNames,
     /// A PAX name holds a newline: some readers end the record there.
     NewlineInName,
-    /// A global PAX header gives what follows a name or a size: some readers apply it, Go does not.
+    /// A global PAX header sets a name or size for later entries: some readers apply it, Go does not.
     GlobalHeader,
-    /// A global PAX header stands between an extension and the entry it is for: some readers keep the extension.
+    /// A global PAX header between an extension and its entry: some readers keep the extension, Go drops it.
     LostExtension,
-    /// A GNU long name goes on after its NUL.
+    /// A GNU long name continues after a NUL.
     NulInName,
-    /// A regular file's name ends with a slash: some readers make it a directory.
+    /// The name of a regular file ends with a slash: some readers create a directory.
     TrailingSlash,
-    /// A name prefix is stored where not every reader looks for one: in a header without POSIX magic and version.
+    /// A header without POSIX magic and version has a name prefix: some readers ignore it.
     StrayPrefix,
-    /// The header checksum is right only when summed with signed bytes.
+    /// The header checksum is correct only when summed as signed bytes.
     SignedChecksum,
-    /// A sparse file: readers differ in its name, its size and whether they read it at all.
+    /// A sparse file: readers differ on its name and its size, and some do not support it.
     Sparse,
     /// A time before 1970 with a fraction, which readers round differently.
     FractionBefore1970,
-    /// A number that not every reader can represent, or that is written as only some read it.
+    /// A number that some readers cannot represent or parse.
     Number,
-    /// An entry without a name, which some readers refuse.
+    /// An entry without a name, which some readers reject.
     NoName,
-    /// An extended header of Solaris: some readers apply it to the next entry, others list it as one.
+    /// A Solaris extended header (type `X`): some readers apply it to the next entry, others list it.
     SolarisHeader,
 }
 
 impl Ambiguity {
-    /// Every reason there is.
+    /// All reasons.
     pub const ALL: [Self; 20] = [
         Self::SizeOnNonFile,
         Self::PaxSize,

@@ -1,21 +1,21 @@
-//! The data of an entry: a run of bytes, or the runs and holes of a sparse file.
+//! The data of an entry: one run of bytes, or the segments and holes of a sparse file.
 
 use std::vec;
 
 use super::{Error, header::padding, sparse::Segment};
 
-/// The data of an entry.
+/// Position within the data of an entry.
 pub(super) struct Body {
-    /// Whether the sink asked for it.
+    /// Whether the sink asked for the data.
     pub(super) wanted: bool,
     /// Bytes left in the archive.
     left: u64,
-    /// Bytes that fill the last block.
+    /// Bytes that pad the data to a whole block.
     pub(super) padding: u64,
     sparse: Option<Sparse>,
 }
 
-/// The logical file that a sparse entry's data makes.
+/// The logical file of a sparse entry.
 struct Sparse {
     position: u64,
     size: u64,
@@ -23,28 +23,28 @@ struct Sparse {
     rest: vec::IntoIter<Segment>,
 }
 
-/// What comes next in the data of an entry.
+/// The next part of an entry's data.
 pub(super) enum Step {
     End,
-    /// At most so many bytes of the archive.
+    /// At most this many bytes from the archive.
     Data(u64),
-    /// So many zeros that the archive does not hold.
+    /// This many zeros, which the archive does not store.
     Hole(u64),
 }
 
 impl Body {
-    /// Data of `left` bytes in the archive, out of `stored` with a map in front of it.
+    /// `left` bytes of data remain of `stored`, which includes a map in front.
     pub(super) fn new(stored: u64, left: u64) -> Self {
         Self { wanted: false, left, padding: padding(stored), sparse: None }
     }
 
-    /// The same for a sparse file of this logical size.
+    /// Makes this a sparse file of the given logical size.
     pub(super) fn sparse(self, size: u64, segments: Vec<Segment>) -> Self {
         let mut rest = segments.into_iter();
         Self { sparse: Some(Sparse { position: 0, size, current: rest.next(), rest }), ..self }
     }
 
-    /// What comes next at this offset of the archive.
+    /// The next part of the data. `offset` is the position in the archive.
     pub(super) fn next(&mut self, offset: u64) -> Result<Step, Error> {
         match &mut self.sparse {
             None if self.left == 0 => Ok(Step::End),
@@ -53,18 +53,18 @@ impl Body {
         }
     }
 
-    /// Bytes of the archive that nobody has to look at.
+    /// Bytes of the archive that can be skipped unread.
     pub(super) fn skippable(&self) -> u64 {
         if self.wanted || self.sparse.is_some() { 0 } else { self.left }
     }
 
-    /// So many bytes of the archive went by.
+    /// Advances by `length` bytes of data.
     pub(super) fn data(&mut self, length: u64) {
         self.left -= length;
         self.hole(length);
     }
 
-    /// So many bytes of a hole went by.
+    /// Advances by `length` bytes of a hole.
     pub(super) fn hole(&mut self, length: u64) {
         if let Some(sparse) = &mut self.sparse {
             sparse.position += length;

@@ -2,88 +2,88 @@ use std::fmt;
 
 use crate::hint::Hint;
 
-/// Where and why reading an archive stops. Offsets count bytes of the unpacked archive.
+/// Where and why reading an archive failed. Offsets count bytes of the uncompressed archive.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A header, or an extension header's record, is not valid.
+    /// A header, or a record of an extension header, is invalid.
     #[error("invalid tar header at byte {offset}: {field}")]
     Header {
-        /// Where the header or record starts.
+        /// Start of the header or record.
         offset: u64,
-        /// The part at fault.
+        /// The invalid part.
         field: Field,
     },
     /// The archive ends inside a header or inside data.
     #[error("unexpected EOF at byte {offset}")]
     UnexpectedEof {
-        /// Length of the archive.
+        /// Length of the archive in bytes.
         offset: u64,
     },
-    /// An extension header or a GNU long name is longer than allowed.
+    /// An extension header or a GNU long name exceeds the limit.
     #[error("header field too long at byte {offset}: more than {limit} bytes")]
     FieldTooLong {
-        /// Where its header starts.
+        /// Start of its header.
         offset: u64,
         /// Bytes allowed.
         limit: u64,
     },
-    /// A sparse map is longer than allowed.
+    /// A sparse map exceeds the limit.
     #[error("sparse map too long at byte {offset}: more than {limit} {unit}")]
     SparseTooLong {
-        /// Where the entry's header starts.
+        /// Start of the entry's header.
         offset: u64,
-        /// What is allowed.
+        /// Bytes or segments allowed.
         limit: u64,
         /// `bytes` or `segments`.
         unit: &'static str,
     },
-    /// A sparse map needs more data than its entry holds.
+    /// A sparse map refers to more data than its entry holds.
     #[error("sparse file references non-existent data at byte {offset}")]
     SparseMissing {
-        /// Where the data ends.
+        /// End of the data.
         offset: u64,
     },
-    /// An entry holds more data than its sparse map needs.
+    /// An entry holds more data than its sparse map refers to.
     #[error("sparse file contains unreferenced data at byte {offset}")]
     SparseUnreferenced {
-        /// Where the unreferenced data starts.
+        /// Start of the unreferenced data.
         offset: u64,
     },
-    /// A name or link target is longer than [`Limits::path_bytes`](crate::limits::Limits::path_bytes).
+    /// A name or link target exceeds [`Limits::path_bytes`](crate::limits::Limits::path_bytes).
     #[error("name too long at byte {offset}: {length} bytes, more than {limit}")]
     NameTooLong {
-        /// Where the entry's header starts.
+        /// Start of the entry's header.
         offset: u64,
-        /// Bytes of the name.
+        /// Length of the name in bytes.
         length: u64,
         /// Bytes allowed.
         limit: u64,
     },
-    /// More entries than [`Limits::entries`](crate::limits::Limits::entries).
+    /// The archive has more entries than [`Limits::entries`](crate::limits::Limits::entries).
     #[error("more than {limit} entries")]
     TooManyEntries {
         /// Entries allowed.
         limit: u64,
     },
-    /// More logical data was asked for than [`Limits::unpacked_bytes`](crate::limits::Limits::unpacked_bytes): the holes
-    /// of sparse files count.
+    /// The requested logical data, holes of sparse files included, exceeds
+    /// [`Limits::unpacked_bytes`](crate::limits::Limits::unpacked_bytes).
     #[error("entries hold more than {limit} bytes")]
     TooMuchData {
         /// Bytes allowed.
         limit: u64,
     },
-    /// Logical data that was asked for grows faster than
-    /// [`Limits::expansion_ratio`](crate::limits::Limits::expansion_ratio): the holes of sparse files count.
+    /// The requested logical data, holes of sparse files included, grows faster than
+    /// [`Limits::expansion_ratio`](crate::limits::Limits::expansion_ratio).
     #[error("entries hold more than {limit} times the size of the archive")]
     Expansion {
-        /// Times allowed.
+        /// Ratio allowed.
         limit: u64,
     },
 }
 
 impl Error {
-    /// What a person can do about it: raise the limit that was met.
+    /// The hint for the user: raise the limit that was exceeded.
     pub fn hint(&self) -> Option<Hint> {
         let (name, value) = match *self {
             Self::FieldTooLong { limit, .. } | Self::SparseTooLong { limit, unit: "bytes", .. } => {
@@ -104,17 +104,17 @@ impl Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Field {
-    /// Header checksum.
+    /// Checksum of the header.
     Checksum,
-    /// A block of zeros that no second one follows.
+    /// One block of zeros that is not followed by a second.
     LoneZeroBlock,
-    /// Size.
+    /// Size of the data.
     Size,
-    /// Mode.
+    /// File mode.
     Mode,
-    /// Owner.
+    /// Numeric owner.
     Uid,
-    /// Group.
+    /// Numeric group.
     Gid,
     /// Modification time.
     ModTime,
@@ -122,17 +122,17 @@ pub enum Field {
     AccessTime,
     /// Change time.
     ChangeTime,
-    /// Device number, major part.
+    /// Major device number.
     DevMajor,
-    /// Device number, minor part.
+    /// Minor device number.
     DevMinor,
-    /// A PAX record, by its number in the extended header, from 1.
+    /// A PAX record, by its number in the extended header, starting at 1.
     PaxRecord(u32),
-    /// The value of a PAX record, by its key.
+    /// The value of the PAX record with this key.
     PaxValue(&'static str),
     /// The map of a sparse file.
     SparseMap,
-    /// Magic of a sparse file, which must be GNU's.
+    /// Magic of a sparse header, which must be GNU's.
     SparseMagic,
 }
 

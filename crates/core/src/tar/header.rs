@@ -1,4 +1,4 @@
-//! One 512-byte header block.
+//! Parses one 512-byte header block.
 
 use super::error::Field;
 use std::ops::Range;
@@ -15,18 +15,18 @@ const CHECKSUM: Range<usize> = 148..156;
 const DEV_MAJOR: Range<usize> = 329..337;
 const DEV_MINOR: Range<usize> = 337..345;
 
-/// Header formats, told apart by their magic.
+/// Header formats, distinguished by their magic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     V7,
-    /// POSIX ustar, also under PAX.
+    /// POSIX ustar, which PAX uses as well.
     Ustar,
     Gnu,
-    /// Schily's star.
+    /// star, by J. Schilling.
     Star,
 }
 
-/// What a header block says.
+/// The fields of a header block.
 #[derive(Debug)]
 pub(super) struct Header {
     pub(super) format: Format,
@@ -40,13 +40,13 @@ pub(super) struct Header {
     pub(super) mtime: i64,
     pub(super) major: i64,
     pub(super) minor: i64,
-    /// The checksum is right only with signed bytes.
+    /// The checksum is correct only when summed as signed bytes.
     pub(super) signed_checksum: bool,
-    /// Magic and version of POSIX or GNU: some readers take a header without either for one of V7.
+    /// The block has the magic and version of POSIX or GNU. Some readers treat any other header as V7.
     pub(super) magic: bool,
-    /// Bytes where ustar keeps the name's prefix, which only some readers take for one.
+    /// The header has no ustar prefix field, but bytes where it would be. Only some readers use them.
     pub(super) stray_prefix: bool,
-    /// A number that other readers take for another, or for none.
+    /// A number that some readers parse differently or reject.
     pub(super) odd_number: bool,
 }
 
@@ -59,7 +59,7 @@ pub(super) fn is_zero(block: &Block) -> bool {
     block.iter().fold(0, |any, byte| any | byte) == 0
 }
 
-/// Bytes that fill the last block of data of this length.
+/// Bytes that pad data of this length to a whole block.
 pub(super) fn padding(length: u64) -> u64 {
     length.wrapping_neg() % BLOCK as u64
 }
@@ -88,8 +88,8 @@ impl Header {
                 number(&block[488..500]).ok_or(Field::ChangeTime)?;
                 Some(text(&block[345..476]))
             }
-            // Old Go versions wrote a prefix over GNU's access and change times. Where these are no numbers and the
-            // prefix is ASCII, it is taken for one.
+            // Old Go versions wrote a prefix over GNU's access and change times. If these are not numbers and the
+            // prefix is ASCII, use it as the prefix.
             Format::Gnu => {
                 let time = |field: &[u8]| field.first() == Some(&0) || number(field).is_some();
                 let times = time(&block[345..357]) && time(&block[357..369]);
@@ -122,8 +122,8 @@ impl Header {
     }
 }
 
-/// Whether a number is written as only some readers read it, though its value is common: Go trims NULs on either side, where
-/// others look no further than the first one, and takes every first byte of base 256 and device numbers of that form.
+/// Whether some readers parse a number differently: Go trims NULs on both sides, others stop at the first; Go accepts
+/// any first byte in base 256, and base 256 in device numbers.
 fn has_odd_number(block: &Block, format: Format, magic: bool) -> bool {
     let is_binary = |field: &[u8]| field[0] & 0x80 != 0;
     let blank = |field: &[u8]| !is_binary(field) && text(field).iter().all(|&byte| byte == b' ');
@@ -138,7 +138,7 @@ fn has_odd_number(block: &Block, format: Format, magic: bool) -> bool {
         || format == Format::V7 && devices.into_iter().any(|field| number(field).is_none())
 }
 
-/// Whether the checksum is right with signed bytes only; `None` if it is right with neither.
+/// `Some(true)` if the checksum is correct only with signed bytes, `None` if it is wrong either way.
 fn checksum(block: &Block) -> Option<bool> {
     let field = &block[CHECKSUM];
     let stored = octal(field)?;
@@ -162,12 +162,12 @@ fn format(block: &Block) -> Format {
     }
 }
 
-/// The bytes up to the first NUL.
+/// The bytes before the first NUL.
 pub(super) fn text(field: &[u8]) -> &[u8] {
     field.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
-/// A number in octal or, with the first bit set, in two's complement of base 256.
+/// A number in octal, or in two's complement base 256 if the first bit is set.
 pub(super) fn number(field: &[u8]) -> Option<i64> {
     let first = *field.first()?;
     if first & 0x80 == 0 {
@@ -186,7 +186,7 @@ pub(super) fn number(field: &[u8]) -> Option<i64> {
     Some(if invert == 0 { n } else { !n })
 }
 
-/// An octal number, padded on either side with spaces and NULs; empty is zero.
+/// An octal number, padded on either side with spaces and NULs. Empty is zero.
 fn octal(field: &[u8]) -> Option<u64> {
     let pad = |byte: &u8| *byte == b' ' || *byte == 0;
     let start = field.iter().position(|byte| !pad(byte)).unwrap_or(field.len());

@@ -1,11 +1,11 @@
-//! PAX extended headers, with Go's strictness.
+//! PAX extended headers, as strict as Go's parser.
 
 use std::collections::BTreeMap;
 
 use super::{Ambiguity, error::Field, header::Header, sparse::PaxSparse};
 
-/// The records of one extended header that matter here. The last record of a key counts; an empty value leaves the
-/// header's own in place.
+/// The records of an extended header that this crate uses. The last record of a key wins; an empty value keeps the
+/// header's field.
 #[derive(Debug, Default)]
 pub(super) struct Pax {
     path: Option<Vec<u8>>,
@@ -18,14 +18,14 @@ pub(super) struct Pax {
     ctime: Option<Vec<u8>>,
     xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(super) sparse: PaxSparse,
-    /// A key stands twice with different values.
+    /// A key occurs twice with different values.
     repeated: bool,
 }
 
-/// Where and why an extended header is not valid.
+/// Where and why an extended header is invalid.
 #[derive(Debug)]
 pub(super) struct Invalid {
-    /// Where the record starts, in bytes of the extended header's data.
+    /// Start of the record within the extended header's data.
     pub(super) at: usize,
     pub(super) number: u32,
 }
@@ -72,7 +72,7 @@ impl Pax {
         true
     }
 
-    /// Puts the records in the place of the header's fields; the nanoseconds of the modification time.
+    /// Replaces header fields with the records. Returns the nanoseconds of the modification time.
     pub(super) fn merge(&self, header: &mut Header) -> Result<u32, Field> {
         let mut nanoseconds = 0;
         if let Some(path) = present(&self.path) {
@@ -119,14 +119,14 @@ impl Pax {
         self.size.is_some()
     }
 
-    /// Whether it changes what is listed, or what of it follows.
+    /// Whether the records change what is listed for this or later entries.
     pub(super) fn matters(&self) -> bool {
         self.path.is_some() || self.link.is_some() || self.size.is_some() || self.sparse.any
     }
 
-    /// Why readers differ on what these records say of an entry with this header.
+    /// Why readers interpret these records differently for an entry with this header.
     pub(super) fn ambiguity(&self, header: &Header) -> Option<Ambiguity> {
-        /// The largest size that a header's octal field holds: larger ones need a PAX record.
+        /// The largest size that fits the header's octal field. Larger sizes need a PAX record.
         const OCTAL_MAX: i64 = 0o777_7777_7777;
         let empty = |field: &Option<Vec<u8>>| field.as_ref().is_some_and(Vec::is_empty);
         let negative = |field: &Option<Vec<u8>>| present(field).is_some_and(|value| value.first() == Some(&b'-'));
@@ -158,7 +158,7 @@ fn present(field: &Option<Vec<u8>>) -> Option<&[u8]> {
     field.as_deref().filter(|value| !value.is_empty())
 }
 
-/// Splits the first `LENGTH KEY=VALUE\n` off; key, value and what follows.
+/// Splits off the first `LENGTH KEY=VALUE\n` record: key, value and the rest.
 fn record(data: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let blank = data.iter().position(|&byte| byte == b' ')?;
     let length = usize::try_from(integer(data.get(..blank)?)?).ok()?;
@@ -183,7 +183,7 @@ pub(super) fn integer(text: &[u8]) -> Option<i64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// Seconds and nanoseconds of `SECONDS[.FRACTION]`; digits after the ninth are dropped.
+/// Seconds and nanoseconds of `SECONDS[.FRACTION]`. Digits after the ninth are dropped.
 fn time(text: &[u8]) -> Option<(i64, u32)> {
     let dot = text.iter().position(|&byte| byte == b'.');
     let seconds = text.get(..dot.unwrap_or(text.len()))?;

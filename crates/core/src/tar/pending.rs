@@ -1,4 +1,4 @@
-//! Extensions that wait for the entry they are for.
+//! Extensions read before the entry that they apply to.
 
 use std::mem;
 
@@ -8,33 +8,33 @@ use super::{
     pax::Pax,
 };
 
-/// What stood in front of an entry's own header.
+/// Extensions that precede an entry's own header.
 #[derive(Default)]
 pub(super) struct Pending {
     pub(super) pax: Option<Pax>,
-    /// GNU long name; empty if there was none.
+    /// GNU long name; empty if there is none.
     pub(super) name: Vec<u8>,
-    /// GNU long link target; empty if there was none.
+    /// GNU long link target; empty if there is none.
     pub(super) link: Vec<u8>,
     names: bool,
     links: bool,
     several_pax_headers: bool,
-    /// An extension's own header has no magic.
+    /// The header of an extension has neither POSIX nor GNU magic.
     without_magic: bool,
     several_names: bool,
     empty_name: bool,
-    /// A long name goes on after its NUL.
+    /// A long name continues after a NUL.
     after_nul: bool,
 }
 
 impl Pending {
-    /// Takes the data of a PAX extended header; the last one counts.
+    /// Stores a PAX extended header; the last one wins.
     pub(super) fn pax_header(&mut self, pax: Pax, header: &Header) {
         self.several_pax_headers |= self.pax.replace(pax).is_some();
         self.without_magic |= !header.magic;
     }
 
-    /// Takes the data of a GNU long name (`L`) or link target (`K`); the last one counts.
+    /// Stores a GNU long name (`L`) or link target (`K`); the last one wins.
     pub(super) fn long_name(&mut self, data: &[u8], header: &Header) {
         self.without_magic |= !header.magic;
         let text = header::text(data);
@@ -52,7 +52,7 @@ impl Pending {
         self.pax.is_none() && !self.names && !self.links
     }
 
-    /// Why readers differ on an entry with this header, which is not merged with the extensions yet.
+    /// Why readers interpret an entry differently. `header` is the entry's own header, before extensions are applied.
     pub(super) fn ambiguity(&self, header: &Header) -> Option<Ambiguity> {
         let pax = self.pax.as_ref();
         let two_names = !self.name.is_empty() && pax.is_some_and(|pax| pax.path().is_some())

@@ -1,4 +1,4 @@
-//! The archive as a state machine: blocks in, entries out.
+//! The tar scanner: a state machine that takes bytes and emits entries.
 
 use std::mem;
 
@@ -12,24 +12,24 @@ use super::{
 };
 use crate::{decode::RATIO_GRACE, limits::Limits};
 
-/// Reads an archive that is pushed in any split.
+/// Reads an archive pushed in any split.
 ///
-/// [`push`](Scanner::push) until the archive is over, then [`finish`](Scanner::finish). After an error, after the end
-/// marker and after a sink's [`Flow::Stop`] what is pushed is only counted.
+/// [`push`](Scanner::push) all bytes of the archive, then call [`finish`](Scanner::finish). After an error, the end
+/// marker or a sink's [`Flow::Stop`], further bytes are only counted.
 pub struct Scanner {
     limits: Limits,
     state: State,
     /// The block being filled.
     block: Box<Block>,
     filled: usize,
-    /// Bytes pushed that were taken up.
+    /// Position in the archive: bytes consumed so far.
     position: u64,
-    /// Where the header being read started.
+    /// Start of the current header.
     start: u64,
-    /// Where the first header of the entry being read started.
+    /// Start of the current entry's first header.
     first: u64,
     pending: Pending,
-    /// A global header changed something that later entries show.
+    /// A global header set something that later entries show.
     global: bool,
     lost: bool,
     delivered: u64,
@@ -40,23 +40,23 @@ pub struct Scanner {
 }
 
 enum State {
-    /// In front of a header, or after one block of zeros.
+    /// Before a header, or after one block of zeros.
     Header {
         zero: bool,
     },
-    /// The data of an extension: PAX or GNU.
+    /// In the data of an extension (PAX or GNU).
     Extension {
         header: Box<Header>,
         left: u64,
         data: Vec<u8>,
     },
-    /// Blocks that go on with the map of a GNU sparse header.
+    /// In the extension blocks of a GNU sparse map.
     GnuMap {
         entry: Box<Upcoming>,
         map: Vec<Raw>,
         blocks: u64,
     },
-    /// Blocks in front of the data that hold the map of a PAX sparse file.
+    /// In the blocks before the data that hold the map of a PAX sparse file.
     PaxMap {
         entry: Box<Upcoming>,
         reader: MapReader,
@@ -65,26 +65,26 @@ enum State {
     Padding(u64),
     /// After the end marker.
     End,
-    /// The sink wants no more.
+    /// The sink returned [`Flow::Stop`].
     Stopped,
     Failed(Error),
 }
 
-/// An entry whose sparse map is still being read.
+/// An entry whose sparse map is incomplete.
 struct Upcoming {
     header: Header,
     nanoseconds: u32,
     xattrs: Vec<(Vec<u8>, Vec<u8>)>,
     ambiguous: Option<Ambiguity>,
-    /// Bytes of data and map in the archive.
+    /// Bytes of map and data in the archive.
     stored: u64,
     left: u64,
 }
 
-/// The time of an entry without one, as Go reports it: the first second of year 1.
+/// Go's zero time, which it reports for an entry without a time: the first second of year 1.
 const NO_TIME: i64 = -62_135_596_800;
 
-/// What a hole reads as.
+/// Data of a hole.
 static ZEROS: [u8; 32 << 10] = [0; 32 << 10];
 
 impl Scanner {
@@ -109,11 +109,12 @@ impl Scanner {
         }
     }
 
-    /// Takes the next bytes of the archive and hands entries and data to the sink.
+    /// Takes the next bytes of the archive and passes entries and data to the sink.
     ///
     /// # Errors
-    /// What makes the archive invalid, where Go's reader stops too, or the limit that it exceeds. Entries given before
-    /// the error stand; there will be no more.
+    ///
+    /// The reason why the archive is invalid, at the same place as in Go's reader, or the limit that it exceeds.
+    /// Entries emitted before the error stay valid; there will be no more.
     pub fn push(&mut self, mut bytes: &[u8], sink: &mut impl EntrySink) -> Result<(), Error> {
         loop {
             match self.turn(&mut bytes, sink) {
@@ -127,8 +128,8 @@ impl Scanner {
         }
     }
 
-    /// Passes over up to `most` bytes of data that nobody wants, which a source that can seek need not read; returns how
-    /// many.
+    /// Skips up to `most` bytes of data that the sink does not want, so that a seekable source need not read them.
+    /// Returns the number skipped.
     pub fn skip(&mut self, most: u64) -> u64 {
         let State::Body(body) = &mut self.state else { return 0 };
         let bytes = most.min(body.skippable());
@@ -137,9 +138,10 @@ impl Scanner {
         bytes
     }
 
-    /// Whether the archive may end here.
+    /// Checks that the archive may end here.
     ///
     /// # Errors
+    ///
     /// [`Error::UnexpectedEof`] inside a header or data; the error of [`push`](Scanner::push) if there was one.
     pub fn finish(&mut self) -> Result<(), Error> {
         let whole = match &self.state {
@@ -151,27 +153,27 @@ impl Scanner {
         if whole { Ok(()) } else { Err(Error::UnexpectedEof { offset: self.position }) }
     }
 
-    /// Entries given so far.
+    /// Entries emitted so far.
     pub fn entries(&self) -> u64 {
         self.entries
     }
 
-    /// Entries given so far that readers differ on.
+    /// Emitted entries with an [`Ambiguity`].
     pub fn ambiguous(&self) -> u64 {
         self.ambiguous
     }
 
-    /// Bytes that came after the end marker.
+    /// Bytes after the end marker.
     pub fn after_end(&self) -> u64 {
         self.after_end
     }
 
-    /// Whether any byte after the end marker is not zero: some readers go on there.
+    /// Whether a byte after the end marker is not zero. Some readers continue there.
     pub fn after_end_data(&self) -> bool {
         self.after_end_data
     }
 
-    /// One step of the machine; `false` when it has nothing to do without more bytes.
+    /// One transition of the machine. `false` if it needs more bytes.
     fn turn(&mut self, bytes: &mut &[u8], sink: &mut impl EntrySink) -> Result<bool, Error> {
         match &mut self.state {
             State::Header { zero } => {
@@ -240,7 +242,7 @@ impl Scanner {
         Ok(true)
     }
 
-    /// Fills the block; whether it is full.
+    /// Fills the block. Returns whether it is full.
     fn fill(&mut self, bytes: &mut &[u8]) -> bool {
         let chunk = take(bytes, (BLOCK - self.filled) as u64);
         if let Some(room) = self.block.get_mut(self.filled..self.filled + chunk.len()) {
@@ -274,7 +276,7 @@ impl Scanner {
         }
     }
 
-    /// Bytes of data that follow a header.
+    /// Bytes of data after a header.
     fn stored(&self, header: &Header) -> Result<u64, Error> {
         if Kind::new(header.typeflag).header_only() {
             return Ok(0);
@@ -282,7 +284,7 @@ impl Scanner {
         u64::try_from(header.size).map_err(|_| self.invalid(Field::Size))
     }
 
-    /// The data of an extension is complete.
+    /// Handles the complete data of an extension.
     fn extension(&mut self, sink: &mut impl EntrySink) -> Result<(), Error> {
         let State::Extension { header, data, .. } = mem::replace(&mut self.state, State::End) else { return Ok(()) };
         self.state = State::Padding(padding(data.len() as u64));
@@ -298,7 +300,7 @@ impl Scanner {
             self.pending.pax_header(pax, &header);
             return Ok(());
         }
-        // Go gives a global header as an entry, applies it to nothing, and forgets the extensions in front of it.
+        // Go emits a global header as an entry, does not apply it, and drops the extensions before it.
         let pending = mem::take(&mut self.pending);
         self.lost |= !pending.is_empty();
         self.global |= pax.matters();
@@ -315,7 +317,7 @@ impl Scanner {
             mtime_nsec: 0,
             major: 0,
             minor: 0,
-            // What follows is.
+            // A global header is not ambiguous; the entries that it affects are.
             ambiguous: None,
             xattrs: pax.into_xattrs(),
             header: self.first,
@@ -324,7 +326,7 @@ impl Scanner {
         self.give(entry, Body::new(data.len() as u64, 0), sink)
     }
 
-    /// A header that is no extension: with what went before it, it makes an entry.
+    /// Handles a header that is not an extension: with the extensions before it, it makes an entry.
     fn entry_header(&mut self, mut header: Header, sink: &mut impl EntrySink) -> Result<(), Error> {
         let pending = mem::take(&mut self.pending);
         let follows_global = self.lost.then_some(Ambiguity::LostExtension);
@@ -348,7 +350,7 @@ impl Scanner {
             ambiguous = ambiguous.or(Some(Ambiguity::NoName));
         }
         if header.typeflag == 0 {
-            // Archives older than POSIX mark directories so.
+            // Archives older than POSIX mark a directory by a trailing slash.
             header.typeflag = if slash { b'5' } else { b'0' };
         }
         let stored = self.stored(&header)?;
@@ -372,7 +374,7 @@ impl Scanner {
         }
     }
 
-    /// What a header says of a sparse file's map; the header takes on its logical size and name.
+    /// The sparse map in a header, if any. Updates the logical size and name in the header.
     fn sparse(&self, header: &mut Header, pax: Option<&Pax>) -> Result<Option<(Vec<Raw>, More)>, Error> {
         let invalid = |field| self.invalid(field);
         if header.typeflag == b'S' {
@@ -403,7 +405,7 @@ impl Scanner {
         }
     }
 
-    /// A block that goes on with the map of a GNU sparse header.
+    /// Handles an extension block of a GNU sparse map.
     fn gnu_map(&mut self, sink: &mut impl EntrySink) -> Result<(), Error> {
         let State::GnuMap { map, blocks, .. } = &mut self.state else { return Ok(()) };
         *blocks += 1;
@@ -422,7 +424,7 @@ impl Scanner {
         }
     }
 
-    /// A block in front of the data of a PAX sparse file.
+    /// Handles a block before the data of a PAX sparse file.
     fn pax_map(&mut self, sink: &mut impl EntrySink) -> Result<(), Error> {
         let State::PaxMap { entry, reader } = &mut self.state else { return Ok(()) };
         entry.left -= BLOCK as u64;
@@ -459,7 +461,7 @@ impl Scanner {
         sink: &mut impl EntrySink,
     ) -> Result<(), Error> {
         let Upcoming { header, nanoseconds, xattrs, ambiguous, stored, left } = upcoming;
-        // Only kinds without data can state a size below zero, which means nothing.
+        // Only entries without data can have a negative size, which is meaningless.
         let size = u64::try_from(header.size).unwrap_or(0);
         let entry = Entry {
             path: header.name,
@@ -509,7 +511,7 @@ impl Scanner {
         Ok(())
     }
 
-    /// One step through the data of an entry; whether there is more to do.
+    /// One step through the data of an entry. Returns whether there is more to do.
     fn body(&mut self, bytes: &mut &[u8], sink: &mut impl EntrySink) -> Result<bool, Error> {
         let State::Body(body) = &mut self.state else { return Ok(true) };
         let mut flow = Flow::Continue;
@@ -564,10 +566,10 @@ impl Scanner {
     }
 }
 
-/// Where the rest of a sparse map is.
+/// Where the rest of a sparse map is stored.
 enum More {
     No,
-    /// In blocks of its own.
+    /// In extension blocks after the header.
     Blocks,
     /// In front of the data.
     Data,

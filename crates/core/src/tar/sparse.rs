@@ -1,4 +1,4 @@
-//! Sparse files: GNU's own header format, and the three forms that GNU tar writes under PAX.
+//! Sparse files: GNU's header format, and the three forms that GNU tar writes as PAX records.
 
 use super::{
     error::Field,
@@ -6,7 +6,7 @@ use super::{
     pax::integer,
 };
 
-/// A run of data in the logical file; what lies between runs is a hole.
+/// A run of data in the logical file. The gaps between segments are holes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Segment {
     pub(super) start: u64,
@@ -14,25 +14,25 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// The first byte after it; a checked map has none beyond the largest `i64`.
+    /// The offset after the segment. A checked map keeps it within `i64`.
     pub(super) fn end(self) -> u64 {
         self.start + self.length
     }
 }
 
-/// Where the map of a PAX sparse file is.
+/// Where the map of a PAX sparse file is stored.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Map {
-    /// In the records (0.0 and 0.1).
+    /// In the records (versions 0.0 and 0.1).
     Records,
-    /// In front of the data (1.0).
+    /// In front of the data (version 1.0).
     Data,
 }
 
-/// `GNU.sparse.*` records.
+/// The `GNU.sparse.*` records of an entry.
 #[derive(Debug, Default)]
 pub(super) struct PaxSparse {
-    /// Whether there was any such record.
+    /// Whether there is any such record.
     pub(super) any: bool,
     major: Vec<u8>,
     minor: Vec<u8>,
@@ -41,12 +41,12 @@ pub(super) struct PaxSparse {
     real_size: Vec<u8>,
     segments: Vec<u8>,
     map: Vec<u8>,
-    /// Offsets and lengths of the 0.0 form, one record each.
+    /// Offsets and lengths of version 0.0, one record each.
     pairs: Vec<Vec<u8>>,
 }
 
 impl PaxSparse {
-    /// Takes one record; says whether it may stand where it stands.
+    /// Stores a record. Returns whether it is allowed at this position.
     pub(super) fn insert(&mut self, name: &[u8], value: &[u8]) -> bool {
         self.any = true;
         let field = match name {
@@ -71,14 +71,14 @@ impl PaxSparse {
         true
     }
 
-    /// All records were taken: the pairs of 0.0 become the map of 0.1.
+    /// Ends the records: converts the pairs of version 0.0 to the map of version 0.1.
     pub(super) fn end(&mut self) {
         if !self.pairs.is_empty() {
             self.map = std::mem::take(&mut self.pairs).join(&b',');
         }
     }
 
-    /// Where the map is, if this is a form that is known.
+    /// Where the map is stored, if the version is a known one.
     pub(super) fn kind(&self) -> Option<Map> {
         match (self.major.as_slice(), self.minor.as_slice()) {
             (b"0", b"0" | b"1") => Some(Map::Records),
@@ -92,7 +92,7 @@ impl PaxSparse {
         Some(self.name.as_slice()).filter(|name| !name.is_empty())
     }
 
-    /// Logical size, if a record gives it.
+    /// Logical size, if a record states it.
     pub(super) fn size(&self) -> Result<Option<i64>, Field> {
         match [&self.size, &self.real_size].into_iter().find(|size| !size.is_empty()) {
             Some(size) => integer(size).map(Some).ok_or(Field::PaxValue("sparse size")),
@@ -100,7 +100,7 @@ impl PaxSparse {
         }
     }
 
-    /// The map in the records; `limit` segments at most, `Ok(None)` if there are more.
+    /// The map in the records. `Ok(None)` if it has more than `limit` segments.
     pub(super) fn map(&self, limit: usize) -> Result<Option<Vec<Raw>>, Field> {
         let count = integer(&self.segments).and_then(|n| usize::try_from(n).ok()).ok_or(Field::SparseMap)?;
         let numbers = match self.map.as_slice() {
@@ -123,10 +123,11 @@ impl PaxSparse {
     }
 }
 
-/// Offset and length of a segment as stored, not checked yet.
+/// Offset and length of a segment as stored, not yet checked.
 pub(super) type Raw = (i64, i64);
 
-/// Checks a map against the logical size: segments in order, inside, without overlap. Empty ones vanish.
+/// Checks a map against the logical size: segments in order, within the file, not overlapping. Empty segments are
+/// dropped.
 pub(super) fn check(map: &[Raw], size: i64) -> Result<Vec<Segment>, Field> {
     let mut segments = Vec::with_capacity(map.len());
     let mut end = 0;
@@ -146,7 +147,7 @@ pub(super) fn check(map: &[Raw], size: i64) -> Result<Vec<Segment>, Field> {
     Ok(segments)
 }
 
-/// Bytes of a GNU sparse header's own map.
+/// Bytes of the map in a GNU sparse header.
 pub(super) const GNU_HEADER_MAP: u64 = 97;
 
 /// Logical size in an old GNU sparse header.
@@ -154,13 +155,13 @@ pub(super) fn gnu_size(block: &Block) -> Option<i64> {
     number(&block[483..495])
 }
 
-/// Adds the segments of a header's own map; whether an extension block follows.
+/// Adds the segments in a header. Returns whether an extension block follows.
 pub(super) fn gnu_header(block: &Block, map: &mut Vec<Raw>) -> Result<bool, Field> {
     segments(&block[386..482], map)?;
     Ok(block[482] > 0)
 }
 
-/// Adds the segments of an extension block; whether another follows.
+/// Adds the segments in an extension block. Returns whether another follows.
 pub(super) fn gnu_extension(block: &Block, map: &mut Vec<Raw>) -> Result<bool, Field> {
     segments(&block[..504], map)?;
     Ok(block[504] > 0)
@@ -177,7 +178,7 @@ fn segments(entries: &[u8], map: &mut Vec<Raw>) -> Result<(), Field> {
     Ok(())
 }
 
-/// Reads the map of the 1.0 form, which stands in whole blocks in front of the data: decimal lines, their count first.
+/// Parses the map of version 1.0, stored in whole blocks before the data: decimal lines, starting with their count.
 #[derive(Debug, Default)]
 pub(super) struct MapReader {
     line: Vec<u8>,
@@ -186,11 +187,11 @@ pub(super) struct MapReader {
     blocks: u64,
 }
 
-/// What a block of a map led to.
+/// Result of adding a block to a map.
 pub(super) enum MapStep {
     More,
     Done(Vec<Raw>),
-    /// More than the limit; its unit.
+    /// The map exceeds the limit; holds the limit and its unit.
     TooLong(u64, &'static str),
 }
 
@@ -208,7 +209,7 @@ impl MapReader {
                     let count = number.and_then(|n| u64::try_from(n).ok()).filter(|n| *n <= i64::MAX as u64 / 2);
                     self.count = Some(count.ok_or(Field::SparseMap)?);
                 }
-                // Judged when all lines are there, as Go does.
+                // Like Go, validate only when all lines are there.
                 Some(_) => self.numbers.push(number.unwrap_or(-1)),
             }
             let wanted = self.count.unwrap_or(0).saturating_mul(2);
