@@ -1,4 +1,4 @@
-//! Decompression, pushed: gzip (RFC 1952), zstd (RFC 8878) and plain bytes behind one type.
+//! Push decompression: gzip (RFC 1952), zstd (RFC 8878) and uncompressed bytes behind one type.
 
 mod gzip;
 pub(crate) mod inflate;
@@ -10,60 +10,61 @@ pub use sniff::Format;
 
 use crate::{hint::Hint, limits::Limits, media_type::Compression};
 
-/// The largest number of bytes that one step of a decoder may have to write at once (a zstd block).
+/// Output space that one step of a decoder may need at once (the maximum size of a zstd block).
 pub const MIN_OUTPUT: usize = 128 << 10;
 
-/// An expansion beyond [`Limits::expansion_ratio`] is judged only after this many unpacked bytes.
+/// [`Limits::expansion_ratio`] applies only after this many unpacked bytes: short streams of zeros compress far better
+/// than 1000:1.
 pub(crate) const RATIO_GRACE: u64 = 64 << 20;
 
-/// A format's decoder, which is fed any split of its input.
+/// Decoder of one format. It accepts any split of its input.
 trait Decode {
-    /// Consumes some of `input` and writes some of `output`. With an error comes what was written before it; nothing
-    /// may be asked of the decoder after that.
+    /// Consumes part of `input` and writes part of `output`. An error comes with the output written before it; after
+    /// that the decoder must not be called again.
     fn decode(&mut self, input: &[u8], output: &mut [u8]) -> (Step, Option<Error>);
 
-    /// Whether the input may end here.
+    /// Checks that the input may end here.
     fn finish(&self) -> Result<(), Error>;
 }
 
-/// What one call of a decoder did.
+/// Result of one call of a decoder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Step {
-    /// Bytes consumed of the input.
+    /// Bytes consumed from the input.
     pub read: usize,
     /// Bytes written to the output.
     pub written: usize,
-    /// Nothing more can be written without more input.
+    /// The decoder cannot write more without more input.
     pub starved: bool,
-    /// The bytes read and written so far end where a fresh decoder can take up the stream: the start of a gzip member
-    /// or of a zstd frame, any byte of a plain stream. A step always ends at such a place.
+    /// A fresh decoder can start at this position: the start of a gzip member or of a zstd frame, or any byte of an
+    /// uncompressed stream. A step always ends at such a position.
     pub resumable: bool,
 }
 
-/// A place in a compressed stream where decoding can start anew, without anything that came before it.
+/// A position in a compressed stream where decoding can start without any earlier bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Checkpoint {
-    /// Bytes of the compressed stream before it.
+    /// Position in the compressed stream, in bytes.
     pub compressed: u64,
-    /// Bytes of the unpacked stream before it.
+    /// Position in the unpacked stream, in bytes.
     pub uncompressed: u64,
 }
 
-/// A place inside a gzip member where decoding can go on, given what is here: the end of a deflate block.
+/// The end of a deflate block inside a gzip member. Decoding can resume there with the saved bits and window.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BlockEnd {
-    /// Where it is. Of the last byte before it some upper bits may belong to the next block.
+    /// Position of the block end. Some upper bits of the byte before it may belong to the next block.
     pub at: Checkpoint,
-    /// Those bits, with one more above them that is set: `1 << number | bits`.
+    /// Those bits, with one set bit above them: `1 << number | bits`.
     pub bits: u8,
-    /// The last unpacked bytes of the member, at most 32 KiB.
+    /// The last unpacked bytes of the member, at most 32 KiB (the deflate window).
     pub window: Vec<u8>,
 }
 
-/// Decodes a stream of one compression within the limits of a layer.
+/// Decodes one stream of one compression within [`Limits`].
 pub struct Decoder {
     inner: Inner,
     read: u64,
@@ -72,13 +73,13 @@ pub struct Decoder {
     expansion_ratio: u64,
     checkpoint: Option<Checkpoint>,
     block: Option<BlockEnd>,
-    /// How far apart places to go on from may be, if block ends are wanted.
+    /// Maximum distance between resume points, if block ends are wanted.
     spacing: Option<u64>,
-    /// The last place to start or go on from, in unpacked bytes.
+    /// The last resume point, in unpacked bytes.
     last: u64,
-    /// The last block end since, unless a later one is still near enough.
+    /// The latest block end since `last`. It becomes a resume point only if no later one is close enough.
     candidate: Option<BlockEnd>,
-    /// An error that waits until the bytes before it are handed over.
+    /// An error to return once the bytes decoded before it are handed over.
     failed: Option<Error>,
 }
 
@@ -111,7 +112,7 @@ impl Decoder {
         }
     }
 
-    /// A decoder that goes on at a [checkpoint](Decoder::take_checkpoint) of a stream.
+    /// A decoder that starts at a [checkpoint](Decoder::take_checkpoint) of a stream.
     pub fn resume(compression: Compression, at: Checkpoint, limits: &Limits) -> Self {
         let mut decoder = Self::new(compression, limits);
         (decoder.read, decoder.written, decoder.last) = (at.compressed, at.uncompressed, at.uncompressed);
@@ -123,8 +124,8 @@ impl Decoder {
         decoder
     }
 
-    /// A decoder that goes on behind a deflate block of a gzip stream. The checksum and the length of the member that
-    /// it starts in cannot be checked.
+    /// A decoder that resumes at the end of a deflate block. It cannot check the checksum and length of the gzip member
+    /// it starts in.
     pub fn resume_block(block: &BlockEnd, limits: &Limits) -> Self {
         let mut decoder = Self::resume(Compression::Gzip, block.at, limits);
         if let Inner::Gzip(gzip) = &mut decoder.inner {
@@ -133,19 +134,20 @@ impl Decoder {
         decoder
     }
 
-    /// Finds ends of deflate blocks from now on, for [`take_block`](Decoder::take_block): as few as are needed for places
-    /// to start or go on from that are at most `spacing` unpacked bytes apart. A block that is longer is not cut.
+    /// From now on, find ends of deflate blocks for [`take_block`](Decoder::take_block): as few as keep resume points
+    /// at most `spacing` unpacked bytes apart. A block longer than that is not split.
     pub fn find_blocks(&mut self, spacing: u64) {
         self.spacing = Some(spacing);
     }
 
-    /// Consumes some of `input` and writes some of `output`, which has room for [`MIN_OUTPUT`] bytes or more.
+    /// Consumes part of `input` and writes part of `output`, which must have room for at least [`MIN_OUTPUT`] bytes.
     ///
-    /// Call again with what is left of the input until the step is [starved](Step::starved).
+    /// Call again with the rest of the input until the step is [starved](Step::starved).
     ///
     /// # Errors
-    /// What makes the stream invalid, or the limit that it exceeds; the same error again if called once more. What
-    /// earlier steps wrote is everything that the stream holds before the error.
+    ///
+    /// The reason why the stream is invalid, or the limit that it exceeds; later calls return the same error. Earlier
+    /// steps have written everything that the stream holds before the error.
     pub fn decode(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Error> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
@@ -179,7 +181,7 @@ impl Decoder {
                 self.candidate = None;
             }
         }
-        // What came out before an error may be too much already.
+        // The output before the error may exceed a limit already.
         self.failed = self.excess().or(error);
         if let Some(error) = &self.failed {
             if step.written == 0 {
@@ -190,15 +192,15 @@ impl Decoder {
         Ok(step)
     }
 
-    /// Unpacked bytes until the next end of a block is worth a copy of the window: towards the end of the way from the
-    /// last place, and some way after the last candidate, so that tiny blocks cost nothing.
+    /// Unpacked bytes until a block end is worth a copy of the window. Block ends right after the last resume point or
+    /// the last candidate are skipped, so that tiny blocks cost nothing.
     fn until_wanted(&self, spacing: u64) -> u64 {
         let place = self.last.saturating_add(spacing / 4 * 3);
         let candidate = self.candidate.as_ref().map_or(0, |block| block.at.uncompressed.saturating_add(spacing / 32));
         place.max(candidate).saturating_sub(self.written)
     }
 
-    /// Makes the candidate the next place to go on from, if what came since is too far from the last.
+    /// Makes the candidate a resume point if the decoder is too far from the last one.
     fn settle(&mut self) {
         let spacing = self.spacing.unwrap_or(u64::MAX);
         if self.written - self.last > spacing
@@ -220,10 +222,11 @@ impl Decoder {
         }
     }
 
-    /// Whether the stream may end here.
+    /// Checks that the stream may end here.
     ///
     /// # Errors
-    /// [`Error::UnexpectedEof`] when it may not.
+    ///
+    /// [`Error::UnexpectedEof`] if it may not.
     pub fn finish(&self) -> Result<(), Error> {
         match &self.inner {
             Inner::Plain => Ok(()),
@@ -232,13 +235,12 @@ impl Decoder {
         }
     }
 
-    /// The last place reached where decoding can start anew, once for each place; not the start of the stream.
+    /// The last checkpoint reached, once each. The start of the stream is not reported.
     pub fn take_checkpoint(&mut self) -> Option<Checkpoint> {
         self.checkpoint.take()
     }
 
-    /// The next end of a deflate block to go on from, if one was [found](Decoder::find_blocks), once for each; it may lie
-    /// behind what the last step read.
+    /// The next [block end](Decoder::find_blocks) to resume at, once each. It may lie before the end of the last step.
     pub fn take_block(&mut self) -> Option<BlockEnd> {
         self.block.take()
     }
@@ -247,7 +249,7 @@ impl Decoder {
         Checkpoint { compressed: self.read, uncompressed: self.written }
     }
 
-    /// Bytes consumed of the compressed stream.
+    /// Bytes consumed from the compressed stream.
     pub fn read(&self) -> u64 {
         self.read
     }
@@ -258,8 +260,8 @@ impl Decoder {
     }
 }
 
-/// How far the start of a member or a frame must be from the last place to count as one: it costs no window, so that it
-/// may be nearer than blocks are.
+/// Minimum distance of a member or frame start from the last resume point. It is smaller than that of block ends
+/// because a checkpoint needs no window.
 pub(crate) fn fresh_spacing(spacing: u64) -> u64 {
     spacing / 16
 }
@@ -272,7 +274,7 @@ fn copy(input: &[u8], output: &mut [u8]) -> Step {
     Step { read: n, written: n, starved: n == input.len(), resumable: true }
 }
 
-/// Moves bytes from the front of `input` into `buffer` until it holds `want` of them; says whether it does.
+/// Moves bytes from the front of `input` into `buffer` until it holds `want` bytes. Returns whether it does.
 fn gather(buffer: &mut Vec<u8>, want: usize, input: &mut &[u8]) -> bool {
     let missing = want.saturating_sub(buffer.len());
     let (head, rest) = input.split_at(missing.min(input.len()));
@@ -288,103 +290,103 @@ pub enum Error {
     /// The stream ends inside a member, a frame or a header.
     #[error("unexpected EOF after {offset} bytes")]
     UnexpectedEof {
-        /// Length of the stream.
+        /// Length of the stream in bytes.
         offset: u64,
     },
-    /// A gzip member's header is not valid (RFC 1952, 2.3).
+    /// The header of a gzip member is invalid (RFC 1952 §2.3).
     #[error("gzip: invalid header at byte {offset}: {part}")]
     GzipHeader {
-        /// Where the member starts.
+        /// Start of the member.
         offset: u64,
-        /// The part of the header at fault.
+        /// The invalid part of the header.
         part: gzip::Part,
     },
     /// The deflate data of a gzip member is corrupt (RFC 1951).
     #[error("gzip: corrupt deflate data before byte {offset}")]
     Deflate {
-        /// How far the decoder had read.
+        /// Position of the decoder. The corrupt data lies before it.
         offset: u64,
     },
-    /// A gzip member does not have the CRC-32 that its trailer states.
+    /// A gzip member does not match the CRC-32 in its trailer.
     #[error("gzip: invalid checksum: expected {expected:08x}, got {got:08x}")]
     GzipChecksum {
-        /// From the trailer.
+        /// CRC-32 in the trailer.
         expected: u32,
-        /// Of the unpacked bytes.
+        /// CRC-32 of the unpacked bytes.
         got: u32,
     },
-    /// A gzip member does not have the length (modulo 2³²) that its trailer states.
+    /// A gzip member does not match the length (modulo 2³²) in its trailer.
     #[error("gzip: invalid length: expected {expected} bytes, got {got} (modulo 2^32)")]
     GzipLength {
-        /// From the trailer.
+        /// Length in the trailer.
         expected: u32,
-        /// Of the unpacked bytes.
+        /// Length of the unpacked bytes.
         got: u32,
     },
     /// Neither a zstd frame nor a skippable frame starts here.
     #[error("zstd: invalid magic number at byte {offset}")]
     ZstdMagic {
-        /// Where a frame should start.
+        /// Position where a frame should start.
         offset: u64,
     },
-    /// A zstd frame header sets its reserved bit (RFC 8878, 3.1.1.1.1.4).
+    /// A zstd frame header sets its reserved bit (RFC 8878 §3.1.1.1.1.4).
     #[error("zstd: reserved bit set in the frame header at byte {offset}")]
     ZstdReserved {
-        /// Where the frame starts.
+        /// Start of the frame.
         offset: u64,
     },
-    /// A zstd frame fills a larger window than allowed.
+    /// A zstd frame uses a larger window than [`Limits::window_bytes`].
     #[error("zstd: window of {requested} bytes exceeds the limit of {limit} bytes (window_bytes)")]
     ZstdWindow {
-        /// Bytes that the frame asks for.
+        /// Window that the frame asks for, in bytes.
         requested: u64,
-        /// Bytes allowed.
+        /// Window allowed, in bytes.
         limit: u64,
     },
     /// A zstd frame needs a dictionary.
     #[error("zstd: unknown dictionary: {id}")]
     ZstdDictionary {
-        /// The dictionary's number.
+        /// ID of the dictionary.
         id: u32,
     },
     /// A zstd block is corrupt.
     #[error("zstd: corrupt block at byte {offset}")]
     ZstdBlock {
-        /// Where the block starts.
+        /// Start of the block.
         offset: u64,
     },
-    /// A zstd frame does not have the content size that its header states.
+    /// A zstd frame does not match the content size in its header.
     #[error("zstd: frame at byte {offset} does not have its size: expected {expected} bytes, got {got}")]
     ZstdSize {
-        /// Where the frame starts.
+        /// Start of the frame.
         offset: u64,
-        /// From the header.
+        /// Content size in the header.
         expected: u64,
-        /// So far.
+        /// Bytes unpacked from the frame.
         got: u64,
     },
-    /// A zstd frame does not have the checksum that it ends with.
+    /// A zstd frame does not match its checksum.
     #[error("zstd: invalid checksum of the frame at byte {offset}")]
     ZstdChecksum {
-        /// Where the frame starts.
+        /// Start of the frame.
         offset: u64,
     },
-    /// More unpacked bytes than [`Limits::unpacked_bytes`].
+    /// The stream unpacks to more than [`Limits::unpacked_bytes`].
     #[error("unpacks to more than {limit} bytes")]
     TooLarge {
         /// Bytes allowed.
         limit: u64,
     },
-    /// Unpacked bytes grow faster than [`Limits::expansion_ratio`].
+    /// The stream expands more than [`Limits::expansion_ratio`] times.
     #[error("unpacks to more than {limit} times its size")]
     Expansion {
-        /// Times allowed.
+        /// Ratio allowed.
         limit: u64,
     },
 }
 
 impl Error {
-    /// What a person can do about it: raise the limit that was met.
+    /// The hint for the user: raise the limit that was exceeded.
     pub fn hint(&self) -> Option<Hint> {
         match *self {
             Self::ZstdWindow { requested, .. } if requested <= zstd::MAX_WINDOW => {

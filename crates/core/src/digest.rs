@@ -1,4 +1,4 @@
-//! Content digests, and the check of bytes against them.
+//! Content digests, and verification of bytes against them.
 
 mod state;
 
@@ -10,20 +10,20 @@ use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use crate::quote::quote;
 
-/// Hash algorithms that a digest may name and that this crate computes.
+/// Hash algorithms that this crate computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Algorithm {
-    /// SHA-256, which every implementation must know.
+    /// SHA-256. Every OCI implementation must support it.
     Sha256,
-    /// SHA-384, which the specification does not register, but Docker's reference library accepts.
+    /// SHA-384. The OCI specification does not register it, but Docker's reference library accepts it.
     Sha384,
-    /// SHA-512.
+    /// SHA-512. OCI implementations may support it.
     Sha512,
 }
 
 impl Algorithm {
-    /// The name in a digest's text, such as `sha256`.
+    /// The name used in a digest, such as `sha256`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sha256 => "sha256",
@@ -32,7 +32,7 @@ impl Algorithm {
         }
     }
 
-    /// Bytes of a hash value.
+    /// Length of the hash value in bytes.
     pub fn size(self) -> usize {
         match self {
             Self::Sha256 => 32,
@@ -56,8 +56,8 @@ impl fmt::Display for Algorithm {
 
 /// A digest: an algorithm and a hash value of the right length.
 ///
-/// Text becomes a digest only by parsing, so that a digest can safely stand in a path or URL:
-/// its text is `algorithm:` and lower-case hex digits, exactly as many as the algorithm has.
+/// A digest is built only by hashing or parsing, so its text is safe in a path or URL: `algorithm:` and exactly as many
+/// lower-case hex digits as the algorithm produces.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest {
     algorithm: Algorithm,
@@ -68,19 +68,19 @@ const MAX_SIZE: usize = 64;
 const SHORT_HEX: usize = 12;
 
 impl Digest {
-    /// The digest of `bytes`.
+    /// Hashes `bytes` with `algorithm`.
     pub fn of(algorithm: Algorithm, bytes: &[u8]) -> Self {
         let mut hasher = Hasher::new(algorithm);
         hasher.update(bytes);
         hasher.finish()
     }
 
-    /// The SHA-256 digest of `bytes`.
+    /// Hashes `bytes` with SHA-256.
     pub fn sha256(bytes: &[u8]) -> Self {
         Self::of(Algorithm::Sha256, bytes)
     }
 
-    /// The algorithm.
+    /// The hash algorithm.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
@@ -100,7 +100,7 @@ impl Digest {
         text
     }
 
-    /// The algorithm and the first 12 hex digits, for screens.
+    /// The algorithm and the first 12 hex digits, for display.
     pub fn short(&self) -> String {
         format!("{}:{}", self.algorithm, &self.hex()[..SHORT_HEX])
     }
@@ -167,7 +167,7 @@ fn is_algorithm(text: &str) -> bool {
         .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()))
 }
 
-/// `encoded` of the OCI descriptor grammar.
+/// `encoded` of the OCI descriptor grammar: `[a-zA-Z0-9=_-]+`.
 fn is_encoded(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'=' | b'_' | b'-'))
 }
@@ -176,39 +176,39 @@ fn is_encoded(text: &str) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The text does not have the form of a digest.
+    /// The text is not of the form `algorithm:encoded`.
     #[error("malformed digest: expected `algorithm:hex`, got `{got}`")]
     Malformed {
-        /// The text, cut and escaped.
+        /// The text, escaped and truncated.
         got: String,
     },
-    /// The text is well-formed, but names an algorithm that this crate does not compute.
+    /// The algorithm is not one that this crate computes.
     #[error("unsupported digest algorithm: expected sha256, sha384 or sha512, got `{algorithm}`")]
     Unsupported {
-        /// The algorithm's name.
+        /// Name of the algorithm.
         algorithm: String,
     },
-    /// The hash value is too short or too long.
+    /// The hash value has the wrong length.
     #[error("malformed digest: expected {expected} hex digits for {algorithm}, got {got}")]
     Length {
-        /// The algorithm.
+        /// The algorithm in the text.
         algorithm: Algorithm,
-        /// Hex digits of that algorithm.
+        /// Hex digits that the algorithm produces.
         expected: usize,
-        /// Characters found.
+        /// Characters in the text.
         got: usize,
     },
     /// The hash value is not lower-case hex.
     #[error("malformed digest: expected lower-case hex digits for {algorithm}, got `{got}`")]
     Encoding {
-        /// The algorithm.
+        /// The algorithm in the text.
         algorithm: Algorithm,
-        /// The value, cut and escaped.
+        /// The hash value, escaped and truncated.
         got: String,
     },
 }
 
-/// A running hash: `update` any number of times, then `finish`.
+/// An incremental hash: call `update` any number of times, then `finish`.
 #[derive(Clone)]
 pub struct Hasher(State);
 
@@ -220,7 +220,7 @@ enum State {
 }
 
 impl Hasher {
-    /// A hash of no bytes yet.
+    /// A hash of zero bytes.
     pub fn new(algorithm: Algorithm) -> Self {
         Self(match algorithm {
             Algorithm::Sha256 => State::Sha256(Sha256::new()),
@@ -229,7 +229,7 @@ impl Hasher {
         })
     }
 
-    /// Feeds the next bytes.
+    /// Hashes the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.0 {
             State::Sha256(state) => state.update(bytes),
@@ -238,7 +238,7 @@ impl Hasher {
         }
     }
 
-    /// What the hash has come to, from which [`Hasher::resume`] goes on.
+    /// The current state. [`Hasher::resume`] continues from it.
     pub fn state(&self) -> HashState {
         match &self.0 {
             State::Sha256(state) => HashState::of(Algorithm::Sha256, state),
@@ -247,7 +247,7 @@ impl Hasher {
         }
     }
 
-    /// Goes on from a state: what is fed now follows the bytes that led to it.
+    /// Continues from a state: the next bytes follow the ones hashed before.
     pub fn resume(state: &HashState) -> Self {
         Self(match state.algorithm() {
             Algorithm::Sha256 => State::Sha256(state.resume()),
@@ -256,7 +256,7 @@ impl Hasher {
         })
     }
 
-    /// The digest of all bytes fed.
+    /// The digest of all bytes hashed.
     pub fn finish(self) -> Digest {
         match self.0 {
             State::Sha256(state) => Digest::from_value(Algorithm::Sha256, &state.finalize()),
@@ -272,7 +272,7 @@ impl fmt::Debug for Hasher {
     }
 }
 
-/// Checks that a stream of bytes has the digest and exactly the size that its descriptor promised.
+/// Checks that a stream has the digest and exactly the size of its descriptor.
 #[derive(Clone, Debug)]
 pub struct Verifier {
     expected: Digest,
@@ -282,16 +282,16 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// A check against `digest` and `size` in bytes.
+    /// A verifier for `digest` and `size` (in bytes).
     pub fn new(digest: &Digest, size: u64) -> Self {
         Self { expected: *digest, size, seen: 0, hasher: Hasher::new(digest.algorithm()) }
     }
 
-    /// Feeds the next bytes.
+    /// Hashes the next bytes.
     ///
     /// # Errors
     ///
-    /// [`Mismatch::TooLong`] as soon as there are more bytes than the size; such bytes are not hashed.
+    /// [`Mismatch::TooLong`] once the stream exceeds its size. The excess is not hashed.
     pub fn update(&mut self, bytes: &[u8]) -> Result<(), Mismatch> {
         let seen = self.seen.saturating_add(bytes.len() as u64);
         if seen > self.size {
@@ -307,11 +307,11 @@ impl Verifier {
         self.seen
     }
 
-    /// The verdict at the end of the stream.
+    /// Ends the stream and checks size and digest.
     ///
     /// # Errors
     ///
-    /// [`Mismatch::Size`] for too few bytes, else [`Mismatch::Digest`].
+    /// [`Mismatch::Size`] if the stream is too short, else [`Mismatch::Digest`].
     pub fn finish(self) -> Result<(), Mismatch> {
         if self.seen != self.size {
             return Err(Mismatch::Size { expected: self.size, got: self.seen });
@@ -323,11 +323,11 @@ impl Verifier {
         Ok(())
     }
 
-    /// Checks bytes that are all here.
+    /// Checks a complete byte slice.
     ///
     /// # Errors
     ///
-    /// [`Mismatch::Size`] if there are more or fewer bytes than `size`, else [`Mismatch::Digest`].
+    /// [`Mismatch::Size`] if the length differs from `size`, else [`Mismatch::Digest`].
     pub fn check(digest: &Digest, size: u64, bytes: &[u8]) -> Result<(), Mismatch> {
         if bytes.len() as u64 != size {
             return Err(Mismatch::Size { expected: size, got: bytes.len() as u64 });
@@ -338,30 +338,30 @@ impl Verifier {
     }
 }
 
-/// Bytes are not what their descriptor says.
+/// Bytes do not match their descriptor.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Mismatch {
-    /// Another digest.
+    /// The digest differs.
     #[error("expected {expected}, got {got}")]
     Digest {
-        /// Promised.
+        /// Digest in the descriptor.
         expected: Digest,
-        /// Computed from the bytes.
+        /// Digest of the bytes.
         got: Digest,
     },
-    /// Another size.
+    /// The size differs.
     #[error("expected {expected} bytes, got {got}")]
     Size {
-        /// Promised, in bytes.
+        /// Size in the descriptor, in bytes.
         expected: u64,
-        /// Counted, in bytes.
+        /// Bytes received.
         got: u64,
     },
-    /// More bytes than promised.
+    /// There are more bytes than the descriptor says.
     #[error("expected {expected} bytes, got more")]
     TooLong {
-        /// Promised, in bytes.
+        /// Size in the descriptor, in bytes.
         expected: u64,
     },
 }

@@ -1,5 +1,5 @@
-//! gzip with any number of members, as strict as the readers that container runtimes use: header fields checked,
-//! CRC-32 and length checked, nothing but further members after a member.
+//! gzip with any number of members, as strict as the readers in container runtimes: header fields, CRC-32 and length
+//! are checked, and only another member may follow a member.
 
 use std::fmt;
 
@@ -19,18 +19,18 @@ const RESERVED: u8 = 0b1110_0000;
 
 pub(super) struct Gzip {
     state: State,
-    /// Bytes of the fixed-size field being read.
+    /// Bytes read so far of the current fixed-size field.
     field: Vec<u8>,
     flags: u8,
     header_crc: Crc,
     inflate: Inflate,
     crc: Crc,
     length: u32,
-    /// Decoding started inside this member: its checksum and length are not known.
+    /// Decoding started inside this member, so its checksum and length cannot be checked.
     partial: bool,
-    /// Stop at the end of the next block.
+    /// Whether to stop at the end of the next block.
     stop: bool,
-    /// The bits left over at the end of a block where decoding stopped.
+    /// The unused bits at the block end where decoding stopped.
     block: Option<u8>,
     name_bytes: u32,
     read: u64,
@@ -39,11 +39,11 @@ pub(super) struct Gzip {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// The ten bytes that every member starts with.
+    /// The ten bytes at the start of every member.
     Fixed,
     ExtraLength,
     Extra(u16),
-    /// Bytes of the name read so far.
+    /// Length of the name read so far.
     Name(u32),
     Comment(u32),
     HeaderCrc,
@@ -51,17 +51,17 @@ enum State {
     Trailer,
 }
 
-/// What comes after a turn of the machine.
+/// What to do after one transition of the state machine.
 enum Turn {
-    /// Another turn.
+    /// Make the next transition.
     Next,
-    /// Nothing without more input.
+    /// Stop: the machine needs more input.
     Starved,
-    /// Nothing without more room.
+    /// Stop: the machine needs more output space.
     Full,
     /// A member ended.
     Member,
-    /// A block ended where that was asked for.
+    /// Decoding stopped at the end of a block, as requested.
     Block,
 }
 
@@ -84,7 +84,7 @@ impl Gzip {
         }
     }
 
-    /// Goes on inside a member, behind a block: `offset` bytes of the stream, the bits left over and the window.
+    /// Resumes inside a member, after a block: `offset` in the stream, the unused bits and the window.
     pub(super) fn resume(&mut self, offset: u64, bits: u8, window: &[u8]) {
         self.inflate.resume(bits, window);
         self.state = State::Body;
@@ -93,18 +93,18 @@ impl Gzip {
         self.member = offset;
     }
 
-    /// Goes on where a member starts, `offset` bytes into the stream.
+    /// Resumes at the start of a member, `offset` bytes into the stream.
     pub(super) fn resume_member(&mut self, offset: u64) {
         self.read = offset;
         self.member = offset;
     }
 
-    /// Whether decoding is to stop at the end of the next block.
+    /// Sets whether decoding stops at the end of the next block.
     pub(super) fn stop_at_block(&mut self, stop: bool) {
         self.stop = stop;
     }
 
-    /// The end of a block where decoding stopped: the bits left over there and the window.
+    /// The unused bits and the window at the block end where decoding stopped.
     pub(super) fn take_block(&mut self) -> Option<(u8, Vec<u8>)> {
         Some((self.block.take()?, self.inflate.window()))
     }
@@ -120,7 +120,7 @@ impl Gzip {
         turn
     }
 
-    /// Inflates into `room`; how many bytes it wrote, and what comes next.
+    /// Inflates into `room`. Returns the number of bytes written and the next action.
     fn inflate(&mut self, input: &mut &[u8], room: &mut [u8]) -> (usize, Result<Turn, Error>) {
         let turn = self.inflate.inflate(input, room, self.stop);
         let (read, written) = (turn.read, turn.written);
@@ -129,7 +129,7 @@ impl Gzip {
         if !self.partial {
             self.crc.update(room.get(..written).unwrap_or_default());
         }
-        // The trailer counts modulo 2³².
+        // The length in the trailer is modulo 2³².
         self.length = self.length.wrapping_add(written as u32);
         let turn = match turn.status {
             Status::Corrupt => Err(Error::Deflate { offset: self.read }),
@@ -224,7 +224,7 @@ impl Gzip {
         Ok(Turn::Next)
     }
 
-    /// The header field that follows the one of `state`, by the flags.
+    /// Moves to the header field after `state`, as the flags say.
     fn after(&mut self, state: State) {
         let rank = match state {
             State::Fixed => 0,
@@ -249,7 +249,8 @@ impl Gzip {
         }
     }
 
-    /// Reads a NUL-terminated text of which `have` bytes were read before; the new count if it goes on.
+    /// Reads a NUL-terminated text, `have` bytes of which were read before. Returns the new count while the text
+    /// continues.
     fn text(&mut self, have: u32, part: Part, input: &mut &[u8]) -> Result<Option<u32>, Error> {
         let room = self.name_bytes.saturating_sub(have) as usize;
         let window = input.get(..room.min(input.len())).unwrap_or_default();
@@ -302,7 +303,7 @@ impl Decode for Gzip {
     }
 
     fn finish(&self) -> Result<(), Error> {
-        // An empty stream has no member at all, which is one too few.
+        // An empty stream is invalid: gzip requires at least one member.
         if self.state == State::Fixed && self.field.is_empty() && self.member > 0 {
             Ok(())
         } else {
@@ -315,17 +316,17 @@ impl Decode for Gzip {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Part {
-    /// ID1 and ID2.
+    /// ID1 and ID2, the magic number.
     Magic,
     /// CM, which must be 8 (deflate).
     Method,
     /// Reserved bits of FLG, which must be zero.
     Reserved,
-    /// The original file name, which is too long.
+    /// The original file name, which is longer than the limit.
     Name,
-    /// The comment, which is too long.
+    /// The comment, which is longer than the limit.
     Comment,
-    /// CRC16, which does not match.
+    /// CRC16 of the header, which does not match.
     Checksum,
 }
 

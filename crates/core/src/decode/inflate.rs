@@ -1,8 +1,8 @@
-//! Raw deflate (RFC 1951), pushed, with what random access needs and flate2 does not offer: a stop at the end of a
-//! block, the bits that are left over there, the window, and a start from both.
+//! Push decoder for raw deflate (RFC 1951), with what random access needs and flate2 lacks: stopping at a block end,
+//! reading the unused bits and the window there, and starting from both.
 //!
-//! The engine is zlib-rs, behind zlib's interface as `libz-rs-sys` gives it to Rust. That interface is unsafe because it
-//! works on pointers; this module is the only place that calls it, and what it offers is safe.
+//! The engine is zlib-rs, called through zlib's C interface (`libz-rs-sys`). That interface is unsafe because it takes
+//! pointers. This module is its only caller and exposes a safe interface.
 
 #![allow(unsafe_code, reason = "the engine's only interface that stops at block boundaries is zlib's")]
 
@@ -13,33 +13,33 @@ use libz_rs_sys::{
     inflatePrime, inflateReset, inflateSetDictionary, z_stream, zlibVersion,
 };
 
-/// How far back deflate reaches.
+/// The deflate window: how far back a match may refer.
 pub(crate) const WINDOW: usize = 32 << 10;
 
 /// zlib's `windowBits`: negative for deflate without a wrapper.
 const RAW: c_int = -15;
 
-// `data_type` after `inflate`, as zlib.h describes it.
+// Bits of `data_type` after `inflate` (zlib.h).
 const UNUSED_BITS: c_int = 63;
 const LAST_BLOCK: c_int = 64;
 const BLOCK_END: c_int = 128;
 
 /// A decoder of one deflate stream.
 pub(crate) struct Inflate {
-    /// Initialised from `new` to `drop`, except where `new` ran out of memory: then its state is null, which every
-    /// function of the interface answers with an error.
+    /// Initialised from `new` to `drop`. If `new` ran out of memory the state is null, and every zlib function returns
+    /// an error for that.
     stream: Box<z_stream>,
-    /// The last byte read.
+    /// The last input byte consumed. Its upper bits may be unused.
     last: u8,
 }
 
-// SAFETY: the stream's pointers lead to memory that only it owns, or are null between calls; methods that change
-// anything take `&mut self`.
+// SAFETY: the pointers in the stream refer to memory that only it owns, or are null between calls; every method that
+// mutates it takes `&mut self`.
 unsafe impl Send for Inflate {}
 // SAFETY: as above.
 unsafe impl Sync for Inflate {}
 
-/// What one call did.
+/// Result of one call.
 pub(crate) struct Turn {
     pub(crate) read: usize,
     pub(crate) written: usize,
@@ -50,31 +50,31 @@ pub(crate) struct Turn {
 pub(crate) enum Status {
     /// The input is used up or the output is full.
     Going,
-    /// A block ended that is not the last. One bit more than are left over of the last byte read, the upper one set:
-    /// `1 << bits | value`.
+    /// A block that is not the last ended. Holds the unused bits of the last input byte below one set bit: `1 << bits |
+    /// value`.
     Block(u8),
     /// The stream ended.
     End,
-    /// This is not deflate.
+    /// The input is not deflate.
     Corrupt,
 }
 
 impl Inflate {
     pub(crate) fn new() -> Self {
         let mut stream = Box::new(z_stream::default());
-        // SAFETY: the stream is valid with its default allocator, the version is the library's own, the size is right.
+        // SAFETY: the stream is valid with its default allocator, and version and size are the library's own.
         let _ = unsafe { inflateInit2_(&mut *stream, RAW, zlibVersion(), mem::size_of::<z_stream>() as c_int) };
         Self { stream, last: 0 }
     }
 
-    /// Goes back to the start of a stream.
+    /// Resets to the start of a stream.
     pub(crate) fn reset(&mut self) {
         // SAFETY: the stream is initialised or has no state.
         let _ = unsafe { inflateReset(&mut *self.stream) };
         self.last = 0;
     }
 
-    /// Starts behind a block: with the bits left over there, as [`Status::Block`] gave them, and the window.
+    /// Starts after a block, with the unused bits from [`Status::Block`] and the window.
     pub(crate) fn resume(&mut self, bits: u8, window: &[u8]) {
         self.reset();
         let count = bits.checked_ilog2().unwrap_or(0);
@@ -87,14 +87,14 @@ impl Inflate {
         }
     }
 
-    /// Reads some of `input` and writes some of `output`; with `stop`, no further than the end of the next block.
+    /// Consumes part of `input` and writes part of `output`. With `stop`, stops at the end of the next block.
     pub(crate) fn inflate(&mut self, input: &[u8], output: &mut [u8], stop: bool) -> Turn {
         let available_in = u32::try_from(input.len()).unwrap_or(u32::MAX);
         let available_out = u32::try_from(output.len()).unwrap_or(u32::MAX);
         let stream = &mut *self.stream;
         (stream.next_in, stream.avail_in) = (input.as_ptr(), available_in);
         (stream.next_out, stream.avail_out) = (output.as_mut_ptr(), available_out);
-        // SAFETY: the stream is initialised or has no state; both pointers are valid for the lengths beside them, and
+        // SAFETY: the stream is initialised or has no state; both pointers are valid for the lengths next to them, and
         // the slices outlive the call.
         let code = unsafe { inflate(stream, if stop { Z_BLOCK } else { Z_NO_FLUSH }) };
         let read = available_in.saturating_sub(stream.avail_in) as usize;
@@ -118,11 +118,12 @@ impl Inflate {
         Turn { read, written, status }
     }
 
-    /// The last bytes written, as many as what follows may refer to.
+    /// The window: the last bytes written, as far back as later matches may refer.
     pub(crate) fn window(&self) -> Vec<u8> {
         let mut window = vec![0; WINDOW];
         let mut length = 0;
-        // SAFETY: the stream is initialised or has no state; a dictionary is at most 32 KiB, and there is room for that.
+        // SAFETY: the stream is initialised or has no state; a dictionary is at most 32 KiB, which is the buffer's
+        // size.
         let _ = unsafe { inflateGetDictionary(&*self.stream, window.as_mut_ptr(), &mut length) };
         window.truncate(length as usize);
         window
@@ -144,7 +145,7 @@ mod tests {
 
     use super::*;
 
-    /// Text that compresses, but not to nothing.
+    /// Text with a moderate compression ratio.
     fn text(length: usize) -> Vec<u8> {
         let mut state = 1u32;
         (0..length)

@@ -1,10 +1,10 @@
-//! What a stream is, by its first bytes.
+//! Detects the format of a stream from its first bytes.
 
 use std::fmt;
 
 use crate::media_type::Compression;
 
-/// A format that is recognised by its first bytes.
+/// A format with a recognisable magic number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Format {
@@ -12,7 +12,7 @@ pub enum Format {
     Gzip,
     /// zstd.
     Zstd,
-    /// tar, not compressed.
+    /// Uncompressed tar.
     Tar,
     /// xz.
     Xz,
@@ -25,10 +25,10 @@ pub enum Format {
 }
 
 impl Format {
-    /// As many first bytes as [`Format::sniff`] can make use of.
+    /// Number of leading bytes that [`Format::sniff`] needs.
     pub const PREFIX: usize = 512;
 
-    /// The format that a stream with these first bytes has, if it is one of the known.
+    /// The format of a stream that starts with `head`, if it is a known one.
     pub fn sniff(head: &[u8]) -> Option<Self> {
         let magic = |magic: &[u8]| head.starts_with(magic);
         if magic(b"\x1f\x8b\x08") {
@@ -48,7 +48,7 @@ impl Format {
         }
     }
 
-    /// How to decode it, if it is one of a layer's compressions.
+    /// The layer compression of this format, if it is one.
     pub fn compression(self) -> Option<Compression> {
         match self {
             Self::Gzip => Some(Compression::Gzip),

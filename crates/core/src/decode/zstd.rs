@@ -1,4 +1,5 @@
-//! zstd with any number of frames, skippable ones among them; checksums and content sizes checked, no dictionaries.
+//! zstd with any number of frames, skippable frames included. Checksums and content sizes are checked; dictionaries are
+//! not supported.
 
 use structured_zstd::decoding::{ContentChecksum, FrameDecoder};
 
@@ -9,12 +10,12 @@ const MAGIC: u32 = 0xfd2f_b528;
 const SKIPPABLE: u32 = 0x184d_2a50;
 const MIN_WINDOW: u64 = 1 << 10;
 
-/// The largest window that is decoded however high the limit is raised: container runtimes refuse more.
+/// Upper bound for the window, however high the user sets the limit. Container runtimes reject more.
 pub(super) const MAX_WINDOW: u64 = 512 << 20;
 
 pub(super) struct Zstd {
     state: State,
-    /// What has arrived of the field or block being read.
+    /// Bytes read so far of the current field or block.
     pending: Vec<u8>,
     frames: FrameDecoder,
     window_limit: u64,
@@ -38,13 +39,13 @@ enum State {
     Checksum,
 }
 
-/// What comes after a turn of the machine.
+/// What to do after one transition of the state machine.
 enum Turn {
-    /// Another turn.
+    /// Make the next transition.
     Next,
-    /// Nothing without more input.
+    /// Stop: the machine needs more input.
     Starved,
-    /// Nothing without more room.
+    /// Stop: the machine needs more output space.
     Full,
     /// A frame ended.
     Frame,
@@ -54,7 +55,7 @@ impl Zstd {
     pub(super) fn new(limits: &Limits) -> Self {
         let mut frames = FrameDecoder::new();
         frames.set_content_checksum(ContentChecksum::Verify);
-        // What is in use is watched here. Within the range that the decoder allows, so this cannot fail.
+        // `check_window` enforces the limit. The value is in the decoder's range, so this cannot fail.
         let _ = frames.set_max_window_size(MAX_WINDOW);
         let window_limit = limits.window_bytes.clamp(MIN_WINDOW, MAX_WINDOW);
         Self {
@@ -71,7 +72,7 @@ impl Zstd {
         }
     }
 
-    /// Goes on where a frame starts, `offset` bytes into the stream.
+    /// Resumes at the start of a frame, `offset` bytes into the stream.
     pub(super) fn resume(&mut self, offset: u64) {
         self.read = offset;
     }
@@ -169,7 +170,7 @@ impl Zstd {
         Ok(Turn::Next)
     }
 
-    /// Reads the frame header in `pending` (RFC 8878, 3.1.1.1).
+    /// Parses the frame header in `pending` (RFC 8878 §3.1.1.1).
     fn start_frame(&mut self) -> Result<(), Error> {
         let header = FrameHeader::parse(&self.pending);
         if header.window > MAX_WINDOW {
@@ -183,15 +184,14 @@ impl Zstd {
         self.content_size = header.content_size;
         self.written = 0;
         self.check_window(header.content_size.unwrap_or(0))?;
-        // The decoder would reserve the window for whoever states a size. It is not told of any, so that the window grows
-        // with what has come; the size is checked here.
+        // The decoder reserves memory for the content size stated in the header. Pass it a header without that size, so
+        // that the window grows with the data; this module checks the size.
         let [m0, m1, m2, m3] = MAGIC.to_le_bytes();
         let bytes = [m0, m1, m2, m3, u8::from(header.checksum) << 2, window_descriptor(header.window)];
         self.frames.reset(bytes.as_slice()).map_err(|_| self.corrupt(0))
     }
 
-    /// Whether a frame may hold as much of its window as it uses when it is so long: a window that is not filled costs
-    /// nothing.
+    /// Checks the window that a frame of `length` bytes really uses: a window that is never filled costs nothing.
     fn check_window(&self, length: u64) -> Result<(), Error> {
         if self.window > self.window_limit && length > self.window_limit {
             return Err(Error::ZstdWindow { requested: self.window, limit: self.window_limit });
@@ -260,7 +260,7 @@ struct FrameHeader {
 }
 
 impl FrameHeader {
-    /// Reads a whole header, without its magic number.
+    /// Parses a complete header, without its magic number.
     fn parse(bytes: &[u8]) -> Self {
         let mut rest = bytes.iter().copied();
         let mut number = |width: usize| (0..width).fold(0, |n, i| n | u64::from(rest.next().unwrap_or(0)) << (8 * i));
@@ -284,12 +284,12 @@ impl FrameHeader {
     }
 }
 
-/// The smallest window that a header can state and that is no smaller than this one (RFC 8878, 3.1.1.1.2).
+/// The smallest window that a header can express and that is at least `window` bytes (RFC 8878 §3.1.1.1.2).
 fn window_descriptor(window: u64) -> u8 {
     let window = window.max(MIN_WINDOW);
     let exponent = window.ilog2();
     let eighths = (window - (1 << exponent)).div_ceil((1 << exponent) / 8);
-    // Eight eighths carry into the exponent.
+    // A mantissa of 8 carries into the exponent.
     ((exponent - 10) << 3) as u8 + eighths as u8
 }
 
@@ -307,7 +307,7 @@ fn size_width(descriptor: u8) -> usize {
     }
 }
 
-/// Length of a frame header without its magic number, by its first byte.
+/// Length of a frame header without its magic number, from its first byte.
 fn header_length(descriptor: u8) -> usize {
     let window = usize::from(descriptor & 1 << 5 == 0);
     1 + window + dictionary_width(descriptor) + size_width(descriptor)

@@ -1,4 +1,4 @@
-//! A running hash as bytes, so that hashing can stop here and go on elsewhere.
+//! The state of an incremental hash as bytes, so that hashing can resume later or elsewhere.
 
 use std::fmt;
 
@@ -9,21 +9,22 @@ use super::Algorithm;
 const MAX_CHAIN: usize = 64;
 const MAX_BLOCK: usize = 128;
 
-/// What a running hash has come to: the chaining value after the last whole block (FIPS 180-4, section 6), the bytes
-/// that wait for the rest of their block, and how many bytes were hashed in all.
+/// State of an incremental hash: the chaining value after the last complete block (FIPS 180-4 §6), the bytes of the
+/// incomplete block, and the total length.
 ///
-/// It holds no secret; whoever has it can go on hashing, and learns of the bytes before it only those that wait.
+/// It holds no secret. From a state one can continue the hash and learn the bytes of the incomplete block, nothing
+/// else.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HashState {
     algorithm: Algorithm,
     length: u64,
     chain: [u8; MAX_CHAIN],
-    /// Zeros after the `length % block` bytes that wait.
+    /// The `length % block` bytes of the incomplete block, then zeros.
     pending: [u8; MAX_BLOCK],
 }
 
 impl HashState {
-    /// The algorithm.
+    /// The hash algorithm.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
@@ -33,21 +34,21 @@ impl HashState {
         self.length
     }
 
-    /// The chaining value after the last whole block, its words in little-endian order: 32 bytes for SHA-256, 64 for
-    /// SHA-384 and SHA-512.
+    /// The chaining value after the last complete block, as little-endian words: 32 bytes for SHA-256, 64 for SHA-384
+    /// and SHA-512.
     pub fn chain(&self) -> &[u8] {
         self.chain.get(..self.algorithm.chain_size()).unwrap_or_default()
     }
 
-    /// The state after `length` bytes, which are whole blocks.
+    /// The state after `length` bytes, a multiple of the block size.
     pub(crate) fn at_block(algorithm: Algorithm, length: u64, chain: &[u8]) -> Self {
         let mut state = Self { algorithm, length, chain: [0; MAX_CHAIN], pending: [0; MAX_BLOCK] };
         copy(chain, state.chain.get_mut(..algorithm.chain_size()).unwrap_or_default());
         state
     }
 
-    /// As bytes: the algorithm (1 for SHA-256, 2 for SHA-384, 3 for SHA-512), the length (eight bytes, little-endian),
-    /// the chaining value, the bytes that wait.
+    /// Serialises the state: algorithm (1 for SHA-256, 2 for SHA-384, 3 for SHA-512), length (eight bytes,
+    /// little-endian), chaining value, incomplete block.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![self.algorithm.code()];
         bytes.extend_from_slice(&self.length.to_le_bytes());
@@ -56,7 +57,7 @@ impl HashState {
         bytes
     }
 
-    /// Reads what [`to_bytes`](HashState::to_bytes) wrote; `None` for anything else.
+    /// Parses the output of [`to_bytes`](HashState::to_bytes). `None` for anything else.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (&code, rest) = bytes.split_first()?;
         let (length, rest) = rest.split_first_chunk()?;
@@ -68,12 +69,13 @@ impl HashState {
         (pending.len() == waiting).then_some(state)
     }
 
-    /// Bytes that wait for the rest of their block.
+    /// Length of the incomplete block in bytes.
     fn waiting(&self) -> usize {
         (self.length % self.algorithm.block_size() as u64) as usize
     }
 
-    /// The library's form: chaining value, number of blocks, number of bytes that wait, those bytes.
+    /// Converts from the library's serialised form: chaining value, number of blocks, length of the incomplete block,
+    /// its bytes.
     pub(super) fn of(algorithm: Algorithm, hasher: &impl SerializableState) -> Self {
         let serialized = hasher.serialize();
         let (chain, rest) = serialized.split_at(algorithm.chain_size());
@@ -110,7 +112,7 @@ impl fmt::Debug for HashState {
 }
 
 impl Algorithm {
-    /// Bytes of the chaining value.
+    /// Length of the chaining value in bytes.
     pub(crate) fn chain_size(self) -> usize {
         match self {
             Self::Sha256 => 32,
@@ -118,17 +120,17 @@ impl Algorithm {
         }
     }
 
-    /// Bytes that are compressed at once.
+    /// Length of a block in bytes.
     pub(crate) fn block_size(self) -> usize {
         2 * self.chain_size()
     }
 
-    /// Bytes of the library's counter of blocks.
+    /// Length of the library's block counter in bytes.
     fn count_size(self) -> usize {
         self.chain_size() / 4
     }
 
-    /// The number that stands for it in files.
+    /// Number of the algorithm in files.
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Sha256 => 1,
@@ -142,7 +144,7 @@ impl Algorithm {
     }
 }
 
-/// Copies as many bytes as both sides have.
+/// Copies as many bytes as both slices have.
 fn copy(from: &[u8], to: &mut [u8]) {
     to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
 }
