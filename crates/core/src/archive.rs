@@ -16,15 +16,15 @@ pub const MANIFEST_FILE: &str = "manifest.json";
 /// One image of an archive. Paths are as stored and may lead nowhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArchivedImage {
-    /// Path of the image configuration.
+    /// Path of the image configuration inside the archive.
     pub config: String,
-    /// References that name the image, such as `nginx:1.29`.
+    /// References that name the image, such as `nginx:1.29`. Empty for an image without a name.
     pub repo_tags: Vec<String>,
-    /// Paths of the layers, bottom first.
+    /// Paths of the layers inside the archive, bottom first.
     pub layers: Vec<String>,
 }
 
-/// Reads `manifest.json`.
+/// Parses `manifest.json` within the default limits.
 ///
 /// # Errors
 ///
@@ -84,7 +84,7 @@ fn too_many(list: &Node<'_>, limits: &Limits) -> Result<(), Error> {
     if got > limit { Err(Error::TooMany { path: list.path(), limit, got }) } else { Ok(()) }
 }
 
-/// Why the document is refused.
+/// Why `manifest.json` is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -96,17 +96,17 @@ pub enum Error {
     TooLarge {
         /// The limit in bytes.
         limit: u64,
-        /// Its size in bytes.
+        /// Size of the document in bytes.
         got: u64,
     },
     /// It is over [`Limits::descriptors`].
     #[error("{path}: expected at most {limit} entries, got {got}")]
     TooMany {
-        /// The list.
+        /// JSON path of the list.
         path: String,
-        /// The limit.
+        /// Entries allowed.
         limit: u64,
-        /// Entries found.
+        /// Entries in the list.
         got: u64,
     },
 }

@@ -1,4 +1,4 @@
-//! Image configurations (OCI image specification, `config.md`), as data only.
+//! Image configurations (OCI image specification, `config.md`), as plain data.
 
 use std::collections::BTreeMap;
 
@@ -13,60 +13,60 @@ use crate::{
     platform::Platform,
 };
 
-/// What an image says of itself. Nothing here is a path, command or key of ours.
+/// An image configuration. Its strings come from the image: nothing here is a path, command or key of this program.
 #[derive(Clone, Debug, Default)]
 pub struct ImageConfig {
-    /// The platform, normalised, if both operating system and architecture are named.
+    /// The platform, normalised. Present if the document names both operating system and architecture.
     pub platform: Option<Platform>,
-    /// When the image was made, as it is written (RFC 3339).
+    /// Creation time as written in the document (RFC 3339).
     pub created: Option<String>,
-    /// Who made it.
+    /// `author`: the person or organisation that built the image.
     pub author: Option<String>,
-    /// How a container of it would be run.
+    /// `config`: how a runtime starts a container from the image.
     pub execution: Execution,
-    /// Digests of the unpacked layers, bottom first.
+    /// Digests of the unpacked layers (`rootfs.diff_ids`), bottom first.
     pub diff_ids: Vec<Digest>,
-    /// What made each layer, bottom first.
+    /// Build history, bottom first. Entries with `empty_layer` have no layer.
     pub history: Vec<History>,
     /// Where it departs from the specification. Empty for a configuration by the book.
     pub deviations: Vec<Deviation>,
 }
 
-/// The object `config`.
+/// Execution parameters, the object `config`.
 #[derive(Clone, Debug, Default)]
 pub struct Execution {
-    /// `User`.
+    /// `User`, as `user[:group]` in names or numbers.
     pub user: String,
-    /// `Env`, as `NAME=value`.
+    /// `Env`, each as `NAME=value`.
     pub env: Vec<String>,
-    /// `Entrypoint`.
+    /// `Entrypoint`: the command, to which `Cmd` is appended.
     pub entrypoint: Vec<String>,
-    /// `Cmd`.
+    /// `Cmd`: default arguments, or the command if there is no `Entrypoint`.
     pub cmd: Vec<String>,
-    /// `WorkingDir`.
+    /// `WorkingDir` of the entry point.
     pub working_dir: String,
-    /// `Labels`.
+    /// `Labels` by name.
     pub labels: BTreeMap<String, String>,
     /// The keys of `ExposedPorts`, sorted.
     pub exposed_ports: Vec<String>,
     /// The keys of `Volumes`, sorted.
     pub volumes: Vec<String>,
-    /// `StopSignal`.
+    /// `StopSignal`, by name or number.
     pub stop_signal: Option<String>,
 }
 
 /// One entry of `history`.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    /// When, as it is written (RFC 3339).
+    /// Creation time as written in the document (RFC 3339).
     pub created: Option<String>,
-    /// The instruction.
+    /// The instruction that made this entry, as the builder wrote it.
     pub created_by: Option<String>,
-    /// Who.
+    /// `author` of the instruction.
     pub author: Option<String>,
-    /// `comment`.
+    /// `comment`: free text of the builder.
     pub comment: Option<String>,
-    /// Whether no layer came of it.
+    /// Whether the instruction produced no layer.
     pub empty_layer: bool,
 }
 
@@ -81,7 +81,7 @@ impl ImageConfig {
         Self::parse_within(raw, &Limits::default())
     }
 
-    /// The same within limits that a user has set: [`Limits::manifest_bytes`] and [`Limits::descriptors`].
+    /// Parses a configuration within [`Limits::manifest_bytes`] and [`Limits::descriptors`].
     ///
     /// # Errors
     ///
@@ -218,33 +218,33 @@ fn read_history(top: &Node<'_>, fields: &mut Fields) -> Vec<History> {
     entries.iter().map(read).collect()
 }
 
-/// Why a configuration is refused.
+/// Why a configuration is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// It is not JSON as it must be, or a field is wrong.
+    /// The document is not strict JSON, or a field is missing or has the wrong type.
     #[error("malformed image configuration: {0}")]
     Json(#[from] json::Error),
-    /// It is larger than any configuration may be.
+    /// The document is larger than [`Limits::manifest_bytes`].
     #[error("image configuration is too large: expected at most {limit} bytes, got {got}")]
     TooLarge {
         /// The limit in bytes.
         limit: u64,
-        /// Its size in bytes.
+        /// Size of the document in bytes.
         got: u64,
     },
-    /// It speaks of too many layers.
+    /// `rootfs.diff_ids` or `history` is longer than [`Limits::descriptors`].
     #[error("image configuration: expected at most {limit} diff_ids, got {got}")]
     TooMany {
-        /// The limit.
+        /// Entries allowed.
         limit: u64,
-        /// Digests found.
+        /// `diff_ids` in the document.
         got: u64,
     },
 }
 
 impl Error {
-    /// What a person can do about it: raise the limit that was met.
+    /// The hint for the user: raise the limit that was exceeded.
     pub fn hint(&self) -> Option<Hint> {
         match *self {
             Self::TooLarge { limit, got } => Some(Hint::raise("manifest_bytes", limit, got)),

@@ -11,29 +11,29 @@ use crate::{
     platform::Platform,
 };
 
-/// What some content is, and the digest and size that its bytes must have.
+/// A content descriptor: media type, digest and size of some content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Descriptor {
-    /// `mediaType`.
+    /// `mediaType` of the content.
     pub media_type: MediaType,
-    /// `digest`.
+    /// `digest` of the content.
     pub digest: Digest,
     /// `size` in bytes, below 2^63.
     pub size: u64,
-    /// `platform`, as it was written.
+    /// `platform`, as written.
     pub platform: Option<Platform>,
-    /// `artifactType`.
+    /// `artifactType`, where the content is an artifact.
     pub artifact_type: Option<MediaType>,
-    /// `urls` from which the content may also be had.
+    /// `urls`: other places to download the content from.
     pub urls: Vec<String>,
-    /// `annotations`.
+    /// `annotations` by key.
     pub annotations: BTreeMap<String, String>,
-    /// `data`: the content itself, already checked against digest and size.
+    /// `data`: the content itself, already verified against digest and size.
     pub data: Option<Vec<u8>>,
 }
 
 impl Descriptor {
-    /// A descriptor of which only the required properties are known.
+    /// A descriptor with only the required properties.
     pub fn new(media_type: MediaType, digest: Digest, size: u64) -> Self {
         Self {
             media_type,
@@ -51,7 +51,7 @@ impl Descriptor {
     ///
     /// # Errors
     ///
-    /// [`json::Error`], which names the field: a missing or wrong property, an unsupported digest algorithm, or
+    /// [`json::Error`], which names the field: a missing or malformed property, an unsupported digest algorithm, or
     /// embedded `data` that does not match.
     pub(crate) fn read(node: &Node<'_>) -> Result<Self, json::Error> {
         node.only_exact_case(&FIELDS)?;
@@ -79,7 +79,7 @@ pub(crate) fn read_digest(node: &Node<'_>) -> Result<Digest, json::Error> {
     node.string()?.parse().map_err(error)
 }
 
-/// `platform` of a descriptor. An index for everywhere may say so with empty strings.
+/// `platform` of a descriptor. Empty strings are allowed: some indexes mark platform-independent entries with them.
 fn read_platform(node: &Node<'_>) -> Result<Platform, json::Error> {
     Ok(Platform {
         architecture: node.required("architecture")?.string()?.to_owned(),

@@ -1,4 +1,4 @@
-//! An image: a manifest and its configuration put together.
+//! An image: a manifest together with its configuration.
 
 pub mod diff;
 mod instruction;
@@ -18,14 +18,14 @@ use crate::{
     media_type::{MediaType, Role},
 };
 
-/// An image, or an artifact that is kept like one.
+/// An image, or an artifact stored in an image manifest.
 #[derive(Clone, Debug)]
 pub struct Image {
-    /// The manifest.
+    /// The manifest and its raw bytes.
     pub manifest: Parsed<Manifest>,
-    /// The configuration's bytes.
+    /// Raw bytes of the configuration.
     pub config_raw: Raw,
-    /// The configuration; empty for an artifact, whose configuration is of some other type.
+    /// The parsed configuration. Empty for an artifact, whose configuration has another media type.
     pub config: ImageConfig,
     /// The layers, bottom first.
     pub layers: Vec<Layer>,
@@ -34,18 +34,18 @@ pub struct Image {
 /// One layer of an image.
 #[derive(Clone, Debug)]
 pub struct Layer {
-    /// Its place, where 0 is the bottom.
+    /// Position in the image; 0 is the bottom layer.
     pub index: u32,
-    /// The blob.
+    /// Descriptor of the compressed blob.
     pub descriptor: Descriptor,
-    /// The digest of the unpacked archive; none for an artifact.
+    /// Digest of the uncompressed archive. `None` for an artifact.
     pub diff_id: Option<Digest>,
-    /// The instruction that made it, if the history has exactly one for each layer.
+    /// The instruction that made the layer. `None` unless the history has exactly one non-empty entry for each layer.
     pub created_by: Option<String>,
 }
 
 impl Image {
-    /// Pairs the layers with the digests of their unpacked archives and with the history.
+    /// Pairs each layer with its diff_id and its history entry.
     ///
     /// # Errors
     ///
@@ -55,7 +55,7 @@ impl Image {
         Self::assemble_within(manifest, config_raw, &Limits::default())
     }
 
-    /// The same within limits that a user has set: [`Limits::manifest_bytes`] and [`Limits::descriptors`].
+    /// [`assemble`](Self::assemble) within [`Limits::manifest_bytes`] and [`Limits::descriptors`].
     ///
     /// # Errors
     ///
@@ -68,7 +68,8 @@ impl Image {
         let paired = config.diff_ids.len() == descriptors.len();
         let diff_ids = if paired { config.diff_ids.as_slice() } else { &[] };
         let makers: Vec<_> = config.history.iter().filter(|entry| !entry.empty_layer).collect();
-        // A history of another length fits the layers in more than one way: better none than a wrong one.
+        // A history of another length can be paired with the layers in several ways. Show no instruction rather than a
+        // wrong one.
         let makers = if makers.len() == descriptors.len() { makers } else { Vec::new() };
         let layers = descriptors
             .iter()
@@ -84,7 +85,7 @@ impl Image {
         Ok(Self { manifest, config_raw, config, layers })
     }
 
-    /// Whether this is an image, with a configuration that was read, and not an artifact.
+    /// Whether this is an image (its configuration was parsed), not an artifact.
     pub fn is_image(&self) -> bool {
         has_image_config(&self.manifest)
     }
@@ -123,18 +124,18 @@ impl Image {
     }
 }
 
-/// Old Docker pushed image configurations as `application/octet-stream`.
+/// Old versions of Docker pushed image configurations as `application/octet-stream`.
 fn has_image_config(manifest: &Parsed<Manifest>) -> bool {
     let media_type = &manifest.value.config.media_type;
     media_type.role() == Role::Config
         || manifest.media_type == MediaType::DOCKER_MANIFEST && media_type.as_str() == "application/octet-stream"
 }
 
-/// Why manifest and configuration do not make an image.
+/// Why a manifest and a configuration do not form an image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The configuration is refused.
+    /// The configuration is malformed.
     #[error(transparent)]
     Config(#[from] config::Error),
     /// The documents contradict each other, so that the image cannot be unpacked.
@@ -143,7 +144,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// What a person can do about it: raise the limit that was met.
+    /// The hint for the user: raise the limit that was exceeded.
     pub fn hint(&self) -> Option<Hint> {
         match self {
             Self::Config(error) => error.hint(),

@@ -1,4 +1,4 @@
-//! JSON as an image document may use it: strictly, so that no two readers can see two different documents.
+//! Strict JSON for image documents: no input that two parsers could read as two different documents.
 
 mod node;
 
@@ -18,15 +18,15 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`Error`] for what RFC 8259 refuses, for bytes after the value, for a byte order mark, for a key that stands twice
-/// in one object at any level, and for more than [`JSON_DEPTH`] levels of nesting.
+/// [`Error`] for anything RFC 8259 rejects, for bytes after the value, for a byte order mark, for a duplicate key in an
+/// object at any level, and for more than [`JSON_DEPTH`] levels of nesting.
 pub fn parse_strict(bytes: &[u8]) -> Result<Value, Error> {
     if bytes.starts_with(b"\xef\xbb\xbf") {
         return Err(Error::ByteOrderMark);
     }
     let mut refusal = None;
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    // The seed counts the levels itself, to the exact limit and with words of its own.
+    // The seed counts levels itself, so that the limit is exact and the error names it.
     deserializer.disable_recursion_limit();
     let seed = Seed { depth: JSON_DEPTH, refusal: &mut refusal };
     let value = seed.deserialize(&mut deserializer);
@@ -34,7 +34,7 @@ pub fn parse_strict(bytes: &[u8]) -> Result<Value, Error> {
     value.map_err(|error| refusal.unwrap_or_else(|| Error::Syntax(quote(error.to_string().as_bytes()))))
 }
 
-/// Builds a value under what is left of the nesting limit. `refusal` tells why, where it is not the syntax.
+/// Builds a value within the remaining nesting depth. `refusal` holds the reason if it is not a syntax error.
 struct Seed<'r> {
     depth: u32,
     refusal: &'r mut Option<Error>,
@@ -121,59 +121,59 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 }
 
-/// Why JSON is refused. Quoted text is escaped and cut.
+/// Why JSON is rejected. Quoted text is escaped and truncated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The text is not JSON.
     #[error("malformed JSON: {0}")]
     Syntax(String),
-    /// A byte order mark stands before the text.
+    /// The text starts with a byte order mark.
     #[error("malformed JSON: expected a value, got a byte order mark")]
     ByteOrderMark,
-    /// A key stands twice in one object, so that readers would differ on its value.
+    /// A key occurs twice in one object. Parsers differ on which value wins.
     #[error("ambiguous JSON: duplicate key `{0}`")]
     DuplicateKey(String),
-    /// A key differs only in case from the one that is meant, so that readers would differ on its value.
+    /// A key differs only in case from the expected one. Go's parser would accept it, others would not.
     #[error("ambiguous JSON: expected `{expected}`, got `{got}` at {path}")]
     KeyCase {
-        /// The object.
+        /// JSON path of the object.
         path: String,
-        /// The property's name.
+        /// Name of the property.
         expected: &'static str,
-        /// The key.
+        /// The key in the document.
         got: String,
     },
-    /// Arrays and objects are nested too deep.
+    /// Arrays and objects are nested too deeply.
     #[error("JSON is nested more than {limit} levels deep")]
     TooDeep {
-        /// The limit.
+        /// Levels allowed.
         limit: u32,
     },
-    /// A field is missing or of the wrong form.
+    /// A field is missing or has the wrong type.
     #[error("{path}: expected {expected}, got {got}")]
     Field {
-        /// Where, as in `layers[2].size`.
+        /// JSON path of the field, such as `layers[2].size`.
         path: String,
-        /// What should be there.
+        /// Description of the expected value.
         expected: &'static str,
-        /// What is there.
+        /// Description of the value in the document.
         got: String,
     },
-    /// A field holds no usable digest.
+    /// A field is not a supported digest.
     #[error("{path}: {error}")]
     Digest {
-        /// Where.
+        /// JSON path of the field.
         path: String,
-        /// Why not.
+        /// Why the digest is rejected.
         error: digest::Error,
     },
-    /// Embedded data does not have the digest and size beside it.
+    /// Embedded `data` does not match the digest and size next to it.
     #[error("{path} does not match its descriptor: {mismatch}")]
     Data {
-        /// Where.
+        /// JSON path of the descriptor.
         path: String,
-        /// How.
+        /// How it differs.
         mismatch: Mismatch,
     },
 }

@@ -1,4 +1,4 @@
-//! OCI image layout documents (image specification, `image-layout.md`), pure.
+//! Documents of an OCI image layout (image specification, `image-layout.md`).
 
 mod images;
 
@@ -20,9 +20,9 @@ pub const LAYOUT_FILE: &str = "oci-layout";
 pub const INDEX_FILE: &str = "index.json";
 /// Directory of the blobs: `blobs/<algorithm>/<hex digits>`.
 pub const BLOBS: &str = "blobs";
-/// Annotation of an entry of the index: its name in this layout.
+/// Annotation of an index entry: its name in this layout.
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
-/// Annotation that containerd and Docker write beside it: the whole reference, where [`REF_NAME`] is only its tag.
+/// Annotation that containerd and Docker add: the full reference, where [`REF_NAME`] has only the tag.
 pub const IMAGE_NAME: &str = "io.containerd.image.name";
 
 /// The images of a layout, from the bytes of its `oci-layout` and `index.json`, in the order of the index.
@@ -50,11 +50,11 @@ pub fn check_version(oci_layout: &[u8]) -> Result<(), Error> {
     }
 }
 
-/// The images of a layout: the entries of its `index.json`, in their order.
+/// Parses `index.json` and returns its entries in document order.
 ///
 /// # Errors
 ///
-/// [`Error`] if it is not an image index.
+/// [`Error`] if the document is not an image index.
 pub fn parse_index(index_json: Vec<u8>) -> Result<Vec<Descriptor>, Error> {
     parse_index_within(index_json, &Limits::default())
 }
@@ -71,7 +71,7 @@ pub fn parse_index_within(index_json: Vec<u8>, limits: &Limits) -> Result<Vec<De
     }
 }
 
-/// The name of an entry of the index, if it has one.
+/// Name of an index entry: its [`REF_NAME`] annotation.
 pub fn name(entry: &Descriptor) -> Option<&str> {
     let annotation = |key| entry.annotations.get(key).map(String::as_str).filter(|name| !name.is_empty());
     annotation(REF_NAME).or_else(|| annotation(IMAGE_NAME))
@@ -97,13 +97,13 @@ pub enum Error {
     /// `oci-layout` is not valid JSON, or lacks its field.
     #[error(transparent)]
     Json(#[from] json::Error),
-    /// `index.json` is refused.
+    /// `index.json` is malformed.
     #[error("{INDEX_FILE}: {0}")]
     Index(#[from] manifest::Error),
     /// `index.json` is an image manifest.
     #[error("{INDEX_FILE}: expected an image index, got a manifest")]
     NotAnIndex,
-    /// The layout has another version.
+    /// `imageLayoutVersion` is not 1.x.
     #[error("unsupported layout: expected imageLayoutVersion 1.x, got `{got}`")]
     Version {
         /// The version that it states.

@@ -1,7 +1,7 @@
 //! Container images, read and verified: references, manifests, layers, trees.
 //!
-//! This crate has no async, no clock, no threads, no environment, no file system, no sockets and no log.
-//! Bytes are pushed in; values, reports and entries come out.
+//! This crate has no async, no clock, no threads, no environment, no file system, no sockets and no log. The caller
+//! pushes bytes in and gets values, reports and entries out.
 
 pub mod archive;
 pub mod config;

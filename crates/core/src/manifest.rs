@@ -1,4 +1,4 @@
-//! Manifests and indexes, from the raw bytes that their digest speaks of.
+//! Manifests and indexes, parsed from the raw bytes that their digest covers.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -11,7 +11,7 @@ use crate::{
     media_type::{MediaType, Role},
 };
 
-/// The bytes of a document and their digest: verified, or computed on first use. Clones share the bytes.
+/// Raw bytes of a document and their digest, which was verified or computed on first use. Clones share the bytes.
 #[derive(Clone, Debug)]
 pub struct Raw {
     bytes: Arc<[u8]>,
@@ -19,74 +19,75 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// Checks bytes against the digest, and the size if it is known, that named them.
+    /// Verifies bytes against `digest`, and against `size` if it is known.
     ///
     /// # Errors
     ///
-    /// [`Mismatch`] if they are other bytes.
+    /// [`Mismatch`] if digest or size differ.
     pub fn verify(bytes: Vec<u8>, digest: &Digest, size: Option<u64>) -> Result<Self, Mismatch> {
         Verifier::check(digest, size.unwrap_or(bytes.len() as u64), &bytes)?;
         Ok(Self { bytes: bytes.into(), digest: *digest })
     }
 
-    /// Takes bytes that were asked for by tag: there is nothing to check them against, so their SHA-256 is computed.
+    /// Wraps bytes that were requested by tag. There is no digest to check them against, so this computes their
+    /// SHA-256.
     pub fn trust_on_first_use(bytes: Vec<u8>) -> Self {
         let digest = Digest::sha256(&bytes);
         Self { bytes: bytes.into(), digest }
     }
 
-    /// The bytes, exactly as they were served.
+    /// The bytes exactly as served.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Their digest.
+    /// Digest of the bytes.
     pub fn digest(&self) -> &Digest {
         &self.digest
     }
 
-    /// How many bytes.
+    /// Length in bytes.
     pub fn size(&self) -> u64 {
         self.bytes.len() as u64
     }
 }
 
-/// A parsed value beside the bytes that it came from.
+/// A parsed value with the raw bytes it came from.
 #[derive(Clone, Debug)]
 pub struct Parsed<T> {
-    /// The value.
+    /// The parsed document.
     pub value: T,
-    /// The bytes.
+    /// Raw bytes of the document.
     pub raw: Raw,
-    /// The document's media type: its own word, else the header's, else what its form says.
+    /// Media type: from `mediaType` in the body, else from the header, else from the document's shape.
     pub media_type: MediaType,
 }
 
 /// An OCI image index or a Docker manifest list.
 #[derive(Clone, Debug)]
 pub struct Index {
-    /// The entries, in the document's order.
+    /// The entries in document order.
     pub manifests: Vec<Descriptor>,
-    /// `annotations`.
+    /// `annotations` by key.
     pub annotations: BTreeMap<String, String>,
-    /// `subject`: what this index speaks about.
+    /// `subject`: the manifest that this index refers to.
     pub subject: Option<Descriptor>,
-    /// `artifactType`.
+    /// `artifactType`, if the index describes an artifact.
     pub artifact_type: Option<MediaType>,
 }
 
 /// An OCI or Docker image manifest.
 #[derive(Clone, Debug)]
 pub struct Manifest {
-    /// The configuration.
+    /// Descriptor of the configuration.
     pub config: Descriptor,
     /// The layers, bottom first. A manifest without the field, or with `null` there, has none.
     pub layers: Vec<Descriptor>,
-    /// `annotations`.
+    /// `annotations` by key.
     pub annotations: BTreeMap<String, String>,
-    /// `subject`: what this manifest speaks about.
+    /// `subject`: the manifest that this manifest refers to.
     pub subject: Option<Descriptor>,
-    /// `artifactType`.
+    /// `artifactType`, if the manifest describes an artifact.
     pub artifact_type: Option<MediaType>,
 }
 
@@ -94,25 +95,25 @@ pub struct Manifest {
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant, reason = "documents are few, and matched more often than moved")]
 pub enum Document {
-    /// An index.
+    /// An OCI index or a Docker manifest list.
     Index(Parsed<Index>),
-    /// A manifest.
+    /// An OCI or Docker image manifest.
     Manifest(Parsed<Manifest>),
 }
 
 impl Document {
-    /// Parses a document. `content_type` is the `Content-Type` header that came with it, or the media type of the
-    /// descriptor that named it; parameters are ignored.
+    /// Parses a document. `content_type` is the `Content-Type` header of the response, or the media type of the
+    /// descriptor; parameters are ignored.
     ///
     /// # Errors
     ///
-    /// [`Error`]. Refused is also what is valid JSON, but would be read as an index by one reader and as a manifest by
-    /// another, or as one thing by its header and another by its body.
+    /// [`Error`], also for valid JSON that one reader would take for an index and another for a manifest, and for a
+    /// body that contradicts the header.
     pub fn parse(raw: Raw, content_type: Option<&str>) -> Result<Self, Error> {
         Self::parse_within(raw, content_type, &Limits::default())
     }
 
-    /// The same within limits that a user has set: [`Limits::manifest_bytes`] and [`Limits::descriptors`].
+    /// [`parse`](Self::parse) within [`Limits::manifest_bytes`] and [`Limits::descriptors`].
     ///
     /// # Errors
     ///
@@ -136,7 +137,8 @@ impl Document {
         let is_index = top.has("manifests");
         let media_type = match declared {
             Some(declared) => declared,
-            // Without a word of its own in the body, a header such as `application/json` leaves the form to decide.
+            // Without `mediaType` in the body, a generic header such as `application/json` is ignored and the shape
+            // decides.
             None => served.filter(|served| served.role() != Role::Other).unwrap_or(if is_index {
                 MediaType::OCI_INDEX
             } else {
@@ -153,7 +155,7 @@ impl Document {
         }
     }
 
-    /// The bytes.
+    /// The raw bytes.
     pub fn raw(&self) -> &Raw {
         match self {
             Self::Index(parsed) => &parsed.raw,
@@ -161,7 +163,7 @@ impl Document {
         }
     }
 
-    /// The media type.
+    /// The media type of the document.
     pub fn media_type(&self) -> &MediaType {
         match self {
             Self::Index(parsed) => &parsed.media_type,
@@ -183,7 +185,7 @@ const FIELDS: [&str; 10] = [
     "history",
 ];
 
-/// The first generation of Docker manifests: signed, without digests of configurations, and refused by registries.
+/// Rejects Docker schema 1: it is signed, names no configuration digest, and registries no longer accept it.
 fn refuse_schema_1(top: &Node<'_>, media_type: Option<&MediaType>) -> Result<(), Error> {
     let version = top.required("schemaVersion")?;
     let old = media_type.is_some_and(|media_type| media_type.as_str().starts_with(SCHEMA_1));
@@ -197,7 +199,7 @@ fn refuse_schema_1(top: &Node<'_>, media_type: Option<&MediaType>) -> Result<(),
 
 const SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+";
 
-/// A document with the fields of two kinds is one kind to some readers and the other to the rest (CVE-2021-41190).
+/// Rejects a document with the fields of both kinds: readers disagree on what it is (CVE-2021-41190).
 fn refuse_ambiguous(top: &Node<'_>) -> Result<(), Error> {
     let kinds: [(&'static str, &[&'static str]); 3] = [
         ("manifests", &["config", "layers", "fsLayers", "history"]),
@@ -248,60 +250,60 @@ fn read_artifact_type(top: &Node<'_>) -> Result<Option<MediaType>, json::Error> 
     top.optional("artifactType")?.map(|kind| kind.media_type()).transpose()
 }
 
-/// Why a document is refused.
+/// Why a document is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// It is not JSON as it must be, or a field is wrong.
+    /// The document is not strict JSON, or a field is missing or has the wrong type.
     #[error(transparent)]
     Json(#[from] json::Error),
-    /// It is larger than any such document may be.
+    /// The document is larger than [`Limits::manifest_bytes`].
     #[error("document is too large: expected at most {limit} bytes, got {got}")]
     TooLarge {
         /// The limit in bytes.
         limit: u64,
-        /// Its size in bytes.
+        /// Size of the document in bytes.
         got: u64,
     },
-    /// It has too many entries.
+    /// A list has more entries than [`Limits::descriptors`].
     #[error("{path}: expected at most {limit} descriptors, got {got}")]
     TooMany {
-        /// The list.
+        /// JSON path of the list.
         path: String,
-        /// The limit.
+        /// Descriptors allowed.
         limit: u64,
-        /// Entries found.
+        /// Descriptors in the list.
         got: u64,
     },
-    /// It could be an index as well as a manifest.
+    /// The document has fields of both an index and a manifest.
     #[error("ambiguous document: got `{field}` beside {beside}")]
     Ambiguous {
-        /// A field of one kind.
+        /// A field that belongs to one kind.
         field: &'static str,
-        /// What belongs to the other kind.
+        /// The field that belongs to the other kind.
         beside: &'static str,
     },
-    /// Its header says one media type, its body another.
+    /// Header and body name different media types.
     #[error("ambiguous document: served as {served}, but calls itself {declared}")]
     MediaTypeMismatch {
-        /// The header's.
+        /// Media type in the header.
         served: String,
-        /// The body's.
+        /// Media type in the body.
         declared: String,
     },
-    /// It is neither an index nor a manifest.
+    /// The document is neither an index nor a manifest.
     #[error("unsupported document: expected an image index or manifest, got {got}")]
     MediaType {
         /// Its media type.
         got: String,
     },
-    /// It is a Docker manifest of schema 1, which names no configuration and cannot be verified.
+    /// Docker manifest, schema 1. It names no configuration and cannot be verified.
     #[error("unsupported document: expected schemaVersion 2, got Docker's schema 1")]
     Schema1,
 }
 
 impl Error {
-    /// What a person can do about it: raise the limit that was met.
+    /// The hint for the user: raise the limit that was exceeded.
     pub fn hint(&self) -> Option<Hint> {
         match *self {
             Self::TooLarge { limit, got } => Some(Hint::raise("manifest_bytes", limit, got)),

@@ -8,7 +8,7 @@ use crate::quote::quote;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MediaType(Cow<'static, str>);
 
-/// What a media type is for.
+/// What content of a media type is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Role {
@@ -20,15 +20,15 @@ pub enum Role {
     Config,
     /// A layer, with its declared compression.
     Layer(Compression),
-    /// Anything else.
+    /// Any other content.
     Other,
 }
 
-/// Compression of a layer.
+/// Compression of a layer, as declared by its media type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Compression {
-    /// A plain tar archive.
+    /// An uncompressed tar archive.
     None,
     /// gzip, RFC 1952.
     Gzip,
@@ -47,34 +47,34 @@ impl fmt::Display for Compression {
 }
 
 impl MediaType {
-    /// An index of manifests.
+    /// OCI image index.
     pub const OCI_INDEX: Self = Self(Cow::Borrowed("application/vnd.oci.image.index.v1+json"));
-    /// An image manifest.
+    /// OCI image manifest.
     pub const OCI_MANIFEST: Self = Self(Cow::Borrowed("application/vnd.oci.image.manifest.v1+json"));
-    /// An image configuration.
+    /// OCI image configuration.
     pub const OCI_CONFIG: Self = Self(Cow::Borrowed("application/vnd.oci.image.config.v1+json"));
-    /// A plain layer.
+    /// OCI layer, uncompressed.
     pub const OCI_LAYER: Self = Self(Cow::Borrowed("application/vnd.oci.image.layer.v1.tar"));
-    /// A layer compressed with gzip.
+    /// OCI layer compressed with gzip.
     pub const OCI_LAYER_GZIP: Self = Self(Cow::Borrowed("application/vnd.oci.image.layer.v1.tar+gzip"));
-    /// A layer compressed with Zstandard.
+    /// OCI layer compressed with Zstandard.
     pub const OCI_LAYER_ZSTD: Self = Self(Cow::Borrowed("application/vnd.oci.image.layer.v1.tar+zstd"));
-    /// The empty descriptor, whose content is `{}`.
+    /// OCI empty descriptor, whose content is `{}`.
     pub const OCI_EMPTY: Self = Self(Cow::Borrowed("application/vnd.oci.empty.v1+json"));
-    /// Docker's manifest list.
+    /// Docker manifest list.
     pub const DOCKER_LIST: Self = Self(Cow::Borrowed("application/vnd.docker.distribution.manifest.list.v2+json"));
-    /// Docker's image manifest, version 2, schema 2.
+    /// Docker image manifest, version 2, schema 2.
     pub const DOCKER_MANIFEST: Self = Self(Cow::Borrowed("application/vnd.docker.distribution.manifest.v2+json"));
-    /// Docker's image configuration.
+    /// Docker image configuration.
     pub const DOCKER_CONFIG: Self = Self(Cow::Borrowed("application/vnd.docker.container.image.v1+json"));
-    /// Docker's plain layer.
+    /// Docker layer, uncompressed.
     pub const DOCKER_LAYER: Self = Self(Cow::Borrowed("application/vnd.docker.image.rootfs.diff.tar"));
-    /// Docker's layer compressed with gzip.
+    /// Docker layer compressed with gzip.
     pub const DOCKER_LAYER_GZIP: Self = Self(Cow::Borrowed("application/vnd.docker.image.rootfs.diff.tar.gzip"));
-    /// Docker's layer compressed with Zstandard.
+    /// Docker layer compressed with Zstandard.
     pub const DOCKER_LAYER_ZSTD: Self = Self(Cow::Borrowed("application/vnd.docker.image.rootfs.diff.tar.zstd"));
 
-    /// Reads a `Content-Type`: surrounding space and parameters after `;` are ignored.
+    /// Parses a `Content-Type` header. Surrounding white space and parameters after `;` are ignored.
     ///
     /// # Errors
     ///
@@ -84,7 +84,7 @@ impl MediaType {
         Self::parse_exact(essence.trim_matches([' ', '\t']))
     }
 
-    /// Reads the media type of a descriptor or document, which may not have parameters.
+    /// Parses the media type of a descriptor or document, which must not have parameters.
     ///
     /// # Errors
     ///
@@ -98,12 +98,12 @@ impl MediaType {
         }
     }
 
-    /// The text as it was written.
+    /// The text as written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What the media type is for.
+    /// Role of content with this media type.
     pub fn role(&self) -> Role {
         match self.as_str() {
             "application/vnd.oci.image.index.v1+json" | "application/vnd.docker.distribution.manifest.list.v2+json" => {
@@ -131,14 +131,14 @@ impl MediaType {
         }
     }
 
-    /// Whether a registry may not be asked to hold these layers: they come from the descriptor's `urls`.
+    /// Whether this is a non-distributable layer: clients download it from the descriptor's `urls` and do not push it.
     pub fn is_nondistributable(&self) -> bool {
         let text = self.as_str();
         text.starts_with("application/vnd.oci.image.layer.nondistributable.")
             || text.starts_with("application/vnd.docker.image.rootfs.foreign.")
     }
 
-    /// Equality as RFC 6838 §4.2 means it: upper and lower case are the same.
+    /// Case-insensitive equality, as RFC 6838 §4.2 defines it.
     pub fn matches(&self, other: &Self) -> bool {
         self.as_str().eq_ignore_ascii_case(other.as_str())
     }
@@ -157,11 +157,11 @@ fn is_restricted_name(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
 }
 
-/// Why text is not a media type.
+/// Text that is not a media type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("malformed media type: expected `type/subtype`, got `{got}`")]
 pub struct Error {
-    /// The text, cut and escaped.
+    /// The text, escaped and truncated.
     pub got: String,
 }
 

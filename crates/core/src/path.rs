@@ -1,17 +1,17 @@
-//! Paths as bytes: cleaning, and the escape that `ls --json` and the page share.
+//! Paths as bytes: cleaning them, and the escape that `ls --json` and the page share.
 //!
-//! An archive name is a string of bytes, and any of them may be there to deceive a reader. [`escape`] makes a line of
-//! text of it that shows every byte, and [`unescape`] brings the bytes back.
+//! An archive name is any string of bytes, and may be made to deceive a reader. [`escape`] turns it into one line of
+//! text that shows every byte; [`unescape`] reverses it.
 
 use std::borrow::Cow;
 
-/// Text that shows every byte of a path. Printable UTF-8 stays, a backslash is `\\`, every byte of anything else is
-/// `\xNN` in lower-case hexadecimal.
+/// Escapes a path so that every byte is visible. Printable UTF-8 stays, a backslash becomes `\\`, every other byte
+/// becomes `\xNN` in lower-case hexadecimal.
 ///
-/// Printable is what Rust's `Debug` leaves alone in a string, apart from quotes: letters, marks, numbers, punctuation,
-/// symbols and the ASCII space. So control characters, line and paragraph separators, bidirectional controls, zero-width
-/// and other format characters, spaces that only look like the ASCII one, private-use and unassigned code points and
-/// noncharacters are escaped. Borrowed = nothing was escaped.
+/// Printable is what Rust's `Debug` leaves unescaped in a string, apart from quotes: letters, marks, numbers,
+/// punctuation, symbols and the ASCII space. Escaped are control characters, line and paragraph separators,
+/// bidirectional controls, zero-width and other format characters, other spaces, private-use and unassigned code points
+/// and noncharacters. The result is borrowed if nothing was escaped.
 pub fn escape(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes)
         && text.chars().all(|c| c != '\\' && is_printable(c))
@@ -32,8 +32,8 @@ pub fn escape(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The bytes that [`escape`] shows as `text`; hexadecimal digits may be of either case. `None` if a backslash begins
-/// neither `\\` nor `\xNN`.
+/// Reverses [`escape`]. Hexadecimal digits may be upper or lower case. `None` if a backslash starts neither `\\` nor
+/// `\xNN`.
 pub fn unescape(text: &str) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -57,9 +57,9 @@ pub fn unescape(text: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// The path that an archive name means below the root of the image, as Go's `filepath.Clean("/" + name)` without its
-/// leading slash: empty and `.` components vanish, `..` removes the component before it and stops at the root. Empty =
-/// the root itself.
+/// Cleans an archive name to a path below the image root, as Go's `filepath.Clean("/" + name)` without the leading
+/// slash: empty and `.` components are dropped, `..` removes the component before it and stops at the root. The empty
+/// path is the root.
 pub fn clean(name: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(name.len());
     for component in name.split(|&b| b == b'/') {
@@ -84,7 +84,7 @@ fn is_printable(c: char) -> bool {
     if c.is_ascii() {
         return !c.is_ascii_control();
     }
-    // `str::escape_debug` leaves a combining mark alone when it follows another character, as it would in a name.
+    // `str::escape_debug` keeps a combining mark only after another character, so test it behind an `a`.
     let mut pair = [b'a', 0, 0, 0, 0];
     let end = 1 + c.encode_utf8(&mut pair[1..]).len();
     std::str::from_utf8(&pair[..end]).is_ok_and(|pair| pair.escape_debug().nth(1) == Some(c))

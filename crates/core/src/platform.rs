@@ -1,4 +1,4 @@
-//! Platforms, and the choice of one in an index, as containerd makes it.
+//! Platforms, and how one is selected from an index, by containerd's rules.
 
 use std::{fmt, str::FromStr};
 
@@ -15,7 +15,7 @@ pub struct Platform {
     pub variant: Option<String>,
     /// The version of the operating system, which matters on Windows.
     pub os_version: Option<String>,
-    /// Features that the image needs of the operating system.
+    /// `os.features`: operating system features that the image requires.
     pub os_features: Vec<String>,
 }
 
@@ -32,7 +32,7 @@ impl Platform {
         .normalized()
     }
 
-    /// The same platform under its usual names.
+    /// The platform with its usual names.
     #[must_use]
     pub fn normalized(&self) -> Self {
         let os = match self.os.to_ascii_lowercase() {
@@ -65,18 +65,18 @@ impl Platform {
         }
     }
 
-    /// Whether this is a place-holder, as on attestations: no machine runs it.
+    /// Whether this is the placeholder `unknown/unknown`, which BuildKit writes for attestations.
     pub fn is_unknown(&self) -> bool {
         [&self.os, &self.architecture].into_iter().any(|part| part.is_empty() || part == "unknown")
     }
 
-    /// Whether a machine of this platform runs an image for `offer`: the rule by which [`select`] chooses.
+    /// Whether a machine of this platform runs an image built for `offer`. [`select`] uses the same rule.
     pub fn runs(&self, offer: &Self) -> bool {
         let (wanted, offer) = (self.normalized(), offer.normalized());
         wanted.accepts_system(&offer) && step(&wanted.ladder(), &offer).is_some()
     }
 
-    /// Architectures that a machine of this (normalised) platform runs, best first.
+    /// Architectures that a machine of this (normalised) platform runs, preferred first.
     fn ladder(&self) -> Vec<(String, Option<String>)> {
         let mut steps = vec![(self.architecture.clone(), self.variant.clone())];
         let variant = self.variant.as_deref().unwrap_or_default();
@@ -104,13 +104,13 @@ impl Platform {
         steps
     }
 
-    /// Whether an image for `offer` (normalised) may run where this operating system is wanted.
+    /// Whether an image for `offer` (normalised) runs on this operating system.
     fn accepts_system(&self, offer: &Self) -> bool {
         if self.os != offer.os {
             return false;
         }
         match (&self.os_version, &offer.os_version) {
-            // A Windows container runs on the build that it was made for.
+            // A Windows container runs only on the build it was made for.
             (Some(wanted), Some(offered)) if self.os == "windows" => build(wanted) == build(offered),
             _ => true,
         }
@@ -121,7 +121,7 @@ fn arm(version: u32) -> impl Iterator<Item = (String, Option<String>)> {
     (5..version.min(MAX_VERSION)).rev().map(|version| ("arm".to_owned(), Some(format!("v{version}"))))
 }
 
-/// Everything below `v<major>.<minor>`. Version 9.0 grew out of 8.5, so 9.x runs 8.(x + 5).
+/// Versions at or below `v<major>.<minor>`. Arm v9.0 extends v8.5, so 9.x runs 8.(x + 5).
 fn arm64(major: u32, minor: u32) -> impl Iterator<Item = (String, Option<String>)> {
     let minor = minor.min(MAX_VERSION);
     let (nine, eight) = if major == 9 { (minor, minor + 6) } else { (0, minor) };
@@ -137,7 +137,7 @@ fn arm64(major: u32, minor: u32) -> impl Iterator<Item = (String, Option<String>
     })
 }
 
-/// No processor has more versions than this; a larger number is not worth a ladder of its length.
+/// Upper bound for version numbers: no processor has more, and a larger number would only make the list long.
 const MAX_VERSION: u32 = 32;
 
 fn number(text: &str) -> Option<u32> {
@@ -149,8 +149,7 @@ fn build(version: &str) -> &str {
     version.match_indices('.').nth(2).map_or(version, |(at, _)| &version[..at])
 }
 
-/// `os/architecture[/variant]`, with the version of the operating system behind it if there is one:
-/// `windows(10.0.17763.1)/amd64`.
+/// `os/architecture[/variant]`, with the operating system version if there is one: `windows(10.0.17763.1)/amd64`.
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.os)?;
@@ -187,19 +186,19 @@ impl FromStr for Platform {
     }
 }
 
-/// Why text is not a platform. Holds the text, cut and escaped.
+/// Text that is not a platform, escaped and truncated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid platform: expected os/architecture[/variant], got `{0}`")]
 pub struct Error(pub String);
 
-/// The best entry of an index for a wanted platform.
+/// Selects the best entry of an index for a platform.
 ///
 /// An exact match wins, then what the same machine also runs (`arm/v6` on `arm/v7`, `386` on `amd64`), then an entry
-/// that names no platform; among equals the first in the index. Attestations are never chosen.
+/// without a platform; among equals the first in the index. Attestations are never selected.
 ///
 /// # Errors
 ///
-/// [`NoMatch`], which lists the platforms that there are.
+/// [`NoMatch`], which lists the available platforms.
 pub fn select<'i>(manifests: &'i [Descriptor], wanted: &Platform) -> Result<&'i Descriptor, NoMatch> {
     let wanted = wanted.normalized();
     let ladder = wanted.ladder();
@@ -216,12 +215,12 @@ pub fn select<'i>(manifests: &'i [Descriptor], wanted: &Platform) -> Result<&'i 
         .ok_or_else(|| NoMatch { wanted, available: available(manifests) })
 }
 
-/// How far down the ladder an offer stands.
+/// Position of an offer in the list of [`Platform::ladder`].
 fn step(ladder: &[(String, Option<String>)], offer: &Platform) -> Option<usize> {
     ladder.iter().position(|(architecture, variant)| *architecture == offer.architecture && *variant == offer.variant)
 }
 
-/// The platforms of an index that a person may choose, in its order and each once; attestations are left out.
+/// The platforms of an index, each once, in document order. Attestations are left out.
 pub fn available(manifests: &[Descriptor]) -> Vec<Platform> {
     let mut platforms = Vec::new();
     for platform in manifests.iter().filter(|entry| is_image(entry)).filter_map(|entry| entry.platform.as_ref()) {
@@ -233,22 +232,22 @@ pub fn available(manifests: &[Descriptor]) -> Vec<Platform> {
     platforms
 }
 
-/// Whether an entry of an index is an image (or an index of images), and not an attestation or something foreign.
+/// Whether an index entry is an image or a nested index: not an attestation, not an unknown media type.
 fn is_image(entry: &Descriptor) -> bool {
     matches!(entry.media_type.role(), Role::Manifest | Role::Index)
         && !entry.annotations.contains_key(ATTESTATION)
         && !entry.platform.as_ref().is_some_and(Platform::is_unknown)
 }
 
-/// BuildKit's mark on entries that speak about another entry.
+/// Annotation by which BuildKit marks an entry that refers to another entry.
 const ATTESTATION: &str = "vnd.docker.reference.type";
 
-/// No entry of an index fits.
+/// No entry of an index matches the platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoMatch {
-    /// What was asked for.
+    /// The requested platform.
     pub wanted: Platform,
-    /// What there is.
+    /// Platforms in the index.
     pub available: Vec<Platform>,
 }
 

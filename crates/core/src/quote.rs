@@ -1,8 +1,8 @@
-//! Text from strangers, made fit to stand in an error message.
+//! Escapes untrusted text for error messages.
 
 const SHOWN: usize = 96;
 
-/// `bytes` with control, bidirectional and other unprintable characters escaped, and cut after [`SHOWN`] bytes.
+/// Escapes control, bidirectional and other unprintable characters in `bytes`, and truncates after [`SHOWN`] bytes.
 pub(crate) fn quote(bytes: &[u8]) -> String {
     let shown = &bytes[..bytes.len().min(SHOWN)];
     let mut text = String::with_capacity(shown.len());
@@ -13,7 +13,7 @@ pub(crate) fn quote(bytes: &[u8]) -> String {
                 _ => text.extend(character.escape_debug()),
             }
         }
-        // A character that the cut split in two is not the stranger's fault.
+        // The truncation may split a character; that is not malformed input.
         let cut = shown.len() < bytes.len() && shown.ends_with(chunk.invalid());
         if !cut {
             for byte in chunk.invalid() {

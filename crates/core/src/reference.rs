@@ -21,9 +21,9 @@ pub use self::error::{Error, Rule};
 use self::grammar::{is_domain, is_identifier, is_path_component};
 use crate::{digest::Digest, quote::quote};
 
-/// The registry of names that name none.
+/// Registry of a reference that names none.
 pub const DEFAULT_REGISTRY: &str = "docker.io";
-/// The tag of references with neither tag nor digest.
+/// Tag of a reference with neither tag nor digest.
 pub const DEFAULT_TAG: &str = "latest";
 
 const LEGACY_REGISTRY: &str = "index.docker.io";
@@ -32,11 +32,11 @@ const OFFICIAL_PREFIX: &str = "library/";
 const REPOSITORY_LENGTH: usize = 255;
 const TAG_LENGTH: usize = 128;
 
-/// A normalised reference.
+/// A normalised image reference.
 ///
-/// Tag and digest may both be present: the digest is what is fetched, the tag is kept for display. A value has at
-/// least one of them. A valid registry is not yet a reachable one (`999.999.999.999` and `localhost:99999` are
-/// valid): who builds a URL checks host and port.
+/// If tag and digest are both present, the digest is fetched and the tag is kept for display. At least one is present.
+/// A valid registry is not necessarily reachable (`999.999.999.999` and `localhost:99999` are valid): code that builds
+/// a URL must check host and port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reference {
     registry: String,
@@ -46,7 +46,7 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// Parses and normalises raw bytes, as they come from a command line or a file.
+    /// Parses and normalises raw bytes from a command line or a file.
     ///
     /// # Errors
     ///
@@ -66,7 +66,7 @@ impl Reference {
         Ok(Self { registry, repository, tag, digest })
     }
 
-    /// The logical registry, such as `docker.io`, `ghcr.io` or `[::1]:5000`. Credentials and tokens are keyed by it.
+    /// The logical registry, such as `docker.io`, `ghcr.io` or `[::1]:5000`. It is the key for credentials and tokens.
     pub fn registry(&self) -> &str {
         &self.registry
     }
@@ -81,17 +81,17 @@ impl Reference {
         &self.repository
     }
 
-    /// The tag as it was given, or `latest` if there was neither tag nor digest.
+    /// The tag as given, or `latest` if there was neither tag nor digest.
     pub fn tag(&self) -> Option<&str> {
         self.tag.as_deref()
     }
 
-    /// The digest.
+    /// The digest, if the reference has one.
     pub fn digest(&self) -> Option<&Digest> {
         self.digest.as_ref()
     }
 
-    /// What to ask the registry for: the digest, else the tag.
+    /// What to request from the registry: the digest, else the tag.
     pub fn target(&self) -> String {
         match (&self.digest, &self.tag) {
             (Some(digest), _) => digest.to_string(),
@@ -100,7 +100,7 @@ impl Reference {
         }
     }
 
-    /// The short form that Docker prints, such as `nginx:1.29`: without `docker.io/` and `library/`, with all else.
+    /// The short form that Docker prints, such as `nginx:1.29`: without `docker.io/` and `library/`.
     pub fn familiar(&self) -> String {
         let mut text = String::new();
         if self.registry != DEFAULT_REGISTRY {
@@ -108,7 +108,7 @@ impl Reference {
             text.push('/');
             text.push_str(&self.repository);
         } else {
-            // Only names directly in `library/` are official images.
+            // Only names directly below `library/` are official images.
             let official = self.repository.strip_prefix(OFFICIAL_PREFIX).filter(|name| !name.contains('/'));
             text.push_str(official.unwrap_or(&self.repository));
         }
@@ -123,13 +123,13 @@ impl Reference {
         text
     }
 
-    /// The same repository, pinned to `digest`; the tag is kept for display.
+    /// The same repository pinned to `digest`. The tag is kept for display.
     pub fn with_digest(&self, digest: Digest) -> Self {
         Self { digest: Some(digest), ..self.clone() }
     }
 }
 
-/// The canonical form, complete with registry and with the digest, else the tag.
+/// The canonical form: registry, repository, and the digest or else the tag.
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let separator = if self.digest.is_some() { '@' } else { ':' };
@@ -145,7 +145,7 @@ impl FromStr for Reference {
     }
 }
 
-/// The first component if it is a domain, and all that follows it.
+/// Splits off the first component if it looks like a domain.
 fn split_domain(text: &[u8]) -> (Option<&[u8]>, &[u8]) {
     match split_once(text, b'/') {
         (first, Some(rest)) if is_domain_like(first) => (Some(first), rest),
@@ -153,7 +153,7 @@ fn split_domain(text: &[u8]) -> (Option<&[u8]>, &[u8]) {
     }
 }
 
-/// Docker's rule for what is a host and not a namespace. Whether it is a *valid* host is another question.
+/// Docker's rule that tells a host from a namespace. It does not check that the host is valid.
 fn is_domain_like(first: &[u8]) -> bool {
     first == b"localhost" || first.iter().any(|&b| b == b'.' || b == b':' || b.is_ascii_uppercase())
 }
@@ -165,8 +165,8 @@ fn parse_name(domain: Option<&[u8]>, path: &[u8]) -> Result<(String, String), Er
         Some(domain) if is_domain(domain) || is_path_component(domain) => String::from_utf8_lossy(domain).into_owned(),
         Some(domain) => return Err(Error::Registry { got: quote(domain), rule: grammar::domain_rule(domain) }),
     };
-    // The reference library reads a first component like `my_host.example`, which no domain may be, as a part of the
-    // path: the name stays valid and its text the same, but the limit then applies to the whole.
+    // Docker's reference library parses a first component like `my_host.example`, which is not a valid domain, as part
+    // of the path. The name stays valid with the same text, but the length limit then covers the whole.
     let in_path = domain.filter(|domain| !is_domain(domain)).map_or(0, |domain| domain.len() + 1);
     let prefix = if registry == DEFAULT_REGISTRY && !path.contains(&b'/') { OFFICIAL_PREFIX } else { "" };
     let length = in_path + prefix.len() + path.len();
@@ -192,7 +192,7 @@ fn parse_tag(tag: &[u8]) -> Result<String, Error> {
 }
 
 fn parse_digest(digest: &[u8]) -> Result<Digest, Error> {
-    // Text that is not ASCII is no digest, whatever it is replaced by.
+    // A digest is ASCII, so the replacement character makes parsing fail as it should.
     String::from_utf8_lossy(digest).parse().map_err(Error::Digest)
 }
 

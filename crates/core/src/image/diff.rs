@@ -1,4 +1,4 @@
-//! Two images, document by document. What differs between their files is for [`tree::diff`](crate::tree::diff()).
+//! Compares two images document by document. [`tree::diff`](crate::tree::diff()) compares their files.
 
 mod align;
 mod config;
@@ -11,24 +11,24 @@ use std::{collections::BTreeMap, fmt};
 
 pub use self::layers::{LayerPair, LayerState, Layers};
 
-/// What differs between two images, as far as their documents tell.
+/// Differences between the manifests and configurations of two images.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Diff {
-    /// Media type, artifact type and annotations of the manifests, by key.
+    /// Changes to media type, artifact type and annotations of the manifest, by key.
     pub manifest: Vec<Change>,
-    /// Configurations, by key.
+    /// Changes to the configuration, by key.
     pub config: Vec<Change>,
-    /// Entries of the histories that are not the same.
+    /// History entries that differ.
     pub history: Vec<HistoryChange>,
-    /// All layers of both, side by side.
+    /// The layers of both images, aligned.
     pub layers: Layers,
 }
 
 /// Compares two images.
 ///
-/// Documents of different digests never pass as equal: where nothing else tells why they differ, a change of the key
-/// `digest` says that they are written differently.
+/// Documents with different digests are never reported as equal: if every known key is the same, the result has one
+/// change with key `digest` (the documents are serialised differently).
 pub fn diff(before: &Image, after: &Image) -> Diff {
     let layers = Layers::new(before, after);
     let history = history(&before.config.history, &after.config.history);
@@ -50,29 +50,29 @@ pub fn diff(before: &Image, after: &Image) -> Diff {
 /// A value that was set, unset or changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// What: `env`, `user`, `label`, …
+    /// Property that changed: `env`, `user`, `label`, …
     pub key: String,
-    /// Which one of those that have names: of the variables, labels, ports, volumes, annotations.
+    /// Name within the property, for variables, labels, ports, volumes and annotations.
     pub name: Option<String>,
-    /// What it was.
+    /// Value in the first image; `None` if unset.
     pub before: Option<Value>,
-    /// What it is.
+    /// Value in the second image; `None` if unset.
     pub after: Option<Value>,
 }
 
 impl Change {
-    /// Whether it only says when the image was made.
+    /// Whether only a creation time changed.
     pub fn is_time(&self) -> bool {
         matches!(self.name.as_deref().unwrap_or(&self.key), "created" | "org.opencontainers.image.created")
     }
 }
 
-/// What a key may be set to.
+/// Value of a property.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// It is there: a port, a volume.
+    /// The name exists and has no value: a port, a volume.
     Present,
-    /// Text. JSON, for keys that the specification does not name.
+    /// Text; JSON for keys that the specification does not name.
     Text(String),
     /// A list, such as a command.
     List(Vec<String>),
@@ -88,25 +88,25 @@ impl fmt::Display for Value {
     }
 }
 
-/// An entry of the history that only one image has, or that says something else of the same instruction.
+/// A history entry that exists in one image only, or has the same instruction but different fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryChange {
-    /// Its place in the first history.
+    /// Index in the first history.
     pub before: Option<usize>,
-    /// Its place in the second history.
+    /// Index in the second history.
     pub after: Option<usize>,
-    /// Which fields differ, if both have it: `created`, `author`, `comment`.
+    /// Fields that differ if both histories have the entry: `created`, `author`, `comment`.
     pub fields: Vec<&'static str>,
 }
 
 impl HistoryChange {
-    /// Whether the two differ only in when they were made.
+    /// Whether the entries differ only in their creation time.
     pub fn is_time(&self) -> bool {
         self.fields == ["created"]
     }
 }
 
-/// Entries are the same if they name the same instruction, and both or neither made a layer.
+/// Aligns two histories. Entries match if they have the same instruction and agree on `empty_layer`.
 fn history(before: &[History], after: &[History]) -> Vec<HistoryChange> {
     let identity = |entry: &History| (entry.created_by.clone(), entry.empty_layer);
     let (left, right): (Vec<_>, Vec<_>) = (before.iter().map(identity).collect(), after.iter().map(identity).collect());

@@ -1,17 +1,17 @@
-//! History as a person would have written it in a Dockerfile.
+//! History entries as Dockerfile instructions.
 
 use std::fmt;
 
-/// An instruction, its keyword apart.
+/// An instruction, split into keyword and arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instruction {
-    /// The keyword, such as `RUN` or `COPY`; empty if it is not known.
+    /// The keyword, such as `RUN` or `COPY`. Empty if it is not recognised.
     pub keyword: String,
-    /// All that follows it.
+    /// The text after the keyword.
     pub arguments: String,
 }
 
-/// On one line: line breaks and other space are one space.
+/// One line: runs of white space, line breaks included, become one space.
 impl fmt::Display for Instruction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = self.keyword.split_whitespace().chain(self.arguments.split_whitespace());
@@ -22,13 +22,13 @@ impl fmt::Display for Instruction {
     }
 }
 
-/// Cleans what builders write into `created_by`:
+/// Cleans the `created_by` text of a builder:
 ///
-/// - `/bin/sh -c #(nop)  CMD ["x"]` is `CMD ["x"]` (the classic builder);
-/// - `/bin/sh -c apt-get update` and `RUN /bin/sh -c apt-get update # buildkit` are `RUN apt-get update`;
-/// - `|1 VERSION=2 /bin/sh -c make` is `RUN make`: the values of build arguments are left out.
+/// - `/bin/sh -c #(nop)  CMD ["x"]` becomes `CMD ["x"]` (classic builder);
+/// - `/bin/sh -c apt-get update` and `RUN /bin/sh -c apt-get update # buildkit` become `RUN apt-get update`;
+/// - `|1 VERSION=2 /bin/sh -c make` becomes `RUN make`: the values of build arguments are dropped.
 ///
-/// What is none of these is kept as it is, without a keyword.
+/// Any other text is kept unchanged, without a keyword.
 pub fn instruction(created_by: &str) -> Instruction {
     let text = created_by.trim();
     let text = text.strip_suffix("# buildkit").map_or(text, str::trim_end);

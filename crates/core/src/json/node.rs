@@ -1,4 +1,4 @@
-//! A value with the way to it, so that a refusal can name the field.
+//! A JSON value with its path, so that an error can name the field.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 use super::Error;
 use crate::{media_type::MediaType, quote::quote};
 
-/// A value and the way to it from the top of the document.
+/// A JSON value and its path from the top of the document.
 ///
-/// `null` counts as absent in optional places, as it does for readers written in Go.
+/// Optional properties treat `null` as absent, as Go's parser does.
 pub(crate) struct Node<'v> {
     value: &'v Value,
     path: String,
@@ -50,7 +50,7 @@ impl<'v> Node<'v> {
         })
     }
 
-    /// Refuses keys that are not in `fields`, but would be if case did not matter: it does not for readers in Go.
+    /// Rejects keys that match one of `fields` only when case is ignored: Go's parser ignores case, others do not.
     pub(crate) fn only_exact_case(&self, fields: &[&'static str]) -> Result<(), Error> {
         for key in self.object()?.keys() {
             let similar = fields.iter().find(|field| field.eq_ignore_ascii_case(key) && *field != key);
@@ -106,7 +106,7 @@ impl<'v> Node<'v> {
         Ok(map)
     }
 
-    /// A string that may be absent; an empty one says nothing either.
+    /// An optional string. Empty counts as absent.
     pub(crate) fn optional_text(&self, key: &str) -> Result<Option<String>, Error> {
         let text = self.optional(key)?.map(|value| value.string()).transpose()?;
         Ok(text.filter(|text| !text.is_empty()).map(str::to_owned))

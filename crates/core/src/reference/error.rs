@@ -10,73 +10,73 @@ use crate::{
     quote::quote,
 };
 
-/// Why text is not a reference: the part, and the rule that it breaks. Quoted text is escaped and cut.
+/// Why text is not a reference: the part, and the rule that it breaks. Quoted text is escaped and truncated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// There is no text.
+    /// The text is empty.
     #[error("invalid reference: expected a name, got nothing")]
     Empty,
-    /// The text begins or ends with white space.
+    /// The text starts or ends with white space.
     #[error("invalid reference: expected no white space around it, got `{got}`")]
     WhiteSpace {
-        /// The text.
+        /// The text as given.
         got: String,
     },
     /// The text is a URL.
     #[error("invalid reference: expected no URL scheme, got `{scheme}://`")]
     Scheme {
-        /// What stands before `://`.
+        /// The scheme, without `://`.
         scheme: String,
-        /// What stands after it.
+        /// The text after `://`.
         rest: String,
     },
-    /// The text is an image id: 64 hex digits, which may be no name.
+    /// The text is an image id (64 hex digits), which Docker does not accept as a name.
     #[error("invalid reference: expected a name, got 64 hex digits")]
     Identifier,
     /// The registry breaks a rule.
     #[error("invalid registry: {rule}, got `{got}`")]
     Registry {
-        /// The registry.
+        /// The registry as given.
         got: String,
-        /// The rule.
+        /// The rule that it breaks.
         rule: Rule,
     },
     /// The repository breaks a rule.
     #[error("invalid repository: {rule}, got `{got}`")]
     Repository {
-        /// The repository.
+        /// The repository as given.
         got: String,
-        /// The rule.
+        /// The rule that it breaks.
         rule: Rule,
     },
-    /// The repository is too long.
+    /// The repository is longer than 255 characters.
     #[error("invalid repository: expected at most {REPOSITORY_LENGTH} characters, got {length}")]
     RepositoryLength {
-        /// Its length, with `library/` where that is added.
+        /// Length in characters, including an added `library/`.
         length: usize,
     },
     /// The tag breaks a rule.
     #[error("invalid tag: {rule}, got `{got}`")]
     Tag {
-        /// The tag.
+        /// The tag as given.
         got: String,
-        /// The rule.
+        /// The rule that it breaks.
         rule: Rule,
     },
-    /// The tag is too long.
+    /// The tag is longer than 128 characters.
     #[error("invalid tag: expected at most {TAG_LENGTH} characters, got {length}")]
     TagLength {
-        /// Its length.
+        /// Length in characters.
         length: usize,
     },
-    /// What follows `@` is no digest, or one whose algorithm is not supported.
+    /// The text after `@` is not a digest, or its algorithm is unsupported.
     #[error("invalid reference: {0}")]
     Digest(digest::Error),
 }
 
 impl Error {
-    /// What the person who wrote the reference may have meant.
+    /// A suggestion of what the user may have meant.
     pub fn hint(&self) -> Option<Hint> {
         let text = match self {
             Self::WhiteSpace { .. } => "remove the white space before and after the reference".to_owned(),
@@ -110,25 +110,25 @@ impl Classify for Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rule {
-    /// The part is there, so it may not be empty.
+    /// The part must not be empty.
     Empty,
-    /// No component of a path is empty.
+    /// A component of a path must not be empty.
     EmptyComponent,
-    /// A host is labels of letters, digits and inner `-`, joined by `.`.
+    /// A host consists of labels of letters, digits and inner `-`, joined by `.`.
     Host,
-    /// An address in brackets is hex digits and `:`, and only a port may follow it.
+    /// An address in brackets consists of hex digits and `:`; only a port may follow.
     Address,
-    /// A port is digits.
+    /// A port consists of digits.
     Port,
-    /// A repository is in lower case.
+    /// A repository is lower case.
     LowerCase,
-    /// A repository is lower-case letters, digits and separators.
+    /// A repository consists of lower-case letters, digits and separators.
     RepositoryCharacter,
-    /// Separators are `.`, `_`, `__` and any number of `-`, and stand between letters or digits.
+    /// Separators are `.`, `_`, `__` and runs of `-`, each between letters or digits.
     Separator,
-    /// A tag begins with a letter, a digit or `_`.
+    /// A tag starts with a letter, a digit or `_`.
     TagStart,
-    /// A tag is letters, digits, `_`, `.` and `-`.
+    /// A tag consists of letters, digits, `_`, `.` and `-`.
     TagCharacter,
 }
 
@@ -149,7 +149,7 @@ impl fmt::Display for Rule {
     }
 }
 
-/// The mistakes that concern no single part. All of them would be found later, with less helpful words.
+/// Mistakes that affect the whole text. Parsing would find them later, with a less helpful error.
 pub(super) fn check_whole(text: &[u8]) -> Result<(), Error> {
     if text.is_empty() {
         return Err(Error::Empty);
@@ -157,7 +157,7 @@ pub(super) fn check_whole(text: &[u8]) -> Result<(), Error> {
     if text.trim_ascii().len() != text.len() {
         return Err(Error::WhiteSpace { got: quote(text) });
     }
-    // A scheme is short; what is longer is not a mistaken URL.
+    // Schemes are short; anything longer is not a mistyped URL.
     let scheme = text.iter().take(32).take_while(|b| b.is_ascii_alphanumeric() || b"+.-".contains(b)).count();
     if let Some(rest) = text[scheme..].strip_prefix(b"://") {
         return Err(Error::Scheme { scheme: quote(&text[..scheme]), rest: quote(rest) });

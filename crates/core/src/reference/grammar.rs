@@ -1,8 +1,8 @@
-//! The character rules of a reference's parts, each in one pass over the bytes.
+//! Character rules for the parts of a reference, each one pass over the bytes.
 
 use super::error::Rule;
 
-/// 64 lower-case hex digits: an image id, which Docker keeps apart from names.
+/// 64 lower-case hex digits: an image id, which Docker does not accept as a name.
 pub(super) fn is_identifier(text: &[u8]) -> bool {
     text.len() == 64 && text.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
@@ -59,7 +59,7 @@ pub(super) fn is_path_component(text: &[u8]) -> bool {
     }
 }
 
-/// The rule that `domain`, known to be no domain, breaks.
+/// The rule that an invalid `domain` breaks.
 pub(super) fn domain_rule(domain: &[u8]) -> Rule {
     if domain.starts_with(b"[") {
         return Rule::Address;
@@ -76,7 +76,7 @@ pub(super) fn domain_rule(domain: &[u8]) -> Rule {
     }
 }
 
-/// The rule that `component` of `path`, known to be no component, breaks.
+/// The rule that an invalid `component` of `path` breaks.
 pub(super) fn component_rule(component: &[u8], path: &[u8]) -> Rule {
     if path.is_empty() {
         Rule::Empty
