@@ -7,30 +7,30 @@ use porthole_core::{
 };
 use std::{io, path::PathBuf};
 
-/// Why an image on disk cannot be read.
+/// Why an image on disk cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system says no.
+    /// Reading failed.
     #[error("cannot read `{}`: {source}", path.display())]
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The operating system does not let it be written.
+    /// Writing failed.
     #[error("cannot write `{}`: {source}", path.display())]
     Write {
         /// The file or directory.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// An archive cannot be written.
+    /// Writing an archive failed.
     #[error("cannot write the archive: {0}")]
     Save(io::Error),
-    /// There is no image there.
+    /// The path is not an image.
     #[error("not an image: expected an OCI layout or a docker-archive, got {got}: `{}`", path.display())]
     NotAnImage {
         /// The file or directory.
@@ -38,85 +38,85 @@ pub enum Error {
         /// What it is instead.
         got: &'static str,
     },
-    /// The whole archive is compressed: its blobs cannot be found without unpacking it.
+    /// The archive is compressed as a whole, so blobs cannot be located in it.
     #[error("archive is compressed with {compression}: expected a plain tar: `{}`", path.display())]
     Compressed {
-        /// The archive.
+        /// Path of the archive.
         path: PathBuf,
-        /// `gzip`, `zstd` …
+        /// The compression, such as `gzip`.
         compression: &'static str,
     },
-    /// The tar is broken.
+    /// The tar is malformed.
     #[error("archive is broken: `{}`: {source}", path.display())]
     Tar {
-        /// The archive.
+        /// Path of the archive.
         path: PathBuf,
-        /// Why.
+        /// Where and why.
         source: tar::Error,
     },
-    /// A document of the layout is refused.
+    /// A document of the layout is malformed.
     #[error("layout `{}`: {source}", path.display())]
     Layout {
-        /// The layout.
+        /// Path of the layout.
         path: PathBuf,
-        /// Why.
+        /// What is wrong with it.
         source: layout::Error,
     },
-    /// The document of a docker-archive is refused.
+    /// `manifest.json` of a docker-archive is malformed.
     #[error("archive `{}`: {source}", path.display())]
     Archive {
-        /// The archive.
+        /// Path of the archive.
         path: PathBuf,
-        /// Why.
+        /// What is wrong with it.
         source: archive::Error,
     },
-    /// A docker-archive's document speaks of something that is not as it says.
+    /// `manifest.json` of a docker-archive contradicts the archive.
     #[error("archive `{}`: {what}", path.display())]
     Inconsistent {
-        /// The archive.
+        /// Path of the archive.
         path: PathBuf,
-        /// What is wrong, in words.
+        /// Description of the contradiction.
         what: String,
     },
-    /// A manifest or an index is refused.
+    /// A manifest or an index is malformed.
     #[error("{digest}: {source}")]
     Document {
-        /// The document.
+        /// Digest of the document.
         digest: Digest,
-        /// Why.
+        /// What is wrong with it.
         source: manifest::Error,
     },
-    /// A blob is not what its descriptor says.
+    /// A blob does not match its descriptor.
     #[error("blob does not match its descriptor: {0}")]
     Mismatch(#[from] Mismatch),
-    /// A blob that should be small is not.
+    /// A document is larger than its limit.
     #[error("{digest} is too large: expected at most {limit} bytes, got {got}")]
     TooLarge {
-        /// The blob.
+        /// Digest of the blob.
         digest: Digest,
-        /// The limit.
+        /// Bytes allowed.
         limit: u64,
-        /// Its size.
+        /// Size of the blob in bytes.
         got: u64,
     },
-    /// A blob is not there.
+    /// The blob does not exist.
     #[error("blob not found: `{digest}`")]
     BlobNotFound {
-        /// Its digest.
+        /// Digest of the blob.
         digest: Digest,
     },
-    /// A blob is a link that leads out of the layout, or no file at all.
+    /// A blob is a symbolic link out of the layout, or not a regular file.
     #[error("blob is not a file of the layout: `{digest}`")]
     NotAFile {
-        /// Its digest.
+        /// Digest of the blob.
         digest: Digest,
     },
-    /// A read that should begin behind the end of a blob.
+    /// The offset of a read is beyond the end of the blob.
     #[error("offset out of range: expected at most {size}, got {offset}")]
     Offset {
-        /// Size of the blob.
+        /// Size of the blob in bytes.
         size: u64,
-        /// Where the read should begin.
+        /// Offset of the read.
         offset: u64,
     },
     /// The name means no single image.
@@ -125,7 +125,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// What a person can do about it.
+    /// The hint for the user, if there is one.
     pub fn hint(&self) -> Option<Hint> {
         let text = match self {
             Self::Compressed { compression: "gzip", .. } => "unpack it first: gzip -d FILE",

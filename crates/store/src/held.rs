@@ -1,4 +1,4 @@
-//! Images that are there, whether a name leads to them or not.
+//! Finds complete images by digest, with or without a name.
 
 use crate::{Error, Local, Store};
 use porthole_core::{
@@ -10,11 +10,12 @@ use porthole_core::{
 use std::io::Read;
 
 impl Store {
-    /// The root of an image, by its digest alone, if the image is here: with every blob, and of an index at least one image.
+    /// The root of the image with this digest, if it is complete: every blob is there, and of an index at least one
+    /// image.
     ///
     /// # Errors
     ///
-    /// [`Error`] of the file system.
+    /// [`Error`] from the file system.
     pub fn held(&self, digest: &Digest) -> Result<Option<Descriptor>, Error> {
         let local = self.local()?;
         let Some((root, document)) = read(&local, digest)? else { return Ok(None) };
@@ -34,7 +35,7 @@ impl Store {
     }
 }
 
-/// The descriptor of an index or a manifest that is there; of nothing else.
+/// The descriptor of an existing index or manifest. `None` for any other blob.
 pub(crate) fn root(local: &Local, digest: &Digest) -> Result<Option<Descriptor>, Error> {
     Ok(read(local, digest)?.map(|(root, _)| root))
 }

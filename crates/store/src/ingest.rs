@@ -1,8 +1,8 @@
-//! Blobs on their way into the store.
+//! Ingests blobs into the store.
 //!
-//! A partial blob is a sparse file, with a [map](map) of its ranges beside it once it is not written from start to end. What
-//! is hashed is what the file holds, and always all of it: the state of an earlier process's hash would have to trust that the
-//! file's bytes are still those that were hashed. Reading them again costs little, because it is done while others come.
+//! A partial blob is a sparse file, with a [map](map) of its ranges beside it unless it is written from start to end.
+//! The hash always covers the whole file as it is on disk: resuming from a saved hash state would trust bytes that may
+//! have changed since. Reading them again is cheap, because it overlaps with the download.
 
 mod filling;
 mod map;
@@ -30,28 +30,26 @@ use std::{
     thread,
 };
 
-/// Bytes that are read at once to be hashed, of each blob.
+/// Buffer size for hashing a blob.
 const BUFFER: usize = 256 << 10;
 
-/// Bytes after which the disk is told to write what has come.
+/// Bytes after which written data is flushed to disk.
 const SYNCED: u64 = 32 << 20;
 
-/// What there is to do for a blob.
+/// Result of starting to ingest a blob.
 #[derive(Debug)]
 pub enum Ingest {
-    /// Nothing: it is there.
+    /// The blob is already in the store.
     Present,
-    /// Somebody else is getting it: ask again in a while.
+    /// Another process or task is ingesting the blob: try again later.
     Busy,
-    /// To get the rest of it.
+    /// The blob is missing, or partly there.
     Open(Box<Partial>),
 }
 
-/// A blob that is not complete. Whoever has this is the only one to write it; dropped, it waits for the next one to
-/// take it up.
+/// A partial blob, locked for this owner. When dropped, its bytes stay for the next attempt.
 ///
-/// It is written from its start to its end with [`write`](Self::write), or anywhere by many at once after
-/// [`split`](Self::split).
+/// Write it from start to end with [`write`](Self::write), or concurrently at any offset after [`split`](Self::split).
 #[derive(Debug)]
 pub struct Partial {
     seal: Seal,
@@ -63,7 +61,7 @@ impl Partial {
     pub(crate) fn open(store: &Store, digest: &Digest, size: u64) -> Result<Ingest, Error> {
         let path = store.partial(digest);
         let file = match OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path) {
-            // Its folder is not there yet, or no longer.
+            // The folder is missing, or a sweep removed it meanwhile.
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 fs::create_dir_all(store.path().join(INGEST)).map_err(Error::write(&path))?;
                 return Ok(Ingest::Busy);
@@ -75,7 +73,7 @@ impl Partial {
             Err(TryLockError::WouldBlock) => return Ok(Ingest::Busy),
             Err(TryLockError::Error(source)) => return Err(Error::write(&path)(source)),
         }
-        // Between opening and locking it, somebody may have completed it.
+        // Another process may have completed it between opening and locking.
         if store.contains(digest, size) {
             if is_at(&file, &path) {
                 discard(&path)?;
@@ -93,27 +91,26 @@ impl Partial {
         Ok(Ingest::Open(Box::new(Self { seal, position, claim: None })))
     }
 
-    /// Bytes from the start that are there: the next one to be written.
+    /// Length of the contiguous prefix, where [`write`](Self::write) continues.
     pub fn position(&self) -> u64 {
         self.position
     }
 
-    /// Bytes that are there, wherever.
+    /// Bytes present, at any offset.
     pub fn kept(&self) -> u64 {
         self.seal.filling.total()
     }
 
-    /// The file that they are written to, for reading: it stays the same until all of them are in the store, and then it is the
-    /// blob.
+    /// The partial file, for reading. Commit renames it, so the handle stays valid and becomes the blob.
     pub fn file(&self) -> Arc<File> {
         Arc::clone(&self.seal.filling.file)
     }
 
-    /// Appends the next bytes.
+    /// Appends bytes.
     ///
     /// # Errors
     ///
-    /// [`Error`] of the file system, or more bytes than the blob has.
+    /// [`Error`] from the file system, or [`Error::Mismatch`] if the blob becomes too long.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let size = self.seal.filling.size;
         let after = self.position.saturating_add(bytes.len() as u64);
@@ -133,17 +130,17 @@ impl Partial {
         Ok(())
     }
 
-    /// Lets it be written anywhere by many, while one hashes what has come.
+    /// Splits into a handle for concurrent writers and one for the thread that hashes.
     pub fn split(self) -> (Gaps, Seal) {
         (Gaps(Arc::clone(&self.seal.filling)), self.seal)
     }
 
-    /// Makes the blob visible, for good.
+    /// Verifies the blob, syncs it and makes it visible.
     ///
     /// # Errors
     ///
-    /// [`Error::Mismatch`] if these are not its bytes: what is wrong is thrown away, and what is too short is kept. [`Error`]
-    /// of the file system.
+    /// [`Error::Mismatch`] if digest or size differ: wrong bytes are discarded, a prefix that is too short is kept.
+    /// [`Error`] from the file system.
     pub fn commit(mut self) -> Result<(), Error> {
         self.claim = None;
         let (gaps, seal) = self.split();
@@ -152,26 +149,26 @@ impl Partial {
     }
 }
 
-/// What is missing of a blob, for those who write it. When this is dropped, nothing more comes.
+/// The missing ranges of a blob, for its writers. Dropping it ends the writing.
 #[derive(Debug)]
 pub struct Gaps(Arc<Filling>);
 
 impl Gaps {
-    /// The ranges that are missing and that nobody has claimed.
+    /// Ranges that are missing and not claimed.
     pub fn missing(&self) -> Vec<Range<u64>> {
         self.missing_of(&(0..self.0.size))
     }
 
-    /// As [`missing`](Self::missing), of a part of the blob.
+    /// [`missing`](Self::missing) within a part of the blob.
     pub fn missing_of(&self, range: &Range<u64>) -> Vec<Range<u64>> {
         self.0.gaps(range)
     }
 
-    /// Claims what is missing of a range, for one who writes it from its start to its end.
+    /// Claims the missing parts of a range for one writer, who writes it in order.
     ///
     /// # Errors
     ///
-    /// [`Error`] of the file system.
+    /// [`Error`] from the file system.
     pub fn claim(&self, range: &Range<u64>) -> Result<Claim, Error> {
         self.0.claim(range)
     }
@@ -183,7 +180,7 @@ impl Drop for Gaps {
     }
 }
 
-/// The right to make a blob visible, once its bytes were hashed.
+/// Hashes a blob and makes it visible.
 #[derive(Debug)]
 pub struct Seal {
     store: Store,
@@ -193,8 +190,8 @@ pub struct Seal {
 }
 
 impl Seal {
-    /// Hashes what comes, from the start and in order, and at the end makes the blob visible, for good. Blocks until then, or
-    /// until the [`Gaps`] are dropped; tells how many bytes were hashed whenever there are more.
+    /// Hashes the bytes in order as they arrive, then verifies, syncs and makes the blob visible. Blocks until then, or
+    /// until the [`Gaps`] are dropped. Calls `hear` with the number of bytes hashed as it grows.
     ///
     /// # Errors
     ///
@@ -207,7 +204,7 @@ impl Seal {
         }
         let got = self.hasher.finish();
         if got != *digest {
-            // Whoever reads it has the wrong bytes as they were, not a mixture of old and new ones.
+            // Unlink instead of truncating: a concurrent reader keeps a consistent view of the wrong bytes.
             discard(path)?;
             discard(&Map::beside(path))?;
             return Err(Error::Mismatch(Mismatch::Digest { expected: *digest, got }));
@@ -220,7 +217,7 @@ impl Seal {
         sync_folder(blob.parent().unwrap_or(&blob))
     }
 
-    /// Hashes, and has the disk write meanwhile, so that little is left to be waited for in the end.
+    /// Hashes, and flushes written data meanwhile, so that the final sync is short.
     fn hash_and_sync(&mut self, mut hear: impl FnMut(u64)) -> Result<(), Error> {
         if self.filling.size < 2 * SYNCED {
             return self.hash(hear);
@@ -234,12 +231,12 @@ impl Seal {
                 hear(hashed);
                 if hashed - last >= SYNCED {
                     last = hashed;
-                    // If it is not done with what it was asked for before, it will be asked again later.
+                    // If the last flush is still running, the next request covers this one.
                     let _ = ask.try_send(());
                 }
             });
             drop(ask);
-            // An error is told once only.
+            // Report a write error once.
             let synced = disk.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             hashed?;
             synced.map_err(Error::write(&self.filling.path))
@@ -267,7 +264,7 @@ impl Seal {
     }
 }
 
-/// Whether an open file is the one that has this name now.
+/// Whether an open file still has this name.
 fn is_at(file: &File, path: &Path) -> bool {
     match (file.metadata(), fs::symlink_metadata(path)) {
         (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),

@@ -1,8 +1,8 @@
-//! What a reference stood for, and since when: a line of JSON for each time that a name was seen to move.
+//! The journal: what each reference pointed to, and since when. One line of JSON for each observed change.
 //!
-//! The file is for people as well (`journal.jsonl` in the store), and only grows: a line is written at once, under a lock, and
-//! synced. One that a crash has torn, or that somebody else wrote, is passed over. When the file is larger than
-//! [`JOURNAL_BYTES`] it is written anew with the newest entries of every reference.
+//! The file (`journal.jsonl` in the store) is human-readable and append-only. A line is written under a lock and
+//! synced. Lines that are torn or not in this format are skipped. When the file exceeds [`JOURNAL_BYTES`], it is
+//! rewritten with the newest entries of every reference.
 
 mod entry;
 mod steps;
@@ -26,12 +26,12 @@ use std::{
 };
 
 const FILE: &str = "journal.jsonl";
-/// Held by whoever writes.
+/// Lock file of writers.
 const LOCK: &str = "journal.lock";
-/// Entries of one reference that stay when the file is written anew: as many as fit of these.
+/// Entries of a reference to keep when the file is rewritten: the first of these numbers that fits.
 const KEPT: [usize; 6] = [100, 40, 16, 6, 3, 1];
 
-/// The journal of a store. Any number of processes may use it at once.
+/// The journal of a store. Safe for concurrent use by several processes.
 #[derive(Clone, Debug)]
 pub struct Journal {
     file: PathBuf,
@@ -40,25 +40,25 @@ pub struct Journal {
 }
 
 impl Store {
-    /// What names stood for before.
+    /// The journal of this store.
     pub fn journal(&self) -> Journal {
         Journal { file: self.path().join(FILE), lock: self.path().join(LOCK), limit: JOURNAL_BYTES }
     }
 }
 
 impl Journal {
-    /// The same file with another limit in bytes, above which it is written anew.
+    /// The same journal with another size limit in bytes.
     #[must_use]
     pub fn with_limit(self, limit: u64) -> Self {
         Self { limit, ..self }
     }
 
-    /// Writes an entry, unless the last one of its reference says the same. Where `previous` is not known, it is what the last entry
-    /// says. Returns whether it was written.
+    /// Appends an entry, unless it repeats the last entry of its reference. A missing `previous` is taken from the last
+    /// entry. Returns whether an entry was written.
     ///
     /// # Errors
     ///
-    /// [`Error`] of the file system.
+    /// [`Error`] from the file system.
     pub fn record(&self, mut entry: Entry) -> Result<bool, Error> {
         let _lock = Lock::exclusive(&self.lock)?;
         let text = self.read()?;
@@ -76,16 +76,16 @@ impl Journal {
         Ok(true)
     }
 
-    /// All entries, in the order in which they were written.
+    /// All entries in the order of writing.
     ///
     /// # Errors
     ///
-    /// [`Error`] if the file is there, but cannot be read.
+    /// [`Error`] if the file exists and cannot be read.
     pub fn entries(&self) -> Result<Vec<Entry>, Error> {
         Ok(lines(&self.read()?).filter_map(Entry::parse).collect())
     }
 
-    /// The entries of one canonical reference, in the order in which they were written.
+    /// The entries of one canonical reference in the order of writing.
     ///
     /// # Errors
     ///
@@ -105,7 +105,7 @@ impl Journal {
                 file.seek(SeekFrom::End(-1))?;
                 file.read_exact(&mut last)?;
             }
-            // What was torn off stays a line of its own.
+            // Terminate a torn line, so that it does not swallow the new one.
             if last != *b"\n" {
                 line.insert(0, '\n');
             }
@@ -116,7 +116,7 @@ impl Journal {
         if first { sync_folder(self.file.parent().unwrap_or(&self.file)) } else { Ok(()) }
     }
 
-    /// The text; of a file that somebody else made too large, its end.
+    /// The text of the file. Only the end of it if another program made it too large.
     fn read(&self) -> Result<String, Error> {
         let mut file = match File::open(&self.file) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(String::new()),
@@ -134,7 +134,7 @@ impl Journal {
     }
 }
 
-/// A name as the journal knows it: the reference in full, if it is one.
+/// The form of a name in the journal: the canonical reference if it parses, else the name itself.
 pub fn canonical(name: &str) -> String {
     name.parse::<Reference>().map_or_else(|_| name.to_owned(), |reference| reference.to_string())
 }
@@ -143,7 +143,7 @@ fn lines(text: &str) -> impl DoubleEndedIterator<Item = &str> {
     text.split('\n').filter(|line| !line.is_empty())
 }
 
-/// The newest lines of every reference, as many as fit into so many bytes.
+/// The newest entries of every reference that fit into `most` bytes.
 fn shorten(text: &str, most: u64) -> String {
     let entries: Vec<_> = lines(text).filter_map(|line| Some((Entry::parse(line)?.reference, line))).collect();
     let mut kept = Vec::new();
@@ -161,7 +161,7 @@ fn shorten(text: &str, most: u64) -> String {
             break;
         }
     }
-    // So many references that even one entry of each is too much: those that moved last.
+    // One entry for each reference is still too much: keep the references that changed last.
     while size(&kept) > most {
         kept.pop();
     }

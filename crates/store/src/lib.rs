@@ -1,9 +1,10 @@
-//! Images on disk: OCI image layouts, as directories and as archives, and docker-archives, which are read; and a content
-//! store, which is a layout that is written to.
+//! Images on disk: reads OCI image layouts (directories and archives) and docker-archives, and keeps a content store,
+//! which is an OCI layout.
 //!
-//! A [`Local`] finds blobs by their digests alone. Nothing that a document or a caller says becomes a path, links are not
-//! followed out of a layout, and documents are checked against the descriptors that name them before they are parsed.
-//! A [`Store`] never shows a blob whose bytes were not verified; its [`journal`] tells what names stood for before. An [`IndexCache`] keeps what reading a part of a layer needs.
+//! A [`Local`] finds blobs by digest only. Names in documents or from the caller never become paths, symbolic links out
+//! of a layout are not followed, and documents are verified against their descriptors before they are parsed. A
+//! [`Store`] never shows an unverified blob; its [`journal`] records what names pointed to. An [`IndexCache`] keeps
+//! seek indexes of layers.
 
 mod cache;
 pub mod disk;

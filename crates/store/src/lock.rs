@@ -1,4 +1,4 @@
-//! Locks between processes, which end with whoever holds them, however that ends.
+//! File locks between processes. The kernel releases a lock when its holder exits, even after a crash.
 
 use crate::Error;
 use std::{
@@ -6,19 +6,19 @@ use std::{
     path::Path,
 };
 
-/// A lock that is held as long as this lives.
+/// A lock, released when dropped.
 #[derive(Debug)]
 pub(crate) struct Lock(#[expect(dead_code, reason = "closing it releases the lock")] File);
 
 impl Lock {
-    /// Waits until nobody holds it exclusively.
+    /// Takes a shared lock. Blocks while another process holds it exclusively.
     pub(crate) fn shared(path: &Path) -> Result<Self, Error> {
         let file = open(path)?;
         file.lock_shared().map_err(Error::write(path))?;
         Ok(Self(file))
     }
 
-    /// Waits until nobody else holds it.
+    /// Takes an exclusive lock. Blocks while another process holds it.
     pub(crate) fn exclusive(path: &Path) -> Result<Self, Error> {
         let file = open(path)?;
         file.lock().map_err(Error::write(path))?;

@@ -1,4 +1,4 @@
-//! Names in `index.json`, changed in place: what other programs wrote there stays.
+//! Edits names in `index.json` in place. Properties and entries of other programs are kept.
 
 use porthole_core::{
     descriptor::Descriptor,
@@ -7,14 +7,14 @@ use porthole_core::{
 };
 use serde_json::{Value, json};
 
-/// Gives a name to a descriptor and returns what had it before. `None`: this is no index.
+/// Names a descriptor. Returns the digest that had the name before; `None` if the document is not an index.
 pub(crate) fn set(index: &mut Value, name: &str, descriptor: &Descriptor) -> Option<Option<Digest>> {
     let manifests = entries(index)?;
     let before = manifests.iter().find(|entry| is_named(entry, name));
     let before = before.and_then(|entry| entry.get("digest")?.as_str()?.parse().ok());
     let ours = |entry: &Value| is_named(entry, name) || is_of(entry, descriptor) && !has_name(entry);
     let place = manifests.iter().position(ours).unwrap_or(manifests.len());
-    // What is said of this very image stays.
+    // Keep annotations on an entry for the same image.
     let same = manifests.iter().position(|entry| ours(entry) && is_of(entry, descriptor));
     let kept = same.map(|at| manifests[at].take());
     let mut number = 0;
@@ -26,7 +26,7 @@ pub(crate) fn set(index: &mut Value, name: &str, descriptor: &Descriptor) -> Opt
     Some(before)
 }
 
-/// Takes a name, or every entry of a digest, away. `None`: this is no index.
+/// Removes a name, or every entry with a digest. `None` if the document is not an index.
 pub(crate) fn remove(index: &mut Value, name: &str) -> Option<bool> {
     let manifests = entries(index)?;
     let before = manifests.len();
@@ -36,7 +36,7 @@ pub(crate) fn remove(index: &mut Value, name: &str) -> Option<bool> {
 
 fn entries(index: &mut Value) -> Option<&mut Vec<Value>> {
     let manifests = index.get_mut("manifests")?;
-    // Go's way to write an empty list: a layout that was just begun.
+    // Go writes an empty list as `null`, for example in a new layout.
     if manifests.is_null() {
         *manifests = json!([]);
     }
@@ -63,7 +63,7 @@ fn entry(kept: Option<Value>, name: &str, descriptor: &Descriptor) -> Value {
     entry
 }
 
-/// Whether an entry goes by this name, in its layout or among all of containerd's.
+/// Whether an entry has this name, as the layout's reference name or containerd's image name.
 fn is_named(entry: &Value, name: &str) -> bool {
     entry["annotations"][REF_NAME] == name || entry["annotations"][IMAGE_NAME] == name
 }
@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(set(&mut index, "a:1", &image("two")), Some(Some(image("one").digest)));
         let names: Vec<_> = index["manifests"].as_array().into_iter().flatten().map(|entry| &entry["digest"]).collect();
         assert_eq!(names, [&json!(image("two").digest.to_string()), &json!(image("three").digest.to_string())]);
-        // An image that containerd has named so goes by that name already.
+        // An entry with containerd's image name already has the name.
         let entry = json!({ "digest": image("four").digest.to_string(), "size": 4, "annotations": { IMAGE_NAME: "a:1", REF_NAME: "1" } });
         let mut index = json!({ "manifests": [entry] });
         assert_eq!(set(&mut index, "a:1", &image("four")), Some(Some(image("four").digest)));

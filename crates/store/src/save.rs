@@ -1,7 +1,7 @@
-//! Archives that are written: OCI layouts in a tar, and what `docker load` reads.
+//! Writes archives: OCI layouts as tar, and docker-archives for `docker load`.
 //!
-//! The same image gives the same bytes. Whoever writes one keeps it from sight until it is finished: an archive that was
-//! cut off may look whole to some readers.
+//! The output is deterministic. The caller should write to a temporary file and rename it: some readers accept a
+//! truncated archive.
 
 use crate::Error;
 use porthole_core::{
@@ -17,7 +17,7 @@ use std::{collections::HashSet, io::Write};
 const BUFFER: usize = 256 << 10;
 const BLOCK: usize = 512;
 
-/// An OCI layout in a tar, being written.
+/// Writer of an OCI layout as tar.
 pub struct OciArchive<W> {
     tar: Tar<W>,
     written: HashSet<Digest>,
@@ -28,18 +28,18 @@ impl<W: Write> OciArchive<W> {
     ///
     /// # Errors
     ///
-    /// [`Error::Save`] of the writer.
+    /// [`Error::Save`] from the writer.
     pub fn new(out: W) -> Result<Self, Error> {
         let mut tar = Tar { out };
         tar.file(LAYOUT_FILE, br#"{"imageLayoutVersion":"1.0.0"}"#)?;
         Ok(Self { tar, written: HashSet::new() })
     }
 
-    /// Adds a document or a configuration, once.
+    /// Adds a document or configuration, unless the archive has it.
     ///
     /// # Errors
     ///
-    /// [`Error::Save`] of the writer.
+    /// [`Error::Save`] from the writer.
     pub fn document(&mut self, raw: &Raw) -> Result<(), Error> {
         if self.written.insert(*raw.digest()) {
             self.tar.file(&path(raw.digest()), raw.bytes())?;
@@ -47,11 +47,11 @@ impl<W: Write> OciArchive<W> {
         Ok(())
     }
 
-    /// Adds a blob, once: `read` fills a buffer with the next of its bytes and says how many, 0 at its end.
+    /// Adds a blob, unless the archive has it. `read` fills a buffer and returns the number of bytes, 0 at the end.
     ///
     /// # Errors
     ///
-    /// What `read` says, [`Error::Mismatch`] for other bytes than the descriptor's, [`Error::Save`] of the writer.
+    /// Errors of `read`, [`Error::Mismatch`] if the bytes do not match the descriptor, [`Error::Save`] from the writer.
     pub fn blob<E: From<Error>>(
         &mut self,
         descriptor: &Descriptor,
@@ -63,16 +63,16 @@ impl<W: Write> OciArchive<W> {
         self.tar.verified(&path(&descriptor.digest), &descriptor.digest, descriptor.size, read)
     }
 
-    /// Whether it has a document or a blob.
+    /// Whether the archive has a document or blob.
     pub fn has(&self, digest: &Digest) -> bool {
         self.written.contains(digest)
     }
 
-    /// Lists the roots, with their names if they have any, and ends the archive. Returns the writer.
+    /// Writes `index.json` with the roots and their names, ends the archive and returns the writer.
     ///
     /// # Errors
     ///
-    /// [`Error::Save`] of the writer.
+    /// [`Error::Save`] from the writer.
     pub fn finish(mut self, roots: &[(Descriptor, Option<String>)]) -> Result<W, Error> {
         let entry = |(root, name): &(Descriptor, Option<String>)| {
             let mut entry = json!({
@@ -93,7 +93,7 @@ impl<W: Write> OciArchive<W> {
     }
 }
 
-/// What `docker load` reads, being written: images one after the other, of each its configuration first.
+/// Writer of a docker-archive: one image after another, the configuration of each first.
 pub struct DockerArchive<W> {
     tar: Tar<W>,
     written: HashSet<String>,
@@ -112,12 +112,12 @@ impl<W: Write> DockerArchive<W> {
         Self { tar: Tar { out }, written: HashSet::new(), images: Vec::new() }
     }
 
-    /// Begins the next image, by its configuration and names such as `nginx:1.29`. Returns `false` where the archive has an
-    /// image of this configuration: that one gets the names, and no layers are wanted.
+    /// Starts the next image with its configuration and names such as `nginx:1.29`. Returns `false` if the archive has
+    /// an image with this configuration: the names are added to it, and its layers must not be added again.
     ///
     /// # Errors
     ///
-    /// [`Error::Save`] of the writer.
+    /// [`Error::Save`] from the writer.
     pub fn image(&mut self, config: &Raw, tags: &[String]) -> Result<bool, Error> {
         let config_name = format!("{}.json", config.digest().hex());
         let (position, fresh) = match self.images.iter().position(|image| image.config == config_name) {
@@ -136,7 +136,7 @@ impl<W: Write> DockerArchive<W> {
         Ok(fresh)
     }
 
-    /// Adds the next layer of the image that was begun last, bottom first: a tar or a tar with gzip, of this digest and size.
+    /// Adds the next layer of the current image, bottom first: a tar, optionally with gzip, with this digest and size.
     /// `read` is as in [`OciArchive::blob`].
     ///
     /// # Errors
@@ -156,11 +156,11 @@ impl<W: Write> DockerArchive<W> {
         if self.written.insert(name.clone()) { self.tar.verified(&name, digest, size, read) } else { Ok(()) }
     }
 
-    /// Lists the images and ends the archive. Returns the writer.
+    /// Writes `manifest.json`, ends the archive and returns the writer.
     ///
     /// # Errors
     ///
-    /// [`Error::Save`] of the writer.
+    /// [`Error::Save`] from the writer.
     pub fn finish(mut self) -> Result<W, Error> {
         let entry =
             |image: &Archived| json!({ "Config": image.config, "RepoTags": image.tags, "Layers": image.layers });
@@ -174,7 +174,7 @@ fn path(digest: &Digest) -> String {
     format!("{BLOBS}/{}/{}", digest.algorithm().name(), digest.hex())
 }
 
-/// A tar of files that all belong to nobody and come from 1970.
+/// Tar writer for files with owner 0 and time 0.
 struct Tar<W> {
     out: W,
 }

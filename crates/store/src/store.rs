@@ -1,9 +1,9 @@
-//! A content store: an OCI image layout that is written to.
+//! The content store: an OCI image layout that this crate writes.
 //!
-//! Any program that reads layouts reads it. Nothing becomes visible under its digest before its bytes were verified, and no
-//! name before what it names is there: a blob is written to `ingest/`, hashed, synced, renamed into `blobs/`, its folder is
-//! synced, and only then may `index.json` speak of it. What a process leaves behind in `ingest/` is taken up by the next one
-//! that wants the digest.
+//! Any OCI layout reader can read it. A blob becomes visible under its digest only after verification, and a name only
+//! after everything it refers to: a blob is written to `ingest/`, hashed, synced, renamed into `blobs/`, its folder is
+//! synced, and only then may `index.json` refer to it. The next process that needs the digest resumes what an
+//! interrupted one left in `ingest/`.
 
 use crate::{
     Error, Local,
@@ -27,36 +27,36 @@ use std::{
 
 pub use crate::sweep::Swept;
 
-/// Folder of blobs that are not complete: `ingest/<algorithm>-<hex digits>`.
+/// Folder of partial blobs: `ingest/<algorithm>-<hex digits>`.
 pub(crate) const INGEST: &str = "ingest";
-/// Held shared by those who add blobs that nothing names yet, exclusively by those who sweep.
+/// Lock file: shared by processes that add blobs without a name yet, exclusive for a sweep.
 const SWEEP_LOCK: &str = "sweep.lock";
-/// Held while `index.json` is read, changed and written.
+/// Lock file held while `index.json` is read, changed and written.
 const INDEX_LOCK: &str = "index.lock";
 
-/// Files written by this process, so that two of its threads never use one temporary name.
+/// Counter of files written by this process, so that two threads never share a temporary name.
 static WRITTEN: AtomicU64 = AtomicU64::new(0);
 
 const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 const EMPTY_INDEX: &[u8] =
     br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
 
-/// A store on disk. Any number of processes may use it at once.
+/// A store on disk. Safe for concurrent use by several processes.
 #[derive(Clone, Debug)]
 pub struct Store {
     path: PathBuf,
 }
 
-/// While this lives nothing is swept: what was added and is not named yet stays.
+/// Blocks sweeps while it lives, so that new blobs stay until they are named.
 #[derive(Debug)]
 pub struct Addition(#[expect(dead_code, reason = "held, never read")] Lock);
 
 impl Store {
-    /// Opens the store in a directory, which becomes one if it is missing or empty.
+    /// Opens the store in a directory. Creates it if the directory is missing or empty.
     ///
     /// # Errors
     ///
-    /// [`Error`] if it cannot be made, or is a directory of something else.
+    /// [`Error`] if it cannot be created, or if the directory holds something else.
     pub fn open(path: &Path) -> Result<Self, Error> {
         fs::create_dir_all(path).map_err(Error::write(path))?;
         let path = path.canonicalize().map_err(Error::io(path))?;
@@ -69,10 +69,10 @@ impl Store {
         Ok(store)
     }
 
-    /// Writes an empty layout. Many processes may do so at once: one of them does.
+    /// Writes an empty layout. Safe if several processes do so at once.
     fn found(&self) -> Result<(), Error> {
         let ours = [BLOBS, INGEST, INDEX_FILE, LAYOUT_FILE, INDEX_LOCK, SWEEP_LOCK];
-        // What is being written has the name that it will have, between dots.
+        // A temporary file has the final name behind a dot.
         let is_ours = |name: &str| ours.iter().any(|ours| name.strip_prefix('.').unwrap_or(name).starts_with(ours));
         for entry in fs::read_dir(&self.path).map_err(Error::io(&self.path))? {
             let name = entry.map_err(Error::io(&self.path))?.file_name();
@@ -89,12 +89,12 @@ impl Store {
         if marker.try_exists().map_err(Error::io(&marker))? { Ok(()) } else { replace(&marker, LAYOUT) }
     }
 
-    /// The directory.
+    /// The directory of the store.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The images as they are now, for reading.
+    /// A snapshot of the images, for reading.
     ///
     /// # Errors
     ///
@@ -103,25 +103,25 @@ impl Store {
         Local::open(&self.path)
     }
 
-    /// Whether a blob is there with its size. Its bytes were verified when it was added; [`Local`] lets them be checked again.
+    /// Whether a blob exists with this size. It was verified when it was added; [`Local`] can verify it again.
     pub fn contains(&self, digest: &Digest, size: u64) -> bool {
         fs::symlink_metadata(self.blob(digest)).is_ok_and(|found| found.is_file() && found.len() == size)
     }
 
-    /// Announces that blobs will be added and named later; waits while the store is being swept.
+    /// Announces that blobs will be added and named later. Blocks during a sweep.
     ///
     /// # Errors
     ///
-    /// [`Error`] if the lock cannot be had.
+    /// [`Error`] if the lock cannot be taken.
     pub fn add(&self) -> Result<Addition, Error> {
         Ok(Addition(Lock::shared(&self.path.join(SWEEP_LOCK))?))
     }
 
-    /// Takes part in getting a blob. Only one process at a time writes a blob; see [`Ingest`].
+    /// Starts or resumes the ingest of a blob. Only one process at a time writes a blob; see [`Ingest`].
     ///
     /// # Errors
     ///
-    /// [`Error`] of the file system.
+    /// [`Error`] from the file system.
     pub fn ingest(&self, _addition: &Addition, digest: &Digest, size: u64) -> Result<Ingest, Error> {
         if self.contains(digest, size) {
             return Ok(Ingest::Present);
@@ -129,11 +129,11 @@ impl Store {
         Partial::open(self, digest, size)
     }
 
-    /// Adds a document that was verified already, if it is not there.
+    /// Adds a verified document, unless the store has it.
     ///
     /// # Errors
     ///
-    /// [`Error`] of the file system.
+    /// [`Error`] from the file system.
     pub fn insert(&self, _addition: &Addition, raw: &Raw) -> Result<(), Error> {
         if self.contains(raw.digest(), raw.size()) {
             return Ok(());
@@ -143,16 +143,16 @@ impl Store {
         replace(&path, raw.bytes())
     }
 
-    /// Gives a name to an image whose blobs are all there. Returns what had the name before.
+    /// Names an image whose blobs are all in the store. Returns the digest that had the name before.
     ///
     /// # Errors
     ///
-    /// [`Error`] of the file system, or of an `index.json` that is none.
+    /// [`Error`] from the file system, or for a malformed `index.json`.
     pub fn tag(&self, name: &str, descriptor: &Descriptor) -> Result<Option<Digest>, Error> {
         self.change_index(|index| references::set(index, name, descriptor))
     }
 
-    /// Takes a name away. Blobs stay until they are [swept](Self::sweep). Returns whether it was there.
+    /// Removes a name. Blobs stay until a [sweep](Self::sweep). Returns whether the name existed.
     ///
     /// # Errors
     ///
@@ -161,13 +161,13 @@ impl Store {
         self.change_index(|index| references::remove(index, name))
     }
 
-    /// Removes every blob that no name leads to and, with `partials`, what transfers that were cut off left to be taken up. What
-    /// the names that are there stood for before stays, as many steps back in the [`journal`](Self::journal) as `history` says.
-    /// Waits for those who are adding.
+    /// Removes every blob that no name refers to and, with `partials`, interrupted downloads. Keeps the images that
+    /// existing names referred to before, as many steps back in the [`journal`](Self::journal) as `history` says. Waits
+    /// for processes that are adding blobs.
     ///
     /// # Errors
     ///
-    /// [`Error`]; nothing is removed if an index or a manifest cannot be read, because what it needs is not known then.
+    /// [`Error`]. Removes nothing if an index or manifest cannot be read, because its references are unknown then.
     pub fn sweep(&self, partials: bool, history: usize) -> Result<Swept, Error> {
         let _lock = Lock::exclusive(&self.path.join(SWEEP_LOCK))?;
         sweep::sweep(self, partials, history)
@@ -178,7 +178,7 @@ impl Store {
         Ok(crate::layout::Directory::open(&self.path, &Limits::default())?.1)
     }
 
-    /// The file of a blob, which is there if the store [contains](Self::contains) it.
+    /// Path of a blob. It exists if the store [contains](Self::contains) the blob.
     pub fn blob(&self, digest: &Digest) -> PathBuf {
         self.path.join(layout::blob_path(digest))
     }
@@ -187,7 +187,7 @@ impl Store {
         self.path.join(INGEST).join(format!("{}-{}", digest.algorithm().name(), digest.hex()))
     }
 
-    /// The folder of a file of the store.
+    /// Creates the folder of a file in the store.
     pub(crate) fn make_folder(&self, file: &Path) -> Result<(), Error> {
         let folder = file.parent().unwrap_or(&self.path);
         if !folder.is_dir() {
@@ -219,7 +219,7 @@ impl Store {
     }
 }
 
-/// Writes a file so that it has all of its bytes, or those it had before, whatever happens.
+/// Replaces a file atomically: after a crash it has either its old or its new content.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let turn = WRITTEN.fetch_add(1, Ordering::Relaxed);
@@ -236,10 +236,10 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     sync_folder(path.parent().unwrap_or(path))
 }
 
-/// Makes the names in a folder last.
+/// Syncs a folder, so that new names survive a power failure.
 pub(crate) fn sync_folder(folder: &Path) -> Result<(), Error> {
     match File::open(folder).and_then(|folder| folder.sync_all()) {
-        // Some file systems cannot sync a folder; they have nothing better to offer.
+        // Some file systems cannot sync a folder; there is no alternative.
         Err(source) if !matches!(source.kind(), ErrorKind::Unsupported | ErrorKind::InvalidInput) => {
             Err(Error::write(folder)(source))
         }

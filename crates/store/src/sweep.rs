@@ -1,4 +1,4 @@
-//! Removing what no name leads to.
+//! Removes blobs that no name refers to.
 
 use crate::{
     Error, Local, Store, held,
@@ -21,12 +21,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What was removed.
+/// Result of a sweep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// Blobs that no name led to.
+    /// Blobs removed.
     pub blobs: u64,
-    /// Blobs that were not complete.
+    /// Partial blobs removed.
     pub partials: u64,
     /// Bytes of both.
     pub bytes: u64,
@@ -51,7 +51,7 @@ pub(crate) fn sweep(store: &Store, partials: bool, history: usize) -> Result<Swe
         for (path, metadata) in files(&folder)? {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let digest = format!("{}:{name}", algorithm.name()).parse::<Digest>();
-            // What has another name than a digest is not ours, but for what a write that was cut off left.
+            // Leave files that are not named by a digest, except leftovers of an interrupted write.
             let ours = digest.map_or_else(|_| name.starts_with('.'), |digest| !needed.contains(&digest));
             if ours {
                 remove(&path)?;
@@ -61,13 +61,13 @@ pub(crate) fn sweep(store: &Store, partials: bool, history: usize) -> Result<Swe
         }
     }
     for (path, metadata) in files(&store.path().join(INGEST))? {
-        // A map goes with its blob, and is nothing without it.
+        // A map is useless without its blob, so remove both.
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let blob = name.split_once(MAP_SUFFIX).map(|(blob, _)| path.with_file_name(blob));
         if partials || blob.as_ref().is_some_and(|blob| !blob.exists()) {
             remove(&path)?;
             swept.partials += u64::from(blob.is_none());
-            // It may have holes.
+            // The file may be sparse.
             swept.bytes += metadata.len().min(metadata.blocks() * 512);
         }
     }
@@ -89,7 +89,7 @@ fn before(store: &Store, local: &Local, images: &[NamedImage], history: usize) -
     Ok(roots)
 }
 
-/// Everything that a descriptor leads to, as far as it is there: of an index, the images that were pulled.
+/// Marks everything that a descriptor refers to and that exists: of an index, the images that were pulled.
 fn mark(local: &Local, root: &Descriptor, needed: &mut HashSet<Digest>) -> Result<(), Error> {
     let mut pending = vec![root.clone()];
     while let Some(descriptor) = pending.pop() {

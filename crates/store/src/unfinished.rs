@@ -1,4 +1,4 @@
-//! Files that are not seen before they are complete.
+//! Files that become visible only when they are complete.
 
 use rustix::{
     fs::{AtFlags, CWD, Mode, OFlags},
@@ -12,13 +12,14 @@ use std::{
     process,
 };
 
-/// How many names are tried.
+/// Number of hidden names to try.
 const TRIES: u32 = 100;
 
-/// A file being written that appears, or takes the place of the one there is, when it is [kept](Self::keep). Before that it has
-/// no name where the file system can do so, and so a program that is killed leaves nothing; elsewhere it has a hidden one.
+/// A file being written. [`keep`](Self::keep) makes it appear, or replaces the existing file. Before that it has no
+/// name if the file system supports that (`O_TMPFILE`), so a killed program leaves nothing behind; otherwise it has a
+/// hidden name.
 ///
-/// What is no regular file, such as a pipe, is written to directly.
+/// Anything but a regular file, such as a pipe, is written directly.
 #[derive(Debug)]
 pub struct Unfinished {
     file: File,
@@ -34,13 +35,13 @@ enum State {
 }
 
 impl Unfinished {
-    /// Begins a file, which gets the usual permissions.
+    /// Creates a file with the usual permissions.
     ///
     /// # Errors
     ///
-    /// What the system says: there is no such folder, nothing may be written there, or a folder has the name.
+    /// The error of the operating system: the folder does not exist or is not writable, or the path is a folder.
     pub fn create(path: &Path) -> io::Result<Self> {
-        // A link stays, and leads to the new file.
+        // Keep a symbolic link, and replace its target.
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         match fs::metadata(&path) {
             Ok(found) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
@@ -63,21 +64,21 @@ impl Unfinished {
         Ok(Self { file, path, state: State::Hidden(name) })
     }
 
-    /// The file, to be written.
+    /// The file to write to.
     pub fn file(&self) -> &File {
         &self.file
     }
 
-    /// The folder in which the file will be; `None`: it is a pipe or a device, and stays where it is.
+    /// The folder in which the file will appear. `None` for a pipe or device, which is written directly.
     pub fn folder(&self) -> Option<&Path> {
         (!matches!(self.state, State::Done)).then(|| folder(&self.path))
     }
 
-    /// It is complete: gives it its name, for good.
+    /// Completes the file and gives it its name.
     ///
     /// # Errors
     ///
-    /// What the system says; there is no file then, or the one there was.
+    /// The error of the operating system. The path is then unchanged.
     pub fn keep(mut self) -> io::Result<()> {
         let name = match &self.state {
             State::Done => return Ok(()),
@@ -106,7 +107,7 @@ impl Drop for Unfinished {
     }
 }
 
-/// Makes something at a hidden name beside a path that nothing else has.
+/// Creates something under an unused hidden name beside `path`.
 fn unused<T>(path: &Path, mut make: impl FnMut(&Path) -> io::Result<T>) -> io::Result<(T, PathBuf)> {
     let file_name = path.file_name().unwrap_or_default().to_string_lossy();
     for attempt in 0..TRIES {

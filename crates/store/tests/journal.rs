@@ -1,4 +1,4 @@
-//! The journal: what is left of it after whatever happens, and what it keeps from being swept.
+//! The journal: what survives torn writes and foreign edits, and what it protects from a sweep.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
@@ -65,7 +65,7 @@ fn a_torn_line_costs_nothing_but_itself() {
     journal.record(entry(NAME, 2)).unwrap();
     let whole = fs::read(file(&store)).unwrap();
     let first = whole.iter().position(|&byte| byte == b'\n').unwrap() + 1;
-    // Cut anywhere in the second line, and in the middle of nothing.
+    // Cut at every byte of the second line.
     for length in first..whole.len() {
         fs::write(file(&store), &whole[..length]).unwrap();
         let kept = if length + 1 == whole.len() { vec![digest(1), digest(2)] } else { vec![digest(1)] };
@@ -97,7 +97,7 @@ fn the_newest_of_every_name_stays_when_there_is_too_much() {
     assert!(kept.iter().rev().enumerate().all(|(back, kept)| *kept == digest(99 - back)), "the newest, in order");
     assert_eq!(digests(&journal, "quiet"), [digest(1), digest(2)], "a name that moves often does not drive out others");
 
-    // More names than fit with an entry each.
+    // More names than fit, with one entry each.
     for number in 0..100 {
         journal.record(entry(&format!("name-{number}"), number)).unwrap();
         assert!(size() < limit + 500);
@@ -120,7 +120,7 @@ fn a_file_that_is_far_too_large_is_read_from_its_end() {
     assert!(fs::metadata(file(&store)).unwrap().len() < 5_000);
 }
 
-/// What [`many_processes_write_at_once`] starts: a process that writes to the store in its environment.
+/// Child process of [`many_processes_write_at_once`]: writes to the store named in its environment.
 #[test]
 fn writer() {
     let (Some(store), Ok(writer)) = (env::var_os("JOURNAL_STORE"), env::var("JOURNAL_WRITER")) else { return };
@@ -163,7 +163,7 @@ fn image(content: &str) -> Built {
     Image::new().layer(Layer::new("COPY a /").file("a", content)).build()
 }
 
-/// Puts an image into a store, as a pull does, and gives it a name.
+/// Adds an image to a store, as a pull does, and names it.
 fn add(store: &Store, image: &Built, name: &str) -> Descriptor {
     let layout = tempfile::tempdir().unwrap();
     image.clone().into_content("x").write_layout(layout.path()).unwrap();
@@ -192,7 +192,7 @@ fn what_names_stood_for_before_is_not_swept() {
     assert_eq!((swept.blobs, swept.kept), (3, 2), "manifest, configuration and layer of the oldest");
     assert_eq!(held(), [false, true, true, true]);
 
-    // Back by two steps: what it stood for in between stays as well.
+    // Two steps back: the image in between stays as well.
     store.tag(NAME, &roots[1]).unwrap();
     store.journal().record(Entry::new("now", NAME, roots[1].digest, Writer::Rollback)).unwrap();
     assert_eq!(store.sweep(false, 1).unwrap().blobs, 3);
@@ -205,7 +205,7 @@ fn what_names_stood_for_before_is_not_swept() {
     assert_eq!(store.sweep(false, 5).unwrap(), Swept { blobs: 3, ..store_swept(&roots[1], &image("two")) });
 }
 
-/// What sweeping one image frees.
+/// The expected result of sweeping one image.
 fn store_swept(root: &Descriptor, image: &Built) -> Swept {
     let bytes = root.size + (image.config.bytes.len() + image.layers[0].blob.bytes.len()) as u64;
     Swept { bytes, ..Swept::default() }

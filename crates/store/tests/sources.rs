@@ -1,4 +1,4 @@
-//! One image as a directory, as an archive and as a docker-archive: the same blobs come out.
+//! The same image as a directory, an archive and a docker-archive gives the same blobs.
 
 use porthole_core::{
     digest::{Digest, Verifier},
@@ -25,7 +25,7 @@ fn manifest(local: &Local, name: Option<&str>) -> Parsed<Manifest> {
     }
 }
 
-/// Every layer's bytes, checked against digest and size.
+/// The bytes of every layer, verified against digest and size.
 fn layers(local: &Local, name: Option<&str>) -> (Image, Vec<Vec<u8>>) {
     let manifest = manifest(local, name);
     let config = local.read_small(&manifest.value.config).expect("a config");

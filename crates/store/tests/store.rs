@@ -1,4 +1,4 @@
-//! The content store: what others see of it, and what is left after whatever happens.
+//! The content store: what other readers see, and what survives interruptions.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 #![allow(clippy::single_range_in_vec_init, reason = "lists of one range are meant")]
@@ -21,7 +21,7 @@ fn open(store: &Store, bytes: &[u8]) -> Box<Partial> {
     }
 }
 
-/// Adds a blob, or waits for whoever does.
+/// Adds a blob, or waits until another thread has added it.
 fn blob(store: &Store, bytes: &[u8]) -> Descriptor {
     let adding = store.add().unwrap();
     loop {
@@ -37,7 +37,7 @@ fn blob(store: &Store, bytes: &[u8]) -> Descriptor {
     Descriptor::new(MediaType::OCI_LAYER_GZIP, Digest::sha256(bytes), bytes.len() as u64)
 }
 
-/// An image of one layer, named or not.
+/// Adds an image of one layer, with or without a name.
 fn image(store: &Store, layer: &[u8], name: Option<&str>) -> Descriptor {
     let adding = store.add().unwrap();
     let layer = blob(store, layer);
@@ -215,7 +215,7 @@ fn partial(store: &Store, bytes: &[u8]) -> std::path::PathBuf {
     store.path().join("ingest").join(format!("sha256-{}", Digest::sha256(bytes).hex()))
 }
 
-/// Writes these ranges of a blob, and leaves it.
+/// Writes these ranges of a blob and drops the partial.
 fn leave(store: &Store, bytes: &[u8], ranges: &[Range<usize>]) {
     let (gaps, _seal) = open(store, bytes).split();
     for range in ranges {
@@ -265,7 +265,7 @@ fn ranges_that_were_there_are_not_asked_for_again() {
     let (gaps, seal) = partial.split();
     assert_eq!(gaps.missing(), missing);
     drop((gaps, seal));
-    // One who knows nothing of ranges completes it.
+    // A writer in order from the start completes it.
     let mut partial = open(&store, &bytes);
     for piece in bytes[100_000..].chunks(70_000) {
         partial.write(piece).unwrap();
@@ -311,7 +311,7 @@ fn a_map_that_is_damaged_costs_the_blob_and_no_more() {
         drop(partial);
         assert_eq!(files(&store.path().join("ingest")).len(), 1, "damage {damage}");
     }
-    // Without its map, the file is taken for a prefix: the digest tells.
+    // Without its map the file counts as a prefix; the digest detects that.
     leave(&store, &bytes, &[5_000..7_000, 0..1_000]);
     fs::remove_file(&map).unwrap();
     let mut left = open(&store, &bytes);

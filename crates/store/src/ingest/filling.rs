@@ -1,7 +1,7 @@
-//! The file of a partial blob while it is being filled.
+//! The file of a partial blob while it is written.
 //!
-//! No byte of it is written twice: who writes has claimed the bytes before, and nobody can claim what is there. So what was
-//! hashed stays what it was.
+//! No byte is written twice: a writer claims a range first, and existing bytes cannot be claimed. Bytes that were
+//! hashed therefore do not change.
 
 use super::{map::Map, ranges::Ranges};
 use crate::Error;
@@ -15,14 +15,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The fewest bytes that are noted in the map, unless a gap ends; and after which time.
+/// Minimum growth of a range, and minimum time, between two updates of the map, except at the end of a gap.
 const NOTED: (u64, Duration) = (128 << 10, Duration::from_millis(20));
-/// The most bytes of a gap that are there without being noted.
+/// Maximum number of bytes in a gap that are written but not in the map.
 const UNNOTED: u64 = 1 << 20;
-/// Bytes for which the one who hashes is woken, unless it takes so long until they are there.
+/// Growth of the prefix, and time, after which the hashing thread is woken.
 const WAKING: (u64, Duration) = (1 << 20, Duration::from_millis(20));
 
-/// Shared by whoever writes the blob and whoever hashes it. The blob's lock ends with the last of them.
+/// State shared by the writers and the hashing thread of a blob. The lock on the blob ends with the last of them.
 #[derive(Debug)]
 pub(super) struct Filling {
     pub(super) path: PathBuf,
@@ -30,7 +30,7 @@ pub(super) struct Filling {
     pub(super) digest: Digest,
     pub(super) size: u64,
     state: Mutex<State>,
-    /// More of the prefix is there, or no more will come.
+    /// Signals that the prefix has grown or that writing has ended.
     grown: Condvar,
 }
 
@@ -40,7 +40,7 @@ struct State {
     claimed: Ranges,
     map: Option<Map>,
     over: bool,
-    /// The length of the prefix that somebody waits for.
+    /// Prefix length that a thread waits for.
     wanted: Option<u64>,
 }
 
@@ -51,7 +51,7 @@ impl State {
 }
 
 impl Filling {
-    /// Takes up what an earlier one has left in the file, which the caller has locked.
+    /// Continues a partial file, which the caller has locked.
     pub(super) fn take_up(path: PathBuf, file: File, digest: &Digest, size: u64) -> Result<Self, Error> {
         use super::map::Found;
         let length = file.metadata().map_err(Error::io(&path))?.len();
@@ -64,7 +64,7 @@ impl Filling {
                 (there, Some(map))
             }
             Found::Nothing | Found::Nonsense => {
-                // In this order: without its map, the file would be taken for a prefix.
+                // Truncate before removing the map: without a map the file would count as a prefix.
                 file.set_len(0).map_err(Error::write(&path))?;
                 discard(&beside)?;
                 (Ranges::default(), None)
@@ -82,12 +82,12 @@ impl Filling {
         self.lock().there.total()
     }
 
-    /// What is neither there nor claimed.
+    /// Ranges that are neither present nor claimed.
     pub(super) fn gaps(&self, within: &Range<u64>) -> Vec<Range<u64>> {
         self.lock().gaps(within)
     }
 
-    /// Blocks until the prefix is longer than this; `None` if it will not be.
+    /// Blocks until the prefix is longer than `reached`. `None` if it will not grow.
     pub(super) fn wait(&self, reached: u64) -> Option<u64> {
         let wanted = reached.saturating_add(WAKING.0).min(self.size);
         let mut state = self.lock();
@@ -105,7 +105,7 @@ impl Filling {
                 let waited = self.grown.wait_timeout(state, WAKING.1).unwrap_or_else(PoisonError::into_inner);
                 (state, patient) = (waited.0, !waited.1.timed_out());
             } else {
-                // What comes slowly is not waited for in larger pieces.
+                // With slow input, hash smaller pieces.
                 state.wanted = Some(reached + 1);
                 state = self.grown.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
@@ -113,13 +113,13 @@ impl Filling {
         }
     }
 
-    /// Nothing more will come.
+    /// Ends the writing.
     pub(super) fn end(&self) {
         self.lock().over = true;
         self.grown.notify_all();
     }
 
-    /// Claims what is missing of a range.
+    /// Claims the missing parts of a range.
     pub(super) fn claim(self: &Arc<Self>, range: &Range<u64>) -> Result<Claim, Error> {
         let range = range.start..range.end.min(self.size);
         let mut state = self.lock();
@@ -148,12 +148,12 @@ impl Filling {
 
 impl Drop for Filling {
     fn drop(&mut self) {
-        // Others may keep the file open for reading: the lock would stay with them.
+        // Readers may keep the descriptor open, and the lock would stay with it.
         let _ = self.file.unlock();
     }
 }
 
-/// The right to write what was missing of a range of a partial blob, and nobody else's while this lives.
+/// Exclusive right to write the parts of a range that were missing.
 #[derive(Debug)]
 pub struct Claim {
     filling: Arc<Filling>,
@@ -165,18 +165,18 @@ struct Gap {
     gap: Range<u64>,
     reached: u64,
     noted: Range<u64>,
-    /// When that was noted.
+    /// Time of the last update of the map.
     at: Instant,
     record: Option<u64>,
 }
 
 impl Claim {
-    /// Writes bytes of the blob that begin at an offset, as far as they go on where a claimed gap has been written to; what is
-    /// there already, and what is not claimed, is left as it is. Returns how many were written.
+    /// Writes bytes at an offset. Only bytes that continue a claimed gap where it ends are written; existing and
+    /// unclaimed bytes are skipped. Returns the number written.
     ///
     /// # Errors
     ///
-    /// [`Error`] of the file system.
+    /// [`Error`] from the file system.
     pub fn write(&mut self, at: u64, bytes: &[u8]) -> Result<u64, Error> {
         let mut written = 0;
         for gap in &mut self.gaps {
@@ -184,7 +184,7 @@ impl Claim {
             if at > gap.reached || end <= gap.reached {
                 continue;
             }
-            // Both lie within the bytes, whose number is a `usize`.
+            // Both are offsets into `bytes`, so they fit a `usize`.
             let part = bytes.get((gap.reached - at) as usize..(end - at) as usize).unwrap_or_default();
             let file = &self.filling.file;
             file.write_all_at(part, gap.reached).map_err(Error::write(&self.filling.path))?;
@@ -227,14 +227,14 @@ impl Drop for Claim {
         for gap in &mut self.gaps {
             state.claimed.remove(&gap.gap);
             if gap.noted.end < gap.reached {
-                // If it cannot be noted, it will be fetched again.
+                // Bytes missing from the map are downloaded again.
                 let _ = gap.note(&mut state);
             }
         }
     }
 }
 
-/// Removes a file that may not be there.
+/// Removes a file if it exists.
 pub(super) fn discard(path: &Path) -> Result<(), Error> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::write(path)(error)),

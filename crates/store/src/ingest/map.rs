@@ -1,13 +1,13 @@
-//! The map of a partial blob: which ranges of it are there, in a file beside it.
+//! The map of a partial blob: a file beside it that lists the ranges present.
 //!
-//! Without a map a partial blob is what its file holds, from the first byte to the last. A map is there before the first byte
-//! comes that does not follow the one before it. It tells of bytes only after they were given to the kernel: whoever is killed
-//! may have more than the map tells, never less. What a power cut leaves may be wrong, which the digest finds out.
+//! Without a map, all bytes of the partial file are a prefix. A map is created before the first write that does not
+//! extend the prefix. It lists bytes only after they were passed to the kernel: after a kill the file may hold more
+//! than the map says, never less. After a power failure the map may be wrong; the digest detects that.
 //!
-//! Layout, numbers little-endian: 16 bytes that say what it is, the size of the blob (8), a check (8); then records of 24 bytes,
-//! each the start of a range (8), its end (8), a check (8). A record is written again in its place when its range grows. A check
-//! is the start of a SHA-256 over the blob's digest, the number of the record (the header is the last number there is) and what
-//! it checks.
+//! Format, numbers little-endian: a magic of 16 bytes, the size of the blob (8), a check (8); then records of 24 bytes:
+//! start of a range (8), end (8), a check (8). A record is overwritten in place when its range grows. A check is the
+//! start of a SHA-256 over the blob's digest, the record's number (the header has the largest number) and the checked
+//! fields.
 
 use super::ranges::Ranges;
 use crate::Error;
@@ -23,12 +23,12 @@ use std::{
 const MAGIC: &[u8; 16] = b"porthole ranges1";
 const HEADER: u64 = 32;
 const RECORD: u64 = 24;
-/// Bytes of a map. What finds no room in it is fetched again if it comes to that.
+/// Maximum size of a map. Ranges that do not fit are downloaded again after an interruption.
 const MOST: u64 = 1 << 20;
-/// What a map's file has behind the name of the blob's.
+/// Suffix of a map's file name.
 pub(crate) const SUFFIX: &str = ".ranges";
 
-/// A map that is being kept.
+/// An open map.
 #[derive(Debug)]
 pub(super) struct Map {
     path: PathBuf,
@@ -37,25 +37,25 @@ pub(super) struct Map {
     records: u64,
 }
 
-/// What a map's file says.
+/// Result of reading a map.
 pub(super) enum Found {
-    /// There is none.
+    /// There is no map.
     Nothing,
-    /// That these ranges are there.
+    /// The ranges in the map.
     Ranges(Ranges),
-    /// Nothing that could be believed.
+    /// The map is corrupt.
     Nonsense,
 }
 
 impl Map {
-    /// The map's file beside a blob's.
+    /// Path of the map for a partial blob.
     pub(super) fn beside(blob: &Path) -> PathBuf {
         let mut name = blob.as_os_str().to_owned();
         name.push(SUFFIX);
         name.into()
     }
 
-    /// Reads the map of a partial blob whose file has `length` bytes.
+    /// Reads the map of a partial blob whose file is `length` bytes long.
     pub(super) fn read(path: &Path, digest: &Digest, size: u64, length: u64) -> Result<Found, Error> {
         let mut bytes = Vec::new();
         match File::open(path).and_then(|file| file.take(MOST + 1).read_to_end(&mut bytes)) {
@@ -65,7 +65,7 @@ impl Map {
         Ok(parse(&bytes, digest, size, length).map_or(Found::Nonsense, Found::Ranges))
     }
 
-    /// Starts a map of a blob that has these ranges, in place of any other.
+    /// Creates a map with these ranges. Replaces an existing one.
     pub(super) fn start(path: &Path, digest: &Digest, size: u64, there: &Ranges) -> Result<Self, Error> {
         let mut bytes = [MAGIC.as_slice(), &size.to_le_bytes()].concat();
         bytes.extend(check(digest, u64::MAX, &bytes));
@@ -81,7 +81,7 @@ impl Map {
         Ok(Self { path: path.to_owned(), file, digest: *digest, records })
     }
 
-    /// A record for a range that begins; `None` if the map is full.
+    /// Reserves a record for a new range. `None` if the map is full.
     pub(super) fn reserve(&mut self) -> Option<u64> {
         let number = self.records;
         has_room(number).then(|| {
@@ -90,7 +90,7 @@ impl Map {
         })
     }
 
-    /// Notes how far a range has come.
+    /// Writes the current range of a record.
     pub(super) fn note(&self, number: u64, range: &Range<u64>) -> Result<(), Error> {
         let at = HEADER + number * RECORD;
         self.file.write_all_at(&record(&self.digest, number, range), at).map_err(Error::write(&self.path))
@@ -126,7 +126,7 @@ fn parse(bytes: &[u8], digest: &Digest, size: u64, length: u64) -> Option<Ranges
     let mut number = 0;
     while !rest.is_empty() {
         let (record, others) = rest.split_at_checked(RECORD as usize)?;
-        // One that was reserved before another, and has not been written yet.
+        // A reserved record that was never written.
         if record.iter().any(|byte| *byte != 0) {
             let (start, end) = (record.first_chunk()?, record.get(8..)?.first_chunk()?);
             let range = u64::from_le_bytes(*start)..u64::from_le_bytes(*end);
@@ -152,7 +152,7 @@ mod tests {
         let (path, digest) = (folder.path().join("map"), Digest::sha256(b"blob"));
         let mut map = Map::start(&path, &digest, 1000, &Ranges::of(0..100)).unwrap();
         let (first, second) = (map.reserve().unwrap(), map.reserve().unwrap());
-        // The second grows before the first has anything to tell.
+        // The second range grows before the first is recorded.
         map.note(second, &(500..600)).unwrap();
         assert_eq!(read(&fs::read(&path).unwrap(), &digest).unwrap().as_slice(), [0..100, 500..600]);
         map.note(first, &(100..150)).unwrap();

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-/// Bytes, as ranges in order that neither touch nor overlap.
+/// A set of bytes as sorted ranges that neither touch nor overlap.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ranges(Vec<Range<u64>>);
 
 impl Ranges {
-    /// These bytes.
+    /// The set of one range.
     pub(super) fn of(range: Range<u64>) -> Self {
         let mut ranges = Self::default();
         ranges.insert(range);
@@ -38,7 +38,7 @@ impl Ranges {
         self.0 = parts.filter(|part| !part.is_empty()).collect();
     }
 
-    /// What is not in the set, of these bytes.
+    /// The bytes of `within` that are not in the set.
     pub(super) fn missing(&self, within: &Range<u64>) -> Vec<Range<u64>> {
         let mut missing = Vec::new();
         let mut from = within.start;
@@ -57,17 +57,17 @@ impl Ranges {
         missing
     }
 
-    /// How many bytes from 0 on are in the set.
+    /// Length of the range that starts at 0.
     pub(super) fn prefix(&self) -> u64 {
         self.0.first().filter(|first| first.start == 0).map_or(0, |first| first.end)
     }
 
-    /// How many bytes are in the set.
+    /// Number of bytes in the set.
     pub(super) fn total(&self) -> u64 {
         self.0.iter().map(|range| range.end - range.start).sum()
     }
 
-    /// The last range, and those before it.
+    /// The ranges in order.
     pub(super) fn as_slice(&self) -> &[Range<u64>] {
         &self.0
     }

@@ -1,56 +1,56 @@
-//! One line of the journal.
+//! A journal entry.
 
 use porthole_core::digest::Digest;
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// That a reference stands for a digest.
+/// One entry: a reference points to a digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// When it was written, as RFC 3339 has it.
+    /// Time of the entry (RFC 3339).
     pub time: String,
-    /// The reference in its canonical form.
+    /// The canonical reference.
     pub reference: String,
     /// Digest of the index or manifest.
     pub digest: Digest,
-    /// What the reference stood for before, where that is known.
+    /// The digest before, if known.
     pub previous: Option<Digest>,
-    /// What wrote it.
+    /// The command that wrote the entry.
     pub by: Writer,
-    /// The image of the index that was looked at, if only one was.
+    /// The image selected from an index, if only one was examined.
     pub choice: Option<Choice>,
-    /// It was seen, but what is to follow from it has not been done.
+    /// The change was observed, but the action that follows from it is not done yet.
     pub pending: bool,
 }
 
-/// The image that an index has for a platform.
+/// The image of an index for one platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// `os/architecture[/variant]`
+    /// The platform as `os/architecture[/variant]`.
     pub platform: String,
     /// Digest of its manifest.
     pub manifest: Digest,
 }
 
-/// What writes entries.
+/// The command that wrote an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writer {
-    /// It was pulled into the store.
+    /// `pull` stored the image.
     Pull,
-    /// The registry was seen to say so.
+    /// `watch` saw the change in the registry.
     Watch,
-    /// A name of the store was given to it.
+    /// `tag` named an image in the store.
     Tag,
-    /// It was pushed, or copied, to the registry.
+    /// `push` or `copy` wrote to the registry.
     Push,
-    /// The name was given back to an earlier image.
+    /// `rollback` restored an earlier image.
     Rollback,
 }
 
 impl Writer {
     const ALL: [Self; 5] = [Self::Pull, Self::Watch, Self::Tag, Self::Push, Self::Rollback];
 
-    /// The verb.
+    /// The name in the file.
     pub fn name(self) -> &'static str {
         match self {
             Self::Pull => "pull",
@@ -63,13 +63,13 @@ impl Writer {
 }
 
 impl Entry {
-    /// An entry that knows of nothing before it.
+    /// An entry without optional fields.
     pub fn new(time: impl Into<String>, reference: impl Into<String>, digest: Digest, by: Writer) -> Self {
         let (time, reference) = (time.into(), reference.into());
         Self { time, reference, digest, previous: None, by, choice: None, pending: false }
     }
 
-    /// Reads a line; `None` if it is torn, or no entry.
+    /// Parses a line. `None` if it is torn or not an entry.
     pub(super) fn parse(line: &str) -> Option<Self> {
         let line: Map<String, Value> = serde_json::from_str(line).ok()?;
         let text = |key: &str| line.get(key).and_then(Value::as_str);
@@ -86,13 +86,13 @@ impl Entry {
         })
     }
 
-    /// Whether nothing but the time, and what is known of the time before, is new in `other`.
+    /// Whether `other` differs only in its time and in `previous`.
     pub(super) fn says_the_same(&self, other: &Self) -> bool {
         (&self.digest, self.by, &self.choice, self.pending) == (&other.digest, other.by, &other.choice, other.pending)
     }
 }
 
-/// The line, in the order in which a person reads it.
+/// The line as written to the file, fields in reading order.
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = |text: &str| Value::from(text);

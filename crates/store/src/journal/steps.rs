@@ -1,22 +1,22 @@
-//! The way back.
+//! Steps back through the journal, for `rollback`.
 
 use super::Entry;
 use porthole_core::digest::Digest;
 use std::collections::HashSet;
 
-/// What a reference stands for, and what it stood for before.
+/// What a reference points to, and earlier digests.
 ///
-/// Every digest counts once, where it was last: whoever goes back one step, and one step again, is where they started.
+/// Every digest counts once, at its latest position. So one step back, twice, returns to the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Steps {
     now: Option<Digest>,
-    /// Newest first.
+    /// Earlier digests, newest first.
     before: Vec<Digest>,
 }
 
 impl Steps {
-    /// From the entries of one reference, in the order in which they were written, and what it stands for now. What was written after
-    /// that came, as of a registry that is ahead of a store, is not before it.
+    /// Builds the steps from the entries of one reference in the order of writing, and from the current digest `now`.
+    /// Entries after the last one for `now` are ignored: a registry may be ahead of the store.
     pub fn new(entries: &[Entry], now: Option<&Digest>) -> Self {
         let end = entries.iter().rposition(|entry| Some(&entry.digest) == now).unwrap_or(entries.len());
         let mut seen: HashSet<Digest> = now.copied().into_iter().collect();
@@ -24,7 +24,7 @@ impl Steps {
         Self { before: before.collect(), now: now.copied() }
     }
 
-    /// The digest so many steps before the present one; 0 is the present one itself.
+    /// The digest `steps` before the current one; 0 is the current one.
     pub fn back(&self, steps: usize) -> Option<&Digest> {
         match steps.checked_sub(1) {
             None => self.now.as_ref(),
@@ -32,12 +32,12 @@ impl Steps {
         }
     }
 
-    /// How many steps there are before the present one.
+    /// Number of steps before the current digest.
     pub fn available(&self) -> usize {
         self.before.len()
     }
 
-    /// How many steps back a digest is.
+    /// Number of steps back to a digest.
     pub fn to(&self, digest: &Digest) -> Option<usize> {
         (0..=self.available()).find(|steps| self.back(*steps) == Some(digest))
     }
