@@ -1,4 +1,4 @@
-//! Layers, applied in archive order.
+//! Applies layers to a directory in archive order.
 
 mod create;
 
@@ -31,24 +31,25 @@ use crate::{
 
 const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
-/// What a directory has that no entry names.
+/// Mode of a directory without an entry, as containerd creates it.
 const IMPLIED_MODE: Mode = Mode::from_raw_mode(0o755);
 
-/// A directory that takes the layers of an image, bottom first.
+/// A directory to which the layers of an image are applied, bottom first.
 pub struct Root {
     disk: Disk,
     options: Options,
     resolver: Resolver,
     report: Report,
     layers: u32,
-    /// Directories that their owner may not write, and the permission bits that they get in the end.
+    /// Directories that their owner may not write. [`finish`](Root::finish) sets these permission bits.
     modes: Later<u32>,
-    /// Empty files that keep the place of a device until the end.
+    /// Empty files in place of devices that were not created. [`finish`](Root::finish) removes them.
     withheld: Later<()>,
 }
 
 impl Root {
-    /// Takes an open directory, which should be empty and stay untouched by others until [`finish`](Self::finish).
+    /// Takes an open directory. It should be empty, and other programs should not change it until
+    /// [`finish`](Self::finish).
     pub fn new(directory: OwnedFd, options: Options) -> Self {
         Self {
             disk: Disk::new(directory),
@@ -61,7 +62,7 @@ impl Root {
         }
     }
 
-    /// Begins the next layer.
+    /// Starts the next layer.
     pub fn layer(&mut self) -> Layer<'_> {
         let number = self.layers;
         self.layers += 1;
@@ -80,11 +81,11 @@ impl Root {
         }
     }
 
-    /// All layers are in: what could only be done last, and the account of it all.
+    /// Ends the image: sets what had to wait for the last layer, and returns the report.
     ///
     /// # Errors
     ///
-    /// What the disk says.
+    /// [`Error::Disk`] from the file system.
     pub fn finish(mut self) -> Result<Report, Error> {
         for (path, ()) in self.withheld.take() {
             let fail = || Error::at("remove the place of a device", &path);
@@ -101,36 +102,37 @@ impl Root {
     }
 }
 
-/// A layer being applied: an [`EntrySink`] for what its reader reads, then [`commit`](Self::commit).
+/// A layer being applied. Use it as the [`EntrySink`] of a layer reader, then call [`commit`](Self::commit).
 ///
-/// After an error it takes nothing more. What it did stays on the disk: who wants none of it removes the directory.
+/// After an error it ignores further entries. Changes made before the error stay on disk; the caller removes the
+/// directory if it does not want them.
 pub struct Layer<'r> {
     root: &'r mut Root,
     number: u32,
     hashers: (RandomState, RandomState),
-    /// Paths that entries of this layer named, as hashes that no image can foresee.
+    /// Paths named by entries of this layer, as hashes with a random key, so that an image cannot craft collisions.
     unpacked: HashSet<(u64, u64)>,
-    /// Where the directory of the last entry leads.
+    /// Resolved directory of the last entry (cache).
     parent: Option<Parent>,
-    /// Directories in archive order with their times, which are set again at the end.
+    /// Directories in archive order with their times, which `commit` sets again.
     directories: Vec<(Vec<u8>, u64)>,
-    /// Directories of lower layers that something was written into or removed from, with their times.
+    /// Directories of lower layers that this layer changes, with their original times.
     touched: Later<u64>,
-    /// Directories that an opaque marker has emptied, and how many implied directories there were then.
+    /// Directories that an opaque marker has emptied, with the number of implied directories at that time.
     opaque: HashMap<Vec<u8>, u64>,
-    /// Directories that were made without an entry.
+    /// Number of directories created without an entry.
     implied: u64,
-    /// The file that takes data.
+    /// The file being written.
     file: Option<(Content, Entry, Vec<u8>)>,
     error: Option<Error>,
 }
 
-/// The directory of an entry.
+/// Directory of an entry.
 #[derive(Clone)]
 struct Parent {
-    /// As the entry names it, clean.
+    /// Cleaned path as the entry names it.
     named: Rc<[u8]>,
-    /// Where that is.
+    /// The same path with symbolic links resolved.
     path: Rc<[u8]>,
     directory: Rc<OwnedFd>,
 }
@@ -170,16 +172,16 @@ impl EntrySink for Layer<'_> {
 }
 
 impl Layer<'_> {
-    /// The first error, after which nothing was taken.
+    /// The error at which this layer stopped, if any.
     pub fn error(&self) -> Option<&Error> {
         self.error.as_ref()
     }
 
-    /// The layer is complete and verified: sets the times of directories.
+    /// Ends a complete and verified layer: sets the times of directories.
     ///
     /// # Errors
     ///
-    /// The first error of the layer, or what the disk says.
+    /// The first error of the layer, or [`Error::Disk`] from setting times.
     pub fn commit(mut self) -> Result<(), Error> {
         if let Some(error) = self.error.take() {
             return Err(error);
@@ -202,7 +204,7 @@ impl Layer<'_> {
         let path = path::clean(&entry.path);
         let (directory, name) = split(&path);
         if name.is_empty() {
-            return Ok(Flow::Continue); // the root itself: containerd leaves it alone
+            return Ok(Flow::Continue); // the root itself: containerd does not change it
         }
         if path.len() > PATH_BYTES {
             return Err(too_long(&path));
@@ -237,7 +239,7 @@ impl Layer<'_> {
 
     /// Removes everything in a directory that no entry of this layer named.
     fn make_opaque(&mut self, parent: &Parent) -> Result<(), Error> {
-        // Again is only of use where something came that no entry names.
+        // A second marker has an effect only if an implied directory was created since.
         if self.opaque.insert(parent.path.to_vec(), self.implied) == Some(self.implied) {
             return Ok(());
         }
@@ -265,12 +267,12 @@ impl Layer<'_> {
         Ok(())
     }
 
-    /// Removes what is at a name, with all that is below.
+    /// Removes a name and everything below it.
     fn clear(&mut self, parent: &Parent, name: &[u8]) -> Result<(), Error> {
         let at = join(&parent.path, name);
         remove_all(&parent.directory, name).map_err(Error::at("remove", &at))?;
         self.forget(&at);
-        // What was removed may be a link that led here.
+        // The removed name may be a symbolic link on the path to the cached directory.
         if parent.named != parent.path {
             self.parent = None;
         }
@@ -287,7 +289,7 @@ impl Layer<'_> {
         (self.hashers.0.hash_one(path), self.hashers.1.hash_one(path))
     }
 
-    /// The directory of an entry, made with its own parents where it is missing.
+    /// The directory of an entry, created with its parents if missing.
     fn parent(&mut self, named: &[u8]) -> Result<Parent, Error> {
         if let Some(parent) = &self.parent
             && *parent.named == *named
@@ -329,8 +331,7 @@ impl Layer<'_> {
         Ok(at)
     }
 
-    /// Something will be written into a directory or removed from it, which changes its time: keeps that in mind, unless an
-    /// entry of this layer tells it.
+    /// Remembers the time of a directory before a change below it, unless this layer has an entry for the directory.
     fn touch(&mut self, path: &[u8], directory: &OwnedFd) -> Result<(), Error> {
         if !path.is_empty() && !self.touched.contains(path) && !self.unpacked.contains(&self.fingerprint(path)) {
             let stat = rustix::fs::fstat(directory).map_err(Error::at("look at directory", path))?;
@@ -339,13 +340,13 @@ impl Layer<'_> {
         Ok(())
     }
 
-    /// Sets the time of what is now where an entry made a directory.
+    /// Sets the time of what exists now at the path of a directory entry.
     fn set_directory_time(&mut self, path: &[u8], time: u64) -> Result<(), Error> {
         let times = timestamps(time);
         let (place, opened) = self.root.resolver.directory(&self.root.disk, path)?;
         let set = match opened {
             Ok(directory) => rustix::fs::futimens(directory, &times),
-            // Something else took its place, and gets the time.
+            // Something replaced the directory; like containerd, set the time of that.
             Err(Errno::NOTDIR) => self.root.disk.open_parent(&place).and_then(|(directory, name)| {
                 rustix::fs::utimensat(directory, name, &times, AtFlags::SYMLINK_NOFOLLOW)
             }),

@@ -1,4 +1,4 @@
-//! What an entry says of what it leaves: owner, extended attributes, permission bits, time.
+//! Sets the attributes of an entry: owner, extended attributes, permission bits, time.
 
 use std::{
     borrow::Cow,
@@ -16,34 +16,34 @@ use crate::{Error, Options, disk, report::Skipped};
 
 const SECOND: u64 = 1_000_000_000;
 
-/// Modification time of an entry, nanoseconds since 1970; containerd sets times that do not fit to 1970.
+/// Modification time of an entry in nanoseconds since 1970. Like containerd, times out of range become 1970.
 pub(crate) fn time(entry: &Entry) -> u64 {
     let nanoseconds = i128::from(entry.mtime) * i128::from(SECOND) + i128::from(entry.mtime_nsec);
     i64::try_from(nanoseconds).ok().and_then(|time| u64::try_from(time).ok()).unwrap_or(0)
 }
 
-/// The modification time of what is there, nanoseconds since 1970.
+/// Modification time of an existing file in nanoseconds since 1970.
 #[allow(clippy::unnecessary_cast, reason = "numbers have other types on other machines")]
 pub(crate) fn time_of(stat: &Stat) -> u64 {
     u64::try_from(stat.st_mtime).unwrap_or(0).saturating_mul(SECOND).saturating_add(stat.st_mtime_nsec as u64)
 }
 
-/// Times of access and modification, both the same.
+/// The same time for access and modification.
 pub(crate) fn timestamps(time: u64) -> Timestamps {
     let time = Timespec { tv_sec: (time / SECOND) as i64, tv_nsec: (time % SECOND) as _ };
     Timestamps { last_access: time, last_modification: time }
 }
 
-/// What one entry says of what it leaves at a path.
+/// Attributes of one entry for a path.
 pub(crate) struct Attributes<'e> {
     pub(crate) entry: &'e Entry,
-    /// Clean, below the root.
+    /// Cleaned path below the root.
     pub(crate) path: &'e [u8],
     pub(crate) layer: u32,
     pub(crate) options: Options,
 }
 
-/// What attributes are set on.
+/// The object to set attributes on.
 #[derive(Clone, Copy)]
 enum On<'f> {
     Open(BorrowedFd<'f>),
@@ -51,20 +51,20 @@ enum On<'f> {
 }
 
 impl Attributes<'_> {
-    /// Owner, extended attributes and permission bits of an open file or directory.
+    /// Sets owner, extended attributes and permission bits of an open file or directory.
     pub(crate) fn set_open(&self, file: impl AsFd, mode: u32, skipped: &mut Skipped) -> Result<(), Error> {
         let on = On::Open(file.as_fd());
         let found = rustix::fs::fstat(&file).map_err(Error::at("look at", self.path))?;
         let given = self.set_owner(on, Some(&found), skipped)?;
         self.set_xattrs(on, skipped)?;
-        // Giving it away takes set-uid, an access list changes bits, and most files have what they need from the start.
+        // chown clears set-uid and an ACL changes mode bits. Most files need neither and already have the right mode.
         if !given && self.entry.xattrs.is_empty() && found.st_mode & 0o7777 == mode {
             return Ok(());
         }
         rustix::fs::fchmod(&file, Mode::from_raw_mode(mode)).map_err(Error::at("set mode", self.path))
     }
 
-    /// All attributes of what cannot be opened without risk: a link, a fifo, a device. No link is followed.
+    /// Sets all attributes of something that is unsafe to open: a symbolic link, FIFO or device. Does not follow links.
     pub(crate) fn set_named(
         &self,
         directory: &OwnedFd,
@@ -82,9 +82,9 @@ impl Attributes<'_> {
             .map_err(Error::at("set time", self.path))
     }
 
-    /// Gives it its owner, unless that is known to be so. Returns whether anything was changed.
+    /// Sets the owner, unless `found` shows that it is right. Returns whether anything changed.
     fn set_owner(&self, on: On<'_>, found: Option<&Stat>, skipped: &mut Skipped) -> Result<bool, Error> {
-        // As the system call takes them: 32 bits, all of them set = leave it.
+        // chown(2) takes 32 bits; all bits set keeps the owner.
         let (uid, gid) = (self.entry.uid as u32, self.entry.gid as u32);
         let uid = (uid != u32::MAX).then(|| Uid::from_raw(uid));
         let gid = (gid != u32::MAX).then(|| Gid::from_raw(gid));
@@ -129,11 +129,11 @@ impl Attributes<'_> {
     }
 }
 
-/// The name under which an attribute is set, or why it is not even tried. Allowed are those of users, access lists and, to
-/// root, those of the kernel's security modules, but for labels of a policy that is not this machine's.
+/// The name under which to set an attribute, or the reason not to try. Allowed are `user.*`, ACLs and, for root,
+/// attributes of kernel security modules except labels of another machine's policy.
 ///
-/// What directs overlay file systems is set under the name by which such a file system shows it to those who look through it
-/// (Documentation/filesystems/overlayfs.rst, "Nesting overlayfs mounts"), and so directs none.
+/// Attributes that control overlayfs get the name that overlayfs shows to users
+/// (Documentation/filesystems/overlayfs.rst, "Nesting overlayfs mounts"), so they control nothing here.
 fn allowed(name: &[u8], privileged: bool) -> Result<Cow<'_, [u8]>, &'static str> {
     const ROOT_ALONE: &str = "only root may set it";
     let escaped = |prefix: &[u8]| Cow::Owned([prefix, b"overlay.", &name[prefix.len()..]].concat());

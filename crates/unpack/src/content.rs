@@ -1,16 +1,16 @@
-//! The content of a file, written as it comes.
+//! Writes the content of a file as it arrives.
 
 use std::{fs::File, io, os::unix::fs::FileExt};
 
-/// What a hole is made of: a block of most file systems.
+/// Unit of holes: the block size of most file systems.
 const BLOCK: usize = 4096;
 
-/// A new file that takes its content. Whole blocks of zeros are left out, which leaves holes where a file system knows them:
-/// what was sparse in the archive is so on the disk.
+/// A new file being written. Leaves out whole blocks of zeros, which become holes on file systems that support them: a
+/// sparse file in the archive stays sparse on disk.
 pub(crate) struct Content {
     file: File,
     position: u64,
-    /// What is written ends here.
+    /// End of the data written so far.
     end: u64,
 }
 
@@ -19,7 +19,7 @@ impl Content {
         Self { file, position: 0, end: 0 }
     }
 
-    /// Appends bytes.
+    /// Appends data.
     pub(crate) fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let (zeros, rest) = self.split_zeros(bytes);
@@ -36,7 +36,7 @@ impl Content {
         Ok(())
     }
 
-    /// All of it is there.
+    /// Completes the file and sets its length.
     pub(crate) fn finish(self) -> io::Result<File> {
         if self.position > self.end {
             self.file.set_len(self.position)?;
@@ -44,7 +44,7 @@ impl Content {
         Ok(self.file)
     }
 
-    /// How many zeros come first that make whole blocks, and what is behind them.
+    /// Length of the leading whole blocks of zeros, and the data after them.
     fn split_zeros<'b>(&self, bytes: &'b [u8]) -> (usize, &'b [u8]) {
         if !self.position.is_multiple_of(BLOCK as u64) {
             return (0, bytes);
@@ -53,7 +53,7 @@ impl Content {
         (blocks * BLOCK, &bytes[blocks * BLOCK..])
     }
 
-    /// How many bytes come before the next whole block of zeros.
+    /// Number of bytes before the next whole block of zeros.
     fn before_zeros(&self, bytes: &[u8]) -> usize {
         let unaligned = (self.position.next_multiple_of(BLOCK as u64) - self.position) as usize;
         let Some(aligned) = bytes.get(unaligned..) else { return bytes.len() };
@@ -63,7 +63,7 @@ impl Content {
 }
 
 fn is_zero(block: &[u8]) -> bool {
-    // Most blocks show at once that they are not.
+    // Most blocks differ from zero in their first bytes.
     let (head, rest) = block.split_at(16.min(block.len()));
     head.iter().all(|&byte| byte == 0) && rest.chunks(128).all(|part| part.iter().fold(0, |all, byte| all | byte) == 0)
 }
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
     use std::{fs, os::unix::fs::MetadataExt};
 
-    /// Writes pieces and returns the content with the bytes that it takes on the disk.
+    /// Writes the pieces. Returns the content and the disk space used.
     fn write(pieces: &[&[u8]]) -> (Vec<u8>, u64) {
         let place = tempfile::tempdir().expect("a temporary directory can be made");
         let path = place.path().join("file");

@@ -1,4 +1,4 @@
-//! Ways to what is below the root, in which the kernel follows no symbolic link.
+//! Access to paths below the root without letting the kernel follow a symbolic link.
 
 use std::{
     cell::Cell,
@@ -10,13 +10,13 @@ use rustix::{
     io::Errno,
 };
 
-/// How a directory is opened.
+/// Flags for opening a directory.
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// The root directory, open.
+/// The open root directory.
 pub(crate) struct Disk {
     root: OwnedFd,
-    /// Whether the kernel has openat2 (since Linux 5.6), and lets it be called.
+    /// Whether the kernel has openat2 (Linux 5.6) and permits it: seccomp filters may not.
     openat2: Cell<bool>,
 }
 
@@ -25,11 +25,11 @@ impl Disk {
         Self { root, openat2: Cell::new(true) }
     }
 
-    /// Opens the directory at a clean path; the empty path is the root.
+    /// Opens the directory at a clean path. The empty path is the root.
     ///
     /// # Errors
     ///
-    /// `LOOP` where a symbolic link is in the way or at the end, `NOTDIR` where anything else is.
+    /// `LOOP` if a component is a symbolic link, `NOTDIR` if one is anything else.
     pub(crate) fn open(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
         if path.is_empty() {
             return enter(&self.root, b".");
@@ -49,14 +49,14 @@ impl Disk {
         at.ok_or(Errno::NOENT)
     }
 
-    /// The directory that holds what is at a clean path, and its name there.
+    /// Opens the directory that holds a clean path. Returns it with the last component.
     pub(crate) fn open_parent<'p>(&self, path: &'p [u8]) -> Result<(OwnedFd, &'p [u8]), Errno> {
         let (directory, name) = split(path);
         Ok((self.open(directory)?, name))
     }
 }
 
-/// Directory and name of a clean path.
+/// Splits a clean path into directory and name.
 pub(crate) fn split(path: &[u8]) -> (&[u8], &[u8]) {
     match path.iter().rposition(|&b| b == b'/') {
         Some(slash) => (&path[..slash], &path[slash + 1..]),
@@ -64,12 +64,12 @@ pub(crate) fn split(path: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// A clean path one name longer.
+/// Appends a name to a clean path.
 pub(crate) fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
     if directory.is_empty() { name.to_vec() } else { [directory, b"/", name].concat() }
 }
 
-/// Opens the directory `name` in another one. A symbolic link is `LOOP`.
+/// Opens the directory `name` in another directory. `LOOP` for a symbolic link.
 pub(crate) fn enter(directory: &OwnedFd, name: &[u8]) -> Result<OwnedFd, Errno> {
     match rustix::fs::openat(directory, name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty()) {
         Err(Errno::NOTDIR) if stat(directory, name).is_ok_and(|stat| is(&stat, FileType::Symlink)) => Err(Errno::LOOP),
@@ -77,7 +77,7 @@ pub(crate) fn enter(directory: &OwnedFd, name: &[u8]) -> Result<OwnedFd, Errno> 
     }
 }
 
-/// What kind of thing `name` in a directory is, if anything.
+/// Type of `name` in a directory, if it exists.
 pub(crate) fn kind(directory: &OwnedFd, name: &[u8]) -> Result<Option<FileType>, Errno> {
     match stat(directory, name) {
         Ok(stat) => Ok(Some(FileType::from_raw_mode(stat.st_mode))),
@@ -86,7 +86,7 @@ pub(crate) fn kind(directory: &OwnedFd, name: &[u8]) -> Result<Option<FileType>,
     }
 }
 
-/// What `name` in a directory is, itself and not what it may lead to.
+/// lstat of `name` in a directory.
 pub(crate) fn stat(directory: &OwnedFd, name: &[u8]) -> Result<Stat, Errno> {
     rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
 }
@@ -95,14 +95,14 @@ pub(crate) fn is(stat: &Stat, kind: FileType) -> bool {
     FileType::from_raw_mode(stat.st_mode) == kind
 }
 
-/// Sets permission bits of anything but a symbolic link, which has none of its own.
+/// Sets permission bits of anything except a symbolic link, which has none.
 pub(crate) fn set_mode(directory: &OwnedFd, name: &[u8], mode: u32) -> Result<(), Errno> {
     let (_opened, own_name) = own_name(directory, name)?;
     rustix::fs::chmodat(CWD, own_name, Mode::from_raw_mode(mode), AtFlags::empty())
 }
 
-/// What `name` in a directory is, held open as a place only, and the kernel's own name for that: the way to change what
-/// cannot be opened without risk, and to follow no link.
+/// Opens `name` with `O_PATH` and returns the descriptor with its path in `/proc/self/fd`. This allows changes without
+/// opening the object for reading and without following a link.
 pub(crate) fn own_name(directory: &OwnedFd, name: &[u8]) -> Result<(OwnedFd, String), Errno> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let opened = rustix::fs::openat(directory, name, flags, Mode::empty())?;

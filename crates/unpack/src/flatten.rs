@@ -1,8 +1,8 @@
-//! The merged tree as one archive.
+//! Writes the merged tree as one tar archive.
 //!
-//! Depth first, siblings sorted by the bytes of their names; the first of several hard links brings the content, whatever
-//! the layers call first. So the order depends on the tree alone, and programs that set the times of a directory when they
-//! leave it set them right.
+//! Order: depth first, siblings by the bytes of their names. The first of several hard links carries the content,
+//! whatever the order in the layers. The order thus depends on the tree alone, and extractors that set a directory's
+//! time on leaving it set the right one.
 
 mod archive;
 
@@ -17,43 +17,43 @@ use porthole_core::{
     tree::{Content, FileTree, Mode, NodeId, Sort, View},
 };
 
-/// Why an archive is not written.
+/// Why an archive cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No archive can hold it.
+    /// The entry cannot be represented in a tar archive.
     #[error("`{path}` does not fit into an archive: {reason}")]
     Unwritable {
-        /// The entry; escaped.
+        /// Path of the entry, escaped.
         path: String,
-        /// What does not fit.
+        /// The part that does not fit.
         reason: &'static str,
     },
-    /// The content that was given for a file does not have its size.
+    /// The content supplied for a file is shorter than the file.
     #[error("content of `{path}` is shorter than {size} bytes (this is a bug in porthole)")]
     Short {
-        /// The file; escaped.
+        /// Path of the file, escaped.
         path: String,
-        /// Its size.
+        /// Size of the file.
         size: u64,
     },
-    /// What the output says.
+    /// Writing to the output failed.
     #[error(transparent)]
     Write(#[from] io::Error),
 }
 
-/// Writes the merged tree of all layers; `open` gives the content of a file, from its first byte.
+/// Writes the merged tree of all layers. `open` returns a reader for the content of a file.
 ///
 /// # Errors
 ///
-/// What no archive can hold, and what reading or writing says.
+/// [`Error::Unwritable`] for an entry that no archive can hold, and errors of reading and writing.
 pub fn write<R: Read>(
     tree: &FileTree,
     out: &mut impl Write,
     mut open: impl FnMut(Content) -> io::Result<R>,
 ) -> Result<(), Error> {
     let names = Names { tree, view: tree.view(Mode::Merged) };
-    // The first name of what has several.
+    // First name of each inode with several names.
     let mut first: HashMap<u32, NodeId> = HashMap::new();
     let mut pending = names.below(NodeId::ROOT);
     while let Some(node) = pending.pop() {
@@ -81,7 +81,7 @@ pub fn write<R: Read>(
     Ok(archive::end(out)?)
 }
 
-/// A hard link to a name that came before. Attributes belong to what it links to, which has them already.
+/// A hard link to an earlier name. Its attributes are dropped: they belong to the inode.
 fn link(entry: Entry, target: Vec<u8>) -> Entry {
     Entry {
         kind: Kind::Hardlink,
@@ -101,14 +101,14 @@ struct Names<'t> {
 }
 
 impl Names<'_> {
-    /// What is in a directory, last one first.
+    /// Children of a directory in reverse order.
     fn below(&self, node: NodeId) -> Vec<NodeId> {
         let mut nodes = self.view.child_nodes(node, Sort::Name);
         nodes.reverse();
         nodes
     }
 
-    /// The entry of a node, as the thing itself and not as a link to it.
+    /// The entry of a node itself, never as a hard link.
     fn entry(&self, node: NodeId) -> Option<Entry> {
         let row = self.view.row(node)?;
         let shared = self.tree.shared(node);
@@ -129,7 +129,7 @@ impl Names<'_> {
         if let Some(shared) = shared {
             entry.link = shared.link;
             (entry.major, entry.minor) = (shared.major, shared.minor);
-            // What a link says comes on top.
+            // Attributes added by later links override those of the inode.
             for (name, value) in shared.xattrs {
                 if !entry.xattrs.iter().any(|(own, _)| *own == name) {
                     entry.xattrs.push((name, value));

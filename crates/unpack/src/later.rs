@@ -1,8 +1,8 @@
-//! What is kept in mind of a path until later, for as long as what it was about is there.
+//! Values attached to paths, to be applied later unless the path is removed first.
 
 use std::collections::BTreeMap;
 
-/// Values by path, clean and relative to the root.
+/// Values by clean path relative to the root.
 pub(crate) struct Later<T>(BTreeMap<Vec<u8>, T>);
 
 impl<T> Default for Later<T> {
@@ -20,19 +20,19 @@ impl<T> Later<T> {
         self.0.contains_key(path)
     }
 
-    /// Forgets the path alone.
+    /// Removes the value of the path alone.
     pub(crate) fn remove(&mut self, path: &[u8]) {
         self.0.remove(path);
     }
 
-    /// The path is gone, with all that is below.
+    /// Removes the values of a path and of everything below it.
     pub(crate) fn forget(&mut self, path: &[u8]) {
         if self.0.is_empty() {
             return;
         }
         self.0.remove(path);
         let first = [path, b"/"].concat();
-        // The byte after the slash.
+        // `0` is the byte after `/`.
         let end = [path, b"0"].concat();
         let below: Vec<_> = self.0.range(first..end).map(|(path, _)| path.clone()).collect();
         for path in below {
@@ -40,7 +40,7 @@ impl<T> Later<T> {
         }
     }
 
-    /// Everything, what is below a directory before the directory.
+    /// Takes all values, those below a directory before the directory.
     pub(crate) fn take(&mut self) -> impl Iterator<Item = (Vec<u8>, T)> + use<T> {
         std::mem::take(&mut self.0).into_iter().rev()
     }

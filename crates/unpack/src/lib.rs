@@ -1,15 +1,15 @@
-//! Root filesystems: layers written into a directory, as containerd's `archive.Apply` writes them.
+//! Unpacks layers into a directory as containerd's `archive.Apply` does.
 //!
-//! A [`Root`] is an open directory that takes the layers of one image, bottom first. Each is a [`Layer`], which is an
-//! [`EntrySink`](porthole_core::tar::EntrySink): what a [`LayerReader`](porthole_core::layer::LayerReader) reads is on the
-//! disk at once. Where containerd stops with an error, so does the layer, by the same rules as
-//! [`FileTree`](porthole_core::tree::FileTree) knows them: what a listing shows is what is unpacked.
+//! A [`Root`] is an open directory that takes the layers of one image, bottom first. Each [`Layer`] is an
+//! [`EntrySink`](porthole_core::tar::EntrySink): entries from a [`LayerReader`](porthole_core::layer::LayerReader) are
+//! written to disk at once. A layer stops at the same entry as containerd, by the same rules as
+//! [`FileTree`](porthole_core::tree::FileTree), so the directory matches the listing.
 //!
-//! [`flatten`] makes one archive of the merged tree, without a disk in between.
+//! [`flatten`] writes the merged tree as one archive, without unpacking it.
 //!
-//! Nothing is ever written outside the directory. Every step is relative to an open directory below the root; symbolic
-//! links of the image are read and followed by this crate, inside the root, and never by the kernel; a name is created
-//! only where nothing is, and changed only through what was opened or without following a link.
+//! Nothing is written outside the directory. Every operation is relative to an open directory below the root. This
+//! crate reads and follows the image's symbolic links inside the root; the kernel never follows one. A name is created
+//! only where nothing exists, and changed only through an open descriptor or without following links.
 
 mod apply;
 mod attributes;
@@ -29,14 +29,14 @@ pub use remove::remove_all;
 pub use report::{Report, Skip, Skipped};
 pub use rootless::Rights;
 
-/// What may be done on this disk.
+/// What the process may do on this disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The process is root on this machine: it may give files away, and set attributes of the kernel's own. Without it
-    /// owners stay as they are, and directories that their owner may not write are shut only when all layers are in.
+    /// The process is root on this machine: it may change owners and set kernel attributes. Otherwise owners are not
+    /// changed, and directories that their owner may not write get their final mode only after the last layer.
     pub privileged: bool,
-    /// Give everything the owner that the image says, which needs `privileged`.
+    /// Set owners as the image says. Needs `privileged`.
     pub owner: bool,
-    /// Make character and block devices, which needs `privileged`.
+    /// Create character and block devices. Needs `privileged`.
     pub devices: bool,
 }

@@ -1,4 +1,4 @@
-//! Removal of whole trees, however deep, one open directory at a time.
+//! Removes directory trees of any depth with few open descriptors.
 
 use std::{mem::MaybeUninit, os::fd::OwnedFd};
 
@@ -9,21 +9,21 @@ use rustix::{
 
 use crate::disk::{enter, stat};
 
-/// Names that are read before they are worked on.
+/// Directory entries read at a time.
 const NAMES: usize = 1024;
 const BUFFER: usize = 32 << 10;
 
-/// Removes `name` from an open directory, with all that is below; nothing there is fine. Symbolic links are removed, not
-/// followed.
+/// Removes `name` in an open directory and everything below it. It is not an error if nothing exists. Removes symbolic
+/// links, does not follow them.
 ///
 /// # Errors
 ///
-/// What the system says; some of it may be gone then.
+/// The error of the system call. Part of the tree may be gone by then.
 pub fn remove_all(directory: &OwnedFd, name: &[u8]) -> Result<(), Errno> {
     if unlink(directory, name)? {
         return Ok(());
     }
-    // Below `directory`, from the top: names, and which directory each is.
+    // The path below `directory`: names, and the identity of each directory.
     let mut way: Vec<(Vec<u8>, Identity)> = Vec::new();
     let mut at = open(directory, name)?;
     way.push((name.to_vec(), Identity::of(&at)?));
@@ -38,7 +38,7 @@ pub fn remove_all(directory: &OwnedFd, name: &[u8]) -> Result<(), Errno> {
             None => return absent(rustix::fs::unlinkat(directory, &name[..], AtFlags::REMOVEDIR)),
             Some((_, identity)) => {
                 let above = enter(&at, b"..")?;
-                // It would have been moved away while this works on it.
+                // The directory was moved during the removal.
                 if Identity::of(&above)? != *identity {
                     return Err(Errno::BUSY);
                 }
@@ -50,9 +50,9 @@ pub fn remove_all(directory: &OwnedFd, name: &[u8]) -> Result<(), Errno> {
     }
 }
 
-/// Names in a directory and their kinds, where the file system tells those, up to a number of them.
+/// Up to `most` names in a directory, with their types if the file system reports them.
 pub(crate) fn names(directory: &OwnedFd, most: usize) -> Result<Vec<(Vec<u8>, FileType)>, Errno> {
-    // Of its own, because reading moves on in what is open.
+    // Open it again: reading advances the position of the descriptor.
     let directory = enter(directory, b".")?;
     let mut buffer = vec![MaybeUninit::uninit(); BUFFER];
     let mut entries = RawDir::new(directory, &mut buffer);
@@ -70,12 +70,12 @@ pub(crate) fn names(directory: &OwnedFd, most: usize) -> Result<Vec<(Vec<u8>, Fi
     Ok(names)
 }
 
-/// Removes what is not a directory; `false` if it is one.
+/// Removes something that is not a directory. `false` if it is one.
 fn unlink(directory: &OwnedFd, name: &[u8]) -> Result<bool, Errno> {
     match rustix::fs::unlinkat(directory, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => Ok(true),
         Err(Errno::ISDIR) => Ok(false),
-        // What POSIX says of directories, and Linux of files that may not be removed.
+        // POSIX reports a directory with EPERM; Linux also uses EPERM for immutable files.
         Err(Errno::PERM) if stat(directory, name).is_ok_and(|stat| crate::disk::is(&stat, FileType::Directory)) => {
             Ok(false)
         }
@@ -83,7 +83,7 @@ fn unlink(directory: &OwnedFd, name: &[u8]) -> Result<bool, Errno> {
     }
 }
 
-/// Removes everything in a directory that is not a directory with something in it; returns the first of those.
+/// Removes all entries except non-empty directories. Returns the first of those.
 fn empty(directory: &OwnedFd) -> Result<Option<Vec<u8>>, Errno> {
     loop {
         let names = names(directory, NAMES)?;
@@ -103,7 +103,7 @@ fn empty(directory: &OwnedFd) -> Result<Option<Vec<u8>>, Errno> {
     }
 }
 
-/// Opens a directory to empty it. One that its owner may not write is made so.
+/// Opens a directory in order to empty it. Makes it writable first if its owner may not write.
 fn open(directory: &OwnedFd, name: &[u8]) -> Result<OwnedFd, Errno> {
     if !rustix::process::geteuid().is_root() {
         let _ = crate::disk::set_mode(directory, name, 0o700);
@@ -118,7 +118,7 @@ fn absent(result: Result<(), Errno>) -> Result<(), Errno> {
     }
 }
 
-/// Which directory it is, whatever its name.
+/// Identity of a directory, independent of its name: device and inode.
 #[derive(PartialEq, Eq)]
 struct Identity(u64, u64);
 

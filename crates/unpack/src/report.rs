@@ -1,38 +1,38 @@
-//! What was written, and what was left out.
+//! Report of what was written and skipped.
 
 use porthole_core::path;
 
-/// How many of what was skipped are told one by one.
+/// Maximum length of [`Skipped::list`].
 const TOLD: usize = 1000;
 
-/// What all layers together came to.
+/// Totals of all layers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
     /// Entries applied, whiteouts included.
     pub entries: u64,
-    /// Bytes written into files.
+    /// Bytes written to files.
     pub bytes: u64,
-    /// What the image has, and the directory has not.
+    /// What was skipped.
     pub skipped: Skipped,
 }
 
-/// What the image has, and the directory has not.
+/// Parts of the image that were not written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Skipped {
-    /// Entries whose owner was not set although it is another than that of the process.
+    /// Entries whose owner differs from the image's because it was not set.
     pub owners: u64,
-    /// Devices that were not made, hard links to them included.
+    /// Devices that were not created, including hard links to them.
     pub devices: u64,
     /// Extended attributes that were not set.
     pub xattrs: u64,
-    /// The first of the devices and attributes, one by one.
+    /// The first skipped devices and attributes.
     pub list: Vec<Skip>,
 }
 
 impl Skipped {
-    /// Whether the directory is all that the image is.
+    /// Whether nothing was skipped.
     pub fn is_empty(&self) -> bool {
         self.owners == 0 && self.devices == 0 && self.xattrs == 0
     }
@@ -55,15 +55,15 @@ impl Skipped {
     }
 }
 
-/// Something that was skipped. Names are escaped.
+/// A skipped device or attribute. Names are escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Skip {
-    /// The layer that has it.
+    /// Index of the layer.
     pub layer: u32,
-    /// Where it belongs.
+    /// Path below the root.
     pub path: String,
-    /// The attribute, if it is one.
+    /// Name of the attribute. `None` for a device.
     pub xattr: Option<String>,
     /// Why it was skipped.
     pub reason: &'static str,

@@ -1,4 +1,4 @@
-//! Paths of entries, resolved inside the root as containerd resolves them: by their text, link by link.
+//! Resolves paths of entries inside the root, link by link, as containerd does.
 
 use std::os::fd::OwnedFd;
 
@@ -10,34 +10,34 @@ use crate::{
     disk::{Disk, enter},
 };
 
-/// Longest name of a directory entry, bytes.
+/// Longest name of a directory entry in bytes (`NAME_MAX`).
 pub(crate) const NAME_BYTES: usize = 255;
-/// Longest path that a system call takes, bytes.
+/// Longest path of a system call in bytes (`PATH_MAX` without the NUL).
 pub(crate) const PATH_BYTES: usize = 4095;
-/// Steps for following symbolic links in the paths of all entries; an image that needs a hundredth of it is odd.
+/// Steps for following symbolic links in the paths of all entries. Real images need less than a hundredth.
 const STEPS: u64 = 1 << 23;
-/// Symbolic links that containerd follows in one path.
+/// Symbolic links that containerd follows in a path.
 const LINKS: u32 = 255;
-/// Symbolic links that the kernel follows in one path.
+/// Symbolic links that the kernel follows in a path.
 const KERNEL_LINKS: u32 = 40;
-/// Bytes of a path that take as long to clean as a name takes to look up.
+/// Bytes of a path that take as long to clean as one name takes to look up. Measures cost in steps.
 const BYTES_A_STEP: u64 = 16;
 
-/// Follows links, within a budget.
+/// Follows symbolic links within a budget of steps.
 pub(crate) struct Resolver {
     steps: u64,
 }
 
-/// Where a walk is.
+/// Position of a walk.
 enum Place {
-    /// In a directory, so many below the root.
+    /// In this directory, at this depth below the root.
     Directory(OwnedFd, usize),
     Link(Vec<u8>),
-    /// Neither of them.
+    /// At something that is neither directory nor symbolic link.
     Other,
-    /// Nowhere, and so is everything below.
+    /// Missing, and so is everything below.
     Missing,
-    /// A link was followed: to be looked up from the root.
+    /// A link was followed: look it up from the root.
     Unknown,
 }
 
@@ -48,11 +48,12 @@ impl Default for Resolver {
 }
 
 impl Resolver {
-    /// The clean path without symbolic links to which any path leads, and the directory that is there.
+    /// Resolves a path to the clean path without symbolic links, and opens the directory there.
     ///
     /// # Errors
     ///
-    /// Links that go on and on. The inner error is that of opening the directory: there may be none.
+    /// [`tree::Error::TooManyLinks`](porthole_core::tree::Error::TooManyLinks) and the like. The inner result is that
+    /// of opening the directory, which may not exist.
     pub(crate) fn directory(&mut self, disk: &Disk, raw: &[u8]) -> Result<(Vec<u8>, Result<OwnedFd, Errno>), Error> {
         let direct = path::clean(raw);
         if !raw.split(|&b| b == b'/').any(|name| name == b"..") {
@@ -66,9 +67,9 @@ impl Resolver {
         Ok((resolved, opened))
     }
 
-    /// Follows symbolic links until a pass over the path meets none. A relative target is joined to the directory by its
-    /// text, before links in that directory are followed; only where nothing stands before it, it stays as it is. So does
-    /// containerd, and links that lead up again show the difference.
+    /// Follows symbolic links until a pass over the path finds none. A relative target is joined to its directory as
+    /// text, before links in that directory are followed; it stays relative only if nothing precedes it. containerd
+    /// does the same, and links that lead upwards show the difference.
     fn resolve(&mut self, disk: &Disk, path: &[u8]) -> Result<Vec<u8>, Error> {
         let mut followed = 0;
         let mut current = path.to_vec();
@@ -113,8 +114,8 @@ impl Resolver {
         }
     }
 
-    /// Goes on to a path as the kernel does: links on the way are followed, one at the end is not. One that leads out of
-    /// the root leads to nothing here.
+    /// Walks a path as the kernel does: follows links, except in the last component. A link out of the root leads
+    /// nowhere.
     fn look_up(&mut self, mut at: OwnedFd, mut depth: usize, path: &[u8], whole: &[u8]) -> Result<Place, Error> {
         let mut followed = 0;
         let mut pending: Vec<Vec<u8>> = components(path);
@@ -177,7 +178,7 @@ fn too_many_links(path: &[u8]) -> Error {
     tree::Error::TooManyLinks(path::escape(path).into_owned()).into()
 }
 
-/// Non-empty components other than `.`, last one first.
+/// Components in reverse order, without empty ones and `.`.
 fn components(path: &[u8]) -> Vec<Vec<u8>> {
     names(path).rev().map(<[u8]>::to_vec).collect()
 }

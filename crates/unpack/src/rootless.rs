@@ -1,27 +1,27 @@
-//! What this process may do.
+//! Detects what this process may do.
 
 use std::fs;
 
-/// What this process may do on a disk.
+/// Privileges of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rights {
-    /// It is root, of this machine or of a user namespace: it may give files away.
+    /// It is root on this machine or in a user namespace, so it may change owners.
     pub root: bool,
-    /// It may make devices, which in a user namespace nobody may.
+    /// It may create devices. The kernel never permits that in a user namespace.
     pub devices: bool,
 }
 
 impl Rights {
-    /// Asks the system.
+    /// Detects the privileges of this process.
     pub fn of_this_process() -> Self {
         let root = rustix::process::geteuid().is_root();
-        // Where the file is missing, there are no user namespaces.
+        // The file is missing on a kernel without user namespaces.
         let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
         Self { root, devices: root && !in_user_namespace(&map) }
     }
 }
 
-/// Whether a map of user ids (see user_namespaces(7)) is any but that of the machine itself.
+/// Whether a map of user ids (user_namespaces(7)) is other than the initial namespace's.
 fn in_user_namespace(map: &str) -> bool {
     let mut numbers = map.split_whitespace();
     !map.is_empty() && !["0", "0", "4294967295"].into_iter().all(|number| numbers.next() == Some(number))

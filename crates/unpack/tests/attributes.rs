@@ -1,4 +1,4 @@
-//! What layers say of files beside their content is on the disk, or is told to be missing.
+//! Attributes of entries are on disk, or reported as skipped.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
@@ -11,7 +11,7 @@ use porthole_unpack::{Options, Report, Root};
 
 use crate::disk::{ALL, NONE, Place, as_nobody, is_root, open};
 
-/// CAP_NET_RAW, as `setcap` writes it: revision 2, effective.
+/// CAP_NET_RAW as `setcap` stores it: revision 2, effective.
 const CAPABILITY: &[u8] = b"\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
 fn unpack(directory: &Path, layers: &[Vec<Entry>], options: Options) -> Report {
@@ -70,7 +70,7 @@ fn root_sets_capabilities_and_leaves_out_what_is_not_this_machines() {
     assert_eq!(xattr(&at("tool"), "security.capability").as_deref(), Some(CAPABILITY));
     let tool = fs::metadata(at("tool")).unwrap();
     assert_eq!((tool.mode() & 0o7777, tool.uid(), tool.gid()), (0o4755, 7, 8));
-    // They direct no overlay file system, and one shows them as they were.
+    // They do not control overlayfs here, and an overlay mount shows them unchanged.
     assert_eq!(xattr(&at("d"), "user.overlay.opaque"), None);
     assert_eq!(xattr(&at("d"), "user.overlay.overlay.opaque").as_deref(), Some(&b"y"[..]));
     assert_eq!(xattr(&at("d"), "trusted.overlay.redirect"), None);
@@ -111,7 +111,7 @@ fn a_link_to_a_file_of_a_lower_layer_is_that_file() {
     unpack(&place.root(), &[vec![file("a/file")], vec![dir, link]], options);
     let [one, other] = ["a/file", "b/link"].map(|name| fs::metadata(place.root().join(name)).unwrap());
     assert_eq!((one.ino(), one.nlink(), one.mtime(), one.mode() & 0o7777), (other.ino(), 2, 5, 0o640));
-    // What came into the directory later has not changed its time.
+    // A file added later in the layer does not change the directory's time.
     assert_eq!(fs::metadata(place.root().join("b")).unwrap().mtime(), 3);
 }
 

@@ -1,4 +1,4 @@
-//! Hostile layers change nothing outside the root, and inside it leave what the merged tree shows.
+//! Hostile layers change nothing outside the root, and inside it the disk equals the merged tree.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
@@ -21,7 +21,7 @@ use crate::disk::{Found, Place, open, walk};
 
 const SECRET: &[u8] = b"not yours";
 
-/// What lies outside, where every test has the same names.
+/// Creates files outside the root, with the same names in every test.
 fn guard(place: &Place) {
     fs::create_dir(place.outside().join("out")).unwrap();
     fs::write(place.outside().join("out/secret"), SECRET).unwrap();
@@ -30,7 +30,7 @@ fn guard(place: &Place) {
     symlink("out", place.outside().join("to-out")).unwrap();
 }
 
-/// All of what can be seen of it, but for the root.
+/// A snapshot of everything outside the root.
 fn outside(place: &Place) -> Vec<Found> {
     walk(place.outside())
         .into_iter()
@@ -38,7 +38,7 @@ fn outside(place: &Place) -> Vec<Found> {
         .collect()
 }
 
-/// Gives entries to a layer, and as many bytes of content as they say.
+/// Applies entries, with as much content as they state.
 fn apply(root: &mut Root, entries: &[Entry]) -> Result<(), Error> {
     let mut layer = root.layer();
     for entry in entries {
@@ -54,7 +54,7 @@ fn apply(root: &mut Root, entries: &[Entry]) -> Result<(), Error> {
     layer.commit()
 }
 
-/// What differs between a row and what is on the disk.
+/// The first field in which a row differs from the disk.
 fn difference(tree: &FileTree, row: &Row, found: &Found, owner: bool, stopped: bool) -> Option<&'static str> {
     let shared = tree.shared(row.node);
     let (kind, link) = match &shared {
@@ -76,13 +76,13 @@ fn difference(tree: &FileTree, row: &Row, found: &Found, owner: bool, stopped: b
         ("size", tree.content(row.node).map_or(0, |content| content.size) == found.size),
         ("link", kind != Kind::Symlink || *link == found.link),
         ("owner", !owner || (row.uid, row.gid) == (i64::from(found.uid), i64::from(found.gid))),
-        // Directories get their times at the end of a layer.
+        // Times of directories are set at the end of a layer.
         ("time", stopped && kind == Kind::Directory || (row.mtime, i64::from(row.mtime_nsec)) == found.mtime),
     ];
     fields.into_iter().find(|(_, same)| !same).map(|(name, _)| name)
 }
 
-/// Unpacks layers and stacks them; the first error ends both. Also tells what was outside before.
+/// Unpacks and stacks layers; the first error ends both. Also returns a snapshot of the outside before.
 fn unpack(layers: &[Vec<Entry>], options: Options) -> (Place, Vec<Found>, FileTree, Option<Error>) {
     let place = Place::new();
     guard(&place);
@@ -105,9 +105,9 @@ fn unpack(layers: &[Vec<Entry>], options: Options) -> (Place, Vec<Found>, FileTr
     (place, before, tree, error)
 }
 
-/// The same, and compares. Returns the error.
+/// Unpacks, stacks and compares. Returns the error.
 fn check(layers: &[Vec<Entry>], options: Options) -> Option<Error> {
-    // What nobody may read in the end, root may.
+    // Root may read what has no permission bits.
     let (place, before, tree, error) =
         if options.privileged { unpack(layers, options) } else { disk::as_nobody(|| unpack(layers, options)) };
     assert_eq!(outside(&place), before, "{layers:?}");
@@ -123,7 +123,7 @@ fn check(layers: &[Vec<Entry>], options: Options) -> Option<Error> {
         let difference = difference(&tree, row, found, options.owner, error.is_some());
         assert_eq!(difference, None, "{row:?}\n{found:?}\n{layers:?}");
     }
-    // Hard links are hard links.
+    // Compare which names are hard links to each other.
     for (one, row) in found.iter().zip(&rows) {
         for (other, other_row) in found.iter().zip(&rows).filter(|(other, _)| other.path != one.path) {
             let number = |row: &Row| tree.shared(row.node).map(|shared| shared.number);
@@ -154,7 +154,7 @@ fn hard(path: &str, target: impl AsRef<Path>) -> Entry {
     Entry { mode: 0o777, link: target.as_ref().to_str().unwrap().into(), ..Entry::new(path, Kind::Hardlink) }
 }
 
-/// In one layer, and each entry in a layer of its own.
+/// Checks the entries in one layer, and each in its own layer.
 fn check_both(entries: Vec<Entry>) -> Vec<Option<Error>> {
     let apart: Vec<Vec<Entry>> = entries.iter().cloned().map(|entry| vec![entry]).collect();
     [vec![entries], apart].iter().map(|layers| check(layers, rights())).collect()
@@ -220,7 +220,7 @@ fn the_real_path_of_what_is_outside_means_nothing() {
     ];
     let stopped: Vec<bool> = hostile.iter().map(|entries| apply(&mut root, entries).is_err()).collect();
     assert_eq!(outside(&place), before);
-    // The last link leads to what the first one had made inside.
+    // The last link points to what the first one created inside.
     assert_eq!(stopped, [false, false, false, true, true, true, true, false, false]);
     let absolute = place.root().join(out.strip_prefix("/").unwrap());
     assert!(absolute.join("new").exists(), "it is made inside");
@@ -337,7 +337,7 @@ proptest! {
 
     #[test]
     fn any_layers_leave_it_without_root(layers in vec(vec(entries(), 1..14), 1..4)) {
-        // Without root at hand, what its owner may not read could not be compared.
+        // Without root, the test itself could not read files that their owner may not read.
         let readable = |entry: Entry| Entry { mode: entry.mode | 0o700, ..entry };
         let layers = if disk::is_root() {
             layers

@@ -1,4 +1,4 @@
-//! The archive of a merged tree says what the tree says.
+//! The flattened archive equals the merged tree.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
@@ -11,7 +11,7 @@ use porthole_core::{
 };
 use porthole_unpack::flatten;
 
-/// Stacks entries; a file's content is its path, again and again.
+/// Stacks entries. The content of a file is its path, repeated.
 fn stack(layers: &[Vec<Entry>]) -> FileTree {
     let mut tree = FileTree::new(1000);
     for (number, entries) in (0..).zip(layers) {
@@ -31,7 +31,7 @@ fn archive(tree: &FileTree) -> Result<Vec<u8>, flatten::Error> {
     Ok(out)
 }
 
-/// Reads an archive again, with the first byte and the length of each content.
+/// A sink that reads an archive, with the first byte and the length of each content.
 #[derive(Default)]
 struct Reading {
     entries: Vec<Entry>,
@@ -103,7 +103,7 @@ fn every_attribute_survives() {
     let again = stack(&[reading.entries]);
     let rows = |tree: &FileTree| tree.view(Mode::Merged).rows().into_iter().map(facts).collect::<Vec<_>>();
     assert_eq!(rows(&again), rows(&tree));
-    // What was written comes back byte for byte.
+    // Writing the same tree again gives the same bytes.
     assert_eq!(archive(&again).unwrap().len(), bytes.len());
 }
 
@@ -172,7 +172,7 @@ fn content_that_is_too_short_is_an_error() {
 
 #[test]
 fn a_file_of_more_than_eight_gigabytes_keeps_its_size() {
-    /// Keeps the first bytes.
+    /// A writer that keeps the first bytes.
     struct Head(Vec<u8>);
     impl io::Write for Head {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

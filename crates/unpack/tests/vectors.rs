@@ -1,4 +1,4 @@
-//! Layers leave on a disk what containerd's `archive.Apply` leaves: type, mode, owner, size, content, target, time.
+//! Unpacking leaves what containerd's `archive.Apply` leaves: type, mode, owner, size, content, target, time.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
@@ -34,7 +34,7 @@ fn difference(found: &Found, expected: &Value, cut: bool, options: Options) -> O
     let fields = [
         ("path", found.path == bytes(expected, "path")),
         ("type", expected["type"] == found.kind),
-        // A file that is not complete has not got its attributes yet.
+        // The attributes of an incomplete file are not set yet.
         ("mode", cut && file || number("mode") == Some(i64::from(found.mode))),
         ("size", expected["size"].as_u64() == Some(found.content.len() as u64)),
         ("content", !file || expected["sha"] == short_digest(&found.content)),
@@ -46,7 +46,7 @@ fn difference(found: &Found, expected: &Value, cut: bool, options: Options) -> O
     fields.into_iter().find(|(_, same)| !same).map(|(name, _)| name)
 }
 
-/// Every case on a directory of its own; returns what failed.
+/// Runs every case in its own directory. Returns the failures.
 fn check(options: Options) -> (usize, Vec<String>) {
     let cases = rows(include_str!("../../core/tests/vectors/unpack.jsonl"));
     let archives: BTreeMap<String, Vec<u8>> = rows(include_str!("../../core/tests/vectors/tar.jsonl"))
@@ -83,7 +83,7 @@ fn check(options: Options) -> (usize, Vec<String>) {
             let difference = difference(found, expected, outcome.cut, options);
             differences.extend(difference.map(|field| format!("{field}: {found:?}")));
         }
-        // Nothing beside the root.
+        // Nothing was created beside the root.
         assert_eq!(std::fs::read_dir(place.outside()).unwrap().count(), 1, "{id}");
         if !differences.is_empty() {
             failed.push(format!("{id} on `{}`: {}", case["base"], differences.join("; ")));

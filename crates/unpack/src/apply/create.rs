@@ -1,4 +1,4 @@
-//! What entries leave at their paths.
+//! Creates what entries describe.
 
 use std::fs::File;
 
@@ -21,18 +21,18 @@ use crate::{
     resolve::{PATH_BYTES, too_long},
 };
 
-/// Until an entry's own bits are set, nobody else needs to see what may be secret, or may write it. Most entries have no
-/// other bits in the end, and so these need not be set twice.
+/// Mode of a new file until its final mode is set: content may be secret, so only the owner may read or write it. Most
+/// files end up with these bits at least.
 const FILE: u32 = 0o600;
 const DIRECTORY: u32 = 0o700;
 const FROM_THE_START: u32 = 0o055;
-/// What the owner of a directory needs to work in it.
+/// Permissions that the owner of a directory needs while layers are applied.
 const OWNER: u32 = 0o700;
 const NEW_FILE: OFlags =
     OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 impl Layer<'_> {
-    /// Makes what an entry is, in place of what is there, unless both are directories.
+    /// Creates what an entry describes. Replaces what exists at the path, unless both are directories.
     pub(super) fn create(&mut self, parent: &Parent, entry: Entry, path: &[u8]) -> Result<Flow, Error> {
         let (_, name) = split(path);
         match entry.kind {
@@ -51,7 +51,7 @@ impl Layer<'_> {
                 self.clear(parent, name)?;
                 self.make_node(parent, &entry, path)?;
             }
-            // A PAX global header, which leaves nothing.
+            // A PAX global header creates nothing, but containerd removes what exists at its path.
             Kind::Global => self.clear(parent, name)?,
             _ => {
                 self.clear(parent, name)?;
@@ -62,7 +62,7 @@ impl Layer<'_> {
         Ok(Flow::Continue)
     }
 
-    /// The data of the open file is complete.
+    /// Completes the open file.
     pub(super) fn finish_file(&mut self) -> Result<(), Error> {
         let Some((content, entry, path)) = self.file.take() else { return Ok(()) };
         let file = content.finish().map_err(|source| Error::writing(&path, source))?;
@@ -139,7 +139,7 @@ impl Layer<'_> {
         self.attributes(entry, path).set_named(&parent.directory, name, true, &mut self.root.report.skipped)
     }
 
-    /// Makes a hard link: symbolic links are followed in the directory of its target, not at its end.
+    /// Creates a hard link. Symbolic links are followed in the directory of its target, not in the last component.
     fn make_link(&mut self, parent: &Parent, entry: &Entry, path: &[u8]) -> Result<(), Error> {
         let (_, name) = split(path);
         let texts = || (path::escape(path).into_owned(), path::escape(&entry.link).into_owned());
@@ -158,7 +158,7 @@ impl Layer<'_> {
         let (mut target, opened) = self.root.resolver.directory(&self.root.disk, before)?;
         match last {
             b"" | b"." => {}
-            // Nothing leads up from what is no directory.
+            // `..` of something that is not a directory does not exist.
             b".." if opened.is_err_and(|errno| errno == Errno::NOTDIR) => return Err(missing()),
             b".." => target = split(&target).0.to_vec(),
             last => target = join(&target, last),
@@ -209,8 +209,8 @@ impl Layer<'_> {
         self.attributes(entry, path).set_named(&parent.directory, name, false, &mut self.root.report.skipped)
     }
 
-    /// A device is not made: an empty file keeps its place until all layers are in, so that what they do to it, or below
-    /// it, comes out as it would.
+    /// Puts an empty file in place of a device that is not created, so that later entries that replace or link to it
+    /// have the same effect.
     fn withhold(&mut self, parent: &Parent, name: &[u8], path: &[u8]) {
         self.root.withheld.insert(&join(&parent.path, name), ());
         self.root.report.skipped.device(self.number, path);

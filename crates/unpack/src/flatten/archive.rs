@@ -1,4 +1,4 @@
-//! tar archives, written: ustar headers, PAX records where those do not suffice.
+//! Writes tar headers: ustar, with PAX records where ustar does not suffice.
 
 use std::io::{self, Write};
 
@@ -10,16 +10,16 @@ use porthole_core::{
 use super::Error;
 
 const BLOCK: usize = 512;
-/// The greatest numbers of fields of 8 and 12 bytes.
+/// Largest values of octal fields with 8 and 12 bytes.
 const SMALL: u64 = (1 << 21) - 1;
 const LARGE: u64 = (1 << 33) - 1;
 const XATTR: &[u8] = b"SCHILY.xattr.";
 
-/// Writes the headers of an entry. Its data and [`pad`] come next, if it is a file of more than 0 bytes.
+/// Writes the headers of an entry. A file's data and [`pad`] must follow.
 ///
 /// # Errors
 ///
-/// [`Error::Unwritable`] for what no archive can hold, and what `out` says.
+/// [`Error::Unwritable`] if no archive can hold the entry, and errors of writing.
 pub(super) fn write_header(out: &mut impl Write, entry: &Entry) -> Result<(), Error> {
     let mut header = Header([0; BLOCK]);
     let mut records = Vec::new();
@@ -64,7 +64,7 @@ pub(super) fn write_header(out: &mut impl Write, entry: &Entry) -> Result<(), Er
         record(&mut records, &[XATTR, name].concat(), value);
     }
     if !records.is_empty() {
-        // Names are UTF-8 unless it is said that they are not.
+        // PAX names are UTF-8 unless `hdrcharset` says otherwise.
         let binary = std::str::from_utf8(&entry.path).is_err() || std::str::from_utf8(&entry.link).is_err();
         let mut data = Vec::new();
         if binary {
@@ -85,13 +85,13 @@ pub(super) fn write_header(out: &mut impl Write, entry: &Entry) -> Result<(), Er
     Ok(out.write_all(&header.finish(entry.typeflag))?)
 }
 
-/// Fills the last block of data.
+/// Pads data to a whole block.
 pub(super) fn pad(out: &mut impl Write, length: u64) -> io::Result<()> {
     let rest = (length % BLOCK as u64) as usize;
     if rest == 0 { Ok(()) } else { out.write_all(&[0; BLOCK][rest..]) }
 }
 
-/// The end mark.
+/// Writes the end marker.
 pub(super) fn end(out: &mut impl Write) -> io::Result<()> {
     out.write_all(&[0; 2 * BLOCK])
 }
@@ -99,12 +99,12 @@ pub(super) fn end(out: &mut impl Write) -> io::Result<()> {
 struct Header([u8; BLOCK]);
 
 impl Header {
-    /// Name and prefix, or a record where they do not take it.
+    /// Sets name and prefix, or adds a PAX record if they do not fit.
     fn name(&mut self, name: &[u8], records: &mut Vec<u8>) {
         if name.len() <= 100 {
             return self.text(0, name);
         }
-        // The slash between them is in neither, and both are not empty.
+        // The slash between prefix and name is stored in neither; both must be non-empty.
         let slash =
             (name.len() - 101..name.len().min(156)).find(|&at| name[at] == b'/' && at > 0 && at + 1 < name.len());
         match slash {
@@ -128,7 +128,8 @@ impl Header {
         self.text(at, text.as_bytes());
     }
 
-    /// The size, in GNU's form where octal digits do not suffice, so that no reader loses its way.
+    /// Sets the size, in base 256 if octal does not suffice, so that readers without PAX support still find the next
+    /// header.
     fn size(&mut self, size: u64) {
         if size <= LARGE {
             return self.octal(124, 12, size);

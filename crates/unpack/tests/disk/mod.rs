@@ -1,4 +1,4 @@
-//! A directory, and what is in it.
+//! Temporary directories, and listings of them.
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
@@ -22,7 +22,7 @@ use porthole_testkit::partial::leaves_part_of_a_file;
 use porthole_unpack::{Error, Options, Report, Root};
 use tempfile::TempDir;
 
-/// What `lstat` and `readlink` tell of a path, and the content of a file.
+/// The result of `lstat` and `readlink` for a path, and the content of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) path: Vec<u8>,
@@ -39,7 +39,7 @@ pub(crate) struct Found {
     pub(crate) content: Vec<u8>,
 }
 
-/// Everything below a directory, sorted by names, directories before what they hold.
+/// Everything below a directory, sorted by name, directories before their children.
 pub(crate) fn walk(root: &Path) -> Vec<Found> {
     let mut found = Vec::new();
     let mut pending = children(root);
@@ -53,7 +53,7 @@ pub(crate) fn walk(root: &Path) -> Vec<Found> {
     found
 }
 
-/// Last one first.
+/// Children in reverse order.
 fn children(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).expect("a directory can be read");
     let mut paths: Vec<_> = entries.map(|entry| entry.expect("an entry can be read").path()).collect();
@@ -87,7 +87,7 @@ fn look(root: &Path, path: &Path) -> io::Result<Found> {
     })
 }
 
-/// A directory that is removed in the end, however deep it is.
+/// A directory that is removed on drop, however deep it is.
 pub(crate) struct Place(TempDir);
 
 impl Place {
@@ -97,7 +97,7 @@ impl Place {
         place
     }
 
-    /// Where nothing may come.
+    /// The folder in which nothing may appear.
     pub(crate) fn outside(&self) -> &Path {
         self.0.path()
     }
@@ -117,15 +117,15 @@ pub(crate) fn open(directory: &Path) -> OwnedFd {
     fs::File::open(directory).expect("a directory can be opened").into()
 }
 
-/// Root with every right.
+/// Options of root with all privileges.
 pub(crate) const ALL: Options = Options { privileged: true, owner: true, devices: true };
-/// Anybody.
+/// Options of an unprivileged user.
 pub(crate) const NONE: Options = Options { privileged: false, owner: false, devices: false };
 
-/// What came of one layer.
+/// Result of applying a layer.
 pub(crate) struct Outcome {
     pub(crate) error: Option<String>,
-    /// The data of a file was not all there, so that it has not got its attributes.
+    /// The data of a file was incomplete, so its attributes were not set.
     pub(crate) cut: bool,
 }
 
@@ -152,7 +152,7 @@ pub(crate) fn apply(root: &mut Root, blob: &[u8]) -> Outcome {
     }
 }
 
-/// Applies layers, none of which may fail, and finishes.
+/// Applies layers, none of which may fail, and calls `finish`.
 pub(crate) fn unpack(directory: &Path, layers: &[Vec<u8>], options: Options) -> Report {
     let mut root = Root::new(open(directory), options);
     for layer in layers {
@@ -165,7 +165,7 @@ pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Runs something without the rights of root, if this process has them: rights belong to threads.
+/// Runs a closure without root's privileges, in a thread of its own: credentials belong to threads.
 pub(crate) fn as_nobody<T: Send>(run: impl FnOnce() -> T + Send) -> T {
     use rustix::{
         fs::{Gid, Uid},
