@@ -1,22 +1,22 @@
-//! Bytes in pieces, as a network might deliver them.
+//! Splits bytes into pieces, as a network may deliver them.
 
-/// How bytes are cut.
+/// How bytes are split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Split {
-    /// All at once.
+    /// One piece.
     Whole,
-    /// One by one.
+    /// One byte per piece.
     Bytes,
-    /// Pieces of 1 to `most` bytes, the same for the same seed.
+    /// Pieces of 1 to `most` bytes, determined by the seed.
     Random {
-        /// Where the sequence starts.
+        /// Seed of the pseudo-random sequence.
         seed: u64,
-        /// The longest piece.
+        /// Length of the longest piece in bytes.
         most: usize,
     },
 }
 
-/// The three ways to cut that every push reader must survive.
+/// The splits with which every push reader is tested.
 pub const SPLITS: [Split; 3] = [Split::Whole, Split::Bytes, Split::Random { seed: 1, most: 700 }];
 
 impl Split {
@@ -43,7 +43,7 @@ impl Split {
     }
 }
 
-/// SplitMix64: enough chance for a test, and the same everywhere.
+/// SplitMix64: a small pseudo-random generator with the same output on every platform.
 pub fn next(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;

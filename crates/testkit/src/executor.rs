@@ -1,4 +1,4 @@
-//! The smallest executors that drive a future.
+//! Minimal executors for tests.
 
 use std::{
     future::Future,
@@ -8,7 +8,7 @@ use std::{
     thread::{self, Thread},
 };
 
-/// Runs a future to its end on this thread, which sleeps while there is nothing to do.
+/// Runs a future to completion on this thread, which sleeps while the future is pending.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(Thread);
     impl Wake for Unpark {
@@ -27,7 +27,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Runs futures side by side; their outputs, in order. Whoever is woken wakes all.
+/// Runs futures concurrently and returns their outputs in order. A wake-up polls all of them.
 pub async fn join_all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     let mut futures: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
     let mut outputs: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
@@ -47,7 +47,7 @@ pub async fn join_all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F:
     outputs.into_iter().flatten().collect()
 }
 
-/// Lets everything else run `turns` times.
+/// Yields to other tasks `turns` times.
 pub async fn give_way(turns: u32) {
     let mut left = turns;
     std::future::poll_fn(|context| {

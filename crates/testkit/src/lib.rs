@@ -1,10 +1,10 @@
-//! What the tests of every crate share; never part of a release.
+//! Shared test support for all crates. Not part of a release.
 //!
-//! - [`image`] builds images byte for byte the same on every run, and writes them as OCI layouts and docker-archives.
-//! - [`registry`] is a transport with registries in memory behind it, which can be told to misbehave.
-//! - [`chunks`] splits bytes as a network might.
-//! - [`executor`] drives futures without a runtime.
-//! - [`partial`] knows what a broken archive leaves behind.
+//! - [`image`] builds images deterministically, and writes them as OCI layouts and docker-archives.
+//! - [`registry`] is a transport with in-memory registries behind it and scripted faults.
+//! - [`chunks`] splits bytes as a network may.
+//! - [`executor`] runs futures without a runtime.
+//! - [`partial`] lists the tar errors after which a runtime has written part of a file.
 
 pub mod chunks;
 pub mod executor;

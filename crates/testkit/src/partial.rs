@@ -1,8 +1,9 @@
-//! What a broken archive leaves behind.
+//! Effects of broken archives.
 
 use porthole_core::tar::Error;
 
-/// Whether an error is found while the data of a file is read: a runtime has made that file then, and not yet set its attributes.
+/// Whether a reader finds the error while it reads a file's data: a runtime has created that file by then, but not set
+/// its attributes.
 pub fn leaves_part_of_a_file(error: &Error) -> bool {
     use Error::{SparseMissing, SparseUnreferenced, UnexpectedEof};
     matches!(error, UnexpectedEof { .. } | SparseMissing { .. } | SparseUnreferenced { .. })

@@ -1,4 +1,4 @@
-//! Built images are what they claim to be, by readers that did not build them.
+//! Independent readers accept the built images.
 
 #![allow(clippy::unwrap_used, reason = "what the tests share is test code too")]
 

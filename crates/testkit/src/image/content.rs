@@ -1,4 +1,4 @@
-//! Blobs with names: what a registry serves and what lies on a disk.
+//! Blobs and names: what a registry serves and what a layout stores.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -9,16 +9,16 @@ use super::Built;
 /// Bytes with their media type and digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blob {
-    /// Media type.
+    /// Media type in the descriptor.
     pub media_type: String,
     /// `sha256:…` of the bytes.
     pub digest: String,
-    /// The bytes.
+    /// The content.
     pub bytes: Vec<u8>,
 }
 
 impl Blob {
-    /// Hashes the bytes.
+    /// A blob of these bytes, hashed with SHA-256.
     pub fn new(media_type: &str, bytes: Vec<u8>) -> Self {
         Self { media_type: media_type.into(), digest: sha256(&bytes), bytes }
     }
@@ -27,32 +27,32 @@ impl Blob {
         Self::new(media_type, value.to_string().into_bytes())
     }
 
-    /// The descriptor of these bytes.
+    /// The OCI descriptor of the blob.
     pub fn descriptor(&self) -> Value {
         json!({ "mediaType": self.media_type, "digest": self.digest, "size": self.bytes.len() })
     }
 }
 
-/// A named entrance: a manifest or an index.
+/// A manifest or index with its tag.
 #[derive(Clone, Debug)]
 pub struct Root {
-    /// Tag.
+    /// Tag, if it has one.
     pub name: Option<String>,
-    /// Manifest or index.
+    /// The manifest or index.
     pub blob: Blob,
 }
 
-/// All blobs of some images, and their names.
+/// All blobs of some images, and the tagged roots.
 #[derive(Clone, Debug, Default)]
 pub struct Content {
-    /// By digest.
+    /// Blobs by digest.
     pub blobs: BTreeMap<String, Blob>,
-    /// In the order in which they were added.
+    /// Roots in the order of addition.
     pub roots: Vec<Root>,
 }
 
 impl Content {
-    /// Adds manifest, config and layers of an image, without a name.
+    /// Adds manifest, config and layers of an image, without a tag.
     pub fn add_image(&mut self, image: &Built) -> &mut Self {
         let layers = image.layers.iter().map(|layer| &layer.blob);
         for blob in [&image.manifest, &image.config].into_iter().chain(layers) {
@@ -61,20 +61,20 @@ impl Content {
         self
     }
 
-    /// Adds any blob.
+    /// Adds a blob.
     pub fn add_blob(&mut self, blob: Blob) -> &mut Self {
         self.blobs.insert(blob.digest.clone(), blob);
         self
     }
 
-    /// Names a manifest or an index, and adds its blob.
+    /// Adds a manifest or index and tags it.
     pub fn add_root(&mut self, name: &str, blob: Blob) -> &mut Self {
         self.add_blob(blob.clone());
         self.roots.push(Root { name: Some(name.into()), blob });
         self
     }
 
-    /// An index over images under one name.
+    /// An index over images, tagged `name`.
     pub fn of_index(name: &str, images: &[Built]) -> Self {
         let mut content = Self::default();
         for image in images {
@@ -114,7 +114,7 @@ impl Content {
         files
     }
 
-    /// Writes an OCI image layout into a directory, which is created.
+    /// Writes an OCI image layout to a directory, which is created.
     pub fn write_layout(&self, dir: &Path) -> io::Result<()> {
         for (path, bytes) in self.layout_files() {
             let path = dir.join(path);
@@ -124,16 +124,16 @@ impl Content {
         Ok(())
     }
 
-    /// An OCI image layout in one tar.
+    /// An OCI image layout as one tar.
     pub fn layout_tar(&self) -> Vec<u8> {
         let mut files: Vec<_> = self.layout_files().into_iter().collect();
-        // A reader that streams wants the documents first.
+        // Documents first, for readers that stream.
         files.sort_by_key(|(path, _)| (path.starts_with("blobs/"), path.clone()));
         pack(&files)
     }
 
-    /// What `docker save` wrote before it wrote OCI layouts: `manifest.json`, the config, layers as plain tars. Only roots that are
-    /// images built by [`super::Image`] have a place in it; `layers` gives the tars of each.
+    /// A docker-archive as `docker save` wrote it before it used OCI layouts: `manifest.json`, config, layers as
+    /// uncompressed tars. Takes images built by [`super::Image`] only, with their tags.
     pub fn docker_archive(images: &[(&str, &Built)]) -> Vec<u8> {
         let mut files: Vec<(String, Vec<u8>)> = Vec::new();
         let mut entries = Vec::new();
@@ -175,7 +175,7 @@ fn hex(digest: &str) -> &str {
     digest.rsplit(':').next().unwrap_or(digest)
 }
 
-/// `sha256:…` of bytes, computed apart from the crate under test.
+/// `sha256:…` of bytes, computed without the crate under test.
 pub(super) fn sha256(bytes: &[u8]) -> String {
     let value = Sha256::digest(bytes);
     let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();

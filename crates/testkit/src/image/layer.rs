@@ -1,15 +1,15 @@
-//! Layers: tar entries in order, then a compression.
+//! Builds layers: tar entries in order, then compression.
 
 use flate2::{Compression as Level, GzBuilder};
 use std::io::Write as _;
 use structured_zstd::encoding::{CompressionLevel, compress_slice_to_vec};
 
-/// How a layer's tar is packed.
+/// Compression of a layer's tar.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compression {
-    /// Not at all.
+    /// No compression.
     None,
-    /// gzip, without name and time.
+    /// gzip without file name and time in the header.
     #[default]
     Gzip,
     /// One Zstandard frame.
@@ -17,7 +17,7 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// Packs bytes; the same bytes always give the same result.
+    /// Compresses bytes. The output is deterministic.
     pub fn compress(self, bytes: &[u8]) -> Vec<u8> {
         match self {
             Self::None => bytes.to_vec(),
@@ -31,7 +31,7 @@ impl Compression {
     }
 }
 
-/// What an entry is.
+/// Type of an entry, with its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A regular file with its content.
@@ -42,9 +42,9 @@ pub enum Kind {
     Symlink(Vec<u8>),
     /// A hard link to this path of the archive.
     Hardlink(Vec<u8>),
-    /// A character device.
+    /// A character device with major and minor number.
     Char(u32, u32),
-    /// A block device.
+    /// A block device with major and minor number.
     Block(u32, u32),
     /// A named pipe.
     Fifo,
@@ -73,12 +73,12 @@ impl Entry {
         Self { path: path.as_ref().to_vec(), kind, mode, uid: 0, gid: 0, mtime: MTIME, xattrs: Vec::new() }
     }
 
-    /// A regular file.
+    /// A regular file with this content.
     pub fn file(path: impl AsRef<[u8]>, content: impl AsRef<[u8]>) -> Self {
         Self::new(path, Kind::File(content.as_ref().to_vec()))
     }
 
-    /// A directory; its name is written with a trailing slash, as tar programs do.
+    /// A directory. Its name gets a trailing slash, as tar programs write it.
     pub fn dir(path: impl AsRef<[u8]>) -> Self {
         let mut path = path.as_ref().to_vec();
         if path.last() != Some(&b'/') {
@@ -87,35 +87,35 @@ impl Entry {
         Self::new(path, Kind::Directory)
     }
 
-    /// A symbolic link.
+    /// A symbolic link to `target`.
     pub fn symlink(path: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> Self {
         Self::new(path, Kind::Symlink(target.as_ref().to_vec()))
     }
 
-    /// A hard link.
+    /// A hard link to `target`.
     pub fn hardlink(path: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> Self {
         Self::new(path, Kind::Hardlink(target.as_ref().to_vec()))
     }
 
-    /// Permission bits with set-uid, set-gid and sticky.
+    /// Sets the permission bits, including set-uid, set-gid and sticky.
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = mode;
         self
     }
 
-    /// Numeric owner and group.
+    /// Sets numeric owner and group.
     pub fn owner(mut self, uid: u64, gid: u64) -> Self {
         (self.uid, self.gid) = (uid, gid);
         self
     }
 
-    /// Seconds since 1970.
+    /// Sets the modification time in seconds since 1970.
     pub fn mtime(mut self, seconds: u64) -> Self {
         self.mtime = seconds;
         self
     }
 
-    /// An extended attribute, as a PAX `SCHILY.xattr.` record.
+    /// Adds an extended attribute as a PAX `SCHILY.xattr.` record.
     pub fn xattr(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.xattrs.push((name.into(), value.as_ref().to_vec()));
         self
@@ -170,14 +170,14 @@ impl Entry {
     }
 }
 
-/// Fills a header field with as much as fits; false if that is not all.
+/// Copies a value to a header field. Returns false if it does not fit.
 fn put(field: &mut [u8; 100], value: &[u8]) -> bool {
     let fits = value.len().min(field.len());
     field[..fits].copy_from_slice(&value[..fits]);
     fits == value.len()
 }
 
-/// A layer to be: entries in archive order, and the instruction that made it.
+/// Builder of a layer: entries in archive order, and the instruction that created it.
 #[derive(Clone, Debug)]
 pub struct Layer {
     created_by: String,
@@ -188,7 +188,7 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// An empty gzip layer.
+    /// An empty layer, compressed with gzip.
     pub fn new(created_by: &str) -> Self {
         Self {
             created_by: created_by.into(),
@@ -199,63 +199,63 @@ impl Layer {
         }
     }
 
-    /// Adds any entry.
+    /// Appends an entry.
     pub fn entry(mut self, entry: Entry) -> Self {
         self.entries.push(entry);
         self
     }
 
-    /// Adds a regular file, mode 0644.
+    /// Appends a regular file with mode 0644.
     pub fn file(self, path: impl AsRef<[u8]>, content: impl AsRef<[u8]>) -> Self {
         self.entry(Entry::file(path, content))
     }
 
-    /// Adds a directory, mode 0755.
+    /// Appends a directory with mode 0755.
     pub fn dir(self, path: impl AsRef<[u8]>) -> Self {
         self.entry(Entry::dir(path))
     }
 
-    /// Adds a symbolic link.
+    /// Appends a symbolic link.
     pub fn symlink(self, path: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> Self {
         self.entry(Entry::symlink(path, target))
     }
 
-    /// Adds a hard link.
+    /// Appends a hard link.
     pub fn hardlink(self, path: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> Self {
         self.entry(Entry::hardlink(path, target))
     }
 
-    /// Removes a path of the layers below: `dir/name` becomes the entry `dir/.wh.name`.
+    /// Appends a whiteout: `dir/name` becomes the entry `dir/.wh.name`.
     pub fn whiteout(self, path: &str) -> Self {
         let (dir, name) = path.rsplit_once('/').map_or(("", path), |(dir, name)| (dir, name));
         let slash = if dir.is_empty() { "" } else { "/" };
         self.file(format!("{dir}{slash}.wh.{name}"), "")
     }
 
-    /// Hides everything that the layers below put into a directory.
+    /// Appends an opaque marker, which hides what lower layers put into the directory.
     pub fn opaque(self, dir: &str) -> Self {
         self.file(format!("{dir}/.wh..wh..opq"), "")
     }
 
-    /// Chooses the compression.
+    /// Sets the compression.
     pub fn compression(mut self, compression: Compression) -> Self {
         self.compression = compression;
         self
     }
 
-    /// Adds bytes after the end-of-archive marker.
+    /// Appends bytes after the end-of-archive marker.
     pub fn tail(mut self, bytes: &[u8]) -> Self {
         self.tail = bytes.to_vec();
         self
     }
 
-    /// Adds an instruction to the history, after this layer, that made no layer.
+    /// Adds a history entry with `empty_layer` after this layer.
     pub fn then(mut self, instruction: &str) -> Self {
         self.empty.push(instruction.into());
         self
     }
 
-    /// The layer's tar.
+    /// The uncompressed tar.
     pub fn tar(&self) -> Vec<u8> {
         let mut archive = tar::Builder::new(Vec::new());
         for entry in &self.entries {
@@ -283,5 +283,5 @@ impl Layer {
     }
 }
 
-/// The modification time of every entry that names none: 2026-01-02T03:04:05Z.
+/// Default modification time of entries: 2026-01-02T03:04:05Z.
 const MTIME: u64 = 1_767_323_045;

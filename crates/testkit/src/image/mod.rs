@@ -20,17 +20,17 @@ pub use prepared::{Format, Prepared, PreparedLayer};
 
 use serde_json::{Value, json};
 
-/// The families of media types that registries serve.
+/// Family of media types.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Family {
     /// OCI image specification 1.1.
     #[default]
     Oci,
-    /// Docker image manifest version 2, schema 2. Has no media type for zstd layers: the OCI one is used.
+    /// Docker image manifest version 2, schema 2. It has no media type for zstd layers, so those get the OCI one.
     Docker,
 }
 
-/// An image to be: layers bottom first, and what its config says.
+/// Builder of an image: layers bottom first, and the configuration.
 #[derive(Clone, Debug)]
 pub struct Image {
     family: Family,
@@ -58,37 +58,37 @@ impl Image {
         }
     }
 
-    /// Chooses the media types.
+    /// Sets the family of media types.
     pub fn family(mut self, family: Family) -> Self {
         self.family = family;
         self
     }
 
-    /// Chooses the platform.
+    /// Sets the platform.
     pub fn platform(mut self, os: &str, architecture: &str, variant: Option<&str>) -> Self {
         self.platform = (os.into(), architecture.into(), variant.map(str::to_owned));
         self
     }
 
-    /// Puts a layer on top.
+    /// Adds a layer on top.
     pub fn layer(mut self, layer: Layer) -> Self {
         self.layers.push(layer);
         self
     }
 
-    /// The `config` object of the image config (`Env`, `Cmd`, `Labels` …).
+    /// Sets the `config` object of the configuration (`Env`, `Cmd`, `Labels` …).
     pub fn config(mut self, config: Value) -> Self {
         self.config = config;
         self
     }
 
-    /// Leaves the history out of the config.
+    /// Omits `history` from the configuration.
     pub fn without_history(mut self) -> Self {
         self.history = false;
         self
     }
 
-    /// Writes layers, config and manifest.
+    /// Serialises layers, configuration and manifest.
     pub fn build(&self) -> Built {
         let layers: Vec<BuiltLayer> = self.layers.iter().map(|layer| self.build_layer(layer)).collect();
         let (os, architecture, variant) = &self.platform;
@@ -150,32 +150,32 @@ impl Image {
     }
 }
 
-/// An image as bytes.
+/// A serialised image.
 #[derive(Clone, Debug)]
 pub struct Built {
-    /// The image manifest.
+    /// The image manifest as a blob.
     pub manifest: Blob,
-    /// The image config.
+    /// The image configuration as a blob.
     pub config: Blob,
-    /// Bottom first.
+    /// The layers, bottom first.
     pub layers: Vec<BuiltLayer>,
     platform: (String, String, Option<String>),
     family: Family,
 }
 
-/// A layer as bytes.
+/// A serialised layer.
 #[derive(Clone, Debug)]
 pub struct BuiltLayer {
-    /// The layer as served, compressed.
+    /// The compressed layer, as a registry serves it.
     pub blob: Blob,
-    /// Digest of the tar.
+    /// Digest of the uncompressed tar.
     pub diff_id: String,
-    /// The tar.
+    /// The uncompressed tar.
     pub tar: Vec<u8>,
 }
 
 impl Built {
-    /// The blobs of this image, under one name.
+    /// The blobs of this image, tagged `name`.
     pub fn into_content(self, name: &str) -> Content {
         let mut content = Content::default();
         content.add_image(&self);
@@ -225,7 +225,7 @@ pub fn index(images: &[Built]) -> Blob {
     index_of(family, images.iter().map(Built::descriptor).collect())
 }
 
-/// An index over any descriptors: nested indexes, attestations, wrong ones.
+/// An index over arbitrary descriptors, for nested indexes, attestations and invalid entries.
 pub fn index_of(family: Family, manifests: Vec<Value>) -> Blob {
     let media_type = match family {
         Family::Oci => "application/vnd.oci.image.index.v1+json",
@@ -235,5 +235,5 @@ pub fn index_of(family: Family, manifests: Vec<Value>) -> Blob {
     Blob::json(media_type, &body)
 }
 
-/// Every date in every built image.
+/// `created` of every built image.
 const CREATED: &str = "2026-01-02T03:04:05Z";

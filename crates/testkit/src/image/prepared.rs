@@ -1,25 +1,25 @@
-//! Layers prepared for reading in parts, as their specifications have it: eStargz (`docs/estargz.md` of containerd's
-//! stargz-snapshotter) and zstd:chunked (`pkg/chunked` of containers/storage). No tool in Debian makes the first.
+//! Builds layers with a table of contents: eStargz (`docs/estargz.md` of containerd's stargz-snapshotter) and
+//! zstd:chunked (`pkg/chunked` of containers/storage). Debian has no tool for eStargz.
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 use super::{Blob, CREATED, Compression, Content, Entry, Kind, Layer, Root, content::sha256};
 
-/// How a layer is prepared.
+/// Format of a layer with a table of contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// gzip members; the table of contents is the archive's last entry.
+    /// gzip members; the table of contents is the last entry of the archive.
     EStargz,
-    /// The form before eStargz, with a shorter footer.
+    /// The predecessor of eStargz, with a shorter footer.
     Stargz,
     /// zstd frames; the table of contents is in a skippable frame.
     ZstdChunked,
-    /// The same with the footer and the annotations of older tools.
+    /// zstd:chunked with the footer and annotations of older tools.
     OldZstdChunked,
 }
 
-/// A prepared layer to be.
+/// Builder of a layer with a table of contents.
 pub struct Prepared<'l> {
     layer: &'l Layer,
     format: Format,
@@ -29,52 +29,52 @@ pub struct Prepared<'l> {
     edit: Box<dyn Fn(&mut Value) + 'l>,
 }
 
-/// A prepared layer as bytes.
+/// A serialised layer with a table of contents.
 #[derive(Clone, Debug)]
 pub struct PreparedLayer {
-    /// The layer as served.
+    /// The layer as a registry serves it.
     pub blob: Blob,
-    /// Digest of the tar.
+    /// Digest of the uncompressed tar.
     pub diff_id: String,
-    /// The tar.
+    /// The uncompressed tar.
     pub tar: Vec<u8>,
-    /// The table of contents.
+    /// The table of contents as JSON.
     pub toc: Vec<u8>,
-    /// What its descriptor says beside type, digest and size.
+    /// Annotations of the descriptor.
     pub annotations: BTreeMap<String, String>,
 }
 
 impl<'l> Prepared<'l> {
-    /// A layer in this format: chunks of 4096 bytes, each in a member of its own.
+    /// A layer in this format, with chunks of 4096 bytes, each in its own member.
     pub fn new(layer: &'l Layer, format: Format) -> Self {
         Self { layer, format, chunk: 4096, member: 0, landmark: None, edit: Box::new(|_| ()) }
     }
 
-    /// Bytes of a chunk.
+    /// Sets the chunk size in bytes.
     pub fn chunks_of(mut self, bytes: usize) -> Self {
         self.chunk = bytes;
         self
     }
 
-    /// eStargz: members of at least so many unpacked bytes, so that chunks share one.
+    /// eStargz: sets the minimum unpacked size of a member, so that chunks share one.
     pub fn members_of(mut self, bytes: usize) -> Self {
         self.member = bytes;
         self
     }
 
-    /// eStargz: a landmark of this name after all other entries.
+    /// eStargz: adds a landmark with this name after all other entries.
     pub fn landmark(mut self, name: &'static str) -> Self {
         self.landmark = Some(name);
         self
     }
 
-    /// Changes the table of contents before it is written: a lie, if the tar says otherwise.
+    /// Edits the table of contents before it is written, so that it contradicts the tar.
     pub fn edit(mut self, edit: impl Fn(&mut Value) + 'l) -> Self {
         self.edit = Box::new(edit);
         self
     }
 
-    /// Writes the layer.
+    /// Serialises the layer.
     pub fn build(&self) -> PreparedLayer {
         match self.format {
             Format::EStargz | Format::Stargz => self.estargz(),
@@ -212,7 +212,7 @@ impl<'l> Prepared<'l> {
 }
 
 impl PreparedLayer {
-    /// The descriptor, with the annotations.
+    /// The descriptor with its annotations.
     pub fn descriptor(&self) -> Value {
         let mut descriptor = self.blob.descriptor();
         if !self.annotations.is_empty() {
@@ -221,7 +221,7 @@ impl PreparedLayer {
         descriptor
     }
 
-    /// An OCI image for `linux/amd64` of such layers, under one name.
+    /// An OCI image for `linux/amd64` of such layers, tagged `name`.
     pub fn image(layers: &[Self], name: &str) -> Content {
         let diff_ids: Vec<_> = layers.iter().map(|layer| &layer.diff_id).collect();
         let config = json!({
@@ -249,11 +249,11 @@ impl PreparedLayer {
     }
 }
 
-/// A tar that is packed in pieces.
+/// A tar that is compressed in pieces.
 struct Packed {
     tar: Vec<u8>,
     blob: Vec<u8>,
-    /// What is written, but not packed.
+    /// Bytes written but not yet compressed.
     open: Vec<u8>,
     pack: fn(&[u8]) -> Vec<u8>,
 }
@@ -268,7 +268,7 @@ impl Packed {
         self.open.extend_from_slice(bytes);
     }
 
-    /// Packs what is written into a member or frame of its own.
+    /// Compresses the pending bytes into their own member or frame.
     fn close(&mut self) {
         if !self.open.is_empty() {
             self.blob.extend((self.pack)(&self.open));
@@ -293,7 +293,7 @@ impl Packed {
     }
 }
 
-/// An entry's blocks: headers, data, padding.
+/// The blocks of an entry: headers, data, padding.
 fn parts(entry: &Entry) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
     let mut archive = tar::Builder::new(Vec::new());
     entry.append(&mut archive).expect("a Vec takes every byte");
@@ -351,12 +351,12 @@ fn row(entry: &Entry) -> Value {
     row
 }
 
-/// Go writes what is not UTF-8 as U+FFFD.
+/// Like Go's JSON encoder, replaces invalid UTF-8 by U+FFFD.
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// RFC 3339, by counting years and months.
+/// Formats a time as RFC 3339.
 fn time(seconds: u64) -> String {
     let (mut days, rest) = (seconds / 86_400, seconds % 86_400);
     let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));

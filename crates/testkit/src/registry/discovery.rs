@@ -1,44 +1,44 @@
-//! What a registry tells of itself: its repositories, who refers to what; and what it lets go.
+//! Discovery and deletion: catalog, referrers, `DELETE`.
 
 use super::serve::{Answer, Site};
 use serde_json::Value;
 
-/// What a registry lets its users delete.
+/// What clients may delete.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Deletes {
-    /// Manifests, tags and blobs.
+    /// Manifests, tags and blobs can be deleted.
     #[default]
     All,
-    /// Manifests and blobs by their digests; a tag is refused with this status.
+    /// Manifests and blobs can be deleted by digest; deleting a tag returns this status.
     Digests(u16),
-    /// Nothing.
+    /// Nothing can be deleted.
     Nothing,
 }
 
-/// How a site tells of itself.
+/// Configuration of a site's discovery endpoints.
 #[derive(Clone, Default)]
 pub(super) struct Discovery {
-    /// `_catalog` is answered with this status.
+    /// Status of `_catalog`, if it is refused.
     catalog: Option<u16>,
-    /// `artifactType` is heeded.
+    /// Whether `artifactType` filters referrers.
     filters: bool,
     deletes: Deletes,
 }
 
 impl Site {
-    /// Refuses to list its repositories, with this status.
+    /// Refuses `_catalog` with this status.
     pub fn without_catalog(mut self, status: u16) -> Self {
         self.discovery.catalog = Some(status);
         self
     }
 
-    /// Answers the referrers API, and filters by type where that is asked for.
+    /// Serves the referrers API with filtering by type.
     pub fn with_filtered_referrers(mut self) -> Self {
         self.discovery.filters = true;
         self.with_referrers()
     }
 
-    /// Chooses what may be deleted.
+    /// Sets what clients may delete.
     pub fn deletes(mut self, deletes: Deletes) -> Self {
         self.discovery.deletes = deletes;
         self

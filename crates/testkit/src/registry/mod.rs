@@ -34,10 +34,10 @@ use std::{
     time::Duration,
 };
 
-/// All hosts that a client can reach, their faults, and a log of what was asked. Clones are the same internet.
+/// All hosts that a client can reach, their faults, and a log of requests. Clones share the state.
 ///
-/// It is a [`Transport`](porthole_registry::transport::Transport) and an environment: time stands still but for sleeps, which end at
-/// once and move it.
+/// It implements [`Transport`](porthole_registry::transport::Transport) and the environment: a sleep ends at once and
+/// advances the clock, which otherwise stands still.
 #[derive(Clone, Default)]
 pub struct Internet {
     state: Arc<Mutex<State>>,
@@ -46,54 +46,55 @@ pub struct Internet {
 #[derive(Default)]
 struct State {
     sites: HashMap<String, Site>,
-    /// Other hosts that stand for a site, and ask for no authorization.
+    /// Other hosts that serve a site without authorization.
     aliases: HashMap<String, String>,
     rules: Vec<Rule>,
     log: Vec<Asked>,
     slept: Vec<Duration>,
     platform: bool,
-    /// Longest piece that a body gives at once.
+    /// Maximum length of a body chunk.
     piece: Option<usize>,
     /// Polls that every exchange takes.
     latency: u32,
     tokens: u64,
 }
 
-/// What goes wrong with a request.
+/// A fault that a request runs into.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// The answer has this status and no body.
+    /// Respond with this status and no body.
     Status(u16),
-    /// The answer is this.
+    /// Respond with this.
     Answer {
-        /// Status.
+        /// Status code.
         status: u16,
-        /// Headers.
+        /// Response headers.
         headers: Vec<(&'static str, String)>,
-        /// Body.
+        /// Response body.
         body: Vec<u8>,
     },
-    /// A redirect to this place.
+    /// Redirect to this URL.
     Redirect(String),
-    /// No answer, for this reason.
+    /// Fail without a response, with this error.
     NoAnswer(ErrorKind),
-    /// The right answer, until the connection breaks after so many bytes of the body.
+    /// Respond correctly, but reset the connection after this many body bytes.
     ResetAfter(usize),
-    /// The right answer, which ends early but in order after so many bytes of the body.
+    /// Respond correctly, but end the body cleanly after this many bytes.
     EndAfter(usize),
-    /// The right answer with one header set.
+    /// Respond correctly, with one header replaced.
     Header(&'static str, String),
-    /// The right answer without one header.
+    /// Respond correctly, without one header.
     NoHeader(&'static str),
-    /// The whole body, whatever `Range` asks for.
+    /// Ignore `Range` and send the whole body.
     IgnoreRange,
-    /// The right head with another body.
+    /// Respond with the right head and another body.
     Body(Vec<u8>),
-    /// The request is carried out, but the connection breaks before its answer.
+    /// Execute the request, but reset the connection before the response.
     Lost,
-    /// The connection breaks after so many bytes of the request's body; the registry keeps them. Shorter bodies do not count.
+    /// Reset the connection after this many bytes of the request body, which the registry keeps. Does not apply to
+    /// shorter bodies.
     CutAfter(usize),
-    /// The right answer, but the client's task is polled so many times in between.
+    /// Respond correctly after this many polls.
     Slow(u32),
 }
 
@@ -103,94 +104,95 @@ struct Rule {
     fault: Fault,
 }
 
-/// A request that was made.
+/// A logged request.
 #[derive(Clone, Debug)]
 pub struct Asked {
-    /// Method.
+    /// Request method.
     pub method: Method,
-    /// Absolute URL.
+    /// Absolute URL of the request.
     pub url: String,
-    /// Headers.
+    /// Request headers.
     pub headers: HeaderMap,
-    /// Body.
+    /// Request body.
     pub body: Vec<u8>,
 }
 
 impl Asked {
-    /// `Authorization` in clear.
+    /// Value of the `Authorization` header, unredacted.
     pub fn authorization(&self) -> Option<&str> {
         self.headers.get(http::header::AUTHORIZATION)?.to_str().ok()
     }
 }
 
 impl Internet {
-    /// Without any host.
+    /// An internet without hosts.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Puts a registry at `host[:port]`, for `http` and `https` alike.
+    /// Adds a registry at `host[:port]`, for both `http` and `https`.
     pub fn site(&self, authority: &str, site: Site) -> &Self {
         self.lock().sites.insert(authority.to_owned(), site);
         self
     }
 
-    /// Lets another host stand for a registry, as its storage: it asks for no authorization.
+    /// Lets another host serve a registry without authorization, like a registry's storage host.
     pub fn alias(&self, other: &str, authority: &str) -> &Self {
         self.lock().aliases.insert(other.to_owned(), authority.to_owned());
         self
     }
 
-    /// Looks at a registry.
+    /// Calls `look` with a registry.
     pub fn look<R>(&self, authority: &str, look: impl FnOnce(&Site) -> R) -> Option<R> {
         self.lock().sites.get(authority).map(look)
     }
 
-    /// Changes a registry.
+    /// Calls `change` with a registry.
     pub fn change(&self, authority: &str, change: impl FnOnce(&mut Site)) {
         self.lock().sites.get_mut(authority).map(change);
     }
 
-    /// The next `times` requests whose method and URL (`GET https://…`) contain `part` meet a fault. Faults for one URL come in the order in which they were given.
+    /// Applies a fault to the next `times` requests whose method and URL (`GET https://…`) contain `part`. Several
+    /// faults for one URL apply in the order of the calls.
     pub fn fault(&self, part: &str, times: u32, fault: Fault) -> &Self {
         self.lock().rules.push(Rule { part: part.to_owned(), left: times, fault });
         self
     }
 
-    /// Answers as in a page: the platform follows redirects.
+    /// Behaves as in a page, where the platform follows redirects.
     pub fn as_platform(&self) -> &Self {
         self.lock().platform = true;
         self
     }
 
-    /// Bodies come in pieces of at most so many bytes.
+    /// Limits the length of body chunks.
     pub fn pieces(&self, most: usize) -> &Self {
         self.lock().piece = Some(most);
         self
     }
 
-    /// Every exchange lets other tasks run so many times before it ends.
+    /// Makes every exchange take this many polls, in which other tasks run.
     pub fn latency(&self, polls: u32) -> &Self {
         self.lock().latency = polls;
         self
     }
 
-    /// Every request so far, in order.
+    /// All requests so far, in order.
     pub fn log(&self) -> Vec<Asked> {
         self.lock().log.clone()
     }
 
-    /// How many requests so far had this in their method and URL (`GET https://…`).
+    /// Number of requests whose method and URL (`GET https://…`) contain `part`.
     pub fn count(&self, part: &str) -> usize {
         self.lock().log.iter().filter(|asked| format!("{} {}", asked.method, asked.url).contains(part)).count()
     }
 
-    /// Every sleep so far.
+    /// All sleeps so far.
     pub fn slept(&self) -> Vec<Duration> {
         self.lock().slept.clone()
     }
 
-    /// Lets time go by.
+    /// Advances the clock.
     pub fn pass(&self, time: Duration) {
         self.lock().slept.push(time);
     }
@@ -201,7 +203,7 @@ impl Internet {
 }
 
 impl State {
-    /// The first fault that fits; it is used up.
+    /// Takes the first fault that applies to a request.
     fn fault_for(&mut self, method: &Method, url: &str, length: usize) -> Option<Fault> {
         let asked = format!("{method} {url}");
         let happens = |rule: &Rule| !matches!(rule.fault, Fault::CutAfter(bytes) if bytes > length);

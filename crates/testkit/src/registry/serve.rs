@@ -1,4 +1,4 @@
-//! What a registry answers.
+//! Responses of an in-memory registry.
 
 use super::{
     discovery::Discovery,
@@ -22,35 +22,35 @@ pub struct Site {
     no_digest_header: bool,
 }
 
-/// What a registry wants to know.
+/// Authentication that a registry requires.
 #[derive(Clone, Debug, Default)]
 pub enum Auth {
-    /// Nothing.
+    /// No authentication.
     #[default]
     None,
-    /// `user:password`
+    /// Basic authentication with this `user:password`.
     Basic(&'static str),
-    /// A token.
+    /// A Bearer token.
     Bearer {
-        /// The whole `WWW-Authenticate` header, see [`bearer`].
+        /// Value of the `WWW-Authenticate` header, see [`bearer`].
         challenge: String,
-        /// `user:password` that `/token` on this host asks for; `None` gives tokens to everyone.
+        /// `user:password` that `/token` on this host requires; `None` issues tokens to all clients.
         account: Option<&'static str>,
     },
 }
 
-/// A Bearer challenge; the scope of each request is added to it.
+/// A Bearer challenge. The scope of each request is appended to it.
 pub fn bearer(realm: &str, service: &str) -> String {
     format!(r#"Bearer realm="{realm}",service="{service}""#)
 }
 
-/// What a registry makes of `Accept`.
+/// How a registry treats `Accept`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Negotiation {
-    /// It serves what it has.
+    /// Ignores it.
     #[default]
     Ignored,
-    /// It denies an OCI document to a client that does not name its type, and converts a Docker manifest to schema 1.
+    /// Returns 404 for an OCI document that `Accept` does not list, and converts a Docker manifest to schema 1.
     Strict,
 }
 
@@ -60,53 +60,53 @@ impl Site {
         Self::default()
     }
 
-    /// Adds a repository; the names of the content's roots are its tags.
+    /// Adds a repository. The roots of the content are its tags.
     pub fn repository(mut self, name: &str, content: Content) -> Self {
         self.repositories.insert(name.to_owned(), content);
         self
     }
 
-    /// Chooses the authentication.
+    /// Sets the authentication.
     pub fn auth(mut self, auth: Auth) -> Self {
         self.auth = auth;
         self
     }
 
-    /// Chooses the content negotiation.
+    /// Sets the content negotiation.
     pub fn negotiation(mut self, negotiation: Negotiation) -> Self {
         self.negotiation = negotiation;
         self
     }
 
-    /// Lists so many tags, repositories or referrers on a page.
+    /// Sets the page size of tags, repositories and referrers.
     pub fn page(mut self, most: usize) -> Self {
         self.page = Some(most);
         self
     }
 
-    /// Leaves `Docker-Content-Digest` out.
+    /// Omits `Docker-Content-Digest`.
     pub fn without_digest_header(mut self) -> Self {
         self.no_digest_header = true;
         self
     }
 
-    /// Answers the referrers API.
+    /// Serves the referrers API.
     pub fn with_referrers(mut self) -> Self {
         self.referrers = true;
         self
     }
 
-    /// What a repository holds, if there is one.
+    /// The content of a repository, if it exists.
     pub fn content(&self, name: &str) -> Option<&Content> {
         self.repositories.get(name)
     }
 
-    /// Changes the content of a repository.
+    /// Mutable content of a repository.
     pub fn content_mut(&mut self, name: &str) -> &mut Content {
         self.repositories.entry(name.to_owned()).or_default()
     }
 
-    /// Answers a request for a path with its query.
+    /// Answers a request.
     pub(super) fn answer(&mut self, asked: &Question<'_>) -> Answer {
         let Question { method, target, headers, body, token, known, cut } = *asked;
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -201,7 +201,7 @@ impl Site {
             }
             if named.is_some() {
                 let converted = br#"{"schemaVersion":1,"fsLayers":[],"signatures":[]}"#.to_vec();
-                // As the reference implementation does: the digest is that of the manifest without its signatures.
+                // Like Docker's reference implementation: the digest is that of the manifest without signatures.
                 return self.document(&Blob { digest: blob.digest.clone(), ..Blob::new(SCHEMA_1, converted) });
             }
         }
@@ -234,18 +234,18 @@ impl Site {
     }
 }
 
-/// A request, for the site that it goes to.
+/// A request to a site.
 #[derive(Clone, Copy)]
 pub(super) struct Question<'q> {
     pub(super) method: &'q Method,
     pub(super) target: &'q str,
     pub(super) headers: &'q HeaderMap,
     pub(super) body: &'q [u8],
-    /// A fresh token's number.
+    /// Number of the next token to issue.
     pub(super) token: u64,
-    /// It needs no authorization: its URL proves who asks.
+    /// The request needs no authorization: its URL is signed.
     pub(super) known: bool,
-    /// The connection breaks after so many bytes of the body.
+    /// The connection breaks after this many bytes of the body.
     pub(super) cut: Option<usize>,
 }
 
@@ -254,12 +254,12 @@ enum What<'p> {
     Manifest(&'p str),
     Blob(&'p str),
     Tags,
-    /// The session; empty for a new one.
+    /// An upload session; empty for a new one.
     Upload(&'p str),
     Referrers(&'p str),
 }
 
-/// Name and endpoint of a path behind `/v2/`.
+/// Splits a path after `/v2/` into repository name and endpoint.
 fn split(path: &str) -> Option<(&str, What<'_>)> {
     if let Some(name) = path.strip_suffix("/tags/list") {
         return Some((name, What::Tags));
@@ -276,7 +276,7 @@ fn split(path: &str) -> Option<(&str, What<'_>)> {
     path.split_once("/manifests/").map(|(name, target)| (name, What::Manifest(target)))
 }
 
-/// A whole answer.
+/// A complete response.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
@@ -323,7 +323,7 @@ impl Answer {
     }
 }
 
-/// `Basic …` of `user:password`.
+/// `Basic …` for `user:password`.
 pub(super) fn basic(account: &str) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::from("Basic ");

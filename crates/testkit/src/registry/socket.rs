@@ -1,4 +1,4 @@
-//! The internet behind a socket, for programs.
+//! Serves an in-memory registry over TCP, for tests of programs.
 
 use super::Internet;
 use crate::executor::block_on;
@@ -14,18 +14,19 @@ use std::{
     thread,
 };
 
-/// Serves one site of an internet until it is dropped. Each connection gets one answer.
+/// Serves one site until dropped. Each connection gets one response.
 ///
-/// A body that ends early is taken as far as it came, as the specification lets registries do.
+/// If a request body ends early, the registry keeps what arrived, as the distribution specification permits.
 pub struct Socket {
     authority: String,
     stop: Arc<AtomicBool>,
 }
 
 impl Socket {
-    /// Serves whatever site is at the listener's address.
+    /// Serves the site whose name is the listener's address.
     ///
     /// # Errors
+    ///
     /// The listener has no address.
     pub fn serve(listener: TcpListener, internet: &Internet) -> std::io::Result<Self> {
         let authority = listener.local_addr()?.to_string();
@@ -37,14 +38,14 @@ impl Socket {
                     return;
                 }
                 let (internet, name) = (internet.clone(), name.clone());
-                // A client that went away is no concern of the registry.
+                // The client may disconnect at any time.
                 thread::spawn(move || answer(stream, &internet, &name).ok());
             }
         });
         Ok(Self { authority, stop })
     }
 
-    /// Its address, as a reference has it.
+    /// The listener's address, `host:port`, as used in a reference.
     pub fn authority(&self) -> &str {
         &self.authority
     }
@@ -53,7 +54,7 @@ impl Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        // Wakes the listener up.
+        // Unblocks `accept`.
         TcpStream::connect(&self.authority).ok();
     }
 }
@@ -74,7 +75,7 @@ fn answer(stream: TcpStream, internet: &Internet, authority: &str) -> Result<(),
         request = request.header(name, value);
     }
     let mut body = Vec::new();
-    // However it ends.
+    // A body that is cut off is handled as far as it came.
     let _ = reader.by_ref().take(length).read_to_end(&mut body);
     let mut stream = reader.into_inner();
     let mut response = block_on(internet.send(request.body(body.into())?))?;

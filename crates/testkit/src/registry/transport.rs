@@ -1,4 +1,4 @@
-//! The internet as a transport.
+//! Implements `Transport` for the in-memory internet.
 
 use super::{
     Asked, Fault, Internet, State,
@@ -46,12 +46,12 @@ impl Environment for Internet {
 }
 
 impl State {
-    /// The answer, and how many polls it takes.
+    /// The response to a request, and the number of polls it takes.
     fn exchange(&mut self, request: &http::Request<Vec<u8>>) -> (Result<Response<MemoryBody>, Error>, u32) {
         let mut wait = 0;
         let mut url = request.uri().to_string();
         let mut headers = request.headers().clone();
-        // The platform's own redirects; one loop stands for them all.
+        // Redirects that the platform follows; the limit is that of the Fetch standard.
         for _ in 0..20 {
             self.log.push(Asked {
                 method: request.method().clone(),
@@ -157,7 +157,7 @@ impl State {
     }
 }
 
-/// The body of a request.
+/// Reads the body of a request.
 async fn read(payload: &Payload) -> Result<Vec<u8>, Error> {
     let source = match payload {
         Payload::Bytes(bytes) => return Ok(bytes.to_vec()),
@@ -181,7 +181,7 @@ fn failure(kind: ErrorKind) -> Error {
     Error { kind, message: "as the test wants".into() }
 }
 
-/// A body from memory.
+/// A response body in memory.
 #[derive(Debug, Default)]
 pub struct MemoryBody {
     bytes: Vec<u8>,
@@ -203,5 +203,5 @@ impl Body for MemoryBody {
     }
 }
 
-/// Time at the first request: 2026-01-02T03:04:05Z.
+/// Time of the first request: 2026-01-02T03:04:05Z.
 const START: Duration = Duration::from_secs(1_767_323_045);

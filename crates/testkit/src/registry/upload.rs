@@ -1,45 +1,45 @@
-//! What a registry makes of uploads.
+//! Upload sessions.
 
 use super::serve::{Answer, Site};
 use crate::image::{Blob, Root};
 use http::{HeaderMap, Method, header};
 use std::collections::BTreeMap;
 
-/// How a registry takes uploads. By default as the specification says, with a state in each `Location` that only the latest request may
-/// use.
+/// How a registry handles uploads. The default follows the specification, with a state in each `Location` that is valid
+/// for one request.
 #[derive(Clone, Debug, Default)]
 pub struct Uploads {
-    /// `OCI-Chunk-Min-Length`; smaller chunks before the last are refused with 416.
+    /// `OCI-Chunk-Min-Length`: a smaller chunk before the last gets 416.
     pub least: Option<u64>,
-    /// Chunks of more than this are refused with 416.
+    /// A larger chunk gets 416.
     pub most: Option<u64>,
-    /// Bodies of more than this are refused with 413.
+    /// A larger request body gets 413.
     pub body: Option<u64>,
-    /// A `PUT` with bytes is refused with 405.
+    /// A `PUT` with a body gets 405.
     pub only_chunks: bool,
-    /// `Range` is always that of the first chunk.
+    /// `Range` always reports the first chunk only.
     pub stuck: bool,
-    /// A mount is answered like a plain start.
+    /// A mount request starts an upload instead.
     pub no_mount: bool,
-    /// A mount is answered with this status.
+    /// A mount request gets this status.
     pub mount_status: Option<u16>,
-    /// What a `Location` begins with; its own path without host, if it is empty.
+    /// Prefix of `Location`. If empty, `Location` is a path without a host.
     pub prefix: String,
-    /// A chunk that was taken is answered with this status; 0 is 202.
+    /// Status of an accepted chunk; 0 means 202.
     pub taken: u16,
-    /// A `PATCH` is refused with 405.
+    /// A `PATCH` gets 405.
     pub only_whole: bool,
-    /// Of several chunks the last alone is kept.
+    /// Only the last of several chunks is kept.
     pub forgetful: bool,
-    /// A request that broke makes its session unknown, as docker-registry does.
+    /// A broken request ends its session, as in docker-registry.
     pub fragile: bool,
-    /// `PUT …/manifests/<digest>?tag=` gives tags, and `OCI-Tag` names them: all but those that begin with this.
+    /// `PUT …/manifests/<digest>?tag=` creates tags and reports them in `OCI-Tag`, except those with this prefix.
     pub tags_but: Option<&'static str>,
-    /// A tag that is there cannot be put again.
+    /// An existing tag cannot be overwritten.
     pub immutable: bool,
 }
 
-/// Sessions of a site.
+/// Upload sessions of a site.
 #[derive(Clone, Default)]
 pub(super) struct Sessions {
     open: BTreeMap<u64, Session>,
@@ -50,23 +50,23 @@ pub(super) struct Sessions {
 struct Session {
     repository: String,
     bytes: Vec<u8>,
-    /// Length of the first chunk.
+    /// Length of the first chunk in bytes.
     first: u64,
 }
 
 impl Site {
-    /// Chooses how uploads are taken.
+    /// Sets how uploads are handled.
     pub fn uploads(mut self, uploads: Uploads) -> Self {
         self.uploads = uploads;
         self
     }
 
-    /// Forgets every upload that is not committed.
+    /// Drops every open upload.
     pub fn forget_uploads(&mut self) {
         self.sessions.open.clear();
     }
 
-    /// How many uploads are not committed.
+    /// Number of open uploads.
     pub fn open_uploads(&self) -> usize {
         self.sessions.open.len()
     }
@@ -92,7 +92,7 @@ impl Site {
         self.session(id, 202)
     }
 
-    /// Answers a request to a session. `cut`: only so many bytes of the body arrived, and nobody waits for the answer.
+    /// Answers a request to a session. `cut`: the connection breaks after this many bytes of the body.
     pub(super) fn upload(
         &mut self,
         method: &Method,
@@ -175,7 +175,7 @@ impl Site {
         answer
     }
 
-    /// Answers `PUT …/manifests/…`: what the manifest names must be there.
+    /// Answers `PUT …/manifests/…`. Everything that the manifest names must exist.
     pub(super) fn put_manifest(
         &mut self,
         name: &str,
