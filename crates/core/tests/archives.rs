@@ -1,4 +1,4 @@
-//! Archives that the `tar` crate builds are read back as they were made.
+//! Reads archives that the `tar` crate builds.
 #![cfg(not(target_family = "wasm"))]
 
 use porthole_core::{
@@ -19,7 +19,7 @@ struct Made {
     xattr: Option<Vec<u8>>,
 }
 
-/// An entry and its data.
+/// An entry with its data.
 type Read = (Entry, Vec<u8>);
 
 #[derive(Default)]
@@ -167,7 +167,7 @@ fn header(typeflag: u8, name: &str, size: u64, change: impl FnOnce(&mut [u8; 512
     block.to_vec()
 }
 
-/// An entry or extension with its data.
+/// The blocks of an entry or extension.
 fn entry(typeflag: u8, name: &str, data: &[u8]) -> Vec<u8> {
     let mut bytes = header(typeflag, name, data.len() as u64, |_| {});
     bytes.extend_from_slice(data);
@@ -444,7 +444,7 @@ fn a_hole_of_exabytes_costs_nothing() {
     assert_eq!(entries.len(), 1);
     assert_eq!(verdict, Err(Error::TooMuchData { limit: Limits::default().unpacked_bytes }));
 
-    /// Lists only.
+    /// A sink that counts entries and wants no data.
     struct Names(usize);
     impl EntrySink for Names {
         fn entry(&mut self, _: Entry) -> Flow {

@@ -1,4 +1,4 @@
-//! What differs between two trees, and what a layer changed, aspect by aspect. Natively and in wasm.
+//! Differences between two trees, and changes by a layer, aspect by aspect. Also runs as wasm.
 
 use porthole_core::{
     digest::{Algorithm, Digest},
@@ -8,7 +8,7 @@ use porthole_core::{
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// An entry and what its content is made of.
+/// An entry, and the seed of its content.
 type Made = (Entry, &'static str);
 
 fn file(path: &str, content: &'static str) -> Made {
@@ -36,7 +36,7 @@ fn stacked(layers: &[&[Made]], hashed: bool) -> FileTree {
     tree
 }
 
-/// Each difference as `+ path`, `- path` or `~ path: aspects`.
+/// The differences as `+ path`, `- path` or `~ path: aspects`.
 fn told(before: &FileTree, after: &FileTree, comparison: &Comparison) -> Vec<String> {
     diff(before, after, comparison)
         .into_iter()
@@ -55,7 +55,7 @@ fn differences(before: &[Made], after: &[Made]) -> Vec<String> {
     told(&stacked(&[before], true), &stacked(&[after], true), &Comparison::default())
 }
 
-/// An entry, changed in one way.
+/// Two layers with one entry, the second changed.
 fn changed(change: impl FnOnce(&mut Entry)) -> [Vec<Made>; 2] {
     let (entry, content) = file("a", "x");
     let mut other = entry.clone();
@@ -94,7 +94,7 @@ fn every_aspect_is_told_apart() {
         assert_eq!(differences(&before, &after), [format!("~ a: {aspects}")]);
         assert_eq!(differences(&after, &before), [format!("~ a: {aspects}")]);
         assert_eq!(differences(&before, &before), [""; 0]);
-        // A layer that writes it anew changes the same.
+        // The same change as a second layer.
         let tree = stacked(&[&before, &after], true);
         let row = tree.view(Mode::Only(1)).rows().remove(0);
         assert_eq!((row.change, row.aspects.to_string().as_str()), (Change::Modified, aspects));

@@ -1,4 +1,4 @@
-//! Indexes, manifests, configurations and the images they make, natively and in wasm.
+//! Indexes, manifests, configurations and images. Also runs as wasm.
 
 #![allow(clippy::unwrap_used)]
 

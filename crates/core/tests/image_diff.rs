@@ -1,4 +1,4 @@
-//! Two images by their documents: manifest, configuration, history, layers. Natively and in wasm.
+//! Compares images by their documents: manifest, configuration, history, layers. Also runs as wasm.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
@@ -26,7 +26,7 @@ fn of(manifest: &Blob, config: &Blob) -> Image {
     Image::assemble(manifest, raw(config)).unwrap()
 }
 
-/// An image whose documents are changed after it was built.
+/// An image whose documents are edited after the build.
 fn edited(built: &Built, edit: impl FnOnce(&mut Value, &mut Value)) -> Image {
     let parse = |blob: &Blob| serde_json::from_slice::<Value>(&blob.bytes).unwrap();
     let (mut manifest, mut config) = (parse(&built.manifest), parse(&built.config));
@@ -52,7 +52,7 @@ fn base() -> Made {
         .layer(Layer::new("RUN make").file("b", b"b"))
 }
 
-/// Each change as `key name: before > after`.
+/// The changes as `key name: before > after`.
 fn told(changes: &[Change]) -> Vec<String> {
     let told = |change: &Change| {
         let name = change.name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
@@ -134,7 +134,7 @@ fn documents_that_are_only_written_differently_say_so() {
     assert_eq!(told(&found.manifest), [format!("digest: {} > {}", built.manifest.digest, spaced.digest)]);
     assert!(found.config.is_empty());
 
-    // Of two configurations, one has what the other leaves out for the same meaning.
+    // An absent property and an empty one mean the same, but the digests differ.
     let found = diff(&image(&built), &edited(&built, |_, config| config["config"]["Volumes"] = json!({})));
     assert_eq!((found.config.len(), found.config[0].key.as_str()), (1, "digest"));
     assert!(found.manifest.is_empty());
@@ -185,7 +185,7 @@ fn layers_are_told_by_blob_and_by_content() {
         ]
     );
     assert_eq!((found.layers.shared, found.layers.same_files), (2, false));
-    // Whoever has the first image fetches a blob that stands twice once.
+    // A blob that occurs twice is downloaded once.
     let size = |place: usize| after.layers[place].blob.bytes.len() as u64;
     assert_eq!(found.layers.download, size(1) + size(2));
 

@@ -1,4 +1,4 @@
-//! A layer is listed while it arrives, and its report says first what is worst.
+//! The layer reader: listings while bytes arrive, and the order of findings.
 
 use std::io::Write;
 

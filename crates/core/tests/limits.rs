@@ -1,4 +1,4 @@
-//! Every limit of a layer and a document: what meets it passes, and one more is refused, with a hint that names it.
+//! Every limit: input that meets it exactly is accepted, one more is rejected with a hint that names the limit.
 
 #![allow(clippy::unwrap_used)]
 
@@ -22,7 +22,7 @@ fn limits(name: &str, value: u64) -> Limits {
     limits
 }
 
-/// The name in a hint, which must be one that a user can set to the value beside it, and more than before.
+/// Name of the limit in a hint. Checks that the hinted value is settable and larger than the current one.
 fn named(hint: Option<Hint>, limits: &Limits) -> &'static str {
     let Some(Hint::RaiseLimit { name, value }) = hint else { panic!("expected a limit to raise, got {hint:?}") };
     let limit = NAMED.iter().find(|limit| limit.name == name).unwrap();
@@ -44,7 +44,7 @@ fn scan(archive: &[u8], limits: &Limits) -> Result<(), tar::Error> {
     scanner.finish()
 }
 
-/// The archive passes within the limit and not within one less.
+/// Checks that the archive is accepted at the limit and rejected below it.
 fn exact(name: &str, value: u64, archive: &[u8]) {
     assert_eq!(scan(archive, &limits(name, value)), Ok(()), "{name} of {value}");
     let less = limits(name, value - 1);
@@ -75,7 +75,7 @@ fn entry(typeflag: u8, data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A PAX record of exactly so many bytes.
+/// A PAX record of exactly `length` bytes.
 fn record(key: &str, length: usize) -> Vec<u8> {
     let before = format!("{length} {key}=");
     format!("{before}{}\n", "v".repeat(length - before.len() - 1)).into_bytes()
@@ -101,7 +101,7 @@ fn extension_bytes() {
     assert_eq!(scan(&[entry(b'x', &record("comment", default)), file.clone()].concat(), &Limits::default()), Ok(()));
     let more = [entry(b'x', &record("comment", default + 1)), file].concat();
     assert_eq!(scan(&more, &Limits::default()), Err(tar::Error::FieldTooLong { offset: 0, limit: default as u64 }));
-    // A length alone costs nothing, and is refused only once more than the limit has come.
+    // A stated length alone is harmless: the reader rejects it only when more bytes than the limit have arrived.
     let lie = block(b'x', "lie", 1 << 32);
     assert_eq!(scan(&lie, &Limits::default()), Err(tar::Error::UnexpectedEof { offset: 512 }));
 }
@@ -132,7 +132,7 @@ fn sparse_segments_of_every_form() {
     exact("sparse_segments", segments as u64, &gnu_sparse(segments as u64));
 }
 
-/// The form of old GNU tar: four segments in the header, 21 in each block that follows.
+/// The old GNU format: four segments in the header, 21 in each extension block.
 fn gnu_sparse(segments: u64) -> Vec<u8> {
     let mut header = block(b'S', "file", segments);
     header[257..265].copy_from_slice(b"ustar  \0");
@@ -191,7 +191,7 @@ fn tree_nodes() {
     assert_eq!(Limits::default().tree_nodes, 2_000_000);
 }
 
-/// What comes out, and the verdict.
+/// Length of the output, and the verdict.
 fn unpack(compression: Compression, bytes: &[u8], limits: &Limits) -> (u64, Result<(), Error>) {
     let mut decoder = Decoder::new(compression, limits);
     let mut buffer = vec![0; MIN_OUTPUT];
@@ -209,7 +209,7 @@ fn unpack(compression: Compression, bytes: &[u8], limits: &Limits) -> (u64, Resu
     }
 }
 
-/// A frame with a window of `(8 + eighths) << shift` bytes, and one repeated byte in each of its blocks.
+/// A zstd frame with a window of `(8 + eighths) << shift` bytes, each block one repeated byte.
 fn frame(shift: u8, eighths: u8, blocks: usize, length: u32) -> Vec<u8> {
     let mut bytes = vec![0x28, 0xb5, 0x2f, 0xfd, 0, (shift - 7) << 3 | eighths];
     for number in 1..=blocks {
@@ -233,12 +233,12 @@ fn window_bytes() {
     assert_eq!(named(error.hint(), &limit), "window_bytes");
     assert!(error.to_string().ends_with("exceeds the limit of 1048576 bytes (window_bytes)"));
     assert_eq!(verdict(1, 9, &limits("window_bytes", 9 << 17)).1, Ok(()));
-    // Who states the size of the content is refused at once.
+    // A stated content size is checked at once.
     let stated = [&[0x28, 0xb5, 0x2f, 0xfd, 0xa0], &((1 << 20) + 1u32).to_le_bytes()[..], &[0; 3]].concat();
     let error = Error::ZstdWindow { requested: (1 << 20) + 1, limit: 1 << 20 };
     assert_eq!(unpack(Compression::Zstd, &stated, &limit), (0, Err(error)));
     assert_eq!((Limits::default().window_bytes, Limits::of_a_tab().window_bytes), (128 << 20, 64 << 20));
-    // Beyond what any runtime reads there is nothing to raise.
+    // Above the limit of container runtimes there is no hint.
     let (_, verdict) = unpack(Compression::Zstd, &frame(26, 1, 1, 5), &limits("window_bytes", u64::MAX));
     assert_eq!(verdict.unwrap_err().hint(), None);
 }
@@ -253,7 +253,7 @@ fn unpacked_bytes() {
         assert_eq!(error, Error::TooLarge { limit: 2999 });
         assert_eq!(named(error.hint(), &less), "unpacked_bytes");
     }
-    // A layer that is an archive as it comes has the same limit.
+    // An uncompressed layer has the same limit.
     let archive = [entry(b'0', b"data"), vec![0; 1024]].concat();
     for (limit, passes) in [(2048, true), (2047, false)] {
         let mut reader = LayerReader::new(Expected::default(), limits("unpacked_bytes", limit));
@@ -270,9 +270,9 @@ fn unpacked_bytes() {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn expansion_ratio() {
-    // 64 MiB are free; the block behind them is judged.
+    // The ratio applies after 64 MiB, that is, to the last block.
     let bytes = frame(20, 0, 513, 128 << 10);
-    // The smallest that allows it, as whole times are counted.
+    // The smallest sufficient ratio, in whole numbers.
     let ratio = (513 << 17) / (bytes.len() as u64 + 1) + 1;
     assert_eq!(unpack(Compression::Zstd, &bytes, &limits("expansion_ratio", ratio)), (513 << 17, Ok(())));
     let less = limits("expansion_ratio", ratio - 1);
@@ -313,9 +313,9 @@ fn archived(layers: usize) -> String {
     format!(r#"[{{"Config":"c","Layers":[{}]}}]"#, vec!["\"l\""; layers].join(","))
 }
 
-/// Writes a document of so many parts.
+/// Writes a document with this many parts.
 type Write = fn(usize) -> String;
-/// Reads it again, within limits.
+/// Parses it within limits.
 type Read = fn(&str, &Limits) -> Result<(), Option<Hint>>;
 
 #[wasm_bindgen_test(unsupported = test)]

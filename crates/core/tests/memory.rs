@@ -1,6 +1,6 @@
-//! What unpacks to much takes little memory: measured in this process, or in this instance as wasm.
+//! Peak memory while large layers are unpacked, measured in this process or wasm instance.
 //!
-//! `PORTHOLE_LONG=1`, when this is compiled, asks for sizes that no usual run has time for.
+//! Compile with `PORTHOLE_LONG=1` for sizes that take too long for a normal run.
 
 #![allow(clippy::print_stderr, reason = "what was measured is worth reading")]
 
@@ -22,7 +22,7 @@ const BLOCK: usize = 512;
 
 #[cfg(target_family = "wasm")]
 mod memory {
-    /// The most that the instance ever had: its memory never shrinks.
+    /// Peak memory of the instance: wasm memory never shrinks.
     pub(crate) fn peak() -> u64 {
         core::arch::wasm32::memory_size(0) as u64 * 65_536
     }
@@ -32,7 +32,7 @@ mod memory {
 
 #[cfg(not(target_family = "wasm"))]
 mod memory {
-    /// The most that was ever resident, or reserved.
+    /// A peak value of this process from `/proc/self/status`.
     fn status(field: &str) -> u64 {
         let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells of its processes");
         let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("a field of the status");
@@ -50,7 +50,7 @@ mod memory {
     pub(crate) const MOST: u64 = 64 << 20;
 }
 
-/// Counts what it is given.
+/// A sink that counts entries and bytes.
 #[derive(Default)]
 struct Count {
     entries: u64,
@@ -69,7 +69,7 @@ impl EntrySink for Count {
     }
 }
 
-/// The limits with the one raised that zeros meet.
+/// Default limits with a higher expansion ratio, as zeros need.
 fn raised() -> Limits {
     let mut limits = Limits::default();
     limits.expansion_ratio = u64::MAX;
@@ -90,7 +90,7 @@ fn read<'b>(pieces: impl Iterator<Item = &'b [u8]>, limits: Limits) -> (LayerRep
 fn header(size: u64) -> [u8; BLOCK] {
     let mut block = [0; BLOCK];
     block[..4].copy_from_slice(b"file");
-    // From 8 GiB on octal digits do not suffice.
+    // From 8 GiB, octal digits do not suffice: use base 256.
     block[124] = 0x80;
     block[128..136].copy_from_slice(&size.to_be_bytes());
     block[156] = b'0';
@@ -106,7 +106,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("an encoder in memory")
 }
 
-/// A frame of zeros, a whole number of blocks of 128 KiB each, with a window of this power of two.
+/// A zstd frame of zeros in blocks of 128 KiB, with a window of `1 << window` bytes.
 fn zstd_zeros(window: u8, blocks: usize) -> Vec<u8> {
     let mut bytes = vec![0x28, 0xb5, 0x2f, 0xfd, 0, (window - 10) << 3];
     for number in 1..=blocks {
@@ -116,14 +116,14 @@ fn zstd_zeros(window: u8, blocks: usize) -> Vec<u8> {
     bytes
 }
 
-/// The same, of a frame that states to hold 128 MiB in all.
+/// The same frame, stating a content size of 128 MiB.
 fn zstd_stated(bytes: &[u8]) -> Vec<u8> {
     let mut frame = zstd_raw(bytes);
     frame.splice(4..6, [0x80, 17 << 3].into_iter().chain((128u32 << 20).to_le_bytes()));
     frame
 }
 
-/// A frame of these bytes as they are, with a window of 128 MiB.
+/// A zstd frame of raw blocks with a window of 128 MiB.
 fn zstd_raw(bytes: &[u8]) -> Vec<u8> {
     let block = ((bytes.len() as u32) << 3 | 1).to_le_bytes();
     [&[0x28, 0xb5, 0x2f, 0xfd, 0, 17 << 3], &block[..3], bytes].concat()
@@ -139,7 +139,7 @@ fn memory_does_not_grow_with_what_is_unpacked() {
     zeros_scan(&zstd_raw(&header), &zeros, ZEROS / (16 * MIB), raised());
     zeros_are_refused_by_default(&zstd_raw(&header), &zeros);
     empty_entries_scan();
-    // Last, because a peak never falls.
+    // Last, because the peak never falls.
     a_window_in_use_is_what_is_held();
 }
 
@@ -167,7 +167,7 @@ fn empty_entries_scan() {
     check("entries", memory::MOST);
 }
 
-/// A frame that asks for 128 MiB and brings ten bytes costs little more than these.
+/// A header that asks for a window of 128 MiB must not reserve it.
 fn headers_alone_reserve_nothing() {
     #[cfg(not(target_family = "wasm"))]
     let before = memory::reserved();
@@ -189,7 +189,7 @@ fn headers_alone_reserve_nothing() {
     assert!(memory::peak() < 64 * MIB, "{} MiB", memory::peak() / MIB);
 }
 
-/// The largest window that is allowed, filled more than twice.
+/// The largest allowed window, filled more than twice.
 fn a_window_in_use_is_what_is_held() {
     let limits = if cfg!(target_family = "wasm") { Limits::of_a_tab() } else { Limits::default() };
     let window = limits.window_bytes;
@@ -209,7 +209,7 @@ fn a_window_in_use_is_what_is_held() {
         }
     }
     assert_eq!((decoder.written(), decoder.finish()), (window * 5 / 2, Ok(())));
-    // While it grows to its last size, the old one is held beside the new.
+    // While the window grows to its final size, the old and the new buffer coexist.
     check("a window", 2 * window + 80 * MIB);
 }
 

@@ -1,4 +1,4 @@
-//! Paths of any bytes.
+//! Escaping and cleaning of arbitrary bytes.
 #![cfg(not(target_family = "wasm"))]
 
 use porthole_core::path::{clean, escape, unescape};

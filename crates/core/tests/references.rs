@@ -1,4 +1,4 @@
-//! References as Docker's reference library reads them, natively and in wasm.
+//! References, compared with Docker's reference library. Also runs as wasm.
 
 #![allow(clippy::unwrap_used)]
 
@@ -12,7 +12,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 const VECTORS: &str = include_str!("vectors/references.tsv");
 const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// The bytes of a column, where `\\ \t \n \r \xNN` each stand for one.
+/// Unescapes a column: `\\ \t \n \r \xNN` each stand for one byte.
 fn unescape(column: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = column.bytes();
@@ -79,7 +79,8 @@ fn hostile_inputs_are_refused() {
     }
 }
 
-/// `a.b` is a host and `a_b` a namespace, but `a_b.c` is neither: the library keeps it as the name's first component.
+/// `a.b` is a host and `a_b` a namespace. `a_b.c` is neither, and Docker's library keeps it as the first component of
+/// the name.
 #[test]
 fn a_first_component_that_is_like_a_host_but_none() {
     let reference: Reference = "my_host.example/x".parse().unwrap();

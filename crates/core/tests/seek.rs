@@ -1,4 +1,4 @@
-//! Every file that is read through an index is the file in the whole stream, and no wrong byte is given out.
+//! Files read through a seek index equal the files of the whole stream, and no wrong byte is returned.
 
 use std::{io::Write, ops::Range};
 
@@ -34,7 +34,7 @@ impl EntrySink for Listing {
     }
 }
 
-/// Takes entries and nothing else.
+/// A sink that collects entries and wants no data.
 #[derive(Default)]
 struct Names(Vec<Entry>);
 
@@ -45,7 +45,7 @@ impl EntrySink for Names {
     }
 }
 
-/// Bytes that compress about as programs do.
+/// Bytes that compress about as well as programs.
 fn bytes(seed: &mut u64, length: usize) -> Vec<u8> {
     (0..length)
         .map(|n| {
@@ -69,8 +69,8 @@ fn header(kind: tar::EntryType, size: usize) -> tar::Header {
     header
 }
 
-/// An archive of every kind of entry: many small files, some large ones, links, devices, long names, attributes, global
-/// headers, and sparse files in two forms.
+/// An archive with every kind of entry: many small files, some large ones, links, devices, long names, attributes,
+/// global headers, and two sparse formats.
 fn archive(seed: u64) -> Vec<u8> {
     let mut state = seed;
     let mut builder = tar::Builder::new(Vec::new());
@@ -114,7 +114,7 @@ fn archive(seed: u64) -> Vec<u8> {
     archive
 }
 
-/// A sparse file of form 1.0: its map stands in front of its data.
+/// A sparse file of version 1.0, with the map in front of its data.
 fn sparse_pax(builder: &mut tar::Builder<Vec<u8>>, name: &str, data: &[u8]) {
     let size = 100_000 + data.len();
     let mut stored = format!("2\n0\n1000\n{}\n{}\n", size - data.len() + 1000, data.len() - 1000).into_bytes();
@@ -134,7 +134,7 @@ fn sparse_pax(builder: &mut tar::Builder<Vec<u8>>, name: &str, data: &[u8]) {
     builder.append_data(&mut header, "GNUSparseFile.0/x", stored.as_slice()).expect("a builder in memory");
 }
 
-/// A sparse file of the old GNU form, with a block of map after the header.
+/// A sparse file in old GNU format, with one extension block.
 fn sparse_gnu(builder: &mut tar::Builder<Vec<u8>>, name: &str, data: &[u8]) {
     let segment = data.len() / 6;
     let mut header = header(tar::EntryType::GNUSparse, data.len());
@@ -161,7 +161,7 @@ fn sparse_gnu(builder: &mut tar::Builder<Vec<u8>>, name: &str, data: &[u8]) {
 
 fn gzip(bytes: &[u8], level: u32) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Level::new(level));
-    // In pieces and flushed, so that even a fast encoder ends a block now and then.
+    // Flush between pieces, so that even a fast encoder ends blocks.
     for piece in bytes.chunks(60_000) {
         encoder.write_all(piece).expect("an encoder in memory");
         if level < 6 {
@@ -171,7 +171,7 @@ fn gzip(bytes: &[u8], level: u32) -> Vec<u8> {
     encoder.finish().expect("an encoder in memory")
 }
 
-/// Every way to make a layer of an archive.
+/// All ways to turn an archive into a layer.
 const WAYS: [&str; 9] = ["plain", "gzip 0", "gzip 1", "gzip 6", "gzip 9", "members", "long members", "zstd", "frames"];
 
 fn blob(way: &str, archive: &[u8]) -> Vec<u8> {
@@ -252,7 +252,7 @@ fn every_file_is_the_file_of_the_whole_stream() {
                 continue;
             }
             files += 1;
-            // Large ones, and of the small ones as many as time allows.
+            // All large files, and a quarter of the small ones to save time.
             if content.len() < 5000 && number % 4 != 0 {
                 continue;
             }
@@ -346,7 +346,7 @@ fn an_index_is_the_same_after_it_was_written_and_read() {
     }
 }
 
-/// The bytes of an index with a checksum that fits.
+/// An index file with a valid checksum.
 fn sealed(content: &[u8]) -> Vec<u8> {
     [content, Digest::sha256(content).as_bytes()].concat()
 }
@@ -369,7 +369,7 @@ fn bytes_that_are_no_index_are_refused() {
         }
         assert!(Index::from_bytes(&sealed(&[content, b"\0"].concat())).is_err(), "{name}: more than its own bytes");
         for round in 0..200 {
-            // Many of the first bytes, which say the most.
+            // Mostly the first bytes, which hold the structure.
             let most = if round % 2 == 0 { content.len() } else { 300 };
             let at = next(&mut state) as usize % most;
             let bit = 1 << (next(&mut state) % 8);
@@ -379,7 +379,7 @@ fn bytes_that_are_no_index_are_refused() {
             let mut wrong = content.to_vec();
             wrong[at] ^= bit;
             let Ok(index) = Index::from_bytes(&sealed(&wrong)) else { continue };
-            // It may say what is not so; it must not make anything go wrong but the reading.
+            // The index may be wrong; using it must not panic.
             index.replay(&mut Names::default());
             for number in 0..index.entry_count().min(3) {
                 let Ok(mut reader) = index.open(number, &Limits::default()) else { continue };

@@ -1,4 +1,4 @@
-//! Compressed streams give the verdict that Go's gzip and zstd readers give, in every split, natively and in wasm.
+//! Compressed streams give the same verdict as Go's gzip and zstd readers, in every split. Also runs as wasm.
 
 use std::io::Write;
 
@@ -46,7 +46,7 @@ fn decode(compression: Compression, bytes: &[u8], split: Split) -> Outcome {
     outcome
 }
 
-/// `LENGTH:first hex digits of the SHA-256`, as the vectors have it.
+/// `LENGTH:first hex digits of the SHA-256`, as in the vectors.
 fn summary(bytes: &[u8]) -> String {
     format!("{}:{}", bytes.len(), &Digest::sha256(bytes).hex()[..12])
 }
@@ -67,7 +67,7 @@ fn every_row_of_the_vectors() {
                 let agrees = match (expected.strip_prefix("ok "), &verdict) {
                     (Some(expected), Ok(())) => summary(&unpacked) == expected,
                     (None, Err(_)) => match expected.rsplit_once(" after ") {
-                        // How much comes out before a fault inside a member depends on the reader's buffers.
+                        // The amount of output before a fault inside a member depends on the reader's buffers.
                         Some((_, after)) if !name.contains("truncated") => summary(&unpacked) == after,
                         _ => true,
                     },
@@ -153,7 +153,7 @@ fn a_member_starts_where_the_last_one_ended() {
     assert_eq!((outcome.unpacked.as_slice(), outcome.verdict), (b"one".as_slice(), Err(error)));
 }
 
-/// A zstd frame with this header (after its magic number) and raw blocks of these contents.
+/// A zstd frame with this header (without magic number) and raw blocks with these contents.
 fn frame(header: &[u8], blocks: &[&[u8]]) -> Vec<u8> {
     let mut bytes = vec![0x28, 0xb5, 0x2f, 0xfd];
     bytes.extend_from_slice(header);
@@ -205,7 +205,7 @@ fn what_a_zstd_frame_states_is_checked() {
 fn a_limit_counts_before_the_fault_that_follows() {
     let mut bytes = member(0, b"", &[b'x'; 200]);
     bytes.truncate(bytes.len() - 8);
-    bytes[10] = 0; // The stored block is not the last; a block of the reserved type follows.
+    bytes[10] = 0; // Clear the last-block bit; a block of the reserved type follows.
     bytes.push(7);
     for (unpacked_bytes, verdict) in
         [(100, Error::TooLarge { limit: 100 }), (1000, Error::Deflate { offset: bytes.len() as u64 })]
@@ -229,7 +229,7 @@ fn a_limit_counts_before_the_fault_that_follows() {
     }
 }
 
-/// What a decoder makes of the rest of a stream, and the ends of blocks that it finds.
+/// Decodes the rest of a stream. Returns the output and the block ends found.
 fn rest(mut decoder: Decoder, bytes: &[u8], split: Split) -> (Vec<u8>, Vec<BlockEnd>) {
     let mut buffer = vec![0; MIN_OUTPUT];
     let (mut unpacked, mut blocks) = (Vec::new(), Vec::new());
@@ -255,7 +255,7 @@ fn gzip_goes_on_behind_a_block() {
         (0..500_000).map(|n| if next(&mut seed).is_multiple_of(2) { (n / 9) as u8 } else { seed as u8 }).collect();
     for level in [0, 1, 6, 9] {
         let mut bytes = Vec::new();
-        // The second member starts at no place of the first's own.
+        // The second member starts within a split of the first, at no block end of its own.
         for part in [&data[..300_001], &data[300_001..]] {
             let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(level));
             for piece in part.chunks(30_000) {
@@ -285,7 +285,7 @@ fn gzip_goes_on_behind_a_block() {
 
 #[wasm_bindgen_test(unsupported = test)]
 fn many_empty_blocks_are_no_places_to_go_on_from() {
-    // Stored blocks without bytes between others with a thousand.
+    // Stored blocks: many empty ones between blocks of a thousand bytes.
     let mut deflate = Vec::new();
     for _ in 0..200 {
         deflate.extend([[0, 0, 0, 0xff, 0xff]; 100].concat());

@@ -1,4 +1,4 @@
-//! Archives are listed as Go's archive/tar lists them, in every split, natively and in wasm.
+//! Archives are listed as Go's archive/tar lists them, in every split. Also runs as wasm.
 
 use std::io::Read;
 
@@ -13,7 +13,7 @@ use porthole_testkit::chunks::{SPLITS, Split};
 use serde_json::Value;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-/// Reads the data of every entry, as a runtime does.
+/// A sink that reads the data of every entry, as a runtime does.
 #[derive(Default)]
 struct Reading {
     entries: Vec<Entry>,
@@ -45,7 +45,7 @@ fn read(archive: &[u8], split: Split) -> (Reading, Result<(), Error>) {
     for piece in split.of(archive) {
         if let Err(error) = scanner.push(piece, &mut sink) {
             if let Error::SparseUnreferenced { .. } = error {
-                // Found only after all of the data.
+                // This error appears only after all of the data.
                 sink.end_of_data();
             }
             return (sink, Err(error));
@@ -55,7 +55,7 @@ fn read(archive: &[u8], split: Split) -> (Reading, Result<(), Error>) {
     (sink, verdict)
 }
 
-/// Whether the verdicts say the same, in Go's words.
+/// Whether the verdicts are equal, in Go's wording.
 fn same_verdict(expected: &str, got: &Result<(), Error>) -> bool {
     let expected = expected.strip_prefix("body: ").unwrap_or(expected);
     let expected = expected.strip_prefix("archive/tar: ").unwrap_or(expected);
@@ -68,7 +68,7 @@ fn same_verdict(expected: &str, got: &Result<(), Error>) -> bool {
 fn difference(row: &Value, entry: &Entry, digest: Option<Digest>) -> Option<String> {
     let bytes = |key: &str| STANDARD.decode(row[key].as_str().unwrap_or_default()).expect("names are base64");
     let number = |key: &str| row[key].as_i64().expect("a number");
-    // As Go's map of them has it.
+    // Go's map of attributes leaves out empty values.
     let xattrs = entry.xattrs.iter().filter(|(_, value)| !value.is_empty()).count();
     let sha = digest.map_or_else(String::new, |digest| digest.hex()[..16].to_owned());
     let fields = [
@@ -99,7 +99,7 @@ fn every_row_of_the_vectors() {
         let expected = row["entries"].as_array().expect("a row has entries");
         let go_error = row["go_err"].as_str().expect("a row has a verdict");
         let others = row["readers_split"].as_array().expect("a row says who differs");
-        // These two differ on nearly every row, by what they do with names.
+        // These two differ on nearly every row, because of how they normalise names.
         let split_readers = others.iter().any(|name| !matches!(name.as_str(), Some("gnutar-1.34" | "bsdtar-3.6.2")));
         rows += 1;
         for split in SPLITS {

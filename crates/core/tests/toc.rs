@@ -1,5 +1,5 @@
-//! Prepared layers are listed by their table of contents as the whole layer would be; one that is not the annotated one,
-//! or not well-formed, is refused.
+//! The listing of a TOC equals the listing of the whole layer. A TOC that differs from the annotation, or is malformed,
+//! is rejected.
 
 #![allow(clippy::unwrap_used, reason = "what the tests share is test code too")]
 
@@ -72,7 +72,7 @@ fn only_the_footer_and_the_toc_are_fetched() {
         let prepared = Prepared::new(&layer, format).build();
         let (_, ranges) = read(&descriptor(&prepared), &prepared.blob.bytes, Split::Whole);
         assert_eq!(ranges.len(), requests, "{format:?}");
-        // Without annotations the footer says where the TOC is, and nobody vouches for it.
+        // Without annotations the footer gives the position of the TOC, and nothing vouches for it.
         let bare = Descriptor { annotations: Default::default(), ..descriptor(&prepared) };
         let (toc, ranges) = read(&bare, &prepared.blob.bytes, Split::Bytes);
         assert_eq!(toc.unwrap().unwrap().trust(), Trust::Nothing);
@@ -131,14 +131,14 @@ fn two_tocs_are_refused() {
         }
         assert_eq!(refusal(&prepared), Error::Both, "{format:?}");
     }
-    // As stargz-snapshotter writes them: one TOC, annotated with both of its digests.
+    // stargz-snapshotter annotates one TOC with both of its digests.
     let mut prepared = Prepared::new(&layer, Format::OldZstdChunked).build();
     let digest = Digest::sha256(&prepared.toc).to_string();
     prepared.annotations.insert("containerd.io/snapshot/stargz/toc.digest".into(), digest);
     assert!(matches!(open(&prepared).trust(), Trust::Annotation(_)));
     prepared.annotations.extend(estargz.annotations.clone());
     assert!(matches!(refusal(&prepared), Error::Digest { .. }));
-    // On a layer that is gzip to others, there are two.
+    // On a gzip layer the two digests are of two TOCs.
     prepared.blob.media_type = "application/vnd.oci.image.layer.v1.tar+gzip".into();
     assert_eq!(refusal(&prepared), Error::Both);
 }
@@ -194,7 +194,7 @@ fn a_large_toc_meets_its_limit() {
         };
         limits.toc_bytes = prepared.toc.len() as u64;
         assert!(open(&limits).unwrap().is_some());
-        // One byte less unpacked, and far less packed.
+        // One byte less uncompressed, and far less compressed.
         for less in [limits.toc_bytes - 1, 200] {
             limits.toc_bytes = less;
             let refused = open(&limits).unwrap_err();
@@ -223,7 +223,7 @@ fn what_is_cut_off_or_altered_is_refused() {
         assert_eq!(reader.wants(), Some(range.end - 1..range.end));
         assert_eq!(reader.push(b"ab").unwrap_err(), Error::Excess { expected: 1 });
         assert_eq!(reader.finish().unwrap_err(), Error::Incomplete { expected: 1 });
-        // Every bit of the last range counts: with the annotation nothing can be changed, without it nothing panics.
+        // Flip every bit of the last range: with the annotation every change is detected, without it nothing panics.
         let (_, ranges) = read(&descriptor, &prepared.blob.bytes, Split::Whole);
         let bare = Descriptor { annotations: Default::default(), ..descriptor.clone() };
         for at in ranges.last().unwrap().clone().step_by(7) {
@@ -231,7 +231,7 @@ fn what_is_cut_off_or_altered_is_refused() {
             blob[at as usize] ^= 0x55;
             match read(&descriptor, &blob, Split::Whole).0 {
                 Err(_) => {}
-                // The time or the checksum-free fields of a gzip header.
+                // The changed bit is in a field of the gzip header that no checksum covers.
                 Ok(toc) => assert_eq!(toc.unwrap().digest(), Digest::sha256(&prepared.toc)),
             }
             let _ = read(&bare, &blob, Split::Whole);

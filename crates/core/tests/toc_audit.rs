@@ -1,4 +1,4 @@
-//! A table of contents that lies is found out.
+//! The audit detects a table of contents that contradicts the archive.
 
 #![allow(clippy::unwrap_used, reason = "what the tests share is test code too")]
 
@@ -82,7 +82,7 @@ fn every_lie_is_found() {
         lie(&|toc| entries(toc).push(json!({ "type": "dir", "name": "b\u{202e}in/" }))),
         ["b\\xe2\\x80\\xaein: in the table of contents, not in the archive"]
     );
-    // Of two entries with one path, each is compared with its like.
+    // Entries with the same path are compared in order.
     assert_eq!(
         lie(&|toc| {
             entries(toc).pop();

@@ -1,4 +1,4 @@
-//! Files of a prepared layer are read by their chunks, and nothing unchecked is given out.
+//! Files are read by chunks, and no unverified byte is returned.
 
 #![allow(clippy::unwrap_used, reason = "what the tests share is test code too")]
 
@@ -129,7 +129,7 @@ fn chunks_that_cannot_be_are_refused() {
             let got = big(&|entry| entry[key] = value.clone(), format);
             assert_eq!(got, Err(ChunkError::Chunks("./usr/share/big".into())), "{format:?} {key} {value}");
         }
-        // In eStargz the last chunk goes to the end of the file, wherever that is.
+        // In eStargz the last chunk reaches to the end of the file, whatever the size is.
         for (size, refused) in [(19_999, "content does not"), (1u64 << 62, "a chunk has more"), (1, "the chunks of")] {
             let got = big(&|entry| entry["size"] = json!(size), format).unwrap_err().to_string();
             let refused = if format == Format::EStargz || format == Format::Stargz { refused } else { "the chunks of" };
@@ -172,7 +172,7 @@ fn entries_of_a_listing_are_opened_by_their_offset() {
         let mut rows = Rows::default();
         toc.replay(&mut rows);
         for entry in rows.0 {
-            // Of the two files with one name each is found.
+            // Two files with one name can both be opened.
             match toc.open_at(entry.offset, 0..u64::MAX) {
                 Ok(reader) => assert_eq!((entry.kind, reader.size()), (tar::Kind::File, entry.size)),
                 Err(error) => assert!(matches!(error, ChunkError::NotAFile(_)) && entry.kind != tar::Kind::File),
@@ -222,7 +222,7 @@ mod properties {
             let prepared = Prepared::new(&layer, format).members_of(members).chunks_of(chunks).build();
             let toc = read(&descriptor(&prepared), &prepared.blob.bytes, split).0.unwrap().unwrap();
             for (path, content) in &files {
-                // Of several files with one name the last is the one.
+                // Opening by path uses the last of several entries.
                 if files.iter().rev().find(|(other, _)| other == path).is_some_and(|(_, last)| last == content) {
                     prop_assert_eq!(&cat(&toc, &prepared.blob.bytes, path, 0..u64::MAX, split).unwrap().0, content);
                 }

@@ -1,5 +1,5 @@
-//! Layers that other tools have prepared, all of the same few files: skopeo 1.9.3 (`--dest-compress-format
-//! zstd:chunked`), and the Go library `estargz` of stargz-snapshotter 0.12 with gzip and with zstd.
+//! Layers written by other tools, all with the same files: skopeo 1.9.3 (`--dest-compress-format zstd:chunked`), and
+//! the Go library `estargz` of stargz-snapshotter 0.12 with gzip and with zstd.
 
 #![allow(clippy::unwrap_used, reason = "what the tests share is test code too")]
 
@@ -25,7 +25,7 @@ struct Tool {
     format: Format,
     annotations: &'static [(&'static str, &'static str)],
     landmark: Option<Landmark>,
-    /// Entries of the TOC, landmarks left out.
+    /// Entries of the TOC, without landmarks.
     entries: u64,
 }
 
@@ -98,7 +98,7 @@ fn layers_of_other_tools_are_listed() {
             assert_eq!((toc.format(), toc.landmark(), toc.entries()), (tool.format, tool.landmark, tool.entries));
             assert!(matches!(toc.trust(), Trust::Annotation(_)));
         }
-        // Without annotations the footer is enough.
+        // The footer suffices without annotations.
         let bare = Descriptor { annotations: Default::default(), ..descriptor };
         let toc = read(&bare, tool.blob, Split::Whole).0.unwrap().unwrap();
         assert_eq!((toc.trust(), toc.entries()), (Trust::Nothing, tool.entries));

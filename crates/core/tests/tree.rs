@@ -1,4 +1,4 @@
-//! Random layers on a tree, beside a file system of maps on which containerd's steps are taken one by one.
+//! Applies random layers to a tree and to a reference model of containerd, and compares the results.
 #![cfg(not(target_family = "wasm"))]
 
 mod model;
@@ -69,7 +69,7 @@ fn entry() -> impl Strategy<Value = Entry> {
     )
 }
 
-/// A layer that a failed test prints in lines.
+/// A layer that prints one entry per line when a test fails.
 #[derive(Clone)]
 struct Layer(Vec<Entry>);
 
@@ -96,13 +96,13 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What a view shows, told as the file system would tell it.
+/// What a view shows, in the form of the model.
 fn seen(tree: &FileTree, mode: Mode) -> BTreeMap<String, Seen> {
     let view = tree.view(mode);
     let told = |row: Row| {
         let size = view.content(row.node).map_or(0, |content| content.size);
         let kind = match row.kind {
-            Kind::Hardlink => None, // told by what it links to
+            Kind::Hardlink => None, // shown as what it links to
             kind => Some(kind),
         };
         let link = if row.kind == Kind::Symlink { row.link } else { Vec::new() };
@@ -112,7 +112,7 @@ fn seen(tree: &FileTree, mode: Mode) -> BTreeMap<String, Seen> {
     view.rows().into_iter().map(told).collect()
 }
 
-/// The kinds of hard links are not in the rows: whatever the model has counts as the same.
+/// Rows do not hold the type of hard links, so that of the model is ignored.
 fn assert_same(got: BTreeMap<String, Seen>, mut expected: BTreeMap<String, Seen>) -> Result<(), TestCaseError> {
     for (path, seen) in &got {
         if let (None, Some(expected)) = (seen.kind, expected.get_mut(path)) {
@@ -128,7 +128,7 @@ fn everything(tree: &FileTree) -> Vec<Vec<Row>> {
     MODES.iter().map(|mode| tree.view(*mode).rows()).collect()
 }
 
-/// Applies a layer on both sides. Files of one size have the same content, and each its own place in the archive.
+/// Applies a layer to both. Files of equal size have the same content, each at its own position in the archive.
 fn apply(tree: &mut FileTree, model: &mut Model, number: u32, layer: &Layer) {
     tree.begin(number);
     let mut applying = model.begin();
@@ -143,14 +143,14 @@ fn apply(tree: &mut FileTree, model: &mut Model, number: u32, layer: &Layer) {
     tree.commit();
 }
 
-/// What is at each path, and which paths are one inode.
+/// Objects by path, and inodes by path.
 type State = (BTreeMap<String, Seen>, BTreeMap<String, usize>);
 
 fn state(model: &Model) -> State {
     (model.seen(), model.inodes())
 }
 
-/// In what a path that is in both states differs, told without regard to cost.
+/// Aspects in which a path of both states differs, computed the slow way.
 fn aspects(before: &State, after: &State, path: &str) -> Aspects {
     fn companions<'s>(here: &'s State, there: &State, path: &str) -> BTreeSet<&'s String> {
         let inode = here.1[path];
@@ -266,7 +266,7 @@ proptest! {
     #[test]
     fn waste_is_what_no_name_leads_to(layers in layers()) {
         let (mut tree, mut model) = (FileTree::new(1 << 16), Model::default());
-        // The layer that brought each file, and the one after which nothing led to it.
+        // The layer that added each file, and the layer after which it was no longer reachable.
         let (mut brought, mut wasted) = (BTreeMap::new(), BTreeMap::new());
         for (number, layer) in layers.iter().enumerate() {
             apply(&mut tree, &mut model, number as u32, layer);
@@ -314,7 +314,7 @@ proptest! {
 }
 
 proptest! {
-    // Links that lead in circles cost time, and here are the most layers.
+    // Fewer cases: loops of links are slow, and these runs have the most layers.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
 
     #[test]

@@ -1,4 +1,4 @@
-//! What views, rows and counts tell of layers, natively and in wasm.
+//! Views, rows and counts of layers. Also runs as wasm.
 
 use porthole_core::{
     tar::{Entry, Kind},
@@ -35,7 +35,7 @@ fn stacked(layers: &[&[Entry]]) -> FileTree {
     tree
 }
 
-/// Each row as `A path`, with the layer that wrote it and the one that removed it.
+/// The rows as `A path`, with the layers that wrote and removed it.
 fn told(rows: &[Row]) -> Vec<String> {
     let told = |row: &Row| {
         let letter = match row.change {
@@ -147,7 +147,7 @@ fn a_hard_link_leads_to_its_content() {
     let row = view.row(node).expect("the link has a row");
     assert_eq!((row.kind, row.size, &row.link[..]), (Kind::Hardlink, 0, &b"usr/bin/a"[..]));
     assert_eq!(tree.content(node), Some(Content { layer: 0, offset: 512, size: 10 }));
-    // The names of one inode have one mode: the link of layer 1 set it for both.
+    // All names of an inode share one mode: the link in layer 1 changed it for both.
     let mode = |layer| {
         let view = tree.view(Mode::UpTo(layer));
         view.find(b"usr/bin/a").and_then(|node| view.row(node)).map(|row| row.mode)
@@ -222,7 +222,7 @@ fn limits_hold() {
     assert!(matches!(tree.apply(&file("a/x", 1)), Err(Error::TooManyLinks(_))));
 }
 
-/// Removing what is gone already must cost nothing, however much of it there is.
+/// Whiteouts of paths that are already gone must be cheap: this was quadratic.
 #[test]
 fn whiteouts_of_an_emptied_directory_are_cheap() {
     let mut tree = FileTree::new(100_000);

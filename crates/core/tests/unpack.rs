@@ -1,4 +1,4 @@
-//! Layers leave what containerd's `archive.Apply` leaves on a disk, natively and in wasm.
+//! The tree after stacking equals what containerd's `archive.Apply` leaves on disk. Also runs as wasm.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use porthole_core::{
@@ -16,7 +16,7 @@ use wasm_bindgen_test::wasm_bindgen_test;
 struct Applying<'t> {
     tree: &'t mut FileTree,
     error: Option<String>,
-    /// Path of the last entry, if that is a file.
+    /// Path of the last entry if it is a file.
     last: Option<Vec<u8>>,
 }
 
@@ -33,7 +33,7 @@ impl EntrySink for Applying<'_> {
     }
 }
 
-/// The error that a runtime ends with, and the file whose data was not all there.
+/// The error at which a runtime stops, and the file whose data was incomplete.
 fn apply(tree: &mut FileTree, layer: u32, tar_gz: &[u8]) -> (Option<String>, Option<Vec<u8>>) {
     tree.begin(layer);
     let mut sink = Applying { tree, error: None, last: None };
@@ -58,10 +58,10 @@ fn rows(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("a row is JSON")).collect()
 }
 
-/// What differs between a row and what is on containerd's disk.
+/// The first field in which a row differs from containerd's disk.
 fn difference(tree: &FileTree, row: &Row, expected: &Value, cut: bool) -> Option<&'static str> {
     let number = |key: &str| expected[key].as_i64();
-    // A hard link is told by what it leads to.
+    // Compare a hard link as its target.
     let shared = tree.shared(row.node);
     let target = shared.as_ref().map_or(&row.link, |shared| &shared.link);
     let (kind, size) = match (shared.as_ref().map_or(row.kind, |shared| shared.kind), tree.content(row.node)) {
@@ -82,7 +82,7 @@ fn difference(tree: &FileTree, row: &Row, expected: &Value, cut: bool) -> Option
         ("link", link == bytes(expected, "link")),
         ("uid", cut || number("uid") == Some(row.uid)),
         ("gid", cut || number("gid") == Some(row.gid)),
-        // The time of a directory that the runtime made, or last wrote into, is the time of its doing.
+        // The time of a directory that the runtime created or last wrote to is the time of the run.
         ("mtime", cut || number("mtime").is_none_or(|mtime| mtime == row.mtime)),
     ];
     fields.into_iter().find(|(_, same)| !same).map(|(name, _)| name)

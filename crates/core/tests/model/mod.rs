@@ -1,9 +1,10 @@
-//! A file system of maps, and containerd's `archive.Apply` on it, step by step and without regard to cost.
+//! A reference model: a file system of maps, and containerd's `archive.Apply` on it, step by step, without
+//! optimisation.
 
 use porthole_core::tar::{Entry, Kind};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What `lstat` and `readlink` tell of a path.
+/// The result of `lstat` and `readlink` for a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) kind: Option<Kind>,
@@ -15,7 +16,7 @@ pub(crate) struct Seen {
     pub(crate) mtime: i64,
 }
 
-/// Paths below the root, `/` in front, and their inodes.
+/// Inodes by path below the root, with a leading `/`.
 #[derive(Default)]
 pub(crate) struct Model {
     names: BTreeMap<String, usize>,
@@ -45,7 +46,7 @@ impl Model {
         self.names.iter().map(|(path, inode)| (path[1..].to_owned(), *inode)).collect()
     }
 
-    /// The sizes of all regular files that were ever made, by inode.
+    /// Sizes of all regular files ever created, by inode.
     pub(crate) fn files(&self) -> BTreeMap<usize, u64> {
         let files = self.inodes.iter().enumerate().filter(|(_, inode)| inode.kind == Some(Kind::File));
         files.map(|(number, inode)| (number, inode.size)).collect()
@@ -171,7 +172,8 @@ impl Model {
         self.names.retain(|name, _| name != path && !is_below(name, path));
     }
 
-    /// As the kernel does it, relative links on the way followed. A link out of the root leads to nothing.
+    /// As the kernel resolves it: follows relative links before the last component. A link out of the root leads
+    /// nowhere.
     fn lstat(&self, path: &str) -> Result<usize> {
         self.lstat_from("/", path, &mut 0).map(|(_, inode)| inode.unwrap_or(usize::MAX))
     }
@@ -223,7 +225,7 @@ impl Model {
         }
     }
 
-    /// `fs.RootPath`: absolute below the root, `/` = the root.
+    /// containerd's `fs.RootPath`: absolute below the root, `/` is the root.
     fn root_path(&self, path: &str) -> Result<String> {
         let mut path = path.to_owned();
         let mut walked = 0;
@@ -280,7 +282,7 @@ fn split(path: &str) -> (&str, &str) {
     path.split_at(path.rfind('/').map_or(0, |slash| slash + 1))
 }
 
-/// Go's `filepath.Join` of two.
+/// Go's `filepath.Join` of two elements.
 fn join(directory: &str, path: &str) -> String {
     match (directory, path) {
         ("", "") => String::new(),
@@ -308,7 +310,7 @@ fn clean(path: &str) -> String {
     }
 }
 
-/// The names of the tests are ASCII.
+/// Paths in these tests are ASCII.
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("a name is ASCII")
 }

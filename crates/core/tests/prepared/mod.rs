@@ -1,4 +1,4 @@
-//! Prepared layers, and how a registry would serve them.
+//! Layers with a table of contents, served by ranges like a registry does.
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 
@@ -52,7 +52,7 @@ pub(crate) fn descriptor(layer: &PreparedLayer) -> Descriptor {
     descriptor
 }
 
-/// Reads a TOC as a registry would serve it; the ranges are what was asked for.
+/// Reads a TOC by ranges. Also returns the requested ranges.
 pub(crate) fn read(layer: &Descriptor, blob: &[u8], split: Split) -> (Result<Option<Toc>, Error>, Vec<Range<u64>>) {
     let mut ranges = Vec::new();
     let toc = Reader::new(layer, &Limits::default()).and_then(|mut reader| {
