@@ -1,4 +1,4 @@
-//! Arrows between crates point down only, and the pure ones stay free of runtimes.
+//! Checks that dependencies between crates point down only, and that pure crates reach no runtime.
 
 use crate::{
     Result,
@@ -8,7 +8,7 @@ use crate::{
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// What each of our crates may use of ours, outside its tests.
+/// The dependencies allowed to each crate of the workspace, outside its tests.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("porthole-core", &[]),
     ("porthole-source", &["porthole-core"]),
@@ -90,13 +90,13 @@ const NOT_PURE: &[&str] = &[
     "web-sys",
 ];
 
-/// The complaints, each with the path that breaks the rule.
+/// Returns the complaints, each with the path that breaks the rule.
 pub(crate) fn check(workspace: &Workspace) -> Result<Vec<String>> {
     let metadata = output(cargo(&workspace.root).args(["metadata", "--format-version", "1", "--all-features"]))?;
     Ok(Graph::read(&serde_json::from_str(&metadata)?)?.complaints())
 }
 
-/// Packages by name, and what each uses outside its tests and build scripts.
+/// The dependency graph: for each package, what it uses outside its tests and build scripts.
 struct Graph {
     members: BTreeSet<String>,
     uses: BTreeMap<String, BTreeSet<String>>,
@@ -143,7 +143,7 @@ impl Graph {
         complaints
     }
 
-    /// The shortest way from one package to another.
+    /// The shortest dependency path from one package to another.
     fn path(&self, from: &str, to: &str) -> Option<Vec<String>> {
         let mut queue = VecDeque::from([vec![from.to_owned()]]);
         let mut seen = BTreeSet::new();

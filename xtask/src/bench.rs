@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: speed of the layer reader natively and in a worker, of the page in Chromium, and of images on the move.
+//! `cargo xtask bench`: benchmarks of the layer reader (natively and in a worker), of the page in Chromium, and of
+//! image transfers.
 
 use crate::{
     Result, bundle, fixtures, memory,
@@ -25,10 +26,10 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
     }
 }
 
-/// What is done with images, and measured beside other programs.
+/// Benchmarks that compare transfers with other programs.
 const TRANSFERS: [&str; 6] = ["manifest", "pull", "push", "copy", "unpack", "resume"];
 
-/// `porthole` as it is shipped, beside every peer on PATH. The images stay in the target folder.
+/// Benchmarks the release build of `porthole` next to every peer on PATH. Images are cached in the target folder.
 fn transfers(workspace: &Workspace, arguments: &[String]) -> Result {
     tools::servers()?;
     step("building porthole", || {
@@ -43,7 +44,7 @@ fn transfers(workspace: &Workspace, arguments: &[String]) -> Result {
     )
 }
 
-/// Layers read natively and in a worker: those named, or one that is made for it.
+/// Benchmarks the layer reader on the given layers, or on a generated one.
 fn core(workspace: &Workspace, layers: &[String]) -> Result {
     tools::servers()?;
     let worker = step("building the worker", || worker(workspace))?;
@@ -57,7 +58,7 @@ fn core(workspace: &Workspace, layers: &[String]) -> Result {
     })
 }
 
-/// A million entries stacked, or as many as are asked for.
+/// Benchmarks stacking of a million entries, or of the given number.
 fn tree(workspace: &Workspace, entries: &[String]) -> Result {
     execute(
         cargo(&workspace.root)
@@ -66,7 +67,7 @@ fn tree(workspace: &Workspace, entries: &[String]) -> Result {
     )
 }
 
-/// The measured work as wasm, built like the page, and the folder it is in.
+/// Builds the benchmark worker as wasm, like the page. Returns its folder.
 fn worker(workspace: &Workspace) -> Result<PathBuf> {
     let web = tools::web()?;
     let target = "wasm32-unknown-unknown";

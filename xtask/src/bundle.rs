@@ -1,4 +1,4 @@
-//! The page, and the two programs: built for release.
+//! Release builds of the page and of the two programs.
 
 use crate::{
     Result,
@@ -15,17 +15,17 @@ pub(crate) fn page(workspace: &Workspace, web: &Web) -> Result {
         return Ok(());
     }
     step("building the page", || {
-        // Trunk is told to stay offline, for it would look for its own tools; so the crates come first.
+        // Trunk runs offline, because otherwise it downloads its own tools. So fetch the crates first.
         run(cargo(&workspace.root).args(["fetch", "--quiet"]))?;
         let mut trunk = command("trunk", &workspace.root);
         trunk.args(["build", "--offline", "--skip-version-check"]);
-        // `--release` means that Trunk insists on wasm-opt; the profile alone does not.
+        // Only `--release` makes Trunk run wasm-opt; selecting the profile does not.
         trunk.args(if web.wasm_opt { &["--release"][..] } else { &["--cargo-profile", "web"][..] });
         run(trunk.env("PATH", &web.path).env("CARGO_TARGET_DIR", &workspace.target).env_remove("NO_COLOR"))
     })
 }
 
-/// Builds `relay`, which carries the page, and `porthole`.
+/// Builds `relay`, which embeds the page, and `porthole`.
 pub(crate) fn programs(workspace: &Workspace) -> Result {
     step("building relay and porthole", || {
         run(cargo(&workspace.root).args([
@@ -39,14 +39,14 @@ pub(crate) fn programs(workspace: &Workspace) -> Result {
     })
 }
 
-/// The page and the programs.
+/// Builds the page and the programs.
 pub(crate) fn all(workspace: &Workspace) -> Result {
     let web = tools::web()?;
     page(workspace, &web)?;
     programs(workspace)
 }
 
-/// Everything the page is made of.
+/// Inputs of the page's build.
 const SOURCES: &[&str] = &[
     ".cargo/config.toml",
     "Cargo.lock",
@@ -61,14 +61,14 @@ const SOURCES: &[&str] = &[
     "xtask/src",
 ];
 
-/// Whether the page is newer than all of its sources. Trunk would optimise it again and write it again, and the relay, which carries it,
-/// would be built again.
+/// Whether the page is newer than all of its sources. Otherwise Trunk would optimise and rewrite it, and the relay that
+/// embeds it would be rebuilt.
 fn up_to_date(workspace: &Workspace) -> bool {
     let Ok(built) = modified(&workspace.root.join("dist/index.html")) else { return false };
     SOURCES.iter().all(|source| newest(&workspace.root.join(source)).is_ok_and(|newest| newest < built))
 }
 
-/// When the file, or the last of the files below the folder, was written.
+/// Latest modification time of a file, or of the files below a folder.
 fn newest(path: &Path) -> io::Result<SystemTime> {
     let mut newest = modified(path)?;
     if path.is_dir() {

@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: everything that must hold before a change lands.
+//! `cargo xtask ci`: the checks that must pass before a change lands.
 
 use crate::{
     Result,
@@ -18,7 +18,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
     test::run(workspace, &[])
 }
 
-/// Everything but the tests.
+/// All checks except the tests.
 pub(crate) fn check(workspace: &Workspace) -> Result {
     let root = &workspace.root;
     step("format", || execute(cargo(root).args(["fmt", "--all", "--check"])))?;
@@ -49,7 +49,7 @@ fn dependencies(workspace: &Workspace) -> Result {
         "bans",
         "sources",
     ]))?;
-    // Advisories live in a database elsewhere. Known holes are worth stopping for; an unreachable database is not.
+    // The advisory database is remote. Fail on known vulnerabilities, but not if the database is unreachable.
     match execute(command(&deny, &workspace.root).args(["fetch", "db"])) {
         Ok(()) => execute(command(&deny, &workspace.root).args(["check", "--disable-fetch", "advisories"])),
         Err(_) => {

@@ -1,8 +1,8 @@
-//! `cargo xtask corpus`: archives as this project lists them, beside the readers that people have.
+//! `cargo xtask corpus`: compares this project's tar listings with those of other readers.
 //!
-//! The names are compared, in their order and without the slashes at their ends. One line tells of each archive where
-//! somebody differs, and whether an entry of ours says so. The task fails only where this project stands alone, says
-//! nothing, and everybody else agrees.
+//! Names are compared in order, without trailing slashes. For each archive on which a reader differs, one line is
+//! printed, with the reason if one of our entries is marked ambiguous. The task fails only if all other readers agree,
+//! we differ, and no entry is marked.
 
 use crate::{
     Result,
@@ -17,14 +17,14 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// What a reader makes of an archive: the names before its end or its first complaint, and whether it complained.
+/// Listing by one reader: the names before its end or first error, and whether there was an error.
 #[derive(Debug, PartialEq, Eq)]
 struct Listing {
     names: Vec<Vec<u8>>,
     whole: bool,
 }
 
-/// Python tells names as hexadecimal digits, one entry a line.
+/// Python script that prints each name as hexadecimal digits on a line.
 const PYTHON: &str = "
 import sys, tarfile
 with tarfile.open(sys.argv[1], 'r:') as archive:
@@ -32,7 +32,7 @@ with tarfile.open(sys.argv[1], 'r:') as archive:
         print(member.name.encode('utf-8', 'surrogateescape').hex())
 ";
 
-/// A reader's name, and how it lists.
+/// Name of a reader, and its listing function.
 type Reader = (&'static str, fn(&Path) -> Result<Listing>);
 
 const READERS: [Reader; 3] = [("bsdtar", by_bsdtar), ("GNU tar", by_gnu_tar), ("Python", by_python)];
@@ -49,7 +49,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
     summary.tell(files.len())
 }
 
-/// The archives of the tests, as files.
+/// Writes the archives of the test vectors to files.
 fn vectors(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     let folder = workspace.target.join("corpus");
     let mut write = cargo(&workspace.root);
@@ -117,7 +117,7 @@ impl Summary {
     }
 }
 
-/// Whether the others, all of them without complaint, agree with one another.
+/// Whether all other readers succeed and agree with one another.
 fn stands_alone(theirs: &[(&str, Listing)]) -> bool {
     theirs.iter().all(|(_, listing)| listing.whole) && theirs.windows(2).all(|pair| pair[0].1 == pair[1].1)
 }
@@ -130,7 +130,8 @@ fn words(listing: &Listing) -> String {
     }
 }
 
-/// Our listing, and why readers may differ, if an entry says so. Global headers are entries for Go alone.
+/// Our listing, and the reason why readers may differ if an entry has one. Global headers are left out: only Go lists
+/// them.
 fn by_porthole(file: &Path, porthole: &Path) -> Result<(Listing, Option<String>)> {
     let mut source = std::ffi::OsString::from("layer:");
     source.push(file);
@@ -175,7 +176,7 @@ fn listing(names: impl Iterator<Item = Vec<u8>>, whole: bool) -> Listing {
     Listing { names: names.map(bare).collect(), whole }
 }
 
-/// What a program prints, and whether it was content. Its words to people are not shown.
+/// Stdout of a program, and whether it succeeded. Its stderr is discarded.
 fn told(command: &mut Command) -> Result<(Vec<u8>, bool)> {
     let done = command.stdin(Stdio::null()).output()?;
     Ok((done.stdout, done.status.success()))
@@ -189,7 +190,7 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// `\\`, `\n` and its like, `\NNN` in octal and `\xNN` are one byte each.
+/// Unescapes `\\`, `\n` and similar, `\NNN` in octal and `\xNN`.
 fn unescaped(text: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = text;

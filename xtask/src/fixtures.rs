@@ -1,4 +1,4 @@
-//! `cargo xtask fixtures`: the sample inside the page, and the images the end-to-end tests look at.
+//! `cargo xtask fixtures`: builds the sample embedded in the page, and the images for the end-to-end tests.
 
 use crate::{
     Result,
@@ -14,12 +14,12 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
     images(workspace)
 }
 
-/// Compiles what makes the fixtures.
+/// Compiles the programs that build the fixtures.
 pub(crate) fn build(workspace: &Workspace) -> Result {
     execute(cargo(&workspace.root).args(["build", "--quiet", "--package", "porthole-tests", "--bins"]))
 }
 
-/// Makes the images that are missing or whose recipe changed. They stay in the target folder.
+/// Builds images that are missing or whose recipe changed. They are cached in the target folder.
 pub(crate) fn images(workspace: &Workspace) -> Result {
     step("images for the end-to-end tests", || {
         if !tools::root()? {

@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: every target in turn, from the committed inputs on.
+//! `cargo xtask fuzz`: fuzzes each target, starting from the committed inputs.
 
 use crate::{
     Result,
@@ -54,7 +54,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
     Err(format!("{} failed; the inputs are in {}", failed.join(", "), artifacts.display()).into())
 }
 
-/// The names in the list that the library exports.
+/// The target names in the library's list.
 fn targets(workspace: &Workspace) -> Result<Vec<String>> {
     let mut targets = Vec::new();
     for entry in fs::read_dir(workspace.root.join("fuzz/fuzz_targets"))? {
@@ -75,7 +75,7 @@ fn tools() -> Result {
     Ok(())
 }
 
-/// Leaves of the inputs those that reach something of their own.
+/// Removes inputs that add no coverage.
 fn minimise(workspace: &Workspace, target: &str) -> Result {
     step(&format!("minimising the corpus of {target}"), || execute(fuzz(workspace, "cmin").arg(target)))
 }
@@ -89,14 +89,14 @@ fn fuzz(workspace: &Workspace, verb: &str) -> Command {
     let mut fuzz = command("cargo", &workspace.root);
     fuzz.args(["+nightly", "fuzz", verb, "--features", "libfuzzer", "--target-dir"]);
     fuzz.arg(workspace.target.join("fuzz"));
-    // The profile of releases takes minutes to link each target, and strips what a report of a crash needs.
+    // The release profile takes minutes to link each target, and strips the symbols that crash reports need.
     fuzz.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_STRIP", "none");
-    // Left over from the cargo that started this, they would choose its compiler again.
+    // These variables are set by the cargo that runs xtask, and would select its compiler.
     fuzz.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO").env_remove("RUSTC");
     fuzz
 }
 
-/// Longer inputs slow a target down more than they teach it.
+/// Maximum input length: longer inputs slow the fuzzer down without adding coverage.
 fn max_len(target: &str) -> u32 {
     match target {
         "whiteouts" => 128,

@@ -1,4 +1,4 @@
-//! Build, run, test and measure Porthole. Each task installs what it needs first; a second run finds it.
+//! Builds, runs, tests and measures Porthole. Each task first installs the tools it needs, unless they are installed.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a task runner talks to the person who started it")]
 
@@ -20,7 +20,7 @@ mod workspace;
 use std::process::ExitCode;
 use workspace::Workspace;
 
-/// Errors are read by people only, so a text with its cause is enough.
+/// Boxed errors suffice: they are printed, never matched.
 pub(crate) type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const HELP: &str = "\

@@ -1,4 +1,4 @@
-//! `cargo xtask bench memory`: the tests of memory at sizes that no usual run has time for.
+//! `cargo xtask bench memory`: memory tests at sizes that take too long for a normal run.
 
 use crate::{
     Result,
@@ -28,7 +28,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
 fn test(workspace: &Workspace) -> Command {
     let mut test = cargo(&workspace.root);
     test.args(["test", "--release", "--package", "porthole-core", "--test", "memory"]);
-    // Compiled in, because wasm has no environment. What is linked in minutes runs no faster here.
+    // Set at compile time, because wasm has no environment. LTO would take minutes and save no time here.
     test.env("PORTHOLE_LONG", "1").env("CARGO_PROFILE_RELEASE_LTO", "off");
     test
 }

@@ -1,4 +1,4 @@
-//! Other programs: started, echoed, waited for.
+//! Runs other programs.
 
 use crate::Result;
 use std::{
@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-/// A command that does not read the terminal.
+/// A command whose stdin is empty.
 pub(crate) fn command(program: impl AsRef<OsStr>, folder: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(folder).stdin(Stdio::null());
@@ -21,7 +21,7 @@ pub(crate) fn cargo(folder: &Path) -> Command {
     command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), folder)
 }
 
-/// Echoes the command, runs it to its end and fails if it does.
+/// Prints the command, runs it, and returns an error if it fails.
 pub(crate) fn run(command: &mut Command) -> Result {
     let line = line(command);
     eprintln!("$ {line}");
@@ -29,7 +29,7 @@ pub(crate) fn run(command: &mut Command) -> Result {
     if status.success() { Ok(()) } else { Err(format!("`{line}` failed: {status}").into()) }
 }
 
-/// Runs the command and returns what it wrote to stdout; its stderr is shown only if it fails.
+/// Runs the command and returns its stdout. Prints its stderr only if it fails.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let line = line(command);
     let output = command.output().map_err(|error| format!("`{line}` does not start: {error}"))?;
@@ -40,7 +40,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Says what begins, does it, says how long it took.
+/// Prints the title, runs the work, and prints the time it took.
 pub(crate) fn step<T>(title: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let started = Instant::now();
     eprintln!("{}", bold(&format!("== {title}")));
@@ -51,7 +51,7 @@ pub(crate) fn step<T>(title: &str, work: impl FnOnce() -> Result<T>) -> Result<T
     outcome
 }
 
-/// Where a program is, as the shell would find it; Debian keeps servers in sbin folders that a user's PATH may lack.
+/// Finds a program on PATH. Also searches the sbin folders, where Debian installs servers.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)

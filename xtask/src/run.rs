@@ -1,4 +1,4 @@
-//! `cargo xtask run`: the page, served by the relay that it carries.
+//! `cargo xtask run`: starts the relay, which serves the page.
 
 use crate::{Result, bundle, workspace::Workspace};
 use std::{os::unix::process::CommandExt as _, process::Command};
@@ -9,7 +9,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
     let options = Options::parse(arguments)?;
     bundle::all(workspace)?;
     eprintln!("starting the relay: open the address that it prints; Ctrl-C stops it");
-    // The relay takes the place of this task, so that every signal reaches it.
+    // exec: signals then reach the relay directly.
     let mut relay = Command::new(workspace.release("relay"));
     let error = relay.args(["--listen", &options.listen]).args(&options.relay).exec();
     Err(format!("the relay does not start: {error}").into())

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every test there is, counted.
+//! `cargo xtask test`: runs all tests and counts them.
 
 use crate::{
     Result, bundle, fixtures,
@@ -12,7 +12,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// The crates whose tests also run as wasm, under node: those in files that use `wasm_bindgen_test`.
+/// Crates whose tests also run as wasm under node: the files that use `wasm_bindgen_test`.
 const ALSO_WASM: &[&str] = &["core", "registry"];
 
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
@@ -66,7 +66,7 @@ fn all(workspace: &Workspace, web: &Web, count: &mut Count) -> Result {
     end_to_end(workspace, &[], count)
 }
 
-/// The test targets of a folder that run as wasm too.
+/// The test targets in a folder that also run as wasm.
 fn wasm_targets(tests: &Path) -> Result<Vec<String>> {
     let mut targets = Vec::new();
     for entry in std::fs::read_dir(tests)? {
@@ -80,7 +80,7 @@ fn wasm_targets(tests: &Path) -> Result<Vec<String>> {
     Ok(targets)
 }
 
-/// The page, the programs and the images. The images wait for a package mirror, so they are made beside the build.
+/// Builds the page, the programs and the images. Images wait for a package mirror, so they are built concurrently.
 fn prepare(workspace: &Workspace, web: &Web) -> Result {
     fixtures::build(workspace)?;
     std::thread::scope(|scope| {
@@ -101,17 +101,17 @@ fn end_to_end(workspace: &Workspace, filter: &[String], count: &mut Count) -> Re
     })
 }
 
-/// How many tests passed and failed, read from the harness's own summaries.
+/// Numbers of passed and failed tests, parsed from the harness's summaries.
 #[derive(Default)]
 struct Count {
     passed: u64,
     failed: u64,
-    /// Runs that ended badly: with failing tests, or without getting as far as running them.
+    /// Runs that failed: with failing tests, or before any test ran.
     broken: Vec<String>,
 }
 
 impl Count {
-    /// Shows what the tests print and goes on after failures, so that one run shows them all.
+    /// Runs tests and shows their output. Continues after failures, so that one run shows them all.
     fn run(&mut self, name: &str, test: &mut Command) -> Result {
         let mut child = test.stdout(Stdio::piped()).spawn()?;
         for line in BufReader::new(child.stdout.take().ok_or("the tests have no stdout")?).lines() {

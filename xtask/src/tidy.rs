@@ -1,4 +1,4 @@
-//! `cargo xtask tidy`: this repository's own rules, each with the place that breaks it.
+//! `cargo xtask tidy`: the rules of this repository. Each complaint names the place that breaks a rule.
 
 use crate::{
     Result, arrows,
@@ -7,9 +7,9 @@ use crate::{
 };
 use std::{fs, path::Path};
 
-/// A reader finds their way in a file of this length, not in a longer one.
+/// Maximum number of lines in a source file.
 const LINES: usize = 600;
-/// Names that say nothing about what is inside.
+/// Module names that do not describe their content.
 const EMPTY_NAMES: &[&str] = &["util", "utils", "helper", "helpers", "common", "misc", "types", "manager"];
 /// Sources that must not know which machine they run on.
 const PURE: &[&str] =
@@ -17,7 +17,7 @@ const PURE: &[&str] =
 /// Texts that must not be committed, in two halves so that this list does not find itself.
 const UNFINISHED: &[(&str, &str)] =
     &[("todo", "!("), ("unimplemented", "!("), ("dbg", "!("), ("#[ign", "ore"), ("FIX", "ME"), ("XX", "X")];
-/// The specifications' spelling comes second.
+/// Misspelt terms of the specifications, split in two likewise.
 const SPELLING: &[(&str, &str)] =
     &[("diff", "ID"), ("diff", "Id"), ("Diff", "ID"), ("white", "-out"), ("Media", "-Type:")];
 

@@ -1,6 +1,7 @@
-//! The tools that builds and tests need, each pinned here and nowhere else.
+//! Tools for builds and tests, with pinned versions.
 //!
-//! In this order: the right version on PATH or in this project's cache, `cargo binstall` where it is installed, from source into the cache.
+//! Looked up in this order: the pinned version on PATH or in this project's cache, `cargo binstall` if it is installed,
+//! a build from source into the cache.
 
 use crate::{
     Result,
@@ -13,22 +14,22 @@ use std::{
     process::Command,
 };
 
-/// A tool with one exact version.
+/// A tool with a pinned version.
 pub(crate) struct Tool {
-    /// What its package is called.
+    /// Name of its package.
     package: &'static str,
     version: &'static str,
-    /// The program by which it is recognised; `--version` names the version.
+    /// Program that identifies it; `--version` prints the version.
     program: &'static str,
     source: Source,
-    /// What to expect of a build from source on two cores.
+    /// Expected duration of a build from source on two cores.
     patience: &'static str,
 }
 
 enum Source {
-    /// A crate with programs. `--locked` and features where the versions on the registry need them.
+    /// A crate with programs, and `cargo install` options: `--locked` and features where published versions need them.
     Crate(&'static [&'static str]),
-    /// A package whose programs are scripts for node.
+    /// An npm package whose programs are node scripts.
     Npm,
 }
 
@@ -40,7 +41,8 @@ pub(crate) const TRUNK: Tool = Tool {
     patience: "about 4 minutes",
 };
 
-/// The same version as the crate `wasm-bindgen` in Cargo.toml. Its own lock file names versions that are not everywhere, so it is not used.
+/// The version must equal that of the `wasm-bindgen` crate in Cargo.toml. Not `--locked`: its lock file names versions
+/// that some registry mirrors lack.
 pub(crate) const WASM_BINDGEN: Tool = Tool {
     package: "wasm-bindgen-cli",
     version: "0.2.130",
@@ -60,7 +62,7 @@ pub(crate) const CARGO_DENY: Tool = Tool {
     patience: "about 2 minutes",
 };
 
-/// Programs from Debian and the packages that hold them, for the end-to-end tests.
+/// Programs for the end-to-end tests, and the Debian packages that contain them.
 pub(crate) const SERVERS: &[(&str, &str)] = &[
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
@@ -76,11 +78,11 @@ pub(crate) const SERVERS: &[(&str, &str)] = &[
     ("node", "nodejs"),
 ];
 
-/// Readers of archives that this project's own is compared with.
+/// Archive readers that ours is compared with.
 const READERS: &[(&str, &str)] = &[("bsdtar", "libarchive-tools"), ("tar", "tar"), ("python3", "python3")];
 
 impl Tool {
-    /// The folder with its program, installed first if need be.
+    /// Folder of the tool. Installs the tool if necessary.
     pub(crate) fn ensure(&self) -> Result<PathBuf> {
         match self.installed() {
             Some(folder) => Ok(folder),
@@ -91,7 +93,7 @@ impl Tool {
         }
     }
 
-    /// The folder with its program, if the pinned version is there.
+    /// Folder of the tool if the pinned version is installed.
     pub(crate) fn installed(&self) -> Option<PathBuf> {
         let cached = self.programs().ok()?.join(self.program);
         let on_path = find(self.program).filter(|program| {
@@ -127,7 +129,7 @@ impl Tool {
             .arg(format!("{}@{}", self.package, self.version)))
     }
 
-    /// Built for a short wait, not for speed: these tools do little work here.
+    /// Builds without optimisation: build time matters more than speed for these tools.
     fn install_from_source(&self, root: &Path, options: &[&str]) -> Result {
         let build = root.join("build");
         run(command("cargo", root)
@@ -157,7 +159,7 @@ impl Tool {
     }
 }
 
-/// Everything any task needs, so that later tasks need no network.
+/// Installs everything that any task needs, so that later tasks work offline.
 pub(crate) fn install_all() -> Result {
     web()?;
     servers()?;
@@ -166,7 +168,7 @@ pub(crate) fn install_all() -> Result {
     Ok(())
 }
 
-/// What building the page needs: a PATH with the tools, and whether `wasm-opt` is among them.
+/// Tools for building the page: a PATH with them, and whether `wasm-opt` is available.
 pub(crate) struct Web {
     pub(crate) path: OsString,
     pub(crate) wasm_opt: bool,
@@ -186,7 +188,7 @@ pub(crate) fn web() -> Result<Web> {
     Ok(Web { path, wasm_opt: wasm_opt.is_ok() })
 }
 
-/// Rust's standard library for wasm, for the toolchain that this workspace pins.
+/// Installs Rust's standard library for wasm for the pinned toolchain.
 pub(crate) fn wasm_target() -> Result {
     let folder =
         output(Command::new("rustc").args(["--print", "target-libdir", "--target", "wasm32-unknown-unknown"]))?;
@@ -196,12 +198,13 @@ pub(crate) fn wasm_target() -> Result {
     run(Command::new("rustup").args(["target", "add", "wasm32-unknown-unknown"]).env("RUSTUP_AUTO_INSTALL", "0"))
 }
 
-/// Registries, a browser and image tools from Debian: installed by root, asked for otherwise.
+/// Registries, a browser and image tools from Debian. Installs missing packages as root, otherwise returns an error
+/// with the command.
 pub(crate) fn servers() -> Result {
     packages(SERVERS)
 }
 
-/// Other readers of archives, the same way.
+/// Other archive readers, installed likewise.
 pub(crate) fn readers() -> Result {
     packages(READERS)
 }
@@ -217,7 +220,7 @@ fn packages(wanted: &[(&str, &'static str)]) -> Result {
         return Err(format!("this task needs Debian packages; as root: `{install}`").into());
     }
     step("installing Debian packages", || {
-        // A third-party source that cannot be reached must not stop this; what is really missing shows in the next command.
+        // A third-party source may be unreachable. If a package is really missing, the next command fails.
         if let Err(error) = run(Command::new("apt-get").arg("update")) {
             eprintln!("{error}");
         }
@@ -228,7 +231,7 @@ fn packages(wanted: &[(&str, &'static str)]) -> Result {
     })
 }
 
-/// Whether root runs this.
+/// Whether this process runs as root.
 pub(crate) fn root() -> Result<bool> {
     Ok(output(Command::new("id").arg("-u"))?.trim() == "0")
 }

@@ -1,9 +1,9 @@
-//! Where the sources are and where the builds go.
+//! Paths of sources and builds.
 
 use crate::Result;
 use std::path::{Path, PathBuf};
 
-/// The folder with the workspace's `Cargo.toml` and the folder for what is built.
+/// The workspace folder and the target folder.
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
     pub(crate) target: PathBuf,
@@ -20,17 +20,17 @@ impl Workspace {
         Ok(Self { root, target })
     }
 
-    /// A program this workspace builds for release.
+    /// Path of a release build of a program.
     pub(crate) fn release(&self, program: &str) -> PathBuf {
         self.target.join("release").join(program)
     }
 
-    /// A program this workspace builds for tests.
+    /// Path of a debug build of a program.
     pub(crate) fn debug(&self, program: &str) -> PathBuf {
         self.target.join("debug").join(program)
     }
 
-    /// The images the end-to-end tests look at.
+    /// Folder of the images for the end-to-end tests.
     pub(crate) fn fixtures(&self) -> PathBuf {
         self.target.join("fixtures")
     }
