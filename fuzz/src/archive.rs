@@ -11,7 +11,7 @@ use crate::{
 const BLOCK: usize = 512;
 const CHECKSUM: Range<usize> = 148..156;
 
-/// An archive is listed the same in every split.
+/// Checks that an archive is listed the same in every split.
 pub fn tar(data: &[u8]) {
     for archive in variants(data) {
         let whole = list(iter::once(archive.as_slice()));
@@ -24,7 +24,8 @@ pub fn tar(data: &[u8]) {
     }
 }
 
-/// Where the `tar` crate reads an archive to its end and lists something else, an entry of ours says that readers differ.
+/// Compares with the `tar` crate: if it reads an archive without error and lists something else, one of our entries
+/// must be marked ambiguous.
 pub fn differential(data: &[u8]) {
     for archive in variants(data) {
         let (listing, verdict) = list(iter::once(archive.as_slice()));
@@ -32,7 +33,7 @@ pub fn differential(data: &[u8]) {
             continue;
         }
         let Some(mut theirs) = list_by_tar_crate(&archive) else { continue };
-        // An extension that no entry follows is none of ours, so there is nothing to mark.
+        // The `tar` crate lists an extension that no entry follows; we do not.
         while theirs.last().is_some_and(|fact| matches!(fact.typeflag, b'x' | b'L' | b'K')) {
             theirs.pop();
         }
@@ -40,7 +41,7 @@ pub fn differential(data: &[u8]) {
     }
 }
 
-/// What both readers tell of an entry.
+/// What both readers report of an entry.
 #[derive(Debug, PartialEq, Eq)]
 struct Fact {
     path: Vec<u8>,
@@ -96,8 +97,8 @@ fn sum(entry: &mut ::tar::Entry<'_, &[u8]>) -> Option<Sum> {
     }
 }
 
-/// The archive as it is, and with the checksums of its headers put right where that makes it another: a change to a
-/// header would otherwise seldom get further than its checksum.
+/// The archive as it is, and with corrected header checksums if that changes it: otherwise most mutated headers fail at
+/// the checksum.
 fn variants(data: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let mut healed = data.to_vec();
     for block in healed.chunks_exact_mut(BLOCK) {

@@ -1,4 +1,4 @@
-//! The committed corpora: one archive for each target, minimised.
+//! The committed corpora: one archive of minimised inputs for each target.
 
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use std::{
@@ -8,12 +8,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// An input and its name.
+/// Name and content of an input.
 pub type Input = (String, Vec<u8>);
 
-/// The committed inputs of a target; none if it has no archive yet.
+/// The committed inputs of a target. Empty if it has no archive yet.
 ///
 /// # Errors
+///
 /// The archive cannot be read.
 pub fn read(target: &str) -> Result<Vec<Input>, Box<dyn Error>> {
     let file = match File::open(archive(target)) {
@@ -31,16 +32,17 @@ pub fn read(target: &str) -> Result<Vec<Input>, Box<dyn Error>> {
     Ok(inputs)
 }
 
-/// Commits the inputs in a folder; returns the archive's size in bytes.
+/// Writes the inputs in a folder to the archive. Returns its size in bytes.
 ///
 /// # Errors
-/// The folder cannot be read, or the archive not be written.
+///
+/// The folder cannot be read, or the archive cannot be written.
 pub fn write(target: &str, folder: &Path) -> Result<u64, Box<dyn Error>> {
     let mut names = Vec::new();
     for file in fs::read_dir(folder)? {
         names.push(file?.file_name());
     }
-    // The same inputs make the same archive.
+    // Sorted, so that the archive is reproducible.
     names.sort();
     let path = archive(target);
     let file = File::create(&path)?;

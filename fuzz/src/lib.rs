@@ -1,6 +1,7 @@
-//! The fuzz targets: functions of any bytes that panic where something is wrong with a reader, and do nothing else.
+//! The fuzz targets: functions that take any bytes and panic if a reader misbehaves.
 //!
-//! `fuzz_targets/` hands them to libFuzzer; `tests/replay.rs` runs them over the committed corpora with any compiler.
+//! `fuzz_targets/` passes them to libFuzzer; `tests/replay.rs` runs them over the committed corpora with a stable
+//! compiler.
 
 mod archive;
 pub mod corpus;
@@ -22,10 +23,10 @@ pub use text::{challenge, content_range, digest, link, reference};
 pub use toc::toc;
 pub use tree::{tree, whiteouts};
 
-/// A target by its name.
+/// Name and function of a target.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// Every target there is.
+/// All targets.
 pub const TARGETS: &[Target] = &[
     ("reference", reference),
     ("digest", digest),

@@ -1,17 +1,17 @@
-//! What a sink is given, in a form that can be compared.
+//! A sink that records entries for comparison.
 
 use porthole_core::tar::{Entry, EntrySink, Error, Flow, Scanner};
 
 use crate::split::limits;
 
-/// Every entry, with a sum of its data.
+/// Every entry, with a checksum of its data.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Listing {
     pub(crate) entries: Vec<Entry>,
     pub(crate) data: Vec<Sum>,
 }
 
-/// The data of an entry.
+/// Length and checksum of an entry's data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sum {
     pub(crate) length: u64,
@@ -46,7 +46,7 @@ impl EntrySink for Listing {
     }
 }
 
-/// Reads an archive; the entries before an error, and the error.
+/// Reads an archive. Returns the entries before an error, and the error.
 pub(crate) fn list<'d>(pieces: impl Iterator<Item = &'d [u8]>) -> (Listing, Result<(), Error>) {
     let mut scanner = Scanner::new(&limits());
     let mut listing = Listing::default();

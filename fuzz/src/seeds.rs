@@ -1,4 +1,4 @@
-//! The first inputs of each target: the vectors that the tests use, and a few documents.
+//! Seeds of each target: the test vectors and a few documents.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::read::GzDecoder;
@@ -7,14 +7,15 @@ use std::{error::Error, io::Read as _};
 
 use crate::corpus::Input;
 
-/// Larger inputs slow a fuzzer down more than they teach it.
+/// Maximum size of a seed: larger inputs slow the fuzzer down without adding coverage.
 const LARGEST: usize = 64 << 10;
 
 const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// The seeds of a target, with names that begin with `seed-`.
+/// The seeds of a target. Their names start with `seed-`.
 ///
 /// # Errors
+///
 /// The vectors are damaged.
 pub fn of(target: &str) -> Result<Vec<Input>, Box<dyn Error>> {
     let mut inputs = match target {
@@ -69,9 +70,10 @@ fn streams(wanted: impl Fn(&str) -> bool) -> Result<Vec<Input>, Box<dyn Error>> 
     Ok(inputs)
 }
 
-/// The archives of the vectors, by their names.
+/// The archives of the vectors, with names.
 ///
 /// # Errors
+///
 /// The vectors are damaged.
 pub fn archives() -> Result<Vec<Input>, Box<dyn Error>> {
     let unpacked = |(name, packed): Input| {
@@ -82,7 +84,7 @@ pub fn archives() -> Result<Vec<Input>, Box<dyn Error>> {
     packed()?.into_iter().map(unpacked).collect()
 }
 
-/// The same, each in gzip.
+/// The archives compressed with gzip.
 fn packed() -> Result<Vec<Input>, Box<dyn Error>> {
     let mut inputs = Vec::new();
     for line in include_str!("../../crates/core/tests/vectors/tar.jsonl").lines() {
@@ -92,7 +94,7 @@ fn packed() -> Result<Vec<Input>, Box<dyn Error>> {
     Ok(inputs)
 }
 
-/// Prepared layers, each after the byte that says which, and a table of contents alone.
+/// Layers with a table of contents, each after the byte that selects its format, and a table of contents alone.
 fn prepared() -> Vec<Input> {
     let toc = r#"{"version":1,"entries":[{"type":"dir","name":"a/","mode":493,"modtime":"2023-11-14T22:13:21.5Z"},
         {"type":"reg","name":"a/b","size":5,"offset":9,"endOffset":90,"chunkSize":2,"xattrs":{"user.a":"Yg=="}},

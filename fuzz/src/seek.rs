@@ -1,4 +1,4 @@
-//! The target for seek indexes.
+//! Target for seek indexes.
 
 use porthole_core::{
     digest::Digest,
@@ -10,13 +10,13 @@ use porthole_core::{
 
 use crate::split::{limits, pieces};
 
-/// As many files of a layer as are read one by one.
+/// Maximum number of files of a layer to read.
 const FILES: usize = 40;
-/// As many changes as are made to an index.
+/// Number of mutations of an index.
 const CHANGES: usize = 20;
 
-/// Each file of a layer is the same through an index; an index is the same after it was written and read; what is no
-/// index makes nothing go wrong.
+/// Checks that each file is the same through an index, that an index survives serialisation, and that a corrupt index
+/// does not cause a panic.
 pub fn seek(data: &[u8]) {
     tampered(&sealed([b"PHINDEX\x01", data].concat()), data);
     let Some(index) = index(data) else { return };
@@ -60,7 +60,7 @@ fn index(layer: &[u8]) -> Option<Index> {
     reader.finish_with_index(&mut names).1
 }
 
-/// The content of a file, by its place in the archive.
+/// The content of the n-th entry.
 fn read(index: &Index, number: u64, layer: &[u8]) -> Option<Vec<u8>> {
     let mut reader = index.open(number, &limits()).ok()?;
     let range = reader.range();
@@ -72,7 +72,7 @@ fn read(index: &Index, number: u64, layer: &[u8]) -> Option<Vec<u8>> {
     reader.finish().ok().map(|()| content)
 }
 
-/// Reads what may be an index, and through it; only panics count.
+/// Parses bytes as an index and reads through it; only panics are failures.
 fn tampered(bytes: &[u8], layer: &[u8]) {
     let Ok(index) = Index::from_bytes(bytes) else { return };
     assert!(Index::from_bytes(&index.to_bytes()).as_ref() == Ok(&index));
@@ -87,7 +87,7 @@ fn tampered(bytes: &[u8], layer: &[u8]) {
     }
 }
 
-/// The bytes of an index with a checksum that fits.
+/// An index file with a valid checksum.
 fn sealed(mut content: Vec<u8>) -> Vec<u8> {
     let checksum = Digest::sha256(&content);
     content.extend_from_slice(checksum.as_bytes());

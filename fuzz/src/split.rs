@@ -1,8 +1,8 @@
-//! One input in pieces, and limits for it.
+//! Splits an input, and limits for it.
 
 use porthole_core::limits::Limits;
 
-/// Limits small enough that an input shows quickly what it would do without end.
+/// Limits small enough that endless output is detected quickly.
 pub(crate) fn limits() -> Limits {
     let mut limits = Limits::default();
     limits.unpacked_bytes = 512 << 10;
@@ -11,7 +11,7 @@ pub(crate) fn limits() -> Limits {
     limits
 }
 
-/// The input's pieces; their lengths follow from its own bytes.
+/// Splits the input. The lengths are taken from its own bytes.
 pub(crate) fn pieces(data: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = data;
     let mut state =

@@ -13,17 +13,17 @@ use crate::{
     split::{limits, pieces},
 };
 
-/// A gzip stream unpacks to the same in every split.
+/// Checks that a gzip stream decodes the same in every split.
 pub fn gzip(data: &[u8]) {
     same_in_every_split(Compression::Gzip, data);
 }
 
-/// A zstd stream unpacks to the same in every split.
+/// Checks that a zstd stream decodes the same in every split.
 pub fn zstd(data: &[u8]) {
     same_in_every_split(Compression::Zstd, data);
 }
 
-/// A layer gives the same entries and the same report in every split.
+/// Checks that a layer gives the same entries and the same report in every split.
 pub fn layer(data: &[u8]) {
     let digest = Digest::sha256(data);
     let bare = Expected::default();

@@ -1,4 +1,4 @@
-//! Targets for what people type and what registries write in headers.
+//! Targets for user input and for response headers.
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use porthole_core::{digest::Digest, path, reference::Reference};
@@ -13,7 +13,7 @@ use porthole_registry::{
 };
 use std::{str, time::Duration};
 
-/// A reference that parses has a canonical form that parses to itself.
+/// Checks that the canonical form of a reference parses to itself.
 pub fn reference(data: &[u8]) {
     let Ok(reference) = Reference::parse_bytes(data) else { return };
     let canonical = reference.to_string();
@@ -21,7 +21,7 @@ pub fn reference(data: &[u8]) {
     assert_eq!(again.to_string(), canonical);
 }
 
-/// A digest that parses prints as the same text; a path that is escaped comes back.
+/// Checks that a digest prints as it was parsed, and that unescaping reverses escaping of a path.
 pub fn digest(data: &[u8]) {
     let escaped = path::escape(data).into_owned();
     assert_eq!(path::unescape(&escaped).as_deref(), Some(data));
@@ -32,7 +32,7 @@ pub fn digest(data: &[u8]) {
     assert_eq!(digest.to_string(), text);
 }
 
-/// Challenges are read from any bytes, and what a realm is used for is a matter of policy alone.
+/// Parses challenges, and checks the policy on their realms.
 pub fn challenge(data: &[u8]) {
     let registry = Url::parse("https://registry.example/v2/").expect("a URL");
     for challenge in challenge::parse(data) {
@@ -48,7 +48,7 @@ pub fn challenge(data: &[u8]) {
     }
 }
 
-/// A `Link` or a `Location` never leads from one registry to another unseen.
+/// Checks that a `Link` or `Location` never leads to another registry.
 pub fn link(data: &[u8]) {
     for link in link::parse(data) {
         assert!(link.parameters.iter().all(|(name, _)| *name == name.to_ascii_lowercase()));
@@ -71,7 +71,7 @@ pub fn link(data: &[u8]) {
     }
 }
 
-/// A `Content-Range` is read from any bytes, and taken only where it is the range that was asked for.
+/// Parses a `Content-Range`, which is accepted only if it is the requested range.
 pub fn content_range(data: &[u8]) {
     let parsed = ContentRange::parse(data);
     if let Ok(ContentRange::Part { range, complete }) = &parsed {

@@ -1,4 +1,4 @@
-//! A target for prepared layers.
+//! Target for layers with a table of contents.
 
 use porthole_core::{
     layer::{Expected, LayerReader},
@@ -14,9 +14,9 @@ use crate::{
     split::{limits, pieces},
 };
 
-/// A table of contents, and the chunks that it names, are the same in every split; an audit ends.
+/// Checks that a table of contents and its chunks are the same in every split, and that an audit ends.
 ///
-/// The first byte says what the others are: an eStargz layer, a zstd:chunked layer, or the JSON of one.
+/// The first byte selects the format of the rest: an eStargz layer, a zstd:chunked layer, or the JSON of one.
 pub fn toc(data: &[u8]) {
     let Some((kind, bytes)) = data.split_first() else { return };
     match kind % 3 {
@@ -45,7 +45,7 @@ fn layer(compression: Compression, blob: &[u8]) {
     assert_eq!(listed.entries.len() as u64, toc.entries());
     let mut tree = FileTree::new(10_000);
     tree.begin(0);
-    // Each file is read with all entries in view: a few are enough.
+    // Opening a file searches all entries, so open only a few.
     for (number, entry) in listed.entries.iter().enumerate() {
         let _ = tree.apply(entry);
         if number < 32 {
@@ -78,9 +78,9 @@ fn read<'d>(compression: Compression, blob: &'d [u8], split: Split<'d>, limits: 
     reader.finish()
 }
 
-/// Length and sum of a file.
+/// Length and checksum of a file.
 fn open<'d>(toc: &Toc, path: &[u8], blob: &'d [u8], split: Split<'d>) -> Result<(u64, u64), ChunkError> {
-    // As much as a test can bear, even if it is all zeros.
+    // Bounded: a small input can describe a huge file of zeros.
     let mut reader = toc.open_range(path, 0..1 << 16)?;
     let (size, mut length, mut sum) = (reader.size(), 0, 0u64);
     let mut take = |bytes: &[u8]| {
@@ -100,11 +100,11 @@ fn open<'d>(toc: &Toc, path: &[u8], blob: &'d [u8], split: Split<'d>) -> Result<
     Ok((length, sum))
 }
 
-/// A zstd:chunked layer without files whose manifest is `json`, as it is.
+/// A zstd:chunked layer without files whose manifest is `json`.
 fn wrapped(json: &[u8]) -> Vec<u8> {
     let json = &json[..json.len().min(100 << 10)];
     let length = json.len() as u32;
-    // One segment with its size in four bytes, and one raw block, the last (RFC 8878, 3.1.1).
+    // A single-segment frame with its size in four bytes, and one raw last block (RFC 8878 §3.1.1).
     let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0xa0];
     frame.extend_from_slice(&length.to_le_bytes());
     frame.extend_from_slice(&(length << 3 | 1).to_le_bytes()[..3]);

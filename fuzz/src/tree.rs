@@ -13,7 +13,7 @@ use std::iter;
 
 use crate::listing::list;
 
-/// No archive makes a tree panic, as a lower or an upper layer, and an aborted layer leaves no trace.
+/// Checks that no archive makes a tree panic, as a lower or an upper layer, and that an aborted layer leaves no trace.
 pub fn tree(data: &[u8]) {
     let (listing, _) = list(iter::once(data));
     let mut tree = FileTree::new(20_000);
@@ -41,7 +41,8 @@ pub fn tree(data: &[u8]) {
     }
 }
 
-/// Layers full of whiteouts and links leave what containerd's own steps leave. The bytes choose among few names.
+/// Compares layers full of whiteouts and links with the reference model of containerd. The bytes choose among few
+/// names.
 pub fn whiteouts(data: &[u8]) {
     let mut tree = FileTree::new(1 << 16);
     let mut model = Model::default();
@@ -68,7 +69,7 @@ pub fn whiteouts(data: &[u8]) {
         assert_eq!(rows.len(), expected.len());
         for row in rows {
             let seen = expected.get(&*String::from_utf8_lossy(&row.path)).expect("no path that containerd leaves not");
-            // What a hard link leads to is not in its row.
+            // A row does not say what type a hard link's target is.
             assert!(row.kind == Kind::Hardlink || Some(row.kind) == seen.kind, "{row:?} and {seen:?}");
         }
     }
@@ -110,7 +111,7 @@ fn layers(data: &[u8]) -> Vec<Vec<Entry>> {
     layers
 }
 
-/// A name of one to four parts.
+/// A path of one to four components.
 fn name(more: u8, bytes: &mut impl Iterator<Item = u8>) -> Vec<u8> {
     let parts: Vec<&str> =
         (0..=more).map_while(|_| bytes.next()).map(|byte| PARTS[usize::from(byte) % PARTS.len()]).collect();

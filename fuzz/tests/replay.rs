@@ -1,4 +1,4 @@
-//! Every committed input and every seed, through its target.
+//! Runs every committed input and every seed through its target.
 
 use porthole_fuzz::{TARGETS, corpus, seeds};
 use std::{panic, thread};

@@ -1,5 +1,5 @@
-//! `corpus unpack` fills `fuzz/corpus/` with the committed inputs and the seeds, for libFuzzer to go on from;
-//! `corpus pack` commits what is there; `corpus archives DIR` writes the archives of the tests' vectors.
+//! `corpus unpack` fills `fuzz/corpus/` with the committed inputs and the seeds for libFuzzer; `corpus pack` commits
+//! its content; `corpus archives DIR` writes the archives of the test vectors.
 
 #![allow(clippy::print_stderr, reason = "a program that talks to the person who started it")]
 
