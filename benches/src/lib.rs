@@ -1,4 +1,4 @@
-//! The work that is measured, the same natively and in a worker of a browser.
+//! The measured work, the same natively and in a web worker.
 
 use flate2::{Decompress, FlushDecompress, Status};
 use porthole_core::{
@@ -10,41 +10,41 @@ use porthole_core::{
 use sha2::{Digest, Sha256};
 use std::hint::black_box;
 
-/// As much as a network hands over at a time.
+/// Typical size of a chunk from the network.
 const CHUNK: usize = 256 << 10;
-/// The floor's buffers, as large as they may be and stay in the cache.
+/// Buffer size of the floor: the largest that stays in the cache.
 const INPUT: usize = 64 << 10;
 const OUTPUT: usize = 256 << 10;
 
-/// What is done with a layer in memory.
+/// Work on a layer in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// Inflate, and hash what goes in and what comes out: what nobody who verifies a gzip layer can do without.
+    /// Inflate, and hash input and output: the minimum for verifying a gzip layer.
     Floor,
-    /// Every entry given out, both digests computed.
+    /// List all entries and compute both digests.
     List,
-    /// Both digests computed and the archive read to its end, entries not looked at.
+    /// Compute both digests and read the archive to its end; ignore entries.
     Verify,
-    /// As [`List`](Self::List), and the seek index made and written.
+    /// [`List`](Self::List), plus building and serialising the seek index.
     Index,
 }
 
-/// What came of it, so that nothing is left out as unused.
+/// Results, so that the compiler cannot drop the work as unused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Done {
     /// Unpacked bytes.
     pub unpacked: u64,
-    /// Entries seen.
+    /// Entries listed.
     pub entries: u64,
-    /// Bytes of the index.
+    /// Size of the index in bytes.
     pub index: u64,
 }
 
 impl Work {
-    /// In the order in which they are printed.
+    /// All kinds of work in display order.
     pub const ALL: [Self; 4] = [Self::Floor, Self::List, Self::Verify, Self::Index];
 
-    /// A word for it.
+    /// Name for display.
     pub fn name(self) -> &'static str {
         match self {
             Self::Floor => "inflate and both hashes",
@@ -54,7 +54,7 @@ impl Work {
         }
     }
 
-    /// Does it once. `None` where it does not apply: the floor is for gzip with one member.
+    /// Runs the work once. `None` if it does not apply: the floor supports gzip with one member only.
     pub fn run(self, blob: &[u8]) -> Option<Done> {
         match self {
             Self::Floor => floor(blob),
@@ -88,12 +88,12 @@ fn floor(blob: &[u8]) -> Option<Done> {
     Some(Done { unpacked: inflate.total_out(), ..Done::default() })
 }
 
-/// Where the deflate data starts (RFC 1952, 2.3). `None`: not gzip, or with a field that benchmarks do not meet.
+/// Start of the deflate data (RFC 1952 §2.3). `None` if it is not gzip, or has header fields other than a file name.
 fn gzip_header(blob: &[u8]) -> Option<usize> {
     let &[0x1f, 0x8b, 8, flags, ..] = blob else { return None };
     match flags {
         0 => Some(10),
-        // A file name.
+        // A file name follows.
         8 => Some(10 + blob.get(10..)?.iter().position(|&byte| byte == 0)? + 1),
         _ => None,
     }
@@ -120,7 +120,7 @@ fn index(blob: &[u8]) -> Done {
     Done { unpacked: report.uncompressed, entries: report.entries, index: length }
 }
 
-/// Looks at every name, as a listing does.
+/// A sink that counts names, as a listing would read them.
 #[derive(Default)]
 struct Names(u64);
 

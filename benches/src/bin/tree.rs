@@ -1,8 +1,8 @@
-//! How long a million entries take to stack, and how much memory each of them keeps.
+//! Benchmarks stacking of a million entries: time, and memory per entry.
 //!
-//! `cargo xtask bench tree [ENTRIES]`: five layers of as many entries; the upper ones replace files of the lowest, and
-//! remove some. Once without and once with digests of the contents. What making the entries takes is measured alone and
-//! taken off; memory is what became resident.
+//! `cargo xtask bench tree [ENTRIES]`: five layers with an equal number of entries; the upper ones replace and remove
+//! files of the lowest. Runs once without and once with content digests. The time to create the entries is measured
+//! separately and subtracted; memory is the growth of the resident set.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
@@ -55,7 +55,7 @@ fn stack(entries: u64, hashed: bool) -> Result<FileTree> {
     Ok(tree)
 }
 
-/// A file, most of the time; in upper layers one of ten is a file of the lowest layer once more, and one of a hundred
+/// Usually a new file. In upper layers one entry in ten replaces a file of the lowest layer, and one in a hundred
 /// removes one.
 fn entry(layer: u64, number: u64, hashed: bool) -> (Entry, Option<Digest>) {
     let of_lowest = number % 10_007;
@@ -75,14 +75,14 @@ fn path(number: u64, before: &str) -> Vec<u8> {
     format!("usr/lib/part-{}/folder-{folder}/{before}file-{number}.so", folder / IN_FOLDER).into_bytes()
 }
 
-/// CPU seconds of this process' only thread.
+/// CPU seconds of this process, which has one thread.
 fn cpu() -> Result<f64> {
     let text = fs::read_to_string("/proc/thread-self/schedstat")?;
     let nanoseconds = text.split_whitespace().next().ok_or("an empty schedstat")?.parse::<f64>()?;
     Ok(nanoseconds / 1e9)
 }
 
-/// Bytes of memory that are resident.
+/// Resident memory in bytes.
 fn resident() -> Result<u64> {
     let text = fs::read_to_string("/proc/self/statm")?;
     Ok(text.split_whitespace().nth(1).ok_or("an empty statm")?.parse::<u64>()? << 12)

@@ -1,4 +1,4 @@
-//! A worker that does the measured work in a browser, on a layer that it is given.
+//! The web worker that runs the measured work on a layer sent to it.
 
 use js_sys::{Object, Reflect, Uint8Array};
 use porthole_benches::Work;
@@ -19,7 +19,7 @@ fn main() {
             }
             None => run(message.as_string().as_deref(), &blob.borrow()),
         };
-        // Plain objects can always be cloned.
+        // Structured clone of a plain object cannot fail.
         let _ = speaker.post_message(&answer);
     });
     scope.set_onmessage(Some(listener.as_ref().unchecked_ref()));
@@ -27,13 +27,13 @@ fn main() {
     let _ = scope.post_message(&JsValue::TRUE);
 }
 
-/// Does the work of that name; `null` where it does not apply.
+/// Runs the work with this name. `null` if it does not apply to the layer.
 fn run(name: Option<&str>, blob: &[u8]) -> JsValue {
     let work = Work::ALL.into_iter().find(|work| Some(work.name()) == name);
     let Some(done) = work.and_then(|work| work.run(blob)) else { return JsValue::NULL };
     let answer = Object::new();
     for (key, value) in [("unpacked", done.unpacked), ("entries", done.entries), ("index", done.index)] {
-        // Setting a field of a fresh object cannot fail, and a benchmark's layer is far below 2⁵³ bytes.
+        // Setting a field of a new object cannot fail, and a benchmark's layer is far below 2⁵³ bytes.
         let _ = Reflect::set(&answer, &key.into(), &JsValue::from_f64(value as f64));
     }
     answer.into()

@@ -1,4 +1,4 @@
-//! The same work in a dedicated worker of Chromium; the CPU time is that of the worker's own thread.
+//! Runs the same work in a dedicated worker of Chromium. CPU time is that of the worker's thread.
 
 use crate::{Table, cpu, note};
 use porthole_benches::Work;
@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Starts the worker and gives it the layer.
+/// Starts the worker and sends it the layer.
 const START: &str = r"
 const blob = new Uint8Array(await (await fetch('layer')).arrayBuffer());
 window.worker = new Worker('worker-loader.js');
@@ -57,7 +57,7 @@ pub(crate) fn measure(layer: &Path, unpacked: u64, rounds: usize, scratch: &Path
     Ok(table)
 }
 
-/// The worker's thread, as a folder below `/proc`.
+/// The worker's thread as a folder in `/proc`.
 fn worker(browser: &Browser) -> Result<PathBuf> {
     for renderer in renderers(browser.process())? {
         for task in fs::read_dir(format!("/proc/{renderer}/task"))? {

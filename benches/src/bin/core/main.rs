@@ -1,8 +1,8 @@
-//! How fast layers are listed, verified and indexed, beside the floor and beside other programs: natively and in a
-//! worker of Chromium.
+//! Benchmarks listing, verifying and indexing of layers, natively and in a worker of Chromium, next to a floor and to
+//! other programs.
 //!
-//! `cargo xtask bench core [LAYER]…` reads layers in any compression; without one, a layer of 200 MB is made of this
-//! machine's own files. Everything takes its turn in each round, and the medians of CPU times count.
+//! `cargo xtask bench core [LAYER]…` accepts any compression. Without an argument it builds a layer of 200 MB from
+//! files of this machine. All candidates run once in each round; results are medians of CPU time.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
@@ -56,7 +56,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// What there is to say beside the time.
+/// The remark in the last column.
 fn note(work: Work, index: u64, packed: usize) -> String {
     match work {
         _ if index > 0 => format!("index of {index} bytes, {:.2} % of the layer", index as f64 * 100.0 / packed as f64),
@@ -68,7 +68,7 @@ fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
-/// CPU times by what was done. The first row is what the others are compared with.
+/// CPU times of all candidates. The first row is the baseline.
 struct Table {
     unpacked: u64,
     rows: Vec<(String, Vec<f64>, String)>,

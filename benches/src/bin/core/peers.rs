@@ -1,4 +1,4 @@
-//! Other programs that list a layer: those of them that stand on PATH. None computes the layer's digests.
+//! Other programs on PATH that list a layer. None of them computes the layer's digests.
 
 use crate::cpu;
 use porthole_core::digest::{Algorithm, Digest};
@@ -10,14 +10,14 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// A program, or several in a pipe.
+/// A program, or a pipeline of several.
 pub(crate) struct Peer {
     pub(crate) name: String,
     line: String,
 }
 
-/// What is called, for which the programs of the first column must be there. `$LAYER` is the layer; `$IMAGE` is an image
-/// of that one layer as a Docker archive, for those who read nothing less.
+/// Command lines, with the programs they need. `$LAYER` is the layer; `$IMAGE` is a docker-archive with that one layer,
+/// for programs that read only images.
 const PEERS: &[(&[&str], &str)] = &[
     (&["bsdtar"], "bsdtar tf $LAYER"),
     (&["gzip", "tar"], "gzip -dc $LAYER | tar t"),
@@ -48,7 +48,7 @@ pub(crate) fn on_path(layer: &Path, scratch: &Path) -> Result<Vec<Peer>> {
     Ok(peers)
 }
 
-/// The peers that are not there.
+/// Names of the peers that are not installed.
 pub(crate) fn missing() -> Vec<&'static str> {
     let mut missing: Vec<_> =
         PEERS.iter().flat_map(|(programs, _)| *programs).copied().filter(|program| find(program).is_err()).collect();
@@ -57,12 +57,12 @@ pub(crate) fn missing() -> Vec<&'static str> {
 }
 
 impl Peer {
-    /// CPU seconds of one run.
+    /// Runs it once. Returns CPU seconds.
     pub(crate) fn run(&self) -> Result<f64> {
         let before = cpu::children()?;
         let status =
             Command::new("sh").args(["-c", &self.line]).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
-        // `dive --ci` also fails when it does not like the image.
+        // `dive --ci` also fails if the image exceeds its thresholds.
         if !status.success() && !self.line.starts_with("dive") {
             return Err(format!("`{}` failed: {status}", self.line).into());
         }
@@ -70,7 +70,7 @@ impl Peer {
     }
 }
 
-/// An image of one layer as `docker save` writes it.
+/// A docker-archive with this one layer.
 fn docker_archive(layer: &Path, scratch: &Path) -> Result<PathBuf> {
     let unpacked = Command::new("bsdtar").arg("cf").arg("-").arg(format!("@{}", layer.display())).output()?.stdout;
     let diff_id = Digest::of(Algorithm::Sha256, &unpacked).to_string();

@@ -1,4 +1,4 @@
-//! A layer of a usual size, made of this machine's own files.
+//! Builds a layer of typical size from files of this machine.
 
 use porthole_tests::Result;
 use std::{
@@ -9,7 +9,7 @@ use std::{
 
 const BYTES: u64 = 200 << 20;
 
-/// Packs files of this machine.
+/// Packs files of this machine into a gzip layer.
 pub(crate) fn layer(folder: &Path) -> Result<PathBuf> {
     let path = folder.join("layer.tar.gz");
     let mut encoder = flate2::write::GzEncoder::new(fs::File::create(&path)?, flate2::Compression::default());

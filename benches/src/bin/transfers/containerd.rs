@@ -1,4 +1,4 @@
-//! The daemon behind `ctr`, with a store of its own.
+//! The containerd daemon behind `ctr`, with its own store.
 
 use porthole_tests::{
     Result,
@@ -10,7 +10,7 @@ use std::{
     process::Command,
 };
 
-/// A containerd that runs as long as this value lives.
+/// A containerd process, stopped on drop.
 pub(crate) struct Containerd {
     process: Running,
     folder: PathBuf,
@@ -22,7 +22,8 @@ impl Containerd {
         fs::create_dir_all(&folder)?;
         let settings = folder.join("config.toml");
         let at = folder.display();
-        // What runs containers is of no use here, and some of it needs more than an unprivileged machine grants.
+        // Plugins that run containers are not needed, and some require more privileges than an unprivileged machine
+        // has.
         fs::write(
             &settings,
             format!(
@@ -40,7 +41,7 @@ impl Containerd {
         self.folder.join("socket").display().to_string()
     }
 
-    /// Where it keeps blobs.
+    /// Folder of its blobs.
     pub(crate) fn content(&self) -> PathBuf {
         self.folder.join("root/io.containerd.content.v1.content/blobs/sha256")
     }

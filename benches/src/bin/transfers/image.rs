@@ -1,4 +1,4 @@
-//! The images that are moved: Debian packages, a layer of large files, and what is done to such images.
+//! Test images for the transfer benchmarks: Debian packages, a layer of large files, a layer of many small files.
 
 use porthole_benches::Work;
 use porthole_core::digest::{Algorithm, Digest};
@@ -15,16 +15,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// An image by its size.
+/// Recipe of an image of a given size.
 pub(crate) struct Recipe {
     pub(crate) name: &'static str,
-    /// Debian packages of each layer of programs, with all that they depend on.
+    /// Debian packages of each layer, installed with their dependencies.
     packages: &'static [&'static str],
-    /// Megabytes of each layer of large files.
+    /// Size of each layer of large files in megabytes.
     large: &'static [usize],
 }
 
-/// The image whose transfers are broken off.
+/// The image for the `resume` benchmark.
 pub(crate) const SINGLE: &str = "single";
 
 pub(crate) const RECIPES: &[Recipe] = &[
@@ -34,7 +34,7 @@ pub(crate) const RECIPES: &[Recipe] = &[
         packages: &["libc6,perl-base,dash,tzdata", "python3,perl,git,g++,openssh-client,vim"],
         large: &[330],
     },
-    // Nearly all of it is one blob of more than 300 MB.
+    // One blob of more than 300 MB.
     Recipe { name: SINGLE, packages: &[], large: &[640] },
     Recipe {
         name: "large",
@@ -43,28 +43,28 @@ pub(crate) const RECIPES: &[Recipe] = &[
     },
 ];
 
-/// An image in a layout, under the name `bench`.
+/// An image in an OCI layout, tagged `bench`.
 pub(crate) struct Image {
     pub(crate) name: &'static str,
     pub(crate) layout: PathBuf,
     pub(crate) digest: String,
     pub(crate) media_type: String,
-    /// Configuration and layers.
+    /// Digests of the configuration and the layers.
     pub(crate) blobs: Vec<String>,
-    /// Bottom first.
+    /// Digests of the layers, bottom first.
     pub(crate) layers: Vec<String>,
-    /// Bytes of all blobs.
+    /// Size of all blobs in bytes.
     pub(crate) packed: u64,
-    /// Bytes of all layers, unpacked.
+    /// Size of all uncompressed layers in bytes.
     pub(crate) unpacked: u64,
     pub(crate) entries: u64,
 }
 
-/// An image may be kept as long as nothing that makes it changes.
+/// Source of the recipe: cached images are rebuilt when it changes.
 const SOURCE: &str = include_str!("image.rs");
 
 impl Recipe {
-    /// The image, made first if it is not there.
+    /// The image; builds it if it is not cached.
     pub(crate) fn image(&self, images: &Path) -> Result<Image> {
         let (folder, stamp) = (images.join(self.name), images.join(self.name).join("recipe"));
         if !fs::read_to_string(&stamp).is_ok_and(|made| made == SOURCE) {
@@ -135,7 +135,7 @@ impl Recipe {
 }
 
 impl Image {
-    /// Its size in words.
+    /// Its size for display.
     pub(crate) fn describe(&self) -> String {
         format!(
             "{} layers, {:.0} MB packed, {:.0} MB in {} entries",
@@ -147,7 +147,7 @@ impl Image {
     }
 }
 
-/// The manifest of a layout's only image, and its digest.
+/// The digest and content of the layout's only manifest.
 fn manifest(layout: &Path) -> Result<(String, Value)> {
     let index: Value = serde_json::from_slice(&fs::read(layout.join("index.json"))?)?;
     let digest = index["manifests"][0]["digest"].as_str().ok_or("a layout without an image")?.to_owned();
@@ -158,7 +158,7 @@ fn manifest(layout: &Path) -> Result<(String, Value)> {
     Ok((digest, serde_json::from_slice(&bytes)?))
 }
 
-/// How much is in the layers of an image.
+/// Totals of the layers of an image.
 fn about(layout: &Path) -> Result<Value> {
     let (mut unpacked, mut entries) = (0, 0);
     for layer in manifest(layout)?.1["layers"].as_array().into_iter().flatten() {
@@ -171,11 +171,12 @@ fn about(layout: &Path) -> Result<Value> {
     Ok(json!({ "unpacked": unpacked, "entries": entries }))
 }
 
-/// Debian packages, unpacked in one tar. It takes longest and needs a mirror, so it outlives changes of this recipe.
+/// Debian packages unpacked into one tar. Building it is slow and needs a mirror, so it is kept when this recipe
+/// changes.
 fn programs(images: &Path, packages: &str) -> Result<PathBuf> {
     let mut bootstrap = vec![
         "--variant=extract".to_owned(),
-        // Device nodes need a privilege that not every machine grants.
+        // Creating device nodes needs a privilege that not every machine grants.
         "--skip=output/dev".to_owned(),
         format!("--include={packages}"),
         code_name()?,
@@ -192,7 +193,7 @@ fn programs(images: &Path, packages: &str) -> Result<PathBuf> {
     Ok(archive)
 }
 
-/// So many megabytes in files of 10 MB, half of which does not compress.
+/// `megabytes` of data in files of 10 MB, half of it incompressible.
 fn large_files(folder: &Path, megabytes: usize) -> Result<()> {
     let noise = pseudo_random(2_000_000);
     let text: Vec<u8> =
@@ -209,7 +210,7 @@ fn large_files(folder: &Path, megabytes: usize) -> Result<()> {
     Ok(())
 }
 
-/// What an application has: many small files, some of them links.
+/// A typical application: many small files, some of them links.
 fn small_files(root: &Path) -> Result<()> {
     let application = root.join("opt/application");
     for module in 0..40 {
@@ -225,7 +226,7 @@ fn small_files(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A tar of a folder beside it, the same wherever it is made.
+/// A reproducible tar of a folder, next to it.
 fn archive(root: &Path) -> Result<PathBuf> {
     let archive = root.with_extension("tar");
     let arguments = ["--create", "--sort=name", "--numeric-owner", "--owner=0", "--group=0", "--mtime=@1700000000"];

@@ -1,9 +1,9 @@
-//! What this is measured on.
+//! Describes the machine.
 
 use porthole_tests::{Result, program::run};
 use std::{fs, path::Path, thread};
 
-/// Processor, memory, system, and how busy it is.
+/// Processor, memory, operating system and load.
 pub(crate) fn describe() -> Result<String> {
     let processors = fs::read_to_string("/proc/cpuinfo")?;
     let model = value(&processors, "model name", ':').unwrap_or("unknown processor");
@@ -21,14 +21,14 @@ pub(crate) fn describe() -> Result<String> {
     ))
 }
 
-/// Bytes that can be written to a folder's file system, and what kind of one it is.
+/// Free bytes and type of a folder's file system.
 pub(crate) fn file_system(folder: &Path) -> Result<(u64, String)> {
     let said = run("df", ["--block-size=1", "--output=avail,fstype", &folder.display().to_string()])?;
     let mut words = said.lines().nth(1).unwrap_or_default().split_whitespace();
     Ok((words.next().ok_or("df says nothing")?.parse()?, words.next().unwrap_or_default().to_owned()))
 }
 
-/// Whether a file system in memory takes so many bytes and leaves as much for the programs.
+/// Whether a tmpfs has room for `bytes`, with as much again left for the programs.
 pub(crate) fn has_room(folder: &Path, bytes: u64) -> Result<bool> {
     let free =
         value(&fs::read_to_string("/proc/meminfo")?, "MemAvailable", ':').and_then(kibibytes).unwrap_or_default();
@@ -39,7 +39,7 @@ fn value<'t>(text: &'t str, name: &str, separator: char) -> Option<&'t str> {
     text.lines().find_map(|line| Some(line.strip_prefix(name)?.trim_start().strip_prefix(separator)?.trim()))
 }
 
-/// Bytes, of a number of kibibytes with its unit.
+/// Parses a number of kibibytes with its unit. Returns bytes.
 fn kibibytes(text: &str) -> Option<u64> {
     Some(text.strip_suffix(" kB")?.trim().parse::<u64>().ok()? << 10)
 }

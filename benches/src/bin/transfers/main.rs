@@ -1,9 +1,9 @@
-//! How fast images are pulled, pushed, copied and unpacked, beside the floors and beside other programs that do the same.
+//! Benchmarks pull, push, copy and unpack, next to floors and to other programs.
 //!
-//! `cargo xtask bench manifest pull push copy unpack [--image small|medium|large]… [--rounds N] [--json] [--folder DIR]`: in each round
-//! everyone takes a turn on this machine's own registries, into new folders and onto empty storage, and every result is looked at.
-//! Ratios are those of turns of one round. Files that are read are in the page cache. `resume` counts bytes of transfers that are
-//! broken off.
+//! `cargo xtask bench manifest pull push copy unpack [--image small|medium|large]… [--rounds N] [--json] [--folder
+//! DIR]`: in each round every program runs once against registries on this machine, with new folders and empty storage,
+//! and every result is checked. Ratios compare runs of the same round. Input files are in the page cache. `resume`
+//! counts the bytes of interrupted transfers.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
 
@@ -43,7 +43,7 @@ struct Options {
     images: Vec<&'static Recipe>,
     rounds: usize,
     json: bool,
-    /// Where targets are written.
+    /// Folder for outputs.
     folder: Option<PathBuf>,
 }
 
@@ -135,7 +135,7 @@ fn bench(options: &Options) -> Result<()> {
     if failed { Err("porthole failed, or its results are wrong".into()) } else { Ok(()) }
 }
 
-/// A registry that has the image, and the folder for all that comes and goes.
+/// A registry that serves the image, and a scratch folder.
 fn serve(image: &Image, home: &Path) -> Result<(Registry, Scratch)> {
     let place = Scratch::within(home, "bench")?;
     let storage = Storage::within(place.path())?;
@@ -143,12 +143,12 @@ fn serve(image: &Image, home: &Path) -> Result<(Registry, Scratch)> {
     Ok((Registry::start(&storage, &Access::Open)?, place))
 }
 
-/// Rounds of turns.
+/// Runs all rounds of one kind of work.
 fn measure(options: &Options, image: &Image, from: &Registry, work: Work, place: &Path) -> Result<Table> {
     let memory = Path::new("/dev/shm");
     let folder = match &options.folder {
         Some(folder) => folder.as_path(),
-        // What a file system does for 20,000 files differs from time to time by more than what the programs do.
+        // On a disk, creating 20,000 files varies by more than the difference between programs.
         None if work == Work::Unpack && machine::has_room(memory, image.unpacked * 3)? => memory,
         None => place,
     };
@@ -159,7 +159,7 @@ fn measure(options: &Options, image: &Image, from: &Registry, work: Work, place:
         .filter(|peer| peer.missing().is_none())
         .filter_map(|peer| Some(Row::new(peer, peer.call(work)?)))
         .collect();
-    // What is read by everyone must be read once before.
+    // One run that does not count, to fill the page cache.
     if let Some(row) = rows.first() {
         bench.turn(row.peer, work, row.call)?;
     }
@@ -185,7 +185,7 @@ fn measure(options: &Options, image: &Image, from: &Registry, work: Work, place:
     })
 }
 
-/// The tree that umoci unpacks.
+/// The tree that umoci unpacks, as reference.
 fn truth(image: &Image, folder: &Path) -> Result<Tree> {
     let scratch = Scratch::within(folder, "truth")?;
     let bundle = scratch.path().join("bundle");

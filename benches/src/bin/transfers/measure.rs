@@ -1,7 +1,7 @@
-//! One run of another program: how long it took, and what it needed.
+//! Runs another program and measures time, CPU and memory.
 //!
-//! The kernel adds up what all ended children of a process needed, so each run has a parent of its own: this program
-//! once more, as `bench-transfers measure SECONDS FILE PROGRAM ARGUMENT…`.
+//! The kernel sums up the usage of all ended children of a process, so each run gets its own parent: this program
+//! again, as `bench-transfers measure SECONDS FILE PROGRAM ARGUMENT…`.
 
 use nix::sys::{
     resource::{UsageWho, getrusage},
@@ -17,24 +17,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What one run needed.
+/// Resources that a run used.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Usage {
-    /// Seconds from start to end.
+    /// Wall time in seconds.
     pub(crate) wall: f64,
-    /// CPU seconds of the program and of everything it started and waited for, user and system.
+    /// CPU seconds, user and system, of the program and all its waited-for descendants.
     pub(crate) cpu: f64,
-    /// The most memory that any one of these processes had, in bytes.
+    /// Largest peak memory of any one of these processes in bytes.
     pub(crate) peak: u64,
 }
 
-/// Longer takes nothing that works.
+/// Time limit for a run.
 const PATIENCE: Duration = Duration::from_secs(900);
 
-/// Where a program's stdout goes, in the folder that it runs in.
+/// Name of the file that receives stdout, in the working directory.
 pub(crate) const OUTPUT: &str = "output";
 
-/// Runs a program with these variables and no others; where it fails, the error carries what it said.
+/// Runs a program with exactly these environment variables. An error includes its stderr.
 pub(crate) fn run(words: &[String], variables: &[(&str, String)], folder: &Path) -> Result<Usage> {
     let (account, said) = (folder.join("usage.json"), folder.join("said"));
     let status = Command::new(env::current_exe()?)
@@ -58,7 +58,7 @@ pub(crate) fn run(words: &[String], variables: &[(&str, String)], folder: &Path)
     Ok(Usage { wall: number("wall")?, cpu: number("cpu")?, peak: number("peak")? as u64 })
 }
 
-/// The other side of [`run`].
+/// The child side of [`run`].
 pub(crate) fn child(arguments: &[String]) -> Result<()> {
     let [patience, account, program, rest @ ..] = arguments else {
         return Err("expected SECONDS FILE PROGRAM ARGUMENT…".into());
@@ -85,7 +85,7 @@ fn seconds(time: TimeVal) -> f64 {
     time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6
 }
 
-/// CPU seconds so far of a process that still runs and of its ended children, in steps of 10 ms: fields 14 to 17 of `stat`.
+/// CPU seconds of a running process and its ended children, in steps of 10 ms: fields 14 to 17 of `stat`.
 pub(crate) fn cpu(process: u32) -> Result<f64> {
     let text = fs::read_to_string(format!("/proc/{process}/stat"))?;
     let fields = text.rsplit_once(')').ok_or("a stat without a name")?.1;
@@ -94,7 +94,7 @@ pub(crate) fn cpu(process: u32) -> Result<f64> {
     Ok(ticks.iter().sum::<f64>() / 100.0)
 }
 
-/// Bytes that a process has read and written so far, sockets and files alike.
+/// Bytes that a process has read and written, sockets and files combined.
 pub(crate) fn traffic(process: u32) -> Result<(u64, u64)> {
     let text = fs::read_to_string(format!("/proc/{process}/io"))?;
     let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());

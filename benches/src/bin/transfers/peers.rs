@@ -1,19 +1,19 @@
-//! Who moves images, and how each is called. This table is the only place that knows.
+//! The table of programs and their command lines.
 
 use porthole_tests::program::{find, run};
 
-/// What is measured.
+/// Kind of work to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
-    /// One document from a registry to stdout: what starting costs.
+    /// One manifest from a registry to stdout: measures start-up cost.
     Manifest,
-    /// Registry to files.
+    /// From a registry to files.
     Pull,
-    /// OCI layout to an empty registry.
+    /// From an OCI layout to an empty registry.
     Push,
-    /// Registry to an empty registry.
+    /// From a registry to an empty registry.
     Copy,
-    /// OCI layout to a root filesystem.
+    /// From an OCI layout to a root filesystem.
     Unpack,
 }
 
@@ -31,26 +31,26 @@ impl Work {
     }
 }
 
-/// A program, or several.
+/// A program under test.
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
-    /// What must stand on PATH.
+    /// Programs that must be on PATH.
     needs: &'static [&'static str],
-    /// Its version is the first line of what this prints that has a digit.
+    /// Command that prints the version: the first output line with a digit.
     version: &'static str,
     calls: &'static [(Work, Call)],
-    /// What of a pull it makes sure to be on disk before it ends (fsync). Nobody does so for what is unpacked.
+    /// What a pull syncs to disk (fsync) before it ends. No program syncs unpacked files.
     syncs: &'static str,
 }
 
-/// One way to call a program, with variables as a shell has them.
+/// A command line, with variables as in a shell.
 #[derive(Clone, Copy)]
 pub(crate) struct Call {
-    /// What is measured. With a line break in it, a script for `sh`.
+    /// The measured command. A text with several lines is a script for `sh`.
     pub(crate) line: &'static str,
-    /// What happens before, and is not measured.
+    /// Command to run before, not measured.
     pub(crate) before: &'static str,
-    /// What happens after the result was looked at.
+    /// Command to run after the result was checked.
     pub(crate) after: &'static str,
 }
 
@@ -63,7 +63,7 @@ impl Peer {
         self.calls.iter().find(|(known, _)| *known == work).map(|(_, call)| *call)
     }
 
-    /// What it lacks on PATH. Where `ours` is built is known elsewhere.
+    /// The first missing program. `None` for `ours`, whose path is known.
     pub(crate) fn missing(&self) -> Option<&'static str> {
         self.needs.iter().copied().find(|program| find(program).is_err())
     }
@@ -73,7 +73,7 @@ impl Peer {
         let said = run(words.next()?, words).ok()?;
         let has_digit = |text: &&str| text.contains(|c: char| c.is_ascii_digit());
         let line = said.lines().find(has_digit)?.trim();
-        // What it was built with is of no interest.
+        // Drop details of the build.
         Some(line.split(" (").next().filter(has_digit).unwrap_or(line).to_owned())
     }
 
@@ -81,12 +81,12 @@ impl Peer {
         self.name == "porthole"
     }
 
-    /// Whether it does the least that the work takes, and no more.
+    /// Whether this is a floor: the minimum that the work requires.
     pub(crate) fn is_floor(&self) -> bool {
         self.calls.iter().all(|(_, call)| call.line.contains('\n'))
     }
 
-    /// What it makes sure to be on disk.
+    /// What it syncs to disk.
     pub(crate) fn syncs(&self, work: Work) -> &'static str {
         if work == Work::Pull { self.syncs } else { "" }
     }
@@ -97,7 +97,7 @@ impl Peer {
     }
 }
 
-/// Floors first: what the rest is compared with is the first that does the work.
+/// All programs, floors first. The first that supports a kind of work is its baseline.
 pub(crate) const PEERS: &[Peer] = &[
     Peer {
         name: "curl",
@@ -226,7 +226,7 @@ pub(crate) const PEERS: &[Peer] = &[
     },
 ];
 
-/// The image's manifest, then all blobs at once over four connections of one process.
+/// Fetches the manifest, then all blobs over four connections of one process.
 const CURL_PULL: &str = r#"
 mkdir "$TARGET"
 curl -sSf -H "Accept: $MEDIA_TYPE" -o "$TARGET/$DIGEST" "http://$FROM_HOST/v2/$NAME/manifests/$DIGEST"
@@ -234,7 +234,7 @@ for blob in $BLOBS; do echo "url = http://$FROM_HOST/v2/$NAME/blobs/$blob"; echo
     curl -sSf --parallel --parallel-max 4 --config -
 "#;
 
-/// Four processes at once, each of which fetches a blob, then hashes it.
+/// Four concurrent processes, each fetching and then hashing a blob.
 const CURL_PULL_HASH: &str = r#"
 mkdir "$TARGET"
 curl -sSf -H "Accept: $MEDIA_TYPE" -o "$TARGET/$DIGEST" "http://$FROM_HOST/v2/$NAME/manifests/$DIGEST"
@@ -243,7 +243,7 @@ echo "$BLOBS" | xargs -n1 -P4 sh -ec '
     openssl dgst -sha256 -r -out "$TARGET/$0.sum" "$TARGET/$0"'
 "#;
 
-/// Four processes at once, each of which opens an upload and sends a blob; the manifest last.
+/// Four concurrent processes, each uploading a blob; then the manifest.
 const CURL_PUSH: &str = r#"
 echo "$BLOBS" | xargs -n1 -P4 sh -ec '
     session=$(curl -sSf -o /dev/null -w "%header{location}" -X POST "http://$TO_HOST/v2/$NAME/blobs/uploads/")
@@ -277,7 +277,7 @@ curl -sSf -o "$SCRATCH/manifest" -H "Accept: $MEDIA_TYPE" "http://$FROM_HOST/v2/
 curl -sSf -o /dev/null -H "Content-Type: $MEDIA_TYPE" -T "$SCRATCH/manifest" "http://$TO_HOST/v2/$NAME/manifests/bench"
 "#;
 
-/// One layer after the other, no whiteout applied and nothing hashed.
+/// Unpacks layers in order. Applies no whiteouts and computes no digests.
 const TAR_UNPACK: &str = r#"
 mkdir "$TARGET"
 for layer in $LAYERS; do

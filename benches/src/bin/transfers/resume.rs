@@ -1,4 +1,4 @@
-//! What a transfer costs that is broken off again and again, in bytes.
+//! Counts the bytes that interrupted transfers send.
 
 use crate::{image::Image, round::REPOSITORY};
 use porthole_testkit::registry::{Internet, Site, Socket};
@@ -24,12 +24,12 @@ use std::{
 };
 
 const KILLS: u64 = 5;
-/// Bytes a second of each connection, so that there is time to kill between two pieces.
+/// Rate of each connection in bytes per second, slow enough to kill the process between two interruptions.
 const RATE: u32 = 50_000_000;
-/// How blobs go up.
+/// Upload options to test.
 const WAYS: [&[&str]; 2] = [&[], &["--chunk-size", "16MiB"]];
 
-/// What went over the line for an image.
+/// Bytes sent for an image.
 pub(crate) struct Row {
     name: String,
     moved: u64,
@@ -63,7 +63,7 @@ fn done(mut command: Command) -> Result<()> {
     if output.status.success() { Ok(()) } else { Err(format!("{command:?}: {}\n{said}", output.status).into()) }
 }
 
-/// A pull that is killed whenever another sixth of the image is there.
+/// Pulls, killing the process each time another sixth of the image has arrived.
 fn killed(image: &Image, from: &Registry, place: &Path) -> Result<Row> {
     let scratch = Scratch::within(place, "resume")?;
     let (port, sent) = steady_line(from.port())?;
@@ -82,13 +82,13 @@ fn killed(image: &Image, from: &Registry, place: &Path) -> Result<Row> {
     Ok(Row { name: format!("pull killed {KILLS} times"), moved: sent.load(Ordering::Relaxed) })
 }
 
-/// A port of this machine that leads to another one, and the bytes that came from there, heads of answers included. They come in
-/// small pieces and evenly: what a burst leaves in the buffers of a connection would be lost with whoever is killed.
+/// A local port that forwards to another, and a counter of the bytes received from there, response heads included.
+/// Sends small pieces at an even rate: data buffered in a connection is lost when its process is killed.
 fn steady_line(server: u16) -> Result<(u16, Arc<AtomicU64>)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, free_port()?))?;
     let (port, sent) = (listener.local_addr()?.port(), Arc::new(AtomicU64::new(0)));
     let count = Arc::clone(&sent);
-    // It ends with this process.
+    // The thread ends with this process.
     thread::spawn(move || {
         for client in listener.incoming().map_while(std::io::Result::ok) {
             let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, server)) else { continue };
@@ -117,7 +117,7 @@ fn pass_down(mut server: TcpStream, mut client: TcpStream, count: &AtomicU64) {
     server.shutdown(Shutdown::Both).ok();
 }
 
-/// Bytes of a layout that are on disk, complete blobs or not.
+/// Bytes of a layout on disk, partial blobs included.
 fn kept(store: &Path) -> u64 {
     let mut bytes = 0;
     let mut pending = vec![store.to_owned()];
@@ -125,7 +125,7 @@ fn kept(store: &Path) -> u64 {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             match entry.metadata() {
                 Ok(metadata) if metadata.is_dir() => pending.push(entry.path()),
-                // Files may have holes.
+                // Partial files may be sparse.
                 Ok(metadata) => bytes += metadata.blocks() * 512,
                 Err(_) => {}
             }
@@ -134,7 +134,7 @@ fn kept(store: &Path) -> u64 {
     bytes
 }
 
-/// A push whose connection is cut whenever another quarter of the image has gone up.
+/// Pushes, cutting the connection each time another quarter of the image was sent.
 fn cut(image: &Image, place: &Path, registry: &str, port: u16, way: &[&str]) -> Result<Row> {
     let scratch = Scratch::within(place, "resume")?;
     let cuts: Vec<u64> = (1..=3).map(|quarter| image.packed * quarter / 4).collect();

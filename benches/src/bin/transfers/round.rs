@@ -1,4 +1,4 @@
-//! One turn of one program: everything new, the program run, the result looked at.
+//! One run of one program: fresh folders and storage, the measured command, the check of the result.
 
 use crate::{
     containerd::Containerd,
@@ -20,33 +20,33 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What all turns share.
+/// State shared by all runs.
 pub(crate) struct Bench<'b> {
     pub(crate) image: &'b Image,
-    /// The registry that has the image.
+    /// Registry that serves the image.
     pub(crate) from: &'b Registry,
-    /// Where targets, and the storage of registries that are written to, are made.
+    /// Folder for outputs and for the storage of target registries.
     pub(crate) folder: &'b Path,
-    /// What the image unpacks to, where that is known.
+    /// The expected tree of `unpack`, if known.
     pub(crate) truth: Option<&'b Tree>,
 }
 
-/// What a turn showed.
+/// Result of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Turn {
     pub(crate) usage: Usage,
-    /// CPU seconds of a daemon that did the work, and its peak of memory in bytes.
+    /// CPU seconds and peak memory (bytes) of the daemon that did the work.
     pub(crate) daemon: Option<(f64, u64)>,
     /// CPU seconds of the registries.
     pub(crate) servers: f64,
-    /// Bytes that the registry sent, or received.
+    /// Bytes that the registry sent or received.
     pub(crate) moved: Option<u64>,
 }
 
 pub(crate) const REPOSITORY: &str = "bench/image";
 
 impl Bench<'_> {
-    /// One turn in a new folder, on new storage.
+    /// Runs a command in a new folder with new storage.
     pub(crate) fn turn(&self, peer: &Peer, work: Work, call: Call) -> Result<Turn> {
         let scratch = Scratch::within(self.folder, "turn")?;
         let target = scratch.path().join("target");
@@ -76,7 +76,7 @@ impl Bench<'_> {
         }
         turn.servers = after.iter().zip(&before).map(|(after, before)| after.0 - before.0).sum();
         turn.moved = match work {
-            // Sent by the first; received by the last.
+            // Bytes sent by the source registry, or received by the target.
             Work::Pull => Some(after[0].1.1 - before[0].1.1),
             Work::Push | Work::Copy => after.last().zip(before.last()).map(|(after, before)| after.1.0 - before.1.0),
             Work::Manifest | Work::Unpack => None,
@@ -121,7 +121,7 @@ impl Bench<'_> {
         Ok(variables)
     }
 
-    /// Whether these are the bytes of the image's manifest.
+    /// Whether these bytes are the image's manifest.
     fn is_manifest(&self, bytes: &[u8]) -> Result<()> {
         let got = Digest::of(Algorithm::Sha256, bytes).to_string();
         if got == self.image.digest { Ok(()) } else { Err(format!("expected {}, got {got}", self.image.digest).into()) }
@@ -166,13 +166,13 @@ impl Bench<'_> {
     }
 }
 
-/// What a line calls, variables put in. A script is given to `sh`, which ends at the first failure.
+/// Splits a command line and substitutes variables. A script becomes an argument of `sh -e`.
 fn words(line: &str, variables: &[(&str, String)]) -> Vec<String> {
     if line.contains('\n') {
         return vec!["sh".into(), "-ec".into(), line.into()];
     }
     let put_in = |word: &str| {
-        // Longer names first, because some begin with others.
+        // Longest name first: some names are prefixes of others.
         let mut by_length: Vec<_> = variables.iter().collect();
         by_length.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
         by_length.iter().fold(word.to_owned(), |word, (name, value)| word.replace(&format!("${name}"), value))
@@ -180,8 +180,8 @@ fn words(line: &str, variables: &[(&str, String)]) -> Vec<String> {
     line.split_whitespace().map(put_in).collect()
 }
 
-/// The digests of all files below a folder that are named by their digest, as their bytes have it; what a floor noted in a file
-/// `….sum` must be right as well.
+/// The digests of all files named by their digest, computed from their content. Digests that a floor wrote to `….sum`
+/// files must match too.
 fn verified(folder: &Path) -> Result<HashSet<String>> {
     let mut digests = HashSet::new();
     let mut pending: Vec<PathBuf> = vec![folder.to_owned()];

@@ -1,4 +1,4 @@
-//! Figures in rows, for people and for programs.
+//! Prints results as a table or as JSON.
 
 use crate::{
     peers::{Call, Peer, Work},
@@ -6,12 +6,12 @@ use crate::{
 };
 use serde_json::{Value, json};
 
-/// One program's turns.
+/// All runs of one program.
 pub(crate) struct Row {
     pub(crate) peer: &'static Peer,
     pub(crate) call: Call,
     pub(crate) turns: Vec<Turn>,
-    /// What ended its part.
+    /// The error that ended its runs, if any.
     pub(crate) failure: Option<String>,
 }
 
@@ -20,12 +20,12 @@ impl Row {
         Self { peer, call, turns: Vec::new(), failure: None }
     }
 
-    /// Of all turns, a figure each.
+    /// A figure of every run.
     fn all(&self, figure: impl Fn(&Turn) -> f64) -> Vec<f64> {
         self.turns.iter().map(figure).collect()
     }
 
-    /// How often the floor's figure, in the median of rounds.
+    /// Median over rounds of the ratio to the floor.
     fn ratio(&self, floor: &Self, figure: impl Fn(&Turn) -> f64) -> f64 {
         median(self.turns.iter().zip(&floor.turns).map(|(own, floor)| figure(own) / figure(floor)).collect())
     }
@@ -40,15 +40,15 @@ fn cpu(turn: &Turn) -> f64 {
     turn.usage.cpu + turn.daemon.map_or(0.0, |(cpu, _)| cpu)
 }
 
-/// What one kind of work took.
+/// Results of one kind of work.
 pub(crate) struct Table {
     pub(crate) work: Work,
     pub(crate) image: &'static str,
     pub(crate) about: String,
     pub(crate) file_system: String,
-    /// Paths that were compared with those that umoci unpacks.
+    /// Number of paths compared with umoci's.
     pub(crate) compared: usize,
-    /// The first is what the others are compared with.
+    /// Rows; the first is the baseline.
     pub(crate) rows: Vec<Row>,
 }
 
@@ -139,7 +139,7 @@ impl Table {
     }
 }
 
-/// Not a number if there is none.
+/// Median. NaN for an empty list.
 fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)

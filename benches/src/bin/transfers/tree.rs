@@ -1,9 +1,10 @@
-//! Root filesystems, compared.
+//! Compares root filesystems.
 
 use porthole_tests::{Result, rootfs::walk};
 use std::{collections::BTreeMap, os::unix::fs::MetadataExt as _, path::Path, path::PathBuf};
 
-/// What must be equal: type and mode, owner and group, bytes of a file, seconds and nanoseconds, target of a symbolic link.
+/// Attributes that must be equal: type and mode, owner and group, file size, seconds and nanoseconds, target of a
+/// symbolic link.
 type Facts = (u32, (u32, u32), u64, (i64, i64), PathBuf);
 
 /// Everything below a directory.
@@ -18,7 +19,7 @@ impl Tree {
         })?))
     }
 
-    /// How many paths differ, and the first of them.
+    /// Compares two trees. The error has the number of differences and the first of them.
     pub(crate) fn compare(&self, expected: &Self) -> Result<()> {
         let paths = self.0.keys().chain(expected.0.keys().filter(|path| !self.0.contains_key(*path)));
         let mut wrong = paths.filter(|path| self.0.get(*path) != expected.0.get(*path));
