@@ -1,4 +1,4 @@
-//! `porthole` over registries and files: what a script sees is what the page shows.
+//! `porthole` with registries and files: its rows equal those of the page.
 
 use crate::images::{self, SEVEN_LAYERS, SEVEN_LAYERS_ZSTD, THREE_PLATFORMS};
 use porthole_tests::{
@@ -12,11 +12,11 @@ use serde_json::Value;
 use std::process::{Command, Output};
 
 fn porthole(arguments: &[&str]) -> Result<Output> {
-    // What an earlier run has kept would hide what this one does wrong.
+    // A cache from an earlier run could hide an error.
     Ok(Command::new(ours("porthole")?).arg("--no-cache").args(arguments).output()?)
 }
 
-/// stdout of a command that must succeed.
+/// Stdout of a command that must succeed.
 fn done(arguments: &[&str]) -> Result<Vec<u8>> {
     let output = porthole(arguments)?;
     let talk = String::from_utf8_lossy(&output.stderr);

@@ -1,4 +1,4 @@
-//! What is in files: read by one range, checked before it is shown.
+//! File content: one range request, verified before it is shown.
 
 use crate::images::{self, SEVEN_LAYERS};
 use porthole_tests::{
@@ -14,12 +14,12 @@ use std::fs;
 const TEXT: &str = "etc/debian_version";
 const BINARY: &str = "usr/bin/passwd";
 
-/// What a container would find at a path.
+/// The content of a path in umoci's tree.
 fn truth(path: &str) -> Result<Vec<u8>> {
     Ok(fs::read(fixtures().join(DEBIAN).join("latest/rootfs").join(path))?)
 }
 
-/// Selects a path as a link does.
+/// Selects a path through the URL.
 fn select(page: &Page, path: &str) -> Result<()> {
     page.browser().run(
         "const base = location.hash.replace(/[?&]path=[^&]*/, '');
@@ -29,7 +29,7 @@ fn select(page: &Page, path: &str) -> Result<()> {
     Ok(())
 }
 
-/// Waits for the content of a kind and returns what it shows.
+/// Waits for content of a kind and returns it.
 fn content(page: &Page, kind: &str) -> Result<String> {
     let selector = format!(".content[data-kind='{kind}']");
     page.until(&format!("content that is {kind}"), |page| page.browser().attribute(&selector, "data-kind"))?;
@@ -56,7 +56,7 @@ fn text_is_shown_after_one_small_range() -> Result<()> {
     Ok(())
 }
 
-/// The digest in the path of a blob.
+/// The digest in a blob's path.
 fn digest_of(asked: &[(String, u64)]) -> Result<String> {
     let path = asked.first().map(|(path, _)| path.as_str()).unwrap_or_default();
     Ok(path.rsplit_once("/blobs/").ok_or("no blob was asked for")?.1.to_owned())
@@ -113,7 +113,7 @@ fn a_file_can_be_saved() -> Result<()> {
     page.verified()?;
     select(&page, BINARY)?;
     content(&page, "binary")?;
-    // Instead of the browser's own dialog: what would be saved, and under which name.
+    // Intercept the download: file name and content.
     page.browser().run(
         "HTMLAnchorElement.prototype.click = function () { window.saved = [this.download, this.href] }",
         json!([]),

@@ -1,5 +1,5 @@
-//! From registry to registry, over lines that break, stall or crawl on either side: nothing is sent twice that arrived, and little is kept
-//! in between.
+//! Copies between registries over connections that break, stall or are slow on either side. Nothing that arrived is
+//! sent twice, and memory stays bounded.
 
 use porthole_testkit::registry::{Internet, Site, Socket};
 use porthole_tests::{
@@ -20,7 +20,7 @@ use std::{
 
 const MB: u64 = 1_000_000;
 
-/// A layout with one layer of so many bytes, of noise or of zeros.
+/// A layout with one layer of this size, of noise or of zeros.
 struct Large {
     folder: Scratch,
     digest: String,
@@ -61,7 +61,7 @@ impl Large {
         format!("oci:{}:1", self.folder.path().display())
     }
 
-    /// A registry that has it as `large/image:1`.
+    /// A registry that serves the image as `large/image:1`.
     fn served(&self, storage: &Storage) -> Result<Registry> {
         let registry = Registry::start(storage, &Access::Open)?;
         done(&["push", &self.source(), &format!("{}/large/image:1", registry.host())])?;
@@ -69,7 +69,7 @@ impl Large {
     }
 }
 
-/// Gives a blob the name of its digest, and returns its descriptor.
+/// Renames a blob to its digest. Returns its descriptor.
 fn named(blobs: &Path, file: &str, kind: &str) -> Result<Value> {
     let file = blobs.join(file);
     let line = run("sha256sum", [&file])?;
@@ -81,14 +81,14 @@ fn named(blobs: &Path, file: &str, kind: &str) -> Result<Value> {
     )
 }
 
-/// What a command that must succeed says of itself, and the most memory that it took.
+/// The JSON report of a command that must succeed, and its peak memory.
 fn measured(arguments: &[&str]) -> Result<(Value, u64)> {
     let mut command = Command::new(ours("porthole")?);
     command.args(arguments).arg("--json").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
     let mut most = 0;
     while child.try_wait()?.is_none() {
-        // It may end between the two questions.
+        // The process may end between the two checks.
         most = peak(child.id()).map_or(most, |peak| peak.max(most));
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
@@ -122,7 +122,7 @@ fn a_source_that_breaks_or_stalls_is_taken_up_and_the_upload_never_knows() -> Re
         let fetched = served.iter().filter(|served| served.request.contains(&image.digest)).map(|served| served.bytes);
         let (fetched, sent) = (fetched.sum::<u64>(), to.up());
         assert!(fetched <= image.bytes + 5 * MB, "{fault:?}: {fetched} bytes were fetched");
-        // docker-registry would have forgotten an upload that broke.
+        // docker-registry drops an upload whose connection breaks.
         assert!(sent <= image.bytes + MB, "{fault:?}: {sent} bytes were sent");
     }
     Ok(())
@@ -157,7 +157,7 @@ fn a_slow_side_holds_the_fast_one_back() -> Result<()> {
         let there = Registry::start(&there, &Access::Open)?;
         let (_line, host) = to(there.port())?;
         let (copied, memory) = measured(&["copy", from, &format!("{host}/large/image:{number}")])?;
-        // Once, though the side that waits may long have wished to hang up.
+        // Once, although the waiting side could have given up on its connection.
         assert_eq!(copied["sent"], copied["uploaded"]["bytes"], "{copied}");
         Ok(memory)
     };
@@ -185,7 +185,7 @@ fn a_larger_image_takes_no_more_memory() -> Result<()> {
         let (_, copied) = measured(&["copy", &first, &second])?;
         Ok((pushed, copied))
     };
-    // `PORTHOLE_LARGE=1000000000` for a look at the real thing.
+    // Set `PORTHOLE_LARGE=1000000000` for a realistic size.
     let large = std::env::var("PORTHOLE_LARGE").ok().and_then(|bytes| bytes.parse().ok()).unwrap_or(300 * MB);
     let (small, large) = (took(30 * MB)?, took(large)?);
     println!("push and copy took at most {small:?} bytes of memory for 30 MB, {large:?} for more");

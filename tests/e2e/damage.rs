@@ -1,4 +1,4 @@
-//! One byte of one layer is flipped on the registry's disk.
+//! Flips one byte of a layer on the registry's disk.
 
 use porthole_tests::{
     Result,
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use std::{fs, process::Command};
 
 const NAME: &str = "damaged/debian:latest";
-/// Counted from the bottom.
+/// Index of the layer, from the bottom.
 const LAYER: usize = 2;
 
-/// A storage of its own in which one layer is damaged, and that layer's digest.
+/// A storage folder with one damaged layer. Returns the layer's digest.
 fn damaged() -> Result<(Storage, String)> {
     let layout = images::layout(&fixtures(), DEBIAN);
     let storage = Storage::new()?;
@@ -35,7 +35,7 @@ fn the_page_names_the_layer_and_never_calls_it_verified() -> Result<()> {
     let (storage, digest) = damaged()?;
     let (host, registry) = (Nginx::page()?, Registry::start(&storage, &Access::OpenToPages)?);
     let page = Page::open(&host.url())?;
-    // What the page claims at any time, even for a moment, is recorded from the first frame on.
+    // Record from the first frame on what the page claims, even for a moment.
     page.browser().run(
         "window.claims = [];
          const look = () => {

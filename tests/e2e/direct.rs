@@ -1,4 +1,4 @@
-//! A registry that lets pages read it: the tab talks to it directly, and no relay exists.
+//! A registry with CORS headers: the tab accesses it directly, without a relay.
 
 use crate::images::{self, SEVEN_LAYERS, SEVEN_LAYERS_ZSTD, THREE_PLATFORMS};
 use porthole_testkit::image::{Compression, Entry, Image, Layer};
@@ -56,7 +56,7 @@ fn every_platform_shows_its_own_rows() -> Result<()> {
     Ok(())
 }
 
-/// Nothing about this layer can be known beforehand.
+/// Random content, so that nothing can be cached or precomputed.
 #[test]
 fn a_layer_of_random_content_is_read_as_it_is() -> Result<()> {
     let mut random = vec![0; 3_000_000];

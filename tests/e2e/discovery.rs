@@ -1,4 +1,4 @@
-//! What registries list and let go, and what the doctor says of each of them.
+//! Catalogs, referrers, deletion, and the verdicts of `doctor` for each registry.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use porthole_testkit::image::{Blob, Content, Image, Layer};
@@ -28,7 +28,7 @@ fn ends(arguments: &[&str], code: i32) -> Result<String> {
     Ok(talk.into_owned())
 }
 
-/// Rows of a command that must succeed.
+/// JSON rows of a command that must succeed.
 fn rows(arguments: &[&str]) -> Result<Vec<Value>> {
     let output = porthole(&[arguments, &["--json"]].concat())?;
     let talk = String::from_utf8_lossy(&output.stderr);
@@ -36,7 +36,7 @@ fn rows(arguments: &[&str]) -> Result<Vec<Value>> {
     String::from_utf8(output.stdout)?.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
 }
 
-/// A file with the credentials of a registry.
+/// A credentials file for a registry.
 fn authfile(folder: &Path, host: &str) -> Result<PathBuf> {
     let path = folder.join("auth.json");
     let auth = STANDARD.encode(format!("{}:{}", Password::USER, Password::PASSWORD));
@@ -44,7 +44,7 @@ fn authfile(folder: &Path, host: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// A layout with an image and a bill of materials that speaks of it; their digests.
+/// A layout with an image and an SBOM that refers to it. Returns their digests.
 fn layout(folder: &Path) -> Result<(String, [String; 2])> {
     let image = Image::new().layer(Layer::new("ADD a").file("a", "a")).build();
     let empty = Blob::new("application/vnd.oci.empty.v1+json", b"{}".to_vec());
@@ -60,7 +60,7 @@ fn layout(folder: &Path) -> Result<(String, [String; 2])> {
     Ok((format!("oci:{}:1", folder.join("layout").display()), digests))
 }
 
-/// A registry in token mode that deletes, and its token server, behind one host.
+/// A registry with tokens and deletion, and its token server, behind one host.
 struct Joined {
     proxy: Nginx,
     _tokens: Tokens,
@@ -133,7 +133,7 @@ fn a_tag_goes_alone_and_a_digest_with_its_tags() -> Result<()> {
             rows(&["push", "--authfile", &file, &source, &name(tag)])?;
         }
         let gone = rows(&["delete", "--yes", "--authfile", &file, &name(":1")])?;
-        // This registry deletes by digest only.
+        // docker-registry deletes by digest only.
         assert_eq!((&gone[0]["by"], &gone[0]["digest"]), (&json!("throw-away"), &json!(image)));
         let file_option = format!("--authfile={file}");
         let raw = |rest: &str| {
@@ -149,12 +149,12 @@ fn a_tag_goes_alone_and_a_digest_with_its_tags() -> Result<()> {
         assert_eq!(tags, ["2", "3"]);
         assert!(raw(":2").is_err());
     }
-    // Without the password nobody deletes.
+    // Deleting requires the password.
     ends(&["delete", "--yes", &format!("{}/team/app:2", joined.proxy.host())], 3)?;
     Ok(())
 }
 
-/// Runs `porthole` on a terminal, where somebody answers a question of yes or no.
+/// Runs `porthole` in a terminal and answers a yes/no question.
 fn on_a_terminal(home: &Path, arguments: &str, answer: &str) -> Result<(Option<i32>, String)> {
     let mut terminal = Terminal::runs(&format!("{} {arguments}", ours("porthole")?.display()), home)?;
     terminal.answers("[y/N]", &format!("{answer}\n"))?;
@@ -178,7 +178,7 @@ fn nothing_goes_without_a_yes() -> Result<()> {
     let (code, said) = on_a_terminal(scratch.path(), &format!("delete {name}:1"), "y")?;
     assert_eq!(code, Some(0), "{said}");
     ends(&["digest", &format!("{name}:1")], 4)?;
-    // Nobody can be asked.
+    // Not a terminal, so it cannot ask.
     ends(&["delete", &format!("{name}:2")], 2)?;
     rows(&["digest", &format!("{name}:2")])?;
     Ok(())
@@ -200,7 +200,7 @@ fn a_registry_that_deletes_nothing_keeps_everything() -> Result<()> {
     Ok(())
 }
 
-/// The verdicts of a card by probe.
+/// The verdict of each probe in a `doctor` report.
 fn card(arguments: &[&str], code: i32) -> Result<BTreeMap<String, String>> {
     let output = porthole(&[&["doctor", "--json"], arguments].concat())?;
     let talk = String::from_utf8_lossy(&output.stderr);
@@ -264,7 +264,7 @@ fn the_doctor_knows_registries() -> Result<()> {
         is(&found, &reading, "ok");
         is(&found, &writing, "ok");
     }
-    // A token for everyone is enough to read what everyone may.
+    // An anonymous token suffices to read public repositories.
     is(&card(&[&format!("{}/public/app:1", joined.proxy.host())], 0)?, &reading, "ok");
     card(&[&format!("127.0.0.1:{}", free_port()?)], 8)?;
     card(&[&format!("{}/public/none:1", open.host())], 4)?;

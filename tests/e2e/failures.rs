@@ -1,4 +1,4 @@
-//! What cannot be reached, and why: the words differ, because the remedies do.
+//! Unreachable hosts: each cause has its own message, because the remedies differ.
 
 use crate::images::{self, SEVEN_LAYERS};
 use porthole_tests::{

@@ -1,5 +1,5 @@
-//! What goes wrong between a registry and a pull, row by row: it is mended on the way, or told for what it is; and the pull that
-//! follows, when all is well again, fetches what is missing and no more.
+//! Pulls with injected faults, one per row. The pull either recovers or reports the cause, and the next pull without
+//! faults downloads only what is missing.
 
 use porthole_testkit::image::{Compression, Image, Layer};
 use porthole_tests::{
@@ -20,14 +20,14 @@ use std::{
     thread,
 };
 
-/// An image with a layer of six megabytes and one of three, as docker-registry serves it.
+/// An image with layers of six and three megabytes, in docker-registry.
 struct Target {
     storage: Storage,
     /// Digest of the manifest.
     digest: String,
     /// Digest of the larger layer.
     large: String,
-    /// Bytes of all blobs.
+    /// Size of all blobs in bytes.
     bytes: u64,
 }
 
@@ -58,27 +58,26 @@ fn talk(output: &Output) -> String {
     format!("{}\n{}", output.status, String::from_utf8_lossy(&output.stderr))
 }
 
-/// What goes wrong, how often, and what comes of it.
+/// A fault, how often it occurs, and the expected result.
 struct Row {
     name: &'static str,
-    /// Part of the requests that it happens to; `LARGE` is the larger layer.
+    /// Substring of affected requests. `LARGE` stands for the larger layer's digest.
     part: &'static str,
     times: u32,
     fault: Fault,
-    /// Whether ranges are heeded.
+    /// Whether the registry supports ranges.
     ranges: bool,
-    /// Whether the image is asked for by its digest.
+    /// Whether the image is pulled by digest.
     by_digest: bool,
-    /// How the first pull ends.
+    /// Exit code of the first pull.
     code: i32,
-    /// Bytes of blobs that the whole pull may take at most, in per cent of what there is; of the first try, if that succeeds, else
-    /// of the second.
+    /// Maximum blob bytes of the successful pull (the first, else the second), in per cent of the image.
     percent: u64,
 }
 
-/// Rows that run at a time: most of them only wait.
+/// Rows that run concurrently: most of them only wait.
 const AT_ONCE: usize = 6;
-/// Seconds: longer than anything takes on a machine with other things to do, short enough for a test.
+/// Stall timeout in seconds: longer than any delay on a busy machine, short enough for a test.
 const STALL: &str = "20";
 const LARGE: &str = "LARGE";
 const AT: u64 = 2_000_000;
@@ -130,7 +129,7 @@ fn blobs(served: &[Served]) -> u64 {
     served.iter().filter(|served| served.request.contains("/blobs/")).map(|served| served.bytes).sum()
 }
 
-/// Runs a row; the error says what was not as it should be.
+/// Runs a row. The error describes the violated expectation.
 fn check(row: &Row, registry: u16) -> Result<String> {
     let (image, scratch) = (image(), Scratch::new("faults")?);
     let store = scratch.path().join("store");
@@ -211,7 +210,7 @@ fn a_pull_mends_what_can_be_mended_and_tells_the_rest() -> Result<()> {
     Ok(())
 }
 
-/// What is read without a store goes on where it broke as well.
+/// Commands that read without a store recover as well.
 #[test]
 fn every_command_mends_what_can_be_mended() -> Result<()> {
     let registry = Registry::start(&image().storage, &Access::Open)?;
@@ -244,7 +243,7 @@ fn every_command_mends_what_can_be_mended() -> Result<()> {
     Ok(())
 }
 
-/// Faults that happen to one command, and its exit code.
+/// Faults during one command, and its exit code.
 type Case = (Vec<(&'static str, u32, Fault)>, i32);
 
 fn try_verb(registry: u16, verb: &[&str], cases: &[Case]) -> Result<()> {
@@ -264,7 +263,7 @@ fn try_verb(registry: u16, verb: &[&str], cases: &[Case]) -> Result<()> {
     Ok(())
 }
 
-/// Every wait that a registry asks for is told.
+/// A wait that the registry requests is reported.
 #[test]
 fn a_wait_that_is_asked_for_is_shown() -> Result<()> {
     let registry = Registry::start(&image().storage, &Access::Open)?;

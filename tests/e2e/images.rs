@@ -1,4 +1,4 @@
-//! The images every test looks at: pushed once into a storage that all registries serve.
+//! The images for all tests, pushed once to a storage folder that all registries serve.
 
 use porthole_tests::{
     images::{self, DEBIAN, DEBIAN_ZSTD, PLATFORM_TAGS, PLATFORMS, SAMPLE},
@@ -8,15 +8,15 @@ use porthole_tests::{
 };
 use std::sync::OnceLock;
 
-/// The names under which the images lie in the storage.
+/// Names of the images in the storage folder.
 pub(crate) const SEVEN_LAYERS: &str = "porthole/debian:latest";
 pub(crate) const SEVEN_LAYERS_ZSTD: &str = "porthole/debian:zstd";
 pub(crate) const THREE_PLATFORMS: &str = "porthole/platforms:latest";
-/// What the token server lets everyone pull, and what it does not.
+/// A repository that the token server allows without a password, and one that it does not.
 pub(crate) const FOR_EVERYONE: &str = "public/debian:latest";
 pub(crate) const FOR_KEEPERS: &str = "private/sample:latest";
 
-/// The storage with all of them.
+/// The storage folder with all images.
 pub(crate) fn storage() -> &'static Storage {
     static STORAGE: OnceLock<Storage> = OnceLock::new();
     STORAGE.get_or_init(|| {
@@ -38,24 +38,24 @@ pub(crate) fn storage() -> &'static Storage {
     })
 }
 
-/// What umoci makes of the image of seven layers.
+/// umoci's tree of the image of seven layers.
 pub(crate) fn debian() -> Truth {
     walk(DEBIAN, "latest")
 }
 
-/// What umoci makes of the sample.
+/// umoci's tree of the sample.
 pub(crate) fn sample() -> Truth {
     walk(SAMPLE, "latest")
 }
 
-/// One platform of the image for several.
+/// One platform of the multi-platform image.
 pub(crate) struct ForPlatform {
-    /// As its index spells it.
+    /// As written in the index.
     pub(crate) platform: &'static str,
-    /// As people say it: v8 is what arm64 means.
+    /// As users write it: `arm64` implies `v8`.
     pub(crate) called: &'static str,
     pub(crate) manifest: String,
-    /// What umoci makes of it.
+    /// umoci's tree of it.
     pub(crate) truth: Truth,
 }
 

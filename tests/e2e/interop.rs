@@ -1,5 +1,5 @@
-//! Porthole beside the tools that people use already: what it pushed, saved or pulled they read with the same digests, and what they
-//! wrote it reads. One table of images and one of registries, and a test for each tool.
+//! Interoperability: other tools read what porthole pushed, saved or pulled, with the same digests, and porthole reads
+//! what they wrote. One table of images, one of registries, and a test for each tool.
 
 use crate::images;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -14,7 +14,7 @@ use porthole_tests::{
 use serde_json::{Value, json};
 use std::{fs, path::Path, process::Command};
 
-/// An image of the table: a tag of a layout, and whether it is an index.
+/// An image: a tag of a layout, and whether it is an index.
 struct Case {
     name: &'static str,
     source: String,
@@ -22,7 +22,8 @@ struct Case {
     small: bool,
 }
 
-/// Real layers in gzip and in zstd, several platforms under one index, a signed image, and more layers than any limiter lets through at once.
+/// Real layers in gzip and in zstd, several platforms under one index, a signed image, and more layers than the
+/// concurrency limit.
 fn cases(scratch: &Path) -> Result<Vec<Case>> {
     let fixture = |image| format!("oci:{}:latest", layout(&fixtures(), image).display());
     let written = |name: &str, content: &Content| -> Result<String> {
@@ -44,7 +45,7 @@ fn many_layers() -> Content {
     layers.fold(Image::new(), Image::layer).build().into_content("latest")
 }
 
-/// An image, and a signature whose subject it is; the digests of both.
+/// An image, and a signature with the image as subject. Also returns both digests.
 fn signed() -> Result<(Content, String, String)> {
     let image = Image::new().layer(Layer::new("ADD a").file("a", "signed")).build();
     let subject = image.manifest.digest.clone();
@@ -62,14 +63,14 @@ fn signed() -> Result<(Content, String, String)> {
     Ok((content, subject, digest))
 }
 
-/// A way into a registry, and a file of the credentials that it takes.
+/// A registry endpoint, and a credentials file for it.
 struct Door {
     name: &'static str,
     host: String,
     authfile: String,
 }
 
-/// docker-registry as people run it: open, with a password file, and with a token server behind the same host.
+/// docker-registry in three configurations: open, with a password file, and with a token server on the same host.
 struct Doors {
     doors: Vec<Door>,
     _password: Password,
@@ -108,7 +109,7 @@ impl Doors {
     }
 }
 
-/// What a command of ours that must succeed says of itself.
+/// The JSON report of a porthole command that must succeed.
 fn porthole(arguments: &[&str]) -> Result<Value> {
     let output = Command::new(ours("porthole")?).args(arguments).arg("--json").output()?;
     let talk = String::from_utf8_lossy(&output.stderr);
@@ -122,12 +123,12 @@ fn skopeo(door: &Door, arguments: &[&str]) -> Result<String> {
     run("skopeo", common.into_iter().chain(plain).chain(arguments.iter().copied()))
 }
 
-/// The bytes of a manifest or an index, as skopeo gets them.
+/// The bytes of a manifest or index, fetched with skopeo.
 fn raw(door: &Door, image: &str) -> Result<String> {
     run("skopeo", ["inspect", "--raw", "--tls-verify=false", "--authfile", &door.authfile, image])
 }
 
-/// buildah with a storage of its own, which needs no privilege but root's.
+/// buildah with its own storage. Needs root.
 struct Buildah(Scratch);
 
 impl Buildah {
@@ -146,14 +147,14 @@ impl Buildah {
         run("buildah", storage.into_iter().chain(policy.iter().copied()).chain(arguments.iter().copied()))
     }
 
-    /// Pulls an image, and returns the digest of the manifest that it now has.
+    /// Pulls an image. Returns its manifest digest.
     fn pull(&self, door: &Door, image: &str) -> Result<String> {
         let id = self.run("pull", &["--quiet", "--tls-verify=false", "--authfile", &door.authfile, image])?;
         let inspected: Value = serde_json::from_str(&self.run("inspect", &["--type", "image", id.trim()])?)?;
         Ok(inspected["FromImageDigest"].as_str().ok_or("buildah knows the digest of an image")?.to_owned())
     }
 
-    /// Pushes an image, and returns the digest of the manifest that it wrote.
+    /// Pushes an image. Returns the digest of the manifest that buildah wrote.
     fn push(&self, door: &Door, options: &[&str], image: &str, to: &str) -> Result<String> {
         let file = self.0.path().join("digest").display().to_string();
         let common = ["--quiet", "--tls-verify=false", "--authfile", &door.authfile, "--digestfile", &file];
@@ -164,7 +165,7 @@ impl Buildah {
 
 impl Drop for Buildah {
     fn drop(&mut self) {
-        // Its layers may be mounted; it alone knows.
+        // Unmounts its layers.
         self.run("rm", &["--all"]).ok();
     }
 }
@@ -174,11 +175,11 @@ fn skopeo_and_porthole_read_what_the_other_pushed() -> Result<()> {
     let scratch = Scratch::new("interop")?;
     let (cases, doors) = (cases(scratch.path())?, Doors::open(scratch.path())?);
     for door in &doors.doors {
-        // The large ones go through one door: who lets someone in does not look at what they carry.
+        // Large images through one endpoint only: authentication does not depend on the content.
         for Case { name, source, .. } in cases.iter().filter(|case| case.small || door.name == "open") {
             let what = format!("{name} over {}", door.name);
             let theirs = raw(door, source)?;
-            // From porthole to skopeo: it checks every digest as it copies.
+            // From porthole to skopeo, which verifies every digest as it copies.
             let reference = format!("{}/a/deeply/nested.path/{name}:1.0", door.host);
             let pushed = porthole(&["push", "--authfile", &door.authfile, source, &reference])?;
             let pulled = format!("oci:{}:latest", scratch.path().join(format!("{}-{name}", door.name)).display());
@@ -186,13 +187,13 @@ fn skopeo_and_porthole_read_what_the_other_pushed() -> Result<()> {
             assert_eq!(raw(door, &pulled)?, theirs, "{what}");
             let digest = porthole(&["digest", "--authfile", &door.authfile, &reference])?;
             assert_eq!(digest["digest"], pushed["digest"], "{what}");
-            // And back.
+            // From skopeo to porthole.
             let reference = format!("{}/by/skopeo/{name}:1.0", door.host);
             skopeo(door, &["--preserve-digests", source, &format!("docker://{reference}")])?;
             let back = format!("oci:{}:latest", scratch.path().join(format!("{}-{name}-back", door.name)).display());
             porthole(&["pull", "--all-platforms", "--authfile", &door.authfile, &reference, &back])?;
             assert_eq!(raw(door, &back)?, theirs, "{what}");
-            // What is there by either way is there for the other.
+            // Both pushes wrote the same content, so nothing is left to send.
             let again = porthole(&["push", "--authfile", &door.authfile, source, &reference])?;
             assert_eq!((&again["sent"], &again["documents"]), (&0.into(), &0.into()), "{what}: {again}");
         }
@@ -205,7 +206,7 @@ fn buildah_and_porthole_read_what_the_other_pushed() -> Result<()> {
     let scratch = Scratch::new("interop")?;
     let (cases, doors, buildah) = (cases(scratch.path())?, Doors::open(scratch.path())?, Buildah::new()?);
     for door in &doors.doors {
-        // buildah unpacks what it pulls, each layer upon a copy of the one below: a small one will do.
+        // buildah copies the layer below for each layer, so use a small image.
         for Case { name, source, .. } in cases.iter().filter(|case| case.name == "signed") {
             let reference = format!("{}/for/buildah/{name}:1.0", door.host);
             let pushed = porthole(&["push", "--authfile", &door.authfile, source, &reference])?;
@@ -216,7 +217,7 @@ fn buildah_and_porthole_read_what_the_other_pushed() -> Result<()> {
                 door.name
             );
         }
-        // A container of buildah's own, in both families of manifests.
+        // A container built by buildah, with OCI and with Docker manifests.
         let container = buildah.run("from", &["scratch"])?;
         let file = scratch.path().join("made-by-buildah");
         fs::write(&file, door.name)?;
@@ -231,13 +232,13 @@ fn buildah_and_porthole_read_what_the_other_pushed() -> Result<()> {
             assert_eq!(pulled["digest"], digest, "{family} over {}", door.name);
             let made = Command::new(ours("porthole")?).args(["cat", &to, "made/made-by-buildah"]).output()?;
             assert_eq!(String::from_utf8_lossy(&made.stdout), door.name);
-            // What buildah built is pushed on by porthole as it is.
+            // porthole pushes what buildah built without a change.
             let onward = format!("{}/onward/{family}:1.0", door.host);
             let onward_digest = porthole(&["push", "--authfile", &door.authfile, &to, &onward])?["digest"].clone();
             assert_eq!(onward_digest, digest);
         }
     }
-    // 130 layers: more than any limiter has slots.
+    // 130 layers: more than the concurrency limit.
     let layers = &cases[4];
     let reference = format!("{}/for/buildah/layers:1.0", doors.doors[0].host);
     let pushed = porthole(&["push", "--jobs", "3", &layers.source, &reference])?;
@@ -261,14 +262,14 @@ fn umoci_and_porthole_work_on_one_layout() -> Result<()> {
         let bundle = scratch.path().join(tag);
         run("umoci", ["unpack", "--image", &format!("{home}:{tag}"), &bundle.display().to_string()])?;
         assert_eq!(fs::read_to_string(bundle.join("rootfs/etc/platform"))?, *platform);
-        // … and builds on it; porthole pushes the outcome, of which only the new parts are sent.
+        // … and adds a layer; porthole pushes the result and sends only new blobs.
         let (built, outcome) = (format!("{}/umoci/{tag}:built", registry.host()), format!("{home}:{tag}-built"));
         fs::write(bundle.join("rootfs/new"), tag)?;
         run("umoci", ["repack", "--image", &outcome, &bundle.display().to_string()])?;
         let pushed = porthole(&["push", &format!("oci:{outcome}"), &built])?;
         assert_eq!((&pushed["uploaded"]["blobs"], &pushed["present"]["blobs"]), (&2.into(), &2.into()), "{pushed}");
         assert_eq!(raw(&door, &format!("docker://{built}"))?, raw(&door, &format!("oci:{outcome}"))?);
-        // Back again, into a layout of umoci's own.
+        // And back, to a layout created by umoci.
         let own = scratch.path().join(format!("{tag}-own")).display().to_string();
         run("umoci", ["init", "--layout", &own])?;
         porthole(&["pull", "--platform", platform, &built, &format!("oci:{own}:{tag}")])?;
@@ -289,7 +290,7 @@ fn archives_go_both_ways() -> Result<()> {
     let config = |image: &str| run("skopeo", ["inspect", "--config", "--raw", "--tls-verify=false", image]);
     for Case { name, source, index, .. } in &cases {
         let theirs = raw(&door, source)?;
-        // An OCI archive of porthole's is the image, byte by byte, to skopeo; and one of skopeo's to porthole.
+        // An OCI archive keeps every byte: from porthole to skopeo, and from skopeo to porthole.
         let ours = path(format!("{name}-ours.tar"));
         porthole(&["save", "--format", "oci-archive", "--all-platforms", source, "--output", &ours])?;
         assert_eq!(raw(&door, &format!("oci-archive:{ours}"))?, theirs, "{name}");
@@ -304,12 +305,12 @@ fn archives_go_both_ways() -> Result<()> {
         if *index {
             continue;
         }
-        // A docker-archive has other bytes, but the same config, and so the same image to Docker.
+        // A docker-archive has other manifest bytes but the same configuration, so Docker sees the same image id.
         let wanted = config(source)?;
         let ours = path(format!("{name}-docker.tar"));
         porthole(&["save", source, "--output", &ours])?;
         assert_eq!(config(&format!("docker-archive:{ours}"))?, wanted, "{name}");
-        // No zstd in those that skopeo writes.
+        // skopeo writes no docker-archive with zstd layers.
         if *name != "zstd" {
             let archive = path(format!("{name}-skopeo.tar"));
             run(
@@ -333,7 +334,7 @@ fn archives_go_both_ways() -> Result<()> {
                 buildah.push(&door, &[], id.trim(), &format!("{kind}:{archive}:localhost/of/buildah:1"))?;
                 let reference = format!("{}/archives/buildah:{kind}", registry.host());
                 porthole(&["push", &format!("{kind}:{archive}"), &reference])?;
-                // buildah writes the config in its own way.
+                // buildah serialises the configuration itself.
                 assert_eq!(config(&format!("docker://{reference}"))?, config(&format!("{kind}:{archive}"))?, "{kind}");
             }
         }
@@ -341,7 +342,7 @@ fn archives_go_both_ways() -> Result<()> {
     Ok(())
 }
 
-/// docker-registry knows nothing of referrers: the tag that stands in for its answer is written, and read, by whoever comes.
+/// docker-registry has no referrers API, so clients write and read the fallback tag.
 #[test]
 fn signatures_are_found_by_their_subject() -> Result<()> {
     let scratch = Scratch::new("interop")?;
@@ -362,7 +363,7 @@ fn signatures_are_found_by_their_subject() -> Result<()> {
         (&entry["digest"], &entry["artifactType"], &entry["annotations"]["org.example.by"]),
         (&signature.clone().into(), &"application/vnd.example.signature".into(), &"the keeper".into())
     );
-    // Moved by skopeo, which writes the list in its own way, and taken on from there by porthole.
+    // skopeo moves the image and writes the list in its own form; porthole continues from there.
     let moved = format!("{}/moved/image", here.host());
     for tag in ["1", &fallback] {
         let from = format!("docker://{}/signed/image:{tag}", here.host());
@@ -377,7 +378,7 @@ fn signatures_are_found_by_their_subject() -> Result<()> {
     Ok(())
 }
 
-/// Whatever the tools did on the way, the files are the files.
+/// Passing an image through every tool leaves its files unchanged.
 #[test]
 fn a_journey_through_every_tool_changes_no_file() -> Result<()> {
     let scratch = Scratch::new("interop")?;

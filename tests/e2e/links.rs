@@ -1,4 +1,4 @@
-//! A link that pins the digest shows somebody else what its sender saw.
+//! A link that pins the digest reproduces the sender's view.
 
 use crate::images::{self, SEVEN_LAYERS};
 use porthole_tests::{

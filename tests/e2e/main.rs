@@ -1,4 +1,4 @@
-//! End to end: real registries, a real browser, the programs as they are shipped. `cargo xtask test` prepares and runs them.
+//! End-to-end tests with real registries, a real browser and release builds. `cargo xtask test` prepares and runs them.
 
 mod command_line;
 mod content;

@@ -1,4 +1,4 @@
-//! A registry with htpasswd: wrong and right passwords, through the relay and without it.
+//! A registry with htpasswd: wrong and right passwords, with and without the relay.
 
 use crate::images::{self, SEVEN_LAYERS};
 use porthole_tests::{
@@ -9,10 +9,10 @@ use porthole_tests::{
 
 const WRONG: &str = "open barley";
 
-/// Tries the wrong password, then the right one, and reads the whole image.
+/// Signs in with a wrong password, then with the right one, and reads the whole image.
 fn wrong_then_right(page: &Page) -> Result<()> {
     page.alert_where("a request to sign in", |alert| alert.kind == "unauthorized").or_else(|error| {
-        // The dialog may be the whole answer.
+        // The dialog may open without an alert.
         if page.shown("#signin-user")? { page.alert() } else { Err(error) }
     })?;
     page.sign_in(Password::USER, WRONG)?;
@@ -51,7 +51,8 @@ fn directly_behind_a_proxy_that_answers_preflights() -> Result<()> {
     Ok(())
 }
 
-/// Its 401 can be read, and every request with a password dies: that is not a wrong password.
+/// Its 401 is readable, but every authorised request fails in the preflight. That must not be reported as a wrong
+/// password.
 #[test]
 fn a_registry_that_refuses_preflights_is_named_as_such() -> Result<()> {
     let password = Password::new()?;

@@ -1,4 +1,4 @@
-//! Layers with a table of contents: listed at once, and compared with their archives when that is asked for.
+//! Layers with a table of contents: listed at once, audited on request.
 
 use porthole_testkit::image::{Format, Layer, Prepared, PreparedLayer};
 use porthole_tests::{
@@ -9,7 +9,7 @@ use porthole_tests::{
 };
 use serde_json::{Value, json};
 
-/// A layer of some megabytes in twelve files.
+/// A layer of several megabytes in twelve files.
 fn layer() -> Layer {
     let noise = pseudo_random(6_000_000);
     (0..12).fold(Layer::new("COPY data /data").dir("data"), |layer, number| {
@@ -56,7 +56,7 @@ impl Opened {
         Ok(bytes.ok_or("the page does not say what it fetched")?.parse()?)
     }
 
-    /// Asks for the audit, and waits for its end.
+    /// Starts the audit and waits for its result.
     fn audit(&self) -> Result<String> {
         self.page.browser().click("[data-action='audit']")?;
         self.page.until("the layer is read", |page| {

@@ -1,4 +1,4 @@
-//! Images come into the store once, whole, and whatever happens on the way.
+//! Pulls into the store: each byte once, complete, and robust against interruption.
 
 use crate::images::{self, SEVEN_LAYERS, THREE_PLATFORMS};
 use porthole_tests::{
@@ -22,7 +22,7 @@ fn porthole(store: &Path, arguments: &[&str]) -> Result<Command> {
     Ok(command)
 }
 
-/// What a command that must succeed prints.
+/// Stdout of a command that must succeed.
 fn done(store: &Path, arguments: &[&str]) -> Result<String> {
     let output = porthole(store, arguments)?.output()?;
     assert!(output.status.success(), "porthole {arguments:?}: {}", talk(&output));
@@ -37,7 +37,7 @@ fn pull(store: &Path, arguments: &[&str]) -> Result<Value> {
     Ok(serde_json::from_str(&done(store, &[&["pull", "--json"], arguments].concat())?)?)
 }
 
-/// Digest of what skopeo reads.
+/// The digest that skopeo reports.
 fn skopeo_digest(source: &str) -> Result<String> {
     Ok(run("skopeo", ["inspect", "--tls-verify=false", "--format", "{{.Digest}}", source])?.trim().to_owned())
 }
@@ -80,7 +80,7 @@ fn every_platform_comes_and_goes_on_unchanged() -> Result<()> {
     Ok(())
 }
 
-/// A registry with an image of one layer that takes a few seconds over a slow line.
+/// A registry on a slow connection, with an image of one layer that takes several seconds.
 fn slow(scratch: &Path) -> Result<(Registry, Nginx, Storage, u64)> {
     let (rootfs, layout) = (scratch.join("rootfs"), scratch.join("layout").display().to_string());
     fs::create_dir_all(&rootfs)?;
@@ -100,12 +100,12 @@ fn slow(scratch: &Path) -> Result<(Registry, Nginx, Storage, u64)> {
     Ok((registry, line, storage, bytes))
 }
 
-/// Bytes of blobs that went over the line.
+/// Bytes of blobs that were sent.
 fn blobs(line: &Nginx) -> Result<u64> {
     Ok(line.sent()?.iter().filter(|(path, _)| path.contains("/blobs/")).map(|(_, bytes)| bytes).sum())
 }
 
-/// Every blob of an image with its size.
+/// Digest and size of every blob of an image.
 fn blob_sizes(store: &Path, reference: &str) -> Result<HashMap<String, u64>> {
     let manifest: Value = serde_json::from_str(&done(store, &["manifest", &format!("store:{reference}")])?)?;
     let blobs = [&manifest["config"]].into_iter().chain(manifest["layers"].as_array().into_iter().flatten());
@@ -116,7 +116,7 @@ fn size(descriptor: &Value) -> Result<u64> {
     Ok(descriptor["size"].as_u64().ok_or("a descriptor has a size")?)
 }
 
-/// Bytes of a store's partial blobs, without their holes.
+/// Disk space of a store's partial blobs.
 fn partial(store: &Path) -> u64 {
     let entries = fs::read_dir(store.join("ingest")).into_iter().flatten().flatten();
     let blobs = entries.filter(|entry| !entry.file_name().to_string_lossy().contains(".ranges"));
@@ -139,7 +139,7 @@ fn a_pull_that_is_killed_again_and_again_fetches_every_byte_once() -> Result<()>
     }
     pull(&store, &[&reference])?;
     done(&store, &["verify", &format!("store:{reference}")])?;
-    // What was in the sockets of a killed process is lost.
+    // Data in the sockets of a killed process is lost.
     let sent = blobs(&line)?;
     assert!(sent >= bytes && sent - bytes < bytes / 4, "{sent} bytes were sent for {bytes}");
     Ok(())

@@ -1,4 +1,4 @@
-//! Images go to registries byte for byte, once, and whatever happens on the way: what porthole pushed, others pull.
+//! Pushes: byte for byte, each byte once, robust against interruption, and readable by other tools.
 
 use crate::images::{self, SEVEN_LAYERS, THREE_PLATFORMS};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -21,7 +21,7 @@ fn porthole(arguments: &[&str]) -> Result<Output> {
     Ok(Command::new(ours("porthole")?).args(arguments).output()?)
 }
 
-/// What a command that must succeed says of itself.
+/// The JSON report of a command that must succeed.
 fn done(arguments: &[&str]) -> Result<Value> {
     let output = porthole(&[arguments, &["--json"]].concat())?;
     assert!(output.status.success(), "porthole {arguments:?}: {}", talk(&output));
@@ -32,7 +32,7 @@ fn talk(output: &Output) -> String {
     format!("{}\n{}", output.status, String::from_utf8_lossy(&output.stderr))
 }
 
-/// The bytes of a manifest or an index, as skopeo gets them.
+/// The bytes of a manifest or index, fetched with skopeo.
 fn raw(image: &str) -> Result<String> {
     run("skopeo", ["inspect", "--raw", "--tls-verify=false", image])
 }
@@ -70,10 +70,10 @@ fn what_is_pushed_others_pull() -> Result<()> {
             (&0.into(), &0.into(), &false.into()),
             "{again}"
         );
-        // The name alone is new.
+        // Only the tag is new.
         let renamed = done(&["push", &source, &format!("{}/pushed/image{number}:2", registry.host())])?;
         assert_eq!((&renamed["sent"], &renamed["documents"], &renamed["tagged"]), (&0.into(), &1.into(), &true.into()));
-        // In another repository everything is known.
+        // Another repository on the same registry: blobs are mounted.
         let (elsewhere, from) = (format!("{}/other/image{number}:1", registry.host()), format!("pushed/image{number}"));
         let mounted = done(&["push", "--mount-from", &from, &source, &elsewhere])?;
         assert_eq!((&mounted["sent"], &mounted["mounted"]), (&0.into(), &pushed["uploaded"]), "{mounted}");
@@ -117,7 +117,7 @@ fn archives_are_pushed_as_they_are() -> Result<()> {
     let config = |image: &str| run("skopeo", ["inspect", "--config", "--raw", "--tls-verify=false", image]);
     let pushed = format!("docker://{reference}");
     assert_eq!(config(&pushed)?, config(&format!("docker-archive:{file}"))?, "the config is as it was");
-    // Its layers are plain, and are what the config says: umoci checks that as it unpacks.
+    // Its layers are uncompressed and match the diff_ids: umoci verifies that while unpacking.
     let pulled = scratch.path().join("pulled").display().to_string();
     skopeo(&pushed, &format!("oci:{pulled}:1"))?;
     let bundle = scratch.path().join("bundle").display().to_string();
@@ -126,7 +126,7 @@ fn archives_are_pushed_as_they_are() -> Result<()> {
     Ok(())
 }
 
-/// A file of credentials for a registry.
+/// A credentials file for a registry.
 fn authfile(folder: &Path, host: &str) -> Result<String> {
     let path = folder.join("auth.json");
     let auth = STANDARD.encode(format!("{}:{}", Password::USER, Password::PASSWORD));
@@ -167,7 +167,7 @@ fn passwords_and_tokens() -> Result<()> {
     Ok(())
 }
 
-/// A layout with one layer that does not compress.
+/// A layout with one incompressible layer.
 fn large(scratch: &Path, bytes: usize) -> Result<String> {
     let (rootfs, layout) = (scratch.join("rootfs"), scratch.join("layout").display().to_string());
     fs::create_dir_all(&rootfs)?;
@@ -183,7 +183,7 @@ fn large(scratch: &Path, bytes: usize) -> Result<String> {
 #[test]
 fn a_line_that_breaks_thrice_costs_little() -> Result<()> {
     let scratch = Scratch::new("push")?;
-    // `PORTHOLE_LARGE=320000000` for a look at the real thing.
+    // Set `PORTHOLE_LARGE=320000000` for a realistic size.
     let bytes = std::env::var("PORTHOLE_LARGE").ok().and_then(|bytes| bytes.parse().ok()).unwrap_or(96_000_000);
     let source = large(scratch.path(), bytes)?;
     let size = bytes as u64;
@@ -200,8 +200,8 @@ fn a_line_that_breaks_thrice_costs_little() -> Result<()> {
         assert_eq!(raw(&format!("docker://{}/large/image:1", registry.authority()))?, raw(&source)?);
         assert_eq!(internet.count("POST "), 2, "one session for each blob");
     }
-    // docker-registry 2.8 forgets an upload that was cut off within a request, with all that it held: it begins anew, and ends all the
-    // same. Behind a proxy that waits for whole requests, as nginx does unless it is told otherwise, only the request is lost.
+    // docker-registry 2.8 drops an upload whose connection broke within a request, so the upload restarts. Behind a
+    // proxy that buffers requests, as nginx does by default, only the broken request is lost.
     for buffered in [true, false] {
         for chunk in [&["--chunk-size", "5MiB"][..], &[]] {
             let storage = Storage::new()?;
@@ -214,7 +214,7 @@ fn a_line_that_breaks_thrice_costs_little() -> Result<()> {
                 "docker-registry, behind nginx {buffered}, {chunk:?}: {:.4} times as many; {pushed}",
                 up as f64 / size as f64
             );
-            // Each cut costs a chunk; the first one all that had gone up, where it was to go up whole.
+            // Each cut costs one chunk; without chunks, the first cut costs everything sent before.
             let lost = if chunk.is_empty() { cuts[0] } else { 0 } + cuts.len() as u64 * (6 << 20);
             assert!(!buffered || up <= size + lost, "{up} bytes went up for {size}: {pushed}");
             assert_eq!(raw(&format!("docker://{}/large/image:1", registry.host()))?, raw(&source)?);
@@ -270,7 +270,7 @@ fn copies_between_registries() -> Result<()> {
         assert_eq!(raw(&format!("docker://{from}"))?, raw(&format!("docker://{to}"))?);
         let again = done(&["copy", "--all-platforms", &from, &to])?;
         assert_eq!((&again["sent"], &again["tagged"]), (&0.into(), &false.into()), "{again}");
-        // Within a registry nothing is sent at all.
+        // Within one registry all blobs are mounted.
         let within = done(&["copy", &to, &format!("{}/elsewhere/image{number}:1", there.host())])?;
         assert_eq!((&within["sent"], &within["mounted"]), (&0.into(), &copied["uploaded"]), "{within}");
         let renamed = done(&["copy", &to, &format!("{}/copied/image{number}:2", there.host())])?;

@@ -1,4 +1,4 @@
-//! One file out of the middle of a large layer: what it costs, and that nothing wrong is ever printed.
+//! Reads one file from the middle of a large layer: how many bytes that takes, and that no wrong byte is printed.
 
 use porthole_testkit::image::{Compression, Image, Layer};
 use porthole_tests::{
@@ -15,14 +15,14 @@ use std::{
 };
 
 const NAME: &str = "porthole/large:1";
-/// The layer holds so many files of so many bytes, which do not get smaller by compression.
+/// Number and size of the layer's incompressible files.
 const FILES: usize = 32;
 const BYTES: usize = 1 << 20;
 const MIDDLE: &str = "data/16";
-/// What one such file may cost: itself, what lies between two places where decoding can start, and a span at both ends.
+/// Maximum bytes for one file: the file, the distance between two checkpoints, and a span at both ends.
 const COST: u64 = (BYTES + (4 << 20) + (256 << 10)) as u64;
 
-/// The image, once for all tests: its layout, the digest of the layer, and the file in its middle.
+/// The image, built once for all tests: its layout, the digest of the layer, and the file in its middle.
 struct Large {
     layout: Scratch,
     digest: String,
@@ -61,7 +61,7 @@ fn porthole(cache: &Path, arguments: &[&str]) -> Result<Output> {
     Ok(Command::new(ours("porthole")?).arg("--cache").arg(cache).args(arguments).output()?)
 }
 
-/// stdout of a command that must succeed, and what it says.
+/// Stdout and stderr of a command that must succeed.
 fn done(cache: &Path, arguments: &[&str]) -> Result<(Vec<u8>, String)> {
     let output = porthole(cache, arguments)?;
     let talk = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -69,7 +69,7 @@ fn done(cache: &Path, arguments: &[&str]) -> Result<(Vec<u8>, String)> {
     Ok((output.stdout, talk))
 }
 
-/// Bytes of the layer that went over the line so far.
+/// Bytes of the layer that were sent so far.
 fn sent(line: &Nginx) -> Result<u64> {
     let sent = line.sent()?;
     Ok(sent.iter().filter(|(path, _)| path.ends_with(&large().digest)).map(|(_, bytes)| bytes).sum())
@@ -105,7 +105,7 @@ fn a_wrong_byte_is_refused_before_it_is_printed() -> Result<()> {
 
     let blob = storage.blob(&large().digest)?;
     let mut bytes = fs::read(&blob)?;
-    // Half a file into the one in the middle: files take the same place each.
+    // The middle of the middle file; all files have equal size.
     let place = bytes.len() * 33 / 64;
     bytes[place] ^= 0x10;
     fs::write(blob, bytes)?;
@@ -115,7 +115,7 @@ fn a_wrong_byte_is_refused_before_it_is_printed() -> Result<()> {
     assert_eq!(output.status.code(), Some(7), "{talk}");
     assert!(talk.contains("are not its own"), "{talk}");
     assert!(output.stdout.len() < BYTES && large().middle.starts_with(&output.stdout), "{}", output.stdout.len());
-    // Who has never seen the layer is told the same.
+    // The same without a seek index.
     let output = porthole(Scratch::new("cache")?.path(), &["cat", &reference, MIDDLE])?;
     assert_eq!((output.status.code(), output.stdout.len()), (Some(7), 0));
     Ok(())

@@ -1,4 +1,4 @@
-//! One large blob, in several ranges at once.
+//! Pulls one large blob in several concurrent ranges.
 
 use porthole_tests::{
     Result,
@@ -18,17 +18,17 @@ use std::{
 
 const MB: u64 = 1_000_000;
 
-/// A registry's files, with an image of one layer.
+/// A static registry with an image of one layer.
 struct Image {
     folder: Scratch,
-    /// The layer's file.
+    /// Path of the layer.
     layer: PathBuf,
     digest: String,
     bytes: u64,
 }
 
 impl Image {
-    /// A layer of so many bytes, which nothing repeats in step with a range, or of zeros.
+    /// A layer of noise, whose period does not match the range size, or of zeros.
     fn new(bytes: u64, noise: bool) -> Result<Self> {
         let folder = Scratch::new("ranges")?;
         let repository = folder.path().join("v2/large/image");
@@ -62,19 +62,19 @@ impl Image {
         Ok(Self { layer: layer.with_file_name(&diff_id), folder, digest: diff_id, bytes })
     }
 
-    /// Serves it over a line of this nature.
+    /// Serves the image with these nginx directives.
     fn serve(&self, line: &str) -> Result<Nginx> {
         Nginx::files(self.folder.path(), line)
     }
 
-    /// Bytes of the layer that went over the line, and in how many answers.
+    /// Bytes of the layer that were sent, and the number of responses.
     fn sent(&self, line: &Nginx) -> Result<(u64, usize)> {
         let mut sent = line.sent()?;
         sent.retain(|(path, _)| path.ends_with(&self.digest));
         Ok((sent.iter().map(|(_, bytes)| bytes).sum(), sent.len()))
     }
 
-    /// Where a store has the layer.
+    /// Path of the layer in a store.
     fn stored(&self, store: &Path) -> PathBuf {
         store.join("blobs").join(self.digest.replace(':', "/"))
     }
@@ -112,7 +112,7 @@ fn talk(output: &Output) -> String {
     format!("{}\n{}", output.status, String::from_utf8_lossy(&output.stderr))
 }
 
-/// Bytes of partial blobs on disk, without their holes.
+/// Disk space of partial blobs.
 fn partial(store: &Path) -> u64 {
     let entries = fs::read_dir(store.join("ingest")).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.blocks() * 512).sum()
@@ -137,7 +137,7 @@ fn a_large_blob_that_is_killed_again_and_again_is_fetched_once() -> Result<()> {
     Ok(())
 }
 
-/// Damages a partial blob, or its map.
+/// Damages a partial blob or its map.
 type Damage<'d> = &'d dyn Fn(&Path, &Path) -> Result<()>;
 
 #[test]
@@ -230,7 +230,7 @@ fn what_goes_wrong_with_one_range_is_mended_in_that_range() -> Result<()> {
     let files = image.serve("")?;
     let port = files.host().rsplit(':').next().ok_or("a host has a port")?.parse()?;
     let odd = || Fault::Header("content-range", "bytes 0-1/2".to_owned());
-    // With what may be sent beyond the blob: what was on its way when a connection was given up.
+    // The allowance beyond the blob's size is data in flight on an abandoned connection.
     for (fault, times, more) in [
         (Fault::StallAt(50 * MB), 1, 0),
         (Fault::ResetAt(50 * MB), 3, 0),
@@ -263,7 +263,7 @@ fn a_larger_blob_takes_no_more_memory() -> Result<()> {
         let mut child = pull(&scratch.path().join("store"), &line, &[])?.spawn()?;
         let mut most = 0;
         while child.try_wait()?.is_none() {
-            // It may end between the two questions.
+            // The process may end between the two checks.
             most = peak(child.id()).map_or(most, |peak| peak.max(most));
         }
         image.is_stored(&scratch.path().join("store"))?;

@@ -1,9 +1,9 @@
-//! The sample that ships inside the page.
+//! The sample embedded in the page.
 
 use crate::images;
 use porthole_tests::{Result, page::Page, sample::REFERENCE, servers::Relay};
 
-/// Once the page is loaded it needs nobody.
+/// Once loaded, the page needs no server.
 #[test]
 fn it_opens_when_nothing_can_be_reached_any_more() -> Result<()> {
     let relay = Relay::start(&[])?;

@@ -1,4 +1,4 @@
-//! Archives that porthole writes are read by others, and hold what the image holds.
+//! Other tools read archives that porthole writes.
 
 use crate::images::{self, SEVEN_LAYERS, SEVEN_LAYERS_ZSTD, THREE_PLATFORMS};
 use porthole_tests::{
@@ -11,7 +11,7 @@ use porthole_tests::{
 use serde_json::{Value, json};
 use std::{fs, process::Command};
 
-/// What a command that must succeed prints.
+/// Stdout of a command that must succeed.
 fn done(arguments: &[&str]) -> Result<String> {
     let home = Scratch::new("home")?;
     let output = Command::new(ours("porthole")?).args(arguments).env("HOME", home.path()).output()?;
@@ -38,7 +38,7 @@ fn skopeo_loads_docker_archives() -> Result<()> {
     Ok(())
 }
 
-/// What porthole lists of a source.
+/// The rows that porthole lists for a source.
 fn rows(source: &str) -> Result<Vec<Row>> {
     let listed = done(&["ls", "--json", source])?;
     listed.lines().map(|line| Row::read(&serde_json::from_str(line)?)).collect()
@@ -80,7 +80,7 @@ fn docker_archives_of_others_go_on_unchanged() -> Result<()> {
     let (theirs, hybrid) = (path("skopeo.tar"), path("hybrid.tar"));
     let image = format!("oci:{}:latest", layout.display());
     run("skopeo", ["--insecure-policy", "copy", "--quiet", &image, &format!("docker-archive:{theirs}:some/name:1")])?;
-    // As Docker saves since version 25: a layout that has a manifest.json as well.
+    // Docker since version 25 saves a layout that also has a manifest.json.
     let blob = |descriptor: &Value| {
         let digest = descriptor["digest"].as_str().unwrap_or_default();
         format!("blobs/{}", digest.replace(':', "/"))
@@ -97,7 +97,7 @@ fn docker_archives_of_others_go_on_unchanged() -> Result<()> {
             done(&["verify", &source])?;
             images::debian().check(archive, &rows(&source)?);
         }
-        // To a layout that skopeo reads.
+        // To a layout, which skopeo reads.
         let copied = format!("oci:{}:1", path("copied"));
         done(&["copy", &format!("docker-archive:{archive}"), &copied])?;
         let config: Value = serde_json::from_str(&run("skopeo", ["inspect", "--config", &copied])?)?;

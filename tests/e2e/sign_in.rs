@@ -1,4 +1,4 @@
-//! Signing in: to a registry with htpasswd, kept in a file or by a helper, and never shown.
+//! `login` and `logout` with htpasswd and tokens: credentials in a file or a helper, never in the output.
 
 use crate::images::{self, FOR_KEEPERS, SEVEN_LAYERS};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -16,7 +16,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-/// Runs porthole at home, with a password on stdin.
+/// Runs porthole in a home directory, with a password on stdin.
 fn porthole(home: &Path, arguments: &[&str], password: &str) -> Result<Output> {
     let path = format!("{}:{}", home.display(), std::env::var("PATH")?);
     let mut child = Command::new(ours("porthole")?)
@@ -67,7 +67,7 @@ fn a_password_is_tried_kept_used_and_forgotten() -> Result<()> {
     Ok(())
 }
 
-/// A token server takes the password, and what it gives is good for one repository.
+/// A token server checks the password; its token is valid for one repository.
 #[test]
 fn a_token_server_decides() -> Result<()> {
     let port = free_port()?;
@@ -104,7 +104,7 @@ fn on_a_terminal_it_asks_and_shows_no_password() -> Result<()> {
 fn a_signal_at_the_password_leaves_a_terminal_that_shows_what_is_typed() -> Result<()> {
     let home = Scratch::new("home")?;
     let number = home.path().join("number");
-    // A shell that heeds the signal itself would never say how the program ended.
+    // Use a shell that ignores the signal, so that it can report how the program ended.
     let command = format!(
         "trap : INT; sh -c 'echo $$ > {}; exec {} login 127.0.0.1:1 --username keeper'; echo ended with $?; stty --all",
         number.display(),
@@ -123,7 +123,7 @@ fn a_signal_at_the_password_leaves_a_terminal_that_shows_what_is_typed() -> Resu
     Ok(())
 }
 
-/// Keeps one answer in a file, as docker-credential-helpers speak.
+/// A credential helper that stores one entry in a file.
 const HELPER: &str = r#"#!/bin/sh
 cd "$(dirname "$0")" || exit 1
 case "$1" in
@@ -141,7 +141,7 @@ fn a_helper_keeps_what_it_is_given() -> Result<()> {
     let (home, reference) = (home.path(), format!("{host}/{SEVEN_LAYERS}"));
     fs::create_dir(home.join(".docker"))?;
     fs::write(home.join(".docker/config.json"), format!(r#"{{"credHelpers":{{"{host}":"porthole-test"}}}}"#))?;
-    // Not there: nothing else is asked in its place, and the program is named.
+    // The helper has no entry: no other source is tried, and the error names the helper.
     ends(&porthole(home, &["digest", &reference], "")?, 3, "docker-credential-porthole-test");
     let helper = home.join("docker-credential-porthole-test");
     fs::write(&helper, HELPER)?;
@@ -155,7 +155,7 @@ fn a_helper_keeps_what_it_is_given() -> Result<()> {
     ends(&porthole(home, &["logout", &host], "")?, 0, "signed out");
     assert!(!home.join("kept").exists());
 
-    // What stood in the file before a helper was named is not left there; what others wrote names the key for it.
+    // `login` removes an older entry from the file when a helper is configured, and keeps foreign keys.
     let file = home.join(".docker/config.json");
     fs::write(
         &file,
@@ -177,7 +177,7 @@ fn a_helper_keeps_what_it_is_given() -> Result<()> {
     Ok(())
 }
 
-/// A helper that is not there is no reason to keep what everyone may see.
+/// A missing helper must not prevent access to public images.
 #[test]
 fn a_missing_helper_is_named_and_done_without() -> Result<()> {
     let registry = Registry::start(images::storage(), &Access::Open)?;
@@ -189,7 +189,7 @@ fn a_missing_helper_is_named_and_done_without() -> Result<()> {
     Ok(())
 }
 
-/// What podman keeps is read, and said to be still there.
+/// Credentials in podman's file are used, and `logout` reports that they remain.
 #[test]
 fn what_others_keep_is_used_and_named() -> Result<()> {
     let password = Password::new()?;

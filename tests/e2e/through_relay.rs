@@ -1,4 +1,4 @@
-//! A registry that says nothing to browsers: the relay that serves the page carries its bytes, and the tab verifies them all the same.
+//! A registry without CORS headers: the relay that serves the page forwards its bytes, and the tab verifies them.
 
 use crate::images::{self, SEVEN_LAYERS, THREE_PLATFORMS};
 use porthole_tests::{
@@ -35,11 +35,11 @@ fn every_platform_shows_its_own_rows() -> Result<()> {
     Ok(())
 }
 
-/// Any client that speaks to registries can use the relay.
+/// Any registry client can use the relay.
 #[test]
 fn skopeo_pulls_through_it() -> Result<()> {
     let registry = Registry::start(images::storage(), &Access::Open)?;
-    // A port cannot stand in a path of Docker's grammar, so this registry is the relay's default one.
+    // Docker's grammar does not allow a port in a path, so make this registry the relay's default.
     let relay = Relay::with(["--allow-private", &registry.host(), "--default-registry", &registry.host()])?;
     let scratch = Scratch::new("pulled")?;
     let layout = scratch.path().join("layout");
@@ -51,7 +51,7 @@ fn skopeo_pulls_through_it() -> Result<()> {
     Ok(())
 }
 
-/// A host of this machine that nobody allowed is not for whoever opens the page.
+/// The relay refuses local hosts unless an option allows them.
 #[test]
 fn private_hosts_are_refused_unless_allowed() -> Result<()> {
     let registry = Registry::start(images::storage(), &Access::Open)?;

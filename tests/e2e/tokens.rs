@@ -1,4 +1,4 @@
-//! A registry in token mode, with a token server behind the same host and port.
+//! A registry with tokens, and its token server on the same host and port.
 
 use crate::images::{self, FOR_EVERYONE, FOR_KEEPERS};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -12,7 +12,7 @@ use porthole_tests::{
 use serde_json::{Value, json};
 use std::{fs, process::Command};
 
-/// The registry, its token server and the proxy that joins them; the proxy's address is the registry's name.
+/// The registry, its token server and the proxy that joins them. The proxy's address is the registry's name.
 struct Joined {
     tokens: Tokens,
     proxy: Nginx,
@@ -63,7 +63,7 @@ fn the_command_line_fetches_one_too() -> Result<()> {
     Ok(())
 }
 
-/// What an exchange must have for a browser's network panel to show it.
+/// Whether a HAR entry has the fields that a browser's network panel needs.
 fn is_whole(entry: &Value) -> bool {
     let (request, response) = (&entry["request"], &entry["response"]);
     entry["startedDateTime"].is_string()

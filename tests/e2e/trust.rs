@@ -1,4 +1,4 @@
-//! Who is trusted with what: certificates, redirects, token servers, and what of all that is shown.
+//! Trust decisions: certificates, redirects, token servers, and what the output shows of secrets.
 
 use crate::images::{self, FOR_EVERYONE, SEVEN_LAYERS};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -13,7 +13,7 @@ use std::{
     process::{Command, Output},
 };
 
-/// Runs porthole with credentials for these registries, and nothing else of this machine.
+/// Runs porthole in a home directory with credentials for these registries, isolated from this machine's configuration.
 fn porthole(home: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Output> {
     let mut command = Command::new(ours("porthole")?);
     command.args(arguments).env_clear().env("HOME", home).envs(environment.iter().copied());
@@ -33,7 +33,7 @@ fn ends(output: &Output, code: i32, word: &str) {
     assert!(output.status.code() == Some(code) && talk(output).contains(word), "{code}, {word}: {}", talk(output));
 }
 
-/// A home with a password for these registries.
+/// A home directory with a password for these registries.
 fn home(hosts: &[&str]) -> Result<Scratch> {
     let home = Scratch::new("home")?;
     fs::create_dir(home.path().join(".docker"))?;
@@ -56,7 +56,7 @@ fn a_private_authority_is_trusted_when_it_is_named() -> Result<()> {
     ends(&digest(&["--insecure"])?, 0, "sha256:");
     ends(&digest(&[])?, 8, "pass its certificate with --ca");
     ends(&digest(&["--ca", &wrong])?, 8, "no trusted TLS connection");
-    // Neither is TLS left by itself, nor does the password go where there is none.
+    // `--plain-http` does not override TLS, and the password is not sent in clear.
     ends(&digest(&["--ca", &ca, "--plain-http"])?, 9, "400");
     let plain = registry.host().replace("127.0.0.1", "localhost");
     ends(&porthole(home.path(), &["digest", &format!("{plain}/{SEVEN_LAYERS}")], &[])?, 8, "--plain-http");
@@ -89,13 +89,13 @@ fn a_password_does_not_follow_a_redirect_elsewhere() -> Result<()> {
         elsewhere.len() == 1 && elsewhere[0].status == 200 && elsewhere[0].authorization.is_none(),
         "{elsewhere:?}"
     );
-    // In a circle, and out of TLS: `trust` in the unit tests has the rest.
+    // A redirect loop. Redirects out of TLS are covered by the unit tests of `trust`.
     front.fault("/blobs/", ALWAYS, Fault::Status(302, vec![("location", blob)]));
     ends(&porthole(home.path(), &["config", &reference], &[])?, 9, "more than 5 times");
     Ok(())
 }
 
-/// As the rows of `realm.tsv` have it, over sockets.
+/// Rows of `realm.tsv`, over real sockets.
 #[test]
 fn a_password_goes_to_no_token_server_elsewhere() -> Result<()> {
     let registry = Registry::start(images::storage(), &Access::Open)?;
@@ -129,7 +129,7 @@ fn challenge(realm: &str) -> Fault {
     Fault::Status(401, vec![("www-authenticate", format!(r#"Bearer realm="{realm}",service="x""#))])
 }
 
-/// Whatever fails, and however much of it is shown: no password, no token, no signature.
+/// No failure shows a password, token or signature, even with `--debug`.
 #[test]
 fn nothing_that_fails_tells_a_secret() -> Result<()> {
     let registry = Registry::start(images::storage(), &Access::Open)?;

@@ -1,4 +1,4 @@
-//! What porthole unpacks and exports is, file by file, what umoci unpacks, and is there as a whole or not at all.
+//! porthole unpacks and exports the same files as umoci, and the target appears complete or not at all.
 
 use crate::images::{self, SEVEN_LAYERS, SEVEN_LAYERS_ZSTD};
 use porthole_testkit::image::{Compression, Image, Layer};
@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Type and mode, owner, device, time, target of a symbolic link, and how many names it has.
+/// Type and mode, owner, device, time, target of a symbolic link, and number of names.
 type Facts = (u32, (u32, u32), u64, (i64, i64), PathBuf, u64);
 
 /// Everything below a directory.
@@ -36,7 +36,7 @@ fn compare(who: &str, got: &Path, expected: &Path) -> Result<()> {
     let mut wrong = Vec::new();
     for path in ours.keys().chain(theirs.keys()) {
         let (one, other) = (ours.get(path), theirs.get(path));
-        // The type is in the upper bits of the mode.
+        // The upper bits of the mode are the type.
         let is_file = one.is_some_and(|facts| facts.0 & 0o170_000 == 0o100_000);
         let differs = one != other || is_file && fs::read(got.join(path))? != fs::read(expected.join(path))?;
         if differs {
@@ -101,7 +101,7 @@ fn a_pull_unpacks_what_umoci_unpacks() -> Result<()> {
     Ok(())
 }
 
-/// An image of a few thousand files in two layers, as the layout `layout`.
+/// A layout with an image of a few thousand files in two layers.
 fn many_files(folder: &Path) -> Result<PathBuf> {
     let layer = |created_by: &str| Layer::new(created_by).compression(Compression::Gzip);
     let mut lower = layer("ADD");
@@ -117,7 +117,7 @@ fn many_files(folder: &Path) -> Result<PathBuf> {
     Ok(layout)
 }
 
-/// Runs a command that makes `rootfs` in a folder, and kills it at random points of the time that it takes.
+/// Runs a command that creates `rootfs` in a folder, and kills it at several points of its run time.
 fn kill_at(points: usize, folder: &Path, arguments: &[&str]) -> Result<()> {
     let rootfs = folder.join("rootfs");
     let truth = Scratch::new("truth")?;

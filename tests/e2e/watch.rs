@@ -1,4 +1,4 @@
-//! A tag moves: who watches it learns of it for next to nothing, and there is a way back.
+//! `watch`, `history` and `rollback` when a tag moves.
 
 use crate::images::{self, FOR_EVERYONE};
 use porthole_testkit::image::Blob;
@@ -21,7 +21,7 @@ fn porthole(store: &Path, arguments: &[&str]) -> Result<Command> {
     Ok(command)
 }
 
-/// What a command that must succeed prints.
+/// Stdout of a command that must succeed.
 fn done(store: &Path, arguments: &[&str]) -> Result<String> {
     let output: Output = porthole(store, arguments)?.output()?;
     let said = String::from_utf8_lossy(&output.stderr);
@@ -34,20 +34,20 @@ fn json(store: &Path, arguments: &[&str]) -> Result<Vec<Value>> {
     text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
 }
 
-/// Pushes one image of several under a name, as anybody would.
+/// Pushes one of several images with skopeo.
 fn push(image: &str, reference: &str) -> Result<()> {
     let from = format!("oci:{}:{image}", layout(&fixtures(), PLATFORMS).display());
     let to = format!("docker://{reference}");
     run("skopeo", ["--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false", &from, &to]).map(|_| ())
 }
 
-/// Digest of what skopeo reads by a name.
+/// The digest that skopeo reports.
 fn digest(image: &str) -> Result<String> {
     let raw = run("skopeo", ["inspect", "--raw", "--tls-verify=false", image])?;
     Ok(Blob::new("", raw.into_bytes()).digest)
 }
 
-/// Lines of a registry's log about what porthole asked for.
+/// Log lines of a registry for requests by porthole.
 fn asked(registry: &Registry) -> Vec<String> {
     registry.said().lines().filter(|line| line.contains("\"porthole/")).map(str::to_owned).collect()
 }
@@ -82,7 +82,7 @@ fn a_push_is_seen_and_taken_back() -> Result<()> {
         "what is known is not told again: {looks:#?}"
     );
 
-    // The bad version goes; who watches sees that as well.
+    // The bad version is removed; `watch` reports that as well.
     let history = json(&store, &["history", "--remote", &reference])?;
     let brief: Vec<_> =
         history.iter().map(|row| (&row["by"], &row["digest"], &row["stored"], &row["registry"])).collect();

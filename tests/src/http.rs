@@ -1,4 +1,4 @@
-//! As much of HTTP/1.1 as speaking to servers on this machine takes: one request per connection, whole bodies.
+//! A minimal HTTP/1.1 for local servers: one request per connection, whole bodies.
 
 use crate::{Result, program::PATIENCE};
 use std::{
@@ -6,19 +6,19 @@ use std::{
     net::{Ipv4Addr, TcpStream},
 };
 
-/// A request or an answer: its first line, its headers with names in lower case, its body.
+/// A request or a response.
 #[derive(Debug)]
 pub struct Message {
-    /// `GET / HTTP/1.1` or `HTTP/1.1 200 OK`.
+    /// The first line: `GET / HTTP/1.1` or `HTTP/1.1 200 OK`.
     pub first: String,
-    /// Names in lower case, values as sent.
+    /// Headers with lower-case names, values as sent.
     pub headers: Vec<(String, String)>,
-    /// The body, whole.
+    /// The whole body.
     pub body: Vec<u8>,
 }
 
 impl Message {
-    /// Reads one message; without a length an answer ends with the connection.
+    /// Reads one message. Without `Content-Length`, the body ends with the connection.
     pub fn read(stream: &TcpStream) -> Result<Self> {
         let mut reader = BufReader::new(stream);
         let first = line(&mut reader)?;
@@ -47,13 +47,13 @@ impl Message {
         self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
-    /// The second word of the first line: an answer's status, a request's target.
+    /// The second word of the first line: the status of a response, the target of a request.
     pub fn second(&self) -> &str {
         self.first.split(' ').nth(1).unwrap_or_default()
     }
 }
 
-/// Sends one request to a port of this machine and reads the answer.
+/// Sends a request to a local port and reads the response.
 pub fn request(port: u16, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Message> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(PATIENCE * 3))?;

@@ -1,6 +1,7 @@
-//! The images the end-to-end tests look at: a real Debian image of seven layers, its twin in zstd, and one for several platforms.
+//! Images for the end-to-end tests: a real Debian image of seven layers, the same with zstd layers, and one for several
+//! platforms.
 //!
-//! Each is an OCI layout in the fixtures folder, and beside it lies the tree that `umoci unpack` makes of it.
+//! Each is an OCI layout in the fixtures folder, with the tree that `umoci unpack` creates from it alongside.
 
 use crate::{Result, program::run};
 use porthole_testkit::image::{Built, Content, Entry, Image, Layer};
@@ -11,32 +12,32 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The image of seven layers, in gzip.
+/// The image of seven layers, compressed with gzip.
 pub const DEBIAN: &str = "debian";
-/// The same layers in zstd.
+/// The same image with zstd layers.
 pub const DEBIAN_ZSTD: &str = "debian-zstd";
-/// One image for three platforms.
+/// An image for three platforms.
 pub const PLATFORMS: &str = "platforms";
-/// The platforms of that image, as people write them, and the tags under which each lies in the layout.
+/// The platforms of that image, as users write them, with their tags in the layout.
 pub const PLATFORM_TAGS: &[(&str, &str)] =
     &[("linux/amd64", "amd64"), ("linux/arm64/v8", "arm64"), ("linux/arm/v7", "arm")];
-/// The sample of the page, with every layer in gzip so that umoci reads it.
+/// The page's sample with gzip layers only, because umoci cannot read zstd.
 pub const SAMPLE: &str = "sample";
 
-/// An image may be kept as long as nothing that makes it changes.
+/// Source of the recipe: cached images are rebuilt when it changes.
 const RECIPE: &str = concat!(include_str!("images.rs"), include_str!("sample.rs"));
 
-/// The layout of an image in the fixtures folder.
+/// Path of an image's layout in the fixtures folder.
 pub fn layout(fixtures: &Path, image: &str) -> PathBuf {
     fixtures.join(image).join("layout")
 }
 
-/// The tree that umoci unpacked from one tag of an image.
+/// Path of the tree that umoci unpacked from a tag of an image.
 pub fn truth(fixtures: &Path, image: &str, tag: &str) -> PathBuf {
     fixtures.join(image).join(tag).join("rootfs")
 }
 
-/// The digest of one tag's manifest.
+/// The manifest digest of a tag.
 pub fn manifest_digest(fixtures: &Path, image: &str, tag: &str) -> Result<String> {
     let index: Value = serde_json::from_slice(&fs::read(layout(fixtures, image).join("index.json"))?)?;
     let named = |manifest: &&Value| manifest["annotations"]["org.opencontainers.image.ref.name"] == tag;
@@ -44,7 +45,7 @@ pub fn manifest_digest(fixtures: &Path, image: &str, tag: &str) -> Result<String
     Ok(manifest["digest"].as_str().ok_or("a descriptor has a digest")?.to_owned())
 }
 
-/// Makes the images that are missing or whose recipe changed.
+/// Builds the images that are missing or whose recipe changed.
 pub fn make(fixtures: &Path) -> Result<()> {
     let stamp = fixtures.join("recipe");
     if fs::read_to_string(&stamp).is_ok_and(|made| made == RECIPE) {
@@ -64,7 +65,7 @@ pub fn make(fixtures: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A Debian root filesystem, and what people do to one in a Dockerfile.
+/// A Debian root filesystem, and typical Dockerfile instructions on top.
 fn debian(fixtures: &Path) -> Result<()> {
     let archive = root_archive(fixtures)?;
     let mut build = Build::start(fixtures)?;
@@ -108,12 +109,13 @@ fn debian(fixtures: &Path) -> Result<()> {
     build.finish()
 }
 
-/// A small Debian in one tar. Making it takes longest and needs a mirror, so it outlives changes of what is built upon it.
+/// A small Debian root filesystem in one tar. Building it is slow and needs a mirror, so it is kept when the layers
+/// above it change.
 fn root_archive(fixtures: &Path) -> Result<PathBuf> {
     let (archive, stamp) = (fixtures.join("root.tar"), fixtures.join("root.recipe"));
     let mut bootstrap = vec![
         "--variant=minbase".to_owned(),
-        // Device nodes need a privilege that not every machine grants.
+        // Creating device nodes needs a privilege that not every machine grants.
         "--skip=output/dev".to_owned(),
         "--customize-hook=chroot \"$1\" sh -c 'cd /root && apt-get download less tzdata'".to_owned(),
         "--dpkgopt=path-exclude=/usr/share/locale/*".to_owned(),
@@ -129,9 +131,9 @@ fn root_archive(fixtures: &Path) -> Result<PathBuf> {
     Ok(archive)
 }
 
-/// Installs the packages that were downloaded into root's home.
+/// Installs the packages downloaded to root's home.
 fn install(root: &Path) -> Result<()> {
-    // Without device nodes a plain file must do.
+    // dpkg needs /dev/null; without device nodes a regular file must do.
     let null = root.join("dev/null");
     fs::create_dir_all(root.join("dev"))?;
     fs::write(&null, "")?;
@@ -177,7 +179,7 @@ fn application(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Bytes that do not compress and are the same every time.
+/// Incompressible bytes, the same on every run.
 pub fn pseudo_random(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     (0..length)
@@ -194,7 +196,7 @@ fn zstd_twin(fixtures: &Path) -> Result<()> {
     recompress(&layout(fixtures, DEBIAN), "latest", &layout(fixtures, DEBIAN_ZSTD), "zstd")
 }
 
-/// Three small images under one index.
+/// Three small images and an index over them.
 fn platforms(fixtures: &Path) -> Result<()> {
     let folder = layout(fixtures, PLATFORMS);
     let images: Vec<Built> = PLATFORM_TAGS.iter().map(|(platform, tag)| for_platform(platform, tag)).collect();
@@ -228,7 +230,7 @@ fn for_platform(platform: &str, tag: &str) -> Built {
     Image::new().platform(parts[0], parts[1], parts.get(2).copied()).layer(base).layer(top).build()
 }
 
-/// umoci does not read zstd; the tree is the same.
+/// The sample with gzip layers. umoci cannot read zstd; the tree is the same.
 fn sample(fixtures: &Path) -> Result<()> {
     let (archive, folder) = (fixtures.join("sample.tar"), layout(fixtures, SAMPLE));
     fs::write(&archive, crate::sample::image().layout_tar())?;
@@ -242,7 +244,7 @@ fn recompress(from: &Path, tag: &str, to: &Path, format: &str) -> Result<()> {
     compress(&format!("oci:{}:{tag}", from.display()), to, tag, format)
 }
 
-/// Copies an image into a layout, its layers compressed in this format.
+/// Copies an image to a layout, with its layers recompressed.
 fn compress(source: &str, layout: &Path, tag: &str, format: &str) -> Result<()> {
     fs::create_dir_all(layout)?;
     let destination = format!("oci:{}:{tag}", layout.display());
@@ -262,13 +264,13 @@ fn compress(source: &str, layout: &Path, tag: &str, format: &str) -> Result<()> 
     Ok(())
 }
 
-/// Unpacks one tag of a layout into a new bundle, whose root filesystem is its folder `rootfs`.
+/// Unpacks a tag of a layout to a new bundle. The root filesystem is its folder `rootfs`.
 pub fn unpack(layout: &Path, tag: &str, bundle: &Path) -> Result<()> {
     run("umoci", ["unpack", "--image", &format!("{}:{tag}", layout.display()), &bundle.display().to_string()])?;
     Ok(())
 }
 
-/// The Debian image while umoci builds it: a layout, and a root filesystem to change.
+/// The Debian image during its build with umoci: a layout, and a root filesystem to modify.
 struct Build {
     image: String,
     bundle: PathBuf,
@@ -306,7 +308,7 @@ impl Build {
         Ok(())
     }
 
-    /// One more layer: whatever `change` does to the root filesystem.
+    /// Adds a layer with the changes that `change` makes to the root filesystem.
     fn step(&mut self, instruction: &str, change: impl Fn(&Path) -> Result<()>) -> Result<()> {
         change(&self.bundle.join("rootfs"))?;
         let bundle = self.bundle.display().to_string();
@@ -317,7 +319,7 @@ impl Build {
         Ok(())
     }
 
-    /// One more layer that replaces a whole directory.
+    /// Adds a layer that replaces a directory (an opaque marker).
     fn opaque(&mut self, instruction: &str, path: &str, fill: impl Fn(&Path) -> Result<()>) -> Result<()> {
         fs::create_dir_all(&self.scratch)?;
         fill(&self.scratch)?;
@@ -335,7 +337,7 @@ impl Build {
                 &format!("/{path}"),
             ],
         )?;
-        // umoci cannot bring a bundle up to date with an image.
+        // umoci cannot update a bundle to an image that it did not write.
         fs::remove_dir_all(&self.scratch)?;
         fs::remove_dir_all(&self.bundle)?;
         run("umoci", ["unpack", "--image", &self.image, &self.bundle.display().to_string()])?;
@@ -350,7 +352,7 @@ impl Build {
     }
 }
 
-/// This machine's Debian release, or the stable one.
+/// The Debian release of this machine, or `stable`.
 pub fn code_name() -> Result<String> {
     let release = fs::read_to_string("/etc/os-release")?;
     let debian = release.lines().any(|line| line == "ID=debian");
@@ -358,7 +360,7 @@ pub fn code_name() -> Result<String> {
     Ok(name.filter(|_| debian).unwrap_or("stable").to_owned())
 }
 
-/// This machine's own lists of Debian packages: the mirror that works here.
+/// The package sources of this machine: a mirror that is reachable.
 pub fn package_sources() -> Option<String> {
     let own = ["/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list"];
     own.into_iter().find(|list| fs::read_to_string(list).is_ok_and(|text| text.contains("deb"))).map(str::to_owned)

@@ -1,4 +1,4 @@
-//! End-to-end tests against real servers and a real browser: what they share.
+//! Shared support for end-to-end tests with real servers and a real browser.
 
 pub mod http;
 pub mod images;
@@ -12,5 +12,5 @@ pub mod terminal;
 pub mod truth;
 pub mod webdriver;
 
-/// A test's errors are read by people only.
+/// Boxed errors suffice: they are printed, never matched.
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;

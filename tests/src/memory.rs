@@ -1,9 +1,9 @@
-//! How much memory processes have used at most, from Linux's own accounts.
+//! Peak memory of processes, from `/proc`.
 
 use crate::Result;
 use std::{collections::BTreeMap, fs};
 
-/// The most memory a process ever had, in bytes.
+/// Peak memory of a process in bytes.
 pub fn peak(process: u32) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let kibibytes = status
@@ -12,13 +12,13 @@ pub fn peak(process: u32) -> Result<u64> {
     Ok(kibibytes.ok_or("the process has no VmHWM")? << 10)
 }
 
-/// The peak of the browser's largest renderer below a driver's process, in bytes.
+/// Peak memory in bytes of the largest renderer process below a WebDriver process.
 pub fn renderer_peak(driver: u32) -> Result<u64> {
     let peaks = renderers(driver)?.into_iter().filter_map(|process| peak(process).ok());
     peaks.max().ok_or_else(|| "the browser has no renderer".into())
 }
 
-/// The browser's renderers below a driver's process.
+/// The renderer processes below a WebDriver process.
 pub fn renderers(driver: u32) -> Result<Vec<u32>> {
     let parents = parents()?;
     let below = |process: u32| {

@@ -1,9 +1,9 @@
-//! The page, as a person uses it: what they type, press and read.
+//! Drives the page as a user does: types, clicks and reads.
 
 use crate::{Result, program::wait_for, truth::Row, webdriver::Browser};
 use serde_json::{Value, json};
 
-/// Reads every row of the tree by scrolling through it, a window at a time.
+/// Reads every row of the tree by scrolling, one window at a time.
 const READ_ROWS: &str = r"
 const tree = document.querySelector('#tree');
 const frame = () => new Promise(requestAnimationFrame);
@@ -29,14 +29,14 @@ while (rows.length < total()) {
 return rows;
 ";
 
-/// What the page shows when something went wrong.
+/// An alert shown by the page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alert {
     /// `no-cors`, `dead-host`, `digest` and so on.
     pub kind: String,
-    /// The registry it blames.
+    /// The registry named in the alert.
     pub host: String,
-    /// Everything it says.
+    /// Text of the alert.
     pub text: String,
 }
 
@@ -48,7 +48,7 @@ pub struct Page {
 impl Page {
     /// Opens the page in a fresh profile.
     pub fn open(url: &str) -> Result<Self> {
-        // Tall, so that reading all rows takes few steps.
+        // A tall window, so that reading all rows takes few steps.
         Self::with_window(url, 1280, 2400)
     }
 
@@ -61,17 +61,17 @@ impl Page {
         Ok(page)
     }
 
-    /// The browser it is open in.
+    /// The browser that shows the page.
     pub fn browser(&self) -> &Browser {
         &self.browser
     }
 
-    /// Pastes a reference and presses Enter.
+    /// Types a reference and presses Enter.
     pub fn look(&self, reference: &str) -> Result<()> {
         self.browser.write("#reference", &format!("{reference}\u{e007}"))
     }
 
-    /// Waits until every layer is settled and every row drawn.
+    /// Waits until every layer is finished and every row is drawn.
     pub fn complete(&self) -> Result<()> {
         self.until("every layer is settled", |page| {
             Ok(page.browser.attribute("#tree", "data-complete")?.filter(|complete| complete == "true"))
@@ -88,26 +88,26 @@ impl Page {
         Ok(())
     }
 
-    /// Every row of the tree with every directory open, read by scrolling.
+    /// Expands every directory and reads every row of the tree.
     pub fn rows(&self) -> Result<Vec<Row>> {
         self.browser.click("#expand-all")?;
         self.shown_rows()
     }
 
-    /// Every row of the tree as it is, read by scrolling.
+    /// Reads every row of the tree as it is expanded now.
     pub fn shown_rows(&self) -> Result<Vec<Row>> {
-        // Expanding asks the session worker; the list is whole when it stops growing.
+        // Expanding queries the session worker; wait until the list stops growing.
         self.settled()?;
         let rows = self.browser.run_async(READ_ROWS, json!([]))?;
         rows.as_array().ok_or("the page returned no rows")?.iter().map(Row::read).collect()
     }
 
-    /// `direct` or `relay`.
+    /// The route in use: `direct` or `relay`.
     pub fn route(&self) -> Result<String> {
         self.until("a route is shown", |page| page.browser.attribute("#connection", "data-route"))
     }
 
-    /// The states of the steps: tag, index, manifest, config, layers.
+    /// States of the chain's steps: tag, index, manifest, config, layers.
     pub fn steps(&self) -> Result<Value> {
         self.browser.run(
             "return Object.fromEntries([...document.querySelectorAll('[data-step]')].map(s => [s.dataset.step, s.dataset.state]))",
@@ -120,12 +120,12 @@ impl Page {
         self.alert_where("an alert", |_| true)
     }
 
-    /// Waits for an alert that is meant.
+    /// Waits for an alert that satisfies `meant`.
     pub fn alert_where(&self, what: &str, meant: impl Fn(&Alert) -> bool) -> Result<Alert> {
         self.until(what, |page| Ok(page.alerts()?.into_iter().find(&meant)))
     }
 
-    /// The alerts shown now.
+    /// The alerts that are visible now.
     pub fn alerts(&self) -> Result<Vec<Alert>> {
         let alerts = self.browser.run(
             "return [...document.querySelectorAll('[role=alert][data-kind]')].map(a => ({ ...a.dataset, text: a.innerText }))",
@@ -136,7 +136,7 @@ impl Page {
         Ok(alerts.as_array().into_iter().flatten().map(read).collect())
     }
 
-    /// Chooses a platform of the index by what the page calls it, and waits until its manifest is the one shown.
+    /// Selects a platform of the index by its label, and waits until its manifest is shown.
     pub fn choose_platform(&self, platform: &str, manifest: &str) -> Result<()> {
         self.until("the platform can be chosen", |page| {
             let chosen = page.browser.run(
@@ -158,13 +158,13 @@ impl Page {
         })
     }
 
-    /// Whether a view's button is pressed.
+    /// `Some` if the button of a view is pressed.
     pub fn pressed(&self, view: &str) -> Result<Option<()>> {
         let pressed = self.browser.attribute(&format!("[data-view={view}]"), "aria-pressed")?;
         Ok(pressed.filter(|pressed| pressed == "true").map(|_| ()))
     }
 
-    /// Whether the page says that the password was refused.
+    /// `Some` if the page says that the password was refused.
     pub fn refused_password(&self) -> Result<Option<()>> {
         let text =
             self.browser.text("#signin")? + &self.alerts()?.iter().map(|alert| alert.text.as_str()).collect::<String>();
@@ -175,7 +175,7 @@ impl Page {
             .then_some(()))
     }
 
-    /// Whether the page has fetched all it will ever need of its own files: nothing new for a while.
+    /// `Some` once the page has fetched all of its own files: no new request for a while.
     pub fn loaded(&self) -> Result<Option<()>> {
         let quiet = self.browser.run(
             "const last = Math.max(...performance.getEntriesByType('resource').map(r => r.responseEnd), 0);
@@ -185,17 +185,17 @@ impl Page {
         Ok((quiet == json!(true)).then_some(()))
     }
 
-    /// Presses the button of a remedy.
+    /// Clicks the button of a remedy.
     pub fn remedy(&self, action: &str) -> Result<()> {
         self.browser.click(&format!("[data-action={action}]"))
     }
 
-    /// Whether a remedy is offered.
+    /// Whether the page offers a remedy.
     pub fn offers(&self, action: &str) -> Result<bool> {
         Ok(self.browser.attribute(&format!("[data-action={action}]"), "data-action")?.is_some())
     }
 
-    /// Fills the sign-in dialog and sends it, opening it first if need be.
+    /// Fills in and submits the sign-in dialog. Opens it first if it is closed.
     pub fn sign_in(&self, user: &str, password: &str) -> Result<()> {
         self.until("a way to sign in", |page| {
             if page.shown("#signin-user")? {
@@ -211,7 +211,7 @@ impl Page {
         self.browser.click("#signin-submit")
     }
 
-    /// Whether an element is there and takes up room.
+    /// Whether an element exists and is visible.
     pub fn shown(&self, selector: &str) -> Result<bool> {
         let script = "return !!document.querySelector(arguments[0])?.getClientRects().length";
         Ok(self.browser.run(script, json!([selector]))? == json!(true))
@@ -222,7 +222,7 @@ impl Page {
         self.until("a link to copy", |page| page.browser.attribute("#copy-link", "data-link"))
     }
 
-    /// Asks until there is an answer; the error shows what the page shows.
+    /// Repeats a question until it has an answer. The error shows the text of the page.
     pub fn until<T>(&self, what: &str, question: impl Fn(&Self) -> Result<Option<T>>) -> Result<T> {
         wait_for(what, || question(self)).map_err(|error| {
             let shown = self.browser.run("return document.body.innerText", json!([])).unwrap_or_default();
@@ -232,7 +232,7 @@ impl Page {
         })
     }
 
-    /// Waits until the number of rows stays the same over some frames.
+    /// Waits until the number of rows is stable over several frames.
     fn settled(&self) -> Result<()> {
         self.browser.run_async(
             "const frame = () => new Promise(requestAnimationFrame);

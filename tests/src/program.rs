@@ -1,4 +1,4 @@
-//! Other programs: run to their end, or running as long as a value lives.
+//! Runs other programs to completion, or until dropped.
 
 use crate::Result;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt::set_socket_reuseaddr};
@@ -16,10 +16,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long anything on this machine may take to start or to answer before a test gives up.
+/// Time limit for any program to start or to respond.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Runs a program and returns its stdout; the error carries its stderr.
+/// Runs a program and returns its stdout. An error includes its stderr.
 pub fn run<A: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = A>) -> Result<String> {
     let mut command = Command::new(find(program)?);
     command.args(arguments).stdin(Stdio::null());
@@ -32,7 +32,7 @@ pub fn run<A: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = A
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// A program as the shell would find it; Debian keeps servers in sbin folders that a user's PATH may lack.
+/// Finds a program on PATH. Also searches the sbin folders, where Debian installs servers.
 pub fn find(program: &str) -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
@@ -42,7 +42,7 @@ pub fn find(program: &str) -> Result<PathBuf> {
         .ok_or_else(|| format!("`{program}` is not installed; `cargo xtask setup` installs it").into())
 }
 
-/// `relay` and `porthole`, as built for release.
+/// The release build of `relay` or `porthole`.
 pub fn ours(program: &str) -> Result<PathBuf> {
     let folder = std::env::var_os("PORTHOLE_PROGRAMS").map_or_else(|| target().join("release"), PathBuf::from);
     let program = folder.join(program);
@@ -53,12 +53,12 @@ pub fn ours(program: &str) -> Result<PathBuf> {
     }
 }
 
-/// Where `cargo xtask fixtures` puts the images.
+/// The folder in which `cargo xtask fixtures` builds the images.
 pub fn fixtures() -> PathBuf {
     std::env::var_os("PORTHOLE_FIXTURES").map_or_else(|| target().join("fixtures"), PathBuf::from)
 }
 
-/// The folder with the workspace's `Cargo.toml`.
+/// The workspace folder.
 pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or_else(|| Path::new("."))
 }
@@ -67,10 +67,10 @@ fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
 }
 
-/// A port that nothing listens on at this moment, and that this process has not given out before.
+/// A port that is free now and that this process has not returned before.
 ///
-/// It lies below the range from which the system takes ports for outgoing connections: asking such a port whether its
-/// server listens yet can end in a connection of the question to itself.
+/// It is below the kernel's ephemeral range: probing a port in that range can connect the probe to itself (TCP
+/// simultaneous open).
 pub fn free_port() -> Result<u16> {
     const PORTS: std::ops::Range<u16> = 12_000..32_000;
     static GIVEN: AtomicU16 = AtomicU16::new(0);
@@ -85,15 +85,15 @@ pub fn free_port() -> Result<u16> {
     Err("every port is taken".into())
 }
 
-/// Asks with a socket that never listens. A program that another thread starts just now holds a copy of it for a moment, and a
-/// copy that listens would keep the port from whoever asked.
+/// Probes with a socket that never listens. A program started concurrently by another thread inherits a copy of it for
+/// a moment; if the copy listened, the port would stay in use.
 fn is_free(port: u16) -> Result<bool> {
     let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     set_socket_reuseaddr(&socket, true)?;
     Ok(bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, port))).is_ok())
 }
 
-/// Asks again and again until there is an answer.
+/// Repeats a question until it has an answer.
 pub fn wait_for<T>(what: &str, mut question: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let started = Instant::now();
     loop {
@@ -107,7 +107,7 @@ pub fn wait_for<T>(what: &str, mut question: impl FnMut() -> Result<Option<T>>) 
     }
 }
 
-/// A program that runs until this value is dropped.
+/// A program that runs until dropped.
 pub struct Running {
     name: String,
     child: Child,
@@ -116,7 +116,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts the command; what it prints is kept for error messages.
+    /// Starts a command. Its output is kept for error messages.
     pub fn start(command: &mut Command) -> Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         let mut child = command
@@ -133,7 +133,7 @@ impl Running {
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(std::io::Result::ok) {
                 remember(&heard, &line);
-                // Nobody may be waiting for lines any more; reading on keeps the pipe from filling up.
+                // Keep reading after the receiver is gone, so that the pipe does not fill up.
                 sender.send(line).ok();
             }
         });
@@ -146,12 +146,12 @@ impl Running {
         Ok(Self { name, child, lines, said })
     }
 
-    /// The process's number.
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// The first line of stdout from which `read` makes something.
+    /// Waits for the first line of stdout that `read` accepts.
     pub fn line<T>(&self, read: impl Fn(&str) -> Option<T>) -> Result<T> {
         let started = Instant::now();
         while let Ok(line) = self.lines.recv_timeout(PATIENCE.saturating_sub(started.elapsed())) {
@@ -162,7 +162,7 @@ impl Running {
         Err(format!("`{}` did not say what was expected; it said:\n{}", self.name, self.said()).into())
     }
 
-    /// Waits until something listens on a port of this machine.
+    /// Waits until the program listens on a local port.
     pub fn listens(&mut self, port: u16) -> Result<()> {
         wait_for(&format!("`{}` on port {port}", self.name), || match self.child.try_wait()? {
             Some(status) => Err(format!("`{}` ended: {status}\n{}", self.name, self.said()).into()),
@@ -171,7 +171,7 @@ impl Running {
         Ok(())
     }
 
-    /// Everything it has printed so far.
+    /// The output so far.
     pub fn said(&self) -> String {
         self.said.lock().map(|said| said.clone()).unwrap_or_default()
     }

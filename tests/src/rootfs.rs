@@ -1,4 +1,4 @@
-//! Root filesystems, as they are on disk.
+//! Walks root filesystems on disk.
 
 use crate::Result;
 use std::{
@@ -7,11 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Everything below a directory, links not followed: what `facts` makes of its metadata and of the target of a symbolic link, which is
-/// empty for anything else.
+/// Maps everything below a directory, without following links. `facts` gets the metadata and the target of a symbolic
+/// link (empty otherwise).
 ///
 /// # Errors
-/// What the system says of a directory, or of what is in it.
+///
+/// An error of reading a directory or an entry.
 pub fn walk<F>(root: &Path, facts: impl Fn(&Metadata, PathBuf) -> F) -> Result<BTreeMap<PathBuf, F>> {
     let mut found = BTreeMap::new();
     let mut pending = vec![root.to_owned()];

@@ -1,19 +1,19 @@
-//! The sample image that ships inside the page: our own content, the same bytes on every build.
+//! The sample image embedded in the page. The build is reproducible.
 //!
-//! Five layers, each made by an instruction that a person would write: gzip and zstd, whiteouts, an opaque directory, hard and symbolic
-//! links, a set-user-ID file and a name outside ASCII.
+//! Five layers with typical instructions cover gzip and zstd, whiteouts, an opaque directory, hard and symbolic links,
+//! a set-user-ID file and a non-ASCII name.
 
 use crate::Result;
 use porthole_testkit::image::{Compression, Content, Entry, Image, Layer};
 use serde_json::json;
 use std::path::Path;
 
-/// Where the page's build finds the archive.
+/// Path of the archive in the page's sources.
 pub const PATH: &str = "web/sample/sample.tar";
-/// The reference the page shows for it.
+/// The reference that the page shows for it.
 pub const REFERENCE: &str = "sample.localhost/porthole/sample:latest";
 
-/// Writes the sample below the workspace and returns how many bytes it has.
+/// Writes the sample to the workspace. Returns its size in bytes.
 pub fn write(workspace: &Path) -> Result<usize> {
     let archive = image().layout_tar();
     let path = workspace.join(PATH);
@@ -26,7 +26,7 @@ pub fn write(workspace: &Path) -> Result<usize> {
     Ok(archive.len())
 }
 
-/// The image, layer by layer.
+/// Builds the image.
 pub fn image() -> Content {
     Image::new()
         .config(json!({
@@ -154,7 +154,7 @@ fn program(path: &str, what: &str, length: usize) -> Entry {
     Entry::file(path, text(what, length)).mode(0o755)
 }
 
-/// A text of about `length` bytes that starts like a script.
+/// A text of about `length` bytes that looks like a script.
 fn text(what: &str, length: usize) -> String {
     let mut text = format!("#!/bin/sh\n# {what}\n");
     let mut line = 0;
@@ -165,7 +165,7 @@ fn text(what: &str, length: usize) -> String {
     text
 }
 
-/// A coast line with `points` points.
+/// An SVG coast line with `points` points.
 fn chart(points: u32) -> String {
     let mut svg = String::from("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1000 400\"><path d=\"M0 200");
     for point in 1..=points {
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
     use std::{collections::BTreeMap, io::Read as _};
 
-    /// Compressors may choose other bytes in their next version; what the image *is* stands in its config, diff_ids included.
+    /// Compressors may produce other bytes in a new version, so compare the configuration, which includes the diff_ids.
     #[test]
     fn the_committed_sample_is_the_one_built_here() {
         let committed = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(PATH)).unwrap();

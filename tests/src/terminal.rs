@@ -1,4 +1,4 @@
-//! What a program believes to be a terminal, and who sits before it.
+//! Runs a program in a pseudo-terminal, and types answers.
 
 use crate::{
     Result,
@@ -10,20 +10,20 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
-/// `script`, which runs a command of the shell.
+/// `script`, which runs a shell command in a pseudo-terminal.
 pub struct Terminal {
     script: Child,
     keyboard: ChildStdin,
     screen: ChildStdout,
     seen: String,
-    /// What of it was read.
+    /// Length of the output that was examined.
     from: usize,
 }
 
 impl Terminal {
-    /// Starts the command for whoever lives in this folder.
+    /// Starts a command with this folder as home directory.
     pub fn runs(command: &str, home: &Path) -> Result<Self> {
-        // Signals are heeded there, even where whoever runs the tests was started to ignore them; and nobody waits for ever.
+        // The parent may have set signals to be ignored: reset that. `timeout` bounds the run.
         let mut script = Command::new(find("env")?)
             .args(["--default-signal=INT,TERM,HUP", "timeout", &PATIENCE.as_secs().to_string()])
             .arg(find("script")?)
@@ -37,7 +37,7 @@ impl Terminal {
         Ok(Self { script, keyboard, screen, seen: String::new(), from: 0 })
     }
 
-    /// Waits for a question and types at once. What is typed before it is asked for would be shown by the terminal itself.
+    /// Waits for a prompt, then types at once. Text typed before the prompt would be echoed by the terminal.
     pub fn answers(&mut self, question: &str, answer: &str) -> Result<()> {
         let mut piece = [0; 4096];
         self.from += loop {
@@ -53,7 +53,8 @@ impl Terminal {
         Ok(self.keyboard.write_all(answer.as_bytes())?)
     }
 
-    /// The exit code, and all that was to be seen. The keyboard stays until then: a terminal does not end when somebody has typed.
+    /// Waits for the end. Returns the exit code and the output. Keeps the input open: `script` ends when its stdin
+    /// does.
     pub fn ends(mut self) -> Result<(Option<i32>, String)> {
         self.screen.read_to_string(&mut self.seen)?;
         Ok((self.script.wait()?.code(), self.seen))

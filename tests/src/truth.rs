@@ -1,4 +1,4 @@
-//! The rows of a file tree, from whoever lists it, and what must be equal between two lists.
+//! The rows of a file tree, from any program that lists it, and a comparison with an unpacked tree.
 
 use crate::Result;
 use serde_json::Value;
@@ -13,27 +13,27 @@ use std::{
     path::Path,
 };
 
-/// One row, as the page and `porthole ls --json` show it.
+/// One row, as in the page and in `porthole ls --json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Escaped.
+    /// Escaped path.
     pub path: String,
     /// `file`, `dir`, `symlink`, `hardlink`, `char`, `block` or `fifo`.
     pub kind: String,
-    /// Bytes of a file, else 0.
+    /// Size of a file in bytes, else 0.
     pub size: u64,
-    /// Permission bits, set-user-ID and the like among them.
+    /// Permission bits, including set-user-ID, set-group-ID and sticky.
     pub mode: u32,
     /// Numeric owner.
     pub uid: u64,
     /// Numeric group.
     pub gid: u64,
-    /// Where a link leads, escaped.
+    /// Target of a link, escaped.
     pub link: String,
 }
 
 impl Row {
-    /// A row of `porthole ls --json`, or the attributes of a row in the page under the same names.
+    /// Reads a row of `porthole ls --json`, or the attributes of a row in the page, which have the same names.
     pub fn read(value: &Value) -> Result<Self> {
         let text = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
         let number = |name: &str| match &value[name] {
@@ -53,20 +53,20 @@ impl Row {
     }
 }
 
-/// A file as it lies on the disk.
+/// A file on disk.
 #[derive(Debug)]
 struct Found {
     row: Row,
     inode: u64,
 }
 
-/// A root filesystem that another program unpacked.
+/// A root filesystem unpacked by another program.
 pub struct Truth {
     files: BTreeMap<String, Found>,
 }
 
 impl Truth {
-    /// Walks a folder, following nothing.
+    /// Walks a folder without following links.
     pub fn walk(root: &Path) -> Result<Self> {
         let mut truth = Self { files: BTreeMap::new() };
         truth.descend(root, b"")?;
@@ -104,20 +104,21 @@ impl Truth {
         Ok(())
     }
 
-    /// How many rows it has.
+    /// Number of paths.
     pub fn len(&self) -> usize {
         self.files.len()
     }
 
-    /// Whether it has none.
+    /// Whether the tree is empty.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
 
-    /// What differs between a list and this tree: every name, type, size, mode, owner and link target.
+    /// Differences between a list and this tree: every name, type, size, mode, owner and link target.
     ///
-    /// On a disk all names of a file are alike; an archive calls the first one the file and the others links to it. So a hard link's row
-    /// has to lead, step by step, to a file's row that is the same inode here, and of all names of an inode exactly one is the file.
+    /// On disk all names of a file are equal; an archive has one as the file and the others as links to it. A hard
+    /// link's row must therefore lead, step by step, to the row of a file with the same inode here, and exactly one
+    /// name of an inode must be the file.
     pub fn differences(&self, rows: &[Row]) -> Vec<String> {
         let mut differences = Vec::new();
         let by_path: BTreeMap<&str, &Row> = rows.iter().map(|row| (row.path.as_str(), row)).collect();
@@ -149,7 +150,7 @@ impl Truth {
         differences
     }
 
-    /// Panics with the first differences, if there are any.
+    /// Panics if there are differences, and shows the first of them.
     pub fn check(&self, who: &str, rows: &[Row]) {
         let differences = self.differences(rows);
         let shown = differences.iter().take(12).map(String::as_str).collect::<Vec<_>>().join("\n");
@@ -158,7 +159,7 @@ impl Truth {
     }
 }
 
-/// The file that a hard link leads to, over other links if need be.
+/// The file that a hard link leads to, possibly through other links.
 fn follow<'r>(rows: &BTreeMap<&str, &'r Row>, link: &'r Row) -> Option<&'r Row> {
     let mut row = link;
     for _ in 0..40 {
@@ -186,7 +187,8 @@ fn kind(kind: fs::FileType) -> &'static str {
     }
 }
 
-/// Printable UTF-8 stays, a backslash is doubled, every other byte becomes `\xNN`. Written apart from the code under test.
+/// Escapes a path: printable UTF-8 stays, a backslash is doubled, every other byte becomes `\xNN`. Independent of the
+/// code under test.
 fn escape(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {
@@ -213,7 +215,7 @@ mod tests {
         truth.files.values().map(|found| found.row.clone()).collect()
     }
 
-    /// A folder with a file of two names, and the rows an archive would have for it.
+    /// A folder with a file that has two names, and its rows in an archive.
     fn tree(name: &str) -> (Truth, Vec<Row>) {
         let root = std::env::temp_dir().join(format!("porthole-truth-{name}-{}", std::process::id()));
         fs::create_dir_all(root.join("folder")).unwrap();

@@ -1,4 +1,4 @@
-//! Chromium, driven over the W3C WebDriver protocol.
+//! A client of the W3C WebDriver protocol for Chromium.
 
 use crate::{
     Result,
@@ -9,10 +9,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use std::{path::Path, process::Command};
 
-/// How WebDriver marks a reference to an element.
+/// Key of an element reference in WebDriver.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// One browser with a fresh profile; closed when dropped.
+/// A browser with a fresh profile, closed on drop.
 pub struct Browser {
     port: u16,
     session: String,
@@ -20,7 +20,7 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts a driver and a browser with a window of this size.
+    /// Starts a driver and a browser with a window of the given size.
     pub fn start(width: u32, height: u32) -> Result<Self> {
         let driver = Running::start(Command::new(find("chromedriver")?).arg("--port=0"))?;
         let port = driver.line(|line| {
@@ -30,7 +30,7 @@ impl Browser {
         let mut browser = Self { port, session: String::new(), driver };
         let arguments = json!([
             "--headless=new",
-            // A browser that root starts refuses its sandbox; the pages here are our own.
+            // Chromium's sandbox does not run as root. The pages here are our own.
             "--no-sandbox",
             "--disable-gpu",
             "--disable-dev-shm-usage",
@@ -51,23 +51,23 @@ impl Browser {
         Ok(browser)
     }
 
-    /// Loads an address and waits for its load event.
+    /// Loads a URL and waits for the load event.
     pub fn open(&self, url: &str) -> Result<()> {
         self.call("POST", "/url", Some(&json!({ "url": url })))?;
         Ok(())
     }
 
-    /// The address as it is now.
+    /// The current URL.
     pub fn url(&self) -> Result<String> {
         Ok(self.call("GET", "/url", None)?.as_str().unwrap_or_default().to_owned())
     }
 
-    /// Runs the body of a function in the page; its arguments are `arguments[0]` and so on.
+    /// Runs a function body in the page. Arguments are `arguments[0]` and so on.
     pub fn run(&self, script: &str, arguments: Value) -> Result<Value> {
         self.call("POST", "/execute/sync", Some(&json!({ "script": script, "args": arguments })))
     }
 
-    /// Runs the body of an async function in the page and waits for what it returns.
+    /// Runs an async function body in the page and waits for its result.
     pub fn run_async(&self, script: &str, arguments: Value) -> Result<Value> {
         let script = format!(
             "const given = [...arguments]; const done = given.pop();\
@@ -80,7 +80,7 @@ impl Browser {
         }
     }
 
-    /// Waits until an element is there and shown, and clicks it as a person would.
+    /// Waits until an element is visible, and clicks it like a user.
     pub fn click(&self, selector: &str) -> Result<()> {
         wait_for(&format!("clicking {selector}"), || {
             let Some(element) = self.find(selector)? else { return Ok(None) };
@@ -89,7 +89,7 @@ impl Browser {
         Ok(())
     }
 
-    /// Replaces the text of a field by typing; `\u{e007}` is Enter.
+    /// Replaces the text of a field by typing. `\u{e007}` is Enter.
     pub fn write(&self, selector: &str, text: &str) -> Result<()> {
         wait_for(&format!("writing into {selector}"), || {
             let Some(element) = self.find(selector)? else { return Ok(None) };
@@ -101,7 +101,7 @@ impl Browser {
         })
     }
 
-    /// The attribute of the first element that matches, if both are there.
+    /// An attribute of the first matching element, if both exist.
     pub fn attribute(&self, selector: &str, name: &str) -> Result<Option<String>> {
         let value = self.run(
             "return document.querySelector(arguments[0])?.getAttribute(arguments[1]) ?? null",
@@ -110,27 +110,27 @@ impl Browser {
         Ok(value.as_str().map(str::to_owned))
     }
 
-    /// The text of the first element that matches, empty if none does.
+    /// Text of the first matching element. Empty if there is none.
     pub fn text(&self, selector: &str) -> Result<String> {
         let value = self.run("return document.querySelector(arguments[0])?.textContent ?? ''", json!([selector]))?;
         Ok(value.as_str().unwrap_or_default().to_owned())
     }
 
-    /// What the page wrote to its console since it was last asked.
+    /// Console output since the last call.
     pub fn console(&self) -> Result<String> {
         let entries = self.call("POST", "/se/log", Some(&json!({ "type": "browser" })))?;
         let lines = entries.as_array().into_iter().flatten().filter_map(|entry| entry["message"].as_str());
         Ok(lines.collect::<Vec<_>>().join("\n"))
     }
 
-    /// Writes what the window shows into a PNG file.
+    /// Saves a screenshot of the window as PNG.
     pub fn screenshot(&self, file: &Path) -> Result<()> {
         let png = self.call("GET", "/screenshot", None)?;
         std::fs::write(file, STANDARD.decode(png.as_str().ok_or("chromedriver sent no picture")?)?)?;
         Ok(())
     }
 
-    /// The driver's process; the browser's are its children.
+    /// Process id of the driver, whose child is the browser.
     pub fn process(&self) -> u32 {
         self.driver.id()
     }
@@ -158,7 +158,7 @@ impl Browser {
 impl Drop for Browser {
     fn drop(&mut self) {
         if !self.session.is_empty() {
-            // Killing the driver would leave its browser behind.
+            // Killing the driver would leave its browser running.
             self.call("DELETE", "", None).ok();
         }
     }

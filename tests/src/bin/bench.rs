@@ -1,4 +1,5 @@
-//! Measures the page as it is shipped: sizes, time from Enter to rows, memory for a layer of 1 GB. `cargo xtask bench web` runs it.
+//! Benchmarks the release build of the page: sizes, time from Enter to rows, memory for a layer of 1 GB. `cargo xtask
+//! bench web` runs it.
 
 #![allow(clippy::print_stdout, reason = "says what it measured")]
 
@@ -25,7 +26,7 @@ fn main() -> Result<()> {
     memory()
 }
 
-/// Bytes of each wasm file, as they are and as a host with brotli sends them.
+/// Size of each wasm file, uncompressed and with brotli.
 fn sizes() -> Result<()> {
     let mut files: Vec<_> =
         fs::read_dir(workspace().join("dist"))?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
@@ -39,7 +40,7 @@ fn sizes() -> Result<()> {
     Ok(())
 }
 
-/// The image of seven layers from a registry on this machine, each round in a fresh profile.
+/// Loads the image of seven layers from a local registry, each round in a fresh profile.
 fn times() -> Result<()> {
     let storage = Storage::new()?;
     storage.push(&[(&layout(&fixtures(), DEBIAN), "latest", "bench/debian:1")])?;
@@ -83,7 +84,7 @@ fn times() -> Result<()> {
     Ok(())
 }
 
-/// One layer of 1 GB through the relay: what tab and relay need for it.
+/// Peak memory of tab and relay for one layer of 1 GB through the relay.
 fn memory() -> Result<()> {
     let scratch = Scratch::new("bench")?;
     let large = large_image(scratch.path())?;
@@ -100,7 +101,7 @@ fn memory() -> Result<()> {
     Ok(())
 }
 
-/// A layout with one layer of 1 GB in 4,000 files, half of which does not compress.
+/// A layout with one layer of 1 GB in 4,000 files, half of it incompressible.
 fn large_image(folder: &Path) -> Result<std::path::PathBuf> {
     let rootfs = folder.join("rootfs");
     let noise = pseudo_random(1_000_000);

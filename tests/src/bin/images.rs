@@ -1,4 +1,4 @@
-//! Makes the images the end-to-end tests look at. The argument is the folder for them.
+//! Builds the images for the end-to-end tests in the folder given as argument.
 
 use std::path::PathBuf;
 

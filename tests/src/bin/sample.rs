@@ -1,4 +1,4 @@
-//! Writes the sample image into the page's sources. The argument is the workspace's folder.
+//! Writes the sample image to the page's sources. The argument is the workspace folder.
 
 #![allow(clippy::print_stderr, reason = "says what it wrote")]
 

@@ -1,4 +1,4 @@
-//! Takes the pictures that the README shows. The argument is the folder for them.
+//! Takes the screenshots for the README, into the folder given as argument.
 
 use porthole_tests::{
     Result,

@@ -1,16 +1,16 @@
-//! A certificate authority that nobody trusts by themselves.
+//! A private certificate authority.
 
 use super::Scratch;
 use crate::{Result, program::run};
 use std::{fs, path::PathBuf};
 
-/// Key and certificate of an authority, in a folder that goes away with this value.
+/// Key and certificate of an authority, deleted on drop.
 pub struct Authority {
     files: Scratch,
 }
 
 impl Authority {
-    /// A new one.
+    /// Creates an authority.
     pub fn new() -> Result<Self> {
         let authority = Self { files: Scratch::new("authority")? };
         let common = ["-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-days", "2"];
@@ -18,12 +18,12 @@ impl Authority {
         Ok(authority)
     }
 
-    /// Its certificate, in PEM.
+    /// Path of its certificate (PEM).
     pub fn certificate(&self) -> PathBuf {
         self.files.path().join("ca.pem")
     }
 
-    /// A certificate for `localhost`, and its key, in PEM.
+    /// Issues a certificate for `localhost`. Returns the paths of certificate and key (PEM).
     pub(super) fn certify(&self) -> Result<(PathBuf, PathBuf)> {
         let (ca, key) = (self.certificate().display().to_string(), self.key("ca").display().to_string());
         let extensions = self.files.path().join("extensions");

@@ -1,4 +1,4 @@
-//! A line to a registry on which answers go wrong as a test wants.
+//! A proxy in front of a registry that injects faults into responses.
 
 use super::line::Line;
 use crate::Result;
@@ -13,41 +13,41 @@ use std::{
     time::Duration,
 };
 
-/// What goes wrong with an answer. Places are bytes of the whole blob or document, whatever range of it is answered.
+/// A fault in a response. Offsets refer to the whole blob or document, even if the response is a range.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// The connection is reset before this byte.
+    /// Reset the connection before this byte.
     ResetAt(u64),
-    /// The connection ends before this byte, as if all was said.
+    /// Close the connection before this byte.
     EndAt(u64),
-    /// Nothing more comes from this byte on, and the connection stays.
+    /// Send nothing from this byte on and keep the connection open.
     StallAt(u64),
-    /// The answer says that it is no longer than up to this byte, and is not.
+    /// Declare a length that ends at this byte, and send no more.
     CutAt(u64),
-    /// One bit of this byte is another.
+    /// Flip one bit of this byte.
     FlipAt(u64),
-    /// Another answer, with no body.
+    /// Respond with this status and these headers, without a body.
     Status(u16, Vec<(&'static str, String)>),
-    /// Another answer, with this body.
+    /// Respond with this status and body.
     Answer(u16, String),
-    /// One header is another.
+    /// Replace a header.
     Header(&'static str, String),
 }
 
-/// A request and what became of it.
+/// A request and its response.
 #[derive(Clone, Debug)]
 pub struct Served {
-    /// `GET /v2/…`
+    /// Method and target: `GET /v2/…`.
     pub request: String,
-    /// `Authorization`
+    /// Value of the `Authorization` header.
     pub authorization: Option<String>,
-    /// Status of the answer.
+    /// Status of the response.
     pub status: u16,
     /// Bytes of the body that were sent.
     pub bytes: u64,
 }
 
-/// Passes requests on to a registry on a port of this machine, one a connection.
+/// A proxy to a registry on a local port, with one request per connection.
 pub struct Faulty {
     line: Line,
     shared: Arc<Shared>,
@@ -66,11 +66,11 @@ struct Rule {
     fault: Fault,
 }
 
-/// As often as it is asked for.
+/// Number of times for a permanent fault.
 pub const ALWAYS: u32 = u32::MAX;
 
 impl Faulty {
-    /// A line that is good so far.
+    /// A proxy without faults.
     pub fn before(server: u16) -> Result<Self> {
         let shared = Arc::new(Shared {
             server,
@@ -81,28 +81,29 @@ impl Faulty {
         let serving = Arc::clone(&shared);
         let line = Line::open(move |client| {
             let serving = Arc::clone(&serving);
-            // Whoever hangs up has no claim to an answer.
+            // A client may disconnect at any time.
             thread::spawn(move || serving.pass(client).ok());
         })?;
         Ok(Self { line, shared })
     }
 
-    /// Its address as a reference has it.
+    /// Its address as written in a reference.
     pub fn host(&self) -> String {
         self.line.host()
     }
 
-    /// The next `times` answers to requests that contain `part` (`GET /v2/…`), and that reach the place of the fault, have it.
+    /// Injects a fault into the next `times` responses to requests that contain `part` (`GET /v2/…`) and that include
+    /// the fault's offset.
     pub fn fault(&self, part: &str, times: u32, fault: Fault) {
         lock(&self.shared.rules).push(Rule { part: part.to_owned(), left: times, fault });
     }
 
-    /// From now on every range is answered with the whole.
+    /// From now on, ignores ranges and sends the whole content.
     pub fn ignore_ranges(&self) {
         self.shared.ignores_ranges.store(true, Ordering::Relaxed);
     }
 
-    /// From now on nothing goes wrong. Returns what was served so far, and forgets it.
+    /// Removes all faults. Returns and clears the log.
     pub fn heal(&self) -> Vec<Served> {
         lock(&self.shared.rules).clear();
         self.shared.ignores_ranges.store(false, Ordering::Relaxed);
@@ -161,7 +162,7 @@ impl Shared {
             None => None,
         };
         let status = answer.status.get(..3).and_then(|status| status.parse().ok()).unwrap_or_default();
-        // Counted as it is sent: whoever reads the log may have the answer before its last byte was counted.
+        // Count before sending: the reader of the log may have the response before its last byte is counted.
         let place = {
             let mut log = lock(&self.log);
             log.push(Served { request, authorization, status, bytes: 0 });
@@ -173,12 +174,13 @@ impl Shared {
             }
         })?;
         match answer.end {
-            // Of the request one byte was left unread: that makes a reset of the end. It throws away what has not arrived.
+            // One byte of the request was left unread, so closing the socket sends a reset, which discards data in
+            // flight. Wait for that data to arrive.
             End::Reset => thread::sleep(Duration::from_millis(200)),
             End::Never => {
                 client.set_read_timeout(Some(Duration::from_secs(120)))?;
                 client.read_exact(&mut [0])?;
-                // Until the other side hangs up.
+                // Wait until the client disconnects.
                 client.read_exact(&mut [0]).ok();
             }
             End::Well | End::Early => client.read_exact(&mut [0])?,
@@ -217,15 +219,15 @@ enum End {
     Never,
 }
 
-/// An answer on its way.
+/// A response being sent.
 struct Answer {
     body: Box<dyn Read>,
     status: String,
     headers: Vec<(String, String)>,
-    /// Of its first byte in the whole.
+    /// Offset of its first byte in the whole content.
     offset: u64,
     length: u64,
-    /// Bytes that are sent of it.
+    /// Number of bytes to send, if fewer than the body has.
     sent: Option<u64>,
     end: End,
 }
@@ -288,7 +290,7 @@ impl Answer {
     }
 }
 
-/// The head of a request, but for its last byte, which stays where it is.
+/// Reads the head of a request except for its last byte, which stays in the socket.
 fn read_head(client: &mut TcpStream) -> Result<String> {
     let mut head = Vec::new();
     let mut byte = [0];

@@ -1,4 +1,4 @@
-//! A port of this machine behind which something is done with connections.
+//! A local port whose connections are processed by a closure.
 
 use crate::{Result, program::free_port};
 use std::{
@@ -10,14 +10,14 @@ use std::{
     thread,
 };
 
-/// Takes connections until it is dropped.
+/// Accepts connections until dropped.
 pub(super) struct Line {
     port: u16,
     stop: Arc<AtomicBool>,
 }
 
 impl Line {
-    /// Gives each connection to `take`, which must not keep the next one waiting.
+    /// Calls `take` for each connection. `take` must not block.
     pub(super) fn open(take: impl Fn(TcpStream) + Send + 'static) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, free_port()?))?;
         let port = listener.local_addr()?.port();
@@ -34,7 +34,7 @@ impl Line {
         Ok(Self { port, stop })
     }
 
-    /// Connects each connection to a port of this machine, and gives both ends to two threads: `up` copies to the server, `down` back.
+    /// Connects each connection to a local port, and runs two threads: `up` copies to the server, `down` copies back.
     pub(super) fn to(
         server: u16,
         up: impl Fn(TcpStream, TcpStream) + Clone + Send + 'static,
@@ -49,7 +49,7 @@ impl Line {
         })
     }
 
-    /// Its address as a reference has it.
+    /// Its address as written in a reference.
     pub(super) fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
@@ -58,7 +58,7 @@ impl Line {
 impl Drop for Line {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        // Wakes the listener up.
+        // Unblocks `accept`.
         TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok();
     }
 }

@@ -1,4 +1,4 @@
-//! The servers of the end-to-end tests: all on this machine, on free ports, stopped when dropped.
+//! Servers for the end-to-end tests: local, on free ports, stopped on drop.
 
 mod authority;
 mod faulty;
@@ -25,16 +25,16 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-/// A folder that goes away with this value.
+/// A temporary folder, removed on drop.
 pub struct Scratch(PathBuf);
 
 impl Scratch {
-    /// An empty folder.
+    /// Creates an empty folder.
     pub fn new(what: &str) -> Result<Self> {
         Self::within(&std::env::temp_dir(), what)
     }
 
-    /// An empty folder in another one.
+    /// Creates an empty folder inside another.
     pub fn within(parent: &Path, what: &str) -> Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -43,7 +43,7 @@ impl Scratch {
         Ok(Self(folder))
     }
 
-    /// Where it is.
+    /// Path of the folder.
     pub fn path(&self) -> &Path {
         &self.0
     }

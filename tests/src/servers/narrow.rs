@@ -1,4 +1,4 @@
-//! A line that takes its time with what goes up.
+//! A proxy with a limited upload rate.
 
 use super::line::Line;
 use crate::Result;
@@ -9,24 +9,24 @@ use std::{
     time::Duration,
 };
 
-/// Passes connections on to a port of this machine, upwards by 32 kB at a time with a rest behind each.
+/// Forwards connections to a local port, 32 kB of upload at a time with a pause after each.
 pub struct Narrow(Line);
 
 impl Narrow {
-    /// Each connection carries so many kilobytes a second up, at most.
+    /// Limits the upload rate of each connection, in kilobytes per second.
     pub fn before(server: u16, rate: u64) -> Result<Self> {
         let rest = Duration::from_millis(32_000 / rate.max(1));
         let up = move |client, server| pass(client, server, rest);
         Ok(Self(Line::to(server, up, |server, client| pass(server, client, Duration::ZERO))?))
     }
 
-    /// Its address as a reference has it.
+    /// Its address as written in a reference.
     pub fn host(&self) -> String {
         self.0.host()
     }
 }
 
-/// Copies until either side ends.
+/// Copies until either side closes.
 fn pass(mut from: TcpStream, mut to: TcpStream, rest: Duration) {
     let mut buffer = vec![0; 32_000];
     while let Ok(read @ 1..) = from.read(&mut buffer) {

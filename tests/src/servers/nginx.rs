@@ -1,4 +1,4 @@
-//! Debian's nginx: a static host of the page, and the proxies people put before registries.
+//! Debian's nginx as a static host of the page, and as the proxies that people put in front of registries.
 
 use super::{Authority, Scratch};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
 };
 use std::{fs, path::Path, process::Command};
 
-/// An nginx that runs as long as this value lives.
+/// An nginx process, stopped on drop.
 pub struct Nginx {
     port: u16,
     process: Running,
@@ -15,7 +15,7 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Any static host: the page's files and nothing else.
+    /// A static host with only the page's files.
     pub fn page() -> Result<Self> {
         let page = workspace().join("dist");
         if !page.join("index.html").is_file() {
@@ -24,12 +24,12 @@ impl Nginx {
         Self::folder(&page)
     }
 
-    /// Any static host of other files.
+    /// A static host of a folder.
     pub fn folder(folder: &Path) -> Result<Self> {
         Self::start(free_port()?, &format!("location / {{ root {}; index index.html; }}", folder.display()))
     }
 
-    /// A proxy that answers preflights itself and lets pages of any origin read what the registry on that port answers.
+    /// A proxy that answers preflights itself and allows any origin to read the registry's responses.
     pub fn answers_preflights(registry: u16) -> Result<Self> {
         let headers = "
             add_header Access-Control-Allow-Origin * always;
@@ -59,8 +59,8 @@ impl Nginx {
         )
     }
 
-    /// A slow line to the registry on that port, of so many kilobytes a second for each connection, that keeps account of what
-    /// went over it: see [`sent`](Self::sent). Nobody may keep what comes over it.
+    /// A proxy that limits the rate of each connection in kilobytes per second and logs bytes sent: see
+    /// [`sent`](Self::sent). Nothing in between may cache the responses.
     pub fn metered(registry: u16, rate: u32) -> Result<Self> {
         Self::start(
             free_port()?,
@@ -75,8 +75,8 @@ impl Nginx {
         )
     }
 
-    /// A registry of files, `v2/<name>/manifests/…` and `v2/<name>/blobs/…` in a folder, over a line of this nature
-    /// (`limit_rate 1m;`). It keeps account of what went over it, as [`metered`](Self::metered) does.
+    /// A static registry, `v2/<name>/manifests/…` and `v2/<name>/blobs/…` in a folder, with these nginx directives
+    /// (`limit_rate 1m;`). Logs bytes sent like [`metered`](Self::metered).
     pub fn files(folder: &Path, line: &str) -> Result<Self> {
         let root = folder.display();
         Self::start(
@@ -88,7 +88,7 @@ impl Nginx {
         )
     }
 
-    /// A proxy that refuses bodies of more than this (`1m`).
+    /// A proxy that refuses larger request bodies (`1m`).
     pub fn limits_bodies(registry: u16, most: &str) -> Result<Self> {
         Self::start(
             free_port()?,
@@ -101,7 +101,7 @@ impl Nginx {
         )
     }
 
-    /// A proxy that knows nothing of ranges: whatever part is asked for, the registry on that port is asked for the whole.
+    /// A proxy that does not forward `Range`: the registry always sends the whole blob.
     pub fn ignores_ranges(registry: u16) -> Result<Self> {
         Self::start(
             free_port()?,
@@ -114,7 +114,7 @@ impl Nginx {
         )
     }
 
-    /// TLS before the registry on that port, with a certificate for `localhost`.
+    /// A TLS proxy in front of the registry, with a certificate for `localhost`.
     pub fn secures(registry: u16, authority: &Authority) -> Result<Self> {
         let (certificate, key) = authority.certify()?;
         let (certificate, key) = (certificate.display(), key.display());
@@ -128,7 +128,7 @@ impl Nginx {
         )
     }
 
-    /// Paths that were asked for so far, in the order of the answers' ends, each with the bytes of body that were sent.
+    /// The requested paths and the body bytes sent for each, in order of completion.
     pub fn sent(&self) -> Result<Vec<(String, u64)>> {
         let log = fs::read_to_string(self.files.path().join("access.log"))?;
         log.lines()
@@ -144,7 +144,7 @@ impl Nginx {
         let folder = files.path().display();
         let settings = files.path().join("nginx.conf");
         let tls = if locations.contains("ssl_certificate") { " ssl" } else { "" };
-        // The workers must be able to read the page, wherever it lies.
+        // nginx's worker processes need read access to the folder.
         let user =
             if fs::metadata(files.path()).is_ok_and(|metadata| owned_by_root(&metadata)) { "user root;" } else { "" };
         fs::write(
@@ -167,22 +167,22 @@ impl Nginx {
         Ok(Self { port, process, files })
     }
 
-    /// Its address as a reference has it.
+    /// Its address as written in a reference.
     pub fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// The port of this machine that it listens on.
+    /// The local port it listens on.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its address as a browser has it.
+    /// Its base URL.
     pub fn url(&self) -> String {
         format!("http://{}/", self.host())
     }
 
-    /// What it wrote to its log.
+    /// Its log output.
     pub fn said(&self) -> String {
         self.process.said()
     }

@@ -13,32 +13,32 @@ use std::{
     process::Command,
 };
 
-/// A folder in which registries keep images. Several registries may serve one folder at a time.
+/// Storage folder. Several registries may serve the same folder.
 pub struct Storage {
     folder: PathBuf,
     _scratch: Option<Scratch>,
 }
 
 impl Storage {
-    /// A folder without images.
+    /// An empty storage folder.
     pub fn new() -> Result<Self> {
         let scratch = Scratch::new("storage")?;
         Ok(Self { folder: scratch.path().to_owned(), _scratch: Some(scratch) })
     }
 
-    /// A folder in another one, which takes it away.
+    /// A storage folder inside another folder, removed with it.
     pub fn within(folder: &Path) -> Result<Self> {
         let folder = folder.join("storage");
         fs::create_dir_all(&folder)?;
         Ok(Self::kept(folder))
     }
 
-    /// A folder that outlives this value, with the images it has.
+    /// An existing storage folder, which is not removed on drop.
     pub fn kept(folder: PathBuf) -> Self {
         Self { folder, _scratch: None }
     }
 
-    /// Pushes every image of these layouts with skopeo: layout folder and tag, then repository and tag.
+    /// Pushes tags of layouts with skopeo: layout folder and tag, then repository and tag.
     pub fn push(&self, images: &[(&Path, &str, &str)]) -> Result<()> {
         let registry = Registry::start(self, &Access::Open)?;
         for (layout, tag, name) in images {
@@ -49,7 +49,7 @@ impl Storage {
         Ok(())
     }
 
-    /// Where a blob lies.
+    /// Path of a blob.
     pub fn blob(&self, digest: &str) -> Result<PathBuf> {
         let (algorithm, hex) = digest.split_once(':').ok_or("a digest has a colon")?;
         let blobs = self.folder.join("docker/registry/v2/blobs");
@@ -57,21 +57,21 @@ impl Storage {
     }
 }
 
-/// Whom a registry lets in, and what it tells browsers.
+/// Authentication and CORS policy of a registry.
 pub enum Access<'a> {
-    /// Everyone; says nothing to browsers.
+    /// No authentication, no CORS headers.
     Open,
-    /// Everyone; pages of any origin may read.
+    /// No authentication, any origin may read.
     OpenToPages,
-    /// Who knows the password.
+    /// Basic authentication, no CORS headers.
     Basic(&'a Password),
-    /// Who knows the password; pages of any origin may read what they are answered, but the answer to a preflight is 401.
+    /// Basic authentication; any origin may read responses, but preflights get 401.
     BasicToPages(&'a Password),
-    /// Who brings a token that this server signed.
+    /// Tokens signed by this token server.
     Token(&'a Tokens),
 }
 
-/// A registry that runs as long as this value lives.
+/// A registry process, stopped on drop.
 pub struct Registry {
     port: u16,
     process: Running,
@@ -79,12 +79,12 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Starts a registry over a storage.
+    /// Starts a registry over a storage folder.
     pub fn start(storage: &Storage, access: &Access<'_>) -> Result<Self> {
         Self::start_with(storage, access, "")
     }
 
-    /// Starts a registry that lets its users delete.
+    /// Starts a registry that permits deletion.
     pub fn that_deletes(storage: &Storage, access: &Access<'_>) -> Result<Self> {
         Self::start_with(storage, access, "  delete:\n    enabled: true\n")
     }
@@ -99,28 +99,28 @@ impl Registry {
         Ok(Self { port, process, _files: files })
     }
 
-    /// Its address as a reference has it.
+    /// Its address as written in a reference.
     pub fn host(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// The port of this machine that it listens on.
+    /// The local port it listens on.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The process's number.
+    /// The process id.
     pub fn process(&self) -> u32 {
         self.process.id()
     }
 
-    /// What it wrote to its log.
+    /// Its log output.
     pub fn said(&self) -> String {
         self.process.said()
     }
 }
 
-/// `more`: what is said of the storage beside its place.
+/// Writes a configuration file. `more`: further storage settings.
 fn configuration(storage: &Storage, access: &Access<'_>, port: u16, more: &str) -> Result<String> {
     let mut yaml = format!(
         "version: 0.1\nlog:\n  level: warn\nstorage:\n  filesystem:\n    rootdirectory: {}\n{more}http:\n  addr: 127.0.0.1:{port}\n  relativeurls: true\n",

@@ -1,4 +1,4 @@
-//! The relay, as a person would start it.
+//! The relay, started like a user does.
 
 use crate::{
     Result,
@@ -6,41 +6,41 @@ use crate::{
 };
 use std::{ffi::OsStr, process::Command};
 
-/// A relay that runs as long as this value lives.
+/// A relay process, stopped on drop.
 pub struct Relay {
     url: String,
     process: Running,
 }
 
 impl Relay {
-    /// Starts a relay on a free port that may reach these hosts of this machine.
+    /// Starts a relay on a free port that may access these local hosts.
     pub fn start(hosts: &[&str]) -> Result<Self> {
         Self::with(hosts.iter().flat_map(|host| ["--allow-private", host]))
     }
 
-    /// Starts a relay on a free port with any options.
+    /// Starts a relay on a free port with the given options.
     pub fn with<A: AsRef<OsStr>>(options: impl IntoIterator<Item = A>) -> Result<Self> {
         let process = Running::start(Command::new(ours("relay")?).args(["--listen", "127.0.0.1:0"]).args(options))?;
         let url = process.line(|line| line.strip_prefix("listening on ").map(str::to_owned))?;
         Ok(Self { url, process })
     }
 
-    /// Where the page is.
+    /// URL of the page.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Its address as a reference has it.
+    /// Its address as written in a reference.
     pub fn host(&self) -> &str {
         self.url.trim_start_matches("http://").trim_end_matches('/')
     }
 
-    /// The process's number.
+    /// The process id.
     pub fn process(&self) -> u32 {
         self.process.id()
     }
 
-    /// What it printed.
+    /// Its output.
     pub fn said(&self) -> String {
         self.process.said()
     }

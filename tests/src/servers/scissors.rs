@@ -1,4 +1,4 @@
-//! A line to a server that breaks when so many bytes have gone up.
+//! A proxy that cuts connections after given amounts of upload.
 
 use super::line::Line;
 use crate::Result;
@@ -11,14 +11,14 @@ use std::{
     },
 };
 
-/// Passes connections on to a port of this machine, and counts what goes there.
+/// Forwards connections to a local port and counts uploaded bytes.
 pub struct Scissors {
     line: Line,
     up: Arc<AtomicU64>,
 }
 
 impl Scissors {
-    /// Whenever as many bytes as the next of `cuts` says have gone up in all, the connection that carried the last of them is cut.
+    /// Cuts a connection each time the total upload reaches the next value of `cuts`.
     pub fn before(server: u16, cuts: Vec<u64>) -> Result<Self> {
         let up = Arc::new(AtomicU64::new(0));
         let (count, cuts) = (Arc::clone(&up), Arc::new(cuts));
@@ -27,18 +27,18 @@ impl Scissors {
         Ok(Self { line, up })
     }
 
-    /// Its address as a reference has it.
+    /// Its address as written in a reference.
     pub fn host(&self) -> String {
         self.line.host()
     }
 
-    /// Bytes that have gone up, heads of requests included.
+    /// Bytes uploaded, including request heads.
     pub fn up(&self) -> u64 {
         self.up.load(Ordering::Relaxed)
     }
 }
 
-/// Copies until either side ends, or `goes_on` says no.
+/// Copies until either side closes, or `goes_on` returns false.
 fn pass(mut from: TcpStream, mut to: TcpStream, mut goes_on: impl FnMut(u64) -> bool) {
     let mut buffer = vec![0; 64 << 10];
     while let Ok(read @ 1..) = from.read(&mut buffer) {
@@ -51,7 +51,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream, mut goes_on: impl FnMut(u64) -> 
     }
 }
 
-/// Counts bytes; false if a cut lies among them.
+/// Counts bytes. False if a cut lies among them.
 fn is_whole(count: &AtomicU64, cuts: &[u64], bytes: u64) -> bool {
     let before = count.fetch_add(bytes, Ordering::Relaxed);
     !cuts.iter().any(|cut| (before..before + bytes).contains(cut))

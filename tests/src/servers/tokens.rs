@@ -1,4 +1,4 @@
-//! A password file, and a token server that signs what docker-registry believes.
+//! A password file, and a token server whose tokens docker-registry accepts.
 
 use super::Scratch;
 use crate::{
@@ -24,18 +24,18 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// A user with a password, in a file as htpasswd writes it.
+/// A user and password in an htpasswd file.
 pub struct Password {
     files: Scratch,
 }
 
 impl Password {
-    /// The user.
+    /// User name in the file.
     pub const USER: &str = "keeper";
-    /// Their password.
+    /// Password of that user.
     pub const PASSWORD: &str = "open sesame, grüß dich";
 
-    /// Writes the file.
+    /// Creates the file.
     pub fn new() -> Result<Self> {
         let files = Scratch::new("password")?;
         let line = run("htpasswd", ["-nbB", "-C", "5", Self::USER, Self::PASSWORD])?;
@@ -48,7 +48,7 @@ impl Password {
     }
 }
 
-/// A token server on a port of its own, to stand behind one host with its registry.
+/// A token server on its own port, to be joined with a registry behind one host.
 pub struct Tokens {
     port: u16,
     realm: String,
@@ -61,8 +61,8 @@ impl Tokens {
     pub(super) const SERVICE: &str = "porthole tests";
     pub(super) const ISSUER: &str = "porthole token server";
 
-    /// Starts a server whose challenges will name this realm. Anyone may pull from `public/…`; the rest, and to
-    /// push, takes the password.
+    /// Starts a server for challenges with this realm. Pulling from `public/…` needs no password; other repositories
+    /// and pushing do.
     pub fn start(realm: String) -> Result<Self> {
         let files = Scratch::new("tokens")?;
         let (key, certificate) = (files.path().join("key.pem"), files.path().join("certificate.pem"));
@@ -95,7 +95,7 @@ impl Tokens {
                 if stopped.load(Ordering::Relaxed) {
                     return;
                 }
-                // A client that hangs up is its own loss.
+                // A client may disconnect at any time.
                 if answer(&stream, &signer).is_ok_and(|signed| signed) {
                     count.fetch_add(1, Ordering::Relaxed);
                 }
@@ -104,12 +104,12 @@ impl Tokens {
         Ok(Self { port, realm, files, issued, stop })
     }
 
-    /// The port of this machine that it listens on.
+    /// The local port it listens on.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// How many tokens it has signed.
+    /// Number of tokens issued.
     pub fn issued(&self) -> u32 {
         self.issued.load(Ordering::Relaxed)
     }
@@ -126,7 +126,7 @@ impl Tokens {
 impl Drop for Tokens {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        // Wakes the listener up.
+        // Unblocks `accept`.
         TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok();
     }
 }
@@ -137,7 +137,7 @@ struct Signer {
 }
 
 impl Signer {
-    /// A JSON Web Token in RS256, with its certificate in the header.
+    /// A JSON Web Token (RS256) with the certificate in its header.
     fn sign(&self, claims: &Value) -> Result<String> {
         let header = json!({ "typ": "JWT", "alg": "RS256", "x5c": [self.certificate] });
         let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -154,13 +154,13 @@ impl Signer {
     }
 }
 
-/// The certificate without its armour.
+/// The certificate without its PEM armour.
 fn read_certificate(file: &Path) -> Result<String> {
     let text = fs::read_to_string(file)?;
     Ok(text.lines().filter(|line| !line.starts_with("-----")).collect())
 }
 
-/// Answers one request; true if it signed a token.
+/// Answers one request. True if it issued a token.
 fn answer(mut stream: &TcpStream, signer: &Signer) -> Result<bool> {
     let request = Message::read(stream)?;
     let query = request.second().split_once('?').map_or("", |(_, query)| query);
@@ -188,7 +188,7 @@ fn answer(mut stream: &TcpStream, signer: &Signer) -> Result<bool> {
     Ok(status.starts_with("200"))
 }
 
-/// What a token grants of one scope.
+/// The access that a token grants for a scope.
 fn access(scope: &str, known: bool) -> Option<Value> {
     let (kind, rest) = scope.split_once(':')?;
     let (name, actions) = rest.rsplit_once(':')?;
@@ -197,7 +197,7 @@ fn access(scope: &str, known: bool) -> Option<Value> {
     (known || name.starts_with("public/")).then(|| json!({ "type": kind, "name": name, "actions": actions }))
 }
 
-/// Percent-decoding; plus means space.
+/// Decodes percent-encoding; plus is a space.
 fn decode(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.bytes();
