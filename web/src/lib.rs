@@ -6,9 +6,9 @@
 
 // Workers.
 pub mod layer;
+pub mod pool;
 pub mod protocol;
 pub mod session;
-pub mod task;
 pub mod transport;
 pub mod worker;
 

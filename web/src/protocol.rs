@@ -1,6 +1,74 @@
-//! How messages cross between the threads of the page: each as one JSON string.
+//! How messages cross between the threads of the page.
+//!
+//! Page and session exchange commands and events, each as one JSON string. Session and layer workers exchange orders and
+//! reports, each as a pair: its JSON, and the bytes that it carries (a batch of entries, an index, a blob) as a buffer that
+//! changes hands without a copy. What a message is, its JSON alone says.
 
+use js_sys::{Array, ArrayBuffer, Uint8Array};
+use porthole_viewer::layer::{Order, Report};
 use serde::{Serialize, de::DeserializeOwned};
+use wasm_bindgen::{JsCast as _, JsValue};
+
+/// A message that may carry bytes beside its JSON.
+pub trait Carries: Serialize + DeserializeOwned {
+    /// Takes the bytes out.
+    fn take_bytes(&mut self) -> Option<Vec<u8>>;
+
+    /// Puts the bytes back.
+    fn put_bytes(&mut self, bytes: Vec<u8>);
+}
+
+impl Carries for Order {
+    fn take_bytes(&mut self) -> Option<Vec<u8>> {
+        match self {
+            Self::Read(job) => job.blob.take(),
+            Self::Request { .. } | Self::Cancel { .. } => None,
+        }
+    }
+
+    fn put_bytes(&mut self, bytes: Vec<u8>) {
+        if let Self::Read(job) = self {
+            job.blob = Some(bytes);
+        }
+    }
+}
+
+impl Carries for Report {
+    fn take_bytes(&mut self) -> Option<Vec<u8>> {
+        match self {
+            Self::Entries { batch: bytes, .. } | Self::Index { index: bytes, .. } => Some(std::mem::take(bytes)),
+            _ => None,
+        }
+    }
+
+    fn put_bytes(&mut self, bytes: Vec<u8>) {
+        if let Self::Entries { batch, .. } | Self::Index { index: batch, .. } = self {
+            *batch = bytes;
+        }
+    }
+}
+
+/// A message as `postMessage` takes it: what to send, and what of it to transfer.
+pub fn pack(mut message: impl Carries) -> (JsValue, JsValue) {
+    let bytes = message.take_bytes().map(|bytes| Uint8Array::from(bytes.as_slice()).buffer());
+    let pair = Array::of1(&encode(&message).into());
+    let transfer = Array::new();
+    if let Some(bytes) = bytes {
+        pair.push(&bytes);
+        transfer.push(&bytes);
+    }
+    (pair.into(), transfer.into())
+}
+
+/// A message that [`pack`] made; `None` is a bug on the other side.
+pub fn unpack<M: Carries>(message: JsValue) -> Option<M> {
+    let pair: Array = message.dyn_into().ok()?;
+    let mut message: M = decode(&pair.get(0).as_string()?)?;
+    if let Some(bytes) = pair.get(1).dyn_ref::<ArrayBuffer>() {
+        message.put_bytes(Uint8Array::new(bytes).to_vec());
+    }
+    Some(message)
+}
 
 /// The JSON of a command or event.
 pub fn encode(message: &impl Serialize) -> String {
@@ -83,8 +151,9 @@ mod tests {
     #[test]
     fn orders_and_reports_survive_the_trip() {
         let request = Request { url: "https://r.example/".into(), headers: vec![("range".into(), "bytes=1-".into())] };
-        survives(Order::Scan(Box::new(Job {
+        survives(Order::Read(Box::new(Job {
             job: 1,
+            blob: None,
             request: Some(request.clone()),
             digest: "sha256:00".into(),
             size: u64::MAX,

@@ -1,11 +1,11 @@
 //! What both kinds of worker need from the platform.
 
-use js_sys::{Array, ArrayBuffer, Function, Promise, Reflect, Uint8Array};
+use js_sys::{Array, Function, Promise, Reflect};
 use wasm_bindgen::{JsCast, prelude::*};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
-/// Hears every message of whoever started this worker.
+/// Takes every message of the thread that started this worker.
 pub fn listen(mut hear: impl FnMut(JsValue) + 'static) {
     let listener = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| hear(event.data()));
     scope().set_onmessage(Some(listener.as_ref().unchecked_ref()));
@@ -13,32 +13,15 @@ pub fn listen(mut hear: impl FnMut(JsValue) + 'static) {
     listener.forget();
 }
 
-/// Says something to whoever started this worker.
+/// Sends a message to the thread that started this worker.
 pub fn post(message: &JsValue) {
     // Fails only for what cannot be cloned, and text and buffers can.
     let _ = scope().post_message(message);
 }
 
-/// Hands a buffer to whoever started this worker.
-pub fn post_transfer(buffer: &JsValue) {
-    let _ = scope().post_message_with_transfer(buffer, &Array::of1(buffer));
-}
-
-/// Says something, and hands a buffer over with it.
-pub fn post_with(text: &JsValue, buffer: &JsValue) {
-    let _ = scope().post_message_with_transfer(&Array::of2(text, buffer), &Array::of1(buffer));
-}
-
-/// Takes a message apart: text, bytes, or both.
-pub fn open(message: JsValue) -> (Option<String>, Option<Uint8Array>) {
-    match message.dyn_into::<Array>() {
-        Ok(pair) => (pair.get(0).as_string(), bytes(&pair.get(1))),
-        Err(message) => (message.as_string(), bytes(&message)),
-    }
-}
-
-fn bytes(value: &JsValue) -> Option<Uint8Array> {
-    value.dyn_ref::<ArrayBuffer>().map(|buffer| Uint8Array::new(buffer))
+/// Sends a message to the thread that started this worker, and hands over what is transferred with it.
+pub fn post_with(message: &JsValue, transfer: &JsValue) {
+    let _ = scope().post_message_with_transfer(message, transfer);
 }
 
 /// Says `internal error` with the place in the code when this thread panics, instead of going silent.
@@ -48,11 +31,6 @@ pub fn on_panic(say: impl Fn(String) + Send + Sync + 'static) {
         web_sys::console::error_1(&text.as_str().into());
         say(text);
     }));
-}
-
-/// Milliseconds on this worker's own clock.
-pub fn now() -> f64 {
-    scope().performance().map_or_else(js_sys::Date::now, |performance| performance.now())
 }
 
 /// The architecture of this machine as the browser names it (`arm`, `x86`); `None` where it does not tell.

@@ -1,8 +1,8 @@
 //! Batches of entries, as compact bytes.
 //!
-//! A batch starts with the number of its job, four bytes, little-endian. Each entry follows with its path as the number
-//! of bytes shared with the path before it and the bytes that differ; numbers are LEB128, signed ones zigzag. Both
-//! sides are of one build, so there is no version; still nothing in a batch can make the reader panic or overrun.
+//! Each entry has its path as the number of bytes shared with the path before it and the bytes that differ; numbers are
+//! LEB128, signed ones zigzag. Both sides are of one build, so there is no version; still nothing in a batch can make the
+//! reader panic or overrun.
 
 use porthole_core::tar::{Ambiguity, Entry, Kind};
 
@@ -15,19 +15,15 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// An empty batch of a job.
-    pub fn new(job: u32) -> Self {
-        let mut writer = Self::default();
-        writer.clear(job);
-        writer
+    /// Takes the batch out, if there is anything in it, and begins the next.
+    pub fn take(&mut self) -> Option<Vec<u8>> {
+        self.path.clear();
+        (std::mem::take(&mut self.entries) > 0).then(|| std::mem::take(&mut self.bytes))
     }
 
-    /// Begins again, keeping the allocation.
-    pub fn clear(&mut self, job: u32) {
-        self.bytes.clear();
-        self.path.clear();
-        self.entries = 0;
-        self.bytes.extend_from_slice(&job.to_le_bytes());
+    /// Whether there is enough for a batch.
+    pub fn is_full(&self) -> bool {
+        self.bytes.len() >= BATCH_BYTES
     }
 
     /// Adds an entry.
@@ -54,16 +50,6 @@ impl Writer {
         self.entries += 1;
     }
 
-    /// Entries so far.
-    pub fn entries(&self) -> u32 {
-        self.entries
-    }
-
-    /// The batch.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
     fn number(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.bytes.push(value as u8 | 0x80);
@@ -78,10 +64,8 @@ impl Writer {
     }
 }
 
-/// The job of a batch.
-pub fn job(batch: &[u8]) -> Option<u32> {
-    batch.first_chunk().copied().map(u32::from_le_bytes)
-}
+/// About two thousand entries.
+const BATCH_BYTES: usize = 128 << 10;
 
 /// Reads the entries of a batch; ends early where the batch makes no sense.
 #[derive(Debug)]
@@ -94,7 +78,7 @@ pub struct Reader {
 impl Reader {
     /// Reads this batch.
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self { bytes, at: size_of::<u32>(), path: Vec::new() }
+        Self { bytes, at: 0, path: Vec::new() }
     }
 
     fn entry(&mut self) -> Option<Entry> {
@@ -136,7 +120,7 @@ impl Reader {
             major,
             minor,
             xattrs,
-            // Whoever takes batches reads no archive.
+            // The reader of a batch reads no archive.
             header: 0,
             offset,
             ambiguous,
@@ -248,40 +232,38 @@ mod tests {
         ]
     }
 
-    #[test]
-    fn entries_survive_the_trip() {
-        let mut writer = Writer::new(7);
-        for entry in sample() {
-            writer.push(&entry);
-        }
-        assert_eq!(writer.entries(), 6);
-        assert_eq!(job(writer.bytes()), Some(7));
-        assert_eq!(Reader::new(writer.bytes().to_vec()).collect::<Vec<_>>(), sample());
+    fn batch() -> Vec<u8> {
+        let mut writer = Writer::default();
+        sample().iter().for_each(|entry| writer.push(entry));
+        writer.take().expect("there are entries")
     }
 
     #[test]
-    fn a_cleared_writer_starts_anew() {
-        let mut writer = Writer::new(7);
+    fn entries_survive_the_trip() {
+        assert_eq!(Reader::new(batch()).collect::<Vec<_>>(), sample());
+    }
+
+    #[test]
+    fn a_batch_does_not_depend_on_the_one_before() {
+        let mut writer = Writer::default();
+        assert_eq!(writer.take(), None);
         writer.push(&entry("usr/lib", Kind::Directory));
-        writer.clear(8);
+        writer.take();
         writer.push(&entry("usr/bin", Kind::Directory));
-        assert_eq!(job(writer.bytes()), Some(8));
-        assert_eq!(Reader::new(writer.bytes().to_vec()).collect::<Vec<_>>(), [entry("usr/bin", Kind::Directory)]);
+        let second = writer.take().expect("an entry");
+        assert_eq!(Reader::new(second).collect::<Vec<_>>(), [entry("usr/bin", Kind::Directory)]);
     }
 
     #[test]
     fn cut_or_bent_batches_end_early() {
-        let mut writer = Writer::new(7);
-        for entry in sample() {
-            writer.push(&entry);
+        let batch = batch();
+        for cut in 0..batch.len() {
+            assert!(Reader::new(batch[..cut].to_vec()).count() <= 6);
         }
-        for cut in 0..writer.bytes().len() {
-            assert!(Reader::new(writer.bytes()[..cut].to_vec()).count() <= 6);
-        }
-        for at in 0..writer.bytes().len() {
-            let mut bent = writer.bytes().to_vec();
+        for at in 0..batch.len() {
+            let mut bent = batch.clone();
             bent[at] ^= 0xff;
-            assert!(Reader::new(bent).count() <= writer.bytes().len());
+            assert!(Reader::new(bent).count() <= batch.len());
         }
     }
 }

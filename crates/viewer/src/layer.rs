@@ -1,8 +1,8 @@
-//! Between the session and its layer workers.
+//! What a session and its layer workers say to each other.
 //!
-//! Orders and reports travel as one JSON string each; a batch of entries as one transferred `ArrayBuffer` (see
-//! [`crate::batch`]); the bytes of a blob that is part of the page as a pair of order and `ArrayBuffer`. A worker sends
-//! [`Report::Ready`] first; what is sent to it earlier is lost.
+//! Orders and reports are twins of the core's values, so that they may cross to another thread or process. What is large (a
+//! batch of entries, an index, a blob) is bytes that no serializer sees: a front end sends them beside the rest. A worker
+//! sends [`Report::Ready`] first; what is sent to it earlier is lost.
 
 use crate::protocol::FailureKind;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 #[serde(tag = "order", rename_all = "kebab-case")]
 pub enum Order {
     /// Fetch, verify and scan a layer.
-    Scan(Box<Job>),
+    Read(Box<Job>),
     /// The answer to [`Report::Stuck`]: try again with this.
     Request {
         /// Number of the job.
@@ -33,7 +33,10 @@ pub enum Order {
 pub struct Job {
     /// Number of the job, never used twice.
     pub job: u32,
-    /// Where the blob is; `None`: its bytes come with this order.
+    /// The bytes of the blob, where it is part of the front end.
+    #[serde(skip)]
+    pub blob: Option<Vec<u8>>,
+    /// Where the blob is, where its bytes do not come with this order.
     pub request: Option<Request>,
     /// Digest of the blob.
     pub digest: String,
@@ -87,10 +90,21 @@ pub enum Report {
         /// Entries.
         entries: u64,
     },
-    /// The seek index of the layer, in the buffer that comes with this; before [`Report::Done`].
+    /// Entries of the layer, in archive order.
+    Entries {
+        /// Number of the job.
+        job: u32,
+        /// A [batch](crate::batch).
+        #[serde(skip)]
+        batch: Vec<u8>,
+    },
+    /// The seek index of the layer, before [`Report::Done`].
     Index {
         /// Number of the job.
         job: u32,
+        /// The index.
+        #[serde(skip)]
+        index: Vec<u8>,
     },
     /// The blob was read to its end.
     Done {
@@ -121,7 +135,8 @@ impl Report {
         match self {
             Self::Stuck { job, .. }
             | Self::Progress { job, .. }
-            | Self::Index { job }
+            | Self::Entries { job, .. }
+            | Self::Index { job, .. }
             | Self::Done { job, .. }
             | Self::Failed { job, .. } => Some(*job),
             Self::Ready | Self::Panicked { .. } => None,

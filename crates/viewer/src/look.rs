@@ -6,6 +6,7 @@ mod turn;
 use crate::{
     layer::Findings,
     listing::{self, Expansion, Listing as Rows},
+    pace::Pace,
     prepared::Listing,
     protocol::{
         Chain, Event, Failure, FailureKind, ImageSummary, LayerProgress, LayerState, Remedy, Selection, Step, View,
@@ -33,8 +34,9 @@ pub struct Look {
     told: Option<Option<Box<Selection>>>,
     documents: u64,
     platforms: Vec<String>,
-    listing_due: f64,
-    progress_due: f64,
+    listing: Pace,
+    progress: Pace,
+    limits: Limits,
     stale: bool,
     chain_stale: bool,
     settled: bool,
@@ -70,7 +72,7 @@ pub enum Access {
 
 impl Look {
     /// A look that knows nothing yet but where to begin.
-    pub fn begin(number: u32, target: &str, view: View, selected: Option<&str>) -> Self {
+    pub fn begin(number: u32, target: &str, view: View, selected: Option<&str>, limits: Limits) -> Self {
         let mut look = Self {
             number,
             chain: Chain::begin(target),
@@ -83,8 +85,9 @@ impl Look {
             told: None,
             documents: 0,
             platforms: Vec::new(),
-            listing_due: 0.0,
-            progress_due: 0.0,
+            listing: Pace::default(),
+            progress: Pace::default(),
+            limits,
             stale: false,
             chain_stale: true,
             settled: false,
@@ -181,7 +184,7 @@ impl Look {
             changed: vec![true; layers.len()],
             access: vec![None; layers.len()],
             access_bytes: 0,
-            stack: Stack::new(layers.len(), Limits::of_a_tab().tree_nodes),
+            stack: Stack::new(layers.len(), self.limits.tree_nodes),
             crowded: Vec::new(),
             alone: None,
             listing: Rows::default(),
@@ -219,8 +222,7 @@ impl Look {
         (progress.compressed, progress.uncompressed) = (listing.fetched, listing.uncompressed);
         progress.entries = listing.entries;
         progress.note = Some(listing.note);
-        let bytes = u32::try_from(listing.fetched).unwrap_or(u32::MAX);
-        self.keep(layer, Access::Toc(listing.toc), bytes);
+        self.keep(layer, Access::Toc(listing.toc), listing.fetched);
         for batch in listing.batches {
             self.receive(layer, batch);
         }
@@ -228,9 +230,9 @@ impl Look {
     }
 
     /// Keeps what lets the files of a layer be read, of so many bytes, while there is room for it.
-    pub fn keep(&mut self, layer: u32, access: Access, bytes: u32) {
+    pub fn keep(&mut self, layer: u32, access: Access, bytes: u64) {
         let Some(body) = &mut self.body else { return };
-        let total = body.access_bytes + u64::from(bytes);
+        let total = body.access_bytes + bytes;
         let slot = body.access.get_mut(layer as usize).filter(|slot| slot.is_none() && total <= ACCESS);
         if let Some(slot) = slot {
             *slot = Some(access);
@@ -349,7 +351,7 @@ impl Look {
 
     /// The layer that must be read again for what is shown; it counts as asked for.
     pub fn ask_alone(&mut self) -> Option<u32> {
-        let layer = self.body.as_mut()?.ask_alone(&self.view)?;
+        let layer = self.body.as_mut()?.ask_alone(&self.view, self.limits.tree_nodes)?;
         self.relist();
         Some(layer)
     }
@@ -368,7 +370,7 @@ impl Look {
 
     fn relist(&mut self) {
         self.stale = true;
-        self.listing_due = 0.0;
+        self.listing.hurry();
     }
 
     fn layer(&mut self, layer: u32) -> Option<&mut LayerProgress> {

@@ -9,11 +9,6 @@ use porthole_core::{
 };
 use std::rc::Rc;
 
-/// A smaller layer is read whole: that takes hardly longer, and proves more.
-const WORTH_IT: u64 = 4 << 20;
-/// As in batches of layer workers.
-const BATCH_BYTES: usize = 128 << 10;
-
 /// What a table of contents says.
 pub struct Listing {
     /// Entries, as layer workers send them.
@@ -30,14 +25,9 @@ pub struct Listing {
     pub toc: Rc<Toc>,
 }
 
-/// Whether a layer names a table of contents, and is large enough for it to be worth asking for.
-pub fn is_worth_it(layer: &Descriptor) -> bool {
-    layer.size >= WORTH_IT && announced(layer)
-}
-
 /// Whether a layer names a table of contents.
-pub fn announced(layer: &Descriptor) -> bool {
-    Reader::new(layer, &Limits::of_a_tab()).is_ok_and(|reader| reader.announced())
+pub fn announced(layer: &Descriptor, limits: &Limits) -> bool {
+    Reader::new(layer, limits).is_ok_and(|reader| reader.announced())
 }
 
 impl Listing {
@@ -65,26 +55,23 @@ fn note(toc: &Toc) -> String {
     format!("from its {} table of contents, {vouched}; not checked against the archive", toc.format())
 }
 
-/// Entries in batches that belong to no job.
+/// Entries in batches.
 #[derive(Default)]
 struct Batches {
-    writer: Option<Writer>,
+    writer: Writer,
     done: Vec<Vec<u8>>,
 }
 
 impl Batches {
     fn flush(&mut self) {
-        if let Some(writer) = self.writer.take() {
-            self.done.push(writer.bytes().to_vec());
-        }
+        self.done.extend(self.writer.take());
     }
 }
 
 impl EntrySink for Batches {
     fn entry(&mut self, entry: Entry) -> Flow {
-        let writer = self.writer.get_or_insert_with(|| Writer::new(0));
-        writer.push(&entry);
-        if writer.bytes().len() >= BATCH_BYTES {
+        self.writer.push(&entry);
+        if self.writer.is_full() {
             self.flush();
         }
         Flow::Continue
@@ -97,14 +84,13 @@ mod tests {
     use porthole_core::{digest::Digest, media_type::MediaType, tar::Kind};
 
     #[test]
-    fn only_large_layers_that_say_so_are_prepared() {
+    fn a_table_of_contents_is_named_by_an_annotation() {
+        let limits = Limits::default();
         let mut layer = Descriptor::new(MediaType::OCI_LAYER_GZIP, Digest::sha256(b""), 10 << 20);
-        assert!(!is_worth_it(&layer));
+        assert!(!announced(&layer, &limits));
         let digest = layer.digest.to_string();
         layer.annotations.insert("containerd.io/snapshot/stargz/toc.digest".into(), digest);
-        assert!(is_worth_it(&layer));
-        layer.size = 1 << 20;
-        assert!(!is_worth_it(&layer) && announced(&layer));
+        assert!(announced(&layer, &limits));
     }
 
     #[test]

@@ -145,9 +145,9 @@ mod tests {
     }
 
     fn batch(paths: &[&str]) -> Vec<u8> {
-        let mut writer = batch::Writer::new(1);
+        let mut writer = batch::Writer::default();
         paths.iter().for_each(|path| writer.push(&entry(path)));
-        writer.bytes().to_vec()
+        writer.take().unwrap_or_default()
     }
 
     fn paths(stack: &Stack) -> Vec<String> {

@@ -24,7 +24,7 @@ extern "C" {
 pub(super) const STALL: Duration = Duration::from_secs(40);
 
 /// Resolves after `duration`, without holding up anything else.
-pub async fn sleep(duration: Duration) {
+pub(super) async fn sleep(duration: Duration) {
     let milliseconds = u32::try_from(duration.as_millis()).unwrap_or(u32::MAX).min(i32::MAX as u32);
     let promise = Promise::new(&mut |resolve, _| {
         set_timeout(&resolve, milliseconds);

@@ -5,7 +5,6 @@ mod global;
 mod probe;
 
 pub use body::FetchBody;
-pub use global::sleep;
 
 use global::AbortGuard;
 use http::{HeaderName, HeaderValue, Response};
@@ -87,20 +86,13 @@ impl Environment for Fetch {
     }
 
     async fn sleep(&self, duration: Duration) {
-        sleep(duration).await;
+        global::sleep(duration).await;
     }
 
     fn random(&self) -> u64 {
         let half = || (js_sys::Math::random() * f64::from(u32::MAX)) as u64;
         half() << 32 | half()
     }
-}
-
-/// A small text that the page's own host serves beside the page; `None` if there is none.
-pub async fn fetch_note(url: &str) -> Option<String> {
-    let request = gloo_net::http::Request::get(url).credentials(RequestCredentials::Omit).cache(RequestCache::NoStore);
-    let response = request.send().await.ok().filter(gloo_net::http::Response::ok)?;
-    response.text().await.ok()
 }
 
 /// What a digest names never changes and may stay in the browser's cache; a tag is asked for anew each time.

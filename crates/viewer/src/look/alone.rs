@@ -5,10 +5,7 @@ use crate::{
     protocol::{LayerState, Mode, View},
     stack::{Stack, Turn},
 };
-use porthole_core::{
-    limits::Limits,
-    tree::{self, FileTree},
-};
+use porthole_core::tree::{self, FileTree};
 
 /// One layer in a tree of its own.
 pub struct Alone {
@@ -21,8 +18,8 @@ pub struct Alone {
 }
 
 impl Alone {
-    fn new(layer: u32) -> Self {
-        Self { layer, stack: Stack::of_layer(layer, Limits::of_a_tab().tree_nodes), reading: true }
+    fn new(layer: u32, max_nodes: u64) -> Self {
+        Self { layer, stack: Stack::of_layer(layer, max_nodes), reading: true }
     }
 }
 
@@ -78,13 +75,13 @@ impl Body {
     }
 
     /// The layer that must be read again, and listed by itself, for a view; it counts as asked for.
-    pub fn ask_alone(&mut self, view: &View) -> Option<u32> {
+    pub fn ask_alone(&mut self, view: &View, max_nodes: u64) -> Option<u32> {
         let layer = self.only(view).filter(|&layer| self.is_crowded(layer))?;
         let there = matches!(self.layers.get(layer as usize)?.state, LayerState::Verified | LayerState::Listed);
         // One after the other: what comes of a layer does not say which reading it belongs to.
         let free = self.alone.as_ref().is_none_or(|alone| !alone.reading && alone.layer != layer);
         (there && free).then(|| {
-            self.alone = Some(Alone::new(layer));
+            self.alone = Some(Alone::new(layer, max_nodes));
             layer
         })
     }

@@ -3,11 +3,12 @@
 use super::Look;
 use crate::protocol::{Event, Row, Selection, Sizes};
 use porthole_core::tree::Mode;
+use std::time::Duration;
 
 impl Look {
-    /// Stacks, lists and tells, as far as it is time. Returns milliseconds until there is more to do by itself; `None`:
-    /// when something comes from outside.
-    pub fn turn(&mut self, clock: impl Fn() -> f64, out: &mut Vec<Event>) -> Option<f64> {
+    /// Stacks, lists and tells, as far as it is time. Returns the time until there is more to do; `None` = not until
+    /// something comes from outside.
+    pub fn turn(&mut self, clock: impl Fn() -> Duration, out: &mut Vec<Event>) -> Option<Duration> {
         let more = self.pump(&clock);
         let Some(body) = &mut self.body else {
             self.tell_chain(out);
@@ -15,7 +16,7 @@ impl Look {
         };
         let complete = body.complete(&self.view);
         let now = clock();
-        if self.stale && (now >= self.listing_due || complete) {
+        if self.stale && (self.listing.is_due(now) || complete) {
             let expansion =
                 if self.view.filter.is_empty() && self.view.changes.all() { &self.expansion } else { &self.sifted };
             let top = body.layers.len().saturating_sub(1) as u32;
@@ -23,14 +24,14 @@ impl Look {
             listing.flatten(body.tree(&self.view), &self.view, top, expansion);
             body.listing = listing;
             self.stale = false;
-            let cost = clock() - now;
+            let cost = clock().saturating_sub(now);
             let first = body.listing.is_empty() && !complete;
-            self.listing_due = if first { 0.0 } else { now + (cost * 5.0).max(PULSE) };
+            self.listing.rest(now, if first { Duration::ZERO } else { (cost * 5).max(PULSE) });
             self.show(out);
         }
-        if now >= self.progress_due || (complete && !self.settled) {
+        if self.progress.is_due(now) || (complete && !self.settled) {
             self.tell_progress(complete, out);
-            self.progress_due = now + PULSE;
+            self.progress.rest(now, PULSE);
         }
         self.tell_chain(out);
         if complete && !self.settled {
@@ -41,16 +42,16 @@ impl Look {
         let body = self.body.as_ref()?;
         let told = !body.changed.contains(&true);
         match (more, self.stale, told) {
-            (true, ..) => Some(0.0),
-            (_, true, true) => Some((self.listing_due - now).max(0.0)),
-            (_, true, false) => Some((self.listing_due.min(self.progress_due) - now).max(0.0)),
-            (_, false, false) => Some((self.progress_due - now).max(0.0)),
+            (true, ..) => Some(Duration::ZERO),
+            (_, true, true) => Some(self.listing.left(now)),
+            (_, true, false) => Some(self.listing.left(now).min(self.progress.left(now))),
+            (_, false, false) => Some(self.progress.left(now)),
             (_, false, true) => None,
         }
     }
 
-    fn pump(&mut self, clock: &impl Fn() -> f64) -> bool {
-        let end = clock() + SLICE;
+    fn pump(&mut self, clock: &impl Fn() -> Duration) -> bool {
+        let begun = clock();
         loop {
             let Some(body) = &mut self.body else { return false };
             let turn = body.pump(ENTRIES);
@@ -64,7 +65,7 @@ impl Look {
                     progress.findings.push(text);
                 }
             }
-            if !turn.more || clock() >= end {
+            if !turn.more || clock().saturating_sub(begun) >= SLICE {
                 return turn.more;
             }
         }
@@ -122,9 +123,9 @@ impl Look {
     }
 }
 
-/// Milliseconds between two lists, and between two reports of progress.
-const PULSE: f64 = 100.0;
-/// Milliseconds of stacking at a stretch, so that queries are answered in between.
-const SLICE: f64 = 24.0;
+/// Time between two lists, and between two reports of progress.
+const PULSE: Duration = Duration::from_millis(100);
+/// Time of stacking at a stretch, so that queries are answered in between.
+const SLICE: Duration = Duration::from_millis(24);
 /// Entries between two looks at the clock.
 const ENTRIES: usize = 2_000;

@@ -107,6 +107,27 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// Number of the look that this belongs to; `None` = to none.
+    pub fn look(&self) -> Option<u32> {
+        match self {
+            Self::Ready | Self::Relay { .. } => None,
+            Self::Failure { look: 0, .. } => None,
+            Self::Connection { look, .. }
+            | Self::Chain { look, .. }
+            | Self::Platforms { look, .. }
+            | Self::Image { look, .. }
+            | Self::Layers { look, .. }
+            | Self::Settled { look }
+            | Self::Rows { look, .. }
+            | Self::Content { look, .. }
+            | Self::Selected { look, .. }
+            | Self::Failure { look, .. }
+            | Self::AskRelayPassword { look, .. } => Some(*look),
+        }
+    }
+}
+
 /// How a registry is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

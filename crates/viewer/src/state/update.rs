@@ -318,7 +318,7 @@ impl State {
     }
 
     fn apply(&mut self, event: Event) {
-        if look_of(&event).is_some_and(|look| look != self.look) {
+        if event.look().is_some_and(|look| look != self.look) {
             return;
         }
         match event {
@@ -403,25 +403,6 @@ impl State {
                 self.dialog = Some(Dialog::RelayPassword { registry, relay })
             }
         }
-    }
-}
-
-/// The look that an event belongs to; `None`: to none.
-fn look_of(event: &Event) -> Option<u32> {
-    match event {
-        Event::Ready | Event::Relay { .. } => None,
-        Event::Failure { look: 0, .. } => None,
-        Event::Connection { look, .. }
-        | Event::Chain { look, .. }
-        | Event::Platforms { look, .. }
-        | Event::Image { look, .. }
-        | Event::Layers { look, .. }
-        | Event::Settled { look }
-        | Event::Rows { look, .. }
-        | Event::Content { look, .. }
-        | Event::Selected { look, .. }
-        | Event::Failure { look, .. }
-        | Event::AskRelayPassword { look, .. } => Some(*look),
     }
 }
 

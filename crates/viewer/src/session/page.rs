@@ -1,5 +1,6 @@
-//! The image that is part of the page: an OCI layout in one tar, read as if it came from a registry.
+//! The image that is part of a front end: an OCI layout in one tar, read as if it came from a registry.
 
+use crate::router::SAMPLE;
 use porthole_core::{
     descriptor::Descriptor,
     digest::{Digest, Mismatch},
@@ -16,32 +17,25 @@ use porthole_registry::{
     client::{Resolved, Step},
     error::Subject,
 };
-use porthole_viewer::router;
 use std::collections::HashMap;
 
-/// The layout that ships inside the page.
-static SAMPLE: &[u8] = include_bytes!("../../sample/sample.tar");
-
 /// An OCI layout in memory.
-pub struct Layout {
+#[derive(Clone, Debug, Default)]
+pub struct Page {
     files: HashMap<Vec<u8>, Vec<u8>>,
 }
 
-impl Layout {
-    /// The sample.
-    pub fn sample() -> Self {
-        Self::read(SAMPLE)
-    }
-
-    fn read(archive: &[u8]) -> Self {
+impl Page {
+    /// Reads a tar. It is part of the program, so an archive that is broken has no error of its own: its blobs are not found, or
+    /// do not match their digests.
+    pub fn read(archive: &[u8]) -> Self {
         let mut files = Files::default();
-        // The archive is part of the program: were it broken, its blobs would not be found, or not match their digests.
         let _ = Scanner::new(&Limits::default()).push(archive, &mut files);
         Self { files: files.files }
     }
 
-    /// From the reference to the config, telling each step as the client of a registry would.
-    pub fn resolve(
+    /// From the reference to the config, with the same steps as the client of a registry.
+    pub(super) fn resolve(
         &self,
         reference: &Reference,
         platform: &Platform,
@@ -67,7 +61,7 @@ impl Layout {
     }
 
     /// Bytes of a blob, as they are.
-    pub fn blob(&self, digest: &Digest) -> Option<&[u8]> {
+    pub(super) fn blob(&self, digest: &Digest) -> Option<&[u8]> {
         let algorithm = digest.to_string();
         let (algorithm, hex) = algorithm.split_once(':')?;
         self.files.get(format!("blobs/{algorithm}/{hex}").as_bytes()).map(Vec::as_slice)
@@ -110,7 +104,7 @@ fn parse(raw: Raw, media_type: &MediaType) -> Result<Document, Error> {
 }
 
 fn not_found(step: &'static str, name: String) -> Error {
-    Error::NotFound { registry: router::SAMPLE.into(), what: Subject::new(step, name) }
+    Error::NotFound { registry: SAMPLE.into(), what: Subject::new(step, name) }
 }
 
 /// A whole reference, or only a tag.
@@ -141,34 +135,5 @@ impl EntrySink for Files {
 
     fn end_of_data(&mut self) {
         self.files.insert(std::mem::take(&mut self.path), std::mem::take(&mut self.bytes));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_sample_is_whole() {
-        let layout = Layout::sample();
-        let reference: Reference = "sample.localhost/porthole/sample:latest".parse().unwrap();
-        let mut steps = 0;
-        let resolved = layout.resolve(&reference, &Platform::new("linux", "amd64", None), &mut |_| steps += 1).unwrap();
-        assert!(steps >= 3);
-        assert!(!resolved.image.layers.is_empty());
-        for layer in &resolved.image.layers {
-            let blob = layout.blob(&layer.descriptor.digest).unwrap();
-            assert_eq!(Digest::sha256(blob), layer.descriptor.digest);
-        }
-        let pinned = reference.with_digest(*resolved.image.manifest.raw.digest());
-        assert!(layout.resolve(&pinned, &Platform::new("linux", "amd64", None), &mut |_| {}).is_ok());
-    }
-
-    #[test]
-    fn other_tags_are_not_there() {
-        let reference: Reference = "sample.localhost/porthole/sample:other".parse().unwrap();
-        let error =
-            Layout::sample().resolve(&reference, &Platform::new("linux", "amd64", None), &mut |_| {}).unwrap_err();
-        assert!(matches!(error, Error::NotFound { .. }), "{error}");
     }
 }

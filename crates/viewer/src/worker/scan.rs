@@ -1,31 +1,39 @@
 //! One layer, from bytes to batches of entries and findings.
 
-use super::{send, send_batch, send_index, sink::Gather};
+use crate::{
+    batch::Writer,
+    layer::{Findings, Job, Report},
+    pace::Pace,
+};
 use porthole_core::{
     layer::{Expected, Finding, LayerReader, LayerReport, Progress},
     limits::Limits,
     media_type::MediaType,
     seek::{Index, IndexOptions},
-    toc::Toc,
+    tar::{Entry, EntrySink, Flow},
+    toc::{Audit, Toc},
 };
-use porthole_viewer::layer::{Findings, Job, Report};
+use std::time::Duration;
 
 /// A layer being read. Feed it with [`Scan::push`], then [`Scan::finish`] it.
-pub(super) struct Scan {
+pub(super) struct Scan<'t> {
+    tell: &'t dyn Fn(Report),
     job: u32,
     size: u64,
     reader: LayerReader,
     gather: Gather,
     progress: Progress,
-    told: f64,
+    pulse: Pace,
     first: bool,
     /// Why its table of contents cannot be compared.
     refused: Option<String>,
 }
 
-impl Scan {
+impl<'t> Scan<'t> {
     /// A reader that expects what the job says; an error is a bug on the session's side.
-    pub(super) fn begin(job: &Job) -> Result<Self, String> {
+    pub(super) fn begin(job: &Job, limits: Limits, tell: &'t dyn Fn(Report), now: Duration) -> Result<Self, String> {
+        let mut pulse = Pace::default();
+        pulse.rest(now, PULSE);
         let expected = Expected {
             digest: Some(job.digest.parse().map_err(words)?),
             size: Some(job.size),
@@ -33,13 +41,14 @@ impl Scan {
             media_type: MediaType::parse(&job.media_type).ok(),
         };
         Ok(Self {
+            tell,
             job: job.job,
             size: job.size,
-            reader: LayerReader::new(expected, Limits::of_a_tab()).indexed(IndexOptions::default()),
-            gather: Gather::new(job.job),
+            reader: LayerReader::new(expected, limits).indexed(IndexOptions::default()),
+            gather: Gather::default(),
             refused: None,
             progress: Progress::default(),
-            told: js_sys::Date::now(),
+            pulse,
             first: true,
         })
     }
@@ -47,9 +56,19 @@ impl Scan {
     /// Compares the layer with its table of contents, or tells why that cannot be.
     pub(super) fn audit(&mut self, toc: Result<Toc, String>) {
         match toc {
-            Ok(toc) => self.gather.audit(toc),
+            Ok(toc) => self.gather.audit = Some(Audit::new(toc)),
             Err(why) => self.refused = Some(format!("its table of contents cannot be checked: {why}")),
         }
+    }
+
+    /// Number of the job.
+    pub(super) fn job(&self) -> u32 {
+        self.job
+    }
+
+    /// Sends a report.
+    pub(super) fn report(&self, report: Report) {
+        (self.tell)(report);
     }
 
     /// Bytes of the blob read so far: where to go on after a break.
@@ -63,14 +82,13 @@ impl Scan {
     }
 
     /// The next bytes of the blob. `false`: more came than the descriptor promised, and no more are wanted.
-    pub(super) fn push(&mut self, chunk: &[u8]) -> bool {
+    pub(super) fn push(&mut self, chunk: &[u8], now: Duration) -> bool {
         self.progress = self.reader.push(chunk, &mut self.gather);
-        let now = js_sys::Date::now();
-        if self.first && self.progress.entries > 0 || self.gather.full() || now - self.told >= PULSE {
+        if self.first && self.progress.entries > 0 || self.gather.full() || self.pulse.is_due(now) {
             self.first = self.first && self.progress.entries == 0;
-            self.told = now;
-            self.gather.flush(send_batch);
-            send(&Report::Progress {
+            self.pulse.rest(now, PULSE);
+            self.flush();
+            self.report(Report::Progress {
                 job: self.job,
                 compressed: self.progress.compressed,
                 uncompressed: self.progress.uncompressed,
@@ -83,13 +101,15 @@ impl Scan {
     /// The end of the blob: the last batch goes out, then these findings.
     pub(super) fn finish(mut self) -> Findings {
         let (report, index) = self.reader.finish_with_index(&mut self.gather);
-        self.gather.flush(send_batch);
+        if let Some(batch) = self.gather.take() {
+            (self.tell)(Report::Entries { job: self.job, batch });
+        }
         if let Some(index) = index.filter(Index::verified) {
-            send_index(self.job, &index.to_bytes());
+            (self.tell)(Report::Index { job: self.job, index: index.to_bytes() });
         }
         let mut findings = findings(&report);
         findings.texts.extend(self.refused);
-        if let Some(audit) = self.gather.finish(&report) {
+        if let Some(audit) = self.gather.audit.map(|audit| audit.finish(&report)) {
             if audit.agrees() {
                 findings.note =
                     Some(format!("its table of contents agrees with the archive: {} entries", audit.entries));
@@ -103,12 +123,54 @@ impl Scan {
         }
         findings
     }
+
+    fn flush(&mut self) {
+        if let Some(batch) = self.gather.take() {
+            self.report(Report::Entries { job: self.job, batch });
+        }
+    }
+}
+
+/// Gathers entries until the batch is worth sending, and compares them with a table of contents where there is one.
+#[derive(Default)]
+struct Gather {
+    writer: Writer,
+    audit: Option<Audit<Toc>>,
+}
+
+impl Gather {
+    /// Enough for a batch of its own, whatever the clock says.
+    fn full(&self) -> bool {
+        self.writer.is_full()
+    }
+
+    /// The batch, if there is anything in it.
+    fn take(&mut self) -> Option<Vec<u8>> {
+        self.writer.take()
+    }
+}
+
+impl EntrySink for Gather {
+    fn entry(&mut self, entry: Entry) -> Flow {
+        self.writer.push(&entry);
+        self.audit.as_mut().map_or(Flow::Continue, |audit| audit.compare(&entry))
+    }
+
+    fn data(&mut self, bytes: &[u8]) -> Flow {
+        self.audit.as_mut().map_or(Flow::Continue, |audit| audit.data(bytes))
+    }
+
+    fn end_of_data(&mut self) {
+        if let Some(audit) = &mut self.audit {
+            audit.end_of_data();
+        }
+    }
 }
 
 /// Disagreements told in words; there is a command line for the rest.
 const TOLD: usize = 20;
-/// Milliseconds between two reports.
-const PULSE: f64 = 50.0;
+/// Time between two reports.
+const PULSE: Duration = Duration::from_millis(50);
 
 fn findings(report: &LayerReport) -> Findings {
     let mismatch = report.findings.iter().find_map(|finding| match finding {

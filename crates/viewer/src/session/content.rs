@@ -1,30 +1,27 @@
 //! The content of files: a range of a layer, checked span by span or chunk by chunk before anything is shown.
 
-use super::{Session, send};
-use crate::task::Task;
+use super::{Download, Errand, Front, Options, Session, Work};
+use crate::{
+    look::{Access, Body},
+    pool::Pool,
+    pretty::visible,
+    protocol::{Content, Event, Part, View},
+    router::SAMPLE,
+};
 use porthole_core::{
     descriptor::Descriptor,
-    limits::Limits,
     path,
     reference::Reference,
     seek::{FileReader, Seekable},
     toc::ChunkReader,
 };
-use porthole_viewer::{
-    look::{Access, Body},
-    pretty::visible,
-    protocol::{Content, Event, Part, View},
-    router::SAMPLE,
-};
-use std::{ops::Range, rc::Rc};
-use wasm_bindgen::JsValue;
+use porthole_registry::transport::{Environment, Transport};
+use std::ops::Range;
 
 /// Bytes of a text that are shown.
 const TEXT: usize = 256 << 10;
 /// Bytes of anything else.
 const BINARY: usize = 4 << 10;
-/// More than this is fetched only when somebody asks for it.
-const UNASKED: u64 = 16 << 20;
 /// Bytes of a file that is saved: it is put together in memory.
 const SAVE: u64 = 1 << 30;
 const BUFFER: usize = 256 << 10;
@@ -82,41 +79,41 @@ impl Reader {
 /// Why nothing can be shown: whether the bytes are wrong, and words.
 type Failed = (bool, String);
 
-impl Session {
-    /// Reads the file at a path, as the view of the look shows it, and tells the page.
-    pub(super) fn read(self: &Rc<Self>, path: String, want: Want) {
-        let session = Rc::clone(self);
-        let look = self.state.borrow().look.as_ref().map(|look| look.number);
-        let Some(look) = look else { return };
-        let task = Task::spawn(async move {
-            let tell = |content| {
-                let content = Box::new(content);
-                send(&[Event::Content { look, path: path.clone(), content }]);
-            };
-            let file = match session.file(&path) {
-                Ok(Some(file)) => file,
-                Ok(None) => return,
-                Err(text) => return tell(Content::Failed { wrong: false, text }),
-            };
-            if want == Want::Start && file.cost > UNASKED {
-                return tell(Content::Costly { bytes: file.cost });
-            }
-            if want != Want::All {
-                tell(Content::Reading);
-            }
-            let outcome = if want == Want::All { session.save(file).await } else { session.show(file).await };
-            tell(outcome.unwrap_or_else(|(wrong, text)| Content::Failed { wrong, text }));
-        });
-        let before = self.state.borrow_mut().reading.replace(task);
-        drop(before);
+impl<T: Transport + Environment, P: Pool, F: Front> Session<T, P, F> {
+    /// Reads the file at a path, as the view of the look shows it, in place of the file that is being read.
+    pub(super) fn read(&self, path: String, want: Want) {
+        let look = self.desk.borrow().look.as_ref().map(|look| look.number);
+        if let Some(look) = look {
+            self.errands.begin(Errand::File, Work::Read { look, path, want });
+        }
+    }
+
+    pub(super) async fn read_file(&self, look: u32, path: String, want: Want) {
+        let tell = |content| {
+            let (path, content) = (path.clone(), Box::new(content));
+            self.front.tell(Event::Content { look, path, content });
+        };
+        let file = match self.file(&path) {
+            Ok(Some(file)) => file,
+            Ok(None) => return,
+            Err(text) => return tell(Content::Failed { wrong: false, text }),
+        };
+        if want == Want::Start && file.cost > self.options.unasked_bytes {
+            return tell(Content::Costly { bytes: file.cost });
+        }
+        if want != Want::All {
+            tell(Content::Reading);
+        }
+        let outcome = if want == Want::All { self.save(file).await } else { self.show(file).await };
+        tell(outcome.unwrap_or_else(|(wrong, text)| Content::Failed { wrong, text }));
     }
 
     /// `None`: nothing that has content.
     fn file(&self, path: &str) -> Result<Option<File>, String> {
-        let state = self.state.borrow();
-        let found = state.look.as_ref().and_then(|look| Some((look.body.as_ref()?, look.view())));
+        let desk = self.desk.borrow();
+        let found = desk.look.as_ref().and_then(|look| Some((look.body.as_ref()?, look.view())));
         let (Some((body, view)), Some(path)) = (found, path::unescape(path)) else { return Ok(None) };
-        find(body, view, &path)
+        find(body, view, &path, &self.options)
     }
 
     /// The beginning of a file.
@@ -139,25 +136,20 @@ impl Session {
         })
     }
 
-    /// All of a file, at an address of this page.
+    /// All of a file, kept by the front end.
     async fn save(&self, file: File) -> Result<Content, Failed> {
         let size = file.size;
         if size > SAVE {
             let text = format!("a file of more than {SAVE} bytes is saved with the command line: porthole cat");
             return Err((false, text));
         }
-        let parts = js_sys::Array::new();
+        let mut kept = self.front.save();
         self.stream(file, |part| {
-            parts.push(&js_sys::Uint8Array::from(part));
+            kept.write(part);
             true
         })
         .await?;
-        let failed = |_: JsValue| (false, "this browser cannot keep the file".to_owned());
-        let options = web_sys::BlobPropertyBag::new();
-        // Never anything that a browser would open.
-        options.set_type("application/octet-stream");
-        let blob = web_sys::Blob::new_with_u8_array_sequence_and_options(&parts, &options).map_err(failed)?;
-        let url = web_sys::Url::create_object_url_with_blob(&blob).map_err(failed)?;
+        let url = kept.finish().map_err(|text| (false, text))?;
         Ok(Content::Saved { url, size })
     }
 
@@ -169,7 +161,7 @@ impl Session {
         while let Some(range) = reader.wants(pushed).filter(|_| more) {
             pushed = true;
             if reference.registry() == SAMPLE {
-                let blob = self.layout.blob(&layer.digest).unwrap_or_default();
+                let blob = self.options.page.blob(&layer.digest).unwrap_or_default();
                 let (start, end) = (range.start as usize, range.end as usize);
                 let bytes = blob.get(start..end).unwrap_or_default();
                 reader.push(bytes, &mut |part| more = more && out(part)).map_err(|text| (true, text))?;
@@ -198,18 +190,17 @@ impl Session {
     }
 }
 
-fn find(body: &Body, view: &View, path: &[u8]) -> Result<Option<File>, String> {
+fn find(body: &Body, view: &View, path: &[u8], options: &Options) -> Result<Option<File>, String> {
     let Some(content) = body.content(view, path) else { return Ok(None) };
     let Some(layer) = body.resolved.image.layers.get(content.layer as usize) else { return Ok(None) };
     let number = content.layer + 1;
-    let limits = Limits::of_a_tab();
     let (reader, cost) = match body.access(content.layer) {
         Some(Access::Index(index)) => {
-            let reader = index.open_at(content.offset, &limits).map_err(|error| error.to_string())?;
+            let reader = index.open_at(content.offset, &options.limits).map_err(|error| error.to_string())?;
             let range = reader.range();
             let length = range.end - range.start;
             // A reader that starts near the file is left when enough is seen.
-            let cost = if index.seekable() == Seekable::FromStart { length } else { length.min(UNASKED) };
+            let cost = if index.seekable() == Seekable::FromStart { length } else { length.min(options.unasked_bytes) };
             (Reader::Spans(Box::new(reader)), cost)
         }
         Some(Access::Toc(toc)) => {

@@ -1,13 +1,12 @@
 //! The bytes of a blob, to their end, over breaks of the network.
 
-use super::{scan::Scan, send};
-use crate::transport::{Fetch, FetchBody, sleep};
-use http::{Response, StatusCode, header};
-use porthole_registry::transport::{self, Body, ErrorKind, Transport};
-use porthole_viewer::{
+use super::scan::Scan;
+use crate::{
     layer::{Report, Request},
     protocol::FailureKind,
 };
+use http::{Response, StatusCode, header};
+use porthole_registry::transport::{self, Body, Environment, ErrorKind, Transport};
 use std::{
     cell::RefCell,
     ops::Range,
@@ -57,7 +56,12 @@ impl Link {
 }
 
 /// Feeds the whole blob to `scan`. After a break it goes on where it stopped, so that no entry comes twice.
-pub(super) async fn fetch(job: u32, mut request: Request, link: &Link, scan: &mut Scan) -> Result<(), Failed> {
+pub(super) async fn fetch<T: Transport + Environment>(
+    transport: &T,
+    mut request: Request,
+    link: &Link,
+    scan: &mut Scan<'_>,
+) -> Result<(), Failed> {
     let mut buffer = vec![0; CHUNK];
     let mut breaks = 0;
     let mut renewals = 0;
@@ -66,9 +70,9 @@ pub(super) async fn fetch(job: u32, mut request: Request, link: &Link, scan: &mu
         if offset > 0 && offset >= scan.size() {
             return Ok(());
         }
-        let failed = match Fetch.send(build(&request, offset)?).await {
+        let failed = match transport.send(build(&request, offset)?).await {
             Ok(response) if matches!(response.status(), StatusCode::OK | StatusCode::PARTIAL_CONTENT) => {
-                match feed(response, offset, &mut buffer, scan).await {
+                match feed(transport, response, offset, &mut buffer, scan).await {
                     Ok(()) => return Ok(()),
                     Err(error) => broken(&error),
                 }
@@ -79,7 +83,7 @@ pub(super) async fn fetch(job: u32, mut request: Request, link: &Link, scan: &mu
         match failed.0 {
             FailureKind::Unauthorized | FailureKind::NoCors | FailureKind::Preflight if renewals < RENEWALS => {
                 renewals += 1;
-                send(&Report::Stuck { job, kind: failed.0 });
+                scan.report(Report::Stuck { job: scan.job(), kind: failed.0 });
                 request = link.renewed().await;
                 continue;
             }
@@ -93,12 +97,13 @@ pub(super) async fn fetch(job: u32, mut request: Request, link: &Link, scan: &mu
         if breaks > BREAKS {
             return Err(failed);
         }
-        sleep(PAUSE * (1 << breaks)).await;
+        transport.sleep(PAUSE * (1 << breaks)).await;
     }
 }
 
 /// Feeds a range of the blob to `push`, which says whether it wants more. One try: it is a small part, and not needed.
-pub(super) async fn fetch_range(
+pub(super) async fn fetch_range<T: Transport>(
+    transport: &T,
     request: &Request,
     range: Range<u64>,
     mut push: impl FnMut(&[u8]) -> bool,
@@ -107,7 +112,7 @@ pub(super) async fn fetch_range(
     let bytes = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
     let bytes = http::HeaderValue::try_from(bytes).map_err(|error| (FailureKind::Other, error.to_string()))?;
     asked.headers_mut().insert(header::RANGE, bytes);
-    let response = Fetch.send(asked).await.map_err(|error| broken(&error))?;
+    let response = transport.send(asked).await.map_err(|error| broken(&error))?;
     let mut skip = match response.status() {
         StatusCode::PARTIAL_CONTENT => range.start - start(&response, range.start).map_err(|error| broken(&error))?,
         StatusCode::OK => range.start,
@@ -152,11 +157,12 @@ fn build(request: &Request, offset: u64) -> Result<transport::Request, Failed> {
 }
 
 /// Reads the body into the scan, leaving out what was read before.
-async fn feed(
-    response: Response<FetchBody>,
+async fn feed<B: Body>(
+    clock: &impl Environment,
+    response: Response<B>,
     offset: u64,
     buffer: &mut [u8],
-    scan: &mut Scan,
+    scan: &mut Scan<'_>,
 ) -> Result<(), transport::Error> {
     let mut skip = match response.status() {
         StatusCode::PARTIAL_CONTENT => offset - start(&response, offset)?,
@@ -174,14 +180,14 @@ async fn feed(
         }
         let skipped = usize::try_from(skip).unwrap_or(usize::MAX).min(read);
         skip -= skipped as u64;
-        if skipped < read && !scan.push(&buffer[skipped..read]) {
+        if skipped < read && !scan.push(&buffer[skipped..read], clock.now()) {
             return Ok(());
         }
     }
 }
 
 /// Where a partial answer starts: at `offset` if the header is not exposed to us, as the bytes are verified anyway.
-fn start(response: &Response<FetchBody>, offset: u64) -> Result<u64, transport::Error> {
+fn start<B>(response: &Response<B>, offset: u64) -> Result<u64, transport::Error> {
     let Some(range) = response.headers().get(header::CONTENT_RANGE) else { return Ok(offset) };
     let start = range.to_str().ok().and_then(first_byte).filter(|&start| start <= offset);
     start.ok_or_else(|| transport::Error { kind: ErrorKind::Other, message: "expected another range".into() })

@@ -1,16 +1,17 @@
 //! Layers that were prepared for reading in parts: listed from their tables of contents, without reading them.
 
-use super::Session;
-use porthole_core::{descriptor::Descriptor, limits::Limits, reference::Reference, toc::Reader};
-use porthole_viewer::prepared::Listing;
+use super::{Front, Session};
+use crate::{pool::Pool, prepared::Listing};
+use porthole_core::{descriptor::Descriptor, reference::Reference, toc::Reader};
+use porthole_registry::transport::{Environment, Transport};
 
 const BUFFER: usize = 64 << 10;
 
-impl Session {
+impl<T: Transport + Environment, P: Pool, F: Front> Session<T, P, F> {
     /// Fetches the table of contents of a layer, by ranges; an error says why it is not used.
     pub(super) async fn list(&self, reference: &Reference, layer: &Descriptor) -> Result<Listing, String> {
         let refused = |error: &dyn std::fmt::Display| format!("its table of contents is not used: {error}");
-        let mut reader = Reader::new(layer, &Limits::of_a_tab()).map_err(|error| refused(&error))?;
+        let mut reader = Reader::new(layer, &self.options.limits).map_err(|error| refused(&error))?;
         let mut buffer = vec![0; BUFFER];
         let mut fetched = 0;
         while let Some(range) = reader.wants() {

@@ -1,21 +1,26 @@
 //! From what was typed to an image whose layers are on their way.
 
-use super::{Session, Wish, crew::twin, error_kind, send};
-use porthole_core::{descriptor::Descriptor, platform::Platform, reference::Reference};
-use porthole_registry::{Error, client, client::Resolved, error::Subject, transport::ErrorKind};
-use porthole_viewer::{
+use super::{Front, Session, Wish, crew::twin};
+use crate::{
     failure,
     layer::Request,
     look::Look,
+    pool::Pool,
     prepared,
     protocol::{Chain, Event, Failure, FailureKind, Remedy, Route, RouteReason},
     router::{Decision, SAMPLE},
     summary,
 };
-use std::rc::Rc;
+use porthole_core::{descriptor::Descriptor, platform::Platform, reference::Reference};
+use porthole_registry::{
+    Error, client,
+    client::Resolved,
+    error::Subject,
+    transport::{self, Environment, ErrorKind, Transport},
+};
 
-impl Session {
-    pub(super) async fn resolve(self: Rc<Self>, wish: Wish) {
+impl<T: Transport + Environment, P: Pool, F: Front> Session<T, P, F> {
+    pub(super) async fn resolve(&self, wish: Wish) {
         let number = wish.look;
         let reference: Reference = match wish.reference.trim().parse() {
             Ok(reference) => reference,
@@ -23,14 +28,14 @@ impl Session {
         };
         let platforms = match wish.platform.as_deref().map(str::parse).transpose() {
             Ok(Some(chosen)) => vec![chosen],
-            Ok(None) => default_platforms().await,
+            Ok(None) => self.desk.borrow().platforms.clone(),
             Err(error) => return self.refuse(&wish, FailureKind::Platform, error.to_string()),
         };
         let target = reference.tag().map_or_else(|| reference.target(), Into::into);
-        let look = Look::begin(number, &target, wish.view.clone(), wish.path.as_deref());
+        let look = Look::begin(number, &target, wish.view.clone(), wish.path.as_deref(), self.options.limits);
         let chain = look.chain.clone();
-        self.state.borrow_mut().look = Some(look);
-        send(&[Event::Chain { look: number, chain }]);
+        self.desk.borrow_mut().look = Some(look);
+        self.tell(vec![Event::Chain { look: number, chain }]);
 
         let mut outcome = Ok(None);
         for platform in &platforms {
@@ -49,16 +54,20 @@ impl Session {
     fn refuse(&self, wish: &Wish, kind: FailureKind, text: String) {
         let chain = Chain::default();
         let failure = Box::new(Failure::plain(kind, text));
-        send(&[Event::Chain { look: wish.look, chain }, Event::Failure { look: wish.look, failure }]);
+        self.tell(vec![Event::Chain { look: wish.look, chain }, Event::Failure { look: wish.look, failure }]);
     }
 
-    async fn install(self: &Rc<Self>, wish: &Wish, reference: Reference, resolved: Resolved) {
+    async fn install(&self, wish: &Wish, reference: Reference, resolved: Resolved) {
         let number = wish.look;
         let summary = summary::summarize(&reference, &resolved);
         let layers: Vec<Descriptor> = resolved.image.layers.iter().map(|layer| layer.descriptor.clone()).collect();
         // What is part of the page is read faster than asked about.
-        let prepared =
-            |layer: &Descriptor| !wish.audit && reference.registry() != SAMPLE && prepared::is_worth_it(layer);
+        let prepared = |layer: &Descriptor| {
+            !wish.audit
+                && reference.registry() != SAMPLE
+                && layer.size >= self.options.listed_bytes
+                && prepared::announced(layer, &self.options.limits)
+        };
         let (listed, read): (Vec<_>, Vec<_>) =
             (0..).zip(&layers).partition::<Vec<(u32, &Descriptor)>, _>(|(_, layer)| prepared(layer));
         self.of_look(number, |look, out| look.install(reference.clone(), resolved, summary, out));
@@ -78,15 +87,6 @@ impl Session {
         }
     }
 
-    /// Has layers read, and takes a turn.
-    pub(super) fn enqueue(self: &Rc<Self>, number: u32, layers: impl Iterator<Item = u32>) {
-        if let Some(pool) = &mut self.state.borrow_mut().pool {
-            layers.for_each(|layer| pool.enqueue(number, layer));
-        }
-        self.dispatch();
-        self.turn();
-    }
-
     /// `None`: a question was put to the person, and the next try will have the answer.
     async fn fetch(
         &self,
@@ -95,10 +95,10 @@ impl Session {
         platform: &Platform,
     ) -> Result<Option<Resolved>, Box<Failure>> {
         let registry = reference.registry();
-        if registry != SAMPLE && !self.state.borrow().asked_for_relay {
+        if registry != SAMPLE && !self.desk.borrow().asked_for_relay {
             self.learn_relay().await;
         }
-        let first = self.state.borrow().router.first(registry);
+        let first = self.desk.borrow().router.first(registry);
         let mut decision = first.ok_or_else(|| Box::new(needs_relay(registry)))?;
         let mut observe = |step: client::Step| self.of_look(number, |look, out| look.step(&step, out));
         let mut blocked = None;
@@ -107,7 +107,7 @@ impl Session {
                 return Ok(None);
             }
             let outcome = match decision.route {
-                Route::Page => self.layout.resolve(reference, platform, &mut observe),
+                Route::Page => self.options.page.resolve(reference, platform, &mut observe),
                 _ => self.registry.fetch_image(reference, platform, &mut observe).await,
             };
             let error = match outcome {
@@ -119,7 +119,7 @@ impl Session {
                 (Error::UnreadableChallenge { .. }, Route::Direct) => Some(ErrorKind::Cors),
                 _ => None,
             };
-            let another = failed.and_then(|kind| self.state.borrow_mut().router.after(registry, kind));
+            let another = failed.and_then(|kind| self.desk.borrow_mut().router.after(registry, kind));
             match (another, blocked) {
                 (Some(another), _) => {
                     blocked = Some((decision, error));
@@ -142,8 +142,8 @@ impl Session {
     /// Goes this way from now on: tells the page and the client. `false`: the person must be asked first.
     fn take(&self, number: u32, registry: &str, decision: Decision) -> Result<bool, Box<Failure>> {
         let (relay, credentials, allowed) = {
-            let state = self.state.borrow();
-            (state.router.relay(), state.credentials.get(registry).cloned(), state.allowed.contains(registry))
+            let desk = self.desk.borrow();
+            (desk.router.relay(), desk.credentials.get(registry).cloned(), desk.allowed.contains(registry))
         };
         let mut events = vec![Event::Connection {
             look: number,
@@ -165,7 +165,7 @@ impl Session {
                 }
                 if credentials.is_some() && !relay.on_this_machine() && !allowed {
                     events.push(Event::AskRelayPassword { look: number, registry: registry.into(), relay: relay.url });
-                    send(&events);
+                    self.tell(events);
                     return Ok(false);
                 }
                 self.registry.set_route(registry, client::Route::Relay(relay.url));
@@ -173,12 +173,12 @@ impl Session {
             _ => self.registry.set_route(registry, client::Route::Direct),
         }
         self.registry.set_credentials(registry, credentials);
-        send(&events);
+        self.tell(events);
         Ok(true)
     }
 
     fn explain(&self, registry: &str, decision: Decision, error: &Error) -> Failure {
-        let relay = self.state.borrow().router.relay().map(|relay| relay.url);
+        let relay = self.desk.borrow().router.relay().map(|relay| relay.url);
         failure::explain(error, failure::Context { registry, route: decision.route, relay: relay.as_deref() })
     }
 
@@ -190,8 +190,8 @@ impl Session {
         kind: FailureKind,
     ) -> Result<Request, Box<Failure>> {
         let (reference, descriptor) = {
-            let state = self.state.borrow();
-            let body = state.look.as_ref().filter(|look| look.number == number).and_then(|look| look.body.as_ref());
+            let desk = self.desk.borrow();
+            let body = desk.look.as_ref().filter(|look| look.number == number).and_then(|look| look.body.as_ref());
             let layer = body.and_then(|body| Some((body, body.resolved.image.layers.get(layer as usize)?)));
             let (body, layer) =
                 layer.ok_or_else(|| Box::new(Failure::plain(FailureKind::Other, "not wanted any more")))?;
@@ -214,7 +214,7 @@ impl Session {
             }
             return request();
         }
-        let another = self.state.borrow_mut().router.after(registry, error_kind(kind));
+        let another = self.desk.borrow_mut().router.after(registry, error_kind(kind));
         if let Some(decision) = another
             && self.take(number, registry, decision)?
         {
@@ -223,7 +223,7 @@ impl Session {
         let error = Error::Transport {
             registry: registry.into(),
             what: Subject::new("blob", descriptor.digest.to_string()),
-            error: porthole_registry::transport::Error { kind: error_kind(kind), message: String::new() },
+            error: transport::Error { kind: error_kind(kind), message: String::new() },
         };
         Err(Box::new(self.explain(registry, now, &error)))
     }
@@ -237,11 +237,12 @@ fn needs_relay(registry: &str) -> Failure {
     }
 }
 
-/// Linux on this machine's architecture where the browser tells it, then on the one that most images are made for.
-async fn default_platforms() -> Vec<Platform> {
-    let amd64 = Platform::new("linux", "amd64", None);
-    match crate::worker::architecture().await.as_deref() {
-        Some("arm") => vec![Platform::new("linux", "arm64", None), amd64],
-        _ => vec![amd64],
+/// What the transport called a failure that a layer worker reports.
+fn error_kind(kind: FailureKind) -> ErrorKind {
+    match kind {
+        FailureKind::NoCors => ErrorKind::Cors,
+        FailureKind::Preflight => ErrorKind::Preflight,
+        FailureKind::DeadHost => ErrorKind::Connect,
+        _ => ErrorKind::Other,
     }
 }

@@ -1,0 +1,137 @@
+//! Work that is begun from outside and driven by one future, so that this crate spawns nothing.
+
+use std::{
+    cell::RefCell,
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::{Poll, Waker},
+};
+
+/// Pieces of work by key. Work that is begun replaces the work with the same key.
+///
+/// [`run`](Self::run) drives them all. Work that is stopped or replaced is dropped before it is polled again, and with it
+/// the requests that it holds.
+pub(crate) struct Errands<K, W> {
+    inner: RefCell<Inner<K, W>>,
+}
+
+struct Inner<K, W> {
+    changes: Vec<(K, Option<W>)>,
+    waker: Option<Waker>,
+}
+
+impl<K, W> Default for Errands<K, W> {
+    fn default() -> Self {
+        Self { inner: RefCell::new(Inner { changes: Vec::new(), waker: None }) }
+    }
+}
+
+impl<K: Copy + PartialEq, W> Errands<K, W> {
+    /// Begins a piece of work.
+    pub(crate) fn begin(&self, key: K, work: W) {
+        self.change(key, Some(work));
+    }
+
+    /// Drops the work with this key.
+    pub(crate) fn stop(&self, key: K) {
+        self.change(key, None);
+    }
+
+    /// Drives the work for as long as it is polled. `start` makes a future of a piece of work.
+    pub(crate) async fn run<F: Future<Output = ()>>(&self, start: impl Fn(W) -> F) {
+        let mut running: Vec<(K, Pin<Box<F>>)> = Vec::new();
+        poll_fn(|context| {
+            self.inner.borrow_mut().waker = Some(context.waker().clone());
+            loop {
+                for (key, work) in self.take_changes() {
+                    running.retain(|(other, _)| *other != key);
+                    running.extend(work.map(|work| (key, Box::pin(start(work)))));
+                }
+                let mut at = 0;
+                while let Some((_, future)) = running.get_mut(at) {
+                    match future.as_mut().poll(context) {
+                        Poll::Ready(()) => drop(running.remove(at)),
+                        Poll::Pending => at += 1,
+                    }
+                    if self.has_changes() {
+                        break;
+                    }
+                }
+                if !self.has_changes() {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
+    }
+
+    fn change(&self, key: K, work: Option<W>) {
+        let waker = {
+            let mut inner = self.inner.borrow_mut();
+            inner.changes.push((key, work));
+            inner.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn take_changes(&self) -> Vec<(K, Option<W>)> {
+        std::mem::take(&mut self.inner.borrow_mut().changes)
+    }
+
+    fn has_changes(&self) -> bool {
+        !self.inner.borrow().changes.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        pin::pin,
+        rc::Rc,
+        task::{Context, Waker},
+    };
+
+    #[test]
+    fn work_is_replaced_stopped_and_dropped() {
+        let errands: Errands<u8, Rc<()>> = Errands::default();
+        let held = Rc::new(());
+        let mut run = pin!(errands.run(|work| async move {
+            std::future::pending::<()>().await;
+            drop(work);
+        }));
+        let mut context = Context::from_waker(Waker::noop());
+        let mut turn = || run.as_mut().poll(&mut context);
+        errands.begin(1, Rc::clone(&held));
+        errands.begin(2, Rc::clone(&held));
+        assert_eq!(turn(), Poll::Pending);
+        assert_eq!(Rc::strong_count(&held), 3);
+        errands.begin(1, Rc::clone(&held));
+        assert_eq!(turn(), Poll::Pending);
+        assert_eq!(Rc::strong_count(&held), 3, "the first was replaced");
+        errands.stop(1);
+        errands.stop(2);
+        assert_eq!(turn(), Poll::Pending);
+        assert_eq!(Rc::strong_count(&held), 1);
+    }
+
+    #[test]
+    fn work_that_is_begun_by_other_work_starts_at_once() {
+        let errands: Errands<u8, u8> = Errands::default();
+        let seen = RefCell::new(Vec::new());
+        let mut run = pin!(errands.run(|work| {
+            let (errands, seen) = (&errands, &seen);
+            async move {
+                seen.borrow_mut().push(work);
+                if work < 3 {
+                    errands.begin(work + 1, work + 1);
+                }
+            }
+        }));
+        errands.begin(1, 1);
+        assert_eq!(run.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Pending);
+        assert_eq!(*seen.borrow(), [1, 2, 3]);
+    }
+}

@@ -1,0 +1,176 @@
+//! Layer workers: what a session needs of them, and which of them reads which layer.
+
+use crate::layer::Order;
+use std::collections::VecDeque;
+
+/// Workers that read layers, each one layer at a time.
+///
+/// The front end runs them, as threads, as web workers, or as futures on the thread of the session. Each is a
+/// [`LayerWorker`](crate::worker::LayerWorker) or behaves like one. What a worker reports goes to
+/// [`Session::hear`](crate::session::Session::hear), in order; that a worker ended without a report goes to
+/// [`Session::bury`](crate::session::Session::bury).
+pub trait Pool {
+    /// Number of workers. It does not change.
+    fn size(&self) -> usize;
+
+    /// Sends an order to a worker.
+    fn send(&self, worker: usize, order: Order);
+
+    /// Ends a worker, whatever it does.
+    fn end(&self, worker: usize);
+
+    /// Ends a worker and starts another with its number. `false` = no other can be started.
+    fn restart(&self, worker: usize) -> bool;
+}
+
+/// A layer that a worker is to read: which layer of which look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Assignment {
+    /// Number of the job, never used twice.
+    pub(crate) job: u32,
+    /// Number of the look.
+    pub(crate) look: u32,
+    /// 0 = bottom.
+    pub(crate) layer: u32,
+}
+
+/// Which worker reads which layer, and the layers that wait for a worker.
+#[derive(Debug, Default)]
+pub(crate) struct Roster {
+    workers: Vec<Member>,
+    waiting: VecDeque<Assignment>,
+    jobs: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Member {
+    /// It was started and has not ended.
+    alive: bool,
+    /// It has reported that it listens.
+    ready: bool,
+    assignment: Option<Assignment>,
+}
+
+impl Roster {
+    /// A roster of workers that were started.
+    pub(crate) fn new(size: usize) -> Self {
+        let member = Member { alive: true, ready: false, assignment: None };
+        Self { workers: vec![member; size], ..Self::default() }
+    }
+
+    /// Puts a layer at the end of the queue.
+    pub(crate) fn enqueue(&mut self, look: u32, layer: u32) {
+        self.jobs += 1;
+        self.waiting.push_back(Assignment { job: self.jobs, look, layer });
+    }
+
+    /// A worker listens.
+    pub(crate) fn ready(&mut self, worker: usize) {
+        if let Some(member) = self.workers.get_mut(worker) {
+            (member.alive, member.ready) = (true, true);
+        }
+    }
+
+    /// Frees a worker for another layer. Returns the layer that it read.
+    pub(crate) fn free(&mut self, worker: usize) -> Option<Assignment> {
+        self.workers.get_mut(worker)?.assignment.take()
+    }
+
+    /// The layer that a worker reads.
+    pub(crate) fn assignment(&self, worker: usize) -> Option<Assignment> {
+        self.workers.get(worker)?.assignment
+    }
+
+    /// A worker ended. Returns the layer that it read, and whether it ever listened: one that did may be replaced, one that
+    /// did not would fail again.
+    pub(crate) fn bury(&mut self, worker: usize) -> (Option<Assignment>, bool) {
+        let Some(member) = self.workers.get_mut(worker) else { return (None, false) };
+        member.alive = false;
+        (member.assignment.take(), std::mem::take(&mut member.ready))
+    }
+
+    /// A worker was started in place of one that ended.
+    pub(crate) fn revive(&mut self, worker: usize) {
+        if let Some(member) = self.workers.get_mut(worker) {
+            member.alive = true;
+        }
+    }
+
+    /// The next layer and an idle worker for it.
+    pub(crate) fn assign(&mut self) -> Option<(usize, Assignment)> {
+        let worker = self.workers.iter().position(|member| member.ready && member.assignment.is_none())?;
+        let assignment = self.waiting.pop_front()?;
+        self.workers[worker].assignment = Some(assignment);
+        Some((worker, assignment))
+    }
+
+    /// The layers that wait, if no worker is left to read them.
+    pub(crate) fn give_up(&mut self) -> VecDeque<Assignment> {
+        if self.workers.iter().any(|member| member.alive) {
+            return VecDeque::new();
+        }
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// Forgets every job. Returns those that workers have begun.
+    pub(crate) fn cancel(&mut self) -> Vec<(usize, u32)> {
+        self.waiting.clear();
+        let begun = |(worker, member): (usize, &mut Member)| Some((worker, member.assignment.take()?.job));
+        self.workers.iter_mut().enumerate().filter_map(begun).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn roster(size: usize, layers: u32) -> Roster {
+        let mut roster = Roster::new(size);
+        (0..layers).for_each(|layer| roster.enqueue(1, layer));
+        roster
+    }
+
+    #[test]
+    fn layers_wait_for_a_worker_that_listens() {
+        let mut roster = roster(2, 3);
+        assert_eq!(roster.assign(), None);
+        roster.ready(1);
+        assert_eq!(roster.assign(), Some((1, Assignment { job: 1, look: 1, layer: 0 })));
+        assert_eq!(roster.assign(), None, "the other does not listen yet");
+        assert_eq!(roster.free(1).map(|it| it.layer), Some(0));
+        assert_eq!(roster.assign().map(|(worker, it)| (worker, it.layer)), Some((1, 1)));
+    }
+
+    #[test]
+    fn only_a_worker_that_listened_is_replaced() {
+        let mut roster = roster(2, 1);
+        assert_eq!(roster.bury(0), (None, false));
+        roster.ready(1);
+        let (worker, assignment) = roster.assign().unwrap();
+        assert_eq!(roster.bury(worker), (Some(assignment), true));
+        roster.enqueue(1, 5);
+        assert_eq!(roster.give_up().len(), 1, "none is left");
+        roster.revive(1);
+        roster.enqueue(1, 6);
+        assert!(roster.give_up().is_empty());
+    }
+
+    #[test]
+    fn numbers_of_jobs_are_never_used_twice() {
+        let mut roster = roster(1, 2);
+        roster.ready(0);
+        let (_, first) = roster.assign().unwrap();
+        assert_eq!(roster.cancel(), [(0, first.job)]);
+        assert_eq!((roster.assign(), roster.assignment(0)), (None, None));
+        roster.enqueue(2, 0);
+        assert_eq!(roster.assign().map(|(_, it)| it.job), Some(3));
+    }
+
+    #[test]
+    fn workers_that_do_not_exist_do_nothing() {
+        let mut roster = roster(0, 1);
+        roster.ready(7);
+        assert_eq!((roster.free(7), roster.bury(7), roster.assign()), (None, (None, false), None));
+        assert_eq!(roster.give_up().len(), 1);
+    }
+}

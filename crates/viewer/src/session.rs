@@ -1,0 +1,354 @@
+//! A session: it owns the registry client, tokens, credentials and the file tree, and answers every query of a front end.
+
+mod content;
+mod crew;
+mod page;
+mod prepared;
+mod resolve;
+
+pub use content::Want;
+pub use page::Page;
+
+use crate::{
+    errands::Errands,
+    look::Look,
+    pool::{Assignment, Pool, Roster},
+    protocol::{Command, Event, FailureKind, Secret, View},
+    router::{Relay, Router},
+};
+use porthole_core::{limits::Limits, platform::Platform};
+use porthole_registry::{
+    Registry,
+    auth::Credentials,
+    transport::{Body as _, Environment, Request, Transport},
+};
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+/// What a front end does with what a session sends.
+pub trait Front {
+    /// A file that is being saved.
+    type File: Download;
+
+    /// Takes an event. Called while the session handles a command or a report; it must not call the session back.
+    fn tell(&self, event: Event);
+
+    /// Begins to save a file.
+    fn save(&self) -> Self::File;
+}
+
+/// A file that a front end saves. Its bytes were verified. Dropping it forgets them.
+pub trait Download {
+    /// Takes the next bytes.
+    fn write(&mut self, bytes: &[u8]);
+
+    /// Keeps the file. Returns the address where it was kept, or why it was not.
+    ///
+    /// # Errors
+    /// In words, for a person.
+    fn finish(self) -> Result<String, String>;
+}
+
+/// What a session is made with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Limits of what is read.
+    pub limits: Limits,
+    /// The image that is part of the front end: an OCI layout in a tar. References to the registry
+    /// [`SAMPLE`](crate::router::SAMPLE) are read from it.
+    pub page: Page,
+    /// A layer of at least so many bytes is listed from its table of contents, if it has one. A smaller one is read whole:
+    /// that takes hardly longer, and proves more.
+    pub listed_bytes: u64,
+    /// Bytes that are fetched for a file without asking first.
+    pub unasked_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { limits: Limits::default(), page: Page::default(), listed_bytes: 4 << 20, unasked_bytes: 16 << 20 }
+    }
+}
+
+/// Everything that lives as long as a front end, over any transport and any pool of layer workers.
+///
+/// It takes [`Command`]s with [`obey`](Self::obey) and the reports of layer workers with [`hear`](Self::hear), and answers
+/// with [`Event`]s. All of its own work is one future, [`run`](Self::run), which the front end polls for as long as it
+/// lives. No method blocks.
+pub struct Session<T, P, F> {
+    registry: Registry<T>,
+    pool: P,
+    front: F,
+    options: Options,
+    /// Never borrowed across an `await`, nor while an event is told.
+    desk: RefCell<Desk>,
+    errands: Errands<Errand, Work>,
+}
+
+#[derive(Default)]
+struct Desk {
+    base: String,
+    router: Router,
+    /// Whether it is known if a relay serves this front end.
+    asked_for_relay: bool,
+    credentials: HashMap<String, Credentials>,
+    /// Registries whose credentials may go through a relay on another machine.
+    allowed: HashSet<String>,
+    /// Platforms to try where none is asked for, best first.
+    platforms: Vec<Platform>,
+    roster: Roster,
+    wish: Option<Wish>,
+    look: Option<Look>,
+    /// When the next turn is due, if one is.
+    turn: Option<Duration>,
+}
+
+/// What was asked for, kept for another try.
+#[derive(Clone)]
+struct Wish {
+    look: u32,
+    reference: String,
+    platform: Option<String>,
+    view: View,
+    path: Option<String>,
+    /// Read every layer whole, and compare tables of contents with archives.
+    audit: bool,
+}
+
+/// What there is at most one of at a time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Errand {
+    Relay,
+    Look,
+    File,
+    Turn,
+    Renewal(usize),
+}
+
+enum Work {
+    LearnRelay,
+    Look(Wish),
+    Read { look: u32, path: String, want: Want },
+    Turn(Duration),
+    Renew { worker: usize, assignment: Assignment, kind: FailureKind },
+}
+
+impl<T: Transport + Environment, P: Pool, F: Front> Session<T, P, F> {
+    /// A session without a look.
+    pub fn new(registry: Registry<T>, pool: P, front: F, options: Options) -> Self {
+        let desk = Desk {
+            roster: Roster::new(pool.size()),
+            platforms: vec![Platform::new("linux", "amd64", None)],
+            ..Desk::default()
+        };
+        Self { registry, pool, front, options, desk: RefCell::new(desk), errands: Errands::default() }
+    }
+
+    /// Sets the platforms to try, best first, where a command names none. By default `linux/amd64`.
+    pub fn set_platforms(&self, platforms: Vec<Platform>) {
+        self.desk.borrow_mut().platforms = platforms;
+    }
+
+    /// Drives the session for as long as it is polled.
+    pub async fn run(&self) {
+        self.errands.run(|work| self.work(work)).await;
+    }
+
+    async fn work(&self, work: Work) {
+        match work {
+            Work::LearnRelay => self.learn_relay().await,
+            Work::Look(wish) => self.resolve(wish).await,
+            Work::Read { look, path, want } => self.read_file(look, path, want).await,
+            Work::Turn(pause) => {
+                self.registry.transport().sleep(pause).await;
+                self.desk.borrow_mut().turn = None;
+                self.turn();
+            }
+            Work::Renew { worker, assignment, kind } => self.renew(worker, assignment, kind).await,
+        }
+    }
+
+    /// Takes a command.
+    pub fn obey(&self, command: Command) {
+        match command {
+            Command::Start { base, relay } => {
+                let mut desk = self.desk.borrow_mut();
+                desk.base = base;
+                desk.router.set(relay);
+                self.errands.begin(Errand::Relay, Work::LearnRelay);
+            }
+            Command::Look { look, reference, platform, view, path } => {
+                self.look(Wish { look, reference, platform, view, path, audit: false });
+            }
+            Command::Retry { look } => self.look_again(|wish| Wish { look, ..wish }),
+            Command::Audit { look } => self.look_again(|wish| Wish { look, audit: true, ..wish }),
+            Command::Cancel => self.cancel(),
+            Command::Rows { from, to } => self.with_look(|look, out| look.set_window(from..to, out)),
+            Command::SetView { view } => {
+                if let Some(wish) = &mut self.desk.borrow_mut().wish {
+                    wish.view = view.clone();
+                }
+                self.with_look(|look, _| look.set_view(view));
+            }
+            Command::Expand { path } => self.with_look(|look, _| look.open(&path, true)),
+            Command::Collapse { path } => self.with_look(|look, _| look.open(&path, false)),
+            Command::ExpandAll => self.with_look(|look, _| look.open_all(true)),
+            Command::CollapseAll => self.with_look(|look, _| look.open_all(false)),
+            Command::Select { path } => {
+                if let Some(wish) = &mut self.desk.borrow_mut().wish {
+                    wish.path.clone_from(&path);
+                }
+                self.with_look(|look, _| look.select(path.as_deref()));
+            }
+            Command::Read { path, anyway } => self.read(path, if anyway { Want::StartAnyway } else { Want::Start }),
+            Command::Save { path } => self.read(path, Want::All),
+            Command::SignIn { registry, username, password: Secret(password) } => {
+                let credentials = Credentials::basic(username, password);
+                self.desk.borrow_mut().credentials.insert(registry, credentials);
+            }
+            Command::AllowRelayPassword { registry, allow } => {
+                let mut desk = self.desk.borrow_mut();
+                if allow {
+                    desk.allowed.insert(registry);
+                } else {
+                    desk.credentials.remove(&registry);
+                }
+            }
+            Command::SetRelay { relay } => {
+                self.desk.borrow_mut().router.set(relay);
+                self.tell_relay();
+            }
+            Command::UseRelay { registry } => {
+                self.desk.borrow_mut().router.use_relay(&registry);
+                self.tell_relay();
+            }
+        }
+    }
+
+    /// Asks once whether a relay serves this front end.
+    async fn learn_relay(&self) {
+        let base = self.desk.borrow().base.clone();
+        let base = base.split(['?', '#']).next().unwrap_or_default();
+        let base = &base[..base.rfind('/').map_or(0, |slash| slash)];
+        let note = self.fetch_note(&format!("{base}/relay.json")).await;
+        let served = note.is_some_and(|note| note.trim_ascii_start().starts_with(b"{"));
+        let relay = served.then(|| Relay { url: base.into(), same_origin: true });
+        let mut desk = self.desk.borrow_mut();
+        if !std::mem::replace(&mut desk.asked_for_relay, true) {
+            desk.router.set_serving(relay);
+            drop(desk);
+            self.tell_relay();
+        }
+    }
+
+    /// A small file that the page's own host serves beside the page; `None` if there is none.
+    async fn fetch_note(&self, url: &str) -> Option<Vec<u8>> {
+        let request: Request = http::Request::get(url).body(Default::default()).ok()?;
+        let response = self.registry.transport().send(request).await.ok()?;
+        if !response.status().is_success() {
+            return None;
+        }
+        let (mut body, mut note, mut buffer) = (response.into_body(), Vec::new(), vec![0; NOTE]);
+        loop {
+            match body.read(&mut buffer).await.ok()? {
+                0 => return Some(note),
+                read if note.len() + read > NOTE => return None,
+                read => note.extend_from_slice(&buffer[..read]),
+            }
+        }
+    }
+
+    fn tell_relay(&self) {
+        let relay = self.desk.borrow().router.relay();
+        let same_origin = relay.as_ref().is_some_and(|relay| relay.same_origin);
+        self.front.tell(Event::Relay { url: relay.map(|relay| relay.url), same_origin });
+    }
+
+    fn look_again(&self, change: impl FnOnce(Wish) -> Wish) {
+        let wish = self.desk.borrow().wish.clone();
+        if let Some(wish) = wish {
+            self.look(change(wish));
+        }
+    }
+
+    fn look(&self, wish: Wish) {
+        self.cancel();
+        self.desk.borrow_mut().wish = Some(wish.clone());
+        self.errands.begin(Errand::Look, Work::Look(wish));
+    }
+
+    fn cancel(&self) {
+        let begun = {
+            let mut desk = self.desk.borrow_mut();
+            (desk.look, desk.turn) = (None, None);
+            desk.roster.cancel()
+        };
+        for (worker, job) in begun {
+            self.errands.stop(Errand::Renewal(worker));
+            self.pool.send(worker, crate::layer::Order::Cancel { job });
+        }
+        for errand in [Errand::Look, Errand::File, Errand::Turn] {
+            self.errands.stop(errand);
+        }
+    }
+
+    /// Changes the current look; then takes the turn that follows from it.
+    fn with_look(&self, change: impl FnOnce(&mut Look, &mut Vec<Event>)) {
+        let mut out = Vec::new();
+        if let Some(look) = &mut self.desk.borrow_mut().look {
+            change(look, &mut out);
+        }
+        self.tell(out);
+        self.turn();
+    }
+
+    /// Changes a look, if it is still the current one.
+    fn of_look(&self, number: u32, change: impl FnOnce(&mut Look, &mut Vec<Event>)) {
+        let mut out = Vec::new();
+        if let Some(look) = self.desk.borrow_mut().look.as_mut().filter(|look| look.number == number) {
+            change(look, &mut out);
+        }
+        self.tell(out);
+    }
+
+    /// Stacks, lists and tells as far as it is time, and comes back when there will be more to do.
+    fn turn(&self) {
+        let mut out = Vec::new();
+        let (mut again, mut alone) = (None, None);
+        if let Some(look) = &mut self.desk.borrow_mut().look {
+            again = look.turn(|| self.now(), &mut out);
+            alone = look.ask_alone().map(|layer| (look.number, layer));
+        }
+        self.tell(out);
+        if let Some((look, layer)) = alone {
+            return self.enqueue(look, [layer].into_iter());
+        }
+        self.desk.borrow_mut().turn = again.map(|pause| self.now() + pause);
+        match again {
+            Some(pause) => self.errands.begin(Errand::Turn, Work::Turn(pause)),
+            None => self.errands.stop(Errand::Turn),
+        }
+    }
+
+    /// A turn now, unless one is overdue and will be taken anyway.
+    fn turn_soon(&self) {
+        let due = self.desk.borrow().turn;
+        if due.is_none_or(|due| due > self.now()) {
+            self.turn();
+        }
+    }
+
+    fn tell(&self, events: Vec<Event>) {
+        events.into_iter().for_each(|event| self.front.tell(event));
+    }
+
+    fn now(&self) -> Duration {
+        self.registry.transport().now()
+    }
+}
+
+/// Bytes of `relay.json` that are read.
+const NOTE: usize = 64 << 10;

@@ -1,0 +1,168 @@
+//! What a session and its layer workers say to each other.
+
+use super::{Errand, Front, Session, Work};
+use crate::{
+    layer::{Job, Order, Report, Request},
+    look::{Access, Look},
+    pool::{Assignment, Pool},
+    prepared,
+    protocol::{Failure, FailureKind, Remedy},
+    router::SAMPLE,
+};
+use porthole_core::seek::Index;
+use porthole_registry::transport::{self, Environment, Transport};
+use std::rc::Rc;
+
+impl<T: Transport + Environment, P: Pool, F: Front> Session<T, P, F> {
+    /// Takes a report of a layer worker.
+    pub fn hear(&self, worker: usize, report: Report) {
+        match report {
+            Report::Ready => {
+                self.desk.borrow_mut().roster.ready(worker);
+                self.dispatch();
+            }
+            Report::Panicked { text } => self.lose(worker, Failure::plain(FailureKind::Other, text), true),
+            report => {
+                if let Some(assignment) = self.assignment(worker).filter(|now| report.job() == Some(now.job)) {
+                    self.report(worker, assignment, report);
+                }
+            }
+        }
+    }
+
+    /// A worker could not be started, or ended without a report.
+    pub fn bury(&self, worker: usize) {
+        let text = "its worker could not be started, or ended without a report";
+        self.lose(worker, Failure::plain(FailureKind::Other, text), true);
+    }
+
+    fn report(&self, worker: usize, assignment: Assignment, report: Report) {
+        let Assignment { look, layer, .. } = assignment;
+        match report {
+            Report::Entries { batch, .. } => self.of_look(look, |look, _| look.receive(layer, batch)),
+            Report::Progress { compressed, uncompressed, entries, .. } => {
+                self.of_look(look, |look, _| look.progress(layer, compressed, uncompressed, entries));
+                self.turn_soon();
+            }
+            Report::Index { index, .. } => {
+                let bytes = index.len() as u64;
+                if let Ok(index) = Index::from_bytes(&index) {
+                    self.of_look(look, |look, _| look.keep(layer, Access::Index(Rc::new(index)), bytes));
+                }
+            }
+            Report::Done { findings, .. } => {
+                self.desk.borrow_mut().roster.free(worker);
+                self.of_look(look, |look, out| look.done(layer, findings, out));
+                self.dispatch();
+                self.turn();
+            }
+            Report::Failed { kind, text, .. } => {
+                let failure = Failure { remedies: vec![Remedy::Retry { after: None }], ..Failure::plain(kind, text) };
+                self.lose(worker, failure, false);
+            }
+            Report::Stuck { kind, .. } => {
+                self.errands.begin(Errand::Renewal(worker), Work::Renew { worker, assignment, kind });
+            }
+            Report::Ready | Report::Panicked { .. } => {}
+        }
+    }
+
+    /// Gives a worker that was turned away another request, or ends its job.
+    pub(super) async fn renew(&self, worker: usize, assignment: Assignment, kind: FailureKind) {
+        let Assignment { job, look, layer } = assignment;
+        let outcome = self.another_way(look, layer, kind).await;
+        if self.assignment(worker) != Some(assignment) {
+            return;
+        }
+        match outcome {
+            Ok(request) => self.pool.send(worker, Order::Request { job, request }),
+            Err(failure) => {
+                self.pool.send(worker, Order::Cancel { job });
+                self.lose(worker, *failure, false);
+            }
+        }
+    }
+
+    /// The layer of a worker will not be read.
+    fn lose(&self, worker: usize, failure: Failure, dead: bool) {
+        let assignment = if dead {
+            let (assignment, restart) = self.desk.borrow_mut().roster.bury(worker);
+            if !restart {
+                self.pool.end(worker);
+            } else if self.pool.restart(worker) {
+                self.desk.borrow_mut().roster.revive(worker);
+            }
+            assignment
+        } else {
+            self.desk.borrow_mut().roster.free(worker)
+        };
+        if let Some(Assignment { look, layer, .. }) = assignment {
+            self.of_look(look, |look, out| look.lost(layer, failure, out));
+        }
+        self.dispatch();
+        self.turn();
+    }
+
+    /// Has layers read, and takes a turn.
+    pub(super) fn enqueue(&self, number: u32, layers: impl Iterator<Item = u32>) {
+        {
+            let mut desk = self.desk.borrow_mut();
+            layers.for_each(|layer| desk.roster.enqueue(number, layer));
+        }
+        self.dispatch();
+        self.turn();
+    }
+
+    /// Gives layers to idle workers. Layers that no worker is left for are lost.
+    fn dispatch(&self) {
+        loop {
+            let Some((worker, assignment)) = self.desk.borrow_mut().roster.assign() else { break };
+            let job = self.desk.borrow().look.as_ref().and_then(|look| self.job(look, assignment));
+            if let Some(job) = job {
+                self.pool.send(worker, Order::Read(Box::new(job)));
+                continue;
+            }
+            self.desk.borrow_mut().roster.free(worker);
+            let failure = Failure::plain(FailureKind::Other, "there is no valid request for its blob");
+            self.of_look(assignment.look, |look, out| look.lost(assignment.layer, failure, out));
+        }
+        let waiting = self.desk.borrow_mut().roster.give_up();
+        for Assignment { look, layer, .. } in waiting {
+            let failure = Failure::plain(FailureKind::Other, "no worker could be started for it");
+            self.of_look(look, |look, out| look.lost(layer, failure, out));
+        }
+    }
+
+    fn job(&self, look: &Look, assignment: Assignment) -> Option<Job> {
+        let body = look.body.as_ref().filter(|_| look.number == assignment.look)?;
+        let layer = body.resolved.image.layers.get(assignment.layer as usize)?;
+        let descriptor = &layer.descriptor;
+        let of_page = body.reference.registry() == SAMPLE;
+        let blob = if of_page { self.options.page.blob(&descriptor.digest) } else { None };
+        let request = match blob {
+            Some(_) => None,
+            None => Some(twin(&self.registry.blob_request(&body.reference, descriptor).ok()?)),
+        };
+        Some(Job {
+            job: assignment.job,
+            blob: blob.map(<[u8]>::to_vec),
+            request,
+            digest: descriptor.digest.to_string(),
+            size: descriptor.size,
+            diff_id: layer.diff_id.map(|diff_id| diff_id.to_string()),
+            media_type: descriptor.media_type.as_str().into(),
+            audit: prepared::announced(descriptor, &self.options.limits).then(|| descriptor.annotations.clone()),
+        })
+    }
+
+    fn assignment(&self, worker: usize) -> Option<Assignment> {
+        self.desk.borrow().roster.assignment(worker)
+    }
+}
+
+/// A request, for a worker that has no client.
+pub(super) fn twin(request: &transport::Request) -> Request {
+    let headers = request.headers().iter();
+    let headers = headers.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
+    Request { url: request.uri().to_string(), headers: headers.collect() }
+}

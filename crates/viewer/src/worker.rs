@@ -1,0 +1,129 @@
+//! A layer worker: fetches a blob, verifies it and scans it where its bytes are.
+
+mod fetch;
+mod scan;
+
+use crate::{
+    errands::Errands,
+    layer::{Job, Order, Report},
+    protocol::FailureKind,
+};
+use fetch::{Failed, Link};
+use porthole_core::{
+    descriptor::Descriptor,
+    limits::Limits,
+    media_type::MediaType,
+    toc::{Reader, Toc},
+};
+use porthole_registry::transport::{Environment, Transport};
+use scan::Scan;
+use std::{cell::RefCell, collections::BTreeMap};
+
+/// Reads one layer at a time, as a session orders.
+///
+/// Give it [`Order`]s with [`obey`](Self::obey) and drive it with [`run`](Self::run). It reports [`Report::Ready`] when it is
+/// made; an order that is sent before is lost.
+pub struct LayerWorker<T> {
+    transport: T,
+    limits: Limits,
+    tell: Box<dyn Fn(Report)>,
+    current: RefCell<Option<(u32, Link)>>,
+    errands: Errands<(), (Box<Job>, Link)>,
+}
+
+impl<T: Transport + Environment> LayerWorker<T> {
+    /// A worker that reads layers within `limits` and reports to `tell`.
+    pub fn new(transport: T, limits: Limits, tell: impl Fn(Report) + 'static) -> Self {
+        tell(Report::Ready);
+        Self { transport, limits, tell: Box::new(tell), current: RefCell::default(), errands: Errands::default() }
+    }
+
+    /// Takes an order.
+    pub fn obey(&self, order: Order) {
+        match order {
+            Order::Read(job) => {
+                let link = Link::default();
+                *self.current.borrow_mut() = Some((job.job, link.clone()));
+                self.errands.begin((), (job, link));
+            }
+            Order::Request { job, request } => {
+                if let Some((_, link)) = self.current.borrow().as_ref().filter(|(current, _)| *current == job) {
+                    link.renew(request);
+                }
+            }
+            Order::Cancel { job } => {
+                if self.current.borrow_mut().take_if(|(current, _)| *current == job).is_some() {
+                    self.errands.stop(());
+                }
+            }
+        }
+    }
+
+    /// Drives the worker for as long as it is polled.
+    pub async fn run(&self) {
+        self.errands.run(|(job, link)| self.read(job, link)).await;
+    }
+
+    async fn read(&self, job: Box<Job>, link: Link) {
+        let number = job.job;
+        let report = match self.read_layer(*job, &link).await {
+            Ok(findings) => Report::Done { job: number, findings },
+            Err((kind, text)) => Report::Failed { job: number, kind, text },
+        };
+        (self.tell)(report);
+    }
+
+    async fn read_layer(&self, mut job: Job, link: &Link) -> Result<crate::layer::Findings, Failed> {
+        let (blob, request) = (job.blob.take(), job.request.take());
+        let mut scan = Scan::begin(&job, self.limits, &*self.tell, self.transport.now())
+            .map_err(|text| (FailureKind::Other, text))?;
+        if let (Some(annotations), Some(request)) = (&job.audit, &request) {
+            scan.audit(self.fetch_toc(&job, annotations, request).await);
+        }
+        match (blob, request) {
+            (Some(blob), _) => {
+                for chunk in blob.chunks(fetch::CHUNK) {
+                    scan.push(chunk, self.transport.now());
+                }
+            }
+            (None, Some(request)) => fetch::fetch(&self.transport, request, link, &mut scan).await?,
+            (None, None) => {
+                return Err((FailureKind::Other, "no request and no bytes (a bug in porthole)".into()));
+            }
+        }
+        Ok(scan.finish())
+    }
+
+    /// Fetches the table of contents of a layer that is read whole, to compare the two. An error says why it cannot be
+    /// compared.
+    async fn fetch_toc(
+        &self,
+        job: &Job,
+        annotations: &BTreeMap<String, String>,
+        request: &crate::layer::Request,
+    ) -> Result<Toc, String> {
+        let digest = job.digest.parse().map_err(words)?;
+        let media_type = MediaType::parse(&job.media_type).map_err(words)?;
+        let layer = Descriptor { annotations: annotations.clone(), ..Descriptor::new(media_type, digest, job.size) };
+        let mut reader = Reader::new(&layer, &self.limits).map_err(words)?;
+        while let Some(range) = reader.wants() {
+            let mut refused = None;
+            let push = |bytes: &[u8]| match reader.push(bytes) {
+                Ok(()) => true,
+                Err(error) => {
+                    refused = Some(error);
+                    false
+                }
+            };
+            fetch::fetch_range(&self.transport, request, range, push).await.map_err(|(_, text)| text)?;
+            if let Some(error) = refused {
+                return Err(words(error));
+            }
+        }
+        reader.finish().map_err(words)?.ok_or_else(|| "there is none".into())
+    }
+}
+
+fn words(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}

@@ -1,0 +1,334 @@
+//! Layers: side by side, over breaks, wrong, cancelled, with workers that die.
+
+use crate::stage::*;
+use porthole_core::limits::Limits;
+use porthole_registry::transport::ErrorKind;
+use porthole_testkit::{
+    image::{Compression, Content, Image, Layer},
+    registry::Fault,
+};
+use porthole_viewer::{
+    address::View,
+    layer::{Order, Report},
+    protocol::{Command, Event, FailureKind, LayerState, LinkState, Mode, Remedy, Step},
+    session,
+    state::Action,
+};
+
+fn blob(layer: usize) -> String {
+    built().layers[layer].blob.digest.clone()
+}
+
+#[test]
+fn a_layer_with_other_bytes_is_wrong_and_the_others_are_shown() {
+    let internet = registry(content());
+    let (upper, lower) = (built().layers[1].blob.clone(), blob(0));
+    internet.fault(&lower, u32::MAX, Fault::Body(upper.bytes));
+    let mut stage = Stage::new(&internet);
+    stage.look(REFERENCE);
+    assert_eq!(stage.layer_states(), [LayerState::Wrong, LayerState::Verified]);
+    let failure = stage.layer_failure(0);
+    assert_eq!((failure.kind, failure.step), (FailureKind::Digest, Some(Step::Layers)));
+    assert_eq!(failure.mismatch.as_ref().map(|(expected, _)| expected), Some(&lower));
+    assert!(failure.text.contains("layer 1"), "people count layers from one: {}", failure.text);
+    assert!(offers(failure, |remedy| matches!(remedy, Remedy::Retry { .. })));
+    assert_eq!(stage.state.chain.state, LinkState::Wrong);
+    assert!(stage.state.settled && stage.paths().contains(&"srv"));
+}
+
+#[test]
+fn entries_of_a_wrong_layer_are_taken_back() {
+    let internet = registry(content());
+    let mut bytes = built().layers[1].blob.bytes.clone();
+    // The trailer of gzip: everything is unpacked before it is known to be wrong.
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    internet.fault(&blob(1), u32::MAX, Fault::Body(bytes));
+    let mut stage = Stage::new(&internet);
+    stage.look(REFERENCE);
+    stage.act(Action::ExpandAll(true));
+    assert_eq!(stage.layer_states(), [LayerState::Verified, LayerState::Wrong]);
+    assert_eq!(stage.paths(), ["etc", "etc/hosts", "etc/motd"]);
+}
+
+#[test]
+fn a_blob_that_is_too_short_or_too_long_is_wrong() {
+    let bytes = built().layers[0].blob.bytes.clone();
+    let longer = [bytes.as_slice(), &[0; 100]].concat();
+    for body in [bytes[..bytes.len() - 10].to_vec(), longer] {
+        let internet = registry(content());
+        internet.fault(&blob(0), u32::MAX, Fault::Body(body));
+        let mut stage = Stage::new(&internet);
+        stage.look(REFERENCE);
+        assert_eq!(stage.layer_states(), [LayerState::Wrong, LayerState::Verified]);
+        assert_eq!(stage.layer_failure(0).kind, FailureKind::Digest);
+    }
+}
+
+#[test]
+fn a_layer_that_does_not_match_its_diff_id_is_wrong() {
+    let built = built();
+    let config = String::from_utf8(built.config.bytes.clone()).unwrap();
+    let other = config.replace(&built.layers[0].diff_id, &built.layers[1].diff_id);
+    let config = porthole_testkit::image::Blob::new(&built.config.media_type, other.into_bytes());
+    let manifest = String::from_utf8(built.manifest.bytes.clone()).unwrap();
+    let manifest = manifest.replace(&built.config.digest, &config.digest);
+    let manifest = porthole_testkit::image::Blob::new(&built.manifest.media_type, manifest.into_bytes());
+    let mut content = Content::default();
+    content.add_image(&built).add_blob(config);
+    content.add_root("1", manifest);
+    let stage = Stage::looking(content);
+    assert_eq!(stage.layer_states(), [LayerState::Wrong, LayerState::Verified]);
+    let failure = stage.layer_failure(0);
+    assert!(failure.text.starts_with("unpacked layer 1 "), "{}", failure.text);
+}
+
+#[test]
+fn a_break_in_the_middle_goes_on_from_the_byte_that_was_reached() {
+    let internet = registry(content());
+    internet.fault(&blob(0), 1, Fault::ResetAfter(50));
+    let mut stage = Stage::new(&internet);
+    stage.look(REFERENCE);
+    stage.verified();
+    let asked = internet.log();
+    let ranges: Vec<_> =
+        asked.iter().filter(|asked| asked.url.ends_with(&blob(0))).map(|asked| asked.headers.get("range")).collect();
+    assert_eq!(ranges.len(), 2);
+    assert_eq!(ranges[1].unwrap(), "bytes=50-");
+}
+
+#[test]
+fn a_registry_without_ranges_sends_the_first_bytes_again() {
+    let internet = registry(content());
+    internet.fault(&blob(0), 1, Fault::ResetAfter(50));
+    internet.fault(&blob(0), 1, Fault::IgnoreRange);
+    let mut stage = Stage::new(&internet);
+    stage.look(REFERENCE);
+    stage.verified();
+}
+
+#[test]
+fn a_layer_that_breaks_again_and_again_is_lost() {
+    let internet = registry(content());
+    internet.fault(&blob(0), u32::MAX, Fault::ResetAfter(0));
+    let mut stage = Stage::new(&internet);
+    stage.look(REFERENCE);
+    assert_eq!(stage.layer_states(), [LayerState::Wrong, LayerState::Verified]);
+    assert!(stage.layer_failure(0).text.contains("connection broke"));
+    assert!(stage.state.settled);
+    assert!(internet.count(&blob(0)) <= 5);
+}
+
+#[test]
+fn a_layer_that_is_lost_is_read_again_by_a_retry() {
+    let internet = registry(content());
+    internet.fault(&blob(0), 1, Fault::Status(404));
+    let mut stage = Stage::new(&internet);
+    stage.look(REFERENCE);
+    assert_eq!(stage.layer_failure(0).kind, FailureKind::NotFound);
+    stage.act(Action::Retry);
+    stage.verified();
+}
+
+#[test]
+fn upper_layers_wait_for_the_ones_below() {
+    let internet = registry(content());
+    internet.fault(&blob(0), 1, Fault::Slow(50));
+    let mut stage = Stage::new(&internet);
+    stage.begin(Action::Look(REFERENCE.into()));
+    stage.until(|stage| stage.state.layers.get(1).is_some_and(|layer| layer.state == LayerState::Verified));
+    assert!(stage.paths().is_empty(), "nothing is stacked on a layer that is not there: {:?}", stage.paths());
+    stage.settle();
+    stage.verified();
+}
+
+#[test]
+fn more_layers_than_workers_are_read_one_after_the_other() {
+    let layers = (0..9).map(|n| {
+        Layer::new("COPY")
+            .file(format!("file-{n}"), "x")
+            .compression([Compression::Gzip, Compression::Zstd, Compression::None][n % 3])
+    });
+    let content = layers.fold(Image::new(), Image::layer).build().into_content("1");
+    for workers in [1, 2, 4] {
+        let mut stage = Stage::with(&registry(content.clone()), Setup { workers, ..Setup::default() });
+        stage.look(REFERENCE);
+        stage.verified();
+        assert_eq!((stage.paths().len(), stage.reads()), (9, 9));
+        let order: Vec<usize> = stage.orders().iter().map(|(worker, _)| *worker).collect();
+        assert!(order.iter().all(|worker| *worker < workers));
+    }
+}
+
+#[test]
+fn cancelled_in_any_phase_a_look_leaves_nothing_behind() {
+    type Phase = (&'static str, fn(&Stage) -> bool);
+    let phases: [Phase; 6] = [
+        ("asked", |stage| stage.internet.count("/manifests/") > 0),
+        ("tag", |stage| stage.state.chain.links.first().is_some_and(|link| link.state == LinkState::Verified)),
+        ("config", |stage| stage.internet.count("/blobs/") > 0),
+        ("image", |stage| stage.state.image.is_some()),
+        ("progress", |stage| stage.state.layers.iter().any(|layer| layer.state == LayerState::Progress)),
+        ("rows", |stage| !stage.state.rows.rows.is_empty()),
+    ];
+    for (name, reached) in phases {
+        let internet = registry(content());
+        internet.latency(3).pieces(64);
+        let mut stage = Stage::new(&internet);
+        stage.begin(Action::Look(REFERENCE.into()));
+        stage.until(reached);
+        assert!(!stage.state.settled, "{name}");
+        stage.command(Command::Cancel);
+        let (events, asked) = (stage.events.len(), internet.log().len());
+        stage.settle();
+        assert_eq!(stage.events.len(), events, "{name}: {:?}", stage.events[events..].first());
+        assert_eq!(internet.log().len(), asked, "{name}: nothing is asked for any more");
+        stage.look(REFERENCE);
+        stage.verified();
+    }
+}
+
+#[test]
+fn back_to_the_start_page_cancels() {
+    let internet = registry(content());
+    internet.latency(3);
+    let mut stage = Stage::new(&internet);
+    stage.begin(Action::Look(REFERENCE.into()));
+    stage.until(|stage| stage.state.image.is_some());
+    stage.act(Action::Address(porthole_viewer::address::Route::default()));
+    assert!(stage.state.image.is_none() && stage.state.rows.rows.is_empty());
+    assert!(stage.orders().iter().any(|(_, order)| matches!(order, Order::Cancel { .. })));
+}
+
+#[test]
+fn a_second_look_replaces_the_one_that_runs() {
+    let internet = registry(content());
+    internet.change(REGISTRY, |site| {
+        let other = Image::new().layer(Layer::new("COPY").file("other", "x")).build();
+        *site.content_mut("c/d") = other.into_content("1");
+    });
+    internet.latency(3);
+    let mut stage = Stage::new(&internet);
+    stage.begin(Action::Look(REFERENCE.into()));
+    stage.until(|stage| stage.state.image.is_some());
+    let from = stage.events.len();
+    stage.look("r.example/c/d:1");
+    stage.verified();
+    assert_eq!(stage.paths(), ["other"]);
+    assert!(stage.events_of(1, from).is_empty(), "nothing more of the first look");
+}
+
+#[test]
+fn late_reports_of_an_old_look_change_nothing() {
+    let mut stage = Stage::new(&registry(content()));
+    stage.begin(Action::Look(REFERENCE.into()));
+    stage.until(|stage| stage.reads() == 2);
+    stage.hold(true);
+    stage.settle();
+    // Everything that the workers found is still on its way when the second look begins.
+    stage.begin(Action::Look("r.example/a/b:2".into()));
+    stage.hold(false);
+    stage.settle();
+    stage.failed_as(FailureKind::NotFound);
+    assert!(stage.state.image.is_none() && stage.state.layer_failures.is_empty());
+    assert_eq!(stage.layer_states(), []);
+    stage.report(0, Report::Failed { job: 1, kind: FailureKind::Other, text: "late".into() });
+    stage.report(9, Report::Progress { job: 1, compressed: 1, uncompressed: 1, entries: 1 });
+    assert!(stage.state.layer_failures.is_empty());
+    stage.look(REFERENCE);
+    stage.verified();
+}
+
+#[test]
+fn a_worker_that_dies_loses_its_layer_and_is_replaced() {
+    let internet = registry(content());
+    internet.latency(5);
+    let mut stage = Stage::new(&internet);
+    stage.begin(Action::Look(REFERENCE.into()));
+    stage.until(|stage| stage.reads() == 2);
+    stage.kill(0);
+    stage.settle();
+    assert_eq!(stage.layer_states(), [LayerState::Wrong, LayerState::Verified]);
+    assert!(stage.layer_failure(0).text.contains("worker"), "{:?}", stage.layer_failure(0));
+    stage.act(Action::Retry);
+    stage.verified();
+}
+
+#[test]
+fn a_worker_that_panics_says_where_and_the_others_go_on() {
+    let internet = registry(content());
+    internet.latency(5);
+    let mut stage = Stage::new(&internet);
+    stage.begin(Action::Look(REFERENCE.into()));
+    stage.until(|stage| stage.reads() == 2);
+    stage.report(1, Report::Panicked { text: "internal error: here".into() });
+    stage.settle();
+    assert_eq!(stage.layer_states(), [LayerState::Verified, LayerState::Wrong]);
+    assert!(stage.layer_failure(1).text.contains("internal error: here"));
+}
+
+#[test]
+fn without_any_worker_layers_are_lost_and_the_look_ends() {
+    let mut stage = Stage::with(&registry(content()), Setup { workers: 0, ..Setup::default() });
+    stage.look(REFERENCE);
+    assert_eq!(stage.layer_states(), [LayerState::Wrong, LayerState::Wrong]);
+    assert!(stage.state.settled);
+    let internet = registry(content());
+    internet.latency(5);
+    let mut stage = Stage::with(&internet, Setup { workers: 1, ..Setup::default() });
+    stage.refuse_workers();
+    stage.begin(Action::Look(REFERENCE.into()));
+    stage.until(|stage| stage.reads() == 1);
+    stage.kill(0);
+    stage.settle();
+    assert_eq!(stage.layer_states(), [LayerState::Wrong, LayerState::Wrong], "the one that waited, too");
+    assert!(stage.state.settled);
+}
+
+#[test]
+fn a_layer_that_does_not_fit_with_the_others_is_listed_by_itself() {
+    let many = (0..30).fold(Layer::new("COPY many"), |layer, n| layer.file(format!("many-{n:02}"), "x"));
+    let content = Image::new().layer(Layer::new("COPY few").file("few", "x")).layer(many).build().into_content("1");
+    let mut limits = Limits::default();
+    limits.tree_nodes = 31;
+    let mut stage = Stage::with(
+        &registry(content),
+        Setup { options: session::Options { limits, ..session::Options::default() }, ..Setup::default() },
+    );
+    stage.look(REFERENCE);
+    assert!(
+        stage.state.layers[1].findings.iter().any(|text| text.contains("can hold no more")),
+        "{:?}",
+        stage.state.layers[1]
+    );
+    assert_eq!(stage.reads(), 2);
+    stage.act(Action::Layer(1));
+    assert_eq!((stage.reads(), stage.paths().len()), (3, 30));
+    assert!(stage.state.rows.complete);
+    stage.act(Action::View(View::Merged));
+    assert!(stage.paths().contains(&"few"));
+    assert_eq!(stage.reads(), 3, "nothing is read for a view that needs nothing");
+}
+
+#[test]
+fn a_dead_host_of_a_blob_is_named() {
+    let internet = registry(content());
+    internet.fault(&blob(0), u32::MAX, Fault::NoAnswer(ErrorKind::Connect));
+    let mut stage = Stage::new(&internet);
+    stage.look(REFERENCE);
+    let failure = stage.layer_failure(0);
+    assert_eq!((failure.kind, failure.registry.as_deref()), (FailureKind::DeadHost, Some(REGISTRY)));
+}
+
+#[test]
+fn progress_counts_bytes_entries_and_changes() {
+    let stage = Stage::looking(content());
+    let (lower, upper) = (&stage.state.layers[0], &stage.state.layers[1]);
+    assert_eq!((lower.compressed, upper.compressed), (lower.total, upper.total));
+    assert_eq!((lower.entries, lower.added), (3, 3));
+    assert_eq!((upper.modified, upper.removed), (1, 1));
+    assert_eq!(upper.uncompressed, built().layers[1].tar.len() as u64);
+    let layers = |event: &&Event| matches!(event, Event::Layers { .. });
+    assert!(stage.events.iter().filter(layers).count() >= 1);
+    assert_eq!(stage.state.listing.mode, Mode::Merged);
+}

@@ -1,0 +1,10 @@
+//! Everything between what a person does and what a front end shows, against registries in memory.
+
+mod files;
+mod layers;
+mod look;
+mod prepared;
+mod relay;
+mod sign_in;
+mod stage;
+mod views;

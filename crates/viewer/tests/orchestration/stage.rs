@@ -1,0 +1,474 @@
+//! A front end without a screen: the state of the page over a session, layer workers on the same thread, registries in
+//! memory, and a clock that moves when something sleeps.
+
+use porthole_core::limits::Limits;
+use porthole_registry::{Options, Registry};
+use porthole_testkit::{
+    image::{Built, Content, Image, Layer},
+    registry::{Internet, Site},
+};
+use porthole_viewer::{
+    layer::{Order, Report},
+    pool::Pool,
+    protocol::{Command, Event, Failure, FailureKind, LayerState, LinkState, Remedy},
+    session::{self, Download, Front, Session},
+    state::{Action, Effect, State},
+    worker::LayerWorker,
+};
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    future::Future,
+    pin::Pin,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+};
+
+/// The registry of the tests.
+pub(crate) const REGISTRY: &str = "r.example";
+/// The reference of the tests.
+pub(crate) const REFERENCE: &str = "r.example/a/b:1";
+
+pub(crate) type TestSession = Session<Internet, Crew, Screen>;
+
+pub(crate) struct Stage {
+    pub(crate) internet: Internet,
+    pub(crate) state: State,
+    /// Every event, in order.
+    pub(crate) events: Vec<Event>,
+    /// Every effect of an action that is not a command.
+    pub(crate) effects: Vec<Effect>,
+    session: Rc<TestSession>,
+    driver: Task,
+    woken: Arc<Woken>,
+    crew: Crew,
+    screen: Screen,
+    /// Reports stay where they are.
+    hold: bool,
+}
+
+/// How a stage differs from the usual one.
+pub(crate) struct Setup {
+    pub(crate) workers: usize,
+    pub(crate) options: session::Options,
+    /// What `relay.json` beside the page says, if it is there.
+    pub(crate) relay: Option<&'static str>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { workers: 2, options: session::Options::default(), relay: None }
+    }
+}
+
+impl Stage {
+    /// Registries in memory, and a page that no relay serves.
+    pub(crate) fn new(internet: &Internet) -> Self {
+        Self::with(internet, Setup::default())
+    }
+
+    pub(crate) fn with(internet: &Internet, setup: Setup) -> Self {
+        internet.as_platform();
+        internet.site(PAGE, Site::new());
+        if let Some(note) = setup.relay {
+            let body = note.as_bytes().to_vec();
+            let answer = porthole_testkit::registry::Fault::Answer { status: 200, headers: Vec::new(), body };
+            internet.fault("/relay.json", u32::MAX, answer);
+        }
+        let crew = Crew::new(internet, setup.workers, setup.options.limits);
+        let screen = Screen::default();
+        let registry = Registry::new(internet.clone(), Options { short_accept: true, ..Options::default() });
+        let session = Rc::new(Session::new(registry, crew.clone(), screen.clone(), setup.options));
+        let driven = Rc::clone(&session);
+        let driver: Task = Box::pin(async move { driven.run().await });
+        let mut stage = Self {
+            internet: internet.clone(),
+            state: State::default(),
+            events: Vec::new(),
+            effects: Vec::new(),
+            session,
+            driver,
+            woken: Arc::default(),
+            crew,
+            screen,
+            hold: false,
+        };
+        let base = format!("https://{PAGE}/index.html");
+        stage.command(Command::Start { base, relay: Default::default() });
+        stage.settle();
+        stage
+    }
+
+    /// A registry with one image, looked at.
+    pub(crate) fn looking(content: Content) -> Self {
+        let mut stage = Self::new(&registry(content));
+        stage.look(REFERENCE);
+        stage
+    }
+
+    /// Looks at an image, to the end.
+    pub(crate) fn look(&mut self, reference: &str) {
+        self.act(Action::Look(reference.into()));
+    }
+
+    /// Does something, and lets everything that follows from it happen.
+    pub(crate) fn act(&mut self, action: Action) {
+        self.begin(action);
+        self.settle();
+    }
+
+    /// Does something, and lets nothing follow from it yet.
+    pub(crate) fn begin(&mut self, action: Action) {
+        for effect in self.state.update(action) {
+            match effect {
+                Effect::Send(command) => self.session.obey(command),
+                other => self.effects.push(other),
+            }
+        }
+        self.collect();
+    }
+
+    /// A command that no action of the page sends.
+    pub(crate) fn command(&mut self, command: Command) {
+        self.session.obey(command);
+        self.collect();
+    }
+
+    /// Platforms that are tried where none is asked for.
+    pub(crate) fn set_platforms(&self, platforms: &[&str]) {
+        self.session.set_platforms(platforms.iter().map(|platform| platform.parse().unwrap()).collect());
+    }
+
+    /// Lets everything happen that can.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..STEPS {
+            if !self.step() {
+                return;
+            }
+        }
+        panic!("this does not end: {:?}", self.events.last());
+    }
+
+    /// Lets things happen until `reached`; panics where nothing leads there.
+    pub(crate) fn until(&mut self, reached: impl Fn(&Self) -> bool) {
+        for _ in 0..STEPS {
+            if reached(self) {
+                return;
+            }
+            assert!(self.step(), "nothing leads there: {:?}", self.events.last());
+        }
+        panic!("this does not end: {:?}", self.events.last());
+    }
+
+    /// One turn of the session and of each worker. `false` = everything waits.
+    pub(crate) fn step(&mut self) -> bool {
+        self.woken.0.store(false, Ordering::Relaxed);
+        let waker = Waker::from(Arc::clone(&self.woken));
+        let mut context = Context::from_waker(&waker);
+        let _ = self.driver.as_mut().poll(&mut context);
+        self.crew.poll(&mut context);
+        let delivered = !self.hold && self.deliver(1);
+        self.collect() | delivered | self.woken.0.load(Ordering::Relaxed)
+    }
+
+    /// Keeps the reports of workers back, or no longer.
+    pub(crate) fn hold(&mut self, hold: bool) {
+        self.hold = hold;
+    }
+
+    /// Delivers the next reports of workers.
+    fn deliver(&mut self, most: usize) -> bool {
+        let reports: Vec<_> = {
+            let mut reports = self.crew.0.reports.borrow_mut();
+            let most = most.min(reports.len());
+            reports.drain(..most).collect()
+        };
+        let some = !reports.is_empty();
+        for (worker, report) in reports {
+            self.session.hear(worker, report);
+        }
+        some
+    }
+
+    /// A worker reports this.
+    pub(crate) fn report(&mut self, worker: usize, report: Report) {
+        self.session.hear(worker, report);
+        self.collect();
+    }
+
+    /// A worker ends without a report.
+    pub(crate) fn kill(&mut self, worker: usize) {
+        self.crew.stop(worker);
+        self.session.bury(worker);
+        self.collect();
+    }
+
+    /// From now on no worker is started again.
+    pub(crate) fn refuse_workers(&self) {
+        self.crew.0.refuses.set(true);
+    }
+
+    /// Orders that were sent to workers so far.
+    pub(crate) fn orders(&self) -> Vec<(usize, Order)> {
+        self.crew.0.orders.borrow().clone()
+    }
+
+    /// Layer reads that were ordered so far.
+    pub(crate) fn reads(&self) -> usize {
+        self.orders().iter().filter(|(_, order)| matches!(order, Order::Read(_))).count()
+    }
+
+    /// Files that were saved.
+    pub(crate) fn saved(&self) -> Vec<Vec<u8>> {
+        self.screen.saved.borrow().clone()
+    }
+
+    /// Hands events to the state of the page.
+    fn collect(&mut self) -> bool {
+        let mut some = false;
+        loop {
+            let events = std::mem::take(&mut *self.screen.events.borrow_mut());
+            if events.is_empty() {
+                return some;
+            }
+            some = true;
+            self.events.extend(events.iter().cloned());
+            for effect in self.state.update(Action::Events(events)) {
+                match effect {
+                    Effect::Send(command) => self.session.obey(command),
+                    other => self.effects.push(other),
+                }
+            }
+        }
+    }
+
+    // What the page shows.
+
+    /// Paths of the rows.
+    pub(crate) fn paths(&self) -> Vec<&str> {
+        self.state.rows.rows.iter().map(|row| row.path.as_str()).collect()
+    }
+
+    /// The failure that ended the look.
+    #[track_caller]
+    pub(crate) fn failure(&self) -> &Failure {
+        self.state.failure.as_deref().expect("the look failed")
+    }
+
+    #[track_caller]
+    pub(crate) fn failed_as(&self, kind: FailureKind) -> &Failure {
+        let failure = self.failure();
+        assert_eq!(failure.kind, kind, "{failure:?}");
+        failure
+    }
+
+    /// The failure of a layer.
+    #[track_caller]
+    pub(crate) fn layer_failure(&self, layer: u32) -> &Failure {
+        self.state.layer_failures.get(&layer).expect("the layer failed")
+    }
+
+    pub(crate) fn layer_states(&self) -> Vec<LayerState> {
+        self.state.layers.iter().map(|layer| layer.state).collect()
+    }
+
+    /// Asserts that everything was read and verified.
+    #[track_caller]
+    pub(crate) fn verified(&self) {
+        assert_eq!(self.state.failure, None);
+        assert_eq!(self.state.chain.state, LinkState::Verified, "{:?}", self.state.chain);
+        assert!(self.state.settled && self.state.rows.complete && self.state.sizes.complete);
+    }
+
+    /// What is in the selected file.
+    #[track_caller]
+    pub(crate) fn content(&self) -> &porthole_viewer::protocol::Content {
+        &self.state.content.as_ref().expect("the file is read").1
+    }
+
+    /// Events of a look from a place in the log on.
+    pub(crate) fn events_of(&self, look: u32, from: usize) -> Vec<&Event> {
+        self.events[from..].iter().filter(|event| event.look() == Some(look)).collect()
+    }
+}
+
+/// A failure offers this remedy.
+pub(crate) fn offers(failure: &Failure, wanted: impl Fn(&Remedy) -> bool) -> bool {
+    failure.remedies.iter().any(wanted)
+}
+
+/// Host of the page.
+pub(crate) const PAGE: &str = "page.example";
+/// More than any test takes.
+const STEPS: usize = 20_000;
+
+type Task = Pin<Box<dyn Future<Output = ()>>>;
+
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What the session told, and what was saved.
+#[derive(Clone, Default)]
+pub(crate) struct Screen {
+    events: Rc<RefCell<Vec<Event>>>,
+    saved: Rc<RefCell<Vec<Vec<u8>>>>,
+}
+
+impl Front for Screen {
+    type File = Saving;
+
+    fn tell(&self, event: Event) {
+        self.events.borrow_mut().push(event);
+    }
+
+    fn save(&self) -> Saving {
+        Saving { bytes: Vec::new(), saved: Rc::clone(&self.saved) }
+    }
+}
+
+pub(crate) struct Saving {
+    bytes: Vec<u8>,
+    saved: Rc<RefCell<Vec<Vec<u8>>>>,
+}
+
+impl Download for Saving {
+    fn write(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    fn finish(self) -> Result<String, String> {
+        let mut saved = self.saved.borrow_mut();
+        saved.push(self.bytes);
+        Ok(format!("memory:{}", saved.len()))
+    }
+}
+
+/// Layer workers on this thread.
+#[derive(Clone)]
+pub(crate) struct Crew(Rc<Inner>);
+
+struct Inner {
+    internet: Internet,
+    limits: Limits,
+    members: RefCell<Vec<Option<Member>>>,
+    reports: Rc<RefCell<VecDeque<(usize, Report)>>>,
+    orders: RefCell<Vec<(usize, Order)>>,
+    refuses: Cell<bool>,
+}
+
+struct Member {
+    worker: Rc<LayerWorker<Internet>>,
+    task: Rc<RefCell<Task>>,
+}
+
+impl Crew {
+    fn new(internet: &Internet, size: usize, limits: Limits) -> Self {
+        let inner = Inner {
+            internet: internet.clone(),
+            limits,
+            members: RefCell::default(),
+            reports: Rc::default(),
+            orders: RefCell::default(),
+            refuses: Cell::new(false),
+        };
+        let members = (0..size).map(|worker| Some(inner.start(worker))).collect();
+        *inner.members.borrow_mut() = members;
+        Self(Rc::new(inner))
+    }
+
+    fn poll(&self, context: &mut Context<'_>) {
+        let tasks: Vec<_> = self.0.members.borrow().iter().flatten().map(|member| Rc::clone(&member.task)).collect();
+        for task in tasks {
+            let polled = task.borrow_mut().as_mut().poll(context);
+            assert_eq!(polled, Poll::Pending, "a worker runs for as long as it is polled");
+        }
+    }
+
+    fn stop(&self, worker: usize) {
+        if let Some(member) = self.0.members.borrow_mut().get_mut(worker) {
+            *member = None;
+        }
+    }
+}
+
+impl Inner {
+    fn start(&self, number: usize) -> Member {
+        let reports = Rc::clone(&self.reports);
+        let tell = move |report| reports.borrow_mut().push_back((number, report));
+        let worker = Rc::new(LayerWorker::new(self.internet.clone(), self.limits, tell));
+        let driven = Rc::clone(&worker);
+        let task: Task = Box::pin(async move { driven.run().await });
+        Member { worker, task: Rc::new(RefCell::new(task)) }
+    }
+}
+
+impl Pool for Crew {
+    fn size(&self) -> usize {
+        self.0.members.borrow().len()
+    }
+
+    fn send(&self, worker: usize, order: Order) {
+        self.0.orders.borrow_mut().push((worker, order.clone()));
+        let member = self.0.members.borrow()[worker].as_ref().map(|member| Rc::clone(&member.worker));
+        if let Some(member) = member {
+            member.obey(order);
+        }
+    }
+
+    fn end(&self, worker: usize) {
+        self.stop(worker);
+    }
+
+    fn restart(&self, worker: usize) -> bool {
+        if self.0.refuses.get() {
+            self.stop(worker);
+            return false;
+        }
+        let member = self.0.start(worker);
+        self.0.members.borrow_mut()[worker] = Some(member);
+        true
+    }
+}
+
+/// A registry with a repository `a/b`.
+pub(crate) fn registry(content: Content) -> Internet {
+    let internet = Internet::new();
+    internet.site(REGISTRY, Site::new().repository("a/b", content));
+    internet
+}
+
+/// Two layers: the upper one writes, replaces and removes files of the lower one.
+pub(crate) fn image() -> Image {
+    Image::new()
+        .layer(Layer::new("COPY rootfs /").dir("etc").file("etc/hosts", "one\n").file("etc/motd", "hello\n"))
+        .layer(Layer::new("RUN change").file("etc/hosts", "two\n").whiteout("etc/motd").file("srv/app", vec![0; 20]))
+}
+
+pub(crate) fn built() -> Built {
+    image().build()
+}
+
+/// The image under the tag of [`REFERENCE`].
+pub(crate) fn content() -> Content {
+    built().into_content("1")
+}
+
+/// Bytes that do not compress.
+pub(crate) fn noise(bytes: usize) -> Vec<u8> {
+    let mut state = 7u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) as u8
+    };
+    (0..bytes).map(|_| next()).collect()
+}

@@ -1,0 +1,107 @@
+//! The layer workers of the tab.
+
+use crate::protocol::{pack, unpack};
+use porthole_viewer::{
+    layer::{Order, Report},
+    pool::Pool,
+};
+use std::{cell::RefCell, rc::Rc};
+use wasm_bindgen::{JsCast, prelude::*};
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{MessageEvent, Worker, WorkerGlobalScope};
+
+/// As many workers as there are cores, up to four.
+pub struct Workers {
+    members: RefCell<Vec<Member>>,
+    hear: Hear,
+}
+
+/// What a layer worker said.
+pub enum Said {
+    /// A report.
+    Report(Box<Report>),
+    /// It could not be loaded, or died without a report.
+    Ended,
+}
+
+type Hear = Rc<dyn Fn(usize, Said)>;
+
+struct Member {
+    /// `None` = it could not be started, or was ended.
+    worker: Option<Worker>,
+    /// Called by the platform as long as the worker lives.
+    _listeners: [Closure<dyn FnMut(MessageEvent)>; 2],
+}
+
+impl Workers {
+    /// Starts the workers, so that they are there when the first layer is. `hear` takes what they say.
+    pub fn start(hear: impl Fn(usize, Said) + 'static) -> Self {
+        let hear: Hear = Rc::new(hear);
+        let cores = js_sys::global().unchecked_into::<WorkerGlobalScope>().navigator().hardware_concurrency();
+        let count = (cores as usize).clamp(1, MOST_WORKERS);
+        let members: Vec<Member> = (0..count).map(|number| Member::start(number, &hear)).collect();
+        for (number, _) in members.iter().enumerate().filter(|(_, member)| member.worker.is_none()) {
+            let hear = Rc::clone(&hear);
+            spawn_local(async move { hear(number, Said::Ended) });
+        }
+        Self { members: RefCell::new(members), hear }
+    }
+}
+
+impl Pool for Workers {
+    fn size(&self) -> usize {
+        self.members.borrow().len()
+    }
+
+    fn send(&self, worker: usize, order: Order) {
+        if let Some(worker) = self.members.borrow().get(worker).and_then(|member| member.worker.as_ref()) {
+            let (message, transfer) = pack(order);
+            // Posting fails only for what cannot be cloned, and text and buffers can.
+            let _ = worker.post_message_with_transfer(&message, &transfer);
+        }
+    }
+
+    fn end(&self, worker: usize) {
+        let worker = self.members.borrow_mut().get_mut(worker).and_then(|member| member.worker.take());
+        if let Some(worker) = worker {
+            worker.terminate();
+        }
+    }
+
+    fn restart(&self, worker: usize) -> bool {
+        self.end(worker);
+        let started = Member::start(worker, &self.hear);
+        let alive = started.worker.is_some();
+        if let Some(member) = self.members.borrow_mut().get_mut(worker) {
+            *member = started;
+        }
+        alive
+    }
+}
+
+impl Member {
+    fn start(number: usize, hear: &Hear) -> Self {
+        let on_message = {
+            let hear = Rc::clone(hear);
+            Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+                if let Some(report) = unpack(event.data()) {
+                    hear(number, Said::Report(Box::new(report)));
+                }
+            })
+        };
+        let on_error = {
+            let hear = Rc::clone(hear);
+            Closure::<dyn FnMut(MessageEvent)>::new(move |_| hear(number, Said::Ended))
+        };
+        let worker = Worker::new(LAYER_WORKER).ok();
+        if let Some(worker) = &worker {
+            worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+            worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+        }
+        Self { worker, _listeners: [on_message, on_error] }
+    }
+}
+
+/// Trunk's loader of the `layer` binary, beside the loader of this worker.
+const LAYER_WORKER: &str = "./layer_loader.js";
+const MOST_WORKERS: usize = 4;
