@@ -15,7 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("porthole-registry", &["porthole-source", "porthole-core"]),
     ("porthole-native", &["porthole-registry", "porthole-core"]),
     ("porthole-store", &["porthole-source", "porthole-core"]),
-    ("porthole-credentials", &["porthole-registry"]),
+    ("porthole-credentials", &["porthole-registry", "porthole-core"]),
     ("porthole-inspect", &["porthole-source", "porthole-registry", "porthole-core"]),
     ("porthole-unpack", &["porthole-core"]),
     (

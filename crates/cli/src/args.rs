@@ -72,6 +72,9 @@ pub(crate) struct Global {
     /// File of credentials [default: $REGISTRY_AUTH_FILE, then Docker's config.json]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) authfile: Option<PathBuf>,
+    /// Send no stored credentials
+    #[arg(long, global = true, conflicts_with = "authfile")]
+    pub(crate) anonymous: bool,
     /// Directory of the store [default: $XDG_DATA_HOME/porthole/store, else ~/.local/share/porthole/store]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,

@@ -76,9 +76,7 @@ pub(crate) enum Error {
     #[error("thresholds missed: {}", .0.join("; "))]
     Thresholds(Vec<String>),
     #[error(transparent)]
-    Helper(#[from] crate::credentials::keychain::Error),
-    #[error("cannot use credentials: `{}`: {reason}", path.display())]
-    Credentials { path: PathBuf, reason: String },
+    Credentials(#[from] porthole_credentials::Error),
     #[error("cannot read `{}`: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("cannot write: {0}")]
@@ -184,6 +182,7 @@ impl Error {
 
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
+            Self::Credentials(porthole_credentials::Error::NoHome | porthole_credentials::Error::UserName) => USAGE,
             Self::Usage(_) | Self::Reference { .. } | Self::NotAFile { .. } => USAGE,
             Self::Differ | Self::Thresholds(_) => NO,
             Self::Interrupted { signal } => u8::try_from(128 + signal).unwrap_or(OTHER),
@@ -207,7 +206,7 @@ impl Error {
             | Self::Verification { .. }
             | Self::Doubts { .. } => MALFORMED,
             Self::NoFiles { .. }
-            | Self::Credentials { .. }
+            | Self::Credentials(_)
             | Self::Read { .. }
             | Self::Write(_)
             | Self::Rootfs { .. }
@@ -215,7 +214,6 @@ impl Error {
             | Self::Archive(_)
             | Self::Command(_)
             | Self::Trace { .. }
-            | Self::Helper(_)
             | Self::Start(_) => OTHER,
         }
     }
@@ -239,6 +237,9 @@ impl Error {
             Self::Save(porthole_transfer::archive::Error::Decode { error, .. }) => error.hint().into_iter().collect(),
             Self::Platform(error) => vec![choose(error)],
             Self::Image(error) => error.hint().into_iter().collect(),
+            Self::Credentials(porthole_credentials::Error::NoHome) => {
+                vec![Hint::Text("name a file with --authfile FILE".to_owned())]
+            }
             Self::Nesting { limit } => vec![Hint::raise("index_depth", *limit, 0)],
             Self::Unpack { error: tree::Error::TooManyNodes { limit }, .. } => {
                 vec![Hint::raise("tree_nodes", *limit, 0)]

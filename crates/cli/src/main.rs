@@ -2,7 +2,6 @@
 
 mod args;
 mod commands;
-mod credentials;
 mod destination;
 mod echo;
 mod error;
@@ -26,7 +25,8 @@ use crate::{args::Cli, error::Error, session::Session, ui::Ui};
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let ui = Ui::new(&cli.global);
-    let done = Session::new(&cli.global, &ui).and_then(|session| commands::run(&cli.command, &session));
+    let done = Session::new(&cli.global, &ui)
+        .and_then(|session| commands::run(&cli.command, &session).map_err(|error| session.explain(error)));
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,

@@ -1,13 +1,15 @@
 //! What every verb works with: the options, and a client for registries that is made when it is first needed.
 
 use std::{
+    collections::HashMap,
     env,
-    path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
-use porthole_core::{layout::LAYOUT_FILE, limits::Limits, platform::Platform, reference::Reference};
+use porthole_core::{hint::Hint, layout::LAYOUT_FILE, limits::Limits, platform::Platform, reference::Reference};
+use porthole_credentials::{Found, Places, Warning};
 use porthole_native::{Native, Options as Transport, Proxies, Timeouts};
 use porthole_registry::{
     client::{Options, Registry},
@@ -18,8 +20,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     args::Global,
-    credentials,
-    error::Error,
+    error::{Error, Told},
     interrupt::Interrupt,
     limits::Setting,
     ui::{Ui, safe},
@@ -34,6 +35,11 @@ pub(crate) struct Session<'a> {
     pub(crate) ui: &'a Ui,
     pub(crate) limits: Limits,
     global: &'a Global,
+    places: Places,
+    /// The files that the credentials of registries come from.
+    sources: Mutex<HashMap<String, PathBuf>>,
+    /// Warnings of files of credentials, each printed once.
+    warned: Mutex<Vec<Warning>>,
     runtime: Runtime,
     interrupt: Interrupt,
     client: OnceLock<Arc<Client>>,
@@ -53,6 +59,9 @@ impl<'a> Session<'a> {
             ui,
             limits: Setting::all(&global.limit),
             global,
+            places: Places::new(global.authfile.as_deref(), |name| env::var_os(name), env::home_dir().as_deref()),
+            sources: Mutex::default(),
+            warned: Mutex::default(),
             interrupt: Interrupt::listen(runtime.handle(), &ui.stderr, &wire),
             runtime,
             client: OnceLock::new(),
@@ -126,28 +135,58 @@ impl<'a> Session<'a> {
         &self.interrupt
     }
 
-    /// The file of credentials that was named, if any.
-    pub(crate) fn authfile(&self) -> Option<&Path> {
-        self.global.authfile.as_deref()
+    /// The files that credentials are read from and kept in.
+    pub(crate) fn places(&self) -> &Places {
+        &self.places
     }
 
     /// The client, with credentials for the reference's registry where there are any.
     pub(crate) fn client(&self, reference: &Reference) -> Result<Arc<Client>, Error> {
         let (client, found) = self.introduced(reference)?;
         if let Some(failure) = found.failure {
-            self.ui.note(format_args!("goes on without credentials for {}: {failure}", reference.registry()));
+            self.ui.note(format_args!("continues without credentials for {}: {failure}", reference.registry()));
         }
         Ok(client)
     }
 
     /// The client, with credentials for the reference's registry where there are any, and what was found of them.
-    pub(crate) fn introduced(&self, reference: &Reference) -> Result<(Arc<Client>, credentials::Found), Error> {
+    pub(crate) fn introduced(&self, reference: &Reference) -> Result<(Arc<Client>, Found), Error> {
         let client = self.connection()?;
-        let found = credentials::find(self.authfile(), reference)?;
+        if self.global.anonymous {
+            return Ok((client, Found::default()));
+        }
+        let found = self.places.find(reference)?;
+        self.warn(&found.warnings);
         if let Some(credentials) = &found.credentials {
             client.set_credentials(reference.registry(), Some(credentials.clone()));
+            lock(&self.sources).insert(reference.registry().to_owned(), found.place.clone());
         }
         Ok((client, found))
+    }
+
+    /// Adds to an error about refused credentials the file that they came from, and the way without them.
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        let mut hints = error.hints();
+        let refused = hints.iter().find_map(|hint| match hint {
+            Hint::CheckCredentials { registry } => lock(&self.sources).get(registry).cloned(),
+            _ => None,
+        });
+        let Some(file) = refused else { return error };
+        let file = file.to_string_lossy();
+        hints.push(Hint::Text(format!("the credentials come from {file}; if the image is public, add --anonymous")));
+        Told { message: error.to_string(), code: error.exit_code(), hints }.into()
+    }
+
+    fn warn(&self, warnings: &[Warning]) {
+        let mut warned = lock(&self.warned);
+        for warning in warnings {
+            if !warned.contains(warning) {
+                let Warning { file, reason } = warning;
+                let file = file.to_string_lossy();
+                self.ui.note(safe(&format!("cannot use the credentials in {file}: {reason}")));
+                warned.push(warning.clone());
+            }
+        }
     }
 
     /// Token realms that may see the credentials of any registry.
@@ -187,6 +226,10 @@ impl<'a> Session<'a> {
         };
         Ok(Registry::new(transport, options))
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Ends the trace when it goes.

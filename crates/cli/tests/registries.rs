@@ -212,12 +212,50 @@ fn check_credentials(server: &Server) {
     ends(&right, 0, ", authorized");
     let wrong = server.run_in(home.path(), "ls --debug --authfile wrong.json REGISTRY/a/b:1");
     ends(&wrong, 3, "check the user name and password");
+    ends(&wrong, 3, "the credentials come from wrong.json; if the image is public, add --anonymous");
+    ends(&server.run_in(home.path(), "ls --anonymous REGISTRY/a/b:1"), 3, "porthole login");
     for output in [right, wrong] {
         let said = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&said);
         for secret in ["s3cret", "a2VlcGVy", "wrong\"", "Bearer ", "Basic "] {
             assert!(!said.contains(secret), "{secret} in:\n{said}");
         }
+    }
+}
+
+#[test]
+fn stale_credentials_on_a_public_image_are_named_and_left_out() {
+    let content = image().into_content("1");
+    let server = Server::new(|_| Site::new().repository("a/b", content));
+    let home = tempfile::tempdir().unwrap();
+    fs::create_dir(home.path().join(".docker")).unwrap();
+    let config = home.path().join(".docker/config.json");
+    let file = format!(r#"{{"auths":{{"{}":{{"auth":"a2VlcGVyOndyb25n"}}}}}}"#, server.authority);
+    fs::write(&config, file).unwrap();
+    // The registry serves anyone who sends no credentials.
+    let refuse = Fault::Answer {
+        status: 401,
+        headers: vec![("www-authenticate", "Basic realm=\"x\"".into())],
+        body: Vec::new(),
+    };
+    server.internet.fault("/manifests/", 2, refuse);
+    let file = config.to_string_lossy();
+    ends(&server.run_in(home.path(), "digest REGISTRY/a/b:1"), 3, &format!("the credentials come from {file}"));
+    ends(&server.run_in(home.path(), "digest --anonymous REGISTRY/a/b:1"), 0, "");
+}
+
+#[test]
+fn a_file_of_credentials_that_cannot_be_used_is_a_warning() {
+    let server = Server::of(&image());
+    for content in ["", "{", r#"{"auths": null}"#, "\u{feff}{}", r#"{"auths": 5}"#] {
+        let home = tempfile::tempdir().unwrap();
+        fs::create_dir(home.path().join(".docker")).unwrap();
+        let config = home.path().join(".docker/config.json");
+        fs::write(&config, content).unwrap();
+        let warning = format!("cannot use the credentials in {}: ", config.display());
+        let output = server.run_in(home.path(), "ls REGISTRY/a/b:1");
+        ends(&output, 0, &warning);
+        assert_eq!(String::from_utf8_lossy(&output.stderr).matches(&warning).count(), 1, "it is printed once");
     }
 }
 

@@ -4,14 +4,10 @@ use std::io::{self, IsTerminal, Read};
 
 use clap::Args;
 use porthole_core::reference::{DEFAULT_REGISTRY, Reference};
+use porthole_credentials::Kept;
 use porthole_registry::auth;
 
-use crate::{
-    credentials::{self, Kept, keychain::TOKEN},
-    error::Error,
-    session::Session,
-    ui::safe,
-};
+use crate::{error::Error, session::Session, ui::safe};
 
 /// Sign in to a registry, and keep the credentials for later
 ///
@@ -46,7 +42,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let client = session.connection()?;
     client.set_credentials(registry, Some(given.clone()));
     session.runtime().block_on(client.check_access(&reference))?;
-    match credentials::keep(session.authfile(), registry, &given)? {
+    match session.places().keep(registry, &given)? {
         Kept::Helper(name) => {
             session.ui.note(format_args!("signed in to {registry}; kept by docker-credential-{name}"))
         }
@@ -90,10 +86,7 @@ fn read_credentials(arguments: &Arguments, session: &Session<'_>, registry: &str
     if username.is_empty() || password.is_empty() {
         return Err(Error::usage("expected a user and a password, got nothing"));
     }
-    Ok(match username.as_str() {
-        TOKEN => auth::Credentials { identity_token: Some(password), ..auth::Credentials::basic("", "") },
-        _ => auth::Credentials::basic(username, password),
-    })
+    Ok(porthole_credentials::typed(&username, &password)?)
 }
 
 /// Any reference of a registry, by the registry's name with or without a scheme and an API version.

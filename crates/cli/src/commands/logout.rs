@@ -4,7 +4,7 @@ use clap::Args;
 use porthole_core::reference::DEFAULT_REGISTRY;
 
 use super::login;
-use crate::{credentials, error::Error, session::Session, ui::safe};
+use crate::{error::Error, session::Session, ui::safe};
 
 /// Forget the credentials of a registry
 #[derive(Args)]
@@ -20,13 +20,13 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let reference = login::reference(&arguments.registry)?;
     let registry = reference.registry();
-    if credentials::forget(session.authfile(), registry)? {
+    if session.places().forget(registry)? {
         session.ui.note(format_args!("signed out of {registry}"));
     } else {
         session.ui.note(format_args!("nothing was kept for {registry}"));
     }
-    // Other programs keep files of their own, which are read but not changed.
-    if let Ok(left) = credentials::find(session.authfile(), &reference)
+    // The files of other programs are read but not changed.
+    if let Ok(left) = session.places().find(&reference)
         && left.credentials.is_some()
     {
         let place = left.place.to_string_lossy();

@@ -1,4 +1,4 @@
-//! Programs that keep credentials (`docker-credential-…`), spoken to as docker-credential-helpers defines it.
+//! Credential helpers: programs named `docker-credential-…`, with the protocol of docker-credential-helpers.
 
 use std::{
     io::{self, Read, Write},
@@ -12,30 +12,43 @@ use porthole_registry::auth;
 use serde::Deserialize;
 use serde_json::json;
 
-/// How long a helper may take: somebody may have to type a passphrase.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// Bytes of an answer.
-const ANSWER: u64 = 64 << 10;
-/// The user name that makes the secret an identity token.
-pub(crate) const TOKEN: &str = "<token>";
-/// What every helper says when it knows nothing of a registry.
-const NOT_FOUND: &str = "credentials not found in native keychain";
-
-/// Why a helper could not be asked. Tells its name, and no secret.
+/// Why a helper gave no answer. Contains its name and no secret.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+pub enum Error {
+    /// The file names a helper that cannot be a program's name.
     #[error("invalid name of a credential helper: expected letters, digits, `.`, `_` and `-`, got `{0}`")]
     Name(String),
+    /// The registry cannot be passed to a helper.
     #[error("invalid registry for a credential helper: `{0}`")]
     Server(String),
+    /// The program is not in `PATH`, or cannot be executed.
     #[error("cannot run `{program}`: {source}")]
-    Run { program: String, source: io::Error },
+    Run {
+        /// The helper.
+        program: String,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// The helper did not answer in time.
     #[error("`{program}` did not answer within {} seconds", PATIENCE.as_secs())]
-    Slow { program: String },
+    Slow {
+        /// The helper.
+        program: String,
+    },
+    /// The helper reported a failure.
     #[error("`{program}` failed: {reason}")]
-    Failed { program: String, reason: String },
-    #[error("`{program}` answered something else than credentials")]
-    Answer { program: String },
+    Failed {
+        /// The helper.
+        program: String,
+        /// The first line of its message.
+        reason: String,
+    },
+    /// The helper's answer is not the JSON that the protocol defines.
+    #[error("expected credentials as JSON from `{program}`, got something else")]
+    Answer {
+        /// The helper.
+        program: String,
+    },
 }
 
 #[derive(Deserialize)]
@@ -45,11 +58,11 @@ struct Answer {
     secret: String,
 }
 
-/// What a helper has for a server.
-pub(super) fn get(name: &str, server: &str) -> Result<Option<auth::Credentials>, Error> {
+/// Asks a helper for the credentials of a server.
+pub(crate) fn get(name: &str, server: &str) -> Result<Option<auth::Credentials>, Error> {
     let program = program(name)?;
     let answer = match ask(&program, "get", &address(server)?) {
-        // Some say it on stdout, some on stderr.
+        // Some helpers write it to stdout, some to stderr.
         Err(Error::Failed { reason, .. }) if reason.contains(NOT_FOUND) => return Ok(None),
         answer => answer?,
     };
@@ -63,8 +76,8 @@ pub(super) fn get(name: &str, server: &str) -> Result<Option<auth::Credentials>,
     })
 }
 
-/// Has a helper keep credentials.
-pub(super) fn store(name: &str, server: &str, credentials: &auth::Credentials) -> Result<(), Error> {
+/// Stores credentials of a server with a helper.
+pub(crate) fn store(name: &str, server: &str, credentials: &auth::Credentials) -> Result<(), Error> {
     let (username, secret) = match &credentials.identity_token {
         Some(token) => (TOKEN, token),
         None => (credentials.username.as_str(), &credentials.password),
@@ -73,12 +86,12 @@ pub(super) fn store(name: &str, server: &str, credentials: &auth::Credentials) -
     ask(&program(name)?, "store", &entry.to_string()).map(|_| ())
 }
 
-/// Has a helper forget what it has for a server.
-pub(super) fn erase(name: &str, server: &str) -> Result<(), Error> {
+/// Removes the credentials of a server from a helper.
+pub(crate) fn erase(name: &str, server: &str) -> Result<(), Error> {
     ask(&program(name)?, "erase", &address(server)?).map(|_| ())
 }
 
-/// The program of a helper. It is looked for on PATH and nowhere else.
+/// The program of a helper: a bare name, so that the system looks it up in `PATH` and nowhere else.
 fn program(name: &str) -> Result<String, Error> {
     let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     if name.is_empty() || !name.bytes().all(valid) {
@@ -87,7 +100,7 @@ fn program(name: &str) -> Result<String, Error> {
     Ok(format!("docker-credential-{name}"))
 }
 
-/// Helpers drop line breaks, so that two servers could look like one.
+/// Helpers drop line breaks, which would make two servers look like one.
 fn address(server: &str) -> Result<String, Error> {
     if server.is_empty() || !server.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Error::Server(server.to_owned()));
@@ -105,7 +118,7 @@ fn ask(program: &str, verb: &str, input: &str) -> Result<Vec<u8>, Error> {
         .spawn()
         .map_err(run)?;
     if let Some(mut stdin) = child.stdin.take() {
-        // A helper that does not read fails by itself.
+        // A helper that does not read its input reports that itself.
         let _ = stdin.write_all(input.as_bytes());
     }
     let (stdout, stderr) = (read(child.stdout.take()), read(child.stderr.take()));
@@ -115,14 +128,14 @@ fn ask(program: &str, verb: &str, input: &str) -> Result<Vec<u8>, Error> {
     if status.success() {
         return Ok(answer);
     }
-    // What it says of a failure is no secret; what it says of a success is.
+    // The output of a failed run is a message; that of a successful one is a secret.
     let said = [answer, talk].concat();
     let said = String::from_utf8_lossy(&said);
     let reason = said.lines().find(|line| !line.trim().is_empty()).map_or_else(|| status.to_string(), str::to_owned);
     Err(Error::Failed { program: program.to_owned(), reason: reason.chars().take(200).collect() })
 }
 
-/// Reads a pipe on a thread of its own, so that a helper that says nothing can be left.
+/// Reads a pipe on its own thread, so that a silent helper can be abandoned.
 fn read(pipe: Option<impl Read + Send + 'static>) -> std::sync::mpsc::Receiver<Vec<u8>> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
@@ -141,12 +154,21 @@ fn slow(child: &mut Child, program: &str, _: RecvTimeoutError) -> Error {
     Error::Slow { program: program.to_owned() }
 }
 
+/// How long a helper may take: the user may have to type a passphrase.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Bytes of an answer.
+const ANSWER: u64 = 64 << 10;
+/// The user name that makes the password an identity token.
+pub const TOKEN: &str = "<token>";
+/// The message of every helper that has no credentials of a server.
+const NOT_FOUND: &str = "credentials not found in native keychain";
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn names_lead_nowhere_else() {
+    fn names_are_no_paths() {
         for name in ["", "../../x", "a/b", "a b", "a\nb", "ä"] {
             assert!(matches!(program(name), Err(Error::Name(_))), "{name}");
         }
@@ -154,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_are_one_word() {
+    fn servers_have_no_spaces_or_line_breaks() {
         for server in ["", "a b", "a\nb", "a\0", "é"] {
             assert!(matches!(address(server), Err(Error::Server(_))), "{server}");
         }
@@ -162,8 +184,8 @@ mod tests {
     }
 
     #[test]
-    fn a_helper_that_is_not_there_is_named() {
-        let error = get("that-nobody-has", "quay.io").unwrap_err().to_string();
-        assert!(error.starts_with("cannot run `docker-credential-that-nobody-has`: "), "{error}");
+    fn a_missing_helper_is_named() {
+        let error = get("that-is-not-installed", "quay.io").unwrap_err().to_string();
+        assert!(error.starts_with("cannot run `docker-credential-that-is-not-installed`: "), "{error}");
     }
 }
