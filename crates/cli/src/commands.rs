@@ -22,7 +22,7 @@ mod man;
 mod manifest;
 mod pull;
 pub(crate) mod push;
-pub(crate) mod reference;
+mod reference;
 mod referrers;
 mod rm;
 mod rollback;
@@ -30,22 +30,15 @@ mod save;
 mod stack;
 mod tag;
 mod tags;
-pub(crate) mod unpack;
+mod unpack;
 mod verify;
 mod watch;
 
-use std::{ffi::OsString, io::Write, path::Path};
+use clap::Subcommand;
 
-use clap::{Args, Subcommand};
-use serde::Serialize;
+use crate::{error::Error, session::Session};
 
-use crate::{
-    error::Error,
-    session::Session,
-    source::{Source, Spec},
-};
-
-/// What to do.
+/// A verb with its arguments.
 #[derive(Subcommand)]
 pub(crate) enum Command {
     Ref(reference::Arguments),
@@ -82,7 +75,8 @@ pub(crate) enum Command {
     Man(man::Arguments),
 }
 
-pub(crate) fn run(command: &Command, session: &Session<'_>) -> Result<(), Error> {
+/// Runs a verb. `program` returns the description of the whole command line, which two verbs print.
+pub(crate) fn run(command: &Command, program: fn() -> clap::Command, session: &Session<'_>) -> Result<(), Error> {
     match command {
         Command::Ref(arguments) => reference::run(arguments, session),
         Command::Inspect(arguments) => inspect::run(arguments, session),
@@ -113,48 +107,8 @@ pub(crate) fn run(command: &Command, session: &Session<'_>) -> Result<(), Error>
         Command::Unpack(arguments) => unpack::run(arguments, session),
         Command::Login(arguments) => login::run(arguments, session),
         Command::Logout(arguments) => logout::run(arguments, session),
-        Command::Completions(arguments) => completions::run(arguments, session),
-        Command::Man(arguments) => man::run(arguments, session),
+        Command::Completions(arguments) => completions::run(arguments, program(), session),
+        Command::Man(arguments) => man::run(arguments, program(), session),
         Command::Export(arguments) => export::run(arguments, session),
     }
-}
-
-/// The argument SRC.
-#[derive(Args)]
-struct SourceArgument {
-    #[arg(value_name = "SRC", help = SOURCES)]
-    source: OsString,
-}
-
-const SOURCES: &str =
-    "Reference, or store:NAME, oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME], layer:FILE, ./PATH";
-
-impl SourceArgument {
-    fn spec(&self) -> Result<Spec, Error> {
-        Spec::parse(&self.source, Path::exists)
-    }
-
-    fn open(&self, session: &Session<'_>) -> Result<Source, Error> {
-        Source::open(&self.spec()?, session)
-    }
-}
-
-/// Bytes of a document: exactly as they were served, or set out for reading.
-fn print_document(session: &Session<'_>, bytes: &[u8], pretty: bool) -> Result<(), Error> {
-    let mut out = session.ui.out();
-    if pretty {
-        // Parsed documents are known to be JSON.
-        let value: serde_json::Value = serde_json::from_slice(bytes).map_err(std::io::Error::other)?;
-        serde_json::to_writer_pretty(&mut out, &value).map_err(std::io::Error::from)?;
-        writeln!(out)?;
-    } else {
-        out.write_all(bytes)?;
-    }
-    Ok(out.flush()?)
-}
-
-/// One JSON value on a line.
-fn print_json(out: &mut impl Write, value: &impl Serialize) -> Result<(), Error> {
-    serde_json::to_writer(&mut *out, value).map_err(std::io::Error::from)?;
-    Ok(writeln!(out)?)
 }

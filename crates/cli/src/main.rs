@@ -1,6 +1,8 @@
 //! `porthole`: look inside any container image, and verify every byte.
 
 mod args;
+mod argument;
+mod command_line;
 mod commands;
 mod destination;
 mod echo;
@@ -8,7 +10,9 @@ mod error;
 mod interrupt;
 mod layers;
 mod limits;
+mod output;
 mod progress;
+mod reference;
 mod session;
 mod source;
 mod stderr;
@@ -18,15 +22,16 @@ mod wire;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
-use crate::{args::Cli, error::Error, session::Session, ui::Ui};
+use crate::{command_line::Cli, error::Error, session::Session, ui::Ui};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let ui = Ui::new(&cli.global);
-    let done = Session::new(&cli.global, &ui)
-        .and_then(|session| commands::run(&cli.command, &session).map_err(|error| session.explain(error)));
+    let done = Session::new(&cli.global, &ui).and_then(|session| {
+        commands::run(&cli.command, Cli::command, &session).map_err(|error| session.explain(error))
+    });
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,

@@ -10,13 +10,12 @@ use clap::Args;
 use porthole_core::{digest::Digest, image::Image, seek::Offsets};
 
 use self::{report::Report, thresholds::Thresholds};
-use super::{
-    SourceArgument, print_json,
-    stack::{Stacked, choose},
-};
+use super::stack::{Stacked, choose};
 use crate::{
+    argument::SourceArgument,
     error::Error,
     layers::{Job, Known},
+    output::print_json,
     session::Session,
     source::Source,
 };

@@ -19,11 +19,9 @@ use self::{
     alone::Alone,
     resolve::{At, Files, Lost, resolve},
 };
-use super::{
-    SourceArgument,
-    stack::{Stacked, choose},
-};
+use super::stack::{Stacked, choose};
 use crate::{
+    argument::SourceArgument,
     error::Error,
     layers::{Job, Known, Spool, Taken},
     session::Session,

@@ -7,9 +7,10 @@ use porthole_core::hint::Hint;
 use porthole_registry::Error as Refusal;
 use serde_json::json;
 
-use super::{login, print_json};
+use super::login;
 use crate::{
     error::{Error, Told},
+    output::print_json,
     session::Session,
     ui::safe,
 };

@@ -2,10 +2,10 @@
 
 use std::io::Write;
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::{args::Cli, error::Error, session::Session};
+use crate::{error::Error, session::Session};
 
 /// Print a script that completes commands and options in a shell
 #[derive(Args)]
@@ -20,9 +20,9 @@ pub(crate) struct Arguments {
     shell: Shell,
 }
 
-pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
+pub(super) fn run(arguments: &Arguments, mut program: Command, session: &Session<'_>) -> Result<(), Error> {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Cli::command(), "porthole", &mut script);
+    clap_complete::generate(arguments.shell, &mut program, "porthole", &mut script);
     let mut out = session.ui.out();
     out.write_all(&script)?;
     Ok(out.flush()?)

@@ -2,8 +2,7 @@
 
 use clap::Args;
 
-use super::{SourceArgument, print_document};
-use crate::{error::Error, session::Session};
+use crate::{argument::SourceArgument, error::Error, output::print_document, session::Session};
 
 /// Print the image configuration, byte for byte as it was served
 #[derive(Args)]

@@ -6,10 +6,12 @@ use clap::Args;
 use porthole_transfer::pull::Platforms;
 use serde_json::json;
 
-use super::{SourceArgument, history, print_json, push};
+use super::{history, push};
 use crate::{
+    argument::SourceArgument,
     destination::{self, Destination, Pulling, Written},
     error::Error,
+    output::print_json,
     session::Session,
     source::Spec,
     ui::{safe, size},

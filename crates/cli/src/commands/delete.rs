@@ -14,9 +14,9 @@ use porthole_registry::{
 };
 use serde_json::json;
 
-use super::print_json;
 use crate::{
     error::{Error, NO, OTHER, Told},
+    output::print_json,
     session::{Client, Session},
     source::Spec,
     ui::safe,

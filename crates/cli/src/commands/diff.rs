@@ -17,10 +17,11 @@ use self::{
     read::{Side, Trees},
     row::Row,
 };
-use super::{SOURCES, print_json};
 use crate::{
+    argument::SOURCES,
     error::Error,
     layers::Job,
+    output::print_json,
     session::Session,
     source::{Source, Spec},
 };

@@ -5,8 +5,7 @@ use std::io::Write;
 use clap::Args;
 use serde_json::json;
 
-use super::{SourceArgument, print_json};
-use crate::{error::Error, session::Session, source::descriptor_of};
+use crate::{argument::SourceArgument, error::Error, output::print_json, session::Session, source::descriptor_of};
 
 /// Print the digest of the manifest or index
 ///

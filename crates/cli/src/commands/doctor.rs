@@ -19,9 +19,11 @@ use self::{
     card::{Card, Finding},
     patient::{Credentials, Patient},
 };
-use super::{login, print_json, reference};
+use super::login;
 use crate::{
     error::{Error, Told},
+    output::print_json,
+    reference,
     session::Session,
     ui::safe,
 };
@@ -88,7 +90,7 @@ fn parse(text: &OsString) -> Result<(Reference, Named), Error> {
     if !plain.contains('/') {
         return Ok((login::reference(plain)?, Named::Registry));
     }
-    let reference = reference::parse(&plain.into())?;
+    let reference = reference::parse(plain.as_ref())?;
     let is_whole = plain.contains('@') || plain.rsplit('/').next().is_some_and(|name| name.contains(':'));
     Ok((reference, if is_whole { Named::Image } else { Named::Repository }))
 }

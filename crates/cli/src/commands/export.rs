@@ -13,8 +13,8 @@ use porthole_store::Unfinished;
 use porthole_unpack::flatten;
 
 use self::spool::Spool;
-use super::SourceArgument;
 use crate::{
+    argument::SourceArgument,
     error::{Error, WrongLayer},
     layers::{Job, Reading, Want},
     progress::Meter,

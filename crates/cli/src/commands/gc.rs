@@ -5,8 +5,7 @@ use std::io::Write;
 use clap::Args;
 use serde_json::json;
 
-use super::print_json;
-use crate::{error::Error, session::Session, ui::size};
+use crate::{error::Error, output::print_json, session::Session, ui::size};
 
 /// Remove from the store what no name leads to
 ///

@@ -15,9 +15,9 @@ use porthole_store::{
 };
 use serde_json::{Value, json};
 
-use super::print_json;
 use crate::{
     error::Error,
+    output::print_json,
     session::Session,
     ui::{Style, safe},
 };

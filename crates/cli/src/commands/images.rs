@@ -5,8 +5,7 @@ use std::io::Write;
 use clap::Args;
 use serde_json::json;
 
-use super::print_json;
-use crate::{error::Error, session::Session, ui::safe};
+use crate::{error::Error, output::print_json, session::Session, ui::safe};
 
 /// List the images of the store
 #[derive(Args)]

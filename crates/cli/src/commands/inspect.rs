@@ -8,10 +8,12 @@ use std::io::Write;
 use clap::Args;
 use porthole_core::tree::{LayerSummary, Mode};
 
-use super::{SourceArgument, print_json, stack::Stacked};
+use super::stack::Stacked;
 use crate::{
+    argument::SourceArgument,
     error::Error,
     layers::{Job, Known},
+    output::print_json,
     session::Session,
     source::Source,
 };

@@ -14,13 +14,12 @@ use porthole_core::{
     tree::{Mode, Row},
 };
 
-use super::{
-    SourceArgument, print_json,
-    stack::{Stacked, choose},
-};
+use super::stack::{Stacked, choose};
 use crate::{
+    argument::SourceArgument,
     error::Error,
     layers::{Job, Known},
+    output::print_json,
     session::Session,
     source::Source,
     toc::Search,

@@ -2,10 +2,10 @@
 
 use std::{fs, io::Write, path::PathBuf};
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_mangen::Man;
 
-use crate::{args::Cli, error::Error, session::Session};
+use crate::{error::Error, session::Session};
 
 /// Print the manual page, or write the pages of all verbs into a directory
 #[derive(Args)]
@@ -19,8 +19,8 @@ pub(crate) struct Arguments {
     directory: Option<PathBuf>,
 }
 
-pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
-    let command = Cli::command().disable_help_subcommand(true);
+pub(super) fn run(arguments: &Arguments, program: Command, session: &Session<'_>) -> Result<(), Error> {
+    let command = program.disable_help_subcommand(true);
     if let Some(directory) = &arguments.directory {
         let written = fs::create_dir_all(directory).and_then(|()| clap_mangen::generate_to(command, directory));
         return written

@@ -13,10 +13,12 @@ use clap::Args;
 use porthole_transfer::pull::Platforms;
 use serde_json::json;
 
-use super::{history, print_json, reference, unpack::How};
+use super::{history, unpack::How};
 use crate::{
     destination::{self, Destination, Kind, Pulling},
     error::Error,
+    output::print_json,
+    reference,
     session::Session,
     ui::{safe, size},
 };

@@ -13,10 +13,12 @@ use porthole_transfer::{
 };
 use serde_json::{Value, json};
 
-use super::{history, print_json, reference};
+use super::history;
 use crate::{
     error::{self, Error},
+    output::print_json,
     progress::{Heading, watch},
+    reference,
     session::Session,
     source::Spec,
     ui::{safe, size},
@@ -91,7 +93,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         Some(to) => (Spec::parse(&arguments.source, Path::exists)?, reference::parse(to)?),
         None => match Spec::parse(&arguments.source, |_| false)? {
             Spec::Registry(to) => (Spec::Store { name: to.to_string() }, to),
-            Spec::Store { name } => (Spec::Store { name: name.clone() }, reference::parse(&name.into())?),
+            Spec::Store { name } => (Spec::Store { name: name.clone() }, reference::parse(name.as_ref())?),
             _ => return Err(Error::usage("expected a REF to push to: only what lies in the store may go without")),
         },
     };

@@ -1,13 +1,11 @@
 //! `porthole ref`
 
-use std::{ffi::OsString, io::Write, os::unix::ffi::OsStrExt};
+use std::{ffi::OsString, io::Write};
 
 use clap::Args;
-use porthole_core::reference::Reference;
 use serde::Serialize;
 
-use super::print_json;
-use crate::{error::Error, session::Session};
+use crate::{error::Error, output::print_json, reference, session::Session};
 
 /// Parse and normalise a reference; nothing is asked of any registry
 ///
@@ -35,7 +33,7 @@ struct Parts<'r> {
 }
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
-    let reference = parse(&arguments.reference)?;
+    let reference = reference::parse(&arguments.reference)?;
     let mut out = session.ui.out();
     if session.ui.json {
         let parts = Parts {
@@ -51,9 +49,4 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         writeln!(out, "{reference}")?;
     }
     Ok(out.flush()?)
-}
-
-pub(crate) fn parse(text: &OsString) -> Result<Reference, Error> {
-    Reference::parse_bytes(text.as_bytes())
-        .map_err(|error| Error::Reference { text: text.to_string_lossy().into_owned(), error })
 }

@@ -10,8 +10,7 @@ use clap::Args;
 use porthole_core::{digest::Digest, manifest::Document, media_type::MediaType};
 
 use self::row::Row;
-use super::{SourceArgument, print_json};
-use crate::{error::Error, session::Session, source::Source, ui::Style};
+use crate::{argument::SourceArgument, error::Error, output::print_json, session::Session, source::Source, ui::Style};
 
 /// List what refers to an image: signatures, attestations, bills of materials
 ///

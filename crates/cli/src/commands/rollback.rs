@@ -16,8 +16,8 @@ use porthole_transfer::{
 };
 use serde_json::json;
 
-use super::{history, print_json};
-use crate::{error::Error, session::Session, ui::safe};
+use super::history;
+use crate::{error::Error, output::print_json, session::Session, ui::safe};
 
 /// Let a name stand for an earlier image again
 ///

@@ -4,8 +4,8 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::SOURCES;
 use crate::{
+    argument::SOURCES,
     destination::{self, Kind},
     error::Error,
     session::Session,

@@ -5,8 +5,7 @@ use std::{ffi::OsString, io::Write};
 use clap::Args;
 use serde_json::json;
 
-use super::{print_json, reference};
-use crate::{error::Error, session::Session, ui::safe};
+use crate::{error::Error, output::print_json, reference, session::Session, ui::safe};
 
 /// List the tags of a repository, in the registry's order
 #[derive(Args)]

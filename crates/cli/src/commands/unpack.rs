@@ -13,10 +13,11 @@ use porthole_unpack::{Options, Report, Rights, Root};
 use serde::Serialize;
 
 pub(super) use self::destination::Destination;
-use super::{SourceArgument, print_json};
 use crate::{
+    argument::SourceArgument,
     error::{Error, WrongLayer},
     layers::{Job, Reading, Want},
+    output::print_json,
     progress::Meter,
     session::Session,
     source::Source,

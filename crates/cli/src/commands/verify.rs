@@ -19,10 +19,11 @@ use self::{
     contents::Contents,
     doubts::{Collector, Doubts},
 };
-use super::{SourceArgument, print_json};
 use crate::{
+    argument::SourceArgument,
     error::Error,
     layers::{Event, Job, Known, Reading, Want},
+    output::print_json,
     progress::Meter,
     session::Session,
     source::Source,

@@ -17,9 +17,9 @@ use tokio::sync::Notify;
 
 use super::{Destination, Kind};
 use crate::{
-    commands::reference,
     error::Error,
     progress::{Heading, watch},
+    reference,
     session::Session,
     source::Spec,
 };

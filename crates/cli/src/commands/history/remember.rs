@@ -12,9 +12,9 @@ use porthole_store::{
 };
 
 use crate::{
-    commands::reference,
     destination::Written,
     error::Error,
+    reference,
     session::Session,
     ui::{self, safe},
 };

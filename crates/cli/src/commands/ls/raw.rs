@@ -4,11 +4,12 @@ use std::io::Write;
 
 use porthole_core::path;
 
-use super::{Arguments, long, print_json, row::RawJson};
+use super::{Arguments, long, row::RawJson};
 use crate::{
     commands::stack::judge,
     error::Error,
     layers::{Event, Job, Reading, Want},
+    output::print_json,
     progress::Meter,
     session::Session,
     source::Source,

@@ -28,8 +28,9 @@ use super::{
     memory,
 };
 use crate::{
-    commands::{history, print_json},
+    commands::history,
     error::Error,
+    output::print_json,
     session::{Client, Session},
     ui::safe,
 };

@@ -1,0 +1,27 @@
+//! Documents and JSON on stdout.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::{error::Error, session::Session};
+
+/// Prints a document: its exact bytes, or indented JSON.
+pub(crate) fn print_document(session: &Session<'_>, bytes: &[u8], pretty: bool) -> Result<(), Error> {
+    let mut out = session.ui.out();
+    if pretty {
+        // A document was parsed as JSON before.
+        let value: serde_json::Value = serde_json::from_slice(bytes).map_err(io::Error::other)?;
+        serde_json::to_writer_pretty(&mut out, &value).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        out.write_all(bytes)?;
+    }
+    Ok(out.flush()?)
+}
+
+/// Prints a value as JSON on one line.
+pub(crate) fn print_json(out: &mut impl Write, value: &impl Serialize) -> Result<(), Error> {
+    serde_json::to_writer(&mut *out, value).map_err(io::Error::from)?;
+    Ok(writeln!(out)?)
+}
