@@ -231,6 +231,12 @@ impl Error {
             Self::NotAFile { hint, .. } => hint.iter().cloned().collect(),
             Self::Pull(porthole_transfer::pull::Error::Registry(error)) => error.hints(),
             Self::Pull(porthole_transfer::pull::Error::Platform(error)) => vec![choose(error)],
+            Self::Pull(porthole_transfer::pull::Error::Nesting(error)) => {
+                vec![Hint::raise("index_depth", error.limit, 0)]
+            }
+            Self::Pull(porthole_transfer::pull::Error::TooMany { limit }) => {
+                vec![Hint::raise("descriptors", *limit, 0)]
+            }
             Self::Push(error) => commands::push::hints(error),
             Self::Copy(error) | Self::Save(porthole_transfer::archive::Error::Copy(error)) => copy_hints(error),
             Self::Save(porthole_transfer::archive::Error::Image(error)) => error.hint().into_iter().collect(),
@@ -273,7 +279,7 @@ fn pull_exit_code(error: &porthole_transfer::pull::Error) -> u8 {
         Pull::Registry(error) => error.exit_code(),
         Pull::Store(error) => store_exit_code(error),
         Pull::Platform(_) => PLATFORM,
-        Pull::Nesting | Pull::TooMany | Pull::Wrong(_) => MALFORMED,
+        Pull::Nesting(_) | Pull::TooMany { .. } | Pull::Wrong(_) => MALFORMED,
         _ => OTHER,
     }
 }
@@ -292,7 +298,7 @@ fn copy_hints(error: &porthole_transfer::copy::Error) -> Vec<Hint> {
     use porthole_transfer::copy::Error as Copy;
     match error {
         Copy::Store(error) => error.hint().into_iter().collect(),
-        Copy::Plan(porthole_registry::plan::push::Error::Platform(error)) => vec![choose(error)],
+        Copy::Plan(error) => error.hint().into_iter().collect(),
         _ => Vec::new(),
     }
 }

@@ -86,13 +86,14 @@ impl<'a> Session<'a> {
             Some(path) => path.clone(),
             None => default_store().ok_or_else(|| Error::usage("no home directory for the store: give --store DIR"))?,
         };
-        Ok(Store::open(&path)?)
+        Ok(Store::open(&path)?.with_limits(self.limits))
     }
 
     /// The local store, if there is one already.
     pub(crate) fn existing_store(&self) -> Option<Store> {
         let path = self.global.store.clone().or_else(default_store)?;
-        path.join(LAYOUT_FILE).is_file().then(|| Store::open(&path).ok()).flatten()
+        let store = path.join(LAYOUT_FILE).is_file().then(|| Store::open(&path).ok()).flatten()?;
+        Some(store.with_limits(self.limits))
     }
 
     /// Where indexes of layers are kept, if anywhere.

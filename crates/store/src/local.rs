@@ -120,6 +120,11 @@ impl Local {
         Ok(Self { source: Source::Archive { archive, manifests: HashMap::new(), blobs }, format, images, limits })
     }
 
+    /// The limits that it was opened with.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// What the source is.
     pub fn format(&self) -> Format {
         self.format

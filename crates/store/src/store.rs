@@ -45,6 +45,7 @@ const EMPTY_INDEX: &[u8] =
 #[derive(Clone, Debug)]
 pub struct Store {
     path: PathBuf,
+    limits: Limits,
 }
 
 /// Blocks sweeps while it lives, so that new blobs stay until they are named.
@@ -60,7 +61,7 @@ impl Store {
     pub fn open(path: &Path) -> Result<Self, Error> {
         fs::create_dir_all(path).map_err(Error::write(path))?;
         let path = path.canonicalize().map_err(Error::io(path))?;
-        let store = Self { path };
+        let store = Self { path, limits: Limits::default() };
         let marker = store.path.join(LAYOUT_FILE);
         if !marker.try_exists().map_err(Error::io(&marker))? {
             store.found()?;
@@ -89,6 +90,12 @@ impl Store {
         if marker.try_exists().map_err(Error::io(&marker))? { Ok(()) } else { replace(&marker, LAYOUT) }
     }
 
+    /// The same store; its images are read within these limits.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
     /// The directory of the store.
     pub fn path(&self) -> &Path {
         &self.path
@@ -100,7 +107,7 @@ impl Store {
     ///
     /// As [`Local::open`].
     pub fn local(&self) -> Result<Local, Error> {
-        Local::open(&self.path)
+        Local::open_within(&self.path, None, self.limits)
     }
 
     /// Whether a blob exists with this size. It was verified when it was added; [`Local`] can verify it again.

@@ -109,7 +109,7 @@ pub(crate) fn plan(local: &Local, root: &Descriptor, platforms: &Platforms) -> R
         Platforms::One(platform) => Some(platform.clone()),
         Platforms::All => None,
     };
-    let mut planner = Planner::new(root.clone(), platform);
+    let mut planner = Planner::new(root.clone(), platform, *local.limits());
     let (mut missing, mut images, mut absent) = (0, 0, None);
     while let Some(next) = planner.next().cloned() {
         match local.read_document(&next) {

@@ -15,13 +15,16 @@ use crate::event::{Event, Observer};
 use porthole_core::{
     descriptor::Descriptor,
     digest::Digest,
-    limits::{DESCRIPTORS, INDEX_DEPTH},
+    limits::Limits,
     manifest::{Document, Manifest, Parsed},
-    platform::{self, NoMatch, Platform},
+    platform::{NoMatch, Platform},
     reference::Reference,
 };
 use porthole_native::Native;
-use porthole_registry::Registry;
+use porthole_registry::{
+    Registry,
+    plan::descent::{Descent, Nesting},
+};
 use porthole_store::{Addition, Store};
 use std::{collections::HashSet, sync::Arc};
 use tokio::task::block_in_place;
@@ -76,12 +79,15 @@ pub enum Error {
     /// The index has no such image.
     #[error(transparent)]
     Platform(#[from] NoMatch),
-    /// Indexes in indexes without end.
-    #[error("indexes within indexes: expected at most {INDEX_DEPTH}, each listed once")]
-    Nesting,
-    /// More than can be sensible.
-    #[error("image has too many parts: expected at most {DESCRIPTORS} blobs and manifests")]
-    TooMany,
+    /// Indexes list indexes too deep.
+    #[error(transparent)]
+    Nesting(#[from] Nesting),
+    /// More blobs and manifests than one image may have.
+    #[error("image has too many parts: expected at most {limit} blobs and manifests")]
+    TooMany {
+        /// [`Limits::descriptors`]
+        limit: u64,
+    },
     /// Other bytes than promised, twice.
     #[error("registry sent other bytes than promised, twice: {0}")]
     Wrong(porthole_core::digest::Mismatch),
@@ -112,7 +118,7 @@ pub async fn pull(
     let (root, manifests) = documents.fetch(&options.platforms).await?;
     options.follow.tell_manifests(&manifests);
     let documents = documents.fetched;
-    let blobs = parts(&manifests)?;
+    let blobs = parts(&manifests, client.limits())?;
     let moved = Work::new(client, store, &adding, reference, options, observer, blobs).run().await?;
     let before = match &options.name {
         Some(name) => block_in_place(|| store.tag(name, &root))?,
@@ -123,12 +129,15 @@ pub async fn pull(
 }
 
 /// Every blob of the manifests once, configurations first.
-fn parts(manifests: &[(Descriptor, Parsed<Manifest>)]) -> Result<Vec<Descriptor>, Error> {
+fn parts(manifests: &[(Descriptor, Parsed<Manifest>)], limits: &Limits) -> Result<Vec<Descriptor>, Error> {
     let mut seen = HashSet::new();
     let configs = manifests.iter().map(|(_, manifest)| &manifest.value.config);
     let layers = manifests.iter().flat_map(|(_, manifest)| &manifest.value.layers);
     let parts: Vec<_> = configs.chain(layers).filter(|blob| seen.insert(blob.digest)).cloned().collect();
-    if parts.len() > DESCRIPTORS { Err(Error::TooMany) } else { Ok(parts) }
+    if parts.len() as u64 > limits.descriptors {
+        return Err(Error::TooMany { limit: limits.descriptors });
+    }
+    Ok(parts)
 }
 
 /// The documents of a pull.
@@ -153,8 +162,9 @@ impl Documents<'_> {
         self.keep(&document)?;
         let mut manifests = Vec::new();
         let mut seen = HashSet::from([root.digest]);
-        let mut pending = vec![(root.clone(), document, 1)];
-        while let Some((descriptor, document, depth)) = pending.pop() {
+        let limits = *self.client.limits();
+        let mut pending = vec![(root.clone(), document, Descent::new(root.digest, &limits))];
+        while let Some((descriptor, document, descent)) = pending.pop() {
             let index = match document {
                 Document::Manifest(manifest) => {
                     manifests.push((descriptor, manifest));
@@ -162,11 +172,8 @@ impl Documents<'_> {
                 }
                 Document::Index(index) => index.value,
             };
-            if depth > INDEX_DEPTH {
-                return Err(Error::Nesting);
-            }
             let wanted = match platforms {
-                Platforms::One(platform) => vec![platform::select(&index.manifests, platform)?.clone()],
+                Platforms::One(platform) => vec![descent.choose(&index, platform)?.clone()],
                 Platforms::All => index.manifests,
             };
             // Taken from the end, so that images come in the order of the index.
@@ -174,12 +181,14 @@ impl Documents<'_> {
                 if !seen.insert(entry.digest) {
                     continue;
                 }
-                if seen.len() > DESCRIPTORS {
-                    return Err(Error::TooMany);
+                if seen.len() as u64 > limits.descriptors {
+                    return Err(Error::TooMany { limit: limits.descriptors });
                 }
+                let mut below = descent.clone();
+                below.enter(&entry.digest)?;
                 let child = self.client.fetch_child(self.reference, &entry).await?;
                 self.keep(&child)?;
-                pending.push((entry, child, depth + 1));
+                pending.push((entry, child, below));
             }
         }
         Ok((root, manifests))

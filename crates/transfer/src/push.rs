@@ -14,9 +14,7 @@ use crate::{
     pull::Platforms,
     source::{self, Source},
 };
-use porthole_core::{
-    descriptor::Descriptor, digest::Digest, limits::INDEX_DEPTH, manifest::Document, platform::Platform,
-};
+use porthole_core::{descriptor::Descriptor, digest::Digest, manifest::Document, platform::Platform};
 use porthole_native::Native;
 use porthole_registry::{
     Registry,
@@ -166,14 +164,16 @@ impl Push<'_> {
             Platforms::All => None,
         };
         let root_digest = root.digest;
+        let limits = *self.source.limits();
         let index = match &document {
             Document::Index(index) => index.value.manifests.clone(),
             Document::Manifest(_) => Vec::new(),
         };
         let mut at_hand = Some(document);
-        let mut planner = Planner::new(root, platform);
+        let mut planner = Planner::new(root, platform, limits);
+
         let mut asked = HashSet::new();
-        for _ in 0..=INDEX_DEPTH {
+        for _ in 0..=limits.index_depth {
             while let Some(next) = planner.next().cloned() {
                 if planner.may_be_present() && self.has_document(&next).await? {
                     planner.present();

@@ -5,6 +5,7 @@ use bytes::{Bytes, BytesMut};
 use porthole_core::{
     descriptor::Descriptor,
     digest::{Mismatch, Verifier},
+    limits::Limits,
     manifest::Document,
     reference::Reference,
 };
@@ -82,6 +83,14 @@ impl Error {
 }
 
 impl Source {
+    /// The limits that it was opened with.
+    pub(crate) fn limits(&self) -> &Limits {
+        match self {
+            Self::Local { local, .. } => local.limits(),
+            Self::Registry { client, .. } => client.limits(),
+        }
+    }
+
     /// The document that the image begins with, and its descriptor.
     pub(crate) async fn root(&self) -> Result<(Descriptor, Document), Error> {
         let document = match self {

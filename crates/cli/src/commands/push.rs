@@ -160,8 +160,7 @@ fn open(spec: &Spec, session: &Session<'_>) -> Result<Source, Error> {
         Spec::Registry(reference) => {
             return Ok(Source::Registry { client: session.client(reference)?, reference: reference.clone() });
         }
-        Spec::Local { path, format: Some(format), name } => (Local::open_as(path, *format)?, name.as_deref()),
-        Spec::Local { path, format: None, name } => (Local::open(path)?, name.as_deref()),
+        Spec::Local { path, format, name } => (Local::open_within(path, *format, session.limits)?, name.as_deref()),
         Spec::Store { name } => (session.store()?.local()?, Some(name.as_str())),
         Spec::Layer(_) => return Err(Error::usage("expected an image, got a bare layer, which has no manifest")),
     };
@@ -252,9 +251,7 @@ pub(crate) fn hints(failure: &push::Error) -> Vec<Hint> {
     match failure {
         Push::Registry(error) | Push::Source(Source::Registry(error)) => error.hints(),
         Push::Source(Source::Store(error)) => error.hint().into_iter().collect(),
-        Push::Plan(porthole_registry::plan::push::Error::Platform(error)) => {
-            vec![Hint::ChoosePlatform { available: error.available.iter().map(ToString::to_string).collect() }]
-        }
+        Push::Plan(error) => error.hint().into_iter().collect(),
         Push::Partial { available } => {
             vec![Hint::ChoosePlatform { available: available.iter().map(ToString::to_string).collect() }]
         }

@@ -106,6 +106,11 @@ impl<T> Registry<T> {
         &self.transport
     }
 
+    /// The limits of everything that is read.
+    pub fn limits(&self) -> &Limits {
+        &self.options.limits
+    }
+
     /// How long nothing may come before an operation is given up.
     pub fn patience(&self) -> Duration {
         self.options.patience.unwrap_or(retry::PATIENCE)

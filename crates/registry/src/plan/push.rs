@@ -4,24 +4,27 @@
 //! it with everything below. The [`Plan`] lists every blob once, and every document behind those it names: blobs before manifests,
 //! manifests before indexes, and the root, which gets the tag, last.
 
+use super::descent::{Descent, Nesting};
 use porthole_core::{
     descriptor::Descriptor,
     digest::Digest,
-    limits::{DESCRIPTORS, INDEX_DEPTH},
+    hint::Hint,
+    limits::Limits,
     manifest::Document,
     media_type::Role,
-    platform::{self, NoMatch, Platform},
+    platform::{NoMatch, Platform},
 };
 use std::collections::{HashMap, HashSet};
 
 /// Collects what an image is made of.
 #[derive(Debug)]
 pub struct Planner {
-    /// The platform that is still to be chosen.
-    choice: Option<Platform>,
+    limits: Limits,
+    /// The platform that is still to be chosen, and the way so far.
+    choice: Option<(Platform, Descent)>,
     root: Option<Descriptor>,
-    /// Asked for, the next one last.
-    pending: Vec<(Descriptor, u32)>,
+    /// Documents to be asked for, the next one last, each with its depth: the root is at 1.
+    pending: Vec<(Descriptor, u64)>,
     known: HashMap<Digest, Known>,
     /// Documents that stand beside the root and go before it: its referrers.
     beside: Vec<Digest>,
@@ -50,10 +53,12 @@ pub struct Plan {
 }
 
 impl Planner {
-    /// Begins at a root. With a platform the root is the image for it, if it is an index; without, everything is wanted.
-    pub fn new(root: Descriptor, platform: Option<Platform>) -> Self {
+    /// Starts at a root. With a platform, the image for it takes the place of an index; without one, everything is wanted.
+    pub fn new(root: Descriptor, platform: Option<Platform>, limits: Limits) -> Self {
+        let choice = platform.filter(|_| root.media_type.role() != Role::Manifest);
         Self {
-            choice: platform.filter(|_| root.media_type.role() != Role::Manifest),
+            choice: choice.map(|platform| (platform, Descent::new(root.digest, &limits))),
+            limits,
             root: None,
             pending: vec![(root, 1)],
             known: HashMap::new(),
@@ -87,11 +92,9 @@ impl Planner {
     /// [`Error`]: no image for the platform, or more documents or blobs than can be sensible.
     pub fn document(&mut self, document: Document) -> Result<(), Error> {
         let Some((descriptor, depth)) = self.pending.pop() else { return Ok(()) };
-        if let (Some(platform), Document::Index(index)) = (&self.choice, &document) {
-            if depth > INDEX_DEPTH {
-                return Err(Error::Nesting);
-            }
-            let chosen = platform::select(&index.value.manifests, platform)?.clone();
+        if let (Some((platform, descent)), Document::Index(index)) = (&mut self.choice, &document) {
+            let chosen = descent.choose(&index.value, platform)?.clone();
+            descent.enter(&chosen.digest)?;
             if chosen.media_type.role() == Role::Manifest {
                 self.choice = None;
             }
@@ -109,8 +112,8 @@ impl Planner {
                 }
             }
             Document::Index(index) => {
-                if depth > INDEX_DEPTH {
-                    return Err(Error::Nesting);
+                if depth > self.limits.index_depth {
+                    return Err(Nesting { limit: self.limits.index_depth }.into());
                 }
                 // Taken from the end, so that documents come in the order of the index.
                 for entry in index.value.manifests.iter().rev() {
@@ -136,7 +139,7 @@ impl Planner {
     pub fn beside(&mut self, referrer: &Descriptor) -> Result<(), Error> {
         if !self.beside.contains(&referrer.digest) {
             self.beside.push(referrer.digest);
-            self.want(referrer, INDEX_DEPTH)?;
+            self.want(referrer, self.limits.index_depth)?;
         }
         Ok(())
     }
@@ -146,7 +149,7 @@ impl Planner {
         self.known.keys()
     }
 
-    fn want(&mut self, document: &Descriptor, depth: u32) -> Result<(), Error> {
+    fn want(&mut self, document: &Descriptor, depth: u64) -> Result<(), Error> {
         if self.seen.insert(document.digest) {
             self.pending.push((document.clone(), depth));
         }
@@ -161,7 +164,8 @@ impl Planner {
     }
 
     fn count(&self) -> Result<(), Error> {
-        if self.seen.len() > DESCRIPTORS { Err(Error::TooMany) } else { Ok(()) }
+        let limit = self.limits.descriptors;
+        if self.seen.len() as u64 > limit { Err(Error::TooMany { limit }) } else { Ok(()) }
     }
 
     /// The plan, when nothing more is needed; `None` before.
@@ -194,12 +198,28 @@ pub enum Error {
     /// The index has no such image.
     #[error(transparent)]
     Platform(#[from] NoMatch),
-    /// Indexes in indexes without end.
-    #[error("indexes within indexes: expected at most {INDEX_DEPTH}, each listed once")]
-    Nesting,
-    /// More than can be sensible.
-    #[error("image has too many parts: expected at most {DESCRIPTORS} blobs and manifests")]
-    TooMany,
+    /// Indexes list indexes too deep.
+    #[error(transparent)]
+    Nesting(#[from] Nesting),
+    /// More blobs and manifests than one image may have.
+    #[error("image has too many parts: expected at most {limit} blobs and manifests")]
+    TooMany {
+        /// [`Limits::descriptors`]
+        limit: u64,
+    },
+}
+
+impl Error {
+    /// What a person can do about it.
+    pub fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::Platform(error) => {
+                Some(Hint::ChoosePlatform { available: error.available.iter().map(ToString::to_string).collect() })
+            }
+            Self::Nesting(Nesting { limit }) => Some(Hint::raise("index_depth", *limit, 0)),
+            Self::TooMany { limit } => Some(Hint::raise("descriptors", *limit, 0)),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -267,7 +287,7 @@ mod tests {
             beside: &[&Descriptor],
         ) -> Result<(Vec<&'static str>, Vec<u64>, &'static str), Error> {
             let platform = platform.map(|architecture| Platform::new("linux", architecture, None));
-            let mut planner = Planner::new(root.clone(), platform);
+            let mut planner = Planner::new(root.clone(), platform, Limits::default());
             let mut beside = beside.iter();
             loop {
                 while let Some(next) = planner.next() {
@@ -330,15 +350,15 @@ mod tests {
         let mut source = Source::new();
         let mut root = source.manifest("image", "amd64", &[blob("a", 1)]);
         let mut deepest = Ok(());
-        for depth in 0..=INDEX_DEPTH {
+        for depth in 0..=8 {
             root =
                 Descriptor { platform: Some(Platform::new("linux", "amd64", None)), ..source.index("index", &[root]) };
             for platform in [None, Some("amd64")] {
                 deepest = source.plan(&root, platform, &[], &[]).map(|_| ());
-                assert_eq!(deepest.is_ok(), depth < INDEX_DEPTH, "{depth}");
+                assert_eq!(deepest.is_ok(), depth < 8, "{depth}");
             }
         }
-        assert_eq!(deepest, Err(Error::Nesting));
+        assert_eq!(deepest, Err(Nesting { limit: 8 }.into()));
         let many: Vec<Descriptor> = (0..3333_u64).map(|n| blob(&format!("{n}"), n)).collect();
         let mut images = Vec::new();
         for chunk in 0..4_u64 {
@@ -347,7 +367,7 @@ mod tests {
             images.push(source.manifest("many", "amd64", &layers));
         }
         let root = source.index("too many", &images);
-        assert_eq!(source.plan(&root, None, &[], &[]).unwrap_err(), Error::TooMany);
+        assert_eq!(source.plan(&root, None, &[], &[]).unwrap_err(), Error::TooMany { limit: 10_000 });
     }
 
     #[test]
@@ -355,7 +375,7 @@ mod tests {
         let mut source = Source::new();
         let amd = source.manifest("amd64", "amd64", &[blob("base", 100)]);
         let root = source.index("index", &[amd]);
-        let mut planner = Planner::new(root.clone(), None);
+        let mut planner = Planner::new(root.clone(), None, Limits::default());
         planner.document(source.0[&root.digest].1.clone()).unwrap();
         assert!(planner.finish().is_none());
     }
