@@ -207,6 +207,9 @@ pub enum Error {
         /// [`porthole_core::limits::REDIRECTS`]
         limit: u32,
     },
+    /// A registry has no such thing.
+    #[error(transparent)]
+    Unsupported(#[from] porthole_source::Unsupported),
     /// A body over its limit.
     #[error("{what} is larger than {limit} bytes")]
     TooLarge {
@@ -261,7 +264,7 @@ impl Error {
     /// 7 verification, 8 network, 9 anything else.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Registry { .. } | Self::Relay(_) => 2,
+            Self::Registry { .. } | Self::Relay(_) | Self::Unsupported(_) => 2,
             Self::Unauthorized { .. }
             | Self::Withheld { .. }
             | Self::UnreadableChallenge { .. }

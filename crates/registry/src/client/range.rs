@@ -19,19 +19,27 @@ use porthole_core::{
     digest::{Digest, Mismatch},
     reference::Reference,
 };
-use std::{collections::HashMap, ops::Range, sync::Mutex};
+use std::{
+    collections::HashMap,
+    ops::{Deref, Range},
+    sync::Mutex,
+};
 
 /// A range of a blob, in order and exactly as long as it was asked for. What it reads has not been verified.
 ///
 /// A registry that ignores ranges sends the whole blob: what stands before the range is read and dropped, what comes after
 /// it is not waited for. Where a transfer breaks, the rest is asked for from the byte that was reached. Dropping it ends the
 /// transfer.
-pub struct BlobRange<'r, T: Transport> {
-    registry: &'r Registry<T>,
+pub struct BlobRange<C, T: Transport> {
+    registry: C,
     call: Call,
     repository: String,
     descriptor: Descriptor,
     range: Range<u64>,
+    /// All of the blob was asked for: its end is where the registry ends it.
+    to_its_end: bool,
+    /// Where a body of a whole blob last ended early, without an error.
+    ended: Option<u64>,
     /// The next byte of the blob to be given.
     position: u64,
     body: Option<T::Body>,
@@ -60,40 +68,69 @@ impl<T: Transport + Environment> Registry<T> {
         reference: &Reference,
         descriptor: &Descriptor,
         range: Range<u64>,
-    ) -> Result<BlobRange<'_, T>, Error> {
-        let call = self.call(reference, "blob", descriptor.digest.to_string())?;
+    ) -> Result<BlobRange<&Self, T>, Error> {
+        BlobRange::part(self, reference, descriptor, range).await
+    }
+}
+
+impl<C, T> BlobRange<C, T>
+where
+    C: Deref<Target = Registry<T>>,
+    T: Transport + Environment,
+{
+    /// Opens a range, exactly as long as it was asked for.
+    pub(super) async fn part(
+        registry: C,
+        reference: &Reference,
+        descriptor: &Descriptor,
+        range: Range<u64>,
+    ) -> Result<Self, Error> {
+        let mut blob = Self::new(registry, reference, descriptor, range)?;
+        blob.open().await?;
+        Ok(blob)
+    }
+
+    /// Opens all of a blob. It ends where the registry ends it, which may be before or behind its descriptor's size.
+    pub(super) async fn whole(registry: C, reference: &Reference, descriptor: &Descriptor) -> Result<Self, Error> {
+        let mut blob = Self::new(registry, reference, descriptor, 0..descriptor.size)?;
+        blob.to_its_end = true;
+        blob.open().await?;
+        Ok(blob)
+    }
+
+    fn new(registry: C, reference: &Reference, descriptor: &Descriptor, range: Range<u64>) -> Result<Self, Error> {
+        let call = registry.call(reference, "blob", descriptor.digest.to_string())?;
         if range.start > range.end || range.end > descriptor.size {
             let message = format!("expected a range within {} bytes, got {range:?}", descriptor.size);
             return Err(call.protocol(message));
         }
-        let mut range = BlobRange {
-            registry: self,
+        Ok(Self {
+            budget: registry.budget(),
+            registry,
             call,
             repository: reference.repository().to_owned(),
             descriptor: descriptor.clone(),
             position: range.start,
             range,
+            to_its_end: false,
+            ended: None,
             body: None,
             skip: 0,
             whole: false,
             plain: false,
             odd: None,
             received: 0,
-            budget: self.budget(),
             reason: None,
-        };
-        range.open().await?;
-        Ok(range)
+        })
     }
-}
 
-impl<T: Transport + Environment> BlobRange<'_, T> {
     /// Reads the next bytes into `buffer` and returns how many; 0 is the end of the range.
     ///
     /// # Errors
     /// As [`fetch_blob_range`](Registry::fetch_blob_range), after what could be tried.
     pub async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
-        let left = self.range.end - self.position;
+        let left = self.range.end.saturating_sub(self.position);
+        let left = if self.to_its_end { u64::MAX } else { left };
         let room = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         if room == 0 {
             self.body = None;
@@ -101,7 +138,19 @@ impl<T: Transport + Environment> BlobRange<'_, T> {
         }
         loop {
             match self.poll(&mut buffer[..room]).await {
-                // It has no ranges, and no more than this.
+                Ok(0) if self.to_its_end => {
+                    if self.position >= self.range.end || self.ended.replace(self.position) == Some(self.position) {
+                        return Ok(0);
+                    }
+                    // Without a Content-Length a broken connection looks like an end: the rest is asked for once. Where
+                    // there is none, the blob is too short, and its verifier says so.
+                    if self.open().await.is_err() {
+                        self.body = None;
+                        return Ok(0);
+                    }
+                    continue;
+                }
+                // The registry ignores ranges, and its blob ends here.
                 Ok(0) if self.plain => return Err(self.out_of_range()),
                 Ok(0) => self.pause(self.ended_early()).await?,
                 Ok(read) => {
@@ -144,7 +193,7 @@ impl<T: Transport + Environment> BlobRange<'_, T> {
 
     async fn open(&mut self) -> Result<(), Error> {
         let range = self.position..self.range.end;
-        if range.is_empty() {
+        if range.is_empty() && !self.to_its_end {
             return Ok(());
         }
         // Dropped first, so that two transfers never run at once.
@@ -173,7 +222,7 @@ impl<T: Transport + Environment> BlobRange<'_, T> {
         // Before a byte of the body is read; what is too short is found out by reading, and may only be cut off. A page sees the length of
         // what a proxy packed for the way, and the bytes without that packing.
         let ours = self.registry.transport.redirects() == Redirects::Ours;
-        match content_length(headers).filter(|_| ours) {
+        match content_length(headers).filter(|_| ours && !self.to_its_end) {
             Some(length) if !partial && length <= range.start => return Err(self.out_of_range()),
             Some(got) if got > expected => return Err(call.mismatch(Mismatch::Size { expected, got })),
             _ => {}
@@ -197,10 +246,12 @@ impl<T: Transport + Environment> BlobRange<'_, T> {
 
     /// Asks for a part of the blob: where the registry sent us for another part of it, else the registry itself.
     async fn ask(&mut self, range: &Range<u64>) -> Result<http::Response<T::Body>, Error> {
-        let (registry, call) = (self.registry, &self.call);
+        let (registry, call) = (&*self.registry, &self.call);
         let digest = &self.descriptor.digest;
         let request = if self.plain {
             blob::request(&call.base, &self.repository, digest, ..)
+        } else if self.to_its_end {
+            blob::request(&call.base, &self.repository, digest, range.start..)
         } else {
             blob::request(&call.base, &self.repository, digest, range.clone())
         };
@@ -260,7 +311,7 @@ impl<T: Transport + Environment> BlobRange<'_, T> {
 
     /// Waits before the next try, or gives up.
     async fn pause(&mut self, mut error: transport::Error) -> Result<(), Error> {
-        let (registry, failure) = (self.registry, Failure::Transport(error.kind));
+        let (registry, failure) = (&*self.registry, Failure::Transport(error.kind));
         let Some(delay) = self.budget.spend(failure, registry.transport.random()) else {
             error.message += &self.budget.told();
             return Err(self.call.broken(error));
