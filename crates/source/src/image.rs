@@ -82,4 +82,9 @@ pub trait BlobStream {
 
     /// Reads up to `buffer.len()` bytes and returns how many; 0 is the end.
     fn read(&mut self, buffer: &mut [u8]) -> impl Future<Output = Result<usize, Self::Error>>;
+
+    /// Bytes that were received beside those of the range, because a registry ignores ranges or the connection broke.
+    fn overhead(&self) -> u64 {
+        0
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! - [`image`] builds images deterministically, and writes them as OCI layouts and docker-archives.
 //! - [`registry`] is a transport with in-memory registries behind it and scripted faults.
+//! - [`source`] is an image in memory, as a source.
 //! - [`chunks`] splits bytes as a network may.
 //! - [`executor`] runs futures without a runtime.
 //! - [`partial`] lists the tar errors after which a runtime has written part of a file.
@@ -11,3 +12,4 @@ pub mod executor;
 pub mod image;
 pub mod partial;
 pub mod registry;
+pub mod source;

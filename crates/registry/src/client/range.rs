@@ -169,6 +169,11 @@ where
         self.received
     }
 
+    /// Bytes of the range that were read so far.
+    pub(super) fn given(&self) -> u64 {
+        self.position - self.range.start
+    }
+
     /// Whether the registry, asked for a part, began to send the whole blob: more ranges of it would cost as much each.
     pub fn is_whole_blob(&self) -> bool {
         self.whole

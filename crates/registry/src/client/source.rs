@@ -102,4 +102,8 @@ where
     async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
         Self::read(self, buffer).await
     }
+
+    fn overhead(&self) -> u64 {
+        self.received().saturating_sub(self.given())
+    }
 }

@@ -1,0 +1,141 @@
+//! From the name of an image to the image: document, platform, manifest, configuration.
+
+use porthole_core::{
+    descriptor::Descriptor,
+    failure::{Blame, Classify, Failure, Kind},
+    hint::Hint,
+    image::{self, Image},
+    manifest::{Document, Raw},
+    platform::{NoMatch, Platform},
+};
+use porthole_registry::plan::descent::{Descent, Nesting};
+use porthole_source::ImageSource;
+
+/// Which image of an index is wanted.
+#[derive(Clone, Debug)]
+pub struct PlatformChoice {
+    /// The platform to choose in an index.
+    pub platform: Platform,
+    /// A person named the platform. An image that says in its configuration that it is for another one is refused then,
+    /// even where no index offered a choice.
+    pub named: bool,
+}
+
+impl PlatformChoice {
+    /// The platform that a person named.
+    pub fn named(platform: Platform) -> Self {
+        Self { platform, named: true }
+    }
+
+    /// The platform to choose where a person named none.
+    pub fn fallback(platform: Platform) -> Self {
+        Self { platform, named: false }
+    }
+
+    /// Compares the configuration of an image with a platform that was named.
+    ///
+    /// # Errors
+    ///
+    /// [`NoMatch`] if the image is for another platform.
+    pub fn check(&self, image: &Image) -> Result<(), NoMatch> {
+        match &image.config.platform {
+            Some(offer) if self.named && !self.platform.runs(offer) => {
+                Err(NoMatch { wanted: self.platform.clone(), available: vec![offer.clone()] })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// An image, and how its name led to it.
+#[derive(Clone, Debug)]
+pub struct ResolvedImage {
+    /// The index that the name stands for, if it stands for one.
+    pub index: Option<Document>,
+    /// The entry of an index that led to the manifest.
+    pub chosen: Option<Descriptor>,
+    /// The image.
+    pub image: Image,
+}
+
+/// A finished step from a name to an image. Together they are the chain of proof: each document was verified against the
+/// digest that the one before it states.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum ResolveStep {
+    /// The name stands for this document.
+    Document(Document),
+    /// An index has this entry for the platform.
+    Chosen(Descriptor),
+    /// The manifest of the image.
+    Manifest(Document),
+    /// The configuration of the image.
+    Config(Raw),
+}
+
+/// Follows a source's name to an image: the document, the entry for the platform in an index (and in indexes that it
+/// lists), the manifest, the configuration. `observe` gets each step when it is done.
+///
+/// # Errors
+///
+/// [`Error`].
+pub async fn resolve<S: ImageSource>(
+    source: &S,
+    choice: &PlatformChoice,
+    observe: &mut (impl FnMut(ResolveStep) + ?Sized),
+) -> Result<ResolvedImage, Error<S::Error>> {
+    let limits = *source.limits();
+    let mut document = source.root().await.map_err(Error::Source)?;
+    observe(ResolveStep::Document(document.clone()));
+    let mut descent = Descent::new(*document.raw().digest(), &limits);
+    let (mut index, mut chosen) = (None, None);
+    let manifest = loop {
+        let parsed = match document {
+            Document::Manifest(manifest) => break manifest,
+            Document::Index(parsed) => parsed,
+        };
+        let entry = descent.choose(&parsed.value, &choice.platform)?.clone();
+        observe(ResolveStep::Chosen(entry.clone()));
+        descent.enter(&entry.digest)?;
+        document = source.document(&entry).await.map_err(Error::Source)?;
+        index.get_or_insert(Document::Index(parsed));
+        chosen = Some(entry);
+    };
+    observe(ResolveStep::Manifest(Document::Manifest(manifest.clone())));
+    let config = source.small_blob(&manifest.value.config).await.map_err(Error::Source)?;
+    observe(ResolveStep::Config(config.clone()));
+    let image = Image::assemble_within(manifest, config, &limits)?;
+    choice.check(&image)?;
+    Ok(ResolvedImage { index, chosen, image })
+}
+
+/// Why a name does not lead to an image.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error<E> {
+    /// The source does not have a document, or has a wrong one.
+    #[error(transparent)]
+    Source(E),
+    /// There is no image for the platform.
+    #[error(transparent)]
+    Platform(#[from] NoMatch),
+    /// Indexes list indexes too deep, or themselves.
+    #[error(transparent)]
+    Nesting(#[from] Nesting),
+    /// Manifest and configuration do not make an image.
+    #[error(transparent)]
+    Image(#[from] image::Error),
+}
+
+impl<E: Classify> Classify for Error<E> {
+    fn failure(&self) -> Failure {
+        match self {
+            Self::Source(error) => error.failure(),
+            Self::Platform(error) => {
+                let available = error.available.iter().map(ToString::to_string).collect();
+                Failure::new(Kind::Platform, Blame::Input).hint(Hint::ChoosePlatform { available })
+            }
+            Self::Nesting(Nesting { limit }) => Failure::named_limit("index_depth", *limit, 0),
+            Self::Image(error) => Failure::malformed().hints(error.hint()),
+        }
+    }
+}
