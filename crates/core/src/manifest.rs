@@ -129,7 +129,8 @@ impl Document {
         let declared = top.optional("mediaType")?.map(|node| node.media_type()).transpose()?;
         refuse_schema_1(&top, declared.as_ref().or(served.as_ref()))?;
         refuse_ambiguous(&top)?;
-        if let (Some(declared), Some(served)) = (&declared, &served)
+        // A general type, such as `text/plain`, says nothing about the document: registries on plain file servers send it.
+        if let (Some(declared), Some(served)) = (&declared, served.as_ref().filter(|served| served.is_vendor_type()))
             && !declared.matches(served)
         {
             return Err(Error::MediaTypeMismatch { served: served.to_string(), declared: declared.to_string() });

@@ -131,6 +131,13 @@ impl MediaType {
         }
     }
 
+    /// Whether this is a type of the vendor tree (RFC 6838 §3.2), as all types of images are: `application/json` and `text/plain` are not.
+    pub fn is_vendor_type(&self) -> bool {
+        self.as_str()
+            .split_once('/')
+            .is_some_and(|(_, subtype)| subtype.get(..4).is_some_and(|tree| tree.eq_ignore_ascii_case("vnd.")))
+    }
+
     /// Whether this is a non-distributable layer: clients download it from the descriptor's `urls` and do not push it.
     pub fn is_nondistributable(&self) -> bool {
         let text = self.as_str();

@@ -119,6 +119,21 @@ fn the_media_type_is_the_bodys_then_the_headers_then_the_forms() {
 }
 
 #[test]
+fn a_general_content_type_leaves_the_decision_to_the_body() {
+    let silent = with(manifest(), "/mediaType", Value::Null);
+    for served in ["text/plain; charset=utf-8", "application/json", "application/octet-stream", "binary/octet-stream"] {
+        for document in [&manifest(), &silent] {
+            let media_type = parse(document, Some(served)).unwrap().media_type().to_string();
+            assert_eq!(media_type, MediaType::OCI_MANIFEST.as_str(), "{served}");
+        }
+        let list = with(index(&[]), "/mediaType", json!(MediaType::DOCKER_LIST.as_str()));
+        assert_eq!(*parse(&list, Some(served)).unwrap().media_type(), MediaType::DOCKER_LIST, "{served}");
+    }
+    let config = MediaType::OCI_CONFIG.to_string();
+    assert!(refused(&manifest(), Some(&config)).contains("served as"), "a type of its own contradicts the body");
+}
+
+#[test]
 fn a_document_of_two_kinds_is_refused() {
     for field in ["config", "layers", "fsLayers", "history"] {
         let both = with(index(&[]), &format!("/{field}"), json!([]));
