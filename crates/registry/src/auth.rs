@@ -5,6 +5,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 use serde::Deserialize;
+use serde_json::Value;
 use std::{
     collections::HashMap,
     fmt,
@@ -137,7 +138,7 @@ impl Granted {
         struct Answer {
             token: Option<String>,
             access_token: Option<String>,
-            expires_in: Option<f64>,
+            expires_in: Option<Value>,
             issued_at: Option<String>,
             refresh_token: Option<String>,
         }
@@ -147,7 +148,11 @@ impl Granted {
         let visible = token.bytes().all(|byte| byte.is_ascii_graphic());
         let authorization =
             secret(&format!("Bearer {token}")).filter(|_| visible).ok_or("expected a token of visible characters")?;
-        let life = Duration::from_secs_f64(answer.expires_in.unwrap_or(60.0).clamp(60.0, 1e9));
+        // Some servers send the number as text.
+        let expires_in =
+            answer.expires_in.and_then(|life| life.as_f64().or_else(|| life.as_str()?.trim().parse().ok()));
+        let expires_in = expires_in.filter(|life| life.is_finite()).unwrap_or(60.0);
+        let life = Duration::from_secs_f64(expires_in.clamp(60.0, 1e9));
         let issued = answer.issued_at.as_deref().and_then(date::rfc_3339).map(Duration::from_secs);
         // Issued in the future, or over already: one of the two clocks is wrong, so the time tells nothing.
         let age = issued.and_then(|issued| told.unwrap_or(now).checked_sub(issued)).filter(|age| *age < life);

@@ -1,6 +1,6 @@
 //! What can go wrong between us and a registry, in words that name the registry, the step and the remedy.
 
-use crate::{policy, transport};
+use crate::{html, policy, transport};
 use porthole_core::{digest, hint::Hint, image, manifest, path, platform};
 use std::fmt;
 use transport::ErrorKind;
@@ -111,6 +111,18 @@ pub enum Error {
         what: Subject,
         /// Expected and got.
         message: String,
+    },
+    /// An HTML page where the protocol asks for something else: a captive portal, a login page or a proxy answers in the registry's place.
+    #[error("{host} answered the request for {what} with {page} instead of what a registry sends")]
+    Page {
+        /// Logical registry.
+        registry: String,
+        /// Step.
+        what: Subject,
+        /// `host[:port]` that sent the page, after every redirect.
+        host: String,
+        /// The page.
+        page: html::Page,
     },
     /// 416 for a range within the descriptor's size: the registry's blob is shorter.
     #[error("{registry} does not have bytes {} to {} of {what}, which should have {size}", range.start, range.end.saturating_sub(1))]
@@ -251,6 +263,9 @@ impl Error {
             | Self::Policy { role: "token realm", error: policy::Refused::Local(realm), .. } => {
                 vec![Hint::Text(format!("if you trust it with your credentials, pass --trust-realm {realm}"))]
             }
+            Self::Page { host, .. } => vec![Hint::Text(format!(
+                "a captive portal, a login page or a proxy may answer in the registry's place: open {host} in a browser, and check the registry's name"
+            ))],
             Self::Document { error, .. } => error.hint().into_iter().collect(),
             Self::Image(error) => error.hint().into_iter().collect(),
             Self::Nesting { limit, .. } => vec![Hint::raise("index_depth", *limit, 0)],
@@ -281,7 +296,11 @@ impl Error {
             | Self::TooLarge { .. }
             | Self::TooManyPages { .. } => 7,
             Self::Transport { .. } => 8,
-            Self::Status { .. } | Self::Protocol { .. } | Self::Policy { .. } | Self::RedirectLoop { .. } => 9,
+            Self::Status { .. }
+            | Self::Protocol { .. }
+            | Self::Page { .. }
+            | Self::Policy { .. }
+            | Self::RedirectLoop { .. } => 9,
         }
     }
 
@@ -296,6 +315,7 @@ impl Error {
             | Self::RateLimited { registry, .. }
             | Self::Status { registry, .. }
             | Self::Protocol { registry, .. }
+            | Self::Page { registry, .. }
             | Self::OutOfRange { registry, .. }
             | Self::Contradiction { registry, .. }
             | Self::Transport { registry, .. }
@@ -311,10 +331,16 @@ fn transport_hints(registry: &str, kind: ErrorKind) -> Vec<Hint> {
     let registry = registry.to_owned();
     match kind {
         ErrorKind::Cors | ErrorKind::Opaque | ErrorKind::Preflight => vec![Hint::UseRelay { registry }],
-        ErrorKind::Tls => vec![
-            Hint::Text("for a registry with its own certificate authority, pass its certificate with --ca".into()),
-            Hint::PlainHttp { registry },
-        ],
+        ErrorKind::Tls => {
+            vec![Hint::Text("for a registry with its own certificate authority, pass its certificate with --ca".into())]
+        }
+        ErrorKind::NotTls => vec![Hint::PlainHttp { registry }],
+        ErrorKind::Expired => vec![Hint::Text(format!(
+            "check the clock of this machine; if it is right, the operator of {registry} has to renew the certificate"
+        ))],
+        ErrorKind::WrongName => vec![Hint::Text(format!(
+            "check the registry's name; if it is right, the operator of {registry} has to add it to the certificate"
+        ))],
         _ => Vec::new(),
     }
 }

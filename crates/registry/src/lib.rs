@@ -25,6 +25,7 @@ pub mod client;
 pub mod date;
 pub mod endpoint;
 pub mod error;
+pub mod html;
 pub mod link;
 pub mod plan;
 pub mod policy;

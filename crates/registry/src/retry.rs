@@ -81,6 +81,8 @@ fn pause(failures: u32, random: u64) -> Duration {
 #[derive(Clone, Debug)]
 pub struct Budget {
     patience: Duration,
+    /// The longest wait in all that the registry may ask for.
+    longest: Duration,
     /// Since anything came, but for what the registry asked us to wait.
     idle: Duration,
     /// What the registry asked us to wait since the last progress.
@@ -95,7 +97,13 @@ pub struct Budget {
 impl Budget {
     /// A budget that ends when nothing has come for `patience`.
     pub fn new(patience: Duration) -> Self {
-        Self { patience, idle: Duration::ZERO, asked: Duration::ZERO, failures: 0, refusals: 0, proved: false }
+        let zero = Duration::ZERO;
+        Self { patience, longest: LONGEST, idle: zero, asked: zero, failures: 0, refusals: 0, proved: false }
+    }
+
+    /// A budget for something that its caller can do without: neither silence nor a wait that the registry asks for exceeds `limit`.
+    pub fn brief(self, limit: Duration) -> Self {
+        Self { patience: self.patience.min(limit), longest: self.longest.min(limit), ..self }
     }
 
     /// How long the next try may be waited for. Something is kept back for one more, as long as there is enough for two.
@@ -117,12 +125,13 @@ impl Budget {
 
     /// The operation has got further: all is granted anew.
     pub fn renew(&mut self) {
-        *self = Self { proved: true, refusals: self.refusals, ..Self::new(self.patience) };
+        *self = Self { proved: true, refusals: self.refusals, longest: self.longest, ..Self::new(self.patience) };
     }
 
     /// A try has failed. Returns how long to wait before the next, `None` = give up.
     ///
-    /// The wait grows with the failures in a row. A longer one that the registry asks for is heeded up to [`LONGEST`] in all.
+    /// The wait grows with the failures in a row. A longer one that the registry asks for is heeded up to [`LONGEST`] in all, or up to the
+    /// limit of a [brief](Self::brief) budget.
     pub fn spend(&mut self, failure: Failure, random: u64) -> Option<Duration> {
         self.failures += 1;
         self.refusals += u32::from(matches!(failure, Failure::Status { status: 429 | 503, .. } | Failure::Busy { .. }));
@@ -136,7 +145,7 @@ impl Budget {
         match failure.retry_after() {
             Some(asked) if asked > pause => {
                 self.asked += asked;
-                (self.asked <= LONGEST).then_some(asked)
+                (self.asked <= self.longest).then_some(asked)
             }
             _ => {
                 self.idle += pause;
@@ -290,6 +299,9 @@ mod tests {
         assert_eq!(budget.spend(asks(11), 0), None);
         assert_eq!(Budget::new(PATIENCE).spend(asks(61), 0), None);
         assert_eq!(Budget::new(PATIENCE).spend(asks(0), 0), Some(Duration::from_millis(125)));
+        let brief = || Budget::new(PATIENCE).brief(Duration::from_secs(10));
+        assert_eq!(brief().spend(asks(10), 0), Some(Duration::from_secs(10)));
+        assert_eq!(brief().spend(asks(11), 0), None);
         let busy = Failure::Busy { retry_after: Some(Duration::from_secs(2)) };
         assert_eq!(Budget::new(PATIENCE).spend(busy, 0), Some(Duration::from_secs(2)));
     }

@@ -78,8 +78,14 @@ pub enum ErrorKind {
     Resolve,
     /// No connection.
     Connect,
-    /// The TLS handshake failed.
+    /// The TLS handshake failed, or the certificate is not trusted.
     Tls,
+    /// The answer to a TLS handshake is none of TLS.
+    NotTls,
+    /// The certificate is not valid now: expired, or not valid yet.
+    Expired,
+    /// The certificate is for other names.
+    WrongName,
     /// The connection broke while sending or reading.
     Interrupted,
     /// Nothing moved for too long.
@@ -111,6 +117,9 @@ impl std::fmt::Display for ErrorKind {
             Self::Resolve => "host not found",
             Self::Connect => "no connection",
             Self::Tls => "no trusted TLS connection",
+            Self::NotTls => "no TLS",
+            Self::Expired => "certificate out of date",
+            Self::WrongName => "certificate for another name",
             Self::Interrupted => "connection broken",
             Self::Timeout => "timed out",
             Self::Forbidden => "address refused",

@@ -20,6 +20,9 @@ impl<T: Transport + Environment> Registry<T> {
         let call = Call { registry, base, scopes: Scopes::default(), what };
         let mut request = Request::default();
         *request.uri_mut() = call.base.api("").to_uri().map_err(Error::Relay)?;
-        self.request(&call, request).await.map(|_| ())
+        let mut answer = self.request(&call, request).await?;
+        let host = answer.url.origin().authority();
+        let start = self.read_start(answer.response.body_mut(), self.options.limits.error_body_bytes).await;
+        call.refuse_page(&host, &start)
     }
 }

@@ -49,13 +49,39 @@ impl<T: Transport + Environment> Registry<T> {
         self.request_any_within(call, request, &mut self.budget()).await
     }
 
-    async fn request_any_within(
+    pub(super) async fn request_any_within(
+        &self,
+        call: &Call,
+        request: Request,
+        budget: &mut Budget,
+    ) -> Result<(Answer<T::Body>, bool), Error> {
+        let token = self.tokens.held(&call.registry, &call.scopes, self.transport.now());
+        let held = self.authorization(call)?;
+        let outcome = self.request_with(call, request.clone(), held, budget).await?;
+        let answer = &outcome.0;
+        let refused = answer.response.status() == StatusCode::UNAUTHORIZED && answer.same_origin;
+        let is_answerable = |challenge: &Challenge| match challenge.scheme.as_str() {
+            "bearer" => challenge.parameter("realm").is_some(),
+            "basic" => self.has_credentials(&call.registry),
+            _ => false,
+        };
+        if token.is_none() || !refused || challenge::parse_headers(answer.response.headers()).iter().any(is_answerable)
+        {
+            return Ok(outcome);
+        }
+        // The token may be stale, and its refusal come without the challenge that would get another one.
+        self.tokens.forget(&call.registry);
+        budget.stir();
+        self.request_with(call, request, None, budget).await
+    }
+
+    async fn request_with(
         &self,
         call: &Call,
         mut request: Request,
+        held: Option<HeaderValue>,
         budget: &mut Budget,
     ) -> Result<(Answer<T::Body>, bool), Error> {
-        let held = self.authorization(call)?;
         if let Some(held) = &held {
             request.headers_mut().insert(header::AUTHORIZATION, held.clone());
         }
@@ -251,7 +277,9 @@ impl<T: Transport + Environment> Registry<T> {
     async fn read_token(&self, call: &Call, answer: Answer<T::Body>, credentials: bool) -> Result<Granted, Error> {
         let answer = self.check(call, answer, credentials).await?;
         let told = clock_of(answer.response.headers());
+        let host = answer.url.origin().authority();
         let body = self.read_body(call, answer.response, "token_bytes").await?;
+        call.refuse_page(&host, &body)?;
         Granted::read(&body, self.transport.now(), told).map_err(|message| call.protocol(message.into()))
     }
 

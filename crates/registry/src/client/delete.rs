@@ -1,6 +1,6 @@
 //! What is taken out of a registry: manifests, tags, blobs, and entries of fallback tags.
 
-use super::{Call, Destination, Registry};
+use super::{Call, Destination, Registry, read::Fetched};
 use crate::{
     endpoint::{
         delete::{self, Decoy, Outcome},
@@ -11,7 +11,6 @@ use crate::{
     scope::Scopes,
     transport::{Environment, Request, Transport},
 };
-use http::Method;
 use porthole_core::{
     digest::Digest,
     manifest::{Document, Raw},
@@ -106,7 +105,7 @@ impl<T: Transport + Environment> Registry<T> {
         Err(error)
     }
 
-    /// The tags of a repository that stand for a digest, as the registry says (`HEAD`); `None` if it has more than `most` tags, of which
+    /// The tags of a repository that stand for a digest, as the registry says (`HEAD`, else `GET`); `None` if it has more than `most` tags, of which
     /// to ask each would take too long.
     ///
     /// # Errors
@@ -122,21 +121,21 @@ impl<T: Transport + Environment> Registry<T> {
         let query = format!("n={}", most.saturating_add(1));
         let request = tags::request(&call.base, reference.repository(), &query).map_err(Error::Relay)?;
         let url = Url::parse(&request.uri().to_string()).map_err(Error::Relay)?;
-        let (head, body) = self.fetch_bytes(&call, &request, "tags_page_bytes").await?;
-        let all = tags::read(&body).map_err(|_| call.protocol("expected a JSON object with tags".into()))?;
-        if all.len() > most || tags::next(&url, &head).is_some() {
+        let Fetched { headers, bytes, host } = self.fetch_bytes(&call, &request, "tags_page_bytes").await?;
+        call.refuse_page(&host, &bytes)?;
+        let all = tags::read(&bytes).map_err(|_| call.protocol("expected a JSON object with tags".into()))?;
+        if all.len() > most || tags::next(&url, &headers).is_some() {
             return Ok(None);
         }
         let mut found = Vec::new();
         for tag in all {
-            let call = self.call(reference, "manifest", tag.clone())?;
-            let request = manifest::request(&call.base, reference.repository(), &tag, manifest::Accept::All);
-            let mut request = request.map_err(Error::Relay)?;
-            *request.method_mut() = Method::HEAD;
-            let (answer, _) = self.request_any(&call, request).await?;
-            let is_it = manifest::read(answer.response.headers()).digest == Some(*digest);
-            if answer.response.status().is_success() && is_it {
-                found.push(tag);
+            let name = format!("{}/{}:{tag}", reference.registry(), reference.repository());
+            let Ok(tagged) = name.parse::<Reference>() else { continue };
+            match self.fetch_root(&tagged).await {
+                Ok(root) if root.digest == *digest => found.push(tag),
+                // It is gone, or no document that a digest could name.
+                Ok(_) | Err(Error::NotFound { .. } | Error::Document { .. } | Error::Contradiction { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(Some(found))

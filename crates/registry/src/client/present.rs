@@ -8,9 +8,10 @@ use super::{
 use crate::{
     endpoint::{blob, mount},
     error::Error,
+    html,
     transport::{Environment, Patience, Transport},
 };
-use http::Method;
+use http::{Method, header};
 use porthole_core::{descriptor::Descriptor, digest::Digest};
 
 impl<T: Transport + Environment> Registry<T> {
@@ -37,8 +38,11 @@ impl<T: Transport + Environment> Registry<T> {
         let (answer, credentials) = self.request_any(call, request).await?;
         match answer.response.status().as_u16() {
             200..=299 => {
-                let length = content_length(answer.response.headers());
-                Ok(length.is_none_or(|length| length == descriptor.size))
+                let headers = answer.response.headers();
+                let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+                // A portal or a login page has an answer to everything.
+                let is_page = content_type.is_some_and(html::is_html);
+                Ok(content_length(headers).map_or(!is_page, |length| length == descriptor.size))
             }
             // Some registries forbid what they do not have, or do not know `HEAD`: the upload will tell.
             403..=405 => Ok(false),

@@ -205,6 +205,11 @@ where
         self.body = None;
         let (response, skip) = loop {
             let refused = match self.ask(&range).await {
+                // Some registries send nothing while they fetch the blob from elsewhere.
+                Ok(response) if content_length(response.headers()) == Some(0) => {
+                    self.pause(self.ended_early()).await?;
+                    continue;
+                }
                 Ok(response) => match self.skipped(&response, &range) {
                     Ok(skip) => break (response, skip),
                     Err(odd) => {
@@ -280,7 +285,9 @@ where
         if let Some(reason) = self.reason.take() {
             request.extensions_mut().insert(reason);
         }
-        let answer = registry.request_blob(call, &self.descriptor, request, &mut self.budget).await?;
+        let mut answer = registry.request_blob(call, &self.descriptor, request, &mut self.budget).await?;
+        let expected = range.end.saturating_sub(range.start);
+        registry.refuse_page_for_blob(call, &mut answer, expected, self.descriptor.size).await?;
         if registry.transport.redirects() == Redirects::Ours && !answer.same_origin && !answer.signed {
             registry.places.keep(key, answer.url);
         }

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     endpoint::{blob, manifest, tags},
     error::Error,
+    html,
     policy::{Refused, Url, UrlError},
     retry::{Budget, Failure},
     transport::{Body, Environment, Redirects, Request, Transport},
@@ -18,10 +19,9 @@ use porthole_core::{
     digest::{Digest, Mismatch},
     limits::Limits,
     manifest::{Document, Raw},
-    media_type::MediaType,
     reference::Reference,
 };
-use std::collections::HashSet;
+use std::{collections::HashSet, ops::ControlFlow};
 
 impl<T: Transport + Environment> Registry<T> {
     /// The document that a reference names: by its digest, else by its tag.
@@ -53,11 +53,9 @@ impl<T: Transport + Environment> Registry<T> {
         let status = answer.response.status();
         if status.is_success() {
             let head = manifest::read(headers);
-            let media_type = head.content_type.as_deref().and_then(|kind| MediaType::parse(kind).ok());
-            let told = media_type.zip(head.digest).zip(content_length(headers));
-            // Some proxy's own page is no document; and another digest than the one that was asked for is for the bytes to explain.
+            let told = head.document_type().zip(head.digest).zip(content_length(headers));
+            // Another digest than the one that was asked for is for the bytes to explain.
             if let Some(((media_type, digest), size)) = told
-                && head.is_document()
                 && reference.digest().is_none_or(|asked| *asked == digest)
             {
                 return Ok(Descriptor::new(media_type, digest, size));
@@ -132,8 +130,9 @@ impl<T: Transport + Environment> Registry<T> {
         let request = manifest::request(&call.base, reference.repository(), target, accept).map_err(Error::Relay)?;
         let mut wrong = None;
         for _ in 0..2 {
-            let (head, bytes) = self.fetch_bytes(call, &request, "manifest_bytes").await?;
-            let head = manifest::read(&head);
+            let Fetched { headers, bytes, host } = self.fetch_bytes(call, &request, "manifest_bytes").await?;
+            call.refuse_page(&host, &bytes)?;
+            let head = manifest::read(&headers);
             let raw = match (digest, head.digest) {
                 (Some(digest), _) => match Raw::verify(bytes, digest, size) {
                     Ok(raw) => raw,
@@ -176,10 +175,13 @@ impl<T: Transport + Environment> Registry<T> {
         }
         let request =
             blob::request(&call.base, reference.repository(), &descriptor.digest, ..).map_err(Error::Relay)?;
-        if let Ok(raw) = verify(self.fetch_bytes(&call, &request, "manifest_bytes").await?.1) {
+        if let Ok(raw) = verify(self.fetch_bytes(&call, &request, "manifest_bytes").await?.bytes) {
             return Ok(raw);
         }
-        verify(self.fetch_bytes(&call, &request, "manifest_bytes").await?.1)
+        let Fetched { bytes, host, .. } = self.fetch_bytes(&call, &request, "manifest_bytes").await?;
+        let page = call.refuse_page(&host, &bytes);
+        // A page whose digest is right is what was asked for.
+        verify(bytes).or_else(|mismatch| page.and(Err(mismatch)))
     }
 
     /// Opens a blob from `offset`. The caller verifies what it reads, and opens it anew where the transfer broke.
@@ -198,8 +200,14 @@ impl<T: Transport + Environment> Registry<T> {
         let call = self.call(reference, "blob", descriptor.digest.to_string())?;
         let request =
             blob::request(&call.base, reference.repository(), &descriptor.digest, offset..).map_err(Error::Relay)?;
-        let mut response = self.request_blob(&call, descriptor, request, &mut self.budget()).await?.response;
         let range = offset..descriptor.size;
+        let mut budget = self.budget();
+        let mut answer = self.request_blob(&call, descriptor, request.clone(), &mut budget).await?;
+        if !range.is_empty() && content_length(answer.response.headers()) == Some(0) {
+            answer = self.request_blob(&call, descriptor, request, &mut budget).await?;
+        }
+        self.refuse_page_for_blob(&call, &mut answer, range.end.saturating_sub(range.start), descriptor.size).await?;
+        let mut response = answer.response;
         self.refuse_coding(&call, response.headers(), range.end - range.start.min(range.end))?;
         let skip = blob::read(response.status(), response.headers(), &range, descriptor.size);
         let mut skip = skip.map_err(|refused| call.protocol(refused.to_string()))?;
@@ -220,21 +228,39 @@ impl<T: Transport + Environment> Registry<T> {
     /// # Errors
     /// [`Error`]; [`Error::Protocol`] if the pages lead in a circle [`Error::TooManyPages`].
     pub async fn fetch_tags(&self, reference: &Reference) -> Result<Vec<String>, Error> {
+        let mut all = Vec::new();
+        self.fetch_tag_pages(reference, |page| {
+            all.extend(page);
+            ControlFlow::Continue(())
+        })
+        .await?;
+        Ok(all)
+    }
+
+    /// As [`fetch_tags`](Self::fetch_tags), but hands over each page as it arrives. No further page is fetched once `take` breaks.
+    ///
+    /// # Errors
+    /// As [`fetch_tags`](Self::fetch_tags).
+    pub async fn fetch_tag_pages(
+        &self,
+        reference: &Reference,
+        take: impl FnMut(Vec<String>) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
         let name = format!("{}/{}", reference.registry(), reference.repository());
         let call = self.call(reference, "tags", name)?;
         let request = |query: &str| tags::request(&call.base, reference.repository(), query);
-        self.fetch_list(&call, request, |page| tags::read(page).ok()).await
+        self.fetch_list(&call, request, |page| tags::read(page).ok(), take).await
     }
 
-    /// All pages of a list of names. `request` asks for the page behind the query of a link, `read` reads one.
+    /// The pages of a list of names, until `take` breaks. `request` asks for the page behind the query of a link, `read` reads one.
     pub(super) async fn fetch_list(
         &self,
         call: &Call,
         request: impl Fn(&str) -> Result<Request, UrlError>,
         read: impl Fn(&[u8]) -> Option<Vec<String>>,
-    ) -> Result<Vec<String>, Error> {
+        mut take: impl FnMut(Vec<String>) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
         let step = call.what.step;
-        let mut all = Vec::new();
         let mut seen = HashSet::new();
         let mut bytes = 0;
         let mut query = String::new();
@@ -242,15 +268,18 @@ impl<T: Transport + Environment> Registry<T> {
             let refused = |error: Refused| Error::Policy { registry: call.registry.clone(), role: "next page", error };
             let request = request(&query).map_err(|error| refused(error.into()))?;
             let url = Url::parse(&request.uri().to_string()).map_err(|error| refused(error.into()))?;
-            let (head, body) = self.fetch_bytes(call, &request, "tags_page_bytes").await?;
+            let Fetched { headers, bytes: body, host } = self.fetch_bytes(call, &request, "tags_page_bytes").await?;
+            call.refuse_page(&host, &body)?;
             bytes += body.len() as u64;
             if bytes > LIST_BYTES {
                 return Err(Error::TooLarge { what: call.what.clone(), limit: LIST_BYTES, name: None });
             }
             let page = read(&body).ok_or_else(|| call.protocol(format!("expected a JSON object with {step}")))?;
-            all.extend(page);
-            query = match tags::next(&url, &head) {
-                None => return Ok(all),
+            if take(page).is_break() {
+                return Ok(());
+            }
+            query = match tags::next(&url, &headers) {
+                None => return Ok(()),
                 Some(Ok(query)) => query,
                 Some(Err(error)) => return Err(refused(error)),
             };
@@ -261,20 +290,23 @@ impl<T: Transport + Environment> Registry<T> {
         Err(Error::TooManyPages { what: call.what.clone(), limit: self.options.limits.pages })
     }
 
-    /// A whole body within the limit of this name. What breaks on the way is fetched again.
+    /// A whole body within the limit of this name. What breaks on the way is fetched again, and so is an empty body, once: documents
+    /// have at least two bytes, and some registries send none while they fetch the document from elsewhere.
     pub(super) async fn fetch_bytes(
         &self,
         call: &Call,
         request: &Request,
         limit: &'static str,
-    ) -> Result<(http::HeaderMap, Vec<u8>), Error> {
+    ) -> Result<Fetched, Error> {
         let mut budget = self.budget();
         let mut request = request.clone();
+        let mut was_empty = false;
         loop {
-            let Answer { response, .. } = self.request_within(call, request.clone(), &mut budget).await?;
+            let Answer { response, url, .. } = self.request_within(call, request.clone(), &mut budget).await?;
             let headers = response.headers().clone();
             let mut error = match self.collect(call, response, limit, &mut budget).await {
-                Ok(bytes) => return Ok((headers, bytes)),
+                Ok(bytes) if bytes.is_empty() && !std::mem::replace(&mut was_empty, true) => continue,
+                Ok(bytes) => return Ok(Fetched { headers, bytes, host: url.origin().authority() }),
                 Err(error) => error,
             };
             let Error::Transport { error: broken, .. } = &mut error else { return Err(error) };
@@ -346,6 +378,26 @@ impl<T: Transport + Environment> Registry<T> {
         bytes
     }
 
+    /// Refuses an HTML page in place of a blob's bytes, of which `expected` were asked for. A blob may be a page itself: what has the
+    /// right length is for the digest to judge.
+    pub(super) async fn refuse_page_for_blob(
+        &self,
+        call: &Call,
+        answer: &mut Answer<T::Body>,
+        expected: u64,
+        size: u64,
+    ) -> Result<(), Error> {
+        let headers = answer.response.headers();
+        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let is_right = content_length(headers).is_some_and(|length| length == expected || length == size);
+        if is_right || !content_type.is_some_and(html::is_html) {
+            return Ok(());
+        }
+        let start = self.read_start(answer.response.body_mut(), self.options.limits.error_body_bytes).await;
+        let page = html::Page::find(&start).unwrap_or(html::Page { title: None });
+        Err(call.page(answer.url.origin().authority(), page))
+    }
+
     /// Refuses a body that was packed for the way although we asked for none of that. A length that is that of `bytes` of the blob tells
     /// that nothing was: some servers take a blob's own compression for a coding.
     pub(super) fn refuse_coding(&self, call: &Call, headers: &http::HeaderMap, bytes: u64) -> Result<(), Error> {
@@ -379,9 +431,26 @@ impl Call {
         Error::Mismatch { what: self.what.clone(), mismatch }
     }
 
+    /// Refuses an HTML page that `host` sent.
+    pub(super) fn refuse_page(&self, host: &str, body: &[u8]) -> Result<(), Error> {
+        html::Page::find(body).map_or(Ok(()), |page| Err(self.page(host.to_owned(), page)))
+    }
+
+    fn page(&self, host: String, page: html::Page) -> Error {
+        Error::Page { registry: self.registry.clone(), what: self.what.clone(), host, page }
+    }
+
     pub(super) fn broken(&self, error: crate::transport::Error) -> Error {
         Error::Transport { registry: self.registry.clone(), what: self.what.clone(), error }
     }
+}
+
+/// A whole body, and where it came from.
+pub(super) struct Fetched {
+    pub(super) headers: http::HeaderMap,
+    pub(super) bytes: Vec<u8>,
+    /// `host[:port]` that answered, after every redirect.
+    pub(super) host: String,
 }
 
 /// What is read at once of a small body.

@@ -1,11 +1,15 @@
 //! Who refers to a manifest: read from the API or the fallback tag, and written to the latter where the former is missing.
 
-use super::{Destination, Registry, write::Condition};
+use super::{
+    Call, Destination, Registry,
+    exchange::{Answer, Repeat},
+    write::Condition,
+};
 use crate::{
     endpoint::{manifest, referrers, tags},
     error::{Error, Subject},
     policy::{Refused, Url},
-    transport::{Environment, Transport},
+    transport::{Environment, Request, Transport},
 };
 use http::header;
 use porthole_core::{
@@ -16,7 +20,7 @@ use porthole_core::{
     media_type::MediaType,
     reference::Reference,
 };
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 /// What refers to a digest.
 #[derive(Clone, Debug)]
@@ -49,6 +53,8 @@ impl<T: Transport + Environment> Registry<T> {
     /// As [`fetch_referrers`](Self::fetch_referrers), and which way they were found. With `artifact_type` those of other types are left
     /// out, by the registry if it can; those of which the list does not tell the type stay.
     ///
+    /// A redirect to anything but a list of referrers is no answer of the API: some registries lead to a page of their web site.
+    ///
     /// # Errors
     /// [`Error`]; [`Error::NotFound`] if the registry has no such repository.
     pub async fn list_referrers(
@@ -70,7 +76,10 @@ impl<T: Transport + Environment> Registry<T> {
             let request = referrers::request(&call.base, reference.repository(), digest, &query);
             let request = request.map_err(|error| refused(error.into()))?;
             let url = Url::parse(&request.uri().to_string()).map_err(|error| refused(error.into()))?;
-            let (answer, credentials) = self.request_any(&call, request).await?;
+            let asked = self.ask_for_referrers(&call, &url, request).await?;
+            let Asked::Answer { answer, credentials } = asked else {
+                return self.list_fallback(reference, digest, fits).await;
+            };
             let (status, headers) = (answer.response.status(), answer.response.headers().clone());
             if !referrers::is_supported(status, &headers) {
                 match status.as_u16() {
@@ -86,10 +95,7 @@ impl<T: Transport + Environment> Registry<T> {
                     200..=299 | 400 | 405 | 406 => {}
                     _ => return self.check(&call, answer, credentials).await.map(|_| listed),
                 }
-                listed.referrers = self.fetch_fallback(reference, digest).await?;
-                listed.referrers.retain(fits);
-                listed.by = By::Tag;
-                return Ok(listed);
+                return self.list_fallback(reference, digest, fits).await;
             }
             let body = self.read_body(&call, answer.response, MANIFEST_BYTES).await?;
             let mut page = referrers::read(body).map_err(|error| Error::Document { what: call.what.clone(), error })?;
@@ -112,14 +118,54 @@ impl<T: Transport + Environment> Registry<T> {
         Err(Error::TooManyPages { what: call.what, limit: self.options.limits.pages })
     }
 
+    /// Asks once, and again only for an answer that is the API's own. A redirect that leads elsewhere than to a list is none: it is not
+    /// waited for, whatever the page at its end says.
+    async fn ask_for_referrers(&self, call: &Call, url: &Url, request: Request) -> Result<Asked<T::Body>, Error> {
+        let mut once = request.clone();
+        once.extensions_mut().insert(Repeat::Never);
+        match self.request_any_within(call, once, &mut self.budget().brief(PATIENCE)).await {
+            Ok((answer, credentials)) => {
+                let is_list = referrers::is_supported(answer.response.status(), answer.response.headers());
+                if answer.url != *url && !is_list {
+                    return Ok(Asked::Page);
+                }
+                if !self.failure_of(&answer).is_retryable() {
+                    return Ok(Asked::Answer { answer, credentials });
+                }
+            }
+            Err(Error::Policy { role: "redirect", .. } | Error::RedirectLoop { .. }) => return Ok(Asked::Page),
+            Err(Error::Transport { error, .. }) if error.kind.retryable() => {}
+            Err(error) => return Err(error),
+        }
+        let (answer, credentials) = self.request_any_within(call, request, &mut self.budget().brief(PATIENCE)).await?;
+        Ok(Asked::Answer { answer, credentials })
+    }
+
+    async fn list_fallback(
+        &self,
+        reference: &Reference,
+        digest: &Digest,
+        fits: impl Fn(&Descriptor) -> bool,
+    ) -> Result<Listed, Error> {
+        let mut referrers = self.fetch_fallback(reference, digest).await?;
+        referrers.retain(fits);
+        Ok(Listed { referrers, by: By::Tag })
+    }
+
+    /// What the fallback tag lists. A tag that stands for the digest itself (GitLab resolves `sha256-…` so) or for anything but an index
+    /// lists nothing.
     async fn fetch_fallback(&self, reference: &Reference, digest: &Digest) -> Result<Vec<Descriptor>, Error> {
         let call = self.call(reference, "referrers", digest.to_string())?;
         let tag = referrers::fallback_tag(digest);
         let request = manifest::request(&call.base, reference.repository(), &tag, manifest::Accept::All);
-        match self.request(&call, request.map_err(Error::Relay)?).await {
+        let mut budget = self.budget().brief(PATIENCE);
+        match self.request_within(&call, request.map_err(Error::Relay)?, &mut budget).await {
             Ok(answer) => {
                 let body = self.read_body(&call, answer.response, MANIFEST_BYTES).await?;
-                referrers::read(body).map_err(|error| Error::Document { what: call.what.clone(), error })
+                if Digest::of(digest.algorithm(), &body) == *digest {
+                    return Ok(Vec::new());
+                }
+                Ok(referrers::read(body).unwrap_or_default())
             }
             Err(Error::NotFound { .. }) => Ok(Vec::new()),
             Err(error) => Err(error),
@@ -142,7 +188,12 @@ impl<T: Transport + Environment> Registry<T> {
                 Ok(answer) => {
                     let known = answer.response.headers().get(header::ETAG).cloned();
                     let body = self.read_body(&call, answer.response, MANIFEST_BYTES).await?;
-                    (Some(body), known.map_or(Condition::None, Condition::Still))
+                    if Digest::of(subject.algorithm(), &body) == *subject {
+                        // There is no such tag; the registry takes its name for the digest.
+                        (None, Condition::None)
+                    } else {
+                        (Some(body), known.map_or(Condition::None, Condition::Still))
+                    }
                 }
                 Err(Error::NotFound { .. }) => (None, Condition::Absent),
                 Err(error) => return Err(error),
@@ -167,6 +218,18 @@ impl<T: Transport + Environment> Registry<T> {
     }
 }
 
+/// What came of a question to the referrers API.
+enum Asked<B> {
+    Answer {
+        answer: Answer<B>,
+        credentials: bool,
+    },
+    /// A redirect led to something else.
+    Page,
+}
+
+/// How long an image is kept waiting for its referrers.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// The limit of a list of referrers is that of every index.
 const MANIFEST_BYTES: &str = "manifest_bytes";
 /// Tries to be the last who extends a list.

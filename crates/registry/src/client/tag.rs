@@ -94,7 +94,9 @@ impl<T: Transport + Environment> Registry<T> {
         }
         let headers = answer.response.headers().clone();
         let head = manifest::read(&headers);
+        let host = answer.url.origin().authority();
         let bytes = self.read_body(call, answer.response, "manifest_bytes").await?;
+        call.refuse_page(&host, &bytes)?;
         let mut raw = Raw::trust_on_first_use(bytes);
         if let Some(told) = head.digest.filter(|told| told.algorithm() != raw.digest().algorithm()) {
             let digest = Digest::of(told.algorithm(), raw.bytes());

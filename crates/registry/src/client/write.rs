@@ -66,9 +66,9 @@ impl<T: Transport + Environment> Registry<T> {
     ) -> Result<bool, Error> {
         match (self.put(to, raw, media_type, tag, &[], &Condition::None).await, tag) {
             (Ok(put), _) => Ok(put.knows_subject),
-            (Err(error), Some(tag)) if is_refusal(&error) => match self.head_manifest(to, tag).await {
-                Ok(Some(there)) if there == *raw.digest() => Ok(true),
-                _ => Err(error),
+            (Err(error), Some(tag)) if is_refusal(&error) => match self.check_tag(to, raw, tag).await {
+                Ok(()) => Ok(true),
+                Err(_) => Err(error),
             },
             (Err(error), _) => Err(error),
         }

@@ -1,7 +1,7 @@
 //! `GET` and `PUT /v2/<name>/manifests/<reference>`
 
 use super::Base;
-use crate::{policy::UrlError, transport::Request};
+use crate::{html, policy::UrlError, transport::Request};
 use http::{HeaderMap, StatusCode, header};
 use porthole_core::{
     digest::Digest,
@@ -57,9 +57,10 @@ pub fn request(base: &Base, repository: &str, target: &str, accept: Accept) -> R
     Ok(request)
 }
 
-/// Whether this may be refused to a `HEAD` alone. Where it is not, a `GET` is told the reason.
+/// Whether a registry may answer this to `HEAD`, and not to `GET` (Sonatype Nexus answers 404). Where `GET` fails too, its body has the
+/// reason.
 pub(crate) fn refuses_head(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 400 | 403 | 405 | 406 | 501)
+    matches!(status.as_u16(), 400 | 403 | 404 | 405 | 406 | 501)
 }
 
 /// Puts a manifest or an index under a tag or its digest: its exact bytes, and its own media type.
@@ -101,10 +102,20 @@ pub fn read(headers: &HeaderMap) -> Head {
 }
 
 impl Head {
-    /// Whether the answer is a manifest or an index of either family, as far as the headers tell.
+    /// Whether the answer may be a manifest or an index of either family: no `Content-Type` says that it is something else. A general
+    /// type, such as `text/plain`, leaves that to the body; HTML is never one.
     pub fn is_document(&self) -> bool {
         let Some(content_type) = &self.content_type else { return true };
-        MediaType::parse(content_type).is_ok_and(|media_type| matches!(media_type.role(), Role::Index | Role::Manifest))
+        MediaType::parse(content_type).is_ok_and(|media_type| match media_type.role() {
+            Role::Index | Role::Manifest => true,
+            _ => !media_type.is_vendor_type() && !html::is_html(content_type),
+        })
+    }
+
+    /// The media type, if the headers name that of a manifest or an index.
+    pub fn document_type(&self) -> Option<MediaType> {
+        let media_type = MediaType::parse(self.content_type.as_deref()?).ok()?;
+        matches!(media_type.role(), Role::Index | Role::Manifest).then_some(media_type)
     }
 }
 
@@ -131,5 +142,12 @@ mod tests {
         assert!(read(&headers).is_document());
         headers.insert("content-type", "application/vnd.docker.distribution.manifest.v1+prettyjws".parse().unwrap());
         assert!(!read(&headers).is_document());
+        for (content_type, is_document) in
+            [("text/plain; charset=utf-8", true), ("application/json", true), ("text/html", false)]
+        {
+            headers.insert("content-type", content_type.parse().unwrap());
+            assert_eq!(read(&headers).is_document(), is_document, "{content_type}");
+            assert_eq!(read(&headers).document_type(), None, "{content_type}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Error bodies: `{"errors": [{"code": …, "message": …}]}`, or whatever a proxy in between wrote.
 
-use crate::error::quote;
+use crate::{error::quote, html::Page};
 use http::StatusCode;
 use serde::Deserialize;
 
@@ -17,7 +17,11 @@ pub struct Problem {
 pub fn read(status: StatusCode, body: &[u8]) -> Problem {
     let first = serde_json::from_slice::<Errors>(body).ok().and_then(|body| body.errors.into_iter().next());
     let Some(first) = first else {
-        return Problem { code: None, message: status.canonical_reason().unwrap_or("no reason given").to_lowercase() };
+        let mut message = status.canonical_reason().unwrap_or("no reason given").to_lowercase();
+        if let Some(page @ Page { title: Some(_) }) = Page::find(body) {
+            message += &format!(", with {page}");
+        }
+        return Problem { code: None, message };
     };
     let message = match (first.code.trim(), first.message.trim()) {
         ("", "") => status.canonical_reason().unwrap_or("no reason given").to_lowercase(),
@@ -56,6 +60,8 @@ mod tests {
         assert_eq!(message(r#"{"errors":[]}"#), "not found");
         assert_eq!(message("<html>"), "not found");
         assert_eq!(message(""), "not found");
+        let page = "<!DOCTYPE html><title>502 of the proxy</title>";
+        assert_eq!(message(page), "not found, with an HTML page with the title `502 of the proxy`");
         assert_eq!(message(r#"{"errors":[{"message":"a\u001b]0;b\u0007"}]}"#), r"a\x1b]0;b\x07");
     }
 }

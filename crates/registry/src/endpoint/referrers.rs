@@ -46,15 +46,22 @@ pub fn is_supported(status: StatusCode, headers: &HeaderMap) -> bool {
     status == StatusCode::OK && is_index
 }
 
-/// Reads a page, or the index behind the fallback tag.
+/// Reads a page, or the index behind the fallback tag. `"manifests": null` is an empty list, as some registries write it.
 ///
 /// # Errors
 /// It is no index.
 pub fn read(body: Vec<u8>) -> Result<Vec<Descriptor>, manifest::Error> {
+    if lists_null(&body) {
+        return Ok(Vec::new());
+    }
     match Document::parse(Raw::trust_on_first_use(body), Some(INDEX))? {
         Document::Index(index) => Ok(index.value.manifests),
         Document::Manifest(manifest) => Err(manifest::Error::MediaType { got: manifest.media_type.to_string() }),
     }
+}
+
+fn lists_null(body: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(body).is_ok_and(|index| index.get("manifests").is_some_and(Value::is_null))
 }
 
 /// The tag whose index lists the referrers of a digest, where the API is missing: algorithm and encoded digest, cut to 32 and 64
@@ -98,8 +105,13 @@ pub fn extend(index: Option<&[u8]>, referrer: &Document) -> Result<Option<Vec<u8
     if !annotations.is_empty() {
         entry.insert("annotations".into(), json!(annotations));
     }
-    if let Some(manifests) = index.get_mut("manifests").and_then(Value::as_array_mut) {
-        manifests.push(Value::Object(entry));
+    if let Some(manifests) = index.get_mut("manifests") {
+        if manifests.is_null() {
+            *manifests = json!([]);
+        }
+        if let Some(manifests) = manifests.as_array_mut() {
+            manifests.push(Value::Object(entry));
+        }
     }
     Ok(Some(index.to_string().into_bytes()))
 }

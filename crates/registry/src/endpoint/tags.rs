@@ -30,15 +30,16 @@ pub fn read(body: &[u8]) -> Result<Vec<String>, serde_json::Error> {
 
 /// The query of the next page, from `Link: <…>; rel="next"` (RFC 8288); `None` on the last page.
 ///
-/// Only the query is taken: the next request goes to the same path of the same registry, wherever the link points.
+/// Only the query is taken: the next request goes to the same path of the same registry. The path and the scheme of the link do not
+/// matter, because registries behind a proxy name those that they know themselves (Artifactory: `/artifactory/api/docker/REPO/v2/…`).
 ///
 /// # Errors
-/// The link leads to another origin, or is no URL.
+/// The link leads to another host or port, or is no URL.
 pub fn next(from: &Url, headers: &HeaderMap) -> Option<Result<String, Refused>> {
     let next = link::parse_headers(headers).into_iter().find(|link| link.has_relation("next"))?;
     Some(match from.join(&next.target) {
         Err(error) => Err(error.into()),
-        Ok(to) if to.origin() != from.origin() => Err(Refused::OtherOrigin(to.origin().to_string())),
+        Ok(to) if !to.origin().is_same_host(from.origin()) => Err(Refused::OtherOrigin(to.origin().to_string())),
         Ok(to) => Ok(to.split_target().1.unwrap_or_default().to_owned()),
     })
 }
@@ -57,8 +58,11 @@ mod tests {
             (r#"</p?a>; rel="prev", </p?b>; title=x; REL="Next""#, Some(Ok("b"))),
             (r#"</p?a>; rel="prev""#, None),
             (r#"</p?a"#, None),
+            (r#"<https://a.b/artifactory/api/docker/r/v2/x/tags/list?last=t&n=2>; rel="next""#, Some(Ok("last=t&n=2"))),
+            (r#"<http://a.b/v2/x/tags/list?last=t>; rel="next""#, Some(Ok("last=t"))),
+            (r#"<http://a.b:443/v2/x/tags/list?last=t>; rel="next""#, Some(Ok("last=t"))),
             (r#"<https://evil.example/x?last=t>; rel="next""#, Some(Err(()))),
-            (r#"<http://a.b/v2/x/tags/list?last=t>; rel="next""#, Some(Err(()))),
+            (r#"<http://a.b:8080/v2/x/tags/list?last=t>; rel="next""#, Some(Err(()))),
             (r#"<//evil.example/x?last=t>; rel="next""#, Some(Err(()))),
         ] {
             let mut headers = HeaderMap::new();

@@ -117,6 +117,13 @@ impl Origin {
         Self { scheme, host: authority.host, port }
     }
 
+    /// Whether both have the same host and port, whatever their schemes. Default ports count as the same port: a server behind a TLS
+    /// proxy does not know that it is reached by `https`.
+    pub fn is_same_host(&self, other: &Self) -> bool {
+        let port = |origin: &Self| (origin.port != origin.scheme.port()).then_some(origin.port);
+        self.host == other.host && (self.port == other.port || port(self) == port(other))
+    }
+
     /// `host[:port]`, the port only where the scheme does not imply it.
     pub fn authority(&self) -> String {
         if self.port == self.scheme.port() { self.host.to_string() } else { format!("{}:{}", self.host, self.port) }

@@ -49,7 +49,7 @@ fn pages_that_lead_nowhere_end() {
     let error = block_on(registry.fetch_catalog(&tagged())).unwrap_err();
     assert!(matches!(error, Error::Policy { role: "next page", .. }), "{error}");
     assert_eq!(internet.count("evil"), 0);
-    internet.fault("_catalog", 1, Fault::Body(b"<html>".to_vec()));
+    internet.fault("_catalog", 1, Fault::Body(b"[]".to_vec()));
     let error = block_on(registry.fetch_catalog(&tagged())).unwrap_err();
     assert!(error.to_string().contains("expected a JSON object with repositories"), "{error}");
 }

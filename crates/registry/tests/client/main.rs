@@ -6,6 +6,7 @@ mod access;
 mod catalog;
 mod delete;
 mod documents;
+mod field;
 mod limits;
 mod probe;
 mod properties;
