@@ -47,11 +47,14 @@ pub(crate) fn defuse(headers: &mut HeaderMap) {
     }
 }
 
-/// The media type that a document may keep: JSON of any kind, and nothing that a browser would run.
+/// The media type that a document may keep: JSON of any kind or plain text, and nothing that a browser would run.
 pub(crate) fn safe_content_type(value: Option<&HeaderValue>) -> HeaderValue {
     let essence = |value: &HeaderValue| {
         let text = value.to_str().ok()?;
         let essence = text.split(';').next()?.trim().to_ascii_lowercase();
+        if essence == "text/plain" {
+            return Some(HeaderValue::from_static("text/plain"));
+        }
         let subtype = essence.strip_prefix("application/")?;
         let token = subtype.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b));
         let json = subtype == "json" || subtype.ends_with("+json") || subtype.ends_with("+prettyjws");
@@ -228,6 +231,7 @@ mod tests {
                 "Application/Vnd.Docker.Distribution.Manifest.v1+prettyjws",
                 "application/vnd.docker.distribution.manifest.v1+prettyjws",
             ),
+            ("text/plain; charset=utf-8", "text/plain"),
             ("text/html", "application/octet-stream"),
             ("image/svg+xml", "application/octet-stream"),
             ("application/xhtml+xml", "application/octet-stream"),

@@ -11,7 +11,7 @@ use crate::{
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use porthole_core::limits::ERROR_BODY_BYTES;
-use porthole_registry::{challenge, policy::Url};
+use porthole_registry::{challenge, endpoint::tags};
 use std::sync::Arc;
 
 /// Asks the registry, and answers as it did. `base` is this relay's own origin, as the client knows it.
@@ -78,14 +78,16 @@ pub(crate) async fn answer(
         return failed(answer, back, method, call).await;
     }
 
-    let content_type = match call.endpoint {
-        Endpoint::Blob(_) => headers::OCTET_STREAM,
-        _ => headers::safe_content_type(answer.response.headers().get(header::CONTENT_TYPE)),
+    let content_type = match (&call.endpoint, answer.response.headers().get(header::CONTENT_TYPE)) {
+        (Endpoint::Blob(_), _) => Some(headers::OCTET_STREAM),
+        (_, Some(own)) => Some(headers::safe_content_type(Some(own))),
+        // A type of ours would contradict the body, which decides what a document without one is.
+        (_, None) => None,
     };
-    if status != StatusCode::NOT_MODIFIED {
+    if let Some(content_type) = content_type.filter(|_| status != StatusCode::NOT_MODIFIED) {
         back.insert(header::CONTENT_TYPE, content_type);
     }
-    if let Some(link) = next_page(&answer, call) {
+    if let Some(link) = next_page(&answer, call)? {
         back.insert(header::LINK, link);
     }
     let mut response = Response::new(Body::Upstream(Box::new(answer.response.into_body()), Arc::clone(&relay.metrics)));
@@ -148,40 +150,41 @@ fn rewrite(challenge: &challenge::Challenge, registry: &str, base: &str) -> Opti
     HeaderValue::from_str(&text).ok()
 }
 
-/// The link to the next page, leading here. One that points at anything but the same list is dropped.
-fn next_page(answer: &Answer, call: &Call) -> Option<HeaderValue> {
-    let links = answer.response.headers().get_all(header::LINK);
-    let target = links.iter().filter_map(|value| value.to_str().ok()).find_map(next_target)?;
-    link_here(&answer.url, target, call)
+/// The link to the next page of a list, leading here: the same path as before, with the query of the registry's own link.
+///
+/// # Errors
+/// There is a link, but it leads to another host or has no query. Without it the client would take a part of the list for all of it.
+fn next_page(answer: &Answer, call: &Call) -> Result<Option<HeaderValue>, Refusal> {
+    if !matches!(call.endpoint, Endpoint::Catalog | Endpoint::Tags | Endpoint::Referrers(_)) {
+        return Ok(None);
+    }
+    match tags::next(&answer.url, answer.response.headers()) {
+        None => Ok(None),
+        Some(Ok(query)) => link_here(&query, call).map(Some),
+        Some(Err(error)) => Err(bad_link(&error.to_string())),
+    }
 }
 
-/// The target of a link whose relation is `next` (RFC 8288, section 3).
-fn next_target(value: &str) -> Option<&str> {
-    let (target, parameters) = value.trim().strip_prefix('<')?.split_once('>')?;
-    let next = parameters.split([';', ',']).any(|parameter| {
-        let Some((name, value)) = parameter.split_once('=') else { return false };
-        name.trim().eq_ignore_ascii_case("rel") && value.trim().trim_matches('"').eq_ignore_ascii_case("next")
-    });
-    next.then_some(target)
-}
-
-fn link_here(from: &Url, target: &str, call: &Call) -> Option<HeaderValue> {
-    let next = from.join(target).ok()?;
-    let (path, query) = next.split_target();
-    if next.origin() != from.origin() || path != call.upstream_path() {
-        return None;
+fn link_here(query: &str, call: &Call) -> Result<HeaderValue, Refusal> {
+    let mut pairs = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key != "ns").peekable();
+    if pairs.peek().is_none() {
+        return Err(bad_link("expected a query that says which page is next"));
     }
     let mut parameters = form_urlencoded::Serializer::new(String::new());
-    let ns = call.by_query.then_some(("ns", call.registry.as_str()));
-    parameters.extend_pairs(ns);
-    let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    parameters.extend_pairs(pairs.filter(|(key, _)| key != "ns"));
-    HeaderValue::from_str(&format!("<{}?{}>; rel=\"next\"", call.path, parameters.finish())).ok()
+    parameters.extend_pairs(call.by_query.then_some(("ns", call.registry.as_str())));
+    parameters.extend_pairs(pairs);
+    HeaderValue::from_str(&format!("<{}?{}>; rel=\"next\"", call.path, parameters.finish()))
+        .map_err(|error| bad_link(&error.to_string()))
+}
+
+fn bad_link(why: &str) -> Refusal {
+    Refusal::upstream("UPSTREAM_INVALID", format!("the link to the next page cannot be followed: {why}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use porthole_registry::policy::Url;
 
     #[test]
     fn challenges_lead_here() {
@@ -219,31 +222,33 @@ mod tests {
             by_query,
         };
         let from = Url::parse("https://r.example.com/v2/a/b/tags/list?n=2").unwrap();
-        let link = |target, by_query| link_here(&from, target, &call(by_query));
+        let link = |target: &str, by_query| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::LINK, format!("<{target}>; rel=next").parse().unwrap());
+            let query = tags::next(&from, &headers)?;
+            Some(query.ok().and_then(|query| link_here(&query, &call(by_query)).ok()))
+        };
         let same = [
             "/v2/a/b/tags/list?n=2&last=x%26y",
             "https://r.example.com/v2/a/b/tags/list?n=2&last=x%26y",
+            "http://r.example.com/v2/a/b/tags/list?n=2&last=x%26y",
+            "https://r.example.com/artifactory/api/docker/r/v2/a/b/tags/list?n=2&last=x%26y",
+            "/v2/other/tags/list?n=2&last=x%26y",
             "?n=2&last=x%26y",
             "?ns=evil.example&n=2&last=x%26y",
         ];
         for target in same {
             assert_eq!(
-                link(target, true).unwrap(),
+                link(target, true).flatten().unwrap(),
                 "</v2/a/b/tags/list?ns=r.example.com&n=2&last=x%26y>; rel=\"next\""
             );
-            assert_eq!(link(target, false).unwrap(), "</v2/r.example.com/a/b/tags/list?n=2&last=x%26y>; rel=\"next\"");
+            assert_eq!(
+                link(target, false).flatten().unwrap(),
+                "</v2/r.example.com/a/b/tags/list?n=2&last=x%26y>; rel=\"next\""
+            );
         }
-        for target in [
-            "https://evil.example/v2/a/b/tags/list?n=2",
-            "/v2/other/tags/list?n=2",
-            "http://r.example.com/v2/a/b/tags/list",
-            "javascript:x",
-        ] {
-            assert_eq!(link(target, true), None, "{target}");
+        for target in ["https://evil.example/v2/a/b/tags/list?n=2", "/v2/a/b/tags/list", "/x?ns=y", "javascript:x"] {
+            assert_eq!(link(target, true), Some(None), "{target}");
         }
-        assert_eq!(next_target("<a?b>; rel=\"next\""), Some("a?b"));
-        assert_eq!(next_target("<a>; title=x; REL=next"), Some("a"));
-        assert_eq!(next_target("<a>; rel=\"prev\""), None);
-        assert_eq!(next_target("a; rel=next"), None);
     }
 }

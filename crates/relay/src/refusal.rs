@@ -98,7 +98,7 @@ impl From<Error> for Refusal {
             }
             ErrorKind::Resolve => "UPSTREAM_UNRESOLVED",
             ErrorKind::Connect => "UPSTREAM_UNREACHABLE",
-            ErrorKind::Tls => "UPSTREAM_TLS",
+            ErrorKind::Tls | ErrorKind::NotTls | ErrorKind::Expired | ErrorKind::WrongName => "UPSTREAM_TLS",
             ErrorKind::Interrupted => "UPSTREAM_INTERRUPTED",
             _ => "UPSTREAM_INVALID",
         };

@@ -92,6 +92,26 @@ async fn a_blob_is_bytes_whatever_it_says() {
 }
 
 #[tokio::test]
+async fn a_manifest_keeps_its_general_type_or_has_none() {
+    for (sent, expected) in [
+        (None, None),
+        (Some("text/plain; charset=utf-8"), Some("text/plain")),
+        (Some("application/json"), Some("application/json")),
+        (Some("text/html"), Some("application/octet-stream")),
+    ] {
+        let line = sent.map(|sent| format!("Content-Type: {sent}"));
+        let upstream = Upstream::start(move |_| {
+            let lines: Vec<&str> = line.iter().map(String::as_str).collect();
+            reply("200 OK", &lines, "{}")
+        })
+        .await;
+        let relay = relay_to(&upstream, &[]).await;
+        let answer = relay.get(&format!("/v2/a/manifests/1?ns={}", upstream.address)).await;
+        assert_eq!(answer.header("content-type"), expected, "{answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn ranges_and_conditions_go_through_and_are_checked() {
     let upstream = Upstream::start(|head| {
         let lower = head.to_ascii_lowercase();
@@ -375,4 +395,29 @@ async fn pages_of_lists_lead_to_the_next() {
     let answer = relay.get(&format!("/v2/a/tags/list?n=2&ns={ns}&last=x%26y")).await;
     let expected = format!("</v2/a/tags/list?ns={}&n=2&last=z>; rel=\"next\"", ns.replace(':', "%3A"));
     assert_eq!(answer.header("link"), Some(expected.as_str()), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_link_to_the_registrys_own_path_does_not_cut_the_list() {
+    let upstream = Upstream::start(|head| {
+        let host = head.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default().to_owned();
+        let link = match head.split(' ').nth(1).unwrap_or_default() {
+            "/v2/own/tags/list" => format!("<http://{host}/artifactory/api/docker/r/v2/own/tags/list?last=b&n=2>"),
+            "/v2/elsewhere/tags/list" => "<http://evil.example/v2/elsewhere/tags/list?last=b>".to_owned(),
+            "/v2/bare/tags/list" => format!("<http://{host}/artifactory/api/docker/r/v2/bare/tags/list>"),
+            other => panic!("{other}"),
+        };
+        reply("200 OK", &[&format!("Link: {link}; rel=\"next\"")], "{\"tags\":[\"a\",\"b\"]}")
+    })
+    .await;
+    let relay = relay_to(&upstream, &[]).await;
+    let ns = upstream.address.to_string();
+    let ask = async |name: &str| relay.get(&format!("/v2/{name}/tags/list?ns={ns}")).await;
+    let expected = format!("</v2/own/tags/list?ns={}&last=b&n=2>; rel=\"next\"", ns.replace(':', "%3A"));
+    let own = ask("own").await;
+    assert_eq!((own.status, own.header("link")), (200, Some(expected.as_str())), "{own:?}");
+    for name in ["elsewhere", "bare"] {
+        let answer = ask(name).await;
+        assert_eq!((answer.status, answer.code().as_str()), (502, "UPSTREAM_INVALID"), "{answer:?}");
+    }
 }
