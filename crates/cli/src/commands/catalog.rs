@@ -1,18 +1,13 @@
 //! `porthole catalog`
 
-use std::io::Write;
-
 use clap::Args;
 use porthole_core::hint::Hint;
 use porthole_registry::Error as Refusal;
-use serde_json::json;
 
-use super::login;
+use super::{login, tags::Pages};
 use crate::{
     error::{Error, Told},
-    output::print_json,
     session::Session,
-    ui::safe,
 };
 
 /// List the repositories of a registry, in the registry's order
@@ -32,16 +27,10 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let reference = login::reference(&arguments.registry)?;
     let client = session.client(&reference)?;
-    let repositories = session.runtime().block_on(client.fetch_catalog(&reference)).map_err(explain)?;
-    let mut out = session.ui.out();
-    for repository in &repositories {
-        if session.ui.json {
-            print_json(&mut out, &json!({ "repository": repository }))?;
-        } else {
-            writeln!(out, "{}", safe(repository))?;
-        }
-    }
-    Ok(out.flush()?)
+    let mut list = Pages::new(session, "repository");
+    let fetched = session.runtime().block_on(client.fetch_catalog_pages(&reference, |page| list.print(&page)));
+    list.finish()?;
+    fetched.map_err(explain)
 }
 
 /// That there is no catalog is told in words of its own: the registry is there, and may be all right.

@@ -1,6 +1,10 @@
 //! `porthole tags`
 
-use std::{ffi::OsString, io::Write};
+use std::{
+    ffi::OsString,
+    io::{BufWriter, StdoutLock, Write},
+    ops::ControlFlow,
+};
 
 use clap::Args;
 use serde_json::json;
@@ -22,14 +26,51 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let reference = reference::parse(&arguments.repository)?;
     let client = session.client(&reference)?;
-    let tags = session.runtime().block_on(client.fetch_tags(&reference))?;
-    let mut out = session.ui.out();
-    for tag in &tags {
-        if session.ui.json {
-            print_json(&mut out, &json!({ "tag": tag }))?;
-        } else {
-            writeln!(out, "{}", safe(tag))?;
+    let mut list = Pages::new(session, "tag");
+    let fetched = session.runtime().block_on(client.fetch_tag_pages(&reference, |page| list.print(&page)));
+    list.finish()?;
+    Ok(fetched?)
+}
+
+/// Prints a list of names page by page as the pages arrive, so that `| head` ends it early.
+pub(super) struct Pages {
+    out: BufWriter<StdoutLock<'static>>,
+    json: bool,
+    /// The field of a name in JSON.
+    field: &'static str,
+    failure: Option<Error>,
+}
+
+impl Pages {
+    pub(super) fn new(session: &Session<'_>, field: &'static str) -> Self {
+        Self { out: session.ui.out(), json: session.ui.json, field, failure: None }
+    }
+
+    /// Prints a page; breaks if stdout takes no more.
+    pub(super) fn print(&mut self, names: &[String]) -> ControlFlow<()> {
+        match self.write(names) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(failure) => {
+                self.failure = Some(failure);
+                ControlFlow::Break(())
+            }
         }
     }
-    Ok(out.flush()?)
+
+    /// # Errors
+    /// What stopped the output, if anything did.
+    pub(super) fn finish(self) -> Result<(), Error> {
+        self.failure.map_or(Ok(()), Err)
+    }
+
+    fn write(&mut self, names: &[String]) -> Result<(), Error> {
+        for name in names {
+            if self.json {
+                print_json(&mut self.out, &json!({ self.field: name }))?;
+            } else {
+                writeln!(self.out, "{}", safe(name))?;
+            }
+        }
+        Ok(self.out.flush()?)
+    }
 }
