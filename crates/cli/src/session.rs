@@ -10,7 +10,7 @@ use std::{
 
 use porthole_core::{hint::Hint, layout::LAYOUT_FILE, limits::Limits, platform::Platform, reference::Reference};
 use porthole_credentials::{Found, Places, Warning};
-use porthole_native::{Native, Options as Transport, Proxies, Timeouts};
+use porthole_native::{Hosts, Native, Options as Transport, Proxies, Timeouts};
 use porthole_registry::{
     client::{Options, Registry},
     retry,
@@ -214,8 +214,14 @@ impl<'a> Session<'a> {
         let proxies = Proxies::from_environment(|name| env::var(name).ok());
         let patience = global.stall.map_or(retry::PATIENCE, Duration::from_secs);
         let timeouts = Timeouts::within(patience);
-        let transport =
-            Transport { ca: global.ca.clone(), insecure: global.insecure, timeouts, proxies, ..Transport::default() };
+        let insecure = if global.insecure { Hosts::all() } else { Hosts::default() };
+        let transport = Transport {
+            ca: global.ca.iter().cloned().map(Into::into).collect(),
+            insecure,
+            timeouts,
+            proxies,
+            ..Transport::default()
+        };
         let transport = Native::new(transport).map_err(|error| Error::Start(error.to_string()))?;
         let options = Options {
             plain_http_all: global.plain_http,

@@ -1,17 +1,16 @@
 //! Connections: resolve, check, connect, TLS.
 
-use crate::{
-    Options, Proxies, Timeouts, error, failure,
-    resolve::Rules,
-    tls::{Tls, TlsStream},
-};
+use crate::{Options, Proxies, Timeouts, error, failure, proxy::Proxy, resolve::Rules, stream::Stream, tls::Tls};
 use http::{Uri, uri::Scheme};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::{
     client::legacy::connect::{Connected, Connection},
     rt::TokioIo,
 };
-use porthole_registry::transport::{self, Error, ErrorKind};
+use porthole_registry::{
+    policy::is_localhost,
+    transport::{self, Error, ErrorKind},
+};
 use std::{
     future::Future,
     io,
@@ -25,6 +24,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{net::TcpStream, task::JoinSet, time::timeout};
+use tokio_rustls::client::TlsStream;
 use tower_service::Service;
 
 #[derive(Clone, Debug)]
@@ -42,10 +42,24 @@ struct Parts {
 
 impl Connector {
     pub(crate) fn new(options: Options) -> Result<Self, Error> {
-        let tls = Tls::new(&options.ca, options.insecure)?;
+        let tls = Tls::new(&options)?;
         let rules = Rules { addresses: options.addresses, never: options.never, resolver: options.resolver };
         let (timeouts, proxies) = (options.timeouts, options.proxies);
         Ok(Self(Arc::new(Parts { rules, tls, timeouts, proxies, made: AtomicU64::new(0) })))
+    }
+}
+
+impl Connector {
+    /// The addresses of a host, each of them checked.
+    pub(crate) async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
+        self.0.rules.resolve(host, port).await
+    }
+
+    /// Opens a connection of its own, speaks TLS on it, and closes it.
+    pub(crate) async fn shake(&self, host: &str, port: u16) -> Result<(), Error> {
+        let uri = format!("https://{host}:{port}/").parse::<Uri>();
+        let uri = uri.map_err(|failure| error(ErrorKind::Other, failure.to_string()))?;
+        self.0.connect(&uri).await.map(|_| ())
     }
 }
 
@@ -58,41 +72,81 @@ impl Parts {
         let proxy = self.proxies.between(uri)?;
         let begun = Instant::now();
         let reach = async {
-            let Some(proxy) = &proxy else { return dial(host, self.rules.resolve(host, port).await?).await };
-            let mut tcp = dial(&proxy.host, self.rules.resolve(&proxy.host, proxy.port).await?).await?;
-            if secure {
-                proxy.open_tunnel(&mut tcp, host, port).await?;
+            match &proxy {
+                None => {
+                    let addresses = self.rules.resolve(host, port).await?;
+                    if !secure && is_localhost(host) && !addresses.iter().all(|address| address.ip().is_loopback()) {
+                        let message =
+                            format!("{host} has an address of another machine, and is to be reached without TLS");
+                        return Err(error(ErrorKind::Forbidden, message));
+                    }
+                    let tcp = dial(host, addresses).await.map_err(|failure| {
+                        error(ErrorKind::Connect, format!("cannot connect to {host}: {}", in_words(&failure)))
+                    })?;
+                    Ok(Stream::Tcp(tcp))
+                }
+                Some(proxy) => self.reach_through(proxy, secure, host, port).await,
             }
-            Ok(tcp)
         };
-        let tcp = timeout(limit, reach)
-            .await
-            .map_err(|_| failure::stalled(&format!("a connection to {host}:{port}"), limit))??;
+        let stream = timeout(limit, reach).await.map_err(|_| {
+            let through = proxy.as_ref().map_or_else(String::new, |proxy| format!(" through {proxy}"));
+            failure::stalled(&format!("a connection to {host}:{port}{through}"), limit)
+        })??;
         // Small requests must not wait for the acknowledgement of the one before. If it fails, they wait.
-        let _ = tcp.set_nodelay(true);
-        let mut made = Made::new(self.made.fetch_add(1, Ordering::Relaxed) + 1, tcp.peer_addr().ok(), begun.elapsed());
+        let _ = stream.tcp().set_nodelay(true);
+        let id = self.made.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut made = Made::new(id, stream.tcp().peer_addr().ok(), begun.elapsed());
         if !secure {
-            return Ok(Wire::Plain { io: TokioIo::new(tcp), proxied: proxy.is_some(), made });
+            let proxied = proxy.is_some_and(|proxy| proxy.takes_whole_urls());
+            return Ok(Wire::Plain { io: TokioIo::new(stream), proxied, made });
         }
         let begun = Instant::now();
-        let tls = timeout(limit, self.tls.handshake(host, tcp))
+        let tls = timeout(limit, self.tls.handshake(host, port, stream))
             .await
-            .map_err(|_| failure::stalled(&format!("TLS with {host}:{port}"), limit))??;
+            .map_err(|_| failure::stalled(&format!("TLS with {host}:{port}"), limit))?
+            .map_err(|failure| match &proxy {
+                Some(proxy) => Error { message: format!("{} (through {proxy})", failure.message), ..failure },
+                None => failure,
+            })?;
         made.tls = Some(begun.elapsed());
         Ok(Wire::Tls { io: Box::new(TokioIo::new(tls)), made })
+    }
+
+    /// Connects to a proxy, and through it to the host unless it takes requests for `http` URLs itself.
+    async fn reach_through(&self, proxy: &Proxy, secure: bool, host: &str, port: u16) -> Result<Stream, Error> {
+        let blame = |failure: Error| Error { message: format!("{proxy}: {}", failure.message), ..failure };
+        let addresses = self.rules.resolve(&proxy.host, proxy.port).await.map_err(blame)?;
+        let tcp = dial(&proxy.host, addresses).await.map_err(|failure| {
+            error(ErrorKind::Connect, format!("cannot connect to {proxy}: {}", in_words(&failure)))
+        })?;
+        let stream = if proxy.has_tls() {
+            Stream::Proxy(Box::new(self.tls.handshake(&proxy.host, proxy.port, tcp).await.map_err(blame)?))
+        } else {
+            Stream::Tcp(tcp)
+        };
+        if secure || !proxy.takes_whole_urls() { proxy.open_tunnel(stream, host, port).await } else { Ok(stream) }
+    }
+}
+
+/// A failure of the network, and what it means where that is known.
+fn in_words(failure: &io::Error) -> String {
+    match failure.kind() {
+        io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown => {
+            format!("this machine has no network connection to there: {failure}")
+        }
+        _ => failure.to_string(),
     }
 }
 
 /// Connects to whichever address answers first; the next is tried when one fails or is slow (RFC 8305, section 5).
-async fn dial(host: &str, addresses: Vec<SocketAddr>) -> Result<TcpStream, Error> {
+async fn dial(host: &str, addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     let mut attempts = JoinSet::new();
     let mut ahead = interleave(addresses).into_iter();
     let mut last = None;
     loop {
         let next = ahead.next();
         if next.is_none() && attempts.is_empty() {
-            let reason = last.map_or_else(String::new, |failure: io::Error| format!(": {failure}"));
-            return Err(error(ErrorKind::Connect, format!("cannot connect to {host}{reason}")));
+            return Err(last.unwrap_or_else(|| io::Error::other(format!("no connection to {host} came about"))));
         }
         let wait = match next {
             Some(address) => {
@@ -140,13 +194,13 @@ impl Service<Uri> for Connector {
 /// A connection, with TLS or without.
 pub(crate) enum Wire {
     Plain {
-        io: TokioIo<TcpStream>,
+        io: TokioIo<Stream>,
         /// The other end is a proxy, which wants to see whole URLs.
         proxied: bool,
         made: Made,
     },
     Tls {
-        io: Box<TokioIo<TlsStream>>,
+        io: Box<TokioIo<TlsStream<Stream>>>,
         made: Made,
     },
 }

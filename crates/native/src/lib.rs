@@ -7,12 +7,17 @@
 mod body;
 mod connect;
 mod failure;
+mod hosts;
 mod outgoing;
 mod proxy;
 mod resolve;
+mod scheme;
+mod stream;
 mod tls;
+mod verify;
 
 pub use body::NativeBody;
+pub use hosts::{Certificates, Hosts};
 pub use proxy::Proxies;
 pub use resolve::Resolver;
 
@@ -76,10 +81,12 @@ pub struct Options {
     pub addresses: Addresses,
     /// Addresses never connected to: a relay's own. An unspecified address stands for all addresses of this machine.
     pub never: Vec<SocketAddr>,
-    /// PEM files of certificate authorities, trusted beside those of the system.
-    pub ca: Vec<PathBuf>,
-    /// Accept any certificate.
-    pub insecure: bool,
+    /// Certificates trusted beside those of the system. Those of a host replace those of every host.
+    pub ca: Vec<Certificates>,
+    /// Directories in the form of Docker's `certs.d`: `HOST[:PORT]/*.crt` are trusted for the host, `*.cert` with `*.key` are shown to it.
+    pub certs_d: Vec<PathBuf>,
+    /// Hosts whose certificates are not verified.
+    pub insecure: Hosts,
     /// How long to wait.
     pub timeouts: Timeouts,
     /// How names become addresses.
@@ -94,6 +101,7 @@ pub struct Options {
 #[derive(Clone, Debug)]
 pub struct Native {
     client: Client<Connector, Outgoing>,
+    connector: Connector,
     timeouts: Timeouts,
     proxies: Proxies,
 }
@@ -105,14 +113,15 @@ impl Native {
     /// [`ErrorKind::Tls`] if a file of `ca` cannot be read or holds no certificate.
     pub fn new(options: Options) -> Result<Self, Error> {
         let (timeouts, proxies) = (options.timeouts, options.proxies.clone());
+        let connector = Connector::new(options)?;
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_PER_HOST)
             .http1_max_buf_size(BUFFER)
-            .build(Connector::new(options)?);
-        Ok(Self { client, timeouts, proxies })
+            .build(connector.clone());
+        Ok(Self { client, connector, timeouts, proxies })
     }
 }
 

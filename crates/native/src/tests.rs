@@ -1,4 +1,5 @@
 mod sending;
+mod trust;
 
 use super::*;
 use porthole_registry::transport::{Body, Payload};
@@ -251,63 +252,6 @@ async fn a_name_is_resolved_once_per_connection() {
 }
 
 #[tokio::test]
-async fn tls_trusts_the_system_and_what_it_is_told() {
-    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-    use tokio_rustls::{TlsAcceptor, rustls};
-
-    let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let leaf =
-        CertificateParams::new(vec!["registry.example".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![leaf.der().clone()], key.serialize_der().try_into().unwrap())
-        .unwrap();
-    // A server that would rather speak HTTP/2.
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let (listener, _) = listen().await;
-    let port = listener.local_addr().unwrap().port();
-    let server = tokio::spawn(async move {
-        loop {
-            let (tcp, _) = listener.accept().await.unwrap();
-            let Ok(mut stream) = acceptor.accept(tcp).await else { continue };
-            assert_eq!(stream.get_ref().1.alpn_protocol(), Some(b"http/1.1".as_slice()));
-            let mut request = [0; 1024];
-            if stream.read(&mut request).await.is_ok() {
-                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsafe").await.unwrap();
-                stream.shutdown().await.unwrap();
-            }
-        }
-    });
-
-    let folder = tempfile::tempdir().unwrap();
-    let pem = folder.path().join("ca.pem");
-    std::fs::write(&pem, authority.pem()).unwrap();
-    let loopback = || Resolver::from_fn(|_| Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]));
-    let options = |ca: &[PathBuf], insecure| Options { ca: ca.to_vec(), insecure, resolver: loopback(), ..quick() };
-    let ask = async |options: Options, name: &str| {
-        let native = Native::new(options).unwrap();
-        let mut response = native.send(get(&format!("https://{name}:{port}/"))).await?;
-        read_all(response.body_mut(), 64).await
-    };
-    let ca = [pem];
-    assert_eq!(ask(options(&ca, false), "registry.example").await.unwrap(), b"safe");
-    assert_eq!(ask(options(&[], true), "registry.example").await.unwrap(), b"safe");
-    assert_eq!(ask(options(&ca, false), "other.example").await.unwrap_err().kind, ErrorKind::Tls);
-    assert_eq!(ask(options(&[], false), "registry.example").await.unwrap_err().kind, ErrorKind::Tls);
-    server.abort();
-
-    let missing = Native::new(options(&[folder.path().join("absent.pem")], false)).unwrap_err();
-    assert_eq!(missing.kind, ErrorKind::Tls);
-}
-
-#[tokio::test]
 async fn a_proxy_sees_whole_urls_or_opens_a_tunnel() {
     let (listener, url) = listen().await;
     let server = tokio::spawn(async move {
@@ -332,13 +276,67 @@ async fn a_proxy_sees_whole_urls_or_opens_a_tunnel() {
     let mut response = native.send(get("http://registry.example/v2/?n=1")).await.unwrap();
     assert_eq!(read_all(response.body_mut(), 64).await.unwrap(), b"ok");
     drop(response);
-    assert_eq!(native.send(get("https://registry.example/v2/")).await.unwrap_err().kind, ErrorKind::Connect);
-    assert_eq!(native.send(get("https://registry.example/v2/")).await.unwrap_err().kind, ErrorKind::Tls);
+    let named = format!("the proxy {}", url.trim_start_matches("http://"));
+    let refused = native.send(get("https://registry.example/v2/")).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Connect);
+    assert!(refused.message.contains(&named) && !refused.message.contains("secret"), "{refused}");
+    let broken = native.send(get("https://registry.example/v2/")).await.unwrap_err();
+    assert_eq!(broken.kind, ErrorKind::NotTls);
+    assert!(broken.message.contains(&named), "{broken}");
     let heads = server.await.unwrap();
     assert!(heads[0].starts_with("GET http://registry.example/v2/?n=1 HTTP/1.1\r\n"), "{}", heads[0]);
     assert!(heads[0].contains("proxy-authorization: Basic YWxpY2U6c2VjcmV0\r\n"), "{}", heads[0]);
     assert!(heads[1].starts_with("CONNECT registry.example:443 HTTP/1.1\r\n"), "{}", heads[1]);
     assert!(heads[1].contains("Proxy-Authorization: Basic YWxpY2U6c2VjcmV0\r\n"), "{}", heads[1]);
+}
+
+#[tokio::test]
+async fn a_dead_proxy_is_named_and_not_the_registry_blamed() {
+    let (listener, url) = listen().await;
+    drop(listener);
+    for scheme in ["http", "https", "socks5"] {
+        let proxy = url.replace("http", scheme);
+        let proxies = Proxies::from_environment(|name| (name == "all_proxy").then(|| proxy.clone()));
+        let native = Native::new(Options { proxies, ..quick() }).unwrap();
+        for target in ["https://registry.example/v2/", "http://registry.example/v2/"] {
+            let error = native.send(get(target)).await.unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Connect);
+            let authority = url.trim_start_matches("http://");
+            assert!(error.message.contains("proxy") && error.message.contains(authority), "{scheme}: {error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_socks_proxy_connects_by_name() {
+    let (listener, url) = listen().await;
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut greeting = [0; 3];
+        stream.read_exact(&mut greeting).await.unwrap();
+        // Version 5, one method: user and password (RFC 1928, RFC 1929).
+        assert_eq!(greeting, [5, 1, 2]);
+        stream.write_all(&[5, 2]).await.unwrap();
+        let mut login = [0; 3 + 5 + 6];
+        stream.read_exact(&mut login).await.unwrap();
+        assert_eq!(&login, b"\x01\x05alice\x06secret");
+        stream.write_all(&[1, 0]).await.unwrap();
+        let mut request = [0; 5 + 16 + 2];
+        stream.read_exact(&mut request).await.unwrap();
+        assert_eq!(&request, b"\x05\x01\x00\x03\x10registry.example\x00\x50");
+        stream.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await.unwrap();
+        let head = read_head(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await.unwrap();
+        head
+    });
+    let proxy = url.replace("http://", "socks5h://alice:secret@");
+    let proxies = Proxies::from_environment(|name| (name == "all_proxy").then(|| proxy.clone()));
+    let native = Native::new(Options { proxies, ..quick() }).unwrap();
+    let mut response = native.send(get("http://registry.example/v2/")).await.unwrap();
+    assert_eq!(read_all(response.body_mut(), 64).await.unwrap(), b"ok");
+    let head = server.await.unwrap();
+    assert!(head.starts_with("GET /v2/ HTTP/1.1\r\n"), "no whole URL: {head}");
+    assert!(!head.to_ascii_lowercase().contains("proxy-authorization"), "{head}");
 }
 
 /// `registry` puts no `Send` bound on a transport; over this one its futures must still cross threads.

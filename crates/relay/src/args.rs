@@ -94,7 +94,7 @@ impl Relay {
         let native = Native::new(Options {
             addresses: Addresses::Public { allow: args.allow_private.clone() },
             never: vec![local],
-            ca: args.ca,
+            ca: args.ca.into_iter().map(Into::into).collect(),
             ..Options::default()
         })
         .map_err(|error| format!("--ca: {}", error.message))?;
