@@ -103,7 +103,7 @@ fn done(arguments: &[&str]) -> Result<Value> {
 }
 
 #[test]
-fn a_source_that_breaks_or_stalls_is_taken_up_and_the_upload_never_knows() -> Result<()> {
+fn a_copy_resumes_a_broken_source_without_restarting_the_upload() -> Result<()> {
     let (image, here) = (Large::new(40 * MB, true)?, Storage::new()?);
     let here = image.served(&here)?;
     for (fault, times) in [
@@ -129,7 +129,7 @@ fn a_source_that_breaks_or_stalls_is_taken_up_and_the_upload_never_knows() -> Re
 }
 
 #[test]
-fn both_sides_may_break_at_once() -> Result<()> {
+fn both_sides_of_a_copy_may_break() -> Result<()> {
     let (image, here) = (Large::new(40 * MB, true)?, Storage::new()?);
     let here = image.served(&here)?;
     for chunk in [&["--chunk-size", "1MiB"][..], &[]] {
@@ -148,7 +148,7 @@ fn both_sides_may_break_at_once() -> Result<()> {
 }
 
 #[test]
-fn a_slow_side_holds_the_fast_one_back() -> Result<()> {
+fn a_slow_side_throttles_the_fast_one() -> Result<()> {
     let (image, here) = (Large::new(12 * MB, true)?, Storage::new()?);
     let here = image.served(&here)?;
     let source = format!("{}/large/image:1", here.host());

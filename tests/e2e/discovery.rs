@@ -78,7 +78,7 @@ impl Joined {
 }
 
 #[test]
-fn repositories_are_listed_to_whom_they_may_be() -> Result<()> {
+fn repositories_are_listed_with_permission_only() -> Result<()> {
     let (storage, scratch) = (Storage::new()?, Scratch::new("discovery")?);
     let (source, _) = layout(scratch.path())?;
     let open = Registry::start(&storage, &Access::Open)?;
@@ -101,7 +101,7 @@ fn repositories_are_listed_to_whom_they_may_be() -> Result<()> {
 }
 
 #[test]
-fn what_refers_to_an_image_is_found_and_forgotten() -> Result<()> {
+fn referrers_are_found_and_deleted() -> Result<()> {
     let (storage, scratch) = (Storage::new()?, Scratch::new("discovery")?);
     let (source, [image, bill]) = layout(scratch.path())?;
     let registry = Registry::that_deletes(&storage, &Access::Open)?;
@@ -121,7 +121,7 @@ fn what_refers_to_an_image_is_found_and_forgotten() -> Result<()> {
 }
 
 #[test]
-fn a_tag_goes_alone_and_a_digest_with_its_tags() -> Result<()> {
+fn a_tag_is_deleted_alone_and_a_digest_with_its_tags() -> Result<()> {
     let (storage, scratch) = (Storage::new()?, Scratch::new("discovery")?);
     let (source, [image, _]) = layout(scratch.path())?;
     let open = Registry::that_deletes(&storage, &Access::Open)?;
@@ -162,7 +162,7 @@ fn on_a_terminal(home: &Path, arguments: &str, answer: &str) -> Result<(Option<i
 }
 
 #[test]
-fn nothing_goes_without_a_yes() -> Result<()> {
+fn delete_asks_for_confirmation() -> Result<()> {
     let (storage, scratch) = (Storage::new()?, Scratch::new("discovery")?);
     let (source, [image, _]) = layout(scratch.path())?;
     let registry = Registry::that_deletes(&storage, &Access::Open)?;
@@ -185,7 +185,7 @@ fn nothing_goes_without_a_yes() -> Result<()> {
 }
 
 #[test]
-fn a_registry_that_deletes_nothing_keeps_everything() -> Result<()> {
+fn a_registry_without_deletion_is_reported() -> Result<()> {
     let (storage, scratch) = (Storage::new()?, Scratch::new("discovery")?);
     let (source, [image, _]) = layout(scratch.path())?;
     let registry = Registry::start(&storage, &Access::Open)?;

@@ -31,7 +31,7 @@ fn a_dead_host_and_a_host_that_refuses_pages_get_different_words() -> Result<()>
 }
 
 #[test]
-fn what_is_not_there_is_said_to_be_missing() -> Result<()> {
+fn a_missing_image_is_reported_as_missing() -> Result<()> {
     let (host, registry) = (Nginx::page()?, Registry::start(images::storage(), &Access::OpenToPages)?);
     let page = Page::open(&host.url())?;
     page.look(&format!("{}/porthole/nothing:here", registry.host()))?;
@@ -41,7 +41,7 @@ fn what_is_not_there_is_said_to_be_missing() -> Result<()> {
 }
 
 #[test]
-fn what_is_no_reference_is_refused_at_once() -> Result<()> {
+fn an_invalid_reference_is_rejected_without_a_request() -> Result<()> {
     let host = Nginx::page()?;
     let page = Page::open(&host.url())?;
     page.look("No/Such Reference!")?;

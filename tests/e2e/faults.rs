@@ -179,7 +179,7 @@ fn check(row: &Row, registry: u16) -> Result<String> {
 }
 
 #[test]
-fn a_pull_mends_what_can_be_mended_and_tells_the_rest() -> Result<()> {
+fn a_pull_recovers_from_faults_or_reports_them() -> Result<()> {
     let registry = Registry::start(&image().storage, &Access::Open)?;
     let (rows, port) = (rows(), registry.port());
     let next = AtomicUsize::new(0);
@@ -212,7 +212,7 @@ fn a_pull_mends_what_can_be_mended_and_tells_the_rest() -> Result<()> {
 
 /// Commands that read without a store recover as well.
 #[test]
-fn every_command_mends_what_can_be_mended() -> Result<()> {
+fn every_command_recovers_from_faults() -> Result<()> {
     let registry = Registry::start(&image().storage, &Access::Open)?;
     let port = registry.port();
     let unavailable = Fault::Status(503, vec![("retry-after", "1".to_owned())]);
@@ -265,7 +265,7 @@ fn try_verb(registry: u16, verb: &[&str], cases: &[Case]) -> Result<()> {
 
 /// A wait that the registry requests is reported.
 #[test]
-fn a_wait_that_is_asked_for_is_shown() -> Result<()> {
+fn a_requested_wait_is_shown() -> Result<()> {
     let registry = Registry::start(&image().storage, &Access::Open)?;
     let line = Faulty::before(registry.port())?;
     let wait = vec![("retry-after", "1".to_owned())];

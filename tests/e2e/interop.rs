@@ -281,7 +281,7 @@ fn umoci_and_porthole_work_on_one_layout() -> Result<()> {
 }
 
 #[test]
-fn archives_go_both_ways() -> Result<()> {
+fn archives_are_exchanged_with_other_tools() -> Result<()> {
     let scratch = Scratch::new("interop")?;
     let (cases, storage, buildah) = (cases(scratch.path())?, Storage::new()?, Buildah::new()?);
     let registry = Registry::start(&storage, &Access::Open)?;
@@ -380,7 +380,7 @@ fn signatures_are_found_by_their_subject() -> Result<()> {
 
 /// Passing an image through every tool leaves its files unchanged.
 #[test]
-fn a_journey_through_every_tool_changes_no_file() -> Result<()> {
+fn passing_an_image_through_every_tool_changes_no_file() -> Result<()> {
     let scratch = Scratch::new("interop")?;
     let storage = Storage::new()?;
     let registry = Registry::start(&storage, &Access::Open)?;

@@ -43,7 +43,7 @@ fn skopeo_digest(source: &str) -> Result<String> {
 }
 
 #[test]
-fn what_is_pulled_is_a_layout_that_others_read() -> Result<()> {
+fn a_pull_writes_a_layout_that_other_tools_read() -> Result<()> {
     let registry = Registry::start(images::storage(), &Access::Open)?;
     let (scratch, reference) = (Scratch::new("pull")?, format!("{}/{SEVEN_LAYERS}", registry.host()));
     let store = scratch.path().join("store");
@@ -64,7 +64,7 @@ fn what_is_pulled_is_a_layout_that_others_read() -> Result<()> {
 }
 
 #[test]
-fn every_platform_comes_and_goes_on_unchanged() -> Result<()> {
+fn every_platform_is_pulled_and_copied_unchanged() -> Result<()> {
     let registry = Registry::start(images::storage(), &Access::Open)?;
     let (scratch, reference) = (Scratch::new("pull")?, format!("{}/{THREE_PLATFORMS}", registry.host()));
     let layout = scratch.path().join("layout");
@@ -124,7 +124,7 @@ fn partial(store: &Path) -> u64 {
 }
 
 #[test]
-fn a_pull_that_is_killed_again_and_again_fetches_every_byte_once() -> Result<()> {
+fn a_repeatedly_killed_pull_downloads_every_byte_once() -> Result<()> {
     let scratch = Scratch::new("pull")?;
     let (_registry, line, _storage, bytes) = slow(scratch.path())?;
     let (store, reference) = (scratch.path().join("store"), format!("{}/slow/image:1", line.host()));
@@ -196,7 +196,7 @@ fn wrong_bytes_are_never_stored() -> Result<()> {
 }
 
 #[test]
-fn names_come_and_go_and_blobs_with_them() -> Result<()> {
+fn removing_a_name_removes_its_blobs() -> Result<()> {
     let registry = Registry::start(images::storage(), &Access::Open)?;
     let (scratch, reference) = (Scratch::new("pull")?, format!("{}/{SEVEN_LAYERS}", registry.host()));
     let store = scratch.path().join("store");

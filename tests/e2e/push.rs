@@ -47,7 +47,7 @@ fn skopeo(from: &str, to: &str) -> Result<()> {
 }
 
 #[test]
-fn what_is_pushed_others_pull() -> Result<()> {
+fn other_tools_pull_what_porthole_pushed() -> Result<()> {
     let storage = Storage::new()?;
     let registry = Registry::start(&storage, &Access::Open)?;
     let scratch = Scratch::new("push")?;
@@ -236,7 +236,7 @@ fn proxies_that_limit_bodies() -> Result<()> {
 }
 
 #[test]
-fn nothing_is_named_that_is_not_whole() -> Result<()> {
+fn an_incomplete_push_creates_no_tag() -> Result<()> {
     let scratch = Scratch::new("push")?;
     let source = large(scratch.path(), 5_000_000)?;
     let manifest: Value = serde_json::from_str(&raw(&source)?)?;

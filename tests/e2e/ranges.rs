@@ -119,7 +119,7 @@ fn partial(store: &Path) -> u64 {
 }
 
 #[test]
-fn a_large_blob_that_is_killed_again_and_again_is_fetched_once() -> Result<()> {
+fn a_repeatedly_killed_pull_downloads_a_large_blob_once() -> Result<()> {
     let (image, scratch) = (Image::new(320 * MB, true)?, Scratch::new("pull")?);
     let (line, store) = (image.serve("limit_rate 8m;")?, scratch.path().join("store"));
     for kill in 1..=5 {
@@ -141,7 +141,7 @@ fn a_large_blob_that_is_killed_again_and_again_is_fetched_once() -> Result<()> {
 type Damage<'d> = &'d dyn Fn(&Path, &Path) -> Result<()>;
 
 #[test]
-fn what_a_killed_pull_has_left_may_be_damaged() -> Result<()> {
+fn damaged_partial_blobs_are_detected() -> Result<()> {
     let image = Image::new(100 * MB, true)?;
     let line = image.serve("limit_rate 20m;")?;
     let flip = |file: &Path, at: usize| -> Result<()> {
@@ -225,7 +225,7 @@ fn a_large_blob_of_other_bytes_is_fetched_twice_and_never_stored() -> Result<()>
 }
 
 #[test]
-fn what_goes_wrong_with_one_range_is_mended_in_that_range() -> Result<()> {
+fn a_fault_in_one_range_is_retried_in_that_range() -> Result<()> {
     let image = Image::new(100 * MB, true)?;
     let files = image.serve("")?;
     let port = files.host().rsplit(':').next().ok_or("a host has a port")?.parse()?;

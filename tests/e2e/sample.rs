@@ -5,7 +5,7 @@ use porthole_tests::{Result, page::Page, sample::REFERENCE, servers::Relay};
 
 /// Once loaded, the page needs no server.
 #[test]
-fn it_opens_when_nothing_can_be_reached_any_more() -> Result<()> {
+fn the_sample_opens_offline() -> Result<()> {
     let relay = Relay::start(&[])?;
     let page = Page::open(relay.url())?;
     page.until("the workers are loaded", |page| page.loaded())?;

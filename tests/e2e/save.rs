@@ -73,7 +73,7 @@ fn skopeo_loads_every_image_by_every_name() -> Result<()> {
 }
 
 #[test]
-fn docker_archives_of_others_go_on_unchanged() -> Result<()> {
+fn docker_archives_of_other_tools_are_copied_unchanged() -> Result<()> {
     let scratch = Scratch::new("save")?;
     let path = |name: &str| scratch.path().join(name).display().to_string();
     let layout = layout(&fixtures(), DEBIAN);

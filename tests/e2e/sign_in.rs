@@ -42,7 +42,7 @@ fn ends(output: &Output, code: i32, word: &str) {
 }
 
 #[test]
-fn a_password_is_tried_kept_used_and_forgotten() -> Result<()> {
+fn login_checks_and_stores_a_password_and_logout_removes_it() -> Result<()> {
     let password = Password::new()?;
     let registry = Registry::start(images::storage(), &Access::Basic(&password))?;
     let (home, host) = (Scratch::new("home")?, registry.host());
@@ -87,7 +87,7 @@ fn a_token_server_decides() -> Result<()> {
 }
 
 #[test]
-fn on_a_terminal_it_asks_and_shows_no_password() -> Result<()> {
+fn the_password_prompt_does_not_echo() -> Result<()> {
     let password = Password::new()?;
     let registry = Registry::start(images::storage(), &Access::Basic(&password))?;
     let (home, host) = (Scratch::new("home")?, registry.host());
@@ -101,7 +101,7 @@ fn on_a_terminal_it_asks_and_shows_no_password() -> Result<()> {
 }
 
 #[test]
-fn a_signal_at_the_password_leaves_a_terminal_that_shows_what_is_typed() -> Result<()> {
+fn a_signal_at_the_password_prompt_restores_echo() -> Result<()> {
     let home = Scratch::new("home")?;
     let number = home.path().join("number");
     // Use a shell that ignores the signal, so that it can report how the program ended.
@@ -134,7 +134,7 @@ esac
 "#;
 
 #[test]
-fn a_helper_keeps_what_it_is_given() -> Result<()> {
+fn a_credential_helper_stores_and_returns_the_password() -> Result<()> {
     let password = Password::new()?;
     let registry = Registry::start(images::storage(), &Access::Basic(&password))?;
     let (home, host) = (Scratch::new("home")?, registry.host());
@@ -179,7 +179,7 @@ fn a_helper_keeps_what_it_is_given() -> Result<()> {
 
 /// A missing helper must not prevent access to public images.
 #[test]
-fn a_missing_helper_is_named_and_done_without() -> Result<()> {
+fn a_missing_helper_does_not_prevent_public_access() -> Result<()> {
     let registry = Registry::start(images::storage(), &Access::Open)?;
     let home = Scratch::new("home")?;
     fs::create_dir(home.path().join(".docker"))?;
@@ -191,7 +191,7 @@ fn a_missing_helper_is_named_and_done_without() -> Result<()> {
 
 /// Credentials in podman's file are used, and `logout` reports that they remain.
 #[test]
-fn what_others_keep_is_used_and_named() -> Result<()> {
+fn credentials_of_podman_are_used_and_reported() -> Result<()> {
     let password = Password::new()?;
     let registry = Registry::start(images::storage(), &Access::Basic(&password))?;
     let (home, host) = (Scratch::new("home")?, registry.host());

@@ -131,7 +131,7 @@ fn challenge(realm: &str) -> Fault {
 
 /// No failure shows a password, token or signature, even with `--debug`.
 #[test]
-fn nothing_that_fails_tells_a_secret() -> Result<()> {
+fn no_failure_shows_a_secret() -> Result<()> {
     let registry = Registry::start(images::storage(), &Access::Open)?;
     let front = Faulty::before(registry.port())?;
     let home = home(&[&front.host(), "registry.example"])?;

@@ -53,7 +53,7 @@ fn asked(registry: &Registry) -> Vec<String> {
 }
 
 #[test]
-fn a_push_is_seen_and_taken_back() -> Result<()> {
+fn watch_reports_a_push_and_rollback_reverts_it() -> Result<()> {
     let storage = Storage::new()?;
     let registry = Registry::start(&storage, &Access::Open)?;
     let (scratch, reference) = (Scratch::new("watch")?, format!("{}/app/web:prod", registry.host()));
@@ -79,7 +79,7 @@ fn a_push_is_seen_and_taken_back() -> Result<()> {
     assert!(looks.iter().all(|line| line.contains("\"HEAD /v2/app/web/manifests/prod ")), "{looks:#?}");
     assert!(
         looks.iter().filter(|line| line.contains("\" 304 ")).count() >= 2,
-        "what is known is not told again: {looks:#?}"
+        "a known digest is not reported again: {looks:#?}"
     );
 
     // The bad version is removed; `watch` reports that as well.
@@ -104,7 +104,7 @@ fn a_push_is_seen_and_taken_back() -> Result<()> {
 }
 
 #[test]
-fn what_the_store_has_is_had_again_after_a_pull_that_was_a_mistake() -> Result<()> {
+fn rollback_restores_the_image_before_a_mistaken_pull() -> Result<()> {
     let storage = Storage::new()?;
     let registry = Registry::start(&storage, &Access::Open)?;
     let (scratch, reference) = (Scratch::new("watch")?, format!("{}/app/web:prod", registry.host()));
@@ -124,7 +124,7 @@ fn what_the_store_has_is_had_again_after_a_pull_that_was_a_mistake() -> Result<(
 }
 
 #[test]
-fn a_token_serves_many_looks() -> Result<()> {
+fn watch_reuses_a_token() -> Result<()> {
     let port = free_port()?;
     let tokens = Tokens::start(format!("http://127.0.0.1:{port}/token"))?;
     let registry = Registry::start(images::storage(), &Access::Token(&tokens))?;

@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_that_is_none() {
+    fn a_manifest_is_not_an_index() {
         assert!(matches!(parse_index(b"{}".to_vec()), Err(Error::Index(_))));
         let manifest = br#"{"schemaVersion":2,"config":{},"layers":[]}"#.to_vec();
         assert!(parse_index(manifest).is_err());

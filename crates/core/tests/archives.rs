@@ -264,7 +264,7 @@ fn the_reason_for_an_ambiguity_is_named() {
 }
 
 #[test]
-fn a_number_that_others_read_otherwise_is_ambiguous() {
+fn a_number_that_some_readers_parse_differently_is_ambiguous() {
     let v7: [u8; 8] = [0; 8];
     type Change<'c> = &'c [(usize, &'c [u8])];
     let odd: [Change<'_>; 7] = [
@@ -296,7 +296,7 @@ fn a_number_that_others_read_otherwise_is_ambiguous() {
 }
 
 #[test]
-fn what_all_readers_list_alike_is_not_ambiguous() {
+fn entries_that_all_readers_agree_on_are_not_ambiguous() {
     let file = entry(b'0', "short", b"1");
     let v7 = header(b'0', "short", 0, |block| block[257..265].fill(0));
     for blocks in [
@@ -309,7 +309,7 @@ fn what_all_readers_list_alike_is_not_ambiguous() {
 }
 
 #[test]
-fn a_prefix_means_nothing_where_an_extension_names_the_entry() {
+fn a_prefix_is_ignored_if_an_extension_names_the_entry() {
     let stray = header(b'0', "name", 0, |block| {
         block[257..265].copy_from_slice(b"ustar  \0");
         block[345..348].copy_from_slice(b"dir");

@@ -37,7 +37,7 @@ fn stacked(layers: &[&[Made]], hashed: bool) -> FileTree {
 }
 
 /// The differences as `+ path`, `- path` or `~ path: aspects`.
-fn told(before: &FileTree, after: &FileTree, comparison: &Comparison) -> Vec<String> {
+fn shown(before: &FileTree, after: &FileTree, comparison: &Comparison) -> Vec<String> {
     diff(before, after, comparison)
         .into_iter()
         .map(|found| {
@@ -52,7 +52,7 @@ fn told(before: &FileTree, after: &FileTree, comparison: &Comparison) -> Vec<Str
 }
 
 fn differences(before: &[Made], after: &[Made]) -> Vec<String> {
-    told(&stacked(&[before], true), &stacked(&[after], true), &Comparison::default())
+    shown(&stacked(&[before], true), &stacked(&[after], true), &Comparison::default())
 }
 
 /// Two layers with one entry, the second changed.
@@ -64,7 +64,7 @@ fn changed(change: impl FnOnce(&mut Entry)) -> [Vec<Made>; 2] {
 }
 
 #[test]
-fn every_aspect_is_told_apart() {
+fn every_aspect_is_distinguished() {
     let cases: [([Vec<Made>; 2], &str); 11] = [
         ([vec![file("a", "x")], vec![file("a", "y")]], "content"),
         ([vec![file("a", "x")], vec![file("a", "xx")]], "content"),
@@ -102,13 +102,13 @@ fn every_aspect_is_told_apart() {
 }
 
 #[test]
-fn equal_sizes_are_not_called_equal_contents() {
+fn equal_sizes_are_not_equal_contents() {
     let (before, after) = (stacked(&[&[file("a", "x")]], false), stacked(&[&[file("a", "x")]], false));
-    assert_eq!(told(&before, &after, &Comparison::default()), ["~ a: content?"]);
+    assert_eq!(shown(&before, &after, &Comparison::default()), ["~ a: content?"]);
     let longer = stacked(&[&[file("a", "xx")]], false);
-    assert_eq!(told(&before, &longer, &Comparison::default()), ["~ a: content"]);
+    assert_eq!(shown(&before, &longer, &Comparison::default()), ["~ a: content"]);
     let empty = || stacked(&[&[file("a", "")]], false);
-    assert_eq!(told(&empty(), &empty(), &Comparison::default()), [""; 0]);
+    assert_eq!(shown(&empty(), &empty(), &Comparison::default()), [""; 0]);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn what_comes_from_a_shared_layer_is_equal() {
     let before = stacked(&[base, &[file("c", "1")]], false);
     let after = stacked(&[base, &[file("c", "2"), file("b", "x")]], false);
     let comparison = Comparison { shared: 1, ..Comparison::default() };
-    assert_eq!(told(&before, &after, &comparison), ["~ b: content?", "~ c: content?"]);
+    assert_eq!(shown(&before, &after, &comparison), ["~ b: content?", "~ c: content?"]);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn ignored_aspects_do_not_count() {
     let (before, after) = (stacked(&[&before], true), stacked(&[&after], true));
     let ignoring = |aspects: &[Aspect]| {
         let comparison = Comparison { ignored: aspects.iter().copied().collect(), ..Comparison::default() };
-        told(&before, &after, &comparison)
+        shown(&before, &after, &comparison)
     };
     assert_eq!(ignoring(&[]), ["~ a: owner time"]);
     assert_eq!(ignoring(&[Aspect::Time]), ["~ a: owner"]);
@@ -182,12 +182,12 @@ fn digests_are_those_of_what_a_view_shows() {
     assert_eq!(digest(Mode::Deleted, b"gone"), of("y"));
     assert_eq!(digest(Mode::Merged, b"gone"), None);
     let hidden = tree.view(Mode::Deleted).rows();
-    let told: Vec<_> = hidden.iter().map(|row| (row.name.as_slice(), row.aspects.to_string())).collect();
-    assert_eq!(told, [(b"a".as_slice(), "content".to_owned()), (b"gone".as_slice(), String::new())]);
+    let shown: Vec<_> = hidden.iter().map(|row| (row.name.as_slice(), row.aspects.to_string())).collect();
+    assert_eq!(shown, [(b"a".as_slice(), "content".to_owned()), (b"gone".as_slice(), String::new())]);
 }
 
 #[test]
-fn digests_of_different_algorithms_tell_nothing_of_equality() {
+fn digests_of_different_algorithms_are_not_compared() {
     let stack = |layers: &[&[(&str, &str, Algorithm)]]| {
         let mut tree = FileTree::new(10_000);
         for (number, layer) in layers.iter().enumerate() {
@@ -204,7 +204,7 @@ fn digests_of_different_algorithms_tell_nothing_of_equality() {
     let (short, middle, long) = (Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512);
     let mut before = stack(&[&[("a", "x", short), ("b", "x", long), ("c", "x", middle), ("d", "x", short)]]);
     let after = stack(&[&[("d", "x", short), ("c", "x", middle), ("b", "y", long), ("a", "x", middle)]]);
-    let found = |before: &FileTree| told(before, &after, &Comparison::default());
+    let found = |before: &FileTree| shown(before, &after, &Comparison::default());
     assert_eq!(found(&before), ["~ a: content?", "~ b: content"]);
 
     before.begin(1);

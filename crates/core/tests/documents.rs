@@ -88,7 +88,7 @@ fn a_manifest_keeps_its_bytes() {
 }
 
 #[test]
-fn bytes_are_checked_against_what_named_them() {
+fn bytes_are_verified_against_their_descriptor() {
     let digest = Digest::sha256(b"{}");
     assert!(Raw::verify(b"{}".to_vec(), &digest, Some(2)).is_ok());
     assert!(Raw::verify(b"{}".to_vec(), &digest, None).is_ok());
@@ -268,7 +268,7 @@ fn the_entry_of_a_platform_is_chosen_as_containerd_does() {
 }
 
 #[test]
-fn related_architectures_step_in() {
+fn compatible_architectures_are_selected() {
     let only = |os: &str, architecture: &str| index(&[json!({ "os": os, "architecture": architecture })]);
     assert_eq!(platform_of(&only("linux", "386"), "linux/amd64"), Ok(0));
     assert_eq!(platform_of(&only("linux", "arm"), "linux/arm64"), Ok(0));

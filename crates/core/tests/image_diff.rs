@@ -53,13 +53,13 @@ fn base() -> Made {
 }
 
 /// The changes as `key name: before > after`.
-fn told(changes: &[Change]) -> Vec<String> {
-    let told = |change: &Change| {
+fn shown(changes: &[Change]) -> Vec<String> {
+    let shown = |change: &Change| {
         let name = change.name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
         let value = |value: &Option<diff::Value>| value.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
         format!("{}{name}: {} > {}", change.key, value(&change.before), value(&change.after))
     };
-    changes.iter().map(told).collect()
+    changes.iter().map(shown).collect()
 }
 
 fn layers(diff: &Diff) -> Vec<(Option<u32>, Option<u32>, LayerState)> {
@@ -67,7 +67,7 @@ fn layers(diff: &Diff) -> Vec<(Option<u32>, Option<u32>, LayerState)> {
 }
 
 #[test]
-fn an_image_is_as_it_is() {
+fn an_image_equals_itself() {
     let built = base().build();
     let diff = diff(&image(&built), &image(&built));
     assert!(diff.manifest.is_empty() && diff.config.is_empty() && diff.history.is_empty());
@@ -95,7 +95,7 @@ fn configurations_are_compared_by_key() {
     });
     let diff = diff(&image(&built), &changed);
     assert_eq!(
-        told(&diff.config),
+        shown(&diff.config),
         [
             "platform: linux/amd64 > linux/arm64",
             "created: 2026-01-02T03:04:05Z > 2026-02-02T00:00:00Z",
@@ -113,7 +113,7 @@ fn configurations_are_compared_by_key() {
             "config.Healthcheck: none > {\"Test\":[\"CMD\",\"true\"]}",
         ]
     );
-    assert_eq!(told(&diff.manifest), ["annotation org.example: none > x"]);
+    assert_eq!(shown(&diff.manifest), ["annotation org.example: none > x"]);
     let times: Vec<_> = diff.config.iter().filter(|change| change.is_time()).map(|change| &change.key).collect();
     assert_eq!(times, ["created"]);
 }
@@ -123,15 +123,15 @@ fn the_order_of_variables_is_a_difference() {
     let built = base().build();
     let changed = edited(&built, |_, config| config["config"]["Env"] = json!(["LANG=C", "PATH=/bin"]));
     let diff = diff(&image(&built), &changed);
-    assert_eq!(told(&diff.config), [r#"env: ["PATH=/bin", "LANG=C"] > ["LANG=C", "PATH=/bin"]"#]);
+    assert_eq!(shown(&diff.config), [r#"env: ["PATH=/bin", "LANG=C"] > ["LANG=C", "PATH=/bin"]"#]);
 }
 
 #[test]
-fn documents_that_are_only_written_differently_say_so() {
+fn documents_that_differ_only_in_serialisation_are_reported() {
     let built = base().build();
     let spaced = Blob::new(&built.manifest.media_type, [&built.manifest.bytes[..], b"\n"].concat());
     let found = diff(&image(&built), &of(&spaced, &built.config));
-    assert_eq!(told(&found.manifest), [format!("digest: {} > {}", built.manifest.digest, spaced.digest)]);
+    assert_eq!(shown(&found.manifest), [format!("digest: {} > {}", built.manifest.digest, spaced.digest)]);
     assert!(found.config.is_empty());
 
     // An absent property and an empty one mean the same, but the digests differ.
@@ -151,16 +151,16 @@ fn histories_are_compared_by_entry() {
         ]);
     });
     let found = diff(&image(&built), &changed);
-    let told: Vec<_> = found.history.iter().map(|change| (change.before, change.after, &change.fields[..])).collect();
+    let shown: Vec<_> = found.history.iter().map(|change| (change.before, change.after, &change.fields[..])).collect();
     assert_eq!(
-        told,
+        shown,
         [(None, Some(0), &[][..]), (Some(0), Some(1), &["created"][..]), (Some(1), None, &[]), (None, Some(2), &[]),]
     );
     assert_eq!(found.history.iter().map(|change| change.is_time()).collect::<Vec<_>>(), [false, true, false, false]);
 }
 
 #[test]
-fn layers_are_told_by_blob_and_by_content() {
+fn layers_are_matched_by_blob_and_by_content() {
     let layer = |name: &str, compression| Layer::new(name).file(name, name.as_bytes()).compression(compression);
     let before = Made::new()
         .layer(layer("base", Compression::Gzip))

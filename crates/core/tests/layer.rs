@@ -95,7 +95,7 @@ fn every_compression_is_verified_in_every_split() {
             assert_eq!((report.entries, report.ambiguous, report.after_end_data), (4, 0, false));
 
             let (report, listing) = read(Expected::default(), &blob, split);
-            assert_eq!(report.findings, [], "a bare layer is told by its bytes");
+            assert_eq!(report.findings, [], "without a media type the bytes decide");
             assert!(!report.verified(), "nothing was expected of it");
             assert_eq!(report.diff_id, Some(Digest::sha256(&archive)));
             assert_eq!(listing.names, NAMES);
@@ -185,7 +185,7 @@ fn a_blob_that_is_cut_off_is_refused() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn more_bytes_than_promised_are_told_at_once() {
+fn more_bytes_than_the_size_are_reported_at_once() {
     let archive = archive();
     let whole = gzip(&archive);
     let mut reader = LayerReader::new(expected(&whole, &archive, MediaType::OCI_LAYER_GZIP), Limits::default());
@@ -200,7 +200,7 @@ fn more_bytes_than_promised_are_told_at_once() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn a_wrong_media_type_is_told_and_the_bytes_decide() {
+fn a_wrong_media_type_is_reported_and_the_bytes_decide() {
     let archive = archive();
     let blob = zstd(&archive);
     let (report, listing) = read(expected(&blob, &archive, MediaType::OCI_LAYER_GZIP), &blob, Split::Bytes);
@@ -221,7 +221,7 @@ fn a_wrong_media_type_is_told_and_the_bytes_decide() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn what_follows_the_end_of_the_archive_is_hashed_and_counted() {
+fn bytes_after_the_end_marker_are_hashed_and_counted() {
     let mut archive = archive();
     let end = archive.len();
     archive.extend_from_slice(&[0; 512]);
@@ -235,7 +235,7 @@ fn what_follows_the_end_of_the_archive_is_hashed_and_counted() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn a_sink_that_wants_no_more_still_gets_a_verdict() {
+fn a_stopped_sink_still_gets_a_report() {
     let archive = archive();
     let blob = gzip(&archive);
     let mut reader = LayerReader::new(expected(&blob, &archive, MediaType::OCI_LAYER_GZIP), Limits::default());
@@ -249,7 +249,7 @@ fn a_sink_that_wants_no_more_still_gets_a_verdict() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn decoding_can_start_anew_at_every_checkpoint() {
+fn decoding_can_start_at_every_checkpoint() {
     let archive = archive();
     let parts: Vec<&[u8]> = archive.chunks(70_000).collect();
     for pack in [gzip, zstd] {
@@ -269,7 +269,7 @@ fn decoding_can_start_anew_at_every_checkpoint() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn limits_stop_what_unpacks_without_end() {
+fn limits_stop_endless_output() {
     let zeros = vec![0; 1 << 20];
     for blob in [gzip(&zeros), zstd(&zeros), zeros.clone()] {
         let mut limits = Limits::default();
@@ -279,7 +279,7 @@ fn limits_stop_what_unpacks_without_end() {
         assert!(reader.push(&blob, &mut listing).broken);
         let report = reader.finish(&mut listing);
         assert_eq!(report.findings, [Finding::Decode(decode::Error::TooLarge { limit: 100_000 })]);
-        assert_eq!(report.digest, Digest::sha256(&blob), "hashing went on");
+        assert_eq!(report.digest, Digest::sha256(&blob), "hashing continued");
         assert!(report.findings[0].hint().is_some());
     }
 }

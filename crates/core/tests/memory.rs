@@ -34,7 +34,7 @@ mod memory {
 mod memory {
     /// A peak value of this process from `/proc/self/status`.
     fn status(field: &str) -> u64 {
-        let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells of its processes");
+        let status = std::fs::read_to_string("/proc/self/status").expect("/proc is mounted");
         let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("a field of the status");
         line.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
     }
@@ -130,8 +130,8 @@ fn zstd_raw(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn memory_does_not_grow_with_what_is_unpacked() {
-    headers_alone_reserve_nothing();
+fn memory_does_not_grow_with_unpacked_bytes() {
+    a_header_alone_reserves_no_memory();
     let header = header(ZEROS);
     let zeros = gzip(&vec![0; 16 << 20]);
     zeros_scan(&gzip(&header), &zeros, ZEROS / (16 * MIB), Limits::default());
@@ -140,7 +140,7 @@ fn memory_does_not_grow_with_what_is_unpacked() {
     zeros_are_refused_by_default(&zstd_raw(&header), &zeros);
     empty_entries_scan();
     // Last, because the peak never falls.
-    a_window_in_use_is_what_is_held();
+    memory_is_bounded_by_the_window();
 }
 
 fn zeros_scan(header: &[u8], zeros: &[u8], times: u64, limits: Limits) {
@@ -168,7 +168,7 @@ fn empty_entries_scan() {
 }
 
 /// A header that asks for a window of 128 MiB must not reserve it.
-fn headers_alone_reserve_nothing() {
+fn a_header_alone_reserves_no_memory() {
     #[cfg(not(target_family = "wasm"))]
     let before = memory::reserved();
     let frame = zstd_raw(b"ten bytes.");
@@ -190,7 +190,7 @@ fn headers_alone_reserve_nothing() {
 }
 
 /// The largest allowed window, filled more than twice.
-fn a_window_in_use_is_what_is_held() {
+fn memory_is_bounded_by_the_window() {
     let limits = if cfg!(target_family = "wasm") { Limits::of_a_tab() } else { Limits::default() };
     let window = limits.window_bytes;
     let frame = zstd_zeros(window.ilog2() as u8, (window / (128 << 10) * 5 / 2) as usize);

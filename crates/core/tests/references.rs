@@ -82,7 +82,7 @@ fn hostile_inputs_are_refused() {
 /// `a.b` is a host and `a_b` a namespace. `a_b.c` is neither, and Docker's library keeps it as the first component of
 /// the name.
 #[test]
-fn a_first_component_that_is_like_a_host_but_none() {
+fn a_first_component_that_looks_like_a_host_but_is_not_valid() {
     let reference: Reference = "my_host.example/x".parse().unwrap();
     assert_eq!(reference.to_string(), "my_host.example/x:latest");
     assert_eq!((reference.registry(), reference.repository()), ("my_host.example", "x"));

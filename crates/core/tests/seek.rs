@@ -273,7 +273,7 @@ fn every_file_is_the_file_of_the_whole_stream() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn a_wrong_byte_is_an_error_and_is_not_given_out() {
+fn a_wrong_byte_is_an_error_and_is_not_returned() {
     let archive = archive(2);
     let mut state = 3;
     for name in WAYS {

@@ -167,7 +167,7 @@ fn frame(header: &[u8], blocks: &[&[u8]]) -> Vec<u8> {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn what_a_zstd_frame_states_is_checked() {
+fn fields_of_a_zstd_frame_are_checked() {
     let window = 0x50; // 1 MiB
     let too_large = Error::ZstdWindow { requested: 256 << 20, limit: 128 << 20 };
     let cases = [
@@ -202,7 +202,7 @@ fn what_a_zstd_frame_states_is_checked() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn a_limit_counts_before_the_fault_that_follows() {
+fn a_limit_is_reported_before_a_later_fault() {
     let mut bytes = member(0, b"", &[b'x'; 200]);
     bytes.truncate(bytes.len() - 8);
     bytes[10] = 0; // Clear the last-block bit; a block of the reserved type follows.
@@ -249,7 +249,7 @@ fn rest(mut decoder: Decoder, bytes: &[u8], split: Split) -> (Vec<u8>, Vec<Block
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn gzip_goes_on_behind_a_block() {
+fn gzip_resumes_after_a_block() {
     let mut seed = 1;
     let data: Vec<u8> =
         (0..500_000).map(|n| if next(&mut seed).is_multiple_of(2) { (n / 9) as u8 } else { seed as u8 }).collect();
@@ -284,7 +284,7 @@ fn gzip_goes_on_behind_a_block() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn many_empty_blocks_are_no_places_to_go_on_from() {
+fn empty_blocks_are_not_resume_points() {
     // Stored blocks: many empty ones between blocks of a thousand bytes.
     let mut deflate = Vec::new();
     for _ in 0..200 {

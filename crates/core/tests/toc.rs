@@ -212,7 +212,7 @@ fn a_large_toc_meets_its_limit() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn what_is_cut_off_or_altered_is_refused() {
+fn a_truncated_or_altered_toc_is_rejected() {
     let layer = layer();
     for format in FORMATS {
         let prepared = Prepared::new(&layer, format).build();

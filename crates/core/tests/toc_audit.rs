@@ -30,7 +30,7 @@ fn found(layer: &PreparedLayer) -> Vec<String> {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn landmarks_are_told_and_not_listed() {
+fn landmarks_are_reported_and_not_listed() {
     let layer = layer();
     for (name, landmark) in
         [(".prefetch.landmark", Landmark::Prefetch), (".no.prefetch.landmark", Landmark::NoPrefetch)]

@@ -86,7 +86,7 @@ fn a_part_of_a_file_costs_a_part_of_the_blob() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn nothing_unchecked_is_given_out() {
+fn no_unverified_byte_is_returned() {
     let layer = layer();
     for format in FORMATS {
         let prepared = Prepared::new(&layer, format).build();
@@ -109,7 +109,7 @@ fn nothing_unchecked_is_given_out() {
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn chunks_that_cannot_be_are_refused() {
+fn impossible_chunks_are_rejected() {
     let wrong = Digest::sha256(b"something else").to_string();
     let layer = layer();
     let big = |edit: &dyn Fn(&mut Value), format| {

@@ -99,7 +99,7 @@ fn text(bytes: &[u8]) -> String {
 /// What a view shows, in the form of the model.
 fn seen(tree: &FileTree, mode: Mode) -> BTreeMap<String, Seen> {
     let view = tree.view(mode);
-    let told = |row: Row| {
+    let shown = |row: Row| {
         let size = view.content(row.node).map_or(0, |content| content.size);
         let kind = match row.kind {
             Kind::Hardlink => None, // shown as what it links to
@@ -109,7 +109,7 @@ fn seen(tree: &FileTree, mode: Mode) -> BTreeMap<String, Seen> {
         let seen = Seen { kind, size, link, mode: row.mode, uid: row.uid, gid: row.gid, mtime: row.mtime };
         (text(&row.path), seen)
     };
-    view.rows().into_iter().map(told).collect()
+    view.rows().into_iter().map(shown).collect()
 }
 
 /// Rows do not hold the type of hard links, so that of the model is ignored.

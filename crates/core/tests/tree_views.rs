@@ -36,8 +36,8 @@ fn stacked(layers: &[&[Entry]]) -> FileTree {
 }
 
 /// The rows as `A path`, with the layers that wrote and removed it.
-fn told(rows: &[Row]) -> Vec<String> {
-    let told = |row: &Row| {
+fn shown(rows: &[Row]) -> Vec<String> {
+    let shown = |row: &Row| {
         let letter = match row.change {
             Change::Added => 'A',
             Change::Modified => 'M',
@@ -47,7 +47,7 @@ fn told(rows: &[Row]) -> Vec<String> {
         let removed = row.removed_by.map_or_else(String::new, |layer| format!(" by {layer}"));
         format!("{letter} {} {}{removed}", String::from_utf8_lossy(&row.path), row.layer)
     };
-    rows.iter().map(told).collect()
+    rows.iter().map(shown).collect()
 }
 
 fn three_layers() -> FileTree {
@@ -61,7 +61,7 @@ fn three_layers() -> FileTree {
 #[test]
 fn views_filter_one_tree() {
     let tree = three_layers();
-    let rows = |mode| told(&tree.view(mode).rows());
+    let rows = |mode| shown(&tree.view(mode).rows());
     assert_eq!(rows(Mode::Merged), ["A etc 1", "M etc/motd 1", "A var 0", "A var/log 0", "A var/log/d 2"]);
     assert_eq!(
         rows(Mode::UpTo(1)),
@@ -126,7 +126,7 @@ fn directories_hold_the_sum_of_what_is_below() {
 fn a_removed_directory_is_shown_with_what_was_in_it() {
     let tree = stacked(&[&[directory("a"), directory("a/b"), file("a/b/c", 4)], &[whiteout(".wh.a")]]);
     let view = tree.view(Mode::Only(1));
-    assert_eq!(told(&view.rows()), ["R a 0 by 1", "R a/b 0 by 1", "R a/b/c 0 by 1"]);
+    assert_eq!(shown(&view.rows()), ["R a 0 by 1", "R a/b 0 by 1", "R a/b/c 0 by 1"]);
     assert_eq!((view.rows()[0].total, view.total_size()), (4, 0));
     assert!(tree.view(Mode::Merged).rows().is_empty());
     assert_eq!(
@@ -156,14 +156,14 @@ fn a_hard_link_leads_to_its_content() {
 }
 
 #[test]
-fn what_readers_split_on_is_marked() {
+fn ambiguous_entries_are_marked() {
     let tree = stacked(&[
         &[file("x", 1)],
         &[file("x", 2), whiteout(".wh.x"), file("d/y", 3), whiteout(".wh..wh..opq"), file("z", 4)],
     ]);
-    assert_eq!(told(&tree.view(Mode::Merged).rows()), ["A z 1"]);
+    assert_eq!(shown(&tree.view(Mode::Merged).rows()), ["A z 1"]);
     let rows = tree.view(Mode::Only(1)).rows();
-    assert_eq!(told(&rows), ["R d 1 by 1", "R d/y 1 by 1", "R x 0 by 1", "A z 1"]);
+    assert_eq!(shown(&rows), ["R d 1 by 1", "R d/y 1 by 1", "R x 0 by 1", "A z 1"]);
     let reasons: Vec<_> = rows.iter().map(|row| row.ambiguous).collect();
     let opaque = Some(Ambiguity::OpaqueOfSameLayer);
     assert_eq!(reasons, [opaque, opaque, Some(Ambiguity::WhiteoutOfSameLayer), None]);
@@ -179,7 +179,7 @@ fn a_layer_stops_where_a_runtime_stops() {
     assert_eq!(error, Error::NotADirectory("x".into()));
     assert_eq!(tree.apply(&file("z", 1)), Err(error.clone()));
     assert_eq!(tree.commit().stopped, Some(error));
-    assert_eq!(told(&tree.view(Mode::Merged).rows()), ["A x 0"]);
+    assert_eq!(shown(&tree.view(Mode::Merged).rows()), ["A x 0"]);
 
     for (entry, words) in [
         (whiteout("a/.wh."), "invalid whiteout name: `.wh.`"),
@@ -234,11 +234,11 @@ fn whiteouts_of_an_emptied_directory_are_cheap() {
         tree.apply(&whiteout(".wh.d")).expect("a whiteout");
         tree.apply(&file("d/x", 1)).expect("a file");
     }
-    assert_eq!(told(&tree.view(Mode::Merged).rows()), ["A d 0", "A d/x 0"]);
+    assert_eq!(shown(&tree.view(Mode::Merged).rows()), ["A d 0", "A d/x 0"]);
 }
 
 #[test]
-fn directories_that_nobody_listed_have_the_group_that_is_handed_on() {
+fn implied_directories_inherit_the_group_of_a_set_group_id_directory() {
     let shared = Entry { mode: 0o2775, gid: 50, ..directory("srv") };
     let tree = stacked(&[&[shared, file("srv/a/b/c", 1), Entry { gid: 7, ..file("srv/d", 1) }]]);
     let rows = tree.view(Mode::Merged).rows();

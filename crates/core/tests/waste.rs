@@ -1,4 +1,4 @@
-//! Waste, told right: who brought what is not visible, who wasted it, and how. Natively and in wasm.
+//! Waste: the layers that add and hide bytes, and the causes. Also runs as wasm.
 
 use porthole_core::{
     digest::Digest,
@@ -10,7 +10,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const KB_500: u64 = 500_000;
 
-/// An entry and what its content is made of.
+/// An entry, and the seed of its content.
 type Made = (Entry, &'static str);
 
 fn file(path: &str, size: u64, content: &'static str) -> Made {
@@ -50,23 +50,23 @@ fn waste(tree: &FileTree) -> Waste {
     tree.waste(&|_, range: std::ops::Range<u64>| range.end - range.start)
 }
 
-/// Each item as `cause path size brought>wasted`.
-fn told(tree: &FileTree, waste: &Waste) -> Vec<String> {
-    let told = |item: &porthole_core::tree::Wasted| {
+/// The items as `cause path size added>hidden`.
+fn shown(tree: &FileTree, waste: &Waste) -> Vec<String> {
+    let shown = |item: &porthole_core::tree::Wasted| {
         let path = String::from_utf8_lossy(&tree.path(item.node)).into_owned();
         format!("{} {path} {} {}>{}", item.cause.name(), item.size, item.layer, item.by)
     };
-    waste.items.iter().map(told).collect()
+    waste.items.iter().map(shown).collect()
 }
 
-/// Each group as `cause path files size brought>wasted`.
+/// The groups as `cause path files size added>hidden`.
 fn grouped(tree: &FileTree, waste: &Waste) -> Vec<String> {
-    let told = |group: porthole_core::tree::Group| {
+    let shown = |group: porthole_core::tree::Group| {
         let path = String::from_utf8_lossy(&group.path).into_owned();
         let slash = if group.directory { "/" } else { "" };
         format!("{} {path}{slash} {} {} {:?}>{}", group.cause.name(), group.files, group.size, group.layers, group.by)
     };
-    waste.groups(tree).into_iter().map(told).collect()
+    waste.groups(tree).into_iter().map(shown).collect()
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_file_written_twice_is_wasted_once() {
     let waste = waste(&tree);
     assert_eq!((waste.all, waste.visible, waste.wasted()), (2 * KB_500, KB_500, KB_500));
     assert_eq!(waste.efficiency(), 0.5);
-    assert_eq!(told(&tree, &waste), ["overwritten a 500000 0>1"]);
+    assert_eq!(shown(&tree, &waste), ["overwritten a 500000 0>1"]);
     assert_eq!(
         waste.layers,
         [
@@ -95,7 +95,7 @@ fn a_deleted_directory_is_waste() {
         true,
     );
     let waste = waste(&tree);
-    assert_eq!(told(&tree, &waste), ["deleted d/a 500000 0>1", "deleted d/e/b 7 0>1"]);
+    assert_eq!(shown(&tree, &waste), ["deleted d/a 500000 0>1", "deleted d/e/b 7 0>1"]);
     assert_eq!(grouped(&tree, &waste), ["deleted d/ 2 500007 [0]>1"]);
     assert_eq!((waste.visible, waste.layers[1].deleted), (10, 500_007));
     assert!(waste.efficiency() < 0.0001);
@@ -111,8 +111,8 @@ fn an_emptied_directory_is_waste() {
         true,
     );
     let waste = waste(&tree);
-    // What came back is there twice.
-    assert_eq!(told(&tree, &waste), ["duplicated d/a 100 0>1", "deleted d/e/b 50 0>1"]);
+    // The file that was written again exists twice.
+    assert_eq!(shown(&tree, &waste), ["duplicated d/a 100 0>1", "deleted d/e/b 50 0>1"]);
     assert_eq!(grouped(&tree, &waste), ["duplicated d/a 1 100 [0]>1", "deleted d/e/ 1 50 [0]>1"]);
 }
 
@@ -121,12 +121,12 @@ fn a_whiteout_of_nothing_wastes_nothing_and_stops_nothing() {
     let tree =
         stacked(&[&[file("a", 10, "x")], &[whiteout(".wh.nothing"), whiteout(".wh.a"), file("b", 5, "y")]], true);
     let waste = waste(&tree);
-    assert_eq!(told(&tree, &waste), ["deleted a 10 0>1"]);
+    assert_eq!(shown(&tree, &waste), ["deleted a 10 0>1"]);
     assert_eq!((waste.all, waste.visible), (15, 5));
 }
 
 #[test]
-fn copies_for_metadata_are_told_apart() {
+fn copies_that_change_metadata_have_their_own_cause() {
     let mode = |(entry, content): Made, mode| (Entry { mode, ..entry }, content);
     let tree = stacked(
         &[
@@ -148,7 +148,7 @@ fn copies_for_metadata_are_told_apart() {
         true,
     );
     let waste = waste(&tree);
-    assert_eq!(told(&tree, &waste), ["metadata srv/d/a 100 0>1", "metadata srv/b 50 0>1", "duplicated c 9 0>1"]);
+    assert_eq!(shown(&tree, &waste), ["metadata srv/d/a 100 0>1", "metadata srv/b 50 0>1", "duplicated c 9 0>1"]);
     assert_eq!(grouped(&tree, &waste), ["metadata srv/ 2 150 [0]>1", "duplicated c 1 9 [0]>1"]);
     assert_eq!(waste.items[0].aspects, [Aspect::Mode].into_iter().collect());
     assert_eq!((waste.layers[1].metadata, waste.layers[1].duplicated, waste.layers[1].wastes), (150, 9, 159));
@@ -158,7 +158,7 @@ fn copies_for_metadata_are_told_apart() {
 fn without_digests_nothing_is_called_a_duplicate() {
     let tree = stacked(&[&[file("a", 10, "x")], &[file("a", 10, "x")]], false);
     let waste = waste(&tree);
-    assert_eq!(told(&tree, &waste), ["overwritten a 10 0>1"]);
+    assert_eq!(shown(&tree, &waste), ["overwritten a 10 0>1"]);
     assert_eq!(waste.items[0].aspects, [Aspect::Unknown].into_iter().collect());
     assert!(tree.copies().is_empty());
 }
@@ -175,8 +175,8 @@ fn hard_links_count_once_and_keep_their_file() {
     more.push(&last);
     let tree = stacked(&more, true);
     let waste = waste(&tree);
-    // Who took the last name wasted the file.
-    assert_eq!(told(&tree, &waste), ["deleted c 100 0>3"]);
+    // The layer that removed the last name wasted the file.
+    assert_eq!(shown(&tree, &waste), ["deleted c 100 0>3"]);
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn a_layer_may_waste_its_own_bytes() {
     );
     let waste = waste(&tree);
     assert_eq!(
-        told(&tree, &waste),
+        shown(&tree, &waste),
         ["overwritten a 10 0>0", "overwritten a 10 0>0", "deleted b 7 0>0"],
         "d still leads to the first content of c"
     );
@@ -216,11 +216,11 @@ fn what_is_aborted_was_never_there() {
 }
 
 #[test]
-fn what_was_moved_is_told_where() {
+fn a_moved_file_names_its_new_path() {
     let tree =
         stacked(&[&[file("old", 10, "x"), file("gone", 10, "y")], &[whiteout(".wh.old"), file("new", 10, "x")]], true);
     let waste = waste(&tree);
-    assert_eq!(told(&tree, &waste), ["deleted old 10 0>1"]);
+    assert_eq!(shown(&tree, &waste), ["deleted old 10 0>1"]);
     let path = |node: Option<NodeId>| node.map(|node| tree.path(node));
     assert_eq!(path(waste.items[0].elsewhere), Some(b"new".to_vec()));
 }

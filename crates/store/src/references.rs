@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_say_of_an_image_stays() {
+    fn foreign_annotations_are_kept() {
         let digest = image("one").digest.to_string();
         let platform = json!({ "os": "linux", "architecture": "arm" });
         let annotations = json!({ "org.example": "x" });
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_had_once() {
+    fn a_name_is_unique() {
         let named = |content: &str, key: &str| json!({ "digest": image(content).digest.to_string(), "annotations": { key: "a:1" } });
         let containerd =
             json!({ "digest": image("four").digest.to_string(), "annotations": { IMAGE_NAME: "a:1", REF_NAME: "1" } });
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_index_is_left_alone() {
+    fn a_document_that_is_not_an_index_is_not_changed() {
         for mut value in [json!(null), json!([]), json!({ "manifests": 1 })] {
             assert_eq!(set(&mut value, "a:1", &image("one")), None);
             assert_eq!(remove(&mut value, "a:1"), None);

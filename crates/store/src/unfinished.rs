@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_device_is_written_to_and_not_replaced() {
-        let null = Unfinished::create(Path::new("/dev/null")).expect("everybody may write there");
+        let null = Unfinished::create(Path::new("/dev/null")).expect("/dev/null is writable");
         assert_eq!(null.folder(), None);
         null.file().write_all(b"gone").expect("it takes everything");
         null.keep().expect("there is nothing to do");

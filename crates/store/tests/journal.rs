@@ -40,7 +40,7 @@ fn file(store: &Store) -> std::path::PathBuf {
 }
 
 #[test]
-fn what_does_not_move_is_written_once() {
+fn an_unchanged_digest_is_recorded_once() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let journal = store.journal();
@@ -49,7 +49,7 @@ fn what_does_not_move_is_written_once() {
     assert!(!journal.record(Entry { time: "later".into(), ..entry(NAME, 1) }).unwrap());
     assert!(journal.record(entry("other", 2)).unwrap());
     assert!(journal.record(entry(NAME, 2)).unwrap());
-    assert!(journal.record(Entry { by: Writer::Pull, ..entry(NAME, 2) }).unwrap(), "somebody else says so as well");
+    assert!(journal.record(Entry { by: Writer::Pull, ..entry(NAME, 2) }).unwrap(), "the same digest by another writer");
     assert!(journal.record(Entry { previous: Some(digest(7)), ..entry(NAME, 1) }).unwrap());
     let previous: Vec<_> = journal.of(NAME).unwrap().into_iter().map(|entry| entry.previous).collect();
     assert_eq!(previous, [None, Some(digest(1)), Some(digest(1)), Some(digest(7))]);
@@ -80,7 +80,7 @@ fn a_torn_line_costs_nothing_but_itself() {
 }
 
 #[test]
-fn the_newest_of_every_name_stays_when_there_is_too_much() {
+fn the_newest_entry_of_every_name_survives_a_rewrite() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let limit = 10_000;
@@ -180,7 +180,7 @@ fn add(store: &Store, image: &Built, name: &str) -> Descriptor {
 }
 
 #[test]
-fn what_names_stood_for_before_is_not_swept() {
+fn earlier_images_of_a_name_are_not_swept() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     assert!([LAYOUT_FILE, INDEX_FILE].iter().all(|file| store.path().join(file).exists()));

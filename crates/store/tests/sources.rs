@@ -235,7 +235,7 @@ fn links_do_not_lead_out_of_a_layout() {
 }
 
 #[test]
-fn what_is_no_image_is_refused_in_words() {
+fn a_path_that_is_not_an_image_is_rejected_with_a_reason() {
     let dir = TempDir::new().unwrap();
     let say = |path: &Path| Local::open(path).unwrap_err().to_string();
     assert!(say(dir.path()).starts_with("not an image: "));
@@ -254,7 +254,7 @@ fn what_is_no_image_is_refused_in_words() {
 }
 
 #[test]
-fn a_format_that_was_named_is_the_one_that_is_read() {
+fn an_explicit_format_is_used() {
     let dir = TempDir::new().unwrap();
     let built = built();
     let oci = file(&dir, "oci.tar", built.clone().into_content("v1").layout_tar());

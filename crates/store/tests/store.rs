@@ -117,7 +117,7 @@ fn a_blob_shows_only_when_it_is_right() {
 }
 
 #[test]
-fn what_was_cut_off_is_taken_up() {
+fn an_interrupted_ingest_resumes() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let bytes: Vec<u8> = (0..1_000_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
@@ -133,7 +133,7 @@ fn what_was_cut_off_is_taken_up() {
 }
 
 #[test]
-fn one_at_a_time_gets_a_blob() {
+fn one_writer_at_a_time_ingests_a_blob() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let adding = store.add().unwrap();
@@ -160,7 +160,7 @@ fn names_given_at_once_all_stay() {
 }
 
 #[test]
-fn what_no_name_leads_to_is_swept() {
+fn unnamed_blobs_are_swept() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let kept = image(&store, b"kept", Some(NAME));
@@ -180,7 +180,7 @@ fn what_no_name_leads_to_is_swept() {
 }
 
 #[test]
-fn nothing_is_swept_while_somebody_adds() {
+fn a_sweep_waits_for_additions() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let adding = store.add().unwrap();
@@ -195,7 +195,7 @@ fn nothing_is_swept_while_somebody_adds() {
 }
 
 #[test]
-fn a_sweep_that_cannot_know_removes_nothing() {
+fn a_sweep_with_an_unreadable_manifest_removes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let root = image(&store, b"layer", Some(NAME));
@@ -253,7 +253,7 @@ fn many_write_a_blob_in_any_order() {
 }
 
 #[test]
-fn ranges_that_were_there_are_not_asked_for_again() {
+fn existing_ranges_are_not_missing() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let bytes = noise(1_000_000);
@@ -275,7 +275,7 @@ fn ranges_that_were_there_are_not_asked_for_again() {
 }
 
 #[test]
-fn what_is_there_is_never_written_again() {
+fn existing_bytes_are_never_rewritten() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let bytes = noise(1_000);
@@ -291,7 +291,7 @@ fn what_is_there_is_never_written_again() {
 }
 
 #[test]
-fn a_map_that_is_damaged_costs_the_blob_and_no_more() {
+fn a_damaged_map_costs_only_its_blob() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let bytes = noise(10_000);
@@ -323,7 +323,7 @@ fn a_map_that_is_damaged_costs_the_blob_and_no_more() {
 }
 
 #[test]
-fn who_only_reads_a_partial_blob_does_not_hold_it() {
+fn a_reader_of_a_partial_blob_does_not_lock_it() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let mut left = open(&store, b"layer");

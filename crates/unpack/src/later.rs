@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_removed_is_forgotten_with_all_below_and_nothing_beside() {
+    fn forgetting_a_path_forgets_its_subtree_only() {
         let mut later = Later::default();
         for path in ["a", "a/b", "a/b/c", "a-b", "a0", "b"] {
             later.insert(path.as_bytes(), ());

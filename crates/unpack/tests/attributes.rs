@@ -86,7 +86,7 @@ fn root_sets_capabilities_and_leaves_out_what_is_not_this_machines() {
 }
 
 #[test]
-fn others_set_what_they_may_and_hear_of_the_rest() {
+fn without_root_skipped_attributes_are_reported() {
     let (place, report) = as_nobody(|| {
         let place = Place::new();
         let report = unpack(&place.root(), &attributed(), NONE);

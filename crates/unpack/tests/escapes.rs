@@ -193,7 +193,7 @@ fn absolute_links_lead_inside() {
 }
 
 #[test]
-fn nothing_leads_up_from_what_is_no_directory() {
+fn dot_dot_of_a_non_directory_is_rejected() {
     for target in ["x/b/..", "x/..", "x/b/c/..", "d/x/y/..", "d/x/..", "d/no/..", "no/.."] {
         let entries = vec![file("x"), file("d/x"), hard("a", target)];
         assert!(check_both(entries).iter().all(Option::is_some), "{target}");
@@ -201,7 +201,7 @@ fn nothing_leads_up_from_what_is_no_directory() {
 }
 
 #[test]
-fn the_real_path_of_what_is_outside_means_nothing() {
+fn absolute_paths_resolve_inside_the_root() {
     let place = Place::new();
     guard(&place);
     let before = outside(&place);
@@ -243,7 +243,7 @@ fn the_root_stays_what_it_is() {
 }
 
 #[test]
-fn what_a_link_leads_to_keeps_its_mode_owner_and_time() {
+fn the_target_of_a_link_keeps_mode_owner_and_time() {
     let target = || vec![file("t"), link("l", "t")];
     let late = |entry: Entry| Entry { mode: 0o777, uid: 5, gid: 6, mtime: 77, ..entry };
     for entry in [late(link("l", "t")), late(hard("h", "l")), late(file("l")), late(directory("l"))] {
@@ -269,7 +269,7 @@ fn links_in_a_circle_end() {
 }
 
 #[test]
-fn things_replace_things() {
+fn every_type_replaces_every_other() {
     let device = Entry { major: 1, minor: 3, ..Entry::new("t", Kind::Char) };
     let things =
         || [file("t"), directory("t"), link("t", "o"), hard("t", "o"), Entry::new("t", Kind::Fifo), device.clone()];

@@ -108,7 +108,7 @@ fn every_attribute_survives() {
 }
 
 #[test]
-fn a_link_whose_first_name_is_gone_brings_the_content() {
+fn a_link_whose_first_name_is_gone_carries_the_content() {
     let capable = Entry { xattrs: vec![(b"user.a".to_vec(), b"1".to_vec())], mode: 0o755, ..file("b", 700) };
     let tree = stack(&[
         vec![
@@ -154,7 +154,7 @@ fn directories_come_before_what_they_hold_and_are_left_before_others_are_entered
 }
 
 #[test]
-fn what_no_archive_can_hold_is_refused() {
+fn entries_that_do_not_fit_tar_are_rejected() {
     let device = Entry { major: 1 << 21, ..Entry::new("disk", Kind::Block) };
     let xattr = Entry { xattrs: vec![(b"user.a=b".to_vec(), vec![])], ..file("x", 1) };
     for (entry, reason) in [(device, "device number"), (xattr, "`=`")] {

@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_deflate_is_corrupt() {
+    fn invalid_deflate_is_corrupt() {
         let mut inflate = Inflate::new();
         assert_eq!(inflate.inflate(&[7; 8], &mut [0; 8], false).status, Status::Corrupt);
         inflate.reset();
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_decoder_goes_to_other_threads() {
+    fn a_decoder_is_send_and_sync() {
         fn shared<T: Send + Sync>() {}
         shared::<Inflate>();
     }

@@ -100,14 +100,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_instruction_stands_on_one_line() {
+    fn an_instruction_prints_on_one_line() {
         assert_eq!(instruction("RUN a \\\n\t b\r\n").to_string(), "RUN a \\ b");
         assert_eq!(instruction(" x  y ").to_string(), "x y");
         assert_eq!(instruction("").to_string(), "");
     }
 
     #[test]
-    fn what_builders_write_becomes_what_people_wrote() {
+    fn builder_text_becomes_dockerfile_instructions() {
         for (created_by, keyword, arguments) in [
             (r#"/bin/sh -c #(nop)  CMD ["bash"]"#, "CMD", r#"["bash"]"#),
             ("/bin/sh -c #(nop) ADD file:293a6e in / ", "ADD", "file:293a6e in /"),

@@ -165,13 +165,13 @@ mod tests {
     }
 
     #[test]
-    fn what_was_noted_is_read() {
+    fn a_written_map_is_read_back() {
         let (bytes, digest) = written();
         assert_eq!(read(&bytes, &digest).unwrap().as_slice(), [0..150, 500..900]);
     }
 
     #[test]
-    fn no_other_map_is_believed() {
+    fn a_foreign_or_damaged_map_is_rejected() {
         let (bytes, digest) = written();
         for at in 0..bytes.len() {
             for bit in 0..8 {
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_map_takes_no_more() {
+    fn a_full_map_reserves_no_record() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("map");
         let mut map = Map::start(&path, &Digest::sha256(b""), 0, &Ranges::default()).unwrap();

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_is_so_many_steps_back() {
+    fn steps_back_to_a_digest_are_counted() {
         let steps = steps("one two one three two four", "two");
         let to = |name| steps.to(&digest(name));
         assert_eq!([to("two"), to("three"), to("one"), to("four")], [Some(0), Some(1), Some(2), None]);

@@ -176,7 +176,7 @@ pub(crate) fn as_nobody<T: Send>(run: impl FnOnce() -> T + Send) -> T {
             if is_root() {
                 set_thread_groups(&[]).expect("root may leave its groups");
                 set_thread_gid(Gid::from_raw(NOBODY)).expect("root may change its group");
-                set_thread_uid(Uid::from_raw(NOBODY)).expect("root may become anybody");
+                set_thread_uid(Uid::from_raw(NOBODY)).expect("root may change its user");
             }
             run()
         });
