@@ -104,7 +104,7 @@ struct Graph {
 
 impl Graph {
     fn read(metadata: &Value) -> Result<Self> {
-        let list = |value: &Value| value.as_array().cloned().ok_or("cargo metadata has another form than expected");
+        let list = |value: &Value| value.as_array().cloned().ok_or("unexpected output of cargo metadata");
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let names: BTreeMap<String, String> =
             list(&metadata["packages"])?.iter().map(|package| (text(&package["id"]), text(&package["name"]))).collect();
@@ -125,12 +125,12 @@ impl Graph {
         let mut complaints = Vec::new();
         for member in &self.members {
             let Some((_, allowed)) = ALLOWED.iter().find(|(name, _)| name == member) else {
-                complaints.push(format!("{member}: this crate has no place in xtask/src/arrows.rs"));
+                complaints.push(format!("{member}: crate missing from ALLOWED in xtask/src/arrows.rs"));
                 continue;
             };
             let ours = self.uses[member].iter().filter(|used| self.members.contains(*used));
             for used in ours.filter(|used| !allowed.contains(&used.as_str())) {
-                complaints.push(format!("{member} → {used}: this arrow points up"));
+                complaints.push(format!("{member} → {used}: this dependency is not allowed"));
             }
         }
         for pure in PURE.iter().copied().filter(|pure| self.members.contains(*pure)) {
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn an_arrow_up_is_named() {
         let complaints = graph(&[("porthole-core", "porthole-registry")]).complaints();
-        assert_eq!(complaints, ["porthole-core → porthole-registry: this arrow points up"]);
+        assert_eq!(complaints, ["porthole-core → porthole-registry: this dependency is not allowed"]);
         assert!(graph(&[("porthole-registry", "porthole-core")]).complaints().is_empty());
     }
 

@@ -26,7 +26,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result {
     step("lints", || {
         execute(cargo(root).args(["clippy", "--locked", "--workspace", "--all-targets", "--", "--deny", "warnings"]))
     })?;
-    step("lints of what runs in the tab", || {
+    step("lints of crates for the tab", || {
         tools::wasm_target()?;
         let mut clippy = cargo(root);
         clippy.args(["clippy", "--target", "wasm32-unknown-unknown", "--lib", "--bins"]);
@@ -53,7 +53,7 @@ fn dependencies(workspace: &Workspace) -> Result {
     match execute(command(&deny, &workspace.root).args(["fetch", "db"])) {
         Ok(()) => execute(command(&deny, &workspace.root).args(["check", "--disable-fetch", "advisories"])),
         Err(_) => {
-            eprintln!("advisories were not checked: their database cannot be reached from here");
+            eprintln!("advisories were not checked: the database is unreachable");
             Ok(())
         }
     }

@@ -46,7 +46,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
     for file in &files {
         summary.add(file, &porthole)?;
     }
-    summary.tell(files.len())
+    summary.print(files.len())
 }
 
 /// Writes the archives of the test vectors to files.
@@ -68,7 +68,7 @@ struct Summary {
     agreed: usize,
     flagged: usize,
     refused: usize,
-    untold: usize,
+    unmarked: usize,
     alone: Vec<String>,
 }
 
@@ -85,9 +85,9 @@ impl Summary {
             return Ok(());
         }
         let verdict = match (&reason, ours.whole) {
-            (Some(reason), _) => format!("told: {reason}"),
+            (Some(reason), _) => format!("marked: {reason}"),
             (None, false) => "refused".to_owned(),
-            (None, true) => "not told".to_owned(),
+            (None, true) => "not marked".to_owned(),
         };
         let others: Vec<_> = differing.iter().map(|(name, listing)| format!("{name} {}", words(listing))).collect();
         println!("{}: we {}; {}; {verdict}", file.display(), words(&ours), others.join(", "));
@@ -95,7 +95,7 @@ impl Summary {
             (Some(_), _) => self.flagged += 1,
             (None, false) => self.refused += 1,
             (None, true) => {
-                self.untold += 1;
+                self.unmarked += 1;
                 if stands_alone(&theirs) && differing.len() == theirs.len() {
                     self.alone.push(file.display().to_string());
                 }
@@ -104,16 +104,16 @@ impl Summary {
         Ok(())
     }
 
-    fn tell(&self, files: usize) -> Result {
-        let Self { agreed, flagged, refused, untold, alone } = self;
+    fn print(&self, files: usize) -> Result {
+        let Self { agreed, flagged, refused, unmarked, alone } = self;
         println!(
-            "{files} archives: all agree on {agreed}; of the others {flagged} are told to be ambiguous, {refused} are \
-             refused, {untold} are neither"
+            "{files} archives: all agree on {agreed}; of the others {flagged} are marked ambiguous, {refused} are \
+             rejected, {unmarked} are neither"
         );
         if alone.is_empty() {
             return Ok(());
         }
-        Err(format!("all other readers agree against us, and we do not say so: {}", alone.join(", ")).into())
+        Err(format!("all other readers agree, we differ and mark no entry as ambiguous: {}", alone.join(", ")).into())
     }
 }
 
@@ -136,7 +136,7 @@ fn by_porthole(file: &Path, porthole: &Path) -> Result<(Listing, Option<String>)
     let mut source = std::ffi::OsString::from("layer:");
     source.push(file);
     let (stdout, whole) =
-        told(Command::new(porthole).args(["ls", "--raw", "--json", "--no-cache", "--quiet"]).arg(source))?;
+        stdout(Command::new(porthole).args(["ls", "--raw", "--json", "--no-cache", "--quiet"]).arg(source))?;
     let mut names = Vec::new();
     let mut reason = None;
     for line in stdout.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
@@ -150,18 +150,18 @@ fn by_porthole(file: &Path, porthole: &Path) -> Result<(Listing, Option<String>)
 }
 
 fn by_bsdtar(file: &Path) -> Result<Listing> {
-    let (stdout, whole) = told(Command::new("bsdtar").arg("-tf").arg(file).env("LC_ALL", "C"))?;
+    let (stdout, whole) = stdout(Command::new("bsdtar").arg("-tf").arg(file).env("LC_ALL", "C"))?;
     Ok(listing(lines(&stdout).map(unescaped), whole))
 }
 
 fn by_gnu_tar(file: &Path) -> Result<Listing> {
     let mut tar = Command::new("tar");
-    let (stdout, whole) = told(tar.args(["-tP", "--quoting-style=escape", "-f"]).arg(file).env("LC_ALL", "C"))?;
+    let (stdout, whole) = stdout(tar.args(["-tP", "--quoting-style=escape", "-f"]).arg(file).env("LC_ALL", "C"))?;
     Ok(listing(lines(&stdout).map(unescaped), whole))
 }
 
 fn by_python(file: &Path) -> Result<Listing> {
-    let (stdout, whole) = told(Command::new("python3").args(["-c", PYTHON]).arg(file))?;
+    let (stdout, whole) = stdout(Command::new("python3").args(["-c", PYTHON]).arg(file))?;
     let byte = |pair: &[u8]| u8::from_str_radix(&String::from_utf8_lossy(pair), 16).unwrap_or(b'?');
     Ok(listing(lines(&stdout).map(|line| line.chunks(2).map(byte).collect()), whole))
 }
@@ -177,7 +177,7 @@ fn listing(names: impl Iterator<Item = Vec<u8>>, whole: bool) -> Listing {
 }
 
 /// Stdout of a program, and whether it succeeded. Its stderr is discarded.
-fn told(command: &mut Command) -> Result<(Vec<u8>, bool)> {
+fn stdout(command: &mut Command) -> Result<(Vec<u8>, bool)> {
     let done = command.stdin(Stdio::null()).output()?;
     Ok((done.stdout, done.status.success()))
 }

@@ -23,7 +23,7 @@ pub(crate) fn build(workspace: &Workspace) -> Result {
 pub(crate) fn images(workspace: &Workspace) -> Result {
     step("images for the end-to-end tests", || {
         if !tools::root()? {
-            return Err("making the images takes root: they hold files of many owners, and umoci unpacks them".into());
+            return Err("building the images needs root: they hold files of many owners".into());
         }
         execute(command(workspace.debug("images"), &workspace.root).arg(workspace.fixtures()))
     })

@@ -17,14 +17,14 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         match argument.as_str() {
-            "--minutes" => minutes = rest.next().ok_or("expected a number behind --minutes")?.parse()?,
+            "--minutes" => minutes = rest.next().ok_or("expected a number after --minutes")?.parse()?,
             "--keep" => keep = true,
             target => wanted.push(target),
         }
     }
     let targets = targets(workspace)?;
     if let Some(unknown) = wanted.iter().find(|wanted| !targets.iter().any(|target| target == *wanted)) {
-        return Err(format!("no such target: `{unknown}`; there are {}", targets.join(", ")).into());
+        return Err(format!("no such target: `{unknown}`; available: {}", targets.join(", ")).into());
     }
     tools()?;
     corpus(workspace, &["unpack"])?;
@@ -67,7 +67,7 @@ fn targets(workspace: &Workspace) -> Result<Vec<String>> {
 fn tools() -> Result {
     let toolchains = output(Command::new("rustup").args(["toolchain", "list"])).unwrap_or_default();
     if !toolchains.lines().any(|line| line.starts_with("nightly")) {
-        return Err(format!("libFuzzer wants a nightly compiler: `{NIGHTLY}`").into());
+        return Err(format!("libFuzzer needs a nightly compiler: `{NIGHTLY}`").into());
     }
     if find("cargo-fuzz").is_none() {
         return Err(format!("cargo-fuzz is not installed: `{INSTALL}`").into());

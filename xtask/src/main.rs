@@ -29,24 +29,24 @@ Build, run, test and measure Porthole.
 usage: cargo xtask <task> [options]
 
   run [--listen ADDRESS] [-- RELAY OPTIONS]
-                    build the page and the relay that serves it, start it, print its address
-  test [FILTER]     every test: native, wasm, and end to end with real registries and Chromium;
-                    with a filter only the end-to-end tests whose names contain it
-  check             format, lints, documentation, tidy and dependency checks
-  ci                `check`, then `test`
-  fixtures          the sample inside the page and the images for the end-to-end tests
+                    build the page and the relay, start the relay, print its address
+  test [FILTER]     run all tests: native, wasm, and end to end with real registries and Chromium;
+                    with FILTER, only the end-to-end tests whose names contain it
+  check             check format, lints, documentation, tidy rules and dependencies
+  ci                run `check`, then `test`
+  fixtures          build the page's sample and the images for the end-to-end tests
   bench [core|tree|web|memory]
-                    speed and memory of the layer reader and of the page
+                    measure speed and memory of the layer reader and of the page
   bench manifest|pull|push|copy|unpack|resume... [--image small|medium|large]... [--rounds N] [--json] [--folder DIR]
-                    images on the move, beside curl, tar and whichever of crane, skopeo, regctl, umoci and ctr
-                    stand on PATH; `resume`: bytes that transfers cost which are broken off
+                    measure transfers, compared with curl, tar and those of crane, skopeo, regctl, umoci and ctr
+                    that are on PATH; `resume`: bytes sent by interrupted transfers
   fuzz [--minutes N] [--keep] [TARGET...]
-                    random inputs for every target in turn, 5 minutes each (nightly, cargo-fuzz);
-                    --keep: the inputs that reach anything new become part of the committed ones
-  corpus [FILE...]  archives (the tests' own if none are given) listed by this project, bsdtar, GNU tar
-                    and Python: where they disagree, and whether that was told
-  tidy              the checks of this repository's own rules
-  setup             install every pinned tool, start nothing
+                    fuzz each target for N minutes (default 5; needs nightly and cargo-fuzz);
+                    --keep: add inputs with new coverage to the committed corpus
+  corpus [FILE...]  compare our listings of archives (default: the test vectors) with bsdtar, GNU tar
+                    and Python; print each difference, and whether we mark it as ambiguous
+  tidy              check the rules of this repository
+  setup             install every pinned tool
 
 examples:
   cargo xtask run

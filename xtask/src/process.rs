@@ -25,14 +25,14 @@ pub(crate) fn cargo(folder: &Path) -> Command {
 pub(crate) fn run(command: &mut Command) -> Result {
     let line = line(command);
     eprintln!("$ {line}");
-    let status = command.status().map_err(|error| format!("`{line}` does not start: {error}"))?;
+    let status = command.status().map_err(|error| format!("cannot start `{line}`: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("`{line}` failed: {status}").into()) }
 }
 
 /// Runs the command and returns its stdout. Prints its stderr only if it fails.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let line = line(command);
-    let output = command.output().map_err(|error| format!("`{line}` does not start: {error}"))?;
+    let output = command.output().map_err(|error| format!("cannot start `{line}`: {error}"))?;
     if !output.status.success() {
         let talk = String::from_utf8_lossy(&output.stderr).into_owned();
         return Err(format!("`{line}` failed: {}\n{}", output.status, talk.trim_end()).into());

@@ -8,11 +8,11 @@ const LISTEN: &str = "127.0.0.1:8090";
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
     let options = Options::parse(arguments)?;
     bundle::all(workspace)?;
-    eprintln!("starting the relay: open the address that it prints; Ctrl-C stops it");
+    eprintln!("starting the relay: open the address it prints; Ctrl-C stops it");
     // exec: signals then reach the relay directly.
     let mut relay = Command::new(workspace.release("relay"));
     let error = relay.args(["--listen", &options.listen]).args(&options.relay).exec();
-    Err(format!("the relay does not start: {error}").into())
+    Err(format!("cannot start the relay: {error}").into())
 }
 
 struct Options {

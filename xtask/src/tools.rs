@@ -88,7 +88,7 @@ impl Tool {
             Some(folder) => Ok(folder),
             None => step(&format!("installing {} {} ({})", self.package, self.version, self.patience), || {
                 self.install()?;
-                self.installed().ok_or_else(|| format!("{} was installed, but does not run", self.package).into())
+                self.installed().ok_or_else(|| format!("{} was installed but does not run", self.package).into())
             }),
         }
     }
@@ -181,7 +181,7 @@ pub(crate) fn web() -> Result<Web> {
         if WASM_OPT.installed().is_some() || find("npm").is_some() { WASM_OPT.ensure() } else { Err("no npm".into()) };
     match &wasm_opt {
         Ok(folder) => folders.push(folder.clone()),
-        Err(error) => eprintln!("without wasm-opt the page is larger, and works as well: {error}"),
+        Err(error) => eprintln!("wasm-opt is missing, so the page is larger: {error}"),
     }
     let rest = env::var_os("PATH").unwrap_or_default();
     let path = env::join_paths(folders.into_iter().chain(env::split_paths(&rest)))?;
