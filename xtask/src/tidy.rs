@@ -1,5 +1,8 @@
 //! `cargo xtask tidy`: the rules of this repository. Each complaint names the place that breaks a rule.
 
+mod source;
+mod words;
+
 use crate::{
     Result, arrows,
     process::{command, output},
@@ -27,8 +30,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
         output(command("git", &workspace.root).args(["ls-files", "--cached", "--others", "--exclude-standard"]))?;
     for file in files.lines() {
         complaints.extend(name(file));
-        if let Some(text) = source(workspace, file) {
+        if let Some(text) = read(workspace, file) {
             complaints.extend(content(file, &text));
+            complaints.extend(words::check(file, &text));
         }
     }
     if complaints.is_empty() {
@@ -37,10 +41,10 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
     for complaint in &complaints {
         eprintln!("{complaint}");
     }
-    Err(format!("{} places break the rules of this repository", complaints.len()).into())
+    Err(format!("{} violations of the rules of this repository", complaints.len()).into())
 }
 
-fn source(workspace: &Workspace, file: &str) -> Option<String> {
+fn read(workspace: &Workspace, file: &str) -> Option<String> {
     let written_here = [".rs", ".toml", ".md", ".css", ".html", ".js"].iter().any(|ending| file.ends_with(ending));
     if written_here { fs::read_to_string(workspace.root.join(file)).ok() } else { None }
 }
@@ -49,7 +53,7 @@ fn name(file: &str) -> Option<String> {
     let path = Path::new(file);
     let empty =
         path.iter().filter_map(|part| Path::new(part).file_stem()?.to_str()).find(|stem| EMPTY_NAMES.contains(stem))?;
-    file.ends_with(".rs").then(|| format!("{file}: the name `{empty}` says nothing about what is inside"))
+    file.ends_with(".rs").then(|| format!("{file}: the name `{empty}` does not describe the content"))
 }
 
 fn content(file: &str, text: &str) -> Vec<String> {
@@ -62,14 +66,14 @@ fn content(file: &str, text: &str) -> Vec<String> {
     for (index, line) in text.lines().enumerate() {
         let mut complain = |what: String| complaints.push(format!("{file}:{}: {what}", index + 1));
         if PURE.iter().any(|folder| file.starts_with(folder)) && line.contains("cfg") && line.contains("target_") {
-            complain("this crate must not know its target".to_owned());
+            complain("no `cfg(target_*)` in this crate".to_owned());
         }
         let found = |(first, second): &&(&str, &str)| line.contains(&format!("{first}{second}"));
         if rust && let Some((first, second)) = UNFINISHED.iter().find(found) {
-            complain(format!("`{first}{second}` is not for commits"));
+            complain(format!("`{first}{second}` must not be committed"));
         }
         if let Some((first, second)) = SPELLING.iter().find(found) {
-            complain(format!("`{first}{second}` is not how the specifications spell it"));
+            complain(format!("`{first}{second}` is not the specification's spelling"));
         }
     }
     complaints
@@ -86,7 +90,7 @@ mod tests {
         let long = "\n".repeat(LINES + 1);
         assert_eq!(content("a.rs", &long), ["a.rs: 601 lines, expected at most 600"]);
         let unfinished = format!("fn f() {{\n    {}{})\n}}", "todo", "!(");
-        assert_eq!(content("a.rs", &unfinished), [format!("a.rs:2: `{}{}` is not for commits", "todo", "!(")]);
+        assert_eq!(content("a.rs", &unfinished), [format!("a.rs:2: `{}{}` must not be committed", "todo", "!(")]);
         assert_eq!(content("crates/core/src/a.rs", "#[cfg(target_os = \"linux\")]").len(), 1);
         assert_eq!(content("crates/native/src/a.rs", "#[cfg(target_os = \"linux\")]").len(), 0);
     }

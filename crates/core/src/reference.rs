@@ -153,7 +153,7 @@ fn split_domain(text: &[u8]) -> (Option<&[u8]>, &[u8]) {
     }
 }
 
-/// Docker's rule that tells a host from a namespace. It does not check that the host is valid.
+/// Docker's rule that distinguishes a host from a namespace. It does not check that the host is valid.
 fn is_domain_like(first: &[u8]) -> bool {
     first == b"localhost" || first.iter().any(|&b| b == b'.' || b == b':' || b.is_ascii_uppercase())
 }

@@ -39,7 +39,7 @@ fn verified_indexes_are_kept() {
     assert!(cache.get(&digest).is_none());
 
     cache.put(&index(&blob.bytes, None)).unwrap();
-    assert!(cache.get(&digest).is_none(), "nobody promised these bytes");
+    assert!(cache.get(&digest).is_none(), "the bytes were not verified");
 
     let made = index(&blob.bytes, Some(&digest));
     cache.put(&made).unwrap();

@@ -183,7 +183,7 @@ impl Built {
         content
     }
 
-    /// The same image with its configuration edited; the manifest is written anew, so every digest is right.
+    /// The same image with its configuration edited; the manifest is written again, so every digest matches.
     #[must_use]
     pub fn edit_config(mut self, edit: impl FnOnce(&mut Value)) -> Self {
         let mut config = parsed(&self.config);
