@@ -4,8 +4,8 @@ mod notes;
 mod number;
 mod report;
 
-pub(crate) use notes::Notes;
 use notes::Recorder;
+pub(crate) use notes::{Made, Notes};
 pub use number::{LayerNumber, NotANumber};
 pub use report::{Finding, LayerReport};
 
@@ -14,7 +14,7 @@ use crate::{
     digest::{Algorithm, Digest, Hasher},
     limits::Limits,
     media_type::{Compression, MediaType, Role},
-    seek::{Builder, Index, IndexOptions, Offsets, SPAN},
+    seek::{Builder, Index, IndexEnd, IndexOptions, IndexWriter, Offsets, SPAN},
     tar::{self, EntrySink, Scanner},
 };
 
@@ -166,8 +166,42 @@ impl LayerReader {
         self.sniff(true, sink);
         let notes = self.content.notes.take();
         let report = report::report(self);
-        let index = notes.and_then(|notes| notes.finish(&report));
+        let index = match notes.and_then(|notes| notes.finish(&report)) {
+            Some(Made::Index(index)) => Some(*index),
+            _ => None,
+        };
         (report, index)
+    }
+
+    /// Writes a seek index on the way: see [`take_index`](LayerReader::take_index) and
+    /// [`finish_index`](LayerReader::finish_index). Without effect once bytes were pushed.
+    pub fn with_index(mut self, options: IndexOptions) -> Self {
+        if self.size > 0 {
+            return self;
+        }
+        self.content.notes = Some(Box::new(IndexWriter::new(options, algorithm(self.expected.digest.as_ref()))));
+        self
+    }
+
+    /// The bytes of the index so far, apart from those taken before. A caller that appends them to a file after each
+    /// [`push`](LayerReader::push) holds a few MiB at most.
+    pub fn take_index(&mut self) -> Vec<u8> {
+        self.content.notes.as_mut().map(|notes| notes.take()).unwrap_or_default()
+    }
+
+    /// Ends the blob as [`finish`](LayerReader::finish) does, and the index that was asked for
+    /// [on the way](LayerReader::with_index). There is one if decoding and scan came to their ends, no entry has names or
+    /// attributes beyond [`INDEX_GROUP_BYTES`](crate::limits::INDEX_GROUP_BYTES), and the index itself is not longer than
+    /// [`INDEX_BYTES`](crate::limits::INDEX_BYTES).
+    pub fn finish_index(mut self, sink: &mut impl EntrySink) -> (LayerReport, Option<IndexEnd>) {
+        self.sniff(true, sink);
+        let notes = self.content.notes.take();
+        let report = report::report(self);
+        let end = match notes.and_then(|notes| notes.finish(&report)) {
+            Some(Made::End(end)) => Some(*end),
+            _ => None,
+        };
+        (report, end)
     }
 
     /// The current progress.

@@ -24,6 +24,8 @@ pub const TREE_TEXT_BYTES: u64 = 512 << 20;
 pub const INDEX_BYTES: u64 = 1 << 30;
 /// Bytes of the names and of all fields of one group of entries in a seek index.
 pub const INDEX_GROUP_BYTES: u64 = 8 << 20;
+/// Bytes of one page of a seek index: a group of entries, deflated, and the digests of its files.
+pub const INDEX_PAGE_BYTES: u64 = 16 << 20;
 /// Disagreements between a table of contents and its archive that are kept; further ones are counted.
 pub const DISAGREEMENTS: usize = 10_000;
 /// Bytes of all names and link targets in an archive of images. Its files are found by them, so they are held in memory.

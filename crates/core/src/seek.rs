@@ -1,17 +1,26 @@
 //! Random access into a layer, without losing verification.
 //!
-//! While a layer streams past once, [`LayerReader::indexed`](crate::layer::LayerReader::indexed) notes what reading a part
-//! of it later needs, and [`finish_with_index`](crate::layer::LayerReader::finish_with_index) gives it as an [`Index`]:
+//! While a layer streams past once, [`LayerReader::with_index`](crate::layer::LayerReader::with_index) writes a *seek index*
+//! of it: what reading a part of the layer later needs. The bytes are appended to a file while they come
+//! ([`take_index`](crate::layer::LayerReader::take_index)) or are kept in memory. [`IndexReader`] answers questions from the index
+//! without reading the whole of it. An index has:
 //!
-//! - **Entries**, all that the scan gave, so that the tree can be stacked again without a download ([`Index::replay`]).
-//! - **Checkpoints**, where decoding can start: the start of a gzip member or a zstd frame, any byte of a plain archive,
-//!   and in long gzip members the end of a deflate block, with the 32 KiB of window that what follows may refer to.
-//!   They are at most 4 MiB of output apart, where blocks allow: a block that is longer than 1 MiB is not cut, nor is a zstd
-//!   frame. A layer that is one frame is read from its start up to what is wanted ([`Index::seekable`]).
+//! - **Entries**, all that the scan gave, so that the tree can be stacked again without a download
+//!   ([`IndexReader::entries`]), and found by path ([`Find`], [`Children`]).
+//! - **Checkpoints**, where decoding can start: the start of a gzip member or a zstd frame, and in long gzip members the end of
+//!   a deflate block, with the 32 KiB of window that what follows may refer to. They are at most 4 MiB of output apart,
+//!   where blocks allow: a block that is longer than 1 MiB is not cut, nor is a zstd frame. A layer that is one frame is read
+//!   from its start up to what is wanted ([`IndexReader::seekable`]). A plain archive needs none.
 //! - **Spans**, pieces of 128 KiB of the blob, each with what is needed to check it as it arrives.
 //!
-//! A file is then read by one request for a range of the blob ([`Index::open`], [`FileReader::range`]); its bytes are
+//! A file is then read by one request for a range of the blob ([`Opening`], [`FileReader::range`]); its bytes are
 //! given out span by span, each after it was checked ([`FileReader::push`]).
+//!
+//! An index is pages and a header (`seek/header.rs` has the format). A page is read when it is needed and checked against the
+//! digest that its parent has for it. Writing holds one unfinished page of each tree and 8 MiB of names; reading
+//! holds a few pages.
+//!
+//! [`Index`] is the first format, which is held in memory as a whole.
 //!
 //! # How a span is checked
 //!
@@ -30,16 +39,33 @@
 mod build;
 mod bytes;
 mod file;
+mod find;
+mod header;
 mod index;
+mod memory;
+mod name;
 mod number;
 mod offsets;
+mod open;
+mod point;
+mod read;
 mod rows;
+mod span;
+mod tree;
+mod write;
 
 pub(crate) use build::Builder;
-pub use bytes::Malformed;
 pub use file::{Error, FileReader};
-pub use index::{Index, Seekable};
+pub use find::{Child, Children, Find, Found};
+pub use header::{HEADER_BYTES, Malformed};
+pub use index::Index;
+pub use memory::MemoryIndex;
 pub use offsets::Offsets;
+pub use open::Opening;
+pub use read::{Ask, IndexReader, Located, Seekable};
+pub use tree::PageRef;
+pub use write::IndexEnd;
+pub(crate) use write::IndexWriter;
 
 /// Bytes of a span: as much of the blob as is checked at once. Whole blocks of every hash algorithm.
 pub(crate) const SPAN: u64 = 128 << 10;

@@ -7,7 +7,8 @@ use porthole_core::{
     digest::{Algorithm, Digest},
     layer::{Expected, LayerReader, LayerReport},
     limits::Limits,
-    seek::{Error, FileReader, Index, IndexOptions, Malformed, Seekable},
+    path,
+    seek::{Children, Error, FileReader, Find, Found, IndexOptions, MemoryIndex, Opening, Seekable},
     tar::{Entry, EntrySink, Flow, Kind},
 };
 use porthole_testkit::chunks::{SPLITS, Split, next};
@@ -199,18 +200,32 @@ fn expected(algorithm: Algorithm, blob: &[u8]) -> Expected {
     Expected { digest: Some(Digest::of(algorithm, blob)), size: Some(blob.len() as u64), ..Expected::default() }
 }
 
-fn index(expected: Expected, blob: &[u8], options: IndexOptions) -> (LayerReport, Option<Index>, Vec<Entry>) {
-    let mut reader = LayerReader::new(expected, Limits::default()).indexed(options);
+/// The report, the index if there is one, and the entries that the sink got. Each byte of the index is taken as soon as it is
+/// there.
+fn index(expected: Expected, blob: &[u8], options: IndexOptions) -> (LayerReport, Option<MemoryIndex>, Vec<Entry>) {
+    let mut reader = LayerReader::new(expected, Limits::default()).with_index(options);
     let mut names = Names::default();
+    let mut bytes = Vec::new();
     for chunk in blob.chunks(40_000) {
         reader.push(chunk, &mut names);
+        bytes.extend(reader.take_index());
     }
-    let (report, index) = reader.finish_with_index(&mut names);
+    let (report, end) = reader.finish_index(&mut names);
+    let index = end.map(|end| {
+        bytes.extend(end.tail);
+        bytes[..end.header.len()].copy_from_slice(&end.header);
+        MemoryIndex::new(bytes).expect("its own bytes")
+    });
     (report, index, names.0)
 }
 
-fn indexed(algorithm: Algorithm, blob: &[u8]) -> Index {
+fn indexed(algorithm: Algorithm, blob: &[u8]) -> MemoryIndex {
     index(expected(algorithm, blob), blob, options(30_000, false)).1.expect("a whole layer")
+}
+
+fn open(index: &mut MemoryIndex, number: u64) -> Result<FileReader, Error> {
+    let mut opening = Opening::number(number, &Limits::default());
+    index.ask(|index| opening.step(index))
 }
 
 fn whole(blob: &[u8]) -> Listing {
@@ -242,11 +257,12 @@ fn every_file_is_the_file_of_the_whole_stream() {
     for name in WAYS {
         let blob = blob(name, &archive);
         let listing = whole(&blob);
-        let index = indexed(Algorithm::Sha256, &blob);
-        assert_eq!(index.entry_count(), listing.entries.len() as u64);
+        let mut index = indexed(Algorithm::Sha256, &blob);
+        let count = index.reader().entry_count();
+        assert_eq!(count, listing.entries.len() as u64);
         let mut files = 0;
         for (number, (entry, content)) in listing.entries.iter().zip(&listing.contents).enumerate() {
-            let reader = index.open(number as u64, &Limits::default());
+            let reader = open(&mut index, number as u64);
             if entry.kind != Kind::File {
                 assert_eq!(reader.err(), Some(Error::NotAFile { number: number as u64, kind: entry.kind }));
                 continue;
@@ -263,12 +279,14 @@ fn every_file_is_the_file_of_the_whole_stream() {
             let (got, verdict) = read(reader, bytes, split);
             assert_eq!(verdict, Ok(()), "{name}: {}", String::from_utf8_lossy(&entry.path));
             assert!(got == *content, "{name}: {}", String::from_utf8_lossy(&entry.path));
-            let again = index.open_at(entry.offset, &Limits::default()).expect("a regular file");
+            let mut opening = Opening::at_offset(entry.offset, &Limits::default());
+            let again = index.ask(|index| opening.step(index)).expect("a regular file");
             assert_eq!(read(again, bytes, Split::Whole), (got, Ok(())));
         }
         assert!(files > 100, "{files}");
-        assert!(index.open(index.entry_count(), &Limits::default()).is_err());
-        assert!(index.open_at(7, &Limits::default()).is_err());
+        assert_eq!(open(&mut index, count).err(), Some(Error::NoEntry { number: count, count }));
+        let mut opening = Opening::at_offset(7, &Limits::default());
+        assert_eq!(index.ask(|index| opening.step(index)).err(), Some(Error::NoFileAt { offset: 7 }));
     }
 }
 
@@ -279,14 +297,14 @@ fn a_wrong_byte_is_an_error_and_is_not_returned() {
     for name in WAYS {
         let blob = blob(name, &archive);
         let listing = whole(&blob);
-        let index = indexed(Algorithm::Sha256, &blob);
+        let mut index = indexed(Algorithm::Sha256, &blob);
         let files: Vec<usize> = (0..listing.entries.len()).filter(|&n| listing.entries[n].kind == Kind::File).collect();
         let mut chosen: Vec<usize> = (0..6).map(|_| files[next(&mut state) as usize % files.len()]).collect();
         chosen.extend(files.iter().rev().take(3));
         for number in chosen {
             let (path, content) = (&listing.entries[number].path, &listing.contents[number]);
             let what = format!("{name}: {}", String::from_utf8_lossy(path));
-            let open = || index.open(number as u64, &Limits::default()).expect("a regular file");
+            let mut open = || self::open(&mut index, number as u64).expect("a regular file");
             let bytes = part(&blob, open().range());
             for _ in 0..4 {
                 let at = next(&mut state) as usize % bytes.len();
@@ -307,94 +325,111 @@ fn a_wrong_byte_is_an_error_and_is_not_returned() {
             assert!(got == *content, "{what}");
         }
         let other = self::archive(4);
-        let mut reader = index.open(files[0] as u64, &Limits::default()).expect("a regular file");
+        let mut reader = open(&mut index, files[0] as u64).expect("a regular file");
         let verdict = reader.push(&other[..reader.range().end as usize], &mut |_| panic!("a byte of another layer"));
         assert!(matches!(verdict, Err(Error::Span { .. })), "{name}: {verdict:?}");
     }
 }
 
 #[wasm_bindgen_test(unsupported = test)]
-fn an_index_is_the_same_after_it_was_written_and_read() {
+fn an_index_gives_what_the_scan_gave() {
     let archive = archive(5);
     let others = [(Algorithm::Sha384, "plain"), (Algorithm::Sha512, "gzip 6")];
     for (algorithm, name) in WAYS.map(|way| (Algorithm::Sha256, way)).into_iter().chain(others) {
         let blob = blob(name, &archive);
         let listing = whole(&blob);
         let (report, index, names) = index(expected(algorithm, &blob), &blob, options(40_000, true));
-        let index = index.expect("a whole layer");
+        let mut index = index.expect("a whole layer");
         assert!(names == listing.entries, "{name}: digests change nothing for the sink");
-        assert!(index.verified());
-        let again = Index::from_bytes(&index.to_bytes()).expect("its own bytes");
-        assert!(again == index, "{name}");
-        assert_eq!((again.digest(), again.size()), (report.digest, report.size));
-        assert_eq!((Some(again.diff_id()), again.uncompressed()), (report.diff_id, report.uncompressed));
-        assert_eq!(Some(again.compression()), report.compression);
-        assert_eq!(again.offsets(), report.offsets, "{name}");
-        let mut replayed = Names::default();
-        again.replay(&mut replayed);
-        assert!(replayed.0 == listing.entries, "{name}");
-        for (number, (entry, content)) in listing.entries.iter().zip(&listing.contents).enumerate().step_by(7) {
-            assert_eq!(again.entry(number as u64).as_ref(), Some(entry));
-            assert_eq!(again.find(entry.offset), Some(number as u64));
-            let digest = (entry.kind == Kind::File).then(|| Digest::sha256(content));
-            assert_eq!(again.file_digest(number as u64), digest);
+        let reader = index.reader();
+        assert!(reader.verified());
+        assert_eq!((reader.digest(), reader.size()), (report.digest, report.size));
+        assert_eq!((Some(reader.diff_id()), reader.uncompressed()), (report.diff_id, report.uncompressed));
+        assert_eq!((Some(reader.compression()), reader.entry_count()), (report.compression, report.entries));
+        assert_eq!(index.ask(|index| index.offsets()).as_ref(), Ok(&report.offsets), "{name}");
+        let mut entries = Vec::new();
+        loop {
+            let more = index.ask(|index| index.entries(entries.len() as u64)).expect("entries");
+            if more.is_empty() {
+                break;
+            }
+            entries.extend(more);
+        }
+        assert_eq!(entries.len(), listing.entries.len());
+        for ((entry, digest), (expected, content)) in entries.iter().zip(listing.entries.iter().zip(&listing.contents))
+        {
+            assert_eq!(entry, expected, "{name}");
+            assert_eq!(*digest, (entry.kind == Kind::File).then(|| Digest::sha256(content)));
+        }
+        for (number, entry) in listing.entries.iter().enumerate().step_by(7) {
+            let located = index.ask(|index| index.entry(number as u64)).expect("an entry");
+            assert_eq!((&located.entry, located.digest), (entry, entries[number].1));
+            assert_eq!(index.ask(|index| index.entry_at(entry.offset)), Ok(located));
         }
         let last = listing.entries.len() as u64 - 1;
-        let reader = again.open(last, &Limits::default()).expect("a regular file");
+        let reader = open(&mut index, last).expect("a regular file");
         let bytes = part(&blob, reader.range());
         assert_eq!(read(reader, bytes, Split::Whole), (b"the last one".to_vec(), Ok(())));
     }
 }
 
-/// An index file with a valid checksum.
-fn sealed(content: &[u8]) -> Vec<u8> {
-    [content, Digest::sha256(content).as_bytes()].concat()
-}
-
 #[wasm_bindgen_test(unsupported = test)]
-fn bytes_that_are_no_index_are_refused() {
-    let archive = archive(6);
-    let mut state = 7;
-    for name in ["plain", "gzip 6", "frames"] {
-        let blob = blob(name, &archive);
-        let bytes =
-            index(expected(Algorithm::Sha256, &blob), &blob, options(100_000, true)).1.expect("a layer").to_bytes();
-        let content = &bytes[..bytes.len() - 32];
-        assert_eq!(sealed(content), bytes);
-        for length in (0..bytes.len()).step_by(997) {
-            assert!(Index::from_bytes(&bytes[..length]).is_err());
-            if length < content.len() {
-                assert!(Index::from_bytes(&sealed(&content[..length])).is_err(), "{name} cut at {length}");
-            }
-        }
-        assert!(Index::from_bytes(&sealed(&[content, b"\0"].concat())).is_err(), "{name}: more than its own bytes");
-        for round in 0..200 {
-            // Mostly the first bytes, which hold the structure.
-            let most = if round % 2 == 0 { content.len() } else { 300 };
-            let at = next(&mut state) as usize % most;
-            let bit = 1 << (next(&mut state) % 8);
-            let mut wrong = bytes.clone();
-            wrong[at] ^= bit;
-            assert!(Index::from_bytes(&wrong).is_err(), "{name}: bit {bit} of byte {at}");
-            let mut wrong = content.to_vec();
-            wrong[at] ^= bit;
-            let Ok(index) = Index::from_bytes(&sealed(&wrong)) else { continue };
-            // The index may be wrong; using it must not panic.
-            index.replay(&mut Names::default());
-            for number in 0..index.entry_count().min(3) {
-                let Ok(mut reader) = index.open(number, &Limits::default()) else { continue };
-                let range = reader.range();
-                assert!(range.end <= index.size() && range.start < range.end);
-                let range = (range.start as usize).min(blob.len())..(range.end as usize).min(blob.len());
-                let _ = reader.push(&blob[range], &mut |_| {});
-                let _ = reader.finish();
-            }
-        }
+fn paths_lead_to_their_last_entries() {
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut append = |name: &str, data: &[u8]| {
+        builder.append_data(&mut header(tar::EntryType::Regular, data.len()), name, data).expect("a builder in memory");
+    };
+    append("twice", b"first");
+    for number in 0..3000 {
+        append(&format!("deep/{}/file-{number}", number % 70), b"");
     }
-    assert_eq!(Index::from_bytes(b""), Err(Malformed::Magic));
-    assert_eq!(Index::from_bytes(b"PHINDEX"), Err(Malformed::Magic));
-    assert_eq!(Index::from_bytes(b"PHINDEX\x02"), Err(Malformed::Version { expected: 1, got: 2 }));
-    assert_eq!(Index::from_bytes(b"PHINDEX\x01"), Err(Malformed::Checksum));
+    append("twice", b"second");
+    append("deep/7/.wh.file-7", b"");
+    let archive = builder.into_inner().expect("a builder in memory");
+    let mut index = indexed(Algorithm::Sha256, &gzip(&archive, 6));
+    let mut find = |path: &str| {
+        let mut find = Find::new(path.as_bytes());
+        match index.ask(|index| find.step(index)).expect("an answer") {
+            Found::Entry(located) => {
+                assert_eq!(path::clean(&located.entry.path), path::clean(path.as_bytes()));
+                Some(located.number)
+            }
+            Found::Implied => Some(u64::MAX),
+            Found::Nothing => None,
+        }
+    };
+    assert_eq!(find("twice"), Some(3001));
+    for number in (0..3000).step_by(31) {
+        assert_eq!(find(&format!("/deep/./{}/file-{number}", number % 70)), Some(number + 1));
+    }
+    assert_eq!(find("deep/7/.wh.file-7"), Some(3002));
+    for implied in ["deep", "deep/69"] {
+        assert_eq!(find(implied), Some(u64::MAX), "{implied}");
+    }
+    for missing in ["", "dee", "deep/70", "deep/7/file-8", "twice/x"] {
+        assert_eq!(find(missing), None, "{missing}");
+    }
+
+    let mut children = |directory: &str| {
+        let mut children = Children::new(directory.as_bytes());
+        let mut found = Vec::new();
+        while let Some(some) = index.ask(|index| children.step(index)).expect("an answer") {
+            let name = |child: porthole_core::seek::Child| {
+                (String::from_utf8(child.name).expect("a name"), child.entry.map_or(0, |(number, _)| number + 1))
+            };
+            found.extend(some.into_iter().map(name));
+        }
+        found.sort();
+        found.dedup();
+        found
+    };
+    assert_eq!(children(""), [("deep".into(), 0), ("twice".into(), 1), ("twice".into(), 3002)]);
+    assert_eq!(children("deep").len(), 70);
+    let seventh = children("deep/7");
+    assert_eq!(seventh.len(), 44);
+    assert_eq!(seventh[0], (".wh.file-7".into(), 3003));
+    assert_eq!(seventh[1], ("file-1057".into(), 1059));
+    assert_eq!((children("twice"), children("none")), (vec![], vec![]));
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -402,7 +437,8 @@ fn an_index_says_what_it_is_of() {
     let archive = archive(8);
     let blob = gzip(&archive, 6);
     let right = expected(Algorithm::Sha256, &blob);
-    let make = |expected: Expected| index(expected, &blob, IndexOptions::default()).1.map(|index| index.verified());
+    let make =
+        |expected: Expected| index(expected, &blob, IndexOptions::default()).1.map(|index| index.reader().verified());
     assert_eq!(make(right.clone()), Some(true));
     assert_eq!(make(Expected { diff_id: Some(Digest::sha256(&archive)), ..right.clone() }), Some(true));
     assert_eq!(make(Expected { diff_id: Some(Digest::sha256(b"")), ..right.clone() }), Some(false));
@@ -423,9 +459,9 @@ fn an_index_says_what_it_is_of() {
             Flow::Stop
         }
     }
-    let mut reader = LayerReader::new(right, Limits::default()).indexed(IndexOptions::default());
+    let mut reader = LayerReader::new(right, Limits::default()).with_index(IndexOptions::default());
     reader.push(&blob, &mut First);
-    let (report, index) = reader.finish_with_index(&mut First);
+    let (report, index) = reader.finish_index(&mut First);
     assert!(report.findings.is_empty() && index.is_none(), "the scan was stopped");
 }
 
@@ -442,25 +478,26 @@ fn checkpoints_are_as_near_as_the_format_allows() {
     let archive = builder.into_inner().expect("a builder in memory");
     let index =
         |blob: &[u8]| index(expected(Algorithm::Sha256, blob), blob, IndexOptions::default()).1.expect("a whole layer");
-    assert_eq!(index(&archive).seekable(), Seekable::Anywhere);
+    assert_eq!(index(&archive).reader().seekable(), Seekable::Anywhere);
     let frame = compress_to_vec(archive.as_slice(), CompressionLevel::Fastest);
-    assert_eq!(index(&frame).seekable(), Seekable::FromStart);
+    assert_eq!(index(&frame).reader().seekable(), Seekable::FromStart);
     let blob = gzip(&archive, 6);
-    let gzipped = index(&blob);
-    assert_eq!(gzipped.checkpoint_count(), 2);
-    let Seekable::Checkpoints { apart } = gzipped.seekable() else { panic!("{:?}", gzipped.seekable()) };
+    let mut gzipped = index(&blob);
+    let (seekable, size) = (gzipped.reader().seekable(), gzipped.reader().size());
+    assert_eq!(gzipped.reader().checkpoint_count(), 2);
+    let Seekable::Checkpoints { apart } = seekable else { panic!("{seekable:?}") };
     assert!(apart <= 4 << 20 && apart > 3 << 20, "{apart}");
-    let range = gzipped.open(10, &Limits::default()).expect("a regular file").range();
-    assert_eq!(range.end, gzipped.size());
-    assert!(range.end - range.start < gzipped.size() / 2, "{range:?} of {}", gzipped.size());
+    let range = open(&mut gzipped, 10).expect("a regular file").range();
+    assert_eq!(range.end, size);
+    assert!(range.end - range.start < size / 2, "{range:?} of {size}");
 
-    let offsets = gzipped.offsets();
+    let offsets = gzipped.ask(|index| index.offsets()).expect("offsets");
     let mut before = 0;
     for at in (0..archive.len() as u64).step_by(100_000) {
         let place = offsets.compressed_at(at);
         assert!(place >= before);
-        assert!(place.abs_diff(at * gzipped.size() / archive.len() as u64) < 256 << 10, "the archive is even");
+        assert!(place.abs_diff(at * size / archive.len() as u64) < 256 << 10, "the archive is even");
         before = place;
     }
-    assert_eq!(offsets.compressed_at(archive.len() as u64), gzipped.size());
+    assert_eq!(offsets.compressed_at(archive.len() as u64), size);
 }

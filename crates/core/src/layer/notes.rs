@@ -2,7 +2,7 @@ use super::LayerReport;
 use crate::{
     decode::{BlockEnd, Checkpoint},
     digest::Hasher,
-    seek::Index,
+    seek::{Index, IndexEnd},
     tar::{Entry, EntrySink, Flow},
 };
 
@@ -32,8 +32,19 @@ pub(crate) trait Notes: Send + Sync {
     /// The sink returned [`Flow::Stop`]: the scan will not reach the end.
     fn stopped(&mut self);
 
+    /// The bytes of the index so far, apart from those taken before.
+    fn take(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
+
     /// The index of the layer with this report, if one can be built.
-    fn finish(self: Box<Self>, report: &LayerReport) -> Option<Index>;
+    fn finish(self: Box<Self>, report: &LayerReport) -> Option<Made>;
+}
+
+/// What became of the notes.
+pub(crate) enum Made {
+    Index(Box<Index>),
+    End(Box<IndexEnd>),
 }
 
 /// Forwards entries and data to the sink, and to the notes if there are any.

@@ -2,13 +2,14 @@
 
 use super::{
     IndexOptions, SPAN,
-    index::{Head, Index, Point, Resume},
+    index::{Head, Index},
+    point::{Point, Resume},
     rows::{Group, Packer, Writer},
 };
 use crate::{
     decode::{BlockEnd, Checkpoint, fresh_spacing},
     digest::{Algorithm, Hasher},
-    layer::{LayerReport, Notes},
+    layer::{LayerReport, Made, Notes},
     tar::{Entry, Kind},
 };
 
@@ -117,7 +118,7 @@ impl Notes for Builder {
         self.given_up = true;
     }
 
-    fn finish(mut self: Box<Self>, report: &LayerReport) -> Option<Index> {
+    fn finish(mut self: Box<Self>, report: &LayerReport) -> Option<Made> {
         let whole = report.content_is_whole() && !self.given_up;
         let (compression, diff_id) = (report.compression?, report.diff_id?);
         if !self.rows.is_empty() {
@@ -131,7 +132,7 @@ impl Notes for Builder {
         self.chains.truncate(self.unpacked.len() * self.algorithm.chain_size());
         // Nothing is to be read behind the end of the last member or frame.
         self.points.retain(|point| point.at.uncompressed < report.uncompressed);
-        Some(Index {
+        Some(Made::Index(Box::new(Index {
             head: Head {
                 digest: report.digest,
                 size: report.size,
@@ -146,6 +147,6 @@ impl Notes for Builder {
             unpacked: self.unpacked,
             points: self.points,
             groups: self.groups,
-        })
+        })))
     }
 }

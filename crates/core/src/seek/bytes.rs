@@ -55,9 +55,10 @@
 //! ```
 
 use super::{
-    SPAN,
-    index::{Head, Index, Point, Resume},
+    Malformed, SPAN,
+    index::{Head, Index},
     number::{Rest, put, put_text},
+    point::{Point, Resume},
     rows::{self, Group},
 };
 use crate::{
@@ -294,33 +295,4 @@ fn groups(head: &Head, rest: &mut Rest<'_>) -> Option<Vec<Group>> {
         groups.push(group);
     }
     Some(groups)
-}
-
-/// Why bytes are no index.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Malformed {
-    /// They do not start as one.
-    #[error("not a seek index")]
-    Magic,
-    /// Another version of this program wrote them.
-    #[error("seek index of another version: expected {expected}, got {got}")]
-    Version {
-        /// The version that is read.
-        expected: u8,
-        /// The version that they have.
-        got: u8,
-    },
-    /// They are not what was written.
-    #[error("corrupt seek index: its checksum does not match")]
-    Checksum,
-    /// They have their checksum, but say what cannot be.
-    #[error("corrupt seek index: impossible {0}")]
-    Part(&'static str),
-    /// There are too many.
-    #[error("seek index of more than {limit} bytes")]
-    TooLarge {
-        /// Bytes allowed.
-        limit: u64,
-    },
 }

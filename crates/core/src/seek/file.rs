@@ -2,13 +2,9 @@
 
 use std::ops::Range;
 
-use super::{
-    SPAN,
-    index::{Index, Resume},
-    rows,
-};
+use super::{Malformed, SPAN};
 use crate::{
-    decode::{self, BlockEnd, Decoder, MIN_OUTPUT},
+    decode::{self, BlockEnd, Checkpoint, Decoder, MIN_OUTPUT},
     digest::{Digest, HashState, Hasher},
     hint::Hint,
     limits::Limits,
@@ -27,8 +23,11 @@ pub struct FileReader {
     /// What has arrived of the span, and the hash at its start.
     span: Vec<u8>,
     hasher: Hasher,
-    /// What the hash must be at the end of each span that is to come, the last first.
-    edges: Vec<Edge>,
+    /// Of the blob: what its last span leads to.
+    digest: Digest,
+    /// The chaining value at each edge inside the blob, one after another, and where that of the next edge starts.
+    chains: Vec<u8>,
+    edge: usize,
     /// Bytes of the blob in front of the place where decoding starts.
     ahead: u64,
     /// Unpacked bytes in front of the entry's first header.
@@ -39,13 +38,6 @@ pub struct FileReader {
     scanner: Scanner,
     wanted: Wanted,
     failed: Option<Error>,
-}
-
-/// What the hash must be at the end of a span.
-enum Edge {
-    Inner(HashState),
-    /// The end of the blob.
-    Last(Digest),
 }
 
 /// The entry that is read, as the index has it, its offsets counted from its first header.
@@ -63,51 +55,61 @@ enum Progress {
     Other,
 }
 
+/// What a reader is made of.
+pub(super) struct Parts {
+    /// Of the blob.
+    pub(super) digest: Digest,
+    pub(super) compression: Compression,
+    /// The checkpoint to start from; `None` for the start of the blob, and where the blob is the archive.
+    pub(super) at: Option<Checkpoint>,
+    /// The same, if it is the end of a block.
+    pub(super) block: Option<BlockEnd>,
+    /// The spans of the blob to read.
+    pub(super) range: Range<u64>,
+    /// The chaining value where the range starts (none where the blob starts), then that at each edge up to its end (none
+    /// where the blob ends).
+    pub(super) chains: Vec<u8>,
+    pub(super) entry: Entry,
+    /// Those with which the layer was read, or larger ones.
+    pub(super) limits: Limits,
+}
+
 impl FileReader {
-    pub(super) fn new(index: &Index, mut entry: Entry, end: u64, limits: &Limits) -> Self {
-        let head = &index.head;
-        let algorithm = head.digest.algorithm();
-        let plain = head.compression == Compression::None;
-        let point = index.point(entry.header).filter(|_| !plain);
-        let at = match point {
-            Some(point) => point.at,
-            None if plain => decode::Checkpoint { compressed: entry.header, uncompressed: entry.header },
-            None => decode::Checkpoint::default(),
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts { digest, compression, at, block, range, chains, mut entry, limits } = parts;
+        let algorithm = digest.algorithm();
+        let plain = compression == Compression::None;
+        let at = match at {
+            None if plain => Checkpoint { compressed: entry.header, uncompressed: entry.header },
+            at => at.unwrap_or_default(),
         };
-        let first = at.compressed / SPAN;
-        let range =
-            first * SPAN..if plain { (end.div_ceil(SPAN) * SPAN).min(head.size) } else { index.edge_after(end) };
-        let hasher = match index.chain(first as usize) {
+        let start = chains.get(..algorithm.chain_size()).filter(|_| range.start > 0);
+        let hasher = match start {
             Some(chain) => Hasher::resume(&HashState::at_block(algorithm, range.start, chain)),
             None => Hasher::new(algorithm),
         };
-        let edges = (first + 1..=range.end.div_ceil(SPAN)).rev().map(|span| match index.chain(span as usize) {
-            Some(chain) => Edge::Inner(HashState::at_block(algorithm, span * SPAN, chain)),
-            None => Edge::Last(head.digest),
-        });
         // The blob was decoded before, within limits.
-        let mut decoding = *limits;
+        let mut decoding = limits;
         (decoding.unpacked_bytes, decoding.expansion_ratio) = (u64::MAX, u64::MAX);
-        let decoder = match point.map(|point| &point.resume) {
+        let decoder = match block {
             _ if plain => None,
-            Some(Resume::Block { bits, length, packed }) => {
-                let window = rows::inflate(packed, *length as usize).unwrap_or_default();
-                Some(Decoder::resume_block(&BlockEnd { at, bits: *bits, window }, &decoding))
-            }
-            Some(Resume::Fresh) | None => Some(Decoder::resume(head.compression, at, &decoding)),
+            Some(block) => Some(Decoder::resume_block(&block, &decoding)),
+            None => Some(Decoder::resume(compression, at, &decoding)),
         };
         // A hole is measured against what comes before it, of which only a part is seen here.
-        let mut scanning = *limits;
+        let mut scanning = limits;
         scanning.expansion_ratio = u64::MAX;
-        let skip = entry.header - at.uncompressed;
+        let skip = entry.header.saturating_sub(at.uncompressed);
         entry.offset -= entry.header;
         entry.header = 0;
         Self {
+            digest,
             pushed: 0,
             span: Vec::new(),
             hasher,
-            edges: edges.collect(),
-            ahead: at.compressed - range.start,
+            edge: start.map_or(0, <[u8]>::len),
+            chains,
+            ahead: at.compressed.saturating_sub(range.start),
             range,
             skip,
             buffer: if plain { Vec::new() } else { vec![0; MIN_OUTPUT] },
@@ -178,20 +180,19 @@ impl FileReader {
     fn checked(&mut self, span: &[u8], start: u64, out: &mut impl FnMut(&[u8])) -> Result<(), Error> {
         self.hasher.update(span);
         let range = start..start + span.len() as u64;
-        match self.edges.pop() {
-            Some(Edge::Inner(expected)) => {
-                let got = self.hasher.state();
-                if got != expected {
-                    return Err(Error::Span { range, expected: hex(expected.chain()), got: hex(got.chain()) });
-                }
+        let algorithm = self.digest.algorithm();
+        let next = self.edge + algorithm.chain_size();
+        if let Some(chain) = self.chains.get(self.edge..next) {
+            let (expected, got) = (HashState::at_block(algorithm, range.end, chain), self.hasher.state());
+            if got != expected {
+                return Err(Error::Span { range, expected: hex(expected.chain()), got: hex(got.chain()) });
             }
-            Some(Edge::Last(expected)) => {
-                let got = self.hasher.clone().finish();
-                if got != expected {
-                    return Err(Error::Digest { range, expected, got });
-                }
+            self.edge = next;
+        } else {
+            let (expected, got) = (self.digest, self.hasher.clone().finish());
+            if got != expected {
+                return Err(Error::Digest { range, expected, got });
             }
-            None => return Err(Error::TooLong { expected: self.range.end - self.range.start }),
         }
         let ahead = self.ahead.min(span.len() as u64);
         self.ahead -= ahead;
@@ -280,6 +281,9 @@ fn hex(bytes: &[u8]) -> String {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The index cannot be read.
+    #[error(transparent)]
+    Index(#[from] Malformed),
     /// There is no such entry.
     #[error("no entry {number}: the layer has {count}")]
     NoEntry {

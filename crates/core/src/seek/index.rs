@@ -1,13 +1,14 @@
 //! The index of a layer.
 
 use super::{
-    SPAN,
-    file::{Error, FileReader},
+    SPAN, Seekable,
+    file::{Error, FileReader, Parts},
     offsets::Offsets,
+    point::Point,
     rows::Group,
+    span,
 };
 use crate::{
-    decode::Checkpoint,
     digest::{Algorithm, Digest},
     limits::Limits,
     media_type::Compression,
@@ -42,36 +43,6 @@ pub(super) struct Head {
     pub(super) verified: bool,
     pub(super) file_digests: bool,
     pub(super) entries: u64,
-}
-
-/// Where decoding can start.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Point {
-    pub(super) at: Checkpoint,
-    pub(super) resume: Resume,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Resume {
-    /// A member or a frame starts.
-    Fresh,
-    /// A block ended: the bits left over, the length of the window, the window deflated.
-    Block { bits: u8, length: u32, packed: Vec<u8> },
-}
-
-/// How a layer can be read in parts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Seekable {
-    /// From any byte: it is not compressed.
-    Anywhere,
-    /// From the start and from places that are at most so many unpacked bytes apart.
-    Checkpoints {
-        /// Unpacked bytes.
-        apart: u64,
-    },
-    /// Only from its start, because it is one zstd frame or one deflate block: reading a file costs everything up to it.
-    FromStart,
 }
 
 /// A layer that unpacks to no more than this needs no checkpoint.
@@ -221,7 +192,22 @@ impl Index {
         if entry.kind != Kind::File {
             return Err(Error::NotAFile { number, kind: entry.kind });
         }
-        Ok(FileReader::new(self, entry, end, limits))
+        let plain = self.head.compression == Compression::None;
+        let point = self.point(entry.header).filter(|_| !plain);
+        let start = point.map_or(if plain { entry.header } else { 0 }, |point| point.at.compressed) / SPAN * SPAN;
+        let end = if plain { (end.div_ceil(SPAN) * SPAN).min(self.head.size) } else { self.edge_after(end) };
+        let last = end.div_ceil(SPAN).min(span::count(self.head.size));
+        let chains = ((start / SPAN).max(1)..=last).filter_map(|span| self.chain(span as usize)).flatten().copied();
+        Ok(FileReader::new(Parts {
+            digest: self.head.digest,
+            compression: self.head.compression,
+            at: point.map(|point| point.at),
+            block: point.and_then(Point::block).flatten(),
+            range: start..end,
+            chains: chains.collect(),
+            entry,
+            limits: *limits,
+        }))
     }
 
     /// A reader of the regular file whose data starts at this offset ([`Entry::offset`]).

@@ -1,6 +1,9 @@
 //! Which byte of the blob holds which byte of the archive, roughly.
 
-use super::SPAN;
+use super::{
+    SPAN,
+    number::{Rest, put},
+};
 
 /// As many places as are kept at most.
 const MOST: usize = 4096;
@@ -47,6 +50,35 @@ impl Offsets {
     /// The blob is over.
     pub(crate) fn end(&mut self, compressed: u64, unpacked: u64) {
         self.end = (compressed, unpacked);
+    }
+
+    /// As a page of an index, for [`Offsets::from_page`].
+    pub(super) fn to_page(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        put(&mut bytes, self.step / SPAN);
+        put(&mut bytes, self.seen);
+        let mut before = 0;
+        for &unpacked in &self.unpacked {
+            put(&mut bytes, unpacked - before);
+            before = unpacked;
+        }
+        bytes
+    }
+
+    /// Reads what [`Offsets::to_page`] wrote of a blob and an archive of these sizes.
+    pub(super) fn from_page(bytes: &[u8], compressed: u64, unpacked: u64) -> Option<Self> {
+        let mut rest = Rest(bytes);
+        let step = rest.number()?.checked_mul(SPAN).filter(|&step| step > 0)?;
+        let mut offsets = Self { step, unpacked: Vec::new(), seen: rest.number()?, end: (compressed, unpacked) };
+        let mut before = 0u64;
+        while !rest.0.is_empty() {
+            before = before.checked_add(rest.number()?).filter(|&at| at <= unpacked)?;
+            if offsets.unpacked.len() == MOST {
+                return None;
+            }
+            offsets.unpacked.push(before);
+        }
+        (step.checked_mul(MOST as u64 + 1).is_some()).then_some(offsets)
     }
 
     /// About how many bytes of the blob lie before byte `unpacked` of the archive; never more for a smaller one.

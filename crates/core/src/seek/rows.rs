@@ -12,10 +12,11 @@ use crate::{
     tar::{Ambiguity, Entry, Kind},
 };
 
-/// A group is closed when it has so many entries, or columns or names of so many bytes.
-const ENTRIES: usize = 4096;
-const BYTES: u64 = 256 << 10;
-const NAMES: u64 = 2 << 20;
+/// A group is closed when it has this many entries, or columns or names of this many bytes. A lookup inflates a group, so
+/// larger ones would deflate a little better and be slower.
+const ENTRIES: usize = 1024;
+const BYTES: u64 = 64 << 10;
+const NAMES: u64 = 512 << 10;
 
 const GROUP_LEVEL: u32 = 4;
 

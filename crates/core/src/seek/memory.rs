@@ -1,0 +1,49 @@
+//! An index in memory.
+
+use super::{Ask, Error, HEADER_BYTES, IndexReader, Malformed};
+
+/// An index whose bytes are all in memory, so that questions are answered at once.
+#[derive(Clone, Debug)]
+pub struct MemoryIndex {
+    reader: IndexReader,
+    bytes: Vec<u8>,
+}
+
+impl MemoryIndex {
+    /// Takes the bytes of an index.
+    ///
+    /// # Errors
+    /// What is wrong with its header.
+    pub fn new(bytes: Vec<u8>) -> Result<Self, Malformed> {
+        let header = bytes.get(..HEADER_BYTES).unwrap_or(&bytes);
+        Ok(Self { reader: IndexReader::new(header, bytes.len() as u64)?, bytes })
+    }
+
+    /// What the header says.
+    pub fn reader(&self) -> &IndexReader {
+        &self.reader
+    }
+
+    /// The bytes of the index.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Puts a question and gives the pages that it asks for.
+    ///
+    /// # Errors
+    /// [`Error::Index`] if a page is not what was written; else those of the question.
+    pub fn ask<T>(&mut self, mut question: impl FnMut(&mut IndexReader) -> Result<T, Ask>) -> Result<T, Error> {
+        loop {
+            match question(&mut self.reader) {
+                Ok(answer) => return Ok(answer),
+                Err(Ask::Failed(error)) => return Err(error),
+                Err(Ask::Page(page)) => {
+                    let rest = usize::try_from(page.offset()).ok().and_then(|start| self.bytes.get(start..));
+                    let bytes = rest.and_then(|rest| rest.get(..page.length())).unwrap_or_default();
+                    self.reader.give(page, bytes.to_vec())?;
+                }
+            }
+        }
+    }
+}
