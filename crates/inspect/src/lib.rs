@@ -3,6 +3,7 @@
 //!
 //! - [`resolve`] follows a name to an image: index, platform, manifest, configuration.
 //! - [`local`] reads layouts and archives.
+//! - [`seek`] finds entries and files of a layer by its index.
 //!
 //! Every function is async and generic over the source. Futures carry no `Send` bound: they are `Send` when those of the
 //! source are. Nothing here spawns a task, reads a clock or knows its target. The caller decides how many layers are read
@@ -10,3 +11,4 @@
 
 pub mod local;
 pub mod resolve;
+pub mod seek;

@@ -1,0 +1,168 @@
+//! The seek index of a layer, read page by page from a file or from memory.
+//!
+//! The answers are [`IndexReader`]'s; what is here fetches the pages that they take. A question about one path of a layer of
+//! any size reads some ten pages of a few KiB.
+
+use porthole_core::{
+    digest::Digest,
+    limits::Limits,
+    seek::{self, Ask, Child, Children, FileReader, Find, Found, HEADER_BYTES, IndexReader, Located, Offsets, Opening},
+    tar::Entry,
+};
+use porthole_source::ReadAt;
+use std::{
+    io,
+    ops::ControlFlow,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// The seek index of a layer.
+#[derive(Debug)]
+pub struct SeekIndex<R> {
+    bytes: R,
+    facts: IndexReader,
+    /// The same, with the pages that were read last.
+    reader: Mutex<IndexReader>,
+}
+
+/// Why a question to an index has no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The bytes of the index cannot be read.
+    #[error("cannot read the seek index: {0}")]
+    Read(#[from] io::Error),
+    /// The index is malformed, or has no such file.
+    #[error(transparent)]
+    Seek(#[from] seek::Error),
+}
+
+impl From<seek::Malformed> for Error {
+    fn from(error: seek::Malformed) -> Self {
+        Self::Seek(error.into())
+    }
+}
+
+impl<R: ReadAt> SeekIndex<R> {
+    /// Reads the header.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if these bytes are no index of this version.
+    pub async fn open(bytes: R) -> Result<Self, Error> {
+        let length = bytes.size();
+        let mut header = vec![0; HEADER_BYTES.min(usize::try_from(length).unwrap_or(HEADER_BYTES))];
+        bytes.read_exact_at(0, &mut header).await?;
+        let facts = IndexReader::new(&header, length)?;
+        Ok(Self { bytes, reader: Mutex::new(facts.clone()), facts })
+    }
+
+    /// The bytes that the index was opened with.
+    pub fn into_bytes(self) -> R {
+        self.bytes
+    }
+
+    /// What the header says: digests, sizes, counts.
+    pub fn facts(&self) -> &IndexReader {
+        &self.facts
+    }
+
+    /// Puts a question, and reads the pages that it asks for.
+    ///
+    /// # Errors
+    ///
+    /// Those of the question, and of reading.
+    pub async fn ask<T>(&self, mut question: impl FnMut(&mut IndexReader) -> Result<T, Ask>) -> Result<T, Error> {
+        loop {
+            let answer = question(&mut self.lock());
+            match answer {
+                Ok(answer) => return Ok(answer),
+                Err(Ask::Failed(error)) => return Err(error.into()),
+                Err(Ask::Page(page)) => {
+                    let mut bytes = vec![0; page.length()];
+                    self.bytes.read_exact_at(page.offset(), &mut bytes).await?;
+                    self.lock().give(page, bytes)?;
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, IndexReader> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives all entries in archive order, as the scan of the layer gave them, each regular file with the digest of its
+    /// content if such digests are kept. Ends early if `give` breaks.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`].
+    pub async fn replay(&self, mut give: impl FnMut(Entry, Option<Digest>) -> ControlFlow<()>) -> Result<(), Error> {
+        let mut from = 0;
+        while from < self.facts.entry_count() {
+            let entries = self.ask(|index| index.entries(from)).await?;
+            from += entries.len() as u64;
+            for (entry, digest) in entries {
+                if give(entry, digest).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the layer has at a path. Nothing is followed or stacked.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`].
+    pub async fn find(&self, path: &[u8]) -> Result<Found, Error> {
+        let mut find = Find::new(path);
+        self.ask(|index| find.step(index)).await
+    }
+
+    /// Gives what lies directly in a directory, in no certain order. Several may have one name; the entry with the highest
+    /// number counts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`].
+    pub async fn children(&self, directory: &[u8], mut give: impl FnMut(Child)) -> Result<(), Error> {
+        let mut children = Children::new(directory);
+        while let Some(some) = self.ask(|index| children.step(index)).await? {
+            some.into_iter().for_each(&mut give);
+        }
+        Ok(())
+    }
+
+    /// A reader of the regular file whose data starts at this offset of the archive.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`].
+    pub async fn open_at(&self, offset: u64, limits: &Limits) -> Result<FileReader, Error> {
+        self.opened(Opening::at_offset(offset, limits)).await
+    }
+
+    /// A reader of a file that was found.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`].
+    pub async fn open_located(&self, located: Located, limits: &Limits) -> Result<FileReader, Error> {
+        self.opened(Opening::located(located, limits)).await
+    }
+
+    async fn opened(&self, mut opening: Opening) -> Result<FileReader, Error> {
+        self.ask(|index| opening.step(index)).await
+    }
+
+    /// Where in the blob each byte of the archive is, roughly.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`].
+    pub async fn offsets(&self) -> Result<Offsets, Error> {
+        self.ask(IndexReader::offsets).await
+    }
+}
