@@ -1,15 +1,15 @@
 //! Seek indexes that were made once, kept for the next time.
 
-use crate::{Error, store::sync_folder};
+use crate::{Error, disk::DiskFile, store::sync_folder};
 use porthole_core::{
     digest::{Algorithm, Digest},
     limits::INDEX_BYTES,
-    seek::Index,
+    seek::{HEADER_BYTES, Index, IndexEnd, IndexReader},
 };
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
-    io::{Read, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     process,
     sync::atomic::{AtomicU64, Ordering},
@@ -68,12 +68,39 @@ impl IndexCache {
         if index.verified() { self.write(&self.file(&index.digest()), &index.to_bytes()) } else { Ok(()) }
     }
 
+    /// The file with the index of a blob, if there is one that is verified and of the version that this program reads. Only its
+    /// header is read: pages are checked as they are read.
+    pub fn find(&self, digest: &Digest) -> Option<DiskFile> {
+        let (file, index) = self.kept(&self.file(digest))?;
+        (index.verified() && index.digest() == *digest).then(|| DiskFile::new(file).ok())?
+    }
+
+    /// A file for the index of a blob, which is kept once it is [finished](NewIndex::finish).
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] of the file system.
+    pub fn create(&self) -> Result<NewIndex, Error> {
+        let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+        let temporary = self.folder.join(format!("{TEMPORARY}{}-{number}", process::id()));
+        let options = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).to_owned();
+        let file = options.open(&temporary).map_err(Error::write(&temporary))?;
+        Ok(NewIndex { file, length: 0, place: Some((self.clone(), temporary)) })
+    }
+
     fn file(&self, digest: &Digest) -> PathBuf {
         self.folder.join(format!("{}-{}.{VERSION}", digest.algorithm().name(), digest.hex()))
     }
 
     fn read(&self, path: &Path) -> Option<Vec<u8>> {
-        // A pipe would be waited for.
+        let mut bytes = Vec::new();
+        self.open_file(path)?.take(INDEX_BYTES).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    /// Opens a file and marks it as used now; `None` if another user owns it or may write it.
+    fn open_file(&self, path: &Path) -> Option<File> {
+        // Checked before it is opened: a FIFO would wait for a writer.
         if !fs::symlink_metadata(path).ok()?.is_file() {
             return None;
         }
@@ -83,11 +110,9 @@ impl IndexCache {
         if !ours || !found.is_file() || found.len() > INDEX_BYTES {
             return None;
         }
-        let mut bytes = Vec::new();
-        (&file).take(INDEX_BYTES).read_to_end(&mut bytes).ok()?;
         // That it cannot be marked as used is no reason not to use it.
         let _ = file.set_modified(SystemTime::now());
-        Some(bytes)
+        Some(file)
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
@@ -142,6 +167,95 @@ impl IndexCache {
             }
         }
         Ok(())
+    }
+}
+
+/// An index that is being written.
+#[derive(Debug)]
+pub struct NewIndex {
+    file: File,
+    /// Bytes written.
+    length: u64,
+    /// The cache that is to keep it, and where it is until then.
+    place: Option<(IndexCache, PathBuf)>,
+}
+
+impl NewIndex {
+    /// An index that no cache keeps, in an empty file that can be written and read.
+    pub fn unkept(file: File) -> Self {
+        Self { file, length: 0, place: None }
+    }
+
+    /// Appends bytes that the reader of the layer [gave](porthole_core::layer::LayerReader::take_index).
+    ///
+    /// # Errors
+    ///
+    /// That of the system.
+    pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, self.length)?;
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Writes the end, and returns the whole index.
+    ///
+    /// The cache keeps it if it is verified and fits, in place of one that is there. One with the digests of files is not
+    /// replaced by one without.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] of the file system.
+    pub fn finish(mut self, end: &IndexEnd) -> Result<DiskFile, Error> {
+        let place = self.place.take();
+        let path = place.as_ref().map_or(Path::new("index"), |(_, path)| path).to_owned();
+        let written = (|| {
+            self.append(&end.tail)?;
+            self.file.write_all_at(&end.header, 0)?;
+            DiskFile::new(self.file.try_clone()?)
+        })();
+        let kept = written.map_err(Error::write(&path)).and_then(|file| {
+            if let Some((cache, path)) = &place {
+                cache.keep(&self.file, path, end, self.length)?;
+            }
+            Ok(file)
+        });
+        if place.is_some() {
+            // It is gone if it was kept.
+            let _ = fs::remove_file(&path);
+        }
+        kept
+    }
+}
+
+impl Drop for NewIndex {
+    fn drop(&mut self) {
+        if let Some((_, temporary)) = &self.place {
+            let _ = fs::remove_file(temporary);
+        }
+    }
+}
+
+impl IndexCache {
+    /// Gives a finished index its name, if it is to be kept.
+    fn keep(&self, file: &File, temporary: &Path, end: &IndexEnd, length: u64) -> Result<(), Error> {
+        let Ok(index) = IndexReader::new(&end.header, length) else { return Ok(()) };
+        let path = self.file(&index.digest());
+        let knows_more = |(_, kept): (_, IndexReader)| kept.has_file_digests() && !index.has_file_digests();
+        if !index.verified() || length > self.limit || self.kept(&path).is_some_and(knows_more) {
+            return Ok(());
+        }
+        file.sync_all().and_then(|()| fs::rename(temporary, &path)).map_err(Error::write(&path))?;
+        sync_folder(&self.folder)?;
+        self.prune(&path)
+    }
+
+    /// A file, and what its header says if it is an index of the version that this program reads.
+    fn kept(&self, path: &Path) -> Option<(File, IndexReader)> {
+        let file = self.open_file(path)?;
+        let mut header = [0; HEADER_BYTES];
+        file.read_exact_at(&mut header, 0).ok()?;
+        let index = IndexReader::new(&header, file.metadata().ok()?.len()).ok()?;
+        Some((file, index))
     }
 }
 

@@ -24,7 +24,7 @@ mod sweep;
 mod unfinished;
 
 pub use self::{
-    cache::IndexCache,
+    cache::{IndexCache, NewIndex},
     error::Error,
     ingest::{Claim, Gaps, Ingest, Partial, Seal},
     journal::Journal,
