@@ -11,7 +11,7 @@ use porthole_core::{limits::Limits, platform::Platform};
 use porthole_registry::{Options, Registry};
 use porthole_viewer::{
     protocol::{Event, Failure, FailureKind},
-    session::{self, Download, Front, Page, Session},
+    session::{self, Download, Front, Session},
 };
 use std::{cell::OnceCell, rc::Rc};
 use wasm_bindgen::JsValue;
@@ -35,7 +35,7 @@ pub fn run() {
         Registry::new(Fetch, Options { short_accept: true, ..Options::default() }),
         Workers::start(hear),
         Tab,
-        session::Options { limits: Limits::of_a_tab(), page: Page::read(SAMPLE), ..session::Options::default() },
+        session::Options { limits: Limits::of_a_tab(), page: SAMPLE.into(), ..session::Options::default() },
     ));
     let _ = known.set(Rc::clone(&session));
     let driven = Rc::clone(&session);

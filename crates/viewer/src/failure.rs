@@ -1,7 +1,8 @@
 //! Errors, as the page tells them: who, what, and what to do.
 
 use crate::protocol::{Failure, FailureKind, Remedy, Route};
-use porthole_core::digest::Mismatch;
+use porthole_core::{digest::Mismatch, platform::NoMatch};
+use porthole_inspect::{local, resolve};
 use porthole_registry::{
     error::Error,
     transport::{self, ErrorKind},
@@ -60,14 +61,40 @@ pub fn explain(error: &Error, context: Context<'_>) -> Failure {
             remedies: retry(),
             ..plain
         },
-        Error::Platform(no_match) => {
-            let available = no_match.available.iter().map(ToString::to_string).collect();
-            Failure { kind: FailureKind::Platform, remedies: vec![Remedy::ChoosePlatform { available }], ..plain }
-        }
+        Error::Platform(no_match) => of_platform(no_match, plain),
         Error::Transport { error, .. } => of_transport(error, context, plain),
         Error::Status { .. } | Error::Protocol { .. } => Failure { remedies: retry(), ..plain },
         _ => plain,
     }
+}
+
+/// Twin of what keeps verified documents from being an image, wherever they come from.
+pub fn of_image<E: std::error::Error>(registry: &str, error: &resolve::Error<E>) -> Failure {
+    let plain = Failure { registry: Some(registry.into()), ..Failure::plain(FailureKind::Other, error.to_string()) };
+    match error {
+        resolve::Error::Platform(no_match) => of_platform(no_match, plain),
+        _ => plain,
+    }
+}
+
+/// Twin of an error of the image that is part of the front end.
+pub fn of_page(registry: &str, error: &resolve::Error<local::Error>) -> Failure {
+    let plain = of_image(registry, error);
+    match error {
+        resolve::Error::Source(local::Error::Choice(_)) => Failure { kind: FailureKind::NotFound, ..plain },
+        resolve::Error::Source(local::Error::Source(porthole_source::Error::NotFound { .. })) => {
+            Failure { kind: FailureKind::NotFound, ..plain }
+        }
+        resolve::Error::Source(local::Error::Source(porthole_source::Error::Mismatch { mismatch, .. })) => {
+            Failure { kind: FailureKind::Digest, mismatch: Some(sides(mismatch)), ..plain }
+        }
+        _ => plain,
+    }
+}
+
+fn of_platform(no_match: &NoMatch, plain: Failure) -> Failure {
+    let available = no_match.available.iter().map(ToString::to_string).collect();
+    Failure { kind: FailureKind::Platform, remedies: vec![Remedy::ChoosePlatform { available }], ..plain }
 }
 
 /// Whether a relay that was tried for want of a direct way could not help either: then the direct way is what to tell of.

@@ -11,11 +11,12 @@ use crate::{
     protocol::{
         Chain, Event, Failure, FailureKind, ImageSummary, LayerProgress, LayerState, Remedy, Selection, Step, View,
     },
+    session::OfPage,
     stack::Stack,
 };
 pub use alone::Alone;
 use porthole_core::{limits::Limits, manifest, path, platform, reference::Reference, seek::Index, toc::Toc};
-use porthole_registry::client;
+use porthole_inspect::resolve::{ResolveStep, ResolvedImage};
 use std::rc::Rc;
 
 /// A look, from the reference to the last row.
@@ -47,7 +48,9 @@ pub struct Body {
     /// What was asked for.
     pub reference: Reference,
     /// What it turned out to be.
-    pub resolved: client::Resolved,
+    pub resolved: ResolvedImage,
+    /// Where it is part of the front end.
+    pub(crate) page: Option<OfPage>,
     /// Layers, bottom first.
     pub layers: Vec<LayerProgress>,
     changed: Vec<bool>,
@@ -97,9 +100,9 @@ impl Look {
     }
 
     /// A step of the client, for the chain of proof.
-    pub fn step(&mut self, step: &client::Step, out: &mut Vec<Event>) {
+    pub fn step(&mut self, step: &ResolveStep, out: &mut Vec<Event>) {
         match step {
-            client::Step::Document(document) => {
+            ResolveStep::Document(document) => {
                 let (digest, media_type) = (document.raw().digest().to_string(), document.media_type().as_str());
                 self.documents += document.raw().bytes().len() as u64;
                 self.chain.verify(Step::Tag, &digest, "");
@@ -112,19 +115,19 @@ impl Look {
                     self.chain.without_index();
                 }
             }
-            client::Step::Chosen(descriptor) => {
+            ResolveStep::Chosen(descriptor) => {
                 self.chain.expect(Step::Manifest, &descriptor.digest.to_string());
                 let chosen = descriptor.platform.as_ref().map(|platform| platform.normalized().to_string());
                 out.push(Event::Platforms { look: self.number, available: self.platforms.clone(), chosen });
             }
-            client::Step::Manifest(document) => {
+            ResolveStep::Manifest(document) => {
                 if self.chain.links.iter().any(|link| link.step == Step::Index) {
                     self.documents += document.raw().bytes().len() as u64;
                 }
                 let (digest, media_type) = (document.raw().digest().to_string(), document.media_type().as_str());
                 self.chain.verify(Step::Manifest, &digest, media_type);
             }
-            client::Step::Config(raw) => {
+            ResolveStep::Config(raw) => {
                 self.documents += raw.bytes().len() as u64;
                 self.chain.verify(Step::Config, &raw.digest().to_string(), "");
             }
@@ -149,10 +152,11 @@ impl Look {
     }
 
     /// Manifest and config are there: the layers begin.
-    pub fn install(
+    pub(crate) fn install(
         &mut self,
         reference: Reference,
-        resolved: client::Resolved,
+        resolved: ResolvedImage,
+        page: Option<OfPage>,
         summary: ImageSummary,
         out: &mut Vec<Event>,
     ) {
@@ -181,6 +185,7 @@ impl Look {
         self.body = Some(Body {
             reference,
             resolved,
+            page,
             changed: vec![true; layers.len()],
             access: vec![None; layers.len()],
             access_bytes: 0,

@@ -7,7 +7,8 @@ mod prepared;
 mod resolve;
 
 pub use content::Want;
-pub use page::Page;
+pub(crate) use page::PageImage;
+pub(crate) use resolve::OfPage;
 
 use crate::{
     errands::Errands,
@@ -25,6 +26,7 @@ use porthole_registry::{
 use std::{
     cell::RefCell,
     collections::{HashMap, HashSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -57,9 +59,9 @@ pub trait Download {
 pub struct Options {
     /// Limits of what is read.
     pub limits: Limits,
-    /// The image that is part of the front end: an OCI layout in a tar. References to the registry
+    /// Images that are part of the front end: an OCI layout in a tar. References to the registry
     /// [`SAMPLE`](crate::router::SAMPLE) are read from it.
-    pub page: Page,
+    pub page: Arc<[u8]>,
     /// A layer of at least so many bytes is listed from its table of contents, if it has one. A smaller one is read whole:
     /// that takes hardly longer, and proves more.
     pub listed_bytes: u64,
@@ -69,7 +71,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { limits: Limits::default(), page: Page::default(), listed_bytes: 4 << 20, unasked_bytes: 16 << 20 }
+        Self { limits: Limits::default(), page: Arc::default(), listed_bytes: 4 << 20, unasked_bytes: 16 << 20 }
     }
 }
 
@@ -136,7 +138,7 @@ enum Work {
     Renew { worker: usize, assignment: Assignment, kind: FailureKind },
 }
 
-impl<T: Transport + Environment, P: Pool, F: Front> Session<T, P, F> {
+impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// A session without a look.
     pub fn new(registry: Registry<T>, pool: P, front: F, options: Options) -> Self {
         let desk = Desk {

@@ -8,10 +8,10 @@ use porthole_core::{
     platform,
     reference::Reference,
 };
-use porthole_registry::client::Resolved;
+use porthole_inspect::resolve::ResolvedImage;
 
 /// Twin of what a reference turned out to be.
-pub fn summarize(reference: &Reference, resolved: &Resolved) -> ImageSummary {
+pub fn summarize(reference: &Reference, resolved: &ResolvedImage) -> ImageSummary {
     let image = &resolved.image;
     let root = resolved.index.as_ref().map_or(&image.manifest.raw, manifest::Document::raw);
     let index = resolved.index.as_ref().and_then(|document| match document {

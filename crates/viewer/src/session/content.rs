@@ -1,12 +1,11 @@
 //! The content of files: a range of a layer, checked span by span or chunk by chunk before anything is shown.
 
-use super::{Download, Errand, Front, Options, Session, Work};
+use super::{Download, Errand, Front, Options, PageImage, Session, Work};
 use crate::{
     look::{Access, Body},
     pool::Pool,
     pretty::visible,
     protocol::{Content, Event, Part, View},
-    router::SAMPLE,
 };
 use porthole_core::{
     descriptor::Descriptor,
@@ -15,7 +14,11 @@ use porthole_core::{
     seek::{FileReader, Seekable},
     toc::ChunkReader,
 };
-use porthole_registry::transport::{Environment, Transport};
+use porthole_registry::{
+    client::RemoteImage,
+    transport::{Environment, Transport},
+};
+use porthole_source::{BlobStream, ImageSource};
 use std::ops::Range;
 
 /// Bytes of a text that are shown.
@@ -40,6 +43,8 @@ pub enum Want {
 /// A file that is about to be read.
 struct File {
     reader: Reader,
+    /// Where the image is part of the front end.
+    page: Option<PageImage>,
     reference: Reference,
     layer: Descriptor,
     size: u64,
@@ -79,7 +84,7 @@ impl Reader {
 /// Why nothing can be shown: whether the bytes are wrong, and words.
 type Failed = (bool, String);
 
-impl<T: Transport + Environment, P: Pool, F: Front> Session<T, P, F> {
+impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// Reads the file at a path, as the view of the look shows it, in place of the file that is being read.
     pub(super) fn read(&self, path: String, want: Want) {
         let look = self.desk.borrow().look.as_ref().map(|look| look.number);
@@ -154,40 +159,44 @@ impl<T: Transport + Environment, P: Pool, F: Front> Session<T, P, F> {
     }
 
     /// Gives the checked bytes of a file to `out`, which says whether it wants more. Returns the bytes fetched for it.
-    async fn stream(&self, file: File, mut out: impl FnMut(&[u8]) -> bool) -> Result<u64, Failed> {
-        let File { mut reader, reference, layer, .. } = file;
-        let (mut fetched, mut pushed, mut more) = (0, false, true);
-        let mut buffer = vec![0; BUFFER];
-        while let Some(range) = reader.wants(pushed).filter(|_| more) {
-            pushed = true;
-            if reference.registry() == SAMPLE {
-                let blob = self.options.page.blob(&layer.digest).unwrap_or_default();
-                let (start, end) = (range.start as usize, range.end as usize);
-                let bytes = blob.get(start..end).unwrap_or_default();
-                reader.push(bytes, &mut |part| more = more && out(part)).map_err(|text| (true, text))?;
-                continue;
-            }
-            let body = self.registry.fetch_blob_range(&reference, &layer, range).await;
-            let mut body = body.map_err(|error| (false, error.to_string()))?;
-            while more {
-                match body.read(&mut buffer).await.map_err(|error| (false, error.to_string()))? {
-                    0 => break,
-                    read => reader
-                        .push(&buffer[..read], &mut |part| more = more && out(part))
-                        .map_err(|text| (true, text))?,
-                }
-            }
-            fetched += body.received();
+    async fn stream(&self, file: File, out: impl FnMut(&[u8]) -> bool) -> Result<u64, Failed> {
+        match &file.page {
+            Some(page) => stream(page, &file.layer, file.reader, out).await.map(|_| 0),
+            None => stream(&RemoteImage::new(&self.registry, file.reference), &file.layer, file.reader, out).await,
         }
-        if more {
-            reader
-                .finish(&mut |part| {
-                    out(part);
-                })
-                .map_err(|text| (true, text))?;
-        }
-        Ok(fetched)
     }
+}
+
+async fn stream<S: ImageSource>(
+    source: &S,
+    layer: &Descriptor,
+    mut reader: Reader,
+    mut out: impl FnMut(&[u8]) -> bool,
+) -> Result<u64, Failed> {
+    let wrong = |text| (true, text);
+    let missing = |error: S::Error| (false, error.to_string());
+    let (mut fetched, mut pushed, mut more) = (0, false, true);
+    let mut buffer = vec![0; BUFFER];
+    while let Some(range) = reader.wants(pushed).filter(|_| more) {
+        pushed = true;
+        let mut body = source.open_blob(layer, range).await.map_err(missing)?;
+        while more {
+            let read = body.read(&mut buffer).await.map_err(missing)?;
+            if read == 0 {
+                break;
+            }
+            fetched += read as u64;
+            reader.push(&buffer[..read], &mut |part| more = more && out(part)).map_err(wrong)?;
+        }
+        fetched += body.overhead();
+    }
+    if more {
+        let rest = &mut |part: &[u8]| {
+            out(part);
+        };
+        reader.finish(rest).map_err(wrong)?;
+    }
+    Ok(fetched)
 }
 
 fn find(body: &Body, view: &View, path: &[u8], options: &Options) -> Result<Option<File>, String> {
@@ -210,7 +219,8 @@ fn find(body: &Body, view: &View, path: &[u8], options: &Options) -> Result<Opti
         None => return Err(format!("layer {number} is not read, or too large for its index to be kept")),
     };
     let (reference, layer) = (body.reference.clone(), layer.descriptor.clone());
-    Ok(Some(File { reader, reference, layer, size: content.size, cost }))
+    let page = body.page.as_ref().map(|page| page.image.clone());
+    Ok(Some(File { reader, page, reference, layer, size: content.size, cost }))
 }
 
 /// Text with what is no UTF-8, and what would show as nothing or turn the text around it, as escapes.

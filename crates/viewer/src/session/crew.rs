@@ -7,13 +7,12 @@ use crate::{
     pool::{Assignment, Pool},
     prepared,
     protocol::{Failure, FailureKind, Remedy},
-    router::SAMPLE,
 };
 use porthole_core::seek::Index;
 use porthole_registry::transport::{self, Environment, Transport};
 use std::rc::Rc;
 
-impl<T: Transport + Environment, P: Pool, F: Front> Session<T, P, F> {
+impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// Takes a report of a layer worker.
     pub fn hear(&self, worker: usize, report: Report) {
         match report {
@@ -137,15 +136,14 @@ impl<T: Transport + Environment, P: Pool, F: Front> Session<T, P, F> {
         let body = look.body.as_ref().filter(|_| look.number == assignment.look)?;
         let layer = body.resolved.image.layers.get(assignment.layer as usize)?;
         let descriptor = &layer.descriptor;
-        let of_page = body.reference.registry() == SAMPLE;
-        let blob = if of_page { self.options.page.blob(&descriptor.digest) } else { None };
+        let blob = body.page.as_ref().and_then(|page| page.blobs.get(assignment.layer as usize));
         let request = match blob {
             Some(_) => None,
             None => Some(twin(&self.registry.blob_request(&body.reference, descriptor).ok()?)),
         };
         Some(Job {
             job: assignment.job,
-            blob: blob.map(<[u8]>::to_vec),
+            blob: blob.cloned(),
             request,
             digest: descriptor.digest.to_string(),
             size: descriptor.size,

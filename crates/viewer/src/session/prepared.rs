@@ -7,7 +7,7 @@ use porthole_registry::transport::{Environment, Transport};
 
 const BUFFER: usize = 64 << 10;
 
-impl<T: Transport + Environment, P: Pool, F: Front> Session<T, P, F> {
+impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// Fetches the table of contents of a layer, by ranges; an error says why it is not used.
     pub(super) async fn list(&self, reference: &Reference, layer: &Descriptor) -> Result<Listing, String> {
         let refused = |error: &dyn std::fmt::Display| format!("its table of contents is not used: {error}");

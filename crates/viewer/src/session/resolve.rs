@@ -1,6 +1,6 @@
 //! From what was typed to an image whose layers are on their way.
 
-use super::{Front, Session, Wish, crew::twin};
+use super::{Front, PageImage, Session, Wish, crew::twin, page};
 use crate::{
     failure,
     layer::Request,
@@ -12,14 +12,15 @@ use crate::{
     summary,
 };
 use porthole_core::{descriptor::Descriptor, platform::Platform, reference::Reference};
+use porthole_inspect::resolve::{self, PlatformChoice, ResolveStep, ResolvedImage};
 use porthole_registry::{
-    Error, client,
-    client::Resolved,
+    Error,
+    client::{self, RemoteImage},
     error::Subject,
     transport::{self, Environment, ErrorKind, Transport},
 };
 
-impl<T: Transport + Environment, P: Pool, F: Front> Session<T, P, F> {
+impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     pub(super) async fn resolve(&self, wish: Wish) {
         let number = wish.look;
         let reference: Reference = match wish.reference.trim().parse() {
@@ -39,13 +40,16 @@ impl<T: Transport + Environment, P: Pool, F: Front> Session<T, P, F> {
 
         let mut outcome = Ok(None);
         for platform in &platforms {
-            outcome = self.fetch(number, &reference, platform).await;
+            outcome = match reference.registry() {
+                SAMPLE => self.open_page(number, &reference, platform).await.map(Some),
+                _ => self.fetch(number, &reference, platform).await,
+            };
             if outcome.as_ref().err().is_none_or(|failure| failure.kind != FailureKind::Platform) {
                 break;
             }
         }
         match outcome {
-            Ok(Some(resolved)) => self.install(&wish, reference, resolved).await,
+            Ok(Some(found)) => self.install(&wish, reference, found).await,
             Ok(None) => {}
             Err(failure) => self.of_look(number, |look, out| look.fail(*failure, out)),
         }
@@ -57,20 +61,21 @@ impl<T: Transport + Environment, P: Pool, F: Front> Session<T, P, F> {
         self.tell(vec![Event::Chain { look: wish.look, chain }, Event::Failure { look: wish.look, failure }]);
     }
 
-    async fn install(&self, wish: &Wish, reference: Reference, resolved: Resolved) {
+    async fn install(&self, wish: &Wish, reference: Reference, found: Found) {
         let number = wish.look;
+        let Found { resolved, page } = found;
         let summary = summary::summarize(&reference, &resolved);
         let layers: Vec<Descriptor> = resolved.image.layers.iter().map(|layer| layer.descriptor.clone()).collect();
         // What is part of the page is read faster than asked about.
         let prepared = |layer: &Descriptor| {
             !wish.audit
-                && reference.registry() != SAMPLE
+                && page.is_none()
                 && layer.size >= self.options.listed_bytes
                 && prepared::announced(layer, &self.options.limits)
         };
         let (listed, read): (Vec<_>, Vec<_>) =
             (0..).zip(&layers).partition::<Vec<(u32, &Descriptor)>, _>(|(_, layer)| prepared(layer));
-        self.of_look(number, |look, out| look.install(reference.clone(), resolved, summary, out));
+        self.of_look(number, |look, out| look.install(reference.clone(), resolved, page, summary, out));
         self.enqueue(number, read.into_iter().map(|(layer, _)| layer));
         for (layer, descriptor) in listed {
             match self.list(&reference, descriptor).await {
@@ -93,26 +98,25 @@ impl<T: Transport + Environment, P: Pool, F: Front> Session<T, P, F> {
         number: u32,
         reference: &Reference,
         platform: &Platform,
-    ) -> Result<Option<Resolved>, Box<Failure>> {
+    ) -> Result<Option<Found>, Box<Failure>> {
         let registry = reference.registry();
-        if registry != SAMPLE && !self.desk.borrow().asked_for_relay {
+        if !self.desk.borrow().asked_for_relay {
             self.learn_relay().await;
         }
         let first = self.desk.borrow().router.first(registry);
         let mut decision = first.ok_or_else(|| Box::new(needs_relay(registry)))?;
-        let mut observe = |step: client::Step| self.of_look(number, |look, out| look.step(&step, out));
+        let mut observe = |step: ResolveStep| self.of_look(number, |look, out| look.step(&step, out));
+        let source = RemoteImage::new(&self.registry, reference.clone());
+        let choice = PlatformChoice::fallback(platform.clone());
         let mut blocked = None;
         loop {
             if !self.take(number, registry, decision)? {
                 return Ok(None);
             }
-            let outcome = match decision.route {
-                Route::Page => self.options.page.resolve(reference, platform, &mut observe),
-                _ => self.registry.fetch_image(reference, platform, &mut observe).await,
-            };
-            let error = match outcome {
-                Ok(resolved) => return Ok(Some(resolved)),
-                Err(error) => error,
+            let error = match resolve::resolve(&source, &choice, &mut observe).await {
+                Ok(resolved) => return Ok(Some(Found { resolved, page: None })),
+                Err(resolve::Error::Source(error)) => error,
+                Err(error) => return Err(Box::new(failure::of_image(registry, &error))),
             };
             let failed = match (&error, decision.route) {
                 (Error::Transport { error, .. }, Route::Direct) => Some(error.kind),
@@ -137,6 +141,25 @@ impl<T: Transport + Environment, P: Pool, F: Front> Session<T, P, F> {
                 _ => return Err(Box::new(self.explain(registry, decision, &error))),
             }
         }
+    }
+
+    /// The image that is part of the front end.
+    async fn open_page(&self, number: u32, reference: &Reference, platform: &Platform) -> Result<Found, Box<Failure>> {
+        let connection =
+            Event::Connection { look: number, registry: SAMPLE.into(), route: Route::Page, reason: RouteReason::Local };
+        self.tell(vec![connection]);
+        let broken = |error: resolve::Error<_>| Box::new(failure::of_page(SAMPLE, &error));
+        let image = page::open(&self.options.page, reference, self.options.limits).await;
+        let image = image.map_err(|error| broken(resolve::Error::Source(error)))?;
+        let mut observe = |step: ResolveStep| self.of_look(number, |look, out| look.step(&step, out));
+        let choice = PlatformChoice::fallback(platform.clone());
+        let resolved = resolve::resolve(&image, &choice, &mut observe).await.map_err(broken)?;
+        let mut blobs = Vec::new();
+        for layer in &resolved.image.layers {
+            let blob = page::read(&image, &layer.descriptor).await;
+            blobs.push(blob.map_err(|error| broken(resolve::Error::Source(error)))?);
+        }
+        Ok(Found { resolved, page: Some(OfPage { image, blobs }) })
     }
 
     /// Goes this way from now on: tells the page and the client. `false`: the person must be asked first.
@@ -227,6 +250,20 @@ impl<T: Transport + Environment, P: Pool, F: Front> Session<T, P, F> {
         };
         Err(Box::new(self.explain(registry, now, &error)))
     }
+}
+
+/// What a reference led to.
+struct Found {
+    resolved: ResolvedImage,
+    /// Where it is part of the front end.
+    page: Option<OfPage>,
+}
+
+/// An image that is part of the front end.
+pub(crate) struct OfPage {
+    pub(crate) image: PageImage,
+    /// Its layers, bottom first.
+    pub(crate) blobs: Vec<Vec<u8>>,
 }
 
 fn needs_relay(registry: &str) -> Failure {

@@ -266,7 +266,7 @@ fn an_image_without_layers_is_whole_at_once() {
 fn the_image_of_the_page_needs_no_network() {
     let page = built().into_content("sample.localhost/porthole/sample:latest").layout_tar();
     let internet = registry(content());
-    let page = porthole_viewer::session::Page::read(&page);
+    let page = page.into();
     let mut stage = Stage::with(
         &internet,
         Setup { options: session::Options { page, ..session::Options::default() }, ..Setup::default() },
