@@ -164,6 +164,8 @@ impl fmt::Display for Platform {
     }
 }
 
+/// `[os/]architecture[/variant][:os.version]`, or as [`Display`](fmt::Display) writes it. An architecture alone stands for
+/// Linux, as it does in containerd: `arm64`, `arm/v7`.
 impl FromStr for Platform {
     type Err = Error;
 
@@ -171,24 +173,40 @@ impl FromStr for Platform {
         let error = || Error(quote(text.as_bytes()));
         let is_name =
             |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
-        let mut parts = text.split('/');
-        let (os, architecture) = parts.next().zip(parts.next()).ok_or_else(error)?;
-        let variant = parts.next();
-        let (os, version) = match os.strip_suffix(')').and_then(|os| os.split_once('(')) {
-            Some((os, version)) => (os, Some(version)),
-            None => (os, None),
+        let (names, version) = match text.split_once(':') {
+            Some((names, version)) => (names, Some(version)),
+            None => (text, None),
         };
-        let named = [Some(os), Some(architecture), variant, version].into_iter().flatten().all(is_name);
-        if !named || parts.next().is_some() {
+        let mut parts: Vec<_> = names.split('/').collect();
+        if parts.first().is_some_and(|first| ARCHITECTURES.contains(first)) {
+            parts.insert(0, "linux");
+        }
+        let (os, architecture, variant) = match parts[..] {
+            [os, architecture] => (os, architecture, None),
+            [os, architecture, variant] => (os, architecture, Some(variant)),
+            _ => return Err(error()),
+        };
+        let (os, version) = match (os.strip_suffix(')').and_then(|os| os.split_once('(')), version) {
+            (Some((os, version)), None) => (os, Some(version)),
+            (None, version) => (os, version),
+            (Some(_), Some(_)) => return Err(error()),
+        };
+        if ![Some(os), Some(architecture), variant, version].into_iter().flatten().all(is_name) {
             return Err(error());
         }
         Ok(Self { os_version: version.map(str::to_owned), ..Self::new(os, architecture, variant) })
     }
 }
 
+/// Architectures that are understood without an operating system, under every name that images use for them.
+const ARCHITECTURES: [&str; 20] = [
+    "386", "aarch64", "amd64", "arm", "arm64", "armel", "armhf", "i386", "loong64", "mips", "mips64", "mips64le",
+    "mipsle", "ppc64", "ppc64le", "riscv64", "s390x", "wasm", "x86-64", "x86_64",
+];
+
 /// Text that is not a platform, escaped and truncated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("invalid platform: expected os/architecture[/variant], got `{0}`")]
+#[error("invalid platform: expected [os/]architecture[/variant][:os.version], got `{0}`")]
 pub struct Error(pub String);
 
 /// Selects the best entry of an index for a platform.

@@ -312,8 +312,36 @@ fn platforms_are_shown_once_and_by_their_usual_names() {
     let Document::Index(index) = parse(&document, None).unwrap() else { panic!("expected an index") };
     let names: Vec<_> = available(&index.value.manifests).iter().map(Platform::to_string).collect();
     assert_eq!(names, ["linux/amd64", "linux/arm64"]);
-    for text in ["linux", "linux/", "/amd64", "linux/amd64/", "linux/amd64/v1/x", "linux/am d64", "a()/b", ""] {
+    for text in [
+        "linux",
+        "linux/",
+        "/amd64",
+        "linux/amd64/",
+        "linux/amd64/v1/x",
+        "linux/am d64",
+        "a()/b",
+        "",
+        "arm64:",
+        ":1",
+        "windows(1)/amd64:1",
+        "arm64/v8/x/y",
+        "linux/amd64:1:2",
+    ] {
         assert!(text.parse::<Platform>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_platform_may_be_typed_in_short() {
+    for (typed, meant) in [
+        ("arm64", "linux/arm64"),
+        ("aarch64", "linux/arm64"),
+        ("arm/v7", "linux/arm/v7"),
+        ("amd64/v3", "linux/amd64/v3"),
+        ("windows/amd64:10.0.20348", "windows(10.0.20348)/amd64"),
+        ("windows/arm64/v8:10.0.26100.1", "windows(10.0.26100.1)/arm64"),
+    ] {
+        assert_eq!(typed.parse::<Platform>().unwrap().to_string(), meant, "{typed}");
     }
 }
 
