@@ -100,3 +100,18 @@ fn diff_ids_for_other_layers_are_refused_where_files_are_written() {
     }
     assert!(!place.path("root").exists());
 }
+
+#[test]
+fn an_encrypted_layer_is_called_encrypted() {
+    let place = Place::new();
+    let image = image().edit_manifest(|manifest| {
+        let layer = &mut manifest["layers"][0];
+        layer["mediaType"] = json!("application/vnd.oci.image.layer.v1.tar+encrypted");
+        layer["annotations"] = json!({ "org.opencontainers.image.enc.keys.jwe": "x", "other": "y" });
+    });
+    place.layout("encrypted", &image);
+    let (code, inspected) = place.json("inspect --json oci:encrypted");
+    assert_eq!((code, &inspected[0]["layers"][0]["encrypted"]), (0, &json!(["jwe"])));
+    let said = String::from_utf8(place.run("inspect oci:encrypted").stdout).unwrap();
+    assert!(said.contains("encrypted (jwe)"), "{said}");
+}

@@ -47,6 +47,15 @@ impl Descriptor {
         }
     }
 
+    /// How the key of an encrypted layer is wrapped: `jwe`, `pgp`, `pkcs7`, `pkcs11` or the name of a key provider, as the
+    /// annotations of ocicrypt say. Empty if the layer is not encrypted, or does not say how.
+    pub fn encryption_schemes(&self) -> Vec<&str> {
+        if !self.media_type.is_encrypted() {
+            return Vec::new();
+        }
+        self.annotations.keys().filter_map(|key| key.strip_prefix("org.opencontainers.image.enc.keys.")).collect()
+    }
+
     /// Reads a descriptor from JSON.
     ///
     /// # Errors

@@ -145,6 +145,12 @@ impl MediaType {
             || text.starts_with("application/vnd.docker.image.rootfs.foreign.")
     }
 
+    /// Whether this is an encrypted layer (`+encrypted`, as ocicrypt writes it). Its digest can be verified, its files cannot
+    /// be read without a key.
+    pub fn is_encrypted(&self) -> bool {
+        self.as_str().ends_with("+encrypted")
+    }
+
     /// Case-insensitive equality, as RFC 6838 §4.2 defines it.
     pub fn matches(&self, other: &Self) -> bool {
         self.as_str().eq_ignore_ascii_case(other.as_str())
@@ -196,6 +202,13 @@ mod tests {
             MediaType::parse("application/vnd.docker.image.rootfs.foreign.diff.tar").unwrap().is_nondistributable()
         );
         assert!(!MediaType::OCI_LAYER.is_nondistributable());
+    }
+
+    #[test]
+    fn an_encrypted_layer_is_no_archive() {
+        let encrypted = MediaType::parse("application/vnd.oci.image.layer.v1.tar+gzip+encrypted").unwrap();
+        assert!(encrypted.is_encrypted() && encrypted.role() == Role::Other);
+        assert!(!MediaType::OCI_LAYER_GZIP.is_encrypted());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use porthole_core::{
     config::{Execution, History},
+    descriptor::Descriptor,
     image::Layer,
     manifest::Document,
     platform::available,
@@ -22,6 +23,9 @@ pub(super) struct Report {
     pub(super) index: Option<Named>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) platforms: Vec<String>,
+    /// Everything that the index lists: images, attestations, artifacts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) entries: Vec<EntryReport>,
     pub(super) manifest: Named,
     pub(super) config: Named,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,6 +51,21 @@ pub(super) struct Named {
     pub(super) size: u64,
 }
 
+/// An entry of an index.
+#[derive(Serialize)]
+pub(super) struct EntryReport {
+    #[serde(flatten)]
+    pub(super) named: Named,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) platform: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) artifact_type: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) annotations: BTreeMap<String, String>,
+    /// Whether the image that is shown comes from this entry.
+    pub(super) chosen: bool,
+}
+
 /// Bytes. The latter two are known once all layers are read.
 #[derive(Serialize)]
 pub(super) struct Sizes {
@@ -62,6 +81,9 @@ pub(super) struct LayerReport {
     pub(super) blob: Named,
     pub(super) diff_id: Option<String>,
     pub(super) created_by: Option<String>,
+    /// How the key of an encrypted layer is wrapped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) encrypted: Option<Vec<String>>,
     #[serde(flatten)]
     pub(super) unpacked: Option<UnpackedLayer>,
 }
@@ -100,12 +122,16 @@ pub(super) struct HistoryReport {
 impl Report {
     pub(super) fn of(spec: &Spec, resolved: &Resolved, unpacked: Option<&Unpacked>) -> Self {
         let image = &resolved.image;
-        let (index, platforms) = match &resolved.index {
-            Some(Document::Index(index)) => (
-                Some(named(&index.raw.digest().to_string(), index.media_type.as_str(), index.raw.size())),
-                available(&index.value.manifests).iter().map(ToString::to_string).collect(),
-            ),
-            _ => (None, Vec::new()),
+        let (index, platforms, entries) = match &resolved.index {
+            Some(Document::Index(index)) => {
+                let entries = &index.value.manifests;
+                (
+                    Some(named(&index.raw.digest().to_string(), index.media_type.as_str(), index.raw.size())),
+                    available(entries).iter().map(ToString::to_string).collect(),
+                    entries.iter().map(|entry| listed(entry, resolved.chosen.as_ref() == Some(entry))).collect(),
+                )
+            }
+            _ => (None, Vec::new(), Vec::new()),
         };
         let manifest = &image.manifest;
         let config = &manifest.value.config;
@@ -118,6 +144,11 @@ impl Report {
             ),
             diff_id: layer.diff_id.map(|diff_id| diff_id.to_string()),
             created_by: layer.created_by.clone(),
+            encrypted: layer
+                .descriptor
+                .media_type
+                .is_encrypted()
+                .then(|| layer.descriptor.encryption_schemes().into_iter().map(str::to_owned).collect()),
             unpacked: unpacked.and_then(|unpacked| unpacked.layers.get(place)).map(|(known, summary)| UnpackedLayer {
                 unpacked: known.uncompressed(),
                 entries: known.entries(),
@@ -133,6 +164,7 @@ impl Report {
             },
             index,
             platforms,
+            entries,
             manifest: named(&manifest.raw.digest().to_string(), manifest.media_type.as_str(), manifest.raw.size()),
             config: named(&config.digest.to_string(), config.media_type.as_str(), config.size),
             artifact_type: manifest.value.artifact_type.as_ref().map(ToString::to_string),
@@ -157,6 +189,16 @@ impl Report {
 
 fn named(digest: &str, media_type: &str, size: u64) -> Named {
     Named { digest: digest.to_owned(), media_type: media_type.to_owned(), size }
+}
+
+fn listed(entry: &Descriptor, chosen: bool) -> EntryReport {
+    EntryReport {
+        named: named(&entry.digest.to_string(), entry.media_type.as_str(), entry.size),
+        platform: entry.platform.as_ref().map(ToString::to_string),
+        artifact_type: entry.artifact_type.as_ref().map(ToString::to_string),
+        annotations: entry.annotations.clone(),
+        chosen,
+    }
 }
 
 fn execution(execution: &Execution) -> ExecutionReport {

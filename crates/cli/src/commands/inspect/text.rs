@@ -67,8 +67,28 @@ pub(super) fn print(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<()
         let name = ui.paint(Style::Changed, &format!("{:<12}", "Deviation"));
         writeln!(out, "{name} {}", safe(deviation))?;
     }
+    entries(out, ui, report)?;
     layers(out, ui, report)?;
     history(out, ui, report)
+}
+
+/// What an index lists, with a mark at the entry that led to the image.
+fn entries(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<(), Error> {
+    if report.entries.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{}", ui.paint(Style::Faint, "Index entries"))?;
+    for entry in &report.entries {
+        let mark = if entry.chosen { '*' } else { ' ' };
+        let platform = entry.platform.as_deref().unwrap_or("-");
+        let kind = entry.artifact_type.as_deref().unwrap_or(&entry.named.media_type);
+        let size = size(entry.named.size);
+        writeln!(out, "{mark} {:<16}  {}  {size:>9}  {}", safe(platform), entry.named.digest, safe(kind))?;
+        for (key, value) in &entry.annotations {
+            writeln!(out, "    {}={}", safe(key), safe(value))?;
+        }
+    }
+    Ok(())
 }
 
 fn layers(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<(), Error> {
@@ -92,6 +112,10 @@ fn layers(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<(), Error> {
         }
         if report.artifact_type.is_some() {
             write!(out, "  {}", layer.blob.media_type)?;
+        }
+        if let Some(schemes) = &layer.encrypted {
+            let how = if schemes.is_empty() { String::new() } else { format!(" ({})", schemes.join(", ")) };
+            write!(out, "  {}", ui.paint(Style::Changed, &safe(&format!("encrypted{how}"))))?;
         }
         writeln!(out)?;
         if let Some(created_by) = &layer.created_by {
