@@ -1,5 +1,7 @@
 //! `cargo xtask tidy`: the rules of this repository. Each complaint names the place that breaks a rule.
 
+mod circles;
+mod module;
 mod source;
 mod words;
 
@@ -8,6 +10,7 @@ use crate::{
     process::{command, output},
     workspace::Workspace,
 };
+use circles::Crate;
 use std::{fs, path::Path};
 
 /// Maximum number of lines in a source file.
@@ -28,13 +31,17 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
     let mut complaints = arrows::check(workspace)?;
     let files =
         output(command("git", &workspace.root).args(["ls-files", "--cached", "--others", "--exclude-standard"]))?;
+    let mut sources = Vec::new();
     for file in files.lines() {
         complaints.extend(name(file));
         if let Some(text) = read(workspace, file) {
             complaints.extend(content(file, &text));
             complaints.extend(words::check(file, &text));
+            sources.push((file.to_owned(), text));
         }
     }
+    let crates = Crate::all(&sources);
+    complaints.extend(circles::check(&crates));
     if complaints.is_empty() {
         return Ok(());
     }

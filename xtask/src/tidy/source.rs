@@ -28,6 +28,25 @@ pub(super) fn split(source: &str) -> Vec<Piece> {
     splitter.pieces
 }
 
+/// The code of a file, with blanks in place of comments and strings, so that lines keep their numbers.
+pub(super) fn code(source: &str) -> String {
+    let mut code = String::new();
+    let mut line = 1;
+    for piece in split(source) {
+        while line < piece.line {
+            code.push('\n');
+            line += 1;
+        }
+        if piece.kind == Kind::Code {
+            line += piece.text.matches('\n').count();
+            code.push_str(&piece.text);
+        } else {
+            code.push(' ');
+        }
+    }
+    code
+}
+
 struct Splitter<'s> {
     rest: &'s str,
     line: usize,
@@ -157,5 +176,10 @@ mod tests {
                 (Kind::Code, 2, " attr".into()),
             ]
         );
+    }
+
+    #[test]
+    fn code_keeps_its_line_numbers() {
+        assert_eq!(code("// a\n\"b\nc\" d\n/* e\nf */ g"), " \n \n d\n \n g");
     }
 }
