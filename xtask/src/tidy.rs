@@ -2,6 +2,7 @@
 
 mod circles;
 mod module;
+mod names;
 mod source;
 mod words;
 
@@ -42,6 +43,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
     }
     let crates = Crate::all(&sources);
     complaints.extend(circles::check(&crates));
+    complaints.extend(names::check(&crates));
     if complaints.is_empty() {
         return Ok(());
     }

@@ -1,0 +1,110 @@
+//! Refuses two public types of one name in the library crates.
+
+use super::circles::Crate;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Sources of the crates that are libraries.
+const LIBRARIES: &[&str] = &[
+    "crates/core/src/",
+    "crates/credentials/src/",
+    "crates/inspect/src/",
+    "crates/native/src/",
+    "crates/registry/src/",
+    "crates/source/src/",
+    "crates/store/src/",
+    "crates/testkit/src/",
+    "crates/transfer/src/",
+    "crates/unpack/src/",
+    "crates/viewer/src/",
+];
+
+/// Names that belong to their module: `module::Error`.
+const OF_THEIR_MODULE: &[&str] = &["Error", "Fault", "Options", "Report"];
+
+/// Names that stand for several public types today. This list only shrinks.
+const KNOWN: &[&str] = &[
+    "Ambiguity",
+    "Blob",
+    "Body",
+    "Change",
+    "Compression",
+    "Connection",
+    "Content",
+    "Difference",
+    "Document",
+    "Entry",
+    "Event",
+    "Failure",
+    "Field",
+    "Format",
+    "Head",
+    "Image",
+    "Index",
+    "Instruction",
+    "Kind",
+    "Layer",
+    "LayerState",
+    "Link",
+    "Listing",
+    "Mode",
+    "Observer",
+    "Outcome",
+    "Part",
+    "Place",
+    "Plan",
+    "Reader",
+    "Refused",
+    "Root",
+    "Route",
+    "Row",
+    "Rule",
+    "Sort",
+    "Source",
+    "Step",
+    "View",
+    "Writer",
+];
+
+/// Complains about each name of several public types, and about a name in the list that stands for one type or none.
+pub(super) fn check(crates: &BTreeMap<String, Crate>) -> Vec<String> {
+    complaints(crates, KNOWN)
+}
+
+fn complaints(crates: &BTreeMap<String, Crate>, known: &[&str]) -> Vec<String> {
+    let mut places = BTreeMap::<&str, Vec<String>>::new();
+    for (folder, files) in crates.iter().filter(|(folder, _)| LIBRARIES.contains(&folder.as_str())) {
+        for (file, found) in files.types().filter(|(_, found)| found.public) {
+            places.entry(&found.name).or_default().push(format!("{folder}{file}:{}", found.line));
+        }
+    }
+    places.retain(|name, places| places.len() > 1 && !OF_THEIR_MODULE.contains(name));
+    let mut known: BTreeSet<&str> = known.iter().copied().collect();
+    let mut complaints = Vec::new();
+    for (name, places) in &places {
+        if !known.remove(name) {
+            complaints.push(format!("{}: the public type `{name}` is also at {}", places[0], places[1..].join(", ")));
+        }
+    }
+    complaints
+        .extend(known.iter().map(|name| format!("xtask/src/tidy/names.rs: `{name}` is unique, remove it from KNOWN")));
+    complaints
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_public_type_of_a_name_is_refused() {
+        let file = |folder: &str, text: &str| (format!("{folder}lib.rs"), text.to_owned());
+        let files = [
+            file("crates/core/src/", "pub struct Chunk;\npub enum Error {}\npub(crate) struct Row;"),
+            file("crates/store/src/", "pub enum Error {}\npub(crate) struct Chunk;\npub trait Row {}"),
+            file("crates/unpack/src/", "\npub enum Chunk {}"),
+        ];
+        assert_eq!(
+            complaints(&Crate::all(&files), &[]),
+            ["crates/core/src/lib.rs:1: the public type `Chunk` is also at crates/unpack/src/lib.rs:2"]
+        );
+    }
+}
