@@ -244,8 +244,7 @@ impl Opening<'_> {
         let file = match files.open(path).await {
             Ok(file) => file,
             Err(OpenError::NotFound) => return Err(self.not_an_image(absent)),
-            Err(OpenError::NotAFile) => return Err(self.not_an_image("something that is not a file")),
-            Err(OpenError::Io(error)) => return Err(Error::read(format!("{}/{path}", self.name))(error)),
+            Err(error) => return Err(Error::opening(format!("{}/{path}", self.name))(error)),
         };
         let limit = self.limits.manifest_bytes.saturating_add(1);
         read_up_to(&file, limit).await.map_err(Error::read(format!("{}/{path}", self.name)))

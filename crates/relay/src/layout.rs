@@ -10,9 +10,14 @@ use crate::{
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use porthole_core::{digest::Digest, limits::MANIFEST_BYTES};
+use porthole_core::{
+    digest::Digest,
+    limits::{Limits, MANIFEST_BYTES},
+};
+use porthole_inspect::local::{self, Images};
 use porthole_registry::transport::{Error, ErrorKind};
-use porthole_store::Local;
+use porthole_source::ReadAt;
+use porthole_store::disk::{self, Directory, DiskFile, Reader, block_on};
 use serde_json::json;
 use std::{
     collections::BTreeMap,
@@ -22,7 +27,7 @@ use std::{
 };
 use tokio::sync::mpsc;
 
-/// The registry that layouts are in.
+/// The name of the registry that serves layouts and archives.
 pub(crate) const REGISTRY: &str = "layout.localhost";
 
 /// Repositories, by name.
@@ -30,25 +35,25 @@ pub(crate) const REGISTRY: &str = "layout.localhost";
 pub(crate) struct Layouts(BTreeMap<String, Arc<Layout>>);
 
 struct Layout {
-    local: Local,
+    images: Images<Directory, DiskFile>,
     tags: BTreeMap<String, Digest>,
 }
 
 impl Layouts {
-    /// Opens what lies at these paths: each is a repository, named like its file.
+    /// Opens the layouts and archives at these paths. Each is a repository, named like its file.
     ///
     /// # Errors
-    /// Says which path is no image, and why.
+    /// Names the path that has no images, and why.
     pub(crate) fn open(paths: &[PathBuf]) -> Result<Self, String> {
         let mut layouts = BTreeMap::new();
         for path in paths {
-            let local = Local::open(path).map_err(|error| format!("{error}: `{}`", path.display()))?;
+            let images = open(path).map_err(|error| error.to_string())?;
             let mut tags = BTreeMap::new();
-            for (name, descriptor) in local.names() {
+            for (name, descriptor) in images.names() {
                 tags.entry(tag(name.as_deref())).or_insert(descriptor.digest);
             }
             let name = repository(path);
-            if layouts.insert(name.clone(), Arc::new(Layout { local, tags })).is_some() {
+            if layouts.insert(name.clone(), Arc::new(Layout { images, tags })).is_some() {
                 return Err(format!("two layouts with the name {name}: `{}`", path.display()));
             }
         }
@@ -105,15 +110,22 @@ fn json_answer(value: serde_json::Value) -> Response<Body> {
     response
 }
 
-/// A whole document, read and verified.
+/// Blocks until it is open.
+fn open(path: &Path) -> Result<Images<Directory, DiskFile>, local::Error> {
+    let name = path.display().to_string();
+    let place = disk::open(path).map_err(local::Error::opening(&name))?;
+    block_on(Images::open(place, &name, None, Limits::default()))
+}
+
+/// A whole document. Clients verify it.
 async fn manifest(layout: Arc<Layout>, digest: Digest) -> Result<Response<Body>, Refusal> {
     let read = move || {
-        let (size, reader) = layout.local.open_blob(&digest, 0).map_err(|error| error.to_string())?;
-        if size > MANIFEST_BYTES {
-            return Err("it is no manifest".to_owned());
+        let file = block_on(layout.images.open_blob(&digest)).map_err(|error| error.to_string())?;
+        if file.size() > MANIFEST_BYTES {
+            return Err("it is too large for a manifest".to_owned());
         }
         let mut bytes = Vec::new();
-        reader.take(size).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+        Reader::new(file, 0).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
         Ok(bytes)
     };
     let unknown = |reason: String| Refusal::not_found("MANIFEST_UNKNOWN", format!("no manifest {digest}: {reason}"));
@@ -133,7 +145,7 @@ async fn manifest(layout: Arc<Layout>, digest: Digest) -> Result<Response<Body>,
     Ok(response)
 }
 
-/// A blob or a range of it, read as fast as it is taken.
+/// A blob or a range of it, read as fast as the client takes it.
 async fn blob(
     layout: Arc<Layout>,
     digest: Digest,
@@ -153,14 +165,11 @@ async fn blob(
     let current = client.get(header::IF_RANGE).is_none_or(|tag| tag == etag.as_str());
     let range = client.get(header::RANGE).filter(|_| current).and_then(headers::parse_range);
 
-    let open = move |offset| {
-        let layout = Arc::clone(&layout);
-        tokio::task::spawn_blocking(move || layout.local.open_blob(&digest, offset))
-    };
     let unknown = |reason: String| Refusal::not_found("BLOB_UNKNOWN", format!("no blob {digest}: {reason}"));
+    let opened = tokio::task::spawn_blocking(move || block_on(layout.images.open_blob(&digest))).await;
+    let file = opened.map_err(|error| unknown(error.to_string()))?.map_err(|error| unknown(error.to_string()))?;
     let first = range.and_then(|(first, _)| first).unwrap_or(0);
-    // What lies beyond the end cannot be opened there: the size is found out from the beginning.
-    let (size, _) = open(0).await.map_err(|e| unknown(e.to_string()))?.map_err(|e| unknown(e.to_string()))?;
+    let size = file.size();
     let (start, end) = match range {
         None => (0, size),
         Some((None, Some(count))) => (size.saturating_sub(count), size),
@@ -175,9 +184,8 @@ async fn blob(
         answer.insert(header::CONTENT_RANGE, number(format!("bytes {start}-{}/{size}", end - 1)));
     }
     answer.insert(header::CONTENT_LENGTH, number((end - start).to_string()));
-    let (_, reader) = open(start).await.map_err(|e| unknown(e.to_string()))?.map_err(|e| unknown(e.to_string()))?;
     let (sender, receiver) = mpsc::channel(PIECES);
-    tokio::task::spawn_blocking(move || pump(reader, end - start, &sender));
+    tokio::task::spawn_blocking(move || pump(Reader::new(file, start), end - start, &sender));
     if range.is_some() {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
@@ -185,8 +193,8 @@ async fn blob(
     Ok(response)
 }
 
-/// Reads exactly `left` bytes into pieces, until nobody takes them any more.
-fn pump(mut reader: Box<dyn Read + Send>, mut left: u64, pieces: &mpsc::Sender<Result<Bytes, Error>>) {
+/// Reads exactly `left` bytes into pieces, until the receiver is dropped.
+fn pump(mut reader: impl Read, mut left: u64, pieces: &mpsc::Sender<Result<Bytes, Error>>) {
     while left > 0 {
         let mut piece = vec![0; PIECE.min(usize::try_from(left).unwrap_or(PIECE))];
         let read = match reader.read(&mut piece) {
@@ -225,7 +233,7 @@ fn number(text: String) -> HeaderValue {
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-/// The name of a path as the name of a repository.
+/// The name of a repository, made from the name of a file.
 fn repository(path: &Path) -> String {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let stem = if path.is_dir() { path.file_name() } else { path.file_stem() };

@@ -1,6 +1,5 @@
 //! Files and directories of this machine, for what reads images from them.
 
-use crate::Error;
 use porthole_source::{Files, OpenError, Place, ReadAt};
 use std::{
     fs::{self, File},
@@ -27,13 +26,13 @@ impl DiskFile {
     ///
     /// # Errors
     ///
-    /// [`Error`] if it cannot be read, or is something else.
-    pub fn open(path: &Path) -> Result<Self, Error> {
+    /// [`OpenError`]
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
         // Checked before it is opened: a FIFO would wait for a writer.
-        if !path.metadata().map_err(Error::io(path))?.is_file() {
-            return Err(Error::NotAnImage { path: path.to_owned(), got: "something that is not a file" });
+        if !path.metadata()?.is_file() {
+            return Err(OpenError::NotAFile);
         }
-        File::open(path).and_then(Self::new).map_err(Error::io(path))
+        Ok(Self::new(File::open(path)?)?)
     }
 
     /// A regular file that is open.
@@ -65,11 +64,13 @@ pub struct Directory {
 }
 
 impl Directory {
+    /// A directory of this machine.
+    ///
     /// # Errors
     ///
-    /// [`Error`] if the path leads nowhere.
-    pub fn open(path: &Path) -> Result<Self, Error> {
-        Ok(Self { path: path.canonicalize().map_err(Error::io(path))? })
+    /// That of the system, if the path leads nowhere.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.canonicalize()? })
     }
 
     /// Opens a file at a relative path.
@@ -103,9 +104,9 @@ impl Files for Directory {
 ///
 /// # Errors
 ///
-/// [`Error`] if it cannot be read, or is neither.
-pub fn open(path: &Path) -> Result<Place<Directory, DiskFile>, Error> {
-    if path.metadata().map_err(Error::io(path))?.is_dir() {
+/// [`OpenError`] if it cannot be read, or is neither.
+pub fn open(path: &Path) -> Result<Place<Directory, DiskFile>, OpenError> {
+    if path.metadata()?.is_dir() {
         Ok(Place::Directory(Directory::open(path)?))
     } else {
         Ok(Place::File(DiskFile::open(path)?))

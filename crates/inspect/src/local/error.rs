@@ -5,7 +5,7 @@ use porthole_core::{
     layout::{self, ChoiceError},
     manifest, tar,
 };
-use porthole_source::Unsupported;
+use porthole_source::{OpenError, Unsupported};
 use std::io;
 
 /// Why an image in files cannot be read.
@@ -122,6 +122,16 @@ impl Error {
         }
     }
 
+    /// Makes an error of a path that cannot be opened as a source of images.
+    pub fn opening(name: impl Into<String>) -> impl FnOnce(OpenError) -> Self {
+        let name = name.into();
+        move |error| match error {
+            OpenError::NotAFile => Self::NotAnImage { name, got: "something that is not a file" },
+            OpenError::NotFound => Self::read(name)(io::ErrorKind::NotFound.into()),
+            OpenError::Io(error) => Self::read(name)(error),
+        }
+    }
+
     /// Whether the source can be read, but lacks the blob that was asked for.
     pub fn is_missing_blob(&self) -> bool {
         matches!(self, Self::Source(porthole_source::Error::NotFound { .. }))
@@ -131,6 +141,7 @@ impl Error {
         porthole_source::Error::NotFound { what: "blob", digest: *digest }.into()
     }
 
+    /// Makes an error of a failed read of the file of this name.
     pub(super) fn read(name: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let unreadable = porthole_source::Error::read(name);
         move |error| unreadable(error).into()
