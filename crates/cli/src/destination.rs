@@ -8,7 +8,8 @@ use std::{
 };
 
 use porthole_core::reference::Reference;
-use porthole_store::{Format, Store};
+use porthole_inspect::local::Format;
+use porthole_store::Store;
 use porthole_transfer::pull::Platforms;
 
 pub(crate) use self::write::{Pulling, Written, pull, save, send};

@@ -5,7 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use porthole_core::{hint::Hint, image, layer::Finding, media_type::MediaType, platform, reference, seek, toc, tree};
+use porthole_core::{
+    hint::Hint, image, layer::Finding, layout::ChoiceError, media_type::MediaType, platform, reference, seek, toc, tree,
+};
+
+use porthole_inspect::local;
 
 use crate::commands;
 
@@ -19,6 +23,8 @@ pub(crate) enum Error {
     Reference { text: String, error: reference::Error },
     #[error(transparent)]
     Registry(#[from] porthole_registry::Error),
+    #[error(transparent)]
+    Local(#[from] local::Error),
     #[error(transparent)]
     Store(#[from] porthole_store::Error),
     #[error(transparent)]
@@ -188,6 +194,7 @@ impl Error {
             Self::Interrupted { signal } => u8::try_from(128 + signal).unwrap_or(OTHER),
             Self::Told(told) => told.code,
             Self::Registry(error) => error.exit_code(),
+            Self::Local(error) => local_exit_code(error),
             Self::Store(error) => store_exit_code(error),
             Self::Pull(error) => pull_exit_code(error),
             Self::Push(error) => commands::push::exit_code(error),
@@ -223,6 +230,7 @@ impl Error {
             Self::Reference { error, .. } => error.hint().into_iter().collect(),
             Self::Told(told) => told.hints.clone(),
             Self::Registry(error) => error.hints(),
+            Self::Local(error) => error.hint().into_iter().collect(),
             Self::Store(error) => error.hint().into_iter().collect(),
             Self::NoFile { hints, .. } | Self::Gone { hints, .. } => hints.clone(),
             Self::Part { .. } => vec![Hint::Text("to read the whole layer instead, add --no-cache".to_owned())],
@@ -287,6 +295,7 @@ fn pull_exit_code(error: &porthole_transfer::pull::Error) -> u8 {
 fn copy_exit_code(error: &porthole_transfer::copy::Error) -> u8 {
     use porthole_transfer::copy::Error as Copy;
     match error {
+        Copy::Local(error) => local_exit_code(error),
         Copy::Store(error) => store_exit_code(error),
         Copy::Plan(porthole_registry::plan::push::Error::Platform(_)) => PLATFORM,
         Copy::Plan(_) => MALFORMED,
@@ -297,6 +306,7 @@ fn copy_exit_code(error: &porthole_transfer::copy::Error) -> u8 {
 fn copy_hints(error: &porthole_transfer::copy::Error) -> Vec<Hint> {
     use porthole_transfer::copy::Error as Copy;
     match error {
+        Copy::Local(error) => error.hint().into_iter().collect(),
         Copy::Store(error) => error.hint().into_iter().collect(),
         Copy::Plan(error) => error.hint().into_iter().collect(),
         _ => Vec::new(),
@@ -313,14 +323,31 @@ fn save_exit_code(error: &porthole_transfer::archive::Error) -> u8 {
     }
 }
 
+pub(crate) fn local_exit_code(error: &local::Error) -> u8 {
+    use local::Error as Local;
+    use porthole_source::Error as Source;
+    match error {
+        Local::Source(Source::Read { error, .. }) if error.kind() == io::ErrorKind::NotFound => NOT_FOUND,
+        Local::Source(Source::Read { .. }) => OTHER,
+        Local::Source(Source::Unsupported(_)) => USAGE,
+        Local::Choice(error) => choice_exit_code(error),
+        _ => MALFORMED,
+    }
+}
+
+fn choice_exit_code(error: &ChoiceError) -> u8 {
+    match error {
+        ChoiceError::NoSuchName { .. } | ChoiceError::Empty => NOT_FOUND,
+        _ => USAGE,
+    }
+}
+
 pub(crate) fn store_exit_code(error: &porthole_store::Error) -> u8 {
-    use porthole_core::layout::ChoiceError as Choice;
     use porthole_store::Error as Store;
     match error {
         Store::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => NOT_FOUND,
         Store::Io { .. } | Store::Write { .. } | Store::Save(_) => OTHER,
-        Store::Choice(Choice::NoSuchName { .. } | Choice::Empty) => NOT_FOUND,
-        Store::Choice(_) => USAGE,
+        Store::Choice(error) => choice_exit_code(error),
         _ => MALFORMED,
     }
 }

@@ -20,8 +20,7 @@ use porthole_core::{
     reference::Reference,
 };
 use porthole_registry::client::{Resolved, Step};
-use porthole_store::Local;
-use porthole_transfer::pull::Follow;
+use porthole_transfer::{Local, pull::Follow};
 use tokio::runtime::Handle;
 
 pub(crate) use self::{blob::Blob, range::More, spec::Spec};
@@ -65,7 +64,7 @@ impl Source {
             }
             Spec::Layer(path) => Self::Layer { path: path.clone() },
             Spec::Store { name } => {
-                let local = session.store()?.local()?;
+                let local = Local::of_store(&session.store()?)?;
                 let root = local.find(Some(name))?;
                 Self::Local { local: Box::new(local), root }
             }

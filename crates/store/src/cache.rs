@@ -207,7 +207,7 @@ impl NewIndex {
     /// [`Error`] of the file system.
     pub fn finish(mut self, end: &IndexEnd) -> Result<DiskFile, Error> {
         let place = self.place.take();
-        let path = place.as_ref().map_or(Path::new("index"), |(_, path)| path).to_owned();
+        let path = place.as_ref().map_or_else(|| Path::new("index").to_owned(), |(_, path)| path.clone());
         let written = (|| {
             self.append(&end.tail)?;
             self.file.write_all_at(&end.header, 0)?;

@@ -1,6 +1,6 @@
 //! Finds complete images by digest, with or without a name.
 
-use crate::{Error, Local, Store};
+use crate::{Error, Layout, Store};
 use porthole_core::{
     descriptor::Descriptor,
     digest::Digest,
@@ -36,20 +36,21 @@ impl Store {
 }
 
 /// The descriptor of an existing index or manifest. `None` for any other blob.
-pub(crate) fn root(local: &Local, digest: &Digest) -> Result<Option<Descriptor>, Error> {
+pub(crate) fn root(local: &Layout, digest: &Digest) -> Result<Option<Descriptor>, Error> {
     Ok(read(local, digest)?.map(|(root, _)| root))
 }
 
-fn read(local: &Local, digest: &Digest) -> Result<Option<(Descriptor, Document)>, Error> {
-    let (size, reader) = match local.open_blob(digest, 0) {
+fn read(local: &Layout, digest: &Digest) -> Result<Option<(Descriptor, Document)>, Error> {
+    let file = match local.open_blob(digest) {
         Err(Error::BlobNotFound { .. } | Error::NotAFile { .. }) => return Ok(None),
         opened => opened?,
     };
+    let size = file.metadata().map_err(Error::io(digest.to_string()))?.len();
     if size > MANIFEST_BYTES {
         return Ok(None);
     }
     let mut bytes = Vec::new();
-    reader.take(MANIFEST_BYTES).read_to_end(&mut bytes).map_err(Error::io(digest.to_string()))?;
+    file.take(MANIFEST_BYTES).read_to_end(&mut bytes).map_err(Error::io(digest.to_string()))?;
     let document = Raw::verify(bytes, digest, Some(size)).ok().and_then(|raw| Document::parse(raw, None).ok());
     Ok(document.map(|document| (Descriptor::new(document.media_type().clone(), *digest, size), document)))
 }

@@ -1,21 +1,16 @@
-//! Images on disk: reads OCI image layouts (directories and archives) and docker-archives, and keeps a content store,
-//! which is an OCI layout.
+//! The content store, which is an OCI layout that this crate writes; archives, written; and the files and directories of
+//! this machine, for what reads images from them.
 //!
-//! A [`Local`] finds blobs by digest only. Names in documents or from the caller never become paths, symbolic links out
-//! of a layout are not followed, and documents are verified against their descriptors before they are parsed. A
-//! [`Store`] never shows an unverified blob; its [`journal`] records what names pointed to. An [`IndexCache`] keeps
-//! seek indexes of layers.
+//! A [`Store`] never shows an unverified blob; its [`journal`] records what names pointed to. An [`IndexCache`] keeps
+//! seek indexes of layers. [`disk`] opens files and directories; no link is followed out of a directory.
 
 mod cache;
 pub mod disk;
-mod docker;
 mod error;
 mod held;
-mod index;
 mod ingest;
 pub mod journal;
 mod layout;
-mod local;
 mod lock;
 mod references;
 mod save;
@@ -28,7 +23,7 @@ pub use self::{
     error::Error,
     ingest::{Claim, Gaps, Ingest, Partial, Seal},
     journal::Journal,
-    local::{Format, Local},
+    layout::Layout,
     save::{DockerArchive, OciArchive},
     store::{Addition, Store, Swept},
     unfinished::Unfinished,

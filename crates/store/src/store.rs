@@ -6,7 +6,7 @@
 //! interrupted one left in `ingest/`.
 
 use crate::{
-    Error, Local,
+    Error, Layout,
     ingest::{Ingest, Partial},
     lock::Lock,
     references, sweep,
@@ -14,7 +14,7 @@ use crate::{
 use porthole_core::{
     descriptor::Descriptor,
     digest::Digest,
-    layout::{self, BLOBS, INDEX_FILE, LAYOUT_FILE, NamedImage},
+    layout::{self, BLOBS, INDEX_FILE, LAYOUT_FILE},
     limits::{Limits, MANIFEST_BYTES},
     manifest::Raw,
 };
@@ -78,7 +78,7 @@ impl Store {
         for entry in fs::read_dir(&self.path).map_err(Error::io(&self.path))? {
             let name = entry.map_err(Error::io(&self.path))?.file_name();
             if !name.to_str().is_some_and(is_ours) {
-                return Err(Error::NotAnImage { path: self.path.clone(), got: "a directory of something else" });
+                return Err(Error::NotAStore { path: self.path.clone(), got: "a directory of something else" });
             }
         }
         fs::create_dir_all(self.path.join(BLOBS)).map_err(Error::write(&self.path))?;
@@ -96,6 +96,11 @@ impl Store {
         Self { limits, ..self }
     }
 
+    /// The limits that its images are read within.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// The directory of the store.
     pub fn path(&self) -> &Path {
         &self.path
@@ -105,12 +110,12 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As [`Local::open`].
-    pub fn local(&self) -> Result<Local, Error> {
-        Local::open_within(&self.path, None, self.limits)
+    /// [`Error`] if `index.json` cannot be read.
+    pub fn local(&self) -> Result<Layout, Error> {
+        Layout::open(&self.path, self.limits)
     }
 
-    /// Whether a blob exists with this size. It was verified when it was added; [`Local`] can verify it again.
+    /// Whether a blob exists with this size. It was verified when it was added.
     pub fn contains(&self, digest: &Digest, size: u64) -> bool {
         fs::symlink_metadata(self.blob(digest)).is_ok_and(|found| found.is_file() && found.len() == size)
     }
@@ -180,11 +185,6 @@ impl Store {
         sweep::sweep(self, partials, history)
     }
 
-    /// The images, with every name each has.
-    pub(crate) fn images(&self) -> Result<Vec<NamedImage>, Error> {
-        Ok(crate::layout::Directory::open(&self.path, &Limits::default())?.1)
-    }
-
     /// Path of a blob. It exists if the store [contains](Self::contains) the blob.
     pub fn blob(&self, digest: &Digest) -> PathBuf {
         self.path.join(layout::blob_path(digest))
@@ -212,7 +212,7 @@ impl Store {
         let _lock = self.lock_index()?;
         let path = self.path.join(INDEX_FILE);
         let bytes = fs::read(&path).map_err(Error::io(&path))?;
-        let refused = |got| Error::NotAnImage { path: path.clone(), got };
+        let refused = |got| Error::NotAStore { path: path.clone(), got };
         if bytes.len() as u64 > MANIFEST_BYTES {
             return Err(refused("an index.json that is too large"));
         }

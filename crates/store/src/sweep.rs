@@ -1,7 +1,7 @@
 //! Removes blobs that no name refers to.
 
 use crate::{
-    Error, Local, Store, held,
+    Error, Layout, Store, held,
     ingest::MAP_SUFFIX,
     journal::{Steps, canonical},
     store::INGEST,
@@ -9,7 +9,7 @@ use crate::{
 use porthole_core::{
     descriptor::Descriptor,
     digest::{Algorithm, Digest},
-    layout::{BLOBS, NamedImage},
+    layout::BLOBS,
     manifest::Document,
     media_type::Role,
 };
@@ -36,13 +36,12 @@ pub struct Swept {
 
 pub(crate) fn sweep(store: &Store, partials: bool, history: usize) -> Result<Swept, Error> {
     let local = store.local()?;
-    let images = store.images()?;
     let mut needed = HashSet::new();
-    for image in &images {
+    for image in local.images() {
         mark(&local, &image.root, &mut needed)?;
     }
     let mut swept = Swept::default();
-    for root in before(store, &local, &images, history)? {
+    for root in before(store, &local, history)? {
         swept.kept += u64::from(!needed.contains(&root.digest));
         mark(&local, &root, &mut needed)?;
     }
@@ -75,10 +74,10 @@ pub(crate) fn sweep(store: &Store, partials: bool, history: usize) -> Result<Swe
 }
 
 /// What the names that are there stood for before, so many steps back, as far as it is still here.
-fn before(store: &Store, local: &Local, images: &[NamedImage], history: usize) -> Result<Vec<Descriptor>, Error> {
+fn before(store: &Store, local: &Layout, history: usize) -> Result<Vec<Descriptor>, Error> {
     let entries = if history > 0 { store.journal().entries()? } else { Vec::new() };
     let mut roots = Vec::new();
-    for (image, name) in images.iter().flat_map(|image| image.names.iter().map(move |name| (image, name))) {
+    for (image, name) in local.images().iter().flat_map(|image| image.names.iter().map(move |name| (image, name))) {
         let canonical = canonical(name);
         let of: Vec<_> = entries.iter().filter(|entry| entry.reference == canonical).cloned().collect();
         let steps = Steps::new(&of, Some(&image.root.digest));
@@ -90,7 +89,7 @@ fn before(store: &Store, local: &Local, images: &[NamedImage], history: usize) -
 }
 
 /// Marks everything that a descriptor refers to and that exists: of an index, the images that were pulled.
-fn mark(local: &Local, root: &Descriptor, needed: &mut HashSet<Digest>) -> Result<(), Error> {
+fn mark(local: &Layout, root: &Descriptor, needed: &mut HashSet<Digest>) -> Result<(), Error> {
     let mut pending = vec![root.clone()];
     while let Some(descriptor) = pending.pop() {
         if !needed.insert(descriptor.digest) || !matches!(descriptor.media_type.role(), Role::Index | Role::Manifest) {

@@ -95,7 +95,7 @@ fn a_store_may_be_founded_by_many_at_once() {
 fn nothing_else_becomes_a_store() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("letter.txt"), "dear").unwrap();
-    assert!(matches!(Store::open(folder.path()), Err(Error::NotAnImage { .. })));
+    assert!(matches!(Store::open(folder.path()), Err(Error::NotAStore { .. })));
     assert_eq!(files(folder.path()), ["letter.txt"]);
 }
 

@@ -63,13 +63,13 @@ impl MemoryImage {
         Self { limits, ..self }
     }
 
-    /// The same, whose blobs come in pieces of at most so many bytes.
+    /// The same, whose blobs come in pieces of at most `most` bytes.
     #[must_use]
     pub fn pieces(self, most: usize) -> Self {
         Self { piece: most, ..self }
     }
 
-    /// The same, with a blob that ends after so many bytes.
+    /// The same, with a blob that ends after `bytes` bytes.
     #[must_use]
     pub fn cut(self, digest: &Digest, bytes: u64) -> Self {
         Self { cut: Some((*digest, bytes)), ..self }

@@ -1,6 +1,6 @@
 //! Images of this machine into archives.
 
-use crate::{Blob, Observer, copy, pull::Platforms};
+use crate::{Blob, Local, Observer, copy, pull::Platforms};
 use porthole_core::{
     decode::{self, Decoder, MIN_OUTPUT},
     descriptor::Descriptor,
@@ -10,7 +10,8 @@ use porthole_core::{
     manifest::Document,
     media_type::{Compression, MediaType, Role},
 };
-use porthole_store::{DockerArchive, Local, OciArchive};
+use porthole_inspect::local;
+use porthole_store::{DockerArchive, OciArchive};
 use std::{
     fs::File,
     io::{self, Read, Seek, Write},
@@ -62,6 +63,12 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+}
+
+impl From<local::Error> for Error {
+    fn from(error: local::Error) -> Self {
+        Self::Copy(error.into())
+    }
 }
 
 impl From<porthole_store::Error> for Error {
@@ -117,8 +124,8 @@ impl<'a, W: Write> Oci<'a, W> {
                 continue;
             }
             let mut watched = match Watched::open(image.local, blob, self.observer) {
-                Err(Error::Copy(copy::Error::Store(porthole_store::Error::BlobNotFound { .. })))
-                    if blob.media_type.is_nondistributable() =>
+                Err(Error::Copy(copy::Error::Local(error)))
+                    if error.is_missing_blob() && blob.media_type.is_nondistributable() =>
                 {
                     self.observer.blob(blob.digest, blob.size, Blob::Skipped);
                     continue;

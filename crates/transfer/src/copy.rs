@@ -1,9 +1,10 @@
 //! Images of this machine into a store or a layout.
 
-use crate::{Blob, Observer, pull::Platforms};
+use crate::{Blob, Local, Observer, pull::Platforms};
 use porthole_core::{descriptor::Descriptor, digest::Digest, layout::ChoiceError, manifest::Document};
+use porthole_inspect::local;
 use porthole_registry::plan::push::{self as plan, Plan, Planner};
-use porthole_store::{Addition, Ingest, Local, Store};
+use porthole_store::{Addition, Ingest, Store};
 use std::{
     io::{self, Cursor, Read},
     sync::{
@@ -37,7 +38,10 @@ pub struct Copied {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The source, or what is written to.
+    /// The source.
+    #[error(transparent)]
+    Local(#[from] local::Error),
+    /// The store or layout that is written.
     #[error(transparent)]
     Store(#[from] porthole_store::Error),
     /// The image cannot be copied as it is.
@@ -113,9 +117,7 @@ pub(crate) fn plan(local: &Local, root: &Descriptor, platforms: &Platforms) -> R
     let (mut missing, mut images, mut absent) = (0, 0, None);
     while let Some(next) = planner.next().cloned() {
         match local.read_document(&next) {
-            Err(error @ porthole_store::Error::BlobNotFound { .. })
-                if planner.may_be_present() && next.digest != root.digest =>
-            {
+            Err(error) if error.is_missing_blob() && planner.may_be_present() && next.digest != root.digest => {
                 missing += 1;
                 absent.get_or_insert(error);
                 planner.present();
@@ -130,7 +132,7 @@ pub(crate) fn plan(local: &Local, root: &Descriptor, platforms: &Platforms) -> R
     match (planner.finish(), absent) {
         (_, Some(error)) if images == 0 => Err(error.into()),
         (Some(plan), _) => Ok((plan, missing)),
-        (None, _) => Err(porthole_store::Error::from(ChoiceError::Empty).into()),
+        (None, _) => Err(local::Error::from(ChoiceError::Empty).into()),
     }
 }
 
@@ -168,7 +170,7 @@ fn copy_blob(
     };
     let kept = partial.position();
     let mut reader = match open(local, blob, kept) {
-        Err(porthole_store::Error::BlobNotFound { .. }) if blob.media_type.is_nondistributable() => {
+        Err(error) if error.is_missing_blob() && blob.media_type.is_nondistributable() => {
             observer.blob(digest, size, Blob::Skipped);
             return Ok(());
         }
@@ -195,14 +197,10 @@ fn copy_blob(
 }
 
 /// Opens a blob, or takes it from its descriptor where that holds it.
-pub(crate) fn open(
-    local: &Local,
-    blob: &Descriptor,
-    offset: u64,
-) -> Result<Box<dyn Read + Send>, porthole_store::Error> {
+pub(crate) fn open(local: &Local, blob: &Descriptor, offset: u64) -> Result<Box<dyn Read + Send>, local::Error> {
     match (local.open_blob(&blob.digest, offset), &blob.data) {
         (Ok((_, reader)), _) => Ok(reader),
-        (Err(porthole_store::Error::BlobNotFound { .. }), Some(data)) => {
+        (Err(error), Some(data)) if error.is_missing_blob() => {
             let start = usize::try_from(offset).unwrap_or(usize::MAX).min(data.len());
             Ok(Box::new(Cursor::new(data[start..].to_vec())))
         }

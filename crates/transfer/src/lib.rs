@@ -6,11 +6,13 @@
 pub mod archive;
 pub mod copy;
 mod event;
+pub mod local;
 pub mod pull;
 pub mod push;
 pub mod source;
 
 pub use self::{
     event::{Blob, Event, Observer},
+    local::Local,
     source::Source,
 };

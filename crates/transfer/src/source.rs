@@ -1,6 +1,6 @@
 //! Where an image comes from, and the bytes of its blobs while they are sent.
 
-use crate::{Blob, Observer};
+use crate::{Blob, Local, Observer};
 use bytes::{Bytes, BytesMut};
 use porthole_core::{
     descriptor::Descriptor,
@@ -9,13 +9,13 @@ use porthole_core::{
     manifest::Document,
     reference::Reference,
 };
+use porthole_inspect::local;
 use porthole_native::Native;
 use porthole_registry::{
     Registry,
     client::Content,
     transport::{self, Chunks, ErrorKind, Payload},
 };
-use porthole_store::Local;
 use std::{
     io::Read,
     ops::Range,
@@ -56,7 +56,7 @@ pub enum Error {
     Registry(#[from] porthole_registry::Error),
     /// The store, layout or archive.
     #[error(transparent)]
-    Store(Arc<porthole_store::Error>),
+    Local(#[from] local::Error),
     /// A file of it cannot be read.
     #[error("source cannot be read: {0}")]
     Read(String),
@@ -65,18 +65,12 @@ pub enum Error {
     Wrong(#[from] Mismatch),
 }
 
-impl From<porthole_store::Error> for Error {
-    fn from(error: porthole_store::Error) -> Self {
-        Self::Store(Arc::new(error))
-    }
-}
-
 impl Error {
     /// Whether the source is fine, but lacks what it was asked for.
     pub(crate) fn is_absence(&self) -> bool {
         match self {
             Self::Registry(error) => matches!(error, porthole_registry::Error::NotFound { .. }),
-            Self::Store(error) => matches!(**error, porthole_store::Error::BlobNotFound { .. }),
+            Self::Local(error) => error.is_missing_blob(),
             _ => false,
         }
     }
@@ -247,7 +241,7 @@ fn read_local(shared: &Shared, range: &Range<u64>, sender: &Sender<Chunk>) {
             let _ = sender.blocking_send(Err(shared.fail(wrong.into())));
             return;
         }
-        (Err(porthole_store::Error::BlobNotFound { .. }), Some(data)) => Box::new(std::io::Cursor::new(data)),
+        (Err(error), Some(data)) if error.is_missing_blob() => Box::new(std::io::Cursor::new(data)),
         (Err(error), _) => {
             let _ = sender.blocking_send(Err(shared.fail(error.into())));
             return;

@@ -5,9 +5,8 @@ use std::{ffi::OsString, io::Write, path::Path, sync::Arc, time::Instant};
 use clap::Args;
 use porthole_core::{hint::Hint, reference::Reference};
 use porthole_registry::client::Destination;
-use porthole_store::Local;
 use porthole_transfer::{
-    Source,
+    Local, Source,
     pull::Platforms,
     push::{self, Amount, Options, Pushed},
 };
@@ -161,7 +160,7 @@ fn open(spec: &Spec, session: &Session<'_>) -> Result<Source, Error> {
             return Ok(Source::Registry { client: session.client(reference)?, reference: reference.clone() });
         }
         Spec::Local { path, format, name } => (Local::open_within(path, *format, session.limits)?, name.as_deref()),
-        Spec::Store { name } => (session.store()?.local()?, Some(name.as_str())),
+        Spec::Store { name } => (Local::of_store(&session.store()?)?, Some(name.as_str())),
         Spec::Layer(_) => return Err(Error::usage("expected an image, got a bare layer, which has no manifest")),
     };
     let root = local.find(name)?;
@@ -235,7 +234,7 @@ pub(crate) fn exit_code(failure: &push::Error) -> u8 {
     use porthole_transfer::{push::Error as Push, source::Error as Source};
     match failure {
         Push::Registry(error) | Push::Source(Source::Registry(error)) => error.exit_code(),
-        Push::Source(Source::Store(error)) => error::store_exit_code(error),
+        Push::Source(Source::Local(error)) => error::local_exit_code(error),
         Push::Source(Source::Wrong(_)) | Push::Plan(_) => match failure {
             Push::Plan(porthole_registry::plan::push::Error::Platform(_)) => error::PLATFORM,
             _ => error::MALFORMED,
@@ -250,7 +249,7 @@ pub(crate) fn hints(failure: &push::Error) -> Vec<Hint> {
     use porthole_transfer::{push::Error as Push, source::Error as Source};
     match failure {
         Push::Registry(error) | Push::Source(Source::Registry(error)) => error.hints(),
-        Push::Source(Source::Store(error)) => error.hint().into_iter().collect(),
+        Push::Source(Source::Local(error)) => error.hint().into_iter().collect(),
         Push::Plan(error) => error.hint().into_iter().collect(),
         Push::Partial { available } => {
             vec![Hint::ChoosePlatform { available: available.iter().map(ToString::to_string).collect() }]

@@ -10,7 +10,7 @@ use porthole_store::{
     journal::{Entry, Steps, Writer},
 };
 use porthole_transfer::{
-    Observer, Source,
+    Local, Observer, Source,
     pull::Platforms,
     push::{self, Options},
 };
@@ -157,7 +157,7 @@ fn put(
                 return Err(Error::Gone { text, hints: Vec::new() });
             };
             session.ui.note(format_args!("{} has lost it: it is pushed anew", reference.registry()));
-            let source = Source::Local { local: Arc::new(store.local()?), root: root.clone() };
+            let source = Source::Local { local: Arc::new(Local::of_store(store)?), root: root.clone() };
             let options = Options {
                 platforms: Platforms::All,
                 jobs: JOBS,

@@ -6,9 +6,9 @@ use porthole_core::{
     config::ImageConfig, descriptor::Descriptor, digest::Digest, manifest::Document, platform::NoMatch,
     reference::Reference,
 };
-use porthole_store::{Local, Store, Unfinished};
+use porthole_store::{Store, Unfinished};
 use porthole_transfer::{
-    Observer,
+    Local, Observer,
     archive::{Docker, Oci, Stored},
     copy,
     pull::{self, Follow, Options, Platforms, Pulled},
@@ -91,7 +91,7 @@ pub(crate) fn pull(
                 Some(name) => Some(typed(*kind, name)?),
                 None => reference.tag().map(|_| reference.to_string()),
             };
-            let local = store.local()?;
+            let local = Local::of_store(&store)?;
             suits(session, &local, &root)?;
             let image = Image { local: &local, root: &root, names: named.iter().cloned().collect() };
             watch(session.ui, Heading::Here, |observer| {
@@ -208,7 +208,7 @@ pub(crate) fn save(
                     Options { platforms: platforms.clone(), jobs: JOBS, name: None, follow: Follow::default() };
                 let pulled = fetch(session, &store, reference, &options, &Notify::new())?;
                 let names = reference.tag().map(|_| reference.to_string()).into_iter().collect();
-                (store.local()?, alone(&pulled, platforms).clone(), names)
+                (Local::of_store(&store)?, alone(&pulled, platforms).clone(), names)
             }
             spec => {
                 let (local, name) = open(session, spec)?;
@@ -231,7 +231,7 @@ pub(crate) fn save(
 pub(super) fn open<'s>(session: &Session<'_>, spec: &'s Spec) -> Result<(Local, Option<&'s str>), Error> {
     Ok(match spec {
         Spec::Local { path, format, name } => (Local::open_within(path, *format, session.limits)?, name.as_deref()),
-        Spec::Store { name } => (session.store()?.local()?, Some(name)),
+        Spec::Store { name } => (Local::of_store(&session.store()?)?, Some(name)),
         Spec::Layer(_) => return Err(Error::usage("expected an image, got a bare layer, which has no manifest")),
         Spec::Registry(_) => return Err(Error::usage("expected an image on this machine")),
     })

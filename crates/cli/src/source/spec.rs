@@ -7,7 +7,7 @@ use std::{
 };
 
 use porthole_core::reference::Reference;
-use porthole_store::Format;
+use porthole_inspect::local::Format;
 
 use crate::error::Error;
 

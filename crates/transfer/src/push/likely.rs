@@ -1,7 +1,7 @@
 //! Where a registry may have a blob already.
 
+use crate::Local;
 use porthole_core::{descriptor::Descriptor, digest::Digest, manifest::Document, reference::Reference};
-use porthole_store::Local;
 use std::collections::{HashMap, HashSet};
 
 /// A repository of which a store has images, and those blobs of them that are to be pushed elsewhere.

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 
 use porthole_core::{digest::Digest, manifest::Document, media_type::Role};
+use porthole_inspect::local::Error;
 use porthole_registry::endpoint::referrers::fallback_tag;
-use porthole_store::{Error, Local};
+use porthole_transfer::Local;
 
 use super::{
     registry::SUFFIXES,
@@ -26,7 +27,7 @@ pub(super) fn rows(local: &Local, subject: &Digest) -> Result<Vec<Row>, Error> {
         let document = match local.read_document(&descriptor) {
             Ok(document) => document,
             // Of an index for several platforms a layout may hold one.
-            Err(Error::BlobNotFound { .. }) => continue,
+            Err(error) if error.is_missing_blob() => continue,
             Err(error) => return Err(error),
         };
         let refers_to = match &document {
