@@ -8,8 +8,8 @@ use std::{
 use porthole_core::{
     hint::Hint, image, layer::Finding, layout::ChoiceError, media_type::MediaType, platform, reference, seek, toc, tree,
 };
-
-use porthole_inspect::local;
+use porthole_inspect::{local, resolve};
+use porthole_registry::plan::descent::Nesting;
 
 use crate::commands;
 
@@ -164,6 +164,31 @@ impl From<porthole_unpack::flatten::Error> for Error {
     }
 }
 
+impl From<porthole_transfer::source::Error> for Error {
+    fn from(error: porthole_transfer::source::Error) -> Self {
+        use porthole_transfer::source::Error as Origin;
+        match error {
+            Origin::Registry(error) => Self::Registry(error),
+            Origin::Local(error) => Self::Local(error),
+            error => Self::Push(error.into()),
+        }
+    }
+}
+
+impl<E> From<resolve::Error<E>> for Error
+where
+    Self: From<E>,
+{
+    fn from(error: resolve::Error<E>) -> Self {
+        match error {
+            resolve::Error::Source(error) => error.into(),
+            resolve::Error::Platform(error) => Self::Platform(error),
+            resolve::Error::Nesting(Nesting { limit }) => Self::Nesting { limit },
+            resolve::Error::Image(error) => Self::Image(error),
+        }
+    }
+}
+
 impl Error {
     pub(crate) fn usage(text: impl Into<String>) -> Self {
         Self::Usage(text.into())
@@ -279,6 +304,15 @@ pub(crate) const OTHER: u8 = 9;
 
 fn choose(error: &platform::NoMatch) -> Hint {
     Hint::ChoosePlatform { available: error.available.iter().map(ToString::to_string).collect() }
+}
+
+pub(crate) fn origin_exit_code(error: &porthole_transfer::source::Error) -> u8 {
+    use porthole_transfer::source::Error as Origin;
+    match error {
+        Origin::Registry(error) => error.exit_code(),
+        Origin::Local(error) => local_exit_code(error),
+        _ => MALFORMED,
+    }
 }
 
 fn pull_exit_code(error: &porthole_transfer::pull::Error) -> u8 {

@@ -5,6 +5,7 @@ mod pipe;
 mod spool;
 
 use std::{
+    ops::ControlFlow,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -15,23 +16,22 @@ use std::{
 
 use porthole_core::{
     digest::{Algorithm, Digest, Hasher},
-    layer::{Finding, LayerReader, LayerReport},
+    layer::{Finding, LayerReport, Progress},
     seek::{Index, IndexOptions},
     tar::{Entry, EntrySink, Flow, Kind},
     toc::{Audit, Toc},
 };
 
 pub(crate) use self::{
-    job::Job,
+    job::{Job, in_words, no_files},
     spool::{Spool, Taken, Which},
 };
-use crate::{
-    error::Error,
-    progress::Meter,
-    session::Session,
-    source::Source,
-    toc::{self, Audits, Search},
+use porthole_inspect::{
+    layer,
+    toc::{self, TocAudits, TocSearch},
 };
+
+use crate::{error::Error, progress::Meter, session::Session, source::Source};
 
 /// What is wanted of the layers beside their reports.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -114,7 +114,6 @@ pub(crate) struct Listed {
 
 /// How many layers are read at once, if there are cores for them.
 const AT_ONCE: usize = 4;
-const BUFFER: usize = 256 << 10;
 const BATCH: usize = 1024;
 
 /// Layers of a source, to be read.
@@ -126,8 +125,8 @@ pub(crate) struct Reading<'a> {
     want: Want,
     indexes: Indexes,
     /// Prepared layers are listed from their tables of contents: from which of them.
-    by_toc: Option<Search>,
-    audits: Option<&'a Audits>,
+    by_toc: Option<TocSearch>,
+    audits: Option<&'a TocAudits>,
     taken: Option<&'a Taken>,
 }
 
@@ -156,10 +155,7 @@ impl<'a> Reading<'a> {
 
     /// Downloads no layer whose index is kept in the cache, and keeps those of the others. What is on this machine is read.
     pub(crate) fn remembering(self) -> Self {
-        match self.source {
-            Source::Registry { .. } => Self { indexes: Indexes::Used, ..self },
-            Source::Local { .. } | Source::Layer { .. } | Source::Coming { .. } => self,
-        }
+        if self.source.is_remote() { Self { indexes: Indexes::Used, ..self } } else { self }
     }
 
     /// Gives an index of each layer; reads no layer whose index is kept in the cache.
@@ -168,12 +164,12 @@ impl<'a> Reading<'a> {
     }
 
     /// Reads no prepared layer, but lists it from its table of contents.
-    pub(crate) fn by_toc(self, search: Search) -> Self {
+    pub(crate) fn by_toc(self, search: TocSearch) -> Self {
         Self { by_toc: Some(search), ..self }
     }
 
     /// Compares prepared layers with their tables of contents.
-    pub(crate) fn audited(self, audits: &'a Audits) -> Self {
+    pub(crate) fn audited(self, audits: &'a TocAudits) -> Self {
         Self { audits: Some(audits), ..self }
     }
 
@@ -230,7 +226,7 @@ impl<'a> Reading<'a> {
         let mut sink =
             Sink { want: self.want, batch: Vec::new(), content: None, audit: None, spool, taking: false, sender };
         if let Some(search) = self.by_toc.filter(|_| job.is_archive())
-            && let Some((toc, fetched)) = toc::fetch(self.session, self.source, job, search)?
+            && let Some((toc, fetched)) = self.toc(job, search)?
         {
             toc.replay(&mut sink);
             sink.flush();
@@ -255,7 +251,7 @@ impl<'a> Reading<'a> {
         options.file_digests = self.want == Want::Digests;
         let options = Some(options).filter(|_| wanted && job.is_archive());
         if let Some(audits) = self.audits.filter(|_| job.is_archive()) {
-            sink.audit = audits.begin(self.session, self.source, job)?;
+            sink.audit = self.source.wait(audits.begin(&self.source.origin, job))?;
         }
         let (report, index) = self.pump(job, options, cancelled, &mut sink)?;
         sink.flush();
@@ -298,7 +294,16 @@ impl<'a> Reading<'a> {
         (fits && same && enough).then_some(index)
     }
 
-    /// The loop itself: blob to reader, until the blob is over, is more than was promised, or nobody wants it any more.
+    /// The table of contents of a layer, if it has one that is wanted, and how many bytes of the blob it took.
+    fn toc(self, job: &Job, search: TocSearch) -> Result<Option<(Toc, u64)>, Error> {
+        let toc = self.source.wait(toc::fetch(&self.source.origin, job, search));
+        toc.map_err(|error| match error {
+            toc::Error::Source(error) => error.into(),
+            toc::Error::Toc(error) => Error::Toc { layer: job.layer, error },
+        })
+    }
+
+    /// Reads a layer to its end, or until the reading is cancelled.
     fn pump(
         self,
         job: &Job,
@@ -306,28 +311,18 @@ impl<'a> Reading<'a> {
         cancelled: &AtomicBool,
         sink: &mut impl EntrySink,
     ) -> Result<(LayerReport, Option<Index>), Error> {
-        let mut blob = self.source.open_layer(job.descriptor.as_ref())?;
-        let mut reader = LayerReader::new(job.expected(), self.session.limits);
-        if let Some(options) = index {
-            reader = reader.indexed(options);
-        }
-        let mut buffer = vec![0; BUFFER];
         let mut seen = 0;
-        loop {
-            let read = blob.read(&mut buffer)?;
-            if read == 0 || cancelled.load(Ordering::Relaxed) {
-                break;
-            }
-            let progress = reader.push(&buffer[..read], sink);
+        let watch = |progress: Progress| {
             self.meter.advance(job.layer, progress.compressed - seen);
             seen = progress.compressed;
-            if progress.overlong {
-                break;
+            match cancelled.load(Ordering::Relaxed) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
             }
-        }
-        let (report, index) = reader.finish_with_index(sink);
-        self.meter.finish(job.layer, &report);
-        Ok((report, index))
+        };
+        let read = self.source.wait(layer::read(&self.source.origin, job, index, sink, watch))?;
+        self.meter.finish(job.layer, &read.0);
+        Ok(read)
     }
 }
 

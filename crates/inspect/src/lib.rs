@@ -2,6 +2,10 @@
 //! store, one layer, or a file that a person drops on a page.
 //!
 //! - [`resolve`] follows a name to an image: index, platform, manifest, configuration.
+//! - [`layer`] reads and verifies a layer, entry by entry.
+//! - [`toc`] fetches the table of contents of a prepared layer, and compares it with the layer.
+//! - [`open`] finds a file by its path, and reads its bytes by parts of the layer.
+//! - [`blob`] reads a range of a blob.
 //! - [`local`] reads layouts and archives.
 //! - [`seek`] finds entries and files of a layer by its index.
 //!
@@ -9,6 +13,10 @@
 //! source are. Nothing here spawns a task, reads a clock or knows its target. The caller decides how many layers are read
 //! at once, and on which threads.
 
+pub mod blob;
+pub mod layer;
 pub mod local;
+pub mod open;
 pub mod resolve;
 pub mod seek;
+pub mod toc;

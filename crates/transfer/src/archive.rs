@@ -283,7 +283,7 @@ struct Watched<'o> {
 
 impl<'o> Watched<'o> {
     fn open(local: &Local, blob: &Descriptor, observer: &'o Observer) -> Result<Self, Error> {
-        let reader = copy::open(local, blob, 0)?;
+        let reader = crate::source::open_local(local, blob, 0)?;
         let Descriptor { digest, size, .. } = *blob;
         observer.blob(digest, size, Blob::Started { kept: 0 });
         Ok(Self { reader, digest, size, observer })

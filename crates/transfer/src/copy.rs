@@ -1,12 +1,12 @@
 //! Images of this machine into a store or a layout.
 
-use crate::{Blob, Local, Observer, pull::Platforms};
+use crate::{Blob, Local, Observer, pull::Platforms, source::open_local};
 use porthole_core::{descriptor::Descriptor, digest::Digest, layout::ChoiceError, manifest::Document};
 use porthole_inspect::local;
 use porthole_registry::plan::push::{self as plan, Plan, Planner};
 use porthole_store::{Addition, Ingest, Store};
 use std::{
-    io::{self, Cursor, Read},
+    io::{self, Read},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -169,7 +169,7 @@ fn copy_blob(
         }
     };
     let kept = partial.position();
-    let mut reader = match open(local, blob, kept) {
+    let mut reader = match open_local(local, blob, kept) {
         Err(error) if error.is_missing_blob() && blob.media_type.is_nondistributable() => {
             observer.blob(digest, size, Blob::Skipped);
             return Ok(());
@@ -194,16 +194,4 @@ fn copy_blob(
     partial.commit()?;
     observer.blob(digest, size, Blob::Done);
     Ok(())
-}
-
-/// Opens a blob, or takes it from its descriptor where that holds it.
-pub(crate) fn open(local: &Local, blob: &Descriptor, offset: u64) -> Result<Box<dyn Read + Send>, local::Error> {
-    match (local.open_blob(&blob.digest, offset), &blob.data) {
-        (Ok((_, reader)), _) => Ok(reader),
-        (Err(error), Some(data)) if error.is_missing_blob() => {
-            let start = usize::try_from(offset).unwrap_or(usize::MAX).min(data.len());
-            Ok(Box::new(Cursor::new(data[start..].to_vec())))
-        }
-        (Err(error), _) => Err(error),
-    }
 }

@@ -4,6 +4,7 @@
 //! Everything is verified as it passes. What is told on the way is data ([`Event`]); nothing is printed.
 
 pub mod archive;
+mod content;
 pub mod copy;
 mod event;
 pub mod local;

@@ -12,7 +12,7 @@ use self::send::{Outcome, Refused, Send};
 use crate::{
     Blob, Event, Observer,
     pull::Platforms,
-    source::{self, Source},
+    source::{self, Source, descriptor_of},
 };
 use porthole_core::{descriptor::Descriptor, digest::Digest, manifest::Document, platform::Platform};
 use porthole_native::Native;
@@ -21,6 +21,7 @@ use porthole_registry::{
     client::Destination,
     plan::push::{self as plan, Plan, Planner},
 };
+use porthole_source::ImageSource;
 use std::{collections::HashSet, sync::Arc};
 use tokio::{
     sync::{Semaphore, watch},
@@ -158,7 +159,8 @@ struct Push<'p> {
 
 impl Push<'_> {
     async fn plan(&self, options: &Options) -> Result<Plan, Error> {
-        let (root, document) = self.source.root().await?;
+        let document = self.source.root().await?;
+        let root = descriptor_of(&document);
         let platform = match &options.platforms {
             Platforms::One(platform) => Some(platform.clone()),
             Platforms::All => None,

@@ -1,50 +1,230 @@
-//! Where an image comes from, and the bytes of its blobs while they are sent.
+//! Where an image comes from: one type over every kind of source that this machine reads.
 
-use crate::{Blob, Local, Observer};
-use bytes::{Bytes, BytesMut};
+use crate::{Local, pull::Follow};
 use porthole_core::{
     descriptor::Descriptor,
-    digest::{Mismatch, Verifier},
+    digest::{Digest, Mismatch},
     limits::Limits,
-    manifest::Document,
-    reference::Reference,
+    manifest::{Document, Raw},
 };
-use porthole_inspect::local;
+use porthole_inspect::local::{self, Format};
 use porthole_native::Native;
 use porthole_registry::{
     Registry,
-    client::Content,
-    transport::{self, Chunks, ErrorKind, Payload},
+    client::{BlobRange, RemoteImage},
 };
+use porthole_source::{BlobStream, Capability, ImageSource, SourceKind, Unsupported};
 use std::{
-    io::Read,
+    fs::File,
+    io::{self, Cursor, ErrorKind, Read, Seek, SeekFrom},
     ops::Range,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll},
+    path::PathBuf,
+    sync::Arc,
 };
-use tokio::{
-    runtime::Handle,
-    sync::mpsc::{Receiver, Sender, channel},
-    task::{AbortHandle, block_in_place},
-};
+use tokio::task::block_in_place;
 
 /// Where an image comes from.
+///
+/// Local reads block their thread, which must not be one that drives a runtime.
 #[derive(Clone)]
 pub enum Source {
-    /// Layouts, archives and stores.
+    /// A registry. It may be the one that the image goes to.
+    Registry(RemoteImage<Arc<Registry<Native>>>),
+    /// A layout, an archive or the store.
     Local {
         /// Opened.
         local: Arc<Local>,
         /// The image in it.
         root: Descriptor,
     },
-    /// A registry, not necessarily another one than the destination's.
-    Registry {
-        /// Its client.
-        client: Arc<Registry<Native>>,
-        /// The image in it.
-        reference: Reference,
+    /// The blob of one layer in a file.
+    Layer {
+        /// The file.
+        path: PathBuf,
+        /// Limits of what reads it.
+        limits: Limits,
     },
+    /// The blobs of an image while it is pulled. Its documents are known from the pull.
+    Pull {
+        /// The pull.
+        follow: Follow,
+        /// Limits of what reads it.
+        limits: Limits,
+    },
+}
+
+impl Source {
+    fn no_documents(&self) -> Error {
+        self.kind().cannot(Capability::Documents).into()
+    }
+}
+
+impl ImageSource for Source {
+    type Error = Error;
+    type Blob = SourceBlob;
+
+    fn kind(&self) -> SourceKind {
+        match self {
+            Self::Registry(_) => SourceKind::Registry,
+            Self::Local { local, .. } => match local.images().format() {
+                Format::OciArchive => SourceKind::OciArchive,
+                Format::DockerArchive => SourceKind::DockerArchive,
+                _ => SourceKind::Layout,
+            },
+            Self::Layer { .. } => SourceKind::Layer,
+            Self::Pull { .. } => SourceKind::Pull,
+        }
+    }
+
+    fn limits(&self) -> &Limits {
+        match self {
+            Self::Registry(remote) => remote.limits(),
+            Self::Local { local, .. } => local.limits(),
+            Self::Layer { limits, .. } | Self::Pull { limits, .. } => limits,
+        }
+    }
+
+    fn pinned(&self) -> Option<Digest> {
+        match self {
+            Self::Registry(remote) => remote.pinned(),
+            Self::Local { root, .. } => Some(root.digest),
+            Self::Layer { .. } | Self::Pull { .. } => None,
+        }
+    }
+
+    async fn root(&self) -> Result<Document, Error> {
+        match self {
+            Self::Registry(remote) => Ok(remote.root().await?),
+            Self::Local { local, root } => Ok(block_in_place(|| local.read_document(root))?),
+            Self::Layer { .. } | Self::Pull { .. } => Err(self.no_documents()),
+        }
+    }
+
+    async fn root_descriptor(&self) -> Result<Descriptor, Error> {
+        match self {
+            Self::Registry(remote) => Ok(remote.root_descriptor().await?),
+            _ => Ok(descriptor_of(&self.root().await?)),
+        }
+    }
+
+    async fn document(&self, descriptor: &Descriptor) -> Result<Document, Error> {
+        match self {
+            Self::Registry(remote) => Ok(remote.document(descriptor).await?),
+            Self::Local { local, .. } => Ok(block_in_place(|| local.read_document(descriptor))?),
+            Self::Layer { .. } | Self::Pull { .. } => Err(self.no_documents()),
+        }
+    }
+
+    async fn small_blob(&self, descriptor: &Descriptor) -> Result<Raw, Error> {
+        match self {
+            Self::Registry(remote) => Ok(remote.small_blob(descriptor).await?),
+            Self::Local { local, .. } => Ok(block_in_place(|| local.read_small(descriptor))?),
+            Self::Layer { .. } | Self::Pull { .. } => Err(self.no_documents()),
+        }
+    }
+
+    async fn open_blob(&self, descriptor: &Descriptor, range: Range<u64>) -> Result<SourceBlob, Error> {
+        match self {
+            Self::Registry(remote) => Ok(SourceBlob::Remote(Box::new(remote.open_blob(descriptor, range).await?))),
+            Self::Local { local, .. } => {
+                let whole = range == (0..descriptor.size);
+                let reader = open_local(local, descriptor, range.start)?;
+                let reader: Box<dyn Read + Send> =
+                    if whole { reader } else { Box::new(reader.take(range.end.saturating_sub(range.start))) };
+                Ok(SourceBlob::file(reader, "blob"))
+            }
+            Self::Pull { follow, .. } if range.start == 0 => {
+                Ok(SourceBlob::file(Box::new(follow.reader(&descriptor.digest)), "blob"))
+            }
+            Self::Pull { .. } => Err(self.kind().cannot(Capability::Ranges).into()),
+            Self::Layer { .. } => self.open_bare(range).await,
+        }
+    }
+
+    async fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, Error> {
+        match self {
+            Self::Registry(remote) => Ok(remote.referrers(subject).await?),
+            // Any of its images may refer to another one.
+            Self::Local { local, .. } => Ok(local.names().into_iter().map(|(_, descriptor)| descriptor).collect()),
+            Self::Layer { .. } | Self::Pull { .. } => Err(self.kind().cannot(Capability::Referrers).into()),
+        }
+    }
+
+    async fn bare_size(&self) -> Result<u64, Error> {
+        match self {
+            Self::Layer { path, .. } => Ok(std::fs::metadata(path).map_err(read(path))?.len()),
+            _ => Err(self.kind().cannot(Capability::BareLayer).into()),
+        }
+    }
+
+    async fn open_bare(&self, range: Range<u64>) -> Result<SourceBlob, Error> {
+        let Self::Layer { path, .. } = self else { return Err(self.kind().cannot(Capability::BareLayer).into()) };
+        let mut file = File::open(path).map_err(read(path))?;
+        // A pipe is read from its start, and has no other place.
+        if range.start > 0 {
+            file.seek(SeekFrom::Start(range.start)).map_err(read(path))?;
+        }
+        Ok(SourceBlob::file(Box::new(file.take(range.end.saturating_sub(range.start))), &path.display().to_string()))
+    }
+}
+
+/// Opens a blob of a layout, or takes it from its descriptor where that holds it.
+pub(crate) fn open_local(local: &Local, blob: &Descriptor, offset: u64) -> Result<Box<dyn Read + Send>, local::Error> {
+    match (local.open_blob(&blob.digest, offset), &blob.data) {
+        (Ok((_, reader)), _) => Ok(reader),
+        (Err(error), Some(data)) if error.is_missing_blob() => {
+            let start = usize::try_from(offset).unwrap_or(usize::MAX).min(data.len());
+            Ok(Box::new(Cursor::new(data[start..].to_vec())))
+        }
+        (Err(error), _) => Err(error),
+    }
+}
+
+/// The descriptor by which an index would list a document.
+pub fn descriptor_of(document: &Document) -> Descriptor {
+    Descriptor::new(document.media_type().clone(), *document.raw().digest(), document.raw().size())
+}
+
+/// A blob of a [`Source`], opened.
+pub enum SourceBlob {
+    /// Of a registry.
+    Remote(Box<BlobRange<Arc<Registry<Native>>, Native>>),
+    /// In a file.
+    File {
+        /// The rest of it.
+        reader: Box<dyn Read + Send>,
+        /// What errors call it.
+        name: String,
+    },
+}
+
+impl SourceBlob {
+    fn file(reader: Box<dyn Read + Send>, name: &str) -> Self {
+        Self::File { reader, name: name.to_owned() }
+    }
+}
+
+impl BlobStream for SourceBlob {
+    type Error = Error;
+
+    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        match self {
+            Self::Remote(blob) => Ok(BlobStream::read(&mut **blob, buffer).await?),
+            Self::File { reader, name } => loop {
+                match reader.read(buffer) {
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    result => return result.map_err(|error| porthole_source::Error::read(name.as_str())(error).into()),
+                }
+            },
+        }
+    }
+
+    fn overhead(&self) -> u64 {
+        match self {
+            Self::Remote(blob) => blob.overhead(),
+            Self::File { .. } => 0,
+        }
+    }
 }
 
 /// Why a source gives nothing.
@@ -54,278 +234,38 @@ pub enum Error {
     /// The registry, or the way to it.
     #[error(transparent)]
     Registry(#[from] porthole_registry::Error),
-    /// The store, layout or archive.
+    /// The store, layout or archive, or a kind of source that does not have what was asked for.
     #[error(transparent)]
     Local(#[from] local::Error),
-    /// A file of it cannot be read.
-    #[error("source cannot be read: {0}")]
-    Read(String),
     /// Other bytes than the image says.
     #[error("source has other bytes than its image says: {0}")]
     Wrong(#[from] Mismatch),
 }
 
+impl From<porthole_source::Error> for Error {
+    fn from(error: porthole_source::Error) -> Self {
+        Self::Local(error.into())
+    }
+}
+
+impl From<Unsupported> for Error {
+    fn from(unsupported: Unsupported) -> Self {
+        Self::Local(unsupported.into())
+    }
+}
+
 impl Error {
-    /// Whether the source is fine, but lacks what it was asked for.
+    /// Whether the source can be read, but lacks what was asked for.
     pub(crate) fn is_absence(&self) -> bool {
         match self {
             Self::Registry(error) => matches!(error, porthole_registry::Error::NotFound { .. }),
             Self::Local(error) => error.is_missing_blob(),
-            _ => false,
+            Self::Wrong(_) => false,
         }
     }
 }
 
-impl Source {
-    /// The limits that it was opened with.
-    pub(crate) fn limits(&self) -> &Limits {
-        match self {
-            Self::Local { local, .. } => local.limits(),
-            Self::Registry { client, .. } => client.limits(),
-        }
-    }
-
-    /// The document that the image begins with, and its descriptor.
-    pub(crate) async fn root(&self) -> Result<(Descriptor, Document), Error> {
-        let document = match self {
-            Self::Local { local, root } => block_in_place(|| local.read_document(root))?,
-            Self::Registry { client, reference } => client.fetch_document(reference).await?,
-        };
-        let raw = document.raw();
-        Ok((Descriptor::new(document.media_type().clone(), *raw.digest(), raw.size()), document))
-    }
-
-    pub(crate) async fn document(&self, descriptor: &Descriptor) -> Result<Document, Error> {
-        Ok(match self {
-            Self::Local { local, .. } => block_in_place(|| local.read_document(descriptor))?,
-            Self::Registry { client, reference } => client.fetch_child(reference, descriptor).await?,
-        })
-    }
-
-    /// Documents that may refer to others of the source: those a registry lists for a digest; all roots of a layout.
-    pub(crate) async fn referrers(&self, digest: &porthole_core::digest::Digest) -> Result<Vec<Descriptor>, Error> {
-        Ok(match self {
-            Self::Local { local, .. } => local.names().into_iter().map(|(_, descriptor)| descriptor).collect(),
-            Self::Registry { client, reference } => client.fetch_referrers(reference, digest).await?,
-        })
-    }
-
-    /// The bytes of a blob, verified as they pass.
-    pub(crate) fn content(&self, descriptor: &Descriptor, observer: &Observer) -> Arc<Shared> {
-        let check = Check {
-            verifier: Some(Verifier::new(&descriptor.digest, descriptor.size)),
-            position: 0,
-            error: None,
-            sent: 0,
-        };
-        Arc::new(Shared {
-            source: self.clone(),
-            descriptor: descriptor.clone(),
-            observer: observer.clone(),
-            runtime: Handle::current(),
-            check: Mutex::new(check),
-        })
-    }
+fn read(path: &std::path::Path) -> impl FnOnce(io::Error) -> Error {
+    let name = path.display().to_string();
+    move |error| porthole_source::Error::read(name)(error).into()
 }
-
-/// A blob of a source, for all tries to send it.
-pub(crate) struct Shared {
-    source: Source,
-    descriptor: Descriptor,
-    observer: Observer,
-    runtime: Handle,
-    check: Mutex<Check>,
-}
-
-/// How much is verified: a prefix. What is sent once more was verified before.
-struct Check {
-    /// Until it is finished.
-    verifier: Option<Verifier>,
-    position: u64,
-    /// Why the source failed.
-    error: Option<Error>,
-    /// Bytes that were handed to connections.
-    sent: u64,
-}
-
-impl Shared {
-    /// Bytes that were handed to connections, repeated ones included.
-    pub(crate) fn sent(&self) -> u64 {
-        self.check().sent
-    }
-
-    /// Why the source failed, if it did.
-    pub(crate) fn error(&self) -> Option<Error> {
-        self.check().error.clone()
-    }
-
-    fn check(&self) -> MutexGuard<'_, Check> {
-        self.check.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A part of the blob that stands in its descriptor: nobody need be asked for it.
-    fn data(&self, range: &Range<u64>) -> Option<Bytes> {
-        let data = self.descriptor.data.as_ref().filter(|data| data.len() as u64 == self.descriptor.size)?;
-        let part = usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?;
-        Some(Bytes::copy_from_slice(data.get(part)?))
-    }
-
-    /// Verifies bytes before they are sent. The last ones pass only if all are right.
-    fn pass(&self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
-        let mut check = self.check();
-        let Check { verifier, position, .. } = &mut *check;
-        let known = usize::try_from(position.saturating_sub(offset)).unwrap_or(usize::MAX);
-        if let (Some(running), Some(fresh)) = (verifier.as_mut(), bytes.get(known..)) {
-            running.update(fresh)?;
-            *position += fresh.len() as u64;
-        }
-        if *position >= self.descriptor.size
-            && let Some(complete) = verifier.take()
-        {
-            complete.finish()?;
-        }
-        Ok(())
-    }
-
-    fn fail(&self, error: Error) -> transport::Error {
-        let message = error.to_string();
-        self.check().error.get_or_insert(error);
-        transport::Error { kind: ErrorKind::Source, message }
-    }
-}
-
-/// What an upload is given.
-pub(crate) struct Sending(pub(crate) Arc<Shared>);
-
-impl Content for Sending {
-    fn part(&self, range: Range<u64>) -> Payload {
-        Payload::Stream(Arc::new(Part { shared: Arc::clone(&self.0), range }))
-    }
-}
-
-struct Part {
-    shared: Arc<Shared>,
-    range: Range<u64>,
-}
-
-impl transport::Source for Part {
-    fn length(&self) -> u64 {
-        self.range.end - self.range.start
-    }
-
-    fn open(&self) -> Box<dyn Chunks> {
-        let (sender, receiver) = channel(AHEAD);
-        let (shared, range) = (Arc::clone(&self.shared), self.range.clone());
-        let task = match &self.shared.source {
-            Source::Local { .. } => {
-                self.shared.runtime.spawn_blocking(move || read_local(&shared, &range, &sender)).abort_handle()
-            }
-            Source::Registry { .. } => {
-                self.shared.runtime.spawn(async move { read_registry(&shared, range, &sender).await }).abort_handle()
-            }
-        };
-        Box::new(Opened { shared: Arc::clone(&self.shared), receiver, task })
-    }
-}
-
-type Chunk = Result<Bytes, transport::Error>;
-
-/// Reads and hashes on a thread of its own. Nobody listening any more ends it.
-fn read_local(shared: &Shared, range: &Range<u64>, sender: &Sender<Chunk>) {
-    let Source::Local { local, .. } = &shared.source else { return };
-    let mut reader: Box<dyn Read> = match (local.open_blob(&shared.descriptor.digest, range.start), shared.data(range))
-    {
-        (Ok((size, reader)), _) if size == shared.descriptor.size => Box::new(reader),
-        (Ok((size, _)), _) => {
-            let wrong = Mismatch::Size { expected: shared.descriptor.size, got: size };
-            let _ = sender.blocking_send(Err(shared.fail(wrong.into())));
-            return;
-        }
-        (Err(error), Some(data)) if error.is_missing_blob() => Box::new(std::io::Cursor::new(data)),
-        (Err(error), _) => {
-            let _ = sender.blocking_send(Err(shared.fail(error.into())));
-            return;
-        }
-    };
-    let mut offset = range.start;
-    while offset < range.end {
-        let length = usize::try_from(range.end - offset).unwrap_or(usize::MAX).min(CHUNK);
-        // Not zeroed before it is filled.
-        let mut chunk = Vec::with_capacity(length);
-        let read = match reader.by_ref().take(length as u64).read_to_end(&mut chunk) {
-            Ok(read) if read == length => Ok(()),
-            Ok(_) => Err(Error::Read("it ends early".into())),
-            Err(error) => Err(Error::Read(error.to_string())),
-        };
-        let passed = read.and_then(|()| shared.pass(offset, &chunk));
-        let result = passed.map(|()| chunk.into()).map_err(|error| shared.fail(error));
-        let failed = result.is_err();
-        if sender.blocking_send(result).is_err() || failed {
-            return;
-        }
-        offset += length as u64;
-    }
-}
-
-async fn read_registry(shared: &Shared, range: Range<u64>, sender: &Sender<Chunk>) {
-    let Source::Registry { client, reference } = &shared.source else { return };
-    let mut offset = range.start;
-    let outcome = async {
-        if let Some(data) = shared.data(&range) {
-            shared.pass(offset, &data)?;
-            let _ = sender.send(Ok(data)).await;
-            return Ok(());
-        }
-        let mut blob = client.fetch_blob_range(reference, &shared.descriptor, range).await?;
-        let mut room = BytesMut::zeroed(CHUNK);
-        loop {
-            let read = blob.read(&mut room).await?;
-            if read == 0 {
-                return Ok(());
-            }
-            let chunk = room.split_to(read).freeze();
-            shared.pass(offset, &chunk)?;
-            offset += read as u64;
-            if sender.send(Ok(chunk)).await.is_err() {
-                return Ok(());
-            }
-            if room.len() < CHUNK / 4 {
-                room = BytesMut::zeroed(CHUNK);
-            }
-        }
-    };
-    if let Err(error) = outcome.await {
-        let _ = sender.send(Err(shared.fail(error))).await;
-    }
-}
-
-struct Opened {
-    shared: Arc<Shared>,
-    receiver: Receiver<Chunk>,
-    task: AbortHandle,
-}
-
-impl Chunks for Opened {
-    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, transport::Error>> {
-        self.receiver.poll_recv(context).map(|chunk| {
-            let chunk = chunk.transpose()?;
-            if let Some(chunk) = &chunk {
-                let Descriptor { digest, size, .. } = self.shared.descriptor;
-                self.shared.check().sent += chunk.len() as u64;
-                self.shared.observer.blob(digest, size, Blob::Moved { bytes: chunk.len() as u64 });
-            }
-            Ok(chunk)
-        })
-    }
-}
-
-impl Drop for Opened {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// What is read at once: large enough to be cheap, small enough that a slow line takes one of them within every stall.
-const CHUNK: usize = 128 << 10;
-/// Chunks that are read ahead of the connection.
-const AHEAD: usize = 4;

@@ -17,7 +17,6 @@ use crate::{
     layers::{Job, Known},
     output::print_json,
     session::Session,
-    source::Source,
 };
 
 /// Show what of an image is waste, who brought it and who wasted it
@@ -87,9 +86,9 @@ impl Blob {
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let source = arguments.source.open(session)?;
-    let image = match &source {
-        Source::Layer { .. } => None,
-        _ => Some(source.image(session, &mut |_| {})?.image),
+    let image = match source.is_bare() {
+        true => None,
+        false => Some(source.image(session, &mut |_| {})?.image),
     };
     let jobs = image.as_ref().map_or_else(Job::bare, |image| Job::of(&image.layers));
     let layer = arguments.layer.as_deref().map(|text| choose(&jobs, text)).transpose()?;

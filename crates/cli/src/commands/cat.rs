@@ -1,9 +1,7 @@
 //! `porthole cat`
 
-mod alone;
 mod content;
 mod missing;
-mod resolve;
 
 use std::{ffi::OsString, os::unix::ffi::OsStrExt};
 
@@ -14,19 +12,19 @@ use porthole_core::{
     seek::Seekable,
     tree::{Content, Mode},
 };
-
-use self::{
-    alone::Alone,
-    resolve::{At, Files, Lost, resolve},
+use porthole_inspect::{
+    open::{At, FileParts, Files, LoneLayer, Lost, resolve_path},
+    toc::TocSearch,
 };
-use super::stack::{Stacked, choose};
+
+use super::stack::{Stacked, choose, judge};
 use crate::{
     argument::SourceArgument,
     error::Error,
-    layers::{Job, Known, Spool, Taken},
+    layers::{Event, Job, Known, Reading, Spool, Taken, Want},
+    progress::Meter,
     session::Session,
     source::Source,
-    toc::Search,
     ui::size,
 };
 
@@ -68,23 +66,20 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let source = arguments.source.open(session)?;
-    let jobs = match &source {
-        Source::Layer { .. } => Job::bare(),
-        _ => Job::of(&source.image(session, &mut |_| {})?.image.layers),
-    };
+    let jobs = source.layers(session)?;
     let wanted = arguments.path.as_bytes();
     // Most paths are what they seem, and then a layer that had to be read has given its content already.
     let taken = Taken::new(path::clean(wanted));
     if let Some(layer) = arguments.layer.as_deref().map(|text| choose(&jobs, text)).transpose()? {
         let job = &jobs[layer];
-        let (alone, known) = Alone::read(session, &source, job, &taken)?;
+        let (alone, known) = read_alone(session, &source, job, &taken)?;
         let content = find(&alone, wanted, arguments, |lost| missing::in_layer(&alone, lost, job.layer))?;
         let spool = taken.find(job.layer, content.offset);
         let cost = Cost::of([&known], std::slice::from_ref(job));
         return print(session, &source, job, &known, content, spool, cost);
     }
     let stacked = match arguments.toc {
-        true => Stacked::by_toc(session, &source, &jobs, Search::Trusted)?,
+        true => Stacked::by_toc(session, &source, &jobs, TocSearch::Trusted)?,
         false => Stacked::indexed(session, &source, &jobs, &taken)?,
     };
     let view = stacked.tree.view(Mode::Merged);
@@ -101,6 +96,32 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let spool = taken.find(job.layer, content.offset);
     print(session, &source, job, known, content, spool, Cost::of(&stacked.layers, &jobs))?;
     stacked.unpackable(&jobs)
+}
+
+/// Reads and verifies one layer, or takes what is known of it from the cache.
+fn read_alone(session: &Session<'_>, source: &Source, job: &Job, taken: &Taken) -> Result<(LoneLayer, Known), Error> {
+    let mut lone = LoneLayer::default();
+    let mut end = None;
+    let jobs = std::slice::from_ref(job);
+    let meter = Meter::new(session.ui, jobs);
+    let reading = Reading::new(session, source, &meter, Want::Entries).indexed().taking(taken);
+    reading.run(jobs, |job, event| {
+        match event {
+            Event::Entries(entries) => {
+                for listed in entries {
+                    let added = lone.add(job.layer, listed.entry, &session.limits);
+                    added.map_err(|error| Error::Unpack { layer: job.layer, error })?;
+                }
+            }
+            Event::End(known) => match judge(session, job, &known)? {
+                None => end = Some(known),
+                Some(wrong) => return Err(Error::Layers(vec![wrong])),
+            },
+        }
+        Ok(())
+    })?;
+    let end = end.ok_or_else(|| Error::usage("a layer has no end (this is a bug in porthole)"))?;
+    Ok((lone, end))
 }
 
 /// What looking at a file costs, in bytes of blobs.
@@ -126,7 +147,7 @@ fn find<F: Files>(
     arguments: &Arguments,
     hints: impl FnOnce(&[u8]) -> Vec<Hint>,
 ) -> Result<Content, Error> {
-    let (name, at) = match resolve(files, wanted, !arguments.no_follow) {
+    let (name, at) = match resolve_path(files, wanted, !arguments.no_follow) {
         Ok(found) => found,
         Err(Lost::Missing(lost)) => {
             let name = path::escape(&path::clean(wanted)).into_owned();
@@ -167,13 +188,20 @@ fn print(
     let mut out = session.ui.out();
     let read = match (known, spool) {
         _ if content.size == 0 => 0,
-        (Known::Listed(toc, _), _) => content::print_chunks(source, job, toc, content, &mut out)?,
+        (Known::Listed(toc, _), _) => {
+            let parts = FileParts::by_toc(toc, content).map_err(|error| Error::Chunk { layer: job.layer, error })?;
+            content::print_parts(source, job, parts, &mut out)?
+        }
         (_, Some(spool)) => {
             spool.copy_to(&mut out)?;
             0
         }
         (known, None) => match known.index() {
-            Some(index) => content::print_part(session, source, job, index, content, &mut out)?,
+            Some(index) => {
+                let parts = FileParts::by_index(index, content, &session.limits);
+                let parts = parts.map_err(|error| Error::Part { layer: job.layer, error })?;
+                content::print_parts(source, job, parts, &mut out)?
+            }
             None => content::print_whole(session, source, job, content, &mut out)?,
         },
     };

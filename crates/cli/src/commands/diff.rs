@@ -165,9 +165,9 @@ struct Input {
 impl Input {
     fn open(text: &OsString, session: &Session<'_>) -> Result<Self, Error> {
         let source = Source::open(&Spec::parse(text, std::path::Path::exists)?, session)?;
-        let image = match &source {
-            Source::Layer { .. } => None,
-            _ => Some(source.image(session, &mut |_| {})?.image),
+        let image = match source.is_bare() {
+            true => None,
+            false => Some(source.image(session, &mut |_| {})?.image),
         };
         Ok(Self { source, image, name: text.to_string_lossy().into_owned() })
     }

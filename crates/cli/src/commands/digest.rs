@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Args;
 use serde_json::json;
 
-use crate::{argument::SourceArgument, error::Error, output::print_json, session::Session, source::descriptor_of};
+use crate::{argument::SourceArgument, error::Error, output::print_json, session::Session};
 
 /// Print the digest of the manifest or index
 ///
@@ -23,10 +23,7 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let source = arguments.source.open(session)?;
-    let root = match session.wanted_platform() {
-        Some(_) => descriptor_of(&source.manifest(session)?),
-        None => source.root()?,
-    };
+    let root = source.named_root(session)?;
     let digest = root.digest;
     let mut out = session.ui.out();
     if session.ui.json {

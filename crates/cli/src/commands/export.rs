@@ -16,7 +16,7 @@ use self::spool::Spool;
 use crate::{
     argument::SourceArgument,
     error::{Error, WrongLayer},
-    layers::{Job, Reading, Want},
+    layers::{Job, Reading, Want, no_files},
     progress::Meter,
     session::Session,
     source::Source,
@@ -47,14 +47,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         return Err(Error::usage("an archive is nothing for a terminal: add -o FILE"));
     }
     let source = arguments.source.open(session)?;
-    let jobs = match &source {
-        Source::Layer { .. } => Job::bare(),
-        _ => {
-            let image = source.image(session, &mut |_| {})?.image;
-            image.unpackable()?;
-            Job::of(&image.layers)
-        }
-    };
+    let jobs = source.unpackable_layers(session)?;
     match &arguments.output {
         None => {
             let (tree, spool) = read(session, &source, &jobs, Spool::new()?)?;
@@ -89,7 +82,7 @@ fn read(session: &Session<'_>, source: &Source, jobs: &[Job], mut spool: Spool) 
         |_, entry| entry.size > 0,
         |job, arriving| {
             if !job.is_archive() {
-                return Err(job.no_files());
+                return Err(no_files(job));
             }
             tree.begin(job.layer);
             let mut layer = spool.layer(&mut tree, job.layer);

@@ -15,15 +15,7 @@ use porthole_core::{
 };
 
 use super::stack::{Stacked, choose};
-use crate::{
-    argument::SourceArgument,
-    error::Error,
-    layers::{Job, Known},
-    output::print_json,
-    session::Session,
-    source::Source,
-    toc::Search,
-};
+use crate::{argument::SourceArgument, error::Error, layers::Known, output::print_json, session::Session};
 
 /// List files: the tree that a runtime would unpack, with the layer that each came from
 ///
@@ -87,10 +79,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         return Err(Error::usage("--digest needs --json or --long"));
     }
     let source = arguments.source.open(session)?;
-    let jobs = match &source {
-        Source::Layer { .. } => Job::bare(),
-        _ => Job::of(&source.image(session, &mut |_| {})?.image.layers),
-    };
+    let jobs = source.layers(session)?;
     let layer = arguments.layer.as_deref().map(|text| choose(&jobs, text)).transpose()?;
     if arguments.raw {
         let only = match (layer, jobs.as_slice()) {
@@ -108,7 +97,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         (None, false) => Mode::Merged,
     };
     let stacked = match arguments.toc {
-        true => Stacked::by_toc(session, &source, jobs, Search::All)?,
+        true => Stacked::by_toc(session, &source, jobs, porthole_inspect::toc::TocSearch::All)?,
         false => Stacked::read(session, &source, jobs, arguments.digest)?,
     };
     list(arguments, session, &stacked, mode)?;

@@ -22,9 +22,6 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let source = arguments.source.open(session)?;
-    let document = match session.wanted_platform() {
-        Some(_) => source.manifest(session)?,
-        None => source.document()?,
-    };
+    let document = source.named_document(session)?;
     print_document(session, document.raw().bytes(), arguments.pretty)
 }

@@ -1,12 +1,12 @@
 //! `porthole push`
 
-use std::{ffi::OsString, io::Write, path::Path, sync::Arc, time::Instant};
+use std::{ffi::OsString, io::Write, path::Path, time::Instant};
 
 use clap::Args;
 use porthole_core::{hint::Hint, reference::Reference};
 use porthole_registry::client::Destination;
 use porthole_transfer::{
-    Local, Source,
+    Source as Origin,
     pull::Platforms,
     push::{self, Amount, Options, Pushed},
 };
@@ -19,7 +19,7 @@ use crate::{
     progress::{Heading, watch},
     reference,
     session::Session,
-    source::Spec,
+    source::{Source, Spec},
     ui::{safe, size},
 };
 
@@ -138,7 +138,7 @@ pub(super) fn send(spec: &Spec, to: Reference, way: &Way, session: &Session<'_>)
     }
     let source = open(spec, session)?;
     let client = session.client(&to)?;
-    if let (Spec::Store { .. }, Source::Local { local, root }) = (spec, &source) {
+    if let (Spec::Store { .. }, Origin::Local { local, root }) = (spec, &source) {
         options.likely = push::likely(local, root, &to);
         options.likely.retain(|likely| !mount_from.contains(&likely.repository));
         mount_from.extend(options.likely.iter().map(|likely| likely.repository.clone()));
@@ -154,17 +154,11 @@ pub(super) fn send(spec: &Spec, to: Reference, way: &Way, session: &Session<'_>)
     tell(&to, &pushed, started.elapsed().as_secs_f64(), session)
 }
 
-fn open(spec: &Spec, session: &Session<'_>) -> Result<Source, Error> {
-    let (local, name) = match spec {
-        Spec::Registry(reference) => {
-            return Ok(Source::Registry { client: session.client(reference)?, reference: reference.clone() });
-        }
-        Spec::Local { path, format, name } => (Local::open_within(path, *format, session.limits)?, name.as_deref()),
-        Spec::Store { name } => (Local::of_store(&session.store()?)?, Some(name.as_str())),
-        Spec::Layer(_) => return Err(Error::usage("expected an image, got a bare layer, which has no manifest")),
-    };
-    let root = local.find(name)?;
-    Ok(Source::Local { local: Arc::new(local), root })
+fn open(spec: &Spec, session: &Session<'_>) -> Result<Origin, Error> {
+    if matches!(spec, Spec::Layer(_)) {
+        return Err(Error::usage("expected an image, got a bare layer, which has no manifest"));
+    }
+    Ok(Source::open(spec, session)?.origin)
 }
 
 fn tell(to: &Reference, pushed: &Pushed, seconds: f64, session: &Session<'_>) -> Result<(), Error> {
@@ -231,14 +225,12 @@ fn chunk_size(text: &str) -> Result<u64, String> {
 }
 
 pub(crate) fn exit_code(failure: &push::Error) -> u8 {
-    use porthole_transfer::{push::Error as Push, source::Error as Source};
+    use porthole_transfer::push::Error as Push;
     match failure {
-        Push::Registry(error) | Push::Source(Source::Registry(error)) => error.exit_code(),
-        Push::Source(Source::Local(error)) => error::local_exit_code(error),
-        Push::Source(Source::Wrong(_)) | Push::Plan(_) => match failure {
-            Push::Plan(porthole_registry::plan::push::Error::Platform(_)) => error::PLATFORM,
-            _ => error::MALFORMED,
-        },
+        Push::Registry(error) => error.exit_code(),
+        Push::Source(error) => error::origin_exit_code(error),
+        Push::Plan(porthole_registry::plan::push::Error::Platform(_)) => error::PLATFORM,
+        Push::Plan(_) => error::MALFORMED,
         Push::Partial { .. } => error::PLATFORM,
         Push::Digest { .. } => error::USAGE,
         _ => error::OTHER,

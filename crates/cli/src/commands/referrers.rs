@@ -8,6 +8,7 @@ use std::io::Write;
 
 use clap::Args;
 use porthole_core::{digest::Digest, manifest::Document, media_type::MediaType};
+use porthole_transfer::Source as Origin;
 
 use self::row::Row;
 use crate::{argument::SourceArgument, error::Error, output::print_json, session::Session, source::Source, ui::Style};
@@ -37,12 +38,12 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let source = arguments.source.open(session)?;
     let (subject, is_index) = subject(&source, session)?;
     let wanted = arguments.artifact_type.as_ref();
-    let mut rows = match &source {
-        Source::Registry { reference, client, runtime } => {
-            runtime.block_on(registry::rows(client, reference, &subject, wanted))?
+    let mut rows = match &source.origin {
+        Origin::Registry(remote) => {
+            source.wait(registry::rows(remote.client(), remote.reference(), &subject, wanted))?
         }
-        Source::Local { local, .. } => layout::rows(local, &subject)?,
-        Source::Layer { .. } | Source::Coming { .. } => Vec::new(),
+        Origin::Local { local, .. } => layout::rows(local, &subject)?,
+        Origin::Layer { .. } | Origin::Pull { .. } => Vec::new(),
     };
     rows.retain(|row| wanted.is_none_or(|wanted| row.artifact_type.as_ref().is_some_and(|got| got.matches(wanted))));
     print(&rows, session)?;
@@ -58,15 +59,12 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
 
 /// What is referred to, and whether it is known to be an index. A digest needs no look at what it stands for.
 fn subject(source: &Source, session: &Session<'_>) -> Result<(Digest, bool), Error> {
-    if let (Source::Registry { reference, .. }, None) = (source, session.wanted_platform())
-        && let Some(digest) = reference.digest()
+    if let (Origin::Registry(remote), None) = (&source.origin, session.wanted_platform())
+        && let Some(digest) = remote.reference().digest()
     {
         return Ok((*digest, false));
     }
-    let document = match session.wanted_platform() {
-        Some(_) => source.manifest(session)?,
-        None => source.document()?,
-    };
+    let document = source.named_document(session)?;
     Ok((*document.raw().digest(), matches!(document, Document::Index(_))))
 }
 

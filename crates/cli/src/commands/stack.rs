@@ -1,14 +1,15 @@
 //! All layers of an image in one tree.
 
-use porthole_core::{layer::Finding, tree::FileTree};
+use porthole_core::tree::FileTree;
+use porthole_inspect::{layer::Verdict, toc::TocSearch};
 
 use crate::{
     error::{Error, WrongLayer},
-    layers::{Event, Job, Known, Reading, Taken, Want},
+    layers::{Event, Job, Known, Reading, Taken, Want, in_words, no_files},
     progress::Meter,
     session::Session,
     source::Source,
-    toc::{self, Search},
+    toc,
 };
 
 /// The layer that a number, a digest or a diff_id names, by its place among `jobs`.
@@ -43,7 +44,12 @@ impl Stacked {
     }
 
     /// The same, but prepared layers are listed from their tables of contents, and that is told.
-    pub(super) fn by_toc(session: &Session<'_>, source: &Source, jobs: &[Job], search: Search) -> Result<Self, Error> {
+    pub(super) fn by_toc(
+        session: &Session<'_>,
+        source: &Source,
+        jobs: &[Job],
+        search: TocSearch,
+    ) -> Result<Self, Error> {
         let meter = Meter::new(session.ui, jobs);
         let reading = Reading::new(session, source, &meter, Want::Entries).remembering().by_toc(search);
         let stacked = Self::of(session, reading, jobs)?;
@@ -114,13 +120,14 @@ impl Stacked {
 ///
 /// [`Error::NoFiles`] for what need not be an archive.
 pub(super) fn judge(session: &Session<'_>, job: &Job, known: &Known) -> Result<Option<WrongLayer>, Error> {
-    let findings = known.findings(job);
-    if !findings.iter().any(Finding::refutes) {
-        for finding in &findings {
-            session.ui.note(job.in_words(finding));
+    match job.judge(known.findings(job)) {
+        Verdict::Good(findings) => {
+            for finding in &findings {
+                session.ui.note(in_words(job, finding));
+            }
+            Ok(None)
         }
-        return Ok(None);
+        Verdict::Wrong(findings) => Ok(Some(WrongLayer { layer: job.layer, findings })),
+        Verdict::NoFiles => Err(no_files(job)),
     }
-    let blamed = findings.iter().any(|finding| finding.refutes() && job.answers_for(finding));
-    if blamed { Ok(Some(WrongLayer { layer: job.layer, findings })) } else { Err(job.no_files()) }
 }

@@ -16,7 +16,7 @@ pub(super) use self::destination::Destination;
 use crate::{
     argument::SourceArgument,
     error::{Error, WrongLayer},
-    layers::{Job, Reading, Want},
+    layers::{Job, Reading, Want, no_files},
     output::print_json,
     progress::Meter,
     session::Session,
@@ -64,14 +64,7 @@ pub(super) struct How {
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let options = arguments.how.options()?;
     let source = arguments.source.open(session)?;
-    let jobs = match &source {
-        Source::Layer { .. } => Job::bare(),
-        _ => {
-            let image = source.image(session, &mut |_| {})?.image;
-            image.unpackable()?;
-            Job::of(&image.layers)
-        }
-    };
+    let jobs = source.unpackable_layers(session)?;
     session.interrupt().claim(None);
     let unpacking = Unpacking { session, source: &source, jobs: &jobs, options };
     let meter = Meter::new(session.ui, &jobs);
@@ -122,7 +115,7 @@ impl Unpacking<'_> {
     /// verified then, and waits to be [kept](Destination::keep).
     pub(super) fn run(&self, directory: &Path, meter: &Meter<'_>) -> Result<(Destination, Report), Error> {
         if let Some(job) = self.jobs.iter().find(|job| !job.is_archive()) {
-            return Err(job.no_files());
+            return Err(no_files(job));
         }
         let destination = Destination::prepare(directory)?;
         // Threads that wait for a registry would be waited for, were this an error like others.

@@ -12,7 +12,11 @@ use porthole_core::{
     manifest::Document,
     tree::FileTree,
 };
-use porthole_registry::client::Step;
+use porthole_inspect::{
+    resolve::ResolveStep,
+    toc::{AuditedToc, TocAudits},
+};
+use porthole_source::ImageSource;
 use serde::Serialize;
 
 use self::{
@@ -27,7 +31,6 @@ use crate::{
     progress::Meter,
     session::Session,
     source::Source,
-    toc::{Audited, Audits},
     ui::{Style, safe, size},
 };
 
@@ -138,9 +141,9 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         // Each step is told when it is done.
         Ok::<_, Error>(session.ui.flush(&mut out)?)
     };
-    let jobs = match &source {
-        Source::Layer { .. } => Job::bare(),
-        _ => {
+    let jobs = match source.is_bare() {
+        true => Job::bare(),
+        false => {
             let mut reports: Vec<Report> = Vec::new();
             let resolved = source.image(session, &mut |step| {
                 let report = report_of(step, &source);
@@ -160,7 +163,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let meter = Meter::new(session.ui, &jobs);
     let mut stack = Stack::new(session);
     let mut hints = Vec::new();
-    let audits = Audits::default();
+    let audits = TocAudits::default();
     // What was kept before proves nothing; what is verified now may be kept.
     let reading = Reading::new(session, &source, &meter, Want::Entries).refreshing().audited(&audits);
     reading.run(&jobs, |job, event| match event {
@@ -189,7 +192,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     if arguments.strict && doubts > 0 {
         return Err(Error::Doubts { doubts });
     }
-    if !matches!(source, Source::Layer { .. }) {
+    if !source.is_bare() {
         let doubts = match doubts {
             0 => String::new(),
             1 => "; --strict would refuse it for the doubt told above".to_owned(),
@@ -200,18 +203,15 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     Ok(())
 }
 
-fn report_of(step: Step, source: &Source) -> Option<Report> {
+fn report_of(step: ResolveStep, source: &Source) -> Option<Report> {
     let (name, raw, state) = match step {
-        Step::Document(document) => {
+        ResolveStep::Document(document) => {
             let name = if matches!(document, Document::Index(_)) { "index" } else { "manifest" };
-            let promised = match source {
-                Source::Registry { reference, .. } => reference.digest().is_some(),
-                _ => true,
-            };
+            let promised = source.origin.pinned().is_some();
             (name, document.raw().clone(), if promised { State::Verified } else { State::Computed })
         }
-        Step::Manifest(document) => ("manifest", document.raw().clone(), State::Verified),
-        Step::Config(raw) => ("config", raw, State::Verified),
+        ResolveStep::Manifest(document) => ("manifest", document.raw().clone(), State::Verified),
+        ResolveStep::Config(raw) => ("config", raw, State::Verified),
         _ => return None,
     };
     Some(Report {
@@ -244,7 +244,7 @@ impl Report {
     }
 
     /// A layer whose table of contents says something else is not what it seems.
-    fn add_contents(&mut self, audited: Audited) {
+    fn add_contents(&mut self, audited: AuditedToc) {
         let contents = Contents::of(audited);
         if !contents.agrees() {
             self.state = State::Wrong;

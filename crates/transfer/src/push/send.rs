@@ -3,7 +3,8 @@
 use super::Error;
 use crate::{
     Blob, Observer,
-    source::{Sending, Source},
+    content::{Sending, content},
+    source::Source,
 };
 use porthole_core::descriptor::Descriptor;
 use porthole_native::Native;
@@ -109,7 +110,7 @@ impl Send {
     }
 
     async fn upload(&self, opened: Option<Opened>, keep: impl Fn(&Opened)) -> Result<Outcome, Error> {
-        let content = self.source.content(&self.blob, &self.observer);
+        let content = content(&self.source, &self.blob, &self.observer);
         // A chunk behind the one before is no news.
         let mut news = true;
         let mut observe = |note| match note {

@@ -1,73 +1,31 @@
 //! The bytes of a file, none of them before it is verified.
 
-use std::io::Write;
+use std::{io::Write, ops::ControlFlow};
 
-use porthole_core::{seek::Index, toc::Toc, tree::Content};
+use porthole_core::tree::Content;
+use porthole_inspect::open::{self, FileParts};
 
 use crate::{
     error::{Error, WrongLayer},
     layers::{Job, Reading, Spool, Want, Which},
     progress::Meter,
     session::Session,
-    source::{More, Source},
+    source::Source,
 };
 
-/// Prints what the index finds, span by span, each when it is checked. Returns how many bytes of the blob that took.
-pub(super) fn print_part(
-    session: &Session<'_>,
-    source: &Source,
-    job: &Job,
-    index: &Index,
-    content: Content,
-    out: &mut impl Write,
-) -> Result<u64, Error> {
-    let wrong = |error| Error::Part { layer: job.layer, error };
-    let mut reader = index.open_at(content.offset, &session.limits).map_err(wrong)?;
+/// Prints a file by parts of its layer, each when it is verified. Returns how many bytes of the blob that took.
+pub(super) fn print_parts(source: &Source, job: &Job, parts: FileParts, out: &mut impl Write) -> Result<u64, Error> {
     let mut written = Ok(());
-    let received = source.read_range(job.descriptor.as_ref(), reader.range(), |chunk| {
-        let mut write = |bytes: &[u8]| {
-            if written.is_ok() {
-                written = out.write_all(bytes);
-            }
-        };
-        reader.push(chunk, &mut write).map_err(wrong)?;
-        Ok(if reader.done() || written.is_err() { More::No } else { More::Yes })
-    })?;
+    let received = source.wait(parts.read(&source.origin, job, |bytes| {
+        written = out.write_all(bytes);
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }));
     written?;
-    reader.finish().map_err(wrong)?;
-    Ok(received)
-}
-
-/// Prints the chunks that a table of contents names, each when it is checked. Returns how many bytes of the blob that took.
-pub(super) fn print_chunks(
-    source: &Source,
-    job: &Job,
-    toc: &Toc,
-    content: Content,
-    out: &mut impl Write,
-) -> Result<u64, Error> {
-    let wrong = |error| Error::Chunk { layer: job.layer, error };
-    let mut reader = toc.open_at(content.offset, 0..content.size).map_err(wrong)?;
-    let mut written = Ok(());
-    let mut write = |bytes: &[u8]| {
-        if written.is_ok() {
-            written = out.write_all(bytes);
-        }
-    };
-    let mut received = 0;
-    while let Some(range) = reader.wants() {
-        received += source.read_range(job.descriptor.as_ref(), range.clone(), |bytes| {
-            reader.push(bytes, &mut write).map_err(wrong)?;
-            Ok(More::Yes)
-        })?;
-        if reader.wants() == Some(range) {
-            // Nothing came: the reader knows how much is missing.
-            break;
-        }
-    }
-    reader.finish(&mut write).map_err(wrong)?;
-    written?;
-    Ok(received)
+    received.map_err(|error| match error {
+        open::Error::Source(error) => error.into(),
+        open::Error::Part(error) => Error::Part { layer: job.layer, error },
+        open::Error::Chunk(error) => Error::Chunk { layer: job.layer, error },
+    })
 }
 
 /// Reads the layer to its end, and prints the content once the layer is what it should be. Returns the bytes of the blob.

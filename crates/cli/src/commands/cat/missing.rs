@@ -6,11 +6,7 @@ use porthole_core::{
     tar::Kind,
     tree::{FileTree, Mode, Sort, View},
 };
-
-use super::{
-    alone::Alone,
-    resolve::{At, Files},
-};
+use porthole_inspect::open::{At, Files, LoneLayer};
 
 /// How many similar names are told.
 const SIMILAR: usize = 3;
@@ -35,7 +31,7 @@ pub(super) fn in_image(tree: &FileTree, lost: &[u8]) -> Vec<Hint> {
 }
 
 /// Of one layer.
-pub(super) fn in_layer(alone: &Alone, lost: &[u8], layer: u32) -> Vec<Hint> {
+pub(super) fn in_layer(alone: &LoneLayer, lost: &[u8], layer: u32) -> Vec<Hint> {
     let (directory, name) = split(lost);
     if alone.at(&join(directory, &[b".wh.", name].concat())).is_some() {
         return vec![Hint::Text(format!("layer {layer} removes it: a layer below has it"))];

@@ -156,9 +156,9 @@ impl Reader<'_> {
 /// Where a layer is read: from its own image, or from the other one if that is on this machine and has it too.
 fn nearest<'s, 'j>(job: &Job, side: &'j Side<'s>, other: &'j Side<'s>) -> (&'j Side<'s>, Job) {
     let twin = || other.jobs.iter().find(|twin| twin.diff_id.is_some() && twin.diff_id == job.diff_id);
-    let (at, from) = match (side.source, other.source) {
-        (Source::Registry { .. }, Source::Local { .. }) => twin().map_or((side, job), |twin| (other, twin)),
-        _ => (side, job),
+    let (at, from) = match side.source.is_remote() && !other.source.is_remote() && !other.source.is_bare() {
+        true => twin().map_or((side, job), |twin| (other, twin)),
+        false => (side, job),
     };
     // The tree knows it by its place in its own image.
     (at, Job { layer: job.layer, descriptor: from.descriptor.clone(), diff_id: from.diff_id })

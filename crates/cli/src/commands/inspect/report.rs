@@ -9,7 +9,7 @@ use porthole_core::{
     manifest::Document,
     platform::available,
 };
-use porthole_registry::client::Resolved;
+use porthole_inspect::resolve::ResolvedImage;
 use serde::Serialize;
 
 use super::Unpacked;
@@ -120,7 +120,7 @@ pub(super) struct HistoryReport {
 }
 
 impl Report {
-    pub(super) fn of(spec: &Spec, resolved: &Resolved, unpacked: Option<&Unpacked>) -> Self {
+    pub(super) fn of(spec: &Spec, resolved: &ResolvedImage, unpacked: Option<&Unpacked>) -> Self {
         let image = &resolved.image;
         let (index, platforms, entries) = match &resolved.index {
             Some(Document::Index(index)) => {

@@ -3,6 +3,7 @@
 use std::{io::Read, path::Path, thread};
 
 use porthole_core::{image::Image, manifest::Raw};
+use porthole_inspect::local;
 use porthole_transfer::pull::{Cut, Follow, Pulled};
 
 use crate::{
@@ -32,7 +33,7 @@ pub(super) fn unpack(
         let unpacked = loop {
             let unpacked = image(session, &pulling.follow).and_then(|image| {
                 let jobs = Job::of(&image.layers);
-                let source = Source::Coming { follow: pulling.follow.clone() };
+                let source = Source::pulling(&pulling.follow, session);
                 let unpacking = Unpacking { session, source: &source, jobs: &jobs, options };
                 let (written, report) = unpacking.run(directory, &Meter::beside_transfer(session.ui, &jobs))?;
                 Ok((written, Unpacked::new(directory, &jobs, &report)))
@@ -81,6 +82,7 @@ fn image(session: &Session<'_>, follow: &Follow) -> Result<Image, Error> {
 fn cut(error: &Error) -> Option<Cut> {
     match error {
         Error::Read { source, .. } => Cut::of(source),
+        Error::Local(local::Error::Source(porthole_source::Error::Read { error, .. })) => Cut::of(error),
         _ => None,
     }
 }

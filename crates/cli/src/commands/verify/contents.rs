@@ -4,7 +4,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use porthole_core::{path, toc::Disagreement};
 use serde::Serialize;
 
-use crate::{toc::Audited, ui::Style};
+use porthole_inspect::toc::AuditedToc;
+
+use crate::ui::Style;
 
 /// An audit, done or refused.
 #[derive(Default, Serialize)]
@@ -37,14 +39,14 @@ struct Told {
 const SHOWN: usize = 100;
 
 impl Contents {
-    pub(super) fn of(audited: Audited) -> Self {
+    pub(super) fn of(audited: AuditedToc) -> Self {
         match audited {
             // It is our limit that was met: nothing can be said.
-            Audited::Refused(error) => match error.hint() {
+            AuditedToc::Refused(error) => match error.hint() {
                 Some(hint) => Self { unchecked: Some(format!("{error}: {hint}")), ..Self::default() },
                 None => Self { refused: Some(error.to_string()), ..Self::default() },
             },
-            Audited::Done { format, trusted, report } => Self {
+            AuditedToc::Done { format, trusted, report } => Self {
                 format: Some(format.to_string()),
                 trusted: Some(trusted),
                 entries: Some(report.entries),

@@ -1,4 +1,4 @@
-//! Paths inside an image, followed as a kernel would whose root it is.
+//! Paths inside an image, followed as a kernel follows them below a root directory.
 
 use porthole_core::{
     tar::Kind,
@@ -10,10 +10,12 @@ const LINKS: u32 = 40;
 
 /// What is at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum At {
+pub enum At {
+    /// A file, and where its bytes are.
     File(Content),
+    /// A directory, which may be implied by what lies below it.
     Directory,
-    /// Its target, as stored.
+    /// A symbolic link with this target, as stored.
     Symlink(Vec<u8>),
     /// A hard link to something that has no content; its clean path.
     Hardlink(Vec<u8>),
@@ -22,7 +24,7 @@ pub(super) enum At {
 }
 
 impl At {
-    /// What has neither content nor a target.
+    /// An entry of this kind, which has neither content nor a target.
     pub(super) fn other(kind: Kind) -> Self {
         Self::Other(match kind {
             Kind::Char => "a character device",
@@ -34,8 +36,8 @@ impl At {
 }
 
 /// Files by their clean paths.
-pub(super) trait Files {
-    /// What is at a path; no link is followed.
+pub trait Files {
+    /// What is at a path. No link is followed.
     fn at(&self, path: &[u8]) -> Option<At>;
 }
 
@@ -58,15 +60,22 @@ impl Files for View<'_> {
 
 /// Why a path leads nowhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Lost {
+pub enum Lost {
     /// There is nothing at this clean path.
     Missing(Vec<u8>),
+    /// More symbolic links than a kernel follows in one path.
     TooManyLinks,
 }
 
-/// What a path leads to, and the clean path of that. Links at its end are followed if `follow` says so, links on the way
-/// always; `..` goes up from where the links led, and no further than the root.
-pub(super) fn resolve(files: &impl Files, path: &[u8], follow: bool) -> Result<(Vec<u8>, At), Lost> {
+/// Follows a path. Returns what it leads to, and the clean path of that.
+///
+/// A link at its end is followed if `follow` is set, links on the way always. `..` goes up from where links led, and no
+/// further than the root.
+///
+/// # Errors
+///
+/// [`Lost`].
+pub fn resolve_path(files: &(impl Files + ?Sized), path: &[u8], follow: bool) -> Result<(Vec<u8>, At), Lost> {
     let mut directory: Vec<u8> = Vec::new();
     let mut pending: Vec<Vec<u8>> = components(path).rev().map(<[u8]>::to_vec).collect();
     let mut links = 0;
@@ -145,7 +154,7 @@ mod tests {
         ]);
         let found = |path: &str, follow| {
             let missing = |path: Vec<u8>| format!("missing {}", String::from_utf8(path).unwrap());
-            match resolve(&files, path.as_bytes(), follow) {
+            match resolve_path(&files, path.as_bytes(), follow) {
                 Ok((path, at)) => format!("{}{}", String::from_utf8(path).unwrap(), if at == file { "" } else { "?" }),
                 Err(Lost::Missing(path)) => missing(path),
                 Err(Lost::TooManyLinks) => "loop".to_owned(),

@@ -1,0 +1,163 @@
+//! One layer: what is known before it is read, and the loop that reads it.
+
+use crate::blob;
+use porthole_core::{
+    decode::Format,
+    descriptor::Descriptor,
+    digest::Digest,
+    image::Layer,
+    layer::{Expected, Finding, LayerReader, LayerReport, Progress},
+    media_type::{Compression, MediaType, Role},
+    seek::{Index, IndexOptions},
+    tar::EntrySink,
+};
+use porthole_source::{BlobStream, ImageSource};
+use std::ops::ControlFlow;
+
+/// A layer to be read.
+#[derive(Clone, Debug)]
+pub struct LayerJob {
+    /// Its index in the image, counted from 0 at the bottom.
+    pub layer: u32,
+    /// Its blob; `None` for a layer that belongs to no image.
+    pub descriptor: Option<Descriptor>,
+    /// Digest of the unpacked archive, if the configuration states it.
+    pub diff_id: Option<Digest>,
+}
+
+impl LayerJob {
+    /// The layers of an image, bottom first.
+    pub fn of(layers: &[Layer]) -> Vec<Self> {
+        let job = |layer: &Layer| Self {
+            layer: layer.index,
+            descriptor: Some(layer.descriptor.clone()),
+            diff_id: layer.diff_id,
+        };
+        layers.iter().map(job).collect()
+    }
+
+    /// A layer that belongs to no image: nothing is known of it.
+    pub fn bare() -> Vec<Self> {
+        vec![Self { layer: 0, descriptor: None, diff_id: None }]
+    }
+
+    /// Whether its media type is that of a file system's layer. A layer of an artifact may be anything.
+    pub fn is_archive(&self) -> bool {
+        let role = self.descriptor.as_ref().map(|descriptor| descriptor.media_type.role());
+        matches!(role, None | Some(Role::Layer(_)))
+    }
+
+    /// Its media type; that of an empty blob where nothing states one.
+    pub fn media_type(&self) -> MediaType {
+        self.descriptor.as_ref().map_or(MediaType::OCI_EMPTY, |descriptor| descriptor.media_type.clone())
+    }
+
+    /// What is wrong with the layer. The right bytes under a wrong media type are what a runtime would unpack, so that is
+    /// not among it.
+    pub fn findings<'r>(&self, report: &'r LayerReport) -> Vec<&'r Finding> {
+        report.findings.iter().filter(|finding| finding.refutes() && self.answers_for(finding)).collect()
+    }
+
+    /// Whether a finding is the layer's fault. The blob of an artifact need only have its digest and size.
+    pub fn answers_for(&self, finding: &Finding) -> bool {
+        self.is_archive() || matches!(finding, Finding::Digest { .. } | Finding::Size { .. } | Finding::DiffId { .. })
+    }
+
+    /// How the compression that a kept index recorded contradicts the media type.
+    pub fn contradiction(&self, index: &Index) -> Option<Finding> {
+        let media_type = &self.descriptor.as_ref()?.media_type;
+        let found = match (media_type.role(), index.compression()) {
+            (Role::Layer(declared), found) if declared == found => return None,
+            (_, Compression::None) => Format::Tar,
+            (_, Compression::Gzip) => Format::Gzip,
+            (_, Compression::Zstd) => Format::Zstd,
+            _ => return None,
+        };
+        Some(Finding::Compression { declared: media_type.to_string(), found })
+    }
+
+    /// What the reader of the layer checks it against.
+    pub fn expected(&self) -> Expected {
+        Expected {
+            digest: self.descriptor.as_ref().map(|descriptor| descriptor.digest),
+            size: self.descriptor.as_ref().map(|descriptor| descriptor.size),
+            diff_id: self.diff_id,
+            media_type: self.descriptor.as_ref().map(|descriptor| descriptor.media_type.clone()),
+        }
+    }
+
+    /// What `findings` mean for the files of the layer.
+    pub fn judge(&self, findings: Vec<Finding>) -> Verdict {
+        if !findings.iter().any(Finding::refutes) {
+            return Verdict::Good(findings);
+        }
+        if findings.iter().any(|finding| finding.refutes() && self.answers_for(finding)) {
+            Verdict::Wrong(findings)
+        } else {
+            Verdict::NoFiles
+        }
+    }
+}
+
+/// Whether the files of a layer can be used.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// They can. The findings are worth a note.
+    Good(Vec<Finding>),
+    /// The layer is not what it should be.
+    Wrong(Vec<Finding>),
+    /// The blob of an artifact, which need not be an archive, and is none.
+    NoFiles,
+}
+
+/// Reads and verifies a layer: every entry goes to `sink`, and with `index` a seek index is made. `watch` gets the progress
+/// after each piece; where it breaks, the report is that of a layer that ended there.
+///
+/// # Errors
+///
+/// Those of the source. What is wrong with the bytes is in the report.
+pub async fn read<S: ImageSource>(
+    source: &S,
+    job: &LayerJob,
+    index: Option<IndexOptions>,
+    sink: &mut impl EntrySink,
+    watch: impl FnMut(Progress) -> ControlFlow<()>,
+) -> Result<(LayerReport, Option<Index>), S::Error> {
+    // To its end, wherever that is: the report says how it differs from the descriptor.
+    let end = job.descriptor.as_ref().map_or(u64::MAX, |descriptor| descriptor.size);
+    let mut blob = blob::open(source, job.descriptor.as_ref(), 0..end).await?;
+    let mut reader = LayerReader::new(job.expected(), *source.limits());
+    if let Some(options) = index {
+        reader = reader.indexed(options);
+    }
+    drive(&mut blob, &mut reader, sink, watch).await?;
+    Ok(reader.finish_with_index(sink))
+}
+
+/// The loop that reads layers: blob to reader to sink, until the blob ends, is longer than its descriptor says, or `watch`
+/// breaks. The caller finishes the reader.
+///
+/// # Errors
+///
+/// Those of the stream.
+pub async fn drive<B: BlobStream>(
+    blob: &mut B,
+    reader: &mut LayerReader,
+    sink: &mut impl EntrySink,
+    mut watch: impl FnMut(Progress) -> ControlFlow<()>,
+) -> Result<(), B::Error> {
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        let read = blob.read(&mut buffer).await?;
+        if read == 0 {
+            return Ok(());
+        }
+        let progress = reader.push(&buffer[..read], sink);
+        let overlong = progress.overlong;
+        if watch(progress).is_break() || overlong {
+            return Ok(());
+        }
+    }
+}
+
+const BUFFER: usize = 256 << 10;

@@ -1,0 +1,163 @@
+//! From an image and a path to the bytes of a file.
+//!
+//! [`resolve_path`] finds where the bytes are, in all layers or in [one](LoneLayer). [`FileParts`] reads them: by a seek
+//! index or by a table of contents, each piece verified before it is given out. Where neither is known, the layer is read
+//! whole ([`layer::read`](crate::layer::read)).
+
+mod lone;
+mod path;
+
+pub use self::{
+    lone::LoneLayer,
+    path::{At, Files, Lost, resolve_path},
+};
+use crate::{blob::read_range, layer::LayerJob};
+use porthole_core::{
+    limits::Limits,
+    seek::{self, FileReader, Index},
+    toc::{self, ChunkReader, Toc},
+    tree::Content,
+};
+use porthole_source::ImageSource;
+use std::ops::{ControlFlow, Range};
+
+/// The bytes of one file, by ranges of its layer's blob.
+pub struct FileParts(Parts);
+
+enum Parts {
+    /// By a seek index: one range, from the checkpoint before the file to the end of the file.
+    Spans { reader: Box<FileReader>, asked: bool },
+    /// By a table of contents: the chunks that it names.
+    Chunks(Box<ChunkReader>),
+}
+
+/// Why the bytes of a file are not given out.
+#[derive(Debug, thiserror::Error)]
+pub enum Error<E> {
+    /// The source gives no bytes.
+    #[error(transparent)]
+    Source(E),
+    /// A part of the layer is not what it was when the layer was verified and indexed.
+    #[error("{0}")]
+    Part(seek::Error),
+    /// The file cannot be read by the layer's table of contents.
+    #[error("{0}")]
+    Chunk(toc::ChunkError),
+}
+
+/// An error of a reader, before it is known which source the bytes come from.
+#[derive(Debug)]
+enum Refused {
+    Part(seek::Error),
+    Chunk(toc::ChunkError),
+}
+
+impl<E> From<Refused> for Error<E> {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Part(error) => Self::Part(error),
+            Refused::Chunk(error) => Self::Chunk(error),
+        }
+    }
+}
+
+impl FileParts {
+    /// Reads a file by the seek index of its layer.
+    ///
+    /// # Errors
+    ///
+    /// [`seek::Error`] if the index has no file there.
+    pub fn by_index(index: &Index, content: Content, limits: &Limits) -> Result<Self, seek::Error> {
+        let reader = Box::new(index.open_at(content.offset, limits)?);
+        Ok(Self(Parts::Spans { reader, asked: false }))
+    }
+
+    /// Reads a file by the table of contents of its layer.
+    ///
+    /// # Errors
+    ///
+    /// [`toc::ChunkError`] if the table has no file there.
+    pub fn by_toc(toc: &Toc, content: Content) -> Result<Self, toc::ChunkError> {
+        Ok(Self(Parts::Chunks(Box::new(toc.open_at(content.offset, 0..content.size)?))))
+    }
+
+    /// Reads the file and gives its bytes to `out`, each when it is verified, until `out` breaks or the file ends. Returns
+    /// how many bytes of the blob were received.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]. What was given out before is right.
+    pub async fn read<S: ImageSource>(
+        mut self,
+        source: &S,
+        job: &LayerJob,
+        mut out: impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<u64, Error<S::Error>> {
+        let mut received = 0;
+        let mut flow = ControlFlow::Continue(());
+        while let Some(range) = self.wants() {
+            let mut refused = None;
+            let reading = read_range(source, job.descriptor.as_ref(), range.clone(), |bytes| {
+                let give = &mut |part: &[u8]| {
+                    if flow.is_continue() {
+                        flow = out(part);
+                    }
+                };
+                if let Err(error) = self.push(bytes, give) {
+                    refused = Some(error);
+                    return ControlFlow::Break(());
+                }
+                if self.done() { ControlFlow::Break(()) } else { flow }
+            });
+            received += reading.await.map_err(Error::Source)?;
+            if let Some(refused) = refused {
+                return Err(refused.into());
+            }
+            if flow.is_break() {
+                return Ok(received);
+            }
+            if self.wants() == Some(range) {
+                // Nothing came: the reader knows how much is missing.
+                break;
+            }
+        }
+        self.finish(&mut |part| {
+            if flow.is_continue() {
+                flow = out(part);
+            }
+        })?;
+        Ok(received)
+    }
+
+    /// The next range of the blob to be read.
+    fn wants(&mut self) -> Option<Range<u64>> {
+        match &mut self.0 {
+            Parts::Spans { reader, asked } => {
+                let range = (!std::mem::replace(asked, true)).then(|| reader.range());
+                range.filter(|range| !range.is_empty())
+            }
+            Parts::Chunks(reader) => reader.wants(),
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<(), Refused> {
+        match &mut self.0 {
+            Parts::Spans { reader, .. } => reader.push(bytes, out).map_err(Refused::Part),
+            Parts::Chunks(reader) => reader.push(bytes, out).map_err(Refused::Chunk),
+        }
+    }
+
+    fn done(&self) -> bool {
+        match &self.0 {
+            Parts::Spans { reader, .. } => reader.done(),
+            Parts::Chunks(_) => false,
+        }
+    }
+
+    fn finish(self, out: &mut impl FnMut(&[u8])) -> Result<(), Refused> {
+        match self.0 {
+            Parts::Spans { reader, .. } => reader.finish().map_err(Refused::Part),
+            Parts::Chunks(reader) => reader.finish(out).map_err(Refused::Chunk),
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! The bytes of a blob while they are sent: verified as they pass, read again for each try.
+
+use crate::{
+    Blob, Observer,
+    source::{Error, Source},
+};
+use bytes::{Bytes, BytesMut};
+use porthole_core::{
+    descriptor::Descriptor,
+    digest::{Mismatch, Verifier},
+};
+use porthole_native::Native;
+use porthole_registry::{
+    Registry,
+    client::{Content, RemoteImage},
+    transport::{self, Chunks, ErrorKind, Payload},
+};
+use porthole_source::{Capability, ImageSource};
+use std::{
+    io::{self, Read},
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+};
+use tokio::{
+    runtime::Handle,
+    sync::mpsc::{Receiver, Sender, channel},
+    task::AbortHandle,
+};
+
+/// The bytes of a blob of a source, verified as they pass.
+pub(crate) fn content(source: &Source, descriptor: &Descriptor, observer: &Observer) -> Arc<Shared> {
+    let check =
+        Check { verifier: Some(Verifier::new(&descriptor.digest, descriptor.size)), position: 0, error: None, sent: 0 };
+    Arc::new(Shared {
+        source: source.clone(),
+        descriptor: descriptor.clone(),
+        observer: observer.clone(),
+        runtime: Handle::current(),
+        check: Mutex::new(check),
+    })
+}
+
+/// A blob of a source, for all tries to send it.
+pub(crate) struct Shared {
+    source: Source,
+    descriptor: Descriptor,
+    observer: Observer,
+    runtime: Handle,
+    check: Mutex<Check>,
+}
+
+/// How much is verified: a prefix. What is sent once more was verified before.
+struct Check {
+    /// Until it is finished.
+    verifier: Option<Verifier>,
+    position: u64,
+    /// Why the source failed.
+    error: Option<Error>,
+    /// Bytes that were handed to connections.
+    sent: u64,
+}
+
+impl Shared {
+    /// Bytes that were handed to connections, repeated ones included.
+    pub(crate) fn sent(&self) -> u64 {
+        self.check().sent
+    }
+
+    /// Why the source failed, if it did.
+    pub(crate) fn error(&self) -> Option<Error> {
+        self.check().error.clone()
+    }
+
+    fn check(&self) -> MutexGuard<'_, Check> {
+        self.check.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A part of the blob that is embedded in its descriptor, and need not be fetched.
+    fn data(&self, range: &Range<u64>) -> Option<Bytes> {
+        let data = self.descriptor.data.as_ref().filter(|data| data.len() as u64 == self.descriptor.size)?;
+        let part = usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?;
+        Some(Bytes::copy_from_slice(data.get(part)?))
+    }
+
+    /// Verifies bytes before they are sent. The last ones pass only if all are right.
+    fn pass(&self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
+        let mut check = self.check();
+        let Check { verifier, position, .. } = &mut *check;
+        let known = usize::try_from(position.saturating_sub(offset)).unwrap_or(usize::MAX);
+        if let (Some(running), Some(fresh)) = (verifier.as_mut(), bytes.get(known..)) {
+            running.update(fresh)?;
+            *position += fresh.len() as u64;
+        }
+        if *position >= self.descriptor.size
+            && let Some(complete) = verifier.take()
+        {
+            complete.finish()?;
+        }
+        Ok(())
+    }
+
+    fn fail(&self, error: Error) -> transport::Error {
+        let message = error.to_string();
+        self.check().error.get_or_insert(error);
+        transport::Error { kind: ErrorKind::Source, message }
+    }
+}
+
+/// What an upload is given.
+pub(crate) struct Sending(pub(crate) Arc<Shared>);
+
+impl Content for Sending {
+    fn part(&self, range: Range<u64>) -> Payload {
+        Payload::Stream(Arc::new(Part { shared: Arc::clone(&self.0), range }))
+    }
+}
+
+struct Part {
+    shared: Arc<Shared>,
+    range: Range<u64>,
+}
+
+impl transport::Source for Part {
+    fn length(&self) -> u64 {
+        self.range.end - self.range.start
+    }
+
+    fn open(&self) -> Box<dyn Chunks> {
+        let (sender, receiver) = channel(AHEAD);
+        let (shared, range) = (Arc::clone(&self.shared), self.range.clone());
+        let task = match &self.shared.source {
+            Source::Registry(remote) => {
+                let remote = remote.clone();
+                self.shared
+                    .runtime
+                    .spawn(async move { read_registry(&shared, &remote, range, &sender).await })
+                    .abort_handle()
+            }
+            _ => self.shared.runtime.spawn_blocking(move || read_local(&shared, &range, &sender)).abort_handle(),
+        };
+        Box::new(Opened { shared: Arc::clone(&self.shared), receiver, task })
+    }
+}
+
+type Chunk = Result<Bytes, transport::Error>;
+
+fn broken(error: io::Error) -> Error {
+    porthole_source::Error::read("blob")(error).into()
+}
+
+/// Reads and hashes on a thread of its own. It ends when the receiver is dropped.
+fn read_local(shared: &Shared, range: &Range<u64>, sender: &Sender<Chunk>) {
+    let Source::Local { local, .. } = &shared.source else {
+        let unsupported = shared.source.kind().cannot(Capability::Documents);
+        let _ = sender.blocking_send(Err(shared.fail(unsupported.into())));
+        return;
+    };
+    let mut reader: Box<dyn Read> = match (local.open_blob(&shared.descriptor.digest, range.start), shared.data(range))
+    {
+        (Ok((size, reader)), _) if size == shared.descriptor.size => Box::new(reader),
+        (Ok((size, _)), _) => {
+            let wrong = Mismatch::Size { expected: shared.descriptor.size, got: size };
+            let _ = sender.blocking_send(Err(shared.fail(wrong.into())));
+            return;
+        }
+        (Err(error), Some(data)) if error.is_missing_blob() => Box::new(std::io::Cursor::new(data)),
+        (Err(error), _) => {
+            let _ = sender.blocking_send(Err(shared.fail(error.into())));
+            return;
+        }
+    };
+    let mut offset = range.start;
+    while offset < range.end {
+        let length = usize::try_from(range.end - offset).unwrap_or(usize::MAX).min(CHUNK);
+        // Not zeroed before it is filled.
+        let mut chunk = Vec::with_capacity(length);
+        let read = match reader.by_ref().take(length as u64).read_to_end(&mut chunk) {
+            Ok(read) if read == length => Ok(()),
+            Ok(_) => Err(broken(io::ErrorKind::UnexpectedEof.into())),
+            Err(error) => Err(broken(error)),
+        };
+        let passed = read.and_then(|()| shared.pass(offset, &chunk));
+        let result = passed.map(|()| chunk.into()).map_err(|error| shared.fail(error));
+        let failed = result.is_err();
+        if sender.blocking_send(result).is_err() || failed {
+            return;
+        }
+        offset += length as u64;
+    }
+}
+
+async fn read_registry(
+    shared: &Shared,
+    remote: &RemoteImage<Arc<Registry<Native>>>,
+    range: Range<u64>,
+    sender: &Sender<Chunk>,
+) {
+    let mut offset = range.start;
+    let outcome = async {
+        if let Some(data) = shared.data(&range) {
+            shared.pass(offset, &data)?;
+            let _ = sender.send(Ok(data)).await;
+            return Ok(());
+        }
+        let mut blob = remote.client().fetch_blob_range(remote.reference(), &shared.descriptor, range).await?;
+        let mut room = BytesMut::zeroed(CHUNK);
+        loop {
+            let read = blob.read(&mut room).await?;
+            if read == 0 {
+                return Ok(());
+            }
+            let chunk = room.split_to(read).freeze();
+            shared.pass(offset, &chunk)?;
+            offset += read as u64;
+            if sender.send(Ok(chunk)).await.is_err() {
+                return Ok(());
+            }
+            if room.len() < CHUNK / 4 {
+                room = BytesMut::zeroed(CHUNK);
+            }
+        }
+    };
+    if let Err(error) = outcome.await {
+        let _ = sender.send(Err(shared.fail(error))).await;
+    }
+}
+
+struct Opened {
+    shared: Arc<Shared>,
+    receiver: Receiver<Chunk>,
+    task: AbortHandle,
+}
+
+impl Chunks for Opened {
+    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, transport::Error>> {
+        self.receiver.poll_recv(context).map(|chunk| {
+            let chunk = chunk.transpose()?;
+            if let Some(chunk) = &chunk {
+                let Descriptor { digest, size, .. } = self.shared.descriptor;
+                self.shared.check().sent += chunk.len() as u64;
+                self.shared.observer.blob(digest, size, Blob::Moved { bytes: chunk.len() as u64 });
+            }
+            Ok(chunk)
+        })
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What is read at once: large enough to be cheap, small enough that a slow line takes one of them within every stall.
+const CHUNK: usize = 128 << 10;
+/// Chunks that are read ahead of the connection.
+const AHEAD: usize = 4;
