@@ -224,13 +224,20 @@ pub fn select<'i>(manifests: &'i [Descriptor], wanted: &Platform) -> Result<&'i 
         let offer = entry.platform.as_ref()?.normalized();
         if wanted.accepts_system(&offer) { step(&ladder, &offer) } else { None }
     };
-    let images = || manifests.iter().filter(|entry| is_image(entry));
-    images()
+    manifests
+        .iter()
+        .filter(|entry| is_image(entry))
         .filter_map(|entry| Some((fit(entry)?, entry)))
         .min_by_key(|(step, _)| *step)
         .map(|(_, entry)| entry)
-        .or_else(|| images().find(|entry| entry.platform.is_none()))
+        .or_else(|| undeclared(manifests).next())
         .ok_or_else(|| NoMatch { wanted, available: available(manifests) })
+}
+
+/// The images of an index whose entries name no platform, in document order. Only their configurations say what they are for.
+pub fn undeclared(manifests: &[Descriptor]) -> impl Iterator<Item = &Descriptor> {
+    let is_artifact = |entry: &Descriptor| entry.artifact_type.as_ref().is_some_and(|kind| kind.role() != Role::Config);
+    manifests.iter().filter(move |entry| entry.platform.is_none() && is_image(entry) && !is_artifact(entry))
 }
 
 /// Position of an offer in the list of [`Platform::ladder`].

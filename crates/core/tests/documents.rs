@@ -285,6 +285,9 @@ fn attestations_are_never_chosen_and_entries_without_a_platform_last() {
     attested["manifests"][0]["annotations"] = json!({ "vnd.docker.reference.type": "attestation-manifest" });
     assert_eq!(platform_of(&attested, "linux/amd64"), Ok(1));
     assert_eq!(platform_of(&attested, "linux/arm64"), Ok(2));
+    let mut chart = attested.clone();
+    chart["manifests"][2]["artifactType"] = json!("application/vnd.cncf.helm.config.v1+json");
+    assert!(platform_of(&chart, "linux/arm64").is_err(), "a chart is no image for any platform");
     attested["manifests"][2]["mediaType"] = json!("application/xml");
     assert_eq!(
         platform_of(&attested, "linux/riscv64").unwrap_err(),

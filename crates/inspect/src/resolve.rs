@@ -5,8 +5,8 @@ use porthole_core::{
     failure::{Blame, Classify, Failure, Kind},
     hint::Hint,
     image::{self, Image},
-    manifest::{Document, Raw},
-    platform::{NoMatch, Platform},
+    manifest::{Document, Index, Raw},
+    platform::{self, NoMatch, Platform},
 };
 use porthole_registry::plan::descent::{Descent, Nesting};
 use porthole_source::ImageSource;
@@ -94,7 +94,10 @@ pub async fn resolve<S: ImageSource>(
             Document::Manifest(manifest) => break manifest,
             Document::Index(parsed) => parsed,
         };
-        let entry = descent.choose(&parsed.value, &choice.platform)?.clone();
+        let mut entry = descent.choose(&parsed.value, &choice.platform)?.clone();
+        if entry.platform.is_none() {
+            entry = choose_by_configuration(source, &parsed.value, choice).await?;
+        }
         observe(ResolveStep::Chosen(entry.clone()));
         descent.enter(&entry.digest)?;
         document = source.document(&entry).await.map_err(Error::Source)?;
@@ -108,6 +111,38 @@ pub async fn resolve<S: ImageSource>(
     choice.check(&image)?;
     Ok(ResolvedImage { index, chosen, image })
 }
+
+/// The entry for a platform among those that name none, as their configurations say. One whose configuration names no
+/// platform either fits any; without a platform that a person named, so does the first.
+async fn choose_by_configuration<S: ImageSource>(
+    source: &S,
+    index: &Index,
+    choice: &PlatformChoice,
+) -> Result<Descriptor, Error<S::Error>> {
+    let mut available = platform::available(&index.manifests);
+    let mut unknown = None;
+    let mut first = None;
+    for entry in platform::undeclared(&index.manifests).take(UNDECLARED) {
+        first.get_or_insert(entry);
+        let Document::Manifest(manifest) = source.document(entry).await.map_err(Error::Source)? else {
+            unknown.get_or_insert(entry);
+            continue;
+        };
+        let config = source.small_blob(&manifest.value.config).await.map_err(Error::Source)?;
+        match Image::assemble_within(manifest, config, source.limits())?.config.platform {
+            Some(offer) if choice.platform.runs(&offer) => return Ok(entry.clone()),
+            Some(offer) => available.push(offer),
+            None => {
+                unknown.get_or_insert(entry);
+            }
+        }
+    }
+    let chosen = unknown.or(first.filter(|_| !choice.named));
+    chosen.cloned().ok_or_else(|| NoMatch { wanted: choice.platform.clone(), available }.into())
+}
+
+/// How many entries without a platform are looked into.
+const UNDECLARED: usize = 16;
 
 /// Why a name does not lead to an image.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -92,6 +92,27 @@ fn the_chain_of_proof_is_told_step_by_step() {
 }
 
 #[test]
+fn entries_without_a_platform_are_chosen_by_their_configurations() {
+    let images = [image("amd64"), image("arm64")];
+    let mut content = Content::default();
+    images.iter().for_each(|image| {
+        content.add_image(image);
+    });
+    let undeclared = images.iter().map(|image| image.manifest.descriptor()).collect();
+    content.add_root("1", index_of(Family::Oci, undeclared));
+    let source = MemoryImage::new(content, "1");
+    for architecture in ["arm64", "amd64"] {
+        for choice in [PlatformChoice::named(linux(architecture)), PlatformChoice::fallback(linux(architecture))] {
+            let outcome = resolved(&source, &choice).1.unwrap();
+            assert_eq!(outcome.image.config.platform, Some(linux(architecture)));
+        }
+    }
+    let error = resolved(&source, &PlatformChoice::named(linux("s390x"))).1.unwrap_err();
+    assert_eq!(error.to_string(), "no image for platform linux/s390x; available: linux/amd64, linux/arm64");
+    assert!(resolved(&source, &PlatformChoice::fallback(linux("s390x"))).1.is_ok());
+}
+
+#[test]
 fn a_platform_that_was_named_is_never_another_one() {
     let content = Content::of_index("1", &[image("amd64"), image("arm64")]);
     for (content, available) in [(content, "linux/amd64, linux/arm64"), (nested(0), "linux/amd64")] {
