@@ -110,12 +110,12 @@ fn read(blob: &[u8], sink: &mut impl EntrySink) -> Done {
 
 fn index(blob: &[u8]) -> Done {
     let mut names = Names::default();
-    let mut reader = LayerReader::new(Expected::default(), Limits::default()).indexed(IndexOptions::default());
+    let mut reader = LayerReader::new(Expected::default(), Limits::default()).with_index(IndexOptions::default());
     for chunk in blob.chunks(CHUNK) {
         reader.push(chunk, &mut names);
     }
-    let (report, index) = reader.finish_with_index(&mut names);
-    let index = black_box(index.map(|index| index.to_bytes()));
+    let (report, index) = reader.finish_index(&mut names);
+    let index = black_box(index.map(|index| index.into_bytes()));
     let length = index.map_or(0, |index| index.len() as u64);
     Done { unpacked: report.uncompressed, entries: report.entries, index: length }
 }

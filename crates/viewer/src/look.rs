@@ -15,9 +15,9 @@ use crate::{
     stack::Stack,
 };
 pub use alone::Alone;
-use porthole_core::{limits::Limits, manifest, path, platform, reference::Reference, seek::Index, toc::Toc};
+use porthole_core::{limits::Limits, manifest, path, platform, reference::Reference, seek::MemoryIndex, toc::Toc};
 use porthole_inspect::resolve::{ResolveStep, ResolvedImage};
-use std::rc::Rc;
+use std::{cell::RefCell, rc::Rc};
 
 /// A look, from the reference to the last row.
 pub struct Look {
@@ -68,7 +68,7 @@ pub struct Body {
 #[derive(Clone)]
 pub enum Access {
     /// It was read to its end, and this is its index.
-    Index(Rc<Index>),
+    Index(Rc<RefCell<MemoryIndex>>),
     /// It was listed from this table of contents.
     Toc(Rc<Toc>),
 }

@@ -23,6 +23,8 @@ const MIN_SPACING: u64 = 4 << 10;
 /// The end of an index, which is complete with it.
 #[derive(Clone, Debug)]
 pub struct IndexEnd {
+    /// Whether digest and size of the blob were expected and matched, and its diff_id if one was expected.
+    pub verified: bool,
     /// The bytes behind those that [`take_index`](crate::layer::LayerReader::take_index) gave.
     pub tail: Vec<u8>,
     /// The bytes that replace the first ones of the index, which were zeros until now.
@@ -184,7 +186,7 @@ impl Notes for IndexWriter {
             roots: Roots { edges, points: point_root, entries, names },
             offsets,
         };
-        let end = IndexEnd { tail: out.take(), header: header.to_bytes() };
+        let end = IndexEnd { verified: header.verified, tail: out.take(), header: header.to_bytes() };
         (header.length <= INDEX_BYTES).then(|| Made::End(Box::new(end)))
     }
 }

@@ -11,7 +11,7 @@ use porthole_core::{
     descriptor::Descriptor,
     path,
     reference::Reference,
-    seek::{FileReader, Seekable},
+    seek::{FileReader, Opening, Seekable},
     toc::ChunkReader,
 };
 use porthole_registry::{
@@ -205,11 +205,14 @@ fn find(body: &Body, view: &View, path: &[u8], options: &Options) -> Result<Opti
     let number = content.layer + 1;
     let (reader, cost) = match body.access(content.layer) {
         Some(Access::Index(index)) => {
-            let reader = index.open_at(content.offset, &options.limits).map_err(|error| error.to_string())?;
+            let mut opening = Opening::at_offset(content.offset, &options.limits);
+            let mut index = index.borrow_mut();
+            let reader = index.ask(|index| opening.step(index)).map_err(|error| error.to_string())?;
             let range = reader.range();
             let length = range.end - range.start;
             // A reader that starts near the file is left when enough is seen.
-            let cost = if index.seekable() == Seekable::FromStart { length } else { length.min(options.unasked_bytes) };
+            let from_start = index.reader().seekable() == Seekable::FromStart;
+            let cost = if from_start { length } else { length.min(options.unasked_bytes) };
             (Reader::Spans(Box::new(reader)), cost)
         }
         Some(Access::Toc(toc)) => {

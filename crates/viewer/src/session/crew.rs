@@ -8,9 +8,9 @@ use crate::{
     prepared,
     protocol::{Failure, FailureKind, Remedy},
 };
-use porthole_core::seek::Index;
+use porthole_core::seek::MemoryIndex;
 use porthole_registry::transport::{self, Environment, Transport};
-use std::rc::Rc;
+use std::{cell::RefCell, rc::Rc};
 
 impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// Takes a report of a layer worker.
@@ -45,8 +45,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             }
             Report::Index { index, .. } => {
                 let bytes = index.len() as u64;
-                if let Ok(index) = Index::from_bytes(&index) {
-                    self.of_look(look, |look, _| look.keep(layer, Access::Index(Rc::new(index)), bytes));
+                if let Ok(index) = MemoryIndex::new(index) {
+                    self.of_look(look, |look, _| look.keep(layer, Access::Index(Rc::new(RefCell::new(index))), bytes));
                 }
             }
             Report::Done { findings, .. } => {

@@ -9,7 +9,7 @@ use porthole_core::{
     layer::{Expected, Finding, LayerReader, LayerReport, Progress},
     limits::Limits,
     media_type::MediaType,
-    seek::{Index, IndexOptions},
+    seek::IndexOptions,
     tar::{Entry, EntrySink, Flow},
     toc::{Audit, Toc},
 };
@@ -44,7 +44,7 @@ impl<'t> Scan<'t> {
             tell,
             job: job.job,
             size: job.size,
-            reader: LayerReader::new(expected, limits).indexed(IndexOptions::default()),
+            reader: LayerReader::new(expected, limits).with_index(IndexOptions::default()),
             gather: Gather::default(),
             refused: None,
             progress: Progress::default(),
@@ -100,12 +100,12 @@ impl<'t> Scan<'t> {
 
     /// The end of the blob: the last batch goes out, then these findings.
     pub(super) fn finish(mut self) -> Findings {
-        let (report, index) = self.reader.finish_with_index(&mut self.gather);
+        let (report, index) = self.reader.finish_index(&mut self.gather);
         if let Some(batch) = self.gather.take() {
             (self.tell)(Report::Entries { job: self.job, batch });
         }
-        if let Some(index) = index.filter(Index::verified) {
-            (self.tell)(Report::Index { job: self.job, index: index.to_bytes() });
+        if let Some(index) = index.filter(|index| index.verified) {
+            (self.tell)(Report::Index { job: self.job, index: index.into_bytes() });
         }
         let mut findings = findings(&report);
         findings.texts.extend(self.refused);
