@@ -14,7 +14,7 @@
 //! - **Spans**, pieces of 128 KiB of the blob, each with what is needed to check it as it arrives.
 //!
 //! A file is then read by one request for a range of the blob ([`Opening`], [`FileReader::range`]); its bytes are
-//! given out span by span, each after it was checked ([`FileReader::push`]).
+//! returned span by span, each after it was checked ([`FileReader::push`]).
 //!
 //! An index is pages and a header (`seek/header.rs` has the format). A page is read when it is needed and checked against the
 //! digest that its parent has for it. Writing holds one unfinished page of each tree and 8 MiB of names; reading

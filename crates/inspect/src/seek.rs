@@ -1,7 +1,7 @@
 //! The seek index of a layer, read page by page from a file or from memory.
 //!
-//! The answers are [`IndexReader`]'s; what is here fetches the pages that they take. A question about one path of a layer of
-//! any size reads some ten pages of a few KiB.
+//! [`IndexReader`] answers the questions; [`SeekIndex`] fetches the pages that it asks for. A question about one path of a
+//! layer of any size reads some ten pages of a few KiB.
 
 use porthole_core::{
     digest::Digest,

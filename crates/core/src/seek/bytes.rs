@@ -80,7 +80,7 @@ const ZSTD: u8 = 8;
 const CHECKSUM: usize = 32;
 
 impl Index {
-    /// The index as bytes, for [`Index::from_bytes`]. The head of `seek/bytes.rs` tells what each byte means.
+    /// The index as bytes, for [`Index::from_bytes`]. The head of `seek/bytes.rs` describes each byte.
     pub fn to_bytes(&self) -> Vec<u8> {
         let head = &self.head;
         let mut bytes = MAGIC.to_vec();

@@ -15,7 +15,7 @@ use crate::{
 /// Reads one regular file out of a range of a layer's blob, and checks each span of it first.
 ///
 /// Fetch [`range`](FileReader::range), [`push`](FileReader::push) its bytes in any split, then
-/// [`finish`](FileReader::finish). No byte is given out that was not checked, and at most one span is held.
+/// [`finish`](FileReader::finish). A byte is returned only after its span was checked, and at most one span is held.
 pub struct FileReader {
     range: Range<u64>,
     /// Bytes pushed.
@@ -130,7 +130,7 @@ impl FileReader {
         self.wanted.entry.size
     }
 
-    /// Whether the whole file was given out: nothing more need be pushed.
+    /// Whether the whole file was returned. Nothing more need be pushed then.
     pub fn done(&self) -> bool {
         self.wanted.progress == Progress::Done
     }

@@ -265,7 +265,7 @@ fn put_root(bytes: &mut Vec<u8>, root: Option<&Root>) {
     root.page.put(bytes);
 }
 
-/// The root of a tree of so many items; it has one if there are any.
+/// The root of a tree with this number of items. A tree without items has none.
 fn read_root(rest: &mut Rest<'_>, items: u64, length: u64) -> Option<Option<Root>> {
     let Some(height) = rest.byte()?.checked_sub(1) else { return (items == 0).then_some(None) };
     if items == 0 || height > MAX_HEIGHT {

@@ -21,7 +21,7 @@ use crate::{
 
 /// Rows of a run: 8 MiB while it is collected. The last run has what is left.
 pub(super) const RUN: u64 = if cfg!(test) { 1 << 10 } else { 1 << 19 };
-/// A leaf is closed when it has so many bytes: about 600 rows.
+/// A leaf is closed when it reaches this number of bytes: about 600 rows.
 const LEAF: usize = 4 << 10;
 
 /// Bits of a key that the path itself fills; the directory fills those above.

@@ -47,7 +47,7 @@ impl Offsets {
         self.unpacked.push(unpacked);
     }
 
-    /// The blob is over.
+    /// The sizes of the blob and of the archive, at their ends.
     pub(crate) fn end(&mut self, compressed: u64, unpacked: u64) {
         self.end = (compressed, unpacked);
     }

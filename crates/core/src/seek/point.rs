@@ -10,7 +10,7 @@ use crate::{
     media_type::Compression,
 };
 
-/// A leaf is closed when it has so many bytes: after one checkpoint with a window, or some hundred without.
+/// A leaf is closed when it reaches this number of bytes: after one checkpoint with a window, or some hundred without.
 const LEAF: usize = 2 << 10;
 /// Windows are many and small, and time counts while a layer arrives.
 const WINDOW_LEVEL: u32 = 1;

@@ -408,7 +408,7 @@ impl IndexReader {
         self.header.digest.algorithm().chain_size()
     }
 
-    /// The last leaf of a tree of so many items whose key is `before` what is wanted, or else the first.
+    /// The last leaf whose key is `before` what is wanted, or else the first. `items`: how many the tree has.
     fn leaf(&mut self, root: Option<Root>, items: u64, before: impl Fn(Key) -> bool) -> Result<Leaf, Ask> {
         let root = root.ok_or(Malformed::Part("header"))?;
         let (mut key, mut page) = (Key { ordinal: 0, place: root.place }, root.page);

@@ -26,7 +26,7 @@ const MOST_INFLATED: usize = 1032;
 /// One for each field; `bytes.rs` says what they hold.
 const COLUMNS: usize = 16;
 
-/// What an entry is told apart from.
+/// The fields of the entry before, to which the next entry is written as a difference.
 #[derive(Default)]
 struct Before {
     name: Vec<u8>,
@@ -142,7 +142,7 @@ impl Writer {
         self.count as usize >= ENTRIES || self.names >= NAMES || self.length() >= BYTES
     }
 
-    /// The group, with which the archive has so many entries; the writer is empty again. `None` if it is larger than
+    /// Ends the group; the writer is empty again. `entries`: how many the archive has with this group. `None` if it is larger than
     /// a reader takes.
     pub(super) fn close(&mut self, entries: u64) -> Option<Group> {
         let mut columns = Vec::new();
