@@ -4,7 +4,7 @@ use porthole_core::{
     digest::Digest,
     layer::{Expected, LayerReader},
     limits::Limits,
-    seek::{Ask, Children, FileReader, Find, Found, HEADER_BYTES, IndexOptions, IndexReader, MemoryIndex, Opening},
+    seek::{Ask, AtPath, Children, FileReader, Find, HEADER_BYTES, IndexOptions, IndexReader, MemoryIndex, Opening},
     tar::{Entry, EntrySink, Flow, Kind},
 };
 
@@ -42,8 +42,8 @@ pub fn seek(data: &[u8]) {
             let mut find = Find::new(&entry.path);
             let found = index.ask(|index| find.step(index)).expect("its own pages");
             let found = match found {
-                Found::Entry(located) => Some(located.number),
-                Found::Implied | Found::Nothing => None,
+                AtPath::Entry(located) => Some(located.number),
+                AtPath::Implied | AtPath::Nothing => None,
             };
             // A later entry may have the same path; a global header has none.
             let right = found.is_some_and(|found| found >= number as u64) || entry.kind == Kind::Global;

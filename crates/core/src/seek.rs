@@ -56,15 +56,14 @@ mod write;
 
 pub(crate) use build::Builder;
 pub use file::{Error, FileReader};
-pub use find::{Child, Children, Find, Found};
-pub use header::{HEADER_BYTES, Malformed};
+pub use find::{AtPath, Child, Children, Find};
+pub use header::{HEADER_BYTES, IndexEnd, Malformed};
 pub use index::Index;
 pub use memory::MemoryIndex;
 pub use offsets::Offsets;
 pub use open::Opening;
 pub use read::{Ask, IndexReader, Located, Seekable};
 pub use tree::PageRef;
-pub use write::IndexEnd;
 pub(crate) use write::IndexWriter;
 
 /// Bytes of a span: as much of the blob as is checked at once. Whole blocks of every hash algorithm.

@@ -8,7 +8,7 @@ use porthole_core::{
     layer::{Expected, LayerReader, LayerReport},
     limits::Limits,
     path,
-    seek::{Children, Error, FileReader, Find, Found, IndexOptions, MemoryIndex, Opening, Seekable},
+    seek::{AtPath, Children, Error, FileReader, Find, IndexOptions, MemoryIndex, Opening, Seekable},
     tar::{Entry, EntrySink, Flow, Kind},
 };
 use porthole_testkit::chunks::{SPLITS, Split, next};
@@ -390,12 +390,12 @@ fn paths_lead_to_their_last_entries() {
     let mut find = |path: &str| {
         let mut find = Find::new(path.as_bytes());
         match index.ask(|index| find.step(index)).expect("an answer") {
-            Found::Entry(located) => {
+            AtPath::Entry(located) => {
                 assert_eq!(path::clean(&located.entry.path), path::clean(path.as_bytes()));
                 Some(located.number)
             }
-            Found::Implied => Some(u64::MAX),
-            Found::Nothing => None,
+            AtPath::Implied => Some(u64::MAX),
+            AtPath::Nothing => None,
         }
     };
     assert_eq!(find("twice"), Some(3001));

@@ -8,7 +8,7 @@ use porthole_core::{
     layer::{Expected, LayerReader},
     limits::Limits,
     seek::{
-        Ask, Children, Find, Found, HEADER_BYTES, IndexOptions, IndexReader, Malformed, MemoryIndex, Opening, PageRef,
+        Ask, AtPath, Children, Find, HEADER_BYTES, IndexOptions, IndexReader, Malformed, MemoryIndex, Opening, PageRef,
     },
     tar::{Entry, EntrySink, Flow, Kind},
 };
@@ -82,7 +82,7 @@ fn answers(
         let mut find = Find::new(&entry.path);
         let found = ask(&mut index, bytes, pages, |index| find.step(index));
         answers.push(found.as_ref().map(|found| format!("{found:?}")));
-        let Some(Found::Entry(located)) = found else { continue };
+        let Some(AtPath::Entry(located)) = found else { continue };
         let mut opening = Opening::located(*located, &Limits::default());
         let reader = ask(&mut index, bytes, pages, |index| opening.step(index));
         answers.push(reader.and_then(|mut reader| {

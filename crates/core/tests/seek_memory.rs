@@ -8,7 +8,7 @@
 use porthole_core::{
     layer::{Expected, LayerReader},
     limits::Limits,
-    seek::{Ask, Children, Find, Found, HEADER_BYTES, IndexOptions, IndexReader, Opening},
+    seek::{Ask, AtPath, Children, Find, HEADER_BYTES, IndexOptions, IndexReader, Opening},
     tar::{Entry, EntrySink, Flow},
 };
 use std::{
@@ -124,7 +124,7 @@ fn an_index_of_many_entries_takes_little_memory() {
         let mut reading = Reading { file: &out, pages: 0, bytes: HEADER_BYTES as u64 };
         let mut find = Find::new(name(number).as_bytes());
         let found = reading.ask(&mut index, |index| find.step(index));
-        let Found::Entry(located) = found else { panic!("{number} is not found") };
+        let AtPath::Entry(located) = found else { panic!("{number} is not found") };
         assert_eq!(located.number, number);
         let mut opening = Opening::located(*located, &Limits::default());
         let file = reading.ask(&mut index, |index| opening.step(index));
@@ -147,7 +147,7 @@ fn an_index_of_many_entries_takes_little_memory() {
     eprintln!("a directory of 40: {} pages, {} bytes", reading.pages, reading.bytes);
     let mut missing = Find::new(b"usr/lib/none");
     let mut reading = Reading { file: &out, pages: 0, bytes: 0 };
-    assert_eq!(reading.ask(&mut index, |index| missing.step(index)), Found::Nothing);
+    assert_eq!(reading.ask(&mut index, |index| missing.step(index)), AtPath::Nothing);
     eprintln!("a path that is not there: {} pages, {} bytes", reading.pages, reading.bytes);
     let most = peak() - before;
     assert!(most <= writing + MIB, "lookups took {} MiB more", (most - writing) / MIB);

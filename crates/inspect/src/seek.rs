@@ -6,7 +6,9 @@
 use porthole_core::{
     digest::Digest,
     limits::Limits,
-    seek::{self, Ask, Child, Children, FileReader, Find, Found, HEADER_BYTES, IndexReader, Located, Offsets, Opening},
+    seek::{
+        self, Ask, AtPath, Child, Children, FileReader, Find, HEADER_BYTES, IndexReader, Located, Offsets, Opening,
+    },
     tar::Entry,
 };
 use porthole_source::ReadAt;
@@ -116,7 +118,7 @@ impl<R: ReadAt> SeekIndex<R> {
     /// # Errors
     ///
     /// [`Error`].
-    pub async fn find(&self, path: &[u8]) -> Result<Found, Error> {
+    pub async fn find(&self, path: &[u8]) -> Result<AtPath, Error> {
         let mut find = Find::new(path);
         self.ask(|index| find.step(index)).await
     }

@@ -6,7 +6,7 @@ use porthole_core::{
     digest::Digest,
     layer::{Expected, LayerReader},
     limits::Limits,
-    seek::{self, Found, IndexOptions, Malformed},
+    seek::{self, AtPath, IndexOptions, Malformed},
     tar::{Entry, EntrySink, Flow},
 };
 use porthole_inspect::seek::{Error, SeekIndex};
@@ -63,7 +63,7 @@ fn a_file_is_found_without_reading_the_whole_index() {
     let index = block_on(SeekIndex::open(Counted(bytes, Cell::new(0)))).unwrap();
     assert_eq!((index.facts().verified(), index.facts().entry_count()), (true, 2000));
     let found = block_on(index.find(b"/dir-17/./1997")).unwrap();
-    let Found::Entry(located) = found else { panic!("{found:?}") };
+    let AtPath::Entry(located) = found else { panic!("{found:?}") };
     assert_eq!(located.number, 1997);
     let mut reader = block_on(index.open_located(*located, &Limits::default())).unwrap();
     let mut content = Vec::new();
@@ -73,8 +73,8 @@ fn a_file_is_found_without_reading_the_whole_index() {
         .unwrap();
     reader.finish().unwrap();
     assert_eq!(content, b"1997");
-    assert_eq!(block_on(index.find(b"dir-17")).unwrap(), Found::Implied);
-    assert_eq!(block_on(index.find(b"dir-30")).unwrap(), Found::Nothing);
+    assert_eq!(block_on(index.find(b"dir-17")).unwrap(), AtPath::Implied);
+    assert_eq!(block_on(index.find(b"dir-30")).unwrap(), AtPath::Nothing);
     let mut names = Vec::new();
     block_on(index.children(b"dir-29", |child| names.push(child.name))).unwrap();
     assert_eq!(names.len(), 66);

@@ -45,7 +45,6 @@ const PHRASES: &[(&str, &str)] = &[
 /// Folders and files that still have such phrases. This list only shrinks.
 const PENDING: &[&str] = &[
     "crates/cli/",
-    "crates/core/src/seek",
     "crates/credentials/",
     "crates/inspect/",
     "crates/native/",

@@ -140,8 +140,8 @@ impl FileReader {
     ///
     /// # Errors
     /// [`Error::Span`] or [`Error::Digest`] if these are not the blob's bytes, [`Error::TooLong`] if there are more than
-    /// the range has, the others if the index is not of this blob. The same again if called once more. What was given
-    /// out before is right.
+    /// the range has, the others if the index is not of this blob. The same again if called once more. What was
+    /// returned before is right.
     pub fn push(&mut self, chunk: &[u8], out: &mut impl FnMut(&[u8])) -> Result<(), Error> {
         if let Some(error) = &self.failed {
             return Err(error.clone());

@@ -20,7 +20,7 @@ pub struct Find {
 
 /// What a layer has at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum AtPath {
     /// An entry; of several with this path the last.
     Entry(Box<Located>),
     /// No entry, but entries below it: a directory that the archive implies.
@@ -41,7 +41,7 @@ impl Find {
     ///
     /// # Errors
     /// [`Ask`].
-    pub fn step(&mut self, index: &mut IndexReader) -> Result<Found, Ask> {
+    pub fn step(&mut self, index: &mut IndexReader) -> Result<AtPath, Ask> {
         loop {
             // The last entry counts, so that the last run comes first, and the last row of it.
             while let Some(&target) = self.rows.found.last() {
@@ -53,13 +53,13 @@ impl Find {
                 self.rows.found.pop();
                 let path = path::clean(&located.entry.path);
                 match target.implied {
-                    false if path == self.path => return Ok(Found::Entry(Box::new(located))),
+                    false if path == self.path => return Ok(AtPath::Entry(Box::new(located))),
                     true => self.implied |= below(&path, &self.path).is_some(),
                     false => {}
                 }
             }
             if !self.rows.next_run(index, self.keys, true)? {
-                return Ok(if self.implied { Found::Implied } else { Found::Nothing });
+                return Ok(if self.implied { AtPath::Implied } else { AtPath::Nothing });
             }
         }
     }
@@ -218,9 +218,9 @@ mod tests {
         let mut find = |path: &str| {
             let mut find = Find::new(path.as_bytes());
             match index.ask(|index| find.step(index)).expect("an answer") {
-                Found::Entry(located) => Some(located.number),
-                Found::Implied => Some(u64::MAX),
-                Found::Nothing => None,
+                AtPath::Entry(located) => Some(located.number),
+                AtPath::Implied => Some(u64::MAX),
+                AtPath::Nothing => None,
             }
         };
         for number in (0..5000).step_by(13) {

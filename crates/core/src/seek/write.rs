@@ -2,7 +2,7 @@
 
 use super::{
     IndexOptions,
-    header::{HEADER_BYTES, Header, Roots},
+    header::{HEADER_BYTES, Header, IndexEnd, Roots},
     name::NameWriter,
     number::{put, put_text},
     point::PointWriter,
@@ -19,28 +19,6 @@ use crate::{
 };
 
 const MIN_SPACING: u64 = 4 << 10;
-
-/// The end of an index, which is complete with it.
-#[derive(Clone, Debug)]
-pub struct IndexEnd {
-    /// Whether digest and size of the blob were expected and matched, and its diff_id if one was expected.
-    pub verified: bool,
-    /// The bytes behind those that [`take_index`](crate::layer::LayerReader::take_index) gave.
-    pub tail: Vec<u8>,
-    /// The bytes that replace the first ones of the index, which were zeros until now.
-    pub header: [u8; HEADER_BYTES],
-}
-
-impl IndexEnd {
-    /// The whole index, if no part of it was taken before.
-    pub fn into_bytes(self) -> Vec<u8> {
-        let mut bytes = self.tail;
-        if let Some(start) = bytes.first_chunk_mut() {
-            *start = self.header;
-        }
-        bytes
-    }
-}
 
 /// Writes an index. What it holds in memory does not grow with the layer, apart from bytes that are not
 /// [taken](Notes::take).
