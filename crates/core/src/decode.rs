@@ -21,7 +21,7 @@ pub(crate) const RATIO_GRACE: u64 = 64 << 20;
 trait Decode {
     /// Consumes part of `input` and writes part of `output`. An error comes with the output written before it; after
     /// that the decoder must not be called again.
-    fn decode(&mut self, input: &[u8], output: &mut [u8]) -> (Step, Option<Error>);
+    fn decode(&mut self, input: &[u8], output: &mut [u8]) -> (Decoded, Option<Error>);
 
     /// Checks that the input may end here.
     fn finish(&self) -> Result<(), Error>;
@@ -30,7 +30,7 @@ trait Decode {
 /// Result of one call of a decoder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Step {
+pub struct Decoded {
     /// Bytes consumed from the input.
     pub read: usize,
     /// Bytes written to the output.
@@ -142,13 +142,13 @@ impl Decoder {
 
     /// Consumes part of `input` and writes part of `output`, which must have room for at least [`MIN_OUTPUT`] bytes.
     ///
-    /// Call again with the rest of the input until the step is [starved](Step::starved).
+    /// Call again with the rest of the input until the step is [starved](Decoded::starved).
     ///
     /// # Errors
     ///
     /// The reason why the stream is invalid, or the limit that it exceeds; later calls return the same error. Earlier
     /// steps have written everything that the stream holds before the error.
-    pub fn decode(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Error> {
+    pub fn decode(&mut self, input: &[u8], output: &mut [u8]) -> Result<Decoded, Error> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
@@ -266,12 +266,12 @@ pub(crate) fn fresh_spacing(spacing: u64) -> u64 {
     spacing / 16
 }
 
-fn copy(input: &[u8], output: &mut [u8]) -> Step {
+fn copy(input: &[u8], output: &mut [u8]) -> Decoded {
     let n = input.len().min(output.len());
     if let (Some(from), Some(to)) = (input.get(..n), output.get_mut(..n)) {
         to.copy_from_slice(from);
     }
-    Step { read: n, written: n, starved: n == input.len(), resumable: true }
+    Decoded { read: n, written: n, starved: n == input.len(), resumable: true }
 }
 
 /// Moves bytes from the front of `input` into `buffer` until it holds `want` bytes. Returns whether it does.

@@ -6,7 +6,7 @@ use std::fmt;
 use flate2::Crc;
 
 use super::{
-    Decode, Error, Step,
+    Decode, Error, Decoded,
     inflate::{Inflate, Status},
 };
 use crate::limits::Limits;
@@ -280,9 +280,9 @@ impl Gzip {
 }
 
 impl Decode for Gzip {
-    fn decode(&mut self, mut input: &[u8], output: &mut [u8]) -> (Step, Option<Error>) {
+    fn decode(&mut self, mut input: &[u8], output: &mut [u8]) -> (Decoded, Option<Error>) {
         let length = input.len();
-        let mut step = Step::default();
+        let mut step = Decoded::default();
         let mut error = None;
         loop {
             let (written, turn) = match self.state {

@@ -3,7 +3,7 @@
 
 use structured_zstd::decoding::{ContentChecksum, FrameDecoder};
 
-use super::{Decode, Error, MIN_OUTPUT, Step};
+use super::{Decode, Error, MIN_OUTPUT, Decoded};
 use crate::limits::Limits;
 
 const MAGIC: u32 = 0xfd2f_b528;
@@ -226,9 +226,9 @@ impl Zstd {
 }
 
 impl Decode for Zstd {
-    fn decode(&mut self, mut input: &[u8], output: &mut [u8]) -> (Step, Option<Error>) {
+    fn decode(&mut self, mut input: &[u8], output: &mut [u8]) -> (Decoded, Option<Error>) {
         let length = input.len();
-        let mut step = Step::default();
+        let mut step = Decoded::default();
         let mut error = None;
         loop {
             match self.turn(&mut input, output, &mut step.written) {

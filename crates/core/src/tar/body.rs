@@ -24,7 +24,7 @@ struct Sparse {
 }
 
 /// The next part of an entry's data.
-pub(super) enum Step {
+pub(super) enum DataPart {
     End,
     /// At most this many bytes from the archive.
     Data(u64),
@@ -45,10 +45,10 @@ impl Body {
     }
 
     /// The next part of the data. `offset` is the position in the archive.
-    pub(super) fn next(&mut self, offset: u64) -> Result<Step, Error> {
+    pub(super) fn next(&mut self, offset: u64) -> Result<DataPart, Error> {
         match &mut self.sparse {
-            None if self.left == 0 => Ok(Step::End),
-            None => Ok(Step::Data(self.left)),
+            None if self.left == 0 => Ok(DataPart::End),
+            None => Ok(DataPart::Data(self.left)),
             Some(sparse) => sparse.next(self.left, offset),
         }
     }
@@ -73,19 +73,19 @@ impl Body {
 }
 
 impl Sparse {
-    fn next(&mut self, left: u64, offset: u64) -> Result<Step, Error> {
+    fn next(&mut self, left: u64, offset: u64) -> Result<DataPart, Error> {
         while self.current.is_some_and(|segment| self.position >= segment.end()) {
             self.current = self.rest.next();
         }
         match self.current {
             Some(segment) if self.position >= segment.start => match left {
                 0 => Err(Error::SparseMissing { offset }),
-                _ => Ok(Step::Data(left.min(segment.end() - self.position))),
+                _ => Ok(DataPart::Data(left.min(segment.end() - self.position))),
             },
-            Some(segment) => Ok(Step::Hole(segment.start - self.position)),
-            None if self.position < self.size => Ok(Step::Hole(self.size - self.position)),
+            Some(segment) => Ok(DataPart::Hole(segment.start - self.position)),
+            None if self.position < self.size => Ok(DataPart::Hole(self.size - self.position)),
             None if left > 0 => Err(Error::SparseUnreferenced { offset }),
-            None => Ok(Step::End),
+            None => Ok(DataPart::End),
         }
     }
 }

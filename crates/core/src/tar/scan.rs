@@ -4,7 +4,7 @@ use std::mem;
 
 use super::{
     Ambiguity, Entry, EntrySink, Error, Field, Flow, Kind,
-    body::{Body, Step},
+    body::{Body, DataPart},
     header::{self, BLOCK, Block, Format, Header, padding},
     pax::Pax,
     pending::Pending,
@@ -516,14 +516,14 @@ impl Scanner {
         let State::Body(body) = &mut self.state else { return Ok(true) };
         let mut flow = Flow::Continue;
         match body.next(self.position)? {
-            Step::End => {
+            DataPart::End => {
                 if body.wanted {
                     sink.end_of_data();
                 }
                 self.state = State::Padding(body.padding);
                 return Ok(true);
             }
-            Step::Data(most) => {
+            DataPart::Data(most) => {
                 let chunk = take(bytes, most);
                 if chunk.is_empty() {
                     return Ok(false);
@@ -535,8 +535,8 @@ impl Scanner {
                     flow = sink.data(chunk);
                 }
             }
-            Step::Hole(length) if !body.wanted => body.hole(length),
-            Step::Hole(length) => {
+            DataPart::Hole(length) if !body.wanted => body.hole(length),
+            DataPart::Hole(length) => {
                 let limit = self.limits.unpacked_bytes;
                 if length > limit.saturating_sub(self.delivered) {
                     return Err(Error::TooMuchData { limit });

@@ -60,7 +60,7 @@ struct Walk<'t> {
 }
 
 /// A name in one or both trees, and where the path of its directory ends in the buffer.
-type Step = (Option<u32>, Option<u32>, usize);
+type NamePair = (Option<u32>, Option<u32>, usize);
 
 const ROOT: u32 = NodeId::ROOT.0;
 
@@ -106,7 +106,7 @@ impl Walk<'_> {
     }
 
     /// The children of both nodes in reverse order of their names.
-    fn steps(&self, before: Option<u32>, after: Option<u32>, end: usize) -> Vec<Step> {
+    fn steps(&self, before: Option<u32>, after: Option<u32>, end: usize) -> Vec<NamePair> {
         let sorted = |arena: &Arena, node: Option<u32>| {
             let mut nodes: Vec<u32> = node.map(|node| arena.live_children(node).collect()).unwrap_or_default();
             nodes.sort_unstable_by(|&a, &b| arena.name(b).cmp(arena.name(a)));
