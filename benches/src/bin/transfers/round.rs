@@ -33,7 +33,7 @@ pub(crate) struct Bench<'b> {
 
 /// Result of a run.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Turn {
+pub(crate) struct RunResult {
     pub(crate) usage: Usage,
     /// CPU seconds and peak memory (bytes) of the daemon that did the work.
     pub(crate) daemon: Option<(f64, u64)>,
@@ -47,7 +47,7 @@ pub(crate) const REPOSITORY: &str = "bench/image";
 
 impl Bench<'_> {
     /// Runs a command in a new folder with new storage.
-    pub(crate) fn turn(&self, peer: &Peer, work: Work, call: Call) -> Result<Turn> {
+    pub(crate) fn turn(&self, peer: &Peer, work: Work, call: Call) -> Result<RunResult> {
         let scratch = Scratch::within(self.folder, "turn")?;
         let target = scratch.path().join("target");
         let to = match work {
@@ -70,7 +70,7 @@ impl Bench<'_> {
         let daemon_before = daemon.as_ref().map(|daemon| measure::cpu(daemon.process())).transpose()?;
         let usage = measure::run(&words(call.line, &variables), &variables, scratch.path())?;
         let after = servers.iter().map(counts).collect::<Result<Vec<_>>>()?;
-        let mut turn = Turn { usage, ..Turn::default() };
+        let mut turn = RunResult { usage, ..RunResult::default() };
         if let (Some(daemon), Some(before)) = (&daemon, daemon_before) {
             turn.daemon = Some((measure::cpu(daemon.process())? - before, peak(daemon.process())?));
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     peers::{Call, Peer, Work},
-    round::Turn,
+    round::RunResult,
 };
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 pub(crate) struct Row {
     pub(crate) peer: &'static Peer,
     pub(crate) call: Call,
-    pub(crate) turns: Vec<Turn>,
+    pub(crate) turns: Vec<RunResult>,
     /// The error that ended its runs, if any.
     pub(crate) failure: Option<String>,
 }
@@ -21,22 +21,22 @@ impl Row {
     }
 
     /// A figure of every run.
-    fn all(&self, figure: impl Fn(&Turn) -> f64) -> Vec<f64> {
+    fn all(&self, figure: impl Fn(&RunResult) -> f64) -> Vec<f64> {
         self.turns.iter().map(figure).collect()
     }
 
     /// Median over rounds of the ratio to the floor.
-    fn ratio(&self, floor: &Self, figure: impl Fn(&Turn) -> f64) -> f64 {
+    fn ratio(&self, floor: &Self, figure: impl Fn(&RunResult) -> f64) -> f64 {
         median(self.turns.iter().zip(&floor.turns).map(|(own, floor)| figure(own) / figure(floor)).collect())
     }
 }
 
-fn wall(turn: &Turn) -> f64 {
+fn wall(turn: &RunResult) -> f64 {
     turn.usage.wall
 }
 
 /// CPU time of the program and its daemon.
-fn cpu(turn: &Turn) -> f64 {
+fn cpu(turn: &RunResult) -> f64 {
     turn.usage.cpu + turn.daemon.map_or(0.0, |(cpu, _)| cpu)
 }
 
@@ -112,7 +112,7 @@ impl Table {
     pub(crate) fn json(&self) -> Value {
         let floor = self.rows.first();
         let rows: Vec<Value> = self.rows.iter().map(|row| {
-            let ratio = |figure: fn(&Turn) -> f64| floor.map(|floor| row.ratio(floor, figure)).filter(|ratio| ratio.is_finite());
+            let ratio = |figure: fn(&RunResult) -> f64| floor.map(|floor| row.ratio(floor, figure)).filter(|ratio| ratio.is_finite());
             json!({
                 "tool": row.peer.name,
                 "wall_seconds": row.all(wall),

@@ -6,7 +6,7 @@ use std::fmt;
 use flate2::Crc;
 
 use super::{
-    Decode, Error, Decoded,
+    Decode, Decoded, Error,
     inflate::{Inflate, Status},
 };
 use crate::limits::Limits;
@@ -52,7 +52,7 @@ enum State {
 }
 
 /// What to do after one transition of the state machine.
-enum Turn {
+enum GzipTransition {
     /// Make the next transition.
     Next,
     /// Stop: the machine needs more input.
@@ -110,18 +110,18 @@ impl Gzip {
     }
 
     /// Reads the next field of a header or trailer.
-    fn frame(&mut self, input: &mut &[u8]) -> Result<Turn, Error> {
+    fn frame(&mut self, input: &mut &[u8]) -> Result<GzipTransition, Error> {
         let before = input.len();
         let turn = self.field(input);
         self.read += (before - input.len()) as u64;
-        if let Ok(Turn::Member) = turn {
+        if let Ok(GzipTransition::Member) = turn {
             self.member = self.read;
         }
         turn
     }
 
     /// Inflates into `room`. Returns the number of bytes written and the next action.
-    fn inflate(&mut self, input: &mut &[u8], room: &mut [u8]) -> (usize, Result<Turn, Error>) {
+    fn inflate(&mut self, input: &mut &[u8], room: &mut [u8]) -> (usize, Result<GzipTransition, Error>) {
         let turn = self.inflate.inflate(input, room, self.stop);
         let (read, written) = (turn.read, turn.written);
         self.read += read as u64;
@@ -135,25 +135,25 @@ impl Gzip {
             Status::Corrupt => Err(Error::Deflate { offset: self.read }),
             Status::End => {
                 self.state = State::Trailer;
-                Ok(Turn::Next)
+                Ok(GzipTransition::Next)
             }
             Status::Block(bits) => {
                 self.stop = false;
                 self.block = Some(bits);
-                Ok(Turn::Block)
+                Ok(GzipTransition::Block)
             }
-            Status::Going if written == room.len() => Ok(Turn::Full),
-            Status::Going if input.is_empty() => Ok(Turn::Starved),
+            Status::Going if written == room.len() => Ok(GzipTransition::Full),
+            Status::Going if input.is_empty() => Ok(GzipTransition::Starved),
             Status::Going if read == 0 && written == 0 => Err(Error::Deflate { offset: self.read }),
-            Status::Going => Ok(Turn::Next),
+            Status::Going => Ok(GzipTransition::Next),
         };
         (written, turn)
     }
 
-    fn field(&mut self, input: &mut &[u8]) -> Result<Turn, Error> {
+    fn field(&mut self, input: &mut &[u8]) -> Result<GzipTransition, Error> {
         match self.state {
             State::Fixed => {
-                let Some(fixed) = self.take::<10>(input) else { return Ok(Turn::Starved) };
+                let Some(fixed) = self.take::<10>(input) else { return Ok(GzipTransition::Starved) };
                 let [id1, id2, method, flags, ..] = fixed;
                 if (id1, id2) != (0x1f, 0x8b) {
                     return Err(self.invalid(Part::Magic));
@@ -170,7 +170,7 @@ impl Gzip {
                 self.after(State::Fixed);
             }
             State::ExtraLength => {
-                let Some(length) = self.take::<2>(input) else { return Ok(Turn::Starved) };
+                let Some(length) = self.take::<2>(input) else { return Ok(GzipTransition::Starved) };
                 self.header_crc.update(&length);
                 self.state = State::Extra(u16::from_le_bytes(length));
             }
@@ -181,26 +181,26 @@ impl Gzip {
                 let left = left.saturating_sub(u16::try_from(extra.len()).unwrap_or(u16::MAX));
                 self.state = State::Extra(left);
                 if left > 0 {
-                    return Ok(Turn::Starved);
+                    return Ok(GzipTransition::Starved);
                 }
                 self.after(State::ExtraLength);
             }
             State::Name(have) => match self.text(have, Part::Name, input)? {
                 Some(have) => {
                     self.state = State::Name(have);
-                    return Ok(Turn::Starved);
+                    return Ok(GzipTransition::Starved);
                 }
                 None => self.after(State::Name(0)),
             },
             State::Comment(have) => match self.text(have, Part::Comment, input)? {
                 Some(have) => {
                     self.state = State::Comment(have);
-                    return Ok(Turn::Starved);
+                    return Ok(GzipTransition::Starved);
                 }
                 None => self.after(State::Comment(0)),
             },
             State::HeaderCrc => {
-                let Some(crc) = self.take::<2>(input) else { return Ok(Turn::Starved) };
+                let Some(crc) = self.take::<2>(input) else { return Ok(GzipTransition::Starved) };
                 if u32::from(u16::from_le_bytes(crc)) != self.header_crc.sum() & 0xffff {
                     return Err(self.invalid(Part::Checksum));
                 }
@@ -208,7 +208,9 @@ impl Gzip {
             }
             State::Body => {}
             State::Trailer => {
-                let Some([c0, c1, c2, c3, l0, l1, l2, l3]) = self.take::<8>(input) else { return Ok(Turn::Starved) };
+                let Some([c0, c1, c2, c3, l0, l1, l2, l3]) = self.take::<8>(input) else {
+                    return Ok(GzipTransition::Starved);
+                };
                 let (expected, got) = (u32::from_le_bytes([c0, c1, c2, c3]), self.crc.sum());
                 if expected != got && !self.partial {
                     return Err(Error::GzipChecksum { expected, got });
@@ -218,10 +220,10 @@ impl Gzip {
                     return Err(Error::GzipLength { expected, got });
                 }
                 self.state = State::Fixed;
-                return Ok(Turn::Member);
+                return Ok(GzipTransition::Member);
             }
         }
-        Ok(Turn::Next)
+        Ok(GzipTransition::Next)
     }
 
     /// Moves to the header field after `state`, as the flags say.
@@ -291,10 +293,10 @@ impl Decode for Gzip {
             };
             step.written += written;
             match turn {
-                Ok(Turn::Next) => continue,
-                Ok(Turn::Starved) => step.starved = true,
-                Ok(Turn::Full | Turn::Block) => {}
-                Ok(Turn::Member) => (step.starved, step.resumable) = (input.is_empty(), true),
+                Ok(GzipTransition::Next) => continue,
+                Ok(GzipTransition::Starved) => step.starved = true,
+                Ok(GzipTransition::Full | GzipTransition::Block) => {}
+                Ok(GzipTransition::Member) => (step.starved, step.resumable) = (input.is_empty(), true),
                 Err(fault) => error = Some(fault),
             }
             step.read = length - input.len();

@@ -40,7 +40,7 @@ unsafe impl Send for Inflate {}
 unsafe impl Sync for Inflate {}
 
 /// Result of one call.
-pub(crate) struct Turn {
+pub(crate) struct Inflated {
     pub(crate) read: usize,
     pub(crate) written: usize,
     pub(crate) status: Status,
@@ -88,7 +88,7 @@ impl Inflate {
     }
 
     /// Consumes part of `input` and writes part of `output`. With `stop`, stops at the end of the next block.
-    pub(crate) fn inflate(&mut self, input: &[u8], output: &mut [u8], stop: bool) -> Turn {
+    pub(crate) fn inflate(&mut self, input: &[u8], output: &mut [u8], stop: bool) -> Inflated {
         let available_in = u32::try_from(input.len()).unwrap_or(u32::MAX);
         let available_out = u32::try_from(output.len()).unwrap_or(u32::MAX);
         let stream = &mut *self.stream;
@@ -115,7 +115,7 @@ impl Inflate {
             Z_OK | Z_BUF_ERROR => Status::Going,
             _ => Status::Corrupt,
         };
-        Turn { read, written, status }
+        Inflated { read, written, status }
     }
 
     /// The window: the last bytes written, as far back as later matches may refer.

@@ -3,7 +3,7 @@
 
 use structured_zstd::decoding::{ContentChecksum, FrameDecoder};
 
-use super::{Decode, Error, MIN_OUTPUT, Decoded};
+use super::{Decode, Decoded, Error, MIN_OUTPUT};
 use crate::limits::Limits;
 
 const MAGIC: u32 = 0xfd2f_b528;
@@ -40,7 +40,7 @@ enum State {
 }
 
 /// What to do after one transition of the state machine.
-enum Turn {
+enum ZstdTransition {
     /// Make the next transition.
     Next,
     /// Stop: the machine needs more input.
@@ -77,13 +77,13 @@ impl Zstd {
         self.read = offset;
     }
 
-    fn turn(&mut self, input: &mut &[u8], output: &mut [u8], written: &mut usize) -> Result<Turn, Error> {
+    fn turn(&mut self, input: &mut &[u8], output: &mut [u8], written: &mut usize) -> Result<ZstdTransition, Error> {
         match self.state {
             State::Magic => {
                 if self.pending.is_empty() {
                     self.frame = self.read;
                 }
-                let Some(magic) = self.take::<4>(input) else { return Ok(Turn::Starved) };
+                let Some(magic) = self.take::<4>(input) else { return Ok(ZstdTransition::Starved) };
                 self.state = match u32::from_le_bytes(magic) {
                     MAGIC => State::Descriptor,
                     magic if magic & !0xf == SKIPPABLE => State::SkipLength,
@@ -91,7 +91,7 @@ impl Zstd {
                 };
             }
             State::SkipLength => {
-                let Some(length) = self.take::<4>(input) else { return Ok(Turn::Starved) };
+                let Some(length) = self.take::<4>(input) else { return Ok(ZstdTransition::Starved) };
                 self.state = State::Skip(u64::from(u32::from_le_bytes(length)));
             }
             State::Skip(left) => {
@@ -100,13 +100,13 @@ impl Zstd {
                 let left = left - skip as u64;
                 self.state = State::Skip(left);
                 if left > 0 {
-                    return Ok(Turn::Starved);
+                    return Ok(ZstdTransition::Starved);
                 }
                 self.state = State::Magic;
-                return Ok(Turn::Frame);
+                return Ok(ZstdTransition::Frame);
             }
             State::Descriptor => {
-                let Some(&descriptor) = input.first() else { return Ok(Turn::Starved) };
+                let Some(&descriptor) = input.first() else { return Ok(ZstdTransition::Starved) };
                 if descriptor & 1 << 3 != 0 {
                     return Err(Error::ZstdReserved { offset: self.frame });
                 }
@@ -114,20 +114,20 @@ impl Zstd {
             }
             State::Header(length) => {
                 if !self.collect(length, input) {
-                    return Ok(Turn::Starved);
+                    return Ok(ZstdTransition::Starved);
                 }
                 self.start_frame()?;
                 self.pending.clear();
                 self.state = State::BlockHeader;
             }
             State::BlockHeader => {
-                let Some(header) = self.take::<3>(input) else { return Ok(Turn::Starved) };
+                let Some(header) = self.take::<3>(input) else { return Ok(ZstdTransition::Starved) };
                 let (length, last) = self.frames.block_content_len(header).map_err(|_| self.corrupt(3))?;
                 self.state = State::Block(header, length, last);
             }
             State::Block(header, length, last) => {
                 if output.len() - *written < MIN_OUTPUT {
-                    return Ok(Turn::Full);
+                    return Ok(ZstdTransition::Full);
                 }
                 self.check_window(self.written + MIN_OUTPUT as u64)?;
                 let room = output.get_mut(*written..).unwrap_or_default();
@@ -137,7 +137,7 @@ impl Zstd {
                     decoded
                 } else {
                     if !self.collect(length, input) {
-                        return Ok(Turn::Starved);
+                        return Ok(ZstdTransition::Starved);
                     }
                     let decoded = self.frames.decode_block(header, &self.pending, room);
                     self.pending.clear();
@@ -156,18 +156,18 @@ impl Zstd {
                     (true, true) => State::Checksum,
                     (true, false) => {
                         self.state = State::Magic;
-                        return Ok(Turn::Frame);
+                        return Ok(ZstdTransition::Frame);
                     }
                 };
             }
             State::Checksum => {
-                let Some(checksum) = self.take::<4>(input) else { return Ok(Turn::Starved) };
+                let Some(checksum) = self.take::<4>(input) else { return Ok(ZstdTransition::Starved) };
                 self.frames.read_content_checksum(checksum).map_err(|_| Error::ZstdChecksum { offset: self.frame })?;
                 self.state = State::Magic;
-                return Ok(Turn::Frame);
+                return Ok(ZstdTransition::Frame);
             }
         }
-        Ok(Turn::Next)
+        Ok(ZstdTransition::Next)
     }
 
     /// Parses the frame header in `pending` (RFC 8878 §3.1.1.1).
@@ -232,10 +232,10 @@ impl Decode for Zstd {
         let mut error = None;
         loop {
             match self.turn(&mut input, output, &mut step.written) {
-                Ok(Turn::Next) => continue,
-                Ok(Turn::Starved) => step.starved = true,
-                Ok(Turn::Full) => {}
-                Ok(Turn::Frame) => (step.starved, step.resumable) = (input.is_empty(), true),
+                Ok(ZstdTransition::Next) => continue,
+                Ok(ZstdTransition::Starved) => step.starved = true,
+                Ok(ZstdTransition::Full) => {}
+                Ok(ZstdTransition::Frame) => (step.starved, step.resumable) = (input.is_empty(), true),
                 Err(fault) => error = Some(fault),
             }
             step.read = length - input.len();
