@@ -52,7 +52,7 @@ pub struct LayerReader {
     /// The detected format, where it contradicts the media type.
     contradiction: Option<Format>,
     offsets: Offsets,
-    content: Content,
+    content: Unpacked,
 }
 
 enum Stage {
@@ -74,7 +74,7 @@ enum Fault {
 }
 
 /// Handles unpacked bytes.
-struct Content {
+struct Unpacked {
     /// `None` if the blob is uncompressed: digest and diff_id are then the same, and are computed once.
     diff_id: Option<Hasher>,
     scanner: Scanner,
@@ -97,7 +97,7 @@ impl LayerReader {
             compression: None,
             contradiction: None,
             offsets: Offsets::default(),
-            content: Content {
+            content: Unpacked {
                 diff_id: Some(Hasher::new(algorithm(expected.diff_id.as_ref()))),
                 scanner: Scanner::new(&limits),
                 error: None,
@@ -313,7 +313,7 @@ impl LayerReader {
     }
 }
 
-impl Content {
+impl Unpacked {
     fn take(&mut self, bytes: &[u8], sink: &mut impl EntrySink) {
         if let Some(hasher) = &mut self.diff_id {
             hasher.update(bytes);

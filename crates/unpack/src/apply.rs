@@ -22,7 +22,7 @@ use rustix::{
 use crate::{
     Error, Options, Report,
     attributes::{time_of, timestamps},
-    content::Content,
+    content::FileWriter,
     disk::{self, Disk, enter, join, split},
     later::Later,
     remove::{names, remove_all},
@@ -123,7 +123,7 @@ pub struct Layer<'r> {
     /// Number of directories created without an entry.
     implied: u64,
     /// The file being written.
-    file: Option<(Content, Entry, Vec<u8>)>,
+    file: Option<(FileWriter, Entry, Vec<u8>)>,
     error: Option<Error>,
 }
 

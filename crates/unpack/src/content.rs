@@ -7,14 +7,14 @@ const BLOCK: usize = 4096;
 
 /// A new file being written. Leaves out whole blocks of zeros, which become holes on file systems that support them: a
 /// sparse file in the archive stays sparse on disk.
-pub(crate) struct Content {
+pub(crate) struct FileWriter {
     file: File,
     position: u64,
     /// End of the data written so far.
     end: u64,
 }
 
-impl Content {
+impl FileWriter {
     pub(crate) fn new(file: File) -> Self {
         Self { file, position: 0, end: 0 }
     }
@@ -77,7 +77,7 @@ mod tests {
     fn write(pieces: &[&[u8]]) -> (Vec<u8>, u64) {
         let place = tempfile::tempdir().expect("a temporary directory can be made");
         let path = place.path().join("file");
-        let mut content = Content::new(File::create(&path).expect("a file can be made"));
+        let mut content = FileWriter::new(File::create(&path).expect("a file can be made"));
         for piece in pieces {
             content.write(piece).expect("it can be written");
         }

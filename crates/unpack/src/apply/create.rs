@@ -16,7 +16,7 @@ use super::{Layer, Parent};
 use crate::{
     Error,
     attributes::{Attributes, time, timestamps},
-    content::Content,
+    content::FileWriter,
     disk::{self, enter, is, join, split, stat},
     resolve::{PATH_BYTES, too_long},
 };
@@ -38,7 +38,7 @@ impl Layer<'_> {
         match entry.kind {
             Kind::File if matches!(entry.typeflag, 0 | b'0') => {
                 let file = self.new_file(parent, name, path, entry.permissions())?;
-                self.file = Some((Content::new(file), entry, path.to_vec()));
+                self.file = Some((FileWriter::new(file), entry, path.to_vec()));
                 return Ok(Flow::WantData);
             }
             Kind::Directory => self.make_directory(parent, &entry, path)?,
