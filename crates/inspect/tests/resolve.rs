@@ -30,7 +30,7 @@ fn linux(architecture: &str) -> Platform {
     Platform::new("linux", architecture, None)
 }
 
-/// An image below so many indexes, each of which lists the next.
+/// An image below `depth` indexes, each of which lists the next.
 fn nested(depth: u32) -> Content {
     let image = image("amd64");
     let mut content = Content::default();

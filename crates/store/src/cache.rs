@@ -21,7 +21,7 @@ use std::{
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// What files are called while they are written.
 const TEMPORARY: &str = "new-";
-/// A file that was written for so long belongs to nobody any more.
+/// Age at which an unfinished file counts as abandoned.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// Files written by this process, so that two of its threads never use one temporary name.
@@ -29,9 +29,9 @@ static WRITTEN: AtomicU64 = AtomicU64::new(0);
 
 /// Indexes of layers, one file for each blob digest, in a directory that any number of processes may use at once.
 ///
-/// Only verified indexes are kept, and an index is trusted as much as the directory: a file that belongs to somebody else,
-/// or that others may write, is not read. What cannot be read is as good as not there, and is replaced by the next
-/// [`put`](Self::put). Those used least recently make room.
+/// Only verified indexes are kept. An index is trusted as much as the directory: a file that belongs to another user, or
+/// that others may write, is not read. An unreadable file counts as missing, and the next [`put`](Self::put) replaces
+/// it. Least recently used indexes are evicted first.
 #[derive(Clone, Debug)]
 pub struct IndexCache {
     folder: PathBuf,
@@ -39,7 +39,7 @@ pub struct IndexCache {
 }
 
 impl IndexCache {
-    /// Bytes that are kept where nobody says otherwise.
+    /// Default limit in bytes.
     pub const DEFAULT_BYTES: u64 = 1 << 30;
 
     /// The cache in a directory, which is made if it is missing; `limit` in bytes of all indexes.
@@ -284,7 +284,7 @@ mod tests {
         names
     }
 
-    /// Makes a file older, as if so many seconds had passed since.
+    /// Sets a file's times back by `seconds`.
     fn age(path: &Path, seconds: u64) {
         let file = OpenOptions::new().write(true).open(path).unwrap();
         file.set_modified(SystemTime::now() - Duration::from_secs(seconds)).unwrap();

@@ -73,7 +73,7 @@ pub(crate) fn sweep(store: &Store, partials: bool, history: usize) -> Result<Swe
     Ok(swept)
 }
 
-/// What the names that are there stood for before, so many steps back, as far as it is still here.
+/// Earlier images of the existing names, up to `history` steps back, as far as they are still in the store.
 fn before(store: &Store, local: &Layout, history: usize) -> Result<Vec<Descriptor>, Error> {
     let entries = if history > 0 { store.journal().entries()? } else { Vec::new() };
     let mut roots = Vec::new();

@@ -12,7 +12,7 @@ use crate::{
     tar::{self, Entry, EntrySink, Flow, Kind, Scanner},
 };
 
-/// Reads one regular file out of a range of a layer's blob, and checks each span of it first.
+/// Reads one regular file from a range of a layer's blob, and verifies each span first.
 ///
 /// Fetch [`range`](FileReader::range), [`push`](FileReader::push) its bytes in any split, then
 /// [`finish`](FileReader::finish). A byte is returned only after its span was checked, and at most one span is held.
