@@ -6,12 +6,15 @@ use std::{
 };
 
 use porthole_core::{
-    hint::Hint, image, layer::Finding, layout::ChoiceError, media_type::MediaType, platform, reference, seek, toc, tree,
+    failure::{Blame, Classify, Failure, Kind},
+    hint::Hint,
+    image,
+    layer::{Finding, LayerNumber},
+    media_type::MediaType,
+    platform, reference, seek, toc, tree,
 };
 use porthole_inspect::{local, resolve};
 use porthole_registry::plan::descent::Nesting;
-
-use crate::commands;
 
 /// Why a command ends without success.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +42,7 @@ pub(crate) enum Error {
     Image(#[from] image::Error),
     #[error(transparent)]
     Platform(#[from] platform::NoMatch),
-    #[error("indexes within indexes: expected at most {limit}, each listed once")]
+    #[error("indexes within indexes: expected at most {limit} (limit index_depth), each listed once")]
     Nesting { limit: u64 },
     /// What a name stood for is known, but not to be had any more.
     #[error("{text}")]
@@ -71,8 +74,8 @@ pub(crate) enum Error {
     /// Paths that a runtime would stop at, as the tree says.
     #[error("layer {layer} cannot be unpacked: {error}")]
     Unpack { layer: u32, error: tree::Error },
-    #[error("verification failed: {findings} of {steps} steps")]
-    Verification { findings: usize, steps: usize, hints: Vec<Hint> },
+    #[error("{}: {findings} of {steps} steps", if failure.kind == Kind::Limit { "not verified, because of a limit" } else { "verification failed" })]
+    Verification { findings: usize, steps: usize, failure: Failure },
     #[error("everything is as promised, but there {}", if *doubts == 1 { "is 1 doubt".to_owned() } else { format!("are {doubts} doubts") })]
     Doubts { doubts: u64 },
     /// What `diff` found, or `watch --once`, is told already.
@@ -104,6 +107,9 @@ pub(crate) enum Error {
     Trace { path: PathBuf, source: io::Error },
     #[error("cannot start: {0}")]
     Start(String),
+    /// A person was asked, and said no.
+    #[error("{0}")]
+    Refused(&'static str),
     /// What a verb says of a failure in its own words.
     #[error("{}", .0.message)]
     Told(Box<Told>),
@@ -113,9 +119,7 @@ pub(crate) enum Error {
 #[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) message: String,
-    /// The exit code of what it stands for.
-    pub(crate) code: u8,
-    pub(crate) hints: Vec<Hint>,
+    pub(crate) failure: Failure,
 }
 
 impl From<Told> for Error {
@@ -213,175 +217,76 @@ impl Error {
 
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Credentials(porthole_credentials::Error::NoHome | porthole_credentials::Error::UserName) => USAGE,
-            Self::Usage(_) | Self::Reference { .. } | Self::NotAFile { .. } => USAGE,
-            Self::Differ | Self::Thresholds(_) => NO,
-            Self::Interrupted { signal } => u8::try_from(128 + signal).unwrap_or(OTHER),
-            Self::Told(told) => told.code,
-            Self::Registry(error) => error.exit_code(),
-            Self::Local(error) => local_exit_code(error),
-            Self::Store(error) => store_exit_code(error),
-            Self::Pull(error) => pull_exit_code(error),
-            Self::Push(error) => commands::push::exit_code(error),
-            Self::Copy(error) => copy_exit_code(error),
-            Self::Save(error) => save_exit_code(error),
-            Self::NotFound { .. } | Self::Gone { .. } | Self::NoFile { .. } => NOT_FOUND,
-            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => NOT_FOUND,
-            Self::Platform(_) => PLATFORM,
-            Self::Image(_)
-            | Self::Nesting { .. }
-            | Self::Layers(_)
-            | Self::Part { .. }
-            | Self::Toc { .. }
-            | Self::Chunk { .. }
-            | Self::Unpack { .. }
-            | Self::Verification { .. }
-            | Self::Doubts { .. } => MALFORMED,
-            Self::NoFiles { .. }
-            | Self::Credentials(_)
-            | Self::Read { .. }
-            | Self::Write(_)
-            | Self::Rootfs { .. }
-            | Self::Directory { .. }
-            | Self::Archive(_)
-            | Self::Command(_)
-            | Self::Trace { .. }
-            | Self::Start(_) => OTHER,
+            Self::Differ | Self::Thresholds(_) | Self::Refused(_) => NO,
+            Self::Interrupted { signal } => u8::try_from(128 + signal).unwrap_or(u8::MAX),
+            error => exit_code(error.kind()),
         }
     }
-
-    pub(crate) fn hints(&self) -> Vec<Hint> {
-        match self {
-            Self::Reference { error, .. } => error.hint().into_iter().collect(),
-            Self::Told(told) => told.hints.clone(),
-            Self::Registry(error) => error.hints(),
-            Self::Local(error) => error.hint().into_iter().collect(),
-            Self::Store(error) => error.hint().into_iter().collect(),
-            Self::NoFile { hints, .. } | Self::Gone { hints, .. } => hints.clone(),
-            Self::Part { .. } => vec![Hint::Text("to read the whole layer instead, add --no-cache".to_owned())],
-            Self::Toc { error, .. } => error.hint().into_iter().chain([without_toc()]).collect(),
-            Self::Chunk { error, .. } => error.hint().into_iter().chain([without_toc()]).collect(),
-            Self::NotAFile { hint, .. } => hint.iter().cloned().collect(),
-            Self::Pull(porthole_transfer::pull::Error::Registry(error)) => error.hints(),
-            Self::Pull(porthole_transfer::pull::Error::Platform(error)) => vec![choose(error)],
-            Self::Pull(porthole_transfer::pull::Error::Nesting(error)) => {
-                vec![Hint::raise("index_depth", error.limit, 0)]
-            }
-            Self::Pull(porthole_transfer::pull::Error::TooMany { limit }) => {
-                vec![Hint::raise("descriptors", *limit, 0)]
-            }
-            Self::Push(error) => commands::push::hints(error),
-            Self::Copy(error) | Self::Save(porthole_transfer::archive::Error::Copy(error)) => copy_hints(error),
-            Self::Save(porthole_transfer::archive::Error::Image(error)) => error.hint().into_iter().collect(),
-            Self::Save(porthole_transfer::archive::Error::Decode { error, .. }) => error.hint().into_iter().collect(),
-            Self::Platform(error) => vec![choose(error)],
-            Self::Image(error) => error.hint().into_iter().collect(),
-            Self::Credentials(porthole_credentials::Error::NoHome) => {
-                vec![Hint::Text("name a file with --authfile FILE".to_owned())]
-            }
-            Self::Nesting { limit } => vec![Hint::raise("index_depth", *limit, 0)],
-            Self::Unpack { error: tree::Error::TooManyNodes { limit }, .. } => {
-                vec![Hint::raise("tree_nodes", *limit, 0)]
-            }
-            Self::Verification { hints, .. } => hints.clone(),
-            Self::Layers(layers) => layers.iter().flat_map(|layer| &layer.findings).filter_map(Finding::hint).collect(),
-            _ => Vec::new(),
-        }
-    }
-}
-
-fn without_toc() -> Hint {
-    Hint::Text("to read the whole layer instead, leave --toc out".to_owned())
 }
 
 /// The answer is no.
-pub(crate) const NO: u8 = 1;
-pub(crate) const USAGE: u8 = 2;
-const NOT_FOUND: u8 = 4;
-pub(crate) const PLATFORM: u8 = 5;
-pub(crate) const MALFORMED: u8 = 7;
-pub(crate) const OTHER: u8 = 9;
+const NO: u8 = 1;
 
-fn choose(error: &platform::NoMatch) -> Hint {
-    Hint::ChoosePlatform { available: error.available.iter().map(ToString::to_string).collect() }
-}
-
-pub(crate) fn origin_exit_code(error: &porthole_transfer::source::Error) -> u8 {
-    use porthole_transfer::source::Error as Origin;
-    match error {
-        Origin::Registry(error) => error.exit_code(),
-        Origin::Local(error) => local_exit_code(error),
-        _ => MALFORMED,
+/// The exit code of a command that fails.
+pub(crate) const fn exit_code(kind: Kind) -> u8 {
+    match kind {
+        Kind::Input => 2,
+        Kind::Authentication => 3,
+        Kind::NotFound => 4,
+        Kind::Platform => 5,
+        Kind::RateLimit => 6,
+        Kind::Malformed => 7,
+        Kind::Network => 8,
+        Kind::Limit | Kind::Protocol | Kind::Other => 9,
     }
 }
 
-fn pull_exit_code(error: &porthole_transfer::pull::Error) -> u8 {
-    use porthole_transfer::pull::Error as Pull;
-    match error {
-        Pull::Registry(error) => error.exit_code(),
-        Pull::Store(error) => store_exit_code(error),
-        Pull::Platform(_) => PLATFORM,
-        Pull::Nesting(_) | Pull::TooMany { .. } | Pull::Wrong(_) => MALFORMED,
-        _ => OTHER,
-    }
-}
-
-fn copy_exit_code(error: &porthole_transfer::copy::Error) -> u8 {
-    use porthole_transfer::copy::Error as Copy;
-    match error {
-        Copy::Local(error) => local_exit_code(error),
-        Copy::Store(error) => store_exit_code(error),
-        Copy::Plan(porthole_registry::plan::push::Error::Platform(_)) => PLATFORM,
-        Copy::Plan(_) => MALFORMED,
-        _ => OTHER,
-    }
-}
-
-fn copy_hints(error: &porthole_transfer::copy::Error) -> Vec<Hint> {
-    use porthole_transfer::copy::Error as Copy;
-    match error {
-        Copy::Local(error) => error.hint().into_iter().collect(),
-        Copy::Store(error) => error.hint().into_iter().collect(),
-        Copy::Plan(error) => error.hint().into_iter().collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn save_exit_code(error: &porthole_transfer::archive::Error) -> u8 {
-    use porthole_transfer::archive::Error as Save;
-    match error {
-        Save::Copy(error) => copy_exit_code(error),
-        Save::Artifact => USAGE,
-        Save::Image(_) | Save::Decode { .. } | Save::DiffId { .. } => MALFORMED,
-        _ => OTHER,
-    }
-}
-
-pub(crate) fn local_exit_code(error: &local::Error) -> u8 {
-    use local::Error as Local;
-    use porthole_source::Error as Source;
-    match error {
-        Local::Source(Source::Read { error, .. }) if error.kind() == io::ErrorKind::NotFound => NOT_FOUND,
-        Local::Source(Source::Read { .. }) => OTHER,
-        Local::Source(Source::Unsupported(_)) => USAGE,
-        Local::Choice(error) => choice_exit_code(error),
-        _ => MALFORMED,
-    }
-}
-
-fn choice_exit_code(error: &ChoiceError) -> u8 {
-    match error {
-        ChoiceError::NoSuchName { .. } | ChoiceError::Empty => NOT_FOUND,
-        _ => USAGE,
-    }
-}
-
-pub(crate) fn store_exit_code(error: &porthole_store::Error) -> u8 {
-    use porthole_store::Error as Store;
-    match error {
-        Store::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => NOT_FOUND,
-        Store::Io { .. } | Store::Write { .. } | Store::Save(_) => OTHER,
-        Store::Choice(error) => choice_exit_code(error),
-        _ => MALFORMED,
+impl Classify for Error {
+    fn failure(&self) -> Failure {
+        let of_layer = |layer: &u32, error: &dyn Classify| error.failure().in_layer(LayerNumber::of_index(*layer));
+        match self {
+            Self::Usage(_) | Self::Refused(_) => Failure::input(),
+            Self::Reference { error, .. } => error.failure(),
+            Self::Registry(error) => error.failure(),
+            Self::Local(error) => error.failure(),
+            Self::Store(error) => error.failure(),
+            Self::Pull(error) => error.failure(),
+            Self::Push(error) => error.failure(),
+            Self::Copy(error) => error.failure(),
+            Self::Save(error) => error.failure(),
+            Self::Image(error) => error.failure(),
+            Self::Platform(error) => error.failure(),
+            Self::Nesting { limit } => Failure::named_limit("index_depth", *limit, 0),
+            Self::Gone { hints, .. } | Self::NoFile { hints, .. } => {
+                Failure::new(Kind::NotFound, Blame::Input).hints(hints.iter().cloned())
+            }
+            Self::NotFound { .. } => Failure::new(Kind::NotFound, Blame::Input),
+            Self::NotAFile { hint, .. } => Failure::input().hints(hint.iter().cloned()),
+            Self::NoFiles { layer, .. } => {
+                Failure::new(Kind::Other, Blame::Image).in_layer(LayerNumber::of_index(*layer))
+            }
+            Self::Layers(layers) => Failure::worst(
+                layers.iter().flat_map(|wrong| wrong.findings.iter().map(|finding| of_layer(&wrong.layer, finding))),
+            )
+            .unwrap_or_else(Failure::malformed),
+            Self::Part { layer, error } => of_layer(layer, error).hint(Hint::WithoutSeekIndex),
+            Self::Toc { layer, error } => of_layer(layer, error).hint(Hint::WithoutToc),
+            Self::Chunk { layer, error } => of_layer(layer, error).hint(Hint::WithoutToc),
+            Self::Unpack { layer, error } => of_layer(layer, error),
+            Self::Rootfs { layer, error } => of_layer(layer, error),
+            Self::Verification { failure, .. } => failure.clone(),
+            Self::Doubts { .. } => Failure::malformed(),
+            Self::Differ | Self::Thresholds(_) => Failure::new(Kind::Other, Blame::Image),
+            Self::Credentials(porthole_credentials::Error::NoHome) => {
+                Failure::input().hint(Hint::Text("name a file with --authfile FILE".to_owned()))
+            }
+            Self::Credentials(error) => error.failure(),
+            Self::Read { source, .. } => source.failure(),
+            Self::Archive(error) => error.failure(),
+            Self::Write(_) | Self::Directory { .. } | Self::Trace { .. } | Self::Start(_) => Failure::machine(),
+            Self::Command(_) => Failure::machine(),
+            Self::Interrupted { .. } => Failure::new(Kind::Other, Blame::Input),
+            Self::Told(told) => told.failure.clone(),
+        }
     }
 }

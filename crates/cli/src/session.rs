@@ -8,7 +8,9 @@ use std::{
     time::Duration,
 };
 
-use porthole_core::{hint::Hint, layout::LAYOUT_FILE, limits::Limits, platform::Platform, reference::Reference};
+use porthole_core::{
+    failure::Classify, hint::Hint, layout::LAYOUT_FILE, limits::Limits, platform::Platform, reference::Reference,
+};
 use porthole_credentials::{Found, Places, Warning};
 use porthole_native::{Hosts, Native, Options as Transport, Proxies, Timeouts};
 use porthole_registry::{
@@ -167,15 +169,15 @@ impl<'a> Session<'a> {
 
     /// Adds to an error about refused credentials the file that they came from, and the way without them.
     pub(crate) fn explain(&self, error: Error) -> Error {
-        let mut hints = error.hints();
-        let refused = hints.iter().find_map(|hint| match hint {
+        let failure = error.failure();
+        let refused = failure.hints.iter().find_map(|hint| match hint {
             Hint::CheckCredentials { registry } => lock(&self.sources).get(registry).cloned(),
             _ => None,
         });
         let Some(file) = refused else { return error };
         let file = file.to_string_lossy();
-        hints.push(Hint::Text(format!("the credentials come from {file}; if the image is public, add --anonymous")));
-        Told { message: error.to_string(), code: error.exit_code(), hints }.into()
+        let origin = Hint::Text(format!("the credentials come from {file}; if the image is public, add --anonymous"));
+        Told { message: error.to_string(), failure: failure.hint(origin) }.into()
     }
 
     fn warn(&self, warnings: &[Warning]) {

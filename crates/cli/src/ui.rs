@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use porthole_core::{hint::Hint, path};
+use porthole_core::{failure::Classify, hint::Hint, path};
 use serde_json::json;
 
 use crate::{
@@ -96,18 +96,36 @@ impl Ui {
     }
 }
 
-/// A hint in terms of this program's options, where it has some for it.
+/// A hint in terms of this program's options.
 fn remedy(hint: &Hint) -> String {
     match hint {
         Hint::SignIn { registry } => {
             format!("sign in with `porthole login {registry}`, or give a file of credentials with --authfile")
         }
+        Hint::CheckCredentials { registry } => {
+            format!("check the user name and password for {registry}: `porthole login {registry}` replaces them")
+        }
+        Hint::TrustRealm { realm } => format!("if you trust it with your credentials, pass --trust-realm {realm}"),
         Hint::ChoosePlatform { available } if !available.is_empty() => {
             format!("choose one with --platform: {}", available.join(", "))
         }
+        Hint::ChooseImage { .. } => "append the name after a colon: oci:DIR:NAME".to_owned(),
         Hint::RaiseLimit { name, value } => format!("raise it with --limit {name}={value}"),
         Hint::PlainHttp { registry } => format!("if {registry} has no TLS, add --plain-http"),
-        other => other.to_string(),
+        Hint::TrustAuthority { .. } => {
+            "for a registry with its own certificate authority, pass its certificate with --ca".to_owned()
+        }
+        Hint::CheckProxy { proxy } => format!("check the proxy {proxy}, or list the host in NO_PROXY"),
+        Hint::WithoutSeekIndex => "to read the whole layer instead, add --no-cache".to_owned(),
+        Hint::WithoutToc => "to read the whole layer instead, leave --toc out".to_owned(),
+        Hint::UseRelay { .. }
+        | Hint::CheckRelay { .. }
+        | Hint::ChoosePlatform { .. }
+        | Hint::UseDigest
+        | Hint::Decompress { .. }
+        | Hint::RetryAfter { .. }
+        | Hint::CheckClock { .. }
+        | Hint::Text(_) => hint.to_string(),
     }
 }
 

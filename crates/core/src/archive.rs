@@ -2,7 +2,7 @@
 
 use crate::{
     descriptor::Descriptor,
-    hint::Hint,
+    failure::{Classify, Failure},
     json::{self, Node},
     limits::Limits,
     manifest::Raw,
@@ -92,7 +92,7 @@ pub enum Error {
     #[error(transparent)]
     Json(#[from] json::Error),
     /// It is over [`Limits::manifest_bytes`].
-    #[error("{MANIFEST_FILE} is too large: expected at most {limit} bytes, got {got}")]
+    #[error("{MANIFEST_FILE} is too large: expected at most {limit} bytes (limit manifest_bytes), got {got}")]
     TooLarge {
         /// The limit in bytes.
         limit: u64,
@@ -100,7 +100,7 @@ pub enum Error {
         got: u64,
     },
     /// It is over [`Limits::descriptors`].
-    #[error("{path}: expected at most {limit} entries, got {got}")]
+    #[error("{path}: expected at most {limit} entries (limit descriptors), got {got}")]
     TooMany {
         /// JSON path of the list.
         path: String,
@@ -111,13 +111,12 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// The limit to raise, if one was exceeded.
-    pub fn hint(&self) -> Option<Hint> {
+impl Classify for Error {
+    fn failure(&self) -> Failure {
         match *self {
-            Self::TooLarge { limit, got } => Some(Hint::raise("manifest_bytes", limit, got)),
-            Self::TooMany { limit, got, .. } => Some(Hint::raise("descriptors", limit, got)),
-            Self::Json(_) => None,
+            Self::TooLarge { limit, got } => Failure::named_limit("manifest_bytes", limit, got),
+            Self::TooMany { limit, got, .. } => Failure::named_limit("descriptors", limit, got),
+            Self::Json(ref error) => error.failure(),
         }
     }
 }

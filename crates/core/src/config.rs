@@ -6,7 +6,7 @@ use crate::{
     descriptor::read_digest,
     deviation::Deviation,
     digest::Digest,
-    hint::Hint,
+    failure::{Classify, Failure},
     json::{self, Node},
     limits::Limits,
     manifest::Raw,
@@ -226,7 +226,7 @@ pub enum Error {
     #[error("malformed image configuration: {0}")]
     Json(#[from] json::Error),
     /// The document is larger than [`Limits::manifest_bytes`].
-    #[error("image configuration is too large: expected at most {limit} bytes, got {got}")]
+    #[error("image configuration is too large: expected at most {limit} bytes (limit manifest_bytes), got {got}")]
     TooLarge {
         /// The limit in bytes.
         limit: u64,
@@ -234,7 +234,7 @@ pub enum Error {
         got: u64,
     },
     /// `rootfs.diff_ids` or `history` is longer than [`Limits::descriptors`].
-    #[error("image configuration: expected at most {limit} diff_ids, got {got}")]
+    #[error("image configuration: expected at most {limit} diff_ids (limit descriptors), got {got}")]
     TooMany {
         /// Entries allowed.
         limit: u64,
@@ -243,13 +243,12 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// The hint for the user: raise the limit that was exceeded.
-    pub fn hint(&self) -> Option<Hint> {
+impl Classify for Error {
+    fn failure(&self) -> Failure {
         match *self {
-            Self::TooLarge { limit, got } => Some(Hint::raise("manifest_bytes", limit, got)),
-            Self::TooMany { limit, got, .. } => Some(Hint::raise("descriptors", limit, got)),
-            Self::Json(_) => None,
+            Self::TooLarge { limit, got } => Failure::named_limit("manifest_bytes", limit, got),
+            Self::TooMany { limit, got } => Failure::named_limit("descriptors", limit, got),
+            Self::Json(ref error) => error.failure(),
         }
     }
 }

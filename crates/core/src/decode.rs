@@ -8,7 +8,12 @@ mod zstd;
 pub use gzip::Part as GzipPart;
 pub use sniff::Format;
 
-use crate::{hint::Hint, limits::Limits, media_type::Compression};
+use crate::{
+    failure::{Classify, Failure},
+    hint::Hint,
+    limits::Limits,
+    media_type::Compression,
+};
 
 /// Output space that one step of a decoder may need at once (the maximum size of a zstd block).
 pub const MIN_OUTPUT: usize = 128 << 10;
@@ -336,7 +341,7 @@ pub enum Error {
         offset: u64,
     },
     /// A zstd frame uses a larger window than [`Limits::window_bytes`].
-    #[error("zstd: window of {requested} bytes exceeds the limit of {limit} bytes (window_bytes)")]
+    #[error("zstd: window of {requested} bytes exceeds the limit of {limit} bytes (limit window_bytes)")]
     ZstdWindow {
         /// Window that the frame asks for, in bytes.
         requested: u64,
@@ -372,32 +377,32 @@ pub enum Error {
         offset: u64,
     },
     /// The stream unpacks to more than [`Limits::unpacked_bytes`].
-    #[error("unpacks to more than {limit} bytes")]
+    #[error("unpacks to more than {limit} bytes (limit unpacked_bytes)")]
     TooLarge {
         /// Bytes allowed.
         limit: u64,
     },
     /// The stream expands more than [`Limits::expansion_ratio`] times.
-    #[error("unpacks to more than {limit} times its size")]
+    #[error("unpacks to more than {limit} times its size (limit expansion_ratio)")]
     Expansion {
         /// Ratio allowed.
         limit: u64,
     },
 }
 
-impl Error {
-    /// The hint for the user: raise the limit that was exceeded.
-    pub fn hint(&self) -> Option<Hint> {
+impl Classify for Error {
+    fn failure(&self) -> Failure {
         match *self {
-            Self::ZstdWindow { requested, .. } if requested <= zstd::MAX_WINDOW => {
-                Some(Hint::RaiseLimit { name: "window_bytes", value: requested })
+            Self::ZstdWindow { requested, limit } if requested <= zstd::MAX_WINDOW => {
+                Failure::named_limit("window_bytes", limit, requested)
             }
-            Self::TooLarge { limit } => Some(Hint::raise("unpacked_bytes", limit, 0)),
-            Self::Expansion { limit } => Some(Hint::raise("expansion_ratio", limit, 0)),
+            Self::ZstdWindow { .. } => Failure::limit(),
+            Self::TooLarge { limit } => Failure::named_limit("unpacked_bytes", limit, 0),
+            Self::Expansion { limit } => Failure::named_limit("expansion_ratio", limit, 0),
             Self::GzipHeader { part: GzipPart::Name | GzipPart::Comment, .. } => {
-                Some(Hint::RaiseLimit { name: "gzip_name_bytes", value: 64 << 10 })
+                Failure::limit().hint(Hint::RaiseLimit { name: "gzip_name_bytes", value: 64 << 10 })
             }
-            _ => None,
+            _ => Failure::malformed(),
         }
     }
 }

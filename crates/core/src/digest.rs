@@ -8,7 +8,10 @@ use std::{fmt, str::FromStr};
 
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
-use crate::quote::quote;
+use crate::{
+    failure::{Classify, Failure},
+    quote::quote,
+};
 
 /// Hash algorithms that this crate computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -208,6 +211,12 @@ pub enum Error {
     },
 }
 
+impl Classify for Error {
+    fn failure(&self) -> Failure {
+        Failure::input()
+    }
+}
+
 /// An incremental hash: call `update` any number of times, then `finish`.
 #[derive(Clone)]
 pub struct Hasher(State);
@@ -364,6 +373,12 @@ pub enum Mismatch {
         /// Size in the descriptor, in bytes.
         expected: u64,
     },
+}
+
+impl Classify for Mismatch {
+    fn failure(&self) -> Failure {
+        Failure::malformed()
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,16 @@ use crate::{hint::Hint, layer::LayerNumber};
 pub trait Classify {
     /// Its place.
     fn failure(&self) -> Failure;
+
+    /// What went wrong.
+    fn kind(&self) -> Kind {
+        self.failure().kind
+    }
+
+    /// What a person can do, best first.
+    fn hints(&self) -> Vec<Hint> {
+        self.failure().hints
+    }
 }
 
 impl<E: Classify + ?Sized> Classify for &E {
@@ -35,6 +45,16 @@ impl<E: Classify + ?Sized> Classify for Box<E> {
 impl<E: Classify + ?Sized> Classify for std::sync::Arc<E> {
     fn failure(&self) -> Failure {
         (**self).failure()
+    }
+}
+
+/// A system's error while something that was named is read. Who writes says [`Failure::machine`].
+impl Classify for std::io::Error {
+    fn failure(&self) -> Failure {
+        match self.kind() {
+            std::io::ErrorKind::NotFound => Failure::new(Kind::NotFound, Blame::Input),
+            _ => Failure::machine(),
+        }
     }
 }
 
@@ -86,14 +106,6 @@ impl Failure {
     /// A bug in this program.
     pub fn bug() -> Self {
         Self::new(Kind::Other, Blame::Porthole)
-    }
-
-    /// A system's error while a file that was named is read.
-    pub fn of_reading(source: &std::io::Error) -> Self {
-        match source.kind() {
-            std::io::ErrorKind::NotFound => Self::new(Kind::NotFound, Blame::Input),
-            _ => Self::machine(),
-        }
     }
 
     /// Adds a hint after the others.

@@ -78,8 +78,8 @@ pub enum Hint {
     },
     /// The file is compressed as a whole: decompress it first.
     Decompress {
-        /// `gzip`, `zstd` …
-        compression: &'static str,
+        /// The usual program, which takes `-d FILE`.
+        program: Option<&'static str>,
     },
     /// Part of a layer was read by a seek index: read the whole layer instead.
     WithoutSeekIndex,
@@ -119,9 +119,13 @@ impl fmt::Display for Hint {
                 write!(f, "if {registry} has its own certificate authority, add that authority's certificate")
             }
             Self::CheckClock { registry } => {
-                write!(f, "check the clock of this machine; if it is right, {registry} needs a new certificate")
+                write!(
+                    f,
+                    "check the clock of this machine; if it is right, the operator of {registry} has to renew the certificate"
+                )
             }
-            Self::Decompress { compression } => write!(f, "decompress it first ({compression})"),
+            Self::Decompress { program: Some(program) } => write!(f, "unpack it first: {program} -d FILE"),
+            Self::Decompress { program: None } => f.write_str("unpack it first"),
             Self::WithoutSeekIndex => f.write_str("read the whole layer instead, without its seek index"),
             Self::WithoutToc => f.write_str("read the whole layer instead, without its table of contents"),
             Self::Text(text) => f.write_str(text),

@@ -12,7 +12,7 @@ use crate::{
     descriptor::Descriptor,
     deviation::Deviation,
     digest::Digest,
-    hint::Hint,
+    failure::{Classify, Failure},
     limits::Limits,
     manifest::{Manifest, Parsed, Raw},
     media_type::{MediaType, Role},
@@ -143,12 +143,11 @@ pub enum Error {
     Refuted(Deviation),
 }
 
-impl Error {
-    /// The hint for the user: raise the limit that was exceeded.
-    pub fn hint(&self) -> Option<Hint> {
+impl Classify for Error {
+    fn failure(&self) -> Failure {
         match self {
-            Self::Config(error) => error.hint(),
-            Self::Refuted(_) => None,
+            Self::Config(error) => error.failure(),
+            Self::Refuted(_) => Failure::malformed(),
         }
     }
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Number, Value};
 pub(crate) use self::node::Node;
 use crate::{
     digest::{self, Mismatch},
+    failure::{Classify, Failure},
     limits::JSON_DEPTH,
     quote::quote,
 };
@@ -176,6 +177,15 @@ pub enum Error {
         /// How it differs.
         mismatch: Mismatch,
     },
+}
+
+impl Classify for Error {
+    fn failure(&self) -> Failure {
+        match self {
+            Self::TooDeep { .. } => Failure::limit(),
+            _ => Failure::malformed(),
+        }
+    }
 }
 
 #[cfg(test)]

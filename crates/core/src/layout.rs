@@ -5,7 +5,7 @@ mod images;
 use crate::{
     descriptor::Descriptor,
     digest::{Algorithm, Digest},
-    hint::Hint,
+    failure::{Classify, Failure},
     json::{self, Node},
     limits::Limits,
     manifest::{self, Document, Raw},
@@ -111,12 +111,12 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// The limit to raise, if one was exceeded.
-    pub fn hint(&self) -> Option<Hint> {
+impl Classify for Error {
+    fn failure(&self) -> Failure {
         match self {
-            Self::Index(error) => error.hint(),
-            _ => None,
+            Self::Index(error) => error.failure(),
+            Self::Json(error) => error.failure(),
+            Self::NotAnIndex | Self::Version { .. } => Failure::malformed(),
         }
     }
 }

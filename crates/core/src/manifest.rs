@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     descriptor::Descriptor,
     digest::{Digest, Mismatch, Verifier},
-    hint::Hint,
+    failure::{Classify, Failure},
     json::{self, Node},
     limits::Limits,
     media_type::{MediaType, Role},
@@ -259,7 +259,7 @@ pub enum Error {
     #[error(transparent)]
     Json(#[from] json::Error),
     /// The document is larger than [`Limits::manifest_bytes`].
-    #[error("document is too large: expected at most {limit} bytes, got {got}")]
+    #[error("document is too large: expected at most {limit} bytes (limit manifest_bytes), got {got}")]
     TooLarge {
         /// The limit in bytes.
         limit: u64,
@@ -267,7 +267,7 @@ pub enum Error {
         got: u64,
     },
     /// A list has more entries than [`Limits::descriptors`].
-    #[error("{path}: expected at most {limit} descriptors, got {got}")]
+    #[error("{path}: expected at most {limit} descriptors (limit descriptors), got {got}")]
     TooMany {
         /// JSON path of the list.
         path: String,
@@ -303,13 +303,15 @@ pub enum Error {
     Schema1,
 }
 
-impl Error {
-    /// The hint for the user: raise the limit that was exceeded.
-    pub fn hint(&self) -> Option<Hint> {
+impl Classify for Error {
+    fn failure(&self) -> Failure {
         match *self {
-            Self::TooLarge { limit, got } => Some(Hint::raise("manifest_bytes", limit, got)),
-            Self::TooMany { limit, got, .. } => Some(Hint::raise("descriptors", limit, got)),
-            _ => None,
+            Self::TooLarge { limit, got } => Failure::named_limit("manifest_bytes", limit, got),
+            Self::TooMany { limit, got, .. } => Failure::named_limit("descriptors", limit, got),
+            Self::Json(ref error) => error.failure(),
+            Self::Ambiguous { .. } | Self::MediaTypeMismatch { .. } | Self::MediaType { .. } | Self::Schema1 => {
+                Failure::malformed()
+            }
         }
     }
 }

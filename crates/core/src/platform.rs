@@ -2,7 +2,13 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::{descriptor::Descriptor, media_type::Role, quote::quote};
+use crate::{
+    descriptor::Descriptor,
+    failure::{Blame, Classify, Failure, Kind},
+    hint::Hint,
+    media_type::Role,
+    quote::quote,
+};
 
 /// An operating system and an architecture, as `os/architecture[/variant]`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -277,6 +283,13 @@ pub struct NoMatch {
 }
 
 impl std::error::Error for NoMatch {}
+
+impl Classify for NoMatch {
+    fn failure(&self) -> Failure {
+        let available = self.available.iter().map(ToString::to_string).collect();
+        Failure::new(Kind::Platform, Blame::Input).hint(Hint::ChoosePlatform { available })
+    }
+}
 
 impl fmt::Display for NoMatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -20,7 +20,10 @@ mod view;
 mod waste;
 
 use self::{node::Arena, stack::Open, view::Cache};
-use crate::tar;
+use crate::{
+    failure::{Classify, Failure, Kind},
+    tar,
+};
 use std::fmt;
 
 pub use self::{
@@ -190,13 +193,7 @@ impl From<tar::Ambiguity> for Ambiguity {
 impl Error {
     /// Whether the error is a limit of this program, where a container runtime would continue.
     pub fn is_limit(&self) -> bool {
-        matches!(
-            self,
-            Self::TooManyNodes { .. }
-                | Self::TooManyChanges { .. }
-                | Self::TooMuchText { .. }
-                | Self::TooManySteps { .. }
-        )
+        self.failure().kind == Kind::Limit
     }
 }
 
@@ -205,13 +202,13 @@ impl Error {
 #[non_exhaustive]
 pub enum Error {
     /// The tree has more paths than allowed.
-    #[error("tree has more than {limit} nodes")]
+    #[error("tree has more than {limit} nodes (limit tree_nodes)")]
     TooManyNodes {
         /// Nodes allowed.
         limit: u64,
     },
     /// The layers change paths more often than allowed.
-    #[error("layers change paths more than {limit} times")]
+    #[error("layers change paths more than {limit} times (twice the limit tree_nodes)")]
     TooManyChanges {
         /// Changes allowed.
         limit: u64,
@@ -283,4 +280,16 @@ pub enum Error {
     /// An entry was applied while no layer was open.
     #[error("no layer is open")]
     NoLayer,
+}
+
+impl Classify for Error {
+    fn failure(&self) -> Failure {
+        match self {
+            Self::TooManyNodes { limit } => Failure::named_limit("tree_nodes", *limit, 0),
+            Self::TooManyChanges { limit } => Failure::named_limit("tree_nodes", limit / stack::CHANGES, 0),
+            Self::TooMuchText { .. } | Self::TooManySteps { .. } => Failure::limit(),
+            Self::NoLayer => Failure::bug(),
+            _ => Failure::malformed(),
+        }
+    }
 }

@@ -6,6 +6,7 @@ use flate2::{Compression as Level, write::GzEncoder};
 use porthole_core::{
     decode::{self, Checkpoint, Format},
     digest::{Algorithm, Digest},
+    failure::Classify,
     layer::{Expected, Finding, LayerReader, LayerReport},
     limits::Limits,
     media_type::{Compression, MediaType},
@@ -280,6 +281,6 @@ fn limits_stop_endless_output() {
         let report = reader.finish(&mut listing);
         assert_eq!(report.findings, [Finding::Decode(decode::Error::TooLarge { limit: 100_000 })]);
         assert_eq!(report.digest, Digest::sha256(&blob), "hashing continued");
-        assert!(report.findings[0].hint().is_some());
+        assert!(report.findings[0].failure().hints.pop().is_some());
     }
 }

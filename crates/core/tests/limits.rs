@@ -1,13 +1,16 @@
-//! Every limit: input that meets it exactly is accepted, one more is rejected with a hint that names the limit.
+//! Every limit of a layer and a document: what meets it passes, and one more is refused, with a hint that names it.
 
 #![allow(clippy::unwrap_used)]
+
+use std::fmt::{self, Display};
 
 use porthole_core::{
     archive,
     config::ImageConfig,
     decode::{Decoder, Error, GzipPart, MIN_OUTPUT},
+    failure::{self, Classify, Failure},
     hint::Hint,
-    layer::{Expected, Finding, LayerReader},
+    layer::{Expected, LayerReader},
     limits::{Limits, NAMED},
     manifest::{self, Document, Raw},
     media_type::Compression,
@@ -22,9 +25,15 @@ fn limits(name: &str, value: u64) -> Limits {
     limits
 }
 
-/// Name of the limit in a hint. Checks that the hinted value is settable and larger than the current one.
-fn named(hint: Option<Hint>, limits: &Limits) -> &'static str {
-    let Some(Hint::RaiseLimit { name, value }) = hint else { panic!("expected a limit to raise, got {hint:?}") };
+/// The name of the limit that was met: the error is classified as a limit, its words name it, and its hint is to set it to
+/// more than before.
+fn named(error: &(impl Classify + Display), limits: &Limits) -> &'static str {
+    let failure = error.failure();
+    assert_eq!(failure.kind, failure::Kind::Limit, "{error}");
+    let [Hint::RaiseLimit { name, value }] = failure.hints[..] else {
+        panic!("expected a limit to raise: {failure:?}")
+    };
+    assert!(error.to_string().contains(name), "{error}");
     let limit = NAMED.iter().find(|limit| limit.name == name).unwrap();
     assert!(value > limit.get(limits), "{name}: {value}");
     name
@@ -44,12 +53,12 @@ fn scan(archive: &[u8], limits: &Limits) -> Result<(), tar::Error> {
     scanner.finish()
 }
 
-/// Checks that the archive is accepted at the limit and rejected below it.
+/// The archive passes within the limit and not within one less.
 fn exact(name: &str, value: u64, archive: &[u8]) {
     assert_eq!(scan(archive, &limits(name, value)), Ok(()), "{name} of {value}");
     let less = limits(name, value - 1);
     let error = scan(archive, &less).unwrap_err();
-    assert_eq!(named(error.hint(), &less), name, "{error}");
+    assert_eq!(named(&error, &less), name, "{error}");
 }
 
 fn block(typeflag: u8, name: &str, size: u64) -> Vec<u8> {
@@ -75,7 +84,7 @@ fn entry(typeflag: u8, data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A PAX record of exactly `length` bytes.
+/// A PAX record of exactly so many bytes.
 fn record(key: &str, length: usize) -> Vec<u8> {
     let before = format!("{length} {key}=");
     format!("{before}{}\n", "v".repeat(length - before.len() - 1)).into_bytes()
@@ -101,7 +110,7 @@ fn extension_bytes() {
     assert_eq!(scan(&[entry(b'x', &record("comment", default)), file.clone()].concat(), &Limits::default()), Ok(()));
     let more = [entry(b'x', &record("comment", default + 1)), file].concat();
     assert_eq!(scan(&more, &Limits::default()), Err(tar::Error::FieldTooLong { offset: 0, limit: default as u64 }));
-    // A stated length alone is harmless: the reader rejects it only when more bytes than the limit have arrived.
+    // A length alone costs nothing, and is refused only once more than the limit has come.
     let lie = block(b'x', "lie", 1 << 32);
     assert_eq!(scan(&lie, &Limits::default()), Err(tar::Error::UnexpectedEof { offset: 512 }));
 }
@@ -132,7 +141,7 @@ fn sparse_segments_of_every_form() {
     exact("sparse_segments", segments as u64, &gnu_sparse(segments as u64));
 }
 
-/// The old GNU format: four segments in the header, 21 in each extension block.
+/// The form of old GNU tar: four segments in the header, 21 in each block that follows.
 fn gnu_sparse(segments: u64) -> Vec<u8> {
     let mut header = block(b'S', "file", segments);
     header[257..265].copy_from_slice(b"ustar  \0");
@@ -191,7 +200,7 @@ fn tree_nodes() {
     assert_eq!(Limits::default().tree_nodes, 2_000_000);
 }
 
-/// Length of the output, and the verdict.
+/// What comes out, and the verdict.
 fn unpack(compression: Compression, bytes: &[u8], limits: &Limits) -> (u64, Result<(), Error>) {
     let mut decoder = Decoder::new(compression, limits);
     let mut buffer = vec![0; MIN_OUTPUT];
@@ -209,7 +218,7 @@ fn unpack(compression: Compression, bytes: &[u8], limits: &Limits) -> (u64, Resu
     }
 }
 
-/// A zstd frame with a window of `(8 + eighths) << shift` bytes, each block one repeated byte.
+/// A frame with a window of `(8 + eighths) << shift` bytes, and one repeated byte in each of its blocks.
 fn frame(shift: u8, eighths: u8, blocks: usize, length: u32) -> Vec<u8> {
     let mut bytes = vec![0x28, 0xb5, 0x2f, 0xfd, 0, (shift - 7) << 3 | eighths];
     for number in 1..=blocks {
@@ -230,17 +239,17 @@ fn window_bytes() {
     let (written, refused) = verdict(1, 9, &limit);
     let error = Error::ZstdWindow { requested: 9 << 17, limit: 1 << 20 };
     assert_eq!((written, &refused), (8 << 17, &Err(error.clone())));
-    assert_eq!(named(error.hint(), &limit), "window_bytes");
+    assert_eq!(named(&error, &limit), "window_bytes");
     assert!(error.to_string().ends_with("exceeds the limit of 1048576 bytes (window_bytes)"));
     assert_eq!(verdict(1, 9, &limits("window_bytes", 9 << 17)).1, Ok(()));
-    // A stated content size is checked at once.
+    // Who states the size of the content is refused at once.
     let stated = [&[0x28, 0xb5, 0x2f, 0xfd, 0xa0], &((1 << 20) + 1u32).to_le_bytes()[..], &[0; 3]].concat();
     let error = Error::ZstdWindow { requested: (1 << 20) + 1, limit: 1 << 20 };
     assert_eq!(unpack(Compression::Zstd, &stated, &limit), (0, Err(error)));
     assert_eq!((Limits::default().window_bytes, Limits::of_a_tab().window_bytes), (128 << 20, 64 << 20));
-    // Above the limit of container runtimes there is no hint.
+    // Beyond what any runtime reads there is nothing to raise.
     let (_, verdict) = unpack(Compression::Zstd, &frame(26, 1, 1, 5), &limits("window_bytes", u64::MAX));
-    assert_eq!(verdict.unwrap_err().hint(), None);
+    assert_eq!(verdict.unwrap_err().failure().hints, []);
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -251,34 +260,32 @@ fn unpacked_bytes() {
         let less = limits("unpacked_bytes", 2999);
         let error = unpack(compression, &bytes, &less).1.unwrap_err();
         assert_eq!(error, Error::TooLarge { limit: 2999 });
-        assert_eq!(named(error.hint(), &less), "unpacked_bytes");
+        assert_eq!(named(&error, &less), "unpacked_bytes");
     }
-    // An uncompressed layer has the same limit.
+    // A layer that is an archive as it comes has the same limit.
     let archive = [entry(b'0', b"data"), vec![0; 1024]].concat();
     for (limit, passes) in [(2048, true), (2047, false)] {
         let mut reader = LayerReader::new(Expected::default(), limits("unpacked_bytes", limit));
         reader.push(&archive, &mut Reading);
         let report = reader.finish(&mut Reading);
         assert_eq!(report.findings.is_empty(), passes, "{:?}", report.findings);
-        let hint = report.findings.first().and_then(Finding::hint);
-        assert_eq!(
-            hint.map(|hint| named(Some(hint), &limits("unpacked_bytes", limit))),
-            (!passes).then_some("unpacked_bytes")
-        );
+        let limits = limits("unpacked_bytes", limit);
+        let name = report.findings.first().map(|finding| named(finding, &limits));
+        assert_eq!(name, (!passes).then_some("unpacked_bytes"));
     }
 }
 
 #[wasm_bindgen_test(unsupported = test)]
 fn expansion_ratio() {
-    // The ratio applies after 64 MiB, that is, to the last block.
+    // 64 MiB are free; the block behind them is judged.
     let bytes = frame(20, 0, 513, 128 << 10);
-    // The smallest sufficient ratio, in whole numbers.
+    // The smallest that allows it, as whole times are counted.
     let ratio = (513 << 17) / (bytes.len() as u64 + 1) + 1;
     assert_eq!(unpack(Compression::Zstd, &bytes, &limits("expansion_ratio", ratio)), (513 << 17, Ok(())));
     let less = limits("expansion_ratio", ratio - 1);
     let error = unpack(Compression::Zstd, &bytes, &less).1.unwrap_err();
     assert_eq!(error, Error::Expansion { limit: ratio - 1 });
-    assert_eq!(named(error.hint(), &less), "expansion_ratio");
+    assert_eq!(named(&error, &less), "expansion_ratio");
     let free = frame(20, 0, 512, 128 << 10);
     assert_eq!(unpack(Compression::Zstd, &free, &limits("expansion_ratio", 1)), (64 << 20, Ok(())));
 }
@@ -293,7 +300,7 @@ fn gzip_name_bytes() {
     assert_eq!(unpack(Compression::Gzip, &member(511), &default), (0, Ok(())));
     let error = unpack(Compression::Gzip, &member(512), &default).1.unwrap_err();
     assert_eq!(error, Error::GzipHeader { offset: 0, part: GzipPart::Name });
-    assert_eq!(named(error.hint(), &default), "gzip_name_bytes");
+    assert_eq!(named(&error, &default), "gzip_name_bytes");
     assert_eq!(unpack(Compression::Gzip, &member(512), &limits("gzip_name_bytes", 513)), (0, Ok(())));
 }
 
@@ -313,25 +320,45 @@ fn archived(layers: usize) -> String {
     format!(r#"[{{"Config":"c","Layers":[{}]}}]"#, vec!["\"l\""; layers].join(","))
 }
 
-/// Writes a document with this many parts.
+/// Writes a document of so many parts.
 type Write = fn(usize) -> String;
-/// Parses it within limits.
-type Read = fn(&str, &Limits) -> Result<(), Option<Hint>>;
+/// Reads it again, within limits.
+type Read = fn(&str, &Limits) -> Result<(), Met>;
+
+/// The error of any document.
+#[derive(Debug, PartialEq)]
+struct Met(Failure, String);
+
+impl Met {
+    fn of(error: impl Classify + Display) -> Self {
+        Self(error.failure(), error.to_string())
+    }
+}
+
+impl Classify for Met {
+    fn failure(&self) -> Failure {
+        self.0.clone()
+    }
+}
+
+impl Display for Met {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.1)
+    }
+}
 
 #[wasm_bindgen_test(unsupported = test)]
 fn manifest_bytes_and_descriptors() {
     let documents: [(Write, Read); 3] = [
         (manifest, |text, limits| {
             let parsed = Document::parse_within(Raw::trust_on_first_use(text.into()), None, limits);
-            parsed.map(drop).map_err(|error| error.hint())
+            parsed.map(drop).map_err(Met::of)
         }),
         (config, |text, limits| {
             let parsed = ImageConfig::parse_within(&Raw::trust_on_first_use(text.into()), limits);
-            parsed.map(drop).map_err(|error| error.hint())
+            parsed.map(drop).map_err(Met::of)
         }),
-        (archived, |text, limits| {
-            archive::parse_manifest_within(text.as_bytes(), limits).map(drop).map_err(|error| error.hint())
-        }),
+        (archived, |text, limits| archive::parse_manifest_within(text.as_bytes(), limits).map(drop).map_err(Met::of)),
     ];
     for (write, read) in documents {
         for (name, value, text, more) in [
@@ -340,7 +367,7 @@ fn manifest_bytes_and_descriptors() {
         ] {
             let limits = limits(name, value);
             assert_eq!(read(&text, &limits), Ok(()), "{name}");
-            assert_eq!(named(read(&more, &limits).unwrap_err(), &limits), name);
+            assert_eq!(named(&read(&more, &limits).unwrap_err(), &limits), name);
             assert_eq!(read(&more, &Limits::default()), Ok(()), "{name}");
         }
     }

@@ -4,6 +4,7 @@
 
 use porthole_core::{
     digest::Digest,
+    failure::Classify,
     reference::{Error, Reference, Rule},
 };
 #[cfg(target_family = "wasm")]
@@ -124,7 +125,7 @@ fn errors_name_the_part_and_the_rule() {
     let error = |text: &str| text.parse::<Reference>().unwrap_err();
     let said = |text: &str| {
         let error = error(text);
-        let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+        let hint = error.failure().hints.pop().map(|hint| format!("; {hint}")).unwrap_or_default();
         format!("{error}{hint}")
     };
     for (text, expected) in [

@@ -8,6 +8,7 @@ mod prepared;
 use porthole_core::{
     descriptor::Descriptor,
     digest::Digest,
+    failure::Classify,
     hint::Hint,
     limits::Limits,
     media_type::{Compression, MediaType},
@@ -199,7 +200,7 @@ fn a_large_toc_meets_its_limit() {
             limits.toc_bytes = less;
             let refused = open(&limits).unwrap_err();
             assert_eq!(refused, Error::TooLarge { limit: less }, "{format:?}");
-            assert_eq!(refused.hint(), Some(Hint::RaiseLimit { name: "toc_bytes", value: 2 * less }));
+            assert_eq!(refused.failure().hints.pop(), Some(Hint::RaiseLimit { name: "toc_bytes", value: 2 * less }));
         }
         limits = Limits::default();
         limits.entries = 3;

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use porthole_core::{
     digest::Digest,
+    failure::Classify,
     hint::Hint,
     limits::Limits,
     tar,
@@ -196,7 +197,7 @@ fn a_large_chunk_meets_its_limit() {
     let toc = reader.finish().unwrap().unwrap();
     let refused = toc.open(b"usr/share/big").err().unwrap();
     assert_eq!(refused, ChunkError::TooLarge { limit: 4095 });
-    assert_eq!(refused.hint(), Some(Hint::RaiseLimit { name: "chunk_bytes", value: 8190 }));
+    assert_eq!(refused.failure().hints.pop(), Some(Hint::RaiseLimit { name: "chunk_bytes", value: 8190 }));
     assert!(toc.open(b"etc/passwd").is_ok());
 }
 

@@ -2,8 +2,7 @@
 
 use porthole_core::{
     descriptor::Descriptor,
-    failure::{Blame, Classify, Failure, Kind},
-    hint::Hint,
+    failure::{Classify, Failure},
     image::{self, Image},
     manifest::{Document, Index, Raw},
     platform::{self, NoMatch, Platform},
@@ -165,12 +164,9 @@ impl<E: Classify> Classify for Error<E> {
     fn failure(&self) -> Failure {
         match self {
             Self::Source(error) => error.failure(),
-            Self::Platform(error) => {
-                let available = error.available.iter().map(ToString::to_string).collect();
-                Failure::new(Kind::Platform, Blame::Input).hint(Hint::ChoosePlatform { available })
-            }
-            Self::Nesting(Nesting { limit }) => Failure::named_limit("index_depth", *limit, 0),
-            Self::Image(error) => Failure::malformed().hints(error.hint()),
+            Self::Platform(error) => error.failure(),
+            Self::Nesting(error) => error.failure(),
+            Self::Image(error) => error.failure(),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod files;
 
 use files::{Dropped, now, open, open_as, open_dir, pack};
+use porthole_core::failure::Classify;
 use porthole_core::{
     digest::{Digest, Verifier},
     image::Image,
@@ -169,7 +170,7 @@ fn several_images_need_a_name() {
     let images = open(content.layout_tar()).unwrap();
     let error = images.find(None).unwrap_err();
     assert_eq!(error.to_string(), "several images: name one of v1, v2");
-    assert!(error.hint().is_some());
+    assert!(!error.hints().is_empty());
     let error = images.find(Some("v3")).unwrap_err();
     assert_eq!(error.to_string(), "no image is named `v3`; available: v1, v2");
     assert_eq!(images.find(Some("v2")).unwrap().digest.to_string(), second.manifest.digest);
@@ -235,7 +236,7 @@ fn a_compressed_archive_is_named_with_the_command_that_unpacks_it() {
     ] {
         let error = open(magic.to_vec()).unwrap_err();
         assert!(error.to_string().starts_with(&format!("archive is compressed with {name}")), "{error}");
-        let hint = error.hint().unwrap().to_string();
+        let hint = error.hints()[0].to_string();
         assert_eq!(hint, format!("unpack it first: {name} -d FILE"));
     }
 }

@@ -1,7 +1,13 @@
 //! What can go wrong between us and a registry, in words that name the registry, the step and the remedy.
 
 use crate::{html, policy, transport};
-use porthole_core::{digest, hint::Hint, image, manifest, path, platform};
+use http::StatusCode;
+use porthole_core::{
+    digest,
+    failure::{Blame, Classify, Failure, Kind},
+    hint::Hint,
+    image, manifest, path, platform,
+};
 use std::fmt;
 use transport::ErrorKind;
 
@@ -171,7 +177,7 @@ pub enum Error {
     #[error(transparent)]
     Platform(#[from] platform::NoMatch),
     /// An index that leads to itself, or too deep.
-    #[error("{what} leads to indexes within indexes: expected at most {limit}, each listed once")]
+    #[error("{what} leads to indexes within indexes: expected at most {limit} (limit index_depth), each listed once")]
     Nesting {
         /// Step.
         what: Subject,
@@ -223,7 +229,7 @@ pub enum Error {
     #[error(transparent)]
     Unsupported(#[from] porthole_source::Unsupported),
     /// A body over its limit.
-    #[error("{what} is larger than {limit} bytes")]
+    #[error("{what} is larger than {limit} bytes{}", name.map(|name| format!(" (limit {name})")).unwrap_or_default())]
     TooLarge {
         /// Step.
         what: Subject,
@@ -233,7 +239,7 @@ pub enum Error {
         name: Option<&'static str>,
     },
     /// A list of more pages than the limit.
-    #[error("{what} has more than {limit} pages")]
+    #[error("{what} has more than {limit} pages (limit pages)")]
     TooManyPages {
         /// Step.
         what: Subject,
@@ -243,67 +249,6 @@ pub enum Error {
 }
 
 impl Error {
-    /// What a person can do about it.
-    pub fn hints(&self) -> Vec<Hint> {
-        match self {
-            Self::Unauthorized { registry, credentials: false, .. } => {
-                vec![Hint::SignIn { registry: registry.clone() }]
-            }
-            Self::Unauthorized { registry, .. } => vec![Hint::CheckCredentials { registry: registry.clone() }],
-            Self::UnreadableChallenge { registry, .. } => vec![Hint::UseRelay { registry: registry.clone() }],
-            Self::RateLimited { registry, retry_after, .. } => {
-                let wait = retry_after.map(|seconds| Hint::RetryAfter { seconds });
-                wait.into_iter().chain([Hint::SignIn { registry: registry.clone() }]).collect()
-            }
-            Self::Platform(error) => {
-                vec![Hint::ChoosePlatform { available: error.available.iter().map(ToString::to_string).collect() }]
-            }
-            Self::Transport { registry, error, .. } => transport_hints(registry, error.kind),
-            Self::Withheld { realm, .. }
-            | Self::Policy { role: "token realm", error: policy::Refused::Local(realm), .. } => {
-                vec![Hint::Text(format!("if you trust it with your credentials, pass --trust-realm {realm}"))]
-            }
-            Self::Page { host, .. } => vec![Hint::Text(format!(
-                "a captive portal, a login page or a proxy may answer in the registry's place: open {host} in a browser, and check the registry's name"
-            ))],
-            Self::Document { error, .. } => error.hint().into_iter().collect(),
-            Self::Image(error) => error.hint().into_iter().collect(),
-            Self::Nesting { limit, .. } => vec![Hint::raise("index_depth", *limit, 0)],
-            Self::TooLarge { limit, name: Some(name), .. } => vec![Hint::raise(name, *limit, 0)],
-            Self::TooManyPages { limit, .. } => vec![Hint::raise("pages", *limit, 0)],
-            _ => Vec::new(),
-        }
-    }
-
-    /// The exit code of a command that fails with it: 2 reference, 3 authentication, 4 not found, 5 platform, 6 rate limit,
-    /// 7 verification, 8 network, 9 anything else.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Registry { .. } | Self::Relay(_) | Self::Unsupported(_) => 2,
-            Self::Unauthorized { .. }
-            | Self::Withheld { .. }
-            | Self::UnreadableChallenge { .. }
-            | Self::PlainRelay { .. } => 3,
-            Self::NotFound { .. } => 4,
-            Self::Platform(_) => 5,
-            Self::RateLimited { .. } => 6,
-            Self::Mismatch { .. }
-            | Self::OutOfRange { .. }
-            | Self::Contradiction { .. }
-            | Self::Document { .. }
-            | Self::Image(_)
-            | Self::Nesting { .. }
-            | Self::TooLarge { .. }
-            | Self::TooManyPages { .. } => 7,
-            Self::Transport { .. } => 8,
-            Self::Status { .. }
-            | Self::Protocol { .. }
-            | Self::Page { .. }
-            | Self::Policy { .. }
-            | Self::RedirectLoop { .. } => 9,
-        }
-    }
-
     /// The logical registry that it is about, where one is named.
     pub fn registry(&self) -> Option<&str> {
         match self {
@@ -327,21 +272,80 @@ impl Error {
     }
 }
 
-fn transport_hints(registry: &str, kind: ErrorKind) -> Vec<Hint> {
-    let registry = registry.to_owned();
-    match kind {
-        ErrorKind::Cors | ErrorKind::Opaque | ErrorKind::Preflight => vec![Hint::UseRelay { registry }],
-        ErrorKind::Tls => {
-            vec![Hint::Text("for a registry with its own certificate authority, pass its certificate with --ca".into())]
+impl Classify for Error {
+    fn failure(&self) -> Failure {
+        match self {
+            Self::Registry { .. } | Self::Relay(_) => Failure::input(),
+            Self::Unsupported(error) => error.failure(),
+            Self::Unauthorized { registry, credentials, .. } => {
+                let registry = registry.clone();
+                Failure::new(Kind::Authentication, Blame::Input).hint(match credentials {
+                    false => Hint::SignIn { registry },
+                    true => Hint::CheckCredentials { registry },
+                })
+            }
+            Self::Withheld { realm, .. } => {
+                Failure::new(Kind::Authentication, Blame::Registry).hint(Hint::TrustRealm { realm: realm.clone() })
+            }
+            Self::UnreadableChallenge { registry, .. } => {
+                Failure::new(Kind::Authentication, Blame::Registry).hint(Hint::UseRelay { registry: registry.clone() })
+            }
+            Self::PlainRelay { .. } => Failure::new(Kind::Authentication, Blame::Relay),
+            Self::NotFound { .. } => Failure::new(Kind::NotFound, Blame::Input),
+            Self::RateLimited { registry, retry_after, .. } => Failure::new(Kind::RateLimit, Blame::Registry)
+                .hints(retry_after.map(|seconds| Hint::RetryAfter { seconds }))
+                .hint(Hint::SignIn { registry: registry.clone() }),
+            Self::Status { .. } | Self::Protocol { .. } | Self::RedirectLoop { .. } => {
+                Failure::new(Kind::Protocol, Blame::Registry)
+            }
+            Self::Page { host, .. } => Failure::new(Kind::Protocol, Blame::Network).hint(Hint::Text(format!(
+                "a captive portal, a login page or a proxy may answer in the registry's place: open {host} in a browser, and check the registry's name"
+            ))),
+            Self::Policy { role: "token realm", error: policy::Refused::Local(realm), .. } => {
+                Failure::new(Kind::Protocol, Blame::Registry).hint(Hint::TrustRealm { realm: realm.clone() })
+            }
+            Self::Policy { .. } => Failure::new(Kind::Protocol, Blame::Registry),
+            Self::OutOfRange { .. } | Self::Contradiction { .. } => Failure::new(Kind::Malformed, Blame::Registry),
+            Self::Mismatch { mismatch, .. } => mismatch.failure(),
+            Self::Document { error, .. } => error.failure(),
+            Self::Image(error) => error.failure(),
+            Self::Platform(error) => error.failure(),
+            Self::Nesting { limit, .. } => Failure::named_limit("index_depth", *limit, 0),
+            Self::Transport { registry, error, .. } => of_transport(registry, error.kind),
+            Self::TooLarge { limit, name: Some(name), .. } => Failure::named_limit(name, *limit, 0),
+            Self::TooLarge { name: None, .. } => Failure::limit(),
+            Self::TooManyPages { limit, .. } => Failure::named_limit("pages", *limit, 0),
         }
-        ErrorKind::NotTls => vec![Hint::PlainHttp { registry }],
-        ErrorKind::Expired => vec![Hint::Text(format!(
-            "check the clock of this machine; if it is right, the operator of {registry} has to renew the certificate"
-        ))],
-        ErrorKind::WrongName => vec![Hint::Text(format!(
+    }
+}
+
+/// What kind of failure a status is that is no success.
+pub fn kind_of_status(status: StatusCode) -> Kind {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Kind::Authentication,
+        StatusCode::NOT_FOUND => Kind::NotFound,
+        StatusCode::TOO_MANY_REQUESTS => Kind::RateLimit,
+        _ => Kind::Protocol,
+    }
+}
+
+fn of_transport(registry: &str, kind: ErrorKind) -> Failure {
+    let registry = registry.to_owned();
+    let of = |blame| Failure::new(Kind::Network, blame);
+    match kind {
+        ErrorKind::Cors | ErrorKind::Opaque | ErrorKind::Preflight => {
+            of(Blame::Registry).hint(Hint::UseRelay { registry })
+        }
+        ErrorKind::Tls => of(Blame::Registry).hint(Hint::TrustAuthority { registry }),
+        ErrorKind::NotTls => of(Blame::Registry).hint(Hint::PlainHttp { registry }),
+        ErrorKind::Expired => of(Blame::Registry).hint(Hint::CheckClock { registry }),
+        ErrorKind::WrongName => of(Blame::Registry).hint(Hint::Text(format!(
             "check the registry's name; if it is right, the operator of {registry} has to add it to the certificate"
-        ))],
-        _ => Vec::new(),
+        ))),
+        ErrorKind::Forbidden | ErrorKind::Source => of(Blame::Machine),
+        ErrorKind::Resolve | ErrorKind::Connect | ErrorKind::Interrupted | ErrorKind::Timeout | ErrorKind::Other => {
+            of(Blame::Network)
+        }
     }
 }
 

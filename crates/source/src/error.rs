@@ -1,6 +1,6 @@
 use porthole_core::{
     digest::{Digest, Mismatch},
-    hint::Hint,
+    failure::{Classify, Failure},
 };
 use std::{fmt, io, sync::Arc};
 
@@ -30,7 +30,7 @@ pub enum Error {
         mismatch: Mismatch,
     },
     /// A document or small blob is over [`Limits::manifest_bytes`](porthole_core::limits::Limits::manifest_bytes).
-    #[error("{digest} is too large: expected at most {limit} bytes, got {got}")]
+    #[error("{digest} is too large: expected at most {limit} bytes (limit manifest_bytes), got {got}")]
     TooLarge {
         /// The document or blob.
         digest: Digest,
@@ -50,18 +50,22 @@ pub enum Error {
 }
 
 impl Error {
-    /// What a person can do about it.
-    pub fn hint(&self) -> Option<Hint> {
-        match self {
-            Self::TooLarge { limit, got, .. } => Some(Hint::raise("manifest_bytes", *limit, *got)),
-            _ => None,
-        }
-    }
-
     /// Makes an error of a failed read of the file of this name.
     pub fn read(name: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let name = name.into();
         move |error| Self::Read { name, error: Arc::new(error) }
+    }
+}
+
+impl Classify for Error {
+    fn failure(&self) -> Failure {
+        match self {
+            Self::Unsupported(error) => error.failure(),
+            Self::NotFound { .. } => Failure::malformed(),
+            Self::Mismatch { mismatch, .. } => mismatch.failure(),
+            Self::TooLarge { limit, got, .. } => Failure::named_limit("manifest_bytes", *limit, *got),
+            Self::Read { error, .. } => error.failure(),
+        }
     }
 }
 
@@ -73,6 +77,12 @@ pub struct Unsupported {
     pub source_kind: SourceKind,
     /// What it lacks.
     pub what: Capability,
+}
+
+impl Classify for Unsupported {
+    fn failure(&self) -> Failure {
+        Failure::input()
+    }
 }
 
 /// A kind of place that images come from.

@@ -1,6 +1,6 @@
 use porthole_core::{
     digest::{Digest, Mismatch},
-    hint::Hint,
+    failure::{Classify, Failure},
     layout::{self, ChoiceError},
     manifest,
 };
@@ -57,7 +57,7 @@ pub enum Error {
     #[error("blob does not match its descriptor: {0}")]
     Mismatch(#[from] Mismatch),
     /// A document is larger than its limit.
-    #[error("{digest} is too large: expected at most {limit} bytes, got {got}")]
+    #[error("{digest} is too large: expected at most {limit} bytes (limit manifest_bytes), got {got}")]
     TooLarge {
         /// Digest of the blob.
         digest: Digest,
@@ -83,18 +83,22 @@ pub enum Error {
     Choice(#[from] ChoiceError),
 }
 
-impl Error {
-    /// The hint for the user, if there is one.
-    pub fn hint(&self) -> Option<Hint> {
+impl Classify for Error {
+    fn failure(&self) -> Failure {
         match self {
-            Self::Choice(error) => error.hint(),
-            Self::Layout { source, .. } => source.hint(),
-            Self::Document { source, .. } => source.hint(),
-            Self::TooLarge { limit, got, .. } => Some(Hint::raise("manifest_bytes", *limit, *got)),
-            _ => None,
+            Self::Io { source, .. } => source.failure(),
+            Self::Write { .. } | Self::Save(_) => Failure::machine(),
+            Self::NotAStore { .. } | Self::BlobNotFound { .. } | Self::NotAFile { .. } => Failure::malformed(),
+            Self::Layout { source, .. } => source.failure(),
+            Self::Document { source, .. } => source.failure(),
+            Self::Mismatch(error) => error.failure(),
+            Self::TooLarge { limit, got, .. } => Failure::named_limit("manifest_bytes", *limit, *got),
+            Self::Choice(error) => error.failure(),
         }
     }
+}
 
+impl Error {
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { path, source }

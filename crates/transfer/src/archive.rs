@@ -5,7 +5,9 @@ use porthole_core::{
     decode::{self, Decoder, MIN_OUTPUT},
     descriptor::Descriptor,
     digest::{Digest, Hasher, Mismatch, Verifier},
+    failure::{Blame, Classify, Failure, Kind},
     image::{self, Image, Layer},
+    layer::LayerNumber,
     limits::Limits,
     manifest::Document,
     media_type::{Compression, MediaType, Role},
@@ -63,6 +65,20 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+}
+
+impl Classify for Error {
+    fn failure(&self) -> Failure {
+        match self {
+            Self::Copy(error) => error.failure(),
+            Self::Image(error) => error.failure(),
+            Self::Artifact => Failure::input(),
+            Self::NoFiles { .. } => Failure::new(Kind::Other, Blame::Image),
+            Self::Decode { layer, error } => error.failure().in_layer(LayerNumber::of_index(*layer)),
+            Self::DiffId { layer, mismatch } => mismatch.failure().in_layer(LayerNumber::of_index(*layer)),
+            Self::Scratch { .. } => Failure::machine(),
+        }
+    }
 }
 
 impl From<local::Error> for Error {

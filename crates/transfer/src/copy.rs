@@ -1,7 +1,13 @@
 //! Images of this machine into a store or a layout.
 
 use crate::{Blob, Local, Observer, pull::Platforms, source::open_local};
-use porthole_core::{descriptor::Descriptor, digest::Digest, layout::ChoiceError, manifest::Document};
+use porthole_core::{
+    descriptor::Descriptor,
+    digest::Digest,
+    failure::{Classify, Failure},
+    layout::ChoiceError,
+    manifest::Document,
+};
 use porthole_inspect::local;
 use porthole_registry::plan::push::{self as plan, Plan, Planner};
 use porthole_store::{Addition, Ingest, Store};
@@ -50,6 +56,17 @@ pub enum Error {
     /// A file of the source cannot be read.
     #[error("source cannot be read: {0}")]
     Read(io::Error),
+}
+
+impl Classify for Error {
+    fn failure(&self) -> Failure {
+        match self {
+            Self::Local(error) => error.failure(),
+            Self::Store(error) => error.failure(),
+            Self::Plan(error) => error.failure(),
+            Self::Read(_) => Failure::machine(),
+        }
+    }
 }
 
 /// Copies an image byte for byte, blobs that the store lacks alone, and names it when all of it is there.

@@ -15,6 +15,7 @@ use crate::event::{Event, Observer};
 use porthole_core::{
     descriptor::Descriptor,
     digest::Digest,
+    failure::{Blame, Classify, Failure, Kind},
     limits::Limits,
     manifest::{Document, Manifest, Parsed},
     platform::{NoMatch, Platform},
@@ -83,7 +84,7 @@ pub enum Error {
     #[error(transparent)]
     Nesting(#[from] Nesting),
     /// More blobs and manifests than one image may have.
-    #[error("image has too many parts: expected at most {limit} blobs and manifests")]
+    #[error("image has too many parts: expected at most {limit} blobs and manifests (limit descriptors)")]
     TooMany {
         /// [`Limits::descriptors`]
         limit: u64,
@@ -94,6 +95,20 @@ pub enum Error {
     /// A part of this program failed.
     #[error("internal error (a bug in porthole): {0}")]
     Internal(String),
+}
+
+impl Classify for Error {
+    fn failure(&self) -> Failure {
+        match self {
+            Self::Registry(error) => error.failure(),
+            Self::Store(error) => error.failure(),
+            Self::Platform(error) => error.failure(),
+            Self::Nesting(error) => error.failure(),
+            Self::TooMany { limit } => Failure::named_limit("descriptors", *limit, 0),
+            Self::Wrong(_) => Failure::new(Kind::Malformed, Blame::Registry),
+            Self::Internal(_) => Failure::bug(),
+        }
+    }
 }
 
 /// Brings an image into the store.

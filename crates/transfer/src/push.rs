@@ -14,7 +14,14 @@ use crate::{
     pull::Platforms,
     source::{self, Source, descriptor_of},
 };
-use porthole_core::{descriptor::Descriptor, digest::Digest, manifest::Document, platform::Platform};
+use porthole_core::{
+    descriptor::Descriptor,
+    digest::Digest,
+    failure::{Blame, Classify, Failure, Kind},
+    hint::Hint,
+    manifest::Document,
+    platform::Platform,
+};
 use porthole_native::Native;
 use porthole_registry::{
     Registry,
@@ -114,6 +121,22 @@ pub enum Error {
     /// A part of this program failed.
     #[error("internal error (a bug in porthole): {0}")]
     Internal(String),
+}
+
+impl Classify for Error {
+    fn failure(&self) -> Failure {
+        match self {
+            Self::Registry(error) => error.failure(),
+            Self::Source(error) => error.failure(),
+            Self::Plan(error) => error.failure(),
+            Self::Partial { available } => {
+                let available = available.iter().map(ToString::to_string).collect();
+                Failure::new(Kind::Platform, Blame::Input).hint(Hint::ChoosePlatform { available })
+            }
+            Self::Digest { .. } => Failure::input(),
+            Self::Internal(_) => Failure::bug(),
+        }
+    }
 }
 
 /// Brings an image to a registry, byte for byte as it is.

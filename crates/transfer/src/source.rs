@@ -4,6 +4,7 @@ use crate::{Local, pull::Follow};
 use porthole_core::{
     descriptor::Descriptor,
     digest::{Digest, Mismatch},
+    failure::{Classify, Failure},
     limits::Limits,
     manifest::{Document, Raw},
 };
@@ -245,6 +246,16 @@ pub enum Error {
 impl From<porthole_source::Error> for Error {
     fn from(error: porthole_source::Error) -> Self {
         Self::Local(error.into())
+    }
+}
+
+impl Classify for Error {
+    fn failure(&self) -> Failure {
+        match self {
+            Self::Registry(error) => error.failure(),
+            Self::Local(error) => error.failure(),
+            Self::Wrong(error) => error.failure(),
+        }
     }
 }
 

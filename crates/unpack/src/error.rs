@@ -1,6 +1,9 @@
 use std::io;
 
-use porthole_core::{path, tree};
+use porthole_core::{
+    failure::{Classify, Failure},
+    path, tree,
+};
 use rustix::io::Errno;
 
 /// Why a layer cannot be unpacked.
@@ -20,6 +23,15 @@ pub enum Error {
         /// The error of the operating system.
         source: io::Error,
     },
+}
+
+impl Classify for Error {
+    fn failure(&self) -> Failure {
+        match self {
+            Self::Image(error) => error.failure(),
+            Self::Disk { .. } => Failure::machine(),
+        }
+    }
 }
 
 impl Error {

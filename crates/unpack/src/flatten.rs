@@ -12,6 +12,7 @@ use std::{
 };
 
 use porthole_core::{
+    failure::{Classify, Failure},
     path,
     tar::{Entry, Kind},
     tree::{Content, FileTree, Mode, NodeId, Sort, View},
@@ -40,6 +41,16 @@ pub enum Error {
     /// Writing to the output failed.
     #[error(transparent)]
     Write(#[from] io::Error),
+}
+
+impl Classify for Error {
+    fn failure(&self) -> Failure {
+        match self {
+            Self::Unwritable { .. } => Failure::malformed(),
+            Self::Short { .. } => Failure::bug(),
+            Self::Write(_) => Failure::machine(),
+        }
+    }
 }
 
 /// Writes the merged tree of all layers. `open` returns a reader for the content of a file.

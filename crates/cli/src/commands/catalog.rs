@@ -1,7 +1,7 @@
 //! `porthole catalog`
 
 use clap::Args;
-use porthole_core::hint::Hint;
+use porthole_core::{failure::Classify, hint::Hint};
 use porthole_registry::Error as Refusal;
 
 use super::{login, tags::Pages};
@@ -50,10 +50,6 @@ fn explain(refusal: Refusal) -> Error {
         Refusal::NotFound { .. } => "it has no catalog".to_owned(),
         other => other.to_string(),
     };
-    Told {
-        message: format!("{registry} lists no repositories: {reason}"),
-        code: refusal.exit_code(),
-        hints: refusal.hints().into_iter().chain([known]).collect(),
-    }
-    .into()
+    Told { message: format!("{registry} lists no repositories: {reason}"), failure: refusal.failure().hint(known) }
+        .into()
 }

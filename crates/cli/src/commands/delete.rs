@@ -7,7 +7,13 @@ use std::{
 };
 
 use clap::Args;
-use porthole_core::{digest::Digest, hint::Hint, manifest::Document, reference::Reference};
+use porthole_core::{
+    digest::Digest,
+    failure::{Blame, Failure, Kind},
+    hint::Hint,
+    manifest::Document,
+    reference::Reference,
+};
 use porthole_registry::{
     Error as Refusal,
     client::{Deletion, Untagged},
@@ -15,7 +21,7 @@ use porthole_registry::{
 use serde_json::json;
 
 use crate::{
-    error::{Error, NO, OTHER, Told},
+    error::{Error, Told},
     output::print_json,
     session::{Client, Session},
     source::Spec,
@@ -190,7 +196,7 @@ fn ask(plan: &Plan, session: &Session<'_>) -> Result<(), Error> {
     if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
         return Ok(());
     }
-    Err(Told { message: "nothing was deleted".to_owned(), code: NO, hints: Vec::new() }.into())
+    Err(Error::Refused("nothing was deleted"))
 }
 
 fn question(plan: &Plan) -> String {
@@ -249,8 +255,7 @@ fn explain(refusal: Refusal, plan: &Plan) -> Error {
     let hint = "whoever runs it may allow it (Docker's registry: REGISTRY_STORAGE_DELETE_ENABLED=true); hosted ones often delete in their own web page or API only";
     Told {
         message: format!("{registry} does not delete `{}`: {message}", plan.reference.familiar()),
-        code: OTHER,
-        hints: vec![Hint::Text(hint.to_owned())],
+        failure: Failure::new(Kind::Protocol, Blame::Registry).hint(Hint::Text(hint.to_owned())),
     }
     .into()
 }

@@ -12,7 +12,7 @@ mod writing;
 use std::ffi::OsString;
 
 use clap::Args;
-use porthole_core::reference::Reference;
+use porthole_core::{failure::Failure, reference::Reference};
 use porthole_registry::transport::{Environment, Transport};
 
 use self::{
@@ -72,7 +72,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     card.print(session.ui)?;
     let Some(failure) = card.failure() else { return Ok(()) };
     let message = format!("{} cannot be used: {}: {}", card.registry, failure.probe, failure.says);
-    Err(Told { message, code: failure.code.unwrap_or_default(), hints: failure.hints.clone() }.into())
+    Err(Told { message, failure: failure.failure.clone().unwrap_or_else(Failure::bug) }.into())
 }
 
 /// How much was named.
@@ -131,7 +131,7 @@ async fn examine<T: Transport + Environment>(
         let head = reading::fetch_head(&patient).await;
         let (manifest, sample) = reading::manifest(&patient, &head).await;
         // Nobody asked for the first image of the list.
-        card.findings.push(if named == Named::Registry { Finding { code: None, ..manifest } } else { manifest });
+        card.findings.push(if named == Named::Registry { Finding { failure: None, ..manifest } } else { manifest });
         card.findings.push(reading::quota(&head));
         if let Some(sample) = sample {
             card.findings.push(reading::head(&head, &sample));

@@ -3,7 +3,7 @@
 use std::{ffi::OsString, io::Write, path::Path, time::Instant};
 
 use clap::Args;
-use porthole_core::{hint::Hint, reference::Reference};
+use porthole_core::reference::Reference;
 use porthole_registry::client::Destination;
 use porthole_transfer::{
     Source as Origin,
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::history;
 use crate::{
-    error::{self, Error},
+    error::Error,
     output::print_json,
     progress::{Heading, watch},
     reference,
@@ -222,32 +222,6 @@ fn chunk_size(text: &str) -> Result<u64, String> {
     };
     let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
     bytes.filter(|bytes| *bytes > 0).ok_or_else(|| "expected a size of at least one byte".into())
-}
-
-pub(crate) fn exit_code(failure: &push::Error) -> u8 {
-    use porthole_transfer::push::Error as Push;
-    match failure {
-        Push::Registry(error) => error.exit_code(),
-        Push::Source(error) => error::origin_exit_code(error),
-        Push::Plan(porthole_registry::plan::push::Error::Platform(_)) => error::PLATFORM,
-        Push::Plan(_) => error::MALFORMED,
-        Push::Partial { .. } => error::PLATFORM,
-        Push::Digest { .. } => error::USAGE,
-        _ => error::OTHER,
-    }
-}
-
-pub(crate) fn hints(failure: &push::Error) -> Vec<Hint> {
-    use porthole_transfer::{push::Error as Push, source::Error as Source};
-    match failure {
-        Push::Registry(error) | Push::Source(Source::Registry(error)) => error.hints(),
-        Push::Source(Source::Local(error)) => error.hint().into_iter().collect(),
-        Push::Plan(error) => error.hint().into_iter().collect(),
-        Push::Partial { available } => {
-            vec![Hint::ChoosePlatform { available: available.iter().map(ToString::to_string).collect() }]
-        }
-        _ => Vec::new(),
-    }
 }
 
 #[cfg(test)]

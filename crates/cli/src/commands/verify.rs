@@ -8,7 +8,8 @@ use std::io::Write;
 use clap::Args;
 use porthole_core::{
     deviation::Deviation,
-    layer::{Finding, LayerReport},
+    failure::{Classify, Failure},
+    layer::LayerReport,
     manifest::Document,
     tree::FileTree,
 };
@@ -65,6 +66,7 @@ With --json, one object for each step:
                computed: nothing promised it         stopped    where a runtime stops unpacking
                stopped:  as promised, but a runtime would stop unpacking it
                wrong:    not what was promised, or its table of contents is another
+               limit:    not read to its end, because of a limit that --limit raises
   deviations   where the image's documents depart from the specification, though the image can be used
   ambiguous    how many entries readers list differently
   ambiguities  the first 1000 of them: path (path_b64 beside it if it was escaped), reason,
@@ -112,7 +114,7 @@ struct Report {
 }
 
 /// What is known of a step.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum State {
     /// Digest and size, and a layer's diff_id, are those that were promised.
@@ -121,6 +123,8 @@ enum State {
     Computed,
     /// A layer that is what was promised, or promises nothing, but that a runtime would not unpack to its end.
     Stopped,
+    /// A layer that a limit of this program kept from being read to its end.
+    Limit,
     /// Not what was promised.
     Wrong,
 }
@@ -131,7 +135,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let (mut steps, mut wrong, mut doubts) = (0, 0, 0);
     let mut tell = |report: Report| {
         steps += 1;
-        wrong += usize::from(matches!(report.state, State::Wrong | State::Stopped));
+        wrong += usize::from(matches!(report.state, State::Wrong | State::Limit | State::Stopped));
         doubts += report.doubts.count() + report.toc.as_ref().map_or(0, Contents::doubts);
         if session.ui.json {
             print_json(&mut out, &report)?;
@@ -162,7 +166,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     };
     let meter = Meter::new(session.ui, &jobs);
     let mut stack = Stack::new(session);
-    let mut hints = Vec::new();
+    let mut failures = Vec::new();
     let audits = TocAudits::default();
     // What was kept before proves nothing; what is verified now may be kept.
     let reading = Reading::new(session, &source, &meter, Want::Entries).refreshing().audited(&audits);
@@ -174,10 +178,13 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
             Ok(())
         }
         Event::End(Known::Read(report, _)) => {
-            hints.extend(job.findings(&report).into_iter().filter_map(Finding::hint));
+            failures.extend(job.findings(&report).into_iter().map(Classify::failure));
             let mut told = stack.report(job, &report);
             if let Some(audited) = audits.take(job.layer) {
                 told.add_contents(audited);
+            }
+            if matches!(told.state, State::Wrong | State::Stopped) {
+                failures.push(Failure::malformed());
             }
             tell(told)
         }
@@ -187,7 +194,8 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     })?;
     drop(meter);
     if wrong > 0 {
-        return Err(Error::Verification { findings: wrong, steps, hints });
+        let failure = Failure::worst(failures).unwrap_or_else(Failure::malformed);
+        return Err(Error::Verification { findings: wrong, steps, failure });
     }
     if arguments.strict && doubts > 0 {
         return Err(Error::Doubts { doubts });
@@ -308,6 +316,7 @@ impl Stack {
         // What a layer lacks, those above may build on.
         self.broken |= !findings.is_empty() || stopped.is_some() || doubts.unchecked.is_some();
         let state = match (&job.descriptor, findings.is_empty()) {
+            (_, false) if findings.iter().all(|finding| finding.is_limit()) => State::Limit,
             (_, false) => State::Wrong,
             _ if stopped.is_some() => State::Stopped,
             (Some(_), true) => State::Verified,
@@ -342,6 +351,7 @@ fn print(out: &mut impl Write, session: &Session<'_>, report: &Report) -> Result
         State::Verified => session.ui.paint(Style::Good, "verified"),
         State::Computed => session.ui.paint(Style::Changed, "computed"),
         State::Stopped => session.ui.paint(Style::Bad, "STOPPED "),
+        State::Limit => session.ui.paint(Style::Changed, "LIMIT   "),
         State::Wrong => session.ui.paint(Style::Bad, "WRONG   "),
     };
     writeln!(out, "{name:<9} {state}  {}  {}", report.digest, size(report.size))?;

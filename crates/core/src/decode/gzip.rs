@@ -338,8 +338,8 @@ impl fmt::Display for Part {
             Self::Magic => "no magic number",
             Self::Method => "unknown compression method",
             Self::Reserved => "reserved flag set",
-            Self::Name => "file name too long",
-            Self::Comment => "comment too long",
+            Self::Name => "file name too long (limit gzip_name_bytes)",
+            Self::Comment => "comment too long (limit gzip_name_bytes)",
             Self::Checksum => "header checksum does not match",
         })
     }

@@ -1,8 +1,10 @@
-use super::{Expected, Fault, LayerReader, Stage};
+use std::fmt;
+
+use super::{Expected, Fault, LayerNumber, LayerReader, Stage};
 use crate::{
     decode::{self, Format},
     digest::Digest,
-    hint::Hint,
+    failure::{Classify, Failure, Kind},
     media_type::Compression,
     seek::Offsets,
     tar,
@@ -111,11 +113,10 @@ pub(super) fn report(reader: LayerReader) -> LayerReport {
 }
 
 /// A problem with a layer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Finding {
     /// The blob does not match its digest.
-    #[error("layer does not match its digest: expected {expected}, got {got} after {size} bytes")]
     Digest {
         /// Digest in the descriptor.
         expected: Digest,
@@ -125,7 +126,6 @@ pub enum Finding {
         size: u64,
     },
     /// The blob is longer or shorter than its descriptor says.
-    #[error("layer does not have its size: expected {expected} bytes, got {got}")]
     Size {
         /// Size in the descriptor.
         expected: u64,
@@ -133,7 +133,6 @@ pub enum Finding {
         got: u64,
     },
     /// The content contradicts the declared media type.
-    #[error("layer is declared {declared}, but its bytes are {found}")]
     Compression {
         /// The declared media type.
         declared: String,
@@ -141,19 +140,15 @@ pub enum Finding {
         found: Format,
     },
     /// The detected format is not allowed for a layer.
-    #[error("layer is neither tar nor tar with gzip or zstd: its bytes are {found}")]
     Format {
         /// The detected format.
         found: Format,
     },
     /// Decompression failed.
-    #[error("layer cannot be decompressed: {0}")]
     Decode(decode::Error),
     /// The tar scan failed.
-    #[error("layer is not a whole tar archive: {0}")]
     Tar(tar::Error),
     /// The uncompressed archive does not match its diff_id.
-    #[error("unpacked layer does not match its diff_id: expected {expected}, got {got}")]
     DiffId {
         /// diff_id in the image configuration.
         expected: Digest,
@@ -162,19 +157,67 @@ pub enum Finding {
     },
 }
 
+impl std::error::Error for Finding {}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, None)
+    }
+}
+
 impl Finding {
-    /// Whether the finding disproves the layer: wrong bytes, or not a layer. A wrong media type for the right bytes
-    /// does not.
+    /// Whether the layer is not known to be what was promised: it is something else, or it was not read to its end. A
+    /// wrong media type for the right bytes does not refute it.
     pub fn refutes(&self) -> bool {
         !matches!(self, Self::Compression { .. })
     }
 
-    /// The hint for the user, if there is one.
-    pub fn hint(&self) -> Option<Hint> {
+    /// Whether reading stopped at a limit of this program, which says nothing against the layer.
+    pub fn is_limit(&self) -> bool {
+        self.kind() == Kind::Limit
+    }
+
+    /// The finding in words that name the layer.
+    pub fn of_layer(&self, layer: LayerNumber) -> impl fmt::Display + '_ {
+        fmt::from_fn(move |f| self.write(f, Some(layer)))
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>, layer: Option<LayerNumber>) -> fmt::Result {
+        if let (Some(layer), Self::DiffId { .. }) = (layer, self) {
+            write!(f, "layer {layer}: ")?;
+        } else if let Some(layer) = layer {
+            write!(f, "layer {layer} ")?;
+        } else if !matches!(self, Self::DiffId { .. }) {
+            f.write_str("layer ")?;
+        }
         match self {
-            Self::Decode(error) => error.hint(),
-            Self::Tar(error) => error.hint(),
-            _ => None,
+            Self::Digest { expected, got, size } => {
+                write!(f, "does not match its digest: expected {expected}, got {got} after {size} bytes")
+            }
+            Self::Size { expected, got } => write!(f, "does not have its size: expected {expected} bytes, got {got}"),
+            Self::Compression { declared, found } => write!(f, "is declared {declared}, but its bytes are {found}"),
+            Self::Format { found } => write!(f, "is neither tar nor tar with gzip or zstd: its bytes are {found}"),
+            Self::Decode(error) if self.is_limit() => write!(f, "is not read to its end: {error}"),
+            Self::Tar(error) if self.is_limit() => write!(f, "is not read to its end: {error}"),
+            Self::Decode(error) => write!(f, "cannot be decompressed: {error}"),
+            Self::Tar(error) => write!(f, "is not a whole tar archive: {error}"),
+            Self::DiffId { expected, got } => {
+                write!(f, "unpacked layer does not match its diff_id: expected {expected}, got {got}")
+            }
+        }
+    }
+}
+
+impl Classify for Finding {
+    fn failure(&self) -> Failure {
+        match self {
+            Self::Decode(error) => error.failure(),
+            Self::Tar(error) => error.failure(),
+            Self::Digest { .. }
+            | Self::Size { .. }
+            | Self::Compression { .. }
+            | Self::Format { .. }
+            | Self::DiffId { .. } => Failure::malformed(),
         }
     }
 }

@@ -1,7 +1,12 @@
 //! The images that a layout or an archive lists, and which of them a name means.
 
 use super::{IMAGE_NAME, REF_NAME};
-use crate::{descriptor::Descriptor, hint::Hint, reference::Reference};
+use crate::{
+    descriptor::Descriptor,
+    failure::{Blame, Classify, Failure, Kind},
+    hint::Hint,
+    reference::Reference,
+};
 
 /// An image of a layout or an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,13 +116,12 @@ pub enum ChoiceError {
     Empty,
 }
 
-impl ChoiceError {
-    /// How to name one image.
-    pub fn hint(&self) -> Option<Hint> {
+impl Classify for ChoiceError {
+    fn failure(&self) -> Failure {
         match self {
-            Self::Several { .. } => Some(Hint::Text("append the name after a colon: oci:DIR:NAME".to_owned())),
-            Self::SameName { .. } => Some(Hint::Text("use the digest in place of the name".to_owned())),
-            _ => None,
+            Self::NoSuchName { .. } | Self::Empty => Failure::new(Kind::NotFound, Blame::Input),
+            Self::Several { available } => Failure::input().hint(Hint::ChooseImage { available: available.clone() }),
+            Self::SameName { .. } => Failure::input().hint(Hint::UseDigest),
         }
     }
 }

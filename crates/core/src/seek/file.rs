@@ -6,7 +6,7 @@ use super::{Malformed, SPAN};
 use crate::{
     decode::{self, BlockEnd, Checkpoint, Decoder, MIN_OUTPUT},
     digest::{Digest, HashState, Hasher},
-    hint::Hint,
+    failure::{Classify, Failure},
     limits::Limits,
     media_type::Compression,
     tar::{self, Entry, EntrySink, Flow, Kind, Scanner},
@@ -351,13 +351,18 @@ pub enum Error {
     Entry,
 }
 
-impl Error {
-    /// What a person can do about it.
-    pub fn hint(&self) -> Option<Hint> {
+impl Classify for Error {
+    fn failure(&self) -> Failure {
         match self {
-            Self::Decode(error) => error.hint(),
-            Self::Tar(error) => error.hint(),
-            _ => None,
+            Self::NoEntry { .. } | Self::NoFileAt { .. } | Self::NotAFile { .. } => Failure::input(),
+            Self::Decode(error) => error.failure(),
+            Self::Tar(error) => error.failure(),
+            Self::Index(_)
+            | Self::Span { .. }
+            | Self::Digest { .. }
+            | Self::Truncated { .. }
+            | Self::TooLong { .. }
+            | Self::Entry => Failure::malformed(),
         }
     }
 }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::hint::Hint;
+use crate::failure::{Classify, Failure};
 
 /// Where and why reading an archive failed. Offsets count bytes of the uncompressed archive.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +21,7 @@ pub enum Error {
         offset: u64,
     },
     /// An extension header or a GNU long name exceeds the limit.
-    #[error("header field too long at byte {offset}: more than {limit} bytes")]
+    #[error("header field too long at byte {offset}: more than {limit} bytes (limit extension_bytes)")]
     FieldTooLong {
         /// Start of its header.
         offset: u64,
@@ -29,7 +29,7 @@ pub enum Error {
         limit: u64,
     },
     /// A sparse map exceeds the limit.
-    #[error("sparse map too long at byte {offset}: more than {limit} {unit}")]
+    #[error("sparse map too long at byte {offset}: more than {limit} {unit} (limit {})", if *unit == "bytes" { "extension_bytes" } else { "sparse_segments" })]
     SparseTooLong {
         /// Start of the entry's header.
         offset: u64,
@@ -51,7 +51,7 @@ pub enum Error {
         offset: u64,
     },
     /// A name or link target exceeds [`Limits::path_bytes`](crate::limits::Limits::path_bytes).
-    #[error("name too long at byte {offset}: {length} bytes, more than {limit}")]
+    #[error("name too long at byte {offset}: {length} bytes, more than {limit} (limit path_bytes)")]
     NameTooLong {
         /// Start of the entry's header.
         offset: u64,
@@ -61,42 +61,43 @@ pub enum Error {
         limit: u64,
     },
     /// The archive has more entries than [`Limits::entries`](crate::limits::Limits::entries).
-    #[error("more than {limit} entries")]
+    #[error("more than {limit} entries (limit entries)")]
     TooManyEntries {
         /// Entries allowed.
         limit: u64,
     },
     /// The requested logical data, holes of sparse files included, exceeds
     /// [`Limits::unpacked_bytes`](crate::limits::Limits::unpacked_bytes).
-    #[error("entries hold more than {limit} bytes")]
+    #[error("entries hold more than {limit} bytes (limit unpacked_bytes)")]
     TooMuchData {
         /// Bytes allowed.
         limit: u64,
     },
     /// The requested logical data, holes of sparse files included, grows faster than
     /// [`Limits::expansion_ratio`](crate::limits::Limits::expansion_ratio).
-    #[error("entries hold more than {limit} times the size of the archive")]
+    #[error("entries hold more than {limit} times the size of the archive (limit expansion_ratio)")]
     Expansion {
         /// Ratio allowed.
         limit: u64,
     },
 }
 
-impl Error {
-    /// The hint for the user: raise the limit that was exceeded.
-    pub fn hint(&self) -> Option<Hint> {
-        let (name, value) = match *self {
+impl Classify for Error {
+    fn failure(&self) -> Failure {
+        match *self {
             Self::FieldTooLong { limit, .. } | Self::SparseTooLong { limit, unit: "bytes", .. } => {
-                ("extension_bytes", limit.saturating_mul(2))
+                Failure::named_limit("extension_bytes", limit, 0)
             }
-            Self::SparseTooLong { limit, .. } => ("sparse_segments", limit.saturating_mul(2)),
-            Self::NameTooLong { length, .. } => ("path_bytes", length),
-            Self::TooManyEntries { limit } => ("entries", limit.saturating_mul(2)),
-            Self::Expansion { limit } => ("expansion_ratio", limit.saturating_mul(2)),
-            Self::TooMuchData { limit } => ("unpacked_bytes", limit.saturating_mul(2)),
-            _ => return None,
-        };
-        Some(Hint::RaiseLimit { name, value })
+            Self::SparseTooLong { limit, .. } => Failure::named_limit("sparse_segments", limit, 0),
+            Self::NameTooLong { length, limit, .. } => Failure::named_limit("path_bytes", limit, length),
+            Self::TooManyEntries { limit } => Failure::named_limit("entries", limit, 0),
+            Self::Expansion { limit } => Failure::named_limit("expansion_ratio", limit, 0),
+            Self::TooMuchData { limit } => Failure::named_limit("unpacked_bytes", limit, 0),
+            Self::Header { .. }
+            | Self::UnexpectedEof { .. }
+            | Self::SparseMissing { .. }
+            | Self::SparseUnreferenced { .. } => Failure::malformed(),
+        }
     }
 }
 

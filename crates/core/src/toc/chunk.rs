@@ -4,7 +4,7 @@ use super::{Toc, listing::Chunk};
 use crate::{
     decode::{self, Decoder, MIN_OUTPUT},
     digest::{Digest, Hasher},
-    hint::Hint,
+    failure::{Blame, Classify, Failure, Kind},
     limits::Limits,
     media_type::Compression,
     path,
@@ -312,7 +312,7 @@ pub enum Error {
     #[error("a chunk of `{0}` has no digest")]
     NoDigest(String),
     /// A chunk is larger than [`Limits::chunk_bytes`].
-    #[error("a chunk has more than {limit} bytes")]
+    #[error("a chunk has more than {limit} bytes (limit chunk_bytes)")]
     TooLarge {
         /// Bytes allowed.
         limit: u64,
@@ -348,13 +348,19 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// The hint for the user, if there is one.
-    pub fn hint(&self) -> Option<Hint> {
+impl Classify for Error {
+    fn failure(&self) -> Failure {
         match self {
-            Self::TooLarge { limit } => Some(Hint::RaiseLimit { name: "chunk_bytes", value: limit.saturating_mul(2) }),
-            Self::Decode(error) => error.hint(),
-            _ => None,
+            Self::NotFound(_) => Failure::new(Kind::NotFound, Blame::Input),
+            Self::NotAFile(_) => Failure::input(),
+            Self::TooLarge { limit } => Failure::named_limit("chunk_bytes", *limit, 0),
+            Self::Decode(error) => error.failure(),
+            Self::Chunks(_)
+            | Self::NoDigest(_)
+            | Self::Excess { .. }
+            | Self::Incomplete { .. }
+            | Self::Short { .. }
+            | Self::Digest { .. } => Failure::malformed(),
         }
     }
 }

@@ -1,5 +1,10 @@
 use super::Format;
-use crate::{decode, digest::Digest, hint::Hint, tar};
+use crate::{
+    decode,
+    digest::Digest,
+    failure::{Classify, Failure},
+    tar,
+};
 
 /// Why a table of contents is rejected. Quoted text is escaped and truncated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,13 +42,13 @@ pub enum Error {
         size: u64,
     },
     /// The TOC exceeds [`Limits::toc_bytes`](crate::limits::Limits::toc_bytes), compressed or uncompressed.
-    #[error("table of contents has more than {limit} bytes")]
+    #[error("table of contents has more than {limit} bytes (limit toc_bytes)")]
     TooLarge {
         /// Bytes allowed.
         limit: u64,
     },
     /// The TOC has more entries than [`Limits::entries`](crate::limits::Limits::entries).
-    #[error("table of contents has more than {limit} entries")]
+    #[error("table of contents has more than {limit} entries (limit entries)")]
     TooManyEntries {
         /// Entries allowed.
         limit: u64,
@@ -125,15 +130,16 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// The hint for the user: raise the limit that was exceeded.
-    pub fn hint(&self) -> Option<Hint> {
-        let raise = |name, value| Some(Hint::RaiseLimit { name, value });
+impl Classify for Error {
+    fn failure(&self) -> Failure {
         match self {
-            Self::TooLarge { limit } => raise("toc_bytes", limit.saturating_mul(2)),
-            Self::TooManyEntries { limit } => raise("entries", limit.saturating_mul(2)),
-            Self::Decode(error) => error.hint(),
-            _ => None,
+            Self::TooLarge { limit } => Failure::named_limit("toc_bytes", *limit, 0),
+            Self::TooManyEntries { limit } => Failure::named_limit("entries", *limit, 0),
+            Self::TooDeep { .. } => Failure::limit(),
+            Self::Entry { fault: Fault::NameTooLong { limit }, .. } => Failure::named_limit("path_bytes", *limit, 0),
+            Self::Decode(error) => error.failure(),
+            Self::Tar(error) => error.failure(),
+            _ => Failure::malformed(),
         }
     }
 }
@@ -174,7 +180,7 @@ pub enum Fault {
     #[error("unknown chunk type `{0}`")]
     ChunkType(String),
     /// A name or link target exceeds [`Limits::path_bytes`](crate::limits::Limits::path_bytes).
-    #[error("name of more than {limit} bytes")]
+    #[error("name of more than {limit} bytes (limit path_bytes)")]
     NameTooLong {
         /// Bytes allowed.
         limit: u64,

@@ -14,6 +14,9 @@ use crate::{
 };
 use std::collections::{HashMap, HashSet};
 
+/// Changes that a tree keeps for each node of its limit.
+pub(super) const CHANGES: u64 = 2;
+
 /// Steps for following symbolic links in the paths of all entries. Real images need less than a hundredth.
 pub(super) const LINK_STEPS: u64 = 1 << 23;
 
@@ -179,7 +182,7 @@ impl FileTree {
     }
 
     fn check_limits(&self, entry: &Entry) -> Result<(), Error> {
-        let changes = self.max_nodes * 2;
+        let changes = self.max_nodes.saturating_mul(CHANGES);
         if (self.arena.versions.len() + self.arena.lost.len()) as u64 >= changes {
             return Err(Error::TooManyChanges { limit: changes });
         }

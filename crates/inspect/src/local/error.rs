@@ -1,6 +1,7 @@
 use porthole_core::{
     archive, decode,
     digest::Digest,
+    failure::{Classify, Failure},
     hint::Hint,
     layout::{self, ChoiceError},
     manifest, tar,
@@ -98,6 +99,26 @@ pub enum Error {
     Choice(#[from] ChoiceError),
 }
 
+impl Classify for Error {
+    fn failure(&self) -> Failure {
+        match self {
+            Self::Source(error) => error.failure(),
+            Self::Compressed { compression, .. } => {
+                Failure::malformed().hint(Hint::Decompress { program: unpacker(*compression) })
+            }
+            Self::TooManyNames { .. } => Failure::limit(),
+            Self::Tar { source, .. } => source.failure(),
+            Self::Layout { source, .. } => source.failure(),
+            Self::Archive { source, .. } => source.failure(),
+            Self::Document { source, .. } => source.failure(),
+            Self::Choice(error) => error.failure(),
+            Self::NotAnImage { .. } | Self::Inconsistent { .. } | Self::NotAFile { .. } | Self::Offset { .. } => {
+                Failure::malformed()
+            }
+        }
+    }
+}
+
 impl From<Unsupported> for Error {
     fn from(error: Unsupported) -> Self {
         Self::Source(error.into())
@@ -105,23 +126,6 @@ impl From<Unsupported> for Error {
 }
 
 impl Error {
-    /// What a person can do about it.
-    pub fn hint(&self) -> Option<Hint> {
-        match self {
-            Self::Source(error) => error.hint(),
-            Self::Compressed { compression, .. } => Some(Hint::Text(match unpacker(*compression) {
-                Some(program) => format!("unpack it first: {program} -d FILE"),
-                None => "unpack it first".to_owned(),
-            })),
-            Self::Choice(error) => error.hint(),
-            Self::Tar { source, .. } => source.hint(),
-            Self::Layout { source, .. } => source.hint(),
-            Self::Archive { source, .. } => source.hint(),
-            Self::Document { source, .. } => source.hint(),
-            _ => None,
-        }
-    }
-
     /// Makes an error of a path that cannot be opened as a source of images.
     pub fn opening(name: impl Into<String>) -> impl FnOnce(OpenError) -> Self {
         let name = name.into();

@@ -3,6 +3,7 @@
 use porthole_core::{
     descriptor::Descriptor,
     digest::Digest,
+    failure::{Classify, Failure},
     limits::Limits,
     manifest::Index,
     platform::{self, NoMatch, Platform},
@@ -44,10 +45,16 @@ impl Descent {
 
 /// An index lists itself, or indexes list indexes deeper than the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("indexes within indexes: expected at most {limit}, each listed once")]
+#[error("indexes within indexes: expected at most {limit} (limit index_depth), each listed once")]
 pub struct Nesting {
     /// [`Limits::index_depth`]
     pub limit: u64,
+}
+
+impl Classify for Nesting {
+    fn failure(&self) -> Failure {
+        Failure::named_limit("index_depth", self.limit, 0)
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::descent::{Descent, Nesting};
 use porthole_core::{
     descriptor::Descriptor,
     digest::Digest,
-    hint::Hint,
+    failure::{Classify, Failure},
     limits::Limits,
     manifest::Document,
     media_type::Role,
@@ -202,22 +202,19 @@ pub enum Error {
     #[error(transparent)]
     Nesting(#[from] Nesting),
     /// More blobs and manifests than one image may have.
-    #[error("image has too many parts: expected at most {limit} blobs and manifests")]
+    #[error("image has too many parts: expected at most {limit} blobs and manifests (limit descriptors)")]
     TooMany {
         /// [`Limits::descriptors`]
         limit: u64,
     },
 }
 
-impl Error {
-    /// What a person can do about it.
-    pub fn hint(&self) -> Option<Hint> {
+impl Classify for Error {
+    fn failure(&self) -> Failure {
         match self {
-            Self::Platform(error) => {
-                Some(Hint::ChoosePlatform { available: error.available.iter().map(ToString::to_string).collect() })
-            }
-            Self::Nesting(Nesting { limit }) => Some(Hint::raise("index_depth", *limit, 0)),
-            Self::TooMany { limit } => Some(Hint::raise("descriptors", *limit, 0)),
+            Self::Platform(error) => error.failure(),
+            Self::Nesting(error) => error.failure(),
+            Self::TooMany { limit } => Failure::named_limit("descriptors", *limit, 0),
         }
     }
 }

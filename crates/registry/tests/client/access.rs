@@ -2,6 +2,7 @@
 
 use crate::{ACCOUNT, CANARY, HOST, REALM, client, content, private, tagged, with_password};
 use bytes::Bytes;
+use porthole_core::failure::{Classify, Kind};
 use porthole_core::{descriptor::Descriptor, digest::Digest, hint::Hint, media_type::MediaType};
 use porthole_registry::{
     Error, Options, auth::Credentials, client::Destination, trace::Observer, transport::ErrorKind,
@@ -139,7 +140,7 @@ fn passwords_right_wrong_and_missing() {
     let registry = client(&internet);
     let error = block_on(registry.fetch_document(&tagged())).unwrap_err();
     assert_eq!(error.hints(), [Hint::SignIn { registry: HOST.into() }]);
-    assert_eq!(error.exit_code(), 3);
+    assert_eq!(error.kind(), Kind::Authentication);
 
     registry.set_credentials(HOST, Some(Credentials::basic("user", "wrong")));
     let error = block_on(registry.fetch_document(&tagged())).unwrap_err();
@@ -187,8 +188,8 @@ fn a_withheld_password_is_explained() {
     internet.fault("/manifests/", 1, Fault::Status(403));
     let error = block_on(with_password(&internet, Options::default()).fetch_document(&tagged())).unwrap_err();
     assert!(matches!(&error, Error::Withheld { realm, .. } if realm == "auth.example.net"), "{error}");
-    assert_eq!(error.exit_code(), 3);
-    assert!(matches!(&error.hints()[..], [Hint::Text(text)] if text.ends_with("--trust-realm auth.example.net")));
+    assert_eq!(error.kind(), Kind::Authentication);
+    assert_eq!(error.hints(), [Hint::TrustRealm { realm: "auth.example.net".into() }]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Documents, configs, blobs and tags, from registries that are right and from registries that are wrong.
 
 use crate::{HOST, client, reference, tagged};
+use porthole_core::failure::{Classify, Kind};
 use porthole_core::{
     descriptor::Descriptor, digest::Digest, hint::Hint, manifest::Document, media_type::MediaType, platform::Platform,
 };
@@ -95,7 +96,7 @@ fn a_missing_platform_names_what_there_is() {
     let internet = serving(two_platforms());
     let s390x = Platform::new("linux", "s390x", None);
     let error = block_on(client(&internet).fetch_image(&tagged(), &s390x, &mut |_| {})).unwrap_err();
-    assert_eq!(error.exit_code(), 5);
+    assert_eq!(error.kind(), Kind::Platform);
     let available = vec!["linux/amd64".to_owned(), "linux/arm64".to_owned()];
     assert_eq!(error.hints(), [Hint::ChoosePlatform { available }]);
 }
@@ -116,7 +117,7 @@ fn by_digest_only_the_right_bytes_pass() {
     let error = block_on(client(&internet).fetch_document(&pinned)).unwrap_err();
     assert_eq!(internet.log().len(), 5);
     assert!(matches!(error, Error::Mismatch { .. }), "{error}");
-    assert_eq!(error.exit_code(), 7);
+    assert_eq!(error.kind(), Kind::Malformed);
     assert!(error.to_string().contains(&digest), "{error}");
 }
 
@@ -131,7 +132,7 @@ fn a_lying_digest_header_is_asked_twice() {
     internet.fault("/manifests/", 2, Fault::Header("docker-content-digest", lie));
     let error = block_on(client(&internet).fetch_document(&tagged())).unwrap_err();
     assert!(matches!(error, Error::Contradiction { .. }), "{error}");
-    assert_eq!(error.exit_code(), 7);
+    assert_eq!(error.kind(), Kind::Malformed);
     assert_eq!(internet.log().len(), 4);
 
     for fault in [Fault::NoHeader("docker-content-digest"), Fault::Header("docker-content-digest", "sha256:x".into())] {
@@ -171,9 +172,9 @@ fn a_digest_alone_takes_no_document() {
     let body = br#"{"errors":[{"code":"DENIED","message":"not for you"}]}"#.to_vec();
     internet.fault("GET ", 1, Fault::Answer { status: 403, headers: Vec::new(), body });
     let error = block_on(client(&internet).fetch_root(&tagged())).unwrap_err();
-    assert!(error.to_string().contains("DENIED: not for you") && error.exit_code() == 3, "{error}");
+    assert!(error.to_string().contains("DENIED: not for you") && error.kind() == Kind::Authentication, "{error}");
     let missing = block_on(client(&internet).fetch_root(&reference("r.example.com/a/b:none"))).unwrap_err();
-    assert_eq!(missing.exit_code(), 4);
+    assert_eq!(missing.kind(), Kind::NotFound);
 }
 
 #[test]
@@ -220,7 +221,7 @@ fn a_page_is_told_what_is_not_there() {
     let internet = serving(two_platforms());
     let error = block_on(page(&internet).fetch_document(&reference("r.example.com/a/b:2"))).unwrap_err();
     assert_eq!(error.to_string(), "manifest not found: `r.example.com/a/b:2`");
-    assert_eq!(error.exit_code(), 4);
+    assert_eq!(error.kind(), Kind::NotFound);
     assert_eq!(error.registry(), Some("r.example.com"));
     assert_eq!(internet.log().len(), 2);
 }
@@ -233,7 +234,7 @@ fn schema_1_is_refused() {
     internet.fault("/manifests/", 9, Fault::Answer { status: 200, headers, body });
     let error = block_on(client(&internet).fetch_document(&tagged())).unwrap_err();
     assert!(matches!(error, Error::Document { .. }), "{error}");
-    assert_eq!(error.exit_code(), 7);
+    assert_eq!(error.kind(), Kind::Malformed);
 }
 
 #[test]
@@ -316,7 +317,7 @@ fn what_is_unavailable_is_not_said_to_be_missing() {
     let body = br#"{"errors":[{"code":"UNAVAILABLE"}]}"#.to_vec();
     internet.fault("/manifests/", 99, Fault::Answer { status: 404, headers: Vec::new(), body });
     let error = block_on(client(&internet).fetch_document(&tagged())).unwrap_err();
-    assert!(matches!(error, Error::Status { status: 404, .. }) && error.exit_code() == 9, "{error}");
+    assert!(matches!(error, Error::Status { status: 404, .. }) && error.kind() == Kind::Protocol, "{error}");
     assert_eq!(internet.log().len(), 5);
 }
 
@@ -359,7 +360,7 @@ fn tries_are_counted() {
     let internet = serving(two_platforms());
     internet.fault("/manifests/", 99, Fault::ResetAfter(3));
     let error = block_on(client(&internet).fetch_document(&tagged())).unwrap_err();
-    assert_eq!(error.exit_code(), 8);
+    assert_eq!(error.kind(), Kind::Network);
     assert_eq!(internet.log().len(), 5);
 }
 
@@ -378,7 +379,7 @@ fn rate_limits_are_waited_for_or_told() {
     let internet = serving(two_platforms());
     internet.fault("/manifests/", 1, limited("3600"));
     let error = block_on(client(&internet).fetch_document(&tagged())).unwrap_err();
-    assert_eq!(error.exit_code(), 6);
+    assert_eq!(error.kind(), Kind::RateLimit);
     assert_eq!(error.hints()[0], Hint::RetryAfter { seconds: 3600 });
     assert_eq!(internet.log().len(), 1);
 }
@@ -393,7 +394,7 @@ fn a_hostile_error_body_is_printable() {
     assert!(error.ends_with(r"X: \x1b]0;pwned\x07"), "{error}");
     internet.fault("/manifests/", 1, Fault::Answer { status: 404, headers: Vec::new(), body: vec![b'x'; 2 << 20] });
     let error = block_on(client(&internet).fetch_document(&tagged())).unwrap_err();
-    assert_eq!(error.exit_code(), 4);
+    assert_eq!(error.kind(), Kind::NotFound);
 }
 
 #[test]
@@ -402,7 +403,7 @@ fn no_one_is_asked_for_an_impossible_host() {
         let internet = Internet::new();
         let error = block_on(client(&internet).fetch_document(&reference(text))).unwrap_err();
         assert!(matches!(error, Error::Registry { .. }), "{error}");
-        assert_eq!(error.exit_code(), 2);
+        assert_eq!(error.kind(), Kind::Input);
         assert!(internet.log().is_empty());
     }
 }

@@ -1,7 +1,12 @@
 //! Answers that registries of the field give, each named after what broke on it.
 
 use crate::{ACCOUNT, HOST, REALM, client, content, private, reference, tagged, with_password};
-use porthole_core::{descriptor::Descriptor, digest::Digest, media_type::MediaType};
+use porthole_core::{
+    descriptor::Descriptor,
+    digest::Digest,
+    failure::{Classify, Kind},
+    media_type::MediaType,
+};
 use porthole_registry::{
     Error, Options, Registry,
     client::{By, Destination, Known},
@@ -147,7 +152,7 @@ fn an_html_page_is_named_where_a_registry_should_answer() {
         assert!(text.starts_with("r.example.com answered") || text.starts_with("auth.example.com answered"), "{text}");
         assert!(text.contains("an HTML page with the title `Sign in to the network`"), "{what}: {text}");
         assert!(!error.hints().is_empty());
-        assert_eq!(error.exit_code(), 9);
+        assert_eq!(error.kind(), Kind::Protocol);
     };
     let open = |part: &str| {
         let internet = serving(content());

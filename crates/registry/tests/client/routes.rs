@@ -1,6 +1,7 @@
 //! Where requests go: redirects, relays, plain HTTP, and what a page sees of it.
 
 use crate::{ACCOUNT, HOST, REALM, client, content, private, tagged, with_password};
+use porthole_core::failure::Classify;
 use porthole_core::{hint::Hint, manifest::Document};
 use porthole_registry::{Error, Options, Registry, Route, transport::ErrorKind};
 use porthole_testkit::{

@@ -2,12 +2,12 @@
 
 use std::io::Write;
 
-use porthole_core::hint::Hint;
+use porthole_core::failure::{Blame, Classify, Failure, Kind};
 use porthole_registry::Error as Refusal;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    error::Error,
+    error::{Error, exit_code},
     ui::{Style, Ui, safe},
 };
 
@@ -36,14 +36,13 @@ pub(super) struct Finding {
     pub(super) verdict: Verdict,
     pub(super) says: String,
     pub(super) more: Map<String, Value>,
-    /// The exit code, if the registry is of no use for it.
-    pub(super) code: Option<u8>,
-    pub(super) hints: Vec<Hint>,
+    /// Why the registry cannot be used, if so.
+    pub(super) failure: Option<Failure>,
 }
 
 impl Finding {
     fn new(probe: &'static str, verdict: Verdict, says: String) -> Self {
-        Self { probe, verdict, says, more: Map::new(), code: None, hints: Vec::new() }
+        Self { probe, verdict, says, more: Map::new(), failure: None }
     }
 
     pub(super) fn ok(probe: &'static str, says: impl Into<String>) -> Self {
@@ -65,15 +64,19 @@ impl Finding {
 
     /// Without this the registry is of no use.
     pub(super) fn fatal(mut self, error: &Refusal) -> Self {
-        self.code = Some(error.exit_code());
-        self.hints = error.hints();
+        self.failure = Some(error.failure());
         self
     }
 
     /// As [`fatal`](Self::fatal), where no error says why.
-    pub(super) fn code(mut self, code: u8) -> Self {
-        self.code = Some(code);
+    pub(super) fn because(mut self, kind: Kind) -> Self {
+        self.failure = Some(Failure::new(kind, Blame::Registry));
         self
+    }
+
+    /// What kind of failure makes the registry unusable, if one does.
+    pub(super) fn kind(&self) -> Option<Kind> {
+        self.failure.as_ref().map(|failure| failure.kind)
     }
 
     /// A fact beside the sentence, for programs.
@@ -103,7 +106,8 @@ pub(super) struct Card {
 impl Card {
     /// Why the registry cannot be used, if so. What is read in the end outweighs every doubt before.
     pub(super) fn failure(&self) -> Option<&Finding> {
-        let fatal = |probe: &str| self.findings.iter().find(|finding| finding.probe == probe && finding.code.is_some());
+        let fatal =
+            |probe: &str| self.findings.iter().find(|finding| finding.probe == probe && finding.failure.is_some());
         let is_read = self.findings.iter().any(|finding| finding.probe == "manifest" && finding.verdict == Verdict::Ok);
         let reading = ["connection", "credentials", "manifest", "version"];
         let reading = reading.iter().find_map(|probe| fatal(probe)).filter(|_| !is_read);
@@ -118,7 +122,7 @@ impl Card {
                 "registry": self.registry,
                 "image": self.image,
                 "usable": failure.is_none(),
-                "exit_code": failure.and_then(|failure| failure.code).unwrap_or(0),
+                "exit_code": failure.and_then(Finding::kind).map_or(0, exit_code),
                 "probes": self.findings.iter().map(Finding::json).collect::<Vec<_>>(),
             });
             super::print_json(&mut out, &card)?;
@@ -149,14 +153,23 @@ mod tests {
 
     #[test]
     fn what_is_read_outweighs_doubts() {
-        let version = || Finding::no("version", "").code(9);
-        let credentials = || Finding::no("credentials", "").code(3);
-        let code = |findings| card(findings).failure().and_then(|failure| failure.code);
-        assert_eq!(code(vec![Finding::ok("version", "")]), None);
-        assert_eq!(code(vec![version(), credentials()]), Some(3));
-        assert_eq!(code(vec![version(), Finding::ok("manifest", "")]), None);
-        assert_eq!(code(vec![Finding::no("manifest", "").code(4), Finding::no("upload", "").code(3)]), Some(4));
-        assert_eq!(code(vec![Finding::ok("manifest", ""), Finding::no("upload", "").code(3)]), Some(3));
-        assert_eq!(code(vec![Finding::no("range", ""), Finding::unknown("clock", "")]), None);
+        let version = || Finding::no("version", "").because(Kind::Protocol);
+        let credentials = || Finding::no("credentials", "").because(Kind::Authentication);
+        let kind = |findings| card(findings).failure().and_then(Finding::kind);
+        assert_eq!(kind(vec![Finding::ok("version", "")]), None);
+        assert_eq!(kind(vec![version(), credentials()]), Some(Kind::Authentication));
+        assert_eq!(kind(vec![version(), Finding::ok("manifest", "")]), None);
+        assert_eq!(
+            kind(vec![
+                Finding::no("manifest", "").because(Kind::NotFound),
+                Finding::no("upload", "").because(Kind::Authentication)
+            ]),
+            Some(Kind::NotFound)
+        );
+        assert_eq!(
+            kind(vec![Finding::ok("manifest", ""), Finding::no("upload", "").because(Kind::Authentication)]),
+            Some(Kind::Authentication)
+        );
+        assert_eq!(kind(vec![Finding::no("range", ""), Finding::unknown("clock", "")]), None);
     }
 }

@@ -6,10 +6,14 @@ use porthole_registry::{
     Error,
     client::Probed,
     date,
+    error::kind_of_status,
     policy::{Scheme, is_localhost},
 };
 
-use super::{card::Finding, patient::Patient};
+use super::{
+    card::{Finding, Verdict},
+    patient::Patient,
+};
 
 /// TLS or not, and whether anything answers at all.
 pub(super) fn connection<T>(patient: &Patient<'_, T>, front: &Result<Probed, Error>) -> Finding {
@@ -44,10 +48,14 @@ pub(super) fn version(front: &Probed) -> Finding {
     let told = front.header("docker-distribution-api-version");
     let finding = match status {
         200 | 401 => Finding::ok("version", "speaks the distribution API"),
-        429 => Finding::no("version", format!("limits the rate of requests: {}", front.words())).code(RATE),
-        403 => Finding::no("version", format!("lets nobody in from here: {}", front.words())).code(ACCESS),
-        404 => Finding::no("version", "answers 404 to /v2/: there is no registry at this address").code(NOT_FOUND),
-        _ => Finding::no("version", format!("answers {status} to /v2/: {}", front.words())).code(OTHER),
+        429 => Finding::no("version", format!("limits the rate of requests: {}", front.words())),
+        403 => Finding::no("version", format!("refuses access from here: {}", front.words())),
+        404 => Finding::no("version", "answers 404 to /v2/: there is no registry at this address"),
+        _ => Finding::no("version", format!("answers {status} to /v2/: {}", front.words())),
+    };
+    let finding = match finding.verdict {
+        Verdict::No => finding.because(kind_of_status(front.status)),
+        _ => finding,
     };
     let finding = finding.with("status", status);
     match told {
@@ -78,7 +86,3 @@ pub(super) fn clock(front: &Probed, now: Duration) -> Finding {
 
 /// Seconds that two clocks may differ before a token that is good for minutes suffers.
 const SKEW: u128 = 30;
-const ACCESS: u8 = 3;
-const NOT_FOUND: u8 = 4;
-const RATE: u8 = 6;
-const OTHER: u8 = 9;

@@ -1,7 +1,7 @@
 //! How an image is read: its manifest, and its blobs.
 
 use http::Method;
-use porthole_core::{descriptor::Descriptor, manifest::Document, media_type::Role};
+use porthole_core::{descriptor::Descriptor, failure::Kind, manifest::Document, media_type::Role};
 use porthole_registry::{
     Error,
     client::Probed,
@@ -25,7 +25,8 @@ pub(super) async fn manifest<T: Transport + Environment>(
     head: &Result<Probed, Error>,
 ) -> (Finding, Option<Sample>) {
     if head.as_ref().is_ok_and(|head| head.status == 429) {
-        let finding = Finding::no("manifest", "is not given: too many requests have been made").code(RATE);
+        let finding =
+            Finding::no("manifest", "is not given: too many requests have been made").because(Kind::RateLimit);
         return (finding, None);
     }
     let document = match patient.client.fetch_document(&patient.reference).await {
@@ -177,6 +178,5 @@ pub(super) fn quota(head: &Result<Probed, Error>) -> Finding {
     left.into_iter().fold(finding, |finding, left| finding.with("remaining", left))
 }
 
-const RATE: u8 = 6;
 /// Bytes that a blob must have more than, for a part of it to be a part.
 const SMALLEST: u64 = 4;

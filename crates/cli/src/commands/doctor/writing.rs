@@ -1,7 +1,9 @@
 //! How a blob is written. What is written is noise that no image names, and it is taken back as far as the registry lets it.
 
 use http::StatusCode;
-use porthole_core::{descriptor::Descriptor, digest::Digest, media_type::MediaType, reference::Reference};
+use porthole_core::{
+    descriptor::Descriptor, digest::Digest, failure::Kind, media_type::MediaType, reference::Reference,
+};
 use porthole_registry::{
     Error,
     client::{Asker, Deletion, Destination, Probed},
@@ -9,6 +11,7 @@ use porthole_registry::{
         mount,
         upload::{self, Session},
     },
+    error::kind_of_status,
     policy::Place,
     scope::Scopes,
     transport::{Environment, Request, Transport},
@@ -72,18 +75,18 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
         };
         let status = answer.status.as_u16();
         if answer.status != StatusCode::ACCEPTED {
-            let code = match status {
-                401 | 403 => 3,
-                404 => 4,
-                429 => 6,
-                _ => 9,
-            };
-            return Err(Finding::no("upload", format!("cannot be begun: {status}, {}", answer.words())).code(code));
+            return Err(Finding::no("upload", format!("cannot be begun: {status}, {}", answer.words()))
+                .because(kind_of_status(answer.status)));
         }
         match self.session(&answer) {
             Ok(Session { location: Some(place), least, .. }) => Ok(Open { place, least }),
-            Ok(_) => Err(Finding::no("upload", "cannot go on: the registry names no place for it").code(9)),
-            Err(error) => Err(Finding::no("upload", format!("would go to a place that is refused: {error}")).code(9)),
+            Ok(_) => {
+                Err(Finding::no("upload", "cannot go on: the registry names no place for it").because(Kind::Protocol))
+            }
+            Err(error) => {
+                Err(Finding::no("upload", format!("would go to a place that is refused: {error}"))
+                    .because(Kind::Protocol))
+            }
         }
     }
 

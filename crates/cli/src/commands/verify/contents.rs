@@ -1,7 +1,11 @@
 //! What the audit of a prepared layer's table of contents found.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use porthole_core::{path, toc::Disagreement};
+use porthole_core::{
+    failure::{Classify, Kind},
+    path,
+    toc::Disagreement,
+};
 use serde::Serialize;
 
 use porthole_inspect::toc::AuditedToc;
@@ -42,10 +46,11 @@ impl Contents {
     pub(super) fn of(audited: AuditedToc) -> Self {
         match audited {
             // It is our limit that was met: nothing can be said.
-            AuditedToc::Refused(error) => match error.hint() {
-                Some(hint) => Self { unchecked: Some(format!("{error}: {hint}")), ..Self::default() },
-                None => Self { refused: Some(error.to_string()), ..Self::default() },
-            },
+            AuditedToc::Refused(error) if error.kind() == Kind::Limit => {
+                let hints = error.hints().into_iter().map(|hint| format!(": {hint}")).collect::<String>();
+                Self { unchecked: Some(format!("{error}{hints}")), ..Self::default() }
+            }
+            AuditedToc::Refused(error) => Self { refused: Some(error.to_string()), ..Self::default() },
             AuditedToc::Done { format, trusted, report } => Self {
                 format: Some(format.to_string()),
                 trusted: Some(trusted),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use porthole_core::{
     digest::Digest,
+    failure::{Classify, Kind},
     manifest::Document,
     platform::{self, NoMatch, Platform},
     reference::Reference,
@@ -92,7 +93,7 @@ impl Trouble {
             Error::NotFound { .. } => Self::Missing,
             Error::Transport { error, .. } if error.kind != ErrorKind::Forbidden => Self::Network,
             Error::Status { status: 408 | 499 | 500.., .. } => Self::Network,
-            error if error.exit_code() == 3 => Self::Refused,
+            error if error.kind() == Kind::Authentication => Self::Refused,
             _ => Self::Wrong,
         }
     }
