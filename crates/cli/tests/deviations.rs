@@ -6,7 +6,7 @@ mod place;
 mod snapshot;
 
 use place::Place;
-use porthole_testkit::image::{Built, Image, Layer};
+use porthole_testkit::image::{Blob, Built, Image, Layer};
 use serde_json::{Value, json};
 
 /// An image of one layer with the file `a`.
@@ -114,4 +114,28 @@ fn an_encrypted_layer_is_called_encrypted() {
     assert_eq!((code, &inspected[0]["layers"][0]["encrypted"]), (0, &json!(["jwe"])));
     let said = String::from_utf8(place.run("inspect oci:encrypted").stdout).unwrap();
     assert!(said.contains("encrypted (jwe)"), "{said}");
+}
+
+/// ORAS gives any file the media type of an uncompressed layer.
+#[test]
+fn a_file_in_an_artifact_is_not_called_a_broken_archive() {
+    let place = Place::new();
+    let mut artifact = image();
+    artifact.layers[0].blob = Blob::new("application/vnd.oci.image.layer.v1.tar", b"no archive at all".to_vec());
+    artifact.config = Blob::new("application/vnd.oci.empty.v1+json", b"{}".to_vec());
+    let (config, layer) = (artifact.config.descriptor(), artifact.layers[0].blob.descriptor());
+    let artifact = artifact.edit_manifest(|manifest| {
+        manifest["artifactType"] = json!("application/vnd.example.readme");
+        manifest["config"] = config;
+        manifest["layers"] = json!([layer]);
+    });
+    place.layout("artifact", &artifact);
+    let (code, steps) = place.json("verify --json oci:artifact");
+    let layer = steps.last().unwrap();
+    assert_eq!((code, &layer["state"], &layer["entries"]), (0, &json!("verified"), &Value::Null), "{steps:?}");
+    assert_eq!(layer["findings"], Value::Null);
+    let output = place.run("ls oci:artifact");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("holds no files"), "{said}");
+    assert_eq!(place.run("inspect oci:artifact").status.code(), Some(0));
 }

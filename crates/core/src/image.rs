@@ -40,6 +40,9 @@ pub struct Layer {
     pub descriptor: Descriptor,
     /// Digest of the uncompressed archive. `None` for an artifact.
     pub diff_id: Option<Digest>,
+    /// Whether the image promises a layer of a file system. An artifact promises none, whatever its media types: ORAS, for
+    /// one, uses that of a tar archive for any file.
+    pub archive: bool,
     /// The instruction that made the layer. `None` unless the history has exactly one non-empty entry for each layer.
     pub created_by: Option<String>,
 }
@@ -79,6 +82,7 @@ impl Image {
                 index,
                 descriptor: descriptor.clone(),
                 diff_id: diff_ids.get(place).copied(),
+                archive: is_image && matches!(descriptor.media_type.role(), Role::Layer(_)),
                 created_by: makers.get(place).and_then(|entry| entry.created_by.clone()),
             })
             .collect();

@@ -23,6 +23,8 @@ pub struct LayerJob {
     pub descriptor: Option<Descriptor>,
     /// Digest of the unpacked archive, if the configuration states it.
     pub diff_id: Option<Digest>,
+    /// Whether it promises to be an archive, so that anything else is a fault of its own.
+    pub promised: bool,
 }
 
 impl LayerJob {
@@ -32,16 +34,17 @@ impl LayerJob {
             layer: layer.index,
             descriptor: Some(layer.descriptor.clone()),
             diff_id: layer.diff_id,
+            promised: layer.archive,
         };
         layers.iter().map(job).collect()
     }
 
     /// A layer that belongs to no image: nothing is known of it.
     pub fn bare() -> Vec<Self> {
-        vec![Self { layer: 0, descriptor: None, diff_id: None }]
+        vec![Self { layer: 0, descriptor: None, diff_id: None, promised: true }]
     }
 
-    /// Whether its media type is that of a file system's layer. A layer of an artifact may be anything.
+    /// Whether its media type is that of an archive. Only a layer of an image [promises](Self::promised) to be one.
     pub fn is_archive(&self) -> bool {
         let role = self.descriptor.as_ref().map(|descriptor| descriptor.media_type.role());
         matches!(role, None | Some(Role::Layer(_)))
@@ -60,7 +63,13 @@ impl LayerJob {
 
     /// Whether a finding is the layer's fault. The blob of an artifact need only have its digest and size.
     pub fn answers_for(&self, finding: &Finding) -> bool {
-        self.is_archive() || matches!(finding, Finding::Digest { .. } | Finding::Size { .. } | Finding::DiffId { .. })
+        self.promised || matches!(finding, Finding::Digest { .. } | Finding::Size { .. } | Finding::DiffId { .. })
+    }
+
+    /// Whether the blob that was read is an archive, or should have been one.
+    pub fn was_archive(&self, report: &LayerReport) -> bool {
+        let other = report.findings.iter().any(|finding| finding.refutes() && !self.answers_for(finding));
+        self.is_archive() && !other
     }
 
     /// How the compression that a kept index recorded contradicts the media type.

@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let resolved = source.image(session, &mut |_| {})?;
     // What an artifact holds is not unpacked.
     let jobs = Job::of(&resolved.image.layers);
-    let unpacked = if arguments.quick || !jobs.iter().all(Job::is_archive) {
+    let unpacked = if arguments.quick || !jobs.iter().all(|job| job.promised) {
         None
     } else {
         Some(unpack(session, &source, &jobs)?)

@@ -299,10 +299,11 @@ impl Stack {
         self.collector(job);
         let collector = self.open.take().map(|(_, collector)| collector).unwrap_or_default();
         let findings = job.findings(report);
+        let archive = job.was_archive(report);
         let has_whiteouts = collector.has_whiteouts();
-        let mut doubts = if job.is_archive() { collector.doubts(report) } else { Doubts::default() };
+        let mut doubts = if archive { collector.doubts(report) } else { Doubts::default() };
         let mut stopped = None;
-        if findings.is_empty() && !self.broken && job.is_archive() {
+        if findings.is_empty() && !self.broken && archive {
             match self.tree.commit().stopped {
                 Some(error) if error.is_limit() => doubts.unchecked = Some(error.to_string()),
                 error => stopped = error.map(|error| error.to_string()),
@@ -328,10 +329,10 @@ impl Stack {
             layer: Some(job.layer),
             digest: digest.to_string(),
             got: (digest != report.digest).then(|| report.digest.to_string()),
-            diff_id: job.diff_id.or(report.diff_id).filter(|_| job.is_archive()).map(|diff_id| diff_id.to_string()),
+            diff_id: job.diff_id.or(report.diff_id).filter(|_| archive).map(|diff_id| diff_id.to_string()),
             size: report.size,
-            uncompressed: job.is_archive().then_some(report.uncompressed),
-            entries: job.is_archive().then_some(report.entries),
+            uncompressed: archive.then_some(report.uncompressed),
+            entries: archive.then_some(report.entries),
             state,
             findings: findings.iter().map(ToString::to_string).collect(),
             deviations: Vec::new(),

@@ -161,5 +161,5 @@ fn nearest<'s, 'j>(job: &Job, side: &'j Side<'s>, other: &'j Side<'s>) -> (&'j S
         false => (side, job),
     };
     // The tree knows it by its place in its own image.
-    (at, Job { layer: job.layer, descriptor: from.descriptor.clone(), diff_id: from.diff_id })
+    (at, Job { layer: job.layer, ..from.clone() })
 }
