@@ -69,7 +69,7 @@ impl FileTree {
             max_nodes: max_nodes.min(u64::from(u32::MAX / 4)),
             open: None,
             summaries: Vec::new(),
-            link_steps: stack::LINK_STEPS,
+            link_steps: resolve::LINK_STEPS,
             generation: 0,
             cache: Cache::default(),
         }

@@ -186,6 +186,11 @@ pub(super) fn number(field: &[u8]) -> Option<i64> {
     Some(if invert == 0 { n } else { !n })
 }
 
+/// A decimal integer with an optional sign.
+pub(super) fn integer(text: &[u8]) -> Option<i64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
 /// An octal number, padded on either side with spaces and NULs. Empty is zero.
 fn octal(field: &[u8]) -> Option<u64> {
     let pad = |byte: &u8| *byte == b' ' || *byte == 0;

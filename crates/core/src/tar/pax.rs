@@ -2,7 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Ambiguity, error::Field, header::Header, sparse::PaxSparse};
+use super::{
+    Ambiguity,
+    error::Field,
+    header::{Header, integer},
+    sparse::PaxSparse,
+};
 
 /// The records of an extended header that this crate uses. The last record of a key wins; an empty value keeps the
 /// header's field.
@@ -176,11 +181,6 @@ fn record(data: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
         return None;
     }
     Some((key, value, data.get(length..)?))
-}
-
-/// A decimal integer with an optional sign.
-pub(super) fn integer(text: &[u8]) -> Option<i64> {
-    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 /// Seconds and nanoseconds of `SECONDS[.FRACTION]`. Digits after the ninth are dropped.

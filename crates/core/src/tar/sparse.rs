@@ -2,8 +2,7 @@
 
 use super::{
     error::Field,
-    header::{BLOCK, Block, number},
-    pax::integer,
+    header::{BLOCK, Block, integer, number},
 };
 
 /// A run of data in the logical file. The gaps between segments are holes.

@@ -21,6 +21,8 @@ pub(super) const CHECKSUM: [&str; 2] =
 /// `offset:length:uncompressed length:type` of that manifest.
 pub(super) const POSITION: [&str; 2] =
     ["io.github.containers.zstd-chunked.manifest-position", "io.containers.zstd-chunked.manifest-position"];
+/// The only manifest type there is: a TOC.
+pub(super) const MANIFEST: u8 = 1;
 
 /// A TOC that a descriptor announces.
 #[derive(Debug, Default)]
@@ -101,7 +103,7 @@ fn position(name: &'static str, text: &str) -> Result<Position, Error> {
     let position = (|| Some(Position { offset: next()?, length: next()?, unpacked: next()? }))();
     let (kind, rest) = (next(), fields.next());
     position
-        .filter(|_| kind == Some(u64::from(super::zstd_chunked::MANIFEST)) && rest.is_none())
+        .filter(|_| kind == Some(u64::from(MANIFEST)) && rest.is_none())
         .ok_or_else(|| invalid(name, "`offset:length:uncompressed length:1`", text))
 }
 

@@ -1,6 +1,9 @@
 //! zstd:chunked: the footer, and the manifest in a skippable frame.
 
-use super::{Error, annotations::Position};
+use super::{
+    Error,
+    annotations::{MANIFEST, Position},
+};
 use crate::{
     decode::{self, Decoder, MIN_OUTPUT},
     digest::{Digest, Hasher},
@@ -8,8 +11,6 @@ use crate::{
     media_type::Compression,
 };
 
-/// The only manifest type there is: a TOC.
-pub(super) const MANIFEST: u8 = 1;
 /// Length of a skippable frame's header: magic number and length (RFC 8878 §3.1.2).
 pub(super) const FRAME_HEADER: u64 = 8;
 /// Length of the longest footer, including the header of its frame.

@@ -1,8 +1,8 @@
 //! Aspects: how two versions of a path differ.
 
 use super::{
+    entry::read_xattrs,
     node::{Arena, Found},
-    row::read_xattrs,
 };
 use crate::tar::Kind;
 use std::fmt;

@@ -4,7 +4,7 @@ use super::{
     Aspect, Aspects, FileTree, NodeId,
     aspect::Side,
     links::Groups,
-    node::{Arena, Found},
+    node::{Arena, Found, ROOT},
 };
 use std::{cmp::Ordering, collections::HashSet};
 
@@ -61,8 +61,6 @@ struct Walk<'t> {
 
 /// A name in one or both trees, and where the path of its directory ends in the buffer.
 type NamePair = (Option<u32>, Option<u32>, usize);
-
-const ROOT: u32 = NodeId::ROOT.0;
 
 impl Walk<'_> {
     fn compare_links(&mut self) {

@@ -2,9 +2,8 @@
 
 use super::{
     Ambiguity, Error, FileTree,
-    node::{Attributes, Extra, Flags, Inode, NONE, Span, Version},
+    node::{Attributes, Extra, Flags, Inode, NONE, ROOT, Span, Version},
     resolve::{PATH_BYTES, Walk, too_long},
-    stack::ROOT,
 };
 use crate::{
     path,
@@ -155,6 +154,17 @@ impl FileTree {
         }
         self.arena.store(&bytes)
     }
+}
+
+/// Decodes the pairs that `store_xattrs` wrote.
+pub(super) fn read_xattrs(mut bytes: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut part = || {
+        let (length, rest) = bytes.split_first_chunk::<4>()?;
+        let (part, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        bytes = rest;
+        Some(part.to_vec())
+    };
+    std::iter::from_fn(|| Some((part()?, part()?))).collect()
 }
 
 /// Modification time in nanoseconds since 1970. Like containerd, times out of range become 1970.

@@ -14,6 +14,9 @@ use std::{
 /// End of a list: "no node", "no version", "no extra".
 pub(super) const NONE: u32 = u32::MAX;
 
+/// The root directory.
+pub(super) const ROOT: u32 = NodeId::ROOT.0;
+
 /// A path: its name and its parent. Its versions form a list, newest first.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
@@ -413,6 +416,11 @@ impl Node {
             live: false,
         }
     }
+}
+
+/// The version at a node when layers 0 to n are stacked.
+pub(super) fn as_of(arena: &Arena, node: u32, layer: u32) -> Option<Found<'_>> {
+    arena.versions(node).find(|version| version.layer <= layer).filter(|version| version.is_alive())
 }
 
 /// hashbrown uses the highest bits of a hash as well as the lowest.

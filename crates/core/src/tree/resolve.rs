@@ -1,20 +1,23 @@
 //! Resolves paths of entries inside the root, as containerd does.
 
-use super::{Error, FileTree, node::Arena, stack};
+use super::{
+    Error, FileTree,
+    node::{Arena, ROOT},
+};
 use crate::{path, tar::Kind};
 
 /// Longest name of a directory entry in bytes (`NAME_MAX`).
 pub(super) const NAME_BYTES: usize = 255;
 /// Longest path of a system call in bytes (`PATH_MAX` without the NUL).
 pub(super) const PATH_BYTES: usize = 4095;
+/// Steps for following symbolic links in the paths of all entries. Real images need less than a hundredth.
+pub(super) const LINK_STEPS: u64 = 1 << 23;
 /// Symbolic links that containerd follows in a path.
 const LINKS: u32 = 255;
 /// Symbolic links that the kernel follows in a path.
 const KERNEL_LINKS: u32 = 40;
 /// Bytes of a path that take as long to clean as one name takes to look up. Measures cost in steps.
 const BYTES_A_STEP: u64 = 16;
-
-const ROOT: u32 = 0;
 
 /// Where a walk through existing directories ends.
 pub(super) enum Walk {
@@ -148,7 +151,7 @@ fn look_up(arena: &Arena, start: Place, path: &[u8], steps: &mut u64) -> Result<
 }
 
 fn charge(left: &mut u64, steps: u64) -> Result<(), Error> {
-    *left = left.checked_sub(steps).ok_or(Error::TooManySteps { limit: stack::LINK_STEPS })?;
+    *left = left.checked_sub(steps).ok_or(Error::TooManySteps { limit: LINK_STEPS })?;
     Ok(())
 }
 

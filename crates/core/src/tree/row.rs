@@ -2,6 +2,7 @@
 
 use super::{
     Ambiguity, Aspects, NodeId,
+    entry::read_xattrs,
     node::{Arena, Found},
 };
 use crate::tar::Kind;
@@ -117,15 +118,4 @@ impl Row {
             has_children: false,
         }
     }
-}
-
-/// Decodes the pairs that `store_xattrs` wrote.
-pub(super) fn read_xattrs(mut bytes: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let mut part = || {
-        let (length, rest) = bytes.split_first_chunk::<4>()?;
-        let (part, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
-        bytes = rest;
-        Some(part.to_vec())
-    };
-    std::iter::from_fn(|| Some((part()?, part()?))).collect()
 }

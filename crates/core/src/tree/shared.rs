@@ -1,6 +1,6 @@
 //! What the names of one inode have in common.
 
-use super::{FileTree, NodeId, row::read_xattrs};
+use super::{FileTree, NodeId, entry::read_xattrs};
 use crate::tar::Kind;
 
 /// What all hard links to one inode share, even after its first name is gone.

@@ -1,10 +1,10 @@
 //! Stacking: applies the entries of a layer in archive order.
 
 use super::{
-    Error, FileTree, LayerSummary, NodeId,
+    Error, FileTree, LayerSummary,
     change::Cause,
     entry::mtime,
-    node::{Attributes, Flags, Hash, Mark, Version},
+    node::{Attributes, Flags, Hash, Mark, ROOT, Version},
     resolve::{NAME_BYTES, PATH_BYTES, Walk, too_long},
 };
 use crate::{
@@ -17,10 +17,6 @@ use std::collections::{HashMap, HashSet};
 /// Changes that a tree keeps for each node of its limit.
 pub(super) const CHANGES: u64 = 2;
 
-/// Steps for following symbolic links in the paths of all entries. Real images need less than a hundredth.
-pub(super) const LINK_STEPS: u64 = 1 << 23;
-
-pub(super) const ROOT: u32 = NodeId::ROOT.0;
 const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
 const SET_GROUP_ID: u16 = 0o2000;

@@ -5,7 +5,7 @@ use super::{
     aspect::Side,
     content::Stored,
     links::Groups,
-    node::{Arena, Found, NONE},
+    node::{Arena, Found, NONE, as_of},
     row::{Change, Shown},
 };
 use crate::{digest::Digest, tar::Kind};
@@ -362,11 +362,6 @@ fn written(version: Option<Found<'_>>) -> (bool, u64, bool) {
 /// The version at a node when all layers are stacked.
 fn alive(arena: &Arena, node: u32) -> Option<Found<'_>> {
     arena.newest(node).filter(|version| version.is_alive())
-}
-
-/// The version at a node when layers 0 to n are stacked.
-pub(super) fn as_of(arena: &Arena, node: u32, layer: u32) -> Option<Found<'_>> {
-    arena.versions(node).find(|version| version.layer <= layer).filter(|version| version.is_alive())
 }
 
 /// The version that layer n left at a node.

@@ -7,8 +7,8 @@ use crate::{
         Aspect, Aspects,
         aspect::Side,
         content::Stored,
+        node::ROOT,
         node::{Arena, Found, NONE},
-        stack::ROOT,
         view::own,
     },
 };
