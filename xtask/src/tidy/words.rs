@@ -45,13 +45,9 @@ const PHRASES: &[(&str, &str)] = &[
 /// Folders and files that still have such phrases. This list only shrinks.
 const PENDING: &[&str] = &[
     "crates/cli/",
-    "crates/credentials/",
-    "crates/inspect/",
     "crates/native/",
     "crates/registry/",
     "crates/relay/",
-    "crates/source/",
-    "crates/store/src/",
     "crates/transfer/",
     "crates/viewer/",
     "web/",
