@@ -1,7 +1,7 @@
 //! From an image and a path to the bytes of a file.
 //!
 //! [`resolve_path`] finds where the bytes are, in all layers or in [one](LoneLayer). [`FileParts`] reads them: by a seek
-//! index or by a table of contents, each piece verified before it is given out. Where neither is known, the layer is read
+//! index or by a table of contents, each piece verified before it is returned. Where neither is known, the layer is read
 //! whole ([`layer::read`](crate::layer::read)).
 
 mod lone;
@@ -31,7 +31,7 @@ enum Parts {
     Chunks(Box<ChunkReader>),
 }
 
-/// Why the bytes of a file are not given out.
+/// Why the bytes of a file are not returned.
 #[derive(Debug, thiserror::Error)]
 pub enum Error<E> {
     /// The source gives no bytes.
@@ -86,7 +86,7 @@ impl FileParts {
     ///
     /// # Errors
     ///
-    /// [`Error`]. What was given out before is right.
+    /// [`Error`]. What was returned before is right.
     pub async fn read<S: ImageSource>(
         mut self,
         source: &S,
