@@ -14,6 +14,7 @@
 
 mod error;
 mod grammar;
+mod typed;
 
 use std::{fmt, str::FromStr};
 
