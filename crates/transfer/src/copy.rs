@@ -86,6 +86,7 @@ pub fn into_store(
     observer: &Observer,
 ) -> Result<Copied, Error> {
     let (plan, missing) = plan(local, root, platforms)?;
+    observer.plan(plan.blobs.iter().chain(&plan.foreign));
     let adding = store.add()?;
     let mut copied = Copied { root: plan.root.clone(), written: 0, present: 0, missing, replaced: None };
     let waiting = Mutex::new(plan.blobs.iter().chain(&plan.foreign));

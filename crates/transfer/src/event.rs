@@ -1,12 +1,17 @@
 //! What is told while images move.
 
-use porthole_core::digest::Digest;
+use porthole_core::{descriptor::Descriptor, digest::Digest};
 use std::{fmt, sync::Arc};
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
+    /// The blobs of the transfer are known. More than one such event adds up.
+    Plan {
+        /// Digest and size of each blob, those included that turn out to be present.
+        blobs: Vec<(Digest, u64)>,
+    },
     /// A document is there, verified.
     Document {
         /// Its digest.
@@ -89,6 +94,10 @@ impl Observer {
 
     pub(crate) fn tell(&self, event: Event) {
         (self.0)(event);
+    }
+
+    pub(crate) fn plan<'b>(&self, blobs: impl IntoIterator<Item = &'b Descriptor>) {
+        self.tell(Event::Plan { blobs: blobs.into_iter().map(|blob| (blob.digest, blob.size)).collect() });
     }
 
     pub(crate) fn blob(&self, digest: Digest, size: u64, state: Blob) {

@@ -274,6 +274,7 @@ impl Push<'_> {
             pushed.foreign.add(blob);
             self.observer.blob(blob.digest, blob.size, Blob::Skipped);
         }
+        self.observer.plan(plan.blobs.iter().chain(foreign));
         let turns = Arc::new(Semaphore::new(options.jobs.max(1)));
         let (stop, stopped) = watch::channel(false);
         let refused = Arc::new(Refused::default());

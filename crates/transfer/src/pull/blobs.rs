@@ -107,6 +107,7 @@ impl<'p> Work<'p> {
         observer: &Observer,
         blobs: Vec<Descriptor>,
     ) -> Self {
+        observer.plan(&blobs);
         let shared = Shared {
             client: Arc::clone(client),
             reference: reference.clone(),
