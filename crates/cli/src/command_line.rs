@@ -1,8 +1,8 @@
 //! The whole command line: global options and a verb.
 
-use clap::{Parser, builder::Styles};
+use clap::{CommandFactory, Parser, builder::Styles};
 
-use crate::{args::Global, commands::Command, limits};
+use crate::{args::Global, commands::Command};
 
 /// Look inside any container image, and verify every byte.
 ///
@@ -10,21 +10,84 @@ use crate::{args::Global, commands::Command, limits};
 /// `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`, `layer:FILE` (one layer, any compression), or a path such as
 /// ./image.tar.
 #[derive(Parser)]
-#[command(name = "porthole", version, styles = Styles::plain(), after_help = limits::and_then(EXIT_CODES), max_term_width = 100)]
-pub(crate) struct Cli {
+#[command(
+    name = "porthole",
+    version,
+    styles = Styles::plain(),
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    after_help = MORE
+)]
+pub(crate) struct CommandLine {
     #[command(flatten)]
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-const EXIT_CODES: &str = "\
-Exit codes:
-  0 done                        5 no such platform
-  1 the answer is no            6 rate-limited
-  2 usage or bad reference      7 verification failed, or malformed image
-  3 authentication              8 network
-  4 not found                   9 any other failure
-                              130 interrupted (128 and the number of the signal)
+impl CommandLine {
+    /// Reads the arguments of this process. Help and wrong usage end it.
+    pub(crate) fn read() -> Self {
+        let mut matches = Self::with_short_help().get_matches();
+        <Self as clap::FromArgMatches>::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit())
+    }
 
-Data goes to stdout, everything else to stderr.";
+    /// The command line whose help names the global options in one group and does not describe them.
+    pub(crate) fn with_short_help() -> clap::Command {
+        let command = Self::command();
+        let names = command.get_arguments().filter(|argument| argument.is_global_set());
+        let names: Vec<_> = names.filter_map(|argument| Some(format!("--{}", argument.get_long()?))).collect();
+        let group = format!("Global options (`porthole help options` describes them):\n{}", wrap(&names));
+        let template = format!(
+            "{{before-help}}{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{{all-args}}\n\n{group}{{after-help}}"
+        );
+        let command =
+            command.mut_args(|argument| if argument.is_global_set() { argument.hide(true) } else { argument });
+        let command = command.help_template(template.clone()).override_usage("porthole [OPTIONS] <COMMAND>");
+        command.mut_subcommands(move |verb| verb.help_template(template.clone()))
+    }
+}
+
+/// Words on indented lines of at most 80 columns.
+fn wrap(words: &[String]) -> String {
+    let mut lines = vec![String::from(" ")];
+    for word in words {
+        if lines.last().is_some_and(|line| line.len() + 1 + word.len() > 80) {
+            lines.push(String::from(" "));
+        }
+        if let Some(line) = lines.last_mut() {
+            line.push(' ');
+            line.push_str(word);
+        }
+    }
+    lines.join("\n")
+}
+
+const MORE: &str = "\
+Data goes to stdout, everything else to stderr.
+
+More help:
+  porthole help VERB         a verb: what it does, its options, examples
+  porthole help options      the global options
+  porthole help limits       the limits that --limit sets
+  porthole help exit-codes   the exit codes
+  porthole help json [VERB]  what --json prints, as JSON Schema";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        CommandLine::with_short_help().debug_assert();
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_has_examples() {
+        for verb in CommandLine::command().get_subcommands() {
+            let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Examples:\n  porthole "), "{}", verb.get_name());
+        }
+    }
+}

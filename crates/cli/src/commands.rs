@@ -12,6 +12,7 @@ mod digest;
 mod doctor;
 mod export;
 mod gc;
+mod help;
 mod history;
 mod images;
 mod inspect;
@@ -73,10 +74,16 @@ pub(crate) enum Command {
     Logout(logout::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
+    Help(help::Arguments),
 }
 
-/// Runs a verb. `program` returns the description of the whole command line, which two verbs print.
-pub(crate) fn run(command: &Command, program: fn() -> clap::Command, session: &Session<'_>) -> Result<(), Error> {
+/// Runs a verb. `whole` and `short` return the description of the command line, with and without that of the global options.
+pub(crate) fn run(
+    command: &Command,
+    whole: fn() -> clap::Command,
+    short: fn() -> clap::Command,
+    session: &Session<'_>,
+) -> Result<(), Error> {
     match command {
         Command::Ref(arguments) => reference::run(arguments, session),
         Command::Inspect(arguments) => inspect::run(arguments, session),
@@ -107,8 +114,9 @@ pub(crate) fn run(command: &Command, program: fn() -> clap::Command, session: &S
         Command::Unpack(arguments) => unpack::run(arguments, session),
         Command::Login(arguments) => login::run(arguments, session),
         Command::Logout(arguments) => logout::run(arguments, session),
-        Command::Completions(arguments) => completions::run(arguments, program(), session),
-        Command::Man(arguments) => man::run(arguments, program(), session),
+        Command::Completions(arguments) => completions::run(arguments, whole(), session),
+        Command::Man(arguments) => man::run(arguments, whole(), session),
+        Command::Help(arguments) => help::run(arguments, whole(), short(), session),
         Command::Export(arguments) => export::run(arguments, session),
     }
 }

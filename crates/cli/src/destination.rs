@@ -42,7 +42,7 @@ pub(crate) enum Kind {
 }
 
 impl Destination {
-    /// Reads a destination. `exists` tells whether there is a file or directory.
+    /// Reads a destination. `exists` returns whether there is a file or directory.
     pub(crate) fn parse(text: &OsStr, exists: impl Fn(&Path) -> bool) -> Result<Self, Error> {
         if text == "store:" {
             return Ok(Self::Store { name: None });

@@ -19,23 +19,23 @@ use tokio::{
 
 use crate::{error::Error, stderr::Stderr, wire::Wire};
 
-/// What comes of a signal.
+/// What a signal does.
 #[derive(Clone, Default)]
 pub(crate) struct Interrupt {
-    /// Somebody puts things in order first, and then ends.
+    /// A verb cleans up after the first signal and ends itself.
     claimed: Arc<AtomicBool>,
     stop: Arc<Mutex<Option<Arc<Notify>>>>,
-    /// Somebody hears signals without this.
+    /// A verb handles signals itself.
     left: Arc<AtomicBool>,
     /// The first signal that came; 0 before.
     asked: Arc<AtomicI32>,
 }
 
-/// How long the last lines may take: whoever reads them may be stuck.
+/// Longest time for the last lines: the reader of stderr may be stuck.
 const LAST_WORDS: Duration = Duration::from_millis(300);
 
 impl Interrupt {
-    /// From now on Ctrl-C leaves a tidy terminal and a whole trace behind. Signals that this program was started without stay so.
+    /// Makes signals restore the terminal and complete the trace. Signals that were ignored at the start stay ignored.
     pub(crate) fn listen(runtime: &Handle, stderr: &Arc<Stderr>, wire: &Arc<Wire>) -> Self {
         let interrupt = Self::default();
         let _inside = runtime.enter();
@@ -43,7 +43,7 @@ impl Interrupt {
             if is_ignored(kind) {
                 continue;
             }
-            // One that cannot be listened to ends the program as ever.
+            // Without a listener the signal has its default action.
             let Ok(mut signals) = signal(kind) else { continue };
             let (interrupt, stderr, wire) = (interrupt.clone(), Arc::clone(stderr), Arc::clone(wire));
             runtime.spawn(async move {
@@ -64,19 +64,18 @@ impl Interrupt {
         interrupt
     }
 
-    /// Whoever calls this promises to [`check`](Self::check) often, and to end then; `stop` is told as well. The second signal ends the
-    /// program all the same.
+    /// The caller must [`check`](Self::check) often and end after a signal, which also notifies `stop`. A second signal ends the program.
     pub(crate) fn claim(&self, stop: Option<&Arc<Notify>>) {
         *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = stop.cloned();
         self.claimed.store(true, Ordering::Relaxed);
     }
 
-    /// Why something that was told to stop did so.
+    /// The error of an operation that a signal stopped.
     pub(crate) fn stopped(&self) -> Error {
         self.check().err().unwrap_or(Error::Interrupted { signal: SignalKind::interrupt().as_raw_value() })
     }
 
-    /// Signals are the business of whoever calls this.
+    /// The caller handles signals from now on.
     pub(crate) fn leave(&self) {
         self.left.store(true, Ordering::Relaxed);
     }
@@ -95,14 +94,14 @@ fn end(kind: SignalKind, stderr: &Arc<Stderr>, wire: &Arc<Wire>) {
     thread::spawn(move || {
         wire.close();
         stderr.close();
-        // Nobody listens if it took too long.
+        // The receiver is gone if this took too long.
         let _ = said.send(());
     });
     let _ = done.recv_timeout(LAST_WORDS);
     process::exit(128 + kind.as_raw_value());
 }
 
-/// Started with `nohup`, or in the background of a script.
+/// Whether the program was started with the signal ignored: with `nohup`, or in the background of a script.
 fn is_ignored(kind: SignalKind) -> bool {
     let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return false };
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -47,16 +47,16 @@ fn number(text: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
-/// The limits with their values, for the help, and a text behind them.
-pub(crate) fn and_then(text: &str) -> String {
+/// The limits with their default values, for the help.
+pub(crate) fn list() -> String {
     let defaults = Limits::default();
-    let mut help = "Limits (--limit NAME=VALUE):\n".to_owned();
+    let mut help = "Limits on what an image may ask of this machine (--limit NAME=VALUE):\n".to_owned();
     for limit in NAMED {
         let value = in_words(limit.get(&defaults), limit.unit);
         // Writing to a string cannot fail.
         let _ = writeln!(help, "  {:<17} {value:>8}  {}", limit.name, limit.about);
     }
-    help + "\n" + text
+    help
 }
 
 fn in_words(value: u64, unit: Unit) -> String {

@@ -22,15 +22,16 @@ mod wire;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 
-use crate::{command_line::Cli, error::Error, session::Session, ui::Ui};
+use crate::{command_line::CommandLine, error::Error, session::Session, ui::Ui};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = CommandLine::read();
     let ui = Ui::new(&cli.global);
     let done = Session::new(&cli.global, &ui).and_then(|session| {
-        commands::run(&cli.command, Cli::command, &session).map_err(|error| session.explain(error))
+        commands::run(&cli.command, CommandLine::command, CommandLine::with_short_help, &session)
+            .map_err(|error| session.explain(error))
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

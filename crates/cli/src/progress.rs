@@ -1,4 +1,4 @@
-//! How far things are, on stderr.
+//! Progress on stderr.
 
 mod bars;
 mod moving;
@@ -15,16 +15,16 @@ use self::bars::Bars;
 use crate::{
     args::Progress,
     stderr::Stderr,
-    ui::{Ui, size},
+    ui::{Ui, draws, size},
 };
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     ops::{Deref, DerefMut},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-/// The form that it takes.
+/// How progress looks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Look {
     Bars,
@@ -34,10 +34,10 @@ enum Look {
 }
 
 impl Look {
-    /// As was asked for; `unattended` where nobody sits at a terminal.
+    /// The look that the options choose; `unattended` if stderr is not a terminal.
     fn of(ui: &Ui, unattended: Self) -> Self {
         match ui.progress {
-            Progress::Auto if io::stderr().is_terminal() => Self::Bars,
+            Progress::Auto if draws(&io::stderr()) => Self::Bars,
             Progress::Auto => unattended,
             Progress::None => Self::None,
             Progress::Plain => Self::Plain,
@@ -85,19 +85,19 @@ impl DerefMut for Screen {
     }
 }
 
-/// When something was last told, and how far it was then.
+/// The time and the byte count of the last report.
 #[derive(Clone, Copy)]
-struct Told {
+struct Report {
     at: Instant,
     bytes: u64,
 }
 
-impl Told {
+impl Report {
     fn now(bytes: u64) -> Self {
         Self { at: Instant::now(), bytes }
     }
 
-    /// After so long: how fast it was since.
+    /// If `every` has passed: the rate since the last report, in bytes per second.
     fn due(&mut self, every: Duration, bytes: u64) -> Option<u64> {
         let seconds = self.at.elapsed().as_secs_f64();
         if seconds < every.as_secs_f64() {
@@ -115,7 +115,7 @@ fn so_far(bytes: u64, total: Option<u64>, rate: u64) -> String {
     format!("{}{of}, {}/s", size(bytes), size(rate))
 }
 
-/// How often a program wants to be told of each part.
+/// Shortest time between two JSON events of one part.
 const EVERY: Duration = Duration::from_millis(100);
-/// How often a log wants to be told of a part that takes long.
+/// Time between two log lines of a slow part.
 const LOGGED: Duration = Duration::from_secs(10);

@@ -8,6 +8,6 @@ use crate::error::Error;
 
 /// Reads a reference. The error quotes what was typed.
 pub(crate) fn parse(text: &OsStr) -> Result<Reference, Error> {
-    Reference::parse_bytes(text.as_bytes())
+    Reference::parse_typed(text.as_bytes())
         .map_err(|error| Error::Reference { text: text.to_string_lossy().into_owned(), error })
 }

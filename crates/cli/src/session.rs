@@ -1,15 +1,21 @@
-//! What every verb works with: the options, and a client for registries that is made when it is first needed.
+//! What every verb works with: the options, and a registry client that is created on first use.
 
 use std::{
     collections::HashMap,
     env,
-    path::PathBuf,
+    ffi::{OsStr, OsString},
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
 use porthole_core::{
-    failure::Classify, hint::Hint, layout::LAYOUT_FILE, limits::Limits, platform::Platform, reference::Reference,
+    failure::{Classify, Kind},
+    hint::Hint,
+    layout::LAYOUT_FILE,
+    limits::Limits,
+    platform::Platform,
+    reference::Reference,
 };
 use porthole_credentials::{Found, Places, Warning};
 use porthole_native::{Hosts, Native, Options as Transport, Proxies, Timeouts};
@@ -46,7 +52,7 @@ pub(crate) struct Session<'a> {
     interrupt: Interrupt,
     client: OnceLock<Arc<Client>>,
     cache: OnceLock<Option<IndexCache>>,
-    /// The last to go: it hears of what the end of the runtime cuts off.
+    /// Dropped last: the end of the runtime cuts exchanges off, which are still recorded.
     wire: Closing,
 }
 
@@ -72,12 +78,12 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// The platform that was asked for, if any.
+    /// The platform of --platform.
     pub(crate) fn wanted_platform(&self) -> Option<&Platform> {
         self.global.platform.as_ref()
     }
 
-    /// The platform to choose in an index. Images are for Linux wherever they are looked at.
+    /// The platform to choose in an index. The default is Linux on every system, because images are.
     pub(crate) fn platform(&self) -> Platform {
         self.global.platform.clone().unwrap_or_else(|| Platform::new("linux", env::consts::ARCH, None))
     }
@@ -111,18 +117,18 @@ impl<'a> Session<'a> {
         match IndexCache::open(&folder.join("indexes"), IndexCache::DEFAULT_BYTES) {
             Ok(cache) => Some(cache),
             Err(error) if self.global.cache.is_some() => {
-                self.ui.note(format_args!("goes on without a cache: {error}"));
+                self.ui.note(format_args!("continues without a cache: {error}"));
                 None
             }
-            // Nobody asked for one.
+            // The default cache is optional.
             Err(error) => {
-                self.debug(&format!("goes on without a cache: {error}"));
+                self.debug(&format!("continues without a cache: {error}"));
                 None
             }
         }
     }
 
-    /// A line for those who want to know what happens inside.
+    /// Writes a line if --debug is given.
     pub(crate) fn debug(&self, text: &str) {
         if self.global.debug {
             self.ui.stderr.debug(&format!("debug: {}", safe(text)));
@@ -133,7 +139,7 @@ impl<'a> Session<'a> {
         self.runtime.handle()
     }
 
-    /// What is done about signals.
+    /// The handling of signals.
     pub(crate) fn interrupt(&self) -> &Interrupt {
         &self.interrupt
     }
@@ -143,7 +149,7 @@ impl<'a> Session<'a> {
         &self.places
     }
 
-    /// The client, with credentials for the reference's registry where there are any.
+    /// The client, with the credentials of the reference's registry if there are any.
     pub(crate) fn client(&self, reference: &Reference) -> Result<Arc<Client>, Error> {
         let (client, found) = self.introduced(reference)?;
         if let Some(failure) = found.failure {
@@ -152,7 +158,7 @@ impl<'a> Session<'a> {
         Ok(client)
     }
 
-    /// The client, with credentials for the reference's registry where there are any, and what was found of them.
+    /// As [`client`](Self::client), with the result of the search for credentials.
     pub(crate) fn introduced(&self, reference: &Reference) -> Result<(Arc<Client>, Found), Error> {
         let client = self.connection()?;
         if self.global.anonymous {
@@ -167,9 +173,17 @@ impl<'a> Session<'a> {
         Ok((client, found))
     }
 
-    /// Adds to an error about refused credentials the file that they came from, and the way without them.
+    /// Adds hints that depend on this machine: the file that refused credentials came from, and a local file that has the name of an
+    /// image that was not found.
     pub(crate) fn explain(&self, error: Error) -> Error {
-        let failure = error.failure();
+        let mut failure = error.failure();
+        let is_absent = matches!(failure.kind, Kind::Authentication | Kind::NotFound | Kind::Network);
+        let message = error.to_string();
+        let is_named = |word: &OsString| is_file_named_in(&message, word);
+        if let Some(file) = is_absent.then(|| env::args_os().skip(1).find(is_named)).flatten() {
+            failure.hints.insert(0, Hint::Text(format!("did you mean the local file ./{}?", file.to_string_lossy())));
+            return Told { message, failure }.into();
+        }
         let refused = failure.hints.iter().find_map(|hint| match hint {
             Hint::CheckCredentials { registry } => lock(&self.sources).get(registry).cloned(),
             _ => None,
@@ -177,7 +191,7 @@ impl<'a> Session<'a> {
         let Some(file) = refused else { return error };
         let file = file.to_string_lossy();
         let origin = Hint::Text(format!("the credentials come from {file}; if the image is public, add --anonymous"));
-        Told { message: error.to_string(), failure: failure.hint(origin) }.into()
+        Told { message, failure: failure.hint(origin) }.into()
     }
 
     fn warn(&self, warnings: &[Warning]) {
@@ -192,12 +206,12 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Token realms that may see the credentials of any registry.
+    /// Token realms that credentials of any registry may be sent to.
     pub(crate) fn trusted_realms(&self) -> &[String] {
         &self.global.trust_realm
     }
 
-    /// Whether nobody asks who answers.
+    /// Whether TLS certificates are not verified.
     pub(crate) fn accepts_any_certificate(&self) -> bool {
         self.global.insecure
     }
@@ -241,7 +255,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Ends the trace when it goes.
+/// Whether a word of the command line is a file in this directory, and was read as the reference that `message` names.
+fn is_file_named_in(message: &str, word: &OsStr) -> bool {
+    !word.as_encoded_bytes().contains(&b'/')
+        && Path::new(word).is_file()
+        && word
+            .to_str()
+            .and_then(|word| word.parse::<Reference>().ok())
+            .is_some_and(|name| message.contains(&name.to_string()))
+}
+
+/// Ends the trace on drop.
 struct Closing(Arc<Wire>);
 
 impl Drop for Closing {

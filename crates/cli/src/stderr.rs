@@ -1,4 +1,4 @@
-//! The way to stderr: whole lines, and progress that never mixes with them.
+//! Output to stderr: whole lines, which never mix with progress.
 
 use crate::echo::Echo;
 use indicatif::{MultiProgress, ProgressDrawTarget};
@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-/// Shared by all who have something to say.
+/// The one writer to stderr.
 pub(crate) struct Stderr {
     quiet: bool,
     /// Every line is a JSON object.
@@ -19,14 +19,28 @@ pub(crate) struct Stderr {
     /// Bars that stay below everything else.
     bars: Mutex<Option<MultiProgress>>,
     echo: Echo,
+    /// What an interrupted command leaves, for its last line.
+    kept: Mutex<Option<&'static str>>,
 }
 
 impl Stderr {
     pub(crate) fn new(quiet: bool, json: bool) -> Self {
-        Self { quiet, json, started: Instant::now(), bars: Mutex::default(), echo: Echo::default() }
+        Self {
+            quiet,
+            json,
+            started: Instant::now(),
+            bars: Mutex::default(),
+            echo: Echo::default(),
+            kept: Mutex::default(),
+        }
     }
 
-    /// A remark for people.
+    /// From now on an interruption keeps this: what is kept, and how to resume.
+    pub(crate) fn keeps(&self, kept: &'static str) {
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+    }
+
+    /// Writes a note.
     pub(crate) fn note(&self, text: impl Display) {
         match (self.quiet, self.json) {
             (true, _) => {}
@@ -35,7 +49,7 @@ impl Stderr {
         }
     }
 
-    /// Lines that were asked for.
+    /// Writes what --debug asked for.
     pub(crate) fn debug(&self, text: &str) {
         if self.json { self.row("debug", json!({ "text": text })) } else { self.line(text) }
     }
@@ -45,30 +59,30 @@ impl Stderr {
         self.json
     }
 
-    /// A JSON object on a line.
+    /// Writes an event as a JSON object on a line.
     pub(crate) fn row(&self, event: &str, mut row: Value) {
         row["event"] = event.into();
         row["elapsed"] = ((self.started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0).into();
         self.line(&row.to_string());
     }
 
-    /// A line, or several that stay together. That nobody reads them is no reason to fail.
+    /// Writes a line, or several that stay together. A closed stderr is not an error.
     pub(crate) fn line(&self, text: &str) {
         self.free(|| {
             let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
         });
     }
 
-    /// A question, with the answer to come behind it.
+    /// Writes a question without a line break.
     pub(crate) fn ask(&self, text: &str) {
         self.free(|| {
             let _ = io::stderr().write_all(text.as_bytes());
         });
     }
 
-    /// A question and its answer, a line that the terminal does not show.
+    /// Writes a question and reads its answer without echo.
     pub(crate) fn ask_secret(&self, text: &str) -> io::Result<String> {
-        // Before the question is there: whoever answers at once is not to be shown either.
+        // Before the question appears, so that an answer typed at once is hidden too.
         self.echo.off()?;
         self.ask(text);
         let mut answer = String::new();
@@ -78,7 +92,7 @@ impl Stderr {
         Ok(answer)
     }
 
-    /// The last word: what is drawn goes, nothing is drawn any more, and what is typed is shown again.
+    /// Ends output after a signal: removes the bars, restores the echo, and writes the last line.
     pub(crate) fn close(&self) {
         if self.echo.back() {
             self.ask("\n");
@@ -87,10 +101,13 @@ impl Stderr {
             let _ = bars.clear();
             bars.set_draw_target(ProgressDrawTarget::hidden());
         }
-        self.note("interrupted");
+        match *self.kept.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(kept) => self.note(format_args!("interrupted; {kept}")),
+            None => self.note("interrupted"),
+        }
     }
 
-    /// Does something with the terminal while nothing is drawn.
+    /// Runs `with` while the bars are hidden.
     pub(crate) fn free<R>(&self, with: impl FnOnce() -> R) -> R {
         match &*self.bars.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(bars) => bars.suspend(with),
@@ -98,7 +115,7 @@ impl Stderr {
         }
     }
 
-    /// From now on these bars stay below what is written.
+    /// Keeps these bars below every later line.
     pub(crate) fn below(&self, bars: Option<MultiProgress>) {
         *self.bars.lock().unwrap_or_else(PoisonError::into_inner) = bars;
     }

@@ -1,4 +1,4 @@
-//! Words for people, and the way to stdout and stderr.
+//! Text for people, and output to stdout and stderr.
 
 use std::{
     borrow::Cow,
@@ -17,7 +17,7 @@ use crate::{
     stderr::Stderr,
 };
 
-/// Where output goes, and how it may look.
+/// Where output goes, and its format.
 pub(crate) struct Ui {
     pub(crate) json: bool,
     pub(crate) progress: Progress,
@@ -37,32 +37,32 @@ impl Ui {
             json: global.json,
             progress: if global.quiet { Progress::None } else { global.progress },
             stderr: Arc::new(Stderr::new(global.quiet, !global.quiet && global.progress == Progress::Json)),
-            color: wanted(io::stdout().is_terminal()),
-            color_errors: wanted(io::stderr().is_terminal()),
+            color: wanted(draws(&io::stdout())),
+            color_errors: wanted(draws(&io::stderr())),
         }
     }
 
-    /// Buffered stdout; whoever takes it flushes it.
+    /// Buffered stdout. The caller flushes it.
     pub(crate) fn out(&self) -> BufWriter<io::StdoutLock<'static>> {
         BufWriter::with_capacity(64 << 10, io::stdout().lock())
     }
 
-    /// Flushes what was written to stdout, onto a line that progress has left free.
+    /// Flushes stdout while the bars are hidden.
     pub(crate) fn flush(&self, out: &mut impl Write) -> io::Result<()> {
         self.stderr.free(|| out.flush())
     }
 
-    /// `text` in a colour, if stdout takes colours.
+    /// `text` in a colour, if stdout shows colours.
     pub(crate) fn paint(&self, style: Style, text: &str) -> String {
         paint(self.color, style, text)
     }
 
-    /// A remark for people.
+    /// Writes a note to stderr.
     pub(crate) fn note(&self, text: impl Display) {
         self.stderr.note(text);
     }
 
-    /// An error, its causes and what can be done.
+    /// Writes an error and its hints to stderr.
     pub(crate) fn error(&self, error: &Error) {
         if self.stderr.is_json() {
             let hints: Vec<_> = error.hints().iter().map(remedy).collect();
@@ -80,17 +80,17 @@ impl Ui {
         }
     }
 
-    /// A line on stderr.
+    /// Writes a line to stderr.
     pub(crate) fn line(&self, text: &str) {
         self.stderr.line(text);
     }
 
-    /// A question on stderr, with the answer to come behind it.
+    /// Writes a question to stderr without a line break.
     pub(crate) fn ask(&self, text: &str) {
         self.stderr.ask(text);
     }
 
-    /// The same, and the line that answers it, which the terminal does not show.
+    /// Writes a question to stderr and reads its answer without echo.
     pub(crate) fn ask_secret(&self, text: &str) -> io::Result<String> {
         self.stderr.ask_secret(text)
     }
@@ -129,7 +129,12 @@ fn remedy(hint: &Hint) -> String {
     }
 }
 
-/// A meaning that has a colour. Nothing is said by colour alone.
+/// Whether a stream is a terminal that understands escape sequences, which `TERM=dumb` says it does not.
+pub(crate) fn draws(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && env::var_os("TERM").is_none_or(|name| name != "dumb")
+}
+
+/// A meaning that has a colour. No information is in the colour alone.
 #[derive(Clone, Copy)]
 pub(crate) enum Style {
     Good,
@@ -148,7 +153,7 @@ fn paint(color: bool, style: Style, text: &str) -> String {
     if color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
-/// A stranger's text on one line: everything unprintable is `\xNN`. A backslash stays as it is.
+/// Untrusted text on one line: unprintable bytes are `\xNN`. A backslash is unchanged.
 pub(crate) fn safe(text: &str) -> Cow<'_, str> {
     if !text.contains('\\') {
         return path::escape(text.as_bytes());
@@ -157,12 +162,12 @@ pub(crate) fn safe(text: &str) -> Cow<'_, str> {
     Cow::Owned(parts.join("\\"))
 }
 
-/// As [`safe`], but our own line breaks stay.
+/// As [`safe`], with line breaks kept.
 fn multiline(text: &str) -> String {
     text.lines().map(safe).collect::<Vec<_>>().join("\n")
 }
 
-/// Bytes for people: `0 B`, `999 B`, `1.0 kB`, `41.2 MB`.
+/// A number of bytes with a unit: `0 B`, `999 B`, `1.0 kB`, `41.2 MB`.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
     if bytes < 1000 {

@@ -41,14 +41,14 @@ struct Open {
     head: Option<(Head, Duration)>,
 }
 
-/// Waits that are told of: shorter ones are over before anyone has read of them.
+/// Shorter waits are not reported.
 const ASKED_FOR: Duration = Duration::from_secs(1);
 const OURS: Duration = Duration::from_secs(3);
 /// How many different warnings are shown in one run.
 const WARNINGS: usize = 16;
 
 impl Wire {
-    /// Tells everything on stderr if `debug`, and writes a trace if there is a file for it.
+    /// Reports exchanges on stderr if `debug`, and writes a trace if there is a file for it.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -142,7 +142,7 @@ impl Wire {
         Some(debug::ended(ended, until))
     }
 
-    /// Adds an exchange to the trace: one that has ended, or one for which nobody waits any more.
+    /// Adds an exchange to the trace, ended or abandoned.
     fn record(
         &self,
         state: &mut State,

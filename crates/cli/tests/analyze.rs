@@ -1,6 +1,6 @@
 //! `porthole analyze`: what it counts, what it says, how it ends.
 //!
-//! The expected output lies in `tests/expected`; run with `UPDATE_EXPECTED=1` to write it anew, and read the difference.
+//! The expected output lies in `tests/expected`; run with `UPDATE_EXPECTED=1` to rewrite it, and read the difference.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 

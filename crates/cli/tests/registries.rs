@@ -245,6 +245,53 @@ fn stale_credentials_on_a_public_image_are_named_and_left_out() {
 }
 
 #[test]
+fn a_local_file_with_the_name_of_a_missing_image_is_mentioned() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("app.tar"), "").unwrap();
+    for (name, hint) in [("app.tar", true), ("other.tar", false)] {
+        let output = Command::new(env!("CARGO_BIN_EXE_porthole"))
+            .args(["digest", name])
+            .current_dir(home.path())
+            .env_clear()
+            // No request leaves this machine.
+            .env("HTTPS_PROXY", "http://127.0.0.1:1")
+            .output()
+            .unwrap();
+        ends(&output, 8, "");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(said.contains("hint: did you mean the local file ./app.tar?"), hint, "{said}");
+    }
+}
+
+#[test]
+fn the_whole_plan_is_known_from_the_start() {
+    let image = image();
+    let server = Server::of(&image);
+    let output = server.run("pull --progress json REGISTRY/a/b:1");
+    ends(&output, 0, "");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let rows: Vec<serde_json::Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let place = |event: &str| rows.iter().position(|row| row["event"] == event).unwrap();
+    let bytes: usize =
+        image.layers.iter().map(|layer| layer.blob.bytes.len()).sum::<usize>() + image.config.bytes.len();
+    assert_eq!(rows[place("plan")]["bytes"], bytes);
+    assert!(place("plan") < place("blob"));
+}
+
+#[test]
+fn an_archive_goes_to_stdout() {
+    let server = Server::of(&image());
+    let home = tempfile::tempdir().unwrap();
+    let archive = server.run_in(home.path(), "save REGISTRY/a/b:1 -o -");
+    ends(&archive, 0, "");
+    fs::write(home.path().join("piped.tar"), archive.stdout).unwrap();
+    ends(&server.run_in(home.path(), "save REGISTRY/a/b:1 -o file.tar"), 0, "");
+    let read = |name: &str| fs::read(home.path().join(name)).unwrap();
+    assert!(read("piped.tar") == read("file.tar"), "it is the archive that a file would be");
+    assert!(!home.path().join("-").exists());
+}
+
+#[test]
 fn a_file_of_credentials_that_cannot_be_used_is_a_warning() {
     let server = Server::of(&image());
     for content in ["", "{", r#"{"auths": null}"#, "\u{feff}{}", r#"{"auths": 5}"#] {
@@ -451,7 +498,7 @@ fn a_cache_that_cannot_be_read_is_as_good_as_none() {
     // No place for a cache is no failure.
     fs::write(home.path().join("file"), b"").unwrap();
     let output = server.run_in(home.path(), "ls --cache file REGISTRY/a/b:1");
-    ends(&output, 0, "goes on without a cache");
+    ends(&output, 0, "continues without a cache");
 }
 
 #[test]

@@ -19,18 +19,17 @@ use crate::{
     session::Session,
 };
 
-/// Show what of an image is waste, who brought it and who wasted it
+/// Show wasted bytes: which paths, and which layers brought and wasted them
 ///
-/// A byte of a file is wasted if the image carries it and nobody sees it: a later layer deleted its file (or a directory above
-/// it), wrote something else there, wrote the same bytes again, or copied the file to change its mode or owner. All layers
-/// are downloaded and verified.
+/// A byte of a file is wasted if it is in the image and a container does not see it: a later layer deleted the file or a directory above
+/// it, replaced it, wrote the same bytes again, or copied it to change its mode or owner. All layers are downloaded and verified.
 ///
-/// Efficiency is the visible bytes of regular files ÷ the bytes of regular files in all layers: 1.0 without waste, never
-/// above. A hard link brings no bytes. Download figures are estimated from where in each blob the bytes are.
+/// Efficiency is the visible bytes of regular files divided by the bytes of regular files in all layers: 1.0 without waste. A hard link
+/// adds no bytes. Download figures are estimates from the positions of the bytes in each blob.
 #[derive(Args)]
 #[command(after_help = "\
-dive calculates otherwise: its score is the sum of the smallest size of each path, divided by the
-sum of all sizes. A file that goes with its directory costs nothing there, and of a file that is
+dive calculates differently: its score is the sum of the smallest size of each path, divided by the
+sum of all sizes. A file that is deleted with its directory is not counted, and of a file that is
 written twice both copies count as wasted.
 
 Examples:
@@ -41,10 +40,10 @@ Examples:
 pub(crate) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,
-    /// How many wasted paths, and how many groups of copies, to show
+    /// Show this many wasted paths and groups of copies
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: usize,
-    /// Only waste that one layer brought or made: its number (0 is the bottom), digest or diff_id
+    /// Show only the waste that one layer brought or made: its number (0 is the bottom), digest or diff_id
     #[arg(long, value_name = "N|DIGEST")]
     layer: Option<String>,
     #[command(flatten)]

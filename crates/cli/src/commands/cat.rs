@@ -30,15 +30,14 @@ use crate::{
 
 /// Print the content of one file
 ///
-/// PATH is looked up in the tree that a runtime would unpack; hard links and symbolic links are followed, inside the image.
-/// Not a byte is printed before it is verified.
+/// PATH is looked up in the tree that a runtime would unpack; hard links and symbolic links are followed within the image. Every byte is
+/// verified before it is printed.
 ///
-/// To know the tree, all layers are downloaded once; then an index of each is in the cache, and a file costs one request
-/// for the part of its layer that holds it, each piece of which is verified.
+/// All layers are downloaded once, and an index of each is kept in the cache. From then on a file costs one range request for its part of
+/// the layer, verified against the index.
 ///
-/// With --toc, layers that were prepared for reading in parts (eStargz, zstd:chunked) are not downloaded even once: their
-/// tables of contents, for which the manifest vouches, say where the file is and what each chunk of it must be. That the
-/// archive says the same is not checked: porthole verify does that.
+/// With --toc, eStargz and zstd:chunked layers are not downloaded: the table of contents, whose digest is in the manifest, gives the place
+/// of the file and the digest of each chunk. It is not compared with the archive; `porthole verify` does that.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -46,20 +45,20 @@ Examples:
   porthole cat --layer 0 nginx etc/passwd
   porthole cat oci:layout:latest usr/bin/tool | sha256sum
 
-Exit code 4: there is no such file; 2: it is a directory, a device or, with --no-follow, a symbolic link.")]
+Exit codes: 4 if there is no such file; 2 if it is a directory, a device or, with --no-follow, a symbolic link.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,
-    /// The file
+    /// Path of the file
     #[arg(value_name = "PATH")]
     path: OsString,
-    /// What one layer holds, and no other is read: its number (0 is the bottom), digest or diff_id
+    /// Read only one layer: its number (0 is the bottom), digest or diff_id
     #[arg(long, value_name = "N|DIGEST")]
     layer: Option<String>,
     /// Do not follow a symbolic link at the end of PATH
     #[arg(long)]
     no_follow: bool,
-    /// Prepared layers by their tables of contents; the other layers as always
+    /// Read eStargz and zstd:chunked layers by their tables of contents
     #[arg(long, conflicts_with = "layer")]
     toc: bool,
 }

@@ -12,7 +12,7 @@ use crate::{
 
 /// List the repositories of a registry, in the registry's order
 ///
-/// Many public registries keep no such list, or show it to nobody.
+/// Many public registries offer no such list.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     fetched.map_err(explain)
 }
 
-/// That there is no catalog is told in words of its own: the registry is there, and may be all right.
+/// A missing catalog gets its own message, because the registry exists and may be in order.
 fn explain(refusal: Refusal) -> Error {
     let absent = matches!(
         refusal,

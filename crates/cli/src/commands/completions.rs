@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use crate::{error::Error, session::Session};
 
-/// Print a script that completes commands and options in a shell
+/// Print a shell completion script
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

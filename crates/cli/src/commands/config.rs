@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::{argument::SourceArgument, error::Error, output::print_document, session::Session};
 
-/// Print the image configuration, byte for byte as it was served
+/// Print the exact bytes of the image configuration
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -13,7 +13,7 @@ Examples:
 pub(crate) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,
-    /// Set out for reading; the bytes then have another digest
+    /// Indent the JSON; the output then has another digest
     #[arg(long)]
     pretty: bool,
 }

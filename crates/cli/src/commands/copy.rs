@@ -17,14 +17,14 @@ use crate::{
     ui::{safe, size},
 };
 
-/// Copy an image from anywhere to anywhere: registries, the store, layouts, archives
+/// Copy an image between registries, the store, layouts and archives
 ///
-/// Bytes are verified as they pass, and stay as they are. From registry to registry nothing touches a disk, and within one registry
-/// blobs are mounted. What comes from a registry into an archive comes through the store, so that a copy that was cut off is taken up;
-/// there it stays until `porthole gc`. An OCI layout that exists is added to; an archive is replaced, when the new one is complete.
+/// Bytes are verified and copied unchanged. A copy between registries uses no disk; within one registry blobs are mounted. An image from
+/// a registry for an archive is downloaded into the store first, so that an interrupted copy can be resumed; it stays there until
+/// `porthole gc`. An existing OCI layout is extended; an archive is replaced when the new one is complete.
 ///
-/// Of an index everything is copied, so that its digest stays the same, unless --platform names one image of it. A Docker archive has
-/// room for one platform, and has layers with zstd unpacked.
+/// All images of an index are copied, so that its digest stays the same, unless --platform names one. A Docker archive holds one platform,
+/// and zstd layers are stored uncompressed in it.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -36,7 +36,7 @@ Examples:
 pub(crate) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,
-    /// Where to: reference, `store:[NAME]`, `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`
+    /// Destination: reference, `store:[NAME]`, `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`
     #[arg(value_name = "DEST")]
     destination: OsString,
     #[command(flatten)]

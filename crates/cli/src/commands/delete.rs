@@ -30,11 +30,11 @@ use crate::{
 
 /// Delete a tag, or a manifest by its digest, from a registry
 ///
-/// A tag goes alone: the manifest and other tags of it stay, also where the registry only knows how to delete by digest (the tag is then
-/// put on an empty image, which is deleted). A digest goes with all its tags. Blobs are freed by the registry's own garbage collection.
-/// What is deleted by its digest is taken out of the list of its subject's referrers as well.
+/// Deleting a tag keeps the manifest and its other tags. If the registry deletes by digest only, the tag is first moved to an empty
+/// image, which is then deleted. Deleting a digest deletes all its tags, and its entry in the fallback list of referrers. The registry's
+/// own garbage collection frees the blobs.
 ///
-/// Asks before it deletes; without a terminal to ask on, it takes --yes.
+/// Asks for confirmation. Without a terminal, --yes is required.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -44,7 +44,7 @@ pub(crate) struct Arguments {
     /// Reference with a tag or a digest
     #[arg(value_name = "REF")]
     reference: OsString,
-    /// Do not ask
+    /// Delete without confirmation
     #[arg(long, short)]
     yes: bool,
 }
@@ -103,7 +103,7 @@ impl Plan {
     async fn make(client: &Client, reference: &Reference, session: &Session<'_>) -> Result<Self, Refusal> {
         let document = match client.fetch_document(reference).await {
             Ok(document) => Some(document),
-            // Whoever wants to be rid of it need not be able to read it.
+            // A user may delete an image without the right to read it.
             Err(Refusal::Document { .. } | Refusal::Mismatch { .. }) => None,
             Err(error) => return Err(error),
         };
@@ -252,7 +252,7 @@ fn tell(plan: &Plan, done: &Done, session: &Session<'_>) -> Result<(), Error> {
 /// A registry that deletes nothing says so in few words.
 fn explain(refusal: Refusal, plan: &Plan) -> Error {
     let Refusal::Status { registry, status: 405, message, .. } = refusal else { return refusal.into() };
-    let hint = "whoever runs it may allow it (Docker's registry: REGISTRY_STORAGE_DELETE_ENABLED=true); hosted ones often delete in their own web page or API only";
+    let hint = "its operator can enable it (Docker's registry: REGISTRY_STORAGE_DELETE_ENABLED=true); hosted ones often delete in their own web page or API only";
     Told {
         message: format!("{registry} does not delete `{}`: {message}", plan.reference.familiar()),
         failure: Failure::new(Kind::Protocol, Blame::Registry).hint(Hint::Text(hint.to_owned())),

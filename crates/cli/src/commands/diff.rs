@@ -28,9 +28,9 @@ use crate::{
 
 /// Compare two images: manifest, configuration, history, layers and files
 ///
-/// Ends with exit code 0 if they are the same and 1 if they differ. Files are compared by content, mode, owner, time, extended
-/// attributes, type and hard links. Nothing is downloaded where the documents already tell that files are the same; layers
-/// that both images have are read once, from a local image if one of them is local. All that is read is verified.
+/// Exits with 0 if they are the same and 1 if they differ. Files are compared by content, mode, owner, time, extended attributes, type and
+/// hard links. Layers that both images share are read at most once, from the local image if one is local. Everything that is read is
+/// verified.
 #[derive(Args)]
 #[command(after_help = "\
 With --json each difference is an object on a line, with its `kind` and its `change`: added,
@@ -51,16 +51,16 @@ Examples:
 pub(crate) struct Arguments {
     #[arg(value_name = "A", help = SOURCES)]
     before: OsString,
-    /// What to compare it with: as A
+    /// The image to compare it with; as A
     #[arg(value_name = "B")]
     after: OsString,
-    /// Only files: this one, or this directory and all below it
+    /// Compare only this file, or this directory and everything below it
     #[arg(value_name = "PATH", conflicts_with = "only")]
     path: Option<OsString>,
-    /// What to compare [default: all]
+    /// Compare only these [default: all]
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     only: Vec<Level>,
-    /// What does not count as a difference of files; `time` also leaves out when an image and its history were made
+    /// Ignore these differences of files; `time` also ignores the times in the configuration and the history
     #[arg(long, value_name = "ASPECT", value_delimiter = ',')]
     ignore: Vec<Ignored>,
 }
@@ -107,7 +107,7 @@ impl Arguments {
         }
     }
 
-    /// Whether files were asked for in so many words.
+    /// Whether --only or PATH asks for files.
     fn insists_on_files(&self) -> bool {
         self.path.is_some() || self.only.contains(&Level::Files)
     }
@@ -145,7 +145,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     }
     let comparable = before.is_archives() && after.is_archives();
     if arguments.wants(Level::Files) && !same_files && (comparable || arguments.insists_on_files()) {
-        // What is known is told before anything is downloaded.
+        // Print the known differences before anything is downloaded.
         session.ui.flush(writer.out)?;
         files(arguments, session, [&before, &after], shared, &mut writer)?;
     }

@@ -9,8 +9,8 @@ use crate::{argument::SourceArgument, error::Error, output::print_json, session:
 
 /// Print the digest of the manifest or index
 ///
-/// Prints the digest of what the source names. Where that is an index and `--platform` is given, prints the digest of that
-/// platform's manifest. A registry is asked with HEAD where it allows that, which counts as no pull.
+/// Prints the digest of the document that the source names. If that is an index and `--platform` is given, prints the digest of that
+/// platform's manifest. A registry is asked with HEAD if it allows that, which does not count as a pull.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

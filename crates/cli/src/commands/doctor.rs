@@ -28,14 +28,13 @@ use crate::{
     ui::safe,
 };
 
-/// Examine a registry: what works, what does not, and what follows from it
+/// Examine a registry: what works, what does not, and what that means
 ///
-/// Asks for little and changes nothing. Without a repository, the first that the registry lists is looked at. Each line tells whether
-/// something is as it should be (ok, no, unknown) and what that means. The exit code is 0 if the registry can be used, else that of what is
-/// in the way.
+/// Sends a few requests and changes nothing. Without a repository, the first that the registry lists is examined. Each line has a
+/// verdict (ok, no, unknown) and what follows from it. The exit code is 0 if the registry can be used, else that of the first obstacle.
 ///
-/// With --write, a little noise is uploaded to a repository, and deleted again if the registry can; a blob of the image is mounted there, and
-/// stays.
+/// With --write, a small blob of random bytes is uploaded to a repository, and deleted if the registry supports that. A blob of the image
+/// is mounted there and stays.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -44,13 +43,13 @@ Examples:
   porthole doctor --write team/scratch registry.example.com/team/app
   porthole doctor --json --page https://porthole.example.org quay.io/org/app")]
 pub(crate) struct Arguments {
-    /// Registry, or an image of it to look at
+    /// Registry, or an image in it to examine
     #[arg(value_name = "REGISTRY[/REPO[:TAG]]")]
     registry: OsString,
-    /// Repository of the registry to try uploads in; nothing else is written to
+    /// Try uploads in this repository of the registry; no other is written to
     #[arg(long, value_name = "REPO")]
     write: Option<String>,
-    /// Origin of the page that should read the registry
+    /// Check whether a page of this origin can read the registry
     #[arg(long, value_name = "ORIGIN", default_value = "https://porthole.example")]
     page: String,
 }
@@ -130,7 +129,7 @@ async fn examine<T: Transport + Environment>(
         // It is free where a manifest counts as a pull.
         let head = reading::fetch_head(&patient).await;
         let (manifest, sample) = reading::manifest(&patient, &head).await;
-        // Nobody asked for the first image of the list.
+        // The user did not choose the first image of the list.
         card.findings.push(if named == Named::Registry { Finding { failure: None, ..manifest } } else { manifest });
         card.findings.push(reading::quota(&head));
         if let Some(sample) = sample {

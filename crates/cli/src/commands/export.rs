@@ -25,9 +25,9 @@ use crate::{
 
 /// Write the files of an image into one tar archive
 ///
-/// What a container would see: layers merged, whiteouts applied, owners, devices and extended attributes included. Every
-/// layer is verified before the first byte is written; until then the contents wait in a file without a name, in $TMPDIR or
-/// beside FILE. The same image always gives the same archive.
+/// The archive has the files that a container sees, with owners, devices and extended attributes. Every layer is verified before the first
+/// byte is written; until then the contents are in an unnamed temporary file in $TMPDIR or beside FILE. The same image always gives the
+/// same archive.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -37,7 +37,7 @@ Examples:
 pub(crate) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,
-    /// Where to write it [default: stdout]
+    /// Write to this file [default: stdout]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -93,7 +93,7 @@ fn read(session: &Session<'_>, source: &Source, jobs: &[Job], mut spool: Spool) 
                 let findings = findings.into_iter().cloned().collect();
                 return Err(Error::Layers(vec![WrongLayer { layer: job.layer, findings }]));
             }
-            // Where a runtime stops there is no tree to be had.
+            // If a runtime fails, there is no complete tree.
             tree.commit().stopped.map_or(Ok(()), |error| Err(Error::Unpack { layer: job.layer, error }))
         },
     )?;

@@ -7,22 +7,21 @@ use serde_json::json;
 
 use crate::{error::Error, output::print_json, session::Session, ui::size};
 
-/// Remove from the store what no name leads to
+/// Remove from the store what no name reaches
 ///
-/// Waits for pulls that are running. Downloads that were cut off are kept, so that they can be taken up; `--partials` removes
-/// them too. The image that a name stood for before its present one is kept as well, so that `porthole rollback` has somewhere to go;
-/// of names that were removed nothing is kept.
+/// Waits for running pulls. Interrupted downloads are kept for a later pull, unless `--partials` is given. The previous image of each name
+/// is kept for `porthole rollback`; the images of removed names are not.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   porthole gc
   porthole gc --partials
-  porthole gc --keep-history 0    and no way back")]
+  porthole gc --keep-history 0    without a way back")]
 pub(crate) struct Arguments {
-    /// Also remove what cut-off downloads left
+    /// Also remove interrupted downloads
     #[arg(long)]
     partials: bool,
-    /// Earlier images to keep of each name, as `porthole history` counts steps
+    /// Keep this many previous images of each name, counted as in `porthole history`
     #[arg(long, value_name = "N", default_value_t = 1)]
     keep_history: usize,
 }

@@ -22,12 +22,11 @@ use crate::{
     ui::{Style, safe},
 };
 
-/// Show what a reference stood for before, and since when
+/// Show the digests that a tag had, and when
 ///
-/// Newest first, as the journal of the store has it (`journal.jsonl` there). `pull` into the store and `watch` keep it, and so do
-/// `tag`, `push`, `copy` and `rollback` whenever they move a name. STEP is how far `porthole rollback REF STEP` goes back for it, 0 is
-/// the present. NOW says whether the store still has the image (`stored`), whether the name in the store stands for it (`named`), and
-/// with --remote whether the tag in the registry does (`registry`).
+/// Newest first, from the journal of the store (`journal.jsonl`), which `pull`, `watch`, `tag`, `push`, `copy` and `rollback` write. STEP is
+/// the number to pass to `porthole rollback REF STEP`; 0 is the present. NOW says whether the store has the image (`stored`), whether the
+/// name in the store has this digest (`named`), and with --remote whether the tag in the registry has it (`registry`).
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -38,7 +37,7 @@ pub(crate) struct Arguments {
     /// Reference with a tag
     #[arg(value_name = "REF")]
     reference: OsString,
-    /// Also ask the registry what the tag stands for now
+    /// Also ask the registry for the current digest of the tag
     #[arg(long)]
     remote: bool,
 }
@@ -106,7 +105,7 @@ pub(super) fn look(reference: &Reference, session: &Session<'_>) -> Result<Optio
 /// What is known of one digest.
 struct Row<'e> {
     digest: Digest,
-    /// None of what only the registry has told, just now.
+    /// `None` for a digest that only the registry reported, just now.
     entry: Option<&'e Entry>,
 }
 

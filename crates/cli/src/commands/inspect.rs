@@ -18,10 +18,10 @@ use crate::{
     source::Source,
 };
 
-/// Show what an image is: digests, platforms, layers, sizes, configuration and history
+/// Show an image: digests, platforms, layers, sizes, configuration and history
 ///
-/// Tells three sizes: what is downloaded, what that unpacks to, and what of it is visible in the end. The latter two need
-/// all layers, which are downloaded and verified; `--quick` leaves them out.
+/// Prints three sizes: of the download, of the unpacked layers, and of the files that a container sees. For the last two all layers are
+/// downloaded and verified; `--quick` omits them.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -9,10 +9,10 @@ use porthole_registry::auth;
 
 use crate::{error::Error, session::Session, ui::safe};
 
-/// Sign in to a registry, and keep the credentials for later
+/// Sign in to a registry and store the credentials
 ///
-/// They are tried first. They are kept by the helper that Docker's config.json names (credHelpers, credsStore), else in that
-/// file itself, where whoever can read it can read them.
+/// The credentials are checked first. They are stored with the helper that Docker's config.json names (credHelpers, credsStore), else
+/// unencrypted in that file.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
     /// Registry
     #[arg(value_name = "REGISTRY", default_value = DEFAULT_REGISTRY)]
     registry: String,
-    /// User, or `<token>` if the password is an identity token [default: asked for]
+    /// User name, or `<token>` if the password is an identity token [default: prompt]
     #[arg(long, short)]
     username: Option<String>,
     /// Read the password or token from standard input
@@ -30,9 +30,9 @@ pub(crate) struct Arguments {
     password_stdin: bool,
 }
 
-/// Bytes of a password.
+/// Longest password, in bytes.
 const PASSWORD: u64 = 64 << 10;
-/// Bytes at which a terminal cuts a line, and says nothing.
+/// A terminal silently cuts a line after this many bytes.
 const TYPED: usize = 4095;
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
@@ -75,28 +75,29 @@ fn read_credentials(arguments: &Arguments, session: &Session<'_>, registry: &str
         let line = session.ui.ask_secret(&format!("Password of {}: ", safe(&username)))?;
         let password = line.trim_end_matches(['\r', '\n']);
         if password.len() >= TYPED {
-            let text =
-                format!("expected fewer than {TYPED} bytes, for a terminal cuts longer lines: try --password-stdin");
+            let text = format!(
+                "expected fewer than {TYPED} bytes, because a terminal cuts longer lines: use --password-stdin"
+            );
             return Err(Error::usage(text));
         }
         password.to_owned()
     } else {
-        return Err(Error::usage("expected a terminal to ask on, or --password-stdin"));
+        return Err(Error::usage("expected --password-stdin or a terminal"));
     };
     if username.is_empty() || password.is_empty() {
-        return Err(Error::usage("expected a user and a password, got nothing"));
+        return Err(Error::usage("expected a user name and a password, got an empty one"));
     }
     Ok(porthole_credentials::typed(&username, &password)?)
 }
 
-/// Any reference of a registry, by the registry's name with or without a scheme and an API version.
+/// A reference in a registry, whose name may have a scheme and an API version.
 pub(super) fn reference(registry: &str) -> Result<Reference, Error> {
     let host = registry.strip_prefix("https://").or_else(|| registry.strip_prefix("http://")).unwrap_or(registry);
     let host = host.trim_end_matches('/');
     let host = host.strip_suffix("/v1").or_else(|| host.strip_suffix("/v2")).unwrap_or(host);
     let text = format!("{host}/porthole/sign-in");
     let parsed = text.parse::<Reference>().map_err(|error| Error::Reference { text: registry.to_owned(), error })?;
-    // What is no host is read as a part of a repository's name.
+    // The parser reads a name that is no host as part of the repository.
     if parsed.repository() != "porthole/sign-in" {
         return Err(Error::usage(format!("expected a registry such as ghcr.io, got `{registry}`")));
     }

@@ -6,7 +6,7 @@ use porthole_core::reference::DEFAULT_REGISTRY;
 use super::login;
 use crate::{error::Error, session::Session, ui::safe};
 
-/// Forget the credentials of a registry
+/// Remove the stored credentials of a registry
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -23,7 +23,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     if session.places().forget(registry)? {
         session.ui.note(format_args!("signed out of {registry}"));
     } else {
-        session.ui.note(format_args!("nothing was kept for {registry}"));
+        session.ui.note(format_args!("no credentials were stored for {registry}"));
     }
     // The files of other programs are read but not changed.
     if let Ok(left) = session.places().find(&reference)

@@ -17,15 +17,14 @@ use porthole_core::{
 use super::stack::{Stacked, choose};
 use crate::{argument::SourceArgument, error::Error, layers::Known, output::print_json, session::Session};
 
-/// List files: the tree that a runtime would unpack, with the layer that each came from
+/// List the files of the tree that a runtime would unpack, with the layer of each
 ///
-/// Names are printed on one line each: bytes that are no printable UTF-8 are `\xNN`, a backslash is `\\`. All layers are
-/// downloaded and verified; where one is wrong, nothing is listed and the exit code is 7. A layer of a registry that was
-/// verified before is not downloaded again: its list is in the cache.
+/// Each name is on one line: bytes that are not printable UTF-8 are `\xNN`, a backslash is `\\`. All layers are downloaded and
+/// verified; if one fails, nothing is listed and the exit code is 7. A layer of a registry that was verified before is not downloaded
+/// again: the cache has its list of files.
 ///
-/// With --toc, layers that were prepared for reading in parts (eStargz, zstd:chunked) are not downloaded: their tables of
-/// contents are, and checked against the manifest. That is not checked against the archive, from which a runtime unpacks:
-/// porthole verify does that.
+/// With --toc, only the table of contents of an eStargz or zstd:chunked layer is downloaded and checked against the manifest. It is not
+/// compared with the archive that a runtime unpacks; `porthole verify` does that.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -37,28 +36,28 @@ Examples:
 pub(crate) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,
-    /// Only this file, or this directory and all below it
+    /// List only this file, or this directory and everything below it
     #[arg(value_name = "PATH")]
     path: Option<OsString>,
-    /// Only what one layer wrote and removed: its number (0 is the bottom), digest or diff_id
+    /// List only what one layer wrote and removed: its number (0 is the bottom), digest or diff_id
     #[arg(long, value_name = "N|DIGEST")]
     layer: Option<String>,
-    /// Only what was deleted or overwritten by a later layer, but is still in the image
+    /// List only files that a later layer deleted or overwrote: their bytes are still in the image
     #[arg(long, conflicts_with_all = ["layer", "raw"])]
     deleted: bool,
-    /// The archive's own entries in their order: names as stored, whiteouts included
+    /// List the entries of the archive in their order: names as stored, whiteouts included
     #[arg(long, conflicts_with = "sort")]
     raw: bool,
-    /// Mode, owner, size, time, layer and change beside each name
+    /// Print mode, owner, size, time, layer and change before each name
     #[arg(long, short)]
     long: bool,
-    /// Order of all rows [default: as a tree]
+    /// Sort all rows [default: as a tree]
     #[arg(long, value_name = "BY")]
     sort: Option<Sort>,
-    /// Prepared layers by their tables of contents, unverified; the other layers as always
+    /// List eStargz and zstd:chunked layers by their tables of contents, unverified
     #[arg(long, conflicts_with_all = ["raw", "digest"])]
     toc: bool,
-    /// With --json or --long: the SHA-256 of each file's content
+    /// Print the SHA-256 of each file's content, with --json or --long
     #[arg(long)]
     digest: bool,
 }

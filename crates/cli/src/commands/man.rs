@@ -7,14 +7,14 @@ use clap_mangen::Man;
 
 use crate::{error::Error, session::Session};
 
-/// Print the manual page, or write the pages of all verbs into a directory
+/// Print the manual page, or write the pages of all verbs to a directory
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   porthole man | man -l -
   porthole man ~/.local/share/man/man1")]
 pub(crate) struct Arguments {
-    /// Directory for the pages of all verbs
+    /// Write the pages of all verbs to this directory
     #[arg(value_name = "DIR")]
     directory: Option<PathBuf>,
 }

@@ -4,9 +4,9 @@ use clap::Args;
 
 use crate::{argument::SourceArgument, error::Error, output::print_document, session::Session};
 
-/// Print the manifest or index, byte for byte as it was served
+/// Print the exact bytes of the manifest or index
 ///
-/// Prints what the source names. Where that is an index and `--platform` is given, prints the manifest of that platform.
+/// Prints the document that the source names. If that is an index and `--platform` is given, prints the manifest of that platform.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -15,7 +15,7 @@ Examples:
 pub(crate) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,
-    /// Set out for reading; the bytes then have another digest
+    /// Indent the JSON; the output then has another digest
     #[arg(long)]
     pretty: bool,
 }

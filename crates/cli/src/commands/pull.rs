@@ -25,11 +25,11 @@ use crate::{
 
 /// Download an image into the store, an OCI layout or an archive
 ///
-/// Every byte is verified as it arrives, and stays as it is. What the store holds already is not fetched again, and a pull that was
-/// cut off, even by force, is taken up where it ended. The image gets its name only when all of it is there.
+/// Every byte is verified and kept unchanged. Blobs that the store has are not downloaded again, and an interrupted pull is resumed by the
+/// same command. The image gets its name when it is complete.
 ///
-/// What goes into an archive comes through the store, where it stays until `porthole gc`; the archive appears when it is complete. An
-/// OCI layout that exists is added to.
+/// An image for an archive is downloaded into the store first, where it stays until `porthole gc`; the archive appears when it is
+/// complete. An existing OCI layout is extended.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -43,20 +43,19 @@ pub(crate) struct Arguments {
     /// Reference
     #[arg(value_name = "REF")]
     reference: OsString,
-    /// Where to: `store:[NAME]`, `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]` [default: the store, by the
-    /// reference's own name]
+    /// Destination: `store:[NAME]`, `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]` [default: the store,
+    /// under the name of the reference]
     #[arg(value_name = "DEST")]
     destination: Option<OsString>,
-    /// Every image of an index, not only the one for a platform
+    /// Download every image of an index (the default)
     #[arg(long, conflicts_with = "platform")]
     all_platforms: bool,
-    /// Write the files of the image into this directory as well, while its bytes arrive; the directory appears when all of it is
-    /// verified and complete, and the blobs stay where DEST says
+    /// Also unpack the image into this directory while it downloads; the directory appears when it is verified and complete
     #[arg(long, value_name = "DIR", conflicts_with = "all_platforms")]
     unpack: Option<PathBuf>,
     #[command(flatten)]
     how: How,
-    /// Requests for blobs at once; a large blob takes several
+    /// Number of concurrent blob requests; a large blob uses several
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: u16,
 }

@@ -23,12 +23,11 @@ use crate::{
     ui::{safe, size},
 };
 
-/// Upload an image to a registry, byte for byte as it is
+/// Upload an image to a registry, unchanged
 ///
-/// Blobs that the registry has are neither read nor sent, and those that the store also has from another repository of the registry are
-/// mounted from there; what breaks on the way goes on where the registry says that it is. The tag
-/// comes last, when everything else is there, and what it stands for is read back. Of an index everything is pushed, unless
-/// --platform names one image of it.
+/// Blobs that the registry has are neither read nor sent. Blobs that the store also has from another repository of the registry are
+/// mounted from there. An interrupted upload continues at the offset that the registry reports. The tag is written last, and its digest
+/// is read back. All images of an index are pushed, unless --platform names one.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -37,45 +36,45 @@ Examples:
   porthole push ghcr.io/me/app:1.0                            store:ghcr.io/me/app:1.0, to where its name says
   porthole push --chunk-size 32MiB ./image.tar example.com/app   in pieces, for a proxy that limits requests")]
 pub(crate) struct Arguments {
-    /// What to push: `store:NAME`, `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]` or ./PATH;
-    /// alone, a NAME of the store, which is pushed to where it says
+    /// Image: `store:NAME`, `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]` or ./PATH;
+    /// without REF, the name of an image in the store, which is pushed to the reference of that name
     #[arg(value_name = "SRC")]
     source: OsString,
-    /// Where to
+    /// Destination
     #[arg(value_name = "REF")]
     reference: Option<OsString>,
     #[command(flatten)]
     way: Way,
 }
 
-/// How images are brought to a registry.
+/// Options of every upload.
 #[derive(Args)]
 pub(super) struct Way {
-    /// Every image of an index, which is what happens anyway
+    /// Copy every image of an index (the default)
     #[arg(long, conflicts_with = "platform")]
     all_platforms: bool,
-    /// What refers to the image as well: signatures, attestations
+    /// Also copy the referrers of the image: signatures, attestations
     #[arg(long)]
     referrers: bool,
-    /// Send blobs in chunks of this size, such as 8MiB [default: whole; in chunks where the registry or a bad line demands it]
+    /// Upload blobs in chunks of this size, such as 8MiB [default: whole blobs; chunks if the registry or the connection requires them]
     #[arg(long, value_name = "SIZE", value_parser = chunk_size)]
     chunk_size: Option<u64>,
-    /// Blobs sent at once
+    /// Number of concurrent uploads
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: u16,
-    /// Repository of the same registry that may have the blobs already; may be repeated
+    /// Mount blobs from this repository of the same registry; may be repeated
     #[arg(long, value_name = "REPO")]
     mount_from: Vec<String>,
-    /// Another tag for the image; may be repeated
+    /// Also write this tag; may be repeated
     #[arg(long, value_name = "TAG")]
     also: Vec<String>,
-    /// Layers as well that come from elsewhere by their licence
+    /// Also copy foreign layers, which their license allows to be downloaded from their own URLs only
     #[arg(long)]
     foreign_layers: bool,
 }
 
 impl Way {
-    /// Refuses what only a registry can be asked for. Returns how many blobs go at once.
+    /// Refuses the options that need a registry as destination. Returns the number of concurrent blobs.
     pub(super) fn check_local(&self) -> Result<usize, Error> {
         let sent = self.chunk_size.is_some() || !self.mount_from.is_empty();
         if self.referrers || sent || !self.also.is_empty() || self.foreign_layers {
@@ -93,16 +92,20 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         None => match Spec::parse(&arguments.source, |_| false)? {
             Spec::Registry(to) => (Spec::Store { name: to.to_string() }, to),
             Spec::Store { name } => (Spec::Store { name: name.clone() }, reference::parse(name.as_ref())?),
-            _ => return Err(Error::usage("expected a REF to push to: only what lies in the store may go without")),
+            _ => {
+                return Err(Error::usage(
+                    "expected a REF to push to: only an image in the store can be pushed without one",
+                ));
+            }
         },
     };
     if matches!(spec, Spec::Registry(_)) {
-        return Err(Error::usage("expected an image on this machine: for one in a registry there is `porthole copy`"));
+        return Err(Error::usage("expected an image on this machine, got a registry reference: use `porthole copy`"));
     }
     send(&spec, to, &arguments.way, session)
 }
 
-/// Brings an image to a registry, and tells what that took.
+/// Uploads an image to a registry and prints a summary.
 pub(super) fn send(spec: &Spec, to: Reference, way: &Way, session: &Session<'_>) -> Result<(), Error> {
     let mut options = Options {
         platforms: session.wanted_platform().map_or(Platforms::All, |platform| Platforms::One(platform.clone())),
@@ -145,6 +148,7 @@ pub(super) fn send(spec: &Spec, to: Reference, way: &Way, session: &Session<'_>)
     }
     let destination = Destination { reference: to.clone(), mount_from };
     let started = Instant::now();
+    session.ui.stderr.keeps("the registry keeps the blobs that are complete, and the same command sends the others");
     let pushed = watch(session.ui, Heading::There, |observer| {
         session.runtime().block_on(push::push(&source, &client, &destination, &options, observer))
     })?;

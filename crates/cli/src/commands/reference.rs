@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use crate::{error::Error, output::print_json, reference, session::Session};
 
-/// Parse and normalise a reference; nothing is asked of any registry
+/// Parse and normalise a reference, without a network request
 ///
-/// Prints the canonical form, as Docker understands the reference. Where there is a digest, the tag is dropped from it;
-/// `--json` keeps both.
+/// Prints the canonical form, as Docker reads the reference. If there is a digest, the canonical form has no tag; `--json` prints
+/// both.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -13,13 +13,13 @@ use porthole_transfer::Source as Origin;
 use self::row::Row;
 use crate::{argument::SourceArgument, error::Error, output::print_json, session::Session, source::Source, ui::Style};
 
-/// List what refers to an image: signatures, attestations, bills of materials
+/// List the referrers of an image: signatures, attestations, SBOMs
 ///
-/// Lists the manifests whose subject is the one that the source names: as the registry's referrers API lists them, else the tag that
-/// stands in for it; in a layout, those that lie in it. The tags that cosign gives to signatures, attestations and bills of materials
-/// (sha256-….sig, .att, .sbom) are looked up as well. A registry's list is a claim: the manifests themselves tell what they refer to.
+/// Lists the manifests whose subject is the one that the source names. A registry is asked through the referrers API, or through the
+/// fallback tag if it has no such API; a layout is searched. The tags of cosign (sha256-….sig, .att, .sbom) are looked up as well. A
+/// registry's list is not verified: only the listed manifests themselves state their subject.
 ///
-/// Where the source is an index, its images may have referrers of their own: --platform asks for those of one.
+/// The images of an index may have referrers of their own: --platform lists those of one image.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -29,7 +29,7 @@ Examples:
 pub(crate) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,
-    /// Only those of this artifact type, such as application/spdx+json
+    /// List only referrers of this artifact type, such as application/spdx+json
     #[arg(long = "type", value_name = "TYPE", value_parser = |text: &str| MediaType::parse(text).map_err(|error| error.to_string()))]
     artifact_type: Option<MediaType>,
 }

@@ -4,14 +4,14 @@ use clap::Args;
 
 use crate::{error::Error, session::Session};
 
-/// Take names out of the store; `gc` then frees what no name leads to
+/// Remove names from the store; `gc` then frees what is unreachable
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   porthole rm nginx
   porthole rm nginx alpine:3.20 && porthole gc")]
 pub(crate) struct Arguments {
-    /// Names or digests of images of the store
+    /// Names or digests of images in the store
     #[arg(value_name = "NAME", required = true)]
     names: Vec<String>,
 }

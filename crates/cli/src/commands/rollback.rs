@@ -19,20 +19,19 @@ use serde_json::json;
 use super::history;
 use crate::{error::Error, output::print_json, session::Session, ui::safe};
 
-/// Let a name stand for an earlier image again
+/// Move a name or a tag back to an earlier image
 ///
-/// Goes back in the journal that `porthole history REF` shows: by one step, by as many as are given, or to a digest. Every image counts
-/// once, so going back one step twice leads to where it began, as with `kubectl rollout undo`.
+/// Goes back in the journal that `porthole history REF` shows: one step, N steps, or to a digest. Every image counts once, so that two
+/// rollbacks of one step return to the start, as with `kubectl rollout undo`.
 ///
-/// Without --push only the name in the store moves, and the image must be there still: `porthole gc` leaves one step back for every
-/// name unless told otherwise. With --push the tag in the registry moves, counted from what it stands for now: the manifest is put
-/// there byte for byte as it was and its digest read back, and what the registry has lost comes from the store. The name in the
-/// store then moves along if the store has the image.
+/// Without --push only the name in the store moves, and the store must still have the image: `porthole gc` keeps one step for every name
+/// by default. With --push the tag in the registry moves, counted from its current digest: the manifest is uploaded unchanged and its
+/// digest read back, and blobs that the registry lost come from the store. The name in the store moves too if the store has the image.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  porthole rollback app                            the name in the store, to the image before
-  porthole rollback --push ghcr.io/me/app:prod     the tag in the registry, for everyone
+  porthole rollback app                            the name in the store, to the previous image
+  porthole rollback --push ghcr.io/me/app:prod     the tag in the registry
   porthole rollback --push ghcr.io/me/app:prod 2   by two steps
   porthole rollback app sha256:0123...             to this image")]
 pub(crate) struct Arguments {
@@ -156,7 +155,7 @@ fn put(
                 let text = format!("neither the store nor {registry} has the image any more: `{digest}`");
                 return Err(Error::Gone { text, hints: Vec::new() });
             };
-            session.ui.note(format_args!("{} has lost it: it is pushed anew", reference.registry()));
+            session.ui.note(format_args!("{} has lost it: it is uploaded again", reference.registry()));
             let source = Source::Local { local: Arc::new(Local::of_store(store)?), root: root.clone() };
             let options = Options {
                 platforms: Platforms::All,

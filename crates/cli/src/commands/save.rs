@@ -1,6 +1,10 @@
 //! `porthole save`
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal},
+    path::PathBuf,
+};
 
 use clap::{Args, ValueEnum};
 
@@ -16,27 +20,27 @@ use porthole_transfer::pull::Platforms;
 
 /// Write images into an archive, for `docker load`, podman, skopeo and others
 ///
-/// Blobs are verified on the way. The file appears when it is complete. In an OCI archive every byte is as it was; in a
-/// Docker archive layers with zstd are unpacked, because not all that load such archives know it, and diff_ids stay the same.
-/// What comes from a registry comes through the store, so that it is taken up where it was cut off; there it stays until
-/// `porthole gc`.
+/// Blobs are verified. The file appears when it is complete. An OCI archive has every byte unchanged. In a Docker archive zstd layers are
+/// stored uncompressed, because not every program that loads such archives reads zstd; diff_ids stay the same. An image from a registry
+/// is downloaded into the store first, so that an interrupted download can be resumed; it stays there until `porthole gc`.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   porthole save nginx -o nginx.tar
   porthole save store:app:1.0 store:app:latest store:db -o all.tar      several names, several images
   porthole save store:nginx -o nginx.tar --format oci-archive
-  porthole save --all-platforms nginx -o nginx.tar --format oci-archive")]
+  porthole save --all-platforms nginx -o nginx.tar --format oci-archive
+  porthole save nginx -o - | ssh host docker load")]
 pub(crate) struct Arguments {
     #[arg(value_name = "SRC", required = true, help = SOURCES)]
     sources: Vec<OsString>,
-    /// The archive to be written
+    /// Archive to write; `-` is stdout
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
-    /// What kind of archive
+    /// Format of the archive
     #[arg(long, value_name = "FORMAT", default_value = "docker-archive")]
     format: Format,
-    /// Every image of an index; only an OCI archive can hold them
+    /// Save every image of an index, which only an OCI archive can hold
     #[arg(long, conflicts_with = "platform")]
     all_platforms: bool,
 }
@@ -58,7 +62,14 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let platforms = if arguments.all_platforms { Platforms::All } else { Platforms::One(session.platform()) };
     let specs = arguments.sources.iter().map(|source| Spec::parse(source, std::path::Path::exists));
     let specs = specs.collect::<Result<Vec<_>, _>>()?;
-    let bytes = destination::save(session, &specs, &platforms, kind, &arguments.output)?;
+    if arguments.output.as_os_str() == "-" {
+        if io::stdout().is_terminal() {
+            return Err(Error::usage("expected a file or a pipe for the archive, got a terminal"));
+        }
+        destination::save(session, &specs, &platforms, kind, None)?;
+        return Ok(());
+    }
+    let bytes = destination::save(session, &specs, &platforms, kind, Some(&arguments.output))?;
     session.ui.note(format_args!("{}: {}", safe(&arguments.output.to_string_lossy()), size(bytes)));
     Ok(())
 }

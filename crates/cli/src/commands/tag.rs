@@ -14,7 +14,7 @@ pub(crate) struct Arguments {
     /// Name or digest of an image of the store
     #[arg(value_name = "NAME")]
     name: String,
-    /// The name it gets, as a reference
+    /// Additional name, a reference
     #[arg(value_name = "NEW")]
     new: String,
 }

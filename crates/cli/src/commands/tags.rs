@@ -18,7 +18,7 @@ Examples:
   porthole tags nginx
   porthole tags --json ghcr.io/a/b")]
 pub(crate) struct Arguments {
-    /// Repository; a tag or digest in it does not matter
+    /// Repository; a tag or digest is ignored
     #[arg(value_name = "REPO")]
     repository: OsString,
 }

@@ -26,21 +26,21 @@ use crate::{
 
 /// Write the files of an image into a directory, as a container runtime would
 ///
-/// Every layer is verified while it is written. The directory appears only when all of it is right and complete: until then
-/// the files are in a hidden one beside it, which a failure removes.
+/// Every layer is verified while it is written. The directory appears when everything is verified and complete; until then the files are
+/// in a hidden directory beside it, which is removed on failure.
 ///
-/// Without root, owners stay as they are and what only root may make is left out; the end tells how much that is.
+/// Without root, files belong to the current user, and entries that only root can create are skipped and counted.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   porthole unpack alpine rootfs
   porthole unpack --platform linux/arm64 oci:layout:latest rootfs
   porthole unpack layer:layer.tar.gz files
-  porthole unpack --json ./image.tar rootfs      what was written, and what was left out")]
+  porthole unpack --json ./image.tar rootfs      what was written and what was skipped")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,
-    /// Directory that does not exist yet, or is empty
+    /// Directory that does not exist, or is empty
     #[arg(value_name = "DIR")]
     directory: PathBuf,
     #[command(flatten)]
@@ -50,13 +50,13 @@ pub(crate) struct Arguments {
 /// What is left out of the files of an image.
 #[derive(Args)]
 pub(super) struct How {
-    /// Make character and block devices too, which needs root
+    /// Also create character and block devices, which needs root
     #[arg(long, conflicts_with = "rootless")]
     devices: bool,
-    /// Do only what anybody may do [default where porthole does not run as root]
+    /// Skip what only root can do [default unless run as root]
     #[arg(long)]
     rootless: bool,
-    /// Leave owners as they are
+    /// Do not change owners
     #[arg(long)]
     no_same_owner: bool,
 }
@@ -207,7 +207,7 @@ impl Unpacked {
         }
     }
 
-    /// Tells people.
+    /// Prints the result as text.
     pub(super) fn tell(&self, session: &Session<'_>) {
         let layers = if self.layers == 1 { "layer" } else { "layers" };
         session.ui.note(format_args!(

@@ -37,21 +37,20 @@ use crate::{
 
 /// Download everything and check every digest, size and diff_id
 ///
-/// Reports each step of the chain: index, manifest, configuration, layers. Ends with exit code 7 if anything is not what was
-/// promised, or if a runtime would stop unpacking.
+/// Reports each step of the chain: index, manifest, configuration, layers. Exits with 7 if a digest, size or diff_id does not match, or if
+/// a runtime would fail to unpack the image.
 ///
-/// A layer that the manifest announces as prepared for reading in parts (eStargz, zstd:chunked) is compared with its table
-/// of contents: content, mode, owner, time, links and attributes of every entry. A bare layer is if it ends as those do.
+/// An eStargz or zstd:chunked layer is compared with its table of contents: content, mode, owner, time, links and attributes of every
+/// entry.
 ///
-/// Also told, and refused only with --strict: entries that well-known readers of archives list differently, data after the
-/// end of an archive, compression that contradicts the media type. Everything is downloaded: nothing is taken from the cache.
+/// Reported, and an error only with --strict: entries that well-known tar readers list differently, data after the end of an archive,
+/// compression that contradicts the media type. Everything is downloaded; the cache is not used.
 #[derive(Args)]
 #[command(after_help = JSON, after_long_help = JSON)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,
-    /// End with exit code 7 also where everything is as promised, but readers may disagree about it, or it was not checked
-    /// whether it unpacks
+    /// Exit with 7 also if tar readers may disagree, or if it was not checked whether the image unpacks
     #[arg(long)]
     strict: bool,
 }
@@ -142,7 +141,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         } else {
             print(&mut out, session, &report)?;
         }
-        // Each step is told when it is done.
+        // Each step is printed when it is done.
         Ok::<_, Error>(session.ui.flush(&mut out)?)
     };
     let jobs = match source.is_bare() {
@@ -151,9 +150,9 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
             let mut reports: Vec<Report> = Vec::new();
             let resolved = source.image(session, &mut |step| {
                 let report = report_of(step, &source);
-                // A manifest that the reference itself names is told once, as the first document.
-                let told = |report: &Report| reports.last().is_some_and(|last| last.digest == report.digest);
-                reports.extend(report.filter(|report| !told(report)));
+                // A manifest that the reference itself names is reported once, as the first document.
+                let is_known = |report: &Report| reports.last().is_some_and(|last| last.digest == report.digest);
+                reports.extend(report.filter(|report| !is_known(report)));
             });
             if let (Ok(resolved), Some(config)) = (&resolved, reports.last_mut()) {
                 config.add_deviations(&resolved.image.deviations());
@@ -179,14 +178,14 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         }
         Event::End(Known::Read(report, _)) => {
             failures.extend(job.findings(&report).into_iter().map(Classify::failure));
-            let mut told = stack.report(job, &report);
+            let mut step = stack.report(job, &report);
             if let Some(audited) = audits.take(job.layer) {
-                told.add_contents(audited);
+                step.add_contents(audited);
             }
-            if matches!(told.state, State::Wrong | State::Stopped) {
+            if matches!(step.state, State::Wrong | State::Stopped) {
                 failures.push(Failure::malformed());
             }
-            tell(told)
+            tell(step)
         }
         Event::End(Known::Replayed(_) | Known::Listed(..)) => {
             Err(Error::usage("a layer was not read (this is a bug in porthole)"))
@@ -203,10 +202,10 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     if !source.is_bare() {
         let doubts = match doubts {
             0 => String::new(),
-            1 => "; --strict would refuse it for the doubt told above".to_owned(),
-            doubts => format!("; --strict would refuse it for the {doubts} doubts told above"),
+            1 => "; --strict would refuse it because of the doubt above".to_owned(),
+            doubts => format!("; --strict would refuse it because of the {doubts} doubts above"),
         };
-        session.ui.note(format_args!("every digest, size and diff_id is as promised ({steps} steps){doubts}"));
+        session.ui.note(format_args!("every digest, size and diff_id matches ({steps} steps){doubts}"));
     }
     Ok(())
 }

@@ -14,23 +14,23 @@ use self::{command::Task, watcher::Watcher};
 use super::history;
 use crate::{error::Error, session::Session};
 
-/// Tell, or run a command, when a tag moves
+/// Print a line, or run a command, when a tag moves
 ///
-/// Asks with HEAD, which spends no pulls where those are counted, conditionally where the registry gives an ETag; with GET only where
-/// HEAD is refused or tells no digest. What a registry says of its quota and how long it wants to be left alone is heeded. With
-/// --platform only that image of an index is watched, and the index is fetched once each time that it moves.
+/// Polls with HEAD, which does not count as a pull, and conditionally if the registry sends an ETag; with GET only if HEAD is refused or
+/// returns no digest. Honours the registry's quota and Retry-After. With --platform only that image of an index is watched, and the index
+/// is fetched each time that it moves.
 ///
-/// What was seen is remembered in the journal of the store: what moved while nobody watched is told at the next start. The first look
-/// at a reference that the journal does not know tells nothing; a tag that appears later has moved. Each move is a line on stdout: time,
+/// The journal of the store keeps the last digest, so that a move between two runs is reported at the next start. The first poll of a
+/// reference that is not in the journal reports nothing; a tag that appears later has moved. Each move is a line on stdout: time,
 /// reference, old and new digest.
 ///
-/// The command has PORTHOLE_REFERENCE, PORTHOLE_DIGEST and PORTHOLE_PREVIOUS (what it last ended well for) in its environment, and with
-/// --platform PORTHOLE_INDEX. Its output goes to stderr. It is never run twice at once for one reference: what moves meanwhile is told, and
-/// the command then run for the newest. One that fails is told, and run again at the next start. Two watchers of one reference with
-/// different commands need two stores.
+/// The command gets PORTHOLE_REFERENCE, PORTHOLE_DIGEST, PORTHOLE_PREVIOUS (the digest that it last succeeded for) and with --platform
+/// PORTHOLE_INDEX in its environment. Its output goes to stderr. It runs once at a time for a reference: a move in the meantime is
+/// reported, and the command then runs for the newest digest. A failure is reported, and the command runs again at the next start. Two
+/// watchers of one reference with different commands need two stores.
 ///
-/// A registry that cannot be reached is told once, and once more when it answers again. One that refuses access ends it, after a few
-/// tries with the credentials as they are then. A signal ends it when running commands have ended; a second one ends it at once.
+/// An unreachable registry is reported once, and again when it answers. A registry that refuses access ends the command after five
+/// attempts, each with freshly read credentials. A signal ends it when running commands have finished; a second one ends it at once.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -40,21 +40,21 @@ Examples:
   porthole watch app:1 -- ./deploy.sh --now
   porthole watch --once app:1 || ./deploy.sh          for cron
 
-Exit codes with --once: 0 nothing has moved, or the command has dealt with it; 1 something has moved; 9 the command failed.")]
+Exit codes with --once: 0 if nothing moved or the command succeeded; 1 if a tag moved; 9 if the command failed.")]
 pub(crate) struct Arguments {
     /// References with tags
     #[arg(value_name = "REF", required = true)]
     references: Vec<OsString>,
-    /// How often to look at each of them
+    /// Time between two polls of a reference
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = interval::parse)]
     interval: Duration,
-    /// Look at each of them once, and end
+    /// Poll each reference once, then exit
     #[arg(long)]
     once: bool,
-    /// Run this in a shell when one has moved
+    /// Run this shell command when a tag has moved
     #[arg(long, value_name = "CMD", conflicts_with = "command")]
     exec: Option<OsString>,
-    /// Run this program when one has moved
+    /// Run this program when a tag has moved
     #[arg(last = true, value_name = "CMD")]
     command: Vec<OsString>,
 }

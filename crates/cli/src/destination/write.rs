@@ -1,6 +1,13 @@
-//! Bringing images to where they go, other than registries.
+//! Writes images to the store, layouts and archives.
 
-use std::{env, ffi::OsString, io::BufWriter, path::Path, sync::Arc};
+use std::{
+    cell::Cell,
+    env,
+    ffi::OsString,
+    io::{self, BufWriter, Write},
+    path::Path,
+    sync::Arc,
+};
 
 use porthole_core::{
     config::ImageConfig, descriptor::Descriptor, digest::Digest, manifest::Document, platform::NoMatch,
@@ -24,10 +31,10 @@ use crate::{
     source::Spec,
 };
 
-/// Blobs fetched at once where nobody says how many.
+/// Concurrent blob requests by default.
 pub(crate) const JOBS: usize = 4;
 
-/// What came of writing an image.
+/// The result of writing an image.
 pub(crate) struct Written {
     /// The name of the image there, where it has one.
     pub(crate) name: Option<String>,
@@ -51,7 +58,7 @@ pub(crate) struct Pulling<'p> {
     pub(crate) alone: bool,
     /// Lets others read what comes.
     pub(crate) follow: Follow,
-    /// Ends the pull when it is told anything.
+    /// Ends the pull when notified.
     pub(crate) stop: Arc<Notify>,
 }
 
@@ -95,7 +102,7 @@ pub(crate) fn pull(
             suits(session, &local, &root)?;
             let image = Image { local: &local, root: &root, names: named.iter().cloned().collect() };
             watch(session.ui, Heading::Here, |observer| {
-                write_archive(session, *kind, path, &[image], &Platforms::All, observer)
+                write_archive(session, *kind, Some(path), &[image], &Platforms::All, observer)
             })?;
             written.name = named;
         }
@@ -129,6 +136,7 @@ fn fetch(
     stop: &Notify,
 ) -> Result<Pulled, Error> {
     let client = session.client(reference)?;
+    session.ui.stderr.keeps("the downloaded bytes are kept, and the same command resumes");
     let run = |observer: &Observer| {
         session.runtime().block_on(async {
             tokio::select! {
@@ -168,7 +176,7 @@ pub(crate) fn send(
         let shown = names.first().cloned();
         let image = Image { local: &local, root: &root, names };
         let mut written = watch(session.ui, Heading::Here, |observer| {
-            write_archive(session, *kind, path, &[image], platforms, observer)
+            write_archive(session, *kind, Some(path), &[image], platforms, observer)
         })?;
         written.name = shown;
         return Ok(written);
@@ -189,13 +197,13 @@ pub(crate) fn send(
     })
 }
 
-/// Writes images into one archive. Returns its bytes.
+/// Writes images into one archive, or to stdout without a path. Returns its bytes.
 pub(crate) fn save(
     session: &Session<'_>,
     specs: &[Spec],
     platforms: &Platforms,
     kind: Kind,
-    path: &Path,
+    path: Option<&Path>,
 ) -> Result<u64, Error> {
     let store = session.store()?;
     // What is pulled has no name, and stays until it is in the archive.
@@ -268,21 +276,30 @@ pub(super) struct Image<'i> {
     pub(super) names: Vec<String>,
 }
 
-/// Writes images into an archive, which appears when it is complete. Tells of the last one.
+/// Writes images into an archive, which appears when it is complete, or to stdout. Describes the last image.
 pub(super) fn write_archive(
     session: &Session<'_>,
     kind: Kind,
-    path: &Path,
+    path: Option<&Path>,
     images: &[Image<'_>],
     platforms: &Platforms,
     observer: &Observer,
 ) -> Result<Written, Error> {
-    let unwritable = |source| Error::Store(porthole_store::Error::Write { path: path.to_owned(), source });
-    let output = Unfinished::create(path).map_err(unwritable)?;
-    let scratch = output.folder().map_or_else(env::temp_dir, Path::to_owned);
+    let unwritable = |source: io::Error| match path {
+        // A reader that has left is no failure.
+        None => Error::Write(source),
+        Some(path) => Error::Store(porthole_store::Error::Write { path: path.to_owned(), source }),
+    };
+    let output = path.map(Unfinished::create).transpose().map_err(unwritable)?;
+    let scratch = output.as_ref().and_then(Unfinished::folder).map_or_else(env::temp_dir, Path::to_owned);
     let mut written = None;
+    let bytes = Cell::new(0);
     {
-        let out = BufWriter::with_capacity(1 << 20, output.file());
+        let target: Box<dyn Write + '_> = match &output {
+            Some(output) => Box::new(output.file()),
+            None => Box::new(io::stdout()),
+        };
+        let out = BufWriter::with_capacity(1 << 20, Counted { target, bytes: &bytes });
         match kind {
             Kind::Oci => {
                 let mut archive = Oci::new(out, observer)?;
@@ -307,10 +324,29 @@ pub(super) fn write_archive(
             }
         }
     }
-    let bytes = output.file().metadata().map_err(unwritable)?.len();
-    output.keep().map_err(unwritable)?;
+    if let Some(output) = output {
+        output.keep().map_err(unwritable)?;
+    }
     let (root, missing) = written.ok_or_else(|| Error::usage("expected an image to write"))?;
-    Ok(Written { name: None, root, moved: bytes, present: 0, missing, replaced: None })
+    Ok(Written { name: None, root, moved: bytes.get(), present: 0, missing, replaced: None })
+}
+
+/// Counts the bytes that are written.
+struct Counted<'c> {
+    target: Box<dyn Write + 'c>,
+    bytes: &'c Cell<u64>,
+}
+
+impl Write for Counted<'_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let written = self.target.write(buffer)?;
+        self.bytes.set(self.bytes.get() + written as u64);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.target.flush()
+    }
 }
 
 /// A name that was typed for an archive: in Docker's it is a reference.

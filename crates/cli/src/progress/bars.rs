@@ -106,7 +106,7 @@ impl Bars {
         self.count();
     }
 
-    /// A part begins, or begins again, where so many of its bytes are there.
+    /// Starts a part, or starts it again, with this many bytes present.
     pub(super) fn start(&mut self, name: &str, there: u64, word: &'static str) {
         let Some(part) = self.parts.get_mut(name) else { return };
         let before = std::mem::replace(&mut part.bytes, there);
@@ -147,7 +147,7 @@ impl Bars {
         }
     }
 
-    /// A part is over, all of it.
+    /// Completes a part.
     pub(super) fn end(&mut self, name: &str, word: &'static str) {
         let Some(part) = self.parts.get_mut(name) else { return };
         if std::mem::replace(&mut part.ended, true) {
@@ -183,7 +183,7 @@ impl Bars {
         stay
     }
 
-    /// Gives a part a bar, if there is room or something that is over can go.
+    /// Gives a part a bar, if there is room or a completed part can make room.
     fn show(&mut self, name: &str) {
         if self.parts.get(name).is_none_or(|part| part.bar.is_some()) {
             return;

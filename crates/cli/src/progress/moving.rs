@@ -1,4 +1,4 @@
-//! How far images on the move are.
+//! Progress of transfers.
 
 use std::{
     collections::HashMap,
@@ -10,25 +10,25 @@ use porthole_core::digest::Digest;
 use porthole_transfer::{Blob, Event, Observer};
 use serde_json::{Value, json};
 
-use super::{EVERY, LOGGED, Look, Screen, Told, so_far};
+use super::{EVERY, LOGGED, Look, Report, Screen, so_far};
 use crate::ui::{Ui, safe, size};
 
-/// Which way images move, as this machine sees it.
+/// The direction of a transfer, seen from this machine.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Heading {
     Here,
     There,
 }
 
-/// Runs a transfer, and shows how far it is.
+/// Runs a transfer and shows its progress.
 pub(crate) fn watch<T>(ui: &Ui, heading: Heading, work: impl FnOnce(&Observer) -> T) -> T {
     let mut show = Show::new(ui, heading);
     let (sender, events) = channel();
     let line = Arc::new(Mutex::new(Some(sender)));
-    let told = Arc::clone(&line);
+    let sending = Arc::clone(&line);
     let observer = Observer::new(move |event| {
-        if let Some(line) = &*told.lock().unwrap_or_else(PoisonError::into_inner) {
-            // Nobody listens any more when the transfer has ended.
+        if let Some(line) = &*sending.lock().unwrap_or_else(PoisonError::into_inner) {
+            // The receiver is gone once the transfer has ended.
             let _ = line.send(event);
         }
     });
@@ -38,7 +38,7 @@ pub(crate) fn watch<T>(ui: &Ui, heading: Heading, work: impl FnOnce(&Observer) -
             show.end();
         });
         let done = work(&observer);
-        // A connection that is stuck may keep an observer: the listener must not wait for that.
+        // A stuck connection may keep an observer: drop the sender, so that the receiver ends all the same.
         line.lock().unwrap_or_else(PoisonError::into_inner).take();
         done
     })
@@ -50,7 +50,7 @@ struct Show<'u> {
     look: Look,
     heading: Heading,
     blobs: HashMap<Digest, Part>,
-    /// Bytes that came since the start.
+    /// Bytes transferred since the start.
     moved: u64,
     screen: Option<Screen>,
 }
@@ -59,7 +59,7 @@ struct Part {
     bytes: u64,
     size: u64,
     over: bool,
-    told: Told,
+    last: Report,
 }
 
 impl<'u> Show<'u> {
@@ -72,6 +72,7 @@ impl<'u> Show<'u> {
     fn event(&mut self, event: &Event) {
         match event {
             _ if self.look == Look::None => {}
+            Event::Plan { blobs } => self.plan(blobs),
             Event::Document { digest, size: bytes, .. } => match self.look {
                 Look::Plain => self.ui.line(&format!("{}: {}, manifest", digest.short(), size(*bytes))),
                 Look::Json => self.row("document", json!({ "digest": digest.to_string(), "bytes": bytes })),
@@ -98,9 +99,25 @@ impl<'u> Show<'u> {
         }
     }
 
+    /// Shows the total from the start. A blob of several images counts once.
+    fn plan(&mut self, blobs: &[(Digest, u64)]) {
+        for (digest, size) in blobs {
+            self.blobs.entry(*digest).or_insert_with(|| Part::new(*size));
+            if let Some(screen) = &mut self.screen {
+                screen.expect(name_on_screen(&digest.short()), Some(*size));
+            }
+        }
+        let bytes: u64 = self.blobs.values().map(|part| part.size).sum();
+        match self.look {
+            Look::Json => self.row("plan", json!({ "blobs": self.blobs.len(), "bytes": bytes })),
+            Look::Plain => self.ui.line(&format!("{} blobs of {}", self.blobs.len(), size(bytes))),
+            _ => {}
+        }
+    }
+
     fn draw(&mut self, digest: Digest, size: u64, state: &Blob) {
         let (word, short) = (self.word(state), digest.short());
-        let name = short.split_once(':').map_or(&*short, |(_, hex)| hex);
+        let name = name_on_screen(&short);
         let Some(screen) = &mut self.screen else { return };
         screen.expect(name, Some(size));
         match state {
@@ -112,14 +129,14 @@ impl<'u> Show<'u> {
         }
     }
 
-    /// For a log: a line for what is over or odd, and one now and then for what takes long.
+    /// Prints a log line for a part that ended or failed, and one now and then for a slow part.
     fn log(&mut self, digest: Digest, all: u64, state: &Blob) {
         let word = self.word(state);
         let short = digest.short();
         match state {
             Blob::Moved { .. } => {
                 let Some(part) = self.blobs.get_mut(&digest) else { return };
-                if let Some(rate) = part.told.due(LOGGED, part.bytes) {
+                if let Some(rate) = part.last.due(LOGGED, part.bytes) {
                     self.ui.line(&format!("{short}: {}", so_far(part.bytes, Some(all), rate)));
                 }
             }
@@ -132,7 +149,7 @@ impl<'u> Show<'u> {
 
     fn report(&mut self, digest: Digest, size: u64, state: &Blob) {
         let Some(part) = self.blobs.get_mut(&digest) else { return };
-        if matches!(state, Blob::Moved { .. }) && part.told.due(EVERY, part.bytes).is_none() {
+        if matches!(state, Blob::Moved { .. }) && part.last.due(EVERY, part.bytes).is_none() {
             return;
         }
         let mut row =
@@ -145,7 +162,7 @@ impl<'u> Show<'u> {
         self.row("blob", row);
     }
 
-    /// The last word on all of it.
+    /// Prints the totals.
     fn end(mut self) {
         self.screen.take();
         if self.look == Look::Json {
@@ -173,7 +190,7 @@ impl<'u> Show<'u> {
             Blob::Waiting => "waiting for another process",
             Blob::Started { kept: 0 } => "started",
             Blob::Started { .. } => "resumed",
-            Blob::Wrong => "wrong bytes, once more",
+            Blob::Wrong => "wrong bytes, trying again",
             Blob::Done => "verified",
             Blob::Skipped => "skipped: not in registries",
             _ => "moving",
@@ -181,7 +198,12 @@ impl<'u> Show<'u> {
     }
 }
 
-/// For programs, which rely on it.
+/// The digest without its algorithm, to save columns.
+fn name_on_screen(short: &str) -> &str {
+    short.split_once(':').map_or(short, |(_, hex)| hex)
+}
+
+/// The state in JSON. Programs rely on it.
 fn name_of(state: &Blob) -> &'static str {
     match state {
         Blob::Present => "exists",
@@ -199,10 +221,10 @@ fn name_of(state: &Blob) -> &'static str {
 
 impl Part {
     fn new(size: u64) -> Self {
-        Self { bytes: 0, size, over: false, told: Told::now(0) }
+        Self { bytes: 0, size, over: false, last: Report::now(0) }
     }
 
-    /// Bytes that moved.
+    /// Applies a state. Returns the bytes that moved.
     fn note(&mut self, state: &Blob) -> u64 {
         match state {
             Blob::Moved { bytes } => {
@@ -211,7 +233,7 @@ impl Part {
             }
             Blob::Started { kept } => {
                 self.bytes = *kept;
-                self.told = Told::now(*kept);
+                self.last = Report::now(*kept);
             }
             Blob::Wrong => self.bytes = 0,
             state if state.is_over() => {

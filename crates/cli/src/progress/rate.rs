@@ -12,14 +12,14 @@ pub(super) struct Rate(Arc<Mutex<Window>>);
 
 struct Window {
     moved: u64,
-    /// When so many bytes had moved, the oldest first; never empty.
+    /// Times and byte counts, the oldest first; never empty.
     marks: VecDeque<(Instant, u64)>,
 }
 
 const WINDOW: Duration = Duration::from_secs(5);
 /// How far marks are apart, so that there are few.
 const APART: Duration = Duration::from_millis(100);
-/// A beginning tells little.
+/// The rate is unknown before this time has passed.
 const LEAST: f64 = 0.5;
 
 impl Rate {

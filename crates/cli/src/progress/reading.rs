@@ -9,7 +9,7 @@ use std::{
 use porthole_core::{digest::Digest, layer::LayerReport, seek::Index, toc::Toc};
 use serde_json::json;
 
-use super::{EVERY, LOGGED, Look, Screen, Told, so_far};
+use super::{EVERY, LOGGED, Look, Report, Screen, so_far};
 use crate::{
     layers::Job,
     ui::{Ui, size},
@@ -31,10 +31,10 @@ struct Layer {
     bytes: u64,
     size: Option<u64>,
     begun: bool,
-    told: Told,
+    last: Report,
 }
 
-/// What is told of a layer in the end.
+/// The last report of a layer.
 struct Finished {
     digest: Digest,
     size: u64,
@@ -76,7 +76,7 @@ impl<'u> Meter<'u> {
             if let Some(screen) = &mut screen {
                 screen.expect(&name(job.layer), size);
             }
-            layers.insert(job.layer, Layer { bytes: 0, size, begun: false, told: Told::now(0) });
+            layers.insert(job.layer, Layer { bytes: 0, size, begun: false, last: Report::now(0) });
         }
         Self { ui, look, state: Mutex::new(State { layers, screen }) }
     }
@@ -98,7 +98,7 @@ impl<'u> Meter<'u> {
         }
         let every = if self.look == Look::Json { EVERY } else { LOGGED };
         let (bytes, total) = (of_layer.bytes, of_layer.size);
-        let Some(rate) = of_layer.told.due(every, bytes) else { return };
+        let Some(rate) = of_layer.last.due(every, bytes) else { return };
         match self.look {
             Look::Plain => self.ui.line(&format!("layer {layer}: {}", so_far(bytes, total, rate))),
             Look::Json => {

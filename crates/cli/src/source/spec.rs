@@ -54,7 +54,7 @@ impl Spec {
         if matches!(bytes, [b'.' | b'/', ..]) {
             return Ok(Self::Local { path: path.to_owned(), format: None, name: None });
         }
-        match Reference::parse_bytes(bytes) {
+        match Reference::parse_typed(bytes) {
             Ok(reference) => Ok(Self::Registry(reference)),
             Err(_) if exists(path) => Ok(Self::Local { path: path.to_owned(), format: None, name: None }),
             Err(error) => Err(Error::Reference { text: text.to_string_lossy().into_owned(), error }),
@@ -97,6 +97,12 @@ mod tests {
     #[test]
     fn sources_are_told_apart() {
         for (text, existing, expected) in [
+            ("docker pull nginx", "", Ok(Spec::Registry("docker.io/library/nginx:latest".parse().unwrap()))),
+            (
+                "https://hub.docker.com/_/nginx",
+                "",
+                Ok(Spec::Registry("docker.io/library/nginx:latest".parse().unwrap())),
+            ),
             ("nginx", "nginx", Ok(Spec::Registry("docker.io/library/nginx:latest".parse().unwrap()))),
             ("image.tar", "image.tar", Ok(Spec::Registry("docker.io/library/image.tar:latest".parse().unwrap()))),
             ("./image.tar", "", local("./image.tar", None, None)),

@@ -74,7 +74,7 @@ pub(super) fn retry(paused: &Paused) -> Value {
     })
 }
 
-/// Lines as they are printed: the first tells when.
+/// Lines as they are printed; the first has the time.
 pub(super) fn stamped(lines: &[String], now: SystemTime) -> String {
     let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let date = time(i64::try_from(now.as_secs()).unwrap_or_default());

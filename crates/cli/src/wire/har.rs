@@ -1,6 +1,6 @@
 //! Exchanges as an HTTP Archive (HAR 1.2), which the network panel of any browser opens.
 //!
-//! Each entry is written when its exchange is over, and with it the end of the document: the file is whole at any moment,
+//! Each entry is written when its exchange ends, together with the end of the document: the file is complete at any moment,
 //! whatever becomes of this program, and nothing is kept in memory but what is under way. Bodies are not recorded.
 
 use std::{
@@ -39,7 +39,7 @@ pub(super) struct Record<'r> {
 }
 
 const TAIL: &[u8] = b"\n]}}\n";
-/// A trace tells where somebody has been, and is for their eyes.
+/// A trace shows which registries a user asked: only that user may read it.
 const MODE: u32 = 0o600;
 
 impl Har {

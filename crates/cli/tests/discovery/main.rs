@@ -1,6 +1,6 @@
 //! The verbs that ask a registry what it has, take something out of it, or find out how it is: over scripted registries.
 //!
-//! The expected output lies in `tests/expected`; run with `UPDATE_EXPECTED=1` to write it anew, and read the difference.
+//! The expected output lies in `tests/expected`; run with `UPDATE_EXPECTED=1` to rewrite it, and read the difference.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
@@ -8,6 +8,7 @@ mod catalog;
 mod delete;
 mod doctor;
 mod referrers;
+mod schema;
 #[path = "../snapshot/mod.rs"]
 mod snapshot;
 

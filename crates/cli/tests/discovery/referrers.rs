@@ -16,7 +16,7 @@ fn image(architecture: &str) -> Built {
     Image::new().platform("linux", architecture, None).layer(layer).build()
 }
 
-/// A manifest that says what a JSON object says beside its config and its layer, and speaks of `subject`.
+/// A manifest that says what a JSON object says beside its config and its layer, and refers to `subject`.
 fn artifact(subject: Option<&Blob>, more: Value) -> (Blob, Blob) {
     let empty = Blob::new("application/vnd.oci.empty.v1+json", b"{}".to_vec());
     let mut manifest = json!({

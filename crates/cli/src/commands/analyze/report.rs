@@ -1,4 +1,4 @@
-//! What is told of waste, as data.
+//! The report of waste as data.
 
 use porthole_core::{
     image::Layer,
@@ -13,7 +13,7 @@ use crate::commands::ls::row::Name;
 pub(super) struct Report {
     pub(super) sizes: Sizes,
     pub(super) efficiency: f64,
-    /// What the figure means, for whoever finds it in a log.
+    /// What the figure means, for readers of a log.
     pub(super) efficiency_definition: &'static str,
     pub(super) wasted: Wasted,
     pub(super) layers: Vec<LayerReport>,
@@ -62,10 +62,10 @@ pub(super) struct LayerReport {
     pub(super) download: u64,
     pub(super) unpacked: u64,
     pub(super) files: u64,
-    /// What it brings in vain.
+    /// Bytes that this layer brings and that are wasted.
     pub(super) wasted: u64,
     pub(super) wasted_download: u64,
-    /// What is in vain because of it.
+    /// Bytes of lower layers that this layer wastes.
     pub(super) wastes: Wastes,
 }
 
@@ -107,7 +107,7 @@ pub(super) struct CopiesReport {
     pub(super) paths: Vec<OwnedName>,
 }
 
-/// A path, as `ls --json` tells it.
+/// A path, as in `ls --json`.
 #[derive(Serialize)]
 pub(super) struct OwnedName {
     pub(super) path: String,

@@ -1,4 +1,4 @@
-//! What is told of waste, for people.
+//! The report of waste as text.
 
 use std::io::Write;
 

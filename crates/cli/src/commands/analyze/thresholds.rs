@@ -11,16 +11,16 @@ use crate::ui::size;
 /// Options of `analyze` for a pipeline.
 #[derive(Args)]
 pub(super) struct Thresholds {
-    /// End with exit code 1 if a threshold is missed [without any: --min-efficiency 0.9 --max-waste-percent 10]
+    /// Exit with 1 if a threshold is missed [without any: --min-efficiency 0.9 --max-waste-percent 10]
     #[arg(long)]
     ci: bool,
     /// Lowest efficiency, from 0 to 1
     #[arg(long, value_name = "RATIO", requires = "ci", value_parser = ratio)]
     min_efficiency: Option<f64>,
-    /// Most wasted bytes of files, such as 20MB or 1.5GiB
+    /// Highest number of wasted bytes, such as 20MB or 1.5GiB
     #[arg(long, value_name = "SIZE", requires = "ci")]
     max_waste: Option<Size>,
-    /// Most of the download, in percent, that is estimated to be wasted
+    /// Highest wasted share of the download, in percent
     #[arg(long, value_name = "PERCENT", requires = "ci", value_parser = percent)]
     max_waste_percent: Option<f64>,
 }

@@ -1,4 +1,4 @@
-//! Differences as data: a contract with scripts, so what is here changes only by additions.
+//! Differences as data: a contract with scripts, which changes only by additions.
 
 use porthole_core::{
     config::History,

@@ -1,4 +1,4 @@
-//! What a registry wants to know of who asks, and whether it likes what it is told.
+//! How a registry authenticates, and whether it accepts the stored credentials.
 
 use porthole_registry::{
     Error,
@@ -16,7 +16,7 @@ use super::{
 /// The challenges, and whether what they ask for may be given.
 pub(super) fn sign_in<T>(patient: &Patient<'_, T>, front: &Probed) -> Finding {
     if front.status != 401 {
-        return Finding::ok("sign-in", "asks nobody who they are");
+        return Finding::ok("sign-in", "requires no sign-in");
     }
     let challenges = challenge::parse_headers(&front.headers);
     let schemes: Vec<&str> = challenges.iter().map(|challenge| challenge.scheme.as_str()).collect();
@@ -27,15 +27,14 @@ pub(super) fn sign_in<T>(patient: &Patient<'_, T>, front: &Probed) -> Finding {
         (None, Some(_))
             if patient.base.origin().scheme == Scheme::Http && !patient.base.origin().host.is_loopback_literal() =>
         {
-            Finding::no("sign-in", "wants user and password with every request, and they go there unencrypted")
+            Finding::no("sign-in", "requires user and password with every request, and they are sent unencrypted")
         }
-        (None, Some(_)) => Finding::ok("sign-in", "wants user and password with every request"),
-        (None, None) if schemes.is_empty() => {
-            Finding::no("sign-in", "refuses access without saying what it wants to know")
-        }
-        (None, None) => {
-            Finding::no("sign-in", format!("wants a proof that no registry client has: {}", schemes.join(", ")))
-        }
+        (None, Some(_)) => Finding::ok("sign-in", "requires user and password with every request"),
+        (None, None) if schemes.is_empty() => Finding::no("sign-in", "refuses access without a challenge"),
+        (None, None) => Finding::no(
+            "sign-in",
+            format!("requires an authentication scheme that registry clients do not have: {}", schemes.join(", ")),
+        ),
     };
     finding.with("schemes", schemes)
 }
@@ -46,17 +45,17 @@ fn token<T>(patient: &Patient<'_, T>, bearer: &Challenge) -> Finding {
     match policy::realm(patient.base.origin(), realm, true, patient.trusted) {
         Ok(Realm::Send(url) | Realm::Anonymous(url)) => {
             let place = url.origin().to_string();
-            Finding::ok("sign-in", format!("wants a token from {place}, which may see the credentials"))
+            Finding::ok("sign-in", format!("requires a token from {place}, which gets the credentials"))
                 .with("realm", place)
         }
         Ok(Realm::Untrusted(url)) => {
             let (place, authority) = (url.origin().to_string(), url.origin().authority());
             let says = format!(
-                "wants a token from {place}, another site: credentials are sent there only with --trust-realm {authority}"
+                "requires a token from {place}, another site: credentials are sent there only with --trust-realm {authority}"
             );
             Finding::no("sign-in", says).with("realm", place)
         }
-        Err(error) => Finding::no("sign-in", format!("wants a token from a place that is refused: {error}")),
+        Err(error) => Finding::no("sign-in", format!("requires a token from a realm that is refused: {error}")),
     }
 }
 
@@ -71,7 +70,7 @@ pub(super) async fn credentials<T: Transport + Environment>(patient: &Patient<'_
         Credentials::From(place) => Some(place.as_str()),
     };
     let (verdict, kept) = match (from, is_asked) {
-        (None, false) => return Finding::ok("credentials", "are not kept here, and not asked for"),
+        (None, false) => return Finding::ok("credentials", "are not stored here, and not required"),
         (Some(place), false) => {
             return Finding::unknown("credentials", format!("from {place} were not asked for")).with("source", place);
         }
@@ -79,14 +78,12 @@ pub(super) async fn credentials<T: Transport + Environment>(patient: &Patient<'_
     };
     let finding = match (kept, verdict) {
         (Some(place), Ok(())) => Finding::ok("credentials", format!("from {place} are accepted")),
-        (None, Ok(())) => {
-            Finding::ok("credentials", "are not kept here; who has none is let in too, if not everywhere")
-        }
+        (None, Ok(())) => Finding::ok("credentials", "are not stored here; anonymous access works, at least in part"),
         (Some(place), Err(error @ (Error::Unauthorized { .. } | Error::Withheld { .. }))) => {
             Finding::no("credentials", format!("from {place} do not help: {error}")).fatal(&error)
         }
         (None, Err(error @ Error::Unauthorized { .. })) => {
-            Finding::no("credentials", format!("are not kept here, and nobody gets in without: {error}")).fatal(&error)
+            Finding::no("credentials", format!("are not stored here, and are required: {error}")).fatal(&error)
         }
         (_, Err(error)) => Finding::no("credentials", error.to_string()).fatal(&error),
     };

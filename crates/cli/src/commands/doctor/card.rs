@@ -57,9 +57,9 @@ impl Finding {
         Self::new(probe, Verdict::Unknown, says.into())
     }
 
-    /// What could not be found out for an error that says nothing of what was asked.
+    /// What could not be determined for an error that says nothing of what was asked.
     pub(super) fn failed(probe: &'static str, error: &Refusal) -> Self {
-        Self::unknown(probe, format!("could not be found out: {error}"))
+        Self::unknown(probe, format!("could not be determined: {error}"))
     }
 
     /// Without this the registry is of no use.

@@ -24,14 +24,14 @@ pub(super) async fn catalog<T: Transport + Environment>(patient: &Patient<'_, T>
     match answer.status.as_u16() {
         200 => match repositories::read(&answer.body) {
             Ok(names) => (Finding::ok("catalog", "lists its repositories"), names.into_iter().next()),
-            Err(_) => (Finding::no("catalog", "answers something else than a list of repositories"), None),
+            Err(_) => (Finding::no("catalog", "does not answer with a list of repositories"), None),
         },
         400 | 401 | 403 | 404 | 405 | 501 => (Finding::no("catalog", NO_CATALOG), None),
         status => (Finding::unknown("catalog", format!("is answered {status}: {}", answer.words())), None),
     }
 }
 
-const NO_CATALOG: &str = "lists no repositories: their names must be known";
+const NO_CATALOG: &str = "lists no repositories";
 
 /// Whether signatures and the like are found by the API.
 pub(super) async fn referrers<T: Transport + Environment>(patient: &Patient<'_, T>, subject: &Digest) -> Finding {
@@ -41,12 +41,12 @@ pub(super) async fn referrers<T: Transport + Environment>(patient: &Patient<'_, 
         Err(error) => return Finding::failed("referrers", &error),
     };
     if api::is_supported(answer.status, &answer.headers) {
-        return Finding::ok("referrers", "has the referrers API: signatures and attestations are found by it");
+        return Finding::ok("referrers", "has the referrers API: it lists signatures and attestations");
     }
     match answer.status.as_u16() {
         200..=299 | 400 | 404..=406 => Finding::no(
             "referrers",
-            "has no referrers API: signatures and attestations are found by a tag, which writers must keep up",
+            "has no referrers API: signatures and attestations are found by the fallback tag, which clients must maintain",
         ),
         status => Finding::unknown("referrers", format!("are answered {status}: {}", answer.words())),
     }

@@ -23,7 +23,7 @@ pub(super) async fn page<T: Transport + Environment>(patient: &Patient<'_, T>) -
     let preflight = preflight(patient, &path).await;
     let lets_sign_in = preflight.verdict == super::card::Verdict::Ok;
     let obstacle = if !allows(&read.headers, patient.page) {
-        Some("lets no page of this origin read it")
+        Some("does not allow this origin by CORS")
     } else if read.status == 401 {
         obstacle_to_sign_in(patient, &read, lets_sign_in).await
     } else {
@@ -31,8 +31,8 @@ pub(super) async fn page<T: Transport + Environment>(patient: &Patient<'_, T>) -
     };
     let page = match obstacle {
         Some(obstacle) => Finding::no("page", format!("{obstacle}: the page needs the relay")),
-        None if read.status == 401 => Finding::ok("page", "lets a page sign in and read it: no relay is needed"),
-        None => Finding::ok("page", "lets a page read it: no relay is needed"),
+        None if read.status == 401 => Finding::ok("page", "allows a page to sign in and read it: no relay is needed"),
+        None => Finding::ok("page", "allows a page to read it: no relay is needed"),
     };
     [page.with("relay", obstacle.is_some()).with("origin", patient.page), preflight]
 }
@@ -44,7 +44,7 @@ async fn obstacle_to_sign_in<T: Transport + Environment>(
     lets_sign_in: bool,
 ) -> Option<&'static str> {
     if !exposes(&read.headers, "www-authenticate") {
-        return Some("lets no page see how to sign in");
+        return Some("does not expose WWW-Authenticate to pages");
     }
     if !lets_sign_in {
         return Some("refuses the preflight of a request with a token or a password");
@@ -53,7 +53,7 @@ async fn obstacle_to_sign_in<T: Transport + Environment>(
     let bearer = challenges.iter().find(|challenge| challenge.scheme == "bearer")?;
     let realm = policy::realm(patient.base.origin(), bearer.parameter("realm")?, false, patient.trusted);
     let Ok(Realm::Anonymous(realm) | Realm::Send(realm) | Realm::Untrusted(realm)) = realm else {
-        return Some("wants a token from a place that is refused");
+        return Some("requires a token from a realm that is refused");
     };
     let scopes = Scopes::pull(patient.reference.repository()).to_string();
     let service = bearer.parameter("service").map(|service| ("service", service));
@@ -63,7 +63,7 @@ async fn obstacle_to_sign_in<T: Transport + Environment>(
     request.headers_mut().insert(http::header::ORIGIN, patient.page.parse().ok()?);
     match patient.client.probe(&patient.reference, request, Asker::Anyone).await {
         Ok(answer) if allows(&answer.headers, patient.page) => None,
-        _ => Some("has a token server that lets no page read it"),
+        _ => Some("has a token server that does not allow this origin by CORS"),
     }
 }
 
@@ -81,7 +81,7 @@ async fn preflight<T: Transport + Environment>(patient: &Patient<'_, T>, path: &
     let status = answer.status.as_u16();
     // A star stands for every header but this one.
     let named = lists(&answer.headers, "access-control-allow-headers", "authorization");
-    let says = "who signs in from the page needs the relay";
+    let says = "signing in from the page needs the relay";
     if !answer.status.is_success() {
         Finding::no("preflight", format!("is answered {status}: {says}"))
     } else if !allows(&answer.headers, patient.page) || !named {

@@ -22,7 +22,7 @@ pub(super) fn connection<T>(patient: &Patient<'_, T>, front: &Result<Probed, Err
     let finding = match front {
         Err(error) => Finding::no("connection", format!("{error}")).fatal(error),
         Ok(_) if origin.scheme == Scheme::Https && patient.insecure => {
-            Finding::unknown("connection", "over TLS, but any certificate is accepted: anyone could be answering")
+            Finding::unknown("connection", "over TLS, but the certificate is not verified")
         }
         Ok(_) if origin.scheme == Scheme::Https => {
             Finding::ok("connection", "over TLS, with a certificate that is trusted here")
@@ -34,7 +34,7 @@ pub(super) fn connection<T>(patient: &Patient<'_, T>, front: &Result<Probed, Err
             } else {
                 Finding::no(
                     "connection",
-                    "over plain HTTP: whoever is on the way reads passwords, and can change what no digest pins",
+                    "over plain HTTP: anyone on the path can read passwords, and change what no digest pins",
                 )
             }
         }
@@ -45,7 +45,7 @@ pub(super) fn connection<T>(patient: &Patient<'_, T>, front: &Result<Probed, Err
 /// Whether it is a registry (OCI distribution specification 1.1, "Determining Support").
 pub(super) fn version(front: &Probed) -> Finding {
     let status = front.status.as_u16();
-    let told = front.header("docker-distribution-api-version");
+    let version = front.header("docker-distribution-api-version");
     let finding = match status {
         200 | 401 => Finding::ok("version", "speaks the distribution API"),
         429 => Finding::no("version", format!("limits the rate of requests: {}", front.words())),
@@ -58,8 +58,8 @@ pub(super) fn version(front: &Probed) -> Finding {
         _ => finding,
     };
     let finding = finding.with("status", status);
-    match told {
-        Some(told) => finding.with("docker_distribution_api_version", told),
+    match version {
+        Some(version) => finding.with("docker_distribution_api_version", version),
         None => finding,
     }
 }
@@ -67,7 +67,7 @@ pub(super) fn version(front: &Probed) -> Finding {
 /// Whether its clock and ours agree.
 pub(super) fn clock(front: &Probed, now: Duration) -> Finding {
     let Some(date) = front.header("date").and_then(date::http) else {
-        return Finding::unknown("clock", "tells no time");
+        return Finding::unknown("clock", "sends no date");
     };
     let (ours, theirs) = (i128::from(now.as_secs()), i128::from(date));
     let skew = theirs - ours;

@@ -19,14 +19,13 @@ pub(super) struct Sample {
     pub(super) blob: Option<Descriptor>,
 }
 
-/// Whether the manifest can be had, and the image. Where the head tells that there is no pull left, none is tried.
+/// Whether the manifest can be read, and the image. If HEAD says that no pull is left, none is tried.
 pub(super) async fn manifest<T: Transport + Environment>(
     patient: &Patient<'_, T>,
     head: &Result<Probed, Error>,
 ) -> (Finding, Option<Sample>) {
     if head.as_ref().is_ok_and(|head| head.status == 429) {
-        let finding =
-            Finding::no("manifest", "is not given: too many requests have been made").because(Kind::RateLimit);
+        let finding = Finding::no("manifest", "is refused: too many requests").because(Kind::RateLimit);
         return (finding, None);
     }
     let document = match patient.client.fetch_document(&patient.reference).await {
@@ -69,29 +68,29 @@ pub(super) async fn fetch_head<T: Transport + Environment>(patient: &Patient<'_,
     patient.ask(Method::HEAD, &path, &[("accept", Accept::All.value())], patient.reader()).await
 }
 
-/// Whether the digest of a tag is told without its manifest.
+/// Whether HEAD returns the digest of a tag.
 pub(super) fn head(answer: &Result<Probed, Error>, sample: &Sample) -> Finding {
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) => return Finding::failed("head", error),
     };
     if !answer.status.is_success() {
-        let says = format!("HEAD is answered {}: to learn a digest takes a download", answer.status.as_u16());
+        let says = format!("HEAD is answered {}: a digest takes a download", answer.status.as_u16());
         return Finding::no("head", says);
     }
     let digest = sample.document.raw().digest();
     let got = manifest::read(&answer.headers).digest;
     match got {
-        Some(got) if got == *digest => Finding::ok("head", "HEAD tells the digest: to watch a tag takes no download"),
+        Some(got) if got == *digest => Finding::ok("head", "HEAD returns the digest: watching a tag takes no download"),
         Some(got) if got.algorithm() != digest.algorithm() => {
-            Finding::unknown("head", format!("HEAD tells a digest of another algorithm: {got}"))
+            Finding::unknown("head", format!("HEAD returns a digest of another algorithm: {got}"))
         }
-        Some(got) => Finding::no("head", format!("HEAD tells another digest than the manifest has: {got}")),
-        None => Finding::no("head", "HEAD tells no Docker-Content-Digest: to learn a digest takes a download"),
+        Some(got) => Finding::no("head", format!("HEAD returns another digest than the manifest has: {got}")),
+        None => Finding::no("head", "HEAD returns no Docker-Content-Digest: a digest takes a download"),
     }
 }
 
-/// Whether an unchanged manifest can be told from a changed one without its bytes.
+/// Whether conditional requests work.
 pub(super) async fn conditional<T: Transport + Environment>(
     patient: &Patient<'_, T>,
     head: &Result<Probed, Error>,
@@ -105,13 +104,13 @@ pub(super) async fn conditional<T: Transport + Environment>(
         Err(error) => Finding::failed("conditional", &error),
         Ok(answer) if answer.status == 304 => Finding::ok("conditional", "says 304 of what has not changed"),
         Ok(answer) if answer.status.is_success() => {
-            Finding::no("conditional", "ignores If-None-Match: what has not changed is told by its digest only")
+            Finding::no("conditional", "ignores If-None-Match: an unchanged manifest is recognised by its digest only")
         }
         Ok(answer) => Finding::unknown("conditional", format!("If-None-Match is answered {}", answer.status.as_u16())),
     }
 }
 
-/// Whether a part of a blob can be had.
+/// Whether ranges of a blob work.
 pub(super) async fn range<T: Transport + Environment>(patient: &Patient<'_, T>, blob: &Descriptor) -> Finding {
     let mut range = match patient.client.fetch_blob_range(&patient.reference, blob, 1..SMALLEST).await {
         Ok(range) => range,
@@ -126,12 +125,13 @@ pub(super) async fn range<T: Transport + Environment>(patient: &Patient<'_, T>, 
     match range.read(&mut buffer).await {
         Err(error) => Finding::failed("range", &error),
         Ok(_) if let Some(odd) = odd => Finding::no("range", odd),
-        Ok(_) if whole => {
-            Finding::no("range", "sends whole blobs only: what breaks off starts over, and a file costs its layer")
-        }
+        Ok(_) if whole => Finding::no(
+            "range",
+            "sends whole blobs only: interrupted downloads start again, and a file costs its layer",
+        ),
         Ok(_) => Finding::ok(
             "range",
-            "sends parts of blobs: what breaks off goes on, and a file costs no more than its part of a layer",
+            "sends parts of blobs: interrupted downloads resume, and a file costs only its part of a layer",
         ),
     }
 }
@@ -159,7 +159,7 @@ pub(super) async fn blobs<T: Transport + Environment>(patient: &Patient<'_, T>, 
 
 /// How much more may be asked for.
 pub(super) fn quota(head: &Result<Probed, Error>) -> Finding {
-    let Ok(head) = head else { return Finding::unknown("quota", "nothing was told") };
+    let Ok(head) = head else { return Finding::unknown("quota", "no answer") };
     let number = |names: [&str; 2]| {
         let value = names.iter().find_map(|name| head.header(name))?;
         value.split([';', ',']).next()?.trim().parse::<u64>().ok()
@@ -171,8 +171,10 @@ pub(super) fn quota(head: &Result<Probed, Error>) -> Finding {
         (_, Some(0)) => Finding::no("quota", "has been used up: pulls will be refused for a while"),
         (Some(limit), Some(left)) => Finding::ok("quota", format!("{left} of {limit} pulls are left")),
         (None, Some(left)) => Finding::ok("quota", format!("{left} pulls are left")),
-        (Some(limit), None) => Finding::unknown("quota", format!("of {limit} pulls; how many are left is not told")),
-        (None, None) => Finding::unknown("quota", "tells of no limit to pulls"),
+        (Some(limit), None) => {
+            Finding::unknown("quota", format!("of {limit} pulls; the remaining number is not stated"))
+        }
+        (None, None) => Finding::unknown("quota", "states no limit of pulls"),
     };
     let finding = limit.into_iter().fold(finding, |finding, limit| finding.with("limit", limit));
     left.into_iter().fold(finding, |finding, left| finding.with("remaining", left))

@@ -129,25 +129,25 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
                 format!("are answered {status}: what is larger than a proxy on the way lets through cannot be pushed"),
             )
         } else if session.held == Some(size) {
-            Finding::ok("chunks", "are taken, and the registry tells how much it has")
+            Finding::ok("chunks", "are accepted, and the registry reports its offset")
         } else {
             Finding::no(
                 "chunks",
-                "are taken, but the registry does not tell how much it has: what breaks off starts over",
+                "are accepted, but the registry does not report its offset: interrupted uploads start again",
             )
         };
         let finding = open.least.into_iter().fold(finding, |finding, least| finding.with("least", least));
         (finding, session.location.unwrap_or(stays))
     }
 
-    /// Whether a session tells what it holds when it is asked.
+    /// Whether a session reports its offset.
     async fn resume(&self, place: &Place) -> Finding {
         match self.send(upload::status(&place.url)).await {
             Err(error) => Finding::failed("resume", &error),
             Ok(answer)
                 if answer.status.is_success() && self.session(&answer).is_ok_and(|session| session.held.is_some()) =>
             {
-                Finding::ok("resume", "a session tells what it has: an upload that breaks off goes on")
+                Finding::ok("resume", "a session reports its offset: an interrupted upload resumes")
             }
             Ok(answer) => {
                 let status = answer.status.as_u16();
@@ -254,7 +254,7 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
         }
     }
 
-    /// Bytes that nobody has had before.
+    /// Bytes that no registry has.
     fn noise(&self, size: u64) -> Vec<u8> {
         let transport = self.patient.client.transport();
         let mut state = transport.random() ^ transport.now().as_nanos() as u64 | 1;

@@ -1,4 +1,4 @@
-//! What the verbs write into the journal.
+//! The entries that the verbs write to the journal.
 
 use std::{
     ffi::OsString,
@@ -39,7 +39,7 @@ pub(crate) fn now() -> String {
     ui::time(i64::try_from(seconds).unwrap_or(i64::MAX)).replace(' ', "T") + "Z"
 }
 
-/// Writes an entry. That it could not is told, and no more: what it speaks of is done.
+/// Writes an entry. A failure is a note only, because the change that it records is done.
 pub(crate) fn remember(session: &Session<'_>, store: &Store, entry: Entry) {
     if let Err(error) = store.journal().record(entry) {
         session.ui.note(format_args!("the journal misses this: {}", safe(&error.to_string())));
@@ -71,7 +71,7 @@ pub(crate) fn tagged(session: &Session<'_>, store: &Store, name: &Reference, dig
     }
 }
 
-/// A tag of a registry was given to an image, and other tags of its repository too. Nobody gets a store only for that.
+/// A tag of a registry was given to an image, and other tags of its repository too. No store is created only for that.
 pub(crate) fn pushed(session: &Session<'_>, to: &Reference, also: &[String], digest: Digest) {
     let Some(store) = session.existing_store() else { return };
     let others = also.iter().filter_map(|tag| format!("{}/{}:{tag}", to.registry(), to.repository()).parse().ok());

@@ -1,4 +1,4 @@
-//! What is told of an image, as data.
+//! The report of an image as data.
 
 use std::collections::BTreeMap;
 

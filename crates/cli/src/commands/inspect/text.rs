@@ -1,4 +1,4 @@
-//! What is told of an image, for people.
+//! The report of an image as text.
 
 use std::io::Write;
 

@@ -15,7 +15,7 @@ use crate::{
     source::Source,
 };
 
-/// Lists the entries of one layer as they come. They are verified only at the end: the exit code tells.
+/// Lists the entries of one layer as they arrive. They are verified at the end: the exit code has the result.
 pub(super) fn list(arguments: &Arguments, session: &Session<'_>, source: &Source, jobs: &[Job]) -> Result<(), Error> {
     let wanted = arguments.path.as_ref().map(|text| path::clean(text.as_encoded_bytes()));
     let want = if arguments.digest { Want::Digests } else { Want::Entries };

@@ -24,7 +24,7 @@ const ROOT_MODE: u32 = 0o755;
 /// How many names are tried.
 const TRIES: u32 = 100;
 
-/// A hidden directory beside the one that is to be. Whoever has it holds a lock on it, so that one without a lock is known
+/// A hidden directory beside the one that is to be. The process that uses it holds a lock on it, so that one without a lock is known
 /// to be left over. Dropping removes it.
 pub(crate) struct Destination {
     parent: PathBuf,
@@ -143,7 +143,7 @@ fn apart(path: &Path, typed: &Path) -> Result<(PathBuf, OsString), Error> {
 fn remove_leftovers(parent: &Path, prefix: &OsString) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten().filter(|entry| entry.file_name().as_bytes().starts_with(prefix.as_bytes())) {
-        // One that is locked belongs to a run that goes on; one that cannot be opened is not ours.
+        // One that is locked belongs to a running process; one that cannot be opened is not ours.
         let free = File::open(entry.path()).is_ok_and(|directory| directory.try_lock().is_ok());
         if free {
             let _ = remove(parent, &entry.file_name());

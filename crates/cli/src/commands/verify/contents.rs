@@ -26,13 +26,13 @@ pub(super) struct Contents {
     #[serde(skip_serializing_if = "Option::is_none")]
     entries: Option<u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    disagreements: Vec<Told>,
+    disagreements: Vec<DisagreementReport>,
     #[serde(skip_serializing_if = "is_zero")]
     more: u64,
 }
 
 #[derive(Serialize)]
-struct Told {
+struct DisagreementReport {
     path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     path_b64: Option<String>,
@@ -55,7 +55,7 @@ impl Contents {
                 format: Some(format.to_string()),
                 trusted: Some(trusted),
                 entries: Some(report.entries),
-                disagreements: report.disagreements.iter().map(Told::of).collect(),
+                disagreements: report.disagreements.iter().map(DisagreementReport::of).collect(),
                 more: report.more,
                 ..Self::default()
             },
@@ -94,7 +94,7 @@ impl Contents {
     }
 }
 
-impl Told {
+impl DisagreementReport {
     fn of(disagreement: &Disagreement) -> Self {
         let bytes = if disagreement.path.is_empty() { b"." } else { disagreement.path.as_slice() };
         let path = path::escape(bytes);

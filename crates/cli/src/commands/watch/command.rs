@@ -51,7 +51,7 @@ impl Task {
         shell.map(|shell| Self::Shell(shell.clone())).or_else(program)
     }
 
-    /// Runs it on a thread of its own, which tells the end. Its stdout is our stderr: ours is for events.
+    /// Runs it on its own thread, which reports the end. Its stdout is our stderr, because our stdout is for events.
     pub(super) fn start(
         &self,
         at: usize,
@@ -77,7 +77,7 @@ impl Task {
                 Ok(status) => Some(Failure::Status(status)),
                 Err(error) => Some(Failure::Start(error)),
             };
-            // Nobody listens any more when the second signal came.
+            // The receiver is gone after a second signal.
             let _ = ended.send(Ended { at, subject, failure });
         });
     }

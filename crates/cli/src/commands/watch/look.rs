@@ -71,7 +71,7 @@ fn choose(document: &Document, platform: &Platform) -> Result<Digest, NoMatch> {
     }
 }
 
-/// What kind of trouble there is: told once when it begins, and once when it ends.
+/// A kind of trouble, reported once when it begins and once when it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
     /// The registry cannot be reached, or has troubles of its own.
@@ -106,11 +106,11 @@ impl Trouble {
 
 /// What a look that showed nothing means for the next one.
 pub(super) fn outcome(unseen: &Unseen) -> Polled {
-    let told = match *unseen.error {
+    let asked = match *unseen.error {
         Error::RateLimited { retry_after, .. } => retry_after.map(Duration::from_secs),
         _ => None,
     };
-    match (Trouble::of(unseen), unseen.retry_after.or(told)) {
+    match (Trouble::of(unseen), unseen.retry_after.or(asked)) {
         (Trouble::Limited, retry_after) | (_, retry_after @ Some(_)) => {
             Polled::Limited { retry_after, quota: unseen.quota }
         }

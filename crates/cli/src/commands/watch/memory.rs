@@ -5,8 +5,8 @@ use porthole_store::journal::{Choice, Entry, Writer};
 
 use super::look::Subject;
 
-/// What a tag stood for when it was last watched, and done with; else when it was last pulled or pushed. What was seen for one platform
-/// tells nothing about another.
+/// The digest of a tag when it was last watched and handled; else when it was last pulled or pushed. Entries of another platform are
+/// ignored.
 pub(super) fn last(entries: &[Entry], platform: Option<&Platform>) -> Option<Subject> {
     let done = |entry: &&Entry| is_watched(entry, platform) && !entry.pending;
     let moved = |entry: &&Entry| platform.is_none() && matches!(entry.by, Writer::Pull | Writer::Push);
@@ -59,7 +59,7 @@ mod tests {
         assert_eq!(last(&entries, None), Some(subject("pulled", None)));
         assert_eq!(last(&entries, Some(&arm)), None);
         entries.extend([of("watched", Writer::Watch), of("pushed", Writer::Push), seen("other", Some("image"), false)]);
-        assert_eq!(last(&entries, None), Some(subject("watched", None)), "whoever watches has not seen the push");
+        assert_eq!(last(&entries, None), Some(subject("watched", None)), "the watcher has not seen the push");
         assert_eq!(last(&entries, Some(&arm)), Some(subject("other", Some("image"))));
         assert_eq!(last(&entries, Some(&Platform::new("linux", "amd64", None))), None);
         entries.extend([Entry { pending: true, ..of("failed", Writer::Watch) }, seen("x", Some("y"), true)]);

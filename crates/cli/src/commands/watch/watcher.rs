@@ -1,4 +1,4 @@
-//! The loop: looks at the tags as the schedule says, tells what moved, runs the command.
+//! The loop: polls the tags by the schedule, reports moves, runs the command.
 
 use std::{
     collections::HashMap,
@@ -42,7 +42,7 @@ pub(super) struct Watcher<'s> {
     tags: Vec<Tag>,
     task: Option<Task>,
     once: bool,
-    /// Registries with troubles that were told.
+    /// Registries with troubles that were reported.
     troubles: HashMap<String, Trouble>,
     ended: (UnboundedSender<Ended>, UnboundedReceiver<Ended>),
     /// Something has moved.
@@ -62,19 +62,19 @@ struct Tag {
     running: bool,
     /// What the command is to be run for next.
     waiting: Option<Subject>,
-    /// What is wrong with it alone, and was told.
+    /// The trouble of this tag alone that was reported.
     trouble: Option<Trouble>,
     refusals: u32,
     /// Was looked at, with whatever credentials there are.
     asked: bool,
-    /// Was told what it stands for, or that there is no such tag.
-    told: bool,
+    /// Its digest, or its absence, was reported.
+    reported: bool,
 }
 
 type Looked = (usize, Result<Look, Unseen>);
 
 impl<'s> Watcher<'s> {
-    /// Knows what the journal knows.
+    /// Starts from the state in the journal.
     pub(super) fn new(
         session: &'s Session<'s>,
         references: Vec<Reference>,
@@ -90,8 +90,8 @@ impl<'s> Watcher<'s> {
             let done = last.map(|last| last.digest());
             let known = Known { digest: last.map(|last| last.root), ..Known::default() };
             let (running, asked) = (false, false);
-            let told = last.is_none() && memory::is_pending(&entries, session.wanted_platform());
-            Tag { reference, known, last, done, running, waiting: None, trouble: None, refusals: 0, asked, told }
+            let reported = last.is_none() && memory::is_pending(&entries, session.wanted_platform());
+            Tag { reference, known, last, done, running, waiting: None, trouble: None, refusals: 0, asked, reported }
         };
         Ok(Self {
             session,
@@ -106,11 +106,11 @@ impl<'s> Watcher<'s> {
         })
     }
 
-    /// Watches until a signal comes, or with `--once` until all was seen.
+    /// Watches until a signal, or with `--once` until every tag was polled.
     pub(super) async fn run(&mut self, interval: Duration) -> Result<(), Error> {
         self.session.interrupt().leave();
         let mut stop = Stop::listen().map_err(|error| Error::Start(error.to_string()))?;
-        // Whoever looks once does not wait a minute to try again.
+        // With --once there is no reason to wait a minute for the next attempt.
         let interval = if self.once { FIRST_RETRY } else { interval };
         let registries: Vec<_> = self.tags.iter().map(|tag| tag.reference.registry()).collect();
         let mut schedule = Schedule::new(interval, &registries);
@@ -189,11 +189,11 @@ impl<'s> Watcher<'s> {
         let tag = &mut self.tags[at];
         let before = tag.last.replace(look.subject);
         (tag.known, tag.refusals) = (look.known, 0);
-        let first = !std::mem::replace(&mut tag.told, true);
+        let first = !std::mem::replace(&mut tag.reported, true);
         let subject = look.subject;
         match before.map(|before| before.digest()) {
             Some(previous) if previous != subject.digest() => self.has_moved(at, Some(previous), subject)?,
-            // It was not there a moment ago.
+            // The tag appeared since the last poll.
             None if !first => self.has_moved(at, None, subject)?,
             previous => {
                 if first {
@@ -213,7 +213,7 @@ impl<'s> Watcher<'s> {
 
     fn has_moved(&mut self, at: usize, previous: Option<Digest>, subject: Subject) -> Result<(), Error> {
         self.moved = true;
-        self.tell(at, previous, subject)?;
+        self.report(at, previous, subject)?;
         self.remember(at, subject, self.task.is_some());
         if self.task.is_some() {
             self.tags[at].waiting = Some(subject);
@@ -222,7 +222,7 @@ impl<'s> Watcher<'s> {
         Ok(())
     }
 
-    fn tell(&self, at: usize, previous: Option<Digest>, subject: Subject) -> Result<(), Error> {
+    fn report(&self, at: usize, previous: Option<Digest>, subject: Subject) -> Result<(), Error> {
         let (reference, time) = (&self.tags[at].reference, history::now());
         let mut out = self.session.ui.out();
         if self.session.ui.json {
@@ -282,7 +282,7 @@ impl<'s> Watcher<'s> {
         self.start(at);
     }
 
-    /// A look showed nothing. Returns whether to look again.
+    /// Handles a poll without a digest. Returns whether to poll again.
     fn unseen(&mut self, at: usize, unseen: Unseen, failures: u32, pause: Duration) -> Result<bool, Error> {
         let trouble = Trouble::of(&unseen);
         let tag = &mut self.tags[at];
@@ -298,34 +298,34 @@ impl<'s> Watcher<'s> {
             }
             return Ok(again);
         }
-        // Once is no trouble.
-        if trouble == Trouble::Network && failures == 1 && tag.told {
+        // A single failure is not reported.
+        if trouble == Trouble::Network && failures == 1 && tag.reported {
             return Ok(true);
         }
         let before = if trouble.is_of_registry() {
             self.troubles.insert(tag.reference.registry().to_owned(), trouble)
         } else {
-            tag.told |= trouble == Trouble::Missing;
+            tag.reported |= trouble == Trouble::Missing;
             let before = tag.trouble.replace(trouble);
             self.registry_answers(at);
             before
         };
         if before != Some(trouble) {
             let next = match pause.as_secs() {
-                0..5 => "goes on trying".to_owned(),
-                seconds => format!("goes on in {seconds} s"),
+                0..5 => "trying again".to_owned(),
+                seconds => format!("trying again in {seconds} s"),
             };
             self.session.ui.note(safe(&format!("{unseen}; {next}")));
         }
         Ok(true)
     }
 
-    /// What was told of a reference or its registry is over.
+    /// Reports the end of a trouble of a reference or its registry.
     fn well_again(&mut self, at: usize) {
         self.registry_answers(at);
         let tag = &mut self.tags[at];
         if tag.trouble.take().is_some() {
-            self.session.ui.note(safe(&format!("{}: all is well again", tag.reference)));
+            self.session.ui.note(safe(&format!("{}: works again", tag.reference)));
         }
     }
 
@@ -336,7 +336,7 @@ impl<'s> Watcher<'s> {
         }
     }
 
-    /// With `--once` the first failure is what it ends with; all others are told.
+    /// Reports a failure. With `--once` the first one becomes the result instead.
     fn fails(&mut self, error: Error) {
         if self.once && self.error.is_none() {
             self.error = Some(error);
@@ -345,11 +345,11 @@ impl<'s> Watcher<'s> {
         }
     }
 
-    /// Waits for commands that run, unless that is too long for somebody.
+    /// Waits for running commands, or for the second signal.
     async fn finish(&mut self, stop: &mut Stop) {
         let running: Vec<_> = self.tags.iter().filter(|tag| tag.running).map(|tag| tag.reference.to_string()).collect();
         if !running.is_empty() {
-            self.session.ui.note(format_args!("waits for the command for {}", running.join(", ")));
+            self.session.ui.note(format_args!("waiting for the command for {}", running.join(", ")));
         }
         self.tags.iter_mut().for_each(|tag| tag.waiting = None);
         while self.tags.iter().any(|tag| tag.running) {

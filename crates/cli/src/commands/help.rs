@@ -1,0 +1,135 @@
+//! `porthole help`
+
+use std::io::Write;
+
+use clap::{Args, Command};
+
+use crate::{error::Error, limits, session::Session};
+
+/// Print help: of a verb, or on one of the topics below
+#[derive(Args)]
+#[command(after_help = "\
+Topics:
+  options     the global options
+  limits      the limits that --limit sets
+  exit-codes  the exit codes
+  json        what --json prints, as JSON Schema; `json VERB` prints that of one verb
+
+Examples:
+  porthole help ls
+  porthole help options
+  porthole help json ls")]
+pub(crate) struct Arguments {
+    /// Verb or topic
+    #[arg(value_name = "VERB|TOPIC")]
+    topic: Option<String>,
+    /// With the topic `json`: the verb
+    #[arg(value_name = "VERB")]
+    verb: Option<String>,
+}
+
+/// `short` has the help of the verbs, `whole` describes the global options.
+pub(super) fn run(arguments: &Arguments, whole: Command, short: Command, session: &Session<'_>) -> Result<(), Error> {
+    let text = match (arguments.topic.as_deref(), arguments.verb.as_deref()) {
+        (None, _) => help_of(short, None)?,
+        (Some("options"), None) => options(whole),
+        (Some("limits"), None) => limits::list(),
+        (Some("exit-codes"), None) => EXIT_CODES.to_owned(),
+        (Some("json"), None) => schemas(),
+        (Some("json"), Some(verb)) => return schema(verb, session),
+        (Some(verb), None) => help_of(short, Some(verb))?,
+        (Some(topic), Some(_)) => {
+            return Err(Error::usage(format!(
+                "expected one word after `help`, unless it is `json`: got `{topic}` and more"
+            )));
+        }
+    };
+    let mut out = session.ui.out();
+    writeln!(out, "{}", text.trim_end())?;
+    Ok(out.flush()?)
+}
+
+/// The long help of the program, or of a verb.
+fn help_of(mut program: Command, verb: Option<&str>) -> Result<String, Error> {
+    program.build();
+    let Some(verb) = verb else { return Ok(program.render_long_help().to_string()) };
+    let names: Vec<_> = program.get_subcommands().map(|known| known.get_name().to_owned()).collect();
+    match program.find_subcommand_mut(verb) {
+        Some(verb) => Ok(verb.render_long_help().to_string()),
+        None => Err(Error::usage(format!(
+            "no such verb or topic: `{verb}`; the topics are options, limits, exit-codes and json, the verbs {}",
+            names.join(", ")
+        ))),
+    }
+}
+
+/// The description of every global option.
+fn options(program: Command) -> String {
+    let globals = program.get_arguments().filter(|argument| argument.is_global_set()).cloned();
+    let command = Command::new("porthole")
+        .args(globals)
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .max_term_width(100)
+        .styles(program.get_styles().clone())
+        .help_template("{options}");
+    format!("Options of every verb:\n{}", { command }.render_long_help())
+}
+
+fn schemas() -> String {
+    let mut text = "Verbs with --json, and what they print: one document, or one object a line.\n\n".to_owned();
+    for (verb, schema) in SCHEMAS {
+        let schema: serde_json::Value = serde_json::from_str(schema).unwrap_or_default();
+        let about = schema["description"].as_str().unwrap_or_default();
+        text += &format!("  {verb:<10} {about}\n");
+    }
+    text + "\n`porthole help json VERB` prints the JSON Schema of a verb.\n"
+}
+
+fn schema(verb: &str, session: &Session<'_>) -> Result<(), Error> {
+    let Some((_, schema)) = SCHEMAS.iter().find(|(name, _)| *name == verb) else {
+        let names: Vec<_> = SCHEMAS.iter().map(|(name, _)| *name).collect();
+        return Err(Error::usage(format!("no JSON of `{verb}`: expected one of {}", names.join(", "))));
+    };
+    let mut out = session.ui.out();
+    write!(out, "{schema}")?;
+    Ok(out.flush()?)
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0 done                        5 no such platform
+  1 the answer is no            6 rate-limited
+  2 usage or bad reference      7 verification failed, or malformed image
+  3 authentication              8 network
+  4 not found                   9 any other failure
+                              130 interrupted (128 and the number of the signal)";
+
+macro_rules! schemas {
+    ($($verb:literal),* $(,)?) => { &[$(($verb, include_str!(concat!("../../schema/", $verb, ".json")))),*] };
+}
+
+/// The JSON Schema of each verb's output.
+const SCHEMAS: &[(&str, &str)] = schemas![
+    "ref",
+    "inspect",
+    "digest",
+    "tags",
+    "catalog",
+    "referrers",
+    "delete",
+    "doctor",
+    "ls",
+    "diff",
+    "analyze",
+    "verify",
+    "unpack",
+    "pull",
+    "push",
+    "copy",
+    "images",
+    "gc",
+    "watch",
+    "history",
+    "rollback",
+];

@@ -1,0 +1,217 @@
+//! The output of every verb with `--json`, checked against its schema in `schema/`.
+
+use super::Server;
+use porthole_testkit::{
+    image::{Compression, Content, Image, Layer},
+    registry::{Fault, Site},
+};
+use serde_json::Value;
+use std::{collections::BTreeSet, fs, path::Path, process::Output};
+
+#[test]
+fn output_is_as_the_schemas_describe_it() {
+    let server = Server::new(Site::new().repository("a/b", content("one")).with_referrers());
+    for (name, text) in [("layout", "one"), ("other", "two")] {
+        content(text).write_layout(&server.path(name)).unwrap();
+    }
+    let mut checked = BTreeSet::new();
+    // In this order: later commands use what earlier ones stored.
+    for command in [
+        "ref REGISTRY/a/b:1",
+        "ref nginx",
+        "inspect REGISTRY/a/b:1",
+        "inspect --quick oci:layout",
+        "digest REGISTRY/a/b:1",
+        "digest oci:layout",
+        "tags REGISTRY/a/b",
+        "catalog REGISTRY",
+        "doctor REGISTRY/a/b:1",
+        "doctor --write scratch REGISTRY/a/b:1",
+        "ls oci:layout",
+        "ls --deleted oci:layout",
+        "ls --digest oci:layout",
+        "ls --raw --layer 1 oci:layout",
+        "diff oci:layout oci:other",
+        "analyze oci:layout",
+        "analyze --ci --min-efficiency 0.1 --layer 1 oci:layout",
+        "verify oci:layout",
+        "verify REGISTRY/a/b:1",
+        "unpack --rootless oci:layout rootfs",
+        "pull REGISTRY/a/b:1",
+        "pull --unpack second REGISTRY/a/b:1",
+        "push oci:other REGISTRY/a/c:1",
+        "copy REGISTRY/a/c:1 REGISTRY/a/d:1",
+        "copy oci:layout store:kept:1",
+        "images",
+        "push oci:other REGISTRY/a/b:1",
+        "pull REGISTRY/a/b:1",
+        "history REGISTRY/a/b:1",
+        "history --remote REGISTRY/a/b:1",
+        "rollback REGISTRY/a/b:1",
+        "watch --once REGISTRY/a/b:1",
+        "referrers REGISTRY/a/b:1",
+        "delete --yes REGISTRY/a/c:1",
+        "gc",
+    ] {
+        let verb = command.split(' ').next().unwrap();
+        let schema = schema(verb);
+        let rows = rows(&server.run(&format!("{command} --json")));
+        for row in &rows {
+            if let Err(wrong) = validate(row, &schema, &schema, "") {
+                panic!("{command}: {wrong}\n{row:#}");
+            }
+        }
+        if !rows.is_empty() {
+            checked.insert(verb.to_owned());
+        }
+    }
+    let missing: Vec<_> = verbs().into_iter().filter(|verb| !checked.contains(verb)).collect();
+    // Without a move and without a referrer these two print nothing; the tests of their own have such.
+    assert!(missing.iter().all(|verb| ["referrers", "watch"].contains(&verb.as_str())), "not checked: {missing:?}");
+}
+
+#[test]
+fn moves_and_referrers_are_as_their_schemas_describe_them() {
+    let server = Server::new(Site::new().repository("a/b", content("one")));
+    let digest = content("one").roots[0].blob.digest.clone();
+    rows(&server.run("watch --once --json REGISTRY/a/b:1"));
+    server.becomes(Site::new().repository("a/b", content("two")));
+    let moved = rows(&server.run("watch --once --json REGISTRY/a/b:1"));
+    assert_eq!((moved.len(), moved[0]["previous"].as_str()), (1, Some(digest.as_str())));
+    let schema = schema("watch");
+    validate(&moved[0], &schema, &schema, "").unwrap();
+    server.internet.fault("/v2/", 1, Fault::Status(200));
+    let help = rows_text(&server.run("help json watch"));
+    assert_eq!(serde_json::from_str::<Value>(&help).unwrap(), schema, "the program prints the published file");
+}
+
+#[test]
+fn a_document_that_departs_from_its_schema_is_found() {
+    let schema = schema("tags");
+    for (row, wrong) in [
+        (r#"{"tag": "1"}"#, None),
+        (r#"{"tag": 1}"#, Some("/tag: expected string")),
+        (r#"{}"#, Some(": expected `tag`")),
+        (r#"{"tag": "1", "more": 2}"#, Some("/more: not described")),
+    ] {
+        let got = validate(&serde_json::from_str(row).unwrap(), &schema, &schema, "").err();
+        assert_eq!(got.as_deref(), wrong, "{row}");
+    }
+}
+
+fn content(text: &str) -> Content {
+    let base = Layer::new("ADD a").compression(Compression::None).file("a", "a").file("b", "b").symlink("l", "a");
+    let top = Layer::new("ADD b").file("b", text).file(".wh.a", "");
+    Image::new().layer(base).layer(top).build().into_content("1")
+}
+
+/// The verbs that have a schema.
+fn verbs() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema");
+    let names = fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+    names.map(|name| name.strip_suffix(".json").unwrap().to_owned()).collect()
+}
+
+fn schema(verb: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("schema/{verb}.json"));
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+fn rows(output: &Output) -> Vec<Value> {
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = output.stdout.split(|&b| b == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
+}
+
+fn rows_text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// Checks a value against the keywords that the schemas use. Any other keyword is an error, so that none is ignored.
+fn validate(value: &Value, schema: &Value, root: &Value, at: &str) -> Result<(), String> {
+    let keywords = schema.as_object().unwrap();
+    for (keyword, rule) in keywords {
+        match keyword.as_str() {
+            "$schema" | "title" | "description" | "$defs" | "additionalProperties" => {}
+            "$ref" => {
+                let target = root.pointer(rule.as_str().unwrap().strip_prefix('#').unwrap()).unwrap();
+                validate(value, target, root, at)?;
+            }
+            "anyOf" => {
+                let wrong: Vec<_> = rule
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|one| validate(value, one, root, at))
+                    .filter_map(Result::err)
+                    .collect();
+                if wrong.len() == rule.as_array().unwrap().len() {
+                    return Err(format!("{at}: none of these fit: {}", wrong.join("; ")));
+                }
+            }
+            "type" => {
+                let types: Vec<_> = rule.as_array().map_or_else(|| vec![rule], |types| types.iter().collect());
+                if !types.iter().any(|name| is(value, name.as_str().unwrap())) {
+                    return Err(format!(
+                        "{at}: expected {}",
+                        types.iter().map(|name| name.as_str().unwrap()).collect::<Vec<_>>().join(" or ")
+                    ));
+                }
+            }
+            "enum" if rule.as_array().unwrap().contains(value) => {}
+            "enum" => return Err(format!("{at}: expected one of {rule}, got {value}")),
+            "minimum" => {
+                if value.as_i64().is_some_and(|value| value < rule.as_i64().unwrap()) {
+                    return Err(format!("{at}: expected {rule} or more"));
+                }
+            }
+            // The one pattern: a digest.
+            "pattern" => {
+                let valid = value.as_str().is_none_or(|text| {
+                    text.split_once(':').is_some_and(|(_, hex)| hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
+                });
+                if !valid {
+                    return Err(format!("{at}: expected a digest"));
+                }
+            }
+            "required" => {
+                if let Some(fields) = value.as_object()
+                    && let Some(name) =
+                        rule.as_array().unwrap().iter().find(|name| !fields.contains_key(name.as_str().unwrap()))
+                {
+                    return Err(format!("{at}: expected `{}`", name.as_str().unwrap()));
+                }
+            }
+            "properties" => {
+                for (name, value) in value.as_object().into_iter().flatten() {
+                    let at = format!("{at}/{name}");
+                    match (rule.get(name), keywords.get("additionalProperties")) {
+                        (Some(schema), _) => validate(value, schema, root, &at)?,
+                        (None, Some(Value::Bool(false))) => return Err(format!("{at}: not described")),
+                        (None, _) => {}
+                    }
+                }
+            }
+            "items" => {
+                for (number, value) in value.as_array().into_iter().flatten().enumerate() {
+                    validate(value, rule, root, &format!("{at}/{number}"))?;
+                }
+            }
+            other => panic!("the schemas use the keyword `{other}`, which this check does not know"),
+        }
+    }
+    Ok(())
+}
+
+fn is(value: &Value, name: &str) -> bool {
+    match name {
+        "string" => value.is_string(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "null" => value.is_null(),
+        other => panic!("no such type: {other}"),
+    }
+}
