@@ -13,6 +13,7 @@ use porthole_core::{
     media_type::MediaType,
     platform, reference, seek, toc, tree,
 };
+pub(crate) use porthole_inspect::stack::WrongLayer;
 use porthole_inspect::{local, resolve};
 use porthole_registry::plan::descent::Nesting;
 
@@ -126,13 +127,6 @@ impl From<Told> for Error {
     fn from(told: Told) -> Self {
         Self::Told(Box::new(told))
     }
-}
-
-/// A layer and what is wrong with it.
-#[derive(Debug)]
-pub(crate) struct WrongLayer {
-    pub(crate) layer: u32,
-    pub(crate) findings: Vec<Finding>,
 }
 
 struct Wrong<'e>(&'e [WrongLayer]);

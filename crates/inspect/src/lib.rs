@@ -3,6 +3,7 @@
 //!
 //! - [`resolve`] follows a name to an image: index, platform, manifest, configuration.
 //! - [`layer`] reads and verifies a layer, entry by entry.
+//! - [`stack`] puts layers on each other in one tree.
 //! - [`toc`] fetches the table of contents of a prepared layer, and compares it with the layer.
 //! - [`open`] finds a file by its path, and reads its bytes by parts of the layer.
 //! - [`blob`] reads a range of a blob.
@@ -19,4 +20,5 @@ pub mod local;
 pub mod open;
 pub mod resolve;
 pub mod seek;
+pub mod stack;
 pub mod toc;

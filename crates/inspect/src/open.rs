@@ -9,7 +9,7 @@ mod path;
 
 pub use self::{
     lone::LoneLayer,
-    path::{At, Files, Lost, resolve_path},
+    path::{At, FileLookup, Lost, resolve_path},
 };
 use crate::{blob::read_range, layer::LayerJob};
 use porthole_core::{

@@ -81,7 +81,9 @@ impl MemoryImage {
     }
 
     fn bytes(&self, what: &'static str, digest: &Digest) -> Result<&[u8], Error> {
-        let blob = self.content.blobs.get(&digest.to_string());
+        let digest_text = digest.to_string();
+        let root = || self.content.roots.iter().map(|root| &root.blob).find(|blob| blob.digest == digest_text);
+        let blob = self.content.blobs.get(&digest_text).or_else(root);
         blob.map(|blob| blob.bytes.as_slice()).ok_or(Error::NotFound { what, digest: *digest })
     }
 

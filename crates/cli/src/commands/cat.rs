@@ -13,7 +13,7 @@ use porthole_core::{
     tree::{Content, Mode},
 };
 use porthole_inspect::{
-    open::{At, FileParts, Files, LoneLayer, Lost, resolve_path},
+    open::{At, FileLookup, FileParts, LoneLayer, Lost, resolve_path},
     toc::TocSearch,
 };
 
@@ -140,7 +140,7 @@ impl Cost {
 }
 
 /// Where the bytes of the wanted file are; `hints` says what else could have been meant.
-fn find<F: Files>(
+fn find<F: FileLookup>(
     files: &F,
     wanted: &[u8],
     arguments: &Arguments,

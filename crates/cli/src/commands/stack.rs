@@ -1,7 +1,11 @@
 //! All layers of an image in one tree.
 
 use porthole_core::tree::FileTree;
-use porthole_inspect::{layer::Verdict, toc::TocSearch};
+use porthole_inspect::{
+    layer::Verdict,
+    stack::{LayerStack, NoFiles, unpackable},
+    toc::TocSearch,
+};
 
 use crate::{
     error::{Error, WrongLayer},
@@ -71,47 +75,38 @@ impl Stacked {
     fn of(session: &Session<'_>, reading: Reading<'_>, jobs: &[Job]) -> Result<Self, Error> {
         let mut tree = FileTree::new(session.limits.tree_nodes);
         let mut layers = Vec::new();
-        let mut wrong = Vec::new();
-        let mut open = None;
+        let mut stack = LayerStack::new(&mut tree);
         reading.run(jobs, |job, event| {
-            if open != Some(job.layer) {
-                tree.begin(job.layer);
-                open = Some(job.layer);
-            }
-            let known = match event {
+            match event {
                 Event::Entries(entries) => {
-                    for listed in entries {
-                        // The tree keeps in mind where a runtime stops, and takes nothing after it.
-                        let _ = tree.apply_hashed(&listed.entry, listed.digest);
-                    }
-                    return Ok(());
+                    entries.iter().for_each(|listed| stack.entry(job, &listed.entry, listed.digest));
                 }
-                Event::End(known) => known,
-            };
-            match judge(session, job, &known)? {
-                None => {
-                    tree.commit();
+                Event::End(known) => {
+                    end(session, &mut stack, job, &known)?;
                     layers.push(known);
-                }
-                Some(layer) => {
-                    tree.abort();
-                    wrong.push(layer);
                 }
             }
             Ok(())
         })?;
-        if wrong.is_empty() { Ok(Self { tree, layers }) } else { Err(Error::Layers(wrong)) }
+        stack.finish().map_err(Error::Layers)?;
+        Ok(Self { tree, layers })
     }
 
     /// Where a runtime would stop.
     pub(super) fn unpackable(&self, jobs: &[Job]) -> Result<(), Error> {
-        for job in jobs {
-            if let Some(error) = self.tree.summary(job.layer).stopped {
-                return Err(Error::Unpack { layer: job.layer, error });
-            }
-        }
-        Ok(())
+        unpackable(&self.tree, jobs).map_err(|(layer, error)| Error::Unpack { layer, error })
     }
+}
+
+/// Ends a layer of a stack. That the right bytes have a wrong name is only noted.
+///
+/// # Errors
+///
+/// [`Error::NoFiles`] for what need not be an archive.
+pub(super) fn end(session: &Session<'_>, stack: &mut LayerStack<'_>, job: &Job, known: &Known) -> Result<(), Error> {
+    let notes = stack.end(job, known.findings(job)).map_err(|NoFiles| no_files(job))?;
+    notes.iter().for_each(|finding| session.ui.note(in_words(job, finding)));
+    Ok(())
 }
 
 /// What is wrong with a layer whose files are wanted, if anything. That the right bytes have a wrong name is only told.

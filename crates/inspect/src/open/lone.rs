@@ -9,7 +9,7 @@ use porthole_core::{
     tree::{self, Content},
 };
 
-use super::path::{At, Files};
+use super::path::{At, FileLookup};
 
 /// The entries of a layer by their clean paths; of several with one path the last.
 ///
@@ -62,7 +62,7 @@ impl LoneLayer {
     }
 }
 
-impl Files for LoneLayer {
+impl FileLookup for LoneLayer {
     fn at(&self, path: &[u8]) -> Option<At> {
         let implied = || {
             let prefix = [path, b"/"].concat();

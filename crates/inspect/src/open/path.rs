@@ -35,13 +35,13 @@ impl At {
     }
 }
 
-/// Files by their clean paths.
-pub trait Files {
+/// Finds what is at a clean path.
+pub trait FileLookup {
     /// What is at a path. No link is followed.
     fn at(&self, path: &[u8]) -> Option<At>;
 }
 
-impl Files for View<'_> {
+impl FileLookup for View<'_> {
     fn at(&self, path: &[u8]) -> Option<At> {
         let node = self.find(path)?;
         if node == NodeId::ROOT {
@@ -75,7 +75,7 @@ pub enum Lost {
 /// # Errors
 ///
 /// [`Lost`].
-pub fn resolve_path(files: &(impl Files + ?Sized), path: &[u8], follow: bool) -> Result<(Vec<u8>, At), Lost> {
+pub fn resolve_path(files: &(impl FileLookup + ?Sized), path: &[u8], follow: bool) -> Result<(Vec<u8>, At), Lost> {
     let mut directory: Vec<u8> = Vec::new();
     let mut pending: Vec<Vec<u8>> = components(path).rev().map(<[u8]>::to_vec).collect();
     let mut links = 0;
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
     use std::collections::HashMap;
 
-    impl Files for HashMap<&str, At> {
+    impl FileLookup for HashMap<&str, At> {
         fn at(&self, path: &[u8]) -> Option<At> {
             self.get(std::str::from_utf8(path).unwrap()).cloned()
         }

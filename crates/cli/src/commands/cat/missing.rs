@@ -6,7 +6,7 @@ use porthole_core::{
     tar::Kind,
     tree::{FileTree, Mode, Sort, View},
 };
-use porthole_inspect::open::{At, Files, LoneLayer};
+use porthole_inspect::open::{At, FileLookup, LoneLayer};
 
 /// How many similar names are told.
 const SIMILAR: usize = 3;

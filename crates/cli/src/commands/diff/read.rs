@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use porthole_core::{digest::Digest, tree::FileTree};
+use porthole_inspect::stack::{LayerStack, unpackable};
 
 use crate::{
-    commands::stack::judge,
+    commands::stack::end,
     error::Error,
     layers::{Event, Job, Listed, Reading, Want},
     progress::Meter,
@@ -31,11 +32,7 @@ impl Trees {
     /// Where a runtime would stop.
     pub(super) fn unpackable(&self, sides: [&Side<'_>; 2]) -> Result<(), Error> {
         for (tree, side) in [&self.before, &self.after].into_iter().zip(sides) {
-            for job in &side.jobs {
-                if let Some(error) = tree.summary(job.layer).stopped {
-                    return Err(Error::Unpack { layer: job.layer, error });
-                }
-            }
+            unpackable(tree, &side.jobs).map_err(|(layer, error)| Error::Unpack { layer, error })?;
         }
         Ok(())
     }
@@ -110,43 +107,24 @@ impl Reader<'_> {
 
     fn read(&mut self, tree: &mut FileTree, side: &Side<'_>, jobs: &[Job]) -> Result<(), Error> {
         let ui = self.session.ui;
-        let mut open = None;
-        let mut wrong = Vec::new();
         let meter = Meter::new(ui, jobs);
         let reading = Reading::new(self.session, side.source, &meter, self.want).remembering();
+        let mut stack = LayerStack::new(tree);
         reading.run(jobs, |job, event| {
-            if open != Some(job.layer) {
-                tree.begin(job.layer);
-                open = Some(job.layer);
-            }
-            let known = match event {
-                Event::Entries(entries) => {
-                    for listed in &entries {
-                        // The tree keeps in mind where a runtime stops, and takes nothing after it.
-                        let _ = tree.apply_hashed(&listed.entry, listed.digest);
-                    }
-                    if let Some(diff_id) = job.diff_id.filter(|diff_id| self.wanted.contains(diff_id)) {
-                        let (layer, kept) = self.kept.entry(diff_id).or_insert((job.layer, Vec::new()));
-                        if *layer == job.layer {
-                            kept.extend(entries);
-                        }
-                    }
-                    return Ok(());
-                }
-                Event::End(known) => known,
+            let entries = match event {
+                Event::Entries(entries) => entries,
+                Event::End(known) => return end(self.session, &mut stack, job, &known),
             };
-            match judge(self.session, job, &known)? {
-                None => _ = tree.commit(),
-                Some(layer) => {
-                    tree.abort();
-                    wrong.push(layer);
+            entries.iter().for_each(|listed| stack.entry(job, &listed.entry, listed.digest));
+            if let Some(diff_id) = job.diff_id.filter(|diff_id| self.wanted.contains(diff_id)) {
+                let (layer, kept) = self.kept.entry(diff_id).or_insert((job.layer, Vec::new()));
+                if *layer == job.layer {
+                    kept.extend(entries);
                 }
             }
             Ok(())
         })?;
-        if wrong.is_empty() {
-            return Ok(());
-        }
+        let Err(wrong) = stack.finish() else { return Ok(()) };
         drop(meter);
         ui.note(format_args!("`{}` is not what it should be", side.name));
         Err(Error::Layers(wrong))
