@@ -84,7 +84,7 @@ fn entry(typeflag: u8, data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A PAX record of exactly so many bytes.
+/// A PAX record of exactly `length` bytes.
 fn record(key: &str, length: usize) -> Vec<u8> {
     let before = format!("{length} {key}=");
     format!("{before}{}\n", "v".repeat(length - before.len() - 1)).into_bytes()
@@ -320,7 +320,7 @@ fn archived(layers: usize) -> String {
     format!(r#"[{{"Config":"c","Layers":[{}]}}]"#, vec!["\"l\""; layers].join(","))
 }
 
-/// Writes a document of so many parts.
+/// Writes a document with this many parts.
 type Write = fn(usize) -> String;
 /// Reads it again, within limits.
 type Read = fn(&str, &Limits) -> Result<(), Met>;
