@@ -150,7 +150,7 @@ fn the_limit_of_nesting_is_the_source_s() {
 fn an_error_at_a_limit_names_it() {
     let error: Error<Unsupported> = Error::Nesting(porthole_registry::plan::descent::Nesting { limit: 8 });
     let Error::Nesting(nesting) = error else { panic!("it was made so") };
-    assert_eq!(nesting.to_string(), "indexes within indexes: expected at most 8, each listed once");
+    assert_eq!(nesting.to_string(), "indexes within indexes: expected at most 8 (limit index_depth), each listed once");
     struct Never;
     impl Classify for Never {
         fn failure(&self) -> porthole_core::failure::Failure {
