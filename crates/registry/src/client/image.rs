@@ -3,13 +3,14 @@
 use super::Registry;
 use crate::{
     error::{Error, Subject},
+    plan::descent::{Descent, Nesting},
     transport::{Environment, Transport},
 };
 use porthole_core::{
     descriptor::Descriptor,
     image::Image,
     manifest::{Document, Raw},
-    platform::{self, Platform},
+    platform::Platform,
     reference::Reference,
 };
 
@@ -29,19 +30,18 @@ impl<T: Transport + Environment> Registry<T> {
         observe(Step::Document(document.clone()));
         let mut index = None;
         let mut chosen = None;
-        let mut path = vec![*document.raw().digest()];
+        let mut descent = Descent::new(*document.raw().digest(), &self.options.limits);
         let manifest = loop {
             let parsed = match document {
                 Document::Manifest(manifest) => break manifest,
                 Document::Index(index) => index,
             };
-            let entry = platform::select(&parsed.value.manifests, platform)?.clone();
+            let entry = descent.choose(&parsed.value, platform)?.clone();
             observe(Step::Chosen(entry.clone()));
-            if path.contains(&entry.digest) || path.len() as u64 > self.options.limits.index_depth {
-                let what = Subject::new("index", reference.to_string());
-                return Err(Error::Nesting { what, limit: self.options.limits.index_depth });
-            }
-            path.push(entry.digest);
+            descent.enter(&entry.digest).map_err(|Nesting { limit }| Error::Nesting {
+                what: Subject::new("index", reference.to_string()),
+                limit,
+            })?;
             document = self.fetch_child(reference, &entry).await?;
             index.get_or_insert(Document::Index(parsed));
             chosen = Some(entry);
