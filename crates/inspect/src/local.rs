@@ -218,6 +218,10 @@ impl Opening<'_> {
         match (has(LAYOUT_FILE) && has(INDEX_FILE), has(MANIFEST_FILE)) {
             (true, _) => Ok(Format::OciArchive),
             (false, true) => Ok(Format::DockerArchive),
+            // Before Docker 1.10 an archive had this file and a directory for each layer, and no manifest.json.
+            (false, false) if has("repositories") => {
+                Err(self.not_an_image("the format of `docker save` before Docker 1.10, without manifest.json"))
+            }
             (false, false) => Err(self.not_an_image("an archive without index.json or manifest.json")),
         }
     }

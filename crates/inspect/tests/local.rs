@@ -219,6 +219,8 @@ fn what_is_not_an_image_is_refused_in_words() {
     assert!(say(b"hello".to_vec()).starts_with("archive is broken: "));
     assert!(say(Vec::new()).starts_with("not an image: "));
     assert!(say(pack(&[("a", b"b")])).starts_with("not an image: "));
+    let first = [("repositories", &br#"{"x":{"1":"ab"}}"#[..]), ("ab/VERSION", b"1.0"), ("ab/json", b"{}")];
+    assert!(say(pack(&first)).contains("got the format of `docker save` before Docker 1.10"));
     let mut cut = built().into_content("v1").layout_tar();
     cut.truncate(cut.len() / 2);
     assert!(say(cut).starts_with("archive is broken: "));
