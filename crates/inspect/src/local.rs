@@ -7,6 +7,7 @@
 
 mod archive;
 mod bare;
+mod both;
 mod docker;
 mod error;
 mod image;
@@ -56,28 +57,35 @@ pub enum Format {
 }
 
 impl<D: Files, F: ReadAt> Images<D, F> {
-    /// Opens a source of images. `name` stands for it in errors. Without a `format` it is recognised: an archive that is an
-    /// OCI layout and a docker-archive is read as the former.
+    /// Opens a source of images. `name` stands for it in errors. Unless a format is
+    /// `expected`, it is recognised. An archive that is an
+    /// OCI layout and a docker-archive holds the images of both: those of the layout, and what only `manifest.json` lists.
     ///
     /// # Errors
     ///
     /// [`Error`] if it is of no known format, or not of the one that is expected; if it is broken; if the archive is
     /// compressed as a whole.
-    pub async fn open(place: Place<D, F>, name: &str, format: Option<Format>, limits: Limits) -> Result<Self, Error> {
+    pub async fn open(place: Place<D, F>, name: &str, expected: Option<Format>, limits: Limits) -> Result<Self, Error> {
         let files = match place {
             Place::Directory(directory) => Place::Directory(directory),
             Place::File(file) => Place::File(Archive::scan(file, name, &limits).await?),
         };
         let opening = Opening { name, limits: &limits };
-        let format = match (&files, format) {
+        let format = match (&files, expected) {
             (_, Some(format)) => format,
             (Place::Directory(_), None) => Format::OciLayout,
             (Place::File(archive), None) => opening.recognise(archive)?,
         };
+        let both =
+            expected.is_none() && matches!(&files, Place::File(archive) if archive.find(MANIFEST_FILE).is_some());
         match (&files, format) {
             (Place::Directory(_), Format::OciLayout) | (Place::File(_), Format::OciArchive) => {
                 let images = opening.layout(&files).await?;
-                Ok(Self { files, format, images, made: HashMap::new(), paths: HashMap::new(), limits })
+                let mut all = Self { files, format, images, made: HashMap::new(), paths: HashMap::new(), limits };
+                if both {
+                    all.join(&opening).await?;
+                }
+                Ok(all)
             }
             (Place::File(archive), Format::DockerArchive) => {
                 let docker::Contents { images, made, paths } = docker::read(archive, &opening).await?;

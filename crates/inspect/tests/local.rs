@@ -14,7 +14,7 @@ use porthole_core::{
 use porthole_inspect::local::{BareLayer, Error, Format};
 use porthole_source::{BlobStream, Capability, ImageSource, ReadAt, SourceKind, Unsupported};
 use porthole_testkit::image::{self as testkit, Built, Compression, Content, Layer};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 type Images = Dropped<Vec<u8>>;
 
@@ -183,6 +183,81 @@ fn several_images_need_a_name() {
     let error = images.find(None).unwrap_err();
     assert!(matches!(error, Error::Choice(ChoiceError::Several { available }) if available == ["x:1", "y:1"]));
     assert_eq!(layers(&images, Some("y:1")).1, [second.layers[0].tar.clone()]);
+}
+
+/// An archive that is an OCI layout and a docker-archive, with the files that `change` leaves.
+fn both(content: &Content, archived: &[(&str, &Built)], change: impl Fn(&mut BTreeMap<String, Vec<u8>>)) -> Vec<u8> {
+    let mut files = content.layout_files();
+    let mut entries = Vec::new();
+    for (name, image) in archived {
+        let layers = image.layers.iter().map(|layer| {
+            let path = format!("blobs/sha256/{}", &layer.diff_id[7..]);
+            files.insert(path.clone(), layer.tar.clone());
+            path
+        });
+        let layers: Vec<_> = layers.map(|path| format!("\"{path}\"")).collect();
+        let config = format!("blobs/sha256/{}", &image.config.digest[7..]);
+        files.insert(config.clone(), image.config.bytes.clone());
+        let layers = layers.join(",");
+        entries.push(format!(r#"{{"Config":"{config}","RepoTags":["{name}"],"Layers":[{layers}]}}"#));
+    }
+    files.insert("manifest.json".into(), format!("[{}]", entries.join(",")).into_bytes());
+    change(&mut files);
+    pack(&files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect::<Vec<_>>())
+}
+
+#[test]
+fn an_archive_with_both_descriptions_holds_the_images_of_both() {
+    let (first, second) = (built(), testkit::Image::new().layer(Layer::new("COPY b /").file("b", "b")).build());
+    let content = first.clone().into_content("v1");
+    let same = open(both(&content, &[("x:1", &first)], |_| {})).unwrap();
+    assert_eq!((same.format(), same.names().len()), (Format::OciArchive, 1));
+    assert_eq!(same.find(None).unwrap().digest.to_string(), first.manifest.digest);
+
+    let two = open(both(&content, &[("x:1", &first), ("y:1", &second)], |_| {})).unwrap();
+    let error = two.find(None).unwrap_err();
+    assert!(
+        matches!(&error, Error::Choice(ChoiceError::Several { available }) if *available == ["v1", "y:1"]),
+        "{error}"
+    );
+    assert_eq!(layers(&two, Some("y:1")).1, [second.layers[0].tar.clone()]);
+    assert_eq!(layers(&two, Some("v1")).0.manifest.raw.bytes(), first.manifest.bytes);
+
+    let expected = Some(Format::OciArchive);
+    let bytes = both(&content, &[("y:1", &second)], |_| {});
+    assert!(open(bytes.clone()).unwrap().find(None).is_err());
+    assert!(open_as(bytes, expected, Limits::default()).unwrap().find(None).is_ok());
+
+    let gone = format!("blobs/sha256/{}", &first.manifest.digest[7..]);
+    let one = open(both(&content, &[("y:1", &second)], |files| drop(files.remove(&gone)))).unwrap();
+    assert_eq!(layers(&one, None).1, [second.layers[0].tar.clone()]);
+
+    let foreign = |files: &mut BTreeMap<String, Vec<u8>>| drop(files.insert("manifest.json".into(), b"{}".to_vec()));
+    assert_eq!(layers(&open(both(&content, &[], foreign)).unwrap(), None).1.len(), 2);
+}
+
+#[test]
+fn an_index_with_missing_children_is_the_image_of_manifest_json() {
+    let (first, second) = (built(), testkit::Image::new().layer(Layer::new("COPY b /").file("b", "b")).build());
+    let content = Content::of_index("v1", &[first.clone(), second.clone()]);
+    let gone = format!("blobs/sha256/{}", &second.manifest.digest[7..]);
+    let images = open(both(&content, &[("x:1", &first)], |files| drop(files.remove(&gone)))).unwrap();
+    assert_eq!(images.names().len(), 1);
+    assert!(matches!(now(images.read_document(&images.find(None).unwrap())), Ok(Document::Index(_))));
+}
+
+#[test]
+fn a_manifest_without_the_layers_of_its_image_is_made_from_manifest_json() {
+    let built = built();
+    let config = built.config.descriptor();
+    let bytes = format!(r#"{{"schemaVersion":2,"config":{config}}}"#).into_bytes();
+    let mut empty = built.clone();
+    empty.manifest = testkit::Blob::new(&built.manifest.media_type, bytes);
+    let content = empty.into_content("v1");
+    let images = open(both(&content, &[("x:1", &built)], |_| {})).unwrap();
+    for name in [None, Some("v1"), Some("x:1")] {
+        assert_eq!(layers(&images, name).1, built.layers.iter().map(|layer| layer.tar.clone()).collect::<Vec<_>>());
+    }
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub(super) async fn read<F: ReadAt>(archive: &Archive<F>, opening: &Opening<'_>)
 }
 
 impl Contents {
-    async fn add<F: ReadAt>(
+    pub(super) async fn add<F: ReadAt>(
         &mut self,
         archive: &Archive<F>,
         image: ArchivedImage,
@@ -100,7 +100,7 @@ fn check_config(image: &ArchivedImage, raw: &Raw, opening: &Opening<'_>) -> Resu
 }
 
 /// The SHA-256 digest that a file's name states: `<hex digits>.json`, `blobs/sha256/<hex digits>`.
-fn digest_in(path: &str) -> Option<Digest> {
+pub(super) fn digest_in(path: &str) -> Option<Digest> {
     let base = path.rsplit('/').next()?;
     format!("sha256:{}", base.strip_suffix(".json").unwrap_or(base)).parse().ok()
 }

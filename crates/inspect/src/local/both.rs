@@ -1,0 +1,112 @@
+//! Archives with both descriptions of their images, an OCI layout and `manifest.json`, as Docker has written since 25.
+
+use super::{Archive, Error, Images, Opening, docker, read_up_to};
+use porthole_core::{
+    archive::{self, ArchivedImage},
+    descriptor::Descriptor,
+    digest::Digest,
+    layout,
+    manifest::{Document, Raw},
+};
+use porthole_source::{Files, Place, ReadAt};
+use std::collections::{HashMap, HashSet};
+
+impl<D: Files, F: ReadAt> Images<D, F> {
+    /// Adds what `manifest.json` knows of images beyond the layout. An image is in both if it has the same configuration. The
+    /// layout's manifest of such an image stays, unless it has another number of layers: that of Docker 25.0.0 has none
+    /// (moby#47065).
+    pub(super) async fn join(&mut self, opening: &Opening<'_>) -> Result<(), Error> {
+        let Place::File(archive) = &self.files else { return Ok(()) };
+        let document = opening.document(archive, archive::MANIFEST_FILE, "an archive without manifest.json").await?;
+        // An OCI layout may have a file of this name that is something else.
+        let Ok(archived) = archive::parse_manifest_within(&document, opening.limits) else { return Ok(()) };
+        let mut reached = Vec::new();
+        for image in &self.images {
+            reached.push(self.reach(&image.root).await);
+        }
+        let mut contents = docker::Contents::default();
+        for image in archived {
+            let layers = image.layers.len();
+            let names = image.repo_tags.clone();
+            let config = config_digest(archive, &image, opening).await?;
+            let alike = |reach: &Reached| config.and_then(|config| reach.layers.get(&config).copied());
+            if reached.iter().filter_map(alike).any(|count| count == layers) {
+                continue;
+            }
+            let before = contents.images.len();
+            match contents.add(archive, image, opening).await {
+                Ok(()) => {}
+                // It contradicts its configuration: the layout is right.
+                Err(Error::Inconsistent { .. }) if reached.iter().any(|reach| alike(reach).is_some()) => continue,
+                Err(error) => return Err(error),
+            }
+            // The made manifest replaces every entry of the layout that leads to the wrong one alone.
+            let Some(made) = contents.images.get(before).map(|image| image.root.clone()) else { continue };
+            let replaces = |reach: &Reached| alike(reach).is_some() && reach.layers.len() == 1;
+            for (entry, _) in self.images.iter_mut().zip(&reached).filter(|(_, reach)| replaces(reach)) {
+                entry.root = made.clone();
+                entry.names.extend(names.iter().cloned());
+                contents.images.truncate(before);
+            }
+        }
+        // An entry of the layout without a document is no second image beside those that can be read.
+        if !contents.images.is_empty() {
+            let mut reached = reached.iter();
+            self.images.retain(|_| reached.next().is_none_or(|reach| reach.documents));
+        }
+        contents.paths.retain(|digest, _| archive.find(&layout::blob_path(digest)).is_none());
+        self.images.extend(contents.images);
+        self.made = contents.made;
+        self.paths = contents.paths;
+        Ok(())
+    }
+
+    /// The manifests that a root leads to. Documents that cannot be read are skipped: their reader reports why.
+    async fn reach(&self, root: &Descriptor) -> Reached {
+        let mut reached = Reached::default();
+        let mut seen = HashSet::from([root.digest]);
+        let mut left = vec![(root.clone(), 0)];
+        while let Some((descriptor, depth)) = left.pop() {
+            match self.read_document(&descriptor).await {
+                Ok(Document::Manifest(manifest)) => {
+                    reached.documents = true;
+                    reached.layers.insert(manifest.value.config.digest, manifest.value.layers.len());
+                }
+                Ok(Document::Index(index)) if depth < self.limits.index_depth => {
+                    for child in index.value.manifests {
+                        if seen.len() as u64 <= self.limits.descriptors && seen.insert(child.digest) {
+                            left.push((child, depth + 1));
+                        }
+                    }
+                }
+                Ok(Document::Index(_)) => reached.documents = true,
+                Err(error) => reached.documents |= !error.is_missing_blob(),
+            }
+        }
+        reached
+    }
+}
+
+/// What a root of the layout leads to.
+#[derive(Default)]
+struct Reached {
+    /// By the digest of its configuration, how many layers a manifest has.
+    layers: HashMap<Digest, usize>,
+    /// Whether the archive has any manifest of it.
+    documents: bool,
+}
+
+/// The digest of an image's configuration: as its path states it, else of its bytes.
+async fn config_digest<F: ReadAt>(
+    archive: &Archive<F>,
+    image: &ArchivedImage,
+    opening: &Opening<'_>,
+) -> Result<Option<Digest>, Error> {
+    if let Some(digest) = docker::digest_in(&image.config) {
+        return Ok(Some(digest));
+    }
+    let Ok(file) = archive.open(&image.config).await else { return Ok(None) };
+    let limit = opening.limits.manifest_bytes.saturating_add(1);
+    let bytes = read_up_to(&file, limit).await.map_err(Error::read(opening.name))?;
+    Ok(Some(*Raw::trust_on_first_use(bytes).digest()))
+}
