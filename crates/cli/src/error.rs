@@ -9,7 +9,7 @@ use porthole_core::{
     failure::{Blame, Classify, Failure, Kind},
     hint::Hint,
     image,
-    layer::{Finding, LayerNumber},
+    layer::LayerNumber,
     media_type::MediaType,
     platform, reference, seek, toc, tree,
 };
@@ -59,22 +59,22 @@ pub(crate) enum Error {
     NotAFile { name: String, what: String, hint: Option<Hint> },
     /// A layer of an artifact that is no archive.
     #[error("layer {layer} holds no files: it is {media_type}")]
-    NoFiles { layer: u32, media_type: MediaType },
+    NoFiles { layer: LayerNumber, media_type: MediaType },
     /// Layers that are not what they should be.
     #[error("{}", Wrong(.0))]
     Layers(Vec<WrongLayer>),
     /// A part of a layer that is not what it was when the layer was verified.
     #[error("layer {layer}: {error}")]
-    Part { layer: u32, error: seek::Error },
+    Part { layer: LayerNumber, error: seek::Error },
     /// A table of contents that is not the one that was promised, or not well-formed.
     #[error("layer {layer}: {error}")]
-    Toc { layer: u32, error: toc::Error },
+    Toc { layer: LayerNumber, error: toc::Error },
     /// A file that cannot be read by its table of contents.
     #[error("layer {layer}: {error}")]
-    Chunk { layer: u32, error: toc::ChunkError },
+    Chunk { layer: LayerNumber, error: toc::ChunkError },
     /// Paths that a runtime would stop at, as the tree says.
     #[error("layer {layer} cannot be unpacked: {error}")]
-    Unpack { layer: u32, error: tree::Error },
+    Unpack { layer: LayerNumber, error: tree::Error },
     #[error("{}: {findings} of {steps} steps", if failure.kind == Kind::Limit { "not verified, because of a limit" } else { "verification failed" })]
     Verification { findings: usize, steps: usize, failure: Failure },
     #[error("everything is as promised, but there {}", if *doubts == 1 { "is 1 doubt".to_owned() } else { format!("are {doubts} doubts") })]
@@ -93,7 +93,7 @@ pub(crate) enum Error {
     Write(#[from] io::Error),
     /// The disk, or the rights on it, while files are written.
     #[error("layer {layer}: {error}")]
-    Rootfs { layer: u32, error: porthole_unpack::Error },
+    Rootfs { layer: LayerNumber, error: porthole_unpack::Error },
     /// An archive of the merged tree.
     #[error(transparent)]
     Archive(porthole_unpack::flatten::Error),
@@ -136,20 +136,11 @@ impl fmt::Display for Wrong<'_> {
         let mut separator = "";
         for WrongLayer { layer, findings } in self.0 {
             for finding in findings {
-                write!(f, "{separator}{}", of_layer(*layer, finding))?;
+                write!(f, "{separator}{}", finding.of_layer(*layer))?;
                 separator = "\n";
             }
         }
         Ok(())
-    }
-}
-
-/// A finding in words, with the number of its layer.
-pub(crate) fn of_layer(layer: u32, finding: &Finding) -> String {
-    let text = finding.to_string();
-    match text.strip_prefix("layer ") {
-        Some(rest) => format!("layer {layer} {rest}"),
-        None => format!("layer {layer}: {text}"),
     }
 }
 
@@ -197,7 +188,7 @@ impl Error {
     }
 
     /// The image is at fault, or the disk.
-    pub(crate) fn of_unpacking(layer: u32, error: porthole_unpack::Error) -> Self {
+    pub(crate) fn of_unpacking(layer: LayerNumber, error: porthole_unpack::Error) -> Self {
         match error {
             porthole_unpack::Error::Image(error) => Self::Unpack { layer, error },
             error => Self::Rootfs { layer, error },
@@ -237,7 +228,7 @@ pub(crate) const fn exit_code(kind: Kind) -> u8 {
 
 impl Classify for Error {
     fn failure(&self) -> Failure {
-        let of_layer = |layer: &u32, error: &dyn Classify| error.failure().in_layer(LayerNumber::of_index(*layer));
+        let of_layer = |layer: &LayerNumber, error: &dyn Classify| error.failure().in_layer(*layer);
         match self {
             Self::Usage(_) | Self::Refused(_) => Failure::input(),
             Self::Reference { error, .. } => error.failure(),
@@ -256,9 +247,7 @@ impl Classify for Error {
             }
             Self::NotFound { .. } => Failure::new(Kind::NotFound, Blame::Input),
             Self::NotAFile { hint, .. } => Failure::input().hints(hint.iter().cloned()),
-            Self::NoFiles { layer, .. } => {
-                Failure::new(Kind::Other, Blame::Image).in_layer(LayerNumber::of_index(*layer))
-            }
+            Self::NoFiles { layer, .. } => Failure::new(Kind::Other, Blame::Image).in_layer(*layer),
             Self::Layers(layers) => Failure::worst(
                 layers.iter().flat_map(|wrong| wrong.findings.iter().map(|finding| of_layer(&wrong.layer, finding))),
             )

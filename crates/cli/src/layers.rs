@@ -275,7 +275,7 @@ impl<'a> Reading<'a> {
             return;
         }
         if let Err(error) = cache.put(index) {
-            self.session.debug(&format!("index of layer {} is not kept: {error}", job.layer));
+            self.session.debug(&format!("index of layer {} is not kept: {error}", job.number()));
         }
     }
 
@@ -299,7 +299,7 @@ impl<'a> Reading<'a> {
         let toc = self.source.wait(toc::fetch(&self.source.origin, job, search));
         toc.map_err(|error| match error {
             toc::Error::Source(error) => error.into(),
-            toc::Error::Toc(error) => Error::Toc { layer: job.layer, error },
+            toc::Error::Toc(error) => Error::Toc { layer: job.number(), error },
         })
     }
 

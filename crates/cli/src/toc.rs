@@ -1,9 +1,12 @@
 //! Layers that are listed from their tables of contents, in words.
 
-use porthole_core::toc::{Toc, Trust};
+use porthole_core::{
+    layer::LayerNumber,
+    toc::{Toc, Trust},
+};
 
 /// What to know of a listing that comes from a table of contents.
-pub(crate) fn caveat(layer: u32, toc: &Toc) -> String {
+pub(crate) fn caveat(layer: LayerNumber, toc: &Toc) -> String {
     let vouched = match toc.trust() {
         Trust::Annotation(_) => "which the manifest vouches for",
         _ => "which nothing vouches for",

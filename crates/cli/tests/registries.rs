@@ -154,7 +154,7 @@ fn a_blob_that_is_too_short_is_wrong_and_not_waited_for() {
     server.internet.change(&server.authority, |site| {
         site.content_mut("a/b").blobs.get_mut(&layer.digest).unwrap().bytes.truncate(1000);
     });
-    let expected = format!("layer 0 does not have its size: expected {} bytes, got 1000", layer.bytes.len());
+    let expected = format!("layer 1 does not have its size: expected {} bytes, got 1000", layer.bytes.len());
     ends(&server.run("ls REGISTRY/a/b:1"), 7, &expected);
 }
 
@@ -167,11 +167,11 @@ fn bytes_that_are_not_what_was_asked_for_are_not_shown() {
     other[20] ^= 1;
     server.internet.fault(&layer.digest, 9, Fault::Body(other));
     let listed = server.run("ls REGISTRY/a/b:1");
-    ends(&listed, 7, &format!("layer 1 does not match its digest: expected {}, got", layer.digest));
+    ends(&listed, 7, &format!("layer 2 does not match its digest: expected {}, got", layer.digest));
     assert!(listed.stdout.is_empty());
     let verified = server.run("verify REGISTRY/a/b:1");
     ends(&verified, 7, "verification failed: 1 of 4 steps");
-    assert!(String::from_utf8_lossy(&verified.stdout).contains("layer 1   WRONG"));
+    assert!(String::from_utf8_lossy(&verified.stdout).contains("layer 2   WRONG"));
 }
 
 #[test]
@@ -421,7 +421,7 @@ fn a_layer_without_places_to_start_from_says_so() {
 fn a_layer_that_must_be_read_is_read_once() {
     let (image, server, home) = large();
     let layer = &image.layers[0].blob.digest;
-    for arguments in ["cat --no-cache REGISTRY/a/b:1 noise/5", "cat --no-cache --layer 0 REGISTRY/a/b:1 /noise//5"] {
+    for arguments in ["cat --no-cache REGISTRY/a/b:1 noise/5", "cat --no-cache --layer 1 REGISTRY/a/b:1 /noise//5"] {
         let asked = server.internet.log().len();
         let output = server.run_in(home.path(), arguments);
         ends(&output, 0, "");

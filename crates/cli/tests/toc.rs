@@ -93,16 +93,16 @@ fn a_prepared_image_is_listed_from_its_tables_of_contents() {
     let mut listed = place.rows("ls --toc --json oci:layout");
     for row in &mut listed {
         let from = row.as_object_mut().unwrap().remove("from");
-        assert_eq!(from.is_some(), row["layer"] != 2, "{row}");
+        assert_eq!(from.is_some(), row["layer"] != 3, "{row}");
     }
     assert_eq!(listed, whole);
     let output = place.run("ls --toc oci:layout opt");
     assert_eq!(stdout(&output), "opt/\nopt/new\nopt/old\nopt/same\n");
     assert_eq!(
         stderr(&output),
-        "porthole: layer 0 is listed from its eStargz table of contents, which the manifest vouches for, not from its \
+        "porthole: layer 1 is listed from its eStargz table of contents, which the manifest vouches for, not from its \
          archive; its landmark file is left out\n\
-         porthole: layer 1 is listed from its zstd:chunked table of contents, which the manifest vouches for, not from its \
+         porthole: layer 2 is listed from its zstd:chunked table of contents, which the manifest vouches for, not from its \
          archive\n"
     );
     let output = place.run("ls --toc layer:layer etc");
@@ -170,7 +170,7 @@ fn verify_tells_what_a_table_of_contents_hides() {
     };
     let lying = Prepared::new(&base, Format::EStargz).edit(hide).build();
     let place = Place::new(&[lying, Prepared::new(&top, Format::ZstdChunked).build()]);
-    assert!(place.rows("ls --toc --json --layer 0 oci:layout").iter().all(|row| row["path"] != "etc/capable"));
+    assert!(place.rows("ls --toc --json --layer 1 oci:layout").iter().all(|row| row["path"] != "etc/capable"));
     let output = place.run("verify oci:layout");
     assert_eq!(output.status.code(), Some(7));
     let text = stdout(&output);
@@ -208,7 +208,7 @@ fn another_table_of_contents_than_the_manifest_names_is_refused() {
         assert!(output.stdout.is_empty());
         let told = stderr(&output);
         assert!(
-            told.contains("layer 0: table of contents does not match its annotation: expected sha256:000"),
+            told.contains("layer 1: table of contents does not match its annotation: expected sha256:000"),
             "{told}"
         );
         assert!(told.contains("hint: to read the whole layer instead, leave --toc out"), "{told}");
@@ -252,7 +252,7 @@ fn a_chunk_that_is_not_its_own_is_refused() {
         let output = place.run("cat --toc oci:layout opt/old");
         assert_eq!(output.status.code(), Some(7));
         assert!(output.stdout == [b'o'; 16_384], "the chunks before it: {}", output.stdout.len());
-        assert!(stderr(&output).contains("layer 0: content does not match its digest"), "{}", stderr(&output));
+        assert!(stderr(&output).contains("layer 1: content does not match its digest"), "{}", stderr(&output));
         assert!(place.run("cat oci:layout opt/old").stdout == [b'o'; 20_000]);
     }
 }

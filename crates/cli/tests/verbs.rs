@@ -165,15 +165,15 @@ fn listing() {
             "ls oci:layout:latest",
             "ls --long oci:layout:latest",
             "ls --json --digest oci:layout:latest",
-            "ls --long --layer 1 oci:layout:latest",
+            "ls --long --layer 2 oci:layout:latest",
             "ls --long --deleted oci:layout:latest",
             "ls --json --deleted oci:layout:latest etc",
             "ls --sort size oci:layout:latest bin/",
             "ls oci:layout:latest nowhere",
-            "ls --layer 3 oci:layout:latest",
+            "ls --layer 4 oci:layout:latest",
             "ls --raw oci:layout:latest",
             "ls --raw --json layer:layer",
-            "ls --raw --long --layer 2 oci:layout:latest",
+            "ls --raw --long --layer 3 oci:layout:latest",
             "ls --json layer:layer",
         ],
     );
@@ -186,7 +186,7 @@ fn printing() {
         "cat",
         &[
             "cat oci:layout:latest etc/passwd",
-            "cat --layer 0 oci:layout:latest /etc/passwd",
+            "cat --layer 1 oci:layout:latest /etc/passwd",
             "cat oci:layout:latest bin/sh",
             "cat --no-follow oci:layout:latest bin/sh",
             "cat oci:layout:latest bin/tool-2",
@@ -198,12 +198,12 @@ fn printing() {
             "cat oci:layout:latest dev/null",
             "cat oci:layout:latest etc/capable",
             "cat oci:layout:latest opt/old",
-            "cat --layer 1 oci:layout:latest etc/capable",
-            "cat --layer 1 oci:layout:latest bin/tool",
+            "cat --layer 2 oci:layout:latest etc/capable",
+            "cat --layer 2 oci:layout:latest bin/tool",
             "cat oci:layout:latest etc/Passwrd",
             "cat oci:layout:latest etc/passwd/x",
             "cat oci:layout:latest nowhere/at/all",
-            "cat --layer 7 oci:layout:latest etc/passwd",
+            "cat --layer 8 oci:layout:latest etc/passwd",
         ],
     );
 }
@@ -234,12 +234,12 @@ fn nothing_unverified_is_printed() {
     let place = Place::new();
     let layer = &image(Compression::None).layers[1].blob.digest;
     flip(&place.path("layout/blobs").join(layer.replace(':', "/")), 600);
-    for arguments in ["cat oci:layout:latest etc/passwd", "cat --layer 1 oci:layout:latest etc/passwd"] {
+    for arguments in ["cat oci:layout:latest etc/passwd", "cat --layer 2 oci:layout:latest etc/passwd"] {
         let output = place.run(arguments);
         assert_eq!(output.status.code(), Some(7));
         assert!(output.stdout.is_empty());
     }
-    assert!(place.run("cat --layer 0 oci:layout:latest etc/passwd").status.success());
+    assert!(place.run("cat --layer 1 oci:layout:latest etc/passwd").status.success());
 }
 
 #[test]
@@ -366,16 +366,44 @@ fn documents_are_printed_byte_for_byte() {
 }
 
 #[test]
+fn layers_count_from_one_at_the_bottom() {
+    let place = Place::new();
+    for verb in ["ls --layer 0 oci:layout:latest", "cat --layer 0 oci:layout:latest a", "analyze --layer 0 layer:layer"]
+    {
+        let output = place.run(verb);
+        assert_eq!(output.status.code(), Some(2), "{verb}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("layers are numbered from 1, the bottom"), "{verb}: {said}");
+    }
+    let layers = |arguments: &str| -> Vec<u64> {
+        place.rows(arguments).iter().map(|row| row["layer"].as_u64().unwrap()).collect()
+    };
+    assert!(layers("ls --json --layer 1 oci:layout:latest").iter().all(|layer| *layer == 1));
+    assert!(layers("ls --json oci:layout:latest").contains(&3));
+    let gone = place.rows("ls --json --deleted oci:layout:latest");
+    let capable = gone.iter().find(|row| row["path"] == "etc/capable").unwrap();
+    assert_eq!((&capable["layer"], &capable["removed_by"]), (&json!(1), &json!(2)));
+}
+
+#[test]
 fn every_form_of_an_image_lists_the_same() {
     let place = Place::new();
-    let expected = place.rows("ls --json oci:layout:latest");
-    assert_eq!(place.rows("ls --json ./image.tar"), expected);
-    assert_eq!(place.rows("ls --json oci-archive:image.tar:latest"), expected);
-    assert_eq!(place.rows("ls --json docker-archive:docker.tar:example/small:1"), expected);
+    // The blobs differ with their compression, the files do not.
+    let rows = |arguments: &str| {
+        let mut rows = place.rows(arguments);
+        for row in &mut rows {
+            assert!(row.as_object_mut().unwrap().remove("layer_digest").is_some(), "{row}");
+        }
+        rows
+    };
+    let expected = rows("ls --json oci:layout:latest");
+    assert_eq!(rows("ls --json ./image.tar"), expected);
+    assert_eq!(rows("ls --json oci-archive:image.tar:latest"), expected);
+    assert_eq!(rows("ls --json docker-archive:docker.tar:example/small:1"), expected);
     for compression in [Compression::Gzip, Compression::Zstd] {
         let packed = image(compression);
         fs::write(place.path("packed.tar"), packed.into_content("latest").layout_tar()).unwrap();
-        assert_eq!(place.rows("ls --json ./packed.tar"), expected);
+        assert_eq!(rows("ls --json ./packed.tar"), expected);
         assert!(place.run("verify ./packed.tar").status.success());
     }
 }

@@ -232,7 +232,7 @@ fn a_command_that_failed_for_a_new_tag_is_run_again() {
     let mut watch = Watch::start(home.path(), &[&name, "--exec", "exit 1"]);
     watch.notes(&["manifest not found"]);
     serve(&server, of("one"));
-    watch.notes(&["all is well again", "ended with exit status: 1"]);
+    watch.notes(&["works again", "ended with exit status: 1"]);
     watch.signal("TERM");
     assert_eq!(watch.ended().code(), Some(0));
     let again = porthole(home.path(), &format!("watch --once {name} -- /usr/bin/printenv PORTHOLE_DIGEST"));
@@ -283,12 +283,12 @@ fn troubles_are_told_once_when_they_begin_and_once_when_they_end() {
         "manifest not found",
     ]);
     serve(&server, of("one"));
-    watch.notes(&["all is well again"]);
+    watch.notes(&["works again"]);
     assert!(watch.event().ends_with(&format!("{name}  nothing -> {}", digest("one"))), "a tag that appears has moved");
     let headers = vec![("retry-after", "3000".to_owned())];
     server.internet.fault("HEAD ", 1, Fault::Answer { status: 429, headers, body: Vec::new() });
     let note = watch.note();
-    let seconds = note.rsplit_once("goes on in ").unwrap().1.trim_end_matches(" s").parse::<u64>().unwrap();
+    let seconds = note.rsplit_once("trying again in ").unwrap().1.trim_end_matches(" s").parse::<u64>().unwrap();
     assert!(note.contains("limits the rate of requests") && (2_990..=3_300).contains(&seconds), "{note}");
 }
 
@@ -331,7 +331,7 @@ fn a_command_never_runs_twice_at_once_for_one_tag() {
     serve(&server, of("five"));
     wait_until("it runs again", || said().lines().count() == 5);
     watch.signal("TERM");
-    watch.notes(&["waits for the command"]);
+    watch.notes(&["waiting for the command"]);
     fs::write(&go, "").unwrap();
     assert_eq!(watch.ended().code(), Some(0));
     assert_eq!(said().lines().count(), 6);

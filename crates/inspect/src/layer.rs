@@ -6,7 +6,7 @@ use porthole_core::{
     descriptor::Descriptor,
     digest::Digest,
     image::Layer,
-    layer::{Expected, Finding, LayerReader, LayerReport, Progress},
+    layer::{Expected, Finding, LayerNumber, LayerReader, LayerReport, Progress},
     media_type::{Compression, MediaType, Role},
     seek::{Index, IndexOptions},
     tar::EntrySink,
@@ -37,6 +37,11 @@ impl LayerJob {
             promised: layer.archive,
         };
         layers.iter().map(job).collect()
+    }
+
+    /// Its number, which counts from 1 at the bottom.
+    pub fn number(&self) -> LayerNumber {
+        LayerNumber::of_index(self.layer)
     }
 
     /// A layer that belongs to no image: nothing is known of it.

@@ -3,7 +3,7 @@
 use crate::layer::{LayerJob, Verdict};
 use porthole_core::{
     digest::Digest,
-    layer::Finding,
+    layer::{Finding, LayerNumber},
     tar::Entry,
     tree::{self, FileTree},
 };
@@ -20,8 +20,8 @@ pub struct LayerStack<'t> {
 /// A layer that is not what it should be.
 #[derive(Clone, Debug)]
 pub struct WrongLayer {
-    /// Its index in the image, counted from 0 at the bottom.
-    pub layer: u32,
+    /// Its number in the image.
+    pub layer: LayerNumber,
     /// What is wrong, worst first.
     pub findings: Vec<Finding>,
 }
@@ -58,7 +58,7 @@ impl<'t> LayerStack<'t> {
             }
             Verdict::Wrong(findings) => {
                 self.tree.abort();
-                self.wrong.push(WrongLayer { layer: job.layer, findings });
+                self.wrong.push(WrongLayer { layer: job.number(), findings });
                 Ok(Vec::new())
             }
             Verdict::NoFiles => {
@@ -89,9 +89,9 @@ impl<'t> LayerStack<'t> {
 ///
 /// # Errors
 ///
-/// Where it would stop: the index of the layer, and why.
-pub fn unpackable(tree: &FileTree, jobs: &[LayerJob]) -> Result<(), (u32, tree::Error)> {
-    let stopped = jobs.iter().find_map(|job| Some((job.layer, tree.summary(job.layer).stopped?)));
+/// Where it would stop: the number of the layer, and why.
+pub fn unpackable(tree: &FileTree, jobs: &[LayerJob]) -> Result<(), (LayerNumber, tree::Error)> {
+    let stopped = jobs.iter().find_map(|job| Some((job.number(), tree.summary(job.layer).stopped?)));
     stopped.map_or(Ok(()), Err)
 }
 
@@ -119,8 +119,8 @@ mod tests {
         stack.entry(&job(1), &Entry::new("b", Kind::File), None);
         assert!(stack.end(&job(1), wrong()).unwrap().is_empty());
         stack.end(&job(2), Vec::new()).unwrap();
-        let layers: Vec<u32> = stack.finish().unwrap_err().iter().map(|wrong| wrong.layer).collect();
-        assert_eq!(layers, [1]);
+        let layers: Vec<u32> = stack.finish().unwrap_err().iter().map(|wrong| wrong.layer.get()).collect();
+        assert_eq!(layers, [2]);
         let view = tree.view(Mode::Merged);
         assert!(view.find(b"a").is_some() && view.find(b"b").is_none());
         assert_eq!(unpackable(&tree, &[job(0), job(2)]), Ok(()));
@@ -135,6 +135,8 @@ mod tests {
             stack.end(&job(layer), Vec::new()).unwrap();
         }
         stack.finish().unwrap();
-        assert!(matches!(unpackable(&tree, &[job(0), job(1)]), Err((1, tree::Error::TooManyNodes { .. }))));
+        assert!(
+            matches!(unpackable(&tree, &[job(0), job(1)]), Err((layer, tree::Error::TooManyNodes { .. })) if layer.get() == 2)
+        );
     }
 }

@@ -36,24 +36,24 @@ pub enum Error {
     /// A layer is no archive of files.
     #[error("layer {layer} holds no files: it is {media_type}")]
     NoFiles {
-        /// Its number, 0 is the lowest.
-        layer: u32,
+        /// Its number.
+        layer: LayerNumber,
         /// What it is.
         media_type: MediaType,
     },
     /// A layer cannot be unpacked.
     #[error("layer {layer}: {error}")]
     Decode {
-        /// Its number, 0 is the lowest.
-        layer: u32,
+        /// Its number.
+        layer: LayerNumber,
         /// Why.
         error: decode::Error,
     },
     /// A layer unpacks to something else than its image says.
     #[error("layer {layer} does not unpack to its diff_id: {mismatch}")]
     DiffId {
-        /// Its number, 0 is the lowest.
-        layer: u32,
+        /// Its number.
+        layer: LayerNumber,
         /// What was expected, and what it is.
         mismatch: Mismatch,
     },
@@ -74,8 +74,8 @@ impl Classify for Error {
             Self::Image(error) => error.failure(),
             Self::Artifact => Failure::input(),
             Self::NoFiles { .. } => Failure::new(Kind::Other, Blame::Image),
-            Self::Decode { layer, error } => error.failure().in_layer(LayerNumber::of_index(*layer)),
-            Self::DiffId { layer, mismatch } => mismatch.failure().in_layer(LayerNumber::of_index(*layer)),
+            Self::Decode { layer, error } => error.failure().in_layer(*layer),
+            Self::DiffId { layer, mismatch } => mismatch.failure().in_layer(*layer),
             Self::Scratch { .. } => Failure::machine(),
         }
     }
@@ -218,7 +218,12 @@ impl<'a, W: Write> Docker<'a, W> {
                     let gzip = compression == Compression::Gzip;
                     self.archive.layer(&digest, size, gzip, |buffer| watched.read(buffer))?;
                 }
-                _ => return Err(Error::NoFiles { layer: layer.index, media_type: media_type.clone() }),
+                _ => {
+                    return Err(Error::NoFiles {
+                        layer: LayerNumber::of_index(layer.index),
+                        media_type: media_type.clone(),
+                    });
+                }
             }
             watched.done();
         }
@@ -238,7 +243,7 @@ impl<'a, W: Write> Docker<'a, W> {
     /// The unpacked archive of a layer in a file without a name, its digest and its size.
     fn unpack(&self, layer: &Layer, reader: &mut Watched<'_>) -> Result<(File, Digest, u64), Error> {
         let mismatch = |mismatch| Error::from(porthole_store::Error::Mismatch(mismatch));
-        let broken = |error| Error::Decode { layer: layer.index, error };
+        let broken = |error| Error::Decode { layer: LayerNumber::of_index(layer.index), error };
         let mut verifier = Verifier::new(&layer.descriptor.digest, layer.descriptor.size);
         let mut decoder = Decoder::new(Compression::Zstd, self.limits);
         let mut hasher = Hasher::new(layer.diff_id.unwrap_or(layer.descriptor.digest).algorithm());
@@ -276,7 +281,10 @@ impl<'a, W: Write> Docker<'a, W> {
         let got = hasher.finish();
         match layer.diff_id {
             Some(expected) if expected != got => {
-                return Err(Error::DiffId { layer: layer.index, mismatch: Mismatch::Digest { expected, got } });
+                return Err(Error::DiffId {
+                    layer: LayerNumber::of_index(layer.index),
+                    mismatch: Mismatch::Digest { expected, got },
+                });
             }
             _ => {}
         }

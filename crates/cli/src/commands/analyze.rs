@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
     /// Show this many wasted paths and groups of copies
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: usize,
-    /// Show only the waste that one layer brought or made: its number (0 is the bottom), digest or diff_id
+    /// Show only the waste that one layer brought or made: its number (1 is the bottom), digest or diff_id
     #[arg(long, value_name = "N|DIGEST")]
     layer: Option<String>,
     #[command(flatten)]

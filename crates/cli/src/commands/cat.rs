@@ -42,7 +42,7 @@ use crate::{
 #[command(after_help = "\
 Examples:
   porthole cat nginx etc/nginx/nginx.conf
-  porthole cat --layer 0 nginx etc/passwd
+  porthole cat --layer 1 nginx etc/passwd
   porthole cat oci:layout:latest usr/bin/tool | sha256sum
 
 Exit codes: 4 if there is no such file; 2 if it is a directory, a device or, with --no-follow, a symbolic link.")]
@@ -52,7 +52,7 @@ pub(crate) struct Arguments {
     /// Path of the file
     #[arg(value_name = "PATH")]
     path: OsString,
-    /// Read only one layer: its number (0 is the bottom), digest or diff_id
+    /// Read only one layer: its number (1 is the bottom), digest or diff_id
     #[arg(long, value_name = "N|DIGEST")]
     layer: Option<String>,
     /// Do not follow a symbolic link at the end of PATH
@@ -72,7 +72,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     if let Some(layer) = arguments.layer.as_deref().map(|text| choose(&jobs, text)).transpose()? {
         let job = &jobs[layer];
         let (alone, known) = read_alone(session, &source, job, &taken)?;
-        let content = find(&alone, wanted, arguments, |lost| missing::in_layer(&alone, lost, job.layer))?;
+        let content = find(&alone, wanted, arguments, |lost| missing::in_layer(&alone, lost, job.number()))?;
         let spool = taken.find(job.layer, content.offset);
         let cost = Cost::of([&known], std::slice::from_ref(job));
         return print(session, &source, job, &known, content, spool, cost);
@@ -109,7 +109,7 @@ fn read_alone(session: &Session<'_>, source: &Source, job: &Job, taken: &Taken) 
             Event::Entries(entries) => {
                 for listed in entries {
                     let added = lone.add(job.layer, listed.entry, &session.limits);
-                    added.map_err(|error| Error::Unpack { layer: job.layer, error })?;
+                    added.map_err(|error| Error::Unpack { layer: job.number(), error })?;
                 }
             }
             Event::End(known) => match judge(session, job, &known)? {
@@ -188,7 +188,7 @@ fn print(
     let read = match (known, spool) {
         _ if content.size == 0 => 0,
         (Known::Listed(toc, _), _) => {
-            let parts = FileParts::by_toc(toc, content).map_err(|error| Error::Chunk { layer: job.layer, error })?;
+            let parts = FileParts::by_toc(toc, content).map_err(|error| Error::Chunk { layer: job.number(), error })?;
             content::print_parts(source, job, parts, &mut out)?
         }
         (_, Some(spool)) => {
@@ -198,7 +198,7 @@ fn print(
         (known, None) => match known.index() {
             Some(index) => {
                 let parts = FileParts::by_index(index, content, &session.limits);
-                let parts = parts.map_err(|error| Error::Part { layer: job.layer, error })?;
+                let parts = parts.map_err(|error| Error::Part { layer: job.number(), error })?;
                 content::print_parts(source, job, parts, &mut out)?
             }
             None => content::print_whole(session, source, job, content, &mut out)?,

@@ -91,10 +91,10 @@ fn read(session: &Session<'_>, source: &Source, jobs: &[Job], mut spool: Spool) 
             let findings = job.findings(&report);
             if !findings.is_empty() {
                 let findings = findings.into_iter().cloned().collect();
-                return Err(Error::Layers(vec![WrongLayer { layer: job.layer, findings }]));
+                return Err(Error::Layers(vec![WrongLayer { layer: job.number(), findings }]));
             }
             // If a runtime fails, there is no complete tree.
-            tree.commit().stopped.map_or(Ok(()), |error| Err(Error::Unpack { layer: job.layer, error }))
+            tree.commit().stopped.map_or(Ok(()), |error| Err(Error::Unpack { layer: job.number(), error }))
         },
     )?;
     spool.finish()?;

@@ -15,7 +15,13 @@ use porthole_core::{
 };
 
 use super::stack::{Stacked, choose};
-use crate::{argument::SourceArgument, error::Error, layers::Known, output::print_json, session::Session};
+use crate::{
+    argument::SourceArgument,
+    error::Error,
+    layers::{Job, Known},
+    output::print_json,
+    session::Session,
+};
 
 /// List the files of the tree that a runtime would unpack, with the layer of each
 ///
@@ -39,7 +45,7 @@ pub(crate) struct Arguments {
     /// List only this file, or this directory and everything below it
     #[arg(value_name = "PATH")]
     path: Option<OsString>,
-    /// List only what one layer wrote and removed: its number (0 is the bottom), digest or diff_id
+    /// List only what one layer wrote and removed: its number (1 is the bottom), digest or diff_id
     #[arg(long, value_name = "N|DIGEST")]
     layer: Option<String>,
     /// List only files that a later layer deleted or overwrote: their bytes are still in the image
@@ -99,12 +105,18 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         true => Stacked::by_toc(session, &source, jobs, porthole_inspect::toc::TocSearch::All)?,
         false => Stacked::read(session, &source, jobs, arguments.digest)?,
     };
-    list(arguments, session, &stacked, mode)?;
+    list(arguments, session, &stacked, jobs, mode)?;
     // Where a runtime would stop, the list is what it would have left.
     stacked.unpackable(jobs)
 }
 
-fn list(arguments: &Arguments, session: &Session<'_>, stacked: &Stacked, mode: Mode) -> Result<(), Error> {
+fn list(
+    arguments: &Arguments,
+    session: &Session<'_>,
+    stacked: &Stacked,
+    jobs: &[Job],
+    mode: Mode,
+) -> Result<(), Error> {
     let view = stacked.tree.view(mode);
     let mut rows = view.rows();
     if let Some(text) = &arguments.path {
@@ -121,12 +133,15 @@ fn list(arguments: &Arguments, session: &Session<'_>, stacked: &Stacked, mode: M
         let digest = view.digest(row.node).filter(|_| arguments.digest && row.kind == Kind::File)?;
         Some(digest.to_string())
     };
+    let digests: Vec<_> =
+        jobs.iter().map(|job| job.descriptor.as_ref().map(|descriptor| descriptor.digest.to_string())).collect();
+    let layer_digest = |row: &Row| digests.get(row.layer as usize)?.as_deref();
     let by_toc = |row: &Row| matches!(stacked.layers.get(row.layer as usize), Some(Known::Listed(..)));
     let widths = long::Widths::of(&rows);
     let mut out = session.ui.out();
     for row in &rows {
         if session.ui.json {
-            print_json(&mut out, &row::Json::of(row, digest(row), by_toc(row)))?;
+            print_json(&mut out, &row::Json::of(row, layer_digest(row), digest(row), by_toc(row)))?;
         } else if arguments.long {
             writeln!(out, "{}", long::line(session.ui, row, &widths, digest(row)))?;
         } else {

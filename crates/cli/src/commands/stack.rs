@@ -1,6 +1,9 @@
 //! All layers of an image in one tree.
 
-use porthole_core::tree::FileTree;
+use porthole_core::{
+    layer::{LayerNumber, NotANumber},
+    tree::FileTree,
+};
 use porthole_inspect::{
     layer::Verdict,
     stack::{LayerStack, NoFiles, unpackable},
@@ -18,9 +21,10 @@ use crate::{
 
 /// The layer that a number, a digest or a diff_id names, by its place among `jobs`.
 pub(super) fn choose(jobs: &[Job], text: &str) -> Result<usize, Error> {
-    let place = match text.parse::<usize>() {
-        Ok(number) => (number < jobs.len()).then_some(number),
-        Err(_) => jobs.iter().position(|job| {
+    let place = match text.parse::<LayerNumber>() {
+        Ok(number) => Some(number.index() as usize).filter(|place| *place < jobs.len()),
+        Err(error @ NotANumber::Zero) => return Err(Error::usage(error.to_string())),
+        Err(NotANumber::Digits) => jobs.iter().position(|job| {
             let digest = job.descriptor.as_ref().map(|descriptor| descriptor.digest);
             [digest, job.diff_id].into_iter().flatten().any(|digest| digest.to_string() == text)
         }),
@@ -60,7 +64,7 @@ impl Stacked {
         drop(meter);
         for (job, known) in jobs.iter().zip(&stacked.layers) {
             if let Known::Listed(toc, _) = known {
-                session.ui.note(toc::caveat(job.layer, toc));
+                session.ui.note(toc::caveat(job.number(), toc));
             }
         }
         Ok(stacked)
@@ -122,7 +126,7 @@ pub(super) fn judge(session: &Session<'_>, job: &Job, known: &Known) -> Result<O
             }
             Ok(None)
         }
-        Verdict::Wrong(findings) => Ok(Some(WrongLayer { layer: job.layer, findings })),
+        Verdict::Wrong(findings) => Ok(Some(WrongLayer { layer: job.number(), findings })),
         Verdict::NoFiles => Err(no_files(job)),
     }
 }

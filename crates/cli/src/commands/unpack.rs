@@ -9,6 +9,7 @@ use std::{
 };
 
 use clap::Args;
+use porthole_core::layer::LayerNumber;
 use porthole_unpack::{Options, Report, Rights, Root};
 use serde::Serialize;
 
@@ -138,14 +139,16 @@ impl Unpacking<'_> {
                 let findings = job.findings(&report);
                 if !findings.is_empty() {
                     let findings = findings.into_iter().cloned().collect();
-                    return Err(Error::Layers(vec![WrongLayer { layer: job.layer, findings }]));
+                    return Err(Error::Layers(vec![WrongLayer { layer: job.number(), findings }]));
                 }
-                layer.commit().map_err(|error| Error::of_unpacking(job.layer, error))
+                layer.commit().map_err(|error| Error::of_unpacking(job.number(), error))
             },
         );
         let finished = done.and_then(|()| {
             go_on()?;
-            root.finish().map_err(|error| Error::of_unpacking(self.jobs.len().saturating_sub(1) as u32, error))
+            root.finish().map_err(|error| {
+                Error::of_unpacking(LayerNumber::of_index(self.jobs.len().saturating_sub(1) as u32), error)
+            })
         });
         match finished {
             Ok(report) => Ok((destination, report)),
@@ -177,7 +180,7 @@ struct Skipped {
 
 #[derive(Serialize)]
 struct Skip {
-    layer: u32,
+    layer: LayerNumber,
     path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     xattr: Option<String>,
@@ -188,7 +191,7 @@ impl Unpacked {
     pub(super) fn new(directory: &Path, jobs: &[Job], report: &Report) -> Self {
         let skipped = &report.skipped;
         let list = skipped.list.iter().map(|skip| Skip {
-            layer: skip.layer,
+            layer: LayerNumber::of_index(skip.layer),
             path: skip.path.clone(),
             xattr: skip.xattr.clone(),
             reason: skip.reason,

@@ -9,7 +9,7 @@ use clap::Args;
 use porthole_core::{
     deviation::Deviation,
     failure::{Classify, Failure},
-    layer::LayerReport,
+    layer::{LayerNumber, LayerReport},
     manifest::Document,
     tree::FileTree,
 };
@@ -57,7 +57,7 @@ pub(crate) struct Arguments {
 
 const JSON: &str = "\
 With --json, one object for each step:
-  step         index, manifest, config or layer      layer      its number, 0 is the bottom
+  step         index, manifest, config or layer      layer      its number, 1 is the bottom
   digest       promised, else computed               got        computed, if it is another
   size         bytes of the blob                     diff_id    of a layer
   uncompressed bytes of the unpacked layer           entries    of its archive
@@ -87,7 +87,7 @@ Examples:
 struct Report {
     step: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    layer: Option<u32>,
+    layer: Option<LayerNumber>,
     /// What the descriptor promises, else what was computed.
     digest: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -325,7 +325,7 @@ impl Stack {
         let digest = job.descriptor.as_ref().map_or(report.digest, |descriptor| descriptor.digest);
         Report {
             step: "layer",
-            layer: Some(job.layer),
+            layer: Some(job.number()),
             digest: digest.to_string(),
             got: (digest != report.digest).then(|| report.digest.to_string()),
             diff_id: job.diff_id.or(report.diff_id).filter(|_| archive).map(|diff_id| diff_id.to_string()),

@@ -3,14 +3,14 @@
 use porthole_core::layer::Finding;
 pub(crate) use porthole_inspect::layer::LayerJob as Job;
 
-use crate::error::{Error, of_layer};
+use crate::error::Error;
 
 /// A finding, with the number of the layer.
 pub(crate) fn in_words(job: &Job, finding: &Finding) -> String {
-    of_layer(job.layer, finding)
+    finding.of_layer(job.number()).to_string()
 }
 
 /// The refusal to list what is no archive, and need not be one.
 pub(crate) fn no_files(job: &Job) -> Error {
-    Error::NoFiles { layer: job.layer, media_type: job.media_type() }
+    Error::NoFiles { layer: job.number(), media_type: job.media_type() }
 }

@@ -6,7 +6,12 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use porthole_core::{digest::Digest, layer::LayerReport, seek::Index, toc::Toc};
+use porthole_core::{
+    digest::Digest,
+    layer::{LayerNumber, LayerReport},
+    seek::Index,
+    toc::Toc,
+};
 use serde_json::json;
 
 use super::{EVERY, LOGGED, Look, Report, Screen, so_far};
@@ -100,9 +105,11 @@ impl<'u> Meter<'u> {
         let (bytes, total) = (of_layer.bytes, of_layer.size);
         let Some(rate) = of_layer.last.due(every, bytes) else { return };
         match self.look {
-            Look::Plain => self.ui.line(&format!("layer {layer}: {}", so_far(bytes, total, rate))),
+            Look::Plain => self.ui.line(&format!("{}: {}", name(layer), so_far(bytes, total, rate))),
             Look::Json => {
-                self.ui.stderr.row("progress", json!({ "layer": layer, "bytes": bytes, "total": total }));
+                self.ui
+                    .stderr
+                    .row("progress", json!({ "layer": LayerNumber::of_index(layer), "bytes": bytes, "total": total }));
             }
             _ => {}
         }
@@ -172,11 +179,16 @@ impl<'u> Meter<'u> {
                 }
             }
             Look::Plain => {
-                self.ui.line(&format!("layer {layer}: {}, {}, {entries} entries, {how}", digest.short(), size(bytes)));
+                self.ui.line(&format!(
+                    "{}: {}, {}, {entries} entries, {how}",
+                    name(layer),
+                    digest.short(),
+                    size(bytes)
+                ));
             }
             Look::Json => {
                 let row = json!({
-                                    "layer": layer,
+                                    "layer": LayerNumber::of_index(layer),
                                     "digest": digest.to_string(),
                                     "bytes": bytes,
                                     "uncompressed": uncompressed,
@@ -195,5 +207,5 @@ impl<'u> Meter<'u> {
 }
 
 fn name(layer: u32) -> String {
-    format!("layer {layer}")
+    format!("layer {}", LayerNumber::of_index(layer))
 }

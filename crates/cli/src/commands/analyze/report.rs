@@ -2,6 +2,7 @@
 
 use porthole_core::{
     image::Layer,
+    layer::LayerNumber,
     tree::{Copies, FileTree, Group, LayerWaste, NodeId, Waste},
 };
 use serde::Serialize;
@@ -56,7 +57,7 @@ pub(super) struct Wasted {
 
 #[derive(Serialize)]
 pub(super) struct LayerReport {
-    pub(super) layer: u32,
+    pub(super) layer: LayerNumber,
     pub(super) digest: Option<String>,
     pub(super) created_by: Option<String>,
     pub(super) download: u64,
@@ -88,8 +89,8 @@ pub(super) struct Path {
     /// In what the files that took their place differ.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) aspects: Vec<&'static str>,
-    pub(super) brought_by: Vec<u32>,
-    pub(super) wasted_by: u32,
+    pub(super) brought_by: Vec<LayerNumber>,
+    pub(super) wasted_by: LayerNumber,
     pub(super) files: u64,
     pub(super) bytes: u64,
     pub(super) download: u64,
@@ -163,7 +164,7 @@ fn layers(analyzed: &Analyzed<'_>, waste: &Waste) -> Vec<LayerReport> {
         let of = waste.layers.iter().find(|of| of.layer == layer).copied().unwrap_or_default();
         let LayerWaste { bytes, wasted, download, wastes, deleted, overwritten, duplicated, metadata, .. } = of;
         LayerReport {
-            layer,
+            layer: LayerNumber::of_index(layer),
             digest: blob.digest.map(|digest| digest.to_string()),
             created_by: described.and_then(|layer| layer.created_by.clone()),
             download: blob.size,
@@ -184,8 +185,8 @@ impl Path {
             directory: group.directory,
             cause: group.cause.name(),
             aspects: group.aspects.iter().map(|aspect| aspect.name()).collect(),
-            brought_by: group.layers.clone(),
-            wasted_by: group.by,
+            brought_by: group.layers.iter().copied().map(LayerNumber::of_index).collect(),
+            wasted_by: LayerNumber::of_index(group.by),
             files: group.files,
             bytes: group.size,
             download: group.download,

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use porthole_core::image::instruction;
+use porthole_core::{image::instruction, layer::LayerNumber};
 
 use super::{
     report::{LayerReport, Path, Report, Wastes},
@@ -51,13 +51,13 @@ fn layers(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<(), Error> {
     let head = format!("{:>3}  {:>9}  {:>9}  {:>9}  {}", "", "download", "files", "wasted", "wastes");
     writeln!(out, "{}\n{}", ui.paint(Style::Faint, "Layers, bottom first"), ui.paint(Style::Faint, &head))?;
     for layer in &report.layers {
-        if report.only.is_some_and(|only| only != layer.layer) {
+        if report.only.is_some_and(|only| LayerNumber::of_index(only) != layer.layer) {
             continue;
         }
         let LayerReport { layer: number, download, files, wasted, wastes, created_by, .. } = layer;
         let wasted = format!("{:>9}", size(*wasted));
         let wasted = if layer.wasted > 0 { ui.paint(Style::Bad, &wasted) } else { wasted };
-        writeln!(out, "{number:>3}  {:>9}  {:>9}  {wasted}  {}", size(*download), size(*files), why(wastes))?;
+        writeln!(out, "{:>3}  {:>9}  {:>9}  {wasted}  {}", number.get(), size(*download), size(*files), why(wastes))?;
         if let Some(created_by) = created_by {
             writeln!(out, "     {}", safe(&instruction(created_by).to_string()))?;
         }

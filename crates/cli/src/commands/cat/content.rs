@@ -23,8 +23,8 @@ pub(super) fn print_parts(source: &Source, job: &Job, parts: FileParts, out: &mu
     written?;
     received.map_err(|error| match error {
         open::Error::Source(error) => error.into(),
-        open::Error::Part(error) => Error::Part { layer: job.layer, error },
-        open::Error::Chunk(error) => Error::Chunk { layer: job.layer, error },
+        open::Error::Part(error) => Error::Part { layer: job.number(), error },
+        open::Error::Chunk(error) => Error::Chunk { layer: job.number(), error },
     })
 }
 
@@ -43,7 +43,7 @@ pub(super) fn print_whole(
     let findings = job.findings(&report);
     if !findings.is_empty() {
         let findings = findings.into_iter().cloned().collect();
-        return Err(Error::Layers(vec![WrongLayer { layer: job.layer, findings }]));
+        return Err(Error::Layers(vec![WrongLayer { layer: job.number(), findings }]));
     }
     spool.copy_to(out)?;
     Ok(report.size)

@@ -2,6 +2,7 @@
 
 use porthole_core::{
     hint::Hint,
+    layer::LayerNumber,
     path,
     tar::Kind,
     tree::{FileTree, Mode, Sort, View},
@@ -22,8 +23,9 @@ pub(super) fn in_image(tree: &FileTree, lost: &[u8]) -> Vec<Hint> {
     let gone = rows.iter().find(|row| matches!(row.kind, Kind::File | Kind::Hardlink) && row.removed_by.is_some());
     if let Some((row, by)) = gone.and_then(|row| row.removed_by.map(|by| (row, by))) {
         return vec![Hint::Text(format!(
-            "layer {by} removed it; to see what layer {0} had, add --layer {0}",
-            row.layer
+            "layer {} removed it; to see what layer {1} had, add --layer {1}",
+            LayerNumber::of_index(by),
+            LayerNumber::of_index(row.layer)
         ))];
     }
     let view = tree.view(Mode::Merged);
@@ -31,7 +33,7 @@ pub(super) fn in_image(tree: &FileTree, lost: &[u8]) -> Vec<Hint> {
 }
 
 /// Of one layer.
-pub(super) fn in_layer(alone: &LoneLayer, lost: &[u8], layer: u32) -> Vec<Hint> {
+pub(super) fn in_layer(alone: &LoneLayer, lost: &[u8], layer: LayerNumber) -> Vec<Hint> {
     let (directory, name) = split(lost);
     if alone.at(&join(directory, &[b".wh.", name].concat())).is_some() {
         return vec![Hint::Text(format!("layer {layer} removes it: a layer below has it"))];

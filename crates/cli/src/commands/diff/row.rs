@@ -6,6 +6,7 @@ use porthole_core::{
         Image,
         diff::{Change, HistoryChange, LayerPair, LayerState, Layers, Value},
     },
+    layer::LayerNumber,
     tar::Kind,
     tree::{Aspects, Difference, NodeId, Row as Listed, View},
 };
@@ -77,7 +78,7 @@ pub(super) struct LayerRow {
 
 #[derive(Serialize)]
 pub(super) struct Blob {
-    pub(super) layer: u32,
+    pub(super) layer: LayerNumber,
     pub(super) digest: String,
     diff_id: Option<String>,
     pub(super) size: u64,
@@ -99,7 +100,7 @@ pub(super) struct FileRow<'r> {
 pub(super) struct SeenRow<'r> {
     #[serde(flatten)]
     meta: Meta<'r>,
-    layer: u32,
+    layer: LayerNumber,
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<&'r str>,
     #[serde(skip)]
@@ -159,7 +160,7 @@ impl<'r> Row<'r> {
         let blob = |image: &Image, place: Option<u32>| {
             let layer = image.layers.get(place? as usize)?;
             Some(Blob {
-                layer: layer.index,
+                layer: LayerNumber::of_index(layer.index),
                 digest: layer.descriptor.digest.to_string(),
                 diff_id: layer.diff_id.map(|diff_id| diff_id.to_string()),
                 size: layer.descriptor.size,
@@ -183,7 +184,7 @@ impl<'r> Row<'r> {
         let side = |seen: &'r Option<Seen>| {
             seen.as_ref().map(|Seen { row, digest }| SeenRow {
                 meta: Meta::of(row),
-                layer: row.layer,
+                layer: LayerNumber::of_index(row.layer),
                 digest: digest.as_deref(),
                 row,
             })

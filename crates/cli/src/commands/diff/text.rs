@@ -80,7 +80,7 @@ fn history(row: &HistoryRow<'_>) -> String {
 }
 
 fn layer(row: &LayerRow) -> String {
-    let one = |blob: &Blob| format!("{:>2}  {}  {:>9}", blob.layer, blob.digest, size(blob.size));
+    let one = |blob: &Blob| format!("{:>2}  {}  {:>9}", blob.layer.get(), blob.digest, size(blob.size));
     match (&row.before, &row.after) {
         (Some(before), Some(after)) if row.change == What::Recompressed => {
             format!("{}\n  {}  recompressed: it unpacks to the same", one(before), one(after))

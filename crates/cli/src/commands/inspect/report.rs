@@ -6,6 +6,7 @@ use porthole_core::{
     config::{Execution, History},
     descriptor::Descriptor,
     image::Layer,
+    layer::LayerNumber,
     manifest::Document,
     platform::available,
 };
@@ -76,7 +77,7 @@ pub(super) struct Sizes {
 
 #[derive(Serialize)]
 pub(super) struct LayerReport {
-    pub(super) layer: u32,
+    pub(super) layer: LayerNumber,
     #[serde(flatten)]
     pub(super) blob: Named,
     pub(super) diff_id: Option<String>,
@@ -136,7 +137,7 @@ impl Report {
         let manifest = &image.manifest;
         let config = &manifest.value.config;
         let layer = |(place, layer): (usize, &Layer)| LayerReport {
-            layer: layer.index,
+            layer: LayerNumber::of_index(layer.index),
             blob: named(
                 &layer.descriptor.digest.to_string(),
                 layer.descriptor.media_type.as_str(),

@@ -97,7 +97,7 @@ fn layers(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<(), Error> {
     }
     writeln!(out, "\n{}", ui.paint(Style::Faint, "Layers, bottom first"))?;
     for layer in &report.layers {
-        write!(out, "{:>3}  {}  {:>9}", layer.layer, layer.blob.digest, size(layer.blob.size))?;
+        write!(out, "{:>3}  {}  {:>9}", layer.layer.get(), layer.blob.digest, size(layer.blob.size))?;
         if let Some(unpacked) = &layer.unpacked {
             write!(
                 out,

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use porthole_core::{
+    layer::LayerNumber,
     path,
     tar::{Entry, Kind},
     tree::{Change, Row},
@@ -23,7 +24,7 @@ impl Widths {
         rows.iter().fold(Self::default(), |widths, row| Self {
             owner: widths.owner.max(owner(row.uid, row.gid).len()),
             size: widths.size.max(extent(row.kind, row.size, row.major, row.minor).len()),
-            layer: widths.layer.max(row.layer.to_string().len()),
+            layer: widths.layer.max(LayerNumber::of_index(row.layer).to_string().len()),
         })
     }
 }
@@ -41,7 +42,7 @@ pub(super) fn line(ui: &Ui, row: &Row, widths: &Widths, digest: Option<String>) 
     let mut line = format!(
         "{} {:>layer$} {} {:<owner$} {:>size$} {} {}",
         ui.paint(style, letter),
-        row.layer,
+        LayerNumber::of_index(row.layer),
         mode(row.kind, row.mode),
         owner(row.uid, row.gid),
         extent(row.kind, row.size, row.major, row.minor),
@@ -52,7 +53,7 @@ pub(super) fn line(ui: &Ui, row: &Row, widths: &Widths, digest: Option<String>) 
         size = widths.size,
     );
     if let Some(layer) = row.removed_by {
-        let _ = write!(line, "  [removed by layer {layer}]");
+        let _ = write!(line, "  [removed by layer {}]", LayerNumber::of_index(layer));
     }
     if !row.aspects.is_empty() {
         let _ = write!(line, "  [{}]", row.aspects);

@@ -4,6 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use porthole_core::{
+    layer::LayerNumber,
     path,
     tar::{Entry, Kind},
     tree::{Change, Row},
@@ -17,13 +18,16 @@ pub(super) struct Json<'r> {
     name: Name<'r>,
     #[serde(flatten)]
     meta: Meta<'r>,
-    layer: u32,
+    layer: LayerNumber,
+    /// Absent for a layer that belongs to no image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layer_digest: Option<&'r str>,
     change: &'static str,
     /// In what it is modified.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     aspects: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    removed_by: Option<u32>,
+    removed_by: Option<LayerNumber>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ambiguous: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,14 +40,15 @@ pub(super) struct Json<'r> {
 }
 
 impl<'r> Json<'r> {
-    pub(super) fn of(row: &'r Row, digest: Option<String>, by_toc: bool) -> Self {
+    pub(super) fn of(row: &'r Row, layer_digest: Option<&'r str>, digest: Option<String>, by_toc: bool) -> Self {
         Self {
             name: Name::of(&row.path),
             meta: Meta::of(row),
-            layer: row.layer,
+            layer: LayerNumber::of_index(row.layer),
+            layer_digest,
             change: change(row.change),
             aspects: row.aspects.iter().map(|aspect| aspect.name()).collect(),
-            removed_by: row.removed_by,
+            removed_by: row.removed_by.map(LayerNumber::of_index),
             ambiguous: row.ambiguous.map(|reason| reason.to_string()),
             digest,
             implied: row.implied,
