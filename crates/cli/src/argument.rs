@@ -30,5 +30,5 @@ impl SourceArgument {
 }
 
 /// Help of an argument that names an image.
-pub(crate) const SOURCES: &str =
-    "Reference, or store:NAME, oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME], layer:FILE, ./PATH";
+pub(crate) const SOURCES: &str = "Reference, or store:NAME, oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME], dir:DIR, \
+     layer:FILE, ./PATH";

@@ -7,8 +7,8 @@ use crate::{args::Global, commands::Command};
 /// Look inside any container image, and verify every byte.
 ///
 /// SRC is a reference as Docker reads it (`nginx` is docker.io/library/nginx:latest), or one of `store:NAME`, `oci:DIR[:NAME]`,
-/// `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`, `layer:FILE` (one layer, any compression), or a path such as
-/// ./image.tar.
+/// `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`, `layer:FILE` (one layer, any compression),
+/// `dir:DIR` (of skopeo), or a path such as ./image.tar.
 #[derive(Parser)]
 #[command(
     name = "porthole",

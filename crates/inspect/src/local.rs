@@ -1,4 +1,5 @@
-//! Images in files: OCI layouts as directories and as archives, docker-archives, and the blob of a single layer.
+//! Images in files: OCI layouts as directories and as archives, docker-archives, directories of `skopeo copy`, and the blob of
+//! a single layer.
 //!
 //! Nothing here opens a path. The caller brings a [`Place`]: a directory or a file on disk, or what a person dropped on a
 //! page. [`Images`] lists the images in it; [`Images::image`] is one of them as an [`ImageSource`].
@@ -8,6 +9,7 @@
 mod archive;
 mod bare;
 mod both;
+mod dir;
 mod docker;
 mod error;
 mod image;
@@ -54,6 +56,8 @@ pub enum Format {
     OciArchive,
     /// The format of `docker save`. Since Docker 25 such an archive is an OCI layout too.
     DockerArchive,
+    /// A directory that `skopeo copy … dir:DIR` writes: one image.
+    SkopeoDirectory,
 }
 
 impl<D: Files, F: ReadAt> Images<D, F> {
@@ -73,7 +77,7 @@ impl<D: Files, F: ReadAt> Images<D, F> {
         let opening = Opening { name, limits: &limits };
         let format = match (&files, expected) {
             (_, Some(format)) => format,
-            (Place::Directory(_), None) => Format::OciLayout,
+            (Place::Directory(directory), None) => recognise_directory(directory).await,
             (Place::File(archive), None) => opening.recognise(archive)?,
         };
         let both =
@@ -91,8 +95,14 @@ impl<D: Files, F: ReadAt> Images<D, F> {
                 let docker::Contents { images, made, paths } = docker::read(archive, &opening).await?;
                 Ok(Self { files, format, images, made, paths, limits })
             }
+            (Place::Directory(directory), Format::SkopeoDirectory) => {
+                let docker::Contents { images, made, paths } = dir::read(directory, &opening).await?;
+                Ok(Self { files, format, images, made, paths, limits })
+            }
             (Place::Directory(_), _) => Err(opening.not_an_image("a directory")),
-            (Place::File(_), Format::OciLayout) => Err(opening.not_an_image("something that is not a directory")),
+            (Place::File(_), Format::OciLayout | Format::SkopeoDirectory) => {
+                Err(opening.not_an_image("something that is not a directory"))
+            }
         }
     }
 
@@ -184,6 +194,7 @@ impl<D: Files, F: ReadAt> Images<D, F> {
         let path = match (self.paths.get(digest), self.format) {
             (Some(path), _) => path.clone(),
             (None, Format::DockerArchive) => return Err(Error::missing_blob(digest)),
+            (None, Format::SkopeoDirectory) => dir::blob_path(digest),
             (None, _) => layout::blob_path(digest),
         };
         let opened = match &self.files {
@@ -207,7 +218,7 @@ impl<D, F> fmt::Debug for Images<D, F> {
 impl Format {
     fn kind(self) -> SourceKind {
         match self {
-            Self::OciLayout => SourceKind::Layout,
+            Self::OciLayout | Self::SkopeoDirectory => SourceKind::Layout,
             Self::OciArchive => SourceKind::OciArchive,
             Self::DockerArchive => SourceKind::DockerArchive,
         }
@@ -269,6 +280,14 @@ impl Opening<'_> {
     fn inconsistent(&self, what: String) -> Error {
         Error::Inconsistent { name: self.name.to_owned(), what }
     }
+}
+
+/// A layout, unless only the files of the other format are there.
+async fn recognise_directory<D: Files>(directory: &D) -> Format {
+    let is_other = directory.open(LAYOUT_FILE).await.is_err()
+        && directory.open(MANIFEST_FILE).await.is_ok()
+        && directory.open(dir::VERSION_FILE).await.is_ok();
+    if is_other { Format::SkopeoDirectory } else { Format::OciLayout }
 }
 
 /// The first `limit` bytes of a file, or all if it has fewer.

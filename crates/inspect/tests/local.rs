@@ -73,6 +73,36 @@ fn a_layout_directory_and_its_archive_hold_the_same() {
 }
 
 #[test]
+fn a_directory_of_skopeo_holds_one_image() {
+    let (built, other) = (built(), testkit::Image::new().layer(Layer::new("COPY b /").file("b", "b")).build());
+    let mut files = BTreeMap::from([("version".to_owned(), b"Directory Transport Version: 1.1\n".to_vec())]);
+    for image in [&built, &other] {
+        for blob in image.layers.iter().map(|layer| &layer.blob).chain([&image.config]) {
+            files.insert(blob.digest[7..].to_owned(), blob.bytes.clone());
+        }
+        files.insert(format!("{}.manifest.json", &image.manifest.digest[7..]), image.manifest.bytes.clone());
+    }
+    files.insert("manifest.json".into(), built.manifest.bytes.clone());
+    let images = open_dir(files.clone()).unwrap();
+    assert_eq!(images.format(), Format::SkopeoDirectory);
+    let (image, bytes) = layers(&images, None);
+    assert_eq!(image.manifest.raw.bytes(), built.manifest.bytes);
+    assert_eq!(bytes, built.layers.iter().map(|layer| layer.blob.bytes.clone()).collect::<Vec<_>>());
+
+    files.insert("manifest.json".into(), testkit::index(&[built.clone(), other.clone()]).bytes);
+    let images = open_dir(files.clone()).unwrap();
+    let Document::Index(index) = now(images.read_document(&images.find(None).unwrap())).unwrap() else {
+        panic!("index")
+    };
+    for (child, image) in index.value.manifests.iter().zip([&built, &other]) {
+        assert_eq!(now(images.read_document(child)).unwrap().raw().bytes(), image.manifest.bytes);
+    }
+
+    files.insert("version".into(), b"2".to_vec());
+    assert!(open_dir(files).unwrap_err().to_string().contains("skopeo copy"));
+}
+
+#[test]
 fn a_blob_is_read_from_any_offset() {
     let built = built();
     let content = built.clone().into_content("v1");

@@ -62,8 +62,12 @@ impl Spec {
     }
 }
 
-const PREFIXES: [(&str, Format); 3] =
-    [("oci:", Format::OciLayout), ("oci-archive:", Format::OciArchive), ("docker-archive:", Format::DockerArchive)];
+const PREFIXES: [(&str, Format); 4] = [
+    ("oci:", Format::OciLayout),
+    ("oci-archive:", Format::OciArchive),
+    ("docker-archive:", Format::DockerArchive),
+    ("dir:", Format::SkopeoDirectory),
+];
 
 /// `PATH[:NAME]`. Names of images hold colons, so the path ends at the first one, unless it exists as it is.
 fn local(prefix: &str, rest: &[u8], format: Format, exists: &impl Fn(&Path) -> bool) -> Result<Spec, Error> {
@@ -114,6 +118,7 @@ mod tests {
             ("oci:dir:", "dir", local("dir", Some(Format::OciLayout), None)),
             ("oci-archive:x.tar:a", "", local("x.tar", Some(Format::OciArchive), Some("a"))),
             ("docker-archive:x.tar:a:1", "", local("x.tar", Some(Format::DockerArchive), Some("a:1"))),
+            ("dir:x", "x", local("x", Some(Format::SkopeoDirectory), None)),
             ("layer:x.tar.gz", "", Ok(Spec::Layer("x.tar.gz".into()))),
             ("store:nginx:1", "", Ok(Spec::Store { name: "nginx:1".to_owned() })),
             ("store:", "", Err("expected a name after `store:`".to_owned())),
