@@ -1,11 +1,11 @@
 //! The options of every verb. Help texts are the doc comments.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 use porthole_core::platform::Platform;
 
-use crate::limits::Setting;
+use crate::{argument::duration_within, limits::Setting};
 
 /// Options of every verb.
 #[derive(Args)]
@@ -38,9 +38,9 @@ pub(crate) struct Global {
     /// Send credentials to this host if a registry names it as its token server; may be repeated
     #[arg(long, global = true, value_name = "HOST[:PORT]")]
     pub(crate) trust_realm: Vec<String>,
-    /// Abort if no new byte arrives for this long, retries included [default: 38]
-    #[arg(long, global = true, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
-    pub(crate) stall: Option<u64>,
+    /// Abort if no new byte arrives for this long, retries included [default: 38s]
+    #[arg(long, global = true, value_name = "DURATION", value_parser = |text: &str| duration_within(text, ["1s", "1h"]))]
+    pub(crate) stall: Option<Duration>,
     /// Read credentials from this file [default: $REGISTRY_AUTH_FILE, else those of podman and Docker]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) authfile: Option<PathBuf>,

@@ -2,7 +2,12 @@
 
 use std::{fmt::Write as _, str::FromStr};
 
-use porthole_core::limits::{Limits, NAMED, Named, Unit};
+use porthole_core::{
+    limits::{Limits, NAMED, Named, Unit},
+    quantity::parse_bytes,
+};
+
+use crate::argument::QUANTITIES;
 
 /// One limit, set.
 #[derive(Clone, Debug)]
@@ -31,20 +36,10 @@ impl FromStr for Setting {
             let names: Vec<_> = NAMED.iter().map(|limit| limit.name).collect();
             format!("no such limit: `{name}`; there are {}", names.join(", "))
         })?;
-        let value = number(value).ok_or_else(|| format!("expected a number such as 4096 or 256MiB, got `{value}`"))?;
+        let value =
+            parse_bytes(value).map_err(|_| format!("expected a number such as 4096 or 256MiB, got `{value}`"))?;
         Ok(Self { limit, value })
     }
-}
-
-/// A number of bytes or things, with KiB, MiB, GiB or TiB behind it.
-fn number(text: &str) -> Option<u64> {
-    const UNITS: [(&str, u32); 4] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
-    let unit = UNITS.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift)));
-    let (digits, shift) = unit.unwrap_or((text, 0));
-    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
 /// The limits with their default values, for the help.
@@ -56,7 +51,7 @@ pub(crate) fn list() -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(help, "  {:<17} {value:>8}  {}", limit.name, limit.about);
     }
-    help
+    help + "\n" + QUANTITIES + "\n"
 }
 
 fn in_words(value: u64, unit: Unit) -> String {
@@ -72,34 +67,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_numbers_with_or_without_a_unit() {
-        let cases = [
-            ("0", Some(0)),
-            ("268435456", Some(256 << 20)),
-            ("256MiB", Some(256 << 20)),
-            ("3TiB", Some(3 << 40)),
-            ("18446744073709551615", Some(u64::MAX)),
-            ("18446744073709551616", None),
-            ("16777216TiB", None),
-            ("", None),
-            ("MiB", None),
-            ("-1", None),
-            ("+1", None),
-            ("1.5GiB", None),
-            ("1MB", None),
-        ];
-        for (text, value) in cases {
-            assert_eq!(number(text), value, "{text}");
-        }
-    }
-
-    #[test]
     fn a_setting_names_a_limit() {
         let set = |texts: &[&str]| {
             Setting::all(&texts.iter().map(|text| text.parse().expect("a setting")).collect::<Vec<_>>())
         };
         assert_eq!(set(&[]), Limits::default());
         assert_eq!(set(&["window_bytes=1GiB", "entries=5", "entries=7"]).window_bytes, 1 << 30);
+        assert_eq!(set(&["window_bytes=1.5G", "entries=20k"]).window_bytes, 1_500_000_000);
+        assert_eq!(set(&["window_bytes=1.5G", "entries=20k"]).entries, 20_000);
         assert_eq!(set(&["entries=5", "entries=7"]).entries, 7);
         let refused = |text: &str| text.parse::<Setting>().unwrap_err();
         assert!(refused("windows=1").starts_with("no such limit: `windows`; there are manifest_bytes, "));

@@ -6,7 +6,6 @@ use std::{
     ffi::{OsStr, OsString},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-    time::Duration,
 };
 
 use porthole_core::{
@@ -228,7 +227,7 @@ impl<'a> Session<'a> {
     fn connect(&self) -> Result<Client, Error> {
         let global = self.global;
         let proxies = Proxies::from_environment(|name| env::var(name).ok());
-        let patience = global.stall.map_or(retry::PATIENCE, Duration::from_secs);
+        let patience = global.stall.unwrap_or(retry::PATIENCE);
         let timeouts = Timeouts::within(patience);
         let insecure = if global.insecure { Hosts::all() } else { Hosts::default() };
         let transport = Transport {

@@ -20,6 +20,7 @@ pub mod manifest;
 pub mod media_type;
 pub mod path;
 pub mod platform;
+pub mod quantity;
 mod quote;
 pub mod reference;
 pub mod seek;

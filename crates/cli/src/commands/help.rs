@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::{Args, Command};
 
-use crate::{error::Error, limits, session::Session};
+use crate::{argument::QUANTITIES, error::Error, limits, session::Session};
 
 /// Print help: of a verb, or on one of the topics below
 #[derive(Args)]
@@ -73,7 +73,7 @@ fn options(program: Command) -> String {
         .max_term_width(100)
         .styles(program.get_styles().clone())
         .help_template("{options}");
-    format!("Options of every verb:\n{}", { command }.render_long_help())
+    format!("Options of every verb:\n{}\n\n{QUANTITIES}\n", { command }.render_long_help().to_string().trim_end())
 }
 
 fn schemas() -> String {

@@ -1,7 +1,6 @@
 //! `porthole watch`
 
 mod command;
-mod interval;
 mod look;
 mod memory;
 mod watcher;
@@ -12,7 +11,7 @@ use clap::Args;
 
 use self::{command::Task, watcher::Watcher};
 use super::history;
-use crate::{error::Error, session::Session};
+use crate::{argument::duration_within, error::Error, session::Session};
 
 /// Print a line, or run a command, when a tag moves
 ///
@@ -46,7 +45,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "REF", required = true)]
     references: Vec<OsString>,
     /// Time between two polls of a reference
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = interval::parse)]
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = |text: &str| duration_within(text, ["1s", "7d"]))]
     interval: Duration,
     /// Poll each reference once, then exit
     #[arg(long)]
