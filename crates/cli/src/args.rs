@@ -14,7 +14,7 @@ pub(crate) struct Global {
     /// Choose this platform in an index [default: linux and this machine's architecture]
     #[arg(long, global = true, value_name = "OS/ARCH[/VARIANT]")]
     pub(crate) platform: Option<Platform>,
-    /// Print JSON: one document, or one object a line for lists; `porthole help json` describes it
+    /// Print JSON: one document, or one object a line for lists; an error is an object on stderr; `porthole help json` describes them
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// How to show progress on stderr
@@ -74,7 +74,7 @@ pub(crate) enum Progress {
     Auto,
     /// A line for each finished part, and one every ten seconds for a part that takes long
     Plain,
-    /// Only JSON on stderr, one object a line, each with `event` and `elapsed` seconds: plan (blobs, bytes, of the whole transfer); document and put (digest); blob (digest, state, bytes, total; state is exists, mounted, waiting, started, resumed, moving, interrupted, wrong, done or skipped); progress and layer (layer, bytes, total); retry (registry, step, name, attempt, delay, reason); note (text); end (blobs, complete, bytes, moved); error (text, hints, exit_code)
+    /// Only JSON on stderr, one object a line, each with `event` and `elapsed` seconds: plan (blobs, bytes, of the whole transfer); document and put (digest); blob (digest, state, bytes, total; state is exists, mounted, waiting, started, resumed, moving, interrupted, wrong, done or skipped); progress and layer (layer, bytes, total); retry (registry, step, name, attempt, delay, reason); note (text); end (blobs, complete, bytes, moved); error (text, kind, blame, layer, hints, exit_code)
     Json,
     /// Nothing
     None,

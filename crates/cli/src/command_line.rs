@@ -1,8 +1,17 @@
 //! The whole command line: global options and a verb.
 
-use clap::{CommandFactory, Parser, builder::Styles};
+use std::{
+    env,
+    ffi::OsString,
+    io::{self, Write},
+    process,
+};
 
-use crate::{args::Global, commands::Command};
+use clap::{CommandFactory, Parser, builder::Styles};
+use porthole_core::failure::{Failure, Kind};
+use serde_json::{Value, json};
+
+use crate::{args::Global, commands::Command, error::exit_code, ui::in_json};
 
 /// Look inside any container image, and verify every byte.
 ///
@@ -28,8 +37,10 @@ pub(crate) struct CommandLine {
 impl CommandLine {
     /// Reads the arguments of this process. Help and wrong usage end it.
     pub(crate) fn read() -> Self {
-        let mut matches = Self::with_short_help().get_matches();
-        <Self as clap::FromArgMatches>::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit())
+        Self::with_short_help()
+            .try_get_matches()
+            .and_then(|mut matches| <Self as clap::FromArgMatches>::from_arg_matches_mut(&mut matches))
+            .unwrap_or_else(|error| refuse(&error, env::args_os().skip(1)))
     }
 
     /// The command line whose help names the global options in one group and does not describe them.
@@ -46,6 +57,27 @@ impl CommandLine {
         let command = command.help_template(template.clone()).override_usage("porthole [OPTIONS] <COMMAND>");
         command.mut_subcommands(move |verb| verb.help_template(template.clone()))
     }
+}
+
+/// Ends the process with help, the version, or an error, which is JSON if the arguments ask for it.
+fn refuse(error: &clap::Error, arguments: impl Iterator<Item = OsString>) -> ! {
+    let json = arguments.take_while(|argument| argument != "--").any(|argument| argument == "--json");
+    match usage_error(&error.render().to_string()) {
+        Some(row) if json && error.use_stderr() => {
+            // A closed stderr is not an error.
+            let _ = writeln!(io::stderr(), "{}", json!({ "error": row }));
+            process::exit(i32::from(exit_code(Kind::Input)))
+        }
+        _ => error.exit(),
+    }
+}
+
+/// The JSON of an error that `clap` words as `error: …`, paragraphs of tips, and the usage.
+fn usage_error(text: &str) -> Option<Value> {
+    let text = text.strip_prefix("error: ")?;
+    let message = text.split("\n\n").next()?.trim_end();
+    let hints: Vec<_> = text.lines().filter_map(|line| line.trim().strip_prefix("tip: ")).map(str::to_owned).collect();
+    Some(in_json(message, &Failure::input(), &hints, exit_code(Kind::Input)))
 }
 
 /// Words on indented lines of at most 80 columns.

@@ -8,8 +8,12 @@ use std::{
     sync::Arc,
 };
 
-use porthole_core::{failure::Classify, hint::Hint, path};
-use serde_json::json;
+use porthole_core::{
+    failure::{Classify, Failure},
+    hint::Hint,
+    path,
+};
+use serde_json::{Value, json};
 
 use crate::{
     args::{Color, Global, Progress},
@@ -64,19 +68,27 @@ impl Ui {
 
     /// Writes an error and its hints to stderr.
     pub(crate) fn error(&self, error: &Error) {
+        let failure = error.failure();
+        let mut hints: Vec<_> = failure.hints.iter().map(remedy).collect();
+        hints.dedup();
+        let row = || in_json(&error.to_string(), &failure, &hints, error.exit_code());
         if self.stderr.is_json() {
-            let hints: Vec<_> = error.hints().iter().map(remedy).collect();
-            let row = json!({ "text": error.to_string(), "hints": hints, "exit_code": error.exit_code() });
+            let mut row = row();
+            row["text"] = row["message"].take();
+            if let Some(row) = row.as_object_mut() {
+                row.remove("message");
+            }
             return self.stderr.row("error", row);
         }
+        if self.json {
+            return self.line(&json!({ "error": row() }).to_string());
+        }
         self.line(&format!("{} {}", paint(self.color_errors, Style::Bad, "porthole:"), multiline(&error.to_string())));
-        let mut hints = error.hints();
-        hints.dedup();
         if !hints.is_empty() {
             self.line("");
         }
         for hint in hints {
-            self.line(&format!("hint: {}", safe(&remedy(&hint))));
+            self.line(&format!("hint: {}", safe(&hint)));
         }
     }
 
@@ -94,6 +106,21 @@ impl Ui {
     pub(crate) fn ask_secret(&self, text: &str) -> io::Result<String> {
         self.stderr.ask_secret(text)
     }
+}
+
+/// An error as JSON.
+pub(crate) fn in_json(message: &str, failure: &Failure, hints: &[String], exit_code: u8) -> Value {
+    let mut row = json!({
+        "message": message,
+        "kind": failure.kind.word(),
+        "blame": failure.blame.word(),
+        "hints": hints,
+        "exit_code": exit_code,
+    });
+    if let Some(layer) = failure.layer {
+        row["layer"] = layer.get().into();
+    }
+    row
 }
 
 /// A hint in terms of this program's options.

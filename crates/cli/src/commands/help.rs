@@ -83,7 +83,7 @@ fn schemas() -> String {
         let about = schema["description"].as_str().unwrap_or_default();
         text += &format!("  {verb:<10} {about}\n");
     }
-    text + "\n`porthole help json VERB` prints the JSON Schema of a verb.\n"
+    text + "\n`porthole help json VERB` prints the JSON Schema of a verb.\n\n" + ERRORS
 }
 
 fn schema(verb: &str, session: &Session<'_>) -> Result<(), Error> {
@@ -95,6 +95,16 @@ fn schema(verb: &str, session: &Session<'_>) -> Result<(), Error> {
     write!(out, "{schema}")?;
     Ok(out.flush()?)
 }
+
+const ERRORS: &str = "\
+A command with --json that fails prints an object as the last line of stderr: {\"error\": {...}}, with
+  message    what went wrong
+  kind       input, authentication, not-found, platform, rate-limit, malformed, network, limit, protocol or other
+  blame      who can put it right: input, image, registry, relay, proxy, network, machine or porthole
+  layer      the number of the layer, counted from 1, if the error is about one
+  hints      what helps, best first
+  exit_code  the exit code; `porthole help exit-codes` lists them
+";
 
 const EXIT_CODES: &str = "\
 Exit codes:
