@@ -9,12 +9,42 @@ mod snapshot;
 
 use porthole_testkit::{
     image::{Image, Layer},
-    registry::{Auth, Site},
+    registry::{Auth, Fault, Site},
 };
 use scripted::{Server, ends, porthole};
 use serde_json::Value;
 use std::{fs, process::Output};
 use tempfile::TempDir;
+
+#[test]
+fn every_kind_has_an_exit_code() {
+    let place = Place::new();
+    place.server.internet.fault("/busy/", 9, answer(429, "retry-after", "3600"));
+    place.server.internet.fault("/strange/", 9, answer(302, "x-none", ""));
+    for (command, code, kind, blame) in [
+        ("digest Nginx", 2, "input", "input"),
+        ("manifest layer:text", 2, "input", "input"),
+        ("ls --long=5 oci:layout", 2, "input", "input"),
+        ("ls --limit entries=many oci:layout", 2, "input", "input"),
+        ("digest LOCKED/a/b:1", 3, "authentication", "input"),
+        ("digest REGISTRY/a/b:2", 4, "not-found", "input"),
+        ("digest oci:nowhere", 4, "not-found", "input"),
+        ("cat oci:layout nothing", 4, "not-found", "input"),
+        ("config --platform plan9/mips oci:layout", 5, "platform", "input"),
+        ("digest REGISTRY/busy/b:1", 6, "rate-limit", "registry"),
+        ("digest oci-archive:text", 7, "malformed", "image"),
+        ("ls layer:text", 7, "malformed", "image"),
+        ("digest 127.0.0.1:1/x", 8, "network", "network"),
+        ("config --limit manifest_bytes=100 oci:layout", 9, "limit", "porthole"),
+        ("digest REGISTRY/strange/b:1", 9, "protocol", "registry"),
+        ("unpack oci:layout text/below", 9, "other", "machine"),
+    ] {
+        ends(&place.run(command), code, "");
+        let error = place.error(command);
+        let got = (error["exit_code"].as_i64(), error["kind"].as_str(), error["blame"].as_str());
+        assert_eq!(got, (Some(i64::from(code)), Some(kind), Some(blame)), "{command}: {error}");
+    }
+}
 
 #[test]
 fn an_error_in_json_names_its_layer() {
@@ -79,4 +109,8 @@ impl Place {
         assert_eq!(error["exit_code"].as_i64(), output.status.code().map(i64::from), "{command}");
         error
     }
+}
+
+fn answer(status: u16, header: &'static str, value: &str) -> Fault {
+    Fault::Answer { status, headers: vec![(header, value.to_owned())], body: Vec::new() }
 }

@@ -112,7 +112,7 @@ Exit codes:
   1 the answer is no            6 rate-limited
   2 usage or bad reference      7 verification failed, or malformed image
   3 authentication              8 network
-  4 not found                   9 any other failure
+  4 not found                   9 a limit, or any other failure
                               130 interrupted (128 and the number of the signal)";
 
 macro_rules! schemas {
