@@ -1,10 +1,15 @@
 //! Files and directories of this machine, for what reads images from them.
 
+use porthole_core::{
+    decode::{self, Decoder, Format, MIN_OUTPUT},
+    limits::Limits,
+    media_type::Compression,
+};
 use porthole_source::{Files, OpenError, Place, ReadAt};
 use std::{
     fs::{self, File},
     future::Future,
-    io::{self, ErrorKind, Read},
+    io::{self, ErrorKind, Read, Write},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     pin::pin,
@@ -43,6 +48,20 @@ impl DiskFile {
     pub fn new(file: File) -> io::Result<Self> {
         let size = file.metadata()?.len();
         Ok(Self { file: Arc::new(file), size })
+    }
+
+    /// The file itself, or what it unpacks to if it is compressed with gzip or zstd. See [`spool`].
+    ///
+    /// # Errors
+    ///
+    /// [`SpoolError`]
+    pub fn unpacked(self, limits: &Limits) -> Result<Self, SpoolError> {
+        let mut head = [0; 4];
+        let read = self.file.read_at(&mut head, 0)?;
+        match Format::sniff(&head[..read]) {
+            Some(Format::Gzip | Format::Zstd) => spool(Reader::new(self, 0), limits),
+            _ => Ok(self),
+        }
     }
 }
 
@@ -112,6 +131,57 @@ pub fn open(path: &Path) -> Result<Place<Directory, DiskFile>, OpenError> {
         Ok(Place::File(DiskFile::open(path)?))
     }
 }
+
+/// Reads a stream into a temporary file without a name, so that it can be read at any offset. A stream that is compressed with
+/// gzip or zstd is unpacked, within [`Limits::unpacked_bytes`] and [`Limits::expansion_ratio`].
+///
+/// # Errors
+///
+/// [`SpoolError`]
+pub fn spool(mut input: impl Read, limits: &Limits) -> Result<DiskFile, SpoolError> {
+    let mut head = Vec::new();
+    input.by_ref().take(4).read_to_end(&mut head)?;
+    let compression = match Format::sniff(&head) {
+        Some(Format::Gzip) => Compression::Gzip,
+        Some(Format::Zstd) => Compression::Zstd,
+        _ => Compression::None,
+    };
+    let mut input = head.as_slice().chain(input);
+    let mut decoder = Decoder::new(compression, limits);
+    let mut file = tempfile::tempfile()?;
+    let (mut packed, mut unpacked) = (vec![0; SPOOL_BYTES], vec![0; SPOOL_BYTES.max(MIN_OUTPUT)]);
+    loop {
+        let mut left = match input.read(&mut packed) {
+            Ok(0) => break,
+            Ok(read) => &packed[..read],
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error.into()),
+        };
+        loop {
+            let step = decoder.decode(left, &mut unpacked)?;
+            file.write_all(&unpacked[..step.written])?;
+            left = &left[step.read..];
+            if step.starved {
+                break;
+            }
+        }
+    }
+    decoder.finish()?;
+    Ok(DiskFile::new(file)?)
+}
+
+/// Why a stream does not become a file.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// It cannot be read, or the temporary file cannot be written.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// It cannot be unpacked, or exceeds a limit.
+    #[error(transparent)]
+    Decode(#[from] decode::Error),
+}
+
+const SPOOL_BYTES: usize = 256 << 10;
 
 /// Reads a [`ReadAt`] in order, and blocks until it answers.
 #[derive(Debug)]

@@ -1,7 +1,9 @@
 //! Files and directories of this machine.
 
+use porthole_core::{decode, limits::Limits};
 use porthole_source::{Files, OpenError, Place, ReadAt};
-use porthole_store::disk::{self, Directory, DiskFile, Reader, block_on};
+use porthole_store::disk::{self, Directory, DiskFile, Reader, SpoolError, block_on};
+use porthole_testkit::image::Compression;
 use std::{fs, io::Read, os::unix::fs::symlink};
 use tempfile::TempDir;
 
@@ -24,6 +26,35 @@ fn links_do_not_lead_out_of_a_directory() {
     let mut bytes = String::new();
     Reader::new(open("folder/link").unwrap(), 2).read_to_string(&mut bytes).unwrap();
     assert_eq!(bytes, "side");
+}
+
+#[test]
+fn compressed_files_are_unpacked_within_the_limits() {
+    let bytes: Vec<u8> = (0..700_000_u32).flat_map(u32::to_le_bytes).collect();
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("file");
+    let read = |file: DiskFile| {
+        let mut all = Vec::new();
+        Reader::new(file, 0).read_to_end(&mut all).unwrap();
+        all
+    };
+    for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+        let packed = compression.compress(&bytes);
+        fs::write(&path, &packed).unwrap();
+        let unpack = |limits: &Limits| DiskFile::open(&path).unwrap().unpacked(limits);
+        assert_eq!(read(unpack(&Limits::default()).unwrap()), bytes);
+        assert_eq!(read(disk::spool(&packed[..], &Limits::default()).unwrap()), bytes);
+        let mut limits = Limits::default();
+        limits.unpacked_bytes = 1 << 20;
+        let error = disk::spool(&packed[..], &limits).unwrap_err();
+        assert!(matches!(error, SpoolError::Decode(decode::Error::TooLarge { limit }) if limit == 1 << 20), "{error}");
+        if compression != Compression::None {
+            assert!(matches!(unpack(&limits), Err(SpoolError::Decode(_))));
+            let error = disk::spool(&packed[..packed.len() / 2], &Limits::default()).unwrap_err();
+            assert!(matches!(error, SpoolError::Decode(decode::Error::UnexpectedEof { .. })), "{error}");
+        }
+    }
+    assert_eq!(read(disk::spool(&b""[..], &Limits::default()).unwrap()), b"");
 }
 
 #[test]

@@ -7,10 +7,10 @@ use porthole_core::{
     manifest::{Document, Raw},
 };
 use porthole_inspect::local::{Error, Format, Images};
-use porthole_source::ReadAt;
+use porthole_source::{Place, ReadAt};
 use porthole_store::{
     Store,
-    disk::{self, Directory, DiskFile, Reader, block_on},
+    disk::{self, Directory, DiskFile, Reader, SpoolError, block_on},
 };
 use std::{io::Read, path::Path, sync::Arc};
 
@@ -22,14 +22,29 @@ pub struct Local(Arc<DiskImages>);
 pub type DiskImages = Images<Directory, DiskFile>;
 
 impl Local {
-    /// Opens a layout or an archive, of this format if one is expected.
+    /// Opens a layout or an archive, of this format if one is expected. The path `-` is an archive on standard input. An archive
+    /// that is compressed with gzip or zstd is unpacked into a temporary file.
     ///
     /// # Errors
     ///
     /// As [`Images::open`], and if the path cannot be opened.
     pub fn open_within(path: &Path, format: Option<Format>, limits: Limits) -> Result<Self, Error> {
-        let name = path.display().to_string();
-        let place = disk::open(path).map_err(Error::opening(&name))?;
+        let is_stdin = path == Path::new("-");
+        let name = if is_stdin { "standard input".to_owned() } else { path.display().to_string() };
+        let unpacked = |opened: Result<DiskFile, SpoolError>| {
+            opened.map(Place::File).map_err(|error| match error {
+                SpoolError::Io(error) => Error::read(&name)(error),
+                SpoolError::Decode(source) => Error::Decode { name: name.clone(), source },
+            })
+        };
+        let place = if is_stdin {
+            unpacked(disk::spool(std::io::stdin().lock(), &limits))?
+        } else {
+            match disk::open(path).map_err(Error::opening(&name))? {
+                Place::File(file) => unpacked(file.unpacked(&limits))?,
+                directory => directory,
+            }
+        };
         Ok(Self(Arc::new(block_on(Images::open(place, &name, format, limits))?)))
     }
 

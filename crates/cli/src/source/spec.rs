@@ -50,8 +50,8 @@ impl Spec {
             };
         }
         let path = Path::new(text);
-        // No reference begins with a dot or a slash.
-        if matches!(bytes, [b'.' | b'/', ..]) {
+        // No reference begins with a dot or a slash; `-` is standard input.
+        if matches!(bytes, b"-" | [b'.' | b'/', ..]) {
             return Ok(Self::Local { path: path.to_owned(), format: None, name: None });
         }
         match Reference::parse_typed(bytes) {
@@ -118,6 +118,8 @@ mod tests {
             ("oci:dir:", "dir", local("dir", Some(Format::OciLayout), None)),
             ("oci-archive:x.tar:a", "", local("x.tar", Some(Format::OciArchive), Some("a"))),
             ("docker-archive:x.tar:a:1", "", local("x.tar", Some(Format::DockerArchive), Some("a:1"))),
+            ("-", "", local("-", None, None)),
+            ("docker-archive:-:a:1", "", local("-", Some(Format::DockerArchive), Some("a:1"))),
             ("dir:x", "x", local("x", Some(Format::SkopeoDirectory), None)),
             ("layer:x.tar.gz", "", Ok(Spec::Layer("x.tar.gz".into()))),
             ("store:nginx:1", "", Ok(Spec::Store { name: "nginx:1".to_owned() })),

@@ -32,6 +32,14 @@ pub enum Error {
         /// Its compression.
         compression: decode::Format,
     },
+    /// The archive is compressed as a whole, and cannot be unpacked.
+    #[error("archive `{name}`: {source}")]
+    Decode {
+        /// The archive.
+        name: String,
+        /// Why.
+        source: decode::Error,
+    },
     /// The tar is broken.
     #[error("archive is broken: `{name}`: {source}")]
     Tar {
@@ -107,6 +115,7 @@ impl Classify for Error {
                 Failure::malformed().hint(Hint::Decompress { program: unpacker(*compression) })
             }
             Self::TooManyNames { .. } => Failure::limit(),
+            Self::Decode { source, .. } => source.failure(),
             Self::Tar { source, .. } => source.failure(),
             Self::Layout { source, .. } => source.failure(),
             Self::Archive { source, .. } => source.failure(),
@@ -146,7 +155,7 @@ impl Error {
     }
 
     /// Makes an error of a failed read of the file of this name.
-    pub(super) fn read(name: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+    pub fn read(name: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let unreadable = porthole_source::Error::read(name);
         move |error| unreadable(error).into()
     }
