@@ -136,7 +136,7 @@ async fn choose_by_configuration<S: ImageSource>(
             }
         }
     }
-    let chosen = unknown.or(first.filter(|_| !choice.named));
+    let chosen = unknown.or_else(|| first.filter(|_| !choice.named));
     chosen.cloned().ok_or_else(|| NoMatch { wanted: choice.platform.clone(), available }.into())
 }
 
