@@ -1,4 +1,4 @@
-//! The page's address: everything after `#`, so that whoever hosts the files learns nothing.
+//! The page's address: everything after `#`, which a browser does not send to the host of the page.
 //!
 //! `#/v1/<reference>?platform=…&view=…&layer=…&path=…&tab=…` — each part optional and percent-encoded, unknown keys kept.
 

@@ -27,7 +27,7 @@ impl Chain {
         chain
     }
 
-    /// A link holds; the next one begins.
+    /// Marks a link as verified. The next one begins.
     pub fn verify(&mut self, step: Step, digest: &str, label: &str) {
         if let Some(link) = self.link(step) {
             link.state = LinkState::Verified;
@@ -39,20 +39,20 @@ impl Chain {
         self.advance();
     }
 
-    /// The next document is this one, not yet verified.
+    /// Names the digest of the next document, which is not verified yet.
     pub fn expect(&mut self, step: Step, digest: &str) {
         if let Some(link) = self.link(step) {
             link.digest = Some(digest.into());
         }
     }
 
-    /// What was asked for is a manifest: there is no index.
+    /// Removes the link of the index: the reference names a manifest.
     pub fn without_index(&mut self) {
         self.links.retain(|link| link.step != Step::Index);
         self.advance();
     }
 
-    /// The link in progress does not hold. Returns which one it was.
+    /// Marks the link in progress as wrong. Returns its step.
     pub fn fail(&mut self, mismatch: Option<(String, String)>) -> Option<Step> {
         let link = self.links.iter_mut().find(|link| link.state == LinkState::Progress)?;
         link.state = LinkState::Wrong;
@@ -62,7 +62,7 @@ impl Chain {
         Some(step)
     }
 
-    /// The state of all layers.
+    /// Takes the states of all layers.
     pub fn layers(&mut self, states: impl Iterator<Item = LayerState> + Clone) {
         let total = states.clone().count() as u32;
         let count = |wanted| states.clone().filter(|&state| state == wanted).count() as u32;

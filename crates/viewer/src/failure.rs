@@ -1,4 +1,4 @@
-//! Errors, as the page tells them: who, what, and what to do.
+//! Errors in the words of a front end: who is to blame, what happened, what to do.
 
 use crate::protocol::{Failure, FailureKind, Remedy, Route};
 use porthole_core::{digest::Mismatch, platform::NoMatch};
@@ -97,7 +97,7 @@ fn of_platform(no_match: &NoMatch, plain: Failure) -> Failure {
     Failure { kind: FailureKind::Platform, remedies: vec![Remedy::ChoosePlatform { available }], ..plain }
 }
 
-/// Whether a relay that was tried for want of a direct way could not help either: then the direct way is what to tell of.
+/// Whether the relay itself failed, after the direct way had failed: the direct failure is the one to show then.
 pub fn is_of_relay(error: &Error) -> bool {
     match error {
         Error::Unauthorized { message, .. } | Error::Status { message, .. } => relay_refusal(message).is_some(),
@@ -135,7 +135,7 @@ fn of_transport(error: &transport::Error, context: Context<'_>, plain: Failure) 
     Failure { kind, text, remedies, ..plain }
 }
 
-/// What the relay itself says, not the registry.
+/// The relay's own refusal, not the registry's.
 fn of_relay(message: &str, context: Context<'_>, plain: Failure) -> Failure {
     let registry = context.registry;
     let (code, words) = message.split_once(": ").unwrap_or((message, ""));

@@ -60,7 +60,7 @@ struct Line {
 }
 
 impl Listing {
-    /// Makes the list anew. `top` is the layer that a view without a layer speaks of.
+    /// Rebuilds the list. `top` is the layer that a view without a layer speaks of.
     pub fn flatten(&mut self, tree: &FileTree, view: &View, top: u32, expansion: &Expansion) {
         let core = tree.view(mode(view, top));
         let sort = sort(view);
@@ -97,7 +97,7 @@ impl Listing {
         }
     }
 
-    /// A directory that neither fits nor holds anything that fits goes again.
+    /// Removes a directory that neither fits nor holds anything that fits.
     fn leave(&mut self, levels: &mut Vec<Level>) {
         if let Some(Level { own, fits, .. }) = levels.pop()
             && let Some(parent) = levels.last_mut()

@@ -1,4 +1,4 @@
-//! One look at one image: what is known of it so far, and what the page was told.
+//! One look at one image: what is known of it so far, and what was reported of it.
 
 mod alone;
 mod turn;
@@ -21,18 +21,18 @@ use std::{cell::RefCell, rc::Rc};
 
 /// A look, from the reference to the last row.
 pub struct Look {
-    /// Number that the app gave it.
+    /// Number that the front end gave it.
     pub number: u32,
     /// The chain of proof.
     pub chain: Chain,
-    /// Once manifest and config are verified.
+    /// The image, once manifest and config are verified.
     pub body: Option<Body>,
     view: View,
     expansion: Expansion,
     sifted: Expansion,
     window: std::ops::Range<u64>,
     selected: Option<Vec<u8>>,
-    told: Option<Option<Box<Selection>>>,
+    reported: Option<Option<Box<Selection>>>,
     documents: u64,
     platforms: Vec<String>,
     listing: Pace,
@@ -74,7 +74,7 @@ pub enum Access {
 }
 
 impl Look {
-    /// A look that knows nothing yet but where to begin.
+    /// A look that begins at a tag or digest.
     pub fn begin(number: u32, target: &str, view: View, selected: Option<&str>, limits: Limits) -> Self {
         let mut look = Self {
             number,
@@ -85,7 +85,7 @@ impl Look {
             sifted: Expansion::all(),
             window: 0..FIRST_ROWS,
             selected: None,
-            told: None,
+            reported: None,
             documents: 0,
             platforms: Vec::new(),
             listing: Pace::default(),
@@ -136,7 +136,7 @@ impl Look {
         out.push(self.chain_event());
     }
 
-    /// The link in progress does not hold: the look is over.
+    /// The link in progress does not hold, which ends the look.
     pub fn fail(&mut self, mut failure: Failure, out: &mut Vec<Event>) {
         let step = self.chain.fail(failure.mismatch.clone());
         failure.step = failure.step.or(step);
@@ -151,7 +151,7 @@ impl Look {
         out.push(Event::Failure { look: self.number, failure: Box::new(failure) });
     }
 
-    /// Manifest and config are there: the layers begin.
+    /// Manifest and config are verified: the layers begin.
     pub(crate) fn install(
         &mut self,
         reference: Reference,
@@ -209,7 +209,7 @@ impl Look {
         }
     }
 
-    /// How far a layer is.
+    /// Progress of a layer.
     pub fn progress(&mut self, layer: u32, compressed: u64, uncompressed: u64, entries: u64) {
         if self.is_read_again(layer) {
             return;
@@ -234,7 +234,7 @@ impl Look {
         self.settle(layer, true);
     }
 
-    /// Keeps what lets the files of a layer be read, of so many bytes, while there is room for it.
+    /// Keeps what lets the files of a layer be read, and takes `bytes` of memory, while there is room.
     pub fn keep(&mut self, layer: u32, access: Access, bytes: u64) {
         let Some(body) = &mut self.body else { return };
         let total = body.access_bytes + bytes;
@@ -285,7 +285,7 @@ impl Look {
         self.settle(layer, findings.verified);
     }
 
-    /// A layer could not be had.
+    /// A layer could not be read.
     pub fn lost(&mut self, layer: u32, mut failure: Failure, out: &mut Vec<Event>) {
         let Some(progress) = self.layer(layer) else { return };
         progress.state = LayerState::Wrong;
@@ -346,7 +346,7 @@ impl Look {
     /// Selects a path and opens what is above it.
     pub fn select(&mut self, path: Option<&str>) {
         self.selected = path.and_then(path::unescape);
-        self.told = None;
+        self.reported = None;
         if let Some(selected) = &self.selected {
             self.expansion.reveal(selected);
             self.sifted.reveal(selected);

@@ -1,4 +1,4 @@
-//! Layers that were prepared for reading in parts: listed from their tables of contents, without reading them.
+//! Prepared layers: listed from their tables of contents, without reading them.
 
 use crate::batch::Writer;
 use porthole_core::{
@@ -9,17 +9,17 @@ use porthole_core::{
 };
 use std::rc::Rc;
 
-/// What a table of contents says.
+/// A layer as its table of contents lists it.
 pub struct Listing {
     /// Entries, as layer workers send them.
     pub batches: Vec<Vec<u8>>,
-    /// How many.
+    /// Number of entries.
     pub entries: u64,
     /// Bytes received for it.
     pub fetched: u64,
-    /// Bytes of the unpacked layer, if that is said.
+    /// Bytes of the unpacked layer, 0 if the table does not say.
     pub uncompressed: u64,
-    /// What to know of it, in words.
+    /// How far the table can be trusted, in words.
     pub note: String,
     /// The table itself.
     pub toc: Rc<Toc>,
@@ -31,7 +31,7 @@ pub fn announced(layer: &Descriptor, limits: &Limits) -> bool {
 }
 
 impl Listing {
-    /// What a table of contents says, which took so many bytes.
+    /// The listing of a table of contents. `fetched` bytes were received for it.
     pub fn of(toc: Toc, fetched: u64) -> Self {
         let mut batches = Batches::default();
         toc.replay(&mut batches);

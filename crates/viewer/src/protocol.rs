@@ -1,7 +1,7 @@
-//! What crosses between the threads of the page: twins of the core's values, converted by hand.
+//! What a front end and a session say to each other: [`Command`]s and [`Event`]s.
 //!
-//! App and session exchange [`Command`]s and [`Event`]s, each as one JSON string in one `postMessage`. The app waits
-//! for [`Event::Ready`] before it sends anything: a message that arrives while a worker still compiles is lost.
+//! All of it are twins of the core's values, converted by hand, so that a session may run in another thread or process. A
+//! front end waits for [`Event::Ready`] before it sends anything.
 
 mod content;
 mod event;
@@ -21,7 +21,7 @@ use std::fmt;
 /// From the app to the session.
 ///
 /// `look` is a number that the app chooses, greater for every new look; the session repeats it on every event that
-/// belongs to that look, so that late answers can be told from current ones.
+/// belongs to that look, so that the app can drop late answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case")]
 pub enum Command {
@@ -45,7 +45,7 @@ pub enum Command {
         /// Escaped path to select and reveal as soon as it is known.
         path: Option<String>,
     },
-    /// Stop whatever goes on.
+    /// End the look.
     Cancel,
     /// Do the last look again, but read every layer whole, and compare those that have a table of contents with it.
     Audit {

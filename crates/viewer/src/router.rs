@@ -4,12 +4,12 @@ use crate::protocol::{RelayMode, RelaySettings, Route, RouteReason};
 use porthole_registry::transport::ErrorKind;
 use std::collections::HashMap;
 
-/// The registry of the image that is part of the page.
+/// The registry of the images that are part of the front end.
 pub const SAMPLE: &str = "sample.localhost";
 /// The registry of the images that a relay serves from its own disk.
 pub const LAYOUT: &str = "layout.localhost";
 
-/// Registries that let no page read them: asking them first would only spend their quota.
+/// Registries that send no CORS headers: a direct request would only spend their quota.
 const WITHOUT_CORS: [&str; 16] = [
     "docker.io",
     "ghcr.io",
@@ -51,7 +51,7 @@ impl Relay {
             || host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback())
     }
 
-    /// What goes through it can be read on the way.
+    /// Whether what is sent through it can be read on the way.
     pub fn in_the_clear(&self) -> bool {
         self.url.starts_with("http://") && !self.on_this_machine()
     }
@@ -60,9 +60,9 @@ impl Relay {
 /// Where a registry is asked, and why there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// How.
+    /// Way to the registry.
     pub route: Route,
-    /// Why.
+    /// Reason for it.
     pub reason: RouteReason,
 }
 
@@ -75,12 +75,12 @@ pub struct Router {
 }
 
 impl Router {
-    /// Takes the person's choice; what was learned before stays.
+    /// Takes a person's choice. What was learned of registries stays.
     pub fn set(&mut self, settings: RelaySettings) {
         self.settings = settings;
     }
 
-    /// A relay serves this page, or none does.
+    /// Sets the relay that serves this front end.
     pub fn set_serving(&mut self, relay: Option<Relay>) {
         self.serving = relay;
     }

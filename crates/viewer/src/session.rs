@@ -62,8 +62,8 @@ pub struct Options {
     /// Images that are part of the front end: an OCI layout in a tar. References to the registry
     /// [`SAMPLE`](crate::router::SAMPLE) are read from it.
     pub page: Arc<[u8]>,
-    /// A layer of at least so many bytes is listed from its table of contents, if it has one. A smaller one is read whole:
-    /// that takes hardly longer, and proves more.
+    /// Size from which on a layer is listed from its table of contents, if it has one. A smaller layer is read whole: that
+    /// takes hardly longer, and proves more.
     pub listed_bytes: u64,
     /// Bytes that are fetched for a file without asking first.
     pub unasked_bytes: u64,
@@ -85,7 +85,7 @@ pub struct Session<T, P, F> {
     pool: P,
     front: F,
     options: Options,
-    /// Never borrowed across an `await`, nor while an event is told.
+    /// Never borrowed across an `await`, nor while an event is sent.
     desk: RefCell<Desk>,
     errands: Errands<Errand, Work>,
 }
@@ -316,7 +316,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         self.tell(out);
     }
 
-    /// Stacks, lists and tells as far as it is time, and comes back when there will be more to do.
+    /// Takes a turn of the look, and schedules the next one.
     fn turn(&self) {
         let mut out = Vec::new();
         let (mut again, mut alone) = (None, None);

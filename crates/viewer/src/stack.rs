@@ -1,4 +1,4 @@
-//! Layers arrive side by side and are stacked one after the other, from the bottom.
+//! Layers arrive in parallel and are stacked one after the other, from the bottom.
 
 use crate::batch;
 use porthole_core::tree::{self, FileTree};
@@ -27,22 +27,22 @@ struct Waiting {
 /// What a turn of [`Stack::pump`] did.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Turn {
-    /// The tree is another one than before.
+    /// The tree changed.
     pub changed: bool,
-    /// There is work left that needs nothing from outside.
+    /// There is more to do, and nothing to wait for.
     pub more: bool,
     /// The layer that a container runtime would stop unpacking here, and why; what came before stays.
     pub stopped: Option<(u32, tree::Error)>,
 }
 
 impl Stack {
-    /// An empty tree for so many layers, of at most so many nodes.
+    /// An empty tree for `layers` layers, of at most `max_nodes` nodes.
     pub fn new(layers: usize, max_nodes: u64) -> Self {
         let layers = (0..layers).map(|_| Waiting::default()).collect();
         Self { tree: FileTree::new(max_nodes), layers, current: 0, reader: None, open: false }
     }
 
-    /// An empty tree for one layer by itself, of at most so many nodes. The layer keeps its number.
+    /// An empty tree for one layer by itself, of at most `max_nodes` nodes. The layer keeps its number.
     pub fn of_layer(layer: u32, max_nodes: u64) -> Self {
         let current = layer as usize;
         Self { current, ..Self::new(current + 1, max_nodes) }

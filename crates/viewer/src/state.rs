@@ -1,7 +1,6 @@
-//! What the page knows, apart from how it is drawn.
+//! What a front end knows, apart from how it draws it.
 //!
-//! [`State::update`] is the only door: an action in, effects out. It touches neither the page nor the session, so it is tested
-//! natively.
+//! [`State::update`] is the only way to change it: an action in, effects out. It touches neither the screen nor the session.
 
 mod link;
 mod update;
@@ -16,10 +15,10 @@ use crate::protocol::{
 };
 use std::{collections::BTreeMap, rc::Rc};
 
-/// The image that ships inside the page.
+/// The image that ships inside the front end.
 pub const SAMPLE: &str = "sample.localhost/porthole/sample:latest";
 
-/// Everything that is drawn. Large parts are shared, so that a copy is cheap and an unchanged part is told by its address.
+/// Everything that is drawn. Large parts are shared, so that a copy is cheap and an unchanged part is known by its address.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
     /// The session listens.

@@ -28,7 +28,7 @@ pub fn Config(props: &ConfigProps) -> Html {
             <dl class="facts">{ created(image) }{ for facts }</dl>
             <h2 class="heading">{ "History, oldest first" }</h2>
             if image.history.is_empty() {
-                <p class="dim">{ "This config tells no history." }</p>
+                <p class="dim">{ "This config has no history." }</p>
             }
             <ol class="history">{ for image.history.iter().map(entry) }</ol>
         </div>

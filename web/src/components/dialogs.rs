@@ -85,7 +85,7 @@ fn relay_password(registry: &str, relay: &str, dispatch: &Callback<Action>) -> H
         <Modal id="relay-password" label="Password through a relay" on_close={dispatch.reform(|()| Action::AllowRelayPassword(false))}>
             <h2>{ "Send your password through the relay?" }</h2>
             <p>{ "The password for " }<b><bdi>{ registry }</bdi></b>{ " would go through " }<code><bdi>{ relay }</bdi></code>{ "." }</p>
-            <p class="warning">{ "That relay is not on this machine: whoever runs it can read the password." }</p>
+            <p class="warning">{ "That relay is not on this machine: its operator can read the password." }</p>
             <div class="actions">
                 <button data-answer="no" onclick={answer(false)}>{ "Do not send it" }</button>
                 <button data-answer="yes" class="primary" onclick={answer(true)}>{ "Send it" }</button>
@@ -97,10 +97,7 @@ fn relay_password(registry: &str, relay: &str, dispatch: &Callback<Action>) -> H
 fn why(connection: &Connection, state: &State) -> Html {
     let registry = &connection.registry;
     let (title, which) = match connection.way {
-        Way::Direct => (
-            format!("Direct to {registry}"),
-            "This page speaks to the registry itself. Nobody stands between.".to_owned(),
-        ),
+        Way::Direct => (format!("Direct to {registry}"), "This page speaks to the registry directly.".to_owned()),
         Way::Relay => {
             let relay = state.relay.as_deref().unwrap_or("the relay");
             let which = format!(

@@ -16,7 +16,7 @@ pub struct Pause {
 }
 
 impl Pause {
-    /// Begins a pause of so many milliseconds.
+    /// Begins a pause, in milliseconds.
     pub fn new(milliseconds: i32, callback: impl FnOnce() + 'static) -> Option<Self> {
         let callback = Closure::once(callback);
         let window = web_sys::window()?;

@@ -30,7 +30,7 @@ struct Inbox {
 }
 
 impl Session {
-    /// Starts the worker. If there is none to start, that is told as a failure of no look.
+    /// Starts the worker. If it cannot be started, `events` gets a failure of no look.
     pub fn start(events: Callback<Vec<Event>>) -> Self {
         let state = Rc::new(RefCell::new(Inbox::default()));
         let on_frame: Closure<dyn FnMut()> = {

@@ -29,7 +29,7 @@ pub(super) async fn sleep(duration: Duration) {
     let promise = Promise::new(&mut |resolve, _| {
         set_timeout(&resolve, milliseconds);
     });
-    // A promise that nobody rejects.
+    // This promise is never rejected.
     let _ = JsFuture::from(promise).await;
 }
 
@@ -78,7 +78,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Stops the clock and tells whether it had run out.
+    /// Stops the clock. Returns whether it had run out.
     pub(super) fn stop(self) -> bool {
         self.late.get()
     }

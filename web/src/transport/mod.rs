@@ -19,7 +19,7 @@ use web_sys::{ReferrerPolicy, RequestCache, RequestCredentials, RequestInit, Req
 ///
 /// The platform follows redirects and shows none of them; what comes back is what the last hop said. Only headers that
 /// CORS exposes can be read. A blocked request and a dead host are the same `TypeError`: after one, a probe in `no-cors`
-/// mode tells [`ErrorKind::Cors`] from [`ErrorKind::Resolve`], and a plain request without `Authorization` finds out
+/// mode distinguishes [`ErrorKind::Cors`] from [`ErrorKind::Resolve`], and a plain request without `Authorization` finds out
 /// whether only the preflight is refused ([`ErrorKind::Preflight`]).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Fetch;
@@ -95,7 +95,7 @@ impl Environment for Fetch {
     }
 }
 
-/// What a digest names never changes and may stay in the browser's cache; a tag is asked for anew each time.
+/// What a digest names never changes and may stay in the browser's cache. A tag is requested each time.
 fn cache(url: &str) -> RequestCache {
     let path = url.split(['?', '#']).next().unwrap_or_default();
     let last = path.rsplit('/').next().unwrap_or_default();

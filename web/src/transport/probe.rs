@@ -13,7 +13,7 @@ pub(super) async fn classify(url: &str, authorized: bool) -> ErrorKind {
         return ErrorKind::Preflight;
     }
     let origin = origin(url);
-    // Name, connection or certificate: nothing tells which, and none is better a moment later.
+    // Name, connection or certificate: the browser does not say which, and a retry helps none of them.
     if answers(&format!("{origin}/v2/"), RequestMode::NoCors).await { ErrorKind::Cors } else { ErrorKind::Resolve }
 }
 

@@ -13,7 +13,7 @@ pub struct Alone {
     pub layer: u32,
     /// Its tree.
     pub stack: Stack,
-    /// It is on its way.
+    /// It is being read.
     pub reading: bool,
 }
 
@@ -78,7 +78,7 @@ impl Body {
     pub fn ask_alone(&mut self, view: &View, max_nodes: u64) -> Option<u32> {
         let layer = self.only(view).filter(|&layer| self.is_crowded(layer))?;
         let there = matches!(self.layers.get(layer as usize)?.state, LayerState::Verified | LayerState::Listed);
-        // One after the other: what comes of a layer does not say which reading it belongs to.
+        // One after the other: a batch does not say which reading of the layer it belongs to.
         let free = self.alone.as_ref().is_none_or(|alone| !alone.reading && alone.layer != layer);
         (there && free).then(|| {
             self.alone = Some(Alone::new(layer, max_nodes));

@@ -1,4 +1,4 @@
-//! A turn of a look: what came is stacked, listed and told, as far as it is time.
+//! A turn of a look: stacks the entries that arrived, lists them, and reports what changed.
 
 use super::Look;
 use crate::protocol::{Event, Row, Selection, Sizes};
@@ -6,7 +6,7 @@ use porthole_core::tree::Mode;
 use std::time::Duration;
 
 impl Look {
-    /// Stacks, lists and tells, as far as it is time. Returns the time until there is more to do; `None` = not until
+    /// Stacks, lists and reports, each at its own pace. Returns the time until there is more to do; `None` = not until
     /// something comes from outside.
     pub fn turn(&mut self, clock: impl Fn() -> Duration, out: &mut Vec<Event>) -> Option<Duration> {
         let more = self.pump(&clock);
@@ -40,8 +40,8 @@ impl Look {
             out.push(Event::Settled { look: self.number });
         }
         let body = self.body.as_ref()?;
-        let told = !body.changed.contains(&true);
-        match (more, self.stale, told) {
+        let reported = !body.changed.contains(&true);
+        match (more, self.stale, reported) {
             (true, ..) => Some(Duration::ZERO),
             (_, true, true) => Some(self.listing.left(now)),
             (_, true, false) => Some(self.listing.left(now).min(self.progress.left(now))),
@@ -116,8 +116,8 @@ impl Look {
         let found: Option<(Row, Option<u64>)> =
             self.selected.as_deref().and_then(|path| body.listing.find(tree, &self.view, top, path));
         let selection = found.map(|(row, index)| Box::new(Selection { row, index }));
-        if self.told.as_ref() != Some(&selection) {
-            self.told = Some(selection.clone());
+        if self.reported.as_ref() != Some(&selection) {
+            self.reported = Some(selection.clone());
             out.push(Event::Selected { look: self.number, selection });
         }
     }

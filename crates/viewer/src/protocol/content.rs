@@ -1,14 +1,14 @@
-//! What is in a file.
+//! Content of a file.
 
 use serde::{Deserialize, Serialize};
 
-/// What is known of the content of a path.
+/// Content of a path, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "content", rename_all = "kebab-case")]
 pub enum Content {
-    /// It is on its way.
+    /// It is being read.
     Reading,
-    /// Reading it costs this many bytes, which is more than is fetched unasked.
+    /// Reading it fetches this many bytes, which is more than a session fetches without asking.
     Costly {
         /// Bytes.
         bytes: u64,

@@ -22,9 +22,9 @@ pub enum Event {
         look: u32,
         /// Logical registry.
         registry: String,
-        /// How it is reached.
+        /// Way to it.
         route: Route,
-        /// Why.
+        /// Reason for this way.
         reason: RouteReason,
     },
     /// The whole chain of proof, whenever a link of it changes.
@@ -80,20 +80,20 @@ pub enum Event {
         /// What is selected; `None`: the path is not in this view (yet).
         selection: Option<Box<Selection>>,
     },
-    /// What is in a file: answer to `Read` and `Save`.
+    /// Content of a file: the answer to `Read` and `Save`.
     Content {
         /// Number of the look.
         look: u32,
         /// Escaped path.
         path: String,
-        /// What.
+        /// Content.
         content: Box<Content>,
     },
-    /// Something went wrong. A failure with a `layer` leaves the others going; any other ends the look.
+    /// Something went wrong. After a failure with a `layer` the other layers are still read; any other failure ends the look.
     Failure {
         /// Number of the look; 0 if it belongs to none.
         look: u32,
-        /// What.
+        /// Failure.
         failure: Box<Failure>,
     },
     /// May a password go through a relay that is not on this machine? Answered with `AllowRelayPassword`, then `Retry`.
@@ -172,9 +172,9 @@ pub struct Chain {
 /// One link of the chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
-    /// Which.
+    /// Step that it proves.
     pub step: Step,
-    /// How far.
+    /// State.
     pub state: LinkState,
     /// Digest of this document; none for layers, the digest that the tag named for a tag.
     pub digest: Option<String>,
@@ -215,20 +215,20 @@ impl Step {
     }
 }
 
-/// How far a link is.
+/// State of a link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LinkState {
-    /// Not begun.
+    /// Not begun yet.
     #[default]
     Waiting,
-    /// Begun.
+    /// Being fetched or checked.
     Progress,
     /// Done, and its bytes are what the link before promised.
     Verified,
-    /// Done, but only by tables of contents, which nobody compared with the archives.
+    /// Done, but only by tables of contents, which were not compared with the archives.
     Listed,
-    /// Not what was promised, or not to be had.
+    /// Other bytes than promised, or none.
     Wrong,
 }
 
@@ -270,7 +270,7 @@ pub struct LayerProgress {
     pub ambiguous: u64,
     /// What is wrong, worst first, in words.
     pub findings: Vec<String>,
-    /// What there is to know of its table of contents, in words.
+    /// What is known of its table of contents, in words.
     pub note: Option<String>,
 }
 
@@ -278,16 +278,16 @@ pub struct LayerProgress {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LayerState {
-    /// Not begun.
+    /// Not begun yet.
     #[default]
     Waiting,
     /// Its bytes arrive.
     Progress,
     /// Digest, size and diff_id are as promised.
     Verified,
-    /// Listed from its table of contents, which nobody compared with its archive.
+    /// Listed from its table of contents, which was not compared with its archive.
     Listed,
-    /// They are not, or it could not be had: none of its files are shown.
+    /// They are not, or it could not be fetched: none of its files are shown.
     Wrong,
 }
 

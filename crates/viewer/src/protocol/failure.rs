@@ -10,9 +10,9 @@ pub struct Failure {
     pub kind: FailureKind,
     /// Logical registry, for `data-host`.
     pub registry: Option<String>,
-    /// Step that failed.
+    /// Step of the chain that failed.
     pub step: Option<Step>,
-    /// Layer that failed; the others go on.
+    /// Layer that failed; the others are still read.
     pub layer: Option<u32>,
     /// Who, what, why: one or two sentences.
     pub text: String,
@@ -94,9 +94,9 @@ pub enum Remedy {
         /// To choose from.
         available: Vec<String>,
     },
-    /// Words.
+    /// A remedy without a button.
     Text {
-        /// The words.
+        /// The remedy, in words.
         text: String,
     },
 }

@@ -1,4 +1,4 @@
-//! An image, as far as manifest and config tell of it.
+//! An image, as its manifest and config describe it.
 
 use super::Step;
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ pub struct ImageSummary {
     pub platforms: Vec<String>,
     /// Layers, bottom first.
     pub layers: Vec<Layer>,
-    /// History as the config tells it, oldest first.
+    /// History as the config states it, oldest first.
     pub history: Vec<HistoryEntry>,
     /// Facts of the config as name and value, in a fixed order: only those that are set.
     pub config: Vec<(String, Vec<String>)>,

@@ -1,4 +1,4 @@
-//! Layers that were prepared for reading in parts: listed from their tables of contents, without reading them.
+//! Prepared layers: listed from their tables of contents, without reading them.
 
 use super::{Front, Session};
 use crate::{pool::Pool, prepared::Listing};

@@ -66,7 +66,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         let Found { resolved, page } = found;
         let summary = summary::summarize(&reference, &resolved);
         let layers: Vec<Descriptor> = resolved.image.layers.iter().map(|layer| layer.descriptor.clone()).collect();
-        // What is part of the page is read faster than asked about.
+        // What is part of the front end is in memory.
         let prepared = |layer: &Descriptor| {
             !wish.audit
                 && page.is_none()
@@ -83,7 +83,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                     self.of_look(number, |look, _| look.listed(layer, listing));
                     self.turn();
                 }
-                // Whatever is wrong with the table, the layer is still there to be read.
+                // Without its table of contents the layer is read whole.
                 Err(why) => {
                     self.of_look(number, |look, _| look.note(layer, why));
                     self.enqueue(number, [layer].into_iter());
@@ -92,7 +92,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         }
     }
 
-    /// `None`: a question was put to the person, and the next try will have the answer.
+    /// Follows a reference to its image in a registry. `None` = a question was put to the person, and the next try will have the answer.
     async fn fetch(
         &self,
         number: u32,
@@ -162,7 +162,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         Ok(Found { resolved, page: Some(OfPage { image, blobs }) })
     }
 
-    /// Goes this way from now on: tells the page and the client. `false`: the person must be asked first.
+    /// Takes this way to the registry. `false` = a person must be asked first.
     fn take(&self, number: u32, registry: &str, decision: Decision) -> Result<bool, Box<Failure>> {
         let (relay, credentials, allowed) = {
             let desk = self.desk.borrow();
@@ -274,7 +274,7 @@ fn needs_relay(registry: &str) -> Failure {
     }
 }
 
-/// What the transport called a failure that a layer worker reports.
+/// The transport's kind of a failure that a layer worker reports.
 fn error_kind(kind: FailureKind) -> ErrorKind {
     match kind {
         FailureKind::NoCors => ErrorKind::Cors,

@@ -64,14 +64,14 @@ pub enum Action {
     Retry,
     /// Look again, and compare tables of contents with archives.
     Audit,
-    /// The session said these, in this order.
+    /// Events of the session, in their order.
     Events(Vec<Event>),
 }
 
 /// What is to be done after an action.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
-    /// Tell the session.
+    /// Send a command to the session.
     Send(Command),
     /// A new address that "back" leaves.
     Push(Route),

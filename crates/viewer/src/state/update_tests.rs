@@ -103,7 +103,7 @@ fn late_answers_are_dropped() {
         remedies: Vec::new(),
     };
     state.update(Action::Events(vec![Event::Failure { look: 0, failure: Box::new(failure) }]));
-    assert!(state.failure.is_some(), "a failure of no look is everybody's");
+    assert!(state.failure.is_some(), "a failure of no look is shown in any look");
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn twins_are_named_by_number() {
     state.update(Action::Address(Route::parse("#/v1/nginx?view=only&layer=3")));
     let effects = state.update(Action::Events(vec![image(&["sha256:a", "sha256:b", "sha256:a"])]));
     let [Command::SetView { view }] = sent(&effects)[..] else { panic!("{effects:?}") };
-    assert_eq!(view.layer, Some(2), "the session is told as soon as the number means something");
+    assert_eq!(view.layer, Some(2), "the session gets the number as soon as it means something");
     assert_eq!(state.chosen_layer(), Some(2));
     state.update(Action::Layer(0));
     assert_eq!(state.route.layer.as_deref(), Some("1"));

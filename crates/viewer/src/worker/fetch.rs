@@ -1,4 +1,4 @@
-//! The bytes of a blob, to their end, over breaks of the network.
+//! Reads a blob to its end, over breaks of the connection.
 
 use super::scan::Scan;
 use crate::{
@@ -18,10 +18,10 @@ use std::{
 /// Bytes of the buffer that a body is read into.
 pub(super) const CHUNK: usize = 256 << 10;
 
-/// What fetching can end with, in a kind and words.
+/// Why a fetch ended: a kind, and words.
 pub(super) type Failed = (FailureKind, String);
 
-/// Where fresh requests arrive.
+/// Where a worker waits for a fresh request.
 #[derive(Clone, Default)]
 pub(super) struct Link(Rc<RefCell<Renewal>>);
 
@@ -55,7 +55,7 @@ impl Link {
     }
 }
 
-/// Feeds the whole blob to `scan`. After a break it goes on where it stopped, so that no entry comes twice.
+/// Feeds the whole blob to `scan`. After a break it resumes from the byte that was reached, so that no entry comes twice.
 pub(super) async fn fetch<T: Transport + Environment>(
     transport: &T,
     mut request: Request,
@@ -101,7 +101,8 @@ pub(super) async fn fetch<T: Transport + Environment>(
     }
 }
 
-/// Feeds a range of the blob to `push`, which says whether it wants more. One try: it is a small part, and not needed.
+/// Feeds a range of the blob to `push`, which returns whether it wants more. There is one try: the range is small, and the layer can be read
+/// without it.
 pub(super) async fn fetch_range<T: Transport>(
     transport: &T,
     request: &Request,
@@ -137,10 +138,10 @@ pub(super) async fn fetch_range<T: Transport>(
     Ok(())
 }
 
-/// Attempts after a break that brought nothing new.
+/// Tries in a row that bring no new byte.
 const BREAKS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(250);
-/// Fresh requests asked for: for a token that is too old, for another way, and for an unlucky moment.
+/// Fresh requests that a worker asks for: one for an expired token, one for another route, one to spare.
 const RENEWALS: u32 = 3;
 
 fn build(request: &Request, offset: u64) -> Result<transport::Request, Failed> {
@@ -156,7 +157,7 @@ fn build(request: &Request, offset: u64) -> Result<transport::Request, Failed> {
     builder.body(transport::Payload::default()).map_err(|error| (FailureKind::Other, error.to_string()))
 }
 
-/// Reads the body into the scan, leaving out what was read before.
+/// Reads the body into the scan, without the bytes that were read before.
 async fn feed<B: Body>(
     clock: &impl Environment,
     response: Response<B>,

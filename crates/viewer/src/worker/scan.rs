@@ -53,7 +53,7 @@ impl<'t> Scan<'t> {
         })
     }
 
-    /// Compares the layer with its table of contents, or tells why that cannot be.
+    /// Compares the layer with its table of contents, or reports why that is not possible.
     pub(super) fn audit(&mut self, toc: Result<Toc, String>) {
         match toc {
             Ok(toc) => self.gather.audit = Some(Audit::new(toc)),
@@ -81,7 +81,7 @@ impl<'t> Scan<'t> {
         self.size
     }
 
-    /// The next bytes of the blob. `false`: more came than the descriptor promised, and no more are wanted.
+    /// Takes the next bytes of the blob. `false` = they exceed the size that the descriptor promises; no more are wanted.
     pub(super) fn push(&mut self, chunk: &[u8], now: Duration) -> bool {
         self.progress = self.reader.push(chunk, &mut self.gather);
         if self.first && self.progress.entries > 0 || self.gather.full() || self.pulse.is_due(now) {
@@ -98,7 +98,7 @@ impl<'t> Scan<'t> {
         !self.progress.overlong
     }
 
-    /// The end of the blob: the last batch goes out, then these findings.
+    /// Ends the blob: sends the last batch, and returns the findings.
     pub(super) fn finish(mut self) -> Findings {
         let (report, index) = self.reader.finish_index(&mut self.gather);
         if let Some(batch) = self.gather.take() {
@@ -114,9 +114,9 @@ impl<'t> Scan<'t> {
                 findings.note =
                     Some(format!("its table of contents agrees with the archive: {} entries", audit.entries));
             }
-            let told = audit.disagreements.iter().take(TOLD);
-            findings.texts.extend(told.map(|disagreement| format!("table of contents disagrees on {disagreement}")));
-            let more = audit.more + audit.disagreements.len().saturating_sub(TOLD) as u64;
+            let listed = audit.disagreements.iter().take(LISTED);
+            findings.texts.extend(listed.map(|disagreement| format!("table of contents disagrees on {disagreement}")));
+            let more = audit.more + audit.disagreements.len().saturating_sub(LISTED) as u64;
             if more > 0 {
                 findings.texts.push(format!("table of contents disagrees on {more} more"));
             }
@@ -167,8 +167,8 @@ impl EntrySink for Gather {
     }
 }
 
-/// Disagreements told in words; there is a command line for the rest.
-const TOLD: usize = 20;
+/// Disagreements that are listed; `porthole verify` lists all.
+const LISTED: usize = 20;
 /// Time between two reports.
 const PULSE: Duration = Duration::from_millis(50);
 
@@ -192,7 +192,7 @@ fn findings(report: &LayerReport) -> Findings {
     }
 }
 
-/// A wrong name for the right bytes is worth telling; the layer is what was promised all the same.
+/// A media type that names another compression is reported, but the layer is what its digests promise.
 fn breaks(finding: &Finding) -> bool {
     !matches!(finding, Finding::Compression { .. })
 }

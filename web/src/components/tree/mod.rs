@@ -45,7 +45,7 @@ pub struct Tree {
     wanted: Option<String>,
     /// The keyboard moved to a row that is not here yet: select it when it comes.
     follows: bool,
-    /// The address named the selected row, and nobody has moved since: it stays in sight while rows come above it.
+    /// The address named the selected row, and the person has not scrolled since: the row stays in sight while rows come above it.
     pinned: bool,
     /// The keyboard is in the tree.
     focused: bool,
@@ -208,7 +208,7 @@ impl Tree {
         rows.rows.get(usize::try_from(index.checked_sub(rows.from)?).ok()?)
     }
 
-    /// Reads where the browser has scrolled to; tells whether that changes what is drawn.
+    /// Reads where the browser has scrolled to. Returns whether that changes what is drawn.
     fn measure(&mut self) -> bool {
         let Some(node) = self.node.cast::<HtmlElement>() else { return false };
         self.viewport.measure(f64::from(node.scroll_top()), f64::from(node.client_height()))

@@ -33,7 +33,7 @@ impl Viewport {
         self.total = total;
     }
 
-    /// Takes what the browser says; tells whether other rows are to be drawn, or the same ones elsewhere.
+    /// Takes the browser's measures. Returns whether other rows are to be drawn, or the same ones elsewhere.
     pub(super) fn measure(&mut self, top: f64, height: f64) -> bool {
         let before = (self.drawn(), self.is_capped().then_some(self.top));
         self.top = top.max(0.0);
