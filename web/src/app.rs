@@ -3,7 +3,7 @@
 use crate::components::dialogs::Dialogs;
 use crate::hooks::{clock, session::Session, storage};
 use crate::pages::{inspect::Inspect, start::Start};
-use porthole_viewer::address::Route;
+use porthole_viewer::address::Address;
 use porthole_viewer::pretty::visible;
 use porthole_viewer::protocol::Command;
 use porthole_viewer::state::{Action, Effect, State};
@@ -152,15 +152,15 @@ fn base() -> String {
     base.unwrap_or_default().split('#').next().unwrap_or_default().to_owned()
 }
 
-fn address() -> Route {
+fn address() -> Address {
     let hash = web_sys::window().and_then(|window| window.location().hash().ok());
-    Route::parse(&hash.unwrap_or_default())
+    Address::parse(&hash.unwrap_or_default())
 }
 
 type Write = fn(&web_sys::History, &JsValue, &str, Option<&str>) -> Result<(), JsValue>;
 
 /// Writes the address without telling ourselves: neither way fires `hashchange`.
-fn show_address(route: &Route, write: Write) {
+fn show_address(route: &Address, write: Write) {
     if let Some(Ok(history)) = web_sys::window().map(|window| window.history()) {
         let text = route.to_string();
         let _ = write(&history, &JsValue::NULL, "", Some(if text.is_empty() { "#" } else { &text }));

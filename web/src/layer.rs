@@ -6,13 +6,13 @@ use crate::{
     worker,
 };
 use porthole_core::limits::Limits;
-use porthole_viewer::{layer::Report, worker::LayerWorker};
+use porthole_viewer::{layer::WorkerReport, worker::LayerWorker};
 use std::rc::Rc;
 use wasm_bindgen_futures::spawn_local;
 
 /// Listens to the session until the worker is ended.
 pub fn run() {
-    worker::on_panic(|text| tell(Report::Panicked { text }));
+    worker::on_panic(|text| tell(WorkerReport::Panicked { text }));
     let layer = Rc::new(LayerWorker::new(Fetch, Limits::of_a_tab(), tell));
     let driven = Rc::clone(&layer);
     spawn_local(async move { driven.run().await });
@@ -23,7 +23,7 @@ pub fn run() {
     });
 }
 
-fn tell(report: Report) {
+fn tell(report: WorkerReport) {
     let (message, transfer) = pack(report);
     worker::post_with(&message, &transfer);
 }

@@ -2,7 +2,7 @@
 
 use crate::protocol::{pack, unpack};
 use porthole_viewer::{
-    layer::{Order, Report},
+    layer::{WorkerOrder, WorkerReport},
     pool::Pool,
 };
 use std::{cell::RefCell, rc::Rc};
@@ -19,7 +19,7 @@ pub struct Workers {
 /// What a layer worker said.
 pub enum Said {
     /// A report.
-    Report(Box<Report>),
+    Report(Box<WorkerReport>),
     /// It could not be loaded, or died without a report.
     Ended,
 }
@@ -53,7 +53,7 @@ impl Pool for Workers {
         self.members.borrow().len()
     }
 
-    fn send(&self, worker: usize, order: Order) {
+    fn send(&self, worker: usize, order: WorkerOrder) {
         if let Some(worker) = self.members.borrow().get(worker).and_then(|member| member.worker.as_ref()) {
             let (message, transfer) = pack(order);
             // Posting fails only for what cannot be cloned, and text and buffers can.

@@ -5,7 +5,7 @@
 //! changes hands without a copy. What a message is, its JSON alone says.
 
 use js_sys::{Array, ArrayBuffer, Uint8Array};
-use porthole_viewer::layer::{Order, Report};
+use porthole_viewer::layer::{WorkerOrder, WorkerReport};
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast as _, JsValue};
 
@@ -18,7 +18,7 @@ pub trait Carries: Serialize + DeserializeOwned {
     fn put_bytes(&mut self, bytes: Vec<u8>);
 }
 
-impl Carries for Order {
+impl Carries for WorkerOrder {
     fn take_bytes(&mut self) -> Option<Vec<u8>> {
         match self {
             Self::Read(job) => job.blob.take(),
@@ -33,7 +33,7 @@ impl Carries for Order {
     }
 }
 
-impl Carries for Report {
+impl Carries for WorkerReport {
     fn take_bytes(&mut self) -> Option<Vec<u8>> {
         match self {
             Self::Entries { batch: bytes, .. } | Self::Index { index: bytes, .. } => Some(std::mem::take(bytes)),
@@ -84,10 +84,10 @@ pub fn decode<T: DeserializeOwned>(text: &str) -> Option<T> {
 mod tests {
     use super::*;
     use porthole_viewer::{
-        layer::{Findings, Job, Order, Report, Request},
+        layer::{BlobRequest, LayerFindings, LayerJob, WorkerOrder, WorkerReport},
         protocol::{
-            Chain, Changes, Command, Event, Failure, FailureKind, Mode, RelayMode, RelaySettings, Remedy, Route,
-            RouteReason, Rows, Secret, Sort, Step, View,
+            Chain, Changes, Command, Event, FailureKind, FailureNotice, FileView, ProofStep, RegistryRoute, RelayMode,
+            RelaySettings, Remedy, RouteReason, RowSort, RowWindow, Secret, ViewMode,
         },
     };
 
@@ -99,11 +99,11 @@ mod tests {
     fn commands_survive_the_trip() {
         let relay = RelaySettings { mode: RelayMode::Always, url: "https://relay.example".into() };
         survives(Command::Start { base: "https://page.example/x/".into(), relay: relay.clone() });
-        let view = View {
-            mode: Mode::UpTo,
+        let view = FileView {
+            mode: ViewMode::UpTo,
             layer: Some(3),
             layer_digest: Some("sha256:00".into()),
-            sort: Sort::Size,
+            sort: RowSort::Size,
             filter: "é\"\\".into(),
             changes: Changes { added: false, ..Changes::default() },
         };
@@ -132,7 +132,7 @@ mod tests {
         survives(Event::Connection {
             look: 1,
             registry: "r.example".into(),
-            route: Route::Relay,
+            route: RegistryRoute::Relay,
             reason: RouteReason::KnownWithoutCors,
         });
         survives(Event::Chain { look: 1, chain: Chain::begin("latest") });
@@ -142,16 +142,18 @@ mod tests {
             Remedy::Retry { after: Some(5) },
         ];
         let mismatch = Some(("a".into(), "b".into()));
-        let plain = Failure::plain(FailureKind::Digest, "no");
-        let failure = Box::new(Failure { remedies, mismatch, step: Some(Step::Layers), layer: Some(0), ..plain });
+        let plain = FailureNotice::plain(FailureKind::Digest, "no");
+        let failure =
+            Box::new(FailureNotice { remedies, mismatch, step: Some(ProofStep::Layers), layer: Some(0), ..plain });
         survives(Event::Failure { look: 1, failure });
-        survives(Event::Rows { look: 1, window: Rows { total: u64::MAX, revision: 7, ..Rows::default() } });
+        survives(Event::Rows { look: 1, window: RowWindow { total: u64::MAX, revision: 7, ..RowWindow::default() } });
     }
 
     #[test]
     fn orders_and_reports_survive_the_trip() {
-        let request = Request { url: "https://r.example/".into(), headers: vec![("range".into(), "bytes=1-".into())] };
-        survives(Order::Read(Box::new(Job {
+        let request =
+            BlobRequest { url: "https://r.example/".into(), headers: vec![("range".into(), "bytes=1-".into())] };
+        survives(WorkerOrder::Read(Box::new(LayerJob {
             job: 1,
             blob: None,
             request: Some(request.clone()),
@@ -161,11 +163,11 @@ mod tests {
             media_type: "application/vnd.oci.image.layer.v1.tar".into(),
             audit: Some([("a".to_owned(), "b".to_owned())].into()),
         })));
-        survives(Order::Request { job: 1, request });
-        survives(Report::Done { job: 1, findings: Findings { verified: true, ..Findings::default() } });
-        survives(Report::Stuck { job: 1, kind: FailureKind::Preflight });
-        assert_eq!(decode::<Order>("{}"), None);
-        assert_eq!(decode::<Order>(""), None);
+        survives(WorkerOrder::Request { job: 1, request });
+        survives(WorkerReport::Done { job: 1, findings: LayerFindings { verified: true, ..LayerFindings::default() } });
+        survives(WorkerReport::Stuck { job: 1, kind: FailureKind::Preflight });
+        assert_eq!(decode::<WorkerOrder>("{}"), None);
+        assert_eq!(decode::<WorkerOrder>(""), None);
     }
 
     #[test]
@@ -174,6 +176,6 @@ mod tests {
         let command = Command::SignIn { registry: "r.example".into(), username: "u".into(), password };
         assert!(!format!("{command:?}").contains("hunter2"));
         let headers = vec![("authorization".into(), "Bearer hunter2".into())];
-        assert!(!format!("{:?}", Request { url: "https://r.example/".into(), headers }).contains("hunter2"));
+        assert!(!format!("{:?}", BlobRequest { url: "https://r.example/".into(), headers }).contains("hunter2"));
     }
 }

@@ -10,7 +10,7 @@ use js_sys::{Array, Uint8Array};
 use porthole_core::{limits::Limits, platform::Platform};
 use porthole_registry::{Options, Registry};
 use porthole_viewer::{
-    protocol::{Event, Failure, FailureKind},
+    protocol::{Event, FailureKind, FailureNotice},
     session::{self, Download, Front, Session},
 };
 use std::{cell::OnceCell, rc::Rc};
@@ -35,7 +35,11 @@ pub fn run() {
         Registry::new(Fetch, Options { short_accept: true, ..Options::default() }),
         Workers::start(hear),
         Tab,
-        session::Options { limits: Limits::of_a_tab(), page: SAMPLE.into(), ..session::Options::default() },
+        session::SessionOptions {
+            limits: Limits::of_a_tab(),
+            page: SAMPLE.into(),
+            ..session::SessionOptions::default()
+        },
     ));
     let _ = known.set(Rc::clone(&session));
     let driven = Rc::clone(&session);
@@ -100,7 +104,7 @@ async fn default_platforms() -> Vec<Platform> {
 fn internal(text: String) -> Event {
     let text =
         if text.contains("internal error") { text } else { format!("internal error (a bug in porthole): {text}") };
-    Event::Failure { look: 0, failure: Box::new(Failure::plain(FailureKind::Other, text)) }
+    Event::Failure { look: 0, failure: Box::new(FailureNotice::plain(FailureKind::Other, text)) }
 }
 
 fn tell(event: &Event) {

@@ -2,17 +2,18 @@
 //!
 //! `#/v1/<reference>?platform=…&view=…&layer=…&path=…&tab=…` — each part optional and percent-encoded, unknown keys kept.
 
+use crate::protocol::ViewMode;
 use std::fmt;
 
 /// What the address names. `Default` is the start page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Route {
+pub struct Address {
     /// The reference as typed; `None` is the start page.
     pub reference: Option<String>,
     /// `os/architecture[/variant]`.
     pub platform: Option<String>,
     /// Which files are listed.
-    pub view: View,
+    pub view: ViewMode,
     /// The layer that `upto` and `only` speak of: its digest, or its number from 1 where two layers share a digest.
     pub layer: Option<String>,
     /// The selected path, escaped as `porthole ls --json` escapes it.
@@ -21,41 +22,6 @@ pub struct Route {
     pub tab: Tab,
     /// Keys of other versions of this page, decoded, in their order.
     pub unknown: Vec<(String, String)>,
-}
-
-/// Which files are listed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum View {
-    /// All layers.
-    #[default]
-    Merged,
-    /// The layers up to one.
-    UpTo,
-    /// One layer's own entries.
-    Only,
-    /// What a later layer deleted or overwrote.
-    Deleted,
-}
-
-impl View {
-    /// The word in the address and in `data-view`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Merged => "merged",
-            Self::UpTo => "upto",
-            Self::Only => "only",
-            Self::Deleted => "deleted",
-        }
-    }
-
-    /// Whether the view is about one layer.
-    pub fn wants_layer(self) -> bool {
-        matches!(self, Self::UpTo | Self::Only)
-    }
-
-    fn parse(word: &str) -> Option<Self> {
-        [Self::Merged, Self::UpTo, Self::Only, Self::Deleted].into_iter().find(|view| view.name() == word)
-    }
 }
 
 /// The tabs over the middle pane.
@@ -99,7 +65,7 @@ impl Tab {
 
 const PREFIX: &str = "/v1/";
 
-impl Route {
+impl Address {
     /// The address of a reference and nothing more.
     pub fn of(reference: impl Into<String>) -> Self {
         Self { reference: Some(reference.into()), ..Self::default() }
@@ -134,7 +100,7 @@ impl Route {
             "platform" => self.platform = some(),
             "layer" => self.layer = some(),
             "path" => self.path = some(),
-            "view" => match View::parse(value) {
+            "view" => match ViewMode::parse(value) {
                 Some(view) => self.view = view,
                 None => return false,
             },
@@ -154,11 +120,11 @@ impl Route {
 }
 
 /// The fragment with its `#`; the start page is empty.
-impl fmt::Display for Route {
+impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(reference) = &self.reference else { return Ok(()) };
         write!(f, "#{PREFIX}{}", Encoded(reference, ""))?;
-        let view = (self.view != View::default()).then(|| self.view.name());
+        let view = (self.view != ViewMode::default()).then(|| self.view.name());
         let tab = (self.tab != Tab::default()).then(|| self.tab.name());
         let known = [
             ("platform", self.platform.as_deref()),
@@ -224,58 +190,61 @@ mod tests {
     #[test]
     fn start_page() {
         for fragment in ["", "#", "#/", "#/v1", "#/v1/", "#/v2/nginx", "#nginx", "/v1/?tab=config"] {
-            assert_eq!(Route::parse(fragment).reference, None, "{fragment}");
+            assert_eq!(Address::parse(fragment).reference, None, "{fragment}");
         }
-        assert_eq!(Route::default().to_string(), "");
+        assert_eq!(Address::default().to_string(), "");
     }
 
     #[test]
     fn written_and_read() {
         let rows = [
-            (Route::of("nginx"), "#/v1/nginx"),
-            (Route::of("ghcr.io/a/b:1"), "#/v1/ghcr.io%2Fa%2Fb%3A1"),
+            (Address::of("nginx"), "#/v1/nginx"),
+            (Address::of("ghcr.io/a/b:1"), "#/v1/ghcr.io%2Fa%2Fb%3A1"),
             (
-                Route {
+                Address {
                     platform: Some("linux/arm64/v8".into()),
-                    view: View::Only,
+                    view: ViewMode::Only,
                     layer: Some("sha256:ab".into()),
-                    ..Route::of("a@b")
+                    ..Address::of("a@b")
                 },
                 "#/v1/a%40b?platform=linux/arm64/v8&view=only&layer=sha256:ab",
             ),
             (
-                Route { path: Some(r"etc/a b&c=d#\x0a?ü%".into()), tab: Tab::Config, ..Route::of("x") },
+                Address { path: Some(r"etc/a b&c=d#\x0a?ü%".into()), tab: Tab::Config, ..Address::of("x") },
                 r"#/v1/x?path=etc/a%20b%26c%3Dd%23%5Cx0a%3F%C3%BC%25&tab=config",
             ),
             (
-                Route { unknown: vec![("line".into(), "12".into()), ("é".into(), String::new())], ..Route::of("x") },
+                Address {
+                    unknown: vec![("line".into(), "12".into()), ("é".into(), String::new())],
+                    ..Address::of("x")
+                },
                 "#/v1/x?line=12&%C3%A9=",
             ),
         ];
         for (route, text) in rows {
             assert_eq!(route.to_string(), text);
-            assert_eq!(Route::parse(text), route, "{text}");
+            assert_eq!(Address::parse(text), route, "{text}");
         }
     }
 
     #[test]
     fn read_leniently() {
-        let raw = Route::parse("#/v1/ghcr.io/a/b:1@sha256:00?view=upto&&path=%zz%f&layer=&view=only&tab=wire");
+        let raw = Address::parse("#/v1/ghcr.io/a/b:1@sha256:00?view=upto&&path=%zz%f&layer=&view=only&tab=wire");
         assert_eq!(raw.reference.as_deref(), Some("ghcr.io/a/b:1@sha256:00"));
-        assert_eq!(raw.view, View::UpTo);
+        assert_eq!(raw.view, ViewMode::UpTo);
         assert_eq!(raw.path.as_deref(), Some("%zz%f"));
         assert_eq!(raw.layer, None);
         let kept = [("view", "only"), ("tab", "wire")].map(|(key, value)| (key.to_owned(), value.to_owned()));
         assert_eq!(raw.unknown, kept);
-        assert_eq!(Route::parse("/v1/%ff%E2%82%AC").reference.as_deref(), Some("\u{fffd}€"));
-        assert_eq!(Route::parse("#/v1/%").reference.as_deref(), Some("%"));
+        assert_eq!(Address::parse("/v1/%ff%E2%82%AC").reference.as_deref(), Some("\u{fffd}€"));
+        assert_eq!(Address::parse("#/v1/%").reference.as_deref(), Some("%"));
     }
 
     #[test]
     fn any_text_survives_a_round_trip() {
         for text in ["", "%", "%%41", "a+b", "\u{202e}\u{0}", "/?#&=", "日本", "\\x00"] {
-            let route = Route { path: (!text.is_empty()).then(|| text.to_owned()), ..Route::of("r") };
-            assert_eq!(Route::parse(&route.to_string()), route, "{text:?}");
+            let route = Address { path: (!text.is_empty()).then(|| text.to_owned()), ..Address::of("r") };
+            assert_eq!(Address::parse(&route.to_string()), route, "{text:?}");
         }
     }
 }

@@ -8,13 +8,13 @@ use porthole_core::tar::{Ambiguity, Entry, Kind};
 
 /// Collects entries.
 #[derive(Debug, Default)]
-pub struct Writer {
+pub struct BatchWriter {
     bytes: Vec<u8>,
     path: Vec<u8>,
     entries: u32,
 }
 
-impl Writer {
+impl BatchWriter {
     /// Takes the batch out, if there is anything in it, and begins the next.
     pub fn take(&mut self) -> Option<Vec<u8>> {
         self.path.clear();
@@ -69,13 +69,13 @@ const BATCH_BYTES: usize = 128 << 10;
 
 /// Reads the entries of a batch; ends early where the batch makes no sense.
 #[derive(Debug)]
-pub struct Reader {
+pub struct BatchReader {
     bytes: Vec<u8>,
     at: usize,
     path: Vec<u8>,
 }
 
-impl Reader {
+impl BatchReader {
     /// Reads this batch.
     pub fn new(bytes: Vec<u8>) -> Self {
         Self { bytes, at: 0, path: Vec::new() }
@@ -164,7 +164,7 @@ impl Reader {
     }
 }
 
-impl Iterator for Reader {
+impl Iterator for BatchReader {
     type Item = Entry;
 
     fn next(&mut self) -> Option<Entry> {
@@ -233,37 +233,37 @@ mod tests {
     }
 
     fn batch() -> Vec<u8> {
-        let mut writer = Writer::default();
+        let mut writer = BatchWriter::default();
         sample().iter().for_each(|entry| writer.push(entry));
         writer.take().expect("there are entries")
     }
 
     #[test]
     fn entries_survive_the_trip() {
-        assert_eq!(Reader::new(batch()).collect::<Vec<_>>(), sample());
+        assert_eq!(BatchReader::new(batch()).collect::<Vec<_>>(), sample());
     }
 
     #[test]
     fn a_batch_does_not_depend_on_the_one_before() {
-        let mut writer = Writer::default();
+        let mut writer = BatchWriter::default();
         assert_eq!(writer.take(), None);
         writer.push(&entry("usr/lib", Kind::Directory));
         writer.take();
         writer.push(&entry("usr/bin", Kind::Directory));
         let second = writer.take().expect("an entry");
-        assert_eq!(Reader::new(second).collect::<Vec<_>>(), [entry("usr/bin", Kind::Directory)]);
+        assert_eq!(BatchReader::new(second).collect::<Vec<_>>(), [entry("usr/bin", Kind::Directory)]);
     }
 
     #[test]
     fn cut_or_bent_batches_end_early() {
         let batch = batch();
         for cut in 0..batch.len() {
-            assert!(Reader::new(batch[..cut].to_vec()).count() <= 6);
+            assert!(BatchReader::new(batch[..cut].to_vec()).count() <= 6);
         }
         for at in 0..batch.len() {
             let mut bent = batch.clone();
             bent[at] ^= 0xff;
-            assert!(Reader::new(bent).count() <= batch.len());
+            assert!(BatchReader::new(bent).count() <= batch.len());
         }
     }
 }

@@ -1,11 +1,11 @@
 //! The chain of proof, link by link.
 
-use crate::protocol::{Chain, LayerState, Link, LinkState, Step};
+use crate::protocol::{Chain, LayerState, LinkState, ProofLink, ProofStep};
 
 impl Chain {
     /// A chain that waits for the answer to a tag or digest.
     pub fn begin(target: &str) -> Self {
-        let link = |step, label: &str| Link {
+        let link = |step, label: &str| ProofLink {
             step,
             state: LinkState::Waiting,
             digest: None,
@@ -15,11 +15,11 @@ impl Chain {
         };
         let mut chain = Self {
             links: vec![
-                link(Step::Tag, target),
-                link(Step::Index, ""),
-                link(Step::Manifest, ""),
-                link(Step::Config, ""),
-                link(Step::Layers, ""),
+                link(ProofStep::Tag, target),
+                link(ProofStep::Index, ""),
+                link(ProofStep::Manifest, ""),
+                link(ProofStep::Config, ""),
+                link(ProofStep::Layers, ""),
             ],
             state: LinkState::Waiting,
         };
@@ -28,7 +28,7 @@ impl Chain {
     }
 
     /// Marks a link as verified. The next one begins.
-    pub fn verify(&mut self, step: Step, digest: &str, label: &str) {
+    pub fn verify(&mut self, step: ProofStep, digest: &str, label: &str) {
         if let Some(link) = self.link(step) {
             link.state = LinkState::Verified;
             link.digest = Some(digest.into());
@@ -40,7 +40,7 @@ impl Chain {
     }
 
     /// Names the digest of the next document, which is not verified yet.
-    pub fn expect(&mut self, step: Step, digest: &str) {
+    pub fn expect(&mut self, step: ProofStep, digest: &str) {
         if let Some(link) = self.link(step) {
             link.digest = Some(digest.into());
         }
@@ -48,12 +48,12 @@ impl Chain {
 
     /// Removes the link of the index: the reference names a manifest.
     pub fn without_index(&mut self) {
-        self.links.retain(|link| link.step != Step::Index);
+        self.links.retain(|link| link.step != ProofStep::Index);
         self.advance();
     }
 
     /// Marks the link in progress as wrong. Returns its step.
-    pub fn fail(&mut self, mismatch: Option<(String, String)>) -> Option<Step> {
+    pub fn fail(&mut self, mismatch: Option<(String, String)>) -> Option<ProofStep> {
         let link = self.links.iter_mut().find(|link| link.state == LinkState::Progress)?;
         link.state = LinkState::Wrong;
         link.mismatch = mismatch;
@@ -68,7 +68,7 @@ impl Chain {
         let count = |wanted| states.clone().filter(|&state| state == wanted).count() as u32;
         let (verified, wrong) = (count(LayerState::Verified), count(LayerState::Wrong));
         let listed = count(LayerState::Listed);
-        if let Some(link) = self.link(Step::Layers) {
+        if let Some(link) = self.link(ProofStep::Layers) {
             link.count = Some((verified, total));
             link.state = match () {
                 () if wrong > 0 => LinkState::Wrong,
@@ -80,7 +80,7 @@ impl Chain {
         self.advance();
     }
 
-    fn link(&mut self, step: Step) -> Option<&mut Link> {
+    fn link(&mut self, step: ProofStep) -> Option<&mut ProofLink> {
         self.links.iter_mut().find(|link| link.step == step)
     }
 
@@ -103,7 +103,7 @@ impl Chain {
 mod tests {
     use super::*;
 
-    fn states(chain: &Chain) -> Vec<(Step, LinkState)> {
+    fn states(chain: &Chain) -> Vec<(ProofStep, LinkState)> {
         chain.links.iter().map(|link| (link.step, link.state)).collect()
     }
 
@@ -111,12 +111,12 @@ mod tests {
     fn from_a_tag_to_the_layers() {
         let mut chain = Chain::begin("latest");
         assert_eq!(chain.links[0].state, LinkState::Progress);
-        chain.verify(Step::Tag, "sha256:1", "");
-        chain.verify(Step::Index, "sha256:1", "index");
-        chain.expect(Step::Manifest, "sha256:2");
+        chain.verify(ProofStep::Tag, "sha256:1", "");
+        chain.verify(ProofStep::Index, "sha256:1", "index");
+        chain.expect(ProofStep::Manifest, "sha256:2");
         assert_eq!(chain.links[2].state, LinkState::Progress);
-        chain.verify(Step::Manifest, "sha256:2", "manifest");
-        chain.verify(Step::Config, "sha256:3", "config");
+        chain.verify(ProofStep::Manifest, "sha256:2", "manifest");
+        chain.verify(ProofStep::Config, "sha256:3", "config");
         chain.layers([LayerState::Verified, LayerState::Waiting].into_iter());
         assert_eq!(chain.links[4].count, Some((1, 2)));
         assert_eq!(chain.state, LinkState::Progress);
@@ -128,28 +128,28 @@ mod tests {
     #[test]
     fn a_manifest_needs_no_index() {
         let mut chain = Chain::begin("latest");
-        chain.verify(Step::Tag, "sha256:2", "");
+        chain.verify(ProofStep::Tag, "sha256:2", "");
         chain.without_index();
-        assert_eq!(states(&chain)[1], (Step::Manifest, LinkState::Progress));
+        assert_eq!(states(&chain)[1], (ProofStep::Manifest, LinkState::Progress));
     }
 
     #[test]
     fn the_link_in_progress_breaks() {
         let mut chain = Chain::begin("latest");
-        chain.verify(Step::Tag, "sha256:1", "");
-        assert_eq!(chain.fail(Some(("a".into(), "b".into()))), Some(Step::Index));
+        chain.verify(ProofStep::Tag, "sha256:1", "");
+        assert_eq!(chain.fail(Some(("a".into(), "b".into()))), Some(ProofStep::Index));
         assert_eq!(chain.state, LinkState::Wrong);
-        assert_eq!(states(&chain)[2], (Step::Manifest, LinkState::Waiting));
+        assert_eq!(states(&chain)[2], (ProofStep::Manifest, LinkState::Waiting));
         assert_eq!(chain.fail(None), None);
     }
 
     #[test]
     fn one_wrong_layer_breaks_the_chain() {
         let mut chain = Chain::begin("latest");
-        chain.verify(Step::Tag, "sha256:1", "");
+        chain.verify(ProofStep::Tag, "sha256:1", "");
         chain.without_index();
-        chain.verify(Step::Manifest, "sha256:1", "");
-        chain.verify(Step::Config, "sha256:2", "");
+        chain.verify(ProofStep::Manifest, "sha256:1", "");
+        chain.verify(ProofStep::Config, "sha256:2", "");
         chain.layers([LayerState::Wrong, LayerState::Progress].into_iter());
         assert_eq!(chain.state, LinkState::Wrong);
     }
@@ -158,7 +158,7 @@ mod tests {
     fn a_listing_is_no_proof() {
         let mut chain = Chain::begin("latest");
         chain.without_index();
-        for step in [Step::Tag, Step::Manifest, Step::Config] {
+        for step in [ProofStep::Tag, ProofStep::Manifest, ProofStep::Config] {
             chain.verify(step, "sha256:1", "");
         }
         chain.layers([LayerState::Verified, LayerState::Listed, LayerState::Progress].into_iter());
@@ -172,7 +172,7 @@ mod tests {
     fn an_image_without_layers_is_whole() {
         let mut chain = Chain::begin("latest");
         chain.without_index();
-        for step in [Step::Tag, Step::Manifest, Step::Config] {
+        for step in [ProofStep::Tag, ProofStep::Manifest, ProofStep::Config] {
             chain.verify(step, "sha256:1", "");
         }
         chain.layers([].into_iter());

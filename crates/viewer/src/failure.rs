@@ -1,6 +1,6 @@
 //! Errors in the words of a front end: who is to blame, what happened, what to do.
 
-use crate::protocol::{Failure, FailureKind, Remedy, Route};
+use crate::protocol::{FailureKind, FailureNotice, RegistryRoute, Remedy};
 use porthole_core::{digest::Mismatch, platform::NoMatch};
 use porthole_inspect::{local, resolve};
 use porthole_registry::{
@@ -14,12 +14,12 @@ pub struct Context<'a> {
     /// Logical registry of the look.
     pub registry: &'a str,
     /// How it was reached.
-    pub route: Route,
+    pub route: RegistryRoute,
     /// Base URL of the relay that is or could be used.
     pub relay: Option<&'a str>,
 }
 
-impl Failure {
+impl FailureNotice {
     /// A failure that is neither of a registry nor of a step.
     pub fn plain(kind: FailureKind, text: impl Into<String>) -> Self {
         Self { kind, registry: None, step: None, layer: None, text: text.into(), mismatch: None, remedies: Vec::new() }
@@ -27,35 +27,38 @@ impl Failure {
 }
 
 /// Twin of a client's error.
-pub fn explain(error: &Error, context: Context<'_>) -> Failure {
+pub fn explain(error: &Error, context: Context<'_>) -> FailureNotice {
     let registry = context.registry;
     let retry = || vec![Remedy::Retry { after: None }];
     let sign_in = |refused| Remedy::SignIn { registry: registry.into(), refused };
-    let plain = Failure { registry: Some(registry.into()), ..Failure::plain(FailureKind::Other, error.to_string()) };
+    let plain = FailureNotice {
+        registry: Some(registry.into()),
+        ..FailureNotice::plain(FailureKind::Other, error.to_string())
+    };
     match error {
         Error::Unauthorized { message, .. } | Error::Status { message, .. }
-            if context.route == Route::Relay && relay_refusal(message).is_some() =>
+            if context.route == RegistryRoute::Relay && relay_refusal(message).is_some() =>
         {
             of_relay(message, context, plain)
         }
-        Error::Registry { .. } => Failure { kind: FailureKind::Reference, ..plain },
+        Error::Registry { .. } => FailureNotice { kind: FailureKind::Reference, ..plain },
         Error::Unauthorized { credentials, .. } => {
-            Failure { kind: FailureKind::Unauthorized, remedies: vec![sign_in(*credentials)], ..plain }
+            FailureNotice { kind: FailureKind::Unauthorized, remedies: vec![sign_in(*credentials)], ..plain }
         }
-        Error::Withheld { .. } | Error::PlainRelay { .. } => Failure { kind: FailureKind::Unauthorized, ..plain },
+        Error::Withheld { .. } | Error::PlainRelay { .. } => FailureNotice { kind: FailureKind::Unauthorized, ..plain },
         Error::UnreadableChallenge { .. } => {
-            Failure { kind: FailureKind::NoCors, remedies: vec![use_relay(context)], ..plain }
+            FailureNotice { kind: FailureKind::NoCors, remedies: vec![use_relay(context)], ..plain }
         }
-        Error::NotFound { .. } => Failure { kind: FailureKind::NotFound, ..plain },
-        Error::RateLimited { retry_after, .. } => Failure {
+        Error::NotFound { .. } => FailureNotice { kind: FailureKind::NotFound, ..plain },
+        Error::RateLimited { retry_after, .. } => FailureNotice {
             kind: FailureKind::RateLimited,
             remedies: vec![Remedy::Retry { after: *retry_after }, sign_in(false)],
             ..plain
         },
         Error::Mismatch { mismatch, .. } => {
-            Failure { kind: FailureKind::Digest, mismatch: Some(sides(mismatch)), remedies: retry(), ..plain }
+            FailureNotice { kind: FailureKind::Digest, mismatch: Some(sides(mismatch)), remedies: retry(), ..plain }
         }
-        Error::Contradiction { expected, got, .. } => Failure {
+        Error::Contradiction { expected, got, .. } => FailureNotice {
             kind: FailureKind::Digest,
             mismatch: Some((expected.to_string(), got.to_string())),
             remedies: retry(),
@@ -63,14 +66,17 @@ pub fn explain(error: &Error, context: Context<'_>) -> Failure {
         },
         Error::Platform(no_match) => of_platform(no_match, plain),
         Error::Transport { error, .. } => of_transport(error, context, plain),
-        Error::Status { .. } | Error::Protocol { .. } => Failure { remedies: retry(), ..plain },
+        Error::Status { .. } | Error::Protocol { .. } => FailureNotice { remedies: retry(), ..plain },
         _ => plain,
     }
 }
 
 /// Twin of what keeps verified documents from being an image, wherever they come from.
-pub fn of_image<E: std::error::Error>(registry: &str, error: &resolve::Error<E>) -> Failure {
-    let plain = Failure { registry: Some(registry.into()), ..Failure::plain(FailureKind::Other, error.to_string()) };
+pub fn of_image<E: std::error::Error>(registry: &str, error: &resolve::Error<E>) -> FailureNotice {
+    let plain = FailureNotice {
+        registry: Some(registry.into()),
+        ..FailureNotice::plain(FailureKind::Other, error.to_string())
+    };
     match error {
         resolve::Error::Platform(no_match) => of_platform(no_match, plain),
         _ => plain,
@@ -78,23 +84,23 @@ pub fn of_image<E: std::error::Error>(registry: &str, error: &resolve::Error<E>)
 }
 
 /// Twin of an error of the image that is part of the front end.
-pub fn of_page(registry: &str, error: &resolve::Error<local::Error>) -> Failure {
+pub fn of_page(registry: &str, error: &resolve::Error<local::Error>) -> FailureNotice {
     let plain = of_image(registry, error);
     match error {
-        resolve::Error::Source(local::Error::Choice(_)) => Failure { kind: FailureKind::NotFound, ..plain },
+        resolve::Error::Source(local::Error::Choice(_)) => FailureNotice { kind: FailureKind::NotFound, ..plain },
         resolve::Error::Source(local::Error::Source(porthole_source::Error::NotFound { .. })) => {
-            Failure { kind: FailureKind::NotFound, ..plain }
+            FailureNotice { kind: FailureKind::NotFound, ..plain }
         }
         resolve::Error::Source(local::Error::Source(porthole_source::Error::Mismatch { mismatch, .. })) => {
-            Failure { kind: FailureKind::Digest, mismatch: Some(sides(mismatch)), ..plain }
+            FailureNotice { kind: FailureKind::Digest, mismatch: Some(sides(mismatch)), ..plain }
         }
         _ => plain,
     }
 }
 
-fn of_platform(no_match: &NoMatch, plain: Failure) -> Failure {
+fn of_platform(no_match: &NoMatch, plain: FailureNotice) -> FailureNotice {
     let available = no_match.available.iter().map(ToString::to_string).collect();
-    Failure { kind: FailureKind::Platform, remedies: vec![Remedy::ChoosePlatform { available }], ..plain }
+    FailureNotice { kind: FailureKind::Platform, remedies: vec![Remedy::ChoosePlatform { available }], ..plain }
 }
 
 /// Whether the relay itself failed, after the direct way had failed: the direct failure is the one to show then.
@@ -106,13 +112,13 @@ pub fn is_of_relay(error: &Error) -> bool {
     }
 }
 
-fn of_transport(error: &transport::Error, context: Context<'_>, plain: Failure) -> Failure {
+fn of_transport(error: &transport::Error, context: Context<'_>, plain: FailureNotice) -> FailureNotice {
     let registry = context.registry;
     let retry = vec![Remedy::Retry { after: None }];
-    if context.route == Route::Relay {
+    if context.route == RegistryRoute::Relay {
         let relay = context.relay.unwrap_or("?");
         let text = format!("The relay at {relay} does not answer, so {registry} was not asked.");
-        return Failure { kind: FailureKind::DeadHost, text, remedies: retry, ..plain };
+        return FailureNotice { kind: FailureKind::DeadHost, text, remedies: retry, ..plain };
     }
     let (kind, text, remedies) = match error.kind {
         ErrorKind::Cors | ErrorKind::Opaque => (
@@ -132,11 +138,11 @@ fn of_transport(error: &transport::Error, context: Context<'_>, plain: Failure) 
         ),
         _ => (FailureKind::Other, plain.text.clone(), retry),
     };
-    Failure { kind, text, remedies, ..plain }
+    FailureNotice { kind, text, remedies, ..plain }
 }
 
 /// The relay's own refusal, not the registry's.
-fn of_relay(message: &str, context: Context<'_>, plain: Failure) -> Failure {
+fn of_relay(message: &str, context: Context<'_>, plain: FailureNotice) -> FailureNotice {
     let registry = context.registry;
     let (code, words) = message.split_once(": ").unwrap_or((message, ""));
     let retry = vec![Remedy::Retry { after: None }];
@@ -151,7 +157,7 @@ fn of_relay(message: &str, context: Context<'_>, plain: Failure) -> Failure {
             (FailureKind::Other, format!("The relay had no use for what {registry} answered ({code}): {words}."), retry)
         }
     };
-    Failure { kind, text, remedies, ..plain }
+    FailureNotice { kind, text, remedies, ..plain }
 }
 
 enum Refusal {
@@ -193,7 +199,7 @@ mod tests {
         Subject::new("manifest", "a/b:1")
     }
 
-    fn kind(error: &Error, route: Route) -> FailureKind {
+    fn kind(error: &Error, route: RegistryRoute) -> FailureKind {
         explain(error, Context { registry: "r.example", route, relay: Some("http://127.0.0.1:8090") }).kind
     }
 
@@ -208,26 +214,26 @@ mod tests {
 
     #[test]
     fn blocked_dead_and_preflight_are_told_apart() {
-        assert_eq!(kind(&transport(ErrorKind::Cors), Route::Direct), FailureKind::NoCors);
-        assert_eq!(kind(&transport(ErrorKind::Preflight), Route::Direct), FailureKind::Preflight);
-        assert_eq!(kind(&transport(ErrorKind::Resolve), Route::Direct), FailureKind::DeadHost);
-        assert_eq!(kind(&transport(ErrorKind::Cors), Route::Relay), FailureKind::DeadHost);
+        assert_eq!(kind(&transport(ErrorKind::Cors), RegistryRoute::Direct), FailureKind::NoCors);
+        assert_eq!(kind(&transport(ErrorKind::Preflight), RegistryRoute::Direct), FailureKind::Preflight);
+        assert_eq!(kind(&transport(ErrorKind::Resolve), RegistryRoute::Direct), FailureKind::DeadHost);
+        assert_eq!(kind(&transport(ErrorKind::Cors), RegistryRoute::Relay), FailureKind::DeadHost);
     }
 
     #[test]
     fn the_relay_speaks_for_itself() {
         let unreachable = status(502, "UPSTREAM_UNREACHABLE: no connection");
-        assert_eq!(kind(&unreachable, Route::Relay), FailureKind::DeadHost);
-        assert_eq!(kind(&unreachable, Route::Direct), FailureKind::Other);
-        assert_eq!(kind(&status(502, "bad gateway"), Route::Relay), FailureKind::Other);
+        assert_eq!(kind(&unreachable, RegistryRoute::Relay), FailureKind::DeadHost);
+        assert_eq!(kind(&unreachable, RegistryRoute::Direct), FailureKind::Other);
+        assert_eq!(kind(&status(502, "bad gateway"), RegistryRoute::Relay), FailureKind::Other);
         let denied = Error::Unauthorized {
             registry: "r.example".into(),
             what: what(),
             credentials: false,
             message: "DESTINATION_DENIED: 127.0.0.1 is no public address".into(),
         };
-        assert_eq!(kind(&denied, Route::Relay), FailureKind::Other);
+        assert_eq!(kind(&denied, RegistryRoute::Relay), FailureKind::Other);
         assert!(is_of_relay(&denied));
-        assert_eq!(kind(&denied, Route::Direct), FailureKind::Unauthorized);
+        assert_eq!(kind(&denied, RegistryRoute::Direct), FailureKind::Unauthorized);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Orders and reports are twins of the core's values, so that they may cross to another thread or process. What is large (a
 //! batch of entries, an index, a blob) is bytes that no serializer sees: a front end sends them beside the rest. A worker
-//! sends [`Report::Ready`] first; what is sent to it earlier is lost.
+//! sends [`WorkerReport::Ready`] first; what is sent to it earlier is lost.
 
 use crate::protocol::FailureKind;
 use serde::{Deserialize, Serialize};
@@ -11,15 +11,15 @@ use std::collections::BTreeMap;
 /// From the session to a layer worker, which does one job at a time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "kebab-case")]
-pub enum Order {
+pub enum WorkerOrder {
     /// Fetch, verify and scan a layer.
-    Read(Box<Job>),
-    /// The answer to [`Report::Stuck`]: try again with this.
+    Read(Box<LayerJob>),
+    /// The answer to [`WorkerReport::Stuck`]: try again with this.
     Request {
         /// Number of the job.
         job: u32,
         /// With fresh authorization.
-        request: Request,
+        request: BlobRequest,
     },
     /// Drop a job. Nothing is reported of it any more.
     Cancel {
@@ -30,14 +30,14 @@ pub enum Order {
 
 /// One layer to read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Job {
+pub struct LayerJob {
     /// Number of the job, never used twice.
     pub job: u32,
     /// The bytes of the blob, where it is part of the front end.
     #[serde(skip)]
     pub blob: Option<Vec<u8>>,
     /// Where the blob is, where its bytes do not come with this order.
-    pub request: Option<Request>,
+    pub request: Option<BlobRequest>,
     /// Digest of the blob.
     pub digest: String,
     /// Bytes of the blob.
@@ -52,14 +52,14 @@ pub struct Job {
 
 /// A GET that is ready to send.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
-pub struct Request {
+pub struct BlobRequest {
     /// Absolute.
     pub url: String,
     /// Names and values; may hold a token, so it is never printed.
     pub headers: Vec<(String, String)>,
 }
 
-impl std::fmt::Debug for Request {
+impl std::fmt::Debug for BlobRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Request").field("url", &self.url).finish_non_exhaustive()
     }
@@ -68,11 +68,11 @@ impl std::fmt::Debug for Request {
 /// From a layer worker to the session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "report", rename_all = "kebab-case")]
-pub enum Report {
+pub enum WorkerReport {
     /// The worker listens.
     Ready,
     /// The registry wants other authorization, or does not let a page read the blob; the worker waits for
-    /// [`Order::Request`] and will go on where it stopped.
+    /// [`WorkerOrder::Request`] and will go on where it stopped.
     Stuck {
         /// Number of the job.
         job: u32,
@@ -98,7 +98,7 @@ pub enum Report {
         #[serde(skip)]
         batch: Vec<u8>,
     },
-    /// The seek index of the layer, before [`Report::Done`].
+    /// The seek index of the layer, before [`WorkerReport::Done`].
     Index {
         /// Number of the job.
         job: u32,
@@ -111,7 +111,7 @@ pub enum Report {
         /// Number of the job.
         job: u32,
         /// What was found.
-        findings: Findings,
+        findings: LayerFindings,
     },
     /// The blob could not be read to its end.
     Failed {
@@ -129,7 +129,7 @@ pub enum Report {
     },
 }
 
-impl Report {
+impl WorkerReport {
     /// The job that this is about.
     pub fn job(&self) -> Option<u32> {
         match self {
@@ -146,7 +146,7 @@ impl Report {
 
 /// What was found at the end of a layer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Findings {
+pub struct LayerFindings {
     /// Digest, size and diff_id are all as promised, and nothing else is wrong.
     pub verified: bool,
     /// Bytes of the blob.

@@ -18,9 +18,9 @@
 //! use porthole_registry::{Options, Registry};
 //! use porthole_testkit::{image::{Image, Layer}, registry::{Internet, Site}};
 //! use porthole_viewer::{
-//!     layer::Order,
+//!     layer::WorkerOrder,
 //!     pool::Pool,
-//!     protocol::{Command, Event, View},
+//!     protocol::{Command, Event, FileView},
 //!     session::{self, Download, Front, Session},
 //! };
 //! use std::{cell::RefCell, future::Future, pin::pin, rc::Rc, task::{Context, Waker}};
@@ -28,7 +28,7 @@
 //! struct NoWorkers;
 //! impl Pool for NoWorkers {
 //!     fn size(&self) -> usize { 0 }
-//!     fn send(&self, _: usize, _: Order) {}
+//!     fn send(&self, _: usize, _: WorkerOrder) {}
 //!     fn end(&self, _: usize) {}
 //!     fn restart(&self, _: usize) -> bool { false }
 //! }
@@ -51,8 +51,8 @@
 //!
 //! let events = Rc::new(RefCell::new(Vec::new()));
 //! let registry = Registry::new(internet, Options::default());
-//! let session = Session::new(registry, NoWorkers, Screen(Rc::clone(&events)), session::Options::default());
-//! let (reference, view) = ("r.example/a/b:1".into(), View::default());
+//! let session = Session::new(registry, NoWorkers, Screen(Rc::clone(&events)), session::SessionOptions::default());
+//! let (reference, view) = ("r.example/a/b:1".into(), FileView::default());
 //! session.obey(Command::Look { look: 1, reference, platform: None, view, path: None });
 //! let mut run = pin!(session.run());
 //! for _ in 0..100 {

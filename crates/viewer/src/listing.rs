@@ -1,6 +1,6 @@
 //! The flattened tree: which rows a view shows, and in which order.
 
-use crate::protocol::{self, Change, Changes, Kind, Rows, View};
+use crate::protocol::{self, Changes, FileView, RowChange, RowKind, RowWindow};
 use porthole_core::{
     path, tar,
     tree::{self, FileTree, NodeId},
@@ -44,7 +44,7 @@ impl Expansion {
 
 /// The rows of a view, as nodes; a row itself is made when it is asked for.
 #[derive(Debug, Default)]
-pub struct Listing {
+pub struct RowList {
     lines: Vec<Line>,
     largest: u64,
     visible: u64,
@@ -59,9 +59,9 @@ struct Line {
     open: bool,
 }
 
-impl Listing {
+impl RowList {
     /// Rebuilds the list. `top` is the layer that a view without a layer speaks of.
-    pub fn flatten(&mut self, tree: &FileTree, view: &View, top: u32, expansion: &Expansion) {
+    pub fn flatten(&mut self, tree: &FileTree, view: &FileView, top: u32, expansion: &Expansion) {
         let core = tree.view(mode(view, top));
         let sort = sort(view);
         let sieve = Sieve { needle: view.filter.to_lowercase(), changes: view.changes };
@@ -85,7 +85,7 @@ impl Listing {
             if !descend && !fits {
                 continue;
             }
-            let versions = if view.mode == protocol::Mode::Deleted { core.rows_of(node).len() } else { 1 };
+            let versions = if view.mode == protocol::ViewMode::Deleted { core.rows_of(node).len() } else { 1 };
             let line = self.lines.len();
             self.lines.extend((0..versions as u32).map(|version| Line { node, version, open }));
             if descend {
@@ -122,13 +122,20 @@ impl Listing {
     }
 
     /// Rows `from..to`, as far as there are any.
-    pub fn window(&self, tree: &FileTree, view: &View, top: u32, window: std::ops::Range<u64>, complete: bool) -> Rows {
+    pub fn window(
+        &self,
+        tree: &FileTree,
+        view: &FileView,
+        top: u32,
+        window: std::ops::Range<u64>,
+        complete: bool,
+    ) -> RowWindow {
         let core = tree.view(mode(view, top));
         let total = self.lines.len();
         let clamp = |index: u64| usize::try_from(index).unwrap_or(total).min(total);
         let (from, to) = (clamp(window.start), clamp(window.end.min(window.start.saturating_add(MOST_ROWS))));
         let lines = self.lines.get(from..to.max(from)).unwrap_or_default();
-        Rows {
+        RowWindow {
             from: from as u64,
             rows: lines.iter().filter_map(|line| line.row(&core)).collect(),
             total: total as u64,
@@ -140,7 +147,13 @@ impl Listing {
     }
 
     /// The row at a path, and its index in the list.
-    pub fn find(&self, tree: &FileTree, view: &View, top: u32, path: &[u8]) -> Option<(protocol::Row, Option<u64>)> {
+    pub fn find(
+        &self,
+        tree: &FileTree,
+        view: &FileView,
+        top: u32,
+        path: &[u8],
+    ) -> Option<(protocol::FileRow, Option<u64>)> {
         let core = tree.view(mode(view, top));
         let node = core.find(path)?;
         let row = core.row(node)?;
@@ -161,7 +174,7 @@ struct Level {
 }
 
 impl Line {
-    fn row(self, view: &tree::View<'_>) -> Option<protocol::Row> {
+    fn row(self, view: &tree::View<'_>) -> Option<protocol::FileRow> {
         let row = match self.version {
             0 => view.row(self.node),
             version => view.rows_of(self.node).into_iter().nth(version as usize),
@@ -197,36 +210,36 @@ impl Sieve {
 }
 
 /// The core's view of the same name.
-pub(crate) fn mode(view: &View, top: u32) -> tree::Mode {
+pub(crate) fn mode(view: &FileView, top: u32) -> tree::Mode {
     let layer = view.layer.unwrap_or(top);
     match view.mode {
-        protocol::Mode::Merged => tree::Mode::Merged,
-        protocol::Mode::UpTo => tree::Mode::UpTo(layer),
-        protocol::Mode::Only => tree::Mode::Only(layer),
-        protocol::Mode::Deleted => tree::Mode::Deleted,
+        protocol::ViewMode::Merged => tree::Mode::Merged,
+        protocol::ViewMode::UpTo => tree::Mode::UpTo(layer),
+        protocol::ViewMode::Only => tree::Mode::Only(layer),
+        protocol::ViewMode::Deleted => tree::Mode::Deleted,
     }
 }
 
-fn sort(view: &View) -> tree::Sort {
+fn sort(view: &FileView) -> tree::Sort {
     match view.sort {
-        protocol::Sort::Name => tree::Sort::Name,
-        protocol::Sort::Size => tree::Sort::Size,
+        protocol::RowSort::Name => tree::Sort::Name,
+        protocol::RowSort::Size => tree::Sort::Size,
     }
 }
 
-fn twin(row: &tree::Row, expanded: bool) -> protocol::Row {
-    protocol::Row {
+fn twin(row: &tree::Row, expanded: bool) -> protocol::FileRow {
+    protocol::FileRow {
         path: path::escape(&row.path).into_owned(),
         name: path::escape(&row.name).into_owned(),
         depth: row.depth,
         kind: match row.kind {
-            tar::Kind::Directory => Kind::Dir,
-            tar::Kind::Symlink => Kind::Symlink,
-            tar::Kind::Hardlink => Kind::Hardlink,
-            tar::Kind::Char => Kind::Char,
-            tar::Kind::Block => Kind::Block,
-            tar::Kind::Fifo => Kind::Fifo,
-            _ => Kind::File,
+            tar::Kind::Directory => RowKind::Dir,
+            tar::Kind::Symlink => RowKind::Symlink,
+            tar::Kind::Hardlink => RowKind::Hardlink,
+            tar::Kind::Char => RowKind::Char,
+            tar::Kind::Block => RowKind::Block,
+            tar::Kind::Fifo => RowKind::Fifo,
+            _ => RowKind::File,
         },
         size: row.size,
         total: row.total,
@@ -241,10 +254,10 @@ fn twin(row: &tree::Row, expanded: bool) -> protocol::Row {
         xattrs: row.xattrs.iter().map(|(name, _)| path::escape(name).into_owned()).collect(),
         layer: row.layer,
         change: match row.change {
-            tree::Change::Added => Change::Added,
-            tree::Change::Modified => Change::Modified,
-            tree::Change::Removed => Change::Removed,
-            tree::Change::Unchanged => Change::Unchanged,
+            tree::Change::Added => RowChange::Added,
+            tree::Change::Modified => RowChange::Modified,
+            tree::Change::Removed => RowChange::Removed,
+            tree::Change::Unchanged => RowChange::Unchanged,
         },
         removed_by: row.removed_by,
         ambiguous: row.ambiguous.map(|ambiguity| ambiguity.to_string()),
@@ -280,8 +293,8 @@ mod tests {
         ])
     }
 
-    fn list(tree: &FileTree, view: &View, expansion: &Expansion) -> Vec<String> {
-        let mut listing = Listing::default();
+    fn list(tree: &FileTree, view: &FileView, expansion: &Expansion) -> Vec<String> {
+        let mut listing = RowList::default();
         listing.flatten(tree, view, 1, expansion);
         let rows = listing.window(tree, view, 1, 0..100, true);
         assert_eq!(rows.total as usize, listing.len());
@@ -291,7 +304,7 @@ mod tests {
     #[test]
     fn closed_open_and_all_open() {
         let tree = sample();
-        let view = View::default();
+        let view = FileView::default();
         assert_eq!(list(&tree, &view, &Expansion::default()), ["etc", "srv"]);
         let mut some = Expansion::default();
         some.reveal(b"etc/ssl/Cert.pem");
@@ -306,22 +319,22 @@ mod tests {
     #[test]
     fn modes_of_a_view() {
         let tree = sample();
-        let view = |mode, layer| View { mode, layer, ..View::default() };
+        let view = |mode, layer| FileView { mode, layer, ..FileView::default() };
         let all = Expansion::all();
         assert_eq!(
-            list(&tree, &view(protocol::Mode::UpTo, Some(0)), &all),
+            list(&tree, &view(protocol::ViewMode::UpTo, Some(0)), &all),
             ["etc", "etc/hosts", "etc/ssl", "etc/ssl/Cert.pem", "usr", "usr/bin", "usr/bin/sh"]
         );
-        let only = list(&tree, &view(protocol::Mode::Only, None), &all);
+        let only = list(&tree, &view(protocol::ViewMode::Only, None), &all);
         assert!(only.contains(&"srv/app".into()) && !only.contains(&"etc/ssl".into()), "{only:?}");
-        let deleted = list(&tree, &view(protocol::Mode::Deleted, None), &all);
+        let deleted = list(&tree, &view(protocol::ViewMode::Deleted, None), &all);
         assert!(deleted.contains(&"usr/bin/sh".into()) && deleted.contains(&"etc/hosts".into()), "{deleted:?}");
         assert!(!deleted.contains(&"srv/app".into()));
     }
 
     #[test]
     fn biggest_first() {
-        let view = View { sort: protocol::Sort::Size, ..View::default() };
+        let view = FileView { sort: protocol::RowSort::Size, ..FileView::default() };
         let tree = tree(&[&[("a/x", 1), ("b/x", 2), ("c", 3)]]);
         assert_eq!(list(&tree, &view, &Expansion::all()), ["c", "b", "b/x", "a", "a/x"]);
     }
@@ -329,10 +342,10 @@ mod tests {
     #[test]
     fn a_filter_keeps_parents_and_drops_the_rest() {
         let tree = sample();
-        let view = View { filter: "cert".into(), ..View::default() };
+        let view = FileView { filter: "cert".into(), ..FileView::default() };
         assert_eq!(list(&tree, &view, &Expansion::all()), ["etc", "etc/ssl", "etc/ssl/Cert.pem"]);
         assert_eq!(list(&tree, &view, &Expansion::default()), ["etc"]);
-        let nothing = View { filter: "nothing".into(), ..View::default() };
+        let nothing = FileView { filter: "nothing".into(), ..FileView::default() };
         assert_eq!(list(&tree, &nothing, &Expansion::all()), [""; 0]);
     }
 
@@ -340,15 +353,15 @@ mod tests {
     fn toggles_show_changes() {
         let tree = sample();
         let changes = Changes { added: false, modified: true, removed: false };
-        let view = View { changes, ..View::default() };
+        let view = FileView { changes, ..FileView::default() };
         assert_eq!(list(&tree, &view, &Expansion::all()), ["etc", "etc/hosts"]);
     }
 
     #[test]
     fn windows_end_with_the_list() {
         let tree = sample();
-        let view = View::default();
-        let mut listing = Listing::default();
+        let view = FileView::default();
+        let mut listing = RowList::default();
         listing.flatten(&tree, &view, 1, &Expansion::all());
         let paths = |from, to| {
             let window = listing.window(&tree, &view, 1, from..to, false);
@@ -365,7 +378,7 @@ mod tests {
     #[test]
     fn a_path_deleted_twice_has_two_rows() {
         let tree = tree(&[&[("a", 1)], &[("a", 2)], &[(".wh.a", 0)]]);
-        let view = View { mode: protocol::Mode::Deleted, ..View::default() };
+        let view = FileView { mode: protocol::ViewMode::Deleted, ..FileView::default() };
         assert_eq!(list(&tree, &view, &Expansion::default()), ["a", "a"]);
     }
 }

@@ -4,12 +4,13 @@ mod alone;
 mod turn;
 
 use crate::{
-    layer::Findings,
-    listing::{self, Expansion, Listing as Rows},
+    layer::LayerFindings,
+    listing::{self, Expansion, RowList as Rows},
     pace::Pace,
-    prepared::Listing,
+    prepared::TocListing,
     protocol::{
-        Chain, Event, Failure, FailureKind, ImageSummary, LayerProgress, LayerState, Remedy, Selection, Step, View,
+        Chain, Event, FailureKind, FailureNotice, FileView, ImageSummary, LayerProgress, LayerState, ProofStep, Remedy,
+        Selection,
     },
     session::OfPage,
     stack::Stack,
@@ -26,8 +27,8 @@ pub struct Look {
     /// The chain of proof.
     pub chain: Chain,
     /// The image, once manifest and config are verified.
-    pub body: Option<Body>,
-    view: View,
+    pub body: Option<LookBody>,
+    view: FileView,
     expansion: Expansion,
     sifted: Expansion,
     window: std::ops::Range<u64>,
@@ -44,7 +45,7 @@ pub struct Look {
 }
 
 /// The part of a look that has layers.
-pub struct Body {
+pub struct LookBody {
     /// What was asked for.
     pub reference: Reference,
     /// What it turned out to be.
@@ -75,7 +76,7 @@ pub enum Access {
 
 impl Look {
     /// A look that begins at a tag or digest.
-    pub fn begin(number: u32, target: &str, view: View, selected: Option<&str>, limits: Limits) -> Self {
+    pub fn begin(number: u32, target: &str, view: FileView, selected: Option<&str>, limits: Limits) -> Self {
         let mut look = Self {
             number,
             chain: Chain::begin(target),
@@ -105,9 +106,9 @@ impl Look {
             ResolveStep::Document(document) => {
                 let (digest, media_type) = (document.raw().digest().to_string(), document.media_type().as_str());
                 self.documents += document.raw().bytes().len() as u64;
-                self.chain.verify(Step::Tag, &digest, "");
+                self.chain.verify(ProofStep::Tag, &digest, "");
                 if let manifest::Document::Index(index) = document {
-                    self.chain.verify(Step::Index, &digest, media_type);
+                    self.chain.verify(ProofStep::Index, &digest, media_type);
                     let available = platform::available(&index.value.manifests);
                     self.platforms = available.iter().map(ToString::to_string).collect();
                     out.push(Event::Platforms { look: self.number, available: self.platforms.clone(), chosen: None });
@@ -116,20 +117,20 @@ impl Look {
                 }
             }
             ResolveStep::Chosen(descriptor) => {
-                self.chain.expect(Step::Manifest, &descriptor.digest.to_string());
+                self.chain.expect(ProofStep::Manifest, &descriptor.digest.to_string());
                 let chosen = descriptor.platform.as_ref().map(|platform| platform.normalized().to_string());
                 out.push(Event::Platforms { look: self.number, available: self.platforms.clone(), chosen });
             }
             ResolveStep::Manifest(document) => {
-                if self.chain.links.iter().any(|link| link.step == Step::Index) {
+                if self.chain.links.iter().any(|link| link.step == ProofStep::Index) {
                     self.documents += document.raw().bytes().len() as u64;
                 }
                 let (digest, media_type) = (document.raw().digest().to_string(), document.media_type().as_str());
-                self.chain.verify(Step::Manifest, &digest, media_type);
+                self.chain.verify(ProofStep::Manifest, &digest, media_type);
             }
             ResolveStep::Config(raw) => {
                 self.documents += raw.bytes().len() as u64;
-                self.chain.verify(Step::Config, &raw.digest().to_string(), "");
+                self.chain.verify(ProofStep::Config, &raw.digest().to_string(), "");
             }
             _ => {}
         }
@@ -137,14 +138,14 @@ impl Look {
     }
 
     /// The link in progress does not hold, which ends the look.
-    pub fn fail(&mut self, mut failure: Failure, out: &mut Vec<Event>) {
+    pub fn fail(&mut self, mut failure: FailureNotice, out: &mut Vec<Event>) {
         let step = self.chain.fail(failure.mismatch.clone());
         failure.step = failure.step.or(step);
         out.push(self.chain_event());
         self.tell_failure(failure, out);
     }
 
-    fn tell_failure(&self, mut failure: Failure, out: &mut Vec<Event>) {
+    fn tell_failure(&self, mut failure: FailureNotice, out: &mut Vec<Event>) {
         if failure.registry.is_none() {
             failure.registry = self.body.as_ref().map(|body| body.reference.registry().into());
         }
@@ -182,7 +183,7 @@ impl Look {
             })
             .collect();
         self.chain.layers(layers.iter().map(|layer| layer.state));
-        self.body = Some(Body {
+        self.body = Some(LookBody {
             reference,
             resolved,
             page,
@@ -221,7 +222,7 @@ impl Look {
     }
 
     /// A layer is listed from its table of contents.
-    pub fn listed(&mut self, layer: u32, listing: Listing) {
+    pub fn listed(&mut self, layer: u32, listing: TocListing) {
         let Some(progress) = self.layer(layer) else { return };
         progress.state = LayerState::Listed;
         (progress.compressed, progress.uncompressed) = (listing.fetched, listing.uncompressed);
@@ -246,7 +247,7 @@ impl Look {
     }
 
     /// The view that is shown.
-    pub fn view(&self) -> &View {
+    pub fn view(&self) -> &FileView {
         &self.view
     }
 
@@ -258,7 +259,7 @@ impl Look {
     }
 
     /// A layer was read to its end.
-    pub fn done(&mut self, layer: u32, findings: Findings, out: &mut Vec<Event>) {
+    pub fn done(&mut self, layer: u32, findings: LayerFindings, out: &mut Vec<Event>) {
         if findings.verified && self.is_read_again(layer) {
             return self.settle(layer, true);
         }
@@ -273,12 +274,12 @@ impl Look {
         progress.state = if findings.verified && !refused { LayerState::Verified } else { LayerState::Wrong };
         if !findings.verified {
             let worst = findings.texts.first().map_or("what came is not what was promised", String::as_str);
-            let failure = Failure {
+            let failure = FailureNotice {
                 layer: Some(layer),
-                step: Some(Step::Layers),
+                step: Some(ProofStep::Layers),
                 mismatch: findings.mismatch,
                 remedies: vec![Remedy::Retry { after: None }],
-                ..Failure::plain(FailureKind::Digest, of_layer(layer, worst))
+                ..FailureNotice::plain(FailureKind::Digest, of_layer(layer, worst))
             };
             self.tell_failure(failure, out);
         }
@@ -286,13 +287,13 @@ impl Look {
     }
 
     /// A layer could not be read.
-    pub fn lost(&mut self, layer: u32, mut failure: Failure, out: &mut Vec<Event>) {
+    pub fn lost(&mut self, layer: u32, mut failure: FailureNotice, out: &mut Vec<Event>) {
         let Some(progress) = self.layer(layer) else { return };
         progress.state = LayerState::Wrong;
         progress.findings.push(failure.text.clone());
         failure.text = of_layer(layer, &failure.text);
         failure.layer = Some(layer);
-        failure.step = Some(Step::Layers);
+        failure.step = Some(ProofStep::Layers);
         self.tell_failure(failure, out);
         self.settle(layer, false);
     }
@@ -313,7 +314,7 @@ impl Look {
     }
 
     /// Another view.
-    pub fn set_view(&mut self, view: View) {
+    pub fn set_view(&mut self, view: FileView) {
         if view.filter != self.view.filter {
             self.sifted = Expansion::all();
         }
@@ -385,9 +386,9 @@ impl Look {
     }
 }
 
-impl Body {
+impl LookBody {
     /// Where the content of the file at a path is, as a view shows it.
-    pub fn content(&self, view: &View, path: &[u8]) -> Option<porthole_core::tree::Content> {
+    pub fn content(&self, view: &FileView, path: &[u8]) -> Option<porthole_core::tree::Content> {
         let top = self.layers.len().saturating_sub(1) as u32;
         let view = self.tree(view).view(listing::mode(view, top));
         view.content(view.find(path)?)

@@ -1,6 +1,6 @@
 //! Layer workers: what a session needs of them, and which of them reads which layer.
 
-use crate::layer::Order;
+use crate::layer::WorkerOrder;
 use std::collections::VecDeque;
 
 /// Workers that read layers, each one layer at a time.
@@ -14,7 +14,7 @@ pub trait Pool {
     fn size(&self) -> usize;
 
     /// Sends an order to a worker.
-    fn send(&self, worker: usize, order: Order);
+    fn send(&self, worker: usize, order: WorkerOrder);
 
     /// Ends a worker, whatever it does.
     fn end(&self, worker: usize);

@@ -1,6 +1,6 @@
 //! Prepared layers: listed from their tables of contents, without reading them.
 
-use crate::batch::Writer;
+use crate::batch::BatchWriter;
 use porthole_core::{
     descriptor::Descriptor,
     limits::Limits,
@@ -10,7 +10,7 @@ use porthole_core::{
 use std::rc::Rc;
 
 /// A layer as its table of contents lists it.
-pub struct Listing {
+pub struct TocListing {
     /// Entries, as layer workers send them.
     pub batches: Vec<Vec<u8>>,
     /// Number of entries.
@@ -30,7 +30,7 @@ pub fn announced(layer: &Descriptor, limits: &Limits) -> bool {
     Reader::new(layer, limits).is_ok_and(|reader| reader.announced())
 }
 
-impl Listing {
+impl TocListing {
     /// The listing of a table of contents. `fetched` bytes were received for it.
     pub fn of(toc: Toc, fetched: u64) -> Self {
         let mut batches = Batches::default();
@@ -58,7 +58,7 @@ fn note(toc: &Toc) -> String {
 /// Entries in batches.
 #[derive(Default)]
 struct Batches {
-    writer: Writer,
+    writer: BatchWriter,
     done: Vec<Vec<u8>>,
 }
 
@@ -102,7 +102,7 @@ mod tests {
         }
         batches.flush();
         assert!(batches.done.len() > 1);
-        let read = batches.done.into_iter().flat_map(crate::batch::Reader::new);
+        let read = batches.done.into_iter().flat_map(crate::batch::BatchReader::new);
         assert!(read.map(|entry| entry.path).eq(names.iter().map(|name| name.clone().into_bytes())));
     }
 }

@@ -5,14 +5,14 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
     /// What it is.
-    pub kind: Kind,
+    pub kind: TokenKind,
     /// Its text.
     pub text: String,
 }
 
 /// What a piece is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum TokenKind {
     /// Brackets, commas, colons and white space.
     Punctuation,
     /// A string before a colon.
@@ -42,7 +42,7 @@ pub fn pretty(json: &str) -> Vec<Token> {
         let next = || after.trim_ascii_start().chars().next();
         match first {
             '{' | '[' => {
-                writer.push(Kind::Punctuation, token);
+                writer.push(TokenKind::Punctuation, token);
                 if !matches!(next(), Some('}' | ']')) {
                     depth += 1;
                     writer.line(depth);
@@ -53,17 +53,17 @@ pub fn pretty(json: &str) -> Vec<Token> {
                     depth = depth.saturating_sub(1);
                     writer.line(depth);
                 }
-                writer.push(Kind::Punctuation, token);
+                writer.push(TokenKind::Punctuation, token);
             }
             ',' => {
-                writer.push(Kind::Punctuation, token);
+                writer.push(TokenKind::Punctuation, token);
                 writer.line(depth);
             }
-            ':' => writer.push(Kind::Punctuation, ": "),
-            '"' if next() == Some(':') => writer.push(Kind::Key, &visible(token)),
-            '"' => writer.push(Kind::Text, &visible(token)),
+            ':' => writer.push(TokenKind::Punctuation, ": "),
+            '"' if next() == Some(':') => writer.push(TokenKind::Key, &visible(token)),
+            '"' => writer.push(TokenKind::Text, &visible(token)),
             _ if first.is_ascii_whitespace() => {}
-            _ => writer.push(Kind::Literal, &visible(token)),
+            _ => writer.push(TokenKind::Literal, &visible(token)),
         }
     }
     writer.tokens
@@ -109,9 +109,9 @@ struct Writer {
 }
 
 impl Writer {
-    fn push(&mut self, kind: Kind, text: &str) {
+    fn push(&mut self, kind: TokenKind, text: &str) {
         match self.tokens.last_mut() {
-            Some(last) if last.kind == kind && kind == Kind::Punctuation => last.text.push_str(text),
+            Some(last) if last.kind == kind && kind == TokenKind::Punctuation => last.text.push_str(text),
             _ => self.tokens.push(Token { kind, text: text.to_owned() }),
         }
     }
@@ -119,11 +119,11 @@ impl Writer {
     fn line(&mut self, depth: usize) {
         let mut text = String::from("\n");
         text.extend(std::iter::repeat_n("  ", depth.min(DEPTH)));
-        self.push(Kind::Punctuation, &text);
+        self.push(TokenKind::Punctuation, &text);
     }
 
     fn after_open(&self) -> bool {
-        self.tokens.last().is_some_and(|last| last.kind == Kind::Punctuation && last.text.ends_with(['{', '[']))
+        self.tokens.last().is_some_and(|last| last.kind == TokenKind::Punctuation && last.text.ends_with(['{', '[']))
     }
 }
 
@@ -145,8 +145,8 @@ mod tests {
 
     #[test]
     fn kinds() {
-        let kinds: Vec<Kind> = pretty(r#"{"k" : "v", "n": true}"#).into_iter().map(|token| token.kind).collect();
-        use Kind::{Key, Literal, Punctuation, Text};
+        let kinds: Vec<TokenKind> = pretty(r#"{"k" : "v", "n": true}"#).into_iter().map(|token| token.kind).collect();
+        use TokenKind::{Key, Literal, Punctuation, Text};
         assert_eq!(kinds, [Punctuation, Key, Punctuation, Text, Punctuation, Key, Punctuation, Literal, Punctuation]);
     }
 

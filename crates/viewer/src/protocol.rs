@@ -9,11 +9,14 @@ mod failure;
 mod image;
 mod view;
 
-pub use content::{Content, Part};
-pub use event::{Chain, Event, LayerProgress, LayerState, Link, LinkState, Route, RouteReason, Selection, Sizes, Step};
-pub use failure::{Failure, FailureKind, Remedy};
-pub use image::{Document, HistoryEntry, ImageSummary, Instruction, Layer};
-pub use view::{Change, Changes, Kind, Mode, Row, Rows, Sort, View};
+pub use content::{ShownContent, ShownPart};
+pub use event::{
+    Chain, Event, LayerProgress, LayerState, LinkState, ProofLink, ProofStep, RegistryRoute, RouteReason, Selection,
+    Sizes,
+};
+pub use failure::{FailureKind, FailureNotice, Remedy};
+pub use image::{DocumentText, HistoryEntry, ImageSummary, InstructionLine, LayerSummary};
+pub use view::{Changes, FileRow, FileView, RowChange, RowKind, RowSort, RowWindow, ViewMode};
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -41,7 +44,7 @@ pub enum Command {
         /// `os/architecture[/variant]` as chosen; `None` lets the session choose.
         platform: Option<String>,
         /// View to begin with. `layer` may name a layer by digest where its number is not known yet.
-        view: View,
+        view: FileView,
         /// Escaped path to select and reveal as soon as it is known.
         path: Option<String>,
     },
@@ -67,7 +70,7 @@ pub enum Command {
     /// Another mode, layer, order or filter.
     SetView {
         /// The whole new view.
-        view: View,
+        view: FileView,
     },
     /// Show what a directory holds.
     Expand {

@@ -1,6 +1,6 @@
 //! How each registry is reached: straight, or through a relay.
 
-use crate::protocol::{RelayMode, RelaySettings, Route, RouteReason};
+use crate::protocol::{RegistryRoute, RelayMode, RelaySettings, RouteReason};
 use porthole_registry::transport::ErrorKind;
 use std::collections::HashMap;
 
@@ -61,7 +61,7 @@ impl Relay {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// Way to the registry.
-    pub route: Route,
+    pub route: RegistryRoute,
     /// Reason for it.
     pub reason: RouteReason,
 }
@@ -110,10 +110,10 @@ impl Router {
     /// Where to ask first. `None`: only a relay would do, and there is none.
     pub fn first(&self, registry: &str) -> Option<Decision> {
         if registry == SAMPLE {
-            return Some(Decision { route: Route::Page, reason: RouteReason::Local });
+            return Some(Decision { route: RegistryRoute::Page, reason: RouteReason::Local });
         }
-        let relay = |reason| Some(Decision { route: Route::Relay, reason });
-        let direct = |reason| Some(Decision { route: Route::Direct, reason });
+        let relay = |reason| Some(Decision { route: RegistryRoute::Relay, reason });
+        let direct = |reason| Some(Decision { route: RegistryRoute::Direct, reason });
         let available = self.relay().is_some();
         if registry == LAYOUT {
             return if available { relay(RouteReason::Local) } else { None };
@@ -152,7 +152,7 @@ impl Router {
         if reason != RouteReason::Unreachable {
             self.learned.insert(registry.into(), reason);
         }
-        Some(Decision { route: Route::Relay, reason })
+        Some(Decision { route: RegistryRoute::Relay, reason })
     }
 }
 
@@ -184,33 +184,37 @@ mod tests {
         router
     }
 
-    fn first(router: &Router, registry: &str) -> Option<(Route, RouteReason)> {
+    fn first(router: &Router, registry: &str) -> Option<(RegistryRoute, RouteReason)> {
         router.first(registry).map(|decision| (decision.route, decision.reason))
     }
 
     #[test]
     fn auto_asks_directly_what_might_answer() {
         let router = router(RelayMode::Auto, "", Some(HERE));
-        assert_eq!(first(&router, "r.example"), Some((Route::Direct, RouteReason::First)));
+        assert_eq!(first(&router, "r.example"), Some((RegistryRoute::Direct, RouteReason::First)));
         for registry in ["docker.io", "europe-docker.pkg.dev", "1.dkr.ecr.eu-west-1.amazonaws.com"] {
-            assert_eq!(first(&router, registry), Some((Route::Relay, RouteReason::KnownWithoutCors)), "{registry}");
+            assert_eq!(
+                first(&router, registry),
+                Some((RegistryRoute::Relay, RouteReason::KnownWithoutCors)),
+                "{registry}"
+            );
         }
     }
 
     #[test]
     fn without_a_relay_everything_is_direct() {
         let router = router(RelayMode::Auto, "", None);
-        assert_eq!(first(&router, "docker.io"), Some((Route::Direct, RouteReason::First)));
+        assert_eq!(first(&router, "docker.io"), Some((RegistryRoute::Direct, RouteReason::First)));
         assert_eq!(router.first(LAYOUT), None);
     }
 
     #[test]
     fn always_and_never_are_kept() {
         let mut always = router(RelayMode::Always, "", Some(HERE));
-        assert_eq!(first(&always, "r.example"), Some((Route::Relay, RouteReason::Chosen)));
+        assert_eq!(first(&always, "r.example"), Some((RegistryRoute::Relay, RouteReason::Chosen)));
         assert_eq!(always.after("r.example", ErrorKind::Cors), None);
         let mut never = router(RelayMode::Never, HERE, Some(HERE));
-        assert_eq!(first(&never, "docker.io"), Some((Route::Direct, RouteReason::Chosen)));
+        assert_eq!(first(&never, "docker.io"), Some((RegistryRoute::Direct, RouteReason::Chosen)));
         assert_eq!(never.after("docker.io", ErrorKind::Cors), None);
         assert_eq!(router(RelayMode::Always, "", None).first("r.example"), None);
     }
@@ -219,14 +223,14 @@ mod tests {
     fn the_sample_needs_nothing() {
         for mode in [RelayMode::Auto, RelayMode::Always, RelayMode::Never] {
             let router = router(mode, "", None);
-            assert_eq!(first(&router, SAMPLE), Some((Route::Page, RouteReason::Local)));
+            assert_eq!(first(&router, SAMPLE), Some((RegistryRoute::Page, RouteReason::Local)));
         }
     }
 
     #[test]
     fn a_blocked_registry_goes_to_the_relay_and_stays_there() {
         let mut router = router(RelayMode::Auto, "", Some(HERE));
-        let decision = Some(Decision { route: Route::Relay, reason: RouteReason::Preflight });
+        let decision = Some(Decision { route: RegistryRoute::Relay, reason: RouteReason::Preflight });
         assert_eq!(router.after("r.example", ErrorKind::Preflight), decision);
         assert_eq!(router.first("r.example"), decision);
         assert_eq!(router.after("r.example", ErrorKind::Interrupted), None);
@@ -235,9 +239,9 @@ mod tests {
     #[test]
     fn a_dead_host_is_asked_through_the_relay_but_not_remembered() {
         let mut router = router(RelayMode::Auto, "", Some(HERE));
-        let decision = Some(Decision { route: Route::Relay, reason: RouteReason::Unreachable });
+        let decision = Some(Decision { route: RegistryRoute::Relay, reason: RouteReason::Unreachable });
         assert_eq!(router.after("r.example", ErrorKind::Connect), decision);
-        assert_eq!(first(&router, "r.example"), Some((Route::Direct, RouteReason::First)));
+        assert_eq!(first(&router, "r.example"), Some((RegistryRoute::Direct, RouteReason::First)));
     }
 
     #[test]
@@ -245,7 +249,7 @@ mod tests {
         let mut router = router(RelayMode::Auto, "https://relay.example/", None);
         assert_eq!(router.after("r.example", ErrorKind::Cors), None);
         router.use_relay("r.example");
-        assert_eq!(first(&router, "r.example"), Some((Route::Relay, RouteReason::Chosen)));
+        assert_eq!(first(&router, "r.example"), Some((RegistryRoute::Relay, RouteReason::Chosen)));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::{
     errands::Errands,
     look::Look,
     pool::{Assignment, Pool, Roster},
-    protocol::{Command, Event, FailureKind, Secret, View},
+    protocol::{Command, Event, FailureKind, FileView, Secret},
     router::{Relay, Router},
 };
 use porthole_core::{limits::Limits, platform::Platform};
@@ -56,7 +56,7 @@ pub trait Download {
 
 /// What a session is made with.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct SessionOptions {
     /// Limits of what is read.
     pub limits: Limits,
     /// Images that are part of the front end: an OCI layout in a tar. References to the registry
@@ -69,7 +69,7 @@ pub struct Options {
     pub unasked_bytes: u64,
 }
 
-impl Default for Options {
+impl Default for SessionOptions {
     fn default() -> Self {
         Self { limits: Limits::default(), page: Arc::default(), listed_bytes: 4 << 20, unasked_bytes: 16 << 20 }
     }
@@ -84,7 +84,7 @@ pub struct Session<T, P, F> {
     registry: Registry<T>,
     pool: P,
     front: F,
-    options: Options,
+    options: SessionOptions,
     /// Never borrowed across an `await`, nor while an event is sent.
     desk: RefCell<Desk>,
     errands: Errands<Errand, Work>,
@@ -114,7 +114,7 @@ struct Wish {
     look: u32,
     reference: String,
     platform: Option<String>,
-    view: View,
+    view: FileView,
     path: Option<String>,
     /// Read every layer whole, and compare tables of contents with archives.
     audit: bool,
@@ -140,7 +140,7 @@ enum Work {
 
 impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// A session without a look.
-    pub fn new(registry: Registry<T>, pool: P, front: F, options: Options) -> Self {
+    pub fn new(registry: Registry<T>, pool: P, front: F, options: SessionOptions) -> Self {
         let desk = Desk {
             roster: Roster::new(pool.size()),
             platforms: vec![Platform::new("linux", "amd64", None)],
@@ -290,7 +290,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         };
         for (worker, job) in begun {
             self.errands.stop(Errand::Renewal(worker));
-            self.pool.send(worker, crate::layer::Order::Cancel { job });
+            self.pool.send(worker, crate::layer::WorkerOrder::Cancel { job });
         }
         for errand in [Errand::Look, Errand::File, Errand::Turn] {
             self.errands.stop(errand);

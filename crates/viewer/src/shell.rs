@@ -35,17 +35,17 @@ pub fn command(verb: &str, reference: &str, platform: Option<&str>) -> String {
 }
 
 /// `porthole ls …` with the options of a view; options come first, so that no path is taken for one.
-pub fn list_command(reference: &str, platform: Option<&str>, view: Listing<'_>, path: Option<&str>) -> String {
+pub fn list_command(reference: &str, platform: Option<&str>, view: LsListing<'_>, path: Option<&str>) -> String {
     let mut command = String::from("porthole ls");
     if let Some(platform) = platform {
         let _ = write!(command, " --platform {}", quote(platform));
     }
     match view {
-        Listing::Merged => {}
-        Listing::Only(layer) => {
+        LsListing::Merged => {}
+        LsListing::Only(layer) => {
             let _ = write!(command, " --layer {}", quote(layer));
         }
-        Listing::Deleted => command.push_str(" --deleted"),
+        LsListing::Deleted => command.push_str(" --deleted"),
     }
     let _ = write!(command, " {}", quote(reference));
     command + &argument(path)
@@ -66,7 +66,7 @@ fn argument(path: Option<&str>) -> String {
 
 /// What `porthole ls` can list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listing<'t> {
+pub enum LsListing<'t> {
     /// All layers.
     Merged,
     /// One layer, by number from 0 or by digest.
@@ -104,11 +104,11 @@ mod tests {
 
     #[test]
     fn commands() {
-        assert_eq!(list_command("nginx", None, Listing::Merged, None), "porthole ls nginx");
+        assert_eq!(list_command("nginx", None, LsListing::Merged, None), "porthole ls nginx");
         assert_eq!(
-            list_command("a@sha256:0", Some("linux/arm64"), Listing::Only("2"), Some("etc/a b")),
+            list_command("a@sha256:0", Some("linux/arm64"), LsListing::Only("2"), Some("etc/a b")),
             "porthole ls --platform linux/arm64 --layer 2 a@sha256:0 'etc/a b'"
         );
-        assert_eq!(list_command("a", None, Listing::Deleted, Some("-r")), "porthole ls --deleted a /-r");
+        assert_eq!(list_command("a", None, LsListing::Deleted, Some("-r")), "porthole ls --deleted a /-r");
     }
 }

@@ -13,7 +13,7 @@ pub struct Stack {
     layers: Vec<Waiting>,
     /// The layer whose turn it is; all below are finished.
     current: usize,
-    reader: Option<batch::Reader>,
+    reader: Option<batch::BatchReader>,
     open: bool,
 }
 
@@ -26,7 +26,7 @@ struct Waiting {
 
 /// What a turn of [`Stack::pump`] did.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Turn {
+pub struct StackTurn {
     /// The tree changed.
     pub changed: bool,
     /// There is more to do, and nothing to wait for.
@@ -78,8 +78,8 @@ impl Stack {
     }
 
     /// Applies up to `budget` entries.
-    pub fn pump(&mut self, budget: usize) -> Turn {
-        let mut turn = Turn::default();
+    pub fn pump(&mut self, budget: usize) -> StackTurn {
+        let mut turn = StackTurn::default();
         let mut left = budget;
         while let Some(waiting) = self.layers.get_mut(self.current) {
             if waiting.verdict == Some(false) {
@@ -93,7 +93,7 @@ impl Stack {
                 continue;
             }
             if self.reader.is_none() {
-                self.reader = waiting.batches.pop_front().map(batch::Reader::new);
+                self.reader = waiting.batches.pop_front().map(batch::BatchReader::new);
             }
             if !self.open && (self.reader.is_some() || waiting.verdict.is_some()) {
                 self.tree.begin(self.current as u32);
@@ -145,7 +145,7 @@ mod tests {
     }
 
     fn batch(paths: &[&str]) -> Vec<u8> {
-        let mut writer = batch::Writer::default();
+        let mut writer = batch::BatchWriter::default();
         paths.iter().for_each(|path| writer.push(&entry(path)));
         writer.take().unwrap_or_default()
     }

@@ -8,10 +8,10 @@ mod update;
 pub use link::{command, pinned_route};
 pub use update::{Action, Effect};
 
-use crate::address::{Route, View};
+use crate::address::Address;
 use crate::protocol::{
-    Chain, Content, Failure, FailureKind, ImageSummary, Kind, Layer, LayerProgress, Mode, RelaySettings, Route as Way,
-    RouteReason, Rows, Selection, Sizes, View as Listing,
+    Chain, FailureKind, FailureNotice, FileView as Listing, ImageSummary, LayerProgress, LayerSummary,
+    RegistryRoute as Way, RelaySettings, RouteReason, RowKind, RowWindow, Selection, ShownContent, Sizes,
 };
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -26,7 +26,7 @@ pub struct State {
     /// Number of the current look; 0 before the first.
     pub look: u32,
     /// The address.
-    pub route: Route,
+    pub route: Address,
     /// What is known once manifest and config are verified.
     pub image: Option<Rc<ImageSummary>>,
     /// Platforms to choose from; empty without an index.
@@ -52,17 +52,17 @@ pub struct State {
     /// The person's choice about relays.
     pub relay_settings: RelaySettings,
     /// What ended the look.
-    pub failure: Option<Rc<Failure>>,
+    pub failure: Option<Rc<FailureNotice>>,
     /// What is wrong with single layers.
-    pub layer_failures: Rc<BTreeMap<u32, Failure>>,
+    pub layer_failures: Rc<BTreeMap<u32, FailureNotice>>,
     /// The rows that the session sent last.
-    pub rows: Rc<Rows>,
+    pub rows: Rc<RowWindow>,
     /// Order, filter and toggles of the list; its mode and layer come from the address.
     pub listing: Listing,
     /// The selected entry.
     pub selection: Option<Rc<Selection>>,
     /// What is in the selected file, by its path, as far as it was asked for.
-    pub content: Option<(String, Rc<Content>)>,
+    pub content: Option<(String, Rc<ShownContent>)>,
     /// An address from which a file is to be saved, and its name.
     pub saved: Option<(String, String)>,
     /// What lies over the page.
@@ -112,7 +112,7 @@ impl State {
     }
 
     /// Layers of the image, bottom first; empty until it is known.
-    pub fn image_layers(&self) -> &[Layer] {
+    pub fn image_layers(&self) -> &[LayerSummary] {
         self.image.as_ref().map_or(&[], |image| &image.layers)
     }
 
@@ -142,15 +142,9 @@ impl State {
 
     /// The list to ask the session for.
     pub fn wanted_listing(&self) -> Listing {
-        let mode = match self.route.view {
-            View::Merged => Mode::Merged,
-            View::UpTo => Mode::UpTo,
-            View::Only => Mode::Only,
-            View::Deleted => Mode::Deleted,
-        };
         let about_layer = self.route.view.wants_layer();
         Listing {
-            mode,
+            mode: self.route.view,
             layer: self.chosen_layer().filter(|_| about_layer),
             layer_digest: self.route.layer.clone().filter(|_| about_layer),
             ..self.listing.clone()
@@ -160,7 +154,7 @@ impl State {
     /// Path of the selected entry, if it is one that has content.
     pub fn selected_file(&self) -> Option<&str> {
         let row = &self.selection.as_ref()?.row;
-        matches!(row.kind, Kind::File | Kind::Hardlink).then_some(row.path.as_str())
+        matches!(row.kind, RowKind::File | RowKind::Hardlink).then_some(row.path.as_str())
     }
 
     /// Whether the image ships inside the page or the relay, where no command line finds it.
@@ -172,7 +166,10 @@ impl State {
 }
 
 /// The worst of what failed: what ended the look, else a layer that is not what was promised, else any other layer.
-pub fn worst<'f>(failure: Option<&'f Failure>, layers: &'f BTreeMap<u32, Failure>) -> Option<&'f Failure> {
-    let wrong = |failure: &&Failure| failure.kind == FailureKind::Digest;
+pub fn worst<'f>(
+    failure: Option<&'f FailureNotice>,
+    layers: &'f BTreeMap<u32, FailureNotice>,
+) -> Option<&'f FailureNotice> {
+    let wrong = |failure: &&FailureNotice| failure.kind == FailureKind::Digest;
     failure.or_else(|| layers.values().find(wrong)).or_else(|| layers.values().next())
 }

@@ -1,6 +1,6 @@
 //! An image, as the page shows it before any of its files is there.
 
-use crate::protocol::{Document, HistoryEntry, ImageSummary, Instruction, Layer, Step};
+use crate::protocol::{DocumentText, HistoryEntry, ImageSummary, InstructionLine, LayerSummary, ProofStep};
 use porthole_core::{
     config::{Execution, ImageConfig},
     image::{self, Image},
@@ -26,10 +26,10 @@ pub fn summarize(reference: &Reference, resolved: &ResolvedImage) -> ImageSummar
 
     let mut documents = Vec::new();
     if let Some(document) = &resolved.index {
-        documents.push(text(Step::Index, document.raw(), document.media_type().as_str()));
+        documents.push(text(ProofStep::Index, document.raw(), document.media_type().as_str()));
     }
-    documents.push(text(Step::Manifest, &image.manifest.raw, image.manifest.media_type.as_str()));
-    documents.push(text(Step::Config, &image.config_raw, image.manifest.value.config.media_type.as_str()));
+    documents.push(text(ProofStep::Manifest, &image.manifest.raw, image.manifest.media_type.as_str()));
+    documents.push(text(ProofStep::Config, &image.config_raw, image.manifest.value.config.media_type.as_str()));
 
     ImageSummary {
         reference: reference.to_string(),
@@ -49,8 +49,8 @@ pub fn summarize(reference: &Reference, resolved: &ResolvedImage) -> ImageSummar
     }
 }
 
-fn text(step: Step, raw: &Raw, media_type: &str) -> Document {
-    Document {
+fn text(step: ProofStep, raw: &Raw, media_type: &str) -> DocumentText {
+    DocumentText {
         step,
         digest: raw.digest().to_string(),
         media_type: media_type.into(),
@@ -58,9 +58,9 @@ fn text(step: Step, raw: &Raw, media_type: &str) -> Document {
     }
 }
 
-fn layer(layer: &image::Layer) -> Layer {
+fn layer(layer: &image::Layer) -> LayerSummary {
     let descriptor = &layer.descriptor;
-    Layer {
+    LayerSummary {
         index: layer.index,
         digest: descriptor.digest.to_string(),
         diff_id: layer.diff_id.map(|diff_id| diff_id.to_string()),
@@ -70,9 +70,9 @@ fn layer(layer: &image::Layer) -> Layer {
     }
 }
 
-fn instruction(created_by: &str) -> Instruction {
+fn instruction(created_by: &str) -> InstructionLine {
     let image::Instruction { keyword, arguments, .. } = image::instruction(created_by);
-    Instruction { keyword, arguments, created_by: created_by.into() }
+    InstructionLine { keyword, arguments, created_by: created_by.into() }
 }
 
 /// Entries that made no layer have none; the others count up, as far as there are layers.

@@ -5,7 +5,7 @@ mod scan;
 
 use crate::{
     errands::Errands,
-    layer::{Job, Order, Report},
+    layer::{LayerJob, WorkerOrder, WorkerReport},
     protocol::FailureKind,
 };
 use fetch::{Failed, Link};
@@ -21,37 +21,37 @@ use std::{cell::RefCell, collections::BTreeMap};
 
 /// Reads one layer at a time, as a session orders.
 ///
-/// Give it [`Order`]s with [`obey`](Self::obey) and drive it with [`run`](Self::run). It reports [`Report::Ready`] when it is
+/// Give it [`WorkerOrder`]s with [`obey`](Self::obey) and drive it with [`run`](Self::run). It reports [`WorkerReport::Ready`] when it is
 /// made; an order that is sent before is lost.
 pub struct LayerWorker<T> {
     transport: T,
     limits: Limits,
-    tell: Box<dyn Fn(Report)>,
+    tell: Box<dyn Fn(WorkerReport)>,
     current: RefCell<Option<(u32, Link)>>,
-    errands: Errands<(), (Box<Job>, Link)>,
+    errands: Errands<(), (Box<LayerJob>, Link)>,
 }
 
 impl<T: Transport + Environment> LayerWorker<T> {
     /// A worker that reads layers within `limits` and reports to `tell`.
-    pub fn new(transport: T, limits: Limits, tell: impl Fn(Report) + 'static) -> Self {
-        tell(Report::Ready);
+    pub fn new(transport: T, limits: Limits, tell: impl Fn(WorkerReport) + 'static) -> Self {
+        tell(WorkerReport::Ready);
         Self { transport, limits, tell: Box::new(tell), current: RefCell::default(), errands: Errands::default() }
     }
 
     /// Takes an order.
-    pub fn obey(&self, order: Order) {
+    pub fn obey(&self, order: WorkerOrder) {
         match order {
-            Order::Read(job) => {
+            WorkerOrder::Read(job) => {
                 let link = Link::default();
                 *self.current.borrow_mut() = Some((job.job, link.clone()));
                 self.errands.begin((), (job, link));
             }
-            Order::Request { job, request } => {
+            WorkerOrder::Request { job, request } => {
                 if let Some((_, link)) = self.current.borrow().as_ref().filter(|(current, _)| *current == job) {
                     link.renew(request);
                 }
             }
-            Order::Cancel { job } => {
+            WorkerOrder::Cancel { job } => {
                 if self.current.borrow_mut().take_if(|(current, _)| *current == job).is_some() {
                     self.errands.stop(());
                 }
@@ -64,16 +64,16 @@ impl<T: Transport + Environment> LayerWorker<T> {
         self.errands.run(|(job, link)| self.read(job, link)).await;
     }
 
-    async fn read(&self, job: Box<Job>, link: Link) {
+    async fn read(&self, job: Box<LayerJob>, link: Link) {
         let number = job.job;
         let report = match self.read_layer(*job, &link).await {
-            Ok(findings) => Report::Done { job: number, findings },
-            Err((kind, text)) => Report::Failed { job: number, kind, text },
+            Ok(findings) => WorkerReport::Done { job: number, findings },
+            Err((kind, text)) => WorkerReport::Failed { job: number, kind, text },
         };
         (self.tell)(report);
     }
 
-    async fn read_layer(&self, mut job: Job, link: &Link) -> Result<crate::layer::Findings, Failed> {
+    async fn read_layer(&self, mut job: LayerJob, link: &Link) -> Result<crate::layer::LayerFindings, Failed> {
         let (blob, request) = (job.blob.take(), job.request.take());
         let mut scan = Scan::begin(&job, self.limits, &*self.tell, self.transport.now())
             .map_err(|text| (FailureKind::Other, text))?;
@@ -98,9 +98,9 @@ impl<T: Transport + Environment> LayerWorker<T> {
     /// compared.
     async fn fetch_toc(
         &self,
-        job: &Job,
+        job: &LayerJob,
         annotations: &BTreeMap<String, String>,
-        request: &crate::layer::Request,
+        request: &crate::layer::BlobRequest,
     ) -> Result<Toc, String> {
         let digest = job.digest.parse().map_err(words)?;
         let media_type = MediaType::parse(&job.media_type).map_err(words)?;

@@ -1,6 +1,6 @@
 //! The chain of proof, from what was asked for down to the files, and the three sizes.
 
-use porthole_viewer::protocol::{Chain, Link, LinkState, Sizes, Step};
+use porthole_viewer::protocol::{Chain, LinkState, ProofLink, ProofStep, Sizes};
 use porthole_viewer::size::size;
 use std::rc::Rc;
 use yew::prelude::*;
@@ -48,8 +48,8 @@ pub fn ChainBar(props: &ChainBarProps) -> Html {
 }
 
 /// What is shown before anything is known.
-fn unknown() -> Vec<Link> {
-    let link = |step| Link {
+fn unknown() -> Vec<ProofLink> {
+    let link = |step| ProofLink {
         step,
         state: LinkState::Waiting,
         digest: None,
@@ -57,14 +57,14 @@ fn unknown() -> Vec<Link> {
         mismatch: None,
         count: None,
     };
-    [Step::Tag, Step::Manifest, Step::Config, Step::Layers].map(link).into()
+    [ProofStep::Tag, ProofStep::Manifest, ProofStep::Config, ProofStep::Layers].map(link).into()
 }
 
-fn link(link: &Link) -> Html {
+fn link(link: &ProofLink) -> Html {
     let (glyph, words) = glyph(link.state);
     let data = match (link.count, &link.digest) {
         (Some((verified, all)), _) => format!("{verified} of {all}"),
-        (None, _) if link.step == Step::Tag && !link.label.is_empty() => shorten(&link.label),
+        (None, _) if link.step == ProofStep::Tag && !link.label.is_empty() => shorten(&link.label),
         (None, Some(digest)) => shorten(digest),
         (None, None) => String::new(),
     };

@@ -1,6 +1,6 @@
 //! What is in the selected file.
 
-use porthole_viewer::protocol::{Content, Part};
+use porthole_viewer::protocol::{ShownContent, ShownPart};
 use porthole_viewer::size::size;
 use porthole_viewer::state::Action;
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use yew::prelude::*;
 #[derive(Properties, PartialEq)]
 pub struct ContentProps {
     /// The content, as far as it is known.
-    pub content: Rc<Content>,
+    pub content: Rc<ShownContent>,
     /// A line to be marked, counted from 1.
     pub line: Option<u32>,
     /// Takes actions.
@@ -23,14 +23,14 @@ pub fn FileContent(props: &ContentProps) -> Html {
     let save =
         html! { <button id="save" class="plain" onclick={props.dispatch.reform(|_| Action::Save)}>{ "Save" }</button> };
     match &*props.content {
-        Content::Reading => html! { <p class="note" role="status">{ "Reading…" }</p> },
-        Content::Costly { bytes } => html! {
+        ShownContent::Reading => html! { <p class="note" role="status">{ "Reading…" }</p> },
+        ShownContent::Costly { bytes } => html! {
             <div class="content" data-kind="costly">
                 <p class="note">{ "The compression of this layer can only be undone from its start. To see this file, " }{ size(*bytes) }{ " must be fetched." }</p>
                 <button data-action="read" onclick={props.dispatch.reform(|_| Action::Read)}>{ "Read " }{ size(*bytes) }</button>
             </div>
         },
-        Content::Text { text, part } => html! {
+        ShownContent::Text { text, part } => html! {
             <div class="content" data-kind="text" data-shown={part.shown.to_string()} data-fetched={part.fetched.to_string()}>
                 <p class="cost">{ cost(part) }{ save }</p>
                 <div class="code" tabindex="0" aria-label="Content">
@@ -43,14 +43,14 @@ pub fn FileContent(props: &ContentProps) -> Html {
                 { rest(part) }
             </div>
         },
-        Content::Binary { hex, part } => html! {
+        ShownContent::Binary { hex, part } => html! {
             <div class="content" data-kind="binary" data-shown={part.shown.to_string()} data-fetched={part.fetched.to_string()}>
                 <p class="cost">{ cost(part) }{ save }</p>
                 <div class="code" tabindex="0" aria-label="Content"><pre id="hex">{ hex }</pre></div>
                 { rest(part) }
             </div>
         },
-        Content::Failed { wrong, text } => html! {
+        ShownContent::Failed { wrong, text } => html! {
             <div class="content" data-kind="failed" role="alert" data-wrong={wrong.to_string()}>
                 if *wrong {
                     <p class="finding"><b>{ "These are not the bytes of this file. " }</b><bdi>{ text }</bdi></p>
@@ -60,12 +60,12 @@ pub fn FileContent(props: &ContentProps) -> Html {
                 <button data-action="read" onclick={props.dispatch.reform(|_| Action::Read)}>{ "Try again" }</button>
             </div>
         },
-        Content::Saved { .. } => Html::default(),
+        ShownContent::Saved { .. } => Html::default(),
     }
 }
 
 /// What it cost to see this.
-fn cost(part: &Part) -> Html {
+fn cost(part: &ShownPart) -> Html {
     let of = if part.fetched > 0 {
         format!("{} fetched of {}", size(part.fetched), size(part.layer))
     } else {
@@ -75,7 +75,7 @@ fn cost(part: &Part) -> Html {
 }
 
 /// What is not shown.
-fn rest(part: &Part) -> Html {
+fn rest(part: &ShownPart) -> Html {
     if part.shown >= part.size {
         return Html::default();
     }

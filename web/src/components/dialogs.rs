@@ -2,7 +2,7 @@
 
 use super::{settings::Settings, signin::SignIn};
 use crate::hooks::modal::use_modal;
-use porthole_viewer::protocol::{Route as Way, RouteReason};
+use porthole_viewer::protocol::{RegistryRoute as Way, RouteReason};
 use porthole_viewer::state::{Action, Connection, Dialog, State};
 use std::rc::Rc;
 use yew::prelude::*;

@@ -1,8 +1,8 @@
 //! The documents of the chain as JSON: laid out for reading, or byte for byte as they were served.
 
 use super::chain::shorten;
-use porthole_viewer::pretty::{Kind, pretty};
-use porthole_viewer::protocol::{Document, ImageSummary, Step};
+use porthole_viewer::pretty::{TokenKind, pretty};
+use porthole_viewer::protocol::{DocumentText, ImageSummary, ProofStep};
 use porthole_viewer::size::size;
 use std::rc::Rc;
 use yew::prelude::*;
@@ -22,12 +22,12 @@ pub struct DocumentsProps {
 /// Manifest and, where there is one, index.
 #[component]
 pub fn Documents(props: &DocumentsProps) -> Html {
-    let step = use_state(|| Step::Manifest);
+    let step = use_state(|| ProofStep::Manifest);
     let served = use_state(|| false);
     let Some(image) = &props.image else {
         return html! { <p class="note">{ "The manifest is not here yet." }</p> };
     };
-    let documents = image.documents.iter().filter(|document| document.step != Step::Tag);
+    let documents = image.documents.iter().filter(|document| document.step != ProofStep::Tag);
     let choices = documents.clone().map(|document| {
         let (this, step) = (document.step, step.clone());
         let pressed = (*step == this).to_string();
@@ -57,17 +57,17 @@ pub fn Documents(props: &DocumentsProps) -> Html {
     }
 }
 
-fn length(document: &Document) -> u64 {
+fn length(document: &DocumentText) -> u64 {
     u64::try_from(document.text.len()).unwrap_or(u64::MAX)
 }
 
-fn title(step: Step) -> &'static str {
+fn title(step: ProofStep) -> &'static str {
     match step {
-        Step::Tag => "Tag",
-        Step::Index => "Index",
-        Step::Manifest => "Manifest",
-        Step::Config => "Config",
-        Step::Layers => "Layers",
+        ProofStep::Tag => "Tag",
+        ProofStep::Index => "Index",
+        ProofStep::Manifest => "Manifest",
+        ProofStep::Config => "Config",
+        ProofStep::Layers => "Layers",
     }
 }
 
@@ -95,10 +95,10 @@ fn Text(props: &TextProps) -> Html {
         return html! { <pre data-form="pretty">{ text }</pre> };
     }
     let pieces = tokens.into_iter().map(|token| match token.kind {
-        Kind::Punctuation => html! { token.text },
-        Kind::Key => html! { <span class="key">{ token.text }</span> },
-        Kind::Text => html! { <span class="text">{ token.text }</span> },
-        Kind::Literal => html! { <span class="number">{ token.text }</span> },
+        TokenKind::Punctuation => html! { token.text },
+        TokenKind::Key => html! { <span class="key">{ token.text }</span> },
+        TokenKind::Text => html! { <span class="text">{ token.text }</span> },
+        TokenKind::Literal => html! { <span class="number">{ token.text }</span> },
     });
     html! { <pre data-form="pretty">{ for pieces }</pre> }
 }

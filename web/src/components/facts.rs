@@ -6,7 +6,9 @@ use super::{
 };
 use crate::time::local_time;
 use porthole_viewer::mode::mode;
-use porthole_viewer::protocol::{Change, Content, ImageSummary, Kind, LayerProgress, LinkState, Row, Selection};
+use porthole_viewer::protocol::{
+    FileRow, ImageSummary, LayerProgress, LinkState, RowChange, RowKind, Selection, ShownContent,
+};
 use porthole_viewer::size::{count, size};
 use porthole_viewer::state::Action;
 use porthole_viewer::time::iso;
@@ -23,7 +25,7 @@ pub struct FactsProps {
     /// Progress of its layers.
     pub progress: Rc<Vec<LayerProgress>>,
     /// What is in it, by its path.
-    pub content: Option<(String, Rc<Content>)>,
+    pub content: Option<(String, Rc<ShownContent>)>,
     /// A line of it to be marked.
     pub line: Option<u32>,
     /// Takes actions.
@@ -57,7 +59,7 @@ pub fn Facts(props: &FactsProps) -> Html {
 }
 
 /// Whether the bytes that say so were what the manifest promised.
-fn verdict(progress: &[LayerProgress], row: &Row) -> Html {
+fn verdict(progress: &[LayerProgress], row: &FileRow) -> Html {
     let progress = progress.iter().find(|layer| layer.index == row.layer);
     let link = progress.map_or(LinkState::Waiting, |layer| LinkState::from(layer.state));
     let words = match link {
@@ -69,16 +71,16 @@ fn verdict(progress: &[LayerProgress], row: &Row) -> Html {
     html! { <p class="verdict" data-state={link.as_str()}><span class="glyph" aria-hidden="true">{ glyph(link).0 }</span>{ " " }{ words }</p> }
 }
 
-fn facts(row: &Row) -> Vec<Html> {
+fn facts(row: &FileRow) -> Vec<Html> {
     let fact = |name: &str, value: Html| html! { <><dt>{ name }</dt><dd>{ value }</dd></> };
     let text = |value: String| html! { <bdi>{ value }</bdi> };
     let mut facts = vec![fact("type", text(kind_words(row.kind).to_owned()))];
     match row.kind {
-        Kind::File => facts.push(fact("size", text(exact(row.size)))),
-        Kind::Dir => facts.push(fact("holds", text(exact(row.total)))),
-        Kind::Symlink | Kind::Hardlink => facts.push(fact("target", text(row.link.clone()))),
-        Kind::Char | Kind::Block => facts.push(fact("device", text(format!("{}, {}", row.major, row.minor)))),
-        Kind::Fifo => {}
+        RowKind::File => facts.push(fact("size", text(exact(row.size)))),
+        RowKind::Dir => facts.push(fact("holds", text(exact(row.total)))),
+        RowKind::Symlink | RowKind::Hardlink => facts.push(fact("target", text(row.link.clone()))),
+        RowKind::Char | RowKind::Block => facts.push(fact("device", text(format!("{}, {}", row.major, row.minor)))),
+        RowKind::Fifo => {}
     }
     if row.implied {
         facts.push(fact(
@@ -95,7 +97,7 @@ fn facts(row: &Row) -> Vec<Html> {
         facts.push(fact("xattrs", html! { <ul>{ for names }</ul> }));
     }
     match (row.change, row.removed_by) {
-        (Change::Removed, Some(layer)) => facts.push(fact("removed by", text(format!("layer {}", layer + 1)))),
+        (RowChange::Removed, Some(layer)) => facts.push(fact("removed by", text(format!("layer {}", layer + 1)))),
         (_, Some(layer)) => facts.push(fact("hidden by", text(format!("layer {}", layer + 1)))),
         (_, None) => {}
     }
@@ -111,7 +113,7 @@ fn exact(bytes: u64) -> String {
 }
 
 /// The layer that wrote the entry.
-fn layer(image: Option<&ImageSummary>, row: &Row) -> Html {
+fn layer(image: Option<&ImageSummary>, row: &FileRow) -> Html {
     let layers = image.map_or(&[][..], |image| &image.layers);
     let Some(layer) = layers.iter().find(|layer| layer.index == row.layer) else { return Html::default() };
     let made = layer.instruction.as_ref().map(|it| {
@@ -129,14 +131,14 @@ fn layer(image: Option<&ImageSummary>, row: &Row) -> Html {
     }
 }
 
-fn kind_words(kind: Kind) -> &'static str {
+fn kind_words(kind: RowKind) -> &'static str {
     match kind {
-        Kind::File => "file",
-        Kind::Dir => "directory",
-        Kind::Symlink => "symbolic link",
-        Kind::Hardlink => "hard link",
-        Kind::Char => "character device",
-        Kind::Block => "block device",
-        Kind::Fifo => "named pipe",
+        RowKind::File => "file",
+        RowKind::Dir => "directory",
+        RowKind::Symlink => "symbolic link",
+        RowKind::Hardlink => "hard link",
+        RowKind::Char => "character device",
+        RowKind::Block => "block device",
+        RowKind::Fifo => "named pipe",
     }
 }

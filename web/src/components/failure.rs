@@ -1,7 +1,7 @@
 //! What went wrong: who, which step, what to do.
 
 use super::chain::shorten_digests;
-use porthole_viewer::protocol::{Failure, FailureKind, Remedy, Step};
+use porthole_viewer::protocol::{FailureKind, FailureNotice, ProofStep, Remedy};
 use porthole_viewer::state::{Action, Dialog, worst};
 use std::{collections::BTreeMap, rc::Rc};
 use yew::prelude::*;
@@ -10,9 +10,9 @@ use yew::prelude::*;
 #[derive(Properties, PartialEq)]
 pub struct FailuresProps {
     /// What ended the look.
-    pub failure: Option<Rc<Failure>>,
+    pub failure: Option<Rc<FailureNotice>>,
     /// What is wrong with single layers.
-    pub layers: Rc<BTreeMap<u32, Failure>>,
+    pub layers: Rc<BTreeMap<u32, FailureNotice>>,
     /// Takes actions.
     pub dispatch: Callback<Action>,
 }
@@ -54,14 +54,14 @@ pub fn Failures(props: &FailuresProps) -> Html {
 }
 
 /// The heading: the step that failed, and the verdict in a few words.
-fn title(failure: &Failure) -> String {
+fn title(failure: &FailureNotice) -> String {
     let what = match (failure.layer, failure.step) {
         (Some(layer), _) => format!("Layer {}", layer + 1),
-        (None, Some(Step::Tag)) => "This reference".to_owned(),
-        (None, Some(Step::Index)) => "The index".to_owned(),
-        (None, Some(Step::Manifest)) => "The manifest".to_owned(),
-        (None, Some(Step::Config)) => "The config".to_owned(),
-        (None, Some(Step::Layers)) => "A layer".to_owned(),
+        (None, Some(ProofStep::Tag)) => "This reference".to_owned(),
+        (None, Some(ProofStep::Index)) => "The index".to_owned(),
+        (None, Some(ProofStep::Manifest)) => "The manifest".to_owned(),
+        (None, Some(ProofStep::Config)) => "The config".to_owned(),
+        (None, Some(ProofStep::Layers)) => "A layer".to_owned(),
         (None, None) => String::new(),
     };
     let registry = failure.registry.as_deref().unwrap_or("the registry");
@@ -84,7 +84,7 @@ fn title(failure: &Failure) -> String {
 }
 
 /// Credentials were sent, and were the wrong ones.
-fn was_refused(failure: &Failure) -> bool {
+fn was_refused(failure: &FailureNotice) -> bool {
     failure.remedies.iter().any(|remedy| matches!(remedy, Remedy::SignIn { refused: true, .. }))
 }
 

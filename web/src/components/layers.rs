@@ -1,7 +1,7 @@
 //! The layers, bottom first: what made each, how large it is, how far it is.
 
 use super::chain::{glyph, shorten_digests};
-use porthole_viewer::protocol::{Failure, ImageSummary, Layer, LayerProgress, LayerState, LinkState};
+use porthole_viewer::protocol::{FailureNotice, ImageSummary, LayerProgress, LayerState, LayerSummary, LinkState};
 use porthole_viewer::size::{count, percent, size};
 use porthole_viewer::state::Action;
 use std::{collections::BTreeMap, rc::Rc};
@@ -15,7 +15,7 @@ pub struct LayersProps {
     /// Progress, one for each layer.
     pub progress: Rc<Vec<LayerProgress>>,
     /// What is wrong with single layers.
-    pub failures: Rc<BTreeMap<u32, Failure>>,
+    pub failures: Rc<BTreeMap<u32, FailureNotice>>,
     /// The layer that the view is about.
     pub chosen: Option<u32>,
     /// Takes actions.
@@ -51,9 +51,9 @@ pub fn Layers(props: &LayersProps) -> Html {
 }
 
 fn item(
-    layer: &Layer,
+    layer: &LayerSummary,
     progress: &LayerProgress,
-    failure: Option<&Failure>,
+    failure: Option<&FailureNotice>,
     chosen: bool,
     dispatch: &Callback<Action>,
 ) -> Html {

@@ -1,7 +1,6 @@
 //! The tools over the tree: which files, which changes, a filter.
 
-use porthole_viewer::address::View;
-use porthole_viewer::protocol::{Change, View as Listing};
+use porthole_viewer::protocol::{FileView as Listing, RowChange, ViewMode};
 use porthole_viewer::state::Action;
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
@@ -10,7 +9,7 @@ use yew::prelude::*;
 #[derive(Properties, PartialEq)]
 pub struct ToolsProps {
     /// The view.
-    pub view: View,
+    pub view: ViewMode,
     /// The layer that "as of" and "only" speak of.
     pub focused: Option<u32>,
     /// Filter and toggles.
@@ -24,14 +23,14 @@ pub struct ToolsProps {
 pub fn Tools(props: &ToolsProps) -> Html {
     let dispatch = &props.dispatch;
     let focused = props.focused.map(|layer| layer + 1);
-    let views = [View::Merged, View::UpTo, View::Only, View::Deleted].into_iter().map(|view| {
+    let views = [ViewMode::Merged, ViewMode::UpTo, ViewMode::Only, ViewMode::Deleted].into_iter().map(|view| {
         let (words, title) = match (view, focused) {
-            (View::Merged, _) => ("Merged".to_owned(), "What a container sees"),
-            (View::UpTo, Some(layer)) => (format!("As of {layer}"), "What a container of the layers up to this one sees"),
-            (View::UpTo, None) => ("As of".to_owned(), "What a container of the layers up to one sees"),
-            (View::Only, Some(layer)) => (format!("Only {layer}"), "What this layer wrote and removed"),
-            (View::Only, None) => ("Only".to_owned(), "What one layer wrote and removed"),
-            (View::Deleted, _) => ("Deleted".to_owned(), "Deleted or overwritten by a later layer, but still in the image"),
+            (ViewMode::Merged, _) => ("Merged".to_owned(), "What a container sees"),
+            (ViewMode::UpTo, Some(layer)) => (format!("As of {layer}"), "What a container of the layers up to this one sees"),
+            (ViewMode::UpTo, None) => ("As of".to_owned(), "What a container of the layers up to one sees"),
+            (ViewMode::Only, Some(layer)) => (format!("Only {layer}"), "What this layer wrote and removed"),
+            (ViewMode::Only, None) => ("Only".to_owned(), "What one layer wrote and removed"),
+            (ViewMode::Deleted, _) => ("Deleted".to_owned(), "Deleted or overwritten by a later layer, but still in the image"),
         };
         let pressed = (props.view == view).to_string();
         html! {
@@ -40,9 +39,9 @@ pub fn Tools(props: &ToolsProps) -> Html {
     });
     let changes = props.listing.changes;
     let toggles = [
-        (Change::Added, changes.added, "A", "added", "Added files"),
-        (Change::Modified, changes.modified, "M", "modified", "Modified files"),
-        (Change::Removed, changes.removed, "D", "deleted", "Deleted files"),
+        (RowChange::Added, changes.added, "A", "added", "Added files"),
+        (RowChange::Modified, changes.modified, "M", "modified", "Modified files"),
+        (RowChange::Removed, changes.removed, "D", "deleted", "Deleted files"),
     ];
     let toggles = toggles.into_iter().map(|(change, on, letter, class, title)| {
         let onclick = dispatch.reform(move |_| Action::Toggle(change));

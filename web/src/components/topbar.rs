@@ -1,7 +1,7 @@
 //! The bar at the top: what is looked at, for which platform, over which way.
 
 use super::mark::Mark;
-use porthole_viewer::protocol::Route as Way;
+use porthole_viewer::protocol::RegistryRoute as Way;
 use porthole_viewer::state::{Action, Connection, Dialog};
 use std::rc::Rc;
 use web_sys::{HtmlInputElement, HtmlSelectElement};

@@ -1,7 +1,7 @@
 //! The thread that does the work: messages out at once, messages in at most once a frame.
 
 use crate::protocol::{decode, encode};
-use porthole_viewer::protocol::{Command, Event, Failure, FailureKind};
+use porthole_viewer::protocol::{Command, Event, FailureKind, FailureNotice};
 use std::{cell::RefCell, rc::Rc};
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use web_sys::{MessageEvent, Worker};
@@ -132,7 +132,7 @@ fn no_worker(ready: bool) -> Event {
         "This page could not run its session worker, which fetches and checks images. Reload the page; if that does not help, \
          files beside it are missing, or this browser has no WebAssembly SIMD."
     };
-    let failure = Failure {
+    let failure = FailureNotice {
         kind: FailureKind::Other,
         registry: None,
         step: None,

@@ -14,8 +14,8 @@ use crate::components::{
     tree::{Columns, Tree},
 };
 use crate::hooks::copy::{Copied, use_copy};
-use porthole_viewer::address::{Tab, View};
-use porthole_viewer::protocol::Sort;
+use porthole_viewer::address::Tab;
+use porthole_viewer::protocol::{RowSort, ViewMode};
 use porthole_viewer::state::{Action, Dialog, State, command, pinned_route, worst};
 use std::rc::Rc;
 use wasm_bindgen::{JsCast as _, closure::Closure};
@@ -188,8 +188,10 @@ fn key(key: &str, state: &State, dispatch: &Callback<Action>) -> bool {
         "Escape" if state.route.path.is_some() => dispatch.emit(Action::Select(None)),
         "[" => dispatch.emit(Action::StepLayer(-1)),
         "]" => dispatch.emit(Action::StepLayer(1)),
-        "m" => dispatch.emit(Action::View(View::Merged)),
-        "s" => dispatch.emit(Action::Sort(if state.listing.sort == Sort::Name { Sort::Size } else { Sort::Name })),
+        "m" => dispatch.emit(Action::View(ViewMode::Merged)),
+        "s" => {
+            dispatch.emit(Action::Sort(if state.listing.sort == RowSort::Name { RowSort::Size } else { RowSort::Name }))
+        }
         "/" => with_element("filter", |element| {
             let _ = element.focus();
         }),

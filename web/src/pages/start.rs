@@ -1,7 +1,7 @@
 //! The first page: one input.
 
 use crate::components::{mark::Mark, topbar::ReferenceInput};
-use porthole_viewer::address::Route;
+use porthole_viewer::address::Address;
 use porthole_viewer::protocol::RelayMode;
 use porthole_viewer::state::{Action, Dialog, SAMPLE, State};
 use std::rc::Rc;
@@ -29,7 +29,7 @@ pub fn Start(props: &PageProps) -> Html {
         "Every byte is checked in this tab. Nothing you open is sent to anyone but its registry."
     };
     let examples =
-        EXAMPLES.iter().map(|reference| html! { <a href={Route::of(*reference).to_string()}>{ *reference }</a> });
+        EXAMPLES.iter().map(|reference| html! { <a href={Address::of(*reference).to_string()}>{ *reference }</a> });
     html! {
         <div class="start">
             <button class="plain corner" id="settings-open" onclick={dispatch.reform(|_| Action::Dialog(Some(Dialog::Settings)))}>

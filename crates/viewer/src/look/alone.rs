@@ -1,9 +1,9 @@
 //! A layer that does not fit into the tree with the others: read once more, and listed by itself.
 
-use super::Body;
+use super::LookBody;
 use crate::{
-    protocol::{LayerState, Mode, View},
-    stack::{Stack, Turn},
+    protocol::{FileView, LayerState, ViewMode},
+    stack::{Stack, StackTurn},
 };
 use porthole_core::tree::{self, FileTree};
 
@@ -23,15 +23,15 @@ impl Alone {
     }
 }
 
-impl Body {
+impl LookBody {
     /// Applies up to `budget` entries to the tree of all layers, and as many to that of the layer by itself.
-    pub fn pump(&mut self, budget: usize) -> Turn {
+    pub fn pump(&mut self, budget: usize) -> StackTurn {
         let mut turn = self.stack.pump(budget);
         match (&turn.stopped, &mut self.alone) {
             (Some((layer, error)), _) if error.is_limit() => self.crowded.push(*layer),
             (None, Some(alone)) => {
                 let apart = alone.stack.pump(budget);
-                turn = Turn {
+                turn = StackTurn {
                     changed: turn.changed || apart.changed,
                     more: turn.more || apart.more,
                     stopped: apart.stopped,
@@ -59,7 +59,7 @@ impl Body {
     }
 
     /// The tree that a view shows.
-    pub fn tree(&self, view: &View) -> &FileTree {
+    pub fn tree(&self, view: &FileView) -> &FileTree {
         let layer = self.only(view);
         match &self.alone {
             Some(alone) if layer == Some(alone.layer) => alone.stack.tree(),
@@ -68,14 +68,14 @@ impl Body {
     }
 
     /// Nothing will be added to what a view shows.
-    pub fn complete(&self, view: &View) -> bool {
+    pub fn complete(&self, view: &FileView) -> bool {
         let settled = self.stack.complete() && self.layers.iter().all(|layer| layer.state.settled());
         let alone = self.only(view).filter(|&layer| self.is_crowded(layer));
         settled && alone.is_none_or(|layer| self.alone.as_ref().is_some_and(|it| it.layer == layer && !it.reading))
     }
 
     /// The layer that must be read again, and listed by itself, for a view; it counts as asked for.
-    pub fn ask_alone(&mut self, view: &View, max_nodes: u64) -> Option<u32> {
+    pub fn ask_alone(&mut self, view: &FileView, max_nodes: u64) -> Option<u32> {
         let layer = self.only(view).filter(|&layer| self.is_crowded(layer))?;
         let there = matches!(self.layers.get(layer as usize)?.state, LayerState::Verified | LayerState::Listed);
         // One after the other: a batch does not say which reading of the layer it belongs to.
@@ -92,9 +92,9 @@ impl Body {
     }
 
     /// The layer that a view is about, and nothing else.
-    fn only(&self, view: &View) -> Option<u32> {
+    fn only(&self, view: &FileView) -> Option<u32> {
         let top = self.layers.len().saturating_sub(1) as u32;
-        (view.mode == Mode::Only).then(|| view.layer.unwrap_or(top))
+        (view.mode == ViewMode::Only).then(|| view.layer.unwrap_or(top))
     }
 
     fn is_crowded(&self, layer: u32) -> bool {

@@ -1,7 +1,7 @@
 //! A turn of a look: stacks the entries that arrived, lists them, and reports what changed.
 
 use super::Look;
-use crate::protocol::{Event, Row, Selection, Sizes};
+use crate::protocol::{Event, FileRow, Selection, Sizes};
 use porthole_core::tree::Mode;
 use std::time::Duration;
 
@@ -113,7 +113,7 @@ impl Look {
         let window =
             body.listing.window(tree, &self.view, top, self.window.clone(), self.settled && body.complete(&self.view));
         out.push(Event::Rows { look: self.number, window });
-        let found: Option<(Row, Option<u64>)> =
+        let found: Option<(FileRow, Option<u64>)> =
             self.selected.as_deref().and_then(|path| body.listing.find(tree, &self.view, top, path));
         let selection = found.map(|(row, index)| Box::new(Selection { row, index }));
         if self.reported.as_ref() != Some(&selection) {

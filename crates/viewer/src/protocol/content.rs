@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Content of a path, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "content", rename_all = "kebab-case")]
-pub enum Content {
+pub enum ShownContent {
     /// It is being read.
     Reading,
     /// Reading it fetches this many bytes, which is more than a session fetches without asking.
@@ -18,14 +18,14 @@ pub enum Content {
         /// The text.
         text: String,
         /// How much of the file it is.
-        part: Part,
+        part: ShownPart,
     },
     /// Its beginning, in hexadecimal.
     Binary {
         /// Lines of sixteen bytes.
         hex: String,
         /// How much of the file it is.
-        part: Part,
+        part: ShownPart,
     },
     /// The whole of it is at this address, to be saved.
     Saved {
@@ -45,7 +45,7 @@ pub enum Content {
 
 /// How much of a file is shown, and what that cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Part {
+pub struct ShownPart {
     /// Bytes that are shown.
     pub shown: u64,
     /// Bytes of the file.

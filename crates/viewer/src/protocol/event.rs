@@ -1,6 +1,6 @@
 //! From the session to the app.
 
-use super::{Content, Failure, ImageSummary, Row, Rows};
+use super::{FailureNotice, FileRow, ImageSummary, RowWindow, ShownContent};
 use serde::{Deserialize, Serialize};
 
 /// From the session to the app.
@@ -23,7 +23,7 @@ pub enum Event {
         /// Logical registry.
         registry: String,
         /// Way to it.
-        route: Route,
+        route: RegistryRoute,
         /// Reason for this way.
         reason: RouteReason,
     },
@@ -71,7 +71,7 @@ pub enum Event {
         /// Number of the look.
         look: u32,
         /// The window.
-        window: Rows,
+        window: RowWindow,
     },
     /// Answer to `Select`, and again when the selected row changes.
     Selected {
@@ -87,14 +87,14 @@ pub enum Event {
         /// Escaped path.
         path: String,
         /// Content.
-        content: Box<Content>,
+        content: Box<ShownContent>,
     },
     /// Something went wrong. After a failure with a `layer` the other layers are still read; any other failure ends the look.
     Failure {
         /// Number of the look; 0 if it belongs to none.
         look: u32,
         /// Failure.
-        failure: Box<Failure>,
+        failure: Box<FailureNotice>,
     },
     /// May a password go through a relay that is not on this machine? Answered with `AllowRelayPassword`, then `Retry`.
     AskRelayPassword {
@@ -131,7 +131,7 @@ impl Event {
 /// How a registry is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Route {
+pub enum RegistryRoute {
     /// Straight to the registry.
     Direct,
     /// Through the relay.
@@ -164,16 +164,16 @@ pub enum RouteReason {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chain {
     /// In order; a chain without an index has no such link.
-    pub links: Vec<Link>,
+    pub links: Vec<ProofLink>,
     /// Wrong if any link is; verified if all are.
     pub state: LinkState,
 }
 
 /// One link of the chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Link {
+pub struct ProofLink {
     /// Step that it proves.
-    pub step: Step,
+    pub step: ProofStep,
     /// State.
     pub state: LinkState,
     /// Digest of this document; none for layers, the digest that the tag named for a tag.
@@ -189,7 +189,7 @@ pub struct Link {
 /// Steps from a tag to the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Step {
+pub enum ProofStep {
     /// The tag, or the digest that was asked for.
     Tag,
     /// Index or manifest list.
@@ -202,7 +202,7 @@ pub enum Step {
     Layers,
 }
 
-impl Step {
+impl ProofStep {
     /// The word of `data-step`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -333,7 +333,7 @@ pub struct Sizes {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Selection {
     /// Its row.
-    pub row: Row,
+    pub row: FileRow,
     /// Index in the list; `None`: a filter hides it.
     pub index: Option<u64>,
 }

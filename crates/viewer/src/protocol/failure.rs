@@ -1,17 +1,17 @@
 //! What went wrong, and what a person can do.
 
-use super::Step;
+use super::ProofStep;
 use serde::{Deserialize, Serialize};
 
 /// What went wrong, and what a person can do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
+pub struct FailureNotice {
     /// Kind, for `data-kind`.
     pub kind: FailureKind,
     /// Logical registry, for `data-host`.
     pub registry: Option<String>,
     /// Step of the chain that failed.
-    pub step: Option<Step>,
+    pub step: Option<ProofStep>,
     /// Layer that failed; the others are still read.
     pub layer: Option<u32>,
     /// Who, what, why: one or two sentences.

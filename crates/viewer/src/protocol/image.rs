@@ -1,6 +1,6 @@
 //! An image, as its manifest and config describe it.
 
-use super::Step;
+use super::ProofStep;
 use serde::{Deserialize, Serialize};
 
 /// What is known once manifest and config are verified.
@@ -23,7 +23,7 @@ pub struct ImageSummary {
     /// Platforms to choose from; empty without an index.
     pub platforms: Vec<String>,
     /// Layers, bottom first.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<LayerSummary>,
     /// History as the config states it, oldest first.
     pub history: Vec<HistoryEntry>,
     /// Facts of the config as name and value, in a fixed order: only those that are set.
@@ -31,16 +31,16 @@ pub struct ImageSummary {
     /// RFC 3339.
     pub created: Option<String>,
     /// Index (if any), manifest, config: bytes as served, as text.
-    pub documents: Vec<Document>,
+    pub documents: Vec<DocumentText>,
     /// Sum of the blob sizes of the layers.
     pub download: u64,
 }
 
 /// A document of the chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Document {
+pub struct DocumentText {
     /// Which.
-    pub step: Step,
+    pub step: ProofStep,
     /// Digest of its bytes.
     pub digest: String,
     /// Media type.
@@ -51,7 +51,7 @@ pub struct Document {
 
 /// A layer as the manifest, config and history describe it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Layer {
+pub struct LayerSummary {
     /// 0 = bottom.
     pub index: u32,
     /// Digest of the blob.
@@ -63,12 +63,12 @@ pub struct Layer {
     /// Media type.
     pub media_type: String,
     /// What made it.
-    pub instruction: Option<Instruction>,
+    pub instruction: Option<InstructionLine>,
 }
 
 /// A line of a Dockerfile, cleaned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Instruction {
+pub struct InstructionLine {
     /// `RUN`, `COPY` …; empty if unknown.
     pub keyword: String,
     /// The rest.
@@ -83,7 +83,7 @@ pub struct HistoryEntry {
     /// RFC 3339.
     pub created: Option<String>,
     /// What was done.
-    pub instruction: Option<Instruction>,
+    pub instruction: Option<InstructionLine>,
     /// Layer that it made; `None`: it made none.
     pub layer: Option<u32>,
     /// Free text.

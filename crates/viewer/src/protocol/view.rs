@@ -5,15 +5,15 @@ use serde::{Deserialize, Serialize};
 /// What to list and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
-pub struct View {
+pub struct FileView {
     /// Which files.
-    pub mode: Mode,
+    pub mode: ViewMode,
     /// Layer that `UpTo` and `Only` speak of: 0 = bottom. The top layer if absent.
     pub layer: Option<u32>,
     /// The same by blob digest, for a link that is opened before the image is known. `layer` wins.
     pub layer_digest: Option<String>,
     /// Order of siblings.
-    pub sort: Sort,
+    pub sort: RowSort,
     /// Text that a path must contain, case ignored; empty shows everything. Parents of what fits are shown too.
     pub filter: String,
     /// Changes to show.
@@ -23,7 +23,7 @@ pub struct View {
 /// Which files a view shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Mode {
+pub enum ViewMode {
     /// All layers stacked.
     #[default]
     Merged,
@@ -36,10 +36,31 @@ pub enum Mode {
     Deleted,
 }
 
+impl ViewMode {
+    /// The word in the address and in `data-view`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Merged => "merged",
+            Self::UpTo => "upto",
+            Self::Only => "only",
+            Self::Deleted => "deleted",
+        }
+    }
+
+    /// Whether the view is about one layer.
+    pub fn wants_layer(self) -> bool {
+        matches!(self, Self::UpTo | Self::Only)
+    }
+
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        [Self::Merged, Self::UpTo, Self::Only, Self::Deleted].into_iter().find(|view| view.name() == word)
+    }
+}
+
 /// Order of siblings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Sort {
+pub enum RowSort {
     /// By the bytes of the name.
     #[default]
     Name,
@@ -74,11 +95,11 @@ impl Changes {
 
 /// A window of the flattened tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rows {
+pub struct RowWindow {
     /// Index of the first row sent.
     pub from: u64,
     /// Rows `from..from + rows.len()`, fewer than asked for at the end of the list.
-    pub rows: Vec<Row>,
+    pub rows: Vec<FileRow>,
     /// Rows in the whole list.
     pub total: u64,
     /// No layer will add or remove rows any more.
@@ -93,7 +114,7 @@ pub struct Rows {
 
 /// One line of the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Row {
+pub struct FileRow {
     /// Escaped path, no leading slash.
     pub path: String,
     /// Escaped last component.
@@ -101,7 +122,7 @@ pub struct Row {
     /// 0 = directly below the root.
     pub depth: u32,
     /// What it is.
-    pub kind: Kind,
+    pub kind: RowKind,
     /// Logical bytes of a file, else 0.
     pub size: u64,
     /// Bytes below a directory, own size else.
@@ -127,7 +148,7 @@ pub struct Row {
     /// Layer that last wrote it.
     pub layer: u32,
     /// What happened to it in this view.
-    pub change: Change,
+    pub change: RowChange,
     /// Layer that removed or overwrote it.
     pub removed_by: Option<u32>,
     /// Why well-known readers list it differently.
@@ -143,7 +164,7 @@ pub struct Row {
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum RowKind {
     /// Regular file.
     File,
     /// Directory.
@@ -160,7 +181,7 @@ pub enum Kind {
     Fifo,
 }
 
-impl Kind {
+impl RowKind {
     /// The word of `data-type` and `ls --json`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -190,7 +211,7 @@ impl Kind {
 /// What happened to a path in a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Change {
+pub enum RowChange {
     /// Not there before.
     Added,
     /// Written again.
@@ -201,7 +222,7 @@ pub enum Change {
     Unchanged,
 }
 
-impl Change {
+impl RowChange {
     /// The word of `data-change` and `ls --json`.
     pub fn as_str(self) -> &'static str {
         match self {

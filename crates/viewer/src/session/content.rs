@@ -1,11 +1,11 @@
 //! The content of files: a range of a layer, checked span by span or chunk by chunk before anything is shown.
 
-use super::{Download, Errand, Front, Options, PageImage, Session, Work};
+use super::{Download, Errand, Front, PageImage, Session, SessionOptions, Work};
 use crate::{
-    look::{Access, Body},
+    look::{Access, LookBody},
     pool::Pool,
     pretty::visible,
-    protocol::{Content, Event, Part, View},
+    protocol::{Event, FileView, ShownContent, ShownPart},
 };
 use porthole_core::{
     descriptor::Descriptor,
@@ -101,16 +101,16 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         let file = match self.file(&path) {
             Ok(Some(file)) => file,
             Ok(None) => return,
-            Err(text) => return tell(Content::Failed { wrong: false, text }),
+            Err(text) => return tell(ShownContent::Failed { wrong: false, text }),
         };
         if want == Want::Start && file.cost > self.options.unasked_bytes {
-            return tell(Content::Costly { bytes: file.cost });
+            return tell(ShownContent::Costly { bytes: file.cost });
         }
         if want != Want::All {
-            tell(Content::Reading);
+            tell(ShownContent::Reading);
         }
         let outcome = if want == Want::All { self.save(file).await } else { self.show(file).await };
-        tell(outcome.unwrap_or_else(|(wrong, text)| Content::Failed { wrong, text }));
+        tell(outcome.unwrap_or_else(|(wrong, text)| ShownContent::Failed { wrong, text }));
     }
 
     /// `None`: nothing that has content.
@@ -122,7 +122,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     }
 
     /// The beginning of a file.
-    async fn show(&self, file: File) -> Result<Content, Failed> {
+    async fn show(&self, file: File) -> Result<ShownContent, Failed> {
         let (size, layer) = (file.size, file.layer.size);
         let mut bytes = Vec::new();
         let fetched = self
@@ -133,16 +133,16 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             .await?;
         let is_text = !bytes.iter().take(BINARY).any(|&byte| byte == 0);
         bytes.truncate(if is_text { TEXT } else { BINARY });
-        let part = Part { shown: bytes.len() as u64, size, fetched, layer };
+        let part = ShownPart { shown: bytes.len() as u64, size, fetched, layer };
         Ok(if is_text {
-            Content::Text { text: text(&bytes), part }
+            ShownContent::Text { text: text(&bytes), part }
         } else {
-            Content::Binary { hex: hex(&bytes), part }
+            ShownContent::Binary { hex: hex(&bytes), part }
         })
     }
 
     /// All of a file, kept by the front end.
-    async fn save(&self, file: File) -> Result<Content, Failed> {
+    async fn save(&self, file: File) -> Result<ShownContent, Failed> {
         let size = file.size;
         if size > SAVE {
             let text = format!("a file of more than {SAVE} bytes is saved with the command line: porthole cat");
@@ -155,7 +155,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         })
         .await?;
         let url = kept.finish().map_err(|text| (false, text))?;
-        Ok(Content::Saved { url, size })
+        Ok(ShownContent::Saved { url, size })
     }
 
     /// Gives the checked bytes of a file to `out`, which says whether it wants more. Returns the bytes fetched for it.
@@ -199,7 +199,7 @@ async fn stream<S: ImageSource>(
     Ok(fetched)
 }
 
-fn find(body: &Body, view: &View, path: &[u8], options: &Options) -> Result<Option<File>, String> {
+fn find(body: &LookBody, view: &FileView, path: &[u8], options: &SessionOptions) -> Result<Option<File>, String> {
     let Some(content) = body.content(view, path) else { return Ok(None) };
     let Some(layer) = body.resolved.image.layers.get(content.layer as usize) else { return Ok(None) };
     let number = content.layer + 1;

@@ -2,11 +2,11 @@
 
 use super::{Errand, Front, Session, Work};
 use crate::{
-    layer::{Job, Order, Report, Request},
+    layer::{BlobRequest, LayerJob, WorkerOrder, WorkerReport},
     look::{Access, Look},
     pool::{Assignment, Pool},
     prepared,
-    protocol::{Failure, FailureKind, Remedy},
+    protocol::{FailureKind, FailureNotice, Remedy},
 };
 use porthole_core::seek::MemoryIndex;
 use porthole_registry::transport::{self, Environment, Transport};
@@ -14,13 +14,13 @@ use std::{cell::RefCell, rc::Rc};
 
 impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// Takes a report of a layer worker.
-    pub fn hear(&self, worker: usize, report: Report) {
+    pub fn hear(&self, worker: usize, report: WorkerReport) {
         match report {
-            Report::Ready => {
+            WorkerReport::Ready => {
                 self.desk.borrow_mut().roster.ready(worker);
                 self.dispatch();
             }
-            Report::Panicked { text } => self.lose(worker, Failure::plain(FailureKind::Other, text), true),
+            WorkerReport::Panicked { text } => self.lose(worker, FailureNotice::plain(FailureKind::Other, text), true),
             report => {
                 if let Some(assignment) = self.assignment(worker).filter(|now| report.job() == Some(now.job)) {
                     self.report(worker, assignment, report);
@@ -32,37 +32,38 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// A worker could not be started, or ended without a report.
     pub fn bury(&self, worker: usize) {
         let text = "its worker could not be started, or ended without a report";
-        self.lose(worker, Failure::plain(FailureKind::Other, text), true);
+        self.lose(worker, FailureNotice::plain(FailureKind::Other, text), true);
     }
 
-    fn report(&self, worker: usize, assignment: Assignment, report: Report) {
+    fn report(&self, worker: usize, assignment: Assignment, report: WorkerReport) {
         let Assignment { look, layer, .. } = assignment;
         match report {
-            Report::Entries { batch, .. } => self.of_look(look, |look, _| look.receive(layer, batch)),
-            Report::Progress { compressed, uncompressed, entries, .. } => {
+            WorkerReport::Entries { batch, .. } => self.of_look(look, |look, _| look.receive(layer, batch)),
+            WorkerReport::Progress { compressed, uncompressed, entries, .. } => {
                 self.of_look(look, |look, _| look.progress(layer, compressed, uncompressed, entries));
                 self.turn_soon();
             }
-            Report::Index { index, .. } => {
+            WorkerReport::Index { index, .. } => {
                 let bytes = index.len() as u64;
                 if let Ok(index) = MemoryIndex::new(index) {
                     self.of_look(look, |look, _| look.keep(layer, Access::Index(Rc::new(RefCell::new(index))), bytes));
                 }
             }
-            Report::Done { findings, .. } => {
+            WorkerReport::Done { findings, .. } => {
                 self.desk.borrow_mut().roster.free(worker);
                 self.of_look(look, |look, out| look.done(layer, findings, out));
                 self.dispatch();
                 self.turn();
             }
-            Report::Failed { kind, text, .. } => {
-                let failure = Failure { remedies: vec![Remedy::Retry { after: None }], ..Failure::plain(kind, text) };
+            WorkerReport::Failed { kind, text, .. } => {
+                let failure =
+                    FailureNotice { remedies: vec![Remedy::Retry { after: None }], ..FailureNotice::plain(kind, text) };
                 self.lose(worker, failure, false);
             }
-            Report::Stuck { kind, .. } => {
+            WorkerReport::Stuck { kind, .. } => {
                 self.errands.begin(Errand::Renewal(worker), Work::Renew { worker, assignment, kind });
             }
-            Report::Ready | Report::Panicked { .. } => {}
+            WorkerReport::Ready | WorkerReport::Panicked { .. } => {}
         }
     }
 
@@ -74,16 +75,16 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             return;
         }
         match outcome {
-            Ok(request) => self.pool.send(worker, Order::Request { job, request }),
+            Ok(request) => self.pool.send(worker, WorkerOrder::Request { job, request }),
             Err(failure) => {
-                self.pool.send(worker, Order::Cancel { job });
+                self.pool.send(worker, WorkerOrder::Cancel { job });
                 self.lose(worker, *failure, false);
             }
         }
     }
 
     /// The layer of a worker will not be read.
-    fn lose(&self, worker: usize, failure: Failure, dead: bool) {
+    fn lose(&self, worker: usize, failure: FailureNotice, dead: bool) {
         let assignment = if dead {
             let (assignment, restart) = self.desk.borrow_mut().roster.bury(worker);
             if !restart {
@@ -118,21 +119,21 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             let Some((worker, assignment)) = self.desk.borrow_mut().roster.assign() else { break };
             let job = self.desk.borrow().look.as_ref().and_then(|look| self.job(look, assignment));
             if let Some(job) = job {
-                self.pool.send(worker, Order::Read(Box::new(job)));
+                self.pool.send(worker, WorkerOrder::Read(Box::new(job)));
                 continue;
             }
             self.desk.borrow_mut().roster.free(worker);
-            let failure = Failure::plain(FailureKind::Other, "there is no valid request for its blob");
+            let failure = FailureNotice::plain(FailureKind::Other, "there is no valid request for its blob");
             self.of_look(assignment.look, |look, out| look.lost(assignment.layer, failure, out));
         }
         let waiting = self.desk.borrow_mut().roster.give_up();
         for Assignment { look, layer, .. } in waiting {
-            let failure = Failure::plain(FailureKind::Other, "no worker could be started for it");
+            let failure = FailureNotice::plain(FailureKind::Other, "no worker could be started for it");
             self.of_look(look, |look, out| look.lost(layer, failure, out));
         }
     }
 
-    fn job(&self, look: &Look, assignment: Assignment) -> Option<Job> {
+    fn job(&self, look: &Look, assignment: Assignment) -> Option<LayerJob> {
         let body = look.body.as_ref().filter(|_| look.number == assignment.look)?;
         let layer = body.resolved.image.layers.get(assignment.layer as usize)?;
         let descriptor = &layer.descriptor;
@@ -141,7 +142,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Some(_) => None,
             None => Some(twin(&self.registry.blob_request(&body.reference, descriptor).ok()?)),
         };
-        Some(Job {
+        Some(LayerJob {
             job: assignment.job,
             blob: blob.cloned(),
             request,
@@ -159,8 +160,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
 }
 
 /// A request, for a worker that has no client.
-pub(super) fn twin(request: &transport::Request) -> Request {
+pub(super) fn twin(request: &transport::Request) -> BlobRequest {
     let headers = request.headers().iter();
     let headers = headers.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
-    Request { url: request.uri().to_string(), headers: headers.collect() }
+    BlobRequest { url: request.uri().to_string(), headers: headers.collect() }
 }

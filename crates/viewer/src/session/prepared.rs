@@ -1,7 +1,7 @@
 //! Prepared layers: listed from their tables of contents, without reading them.
 
 use super::{Front, Session};
-use crate::{pool::Pool, prepared::Listing};
+use crate::{pool::Pool, prepared::TocListing};
 use porthole_core::{descriptor::Descriptor, reference::Reference, toc::Reader};
 use porthole_registry::transport::{Environment, Transport};
 
@@ -9,7 +9,7 @@ const BUFFER: usize = 64 << 10;
 
 impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// Fetches the table of contents of a layer, by ranges; an error says why it is not used.
-    pub(super) async fn list(&self, reference: &Reference, layer: &Descriptor) -> Result<Listing, String> {
+    pub(super) async fn list(&self, reference: &Reference, layer: &Descriptor) -> Result<TocListing, String> {
         let refused = |error: &dyn std::fmt::Display| format!("its table of contents is not used: {error}");
         let mut reader = Reader::new(layer, &self.options.limits).map_err(|error| refused(&error))?;
         let mut buffer = vec![0; BUFFER];
@@ -27,6 +27,6 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         }
         let toc = reader.finish().map_err(|error| refused(&error))?;
         let toc = toc.ok_or_else(|| refused(&"there is none"))?;
-        Ok(Listing::of(toc, fetched))
+        Ok(TocListing::of(toc, fetched))
     }
 }

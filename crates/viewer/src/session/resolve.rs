@@ -3,11 +3,11 @@
 use super::{Front, PageImage, Session, Wish, crew::twin, page};
 use crate::{
     failure,
-    layer::Request,
+    layer::BlobRequest,
     look::Look,
     pool::Pool,
     prepared,
-    protocol::{Chain, Event, Failure, FailureKind, Remedy, Route, RouteReason},
+    protocol::{Chain, Event, FailureKind, FailureNotice, RegistryRoute, Remedy, RouteReason},
     router::{Decision, SAMPLE},
     summary,
 };
@@ -57,7 +57,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
 
     fn refuse(&self, wish: &Wish, kind: FailureKind, text: String) {
         let chain = Chain::default();
-        let failure = Box::new(Failure::plain(kind, text));
+        let failure = Box::new(FailureNotice::plain(kind, text));
         self.tell(vec![Event::Chain { look: wish.look, chain }, Event::Failure { look: wish.look, failure }]);
     }
 
@@ -98,7 +98,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         number: u32,
         reference: &Reference,
         platform: &Platform,
-    ) -> Result<Option<Found>, Box<Failure>> {
+    ) -> Result<Option<Found>, Box<FailureNotice>> {
         let registry = reference.registry();
         if !self.desk.borrow().asked_for_relay {
             self.learn_relay().await;
@@ -119,8 +119,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 Err(error) => return Err(Box::new(failure::of_image(registry, &error))),
             };
             let failed = match (&error, decision.route) {
-                (Error::Transport { error, .. }, Route::Direct) => Some(error.kind),
-                (Error::UnreadableChallenge { .. }, Route::Direct) => Some(ErrorKind::Cors),
+                (Error::Transport { error, .. }, RegistryRoute::Direct) => Some(error.kind),
+                (Error::UnreadableChallenge { .. }, RegistryRoute::Direct) => Some(ErrorKind::Cors),
                 _ => None,
             };
             let another = failed.and_then(|kind| self.desk.borrow_mut().router.after(registry, kind));
@@ -144,9 +144,18 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     }
 
     /// The image that is part of the front end.
-    async fn open_page(&self, number: u32, reference: &Reference, platform: &Platform) -> Result<Found, Box<Failure>> {
-        let connection =
-            Event::Connection { look: number, registry: SAMPLE.into(), route: Route::Page, reason: RouteReason::Local };
+    async fn open_page(
+        &self,
+        number: u32,
+        reference: &Reference,
+        platform: &Platform,
+    ) -> Result<Found, Box<FailureNotice>> {
+        let connection = Event::Connection {
+            look: number,
+            registry: SAMPLE.into(),
+            route: RegistryRoute::Page,
+            reason: RouteReason::Local,
+        };
         self.tell(vec![connection]);
         let broken = |error: resolve::Error<_>| Box::new(failure::of_page(SAMPLE, &error));
         let image = page::open(&self.options.page, reference, self.options.limits).await;
@@ -163,7 +172,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     }
 
     /// Takes this way to the registry. `false` = a person must be asked first.
-    fn take(&self, number: u32, registry: &str, decision: Decision) -> Result<bool, Box<Failure>> {
+    fn take(&self, number: u32, registry: &str, decision: Decision) -> Result<bool, Box<FailureNotice>> {
         let (relay, credentials, allowed) = {
             let desk = self.desk.borrow();
             (desk.router.relay(), desk.credentials.get(registry).cloned(), desk.allowed.contains(registry))
@@ -175,15 +184,15 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             reason: decision.reason,
         }];
         match (decision.route, relay) {
-            (Route::Relay, Some(relay)) => {
+            (RegistryRoute::Relay, Some(relay)) => {
                 if credentials.is_some() && relay.in_the_clear() {
                     let text = format!(
                         "A password for {registry} would go to the relay at {} without encryption. Use a relay with https.",
                         relay.url
                     );
-                    return Err(Box::new(Failure {
+                    return Err(Box::new(FailureNotice {
                         registry: Some(registry.into()),
-                        ..Failure::plain(FailureKind::Other, text)
+                        ..FailureNotice::plain(FailureKind::Other, text)
                     }));
                 }
                 if credentials.is_some() && !relay.on_this_machine() && !allowed {
@@ -200,7 +209,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         Ok(true)
     }
 
-    fn explain(&self, registry: &str, decision: Decision, error: &Error) -> Failure {
+    fn explain(&self, registry: &str, decision: Decision, error: &Error) -> FailureNotice {
         let relay = self.desk.borrow().router.relay().map(|relay| relay.url);
         failure::explain(error, failure::Context { registry, route: decision.route, relay: relay.as_deref() })
     }
@@ -211,19 +220,19 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         number: u32,
         layer: u32,
         kind: FailureKind,
-    ) -> Result<Request, Box<Failure>> {
+    ) -> Result<BlobRequest, Box<FailureNotice>> {
         let (reference, descriptor) = {
             let desk = self.desk.borrow();
             let body = desk.look.as_ref().filter(|look| look.number == number).and_then(|look| look.body.as_ref());
             let layer = body.and_then(|body| Some((body, body.resolved.image.layers.get(layer as usize)?)));
             let (body, layer) =
-                layer.ok_or_else(|| Box::new(Failure::plain(FailureKind::Other, "not wanted any more")))?;
+                layer.ok_or_else(|| Box::new(FailureNotice::plain(FailureKind::Other, "not wanted any more")))?;
             (body.reference.clone(), layer.descriptor.clone())
         };
         let registry = reference.registry();
         let route = match self.registry.route(registry) {
-            client::Route::Direct => Route::Direct,
-            client::Route::Relay(_) => Route::Relay,
+            client::Route::Direct => RegistryRoute::Direct,
+            client::Route::Relay(_) => RegistryRoute::Relay,
         };
         let now = Decision { route, reason: RouteReason::First };
         let request = || {
@@ -266,11 +275,14 @@ pub(crate) struct OfPage {
     pub(crate) blobs: Vec<Vec<u8>>,
 }
 
-fn needs_relay(registry: &str) -> Failure {
-    Failure {
+fn needs_relay(registry: &str) -> FailureNotice {
+    FailureNotice {
         registry: Some(registry.into()),
         remedies: vec![Remedy::UseRelay { registry: registry.into(), available: false }],
-        ..Failure::plain(FailureKind::NoCors, format!("{registry} is reached through a relay, and no relay is known."))
+        ..FailureNotice::plain(
+            FailureKind::NoCors,
+            format!("{registry} is reached through a relay, and no relay is known."),
+        )
     }
 }
 

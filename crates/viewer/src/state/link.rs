@@ -1,15 +1,16 @@
 //! Addresses and commands that show the same elsewhere.
 
 use super::State;
-use crate::address::{Route, Tab, View};
-use crate::shell::{self, Listing};
+use crate::address::{Address, Tab};
+use crate::protocol::ViewMode;
+use crate::shell::{self, LsListing};
 
 /// The address with the reference pinned to its digest and the platform named, so that it shows the same tomorrow. `None` until the
 /// image is known.
-pub fn pinned_route(state: &State) -> Option<Route> {
+pub fn pinned_route(state: &State) -> Option<Address> {
     let image = state.image.as_ref()?;
     let platform = state.platform.clone().filter(|_| !image.platforms.is_empty());
-    Some(Route { reference: Some(image.pinned.clone()), platform, ..state.route.clone() })
+    Some(Address { reference: Some(image.pinned.clone()), platform, ..state.route.clone() })
 }
 
 /// The `porthole` command that prints what the page shows. `None` where there is no such command.
@@ -20,18 +21,18 @@ pub fn command(state: &State) -> Option<String> {
     Some(match (state.route.tab, state.route.view) {
         (Tab::Manifest, _) => document("manifest"),
         (Tab::Config, _) => document("config"),
-        (Tab::Files, View::UpTo) if state.focused_layer() != image.layers.last().map(|layer| layer.index) => {
+        (Tab::Files, ViewMode::UpTo) if state.focused_layer() != image.layers.last().map(|layer| layer.index) => {
             document("inspect")
         }
-        (Tab::Files, View::Merged) if state.selected_file().is_some() => {
+        (Tab::Files, ViewMode::Merged) if state.selected_file().is_some() => {
             shell::cat_command(&image.pinned, platform, state.selected_file().unwrap_or_default())
         }
         (Tab::Files, view) => {
             let layer = state.focused_layer().map(|layer| layer.to_string());
             let listing = match view {
-                View::Merged | View::UpTo => Listing::Merged,
-                View::Only => layer.as_deref().map_or(Listing::Merged, Listing::Only),
-                View::Deleted => Listing::Deleted,
+                ViewMode::Merged | ViewMode::UpTo => LsListing::Merged,
+                ViewMode::Only => layer.as_deref().map_or(LsListing::Merged, LsListing::Only),
+                ViewMode::Deleted => LsListing::Deleted,
             };
             shell::list_command(&image.pinned, platform, listing, state.route.path.as_deref())
         }

@@ -1,10 +1,10 @@
 //! Actions, and what they change.
 
 use super::{Connection, Dialog, State};
-use crate::address::{Route, Tab, View};
+use crate::address::{Address, Tab};
 use crate::protocol::{
-    Change, Command, Content, Event, Kind, Layer, LayerProgress, LayerState, RelaySettings, Remedy, Secret, Selection,
-    Sort,
+    Command, Event, LayerProgress, LayerState, LayerSummary, RelaySettings, Remedy, RowChange, RowKind, RowSort,
+    Secret, Selection, ShownContent, ViewMode,
 };
 use std::rc::Rc;
 
@@ -12,7 +12,7 @@ use std::rc::Rc;
 #[derive(Clone, Debug)]
 pub enum Action {
     /// The address changed, or the page was opened with it.
-    Address(Route),
+    Address(Address),
     /// A reference was typed.
     Look(String),
     /// Another platform.
@@ -20,17 +20,17 @@ pub enum Action {
     /// Another tab.
     Tab(Tab),
     /// Another view, of the focused layer where it wants one.
-    View(View),
+    View(ViewMode),
     /// A layer was chosen; chosen again it is let go.
     Layer(u32),
     /// The layer above (1) or below (-1).
     StepLayer(i32),
     /// Another order.
-    Sort(Sort),
+    Sort(RowSort),
     /// Another filter.
     Filter(String),
     /// A kind of change is shown or hidden.
-    Toggle(Change),
+    Toggle(RowChange),
     /// Rows that are on the screen.
     Window(u64, u64),
     /// Open or close a directory.
@@ -74,9 +74,9 @@ pub enum Effect {
     /// Send a command to the session.
     Send(Command),
     /// A new address that "back" leaves.
-    Push(Route),
+    Push(Address),
     /// A better address for the same place.
-    Replace(Route),
+    Replace(Address),
     /// The person chose this about relays: keep it.
     Keep(RelaySettings),
     /// Save what is at this address under this name.
@@ -99,15 +99,15 @@ impl State {
             Action::Look(text) => {
                 let text = text.trim();
                 if !text.is_empty() {
-                    self.push(Route::of(text), &mut effects);
+                    self.push(Address::of(text), &mut effects);
                     self.begin(&mut effects);
                 }
             }
             Action::Platform(platform) => {
-                self.push(Route { platform: Some(platform), ..self.route.clone() }, &mut effects);
+                self.push(Address { platform: Some(platform), ..self.route.clone() }, &mut effects);
                 self.begin(&mut effects);
             }
-            Action::Tab(tab) => self.push(Route { tab, ..self.route.clone() }, &mut effects),
+            Action::Tab(tab) => self.push(Address { tab, ..self.route.clone() }, &mut effects),
             Action::View(view) => {
                 let layer = if view.wants_layer() {
                     self.focused_layer().and_then(|layer| self.layer_name(layer))
@@ -115,7 +115,7 @@ impl State {
                     None
                 };
                 let layer = layer.or_else(|| self.route.layer.clone());
-                self.list(Route { view, layer, tab: Tab::Files, ..self.route.clone() }, &mut effects);
+                self.list(Address { view, layer, tab: Tab::Files, ..self.route.clone() }, &mut effects);
             }
             Action::Layer(index) => self.choose_layer(index, true, &mut effects),
             Action::StepLayer(step) => {
@@ -135,10 +135,10 @@ impl State {
             Action::Toggle(change) => {
                 let changes = &mut self.listing.changes;
                 match change {
-                    Change::Added => changes.added ^= true,
-                    Change::Modified => changes.modified ^= true,
-                    Change::Removed => changes.removed ^= true,
-                    Change::Unchanged => {}
+                    RowChange::Added => changes.added ^= true,
+                    RowChange::Modified => changes.modified ^= true,
+                    RowChange::Removed => changes.removed ^= true,
+                    RowChange::Unchanged => {}
                 }
                 effects.push(self.set_view());
             }
@@ -213,16 +213,16 @@ impl State {
             layer.index == row.layer && matches!(layer.state, LayerState::Verified | LayerState::Listed)
         };
         let known = self.content.as_ref().is_some_and(|(path, _)| *path == row.path);
-        let is_file = matches!(row.kind, Kind::File | Kind::Hardlink);
+        let is_file = matches!(row.kind, RowKind::File | RowKind::Hardlink);
         if is_file && (anyway || !known) && self.layers.iter().any(settled) {
             let path = row.path.clone();
-            self.content = Some((path.clone(), Rc::new(Content::Reading)));
+            self.content = Some((path.clone(), Rc::new(ShownContent::Reading)));
             effects.push(Effect::Send(Command::Read { path, anyway }));
         }
     }
 
     /// Follows an address that the browser shows already.
-    fn go(&mut self, route: Route, effects: &mut Vec<Effect>) {
+    fn go(&mut self, route: Address, effects: &mut Vec<Effect>) {
         let before = std::mem::replace(&mut self.route, route);
         if !self.inspects() {
             if before.reference.is_some() {
@@ -243,7 +243,7 @@ impl State {
         }
     }
 
-    fn push(&mut self, route: Route, effects: &mut Vec<Effect>) {
+    fn push(&mut self, route: Address, effects: &mut Vec<Effect>) {
         if route != self.route {
             self.route = route;
             effects.push(Effect::Push(self.route.clone()));
@@ -251,7 +251,7 @@ impl State {
     }
 
     /// Goes to another view of the same image.
-    fn list(&mut self, route: Route, effects: &mut Vec<Effect>) {
+    fn list(&mut self, route: Address, effects: &mut Vec<Effect>) {
         let before = self.wanted_listing();
         self.push(route, effects);
         if self.wanted_listing() != before {
@@ -263,10 +263,10 @@ impl State {
         let Some(name) = self.layer_name(index) else { return };
         let again = toggles && self.chosen_layer() == Some(index) && self.route.view.wants_layer();
         let route = if again {
-            Route { view: View::Merged, layer: None, ..self.route.clone() }
+            Address { view: ViewMode::Merged, layer: None, ..self.route.clone() }
         } else {
-            let view = if self.route.view.wants_layer() { self.route.view } else { View::Only };
-            Route { view, layer: Some(name), tab: Tab::Files, ..self.route.clone() }
+            let view = if self.route.view.wants_layer() { self.route.view } else { ViewMode::Only };
+            Address { view, layer: Some(name), tab: Tab::Files, ..self.route.clone() }
         };
         self.list(route, effects);
     }
@@ -342,8 +342,11 @@ impl State {
                     self.platform.clone_from(&image.platform);
                 }
                 self.sizes.download = image.download;
-                let waiting =
-                    |layer: &Layer| LayerProgress { index: layer.index, total: layer.size, ..LayerProgress::default() };
+                let waiting = |layer: &LayerSummary| LayerProgress {
+                    index: layer.index,
+                    total: layer.size,
+                    ..LayerProgress::default()
+                };
                 self.layers = Rc::new(image.layers.iter().map(waiting).collect());
                 self.image = Some(Rc::from(image));
             }
@@ -376,7 +379,7 @@ impl State {
                 self.selection = selection;
             }
             Event::Content { path, content, .. } => match *content {
-                Content::Saved { url, .. } => {
+                ShownContent::Saved { url, .. } => {
                     let name = path.rsplit('/').next().unwrap_or_default().to_owned();
                     self.saved = Some((url, name));
                 }

@@ -1,10 +1,10 @@
 use super::*;
-use crate::protocol::Kind;
-use crate::protocol::{Failure, FailureKind, ImageSummary, Mode, Row, Rows, Selection, Sizes};
+use crate::protocol::RowKind;
+use crate::protocol::{FailureKind, FailureNotice, FileRow, ImageSummary, RowWindow, Selection, Sizes, ViewMode};
 use crate::state::{SAMPLE, command, pinned_route, worst};
 
-fn layer(index: u32, digest: &str) -> Layer {
-    Layer {
+fn layer(index: u32, digest: &str) -> LayerSummary {
+    LayerSummary {
         index,
         digest: digest.into(),
         diff_id: None,
@@ -37,7 +37,7 @@ fn image(digests: &[&str]) -> Event {
 
 fn looking(fragment: &str, digests: &[&str]) -> State {
     let mut state = State::default();
-    state.update(Action::Address(Route::parse(fragment)));
+    state.update(Action::Address(Address::parse(fragment)));
     state.update(Action::Events(vec![image(digests)]));
     state
 }
@@ -50,12 +50,12 @@ fn sent(effects: &[Effect]) -> Vec<&Command> {
 fn an_address_begins_a_look_at_all_that_it_names() {
     let mut state = State::default();
     let effects = state
-        .update(Action::Address(Route::parse("#/v1/nginx?platform=linux/arm64&view=only&layer=sha256:b&path=etc")));
+        .update(Action::Address(Address::parse("#/v1/nginx?platform=linux/arm64&view=only&layer=sha256:b&path=etc")));
     let [Command::Look { look: 1, reference, platform, view, path }] = sent(&effects)[..] else {
         panic!("{effects:?}")
     };
     assert_eq!((reference.as_str(), platform.as_deref(), path.as_deref()), ("nginx", Some("linux/arm64"), Some("etc")));
-    assert_eq!((view.mode, view.layer, view.layer_digest.as_deref()), (Mode::Only, None, Some("sha256:b")));
+    assert_eq!((view.mode, view.layer, view.layer_digest.as_deref()), (ViewMode::Only, None, Some("sha256:b")));
     assert!(effects.contains(&Effect::Entered));
 }
 
@@ -63,7 +63,7 @@ fn an_address_begins_a_look_at_all_that_it_names() {
 fn typing_pushes_an_address_and_nothing_else_is_kept() {
     let mut state = looking("#/v1/nginx?view=deleted", &["sha256:a"]);
     let effects = state.update(Action::Look("  debian:12 ".into()));
-    assert_eq!(effects[0], Effect::Push(Route::of("debian:12")));
+    assert_eq!(effects[0], Effect::Push(Address::of("debian:12")));
     assert_eq!(state.look, 2);
     assert!(state.image.is_none());
     assert!(state.update(Action::Look(" ".into())).is_empty());
@@ -74,7 +74,7 @@ fn typing_pushes_an_address_and_nothing_else_is_kept() {
 #[test]
 fn back_to_the_start_page_cancels() {
     let mut state = looking("#/v1/nginx", &["sha256:a"]);
-    let effects = state.update(Action::Address(Route::default()));
+    let effects = state.update(Action::Address(Address::default()));
     assert_eq!(sent(&effects), [&Command::Cancel]);
     assert!(!state.inspects() && state.image.is_none());
 }
@@ -82,9 +82,9 @@ fn back_to_the_start_page_cancels() {
 #[test]
 fn back_within_an_image_asks_for_no_request() {
     let mut state = looking("#/v1/nginx", &["sha256:a", "sha256:b"]);
-    let effects = state.update(Action::Address(Route::parse("#/v1/nginx?view=upto&layer=sha256:a&path=etc")));
+    let effects = state.update(Action::Address(Address::parse("#/v1/nginx?view=upto&layer=sha256:a&path=etc")));
     let [Command::SetView { view }, Command::Select { path }] = sent(&effects)[..] else { panic!("{effects:?}") };
-    assert_eq!((view.mode, view.layer, path.as_deref()), (Mode::UpTo, Some(0), Some("etc")));
+    assert_eq!((view.mode, view.layer, path.as_deref()), (ViewMode::UpTo, Some(0), Some("etc")));
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn late_answers_are_dropped() {
     state.update(Action::Look("debian".into()));
     state.update(Action::Events(vec![image(&["sha256:a"]), Event::Settled { look: 1 }]));
     assert!(state.image.is_none() && !state.settled);
-    let failure = Failure {
+    let failure = FailureNotice {
         kind: FailureKind::Other,
         registry: None,
         step: None,
@@ -110,19 +110,19 @@ fn late_answers_are_dropped() {
 fn layers_are_chosen_and_let_go() {
     let mut state = looking("#/v1/nginx", &["sha256:a", "sha256:b"]);
     state.update(Action::Layer(1));
-    assert_eq!((state.route.view, state.route.layer.as_deref()), (View::Only, Some("sha256:b")));
-    state.update(Action::View(View::UpTo));
+    assert_eq!((state.route.view, state.route.layer.as_deref()), (ViewMode::Only, Some("sha256:b")));
+    state.update(Action::View(ViewMode::UpTo));
     state.update(Action::StepLayer(-1));
-    assert_eq!((state.route.view, state.chosen_layer()), (View::UpTo, Some(0)));
+    assert_eq!((state.route.view, state.chosen_layer()), (ViewMode::UpTo, Some(0)));
     assert!(state.update(Action::StepLayer(-1)).is_empty(), "there is nothing below the bottom");
     state.update(Action::Layer(0));
-    assert_eq!((state.route.view, state.chosen_layer()), (View::Merged, None));
+    assert_eq!((state.route.view, state.chosen_layer()), (ViewMode::Merged, None));
 }
 
 #[test]
 fn twins_are_named_by_number() {
     let mut state = State::default();
-    state.update(Action::Address(Route::parse("#/v1/nginx?view=only&layer=3")));
+    state.update(Action::Address(Address::parse("#/v1/nginx?view=only&layer=3")));
     let effects = state.update(Action::Events(vec![image(&["sha256:a", "sha256:b", "sha256:a"])]));
     let [Command::SetView { view }] = sent(&effects)[..] else { panic!("{effects:?}") };
     assert_eq!(view.layer, Some(2), "the session gets the number as soon as it means something");
@@ -130,7 +130,7 @@ fn twins_are_named_by_number() {
     state.update(Action::Layer(0));
     assert_eq!(state.route.layer.as_deref(), Some("1"));
     assert_eq!(state.layer_name(1).as_deref(), Some("sha256:b"));
-    assert_eq!(Route::parse("#/v1/nginx?layer=0"), Route { layer: Some("0".into()), ..Route::of("nginx") });
+    assert_eq!(Address::parse("#/v1/nginx?layer=0"), Address { layer: Some("0".into()), ..Address::of("nginx") });
     assert_eq!(looking("#/v1/nginx?layer=0", &["sha256:a"]).chosen_layer(), None);
 }
 
@@ -149,7 +149,8 @@ fn a_layer_that_failed_is_wrong_at_once() {
     let mut state = looking("#/v1/nginx", &["sha256:a", "sha256:b"]);
     let failed = |layer, kind| {
         let text = "layer does not match its digest".to_owned();
-        let failure = Failure { kind, registry: None, step: None, layer, text, mismatch: None, remedies: Vec::new() };
+        let failure =
+            FailureNotice { kind, registry: None, step: None, layer, text, mismatch: None, remedies: Vec::new() };
         Event::Failure { look: 1, failure: Box::new(failure) }
     };
     let events = vec![failed(Some(0), FailureKind::Other), failed(Some(1), FailureKind::Digest)];
@@ -162,11 +163,11 @@ fn a_layer_that_failed_is_wrong_at_once() {
 
 #[test]
 fn a_selection_that_is_no_longer_wanted_is_dropped() {
-    let row = |path: &str| Row {
+    let row = |path: &str| FileRow {
         path: path.into(),
         name: path.into(),
         depth: 0,
-        kind: Kind::File,
+        kind: RowKind::File,
         size: 1,
         total: 1,
         mode: 0o644,
@@ -179,7 +180,7 @@ fn a_selection_that_is_no_longer_wanted_is_dropped() {
         minor: 0,
         xattrs: Vec::new(),
         layer: 0,
-        change: Change::Added,
+        change: RowChange::Added,
         removed_by: None,
         ambiguous: None,
         implied: false,
@@ -196,7 +197,7 @@ fn a_selection_that_is_no_longer_wanted_is_dropped() {
     assert!(state.selection.is_none());
     state.update(Action::Events(vec![
         selected("b"),
-        Event::Rows { look: 1, window: Rows { total: 9, ..Rows::default() } },
+        Event::Rows { look: 1, window: RowWindow { total: 9, ..RowWindow::default() } },
     ]));
     assert_eq!((state.selection.as_ref().map(|it| it.row.path.as_str()), state.rows.total), (Some("b"), 9));
 }

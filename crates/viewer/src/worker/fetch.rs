@@ -2,7 +2,7 @@
 
 use super::scan::Scan;
 use crate::{
-    layer::{Report, Request},
+    layer::{BlobRequest, WorkerReport},
     protocol::FailureKind,
 };
 use http::{Response, StatusCode, header};
@@ -27,12 +27,12 @@ pub(super) struct Link(Rc<RefCell<Renewal>>);
 
 #[derive(Default)]
 struct Renewal {
-    request: Option<Request>,
+    request: Option<BlobRequest>,
     waker: Option<Waker>,
 }
 
 impl Link {
-    pub(super) fn renew(&self, request: Request) {
+    pub(super) fn renew(&self, request: BlobRequest) {
         let mut renewal = self.0.borrow_mut();
         renewal.request = Some(request);
         if let Some(waker) = renewal.waker.take() {
@@ -40,7 +40,7 @@ impl Link {
         }
     }
 
-    async fn renewed(&self) -> Request {
+    async fn renewed(&self) -> BlobRequest {
         std::future::poll_fn(|context| {
             let mut renewal = self.0.borrow_mut();
             match renewal.request.take() {
@@ -58,7 +58,7 @@ impl Link {
 /// Feeds the whole blob to `scan`. After a break it resumes from the byte that was reached, so that no entry comes twice.
 pub(super) async fn fetch<T: Transport + Environment>(
     transport: &T,
-    mut request: Request,
+    mut request: BlobRequest,
     link: &Link,
     scan: &mut Scan<'_>,
 ) -> Result<(), Failed> {
@@ -83,7 +83,7 @@ pub(super) async fn fetch<T: Transport + Environment>(
         match failed.0 {
             FailureKind::Unauthorized | FailureKind::NoCors | FailureKind::Preflight if renewals < RENEWALS => {
                 renewals += 1;
-                scan.report(Report::Stuck { job: scan.job(), kind: failed.0 });
+                scan.report(WorkerReport::Stuck { job: scan.job(), kind: failed.0 });
                 request = link.renewed().await;
                 continue;
             }
@@ -105,7 +105,7 @@ pub(super) async fn fetch<T: Transport + Environment>(
 /// without it.
 pub(super) async fn fetch_range<T: Transport>(
     transport: &T,
-    request: &Request,
+    request: &BlobRequest,
     range: Range<u64>,
     mut push: impl FnMut(&[u8]) -> bool,
 ) -> Result<(), Failed> {
@@ -144,7 +144,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// Fresh requests that a worker asks for: one for an expired token, one for another route, one to spare.
 const RENEWALS: u32 = 3;
 
-fn build(request: &Request, offset: u64) -> Result<transport::Request, Failed> {
+fn build(request: &BlobRequest, offset: u64) -> Result<transport::Request, Failed> {
     let mut builder = http::Request::get(&request.url);
     for (name, value) in &request.headers {
         if !name.eq_ignore_ascii_case("range") {
@@ -239,8 +239,10 @@ mod tests {
 
     #[test]
     fn a_request_goes_on_where_it_stopped() {
-        let request =
-            Request { url: "https://r.example/v2/a/blobs/b".into(), headers: vec![("Accept".into(), "x/y".into())] };
+        let request = BlobRequest {
+            url: "https://r.example/v2/a/blobs/b".into(),
+            headers: vec![("Accept".into(), "x/y".into())],
+        };
         assert!(build(&request, 0).unwrap().headers().get("range").is_none());
         assert_eq!(build(&request, 5).unwrap().headers()["range"], "bytes=5-");
     }

@@ -1,8 +1,8 @@
 //! One layer, from bytes to batches of entries and findings.
 
 use crate::{
-    batch::Writer,
-    layer::{Findings, Job, Report},
+    batch::BatchWriter,
+    layer::{LayerFindings, LayerJob, WorkerReport},
     pace::Pace,
 };
 use porthole_core::{
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// A layer being read. Feed it with [`Scan::push`], then [`Scan::finish`] it.
 pub(super) struct Scan<'t> {
-    tell: &'t dyn Fn(Report),
+    tell: &'t dyn Fn(WorkerReport),
     job: u32,
     size: u64,
     reader: LayerReader,
@@ -31,7 +31,12 @@ pub(super) struct Scan<'t> {
 
 impl<'t> Scan<'t> {
     /// A reader that expects what the job says; an error is a bug on the session's side.
-    pub(super) fn begin(job: &Job, limits: Limits, tell: &'t dyn Fn(Report), now: Duration) -> Result<Self, String> {
+    pub(super) fn begin(
+        job: &LayerJob,
+        limits: Limits,
+        tell: &'t dyn Fn(WorkerReport),
+        now: Duration,
+    ) -> Result<Self, String> {
         let mut pulse = Pace::default();
         pulse.rest(now, PULSE);
         let expected = Expected {
@@ -67,7 +72,7 @@ impl<'t> Scan<'t> {
     }
 
     /// Sends a report.
-    pub(super) fn report(&self, report: Report) {
+    pub(super) fn report(&self, report: WorkerReport) {
         (self.tell)(report);
     }
 
@@ -88,7 +93,7 @@ impl<'t> Scan<'t> {
             self.first = self.first && self.progress.entries == 0;
             self.pulse.rest(now, PULSE);
             self.flush();
-            self.report(Report::Progress {
+            self.report(WorkerReport::Progress {
                 job: self.job,
                 compressed: self.progress.compressed,
                 uncompressed: self.progress.uncompressed,
@@ -99,13 +104,13 @@ impl<'t> Scan<'t> {
     }
 
     /// Ends the blob: sends the last batch, and returns the findings.
-    pub(super) fn finish(mut self) -> Findings {
+    pub(super) fn finish(mut self) -> LayerFindings {
         let (report, index) = self.reader.finish_index(&mut self.gather);
         if let Some(batch) = self.gather.take() {
-            (self.tell)(Report::Entries { job: self.job, batch });
+            (self.tell)(WorkerReport::Entries { job: self.job, batch });
         }
         if let Some(index) = index.filter(|index| index.verified) {
-            (self.tell)(Report::Index { job: self.job, index: index.into_bytes() });
+            (self.tell)(WorkerReport::Index { job: self.job, index: index.into_bytes() });
         }
         let mut findings = findings(&report);
         findings.texts.extend(self.refused);
@@ -126,7 +131,7 @@ impl<'t> Scan<'t> {
 
     fn flush(&mut self) {
         if let Some(batch) = self.gather.take() {
-            self.report(Report::Entries { job: self.job, batch });
+            self.report(WorkerReport::Entries { job: self.job, batch });
         }
     }
 }
@@ -134,7 +139,7 @@ impl<'t> Scan<'t> {
 /// Gathers entries until the batch is worth sending, and compares them with a table of contents where there is one.
 #[derive(Default)]
 struct Gather {
-    writer: Writer,
+    writer: BatchWriter,
     audit: Option<Audit<Toc>>,
 }
 
@@ -172,7 +177,7 @@ const LISTED: usize = 20;
 /// Time between two reports.
 const PULSE: Duration = Duration::from_millis(50);
 
-fn findings(report: &LayerReport) -> Findings {
+fn findings(report: &LayerReport) -> LayerFindings {
     let mismatch = report.findings.iter().find_map(|finding| match finding {
         Finding::Digest { expected, got, .. } | Finding::DiffId { expected, got } => {
             Some((expected.to_string(), got.to_string()))
@@ -180,7 +185,7 @@ fn findings(report: &LayerReport) -> Findings {
         Finding::Size { expected, got } => Some((format!("{expected} bytes"), format!("{got} bytes"))),
         _ => None,
     });
-    Findings {
+    LayerFindings {
         verified: !report.findings.iter().any(breaks),
         compressed: report.size,
         uncompressed: report.uncompressed,

@@ -6,7 +6,7 @@ use porthole_testkit::{
     registry::Fault,
 };
 use porthole_viewer::{
-    protocol::Content as Shown,
+    protocol::ShownContent as Shown,
     session,
     state::{Action, Effect},
 };
@@ -82,7 +82,7 @@ fn a_file_that_cannot_be_fetched_fails_and_nothing_else_does() {
 fn what_costs_much_is_read_only_when_a_person_asks() {
     // One zstd frame is read from its start, however far the file is.
     let layer = Layer::new("COPY").compression(Compression::Zstd).file("a", vec![0; 5 << 20]).file("b", "far\n");
-    let options = session::Options { unasked_bytes: 100, ..session::Options::default() };
+    let options = session::SessionOptions { unasked_bytes: 100, ..session::SessionOptions::default() };
     let mut stage = Stage::with(&registry(of(layer).0), Setup { options, ..Setup::default() });
     stage.look(REFERENCE);
     stage.act(select("b"));

@@ -8,9 +8,8 @@ use porthole_testkit::{
     registry::Fault,
 };
 use porthole_viewer::{
-    address::View,
-    layer::{Order, Report},
-    protocol::{Command, Event, FailureKind, LayerState, LinkState, Mode, Remedy, Step},
+    layer::{WorkerOrder, WorkerReport},
+    protocol::{Command, Event, FailureKind, LayerState, LinkState, ProofStep, Remedy, ViewMode},
     session,
     state::Action,
 };
@@ -28,7 +27,7 @@ fn a_layer_with_other_bytes_is_wrong_and_the_others_are_shown() {
     stage.look(REFERENCE);
     assert_eq!(stage.layer_states(), [LayerState::Wrong, LayerState::Verified]);
     let failure = stage.layer_failure(0);
-    assert_eq!((failure.kind, failure.step), (FailureKind::Digest, Some(Step::Layers)));
+    assert_eq!((failure.kind, failure.step), (FailureKind::Digest, Some(ProofStep::Layers)));
     assert_eq!(failure.mismatch.as_ref().map(|(expected, _)| expected), Some(&lower));
     assert!(failure.text.contains("layer 1"), "people count layers from one: {}", failure.text);
     assert!(offers(failure, |remedy| matches!(remedy, Remedy::Retry { .. })));
@@ -195,9 +194,9 @@ fn back_to_the_start_page_cancels() {
     let mut stage = Stage::new(&internet);
     stage.begin(Action::Look(REFERENCE.into()));
     stage.until(|stage| stage.state.image.is_some());
-    stage.act(Action::Address(porthole_viewer::address::Route::default()));
+    stage.act(Action::Address(porthole_viewer::address::Address::default()));
     assert!(stage.state.image.is_none() && stage.state.rows.rows.is_empty());
-    assert!(stage.orders().iter().any(|(_, order)| matches!(order, Order::Cancel { .. })));
+    assert!(stage.orders().iter().any(|(_, order)| matches!(order, WorkerOrder::Cancel { .. })));
 }
 
 #[test]
@@ -232,8 +231,8 @@ fn late_reports_of_an_old_look_change_nothing() {
     stage.failed_as(FailureKind::NotFound);
     assert!(stage.state.image.is_none() && stage.state.layer_failures.is_empty());
     assert_eq!(stage.layer_states(), []);
-    stage.report(0, Report::Failed { job: 1, kind: FailureKind::Other, text: "late".into() });
-    stage.report(9, Report::Progress { job: 1, compressed: 1, uncompressed: 1, entries: 1 });
+    stage.report(0, WorkerReport::Failed { job: 1, kind: FailureKind::Other, text: "late".into() });
+    stage.report(9, WorkerReport::Progress { job: 1, compressed: 1, uncompressed: 1, entries: 1 });
     assert!(stage.state.layer_failures.is_empty());
     stage.look(REFERENCE);
     stage.verified();
@@ -261,7 +260,7 @@ fn a_worker_that_panics_says_where_and_the_others_go_on() {
     let mut stage = Stage::new(&internet);
     stage.begin(Action::Look(REFERENCE.into()));
     stage.until(|stage| stage.reads() == 2);
-    stage.report(1, Report::Panicked { text: "internal error: here".into() });
+    stage.report(1, WorkerReport::Panicked { text: "internal error: here".into() });
     stage.settle();
     assert_eq!(stage.layer_states(), [LayerState::Verified, LayerState::Wrong]);
     assert!(stage.layer_failure(1).text.contains("internal error: here"));
@@ -293,7 +292,7 @@ fn a_layer_that_does_not_fit_with_the_others_is_listed_by_itself() {
     limits.tree_nodes = 31;
     let mut stage = Stage::with(
         &registry(content),
-        Setup { options: session::Options { limits, ..session::Options::default() }, ..Setup::default() },
+        Setup { options: session::SessionOptions { limits, ..session::SessionOptions::default() }, ..Setup::default() },
     );
     stage.look(REFERENCE);
     assert!(
@@ -305,7 +304,7 @@ fn a_layer_that_does_not_fit_with_the_others_is_listed_by_itself() {
     stage.act(Action::Layer(1));
     assert_eq!((stage.reads(), stage.paths().len()), (3, 30));
     assert!(stage.state.rows.complete);
-    stage.act(Action::View(View::Merged));
+    stage.act(Action::View(ViewMode::Merged));
     assert!(stage.paths().contains(&"few"));
     assert_eq!(stage.reads(), 3, "nothing is read for a view that needs nothing");
 }
@@ -330,5 +329,5 @@ fn progress_counts_bytes_entries_and_changes() {
     assert_eq!(upper.uncompressed, built().layers[1].tar.len() as u64);
     let layers = |event: &&Event| matches!(event, Event::Layers { .. });
     assert!(stage.events.iter().filter(layers).count() >= 1);
-    assert_eq!(stage.state.listing.mode, Mode::Merged);
+    assert_eq!(stage.state.listing.mode, ViewMode::Merged);
 }

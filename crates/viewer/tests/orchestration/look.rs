@@ -8,7 +8,7 @@ use porthole_testkit::{
     registry::Fault,
 };
 use porthole_viewer::{
-    protocol::{Command, Event, FailureKind, LayerState, LinkState, Remedy, Step, View},
+    protocol::{Command, Event, FailureKind, FileView, LayerState, LinkState, ProofStep, Remedy},
     session,
     state::Action,
 };
@@ -27,8 +27,8 @@ fn a_single_manifest_is_verified_to_its_files() {
     let stage = Stage::looking(content());
     stage.verified();
     assert_eq!(stage.paths(), ["etc", "srv"]);
-    let links: Vec<Step> = stage.state.chain.links.iter().map(|link| link.step).collect();
-    assert_eq!(links, [Step::Tag, Step::Manifest, Step::Config, Step::Layers]);
+    let links: Vec<ProofStep> = stage.state.chain.links.iter().map(|link| link.step).collect();
+    assert_eq!(links, [ProofStep::Tag, ProofStep::Manifest, ProofStep::Config, ProofStep::Layers]);
     assert_eq!(stage.state.chain.links[0].label, "1");
     assert_eq!(stage.state.sizes.visible, 24);
     let image = stage.state.image.as_ref().unwrap();
@@ -56,7 +56,7 @@ fn an_index_is_answered_with_the_default_platform() {
     assert_eq!(stage.paths(), ["intel"]);
     assert_eq!(stage.state.platform.as_deref(), Some("linux/amd64"));
     assert_eq!(*stage.state.platforms, ["linux/amd64", "linux/arm64"]);
-    assert_eq!(stage.state.chain.links[1].step, Step::Index);
+    assert_eq!(stage.state.chain.links[1].step, ProofStep::Index);
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_platform_that_is_not_there_offers_those_that_are() {
         look: 0,
         reference: REFERENCE.into(),
         platform: Some("linux/s390x".into()),
-        view: View::default(),
+        view: FileView::default(),
         path: None,
     };
     stage.command(look);
@@ -94,7 +94,7 @@ fn a_platform_that_is_not_there_offers_those_that_are() {
     let failure = stage.failed_as(FailureKind::Platform);
     let all = vec!["linux/amd64".to_owned(), "linux/arm64".to_owned()];
     assert!(offers(failure, |remedy| *remedy == Remedy::ChoosePlatform { available: all.clone() }));
-    assert_eq!(failure.step, Some(Step::Manifest));
+    assert_eq!(failure.step, Some(ProofStep::Manifest));
     assert_eq!(stage.internet.count("/blobs/"), 0);
 }
 
@@ -158,7 +158,7 @@ fn a_tag_that_is_not_there() {
     let mut stage = Stage::new(&registry(content()));
     stage.look("r.example/a/b:2");
     let failure = stage.failed_as(FailureKind::NotFound);
-    assert_eq!((failure.registry.as_deref(), failure.step), (Some(REGISTRY), Some(Step::Tag)));
+    assert_eq!((failure.registry.as_deref(), failure.step), (Some(REGISTRY), Some(ProofStep::Tag)));
     assert_eq!(stage.state.chain.state, LinkState::Wrong);
 }
 
@@ -183,7 +183,7 @@ fn a_manifest_that_the_index_does_not_list_ends_the_look() {
     let mut stage = Stage::new(&internet);
     stage.look(REFERENCE);
     let failure = stage.failed_as(FailureKind::Digest);
-    assert_eq!(failure.step, Some(Step::Manifest));
+    assert_eq!(failure.step, Some(ProofStep::Manifest));
     let expected = Some((amd64.manifest.digest, arm64.manifest.digest));
     assert_eq!(failure.mismatch, expected);
 }
@@ -197,7 +197,7 @@ fn a_config_that_does_not_match_its_digest_ends_the_look() {
     let mut stage = Stage::new(&internet);
     stage.look(REFERENCE);
     let failure = stage.failed_as(FailureKind::Digest);
-    assert_eq!(failure.step, Some(Step::Config));
+    assert_eq!(failure.step, Some(ProofStep::Config));
     assert_eq!(failure.mismatch, Some((config.digest, Digest::sha256(&other).to_string())));
     assert_eq!(stage.reads(), 0);
 }
@@ -269,14 +269,14 @@ fn the_image_of_the_page_needs_no_network() {
     let page = page.into();
     let mut stage = Stage::with(
         &internet,
-        Setup { options: session::Options { page, ..session::Options::default() }, ..Setup::default() },
+        Setup { options: session::SessionOptions { page, ..session::SessionOptions::default() }, ..Setup::default() },
     );
     let before = internet.log().len();
     stage.look("sample.localhost/porthole/sample:latest");
     stage.verified();
     assert_eq!(stage.paths(), ["etc", "srv"]);
     stage.act(Action::Select(Some("etc/hosts".into())));
-    assert!(matches!(stage.content(), porthole_viewer::protocol::Content::Text { text, .. } if text == "two\n"));
+    assert!(matches!(stage.content(), porthole_viewer::protocol::ShownContent::Text { text, .. } if text == "two\n"));
     assert_eq!(internet.log().len(), before);
     stage.look("sample.localhost/porthole/sample:other");
     stage.failed_as(FailureKind::NotFound);

@@ -6,7 +6,7 @@ use porthole_testkit::{
     registry::{Fault, Internet},
 };
 use porthole_viewer::{
-    protocol::{Content, LayerState, LinkState},
+    protocol::{LayerState, LinkState, ShownContent},
     session,
     state::Action,
 };
@@ -21,7 +21,7 @@ fn prepared(format: Format) -> PreparedLayer {
 
 /// A session that lists layers of this size.
 fn stage(internet: &Internet, listed_bytes: u64) -> Stage {
-    let options = session::Options { listed_bytes, ..session::Options::default() };
+    let options = session::SessionOptions { listed_bytes, ..session::SessionOptions::default() };
     Stage::with(internet, Setup { options, ..Setup::default() })
 }
 
@@ -51,7 +51,7 @@ fn a_file_of_a_listed_layer_is_read_chunk_by_chunk() {
     let mut stage = stage(&internet, 1_000);
     stage.look(REFERENCE);
     stage.act(Action::Select(Some("etc/motd".into())));
-    let Content::Text { text, part } = stage.content() else { panic!("{:?}", stage.content()) };
+    let ShownContent::Text { text, part } = stage.content() else { panic!("{:?}", stage.content()) };
     assert_eq!(text, "hello\n");
     assert!(part.fetched < 10_000, "{part:?}");
 }

@@ -4,7 +4,7 @@ use crate::stage::*;
 use porthole_registry::transport::ErrorKind;
 use porthole_testkit::registry::{Fault, Internet, Site};
 use porthole_viewer::{
-    protocol::{Event, FailureKind, RelayMode, RelaySettings, Remedy, Route, RouteReason},
+    protocol::{Event, FailureKind, RegistryRoute, RelayMode, RelaySettings, Remedy, RouteReason},
     state::Action,
 };
 
@@ -25,7 +25,7 @@ fn with_relay(internet: &Internet) -> Stage {
     stage
 }
 
-fn routes(stage: &Stage) -> Vec<(Route, RouteReason)> {
+fn routes(stage: &Stage) -> Vec<(RegistryRoute, RouteReason)> {
     let connection = |event: &Event| match event {
         Event::Connection { route, reason, .. } => Some((*route, *reason)),
         _ => None,
@@ -39,7 +39,7 @@ fn a_registry_without_cors_is_read_through_the_relay_and_remembered() {
     let mut stage = with_relay(&internet);
     stage.look(REFERENCE);
     stage.verified();
-    let way = [(Route::Direct, RouteReason::First), (Route::Relay, RouteReason::NoCors)];
+    let way = [(RegistryRoute::Direct, RouteReason::First), (RegistryRoute::Relay, RouteReason::NoCors)];
     assert_eq!(routes(&stage), way);
     let direct = internet.count(BLOCKED);
     stage.act(Action::Retry);
@@ -56,10 +56,10 @@ fn a_refused_preflight_and_a_dead_host_lead_to_the_relay_too() {
         let mut stage = with_relay(&blocked(kind));
         stage.look(REFERENCE);
         stage.verified();
-        assert_eq!(routes(&stage).last(), Some(&(Route::Relay, reason)));
+        assert_eq!(routes(&stage).last(), Some(&(RegistryRoute::Relay, reason)));
         let known = routes(&stage).len();
         stage.act(Action::Retry);
-        assert_eq!(routes(&stage)[known].0 == Route::Relay, stays, "{kind:?}");
+        assert_eq!(routes(&stage)[known].0 == RegistryRoute::Relay, stays, "{kind:?}");
     }
 }
 
@@ -102,7 +102,7 @@ fn an_unreadable_challenge_leads_to_the_relay() {
     let mut stage = with_relay(&internet);
     stage.look(REFERENCE);
     stage.verified();
-    assert_eq!(stage.state.connection.as_ref().map(|it| it.way), Some(Route::Relay));
+    assert_eq!(stage.state.connection.as_ref().map(|it| it.way), Some(RegistryRoute::Relay));
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_blob_on_a_host_without_cors_is_read_through_the_relay() {
     let mut stage = with_relay(&internet);
     stage.look(REFERENCE);
     stage.verified();
-    assert_eq!(routes(&stage).last(), Some(&(Route::Relay, RouteReason::NoCors)));
+    assert_eq!(routes(&stage).last(), Some(&(RegistryRoute::Relay, RouteReason::NoCors)));
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn a_registry_known_to_send_no_cors_headers_is_not_asked_directly() {
     let mut stage = with_relay(&internet);
     stage.look("ghcr.io/a/b:1");
     stage.verified();
-    assert_eq!(routes(&stage), [(Route::Relay, RouteReason::KnownWithoutCors)]);
+    assert_eq!(routes(&stage), [(RegistryRoute::Relay, RouteReason::KnownWithoutCors)]);
     assert_eq!(internet.count("ghcr.io/v2"), 0);
 }
 
@@ -150,7 +150,7 @@ fn never_means_never() {
     assert_eq!(internet.count("127.0.0.1"), 0);
     stage.act(Action::UseRelay(REGISTRY.into()));
     stage.verified();
-    assert_eq!(routes(&stage).last(), Some(&(Route::Relay, RouteReason::Chosen)));
+    assert_eq!(routes(&stage).last(), Some(&(RegistryRoute::Relay, RouteReason::Chosen)));
 }
 
 #[test]
@@ -201,5 +201,5 @@ fn an_image_of_the_relays_own_disk_needs_a_relay() {
     let mut stage = with_relay(&blocked(ErrorKind::Cors));
     stage.look("layout.localhost/a/b:1");
     stage.verified();
-    assert_eq!(routes(&stage), [(Route::Relay, RouteReason::Local)]);
+    assert_eq!(routes(&stage), [(RegistryRoute::Relay, RouteReason::Local)]);
 }

@@ -8,9 +8,9 @@ use porthole_testkit::{
     registry::{Internet, Site},
 };
 use porthole_viewer::{
-    layer::{Order, Report},
+    layer::{WorkerOrder, WorkerReport},
     pool::Pool,
-    protocol::{Command, Event, Failure, FailureKind, LayerState, LinkState, Remedy},
+    protocol::{Command, Event, FailureKind, FailureNotice, LayerState, LinkState, Remedy},
     session::{self, Download, Front, Session},
     state::{Action, Effect, State},
     worker::LayerWorker,
@@ -54,14 +54,14 @@ pub(crate) struct Stage {
 /// How a stage differs from the usual one.
 pub(crate) struct Setup {
     pub(crate) workers: usize,
-    pub(crate) options: session::Options,
+    pub(crate) options: session::SessionOptions,
     /// What `relay.json` beside the page says, if it is there.
     pub(crate) relay: Option<&'static str>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { workers: 2, options: session::Options::default(), relay: None }
+        Self { workers: 2, options: session::SessionOptions::default(), relay: None }
     }
 }
 
@@ -195,7 +195,7 @@ impl Stage {
     }
 
     /// A worker reports this.
-    pub(crate) fn report(&mut self, worker: usize, report: Report) {
+    pub(crate) fn report(&mut self, worker: usize, report: WorkerReport) {
         self.session.hear(worker, report);
         self.collect();
     }
@@ -213,13 +213,13 @@ impl Stage {
     }
 
     /// Orders that were sent to workers so far.
-    pub(crate) fn orders(&self) -> Vec<(usize, Order)> {
+    pub(crate) fn orders(&self) -> Vec<(usize, WorkerOrder)> {
         self.crew.0.orders.borrow().clone()
     }
 
     /// Layer reads that were ordered so far.
     pub(crate) fn reads(&self) -> usize {
-        self.orders().iter().filter(|(_, order)| matches!(order, Order::Read(_))).count()
+        self.orders().iter().filter(|(_, order)| matches!(order, WorkerOrder::Read(_))).count()
     }
 
     /// Files that were saved.
@@ -255,12 +255,12 @@ impl Stage {
 
     /// The failure that ended the look.
     #[track_caller]
-    pub(crate) fn failure(&self) -> &Failure {
+    pub(crate) fn failure(&self) -> &FailureNotice {
         self.state.failure.as_deref().expect("the look failed")
     }
 
     #[track_caller]
-    pub(crate) fn failed_as(&self, kind: FailureKind) -> &Failure {
+    pub(crate) fn failed_as(&self, kind: FailureKind) -> &FailureNotice {
         let failure = self.failure();
         assert_eq!(failure.kind, kind, "{failure:?}");
         failure
@@ -268,7 +268,7 @@ impl Stage {
 
     /// The failure of a layer.
     #[track_caller]
-    pub(crate) fn layer_failure(&self, layer: u32) -> &Failure {
+    pub(crate) fn layer_failure(&self, layer: u32) -> &FailureNotice {
         self.state.layer_failures.get(&layer).expect("the layer failed")
     }
 
@@ -286,7 +286,7 @@ impl Stage {
 
     /// What is in the selected file.
     #[track_caller]
-    pub(crate) fn content(&self) -> &porthole_viewer::protocol::Content {
+    pub(crate) fn content(&self) -> &porthole_viewer::protocol::ShownContent {
         &self.state.content.as_ref().expect("the file is read").1
     }
 
@@ -297,7 +297,7 @@ impl Stage {
 }
 
 /// A failure offers this remedy.
-pub(crate) fn offers(failure: &Failure, wanted: impl Fn(&Remedy) -> bool) -> bool {
+pub(crate) fn offers(failure: &FailureNotice, wanted: impl Fn(&Remedy) -> bool) -> bool {
     failure.remedies.iter().any(wanted)
 }
 
@@ -361,8 +361,8 @@ struct Inner {
     internet: Internet,
     limits: Limits,
     members: RefCell<Vec<Option<Member>>>,
-    reports: Rc<RefCell<VecDeque<(usize, Report)>>>,
-    orders: RefCell<Vec<(usize, Order)>>,
+    reports: Rc<RefCell<VecDeque<(usize, WorkerReport)>>>,
+    orders: RefCell<Vec<(usize, WorkerOrder)>>,
     refuses: Cell<bool>,
 }
 
@@ -417,7 +417,7 @@ impl Pool for Crew {
         self.0.members.borrow().len()
     }
 
-    fn send(&self, worker: usize, order: Order) {
+    fn send(&self, worker: usize, order: WorkerOrder) {
         self.0.orders.borrow_mut().push((worker, order.clone()));
         let member = self.0.members.borrow()[worker].as_ref().map(|member| Rc::clone(&member.worker));
         if let Some(member) = member {

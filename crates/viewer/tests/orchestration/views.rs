@@ -3,8 +3,8 @@
 use crate::stage::*;
 use porthole_testkit::image::{Content, Image, Layer};
 use porthole_viewer::{
-    address::{Route, View},
-    protocol::{Change, Command, Event, Sort},
+    address::Address,
+    protocol::{Command, Event, RowChange, RowSort, ViewMode},
     state::Action,
 };
 
@@ -18,8 +18,8 @@ fn open(action: Action) -> Stage {
 #[test]
 fn every_mode_lists_its_own_files() {
     let rows: [(Action, &[&str]); 4] = [
-        (Action::View(View::Merged), &["etc", "etc/hosts", "srv", "srv/app"]),
-        (Action::View(View::Deleted), &["etc", "etc/hosts", "etc/motd"]),
+        (Action::View(ViewMode::Merged), &["etc", "etc/hosts", "srv", "srv/app"]),
+        (Action::View(ViewMode::Deleted), &["etc", "etc/hosts", "etc/motd"]),
         (Action::Layer(1), &["etc", "etc/hosts", "etc/motd", "srv", "srv/app"]),
         (Action::Layer(0), &["etc", "etc/hosts", "etc/motd"]),
     ];
@@ -31,28 +31,29 @@ fn every_mode_lists_its_own_files() {
 
 #[test]
 fn as_of_a_layer_nothing_of_the_layers_above_is_there() {
-    let mut stage = open(Action::View(View::UpTo));
+    let mut stage = open(Action::View(ViewMode::UpTo));
     assert_eq!(stage.paths(), ["etc", "etc/hosts", "srv", "srv/app"]);
     stage.act(Action::StepLayer(-1));
     assert_eq!(stage.paths(), ["etc", "etc/hosts", "etc/motd"]);
     let motd = &stage.state.rows.rows[2];
-    assert_eq!((motd.size, motd.change, motd.removed_by), (6, Change::Added, None));
+    assert_eq!((motd.size, motd.change, motd.removed_by), (6, RowChange::Added, None));
 }
 
 #[test]
 fn what_a_layer_did_is_on_its_rows() {
     let stage = open(Action::Layer(1));
     let changes: Vec<_> = stage.state.rows.rows.iter().map(|row| (row.path.as_str(), row.change)).collect();
-    assert!(changes.contains(&("etc/hosts", Change::Modified)), "{changes:?}");
-    assert!(changes.contains(&("etc/motd", Change::Removed)), "{changes:?}");
-    assert!(changes.contains(&("srv/app", Change::Added)), "{changes:?}");
+    assert!(changes.contains(&("etc/hosts", RowChange::Modified)), "{changes:?}");
+    assert!(changes.contains(&("etc/motd", RowChange::Removed)), "{changes:?}");
+    assert!(changes.contains(&("srv/app", RowChange::Added)), "{changes:?}");
 }
 
 #[test]
 fn no_view_asks_the_registry_again() {
     let mut stage = Stage::looking(content());
     let before = stage.internet.log().len();
-    for action in [Action::View(View::Deleted), Action::Layer(0), Action::Sort(Sort::Size), Action::Filter("e".into())]
+    for action in
+        [Action::View(ViewMode::Deleted), Action::Layer(0), Action::Sort(RowSort::Size), Action::Filter("e".into())]
     {
         stage.act(action);
     }
@@ -73,9 +74,9 @@ fn a_filter_keeps_what_fits_and_its_parents() {
 #[test]
 fn toggles_hide_kinds_of_change() {
     let mut stage = open(Action::Layer(1));
-    stage.act(Action::Toggle(Change::Added));
+    stage.act(Action::Toggle(RowChange::Added));
     assert_eq!(stage.paths(), ["etc", "etc/hosts", "etc/motd"]);
-    stage.act(Action::Toggle(Change::Removed));
+    stage.act(Action::Toggle(RowChange::Removed));
     assert_eq!(stage.paths(), ["etc", "etc/hosts"]);
 }
 
@@ -83,7 +84,7 @@ fn toggles_hide_kinds_of_change() {
 fn siblings_are_ordered_by_size() {
     let layer = Layer::new("COPY").file("a", "1").file("b", "333").file("c", "22");
     let mut stage = Stage::looking(Image::new().layer(layer).build().into_content("1"));
-    stage.act(Action::Sort(Sort::Size));
+    stage.act(Action::Sort(RowSort::Size));
     assert_eq!(stage.paths(), ["b", "c", "a"]);
 }
 
@@ -118,7 +119,7 @@ fn a_path_that_is_not_in_the_view_is_no_selection() {
     let mut stage = Stage::looking(content());
     stage.act(Action::Select(Some("etc/motd".into())));
     assert_eq!(stage.state.selection, None);
-    stage.act(Action::View(View::Deleted));
+    stage.act(Action::View(ViewMode::Deleted));
     assert_eq!(stage.state.selection.as_ref().map(|it| it.row.removed_by), Some(Some(1)));
 }
 
@@ -127,7 +128,7 @@ fn an_address_leads_to_view_layer_and_path() {
     let layer = built().layers[0].blob.digest.clone();
     let mut stage = Stage::new(&registry(content()));
     let address = format!("#/v1/r.example%2Fa%2Fb%3A1?view=only&layer={layer}&path=etc/motd");
-    stage.act(Action::Address(Route::parse(&address)));
+    stage.act(Action::Address(Address::parse(&address)));
     stage.verified();
     assert_eq!(stage.paths(), ["etc", "etc/hosts", "etc/motd"]);
     assert_eq!(stage.state.selection.as_ref().map(|it| it.row.path.as_str()), Some("etc/motd"));

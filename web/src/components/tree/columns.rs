@@ -1,6 +1,6 @@
 //! The names of the columns.
 
-use porthole_viewer::protocol::Sort;
+use porthole_viewer::protocol::RowSort;
 use porthole_viewer::state::Action;
 use yew::prelude::*;
 
@@ -8,7 +8,7 @@ use yew::prelude::*;
 #[derive(Properties, PartialEq)]
 pub struct ColumnsProps {
     /// The order.
-    pub sort: Sort,
+    pub sort: RowSort,
     /// Takes actions.
     pub dispatch: Callback<Action>,
 }
@@ -16,7 +16,7 @@ pub struct ColumnsProps {
 /// The names of the columns; a click on two of them sets the order.
 #[component]
 pub fn Columns(props: &ColumnsProps) -> Html {
-    let button = |sort: Sort, words: &str, arrow: &str| {
+    let button = |sort: RowSort, words: &str, arrow: &str| {
         let pressed = props.sort == sort;
         let label = format!("Sort by {}", words.to_lowercase());
         let onclick = props.dispatch.reform(move |_| Action::Sort(sort));
@@ -30,8 +30,8 @@ pub fn Columns(props: &ColumnsProps) -> Html {
     };
     html! {
         <div class="columns">
-            { button(Sort::Name, "Name", " ↑") }
-            { button(Sort::Size, "Size", " ↓") }
+            { button(RowSort::Name, "Name", " ↑") }
+            { button(RowSort::Size, "Size", " ↓") }
             <span>{ "Mode" }</span><span>{ "Owner" }</span><span>{ "Modified" }</span><span>{ "Layer" }</span>
         </div>
     }

@@ -5,7 +5,7 @@ mod row;
 mod viewport;
 
 pub use columns::{Columns, ColumnsProps};
-use porthole_viewer::protocol::{Kind, Row, Rows, Selection, View as Listing};
+use porthole_viewer::protocol::{FileRow, FileView as Listing, RowKind, RowWindow, Selection};
 use porthole_viewer::state::Action;
 use row::row;
 use std::{cell::Cell, rc::Rc};
@@ -18,7 +18,7 @@ use yew::prelude::*;
 #[derive(Properties, PartialEq)]
 pub struct TreeProps {
     /// The rows that the session sent last.
-    pub rows: Rc<Rows>,
+    pub rows: Rc<RowWindow>,
     /// What they list; another list starts at its top.
     pub listing: Listing,
     /// Number of the look.
@@ -203,7 +203,7 @@ impl Component for Tree {
 
 impl Tree {
     /// The row at an index, if the session has sent it.
-    fn row<'c>(&self, ctx: &'c Context<Self>, index: u64) -> Option<&'c Row> {
+    fn row<'c>(&self, ctx: &'c Context<Self>, index: u64) -> Option<&'c FileRow> {
         let rows = &ctx.props().rows;
         rows.rows.get(usize::try_from(index.checked_sub(rows.from)?).ok()?)
     }
@@ -267,7 +267,7 @@ impl Tree {
         let last = ctx.props().rows.total.saturating_sub(1);
         let page = self.viewport.page();
         let row = self.row(ctx, self.active).cloned();
-        let expand = |row: &Row, open: bool| ctx.props().dispatch.emit(Action::Expand(row.path.clone(), open));
+        let expand = |row: &FileRow, open: bool| ctx.props().dispatch.emit(Action::Expand(row.path.clone(), open));
         let target = match (event.key().as_str(), row) {
             ("ArrowDown", _) => self.active.saturating_add(1).min(last),
             ("ArrowUp", _) => self.active.saturating_sub(1),
@@ -293,7 +293,7 @@ impl Tree {
                 return false;
             }
             ("Enter" | " ", Some(row)) => {
-                if row.kind == Kind::Dir && row.has_children {
+                if row.kind == RowKind::Dir && row.has_children {
                     expand(&row, !row.expanded);
                 }
                 self.active

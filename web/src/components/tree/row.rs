@@ -2,19 +2,19 @@
 
 use crate::time::local_date;
 use porthole_viewer::mode::mode;
-use porthole_viewer::protocol::{Change, Kind, Mode, Row};
+use porthole_viewer::protocol::{FileRow, RowChange, RowKind, ViewMode};
 use porthole_viewer::size::{percent, size};
 use porthole_viewer::time::iso;
 use yew::prelude::*;
 
 /// Draws a row; one that the session has not sent yet is blank.
 pub(super) fn row(
-    row: Option<&Row>,
+    row: Option<&FileRow>,
     index: u64,
     largest: u64,
     selected: Option<&str>,
     active: bool,
-    view: Mode,
+    view: ViewMode,
     onclick: Callback<MouseEvent>,
 ) -> Html {
     let Some(row) = row else {
@@ -34,9 +34,9 @@ pub(super) fn row(
                 if let Some((letter, class, words)) = letter {
                     <span class={classes!("letter", class)} title={words}>{ letter }</span>
                 }
-                <bdi>{ &row.name }</bdi>{ if row.kind == Kind::Dir { "/" } else { "" } }
+                <bdi>{ &row.name }</bdi>{ if row.kind == RowKind::Dir { "/" } else { "" } }
                 if !row.link.is_empty() {
-                    <span class="target">{ if row.kind == Kind::Hardlink { " ⇒ " } else { " → " } }<bdi>{ &row.link }</bdi></span>
+                    <span class="target">{ if row.kind == RowKind::Hardlink { " ⇒ " } else { " → " } }<bdi>{ &row.link }</bdi></span>
                 }
             </span>
             { figure(row, largest) }
@@ -48,7 +48,7 @@ pub(super) fn row(
     }
 }
 
-fn twisty(row: &Row) -> &'static str {
+fn twisty(row: &FileRow) -> &'static str {
     match (row.has_children, row.expanded) {
         (false, _) => "",
         (true, false) => "▸",
@@ -57,22 +57,22 @@ fn twisty(row: &Row) -> &'static str {
 }
 
 /// The letter of a change. In the merged view "added" would stand on every row, so it stands on none.
-fn letter(change: Change, view: Mode) -> Option<(&'static str, &'static str, &'static str)> {
+fn letter(change: RowChange, view: ViewMode) -> Option<(&'static str, &'static str, &'static str)> {
     match change {
-        Change::Added if view == Mode::Merged => None,
-        Change::Added => Some(("A", "added", "added")),
-        Change::Modified => Some(("M", "modified", "modified")),
-        Change::Removed => Some(("D", "deleted", "deleted")),
-        Change::Unchanged => None,
+        RowChange::Added if view == ViewMode::Merged => None,
+        RowChange::Added => Some(("A", "added", "added")),
+        RowChange::Modified => Some(("M", "modified", "modified")),
+        RowChange::Removed => Some(("D", "deleted", "deleted")),
+        RowChange::Unchanged => None,
     }
 }
 
 /// The size, with a bar behind it; what has none has a dash.
-fn figure(row: &Row, largest: u64) -> Html {
-    if !matches!(row.kind, Kind::File | Kind::Dir) {
+fn figure(row: &FileRow, largest: u64) -> Html {
+    if !matches!(row.kind, RowKind::File | RowKind::Dir) {
         return html! { <span class="size num">{ "–" }</span> };
     }
-    let bytes = if row.kind == Kind::Dir { row.total } else { row.size };
+    let bytes = if row.kind == RowKind::Dir { row.total } else { row.size };
     let width = if bytes == 0 { 0 } else { percent(bytes, largest) };
     html! {
         <span class="size num">
