@@ -16,7 +16,9 @@ use crate::{
     stack::Stack,
 };
 pub use alone::Alone;
-use porthole_core::{limits::Limits, manifest, path, platform, reference::Reference, seek::MemoryIndex, toc::Toc};
+use porthole_core::{
+    layer::LayerNumber, limits::Limits, manifest, path, platform, reference::Reference, seek::MemoryIndex, toc::Toc,
+};
 use porthole_inspect::resolve::{ResolveStep, ResolvedImage};
 use std::{cell::RefCell, rc::Rc};
 
@@ -408,7 +410,7 @@ impl LayerState {
 
 /// People count layers from one: `layer does not …` becomes `layer 3 does not …`.
 fn of_layer(layer: u32, text: &str) -> String {
-    let number = layer + 1;
+    let number = LayerNumber::of_index(layer);
     match text.split_once("layer ") {
         Some((before, after)) if before.is_empty() || before == "unpacked " => {
             format!("{before}layer {number} {after}")

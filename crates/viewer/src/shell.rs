@@ -1,5 +1,6 @@
 //! The `porthole` command that shows what the page shows.
 
+use porthole_core::layer::LayerNumber;
 use std::fmt::Write as _;
 
 /// Quotes a word for a POSIX shell.
@@ -35,7 +36,7 @@ pub fn command(verb: &str, reference: &str, platform: Option<&str>) -> String {
 }
 
 /// `porthole ls …` with the options of a view; options come first, so that no path is taken for one.
-pub fn list_command(reference: &str, platform: Option<&str>, view: LsListing<'_>, path: Option<&str>) -> String {
+pub fn list_command(reference: &str, platform: Option<&str>, view: LsListing, path: Option<&str>) -> String {
     let mut command = String::from("porthole ls");
     if let Some(platform) = platform {
         let _ = write!(command, " --platform {}", quote(platform));
@@ -43,7 +44,7 @@ pub fn list_command(reference: &str, platform: Option<&str>, view: LsListing<'_>
     match view {
         LsListing::Merged => {}
         LsListing::Only(layer) => {
-            let _ = write!(command, " --layer {}", quote(layer));
+            let _ = write!(command, " --layer {layer}");
         }
         LsListing::Deleted => command.push_str(" --deleted"),
     }
@@ -66,11 +67,11 @@ fn argument(path: Option<&str>) -> String {
 
 /// What `porthole ls` can list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LsListing<'t> {
+pub enum LsListing {
     /// All layers.
     Merged,
-    /// One layer, by number from 0 or by digest.
-    Only(&'t str),
+    /// One layer.
+    Only(LayerNumber),
     /// Deleted or overwritten files.
     Deleted,
 }
@@ -106,7 +107,7 @@ mod tests {
     fn commands() {
         assert_eq!(list_command("nginx", None, LsListing::Merged, None), "porthole ls nginx");
         assert_eq!(
-            list_command("a@sha256:0", Some("linux/arm64"), LsListing::Only("2"), Some("etc/a b")),
+            list_command("a@sha256:0", Some("linux/arm64"), LsListing::Only(LayerNumber::of_index(1)), Some("etc/a b")),
             "porthole ls --platform linux/arm64 --layer 2 a@sha256:0 'etc/a b'"
         );
         assert_eq!(list_command("a", None, LsListing::Deleted, Some("-r")), "porthole ls --deleted a /-r");

@@ -13,6 +13,7 @@ use crate::protocol::{
     Chain, FailureKind, FailureNotice, FileView as Listing, ImageSummary, LayerProgress, LayerSummary,
     RegistryRoute as Way, RelaySettings, RouteReason, RowKind, RowWindow, Selection, ShownContent, Sizes,
 };
+use porthole_core::layer::LayerNumber;
 use std::{collections::BTreeMap, rc::Rc};
 
 /// The image that ships inside the front end.
@@ -123,11 +124,11 @@ impl State {
         if let Some(layer) = layers.iter().find(|layer| layer.digest == name) {
             return Some(layer.index);
         }
-        let number: u32 = name.parse().ok()?;
-        layers.iter().map(|layer| layer.index).find(|index| index.checked_add(1) == Some(number))
+        let number: LayerNumber = name.parse().ok()?;
+        layers.iter().map(|layer| layer.index).find(|index| *index == number.index())
     }
 
-    /// The layer that "as of" and "only" speak of: the chosen one, else the top one.
+    /// The layer that "as of" and "only" are about: the chosen one, else the top one.
     pub fn focused_layer(&self) -> Option<u32> {
         self.chosen_layer().or_else(|| self.image_layers().last().map(|layer| layer.index))
     }
@@ -137,7 +138,7 @@ impl State {
         let layers = self.image_layers();
         let layer = layers.iter().find(|layer| layer.index == index)?;
         let twins = layers.iter().filter(|other| other.digest == layer.digest).count();
-        Some(if twins == 1 { layer.digest.clone() } else { (index + 1).to_string() })
+        Some(if twins == 1 { layer.digest.clone() } else { LayerNumber::of_index(index).to_string() })
     }
 
     /// The list to ask the session for.

@@ -5,7 +5,10 @@ use crate::{
     protocol::{FileView, LayerState, ViewMode},
     stack::{Stack, StackTurn},
 };
-use porthole_core::tree::{self, FileTree};
+use porthole_core::{
+    layer::LayerNumber,
+    tree::{self, FileTree},
+};
 
 /// One layer in a tree of its own.
 pub struct Alone {
@@ -44,7 +47,7 @@ impl LookBody {
 
     /// What a stop means, in words.
     pub fn explain(&self, layer: u32, error: &tree::Error) -> String {
-        let number = layer + 1;
+        let number = LayerNumber::of_index(layer);
         if !error.is_limit() {
             return format!("a container runtime stops unpacking here, and so does this list: {error}");
         }

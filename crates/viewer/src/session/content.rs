@@ -9,6 +9,7 @@ use crate::{
 };
 use porthole_core::{
     descriptor::Descriptor,
+    layer::LayerNumber,
     path,
     reference::Reference,
     seek::{FileReader, Opening, Seekable},
@@ -202,7 +203,7 @@ async fn stream<S: ImageSource>(
 fn find(body: &LookBody, view: &FileView, path: &[u8], options: &SessionOptions) -> Result<Option<File>, String> {
     let Some(content) = body.content(view, path) else { return Ok(None) };
     let Some(layer) = body.resolved.image.layers.get(content.layer as usize) else { return Ok(None) };
-    let number = content.layer + 1;
+    let number = LayerNumber::of_index(content.layer);
     let (reader, cost) = match body.access(content.layer) {
         Some(Access::Index(index)) => {
             let mut opening = Opening::at_offset(content.offset, &options.limits);

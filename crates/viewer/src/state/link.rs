@@ -4,6 +4,7 @@ use super::State;
 use crate::address::{Address, Tab};
 use crate::protocol::ViewMode;
 use crate::shell::{self, LsListing};
+use porthole_core::layer::LayerNumber;
 
 /// The address with the reference pinned to its digest and the platform named, so that it shows the same tomorrow. `None` until the
 /// image is known.
@@ -28,10 +29,10 @@ pub fn command(state: &State) -> Option<String> {
             shell::cat_command(&image.pinned, platform, state.selected_file().unwrap_or_default())
         }
         (Tab::Files, view) => {
-            let layer = state.focused_layer().map(|layer| layer.to_string());
+            let layer = state.focused_layer().map(LayerNumber::of_index);
             let listing = match view {
                 ViewMode::Merged | ViewMode::UpTo => LsListing::Merged,
-                ViewMode::Only => layer.as_deref().map_or(LsListing::Merged, LsListing::Only),
+                ViewMode::Only => layer.map_or(LsListing::Merged, LsListing::Only),
                 ViewMode::Deleted => LsListing::Deleted,
             };
             shell::list_command(&image.pinned, platform, listing, state.route.path.as_deref())

@@ -236,7 +236,7 @@ fn commands_say_what_the_page_shows() {
         ("#/v1/nginx", format!("porthole ls --platform linux/arm64 {nginx}")),
         (
             "#/v1/nginx?view=only&layer=sha256:a&path=etc",
-            format!("porthole ls --platform linux/arm64 --layer 0 {nginx} etc"),
+            format!("porthole ls --platform linux/arm64 --layer 1 {nginx} etc"),
         ),
         ("#/v1/nginx?view=upto&layer=sha256:a", format!("porthole inspect --platform linux/arm64 {nginx}")),
         ("#/v1/nginx?view=upto&layer=sha256:b", format!("porthole ls --platform linux/arm64 {nginx}")),
