@@ -161,6 +161,7 @@ mod tests {
             size: u64::MAX,
             diff_id: None,
             media_type: "application/vnd.oci.image.layer.v1.tar".into(),
+            promised: true,
             audit: Some([("a".to_owned(), "b".to_owned())].into()),
         })));
         survives(WorkerOrder::Request { job: 1, request });

@@ -46,6 +46,8 @@ pub struct LayerJob {
     pub diff_id: Option<String>,
     /// Declared media type.
     pub media_type: String,
+    /// Whether the image promises an archive. The blob of an artifact may be any file.
+    pub promised: bool,
     /// Compare the layer with its table of contents, which these annotations of its descriptor name.
     pub audit: Option<BTreeMap<String, String>>,
 }
@@ -149,6 +151,8 @@ impl WorkerReport {
 pub struct LayerFindings {
     /// Digest, size and diff_id are all as promised, and nothing else is wrong.
     pub verified: bool,
+    /// The blob belongs to an artifact and is no archive: no file is listed from it, even if it looked like one at first.
+    pub no_files: bool,
     /// Bytes of the blob.
     pub compressed: u64,
     /// Bytes of the tar.
@@ -161,6 +165,6 @@ pub struct LayerFindings {
     pub mismatch: Option<(String, String)>,
     /// In words, worst first.
     pub texts: Vec<String>,
-    /// What the audit says in praise of the table of contents, if there was one and it agrees.
+    /// What is worth knowing and not wrong: the table of contents agrees, or the blob is no archive.
     pub note: Option<String>,
 }

@@ -285,7 +285,7 @@ impl Look {
             };
             self.tell_failure(failure, out);
         }
-        self.settle(layer, findings.verified);
+        self.settle(layer, findings.verified && !findings.no_files);
     }
 
     /// A layer could not be read.

@@ -150,6 +150,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             size: descriptor.size,
             diff_id: layer.diff_id.map(|diff_id| diff_id.to_string()),
             media_type: descriptor.media_type.as_str().into(),
+            promised: layer.archive,
             audit: prepared::announced(descriptor, &self.options.limits).then(|| descriptor.annotations.clone()),
         })
     }

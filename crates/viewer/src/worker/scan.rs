@@ -6,13 +6,15 @@ use crate::{
     pace::Pace,
 };
 use porthole_core::{
-    layer::{Expected, Finding, LayerReader, LayerReport, Progress},
+    descriptor::Descriptor,
+    layer::{Finding, LayerReader, LayerReport, Progress},
     limits::Limits,
     media_type::MediaType,
     seek::IndexOptions,
     tar::{Entry, EntrySink, Flow},
     toc::{Audit, Toc},
 };
+use porthole_inspect::layer;
 use std::time::Duration;
 
 /// A layer being read. Feed it with [`Scan::push`], then [`Scan::finish`] it.
@@ -20,6 +22,7 @@ pub(super) struct Scan<'t> {
     tell: &'t dyn Fn(WorkerReport),
     job: u32,
     size: u64,
+    layer: layer::LayerJob,
     reader: LayerReader,
     gather: Gather,
     progress: Progress,
@@ -39,17 +42,19 @@ impl<'t> Scan<'t> {
     ) -> Result<Self, String> {
         let mut pulse = Pace::default();
         pulse.rest(now, PULSE);
-        let expected = Expected {
-            digest: Some(job.digest.parse().map_err(words)?),
-            size: Some(job.size),
+        let media_type = MediaType::parse(&job.media_type).map_err(words)?;
+        let layer = layer::LayerJob {
+            layer: 0,
+            descriptor: Some(Descriptor::new(media_type, job.digest.parse().map_err(words)?, job.size)),
             diff_id: job.diff_id.as_deref().map(str::parse).transpose().map_err(words)?,
-            media_type: MediaType::parse(&job.media_type).ok(),
+            promised: job.promised,
         };
         Ok(Self {
             tell,
             job: job.job,
             size: job.size,
-            reader: LayerReader::new(expected, limits).with_index(IndexOptions::default()),
+            reader: LayerReader::new(layer.expected(), limits).with_index(IndexOptions::default()),
+            layer,
             gather: Gather::default(),
             refused: None,
             progress: Progress::default(),
@@ -112,7 +117,7 @@ impl<'t> Scan<'t> {
         if let Some(index) = index.filter(|index| index.verified) {
             (self.tell)(WorkerReport::Index { job: self.job, index: index.into_bytes() });
         }
-        let mut findings = findings(&report);
+        let mut findings = findings(&self.layer, &report);
         findings.texts.extend(self.refused);
         if let Some(audit) = self.gather.audit.map(|audit| audit.finish(&report)) {
             if audit.agrees() {
@@ -177,7 +182,10 @@ const LISTED: usize = 20;
 /// Time between two reports.
 const PULSE: Duration = Duration::from_millis(50);
 
-fn findings(report: &LayerReport) -> LayerFindings {
+fn findings(layer: &layer::LayerJob, report: &LayerReport) -> LayerFindings {
+    // A wrong compression in the media type is reported, and does not make the layer wrong.
+    let reported = |finding: &&Finding| !finding.refutes() || layer.answers_for(finding);
+    let no_files = report.findings.iter().any(|finding| !reported(&finding));
     let mismatch = report.findings.iter().find_map(|finding| match finding {
         Finding::Digest { expected, got, .. } | Finding::DiffId { expected, got } => {
             Some((expected.to_string(), got.to_string()))
@@ -186,20 +194,16 @@ fn findings(report: &LayerReport) -> LayerFindings {
         _ => None,
     });
     LayerFindings {
-        verified: !report.findings.iter().any(breaks),
+        verified: layer.findings(report).is_empty(),
+        no_files,
         compressed: report.size,
         uncompressed: report.uncompressed,
-        entries: report.entries,
-        ambiguous: report.ambiguous,
+        entries: if no_files { 0 } else { report.entries },
+        ambiguous: if no_files { 0 } else { report.ambiguous },
         mismatch,
-        texts: report.findings.iter().map(ToString::to_string).collect(),
-        note: None,
+        texts: report.findings.iter().filter(reported).map(ToString::to_string).collect(),
+        note: no_files.then(|| "not an archive, so it has no files".into()),
     }
-}
-
-/// A media type that names another compression is reported, but the layer is what its digests promise.
-fn breaks(finding: &Finding) -> bool {
-    !matches!(finding, Finding::Compression { .. })
 }
 
 fn words(error: impl std::fmt::Display) -> String {

@@ -4,7 +4,7 @@ use crate::stage::*;
 use porthole_core::limits::Limits;
 use porthole_registry::transport::ErrorKind;
 use porthole_testkit::{
-    image::{Compression, Content, Image, Layer},
+    image::{Blob, Compression, Content, Image, Layer},
     registry::Fault,
 };
 use porthole_viewer::{
@@ -116,6 +116,51 @@ fn a_layer_that_breaks_again_and_again_is_lost() {
     assert!(stage.layer_failure(0).text.contains("connection broke"));
     assert!(stage.state.settled);
     assert!(internet.count(&blob(0)) <= 5);
+}
+
+#[test]
+fn the_blobs_of_an_artifact_need_not_be_archives() {
+    let image_config = "application/vnd.oci.image.config.v1+json";
+    let rows = [
+        (
+            "an ORAS artifact",
+            "application/vnd.oci.empty.v1+json",
+            "application/vnd.oci.image.layer.v1.tar+gzip",
+            "text",
+        ),
+        ("an ORAS artifact", "application/vnd.acme.config", "application/vnd.oci.image.layer.v1.tar", "text"),
+        (
+            "an attestation",
+            image_config,
+            "application/vnd.in-toto+json",
+            r#"{"_type":"https://in-toto.io/Statement/v1"}"#,
+        ),
+        ("a signature", image_config, "application/vnd.dev.cosign.simplesigning.v1+json", r#"{"critical":{}}"#),
+    ];
+    for (what, config, media_type, text) in rows {
+        let blob = Blob::new(media_type, text.into());
+        let mut built = Image::new().build().edit_config(|config| {
+            config["rootfs"]["diff_ids"] = [blob.digest.as_str()].into_iter().collect();
+        });
+        if config != image_config {
+            built.config = Blob::new(config, b"{}".to_vec());
+        }
+        let built_config = built.config.descriptor();
+        let built = built.edit_manifest(|manifest| {
+            manifest["config"] = built_config;
+            manifest["layers"] = [blob.descriptor()].into_iter().collect();
+        });
+        let mut content = Content::default();
+        content.add_image(&built).add_blob(blob);
+        content.add_root("1", built.manifest);
+        let stage = Stage::looking(content);
+        stage.verified();
+        let layer = &stage.state.layers[0];
+        assert_eq!(layer.state, LayerState::Verified, "{what}: {layer:?}");
+        assert!(layer.findings.is_empty() && stage.state.layer_failures.is_empty(), "{what}: {layer:?}");
+        assert_eq!(layer.note.as_deref(), Some("not an archive, so it has no files"), "{what}");
+        assert!(stage.paths().is_empty(), "{what}");
+    }
 }
 
 #[test]

@@ -125,19 +125,12 @@ fn a_digest_is_looked_at_and_what_it_names_is_verified() {
 
 #[test]
 fn a_layer_that_is_no_archive_is_wrong_and_the_image_is_shown_all_the_same() {
-    let artifact = Blob::new("application/vnd.example.model", b"no archive at all".to_vec());
-    let config = Blob::new("application/vnd.oci.empty.v1+json", b"{}".to_vec());
-    let manifest = json!({
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "artifactType": "application/vnd.example.model",
-        "config": config.descriptor(),
-        "layers": [artifact.descriptor()],
-    });
-    let manifest = Blob::new("application/vnd.oci.image.manifest.v1+json", manifest.to_string().into_bytes());
+    let blob = Blob::new("application/vnd.oci.image.layer.v1.tar", b"no archive at all".to_vec());
+    let built = Image::new().build().edit_config(|config| config["rootfs"]["diff_ids"] = json!([blob.digest]));
+    let built = built.edit_manifest(|manifest| manifest["layers"] = json!([blob.descriptor()]));
     let mut content = Content::default();
-    content.add_blob(artifact).add_blob(config);
-    content.add_root("1", manifest);
+    content.add_image(&built).add_blob(blob);
+    content.add_root("1", built.manifest);
     let stage = Stage::looking(content);
     assert!(stage.state.image.is_some());
     assert_eq!(stage.layer_states(), [LayerState::Wrong]);
