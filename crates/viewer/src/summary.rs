@@ -43,6 +43,7 @@ pub fn summarize(reference: &Reference, resolved: &ResolvedImage) -> ImageSummar
         layers: image.layers.iter().map(layer).collect(),
         history: history(image),
         config: facts(&image.config),
+        deviations: image.deviations().iter().map(ToString::to_string).collect(),
         created: image.config.created.clone(),
         documents,
         download: image.download_size(),

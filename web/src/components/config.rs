@@ -26,6 +26,7 @@ pub fn Config(props: &ConfigProps) -> Html {
         <div class="document" tabindex="0" aria-label="Config">
             <h2 class="heading">{ "Config" }</h2>
             <dl class="facts">{ created(image) }{ for facts }</dl>
+            { for image.deviations.iter().map(|text| html! { <p class="finding"><bdi>{ text }</bdi></p> }) }
             <h2 class="heading">{ "History, oldest first" }</h2>
             if image.history.is_empty() {
                 <p class="dim">{ "This config has no history." }</p>

@@ -28,6 +28,8 @@ pub struct ImageSummary {
     pub history: Vec<HistoryEntry>,
     /// Facts of the config as name and value, in a fixed order: only those that are set.
     pub config: Vec<(String, Vec<String>)>,
+    /// Where manifest and config depart from the specification, in words.
+    pub deviations: Vec<String>,
     /// RFC 3339.
     pub created: Option<String>,
     /// Index (if any), manifest, config: bytes as served, as text.

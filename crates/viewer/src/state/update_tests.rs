@@ -28,6 +28,7 @@ fn image(digests: &[&str]) -> Event {
         layers,
         history: Vec::new(),
         config: Vec::new(),
+        deviations: Vec::new(),
         created: None,
         documents: Vec::new(),
         download: 300,

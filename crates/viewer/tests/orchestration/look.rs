@@ -139,6 +139,15 @@ fn a_layer_that_is_no_archive_is_wrong_and_the_image_is_shown_all_the_same() {
 }
 
 #[test]
+fn deviations_of_an_image_are_shown_beside_its_configuration() {
+    let built = built().edit_config(|config| config["rootfs"]["diff_ids"] = json!([]));
+    let stage = Stage::looking(built.into_content("1"));
+    stage.verified();
+    let image = stage.state.image.as_ref().unwrap();
+    assert_eq!(image.deviations, ["the configuration names no diff_ids, expected 2, one for each layer"]);
+}
+
+#[test]
 fn what_was_typed_is_no_reference() {
     let mut stage = Stage::new(&registry(content()));
     stage.look("not a reference");
