@@ -84,7 +84,7 @@ pub fn decode<T: DeserializeOwned>(text: &str) -> Option<T> {
 mod tests {
     use super::*;
     use porthole_viewer::{
-        layer::{BlobRequest, LayerFindings, LayerJob, WorkerOrder, WorkerReport},
+        layer::{BlobRequest, LayerFindings, ReadJob, WorkerOrder, WorkerReport},
         protocol::{
             Chain, Changes, Command, Event, FailureKind, FailureNotice, FileView, ProofStep, RegistryRoute, RelayMode,
             RelaySettings, Remedy, RouteReason, RowSort, RowWindow, Secret, ViewMode,
@@ -153,7 +153,7 @@ mod tests {
     fn orders_and_reports_survive_the_trip() {
         let request =
             BlobRequest { url: "https://r.example/".into(), headers: vec![("range".into(), "bytes=1-".into())] };
-        survives(WorkerOrder::Read(Box::new(LayerJob {
+        survives(WorkerOrder::Read(Box::new(ReadJob {
             job: 1,
             blob: None,
             request: Some(request.clone()),

@@ -14,7 +14,7 @@ pub struct Address {
     pub platform: Option<String>,
     /// Which files are listed.
     pub view: ViewMode,
-    /// The layer that `upto` and `only` speak of: its digest, or its number from 1 where two layers share a digest.
+    /// The layer that `upto` and `only` name: its digest, or its number from 1 where two layers share a digest.
     pub layer: Option<String>,
     /// The selected path, escaped as `porthole ls --json` escapes it.
     pub path: Option<String>,

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 #[serde(tag = "order", rename_all = "kebab-case")]
 pub enum WorkerOrder {
     /// Fetch, verify and scan a layer.
-    Read(Box<LayerJob>),
+    Read(Box<ReadJob>),
     /// The answer to [`WorkerReport::Stuck`]: try again with this.
     Request {
         /// Number of the job.
@@ -30,7 +30,7 @@ pub enum WorkerOrder {
 
 /// One layer to read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LayerJob {
+pub struct ReadJob {
     /// Number of the job, never used twice.
     pub job: u32,
     /// The bytes of the blob, where it is part of the front end.

@@ -60,7 +60,7 @@ struct Line {
 }
 
 impl RowList {
-    /// Rebuilds the list. `top` is the layer that a view without a layer speaks of.
+    /// Rebuilds the list. `top` is the layer that a view without a layer refers to.
     pub fn flatten(&mut self, tree: &FileTree, view: &FileView, top: u32, expansion: &Expansion) {
         let core = tree.view(mode(view, top));
         let sort = sort(view);

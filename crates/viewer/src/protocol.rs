@@ -15,7 +15,7 @@ pub use event::{
     Sizes,
 };
 pub use failure::{FailureKind, FailureNotice, Remedy};
-pub use image::{DocumentText, HistoryEntry, ImageSummary, InstructionLine, LayerSummary};
+pub use image::{DocumentText, HistoryEntry, ImageLayer, ImageSummary, InstructionLine};
 pub use view::{Changes, FileRow, FileView, RowChange, RowKind, RowSort, RowWindow, ViewMode};
 
 use serde::{Deserialize, Serialize};

@@ -10,7 +10,7 @@ pub use update::{Action, Effect};
 
 use crate::address::Address;
 use crate::protocol::{
-    Chain, FailureKind, FailureNotice, FileView as Listing, ImageSummary, LayerProgress, LayerSummary,
+    Chain, FailureKind, FailureNotice, FileView as Listing, ImageLayer, ImageSummary, LayerProgress,
     RegistryRoute as Way, RelaySettings, RouteReason, RowKind, RowWindow, Selection, ShownContent, Sizes,
 };
 use porthole_core::layer::LayerNumber;
@@ -113,7 +113,7 @@ impl State {
     }
 
     /// Layers of the image, bottom first; empty until it is known.
-    pub fn image_layers(&self) -> &[LayerSummary] {
+    pub fn image_layers(&self) -> &[ImageLayer] {
         self.image.as_ref().map_or(&[], |image| &image.layers)
     }
 

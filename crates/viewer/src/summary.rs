@@ -1,6 +1,6 @@
 //! An image, as the page shows it before any of its files is there.
 
-use crate::protocol::{DocumentText, HistoryEntry, ImageSummary, InstructionLine, LayerSummary, ProofStep};
+use crate::protocol::{DocumentText, HistoryEntry, ImageLayer, ImageSummary, InstructionLine, ProofStep};
 use porthole_core::{
     config::{Execution, ImageConfig},
     image::{self, Image},
@@ -59,9 +59,9 @@ fn text(step: ProofStep, raw: &Raw, media_type: &str) -> DocumentText {
     }
 }
 
-fn layer(layer: &image::Layer) -> LayerSummary {
+fn layer(layer: &image::Layer) -> ImageLayer {
     let descriptor = &layer.descriptor;
-    LayerSummary {
+    ImageLayer {
         index: layer.index,
         digest: descriptor.digest.to_string(),
         diff_id: layer.diff_id.map(|diff_id| diff_id.to_string()),

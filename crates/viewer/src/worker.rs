@@ -5,7 +5,7 @@ mod scan;
 
 use crate::{
     errands::Errands,
-    layer::{LayerJob, WorkerOrder, WorkerReport},
+    layer::{ReadJob, WorkerOrder, WorkerReport},
     protocol::FailureKind,
 };
 use fetch::{Failed, Link};
@@ -28,7 +28,7 @@ pub struct LayerWorker<T> {
     limits: Limits,
     tell: Box<dyn Fn(WorkerReport)>,
     current: RefCell<Option<(u32, Link)>>,
-    errands: Errands<(), (Box<LayerJob>, Link)>,
+    errands: Errands<(), (Box<ReadJob>, Link)>,
 }
 
 impl<T: Transport + Environment> LayerWorker<T> {
@@ -64,7 +64,7 @@ impl<T: Transport + Environment> LayerWorker<T> {
         self.errands.run(|(job, link)| self.read(job, link)).await;
     }
 
-    async fn read(&self, job: Box<LayerJob>, link: Link) {
+    async fn read(&self, job: Box<ReadJob>, link: Link) {
         let number = job.job;
         let report = match self.read_layer(*job, &link).await {
             Ok(findings) => WorkerReport::Done { job: number, findings },
@@ -73,7 +73,7 @@ impl<T: Transport + Environment> LayerWorker<T> {
         (self.tell)(report);
     }
 
-    async fn read_layer(&self, mut job: LayerJob, link: &Link) -> Result<crate::layer::LayerFindings, Failed> {
+    async fn read_layer(&self, mut job: ReadJob, link: &Link) -> Result<crate::layer::LayerFindings, Failed> {
         let (blob, request) = (job.blob.take(), job.request.take());
         let mut scan = Scan::begin(&job, self.limits, &*self.tell, self.transport.now())
             .map_err(|text| (FailureKind::Other, text))?;
@@ -98,7 +98,7 @@ impl<T: Transport + Environment> LayerWorker<T> {
     /// compared.
     async fn fetch_toc(
         &self,
-        job: &LayerJob,
+        job: &ReadJob,
         annotations: &BTreeMap<String, String>,
         request: &crate::layer::BlobRequest,
     ) -> Result<Toc, String> {

@@ -1,7 +1,7 @@
 //! The layers, bottom first: what made each, how large it is, how far it is.
 
 use super::chain::{glyph, shorten_digests};
-use porthole_viewer::protocol::{FailureNotice, ImageSummary, LayerProgress, LayerState, LayerSummary, LinkState};
+use porthole_viewer::protocol::{FailureNotice, ImageLayer, ImageSummary, LayerProgress, LayerState, LinkState};
 use porthole_viewer::size::{count, percent, size};
 use porthole_viewer::state::Action;
 use std::{collections::BTreeMap, rc::Rc};
@@ -51,7 +51,7 @@ pub fn Layers(props: &LayersProps) -> Html {
 }
 
 fn item(
-    layer: &LayerSummary,
+    layer: &ImageLayer,
     progress: &LayerProgress,
     failure: Option<&FailureNotice>,
     chosen: bool,

@@ -10,7 +10,7 @@ use yew::prelude::*;
 pub struct ToolsProps {
     /// The view.
     pub view: ViewMode,
-    /// The layer that "as of" and "only" speak of.
+    /// The layer that "as of" and "only" refer to.
     pub focused: Option<u32>,
     /// Filter and toggles.
     pub listing: Listing,

@@ -23,7 +23,7 @@ pub struct ImageSummary {
     /// Platforms to choose from; empty without an index.
     pub platforms: Vec<String>,
     /// Layers, bottom first.
-    pub layers: Vec<LayerSummary>,
+    pub layers: Vec<ImageLayer>,
     /// History as the config states it, oldest first.
     pub history: Vec<HistoryEntry>,
     /// Facts of the config as name and value, in a fixed order: only those that are set.
@@ -53,7 +53,7 @@ pub struct DocumentText {
 
 /// A layer as the manifest, config and history describe it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LayerSummary {
+pub struct ImageLayer {
     /// 0 = bottom.
     pub index: u32,
     /// Digest of the blob.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct FileView {
     /// Which files.
     pub mode: ViewMode,
-    /// Layer that `UpTo` and `Only` speak of: 0 = bottom. The top layer if absent.
+    /// Layer that `UpTo` and `Only` refer to: 0 = bottom. The top layer if absent.
     pub layer: Option<u32>,
     /// The same by blob digest, for a link that is opened before the image is known. `layer` wins.
     pub layer_digest: Option<String>,

@@ -2,7 +2,7 @@
 
 use super::{Errand, Front, Session, Work};
 use crate::{
-    layer::{BlobRequest, LayerJob, WorkerOrder, WorkerReport},
+    layer::{BlobRequest, ReadJob, WorkerOrder, WorkerReport},
     look::{Access, Look},
     pool::{Assignment, Pool},
     prepared,
@@ -133,7 +133,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         }
     }
 
-    fn job(&self, look: &Look, assignment: Assignment) -> Option<LayerJob> {
+    fn job(&self, look: &Look, assignment: Assignment) -> Option<ReadJob> {
         let body = look.body.as_ref().filter(|_| look.number == assignment.look)?;
         let layer = body.resolved.image.layers.get(assignment.layer as usize)?;
         let descriptor = &layer.descriptor;
@@ -142,7 +142,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Some(_) => None,
             None => Some(twin(&self.registry.blob_request(&body.reference, descriptor).ok()?)),
         };
-        Some(LayerJob {
+        Some(ReadJob {
             job: assignment.job,
             blob: blob.cloned(),
             request,

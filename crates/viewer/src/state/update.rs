@@ -3,8 +3,8 @@
 use super::{Connection, Dialog, State};
 use crate::address::{Address, Tab};
 use crate::protocol::{
-    Command, Event, LayerProgress, LayerState, LayerSummary, RelaySettings, Remedy, RowChange, RowKind, RowSort,
-    Secret, Selection, ShownContent, ViewMode,
+    Command, Event, ImageLayer, LayerProgress, LayerState, RelaySettings, Remedy, RowChange, RowKind, RowSort, Secret,
+    Selection, ShownContent, ViewMode,
 };
 use std::rc::Rc;
 
@@ -342,7 +342,7 @@ impl State {
                     self.platform.clone_from(&image.platform);
                 }
                 self.sizes.download = image.download;
-                let waiting = |layer: &LayerSummary| LayerProgress {
+                let waiting = |layer: &ImageLayer| LayerProgress {
                     index: layer.index,
                     total: layer.size,
                     ..LayerProgress::default()

@@ -3,8 +3,8 @@ use crate::protocol::RowKind;
 use crate::protocol::{FailureKind, FailureNotice, FileRow, ImageSummary, RowWindow, Selection, Sizes, ViewMode};
 use crate::state::{SAMPLE, command, pinned_route, worst};
 
-fn layer(index: u32, digest: &str) -> LayerSummary {
-    LayerSummary {
+fn layer(index: u32, digest: &str) -> ImageLayer {
+    ImageLayer {
         index,
         digest: digest.into(),
         diff_id: None,

@@ -2,7 +2,7 @@
 
 use crate::{
     batch::BatchWriter,
-    layer::{LayerFindings, LayerJob, WorkerReport},
+    layer::{LayerFindings, ReadJob, WorkerReport},
     pace::Pace,
 };
 use porthole_core::{
@@ -35,7 +35,7 @@ pub(super) struct Scan<'t> {
 impl<'t> Scan<'t> {
     /// A reader that expects what the job says; an error is a bug on the session's side.
     pub(super) fn begin(
-        job: &LayerJob,
+        job: &ReadJob,
         limits: Limits,
         tell: &'t dyn Fn(WorkerReport),
         now: Duration,

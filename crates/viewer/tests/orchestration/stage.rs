@@ -317,7 +317,7 @@ impl Wake for Woken {
     }
 }
 
-/// What the session told, and what was saved.
+/// What the session reported, and what was saved.
 #[derive(Clone, Default)]
 pub(crate) struct Screen {
     events: Rc<RefCell<Vec<Event>>>,
