@@ -162,6 +162,18 @@ pub enum Error {
         /// Digest of the body.
         got: digest::Digest,
     },
+    /// A tag that was put stands for something else afterwards.
+    #[error("{registry} took the manifest, but the {what} stands for another one: expected {expected}, got {got}")]
+    Moved {
+        /// Logical registry.
+        registry: String,
+        /// Step.
+        what: Subject,
+        /// Digest that was put.
+        expected: digest::Digest,
+        /// Digest that the tag stands for.
+        got: digest::Digest,
+    },
     /// A manifest or an index that is refused.
     #[error("{what} is refused: {error}")]
     Document {
@@ -263,6 +275,7 @@ impl Error {
             | Self::Page { registry, .. }
             | Self::OutOfRange { registry, .. }
             | Self::Contradiction { registry, .. }
+            | Self::Moved { registry, .. }
             | Self::Transport { registry, .. }
             | Self::Policy { registry, .. }
             | Self::PlainRelay { registry, .. }
@@ -304,7 +317,14 @@ impl Classify for Error {
             Self::Policy { role: "token realm", error: policy::Refused::Local(realm), .. } => {
                 Failure::new(Kind::Protocol, Blame::Registry).hint(Hint::TrustRealm { realm: realm.clone() })
             }
+            Self::Policy { registry, error: policy::Refused::SameHost(_), .. } => {
+                Failure::new(Kind::Protocol, Blame::Registry).hint(Hint::Text(format!(
+                    "for the operator of {registry}: the proxy that terminates TLS must send `X-Forwarded-Proto: https`, so that the registry names https URLs"
+                )))
+            }
             Self::Policy { .. } => Failure::new(Kind::Protocol, Blame::Registry),
+            Self::Moved { .. } => Failure::new(Kind::Malformed, Blame::Registry)
+                .hint(Hint::Text("another push may have moved the tag meanwhile".to_owned())),
             Self::OutOfRange { .. } | Self::Contradiction { .. } => Failure::new(Kind::Malformed, Blame::Registry),
             Self::Mismatch { mismatch, .. } => mismatch.failure(),
             Self::Document { error, .. } => error.failure(),

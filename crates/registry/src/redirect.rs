@@ -75,6 +75,6 @@ mod tests {
         assert_eq!(target(&from, StatusCode::FOUND, &headers), None);
         headers.insert(header::LOCATION, "http://a.b/".parse().unwrap());
         assert_eq!(target(&from, StatusCode::NOT_MODIFIED, &headers), None);
-        assert_eq!(target(&from, StatusCode::FOUND, &headers), Some(Err(Refused::Downgrade)));
+        assert_eq!(target(&from, StatusCode::FOUND, &headers), Some(Err(Refused::SameHost("http://a.b".into()))));
     }
 }

@@ -29,7 +29,7 @@ use porthole_registry::{
     plan::push::{self as plan, Plan, Planner},
 };
 use porthole_source::ImageSource;
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinSet,
@@ -50,6 +50,8 @@ pub struct Options {
     pub tags: Vec<String>,
     /// Send layers as well that come from elsewhere by their licence.
     pub foreign: bool,
+    /// How long to wait until a manifest that the registry took can be read there.
+    pub wait: Duration,
     /// What is known of repositories that the destination names to mount from: they are asked for these blobs alone.
     pub likely: Vec<Likely>,
 }
@@ -73,6 +75,8 @@ pub struct Pushed {
     pub sent: u64,
     /// Whether the name stood for something else, or for nothing, before.
     pub tagged: bool,
+    /// Whether the registry shows what it took; `false` if it did not within [`Options::wait`].
+    pub visible: bool,
 }
 
 /// So many blobs of so many bytes.
@@ -154,7 +158,7 @@ pub async fn push(
     observer: &Observer,
 ) -> Result<Pushed, Error> {
     let alone = Destination::new(to.reference.clone());
-    let mut push = Push { source, client, to, observer };
+    let mut push = Push { source, client, to, observer, trust: Trust::Everything };
     let plan = match push.plan(options).await {
         // A token server may refuse everything for the sake of the repositories that could be mounted from.
         Err(Error::Registry(porthole_registry::Error::Unauthorized { .. })) if !to.mount_from.is_empty() => {
@@ -168,9 +172,37 @@ pub async fn push(
     {
         return Err(Error::Digest { expected: *expected, got: plan.root.digest });
     }
-    let mut pushed = push.send_blobs(&plan, options).await?;
-    push.put_documents(plan, options, &mut pushed).await?;
-    Ok(pushed)
+    let mut outcome = push.send(plan, options).await;
+    // A registry may say that it has something, and then miss it: a cache in front of another one, or one that has just deleted it.
+    for trust in [Trust::Blobs, Trust::Nothing] {
+        if !outcome.as_ref().is_err_and(is_missing_part) {
+            break;
+        }
+        push.trust = trust;
+        outcome = push.send(push.plan(options).await?, options).await;
+    }
+    outcome
+}
+
+/// Whether a registry refused a document because something that it lists is not there.
+fn is_missing_part(error: &Error) -> bool {
+    match error {
+        Error::Registry(porthole_registry::Error::NotFound { what, .. }) => what.step == "upload of manifest",
+        Error::Registry(porthole_registry::Error::Status { message, .. }) => {
+            ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"].iter().any(|code| message.starts_with(code))
+        }
+        _ => false,
+    }
+}
+
+/// What a registry is believed to have because it says so.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    Everything,
+    /// Documents are put again.
+    Blobs,
+    /// Blobs are sent again as well.
+    Nothing,
 }
 
 struct Push<'p> {
@@ -178,9 +210,16 @@ struct Push<'p> {
     client: &'p Arc<Registry<Native>>,
     to: &'p Destination,
     observer: &'p Observer,
+    trust: Trust,
 }
 
 impl Push<'_> {
+    async fn send(&self, plan: Plan, options: &Options) -> Result<Pushed, Error> {
+        let mut pushed = self.send_blobs(&plan, options).await?;
+        self.put_documents(plan, options, &mut pushed).await?;
+        Ok(pushed)
+    }
+
     async fn plan(&self, options: &Options) -> Result<Plan, Error> {
         let document = self.source.root().await?;
         let root = descriptor_of(&document);
@@ -200,7 +239,7 @@ impl Push<'_> {
         let mut asked = HashSet::new();
         for _ in 0..=limits.index_depth {
             while let Some(next) = planner.next().cloned() {
-                if planner.may_be_present() && self.has_document(&next).await? {
+                if self.trust == Trust::Everything && planner.may_be_present() && self.has_document(&next).await? {
                     planner.present();
                     continue;
                 }
@@ -268,6 +307,7 @@ impl Push<'_> {
             documents: 0,
             sent: 0,
             tagged: false,
+            visible: true,
         };
         let foreign = if options.foreign { &plan.foreign[..] } else { &[] };
         for blob in plan.foreign.iter().filter(|_| !options.foreign) {
@@ -288,6 +328,7 @@ impl Push<'_> {
                 refused: Arc::clone(&refused),
                 unlikely: unlikely(&options.likely, &blob.digest),
                 chunk: options.chunk,
+                again: self.trust == Trust::Nothing,
                 blob: blob.clone(),
             };
             let (turns, mut stopped) = (Arc::clone(&turns), stopped.clone());
@@ -356,7 +397,7 @@ impl Push<'_> {
             tags.push(root.to_string());
         }
         for target in &tags {
-            self.client.check_tag(self.to, root_document.raw(), target).await?;
+            pushed.visible &= self.client.wait_for_tag(self.to, root_document.raw(), target, options.wait).await?;
         }
         Ok(())
     }

@@ -1,6 +1,11 @@
 //! `porthole push`
 
-use std::{ffi::OsString, io::Write, path::Path, time::Instant};
+use std::{
+    ffi::OsString,
+    io::Write,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use clap::Args;
 use porthole_core::{quantity::parse_bytes, reference::Reference};
@@ -65,6 +70,9 @@ pub(super) struct Way {
     /// Mount blobs from this repository of the same registry; may be repeated
     #[arg(long, value_name = "REPO")]
     mount_from: Vec<String>,
+    /// Wait up to this long for the registry to show the pushed image
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=3600))]
+    wait: u64,
     /// Also write this tag; may be repeated
     #[arg(long, value_name = "TAG")]
     also: Vec<String>,
@@ -114,6 +122,7 @@ pub(super) fn send(spec: &Spec, to: Reference, way: &Way, session: &Session<'_>)
         referrers: way.referrers,
         tags: way.also.clone(),
         foreign: way.foreign_layers,
+        wait: Duration::from_secs(way.wait),
         likely: Vec::new(),
     };
     for tag in &way.also {
@@ -166,6 +175,9 @@ fn open(spec: &Spec, session: &Session<'_>) -> Result<Origin, Error> {
 }
 
 fn tell(to: &Reference, pushed: &Pushed, seconds: f64, session: &Session<'_>) -> Result<(), Error> {
+    if !pushed.visible {
+        session.ui.note(format_args!("{to}: accepted, not visible yet"));
+    }
     let Pushed { root, uploaded, mounted, present, foreign, .. } = pushed;
     let mut out = session.ui.out();
     if session.ui.json {
@@ -183,6 +195,7 @@ fn tell(to: &Reference, pushed: &Pushed, seconds: f64, session: &Session<'_>) ->
                 "documents": pushed.documents,
                 "sent": pushed.sent,
                 "tagged": pushed.tagged,
+                "visible": pushed.visible,
                 "seconds": (seconds * 1000.0).round() / 1000.0,
             }),
         )?;

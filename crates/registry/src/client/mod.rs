@@ -21,7 +21,7 @@ use crate::{
     auth::{Credentials, Tokens, lock},
     endpoint::Base,
     error::{Error, Subject},
-    policy::{self, Authority, Host},
+    policy::{self, Authority, Host, Scheme},
     retry,
     scope::Scopes,
     trace::Observer,
@@ -93,6 +93,8 @@ pub struct Registry<T> {
 struct Account {
     credentials: Option<Credentials>,
     route: Route,
+    /// What was found out, or what the user says of this registry alone.
+    scheme: Option<Scheme>,
     /// What it asked for, where that was no token of a token server: send it unasked.
     unasked: Option<http::HeaderValue>,
 }
@@ -144,6 +146,11 @@ impl<T> Registry<T> {
         }
     }
 
+    /// Sets the scheme of a logical registry that is reached directly: what [`Options::plain_http`] and the host would say does not count.
+    pub fn set_scheme(&self, registry: &str, scheme: Scheme) {
+        lock(&self.accounts).entry(registry.to_owned()).or_default().scheme = Some(scheme);
+    }
+
     /// How a logical registry is reached.
     pub fn route(&self, registry: &str) -> Route {
         lock(&self.accounts).get(registry).map_or(Route::Direct, |account| account.route.clone())
@@ -161,7 +168,14 @@ impl<T> Registry<T> {
         let authority = Authority::parse(host).map_err(invalid)?;
         match self.route(registry) {
             Route::Relay(relay) => Base::relay(&relay, registry).map_err(Error::Relay),
-            Route::Direct => Base::direct(host, self.is_plain(&authority)).map_err(invalid),
+            Route::Direct => {
+                let scheme = lock(&self.accounts).get(registry).and_then(|account| account.scheme);
+                let base = match scheme {
+                    Some(scheme) => Base::with_scheme(host, scheme),
+                    None => Base::direct(host, self.is_plain(&authority)),
+                };
+                base.map_err(invalid)
+            }
         }
     }
 
@@ -228,7 +242,7 @@ impl Call {
             Host::Name(name) => policy::is_localhost(name),
             host => host.is_loopback_literal(),
         };
-        if self.base.is_relay() && origin.scheme == policy::Scheme::Http && !local {
+        if self.base.is_relay() && origin.scheme == Scheme::Http && !local {
             return Err(Error::PlainRelay { registry: self.registry.clone(), relay: origin.to_string() });
         }
         Ok(())

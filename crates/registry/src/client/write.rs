@@ -12,6 +12,7 @@ use crate::{
 };
 use http::{HeaderValue, Method, header};
 use porthole_core::{digest::Digest, manifest::Raw, media_type::MediaType, reference::Reference};
+use std::time::Duration;
 
 /// A repository to be written to, and the name that the image shall have in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,6 +162,40 @@ impl<T: Transport + Environment> Registry<T> {
         if got == *raw.digest() { Ok(()) } else { Err(call.contradiction(*raw.digest(), got)) }
     }
 
+    /// Waits until a tag or digest shows what was put there, at most for `limit`: some registries show a manifest seconds after they took
+    /// it. Returns whether it was seen. A registry that lets nobody read, or fails to, has taken the manifest all the same.
+    ///
+    /// # Errors
+    /// [`Error::Contradiction`] if other bytes come for the digest, [`Error::Moved`] if the tag stands for something else in the end.
+    pub async fn wait_for_tag(
+        &self,
+        to: &Destination,
+        raw: &Raw,
+        target: &str,
+        limit: Duration,
+    ) -> Result<bool, Error> {
+        let mut waited = Duration::ZERO;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let last = waited >= limit;
+            match self.check_tag(to, raw, target).await {
+                Ok(()) => return Ok(true),
+                Err(error @ Error::Contradiction { .. }) if target.contains(':') => return Err(error),
+                Err(Error::Contradiction { registry, expected, got, .. }) if last => {
+                    let what = Subject::new("tag", target);
+                    return Err(Error::Moved { registry, what, expected, got });
+                }
+                Err(Error::Contradiction { .. } | Error::NotFound { .. }) if !last => {}
+                // Neither will change by waiting, or there is no time left.
+                Err(_) => return Ok(false),
+            }
+            let next = pause.min(limit - waited);
+            self.transport.sleep(next).await;
+            waited += next;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
     pub(super) fn push_call(&self, to: &Destination, step: &'static str, name: String) -> Result<Call, Error> {
         let mut call = self.call(&to.reference, step, name)?;
         let from = to.mount_from.iter().map(|from| Scopes::pull(from));
@@ -169,6 +204,9 @@ impl<T: Transport + Environment> Registry<T> {
         Ok(call)
     }
 }
+
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// What must hold for something to be put.
 pub(super) enum Condition {

@@ -33,6 +33,14 @@ impl Base {
         Ok(Self { url: Url::from_parts(Origin::new(scheme, authority), "/"), ns: None })
     }
 
+    /// The registry itself at `host[:port]`, reached by this scheme whatever its host is.
+    ///
+    /// # Errors
+    /// As [`direct`](Self::direct).
+    pub fn with_scheme(host: &str, scheme: Scheme) -> Result<Self, HostError> {
+        Ok(Self { url: Url::from_parts(Origin::new(scheme, Authority::parse(host)?), "/"), ns: None })
+    }
+
     /// A relay at a base URL, for one logical registry.
     ///
     /// # Errors

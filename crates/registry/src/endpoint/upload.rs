@@ -171,6 +171,8 @@ mod tests {
         headers.insert("oci-chunk-min-length", "0".parse().unwrap());
         assert_eq!(read(&base(), &from, &headers).unwrap().least, None);
         headers.insert("location", "http://r.example.com/v2/a/b/blobs/uploads/7".parse().unwrap());
+        assert_eq!(read(&base(), &from, &headers), Err(Refused::SameHost("http://r.example.com".into())));
+        headers.insert("location", "http://other.example.com/uploads/7".parse().unwrap());
         assert_eq!(read(&base(), &from, &headers), Err(Refused::Downgrade));
     }
 }

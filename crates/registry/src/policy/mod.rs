@@ -38,7 +38,7 @@ pub fn realm(registry: &Origin, realm: &str, credential: bool, trusted: &[String
     let url = Url::parse(realm)?;
     let origin = url.origin();
     if registry.scheme == Scheme::Https && origin.scheme == Scheme::Http {
-        return Err(Refused::Downgrade);
+        return Err(downgrade(registry, origin));
     }
     let listed = is_listed(origin, trusted);
     if origin != registry && !listed {
@@ -73,12 +73,16 @@ pub fn hop(from: &Url, location: &str) -> Result<Url, Refused> {
     let to = from.join(location)?;
     let (a, b) = (from.origin(), to.origin());
     if a.scheme == Scheme::Https && b.scheme == Scheme::Http {
-        return Err(Refused::Downgrade);
+        return Err(downgrade(a, b));
     }
     if a.host != b.host && reach(&b.host) > reach(&a.host) {
         return Err(Refused::Local(b.authority()));
     }
     Ok(to)
+}
+
+fn downgrade(from: &Origin, to: &Origin) -> Refused {
+    if from.is_same_host(to) { Refused::SameHost(to.to_string()) } else { Refused::Downgrade }
 }
 
 /// A place that the bytes of an upload may go to.
@@ -160,6 +164,9 @@ pub enum Refused {
     /// From `https` to `http`.
     #[error("it leads from https to http")]
     Downgrade,
+    /// From `https` to `http` on the same host: a server behind a TLS proxy does not know that it is reached by `https`.
+    #[error("it leads from https to http on the same host: `{0}`")]
+    SameHost(String),
     /// An address or a local name.
     #[error("it leads to an address or a local name that is not the registry's own: `{0}`")]
     Local(String),

@@ -329,3 +329,75 @@ fn the_same_image_on_an_immutable_tag_is_compared_by_its_bytes() {
     let error = block_on(registry.put_manifest(&to, document.raw(), document.media_type(), Some("1"))).unwrap_err();
     assert!(matches!(error, Error::Status { status: 409, .. }), "{error}");
 }
+
+#[test]
+fn a_manifest_that_shows_late_is_waited_for() {
+    let open = || {
+        let internet = serving(content());
+        let document = block_on(client(&internet).fetch_document(&tagged())).unwrap();
+        (internet, document.raw().clone())
+    };
+    let wait = |internet: &Internet, raw, target: &str| {
+        let limit = Duration::from_secs(10);
+        block_on(client(internet).wait_for_tag(&Destination::new(tagged()), raw, target, limit))
+    };
+    let (internet, raw) = open();
+    internet.fault("/manifests/1", 4, Fault::Status(404));
+    assert!(wait(&internet, &raw, "1").unwrap(), "404 at first");
+    let (internet, raw) = open();
+    let old = Digest::sha256(b"old").to_string();
+    internet.fault("HEAD ", 2, Fault::Header("docker-content-digest", old.clone()));
+    assert!(wait(&internet, &raw, "1").unwrap(), "what the tag was before");
+
+    let (internet, raw) = open();
+    internet.fault("/manifests/1", 99, Fault::Status(404));
+    assert!(!wait(&internet, &raw, "1").unwrap(), "accepted, and not visible");
+    let slept: Duration = internet.slept().iter().sum();
+    assert_eq!(slept, Duration::from_secs(10));
+    let (internet, raw) = open();
+    internet.fault("/manifests/1", 99, Fault::Status(403));
+    assert!(!wait(&internet, &raw, "1").unwrap(), "may be pushed, and not read");
+    assert!(internet.slept().is_empty());
+
+    let (internet, raw) = open();
+    internet.fault("HEAD ", 99, Fault::Header("docker-content-digest", old.clone()));
+    let error = wait(&internet, &raw, "1").unwrap_err();
+    assert!(matches!(error, Error::Moved { .. }), "{error}");
+    assert_eq!((error.failure().kind, error.hints().len()), (Kind::Malformed, 1));
+    let digest = raw.digest().to_string();
+    let (internet, raw) = open();
+    internet.fault("HEAD ", 99, Fault::Header("docker-content-digest", old));
+    let error = wait(&internet, &raw, &digest).unwrap_err();
+    assert!(matches!(error, Error::Contradiction { .. }), "{error}");
+    assert!(internet.slept().is_empty(), "other bytes do not become right");
+}
+
+#[test]
+fn http_on_the_same_host_is_refused_with_a_word_for_its_operator() {
+    for challenge in [false, true] {
+        let internet = serving(content());
+        internet.fault(
+            "/manifests/",
+            9,
+            if challenge {
+                answer(401, &[("www-authenticate", r#"Bearer realm="http://r.example.com/token""#)], "")
+            } else {
+                Fault::Redirect("http://r.example.com/elsewhere".into())
+            },
+        );
+        let error = block_on(client(&internet).fetch_document(&tagged())).unwrap_err();
+        assert!(matches!(error, Error::Policy { .. }) && error.to_string().contains("http://r.example.com"), "{error}");
+        assert!(format!("{:?}", error.hints()).contains("X-Forwarded-Proto"), "{:?}", error.hints());
+        assert!(internet.log().iter().all(|asked| asked.url.starts_with("https://")));
+    }
+}
+
+#[test]
+fn a_token_whose_life_is_text_is_used() {
+    let internet = private(REALM, None);
+    internet.fault("/token", 1, Fault::Body(br#"{"token":"token-x","expires_in":"300"}"#.to_vec()));
+    internet.fault("/manifests/", 1, answer(401, &[("www-authenticate", &format!("Bearer realm=\"{REALM}\""))], ""));
+    let body = content().roots[0].blob.bytes.clone();
+    internet.fault("/manifests/", 1, answer(200, &[], &String::from_utf8(body).unwrap()));
+    block_on(client(&internet).fetch_document(&tagged())).unwrap();
+}

@@ -1,9 +1,9 @@
 //! Where requests go: redirects, relays, plain HTTP, and what a page sees of it.
 
-use crate::{ACCOUNT, HOST, REALM, client, content, private, tagged, with_password};
+use crate::{ACCOUNT, HOST, REALM, client, content, private, reference, tagged, with_password};
 use porthole_core::failure::Classify;
 use porthole_core::{hint::Hint, manifest::Document};
-use porthole_registry::{Error, Options, Registry, Route, transport::ErrorKind};
+use porthole_registry::{Error, Options, Registry, Route, policy::Scheme, transport::ErrorKind};
 use porthole_testkit::{
     executor::block_on,
     registry::{Auth, Fault, Internet, Site, bearer},
@@ -198,5 +198,24 @@ fn plain_http_only_where_it_is_allowed() {
         let registry = Registry::new(internet.clone(), options);
         assert!(block_on(registry.fetch_document(&text.parse().unwrap())).is_err());
         assert!(internet.log()[0].url.starts_with(origin), "{text}: {}", internet.log()[0].url);
+    }
+}
+
+#[test]
+fn the_scheme_of_one_registry_says_nothing_of_another() {
+    let internet = Internet::new();
+    for host in ["127.0.0.1:5000", "localhost:5001", "localhost:5002"] {
+        internet.site(host, Site::new().repository("a/b", content()));
+    }
+    let registry = client(&internet);
+    registry.set_scheme("127.0.0.1:5000", Scheme::Https);
+    registry.set_scheme("localhost:5001", Scheme::Http);
+    for (name, url) in [
+        ("127.0.0.1:5000/a/b:1", "https://127.0.0.1:5000/"),
+        ("localhost:5001/a/b:1", "http://localhost:5001/"),
+        ("localhost:5002/a/b:1", "https://localhost:5002/"),
+    ] {
+        block_on(registry.fetch_document(&reference(name))).unwrap();
+        assert!(internet.log().last().unwrap().url.starts_with(url), "{:?}", internet.log().last());
     }
 }

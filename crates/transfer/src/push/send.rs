@@ -29,6 +29,8 @@ pub(super) struct Send {
     /// Repositories that need not be asked for it.
     pub(super) unlikely: Vec<String>,
     pub(super) chunk: Option<u64>,
+    /// It is sent even if the registry says that it has it.
+    pub(super) again: bool,
     pub(super) blob: Descriptor,
 }
 
@@ -77,7 +79,7 @@ impl Send {
     }
 
     async fn bring(&self, session: &Mutex<Option<Opened>>) -> Result<Outcome, Error> {
-        if self.client.has_blob(&self.to, &self.blob).await? {
+        if !self.again && self.client.has_blob(&self.to, &self.blob).await? {
             self.tell(Blob::Present);
             return Ok(Outcome::Present);
         }
