@@ -1,9 +1,15 @@
 //! The options of every verb. Help texts are the doc comments.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 use clap::{Args, ValueEnum};
 use porthole_core::platform::Platform;
+use porthole_native::Certificates;
+use porthole_registry::policy::{Authority, HostError};
 
 use crate::{argument::duration_within, limits::Setting};
 
@@ -26,15 +32,16 @@ pub(crate) struct Global {
     /// Write every HTTP exchange to this file, without secrets, as an HTTP Archive (HAR 1.2), which a browser's network panel opens
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,
-    /// Use plain HTTP for registries [loopback addresses always use it]
-    #[arg(long, global = true)]
-    pub(crate) plain_http: bool,
-    /// Skip TLS certificate verification
-    #[arg(long, global = true)]
-    pub(crate) insecure: bool,
-    /// Trust the certificate authorities in this PEM file, besides the system's; may be repeated
-    #[arg(long, global = true, value_name = "FILE")]
-    pub(crate) ca: Vec<PathBuf>,
+    /// Use plain HTTP for this registry, or, without a value, for every registry that does not answer in TLS, but then without
+    /// credentials; may be repeated [loopback addresses need no option]
+    #[arg(long, global = true, value_name = "HOST[:PORT]", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(crate) plain_http: Vec<ForHost>,
+    /// Skip TLS certificate verification for this registry, or, without a value, for every registry; may be repeated
+    #[arg(long, global = true, value_name = "HOST[:PORT]", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(crate) insecure: Vec<ForHost>,
+    /// Trust the certificates in this PEM file, for one registry or for every registry, besides the system's; may be repeated
+    #[arg(long, global = true, value_name = "[HOST[:PORT]=]FILE", value_parser = certificates)]
+    pub(crate) ca: Vec<Certificates>,
     /// Send credentials to this host if a registry names it as its token server; may be repeated
     #[arg(long, global = true, value_name = "HOST[:PORT]")]
     pub(crate) trust_realm: Vec<String>,
@@ -67,6 +74,29 @@ pub(crate) struct Global {
     pub(crate) color: Color,
 }
 
+/// The value of an option that is for one host or, without a value, for every host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ForHost(pub(crate) Option<Authority>);
+
+impl FromStr for ForHost {
+    type Err = HostError;
+
+    fn from_str(text: &str) -> Result<Self, HostError> {
+        if text.is_empty() { Ok(Self(None)) } else { Authority::parse(text).map(|host| Self(Some(host))) }
+    }
+}
+
+/// `[HOST[:PORT]=]FILE`; a file whose own name has the form of both is taken for a file.
+fn certificates(text: &str) -> Result<Certificates, String> {
+    match text.split_once('=') {
+        Some((host, path)) if !Path::new(text).exists() && !host.contains('/') => {
+            let host = Authority::parse(host).map_err(|error| format!("expected HOST[:PORT] before `=`: {error}"))?;
+            Ok(Certificates { host: Some(host), path: path.into() })
+        }
+        _ => Ok(PathBuf::from(text).into()),
+    }
+}
+
 /// How progress is shown.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Progress {
@@ -89,4 +119,22 @@ pub(crate) enum Color {
     Always,
     /// Never
     Never,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_certificates_may_be_for_one_host() {
+        let parse = |text: &str| {
+            let Certificates { host, path } = certificates(text)?;
+            Ok::<_, String>((host.map(|host| host.host.to_string()), path.display().to_string()))
+        };
+        assert_eq!(parse("ca.pem"), Ok((None, "ca.pem".into())));
+        assert_eq!(parse("r.example:5000=ca.pem"), Ok((Some("r.example".into()), "ca.pem".into())));
+        assert_eq!(parse("localhost=/a/b=c.pem"), Ok((Some("localhost".into()), "/a/b=c.pem".into())));
+        assert_eq!(parse("./a=b.pem"), Ok((None, "./a=b.pem".into())));
+        assert!(parse("r.example:x=ca.pem").is_err());
+    }
 }

@@ -19,14 +19,16 @@ use porthole_core::{
 use porthole_credentials::{Found, Places, Warning};
 use porthole_native::{Hosts, Native, Options as Transport, Proxies, Timeouts};
 use porthole_registry::{
+    auth::Credentials,
     client::{Options, Registry},
+    policy::{Authority, Scheme},
     retry,
 };
 use porthole_store::{IndexCache, Store};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::{
-    args::Global,
+    args::{ForHost, Global},
     error::{Error, Told},
     interrupt::Interrupt,
     limits::Setting,
@@ -50,6 +52,12 @@ pub(crate) struct Session<'a> {
     runtime: Runtime,
     interrupt: Interrupt,
     client: OnceLock<Arc<Client>>,
+    /// The registries whose scheme is settled, and whether each may be sent credentials.
+    reached: Mutex<HashMap<String, bool>>,
+    /// Hosts that a command's own options reach by plain HTTP.
+    plain: Mutex<Hosts>,
+    /// Credentials that a command's own options give for a registry.
+    given: Mutex<HashMap<String, Credentials>>,
     cache: OnceLock<Option<IndexCache>>,
     /// Dropped last: the end of the runtime cuts exchanges off, which are still recorded.
     wire: Closing,
@@ -72,6 +80,9 @@ impl<'a> Session<'a> {
             interrupt: Interrupt::listen(runtime.handle(), &ui.stderr, &wire),
             runtime,
             client: OnceLock::new(),
+            reached: Mutex::default(),
+            plain: Mutex::new(global.plain_http.iter().map(|ForHost(host)| host.clone()).collect()),
+            given: Mutex::default(),
             cache: OnceLock::new(),
             wire: Closing(wire),
         })
@@ -159,12 +170,23 @@ impl<'a> Session<'a> {
 
     /// As [`client`](Self::client), with the result of the search for credentials.
     pub(crate) fn introduced(&self, reference: &Reference) -> Result<(Arc<Client>, Found), Error> {
-        let client = self.connection()?;
+        let (client, trusted) = self.reach(reference)?;
         if self.global.anonymous {
             return Ok((client, Found::default()));
         }
+        if let Some(credentials) = lock(&self.given).get(reference.registry()).cloned() {
+            client.set_credentials(reference.registry(), Some(credentials.clone()));
+            return Ok((client, Found { credentials: Some(credentials), ..Found::default() }));
+        }
         let found = self.places.find(reference)?;
         self.warn(&found.warnings);
+        if let (Some(_), false) = (&found.credentials, trusted) {
+            let registry = reference.registry();
+            self.ui.note(format_args!(
+                "credentials for {registry} are not sent without TLS: allow it with --plain-http={registry}"
+            ));
+            return Ok((client, Found { credentials: None, ..found }));
+        }
         if let Some(credentials) = &found.credentials {
             client.set_credentials(reference.registry(), Some(credentials.clone()));
             lock(&self.sources).insert(reference.registry().to_owned(), found.place.clone());
@@ -210,9 +232,74 @@ impl<'a> Session<'a> {
         &self.global.trust_realm
     }
 
-    /// Whether TLS certificates are not verified.
-    pub(crate) fn accepts_any_certificate(&self) -> bool {
-        self.global.insecure
+    /// Whether the certificate of the reference's registry is not verified.
+    pub(crate) fn accepts_any_certificate(&self, reference: &Reference) -> bool {
+        let Ok(host) = Authority::parse(reference.api_host()) else { return false };
+        let insecure: Hosts = self.global.insecure.iter().map(|ForHost(host)| host.clone()).collect();
+        insecure.include(&host.host, host.port.unwrap_or_else(|| Scheme::Https.port()))
+    }
+
+    /// Reaches the reference's registry by plain HTTP, as an option that means this one says.
+    pub(crate) fn allow_plain(&self, reference: &Reference) {
+        if let Ok(host) = Authority::parse(reference.api_host()) {
+            lock(&self.plain).add(Some(host));
+        }
+    }
+
+    /// Uses these credentials for the reference's registry, and no others.
+    ///
+    /// # Errors
+    /// Others are given for the same registry.
+    pub(crate) fn give_credentials(&self, reference: &Reference, credentials: Credentials) -> Result<(), Error> {
+        let registry = reference.registry();
+        match lock(&self.given).insert(registry.to_owned(), credentials.clone()) {
+            Some(others) if others != credentials => {
+                Err(Error::usage(format!("expected one user for {registry}, which is the source and the destination")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The client, ready for the reference's registry, and whether that may be sent credentials.
+    ///
+    /// Whether a host of this machine has TLS is found out before anything is sent to it, and so it is for every host where an option
+    /// allows plain HTTP for all. Such an option allows no credentials, because it names no host that they are for.
+    pub(crate) fn reach(&self, reference: &Reference) -> Result<(Arc<Client>, bool), Error> {
+        let client = self.connection()?;
+        let registry = reference.registry();
+        if let Some(trusted) = lock(&self.reached).get(registry) {
+            return Ok((client, *trusted));
+        }
+        // A host that cannot be one is refused when it is asked.
+        let Ok(host) = Authority::parse(reference.api_host()) else { return Ok((client, true)) };
+        let (named, all) = {
+            let plain = lock(&self.plain);
+            let port = host.port.unwrap_or_else(|| Scheme::Http.port());
+            (plain.names(&host.host, port), plain.is_all())
+        };
+        let native = client.transport();
+        let (scheme, trusted) = if named {
+            (Some(Scheme::Http), true)
+        } else if all {
+            let scheme = self.wait(native.settle(&host));
+            (scheme, scheme == Some(Scheme::Https) || host.host.is_loopback_literal())
+        } else {
+            (self.wait(native.settle_local(&host)), true)
+        };
+        if let Some(scheme) = scheme {
+            client.set_scheme(registry, scheme);
+        }
+        lock(&self.reached).insert(registry.to_owned(), trusted);
+        Ok((client, trusted))
+    }
+
+    /// Waits for something short, within the runtime as well: watch meets registries while it runs.
+    fn wait<F: Future>(&self, future: F) -> F::Output {
+        if Handle::try_current().is_ok() {
+            tokio::task::block_in_place(|| self.runtime().block_on(future))
+        } else {
+            self.runtime().block_on(future)
+        }
     }
 
     /// The client, with the credentials that it was given before.
@@ -229,17 +316,16 @@ impl<'a> Session<'a> {
         let proxies = Proxies::from_environment(|name| env::var(name).ok());
         let patience = global.stall.unwrap_or(retry::PATIENCE);
         let timeouts = Timeouts::within(patience);
-        let insecure = if global.insecure { Hosts::all() } else { Hosts::default() };
         let transport = Transport {
-            ca: global.ca.iter().cloned().map(Into::into).collect(),
-            insecure,
+            ca: global.ca.clone(),
+            certs_d: certs_d(),
+            insecure: global.insecure.iter().map(|ForHost(host)| host.clone()).collect(),
             timeouts,
             proxies,
             ..Transport::default()
         };
         let transport = Native::new(transport).map_err(|error| Error::Start(error.to_string()))?;
         let options = Options {
-            plain_http_all: global.plain_http,
             trust_realm: global.trust_realm.clone(),
             limits: self.limits,
             observer: self.wire.0.observer(),
@@ -271,6 +357,14 @@ impl Drop for Closing {
     fn drop(&mut self) {
         self.0.close();
     }
+}
+
+/// Where Docker and Podman keep the certificates of registries.
+fn certs_d() -> Vec<PathBuf> {
+    let docker = env::var_os("HOME").map(|home| PathBuf::from(home).join(".docker/certs.d"));
+    let podman = base_directory("XDG_CONFIG_HOME", ".config").map(|config| config.join("containers/certs.d"));
+    let system = ["/etc/docker/certs.d", "/etc/containers/certs.d"].map(PathBuf::from);
+    system.into_iter().chain(docker).chain(podman).collect()
 }
 
 fn default_store() -> Option<PathBuf> {

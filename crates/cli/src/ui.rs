@@ -138,7 +138,7 @@ fn remedy(hint: &Hint) -> String {
         }
         Hint::ChooseImage { .. } => "append the name after a colon: oci:DIR:NAME".to_owned(),
         Hint::RaiseLimit { name, value } => format!("raise it with --limit {name}={value}"),
-        Hint::PlainHttp { registry } => format!("if {registry} has no TLS, add --plain-http"),
+        Hint::PlainHttp { registry } => format!("if {registry} has no TLS, add --plain-http={registry}"),
         Hint::TrustAuthority { .. } => {
             "for a registry with its own certificate authority, pass its certificate with --ca".to_owned()
         }

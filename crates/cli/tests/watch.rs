@@ -319,7 +319,8 @@ fn a_command_never_runs_twice_at_once_for_one_tag() {
     }
     wait_until("it runs", || !said().is_empty());
     assert_eq!(said().lines().count(), 1, "{}", said());
-    assert_eq!(journal(home.path()).last(), Some(&(digest("four"), false)));
+    let newest = (digest("four"), false);
+    wait_until("the journal has the newest", || journal(home.path()).last() == Some(&newest));
     fs::write(&go, "").unwrap();
     wait_until("it has run for the newest", || said().lines().count() == 4);
     let [one, two, four] = ["one", "two", "four"].map(digest);

@@ -3,6 +3,7 @@
 use std::{ffi::OsString, io::Write, path::Path, time::Instant};
 
 use clap::Args;
+use porthole_core::reference::Reference;
 use porthole_transfer::pull::Platforms;
 use serde_json::json;
 
@@ -39,13 +40,57 @@ pub(crate) struct Arguments {
     /// Destination: reference, `store:[NAME]`, `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`
     #[arg(value_name = "DEST")]
     destination: OsString,
+    /// Reach the source's registry by plain HTTP
+    #[arg(long)]
+    src_plain_http: bool,
+    /// Reach the destination's registry by plain HTTP
+    #[arg(long)]
+    dest_plain_http: bool,
+    /// User and password for the source's registry, in place of those that are kept
+    #[arg(long, value_name = "USER:PASSWORD", conflicts_with = "anonymous")]
+    src_creds: Option<String>,
+    /// User and password for the destination's registry, in place of those that are kept
+    #[arg(long, value_name = "USER:PASSWORD", conflicts_with = "anonymous")]
+    dest_creds: Option<String>,
     #[command(flatten)]
     way: push::Way,
 }
 
+/// Applies the options for one side of a copy, which must be a registry to have any.
+fn introduce(
+    session: &Session<'_>,
+    side: &str,
+    reference: Option<&Reference>,
+    plain: bool,
+    credentials: Option<&str>,
+) -> Result<(), Error> {
+    if !plain && credentials.is_none() {
+        return Ok(());
+    }
+    let Some(reference) = reference else {
+        return Err(Error::usage(format!("--{side}-plain-http and --{side}-creds are for a registry")));
+    };
+    if plain {
+        session.allow_plain(reference);
+    }
+    if let Some(credentials) = credentials {
+        let (user, password) = credentials
+            .split_once(':')
+            .filter(|(user, password)| !user.is_empty() && !password.is_empty())
+            .ok_or_else(|| Error::usage(format!("expected USER:PASSWORD in --{side}-creds")))?;
+        session.give_credentials(reference, porthole_credentials::typed(user, password)?)?;
+    }
+    Ok(())
+}
+
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let spec = arguments.source.spec()?;
-    let destination = match Destination::parse(&arguments.destination, Path::exists)? {
+    let destination = Destination::parse(&arguments.destination, Path::exists)?;
+    let from = if let Spec::Registry(reference) = &spec { Some(reference) } else { None };
+    introduce(session, "src", from, arguments.src_plain_http, arguments.src_creds.as_deref())?;
+    let to = if let Destination::Registry(reference) = &destination { Some(reference) } else { None };
+    introduce(session, "dest", to, arguments.dest_plain_http, arguments.dest_creds.as_deref())?;
+    let destination = match destination {
         Destination::Registry(to) => return push::send(&spec, to, &arguments.way, session),
         destination => destination,
     };

@@ -65,7 +65,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     };
     let base = client.endpoint(&reference)?;
     let trusted = session.trusted_realms();
-    let insecure = session.accepts_any_certificate();
+    let insecure = session.accepts_any_certificate(&reference);
     let patient = Patient { client: &*client, reference, base, trusted, credentials, insecure, page: &arguments.page };
     let card = session.runtime().block_on(examine(patient, named, write.as_ref()));
     card.print(session.ui)?;

@@ -39,7 +39,12 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let reference = reference(&arguments.registry)?;
     let registry = reference.registry();
     let given = read_credentials(arguments, session, registry)?;
-    let client = session.connection()?;
+    let (client, trusted) = session.reach(&reference)?;
+    if !trusted {
+        let text =
+            format!("credentials for {registry} are not sent without TLS: allow it with --plain-http={registry}");
+        return Err(Error::usage(text));
+    }
     client.set_credentials(registry, Some(given.clone()));
     session.runtime().block_on(client.check_access(&reference))?;
     match session.places().keep(registry, &given)? {

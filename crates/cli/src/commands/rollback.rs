@@ -1,6 +1,6 @@
 //! `porthole rollback`
 
-use std::{ffi::OsString, io::Write, str::FromStr, sync::Arc};
+use std::{ffi::OsString, io::Write, str::FromStr, sync::Arc, time::Duration};
 
 use clap::Args;
 use porthole_core::{descriptor::Descriptor, digest::Digest, hint::Hint, reference::Reference};
@@ -164,6 +164,7 @@ fn put(
                 referrers: false,
                 tags: Vec::new(),
                 foreign: false,
+                wait: WAIT,
                 likely: Vec::new(),
             };
             session.runtime().block_on(push::push(&source, &client, &to, &options, &Observer::new(drop)))?;
@@ -173,11 +174,13 @@ fn put(
     };
     session.runtime().block_on(async {
         client.put_manifest(&to, document.raw(), document.media_type(), Some(&tag)).await?;
-        client.check_tag(&to, document.raw(), &tag).await
+        client.wait_for_tag(&to, document.raw(), &tag, WAIT).await.map(|_| ())
     })?;
     Ok(())
 }
 
+/// How long to wait until the registry shows what the tag stands for.
+const WAIT: Duration = Duration::from_secs(10);
 /// Blobs sent at once.
 const JOBS: usize = 4;
 

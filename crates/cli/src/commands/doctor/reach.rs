@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use porthole_core::failure::Kind;
 use porthole_registry::{
     Error,
     client::Probed,
     date,
     error::kind_of_status,
+    html::Page,
     policy::{Scheme, is_localhost},
 };
 
@@ -46,7 +48,13 @@ pub(super) fn connection<T>(patient: &Patient<'_, T>, front: &Result<Probed, Err
 pub(super) fn version(front: &Probed) -> Finding {
     let status = front.status.as_u16();
     let version = front.header("docker-distribution-api-version");
+    let page = Page::find(&front.body).filter(|_| matches!(status, 200 | 401));
     let finding = match status {
+        _ if page.is_some() => {
+            let page = page.map(|page| page.to_string()).unwrap_or_default();
+            let says = format!("answers {page} to /v2/: a captive portal, a login page or a proxy, no registry");
+            Finding::no("version", says).because(Kind::Protocol)
+        }
         200 | 401 => Finding::ok("version", "speaks the distribution API"),
         429 => Finding::no("version", format!("limits the rate of requests: {}", front.words())),
         403 => Finding::no("version", format!("refuses access from here: {}", front.words())),
@@ -54,7 +62,7 @@ pub(super) fn version(front: &Probed) -> Finding {
         _ => Finding::no("version", format!("answers {status} to /v2/: {}", front.words())),
     };
     let finding = match finding.verdict {
-        Verdict::No => finding.because(kind_of_status(front.status)),
+        Verdict::No if finding.kind().is_none() => finding.because(kind_of_status(front.status)),
         _ => finding,
     };
     let finding = finding.with("status", status);
