@@ -11,7 +11,7 @@ use porthole_core::platform::Platform;
 use porthole_native::Certificates;
 use porthole_registry::policy::{Authority, HostError};
 
-use crate::{argument::duration_within, limits::Setting};
+use crate::{limits::Setting, quantity::duration_within};
 
 /// Options of every verb.
 #[derive(Args)]

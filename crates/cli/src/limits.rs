@@ -7,7 +7,7 @@ use porthole_core::{
     quantity::parse_bytes,
 };
 
-use crate::argument::QUANTITIES;
+use crate::quantity::QUANTITIES;
 
 /// One limit, set.
 #[derive(Clone, Debug)]

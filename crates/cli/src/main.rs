@@ -12,6 +12,7 @@ mod layers;
 mod limits;
 mod output;
 mod progress;
+mod quantity;
 mod reference;
 mod session;
 mod source;

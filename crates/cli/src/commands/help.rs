@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::{Args, Command};
 
-use crate::{argument::QUANTITIES, error::Error, limits, session::Session};
+use crate::{error::Error, limits, quantity::QUANTITIES, session::Session};
 
 /// Print help: of a verb, or on one of the topics below
 #[derive(Args)]

@@ -11,7 +11,7 @@ use clap::Args;
 
 use self::{command::Task, watcher::Watcher};
 use super::history;
-use crate::{argument::duration_within, error::Error, session::Session};
+use crate::{error::Error, quantity::duration_within, session::Session};
 
 /// Print a line, or run a command, when a tag moves
 ///

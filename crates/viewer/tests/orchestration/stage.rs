@@ -140,7 +140,7 @@ impl Stage {
 
     /// Platforms that are tried where none is asked for.
     pub(crate) fn set_platforms(&self, platforms: &[&str]) {
-        self.session.set_platforms(platforms.iter().map(|platform| platform.parse().unwrap()).collect());
+        self.session.set_platforms(platforms.iter().map(|platform| platform.parse().expect("a platform")).collect());
     }
 
     /// Lets everything happen that can.
