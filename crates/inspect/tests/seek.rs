@@ -29,7 +29,7 @@ impl EntrySink for Ignore {
 fn indexed() -> (Vec<u8>, Vec<u8>) {
     let mut layer = Layer::new("ADD");
     for number in 0..2000 {
-        layer = layer.file(&format!("dir-{}/{number}", number % 30), number.to_string().as_bytes());
+        layer = layer.file(format!("dir-{}/{number}", number % 30), number.to_string().as_bytes());
     }
     let image = Image::new().layer(layer).build();
     let blob = image.layers[0].blob.bytes.clone();
