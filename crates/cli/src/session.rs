@@ -175,16 +175,16 @@ impl<'a> Session<'a> {
             return Ok((client, Found::default()));
         }
         if let Some(credentials) = lock(&self.given).get(reference.registry()).cloned() {
+            if !trusted {
+                return Err(Error::usage(without_tls(reference.registry())));
+            }
             client.set_credentials(reference.registry(), Some(credentials.clone()));
             return Ok((client, Found { credentials: Some(credentials), ..Found::default() }));
         }
         let found = self.places.find(reference)?;
         self.warn(&found.warnings);
         if let (Some(_), false) = (&found.credentials, trusted) {
-            let registry = reference.registry();
-            self.ui.note(format_args!(
-                "credentials for {registry} are not sent without TLS: allow it with --plain-http={registry}"
-            ));
+            self.ui.note(without_tls(reference.registry()));
             return Ok((client, Found { credentials: None, ..found }));
         }
         if let Some(credentials) = &found.credentials {
@@ -383,3 +383,8 @@ fn base_directory(variable: &str, below_home: &str) -> Option<PathBuf> {
 
 /// Sockets need little time; layers are read on threads of their own.
 const IO_THREADS: usize = 2;
+
+/// Why credentials are held back where plain HTTP is allowed for every registry.
+pub(crate) fn without_tls(registry: &str) -> String {
+    format!("credentials for {registry} are not sent without TLS: allow it with --plain-http={registry}")
+}

@@ -14,7 +14,7 @@ use scripted::{Server, ends, porthole};
 use serde_json::Value;
 use std::{
     fs,
-    io::{BufRead, Read},
+    io::{BufRead, Read, Write},
     net::TcpListener,
     os::unix::fs::PermissionsExt,
     path::Path,
@@ -203,13 +203,17 @@ fn an_interrupted_run_leaves_a_whole_trace() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        // The first connection finds out whether this address has TLS.
+        let (mut probe, _) = registry.accept().unwrap();
+        probe.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        drop(probe);
         let (mut asked, _) = registry.accept().unwrap();
         asked.read_exact(&mut [0; 16]).unwrap();
         Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(code));
         let mut said = String::new();
         child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        assert_eq!(said, "porthole: interrupted\n");
+        assert_eq!(said, "porthole: interrupted; the downloaded bytes are kept, and the same command resumes\n");
         let entries = entries(&home.path().join("trace.har"));
         assert_eq!(entries.len(), 1);
         assert_eq!(entries[0]["response"]["_error"], "cut off");

@@ -240,7 +240,7 @@ fn window_bytes() {
     let error = Error::ZstdWindow { requested: 9 << 17, limit: 1 << 20 };
     assert_eq!((written, &refused), (8 << 17, &Err(error.clone())));
     assert_eq!(named(&error, &limit), "window_bytes");
-    assert!(error.to_string().ends_with("exceeds the limit of 1048576 bytes (window_bytes)"));
+    assert!(error.to_string().ends_with("exceeds the limit of 1048576 bytes (limit window_bytes)"));
     assert_eq!(verdict(1, 9, &limits("window_bytes", 9 << 17)).1, Ok(()));
     // Who states the size of the content is refused at once.
     let stated = [&[0x28, 0xb5, 0x2f, 0xfd, 0xa0], &((1 << 20) + 1u32).to_le_bytes()[..], &[0; 3]].concat();

@@ -7,7 +7,11 @@ use porthole_core::reference::{DEFAULT_REGISTRY, Reference};
 use porthole_credentials::Kept;
 use porthole_registry::auth;
 
-use crate::{error::Error, session::Session, ui::safe};
+use crate::{
+    error::Error,
+    session::{Session, without_tls},
+    ui::safe,
+};
 
 /// Sign in to a registry and store the credentials
 ///
@@ -41,9 +45,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let given = read_credentials(arguments, session, registry)?;
     let (client, trusted) = session.reach(&reference)?;
     if !trusted {
-        let text =
-            format!("credentials for {registry} are not sent without TLS: allow it with --plain-http={registry}");
-        return Err(Error::usage(text));
+        return Err(Error::usage(without_tls(registry)));
     }
     client.set_credentials(registry, Some(given.clone()));
     session.runtime().block_on(client.check_access(&reference))?;
