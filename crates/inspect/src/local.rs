@@ -2,7 +2,7 @@
 //! a single layer.
 //!
 //! Nothing here opens a path. The caller brings a [`Place`]: a directory or a file on disk, or what a person dropped on a
-//! page. [`Images`] lists the images in it; [`Images::image`] is one of them as an [`ImageSource`].
+//! page. [`Images`] lists the images in it; [`Images::image`] is one of them as an [`ImageSource`](porthole_source::ImageSource).
 //!
 //! No link is followed out of a layout. Documents are verified against the descriptors that name them before they are parsed.
 
