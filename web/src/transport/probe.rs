@@ -1,9 +1,9 @@
 //! What a `TypeError` meant.
 
 use super::global;
+use gloo_net::http::Request;
 use porthole_registry::transport::ErrorKind;
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{ReferrerPolicy, RequestCache, RequestCredentials, RequestInit, RequestMode};
+use web_sys::{ReferrerPolicy, RequestCache, RequestCredentials, RequestMode};
 
 /// Asks the same host again, in ways that a page is always allowed.
 ///
@@ -18,16 +18,15 @@ pub(super) async fn classify(url: &str, authorized: bool) -> ErrorKind {
 }
 
 async fn answers(url: &str, mode: RequestMode) -> bool {
-    let init = RequestInit::new();
-    init.set_mode(mode);
-    init.set_credentials(RequestCredentials::Omit);
-    init.set_cache(RequestCache::NoStore);
-    init.set_referrer_policy(ReferrerPolicy::NoReferrer);
     let Ok(guard) = global::AbortGuard::new() else { return false };
-    init.set_signal(Some(&guard.signal()));
-    let Ok(request) = web_sys::Request::new_with_str_and_init(url, &init) else { return false };
+    let request = Request::get(url)
+        .mode(mode)
+        .credentials(RequestCredentials::Omit)
+        .cache(RequestCache::NoStore)
+        .referrer_policy(ReferrerPolicy::NoReferrer)
+        .abort_signal(Some(&guard.signal()));
     let _watch = guard.watch();
-    JsFuture::from(global::fetch(&request)).await.is_ok()
+    request.send().await.is_ok()
 }
 
 /// Scheme and authority of an absolute URL.
