@@ -63,7 +63,7 @@ fn login_checks_and_stores_a_password_and_logout_removes_it() -> Result<()> {
     ends(&porthole(home, &["logout", &host], "")?, 0, "signed out");
     ends(&porthole(home, &["digest", &reference], "")?, 3, "porthole login");
     assert!(fs::read_to_string(&file)?.contains("ctrl-q"), "what others wrote stays");
-    ends(&porthole(home, &["logout", &host], "")?, 0, "nothing was kept");
+    ends(&porthole(home, &["logout", &host], "")?, 0, "no credentials were stored");
     Ok(())
 }
 
@@ -210,7 +210,7 @@ fn credentials_of_podman_are_used_and_reported() -> Result<()> {
     }
     fs::write(home.join(".dockercfg"), format!(r#"{{"{host}":{{"auth":"{auth}"}}}}"#))?;
     let output = porthole(home, &["logout", &host], "")?;
-    ends(&output, 0, "nothing was kept");
+    ends(&output, 0, "no credentials were stored");
     ends(&output, 0, ".dockercfg");
     Ok(())
 }
