@@ -188,7 +188,10 @@ fn no_failure_shows_a_secret() -> Result<()> {
     front.fault("/token", ALWAYS, Fault::Answer(401, repeated("")));
     run(&["digest", &reference], &[])?;
     front.heal();
+    // A file that cannot be used is a warning; the registry refuses access without credentials.
+    front.fault("/v2/", ALWAYS, Fault::Status(403, Vec::new()));
     run(&["digest", "--authfile", &bad.display().to_string(), &reference], &[])?;
+    front.heal();
     let proxy = [("https_proxy", "http://someone:canary-proxy@127.0.0.1:1")];
     run(&["digest", "registry.example/a/b"], &proxy)?;
     run(&["digest", "registry.example/a/b"], &[("https_proxy", "socks5://someone:canary-proxy@127.0.0.1:1")])?;
