@@ -11,7 +11,7 @@ use porthole_testkit::{
 use scripted::{Server, done, ends, porthole};
 use tempfile::TempDir;
 
-/// An image below so many indexes, each of which lists the next: tag `1` of `a/b`, and the layout `layout`.
+/// An image below `depth` indexes, each of which lists the next: tag `1` of `a/b`, and the layout `layout`.
 fn nested(depth: u32) -> (Server, TempDir) {
     let image = Image::new().platform("linux", "amd64", None).layer(Layer::new("COPY a /").file("a", "b")).build();
     let mut content = Content::default();

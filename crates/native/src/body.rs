@@ -52,7 +52,7 @@ impl NativeBody {
         poll_fn(|cx| self.poll_chunk(cx)).await
     }
 
-    /// [`chunk`](Self::chunk), for whoever is polled.
+    /// [`chunk`](Self::chunk), for a caller that implements `poll` itself.
     ///
     /// # Errors
     /// Those of [`chunk`](Self::chunk).

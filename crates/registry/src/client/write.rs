@@ -163,7 +163,7 @@ impl<T: Transport + Environment> Registry<T> {
     }
 
     /// Waits until a tag or digest shows what was put there, at most for `limit`: some registries show a manifest seconds after they took
-    /// it. Returns whether it was seen. A registry that lets nobody read, or fails to, has taken the manifest all the same.
+    /// it. Returns whether it was seen. A registry that refuses or fails the read has still taken the manifest.
     ///
     /// # Errors
     /// [`Error::Contradiction`] if other bytes come for the digest, [`Error::Moved`] if the tag stands for something else in the end.

@@ -88,7 +88,7 @@ fn pages_of_tags_are_handed_over_as_they_arrive() {
     };
     block_on(client(&internet).fetch_tag_pages(&tagged(), take)).unwrap();
     assert_eq!(pages, [["a", "b"]]);
-    assert_eq!(internet.count("/tags/list"), 1, "nobody reads the second page");
+    assert_eq!(internet.count("/tags/list"), 1, "the second page is not requested");
 }
 
 #[test]
