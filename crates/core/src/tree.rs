@@ -16,6 +16,7 @@ mod resolve;
 mod row;
 mod shared;
 mod stack;
+mod survey;
 mod view;
 mod waste;
 
@@ -31,6 +32,7 @@ pub use self::{
     diff::{Comparison, Difference, diff},
     row::{Change, Row},
     shared::Shared,
+    survey::{Marked, Survey},
     view::{Mode, Sort, View},
     waste::{Cause, Copies, Download, Group, LayerWaste, Waste, Wasted},
 };

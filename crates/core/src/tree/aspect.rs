@@ -172,7 +172,7 @@ impl<'t> Side<'t> {
     }
 
     /// The `Extra` of the version; for a hard link without one, that of its inode.
-    fn extra(&self) -> u32 {
+    pub(super) fn extra(&self) -> u32 {
         let inode = self.arena.inodes.get(self.version.inode as usize);
         match inode.filter(|_| self.version.kind == Kind::Hardlink) {
             Some(inode) => inode.extra,
