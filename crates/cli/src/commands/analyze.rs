@@ -4,20 +4,12 @@ mod report;
 mod text;
 mod thresholds;
 
-use std::ops::Range;
-
 use clap::Args;
-use porthole_core::{digest::Digest, image::Image, seek::Offsets};
+use porthole_inspect::waste::WasteReport;
 
 use self::{report::Report, thresholds::Thresholds};
 use super::stack::{Stacked, choose};
-use crate::{
-    argument::SourceArgument,
-    error::Error,
-    layers::{Job, Known},
-    output::print_json,
-    session::Session,
-};
+use crate::{argument::SourceArgument, error::Error, layers::Job, output::print_json, session::Session};
 
 /// Show wasted bytes: which paths, and which layers brought and wasted them
 ///
@@ -50,39 +42,6 @@ pub(crate) struct Arguments {
     thresholds: Thresholds,
 }
 
-/// All that the layers tell.
-struct Analyzed<'a> {
-    image: Option<&'a Image>,
-    stacked: &'a Stacked,
-    blobs: &'a [Blob],
-}
-
-/// The blob of a layer.
-struct Blob {
-    digest: Option<Digest>,
-    size: u64,
-    uncompressed: u64,
-    /// Where in it each byte of the archive is, roughly.
-    offsets: Offsets,
-}
-
-impl Blob {
-    /// A bare layer has no descriptor, but is always read.
-    fn of(job: &Job, known: &Known) -> Self {
-        let (digest, offsets) = match known {
-            Known::Read(report, _) => (Some(report.digest), report.offsets.clone()),
-            known => (None, known.index().map(|index| index.offsets()).unwrap_or_default()),
-        };
-        let descriptor = job.descriptor.as_ref();
-        Self {
-            digest: descriptor.map(|descriptor| descriptor.digest).or(digest),
-            size: descriptor.map_or_else(|| known.read(), |descriptor| descriptor.size),
-            uncompressed: known.uncompressed(),
-            offsets,
-        }
-    }
-}
-
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let source = arguments.source.open(session)?;
     let image = match source.is_bare() {
@@ -92,13 +51,8 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let jobs = image.as_ref().map_or_else(Job::bare, |image| Job::of(&image.layers));
     let layer = arguments.layer.as_deref().map(|text| choose(&jobs, text)).transpose()?;
     let stacked = Stacked::read(session, &source, &jobs, true)?;
-    let blobs: Vec<Blob> = jobs.iter().zip(&stacked.layers).map(|(job, known)| Blob::of(job, known)).collect();
-    let analyzed = Analyzed { image: image.as_ref(), stacked: &stacked, blobs: &blobs };
-    let waste = stacked.tree.waste(&|layer: u32, range: Range<u64>| {
-        let offsets = blobs.get(layer as usize).map(|blob| &blob.offsets);
-        offsets.map_or(0, |offsets| offsets.compressed_at(range.end) - offsets.compressed_at(range.start))
-    });
-    let report = Report::new(&analyzed, &waste, layer.map(|layer| layer as u32), arguments);
+    let waste = WasteReport::of(&stacked.tree, image.as_ref(), &stacked.blobs(&jobs));
+    let report = Report::new(&stacked.tree, waste, layer.map(|layer| layer as u32), arguments);
     let mut out = session.ui.out();
     if session.ui.json {
         print_json(&mut out, &report)?;

@@ -8,6 +8,7 @@ use porthole_inspect::{
     layer::Verdict,
     stack::{LayerStack, NoFiles, unpackable},
     toc::TocSearch,
+    waste::LayerBlob,
 };
 
 use crate::{
@@ -94,6 +95,25 @@ impl Stacked {
         })?;
         stack.finish().map_err(Error::Layers)?;
         Ok(Self { tree, layers })
+    }
+
+    /// The blobs of these layers, for figures. A layer that belongs to no image has no descriptor, but was read.
+    pub(super) fn blobs(&self, jobs: &[Job]) -> Vec<LayerBlob> {
+        let blob = |(job, known): (&Job, &Known)| {
+            let (digest, offsets) = match known {
+                Known::Read(report, _) => (Some(report.digest), report.offsets.clone()),
+                known => (None, known.index().map(|index| index.offsets()).unwrap_or_default()),
+            };
+            let descriptor = job.descriptor.as_ref();
+            LayerBlob {
+                digest: descriptor.map(|descriptor| descriptor.digest).or(digest),
+                size: descriptor.map_or_else(|| known.read(), |descriptor| descriptor.size),
+                uncompressed: known.uncompressed(),
+                entries: known.entries(),
+                offsets,
+            }
+        };
+        jobs.iter().zip(&self.layers).map(blob).collect()
     }
 
     /// Where a runtime would stop.

@@ -1,13 +1,13 @@
 //! The report of waste as data.
 
 use porthole_core::{
-    image::Layer,
     layer::LayerNumber,
-    tree::{Copies, FileTree, Group, LayerWaste, NodeId, Waste},
+    tree::{Copies, FileTree, Group, LayerWaste, NodeId},
 };
+use porthole_inspect::waste::{LayerShare, WasteReport};
 use serde::Serialize;
 
-use super::{Analyzed, Arguments, Blob, thresholds::Check};
+use super::{Arguments, thresholds::Check};
 use crate::commands::ls::row::Name;
 
 #[derive(Serialize)]
@@ -29,9 +29,6 @@ pub(super) struct Report {
     #[serde(skip)]
     pub(super) only: Option<u32>,
 }
-
-const DEFINITION: &str = "visible bytes of regular files / bytes of regular files in all layers; \
-    hard links bring no bytes; 1.0 without waste";
 
 /// Bytes.
 #[derive(Serialize)]
@@ -128,26 +125,24 @@ impl OwnedName {
 }
 
 impl Report {
-    pub(super) fn new(analyzed: &Analyzed<'_>, waste: &Waste, only: Option<u32>, arguments: &Arguments) -> Self {
-        let tree = &analyzed.stacked.tree;
-        let download = analyzed.blobs.iter().map(|blob| blob.size).sum();
-        let unpacked = analyzed.blobs.iter().map(|blob| blob.uncompressed).sum();
-        let percent = if download == 0 { 0.0 } else { waste.download as f64 * 100.0 / download as f64 };
+    pub(super) fn new(tree: &FileTree, report: WasteReport, only: Option<u32>, arguments: &Arguments) -> Self {
+        let percent = report.download_percent();
+        let WasteReport { download, unpacked, waste, layers, groups, copies, .. } = report;
         let concerns = |group: &Group| only.is_none_or(|layer| group.by == layer || group.layers.contains(&layer));
-        let groups: Vec<Group> = waste.groups(tree).into_iter().filter(concerns).collect();
+        let groups: Vec<Group> = groups.into_iter().filter(concerns).collect();
         // Copies are of no layer.
-        let copies = if only.is_some() { Vec::new() } else { tree.copies() };
+        let copies = if only.is_some() { Vec::new() } else { copies };
         Self {
             sizes: Sizes { download, unpacked, files: waste.all, visible: waste.visible },
             efficiency: waste.efficiency(),
-            efficiency_definition: DEFINITION,
+            efficiency_definition: WasteReport::EFFICIENCY,
             wasted: Wasted { bytes: waste.wasted(), download: waste.download, download_percent: percent },
-            layers: layers(analyzed, waste),
+            layers: layers.into_iter().map(LayerReport::of).collect(),
             wasted_paths_total: groups.len(),
             wasted_paths: groups.iter().take(arguments.top).map(|group| Path::of(group, tree)).collect(),
             copies_total: copies.len(),
             copies: copies.iter().take(arguments.top).map(|copies| CopiesReport::of(copies, tree)).collect(),
-            thresholds: arguments.thresholds.check(waste, percent),
+            thresholds: arguments.thresholds.check(&waste, percent),
             only,
         }
     }
@@ -158,24 +153,22 @@ impl Report {
     }
 }
 
-fn layers(analyzed: &Analyzed<'_>, waste: &Waste) -> Vec<LayerReport> {
-    let report = |(layer, blob): (u32, &Blob)| {
-        let described: Option<&Layer> = analyzed.image.and_then(|image| image.layers.get(layer as usize));
-        let of = waste.layers.iter().find(|of| of.layer == layer).copied().unwrap_or_default();
-        let LayerWaste { bytes, wasted, download, wastes, deleted, overwritten, duplicated, metadata, .. } = of;
-        LayerReport {
-            layer: LayerNumber::of_index(layer),
-            digest: blob.digest.map(|digest| digest.to_string()),
-            created_by: described.and_then(|layer| layer.created_by.clone()),
-            download: blob.size,
-            unpacked: blob.uncompressed,
+impl LayerReport {
+    fn of(share: LayerShare) -> Self {
+        let LayerWaste { bytes, wasted, download, wastes, deleted, overwritten, duplicated, metadata, .. } =
+            share.waste;
+        Self {
+            layer: LayerNumber::of_index(share.layer),
+            digest: share.digest.map(|digest| digest.to_string()),
+            created_by: share.created_by,
+            download: share.download,
+            unpacked: share.unpacked,
             files: bytes,
             wasted,
             wasted_download: download,
             wastes: Wastes { bytes: wastes, deleted, overwritten, duplicated, metadata },
         }
-    };
-    (0..).zip(analyzed.blobs).map(report).collect()
+    }
 }
 
 impl Path {

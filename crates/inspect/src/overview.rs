@@ -1,0 +1,219 @@
+//! An overview of an image: what its documents state, and what its layers add to that.
+
+use crate::{
+    findings::{self, ImageFinding},
+    resolve::ResolvedImage,
+    waste::{LayerBlob, WasteReport},
+};
+use porthole_core::{
+    descriptor::Descriptor,
+    deviation::Deviation,
+    digest::Digest,
+    image::{Image, Layer},
+    manifest::{Document, Index, Parsed},
+    media_type::{MediaType, Role},
+    platform::{Platform, available},
+    tree::{FileTree, LayerSummary, Mode},
+};
+use std::collections::BTreeMap;
+
+/// What is known of an image: at first by its documents, later by its layers as well.
+#[derive(Clone, Debug)]
+pub struct Overview {
+    /// The index that the name stands for, if it stands for one.
+    pub index: Option<DocumentName>,
+    /// Platforms of the index, each once.
+    pub platforms: Vec<Platform>,
+    /// Everything that the index lists.
+    pub entries: Vec<IndexEntry>,
+    /// Annotations of the index.
+    pub index_annotations: BTreeMap<String, String>,
+    /// The manifest.
+    pub manifest: DocumentName,
+    /// The configuration.
+    pub config: DocumentName,
+    /// What the manifest describes, if that is an artifact.
+    pub artifact_type: Option<MediaType>,
+    /// The platform of the image, by the index or by the configuration.
+    pub platform: Option<Platform>,
+    /// The image that this one was built on, as its builder stated.
+    pub base: Option<BaseImage>,
+    /// The layers, bottom first.
+    pub layers: Vec<LayerOverview>,
+    /// The three sizes.
+    pub sizes: ImageSizes,
+    /// Where the documents depart from their specification.
+    pub deviations: Vec<Deviation>,
+    /// What is worth knowing, the most serious first.
+    pub findings: Vec<ImageFinding>,
+}
+
+/// A document by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentName {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its media type.
+    pub media_type: MediaType,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// An entry of an index.
+#[derive(Clone, Debug)]
+pub struct IndexEntry {
+    /// The entry.
+    pub descriptor: Descriptor,
+    /// What it leads to.
+    pub role: EntryRole,
+    /// The image comes from this entry.
+    pub chosen: bool,
+}
+
+/// What an entry of an index leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryRole {
+    /// An image for a platform, or one that names none.
+    Image,
+    /// Statements about an image of the same index, as BuildKit attaches them.
+    Attestation,
+    /// Another index.
+    Index,
+    /// Anything else.
+    Artifact,
+}
+
+/// The image that another was built on (`org.opencontainers.image.base.*`). Nothing proves it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BaseImage {
+    /// Its reference.
+    pub name: Option<String>,
+    /// The digest of its manifest.
+    pub digest: Option<String>,
+}
+
+/// A layer, as the documents state it, and what was found in it.
+#[derive(Clone, Debug)]
+pub struct LayerOverview {
+    /// The layer.
+    pub layer: Layer,
+    /// What was found, once the layer is read.
+    pub contents: Option<LayerContents>,
+}
+
+/// What was found in a layer.
+#[derive(Clone, Debug, Default)]
+pub struct LayerContents {
+    /// Bytes of its archive.
+    pub uncompressed: u64,
+    /// Entries of its archive.
+    pub entries: u64,
+    /// What it changed.
+    pub summary: LayerSummary,
+}
+
+/// Sizes of an image in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ImageSizes {
+    /// The blobs of all layers.
+    pub download: u64,
+    /// The archives of all layers, once they are read.
+    pub unpacked: Option<u64>,
+    /// The files that a container sees, once the layers are read.
+    pub visible: Option<u64>,
+}
+
+impl Overview {
+    /// What the documents state.
+    pub fn of(resolved: &ResolvedImage) -> Self {
+        let image = &resolved.image;
+        let manifest = &image.manifest;
+        let index = match &resolved.index {
+            Some(Document::Index(index)) => Some(index),
+            _ => None,
+        };
+        let entries = index.map_or(&[][..], |index| &index.value.manifests);
+        let config = &manifest.value.config;
+        let chosen = resolved.chosen.as_ref();
+        let platform = chosen.and_then(|entry| entry.platform.as_ref()).map(Platform::normalized);
+        Self {
+            index: index.map(|index| DocumentName::of(index)),
+            platforms: available(entries),
+            entries: entries
+                .iter()
+                .map(|entry| IndexEntry {
+                    role: EntryRole::of(entry),
+                    chosen: chosen == Some(entry),
+                    descriptor: entry.clone(),
+                })
+                .collect(),
+            index_annotations: index.map(|index| index.value.annotations.clone()).unwrap_or_default(),
+            manifest: DocumentName::of(manifest),
+            config: DocumentName { digest: config.digest, media_type: config.media_type.clone(), size: config.size },
+            artifact_type: manifest.value.artifact_type.clone(),
+            platform: platform.or_else(|| image.config.platform.clone()),
+            base: BaseImage::of(image, index),
+            layers: image.layers.iter().map(|layer| LayerOverview { layer: layer.clone(), contents: None }).collect(),
+            sizes: ImageSizes { download: image.download_size(), unpacked: None, visible: None },
+            deviations: image.deviations(),
+            findings: findings::of_documents(image),
+        }
+    }
+
+    /// Adds what the layers tell: `tree` is all of them stacked, `blobs` has one for each, bottom first.
+    pub fn add_layers(&mut self, tree: &FileTree, blobs: &[LayerBlob], report: &WasteReport) {
+        for (index, (layer, blob)) in (0..).zip(self.layers.iter_mut().zip(blobs)) {
+            let (uncompressed, entries) = (blob.uncompressed, blob.entries);
+            layer.contents = Some(LayerContents { uncompressed, entries, summary: tree.summary(index) });
+        }
+        self.sizes.unpacked = Some(report.unpacked);
+        self.sizes.visible = Some(tree.view(Mode::Merged).total_size());
+        self.findings.extend(findings::of_layers(tree, report));
+    }
+}
+
+impl DocumentName {
+    fn of<T>(document: &Parsed<T>) -> Self {
+        let (digest, size) = (*document.raw.digest(), document.raw.size());
+        Self { digest, media_type: document.media_type.clone(), size }
+    }
+}
+
+impl EntryRole {
+    fn of(entry: &Descriptor) -> Self {
+        if entry.annotations.contains_key(ATTESTATION) {
+            return Self::Attestation;
+        }
+        match entry.media_type.role() {
+            Role::Index => Self::Index,
+            Role::Manifest if is_image(entry) => Self::Image,
+            _ => Self::Artifact,
+        }
+    }
+}
+
+fn is_image(entry: &Descriptor) -> bool {
+    let other = entry.artifact_type.as_ref().is_some_and(|kind| kind.role() != Role::Config);
+    !other && !entry.platform.as_ref().is_some_and(Platform::is_unknown)
+}
+
+impl BaseImage {
+    /// The manifest's annotations, else those of the index, else the labels.
+    fn of(image: &Image, index: Option<&Parsed<Index>>) -> Option<Self> {
+        let places = [
+            Some(&image.manifest.value.annotations),
+            index.map(|index| &index.value.annotations),
+            Some(&image.config.execution.labels),
+        ];
+        let base = |place: &BTreeMap<String, String>| Self {
+            name: place.get(BASE_NAME).cloned(),
+            digest: place.get(BASE_DIGEST).cloned(),
+        };
+        places.into_iter().flatten().map(base).find(|base| *base != Self::default())
+    }
+}
+
+/// Set by BuildKit on the manifests of attestations.
+const ATTESTATION: &str = "vnd.docker.reference.type";
+const BASE_NAME: &str = "org.opencontainers.image.base.name";
+const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
