@@ -81,7 +81,7 @@ fn an_image_without_layers_is_no_error() {
 fn departures_in_words() {
     let place = Place::new();
     place.layout("odd", &image().edit_config(|config| *config = json!({ "config": { "Env": ["B\u{1b}[2J"] } })));
-    place.expect("deviations", &["inspect --quick oci:odd", "verify oci:odd", "ls oci:odd"]);
+    place.expect("deviations", &["inspect oci:odd", "verify oci:odd", "ls oci:odd"]);
 }
 
 #[test]

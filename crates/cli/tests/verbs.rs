@@ -148,8 +148,9 @@ fn inspecting() {
         "inspect",
         &[
             "inspect oci:layout:latest",
-            "inspect --quick --platform linux/arm64 oci:layout:multi",
-            "inspect --json ./image.tar",
+            "inspect --full oci:layout:latest",
+            "inspect --platform linux/arm64 oci:layout:multi",
+            "inspect --full --json ./image.tar",
             "inspect --platform linux/s390x oci:layout:multi",
             "inspect --platform linux/s390x oci:layout:latest",
             "inspect layer:layer",
@@ -255,6 +256,7 @@ fn verifying() {
             "verify --json oci:layout:latest",
             "ls oci:layout:latest",
             "inspect oci:layout:latest",
+            "inspect --full oci:layout:latest",
         ],
     );
 }

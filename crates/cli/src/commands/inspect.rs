@@ -6,54 +6,46 @@ mod text;
 use std::io::Write;
 
 use clap::Args;
-use porthole_core::tree::{LayerSummary, Mode};
+use porthole_inspect::{overview::Overview, waste::WasteReport};
 
 use super::stack::Stacked;
 use crate::{
-    argument::SourceArgument,
-    error::Error,
-    layers::{Job, Known},
-    output::print_json,
-    session::Session,
-    source::Source,
+    argument::SourceArgument, error::Error, layers::Job, output::print_json, session::Session, source::Source,
 };
 
 /// Show an image: digests, platforms, layers, sizes, configuration and history
 ///
-/// Prints three sizes: of the download, of the unpacked layers, and of the files that a container sees. For the last two all layers are
-/// downloaded and verified; `--quick` omits them.
+/// Reads documents only: the index if there is one, the manifest and the configuration. With --full all layers are downloaded and verified
+/// as well, for the size of the unpacked layers, the size of the files that a container sees, and findings: deleted files that are still in
+/// the image, copies, set-uid files, files with capabilities, paths that every user can write, entries that readers interpret differently.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   porthole inspect nginx
-  porthole inspect --quick --platform linux/arm64 nginx
-  porthole inspect --json oci:layout:latest | jq .sizes")]
+  porthole inspect --platform linux/arm64 nginx
+  porthole inspect --full --json oci:layout:latest | jq .findings")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,
-    /// Do not download the layers
+    /// Download the layers, for all sizes and findings
     #[arg(long)]
-    quick: bool,
-}
-
-/// What only the layers themselves tell.
-struct Unpacked {
-    layers: Vec<(Known, LayerSummary)>,
-    visible: u64,
+    full: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let spec = arguments.source.spec()?;
     let source = Source::open(&spec, session)?;
     let resolved = source.image(session, &mut |_| {})?;
-    // What an artifact holds is not unpacked.
+    let mut overview = Overview::of(&resolved);
     let jobs = Job::of(&resolved.image.layers);
-    let unpacked = if arguments.quick || !jobs.iter().all(|job| job.promised) {
-        None
-    } else {
-        Some(unpack(session, &source, &jobs)?)
-    };
-    let report = report::Report::of(&spec, &resolved, unpacked.as_ref());
+    // The blobs of an artifact are not unpacked.
+    if arguments.full && jobs.iter().all(|job| job.promised) {
+        let stacked = Stacked::read(session, &source, &jobs, true)?;
+        let blobs = stacked.blobs(&jobs);
+        let waste = WasteReport::of(&stacked.tree, Some(&resolved.image), &blobs);
+        overview.add_layers(&stacked.tree, &blobs, &waste);
+    }
+    let report = report::Report::of(&spec, &resolved, overview);
     let mut out = session.ui.out();
     if session.ui.json {
         print_json(&mut out, &report)?;
@@ -61,14 +53,4 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         text::print(&mut out, session.ui, &report)?;
     }
     Ok(out.flush()?)
-}
-
-fn unpack(session: &Session<'_>, source: &Source, jobs: &[Job]) -> Result<Unpacked, Error> {
-    let stacked = Stacked::read(session, source, jobs, false)?;
-    let summary = |(known, layer): (Known, u32)| {
-        let summary = stacked.tree.summary(layer);
-        (known, summary)
-    };
-    let visible = stacked.tree.view(Mode::Merged).total_size();
-    Ok(Unpacked { layers: stacked.layers.into_iter().zip(0..).map(summary).collect(), visible })
 }

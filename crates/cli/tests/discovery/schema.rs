@@ -20,7 +20,7 @@ fn output_is_as_the_schemas_describe_it() {
         "ref REGISTRY/a/b:1",
         "ref nginx",
         "inspect REGISTRY/a/b:1",
-        "inspect --quick oci:layout",
+        "inspect --full oci:layout",
         "digest REGISTRY/a/b:1",
         "digest oci:layout",
         "tags REGISTRY/a/b",

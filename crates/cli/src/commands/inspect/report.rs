@@ -4,22 +4,25 @@ use std::collections::BTreeMap;
 
 use porthole_core::{
     config::{Execution, History},
-    descriptor::Descriptor,
-    image::Layer,
     layer::LayerNumber,
-    manifest::Document,
-    platform::available,
+    tree::{Aspects, Cause},
 };
-use porthole_inspect::resolve::ResolvedImage;
+use porthole_inspect::{
+    findings::ImageFinding,
+    overview::{BaseImage, DocumentName, EntryRole, IndexEntry, LayerOverview, Overview},
+    resolve::ResolvedImage,
+};
 use serde::Serialize;
 
-use super::Unpacked;
-use crate::source::Spec;
+use crate::{commands::ls::row::Name, source::Spec, ui::size};
 
 #[derive(Serialize)]
 pub(super) struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reference: Option<String>,
+    /// The same with the digest of what it named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) resolved: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) index: Option<Named>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -34,14 +37,55 @@ pub(super) struct Report {
     pub(super) platform: Option<String>,
     pub(super) created: Option<String>,
     pub(super) author: Option<String>,
+    /// The image that it was built on, as its builder stated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) base: Option<BaseReport>,
     pub(super) sizes: Sizes,
     pub(super) layers: Vec<LayerReport>,
     pub(super) execution: ExecutionReport,
     pub(super) history: Vec<HistoryReport>,
     pub(super) annotations: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) index_annotations: BTreeMap<String, String>,
     /// Where the documents depart from the specification.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) deviations: Vec<String>,
+    /// What is worth knowing. Those of the layers need `--full`.
+    pub(super) findings: Vec<FindingReport>,
+}
+
+#[derive(Serialize)]
+pub(super) struct BaseReport {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) digest: Option<String>,
+}
+
+/// A finding, in words and figures.
+#[derive(Serialize)]
+pub(super) struct FindingReport {
+    pub(super) kind: &'static str,
+    pub(super) text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+    /// Bytes of the blobs that hold them, estimated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    download: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layer: Option<LayerNumber>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_b64: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    aspects: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instruction: Option<String>,
 }
 
 /// A blob by its descriptor.
@@ -59,6 +103,8 @@ pub(super) struct EntryReport {
     pub(super) named: Named,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) platform: Option<String>,
+    /// What it leads to: image, attestation, index or artifact.
+    pub(super) role: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) artifact_type: Option<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -71,7 +117,9 @@ pub(super) struct EntryReport {
 #[derive(Serialize)]
 pub(super) struct Sizes {
     pub(super) download: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) unpacked: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) visible: Option<u64>,
 }
 
@@ -121,84 +169,124 @@ pub(super) struct HistoryReport {
 }
 
 impl Report {
-    pub(super) fn of(spec: &Spec, resolved: &ResolvedImage, unpacked: Option<&Unpacked>) -> Self {
+    pub(super) fn of(spec: &Spec, resolved: &ResolvedImage, overview: Overview) -> Self {
         let image = &resolved.image;
-        let (index, platforms, entries) = match &resolved.index {
-            Some(Document::Index(index)) => {
-                let entries = &index.value.manifests;
-                (
-                    Some(named(&index.raw.digest().to_string(), index.media_type.as_str(), index.raw.size())),
-                    available(entries).iter().map(ToString::to_string).collect(),
-                    entries.iter().map(|entry| listed(entry, resolved.chosen.as_ref() == Some(entry))).collect(),
-                )
+        let root = overview.index.as_ref().unwrap_or(&overview.manifest);
+        let (reference, pinned) = match spec {
+            Spec::Registry(reference) => {
+                (Some(reference.to_string()), Some(reference.with_digest(root.digest).to_string()))
             }
-            _ => (None, Vec::new(), Vec::new()),
-        };
-        let manifest = &image.manifest;
-        let config = &manifest.value.config;
-        let layer = |(place, layer): (usize, &Layer)| LayerReport {
-            layer: LayerNumber::of_index(layer.index),
-            blob: named(
-                &layer.descriptor.digest.to_string(),
-                layer.descriptor.media_type.as_str(),
-                layer.descriptor.size,
-            ),
-            diff_id: layer.diff_id.map(|diff_id| diff_id.to_string()),
-            created_by: layer.created_by.clone(),
-            encrypted: layer
-                .descriptor
-                .media_type
-                .is_encrypted()
-                .then(|| layer.descriptor.encryption_schemes().into_iter().map(str::to_owned).collect()),
-            unpacked: unpacked.and_then(|unpacked| unpacked.layers.get(place)).map(|(known, summary)| UnpackedLayer {
-                unpacked: known.uncompressed(),
-                entries: known.entries(),
-                added: summary.added,
-                modified: summary.modified,
-                removed: summary.removed,
-            }),
+            _ => (None, None),
         };
         Self {
-            reference: match spec {
-                Spec::Registry(reference) => Some(reference.to_string()),
-                _ => None,
-            },
-            index,
-            platforms,
-            entries,
-            manifest: named(&manifest.raw.digest().to_string(), manifest.media_type.as_str(), manifest.raw.size()),
-            config: named(&config.digest.to_string(), config.media_type.as_str(), config.size),
-            artifact_type: manifest.value.artifact_type.as_ref().map(ToString::to_string),
-            platform: image.config.platform.as_ref().map(ToString::to_string),
+            reference,
+            resolved: pinned,
+            index: overview.index.as_ref().map(Named::of),
+            platforms: overview.platforms.iter().map(ToString::to_string).collect(),
+            entries: overview.entries.into_iter().map(EntryReport::of).collect(),
+            manifest: Named::of(&overview.manifest),
+            config: Named::of(&overview.config),
+            artifact_type: overview.artifact_type.as_ref().map(ToString::to_string),
+            platform: overview.platform.as_ref().map(ToString::to_string),
             created: image.config.created.clone(),
             author: image.config.author.clone(),
+            base: overview.base.map(|BaseImage { name, digest }| BaseReport { name, digest }),
             sizes: Sizes {
-                download: image.download_size(),
-                unpacked: unpacked.map(|unpacked| {
-                    unpacked.layers.iter().fold(0, |sum, (known, _)| u64::saturating_add(sum, known.uncompressed()))
-                }),
-                visible: unpacked.map(|unpacked| unpacked.visible),
+                download: overview.sizes.download,
+                unpacked: overview.sizes.unpacked,
+                visible: overview.sizes.visible,
             },
-            layers: image.layers.iter().enumerate().map(layer).collect(),
+            layers: overview.layers.into_iter().map(LayerReport::of).collect(),
             execution: execution(&image.config.execution),
             history: image.config.history.iter().map(history).collect(),
-            annotations: manifest.value.annotations.clone(),
-            deviations: image.deviations().iter().map(ToString::to_string).collect(),
+            annotations: image.manifest.value.annotations.clone(),
+            index_annotations: overview.index_annotations,
+            deviations: overview.deviations.iter().map(ToString::to_string).collect(),
+            findings: overview.findings.iter().map(FindingReport::of).collect(),
         }
     }
 }
 
-fn named(digest: &str, media_type: &str, size: u64) -> Named {
-    Named { digest: digest.to_owned(), media_type: media_type.to_owned(), size }
+impl Named {
+    fn of(name: &DocumentName) -> Self {
+        Self { digest: name.digest.to_string(), media_type: name.media_type.to_string(), size: name.size }
+    }
 }
 
-fn listed(entry: &Descriptor, chosen: bool) -> EntryReport {
-    EntryReport {
-        named: named(&entry.digest.to_string(), entry.media_type.as_str(), entry.size),
-        platform: entry.platform.as_ref().map(ToString::to_string),
-        artifact_type: entry.artifact_type.as_ref().map(ToString::to_string),
-        annotations: entry.annotations.clone(),
-        chosen,
+impl EntryReport {
+    fn of(entry: IndexEntry) -> Self {
+        let IndexEntry { descriptor, role, chosen } = entry;
+        Self {
+            platform: descriptor.platform.as_ref().map(ToString::to_string),
+            role: match role {
+                EntryRole::Image => "image",
+                EntryRole::Attestation => "attestation",
+                EntryRole::Index => "index",
+                EntryRole::Artifact => "artifact",
+            },
+            artifact_type: descriptor.artifact_type.as_ref().map(ToString::to_string),
+            annotations: descriptor.annotations,
+            chosen,
+            named: Named {
+                digest: descriptor.digest.to_string(),
+                media_type: descriptor.media_type.to_string(),
+                size: descriptor.size,
+            },
+        }
+    }
+}
+
+impl LayerReport {
+    fn of(of: LayerOverview) -> Self {
+        let LayerOverview { layer, contents } = of;
+        let descriptor = &layer.descriptor;
+        let schemes = || descriptor.encryption_schemes().into_iter().map(str::to_owned).collect();
+        Self {
+            layer: LayerNumber::of_index(layer.index),
+            diff_id: layer.diff_id.map(|diff_id| diff_id.to_string()),
+            encrypted: descriptor.media_type.is_encrypted().then(schemes),
+            blob: Named {
+                digest: descriptor.digest.to_string(),
+                media_type: descriptor.media_type.to_string(),
+                size: descriptor.size,
+            },
+            created_by: layer.created_by,
+            unpacked: contents.map(|contents| UnpackedLayer {
+                unpacked: contents.uncompressed,
+                entries: contents.entries,
+                added: contents.summary.added,
+                modified: contents.summary.modified,
+                removed: contents.summary.removed,
+            }),
+        }
+    }
+}
+
+impl FindingReport {
+    fn of(finding: &ImageFinding) -> Self {
+        let target = finding.target();
+        let (cause, aspects, instruction) = match finding {
+            ImageFinding::MetadataCopies { aspects, instruction, .. } => (None, *aspects, instruction.clone()),
+            ImageFinding::BiggestWaste { cause, .. } => (Some(Cause::name(*cause)), Aspects::NONE, None),
+            _ => (None, Aspects::NONE, None),
+        };
+        let (path, path_b64) = match target.path.as_deref().map(Name::of) {
+            Some(Name { path, path_b64 }) => (Some(path.into_owned()), path_b64),
+            None => (None, None),
+        };
+        Self {
+            kind: finding.name(),
+            text: finding.words(size),
+            count: finding.count(),
+            bytes: finding.bytes().map(|(bytes, _)| bytes),
+            download: finding.bytes().map(|(_, download)| download),
+            layer: target.layer.map(LayerNumber::of_index),
+            path,
+            path_b64,
+            cause,
+            aspects: aspects.iter().map(|aspect| aspect.name()).collect(),
+            instruction,
+        }
     }
 }
 

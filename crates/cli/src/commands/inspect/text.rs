@@ -32,11 +32,13 @@ pub(super) fn print(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<()
             line(name, &safe(value))?;
         }
     }
+    if let Some(base) = &report.base {
+        let parts: Vec<_> = [&base.name, &base.digest].into_iter().flatten().map(|part| safe(part)).collect();
+        line("Base", &parts.join("  "))?;
+    }
     line("Download", &size(report.sizes.download))?;
     for (name, bytes) in [("Unpacked", report.sizes.unpacked), ("Visible", report.sizes.visible)] {
-        if let Some(bytes) = bytes {
-            line(name, &size(bytes))?;
-        }
+        line(name, &bytes.map_or_else(|| "–".to_owned(), size))?;
     }
     let execution = &report.execution;
     for (name, value) in [("User", &execution.user), ("Directory", &execution.working_dir)] {
@@ -67,10 +69,17 @@ pub(super) fn print(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<()
         let name = ui.paint(Style::Changed, &format!("{:<12}", "Deviation"));
         writeln!(out, "{name} {}", safe(deviation))?;
     }
+    for finding in report.findings.iter().filter(|finding| finding.kind != DEVIATION) {
+        let name = ui.paint(Style::Changed, &format!("{:<12}", "Finding"));
+        writeln!(out, "{name} {}", safe(&finding.text))?;
+    }
     entries(out, ui, report)?;
     layers(out, ui, report)?;
     history(out, ui, report)
 }
+
+/// A finding that has a line of its own.
+const DEVIATION: &str = "deviation";
 
 /// What an index lists, with a mark at the entry that led to the image.
 fn entries(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<(), Error> {
