@@ -115,6 +115,17 @@ fn text(output: Output) -> String {
 }
 
 #[test]
+fn inspect_fetches_each_document_once_and_no_layer() {
+    let image = image();
+    let server = Server::of(&image);
+    text(server.run("inspect --json REGISTRY/a/b:1"));
+    let count = |part: &str| server.internet.count(part);
+    assert_eq!((count("/manifests/"), count("/blobs/"), count(&image.config.digest)), (1, 1, 1));
+    text(server.run("inspect --full REGISTRY/a/b:1"));
+    assert!(image.layers.iter().all(|layer| count(&layer.blob.digest) == 1));
+}
+
+#[test]
 fn every_verb_reads_a_registry() {
     let image = image();
     let server = Server::of(&image);
