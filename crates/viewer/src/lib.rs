@@ -70,6 +70,7 @@ pub mod layer;
 pub mod listing;
 pub mod look;
 pub mod mode;
+mod overview;
 mod pace;
 pub mod pool;
 pub mod prepared;

@@ -1,6 +1,7 @@
 //! One look at one image: what is known of it so far, and what was reported of it.
 
 mod alone;
+mod contents;
 mod turn;
 
 use crate::{
@@ -9,8 +10,8 @@ use crate::{
     pace::Pace,
     prepared::TocListing,
     protocol::{
-        Chain, Event, FailureKind, FailureNotice, FileView, ImageSummary, LayerProgress, LayerState, ProofStep, Remedy,
-        Selection,
+        Chain, Event, FailureKind, FailureNotice, FileView, ImageSummary, LayerProgress, LayerState, OverviewFacts,
+        ProofStep, Remedy, Selection,
     },
     session::OfPage,
     stack::Stack,
@@ -44,6 +45,8 @@ pub struct Look {
     stale: bool,
     chain_stale: bool,
     settled: bool,
+    /// The overview lacks what the layers tell.
+    survey_due: bool,
 }
 
 /// The part of a look that has layers.
@@ -65,6 +68,7 @@ pub struct LookBody {
     pub(crate) crowded: Vec<u32>,
     pub(crate) alone: Option<Alone>,
     listing: Rows,
+    overview: OverviewFacts,
 }
 
 /// What is known of a layer that lets its files be read one by one.
@@ -97,6 +101,7 @@ impl Look {
             stale: false,
             chain_stale: true,
             settled: false,
+            survey_due: false,
         };
         look.select(selected);
         look
@@ -161,6 +166,7 @@ impl Look {
         resolved: ResolvedImage,
         page: Option<OfPage>,
         summary: ImageSummary,
+        overview: OverviewFacts,
         out: &mut Vec<Event>,
     ) {
         if let (None, Some(digest)) = (self.view.layer, self.view.layer_digest.take()) {
@@ -196,11 +202,13 @@ impl Look {
             crowded: Vec::new(),
             alone: None,
             listing: Rows::default(),
+            overview: overview.clone(),
             layers,
         });
         self.stale = true;
         self.chain_stale = true;
         out.push(Event::Image { look: self.number, image: Box::new(summary) });
+        out.push(Event::Overview { look: self.number, overview: Box::new(overview) });
     }
 
     /// A batch of entries of a layer.

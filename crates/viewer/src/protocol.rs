@@ -7,6 +7,7 @@ mod content;
 mod event;
 mod failure;
 mod image;
+mod overview;
 mod view;
 
 pub use content::{ShownContent, ShownPart};
@@ -16,6 +17,7 @@ pub use event::{
 };
 pub use failure::{FailureKind, FailureNotice, Remedy};
 pub use image::{DocumentText, HistoryEntry, ImageLayer, ImageSummary, InstructionLine};
+pub use overview::{BaseFact, DocumentFact, FindingFact, FindingLink, OtherEntry, OtherRole, OverviewFacts};
 pub use view::{Changes, FileRow, FileView, RowChange, RowKind, RowSort, RowWindow, ViewMode};
 
 use serde::{Deserialize, Serialize};

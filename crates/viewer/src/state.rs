@@ -10,7 +10,7 @@ pub use update::{Action, Effect};
 
 use crate::address::Address;
 use crate::protocol::{
-    Chain, FailureKind, FailureNotice, FileView as Listing, ImageLayer, ImageSummary, LayerProgress,
+    Chain, FailureKind, FailureNotice, FileView as Listing, ImageLayer, ImageSummary, LayerProgress, OverviewFacts,
     RegistryRoute as Way, RelaySettings, RouteReason, RowKind, RowWindow, Selection, ShownContent, Sizes,
 };
 use porthole_core::layer::LayerNumber;
@@ -30,6 +30,8 @@ pub struct State {
     pub route: Address,
     /// What is known once manifest and config are verified.
     pub image: Option<Rc<ImageSummary>>,
+    /// The image at a glance.
+    pub overview: Option<Rc<OverviewFacts>>,
     /// Platforms to choose from; empty without an index.
     pub platforms: Rc<Vec<String>>,
     /// The platform looked at, as far as known.

@@ -31,6 +31,11 @@ impl Default for Offsets {
 }
 
 impl Offsets {
+    /// A map that shares out the bytes of a blob evenly: a guess where no places are known.
+    pub fn even(compressed: u64, unpacked: u64) -> Self {
+        Self { end: (compressed, unpacked), ..Self::default() }
+    }
+
     /// The next span of the blob went by; so much is unpacked.
     pub(crate) fn edge(&mut self, unpacked: u64) {
         self.seen += 1;

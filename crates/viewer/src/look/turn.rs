@@ -10,10 +10,14 @@ impl Look {
     /// something comes from outside.
     pub fn turn(&mut self, clock: impl Fn() -> Duration, out: &mut Vec<Event>) -> Option<Duration> {
         let more = self.pump(&clock);
-        let Some(body) = &mut self.body else {
+        if self.body.is_none() {
             self.tell_chain(out);
             return None;
-        };
+        }
+        if std::mem::take(&mut self.survey_due) {
+            self.survey(out);
+        }
+        let Some(body) = &mut self.body else { return None };
         let complete = body.complete(&self.view);
         let now = clock();
         if self.stale && (self.listing.is_due(now) || complete) {
@@ -38,6 +42,9 @@ impl Look {
             self.settled = true;
             self.show(out);
             out.push(Event::Settled { look: self.number });
+            // In a turn of its own: it takes a pass over the tree, and the last rows must not wait for it.
+            self.survey_due = true;
+            return Some(Duration::ZERO);
         }
         let body = self.body.as_ref()?;
         let reported = !body.changed.contains(&true);

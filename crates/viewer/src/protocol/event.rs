@@ -1,6 +1,6 @@
 //! From the session to the app.
 
-use super::{FailureNotice, FileRow, ImageSummary, RowWindow, ShownContent};
+use super::{FailureNotice, FileRow, ImageSummary, OverviewFacts, RowWindow, ShownContent};
 use serde::{Deserialize, Serialize};
 
 /// From the session to the app.
@@ -49,6 +49,13 @@ pub enum Event {
         look: u32,
         /// The image.
         image: Box<ImageSummary>,
+    },
+    /// The image at a glance: with the facts of its documents after `Image`, and with those of its layers after `Settled`.
+    Overview {
+        /// Number of the look.
+        look: u32,
+        /// The facts, all of them.
+        overview: Box<OverviewFacts>,
     },
     /// Progress of the layers that changed, at most about ten times a second.
     Layers {
@@ -117,6 +124,7 @@ impl Event {
             | Self::Chain { look, .. }
             | Self::Platforms { look, .. }
             | Self::Image { look, .. }
+            | Self::Overview { look, .. }
             | Self::Layers { look, .. }
             | Self::Settled { look }
             | Self::Rows { look, .. }

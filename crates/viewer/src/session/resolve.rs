@@ -5,6 +5,7 @@ use crate::{
     failure,
     layer::BlobRequest,
     look::Look,
+    overview,
     pool::Pool,
     prepared,
     protocol::{Chain, Event, FailureKind, FailureNotice, RegistryRoute, Remedy, RouteReason},
@@ -12,6 +13,7 @@ use crate::{
     summary,
 };
 use porthole_core::{descriptor::Descriptor, platform::Platform, reference::Reference};
+use porthole_inspect::overview::Overview;
 use porthole_inspect::resolve::{self, PlatformChoice, ResolveStep, ResolvedImage};
 use porthole_registry::{
     Error,
@@ -65,6 +67,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         let number = wish.look;
         let Found { resolved, page } = found;
         let summary = summary::summarize(&reference, &resolved);
+        let overview = overview::facts(wish.reference.trim(), &summary, &resolved, &Overview::of(&resolved));
         let layers: Vec<Descriptor> = resolved.image.layers.iter().map(|layer| layer.descriptor.clone()).collect();
         // What is part of the front end is in memory.
         let prepared = |layer: &Descriptor| {
@@ -75,7 +78,9 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         };
         let (listed, read): (Vec<_>, Vec<_>) =
             (0..).zip(&layers).partition::<Vec<(u32, &Descriptor)>, _>(|(_, layer)| prepared(layer));
-        self.of_look(number, |look, out| look.install(reference.clone(), resolved, page, summary, out));
+        self.of_look(number, |look, out| {
+            look.install(reference.clone(), resolved, page, summary, overview, out);
+        });
         self.enqueue(number, read.into_iter().map(|(layer, _)| layer));
         for (layer, descriptor) in listed {
             match self.list(&reference, descriptor).await {

@@ -350,6 +350,7 @@ impl State {
                 self.layers = Rc::new(image.layers.iter().map(waiting).collect());
                 self.image = Some(Rc::from(image));
             }
+            Event::Overview { overview, .. } => self.overview = Some(Rc::from(overview)),
             Event::Layers { layers, sizes, fetched, .. } => {
                 let known = Rc::make_mut(&mut self.layers);
                 for layer in layers {

@@ -3,6 +3,7 @@
 mod files;
 mod layers;
 mod look;
+mod overview;
 mod prepared;
 mod relay;
 mod sign_in;

@@ -1,0 +1,147 @@
+//! An image at a glance: facts of its documents, sizes, and what is worth knowing.
+
+use super::{ProofStep, Sizes, ViewMode};
+use serde::{Deserialize, Serialize};
+
+/// What is known of an image. Sent when its documents are verified, and again when its layers are settled.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverviewFacts {
+    /// The reference as a person typed it.
+    pub given: String,
+    /// Its canonical form.
+    pub reference: String,
+    /// The canonical form, pinned to the digest of what it names.
+    pub resolved: String,
+    /// Index (if there is one), manifest and config by name.
+    pub documents: Vec<DocumentFact>,
+    /// RFC 3339.
+    pub created: Option<String>,
+    /// As the config states it.
+    pub author: Option<String>,
+    /// Media type of what the manifest describes, if that is an artifact.
+    pub artifact_type: Option<String>,
+    /// Platform of the image.
+    pub platform: Option<String>,
+    /// Platforms of the index, attestations aside.
+    pub platforms: Vec<String>,
+    /// What else the index lists.
+    pub others: Vec<OtherEntry>,
+    /// `user[:group]`; empty if the config names none.
+    pub user: String,
+    /// The command.
+    pub entrypoint: Vec<String>,
+    /// Its default arguments, or the command if there is no entrypoint.
+    pub cmd: Vec<String>,
+    /// Working directory; empty if the config names none.
+    pub working_dir: String,
+    /// `NAME=value`.
+    pub env: Vec<String>,
+    /// Ports, such as `80/tcp`.
+    pub ports: Vec<String>,
+    /// Paths of volumes.
+    pub volumes: Vec<String>,
+    /// Name or number of a signal.
+    pub stop_signal: Option<String>,
+    /// Labels, by name.
+    pub labels: Vec<(String, String)>,
+    /// Annotations of the manifest, by name.
+    pub annotations: Vec<(String, String)>,
+    /// Annotations of the index, by name.
+    pub index_annotations: Vec<(String, String)>,
+    /// The image that this one was built on, as its builder stated. Nothing proves it.
+    pub base: Option<BaseFact>,
+    /// The three sizes; `complete` when all layers were read.
+    pub sizes: Sizes,
+    /// What is worth knowing, the most serious first. Those of the layers come when the look is settled.
+    pub findings: Vec<FindingFact>,
+    /// No more findings will come.
+    pub settled: bool,
+    /// Layers that could not be read or are wrong: nothing is said about their files. 0 = bottom.
+    pub missing: Vec<u32>,
+}
+
+/// A document by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentFact {
+    /// Which.
+    pub step: ProofStep,
+    /// Its digest.
+    pub digest: String,
+    /// Its media type.
+    pub media_type: String,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// An entry of an index that is no image for a platform.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherEntry {
+    /// What it leads to.
+    pub role: OtherRole,
+    /// Its digest.
+    pub digest: String,
+    /// Its artifact type, else its media type.
+    pub media_type: String,
+    /// For an attestation: the digest of the manifest that it is about.
+    pub about: Option<String>,
+}
+
+/// What an entry of an index leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OtherRole {
+    /// Statements about an image of the same index.
+    Attestation,
+    /// Another index.
+    Index,
+    /// Anything else.
+    Artifact,
+}
+
+/// The image that another was built on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaseFact {
+    /// Its reference.
+    pub name: Option<String>,
+    /// The digest of its manifest.
+    pub digest: Option<String>,
+}
+
+/// Something worth knowing, in words and figures.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindingFact {
+    /// What it is about, for `data-finding`; the `kind` of `inspect --json`.
+    pub kind: String,
+    /// In words, on one line.
+    pub text: String,
+    /// How many paths or files.
+    pub count: Option<u64>,
+    /// Unpacked bytes.
+    pub bytes: Option<u64>,
+    /// About how many bytes of the download hold them.
+    pub download: Option<u64>,
+    /// Where to look.
+    pub target: FindingLink,
+}
+
+/// Where the front end shows what a finding is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "to", rename_all = "kebab-case")]
+pub enum FindingLink {
+    /// Manifest and config.
+    Documents,
+    /// The list of files.
+    Files {
+        /// Which files.
+        mode: ViewMode,
+        /// 0 = bottom; only where the mode wants a layer.
+        layer: Option<u32>,
+        /// Escaped path to select.
+        path: Option<String>,
+    },
+    /// Waste.
+    Waste {
+        /// Escaped path that is meant.
+        path: Option<String>,
+    },
+}

@@ -1,0 +1,111 @@
+//! The overview: facts of the documents first, findings of the layers when they are settled.
+
+use super::stage::{REFERENCE, Stage, content, image, registry};
+use porthole_testkit::{
+    image::{Entry, Image, Layer},
+    registry::Fault,
+};
+use porthole_viewer::protocol::{Event, FindingFact, FindingLink, OverviewFacts, ProofStep, ViewMode};
+use serde_json::json;
+
+fn overviews(stage: &Stage) -> Vec<&OverviewFacts> {
+    let overview = |event| match event {
+        &Event::Overview { ref overview, .. } => Some(&**overview),
+        _ => None,
+    };
+    stage.events.iter().filter_map(overview).collect()
+}
+
+fn kinds(overview: &OverviewFacts) -> Vec<&str> {
+    overview.findings.iter().map(|finding| finding.kind.as_str()).collect()
+}
+
+#[track_caller]
+fn finding<'o>(overview: &'o OverviewFacts, kind: &str) -> &'o FindingFact {
+    overview.findings.iter().find(|finding| finding.kind == kind).expect("a finding of this kind")
+}
+
+#[test]
+fn documents_are_shown_before_any_layer_and_findings_after_all() {
+    let stage = Stage::looking(content());
+    let place = |wanted: fn(&Event) -> bool| stage.events.iter().position(wanted).expect("sent");
+    let first = place(|event| matches!(event, Event::Overview { .. }));
+    assert!(place(|event| matches!(event, Event::Image { .. })) < first);
+    assert!(first < place(|event| matches!(event, Event::Layers { .. })));
+    let all = overviews(&stage);
+    let [before, after] = all[..] else { panic!("two overviews, got {}", all.len()) };
+    assert_eq!((before.given.as_str(), before.settled, before.sizes.complete), (REFERENCE, false, false));
+    assert_eq!(kinds(before), ["runs-as-root"]);
+    assert_eq!(before.sizes.download, stage.state.sizes.download);
+    let steps: Vec<_> = before.documents.iter().map(|document| document.step).collect();
+    assert_eq!(steps, [ProofStep::Manifest, ProofStep::Config]);
+    assert!(before.resolved.contains(&before.documents[0].digest), "{}", before.resolved);
+
+    assert!(after.settled && after.missing.is_empty());
+    assert_eq!(after.sizes, stage.state.sizes);
+    assert_eq!(kinds(after), ["runs-as-root", "deleted-files", "biggest-waste"]);
+    let deleted = finding(after, "deleted-files");
+    assert_eq!((deleted.count, deleted.bytes), (Some(1), Some(6)));
+    assert_eq!(deleted.target, FindingLink::Files { mode: ViewMode::Deleted, layer: None, path: None });
+    assert!(deleted.text.starts_with("1 deleted file is still downloadable"), "{}", deleted.text);
+    assert_eq!(stage.state.overview.as_deref(), Some(after));
+}
+
+#[test]
+fn facts_of_the_config_and_the_annotations() {
+    let image = image()
+        .config(json!({
+            "User": "app:app", "Entrypoint": ["/app"], "Cmd": ["serve"], "WorkingDir": "/srv", "Env": ["A=b"],
+            "ExposedPorts": { "80/tcp": {} }, "Volumes": { "/data": {} },
+            "Labels": { "org.opencontainers.image.base.name": "docker.io/library/debian:12" },
+        }))
+        .build();
+    let stage = Stage::looking(image.into_content("1"));
+    let facts = overviews(&stage)[0];
+    assert_eq!((facts.user.as_str(), facts.working_dir.as_str()), ("app:app", "/srv"));
+    assert_eq!((&facts.entrypoint[..], &facts.cmd[..]), (&["/app".to_owned()][..], &["serve".to_owned()][..]));
+    assert_eq!((&facts.ports[..], &facts.volumes[..]), (&["80/tcp".to_owned()][..], &["/data".to_owned()][..]));
+    let base = facts.base.as_ref().and_then(|base| base.name.as_deref());
+    assert_eq!(base, Some("docker.io/library/debian:12"));
+    assert_eq!(kinds(facts), [""; 0], "it does not run as root");
+}
+
+#[test]
+fn a_copy_that_changes_the_owner_names_its_instruction() {
+    let app = |owner| Entry::file("srv/app", vec![7; 3000]).owner(owner, 0);
+    let image = Image::new()
+        .layer(Layer::new("COPY app /srv").entry(app(0)).entry(Entry::file("bin/su", "s").mode(0o4755)))
+        .layer(Layer::new("RUN /bin/sh -c chown 7 /srv/app # buildkit").entry(app(7)))
+        .build();
+    let stage = Stage::looking(image.into_content("1"));
+    let facts = overviews(&stage)[1];
+    let copied = finding(facts, "metadata-copies");
+    assert_eq!((copied.count, copied.bytes), (Some(1), Some(3000)));
+    assert!(copied.text.contains("by layer 2 to change owner"), "{}", copied.text);
+    assert!(copied.text.contains("RUN chown 7 /srv/app"), "{}", copied.text);
+    assert!(copied.text.contains("probably"), "the tab does not compare contents: {}", copied.text);
+    let su = FindingLink::Files { mode: ViewMode::Merged, layer: None, path: Some("bin/su".into()) };
+    assert_eq!(finding(facts, "set-uid").target, su);
+}
+
+#[test]
+fn a_layer_that_is_missing_is_named() {
+    let internet = registry(content());
+    let broken = super::stage::built().layers[1].blob.digest.clone();
+    internet.fault(&broken, u32::MAX, Fault::Answer { status: 404, headers: Vec::new(), body: Vec::new() });
+    let mut stage = Stage::new(&internet);
+    stage.look(REFERENCE);
+    let facts = overviews(&stage)[1];
+    assert_eq!((&facts.missing[..], facts.sizes.complete), (&[1][..], false));
+    assert_eq!(kinds(facts), ["runs-as-root"]);
+}
+
+#[test]
+fn a_cancelled_look_sends_no_findings() {
+    let mut stage = Stage::new(&registry(content()));
+    stage.begin(porthole_viewer::state::Action::Look(REFERENCE.into()));
+    stage.until(|stage| stage.events.iter().any(|event| matches!(event, Event::Settled { .. })));
+    stage.command(porthole_viewer::protocol::Command::Cancel);
+    stage.settle();
+    assert_eq!(overviews(&stage).len(), 1);
+}
