@@ -125,16 +125,12 @@ pub fn of_documents(image: &Image) -> Vec<ImageFinding> {
 pub fn of_layers(tree: &FileTree, report: &WasteReport) -> Vec<ImageFinding> {
     let survey = tree.survey();
     let mut findings = Vec::new();
-    let marks: [(&Marked, fn(MarkedPaths) -> ImageFinding); 5] = [
-        (&survey.ambiguous, ImageFinding::Ambiguous),
-        (&survey.set_uid, ImageFinding::SetUid),
-        (&survey.set_gid, ImageFinding::SetGid),
-        (&survey.capabilities, ImageFinding::Capabilities),
-        (&survey.world_writable, ImageFinding::WorldWritable),
-    ];
-    for (marked, finding) in marks {
-        findings.extend(MarkedPaths::of(tree, marked).map(finding));
-    }
+    let paths = |marked: &Marked| MarkedPaths::of(tree, marked);
+    findings.extend(paths(&survey.ambiguous).map(ImageFinding::Ambiguous));
+    findings.extend(paths(&survey.set_uid).map(ImageFinding::SetUid));
+    findings.extend(paths(&survey.set_gid).map(ImageFinding::SetGid));
+    findings.extend(paths(&survey.capabilities).map(ImageFinding::Capabilities));
+    findings.extend(paths(&survey.world_writable).map(ImageFinding::WorldWritable));
     let (files, bytes, download) = report.deleted();
     if files > 0 {
         findings.push(ImageFinding::DeletedFiles { files, bytes, download });
@@ -342,7 +338,7 @@ mod tests {
         for root in ["", "root", "0", "0:0", "root:wheel", ":10", "00"] {
             assert!(is_root(root), "{root}");
         }
-        for other in ["nobody", "1000", "1000:0", "rooter"] {
+        for other in ["www-data", "1000", "1000:0", "rooter"] {
             assert!(!is_root(other), "{other}");
         }
     }

@@ -137,7 +137,7 @@ impl Overview {
         let chosen = resolved.chosen.as_ref();
         let platform = chosen.and_then(|entry| entry.platform.as_ref()).map(Platform::normalized);
         Self {
-            index: index.map(|index| DocumentName::of(index)),
+            index: index.map(DocumentName::of),
             platforms: available(entries),
             entries: entries
                 .iter()

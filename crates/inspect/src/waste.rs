@@ -90,7 +90,7 @@ impl WasteReport {
                 .iter()
                 .find(|of| of.layer == layer)
                 .copied()
-                .unwrap_or(LayerWaste { layer, ..LayerWaste::default() }),
+                .unwrap_or_else(|| LayerWaste { layer, ..LayerWaste::default() }),
         };
         Self {
             download: sum(blobs.iter().map(|blob| blob.size)),

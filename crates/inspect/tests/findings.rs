@@ -47,7 +47,7 @@ fn a_copy_for_another_owner_is_known_by_its_digest() {
         };
         assert_eq!((*layer, *compared, report.compared), (1, hashed, hashed));
         assert!(aspects.contains(Aspect::Owner));
-        // Without digests the file with other bytes of the same size cannot be told from a copy.
+        // Without digests the file with other bytes of the same size looks like a copy.
         let expected = if hashed { (1, 4096, 2048) } else { (2, 5120, 2560) };
         assert_eq!((*files, *bytes, *download), expected);
         assert_eq!(copies[0].target().view, FindingView::Layer);

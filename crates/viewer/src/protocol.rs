@@ -8,16 +8,15 @@ mod event;
 mod failure;
 mod image;
 mod overview;
+mod progress;
 mod view;
 
 pub use content::{ShownContent, ShownPart};
-pub use event::{
-    Chain, Event, LayerProgress, LayerState, LinkState, ProofLink, ProofStep, RegistryRoute, RouteReason, Selection,
-    Sizes,
-};
+pub use event::{Event, RegistryRoute, RouteReason, Selection};
 pub use failure::{FailureKind, FailureNotice, Remedy};
 pub use image::{DocumentText, HistoryEntry, ImageLayer, ImageSummary, InstructionLine};
 pub use overview::{BaseFact, DocumentFact, FindingFact, FindingLink, OtherEntry, OtherRole, OverviewFacts};
+pub use progress::{Chain, LayerProgress, LayerState, LinkState, ProofLink, ProofStep, Sizes};
 pub use view::{Changes, FileRow, FileView, RowChange, RowKind, RowSort, RowWindow, ViewMode};
 
 use serde::{Deserialize, Serialize};

@@ -63,7 +63,7 @@ impl FileTree {
         survey
     }
 
-    /// Whether the tree knows digests of contents. Without any, contents of equal size cannot be told apart.
+    /// Whether the tree knows digests of contents. Without any, contents of equal size cannot be distinguished.
     pub fn knows_contents(&self) -> bool {
         self.arena.digests.end() > 0
     }

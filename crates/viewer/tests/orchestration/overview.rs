@@ -9,11 +9,13 @@ use porthole_viewer::protocol::{Event, FindingFact, FindingLink, OverviewFacts, 
 use serde_json::json;
 
 fn overviews(stage: &Stage) -> Vec<&OverviewFacts> {
-    let overview = |event| match event {
-        &Event::Overview { ref overview, .. } => Some(&**overview),
-        _ => None,
-    };
-    stage.events.iter().filter_map(overview).collect()
+    let mut overviews = Vec::new();
+    for event in &stage.events {
+        if let Event::Overview { overview, .. } = event {
+            overviews.push(overview.as_ref());
+        }
+    }
+    overviews
 }
 
 fn kinds(overview: &OverviewFacts) -> Vec<&str> {
