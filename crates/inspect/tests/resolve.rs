@@ -121,6 +121,8 @@ fn a_platform_that_was_named_is_never_another_one() {
         let error = error.unwrap_err();
         assert!(matches!(&error, Error::Platform(_)), "{error}");
         assert!(error.to_string().contains(available), "{error}");
+        let available = available.split(", ").map(str::to_owned).collect();
+        assert_eq!(error.failure().hints, [Hint::ChoosePlatform { available }]);
         let (_, remote) = registry(&content, Limits::default());
         assert_eq!(resolved(&remote, &named).1.unwrap_err().to_string(), error.to_string());
     }

@@ -342,11 +342,11 @@ async fn a_socks_proxy_connects_by_name() {
 /// `registry` puts no `Send` bound on a transport; over this one its futures must still cross threads.
 #[test]
 fn the_futures_of_a_client_are_send() {
-    use porthole_core::{descriptor::Descriptor, platform::Platform, reference::Reference};
+    use porthole_core::{descriptor::Descriptor, reference::Reference};
     use porthole_registry::Registry;
 
     fn assert_send<T: Send>(_: &T) {}
-    fn futures(client: &Registry<Native>, reference: &Reference, descriptor: &Descriptor, platform: &Platform) {
+    fn futures(client: &Registry<Native>, reference: &Reference, descriptor: &Descriptor) {
         assert_send(client);
         assert_send(&client.fetch_document(reference));
         assert_send(&client.fetch_child(reference, descriptor));
@@ -354,7 +354,6 @@ fn the_futures_of_a_client_are_send() {
         assert_send(&client.fetch_blob(reference, descriptor, 0));
         assert_send(&client.fetch_blob_range(reference, descriptor, 0..1));
         assert_send(&client.fetch_tags(reference));
-        assert_send(&client.fetch_image(reference, platform, &mut |_| {}));
     }
     let _ = futures;
 }

@@ -6,7 +6,7 @@ use porthole_core::{
     digest,
     failure::{Blame, Classify, Failure, Kind},
     hint::Hint,
-    image, manifest, path, platform,
+    manifest, path, platform,
 };
 use std::fmt;
 use transport::ErrorKind;
@@ -182,20 +182,9 @@ pub enum Error {
         /// Why.
         error: manifest::Error,
     },
-    /// Manifest and config do not make an image.
-    #[error(transparent)]
-    Image(#[from] image::Error),
     /// The index has no image for the wanted platform.
     #[error(transparent)]
     Platform(#[from] platform::NoMatch),
-    /// An index that leads to itself, or too deep.
-    #[error("{what} leads to indexes within indexes: expected at most {limit} (limit index_depth), each listed once")]
-    Nesting {
-        /// Step.
-        what: Subject,
-        /// [`Limits::index_depth`](porthole_core::limits::Limits::index_depth)
-        limit: u64,
-    },
     /// Nothing came back, or not all of it.
     #[error("{what} {} {registry}: {error}", what.direction())]
     Transport {
@@ -328,9 +317,7 @@ impl Classify for Error {
             Self::OutOfRange { .. } | Self::Contradiction { .. } => Failure::new(Kind::Malformed, Blame::Registry),
             Self::Mismatch { mismatch, .. } => mismatch.failure(),
             Self::Document { error, .. } => error.failure(),
-            Self::Image(error) => error.failure(),
             Self::Platform(error) => error.failure(),
-            Self::Nesting { limit, .. } => Failure::named_limit("index_depth", *limit, 0),
             Self::Transport { registry, error, .. } => of_transport(registry, error.kind),
             Self::TooLarge { limit, name: Some(name), .. } => Failure::named_limit(name, *limit, 0),
             Self::TooLarge { name: None, .. } => Failure::limit(),

@@ -6,7 +6,6 @@ mod catalog;
 mod delete;
 mod exchange;
 mod foreign;
-mod image;
 mod present;
 mod probe;
 mod range;
@@ -32,7 +31,6 @@ use porthole_core::{descriptor::Descriptor, limits::Limits, reference::Reference
 use std::{collections::HashMap, sync::Mutex, time::Duration};
 
 pub use delete::{Deletion, Untagged};
-pub use image::{Resolved, Step};
 pub use present::Mount;
 pub use probe::{Asker, Probed};
 pub use range::BlobRange;

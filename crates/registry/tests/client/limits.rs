@@ -1,12 +1,12 @@
 //! Every limit on what a registry sends: what meets it passes, and one byte or page more is refused by its name.
 
-use crate::{HOST, REALM, content, private, reference, tagged};
+use crate::{HOST, REALM, content, fetch_image, private, tagged};
 use porthole_core::failure::{Classify, Kind};
 use porthole_core::{hint::Hint, limits::Limits, platform::Platform};
 use porthole_registry::{Error, Options, Registry};
 use porthole_testkit::{
     executor::block_on,
-    image::{Content, Family, Image, Layer, index_of},
+    image::{Content, Image, Layer},
     registry::{Fault, Internet, Site},
 };
 
@@ -50,9 +50,7 @@ fn manifest_bytes() {
     let internet = open(content());
     let config = image.config.bytes.len().max(image.manifest.bytes.len()) as u64;
     let amd64 = Platform::new("linux", "amd64", None);
-    exact(&internet, "manifest_bytes", config, |registry| {
-        block_on(registry.fetch_image(&tagged(), &amd64, &mut |_| {}))
-    });
+    exact(&internet, "manifest_bytes", config, |registry| fetch_image(registry, &tagged(), &amd64));
 }
 
 #[test]
@@ -92,26 +90,4 @@ fn tags_page_bytes_and_pages() {
         internet.fault("/tags/", 1, Fault::Answer { status: 200, headers, body: br#"{"tags":["a"]}"#.to_vec() });
         block_on(registry.fetch_tags(&tagged()))
     });
-}
-
-#[test]
-fn index_depth() {
-    let leaf = Image::new().platform("linux", "amd64", None).layer(Layer::new("COPY a /").file("a", "b")).build();
-    let mut content = Content::default();
-    content.add_image(&leaf);
-    let mut entry = leaf.descriptor();
-    for depth in 1..=9 {
-        let index = index_of(Family::Oci, vec![entry]);
-        entry = index.descriptor();
-        entry["platform"] = leaf.descriptor()["platform"].clone();
-        content.add_blob(index.clone());
-        content.add_root(&format!("d{depth}"), index);
-    }
-    let internet = open(content);
-    let amd64 = Platform::new("linux", "amd64", None);
-    for depth in [3, 8, 9] {
-        let deep = reference(&format!("r.example.com/a/b:d{depth}"));
-        exact(&internet, "index_depth", depth, |registry| block_on(registry.fetch_image(&deep, &amd64, &mut |_| {})));
-    }
-    assert_eq!(Limits::default().index_depth, 8);
 }

@@ -16,9 +16,10 @@ mod ranges;
 mod routes;
 mod tag;
 
-use porthole_core::reference::Reference;
-use porthole_registry::{Options, Registry, auth::Credentials};
+use porthole_core::{image, manifest::Document, platform::Platform, reference::Reference};
+use porthole_registry::{Error, Options, Registry, auth::Credentials, plan::descent::Descent};
 use porthole_testkit::{
+    executor::block_on,
     image::{Content, Image, Layer},
     registry::{Auth, Internet, Site, bearer},
 };
@@ -53,6 +54,19 @@ fn private(realm: &str, account: Option<&'static str>) -> Internet {
 
 fn client(internet: &Internet) -> Registry<Internet> {
     Registry::new(internet.clone(), Options::default())
+}
+
+/// Reads the image of a reference as front ends do: document, the entry for the platform, manifest, configuration.
+fn fetch_image(client: &Registry<Internet>, reference: &Reference, platform: &Platform) -> Result<image::Image, Error> {
+    let mut document = block_on(client.fetch_document(reference))?;
+    if let Document::Index(index) = &document {
+        let descent = Descent::new(*index.raw.digest(), client.limits());
+        let entry = descent.choose(&index.value, platform).unwrap();
+        document = block_on(client.fetch_child(reference, entry))?;
+    }
+    let Document::Manifest(manifest) = document else { panic!("expected a manifest below the index") };
+    let config = block_on(client.fetch_small_blob(reference, &manifest.value.config))?;
+    Ok(image::Image::assemble_within(manifest, config, client.limits()).unwrap())
 }
 
 fn with_password(internet: &Internet, options: Options) -> Registry<Internet> {
