@@ -1,7 +1,51 @@
 //! Container images, read and verified: references, manifests, layers, trees.
 //!
 //! This crate has no async, no clock, no threads, no environment, no file system, no sockets and no log. The caller
-//! pushes bytes in and gets values, reports and entries out.
+//! pushes bytes in and gets values, reports and entries out. Memory is bounded by [`limits`], whatever the bytes say.
+//!
+//! - [`reference`], [`digest`](mod@digest), [`descriptor`], [`media_type`] and [`platform`] are the words of a registry.
+//! - [`manifest`], [`config`] and [`image`] are documents, verified before they are parsed, and the image that they make.
+//! - [`layer`] verifies a layer while it streams: its digest, its size, its diff_id, and each entry of its archive.
+//! - [`tree`] stacks layers: whiteouts, opaque directories, and which layer brought, changed or deleted a path.
+//! - [`seek`] and [`toc`] find one file in a layer without reading the rest.
+//! - [`failure`] says of every error of every crate what kind it is, and who is to blame.
+//!
+//! The entries of a layer, from bytes that arrive in any pieces:
+//!
+//! ```
+//! use porthole_core::layer::{Expected, LayerReader};
+//! use porthole_core::{digest::Digest, limits::Limits, media_type::MediaType, tar::{Entry, EntrySink, Flow}};
+//!
+//! struct Names(Vec<String>);
+//! impl EntrySink for Names {
+//!     fn entry(&mut self, entry: Entry) -> Flow {
+//!         self.0.push(String::from_utf8_lossy(&entry.path).into_owned());
+//!         Flow::Continue
+//!     }
+//! }
+//!
+//! # let mut builder = tar::Builder::new(Vec::new());
+//! # let mut header = tar::Header::new_gnu();
+//! # header.set_size(6);
+//! # header.set_mode(0o644);
+//! # builder.append_data(&mut header, "etc/motd", &b"hello\n"[..])?;
+//! # let blob = builder.into_inner()?;
+//! let expected = Expected {
+//!     digest: Some(Digest::sha256(&blob)),
+//!     size: Some(blob.len() as u64),
+//!     media_type: Some(MediaType::OCI_LAYER),
+//!     diff_id: None,
+//! };
+//! let mut reader = LayerReader::new(expected, Limits::default());
+//! let mut names = Names(Vec::new());
+//! for piece in blob.chunks(1000) {
+//!     reader.push(piece, &mut names);
+//! }
+//! let report = reader.finish(&mut names);
+//! assert!(report.findings.is_empty(), "the bytes are what the descriptor says");
+//! assert_eq!(names.0, ["etc/motd"]);
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 pub mod archive;
 pub mod config;

@@ -1,8 +1,36 @@
-//! The content store, which is an OCI layout that this crate writes; archives, written; and the files and directories of
-//! this machine, for what reads images from them.
+//! A content store on disk, which is an OCI image layout that this crate writes; archives, written; and the files and
+//! directories of this machine, for code that reads images from them.
 //!
-//! A [`Store`] never shows an unverified blob; its [`journal`] records what names pointed to. An [`IndexCache`] keeps
-//! seek indexes of layers. [`disk`] opens files and directories; no link is followed out of a directory.
+//! A [`Store`] never shows a blob that was not verified, and survives a crash at any point. Its [`journal`] records what
+//! names pointed to. An [`IndexCache`] keeps seek indexes of layers. [`disk`] opens files and directories; no link is
+//! followed out of a directory.
+//!
+//! ```
+//! use porthole_core::{descriptor::Descriptor, manifest::Raw, media_type::MediaType};
+//! use porthole_store::{Ingest, Store};
+//!
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("store");
+//! let store = Store::open(&path)?;
+//! // No sweep removes what has no name yet while this lives.
+//! let addition = store.add()?;
+//! let config = Raw::trust_on_first_use(b"{}".to_vec());
+//! if let Ingest::Open(mut blob) = store.ingest(&addition, config.digest(), config.size())? {
+//!     blob.write(config.bytes())?;
+//!     blob.commit()?; // Refused if the bytes do not have the digest.
+//! }
+//! let manifest = format!(
+//!     r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","layers":[],
+//!         "config":{{"mediaType":"application/vnd.oci.empty.v1+json","digest":"{}","size":2}}}}"#,
+//!     config.digest(),
+//! );
+//! let manifest = Raw::trust_on_first_use(manifest.into_bytes());
+//! store.insert(&addition, &manifest)?;
+//! let root = Descriptor::new(MediaType::OCI_MANIFEST, *manifest.digest(), manifest.size());
+//! store.tag("example.com/a:1", &root)?;
+//! assert_eq!(store.local()?.find(Some("example.com/a:1"))?.digest, root.digest);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod cache;
 pub mod disk;
