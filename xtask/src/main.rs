@@ -37,9 +37,11 @@ usage: cargo xtask <task> [options]
   fixtures          build the page's sample and the images for the end-to-end tests
   bench [core|tree|web|memory]
                     measure speed and memory of the layer reader and of the page
-  bench manifest|pull|push|copy|unpack|resume... [--image small|medium|large]... [--rounds N] [--json] [--folder DIR]
-                    measure transfers, compared with curl, tar and those of crane, skopeo, regctl, umoci and ctr
-                    that are on PATH; `resume`: bytes sent by interrupted transfers
+  bench manifest|pull|push|copy|unpack|inspect|list|cat|cat-again|verify|resume...
+        [--image small|medium|large]... [--rounds N] [--json] [--folder DIR]
+                    measure the command line, compared with curl, tar, openssl and those of crane, skopeo, regctl,
+                    umoci and ctr that are on PATH; `cat-again`: one file of an image that was listed before;
+                    `resume`: bytes sent by interrupted transfers
   fuzz [--minutes N] [--keep] [TARGET...]
                     fuzz each target for N minutes (default 5; needs nightly and cargo-fuzz);
                     --keep: add inputs with new coverage to the committed corpus

@@ -217,13 +217,24 @@ fn small_files(root: &Path) -> Result<()> {
         let folder = application.join(format!("module-{module}"));
         fs::create_dir_all(&folder)?;
         for file in 0..50 {
-            let content = format!("export const value{file} = {module};\n").repeat(1 + file * 2);
-            fs::write(folder.join(format!("file-{file}.js")), content)?;
+            fs::write(folder.join(format!("file-{file}.js")), source(module, file))?;
         }
         std::os::unix::fs::symlink("file-0.js", folder.join("index.js"))?;
         fs::hard_link(folder.join("file-1.js"), folder.join("copy.js"))?;
     }
     Ok(())
+}
+
+/// A file of the layer of small files, which is the last but one.
+pub(crate) const FILE: &str = "opt/application/module-3/file-7.js";
+
+/// The content of [`FILE`].
+pub(crate) fn file() -> String {
+    source(3, 7)
+}
+
+fn source(module: usize, file: usize) -> String {
+    format!("export const value{file} = {module};\n").repeat(1 + file * 2)
 }
 
 /// A reproducible tar of a folder, next to it.

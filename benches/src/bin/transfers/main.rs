@@ -1,7 +1,7 @@
-//! Benchmarks pull, push, copy and unpack, next to floors and to other programs.
+//! Benchmarks what the command line moves and reads, next to floors and to other programs.
 //!
-//! `cargo xtask bench manifest pull push copy unpack [--image small|medium|large]… [--rounds N] [--json] [--folder
-//! DIR]`: in each round every program runs once against registries on this machine, with new folders and empty storage,
+//! `cargo xtask bench manifest pull push copy unpack inspect list cat cat-again verify [--image small|medium|large]…
+//! [--rounds N] [--json] [--folder DIR]`: in each round every program runs once against registries on this machine, with new folders and empty storage,
 //! and every result is checked. Ratios compare runs of the same round. Input files are in the page cache. `resume`
 //! counts the bytes of interrupted transfers.
 
@@ -62,7 +62,8 @@ impl Options {
                 "resume" => options.resume = true,
                 other => {
                     options.works.push(Work::ALL.into_iter().find(|work| work.name() == other).ok_or_else(|| {
-                        format!("expected manifest, pull, push, copy, unpack, resume or an option, got `{other}`")
+                        let names = Work::ALL.map(Work::name).join(", ");
+                        format!("expected {names}, resume or an option, got `{other}`")
                     })?)
                 }
             }

@@ -15,10 +15,31 @@ pub(crate) enum Work {
     Copy,
     /// From an OCI layout to a root filesystem.
     Unpack,
+    /// What an image is, from its documents.
+    Inspect,
+    /// The files of all layers, from a registry.
+    List,
+    /// One small file of one layer, from a registry.
+    Cat,
+    /// The same file, of an image that was listed before.
+    CatAgain,
+    /// Every digest of an OCI layout.
+    Verify,
 }
 
 impl Work {
-    pub(crate) const ALL: [Self; 5] = [Self::Manifest, Self::Pull, Self::Push, Self::Copy, Self::Unpack];
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Manifest,
+        Self::Pull,
+        Self::Push,
+        Self::Copy,
+        Self::Unpack,
+        Self::Inspect,
+        Self::List,
+        Self::Cat,
+        Self::CatAgain,
+        Self::Verify,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -27,6 +48,11 @@ impl Work {
             Self::Push => "push",
             Self::Copy => "copy",
             Self::Unpack => "unpack",
+            Self::Inspect => "inspect",
+            Self::List => "list",
+            Self::Cat => "cat",
+            Self::CatAgain => "cat-again",
+            Self::Verify => "verify",
         }
     }
 }
@@ -108,6 +134,7 @@ pub(crate) const PEERS: &[Peer] = &[
             (Work::Pull, call(CURL_PULL)),
             (Work::Push, call(CURL_PUSH)),
             (Work::Copy, call(CURL_COPY)),
+            (Work::Inspect, call(CURL_INSPECT)),
         ],
         syncs: "-",
     },
@@ -120,6 +147,20 @@ pub(crate) const PEERS: &[Peer] = &[
             (Work::Push, call(CURL_PUSH_HASH)),
             (Work::Copy, call(CURL_COPY_HASH)),
         ],
+        syncs: "-",
+    },
+    Peer {
+        name: "curl, tar",
+        needs: &["curl", "gzip", "tar"],
+        version: "tar --version",
+        calls: &[(Work::List, call(CURL_LIST)), (Work::Cat, call(CURL_CAT)), (Work::CatAgain, call(CURL_CAT))],
+        syncs: "-",
+    },
+    Peer {
+        name: "gzip, openssl",
+        needs: &["gzip", "openssl"],
+        version: "openssl version",
+        calls: &[(Work::Verify, call(OPENSSL_VERIFY))],
         syncs: "-",
     },
     Peer {
@@ -139,6 +180,14 @@ pub(crate) const PEERS: &[Peer] = &[
             (Work::Push, call("$PORTHOLE --quiet push oci:$LAYOUT:bench $TO")),
             (Work::Copy, call("$PORTHOLE --quiet copy $FROM $TO")),
             (Work::Unpack, call("$PORTHOLE --quiet --no-cache unpack oci:$LAYOUT:bench $TARGET")),
+            (Work::Inspect, call("$PORTHOLE --quiet --json inspect $FROM")),
+            (Work::List, call("$PORTHOLE --quiet --no-cache ls $FROM")),
+            (Work::Cat, call("$PORTHOLE --quiet cat $FROM $FILE")),
+            (
+                Work::CatAgain,
+                Call { line: "$PORTHOLE --quiet cat $FROM $FILE", before: "$PORTHOLE --quiet ls $FROM", after: "" },
+            ),
+            (Work::Verify, call("$PORTHOLE --quiet --json verify oci:$LAYOUT:bench")),
         ],
         syncs: "every file and folder",
     },
@@ -151,6 +200,7 @@ pub(crate) const PEERS: &[Peer] = &[
             (Work::Pull, call("crane pull --insecure --format=oci $FROM $TARGET")),
             (Work::Push, call("crane push --insecure $LAYOUT $TO")),
             (Work::Copy, call("crane copy --insecure $FROM $TO")),
+            (Work::Inspect, call("crane config --insecure $FROM")),
         ],
         syncs: "-",
     },
@@ -160,6 +210,7 @@ pub(crate) const PEERS: &[Peer] = &[
         version: "skopeo --version",
         calls: &[
             (Work::Manifest, call("skopeo inspect --raw --tls-verify=false docker://$FROM")),
+            (Work::Inspect, call("skopeo inspect --no-tags --tls-verify=false docker://$FROM")),
             (
                 Work::Pull,
                 call("skopeo --insecure-policy copy --quiet --src-tls-verify=false docker://$FROM oci:$TARGET:bench"),
@@ -183,6 +234,7 @@ pub(crate) const PEERS: &[Peer] = &[
         version: "regctl version",
         calls: &[
             (Work::Manifest, call("regctl --host reg=$FROM_HOST,tls=disabled manifest get --format raw-body $FROM")),
+            (Work::Inspect, call("regctl --host reg=$FROM_HOST,tls=disabled image inspect --format raw-body $FROM")),
             (Work::Pull, call("regctl --host reg=$FROM_HOST,tls=disabled image copy $FROM ocidir://$TARGET:bench")),
             (Work::Push, call("regctl --host reg=$TO_HOST,tls=disabled image copy ocidir://$LAYOUT:bench $TO")),
             (
@@ -275,6 +327,31 @@ echo "$BLOBS" | xargs -n1 -P4 sh -ec '
         curl -sSf -o /dev/null -H "Content-Type: application/octet-stream" -T - "http://$TO_HOST$session&digest=$0"'
 curl -sSf -o "$SCRATCH/manifest" -H "Accept: $MEDIA_TYPE" "http://$FROM_HOST/v2/$NAME/manifests/$DIGEST"
 curl -sSf -o /dev/null -H "Content-Type: $MEDIA_TYPE" -T "$SCRATCH/manifest" "http://$TO_HOST/v2/$NAME/manifests/bench"
+"#;
+
+/// The manifest and the configuration, on one connection. `BLOBS` begins with the configuration.
+const CURL_INSPECT: &str = r#"
+curl -sSf -H "Accept: $MEDIA_TYPE" "http://$FROM_HOST/v2/$NAME/manifests/bench" --output "$SCRATCH/manifest" \
+    --next -sSf "http://$FROM_HOST/v2/$NAME/blobs/$(echo "$BLOBS" | head -n 1)"
+"#;
+
+/// Lists layers in order. Applies no whiteouts and computes no digests.
+const CURL_LIST: &str = r#"
+for layer in $LAYERS; do
+    curl -sSf "http://$FROM_HOST/v2/$NAME/blobs/$layer" | gzip -dc | tar --list
+done
+"#;
+
+/// The file from the one layer that has it, as if that were known.
+const CURL_CAT: &str = r#"
+curl -sSf "http://$FROM_HOST/v2/$NAME/blobs/$FILE_LAYER" | gzip -dc | tar --extract --to-stdout "$FILE"
+"#;
+
+/// The digest and the diff_id of each layer, two layers at a time.
+const OPENSSL_VERIFY: &str = r#"
+echo "$LAYERS" | xargs -n1 -P2 sh -ec '
+    openssl dgst -sha256 -r "$LAYOUT/blobs/sha256/${0#sha256:}"
+    gzip -dc "$LAYOUT/blobs/sha256/${0#sha256:}" | openssl dgst -sha256 -r'
 "#;
 
 /// Unpacks layers in order. Applies no whiteouts and computes no digests.

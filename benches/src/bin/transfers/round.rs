@@ -2,7 +2,7 @@
 
 use crate::{
     containerd::Containerd,
-    image::Image,
+    image::{FILE, Image, file},
     measure::{self, Usage},
     peers::{Call, Peer, Work},
     tree::Tree,
@@ -52,7 +52,7 @@ impl Bench<'_> {
         let target = scratch.path().join("target");
         let to = match work {
             Work::Push | Work::Copy => Some(Registry::start(&Storage::within(scratch.path())?, &Access::Open)?),
-            Work::Manifest | Work::Pull | Work::Unpack => None,
+            _ => None,
         };
         let daemon = if peer.has_daemon() { Some(Containerd::start(scratch.path())?) } else { None };
         let variables = self.variables(scratch.path(), &target, to.as_ref(), daemon.as_ref())?;
@@ -77,9 +77,9 @@ impl Bench<'_> {
         turn.servers = after.iter().zip(&before).map(|(after, before)| after.0 - before.0).sum();
         turn.moved = match work {
             // Bytes sent by the source registry, or received by the target.
-            Work::Pull => Some(after[0].1.1 - before[0].1.1),
+            Work::Pull | Work::Inspect | Work::List | Work::Cat | Work::CatAgain => Some(after[0].1.1 - before[0].1.1),
             Work::Push | Work::Copy => after.last().zip(before.last()).map(|(after, before)| after.1.0 - before.1.0),
-            Work::Manifest | Work::Unpack => None,
+            Work::Manifest | Work::Unpack | Work::Verify => None,
         };
         let checked = self.check(peer, work, scratch.path(), &target, to.as_ref(), daemon.as_ref());
         let ended = each(call.after);
@@ -111,6 +111,8 @@ impl Bench<'_> {
             ("BLOBS", image.blobs.join("\n")),
             ("LAYERS", image.layers.join("\n")),
             ("LAYOUT", shown(&image.layout)),
+            ("FILE", FILE.to_owned()),
+            ("FILE_LAYER", image.layers.iter().rev().nth(1).cloned().unwrap_or_default()),
             ("TARGET", shown(target)),
             ("SCRATCH", shown(scratch)),
         ];
@@ -154,6 +156,24 @@ impl Bench<'_> {
                     http::request(to.port(), "GET", &format!("/v2/{REPOSITORY}/manifests/bench"), &accept, b"")?;
                 self.is_manifest(&answer.body)
             }
+            Work::Inspect => {
+                let output = fs::read(scratch.join(measure::OUTPUT))?;
+                // Of a configuration alone the digest is known; a report names the manifest.
+                let is_config = self.image.blobs.contains(&Digest::of(Algorithm::Sha256, &output).to_string());
+                let named = String::from_utf8_lossy(&output).contains(&self.image.digest);
+                if is_config || named { Ok(()) } else { Err("neither the configuration nor a report of it".into()) }
+            }
+            Work::List => {
+                let output = fs::read(scratch.join(measure::OUTPUT))?;
+                let listed = String::from_utf8_lossy(&output).lines().any(|line| line.trim_start_matches("./") == FILE);
+                if listed { Ok(()) } else { Err(format!("{FILE} is not listed").into()) }
+            }
+            Work::Cat | Work::CatAgain => {
+                let output = fs::read(scratch.join(measure::OUTPUT))?;
+                if output == file().as_bytes() { Ok(()) } else { Err(format!("not the content of {FILE}").into()) }
+            }
+            // Each program exits with an error at a wrong digest.
+            Work::Verify => Ok(()),
             Work::Unpack => {
                 let rootfs = target.join("rootfs");
                 let root = if rootfs.is_dir() { rootfs.as_path() } else { target };
