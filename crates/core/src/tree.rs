@@ -17,6 +17,7 @@ mod row;
 mod shared;
 mod stack;
 mod survey;
+mod versions;
 mod view;
 mod waste;
 
@@ -33,6 +34,7 @@ pub use self::{
     row::{Change, Row},
     shared::Shared,
     survey::{Marked, Survey},
+    versions::PathVersion,
     view::{Mode, Sort, View},
     waste::{Cause, Copies, Download, Group, LayerWaste, Waste, Wasted},
 };
