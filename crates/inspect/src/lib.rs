@@ -7,6 +7,7 @@
 //! - [`toc`] fetches the table of contents of a prepared layer, and compares it with the layer.
 //! - [`open`] finds a file by its path, and reads its bytes by parts of the layer.
 //! - [`overview`] is what the documents and the layers of an image tell, with [`findings`] in words.
+//! - [`text_diff`] compares two contents line by line.
 //! - [`waste`] counts the bytes of an image that a container does not see.
 //! - [`blob`] reads a range of a blob.
 //! - [`local`] reads layouts and archives.
@@ -70,5 +71,6 @@ pub mod overview;
 pub mod resolve;
 pub mod seek;
 pub mod stack;
+pub mod text_diff;
 pub mod toc;
 pub mod waste;
