@@ -84,4 +84,5 @@ pub mod stack;
 pub mod state;
 pub mod summary;
 pub mod time;
+mod waste;
 pub mod worker;

@@ -227,7 +227,8 @@ fn sort(view: &FileView) -> tree::Sort {
     }
 }
 
-fn twin(row: &tree::Row, expanded: bool) -> protocol::FileRow {
+/// A row of the tree, as a front end shows it.
+pub(crate) fn twin(row: &tree::Row, expanded: bool) -> protocol::FileRow {
     protocol::FileRow {
         path: path::escape(&row.path).into_owned(),
         name: path::escape(&row.name).into_owned(),

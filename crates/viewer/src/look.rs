@@ -47,6 +47,8 @@ pub struct Look {
     settled: bool,
     /// The overview lacks what the layers tell.
     survey_due: bool,
+    /// The waste was asked for and not sent.
+    waste_due: bool,
 }
 
 /// The part of a look that has layers.
@@ -102,6 +104,7 @@ impl Look {
             chain_stale: true,
             settled: false,
             survey_due: false,
+            waste_due: false,
         };
         look.select(selected);
         look

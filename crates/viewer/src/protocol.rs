@@ -9,7 +9,9 @@ mod failure;
 mod image;
 mod overview;
 mod progress;
+mod versions;
 mod view;
+mod waste;
 
 pub use content::{ShownContent, ShownPart};
 pub use event::{Event, RegistryRoute, RouteReason, Selection};
@@ -17,7 +19,9 @@ pub use failure::{FailureKind, FailureNotice, Remedy};
 pub use image::{DocumentText, HistoryEntry, ImageLayer, ImageSummary, InstructionLine};
 pub use overview::{BaseFact, DocumentFact, FindingFact, FindingLink, OtherEntry, OtherRole, OverviewFacts};
 pub use progress::{Chain, LayerProgress, LayerState, LinkState, ProofLink, ProofStep, Sizes};
+pub use versions::{PathVersionFacts, ShownHunk, ShownLine, ShownSide, VersionDiff};
 pub use view::{Changes, FileRow, FileView, RowChange, RowKind, RowSort, RowWindow, ViewMode};
+pub use waste::{CopiedContent, LayerWasteFacts, WasteFacts, WastedPath};
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -103,6 +107,33 @@ pub enum Command {
     Save {
         /// Escaped path.
         path: String,
+    },
+    /// The waste of the image. Answered with [`Event::Waste`] when every layer is settled.
+    Waste,
+    /// What each layer did to a path. Answered with [`Event::Versions`].
+    Versions {
+        /// Escaped path.
+        path: String,
+    },
+    /// The beginning of a version of a file. Answered with [`Event::VersionContent`], once or more.
+    ReadVersion {
+        /// Escaped path.
+        path: String,
+        /// Layer that wrote the version, or removed it. 0 = bottom.
+        layer: u32,
+        /// Even where that costs much.
+        anyway: bool,
+    },
+    /// How two versions of a file differ. Answered with [`Event::VersionDiff`], once or more.
+    DiffVersions {
+        /// Escaped path.
+        path: String,
+        /// Layer of the first version. 0 = bottom.
+        before: u32,
+        /// Layer of the second version.
+        after: u32,
+        /// Even where that costs much.
+        anyway: bool,
     },
     /// Credentials typed by the person; they stay in the session's memory. Does not look again: send `Retry`.
     SignIn {

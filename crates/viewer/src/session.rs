@@ -5,10 +5,12 @@ mod crew;
 mod page;
 mod prepared;
 mod resolve;
+mod versions;
 
 pub use content::Want;
 pub(crate) use page::PageImage;
 pub(crate) use resolve::OfPage;
+use versions::VersionName;
 
 use crate::{
     errands::Errands,
@@ -126,6 +128,7 @@ enum Errand {
     Relay,
     Look,
     File,
+    Version,
     Turn,
     Renewal(usize),
 }
@@ -134,6 +137,8 @@ enum Work {
     LearnRelay,
     Look(Wish),
     Read { look: u32, path: String, want: Want },
+    ReadVersion { name: VersionName, want: Want },
+    DiffVersions { before: VersionName, after: u32, anyway: bool },
     Turn(Duration),
     Renew { worker: usize, assignment: Assignment, kind: FailureKind },
 }
@@ -164,6 +169,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Work::LearnRelay => self.learn_relay().await,
             Work::Look(wish) => self.resolve(wish).await,
             Work::Read { look, path, want } => self.read_file(look, path, want).await,
+            Work::ReadVersion { name, want } => self.read_version(name, want).await,
+            Work::DiffVersions { before, after, anyway } => self.diff_versions(before, after, anyway).await,
             Work::Turn(pause) => {
                 self.registry.transport().sleep(pause).await;
                 self.desk.borrow_mut().turn = None;
@@ -207,6 +214,15 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             }
             Command::Read { path, anyway } => self.read(path, if anyway { Want::StartAnyway } else { Want::Start }),
             Command::Save { path } => self.read(path, Want::All),
+            Command::Waste => self.with_look(|look, _| look.want_waste()),
+            Command::Versions { path } => self.with_look(|look, out| versions::tell_versions(look, &path, out)),
+            Command::ReadVersion { path, layer, anyway } => {
+                let want = if anyway { Want::StartAnyway } else { Want::Start };
+                self.begin_version(path, layer, |name| Work::ReadVersion { name, want });
+            }
+            Command::DiffVersions { path, before, after, anyway } => {
+                self.begin_version(path, before, |before| Work::DiffVersions { before, after, anyway });
+            }
             Command::SignIn { registry, username, password: Secret(password) } => {
                 let credentials = Credentials::basic(username, password);
                 self.desk.borrow_mut().credentials.insert(registry, credentials);
@@ -292,8 +308,16 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             self.errands.stop(Errand::Renewal(worker));
             self.pool.send(worker, crate::layer::WorkerOrder::Cancel { job });
         }
-        for errand in [Errand::Look, Errand::File, Errand::Turn] {
+        for errand in [Errand::Look, Errand::File, Errand::Version, Errand::Turn] {
             self.errands.stop(errand);
+        }
+    }
+
+    /// Begins work on a version of a path, in place of the work on another.
+    fn begin_version(&self, path: String, layer: u32, work: impl FnOnce(VersionName) -> Work) {
+        let look = self.desk.borrow().look.as_ref().map(|look| look.number);
+        if let Some(look) = look {
+            self.errands.begin(Errand::Version, work(VersionName { look, path, layer }));
         }
     }
 

@@ -11,7 +11,8 @@ pub use update::{Action, Effect};
 use crate::address::Address;
 use crate::protocol::{
     Chain, FailureKind, FailureNotice, FileView as Listing, ImageLayer, ImageSummary, LayerProgress, OverviewFacts,
-    RegistryRoute as Way, RelaySettings, RouteReason, RowKind, RowWindow, Selection, ShownContent, Sizes,
+    PathVersionFacts, RegistryRoute as Way, RelaySettings, RouteReason, RowKind, RowWindow, Selection, ShownContent,
+    Sizes, VersionDiff, WasteFacts,
 };
 use porthole_core::layer::LayerNumber;
 use std::{collections::BTreeMap, rc::Rc};
@@ -66,6 +67,14 @@ pub struct State {
     pub selection: Option<Rc<Selection>>,
     /// What is in the selected file, by its path, as far as it was asked for.
     pub content: Option<(String, Rc<ShownContent>)>,
+    /// The waste of the image, once it was asked for and every layer is settled.
+    pub waste: Option<Rc<WasteFacts>>,
+    /// The versions of the path that was asked for last.
+    pub versions: Option<(String, Rc<Vec<PathVersionFacts>>)>,
+    /// The version of a file that was read last: path, layer, content.
+    pub version: Option<(String, u32, Rc<ShownContent>)>,
+    /// The versions of a file that were compared last: path, two layers, differences.
+    pub version_diff: Option<(String, u32, u32, Rc<VersionDiff>)>,
     /// An address from which a file is to be saved, and its name.
     pub saved: Option<(String, String)>,
     /// What lies over the page.

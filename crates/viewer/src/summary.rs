@@ -71,7 +71,8 @@ fn layer(layer: &image::Layer) -> ImageLayer {
     }
 }
 
-fn instruction(created_by: &str) -> InstructionLine {
+/// A line of a Dockerfile, cleaned.
+pub(crate) fn instruction(created_by: &str) -> InstructionLine {
     let image::Instruction { keyword, arguments, .. } = image::instruction(created_by);
     InstructionLine { keyword, arguments, created_by: created_by.into() }
 }

@@ -4,6 +4,7 @@ use super::{Access, Look, LookBody};
 use crate::{
     overview,
     protocol::{Event, LayerState, Sizes},
+    waste,
 };
 use porthole_core::seek::{IndexReader, Offsets};
 use porthole_inspect::{
@@ -12,15 +13,34 @@ use porthole_inspect::{
 };
 
 impl Look {
+    /// Wants the waste as soon as every layer is settled.
+    pub(crate) fn want_waste(&mut self) {
+        self.waste_due = true;
+    }
+
+    /// Sends what is due, once every layer is settled.
+    pub(super) fn report(&mut self, out: &mut Vec<Event>) {
+        if !self.settled || !(self.survey_due || self.waste_due) {
+            return;
+        }
+        let Some(report) = self.body.as_ref().map(LookBody::waste) else { return };
+        if std::mem::take(&mut self.survey_due) {
+            self.survey(&report, out);
+        }
+        if let Some(body) = self.body.as_ref().filter(|_| std::mem::take(&mut self.waste_due)) {
+            let waste = waste::facts(body.stack.tree(), &report, body.missing());
+            out.push(Event::Waste { look: self.number, waste: Box::new(waste) });
+        }
+    }
+
     /// Sends the overview with what the layers tell.
-    pub(super) fn survey(&mut self, out: &mut Vec<Event>) {
+    fn survey(&mut self, report: &WasteReport, out: &mut Vec<Event>) {
         let Some(body) = &mut self.body else { return };
-        let report = body.waste();
+        let missing = body.missing();
         let tree = body.stack.tree();
-        let missing = |layer: &&crate::protocol::LayerProgress| layer.state == LayerState::Wrong;
         let facts = &mut body.overview;
-        facts.findings.extend(findings::of_layers(tree, &report).iter().map(overview::finding));
-        facts.missing = body.layers.iter().filter(missing).map(|layer| layer.index).collect();
+        facts.findings.extend(findings::of_layers(tree, report).iter().map(overview::finding));
+        facts.missing = missing;
         facts.sizes = Sizes {
             download: report.download,
             unpacked: report.unpacked,
@@ -33,8 +53,14 @@ impl Look {
 }
 
 impl LookBody {
+    /// Layers that could not be read or are wrong.
+    fn missing(&self) -> Vec<u32> {
+        let wrong = self.layers.iter().filter(|layer| layer.state == LayerState::Wrong);
+        wrong.map(|layer| layer.index).collect()
+    }
+
     /// The waste of the layers as they are stacked.
-    pub(crate) fn waste(&self) -> WasteReport {
+    fn waste(&self) -> WasteReport {
         WasteReport::of(self.stack.tree(), Some(&self.resolved.image), &self.blobs())
     }
 

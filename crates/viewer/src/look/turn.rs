@@ -14,9 +14,7 @@ impl Look {
             self.tell_chain(out);
             return None;
         }
-        if std::mem::take(&mut self.survey_due) {
-            self.survey(out);
-        }
+        self.report(out);
         let Some(body) = &mut self.body else { return None };
         let complete = body.complete(&self.view);
         let now = clock();

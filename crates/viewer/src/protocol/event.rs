@@ -1,7 +1,8 @@
 //! From the session to the app.
 
 use super::{
-    Chain, FailureNotice, FileRow, ImageSummary, LayerProgress, OverviewFacts, RowWindow, ShownContent, Sizes,
+    Chain, FailureNotice, FileRow, ImageSummary, LayerProgress, OverviewFacts, PathVersionFacts, RowWindow,
+    ShownContent, Sizes, VersionDiff, WasteFacts,
 };
 use serde::{Deserialize, Serialize};
 
@@ -98,6 +99,46 @@ pub enum Event {
         /// Content.
         content: Box<ShownContent>,
     },
+    /// The waste of the image: the answer to `Waste`.
+    Waste {
+        /// Number of the look.
+        look: u32,
+        /// The waste.
+        waste: Box<WasteFacts>,
+    },
+    /// What each layer did to a path: the answer to `Versions`.
+    Versions {
+        /// Number of the look.
+        look: u32,
+        /// Escaped path.
+        path: String,
+        /// Bottom first; empty if no layer that was read so far has the path.
+        versions: Vec<PathVersionFacts>,
+    },
+    /// Content of a version: the answer to `ReadVersion`.
+    VersionContent {
+        /// Number of the look.
+        look: u32,
+        /// Escaped path.
+        path: String,
+        /// Layer that wrote the version, or removed it.
+        layer: u32,
+        /// Content.
+        content: Box<ShownContent>,
+    },
+    /// How two versions differ: the answer to `DiffVersions`.
+    VersionDiff {
+        /// Number of the look.
+        look: u32,
+        /// Escaped path.
+        path: String,
+        /// Layer of the first version.
+        before: u32,
+        /// Layer of the second version.
+        after: u32,
+        /// The differences.
+        diff: Box<VersionDiff>,
+    },
     /// Something went wrong. After a failure with a `layer` the other layers are still read; any other failure ends the look.
     Failure {
         /// Number of the look; 0 if it belongs to none.
@@ -131,6 +172,10 @@ impl Event {
             | Self::Settled { look }
             | Self::Rows { look, .. }
             | Self::Content { look, .. }
+            | Self::Waste { look, .. }
+            | Self::Versions { look, .. }
+            | Self::VersionContent { look, .. }
+            | Self::VersionDiff { look, .. }
             | Self::Selected { look, .. }
             | Self::Failure { look, .. }
             | Self::AskRelayPassword { look, .. } => Some(*look),

@@ -5,7 +5,7 @@ use crate::{
     look::{Access, LookBody},
     pool::Pool,
     pretty::visible,
-    protocol::{Event, FileView, ShownContent, ShownPart},
+    protocol::{Event, ShownContent, ShownPart},
 };
 use porthole_core::{
     descriptor::Descriptor,
@@ -14,6 +14,7 @@ use porthole_core::{
     reference::Reference,
     seek::{FileReader, Opening, Seekable},
     toc::ChunkReader,
+    tree::Content,
 };
 use porthole_registry::{
     client::RemoteImage,
@@ -42,7 +43,7 @@ pub enum Want {
 }
 
 /// A file that is about to be read.
-struct File {
+pub(super) struct SourceFile {
     reader: Reader,
     /// Where the image is part of the front end.
     page: Option<PageImage>,
@@ -51,6 +52,18 @@ struct File {
     size: u64,
     /// Bytes that must be fetched to see its beginning.
     cost: u64,
+}
+
+impl SourceFile {
+    /// Bytes that must be fetched to see its beginning.
+    pub(super) fn cost(&self) -> u64 {
+        self.cost
+    }
+
+    /// Its size in bytes.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
 }
 
 enum Reader {
@@ -83,7 +96,7 @@ impl Reader {
 }
 
 /// Why nothing can be shown: whether the bytes are wrong, and words.
-type Failed = (bool, String);
+pub(super) type Failed = (bool, String);
 
 impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// Reads the file at a path, as the view of the look shows it, in place of the file that is being read.
@@ -115,15 +128,15 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     }
 
     /// `None`: nothing that has content.
-    fn file(&self, path: &str) -> Result<Option<File>, String> {
+    fn file(&self, path: &str) -> Result<Option<SourceFile>, String> {
         let desk = self.desk.borrow();
         let found = desk.look.as_ref().and_then(|look| Some((look.body.as_ref()?, look.view())));
         let (Some((body, view)), Some(path)) = (found, path::unescape(path)) else { return Ok(None) };
-        find(body, view, &path, &self.options)
+        body.content(view, &path).map_or(Ok(None), |content| open(body, content, &self.options))
     }
 
     /// The beginning of a file.
-    async fn show(&self, file: File) -> Result<ShownContent, Failed> {
+    pub(super) async fn show(&self, file: SourceFile) -> Result<ShownContent, Failed> {
         let (size, layer) = (file.size, file.layer.size);
         let mut bytes = Vec::new();
         let fetched = self
@@ -143,7 +156,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     }
 
     /// All of a file, kept by the front end.
-    async fn save(&self, file: File) -> Result<ShownContent, Failed> {
+    async fn save(&self, file: SourceFile) -> Result<ShownContent, Failed> {
         let size = file.size;
         if size > SAVE {
             let text = format!("a file of more than {SAVE} bytes is saved with the command line: porthole cat");
@@ -160,7 +173,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     }
 
     /// Gives the checked bytes of a file to `out`, which says whether it wants more. Returns the bytes fetched for it.
-    async fn stream(&self, file: File, out: impl FnMut(&[u8]) -> bool) -> Result<u64, Failed> {
+    pub(super) async fn stream(&self, file: SourceFile, out: impl FnMut(&[u8]) -> bool) -> Result<u64, Failed> {
         match &file.page {
             Some(page) => stream(page, &file.layer, file.reader, out).await.map(|_| 0),
             None => stream(&RemoteImage::new(&self.registry, file.reference), &file.layer, file.reader, out).await,
@@ -200,8 +213,8 @@ async fn stream<S: ImageSource>(
     Ok(fetched)
 }
 
-fn find(body: &LookBody, view: &FileView, path: &[u8], options: &SessionOptions) -> Result<Option<File>, String> {
-    let Some(content) = body.content(view, path) else { return Ok(None) };
+/// What reads a content. `None`: its layer is not one of the image.
+pub(super) fn open(body: &LookBody, content: Content, options: &SessionOptions) -> Result<Option<SourceFile>, String> {
     let Some(layer) = body.resolved.image.layers.get(content.layer as usize) else { return Ok(None) };
     let number = LayerNumber::of_index(content.layer);
     let (reader, cost) = match body.access(content.layer) {
@@ -224,7 +237,7 @@ fn find(body: &LookBody, view: &FileView, path: &[u8], options: &SessionOptions)
     };
     let (reference, layer) = (body.reference.clone(), layer.descriptor.clone());
     let page = body.page.as_ref().map(|page| page.image.clone());
-    Ok(Some(File { reader, page, reference, layer, size: content.size, cost }))
+    Ok(Some(SourceFile { reader, page, reference, layer, size: content.size, cost }))
 }
 
 /// Text with what is no UTF-8, and what would show as nothing or turn the text around it, as escapes.

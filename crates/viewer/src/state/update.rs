@@ -386,6 +386,14 @@ impl State {
                 }
                 content => self.content = Some((path, Rc::new(content))),
             },
+            Event::Waste { waste, .. } => self.waste = Some(Rc::from(waste)),
+            Event::Versions { path, versions, .. } => self.versions = Some((path, Rc::new(versions))),
+            Event::VersionContent { path, layer, content, .. } => {
+                self.version = Some((path, layer, Rc::from(content)));
+            }
+            Event::VersionDiff { path, before, after, diff, .. } => {
+                self.version_diff = Some((path, before, after, Rc::from(diff)));
+            }
             Event::Failure { failure, .. } => match failure.layer {
                 Some(layer) => {
                     let layers = Rc::make_mut(&mut self.layers);

@@ -8,4 +8,6 @@ mod prepared;
 mod relay;
 mod sign_in;
 mod stage;
+mod versions;
 mod views;
+mod waste;

@@ -1,0 +1,109 @@
+//! Waste: bytes of an image that a container does not see.
+
+use super::InstructionLine;
+use serde::{Deserialize, Serialize};
+
+/// The waste of an image, as `porthole analyze` reports it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct WasteFacts {
+    /// Bytes of the blobs of all layers.
+    pub download: u64,
+    /// Bytes of all archives.
+    pub unpacked: u64,
+    /// Bytes of the regular files in all archives.
+    pub files: u64,
+    /// Bytes of the regular files that a container sees.
+    pub visible: u64,
+    /// `files` without `visible`.
+    pub wasted: u64,
+    /// About how many bytes of the blobs hold them.
+    pub wasted_download: u64,
+    /// `visible` divided by `files`: 1.0 without waste.
+    pub efficiency: f64,
+    /// How efficiency is defined, in words.
+    pub definition: String,
+    /// Contents were compared by their digests. Otherwise a file that was written again with the same size counts as
+    /// overwritten, and `copies` is empty.
+    pub compared: bool,
+    /// Layers, bottom first.
+    pub layers: Vec<LayerWasteFacts>,
+    /// Wasted paths, most bytes first: at most 1000.
+    pub paths: Vec<WastedPath>,
+    /// How many wasted paths there are.
+    pub paths_total: u64,
+    /// Same content at several paths, largest saving first: at most 1000.
+    pub copies: Vec<CopiedContent>,
+    /// How many such contents there are.
+    pub copies_total: u64,
+    /// Layers that could not be read or are wrong: they are not counted. 0 = bottom.
+    pub missing: Vec<u32>,
+}
+
+/// What a layer has, loses and wastes, in bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerWasteFacts {
+    /// 0 = bottom.
+    pub layer: u32,
+    /// Digest of its blob.
+    pub digest: Option<String>,
+    /// What made it.
+    pub instruction: Option<InstructionLine>,
+    /// Bytes of its blob.
+    pub download: u64,
+    /// Bytes of its archive.
+    pub unpacked: u64,
+    /// Bytes of its regular files.
+    pub files: u64,
+    /// Those that a container does not see.
+    pub wasted: u64,
+    /// About how many bytes of its blob hold them.
+    pub wasted_download: u64,
+    /// Bytes, of lower layers or its own, that are not visible because of it.
+    pub wastes: u64,
+    /// The part of `wastes` that it deleted.
+    pub deleted: u64,
+    /// The part that it overwrote.
+    pub overwritten: u64,
+    /// The part that it wrote again.
+    pub duplicated: u64,
+    /// The part that it copied to change mode, owner or attributes.
+    pub metadata: u64,
+}
+
+/// Contents that were lost together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WastedPath {
+    /// Escaped path.
+    pub path: String,
+    /// It stands for the files below it.
+    pub directory: bool,
+    /// `deleted`, `overwritten`, `duplicated` or `metadata`.
+    pub cause: String,
+    /// How the files differ that took their place.
+    pub aspects: Vec<String>,
+    /// Layers that brought the bytes, bottom first. 0 = bottom.
+    pub brought_by: Vec<u32>,
+    /// Layer that hid them.
+    pub wasted_by: u32,
+    /// How many files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// About how many bytes of the blobs hold them.
+    pub download: u64,
+    /// Escaped path where the same bytes are visible.
+    pub elsewhere: Option<String>,
+}
+
+/// Visible files of the same content that are no hard links.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopiedContent {
+    /// Bytes of one.
+    pub bytes: u64,
+    /// Bytes that hard links would save.
+    pub spare: u64,
+    /// Escaped paths, at most 100.
+    pub paths: Vec<String>,
+    /// How many paths there are.
+    pub count: u64,
+}
