@@ -21,12 +21,12 @@ pub struct NativeBody {
     stall: Duration,
     /// What is left of the time that the request was given, until the first piece is there.
     first: Option<Duration>,
-    /// Runs while somebody waits.
+    /// Runs while the reader waits.
     alarm: Pin<Box<Sleep>>,
     waiting: bool,
     /// Bytes that have arrived.
     received: u64,
-    /// Whoever wants to know how it ends, until it has.
+    /// Gets the outcome when the body ends; `None` afterwards.
     ending: Option<Ending>,
 }
 

@@ -1,4 +1,4 @@
-//! What the HTTP library says, told apart.
+//! Classifies the errors of the HTTP library.
 
 use crate::error;
 use porthole_registry::transport::{Error, ErrorKind};

@@ -147,7 +147,7 @@ impl Transport for Native {
         let ending = request.extensions().get::<Ending>().cloned();
         let (body, watch) = Outgoing::open(request.body(), self.timeouts.stall, patience);
         let answer = watch.answer(self.client.request(request.map(|_| body))).await?;
-        // Whoever was given little time for the answer has little for its first bytes.
+        // A request with little time for its answer has little for the first bytes too.
         let first = patience.map(|Patience(patience)| patience.saturating_sub(watch.waited()).min(self.timeouts.stall));
         match answer {
             Ok(mut response) => {

@@ -13,7 +13,7 @@ use std::{
 };
 use tokio::time::{Instant, timeout_at};
 
-/// A body that tells its [`Watch`] whenever the connection takes more of it.
+/// A body that notifies its [`Watch`] whenever the connection takes more of it.
 pub(crate) struct Outgoing {
     content: Content,
     left: u64,

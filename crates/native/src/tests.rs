@@ -174,7 +174,7 @@ async fn requests_at_once_have_a_connection_each() {
     let (listener, url) = listen().await;
     let server = tokio::spawn(async move {
         let mut streams = Vec::new();
-        // Nobody is answered before all are here.
+        // No request is answered before all have arrived.
         for _ in 0..AT_ONCE {
             let (mut stream, _) = listener.accept().await.unwrap();
             read_head(&mut stream).await;

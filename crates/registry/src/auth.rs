@@ -52,7 +52,7 @@ impl Credentials {
         BASE64.encode(format!("{}:{}", self.username, self.password))
     }
 
-    /// Every form of them that nobody may read.
+    /// Every form of the credentials that must not be shown.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = String> {
         let tokens = self.identity_token.iter().chain(&self.registry_token).cloned();
         [self.encoded(), self.password.clone()].into_iter().chain(tokens)
@@ -128,8 +128,8 @@ pub(crate) struct Granted {
 }
 
 impl Granted {
-    /// Reads the answer of a token server. A token lives a minute at least, and is renewed ten seconds early; what it has lived already
-    /// is told by `issued_at` against `told`, the clock of that server, else ours.
+    /// Reads the answer of a token server. A token lives a minute at least, and is renewed ten seconds early. Its age is
+    /// the difference of `issued_at` and the clock of that server, or our clock if the server sent none.
     ///
     /// # Errors
     /// What was expected, in words that hold nothing of the answer.
@@ -154,7 +154,7 @@ impl Granted {
         let expires_in = expires_in.filter(|life| life.is_finite()).unwrap_or(60.0);
         let life = Duration::from_secs_f64(expires_in.clamp(60.0, 1e9));
         let issued = answer.issued_at.as_deref().and_then(date::rfc_3339).map(Duration::from_secs);
-        // Issued in the future, or over already: one of the two clocks is wrong, so the time tells nothing.
+        // Issued in the future, or expired already: one of the two clocks is wrong, so the time is ignored.
         let age = issued.and_then(|issued| told.unwrap_or(now).checked_sub(issued)).filter(|age| *age < life);
         let left = (life - age.unwrap_or_default()).max(EARLY * 2) - EARLY;
         let identity_token = answer.refresh_token.filter(|token| !token.is_empty());
@@ -173,7 +173,7 @@ pub(crate) struct Tokens {
 
 #[derive(Default)]
 struct Slot {
-    /// Held by whoever fetches.
+    /// Held by the task that fetches a token.
     gate: Arc<async_lock::Mutex<()>>,
     /// Counts outcomes: a waiter whose count is old knows that someone fetched while it waited.
     outcomes: AtomicU64,

@@ -10,7 +10,7 @@ pub enum ContentRange {
     Part {
         /// First byte, and the one behind the last; never empty.
         range: Range<u64>,
-        /// Bytes of the whole; `None` = not told.
+        /// Bytes of the whole; `None`: the answer does not say.
         complete: Option<u64>,
     },
     /// `bytes */size`: no answer, because the whole is no longer than this.

@@ -41,7 +41,7 @@ impl Failure {
     }
 }
 
-/// Whether an error code of the registry (OCI distribution specification, "Error Codes") tells of a trouble that passes. Some proxies
+/// Whether an error code of the registry (OCI distribution specification, "Error Codes") means a passing trouble. Some proxies
 /// and registries send them under statuses that mean something else.
 pub fn is_passing(code: &str) -> bool {
     matches!(code, "TOOMANYREQUESTS" | "UNAVAILABLE")
@@ -69,7 +69,7 @@ pub fn delay(tries: u32, waited: Duration, failure: Failure, random: u64) -> Opt
     (delay <= LONGEST.saturating_sub(waited)).then_some(delay)
 }
 
-/// The wait after so many failures in a row: it doubles from 250 ms to 8 s, jittered down to its half.
+/// The wait after `failures` failures in a row: it doubles from 250 ms to 8 s, jittered down to its half.
 fn pause(failures: u32, random: u64) -> Duration {
     let ceiling = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(5));
     ceiling / 2 + (ceiling / 2).mul_f64((random >> 11) as f64 / (1u64 << 53) as f64)
@@ -118,12 +118,12 @@ impl Budget {
         self.idle += idle;
     }
 
-    /// Something came, though it may not help: time is granted anew, tries are not.
+    /// Bytes arrived, though they may not help: the time starts again, the tries do not.
     pub fn stir(&mut self) {
         self.idle = Duration::ZERO;
     }
 
-    /// The operation has got further: all is granted anew.
+    /// The operation made progress: time and tries start again.
     pub fn renew(&mut self) {
         *self = Self { proved: true, refusals: self.refusals, longest: self.longest, ..Self::new(self.patience) };
     }

@@ -1,4 +1,4 @@
-//! Each HTTP exchange, told to whoever wants to know, without secrets.
+//! Reports each HTTP exchange to an observer, without secrets.
 
 mod header;
 
@@ -15,8 +15,8 @@ use std::{
     time::Duration,
 };
 
-/// What is told. An exchange is sent, then answered; where there was an answer and the transport can tell, it ends. Whoever hears
-/// it looks at a clock of their own.
+/// A part of an exchange. It is sent, then answered. If it was answered and the transport can report that, it ends. Events carry
+/// no time: the observer reads its own clock.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
@@ -76,7 +76,7 @@ pub struct Head {
     pub version: Version,
     /// Fields, as they may be shown.
     pub fields: Vec<Field>,
-    /// What it came over, where the transport tells.
+    /// The connection that it used, where the transport knows.
     pub connection: Option<transport::Connection>,
 }
 
@@ -163,7 +163,7 @@ impl Observer {
         }
     }
 
-    /// Tells of a request, and of what comes of it.
+    /// Reports a request. The returned exchange reports its answer and its end.
     pub(crate) fn begin(&self, registry: &str, sent: impl FnOnce(u64) -> Sent) -> Option<Exchange> {
         let shared = self.0.as_ref()?;
         let number = shared.last.fetch_add(1, Ordering::Relaxed) + 1;
@@ -179,7 +179,7 @@ impl fmt::Debug for Observer {
     }
 }
 
-/// A request that was told of. Dropped without an answer, it tells that nobody waits for one any more.
+/// A request that was reported. Dropped without an answer, it reports that it was abandoned.
 pub(crate) struct Exchange {
     shared: Arc<Shared>,
     number: u64,

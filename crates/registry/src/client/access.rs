@@ -1,4 +1,4 @@
-//! Whether a registry lets somebody in.
+//! Whether a registry admits a user.
 
 use super::{Call, Registry};
 use crate::{

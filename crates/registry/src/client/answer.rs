@@ -113,7 +113,7 @@ impl<T: Transport + Environment> Registry<T> {
         }
     }
 
-    /// Answers the challenge of a host that a redirect led to: as nobody, and for this one request.
+    /// Answers the challenge of a host that a redirect led to: without credentials, and for this one request.
     async fn ask_elsewhere(
         &self,
         call: &Call,
@@ -218,7 +218,7 @@ impl<T: Transport + Environment> Registry<T> {
 
     async fn fetch_token(&self, call: &Call, bearer: &Challenge, realm: &Url, send: bool) -> Result<Token, Error> {
         let service = bearer.parameter("service");
-        // The registry knows best what it wants to see (`aws`); without a word from it, what the operation needs.
+        // The registry names the scope that it wants (`aws`); where it names none, what the operation needs.
         let asked = bearer.parameter("scope").map(Scopes::parse).filter(|scopes| !scopes.is_empty());
         let scopes = match asked {
             // The first request of a push only reads, and its challenge asks for no more than that.
@@ -293,7 +293,7 @@ impl<T: Transport + Environment> Registry<T> {
         problem::read(status, &said)
     }
 
-    /// A registry's own words, without what it was told in confidence: some repeat what they refuse.
+    /// A registry's own words without the secrets that were sent to it: some registries repeat what they refuse.
     fn without_secrets(&self, registry: &str, mut words: String) -> String {
         let credentials = self.credentials(registry);
         let known = credentials.iter().flat_map(Credentials::secrets);

@@ -117,7 +117,7 @@ impl<T: Transport + Environment> Registry<T> {
         most: usize,
     ) -> Result<Option<Vec<String>>, Error> {
         let call = self.call(reference, "tags", format!("{}/{}", reference.registry(), reference.repository()))?;
-        // One page tells whether there are too many.
+        // One page shows whether there are too many.
         let query = format!("n={}", most.saturating_add(1));
         let request = tags::request(&call.base, reference.repository(), &query).map_err(Error::Relay)?;
         let url = Url::parse(&request.uri().to_string()).map_err(Error::Relay)?;

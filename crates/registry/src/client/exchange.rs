@@ -20,7 +20,7 @@ use std::time::Duration;
 pub(super) enum Repeat {
     /// It changes nothing that a second one would not leave as it is.
     Safely,
-    /// Whoever sends it knows better what comes next.
+    /// The caller decides what comes next.
     Never,
 }
 
@@ -92,7 +92,7 @@ impl<T: Transport + Environment> Registry<T> {
         }
     }
 
-    /// Waits before another try, as the budget allowed, and tells so. Returns why that one is made.
+    /// Waits before another try, as long as the budget allows, and reports the wait. Returns the reason for the try.
     pub(super) async fn pause(
         &self,
         call: &Call,
@@ -107,7 +107,7 @@ impl<T: Transport + Environment> Registry<T> {
         Reason::Retry { attempt, because }
     }
 
-    /// Tells that a step waits before it is tried once more, and whether the registry asked for that.
+    /// Reports that a step waits before it is tried again, and whether the registry asked for the wait.
     pub(super) fn paused(&self, call: &Call, attempt: u32, delay: Duration, asked: bool, because: &str) {
         self.options.observer.paused(|| Paused {
             registry: call.registry.clone(),
@@ -142,7 +142,7 @@ impl<T: Transport + Environment> Registry<T> {
         answer
     }
 
-    /// What an answer's `Retry-After` asks for; a date in it is read by the clock that wrote it, if that is told.
+    /// What an answer's `Retry-After` asks for; a date in it is read by the clock that wrote it, if the answer has one.
     pub(super) fn retry_after(&self, headers: &http::HeaderMap) -> Option<Duration> {
         let now = clock_of(headers).unwrap_or_else(|| self.transport.now());
         retry::retry_after(headers.get(header::RETRY_AFTER)?.to_str().ok()?, now)
@@ -230,7 +230,7 @@ impl Call {
     }
 }
 
-/// What time it was for whoever answered, since the Unix epoch.
+/// The time of the host that answered, since the Unix epoch.
 pub(super) fn clock_of(headers: &http::HeaderMap) -> Option<Duration> {
     date::http(headers.get(header::DATE)?.to_str().ok()?).map(Duration::from_secs)
 }

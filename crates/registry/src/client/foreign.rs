@@ -37,7 +37,7 @@ impl<T: Transport + Environment> Registry<T> {
         answer
     }
 
-    /// The same request to those places, as far as a redirect might lead there. Nobody there is told who we are.
+    /// The same request to those places, as far as a redirect might lead there. It carries no credentials.
     fn foreign(&self, call: &Call, descriptor: &Descriptor, request: &Request) -> Vec<Request> {
         let ours = self.transport.redirects() == Redirects::Ours && !call.base.is_relay();
         if !ours || !descriptor.media_type.is_nondistributable() {

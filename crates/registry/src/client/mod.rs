@@ -64,10 +64,10 @@ pub struct Options {
     pub short_accept: bool,
     /// How large documents and lists may be.
     pub limits: Limits,
-    /// Is told of each HTTP exchange.
+    /// Gets each HTTP exchange.
     pub observer: Observer,
-    /// How long nothing may come before an operation is given up, whatever was tried meanwhile; by default [`retry::PATIENCE`].
-    /// An operation that an answer or bytes have brought further begins to count anew.
+    /// An operation is aborted when no byte arrives for this long, retries included. The default is [`retry::PATIENCE`].
+    /// Progress by an answer or by bytes restarts the count.
     pub patience: Option<Duration>,
 }
 

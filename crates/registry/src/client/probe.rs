@@ -1,4 +1,4 @@
-//! One request as it is, for whoever wants to know how a registry answers.
+//! One request as it is, to find out how a registry answers.
 
 use super::{
     Call, Registry,
@@ -18,7 +18,7 @@ use std::{fmt, time::Duration};
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asker {
-    /// Nobody: without authorization, and a challenge is an answer.
+    /// No user: without authorization, and a challenge is an answer.
     Anyone,
     /// The user, with a token for these scopes where the registry wants one.
     User(Scopes),
@@ -66,7 +66,7 @@ impl<T: Transport + Environment> Registry<T> {
     }
 
     /// Sends a request and returns the answer as it is: any status, also a redirect. It is not sent again when it fails, and not waited
-    /// for longer than 15 s. Authorization goes to the registry's own origin only, whoever asks.
+    /// for longer than 15 s. Authorization goes to the registry's own origin only.
     ///
     /// # Errors
     /// [`Error::Transport`] if nothing came back; of a user, those of fetching a token.
@@ -101,5 +101,5 @@ impl<T: Transport + Environment> Registry<T> {
     }
 }
 
-/// Whoever takes longer to answer one small request is of no use.
+/// A registry that takes longer to answer one small request is not usable.
 const LONGEST: Duration = Duration::from_secs(15);

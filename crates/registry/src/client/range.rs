@@ -58,7 +58,7 @@ pub struct BlobRange<C, T: Transport> {
 }
 
 impl<T: Transport + Environment> Registry<T> {
-    /// Opens a range of a blob: bytes `range.start` to before `range.end`. An empty range asks nobody.
+    /// Opens a range of a blob: bytes `range.start` to before `range.end`. An empty range sends no request.
     ///
     /// # Errors
     /// [`Error`]; [`Error::Protocol`] for a range beyond the descriptor's size, a `Content-Encoding`, or another range than was asked
@@ -189,7 +189,7 @@ where
         self.budget.refusals()
     }
 
-    /// Goes on to `end`, if the registry [sends the whole blob](Self::is_whole_blob) anyway and that is further.
+    /// Reads to `end` instead, if the registry [sends the whole blob](Self::is_whole_blob) and `end` is further.
     pub fn extend(&mut self, end: u64) {
         if self.whole {
             self.range.end = end.clamp(self.range.end, self.descriptor.size.max(self.range.end));
@@ -267,7 +267,7 @@ where
         };
         let mut request = request.map_err(Error::Relay)?;
         let key = (call.registry.clone(), self.repository.clone(), *digest);
-        // Whoever begins anew, or has failed, may have been sent to a place that is out of order.
+        // A read that starts again, or that failed, may have been redirected to a place that is out of order.
         let fresh = range.start == 0 || self.budget.failures() > 0;
         if let Some(place) = registry.places.get(&key).filter(|_| !fresh) {
             let mut elsewhere = request.clone();
@@ -279,7 +279,7 @@ where
                 Ok(_) => self.budget.stir(),
                 Err(_) => {}
             }
-            // What it was signed for is over, as a rule.
+            // As a rule, the signature of the URL has expired.
             registry.places.forget(&key);
         }
         if let Some(reason) = self.reason.take() {
@@ -303,7 +303,7 @@ where
             let read = match body.read(buffer).await {
                 Ok(read) => read,
                 Err(error) => {
-                    // Only what was spent waiting counts: whoever reads may have had other things to do.
+                    // Only the time spent waiting counts: the caller may have read late.
                     self.budget.wait(transport.now().saturating_sub(started).min(self.budget.share()));
                     return Err(error);
                 }

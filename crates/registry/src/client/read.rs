@@ -184,7 +184,7 @@ impl<T: Transport + Environment> Registry<T> {
         verify(bytes).or_else(|mismatch| page.and(Err(mismatch)))
     }
 
-    /// Opens a blob from `offset`. The caller verifies what it reads, and opens it anew where the transfer broke.
+    /// Opens a blob from `offset`. The caller verifies what it reads, and opens it again where the transfer broke.
     ///
     /// The answer's status is 200 or 206, but its body starts at `offset` in either case: a registry that ignores the range has its first
     /// bytes read and dropped.
@@ -398,8 +398,8 @@ impl<T: Transport + Environment> Registry<T> {
         Err(call.page(answer.url.origin().authority(), page))
     }
 
-    /// Refuses a body that was packed for the way although we asked for none of that. A length that is that of `bytes` of the blob tells
-    /// that nothing was: some servers take a blob's own compression for a coding.
+    /// Refuses a body with a content coding, since none was asked for. A length that equals `bytes` of the blob proves that
+    /// there is no coding: some servers announce a blob's own compression as one.
     pub(super) fn refuse_coding(&self, call: &Call, headers: &http::HeaderMap, bytes: u64) -> Result<(), Error> {
         let Some(coding) = headers.get(header::CONTENT_ENCODING) else { return Ok(()) };
         let ours = self.transport.redirects() == Redirects::Ours;

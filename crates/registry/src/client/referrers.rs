@@ -209,7 +209,7 @@ impl<T: Transport + Environment> Registry<T> {
                 Err(Error::Status { status: 412 | 428, .. }) if turn < TURNS => continue,
                 Err(error) => return Err(error),
             }
-            // Not told: nothing more can be known.
+            // Without a digest in the answer, nothing more can be known.
             if self.head_manifest(to, &tag).await?.is_none_or(|there| there == *raw.digest()) {
                 return Ok(());
             }

@@ -60,7 +60,7 @@ impl From<Error> for Unseen {
 
 impl<T: Transport + Environment> Registry<T> {
     /// What a reference stands for in the registry: `HEAD`, conditional where an earlier look left an `ETag`; `GET` where `HEAD` is not
-    /// allowed or tells no digest. Nothing is tried again: whoever looks often knows best when.
+    /// allowed or returns no digest. Nothing is tried again: the caller looks at intervals of its own.
     ///
     /// The digest of a `HEAD` is the registry's word; of a `GET` it is that of the bytes.
     ///

@@ -44,17 +44,17 @@ pub struct Uploaded {
     pub sessions: u32,
     /// Requests that carried bytes.
     pub requests: u32,
-    /// Times that the upload went on after a failure.
+    /// Times that the upload continued after a failure.
     pub resumed: u32,
 }
 
-/// What happens during an upload, for whoever shows it.
+/// What happens during an upload, for progress.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Note {
     /// Bytes from this offset on are about to be sent: less than before, if some did not arrive.
     From(u64),
-    /// Where the session is now: whoever ends the upload before its time may [abandon](Registry::abandon_upload) it.
+    /// The URL of the session: a caller that stops the upload can [abandon](Registry::abandon_upload) it.
     Session(Opened),
     /// A step failed and will be tried in another way, or again.
     Retry {
@@ -67,8 +67,8 @@ impl<T: Transport + Environment> Registry<T> {
     /// Uploads a blob, and stays with it until the registry has it or nothing more can be tried: whole, or in chunks of `chunk` bytes.
     /// `opened` is a session that [`mount_blob`](Self::mount_blob) left.
     ///
-    /// What breaks is taken up where the registry says that it is. The registry checks the digest; whoever gives the content may
-    /// check it as well.
+    /// An upload that breaks is resumed at the offset that the registry names. The registry checks the digest; the source of
+    /// the content can check it as well.
     ///
     /// # Errors
     /// [`Error`]. The session is then given up.
@@ -123,7 +123,7 @@ impl<T: Transport + Environment> Registry<T> {
             let stalled = failed.cause == retry::Failure::Transport(ErrorKind::Timeout);
             let silent = hurry.is_some() && matches!(failed.cause, retry::Failure::Transport(_));
             if let (true, Some(error)) = (silent, stall.take()) {
-                // Nobody is there. To take leave would only take longer.
+                // The registry does not answer. Deleting the session would only take longer.
                 return Err(error);
             }
             let (Some(pause), false) = (pause, run.upload.step() == Step::GiveUp) else {

@@ -151,7 +151,7 @@ impl<T: Transport + Environment> Registry<T> {
         let call = self.push_call(to, "upload of manifest", target.to_owned())?;
         let got = match self.head_manifest(to, target).await? {
             Some(got) if got.algorithm() == raw.digest().algorithm() => got,
-            // Not told, or told in another algorithm: the bytes decide.
+            // No digest in the answer, or one of another algorithm: the bytes decide.
             _ => {
                 let request = manifest::request(&call.base, to.reference.repository(), target, manifest::Accept::All);
                 let answer = self.request(&call, request.map_err(Error::Relay)?).await?;

@@ -31,7 +31,7 @@ fn delete(base: &Base, path: &str) -> Result<Request, UrlError> {
     Ok(request)
 }
 
-/// What came of it.
+/// The result of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It is gone, or will be soon.
@@ -63,7 +63,7 @@ pub struct Decoy {
 }
 
 impl Decoy {
-    /// A decoy of the family of media types that `beside` belongs to. `unique` tells it from all others.
+    /// A decoy of the family of media types that `beside` belongs to. `unique` distinguishes it from all others.
     pub fn new(beside: &MediaType, unique: &str) -> Self {
         let is_docker = *beside == MediaType::DOCKER_LIST || *beside == MediaType::DOCKER_MANIFEST;
         let (media_type, config, layer) = if is_docker {

@@ -67,7 +67,7 @@ impl Base {
         self.below("v2/", path)
     }
 
-    /// Where a relay gives out tokens; `None` without a relay.
+    /// Where a relay issues tokens; `None` without a relay.
     pub fn token(&self) -> Option<Url> {
         self.is_relay().then(|| self.below("token", ""))
     }

@@ -17,7 +17,7 @@ pub fn request(base: &Base, repository: &str, digest: &Digest, from: &str) -> Re
     Ok(request)
 }
 
-/// What came of it.
+/// The result of a mount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The repository has the blob.

@@ -10,7 +10,7 @@ pub struct Quota {
     pub remaining: u64,
     /// Requests that there are in a window.
     pub limit: Option<u64>,
-    /// How long a window is or, where only that is told, how long it is until the next one.
+    /// Length of a window or, where the registry states only that, the time until the next one.
     pub window: Option<Duration>,
 }
 

@@ -1,6 +1,6 @@
 //! Which bytes of which blob are asked for next.
 //!
-//! So many requests are under way at once. One of them is kept for small blobs as long as there are any, so that none waits
+//! A fixed number of requests run at once. One of them is kept for small blobs as long as there are any, so that none waits
 //! behind a large one; the others take in turn the first blob of the image and the one of which most is missing. A large blob
 //! comes in ranges, several at once, if the registry heeds ranges: that is known after the first answer. A range is as long as
 //! comes in a few seconds, and shorter near the end, so that all connections end at about the same time. Where the registry
@@ -12,7 +12,7 @@ use std::{collections::VecDeque, ops::Range};
 pub const SPLIT: u64 = 32 << 20;
 /// Blobs with more bytes than this are not small.
 pub const SMALL: u64 = 1 << 20;
-/// The fewest bytes of a range, if its blob has so many.
+/// The fewest bytes of a range, unless its blob is smaller.
 pub const LEAST: u64 = 4 << 20;
 /// The most bytes of a range.
 pub const MOST: u64 = 32 << 20;
@@ -46,7 +46,7 @@ pub struct Fetch {
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum End {
-    /// Well, after so many seconds.
+    /// It succeeded.
     Well {
         /// Seconds since it was sent.
         seconds: f64,
@@ -89,9 +89,9 @@ struct Blob {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Nobody has looked what is missing.
+    /// It is not known yet which bytes are missing.
     Unknown,
-    /// Somebody else is getting it.
+    /// Another process is fetching it.
     Parked,
     Open,
     Closed,
@@ -113,7 +113,7 @@ impl Blob {
 }
 
 impl Plan {
-    /// A plan for blobs of these sizes, by number, with at most so many requests at once; one at least.
+    /// A plan for blobs of these sizes, by number, with at most `requests` requests at once, and at least one.
     pub fn new(sizes: impl IntoIterator<Item = u64>, requests: usize) -> Self {
         let blob =
             |size| Blob { size, state: State::Unknown, missing: VecDeque::new(), running: 0, whole: size <= SPLIT };
@@ -198,18 +198,18 @@ impl Plan {
         }
     }
 
-    /// Somebody else is getting it: [`look_again`](Self::look_again).
+    /// Another process is fetching the blob; [`look_again`](Self::look_again) later.
     pub fn parked(&mut self, blob: usize) {
         self.set(blob, State::Parked);
     }
 
-    /// Those that somebody else was getting may be there now. Returns whether there are any.
+    /// Blobs that another process was fetching may be complete now. Returns whether there are any.
     pub fn look_again(&mut self) -> bool {
         let parked = self.blobs.iter_mut().filter(|blob| blob.state == State::Parked);
         parked.map(|blob| blob.state = State::Unknown).count() > 0
     }
 
-    /// Whether somebody else is getting a blob.
+    /// Whether another process is fetching a blob.
     pub fn waits(&self) -> bool {
         self.blobs.iter().any(|blob| blob.state == State::Parked)
     }
@@ -236,8 +236,8 @@ impl Plan {
         self.blobs.iter().all(|blob| blob.state == State::Closed)
     }
 
-    /// The head of an answer has come; `whole` tells that the registry sends the whole blob instead of the part that was asked
-    /// for. Returns the bytes to take of this answer, if they are others than those asked for.
+    /// The head of an answer has arrived. With `whole`, the registry sends the whole blob instead of the requested part.
+    /// Returns the bytes to take of this answer, if they differ from the requested ones.
     pub fn answered(&mut self, fetch: &Fetch, whole: bool) -> Option<Range<u64>> {
         let blob = self.blobs.get_mut(fetch.blob)?;
         let part = fetch.range != (0..blob.size);
@@ -267,7 +267,7 @@ impl Plan {
         !alone
     }
 
-    /// A request has ended; `rest` is what is missing still of what it should have brought. Returns whether the plan goes on.
+    /// A request has ended; `rest` is what is still missing of its range. Returns whether the plan continues.
     pub fn ended(&mut self, fetch: &Fetch, rest: impl IntoIterator<Item = Range<u64>>, end: End) -> bool {
         self.running = self.running.saturating_sub(1);
         let Some(blob) = self.blobs.get_mut(fetch.blob) else { return false };

@@ -1,7 +1,7 @@
 //! What a push or a copy sends, in which order.
 //!
-//! A [`Planner`] asks for one document after the other, from the root down, and is told of each what it is, or that the destination has
-//! it with everything below. The [`Plan`] lists every blob once, and every document behind those it names: blobs before manifests,
+//! A [`Planner`] asks for one document after the other, from the root down. The caller answers with the document, or says that the
+//! destination has it with everything below. The [`Plan`] lists every blob once, and every document behind those it names: blobs before manifests,
 //! manifests before indexes, and the root, which gets the tag, last.
 
 use super::descent::{Descent, Nesting};

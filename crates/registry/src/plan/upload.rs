@@ -1,6 +1,6 @@
 //! The steps of one upload: open a session, send, ask where it stands when something went wrong, commit.
 //!
-//! An [`Upload`] is told what each step came to and says which is next. It knows nothing of URLs and sends nothing.
+//! The caller reports the result of each step to an [`Upload`], which returns the next step. It knows no URLs and sends nothing.
 
 use std::ops::Range;
 
@@ -53,7 +53,7 @@ pub struct Upload {
     no_whole: bool,
     /// Chunks were tried, and did not become the blob.
     no_chunks: bool,
-    /// Nobody but the losses of this upload has asked for chunks.
+    /// Chunks are used only because this upload was lost before, not by request.
     ours: bool,
     /// The least that a chunk before the last may have, as the registry says.
     least: u64,
@@ -81,12 +81,12 @@ pub struct Upload {
 enum Way {
     /// All, with the commit.
     Whole,
-    /// At most so many, with a commit of its own at the end.
+    /// At most this many bytes at once, with a separate commit at the end.
     Chunks(u64),
 }
 
 impl Upload {
-    /// An upload of `size` bytes: whole, or in chunks of so many bytes.
+    /// An upload of `size` bytes: whole, or in chunks of `chunk` bytes.
     pub fn new(size: u64, chunk: Option<u64>) -> Self {
         let way = chunk.map_or(Way::Whole, |chunk| Way::Chunks(chunk.max(1)));
         Self {
@@ -133,7 +133,7 @@ impl Upload {
         self.send_next();
     }
 
-    /// A part was taken, and the registry says that it holds so many bytes.
+    /// A part was accepted; `held` is how many bytes the registry says it has.
     pub fn taken(&mut self, held: Option<u64>) {
         let Step::Part(range) = self.step.clone() else { return };
         self.sent = self.sent.max(range.end);
@@ -152,7 +152,7 @@ impl Upload {
         self.send_next();
     }
 
-    /// The session holds so many bytes; `None` = it is gone, or does not say.
+    /// The session has `held` bytes; `None`: it is gone, or does not say.
     pub fn told(&mut self, held: Option<u64>) {
         match held.map(|held| if self.stuck { held.max(self.at) } else { held }) {
             Some(held) if 0 < held && held <= self.sent => {
@@ -276,7 +276,7 @@ impl Upload {
     }
 
     /// Makes the chunks smaller than the one that was refused, to the next of these sizes, unless the registry's least is larger. A 416
-    /// tells of a limit only where the first chunk of a session was refused.
+    /// means a limit only where the first chunk of a session was refused.
     fn shrink(&mut self, sizes: &[u64]) -> bool {
         let last = match self.step.clone() {
             Step::Whole => self.size,
@@ -296,13 +296,13 @@ impl Upload {
 pub const TRIES: u32 = 6;
 /// Questions to a registry that says that it holds nothing of what a broken connection carried, before it is believed.
 const QUESTIONS: u32 = 2;
-/// A blob whose upload was lost goes up in about so many chunks: each loss of one then costs as small a part of it …
+/// A blob whose upload was lost is sent in about this many chunks, so that another loss costs a small part of it …
 const PARTS: u64 = 64;
-/// … but of at least and at most so many bytes: every chunk costs the registry a request, and some want 5 MiB in each but the last.
+/// … but no chunk is smaller or larger than this: each costs a request, and some registries want 5 MiB in each but the last.
 const AFTER_LOSS: [u64; 2] = [5 << 20, 64 << 20];
 /// Some registries answer 416 to chunks of more than this.
 const AFTER_416: [u64; 1] = [4 << 20];
-/// Proxies in front of registries limit bodies, often to 100 MB or 10 MB, and to 1 MiB if nobody told them otherwise.
+/// Proxies in front of registries limit bodies, often to 100 MB or 10 MB, and to 1 MiB by default.
 const AFTER_413: [u64; 4] = [64 << 20, 8 << 20, 1 << 20, 64 << 10];
 
 #[cfg(test)]

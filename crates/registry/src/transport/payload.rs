@@ -15,7 +15,7 @@ use std::{
 pub enum Payload {
     /// In memory.
     Bytes(Bytes),
-    /// From a source that every try opens anew. A page cannot send it.
+    /// From a source that every try opens again. A page cannot send it.
     Stream(Arc<dyn Source>),
 }
 
@@ -78,7 +78,7 @@ pub trait Chunks: Send {
 }
 
 impl dyn Chunks {
-    /// [`poll_chunk`](Chunks::poll_chunk), for whoever awaits.
+    /// [`poll_chunk`](Chunks::poll_chunk) as a future.
     ///
     /// # Errors
     /// Those of [`poll_chunk`](Chunks::poll_chunk).

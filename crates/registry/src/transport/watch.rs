@@ -6,7 +6,7 @@ use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 /// The connection that an answer came over, in the extensions of the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
-    /// Tells connections of one transport apart.
+    /// Distinguishes connections of one transport.
     pub id: u64,
     /// Another exchange had used it before.
     pub reused: bool,
@@ -39,7 +39,7 @@ impl Ending {
         Self(Arc::new(hear))
     }
 
-    /// Tells it: once for each answer that had a head.
+    /// Reports the end: once for each answer that had a head.
     pub fn tell(&self, bytes: u64, outcome: Outcome) {
         (self.0)(bytes, outcome);
     }

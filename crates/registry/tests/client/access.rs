@@ -1,4 +1,4 @@
-//! Who is told what: challenges, tokens, passwords.
+//! Which host gets what: challenges, tokens, passwords.
 
 use crate::{ACCOUNT, CANARY, HOST, REALM, client, content, private, tagged, with_password};
 use bytes::Bytes;

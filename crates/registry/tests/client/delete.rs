@@ -113,10 +113,10 @@ fn a_token_to_delete_is_asked_for() {
     let registry = with_password(&internet, Options::default());
     assert_eq!(block_on(registry.delete_manifest(&tagged(), "1")).unwrap(), Deletion::Done);
     assert_eq!(internet.count("scope=repository:a/b:delete,pull"), 1);
-    assert_eq!(internet.count("push"), 0, "nobody asked for more than that");
+    assert_eq!(internet.count("push"), 0, "no wider scope is asked for");
 }
 
-/// A manifest that speaks of another.
+/// A manifest that refers to another.
 fn referrer(subject: &Blob, note: &str) -> Blob {
     let text = serde_json::json!({
         "schemaVersion": 2, "mediaType": subject.media_type, "artifactType": "application/x.note",

@@ -1,4 +1,4 @@
-//! Uploads: what is sent where, and how an upload goes on after a fault.
+//! Uploads: what is sent where, and how an upload continues after a fault.
 
 use crate::{CANARY, HOST, REALM, reference, with_password};
 use bytes::Bytes;
@@ -185,7 +185,7 @@ fn start_of_part(asked: &porthole_testkit::registry::Asked) -> Option<u64> {
 
 #[test]
 fn lost_answers() {
-    // The commit was carried out, and nobody heard of it.
+    // The commit was carried out, and its answer was lost.
     let internet = registry(Uploads::default());
     internet.fault("PUT ", 1, Fault::Lost);
     upload(&internet, None).unwrap();
@@ -251,7 +251,7 @@ fn a_lost_session_is_opened_anew() {
 fn a_range_not_satisfiable_says_where_to_go_on() {
     let internet = registry(Uploads::default());
     internet.fault("PATCH ", 1, Fault::CutAfter(150_000)).fault("GET ", 1, Fault::Header("range", "0-99".into()));
-    // The registry holds more than it said: the chunk that follows is refused, and the refusal tells the truth.
+    // The registry holds more than it said: the chunk that follows is refused, and the refusal has the right offset.
     let (uploaded, _) = upload(&internet, Some(400_000)).unwrap();
     assert_eq!(uploaded.sessions, 1);
     assert!(sent(&internet) < 2 * SIZE as usize);
@@ -352,7 +352,7 @@ fn other_forms_of_location() {
 
 #[test]
 fn what_cannot_be_is_given_up() {
-    // For good: refused, or not to be written.
+    // Not retried: refused, or no space.
     for (status, requests) in [(403, 1), (507, 1), (400, 3)] {
         let internet = registry(Uploads::default());
         internet.fault("PUT ", 99, Fault::Status(status)).fault("PATCH ", 99, Fault::Status(status));
@@ -366,7 +366,7 @@ fn what_cannot_be_is_given_up() {
     let error = upload(&internet, None).unwrap_err();
     assert!(matches!(error, Error::Status { status: 503, .. }), "{error}");
     assert!(internet.log().len() < 40, "{}", internet.log().len());
-    // Nobody moves: one stall, one short question.
+    // No byte moves: one stall, one short question.
     let internet = registry(Uploads::default());
     internet.fault("PUT ", 99, Fault::NoAnswer(ErrorKind::Timeout)).fault(
         "HEAD ",

@@ -125,10 +125,10 @@ fn lists_of_referrers_are_not_overwritten() {
     );
     for (faults, puts) in [
         (vec![], 1),
-        // Somebody else was faster.
+        // Another client was faster.
         (vec![("PUT ", Fault::Status(412))], 2),
         (vec![("PUT ", Fault::Status(412)), ("PUT ", Fault::Status(412)), ("PUT ", Fault::Status(412))], 4),
-        // Somebody else was slower.
+        // Another client was slower.
         (
             vec![
                 ("HEAD ", Fault::Header("docker-content-digest", subject.to_string())),

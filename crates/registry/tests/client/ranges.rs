@@ -109,7 +109,7 @@ fn the_place_of_a_blob_is_remembered() {
     };
     reads(5000..6000, "rc");
     reads(6000..7000, "c");
-    // Whoever begins anew may have got wrong bytes there.
+    // A read that starts again may have had wrong bytes from there.
     reads(0..10, "rc");
     internet.fault("cdn.example.net", 1, Fault::Status(403));
     reads(7000..8000, "crc");
@@ -120,8 +120,8 @@ fn the_place_of_a_blob_is_remembered() {
     assert!(internet.log().iter().all(|asked| asked.authorization().is_none()));
 }
 
-/// A foreign layer is had where its descriptor says, if the registry lacks it: only where a redirect might lead, and with no word of who
-/// asks.
+/// A foreign layer is read from the URLs of its descriptor if the registry lacks it: only where a redirect might lead, and without
+/// credentials.
 #[test]
 fn a_foreign_layer_is_had_elsewhere() {
     let internet = private(REALM, None);
@@ -308,7 +308,7 @@ fn mishap() -> impl Strategy<Value = Fault> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever happens on the way, what is read is the range: no byte is missing, none comes twice.
+    /// Under any mishaps, what is read is the range: no byte is missing, none comes twice.
     #[test]
     fn a_range_is_a_range(start in 0..SIZE, length in 0..SIZE, piece in 1..5000_usize, mishaps in prop::collection::vec(mishap(), 0..4)) {
         let range = start..(start + length).min(SIZE);

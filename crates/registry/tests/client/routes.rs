@@ -26,7 +26,7 @@ fn redirects_leave_the_token_behind() {
     assert!(log[3].url.starts_with("https://cdn.example.net/") && log[3].authorization().is_none());
 }
 
-/// As nobody, for one request, and only where we see who asks.
+/// Without credentials, for one request, and only where the challenge is visible.
 #[test]
 fn a_challenge_of_the_storage_is_answered_by_nobody() {
     let strangers = "https://auth.example.net/token";
@@ -63,7 +63,7 @@ fn a_challenge_of_the_storage_is_answered_by_nobody() {
             assert_eq!(asked.len(), 4, "{asked:?}");
             assert_eq!(asked[2], ("https://auth.example.net/token?service=cdn&scope=repository:a/b:pull", None));
             assert!(asked[3].0.starts_with("https://cdn.example.net/") && asked[3].1.unwrap().starts_with("Bearer "));
-            // The registry itself goes on with its own token, and the storage gets none that it has not asked for.
+            // The registry itself keeps its own token, and the storage gets none that it has not asked for.
             block_on(registry.fetch_document(&tagged())).unwrap();
             let log = internet.log();
             assert_eq!(log[log.len() - 1].authorization(), None);

@@ -82,7 +82,7 @@ fn where_head_tells_nothing_the_manifest_is_fetched() {
         internet.fault("GET ", 1, Fault::Header("etag", r#""one""#.into()));
         let seen = look(&internet, &Known::default()).unwrap();
         assert_eq!((seen.digest, seen.pulled), (digest, true), "{fault:?}");
-        // From now on there is no need to ask in vain first, and an ETag spares the body.
+        // From now on HEAD is not tried first, and an ETag spares the body.
         internet.fault("GET ", 1, Fault::Answer { status: 304, headers: Vec::new(), body: Vec::new() });
         let seen = look(&internet, &seen.known).unwrap();
         assert_eq!((seen.digest, seen.pulled), (digest, false), "{fault:?}");
@@ -151,7 +151,7 @@ fn a_tag_that_is_not_there_and_one_that_is_nobodys_business() {
     };
     internet.fault("/manifests/", 2, denied);
     let unseen = look(&internet, &Known::default()).unwrap_err();
-    assert!(unseen.to_string().contains("DENIED: not for you"), "a body tells why: {unseen}");
+    assert!(unseen.to_string().contains("DENIED: not for you"), "a body says why: {unseen}");
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn a_large_blob_comes_in_ranges_once_the_registry_has_heeded_one() {
     open(&mut plan, &[100 * MIB]);
     let first = fetch(&mut plan);
     assert_eq!(first.range, 0..8 * MIB);
-    assert_eq!(plan.step(), None, "nobody knows yet");
+    assert_eq!(plan.step(), None, "not known yet");
     assert_eq!(plan.answered(&first, false), None);
     let others = [fetch(&mut plan), fetch(&mut plan), fetch(&mut plan)];
     assert_eq!(others.each_ref().map(|other| other.range.start / MIB), [8, 16, 24]);
@@ -100,7 +100,7 @@ fn too_much_halves_once_however_many_hear_it() {
     running.drain(..).for_each(|next| well(&mut plan, &next, 5.0));
     running.extend((0..5).map(|_| fetch(&mut plan)));
     assert_eq!(plan.step(), None, "five at once");
-    // Who was let in late tells it too.
+    // A request that was admitted late shows it too.
     assert!(plan.refused(&running[4]) && plan.refused(&running[3]));
     assert_eq!(plan.width, 2, "those sent before the last word say nothing new");
     running.drain(..).for_each(|next| assert!(plan.ended(&next, [], End::Well { seconds: 5.0 })));

@@ -63,7 +63,7 @@ fn chunks() {
 fn ranges_that_lag_behind() {
     // Some of the part is missing.
     run(10, Some(4), vec![(Opened, Step::Part(0..4)), (Taken(Some(2)), Step::Part(2..6))]);
-    // Stuck at the first part though all of them arrive, or none told.
+    // Stuck at the first part though all of them arrive, or no offset reported.
     run(
         10,
         Some(4),
