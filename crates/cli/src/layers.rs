@@ -1,5 +1,6 @@
 //! The one loop that reads layers: several at once, each on a thread of its own, given out in order.
 
+mod index;
 mod job;
 mod pipe;
 mod spool;
@@ -17,19 +18,23 @@ use std::{
 use porthole_core::{
     digest::{Algorithm, Digest, Hasher},
     layer::{Finding, LayerReport, Progress},
-    seek::{Index, IndexOptions},
+    seek::{IndexOptions, Offsets},
     tar::{Entry, EntrySink, Flow, Kind},
     toc::{Audit, Toc},
 };
 
+use self::index::IndexFile;
 pub(crate) use self::{
+    index::{LayerIndex, discard, kept},
     job::{Job, in_words, no_files},
     spool::{Spool, Taken, Which},
 };
 use porthole_inspect::{
     layer,
+    seek::Error as IndexError,
     toc::{self, TocAudits, TocSearch},
 };
+use porthole_store::disk::block_on;
 
 use crate::{error::Error, progress::Meter, session::Session, source::Source};
 
@@ -51,9 +56,10 @@ pub(crate) enum Event {
 /// What is known of a layer in the end.
 pub(crate) enum Known {
     /// It was read, and this is what was found, good or bad. There is an index if one was wanted and could be made.
-    Read(Box<LayerReport>, Option<Arc<Index>>),
-    /// It was not read: the entries were those of an index that was kept when it was verified.
-    Replayed(Arc<Index>),
+    Read(Box<LayerReport>, Option<Arc<LayerIndex>>),
+    /// It was not read: the entries were those of an index that was kept when it was verified. With where in the blob each
+    /// byte of the archive is, roughly.
+    Replayed(Arc<LayerIndex>, Offsets),
     /// It was not read: the entries were those of its table of contents, which is not checked against its archive, and
     /// took so many bytes of the blob.
     Listed(Box<Toc>, u64),
@@ -64,7 +70,7 @@ impl Known {
     pub(crate) fn findings(&self, job: &Job) -> Vec<Finding> {
         match self {
             Self::Read(report, _) => report.findings.clone(),
-            Self::Replayed(index) => job.contradiction(index).into_iter().collect(),
+            Self::Replayed(index, _) => job.contradiction(index.facts().compression()).into_iter().collect(),
             Self::Listed(..) => Vec::new(),
         }
     }
@@ -73,7 +79,7 @@ impl Known {
     pub(crate) fn uncompressed(&self) -> u64 {
         match self {
             Self::Read(report, _) => report.uncompressed,
-            Self::Replayed(index) => index.uncompressed(),
+            Self::Replayed(index, _) => index.facts().uncompressed(),
             Self::Listed(toc, _) => toc.uncompressed().unwrap_or(0),
         }
     }
@@ -82,7 +88,7 @@ impl Known {
     pub(crate) fn entries(&self) -> u64 {
         match self {
             Self::Read(report, _) => report.entries,
-            Self::Replayed(index) => index.entry_count(),
+            Self::Replayed(index, _) => index.facts().entry_count(),
             Self::Listed(toc, _) => toc.entries(),
         }
     }
@@ -91,16 +97,16 @@ impl Known {
     pub(crate) fn read(&self) -> u64 {
         match self {
             Self::Read(report, _) => report.size,
-            Self::Replayed(_) => 0,
+            Self::Replayed(..) => 0,
             Self::Listed(_, fetched) => *fetched,
         }
     }
 
     /// The index, if there is one.
-    pub(crate) fn index(&self) -> Option<&Arc<Index>> {
+    pub(crate) fn index(&self) -> Option<&Arc<LayerIndex>> {
         match self {
             Self::Read(_, index) => index.as_ref(),
-            Self::Replayed(index) => Some(index),
+            Self::Replayed(index, _) => Some(index),
             Self::Listed(..) => None,
         }
     }
@@ -217,14 +223,23 @@ impl<'a> Reading<'a> {
 
     /// Reads one layer for what `sink` makes of it.
     pub(crate) fn one(self, job: &Job, sink: &mut impl EntrySink) -> Result<LayerReport, Error> {
-        Ok(self.pump(job, None, &AtomicBool::new(false), sink)?.0)
+        self.pump(job, &AtomicBool::new(false), sink)
     }
 
     /// One layer, up to the last event.
     fn layer(self, job: &Job, sender: &Sender<Result<Event, Error>>, cancelled: &AtomicBool) -> Result<Event, Error> {
         let spool = self.taken.map(Taken::spool);
-        let mut sink =
-            Sink { want: self.want, batch: Vec::new(), content: None, audit: None, spool, taking: false, sender };
+        let mut sink = Sink {
+            want: self.want,
+            batch: Vec::new(),
+            given: 0,
+            skip: 0,
+            content: None,
+            audit: None,
+            spool,
+            taking: false,
+            sender,
+        };
         if let Some(search) = self.by_toc.filter(|_| job.is_archive())
             && let Some((toc, fetched)) = self.toc(job, search)?
         {
@@ -234,26 +249,30 @@ impl<'a> Reading<'a> {
             return Ok(Event::End(Known::Listed(Box::new(toc), fetched)));
         }
         if let Some(index) = self.kept(job) {
-            match self.want {
-                Want::Digests => index.replay_with_digests(|entry, digest| sink.push(Listed { entry, digest })),
-                Want::Reports | Want::Entries => index.replay(&mut sink),
+            match self.replay(&index, &mut sink, cancelled) {
+                Ok(offsets) => {
+                    sink.flush();
+                    self.meter.replayed(job.layer, index.facts());
+                    return Ok(Event::End(Known::Replayed(Arc::new(index), offsets)));
+                }
+                // The entries up to the damaged page are those of the layer, and the others follow when it is read.
+                Err(error) => discard(self.session, job, &error),
             }
             sink.flush();
-            self.meter.replayed(job.layer, &index);
-            return Ok(Event::End(Known::Replayed(Arc::new(index))));
         }
-        let wanted = match self.indexes {
-            Indexes::None => false,
-            Indexes::Kept | Indexes::Used => self.session.cache().is_some(),
-            Indexes::Given => true,
+        let index = match self.indexes {
+            Indexes::None => None,
+            _ if !job.is_archive() => None,
+            indexes => IndexFile::create(self.session, indexes == Indexes::Given),
         };
-        let mut options = IndexOptions::default();
-        options.file_digests = self.want == Want::Digests;
-        let options = Some(options).filter(|_| wanted && job.is_archive());
         if let Some(audits) = self.audits.filter(|_| job.is_archive()) {
             sink.audit = self.source.wait(audits.begin(&self.source.origin, job))?;
         }
-        let (report, index) = self.pump(job, options, cancelled, &mut sink)?;
+        sink.skip = sink.given;
+        let (report, index) = match index {
+            Some(index) => self.pump_indexed(job, index, cancelled, &mut sink)?,
+            None => (self.pump(job, cancelled, &mut sink)?, None),
+        };
         sink.flush();
         if let (Some(audits), Some(audit)) = (self.audits, sink.audit) {
             audits.end(job, audit, &report);
@@ -261,37 +280,26 @@ impl<'a> Reading<'a> {
         if let (Some(taken), Some(spool)) = (self.taken, sink.spool) {
             taken.keep(job.layer, spool);
         }
-        if let Some(index) = &index {
-            self.keep(job, index);
-        }
         Ok(Event::End(Known::Read(Box::new(report), index.map(Arc::new))))
     }
 
-    /// Puts an index into the cache, unless one that knows more is there.
-    fn keep(self, job: &Job, index: &Index) {
-        let Some(cache) = self.session.cache() else { return };
-        let knows_more = |kept: Index| kept.has_file_digests() && !index.has_file_digests();
-        if cache.get(&index.digest()).is_some_and(knows_more) {
-            return;
-        }
-        if let Err(error) = cache.put(index) {
-            self.session.debug(&format!("index of layer {} is not kept: {error}", job.number()));
-        }
+    /// The index of a layer, if it may stand for the layer and says enough.
+    fn kept(self, job: &Job) -> Option<LayerIndex> {
+        let used = matches!(self.indexes, Indexes::Used | Indexes::Given);
+        let index = used.then(|| kept(self.session, job))??;
+        (self.want != Want::Digests || index.facts().has_file_digests()).then_some(index)
     }
 
-    /// The index of a layer, if that may stand for the layer.
-    fn kept(self, job: &Job) -> Option<Index> {
-        let descriptor = job.descriptor.as_ref()?;
-        if !matches!(self.indexes, Indexes::Used | Indexes::Given) || !job.is_archive() {
-            return None;
-        }
-        let index = self.session.cache()?.get(&descriptor.digest)?;
-        let limits = &self.session.limits;
-        let fits = index.entry_count() <= limits.entries && index.uncompressed() <= limits.unpacked_bytes;
-        // One blob under two configurations: each must be right about what it unpacks to.
-        let same = index.size() == descriptor.size && job.diff_id.is_none_or(|diff_id| diff_id == index.diff_id());
-        let enough = self.want != Want::Digests || index.has_file_digests();
-        (fits && same && enough).then_some(index)
+    /// Gives the entries of an index.
+    fn replay(self, index: &LayerIndex, sink: &mut Sink<'_>, cancelled: &AtomicBool) -> Result<Offsets, IndexError> {
+        block_on(index.replay(|entry, digest| {
+            sink.push(Listed { entry, digest: digest.filter(|_| self.want == Want::Digests) });
+            match cancelled.load(Ordering::Relaxed) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        }))?;
+        block_on(index.offsets())
     }
 
     /// The table of contents of a layer, if it has one that is wanted, and how many bytes of the blob it took.
@@ -304,25 +312,41 @@ impl<'a> Reading<'a> {
     }
 
     /// Reads a layer to its end, or until the reading is cancelled.
-    fn pump(
+    fn pump(self, job: &Job, cancelled: &AtomicBool, sink: &mut impl EntrySink) -> Result<LayerReport, Error> {
+        let report = self.source.wait(layer::read(&self.source.origin, job, sink, self.watch(job, cancelled)))?;
+        self.meter.finish(job.layer, &report);
+        Ok(report)
+    }
+
+    /// The same, and makes an index.
+    fn pump_indexed(
         self,
         job: &Job,
-        index: Option<IndexOptions>,
+        mut index: IndexFile,
         cancelled: &AtomicBool,
         sink: &mut impl EntrySink,
-    ) -> Result<(LayerReport, Option<Index>), Error> {
+    ) -> Result<(LayerReport, Option<LayerIndex>), Error> {
+        let mut options = IndexOptions::default();
+        options.file_digests = self.want == Want::Digests;
+        let append = |bytes: &[u8]| index.append(bytes);
+        let watch = self.watch(job, cancelled);
+        let read = layer::read_with_index(&self.source.origin, job, options, append, sink, watch);
+        let (report, end) = self.source.wait(read)?;
+        self.meter.finish(job.layer, &report);
+        Ok((report, index.finish(self.session, job, end)))
+    }
+
+    /// Counts what is read, and breaks if the reading is cancelled.
+    fn watch(self, job: &Job, cancelled: &AtomicBool) -> impl FnMut(Progress) -> ControlFlow<()> {
         let mut seen = 0;
-        let watch = |progress: Progress| {
+        move |progress| {
             self.meter.advance(job.layer, progress.compressed - seen);
             seen = progress.compressed;
             match cancelled.load(Ordering::Relaxed) {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             }
-        };
-        let read = self.source.wait(layer::read(&self.source.origin, job, index, sink, watch))?;
-        self.meter.finish(job.layer, &read.0);
-        Ok(read)
+        }
     }
 }
 
@@ -330,6 +354,10 @@ impl<'a> Reading<'a> {
 struct Sink<'s> {
     want: Want,
     batch: Vec<Listed>,
+    /// Entries given so far.
+    given: u64,
+    /// Of the entries to come, the first ones that were given before.
+    skip: u64,
     /// The hash of the last entry's content, as far as it is there.
     content: Option<Hasher>,
     audit: Option<Audit<Toc>>,
@@ -344,6 +372,7 @@ impl Sink<'_> {
         if self.batch.len() >= BATCH {
             self.flush();
         }
+        self.given += 1;
         self.batch.push(listed);
     }
 
@@ -361,9 +390,14 @@ impl EntrySink for Sink<'_> {
         if self.want == Want::Reports {
             return audited;
         }
-        let hashed = self.want == Want::Digests && entry.kind == Kind::File;
+        let given = self.skip > 0;
+        let hashed = self.want == Want::Digests && entry.kind == Kind::File && !given;
         self.taking = self.spool.as_mut().is_some_and(|spool| spool.begin(&entry));
-        self.push(Listed { entry, digest: None });
+        if given {
+            self.skip -= 1;
+        } else {
+            self.push(Listed { entry, digest: None });
+        }
         if hashed {
             self.content = Some(Hasher::new(Algorithm::Sha256));
         }

@@ -4,8 +4,8 @@ mod notes;
 mod number;
 mod report;
 
+pub(crate) use notes::Notes;
 use notes::Recorder;
-pub(crate) use notes::{Made, Notes};
 pub use number::{LayerNumber, NotANumber};
 pub use report::{Finding, LayerReport};
 
@@ -14,7 +14,7 @@ use crate::{
     digest::{Algorithm, Digest, Hasher},
     limits::Limits,
     media_type::{Compression, MediaType, Role},
-    seek::{Builder, Index, IndexEnd, IndexOptions, IndexWriter, Offsets, SPAN},
+    seek::{IndexEnd, IndexOptions, IndexWriter, Offsets, SPAN},
     tar::{self, EntrySink, Scanner},
 };
 
@@ -111,16 +111,6 @@ impl LayerReader {
         }
     }
 
-    /// Builds a seek index on the way, which [`finish_with_index`](LayerReader::finish_with_index) returns. Must be
-    /// called before the first `push`; later calls do nothing.
-    pub fn indexed(mut self, options: IndexOptions) -> Self {
-        if self.size > 0 {
-            return self;
-        }
-        self.content.notes = Some(Box::new(Builder::new(options, algorithm(self.expected.digest.as_ref()))));
-        self
-    }
-
     /// Takes the next bytes of the blob, in chunks of any size.
     ///
     /// Never fails. After an error in the content the rest is still hashed, so that [`finish`](LayerReader::finish) can
@@ -159,20 +149,6 @@ impl LayerReader {
         report::report(self)
     }
 
-    /// [`finish`](LayerReader::finish), and the seek index if [`indexed`](LayerReader::indexed) asked for one. There is
-    /// no index if decoding or the scan did not reach the end, or if an entry has names or attributes longer than
-    /// [`INDEX_GROUP_BYTES`](crate::limits::INDEX_GROUP_BYTES).
-    pub fn finish_with_index(mut self, sink: &mut impl EntrySink) -> (LayerReport, Option<Index>) {
-        self.sniff(true, sink);
-        let notes = self.content.notes.take();
-        let report = report::report(self);
-        let index = match notes.and_then(|notes| notes.finish(&report)) {
-            Some(Made::Index(index)) => Some(*index),
-            _ => None,
-        };
-        (report, index)
-    }
-
     /// Writes a seek index on the way: see [`take_index`](LayerReader::take_index) and
     /// [`finish_index`](LayerReader::finish_index). Without effect once bytes were pushed.
     pub fn with_index(mut self, options: IndexOptions) -> Self {
@@ -197,10 +173,7 @@ impl LayerReader {
         self.sniff(true, sink);
         let notes = self.content.notes.take();
         let report = report::report(self);
-        let end = match notes.and_then(|notes| notes.finish(&report)) {
-            Some(Made::End(end)) => Some(*end),
-            _ => None,
-        };
+        let end = notes.and_then(|notes| notes.finish(&report));
         (report, end)
     }
 

@@ -20,8 +20,6 @@
 //! digest that its parent has for it. Writing holds one unfinished page of each tree and 8 MiB of names; reading
 //! holds a few pages.
 //!
-//! [`Index`] is the first format, which is held in memory as a whole.
-//!
 //! # How a span is checked
 //!
 //! The blob's digest is computed anyway. SHA-2 works block by block: a compression function takes a chaining value and
@@ -36,12 +34,9 @@
 //! bytes, which is what finding a second message for a SHA-2 digest takes too. An attacker cannot choose the
 //! chaining values: they were computed from the verified blob.
 
-mod build;
-mod bytes;
 mod file;
 mod find;
 mod header;
-mod index;
 mod memory;
 mod name;
 mod number;
@@ -54,11 +49,9 @@ mod span;
 mod tree;
 mod write;
 
-pub(crate) use build::Builder;
 pub use file::{Error, FileReader};
 pub use find::{AtPath, Child, Children, Find};
 pub use header::{HEADER_BYTES, IndexEnd, Malformed};
-pub use index::Index;
 pub use memory::MemoryIndex;
 pub use offsets::Offsets;
 pub use open::Opening;

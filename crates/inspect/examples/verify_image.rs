@@ -41,7 +41,7 @@ where
     writeln!(out, "manifest {}", image.manifest.raw.digest())?;
     writeln!(out, "config   {}", image.config_raw.digest())?;
     for job in LayerJob::of(&image.layers) {
-        let (report, _) = layer::read(source, &job, None, &mut Ignore, |_| ControlFlow::Continue(())).await?;
+        let report = layer::read(source, &job, &mut Ignore, |_| ControlFlow::Continue(())).await?;
         if let Some(finding) = job.findings(&report).first() {
             return Err(format!("layer {}: {finding}", job.number()).into());
         }

@@ -8,7 +8,7 @@ use porthole_core::{
     image::Layer,
     layer::{Expected, Finding, LayerNumber, LayerReader, LayerReport, Progress},
     media_type::{Compression, MediaType, Role},
-    seek::{Index, IndexOptions},
+    seek::{IndexEnd, IndexOptions},
     tar::EntrySink,
 };
 use porthole_source::{BlobStream, ImageSource};
@@ -78,9 +78,9 @@ impl LayerJob {
     }
 
     /// How the compression that a kept index recorded contradicts the media type.
-    pub fn contradiction(&self, index: &Index) -> Option<Finding> {
+    pub fn contradiction(&self, found: Compression) -> Option<Finding> {
         let media_type = &self.descriptor.as_ref()?.media_type;
-        let found = match (media_type.role(), index.compression()) {
+        let found = match (media_type.role(), found) {
             (Role::Layer(declared), found) if declared == found => return None,
             (_, Compression::None) => Format::Tar,
             (_, Compression::Gzip) => Format::Gzip,
@@ -124,8 +124,8 @@ pub enum Verdict {
     NoFiles,
 }
 
-/// Reads and verifies a layer: every entry goes to `sink`, and with `index` a seek index is made. `watch` gets the progress
-/// after each piece; where it breaks, the report is that of a layer that ended there.
+/// Reads and verifies a layer: every entry goes to `sink`. `watch` gets the progress after each piece; where it breaks, the
+/// report is that of a layer that ended there.
 ///
 /// # Errors
 ///
@@ -133,33 +133,46 @@ pub enum Verdict {
 pub async fn read<S: ImageSource>(
     source: &S,
     job: &LayerJob,
-    index: Option<IndexOptions>,
     sink: &mut impl EntrySink,
     watch: impl FnMut(Progress) -> ControlFlow<()>,
-) -> Result<(LayerReport, Option<Index>), S::Error> {
-    // To its end, wherever that is: the report says how it differs from the descriptor.
-    let end = job.descriptor.as_ref().map_or(u64::MAX, |descriptor| descriptor.size);
-    let mut blob = blob::open(source, job.descriptor.as_ref(), 0..end).await?;
+) -> Result<LayerReport, S::Error> {
     let mut reader = LayerReader::new(job.expected(), *source.limits());
-    if let Some(options) = index {
-        reader = reader.indexed(options);
-    }
-    drive(&mut blob, &mut reader, sink, watch).await?;
-    Ok(reader.finish_with_index(sink))
+    drive(source, job, &mut reader, sink, |_| {}, watch).await?;
+    Ok(reader.finish(sink))
+}
+
+/// As [`read`], and makes a seek index on the way: `append` gets its bytes piece by piece, in order. They are an index with
+/// the end that is returned, if there is one (see [`LayerReader::finish_index`]).
+///
+/// # Errors
+///
+/// Those of the source.
+pub async fn read_with_index<S: ImageSource>(
+    source: &S,
+    job: &LayerJob,
+    options: IndexOptions,
+    append: impl FnMut(&[u8]),
+    sink: &mut impl EntrySink,
+    watch: impl FnMut(Progress) -> ControlFlow<()>,
+) -> Result<(LayerReport, Option<IndexEnd>), S::Error> {
+    let mut reader = LayerReader::new(job.expected(), *source.limits()).with_index(options);
+    drive(source, job, &mut reader, sink, append, watch).await?;
+    Ok(reader.finish_index(sink))
 }
 
 /// The loop that reads layers: blob to reader to sink, until the blob ends, is longer than its descriptor says, or `watch`
 /// breaks. The caller finishes the reader.
-///
-/// # Errors
-///
-/// Those of the stream.
-pub async fn drive<B: BlobStream>(
-    blob: &mut B,
+async fn drive<S: ImageSource>(
+    source: &S,
+    job: &LayerJob,
     reader: &mut LayerReader,
     sink: &mut impl EntrySink,
+    mut append: impl FnMut(&[u8]),
     mut watch: impl FnMut(Progress) -> ControlFlow<()>,
-) -> Result<(), B::Error> {
+) -> Result<(), S::Error> {
+    // To its end, wherever that is: the report says how it differs from the descriptor.
+    let end = job.descriptor.as_ref().map_or(u64::MAX, |descriptor| descriptor.size);
+    let mut blob = blob::open(source, job.descriptor.as_ref(), 0..end).await?;
     let mut buffer = vec![0; BUFFER];
     loop {
         let read = blob.read(&mut buffer).await?;
@@ -168,6 +181,10 @@ pub async fn drive<B: BlobStream>(
         }
         let progress = reader.push(&buffer[..read], sink);
         let overlong = progress.overlong;
+        let index = reader.take_index();
+        if !index.is_empty() {
+            append(&index);
+        }
         if watch(progress).is_break() || overlong {
             return Ok(());
         }

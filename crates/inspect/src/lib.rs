@@ -42,7 +42,7 @@
 //!     let mut stack = LayerStack::new(&mut tree);
 //!     for job in LayerJob::of(&image.layers) {
 //!         let mut entries = Entries(&mut stack, &job);
-//!         let (report, _) = layer::read(source, &job, None, &mut entries, |_| ControlFlow::Continue(())).await?;
+//!         let report = layer::read(source, &job, &mut entries, |_| ControlFlow::Continue(())).await?;
 //!         let _ = stack.end(&job, report.findings);
 //!     }
 //!     stack.finish().expect("layers that are what they should be");

@@ -11,14 +11,18 @@ pub use self::{
     lone::LoneLayer,
     path::{At, FileLookup, Lost, resolve_path},
 };
-use crate::{blob::read_range, layer::LayerJob};
+use crate::{
+    blob::read_range,
+    layer::LayerJob,
+    seek::{self as index, SeekIndex},
+};
 use porthole_core::{
     limits::Limits,
-    seek::{self, FileReader, Index},
+    seek::{self, FileReader},
     toc::{self, ChunkReader, Toc},
     tree::Content,
 };
-use porthole_source::ImageSource;
+use porthole_source::{ImageSource, ReadAt};
 use std::ops::{ControlFlow, Range};
 
 /// The bytes of one file, by ranges of its layer's blob.
@@ -66,9 +70,13 @@ impl FileParts {
     ///
     /// # Errors
     ///
-    /// [`seek::Error`] if the index has no file there.
-    pub fn by_index(index: &Index, content: Content, limits: &Limits) -> Result<Self, seek::Error> {
-        let reader = Box::new(index.open_at(content.offset, limits)?);
+    /// [`index::Error`] if the index has no file there or cannot be read.
+    pub async fn by_index(
+        index: &SeekIndex<impl ReadAt>,
+        content: Content,
+        limits: &Limits,
+    ) -> Result<Self, index::Error> {
+        let reader = Box::new(index.open_at(content.offset, limits).await?);
         Ok(Self(Parts::Spans { reader, asked: false }))
     }
 

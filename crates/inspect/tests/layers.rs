@@ -8,7 +8,7 @@ use porthole_core::{
     limits::Limits,
     platform::Platform,
     reference::Reference,
-    seek::{Index, IndexOptions},
+    seek::IndexOptions,
     tar::{Entry, EntrySink, Flow},
     tree::Content as Place,
 };
@@ -16,6 +16,7 @@ use porthole_inspect::{
     layer::{self, LayerJob},
     open::{self, At, FileLookup, FileParts, LoneLayer, resolve_path},
     resolve::{PlatformChoice, resolve},
+    seek::SeekIndex,
     toc::{self, AuditedToc, TocAudits, TocSearch},
 };
 use porthole_registry::{Options, Registry, client::RemoteImage};
@@ -82,12 +83,18 @@ impl Listing {
     }
 }
 
-fn indexed<S: ImageSource>(source: &S, job: &LayerJob) -> (Listing, Index) {
+fn indexed<S: ImageSource>(source: &S, job: &LayerJob) -> (Listing, SeekIndex<Vec<u8>>) {
     let mut listing = Listing::default();
-    let read = layer::read(source, job, Some(IndexOptions::default()), &mut listing, |_| ControlFlow::Continue(()));
-    let (report, index) = block_on(read).map_err(|_| "the source is sound").unwrap();
+    let mut bytes = Vec::new();
+    let append = |part: &[u8]| bytes.extend_from_slice(part);
+    let options = IndexOptions::default();
+    let read = layer::read_with_index(source, job, options, append, &mut listing, |_| ControlFlow::Continue(()));
+    let (report, end) = block_on(read).map_err(|_| "the source is sound").unwrap();
     assert!(report.verified(), "{:?}", report.findings);
-    (listing, index.unwrap())
+    let end = end.unwrap();
+    bytes.extend_from_slice(&end.tail);
+    bytes[..end.header.len()].copy_from_slice(&end.header);
+    (listing, block_on(SeekIndex::open(bytes)).unwrap())
 }
 
 #[test]
@@ -107,8 +114,8 @@ fn what_ends_early_is_said_by_the_report() {
     let descriptor = job.descriptor.clone().unwrap();
     let source = source.cut(&descriptor.digest, 1000);
     let mut listing = Listing::default();
-    let read = layer::read(&source, &job, None, &mut listing, |_| ControlFlow::Continue(()));
-    let (report, _) = block_on(read).unwrap();
+    let read = layer::read(&source, &job, &mut listing, |_| ControlFlow::Continue(()));
+    let report = block_on(read).unwrap();
     assert!(
         matches!(job.findings(&report)[..], [Finding::Digest { .. }, Finding::Size { got: 1000, .. }, ..]),
         "{:?}",
@@ -125,7 +132,7 @@ fn a_reading_ends_where_its_watcher_breaks_it() {
         pieces += 1;
         if pieces == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let (report, _) = block_on(layer::read(&source, &job(&source), None, &mut Listing::default(), watch)).unwrap();
+    let report = block_on(layer::read(&source, &job(&source), &mut Listing::default(), watch)).unwrap();
     assert_eq!((pieces, report.size), (3, 3000));
 }
 
@@ -162,8 +169,8 @@ fn a_blob_that_is_too_short_is_asked_for_once_more() {
         site.content_mut("a/b").blobs.get_mut(&digest).unwrap().bytes.truncate(1000);
     });
     let mut listing = Listing::default();
-    let read = layer::read(&source, &job, None, &mut listing, |_| ControlFlow::Continue(()));
-    let (report, _) = block_on(read).unwrap();
+    let read = layer::read(&source, &job, &mut listing, |_| ControlFlow::Continue(()));
+    let report = block_on(read).unwrap();
     assert!(
         matches!(job.findings(&report)[..], [Finding::Digest { .. }, Finding::Size { got: 1000, .. }, ..]),
         "{:?}",
@@ -192,12 +199,12 @@ fn a_file_is_read_by_the_index_of_its_layer() {
     let job = job(&source);
     let (listing, index) = indexed(&source, &job);
     let before = internet.log().len();
-    let parts = FileParts::by_index(&index, listing.file("etc/motd"), source.limits()).unwrap();
+    let parts = block_on(FileParts::by_index(&index, listing.file("etc/motd"), source.limits())).unwrap();
     let (bytes, received) = bytes_of(&source, &job, parts).map_err(|error| error.to_string()).unwrap();
     assert_eq!(bytes, b"hello\n");
     assert!(received < job.descriptor.as_ref().unwrap().size);
     assert_eq!(internet.log().len(), before + 1);
-    let parts = FileParts::by_index(&index, listing.file("big"), source.limits()).unwrap();
+    let parts = block_on(FileParts::by_index(&index, listing.file("big"), source.limits())).unwrap();
     assert_eq!(bytes_of(&source, &job, parts).map_err(|error| error.to_string()).unwrap().0, noise(600_000));
 }
 
@@ -211,7 +218,7 @@ fn not_a_byte_of_a_changed_blob_is_given_out() {
     internet.change("r.example.com", |site| {
         site.content_mut("a/b").blobs.get_mut(&digest).unwrap().bytes.iter_mut().for_each(|byte| *byte ^= 1);
     });
-    let parts = FileParts::by_index(&index, listing.file("big"), source.limits()).unwrap();
+    let parts = block_on(FileParts::by_index(&index, listing.file("big"), source.limits())).unwrap();
     assert!(matches!(bytes_of(&source, &job, parts), Err(open::Error::Part(_))));
 }
 
@@ -220,7 +227,7 @@ fn a_reader_that_has_seen_enough_ends_the_transfer() {
     let source = MemoryImage::new(content(), "1").pieces(1000);
     let job = job(&source);
     let (listing, index) = indexed(&source, &job);
-    let parts = FileParts::by_index(&index, listing.file("big"), source.limits()).unwrap();
+    let parts = block_on(FileParts::by_index(&index, listing.file("big"), source.limits())).unwrap();
     let mut seen = 0;
     let received = block_on(parts.read(&source, &job, |part| {
         seen += part.len();
@@ -267,8 +274,8 @@ fn a_table_of_contents_is_compared_with_its_layer() {
     let job = job(&source);
     let audits = TocAudits::default();
     let mut audit = block_on(audits.begin(&source, &job)).unwrap().unwrap();
-    let read = layer::read(&source, &job, None, &mut audit, |_| ControlFlow::Continue(()));
-    let (report, _) = block_on(read).unwrap();
+    let read = layer::read(&source, &job, &mut audit, |_| ControlFlow::Continue(()));
+    let report = block_on(read).unwrap();
     audits.end(&job, audit, &report);
     match audits.take(0) {
         Some(AuditedToc::Done { trusted: true, report, .. }) => assert!(report.disagreements.is_empty()),
@@ -305,8 +312,8 @@ fn an_artifact_s_blob_need_not_be_an_archive() {
     content.add_blob(porthole_testkit::image::Blob::new("application/x.text", b"text".to_vec()));
     let source = MemoryImage::new(content, "1");
     let mut listing = Listing::default();
-    let read = layer::read(&source, &job, None, &mut listing, |_| ControlFlow::Continue(()));
-    let (report, _) = block_on(read).unwrap();
+    let read = layer::read(&source, &job, &mut listing, |_| ControlFlow::Continue(()));
+    let report = block_on(read).unwrap();
     assert!(matches!(job.judge(report.findings), layer::Verdict::NoFiles));
 }
 

@@ -4,11 +4,11 @@ use crate::{Error, disk::DiskFile, store::sync_folder};
 use porthole_core::{
     digest::{Algorithm, Digest},
     limits::INDEX_BYTES,
-    seek::{HEADER_BYTES, Index, IndexEnd, IndexReader},
+    seek::{HEADER_BYTES, IndexEnd, IndexReader},
 };
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, Read, Write},
+    io,
     os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     process,
@@ -30,8 +30,8 @@ static WRITTEN: AtomicU64 = AtomicU64::new(0);
 /// Indexes of layers, one file for each blob digest, in a directory that any number of processes may use at once.
 ///
 /// Only verified indexes are kept. An index is trusted as much as the directory: a file that belongs to another user, or
-/// that others may write, is not read. An unreadable file counts as missing, and the next [`put`](Self::put) replaces
-/// it. Least recently used indexes are evicted first.
+/// that others may write, is not read. A file that is no index of this version counts as missing, and the next index of that
+/// blob replaces it. Least recently used indexes are evicted first.
 #[derive(Clone, Debug)]
 pub struct IndexCache {
     folder: PathBuf,
@@ -50,22 +50,6 @@ impl IndexCache {
     pub fn open(folder: &Path, limit: u64) -> Result<Self, Error> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(Error::write(folder))?;
         Ok(Self { folder: folder.to_owned(), limit })
-    }
-
-    /// The index of a blob, if a sound and verified one is kept.
-    pub fn get(&self, digest: &Digest) -> Option<Index> {
-        let index = Index::from_bytes(&self.read(&self.file(digest))?).ok()?;
-        (index.verified() && index.digest() == *digest).then_some(index)
-    }
-
-    /// Keeps an index, in place of one that is there. One that is not verified, or larger than the whole cache, is not
-    /// kept, and that is no error.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`] of the file system.
-    pub fn put(&self, index: &Index) -> Result<(), Error> {
-        if index.verified() { self.write(&self.file(&index.digest()), &index.to_bytes()) } else { Ok(()) }
     }
 
     /// The file with the index of a blob, if there is one that is verified and of the version that this program reads. Only its
@@ -88,14 +72,13 @@ impl IndexCache {
         Ok(NewIndex { file, length: 0, place: Some((self.clone(), temporary)) })
     }
 
-    fn file(&self, digest: &Digest) -> PathBuf {
-        self.folder.join(format!("{}-{}.{VERSION}", digest.algorithm().name(), digest.hex()))
+    /// Removes the index of a blob, because a page of it is damaged.
+    pub fn discard(&self, digest: &Digest) {
+        let _ = fs::remove_file(self.file(digest));
     }
 
-    fn read(&self, path: &Path) -> Option<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.open_file(path)?.take(INDEX_BYTES).read_to_end(&mut bytes).ok()?;
-        Some(bytes)
+    fn file(&self, digest: &Digest) -> PathBuf {
+        self.folder.join(format!("{}-{}.{VERSION}", digest.algorithm().name(), digest.hex()))
     }
 
     /// Opens a file and marks it as used now; `None` if another user owns it or may write it.
@@ -113,26 +96,6 @@ impl IndexCache {
         // That it cannot be marked as used is no reason not to use it.
         let _ = file.set_modified(SystemTime::now());
         Some(file)
-    }
-
-    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-        if bytes.len() as u64 > self.limit {
-            return Ok(());
-        }
-        let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
-        let temporary = self.folder.join(format!("{TEMPORARY}{}-{number}", process::id()));
-        let written = (|| {
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&temporary, path)
-        })();
-        if let Err(source) = written {
-            let _ = fs::remove_file(&temporary);
-            return Err(Error::write(path)(source));
-        }
-        sync_folder(&self.folder)?;
-        self.prune(path)
     }
 
     /// Removes what was used least recently until the rest fits, but not `newest`.
@@ -271,10 +234,38 @@ fn is_index(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use porthole_core::{
+        layer::{Expected, LayerReader},
+        limits::Limits,
+        seek::{IndexOptions, MemoryIndex},
+        tar::{Entry, EntrySink, Flow},
+    };
+    use porthole_testkit::image::{Image, Layer};
     use std::os::unix::fs::PermissionsExt;
 
-    fn digest(number: u8) -> Digest {
-        Digest::sha256(&[number])
+    struct Ignore;
+
+    impl EntrySink for Ignore {
+        fn entry(&mut self, _: Entry) -> Flow {
+            Flow::Continue
+        }
+    }
+
+    /// Makes and keeps an index, which has the same length for each number. Returns the digest of its blob.
+    fn keep(cache: &IndexCache, number: u8) -> Digest {
+        let image = Image::new().layer(Layer::new("ADD").file("a", [number])).build();
+        let blob = &image.layers[0].blob.bytes;
+        let digest = Digest::sha256(blob);
+        let expected = Expected { digest: Some(digest), size: Some(blob.len() as u64), ..Expected::default() };
+        let mut reader = LayerReader::new(expected, Limits::default()).with_index(IndexOptions::default());
+        reader.push(blob, &mut Ignore);
+        let (_, end) = reader.finish_index(&mut Ignore);
+        cache.create().unwrap().finish(&end.unwrap()).unwrap();
+        digest
+    }
+
+    fn length(cache: &IndexCache) -> u64 {
+        fs::metadata(cache.file(&keep(cache, 0))).unwrap().len()
     }
 
     fn names(cache: &IndexCache) -> Vec<String> {
@@ -293,35 +284,36 @@ mod tests {
     #[test]
     fn what_was_used_least_recently_makes_room() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = IndexCache::open(&folder.path().join("deep/cache"), 250).unwrap();
-        let file = |number| cache.file(&digest(number));
-        for number in 0..3 {
-            cache.write(&file(number), &[number; 80]).unwrap();
-            age(&file(number), 1000 - u64::from(number));
+        let open = |name: &str, limit| IndexCache::open(&folder.path().join(name), limit).unwrap();
+        let length = length(&open("another", IndexCache::DEFAULT_BYTES));
+        let cache = open("deep/cache", 3 * length + 10);
+        let mut kept: Vec<Digest> = (0..3).map(|number| keep(&cache, number)).collect();
+        for (digest, seconds) in kept.iter().zip([1000, 999, 998]) {
+            age(&cache.file(digest), seconds);
         }
-        assert_eq!(cache.read(&file(0)).unwrap(), [0; 80], "and it is the last one used now");
-        cache.write(&file(3), &[3; 80]).unwrap();
-        let there = [0, 1, 2, 3].map(|number| cache.read(&file(number)).is_some());
+        assert!(cache.find(&kept[0]).is_some(), "and it is the last one used now");
+        kept.push(keep(&cache, 3));
+        let there: Vec<bool> = kept.iter().map(|digest| cache.find(digest).is_some()).collect();
         assert_eq!(there, [true, false, true, true]);
-        cache.write(&file(4), &[4; 251]).unwrap();
-        assert!(cache.read(&file(4)).is_none(), "larger than the cache");
-        let old = cache.folder.join(format!("sha256-{}.0.0.1", digest(6).hex()));
-        fs::write(old, [6; 10]).unwrap();
-        cache.write(&file(5), &[5; 250]).unwrap();
+        let small = open("small", length - 1);
+        assert!(small.find(&keep(&small, 4)).is_none(), "larger than the cache");
+        assert!(names(&small).is_empty());
+        let cache = open("deep/cache", length);
+        fs::write(cache.folder.join(format!("sha256-{}.0.0.1", Digest::sha256(b"").hex())), [6; 10]).unwrap();
+        keep(&cache, 5);
         assert_eq!(names(&cache).len(), 1, "other versions' indexes count as well");
     }
 
     #[test]
     fn only_what_is_ours_is_touched() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = IndexCache::open(folder.path(), 10).unwrap();
-        fs::write(folder.path().join("notes.txt"), [0; 100]).unwrap();
+        let cache = IndexCache::open(folder.path(), 2000).unwrap();
+        fs::write(folder.path().join("notes.txt"), [0; 3000]).unwrap();
         for (name, seconds) in [("new-1-1", 10_000), ("new-1-2", 10)] {
             fs::write(folder.path().join(name), b"x").unwrap();
             age(&folder.path().join(name), seconds);
         }
-        let file = cache.file(&digest(1));
-        cache.write(&file, b"index").unwrap();
+        let file = cache.file(&keep(&cache, 1));
         let kept = file.file_name().unwrap().to_str().unwrap();
         assert_eq!(names(&cache), ["new-1-2", "notes.txt", kept]);
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
@@ -330,31 +322,32 @@ mod tests {
     #[test]
     fn what_others_may_write_is_not_read() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = IndexCache::open(folder.path(), 1000).unwrap();
-        let file = cache.file(&digest(1));
-        cache.write(&file, b"index").unwrap();
+        let cache = IndexCache::open(folder.path(), IndexCache::DEFAULT_BYTES).unwrap();
+        let digest = keep(&cache, 1);
+        let file = cache.file(&digest);
         fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
-        assert!(cache.read(&file).is_none());
-        cache.write(&file, b"again").unwrap();
-        assert_eq!(cache.read(&file).unwrap(), b"again");
+        assert!(cache.find(&digest).is_none());
+        keep(&cache, 1);
+        assert!(cache.find(&digest).is_some());
         fs::rename(&file, folder.path().join("elsewhere")).unwrap();
         std::os::unix::fs::symlink("elsewhere", &file).unwrap();
-        assert!(cache.read(&file).is_none());
+        assert!(cache.find(&digest).is_none());
+        cache.discard(&digest);
+        assert_eq!(names(&cache), ["elsewhere"]);
     }
 
     #[test]
     fn many_writers_leave_one_whole_file() {
         let folder = tempfile::tempdir().unwrap();
         let cache = IndexCache::open(folder.path(), 1 << 20).unwrap();
-        let file = cache.file(&digest(1));
         std::thread::scope(|scope| {
-            for number in 0..8_u8 {
-                let (cache, file) = (&cache, &file);
+            for _ in 0..8 {
+                let cache = &cache;
                 scope.spawn(move || {
                     for _ in 0..20 {
-                        cache.write(file, &[number; 10_000]).unwrap();
-                        let read = cache.read(file).unwrap();
-                        assert!(read.len() == 10_000 && read.iter().all(|byte| *byte == read[0]));
+                        let bytes = fs::read(cache.file(&keep(cache, 1))).unwrap();
+                        let mut index = MemoryIndex::new(bytes).unwrap();
+                        assert_eq!(index.ask(|index| index.entries(0)).unwrap().len(), 1);
                     }
                 });
             }

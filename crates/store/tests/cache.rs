@@ -6,7 +6,7 @@ use porthole_core::{
     digest::Digest,
     layer::{Expected, LayerReader},
     limits::Limits,
-    seek::{Index, IndexOptions, MemoryIndex},
+    seek::{HEADER_BYTES, IndexOptions, MemoryIndex},
     tar::{Entry, EntrySink, Flow},
 };
 use porthole_source::ReadAt;
@@ -25,37 +25,7 @@ impl EntrySink for Names {
     }
 }
 
-fn index(blob: &[u8], expected: Option<&Digest>) -> Index {
-    let expected = Expected { digest: expected.copied(), size: Some(blob.len() as u64), ..Expected::default() };
-    let mut reader = LayerReader::new(expected, Limits::default()).indexed(IndexOptions::default());
-    let mut names = Names(Vec::new());
-    reader.push(blob, &mut names);
-    reader.finish_with_index(&mut names).1.unwrap()
-}
-
-#[test]
-fn verified_indexes_are_kept() {
-    let folder = tempfile::tempdir().unwrap();
-    let cache = IndexCache::open(folder.path(), IndexCache::DEFAULT_BYTES).unwrap();
-    let image = Image::new().layer(Layer::new("ADD").file("a", b"1").file("b", b"2")).build();
-    let blob = &image.layers[0].blob;
-    let digest: Digest = blob.digest.parse().unwrap();
-    assert!(cache.get(&digest).is_none());
-
-    cache.put(&index(&blob.bytes, None)).unwrap();
-    assert!(cache.get(&digest).is_none(), "the bytes were not verified");
-
-    let made = index(&blob.bytes, Some(&digest));
-    cache.put(&made).unwrap();
-    let kept = cache.get(&digest).unwrap();
-    assert!(kept == made);
-    let mut names = Names(Vec::new());
-    kept.replay(&mut names);
-    assert_eq!(names.0, [b"a", b"b"]);
-    assert!(cache.get(&Digest::sha256(b"another")).is_none());
-}
-
-/// An index that is written as the command line does, in format 2.
+/// An index that is written as the command line does.
 fn write(cache: &IndexCache, blob: &[u8], expected: Option<&Digest>, file_digests: bool) -> DiskFile {
     let expected = Expected { digest: expected.copied(), size: Some(blob.len() as u64), ..Expected::default() };
     let mut options = IndexOptions::default();
@@ -103,16 +73,6 @@ fn an_index_is_kept_while_it_is_written() {
     assert_eq!(names(cache.find(&digest).unwrap()), [b"a", b"b"]);
 
     let path = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
-    let bytes = std::fs::read(&path).unwrap();
-    for version in [1, 3] {
-        let mut other = bytes.clone();
-        other[7] = version;
-        std::fs::write(&path, other).unwrap();
-        assert!(cache.find(&digest).is_none(), "version {version}");
-    }
-    write(&cache, blob, Some(&digest), false);
-    assert!(cache.find(&digest).is_some(), "another version is replaced");
-
     let small = IndexCache::open(folder.path(), 100).unwrap();
     std::fs::remove_file(&path).unwrap();
     assert_eq!(names(write(&small, blob, Some(&digest), false)), [b"a", b"b"]);
@@ -120,4 +80,58 @@ fn an_index_is_kept_while_it_is_written() {
 
     let unkept = NewIndex::unkept(tempfile::tempfile().unwrap());
     drop(unkept);
+}
+
+/// What an older version of the program left, and what a disk made of an index.
+#[test]
+fn what_is_no_index_of_this_version_is_ignored_and_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = IndexCache::open(folder.path(), IndexCache::DEFAULT_BYTES).unwrap();
+    let blob = |content: &[u8]| Image::new().layer(Layer::new("ADD").file("a", content)).build();
+    let (image, another) = (blob(b"1"), blob(b"2"));
+    let digest: Digest = image.layers[0].blob.digest.parse().unwrap();
+    let make = || write(&cache, &image.layers[0].blob.bytes, Some(&digest), true);
+    make();
+    let path = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    let sound = std::fs::read(&path).unwrap();
+    let other = {
+        let digest = another.layers[0].blob.digest.parse().unwrap();
+        write(&cache, &another.layers[0].blob.bytes, Some(&digest), true);
+        let file = cache.find(&digest).unwrap();
+        let mut bytes = vec![0; file.size() as usize];
+        block_on(file.read_exact_at(0, &mut bytes)).unwrap();
+        bytes
+    };
+    let changed = |at: usize, byte: u8| {
+        let mut bytes = sound.clone();
+        bytes[at] = byte;
+        bytes
+    };
+    for (what, bytes) in [
+        ("format 1", changed(7, 1)),
+        ("a later format", changed(7, 3)),
+        ("a changed header", changed(HEADER_BYTES - 40, 0x55)),
+        ("an index of another layer", other),
+        ("an index that is cut off", sound[..sound.len() - 1].to_vec()),
+        ("less than a header", sound[..100].to_vec()),
+        ("an index that was not finished", [&[0; HEADER_BYTES][..], &sound[HEADER_BYTES..]].concat()),
+        ("nothing", Vec::new()),
+    ] {
+        std::fs::write(&path, &bytes).unwrap();
+        assert!(cache.find(&digest).is_none(), "{what}");
+        make();
+        assert!(std::fs::read(&path).unwrap() == sound, "{what} is replaced");
+    }
+
+    // A damaged page shows when it is read.
+    std::fs::write(&path, changed(HEADER_BYTES + 20, 0x55)).unwrap();
+    let file = cache.find(&digest).unwrap();
+    let mut bytes = vec![0; file.size() as usize];
+    block_on(file.read_exact_at(0, &mut bytes)).unwrap();
+    let mut index = MemoryIndex::new(bytes).unwrap();
+    assert!(index.ask(|index| index.entries(0)).is_err());
+    cache.discard(&digest);
+    assert!(cache.find(&digest).is_none());
+    make();
+    assert!(std::fs::read(&path).unwrap() == sound);
 }

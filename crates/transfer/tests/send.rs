@@ -1,6 +1,9 @@
 //! Futures of `inspect` over this machine's sources can move between threads.
 
-use porthole_core::tar::{Entry, EntrySink, Flow};
+use porthole_core::{
+    seek::IndexOptions,
+    tar::{Entry, EntrySink, Flow},
+};
 use porthole_inspect::{
     layer::{self, LayerJob},
     open::FileParts,
@@ -24,7 +27,9 @@ impl EntrySink for Sink {
 #[allow(dead_code, reason = "its types are the test")]
 fn futures_are_send(source: &Source, choice: &PlatformChoice, job: &LayerJob, parts: FileParts) {
     assert_send(&resolve(source, choice, &mut |_| {}));
-    assert_send(&layer::read(source, job, None, &mut Sink, |_| ControlFlow::Continue(())));
+    let watch = |_| ControlFlow::Continue(());
+    assert_send(&layer::read(source, job, &mut Sink, watch));
+    assert_send(&layer::read_with_index(source, job, IndexOptions::default(), |_| {}, &mut Sink, watch));
     assert_send(&toc::fetch(source, job, TocSearch::All));
     assert_send(&TocAudits::default().begin(source, job));
     assert_send(&parts.read(source, job, |_| ControlFlow::Continue(())));

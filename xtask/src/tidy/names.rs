@@ -39,7 +39,6 @@ const KNOWN: &[&str] = &[
     "Front",
     "Head",
     "Image",
-    "Index",
     "Kind",
     "Layer",
     "LayerState",

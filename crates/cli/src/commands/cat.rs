@@ -9,19 +9,21 @@ use clap::Args;
 use porthole_core::{
     hint::Hint,
     path,
-    seek::Seekable,
+    seek::{self, Seekable},
     tree::{Content, Mode},
 };
 use porthole_inspect::{
     open::{At, FileLookup, FileParts, LoneLayer, Lost, resolve_path},
+    seek::Error as IndexError,
     toc::TocSearch,
 };
+use porthole_store::disk::block_on;
 
 use super::stack::{Stacked, choose, judge};
 use crate::{
     argument::SourceArgument,
     error::Error,
-    layers::{Event, Job, Known, Reading, Spool, Taken, Want},
+    layers::{Event, Job, Known, Reading, Spool, Taken, Want, discard},
     progress::Meter,
     session::Session,
     source::Source,
@@ -196,18 +198,24 @@ fn print(
             0
         }
         (known, None) => match known.index() {
-            Some(index) => {
-                let parts = FileParts::by_index(index, content, &session.limits);
-                let parts = parts.map_err(|error| Error::Part { layer: job.number(), error })?;
-                content::print_parts(source, job, parts, &mut out)?
-            }
+            Some(index) => match block_on(FileParts::by_index(index, content, &session.limits)) {
+                Ok(parts) => content::print_parts(source, job, parts, &mut out)?,
+                Err(IndexError::Seek(error)) if !matches!(error, seek::Error::Index(_)) => {
+                    return Err(Error::Part { layer: job.number(), error });
+                }
+                // A page of it cannot be read.
+                Err(error) => {
+                    discard(session, job, &error);
+                    content::print_whole(session, source, job, content, &mut out)?
+                }
+            },
             None => content::print_whole(session, source, job, content, &mut out)?,
         },
     };
     session.ui.flush(&mut out)?;
     let read = cost.read.saturating_add(read);
     if read < cost.total {
-        let from_start = known.index().is_some_and(|index| index.seekable() == Seekable::FromStart);
+        let from_start = known.index().is_some_and(|index| index.facts().seekable() == Seekable::FromStart);
         let why = if from_start { "; this layer can only be read from its start" } else { "" };
         session.ui.note(format_args!("read {} of {}, verified{why}", size(read), size(cost.total)));
     }

@@ -2,6 +2,7 @@
 
 use porthole_core::{
     layer::{LayerNumber, NotANumber},
+    seek::Offsets,
     tree::FileTree,
 };
 use porthole_inspect::{
@@ -102,7 +103,8 @@ impl Stacked {
         let blob = |(job, known): (&Job, &Known)| {
             let (digest, offsets) = match known {
                 Known::Read(report, _) => (Some(report.digest), report.offsets.clone()),
-                known => (None, known.index().map(|index| index.offsets()).unwrap_or_default()),
+                Known::Replayed(_, offsets) => (None, offsets.clone()),
+                Known::Listed(..) => (None, Offsets::default()),
             };
             let descriptor = job.descriptor.as_ref();
             LayerBlob {

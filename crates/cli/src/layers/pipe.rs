@@ -41,7 +41,7 @@ impl Reading<'_> {
                 }
                 let wanted = |entry: &Entry| wanted(job, entry);
                 let mut sink = Packing { wanted, batch: Batch::default(), sender: &sender, spare: &spare };
-                let report = self.pump(job, None, &cancelled, &mut sink).map(|(report, _)| Box::new(report));
+                let report = self.pump(job, &cancelled, &mut sink).map(Box::new);
                 if sink.flush().is_continue() {
                     // Nobody listens any more when an earlier layer has failed.
                     let _ = sender.send(Message::End(report));

@@ -9,7 +9,7 @@ use std::{
 use porthole_core::{
     digest::Digest,
     layer::{LayerNumber, LayerReport},
-    seek::Index,
+    seek::IndexReader,
     toc::Toc,
 };
 use serde_json::json;
@@ -131,7 +131,7 @@ impl<'u> Meter<'u> {
     }
 
     /// A layer need not be read.
-    pub(crate) fn replayed(&self, layer: u32, index: &Index) {
+    pub(crate) fn replayed(&self, layer: u32, index: &IndexReader) {
         self.advance(layer, index.size());
         self.end(
             layer,

@@ -2,7 +2,7 @@ use super::LayerReport;
 use crate::{
     decode::{BlockEnd, Checkpoint},
     digest::Hasher,
-    seek::{Index, IndexEnd},
+    seek::IndexEnd,
     tar::{Entry, EntrySink, Flow},
 };
 
@@ -33,18 +33,10 @@ pub(crate) trait Notes: Send + Sync {
     fn stopped(&mut self);
 
     /// The bytes of the index so far, apart from those taken before.
-    fn take(&mut self) -> Vec<u8> {
-        Vec::new()
-    }
+    fn take(&mut self) -> Vec<u8>;
 
-    /// The index of the layer with this report, if one can be built.
-    fn finish(self: Box<Self>, report: &LayerReport) -> Option<Made>;
-}
-
-/// What became of the notes.
-pub(crate) enum Made {
-    Index(Box<Index>),
-    End(Box<IndexEnd>),
+    /// The end of the index of the layer with this report, if there can be one.
+    fn finish(self: Box<Self>, report: &LayerReport) -> Option<IndexEnd>;
 }
 
 /// Forwards entries and data to the sink, and to the notes if there are any.

@@ -23,7 +23,7 @@ const GROUP_LEVEL: u32 = 4;
 /// Deflate makes at most this many bytes of one (RFC 1951: 258 bytes of two bits).
 const MOST_INFLATED: usize = 1032;
 
-/// One for each field; `bytes.rs` says what they hold.
+/// One for each field; `header.rs` says what they hold.
 const COLUMNS: usize = 16;
 
 /// The fields of the entry before, to which the next entry is written as a difference.

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     decode::{BlockEnd, Checkpoint, fresh_spacing},
     digest::{Algorithm, Hasher},
-    layer::{LayerReport, Made, Notes},
+    layer::{LayerReport, Notes},
     limits::{INDEX_BYTES, INDEX_PAGE_BYTES},
     tar::{Entry, Kind},
 };
@@ -135,7 +135,7 @@ impl Notes for IndexWriter {
         self.out.take()
     }
 
-    fn finish(mut self: Box<Self>, report: &LayerReport) -> Option<Made> {
+    fn finish(mut self: Box<Self>, report: &LayerReport) -> Option<IndexEnd> {
         let (compression, diff_id) = (report.compression?, report.diff_id?);
         if !self.rows.is_empty() && !self.given_up {
             self.close();
@@ -165,7 +165,7 @@ impl Notes for IndexWriter {
             offsets,
         };
         let end = IndexEnd { verified: header.verified, tail: out.take(), header: header.to_bytes() };
-        (header.length <= INDEX_BYTES).then(|| Made::End(Box::new(end)))
+        (header.length <= INDEX_BYTES).then_some(end)
     }
 }
 

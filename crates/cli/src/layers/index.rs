@@ -1,0 +1,75 @@
+//! Seek indexes of layers: written while a layer is read, and found again in the cache.
+
+use std::{fmt::Display, io};
+
+use porthole_core::seek::IndexEnd;
+use porthole_inspect::seek::SeekIndex;
+use porthole_store::{
+    NewIndex,
+    disk::{DiskFile, block_on},
+};
+
+use super::Job;
+use crate::session::Session;
+
+/// The seek index of a layer, in a file. Its answers are ready at once, so that [`block_on`] suffices for them.
+pub(crate) type LayerIndex = SeekIndex<DiskFile>;
+
+/// An index that is being written. What keeps it from being written is only worth a debug line: everything can be read without
+/// an index.
+pub(super) struct IndexFile {
+    new: NewIndex,
+    failed: Option<io::Error>,
+}
+
+impl IndexFile {
+    /// A file in the cache. Where there is no cache, a file without a name if the index is `needed`.
+    pub(super) fn create(session: &Session<'_>, needed: bool) -> Option<Self> {
+        let kept = session.cache().and_then(|cache| {
+            let new = cache.create();
+            new.inspect_err(|error| session.debug(&format!("no index is kept: {error}"))).ok()
+        });
+        let unkept = || {
+            let file = tempfile::tempfile();
+            file.inspect_err(|error| session.debug(&format!("no index is made: {error}"))).ok().map(NewIndex::unkept)
+        };
+        let new = kept.or_else(|| needed.then(unkept)?)?;
+        Some(Self { new, failed: None })
+    }
+
+    pub(super) fn append(&mut self, bytes: &[u8]) {
+        if self.failed.is_none() {
+            self.failed = self.new.append(bytes).err();
+        }
+    }
+
+    /// Ends the index, if the layer has one. The cache keeps it if the layer is verified.
+    pub(super) fn finish(self, session: &Session<'_>, job: &Job, end: Option<IndexEnd>) -> Option<LayerIndex> {
+        let end = end?;
+        let finished = match self.failed {
+            Some(error) => Err(error.to_string()),
+            None => self.new.finish(&end).map_err(|error| error.to_string()),
+        };
+        let index = finished.and_then(|file| block_on(SeekIndex::open(file)).map_err(|error| error.to_string()));
+        index.inspect_err(|error| session.debug(&format!("index of layer {} is not kept: {error}", job.number()))).ok()
+    }
+}
+
+/// The index of a layer in the cache, if it may stand for the layer.
+pub(crate) fn kept(session: &Session<'_>, job: &Job) -> Option<LayerIndex> {
+    let descriptor = job.descriptor.as_ref().filter(|_| job.is_archive())?;
+    let index = block_on(SeekIndex::open(session.cache()?.find(&descriptor.digest)?)).ok()?;
+    let (facts, limits) = (index.facts(), &session.limits);
+    let fits = facts.entry_count() <= limits.entries && facts.uncompressed() <= limits.unpacked_bytes;
+    // One blob under two configurations: each must be right about what it unpacks to.
+    let same = facts.size() == descriptor.size && job.diff_id.is_none_or(|diff_id| diff_id == facts.diff_id());
+    (fits && same).then_some(index)
+}
+
+/// Removes the index of a layer from the cache, because it cannot be read. The layer is read in its place.
+pub(crate) fn discard(session: &Session<'_>, job: &Job, error: &impl Display) {
+    session.debug(&format!("index of layer {} is discarded: {error}", job.number()));
+    if let (Some(cache), Some(descriptor)) = (session.cache(), &job.descriptor) {
+        cache.discard(&descriptor.digest);
+    }
+}
