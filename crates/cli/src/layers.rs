@@ -3,6 +3,7 @@
 mod index;
 mod job;
 mod pipe;
+mod sink;
 mod spool;
 
 use std::{
@@ -16,14 +17,14 @@ use std::{
 };
 
 use porthole_core::{
-    digest::{Algorithm, Digest, Hasher},
+    digest::Digest,
     layer::{Finding, LayerReport, Progress},
     seek::{IndexOptions, Offsets},
-    tar::{Entry, EntrySink, Flow, Kind},
-    toc::{Audit, Toc},
+    tar::{Entry, EntrySink},
+    toc::Toc,
 };
 
-use self::index::IndexFile;
+use self::{index::IndexFile, sink::Sink};
 pub(crate) use self::{
     index::{LayerIndex, discard, kept},
     job::{Job, in_words, no_files},
@@ -120,7 +121,6 @@ pub(crate) struct Listed {
 
 /// How many layers are read at once, if there are cores for them.
 const AT_ONCE: usize = 4;
-const BATCH: usize = 1024;
 
 /// Layers of a source, to be read.
 #[derive(Clone, Copy)]
@@ -229,17 +229,7 @@ impl<'a> Reading<'a> {
     /// One layer, up to the last event.
     fn layer(self, job: &Job, sender: &Sender<Result<Event, Error>>, cancelled: &AtomicBool) -> Result<Event, Error> {
         let spool = self.taken.map(Taken::spool);
-        let mut sink = Sink {
-            want: self.want,
-            batch: Vec::new(),
-            given: 0,
-            skip: 0,
-            content: None,
-            audit: None,
-            spool,
-            taking: false,
-            sender,
-        };
+        let mut sink = Sink::new(self.want, spool, sender);
         if let Some(search) = self.by_toc.filter(|_| job.is_archive())
             && let Some((toc, fetched)) = self.toc(job, search)?
         {
@@ -346,87 +336,6 @@ impl<'a> Reading<'a> {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             }
-        }
-    }
-}
-
-/// Collects entries and sends them in batches.
-struct Sink<'s> {
-    want: Want,
-    batch: Vec<Listed>,
-    /// Entries given so far.
-    given: u64,
-    /// Of the entries to come, the first ones that were given before.
-    skip: u64,
-    /// The hash of the last entry's content, as far as it is there.
-    content: Option<Hasher>,
-    audit: Option<Audit<Toc>>,
-    spool: Option<Spool>,
-    /// The spool wants the last entry's content.
-    taking: bool,
-    sender: &'s Sender<Result<Event, Error>>,
-}
-
-impl Sink<'_> {
-    fn push(&mut self, listed: Listed) {
-        if self.batch.len() >= BATCH {
-            self.flush();
-        }
-        self.given += 1;
-        self.batch.push(listed);
-    }
-
-    fn flush(&mut self) {
-        if !self.batch.is_empty() {
-            let batch = std::mem::take(&mut self.batch);
-            let _ = self.sender.send(Ok(Event::Entries(batch)));
-        }
-    }
-}
-
-impl EntrySink for Sink<'_> {
-    fn entry(&mut self, entry: Entry) -> Flow {
-        let audited = self.audit.as_mut().map_or(Flow::Continue, |audit| audit.compare(&entry));
-        if self.want == Want::Reports {
-            return audited;
-        }
-        let given = self.skip > 0;
-        let hashed = self.want == Want::Digests && entry.kind == Kind::File && !given;
-        self.taking = self.spool.as_mut().is_some_and(|spool| spool.begin(&entry));
-        if given {
-            self.skip -= 1;
-        } else {
-            self.push(Listed { entry, digest: None });
-        }
-        if hashed {
-            self.content = Some(Hasher::new(Algorithm::Sha256));
-        }
-        if hashed || self.taking { Flow::WantData } else { audited }
-    }
-
-    fn data(&mut self, bytes: &[u8]) -> Flow {
-        if let Some(content) = &mut self.content {
-            content.update(bytes);
-        }
-        if let Some(audit) = &mut self.audit {
-            audit.data(bytes);
-        }
-        if let Some(spool) = self.spool.as_mut().filter(|_| self.taking) {
-            spool.write(bytes);
-        }
-        Flow::Continue
-    }
-
-    fn end_of_data(&mut self) {
-        if let Some(audit) = &mut self.audit {
-            audit.end_of_data();
-        }
-        let digest = self.content.take().map(Hasher::finish);
-        if let Some(spool) = self.spool.as_mut().filter(|_| self.taking) {
-            spool.end();
-        }
-        if let Some(last) = self.batch.last_mut() {
-            last.digest = digest;
         }
     }
 }
