@@ -148,6 +148,7 @@ fn inspecting() {
         "inspect",
         &[
             "inspect oci:layout:latest",
+            "inspect --quick oci:layout:latest",
             "inspect --full oci:layout:latest",
             "inspect --platform linux/arm64 oci:layout:multi",
             "inspect --full --json ./image.tar",

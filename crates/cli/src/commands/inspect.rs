@@ -30,6 +30,9 @@ pub(crate) struct Arguments {
     /// Download the layers, for all sizes and findings
     #[arg(long)]
     full: bool,
+    /// Read documents only, which is the default: accepted for scripts that were written when it was not
+    #[arg(long = "quick", hide = true, conflicts_with = "full")]
+    _quick: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
