@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
+#[path = "../examples/read_file.rs"]
+#[allow(dead_code, reason = "the test calls what `main` calls")]
+mod read_file;
 #[path = "../examples/verify_image.rs"]
 #[allow(dead_code, reason = "the test calls what `main` calls")]
 mod verify_image;
@@ -11,6 +14,7 @@ use porthole_testkit::{
     image::{Image, Layer},
     source::MemoryImage,
 };
+use std::io::Cursor;
 
 #[test]
 fn an_image_is_verified_layer_by_layer() {
@@ -27,4 +31,23 @@ fn an_image_is_verified_layer_by_layer() {
     layer.bytes[last] ^= 1;
     let error = block_on(verify_image::verify(&MemoryImage::new(content, "1"), &mut Vec::new())).unwrap_err();
     assert!(error.to_string().starts_with("layer "), "{error}");
+}
+
+#[test]
+fn a_file_is_read_by_a_range_of_its_layer() {
+    let noise =
+        (0..3_000_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect::<Vec<_>>();
+    let layer = Layer::new("COPY . /").file("noise", noise).file("etc/motd", "hello\n");
+    let blob = Image::new().layer(layer).build().layers[0].blob.bytes.clone();
+    let index = read_file::index(&mut &blob[..]).unwrap();
+    // What is before the part that holds the file is not read.
+    let mut torn = blob.to_vec();
+    torn[..1_000_000].fill(0);
+    let mut out = Vec::new();
+    block_on(read_file::read(&mut Cursor::new(&torn), index.clone(), b"etc/motd", &mut out)).unwrap();
+    assert_eq!(out, b"hello\n");
+    for (path, bytes) in [(&b"etc/issue"[..], &blob[..]), (b"noise", &torn)] {
+        let outcome = block_on(read_file::read(&mut Cursor::new(bytes), index.clone(), path, &mut Vec::new()));
+        assert!(outcome.is_err(), "{path:?}");
+    }
 }
