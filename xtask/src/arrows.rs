@@ -17,6 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("porthole-store", &["porthole-source", "porthole-core"]),
     ("porthole-credentials", &["porthole-registry", "porthole-core"]),
     ("porthole-inspect", &["porthole-source", "porthole-registry", "porthole-core"]),
+    ("porthole-contents", &["porthole-core"]),
     ("porthole-unpack", &["porthole-core"]),
     (
         "porthole-transfer",
@@ -37,6 +38,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "porthole-viewer",
             "porthole-transfer",
             "porthole-unpack",
+            "porthole-contents",
             "porthole-inspect",
             "porthole-native",
             "porthole-store",
@@ -65,7 +67,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// Crates of ours that run anywhere, in a tab too.
-const PURE: &[&str] = &["porthole-core", "porthole-source", "porthole-registry", "porthole-inspect", "porthole-viewer"];
+const PURE: &[&str] = &[
+    "porthole-core",
+    "porthole-source",
+    "porthole-registry",
+    "porthole-contents",
+    "porthole-inspect",
+    "porthole-viewer",
+];
 
 /// Crates that the pure ones must not reach on any path: runtimes, sockets, clocks, terminals, browsers.
 const NOT_PURE: &[&str] = &[

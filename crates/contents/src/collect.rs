@@ -1,0 +1,152 @@
+//! Picks the databases out of a layer while it is read: one pass, and only the databases are held in memory.
+
+use crate::database::{self, DatabaseKind, GoScan, Record, Unreadable};
+use porthole_core::{
+    path,
+    tar::{Entry, EntrySink, Flow, Kind},
+};
+
+/// What one layer says about packages.
+#[derive(Clone, Debug, Default)]
+pub struct Collected {
+    /// Its databases, in archive order.
+    pub databases: Vec<Database>,
+    /// Databases that could not be read.
+    pub unread: Vec<Unread>,
+}
+
+/// A database in one layer.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// Clean path of its file, as the archive states it.
+    pub path: Vec<u8>,
+    /// Where its data starts in the archive of the layer.
+    pub offset: u64,
+    /// What it says.
+    pub records: Vec<Record>,
+}
+
+/// A database that could not be read, so that its packages are missing.
+#[derive(Clone, Debug)]
+pub struct Unread {
+    /// Clean path of its file.
+    pub path: Vec<u8>,
+    /// Why it was not read.
+    pub why: Unreadable,
+}
+
+/// Collects the databases of one layer. What it collects is provisional until the layer is verified.
+#[derive(Debug, Default)]
+pub struct DatabaseCollector {
+    collected: Collected,
+    taking: Option<Taking>,
+}
+
+/// The file that is taken at present.
+#[derive(Debug)]
+struct Taking {
+    kind: DatabaseKind,
+    path: Vec<u8>,
+    offset: u64,
+    content: Held,
+}
+
+#[derive(Debug)]
+enum Held {
+    Whole(Vec<u8>),
+    /// A program: the whole of it if it is small enough, and the search for what Go puts into it.
+    Program {
+        bytes: Vec<u8>,
+        whole: bool,
+        go: GoScan,
+    },
+    /// A file that is no program, whatever its mode says.
+    Nothing,
+}
+
+/// How the files of programs start: ELF, PE, Mach-O (both widths, and both in one file).
+const PROGRAMS: [&[u8]; 5] = [b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe"];
+
+impl DatabaseCollector {
+    /// Starts with an entry. Returns whether its data is wanted.
+    pub fn begin(&mut self, entry: &Entry) -> bool {
+        self.taking = None;
+        if entry.kind != Kind::File || entry.size == 0 {
+            return false;
+        }
+        let path = path::clean(&entry.path);
+        let Some(kind) = DatabaseKind::of(&path, entry.permissions()) else { return false };
+        let (name, limit) = kind.limit();
+        let content = match kind {
+            DatabaseKind::Binary => {
+                Held::Program { bytes: Vec::new(), whole: entry.size <= limit, go: GoScan::default() }
+            }
+            _ if entry.size > limit => {
+                self.collected.unread.push(Unread { path, why: Unreadable::bytes(name, limit) });
+                return false;
+            }
+            // The size is a claim: memory is taken when bytes come.
+            _ => Held::Whole(Vec::new()),
+        };
+        self.taking = Some(Taking { kind, path, offset: entry.offset, content });
+        true
+    }
+
+    /// Takes data of the entry.
+    pub fn push(&mut self, data: &[u8]) {
+        let Some(taking) = &mut self.taking else { return };
+        match &mut taking.content {
+            Held::Whole(bytes) => bytes.extend_from_slice(data),
+            Held::Program { bytes, whole, go } => {
+                if bytes.is_empty() && !PROGRAMS.iter().any(|magic| data.starts_with(magic)) {
+                    taking.content = Held::Nothing;
+                    return;
+                }
+                go.push(data);
+                if *whole || bytes.is_empty() {
+                    bytes.extend_from_slice(data);
+                }
+            }
+            Held::Nothing => {}
+        }
+    }
+
+    /// Reads what was taken: the data of the entry is complete.
+    pub fn end(&mut self) {
+        let Some(Taking { kind, path, offset, content }) = self.taking.take() else { return };
+        let records = match content {
+            Held::Nothing => return,
+            Held::Whole(bytes) => database::read(kind, &path, &bytes),
+            Held::Program { bytes, whole, go } => match go.finish() {
+                Some(found) => database::read_go(&found),
+                None if whole => database::read(kind, &path, &bytes),
+                None => return,
+            },
+        };
+        match records {
+            Ok(records) if records.is_empty() => {}
+            Ok(records) => self.collected.databases.push(Database { path, offset, records }),
+            Err(why) => self.collected.unread.push(Unread { path, why }),
+        }
+    }
+
+    /// All that was collected.
+    pub fn finish(self) -> Collected {
+        self.collected
+    }
+}
+
+impl EntrySink for DatabaseCollector {
+    fn entry(&mut self, entry: Entry) -> Flow {
+        if self.begin(&entry) { Flow::WantData } else { Flow::Continue }
+    }
+
+    fn data(&mut self, bytes: &[u8]) -> Flow {
+        self.push(bytes);
+        Flow::Continue
+    }
+
+    fn end_of_data(&mut self) {
+        self.end();
+    }
+}

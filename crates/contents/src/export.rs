@@ -1,0 +1,59 @@
+//! An inventory as a software bill of materials. The same inventory gives the same bytes: no clock, no random identifier.
+
+mod cyclonedx;
+mod spdx;
+
+pub use self::{cyclonedx::cyclonedx, spdx::spdx};
+
+/// What the document is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'s> {
+    /// The image, as a person names it.
+    pub name: &'s str,
+    /// Digest of its manifest, such as `sha256:…`. Identifiers of the document are made from it.
+    pub digest: Option<&'s str>,
+    /// When the image says it was made (RFC 3339). The document carries this time.
+    pub created: Option<&'s str>,
+}
+
+impl Subject<'_> {
+    /// Second precision in UTC, as SPDX requires. 1970 where the image says nothing that fits.
+    fn time(&self) -> String {
+        const UNKNOWN: &str = "1970-01-01T00:00:00Z";
+        let shape = |text: &str| {
+            let digits = text.bytes().enumerate().all(|(at, byte)| match at {
+                4 | 7 => byte == b'-',
+                10 => byte == b'T',
+                13 | 16 => byte == b':',
+                _ => byte.is_ascii_digit(),
+            });
+            digits && text.len() == 19
+        };
+        let seconds = self.created.filter(|created| created.ends_with('Z')).and_then(|created| created.get(..19));
+        seconds.filter(|text| shape(text)).map_or_else(|| UNKNOWN.to_owned(), |text| format!("{text}Z"))
+    }
+
+    /// The digest in hexadecimal, or that of nothing.
+    fn identity(&self) -> String {
+        let hex = self.digest.and_then(|digest| digest.rsplit(':').next()).unwrap_or_default();
+        format!("{hex:0<32}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_is_that_of_the_image() {
+        for (created, expected) in [
+            (Some("2024-05-06T07:08:09.123456789Z"), "2024-05-06T07:08:09Z"),
+            (Some("2024-05-06T07:08:09Z"), "2024-05-06T07:08:09Z"),
+            (Some("2024-05-06T07:08:09+02:00"), "1970-01-01T00:00:00Z"),
+            (Some("yesterdayZ"), "1970-01-01T00:00:00Z"),
+            (None, "1970-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(Subject { name: "a", digest: None, created }.time(), expected);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+use super::*;
+use crate::collect::DatabaseCollector;
+use porthole_core::{
+    layer::{Expected, LayerReader},
+    limits::Limits,
+    tar::{Entry, EntrySink, Flow},
+};
+use porthole_testkit::image::{Compression, Layer};
+
+/// Stacks entries and collects databases, as a front end does.
+struct Both<'t> {
+    tree: &'t mut FileTree,
+    collector: DatabaseCollector,
+}
+
+impl EntrySink for Both<'_> {
+    fn entry(&mut self, entry: Entry) -> Flow {
+        self.tree.apply(&entry).unwrap();
+        self.collector.entry(entry)
+    }
+
+    fn data(&mut self, bytes: &[u8]) -> Flow {
+        self.collector.data(bytes)
+    }
+
+    fn end_of_data(&mut self) {
+        self.collector.end_of_data();
+    }
+}
+
+fn inventory(layers: &[Layer]) -> Inventory {
+    let mut tree = FileTree::new(1000);
+    let mut collected = Vec::new();
+    for (number, layer) in (0..).zip(layers) {
+        tree.begin(number);
+        let mut both = Both { tree: &mut tree, collector: DatabaseCollector::default() };
+        let mut reader = LayerReader::new(Expected::default(), Limits::default());
+        reader.push(&Compression::None.compress(&layer.tar()), &mut both);
+        reader.finish(&mut both);
+        let all = both.collector.finish();
+        assert!(all.unread.is_empty(), "{:?}", all.unread);
+        collected.push(all);
+        tree.commit();
+    }
+    Inventory::of(&tree, &collected)
+}
+
+/// Name, version, layer that brought it, layer that removed it, version that replaced it.
+type Traced<'i> = (&'i str, &'i str, u32, Option<u32>, Option<&'i str>);
+
+fn rows(inventory: &Inventory) -> Vec<Traced<'_>> {
+    let rows = inventory.packages.iter().map(|installed| {
+        let Installed { package, layer, removed_by, replaced_by, .. } = installed;
+        (&*package.name, &*package.version, *layer, *removed_by, replaced_by.as_deref())
+    });
+    rows.collect()
+}
+
+fn status(packages: &[(&str, &str)]) -> String {
+    let paragraph = |(name, version): &(&str, &str)| {
+        format!("Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: {version}\n\n")
+    };
+    packages.iter().map(paragraph).collect()
+}
+
+const STATUS: &str = "var/lib/dpkg/status";
+
+#[test]
+fn each_package_has_the_layer_that_brought_and_removed_it() {
+    let inventory = inventory(&[
+        Layer::new("ADD")
+            .file(STATUS, status(&[("a", "1"), ("b", "1"), ("c", "1")]))
+            .file("etc/os-release", "ID=debian\n"),
+        Layer::new("RUN 1").file(STATUS, status(&[("a", "1"), ("b", "2"), ("c", "1"), ("d", "1")])),
+        Layer::new("RUN 2").file(STATUS, status(&[("a", "1"), ("b", "2"), ("d", "1")])),
+    ]);
+    assert_eq!(
+        rows(&inventory),
+        [
+            ("a", "1", 0, None, None),
+            ("b", "1", 0, Some(1), Some("2")),
+            ("b", "2", 1, None, None),
+            ("c", "1", 0, Some(2), None),
+            ("d", "1", 1, None, None),
+        ]
+    );
+    assert_eq!(inventory.present().count(), 3);
+    assert_eq!(inventory.release.map(|release| release.id).as_deref(), Some("debian"));
+}
+
+#[test]
+fn a_package_goes_with_the_directory_that_records_it() {
+    let package = |version: &str| format!(r#"{{"name": "left-pad", "version": "{version}"}}"#);
+    let inventory = inventory(&[
+        Layer::new("RUN npm").file("app/node_modules/left-pad/package.json", package("1.0.0")),
+        Layer::new("RUN pip").file("opt/x-1.dist-info/METADATA", "Name: x\nVersion: 1\n"),
+        Layer::new("RUN rm").whiteout("app"),
+        Layer::new("RUN pip").whiteout("opt/x-1.dist-info").file("opt/x-2.dist-info/METADATA", "Name: x\nVersion: 2\n"),
+    ]);
+    assert_eq!(
+        rows(&inventory),
+        [("left-pad", "1.0.0", 0, Some(2), None), ("x", "1", 1, Some(3), Some("2")), ("x", "2", 3, None, None)]
+    );
+}
+
+#[test]
+fn a_database_is_found_through_a_link_to_its_directory() {
+    let installed = |names: &[&str]| names.iter().map(|name| format!("P:{name}\nV:1\n\n")).collect::<String>();
+    let inventory = inventory(&[
+        Layer::new("ADD").symlink("lib", "usr/lib").file("usr/lib/apk/db/installed", installed(&["musl", "zlib"])),
+        Layer::new("RUN apk").file("lib/apk/db/installed", installed(&["musl"])),
+    ]);
+    assert_eq!(rows(&inventory), [("musl", "1", 0, None, None), ("zlib", "1", 0, Some(1), None)]);
+}
+
+#[test]
+fn files_and_licences_come_from_files_of_their_own() {
+    let licence = "Format: https://x/\n\nFiles: *\nLicense: MIT\n";
+    let inventory = inventory(&[Layer::new("ADD")
+        .file(STATUS, status(&[("a", "1"), ("b", "1")]))
+        .file("var/lib/dpkg/info/a:amd64.list", "/.\n/usr/bin/a\n")
+        .file("usr/share/doc/a/copyright", licence)
+        .symlink("usr/share/doc/b", "a")
+        .file("opt/x-1.dist-info/METADATA", "Name: x\nVersion: 1\nLicense: BSD\n")
+        .file("opt/x-1.dist-info/RECORD", "x.py,,7\n")]);
+    let packages: Vec<_> = inventory.packages.iter().map(|installed| &installed.package).collect();
+    assert_eq!(packages[0].files, [b"usr/bin/a"]);
+    assert_eq!([&packages[0].licence, &packages[1].licence], [&Some("MIT".to_owned()), &Some("MIT".to_owned())]);
+    assert_eq!((packages[2].size, packages[2].files.as_slice()), (Some(7), [b"opt/x.py".to_vec()].as_slice()));
+}

@@ -1,0 +1,17 @@
+//! What is in an image: which packages its databases record, and which layer brought and removed each.
+//!
+//! - [`database`] reads the databases of package managers: bytes in, packages out.
+//! - [`collect`] picks the files that matter out of a layer while it is read.
+//! - [`inventory`] puts the layers together: for each package the layer that brought it, and the one that removed it.
+//! - [`purl`] names a package as a package URL.
+//! - [`export`] writes an inventory as SPDX 2.3 or CycloneDX 1.6.
+//!
+//! Nothing here does input or output, reads a clock or knows its target: the caller pushes entries and bytes.
+
+pub mod collect;
+pub mod database;
+pub mod export;
+pub mod inventory;
+pub mod limits;
+pub mod package;
+pub mod purl;

@@ -1,0 +1,18 @@
+//! Upper bounds for what is read from an image. What exceeds one is reported as unread, with the name of the limit.
+
+/// Bytes of a database that lists many packages, such as dpkg's `status`.
+pub const DATABASE_BYTES: u64 = 256 << 20;
+/// Bytes of a file about one package, such as `package.json`.
+pub const DOCUMENT_BYTES: u64 = 8 << 20;
+/// Bytes of an executable that is held in memory for its section of Rust dependencies.
+pub const BINARY_BYTES: u64 = 64 << 20;
+/// Bytes of a Java archive, packed, and of all that is unpacked from it.
+pub const ARCHIVE_BYTES: u64 = 256 << 20;
+/// Java archives inside Java archives.
+pub const ARCHIVE_DEPTH: u32 = 3;
+/// Bytes of the text about a Go program or of a Rust program's dependencies, unpacked.
+pub const BUILD_INFO_BYTES: usize = 4 << 20;
+/// Packages of one file.
+pub const PACKAGES: usize = 200_000;
+/// Paths that one file assigns to packages.
+pub const OWNED_PATHS: usize = 2_000_000;

@@ -1,0 +1,123 @@
+//! A package, as a database records it.
+
+use std::fmt;
+
+/// A package of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Package {
+    /// Whose package it is.
+    pub ecosystem: Ecosystem,
+    /// Its name. With a scope for npm (`@scope/name`), a vendor for Composer (`vendor/name`), a group for Maven
+    /// (`group:artifact`).
+    pub name: String,
+    /// Its version, with epoch and release where the ecosystem has them.
+    pub version: String,
+    /// The architecture that it is built for, in the words of its ecosystem.
+    pub architecture: Option<String>,
+    /// The package of source code that it is built from, if the database names one.
+    pub source: Option<SourcePackage>,
+    /// Its licence, as recorded: an expression, a name, or several names separated by ` AND `.
+    pub licence: Option<String>,
+    /// Bytes that it takes when installed, as recorded.
+    pub size: Option<u64>,
+    /// Clean paths of the files and directories that it owns, as far as its database lists them.
+    pub files: Vec<Vec<u8>>,
+}
+
+impl Package {
+    /// A package of which nothing else is known.
+    pub fn new(ecosystem: Ecosystem, name: impl Into<String>, version: impl Into<String>) -> Self {
+        Self {
+            ecosystem,
+            name: name.into(),
+            version: version.into(),
+            architecture: None,
+            source: None,
+            licence: None,
+            size: None,
+            files: Vec::new(),
+        }
+    }
+}
+
+/// The package of source code that binary packages are built from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourcePackage {
+    /// Its name.
+    pub name: String,
+    /// Its version, if it differs from that of the binary package.
+    pub version: Option<String>,
+}
+
+/// A package manager with its registry of packages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Ecosystem {
+    /// dpkg: Debian and what is made from it.
+    Deb,
+    /// apk: Alpine and what is made from it.
+    Apk,
+    /// rpm.
+    Rpm,
+    /// npm, for Node.js.
+    Npm,
+    /// The Python Package Index.
+    Pypi,
+    /// Go modules.
+    Golang,
+    /// Maven, for Java.
+    Maven,
+    /// RubyGems.
+    Gem,
+    /// Composer, for PHP.
+    Composer,
+    /// NuGet, for .NET.
+    Nuget,
+    /// Cargo, for Rust.
+    Cargo,
+}
+
+impl Ecosystem {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Deb,
+        Self::Apk,
+        Self::Rpm,
+        Self::Npm,
+        Self::Pypi,
+        Self::Golang,
+        Self::Maven,
+        Self::Gem,
+        Self::Composer,
+        Self::Nuget,
+        Self::Cargo,
+    ];
+
+    /// The type in a package URL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Deb => "deb",
+            Self::Apk => "apk",
+            Self::Rpm => "rpm",
+            Self::Npm => "npm",
+            Self::Pypi => "pypi",
+            Self::Golang => "golang",
+            Self::Maven => "maven",
+            Self::Gem => "gem",
+            Self::Composer => "composer",
+            Self::Nuget => "nuget",
+            Self::Cargo => "cargo",
+        }
+    }
+
+    /// The ecosystem of a [name](Self::name).
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|ecosystem| ecosystem.name() == name)
+    }
+}
+
+impl fmt::Display for Ecosystem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
