@@ -11,6 +11,7 @@ mod diff;
 mod digest;
 mod doctor;
 mod export;
+mod gather;
 mod gc;
 mod help;
 mod history;
@@ -21,6 +22,7 @@ mod logout;
 mod ls;
 mod man;
 mod manifest;
+mod packages;
 mod pull;
 pub(crate) mod push;
 mod reference;
@@ -56,6 +58,7 @@ pub(crate) enum Command {
     Cat(cat::Arguments),
     Diff(diff::Arguments),
     Analyze(Box<analyze::Arguments>),
+    Packages(packages::Arguments),
     Verify(verify::Arguments),
     Pull(pull::Arguments),
     Push(push::Arguments),
@@ -99,6 +102,7 @@ pub(crate) fn run(
         Command::Cat(arguments) => cat::run(arguments, session),
         Command::Diff(arguments) => diff::run(arguments, session),
         Command::Analyze(arguments) => analyze::run(arguments, session),
+        Command::Packages(arguments) => packages::run(arguments, session),
         Command::Verify(arguments) => verify::run(arguments, session),
         Command::Pull(arguments) => pull::run(arguments, session),
         Command::Push(arguments) => push::run(arguments, session),

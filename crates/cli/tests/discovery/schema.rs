@@ -34,6 +34,8 @@ fn output_is_as_the_schemas_describe_it() {
         "diff oci:layout oci:other",
         "analyze oci:layout",
         "analyze --ci --min-efficiency 0.1 --layer 1 oci:layout",
+        "packages oci:layout",
+        "packages --deleted oci:layout",
         "verify oci:layout",
         "verify REGISTRY/a/b:1",
         "unpack --rootless oci:layout rootfs",
@@ -100,8 +102,11 @@ fn a_document_that_departs_from_its_schema_is_found() {
 }
 
 fn content(text: &str) -> Content {
+    let status =
+        |version: u32| format!("Package: p\nStatus: install ok installed\nVersion: {version}\nSource: s (1)\n");
     let base = Layer::new("ADD a").compression(Compression::None).file("a", "a").file("b", "b").symlink("l", "a");
-    let top = Layer::new("ADD b").file("b", text).file(".wh.a", "");
+    let base = base.file("var/lib/dpkg/status", status(1));
+    let top = Layer::new("ADD b").file("b", text).file(".wh.a", "").file("var/lib/dpkg/status", status(2));
     Image::new().layer(base).layer(top).build().into_content("1")
 }
 

@@ -1,0 +1,137 @@
+//! One pass over the layers of an image for what they hold: the tree, and the databases of packages.
+
+use std::{panic::resume_unwind, thread};
+
+use porthole_contents::{
+    collect::{Collected, DatabaseCollector},
+    inventory::Inventory,
+};
+use porthole_core::{
+    image::Image,
+    layer::{LayerNumber, LayerReport},
+    tar::{Entry, EntrySink, Flow},
+    tree::FileTree,
+};
+use porthole_inspect::stack::{LayerStack, unpackable};
+
+use super::stack::end;
+use crate::{
+    error::Error,
+    layers::{Job, Known, Reading, Want},
+    progress::Meter,
+    session::Session,
+    source::Source,
+};
+
+/// Layers that are read at the same time.
+const AT_ONCE: usize = 4;
+
+/// An image, and what its layers hold.
+pub(super) struct Gathered {
+    /// `None` for a layer that belongs to no image.
+    pub(super) image: Option<Image>,
+    pub(super) jobs: Vec<Job>,
+    pub(super) tree: FileTree,
+    /// What was collected of each layer, bottom first.
+    pub(super) layers: Vec<Collected>,
+}
+
+impl Gathered {
+    /// Reads, verifies and stacks the layers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layers`] if any layer is not what it should be: nothing that it holds is then shown.
+    pub(super) fn read(session: &Session<'_>, source: &Source) -> Result<Self, Error> {
+        let image = match source.is_bare() {
+            true => None,
+            false => Some(source.image(session, &mut |_| {})?.image),
+        };
+        let jobs = image.as_ref().map_or_else(Job::bare, |image| Job::of(&image.layers));
+        let mut tree = FileTree::new(session.limits.tree_nodes);
+        let mut layers = Vec::new();
+        let mut stack = LayerStack::new(&mut tree);
+        let meter = Meter::new(session.ui, &jobs);
+        let reading = Reading::new(session, source, &meter, Want::Entries);
+        for group in jobs.chunks(AT_ONCE) {
+            for (job, part) in group.iter().zip(read_together(reading, group)) {
+                let Part { entries, collected, report } = part?;
+                entries.iter().for_each(|entry| stack.entry(job, entry, None));
+                end(session, &mut stack, job, &Known::Read(Box::new(report), None))?;
+                layers.push(collected);
+            }
+        }
+        stack.finish().map_err(Error::Layers)?;
+        drop(meter);
+        let gathered = Self { image, jobs, tree, layers };
+        gathered.note_unread(session);
+        Ok(gathered)
+    }
+
+    /// The packages of the image.
+    pub(super) fn inventory(&self) -> Inventory {
+        Inventory::of(&self.tree, &self.layers)
+    }
+
+    /// The instruction that made a layer, by its index.
+    pub(super) fn created_by(&self, layer: u32) -> Option<&str> {
+        self.image.as_ref()?.layers.get(layer as usize)?.created_by.as_deref()
+    }
+
+    /// Where a runtime would stop.
+    pub(super) fn unpackable(&self) -> Result<(), Error> {
+        unpackable(&self.tree, &self.jobs).map_err(|(layer, error)| Error::Unpack { layer, error })
+    }
+
+    fn note_unread(&self, session: &Session<'_>) {
+        for (layer, collected) in (0..).zip(&self.layers) {
+            for unread in &collected.unread {
+                let (layer, path) = (LayerNumber::of_index(layer), porthole_core::path::escape(&unread.path));
+                session.ui.note(format_args!("layer {layer}: packages of `{path}` are not listed: {}", unread.why));
+            }
+        }
+    }
+}
+
+/// What one layer holds.
+struct Part {
+    entries: Vec<Entry>,
+    collected: Collected,
+    report: LayerReport,
+}
+
+/// Reads layers, each on a thread of its own.
+fn read_together(reading: Reading<'_>, jobs: &[Job]) -> Vec<Result<Part, Error>> {
+    let read = |job| {
+        let mut sink = Sink::default();
+        let report = reading.one(job, &mut sink)?;
+        Ok(Part { entries: sink.entries, collected: sink.databases.finish(), report })
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = jobs.iter().map(|job| scope.spawn(move || read(job))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    })
+}
+
+#[derive(Default)]
+struct Sink {
+    entries: Vec<Entry>,
+    databases: DatabaseCollector,
+}
+
+impl EntrySink for Sink {
+    fn entry(&mut self, entry: Entry) -> Flow {
+        let wanted = self.databases.begin(&entry);
+        self.entries.push(entry);
+        if wanted { Flow::WantData } else { Flow::Continue }
+    }
+
+    fn data(&mut self, bytes: &[u8]) -> Flow {
+        self.databases.push(bytes);
+        Flow::Continue
+    }
+
+    fn end_of_data(&mut self) {
+        self.databases.end();
+    }
+}

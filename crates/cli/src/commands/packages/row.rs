@@ -1,0 +1,76 @@
+//! Packages as JSON: a contract with scripts, which changes only by additions.
+
+use porthole_contents::{
+    inventory::{Installed, Inventory},
+    package::SourcePackage,
+    purl::purl,
+};
+use porthole_core::{layer::LayerNumber, path};
+use serde::Serialize;
+
+use crate::commands::gather::Gathered;
+
+/// One package.
+#[derive(Serialize)]
+pub(super) struct Row<'p> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    name: &'p str,
+    version: &'p str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    architecture: Option<&'p str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<Source<'p>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    license: Option<&'p str>,
+    purl: String,
+    /// Bytes when installed, as recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    /// How many files and directories its database lists.
+    files: usize,
+    recorded_in: String,
+    layer: LayerNumber,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created_by: Option<&'p str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    removed_by: Option<LayerNumber>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaced_by: Option<&'p str>,
+}
+
+/// The source package that it is built from.
+#[derive(Serialize)]
+struct Source<'p> {
+    name: &'p str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'p str>,
+}
+
+impl<'p> Source<'p> {
+    fn of(source: &'p SourcePackage) -> Self {
+        Self { name: &source.name, version: source.version.as_deref() }
+    }
+}
+
+impl<'p> Row<'p> {
+    pub(super) fn of(installed: &'p Installed, inventory: &Inventory, gathered: &'p Gathered) -> Self {
+        let Installed { package, recorded_in, layer, removed_by, replaced_by } = installed;
+        Self {
+            kind: package.ecosystem.name(),
+            name: &package.name,
+            version: &package.version,
+            architecture: package.architecture.as_deref(),
+            source: package.source.as_ref().map(Source::of),
+            license: package.licence.as_deref(),
+            purl: purl(package, inventory.release.as_ref()),
+            size: package.size,
+            files: package.files.len(),
+            recorded_in: path::escape(recorded_in).into_owned(),
+            layer: LayerNumber::of_index(*layer),
+            created_by: gathered.created_by(*layer),
+            removed_by: removed_by.map(LayerNumber::of_index),
+            replaced_by: replaced_by.as_deref(),
+        }
+    }
+}
