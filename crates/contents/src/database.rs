@@ -66,6 +66,9 @@ pub enum Unreadable {
         /// What its name promises.
         expected: &'static str,
     },
+    /// This program does not read databases of this kind.
+    #[error("{0} is not supported")]
+    Unsupported(&'static str),
     /// It exceeds a limit of this program.
     #[error("expected at most {limit} {unit} (limit {name})")]
     Limit {
@@ -109,6 +112,7 @@ pub fn read(kind: DatabaseKind, path: &[u8], bytes: &[u8]) -> Result<Vec<Record>
         DatabaseKind::Composer => composer::installed(bytes)?,
         DatabaseKind::DotnetDeps => dotnet::dependencies(bytes)?,
         DatabaseKind::Release => release::read(bytes),
+        DatabaseKind::Rpm => return Err(Unreadable::Unsupported("the database of rpm")),
         DatabaseKind::Binary => cargo::binary(bytes)?,
     };
     within_limits(records)

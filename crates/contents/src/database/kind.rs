@@ -18,6 +18,8 @@ pub enum DatabaseKind {
     DebianCopyright,
     /// apk's `installed`.
     Apk,
+    /// rpm's database, in any of its three formats.
+    Rpm,
     /// `package.json` of a package in `node_modules`.
     Npm,
     /// `METADATA` or `PKG-INFO` of a Python package.
@@ -40,13 +42,14 @@ pub enum DatabaseKind {
 
 impl DatabaseKind {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::DpkgStatus,
         Self::DpkgStatusFile,
         Self::DpkgList,
         Self::DpkgSums,
         Self::DebianCopyright,
         Self::Apk,
+        Self::Rpm,
         Self::Npm,
         Self::PythonMetadata,
         Self::PythonRecord,
@@ -76,6 +79,7 @@ impl DatabaseKind {
             (b"var/lib/dpkg/status.d", _) => Self::DpkgStatusFile,
             (b"var/lib/dpkg/info", name) if name.ends_with(b".list") => Self::DpkgList,
             (b"lib/apk/db" | b"usr/lib/apk/db", b"installed") => Self::Apk,
+            (b"var/lib/rpm" | b"usr/lib/sysimage/rpm", b"Packages" | b"Packages.db" | b"rpmdb.sqlite") => Self::Rpm,
             (b"etc" | b"usr/lib", b"os-release") => Self::Release,
             (directory, b"copyright") if parent(directory) == b"usr/share/doc" => Self::DebianCopyright,
             _ => return None,
@@ -100,7 +104,7 @@ impl DatabaseKind {
     /// Bytes of such a file that are read, and the name of that limit.
     pub fn limit(self) -> (&'static str, u64) {
         match self {
-            Self::DpkgStatus | Self::Apk => ("DATABASE_BYTES", DATABASE_BYTES),
+            Self::DpkgStatus | Self::Apk | Self::Rpm => ("DATABASE_BYTES", DATABASE_BYTES),
             Self::Jar => ("ARCHIVE_BYTES", ARCHIVE_BYTES),
             Self::Binary => ("BINARY_BYTES", BINARY_BYTES),
             _ => ("DOCUMENT_BYTES", DOCUMENT_BYTES),
@@ -148,6 +152,7 @@ mod tests {
             ("usr/share/doc/libc6/copyright", Some(DatabaseKind::DebianCopyright)),
             ("usr/share/doc/a/b/copyright", None),
             ("lib/apk/db/installed", Some(DatabaseKind::Apk)),
+            ("var/lib/rpm/rpmdb.sqlite", Some(DatabaseKind::Rpm)),
             ("app/node_modules/a/package.json", Some(DatabaseKind::Npm)),
             ("app/node_modules/@s/a/package.json", Some(DatabaseKind::Npm)),
             ("app/node_modules/a/test/package.json", None),
