@@ -7,6 +7,7 @@
 //! - [`toc`] fetches the table of contents of a prepared layer, and compares it with the layer.
 //! - [`open`] finds a file by its path, and reads its bytes by parts of the layer.
 //! - [`overview`] is what the documents and the layers of an image tell, with [`findings`] in words.
+//! - [`compare`] compares two images.
 //! - [`text_diff`] compares two contents line by line.
 //! - [`waste`] counts the bytes of an image that a container does not see.
 //! - [`blob`] reads a range of a blob.
@@ -63,6 +64,7 @@
 //! at once, and on which threads.
 
 pub mod blob;
+pub mod compare;
 pub mod findings;
 pub mod layer;
 pub mod local;

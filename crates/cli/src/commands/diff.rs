@@ -10,8 +10,9 @@ use clap::{Args, ValueEnum};
 use porthole_core::{
     image::{self, Image},
     path,
-    tree::{self, Aspect, Aspects, Comparison, Mode},
+    tree::{Aspect, Aspects, Mode},
 };
+use porthole_inspect::compare;
 
 use self::{
     read::{Side, Trees},
@@ -125,11 +126,10 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let mut same_files = false;
     match (&before.image, &after.image) {
         (Some(a), Some(b)) => {
-            if a.manifest.raw.digest() == b.manifest.raw.digest() {
+            let Some(diff) = compare::documents(a, b, !arguments.ignore.contains(&Ignored::Time)) else {
                 session.ui.note("both have the same manifest: nothing was downloaded");
                 return Ok(());
-            }
-            let diff = image::diff(a, b);
+            };
             (shared, same_files) = (diff.layers.shared, diff.layers.same_files);
             rows = documents(arguments, &diff, a, b);
         }
@@ -183,18 +183,15 @@ impl Input {
 
 /// What the documents tell, as far as it was asked for.
 fn documents<'i>(arguments: &Arguments, diff: &image::diff::Diff, before: &'i Image, after: &'i Image) -> Vec<Row<'i>> {
-    let timeless = arguments.ignore.contains(&Ignored::Time);
     let mut rows = Vec::new();
-    let counts = |change: &&image::diff::Change| !(timeless && change.is_time());
     if arguments.wants(Level::Manifest) {
-        rows.extend(diff.manifest.iter().filter(counts).map(|change| Row::setting("manifest", change)));
+        rows.extend(diff.manifest.iter().map(|change| Row::setting("manifest", change)));
     }
     if arguments.wants(Level::Config) {
-        rows.extend(diff.config.iter().filter(counts).map(|change| Row::setting("config", change)));
+        rows.extend(diff.config.iter().map(|change| Row::setting("config", change)));
     }
     if arguments.wants(Level::History) {
-        let counts = |change: &&image::diff::HistoryChange| !(timeless && change.is_time());
-        rows.extend(diff.history.iter().filter(counts).map(|change| Row::history(change, before, after)));
+        rows.extend(diff.history.iter().map(|change| Row::history(change, before, after)));
     }
     if arguments.wants(Level::Layers) && diff.layers.differ() {
         rows.push(Row::layers(&diff.layers));
@@ -211,20 +208,17 @@ fn files(
     writer: &mut Writer<'_, '_, impl Write>,
 ) -> Result<(), Error> {
     let [before, after] = inputs.map(|input| Side { source: &input.source, jobs: input.jobs(), name: &input.name });
-    let comparison = Comparison { shared, ignored: arguments.ignored() };
-    let hashed = !comparison.ignored.contains(Aspect::Content);
+    let ignored = arguments.ignored();
+    let hashed = !ignored.contains(Aspect::Content);
     let trees = read::trees(session, &before, &after, shared, hashed)?;
     let Trees { before: a, after: b } = &trees;
-    let mut differences = tree::diff(a, b, &comparison);
-    if let Some(text) = &arguments.path {
-        let wanted = path::clean(text.as_encoded_bytes());
-        if [a, b].iter().all(|tree| tree.view(Mode::Merged).find(&wanted).is_none()) {
-            return Err(Error::NotFound { what: "path", name: path::escape(&wanted).into_owned() });
-        }
-        differences.retain(|found| is_at_or_below(&found.path, &wanted));
+    let wanted = arguments.path.as_ref().map(|text| path::clean(text.as_encoded_bytes()));
+    if let Some(wanted) = wanted.as_ref().filter(|wanted| !compare::have([a, b], wanted)) {
+        return Err(Error::NotFound { what: "path", name: path::escape(wanted).into_owned() });
     }
+    let compared = compare::files(a, b, shared, ignored, wanted.as_deref());
     let views = (a.view(Mode::Merged), b.view(Mode::Merged));
-    for found in &differences {
+    for found in &compared.differences {
         let seen = (
             found.before.and_then(|node| row::Seen::of(&views.0, node)),
             found.after.and_then(|node| row::Seen::of(&views.1, node)),
@@ -232,10 +226,6 @@ fn files(
         writer.write(&Row::file(found, &seen))?;
     }
     trees.unpackable([&before, &after])
-}
-
-fn is_at_or_below(path: &[u8], wanted: &[u8]) -> bool {
-    wanted.is_empty() || path.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
 /// Prints rows, and counts those that are differences.
