@@ -64,6 +64,7 @@
 pub mod address;
 pub mod batch;
 pub mod chain;
+mod compare;
 mod errands;
 pub mod failure;
 pub mod layer;

@@ -49,6 +49,8 @@ pub struct Look {
     survey_due: bool,
     /// The waste was asked for and not sent.
     waste_due: bool,
+    /// It is not shown, and so not listed.
+    hidden: bool,
 }
 
 /// The part of a look that has layers.
@@ -105,6 +107,7 @@ impl Look {
             settled: false,
             survey_due: false,
             waste_due: false,
+            hidden: false,
         };
         look.select(selected);
         look
@@ -212,6 +215,30 @@ impl Look {
         self.chain_stale = true;
         out.push(Event::Image { look: self.number, image: Box::new(summary) });
         out.push(Event::Overview { look: self.number, overview: Box::new(overview) });
+    }
+
+    /// A look whose files are not listed.
+    pub(crate) fn hidden(self) -> Self {
+        Self { hidden: true, ..self }
+    }
+
+    /// Whether every layer is verified, wrong or failed.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// Bytes of layers that were read so far.
+    pub(crate) fn layer_bytes(&self) -> u64 {
+        let layers = self.body.as_ref().map_or(&[][..], |body| &body.layers);
+        layers.iter().map(|layer| layer.compressed).sum()
+    }
+
+    /// A layer whose entries came from the index of another look, where it is verified.
+    pub(crate) fn reuse(&mut self, layer: u32, uncompressed: u64, entries: u64, whole: bool) {
+        let Some(progress) = self.layer(layer) else { return };
+        progress.state = if whole { LayerState::Verified } else { LayerState::Wrong };
+        (progress.uncompressed, progress.entries) = (uncompressed, entries);
+        self.settle(layer, whole);
     }
 
     /// A batch of entries of a layer.

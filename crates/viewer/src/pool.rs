@@ -112,6 +112,17 @@ impl Roster {
         std::mem::take(&mut self.waiting)
     }
 
+    /// Forgets the jobs of a look. Returns those that workers have begun.
+    pub(crate) fn cancel_look(&mut self, look: u32) -> Vec<(usize, u32)> {
+        self.waiting.retain(|waiting| waiting.look != look);
+        let begun = |(worker, member): (usize, &mut Member)| {
+            let job = member.assignment.filter(|assignment| assignment.look == look)?.job;
+            member.assignment = None;
+            Some((worker, job))
+        };
+        self.workers.iter_mut().enumerate().filter_map(begun).collect()
+    }
+
     /// Forgets every job. Returns those that workers have begun.
     pub(crate) fn cancel(&mut self) -> Vec<(usize, u32)> {
         self.waiting.clear();

@@ -3,6 +3,7 @@
 //! All of it are twins of the core's values, converted by hand, so that a session may run in another thread or process. A
 //! front end waits for [`Event::Ready`] before it sends anything.
 
+mod compare;
 mod content;
 mod event;
 mod failure;
@@ -13,6 +14,10 @@ mod versions;
 mod view;
 mod waste;
 
+pub use compare::{
+    ChangeSums, ChangedFile, ChangedSetting, ChangedStep, ComparedFiles, ComparisonFacts, ComparisonFailure,
+    LayerRelation, MatchedLayer,
+};
 pub use content::{ShownContent, ShownPart};
 pub use event::{Event, RegistryRoute, RouteReason, Selection};
 pub use failure::{FailureKind, FailureNotice, Remedy};
@@ -135,6 +140,16 @@ pub enum Command {
         /// Even where that costs much.
         anyway: bool,
     },
+    /// Compare the image with another one, in place of the comparison before. Answered with [`Event::Compared`], several
+    /// times: with the documents, while layers are read, with the files. Or with [`Event::CompareFailed`].
+    Compare {
+        /// The other reference, as typed.
+        reference: String,
+        /// Platform of the other image as chosen; `None` lets the session choose.
+        platform: Option<String>,
+    },
+    /// End the comparison.
+    EndCompare,
     /// Credentials typed by the person; they stay in the session's memory. Does not look again: send `Retry`.
     SignIn {
         /// Logical registry.

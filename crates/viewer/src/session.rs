@@ -1,5 +1,6 @@
 //! A session: it owns the registry client, tokens, credentials and the file tree, and answers every query of a front end.
 
+mod compare;
 mod content;
 mod crew;
 mod page;
@@ -7,6 +8,7 @@ mod prepared;
 mod resolve;
 mod versions;
 
+use compare::CompareWish;
 pub use content::Want;
 pub(crate) use page::PageImage;
 pub(crate) use resolve::OfPage;
@@ -106,8 +108,19 @@ struct Desk {
     roster: Roster,
     wish: Option<Wish>,
     look: Option<Look>,
+    /// The image that the one of the look is compared with.
+    other: Option<Look>,
+    /// How many comparisons were begun.
+    comparisons: u32,
     /// When the next turn is due, if one is.
     turn: Option<Duration>,
+}
+
+impl Desk {
+    /// The look of a number, be it the one that is compared with the current one.
+    fn look_of(&self, number: u32) -> Option<&Look> {
+        [&self.look, &self.other].into_iter().flatten().find(|look| look.number == number)
+    }
 }
 
 /// What was asked for, kept for another try.
@@ -129,6 +142,7 @@ enum Errand {
     Look,
     File,
     Version,
+    Comparison,
     Turn,
     Renewal(usize),
 }
@@ -139,6 +153,7 @@ enum Work {
     Read { look: u32, path: String, want: Want },
     ReadVersion { name: VersionName, want: Want },
     DiffVersions { before: VersionName, after: u32, anyway: bool },
+    Compare(CompareWish),
     Turn(Duration),
     Renew { worker: usize, assignment: Assignment, kind: FailureKind },
 }
@@ -171,6 +186,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Work::Read { look, path, want } => self.read_file(look, path, want).await,
             Work::ReadVersion { name, want } => self.read_version(name, want).await,
             Work::DiffVersions { before, after, anyway } => self.diff_versions(before, after, anyway).await,
+            Work::Compare(wish) => self.compare(wish).await,
             Work::Turn(pause) => {
                 self.registry.transport().sleep(pause).await;
                 self.desk.borrow_mut().turn = None;
@@ -223,6 +239,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Command::DiffVersions { path, before, after, anyway } => {
                 self.begin_version(path, before, |before| Work::DiffVersions { before, after, anyway });
             }
+            Command::Compare { reference, platform } => self.begin_comparison(reference, platform),
+            Command::EndCompare => self.end_comparison(),
             Command::SignIn { registry, username, password: Secret(password) } => {
                 let credentials = Credentials::basic(username, password);
                 self.desk.borrow_mut().credentials.insert(registry, credentials);
@@ -301,16 +319,22 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     fn cancel(&self) {
         let begun = {
             let mut desk = self.desk.borrow_mut();
-            (desk.look, desk.turn) = (None, None);
+            (desk.look, desk.other, desk.turn) = (None, None, None);
             desk.roster.cancel()
         };
+        self.stop_jobs(begun);
+        for errand in [Errand::Look, Errand::File, Errand::Version, Errand::Comparison, Errand::Turn] {
+            self.errands.stop(errand);
+        }
+    }
+
+    /// Has workers stop these jobs.
+    fn stop_jobs(&self, begun: Vec<(usize, u32)>) {
         for (worker, job) in begun {
             self.errands.stop(Errand::Renewal(worker));
             self.pool.send(worker, crate::layer::WorkerOrder::Cancel { job });
         }
-        for errand in [Errand::Look, Errand::File, Errand::Version, Errand::Turn] {
-            self.errands.stop(errand);
-        }
+        self.dispatch();
     }
 
     /// Begins work on a version of a path, in place of the work on another.
@@ -331,12 +355,16 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         self.turn();
     }
 
-    /// Changes a look, if it is still the current one.
+    /// Changes a look, if it is still the current one, or the one that is compared with it. The latter reports nothing.
     fn of_look(&self, number: u32, change: impl FnOnce(&mut Look, &mut Vec<Event>)) {
         let mut out = Vec::new();
-        if let Some(look) = self.desk.borrow_mut().look.as_mut().filter(|look| look.number == number) {
+        let mut desk = self.desk.borrow_mut();
+        if let Some(look) = desk.look.as_mut().filter(|look| look.number == number) {
             change(look, &mut out);
+        } else if let Some(other) = desk.other.as_mut().filter(|other| other.number == number) {
+            change(other, &mut Vec::new());
         }
+        drop(desk);
         self.tell(out);
     }
 

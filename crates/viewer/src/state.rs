@@ -10,9 +10,9 @@ pub use update::{Action, Effect};
 
 use crate::address::Address;
 use crate::protocol::{
-    Chain, FailureKind, FailureNotice, FileView as Listing, ImageLayer, ImageSummary, LayerProgress, OverviewFacts,
-    PathVersionFacts, RegistryRoute as Way, RelaySettings, RouteReason, RowKind, RowWindow, Selection, ShownContent,
-    Sizes, VersionDiff, WasteFacts,
+    Chain, ComparisonFacts, ComparisonFailure, FailureKind, FailureNotice, FileView as Listing, ImageLayer,
+    ImageSummary, LayerProgress, OverviewFacts, PathVersionFacts, RegistryRoute as Way, RelaySettings, RouteReason,
+    RowKind, RowWindow, Selection, ShownContent, Sizes, VersionDiff, WasteFacts,
 };
 use porthole_core::layer::LayerNumber;
 use std::{collections::BTreeMap, rc::Rc};
@@ -67,6 +67,10 @@ pub struct State {
     pub selection: Option<Rc<Selection>>,
     /// What is in the selected file, by its path, as far as it was asked for.
     pub content: Option<(String, Rc<ShownContent>)>,
+    /// The image compared with another, as far as it is known.
+    pub comparison: Option<Rc<ComparisonFacts>>,
+    /// Why the last comparison ended.
+    pub comparison_failure: Option<Rc<ComparisonFailure>>,
     /// The waste of the image, once it was asked for and every layer is settled.
     pub waste: Option<Rc<WasteFacts>>,
     /// The versions of the path that was asked for last.

@@ -54,7 +54,7 @@ impl Look {
 
 impl LookBody {
     /// Layers that could not be read or are wrong.
-    fn missing(&self) -> Vec<u32> {
+    pub(crate) fn missing(&self) -> Vec<u32> {
         let wrong = self.layers.iter().filter(|layer| layer.state == LayerState::Wrong);
         wrong.map(|layer| layer.index).collect()
     }

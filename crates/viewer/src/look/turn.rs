@@ -18,7 +18,7 @@ impl Look {
         let Some(body) = &mut self.body else { return None };
         let complete = body.complete(&self.view);
         let now = clock();
-        if self.stale && (self.listing.is_due(now) || complete) {
+        if self.stale && !self.hidden && (self.listing.is_due(now) || complete) {
             let expansion =
                 if self.view.filter.is_empty() && self.view.changes.all() { &self.expansion } else { &self.sifted };
             let top = body.layers.len().saturating_sub(1) as u32;
@@ -38,10 +38,12 @@ impl Look {
         self.tell_chain(out);
         if complete && !self.settled {
             self.settled = true;
-            self.show(out);
+            if !self.hidden {
+                self.show(out);
+            }
             out.push(Event::Settled { look: self.number });
             // In a turn of its own: it takes a pass over the tree, and the last rows must not wait for it.
-            self.survey_due = true;
+            self.survey_due = !self.hidden;
             return Some(Duration::ZERO);
         }
         let body = self.body.as_ref()?;

@@ -1,8 +1,8 @@
 //! From the session to the app.
 
 use super::{
-    Chain, FailureNotice, FileRow, ImageSummary, LayerProgress, OverviewFacts, PathVersionFacts, RowWindow,
-    ShownContent, Sizes, VersionDiff, WasteFacts,
+    Chain, ComparisonFacts, ComparisonFailure, FailureNotice, FileRow, ImageSummary, LayerProgress, OverviewFacts,
+    PathVersionFacts, RowWindow, ShownContent, Sizes, VersionDiff, WasteFacts,
 };
 use serde::{Deserialize, Serialize};
 
@@ -139,6 +139,20 @@ pub enum Event {
         /// The differences.
         diff: Box<VersionDiff>,
     },
+    /// The image compared with another: the answer to `Compare`.
+    Compared {
+        /// Number of the look.
+        look: u32,
+        /// What is known so far.
+        comparison: Box<ComparisonFacts>,
+    },
+    /// The other image could not be read. The look is not affected.
+    CompareFailed {
+        /// Number of the look.
+        look: u32,
+        /// Why.
+        failure: Box<ComparisonFailure>,
+    },
     /// Something went wrong. After a failure with a `layer` the other layers are still read; any other failure ends the look.
     Failure {
         /// Number of the look; 0 if it belongs to none.
@@ -173,6 +187,8 @@ impl Event {
             | Self::Rows { look, .. }
             | Self::Content { look, .. }
             | Self::Waste { look, .. }
+            | Self::Compared { look, .. }
+            | Self::CompareFailed { look, .. }
             | Self::Versions { look, .. }
             | Self::VersionContent { look, .. }
             | Self::VersionDiff { look, .. }

@@ -114,10 +114,10 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     }
 
     /// Gives layers to idle workers. Layers that no worker is left for are lost.
-    fn dispatch(&self) {
+    pub(super) fn dispatch(&self) {
         loop {
             let Some((worker, assignment)) = self.desk.borrow_mut().roster.assign() else { break };
-            let job = self.desk.borrow().look.as_ref().and_then(|look| self.job(look, assignment));
+            let job = self.desk.borrow().look_of(assignment.look).and_then(|look| self.job(look, assignment));
             if let Some(job) = job {
                 self.pool.send(worker, WorkerOrder::Read(Box::new(job)));
                 continue;

@@ -29,32 +29,46 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Ok(reference) => reference,
             Err(error) => return self.refuse(&wish, FailureKind::Reference, error.to_string()),
         };
-        let platforms = match wish.platform.as_deref().map(str::parse).transpose() {
-            Ok(Some(chosen)) => vec![chosen],
-            Ok(None) => self.desk.borrow().platforms.clone(),
-            Err(error) => return self.refuse(&wish, FailureKind::Platform, error.to_string()),
-        };
+        if let Some(Err(error)) = wish.platform.as_deref().map(str::parse::<Platform>) {
+            return self.refuse(&wish, FailureKind::Platform, error.to_string());
+        }
         let target = reference.tag().map_or_else(|| reference.target(), Into::into);
         let look = Look::begin(number, &target, wish.view.clone(), wish.path.as_deref(), self.options.limits);
         let chain = look.chain.clone();
         self.desk.borrow_mut().look = Some(look);
         self.tell(vec![Event::Chain { look: number, chain }]);
 
+        match self.find(number, &reference, wish.platform.as_deref()).await {
+            Ok(Some(found)) => self.install(&wish, reference, found).await,
+            Ok(None) => {}
+            Err(failure) => self.of_look(number, |look, out| look.fail(*failure, out)),
+        }
+    }
+
+    /// Follows a reference to its image, for the chosen platform or the first of the usual ones that it has. `None` = a
+    /// question was put to the person, and the next try will have the answer.
+    pub(super) async fn find(
+        &self,
+        number: u32,
+        reference: &Reference,
+        platform: Option<&str>,
+    ) -> Result<Option<Found>, Box<FailureNotice>> {
+        let platforms = match platform.map(str::parse).transpose() {
+            Ok(Some(chosen)) => vec![chosen],
+            Ok(None) => self.desk.borrow().platforms.clone(),
+            Err(error) => return Err(Box::new(FailureNotice::plain(FailureKind::Platform, format!("{error}")))),
+        };
         let mut outcome = Ok(None);
         for platform in &platforms {
             outcome = match reference.registry() {
-                SAMPLE => self.open_page(number, &reference, platform).await.map(Some),
-                _ => self.fetch(number, &reference, platform).await,
+                SAMPLE => self.open_page(number, reference, platform).await.map(Some),
+                _ => self.fetch(number, reference, platform).await,
             };
             if outcome.as_ref().err().is_none_or(|failure| failure.kind != FailureKind::Platform) {
                 break;
             }
         }
-        match outcome {
-            Ok(Some(found)) => self.install(&wish, reference, found).await,
-            Ok(None) => {}
-            Err(failure) => self.of_look(number, |look, out| look.fail(*failure, out)),
-        }
+        outcome
     }
 
     fn refuse(&self, wish: &Wish, kind: FailureKind, text: String) {
@@ -228,7 +242,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     ) -> Result<BlobRequest, Box<FailureNotice>> {
         let (reference, descriptor) = {
             let desk = self.desk.borrow();
-            let body = desk.look.as_ref().filter(|look| look.number == number).and_then(|look| look.body.as_ref());
+            let body = desk.look_of(number).and_then(|look| look.body.as_ref());
             let layer = body.and_then(|body| Some((body, body.resolved.image.layers.get(layer as usize)?)));
             let (body, layer) =
                 layer.ok_or_else(|| Box::new(FailureNotice::plain(FailureKind::Other, "not wanted any more")))?;
@@ -267,10 +281,10 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
 }
 
 /// What a reference led to.
-struct Found {
-    resolved: ResolvedImage,
+pub(super) struct Found {
+    pub(super) resolved: ResolvedImage,
     /// Where it is part of the front end.
-    page: Option<OfPage>,
+    pub(super) page: Option<OfPage>,
 }
 
 /// An image that is part of the front end.

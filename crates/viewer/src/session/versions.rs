@@ -68,10 +68,10 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             return tell(VersionDiff::Costly { bytes });
         }
         tell(VersionDiff::Reading);
-        tell(self.compare(old, new).await.unwrap_or_else(|(wrong, text)| VersionDiff::Failed { wrong, text }));
+        tell(self.differences(old, new).await.unwrap_or_else(|(wrong, text)| VersionDiff::Failed { wrong, text }));
     }
 
-    async fn compare(&self, old: SourceFile, new: SourceFile) -> Result<VersionDiff, Failed> {
+    async fn differences(&self, old: SourceFile, new: SourceFile) -> Result<VersionDiff, Failed> {
         let (old, new) = (self.whole(old).await?, self.whole(new).await?);
         Ok(match content_diff(&old, &new) {
             ContentDiff::Same => VersionDiff::Same,

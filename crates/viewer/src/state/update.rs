@@ -386,6 +386,11 @@ impl State {
                 }
                 content => self.content = Some((path, Rc::new(content))),
             },
+            Event::Compared { comparison, .. } => {
+                self.comparison_failure = None;
+                self.comparison = Some(Rc::from(comparison));
+            }
+            Event::CompareFailed { failure, .. } => self.comparison_failure = Some(Rc::from(failure)),
             Event::Waste { waste, .. } => self.waste = Some(Rc::from(waste)),
             Event::Versions { path, versions, .. } => self.versions = Some((path, Rc::new(versions))),
             Event::VersionContent { path, layer, content, .. } => {

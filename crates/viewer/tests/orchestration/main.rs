@@ -1,5 +1,6 @@
 //! Everything between what a person does and what a front end shows, against registries in memory.
 
+mod compare;
 mod files;
 mod layers;
 mod look;
