@@ -142,7 +142,7 @@ fn remedy(hint: &Hint) -> String {
         Hint::TrustAuthority { .. } => {
             "for a registry with its own certificate authority, pass its certificate with --ca".to_owned()
         }
-        Hint::CheckProxy { proxy } => format!("check the proxy {proxy}, or list the host in NO_PROXY"),
+        Hint::CheckProxy { registry } => format!("check the proxy, or list {registry} in NO_PROXY"),
         Hint::WithoutSeekIndex => "to read the whole layer instead, add --no-cache".to_owned(),
         Hint::WithoutToc => "to read the whole layer instead, leave --toc out".to_owned(),
         Hint::UseRelay { .. }

@@ -19,8 +19,8 @@ pub enum Hint {
     },
     /// The proxy does not answer, or refuses: check it, or leave it out.
     CheckProxy {
-        /// Its address, without credentials.
-        proxy: String,
+        /// The registry behind it.
+        registry: String,
     },
     /// The registry wants to know who asks.
     SignIn {
@@ -101,7 +101,7 @@ impl fmt::Display for Hint {
         match self {
             Self::UseRelay { registry } => write!(f, "look at {registry} through a relay"),
             Self::CheckRelay { relay } => write!(f, "start the relay at {relay}, or choose another"),
-            Self::CheckProxy { proxy } => write!(f, "check the proxy {proxy}, or exclude the host from it"),
+            Self::CheckProxy { registry } => write!(f, "check the proxy, or reach {registry} without it"),
             Self::SignIn { registry } => write!(f, "sign in to {registry}"),
             Self::CheckCredentials { registry } => write!(f, "check the user name and password for {registry}"),
             Self::TrustRealm { realm } => write!(f, "if you trust {realm} with your credentials, allow it"),

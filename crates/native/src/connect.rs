@@ -114,11 +114,11 @@ impl Parts {
 
     /// Connects to a proxy, and through it to the host unless it takes requests for `http` URLs itself.
     async fn reach_through(&self, proxy: &Proxy, secure: bool, host: &str, port: u16) -> Result<Stream, Error> {
-        let blame = |failure: Error| Error { message: format!("{proxy}: {}", failure.message), ..failure };
+        let blame = |failure: Error| error(ErrorKind::Proxy, format!("{proxy}: {}", failure.message));
         let addresses = self.rules.resolve(&proxy.host, proxy.port).await.map_err(blame)?;
-        let tcp = dial(&proxy.host, addresses).await.map_err(|failure| {
-            error(ErrorKind::Connect, format!("cannot connect to {proxy}: {}", in_words(&failure)))
-        })?;
+        let tcp = dial(&proxy.host, addresses)
+            .await
+            .map_err(|failure| error(ErrorKind::Proxy, format!("cannot connect to {proxy}: {}", in_words(&failure))))?;
         let stream = if proxy.has_tls() {
             Stream::Proxy(Box::new(self.tls.handshake(&proxy.host, proxy.port, tcp).await.map_err(blame)?))
         } else {

@@ -22,7 +22,7 @@ pub use proxy::Proxies;
 pub use resolve::Resolver;
 
 use connect::Connector;
-use http::{HeaderValue, Method, Response, header, uri::Scheme};
+use http::{HeaderValue, Method, Response, StatusCode, header, uri::Scheme};
 use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
@@ -132,10 +132,12 @@ impl Transport for Native {
         let headers = request.headers_mut();
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));
-        if request.uri().scheme() == Some(&Scheme::HTTP)
-            && let Some(authorization) = self.proxies.between(request.uri())?.and_then(Proxy::into_authorization)
-        {
-            request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization);
+        let proxy = match request.uri().scheme() {
+            Some(scheme) if *scheme == Scheme::HTTP => self.proxies.between(request.uri())?,
+            _ => None,
+        };
+        if let Some(authorization) = proxy.as_ref().and_then(Proxy::authorization) {
+            request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization.clone());
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             // Of an empty body the library says nothing, and some registries then wait for one.
@@ -150,6 +152,13 @@ impl Transport for Native {
         // A request with little time for its answer has little for the first bytes too.
         let first = patience.map(|Patience(patience)| patience.saturating_sub(watch.waited()).min(self.timeouts.stall));
         match answer {
+            Ok(response) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => Err(error(
+                ErrorKind::Proxy,
+                format!(
+                    "{} wants other credentials",
+                    proxy.map_or_else(|| "a proxy".to_owned(), |proxy| proxy.to_string())
+                ),
+            )),
             Ok(mut response) => {
                 if let Some(made) = response.extensions().get::<connect::Made>() {
                     let connection = made.used();

@@ -88,7 +88,7 @@ impl Proxies {
         }
         if let Some(variable) = rules.unusable[usize::from(secure)] {
             let message = format!("expected the URL of an HTTP proxy or a SOCKS proxy in {variable}");
-            return Err(error(ErrorKind::Connect, message));
+            return Err(error(ErrorKind::Proxy, message));
         }
         rules.matcher.intercept(uri).map(|intercept| Proxy::new(&intercept)).transpose()
     }
@@ -165,7 +165,7 @@ impl Proxy {
     fn new(intercept: &Intercept) -> Result<Self, Error> {
         let uri = intercept.uri();
         let (Some(kind), Some(host)) = (Kind::of(uri.scheme_str().unwrap_or("http")), uri.host()) else {
-            return Err(error(ErrorKind::Connect, "expected the URL of an HTTP proxy or a SOCKS proxy"));
+            return Err(error(ErrorKind::Proxy, "expected the URL of an HTTP proxy or a SOCKS proxy"));
         };
         let port = match kind {
             Kind::Http => 80,
@@ -182,8 +182,8 @@ impl Proxy {
     }
 
     /// What a plain request through the proxy must carry.
-    pub(crate) fn into_authorization(self) -> Option<HeaderValue> {
-        self.authorization
+    pub(crate) fn authorization(&self) -> Option<&HeaderValue> {
+        self.authorization.as_ref()
     }
 
     /// Whether the proxy itself is reached through TLS.
@@ -202,9 +202,8 @@ impl Proxy {
             self.ask_for_tunnel(&mut stream, host, port).await?;
             return Ok(stream);
         }
-        let failed = |reason: &dyn fmt::Debug| {
-            error(ErrorKind::Connect, format!("{self} does not connect to {host}: {reason:?}"))
-        };
+        let failed =
+            |reason: &dyn fmt::Debug| error(ErrorKind::Proxy, format!("{self} does not connect to {host}: {reason:?}"));
         let uri = |scheme: &str, host: &str, port: u16| format!("{scheme}://{host}:{port}/").parse::<Uri>();
         let (Ok(proxy), Ok(to)) = (uri("socks", &self.host, self.port), uri("tcp", host, port)) else {
             return Err(failed(&"expected a host"));
@@ -224,7 +223,7 @@ impl Proxy {
 
     /// `CONNECT` (RFC 9110, section 9.3.6).
     async fn ask_for_tunnel(&self, stream: &mut Stream, host: &str, port: u16) -> Result<(), Error> {
-        let broken = |failure: io::Error| error(ErrorKind::Connect, format!("{self} ended the connection: {failure}"));
+        let broken = |failure: io::Error| error(ErrorKind::Proxy, format!("{self} ended the connection: {failure}"));
         let mut request = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n").into_bytes();
         if let Some(authorization) = &self.authorization {
             request.extend_from_slice(b"Proxy-Authorization: ");
@@ -238,17 +237,17 @@ impl Proxy {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             if head.len() == HEAD_BYTES {
-                return Err(error(ErrorKind::Connect, format!("{self} answers no HTTP")));
+                return Err(error(ErrorKind::Proxy, format!("{self} answers no HTTP")));
             }
             head.push(stream.read_u8().await.map_err(broken)?);
         }
         match head.get(9..12) {
             Some([b'2', _, _]) => Ok(()),
-            Some(b"407") => Err(error(ErrorKind::Connect, format!("{self} wants other credentials"))),
+            Some(b"407") => Err(error(ErrorKind::Proxy, format!("{self} wants other credentials"))),
             status => {
                 let status = String::from_utf8_lossy(status.unwrap_or_default()).into_owned();
                 let message = format!("{self} does not connect to {host} ({})", status.escape_debug());
-                Err(error(ErrorKind::Connect, message))
+                Err(error(ErrorKind::Proxy, message))
             }
         }
     }

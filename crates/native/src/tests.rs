@@ -278,7 +278,7 @@ async fn a_proxy_sees_whole_urls_or_opens_a_tunnel() {
     drop(response);
     let named = format!("the proxy {}", url.trim_start_matches("http://"));
     let refused = native.send(get("https://registry.example/v2/")).await.unwrap_err();
-    assert_eq!(refused.kind, ErrorKind::Connect);
+    assert_eq!(refused.kind, ErrorKind::Proxy);
     assert!(refused.message.contains(&named) && !refused.message.contains("secret"), "{refused}");
     let broken = native.send(get("https://registry.example/v2/")).await.unwrap_err();
     assert_eq!(broken.kind, ErrorKind::NotTls);
@@ -291,6 +291,20 @@ async fn a_proxy_sees_whole_urls_or_opens_a_tunnel() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_wants_credentials_for_plain_http_is_named() {
+    let (listener, url) = listen().await;
+    let answer = b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n".to_vec();
+    let server = tokio::spawn(serve_once(listener, answer, Duration::ZERO));
+    let proxies = Proxies::from_environment(|name| (name == "http_proxy").then(|| url.clone()));
+    let native = Native::new(Options { proxies, ..quick() }).unwrap();
+    let error = native.send(get("http://registry.example/v2/")).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Proxy);
+    let authority = url.trim_start_matches("http://");
+    assert_eq!(error.message, format!("the proxy {authority} wants other credentials"));
+    server.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_dead_proxy_is_named_and_not_the_registry_blamed() {
     let (listener, url) = listen().await;
     drop(listener);
@@ -300,7 +314,7 @@ async fn a_dead_proxy_is_named_and_not_the_registry_blamed() {
         let native = Native::new(Options { proxies, ..quick() }).unwrap();
         for target in ["https://registry.example/v2/", "http://registry.example/v2/"] {
             let error = native.send(get(target)).await.unwrap_err();
-            assert_eq!(error.kind, ErrorKind::Connect);
+            assert_eq!(error.kind, ErrorKind::Proxy);
             let authority = url.trim_start_matches("http://");
             assert!(error.message.contains("proxy") && error.message.contains(authority), "{scheme}: {error}");
         }

@@ -51,7 +51,7 @@ pub enum Error {
         error: policy::HostError,
     },
     /// 401 or 403, after what could be tried.
-    #[error("{registry} refused access to {what}{}: {message}", if *credentials { "" } else { " without credentials" })]
+    #[error("{registry} refused access to {what}{}: {message}", match (*credentials, *status) { (false, _) => " without credentials", (true, 403) => " with these credentials", (true, _) => "" })]
     Unauthorized {
         /// Logical registry.
         registry: String,
@@ -59,6 +59,8 @@ pub enum Error {
         what: Subject,
         /// Whether credentials were sent.
         credentials: bool,
+        /// 401: they are not accepted. 403: they are, and do not suffice, or nobody may from here.
+        status: u16,
         /// The registry's own words.
         message: String,
     },
@@ -279,9 +281,12 @@ impl Classify for Error {
         match self {
             Self::Registry { .. } | Self::Relay(_) => Failure::input(),
             Self::Unsupported(error) => error.failure(),
-            Self::Unauthorized { registry, credentials, .. } => {
+            Self::Unauthorized { registry, credentials, status, .. } => {
                 let registry = registry.clone();
-                Failure::new(Kind::Authentication, Blame::Input).hint(match credentials {
+                let missing = (*status == 403 && *credentials).then(|| {
+                    Hint::Text("the account may lack the permission: the owner of the repository grants it".to_owned())
+                });
+                Failure::new(Kind::Authentication, Blame::Input).hints(missing).hint(match credentials {
                     false => Hint::SignIn { registry },
                     true => Hint::CheckCredentials { registry },
                 })
@@ -343,6 +348,7 @@ fn of_transport(registry: &str, kind: ErrorKind) -> Failure {
         ErrorKind::Cors | ErrorKind::Opaque | ErrorKind::Preflight => {
             of(Blame::Registry).hint(Hint::UseRelay { registry })
         }
+        ErrorKind::Proxy => of(Blame::Proxy).hint(Hint::CheckProxy { registry }),
         ErrorKind::Tls => of(Blame::Registry).hint(Hint::TrustAuthority { registry }),
         ErrorKind::NotTls => of(Blame::Registry).hint(Hint::PlainHttp { registry }),
         ErrorKind::Expired => of(Blame::Registry).hint(Hint::CheckClock { registry }),

@@ -78,6 +78,8 @@ pub enum ErrorKind {
     Resolve,
     /// No connection.
     Connect,
+    /// The proxy does not answer, refuses, or is named by no usable URL.
+    Proxy,
     /// The TLS handshake failed, or the certificate is not trusted.
     Tls,
     /// The answer to a TLS handshake is none of TLS.
@@ -107,7 +109,7 @@ pub enum ErrorKind {
 impl ErrorKind {
     /// Whether another try may help.
     pub fn retryable(self) -> bool {
-        matches!(self, Self::Connect | Self::Interrupted | Self::Timeout)
+        matches!(self, Self::Connect | Self::Proxy | Self::Interrupted | Self::Timeout)
     }
 }
 
@@ -116,6 +118,7 @@ impl std::fmt::Display for ErrorKind {
         f.write_str(match self {
             Self::Resolve => "host not found",
             Self::Connect => "no connection",
+            Self::Proxy => "no way through the proxy",
             Self::Tls => "no trusted TLS connection",
             Self::NotTls => "no TLS",
             Self::Expired => "certificate out of date",

@@ -230,6 +230,7 @@ mod tests {
             registry: "r.example".into(),
             what: what(),
             credentials: false,
+            status: 403,
             message: "DESTINATION_DENIED: 127.0.0.1 is no public address".into(),
         };
         assert_eq!(kind(&denied, RegistryRoute::Relay), FailureKind::Other);

@@ -332,7 +332,7 @@ impl<T: Transport + Environment> Registry<T> {
             status if problem.code.as_deref() == Some("UNAVAILABLE") => {
                 Error::Status { registry, what, status, message }
             }
-            401 | 403 => Error::Unauthorized { registry, what, credentials, message },
+            status @ (401 | 403) => Error::Unauthorized { registry, what, credentials, status, message },
             404 => Error::NotFound { registry, what },
             status => Error::Status { registry, what, status, message },
         })

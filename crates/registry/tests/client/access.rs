@@ -155,6 +155,21 @@ fn passwords_right_wrong_and_missing() {
 }
 
 #[test]
+fn what_is_forbidden_is_not_called_a_wrong_password() {
+    let internet = private(REALM, ACCOUNT);
+    internet.fault("/manifests/", 9, Fault::Status(403));
+    let error = block_on(client(&internet).fetch_document(&tagged())).unwrap_err();
+    let said = "r.example.com refused access to manifest `r.example.com/a/b:1` without credentials: ";
+    assert!(error.to_string().starts_with(said), "{error}");
+    assert_eq!(error.hints(), [Hint::SignIn { registry: HOST.into() }]);
+    let error = block_on(with_password(&internet, Options::default()).fetch_document(&tagged())).unwrap_err();
+    assert!(error.to_string().contains("with these credentials"), "{error}");
+    let hints = error.hints();
+    assert!(hints[0].to_string().contains("permission"), "{hints:?}");
+    assert_eq!(hints[1..], [Hint::CheckCredentials { registry: HOST.into() }]);
+}
+
+#[test]
 fn basic_is_sent_unasked_once_it_was_asked_for() {
     let internet = Internet::new();
     internet.site(HOST, Site::new().repository("a/b", content()).auth(Auth::Basic("user:canary-password")));
