@@ -24,7 +24,7 @@ pub(crate) enum Error {
     #[error("{0}")]
     Usage(String),
     #[error("{error}: `{text}`")]
-    Reference { text: String, error: reference::Error },
+    Reference { text: String, error: reference::Error, meant: Option<String> },
     #[error(transparent)]
     Registry(#[from] porthole_registry::Error),
     #[error(transparent)]
@@ -241,6 +241,7 @@ impl Classify for Error {
             Self::Save(error) => error.failure(),
             Self::Image(error) => error.failure(),
             Self::Platform(error) => error.failure(),
+            Self::Reference { meant: Some(meant), .. } => Failure::input().hint(Hint::Text(format!("write `{meant}`"))),
             Self::Nesting { limit } => Failure::named_limit("index_depth", *limit, 0),
             Self::Gone { hints, .. } | Self::NoFile { hints, .. } => {
                 Failure::new(Kind::NotFound, Blame::Input).hints(hints.iter().cloned())

@@ -1,4 +1,4 @@
-//! References as they are typed.
+//! References as arguments.
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
@@ -6,8 +6,12 @@ use porthole_core::reference::Reference;
 
 use crate::error::Error;
 
-/// Reads a reference. The error quotes what was typed.
+/// Reads a reference. Text that only contains one, as the address of a page does, is refused with the reference as a hint: scripts
+/// depend on a typing mistake being an error before the first request.
 pub(crate) fn parse(text: &OsStr) -> Result<Reference, Error> {
-    Reference::parse_typed(text.as_bytes())
-        .map_err(|error| Error::Reference { text: text.to_string_lossy().into_owned(), error })
+    Reference::parse_strict(text.as_bytes()).map_err(|(error, meant)| Error::Reference {
+        text: text.to_string_lossy().into_owned(),
+        error,
+        meant,
+    })
 }

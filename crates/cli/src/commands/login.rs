@@ -103,7 +103,8 @@ pub(super) fn reference(registry: &str) -> Result<Reference, Error> {
     let host = host.trim_end_matches('/');
     let host = host.strip_suffix("/v1").or_else(|| host.strip_suffix("/v2")).unwrap_or(host);
     let text = format!("{host}/porthole/sign-in");
-    let parsed = text.parse::<Reference>().map_err(|error| Error::Reference { text: registry.to_owned(), error })?;
+    let wrong = |error| Error::Reference { text: registry.to_owned(), error, meant: None };
+    let parsed = text.parse::<Reference>().map_err(wrong)?;
     // The parser reads a name that is no host as part of the repository.
     if parsed.repository() != "porthole/sign-in" {
         return Err(Error::usage(format!("expected a registry such as ghcr.io, got `{registry}`")));

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::history;
-use crate::{error::Error, session::Session};
+use crate::{error::Error, reference, session::Session};
 
 /// Give an image of the store another name
 #[derive(Args)]
@@ -22,8 +22,7 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let store = session.store()?;
     let image = store.local()?.find(Some(&arguments.name))?;
-    let new: porthole_core::reference::Reference =
-        arguments.new.parse().map_err(|error| Error::Reference { text: arguments.new.clone(), error })?;
+    let new = reference::parse(arguments.new.as_ref())?;
     let replaced = store.tag(&new.to_string(), &image)?;
     history::tagged(session, &store, &new, image.digest, replaced);
     if let Some(before) = replaced.filter(|before| *before != image.digest) {

@@ -9,7 +9,7 @@ use std::{
 use porthole_core::reference::Reference;
 use porthole_inspect::local::Format;
 
-use crate::error::Error;
+use crate::{error::Error, reference};
 
 /// An image source as it was typed, understood but not yet opened.
 #[derive(Debug, PartialEq)]
@@ -54,10 +54,10 @@ impl Spec {
         if matches!(bytes, b"-" | [b'.' | b'/', ..]) {
             return Ok(Self::Local { path: path.to_owned(), format: None, name: None });
         }
-        match Reference::parse_typed(bytes) {
+        match reference::parse(text) {
             Ok(reference) => Ok(Self::Registry(reference)),
             Err(_) if exists(path) => Ok(Self::Local { path: path.to_owned(), format: None, name: None }),
-            Err(error) => Err(Error::Reference { text: text.to_string_lossy().into_owned(), error }),
+            Err(error) => Err(error),
         }
     }
 }
@@ -101,12 +101,19 @@ mod tests {
     #[test]
     fn sources_are_told_apart() {
         for (text, existing, expected) in [
-            ("docker pull nginx", "", Ok(Spec::Registry("docker.io/library/nginx:latest".parse().unwrap()))),
             (
-                "https://hub.docker.com/_/nginx",
+                "https://quay.io/repository/a/b",
                 "",
-                Ok(Spec::Registry("docker.io/library/nginx:latest".parse().unwrap())),
+                Err("invalid reference: expected no URL scheme, got `https://`: `https://quay.io/repository/a/b`"
+                    .to_owned()),
             ),
+            (
+                "hub.docker.com/r/a/b",
+                "",
+                Err("invalid reference: expected a registry, got a page of `hub.docker.com`: `hub.docker.com/r/a/b`"
+                    .to_owned()),
+            ),
+            ("a/", "a/", local("a/", None, None)),
             ("nginx", "nginx", Ok(Spec::Registry("docker.io/library/nginx:latest".parse().unwrap()))),
             ("image.tar", "image.tar", Ok(Spec::Registry("docker.io/library/image.tar:latest".parse().unwrap()))),
             ("./image.tar", "", local("./image.tar", None, None)),

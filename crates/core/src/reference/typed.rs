@@ -1,13 +1,13 @@
-//! References as people paste them: with a scheme, behind `docker pull`, or as the address of a registry's page.
+//! References as people paste them: with a scheme, in quotes, behind `docker pull`, or as the address of a registry's page.
 
 use super::{Error, Reference};
 
 impl Reference {
     /// Reads a reference from what a person types or pastes. In addition to [`parse_bytes`](Self::parse_bytes) it accepts
     ///
-    /// - white space around it, and `docker pull`, `podman pull` or `nerdctl pull` before it,
+    /// - white space and quotes around it, a `/` at its end, and `docker pull` or a like command before it,
     /// - the schemes `https://`, `http://`, `docker://` and `oci://`, which do not decide whether TLS is used,
-    /// - the address of an image's page at Docker Hub, Quay, GitHub, Amazon ECR Public and Microsoft's registry,
+    /// - the address of an image's page at Docker Hub, Quay, GitHub, GitLab, Google, Amazon ECR Public and Microsoft's registry,
     /// - the URL of a manifest or a list of tags in a registry's API.
     ///
     /// # Errors
@@ -27,25 +27,62 @@ impl Reference {
             None => Self::parse_bytes(text),
         }
     }
+
+    /// Reads a reference where text that only contains one must be refused, as in a script.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; [`Error::Page`] for the address of a page, which a script would send to a host that is no registry. Beside it
+    /// the reference that [`parse_typed`](Self::parse_typed) understands, as it would have to be written.
+    ///
+    /// ```
+    /// use porthole_core::reference::Reference;
+    ///
+    /// let (_, meant) = Reference::parse_strict(b"https://ghcr.io/owner/repo/").unwrap_err();
+    /// assert_eq!(meant.as_deref(), Some("ghcr.io/owner/repo"));
+    /// ```
+    pub fn parse_strict(text: &[u8]) -> Result<Self, (Error, Option<String>)> {
+        let meant = std::str::from_utf8(text).ok().and_then(plain).filter(|meant| meant.parse::<Self>().is_ok());
+        match (Self::parse_bytes(text), meant) {
+            (Ok(reference), None) => Ok(reference),
+            (Ok(reference), Some(meant)) => Err((Error::Page { host: reference.registry }, Some(meant))),
+            (Err(error), meant) => Err((error, meant)),
+        }
+    }
 }
 
 /// The reference in a text that is more than one; `None` if the text has nothing to remove.
 fn plain(text: &str) -> Option<String> {
-    let mut rest = text.trim();
-    for command in COMMANDS {
-        if let Some(argument) = rest.strip_prefix(command).filter(|rest| rest.starts_with(char::is_whitespace)) {
-            rest = argument.trim_start();
-        }
+    let mut rest = bare(text);
+    rest = after_words(rest, "sudo").unwrap_or(rest);
+    if let Some(argument) = COMMANDS.iter().find_map(|command| after_words(rest, command)) {
+        rest = bare(argument);
     }
     let schemeless = SCHEMES.iter().find_map(|scheme| {
         let (start, rest) = rest.split_at_checked(scheme.len())?;
         start.eq_ignore_ascii_case(scheme).then_some(rest)
     });
     let is_url = schemeless.is_some();
-    rest = schemeless.unwrap_or(rest);
-    let name =
-        page(rest).or_else(|| is_url.then(|| api(rest).unwrap_or_else(|| rest.trim_end_matches('/').to_owned())));
+    rest = schemeless.unwrap_or(rest).trim_end_matches('/');
+    let name = page(rest).or_else(|| is_url.then(|| api(rest).unwrap_or_else(|| rest.to_owned())));
     name.or_else(|| (rest.len() < text.len()).then(|| rest.to_owned()))
+}
+
+/// The text without what surrounds it where it was copied from: white space and other characters of no width, quotes, brackets
+/// around a URL, a prompt.
+fn bare(text: &str) -> &str {
+    let surrounds =
+        |c: char| c.is_whitespace() || QUOTES.contains(&c) || matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}');
+    let text = text.trim_matches(surrounds);
+    text.strip_prefix("$ ").or_else(|| text.strip_prefix("# ")).unwrap_or(text).trim_start()
+}
+
+/// What follows these words, which any white space may separate.
+fn after_words<'t>(text: &'t str, words: &str) -> Option<&'t str> {
+    words.split(' ').try_fold(text, |rest, word| {
+        let rest = rest.strip_prefix(word)?;
+        rest.starts_with(char::is_whitespace).then(|| rest.trim_start())
+    })
 }
 
 /// The image that a page of a registry shows, by the page's address without its scheme.
@@ -56,12 +93,14 @@ fn page(address: &str) -> Option<String> {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let tag = query.split('&').find_map(|pair| pair.strip_prefix("tag=")).filter(|tag| !tag.is_empty());
     let tag = tag.map(|tag| format!(":{tag}")).unwrap_or_default();
-    match (host.strip_prefix("www.").unwrap_or(host), &*parts) {
+    let host = host.to_ascii_lowercase();
+    match (host.strip_prefix("www.").unwrap_or(&host), &*parts) {
         ("hub.docker.com", ["_", name, ..]) => Some((*name).to_owned()),
         ("hub.docker.com", ["r" | "u", user, name, ..] | ["repository", "docker", user, name, ..]) => {
             Some(format!("{user}/{name}"))
         }
         ("hub.docker.com", ["layers", user, name, tag, ..]) => Some(format!("{user}/{name}:{tag}")),
+        ("hub.docker.com", ["hardened-images", "catalog", "dhi", name, ..]) => Some(format!("dhi.io/{name}")),
         ("quay.io", ["repository", name @ ..]) if name.len() >= 2 => {
             // `/tag/…` and `/manifest/…` follow the name on older pages.
             let end = name.iter().position(|part| matches!(*part, "tag" | "manifest")).filter(|end| *end >= 2);
@@ -72,6 +111,25 @@ fn page(address: &str) -> Option<String> {
         | ("github.com", [owner, _, "pkgs", "container", name, ..]) => {
             let name = name.replace("%2F", "/").replace("%2f", "/");
             Some(format!("ghcr.io/{}/{}{tag}", owner.to_ascii_lowercase(), name))
+        }
+        ("console.cloud.google.com", ["artifacts", "docker", project, place, repository, image, ..]) => {
+            Some(format!("{place}-docker.pkg.dev/{project}/{repository}/{image}"))
+        }
+        ("console.cloud.google.com", ["gcr", "images", project, name @ ..]) if !name.is_empty() => {
+            let (region, name) = match name {
+                ["global" | "GLOBAL", rest @ ..] => ("", rest),
+                [region @ ("us" | "eu" | "asia"), rest @ ..] => (*region, rest),
+                name => ("", name),
+            };
+            let name = name.join("/");
+            let name = name.split('@').next().unwrap_or_default();
+            let separator = if region.is_empty() { "" } else { "." };
+            Some(format!("{region}{separator}gcr.io/{project}/{name}"))
+        }
+        ("gitlab.com", path) if path.contains(&"container_registry") => {
+            let end =
+                path.iter().position(|part| *part == "-" || *part == "container_registry").filter(|end| *end >= 2);
+            end.map(|end| format!("registry.gitlab.com/{}", path[..end].join("/").to_ascii_lowercase()))
         }
         ("gallery.ecr.aws", [alias, name @ ..]) if !name.is_empty() => {
             Some(format!("public.ecr.aws/{alias}/{}", name.join("/")))
@@ -101,8 +159,30 @@ fn api(address: &str) -> Option<String> {
     Some(format!("{host}/{name}{separator}{target}"))
 }
 
-/// Commands whose argument is a reference.
-const COMMANDS: [&str; 3] = ["docker pull", "podman pull", "nerdctl pull"];
+/// Commands and lines of files whose argument is a reference.
+const COMMANDS: [&str; 17] = [
+    "docker image pull",
+    "docker image inspect",
+    "docker manifest inspect",
+    "docker buildx imagetools inspect",
+    "docker pull",
+    "docker run",
+    "docker inspect",
+    "podman pull",
+    "podman run",
+    "nerdctl pull",
+    "crictl pull",
+    "ctr image pull",
+    "ctr images pull",
+    "crane pull",
+    "skopeo inspect",
+    "FROM",
+    "image:",
+];
+
+/// What people and programs put around names.
+const QUOTES: [char; 12] =
+    ['\'', '"', '`', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}', '\u{ab}', '\u{bb}', '<', '>', ','];
 
 const SCHEMES: [&str; 4] = ["https://", "http://", "docker://", "oci://"];
 
@@ -141,6 +221,31 @@ mod tests {
             ("https://mcr.microsoft.com/en-us/artifact/mar/dotnet/sdk/tags", "mcr.microsoft.com/dotnet/sdk:latest"),
             ("https://r.example.com/v2/a/b/manifests/1", "r.example.com/a/b:1"),
             ("https://r.example.com/v2/a/b/tags/list?n=5", "r.example.com/a/b:latest"),
+            ("nginx/", "docker.io/library/nginx:latest"),
+            ("\"nginx:1\"", "docker.io/library/nginx:1"),
+            ("\u{201c}nginx\u{201d},", "docker.io/library/nginx:latest"),
+            ("\u{feff}nginx\u{200b}", "docker.io/library/nginx:latest"),
+            ("$ sudo  docker\tpull nginx", "docker.io/library/nginx:latest"),
+            ("skopeo inspect docker://quay.io/a/b", "quay.io/a/b:latest"),
+            ("FROM golang:1.25", "docker.io/library/golang:1.25"),
+            ("image: \"ghcr.io/a/b:1\"", "ghcr.io/a/b:1"),
+            ("<https://quay.io/repository/a/b/>", "quay.io/a/b:latest"),
+            ("https://HUB.docker.com/r/a/b/", "docker.io/a/b:latest"),
+            (
+                "https://console.cloud.google.com/artifacts/docker/p/europe-west1/r/i?project=p",
+                "europe-west1-docker.pkg.dev/p/r/i:latest",
+            ),
+            (
+                "https://console.cloud.google.com/gcr/images/distroless/global/base@sha256:00",
+                "gcr.io/distroless/base:latest",
+            ),
+            (
+                "https://console.cloud.google.com/gcr/images/distroless/GLOBAL/base-debian12",
+                "gcr.io/distroless/base-debian12:latest",
+            ),
+            ("https://console.cloud.google.com/gcr/images/p/eu/a/b", "eu.gcr.io/p/a/b:latest"),
+            ("https://gitlab.com/Group/project/container_registry/123", "registry.gitlab.com/group/project:latest"),
+            ("https://gitlab.com/a/b/c/-/container_registry", "registry.gitlab.com/a/b/c:latest"),
         ] {
             let got = Reference::parse_typed(text.as_bytes()).map(|reference| reference.to_string());
             assert_eq!(got.as_deref(), Ok(expected), "{text}");
@@ -155,6 +260,29 @@ mod tests {
             assert!(Reference::parse_typed(text.as_bytes()).is_err(), "{text}");
         }
         assert!(Reference::parse_typed(b"a\xff").is_err());
+    }
+
+    #[test]
+    fn strict_reading_refuses_and_says_what_was_meant() {
+        let meant = |text: &str| Reference::parse_strict(text.as_bytes()).unwrap_err().1;
+        for (text, expected) in [
+            (" nginx", Some("nginx")),
+            ("docker pull nginx:1.27", Some("nginx:1.27")),
+            ("hub.docker.com/r/grafana/grafana", Some("grafana/grafana")),
+            ("https://quay.io/repository/a/b", Some("quay.io/a/b")),
+            ("docker://nginx", Some("nginx")),
+            ("nginx/", Some("nginx")),
+            ("nginx latest", None),
+            ("Nginx", None),
+            ("ftp://a/b", None),
+        ] {
+            assert_eq!(meant(text).as_deref(), expected, "{text}");
+        }
+        for text in ["nginx", "quay.io/repository/x", "ghcr.io/a/b:1", "registry.hub.docker.com/library/nginx"] {
+            assert!(Reference::parse_strict(text.as_bytes()).is_ok(), "{text}");
+        }
+        let (error, _) = Reference::parse_strict(b"hub.docker.com/r/a/b").unwrap_err();
+        assert_eq!(error.to_string(), "invalid reference: expected a registry, got a page of `hub.docker.com`");
     }
 
     #[test]
