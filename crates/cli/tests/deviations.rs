@@ -102,6 +102,32 @@ fn diff_ids_for_other_layers_are_refused_where_files_are_written() {
 }
 
 #[test]
+fn a_listed_name_can_be_typed_again() {
+    let place = Place::new();
+    let names = [&b"caf\xe9"[..], b"back\\slash", "\u{202e}gpj".as_bytes(), b"line\nbreak"];
+    let add = |layer: Layer, name: &&[u8]| layer.file([b"d/", *name].concat(), *name);
+    place.layout("odd", &Image::new().layer(names.iter().fold(Layer::new("ADD names"), add)).build());
+    let other = Image::new().layer(Layer::new("ADD names").file("d/plain", "x")).build();
+    place.layout("other", &other);
+    let listed = String::from_utf8(place.run("ls oci:odd d").stdout).unwrap();
+    let listed: Vec<&str> = listed.lines().filter(|line| !line.ends_with('/')).collect();
+    assert_eq!(listed.len(), names.len(), "{listed:?}");
+    for name in listed {
+        let content = place.run(&format!("cat oci:odd {name}")).stdout;
+        assert!(names.contains(&&content[..]), "{name}: {content:?}");
+        assert_eq!(place.run(&format!("cat --layer 1 oci:odd {name}")).stdout, content, "{name}");
+        for command in ["ls oci:odd", "ls --raw oci:odd", "ls --layer 1 oci:odd"] {
+            let output = place.run(&format!("{command} {name}"));
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{name}\n"), "{command}");
+        }
+        let output = place.run(&format!("diff oci:odd oci:other {name}"));
+        assert_eq!(output.status.code(), Some(1), "{name}: {output:?}");
+        assert!(String::from_utf8(output.stdout).unwrap().contains(name), "{name}");
+    }
+    assert_eq!(place.run("cat oci:odd d\\x00").status.code(), Some(4));
+}
+
+#[test]
 fn an_encrypted_layer_is_called_encrypted() {
     let place = Place::new();
     let image = image().edit_manifest(|manifest| {

@@ -57,6 +57,13 @@ pub fn unescape(text: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// The [cleaned](clean) paths that a typed one may mean, in the order in which to look for them: the path as it is, then the one
+/// that it is the [escape] of, as a listing prints it.
+pub fn meant(typed: &[u8]) -> Vec<Vec<u8>> {
+    let escaped = std::str::from_utf8(typed).ok().filter(|text| text.contains('\\')).and_then(unescape);
+    std::iter::once(clean(typed)).chain(escaped.map(|path| clean(&path))).collect()
+}
+
 /// Cleans an archive name to a path below the image root, as Go's `filepath.Clean("/" + name)` without the leading
 /// slash: empty and `.` components are dropped, `..` removes the component before it and stops at the root. The empty
 /// path is the root.
@@ -136,6 +143,15 @@ mod tests {
         for text in ["\\", "a\\n", "\\x4", "\\xg0", "\\u0041"] {
             assert_eq!(unescape(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_listed_path_may_be_typed_again() {
+        assert_eq!(meant(b"/etc//passwd"), [b"etc/passwd"]);
+        assert_eq!(meant(b"caf\\xe9"), [b"caf\\xe9".to_vec(), b"caf\xe9".to_vec()]);
+        assert_eq!(meant(b"a\\\\b"), [b"a\\\\b".to_vec(), b"a\\b".to_vec()]);
+        assert_eq!(meant(b"a\\n"), [b"a\\n"]);
+        assert_eq!(meant(b"caf\xe9\\x41"), [b"caf\xe9\\x41"]);
     }
 
     #[test]

@@ -148,6 +148,9 @@ fn find<F: FileLookup>(
     arguments: &Arguments,
     hints: impl FnOnce(&[u8]) -> Vec<Hint>,
 ) -> Result<Content, Error> {
+    let meant = path::meant(wanted);
+    let exists = |path: &&Vec<u8>| resolve_path(files, path, !arguments.no_follow).is_ok();
+    let wanted = meant.iter().skip(1).find(exists).filter(|_| !exists(&&meant[0])).map_or(wanted, Vec::as_slice);
     let (name, at) = match resolve_path(files, wanted, !arguments.no_follow) {
         Ok(found) => found,
         Err(Lost::Missing(lost)) => {

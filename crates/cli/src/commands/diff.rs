@@ -212,9 +212,13 @@ fn files(
     let hashed = !ignored.contains(Aspect::Content);
     let trees = read::trees(session, &before, &after, shared, hashed)?;
     let Trees { before: a, after: b } = &trees;
-    let wanted = arguments.path.as_ref().map(|text| path::clean(text.as_encoded_bytes()));
-    if let Some(wanted) = wanted.as_ref().filter(|wanted| !compare::have([a, b], wanted)) {
-        return Err(Error::NotFound { what: "path", name: path::escape(wanted).into_owned() });
+    let mut wanted = None;
+    if let Some(text) = &arguments.path {
+        wanted = path::meant(text.as_encoded_bytes()).into_iter().find(|path| compare::have([a, b], path));
+        if wanted.is_none() {
+            let name = path::escape(&path::clean(text.as_encoded_bytes())).into_owned();
+            return Err(Error::NotFound { what: "path", name });
+        }
     }
     let compared = compare::files(a, b, shared, ignored, wanted.as_deref());
     let views = (a.view(Mode::Merged), b.view(Mode::Merged));

@@ -120,10 +120,14 @@ fn list(
     let view = stacked.tree.view(mode);
     let mut rows = view.rows();
     if let Some(text) = &arguments.path {
-        let wanted = path::clean(text.as_bytes());
-        rows.retain(|row| is_at_or_below(row, &wanted));
-        if rows.is_empty() && !wanted.is_empty() {
-            return Err(Error::NotFound { what: "path", name: path::escape(&wanted).into_owned() });
+        let meant = path::meant(text.as_bytes());
+        let wanted = meant.iter().find(|path| rows.iter().any(|row| is_at_or_below(row, path)));
+        match (wanted, path::clean(text.as_bytes())) {
+            (Some(wanted), _) => rows.retain(|row| is_at_or_below(row, wanted)),
+            (None, root) if root.is_empty() => {}
+            (None, wanted) => {
+                return Err(Error::NotFound { what: "path", name: path::escape(&wanted).into_owned() });
+            }
         }
     }
     if let Some(sort) = arguments.sort {

@@ -17,7 +17,7 @@ use crate::{
 
 /// Lists the entries of one layer as they arrive. They are verified at the end: the exit code has the result.
 pub(super) fn list(arguments: &Arguments, session: &Session<'_>, source: &Source, jobs: &[Job]) -> Result<(), Error> {
-    let wanted = arguments.path.as_ref().map(|text| path::clean(text.as_encoded_bytes()));
+    let wanted = arguments.path.as_ref().map(|text| path::meant(text.as_encoded_bytes()));
     let want = if arguments.digest { Want::Digests } else { Want::Entries };
     let meter = Meter::beside_output(session.ui, jobs);
     let mut out = session.ui.out();
@@ -47,7 +47,9 @@ pub(super) fn list(arguments: &Arguments, session: &Session<'_>, source: &Source
     if wrong.is_empty() { Ok(()) } else { Err(Error::Layers(wrong)) }
 }
 
-fn is_at_or_below(stored: &[u8], wanted: &[u8]) -> bool {
+/// Entries are listed as they arrive, before it is known which of the paths that may be meant exists.
+fn is_at_or_below(stored: &[u8], meant: &[Vec<u8>]) -> bool {
     let cleaned = path::clean(stored);
-    wanted.is_empty() || cleaned.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+    let is_below = |rest: &[u8]| rest.is_empty() || rest.starts_with(b"/");
+    meant.iter().any(|wanted| wanted.is_empty() || cleaned.strip_prefix(&wanted[..]).is_some_and(is_below))
 }
