@@ -18,10 +18,6 @@ use crate::{
 /// Output space that one step of a decoder may need at once (the maximum size of a zstd block).
 pub const MIN_OUTPUT: usize = 128 << 10;
 
-/// [`Limits::expansion_ratio`] applies only after this many unpacked bytes: short streams of zeros compress far better
-/// than 1000:1.
-pub(crate) const RATIO_GRACE: u64 = 64 << 20;
-
 /// Decoder of one format. It accepts any split of its input.
 trait Decode {
     /// Consumes part of `input` and writes part of `output`. An error comes with the output written before it; after
@@ -76,6 +72,7 @@ pub struct Decoder {
     written: u64,
     unpacked_bytes: u64,
     expansion_ratio: u64,
+    expansion_grace: u64,
     checkpoint: Option<Checkpoint>,
     block: Option<BlockEnd>,
     /// Maximum distance between resume points, if block ends are wanted.
@@ -108,6 +105,7 @@ impl Decoder {
             written: 0,
             unpacked_bytes: limits.unpacked_bytes,
             expansion_ratio: limits.expansion_ratio,
+            expansion_grace: limits.expansion_grace,
             checkpoint: None,
             block: None,
             spacing: None,
@@ -220,7 +218,7 @@ impl Decoder {
     fn excess(&self) -> Option<Error> {
         if self.written > self.unpacked_bytes {
             Some(Error::TooLarge { limit: self.unpacked_bytes })
-        } else if self.written > RATIO_GRACE && self.written / self.expansion_ratio.max(1) > self.read {
+        } else if self.written > self.expansion_grace && self.written / self.expansion_ratio.max(1) > self.read {
             Some(Error::Expansion { limit: self.expansion_ratio })
         } else {
             None

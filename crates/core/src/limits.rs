@@ -66,8 +66,11 @@ pub struct Limits {
     pub window_bytes: u64,
     /// Bytes of an unpacked layer.
     pub unpacked_bytes: u64,
-    /// How many times as large as it came a layer may become, judged after the first 64 MiB.
+    /// How many times its packed size a layer may unpack to, once it exceeds [`expansion_grace`](Self::expansion_grace).
     pub expansion_ratio: u64,
+    /// Bytes that a layer may unpack to whatever its packed size: zstd packs zeros 30 000 to 1, and database files and disk images
+    /// hold gigabytes of them.
+    pub expansion_grace: u64,
     /// Bytes of the name or the comment in a gzip header; the same as in Go's reader.
     pub gzip_name_bytes: u32,
     /// Bytes of a prepared layer's table of contents, packed and unpacked.
@@ -94,6 +97,7 @@ impl Default for Limits {
             window_bytes: 128 << 20,
             unpacked_bytes: 64 << 30,
             expansion_ratio: 2_000,
+            expansion_grace: 16 << 30,
             gzip_name_bytes: 512,
             toc_bytes: 64 << 20,
             chunk_bytes: 64 << 20,
@@ -102,9 +106,9 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The limits of a tab, which has less memory than a machine.
+    /// The limits of a tab, which has less memory than a machine, and is slower.
     pub fn of_a_tab() -> Self {
-        Self { window_bytes: 64 << 20, ..Self::default() }
+        Self { window_bytes: 64 << 20, expansion_grace: 1 << 30, ..Self::default() }
     }
 
     /// The limit of this name.
@@ -175,7 +179,8 @@ pub const NAMED: &[Named] = &[
     named!(tree_nodes: u64, Count, "paths in a tree"),
     named!(window_bytes: u64, Bytes, "a zstd window, at most 512 MiB"),
     named!(unpacked_bytes: u64, Bytes, "an unpacked layer"),
-    named!(expansion_ratio: u64, Count, "times that a layer may grow, after 64 MiB"),
+    named!(expansion_ratio: u64, Count, "times that a layer may grow, beyond expansion_grace"),
+    named!(expansion_grace: u64, Bytes, "an unpacked layer that may have any expansion_ratio"),
     named!(gzip_name_bytes: u32, Bytes, "the name in a gzip header"),
     named!(toc_bytes: u64, Bytes, "a prepared layer's table of contents"),
     named!(chunk_bytes: u64, Bytes, "a chunk of a file in a prepared layer"),

@@ -10,7 +10,7 @@ use super::{
     pending::Pending,
     sparse::{self, Map, MapReader, MapStep, Raw, Segment},
 };
-use crate::{decode::RATIO_GRACE, limits::Limits};
+use crate::limits::Limits;
 
 /// Reads an archive pushed in any split.
 ///
@@ -542,7 +542,7 @@ impl Scanner {
                     return Err(Error::TooMuchData { limit });
                 }
                 let ratio = self.limits.expansion_ratio;
-                if self.delivered > RATIO_GRACE && self.delivered / ratio.max(1) > self.position {
+                if self.delivered > self.limits.expansion_grace && self.delivered / ratio.max(1) > self.position {
                     return Err(Error::Expansion { limit: ratio });
                 }
                 let chunk = length.min(ZEROS.len() as u64);
