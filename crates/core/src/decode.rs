@@ -374,6 +374,12 @@ pub enum Error {
         /// Start of the frame.
         offset: u64,
     },
+    /// An xz stream uses a larger dictionary than [`Limits::window_bytes`].
+    #[error("xz: the dictionary exceeds the limit of {limit} bytes (limit window_bytes)")]
+    Dictionary {
+        /// Dictionary allowed, in bytes.
+        limit: u64,
+    },
     /// The stream unpacks to more than [`Limits::unpacked_bytes`].
     #[error("unpacks to more than {limit} bytes (limit unpacked_bytes)")]
     TooLarge {
@@ -395,6 +401,7 @@ impl Classify for Error {
                 Failure::named_limit("window_bytes", limit, requested)
             }
             Self::ZstdWindow { .. } => Failure::limit(),
+            Self::Dictionary { limit } => Failure::named_limit("window_bytes", limit, 0),
             Self::TooLarge { limit } => Failure::named_limit("unpacked_bytes", limit, 0),
             Self::Expansion { limit } => Failure::named_limit("expansion_ratio", limit, 0),
             Self::GzipHeader { part: GzipPart::Name | GzipPart::Comment, .. } => {

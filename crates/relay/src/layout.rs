@@ -16,8 +16,8 @@ use porthole_core::{
 };
 use porthole_inspect::local::{self, Images};
 use porthole_registry::transport::{Error, ErrorKind};
-use porthole_source::ReadAt;
-use porthole_store::disk::{self, Directory, DiskFile, Reader, block_on};
+use porthole_source::{Place, ReadAt};
+use porthole_store::disk::{self, Directory, DiskFile, Reader, SpoolError, block_on};
 use serde_json::json;
 use std::{
     collections::BTreeMap,
@@ -110,10 +110,18 @@ fn json_answer(value: serde_json::Value) -> Response<Body> {
     response
 }
 
-/// Blocks until it is open.
+/// Blocks until it is open. An archive that is compressed as a whole is unpacked into a temporary file.
 fn open(path: &Path) -> Result<Images<Directory, DiskFile>, local::Error> {
     let name = path.display().to_string();
-    let place = disk::open(path).map_err(local::Error::opening(&name))?;
+    let place = match disk::open(path).map_err(local::Error::opening(&name))? {
+        Place::File(file) => Place::File(file.unpacked(&Limits::default()).map_err(|error| match error {
+            SpoolError::Io(error) => local::Error::read(&name)(error),
+            SpoolError::Decode(source) => local::Error::Decode { name: name.clone(), source },
+            SpoolError::Scratch { folder, source } => local::Error::scratch(&folder, &source),
+            SpoolError::Xz { reason } => local::Error::Xz { name: name.clone(), reason },
+        })?),
+        directory => directory,
+    };
     block_on(Images::open(place, &name, None, Limits::default()))
 }
 
@@ -238,6 +246,8 @@ fn repository(path: &Path) -> String {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let stem = if path.is_dir() { path.file_name() } else { path.file_stem() };
     let stem = stem.unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    // Of `app.tar.gz` the compression is cut off already.
+    let stem = stem.strip_suffix(".tar").filter(|_| !path.is_dir()).unwrap_or(&stem);
     let parts = stem.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
     let name = parts.collect::<Vec<_>>().join("-");
     if name.is_empty() { "image".to_owned() } else { name }
@@ -259,6 +269,7 @@ mod tests {
     fn names_of_files_and_tags() {
         assert_eq!(repository(Path::new("/x/My Image_v1.tar")), "my-image-v1");
         assert_eq!(repository(Path::new("/x/é.tar")), "image");
+        assert_eq!(repository(Path::new("/x/app.tar.gz")), "app");
         assert_eq!(tag(None), "latest");
         assert_eq!(tag(Some("1.0")), "1.0");
         assert_eq!(tag(Some("docker.io/library/nginx:1.29")), "1.29");

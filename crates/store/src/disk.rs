@@ -1,5 +1,7 @@
 //! Files and directories of this machine, for what reads images from them.
 
+mod xz;
+
 use porthole_core::{
     decode::{self, Decoder, Format, MIN_OUTPUT},
     limits::Limits,
@@ -7,6 +9,7 @@ use porthole_core::{
 };
 use porthole_source::{Files, OpenError, Place, ReadAt};
 use std::{
+    env,
     fs::{self, File},
     future::Future,
     io::{self, ErrorKind, Read, Write},
@@ -50,16 +53,16 @@ impl DiskFile {
         Ok(Self { file: Arc::new(file), size })
     }
 
-    /// The file itself, or what it unpacks to if it is compressed with gzip or zstd. See [`spool`].
+    /// The file itself, or what it unpacks to if it is compressed with gzip, zstd or xz. See [`spool`].
     ///
     /// # Errors
     ///
     /// [`SpoolError`]
     pub fn unpacked(self, limits: &Limits) -> Result<Self, SpoolError> {
-        let mut head = [0; 4];
+        let mut head = [0; MAGIC_BYTES];
         let read = self.file.read_at(&mut head, 0)?;
         match Format::sniff(&head[..read]) {
-            Some(Format::Gzip | Format::Zstd) => spool(Reader::new(self, 0), limits),
+            Some(Format::Gzip | Format::Zstd | Format::Xz) => spool(Reader::new(self, 0), limits),
             _ => Ok(self),
         }
     }
@@ -133,22 +136,23 @@ pub fn open(path: &Path) -> Result<Place<Directory, DiskFile>, OpenError> {
 }
 
 /// Reads a stream into a temporary file without a name, so that it can be read at any offset. A stream that is compressed with
-/// gzip or zstd is unpacked, within [`Limits::unpacked_bytes`] and [`Limits::expansion_ratio`].
+/// gzip, zstd or xz is unpacked, within the [`Limits`] of a layer.
 ///
 /// # Errors
 ///
 /// [`SpoolError`]
 pub fn spool(mut input: impl Read, limits: &Limits) -> Result<DiskFile, SpoolError> {
     let mut head = Vec::new();
-    input.by_ref().take(4).read_to_end(&mut head)?;
+    input.by_ref().take(MAGIC_BYTES as u64).read_to_end(&mut head)?;
     let compression = match Format::sniff(&head) {
         Some(Format::Gzip) => Compression::Gzip,
         Some(Format::Zstd) => Compression::Zstd,
+        Some(Format::Xz) => return xz::spool(head.as_slice().chain(input), limits),
         _ => Compression::None,
     };
     let mut input = head.as_slice().chain(input);
     let mut decoder = Decoder::new(compression, limits);
-    let mut file = tempfile::tempfile()?;
+    let mut file = scratch()?;
     let (mut packed, mut unpacked) = (vec![0; SPOOL_BYTES], vec![0; SPOOL_BYTES.max(MIN_OUTPUT)]);
     loop {
         let mut left = match input.read(&mut packed) {
@@ -159,7 +163,7 @@ pub fn spool(mut input: impl Read, limits: &Limits) -> Result<DiskFile, SpoolErr
         };
         loop {
             let step = decoder.decode(left, &mut unpacked)?;
-            file.write_all(&unpacked[..step.written])?;
+            file.write_all(&unpacked[..step.written]).map_err(SpoolError::scratch)?;
             left = &left[step.read..];
             if step.starved {
                 break;
@@ -173,14 +177,40 @@ pub fn spool(mut input: impl Read, limits: &Limits) -> Result<DiskFile, SpoolErr
 /// Why a stream does not become a file.
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
-    /// It cannot be read, or the temporary file cannot be written.
+    /// It cannot be read.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// The temporary file cannot be written.
+    #[error("cannot write `{}`: {source}", folder.display())]
+    Scratch {
+        /// The folder that it is in.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// It cannot be unpacked, or exceeds a limit.
     #[error(transparent)]
     Decode(#[from] decode::Error),
+    /// It is no valid xz stream.
+    #[error("xz: {reason}")]
+    Xz {
+        /// What is wrong, in the words of the decoder.
+        reason: String,
+    },
 }
 
+impl SpoolError {
+    fn scratch(source: io::Error) -> Self {
+        Self::Scratch { folder: env::temp_dir(), source }
+    }
+}
+
+fn scratch() -> Result<File, SpoolError> {
+    tempfile::tempfile().map_err(SpoolError::scratch)
+}
+
+/// Bytes by which [`Format::sniff`] recognises a compressed stream.
+const MAGIC_BYTES: usize = 6;
 const SPOOL_BYTES: usize = 256 << 10;
 
 /// Reads a [`ReadAt`] in order, and blocks until it answers.

@@ -57,6 +57,42 @@ fn compressed_files_are_unpacked_within_the_limits() {
     assert_eq!(read(disk::spool(&b""[..], &Limits::default()).unwrap()), b"");
 }
 
+/// `printf 'hello, world\n' | xz`, and the same with `-9e` for a dictionary of 64 MiB.
+const XZ: [&[u8]; 2] = [include_bytes!("vectors/hello.xz"), include_bytes!("vectors/hello-9e.xz")];
+
+#[test]
+fn xz_is_unpacked_within_the_limits() {
+    let read = |packed: &[u8], limits: &Limits| {
+        let mut all = Vec::new();
+        disk::spool(packed, limits).map(|file| Reader::new(file, 0).read_to_end(&mut all))?.unwrap();
+        Ok::<_, SpoolError>(all)
+    };
+    let default = Limits::default();
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("file");
+    fs::write(&path, XZ[0]).unwrap();
+    let mut all = String::new();
+    Reader::new(DiskFile::open(&path).unwrap().unpacked(&default).unwrap(), 0).read_to_string(&mut all).unwrap();
+    assert_eq!(all, "hello, world\n");
+    // Streams may follow each other, with padding between them.
+    let two = [XZ[0], &[0; 4], XZ[1]].concat();
+    assert_eq!(read(&two, &default).unwrap(), b"hello, world\nhello, world\n");
+    let mut limits = default;
+    limits.window_bytes = 32 << 20;
+    assert!(read(XZ[0], &limits).is_ok());
+    let error = read(XZ[1], &limits).unwrap_err();
+    assert!(matches!(error, SpoolError::Decode(decode::Error::Dictionary { limit }) if limit == 32 << 20), "{error}");
+    limits.unpacked_bytes = 12;
+    assert!(matches!(read(XZ[0], &limits), Err(SpoolError::Decode(decode::Error::TooLarge { limit: 12 }))));
+    for end in 7..XZ[0].len() {
+        let error = read(&XZ[0][..end], &default).unwrap_err();
+        assert!(matches!(error, SpoolError::Decode(decode::Error::UnexpectedEof { .. })), "{end}: {error:?}");
+    }
+    let mut damaged = XZ[0].to_vec();
+    damaged[30] ^= 1;
+    assert!(matches!(read(&damaged, &default), Err(SpoolError::Xz { .. })));
+}
+
 #[test]
 fn a_file_is_read_at_any_offset() {
     let dir = TempDir::new().unwrap();

@@ -23,7 +23,7 @@ pub type DiskImages = Images<Directory, DiskFile>;
 
 impl Local {
     /// Opens a layout or an archive, of this format if one is expected. The path `-` is an archive on standard input. An archive
-    /// that is compressed with gzip or zstd is unpacked into a temporary file.
+    /// that is compressed with gzip, zstd or xz is unpacked into a temporary file.
     ///
     /// # Errors
     ///
@@ -35,6 +35,8 @@ impl Local {
             opened.map(Place::File).map_err(|error| match error {
                 SpoolError::Io(error) => Error::read(&name)(error),
                 SpoolError::Decode(source) => Error::Decode { name: name.clone(), source },
+                SpoolError::Scratch { folder, source } => Error::scratch(&folder, &source),
+                SpoolError::Xz { reason } => Error::Xz { name: name.clone(), reason },
             })
         };
         let place = if is_stdin {

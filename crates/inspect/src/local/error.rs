@@ -7,7 +7,7 @@ use porthole_core::{
     manifest, tar,
 };
 use porthole_source::{OpenError, Unsupported};
-use std::io;
+use std::{io, path::Path};
 
 /// Why an image in files cannot be read.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -39,6 +39,22 @@ pub enum Error {
         name: String,
         /// Why.
         source: decode::Error,
+    },
+    /// The archive is compressed as a whole, with xz, and cannot be unpacked.
+    #[error("archive `{name}`: xz: {reason}")]
+    Xz {
+        /// The archive.
+        name: String,
+        /// Why, in the words of the decoder.
+        reason: String,
+    },
+    /// The archive is compressed as a whole, and what it unpacks to cannot be written.
+    #[error("cannot write `{folder}`: {reason}")]
+    Scratch {
+        /// The folder for temporary files.
+        folder: String,
+        /// Why, in the words of the system.
+        reason: String,
     },
     /// The tar is broken.
     #[error("archive is broken: `{name}`: {source}")]
@@ -114,6 +130,7 @@ impl Classify for Error {
             Self::Compressed { compression, .. } => {
                 Failure::malformed().hint(Hint::Decompress { program: unpacker(*compression) })
             }
+            Self::Scratch { .. } => Failure::machine(),
             Self::TooManyNames { .. } => Failure::limit(),
             Self::Decode { source, .. } => source.failure(),
             Self::Tar { source, .. } => source.failure(),
@@ -121,9 +138,11 @@ impl Classify for Error {
             Self::Archive { source, .. } => source.failure(),
             Self::Document { source, .. } => source.failure(),
             Self::Choice(error) => error.failure(),
-            Self::NotAnImage { .. } | Self::Inconsistent { .. } | Self::NotAFile { .. } | Self::Offset { .. } => {
-                Failure::malformed()
-            }
+            Self::NotAnImage { .. }
+            | Self::Xz { .. }
+            | Self::Inconsistent { .. }
+            | Self::NotAFile { .. }
+            | Self::Offset { .. } => Failure::malformed(),
         }
     }
 }
@@ -143,6 +162,11 @@ impl Error {
             OpenError::NotFound => Self::read(name)(io::ErrorKind::NotFound.into()),
             OpenError::Io(error) => Self::read(name)(error),
         }
+    }
+
+    /// Makes an error of a failed write to a temporary file in this folder.
+    pub fn scratch(folder: &Path, error: &io::Error) -> Self {
+        Self::Scratch { folder: folder.display().to_string(), reason: error.to_string() }
     }
 
     /// Whether the source can be read, but lacks the blob that was asked for.

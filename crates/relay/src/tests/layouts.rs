@@ -31,6 +31,25 @@ fn write_layout(folder: &Path, layer: &[u8]) -> (Digest, Digest) {
 }
 
 #[tokio::test]
+async fn an_archive_compressed_as_a_whole_is_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let (manifest, blob) = write_layout(&folder.path().join("layout"), b"layer");
+    let path = folder.path().join("app.tar.gz");
+    let gzip = flate2::write::GzEncoder::new(fs::File::create(&path).unwrap(), flate2::Compression::fast());
+    let mut archive = tar::Builder::new(gzip);
+    archive.append_dir_all(".", folder.path().join("layout")).unwrap();
+    archive.into_inner().unwrap().finish().unwrap();
+    let relay = Running::start(&["--layout", path.to_str().unwrap()]).await;
+    let about: serde_json::Value = serde_json::from_slice(&relay.get("/relay.json").await.body).unwrap();
+    let name = about["layouts"][0].as_str().unwrap();
+    let repository = name.strip_prefix("layout.localhost/").and_then(|name| name.strip_suffix(":1.0")).unwrap();
+    let answer = relay.get(&format!("/v2/{repository}/manifests/1.0?ns=layout.localhost")).await;
+    assert_eq!(Digest::sha256(&answer.body), manifest);
+    let answer = relay.get(&format!("/v2/{repository}/blobs/{blob}?ns=layout.localhost")).await;
+    assert_eq!(answer.body, b"layer");
+}
+
+#[tokio::test]
 async fn a_layout_is_a_registry_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("My App");
