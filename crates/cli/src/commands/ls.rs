@@ -9,8 +9,8 @@ use std::{ffi::OsString, io::Write, os::unix::ffi::OsStrExt};
 
 use clap::{Args, ValueEnum};
 use porthole_core::{
-    path,
-    tar::Kind,
+    failure::{Classify, Kind},
+    path, tar,
     tree::{Mode, Row},
 };
 
@@ -103,11 +103,27 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     };
     let stacked = match arguments.toc {
         true => Stacked::by_toc(session, &source, jobs, porthole_inspect::toc::TocSearch::All)?,
-        false => Stacked::read(session, &source, jobs, arguments.digest)?,
+        false => match (Stacked::read(session, &source, jobs, arguments.digest), jobs) {
+            (Err(error), [_, .., top]) if layer.is_some() && leaves_layers(&error) => {
+                let stacked = Stacked::read(session, &source, std::slice::from_ref(top), arguments.digest)?;
+                session.ui.note(format_args!(
+                    "{error}; layer {} is listed alone, so that its changes to the layers below it are not known",
+                    top.number()
+                ));
+                stacked
+            }
+            (stacked, _) => stacked?,
+        },
     };
     list(arguments, session, &stacked, jobs, mode)?;
     // Where a runtime would stop, the list is what it would have left.
     stacked.unpackable(jobs)
+}
+
+/// Whether an error means that a layer is not available, such as a base layer that registries need not have. The layers above it may be.
+fn leaves_layers(error: &Error) -> bool {
+    matches!(error, Error::Local(error) if error.is_missing_blob())
+        || matches!(error.failure().kind, Kind::NotFound | Kind::Network | Kind::Authentication)
 }
 
 fn list(
@@ -134,7 +150,7 @@ fn list(
         order::sort(&mut rows, sort);
     }
     let digest = |row: &Row| {
-        let digest = view.digest(row.node).filter(|_| arguments.digest && row.kind == Kind::File)?;
+        let digest = view.digest(row.node).filter(|_| arguments.digest && row.kind == tar::Kind::File)?;
         Some(digest.to_string())
     };
     let digests: Vec<_> =
@@ -149,7 +165,7 @@ fn list(
         } else if arguments.long {
             writeln!(out, "{}", long::line(session.ui, row, &widths, digest(row)))?;
         } else {
-            writeln!(out, "{}{}", path::escape(&row.path), if row.kind == Kind::Directory { "/" } else { "" })?;
+            writeln!(out, "{}{}", path::escape(&row.path), if row.kind == tar::Kind::Directory { "/" } else { "" })?;
         }
     }
     Ok(out.flush()?)
