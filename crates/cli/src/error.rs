@@ -89,11 +89,11 @@ pub(crate) enum Error {
     Credentials(#[from] porthole_credentials::Error),
     #[error("cannot read `{}`: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("cannot write: {0}")]
+    #[error("cannot write to standard output: {0}")]
     Write(#[from] io::Error),
     /// The disk, or the rights on it, while files are written.
-    #[error("layer {layer}: {error}")]
-    Rootfs { layer: LayerNumber, error: porthole_unpack::Error },
+    #[error("cannot unpack into `{}`: layer {layer}: {error}", directory.display())]
+    Rootfs { directory: PathBuf, layer: LayerNumber, error: porthole_unpack::Error },
     /// An archive of the merged tree.
     #[error(transparent)]
     Archive(porthole_unpack::flatten::Error),
@@ -183,15 +183,25 @@ impl Error {
         Self::Usage(text.into())
     }
 
+    /// Makes an error of a failed write to a file, or below a folder.
+    pub(crate) fn cannot_write(path: &Path) -> impl Fn(io::Error) -> Self + '_ {
+        |source| Self::Store(porthole_store::Error::Write { path: path.to_owned(), source })
+    }
+
+    /// An error of a failed read of standard input.
+    pub(crate) fn stdin(source: io::Error) -> Self {
+        Self::Read { path: "standard input".into(), source }
+    }
+
     pub(crate) fn trace(path: Option<&Path>, source: io::Error) -> Self {
         Self::Trace { path: path.map(Path::to_owned).unwrap_or_default(), source }
     }
 
     /// The image is at fault, or the disk.
-    pub(crate) fn of_unpacking(layer: LayerNumber, error: porthole_unpack::Error) -> Self {
+    pub(crate) fn of_unpacking(directory: &Path, layer: LayerNumber, error: porthole_unpack::Error) -> Self {
         match error {
             porthole_unpack::Error::Image(error) => Self::Unpack { layer, error },
-            error => Self::Rootfs { layer, error },
+            error => Self::Rootfs { directory: directory.to_owned(), layer, error },
         }
     }
 
@@ -231,6 +241,7 @@ impl Classify for Error {
         let of_layer = |layer: &LayerNumber, error: &dyn Classify| error.failure().in_layer(*layer);
         match self {
             Self::Usage(_) | Self::Refused(_) => Failure::input(),
+            Self::Reference { meant: Some(meant), .. } => Failure::input().hint(Hint::Text(format!("write `{meant}`"))),
             Self::Reference { error, .. } => error.failure(),
             Self::Registry(error) => error.failure(),
             Self::Local(error) => error.failure(),
@@ -241,7 +252,6 @@ impl Classify for Error {
             Self::Save(error) => error.failure(),
             Self::Image(error) => error.failure(),
             Self::Platform(error) => error.failure(),
-            Self::Reference { meant: Some(meant), .. } => Failure::input().hint(Hint::Text(format!("write `{meant}`"))),
             Self::Nesting { limit } => Failure::named_limit("index_depth", *limit, 0),
             Self::Gone { hints, .. } | Self::NoFile { hints, .. } => {
                 Failure::new(Kind::NotFound, Blame::Input).hints(hints.iter().cloned())
@@ -257,7 +267,7 @@ impl Classify for Error {
             Self::Toc { layer, error } => of_layer(layer, error).hint(Hint::WithoutToc),
             Self::Chunk { layer, error } => of_layer(layer, error).hint(Hint::WithoutToc),
             Self::Unpack { layer, error } => of_layer(layer, error),
-            Self::Rootfs { layer, error } => of_layer(layer, error),
+            Self::Rootfs { layer, error, .. } => of_layer(layer, error),
             Self::Verification { failure, .. } => failure.clone(),
             Self::Doubts { .. } => Failure::malformed(),
             Self::Differ | Self::Thresholds(_) => Failure::new(Kind::Other, Blame::Image),

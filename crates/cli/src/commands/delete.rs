@@ -192,7 +192,7 @@ struct Done {
 fn ask(plan: &Plan, session: &Session<'_>) -> Result<(), Error> {
     session.ui.ask(&format!("{} [y/N] ", safe(&question(plan))));
     let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
+    io::stdin().read_line(&mut answer).map_err(Error::stdin)?;
     if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
         return Ok(());
     }

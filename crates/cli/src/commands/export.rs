@@ -3,8 +3,9 @@
 mod spool;
 
 use std::{
+    env,
     io::{self, BufWriter, IsTerminal, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use clap::Args;
@@ -50,30 +51,42 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let jobs = source.unpackable_layers(session)?;
     match &arguments.output {
         None => {
-            let (tree, spool) = read(session, &source, &jobs, Spool::new()?)?;
+            let place = env::temp_dir();
+            let spool = Spool::new_in(&place).map_err(Error::cannot_write(&place))?;
+            let (tree, spool) = read(session, &source, &jobs, spool, &place)?;
             let mut out = session.ui.out();
             flatten::write(&tree, &mut out, |content| spool.open(content))?;
             Ok(session.ui.flush(&mut out)?)
         }
         Some(path) => {
-            let fail = |source| Error::Directory { path: path.clone(), source };
-            let output = Unfinished::create(path).map_err(fail)?;
-            let spool = output.folder().map_or_else(Spool::new, Spool::new_in).map_err(fail)?;
-            let (tree, spool) = read(session, &source, &jobs, spool)?;
+            let fail = Error::cannot_write(path);
+            let output = Unfinished::create(path).map_err(&fail)?;
+            let place = output.folder().map_or_else(env::temp_dir, Path::to_owned);
+            let spool = Spool::new_in(&place).map_err(Error::cannot_write(&place))?;
+            let (tree, spool) = read(session, &source, &jobs, spool, &place)?;
             let mut out = BufWriter::with_capacity(1 << 20, output.file());
-            flatten::write(&tree, &mut out, |content| spool.open(content))?;
-            out.flush()?;
+            flatten::write(&tree, &mut out, |content| spool.open(content)).map_err(|error| match error {
+                flatten::Error::Write(source) => fail(source),
+                error => error.into(),
+            })?;
+            out.flush().map_err(&fail)?;
             drop(out);
-            let bytes = output.file().metadata()?.len();
-            output.keep()?;
+            let bytes = output.file().metadata().map_err(&fail)?.len();
+            output.keep().map_err(&fail)?;
             session.ui.note(format_args!("{}: {}", safe(&path.to_string_lossy()), size(bytes)));
             Ok(())
         }
     }
 }
 
-/// Reads and verifies all layers: the merged tree, and the contents of its files.
-fn read(session: &Session<'_>, source: &Source, jobs: &[Job], mut spool: Spool) -> Result<(FileTree, Spool), Error> {
+/// Reads and verifies all layers: the merged tree, and the contents of its files, which are kept in `place`.
+fn read(
+    session: &Session<'_>,
+    source: &Source,
+    jobs: &[Job],
+    mut spool: Spool,
+    place: &Path,
+) -> Result<(FileTree, Spool), Error> {
     let mut tree = FileTree::new(session.limits.tree_nodes);
     let meter = Meter::new(session.ui, jobs);
     let reading = Reading::new(session, source, &meter, Want::Entries);
@@ -87,7 +100,7 @@ fn read(session: &Session<'_>, source: &Source, jobs: &[Job], mut spool: Spool) 
             tree.begin(job.layer);
             let mut layer = spool.layer(&mut tree, job.layer);
             let report = arriving.replay(&mut layer, || Ok(()))?;
-            layer.finish()?;
+            layer.finish().map_err(Error::cannot_write(place))?;
             let findings = job.findings(&report);
             if !findings.is_empty() {
                 let findings = findings.into_iter().cloned().collect();
@@ -97,6 +110,6 @@ fn read(session: &Session<'_>, source: &Source, jobs: &[Job], mut spool: Spool) 
             tree.commit().stopped.map_or(Ok(()), |error| Err(Error::Unpack { layer: job.number(), error }))
         },
     )?;
-    spool.finish()?;
+    spool.finish().map_err(Error::cannot_write(place))?;
     Ok((tree, spool))
 }

@@ -69,17 +69,17 @@ fn read_credentials(arguments: &Arguments, session: &Session<'_>, registry: &str
         None if asks && !arguments.password_stdin => {
             let mut line = String::new();
             session.ui.ask(&format!("User at {registry}: "));
-            io::stdin().read_line(&mut line)?;
+            io::stdin().read_line(&mut line).map_err(Error::stdin)?;
             line.trim().to_owned()
         }
         None => return Err(Error::usage("expected --username with --password-stdin")),
     };
     let password = if arguments.password_stdin {
         let mut text = String::new();
-        io::stdin().take(PASSWORD).read_to_string(&mut text)?;
+        io::stdin().take(PASSWORD).read_to_string(&mut text).map_err(Error::stdin)?;
         text.trim_end_matches(['\r', '\n']).to_owned()
     } else if asks {
-        let line = session.ui.ask_secret(&format!("Password of {}: ", safe(&username)))?;
+        let line = session.ui.ask_secret(&format!("Password of {}: ", safe(&username))).map_err(Error::stdin)?;
         let password = line.trim_end_matches(['\r', '\n']);
         if password.len() >= TYPED {
             let text = format!(

@@ -141,13 +141,13 @@ impl Unpacking<'_> {
                     let findings = findings.into_iter().cloned().collect();
                     return Err(Error::Layers(vec![WrongLayer { layer: job.number(), findings }]));
                 }
-                layer.commit().map_err(|error| Error::of_unpacking(job.number(), error))
+                layer.commit().map_err(|error| Error::of_unpacking(directory, job.number(), error))
             },
         );
         let finished = done.and_then(|()| {
             go_on()?;
             root.finish().map_err(|error| {
-                Error::of_unpacking(LayerNumber::of_index(self.jobs.len().saturating_sub(1) as u32), error)
+                Error::of_unpacking(directory, LayerNumber::of_index(self.jobs.len().saturating_sub(1) as u32), error)
             })
         });
         match finished {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    env,
     io::{self, Read, Seek, Write},
     sync::{Mutex, PoisonError},
 };
@@ -11,6 +12,8 @@ use porthole_core::{
     tar::{Entry, EntrySink, Flow, Kind},
 };
 use tempfile::SpooledTempFile;
+
+use crate::error::Error;
 
 /// Bytes of one file that wait in memory; more wait in a file that has no name.
 const MEMORY: usize = 8 << 20;
@@ -51,17 +54,20 @@ impl Spool {
     }
 
     /// Writes what was taken: to be called once the layer is verified.
-    pub(crate) fn copy_to(mut self, out: &mut impl Write) -> io::Result<()> {
+    pub(crate) fn copy_to(mut self, out: &mut impl Write) -> Result<(), Error> {
+        let place = env::temp_dir();
+        let failed = Error::cannot_write(&place);
         if let Some(error) = self.error {
-            return Err(error);
+            return Err(failed(error));
         }
         if !self.complete {
-            return Err(io::Error::other("the layer was read twice and is not the same (this is a bug in porthole)"));
+            let text = "the layer was read twice and is not the same (this is a bug in porthole)";
+            return Err(failed(io::Error::other(text)));
         }
-        self.bytes.rewind()?;
+        self.bytes.rewind().map_err(&failed)?;
         let mut buffer = vec![0; 64 << 10];
         loop {
-            match self.bytes.read(&mut buffer)? {
+            match self.bytes.read(&mut buffer).map_err(&failed)? {
                 0 => return Ok(()),
                 read => out.write_all(&buffer[..read])?,
             }

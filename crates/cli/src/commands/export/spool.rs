@@ -24,16 +24,9 @@ pub(super) struct Spool {
 const BUFFER: usize = 256 << 10;
 
 impl Spool {
-    pub(super) fn new() -> io::Result<Self> {
-        Ok(Self::of(tempfile::tempfile()?))
-    }
-
     pub(super) fn new_in(directory: &Path) -> io::Result<Self> {
-        Ok(Self::of(tempfile::tempfile_in(directory)?))
-    }
-
-    fn of(file: File) -> Self {
-        Self { out: BufWriter::with_capacity(BUFFER, file), length: 0, starts: HashMap::new() }
+        let file = tempfile::tempfile_in(directory)?;
+        Ok(Self { out: BufWriter::with_capacity(BUFFER, file), length: 0, starts: HashMap::new() })
     }
 
     /// A layer, whose entries go into the tree and whose contents come here.
