@@ -278,15 +278,26 @@ fn a_local_file_with_the_name_of_a_missing_image_is_mentioned() {
 fn the_whole_plan_is_known_from_the_start() {
     let image = image();
     let server = Server::of(&image);
-    let output = server.run("pull --progress json REGISTRY/a/b:1");
-    ends(&output, 0, "");
-    let said = String::from_utf8_lossy(&output.stderr);
-    let rows: Vec<serde_json::Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let place = |event: &str| rows.iter().position(|row| row["event"] == event).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    image.clone().into_content("1").write_layout(&home.path().join("layout")).unwrap();
     let bytes: usize =
         image.layers.iter().map(|layer| layer.blob.bytes.len()).sum::<usize>() + image.config.bytes.len();
-    assert_eq!(rows[place("plan")]["bytes"], bytes);
-    assert!(place("plan") < place("blob"));
+    for command in [
+        "pull REGISTRY/a/b:1",
+        "save oci:layout -o docker.tar",
+        "save oci:layout -o oci.tar --format oci-archive",
+        "copy oci:layout docker-archive:copy.tar",
+    ] {
+        let output = server.run_in(home.path(), &format!("{command} --progress json"));
+        ends(&output, 0, "");
+        let said = String::from_utf8_lossy(&output.stderr);
+        let rows: Vec<serde_json::Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let place = |event: &str| rows.iter().position(|row| row["event"] == event).unwrap();
+        assert_eq!(rows[place("plan")]["bytes"], bytes, "{command}");
+        assert!(place("plan") < place("blob"), "{command}");
+        let end = &rows[place("end")];
+        assert_eq!((&end["blobs"], &end["complete"]), (&3.into(), &3.into()), "{command}");
+    }
 }
 
 #[test]

@@ -102,6 +102,25 @@ pub struct Stored<'l> {
     pub root: &'l Descriptor,
 }
 
+impl Stored<'_> {
+    /// Reports the blobs that an archive of these images will hold, as one [plan](crate::Event::Plan) for each image.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if the documents of an image cannot be read.
+    pub fn announce<'l>(
+        images: impl IntoIterator<Item = Stored<'l>>,
+        platforms: &Platforms,
+        observer: &Observer,
+    ) -> Result<(), Error> {
+        for image in images {
+            let (plan, _) = copy::plan(image.local, image.root, platforms)?;
+            observer.plan(plan.blobs.iter().chain(&plan.foreign));
+        }
+        Ok(())
+    }
+}
+
 /// An OCI layout in a tar, being written: every byte as it is.
 pub struct Oci<'a, W> {
     archive: OciArchive<W>,
@@ -204,6 +223,7 @@ impl<'a, W: Write> Docker<'a, W> {
         if !self.archive.image(&whole.config_raw, tags)? {
             return Ok(plan.root);
         }
+        self.observer.blob(*whole.config_raw.digest(), whole.config_raw.size(), Blob::Done);
         for layer in &whole.layers {
             let Descriptor { digest, size, ref media_type, .. } = layer.descriptor;
             let mut watched = Watched::open(image.local, &layer.descriptor, self.observer)?;

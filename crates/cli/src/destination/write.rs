@@ -16,7 +16,7 @@ use porthole_core::{
 use porthole_store::{Store, Unfinished};
 use porthole_transfer::{
     Local, Observer,
-    archive::{Docker, Oci, Stored},
+    archive::{self, Docker, Oci, Stored},
     copy,
     pull::{self, Follow, Options, Platforms, Pulled},
 };
@@ -276,6 +276,12 @@ pub(super) struct Image<'i> {
     pub(super) names: Vec<String>,
 }
 
+impl<'i> Image<'i> {
+    fn stored(&self) -> Stored<'i> {
+        Stored { local: self.local, root: self.root }
+    }
+}
+
 /// Writes images into an archive, which appears when it is complete, or to stdout. Describes the last image.
 pub(super) fn write_archive(
     session: &Session<'_>,
@@ -288,8 +294,14 @@ pub(super) fn write_archive(
     let unwritable = |source: io::Error| match path {
         // A reader that has left is no failure.
         None => Error::Write(source),
-        Some(path) => Error::Store(porthole_store::Error::Write { path: path.to_owned(), source }),
+        Some(path) => Error::cannot_write(path)(source),
     };
+    // A full disk and a reader that has left are named where they are, and not inside the archive.
+    let named = |error: archive::Error| match error {
+        archive::Error::Copy(copy::Error::Store(porthole_store::Error::Save(source))) => unwritable(source),
+        error => error.into(),
+    };
+    Stored::announce(images.iter().map(Image::stored), platforms, observer)?;
     let output = path.map(Unfinished::create).transpose().map_err(unwritable)?;
     let scratch = output.as_ref().and_then(Unfinished::folder).map_or_else(env::temp_dir, Path::to_owned);
     let mut written = None;
@@ -302,25 +314,23 @@ pub(super) fn write_archive(
         let out = BufWriter::with_capacity(1 << 20, Counted { target, bytes: &bytes });
         match kind {
             Kind::Oci => {
-                let mut archive = Oci::new(out, observer)?;
+                let mut archive = Oci::new(out, observer).map_err(named)?;
                 for image in images {
-                    let from = Stored { local: image.local, root: image.root };
-                    if image.names.is_empty() {
-                        written = Some(archive.image(from, platforms, None)?);
-                    }
-                    for name in &image.names {
-                        written = Some(archive.image(from, platforms, Some(name))?);
+                    let names = image.names.iter().map(|name| Some(name.as_str()));
+                    let unnamed = image.names.is_empty().then_some(None);
+                    for name in names.chain(unnamed) {
+                        written = Some(archive.image(image.stored(), platforms, name).map_err(named)?);
                     }
                 }
-                archive.finish()?;
+                archive.finish().map_err(named)?;
             }
             Kind::Docker => {
                 let mut archive = Docker::new(out, &scratch, &session.limits, observer);
                 for image in images {
-                    let from = Stored { local: image.local, root: image.root };
-                    written = Some((archive.image(from, platforms, &tags(&image.names))?, 0));
+                    let root = archive.image(image.stored(), platforms, &tags(&image.names)).map_err(named)?;
+                    written = Some((root, 0));
                 }
-                archive.finish()?;
+                archive.finish().map_err(named)?;
             }
         }
     }
