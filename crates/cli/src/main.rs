@@ -10,6 +10,7 @@ mod error;
 mod interrupt;
 mod layers;
 mod limits;
+mod near;
 mod output;
 mod progress;
 mod quantity;

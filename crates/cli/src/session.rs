@@ -4,8 +4,10 @@ use std::{
     collections::HashMap,
     env,
     ffi::{OsStr, OsString},
+    ops::ControlFlow,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
 };
 
 use porthole_core::{
@@ -25,6 +27,7 @@ use porthole_registry::{
     retry,
 };
 use porthole_store::{IndexCache, Store};
+use porthole_transfer::{pull, push, source};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::{
@@ -32,6 +35,7 @@ use crate::{
     error::{Error, Told},
     interrupt::Interrupt,
     limits::Setting,
+    near,
     ui::{Ui, safe},
     wire::Wire,
 };
@@ -194,8 +198,8 @@ impl<'a> Session<'a> {
         Ok((client, found))
     }
 
-    /// Adds hints that depend on this machine: the file that refused credentials came from, and a local file that has the name of an
-    /// image that was not found.
+    /// Adds hints that need a look around: the file that refused credentials came from, a local file that has the name of an image that
+    /// was not found, and tags that are almost the one that does not exist.
     pub(crate) fn explain(&self, error: Error) -> Error {
         let mut failure = error.failure();
         let is_absent = matches!(failure.kind, Kind::Authentication | Kind::NotFound | Kind::Network);
@@ -209,10 +213,30 @@ impl<'a> Session<'a> {
             Hint::CheckCredentials { registry } => lock(&self.sources).get(registry).cloned(),
             _ => None,
         });
-        let Some(file) = refused else { return error };
+        let Some(file) = refused else {
+            return match lost_tag(&error).and_then(|reference| near::hint(&self.near_tags(&reference))) {
+                Some(hint) => Told { message, failure: failure.hint(hint) }.into(),
+                None => error,
+            };
+        };
         let file = file.to_string_lossy();
         let origin = Hint::Text(format!("the credentials come from {file}; if the image is public, add --anonymous"));
         Told { message, failure: failure.hint(origin) }.into()
+    }
+
+    /// Tags of the repository that are almost the reference's, quoted. A failure means none: it would only hide the first one.
+    fn near_tags(&self, reference: &Reference) -> Vec<String> {
+        let (Some(client), Some(typed)) = (self.client.get(), reference.tag()) else { return Vec::new() };
+        let mut tags = Vec::new();
+        let listed = client.fetch_tag_pages(reference, |page| {
+            tags.extend_from_slice(&page);
+            if tags.len() < TAGS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        let listed = self.runtime.block_on(async { tokio::time::timeout(LOOK_AROUND, listed).await });
+        match listed {
+            Ok(Ok(_)) => near::tags(typed, &tags).into_iter().map(|tag| format!("`{}`", safe(tag))).collect(),
+            _ => Vec::new(),
+        }
     }
 
     fn warn(&self, warnings: &[Warning]) {
@@ -340,6 +364,22 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The reference whose manifest a registry does not have under its tag, if that is the error.
+fn lost_tag(error: &Error) -> Option<Reference> {
+    let (Error::Registry(error)
+    | Error::Pull(pull::Error::Registry(error))
+    | Error::Push(push::Error::Source(source::Error::Registry(error)))) = error
+    else {
+        return None;
+    };
+    match error {
+        porthole_registry::Error::NotFound { what, .. } if what.step == "manifest" => {
+            what.name.parse::<Reference>().ok().filter(|reference| reference.digest().is_none())
+        }
+        _ => None,
+    }
+}
+
 /// Whether a word of the command line is a file in this directory, and was read as the reference that `message` names.
 fn is_file_named_in(message: &str, word: &OsStr) -> bool {
     !word.as_encoded_bytes().contains(&b'/')
@@ -381,6 +421,9 @@ fn base_directory(variable: &str, below_home: &str) -> Option<PathBuf> {
     absolute(variable).or_else(|| Some(absolute("HOME")?.join(below_home)))
 }
 
+/// Tags that are compared with one that does not exist, and how long they may take to arrive.
+const TAGS: usize = 20_000;
+const LOOK_AROUND: Duration = Duration::from_secs(5);
 /// Sockets need little time; layers are read on threads of their own.
 const IO_THREADS: usize = 2;
 

@@ -9,10 +9,8 @@ use porthole_core::{
 };
 use porthole_inspect::open::{At, FileLookup, LoneLayer};
 
-/// How many similar names are told.
-const SIMILAR: usize = 3;
-/// Longer names are not compared letter by letter.
-const LONGEST: usize = 64;
+use crate::near;
+
 /// Names of a directory that are looked at.
 const NAMES: usize = 10_000;
 
@@ -55,31 +53,15 @@ fn similar(lost: &[u8], at: impl Fn(&[u8]) -> Option<At>, names: impl Fn(&[u8]) 
     while !directory.is_empty() && at(directory) != Some(At::Directory) {
         (directory, name) = split(directory);
     }
-    let mut near: Vec<(usize, Vec<u8>)> =
-        names(directory).into_iter().take(NAMES).filter_map(|other| Some((distance(name, &other)?, other))).collect();
-    near.sort();
+    let mut found: Vec<(usize, Vec<u8>)> = names(directory)
+        .into_iter()
+        .take(NAMES)
+        .filter_map(|other| Some((near::distance(name, &other)?, other)))
+        .collect();
+    found.sort();
     let shown = |(_, name): &(usize, Vec<u8>)| format!("`{}`", path::escape(&join(directory, name)));
-    let near: Vec<String> = near.iter().take(SIMILAR).map(shown).collect();
-    if near.is_empty() { Vec::new() } else { vec![Hint::Text(format!("did you mean {}?", near.join(" or ")))] }
-}
-
-/// Letters that must be changed, added or left out to make one name of the other, whatever their case; `None` if that is
-/// more than a third of them.
-fn distance(a: &[u8], b: &[u8]) -> Option<usize> {
-    let (a, b) = (a.to_ascii_lowercase(), b.to_ascii_lowercase());
-    if a.len().max(b.len()) > LONGEST {
-        return (a == b).then_some(0);
-    }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row.last().copied().filter(|distance| distance * 3 <= a.len().max(b.len()))
+    let found: Vec<String> = found.iter().take(near::MOST).map(shown).collect();
+    near::hint(&found).into_iter().collect()
 }
 
 fn split(path: &[u8]) -> (&[u8], &[u8]) {
@@ -91,27 +73,4 @@ fn split(path: &[u8]) -> (&[u8], &[u8]) {
 
 fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
     if directory.is_empty() { name.to_vec() } else { [directory, b"/", name].concat() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_similar_or_not() {
-        for (a, b, expected) in [
-            ("passwd", "passwd", Some(0)),
-            ("Passwd", "passwd", Some(0)),
-            ("passwrd", "passwd", Some(1)),
-            ("paswd", "passwd", Some(1)),
-            ("pwd", "passwd", None),
-            ("a", "b", None),
-            ("", "", Some(0)),
-            ("", "a", None),
-            ("kitten", "sitting", None),
-            ("os-relase", "os-release", Some(1)),
-        ] {
-            assert_eq!(distance(a.as_bytes(), b.as_bytes()), expected, "{a} {b}");
-        }
-    }
 }
