@@ -13,7 +13,11 @@ use porthole_testkit::{
 };
 use scripted::{Server, ends, porthole};
 use serde_json::Value;
-use std::{fs, process::Output};
+use std::{
+    fs,
+    io::Write,
+    process::{Command, Output},
+};
 use tempfile::TempDir;
 
 #[test]
@@ -54,6 +58,22 @@ fn an_error_in_json_names_its_layer() {
 }
 
 #[test]
+fn a_dead_proxy_is_blamed_and_not_the_registry() {
+    let output = Command::new(env!("CARGO_BIN_EXE_porthole"))
+        .args(["digest", "--json", "registry.example/a/b"])
+        .env_clear()
+        .env("https_proxy", "http://127.0.0.1:1")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(8));
+    let stderr: Value = serde_json::from_slice(&output.stderr).unwrap();
+    let error = &stderr["error"];
+    assert_eq!(error["blame"], "proxy", "{error}");
+    assert!(error["message"].as_str().unwrap().contains("cannot connect to the proxy 127.0.0.1:1"), "{error}");
+    assert_eq!(error["hints"], serde_json::json!(["check the proxy, or list registry.example in NO_PROXY"]));
+}
+
+#[test]
 fn errors_in_json() {
     let place = Place::new();
     let commands = [
@@ -76,6 +96,94 @@ fn arguments_of_another_program_ask_for_no_json() {
     ends(&place.run("watch --nonsense REGISTRY/a/b:1 -- program --json"), 2, "error: unexpected argument");
 }
 
+#[test]
+fn a_local_blob_that_is_longer_than_its_descriptor_is_reported() {
+    let place = Place::new();
+    let blobs = place.home.path().join("layout/blobs/sha256");
+    let layer = place.layer();
+    let size = fs::metadata(blobs.join(&layer[7..])).unwrap().len();
+    fs::OpenOptions::new().append(true).open(blobs.join(&layer[7..])).unwrap().write_all(b"more").unwrap();
+    for command in ["verify oci:layout", "ls oci:layout", "copy oci:layout store:kept"] {
+        let output = place.run(command);
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(7), "{command}: {said}");
+        assert!(said.contains(&format!("expected {size} bytes, got")), "{command}: {said}");
+    }
+}
+
+/// The base layer of a Windows image need not be in a registry.
+#[test]
+fn a_layer_above_a_missing_one_can_be_listed_and_read() {
+    let top = Layer::new("COPY b /").file("dir/b", "from above");
+    let image = Image::new().platform("linux", "amd64", None).layer(Layer::new("ADD a").file("dir/a", "a")).layer(top);
+    let image = image.build();
+    let base = image.layers[0].blob.digest.clone();
+    let mut content = image.into_content("1");
+    content.blobs.remove(&base);
+    let home = tempfile::tempdir().unwrap();
+    content.write_layout(&home.path().join("layout")).unwrap();
+    let server = Server::new(Site::new().repository("a/b", content));
+    let registry = format!("{}/a/b:1", server.authority());
+    for (source, code) in [("oci:layout", 7), (&registry, 4)] {
+        let run = |command: &str| porthole(home.path(), &command.replace("SRC", source));
+        let output = run("ls --layer 2 SRC");
+        ends(&output, 0, "layer 2 is listed alone");
+        ends(&output, 0, &base);
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), "dir/\ndir/b\n", "{source}");
+        let output = run("ls --json --layer 2 SRC dir/b");
+        let row: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&row["layer"], row["layer_digest"].is_string()), (&2.into(), true), "{source}: {row}");
+        assert_eq!(String::from_utf8(run("ls --raw --layer 2 SRC").stdout).unwrap(), "dir/b\n", "{source}");
+        assert_eq!(run("cat --layer 2 SRC dir/b").stdout, b"from above", "{source}");
+        ends(&run("inspect --quick SRC"), 0, "");
+        ends(&run("ls SRC"), code, &base);
+        ends(&run("ls --layer 1 SRC"), code, &base);
+    }
+}
+
+/// A limit on the size of files stands in for a full disk: both fail in `write`.
+#[test]
+fn a_full_disk_is_named() {
+    let place = Place::new();
+    let noise: Vec<u8> = (0..100_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let image = Image::new().layer(Layer::new("ADD noise").file("noise", noise)).build().into_content("1");
+    image.write_layout(&place.home.path().join("large")).unwrap();
+    fs::write(place.home.path().join("large.tar"), image.layout_tar()).unwrap();
+    let server = Server::new(Site::new().repository("a/b", image));
+    let gzip = Command::new("gzip").arg("large.tar").current_dir(place.home.path()).status().unwrap();
+    assert!(gzip.success());
+    let home = place.home.path().canonicalize().unwrap();
+    let home = home.display();
+    for (command, named) in [
+        ("save oci:large -o out.tar", "`out.tar`".to_owned()),
+        ("save REGISTRY -o out.tar", format!("`{home}/store/")),
+        ("export oci:large -o out.tar", "`.`".to_owned()),
+        ("export oci:large", format!("`{home}/scratch`")),
+        ("cat --no-cache oci:large noise", "to standard output".to_owned()),
+        ("copy oci:large oci:other", format!("`{home}/other/")),
+        ("pull REGISTRY", format!("`{home}/store/")),
+        ("unpack --rootless oci:large root", "`root`".to_owned()),
+        ("ls ./large.tar.gz", format!("`{home}/scratch`")),
+    ] {
+        let command = command.replace("REGISTRY", &format!("{}/a/b:1", server.authority()));
+        let script =
+            format!("trap '' XFSZ; ulimit -f 16; exec {} --store store {command}", env!("CARGO_BIN_EXE_porthole"));
+        fs::create_dir_all(place.home.path().join("scratch")).unwrap();
+        let output = Command::new("sh")
+            .args(["-c", &script])
+            .current_dir(place.home.path())
+            .env_clear()
+            .env("HOME", place.home.path())
+            .env("TMPDIR", format!("{home}/scratch"))
+            .stdout(fs::File::create(place.home.path().join("stdout")).unwrap())
+            .output()
+            .unwrap();
+        ends(&output, 9, &named);
+        ends(&output, 9, "cannot write");
+        ends(&output, 9, "File too large");
+    }
+}
+
 /// The image `a/b:1` of a registry, the same in the layout `layout`, and a file of text.
 struct Place {
     server: Server,
@@ -92,6 +200,13 @@ impl Place {
         fs::write(home.path().join("text"), "text that is longer than the header of an archive. ".repeat(20)).unwrap();
         let locked = Site::new().repository("a/b", content.clone()).auth(Auth::Basic("keeper:s3cret"));
         Self { server: Server::new(Site::new().repository("a/b", content)), locked: Server::new(locked), home }
+    }
+
+    /// Digest of the layer.
+    fn layer(&self) -> String {
+        let output = self.run("manifest oci:layout");
+        let manifest: Value = serde_json::from_slice(&output.stdout).unwrap();
+        manifest["layers"][0]["digest"].as_str().unwrap().to_owned()
     }
 
     fn run(&self, command: &str) -> Output {

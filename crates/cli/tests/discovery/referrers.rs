@@ -40,7 +40,7 @@ fn spdx(subject: &Blob) -> (Blob, Blob) {
 }
 
 /// An index of two images; the index has a bill of materials and a signature, one image a type-less note.
-fn content() -> (Content, [Built; 2]) {
+pub(super) fn content() -> (Content, [Built; 2]) {
     let images = [image("amd64"), image("arm64")];
     let mut content = Content::of_index("1", &images);
     let index = content.roots[0].blob.clone();
@@ -55,7 +55,7 @@ fn content() -> (Content, [Built; 2]) {
 }
 
 /// What cosign pushes beside an image.
-fn cosign(subject: &Blob) -> (String, Blob) {
+pub(super) fn cosign(subject: &Blob) -> (String, Blob) {
     let config = Blob::new("application/vnd.oci.image.config.v1+json", b"{}".to_vec());
     let payload = Blob::new("application/vnd.dev.cosign.simplesigning.v1+json", b"{\"critical\":{}}".to_vec());
     let (manifest, _) = artifact(None, json!({ "config": config.descriptor(), "layers": [payload.descriptor()] }));

@@ -82,6 +82,16 @@ fn moves_and_referrers_are_as_their_schemas_describe_them() {
     assert_eq!((moved.len(), moved[0]["previous"].as_str()), (1, Some(digest.as_str())));
     let schema = schema("watch");
     validate(&moved[0], &schema, &schema, "").unwrap();
+    let (mut referred, _) = super::referrers::content();
+    let (tag, signature) = super::referrers::cosign(&referred.roots[0].blob);
+    referred.add_root(&tag, signature);
+    server.becomes(Site::new().repository("a/b", referred).with_referrers());
+    let listed = rows(&server.run("referrers --json REGISTRY/a/b:1"));
+    let of_referrers = self::schema("referrers");
+    assert_eq!(listed.len(), 3);
+    for row in &listed {
+        validate(row, &of_referrers, &of_referrers, "").unwrap();
+    }
     server.internet.fault("/v2/", 1, Fault::Status(200));
     let help = rows_text(&server.run("help json watch"));
     assert_eq!(serde_json::from_str::<Value>(&help).unwrap(), schema, "the program prints the published file");
