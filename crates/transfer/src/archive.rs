@@ -317,7 +317,7 @@ fn unusable(scratch: &Path, source: io::Error) -> Error {
     Error::Scratch { path: scratch.display().to_string(), source }
 }
 
-/// A blob that is read, and told of.
+/// A blob that is read, with its progress reported.
 struct Watched<'o> {
     reader: Box<dyn Read + Send>,
     digest: Digest,

@@ -22,7 +22,7 @@ use std::{
 };
 
 const BUFFER: usize = 256 << 10;
-/// How often a blob is asked for that somebody else is getting.
+/// How often to look for a blob that another process is getting.
 const BUSY: Duration = Duration::from_millis(100);
 
 /// What a copy did.

@@ -1,9 +1,9 @@
-//! What is told while images move.
+//! Events while images are transferred.
 
 use porthole_core::{descriptor::Descriptor, digest::Digest};
 use std::{fmt, sync::Arc};
 
-/// Something that happened.
+/// A step of a transfer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -45,7 +45,7 @@ pub enum Event {
 pub enum Blob {
     /// It was there already.
     Present,
-    /// Somebody else is getting it.
+    /// Another process is getting it.
     Waiting,
     /// Its transfer begins, with the bytes that an earlier one had left.
     Started {
@@ -54,7 +54,7 @@ pub enum Blob {
     },
     /// More bytes have come.
     Moved {
-        /// How many since it was last told.
+        /// How many since the last event.
         bytes: u64,
     },
     /// The registry took it over from another of its repositories.
@@ -67,27 +67,27 @@ pub enum Blob {
         /// The failure in words, without secrets.
         reason: String,
     },
-    /// These were not its bytes; it begins anew.
+    /// These were not its bytes; it starts again.
     Wrong,
     /// It is complete and verified.
     Done,
-    /// It is not moved: it may be had elsewhere, but not from registries.
+    /// It is not transferred: its own URLs have it, registries need not.
     Skipped,
 }
 
 impl Blob {
-    /// Nothing more will be told of the blob.
+    /// Whether this is the last event of the blob.
     pub fn is_over(&self) -> bool {
         matches!(self, Self::Present | Self::Mounted { .. } | Self::Done | Self::Skipped)
     }
 }
 
-/// Hears events, from any thread.
+/// Receives events, from any thread.
 #[derive(Clone)]
 pub struct Observer(Arc<dyn Fn(Event) + Send + Sync>);
 
 impl Observer {
-    /// Hears with a function.
+    /// Calls a function with each event.
     pub fn new(hear: impl Fn(Event) + Send + Sync + 'static) -> Self {
         Self(Arc::new(hear))
     }

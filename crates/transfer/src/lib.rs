@@ -1,7 +1,7 @@
 //! Images on the move: what [`pull`](pull::pull) brings from a registry into a store, [`push`](push::push) from anywhere to a
 //! registry, [`copy`] and [`archive`] from this machine to this machine.
 //!
-//! Everything is verified as it passes. What is told on the way is data ([`Event`]); nothing is printed.
+//! Everything is verified as it passes. Progress is data ([`Event`]); nothing is printed.
 
 pub mod archive;
 mod content;

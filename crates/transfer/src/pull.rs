@@ -57,7 +57,7 @@ pub struct Options {
 pub struct Pulled {
     /// What the reference names, and the name in the store now leads to.
     pub root: Descriptor,
-    /// The manifests that were wanted, each with its platform where an index tells it.
+    /// The manifests that were wanted, each with its platform where an index states it.
     pub manifests: Vec<(Descriptor, Parsed<Manifest>)>,
     /// Bytes of blobs and documents that were received, repeated ones included.
     pub fetched: u64,

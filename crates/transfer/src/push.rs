@@ -79,7 +79,7 @@ pub struct Pushed {
     pub visible: bool,
 }
 
-/// So many blobs of so many bytes.
+/// A number of blobs and of their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Amount {
     /// Blobs.
@@ -349,7 +349,7 @@ impl Push<'_> {
                     pushed.sent += sent;
                 }
                 Ok((_, Outcome::Stopped)) => {}
-                // Nobody is there to take leave of.
+                // The registry does not answer, so no session can be closed.
                 Err(error @ Error::Registry(porthole_registry::Error::Transport { .. })) => {
                     return Err(failure.unwrap_or(error));
                 }

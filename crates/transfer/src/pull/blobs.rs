@@ -28,7 +28,7 @@ use tokio::{
     time::sleep,
 };
 
-/// How often a blob is asked for that somebody else is getting.
+/// How often to look for a blob that another process is getting.
 const BUSY: Duration = Duration::from_millis(100);
 
 /// Bytes that came, and bytes that need not come.
@@ -45,7 +45,7 @@ pub(super) struct Shared {
     pub(super) observer: Observer,
     pub(super) follow: Follow,
     plan: Mutex<Plan>,
-    /// The plan was changed by a request that goes on.
+    /// The plan was changed by a request that is not finished.
     changed: Notify,
 }
 
@@ -54,7 +54,7 @@ impl Shared {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells the plan what the head of an answer says; returns the bytes to take of it, if they are others.
+    /// Updates the plan with the head of an answer; returns the bytes to take of it, if they are others.
     pub(super) fn answered(&self, fetch: &Fetch, whole: bool) -> Option<Range<u64>> {
         let other = self.plan().answered(fetch, whole);
         self.changed.notify_one();
@@ -266,7 +266,7 @@ impl<'p> Work<'p> {
     }
 }
 
-/// How the plan is told of an error; `None` if the pull cannot go on.
+/// What an error means for the plan; `None` if the pull cannot continue.
 fn end_of(error: &Error) -> Option<End> {
     use porthole_registry::Error as Failure;
     match error {

@@ -45,7 +45,7 @@ impl Shared {
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut state);
-        // To wake nobody would cost as much as to wake somebody.
+        // A wake-up without waiters costs as much as one with.
         if state.waiting > 0 {
             self.changed.notify_all();
         }
@@ -58,7 +58,7 @@ pub type Manifests = Arc<[(Descriptor, Parsed<Manifest>)]>;
 /// How far a blob is.
 #[derive(Clone, Debug, Default)]
 pub struct Front {
-    /// Grows whenever what came was thrown away: whoever has read of it must forget that.
+    /// Grows whenever what came was thrown away: a reader must forget what it has read.
     pub epoch: u32,
     /// Bytes from the start that are there and hashed. Whether they are right is known at the end: [`Stage::Verified`].
     pub bytes: u64,
@@ -76,7 +76,7 @@ pub enum Stage {
     Coming(Arc<File>),
     /// All of them in the store, in this file, as its digest promises.
     Verified(PathBuf),
-    /// Nowhere: it is not to be had from registries.
+    /// Nowhere: registries do not have it.
     Skipped,
 }
 
@@ -95,7 +95,7 @@ impl Follow {
         self.lock().blobs.get(digest).cloned().unwrap_or_default()
     }
 
-    /// Blocks until a blob has more than `bytes`, is in another epoch, or is at its end; then tells how far it is. `None` if
+    /// Blocks until a blob has more than `bytes`, is in another epoch, or is at its end; returns how far it is. `None` if
     /// the pull ended before.
     pub fn wait(&self, digest: &Digest, epoch: u32, bytes: u64) -> Option<Front> {
         let mut state = self.lock();
@@ -127,7 +127,7 @@ impl Follow {
         self.change(digest, |front| (front.stage, front.bytes) = (Stage::Coming(file), bytes));
     }
 
-    /// It has so many bytes now.
+    /// Sets the number of bytes that are there.
     pub(super) fn tell_bytes(&self, digest: &Digest, bytes: u64) {
         self.change(digest, |front| front.bytes = bytes);
     }
@@ -183,15 +183,15 @@ pub struct Reader {
     file: Option<Arc<File>>,
 }
 
-/// Why a [`Reader`] cannot go on; the inner error of what [`Read::read`] returns.
+/// Why a [`Reader`] cannot continue; the inner error of what [`Read::read`] returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Cut {
-    /// What was read was wrong, and the blob comes once more: begin anew with another reader.
-    #[error("blob begins anew")]
+    /// What was read was wrong, and the blob is downloaded again: start with another reader.
+    #[error("blob is downloaded again")]
     Anew,
-    /// It is not to be had from registries.
-    #[error("blob is not to be had from registries")]
+    /// Registries do not have it.
+    #[error("registries do not have the blob")]
     Skipped,
     /// The pull ended before the blob was whole.
     #[error("pull ended before the blob was whole")]

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 /// Bytes of memory that each request has, beside what its connection reads ahead.
 const BUFFER: usize = 256 << 10;
-/// Bytes after which it is told that more have come, or the time if that is over sooner.
+/// Bytes after which progress is reported, or the time if that passes first.
 const TOLD: (u64, Duration) = (1 << 20, Duration::from_millis(50));
 
 pub(super) struct Request {

@@ -34,7 +34,7 @@ pub(super) struct Send {
     pub(super) blob: Descriptor,
 }
 
-/// What came of it.
+/// The result.
 pub(super) enum Outcome {
     Present,
     Mounted,
