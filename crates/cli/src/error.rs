@@ -45,7 +45,7 @@ pub(crate) enum Error {
     Platform(#[from] platform::NoMatch),
     #[error("indexes within indexes: expected at most {limit} (limit index_depth), each listed once")]
     Nesting { limit: u64 },
-    /// What a name stood for is known, but not to be had any more.
+    /// What a name stood for is known, but no longer available.
     #[error("{text}")]
     Gone { text: String, hints: Vec<Hint> },
     /// Nothing by that name inside the image.
@@ -79,7 +79,7 @@ pub(crate) enum Error {
     Verification { findings: usize, steps: usize, failure: Failure },
     #[error("everything is as promised, but there {}", if *doubts == 1 { "is 1 doubt".to_owned() } else { format!("are {doubts} doubts") })]
     Doubts { doubts: u64 },
-    /// What `diff` found, or `watch --once`, is told already.
+    /// What `diff` or `watch --once` found is printed already.
     #[error("the two are not the same")]
     Differ,
     /// The image misses what `analyze --ci` asks for.
@@ -205,7 +205,7 @@ impl Error {
         }
     }
 
-    /// Nobody reads on: no failure.
+    /// The reader of stdout has left, which is no failure.
     pub(crate) fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }

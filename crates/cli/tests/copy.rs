@@ -265,7 +265,7 @@ fn destinations_that_are_none() {
     }
 }
 
-/// What is told of blobs, with the last word of each.
+/// The events on stderr.
 fn told(stderr: &[u8]) -> Vec<Value> {
     String::from_utf8_lossy(stderr).lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }

@@ -1,6 +1,6 @@
 //! `porthole diff`: what it prints, what it reads, how it ends.
 //!
-//! The expected output lies in `tests/expected`; run with `UPDATE_EXPECTED=1` to write it anew, and read the difference.
+//! The expected output lies in `tests/expected`; run with `UPDATE_EXPECTED=1` to write it again, and read the difference.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
@@ -49,7 +49,7 @@ fn after() -> Built {
         .layer(
             Layer::new("RUN make test")
                 .compression(none)
-                .then("USER nobody")
+                .then("USER daemon")
                 .file("etc/same-size", b"two")
                 .entry(Entry::file("etc/touched", b"t").mtime(1))
                 .entry(Entry::file("bin/tool", b"#!/bin/bash\n").mode(0o4755).owner(0, 50).xattr("user.k", b"v"))

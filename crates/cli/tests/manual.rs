@@ -1,4 +1,4 @@
-//! What shells and manuals are told of the verbs.
+//! Completions and manual pages of the verbs.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 

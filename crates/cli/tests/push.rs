@@ -226,7 +226,7 @@ fn every_candidate_is_asked_for_a_mount_and_a_refusal_once() {
     let pushed = done(home.path(), &push(&server, "--mount-from a/none --mount-from lib/full"));
     assert_eq!((&pushed["mounted"]["blobs"], &pushed["sent"]), (&blobs.into(), &0.into()), "{pushed}");
     assert_eq!(server.look(Site::open_uploads), 0);
-    // Nobody has anything: one session is used, the other given up.
+    // No repository has anything: one session is used, the other closed.
     let server = Server::new(Site::new());
     done(home.path(), &push(&server, "--mount-from a/none --mount-from a/nothing"));
     assert_eq!(server.look(Site::open_uploads), 0);
@@ -257,7 +257,7 @@ fn a_push_that_fails_leaves_no_session_behind() {
     let image = image("amd64");
     let home = home(&image.clone().into_content("x"));
     let server = Server::new(Site::new());
-    // The small layer is refused for good while the large one is on its way, in many pieces.
+    // The small layer is refused permanently while the large one is on its way, in many pieces.
     server.internet.fault(&format!("digest={}", image.layers[1].blob.digest), 9, Fault::Status(403));
     ends(&porthole(home.path(), &push(&server, "--chunk-size 1KiB")), 3, "refused access");
     assert_eq!(server.look(Site::open_uploads), 0);

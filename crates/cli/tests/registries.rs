@@ -427,7 +427,7 @@ fn what_was_verified_once_is_not_downloaded_again() {
     }
     assert!(home.path().join("other/indexes").is_dir());
 
-    // Digests of contents are made when they are first wanted, and then kept, whoever reads the layer next.
+    // Digests of contents are computed on first use and then kept for every later reading of the layer.
     let asked = server.internet.log().len();
     let digests = text(server.run_in(home.path(), "ls --json --digest REGISTRY/a/b:1"));
     assert_eq!(server.ranges(&layer.digest, asked), [None]);
@@ -492,7 +492,7 @@ fn a_wrong_byte_in_a_part_is_refused() {
     ends(&output, 7, "are not its own");
     let whole = self::middle(image);
     assert!(output.stdout.len() < whole.len() && whole.starts_with(&output.stdout), "{}", output.stdout.len());
-    // Elsewhere nobody looks, and nothing is wrong.
+    // The other registries are not asked, and nothing is wrong.
     assert!(server.run_in(home.path(), "cat REGISTRY/a/b:1 noise/0").status.success());
     ends(&server.run_in(home.path(), "verify REGISTRY/a/b:1"), 7, "verification failed");
 }

@@ -137,7 +137,7 @@ fn verify_audits_prepared_layers() {
     assert_eq!(tocs[4], Value::Null);
     let bare = place.rows("verify --json layer:layer");
     assert_eq!(bare[0]["toc"], json!({ "format": "eStargz", "trusted": false, "entries": 9 }));
-    // A file that is no layer is told as it always was.
+    // A file that is no layer is reported as before.
     fs::write(place.path("other"), "no layer").unwrap();
     assert_eq!(place.run("verify layer:other").status.code(), Some(7));
 }

@@ -67,7 +67,7 @@ fn wait_until(what: &str, mut question: impl FnMut() -> bool) {
     }
 }
 
-/// A watch that goes on until it is told to end.
+/// A watch that runs until a signal.
 struct Watch {
     child: Child,
     events: Receiver<String>,
@@ -205,7 +205,7 @@ fn a_command_deals_with_what_moved() {
     let note = ["--exec", "echo $PORTHOLE_REFERENCE $PORTHOLE_PREVIOUS $PORTHOLE_DIGEST $PORTHOLE_INDEX | tee -a log"];
     let log = || fs::read_to_string(home.path().join("log")).unwrap_or_default();
     ends(&once(&note), 0, "");
-    assert_eq!(log(), "", "the first look tells nothing");
+    assert_eq!(log(), "", "the first look reports nothing");
     serve(&server, of("two"));
     let line = format!("{name} {} {}", digest("one"), digest("two"));
     let output = once(&note);
@@ -327,7 +327,7 @@ fn a_command_never_runs_twice_at_once_for_one_tag() {
     assert_eq!(said(), format!("begin {one} {two}\nend\nbegin {two} {four}\nend\n"));
     wait_until("it is done with", || journal(home.path()).last() == Some(&(four.clone(), true)));
 
-    // Whoever ends it in the middle of a command waits for that.
+    // A signal in the middle of a command waits for its end.
     fs::remove_file(&go).unwrap();
     serve(&server, of("five"));
     wait_until("it runs again", || said().lines().count() == 5);
@@ -377,7 +377,7 @@ fn a_pull_is_where_a_first_watch_begins() {
     done(home.path(), &format!("pull {name}"));
     serve(&server, of("two"));
     ends(&porthole(home.path(), &format!("watch --once {name}")), 1, "");
-    // Back, for everyone: to whoever watches that is a move as any other.
+    // Back, for all clients: for a watch this is a move like any other.
     serve(&server, Content { blobs: of("one").blobs.into_iter().chain(of("two").blobs).collect(), ..of("two") });
     done(home.path(), &format!("rollback --push {name}"));
     assert_eq!(server.look(|site| site.content("a/b").unwrap().roots[0].blob.digest.clone()), digest("one"));

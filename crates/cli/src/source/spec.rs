@@ -29,7 +29,7 @@ pub(crate) enum Spec {
 }
 
 impl Spec {
-    /// Reads a source. `exists` tells whether there is a file or directory.
+    /// Reads a source. `exists` returns whether there is a file or directory.
     pub(crate) fn parse(text: &OsStr, exists: impl Fn(&Path) -> bool) -> Result<Self, Error> {
         let bytes = text.as_bytes();
         for (prefix, format) in PREFIXES {
