@@ -1,4 +1,4 @@
-//! The one loop that reads layers: several at once, each on a thread of its own, given out in order.
+//! The one loop that reads layers: several at once, each on a thread of its own, returned in order.
 
 mod index;
 mod job;
@@ -62,7 +62,7 @@ pub(crate) enum Known {
     /// byte of the archive is, roughly.
     Replayed(Arc<LayerIndex>, Offsets),
     /// It was not read: the entries were those of its table of contents, which is not checked against its archive, and
-    /// took so many bytes of the blob.
+    /// took this number of bytes of the blob.
     Listed(Box<Toc>, u64),
 }
 
@@ -204,7 +204,7 @@ impl<'a> Reading<'a> {
                     return;
                 }
                 let last = self.layer(job, &sender, &cancelled);
-                // Nobody listens any more when an earlier layer has failed.
+                // The receiver is gone when an earlier layer has failed.
                 let _ = sender.send(last);
             }
         };

@@ -178,7 +178,7 @@ fn find<F: FileLookup>(
     Err(Error::NotAFile { name: shown, what, hint: hint.map(Hint::Text) })
 }
 
-/// Prints the content: what was taken while the layer was read and verified, else by a part of the blob. Tells what was
+/// Prints the content: what was taken while the layer was read and verified, else by a part of the blob. Notes what was
 /// spared.
 fn print(
     session: &Session<'_>,

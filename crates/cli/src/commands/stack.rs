@@ -53,7 +53,7 @@ impl Stacked {
         Self::of(session, Reading::new(session, source, &meter, want).remembering(), jobs)
     }
 
-    /// The same, but prepared layers are listed from their tables of contents, and that is told.
+    /// The same, but prepared layers are listed from their tables of contents, with a note.
     pub(super) fn by_toc(
         session: &Session<'_>,
         source: &Source,
@@ -135,7 +135,7 @@ pub(super) fn end(session: &Session<'_>, stack: &mut LayerStack<'_>, job: &Job, 
     Ok(())
 }
 
-/// What is wrong with a layer whose files are wanted, if anything. That the right bytes have a wrong name is only told.
+/// What is wrong with a layer whose files are wanted, if anything. That the right bytes have a wrong name is only noted.
 ///
 /// # Errors
 ///

@@ -43,7 +43,7 @@ impl Reading<'_> {
                 let mut sink = Packing { wanted, batch: Batch::default(), sender: &sender, spare: &spare };
                 let report = self.pump(job, &cancelled, &mut sink).map(Box::new);
                 if sink.flush().is_continue() {
-                    // Nobody listens any more when an earlier layer has failed.
+                    // The receiver is gone when an earlier layer has failed.
                     let _ = sender.send(Message::End(report));
                 }
             }
@@ -90,7 +90,7 @@ struct Batch {
 
 enum Step {
     Entry(Entry),
-    /// So many bytes of the batch's data.
+    /// A number of bytes of the batch's data.
     Data(usize),
     EndOfData,
 }
@@ -105,7 +105,7 @@ pub(crate) struct Arriving {
 impl Arriving {
     /// Gives the whole layer to a sink; `go_on` is asked now and then.
     ///
-    /// Where the sink stops, the rest is still read and hashed, so that the report tells first whether these are the right
+    /// Where the sink stops, the rest is still read and hashed, so that the report says first whether these are the right
     /// bytes at all.
     pub(crate) fn replay(
         self,
@@ -125,7 +125,7 @@ impl Arriving {
             };
             stopped = stopped || batch.replay(sink).is_break();
             batch.clear();
-            // Nobody fills it any more when the layer is over.
+            // The sender is gone when the layer has ended.
             let _ = self.used.send(batch);
         }
     }
