@@ -135,7 +135,7 @@ fn a_layer_above_a_missing_one_can_be_listed_and_read() {
         assert_eq!((&row["layer"], row["layer_digest"].is_string()), (&2.into(), true), "{source}: {row}");
         assert_eq!(String::from_utf8(run("ls --raw --layer 2 SRC").stdout).unwrap(), "dir/b\n", "{source}");
         assert_eq!(run("cat --layer 2 SRC dir/b").stdout, b"from above", "{source}");
-        ends(&run("inspect --quick SRC"), 0, "");
+        ends(&run("inspect SRC"), 0, "");
         ends(&run("ls SRC"), code, &base);
         ends(&run("ls --layer 1 SRC"), code, &base);
     }
@@ -181,6 +181,31 @@ fn a_full_disk_is_named() {
         ends(&output, 9, &named);
         ends(&output, 9, "cannot write");
         ends(&output, 9, "File too large");
+    }
+}
+
+#[test]
+fn a_wrong_tag_names_near_ones() {
+    let image = Image::new().layer(Layer::new("ADD a").file("a", "a")).build();
+    let mut content = image.into_content("1.29.3");
+    for tag in ["1.29", "v2.0", "stable"] {
+        content.add_root(tag, content.roots[0].blob.clone());
+    }
+    let server = Server::new(Site::new().repository("a/b", content).page(2));
+    let home = tempfile::tempdir().unwrap();
+    let run = |command: &str| porthole(home.path(), &command.replace("REGISTRY", server.authority()));
+    let near = "manifest not found: `REGISTRY/a/b:1.29.4`\n\nhint: did you mean `1.29` or `1.29.3`?\n";
+    for verb in ["digest", "inspect", "ls", "pull", "save -o x.tar"] {
+        let output = run(&format!("{verb} REGISTRY/a/b:1.29.4"));
+        ends(&output, 4, &near.replace("REGISTRY", server.authority()));
+    }
+    ends(&run("digest REGISTRY/a/b:2.0"), 4, "did you mean `v2.0`?");
+    for name in
+        ["a/b:main", "a/none:1.29", "a/b@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"]
+    {
+        let output = run(&format!("digest REGISTRY/{name}"));
+        ends(&output, 4, "not found");
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("did you mean"), "{name}");
     }
 }
 

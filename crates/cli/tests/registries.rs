@@ -275,28 +275,6 @@ fn a_local_file_with_the_name_of_a_missing_image_is_mentioned() {
 }
 
 #[test]
-fn a_wrong_tag_names_near_ones() {
-    let mut content = image().into_content("1.29.3");
-    for tag in ["1.29", "v2.0", "stable"] {
-        content.add_root(tag, content.roots[0].blob.clone());
-    }
-    let server = Server::new(|_| Site::new().repository("a/b", content).page(2));
-    let near = "manifest not found: `REGISTRY/a/b:1.29.4`\n\nhint: did you mean `1.29` or `1.29.3`?\n";
-    for verb in ["digest", "inspect", "ls", "pull", "save -o x.tar"] {
-        let output = server.run(&format!("{verb} REGISTRY/a/b:1.29.4"));
-        ends(&output, 4, &near.replace("REGISTRY", &server.authority));
-    }
-    ends(&server.run("digest REGISTRY/a/b:2.0"), 4, "did you mean `v2.0`?");
-    for name in
-        ["a/b:main", "a/none:1.29", "a/b@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"]
-    {
-        let output = server.run(&format!("digest REGISTRY/{name}"));
-        ends(&output, 4, "not found");
-        assert!(!String::from_utf8_lossy(&output.stderr).contains("did you mean"), "{name}");
-    }
-}
-
-#[test]
 fn the_whole_plan_is_known_from_the_start() {
     let image = image();
     let server = Server::of(&image);

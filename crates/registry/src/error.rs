@@ -59,7 +59,7 @@ pub enum Error {
         what: Subject,
         /// Whether credentials were sent.
         credentials: bool,
-        /// 401: they are not accepted. 403: they are, and do not suffice, or nobody may from here.
+        /// 401: they are not accepted. 403: they do not suffice, or the registry refuses this client.
         status: u16,
         /// The registry's own words.
         message: String,

@@ -75,7 +75,7 @@ impl<D: Files, F: ReadAt> ImageSource for LocalImage<D, F> {
             (Err(error), Some(data)) if error.is_missing_blob() => BlobFile::Memory(data.as_slice().into()),
             (opened, _) => opened?,
         };
-        // Who reads to the end learns that the file goes on behind it.
+        // A reader of the whole blob must notice that the file is longer.
         let whole = range.start == 0 && range.end == descriptor.size;
         let end = if whole { range.end.saturating_add(1) } else { range.end };
         FileStream::new(file, descriptor.digest.to_string(), range.start..end)

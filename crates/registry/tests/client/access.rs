@@ -157,12 +157,14 @@ fn passwords_right_wrong_and_missing() {
 #[test]
 fn what_is_forbidden_is_not_called_a_wrong_password() {
     let internet = private(REALM, ACCOUNT);
+    let registry = with_password(&internet, Options::default());
+    block_on(registry.fetch_document(&tagged())).unwrap();
     internet.fault("/manifests/", 9, Fault::Status(403));
     let error = block_on(client(&internet).fetch_document(&tagged())).unwrap_err();
     let said = "r.example.com refused access to manifest `r.example.com/a/b:1` without credentials: ";
     assert!(error.to_string().starts_with(said), "{error}");
     assert_eq!(error.hints(), [Hint::SignIn { registry: HOST.into() }]);
-    let error = block_on(with_password(&internet, Options::default()).fetch_document(&tagged())).unwrap_err();
+    let error = block_on(registry.fetch_document(&tagged())).unwrap_err();
     assert!(error.to_string().contains("with these credentials"), "{error}");
     let hints = error.hints();
     assert!(hints[0].to_string().contains("permission"), "{hints:?}");
