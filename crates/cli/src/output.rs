@@ -3,16 +3,20 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
+use serde_json::{
+    Value,
+    ser::{CompactFormatter, PrettyFormatter},
+};
 
-use crate::{error::Error, session::Session};
+use crate::{error::Error, json::write_json, session::Session};
 
 /// Prints a document: its exact bytes, or indented JSON.
 pub(crate) fn print_document(session: &Session<'_>, bytes: &[u8], pretty: bool) -> Result<(), Error> {
     let mut out = session.ui.out();
     if pretty {
         // A document was parsed as JSON before.
-        let value: serde_json::Value = serde_json::from_slice(bytes).map_err(io::Error::other)?;
-        serde_json::to_writer_pretty(&mut out, &value).map_err(io::Error::from)?;
+        let value: Value = serde_json::from_slice(bytes).map_err(io::Error::other)?;
+        write_json(&mut out, &value, PrettyFormatter::new())?;
         writeln!(out)?;
     } else {
         out.write_all(bytes)?;
@@ -22,6 +26,6 @@ pub(crate) fn print_document(session: &Session<'_>, bytes: &[u8], pretty: bool) 
 
 /// Prints a value as JSON on one line.
 pub(crate) fn print_json(out: &mut impl Write, value: &impl Serialize) -> Result<(), Error> {
-    serde_json::to_writer(&mut *out, value).map_err(io::Error::from)?;
+    write_json(out, value, CompactFormatter)?;
     Ok(writeln!(out)?)
 }

@@ -1,6 +1,6 @@
 //! Output to stderr: whole lines, which never mix with progress.
 
-use crate::echo::Echo;
+use crate::{echo::Echo, json::json_line, printable::Printable};
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde_json::{Value, json};
 use std::{
@@ -45,13 +45,13 @@ impl Stderr {
         match (self.quiet, self.json) {
             (true, _) => {}
             (_, true) => self.row("note", json!({ "text": text.to_string() })),
-            _ => self.line(&format!("porthole: {text}")),
+            _ => self.write(&Printable::line(text).behind("porthole:", None)),
         }
     }
 
     /// Writes what --debug asked for.
     pub(crate) fn debug(&self, text: &str) {
-        if self.json { self.row("debug", json!({ "text": text })) } else { self.line(text) }
+        if self.json { self.row("debug", json!({ "text": text })) } else { self.write(&Printable::lines(text)) }
     }
 
     /// Whether every line is a JSON object.
@@ -63,20 +63,21 @@ impl Stderr {
     pub(crate) fn row(&self, event: &str, mut row: Value) {
         row["event"] = event.into();
         row["elapsed"] = ((self.started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0).into();
-        self.line(&row.to_string());
+        self.write(&json_line(&row));
     }
 
     /// Writes a line, or several that stay together. A closed stderr is not an error.
-    pub(crate) fn line(&self, text: &str) {
+    pub(crate) fn write(&self, text: &Printable) {
         self.free(|| {
-            let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
+            let _ = io::stderr().write_all(format!("{}\n", text.as_str()).as_bytes());
         });
     }
 
     /// Writes a question without a line break.
     pub(crate) fn ask(&self, text: &str) {
+        let text = Printable::lines(text);
         self.free(|| {
-            let _ = io::stderr().write_all(text.as_bytes());
+            let _ = io::stderr().write_all(text.as_str().as_bytes());
         });
     }
 
