@@ -1,6 +1,13 @@
 //! Connections: resolve, check, connect, TLS.
 
-use crate::{Options, Proxies, Timeouts, error, failure, proxy::Proxy, resolve::Rules, stream::Stream, tls::Tls};
+use crate::{
+    Options, Proxies, Timeouts, error, failure,
+    proxy::Proxy,
+    resolve::Rules,
+    sip::{PieceSize, Sip},
+    stream::Stream,
+    tls::Tls,
+};
 use http::{Uri, uri::Scheme};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::{
@@ -36,6 +43,7 @@ struct Parts {
     tls: Tls,
     timeouts: Timeouts,
     proxies: Proxies,
+    piece: PieceSize,
     /// Connections so far.
     made: AtomicU64,
 }
@@ -44,8 +52,8 @@ impl Connector {
     pub(crate) fn new(options: Options) -> Result<Self, Error> {
         let tls = Tls::new(&options)?;
         let rules = Rules { addresses: options.addresses, never: options.never, resolver: options.resolver };
-        let (timeouts, proxies) = (options.timeouts, options.proxies);
-        Ok(Self(Arc::new(Parts { rules, tls, timeouts, proxies, made: AtomicU64::new(0) })))
+        let (timeouts, proxies, piece) = (options.timeouts, options.proxies, options.piece);
+        Ok(Self(Arc::new(Parts { rules, tls, timeouts, proxies, piece, made: AtomicU64::new(0) })))
     }
 }
 
@@ -98,7 +106,7 @@ impl Parts {
         let mut made = Made::new(id, stream.tcp().peer_addr().ok(), begun.elapsed());
         if !secure {
             let proxied = proxy.is_some_and(|proxy| proxy.takes_whole_urls());
-            return Ok(Wire::Plain { io: TokioIo::new(stream), proxied, made });
+            return Ok(Wire::Plain { io: TokioIo::new(self.sip(stream)), proxied, made });
         }
         let begun = Instant::now();
         let tls = timeout(limit, self.tls.handshake(host, port, stream))
@@ -109,7 +117,11 @@ impl Parts {
                 None => failure,
             })?;
         made.tls = Some(begun.elapsed());
-        Ok(Wire::Tls { io: Box::new(TokioIo::new(tls)), made })
+        Ok(Wire::Tls { io: Box::new(TokioIo::new(self.sip(tls))), made })
+    }
+
+    fn sip<T>(&self, inner: T) -> Sip<T> {
+        Sip { inner, size: self.piece.clone() }
     }
 
     /// Connects to a proxy, and through it to the host unless it takes requests for `http` URLs itself.
@@ -194,13 +206,13 @@ impl Service<Uri> for Connector {
 /// A connection, with TLS or without.
 pub(crate) enum Wire {
     Plain {
-        io: TokioIo<Stream>,
+        io: TokioIo<Sip<Stream>>,
         /// The other end is a proxy, which wants to see whole URLs.
         proxied: bool,
         made: Made,
     },
     Tls {
-        io: Box<TokioIo<TlsStream<Stream>>>,
+        io: Box<TokioIo<Sip<TlsStream<Stream>>>>,
         made: Made,
     },
 }

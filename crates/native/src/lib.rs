@@ -8,18 +8,22 @@ mod body;
 mod connect;
 mod failure;
 mod hosts;
+mod lookup;
 mod outgoing;
 mod proxy;
 mod resolve;
 mod scheme;
+mod sip;
 mod stream;
 mod tls;
 mod verify;
 
 pub use body::NativeBody;
 pub use hosts::{Certificates, Hosts};
+pub use lookup::{LookupCounts, LookupLimits};
 pub use proxy::Proxies;
 pub use resolve::Resolver;
+pub use sip::PieceSize;
 
 use connect::Connector;
 use http::{HeaderValue, Method, Response, StatusCode, header, uri::Scheme};
@@ -91,6 +95,8 @@ pub struct Options {
     pub timeouts: Timeouts,
     /// How names become addresses.
     pub resolver: Resolver,
+    /// How many bytes are read at a time.
+    pub piece: PieceSize,
     /// Proxies on the way. What is behind one is resolved there: `addresses` then judges the proxy alone.
     pub proxies: Proxies,
 }

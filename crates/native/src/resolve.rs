@@ -1,6 +1,9 @@
 //! Names become addresses, once per connection.
 
-use crate::{Addresses, error};
+use crate::{
+    Addresses, LookupCounts, LookupLimits, error,
+    lookup::{Lookup, Pool, ask_system},
+};
 use porthole_registry::{
     policy,
     transport::{Error, ErrorKind},
@@ -13,27 +16,61 @@ use std::{
 
 /// How names become addresses.
 #[derive(Clone, Default)]
-pub struct Resolver(Option<Arc<Lookup>>);
+pub struct Resolver(Method);
 
-type Lookup = dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync;
+#[derive(Clone, Default)]
+enum Method {
+    /// The system is asked on the runtime's own threads for blocking work.
+    #[default]
+    System,
+    Function(Arc<Lookup>),
+    Pool(Arc<Pool>),
+}
 
 impl Resolver {
     /// Answers with what `lookup` returns for a name, and never asks the system.
     pub fn from_fn(lookup: impl Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(lookup)))
+        Self(Method::Function(Arc::new(lookup)))
+    }
+
+    /// Asks the system on threads of its own and remembers the answers, within limits.
+    pub fn pooled(limits: LookupLimits) -> Self {
+        Self(Method::Pool(Pool::new(limits, Box::new(ask_system))))
+    }
+
+    /// As [`pooled`](Self::pooled), but asks `lookup`, which may block.
+    pub fn pooled_fn(
+        limits: LookupLimits,
+        lookup: impl Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Method::Pool(Pool::new(limits, Box::new(lookup))))
+    }
+
+    /// What happened so far; `None` without a pool.
+    pub fn counts(&self) -> Option<LookupCounts> {
+        match &self.0 {
+            Method::Pool(pool) => Some(pool.counts()),
+            Method::System | Method::Function(_) => None,
+        }
     }
 
     async fn addresses(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        match &self.0 {
-            Some(lookup) => Ok(lookup(host)?.into_iter().map(|ip| SocketAddr::new(ip, port)).collect()),
-            None => Ok(tokio::net::lookup_host((host, port)).await?.collect()),
-        }
+        let found = match &self.0 {
+            Method::System => return Ok(tokio::net::lookup_host((host, port)).await?.collect()),
+            Method::Function(lookup) => lookup(host)?,
+            Method::Pool(pool) => pool.addresses(host).await?,
+        };
+        Ok(found.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
     }
 }
 
 impl fmt::Debug for Resolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Resolver(fn)" } else { "Resolver(system)" })
+        f.write_str(match &self.0 {
+            Method::System => "Resolver(system)",
+            Method::Function(_) => "Resolver(fn)",
+            Method::Pool(_) => "Resolver(pool)",
+        })
     }
 }
 
