@@ -1,8 +1,13 @@
-//! The command line.
+//! The command line, the environment and the configuration file: one definition for all three.
 
 use crate::{
+    clients::Clients,
+    connections::is_exposed,
     cors::{self, Origins},
+    identity::Identity,
     layout::Layouts,
+    limits::Limits,
+    log,
     metrics::Metrics,
     policy::Policy,
     route,
@@ -11,55 +16,81 @@ use crate::{
     upstream::Upstream,
 };
 use clap::Parser;
-use porthole_native::{Addresses, Native, Options};
+use http::HeaderValue;
+use porthole_native::{Addresses, LookupLimits, Native, Options, PieceSize, Resolver};
 use porthole_registry::policy::Url;
 use std::{
-    io::{self, Write},
     net::SocketAddr,
     path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
 };
 
-/// The way from a browser tab to registries that do not speak to browsers. Serves the page, too.
+/// Connect browser tabs to registries without CORS; serve the page too.
 ///
-/// A relay reads registries on behalf of a page or of any OCI client, and streams what they answer. It keeps no
-/// credentials, and what it serves is verified by whoever asked.
+/// A relay reads registries on behalf of a page or of any OCI client, and streams what they answer. It keeps no credentials, and its
+/// clients verify what it serves.
 ///
 /// A client that cannot send `?ns=` writes the registry in front of the name, its port behind an underscore:
 /// `skopeo inspect docker://127.0.0.1:8090/registry.example.com_5000/app`.
+///
+/// Every option is also a variable of the environment (`--max-connections` is PORTHOLE_RELAY_MAX_CONNECTIONS; lists have commas) and a
+/// line of the file that --config names (`max-connections = 100`). The command line wins over the environment, and that over the file.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "relay", version)]
 pub(crate) struct Args {
-    /// Address to listen on; port 0 takes a free one.
+    /// Read options from this file: lines of `name = value`, where a value is a "string", a number, true, or a ["list"]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Check the options and files, print what would be served, and exit
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090")]
     pub(crate) listen: SocketAddr,
-    /// Where people reach this relay, when that is not the address it listens on.
+    /// Where people reach this relay, when that is not the address it listens on
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<String>,
-    /// Relay only to this registry (may be given more than once); without it: to any with a public address.
-    #[arg(long, value_name = "HOST[:PORT]")]
-    pub(crate) allow: Vec<String>,
-    /// This host may have a private or a loopback address, and any port.
-    #[arg(long, value_name = "HOST[:PORT]")]
-    pub(crate) allow_private: Vec<String>,
-    /// Speak to this host without TLS; loopback addresses never need it.
-    #[arg(long, value_name = "HOST[:PORT]")]
-    pub(crate) plain_http: Vec<String>,
-    /// Trust the certificate authorities of this PEM file, too.
+    /// Speak TLS with the certificates in this PEM file, which is read again when it changes
     #[arg(long, value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The private key of --tls-cert
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Relay only to this registry (may be repeated); without it: to any with a public address
+    #[arg(long, value_name = "HOST[:PORT]", value_delimiter = ',')]
+    pub(crate) allow: Vec<String>,
+    /// This host may have a private or a loopback address, and any port
+    #[arg(long, value_name = "HOST[:PORT]", value_delimiter = ',')]
+    pub(crate) allow_private: Vec<String>,
+    /// Connect to this host without TLS; loopback addresses never need it
+    #[arg(long, value_name = "HOST[:PORT]", value_delimiter = ',')]
+    pub(crate) plain_http: Vec<String>,
+    /// Also trust the certificate authorities of this PEM file
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
     pub(crate) ca: Vec<PathBuf>,
-    /// A registry of another domain may have its users sign in at this host.
-    #[arg(long, value_name = "HOST[:PORT]")]
+    /// A registry of another domain may have its users sign in at this host
+    #[arg(long, value_name = "HOST[:PORT]", value_delimiter = ',')]
     pub(crate) trust_realm: Vec<String>,
-    /// Pages of this origin may use the relay, beside its own.
-    #[arg(long, value_name = "ORIGIN")]
+    /// Pages of this origin may use the relay, beside its own
+    #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
     pub(crate) allow_origin: Vec<String>,
-    /// The registry of requests that name none.
+    /// Pages of this origin may show the page in a frame
+    #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
+    pub(crate) frame_ancestors: Vec<String>,
+    /// The registry of requests that name none
     #[arg(long, value_name = "HOST[:PORT]")]
     pub(crate) default_registry: Option<String>,
-    /// Serve an OCI layout or a docker-archive from disk, as a repository of the registry `layout.localhost`.
-    #[arg(long, value_name = "DIR|FILE")]
+    /// Serve an OCI layout or a docker-archive from disk, as a repository of the registry `layout.localhost`
+    #[arg(long, value_name = "DIR|FILE", value_delimiter = ',')]
     pub(crate) layout: Vec<PathBuf>,
+    /// Format of the log on stderr
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) log: log::Format,
+    /// Log the paths of requests too, which name repositories
+    #[arg(long)]
+    pub(crate) log_targets: bool,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
 }
 
 impl Relay {
@@ -79,22 +110,41 @@ impl Relay {
                 return Err(format!("{flag}: expected a lower-case host[:port], got `{host}`"));
             }
         }
-        let listed = args.allow_origin.iter().map(|origin| {
-            cors::parse_origin(origin)
-                .ok_or_else(|| format!("--allow-origin: expected an origin like https://example.com, got `{origin}`"))
-        });
         let public = args.public_url.as_deref().map(parse_public).transpose()?;
+        let identity = match (args.tls_cert, args.tls_key) {
+            (Some(certificate), Some(key)) => {
+                Some(Identity::load(certificate, key).map_err(|error| format!("--tls-cert: {error}"))?)
+            }
+            (None, None) => None,
+            _ => return Err("--tls-cert: expected --tls-key with it".to_owned()),
+        };
+        let scheme = if identity.is_some() { "https" } else { "http" };
         let mut own = Vec::new();
         if local.ip().is_loopback() || local.ip().is_unspecified() {
-            own.extend(["127.0.0.1", "localhost", "[::1]"].map(|host| format!("http://{host}:{}", local.port())));
+            own.extend(["127.0.0.1", "localhost", "[::1]"].map(|host| format!("{scheme}://{host}:{}", local.port())));
         }
         own.extend(public.iter().map(|(origin, _)| origin.clone()));
-        let origins = Origins { own, listed: listed.collect::<Result<_, _>>()?, loopback: local.ip().is_loopback() };
+        let listed = parse_origins("--allow-origin", &args.allow_origin)?;
+        let origins = Origins { own, listed, loopback: local.ip().is_loopback() };
+        let mut frames = parse_origins("--frame-ancestors", &args.frame_ancestors)?.join(" ");
+        if frames.is_empty() {
+            "'none'".clone_into(&mut frames);
+        }
 
+        let limits = args.limits;
+        let resolver = Resolver::pooled(LookupLimits {
+            threads: limits.lookups as usize,
+            deadline: limits.lookup_time,
+            ..LookupLimits::default()
+        });
+        let piece = PieceSize::default();
         let native = Native::new(Options {
             addresses: Addresses::Public { allow: args.allow_private.clone() },
             never: vec![local],
             ca: args.ca.into_iter().map(Into::into).collect(),
+            timeouts: limits.timeouts(),
+            resolver: resolver.clone(),
+            piece: piece.clone(),
             ..Options::default()
         })
         .map_err(|error| format!("--ca: {}", error.message))?;
@@ -105,19 +155,69 @@ impl Relay {
             realms: args.trust_realm,
             own: public.iter().map(|(_, authority)| authority.clone()).collect(),
         };
+        let metrics = Arc::new(Metrics::default());
         Ok(Self {
-            upstream: Upstream { native, policy },
+            clients: Clients::new(&limits, local.ip(), piece, Arc::clone(&metrics)),
+            upstream: Upstream {
+                native,
+                policy,
+                first_byte: limits.upstream_first_byte,
+                metrics: Arc::clone(&metrics),
+            },
+            resolver,
             realms: Realms::default(),
-            metrics: Arc::new(Metrics::default()),
+            metrics,
             origins,
             layouts: Layouts::open(&args.layout).map_err(|error| format!("--layout: {error}"))?,
             public,
             default_registry: args.default_registry,
+            frames: HeaderValue::from_str(&format!("frame-ancestors {frames}"))
+                .map_err(|error| format!("--frame-ancestors: {error}"))?,
+            identity,
             stopping: AtomicBool::new(false),
-            // A log that nobody reads any more must not stop the relay.
-            log: |line| drop(writeln!(io::stderr(), "{line}")),
+            log: log::to_stderr(args.log, args.log_targets),
+            limits,
         })
     }
+
+    /// Where it listens, as a URL.
+    pub(crate) fn url(&self, local: SocketAddr) -> String {
+        format!("{}://{local}", if self.identity.is_some() { "https" } else { "http" })
+    }
+
+    /// What the operator should know before others can connect to `local`.
+    pub(crate) fn warnings(&self, local: &SocketAddr) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if !is_exposed(local) {
+            return warnings;
+        }
+        if self.upstream.policy.only.is_empty() {
+            warnings.push(format!(
+                "other machines can connect to {local} and reach every public registry through it: --allow names those that they may"
+            ));
+        } else {
+            warnings.push(format!("other machines can connect to {local}"));
+        }
+        if self.identity.is_none() {
+            warnings.push(
+                "passwords and tokens cross the network without TLS: add --tls-cert and --tls-key, or put a proxy in front that has TLS"
+                    .to_owned(),
+            );
+        }
+        if self.public.is_none() {
+            warnings
+                .push("only requests by IP address are served: --public-url sets the name of this relay".to_owned());
+        }
+        warnings
+    }
+}
+
+fn parse_origins(flag: &str, origins: &[String]) -> Result<Vec<String>, String> {
+    let parse = |origin: &String| {
+        cors::parse_origin(origin)
+            .ok_or_else(|| format!("{flag}: expected an origin like https://example.com, got `{origin}`"))
+    };
+    origins.iter().map(parse).collect()
 }
 
 /// Origin and `host[:port]` of a public URL.

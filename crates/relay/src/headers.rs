@@ -40,11 +40,24 @@ pub(crate) fn defuse(headers: &mut HeaderMap) {
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
         (header::CONTENT_DISPOSITION, "attachment"),
-        (header::CACHE_CONTROL, "no-store"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
+
+/// How long an answer of a registry may be kept, and by whom. What a digest names never changes, but access to it may; a tag is asked for
+/// again each time. Only what was answered without authorization may be kept for other users.
+pub(crate) fn set_caching(headers: &mut HeaderMap, by_digest: bool, anonymous: bool) {
+    let value = match (by_digest, anonymous) {
+        (true, true) => "public, max-age=31536000, immutable",
+        (true, false) => "private, max-age=31536000, immutable",
+        (false, true) => "no-cache",
+        (false, false) => "private, no-cache",
+    };
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(value));
+    headers.insert(header::VARY, HeaderValue::from_static("Authorization"));
 }
 
 /// The media type that a document may keep: JSON of any kind or plain text, and nothing that a browser would run.

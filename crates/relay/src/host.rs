@@ -1,7 +1,7 @@
 //! Which names this relay answers to.
 //!
 //! A page whose own host name suddenly resolves to this machine (DNS rebinding) would be of the same origin as the
-//! relay. Its `Host` gives it away: here it must be an address, or a name that whoever started the relay gave it.
+//! relay. Its `Host` gives it away: here it must be an address, or the name in `--public-url`.
 
 use http::{HeaderMap, header, uri::Authority};
 use std::net::{IpAddr, SocketAddr};
@@ -18,6 +18,12 @@ pub(crate) fn check<'h>(headers: &'h HeaderMap, local: SocketAddr, public: Optio
     }
     let authority: Authority = value.parse().ok()?;
     let host = authority.host();
+    // The parser takes any text for a port.
+    let port = value.strip_prefix(host)?;
+    let number = |port: &str| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    if !port.is_empty() && !port.strip_prefix(':').is_some_and(number) {
+        return None;
+    }
     let literal = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     let known = match literal.parse::<IpAddr>() {
         Ok(ip) => ip.is_loopback() || ip == local.ip().to_canonical(),
@@ -59,6 +65,10 @@ mod tests {
             ("user@127.0.0.1:8090", false),
             ("127.0.0.1:8090, evil.example", false),
             ("127.0.0.1:8090/x", false),
+            ("localhost:abc", false),
+            ("localhost:", false),
+            ("localhost:99999", false),
+            ("127.0.0.1:+80", false),
             ("", false),
         ];
         let local = "192.168.1.5:8090".parse().unwrap();

@@ -1,15 +1,21 @@
 //! The relay: the page, and the way from it to registries that do not speak to browsers.
 //!
-//! It is no general proxy. A request is read into a [`route::Route`] or refused; what goes to a registry is built anew
-//! from that; where it goes is judged by [`policy::Policy`] by name and by `porthole-native` by address; and what comes
-//! back is streamed with no more headers than [`headers`] lists. Whoever asked verifies the bytes.
+//! It is no general proxy. A request is parsed to a [`route::Route`] or refused; what goes to a registry is built from
+//! that alone; where it goes is judged by [`policy::Policy`] by name and by `porthole-native` by address; and the answer
+//! is streamed with no more headers than [`headers`] lists. The client verifies the bytes.
 
 mod args;
 mod body;
+mod clients;
+mod config;
+mod connections;
 mod cors;
 mod headers;
 mod host;
+mod identity;
 mod layout;
+mod limits;
+mod log;
 mod metrics;
 mod page;
 mod policy;
@@ -18,15 +24,17 @@ mod refusal;
 mod route;
 mod server;
 mod stream;
+mod tally;
 mod token;
 mod upstream;
 
-use crate::{args::Args, server::Relay};
-use clap::Parser;
+use crate::server::Relay;
 use std::{
+    env,
     io::{self, Write},
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 use tokio::{
     net::TcpListener,
@@ -35,8 +43,8 @@ use tokio::{
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Args::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
+    match run().await {
+        Ok(code) => code,
         Err(failure) => {
             let _ = writeln!(io::stderr(), "relay: {failure}");
             ExitCode::from(2)
@@ -44,22 +52,60 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(args: Args) -> Result<(), String> {
+async fn run() -> Result<ExitCode, String> {
+    let args = match config::read(env::args_os().collect(), &|name| env::var_os(name))? {
+        Ok(args) => args,
+        Err(error) => error.exit(),
+    };
+    if args.check {
+        let listen = args.listen;
+        let relay = Relay::new(args, listen)?;
+        let warnings = relay.warnings(&listen).into_iter().map(|warning| format!("warning: {warning}\n"));
+        let text =
+            format!("the options are valid: would listen on {}\n{}", relay.url(listen), warnings.collect::<String>());
+        io::stdout().write_all(text.as_bytes()).map_err(|error| error.to_string())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let listener =
         TcpListener::bind(args.listen).await.map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
     let local = listener.local_addr().map_err(|error| error.to_string())?;
     let relay = Arc::new(Relay::new(args, local)?);
-    let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
+    let signals = |kind| signal(kind).map_err(|error| error.to_string());
+    let (mut terminate, mut interrupt) = (signals(SignalKind::terminate())?, signals(SignalKind::interrupt())?);
+    let (mut again, mut interrupted_again) = (signals(SignalKind::terminate())?, signals(SignalKind::interrupt())?);
+    let drain = relay.limits.drain;
     let stop = async {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => drain,
+            // A person who waits for a prompt.
+            _ = interrupt.recv() => Duration::ZERO,
         }
     };
-    writeln!(io::stdout(), "listening on http://{local}").map_err(|error| error.to_string())?;
-    server::run(listener, relay, stop).await;
-    Ok(())
+    let second = async {
+        for _ in 0..2 {
+            tokio::select! {
+                _ = again.recv() => {}
+                _ = interrupted_again.recv() => {}
+            }
+        }
+    };
+    writeln!(io::stdout(), "listening on {}", relay.url(local)).map_err(|error| error.to_string())?;
+    for warning in relay.warnings(&local) {
+        relay.log.note(format_args!("warning: {warning}"));
+    }
+    let cut = tokio::select! {
+        cut = connections::run(listener, Arc::clone(&relay), stop) => cut,
+        () = second => relay.metrics.connections(),
+    };
+    if cut > 0 {
+        relay.log.note(format_args!("stopped, and cut {cut} connections"));
+    }
+    relay.log.flush(LAST_LINES);
+    Ok(if cut > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
+
+/// For the last lines of the log to be written.
+const LAST_LINES: Duration = Duration::from_millis(300);
 
 #[cfg(test)]
 mod tests;

@@ -13,19 +13,19 @@ struct File {
 
 static FILES: &[File] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
-/// The file at this path of the web app; `None` if it has no such file.
-pub(crate) fn answer(path: &str, request: &HeaderMap) -> Option<Response<Body>> {
+/// The file at this path of the web app; `None` if it has no such file. `frames` is the policy of a document: who may frame it.
+pub(crate) fn answer(path: &str, request: &HeaderMap, frames: &HeaderValue) -> Option<Response<Body>> {
     let name = path.strip_prefix('/')?;
     let name = if name.is_empty() { "index.html" } else { name };
     match FILES.iter().find(|file| file.name == name) {
-        Some(file) => Some(file.answer(request)),
+        Some(file) => Some(file.answer(request, frames)),
         None if name == "index.html" => Some(absent()),
         None => None,
     }
 }
 
 impl File {
-    fn answer(&self, request: &HeaderMap) -> Response<Body> {
+    fn answer(&self, request: &HeaderMap, frames: &HeaderValue) -> Response<Body> {
         let mut response = Response::new(Body::empty());
         let headers = response.headers_mut();
         headers.insert(header::ETAG, HeaderValue::from_static(self.etag));
@@ -37,7 +37,7 @@ impl File {
             // The policy of a worker is that of its own script; the page's is in the page.
             headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(WORKER_POLICY));
         } else {
-            headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("frame-ancestors 'none'"));
+            headers.insert(header::CONTENT_SECURITY_POLICY, frames.clone());
         }
         if request.get(header::IF_NONE_MATCH).is_some_and(|tags| lists(tags, self.etag)) {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -116,6 +116,8 @@ pub(crate) fn lists(value: &HeaderValue, etag: &str) -> bool {
 mod tests {
     use super::*;
 
+    const FRAMES: HeaderValue = HeaderValue::from_static("frame-ancestors 'none'");
+
     #[test]
     fn only_names_with_a_hash_are_immutable() {
         for name in ["app-0123456789abcdef.js", "app-0123456789abcdef_bg.wasm", "style-89abcdef01234567.css"] {
@@ -140,9 +142,9 @@ mod tests {
 
     #[test]
     fn the_page_is_there_with_and_without_a_bundle() {
-        let response = answer("/", &HeaderMap::new()).unwrap();
+        let response = answer("/", &HeaderMap::new(), &FRAMES).unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()[header::CACHE_CONTROL], "no-cache");
-        assert!(answer("/absent.js", &HeaderMap::new()).is_none());
+        assert!(answer("/absent.js", &HeaderMap::new(), &FRAMES).is_none());
     }
 }

@@ -1,8 +1,10 @@
 //! `/v2/`: what a registry answers, made safe for the page and true for the client.
 
 use crate::{
-    body::Body,
+    body::{Arriving, Body},
     headers,
+    metrics::Limit,
+    page,
     refusal::Refusal,
     route::{Call, Endpoint},
     server::Relay,
@@ -10,7 +12,7 @@ use crate::{
     upstream::{self, Answer},
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
-use porthole_core::limits::ERROR_BODY_BYTES;
+use porthole_core::{digest::Digest, limits::ERROR_BODY_BYTES};
 use porthole_registry::{challenge, endpoint::tags};
 use std::sync::Arc;
 
@@ -39,6 +41,7 @@ pub(crate) async fn answer(
     {
         sent.insert(header::AUTHORIZATION, authorization);
     }
+    let anonymous = !client.contains_key(header::AUTHORIZATION);
     let range = sent.get(header::RANGE).and_then(headers::parse_range);
     let answer = relay.upstream.fetch(method, url, sent).await?;
 
@@ -90,10 +93,47 @@ pub(crate) async fn answer(
     if let Some(link) = next_page(&answer, call)? {
         back.insert(header::LINK, link);
     }
-    let mut response = Response::new(Body::Upstream(Box::new(answer.response.into_body()), Arc::clone(&relay.metrics)));
+    let left = match call.endpoint {
+        Endpoint::Blob(_) => None,
+        _ => Some(relay.limits.document_size),
+    };
+    let body = answer.response.into_body();
+    if let (Some(limit), Some(length), &Method::GET) = (left, body.remaining(), method)
+        && length > limit
+    {
+        relay.metrics.limited(Limit::DocumentSize);
+        let message = format!("the document has {length} bytes, and this relay passes on at most {limit}");
+        return Err(Refusal::upstream("UPSTREAM_INVALID", message));
+    }
+    if let Some(by_digest) = call.endpoint.is_by_digest() {
+        headers::set_caching(&mut back, by_digest, anonymous);
+        if !by_digest && status == StatusCode::OK && has_not_changed(client, &mut back) {
+            back.remove(header::CONTENT_LENGTH);
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            *response.headers_mut() = back;
+            return Ok(response);
+        }
+    }
+    let arriving = Box::new(Arriving { body, left, metrics: Arc::clone(&relay.metrics) });
+    let mut response = Response::new(Body::Upstream(arriving));
     *response.status_mut() = status;
     *response.headers_mut() = back;
     Ok(response)
+}
+
+/// Gives a manifest by tag an `ETag` where its registry gave it none, and says whether the client has it already. Registries that know no
+/// conditional requests send it again each time, and a browser that keeps it needs the tag.
+fn has_not_changed(client: &HeaderMap, back: &mut HeaderMap) -> bool {
+    if !back.contains_key(header::ETAG) {
+        let digest = back.get("docker-content-digest").and_then(|digest| digest.to_str().ok()?.parse::<Digest>().ok());
+        if let Some(etag) = digest.and_then(|digest| HeaderValue::from_str(&format!("\"{digest}\"")).ok()) {
+            back.insert(header::ETAG, etag);
+        }
+    }
+    let etag = back.get(header::ETAG).and_then(|etag| etag.to_str().ok());
+    let etag = etag.map(|etag| etag.strip_prefix("W/").unwrap_or(etag));
+    matches!((client.get(header::IF_NONE_MATCH), etag), (Some(tags), Some(etag)) if page::lists(tags, etag))
 }
 
 /// An error of the registry: its own words where it has some in the right form, else ours.

@@ -15,16 +15,18 @@
 //! | 403 | `ORIGIN_DENIED` | the page that asks is none that this relay serves (`--allow-origin`) |
 //! | 403 | `DESTINATION_DENIED` | the registry, or its address, is none that this relay goes to (`--allow`, `--allow-private`) |
 //! | 403 | `REALM_UNTRUSTED` | the registry signs in at a foreign host: the credentials were not sent (`--trust-realm`) |
-//! | 404 | `NOT_FOUND`, `NAME_UNKNOWN`, `MANIFEST_UNKNOWN`, `BLOB_UNKNOWN` | nothing is here |
-//! | 405 | `UNSUPPORTED` | the method is none that this relay allows |
+//! | 404 | `NOT_FOUND`, `NAME_UNKNOWN`, `MANIFEST_UNKNOWN`, `BLOB_UNKNOWN` | there is no such file, endpoint or content |
+//! | 405 | `UNSUPPORTED` | the method is none that this relay allows: `Allow` lists them |
 //! | 416 | `RANGE_INVALID` | none of the bytes asked for exist |
 //! | 421 | `HOST_DENIED` | the `Host` is no name of this relay (`--public-url`) |
+//! | 429 | `TOOMANYREQUESTS` | the client sends too many requests (`--client-rate`) |
 //! | 502 | `UPSTREAM_UNRESOLVED` | the name of the host does not resolve |
 //! | 502 | `UPSTREAM_UNREACHABLE` | no connection to the host |
 //! | 502 | `UPSTREAM_TLS` | no secure connection to the host |
 //! | 502 | `UPSTREAM_INTERRUPTED` | the host ended the exchange too early |
 //! | 502 | `UPSTREAM_INVALID` | the answer breaks the protocol |
 //! | 502 | `UPSTREAM_REFUSED` | the registry points somewhere that policy forbids: a redirect, a token realm |
+//! | 503 | `BUSY` | too many bodies are on their way, to this client or to all (`--client-buffers`, `--buffers`) |
 //! | 504 | `UPSTREAM_TIMEOUT` | the host was silent for too long |
 
 use crate::body::Body;
@@ -41,6 +43,10 @@ pub(crate) struct Refusal {
     pub(crate) registry: Option<String>,
     pub(crate) step: Option<&'static str>,
 }
+
+/// The code of a refusal, in the extensions of its answer until it is counted.
+#[derive(Clone, Copy)]
+pub(crate) struct Refused(pub(crate) &'static str);
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
@@ -85,6 +91,10 @@ impl Refusal {
         let mut response = Response::new(Body::from(json!({ "errors": [error] }).to_string()));
         *response.status_mut() = self.status;
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response.extensions_mut().insert(Refused(self.code));
         response
     }
 }

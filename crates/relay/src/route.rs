@@ -97,6 +97,11 @@ impl Route {
         if allowed { Ok(route) } else { Err(unsupported(method)) }
     }
 
+    /// The methods that a path takes, as `Allow` lists them.
+    pub(crate) fn methods(path: &str) -> &'static str {
+        if path == "/token" { "GET, POST" } else { "GET, HEAD" }
+    }
+
     /// The shape of the path, without the names in it: for logs and counters.
     pub(crate) fn template(&self) -> &'static str {
         match self {
@@ -120,6 +125,15 @@ impl Route {
 }
 
 impl Endpoint {
+    /// Whether a digest names the content, which then never changes, or a tag does; `None` for lists.
+    pub(crate) fn is_by_digest(&self) -> Option<bool> {
+        match self {
+            Self::Blob(_) => Some(true),
+            Self::Manifest(target) => Some(target.contains(':')),
+            Self::Version | Self::Catalog | Self::Tags | Self::Referrers(_) => None,
+        }
+    }
+
     /// What is wanted, in the words of an error.
     pub(crate) fn step(&self) -> &'static str {
         match self {
@@ -172,6 +186,18 @@ fn api(path: &str, rest: &str, raw: &str, default: Option<&str>) -> Result<Route
         "_catalog" => Some(Endpoint::Catalog),
         _ => None,
     };
+    // The same with the registry in the path, as clients send it that put the whole of a name behind a prefix.
+    let in_path = |rest: &str, endpoint| {
+        let (registry, "") = split_registry(rest, None).ok().filter(|_| ns.is_none())? else { return None };
+        Some((registry, endpoint))
+    };
+    let named = rest.strip_suffix("_catalog").and_then(|rest| in_path(rest, Endpoint::Catalog));
+    let named = named.or_else(|| in_path(rest, Endpoint::Version));
+    if let Some((registry, endpoint)) = named {
+        let host = api_host(&registry)?;
+        let (repository, path) = (String::new(), path.to_owned());
+        return Ok(Route::Registry(Call { registry, host, repository, endpoint, query, path, by_query }));
+    }
     if let Some(endpoint) = bare {
         if endpoint == Endpoint::Version && !by_query {
             return Ok(Route::Version);

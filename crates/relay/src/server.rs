@@ -1,46 +1,44 @@
-//! Connections, and what each request on them gets.
+//! What each request gets.
 
 use crate::{
     body::Body,
+    clients::{Clients, Place},
     cors::{self, Asker, Origins},
     headers, host,
+    identity::Identity,
     layout::{self, Layouts},
-    metrics::Metrics,
+    limits::Limits,
+    log::Log,
+    metrics::{Gauges, Metrics},
     page, proxy,
-    refusal::Refusal,
+    refusal::{Refusal, Refused},
     route::Route,
-    stream::Guarded,
+    tally::{Tallied, Tally},
     token::{self, Realms},
     upstream::Upstream,
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt, Limited};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use hyper::body::Incoming;
+use porthole_native::Resolver;
 use serde_json::json;
 use std::{
-    convert::Infallible,
-    fmt,
-    future::Future,
-    net::SocketAddr,
-    pin::pin,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
-    time::timeout,
-};
+use tokio::time::timeout;
 
 /// Everything that requests share.
 pub(crate) struct Relay {
+    pub(crate) limits: Limits,
+    pub(crate) clients: Arc<Clients>,
     pub(crate) upstream: Upstream,
+    pub(crate) resolver: Resolver,
     pub(crate) realms: Realms,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) origins: Origins,
@@ -48,115 +46,60 @@ pub(crate) struct Relay {
     /// Origin and `host[:port]` of the public URL.
     pub(crate) public: Option<(String, String)>,
     pub(crate) default_registry: Option<String>,
+    /// Where pages may frame the page: sources of `frame-ancestors`.
+    pub(crate) frames: HeaderValue,
+    /// The certificate, where the relay speaks TLS itself.
+    pub(crate) identity: Option<Identity>,
     pub(crate) stopping: AtomicBool,
-    /// Takes a line for each request: method, template of the path, status. Never names, never secrets.
-    pub(crate) log: fn(fmt::Arguments<'_>),
+    /// Takes a line for each answer. Never secrets, and names only where they were asked for.
+    pub(crate) log: Log,
 }
 
-/// Serves until `stop` is ready, then lets what is in flight finish for a while.
-pub(crate) async fn run(listener: TcpListener, relay: Arc<Relay>, stop: impl Future<Output = ()>) {
-    let mut stop = pin!(stop);
-    let connections = connections();
-    let room = Arc::new(Semaphore::new(connections as usize));
-    let (stopping, stopped) = watch::channel(());
-    loop {
-        let next = async {
-            let place = Arc::clone(&room).acquire_owned().await;
-            (place, listener.accept().await)
-        };
-        let (place, accepted) = tokio::select! {
-            () = &mut stop => break,
-            next = next => next,
-        };
-        match accepted {
-            Ok((tcp, _)) => {
-                let (relay, stopped) = (Arc::clone(&relay), stopped.clone());
-                tokio::spawn(async move {
-                    relay.metrics.connected();
-                    serve(tcp, &relay, stopped).await;
-                    relay.metrics.disconnected();
-                    drop(place);
-                });
-            }
-            // Too many open files, or a client that is gone already: neither ends the relay.
-            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-        }
-    }
-    relay.stopping.store(true, Ordering::Relaxed);
-    drop(listener);
-    drop(stopping);
-    let all = room.acquire_many(connections);
-    let _ = timeout(GRACE, all).await;
+/// Both ends of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer {
+    pub(crate) address: IpAddr,
+    pub(crate) local: SocketAddr,
+    pub(crate) tls: bool,
 }
 
-async fn serve(tcp: TcpStream, relay: &Arc<Relay>, mut stopped: watch::Receiver<()>) {
-    let Ok(local) = tcp.local_addr() else { return };
-    // Small answers must not wait for the acknowledgement of the one before. If it fails, they wait.
-    let _ = tcp.set_nodelay(true);
-    let service = service_fn(|request| {
-        let relay = Arc::clone(relay);
-        async move { Ok::<_, Infallible>(relay.handle(request, local).await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
-        .max_header_size(HEAD_BYTES)
-        .max_buf_size(2 * HEAD_BYTES)
-        .serve_connection(TokioIo::new(Guarded::new(tcp, STALL)), service);
-    let mut connection = pin!(connection);
-    tokio::select! {
-        _ = connection.as_mut() => {}
-        _ = stopped.changed() => {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
-        }
-    }
-}
-
-/// How many connections are served at once: each may need another one to a registry, and the system has its limit.
-fn connections() -> u32 {
-    let mut limit = getrlimit(Resource::Nofile);
-    if limit.current != limit.maximum {
-        // The soft limit is for programs that still use select(2).
-        let raised = Rlimit { current: limit.maximum, ..limit };
-        if setrlimit(Resource::Nofile, raised).is_ok() {
-            limit = raised;
-        }
-    }
-    let files = limit.current.unwrap_or(u64::MAX).saturating_sub(OWN_FILES) / 2;
-    u32::try_from(files).unwrap_or(CONNECTIONS).clamp(1, CONNECTIONS)
-}
-
-const CONNECTIONS: u32 = 4096;
-const OWN_FILES: u64 = 64;
-const GRACE: Duration = Duration::from_secs(10);
-/// For the head of a request, and so for an idle connection.
-const HEAD_TIME: Duration = Duration::from_secs(10);
-/// For the head of a request; the library allows 100 headers in it.
-const HEAD_BYTES: usize = 64 << 10;
-/// For a client that takes nothing of what is sent to it.
-const STALL: Duration = Duration::from_secs(30);
 const FORM_BYTES: usize = 16 << 10;
 
 impl Relay {
-    async fn handle(&self, request: Request<Incoming>, local: SocketAddr) -> Response<Body> {
+    pub(crate) async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Tallied> {
         let started = Instant::now();
         let (parts, body) = request.into_parts();
-        let (template, mut response) = self.answer(&parts, body, local).await;
+        let (route, mut response) =
+            if self.clients.may_ask(peer.address) { self.answer(&parts, body, peer).await } else { ("-", too_fast()) };
         let headers = response.headers_mut();
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-        headers.append(header::VARY, HeaderValue::from_static("Origin"));
-        self.metrics.answered(template, response.status());
-        let (method, status, took) = (&parts.method, response.status().as_u16(), started.elapsed().as_millis());
-        (self.log)(format_args!("{method} {template} {status} {took} ms"));
-        response
+        vary_by_origin(headers);
+        let status = response.status();
+        self.metrics.answered(route, status);
+        let extensions = response.extensions_mut();
+        if let Some(Refused(code)) = extensions.remove() {
+            self.metrics.refused(code);
+        }
+        let tally = Tally {
+            log: self.log.clone(),
+            metrics: Arc::clone(&self.metrics),
+            route,
+            target: parts.uri.path().to_owned(),
+            method: parts.method,
+            status,
+            started,
+            bytes: 0,
+            complete: false,
+            _place: extensions.remove::<Arc<Place>>(),
+        };
+        response.map(|body| Tallied { body, tally })
     }
 
-    async fn answer(&self, parts: &Parts, body: Incoming, local: SocketAddr) -> (&'static str, Response<Body>) {
+    async fn answer(&self, parts: &Parts, body: Incoming, peer: Peer) -> (&'static str, Response<Body>) {
         let headers = &parts.headers;
         let public = self.public.as_ref();
-        let Some(host) = host::check(headers, local, public.map(|(_, authority)| authority.as_str())) else {
+        let Some(host) = host::check(headers, peer.local, public.map(|(_, authority)| authority.as_str())) else {
             let refusal = Refusal::new(
                 StatusCode::MISDIRECTED_REQUEST,
                 "HOST_DENIED",
@@ -166,7 +109,7 @@ impl Relay {
         };
         let base = match public {
             Some((origin, authority)) if authority == host => origin.clone(),
-            _ => format!("http://{host}"),
+            _ => format!("{}://{host}", if peer.tls { "https" } else { "http" }),
         };
         let asker = self.origins.judge(headers, &base);
         let preflight = cors::is_preflight(&parts.method, headers);
@@ -175,11 +118,7 @@ impl Relay {
             Refusal::new(StatusCode::FORBIDDEN, "ORIGIN_DENIED", message).response()
         };
         if let (true, Asker::Page(origin)) = (preflight, &asker) {
-            let methods = match parts.uri.path() {
-                "/token" => "GET, POST",
-                _ => "GET, HEAD",
-            };
-            let mut response = self.origins.preflight(origin, headers, methods);
+            let mut response = self.origins.preflight(origin, headers, Route::methods(parts.uri.path()));
             cors::expose(origin.clone(), response.headers_mut());
             return ("-", response);
         }
@@ -191,20 +130,31 @@ impl Relay {
             return (template, stranger());
         }
         let mut response = match parsed {
-            Ok(route) => self.act(route, parts, body, &base).await.unwrap_or_else(|refusal| {
+            Ok(route) => self.act(route, parts, body, &base, peer.address).await.unwrap_or_else(|refusal| {
                 let mut response = refusal.response();
                 headers::defuse(response.headers_mut());
                 response
             }),
             Err(refusal) => refusal.response(),
         };
+        if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+            let methods = HeaderValue::from_static(Route::methods(parts.uri.path()));
+            response.headers_mut().insert(header::ALLOW, methods);
+        }
         if let Asker::Page(origin) = asker {
             cors::expose(origin, response.headers_mut());
         }
         (template, response)
     }
 
-    async fn act(&self, route: Route, parts: &Parts, body: Incoming, base: &str) -> Result<Response<Body>, Refusal> {
+    async fn act(
+        &self,
+        route: Route,
+        parts: &Parts,
+        body: Incoming,
+        base: &str,
+        client: IpAddr,
+    ) -> Result<Response<Body>, Refusal> {
         let headers = &parts.headers;
         if parts.method != Method::POST && !hyper::body::Body::is_end_stream(&body) {
             return Err(Refusal::bad_request("REQUEST_INVALID", "expected a request without a body"));
@@ -214,16 +164,15 @@ impl Relay {
             return Err(Refusal::bad_request("REQUEST_INVALID", "expected a body with a Content-Length"));
         }
         match route {
-            Route::Page(path) => {
-                page::answer(&path, headers).ok_or_else(|| Refusal::not_found("NOT_FOUND", "nothing is here"))
-            }
+            Route::Page(path) => page::answer(&path, headers, &self.frames)
+                .ok_or_else(|| Refusal::not_found("NOT_FOUND", "there is no such file")),
             Route::About => Ok(self.about()),
             Route::Health => Ok(text(StatusCode::OK, "ok\n")),
             Route::Ready if self.stopping.load(Ordering::Relaxed) => {
                 Ok(text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"))
             }
             Route::Ready => Ok(text(StatusCode::OK, "ready\n")),
-            Route::Metrics => Ok(text(StatusCode::OK, self.metrics.exposition())),
+            Route::Metrics => Ok(text(StatusCode::OK, self.metrics.exposition_with(&self.gauges()))),
             Route::Version => {
                 let mut response = text(StatusCode::OK, "{}");
                 if !headers.contains_key(header::AUTHORIZATION) {
@@ -238,6 +187,10 @@ impl Relay {
                 Ok(response)
             }
             Route::Registry(call) => {
+                let place = self.clients.stream(client).ok_or_else(|| {
+                    let message = "too many bodies are on their way (--buffers, --client-buffers)";
+                    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "BUSY", message)
+                })?;
                 let answer = if call.registry == layout::REGISTRY {
                     self.layouts.answer(&call, headers, &self.metrics).await
                 } else {
@@ -251,10 +204,11 @@ impl Relay {
                 if let Ok(registry) = HeaderValue::from_str(&call.registry) {
                     headers.insert(NAMESPACE, registry);
                 }
+                response.extensions_mut().insert(Arc::new(place));
                 Ok(response)
             }
             Route::Token(call) => {
-                let form = if parts.method == Method::POST { Some(read_form(headers, body).await?) } else { None };
+                let form = if parts.method == Method::POST { Some(self.read_form(headers, body).await?) } else { None };
                 let mut response = token::answer(self, call, headers, form).await?;
                 headers::defuse(response.headers_mut());
                 Ok(response)
@@ -277,22 +231,48 @@ impl Relay {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }
+
+    fn gauges(&self) -> Gauges {
+        Gauges {
+            streams: self.clients.streams(),
+            dropped_lines: self.log.dropped(),
+            lookups: self.resolver.counts().unwrap_or_default(),
+        }
+    }
+
+    async fn read_form(&self, headers: &HeaderMap, body: Incoming) -> Result<Vec<(String, String)>, Refusal> {
+        let invalid = |message: &str| Refusal::bad_request("REQUEST_INVALID", message);
+        let form = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
+            value.split(';').next().is_some_and(|v| v.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+        });
+        if !form {
+            return Err(invalid("expected a form (application/x-www-form-urlencoded)"));
+        }
+        let bytes = timeout(self.limits.header_time, Limited::new(body, FORM_BYTES).collect())
+            .await
+            .map_err(|_| {
+                Refusal::new(StatusCode::REQUEST_TIMEOUT, "REQUEST_INVALID", "the form did not arrive in time")
+            })?
+            .map_err(|_| invalid("expected a whole form of at most 16 KiB"))?
+            .to_bytes();
+        Ok(form_urlencoded::parse(&bytes).into_owned().collect())
+    }
 }
 
-async fn read_form(headers: &HeaderMap, body: Incoming) -> Result<Vec<(String, String)>, Refusal> {
-    let invalid = |message: &str| Refusal::bad_request("REQUEST_INVALID", message);
-    let form = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
-        value.split(';').next().is_some_and(|v| v.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
-    });
-    if !form {
-        return Err(invalid("expected a form (application/x-www-form-urlencoded)"));
-    }
-    let bytes = timeout(HEAD_TIME, Limited::new(body, FORM_BYTES).collect())
-        .await
-        .map_err(|_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "REQUEST_INVALID", "the form did not arrive in time"))?
-        .map_err(|_| invalid("expected a whole form of at most 16 KiB"))?
-        .to_bytes();
-    Ok(form_urlencoded::parse(&bytes).into_owned().collect())
+/// Every answer depends on the origin of the page that asks.
+fn vary_by_origin(headers: &mut HeaderMap) {
+    let vary = match headers.get(header::VARY).and_then(|names| names.to_str().ok()) {
+        Some(names) => HeaderValue::from_str(&format!("{names}, Origin")).ok(),
+        None => None,
+    };
+    headers.insert(header::VARY, vary.unwrap_or(HeaderValue::from_static("Origin")));
+}
+
+fn too_fast() -> Response<Body> {
+    let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", "too many requests (--client-rate)");
+    let mut response = refusal.response();
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {

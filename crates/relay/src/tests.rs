@@ -1,18 +1,24 @@
 //! A relay and a registry in one process, spoken to over real sockets.
 
+mod caching;
 mod layouts;
+mod operating;
 mod proxying;
 mod refusing;
 mod streaming;
 
 use crate::{
     args::Args,
-    server::{self, Relay},
+    connections,
+    log::{Format, Log},
+    server::Relay,
 };
 use clap::Parser;
 use std::{
+    io,
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -24,8 +30,9 @@ use tokio::{
 /// A relay on a free port; it stops when it is dropped.
 struct Running {
     address: SocketAddr,
-    task: JoinHandle<()>,
-    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<usize>,
+    /// Takes for how long new connections are still taken.
+    stop: Option<oneshot::Sender<Duration>>,
 }
 
 impl Running {
@@ -33,11 +40,10 @@ impl Running {
         let args = Args::parse_from(["relay"].iter().chain(flags));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let relay = Arc::new(Relay { log: |_| {}, ..Relay::new(args, address).unwrap() });
+        let relay =
+            Arc::new(Relay { log: Log::new(Format::None, false, io::sink()), ..Relay::new(args, address).unwrap() });
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(server::run(listener, relay, async {
-            let _ = stopped.await;
-        }));
+        let task = tokio::spawn(connections::run(listener, relay, async { stopped.await.unwrap_or_default() }));
         Self { address, task, stop: Some(stop) }
     }
 

@@ -45,30 +45,64 @@ impl Door {
         }
         challenges.iter().any(|challenge| challenge.scheme == "basic").then_some(Self::Password)
     }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Token { realm, service } => realm.len() + service.as_ref().map_or(0, String::len),
+            Self::Password | Self::Open => 0,
+        }
+    }
 }
 
 /// What registries want to see, as their own challenges said a while ago.
 #[derive(Debug, Default)]
-pub(crate) struct Realms(Mutex<HashMap<String, (Door, Instant)>>);
+pub(crate) struct Realms(Mutex<Doors>);
+
+#[derive(Debug, Default)]
+struct Doors {
+    known: HashMap<String, (Door, Instant)>,
+    /// Of all names, realms and services.
+    bytes: usize,
+}
 
 impl Realms {
     /// Remembers what a registry's own challenges say.
     pub(crate) fn learn(&self, registry: &str, challenges: &[Challenge]) {
         let Some(door) = Door::of(challenges) else { return };
+        let bytes = registry.len() + door.bytes();
         let mut doors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if doors.len() >= REMEMBERED && !doors.contains_key(registry) {
-            doors.clear();
+        doors.forget(registry);
+        // A registry with so long a realm is asked again each time.
+        if bytes > DOOR_BYTES {
+            return;
         }
-        doors.insert(registry.to_owned(), (door, Instant::now()));
+        while doors.bytes + bytes > REMEMBERED_BYTES || doors.known.len() >= REMEMBERED {
+            let oldest = doors.known.iter().min_by_key(|(_, (_, learned))| *learned);
+            let Some(name) = oldest.map(|(name, _)| name.clone()) else { break };
+            doors.forget(&name);
+        }
+        doors.bytes += bytes;
+        doors.known.insert(registry.to_owned(), (door, Instant::now()));
     }
 
     fn get(&self, registry: &str) -> Option<Door> {
         let doors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        doors.get(registry).filter(|(_, learned)| learned.elapsed() < FRESH).map(|(door, _)| door.clone())
+        doors.known.get(registry).filter(|(_, learned)| learned.elapsed() < FRESH).map(|(door, _)| door.clone())
+    }
+}
+
+impl Doors {
+    fn forget(&mut self, registry: &str) {
+        if let Some((door, _)) = self.known.remove(registry) {
+            self.bytes -= registry.len() + door.bytes();
+        }
     }
 }
 
 const REMEMBERED: usize = 1024;
+const REMEMBERED_BYTES: usize = 256 << 10;
+/// Of one registry. The realms of public registries have less than 100 bytes.
+const DOOR_BYTES: usize = 4 << 10;
 const FRESH: Duration = Duration::from_secs(600);
 
 /// A request for a token, once it is known which registry it is for.
@@ -78,6 +112,19 @@ struct Wish {
     parameters: Vec<(String, String)>,
     /// The registry was found in the scope: whoever asks was sent here by the version check of this relay.
     by_scope: bool,
+}
+
+impl Wish {
+    /// Where the registry asks for authorization, if anywhere: the version check, and the repository that the token is for.
+    fn protected_paths(&self) -> Vec<String> {
+        let mut paths = vec!["/v2/".to_owned()];
+        let scope = self.parameters.iter().find(|(key, _)| key == "scope");
+        let name = scope.and_then(|(_, scope)| scope.strip_prefix("repository:")?.split_once(':'));
+        if let Some(Ok(reference)) = name.map(|(name, _)| route::read_name(&self.registry, name)) {
+            paths.push(format!("/v2/{}/tags/list?n=1", reference.repository()));
+        }
+        paths
+    }
 }
 
 /// Asks the token service of a registry. `form` is the body of a POST (OAuth2), decoded.
@@ -114,7 +161,13 @@ async fn ask(relay: &Relay, wish: Wish, client: &HeaderMap, post: bool) -> Resul
                 let message = format!("{} wants a user name and a password", wish.registry);
                 return Err(Refusal::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message));
             };
-            return Ok(token_answer(json!({ "token": enclose(&wish.registry, Some(basic)) })));
+            return match check_password(relay, &wish, &registry, basic).await? {
+                true => Ok(token_answer(json!({ "token": enclose(&wish.registry, Some(basic)) }))),
+                false => {
+                    let message = format!("{} refuses this user name and password", wish.registry);
+                    Err(Refusal::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message))
+                }
+            };
         }
     };
 
@@ -157,12 +210,22 @@ impl Wish {
         if let Some((registry, host)) = place {
             return Ok(Self { registry, host, parameters, by_scope: false });
         }
+        // A form may name the registry as a query does.
+        if let Some(at) = parameters.iter().position(|(key, _)| key == "ns") {
+            let (_, registry) = parameters.remove(at);
+            let host = route::read_name(&registry, "name")?.api_host().to_owned();
+            return Ok(Self { registry, host, parameters, by_scope: false });
+        }
         let mut found: Option<(String, String)> = None;
         for (_, scopes) in parameters.iter_mut().filter(|(key, _)| key == "scope") {
             let mut own = Vec::new();
             for scope in scopes.split(' ').filter(|scope| !scope.is_empty()) {
-                let parts = scope.strip_prefix("repository:").and_then(|rest| rest.rsplit_once(':'));
-                let (name, actions) = parts.ok_or_else(route::no_namespace)?;
+                let Some(rest) = scope.strip_prefix("repository:") else {
+                    // `registry:catalog:*` names no registry, but may stand beside a scope that does.
+                    own.push(scope.to_owned());
+                    continue;
+                };
+                let (name, actions) = rest.rsplit_once(':').ok_or_else(route::no_namespace)?;
                 let (registry, name) = route::split_registry(name, default)?;
                 let reference = route::read_name(&registry, name)?;
                 own.push(format!("repository:{}:{actions}", reference.repository()));
@@ -185,15 +248,25 @@ impl Wish {
     }
 }
 
+/// Asks a registry that signs in with passwords whether this one is right. A client that got a token for a wrong one would call the
+/// sign-in a success.
+async fn check_password(relay: &Relay, wish: &Wish, registry: &Url, basic: &str) -> Result<bool, Refusal> {
+    let Ok(authorization) = HeaderValue::from_str(&format!("Basic {basic}")) else { return Ok(false) };
+    for path in wish.protected_paths() {
+        let url = registry.join(&path).map_err(|error| Refusal::bad_request("NAME_INVALID", error.to_string()))?;
+        let headers = HeaderMap::from_iter([(header::AUTHORIZATION, authorization.clone())]);
+        let response = relay.upstream.send(upstream::request(&Method::GET, &url, headers, Bytes::new())?).await?;
+        // Without rights on a repository the answer is 403: the password was right.
+        if response.status() == StatusCode::UNAUTHORIZED {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Provokes the challenge of a registry: its version check, else the repository that the token is for.
 async fn discover(relay: &Relay, wish: &Wish, registry: &Url) -> Result<Door, Refusal> {
-    let mut paths = vec!["/v2/".to_owned()];
-    let scope = wish.parameters.iter().find(|(key, _)| key == "scope");
-    let name = scope.and_then(|(_, scope)| scope.strip_prefix("repository:")?.split_once(':'));
-    if let Some(Ok(reference)) = name.map(|(name, _)| route::read_name(&wish.registry, name)) {
-        paths.push(format!("/v2/{}/tags/list?n=1", reference.repository()));
-    }
-    for path in paths {
+    for path in wish.protected_paths() {
         let url = registry.join(&path).map_err(|error| Refusal::bad_request("NAME_INVALID", error.to_string()))?;
         let ping = upstream::request(&Method::GET, &url, HeaderMap::new(), Bytes::new())?;
         let response = relay.upstream.send(ping).await?;
@@ -305,7 +378,25 @@ mod tests {
     }
 
     #[test]
-    fn scopes_tell_the_registry() {
+    fn remembered_realms_are_bounded_by_bytes() {
+        let challenges =
+            |bytes: usize| challenge::parse(format!("Bearer realm=\"https://a.b/{}\"", "x".repeat(bytes)).as_bytes());
+        let realms = Realms::default();
+        for number in 0..1500 {
+            realms.learn(&format!("r{number}.example"), &challenges(2000));
+        }
+        let doors = realms.0.lock().unwrap();
+        let sum: usize = doors.known.iter().map(|(name, (door, _))| name.len() + door.bytes()).sum();
+        assert_eq!(doors.bytes, sum);
+        assert!((REMEMBERED_BYTES / 2..=REMEMBERED_BYTES).contains(&sum), "{sum}");
+        assert!(doors.known.contains_key("r1499.example"));
+        drop(doors);
+        realms.learn("r1499.example", &challenges(DOOR_BYTES));
+        assert_eq!(realms.get("r1499.example"), None);
+    }
+
+    #[test]
+    fn scopes_name_the_registry() {
         let wish = |scopes: &[&str], default| {
             let parameters = scopes.iter().map(|scope| ("scope".to_owned(), (*scope).to_owned())).collect();
             let wish = Wish::new(None, parameters, default)?;
@@ -326,6 +417,10 @@ mod tests {
             )
             .unwrap(),
             "127.0.0.1:5000 127.0.0.1:5000 repository:a/b:pull repository:c:pull|repository:d:pull,push"
+        );
+        assert_eq!(
+            wish(&["registry:catalog:* repository:a.b/c:pull"], None).unwrap(),
+            "a.b a.b registry:catalog:* repository:c:pull"
         );
         assert_eq!(wish(&["repository:a/b:pull"], Some("ghcr.io")).unwrap(), "ghcr.io ghcr.io repository:a/b:pull");
         assert_eq!(wish(&[], Some("ghcr.io")).unwrap(), "ghcr.io ghcr.io ");

@@ -1,21 +1,29 @@
 //! Requests to registries and to the hosts that they point at.
 
-use crate::{policy::Policy, refusal::Refusal};
+use crate::{metrics::Metrics, policy::Policy, refusal::Refusal};
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, Response};
+use http::{HeaderMap, Method, Response, StatusCode};
 use porthole_core::limits::REDIRECTS;
 use porthole_native::{Native, NativeBody};
 use porthole_registry::{
     policy::Url,
     redirect,
-    transport::{ErrorKind, Request, Transport},
+    transport::{ErrorKind, Patience, Request, Transport},
 };
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::time::timeout;
 
 /// How the relay speaks to others.
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub(crate) native: Native,
     pub(crate) policy: Policy,
+    /// For a registry to begin its answer.
+    pub(crate) first_byte: Duration,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// An answer, and the URL that gave it after all redirects.
@@ -46,7 +54,15 @@ impl Upstream {
     }
 
     /// Sends one request.
-    pub(crate) async fn send(&self, request: Request) -> Result<Response<NativeBody>, Refusal> {
+    pub(crate) async fn send(&self, mut request: Request) -> Result<Response<NativeBody>, Refusal> {
+        request.extensions_mut().insert(Patience(self.first_byte));
+        let started = Instant::now();
+        let answer = self.send_once_or_twice(request).await;
+        self.metrics.upstream_answered(started.elapsed());
+        answer
+    }
+
+    async fn send_once_or_twice(&self, request: Request) -> Result<Response<NativeBody>, Refusal> {
         let again = redirect::may_follow(request.method()).then(|| request.clone());
         match (self.native.send(request).await, again) {
             // A connection that idled here may have been closed over there just now.
@@ -66,7 +82,15 @@ pub(crate) fn request(method: &Method, url: &Url, headers: HeaderMap, body: Byte
 }
 
 /// Reads a body of at most `limit` bytes; `None` if it is longer.
-pub(crate) async fn read(mut body: NativeBody, limit: u64) -> Result<Option<Bytes>, Refusal> {
+///
+/// # Errors
+/// The body broke off, or did not arrive in time: an error or a token is short, and a byte now and then must not keep it open.
+pub(crate) async fn read(body: NativeBody, limit: u64) -> Result<Option<Bytes>, Refusal> {
+    let late = || Refusal::new(StatusCode::GATEWAY_TIMEOUT, "UPSTREAM_TIMEOUT", "the answer did not arrive in time");
+    timeout(READ, read_all(body, limit)).await.map_err(|_| late())?
+}
+
+async fn read_all(mut body: NativeBody, limit: u64) -> Result<Option<Bytes>, Refusal> {
     let mut whole = BytesMut::new();
     while let Some(chunk) = body.chunk().await? {
         if (whole.len() + chunk.len()) as u64 > limit {
@@ -85,3 +109,4 @@ async fn drain(body: NativeBody) {
 }
 
 const DRAINED: u64 = 16 << 10;
+const READ: Duration = Duration::from_secs(30);

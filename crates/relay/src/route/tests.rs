@@ -30,6 +30,9 @@ fn both_forms_lead_to_the_same_place() {
         ("/v2/?ns=ghcr.io", "ghcr.io ghcr.io /v2/"),
         ("/v2?ns=ghcr.io", "ghcr.io ghcr.io /v2/"),
         ("/v2/_catalog?ns=ghcr.io&n=3", "ghcr.io ghcr.io /v2/_catalog"),
+        ("/v2/ghcr.io/", "ghcr.io ghcr.io /v2/"),
+        ("/v2/127.0.0.1_5000/", "127.0.0.1:5000 127.0.0.1:5000 /v2/"),
+        ("/v2/ghcr.io/_catalog", "ghcr.io ghcr.io /v2/_catalog"),
     ];
     for (target, expected) in rows {
         assert_eq!(upstream(target), expected, "{target}");

@@ -84,7 +84,7 @@ async fn a_stop_waits_for_what_is_in_flight() {
     let request = format!("GET /v2/a/blobs/{DIGEST}?ns={address} HTTP/1.1\r\nHost: {}\r\n\r\n", relay.address);
     client.write_all(request.as_bytes()).await.unwrap();
     read_head(&mut client).await.unwrap();
-    relay.stop.take().unwrap().send(()).unwrap();
+    relay.stop.take().unwrap().send(Duration::ZERO).unwrap();
     // Connections without a request end at once, and no new ones are taken.
     assert_eq!(timeout(Duration::from_secs(5), idle.read(&mut [0])).await.unwrap().unwrap_or(0), 0);
     assert!(TcpStream::connect(relay.address).await.is_err());
@@ -93,7 +93,8 @@ async fn a_stop_waits_for_what_is_in_flight() {
     let mut body = Vec::new();
     client.read_to_end(&mut body).await.unwrap();
     assert_eq!(body, b"abcdef");
-    timeout(Duration::from_secs(5), &mut relay.task).await.unwrap().unwrap();
+    let cut = timeout(Duration::from_secs(5), &mut relay.task).await.unwrap().unwrap();
+    assert_eq!(cut, 0);
     upstream.await.unwrap();
 }
 
