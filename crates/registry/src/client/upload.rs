@@ -173,7 +173,8 @@ impl<T: Transport + Environment> Registry<T> {
                 run.done.requests += 1;
                 let payload = content.part(0..descriptor.size);
                 let request = upload::commit(&place.url, &descriptor.digest, payload).map_err(url_error)?;
-                self.send_to(call, &place, request).await?;
+                let session = self.send_to(call, &place, request).await?;
+                call.check_taken(descriptor, &session)?;
                 run.upload.found(true);
                 Ok(())
             }
@@ -191,7 +192,8 @@ impl<T: Transport + Environment> Registry<T> {
             Step::Commit => {
                 let place = place()?;
                 let request = upload::commit(&place.url, &descriptor.digest, Payload::default()).map_err(url_error)?;
-                self.send_to(call, &place, request).await?;
+                let session = self.send_to(call, &place, request).await?;
+                call.check_taken(descriptor, &session)?;
                 run.upload.found(true);
                 Ok(())
             }
@@ -348,6 +350,16 @@ pub(super) fn parse(request: &Request) -> Result<Url, crate::policy::UrlError> {
 impl Call {
     pub(super) fn refused(&self, error: crate::policy::Refused) -> Error {
         Error::Policy { registry: self.registry.clone(), role: "place for an upload", error }
+    }
+
+    /// A registry that names another digest has stored other bytes, whatever its status says. One in another algorithm cannot be compared.
+    fn check_taken(&self, descriptor: &Descriptor, session: &upload::Session) -> Result<(), Box<Failed>> {
+        match session.digest {
+            Some(got) if got.algorithm() == descriptor.digest.algorithm() && got != descriptor.digest => {
+                Err(Failed::at_once(self.contradiction(descriptor.digest, got)))
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn read_opened<B>(&self, asked: &Url, answer: &Answer<B>) -> Result<Opened, Error> {

@@ -230,7 +230,7 @@ fn is_refusal(error: &Error) -> bool {
 }
 
 impl Call {
-    fn contradiction(&self, expected: Digest, got: Digest) -> Error {
+    pub(super) fn contradiction(&self, expected: Digest, got: Digest) -> Error {
         Error::Contradiction { registry: self.registry.clone(), what: self.what.clone(), expected, got }
     }
 }

@@ -78,6 +78,8 @@ pub struct Session {
     pub held: Option<u64>,
     /// `OCI-Chunk-Min-Length`: the least that a chunk before the last may have.
     pub least: Option<u64>,
+    /// `Docker-Content-Digest`: what the registry says that it holds now.
+    pub digest: Option<Digest>,
 }
 
 /// Reads the head of an answer to a request to `from`. `origin` is the registry's: a session may wander away from it and back.
@@ -91,6 +93,7 @@ pub fn read(base: &Base, from: &Url, headers: &HeaderMap) -> Result<Session, Ref
         location: location.map(|location| policy::upload(base.origin(), from, &location)).transpose()?,
         held: text(header::RANGE.as_str()).and_then(held),
         least: text("oci-chunk-min-length").and_then(|value| value.trim().parse().ok()).filter(|least| *least > 0),
+        digest: text("docker-content-digest").and_then(|value| value.trim().parse().ok()),
     })
 }
 

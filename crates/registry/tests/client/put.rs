@@ -48,6 +48,22 @@ fn manifests() {
     block_on(client.check_tag(&destination(), &raw, "1")).unwrap();
 }
 
+/// A registry that says 201 and names another digest has stored something else.
+#[test]
+fn a_created_blob_with_another_digest_is_no_success() {
+    let internet = registry(Uploads::default());
+    let client = Registry::new(internet.clone(), Options::default());
+    let (descriptor, bytes) = blob();
+    let other = Digest::sha256(b"other").to_string();
+    for chunk in [None, Some(descriptor.size / 2 + 1)] {
+        internet.fault("PUT ", 1, Fault::Header("docker-content-digest", other.clone()));
+        let uploaded = block_on(client.upload_blob(&destination(), &descriptor, &bytes, chunk, None, &mut |_| {}));
+        assert!(matches!(uploaded, Err(Error::Contradiction { .. })), "{chunk:?}: {uploaded:?}");
+    }
+    internet.fault("PUT ", 1, Fault::Header("docker-content-digest", "nonsense".to_owned()));
+    block_on(client.upload_blob(&destination(), &descriptor, &bytes, None, None, &mut |_| {})).unwrap();
+}
+
 #[test]
 fn many_tags() {
     let (descriptor, bytes) = blob();
