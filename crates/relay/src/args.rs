@@ -1,6 +1,7 @@
 //! The command line, the environment and the configuration file: one definition for all three.
 
 use crate::{
+    cache::Cache,
     clients::Clients,
     connections::is_exposed,
     cors::{self, Origins},
@@ -17,6 +18,7 @@ use crate::{
 };
 use clap::Parser;
 use http::HeaderValue;
+use porthole_core::quantity::parse_bytes;
 use porthole_native::{Addresses, LookupLimits, Native, Options, PieceSize, Resolver};
 use porthole_registry::policy::Url;
 use std::{
@@ -83,6 +85,12 @@ pub(crate) struct Args {
     /// Serve an OCI layout or a docker-archive from disk, as a repository of the registry `layout.localhost`
     #[arg(long, value_name = "DIR|FILE", value_delimiter = ',')]
     pub(crate) layout: Vec<PathBuf>,
+    /// Keep blobs in this directory, and serve them from there to callers whom their registry lets read them
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
+    /// Size of the cache; the blobs that were not used for the longest time are removed
+    #[arg(long, value_name = "SIZE", default_value = "10GiB", value_parser = parse_bytes)]
+    pub(crate) cache_size: u64,
     /// Format of the log on stderr
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) log: log::Format,
@@ -156,6 +164,9 @@ impl Relay {
             own: public.iter().map(|(_, authority)| authority.clone()).collect(),
         };
         let metrics = Arc::new(Metrics::default());
+        let cache = args.cache.map(|folder| {
+            Cache::open(&folder, args.cache_size).map_err(|error| format!("--cache: `{}`: {error}", folder.display()))
+        });
         Ok(Self {
             clients: Clients::new(&limits, local.ip(), piece, Arc::clone(&metrics)),
             upstream: Upstream {
@@ -164,6 +175,7 @@ impl Relay {
                 first_byte: limits.upstream_first_byte,
                 metrics: Arc::clone(&metrics),
             },
+            cache: cache.transpose()?,
             resolver,
             realms: Realms::default(),
             metrics,

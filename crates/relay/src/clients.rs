@@ -102,6 +102,11 @@ impl Clients {
         self.table().streams
     }
 
+    /// How many bytes of a body are read at a time now.
+    pub(crate) fn piece(&self) -> usize {
+        if self.table().streams <= self.fast { usize::MAX } else { PIECE }
+    }
+
     fn streams_changed(&self, streams: u64) {
         self.piece.set(if streams <= self.fast { usize::MAX } else { PIECE });
     }

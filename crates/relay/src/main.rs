@@ -6,6 +6,7 @@
 
 mod args;
 mod body;
+mod cache;
 mod clients;
 mod config;
 mod connections;

@@ -75,6 +75,20 @@ pub(crate) struct Gauges {
     pub(crate) streams: u64,
     pub(crate) dropped_lines: u64,
     pub(crate) lookups: LookupCounts,
+    pub(crate) cache: Option<CacheCounts>,
+}
+
+/// What the cache did so far, and what it holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CacheCounts {
+    pub(crate) hits: u64,
+    /// Served from a file that was still growing.
+    pub(crate) shared: u64,
+    pub(crate) misses: u64,
+    pub(crate) evicted: u64,
+    /// Answers that did not match their digest.
+    pub(crate) wrong: u64,
+    pub(crate) bytes: u64,
 }
 
 impl Metrics {
@@ -165,6 +179,19 @@ impl Metrics {
         ] {
             text.head(name, kind, help);
             text.value(name, "", value);
+        }
+        if let Some(CacheCounts { hits, shared, misses, evicted, wrong, bytes }) = gauges.cache {
+            for (name, kind, help, value) in [
+                ("cache_hits_total", "counter", "Blobs found in the cache.", hits),
+                ("cache_shared_total", "counter", "Requests that followed the fetch of another one.", shared),
+                ("cache_misses_total", "counter", "Blobs not found in the cache.", misses),
+                ("cache_evicted_total", "counter", "Blobs removed to make room.", evicted),
+                ("cache_wrong_total", "counter", "Blobs that did not match their digest.", wrong),
+                ("cache_bytes", "gauge", "Bytes in the cache.", bytes),
+            ] {
+                text.head(name, kind, help);
+                text.value(name, "", value);
+            }
         }
         text.head("connections", "gauge", "Connections open now.");
         text.value("connections", "", self.connections.load(Ordering::Relaxed));

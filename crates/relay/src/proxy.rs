@@ -2,6 +2,7 @@
 
 use crate::{
     body::{Arriving, Body},
+    cache::serve::{Verdict, Wish},
     headers,
     metrics::Limit,
     page,
@@ -43,7 +44,25 @@ pub(crate) async fn answer(
     }
     let anonymous = !client.contains_key(header::AUTHORIZATION);
     let range = sent.get(header::RANGE).and_then(headers::parse_range);
-    let answer = relay.upstream.fetch(method, url, sent).await?;
+    let wish = relay.cache.as_ref().zip(Wish::name_of(call, method)).map(|(cache, name)| Wish {
+        upstream: &relay.upstream,
+        clients: &relay.clients,
+        metrics: &relay.metrics,
+        cache,
+        call,
+        name,
+        url: &url,
+        sent: &sent,
+        anonymous,
+    });
+    let mut lead = None;
+    if let Some(wish) = &wish {
+        match wish.answer().await? {
+            Verdict::Answer(response) => return Ok(response),
+            Verdict::Ask(ours) => lead = ours,
+        }
+    }
+    let answer = relay.upstream.fetch(method, url.clone(), sent.clone()).await?;
 
     let status = answer.response.status();
     let mut back = headers::back(answer.response.headers());
@@ -97,6 +116,7 @@ pub(crate) async fn answer(
         Endpoint::Blob(_) => None,
         _ => Some(relay.limits.document_size),
     };
+    let plain = answer.response.headers().get(header::CONTENT_ENCODING).is_none_or(|coding| coding == "identity");
     let body = answer.response.into_body();
     if let (Some(limit), Some(length), &Method::GET) = (left, body.remaining(), method)
         && length > limit
@@ -115,7 +135,21 @@ pub(crate) async fn answer(
             return Ok(response);
         }
     }
-    let arriving = Box::new(Arriving { body, left, metrics: Arc::clone(&relay.metrics) });
+    let mut arriving = Box::new(Arriving { body, left, metrics: Arc::clone(&relay.metrics) });
+    if let (Some(wish), Some(lead)) = (&wish, lead)
+        && status == StatusCode::OK
+        && plain
+    {
+        match wish.keep(lead, *arriving) {
+            Ok(mut response) => {
+                for (name, value) in &back {
+                    response.headers_mut().entry(name).or_insert_with(|| value.clone());
+                }
+                return Ok(response);
+            }
+            Err(passed_on) => arriving = passed_on,
+        }
+    }
     let mut response = Response::new(Body::Upstream(arriving));
     *response.status_mut() = status;
     *response.headers_mut() = back;

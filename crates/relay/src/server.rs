@@ -2,6 +2,7 @@
 
 use crate::{
     body::Body,
+    cache::Cache,
     clients::{Clients, Place},
     cors::{self, Asker, Origins},
     headers, host,
@@ -38,6 +39,7 @@ pub(crate) struct Relay {
     pub(crate) limits: Limits,
     pub(crate) clients: Arc<Clients>,
     pub(crate) upstream: Upstream,
+    pub(crate) cache: Option<Arc<Cache>>,
     pub(crate) resolver: Resolver,
     pub(crate) realms: Realms,
     pub(crate) metrics: Arc<Metrics>,
@@ -237,6 +239,7 @@ impl Relay {
             streams: self.clients.streams(),
             dropped_lines: self.log.dropped(),
             lookups: self.resolver.counts().unwrap_or_default(),
+            cache: self.cache.as_ref().map(|cache| cache.counts()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! A relay and a registry in one process, spoken to over real sockets.
 
+mod cache;
 mod caching;
 mod layouts;
 mod operating;

@@ -1,0 +1,178 @@
+//! Answers out of the cache.
+//!
+//! A private blob must not reach a caller whom its registry would refuse. So before a caller gets bytes out of the cache, the registry is
+//! asked with that caller's own authorization, by a HEAD request for that blob in that repository; the answer is remembered for a
+//! minute. A registry that cannot be reached authorizes no caller.
+
+use super::{Cache, Found, Name, fetch};
+use crate::{
+    body::{Arriving, Body},
+    clients::Clients,
+    headers,
+    metrics::Metrics,
+    page,
+    refusal::Refusal,
+    route::{Call, Endpoint},
+    upstream::Upstream,
+};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use porthole_core::digest::{Algorithm, Digest, Hasher};
+use porthole_registry::policy::Url;
+use std::{fs::File, sync::Arc};
+use tokio::sync::{mpsc, watch};
+
+/// A request for a blob that the cache may have.
+pub(crate) struct Wish<'w> {
+    pub(crate) upstream: &'w Upstream,
+    pub(crate) clients: &'w Arc<Clients>,
+    pub(crate) metrics: &'w Arc<Metrics>,
+    pub(crate) cache: &'w Arc<Cache>,
+    pub(crate) call: &'w Call,
+    pub(crate) name: Name,
+    /// The blob at its registry.
+    pub(crate) url: &'w Url,
+    /// What goes there.
+    pub(crate) sent: &'w HeaderMap,
+    pub(crate) anonymous: bool,
+}
+
+/// What the cache makes of a request.
+pub(crate) enum Verdict {
+    Answer(Response<Body>),
+    /// The registry answers; a whole blob that it sends goes through [`Wish::keep`].
+    Ask(Option<fetch::Lead>),
+}
+
+impl Wish<'_> {
+    /// What a cache may know a request by.
+    pub(crate) fn name_of(call: &Call, method: &Method) -> Option<Name> {
+        match call.endpoint {
+            Endpoint::Blob(digest) if *method == Method::GET => Some(Name { host: call.host.clone(), digest }),
+            _ => None,
+        }
+    }
+
+    /// Answers from the cache, if the blob is there and its registry lets this caller read it.
+    ///
+    /// # Errors
+    /// The registry cannot be asked.
+    pub(crate) async fn answer(&self) -> Result<Verdict, Refusal> {
+        let range = self.sent.get(header::RANGE).and_then(headers::parse_range);
+        // A part that is not here yet is fetched alone.
+        if range.is_some() && !self.cache.holds(&self.name) {
+            return Ok(Verdict::Ask(None));
+        }
+        for _ in 0..LOOKS {
+            match self.cache.find(&self.name) {
+                Found::Absent(lead) => return Ok(Verdict::Ask(Some(lead).filter(|_| range.is_none()))),
+                Found::Held(file, size) => {
+                    if !self.is_authorized().await? {
+                        return Ok(Verdict::Ask(None));
+                    }
+                    return Ok(Verdict::Answer(self.respond(file, size, range, None)));
+                }
+                Found::Running(mut follow) => {
+                    if !self.is_authorized().await? {
+                        return Ok(Verdict::Ask(None));
+                    }
+                    if let Some((file, size)) = follow.begun().await {
+                        return Ok(Verdict::Answer(self.respond(file, size, None, Some(follow.progress))));
+                    }
+                    // The one before was refused, or is done: look again.
+                }
+            }
+        }
+        Ok(Verdict::Ask(None))
+    }
+
+    /// Keeps a whole blob that its registry has begun to send to this caller, and answers from the file.
+    pub(crate) fn keep(&self, lead: fetch::Lead, arriving: Arriving) -> Result<Response<Body>, Box<Arriving>> {
+        let Arriving { body, left, metrics } = arriving;
+        let size = body.remaining().filter(|size| self.cache.takes(*size));
+        let Some(size) = size else { return Err(Box::new(Arriving { body, left, metrics })) };
+        self.cache.grant(self.key());
+        match lead.start(body, size) {
+            Ok((file, follow)) => Ok(self.respond(file, size, None, Some(follow.progress))),
+            Err(body) => Err(Box::new(Arriving { body, left, metrics })),
+        }
+    }
+
+    /// Whether the registry lets this caller read the blob.
+    async fn is_authorized(&self) -> Result<bool, Refusal> {
+        let key = self.key();
+        if self.cache.is_granted(&key) {
+            return Ok(true);
+        }
+        let mut sent = self.sent.clone();
+        for name in [header::RANGE, header::IF_RANGE, header::IF_NONE_MATCH] {
+            sent.remove(name);
+        }
+        let answer = self.upstream.fetch(&Method::HEAD, self.url.clone(), sent).await?;
+        let granted = answer.response.status() == StatusCode::OK;
+        if granted {
+            self.cache.grant(key);
+        }
+        Ok(granted)
+    }
+
+    /// Names the registry, the repository, the blob and the caller. A hash, so that no token is kept.
+    fn key(&self) -> Digest {
+        let mut hasher = Hasher::new(Algorithm::Sha256);
+        let authorization = self.sent.get(header::AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
+        let (host, repository) = (self.name.host.as_bytes(), self.call.repository.as_bytes());
+        for part in [host, repository, self.name.digest.to_string().as_bytes(), authorization] {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        hasher.finish()
+    }
+
+    fn respond(
+        &self,
+        file: File,
+        size: u64,
+        range: Option<(Option<u64>, Option<u64>)>,
+        progress: Option<watch::Receiver<fetch::Progress>>,
+    ) -> Response<Body> {
+        let etag = format!("\"{}\"", self.name.digest);
+        let mut response = Response::new(Body::empty());
+        let head = response.headers_mut();
+        let number = |text: String| HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""));
+        head.insert(header::ETAG, number(etag.clone()));
+        head.insert("docker-content-digest", number(self.name.digest.to_string()));
+        head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        headers::set_caching(head, true, self.anonymous);
+        if self.sent.get(header::IF_NONE_MATCH).is_some_and(|tags| page::lists(tags, &etag)) {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            return response;
+        }
+        head.insert(header::CONTENT_TYPE, headers::OCTET_STREAM);
+        // The registry's own tag is another name for the same bytes, which a digest names too.
+        let (start, end) = match range {
+            None => (0, size),
+            Some((None, Some(count))) => (size.saturating_sub(count), size),
+            Some((first, last)) => (first.unwrap_or(0), last.map_or(size, |last| size.min(last.saturating_add(1)))),
+        };
+        if range.is_some() {
+            if start >= end {
+                let refusal = Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, "RANGE_INVALID", "no such bytes");
+                let mut response = refusal.response();
+                response.headers_mut().insert(header::CONTENT_RANGE, number(format!("bytes */{size}")));
+                return response;
+            }
+            head.insert(header::CONTENT_RANGE, number(format!("bytes {start}-{}/{size}", end - 1)));
+        }
+        head.insert(header::CONTENT_LENGTH, number((end - start).to_string()));
+        if range.is_some() {
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        }
+        let (sender, receiver) = mpsc::channel(1);
+        let clients = Arc::clone(self.clients);
+        tokio::spawn(fetch::pump(file, start, end, progress, move || clients.piece(), sender));
+        *response.body_mut() = Body::File(receiver, Arc::clone(self.metrics));
+        response
+    }
+}
+
+/// How often a request looks again when the fetch that it followed came to nothing.
+const LOOKS: u32 = 8;

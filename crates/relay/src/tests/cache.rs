@@ -1,0 +1,168 @@
+//! Blobs out of the cache, and who gets them.
+
+use super::*;
+use porthole_core::digest::Digest;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+const CONTENT: &str = "the content of a private blob";
+
+/// A registry whose blob only this bearer token may read, and how often it sent the blob.
+async fn private(token: &'static str, up: Arc<AtomicBool>) -> (Upstream, Arc<AtomicUsize>) {
+    let sent = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&sent);
+    let upstream = Upstream::start(move |head| {
+        if !up.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        if !head.contains(&format!("Bearer {token}\r\n")) {
+            return reply("401 Unauthorized", &["WWW-Authenticate: Bearer realm=\"https://a.example/\""], "");
+        }
+        let head = head.to_ascii_lowercase();
+        if head.starts_with("head") {
+            return format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", CONTENT.len())
+                .into_bytes();
+        }
+        if head.contains("range: bytes=4-6") {
+            return reply(
+                "206 Partial Content",
+                &[&format!("Content-Range: bytes 4-6/{}", CONTENT.len())],
+                &CONTENT[4..7],
+            );
+        }
+        count.fetch_add(1, Ordering::Relaxed);
+        reply("200 OK", &["ETag: \"own\""], CONTENT)
+    })
+    .await;
+    (upstream, sent)
+}
+
+fn target(upstream: &Upstream) -> String {
+    format!("/v2/a/blobs/{}?ns={}", Digest::sha256(CONTENT.as_bytes()), upstream.address)
+}
+
+async fn relay(folder: &tempfile::TempDir, flags: &[&str]) -> Running {
+    let folder = folder.path().to_str().unwrap();
+    Running::start(&[&["--allow-private", "127.0.0.1", "--cache", folder], flags].concat()).await
+}
+
+/// Waits until the blob is in the cache.
+async fn cached(relay: &Running) {
+    loop {
+        let text = String::from_utf8(relay.get("/metrics").await.body).unwrap();
+        if text.contains(&format!("porthole_relay_cache_bytes {}\n", CONTENT.len()))
+            && text.contains("relay_streams 0\n")
+        {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_private_blob_is_served_to_those_whom_the_registry_lets_read_it() {
+    let up = Arc::new(AtomicBool::new(true));
+    let (upstream, sent) = private("alice", Arc::clone(&up)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let relay = relay(&folder, &[]).await;
+    let target = target(&upstream);
+    let alice = ["Authorization: Bearer alice"];
+    let first = relay.ask("GET", &target, &alice).await;
+    assert_eq!((first.status, first.body.as_slice()), (200, CONTENT.as_bytes()), "{first:?}");
+    cached(&relay).await;
+
+    let again = relay.ask("GET", &target, &alice).await;
+    assert_eq!((again.status, again.body.as_slice()), (200, CONTENT.as_bytes()));
+    assert_eq!(again.header("cache-control"), Some("private, max-age=31536000, immutable"));
+    let part = relay.ask("GET", &target, &[alice[0], "Range: bytes=4-6"]).await;
+    assert_eq!((part.status, part.body.as_slice()), (206, &CONTENT.as_bytes()[4..7]));
+    assert_eq!(part.header("content-range"), Some(format!("bytes 4-6/{}", CONTENT.len()).as_str()));
+    let none = relay.ask("GET", &target, &[alice[0], "Range: bytes=99-"]).await;
+    assert_eq!((none.status, none.code().as_str()), (416, "RANGE_INVALID"));
+    assert_eq!(sent.load(Ordering::Relaxed), 1);
+
+    for other in [&["Authorization: Bearer mallory"][..], &[]] {
+        let refused = relay.ask("GET", &target, other).await;
+        assert_eq!(refused.status, 401, "{other:?}");
+        assert!(refused.header("www-authenticate").unwrap().contains("/token?ns="));
+    }
+    // Another repository of the same registry is asked for on its own.
+    let elsewhere = target.replace("/v2/a/", "/v2/b/");
+    assert_eq!(relay.ask("GET", &elsewhere, &["Authorization: Bearer mallory"]).await.status, 401);
+
+    // What cannot be authorized now is not served: the answer for another caller is not remembered for this one.
+    up.store(false, Ordering::Relaxed);
+    let refused = relay.ask("GET", &elsewhere, &alice).await;
+    assert_eq!(refused.status, 502, "{refused:?}");
+    assert!(!refused.body.ends_with(CONTENT.as_bytes()));
+}
+
+/// A registry of the attacker says of any digest that it has the blob.
+#[tokio::test]
+async fn another_registry_cannot_grant_a_private_blob() {
+    let up = Arc::new(AtomicBool::new(true));
+    let (upstream, _) = private("alice", Arc::clone(&up)).await;
+    let (hostile, sent) = private("mallory", up).await;
+    let folder = tempfile::tempdir().unwrap();
+    let relay = relay(&folder, &[]).await;
+    relay.ask("GET", &target(&upstream), &["Authorization: Bearer alice"]).await;
+    cached(&relay).await;
+    relay.ask("GET", &target(&hostile), &["Authorization: Bearer mallory"]).await;
+    assert_eq!(sent.load(Ordering::Relaxed), 1, "the bytes came from the registry that granted them");
+}
+
+#[tokio::test]
+async fn many_requests_for_a_blob_fetch_it_once() {
+    let up = Arc::new(AtomicBool::new(true));
+    let (upstream, sent) = private("alice", up).await;
+    let folder = tempfile::tempdir().unwrap();
+    let relay = Arc::new(relay(&folder, &[]).await);
+    let target = target(&upstream);
+    let clients: Vec<_> = (0..20)
+        .map(|_| {
+            let (relay, target) = (Arc::clone(&relay), target.clone());
+            tokio::spawn(async move { relay.ask("GET", &target, &["Authorization: Bearer alice"]).await })
+        })
+        .collect();
+    for client in clients {
+        let answer = client.await.unwrap();
+        assert_eq!((answer.status, answer.body.as_slice()), (200, CONTENT.as_bytes()), "{answer:?}");
+    }
+    assert_eq!(sent.load(Ordering::Relaxed), 1);
+    drop(relay);
+
+    // What is on disk is there for the next relay.
+    let next = Running::start(&["--allow-private", "127.0.0.1", "--cache", folder.path().to_str().unwrap()]).await;
+    assert_eq!(next.ask("GET", &target, &["Authorization: Bearer alice"]).await.body, CONTENT.as_bytes());
+    assert_eq!(sent.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_blob_that_does_not_match_its_digest_is_broken_off_and_not_kept() {
+    let upstream = Upstream::start(|head| {
+        if head.starts_with("HEAD") { reply("200 OK", &[], "") } else { reply("200 OK", &[], "other content") }
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let relay = relay(&folder, &[]).await;
+    for _ in 0..2 {
+        let answer = relay.get(&target(&upstream)).await;
+        assert_eq!(answer.status, 200);
+        assert!(answer.body.len() < "other content".len(), "{answer:?}");
+    }
+    let metrics = String::from_utf8(relay.get("/metrics").await.body).unwrap();
+    assert!(metrics.contains("porthole_relay_cache_wrong_total 2\n"), "{metrics}");
+    assert!(metrics.contains("porthole_relay_cache_bytes 0\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_blob_that_would_fill_the_cache_is_passed_on() {
+    let up = Arc::new(AtomicBool::new(true));
+    let (upstream, sent) = private("alice", up).await;
+    let folder = tempfile::tempdir().unwrap();
+    let relay = relay(&folder, &["--cache-size", "40"]).await;
+    for _ in 0..2 {
+        let answer = relay.ask("GET", &target(&upstream), &["Authorization: Bearer alice"]).await;
+        assert_eq!(answer.body, CONTENT.as_bytes());
+    }
+    assert_eq!(sent.load(Ordering::Relaxed), 2);
+}
