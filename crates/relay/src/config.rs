@@ -196,6 +196,15 @@ mod tests {
     }
 
     #[test]
+    fn the_examples_of_configurations_are_valid() {
+        for file in [include_str!("../../../deploy/relay.toml"), include_str!("../../../deploy/kustomize/relay.toml")] {
+            let args = args(&[], &[], Some(file)).unwrap();
+            assert_eq!(args.public_url.as_deref(), Some("https://relay.example.com"));
+            assert!(!args.allow.is_empty() && !args.limits.drain.is_zero());
+        }
+    }
+
+    #[test]
     fn what_is_wrong_with_a_file_is_named_with_its_line() {
         for (file, expected) in [
             ("listen", "line 1: expected `name = value`"),
