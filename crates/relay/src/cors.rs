@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 pub(crate) struct Origins {
     /// Of this relay's own page.
     pub(crate) own: Vec<String>,
-    /// Given by whoever started the relay.
+    /// Those of `--allow-origin`.
     pub(crate) listed: Vec<String>,
     /// Whether only this machine can reach the relay.
     pub(crate) loopback: bool,
@@ -174,8 +174,8 @@ mod tests {
 
     #[test]
     fn origins_on_the_command_line() {
-        for good in ["https://page.example.com", "http://localhost:8080", "http://[::1]:8080"] {
-            assert_eq!(parse_origin(good).as_deref(), Some(good));
+        for valid in ["https://page.example.com", "http://localhost:8080", "http://[::1]:8080"] {
+            assert_eq!(parse_origin(valid).as_deref(), Some(valid));
         }
         for bad in [
             "*",

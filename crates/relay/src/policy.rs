@@ -3,7 +3,7 @@
 use crate::refusal::Refusal;
 use porthole_registry::policy::{self, Authority, Denied, Origin, Realm, Refused, Scheme, Url};
 
-/// The destinations that whoever started the relay allows. Every list holds `host` or `host:port`, in canonical form;
+/// The destinations that the options allow. Every list holds `host` or `host:port`, in canonical form;
 /// a bare host stands for all its ports.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Policy {

@@ -57,7 +57,7 @@ pub(crate) enum Endpoint {
 /// A request for a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TokenCall {
-    /// Registry and host; `None` if only the scope tells.
+    /// Registry and host; `None` if only the scope names them.
     pub(crate) place: Option<(String, String)>,
     /// Query parameters other than `ns`, decoded.
     pub(crate) query: Vec<(String, String)>,

@@ -116,7 +116,7 @@ impl Answer {
     }
 }
 
-/// A registry that says what a test tells it to, and remembers what it was asked.
+/// A registry that answers as a test says, and remembers what it was asked.
 struct Upstream {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,

@@ -110,7 +110,7 @@ struct Wish {
     registry: String,
     host: String,
     parameters: Vec<(String, String)>,
-    /// The registry was found in the scope: whoever asks was sent here by the version check of this relay.
+    /// The registry was found in the scope: the version check of this relay sent the client here.
     by_scope: bool,
 }
 
@@ -153,7 +153,7 @@ async fn ask(relay: &Relay, wish: Wish, client: &HeaderMap, post: bool) -> Resul
     let (realm, service) = match door {
         Door::Token { realm, service } => (realm, service),
         Door::Password | Door::Open if !wish.by_scope => {
-            return Err(Refusal::not_found("NOT_FOUND", format!("{} gives out no tokens", wish.registry)));
+            return Err(Refusal::not_found("NOT_FOUND", format!("{} issues no tokens", wish.registry)));
         }
         Door::Open => return Ok(token_answer(json!({ "token": enclose(&wish.registry, None) }))),
         Door::Password => {

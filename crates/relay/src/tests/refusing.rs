@@ -135,7 +135,7 @@ async fn pages_of_strangers_are_refused_and_others_may_read() {
         ] {
             assert!(answer.header("access-control-expose-headers").unwrap().contains(name), "{name}");
         }
-        // Refusals are readable, too: the page tells them apart.
+        // Refusals are readable, too: the page distinguishes them.
         let answer = relay.ask("GET", "/v2/a/manifests/1?ns=10.0.0.1", &[&line]).await;
         assert_eq!(
             (answer.code().as_str(), answer.header("access-control-allow-origin")),
