@@ -52,6 +52,8 @@ pub struct FileTree {
     summaries: Vec<(u32, LayerSummary)>,
     /// Remaining steps for following symbolic links.
     link_steps: u64,
+    /// See [`is_plain`](Self::is_plain).
+    plain: bool,
     generation: u64,
     cache: Cache,
 }
@@ -74,6 +76,7 @@ impl FileTree {
             open: None,
             summaries: Vec::new(),
             link_steps: resolve::LINK_STEPS,
+            plain: true,
             generation: 0,
             cache: Cache::default(),
         }
@@ -110,6 +113,16 @@ impl FileTree {
                 .map(|(_, summary)| summary.clone())
                 .unwrap_or_default(),
         }
+    }
+
+    /// Whether all committed layers are plain: what is at a path can then be found without a tree, by searching the entries
+    /// of one layer after the other, the topmost first.
+    ///
+    /// In a plain layer each entry creates its own path (no symbolic link leads there), each hard link names the path of
+    /// its target, nothing that the layer wrote or has whiteouts in is removed or replaced by itself (a directory may come
+    /// twice), and a runtime would unpack it to its end. Most layers are plain.
+    pub fn is_plain(&self) -> bool {
+        self.plain
     }
 
     /// A filtered view of the tree.

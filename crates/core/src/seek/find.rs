@@ -14,6 +14,8 @@ use crate::{path, tar::Entry};
 pub struct Find {
     path: Vec<u8>,
     keys: (u64, u64),
+    /// Entries from this number on do not count.
+    end: u64,
     rows: Rows,
     implied: bool,
 }
@@ -32,9 +34,14 @@ pub enum AtPath {
 impl Find {
     /// Finds a path, which is [cleaned](path::clean).
     pub fn new(path: &[u8]) -> Self {
+        Self::before(path, u64::MAX)
+    }
+
+    /// Finds a path, which is cleaned, among the first `end` entries: what a hard link that is entry number `end` leads to.
+    pub fn before(path: &[u8], end: u64) -> Self {
         let path = path::clean(path);
         let key = name::key_of(&path);
-        Self { path, keys: (key, key), rows: Rows::default(), implied: false }
+        Self { path, keys: (key, key), end, rows: Rows::default(), implied: false }
     }
 
     /// The answer. To be called again after each page that it asks for, and not after it answered.
@@ -45,7 +52,7 @@ impl Find {
         loop {
             // The last entry counts, so that the last run comes first, and the last row of it.
             while let Some(&target) = self.rows.found.last() {
-                if target.implied && self.implied {
+                if target.number >= self.end || target.implied && self.implied {
                     self.rows.found.pop();
                     continue;
                 }
@@ -229,6 +236,12 @@ mod tests {
         }
         assert_eq!((find("d3"), find("d7")), (Some(u64::MAX), None));
         assert_eq!((find("d0/4"), find("d4/4"), find("d3/4")), (Some(4004), Some(4), None));
+        let mut before = |end| {
+            let mut find = Find::before(b"d0/0", end);
+            index.ask(|index| find.step(index)).expect("an answer")
+        };
+        assert!(matches!(before(1), AtPath::Entry(located) if located.number == 0));
+        assert_eq!(before(0), AtPath::Nothing);
         let mut children = Children::new(b"d2");
         let mut names = Vec::new();
         while let Some(some) = index.ask(|index| children.step(index)).expect("an answer") {

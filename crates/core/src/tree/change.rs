@@ -24,6 +24,9 @@ impl FileTree {
         if hidden.len() > NAME_BYTES {
             return Err(too_long(hidden));
         }
+        if let Some(open) = &mut self.open {
+            open.whitened.insert(parent);
+        }
         if let Some(node) = self.arena.child(parent, hidden).filter(|&node| self.arena.is_live(node)) {
             self.remove(node, Cause::Whiteout);
         }
@@ -72,12 +75,18 @@ impl FileTree {
     fn remove_one(&mut self, node: u32, cause: Cause) {
         let Some(open) = &self.open else { return };
         let (mark, layer) = (open.mark, open.layer);
+        // A search would take the whiteouts of a directory for proof that the layer has it.
+        let marked = open.whitened.contains(&node) || open.opaque.contains_key(&node);
         let head = self.arena.node(node).head;
         if head == NONE {
             return;
         }
+        if marked && cause != Cause::Replaced {
+            self.not_plain();
+        }
         let mut gone = self.arena.version(head).clone();
         if self.arena.is_new(head, &mark) {
+            self.not_plain();
             let Version { previous, flags, ambiguous, .. } = gone;
             if previous != NONE && self.arena.version(previous).is_alive() {
                 gone = self.arena.version(previous).clone();

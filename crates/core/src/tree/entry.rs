@@ -47,6 +47,9 @@ impl FileTree {
             Kind::Hardlink => {
                 let node = self.link_target(entry, path)?;
                 link = self.arena.path(node);
+                if link != path::clean(&entry.link) {
+                    self.not_plain();
+                }
                 target = Some(node);
             }
             Kind::Char | Kind::Block | Kind::Fifo => {

@@ -39,6 +39,10 @@ pub(super) struct Open {
     pub(super) implied: u64,
     /// Paths of PAX global headers. They create nothing, but count as entries of the layer for opaque markers.
     global: HashSet<u32>,
+    /// See [`FileTree::is_plain`].
+    pub(super) plain: bool,
+    /// Directories with whiteouts of this layer.
+    pub(super) whitened: HashSet<u32>,
 }
 
 #[derive(Clone)]
@@ -71,6 +75,8 @@ impl FileTree {
             opaque: HashMap::new(),
             implied: 0,
             global: HashSet::new(),
+            plain: true,
+            whitened: HashSet::new(),
         });
     }
 
@@ -110,6 +116,7 @@ impl FileTree {
         let Some(open) = self.open.take() else {
             return LayerSummary::default();
         };
+        self.plain &= open.plain && open.summary.stopped.is_none();
         self.summaries.retain(|(layer, _)| *layer != open.layer);
         self.summaries.push((open.layer, open.summary.clone()));
         open.summary
@@ -138,6 +145,10 @@ impl FileTree {
             return Err(too_long(&path));
         }
         let (parent, linked) = self.parent(directory)?;
+        // A seek index has no rows for global headers, which make directories nevertheless.
+        if linked || entry.kind == Kind::Global && !directory.is_empty() {
+            self.not_plain();
+        }
         if name == OPAQUE {
             self.make_opaque(parent);
             return Ok(());
@@ -156,6 +167,9 @@ impl FileTree {
             self.remove(node, Cause::Replaced);
         }
         if entry.kind == Kind::Global {
+            if existing.is_some() {
+                self.not_plain();
+            }
             let node = self.node_for(parent, name, found)?;
             if let Some(open) = &mut self.open {
                 open.global.insert(node);
@@ -222,6 +236,9 @@ impl FileTree {
             if name.len() > NAME_BYTES {
                 return Err(too_long(name));
             }
+            if name.starts_with(WHITEOUT) {
+                self.not_plain();
+            }
             // containerd creates them as root, with root's group unless the parent has the set-group-ID bit.
             let above = self.arena.alive(parent).map(|version| version.attributes);
             let gid = above.filter(|above| above.mode & SET_GROUP_ID != 0).map_or(0, |above| above.gid);
@@ -235,6 +252,13 @@ impl FileTree {
             self.write(parent, Version { flags, ..self.new_version(Kind::Directory, attributes) });
         }
         Ok(parent)
+    }
+
+    /// Notes that the open layer is not [plain](FileTree::is_plain).
+    pub(super) fn not_plain(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.plain = false;
+        }
     }
 
     fn node_for(&mut self, parent: u32, name: &[u8], found: Result<u32, Hash>) -> Result<u32, Error> {
