@@ -76,48 +76,84 @@ pub enum Lost {
 ///
 /// [`Lost`].
 pub fn resolve_path(files: &(impl FileLookup + ?Sized), path: &[u8], follow: bool) -> Result<(Vec<u8>, At), Lost> {
-    let mut directory: Vec<u8> = Vec::new();
-    let mut pending: Vec<Vec<u8>> = components(path).rev().map(<[u8]>::to_vec).collect();
-    let mut links = 0;
-    while let Some(name) = pending.pop() {
-        if name == b".." {
-            let parent = directory.iter().rposition(|&b| b == b'/').unwrap_or(0);
-            directory.truncate(parent);
-            continue;
+    let mut walk = PathWalk::new(path, follow);
+    while let Some(here) = walk.next() {
+        let at = files.at(&here);
+        if let Some(end) = walk.take(here, at) {
+            return end;
         }
-        let mut here = directory.clone();
-        if !here.is_empty() {
-            here.push(b'/');
-        }
-        here.extend_from_slice(&name);
-        let target = match files.at(&here) {
-            Some(At::Directory) => {
-                directory = here;
+    }
+    Ok(walk.end())
+}
+
+/// A path on the way: asks what is at one clean path after the other.
+pub(super) struct PathWalk {
+    directory: Vec<u8>,
+    /// Names below the directory, the last first.
+    pending: Vec<Vec<u8>>,
+    links: u32,
+    follow: bool,
+}
+
+impl PathWalk {
+    pub(super) fn new(path: &[u8], follow: bool) -> Self {
+        let pending = components(path).rev().map(<[u8]>::to_vec).collect();
+        Self { directory: Vec::new(), pending, links: 0, follow }
+    }
+
+    /// The next path to look up. `None` if the path led to a directory.
+    pub(super) fn next(&mut self) -> Option<Vec<u8>> {
+        loop {
+            let name = self.pending.pop()?;
+            if name == b".." {
+                let parent = self.directory.iter().rposition(|&b| b == b'/').unwrap_or(0);
+                self.directory.truncate(parent);
                 continue;
             }
-            Some(at @ At::Symlink(_)) if pending.is_empty() && !follow => return Ok((here, at)),
+            let mut here = self.directory.clone();
+            if !here.is_empty() {
+                here.push(b'/');
+            }
+            here.extend_from_slice(&name);
+            return Some(here);
+        }
+    }
+
+    /// Takes what is there. Returns what the path leads to, if that is known now.
+    pub(super) fn take(&mut self, mut here: Vec<u8>, at: Option<At>) -> Option<Result<(Vec<u8>, At), Lost>> {
+        let target = match at {
+            Some(At::Directory) => {
+                self.directory = here;
+                return None;
+            }
+            Some(at @ At::Symlink(_)) if self.pending.is_empty() && !self.follow => return Some(Ok((here, at))),
             Some(At::Symlink(target)) => target,
             Some(At::Hardlink(target)) => [b"/", &target[..]].concat(),
-            Some(at) if pending.is_empty() => return Ok((here, at)),
+            Some(at) if self.pending.is_empty() => return Some(Ok((here, at))),
             // Nothing can be below anything else.
             Some(_) | None => {
-                for name in pending.iter().rev() {
+                for name in self.pending.iter().rev() {
                     here.push(b'/');
                     here.extend_from_slice(name);
                 }
-                return Err(Lost::Missing(here));
+                return Some(Err(Lost::Missing(here)));
             }
         };
-        links += 1;
-        if links > LINKS {
-            return Err(Lost::TooManyLinks);
+        self.links += 1;
+        if self.links > LINKS {
+            return Some(Err(Lost::TooManyLinks));
         }
         if target.starts_with(b"/") {
-            directory.clear();
+            self.directory.clear();
         }
-        pending.extend(components(&target).rev().map(<[u8]>::to_vec));
+        self.pending.extend(components(&target).rev().map(<[u8]>::to_vec));
+        None
     }
-    Ok((directory, At::Directory))
+
+    /// The directory that the path led to.
+    pub(super) fn end(self) -> (Vec<u8>, At) {
+        (self.directory, At::Directory)
+    }
 }
 
 fn components(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
