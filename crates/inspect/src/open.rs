@@ -1,15 +1,18 @@
 //! From an image and a path to the bytes of a file.
 //!
-//! [`resolve_path`] finds where the bytes are, in all layers or in [one](LoneLayer). [`FileParts`] reads them: by a seek
+//! [`resolve_path`] finds where the bytes are, in all layers or in [one](LoneLayer); [`LayerSearch`] does so by the seek
+//! indexes of layers. [`FileParts`] reads them: by a seek
 //! index or by a table of contents, each piece verified before it is returned. Where neither is known, the layer is read
 //! whole ([`layer::read`](crate::layer::read)).
 
 mod lone;
 mod path;
+mod search;
 
 pub use self::{
     lone::LoneLayer,
     path::{At, FileLookup, Lost, resolve_path},
+    search::{LayerSearch, SearchError},
 };
 use crate::{
     blob::read_range,

@@ -123,6 +123,16 @@ impl<R: ReadAt> SeekIndex<R> {
         self.ask(|index| find.step(index)).await
     }
 
+    /// What the layer has at a path among its first `end` entries.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`].
+    pub async fn find_before(&self, path: &[u8], end: u64) -> Result<AtPath, Error> {
+        let mut find = Find::before(path, end);
+        self.ask(|index| find.step(index)).await
+    }
+
     /// Gives what lies directly in a directory, in no certain order. Several may have one name; the entry with the highest
     /// number counts.
     ///
