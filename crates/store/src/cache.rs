@@ -19,6 +19,8 @@ use std::{
 /// Behind the digest in a file's name: another version of this program may read archives otherwise, and makes indexes of its
 /// own. The old ones are no longer used, and so the first to go.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Before the digest of the layers in the name of a file that says that they are plain.
+const PLAIN: &str = "plain-";
 /// What files are called while they are written.
 const TEMPORARY: &str = "new-";
 /// Age at which an unfinished file counts as abandoned.
@@ -27,7 +29,8 @@ const ABANDONED: Duration = Duration::from_secs(3600);
 /// Files written by this process, so that two of its threads never use one temporary name.
 static WRITTEN: AtomicU64 = AtomicU64::new(0);
 
-/// Indexes of layers, one file for each blob digest, in a directory that any number of processes may use at once.
+/// Indexes of layers, one file for each blob digest, in a directory that any number of processes may use at once, and notes
+/// about [plain](Self::note_plain) layers.
 ///
 /// Only verified indexes are kept. An index is trusted as much as the directory: a file that belongs to another user, or
 /// that others may write, is not read. A file that is no index of this version counts as missing, and the next index of that
@@ -72,6 +75,33 @@ impl IndexCache {
         Ok(NewIndex { file, length: 0, place: Some((self.clone(), temporary)) })
     }
 
+    /// Whether the layers with these blobs, bottom first, were [noted](Self::note_plain) as plain.
+    pub fn is_plain(&self, layers: &[Digest]) -> bool {
+        let text = plain_text(layers);
+        let mut bytes = vec![0; text.len()];
+        let read = |file: File| file.metadata().ok().filter(|found| found.len() == text.len() as u64).map(|_| file);
+        let file = self.open_file(&self.plain_file(&text)).and_then(read);
+        file.is_some_and(|file| file.read_exact_at(&mut bytes, 0).is_ok() && bytes == text.as_bytes())
+    }
+
+    /// Notes that the layers with these blobs, bottom first, make a [plain tree](porthole_core::tree::FileTree::is_plain), so
+    /// that their indexes can be searched without making it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] of the file system.
+    pub fn note_plain(&self, layers: &[Digest]) -> Result<(), Error> {
+        if self.is_plain(layers) {
+            return Ok(());
+        }
+        let text = plain_text(layers);
+        let mut note = self.create()?;
+        let written = note.append(text.as_bytes());
+        let path = self.plain_file(&text);
+        written.map_err(Error::write(&path))?;
+        note.place.as_ref().map_or(Ok(()), |(_, temporary)| self.settle(&note.file, temporary, &path))
+    }
+
     /// Removes the index of a blob, because a page of it is damaged.
     pub fn discard(&self, digest: &Digest) {
         let _ = fs::remove_file(self.file(digest));
@@ -79,6 +109,10 @@ impl IndexCache {
 
     fn file(&self, digest: &Digest) -> PathBuf {
         self.folder.join(format!("{}-{}.{VERSION}", digest.algorithm().name(), digest.hex()))
+    }
+
+    fn plain_file(&self, text: &str) -> PathBuf {
+        self.folder.join(format!("{PLAIN}{}.{VERSION}", Digest::sha256(text.as_bytes()).hex()))
     }
 
     /// Opens a file and marks it as used now; `None` if another user owns it or may write it.
@@ -110,7 +144,7 @@ impl IndexCache {
             let used = found.modified().unwrap_or(SystemTime::UNIX_EPOCH);
             if name.starts_with(TEMPORARY) {
                 abandoned.push((used, path));
-            } else if found.is_file() && is_index(name) {
+            } else if found.is_file() && is_kept(name) {
                 total += found.len();
                 kept.push((used, found.len(), path));
             }
@@ -207,9 +241,14 @@ impl IndexCache {
         if !index.verified() || length > self.limit || self.kept(&path).is_some_and(knows_more) {
             return Ok(());
         }
-        file.sync_all().and_then(|()| fs::rename(temporary, &path)).map_err(Error::write(&path))?;
+        self.settle(file, temporary, &path)
+    }
+
+    /// Gives a finished file its name.
+    fn settle(&self, file: &File, temporary: &Path, path: &Path) -> Result<(), Error> {
+        file.sync_all().and_then(|()| fs::rename(temporary, path)).map_err(Error::write(path))?;
         sync_folder(&self.folder)?;
-        self.prune(&path)
+        self.prune(path)
     }
 
     /// A file, and what its header says if it is an index of the version that this program reads.
@@ -222,11 +261,18 @@ impl IndexCache {
     }
 }
 
-/// Whether a file was named by [`IndexCache::file`], of any version: nothing else in the directory is touched.
-fn is_index(name: &str) -> bool {
-    let Some((algorithm, hex)) = name.split_once('.').and_then(|(digest, _)| digest.split_once('-')) else {
-        return false;
-    };
+/// The content of a file that says that layers are plain.
+fn plain_text(layers: &[Digest]) -> String {
+    layers.iter().map(|digest| format!("{digest}\n")).collect()
+}
+
+/// Whether a file was named by this cache, of any version: nothing else in the directory is touched.
+fn is_kept(name: &str) -> bool {
+    let Some((digest, _)) = name.split_once('.') else { return false };
+    if let Some(hex) = digest.strip_prefix(PLAIN) {
+        return format!("sha256:{hex}").parse::<Digest>().is_ok();
+    }
+    let Some((algorithm, hex)) = digest.split_once('-') else { return false };
     let known = [Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512];
     known.iter().any(|known| known.name() == algorithm) && format!("{algorithm}:{hex}").parse::<Digest>().is_ok()
 }
@@ -334,6 +380,28 @@ mod tests {
         assert!(cache.find(&digest).is_none());
         cache.discard(&digest);
         assert_eq!(names(&cache), ["elsewhere"]);
+    }
+
+    #[test]
+    fn layers_are_plain_together_and_in_their_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = IndexCache::open(folder.path(), IndexCache::DEFAULT_BYTES).unwrap();
+        let [a, b] = [b"a", b"b"].map(|name| Digest::sha256(name));
+        cache.note_plain(&[a, b]).unwrap();
+        cache.note_plain(&[a, b]).unwrap();
+        assert!(cache.is_plain(&[a, b]) && names(&cache).len() == 1);
+        assert!(!cache.is_plain(&[b, a]) && !cache.is_plain(&[a]) && !cache.is_plain(&[]));
+        let note = cache.plain_file(&plain_text(&[a, b]));
+        for other in [plain_text(&[b, a]), plain_text(&[a]), String::new()] {
+            fs::write(&note, other).unwrap();
+            assert!(!cache.is_plain(&[a, b]));
+        }
+        cache.note_plain(&[a, b]).unwrap();
+        assert!(cache.is_plain(&[a, b]));
+        let index = keep(&IndexCache::open(folder.path(), 1).unwrap(), 1);
+        assert!(cache.is_plain(&[a, b]) && cache.find(&index).is_none());
+        IndexCache::open(folder.path(), 1).unwrap().note_plain(&[a]).unwrap();
+        assert!(!cache.is_plain(&[a, b]), "notes make room like indexes");
     }
 
     #[test]
