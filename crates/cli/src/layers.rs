@@ -26,7 +26,7 @@ use porthole_core::{
 
 use self::{index::IndexFile, sink::Sink};
 pub(crate) use self::{
-    index::{LayerIndex, discard, kept},
+    index::{LayerIndex, are_plain, discard, kept, note_plain},
     job::{Job, in_words, no_files},
     spool::{Spool, Taken, Which},
 };
@@ -61,6 +61,8 @@ pub(crate) enum Known {
     /// It was not read: the entries were those of an index that was kept when it was verified. With where in the blob each
     /// byte of the archive is, roughly.
     Replayed(Arc<LayerIndex>, Offsets),
+    /// It was not read, and nor were its entries: the index that was kept when it was verified was searched.
+    Searched(Arc<LayerIndex>),
     /// It was not read: the entries were those of its table of contents, which is not checked against its archive, and
     /// took this number of bytes of the blob.
     Listed(Box<Toc>, u64),
@@ -71,7 +73,9 @@ impl Known {
     pub(crate) fn findings(&self, job: &Job) -> Vec<Finding> {
         match self {
             Self::Read(report, _) => report.findings.clone(),
-            Self::Replayed(index, _) => job.contradiction(index.facts().compression()).into_iter().collect(),
+            Self::Replayed(index, _) | Self::Searched(index) => {
+                job.contradiction(index.facts().compression()).into_iter().collect()
+            }
             Self::Listed(..) => Vec::new(),
         }
     }
@@ -80,7 +84,7 @@ impl Known {
     pub(crate) fn uncompressed(&self) -> u64 {
         match self {
             Self::Read(report, _) => report.uncompressed,
-            Self::Replayed(index, _) => index.facts().uncompressed(),
+            Self::Replayed(index, _) | Self::Searched(index) => index.facts().uncompressed(),
             Self::Listed(toc, _) => toc.uncompressed().unwrap_or(0),
         }
     }
@@ -89,7 +93,7 @@ impl Known {
     pub(crate) fn entries(&self) -> u64 {
         match self {
             Self::Read(report, _) => report.entries,
-            Self::Replayed(index, _) => index.facts().entry_count(),
+            Self::Replayed(index, _) | Self::Searched(index) => index.facts().entry_count(),
             Self::Listed(toc, _) => toc.entries(),
         }
     }
@@ -98,7 +102,7 @@ impl Known {
     pub(crate) fn read(&self) -> u64 {
         match self {
             Self::Read(report, _) => report.size,
-            Self::Replayed(..) => 0,
+            Self::Replayed(..) | Self::Searched(_) => 0,
             Self::Listed(_, fetched) => *fetched,
         }
     }
@@ -107,7 +111,7 @@ impl Known {
     pub(crate) fn index(&self) -> Option<&Arc<LayerIndex>> {
         match self {
             Self::Read(_, index) => index.as_ref(),
-            Self::Replayed(index, _) => Some(index),
+            Self::Replayed(index, _) | Self::Searched(index) => Some(index),
             Self::Listed(..) => None,
         }
     }
@@ -167,6 +171,11 @@ impl<'a> Reading<'a> {
     /// Gives an index of each layer; reads no layer whose index is kept in the cache.
     pub(crate) fn indexed(self) -> Self {
         Self { indexes: Indexes::Given, ..self }
+    }
+
+    /// Whether indexes are kept, if there is a cache for them.
+    pub(crate) fn keeps_indexes(self) -> bool {
+        self.indexes != Indexes::None
     }
 
     /// Reads no prepared layer, but lists it from its table of contents.

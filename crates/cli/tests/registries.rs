@@ -525,39 +525,6 @@ fn a_cache_that_cannot_be_read_is_as_good_as_none() {
     ends(&output, 0, "continues without a cache");
 }
 
-/// Each page of an index is checked when it is read, which may be after others were used.
-#[test]
-fn a_damaged_page_of_an_index_costs_a_download_and_nothing_else() {
-    let files = |layer: Layer, number: u32| layer.file(format!("d{}/{number}", number % 9), number.to_string());
-    let image = Image::new().layer((0..3000).fold(Layer::new("ADD"), files)).build();
-    let server = Server::of(&image);
-    let home = tempfile::tempdir().unwrap();
-    let layer = &image.layers[0].blob.digest;
-    let listed = text(server.run_in(home.path(), "ls --json --digest REGISTRY/a/b:1"));
-    let name = format!("{}.{}", layer.replace(':', "-"), env!("CARGO_PKG_VERSION"));
-    let index = home.path().join(".cache/porthole/indexes").join(name);
-    let good = fs::read(&index).unwrap();
-    let mut downloads = 0;
-    for part in 0..12 {
-        for arguments in
-            ["ls --json --digest REGISTRY/a/b:1", "cat REGISTRY/a/b:1 d8/2501", "cat --layer 1 REGISTRY/a/b:1 d8/2501"]
-        {
-            let mut bad = good.clone();
-            bad[512 + (good.len() - 512) * part / 12] ^= 0x10;
-            fs::write(&index, bad).unwrap();
-            let asked = server.internet.log().len();
-            let printed = text(server.run_in(home.path(), arguments));
-            assert!(printed == listed || printed == "2501", "{arguments} with part {part} damaged: {printed}");
-            // What was read to its end is kept again.
-            if server.ranges(layer, asked).contains(&None) {
-                downloads += 1;
-                assert_eq!(text(server.run_in(home.path(), arguments)), printed);
-            }
-        }
-    }
-    assert!(downloads >= 6, "{downloads}: most pages have entries");
-}
-
 #[test]
 fn a_comparison_downloads_each_layer_once_and_none_that_is_here() {
     let layer = |name: &str| Layer::new(name).file(name, name);

@@ -2,6 +2,7 @@
 
 mod content;
 mod missing;
+mod search;
 
 use std::{ffi::OsString, os::unix::ffi::OsStrExt};
 
@@ -19,7 +20,9 @@ use porthole_inspect::{
 };
 use porthole_store::disk::block_on;
 
+use self::search::{Found, search};
 use super::stack::{Stacked, choose, judge};
+
 use crate::{
     argument::SourceArgument,
     error::Error,
@@ -73,11 +76,19 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let taken = Taken::new(path::clean(wanted));
     if let Some(layer) = arguments.layer.as_deref().map(|text| choose(&jobs, text)).transpose()? {
         let job = &jobs[layer];
+        if let Some(found) = search(session, std::slice::from_ref(job), true, wanted, !arguments.no_follow)? {
+            return found.print(session, &source, std::slice::from_ref(job));
+        }
         let (alone, known) = read_alone(session, &source, job, &taken)?;
         let content = find(&alone, wanted, arguments, |lost| missing::in_layer(&alone, lost, job.number()))?;
         let spool = taken.find(job.layer, content.offset);
         let cost = Cost::of([&known], std::slice::from_ref(job));
         return print(session, &source, job, &known, content, spool, cost);
+    }
+    if !arguments.toc
+        && let Some(found) = search(session, &jobs, false, wanted, !arguments.no_follow)?
+    {
+        return found.print(session, &source, &jobs);
     }
     let stacked = match arguments.toc {
         true => Stacked::by_toc(session, &source, &jobs, TocSearch::Trusted)?,
@@ -138,6 +149,16 @@ impl Cost {
             read: layers.into_iter().map(Known::read).fold(0, u64::saturating_add),
             total: jobs.iter().map(size).fold(0, u64::saturating_add),
         }
+    }
+}
+
+impl Found {
+    fn print(self, session: &Session<'_>, source: &Source, jobs: &[Job]) -> Result<(), Error> {
+        let mut layers = jobs.iter().zip(&self.layers);
+        let (job, known) = layers
+            .find(|(job, _)| job.layer == self.content.layer)
+            .ok_or_else(|| Error::usage("content of a layer that was not searched (this is a bug in porthole)"))?;
+        print(session, source, job, known, self.content, None, Cost::of(&self.layers, jobs))
     }
 }
 

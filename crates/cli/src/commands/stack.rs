@@ -14,7 +14,7 @@ use porthole_inspect::{
 
 use crate::{
     error::{Error, WrongLayer},
-    layers::{Event, Job, Known, Reading, Taken, Want, in_words, no_files},
+    layers::{Event, Job, Known, Reading, Taken, Want, in_words, no_files, note_plain},
     progress::Meter,
     session::Session,
     source::Source,
@@ -95,6 +95,10 @@ impl Stacked {
             Ok(())
         })?;
         stack.finish().map_err(Error::Layers)?;
+        let verified = !layers.iter().any(|known| matches!(known, Known::Listed(..)));
+        if verified && tree.is_plain() && reading.keeps_indexes() {
+            note_plain(session, jobs);
+        }
         Ok(Self { tree, layers })
     }
 
@@ -104,7 +108,7 @@ impl Stacked {
             let (digest, offsets) = match known {
                 Known::Read(report, _) => (Some(report.digest), report.offsets.clone()),
                 Known::Replayed(_, offsets) => (None, offsets.clone()),
-                Known::Listed(..) => (None, Offsets::default()),
+                Known::Searched(_) | Known::Listed(..) => (None, Offsets::default()),
             };
             let descriptor = job.descriptor.as_ref();
             LayerBlob {

@@ -187,7 +187,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
             }
             tell(step)
         }
-        Event::End(Known::Replayed(..) | Known::Listed(..)) => {
+        Event::End(Known::Replayed(..) | Known::Searched(_) | Known::Listed(..)) => {
             Err(Error::usage("a layer was not read (this is a bug in porthole)"))
         }
     })?;

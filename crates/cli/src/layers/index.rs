@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, io};
 
-use porthole_core::seek::IndexEnd;
+use porthole_core::{digest::Digest, seek::IndexEnd};
 use porthole_inspect::seek::SeekIndex;
 use porthole_store::{
     NewIndex,
@@ -72,4 +72,22 @@ pub(crate) fn discard(session: &Session<'_>, job: &Job, error: &impl Display) {
     if let (Some(cache), Some(descriptor)) = (session.cache(), &job.descriptor) {
         cache.discard(&descriptor.digest);
     }
+}
+
+/// Whether these layers of an image, bottom first, were noted as plain: their indexes can be searched without stacking them.
+pub(crate) fn are_plain(session: &Session<'_>, jobs: &[Job]) -> bool {
+    blobs(jobs).zip(session.cache()).is_some_and(|(blobs, cache)| cache.is_plain(&blobs))
+}
+
+/// Notes that verified layers of an image, bottom first, make a plain tree.
+pub(crate) fn note_plain(session: &Session<'_>, jobs: &[Job]) {
+    if let Some((blobs, cache)) = blobs(jobs).zip(session.cache())
+        && let Err(error) = cache.note_plain(&blobs)
+    {
+        session.debug(&format!("it is not noted that the layers are plain: {error}"));
+    }
+}
+
+fn blobs(jobs: &[Job]) -> Option<Vec<Digest>> {
+    jobs.iter().map(|job| Some(job.descriptor.as_ref()?.digest)).collect()
 }
