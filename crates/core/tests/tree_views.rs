@@ -111,7 +111,8 @@ fn directories_hold_the_sum_of_what_is_below() {
     };
     assert_eq!(total(Mode::Merged, b"var"), Some(3));
     assert_eq!(total(Mode::UpTo(1), b"var"), Some(151));
-    assert_eq!(total(Mode::Only(2), b"var/log"), Some(3));
+    assert_eq!(total(Mode::Only(2), b"var/log"), Some(154), "what the layer removed is shown, and counts");
+    assert_eq!(tree.view(Mode::Only(2)).total_size(), 3);
     assert_eq!(total(Mode::Deleted, b"var/log"), Some(151));
     assert_eq!(total(Mode::Merged, b"var/log/a"), None);
     assert_eq!(tree.view(Mode::Merged).total_size(), 12);

@@ -49,7 +49,11 @@ pub struct View<'t> {
 
 /// Which nodes a view shows, and the size of the files below each.
 struct Index {
+    /// Bytes of what the view shows at and below each node. In [`Mode::Only`] that includes what the layer removed, so that
+    /// sizes and their order fit the rows.
     totals: Vec<u64>,
+    /// Bytes of all files that the view shows and that its layer did not remove.
+    kept: u64,
     marks: Vec<u8>,
     /// Nodes that the layer of the view hard-linked to others.
     links: HashSet<u32>,
@@ -178,7 +182,7 @@ impl<'t> View<'t> {
 
     /// Logical size of all files in the view. Files that [`Mode::Only`] shows as removed do not count.
     pub fn total_size(&self) -> u64 {
-        self.index.totals.first().copied().unwrap_or(0)
+        self.index.kept
     }
 
     /// The content of the file at a node in this view. `None` for anything without content.
@@ -309,7 +313,8 @@ impl Index {
     /// One pass from the newest node to the root: in the arena, every node comes after its parent.
     fn new(arena: &Arena, mode: Mode) -> Self {
         let count = arena.nodes.len();
-        let mut index = Self { totals: vec![0; count], marks: vec![0; count], links: relinked(arena, mode) };
+        let links = relinked(arena, mode);
+        let mut index = Self { totals: vec![0; count], kept: 0, marks: vec![0; count], links };
         for node in (1..count as u32).rev() {
             let (own, size, removed) = match mode {
                 Mode::Merged => written(alive(arena, node)),
@@ -329,15 +334,11 @@ impl Index {
                 index.totals[here] = index.totals[here].saturating_add(size);
                 let parent = arena.node(node).parent;
                 index.marks[parent as usize] |= PARENT;
-                // In `Only`, a removed path counts below the removed directory, not below what replaced it.
-                let parent_removed = || match mode {
-                    Mode::Only(layer) => only(arena, parent, layer).is_some_and(|version| !version.is_alive()),
-                    _ => false,
-                };
-                if !removed || parent_removed() {
-                    let total = index.totals[here];
-                    let above = &mut index.totals[parent as usize];
-                    *above = above.saturating_add(total);
+                let total = index.totals[here];
+                let above = &mut index.totals[parent as usize];
+                *above = above.saturating_add(total);
+                if !removed {
+                    index.kept = index.kept.saturating_add(size);
                 }
             }
         }
