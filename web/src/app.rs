@@ -5,12 +5,14 @@ use crate::hooks::{clock, session::Session, storage};
 use crate::pages::{inspect::Inspect, start::Start};
 use porthole_viewer::address::Address;
 use porthole_viewer::pretty::visible;
-use porthole_viewer::protocol::Command;
+use porthole_viewer::protocol::{Command, RelaySettings};
 use porthole_viewer::state::{Action, Effect, State};
 use std::rc::Rc;
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use yew::prelude::*;
 
+/// How long a saved file stays at its address, in milliseconds.
+const KEPT: i32 = 60_000;
 /// How long the address waits for the selection to rest, in milliseconds: browsers refuse a page that rewrites it too often.
 const ADDRESS_WAIT: i32 = 300;
 
@@ -40,8 +42,7 @@ impl Component for App {
     fn create(ctx: &Context<Self>) -> Self {
         storage::show_theme(&storage::theme());
         let relay = storage::relay_settings();
-        let session = Session::start(ctx.link().callback(Action::Events));
-        session.send(&Command::Start { base: base(), relay: relay.clone() });
+        let session = start(ctx, &relay);
         let on_hash = {
             let link = ctx.link().clone();
             Closure::new(move || link.send_message(Action::Address(address())))
@@ -60,13 +61,13 @@ impl Component for App {
         }
     }
 
-    fn update(&mut self, _ctx: &Context<Self>, action: Action) -> bool {
+    fn update(&mut self, ctx: &Context<Self>, action: Action) -> bool {
         if matches!(action, Action::Address(_)) {
             // What waits to be written belongs to the address before.
             self.address = None;
         }
         for effect in Rc::make_mut(&mut self.state).update(action) {
-            self.carry_out(effect);
+            self.carry_out(ctx, effect);
         }
         true
     }
@@ -115,8 +116,9 @@ impl App {
         }
     }
 
-    fn carry_out(&mut self, effect: Effect) {
+    fn carry_out(&mut self, ctx: &Context<Self>, effect: Effect) {
         match effect {
+            Effect::Restart => self.session = start(ctx, &self.state.relay_settings),
             Effect::Send(command) => self.session.send(&command),
             Effect::Push(route) => {
                 self.address = None;
@@ -134,6 +136,13 @@ impl App {
     }
 }
 
+/// Starts a session, and sends it the address of the page.
+fn start(ctx: &Context<App>, relay: &RelaySettings) -> Session {
+    let session = Session::start(ctx.link().callback(Action::Events), ctx.link().callback(|()| Action::SessionDied));
+    session.send(&Command::Start { base: base(), relay: relay.clone() });
+    session
+}
+
 /// Has the browser save what is at an address of this page.
 fn save(url: &str, name: &str) {
     let document = web_sys::window().and_then(|window| window.document());
@@ -142,6 +151,11 @@ fn save(url: &str, name: &str) {
         let _ = link.set_attribute("href", url);
         let _ = link.set_attribute("download", name);
         link.click();
+        // The browser has taken the file by then; the address would keep its bytes as long as the page lives.
+        let url = url.to_owned();
+        std::mem::forget(clock::Pause::new(KEPT, move || {
+            let _ = web_sys::Url::revoke_object_url(&url);
+        }));
     }
 }
 

@@ -17,4 +17,3 @@ pub mod app;
 pub mod components;
 pub mod hooks;
 pub mod pages;
-pub mod time;

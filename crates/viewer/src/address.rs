@@ -1,6 +1,6 @@
 //! The page's address: everything after `#`, which a browser does not send to the host of the page.
 //!
-//! `#/v1/<reference>?platform=…&view=…&layer=…&path=…&tab=…` — each part optional and percent-encoded, unknown keys kept.
+//! `#/v1/<reference>?platform=…&view=…&layer=…&path=…&line=…&read=1&tab=…` — each part optional and percent-encoded, unknown keys kept.
 
 use crate::protocol::ViewMode;
 use std::fmt;
@@ -18,6 +18,10 @@ pub struct Address {
     pub layer: Option<String>,
     /// The selected path, escaped as `porthole ls --json` escapes it.
     pub path: Option<String>,
+    /// A line of the selected file, from 1.
+    pub line: Option<u32>,
+    /// The selected file is read over the whole middle pane.
+    pub reading: bool,
     /// The open tab.
     pub tab: Tab,
     /// Keys of other versions of this page, decoded, in their order.
@@ -30,6 +34,10 @@ pub enum Tab {
     /// The file tree.
     #[default]
     Files,
+    /// The image at a glance.
+    Overview,
+    /// Bytes that a container does not see.
+    Waste,
     /// The manifest's bytes.
     Manifest,
     /// The configuration.
@@ -38,12 +46,14 @@ pub enum Tab {
 
 impl Tab {
     /// Every tab, in the order they are drawn.
-    pub const ALL: [Self; 3] = [Self::Files, Self::Manifest, Self::Config];
+    pub const ALL: [Self; 5] = [Self::Overview, Self::Files, Self::Waste, Self::Manifest, Self::Config];
 
     /// The word in the address.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Overview => "overview",
             Self::Files => "files",
+            Self::Waste => "waste",
             Self::Manifest => "manifest",
             Self::Config => "config",
         }
@@ -52,7 +62,9 @@ impl Tab {
     /// The word on the tab.
     pub fn title(self) -> &'static str {
         match self {
+            Self::Overview => "Overview",
             Self::Files => "Files",
+            Self::Waste => "Waste",
             Self::Manifest => "Manifest",
             Self::Config => "Config",
         }
@@ -100,6 +112,11 @@ impl Address {
             "platform" => self.platform = some(),
             "layer" => self.layer = some(),
             "path" => self.path = some(),
+            "line" => match value.parse().ok().filter(|&line| line > 0) {
+                Some(line) => self.line = Some(line),
+                None => return false,
+            },
+            "read" if value == "1" => self.reading = true,
             "view" => match ViewMode::parse(value) {
                 Some(view) => self.view = view,
                 None => return false,
@@ -111,6 +128,11 @@ impl Address {
             _ => return false,
         }
         true
+    }
+
+    /// The same address with another path selected.
+    pub fn at(&self, path: Option<String>) -> Self {
+        Self { path, line: None, reading: false, ..self.clone() }
     }
 
     /// Whether both addresses show the same image, so that going from one to the other needs no request.
@@ -126,11 +148,14 @@ impl fmt::Display for Address {
         write!(f, "#{PREFIX}{}", Encoded(reference, ""))?;
         let view = (self.view != ViewMode::default()).then(|| self.view.name());
         let tab = (self.tab != Tab::default()).then(|| self.tab.name());
+        let line = self.line.map(|line| line.to_string());
         let known = [
             ("platform", self.platform.as_deref()),
             ("view", view),
             ("layer", self.layer.as_deref()),
             ("path", self.path.as_deref()),
+            ("line", line.as_deref()),
+            ("read", self.reading.then_some("1")),
             ("tab", tab),
         ];
         let known = known.into_iter().filter_map(|(key, value)| Some((key, value?)));
@@ -215,10 +240,13 @@ mod tests {
             ),
             (
                 Address {
-                    unknown: vec![("line".into(), "12".into()), ("é".into(), String::new())],
+                    path: Some("a".into()),
+                    line: Some(12),
+                    reading: true,
+                    unknown: vec![("é".into(), String::new())],
                     ..Address::of("x")
                 },
-                "#/v1/x?line=12&%C3%A9=",
+                "#/v1/x?path=a&line=12&read=1&%C3%A9=",
             ),
         ];
         for (route, text) in rows {
@@ -229,12 +257,13 @@ mod tests {
 
     #[test]
     fn read_leniently() {
-        let raw = Address::parse("#/v1/ghcr.io/a/b:1@sha256:00?view=upto&&path=%zz%f&layer=&view=only&tab=wire");
+        let raw = Address::parse("#/v1/ghcr.io/a/b:1@sha256:00?view=upto&&path=%zz%f&layer=&view=only&tab=wire&line=0");
         assert_eq!(raw.reference.as_deref(), Some("ghcr.io/a/b:1@sha256:00"));
         assert_eq!(raw.view, ViewMode::UpTo);
         assert_eq!(raw.path.as_deref(), Some("%zz%f"));
         assert_eq!(raw.layer, None);
-        let kept = [("view", "only"), ("tab", "wire")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let kept =
+            [("view", "only"), ("tab", "wire"), ("line", "0")].map(|(key, value)| (key.to_owned(), value.to_owned()));
         assert_eq!(raw.unknown, kept);
         assert_eq!(Address::parse("/v1/%ff%E2%82%AC").reference.as_deref(), Some("\u{fffd}€"));
         assert_eq!(Address::parse("#/v1/%").reference.as_deref(), Some("%"));

@@ -29,11 +29,32 @@ impl Chain {
 
     /// Marks a link as verified. The next one begins.
     pub fn verify(&mut self, step: ProofStep, digest: &str, label: &str) {
-        if let Some(link) = self.link(step) {
+        if let Some(link) = self.link(step).filter(|link| link.state != LinkState::Unchecked) {
             link.state = LinkState::Verified;
             link.digest = Some(digest.into());
             if !label.is_empty() {
                 link.label = label.into();
+            }
+        }
+        self.advance();
+    }
+
+    /// The digest was asked for beside the tag, so nothing is known about the tag.
+    pub fn without_tag(&mut self) {
+        if let Some(link) = self.link(ProofStep::Tag) {
+            link.state = LinkState::Unchecked;
+        }
+        self.advance();
+    }
+
+    /// Takes the digest that the tag beside the digest `asked` stands for.
+    pub fn compare_tag(&mut self, asked: &str, tagged: &str) {
+        if let Some(link) = self.link(ProofStep::Tag) {
+            link.digest = Some(tagged.into());
+            if asked == tagged {
+                link.state = LinkState::Verified;
+            } else {
+                link.mismatch = Some((asked.into(), tagged.into()));
             }
         }
         self.advance();
@@ -74,6 +95,7 @@ impl Chain {
                 () if wrong > 0 => LinkState::Wrong,
                 () if verified == total => LinkState::Verified,
                 () if verified + listed == total => LinkState::Listed,
+                () if verified + listed + count(LayerState::Stopped) == total => LinkState::Unchecked,
                 () => LinkState::Progress,
             };
         }
@@ -86,7 +108,9 @@ impl Chain {
 
     /// The first link that waits begins once all before it hold.
     fn advance(&mut self) {
-        let open = self.links.iter_mut().find(|link| link.state != LinkState::Verified);
+        let open = self.links.iter_mut().find(|link| {
+            link.state != LinkState::Verified && !(link.step == ProofStep::Tag && link.state == LinkState::Unchecked)
+        });
         self.state = match open {
             None => LinkState::Verified,
             Some(link) => {
@@ -123,6 +147,25 @@ mod tests {
         chain.layers([LayerState::Verified, LayerState::Verified].into_iter());
         assert_eq!(chain.state, LinkState::Verified);
         assert_eq!(chain.links[0].label, "latest");
+    }
+
+    #[test]
+    fn a_tag_beside_a_digest_is_verified_only_when_it_was_looked_up() {
+        let mut chain = Chain::begin("1.2");
+        chain.without_tag();
+        assert_eq!(
+            states(&chain)[..2],
+            [(ProofStep::Tag, LinkState::Unchecked), (ProofStep::Index, LinkState::Progress)]
+        );
+        chain.verify(ProofStep::Tag, "sha256:1", "");
+        chain.verify(ProofStep::Index, "sha256:1", "");
+        assert_eq!(chain.links[0].state, LinkState::Unchecked);
+        let mut moved = chain.clone();
+        moved.compare_tag("sha256:1", "sha256:2");
+        assert_eq!(moved.links[0].state, LinkState::Unchecked);
+        assert_eq!(moved.links[0].mismatch, Some(("sha256:1".into(), "sha256:2".into())));
+        chain.compare_tag("sha256:1", "sha256:1");
+        assert_eq!(chain.links[0].state, LinkState::Verified);
     }
 
     #[test]

@@ -80,6 +80,7 @@ pub mod protocol;
 pub mod router;
 pub mod session;
 pub mod shell;
+pub mod sieve;
 pub mod size;
 pub mod stack;
 pub mod state;

@@ -1,6 +1,9 @@
 //! The flattened tree: which rows a view shows, and in which order.
 
-use crate::protocol::{self, Changes, FileView, RowChange, RowKind, RowWindow};
+use crate::{
+    protocol::{self, Changes, FileView, RowChange, RowKind, RowWindow},
+    sieve::PathFilter,
+};
 use porthole_core::{
     path, tar,
     tree::{self, FileTree, NodeId},
@@ -46,9 +49,14 @@ impl Expansion {
 #[derive(Debug, Default)]
 pub struct RowList {
     lines: Vec<Line>,
+    /// Lines of each group of siblings.
+    groups: Vec<u32>,
     largest: u64,
     visible: u64,
     revision: u64,
+    matches: u64,
+    elsewhere: u64,
+    problem: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +64,10 @@ struct Line {
     node: NodeId,
     /// Which row of the node: a path may have been deleted several times.
     version: u32,
+    /// The group of siblings that it belongs to.
+    group: u32,
+    /// Place in that group, from 1.
+    place: u32,
     open: bool,
 }
 
@@ -64,21 +76,25 @@ impl RowList {
     pub fn flatten(&mut self, tree: &FileTree, view: &FileView, top: u32, expansion: &Expansion) {
         let core = tree.view(mode(view, top));
         let sort = sort(view);
-        let sieve = Sieve { needle: view.filter.to_lowercase(), changes: view.changes };
+        let sieve = Sieve { filter: PathFilter::new(&view.filter), changes: view.changes };
         let but = expansion.nodes(&core);
         self.lines.clear();
+        self.groups.clear();
         self.visible = core.total_size();
         self.revision += 1;
+        self.matches = 0;
 
         let roots = core.child_nodes(NodeId::ROOT, sort);
         self.largest = roots.iter().filter_map(|&node| core.row(node)).map(|row| row.total).max().unwrap_or(0);
-        let mut levels = vec![Level { nodes: roots.into_iter(), own: 0..0, fits: false }];
+        let mut levels = vec![self.level(roots, 0..0, false)];
         while let Some(level) = levels.last_mut() {
             let Some(node) = level.nodes.next() else {
                 self.leave(&mut levels);
                 continue;
             };
+            let group = level.group;
             let fits = sieve.passes(tree, &core, node);
+            self.matches += u64::from(fits);
             let inner = core.has_children(node);
             let open = inner && expansion.all != but.contains(&node);
             let descend = open || (inner && sieve.is_set());
@@ -87,12 +103,32 @@ impl RowList {
             }
             let versions = if view.mode == protocol::ViewMode::Deleted { core.rows_of(node).len() } else { 1 };
             let line = self.lines.len();
-            self.lines.extend((0..versions as u32).map(|version| Line { node, version, open }));
+            let of_version = |version| Line { node, version, group, place: 0, open };
+            self.lines.extend((0..versions as u32).map(of_version));
             if descend {
-                let nodes = core.child_nodes(node, sort).into_iter();
-                levels.push(Level { nodes, own: line..line + versions, fits });
+                let below = self.level(core.child_nodes(node, sort), line..line + versions, fits);
+                levels.push(below);
             } else {
                 level.fits = true;
+            }
+        }
+        self.number();
+        self.elsewhere = if self.matches == 0 { deleted(tree, view, &sieve) } else { 0 };
+        self.problem = sieve.filter.problem().map(str::to_owned);
+    }
+
+    /// A directory to walk, with a new group of siblings.
+    fn level(&mut self, nodes: Vec<NodeId>, own: std::ops::Range<usize>, fits: bool) -> Level {
+        self.groups.push(0);
+        Level { nodes: nodes.into_iter(), own, fits, group: self.groups.len() as u32 - 1 }
+    }
+
+    /// Gives every line its place among its siblings, now that it is known which of them are shown.
+    fn number(&mut self) {
+        for line in &mut self.lines {
+            if let Some(count) = self.groups.get_mut(line.group as usize) {
+                *count += 1;
+                line.place = *count;
             }
         }
     }
@@ -137,13 +173,21 @@ impl RowList {
         let lines = self.lines.get(from..to.max(from)).unwrap_or_default();
         RowWindow {
             from: from as u64,
-            rows: lines.iter().filter_map(|line| line.row(&core)).collect(),
+            rows: lines.iter().filter_map(|line| self.row(line, &core)).collect(),
             total: total as u64,
             complete,
             largest: self.largest,
             visible: self.visible,
             revision: self.revision,
+            matches: self.matches,
+            elsewhere: self.elsewhere,
+            problem: self.problem.clone(),
         }
+    }
+
+    fn row(&self, line: &Line, view: &tree::View<'_>) -> Option<protocol::FileRow> {
+        let siblings = self.groups.get(line.group as usize).copied().unwrap_or_default();
+        Some(protocol::FileRow { place: line.place, siblings, ..line.row(view)? })
     }
 
     /// The row at a path, and its index in the list.
@@ -158,8 +202,12 @@ impl RowList {
         let node = core.find(path)?;
         let row = core.row(node)?;
         let index = self.lines.iter().position(|line| line.node == node);
-        let open = index.is_some_and(|index| self.lines[index].open);
-        Some((twin(&row, open), index.map(|index| index as u64)))
+        let line = index.and_then(|index| self.lines.get(index));
+        let row = match line {
+            Some(line) => self.row(line, &core)?,
+            None => twin(&row, false),
+        };
+        Some((row, index.map(|index| index as u64)))
     }
 }
 
@@ -171,6 +219,7 @@ struct Level {
     nodes: std::vec::IntoIter<NodeId>,
     own: std::ops::Range<usize>,
     fits: bool,
+    group: u32,
 }
 
 impl Line {
@@ -185,17 +234,17 @@ impl Line {
 
 /// What a row must be like to be shown for its own sake.
 struct Sieve {
-    needle: String,
+    filter: PathFilter,
     changes: Changes,
 }
 
 impl Sieve {
     fn is_set(&self) -> bool {
-        !self.needle.is_empty() || !self.changes.all()
+        !self.filter.is_all() || !self.changes.all()
     }
 
     fn passes(&self, tree: &FileTree, view: &tree::View<'_>, node: NodeId) -> bool {
-        let named = || self.needle.is_empty() || path::escape(&tree.path(node)).to_lowercase().contains(&self.needle);
+        let named = || self.filter.is_all() || self.filter.fits(&tree.path(node));
         let changed = || {
             self.changes.all()
                 || view.row(node).is_some_and(|row| match row.change {
@@ -207,6 +256,22 @@ impl Sieve {
         };
         named() && changed()
     }
+}
+
+/// How many deleted paths a filter names that has no match in its own view.
+fn deleted(tree: &FileTree, view: &FileView, sieve: &Sieve) -> u64 {
+    if sieve.filter.is_all() || view.mode == protocol::ViewMode::Deleted {
+        return 0;
+    }
+    let core = tree.view(tree::Mode::Deleted);
+    let mut nodes = core.child_nodes(NodeId::ROOT, tree::Sort::Name);
+    let mut count = 0;
+    while let Some(node) = nodes.pop() {
+        let hidden = || core.row(node).is_some_and(|row| row.removed_by.is_some());
+        count += u64::from(sieve.filter.fits(&tree.path(node)) && hidden());
+        nodes.extend(core.child_nodes(node, tree::Sort::Name));
+    }
+    count
 }
 
 /// The core's view of the same name.
@@ -265,6 +330,8 @@ pub(crate) fn twin(row: &tree::Row, expanded: bool) -> protocol::FileRow {
         implied: row.implied,
         has_children: row.has_children,
         expanded,
+        place: 0,
+        siblings: 0,
     }
 }
 
@@ -287,6 +354,10 @@ mod tests {
         tree
     }
 
+    fn by_name() -> FileView {
+        FileView { sort: protocol::RowSort::Name, ..FileView::default() }
+    }
+
     fn sample() -> FileTree {
         tree(&[
             &[("etc/", 0), ("etc/hosts", 5), ("etc/ssl/", 0), ("etc/ssl/Cert.pem", 7), ("usr/bin/sh", 90)],
@@ -305,7 +376,7 @@ mod tests {
     #[test]
     fn closed_open_and_all_open() {
         let tree = sample();
-        let view = FileView::default();
+        let view = by_name();
         assert_eq!(list(&tree, &view, &Expansion::default()), ["etc", "srv"]);
         let mut some = Expansion::default();
         some.reveal(b"etc/ssl/Cert.pem");
@@ -320,7 +391,7 @@ mod tests {
     #[test]
     fn modes_of_a_view() {
         let tree = sample();
-        let view = |mode, layer| FileView { mode, layer, ..FileView::default() };
+        let view = |mode, layer| FileView { mode, layer, ..by_name() };
         let all = Expansion::all();
         assert_eq!(
             list(&tree, &view(protocol::ViewMode::UpTo, Some(0)), &all),
@@ -335,7 +406,7 @@ mod tests {
 
     #[test]
     fn biggest_first() {
-        let view = FileView { sort: protocol::RowSort::Size, ..FileView::default() };
+        let view = FileView::default();
         let tree = tree(&[&[("a/x", 1), ("b/x", 2), ("c", 3)]]);
         assert_eq!(list(&tree, &view, &Expansion::all()), ["c", "b", "b/x", "a", "a/x"]);
     }
@@ -343,10 +414,10 @@ mod tests {
     #[test]
     fn a_filter_keeps_parents_and_drops_the_rest() {
         let tree = sample();
-        let view = FileView { filter: "cert".into(), ..FileView::default() };
+        let view = FileView { filter: "cert".into(), ..by_name() };
         assert_eq!(list(&tree, &view, &Expansion::all()), ["etc", "etc/ssl", "etc/ssl/Cert.pem"]);
         assert_eq!(list(&tree, &view, &Expansion::default()), ["etc"]);
-        let nothing = FileView { filter: "nothing".into(), ..FileView::default() };
+        let nothing = FileView { filter: "nothing".into(), ..by_name() };
         assert_eq!(list(&tree, &nothing, &Expansion::all()), [""; 0]);
     }
 
@@ -354,14 +425,14 @@ mod tests {
     fn toggles_show_changes() {
         let tree = sample();
         let changes = Changes { added: false, modified: true, removed: false };
-        let view = FileView { changes, ..FileView::default() };
+        let view = FileView { changes, ..by_name() };
         assert_eq!(list(&tree, &view, &Expansion::all()), ["etc", "etc/hosts"]);
     }
 
     #[test]
     fn windows_end_with_the_list() {
         let tree = sample();
-        let view = FileView::default();
+        let view = by_name();
         let mut listing = RowList::default();
         listing.flatten(&tree, &view, 1, &Expansion::all());
         let paths = |from, to| {
@@ -379,7 +450,53 @@ mod tests {
     #[test]
     fn a_path_deleted_twice_has_two_rows() {
         let tree = tree(&[&[("a", 1)], &[("a", 2)], &[(".wh.a", 0)]]);
-        let view = FileView { mode: protocol::ViewMode::Deleted, ..FileView::default() };
+        let view = FileView { mode: protocol::ViewMode::Deleted, ..by_name() };
         assert_eq!(list(&tree, &view, &Expansion::default()), ["a", "a"]);
+    }
+
+    #[test]
+    fn a_filter_counts_what_it_finds_here_and_among_the_deleted() {
+        let tree = sample();
+        let found = |filter: &str, mode| {
+            let view = FileView { filter: filter.into(), mode, ..by_name() };
+            let mut listing = RowList::default();
+            listing.flatten(&tree, &view, 1, &Expansion::all());
+            let window = listing.window(&tree, &view, 1, 0..100, true);
+            (window.matches, window.elsewhere, window.problem.is_some())
+        };
+        assert_eq!(found("*.pem", protocol::ViewMode::Merged), (1, 0, false));
+        assert_eq!(found("bin/sh", protocol::ViewMode::Merged), (0, 1, false));
+        assert_eq!(found("bin/sh", protocol::ViewMode::Deleted), (1, 0, false));
+        assert_eq!(found("/(/", protocol::ViewMode::Merged), (0, 0, true));
+    }
+
+    #[test]
+    fn rows_know_their_place_among_the_siblings_that_are_shown() {
+        let tree = sample();
+        let places = |filter: &str, expansion: &Expansion| {
+            let view = FileView { filter: filter.into(), ..by_name() };
+            let mut listing = RowList::default();
+            listing.flatten(&tree, &view, 1, expansion);
+            let rows = listing.window(&tree, &view, 1, 0..100, true).rows;
+            rows.into_iter().map(|row| (row.path, row.place, row.siblings)).collect::<Vec<_>>()
+        };
+        let row = |path: &str, place, siblings| (path.to_owned(), place, siblings);
+        let all = places("", &Expansion::all());
+        assert_eq!(all[..3], [row("etc", 1, 2), row("etc/hosts", 1, 2), row("etc/ssl", 2, 2)]);
+        assert_eq!(all[4], row("srv", 2, 2));
+        let some = places("cert", &Expansion::all());
+        assert_eq!(some, [row("etc", 1, 1), row("etc/ssl", 1, 1), row("etc/ssl/Cert.pem", 1, 1)]);
+    }
+
+    #[test]
+    fn what_a_layer_removed_counts_for_the_order_and_the_bars_of_that_layer() {
+        let tree = tree(&[&[("big/old", 3_000), ("etc/x", 54)], &[("big/.wh.old", 0), ("etc/y", 13)]]);
+        let view = FileView { mode: protocol::ViewMode::Only, layer: Some(1), ..FileView::default() };
+        let mut listing = RowList::default();
+        listing.flatten(&tree, &view, 1, &Expansion::all());
+        let window = listing.window(&tree, &view, 1, 0..100, true);
+        let rows: Vec<_> = window.rows.iter().map(|row| (row.path.as_str(), row.total)).collect();
+        assert_eq!(rows, [("big", 3_000), ("big/old", 3_000), ("etc", 13), ("etc/y", 13)]);
+        assert_eq!((window.largest, window.visible), (3_000, 13));
     }
 }

@@ -38,6 +38,8 @@ pub struct Look {
     selected: Option<Vec<u8>>,
     reported: Option<Option<Box<Selection>>>,
     documents: u64,
+    /// Bytes fetched to read single files.
+    files: u64,
     platforms: Vec<String>,
     listing: Pace,
     progress: Pace,
@@ -98,6 +100,7 @@ impl Look {
             selected: None,
             reported: None,
             documents: 0,
+            files: 0,
             platforms: Vec::new(),
             listing: Pace::default(),
             progress: Pace::default(),
@@ -298,6 +301,32 @@ impl Look {
         }
     }
 
+    /// Bytes were fetched to read a file.
+    pub fn fetched(&mut self, bytes: u64) {
+        self.files += bytes;
+        if let Some(changed) = self.body.as_mut().and_then(|body| body.changed.first_mut()).filter(|_| bytes > 0) {
+            *changed = true;
+        }
+    }
+
+    /// Nothing more is fetched: layers that are not read to their end have no files.
+    pub fn stop(&mut self) {
+        let layers = self.body.as_ref().map_or(&[][..], |body| &body.layers);
+        let open: Vec<u32> = layers.iter().filter(|layer| !layer.state.settled()).map(|layer| layer.index).collect();
+        for layer in open {
+            if let Some(progress) = self.layer(layer) {
+                progress.state = LayerState::Stopped;
+            }
+            self.settle(layer, false);
+        }
+    }
+
+    /// The tag beside the digest that was asked for stands for this digest.
+    pub fn compare_tag(&mut self, asked: &str, tagged: &str, out: &mut Vec<Event>) {
+        self.chain.compare_tag(asked, tagged);
+        out.push(self.chain_event());
+    }
+
     /// A layer was read to its end.
     pub fn done(&mut self, layer: u32, findings: LayerFindings, out: &mut Vec<Event>) {
         if findings.verified && self.is_read_again(layer) {
@@ -442,7 +471,7 @@ impl LookBody {
 
 impl LayerState {
     pub(crate) fn settled(self) -> bool {
-        matches!(self, Self::Verified | Self::Listed | Self::Wrong)
+        matches!(self, Self::Verified | Self::Listed | Self::Stopped | Self::Wrong)
     }
 }
 

@@ -60,6 +60,8 @@ pub enum Command {
     },
     /// End the look.
     Cancel,
+    /// Fetch nothing more for the look, and keep what is present.
+    Stop,
     /// Do the last look again, but read every layer whole, and compare those that have a table of contents with it.
     Audit {
         /// Number of the new look.

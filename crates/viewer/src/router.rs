@@ -125,10 +125,22 @@ impl Router {
             RelayMode::Auto if !available => direct(RouteReason::First),
             RelayMode::Auto => match self.learned.get(registry) {
                 Some(&reason) => relay(reason),
-                None if known_without_cors(registry) => relay(RouteReason::KnownWithoutCors),
+                None if known_without_cors(registry) => {
+                    if self.is_near() {
+                        relay(RouteReason::KnownWithoutCors)
+                    } else {
+                        None
+                    }
+                }
                 None => direct(RouteReason::First),
             },
         }
+    }
+
+    /// Whether the relay is of this machine or of this page. Any other learns which image is looked at only when the person
+    /// says so.
+    fn is_near(&self) -> bool {
+        self.relay().is_some_and(|relay| relay.same_origin || relay.on_this_machine())
     }
 
     /// Where to ask again after a failure on the direct way, if that can help.
@@ -139,8 +151,7 @@ impl Router {
         if self.settings.mode != RelayMode::Auto {
             return None;
         }
-        let relay = self.relay()?;
-        if !relay.same_origin && !relay.on_this_machine() {
+        if !self.is_near() {
             return None;
         }
         let reason = match failed {
@@ -199,6 +210,16 @@ mod tests {
                 "{registry}"
             );
         }
+    }
+
+    #[test]
+    fn a_relay_on_another_machine_is_told_of_a_registry_only_when_the_person_says_so() {
+        let mut router = router(RelayMode::Auto, "https://relay.example", Some(HERE));
+        assert_eq!(router.first("docker.io"), None);
+        assert_eq!(router.after("r.example", ErrorKind::Cors), None);
+        router.use_relay("docker.io");
+        assert_eq!(first(&router, "docker.io"), Some((RegistryRoute::Relay, RouteReason::Chosen)));
+        assert_eq!(router.first("ghcr.io"), None, "another registry is another question");
     }
 
     #[test]

@@ -30,6 +30,7 @@ use porthole_registry::{
 use std::{
     cell::RefCell,
     collections::{HashMap, HashSet},
+    ops::Range,
     sync::Arc,
     time::Duration,
 };
@@ -112,6 +113,8 @@ struct Desk {
     other: Option<Look>,
     /// How many comparisons were begun.
     comparisons: u32,
+    /// The window on the screen, which may be known before the look has begun.
+    window: Option<Range<u64>>,
     /// When the next turn is due, if one is.
     turn: Option<Duration>,
 }
@@ -211,7 +214,11 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Command::Retry { look } => self.look_again(|wish| Wish { look, ..wish }),
             Command::Audit { look } => self.look_again(|wish| Wish { look, audit: true, ..wish }),
             Command::Cancel => self.cancel(),
-            Command::Rows { from, to } => self.with_look(|look, out| look.set_window(from..to, out)),
+            Command::Stop => self.stop(),
+            Command::Rows { from, to } => {
+                self.desk.borrow_mut().window = Some(from..to);
+                self.with_look(|look, out| look.set_window(from..to, out));
+            }
             Command::SetView { view } => {
                 if let Some(wish) = &mut self.desk.borrow_mut().wish {
                     wish.view = view.clone();
@@ -316,14 +323,30 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         self.errands.begin(Errand::Look, Work::Look(wish));
     }
 
+    /// Fetches nothing more; the layers that were read stay.
+    fn stop(&self) {
+        if self.desk.borrow().look.as_ref().is_none_or(|look| look.body.is_none()) {
+            return self.cancel();
+        }
+        self.end_comparison();
+        self.halt();
+        self.with_look(|look, _| look.stop());
+    }
+
+    /// Ends the work of the layer workers.
+    fn halt(&self) {
+        self.errands.stop(Errand::Look);
+        let begun = self.desk.borrow_mut().roster.cancel();
+        self.stop_jobs(begun);
+    }
+
     fn cancel(&self) {
-        let begun = {
+        {
             let mut desk = self.desk.borrow_mut();
             (desk.look, desk.other, desk.turn) = (None, None, None);
-            desk.roster.cancel()
-        };
-        self.stop_jobs(begun);
-        for errand in [Errand::Look, Errand::File, Errand::Version, Errand::Comparison, Errand::Turn] {
+        }
+        self.halt();
+        for errand in [Errand::File, Errand::Version, Errand::Comparison, Errand::Turn] {
             self.errands.stop(errand);
         }
     }

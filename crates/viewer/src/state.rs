@@ -10,9 +10,9 @@ pub use update::{Action, Effect};
 
 use crate::address::Address;
 use crate::protocol::{
-    Chain, ComparisonFacts, ComparisonFailure, FailureKind, FailureNotice, FileView as Listing, ImageLayer,
+    Chain, Changes, ComparisonFacts, ComparisonFailure, FailureKind, FailureNotice, FileView as Listing, ImageLayer,
     ImageSummary, LayerProgress, OverviewFacts, PathVersionFacts, RegistryRoute as Way, RelaySettings, RouteReason,
-    RowKind, RowWindow, Selection, ShownContent, Sizes, VersionDiff, WasteFacts,
+    RowChange, RowKind, RowWindow, Selection, ShownContent, Sizes, VersionDiff, ViewMode, WasteFacts,
 };
 use porthole_core::layer::LayerNumber;
 use std::{collections::BTreeMap, rc::Rc};
@@ -55,6 +55,8 @@ pub struct State {
     pub relay_serves_page: bool,
     /// The person's choice about relays.
     pub relay_settings: RelaySettings,
+    /// The person stopped the look: only what is present will be shown.
+    pub stopped: bool,
     /// What ended the look.
     pub failure: Option<Rc<FailureNotice>>,
     /// What is wrong with single layers.
@@ -83,6 +85,20 @@ pub struct State {
     pub saved: Option<(String, String)>,
     /// What lies over the page.
     pub dialog: Option<Dialog>,
+    /// A word about something that happened and needs no answer.
+    pub notice: Option<String>,
+    /// The look in which the session was last started again.
+    pub revived: Option<u32>,
+    /// The last selection came from moving through the list: the next one takes its place in the history.
+    pub passing: bool,
+    /// A filter was sent whose rows have not come.
+    pub filtering: bool,
+    /// A filter was typed since.
+    pub filter_due: bool,
+    /// The look whose waste was asked for.
+    pub asked_waste: Option<u32>,
+    /// Look and path whose versions were asked for.
+    pub asked_versions: Option<(u32, String)>,
 }
 
 /// How the registry of this look is reached.
@@ -163,7 +179,29 @@ impl State {
             mode: self.route.view,
             layer: self.chosen_layer().filter(|_| about_layer),
             layer_digest: self.route.layer.clone().filter(|_| about_layer),
+            changes: self.wanted_changes(),
             ..self.listing.clone()
+        }
+    }
+
+    /// The kinds of change that can be hidden in this view: those that its rows show by a letter.
+    pub fn shown_changes(&self) -> &'static [RowChange] {
+        match self.route.view {
+            ViewMode::Merged => &[RowChange::Modified],
+            ViewMode::UpTo => &[RowChange::Added, RowChange::Modified],
+            ViewMode::Only => &[RowChange::Added, RowChange::Modified, RowChange::Removed],
+            ViewMode::Deleted => &[RowChange::Modified, RowChange::Removed],
+        }
+    }
+
+    /// The toggles, as far as this view has them.
+    fn wanted_changes(&self) -> Changes {
+        let (chosen, shown) = (self.listing.changes, self.shown_changes());
+        let on = |change, chosen| chosen || !shown.contains(&change);
+        Changes {
+            added: on(RowChange::Added, chosen.added),
+            modified: on(RowChange::Modified, chosen.modified),
+            removed: on(RowChange::Removed, chosen.removed),
         }
     }
 

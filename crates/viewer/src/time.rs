@@ -9,6 +9,17 @@ pub fn iso(seconds: i64) -> String {
     format!("{year}-{month:02}-{date:02}T{:02}:{:02}:{:02}Z", second / 3_600, second / 60 % 60, second % 60)
 }
 
+/// The day in UTC, `2026-11-18`.
+pub fn day(seconds: i64) -> String {
+    let text = iso(seconds);
+    text.split('T').next().unwrap_or_default().to_owned()
+}
+
+/// Day and time in UTC as people read them, `2026-11-18 09:30:00 UTC`.
+pub fn moment(seconds: i64) -> String {
+    iso(seconds).replace('T', " ").replace('Z', " UTC")
+}
+
 /// Year, month and day of the proleptic Gregorian calendar, from days since 1970-01-01. Years are counted from March, so that the
 /// leap day is the last of its year.
 fn civil(day: i64) -> (i64, i64, i64) {
@@ -41,7 +52,13 @@ mod tests {
         ];
         for (seconds, text) in rows {
             assert_eq!(iso(seconds), text);
+            assert!(text.starts_with(&day(seconds)));
         }
+    }
+
+    #[test]
+    fn for_people() {
+        assert_eq!((day(951_782_400), moment(951_782_401)), ("2000-02-29".into(), "2000-02-29 00:00:01 UTC".into()));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The chain of proof, from what was asked for down to the files, and the three sizes.
 
+use super::words::{bdi, tip};
 use porthole_viewer::protocol::{Chain, LinkState, ProofLink, ProofStep, Sizes};
 use porthole_viewer::size::size;
+use porthole_viewer::state::Action;
 use std::rc::Rc;
 use yew::prelude::*;
 
@@ -14,6 +16,21 @@ pub struct ChainBarProps {
     pub sizes: Sizes,
     /// The sizes are known, at least so far.
     pub known: bool,
+    /// Whether something is being fetched, or was until the person stopped it.
+    pub stream: Stream,
+    /// Takes actions.
+    pub dispatch: Callback<Action>,
+}
+
+/// Whether something is being fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// It is.
+    Running,
+    /// The person stopped it.
+    Stopped,
+    /// Everything is here, or nothing will come.
+    Ended,
 }
 
 /// The chain of proof.
@@ -38,12 +55,25 @@ pub fn ChainBar(props: &ChainBarProps) -> Html {
         }
     });
     html! {
-        <section id="chain" class="chain" aria-label="Chain of proof" data-state={props.chain.state.as_str()}>
+        <section id="chain" class="chain" tabindex="0" aria-label="Chain of proof" data-state={props.chain.state.as_str()}>
             <ol>{ for links.iter().map(link) }</ol>
+            { stream(props) }
             if props.known {
                 <dl class="sizes">{ for figures }</dl>
             }
         </section>
+    }
+}
+
+fn stream(props: &ChainBarProps) -> Html {
+    match props.stream {
+        Stream::Running => html! {
+            <button id="stop" class="small" onclick={props.dispatch.reform(|_| Action::Stop)}>{ "Stop" }</button>
+        },
+        Stream::Stopped => html! {
+            <button id="resume" class="small" onclick={props.dispatch.reform(|_| Action::Retry)}>{ "Stopped · read the rest" }</button>
+        },
+        Stream::Ended => Html::default(),
     }
 }
 
@@ -69,13 +99,23 @@ fn link(link: &ProofLink) -> Html {
         (None, None) => String::new(),
     };
     let title = [&link.label, link.digest.as_deref().unwrap_or_default()].join("\n");
+    // A reference without a tag names a digest.
+    let name = if link.step == ProofStep::Tag && link.label.contains(':') { "digest" } else { link.step.as_str() };
+    let aside = match (&link.mismatch, link.state) {
+        (Some((_, tagged)), LinkState::Unchecked) => format!("now stands for {}", shorten(tagged)),
+        (None, LinkState::Unchecked) if link.step == ProofStep::Tag => "not checked".to_owned(),
+        _ => String::new(),
+    };
     html! {
         <li key={link.step.as_str()} data-step={link.step.as_str()} data-state={link.state.as_str()} data-digest={link.digest.clone()}
-            title={title.trim().to_owned()}>
+            title={tip(title.trim())}>
             <span class="glyph" role="img" aria-label={words}>{ glyph }</span>
-            <span class="name">{ link.step.as_str() }</span>
+            <span class="name">{ name }</span>
             if !data.is_empty() {
-                <code><bdi>{ data }</bdi></code>
+                <code>{ bdi(&data) }</code>
+            }
+            if !aside.is_empty() {
+                <span class="aside" data-moved={link.mismatch.is_some().to_string()}>{ aside }</span>
             }
         </li>
     }
@@ -88,6 +128,7 @@ pub fn glyph(state: LinkState) -> (&'static str, &'static str) {
         LinkState::Progress => ("◐", "in progress"),
         LinkState::Verified => ("✓", "verified"),
         LinkState::Listed => ("≡", "listed from a table of contents"),
+        LinkState::Unchecked => ("–", "not checked"),
         LinkState::Wrong => ("✗", "wrong"),
     }
 }

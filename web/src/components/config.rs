@@ -1,7 +1,10 @@
 //! The config: what a container of this image runs as, and how the image came to be.
 
-use crate::time::local_time_of;
+use super::words::{bdi, lines};
+use crate::hooks::copy::{Copied, use_copy};
 use porthole_viewer::protocol::{HistoryEntry, ImageSummary};
+use porthole_viewer::size::size;
+use porthole_viewer::state::Action;
 use std::rc::Rc;
 use yew::prelude::*;
 
@@ -10,6 +13,8 @@ use yew::prelude::*;
 pub struct ConfigProps {
     /// The image, as soon as it is known.
     pub image: Option<Rc<ImageSummary>>,
+    /// Takes actions.
+    pub dispatch: Callback<Action>,
 }
 
 /// The facts of the config, and the history.
@@ -19,51 +24,93 @@ pub fn Config(props: &ConfigProps) -> Html {
         return html! { <p class="note">{ "The config is not here yet." }</p> };
     };
     let facts = image.config.iter().map(|(name, values)| {
-        let values = values.iter().map(|value| html! { <li><bdi>{ value }</bdi></li> });
+        let values = values.iter().map(|value| html! { <li>{ bdi(value) }</li> });
         html! { <><dt>{ name }</dt><dd><ul>{ for values }</ul></dd></> }
     });
     html! {
-        <div class="document" tabindex="0" aria-label="Config">
+        <div class="document" tabindex="0" role="region" aria-label="Config">
             <h2 class="heading">{ "Config" }</h2>
             <dl class="facts">{ created(image) }{ for facts }</dl>
-            { for image.deviations.iter().map(|text| html! { <p class="finding"><bdi>{ text }</bdi></p> }) }
-            <h2 class="heading">{ "History, oldest first" }</h2>
+            { for image.deviations.iter().map(|text| html! { <p class="finding">{ bdi(text) }</p> }) }
+            <div class="line">
+                <h2 class="heading">{ "History as a Dockerfile, oldest first" }</h2>
+                <CopyText text={dockerfile(image)} label="Copy the history" />
+            </div>
             if image.history.is_empty() {
                 <p class="dim">{ "This config has no history." }</p>
             }
-            <ol class="history">{ for image.history.iter().map(entry) }</ol>
+            <ol class="history">{ for image.history.iter().map(|it| entry(it, image, &props.dispatch)) }</ol>
         </div>
     }
 }
 
 fn created(image: &ImageSummary) -> Option<Html> {
     let text = image.created.as_ref()?;
-    Some(html! { <><dt>{ "Created" }</dt><dd><time title={text.clone()}>{ local_time_of(text) }</time></dd></> })
+    Some(html! { <><dt>{ "created" }</dt><dd><time>{ bdi(text) }</time></dd></> })
 }
 
-fn entry(entry: &HistoryEntry) -> Html {
-    let what =
-        entry.instruction.as_ref().map(|it| html! { <><b>{ &it.keyword }</b>{ " " }<bdi>{ &it.arguments }</bdi></> });
-    let when = entry
-        .created
-        .as_ref()
-        .map(|text| html! { <time class="dim num" title={text.clone()}>{ local_time_of(text) }</time> });
+fn entry(entry: &HistoryEntry, image: &ImageSummary, dispatch: &Callback<Action>) -> Html {
+    let what = entry.instruction.as_ref().map(|it| {
+        html! { <><b>{ bdi(&it.keyword) }</b>{ " " }<span class="arguments">{ lines(&it.arguments) }</span></> }
+    });
+    let cost = entry.layer.and_then(|index| image.layers.iter().find(|layer| layer.index == index));
+    let layer = match entry.layer {
+        Some(index) => {
+            let onclick = dispatch.reform(move |_| Action::Layer(index));
+            html! { <button class="chip" title={format!("Show the files of layer {}", index + 1)} {onclick}>{ index + 1 }</button> }
+        }
+        None => html! { <span class="dim" title="made no layer">{ "–" }</span> },
+    };
     html! {
         <li>
-            <span>
-                if let Some(layer) = entry.layer {
-                    <span class="chip" title={format!("made layer {}", layer + 1)}>{ layer + 1 }</span>
-                } else {
-                    <span class="dim" title="made no layer">{ "–" }</span>
-                }
-            </span>
+            <span>{ layer }</span>
             <span class="what">
                 { for what }
                 if let Some(comment) = &entry.comment {
-                    <span class="comment"><bdi>{ comment }</bdi></span>
+                    <span class="comment">{ bdi(comment) }</span>
+                }
+                if let Some(created) = &entry.created {
+                    <time class="comment">{ bdi(created) }</time>
                 }
             </span>
-            { for when }
+            <span class="num" title="download">{ cost.map(|layer| size(layer.size)).unwrap_or_default() }</span>
         </li>
+    }
+}
+
+/// The history as lines of a Dockerfile. It shows how the image was built, not how to build it: contents of copies are not in it.
+fn dockerfile(image: &ImageSummary) -> String {
+    let line = |entry: &HistoryEntry| {
+        let it = entry.instruction.as_ref()?;
+        Some(lines(format!("{} {}\n", it.keyword, it.arguments).trim_start()))
+    };
+    image.history.iter().filter_map(line).collect()
+}
+
+/// What a button that copies needs.
+#[derive(Properties, PartialEq)]
+pub struct CopyTextProps {
+    /// What it copies.
+    pub text: String,
+    /// What that is, for the tooltip and for screen readers.
+    pub label: AttrValue,
+}
+
+/// A button that copies a text.
+#[component]
+pub fn CopyText(props: &CopyTextProps) -> Html {
+    let (copied, copy) = use_copy();
+    let text = props.text.clone();
+    let sign = match copied {
+        Copied::No => html! {
+            <svg width="12" height="12" viewBox="0 0 12 12" fill="none" stroke="currentColor" aria-hidden="true">
+                <rect x="3.5" y="3.5" width="8" height="8" rx="1.5" /><path d="M8.5 1.5v-.5a.5.5 0 0 0-.5-.5H1a.5.5 0 0 0-.5.5v7a.5.5 0 0 0 .5.5h.5" />
+            </svg>
+        },
+        Copied::Yes => html! { "✓" },
+        Copied::Refused => html! { "✗" },
+    };
+    html! {
+        <button class="copy" title={props.label.clone()} aria-label={props.label.clone()} onclick={move |_| copy.emit(text.clone())}>{ sign }</button>
     }
 }

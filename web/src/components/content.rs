@@ -1,5 +1,6 @@
 //! What is in the selected file.
 
+use super::{text::TextView, words::bdi};
 use porthole_viewer::protocol::{ShownContent, ShownPart};
 use porthole_viewer::size::size;
 use porthole_viewer::state::Action;
@@ -13,6 +14,9 @@ pub struct ContentProps {
     pub content: Rc<ShownContent>,
     /// A line to be marked, counted from 1.
     pub line: Option<u32>,
+    /// There is room for sixteen bytes a line.
+    #[prop_or_default]
+    pub wide: bool,
     /// Takes actions.
     pub dispatch: Callback<Action>,
 }
@@ -33,29 +37,23 @@ pub fn FileContent(props: &ContentProps) -> Html {
         ShownContent::Text { text, part } => html! {
             <div class="content" data-kind="text" data-shown={part.shown.to_string()} data-fetched={part.fetched.to_string()}>
                 <p class="cost">{ cost(part) }{ save }</p>
-                <div class="code" tabindex="0" aria-label="Content">
-                    if let Some(line) = props.line {
-                        <i class="mark" style={format!("top: calc({} * var(--line-height))", line.saturating_sub(1))} />
-                    }
-                    <pre class="numbers" aria-hidden="true">{ numbers(text) }</pre>
-                    <pre id="text">{ text }</pre>
-                </div>
+                <TextView text={Rc::<str>::from(text.as_str())} line={props.line} dispatch={props.dispatch.clone()} />
                 { rest(part) }
             </div>
         },
         ShownContent::Binary { hex, part } => html! {
             <div class="content" data-kind="binary" data-shown={part.shown.to_string()} data-fetched={part.fetched.to_string()}>
                 <p class="cost">{ cost(part) }{ save }</p>
-                <div class="code" tabindex="0" aria-label="Content"><pre id="hex">{ hex }</pre></div>
+                <div class="code" tabindex="0" role="region" aria-label="Content"><pre id="hex">{ if props.wide { hex.clone() } else { halves(hex) } }</pre></div>
                 { rest(part) }
             </div>
         },
         ShownContent::Failed { wrong, text } => html! {
             <div class="content" data-kind="failed" role="alert" data-wrong={wrong.to_string()}>
                 if *wrong {
-                    <p class="finding"><b>{ "These are not the bytes of this file. " }</b><bdi>{ text }</bdi></p>
+                    <p class="finding"><b>{ "These are not the bytes of this file. " }</b>{ bdi(text) }</p>
                 } else {
-                    <p class="finding"><bdi>{ text }</bdi></p>
+                    <p class="finding">{ bdi(text) }</p>
                 }
                 <button data-action="read" onclick={props.dispatch.reform(|_| Action::Read)}>{ "Try again" }</button>
             </div>
@@ -82,10 +80,24 @@ fn rest(part: &ShownPart) -> Html {
     html! { <p class="note">{ "The first " }{ size(part.shown) }{ " of " }{ size(part.size) }{ ". Save it to have it all." }</p> }
 }
 
-/// One number a line.
-fn numbers(text: &str) -> String {
-    let lines = text.lines().count().max(1);
-    (1..=lines).fold(String::with_capacity(lines * 5), |all, line| all + &line.to_string() + "\n")
+/// Lines of sixteen bytes as lines of eight, which fit beside the tree with their ASCII.
+fn halves(hex: &str) -> String {
+    let mut lines = String::with_capacity(hex.len() * 5 / 4);
+    for line in hex.lines() {
+        let parts = (line.get(..8), line.get(10..34), line.get(34..58), line.get(59..));
+        let (Some(offset), Some(first), Some(second), Some(ascii)) = parts else {
+            lines.push_str(line);
+            lines.push('\n');
+            continue;
+        };
+        let (left, right) = ascii.split_at(ascii.len().min(8));
+        lines.push_str(&format!("{offset}  {first} {left}\n"));
+        if !right.is_empty() {
+            let offset = u64::from_str_radix(offset, 16).unwrap_or_default() + 8;
+            lines.push_str(&format!("{offset:08x}  {second} {right}\n"));
+        }
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -93,9 +105,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_numbered() {
-        assert_eq!(numbers(""), "1\n");
-        assert_eq!(numbers("a\nb\n"), "1\n2\n");
-        assert_eq!(numbers("a\n\nb"), "1\n2\n3\n");
+    fn eight_bytes_a_line() {
+        let sixteen = "00000010  7f 45 4c 46 20 61 6e 64 20 73 6f 6d 65 20 6d 6f  .ELF and some mo\n\
+                       00000020  72 65                                            re\n";
+        let eight = "00000010  7f 45 4c 46 20 61 6e 64  .ELF and\n\
+                     00000018  20 73 6f 6d 65 20 6d 6f   some mo\n\
+                     00000020  72 65                    re\n";
+        assert_eq!(halves(sixteen), eight);
     }
 }

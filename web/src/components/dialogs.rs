@@ -1,6 +1,6 @@
 //! What lies over the page, one at a time.
 
-use super::{settings::Settings, signin::SignIn};
+use super::{settings::Settings, signin::SignIn, words::bdi};
 use crate::hooks::modal::use_modal;
 use porthole_viewer::protocol::{RegistryRoute as Way, RouteReason};
 use porthole_viewer::state::{Action, Connection, Dialog, State};
@@ -84,7 +84,7 @@ fn relay_password(registry: &str, relay: &str, dispatch: &Callback<Action>) -> H
     html! {
         <Modal id="relay-password" label="Password through a relay" on_close={dispatch.reform(|()| Action::AllowRelayPassword(false))}>
             <h2>{ "Send your password through the relay?" }</h2>
-            <p>{ "The password for " }<b><bdi>{ registry }</bdi></b>{ " would go through " }<code><bdi>{ relay }</bdi></code>{ "." }</p>
+            <p>{ "The password for " }<b>{ bdi(registry) }</b>{ " would go through " }<code>{ bdi(relay) }</code>{ "." }</p>
             <p class="warning">{ "That relay is not on this machine: its operator can read the password." }</p>
             <div class="actions">
                 <button data-answer="no" onclick={answer(false)}>{ "Do not send it" }</button>
@@ -123,17 +123,18 @@ fn why(connection: &Connection, state: &State) -> Html {
         RouteReason::Unreachable => "The registry could not be reached from this browser.",
         RouteReason::Local => "It needs no other way.",
     };
-    html! { <><h2><bdi>{ title }</bdi></h2><p>{ which }</p><p class="dim">{ reason }</p></> }
+    html! { <><h2>{ bdi(&title) }</h2><p>{ which }</p><p class="dim">{ reason }</p></> }
 }
 
 /// The keys that work, and what they do.
-const KEYS: [(&[&str], &str); 12] = [
+const KEYS: [(&[&str], &str); 13] = [
     (&["↑", "↓"], "the row above, below"),
     (&["→", "←"], "open a directory; close it, or go to its parent"),
-    (&["Enter"], "open or close a directory"),
+    (&["Enter"], "open or close a directory; read a file"),
+    (&["t"], "go to the files"),
     (&["Home", "End"], "the first, the last row"),
     (&["PgUp", "PgDn"], "a page up, down"),
-    (&["Esc"], "select nothing"),
+    (&["Esc"], "back to the files; select nothing"),
     (&["/"], "filter"),
     (&["s"], "sort by size, by name"),
     (&["[", "]"], "the layer below, above"),

@@ -1,6 +1,9 @@
 //! The documents of the chain as JSON: laid out for reading, or byte for byte as they were served.
 
-use super::chain::shorten;
+use super::{
+    chain::shorten,
+    words::{bdi, lines},
+};
 use porthole_viewer::pretty::{TokenKind, pretty};
 use porthole_viewer::protocol::{DocumentText, ImageSummary, ProofStep};
 use porthole_viewer::size::size;
@@ -43,11 +46,11 @@ pub fn Documents(props: &DocumentsProps) -> Html {
             <div class="bar">
                 <div class="group" role="group" aria-label="Document">{ for choices }</div>
                 <div class="group" role="group" aria-label="Form">{ for forms }</div>
-                <span class="dim cut"><bdi>{ &document.media_type }</bdi></span>
+                <span class="dim cut">{ bdi(&document.media_type) }</span>
                 <code title={document.digest.clone()}>{ shorten(&document.digest) }</code>
                 <span class="dim num">{ size(length(document)) }</span>
             </div>
-            <div class="document" tabindex="0" aria-label={title(document.step)}>
+            <div class="document" tabindex="0" role="region" aria-label={title(document.step)}>
                 <Text text={document.text.clone()} served={*served} />
                 if document.text.len() > SHOWN {
                     <p class="note">{ format!("The first {} of {}.", size(SHOWN as u64), size(length(document))) }</p>
@@ -87,7 +90,7 @@ fn Text(props: &TextProps) -> Html {
     }
     let text = &props.text[..end];
     if props.served {
-        return html! { <pre data-form="served">{ text }</pre> };
+        return html! { <pre data-form="served">{ lines(text) }</pre> };
     }
     let tokens = pretty(text);
     if end > COLOURED {

@@ -3,15 +3,17 @@
 use super::{
     chain::{glyph, shorten},
     content::FileContent,
+    versions::Versions,
+    words::bdi,
 };
-use crate::time::local_time;
 use porthole_viewer::mode::mode;
 use porthole_viewer::protocol::{
-    FileRow, ImageSummary, LayerProgress, LinkState, RowChange, RowKind, Selection, ShownContent,
+    FileRow, ImageSummary, LayerProgress, LinkState, PathVersionFacts, RowChange, RowKind, Selection, ShownContent,
+    VersionDiff,
 };
 use porthole_viewer::size::{count, size};
 use porthole_viewer::state::Action;
-use porthole_viewer::time::iso;
+use porthole_viewer::time::{iso, moment};
 use std::rc::Rc;
 use yew::prelude::*;
 
@@ -28,34 +30,70 @@ pub struct FactsProps {
     pub content: Option<(String, Rc<ShownContent>)>,
     /// A line of it to be marked.
     pub line: Option<u32>,
+    /// What each layer did to a path.
+    pub versions: Option<(String, Rc<Vec<PathVersionFacts>>)>,
+    /// How two versions of a path differ.
+    pub diff: Option<(String, u32, u32, Rc<VersionDiff>)>,
+    /// The content is shown elsewhere.
+    pub reading: bool,
     /// Takes actions.
     pub dispatch: Callback<Action>,
 }
 
-/// The facts of the selected entry, or a word on how to select one.
+/// The facts of the selected entry.
 #[component]
 pub fn Facts(props: &FactsProps) -> Html {
-    let Some(selection) = &props.selection else {
-        return html! { <p class="note">{ props.image.is_some().then_some("Select a file to see its facts.") }</p> };
-    };
+    let Some(selection) = &props.selection else { return Html::default() };
     let row = &selection.row;
-    let (parents, name) = row.path.rsplit_once('/').map_or(("", &*row.path), |(parents, name)| (parents, name));
-    let parents = parents
-        .split('/')
-        .filter(|parent| !parent.is_empty())
-        .map(|parent| html! { <><bdi>{ parent }</bdi>{ " / " }</> });
+    let diff = props.diff.as_ref().filter(|(path, ..)| *path == row.path);
+    let diff = diff.map(|(_, before, after, diff)| (*before, *after, Rc::clone(diff)));
+    let is_file = matches!(row.kind, RowKind::File | RowKind::Hardlink);
+    let content = props.content.as_ref().filter(|(path, _)| *path == row.path && !props.reading);
     html! {
         <article class="selected" aria-label="Selected entry">
-            <button class="close" onclick={props.dispatch.reform(|_| Action::Select(None))}>{ "Close" }</button>
-            <h2><span class="dim">{ for parents }</span><bdi>{ name }</bdi></h2>
+            <div class="line">
+                <h2><Trail path={row.path.clone()} dispatch={props.dispatch.clone()} /></h2>
+                <span class="end">
+                    if is_file && !props.reading {
+                        <button id="read" class="small" title="Read it over the whole middle pane (Enter)" onclick={props.dispatch.reform(|_| Action::Reading(true))}>{ "Open" }</button>
+                    }
+                    <button class="small close" aria-label="Close" title="Close (Esc)" onclick={props.dispatch.reform(|_| Action::Select(None))}>{ "✕" }</button>
+                </span>
+            </div>
             { verdict(&props.progress, row) }
             <dl class="facts">{ for facts(row) }</dl>
-            if let Some((_, content)) = props.content.as_ref().filter(|(path, _)| *path == row.path) {
+            if let Some((_, content)) = content {
                 <FileContent content={Rc::clone(content)} line={props.line} dispatch={props.dispatch.clone()} />
             }
-            { layer(props.image.as_deref(), row) }
+            if let Some((_, versions)) = props.versions.as_ref().filter(|(path, _)| *path == row.path) {
+                <Versions versions={Rc::clone(versions)} diff={diff} dispatch={props.dispatch.clone()} />
+            }
+            { layer(props.image.as_deref(), row, &props.dispatch) }
         </article>
     }
+}
+
+/// What a path needs.
+#[derive(Properties, PartialEq)]
+pub struct TrailProps {
+    /// Escaped path.
+    pub path: String,
+    /// Takes actions.
+    pub dispatch: Callback<Action>,
+}
+
+/// A path; each directory above leads there.
+#[component]
+pub fn Trail(props: &TrailProps) -> Html {
+    let path = &props.path;
+    let above = path.match_indices('/').map(|(end, _)| {
+        let parent = path[..end].to_owned();
+        let name = parent.rsplit('/').next().unwrap_or_default().to_owned();
+        let onclick = props.dispatch.reform(move |_| Action::Select(Some(parent.clone())));
+        html! { <><button class="plain dim" {onclick}><bdi>{ name }</bdi></button><span class="dim">{ " / " }</span></> }
+    });
+    let name = path.rsplit('/').next().unwrap_or_default();
+    html! { <span class="trail">{ for above }<bdi>{ name }</bdi></span> }
 }
 
 /// Whether the bytes that say so were what the manifest promised.
@@ -66,7 +104,7 @@ fn verdict(progress: &[LayerProgress], row: &FileRow) -> Html {
         LinkState::Verified => "verified with its layer",
         LinkState::Listed => "says the table of contents of its layer, which was not checked against the archive",
         LinkState::Wrong => "its layer is wrong",
-        LinkState::Waiting | LinkState::Progress => "provisional until its layer is verified",
+        LinkState::Waiting | LinkState::Progress | LinkState::Unchecked => "provisional until its layer is verified",
     };
     html! { <p class="verdict" data-state={link.as_str()}><span class="glyph" aria-hidden="true">{ glyph(link).0 }</span>{ " " }{ words }</p> }
 }
@@ -90,8 +128,8 @@ fn facts(row: &FileRow) -> Vec<Html> {
     }
     facts.push(fact("mode", text(format!("{} ({:04o})", mode(row.kind.letter(), row.mode), row.mode))));
     facts.push(fact("owner", text(format!("{}:{}", row.uid, row.gid))));
-    let moment = html! { <time datetime={iso(row.mtime)} title={iso(row.mtime)}>{ local_time(row.mtime) }</time> };
-    facts.push(fact("modified", moment));
+    let modified = html! { <time datetime={iso(row.mtime)}>{ moment(row.mtime) }</time> };
+    facts.push(fact("modified", modified));
     if !row.xattrs.is_empty() {
         let names = row.xattrs.iter().map(|name| html! { <li><bdi>{ name }</bdi></li> });
         facts.push(fact("xattrs", html! { <ul>{ for names }</ul> }));
@@ -113,20 +151,22 @@ fn exact(bytes: u64) -> String {
 }
 
 /// The layer that wrote the entry.
-fn layer(image: Option<&ImageSummary>, row: &FileRow) -> Html {
+fn layer(image: Option<&ImageSummary>, row: &FileRow, dispatch: &Callback<Action>) -> Html {
     let layers = image.map_or(&[][..], |image| &image.layers);
     let Some(layer) = layers.iter().find(|layer| layer.index == row.layer) else { return Html::default() };
     let made = layer.instruction.as_ref().map(|it| {
-        html! { <><dt>{ "made by" }</dt><dd><b class="keyword">{ &it.keyword }</b>{ " " }<bdi>{ &it.arguments }</bdi></dd></> }
+        html! { <><dt>{ "made by" }</dt><dd><b class="keyword">{ bdi(&it.keyword) }</b>{ " " }{ bdi(&it.arguments) }</dd></> }
     });
+    let index = layer.index;
     html! {
         <section>
-            <h3 class="heading">{ "Written by layer " }{ layer.index + 1 }</h3>
+            <h3 class="heading">{ "Written by layer " }{ index + 1 }</h3>
             <dl class="facts">
                 { for made }
                 <dt>{ "digest" }</dt><dd title={layer.digest.clone()}>{ shorten(&layer.digest) }</dd>
                 <dt>{ "download" }</dt><dd>{ size(layer.size) }</dd>
             </dl>
+            <button class="small" onclick={dispatch.reform(move |_| Action::Layer(index))}>{ "Show this layer" }</button>
         </section>
     }
 }

@@ -1,6 +1,6 @@
 //! What went wrong: who, which step, what to do.
 
-use super::chain::shorten_digests;
+use super::{chain::shorten_digests, words::bdi};
 use porthole_viewer::protocol::{FailureKind, FailureNotice, ProofStep, Remedy};
 use porthole_viewer::state::{Action, Dialog, worst};
 use std::{collections::BTreeMap, rc::Rc};
@@ -22,24 +22,24 @@ pub struct FailuresProps {
 pub fn Failures(props: &FailuresProps) -> Html {
     let Some(worst) = worst(props.failure.as_deref(), &props.layers) else { return Html::default() };
     let others = props.layers.values().filter(|failure| *failure != worst);
-    let others: Html = others.map(|failure| html! { <li><bdi>{ &failure.text }</bdi></li> }).collect();
+    let others: Html = others.map(|failure| html! { <li>{ bdi(&failure.text) }</li> }).collect();
     let mismatch = worst.mismatch.as_ref().map(|(expected, got)| {
         html! {
             <dl>
-                <dt>{ "expected" }</dt><dd><bdi>{ expected }</bdi></dd>
-                <dt>{ "got" }</dt><dd><bdi>{ got }</bdi></dd>
+                <dt>{ "expected" }</dt><dd>{ bdi(expected) }</dd>
+                <dt>{ "got" }</dt><dd>{ bdi(got) }</dd>
             </dl>
         }
     });
     let remedies = worst.remedies.iter().enumerate().map(|(index, remedy)| button(remedy, index == 0, &props.dispatch));
     let words = worst.remedies.iter().filter_map(|remedy| match remedy {
-        Remedy::Text { text } => Some(html! { <p><bdi>{ text }</bdi></p> }),
+        Remedy::Text { text } => Some(html! { <p>{ bdi(text) }</p> }),
         _ => None,
     });
     html! {
         <section class="alert" role="alert" data-kind={worst.kind.as_str()} data-host={worst.registry.clone()}>
-            <h2>{ title(worst) }</h2>
-            <p><bdi>{ if mismatch.is_some() { shorten_digests(&worst.text) } else { worst.text.clone() } }</bdi></p>
+            <h2>{ bdi(&title(worst)) }</h2>
+            <p>{ bdi(&if mismatch.is_some() { shorten_digests(&worst.text) } else { worst.text.clone() }) }</p>
             if worst.layer.is_some() {
                 <p>{ "None of this layer's files are listed." }</p>
             }

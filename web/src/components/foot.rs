@@ -1,5 +1,6 @@
 //! The line at the bottom: the same on a command line, what was fetched, keys.
 
+use super::words::bdi;
 use crate::hooks::copy::{Copied, use_copy};
 use porthole_viewer::size::size;
 use yew::prelude::*;
@@ -26,7 +27,7 @@ pub fn Foot(props: &FootProps) -> Html {
         };
         html! {
             <>
-                <code id="command" class="command cut" title={command.clone()}><bdi>{ command }</bdi></code>
+                <code id="command" class="command cut" title={command.clone()}>{ bdi(&command) }</code>
                 <button class="plain" id="copy-command" onclick={move |_| copy.emit(text.clone())}>{ words }</button>
             </>
         }
@@ -38,7 +39,7 @@ pub fn Foot(props: &FootProps) -> Html {
                 if props.fetched > 0 {
                     <span id="fetched" class="num" data-bytes={props.fetched.to_string()}>{ "fetched " }{ size(props.fetched) }</span>
                 }
-                <span class="keys"><kbd>{ "/" }</kbd>{ " filter " }<kbd>{ "[" }</kbd>{ " " }<kbd>{ "]" }</kbd>{ " layer " }<kbd>{ "?" }</kbd>{ " keys" }</span>
+                <span class="keys"><kbd>{ "t" }</kbd>{ " files " }<kbd>{ "/" }</kbd>{ " filter " }<kbd>{ "[" }</kbd>{ " " }<kbd>{ "]" }</kbd>{ " layer " }<kbd>{ "?" }</kbd>{ " keys" }</span>
             </span>
         </footer>
     }

@@ -1,6 +1,9 @@
 //! The layers, bottom first: what made each, how large it is, how far it is.
 
-use super::chain::{glyph, shorten_digests};
+use super::{
+    chain::{glyph, shorten, shorten_digests},
+    words::{bdi, lines, tip},
+};
 use porthole_viewer::protocol::{FailureNotice, ImageLayer, ImageSummary, LayerProgress, LayerState, LinkState};
 use porthole_viewer::size::{count, percent, size};
 use porthole_viewer::state::Action;
@@ -26,9 +29,10 @@ pub struct LayersProps {
 #[component]
 pub fn Layers(props: &LayersProps) -> Html {
     let layers = props.image.as_ref().map_or(&[][..], |image| &image.layers);
+    let largest = layers.iter().map(|layer| layer.size).max().unwrap_or(0);
     let items = layers.iter().zip(props.progress.iter()).map(|(layer, progress)| {
         let failure = props.failures.get(&layer.index);
-        item(layer, progress, failure, props.chosen == Some(layer.index), &props.dispatch)
+        item(layer, progress, failure, props.chosen == Some(layer.index), largest, &props.dispatch)
     });
     let listed = props.progress.iter().any(|layer| layer.state == LayerState::Listed);
     html! {
@@ -55,12 +59,16 @@ fn item(
     progress: &LayerProgress,
     failure: Option<&FailureNotice>,
     chosen: bool,
+    largest: u64,
     dispatch: &Callback<Action>,
 ) -> Html {
     let index = layer.index;
     let instruction = layer.instruction.as_ref();
-    let (keyword, arguments) = instruction.map_or(("", ""), |it| (&*it.keyword, &*it.arguments));
-    let title = instruction.map_or(&*layer.digest, |it| &*it.created_by).to_owned();
+    let title = tip(instruction.map_or(&*layer.digest, |it| &*it.created_by));
+    let what = match instruction {
+        Some(it) => html! { <><b>{ bdi(&it.keyword) }</b>{ " " }{ bdi(&it.arguments) }</> },
+        None => html! { <span class="dim">{ shorten(&layer.digest) }</span> },
+    };
     let state = LinkState::from(progress.state);
     let (glyph, words) = glyph(state);
     let words = if state == LinkState::Progress {
@@ -78,13 +86,15 @@ fn item(
             data-diff-id={layer.diff_id.clone()} data-entries={progress.entries.to_string()} aria-current={chosen.then_some("true")}>
             <button class="layer" onclick={dispatch.reform(move |_| Action::Layer(index))} {title}>
                 <span class="number">{ index + 1 }</span>
-                <span class="instruction cut"><b>{ keyword }</b>{ " " }<bdi>{ arguments }</bdi></span>
+                <span class="instruction cut">{ what }</span>
                 <span class="figure num" title="download">{ size(layer.size) }</span>
                 <span class="second" data-state={progress.state.as_str()}>
                     <span class="glyph" aria-hidden="true">{ glyph }</span>
                     <span class={if quiet { "sr" } else { "dim num" }}>{ words }</span>
                     if state == LinkState::Progress {
                         <progress max={progress.total.max(1).to_string()} value={progress.compressed.to_string()} aria-label={format!("Layer {}", index + 1)} />
+                    } else if largest > 0 {
+                        <progress class="share" max={largest.to_string()} value={layer.size.to_string()} aria-hidden="true" />
                     }
                     { counts(progress) }
                     if progress.uncompressed > 0 {
@@ -92,10 +102,13 @@ fn item(
                     }
                 </span>
             </button>
-            if let Some(note) = &progress.note {
-                <p class="note">{ note }</p>
+            if let Some(it) = instruction.filter(|_| chosen) {
+                <pre class="whole">{ lines(&it.created_by) }</pre>
             }
-            { for findings.into_iter().map(|finding| html! { <p class="finding"><bdi>{ shorten_digests(&finding) }</bdi></p> }) }
+            if let Some(note) = &progress.note {
+                <p class="note">{ bdi(note) }</p>
+            }
+            { for findings.into_iter().map(|finding| html! { <p class="finding">{ bdi(&shorten_digests(&finding)) }</p> }) }
         </li>
     }
 }

@@ -1,7 +1,10 @@
 //! The tools over the tree: which files, which changes, a filter.
 
-use porthole_viewer::protocol::{FileView as Listing, RowChange, ViewMode};
+use crate::hooks::clock::Pause;
+use porthole_viewer::protocol::{FileView as Listing, RowChange, RowWindow, ViewMode};
+use porthole_viewer::size::count;
 use porthole_viewer::state::Action;
+use std::rc::Rc;
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
@@ -14,6 +17,10 @@ pub struct ToolsProps {
     pub focused: Option<u32>,
     /// Filter and toggles.
     pub listing: Listing,
+    /// The kinds of change that this view has.
+    pub toggles: &'static [RowChange],
+    /// What the filter found.
+    pub rows: Rc<RowWindow>,
     /// Takes actions.
     pub dispatch: Callback<Action>,
 }
@@ -38,23 +45,30 @@ pub fn Tools(props: &ToolsProps) -> Html {
         }
     });
     let changes = props.listing.changes;
-    let toggles = [
-        (RowChange::Added, changes.added, "A", "added", "Added files"),
-        (RowChange::Modified, changes.modified, "M", "modified", "Modified files"),
-        (RowChange::Removed, changes.removed, "D", "deleted", "Deleted files"),
-    ];
-    let toggles = toggles.into_iter().map(|(change, on, letter, class, title)| {
+    let toggles = props.toggles.iter().map(|&change| {
+        let (on, letter, class, title) = match change {
+            RowChange::Added => (changes.added, "A", "added", "Show added files"),
+            RowChange::Modified => (changes.modified, "M", "modified", "Show modified files"),
+            _ => (changes.removed, "D", "deleted", "Show deleted files"),
+        };
         let onclick = dispatch.reform(move |_| Action::Toggle(change));
         html! { <button class={classes!("toggle", class)} aria-pressed={on.to_string()} aria-label={title} {title} {onclick}>{ letter }</button> }
     });
-    let filter =
-        dispatch.reform(|event: InputEvent| Action::Filter(event.target_unchecked_into::<HtmlInputElement>().value()));
+    let filter = {
+        let (dispatch, pause) = (dispatch.clone(), use_mut_ref(|| None));
+        move |event: InputEvent| {
+            let (dispatch, text) = (dispatch.clone(), event.target_unchecked_into::<HtmlInputElement>().value());
+            *pause.borrow_mut() = Pause::new(FILTER_WAIT, move || dispatch.emit(Action::Filter(text)));
+        }
+    };
     html! {
         <div class="tools">
             <div class="group" role="group" aria-label="Which files">{ for views }</div>
-            <input id="filter" type="search" aria-label="Filter by path" placeholder="filter by path" autocomplete="off" spellcheck="false"
+            <input id="filter" type="search" aria-label="Filter by path" placeholder="filter: text, glob, /regex/"
+                title="text, a glob such as *.pem or usr/**/bin, or /an expression/" autocomplete="off" spellcheck="false"
                 value={props.listing.filter.clone()} oninput={filter} />
             { for toggles }
+            { found(props) }
             <div class="group">
                 <button id="expand-all" onclick={dispatch.reform(|_| Action::ExpandAll(true))}>{ "Expand all" }</button>
                 <button id="collapse-all" onclick={dispatch.reform(|_| Action::ExpandAll(false))}>{ "Collapse" }</button>
@@ -62,3 +76,24 @@ pub fn Tools(props: &ToolsProps) -> Html {
         </div>
     }
 }
+
+/// What the filter found, or where else there is something.
+fn found(props: &ToolsProps) -> Html {
+    let rows = &props.rows;
+    if props.listing.filter.trim().is_empty() {
+        return Html::default();
+    }
+    let deleted = (rows.matches == 0 && rows.elsewhere > 0).then(|| {
+        let onclick = props.dispatch.reform(|_| Action::View(ViewMode::Deleted));
+        html! { <button id="in-deleted" class="small" {onclick}>{ count(rows.elsewhere) }{ " in Deleted" }</button> }
+    });
+    let words = match (&rows.problem, rows.matches) {
+        (Some(why), _) => format!("not a valid expression: {why}"),
+        (None, 0) => "nothing here".to_owned(),
+        (None, matches) => format!("{} found", count(matches)),
+    };
+    html! { <><span id="found" class="dim num" role="status" data-matches={rows.matches.to_string()}>{ words }</span>{ for deleted }</> }
+}
+
+/// How long a filter waits for the next key, in milliseconds.
+const FILTER_WAIT: i32 = 90;

@@ -3,5 +3,6 @@
 pub mod clock;
 pub mod copy;
 pub mod modal;
+pub mod panic;
 pub mod session;
 pub mod storage;

@@ -30,8 +30,8 @@ struct Inbox {
 }
 
 impl Session {
-    /// Starts the worker. If it cannot be started, `events` gets a failure of no look.
-    pub fn start(events: Callback<Vec<Event>>) -> Self {
+    /// Starts the worker. If it cannot be started, `events` gets a failure of no look; if it breaks later, `died` is called.
+    pub fn start(events: Callback<Vec<Event>>, died: Callback<()>) -> Self {
         let state = Rc::new(RefCell::new(Inbox::default()));
         let on_frame: Closure<dyn FnMut()> = {
             let (state, events) = (Rc::clone(&state), events.clone());
@@ -69,8 +69,11 @@ impl Session {
         let on_error = {
             let (state, events) = (Rc::clone(&state), events.clone());
             Closure::new(move |_| {
-                let ready = state.borrow().ready;
-                events.emit(vec![no_worker(ready)]);
+                if state.borrow().ready {
+                    died.emit(());
+                } else {
+                    events.emit(vec![no_worker()]);
+                }
             })
         };
         match &worker {
@@ -78,7 +81,7 @@ impl Session {
                 worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
                 worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
             }
-            Err(_) => events.emit(vec![no_worker(false)]),
+            Err(_) => events.emit(vec![no_worker()]),
         }
         Self { worker: worker.ok(), state, _on_message: on_message, _on_error: on_error }
     }
@@ -124,22 +127,9 @@ fn schedule(callback: &js_sys::Function) {
     let _ = scheduled;
 }
 
-/// There is no session: it never came up, or it broke.
-fn no_worker(ready: bool) -> Event {
-    let text = if ready {
-        "The session worker of this page broke, which is a bug in Porthole. Reload the page to go on."
-    } else {
-        "This page could not run its session worker, which fetches and checks images. Reload the page; if that does not help, \
-         files beside it are missing, or this browser has no WebAssembly SIMD."
-    };
-    let failure = FailureNotice {
-        kind: FailureKind::Other,
-        registry: None,
-        step: None,
-        layer: None,
-        text: text.to_owned(),
-        mismatch: None,
-        remedies: Vec::new(),
-    };
-    Event::Failure { look: 0, failure: Box::new(failure) }
+/// The session never came up.
+fn no_worker() -> Event {
+    let text = "This page could not run its session worker, which fetches and checks images. Reload the page; if that does not help, \
+         files beside it are missing, or this browser has no WebAssembly SIMD.";
+    Event::Failure { look: 0, failure: Box::new(FailureNotice::plain(FailureKind::Other, text)) }
 }

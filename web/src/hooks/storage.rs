@@ -1,9 +1,10 @@
-//! The person's choices, kept in this browser: how a relay is used, and the theme. Never a password, never a reference.
+//! The person's choices, kept in this browser: how a relay is used, the theme, the width of the right pane. Never a password, never a reference.
 
 use porthole_viewer::protocol::{RelayMode, RelaySettings};
 
 const RELAY_MODE: &str = "porthole.relay.mode";
 const RELAY_URL: &str = "porthole.relay.url";
+const PANE: &str = "porthole.pane";
 const THEME: &str = "porthole.theme";
 
 fn read(key: &str) -> Option<String> {
@@ -43,6 +44,16 @@ pub fn name_of(mode: RelayMode) -> &'static str {
         RelayMode::Always => "always",
         RelayMode::Never => "never",
     }
+}
+
+/// Width of the right pane in pixels, if the person chose one.
+pub fn pane() -> Option<i32> {
+    read(PANE)?.parse().ok().filter(|width| (200..=2_000).contains(width))
+}
+
+/// Keeps the width of the right pane.
+pub fn keep_pane(width: i32) {
+    write(PANE, &width.to_string());
 }
 
 /// `light`, `dark`, or empty for the system's.

@@ -2,20 +2,29 @@
 
 use super::start::PageProps;
 use crate::components::{
-    chain::ChainBar,
+    chain::{ChainBar, Stream},
     config::Config,
     document::Documents,
     facts::Facts,
     failure::Failures,
+    findings::Findings,
     foot::Foot,
     layers::Layers,
+    overview::Overview,
+    reader::Reader,
+    splitter::Splitter,
     tools::Tools,
     topbar::TopBar,
     tree::{Columns, Tree},
+    waste::Waste,
+    words::bdi,
 };
-use crate::hooks::copy::{Copied, use_copy};
-use porthole_viewer::address::Tab;
-use porthole_viewer::protocol::{RowSort, ViewMode};
+use crate::hooks::{
+    copy::{Copied, use_copy},
+    storage,
+};
+use porthole_viewer::address::{Address, Tab};
+use porthole_viewer::protocol::{RowKind, RowSort, ViewMode};
 use porthole_viewer::state::{Action, Dialog, State, command, pinned_route, worst};
 use std::rc::Rc;
 use wasm_bindgen::{JsCast as _, closure::Closure};
@@ -27,8 +36,10 @@ use yew::prelude::*;
 pub fn Inspect(props: &PageProps) -> Html {
     let (state, dispatch) = (&props.state, &props.dispatch);
     use_keys(state, dispatch);
+    use_first_view(state, dispatch);
     // On the narrowest screens layers are a tab of their own.
     let layers = use_state(|| false);
+    let width = use_state(storage::pane);
     let pane = if *layers { "layers" } else { "main" };
     let tabs = Tab::ALL.into_iter().map(|tab| {
         let (dispatch, layers) = (dispatch.clone(), layers.clone());
@@ -37,7 +48,8 @@ pub fn Inspect(props: &PageProps) -> Html {
             layers.set(false);
             dispatch.emit(Action::Tab(tab));
         };
-        html! { <button role="tab" id={format!("tab-{}", tab.name())} aria-selected={selected.to_string()} {onclick}>{ tab.title() }</button> }
+        let narrow = (tab == Tab::Overview).then_some("narrow");
+        html! { <button role="tab" class={narrow} id={format!("tab-{}", tab.name())} aria-selected={selected.to_string()} aria-controls="panel" {onclick}>{ tab.title() }</button> }
     });
     // A look that ended before its image was known has nothing to show beside the reason.
     let alone = state.failure.is_some() && state.image.is_none();
@@ -50,31 +62,56 @@ pub fn Inspect(props: &PageProps) -> Html {
         dispatch.emit(action);
     });
     let about_layer = state.route.view.wants_layer();
+    let reading = state.route.reading && state.selected_file().is_some();
+    // A directory opens in the tree; only what has content of its own covers it where there is no room for both.
+    let covers = state.selection.as_ref().is_some_and(|selection| selection.row.kind != RowKind::Dir) && !reading;
+    let files = state.route.tab == Tab::Files;
+    let right = width.map(|width| format!("--right:{width}px"));
+    let on_width = {
+        let width = width.clone();
+        move |wanted| width.set(Some(wanted))
+    };
     html! {
         <div class="inspect">
+            <button class="skip" onclick={|_| focus_files()}>{ "Skip to the files" }</button>
             <TopBar reference={state.route.reference.clone()} platforms={Rc::clone(&state.platforms)} platform={state.platform.clone()}
                 connection={state.connection.clone()} dispatch={dispatch.clone()} />
-            <ChainBar chain={Rc::clone(&state.chain)} sizes={state.sizes} known={state.image.is_some()} />
-            <main class={classes!("panes", alone.then_some("alone"))} data-pane={pane} data-tab={state.route.tab.name()}>
+            <ChainBar chain={Rc::clone(&state.chain)} sizes={state.sizes} known={state.image.is_some()} stream={stream(state)} dispatch={dispatch.clone()} />
+            <main id="main" tabindex="-1" class={classes!("panes", alone.then_some("alone"))} data-pane={pane} data-tab={state.route.tab.name()} ~style={right.unwrap_or_default()}>
+                <h1 class="sr">{ bdi(state.route.reference.as_deref().unwrap_or_default()) }</h1>
                 <div class="pane left">
                     <Layers image={state.image.clone()} progress={Rc::clone(&state.layers)} failures={Rc::clone(&state.layer_failures)}
                         chosen={state.chosen_layer().filter(|_| about_layer)} dispatch={on_layer} />
+                    <Findings overview={state.overview.clone()} dispatch={dispatch.clone()} />
                 </div>
                 <div class="pane middle">
-                    <div class="tabs" role="tablist" aria-label="Views">
-                        <button class="narrow" role="tab" aria-selected={layers.to_string()} onclick={on_layers}>{ "Layers" }</button>
-                        { for tabs }
+                    <div class="tabs">
+                        <div class="list" role="tablist" aria-label="Views">
+                            <button class="narrow" role="tab" aria-selected={layers.to_string()} aria-controls="panel" onclick={on_layers}>{ "Layers" }</button>
+                            { for tabs }
+                        </div>
                         <span class="end"><CopyLink route={pinned_route(state).map(|route| route.to_string())} /></span>
                     </div>
+                    if let Some(notice) = &state.notice {
+                        <p class="notice" role="status">{ bdi(notice) }</p>
+                    }
                     <Failures failure={state.failure.clone()} layers={Rc::clone(&state.layer_failures)} dispatch={dispatch.clone()} />
-                    <div class="panel" role="tabpanel" aria-labelledby={format!("tab-{}", state.route.tab.name())}>
+                    <div id="panel" class="panel" role="tabpanel" aria-labelledby={format!("tab-{}", state.route.tab.name())}>
                         { panel(state, dispatch) }
                     </div>
                 </div>
-                <aside class={classes!("pane", "right", state.selection.as_ref().map(|_| "open"))} aria-label="Facts">
-                    <Facts selection={state.selection.clone()} image={state.image.clone()} progress={Rc::clone(&state.layers)}
-                        content={state.content.clone()} line={line(state)} dispatch={dispatch.clone()} />
-                </aside>
+                if files && !alone {
+                    <Splitter width={*width} {on_width} />
+                    <aside class={classes!("pane", "right", covers.then_some("open"))} aria-label={if state.selection.is_some() { "Facts" } else { "Overview" }}>
+                        if state.selection.is_some() {
+                            <Facts selection={state.selection.clone()} image={state.image.clone()} progress={Rc::clone(&state.layers)}
+                                content={state.content.clone()} line={state.route.line} {reading}
+                                versions={state.versions.clone()} diff={state.version_diff.clone()} dispatch={dispatch.clone()} />
+                        } else {
+                            <Overview overview={state.overview.clone()} sizes={state.sizes} aside=true dispatch={dispatch.clone()} />
+                        }
+                    </aside>
+                }
             </main>
             <Foot command={command(state)} fetched={state.fetched} />
             <p class="sr" role="status">{ progress_words(state) }</p>
@@ -82,15 +119,34 @@ pub fn Inspect(props: &PageProps) -> Html {
     }
 }
 
+fn stream(state: &State) -> Stream {
+    match (state.stopped, state.settled, &state.failure) {
+        (_, _, Some(_)) => Stream::Ended,
+        (true, ..) => Stream::Stopped,
+        (false, true, None) => Stream::Ended,
+        (false, false, None) => Stream::Running,
+    }
+}
+
 fn panel(state: &Rc<State>, dispatch: &Callback<Action>) -> Html {
     match state.route.tab {
         Tab::Manifest => html! { <Documents image={state.image.clone()} /> },
-        Tab::Config => html! { <Config image={state.image.clone()} /> },
+        Tab::Config => html! { <Config image={state.image.clone()} dispatch={dispatch.clone()} /> },
+        Tab::Waste => html! { <Waste waste={state.waste.clone()} dispatch={dispatch.clone()} /> },
+        Tab::Overview => html! {
+            <div class="document" tabindex="0" role="region" aria-label="Overview">
+                <Overview overview={state.overview.clone()} sizes={state.sizes} dispatch={dispatch.clone()} />
+            </div>
+        },
         // A look that ended before its image was known has no files to list.
         Tab::Files if state.failure.is_some() && state.image.is_none() => Html::default(),
+        Tab::Files if state.route.reading && state.selected_file().is_some() => html! {
+            <Reader path={state.selected_file().unwrap_or_default().to_owned()} content={state.content.clone()} line={state.route.line} dispatch={dispatch.clone()} />
+        },
         Tab::Files => html! {
             <>
-                <Tools view={state.route.view} focused={state.focused_layer()} listing={state.listing.clone()} dispatch={dispatch.clone()} />
+                <Tools view={state.route.view} focused={state.focused_layer()} listing={state.listing.clone()} toggles={state.shown_changes()}
+                    rows={Rc::clone(&state.rows)} dispatch={dispatch.clone()} />
                 <Columns sort={state.listing.sort} dispatch={dispatch.clone()} />
                 <Tree rows={Rc::clone(&state.rows)} listing={state.wanted_listing()} look={state.look} selection={state.selection.clone()}
                     path={state.route.path.clone()} dispatch={dispatch.clone()} />
@@ -99,16 +155,11 @@ fn panel(state: &Rc<State>, dispatch: &Callback<Action>) -> Html {
     }
 }
 
-/// The line that the address names.
-fn line(state: &State) -> Option<u32> {
-    let (_, line) = state.route.unknown.iter().find(|(key, _)| key == "line")?;
-    line.parse().ok().filter(|&line| line > 0)
-}
-
 /// For screen readers, sparingly: the beginning and the end.
 fn progress_words(state: &State) -> &'static str {
     match (&state.image, state.settled, worst(state.failure.as_deref(), &state.layer_failures)) {
         (_, _, Some(_)) => "",
+        _ if state.stopped => "Stopped",
         (None, ..) => "Looking",
         (Some(_), false, None) => "Layers are being read",
         (Some(_), true, None) => "All layers are verified",
@@ -185,6 +236,8 @@ fn is_typing(event: &KeyboardEvent) -> bool {
 fn key(key: &str, state: &State, dispatch: &Callback<Action>) -> bool {
     match key {
         "?" => dispatch.emit(Action::Dialog(Some(Dialog::Help))),
+        "Escape" if state.route.reading => dispatch.emit(Action::Reading(false)),
+        "t" => focus_files(),
         "Escape" if state.route.path.is_some() => dispatch.emit(Action::Select(None)),
         "[" => dispatch.emit(Action::StepLayer(-1)),
         "]" => dispatch.emit(Action::StepLayer(1)),
@@ -200,6 +253,39 @@ fn key(key: &str, state: &State, dispatch: &Callback<Action>) -> bool {
         _ => return false,
     }
     true
+}
+
+/// Puts the keyboard on the row that it was on last, else on the list.
+fn focus_files() {
+    let document = web_sys::window().and_then(|window| window.document());
+    let row = document.and_then(|document| document.query_selector("#tree [tabindex='0'], #tree").ok().flatten());
+    if let Some(row) = row.and_then(|row| row.dyn_into::<HtmlElement>().ok()) {
+        let _ = row.focus();
+    }
+}
+
+/// On a narrow screen an image begins with its overview. And where the focus went with the start page, it comes to the image.
+#[hook]
+fn use_first_view(state: &Rc<State>, dispatch: &Callback<Action>) {
+    let route = state.route.clone();
+    let dispatch = dispatch.clone();
+    use_effect_with(state.route.reference.clone(), move |_| {
+        let Some(window) = web_sys::window() else { return };
+        let narrow = window.match_media("(max-width: 900px)").ok().flatten().is_some_and(|query| query.matches());
+        if narrow && route == Address::of(route.reference.clone().unwrap_or_default()) {
+            dispatch.emit(Action::First(Tab::Overview));
+        }
+        let document = window.document();
+        let lost = document
+            .as_ref()
+            .and_then(|document| document.active_element())
+            .is_none_or(|active| active.tag_name() == "BODY");
+        if lost {
+            with_element("main", |main| {
+                let _ = main.focus();
+            });
+        }
+    });
 }
 
 fn with_element(id: &str, act: impl FnOnce(&HtmlElement)) {

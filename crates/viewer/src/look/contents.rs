@@ -53,10 +53,10 @@ impl Look {
 }
 
 impl LookBody {
-    /// Layers that could not be read or are wrong.
+    /// Layers that are wrong, could not be read, or were not read.
     pub(crate) fn missing(&self) -> Vec<u32> {
-        let wrong = self.layers.iter().filter(|layer| layer.state == LayerState::Wrong);
-        wrong.map(|layer| layer.index).collect()
+        let unknown = |state| matches!(state, LayerState::Wrong | LayerState::Stopped);
+        self.layers.iter().filter(|layer| unknown(layer.state)).map(|layer| layer.index).collect()
     }
 
     /// The waste of the layers as they are stacked.

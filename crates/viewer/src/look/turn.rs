@@ -97,7 +97,8 @@ impl Look {
             visible: body.stack.tree().view(Mode::Merged).total_size(),
             complete,
         };
-        let fetched = self.documents + body.layers.iter().map(|layer| layer.compressed).sum::<u64>();
+        let blobs = || body.layers.iter().map(|layer| layer.compressed).sum::<u64>();
+        let fetched = if body.page.is_some() { 0 } else { self.documents + self.files + blobs() };
         out.push(Event::Layers { look: self.number, layers, sizes, fetched });
     }
 

@@ -68,7 +68,7 @@ pub enum Event {
         layers: Vec<LayerProgress>,
         /// The three sizes.
         sizes: Sizes,
-        /// Bytes received in this look, documents and layers.
+        /// Bytes received in this look: documents, layers and parts of layers for files.
         fetched: u64,
     },
     /// Every layer is verified, wrong or failed; the rows sent after this are the last.

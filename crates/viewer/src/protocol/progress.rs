@@ -22,7 +22,8 @@ pub struct ProofLink {
     pub digest: Option<String>,
     /// The tag, or the media type of a document.
     pub label: String,
-    /// Where wrong: what was expected and what came.
+    /// Where wrong: what was expected and what came. For a tag that is not what was looked at: the digest that was asked
+    /// for, and the one that the tag stands for.
     pub mismatch: Option<(String, String)>,
     /// For layers: how many are verified, and of how many.
     pub count: Option<(u32, u32)>,
@@ -70,6 +71,8 @@ pub enum LinkState {
     Verified,
     /// Done, but only by tables of contents, which were not compared with the archives.
     Listed,
+    /// Not looked at, or not read to its end: nothing is known about it.
+    Unchecked,
     /// Other bytes than promised, or none.
     Wrong,
 }
@@ -82,6 +85,7 @@ impl LinkState {
             Self::Progress => "progress",
             Self::Verified => "verified",
             Self::Listed => "listed",
+            Self::Unchecked => "unchecked",
             Self::Wrong => "wrong",
         }
     }
@@ -129,6 +133,8 @@ pub enum LayerState {
     Verified,
     /// Listed from its table of contents, which was not compared with its archive.
     Listed,
+    /// The person stopped before it was read to its end: none of its files are shown.
+    Stopped,
     /// They are not, or it could not be fetched: none of its files are shown.
     Wrong,
 }
@@ -141,6 +147,7 @@ impl LayerState {
             Self::Progress => "progress",
             Self::Verified => "verified",
             Self::Listed => "listed",
+            Self::Stopped => "stopped",
             Self::Wrong => "wrong",
         }
     }
@@ -153,6 +160,7 @@ impl From<LayerState> for LinkState {
             LayerState::Progress => Self::Progress,
             LayerState::Verified => Self::Verified,
             LayerState::Listed => Self::Listed,
+            LayerState::Stopped => Self::Unchecked,
             LayerState::Wrong => Self::Wrong,
         }
     }

@@ -14,7 +14,8 @@ pub struct FileView {
     pub layer_digest: Option<String>,
     /// Order of siblings.
     pub sort: RowSort,
-    /// Text that a path must contain, case ignored; empty shows everything. Parents of what fits are shown too.
+    /// What a path must match: text, a glob or `/expression/`, see [`PathFilter`](crate::sieve::PathFilter). Empty shows
+    /// everything. Parents of what fits are shown too.
     pub filter: String,
     /// Changes to show.
     pub changes: Changes,
@@ -62,9 +63,9 @@ impl ViewMode {
 #[serde(rename_all = "kebab-case")]
 pub enum RowSort {
     /// By the bytes of the name.
-    #[default]
     Name,
     /// Biggest first; a directory by what it holds.
+    #[default]
     Size,
 }
 
@@ -110,6 +111,12 @@ pub struct RowWindow {
     pub visible: u64,
     /// Greater whenever the list changed.
     pub revision: u64,
+    /// Rows that fit filter and toggles themselves, parents aside; in closed directories, too.
+    pub matches: u64,
+    /// Deleted paths that the filter names, where it names none in this view.
+    pub elsewhere: u64,
+    /// What is wrong with the filter's expression.
+    pub problem: Option<String>,
 }
 
 /// One line of the list.
@@ -159,6 +166,10 @@ pub struct FileRow {
     pub has_children: bool,
     /// What is below it is in the list.
     pub expanded: bool,
+    /// Place among the siblings in the list, from 1; 0 for a row that is not in the list.
+    pub place: u32,
+    /// Siblings in the list, itself included.
+    pub siblings: u32,
 }
 
 /// What an entry is.

@@ -174,10 +174,18 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
 
     /// Gives the checked bytes of a file to `out`, which says whether it wants more. Returns the bytes fetched for it.
     pub(super) async fn stream(&self, file: SourceFile, out: impl FnMut(&[u8]) -> bool) -> Result<u64, Failed> {
-        match &file.page {
+        if file.size == 0 {
+            return Ok(0);
+        }
+        let fetched = match &file.page {
             Some(page) => stream(page, &file.layer, file.reader, out).await.map(|_| 0),
             None => stream(&RemoteImage::new(&self.registry, file.reference), &file.layer, file.reader, out).await,
+        }?;
+        if let Some(look) = &mut self.desk.borrow_mut().look {
+            look.fetched(fetched);
         }
+        self.turn_soon();
+        Ok(fetched)
     }
 }
 

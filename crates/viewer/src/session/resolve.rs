@@ -25,7 +25,7 @@ use porthole_registry::{
 impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     pub(super) async fn resolve(&self, wish: Wish) {
         let number = wish.look;
-        let reference: Reference = match wish.reference.trim().parse() {
+        let reference = match Reference::parse_typed(wish.reference.as_bytes()) {
             Ok(reference) => reference,
             Err(error) => return self.refuse(&wish, FailureKind::Reference, error.to_string()),
         };
@@ -33,13 +33,22 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             return self.refuse(&wish, FailureKind::Platform, error.to_string());
         }
         let target = reference.tag().map_or_else(|| reference.target(), Into::into);
-        let look = Look::begin(number, &target, wish.view.clone(), wish.path.as_deref(), self.options.limits);
+        let mut look = Look::begin(number, &target, wish.view.clone(), wish.path.as_deref(), self.options.limits);
+        if reference.tag().is_some() && reference.digest().is_some() {
+            look.chain.without_tag();
+        }
+        if let Some(window) = self.desk.borrow().window.clone() {
+            look.set_window(window, &mut Vec::new());
+        }
         let chain = look.chain.clone();
         self.desk.borrow_mut().look = Some(look);
         self.tell(vec![Event::Chain { look: number, chain }]);
 
         match self.find(number, &reference, wish.platform.as_deref()).await {
-            Ok(Some(found)) => self.install(&wish, reference, found).await,
+            Ok(Some(found)) => {
+                self.install(&wish, reference.clone(), found).await;
+                self.compare_tag(number, &reference).await;
+            }
             Ok(None) => {}
             Err(failure) => self.of_look(number, |look, out| look.fail(*failure, out)),
         }
@@ -69,6 +78,22 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             }
         }
         outcome
+    }
+
+    /// Looks up the tag that was given beside a digest. The digest decides what is looked at; the tag may stand for another
+    /// one, or for none.
+    async fn compare_tag(&self, number: u32, reference: &Reference) {
+        let (Some(tag), Some(asked)) = (reference.tag(), reference.digest()) else { return };
+        if reference.registry() == SAMPLE {
+            return;
+        }
+        let tagged = format!("{}/{}:{tag}", reference.registry(), reference.repository());
+        let Ok(tagged) = tagged.parse::<Reference>() else { return };
+        // Without an answer the tag stays unchecked, which the page shows.
+        if let Ok(document) = self.registry.fetch_document(&tagged).await {
+            let (asked, tagged) = (asked.to_string(), document.raw().digest().to_string());
+            self.of_look(number, |look, out| look.compare_tag(&asked, &tagged, out));
+        }
     }
 
     fn refuse(&self, wish: &Wish, kind: FailureKind, text: String) {
@@ -123,7 +148,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             self.learn_relay().await;
         }
         let first = self.desk.borrow().router.first(registry);
-        let mut decision = first.ok_or_else(|| Box::new(needs_relay(registry)))?;
+        let mut decision = first.ok_or_else(|| Box::new(self.needs_relay(registry)))?;
         let mut observe = |step: ResolveStep| self.of_look(number, |look, out| look.step(&step, out));
         let source = RemoteImage::new(&self.registry, reference.clone());
         let choice = PlatformChoice::fallback(platform.clone());
@@ -228,6 +253,22 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         Ok(true)
     }
 
+    fn needs_relay(&self, registry: &str) -> FailureNotice {
+        let relay = self.desk.borrow().router.relay().map(|relay| relay.url);
+        let text = match &relay {
+            Some(relay) => format!(
+                "{registry} sends no CORS headers, so a page can only read it through a relay. \
+                 The relay at {relay} is not on this machine: its operator learns which image you open."
+            ),
+            None => format!("{registry} is reached through a relay, and no relay is known."),
+        };
+        FailureNotice {
+            registry: Some(registry.into()),
+            remedies: vec![Remedy::UseRelay { registry: registry.into(), available: relay.is_some() }],
+            ..FailureNotice::plain(FailureKind::NoCors, text)
+        }
+    }
+
     fn explain(&self, registry: &str, decision: Decision, error: &Error) -> FailureNotice {
         let relay = self.desk.borrow().router.relay().map(|relay| relay.url);
         failure::explain(error, failure::Context { registry, route: decision.route, relay: relay.as_deref() })
@@ -292,17 +333,6 @@ pub(crate) struct OfPage {
     pub(crate) image: PageImage,
     /// Its layers, bottom first.
     pub(crate) blobs: Vec<Vec<u8>>,
-}
-
-fn needs_relay(registry: &str) -> FailureNotice {
-    FailureNotice {
-        registry: Some(registry.into()),
-        remedies: vec![Remedy::UseRelay { registry: registry.into(), available: false }],
-        ..FailureNotice::plain(
-            FailureKind::NoCors,
-            format!("{registry} is reached through a relay, and no relay is known."),
-        )
-    }
 }
 
 /// The transport's kind of a failure that a layer worker reports.

@@ -20,6 +20,8 @@ pub fn command(state: &State) -> Option<String> {
     let platform = state.platform.as_deref().filter(|_| !image.platforms.is_empty());
     let document = |verb: &str| shell::command(verb, &image.pinned, platform);
     Some(match (state.route.tab, state.route.view) {
+        (Tab::Overview, _) => document("inspect"),
+        (Tab::Waste, _) => document("analyze"),
         (Tab::Manifest, _) => document("manifest"),
         (Tab::Config, _) => document("config"),
         (Tab::Files, ViewMode::UpTo) if state.focused_layer() != image.layers.last().map(|layer| layer.index) => {

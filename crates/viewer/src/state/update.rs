@@ -3,9 +3,10 @@
 use super::{Connection, Dialog, State};
 use crate::address::{Address, Tab};
 use crate::protocol::{
-    Command, Event, ImageLayer, LayerProgress, LayerState, RelaySettings, Remedy, RowChange, RowKind, RowSort, Secret,
-    Selection, ShownContent, ViewMode,
+    Command, Event, FailureKind, FailureNotice, FindingLink, ImageLayer, LayerProgress, LayerState, RelaySettings,
+    Remedy, RowChange, RowKind, RowSort, Secret, Selection, ShownContent, VersionDiff, ViewMode,
 };
+use porthole_core::reference::Reference;
 use std::rc::Rc;
 
 /// Something that a person or the session did.
@@ -19,6 +20,10 @@ pub enum Action {
     Platform(String),
     /// Another tab.
     Tab(Tab),
+    /// The tab to begin with, which "back" does not lead to.
+    First(Tab),
+    /// Go to what a finding is about.
+    Follow(FindingLink),
     /// Another view, of the focused layer where it wants one.
     View(ViewMode),
     /// A layer was chosen; chosen again it is let go.
@@ -37,8 +42,27 @@ pub enum Action {
     Expand(String, bool),
     /// Open or close every directory.
     ExpandAll(bool),
-    /// Select a path.
+    /// Compare two versions of the selected path, by their layers.
+    Diff {
+        /// Layer of the first.
+        before: u32,
+        /// Layer of the second.
+        after: u32,
+        /// Whatever it costs.
+        anyway: bool,
+    },
+    /// Select a path; going back selects the one before.
     Select(Option<String>),
+    /// Select a path on the way through the list.
+    Pass(String),
+    /// Mark a line of the selected file.
+    Line(Option<u32>),
+    /// Read the selected file over the whole middle pane, or go back to the tree.
+    Reading(bool),
+    /// End the look, and keep what is present.
+    Stop,
+    /// The session broke.
+    SessionDied,
     /// Read the selected file, whatever it costs.
     Read,
     /// Save the selected file.
@@ -88,6 +112,8 @@ pub enum Effect {
     },
     /// A look began.
     Entered,
+    /// Start another session; the commands that follow are for it.
+    Restart,
 }
 
 impl State {
@@ -99,7 +125,7 @@ impl State {
             Action::Look(text) => {
                 let text = text.trim();
                 if !text.is_empty() {
-                    self.push(Address::of(text), &mut effects);
+                    self.push(Address::of(understood(text)), &mut effects);
                     self.begin(&mut effects);
                 }
             }
@@ -108,6 +134,11 @@ impl State {
                 self.begin(&mut effects);
             }
             Action::Tab(tab) => self.push(Address { tab, ..self.route.clone() }, &mut effects),
+            Action::First(tab) => {
+                self.route.tab = tab;
+                effects.push(Effect::Replace(self.route.clone()));
+            }
+            Action::Follow(link) => self.follow(link, &mut effects),
             Action::View(view) => {
                 let layer = if view.wants_layer() {
                     self.focused_layer().and_then(|layer| self.layer_name(layer))
@@ -130,7 +161,11 @@ impl State {
             }
             Action::Filter(filter) => {
                 self.listing.filter = filter;
-                effects.push(self.set_view());
+                // A list of a million rows takes a while: only the latest filter is worth it.
+                self.filter_due = std::mem::replace(&mut self.filtering, true);
+                if !self.filter_due {
+                    effects.push(self.set_view());
+                }
             }
             Action::Toggle(change) => {
                 let changes = &mut self.listing.changes;
@@ -151,9 +186,44 @@ impl State {
                 if path.is_none() {
                     self.selection = None;
                 }
-                self.route.path.clone_from(&path);
+                let route = self.route.at(path.clone());
+                self.push(route, &mut effects);
                 effects.push(Effect::Send(Command::Select { path }));
+            }
+            Action::Pass(path) => {
+                let route = self.route.at(Some(path.clone()));
+                if std::mem::replace(&mut self.passing, true) {
+                    self.route = route;
+                    effects.push(Effect::Replace(self.route.clone()));
+                } else {
+                    self.push(route, &mut effects);
+                    self.passing = true;
+                }
+                effects.push(Effect::Send(Command::Select { path: Some(path) }));
+            }
+            Action::Line(line) => {
+                self.route.line = line;
                 effects.push(Effect::Replace(self.route.clone()));
+            }
+            Action::Diff { before, after, anyway } => {
+                if let Some(path) = self.route.path.clone() {
+                    self.version_diff = Some((path.clone(), before, after, Rc::new(VersionDiff::Reading)));
+                    effects.push(Effect::Send(Command::DiffVersions { path, before, after, anyway }));
+                }
+            }
+            Action::Reading(reading) => self.push(Address { reading, ..self.route.clone() }, &mut effects),
+            Action::Stop => {
+                effects.push(Effect::Send(Command::Stop));
+                self.stopped = true;
+            }
+            Action::SessionDied => {
+                let again = self.revived == Some(self.look);
+                if again || !self.inspects() {
+                    self.failure = Some(Rc::new(FailureNotice::plain(FailureKind::Other, BROKEN)));
+                    effects.push(Effect::Restart);
+                } else {
+                    self.revive(&mut effects);
+                }
             }
             Action::Read => self.ask_for_content(true, &mut effects),
             Action::Save => {
@@ -196,12 +266,18 @@ impl State {
                         effects.push(self.set_view());
                     }
                 }
+                if !self.filtering && std::mem::take(&mut self.filter_due) {
+                    self.filtering = true;
+                    effects.push(self.set_view());
+                }
                 if let Some((url, name)) = self.saved.take() {
                     effects.push(Effect::Save { url, name });
                 }
                 self.ask_for_content(false, &mut effects);
             }
         }
+        self.ask_for_waste(&mut effects);
+        self.ask_for_versions(&mut effects);
         effects
     }
 
@@ -218,6 +294,25 @@ impl State {
             let path = row.path.clone();
             self.content = Some((path.clone(), Rc::new(ShownContent::Reading)));
             effects.push(Effect::Send(Command::Read { path, anyway }));
+        }
+    }
+
+    /// Asks for the waste, where it is shown.
+    fn ask_for_waste(&mut self, effects: &mut Vec<Effect>) {
+        if self.route.tab == Tab::Waste && self.image.is_some() && self.asked_waste != Some(self.look) {
+            self.asked_waste = Some(self.look);
+            effects.push(Effect::Send(Command::Waste));
+        }
+    }
+
+    /// Asks for the versions of the selected path, once all of its layers are known.
+    fn ask_for_versions(&mut self, effects: &mut Vec<Effect>) {
+        let path = self.selection.as_ref().map(|selection| selection.row.path.clone()).filter(|_| self.settled);
+        let Some(path) = path else { return };
+        if self.asked_versions.as_ref() != Some(&(self.look, path.clone())) {
+            self.asked_versions = Some((self.look, path.clone()));
+            self.version_diff = None;
+            effects.push(Effect::Send(Command::Versions { path }));
         }
     }
 
@@ -244,6 +339,7 @@ impl State {
     }
 
     fn push(&mut self, route: Address, effects: &mut Vec<Effect>) {
+        self.passing = false;
         if route != self.route {
             self.route = route;
             effects.push(Effect::Push(self.route.clone()));
@@ -257,6 +353,25 @@ impl State {
         if self.wanted_listing() != before {
             effects.push(self.set_view());
         }
+    }
+
+    fn follow(&mut self, link: FindingLink, effects: &mut Vec<Effect>) {
+        let (view, layer, path) = match link {
+            FindingLink::Documents => {
+                return self.push(Address { tab: Tab::Config, ..self.route.clone() }, effects);
+            }
+            FindingLink::Files { mode, layer, path } => (mode, layer, path),
+            FindingLink::Waste { .. } => {
+                return self.push(Address { tab: Tab::Waste, ..self.route.clone() }, effects);
+            }
+        };
+        let layer = layer.and_then(|index| self.layer_name(index)).filter(|_| view.wants_layer());
+        self.listing.filter.clear();
+        self.list(Address { view, layer, tab: Tab::Files, ..self.route.at(path.clone()) }, effects);
+        if path.is_none() {
+            self.selection = None;
+        }
+        effects.push(Effect::Send(Command::Select { path }));
     }
 
     fn choose_layer(&mut self, index: u32, toggles: bool, effects: &mut Vec<Effect>) {
@@ -302,6 +417,16 @@ impl State {
         }
     }
 
+    /// Looks again with another session, which knows nothing of the one before.
+    fn revive(&mut self, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Restart);
+        let filter = std::mem::take(&mut self.listing.filter);
+        self.begin(effects);
+        self.listing.filter = filter;
+        self.revived = Some(self.look);
+        self.notice = Some(REVIVED.to_owned());
+    }
+
     /// Forgets what belongs to a look, and keeps what belongs to the person.
     fn forget(&mut self) {
         *self = Self {
@@ -313,6 +438,7 @@ impl State {
             relay_serves_page: self.relay_serves_page,
             relay_settings: std::mem::take(&mut self.relay_settings),
             listing: std::mem::take(&mut self.listing),
+            revived: self.revived,
             ..Self::default()
         };
     }
@@ -362,7 +488,10 @@ impl State {
                 self.fetched = fetched;
             }
             Event::Settled { .. } => self.settled = true,
-            Event::Rows { window, .. } => self.rows = Rc::new(window),
+            Event::Rows { window, .. } => {
+                self.filtering = false;
+                self.rows = Rc::new(window);
+            }
             Event::Selected { selection, .. } => {
                 let selection: Option<Rc<Selection>> =
                     selection.filter(|selection| Some(&selection.row.path) == self.route.path.as_ref()).map(Rc::from);
@@ -422,6 +551,19 @@ impl State {
         }
     }
 }
+
+/// The reference in what was typed, where that is more than a reference; else the text itself.
+fn understood(text: &str) -> String {
+    let plain = Reference::parse_bytes(text.as_bytes());
+    match Reference::parse_typed(text.as_bytes()) {
+        Ok(typed) if plain.as_ref() != Ok(&typed) => typed.familiar(),
+        _ => text.to_owned(),
+    }
+}
+
+const REVIVED: &str = "The session worker of this page broke, which is a bug in Porthole. It was started again.";
+const BROKEN: &str =
+    "The session worker of this page broke again, which is a bug in Porthole. Try again, or reload the page.";
 
 #[cfg(test)]
 #[path = "update_tests.rs"]

@@ -187,6 +187,8 @@ fn a_selection_that_is_no_longer_wanted_is_dropped() {
         implied: false,
         has_children: false,
         expanded: false,
+        place: 1,
+        siblings: 1,
     };
     let selected = |path: &str| Event::Selected {
         look: 1,
@@ -241,10 +243,109 @@ fn commands_say_what_the_page_shows() {
         ),
         ("#/v1/nginx?view=upto&layer=sha256:a", format!("porthole inspect --platform linux/arm64 {nginx}")),
         ("#/v1/nginx?view=upto&layer=sha256:b", format!("porthole ls --platform linux/arm64 {nginx}")),
+        ("#/v1/nginx?tab=waste", format!("porthole analyze --platform linux/arm64 {nginx}")),
         ("#/v1/nginx?tab=manifest", format!("porthole manifest --platform linux/arm64 {nginx}")),
     ];
     for (fragment, text) in rows {
         assert_eq!(command(&looking(fragment, &["sha256:a", "sha256:b"])), Some(text), "{fragment}");
     }
     assert!(SAMPLE.starts_with("sample.localhost/"));
+}
+
+#[test]
+fn pasted_text_is_understood() {
+    let rows = [
+        ("https://hub.docker.com/_/nginx", "nginx:latest"),
+        ("docker pull ghcr.io/a/b:1", "ghcr.io/a/b:1"),
+        ("nginx", "nginx"),
+        ("No Such", "No Such"),
+    ];
+    for (typed, reference) in rows {
+        let mut state = State::default();
+        state.update(Action::Look(typed.into()));
+        assert_eq!(state.route.reference.as_deref(), Some(reference));
+    }
+}
+
+#[test]
+fn moving_through_the_list_is_one_step_back() {
+    let mut state = looking("#/v1/nginx", &["sha256:a"]);
+    let pushes = |effects: &[Effect]| effects.iter().filter(|effect| matches!(effect, Effect::Push(_))).count();
+    let actions = [
+        (Action::Select(Some("a".into())), 1),
+        (Action::Pass("b".into()), 1),
+        (Action::Pass("c".into()), 0),
+        (Action::View(ViewMode::Deleted), 1),
+        (Action::Pass("d".into()), 1),
+        (Action::Select(Some("d".into())), 0),
+    ];
+    for (action, expected) in actions {
+        let name = format!("{action:?}");
+        assert_eq!(pushes(&state.update(action)), expected, "{name}");
+    }
+    state.update(Action::Line(Some(7)));
+    state.update(Action::Reading(true));
+    assert_eq!((state.route.line, state.route.reading), (Some(7), true));
+    state.update(Action::Select(Some("e".into())));
+    assert_eq!((state.route.line, state.route.reading), (None, false), "a line belongs to its file");
+}
+
+#[test]
+fn only_the_latest_filter_is_sent() {
+    let mut state = looking("#/v1/nginx", &["sha256:a"]);
+    let filter = |effects: &[Effect]| match sent(effects)[..] {
+        [] => None,
+        [Command::SetView { view }] => Some(view.filter.clone()),
+        _ => panic!("{effects:?}"),
+    };
+    assert_eq!(filter(&state.update(Action::Filter("a".into()))).as_deref(), Some("a"));
+    assert_eq!(filter(&state.update(Action::Filter("ab".into()))), None);
+    assert_eq!(filter(&state.update(Action::Filter("abc".into()))), None);
+    let rows = || Action::Events(vec![Event::Rows { look: 1, window: RowWindow::default() }]);
+    assert_eq!(filter(&state.update(rows())).as_deref(), Some("abc"));
+    assert_eq!(filter(&state.update(rows())), None);
+}
+
+#[test]
+fn a_toggle_that_a_view_does_not_have_hides_nothing() {
+    let mut state = looking("#/v1/nginx?view=only&layer=sha256:a", &["sha256:a"]);
+    state.update(Action::Toggle(RowChange::Removed));
+    assert!(!state.wanted_listing().changes.removed);
+    state.update(Action::View(ViewMode::Merged));
+    assert!(state.wanted_listing().changes.all());
+    assert_eq!(state.shown_changes(), [RowChange::Modified]);
+}
+
+#[test]
+fn a_session_that_dies_is_started_again_once_in_a_look() {
+    let mut state = looking("#/v1/nginx?path=etc", &["sha256:a"]);
+    let effects = state.update(Action::SessionDied);
+    assert_eq!(effects[0], Effect::Restart);
+    assert!(matches!(sent(&effects)[..], [Command::Look { look: 2, path: Some(_), .. }]), "{effects:?}");
+    assert!(state.notice.is_some() && state.failure.is_none());
+    let effects = state.update(Action::SessionDied);
+    assert_eq!(effects, [Effect::Restart]);
+    assert!(state.failure.is_some());
+    assert!(matches!(sent(&state.update(Action::Look("debian".into())))[..], [Command::Look { .. }]));
+}
+
+#[test]
+fn a_look_that_is_stopped_keeps_what_is_here() {
+    let mut state = looking("#/v1/nginx", &["sha256:a"]);
+    assert_eq!(sent(&state.update(Action::Stop)), [&Command::Stop]);
+    assert!(state.stopped && state.image.is_some());
+    state.update(Action::Retry);
+    assert!(!state.stopped);
+}
+
+#[test]
+fn a_finding_leads_to_its_view() {
+    let mut state = looking("#/v1/nginx", &["sha256:a", "sha256:b"]);
+    let files = FindingLink::Files { mode: ViewMode::Only, layer: Some(1), path: Some("etc".into()) };
+    let effects = state.update(Action::Follow(files));
+    assert!(matches!(sent(&effects)[..], [Command::SetView { .. }, Command::Select { path: Some(_) }]), "{effects:?}");
+    assert_eq!(state.route.to_string(), "#/v1/nginx?view=only&layer=sha256:b&path=etc");
+    let effects = state.update(Action::Follow(FindingLink::Waste { path: None }));
+    assert_eq!(sent(&effects), [&Command::Waste]);
+    assert_eq!(sent(&state.update(Action::Tab(Tab::Waste))), [] as [&Command; 0], "once in a look");
 }

@@ -10,7 +10,7 @@ use porthole_testkit::{
 use porthole_viewer::{
     layer::{WorkerOrder, WorkerReport},
     pool::Pool,
-    protocol::{Command, Event, FailureKind, FailureNotice, LayerState, LinkState, Remedy},
+    protocol::{Command, Event, FailureKind, FailureNotice, FileView, LayerState, LinkState, Remedy, RowSort},
     session::{self, Download, Front, Session},
     state::{Action, Effect, State},
     worker::LayerWorker,
@@ -87,7 +87,8 @@ impl Stage {
         let driver: Task = Box::pin(async move { driven.run().await });
         let mut stage = Self {
             internet: internet.clone(),
-            state: State::default(),
+            // By name, so that a test does not have to state sizes.
+            state: State { listing: FileView { sort: RowSort::Name, ..FileView::default() }, ..State::default() },
             events: Vec::new(),
             effects: Vec::new(),
             session,

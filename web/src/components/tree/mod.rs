@@ -58,12 +58,16 @@ pub struct Tree {
 pub enum Message {
     /// It was scrolled or resized.
     Moved,
+    /// It was drawn for another size than it has.
+    Redraw,
     /// A person takes hold of it.
     Touched,
     /// A key was pressed in it.
     Key(KeyboardEvent),
     /// A row was clicked.
     Clicked(u64),
+    /// A row was clicked twice.
+    Opened(u64),
     /// The focus came to a row, or to the tree itself.
     Focused(Option<u64>),
     /// The focus went.
@@ -109,7 +113,7 @@ impl Component for Tree {
         self.adopt_selection(ctx);
         self.active = self.active.min(props.rows.total.saturating_sub(1));
         if self.follows {
-            self.select_active(ctx);
+            self.select_active(ctx, true);
         }
         true
     }
@@ -117,6 +121,7 @@ impl Component for Tree {
     fn update(&mut self, ctx: &Context<Self>, message: Message) -> bool {
         match message {
             Message::Moved => self.measure(),
+            Message::Redraw => true,
             Message::Touched => {
                 self.pinned = false;
                 false
@@ -134,11 +139,15 @@ impl Component for Tree {
             Message::Clicked(index) => {
                 self.active = index;
                 self.focused = true;
-                self.select_active(ctx);
+                self.select_active(ctx, false);
                 if let Some(row) = self.row(ctx, index).filter(|row| row.has_children) {
                     ctx.props().dispatch.emit(Action::Expand(row.path.clone(), !row.expanded));
                 }
                 true
+            }
+            Message::Opened(index) => {
+                self.read(ctx, index);
+                false
             }
             Message::Key(event) => self.key(ctx, &event),
         }
@@ -151,8 +160,10 @@ impl Component for Tree {
         let (from, to) = self.viewport.drawn();
         let selected = props.selection.as_ref().map(|selection| selection.row.path.as_str());
         let drawn = (from..to).map(|index| {
-            let onclick = link.callback(move |_| Message::Clicked(index));
-            row(self.row(ctx, index), index, rows.largest, selected, index == self.active, props.listing.mode, onclick)
+            let clicks =
+                [link.callback(move |_| Message::Clicked(index)), link.callback(move |_| Message::Opened(index))];
+            let active = index == self.active;
+            row(self.row(ctx, index), index, rows.largest, selected, active, props.listing.mode, clicks)
         });
         let height = format!("height:{}px", self.viewport.scroll_height());
         let offset = format!("transform:translateY({}px)", self.viewport.offset_of(from));
@@ -161,7 +172,7 @@ impl Component for Tree {
         patching.set(true);
         let onfocusout = link.batch_callback(move |_| (!patching.get()).then_some(Message::Blurred));
         html! {
-            <div id="tree" ref={self.node.clone()} role="tree" aria-label="Files" aria-busy={(!rows.complete).to_string()}
+            <div id="tree" ref={self.node.clone()} role={if rows.total == 0 { "region" } else { "tree" }} aria-label="Files" aria-busy={(!rows.complete).to_string()}
                 tabindex={if rows.total == 0 { "0" } else { "-1" }} data-total={rows.total.to_string()} data-complete={rows.complete.to_string()}
                 onscroll={link.callback(|_| Message::Moved)} onwheel={link.callback(|_| Message::Touched)}
                 onpointerdown={link.callback(|_| Message::Touched)} {onkeydown}
@@ -177,14 +188,16 @@ impl Component for Tree {
 
     fn rendered(&mut self, ctx: &Context<Self>, first: bool) {
         self.patching.set(false);
+        let mut moved = false;
         if first {
             self.observe(ctx);
-            self.measure();
+            // Where rows are here already, the first drawing was made for a list of no height.
+            moved = self.measure();
             self.adopt_selection(ctx);
         }
         self.carry_out_scroll();
-        if self.measure() {
-            ctx.link().send_message(Message::Moved);
+        if self.measure() || moved {
+            ctx.link().send_message(Message::Redraw);
         }
         let wanted = self.viewport.wanted();
         if !(self.asked.0 <= wanted.0 && wanted.1 <= self.asked.1) {
@@ -251,12 +264,26 @@ impl Tree {
     }
 
     /// Selects the row that the keyboard is on, now or when it arrives.
-    fn select_active(&mut self, ctx: &Context<Self>) {
+    fn select_active(&mut self, ctx: &Context<Self>, passing: bool) {
         let path = self.row(ctx, self.active).map(|row| row.path.clone());
         self.follows = path.is_none();
         if path.is_some() && path != ctx.props().path {
             self.wanted.clone_from(&path);
-            ctx.props().dispatch.emit(Action::Select(path));
+            ctx.props().dispatch.emit(match path {
+                Some(path) if passing => Action::Pass(path),
+                path => Action::Select(path),
+            });
+        }
+    }
+
+    /// Opens the reading view of a file.
+    fn read(&self, ctx: &Context<Self>, index: u64) {
+        let file = |row: &&FileRow| matches!(row.kind, RowKind::File | RowKind::Hardlink);
+        if let Some(row) = self.row(ctx, index).filter(file) {
+            if ctx.props().path.as_ref() != Some(&row.path) {
+                ctx.props().dispatch.emit(Action::Select(Some(row.path.clone())));
+            }
+            ctx.props().dispatch.emit(Action::Reading(true));
         }
     }
 
@@ -287,7 +314,7 @@ impl Tree {
             ("ArrowLeft", Some(row)) => {
                 if let Some((parent, _)) = row.path.rsplit_once('/') {
                     self.wanted = Some(parent.to_owned());
-                    ctx.props().dispatch.emit(Action::Select(Some(parent.to_owned())));
+                    ctx.props().dispatch.emit(Action::Pass(parent.to_owned()));
                 }
                 event.prevent_default();
                 return false;
@@ -295,6 +322,10 @@ impl Tree {
             ("Enter" | " ", Some(row)) => {
                 if row.kind == RowKind::Dir && row.has_children {
                     expand(&row, !row.expanded);
+                } else if event.key() == "Enter" {
+                    event.prevent_default();
+                    self.read(ctx, self.active);
+                    return false;
                 }
                 self.active
             }
@@ -305,7 +336,7 @@ impl Tree {
         self.active = target;
         self.focused = true;
         self.reveal(target);
-        self.select_active(ctx);
+        self.select_active(ctx, true);
         true
     }
 

@@ -1,10 +1,10 @@
 //! One row of the tree.
 
-use crate::time::local_date;
+use super::super::words::tip;
 use porthole_viewer::mode::mode;
 use porthole_viewer::protocol::{FileRow, RowChange, RowKind, ViewMode};
 use porthole_viewer::size::{percent, size};
-use porthole_viewer::time::iso;
+use porthole_viewer::time::{day, moment};
 use yew::prelude::*;
 
 /// Draws a row; one that the session has not sent yet is blank.
@@ -15,7 +15,7 @@ pub(super) fn row(
     selected: Option<&str>,
     active: bool,
     view: ViewMode,
-    onclick: Callback<MouseEvent>,
+    [onclick, ondblclick]: [Callback<MouseEvent>; 2],
 ) -> Html {
     let Some(row) = row else {
         return html! { <div key={index} class="row blank" role="presentation" tabindex="-1" data-blank={index.to_string()}>{ "…" }</div> };
@@ -24,17 +24,18 @@ pub(super) fn row(
     let letter = letter(row.change, view);
     html! {
         <div key={index} class="row" role="treeitem" tabindex={if active { "0" } else { "-1" }} aria-level={(row.depth + 1).to_string()}
+            aria-posinset={row.place.to_string()} aria-setsize={row.siblings.to_string()}
             aria-selected={is_selected.to_string()} aria-expanded={row.has_children.then(|| row.expanded.to_string())}
             data-index={index.to_string()} data-path={row.path.clone()} data-type={row.kind.as_str()} data-size={row.size.to_string()}
             data-mode={row.mode.to_string()} data-uid={row.uid.to_string()} data-gid={row.gid.to_string()}
             data-mtime={row.mtime.to_string()} data-link={row.link.clone()} data-layer={row.layer.to_string()}
-            data-change={row.change.as_str()} {onclick}>
+            data-change={row.change.as_str()} {onclick} {ondblclick}>
             <span class="name" ~style={format!("--depth:{}", row.depth.min(40))}>
                 <span class="twisty" aria-hidden="true">{ twisty(row) }</span>
                 if let Some((letter, class, words)) = letter {
                     <span class={classes!("letter", class)} title={words}>{ letter }</span>
                 }
-                <bdi>{ &row.name }</bdi>{ if row.kind == RowKind::Dir { "/" } else { "" } }
+                <bdi title={tip(&row.path)}>{ &row.name }</bdi>{ if row.kind == RowKind::Dir { "/" } else { "" } }
                 if !row.link.is_empty() {
                     <span class="target">{ if row.kind == RowKind::Hardlink { " ⇒ " } else { " → " } }<bdi>{ &row.link }</bdi></span>
                 }
@@ -42,7 +43,7 @@ pub(super) fn row(
             { figure(row, largest) }
             <span class="mode">{ mode(row.kind.letter(), row.mode) }</span>
             <span class="owner cut">{ row.uid }{ ":" }{ row.gid }</span>
-            <span class="time" title={iso(row.mtime)}>{ local_date(row.mtime) }</span>
+            <span class="time" title={moment(row.mtime)}>{ day(row.mtime) }</span>
             <span class="layer"><span class="chip" title={format!("layer {}", row.layer + 1)}>{ row.layer + 1 }</span></span>
         </div>
     }
@@ -67,7 +68,7 @@ fn letter(change: RowChange, view: ViewMode) -> Option<(&'static str, &'static s
     }
 }
 
-/// The size, with a bar behind it; what has none has a dash.
+/// The size, with a bar beside it; what has none has a dash.
 fn figure(row: &FileRow, largest: u64) -> Html {
     if !matches!(row.kind, RowKind::File | RowKind::Dir) {
         return html! { <span class="size num">{ "–" }</span> };
@@ -76,9 +77,11 @@ fn figure(row: &FileRow, largest: u64) -> Html {
     let width = if bytes == 0 { 0 } else { percent(bytes, largest) };
     html! {
         <span class="size num">
-            if width > 0 {
-                <i ~style={format!("width:{width}%")} />
-            }
+            <span class="share" aria-hidden="true">
+                if width > 0 {
+                    <i ~style={format!("width:{width}%")} />
+                }
+            </span>
             <span>{ size(bytes) }</span>
         </span>
     }

@@ -1,0 +1,185 @@
+//! The filter over the file tree: text, a glob or a regular expression.
+
+use porthole_core::path;
+use regex_lite::{Regex, RegexBuilder};
+use std::borrow::Cow;
+
+/// A filter as typed.
+///
+/// | typed | keeps |
+/// | --- | --- |
+/// | `ssl` | paths that contain the text; `/ssl` only at the beginning of a name |
+/// | `*.pem`, `lib?.so` | names that the glob matches; with a `/` inside, whole paths (`usr/**/x`) |
+/// | `/\.so(\.\d+)*$/` | paths that the regular expression matches somewhere |
+///
+/// Case is ignored. Paths are matched as they are shown, with escapes.
+#[derive(Debug, Default)]
+pub enum PathFilter {
+    /// Everything fits.
+    #[default]
+    All,
+    /// Lower-case text.
+    Text(String),
+    /// An expression for the name alone.
+    Name(Regex),
+    /// An expression for the path.
+    Path(Regex),
+    /// The expression is not valid: nothing fits.
+    Invalid(String),
+}
+
+impl PathFilter {
+    /// Reads a filter. Never fails: an invalid expression is a filter that says so.
+    pub fn new(typed: &str) -> Self {
+        let typed = typed.trim();
+        if typed.is_empty() {
+            return Self::All;
+        }
+        if let Some(expression) = expression(typed) {
+            return compile(expression).map_or_else(Self::Invalid, Self::Path);
+        }
+        if !typed.contains(['*', '?', '[']) {
+            return Self::Text(typed.to_lowercase());
+        }
+        let glob = typed.trim_start_matches('/');
+        let compiled = compile(&format!("^{}$", translate(glob)));
+        match compiled {
+            Ok(regex) if glob.contains('/') => Self::Path(regex),
+            Ok(regex) => Self::Name(regex),
+            Err(why) => Self::Invalid(why),
+        }
+    }
+
+    /// Whether a path without its leading slash, as bytes, fits.
+    pub fn fits(&self, path: &[u8]) -> bool {
+        match self {
+            Self::All => true,
+            Self::Text(text) => contains(path, text),
+            Self::Name(regex) => {
+                let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
+                regex.is_match(&path::escape(name))
+            }
+            Self::Path(regex) => regex.is_match(&path::escape(path)),
+            Self::Invalid(_) => false,
+        }
+    }
+
+    /// Whether every path fits.
+    pub fn is_all(&self) -> bool {
+        matches!(self, Self::All)
+    }
+
+    /// What is wrong with the expression.
+    pub fn problem(&self) -> Option<&str> {
+        match self {
+            Self::Invalid(why) => Some(why),
+            _ => None,
+        }
+    }
+}
+
+/// What is between the slashes of `/…/`, if it looks like an expression; `/etc/` is text.
+fn expression(typed: &str) -> Option<&str> {
+    let inner = typed.strip_prefix('/')?.strip_suffix('/')?;
+    inner.contains(['\\', '^', '$', '|', '(', '+', '*', '?', '[']).then_some(inner)
+}
+
+fn compile(expression: &str) -> Result<Regex, String> {
+    let built = RegexBuilder::new(expression).case_insensitive(true).size_limit(PROGRAM).build();
+    built.map_err(|error| error.to_string())
+}
+
+/// A glob as a regular expression: `*` and `?` stay within a name, `**` does not.
+fn translate(glob: &str) -> String {
+    let mut regex = String::new();
+    let mut rest = glob.chars().peekable();
+    while let Some(character) = rest.next() {
+        match character {
+            '*' if rest.next_if_eq(&'*').is_some() => {
+                // `**/` also stands for no directory at all.
+                regex.push_str(if rest.next_if_eq(&'/').is_some() { "(?:.*/)?" } else { ".*" });
+            }
+            '*' => regex.push_str("[^/]*"),
+            '?' => regex.push_str("[^/]"),
+            '[' => {
+                regex.push('[');
+                if rest.next_if(|&next| matches!(next, '!' | '^')).is_some() {
+                    regex.push('^');
+                }
+                for inner in rest.by_ref() {
+                    match inner {
+                        ']' => break,
+                        '\\' | '[' | '&' | '~' | '^' => regex.extend(['\\', inner]),
+                        _ => regex.push(inner),
+                    }
+                }
+                regex.push(']');
+            }
+            _ => regex.push_str(&regex_lite::escape(character.encode_utf8(&mut [0; 4]))),
+        }
+    }
+    regex
+}
+
+/// Whether the shown form of a path, or of `/path`, contains lower-case text.
+fn contains(path: &[u8], text: &str) -> bool {
+    let shown = path::escape(path);
+    if text.is_ascii() && shown.is_ascii() {
+        let (shown, text) = (shown.as_bytes(), text.as_bytes());
+        return match text.split_first() {
+            Some((b'/', rest)) if starts(shown, rest) => true,
+            _ => shown.windows(text.len()).any(|part| part.eq_ignore_ascii_case(text)),
+        };
+    }
+    let shown: Cow<'_, str> = Cow::Owned(shown.to_lowercase());
+    text.strip_prefix('/').is_some_and(|rest| shown.starts_with(rest)) || shown.contains(text)
+}
+
+fn starts(shown: &[u8], text: &[u8]) -> bool {
+    shown.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text))
+}
+
+/// Bytes that a compiled expression may take.
+const PROGRAM: usize = 256 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_globs_and_expressions() {
+        let rows = [
+            ("", "etc/passwd", true),
+            ("PASS", "etc/passwd", true),
+            ("/etc", "etc/passwd", true),
+            ("/etc/", "etc/passwd", true),
+            ("/pass", "etc/passwd", true),
+            ("/asswd", "etc/passwd", false),
+            ("É", "srv/été", true),
+            (r"\x0a", "a\nb", true),
+            ("*.pem", "etc/ssl/Cert.PEM", true),
+            ("*.pem", "etc/ssl.pem/x", false),
+            ("c?rt.*", "etc/ssl/cert.pem", true),
+            ("etc/*", "etc/ssl/cert.pem", false),
+            ("/etc/**", "etc/ssl/cert.pem", true),
+            ("usr/**/x", "usr/x", true),
+            ("usr/**/x", "usr/a/b/x", true),
+            ("[!a-c]*", "etc/deb", true),
+            ("[!a-c]*", "etc/bed", false),
+            (r"/\.so(\.\d+)*$/", "lib/libc.so.6", true),
+            (r"/^etc\/[^\/]+$/", "etc/ssl/cert.pem", false),
+            ("/(/", "anything(", false),
+        ];
+        for (typed, path, fits) in rows {
+            assert_eq!(PathFilter::new(typed).fits(path.as_bytes()), fits, "{typed} and {path}");
+        }
+    }
+
+    #[test]
+    fn an_invalid_expression_says_so() {
+        assert!(PathFilter::new("/(/").problem().is_some());
+        assert!(PathFilter::new(r"/\w{1000}{1000}/").problem().is_some(), "too large");
+        assert_eq!(PathFilter::new("a(").problem(), None);
+        assert!(PathFilter::new(" ").is_all());
+    }
+}

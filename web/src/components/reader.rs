@@ -1,0 +1,46 @@
+//! A file over the whole middle pane.
+
+use super::{content::FileContent, facts::Trail};
+use porthole_viewer::protocol::ShownContent;
+use porthole_viewer::state::Action;
+use std::rc::Rc;
+use web_sys::HtmlElement;
+use yew::prelude::*;
+
+/// What the reading view needs.
+#[derive(Properties, PartialEq)]
+pub struct ReaderProps {
+    /// Escaped path of the file.
+    pub path: String,
+    /// What is in it, by its path.
+    pub content: Option<(String, Rc<ShownContent>)>,
+    /// A line of it to be marked.
+    pub line: Option<u32>,
+    /// Takes actions.
+    pub dispatch: Callback<Action>,
+}
+
+/// A file over the whole middle pane.
+#[component]
+pub fn Reader(props: &ReaderProps) -> Html {
+    let node = use_node_ref();
+    use_effect_with(node.clone(), |node| {
+        if let Some(node) = node.cast::<HtmlElement>() {
+            let _ = node.focus();
+        }
+    });
+    let content = props.content.as_ref().filter(|(path, _)| *path == props.path);
+    html! {
+        <article id="reader" class="reader" ref={node} tabindex="-1" aria-label="File">
+            <header class="bar">
+                <button id="back" class="small" onclick={props.dispatch.reform(|_| Action::Reading(false))}>{ "← Files" }</button>
+                <h2><Trail path={props.path.clone()} dispatch={props.dispatch.clone()} /></h2>
+            </header>
+            if let Some((_, content)) = content {
+                <FileContent content={Rc::clone(content)} line={props.line} wide=true dispatch={props.dispatch.clone()} />
+            } else {
+                <p class="note">{ "This file cannot be read before its layer is here." }</p>
+            }
+        </article>
+    }
+}

@@ -1,0 +1,91 @@
+//! The edge of the right pane: dragged, or moved by keys.
+
+use crate::hooks::storage;
+use web_sys::HtmlElement;
+use yew::prelude::*;
+
+/// Widths that the pane may have, in pixels.
+const NARROWEST: i32 = 260;
+const WIDEST: i32 = 1_000;
+/// Pixels that a key moves it by.
+const STEP: i32 = 24;
+
+/// What the edge needs.
+#[derive(Properties, PartialEq)]
+pub struct SplitterProps {
+    /// Width of the pane; `None` as the style sheet has it.
+    pub width: Option<i32>,
+    /// Takes another width.
+    pub on_width: Callback<i32>,
+}
+
+/// The edge of the right pane.
+#[component]
+pub fn Splitter(props: &SplitterProps) -> Html {
+    let node = use_node_ref();
+    let dragging = use_mut_ref(|| false);
+    let set = props.on_width.reform(|width: i32| {
+        let width = width.clamp(NARROWEST, widest());
+        storage::keep_pane(width);
+        width
+    });
+    let width = props.width;
+    let now = {
+        let node = node.clone();
+        move || width.unwrap_or_else(|| measured(&node).unwrap_or(NARROWEST))
+    };
+    let onkeydown = {
+        let set = set.clone();
+        move |event: KeyboardEvent| {
+            let wanted = match event.key().as_str() {
+                "ArrowLeft" => now() + STEP,
+                "ArrowRight" => now() - STEP,
+                "Home" => NARROWEST,
+                "End" => WIDEST,
+                _ => return,
+            };
+            event.prevent_default();
+            set.emit(wanted);
+        }
+    };
+    let onpointerdown = {
+        let (node, dragging) = (node.clone(), dragging.clone());
+        move |event: PointerEvent| {
+            if let Some(node) = node.cast::<HtmlElement>() {
+                let _ = node.set_pointer_capture(event.pointer_id());
+                *dragging.borrow_mut() = true;
+            }
+        }
+    };
+    let onpointermove = {
+        let dragging = dragging.clone();
+        move |event: PointerEvent| {
+            if *dragging.borrow() {
+                set.emit(window_width() - event.client_x());
+            }
+        }
+    };
+    let onlostpointercapture = move |_: PointerEvent| *dragging.borrow_mut() = false;
+    html! {
+        <div class="splitter" ref={node} role="separator" aria-orientation="vertical" aria-label="Width of the right pane" tabindex="0"
+            aria-valuemin={NARROWEST.to_string()} aria-valuemax={WIDEST.to_string()} aria-valuenow={width.unwrap_or(NARROWEST).to_string()}
+            {onkeydown} {onpointerdown} {onpointermove} {onlostpointercapture} />
+    }
+}
+
+/// The width of the pane as it is drawn.
+fn measured(node: &NodeRef) -> Option<i32> {
+    let edge = node.cast::<HtmlElement>()?;
+    Some(window_width() - edge.offset_left() - edge.offset_width())
+}
+
+fn window_width() -> i32 {
+    let width = web_sys::window().and_then(|window| window.inner_width().ok()).and_then(|width| width.as_f64());
+    #[expect(clippy::cast_possible_truncation, reason = "no window has more than 2^31 pixels")]
+    width.map_or(WIDEST, |width| width.round() as i32)
+}
+
+/// The layers and some of the tree stay in sight.
+fn widest() -> i32 {
+    (window_width() - 560).clamp(NARROWEST, WIDEST)
+}
