@@ -25,4 +25,5 @@ mod through_relay;
 mod tokens;
 mod trust;
 mod unpack;
+mod views;
 mod watch;

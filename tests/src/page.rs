@@ -52,6 +52,17 @@ impl Page {
         Self::with_window(url, 1280, 2400)
     }
 
+    /// Opens the page laid out for a screen of this size. `script` runs before the page's own.
+    pub fn on_screen(url: &str, width: u32, height: u32, script: &str) -> Result<Self> {
+        let browser = Browser::start(1280, 900)?;
+        browser.screen(width, height)?;
+        browser.before_pages(script)?;
+        browser.open(url)?;
+        let page = Self { browser };
+        page.until("the page starts", |page| page.browser.attribute("body", "data-page"))?;
+        Ok(page)
+    }
+
     /// Opens the page in a fresh profile and a window of this size.
     pub fn with_window(url: &str, width: u32, height: u32) -> Result<Self> {
         let browser = Browser::start(width, height)?;

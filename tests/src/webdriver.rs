@@ -130,6 +130,37 @@ impl Browser {
         Ok(())
     }
 
+    /// Presses a key wherever the focus is: a character, or a key of WebDriver such as `\u{e00c}` (Escape).
+    pub fn press(&self, key: &str) -> Result<()> {
+        let keys = json!([{ "type": "keyDown", "value": key }, { "type": "keyUp", "value": key }]);
+        let actions = json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": keys }] });
+        self.call("POST", "/actions", Some(&actions))?;
+        Ok(())
+    }
+
+    /// Goes back in the history.
+    pub fn back(&self) -> Result<()> {
+        self.call("POST", "/back", Some(&json!({})))?;
+        Ok(())
+    }
+
+    /// Lays the page out for a screen of this size, which may be smaller than any window.
+    pub fn screen(&self, width: u32, height: u32) -> Result<()> {
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.developer("Emulation.setDeviceMetricsOverride", &size)
+    }
+
+    /// Runs a script in every page that is opened from now on, before its own scripts.
+    pub fn before_pages(&self, script: &str) -> Result<()> {
+        self.developer("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": script }))
+    }
+
+    /// A command of the Chrome DevTools Protocol.
+    fn developer(&self, command: &str, parameters: &Value) -> Result<()> {
+        self.call("POST", "/goog/cdp/execute", Some(&json!({ "cmd": command, "params": parameters })))?;
+        Ok(())
+    }
+
     /// Process id of the driver, whose child is the browser.
     pub fn process(&self) -> u32 {
         self.driver.id()

@@ -62,6 +62,10 @@ pub(crate) const CARGO_DENY: Tool = Tool {
     patience: "about 2 minutes",
 };
 
+/// The rules of accessibility that the browser tests check; a library, not a program.
+const AXE: &str = "axe-core";
+const AXE_VERSION: &str = "4.14.1";
+
 /// Programs for the end-to-end tests, and the Debian packages that contain them.
 pub(crate) const SERVERS: &[(&str, &str)] = &[
     ("chromium", "chromium"),
@@ -159,11 +163,26 @@ impl Tool {
     }
 }
 
+/// The script of axe-core, which the browser tests run in the page.
+pub(crate) fn axe() -> Result<PathBuf> {
+    let root = cache()?.join(format!("{AXE}-{AXE_VERSION}"));
+    let script = root.join("node_modules").join(AXE).join("axe.min.js");
+    if !script.is_file() {
+        std::fs::create_dir_all(&root)?;
+        run(command("npm", &root)
+            .args(["install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"])
+            .arg(&root)
+            .arg(format!("{AXE}@{AXE_VERSION}")))?;
+    }
+    Ok(script)
+}
+
 /// Installs everything that any task needs, so that later tasks work offline.
 pub(crate) fn install_all() -> Result {
     web()?;
     servers()?;
     CARGO_DENY.ensure()?;
+    axe()?;
     eprintln!("every tool is installed");
     Ok(())
 }
