@@ -6,7 +6,10 @@ use crate::{
     protocol::{Event, LayerState, Sizes},
     waste,
 };
-use porthole_core::seek::{IndexReader, Offsets};
+use porthole_core::{
+    seek::{IndexReader, Offsets},
+    tree::Mode,
+};
 use porthole_inspect::{
     findings,
     waste::{LayerBlob, WasteReport},
@@ -44,7 +47,7 @@ impl Look {
         facts.sizes = Sizes {
             download: report.download,
             unpacked: report.unpacked,
-            visible: report.waste.visible,
+            visible: tree.view(Mode::Merged).total_size(),
             complete: facts.missing.is_empty(),
         };
         facts.settled = true;

@@ -91,6 +91,18 @@ fn a_copy_that_changes_the_owner_names_its_instruction() {
 }
 
 #[test]
+fn a_file_that_only_a_hard_link_keeps_has_the_size_of_the_listing() {
+    let image = Image::new()
+        .layer(Layer::new("COPY a /").file("a", vec![1; 700]).entry(Entry::hardlink("b", "a")))
+        .layer(Layer::new("RUN rm a").whiteout("a"))
+        .build();
+    let stage = Stage::looking(image.into_content("1"));
+    let facts = overviews(&stage)[1];
+    assert_eq!(facts.sizes, stage.state.sizes);
+    assert!(!kinds(facts).contains(&"deleted-files"), "the link keeps it: {:?}", facts.findings);
+}
+
+#[test]
 fn a_layer_that_is_missing_is_named() {
     let internet = registry(content());
     let broken = super::stage::built().layers[1].blob.digest.clone();
