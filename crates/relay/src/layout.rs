@@ -4,7 +4,7 @@ use crate::{
     body::Body,
     headers,
     metrics::Metrics,
-    page,
+    page, pieces,
     refusal::Refusal,
     route::{Call, Endpoint},
 };
@@ -15,7 +15,6 @@ use porthole_core::{
     limits::{Limits, MANIFEST_BYTES},
 };
 use porthole_inspect::local::{self, Images};
-use porthole_registry::transport::{Error, ErrorKind};
 use porthole_source::{Place, ReadAt};
 use porthole_store::disk::{self, Directory, DiskFile, Reader, SpoolError, block_on};
 use serde_json::json;
@@ -192,8 +191,16 @@ async fn blob(
         answer.insert(header::CONTENT_RANGE, number(format!("bytes {start}-{}/{size}", end - 1)));
     }
     answer.insert(header::CONTENT_LENGTH, number((end - start).to_string()));
-    let (sender, receiver) = mpsc::channel(PIECES);
-    tokio::task::spawn_blocking(move || pump(Reader::new(file, start), end - start, &sender));
+    let (sender, receiver) = mpsc::channel(1);
+    let file = Arc::new(file);
+    let read = move |start: u64, length: usize| {
+        let mut piece = vec![0; length];
+        let read = block_on(file.read_exact_at(start, &mut piece));
+        read.map(|()| piece.into()).map_err(|error| error.to_string())
+    };
+    tokio::spawn(async move {
+        pieces::send(read, start..end, || PIECE, &sender).await;
+    });
     if range.is_some() {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
@@ -201,35 +208,7 @@ async fn blob(
     Ok(response)
 }
 
-/// Reads exactly `left` bytes into pieces, until the receiver is dropped.
-fn pump(mut reader: impl Read, mut left: u64, pieces: &mpsc::Sender<Result<Bytes, Error>>) {
-    while left > 0 {
-        let mut piece = vec![0; PIECE.min(usize::try_from(left).unwrap_or(PIECE))];
-        let read = match reader.read(&mut piece) {
-            Ok(0) => Err("it ends too early".to_owned()),
-            Ok(count) => Ok(count),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => Err(error.to_string()),
-        };
-        let piece = match read {
-            Ok(count) => {
-                piece.truncate(count);
-                left -= count as u64;
-                Ok(Bytes::from(piece))
-            }
-            Err(reason) => {
-                left = 0;
-                Err(Error { kind: ErrorKind::Interrupted, message: format!("cannot read the blob: {reason}") })
-            }
-        };
-        if pieces.blocking_send(piece).is_err() {
-            return;
-        }
-    }
-}
-
-const PIECE: usize = 128 << 10;
-const PIECES: usize = 2;
+const PIECE: usize = 32 << 10;
 
 fn identify(headers: &mut HeaderMap, digest: &Digest) {
     headers.insert("docker-content-digest", number(digest.to_string()));

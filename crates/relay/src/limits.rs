@@ -28,7 +28,7 @@ pub(crate) struct Limits {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) header_time: Duration,
     /// Longest head of a request
-    #[arg(long, value_name = "SIZE", default_value = "32KiB", value_parser = bytes)]
+    #[arg(long, value_name = "SIZE", default_value = "16KiB", value_parser = bytes)]
     pub(crate) header_size: u64,
     /// Abort a transfer if its client takes nothing for this long
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]

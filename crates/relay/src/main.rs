@@ -19,6 +19,7 @@ mod limits;
 mod log;
 mod metrics;
 mod page;
+mod pieces;
 mod policy;
 mod proxy;
 mod refusal;

@@ -1,6 +1,7 @@
 //! A blob on its way from a registry to the disk, and its readers.
 
 use super::{Cache, Held, Name};
+use crate::pieces;
 use bytes::Bytes;
 use porthole_core::digest::Verifier;
 use porthole_native::NativeBody;
@@ -9,7 +10,7 @@ use std::{
     fs::{self, File},
     io::{self, Write},
     os::unix::fs::FileExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 use tokio::{
@@ -72,34 +73,30 @@ impl Lead {
         writer.reserved = size;
         writer.progress.send_replace(Progress::Written { bytes: 0, size });
         let follow = Follow { path: writer.path.clone(), progress: writer.progress.subscribe() };
-        let (sender, receiver) = mpsc::channel(PIECES);
-        tokio::spawn(receive(body, sender));
-        spawn_blocking(move || writer.write(file, size, receiver));
+        tokio::spawn(writer.write(file, size, body));
         Ok((reader, follow))
     }
 }
 
-/// Passes the pieces of a body on, until it ends or the receiver is dropped. A body that breaks ends early, which the receiver sees.
-async fn receive(mut body: NativeBody, pieces: mpsc::Sender<Bytes>) {
-    while let Ok(Some(piece)) = body.chunk().await {
-        if pieces.send(piece).await.is_err() {
-            return;
-        }
-    }
-}
-
 impl Writer {
-    /// Writes and hashes on a thread that may block.
-    fn write(mut self, mut file: File, size: u64, mut pieces: mpsc::Receiver<Bytes>) {
+    /// Writes and hashes each piece on a thread that may block, and holds none while it waits for the registry.
+    async fn write(mut self, file: File, size: u64, mut body: NativeBody) {
         let mut verifier = Verifier::new(&self.name.digest, size);
+        let mut file = file;
         let mut bytes = 0;
-        while let Some(piece) = pieces.blocking_recv() {
-            // The running table keeps one receiver.
-            let followed = self.progress.receiver_count() > 1;
-            if !followed || verifier.update(&piece).is_err() || file.write_all(&piece).is_err() {
+        // A body that breaks ends early.
+        while let Ok(Some(piece)) = body.chunk().await {
+            // The running table keeps one receiver: without another one, no reader follows.
+            if self.progress.receiver_count() < 2 {
                 return;
             }
             bytes += piece.len() as u64;
+            let written = spawn_blocking(move || {
+                let taken = verifier.update(&piece).is_ok() && file.write_all(&piece).is_ok();
+                taken.then_some((verifier, file))
+            });
+            let Ok(Some(rest)) = written.await else { return };
+            (verifier, file) = rest;
             // The last piece is shown when the digest is known to match, so that no reader takes a wrong blob for a whole one.
             if bytes < size {
                 self.progress.send_replace(Progress::Written { bytes, size });
@@ -112,7 +109,8 @@ impl Writer {
             self.cache.state().counts.wrong += 1;
             return;
         }
-        if self.keep(&file).is_ok() {
+        let (from, to) = (self.path.clone(), self.cache.path(&self.name));
+        if let Ok(Ok(())) = spawn_blocking(move || keep(&file, &from, &to)).await {
             self.done = true;
             let mut state = self.cache.state();
             state.uses += 1;
@@ -123,16 +121,15 @@ impl Writer {
             self.progress.send_replace(Progress::Done { size });
         }
     }
+}
 
-    fn keep(&self, file: &File) -> io::Result<()> {
-        // Before it has its name: a crash must not leave a name without content.
-        file.sync_data()?;
-        let path = self.cache.path(&self.name);
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        fs::rename(&self.path, path)
+fn keep(file: &File, from: &Path, to: &Path) -> io::Result<()> {
+    // Before it has its name: a crash must not leave a name without content.
+    file.sync_data()?;
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder)?;
     }
+    fs::rename(from, to)
 }
 
 impl Drop for Writer {
@@ -163,41 +160,36 @@ impl Follow {
     }
 }
 
-/// Sends the bytes from `start` to `end` in pieces of what `piece` says, as they come to be there.
-pub(super) async fn pump(
+/// Sends the bytes of a file from `start` to `end` as they come to be there, in pieces of what `piece` says.
+pub(super) async fn send(
     file: File,
-    mut start: u64,
+    start: u64,
     end: u64,
-    mut progress: Option<watch::Receiver<Progress>>,
+    progress: Option<watch::Receiver<Progress>>,
     piece: impl Fn() -> usize,
-    pieces: mpsc::Sender<Result<Bytes, Error>>,
+    sender: mpsc::Sender<Result<Bytes, Error>>,
 ) {
-    let broken = |message: &str| Error { kind: ErrorKind::Interrupted, message: message.to_owned() };
     let file = Arc::new(file);
+    let read = move |start: u64, length: usize| {
+        let mut buffer = vec![0; length];
+        file.read_exact_at(&mut buffer, start).map(|()| buffer.into()).map_err(|error| error.to_string())
+    };
+    let Some(mut progress) = progress else {
+        pieces::send(read, start..end, piece, &sender).await;
+        return;
+    };
+    let mut start = start;
     while start < end {
-        let there = match &mut progress {
-            None => end,
-            Some(progress) => match wait(progress, start).await {
-                Some(there) => there.min(end),
-                None => {
-                    let _ = pieces.send(Err(broken("the registry broke the blob off"))).await;
-                    return;
-                }
-            },
+        let Some(there) = wait(&mut progress, start).await else {
+            let message = "the registry broke the blob off".to_owned();
+            let _ = sender.send(Err(Error { kind: ErrorKind::Interrupted, message })).await;
+            return;
         };
-        // Memory is taken only when it can be passed on at once.
-        let Ok(place) = pieces.reserve().await else { return };
-        let length = (there - start).min(piece().clamp(1, LARGEST) as u64);
-        let from = Arc::clone(&file);
-        let read = spawn_blocking(move || {
-            let mut buffer = vec![0; usize::try_from(length).unwrap_or(LARGEST)];
-            from.read_exact_at(&mut buffer, start).map(|()| buffer)
-        });
-        match read.await {
-            Ok(Ok(buffer)) => place.send(Ok(buffer.into())),
-            Ok(Err(_)) | Err(_) => return place.send(Err(broken("cannot read the cache"))),
+        let there = there.min(end);
+        if !pieces::send(read.clone(), start..there, &piece, &sender).await {
+            return;
         }
-        start += length;
+        start = there;
     }
 }
 
@@ -214,6 +206,3 @@ async fn wait(progress: &mut watch::Receiver<Progress>, start: u64) -> Option<u6
         Progress::Starting | Progress::Failed => None,
     }
 }
-
-const PIECES: usize = 4;
-const LARGEST: usize = 128 << 10;

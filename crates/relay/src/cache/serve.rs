@@ -168,7 +168,7 @@ impl Wish<'_> {
         }
         let (sender, receiver) = mpsc::channel(1);
         let clients = Arc::clone(self.clients);
-        tokio::spawn(fetch::pump(file, start, end, progress, move || clients.piece(), sender));
+        tokio::spawn(fetch::send(file, start, end, progress, move || clients.piece(), sender));
         *response.body_mut() = Body::File(receiver, Arc::clone(self.metrics));
         response
     }

@@ -110,6 +110,27 @@ async fn a_layout_is_a_registry_of_its_own() {
     assert_eq!(token.status, 200, "{token:?}");
 }
 
+/// The runtime has 512 threads for what may block.
+#[tokio::test]
+async fn readers_that_stopped_hold_no_thread() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app");
+    let layer = vec![0; 16 << 20];
+    let (_, blob) = write_layout(&path, &layer);
+    let relay = Running::start(&["--layout", path.to_str().unwrap()]).await;
+    let mut stopped = Vec::new();
+    for _ in 0..520 {
+        let mut client = TcpStream::connect(relay.address).await.unwrap();
+        let request =
+            format!("GET /v2/app/blobs/{blob}?ns=layout.localhost HTTP/1.1\r\nHost: {}\r\n\r\n", relay.address);
+        client.write_all(request.as_bytes()).await.unwrap();
+        read_head(&mut client).await.unwrap();
+        stopped.push(client);
+    }
+    let part = relay.ask("GET", &format!("/v2/app/blobs/{blob}?ns=layout.localhost"), &["Range: bytes=0-9"]).await;
+    assert_eq!((part.status, part.body.len()), (206, 10));
+}
+
 #[tokio::test]
 async fn what_is_no_image_is_refused_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
