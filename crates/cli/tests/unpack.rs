@@ -97,6 +97,15 @@ fn layers_are_stacked_into_a_new_directory() {
 }
 
 #[test]
+fn a_directory_appears_without_a_sync_as_well() {
+    let place = Place::new();
+    let output = place.run("unpack --no-sync oci:layout rootfs");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(place.names(), ["rootfs"]);
+    assert_eq!(fs::read(place.path("rootfs/bin/other")).unwrap(), b"#!/bin/sh\n");
+}
+
+#[test]
 fn what_is_skipped_is_told() {
     let place = Place::new();
     let output = place.run("unpack --rootless oci:layout rootfs");

@@ -22,12 +22,14 @@ mod remove;
 mod report;
 mod resolve;
 mod rootless;
+mod sync;
 
 pub use apply::{Layer, Root};
 pub use error::Error;
 pub use remove::remove_all;
 pub use report::{Report, Skip, Skipped};
 pub use rootless::Rights;
+pub use sync::sync;
 
 /// What the process may do on this disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

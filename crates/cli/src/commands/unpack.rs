@@ -60,6 +60,9 @@ pub(super) struct How {
     /// Do not change owners
     #[arg(long)]
     no_same_owner: bool,
+    /// Do not wait until the files are on the disk before the directory appears
+    #[arg(long)]
+    no_sync: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
@@ -71,7 +74,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let meter = Meter::new(session.ui, &jobs);
     let (destination, report) = unpacking.run(&arguments.directory, &meter)?;
     drop(meter);
-    destination.keep()?;
+    destination.keep(arguments.how.syncs())?;
     let unpacked = Unpacked::new(&arguments.directory, &jobs, &report);
     if session.ui.json {
         let mut out = session.ui.out();
@@ -85,7 +88,12 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
 impl How {
     /// Whether anything was said.
     pub(super) fn is_given(&self) -> bool {
-        self.devices || self.rootless || self.no_same_owner
+        self.devices || self.rootless || self.no_same_owner || self.no_sync
+    }
+
+    /// Whether the files must be on the disk before the directory appears.
+    pub(super) fn syncs(&self) -> bool {
+        !self.no_sync
     }
 
     /// What may be done, and is to be.

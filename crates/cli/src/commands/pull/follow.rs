@@ -55,7 +55,7 @@ pub(super) fn unpack(
             (Ok(_), Err(error)) => return Err(error),
         };
         let (directory, unpacked) = unpacked;
-        directory.keep()?;
+        directory.keep(how.syncs())?;
         Ok((written, unpacked))
     })
 }

@@ -90,12 +90,19 @@ impl Destination {
         Ok(self.lock.try_clone().map_err(|source| self.fail(source))?.into())
     }
 
-    /// All is done: the directory gets its name.
-    pub(crate) fn keep(mut self) -> Result<(), Error> {
+    /// All is done: the directory gets its name. With `sync`, its files are on the disk before, and the name is after.
+    pub(crate) fn keep(mut self, sync: bool) -> Result<(), Error> {
         self.lock.set_permissions(Permissions::from_mode(self.mode)).map_err(|source| self.fail(source))?;
+        if sync {
+            porthole_unpack::sync(&self.lock).map_err(|source| self.fail(source))?;
+        }
         let name = self.parent.join(&self.name);
         fs::rename(self.parent.join(&self.temporary), name).map_err(|source| self.fail(source))?;
         self.kept = true;
+        if sync {
+            let synced = File::open(&self.parent).and_then(|parent| parent.sync_all());
+            synced.map_err(|source| self.fail(source))?;
+        }
         Ok(())
     }
 
