@@ -31,6 +31,7 @@ mod rm;
 mod rollback;
 mod save;
 mod stack;
+mod store;
 mod tag;
 mod tags;
 mod unpack;
@@ -67,6 +68,7 @@ pub(crate) enum Command {
     Tag(tag::Arguments),
     Rm(rm::Arguments),
     Gc(gc::Arguments),
+    Store(store::Arguments),
     Watch(watch::Arguments),
     History(history::Arguments),
     Rollback(rollback::Arguments),
@@ -111,6 +113,7 @@ pub(crate) fn run(
         Command::Tag(arguments) => tag::run(arguments, session),
         Command::Rm(arguments) => rm::run(arguments, session),
         Command::Gc(arguments) => gc::run(arguments, session),
+        Command::Store(arguments) => store::run(arguments, session),
         Command::Watch(arguments) => watch::run(arguments, session),
         Command::History(arguments) => history::run(arguments, session),
         Command::Rollback(arguments) => rollback::run(arguments, session),

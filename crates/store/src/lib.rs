@@ -33,6 +33,7 @@
 //! ```
 
 mod cache;
+mod check;
 pub mod disk;
 mod error;
 mod held;
@@ -48,6 +49,7 @@ mod unfinished;
 
 pub use self::{
     cache::{IndexCache, NewIndex},
+    check::{Checked, Damage, Damaged},
     error::Error,
     ingest::{Claim, Gaps, Ingest, Partial, Seal},
     journal::Journal,

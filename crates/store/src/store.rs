@@ -29,8 +29,10 @@ pub use crate::sweep::Swept;
 
 /// Folder of partial blobs: `ingest/<algorithm>-<hex digits>`.
 pub(crate) const INGEST: &str = "ingest";
+/// Folder of the damaged blobs that were set aside. A sweep with `partials` empties it.
+pub(crate) const DAMAGED: &str = "damaged";
 /// Lock file: shared by processes that add blobs without a name yet, exclusive for a sweep.
-const SWEEP_LOCK: &str = "sweep.lock";
+pub(crate) const SWEEP_LOCK: &str = "sweep.lock";
 /// Lock file held while `index.json` is read, changed and written.
 const INDEX_LOCK: &str = "index.lock";
 

@@ -4,7 +4,7 @@ use crate::{
     Error, Layout, Store, held,
     ingest::MAP_SUFFIX,
     journal::{Steps, canonical},
-    store::INGEST,
+    store::{DAMAGED, INGEST},
 };
 use porthole_core::{
     descriptor::Descriptor,
@@ -70,6 +70,12 @@ pub(crate) fn sweep(store: &Store, partials: bool, history: usize) -> Result<Swe
             swept.bytes += metadata.len().min(metadata.blocks() * 512);
         }
     }
+    if partials {
+        for (path, metadata) in files(&store.path().join(DAMAGED))? {
+            remove(&path)?;
+            swept.bytes += metadata.len();
+        }
+    }
     Ok(swept)
 }
 
@@ -109,7 +115,7 @@ fn mark(local: &Layout, root: &Descriptor, needed: &mut HashSet<Digest>) -> Resu
     Ok(())
 }
 
-fn files(folder: &Path) -> Result<Vec<(PathBuf, Metadata)>, Error> {
+pub(crate) fn files(folder: &Path) -> Result<Vec<(PathBuf, Metadata)>, Error> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(Error::io(folder))?,

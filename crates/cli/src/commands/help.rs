@@ -140,6 +140,7 @@ const SCHEMAS: &[(&str, &str)] = schemas![
     "copy",
     "images",
     "gc",
+    "store",
     "watch",
     "history",
     "rollback",

@@ -54,6 +54,7 @@ fn output_is_as_the_schemas_describe_it() {
         "referrers REGISTRY/a/b:1",
         "delete --yes REGISTRY/a/c:1",
         "gc",
+        "store check",
     ] {
         let verb = command.split(' ').next().unwrap();
         let schema = schema(verb);
