@@ -33,7 +33,7 @@ impl GoScan {
                 let room = BUILD_INFO_BYTES.saturating_sub(self.kept.len());
                 let (taken, more) = rest.split_at(rest.len().min(room));
                 self.kept.extend_from_slice(taken);
-                if self.refuted() {
+                if refuted(&self.kept) {
                     // The magic is also a constant of programs that read build information.
                     let kept = std::mem::take(&mut self.kept);
                     self.found = false;
@@ -57,29 +57,26 @@ impl GoScan {
 
     fn search(&mut self, bytes: &[u8]) {
         self.kept.extend_from_slice(bytes);
-        loop {
-            let Some(at) = memmem::find(&self.kept, MAGIC) else {
-                let keep = self.kept.len().min(MAGIC.len() - 1);
-                self.kept.drain(..self.kept.len() - keep);
-                return;
-            };
-            self.kept.drain(..at);
-            self.found = true;
-            if !self.refuted() {
+        let mut from = 0;
+        while let Some(at) = memmem::find(&self.kept[from..], MAGIC) {
+            if !refuted(&self.kept[from + at..]) {
+                self.kept.drain(..from + at);
                 self.kept.truncate(BUILD_INFO_BYTES);
+                self.found = true;
                 return;
             }
-            self.found = false;
-            self.kept.drain(..1);
+            from += at + 1;
         }
+        let keep = (self.kept.len() - from).min(MAGIC.len() - 1);
+        self.kept.drain(..self.kept.len() - keep);
     }
+}
 
-    /// Whether what follows the magic is no header, as far as it is known.
-    fn refuted(&self) -> bool {
-        let pointer = self.kept.get(MAGIC.len()).copied().unwrap_or(8);
-        let flags = self.kept.get(MAGIC.len() + 1).copied().unwrap_or(INLINE);
-        !matches!(pointer, 0 | 4 | 8) || flags & INLINE == 0
-    }
+/// Whether what starts with the magic is no header, as far as it is known.
+fn refuted(found: &[u8]) -> bool {
+    let pointer = found.get(MAGIC.len()).copied().unwrap_or(8);
+    let flags = found.get(MAGIC.len() + 1).copied().unwrap_or(INLINE);
+    !matches!(pointer, 0 | 4 | 8) || flags & INLINE == 0
 }
 
 /// The modules of a program: its own, and those that it depends on, with their replacements.
