@@ -1,8 +1,10 @@
-//! What is in an image: which packages its databases record, and which layer brought and removed each.
+//! What is in an image: which packages its databases record, which layer brought and removed each, and which secrets are
+//! in its files and its configuration.
 //!
 //! - [`database`] reads the databases of package managers: bytes in, packages out.
 //! - [`collect`] picks the files that matter out of a layer while it is read.
 //! - [`inventory`] puts the layers together: for each package the layer that brought it, and the one that removed it.
+//! - [`secrets`] finds private keys, tokens and passwords, in deleted files as well.
 //! - [`purl`] names a package as a package URL.
 //! - [`export`] writes an inventory as SPDX 2.3 or CycloneDX 1.6.
 //!
@@ -15,3 +17,4 @@ pub mod inventory;
 pub mod limits;
 pub mod package;
 pub mod purl;
+pub mod secrets;

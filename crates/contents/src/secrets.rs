@@ -1,0 +1,119 @@
+//! Secrets in files and in configurations of images: private keys, tokens, passwords.
+//!
+//! [`scan`] finds them in a text. [`SecretCollector`] does so for the files of a layer while it is read, and [`SecretFates`]
+//! says whether a later layer deleted such a file: its bytes are still downloadable. [`of_config`] reads environment, labels
+//! and history. Values are [`SecretValue`]s, which no `Debug` and no `Display` shows.
+
+mod collect;
+mod config;
+mod credentials;
+mod fate;
+mod keys;
+mod rule;
+mod shape;
+mod tokens;
+mod value;
+
+pub use self::{
+    collect::{FileSecret, FileSecrets, SecretCollector, TooLargeToScan},
+    config::{ConfigPlace, ConfigSecret, of_config, redact},
+    fate::{SecretFate, SecretFates},
+    rule::{Confidence, RULES, SecretRule},
+    value::SecretValue,
+};
+use aho_corasick::{AhoCorasick, MatchKind};
+use rule::Found;
+use std::{ops::Range, sync::OnceLock};
+
+/// What is known of a text beside its bytes.
+#[derive(Clone, Copy, Debug)]
+pub enum TextOrigin<'p> {
+    /// A file with this clean path.
+    File(&'p [u8]),
+    /// Environment, labels and instructions: short texts that a person wrote.
+    Config,
+}
+
+/// A secret in a text.
+#[derive(Clone, Debug)]
+pub struct SecretMatch {
+    /// The rule that found it.
+    pub rule: &'static SecretRule,
+    /// How certain it is.
+    pub confidence: Confidence,
+    /// The line on which it starts, counted from 1.
+    pub line: usize,
+    /// Where the secret itself is in the text.
+    pub range: Range<usize>,
+    /// The secret.
+    pub value: SecretValue,
+}
+
+/// Finds the secrets of a text, in their order. Of rules that find the same bytes, the most certain one counts.
+pub fn scan(text: &[u8], origin: TextOrigin<'_>) -> Vec<SecretMatch> {
+    let mut all: Vec<(&'static SecretRule, Found)> = Vec::new();
+    for hit in automaton().find_overlapping_iter(text) {
+        let rule = &RULES[rule_of(hit.pattern().as_usize())];
+        all.extend((rule.find)(text, hit.start()..hit.end(), origin).map(|found| (rule, found)));
+    }
+    all.sort_by(|(_, a), (_, b)| (b.confidence, a.range.start).cmp(&(a.confidence, b.range.start)));
+    let mut kept: Vec<(&'static SecretRule, Found)> = Vec::new();
+    for (rule, found) in all {
+        let overlaps =
+            |(_, other): &(_, Found)| other.range.start < found.range.end && found.range.start < other.range.end;
+        if !kept.iter().any(overlaps) && kept.len() < crate::limits::SECRETS_OF_A_FILE {
+            kept.push((rule, found));
+        }
+    }
+    kept.sort_by_key(|(_, found)| found.range.start);
+    let (mut line, mut counted) = (1, 0);
+    let secret = |(rule, Found { range, confidence }): (&'static SecretRule, Found)| {
+        line += memchr::memchr_iter(b'\n', &text[counted..range.start]).count();
+        counted = range.start;
+        let confidence = if is_example(origin) { confidence.lower() } else { confidence };
+        SecretMatch { rule, confidence, line, value: SecretValue::new(&text[range.clone()]), range }
+    };
+    kept.into_iter().map(secret).collect()
+}
+
+/// Whether the file lies where programs keep examples and tests.
+fn is_example(origin: TextOrigin<'_>) -> bool {
+    const NAMES: [&[u8]; 13] = [
+        b"test",
+        b"tests",
+        b"__tests__",
+        b"testing",
+        b"testdata",
+        b"fixtures",
+        b"fixture",
+        b"example",
+        b"examples",
+        b"sample",
+        b"doc",
+        b"docs",
+        b"man",
+    ];
+    match origin {
+        TextOrigin::File(path) => path.split(|&b| b == b'/').any(|part| NAMES.contains(&part)),
+        TextOrigin::Config => false,
+    }
+}
+
+/// Finds the keywords of all rules in one pass.
+fn automaton() -> &'static AhoCorasick {
+    static AUTOMATON: OnceLock<AhoCorasick> = OnceLock::new();
+    AUTOMATON.get_or_init(|| {
+        let keys = RULES.iter().flat_map(|rule| rule.keys);
+        let built = AhoCorasick::builder().ascii_case_insensitive(true).match_kind(MatchKind::Standard).build(keys);
+        built.unwrap_or_else(|_| unreachable!("a constant list of short keywords (this is a bug in porthole)"))
+    })
+}
+
+/// The rule to which a keyword belongs.
+fn rule_of(pattern: usize) -> usize {
+    let mut left = pattern;
+    RULES.iter().position(|rule| left.checked_sub(rule.keys.len()).map(|rest| left = rest).is_none()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;

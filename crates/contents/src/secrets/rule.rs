@@ -1,0 +1,104 @@
+//! The rules, each with its keywords.
+
+use super::{TextOrigin, credentials, keys, tokens};
+use std::{fmt, ops::Range};
+
+/// A kind of secret, and how it is found.
+pub struct SecretRule {
+    /// Its name, for programs.
+    pub name: &'static str,
+    /// What it finds, for people.
+    pub about: &'static str,
+    /// Words, in any case, at which the rule looks closer.
+    pub(super) keys: &'static [&'static str],
+    /// The secret at one of the keywords, if it is one.
+    pub(super) find: fn(&[u8], Range<usize>, TextOrigin<'_>) -> Option<Found>,
+}
+
+impl fmt::Debug for SecretRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// How certain it is that a match is a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Confidence {
+    /// It looks like one, in a place of examples or tests.
+    Low,
+    /// The form is that of a secret, and others have it as well.
+    Medium,
+    /// The form is that of a secret and of nothing else.
+    High,
+}
+
+impl Confidence {
+    /// Its name in one word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+
+    pub(super) fn lower(self) -> Self {
+        match self {
+            Self::High => Self::Medium,
+            Self::Medium | Self::Low => Self::Low,
+        }
+    }
+}
+
+/// Where a rule found a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) range: Range<usize>,
+    pub(super) confidence: Confidence,
+}
+
+impl Found {
+    pub(super) fn new(range: Range<usize>, confidence: Confidence) -> Self {
+        Self { range, confidence }
+    }
+}
+
+macro_rules! rules {
+    ($($name:literal, $about:literal, [$($key:literal),+], $find:path;)+) => {
+        &[$(SecretRule { name: $name, about: $about, keys: &[$($key),+], find: $find }),+]
+    };
+}
+
+/// All rules.
+pub const RULES: &[SecretRule] = rules![
+    "private-key", "private key (PEM)", ["-----BEGIN "], keys::pem;
+    "gcp-service-account", "key of a Google Cloud service account", ["\"service_account\""], keys::service_account;
+    "kubeconfig-key", "client key of a kubeconfig", ["client-key-data"], keys::kubeconfig_key;
+    "aws-access-key-id", "access key ID of AWS", ["AKIA", "ASIA"], tokens::aws_id;
+    "aws-secret-access-key", "secret access key of AWS", ["secret_access_key", "secretaccesskey"], tokens::aws_secret;
+    "gcp-api-key", "API key of Google", ["AIza"], tokens::gcp_api;
+    "azure-storage-key", "key of an Azure storage account", ["AccountKey="], tokens::azure;
+    "github-token", "token of GitHub", ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"], tokens::github;
+    "gitlab-token", "token of GitLab", ["glpat-", "gldt-", "glrt-", "glptt-", "glcbt-"], tokens::gitlab;
+    "npm-token", "token of npm", ["npm_"], tokens::npm;
+    "pypi-token", "token of PyPI", ["pypi-AgEIcHlwaS5vcmc"], tokens::pypi;
+    "docker-hub-token", "token of Docker Hub", ["dckr_pat_"], tokens::docker_hub;
+    "slack-token", "token of Slack", ["xoxb-", "xoxp-", "xoxa-", "xoxe-", "xoxs-", "xapp-"], tokens::slack;
+    "slack-webhook", "address of a Slack webhook", ["hooks.slack.com/services/"], tokens::slack_webhook;
+    "stripe-key", "live key of Stripe", ["sk_live_", "rk_live_"], tokens::stripe;
+    "sendgrid-key", "API key of SendGrid", ["SG."], tokens::sendgrid;
+    "digitalocean-token", "token of DigitalOcean", ["dop_v1_", "doo_v1_"], tokens::digitalocean;
+    "vault-token", "token of HashiCorp Vault", ["hvs."], tokens::vault;
+    "anthropic-key", "API key of Anthropic", ["sk-ant-"], tokens::anthropic;
+    "openai-key", "API key of OpenAI", ["T3BlbkFJ"], tokens::openai;
+    "huggingface-token", "token of Hugging Face", ["hf_"], tokens::huggingface;
+    "jwt", "JSON Web Token", ["eyJ"], tokens::jwt;
+    "docker-auth", "credentials of a registry", ["\"auth\""], credentials::docker_auth;
+    "npmrc-auth", "credentials in .npmrc", ["_authToken", "_auth", "_password"], credentials::npmrc;
+    "netrc-password", "password in .netrc", ["password"], credentials::netrc;
+    "pypirc-password", "password in .pypirc", ["password"], credentials::pypirc;
+    "kubeconfig-token", "token of a kubeconfig", ["token:"], credentials::kubeconfig_token;
+    "url-password", "password in a URL", ["://"], credentials::url;
+    "password-hash", "hashed password in /etc/shadow", [":$"], credentials::shadow;
+    "assigned-secret", "variable named as a secret", ["password", "passwd", "secret", "token", "api_key", "apikey", "access_key", "private_key"], credentials::assigned;
+];

@@ -1,0 +1,215 @@
+use super::*;
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use proptest::prelude::*;
+
+const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+const BASE32: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+const HEX: &[u8] = b"0123456789abcdef";
+const NO_DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// A value of our own making, the same each time, so that no real form of a secret is in this file.
+fn made(alphabet: &[u8], length: usize) -> String {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(alphabet[(state >> 33) as usize % alphabet.len()])
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+fn pem(kind: &str, head: &str) -> String {
+    let body: Vec<String> = (0..6).map(|_| made(LETTERS, 64)).collect();
+    format!("-----BEGIN {kind}PRIVATE KEY-----\n{head}{}\n-----END {kind}PRIVATE KEY-----\n", body.join("\n"))
+}
+
+fn jwt(header: &str) -> String {
+    let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    format!("{}.{}.{}", part(header), part(r#"{"sub":"1234","admin":true}"#), made(LETTERS, 43))
+}
+
+fn found(text: &str, path: &str) -> Vec<(&'static str, Confidence)> {
+    let all = scan(text.as_bytes(), TextOrigin::File(path.as_bytes()));
+    all.iter().map(|found| (found.rule.name, found.confidence)).collect()
+}
+
+/// A text for each rule that it must find: rule, path, text.
+fn seeded() -> Vec<(&'static str, &'static str, String)> {
+    let service = format!(
+        r#"{{"type": "service_account", "project_id": "p", "private_key": "{}"}}"#,
+        pem("", "").replace('\n', "\\n")
+    );
+    let auth = STANDARD.encode(format!("bob:{}", made(LETTERS, 12)));
+    vec![
+        ("private-key", "root/.ssh/id_rsa", pem("OPENSSH ", "")),
+        ("private-key", "etc/ssl/private/key.pem", pem("RSA ", "")),
+        ("private-key", "etc/key.pem", pem("RSA ", "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n")),
+        ("gcp-service-account", "app/gcp.json", service),
+        ("kubeconfig-key", "root/.kube/config", format!("    client-key-data: {}\n", STANDARD.encode(pem("RSA ", "")))),
+        ("aws-access-key-id", "app/a.py", format!("id = 'AKIA{}'", made(BASE32, 16))),
+        ("aws-secret-access-key", "root/.aws/credentials", format!("aws_secret_access_key = {}\n", made(LETTERS, 40))),
+        ("gcp-api-key", "app/a.js", format!("key: \"AIza{}\"", made(LETTERS, 35))),
+        ("azure-storage-key", "app/c", format!("AccountName=x;AccountKey={}==;", made(LETTERS, 86))),
+        ("github-token", "app/a", format!("GH=ghp_{}", made(LETTERS, 36))),
+        ("github-token", "app/a", format!("github_pat_{}", made(LETTERS, 82))),
+        ("gitlab-token", "app/a", format!("glpat-{}", made(LETTERS, 20))),
+        ("npm-token", "app/a", format!("npm_{}", made(LETTERS, 36))),
+        ("pypi-token", "app/a", format!("pypi-AgEIcHlwaS5vcmc{}", made(LETTERS, 60))),
+        ("docker-hub-token", "app/a", format!("dckr_pat_{}", made(LETTERS, 27))),
+        ("slack-token", "app/a", format!("xoxb-{}-{}", made(b"1357902468", 12), made(LETTERS, 24))),
+        ("slack-webhook", "app/a", format!("https://hooks.slack.com/services/T0AB/B0CD/{}", made(LETTERS, 24))),
+        ("stripe-key", "app/a", format!("sk_live_{}", made(LETTERS, 24))),
+        ("sendgrid-key", "app/a", format!("SG.{}.{}", made(LETTERS, 22), made(LETTERS, 43))),
+        ("digitalocean-token", "app/a", format!("dop_v1_{}", made(HEX, 64))),
+        ("vault-token", "app/a", format!("hvs.{}", made(LETTERS, 95))),
+        ("anthropic-key", "app/a", format!("sk-ant-api03-{}", made(LETTERS, 90))),
+        ("openai-key", "app/a", format!("sk-{}T3BlbkFJ{}", made(LETTERS, 20), made(LETTERS, 20))),
+        ("huggingface-token", "app/a", format!("hf_{}", made(NO_DIGITS, 34))),
+        ("jwt", "app/a", jwt(r#"{"alg":"HS256","typ":"JWT"}"#)),
+        ("docker-auth", "root/.docker/config.json", format!(r#"{{"auths": {{"r.example": {{"auth": "{auth}"}}}}}}"#)),
+        ("npmrc-auth", "root/.npmrc", format!("//registry.npmjs.org/:_authToken={}", made(HEX, 36))),
+        ("netrc-password", "root/.netrc", format!("machine github.com login bob password {}", made(LETTERS, 12))),
+        ("pypirc-password", "root/.pypirc", format!("[pypi]\nusername = bob\npassword = {}\n", made(LETTERS, 12))),
+        (
+            "kubeconfig-token",
+            "root/.kube/config",
+            format!("current-context: a\nusers:\n- user:\n    token: {}\n", made(LETTERS, 40)),
+        ),
+        ("url-password", "root/.git-credentials", format!("https://bob:{}@git.corp.net\n", made(LETTERS, 12))),
+        ("password-hash", "etc/shadow", format!("root:$6${}$x:19000:0:99999:7:::\n", made(LETTERS, 20))),
+        ("assigned-secret", "app/.env", format!("DB_PASSWORD={}\n", made(LETTERS, 12))),
+    ]
+}
+
+#[test]
+fn every_rule_finds_its_secrets() {
+    let mut rules: Vec<_> = RULES.iter().map(|rule| rule.name).collect();
+    for (rule, path, text) in seeded() {
+        let names: Vec<_> = found(&text, path).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, [rule], "in {path}");
+        rules.retain(|name| *name != rule);
+    }
+    assert_eq!(rules, [""; 0], "rules without a text");
+}
+
+#[test]
+fn what_only_resembles_a_secret_is_not_found() {
+    let letters = |length| made(LETTERS, length);
+    for (path, text) in [
+        ("a.c", "if (!strncmp(line, \"-----BEGIN PRIVATE KEY-----\", 27)) return;".to_owned()),
+        ("a.pem", "-----BEGIN RSA PRIVATE KEY-----\n...\n-----END RSA PRIVATE KEY-----\n".to_owned()),
+        ("a.pem", pem("", "").replace("PRIVATE KEY", "CERTIFICATE")),
+        ("a.json", r#"{"type": "service_account", "private_key": "-----BEGIN PRIVATE KEY-----\n…"}"#.to_owned()),
+        ("a", "AKIAIOSFODNN7EXAMPLE".to_owned()),
+        ("a", format!("xAKIA{}", made(BASE32, 16))),
+        ("a", "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned()),
+        ("a", "aws_secret_access_key: must be a string of forty characters or more".to_owned()),
+        ("a", "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx".to_owned()),
+        ("a", format!("ghp_{}", letters(37))),
+        ("a", format!("mynpm_{}", letters(36))),
+        ("a", "npm_config_registry_of_the_whole_world_1".to_owned()),
+        ("a", "hf_this_is_the_name_of_a_function_that".to_owned()),
+        ("a", jwt(r#"{"alg":"none"}"#)),
+        ("a", "eyJ.eyJ.x".to_owned()),
+        ("a.json", r#"{"auth": "Ym9iOnNlY3JldA=="}"#.to_owned()),
+        ("a.json", r#"{"auths": {}, "auth": "not base64!"}"#.to_owned()),
+        ("root/.npmrc", "//registry.npmjs.org/:_authToken=${NPM_TOKEN}".to_owned()),
+        ("README", "set _authToken=abcdefghijkl in your .npmrc".to_owned()),
+        ("root/.netrc", "machine x login y password ${PASSWORD}".to_owned()),
+        ("a", "machine x password hunter2hunter2".to_owned()),
+        ("a", "https://user:password@host/".to_owned()),
+        ("a", "https://example.org/a:b@c".to_owned()),
+        ("a", "git://x@y:z".to_owned()),
+        ("etc/shadow", "root:*:19000:0:99999:7:::\nbin:!:1:\n".to_owned()),
+        ("etc/passwd", "root:$6$abc$defghijklmnop:0:0".to_owned()),
+        (
+            "app/.env",
+            "PASSWORD_FILE=/run/secrets/db\nTOKEN_URL=https://x.net/token1\nTOKEN=${TOKEN}\nSECRET=changeme\n"
+                .to_owned(),
+        ),
+        ("a.py", format!("password={}", letters(12))),
+    ] {
+        assert_eq!(found(&text, path), [], "{text} in {path}");
+    }
+}
+
+#[test]
+fn keys_of_examples_and_tests_are_less_certain() {
+    let key = pem("RSA ", "");
+    assert_eq!(found(&key, "etc/key.pem"), [("private-key", Confidence::High)]);
+    assert_eq!(found(&key, "usr/lib/python3/test/key.pem"), [("private-key", Confidence::Medium)]);
+    assert_eq!(found(&key, "usr/share/doc/x/examples/key.pem"), [("private-key", Confidence::Medium)]);
+    let url = format!("postgres://app:{}@db.corp.net/x", made(LETTERS, 12));
+    assert_eq!(found(&url, "app/c.py"), [("url-password", Confidence::Medium)]);
+    assert_eq!(found(&url.replace("db.corp.net", "localhost"), "app/c.py"), [("url-password", Confidence::Low)]);
+}
+
+#[test]
+fn a_value_is_not_shown_unless_it_is_revealed() {
+    let token = format!("ghp_{}", made(LETTERS, 36));
+    let text = format!("first line\nexport GH_TOKEN={token}\n");
+    let [found] = scan(text.as_bytes(), TextOrigin::Config).try_into().unwrap_or_else(|all| panic!("{all:?}"));
+    assert_eq!((found.line, found.rule.name), (2, "github-token"));
+    assert_eq!(found.value.reveal(), token.as_bytes());
+    assert_eq!(found.value.to_string(), "ghp_******** (40 bytes)");
+    assert!(!format!("{found:?}").contains(&token[4..]));
+    assert_eq!(SecretValue::new(b"hunter2").to_string(), "******** (7 bytes)");
+}
+
+#[test]
+fn configurations_are_searched_and_redacted() {
+    use porthole_core::config::{Execution, History, ImageConfig};
+    let secret = made(LETTERS, 16);
+    let instruction = format!("|1 API_TOKEN={secret} /bin/sh -c make");
+    let config = ImageConfig {
+        execution: Execution {
+            env: vec!["PATH=/usr/bin".into(), format!("DB_PASSWORD={secret}")],
+            labels: [("api_key".to_owned(), secret.clone())].into(),
+            ..Execution::default()
+        },
+        history: vec![History::default(), History { created_by: Some(instruction.clone()), ..History::default() }],
+        ..ImageConfig::default()
+    };
+    let places: Vec<_> = of_config(&config).into_iter().map(|secret| secret.place).collect();
+    let expected =
+        [ConfigPlace::Environment("DB_PASSWORD".into()), ConfigPlace::Label("api_key".into()), ConfigPlace::History(1)];
+    assert_eq!(places, expected);
+    assert_eq!(redact(&instruction), "|1 API_TOKEN=******** /bin/sh -c make");
+    assert_eq!(redact("RUN make"), "RUN make");
+}
+
+#[test]
+fn the_number_of_secrets_of_a_file_is_limited() {
+    let text: String = (0..2000).map(|_| format!("ghp_{}\n", made(LETTERS, 36))).collect();
+    assert_eq!(scan(text.as_bytes(), TextOrigin::Config).len(), crate::limits::SECRETS_OF_A_FILE);
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_searched_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        scan(&bytes, TextOrigin::Config);
+        scan(&bytes, TextOrigin::File(b"root/.npmrc"));
+    }
+
+    #[test]
+    fn damaged_secrets_are_searched_without_panic(
+        seed in any::<proptest::sample::Index>(),
+        at in any::<proptest::sample::Index>(),
+        byte in any::<u8>(),
+    ) {
+        let all = seeded();
+        let (_, path, text) = &all[seed.index(all.len())];
+        let mut bytes = text.clone().into_bytes();
+        let place = at.index(bytes.len());
+        bytes[place] = byte;
+        for found in scan(&bytes, TextOrigin::File(path.as_bytes())) {
+            prop_assert_eq!(found.value.reveal(), &bytes[found.range]);
+        }
+        bytes.truncate(place);
+        scan(&bytes, TextOrigin::File(path.as_bytes()));
+    }
+}
