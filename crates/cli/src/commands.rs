@@ -30,6 +30,7 @@ mod referrers;
 mod rm;
 mod rollback;
 mod save;
+mod secrets;
 mod stack;
 mod store;
 mod tag;
@@ -60,6 +61,7 @@ pub(crate) enum Command {
     Diff(diff::Arguments),
     Analyze(Box<analyze::Arguments>),
     Packages(packages::Arguments),
+    Secrets(secrets::Arguments),
     Verify(verify::Arguments),
     Pull(pull::Arguments),
     Push(push::Arguments),
@@ -105,6 +107,7 @@ pub(crate) fn run(
         Command::Diff(arguments) => diff::run(arguments, session),
         Command::Analyze(arguments) => analyze::run(arguments, session),
         Command::Packages(arguments) => packages::run(arguments, session),
+        Command::Secrets(arguments) => secrets::run(arguments, session),
         Command::Verify(arguments) => verify::run(arguments, session),
         Command::Pull(arguments) => pull::run(arguments, session),
         Command::Push(arguments) => push::run(arguments, session),

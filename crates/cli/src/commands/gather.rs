@@ -1,10 +1,12 @@
-//! One pass over the layers of an image for what they hold: the tree, and the databases of packages.
+//! One pass over the layers of an image for what they hold: the tree, databases of packages, secrets.
 
 use std::{panic::resume_unwind, thread};
 
 use porthole_contents::{
     collect::{Collected, DatabaseCollector},
     inventory::Inventory,
+    limits::SCANNED_BYTES,
+    secrets::{FileSecrets, SecretCollector},
 };
 use porthole_core::{
     image::Image,
@@ -21,10 +23,18 @@ use crate::{
     progress::Meter,
     session::Session,
     source::Source,
+    ui::size,
 };
 
 /// Layers that are read at the same time.
 const AT_ONCE: usize = 4;
+
+/// What is looked for beside the tree.
+#[derive(Clone, Copy)]
+pub(super) struct Sought {
+    pub(super) packages: bool,
+    pub(super) secrets: bool,
+}
 
 /// An image, and what its layers hold.
 pub(super) struct Gathered {
@@ -32,8 +42,10 @@ pub(super) struct Gathered {
     pub(super) image: Option<Image>,
     pub(super) jobs: Vec<Job>,
     pub(super) tree: FileTree,
-    /// What was collected of each layer, bottom first.
+    /// What was collected of each layer, bottom first. Empty unless packages are sought.
     pub(super) layers: Vec<Collected>,
+    /// The secrets in the files of each layer, bottom first. Empty unless secrets are sought.
+    pub(super) secrets: Vec<FileSecrets>,
 }
 
 impl Gathered {
@@ -42,28 +54,29 @@ impl Gathered {
     /// # Errors
     ///
     /// [`Error::Layers`] if any layer is not what it should be: nothing that it holds is then shown.
-    pub(super) fn read(session: &Session<'_>, source: &Source) -> Result<Self, Error> {
+    pub(super) fn read(session: &Session<'_>, source: &Source, sought: Sought) -> Result<Self, Error> {
         let image = match source.is_bare() {
             true => None,
             false => Some(source.image(session, &mut |_| {})?.image),
         };
         let jobs = image.as_ref().map_or_else(Job::bare, |image| Job::of(&image.layers));
         let mut tree = FileTree::new(session.limits.tree_nodes);
-        let mut layers = Vec::new();
+        let (mut layers, mut secrets) = (Vec::new(), Vec::new());
         let mut stack = LayerStack::new(&mut tree);
         let meter = Meter::new(session.ui, &jobs);
         let reading = Reading::new(session, source, &meter, Want::Entries);
         for group in jobs.chunks(AT_ONCE) {
-            for (job, part) in group.iter().zip(read_together(reading, group)) {
-                let Part { entries, collected, report } = part?;
+            for (job, part) in group.iter().zip(read_together(reading, group, sought)) {
+                let Part { entries, collected, found, report } = part?;
                 entries.iter().for_each(|entry| stack.entry(job, entry, None));
                 end(session, &mut stack, job, &Known::Read(Box::new(report), None))?;
                 layers.push(collected);
+                secrets.push(found);
             }
         }
         stack.finish().map_err(Error::Layers)?;
         drop(meter);
-        let gathered = Self { image, jobs, tree, layers };
+        let gathered = Self { image, jobs, tree, layers, secrets };
         gathered.note_unread(session);
         Ok(gathered)
     }
@@ -71,6 +84,12 @@ impl Gathered {
     /// The packages of the image.
     pub(super) fn inventory(&self) -> Inventory {
         Inventory::of(&self.tree, &self.layers)
+    }
+
+    /// Text files that were searched for secrets, and their bytes.
+    pub(super) fn searched(&self) -> (u64, u64) {
+        let sum = |(files, bytes), found: &FileSecrets| (files + found.files, bytes + found.bytes);
+        self.secrets.iter().fold((0, 0), sum)
     }
 
     /// The instruction that made a layer, by its index.
@@ -90,6 +109,15 @@ impl Gathered {
                 session.ui.note(format_args!("layer {layer}: packages of `{path}` are not listed: {}", unread.why));
             }
         }
+        for (layer, found) in (0..).zip(&self.secrets) {
+            for unread in &found.unread {
+                let (layer, path) = (LayerNumber::of_index(layer), porthole_core::path::escape(&unread.path));
+                let (size, limit) = (size(unread.size), size(SCANNED_BYTES));
+                session
+                    .ui
+                    .note(format_args!("layer {layer}: `{path}` is not searched: {size}, expected at most {limit}"));
+            }
+        }
     }
 }
 
@@ -97,15 +125,22 @@ impl Gathered {
 struct Part {
     entries: Vec<Entry>,
     collected: Collected,
+    found: FileSecrets,
     report: LayerReport,
 }
 
 /// Reads layers, each on a thread of its own.
-fn read_together(reading: Reading<'_>, jobs: &[Job]) -> Vec<Result<Part, Error>> {
+fn read_together(reading: Reading<'_>, jobs: &[Job], sought: Sought) -> Vec<Result<Part, Error>> {
     let read = |job| {
-        let mut sink = Sink::default();
+        let mut sink = Sink {
+            entries: Vec::new(),
+            databases: sought.packages.then(DatabaseCollector::default),
+            secrets: sought.secrets.then(SecretCollector::default),
+        };
         let report = reading.one(job, &mut sink)?;
-        Ok(Part { entries: sink.entries, collected: sink.databases.finish(), report })
+        let Sink { entries, databases, secrets } = sink;
+        let collected = databases.map(DatabaseCollector::finish).unwrap_or_default();
+        Ok(Part { entries, collected, found: secrets.map(SecretCollector::finish).unwrap_or_default(), report })
     };
     thread::scope(|scope| {
         let threads: Vec<_> = jobs.iter().map(|job| scope.spawn(move || read(job))).collect();
@@ -113,25 +148,28 @@ fn read_together(reading: Reading<'_>, jobs: &[Job]) -> Vec<Result<Part, Error>>
     })
 }
 
-#[derive(Default)]
 struct Sink {
     entries: Vec<Entry>,
-    databases: DatabaseCollector,
+    databases: Option<DatabaseCollector>,
+    secrets: Option<SecretCollector>,
 }
 
 impl EntrySink for Sink {
     fn entry(&mut self, entry: Entry) -> Flow {
-        let wanted = self.databases.begin(&entry);
+        let of_packages = self.databases.as_mut().is_some_and(|databases| databases.begin(&entry));
+        let of_secrets = self.secrets.as_mut().is_some_and(|secrets| secrets.begin(&entry));
         self.entries.push(entry);
-        if wanted { Flow::WantData } else { Flow::Continue }
+        if of_packages || of_secrets { Flow::WantData } else { Flow::Continue }
     }
 
     fn data(&mut self, bytes: &[u8]) -> Flow {
-        self.databases.push(bytes);
+        self.databases.iter_mut().for_each(|databases| databases.push(bytes));
+        self.secrets.iter_mut().for_each(|secrets| secrets.push(bytes));
         Flow::Continue
     }
 
     fn end_of_data(&mut self) {
-        self.databases.end();
+        self.databases.iter_mut().for_each(DatabaseCollector::end);
+        self.secrets.iter_mut().for_each(SecretCollector::end);
     }
 }

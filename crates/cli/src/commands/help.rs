@@ -133,6 +133,7 @@ const SCHEMAS: &[(&str, &str)] = schemas![
     "diff",
     "analyze",
     "packages",
+    "secrets",
     "verify",
     "unpack",
     "pull",

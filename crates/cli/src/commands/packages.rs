@@ -13,7 +13,10 @@ use porthole_contents::{
 use porthole_core::{layer::LayerNumber, path};
 
 use self::row::Row;
-use super::{gather::Gathered, stack::choose};
+use super::{
+    gather::{Gathered, Sought},
+    stack::choose,
+};
 use crate::{
     argument::SourceArgument,
     error::Error,
@@ -83,7 +86,7 @@ fn ecosystem(text: &str) -> Result<Ecosystem, String> {
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let source = arguments.source.open(session)?;
-    let gathered = Gathered::read(session, &source)?;
+    let gathered = Gathered::read(session, &source, Sought { packages: true, secrets: false })?;
     let inventory = gathered.inventory();
     match arguments.format {
         Some(format) => bill(format, arguments, session, &gathered, &inventory)?,

@@ -36,6 +36,7 @@ fn output_is_as_the_schemas_describe_it() {
         "analyze --ci --min-efficiency 0.1 --layer 1 oci:layout",
         "packages oci:layout",
         "packages --deleted oci:layout",
+        "secrets --reveal oci:layout",
         "verify oci:layout",
         "verify REGISTRY/a/b:1",
         "unpack --rootless oci:layout rootfs",
@@ -116,7 +117,8 @@ fn content(text: &str) -> Content {
     let status =
         |version: u32| format!("Package: p\nStatus: install ok installed\nVersion: {version}\nSource: s (1)\n");
     let base = Layer::new("ADD a").compression(Compression::None).file("a", "a").file("b", "b").symlink("l", "a");
-    let base = base.file("var/lib/dpkg/status", status(1));
+    let base =
+        base.file("var/lib/dpkg/status", status(1)).file("root/.netrc", "machine a login b password 4kq-Zr81x\n");
     let top = Layer::new("ADD b").file("b", text).file(".wh.a", "").file("var/lib/dpkg/status", status(2));
     Image::new().layer(base).layer(top).build().into_content("1")
 }

@@ -1,0 +1,92 @@
+//! `porthole secrets`: what it finds, what it shows, how it ends.
+//!
+//! The expected output lies in `tests/expected`; run with `UPDATE_EXPECTED=1` to rewrite it, and read the difference.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
+
+mod place;
+mod snapshot;
+
+use place::Place;
+use porthole_testkit::image::{Built, Compression, Image, Layer};
+use serde_json::json;
+
+/// Characters of our own making, so that no secret is in this file.
+fn made(length: usize, mut seed: u64) -> String {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut next = || {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        char::from(ALPHABET[(seed >> 33) as usize % ALPHABET.len()])
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+fn token() -> String {
+    format!("ghp_{}", made(36, 0x2545_f491_4f6c_dd1d))
+}
+
+fn image() -> Built {
+    let layer = |created_by: &str| Layer::new(created_by).compression(Compression::Gzip);
+    let lines: Vec<String> = (1..7).map(|line| made(64, 0x9e37_79b9_7f4a_7c15 + line)).collect();
+    let key = format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{}\n-----END OPENSSH PRIVATE KEY-----\n", lines.join("\n"));
+    Image::new()
+        .layer(layer("ADD rootfs.tar /").file("etc/motd", "hello").file("usr/share/doc/x/examples/key.pem", &key))
+        .layer(layer("COPY id /root/.ssh/id_rsa").file("root/.ssh/id_rsa", &key))
+        .layer(
+            layer(&format!("RUN |1 API_TOKEN={} /bin/sh -c make", token()))
+                .file("app/a", format!("#!/bin/sh\nT={}\n", token())),
+        )
+        .layer(layer("RUN rm -r /root/.ssh").whiteout("root/.ssh").file("app/a", "#!/bin/sh\n"))
+        .config(json!({ "Env": ["PATH=/usr/bin", format!("DB_PASSWORD={}", made(12, 77_777_777_777))] }))
+        .build()
+}
+
+fn place() -> Place {
+    let place = Place::new();
+    place.layout("image", &image());
+    let clean = Image::new().layer(Layer::new("ADD a").compression(Compression::None).file("a", b"a")).build();
+    place.layout("clean", &clean);
+    place
+}
+
+#[test]
+fn secrets_are_listed_masked_with_their_layers() {
+    place().expect(
+        "secrets",
+        &[
+            "secrets oci:image",
+            "secrets --confidence high oci:image",
+            "secrets --json oci:image",
+            "secrets --ci oci:image",
+            "secrets --ci oci:clean",
+        ],
+    );
+}
+
+#[test]
+fn a_secret_is_shown_only_to_those_who_ask_for_it() {
+    let place = place();
+    for arguments in ["secrets oci:image", "secrets --json oci:image", "secrets --ci --json oci:image"] {
+        let output = place.run(arguments);
+        for stream in [output.stdout, output.stderr] {
+            assert!(!String::from_utf8_lossy(&stream).contains(&token()[4..]), "{arguments}");
+        }
+    }
+    let shown = place.run("secrets --reveal oci:image").stdout;
+    assert!(String::from_utf8_lossy(&shown).contains(&token()));
+}
+
+#[test]
+fn deleted_and_overwritten_files_are_searched_as_well() {
+    let (code, rows) = place().json("secrets --json --confidence high oci:image");
+    let of_files: Vec<_> = rows.iter().filter(|row| row["place"] == "file").collect();
+    let facts: Vec<_> = of_files.iter().map(|row| (&row["path"], &row["layer"], &row["removed_by"])).collect();
+    let expected = [("root/.ssh/id_rsa", 2, 4), ("app/a", 3, 4)];
+    assert_eq!(code, 0);
+    assert_eq!(facts.len(), expected.len());
+    for ((path, layer, removed_by), (expected_path, brought, removed)) in facts.into_iter().zip(expected) {
+        assert_eq!((path, layer, removed_by), (&json!(expected_path), &json!(brought), &json!(removed)));
+    }
+}
