@@ -4,6 +4,7 @@
 //! compiler.
 
 mod archive;
+mod contents;
 pub mod corpus;
 mod json;
 mod listing;
@@ -16,6 +17,7 @@ mod toc;
 mod tree;
 
 pub use archive::{differential, tar};
+pub use contents::{packages, secrets};
 pub use json::json;
 pub use seek::seek;
 pub use stream::{gzip, layer, zstd};
@@ -43,4 +45,6 @@ pub const TARGETS: &[Target] = &[
     ("whiteouts", whiteouts),
     ("toc", toc),
     ("seek", seek),
+    ("packages", packages),
+    ("secrets", secrets),
 ];

@@ -40,6 +40,18 @@ pub fn of(target: &str) -> Result<Vec<Input>, Box<dyn Error>> {
         "tar" | "differential" | "tree" => archives()?,
         "whiteouts" => texts(&["\x00\x00\u{7f}\x06", "aBcDeFgHiJkLmNoPqRsTuVwXyZ"]),
         "toc" => prepared(),
+        "packages" => texts(&[
+            "Package: a\nStatus: install ok installed\nVersion: 1\nSource: b (2)\n\nP:a\nV:1\nF:b\nR:c\n",
+            r#"{"name":"a","version":"1","packages":[{"name":"a/b","version":"1"}],"libraries":{"A/1":{"type":"package"}}}"#,
+            "Name: a\nVersion: 1\nLicense: MIT\n\n",
+            "s.name = \"a\".freeze\ns.version = \"1\"\n",
+        ]),
+        "secrets" => texts(&[
+            "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n",
+            "https://user:pa55-w0rd@host.net/ //r/:_authToken=0123456789 _password = \"x\" root:$6$a$b:1:2\n",
+            r#"{"auths":{"r":{"auth":"YTpiY2RlZmc="}},"type":"service_account","private_key":""}"#,
+            "AKIA ghp_ glpat- xoxb-1-2 eyJhbGciOiJIUzI1NiJ9.e30.x aws_secret_access_key= sk-T3BlbkFJ hf_ npm_ token: PASSWORD=x",
+        ]),
         _ => Vec::new(),
     };
     inputs.retain(|(_, bytes)| bytes.len() <= LARGEST);
