@@ -8,6 +8,7 @@ mod collect;
 mod config;
 mod credentials;
 mod fate;
+mod found;
 mod keys;
 mod rule;
 mod shape;
@@ -18,11 +19,12 @@ pub use self::{
     collect::{FileSecret, FileSecrets, SecretCollector, TooLargeToScan},
     config::{ConfigPlace, ConfigSecret, of_config, redact},
     fate::{SecretFate, SecretFates},
-    rule::{Confidence, RULES, SecretRule},
+    found::Confidence,
+    rule::{RULES, SecretRule},
     value::SecretValue,
 };
 use aho_corasick::{AhoCorasick, MatchKind};
-use rule::Found;
+use found::Found;
 use std::{ops::Range, sync::OnceLock};
 
 /// What is known of a text beside its bytes.

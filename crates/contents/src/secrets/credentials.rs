@@ -2,7 +2,7 @@
 
 use super::{
     TextOrigin,
-    rule::{Confidence, Found},
+    found::{Confidence, Found},
     shape::{entropy, is_placeholder, is_word, run},
 };
 use base64::{

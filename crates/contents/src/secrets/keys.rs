@@ -2,7 +2,7 @@
 
 use super::{
     TextOrigin,
-    rule::{Confidence, Found},
+    found::{Confidence, Found},
     shape::{entropy, is_base64, run},
 };
 use memchr::memmem;

@@ -1,6 +1,6 @@
 //! The rules, each with its keywords.
 
-use super::{TextOrigin, credentials, keys, tokens};
+use super::{TextOrigin, credentials, found::Found, keys, tokens};
 use std::{fmt, ops::Range};
 
 /// A kind of secret, and how it is found.
@@ -18,48 +18,6 @@ pub struct SecretRule {
 impl fmt::Debug for SecretRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
-    }
-}
-
-/// How certain it is that a match is a secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Confidence {
-    /// It looks like one, in a place of examples or tests.
-    Low,
-    /// The form is that of a secret, and others have it as well.
-    Medium,
-    /// The form is that of a secret and of nothing else.
-    High,
-}
-
-impl Confidence {
-    /// Its name in one word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Low => "low",
-            Self::Medium => "medium",
-            Self::High => "high",
-        }
-    }
-
-    pub(super) fn lower(self) -> Self {
-        match self {
-            Self::High => Self::Medium,
-            Self::Medium | Self::Low => Self::Low,
-        }
-    }
-}
-
-/// Where a rule found a secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found {
-    pub(super) range: Range<usize>,
-    pub(super) confidence: Confidence,
-}
-
-impl Found {
-    pub(super) fn new(range: Range<usize>, confidence: Confidence) -> Self {
-        Self { range, confidence }
     }
 }
 

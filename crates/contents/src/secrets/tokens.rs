@@ -2,7 +2,7 @@
 
 use super::{
     TextOrigin,
-    rule::{Confidence, Found},
+    found::{Confidence, Found},
     shape::{entropy, is_base64, is_placeholder, is_random, is_token, is_word, run, starts_word},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
