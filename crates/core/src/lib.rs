@@ -3,7 +3,7 @@
 //! This crate has no async, no clock, no threads, no environment, no file system, no sockets and no log. The caller
 //! pushes bytes in and gets values, reports and entries out. Memory is bounded by [`limits`], whatever the bytes say.
 //!
-//! - [`reference`], [`digest`](mod@digest), [`descriptor`], [`media_type`] and [`platform`] are the words of a registry.
+//! - [`reference`](mod@reference), [`digest`](mod@digest), [`descriptor`], [`media_type`] and [`platform`] are the words of a registry.
 //! - [`manifest`], [`config`] and [`image`] are documents, verified before they are parsed, and the image that they make.
 //! - [`layer`] verifies a layer while it streams: its digest, its size, its diff_id, and each entry of its archive.
 //! - [`tree`] stacks layers: whiteouts, opaque directories, and which layer brought, changed or deleted a path.
