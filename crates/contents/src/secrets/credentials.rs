@@ -34,7 +34,7 @@ fn quoted(text: &[u8], from: usize) -> Option<Range<usize>> {
     (!value.is_empty()).then_some(value)
 }
 
-/// `//registry.npmjs.org/:_authToken=…`, `_auth=…`, `_password=…`.
+/// `//HOST/:_authToken=…`, `_auth=…`, `_password=…`.
 pub(super) fn npmrc(text: &[u8], hit: Range<usize>, origin: TextOrigin<'_>) -> Option<Found> {
     let at_registry = text[..hit.start].ends_with(b"/:");
     if !at_registry && !matches!(name(origin), b".npmrc" | b"npmrc") {
