@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn linked_crates_are_read_from_their_section() {
-        let list = br#"{"packages": [{"name": "serde", "version": "1.0.200", "source": "crates.io"},
+        let list = br#"{"packages": [{"name": "serde", "version": "1.0.200", "source": "registry"},
             {"name": "cc", "version": "1.0.0", "kind": "build"}, {"name": "tool", "version": "0.1.0", "root": true}]}"#;
         let expected = [("serde", "1.0.200"), ("tool", "0.1.0")];
         let expected = expected.map(|(name, version)| Record::Package(Package::new(Ecosystem::Cargo, name, version)));

@@ -71,7 +71,7 @@ fn seeded() -> Vec<(&'static str, &'static str, String)> {
         ("huggingface-token", "app/a", format!("hf_{}", made(NO_DIGITS, 34))),
         ("jwt", "app/a", jwt(r#"{"alg":"HS256","typ":"JWT"}"#)),
         ("docker-auth", "root/.docker/config.json", format!(r#"{{"auths": {{"r.example": {{"auth": "{auth}"}}}}}}"#)),
-        ("npmrc-auth", "root/.npmrc", format!("//registry.npmjs.org/:_authToken={}", made(HEX, 36))),
+        ("npmrc-auth", "root/.npmrc", format!("//npm.example/:_authToken={}", made(HEX, 36))),
         ("netrc-password", "root/.netrc", format!("machine github.com login bob password {}", made(LETTERS, 12))),
         ("pypirc-password", "root/.pypirc", format!("[pypi]\nusername = bob\npassword = {}\n", made(LETTERS, 12))),
         (
@@ -117,7 +117,7 @@ fn what_only_resembles_a_secret_is_not_found() {
         ("a", "eyJ.eyJ.x".to_owned()),
         ("a.json", r#"{"auth": "Ym9iOnNlY3JldA=="}"#.to_owned()),
         ("a.json", r#"{"auths": {}, "auth": "not base64!"}"#.to_owned()),
-        ("root/.npmrc", "//registry.npmjs.org/:_authToken=${NPM_TOKEN}".to_owned()),
+        ("root/.npmrc", "//npm.example/:_authToken=${NPM_TOKEN}".to_owned()),
         ("README", "set _authToken=abcdefghijkl in your .npmrc".to_owned()),
         ("root/.netrc", "machine x login y password ${PASSWORD}".to_owned()),
         ("a", "machine x password hunter2hunter2".to_owned()),
