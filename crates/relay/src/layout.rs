@@ -4,7 +4,7 @@ use crate::{
     body::Body,
     headers,
     metrics::Metrics,
-    page, pieces,
+    pieces,
     refusal::Refusal,
     route::{Call, Endpoint},
 };
@@ -148,7 +148,7 @@ async fn manifest(layout: Arc<Layout>, digest: Digest) -> Result<Response<Body>,
     let mut response = Response::new(Body::from(Bytes::from(bytes)));
     let answer = response.headers_mut();
     answer.insert(header::CONTENT_TYPE, content_type);
-    identify(answer, &digest);
+    pieces::identify(answer, &digest);
     Ok(response)
 }
 
@@ -161,36 +161,20 @@ async fn blob(
 ) -> Result<Response<Body>, Refusal> {
     let mut response = Response::new(Body::empty());
     let answer = response.headers_mut();
-    identify(answer, &digest);
+    pieces::identify(answer, &digest);
     answer.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     answer.insert(header::CONTENT_TYPE, headers::OCTET_STREAM);
-    let etag = format!("\"{digest}\"");
-    if client.get(header::IF_NONE_MATCH).is_some_and(|tags| page::lists(tags, &etag)) {
+    if pieces::is_known(client, &digest) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(response);
     }
-    let current = client.get(header::IF_RANGE).is_none_or(|tag| tag == etag.as_str());
+    let current = client.get(header::IF_RANGE).is_none_or(|tag| *tag == *pieces::etag(&digest));
     let range = client.get(header::RANGE).filter(|_| current).and_then(headers::parse_range);
 
     let unknown = |reason: String| Refusal::not_found("BLOB_UNKNOWN", format!("no blob {digest}: {reason}"));
     let opened = tokio::task::spawn_blocking(move || block_on(layout.images.open_blob(&digest))).await;
     let file = opened.map_err(|error| unknown(error.to_string()))?.map_err(|error| unknown(error.to_string()))?;
-    let first = range.and_then(|(first, _)| first).unwrap_or(0);
-    let size = file.size();
-    let (start, end) = match range {
-        None => (0, size),
-        Some((None, Some(count))) => (size.saturating_sub(count), size),
-        Some((_, last)) => (first, last.map_or(size, |last| size.min(last.saturating_add(1)))),
-    };
-    if range.is_some() && start >= end {
-        answer.insert(header::CONTENT_RANGE, number(format!("bytes */{size}")));
-        *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
-        return Ok(response);
-    }
-    if range.is_some() {
-        answer.insert(header::CONTENT_RANGE, number(format!("bytes {start}-{}/{size}", end - 1)));
-    }
-    answer.insert(header::CONTENT_LENGTH, number((end - start).to_string()));
+    let Some(part) = pieces::select(&mut response, range, file.size()) else { return Ok(response) };
     let (sender, receiver) = mpsc::channel(1);
     let file = Arc::new(file);
     let read = move |start: u64, length: usize| {
@@ -199,26 +183,13 @@ async fn blob(
         read.map(|()| piece.into()).map_err(|error| error.to_string())
     };
     tokio::spawn(async move {
-        pieces::send(read, start..end, || PIECE, &sender).await;
+        pieces::send(read, part, || PIECE, &sender).await;
     });
-    if range.is_some() {
-        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-    }
     *response.body_mut() = Body::File(receiver, metrics);
     Ok(response)
 }
 
 const PIECE: usize = 32 << 10;
-
-fn identify(headers: &mut HeaderMap, digest: &Digest) {
-    headers.insert("docker-content-digest", number(digest.to_string()));
-    headers.insert(header::ETAG, number(format!("\"{digest}\"")));
-}
-
-/// A header of digits, digests and punctuation, which is always one.
-fn number(text: String) -> HeaderValue {
-    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
-}
 
 /// The name of a repository, made from the name of a file.
 fn repository(path: &Path) -> String {

@@ -1,9 +1,59 @@
-//! Bodies out of files.
+//! Answers with blobs that are in files: whole, or a range of them.
 
+use crate::{body::Body, page};
 use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use porthole_core::digest::Digest;
 use porthole_registry::transport::{Error, ErrorKind};
 use std::ops::Range;
 use tokio::{sync::mpsc, task::spawn_blocking};
+
+/// Names the blob of an answer: its digest, which is its entity tag as well.
+pub(crate) fn identify(headers: &mut HeaderMap, digest: &Digest) {
+    headers.insert("docker-content-digest", number(digest.to_string()));
+    headers.insert(header::ETAG, number(etag(digest)));
+}
+
+/// The entity tag of a blob.
+pub(crate) fn etag(digest: &Digest) -> String {
+    format!("\"{digest}\"")
+}
+
+/// Whether a client has the blob already, by its `If-None-Match`.
+pub(crate) fn is_known(client: &HeaderMap, digest: &Digest) -> bool {
+    client.get(header::IF_NONE_MATCH).is_some_and(|tags| page::lists(tags, &etag(digest)))
+}
+
+/// Selects what a range asks of a blob of `size` bytes, and writes status, `Content-Range` and `Content-Length` into the answer. `None` if
+/// the blob has no such bytes: the status is 416 then.
+pub(crate) fn select(
+    response: &mut Response<Body>,
+    range: Option<(Option<u64>, Option<u64>)>,
+    size: u64,
+) -> Option<Range<u64>> {
+    let (start, end) = match range {
+        None => (0, size),
+        Some((None, Some(count))) => (size.saturating_sub(count), size),
+        Some((first, last)) => (first.unwrap_or(0), last.map_or(size, |last| size.min(last.saturating_add(1)))),
+    };
+    let head = response.headers_mut();
+    if range.is_some() && start >= end {
+        head.insert(header::CONTENT_RANGE, number(format!("bytes */{size}")));
+        *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
+        return None;
+    }
+    head.insert(header::CONTENT_LENGTH, number((end - start).to_string()));
+    if range.is_some() {
+        head.insert(header::CONTENT_RANGE, number(format!("bytes {start}-{}/{size}", end - 1)));
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
+    Some(start..end)
+}
+
+/// A header of digits, digests and punctuation, which is always one.
+fn number(text: String) -> HeaderValue {
+    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
 
 /// Reads a range of a file in pieces of what `piece` says and sends them. Returns whether all of them were sent: the receiver may be
 /// dropped before. `read` gets an offset and a length, and may block.

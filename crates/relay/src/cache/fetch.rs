@@ -9,6 +9,7 @@ use porthole_registry::transport::{Error, ErrorKind};
 use std::{
     fs::{self, File},
     io::{self, Write},
+    ops::Range,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -160,11 +161,10 @@ impl Follow {
     }
 }
 
-/// Sends the bytes of a file from `start` to `end` as they come to be there, in pieces of what `piece` says.
+/// Sends a part of a file as its bytes come to be there, in pieces of what `piece` says.
 pub(super) async fn send(
     file: File,
-    start: u64,
-    end: u64,
+    part: Range<u64>,
     progress: Option<watch::Receiver<Progress>>,
     piece: impl Fn() -> usize,
     sender: mpsc::Sender<Result<Bytes, Error>>,
@@ -175,10 +175,10 @@ pub(super) async fn send(
         file.read_exact_at(&mut buffer, start).map(|()| buffer.into()).map_err(|error| error.to_string())
     };
     let Some(mut progress) = progress else {
-        pieces::send(read, start..end, piece, &sender).await;
+        pieces::send(read, part, piece, &sender).await;
         return;
     };
-    let mut start = start;
+    let Range { mut start, end } = part;
     while start < end {
         let Some(there) = wait(&mut progress, start).await else {
             let message = "the registry broke the blob off".to_owned();

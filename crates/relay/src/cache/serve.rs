@@ -10,7 +10,7 @@ use crate::{
     clients::Clients,
     headers,
     metrics::Metrics,
-    page,
+    pieces,
     refusal::Refusal,
     route::{Call, Endpoint},
     upstream::Upstream,
@@ -134,41 +134,26 @@ impl Wish<'_> {
         range: Option<(Option<u64>, Option<u64>)>,
         progress: Option<watch::Receiver<fetch::Progress>>,
     ) -> Response<Body> {
-        let etag = format!("\"{}\"", self.name.digest);
         let mut response = Response::new(Body::empty());
         let head = response.headers_mut();
-        let number = |text: String| HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""));
-        head.insert(header::ETAG, number(etag.clone()));
-        head.insert("docker-content-digest", number(self.name.digest.to_string()));
+        pieces::identify(head, &self.name.digest);
         head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         headers::set_caching(head, true, self.anonymous);
-        if self.sent.get(header::IF_NONE_MATCH).is_some_and(|tags| page::lists(tags, &etag)) {
+        if pieces::is_known(self.sent, &self.name.digest) {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             return response;
         }
         head.insert(header::CONTENT_TYPE, headers::OCTET_STREAM);
         // The registry's own tag is another name for the same bytes, which a digest names too.
-        let (start, end) = match range {
-            None => (0, size),
-            Some((None, Some(count))) => (size.saturating_sub(count), size),
-            Some((first, last)) => (first.unwrap_or(0), last.map_or(size, |last| size.min(last.saturating_add(1)))),
+        let Some(part) = pieces::select(&mut response, range, size) else {
+            let span = response.headers_mut().remove(header::CONTENT_RANGE);
+            let mut refused = Refusal::new(response.status(), "RANGE_INVALID", "no such bytes").response();
+            refused.headers_mut().extend(span.map(|span| (header::CONTENT_RANGE, span)));
+            return refused;
         };
-        if range.is_some() {
-            if start >= end {
-                let refusal = Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, "RANGE_INVALID", "no such bytes");
-                let mut response = refusal.response();
-                response.headers_mut().insert(header::CONTENT_RANGE, number(format!("bytes */{size}")));
-                return response;
-            }
-            head.insert(header::CONTENT_RANGE, number(format!("bytes {start}-{}/{size}", end - 1)));
-        }
-        head.insert(header::CONTENT_LENGTH, number((end - start).to_string()));
-        if range.is_some() {
-            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-        }
         let (sender, receiver) = mpsc::channel(1);
         let clients = Arc::clone(self.clients);
-        tokio::spawn(fetch::send(file, start, end, progress, move || clients.piece(), sender));
+        tokio::spawn(fetch::send(file, part, progress, move || clients.piece(), sender));
         *response.body_mut() = Body::File(receiver, Arc::clone(self.metrics));
         response
     }
