@@ -140,6 +140,37 @@ pub(crate) struct Reading<'a> {
     taken: Option<&'a Taken>,
 }
 
+/// Calls `read` for each layer, bottom first and several at once, with the sender that belongs to it, while `receive` takes
+/// what they send. When `receive` is done, no other layer is begun, and those that are being read are cancelled.
+fn read_ahead<S: Send>(
+    jobs: &[Job],
+    senders: Vec<S>,
+    read: impl Fn(&Job, S, &AtomicBool) + Sync,
+    receive: impl FnOnce() -> Result<(), Error>,
+) -> Result<(), Error> {
+    let waiting = Mutex::new(jobs.iter().zip(senders));
+    let cancelled = AtomicBool::new(false);
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(AT_ONCE).min(jobs.len());
+    let work = || {
+        loop {
+            let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some((job, sender)) = next else { return };
+            if cancelled.load(Ordering::Relaxed) {
+                return;
+            }
+            read(job, sender, &cancelled);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(work);
+        }
+        let result = receive();
+        cancelled.store(true, Ordering::Relaxed);
+        result
+    })
+}
+
 /// What becomes of seek indexes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Indexes {
@@ -202,31 +233,38 @@ impl<'a> Reading<'a> {
         mut receive: impl FnMut(&Job, Event) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let (senders, receivers): (Vec<_>, Vec<Receiver<_>>) = jobs.iter().map(|_| channel()).unzip();
-        let waiting = Mutex::new(jobs.iter().zip(senders));
-        let cancelled = AtomicBool::new(false);
-        let threads = thread::available_parallelism().map_or(1, usize::from).min(AT_ONCE).min(jobs.len());
-        let work = || {
-            loop {
-                let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
-                let Some((job, sender)) = next else { return };
-                if cancelled.load(Ordering::Relaxed) {
-                    return;
-                }
-                let last = self.layer(job, &sender, &cancelled);
-                // The receiver is gone when an earlier layer has failed.
-                let _ = sender.send(last);
-            }
+        let read = |job: &Job, sender: Sender<_>, cancelled: &AtomicBool| {
+            let last = self.layer(job, &sender, cancelled);
+            // The receiver is gone when an earlier layer has failed.
+            let _ = sender.send(last);
         };
-        thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(work);
-            }
-            let result = receivers
-                .into_iter()
-                .zip(jobs)
-                .try_for_each(|(receiver, job)| receiver.iter().try_for_each(|event| receive(job, event?)));
-            cancelled.store(true, Ordering::Relaxed);
-            result
+        read_ahead(jobs, senders, read, || {
+            let mut layers = receivers.into_iter().zip(jobs);
+            layers.try_for_each(|(receiver, job)| receiver.iter().try_for_each(|event| receive(job, event?)))
+        })
+    }
+
+    /// Reads layers, several at once, each into a sink of its own; `receive` gets each sink when its layer is read, bottom first.
+    ///
+    /// A sink that is full waits in memory until it is its turn. The first error ends it all.
+    pub(crate) fn collect<S: EntrySink + Send>(
+        self,
+        jobs: &[Job],
+        sink: impl Fn() -> S + Sync,
+        mut receive: impl FnMut(&Job, S, LayerReport) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let (senders, receivers): (Vec<_>, Vec<Receiver<_>>) = jobs.iter().map(|_| channel()).unzip();
+        let read = |job: &Job, sender: Sender<Result<_, Error>>, cancelled: &AtomicBool| {
+            let mut sink = sink();
+            let report = self.pump(job, cancelled, &mut sink);
+            // The receiver is gone when an earlier layer has failed.
+            let _ = sender.send(report.map(|report| (sink, report)));
+        };
+        read_ahead(jobs, senders, read, || {
+            let mut layers = receivers.into_iter().zip(jobs);
+            layers.try_for_each(|(receiver, job)| {
+                receiver.iter().try_for_each(|read| read.and_then(|(sink, report)| receive(job, sink, report)))
+            })
         })
     }
 

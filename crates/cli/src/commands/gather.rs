@@ -1,7 +1,5 @@
 //! One pass over the layers of an image for what they hold: the tree, databases of packages, secrets.
 
-use std::{panic::resume_unwind, thread};
-
 use porthole_contents::{
     collect::{Collected, DatabaseCollector},
     inventory::Inventory,
@@ -10,7 +8,7 @@ use porthole_contents::{
 };
 use porthole_core::{
     image::Image,
-    layer::{LayerNumber, LayerReport},
+    layer::LayerNumber,
     tar::{Entry, EntrySink, Flow},
     tree::FileTree,
 };
@@ -25,9 +23,6 @@ use crate::{
     source::Source,
     ui::size,
 };
-
-/// Layers that are read at the same time.
-const AT_ONCE: usize = 4;
 
 /// What is looked for beside the tree.
 #[derive(Clone, Copy)]
@@ -65,15 +60,17 @@ impl Gathered {
         let mut stack = LayerStack::new(&mut tree);
         let meter = Meter::new(session.ui, &jobs);
         let reading = Reading::new(session, source, &meter, Want::Entries);
-        for group in jobs.chunks(AT_ONCE) {
-            for (job, part) in group.iter().zip(read_together(reading, group, sought)) {
-                let Part { entries, collected, found, report } = part?;
-                entries.iter().for_each(|entry| stack.entry(job, entry, None));
+        reading.collect(
+            &jobs,
+            || Sink::new(sought),
+            |job, sink, report| {
+                sink.entries.iter().for_each(|entry| stack.entry(job, entry, None));
                 end(session, &mut stack, job, &Known::Read(Box::new(report), None))?;
-                layers.push(collected);
-                secrets.push(found);
-            }
-        }
+                layers.push(sink.databases.map(DatabaseCollector::finish).unwrap_or_default());
+                secrets.push(sink.secrets.map(SecretCollector::finish).unwrap_or_default());
+                Ok(())
+            },
+        )?;
         stack.finish().map_err(Error::Layers)?;
         drop(meter);
         let gathered = Self { image, jobs, tree, layers, secrets };
@@ -122,36 +119,20 @@ impl Gathered {
 }
 
 /// What one layer holds.
-struct Part {
-    entries: Vec<Entry>,
-    collected: Collected,
-    found: FileSecrets,
-    report: LayerReport,
-}
-
-/// Reads layers, each on a thread of its own.
-fn read_together(reading: Reading<'_>, jobs: &[Job], sought: Sought) -> Vec<Result<Part, Error>> {
-    let read = |job| {
-        let mut sink = Sink {
-            entries: Vec::new(),
-            databases: sought.packages.then(DatabaseCollector::default),
-            secrets: sought.secrets.then(SecretCollector::default),
-        };
-        let report = reading.one(job, &mut sink)?;
-        let Sink { entries, databases, secrets } = sink;
-        let collected = databases.map(DatabaseCollector::finish).unwrap_or_default();
-        Ok(Part { entries, collected, found: secrets.map(SecretCollector::finish).unwrap_or_default(), report })
-    };
-    thread::scope(|scope| {
-        let threads: Vec<_> = jobs.iter().map(|job| scope.spawn(move || read(job))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
-    })
-}
-
 struct Sink {
     entries: Vec<Entry>,
     databases: Option<DatabaseCollector>,
     secrets: Option<SecretCollector>,
+}
+
+impl Sink {
+    fn new(sought: Sought) -> Self {
+        Self {
+            entries: Vec::new(),
+            databases: sought.packages.then(DatabaseCollector::default),
+            secrets: sought.secrets.then(SecretCollector::default),
+        }
+    }
 }
 
 impl EntrySink for Sink {

@@ -3,11 +3,9 @@
 use std::{
     ops::ControlFlow,
     sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::AtomicBool,
         mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel},
     },
-    thread,
     time::Duration,
 };
 
@@ -16,7 +14,7 @@ use porthole_core::{
     tar::{Entry, EntrySink, Flow, Kind},
 };
 
-use super::{AT_ONCE, Job, Reading};
+use super::{Job, Reading, read_ahead};
 use crate::error::Error;
 
 impl Reading<'_> {
@@ -29,33 +27,16 @@ impl Reading<'_> {
         mut work: impl FnMut(&Job, Arriving) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let (pipes, arriving): (Vec<_>, Vec<_>) = jobs.iter().map(|_| pipe()).unzip();
-        let waiting = Mutex::new(jobs.iter().zip(pipes));
-        let cancelled = AtomicBool::new(false);
-        let threads = thread::available_parallelism().map_or(1, usize::from).min(AT_ONCE).min(jobs.len());
-        let read = || {
-            loop {
-                let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
-                let Some((job, (sender, spare))) = next else { return };
-                if cancelled.load(Ordering::Relaxed) {
-                    return;
-                }
-                let wanted = |entry: &Entry| wanted(job, entry);
-                let mut sink = Packing { wanted, batch: Batch::default(), sender: &sender, spare: &spare };
-                let report = self.pump(job, &cancelled, &mut sink).map(Box::new);
-                if sink.flush().is_continue() {
-                    // The receiver is gone when an earlier layer has failed.
-                    let _ = sender.send(Message::End(report));
-                }
+        let read = |job: &Job, (sender, spare): (SyncSender<_>, Receiver<_>), cancelled: &AtomicBool| {
+            let wanted = |entry: &Entry| wanted(job, entry);
+            let mut sink = Packing { wanted, batch: Batch::default(), sender: &sender, spare: &spare };
+            let report = self.pump(job, cancelled, &mut sink).map(Box::new);
+            if sink.flush().is_continue() {
+                // The receiver is gone when an earlier layer has failed.
+                let _ = sender.send(Message::End(report));
             }
         };
-        thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(read);
-            }
-            let result = jobs.iter().zip(arriving).try_for_each(|(job, arriving)| work(job, arriving));
-            cancelled.store(true, Ordering::Relaxed);
-            result
-        })
+        read_ahead(jobs, pipes, read, || jobs.iter().zip(arriving).try_for_each(|(job, arriving)| work(job, arriving)))
     }
 }
 
