@@ -3,7 +3,7 @@
 use crate::database::{self, DatabaseKind, GoScan, Record, Unreadable};
 use porthole_core::{
     path,
-    tar::{Entry, EntrySink, Flow, Kind},
+    tar::{Entry, Kind},
 };
 
 /// What one layer says about packages.
@@ -133,20 +133,5 @@ impl DatabaseCollector {
     /// All that was collected.
     pub fn finish(self) -> Collected {
         self.collected
-    }
-}
-
-impl EntrySink for DatabaseCollector {
-    fn entry(&mut self, entry: Entry) -> Flow {
-        if self.begin(&entry) { Flow::WantData } else { Flow::Continue }
-    }
-
-    fn data(&mut self, bytes: &[u8]) -> Flow {
-        self.push(bytes);
-        Flow::Continue
-    }
-
-    fn end_of_data(&mut self) {
-        self.end();
     }
 }

@@ -16,15 +16,16 @@ struct Both<'t> {
 impl EntrySink for Both<'_> {
     fn entry(&mut self, entry: Entry) -> Flow {
         self.tree.apply(&entry).unwrap();
-        self.collector.entry(entry)
+        if self.collector.begin(&entry) { Flow::WantData } else { Flow::Continue }
     }
 
     fn data(&mut self, bytes: &[u8]) -> Flow {
-        self.collector.data(bytes)
+        self.collector.push(bytes);
+        Flow::Continue
     }
 
     fn end_of_data(&mut self) {
-        self.collector.end_of_data();
+        self.collector.end();
     }
 }
 

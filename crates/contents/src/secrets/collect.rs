@@ -4,7 +4,7 @@ use super::{SecretMatch, TextOrigin, scan};
 use crate::limits::SCANNED_BYTES;
 use porthole_core::{
     path,
-    tar::{Entry, EntrySink, Flow, Kind},
+    tar::{Entry, Kind},
 };
 
 /// What was found in one layer.
@@ -104,20 +104,5 @@ impl SecretCollector {
     /// All that was found.
     pub fn finish(self) -> FileSecrets {
         self.all
-    }
-}
-
-impl EntrySink for SecretCollector {
-    fn entry(&mut self, entry: Entry) -> Flow {
-        if self.begin(&entry) { Flow::WantData } else { Flow::Continue }
-    }
-
-    fn data(&mut self, bytes: &[u8]) -> Flow {
-        self.push(bytes);
-        Flow::Continue
-    }
-
-    fn end_of_data(&mut self) {
-        self.end();
     }
 }
