@@ -16,6 +16,7 @@ use porthole_core::{
     toc::ChunkReader,
     tree::Content,
 };
+use porthole_inspect::text_diff::is_text;
 use porthole_registry::{
     client::RemoteImage,
     transport::{Environment, Transport},
@@ -145,7 +146,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 bytes.len() < TEXT
             })
             .await?;
-        let is_text = !bytes.iter().take(BINARY).any(|&byte| byte == 0);
+        let is_text = is_text(&bytes);
         bytes.truncate(if is_text { TEXT } else { BINARY });
         let part = ShownPart { shown: bytes.len() as u64, size, fetched, layer };
         Ok(if is_text {
