@@ -11,7 +11,10 @@ use porthole_core::{
     seek::{AtPath, Children, Error, FileReader, Find, IndexOptions, MemoryIndex, Opening, Seekable},
     tar::{Entry, EntrySink, Flow, Kind},
 };
-use porthole_testkit::chunks::{SPLITS, Split, next};
+use porthole_testkit::{
+    chunks::{SPLITS, Split, next},
+    sink::Entries,
+};
 use structured_zstd::encoding::{CompressionLevel, compress_to_vec};
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -31,17 +34,6 @@ impl EntrySink for Listing {
 
     fn data(&mut self, bytes: &[u8]) -> Flow {
         self.contents.last_mut().expect("data follows an entry").extend_from_slice(bytes);
-        Flow::Continue
-    }
-}
-
-/// A sink that collects entries and wants no data.
-#[derive(Default)]
-struct Names(Vec<Entry>);
-
-impl EntrySink for Names {
-    fn entry(&mut self, entry: Entry) -> Flow {
-        self.0.push(entry);
         Flow::Continue
     }
 }
@@ -204,7 +196,7 @@ fn expected(algorithm: Algorithm, blob: &[u8]) -> Expected {
 /// there.
 fn index(expected: Expected, blob: &[u8], options: IndexOptions) -> (LayerReport, Option<MemoryIndex>, Vec<Entry>) {
     let mut reader = LayerReader::new(expected, Limits::default()).with_index(options);
-    let mut names = Names::default();
+    let mut names = Entries::default();
     let mut bytes = Vec::new();
     for chunk in blob.chunks(40_000) {
         reader.push(chunk, &mut names);

@@ -10,19 +10,10 @@ use porthole_core::{
     seek::{
         Ask, AtPath, Children, Find, HEADER_BYTES, IndexOptions, IndexReader, Malformed, MemoryIndex, Opening, PageRef,
     },
-    tar::{Entry, EntrySink, Flow, Kind},
+    tar::{Entry, Kind},
 };
-use porthole_testkit::chunks::next;
+use porthole_testkit::{chunks::next, sink::Entries};
 use wasm_bindgen_test::wasm_bindgen_test;
-
-struct Names(Vec<Entry>);
-
-impl EntrySink for Names {
-    fn entry(&mut self, entry: Entry) -> Flow {
-        self.0.push(entry);
-        Flow::Continue
-    }
-}
 
 /// A gzip layer of small files in directories, one of them implied.
 fn layer(files: usize) -> Vec<u8> {
@@ -50,7 +41,7 @@ fn index(blob: &[u8]) -> (Vec<u8>, Vec<Entry>) {
     (options.spacing, options.file_digests) = (4096, true);
     let mut reader =
         LayerReader::new(Expected { digest, size, ..Expected::default() }, Limits::default()).with_index(options);
-    let mut names = Names(Vec::new());
+    let mut names = Entries::default();
     reader.push(blob, &mut names);
     let (_, end) = reader.finish_index(&mut names);
     (end.expect("a whole layer").into_bytes(), names.0)

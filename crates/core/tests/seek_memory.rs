@@ -9,8 +9,8 @@ use porthole_core::{
     layer::{Expected, LayerReader},
     limits::Limits,
     seek::{Ask, AtPath, Children, Find, HEADER_BYTES, IndexOptions, IndexReader, Opening},
-    tar::{Entry, EntrySink, Flow},
 };
+use porthole_testkit::sink::Ignore;
 use std::{
     fs::{self, File},
     io::Write as _,
@@ -22,14 +22,6 @@ const LONG: bool = option_env!("PORTHOLE_LONG").is_some();
 const ENTRIES: u64 = if LONG { 5_000_000 } else { 300_000 };
 const BLOCK: usize = 512;
 const MIB: u64 = 1 << 20;
-
-struct Ignore;
-
-impl EntrySink for Ignore {
-    fn entry(&mut self, _: Entry) -> Flow {
-        Flow::Continue
-    }
-}
 
 /// The most that was resident since the last reset.
 fn peak() -> u64 {

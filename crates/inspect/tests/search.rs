@@ -7,26 +7,16 @@ use porthole_core::{
     limits::Limits,
     path::clean,
     seek::IndexOptions,
-    tar::{Entry, EntrySink, Flow},
+    tar::Entry,
     tree::{FileTree, Mode},
 };
 use porthole_inspect::{
     open::{At, LayerSearch, LoneLayer, Lost, SearchError, resolve_path},
     seek::SeekIndex,
 };
-use porthole_testkit::{chunks::next, executor::block_on};
+use porthole_testkit::{chunks::next, executor::block_on, sink::Entries};
 use std::collections::{BTreeMap, BTreeSet};
 use tar::EntryType;
-
-#[derive(Default)]
-struct Names(Vec<Entry>);
-
-impl EntrySink for Names {
-    fn entry(&mut self, entry: Entry) -> Flow {
-        self.0.push(entry);
-        Flow::Continue
-    }
-}
 
 type Index = SeekIndex<Vec<u8>>;
 
@@ -49,7 +39,7 @@ fn layer(items: &[Item]) -> (Vec<Entry>, Index) {
     }
     let archive = builder.into_inner().unwrap();
     let mut reader = LayerReader::new(Expected::default(), Limits::default()).with_index(IndexOptions::default());
-    let mut names = Names::default();
+    let mut names = Entries::default();
     reader.push(&archive, &mut names);
     let (report, end) = reader.finish_index(&mut names);
     assert!(report.findings.is_empty(), "{:?}", report.findings);

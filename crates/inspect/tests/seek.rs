@@ -7,23 +7,15 @@ use porthole_core::{
     layer::{Expected, LayerReader},
     limits::Limits,
     seek::{self, AtPath, IndexOptions, Malformed},
-    tar::{Entry, EntrySink, Flow},
 };
 use porthole_inspect::seek::{Error, SeekIndex};
 use porthole_source::ReadAt;
 use porthole_testkit::{
     executor::block_on,
     image::{Image, Layer},
+    sink::Ignore,
 };
 use std::{cell::Cell, io, ops::ControlFlow};
-
-struct Ignore;
-
-impl EntrySink for Ignore {
-    fn entry(&mut self, _: Entry) -> Flow {
-        Flow::Continue
-    }
-}
 
 /// A blob of 2000 files, and its index.
 fn indexed() -> (Vec<u8>, Vec<u8>) {

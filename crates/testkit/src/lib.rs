@@ -2,6 +2,7 @@
 //!
 //! - [`image`] builds images deterministically, and writes them as OCI layouts and docker-archives.
 //! - [`registry`] is a transport with in-memory registries behind it and scripted faults.
+//! - [`sink`] has sinks of a layer's entries.
 //! - [`source`] is an image in memory, as a source.
 //! - [`chunks`] splits bytes as a network may.
 //! - [`executor`] runs futures without a runtime.
@@ -12,4 +13,5 @@ pub mod executor;
 pub mod image;
 pub mod partial;
 pub mod registry;
+pub mod sink;
 pub mod source;
