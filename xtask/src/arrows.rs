@@ -51,7 +51,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "porthole-relay",
         &[
-            "porthole-inspect",
+            "porthole-transfer",
             "porthole-native",
             "porthole-store",
             "porthole-source",

@@ -14,9 +14,9 @@ use porthole_core::{
     digest::Digest,
     limits::{Limits, MANIFEST_BYTES},
 };
-use porthole_inspect::local::{self, Images};
-use porthole_source::{Place, ReadAt};
-use porthole_store::disk::{self, Directory, DiskFile, Reader, SpoolError, block_on};
+use porthole_source::ReadAt;
+use porthole_store::disk::{Reader, block_on};
+use porthole_transfer::local::{DiskImages, open_path};
 use serde_json::json;
 use std::{
     collections::BTreeMap,
@@ -34,7 +34,7 @@ pub(crate) const REGISTRY: &str = "layout.localhost";
 pub(crate) struct Layouts(BTreeMap<String, Arc<Layout>>);
 
 struct Layout {
-    images: Images<Directory, DiskFile>,
+    images: DiskImages,
     tags: BTreeMap<String, Digest>,
 }
 
@@ -46,7 +46,7 @@ impl Layouts {
     pub(crate) fn open(paths: &[PathBuf]) -> Result<Self, String> {
         let mut layouts = BTreeMap::new();
         for path in paths {
-            let images = open(path).map_err(|error| error.to_string())?;
+            let images = open_path(path, None, Limits::default()).map_err(|error| error.to_string())?;
             let mut tags = BTreeMap::new();
             for (name, descriptor) in images.names() {
                 tags.entry(tag(name.as_deref())).or_insert(descriptor.digest);
@@ -107,21 +107,6 @@ fn json_answer(value: serde_json::Value) -> Response<Body> {
     let mut response = Response::new(Body::from(value.to_string()));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
-}
-
-/// Blocks until it is open. An archive that is compressed as a whole is unpacked into a temporary file.
-fn open(path: &Path) -> Result<Images<Directory, DiskFile>, local::Error> {
-    let name = path.display().to_string();
-    let place = match disk::open(path).map_err(local::Error::opening(&name))? {
-        Place::File(file) => Place::File(file.unpacked(&Limits::default()).map_err(|error| match error {
-            SpoolError::Io(error) => local::Error::read(&name)(error),
-            SpoolError::Decode(source) => local::Error::Decode { name: name.clone(), source },
-            SpoolError::Scratch { folder, source } => local::Error::scratch(&folder, &source),
-            SpoolError::Xz { reason } => local::Error::Xz { name: name.clone(), reason },
-        })?),
-        directory => directory,
-    };
-    block_on(Images::open(place, &name, None, Limits::default()))
 }
 
 /// A whole document. Clients verify it.

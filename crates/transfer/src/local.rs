@@ -21,6 +21,30 @@ pub struct Local(Arc<DiskImages>);
 /// Images in files of this machine.
 pub type DiskImages = Images<Directory, DiskFile>;
 
+/// Opens the layout or the archive at a path, as [`Local::open_within`] does.
+///
+/// # Errors
+///
+/// As [`Images::open`], and if the path cannot be opened.
+pub fn open_path(path: &Path, format: Option<Format>, limits: Limits) -> Result<DiskImages, Error> {
+    let name = path.display().to_string();
+    let place = match disk::open(path).map_err(Error::opening(&name))? {
+        Place::File(file) => Place::File(file.unpacked(&limits).map_err(|error| unspooled(&name, error))?),
+        directory => directory,
+    };
+    block_on(Images::open(place, &name, format, limits))
+}
+
+fn unspooled(name: &str, error: SpoolError) -> Error {
+    let name = name.to_owned();
+    match error {
+        SpoolError::Io(error) => Error::read(name)(error),
+        SpoolError::Decode(source) => Error::Decode { name, source },
+        SpoolError::Scratch { folder, source } => Error::scratch(&folder, &source),
+        SpoolError::Xz { reason } => Error::Xz { name, reason },
+    }
+}
+
 impl Local {
     /// Opens a layout or an archive, of this format if one is expected. The path `-` is an archive on standard input. An archive
     /// that is compressed with gzip, zstd or xz is unpacked into a temporary file.
@@ -29,25 +53,14 @@ impl Local {
     ///
     /// As [`Images::open`], and if the path cannot be opened.
     pub fn open_within(path: &Path, format: Option<Format>, limits: Limits) -> Result<Self, Error> {
-        let is_stdin = path == Path::new("-");
-        let name = if is_stdin { "standard input".to_owned() } else { path.display().to_string() };
-        let unpacked = |opened: Result<DiskFile, SpoolError>| {
-            opened.map(Place::File).map_err(|error| match error {
-                SpoolError::Io(error) => Error::read(&name)(error),
-                SpoolError::Decode(source) => Error::Decode { name: name.clone(), source },
-                SpoolError::Scratch { folder, source } => Error::scratch(&folder, &source),
-                SpoolError::Xz { reason } => Error::Xz { name: name.clone(), reason },
-            })
-        };
-        let place = if is_stdin {
-            unpacked(disk::spool(std::io::stdin().lock(), &limits))?
+        let images = if path == Path::new("-") {
+            let name = "standard input";
+            let archive = disk::spool(std::io::stdin().lock(), &limits).map_err(|error| unspooled(name, error))?;
+            block_on(Images::open(Place::File(archive), name, format, limits))?
         } else {
-            match disk::open(path).map_err(Error::opening(&name))? {
-                Place::File(file) => unpacked(file.unpacked(&limits))?,
-                directory => directory,
-            }
+            open_path(path, format, limits)?
         };
-        Ok(Self(Arc::new(block_on(Images::open(place, &name, format, limits))?)))
+        Ok(Self(Arc::new(images)))
     }
 
     /// The images of the store as they are now.
