@@ -82,7 +82,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         let text = format!("{} asks for a password through a relay: look at that image first", reference.registry());
         let found = found.ok_or_else(|| plain(FailureKind::Unauthorized, text))?;
 
-        let Some((mut facts, diff)) = self.compare_documents(wish.look, given, &reference, &found) else {
+        let summary = summary::summarize(&reference, &found.resolved);
+        let Some((mut facts, diff)) = self.compare_documents(wish.look, given, &summary, &found) else {
             return Err(plain(FailureKind::Other, "there is no image to compare with yet".into()));
         };
         let tell = |facts: &ComparisonFacts| {
@@ -98,7 +99,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         facts.files = ComparedFiles::Reading { fetched: 0, total: 0 };
         tell(&facts);
         self.wait_for(|desk| desk.look.as_ref().is_none_or(Look::is_settled)).await;
-        let fetched = self.read_other(wish, given, &reference, found).await;
+        let fetched = self.read_other(wish, given, &reference, found, summary).await;
         let mut told = 0;
         loop {
             let again = self.turn_other();
@@ -126,23 +127,28 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         &self,
         look: u32,
         given: &str,
-        reference: &Reference,
+        other: &ImageSummary,
         found: &Found,
     ) -> Option<(ComparisonFacts, Option<Diff>)> {
         let desk = self.desk.borrow();
         let body = desk.look.as_ref().filter(|now| now.number == look)?.body.as_ref()?;
         let (before, after) = (&body.resolved, &found.resolved);
         let diff = engine::documents(&before.image, &after.image, true);
-        let summaries: [ImageSummary; 2] =
-            [summary::summarize(&body.reference, before), summary::summarize(reference, after)];
-        Some((compare::documents(given, &summaries[0], &summaries[1], diff.as_ref()), diff))
+        let own = summary::summarize(&body.reference, before);
+        Some((compare::documents(given, &own, other, diff.as_ref()), diff))
     }
 
     /// Begins to read the layers of the other image: those that both have by the index of the first, the rest by workers.
     /// Returns the bytes that are fetched.
-    async fn read_other(&self, wish: &CompareWish, given: &str, reference: &Reference, found: Found) -> u64 {
+    async fn read_other(
+        &self,
+        wish: &CompareWish,
+        given: &str,
+        reference: &Reference,
+        found: Found,
+        summary: ImageSummary,
+    ) -> u64 {
         let Found { resolved, page } = found;
-        let summary = summary::summarize(reference, &resolved);
         let facts = overview::facts(given, &summary, &resolved, &Overview::of(&resolved));
         let layers: Vec<_> = resolved.image.layers.clone();
         self.of_look(wish.number, |look, out| look.install(reference.clone(), resolved, page, summary, facts, out));
