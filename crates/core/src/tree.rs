@@ -33,6 +33,7 @@ pub use self::{
     diff::{Comparison, Difference, diff},
     row::{Change, Row},
     shared::Shared,
+    stack::{OPAQUE, WHITEOUT},
     survey::{Marked, Survey},
     versions::PathVersion,
     view::{Mode, Sort, View},

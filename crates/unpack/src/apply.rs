@@ -12,7 +12,7 @@ use std::{
 use porthole_core::{
     path,
     tar::{Entry, EntrySink, Flow},
-    tree,
+    tree::{self, OPAQUE, WHITEOUT},
 };
 use rustix::{
     fs::{AtFlags, FileType, Mode},
@@ -29,8 +29,6 @@ use crate::{
     resolve::{NAME_BYTES, PATH_BYTES, Resolver, not_a_directory, too_long},
 };
 
-const WHITEOUT: &[u8] = b".wh.";
-const OPAQUE: &[u8] = b".wh..wh..opq";
 /// Mode of a directory without an entry, as containerd creates it.
 const IMPLIED_MODE: Mode = Mode::from_raw_mode(0o755);
 

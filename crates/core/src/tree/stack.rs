@@ -17,8 +17,10 @@ use std::collections::{HashMap, HashSet};
 /// Changes that a tree keeps for each node of its limit.
 pub(super) const CHANGES: u64 = 2;
 
-const WHITEOUT: &[u8] = b".wh.";
-const OPAQUE: &[u8] = b".wh..wh..opq";
+/// The name of an entry that removes `name` of lower layers is this and `name` (OCI image specification, layer, "Whiteouts").
+pub const WHITEOUT: &[u8] = b".wh.";
+/// The name of an entry that hides what lower layers have in its directory ("Opaque Whiteout").
+pub const OPAQUE: &[u8] = b".wh..wh..opq";
 const SET_GROUP_ID: u16 = 0o2000;
 
 /// The layer being applied.

@@ -6,7 +6,7 @@ use porthole_core::{
     path,
     seek::{AtPath, Located},
     tar::{Entry, Kind},
-    tree::Content,
+    tree::{Content, OPAQUE, WHITEOUT},
 };
 use porthole_source::ReadAt;
 
@@ -15,9 +15,6 @@ use crate::seek::{self, SeekIndex};
 
 /// Hard links that are followed from one to the next. A tree follows any number, at the cost of holding all entries.
 const LINKS: usize = 40;
-
-const WHITEOUT: &[u8] = b".wh.";
-const OPAQUE: &[u8] = b".wh..wh..opq";
 
 /// Finds paths by the seek indexes of layers: of one layer by itself, or of all layers of an image. What that reads does not
 /// depend on how many entries the layers have.

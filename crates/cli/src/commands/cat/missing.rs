@@ -5,7 +5,7 @@ use porthole_core::{
     layer::LayerNumber,
     path,
     tar::Kind,
-    tree::{FileTree, Mode, Sort, View},
+    tree::{FileTree, Mode, Sort, View, WHITEOUT},
 };
 use porthole_inspect::open::{At, FileLookup, LoneLayer};
 
@@ -33,7 +33,7 @@ pub(super) fn in_image(tree: &FileTree, lost: &[u8]) -> Vec<Hint> {
 /// Of one layer.
 pub(super) fn in_layer(alone: &LoneLayer, lost: &[u8], layer: LayerNumber) -> Vec<Hint> {
     let (directory, name) = split(lost);
-    if alone.at(&join(directory, &[b".wh.", name].concat())).is_some() {
+    if alone.at(&join(directory, &[WHITEOUT, name].concat())).is_some() {
         return vec![Hint::Text(format!("layer {layer} removes it: a layer below has it"))];
     }
     let mut hints = similar(lost, |directory| alone.at(directory), |directory| alone.names(directory));

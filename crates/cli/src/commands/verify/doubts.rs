@@ -5,7 +5,7 @@ use porthole_core::{
     layer::{Finding, LayerReport},
     path,
     tar::Entry,
-    tree::{Ambiguity as TreeAmbiguity, FileTree, Mode},
+    tree::{Ambiguity as TreeAmbiguity, FileTree, Mode, WHITEOUT},
 };
 use serde::Serialize;
 
@@ -57,7 +57,7 @@ pub(super) struct Collector {
 impl Collector {
     pub(super) fn add(&mut self, entry: &Entry) {
         let name = entry.path.rsplit(|&b| b == b'/').next().unwrap_or_default();
-        self.whiteouts |= name.starts_with(b".wh.");
+        self.whiteouts |= name.starts_with(WHITEOUT);
         if let Some(reason) = entry.ambiguous
             && self.ambiguities.len() < NAMED
         {
