@@ -9,6 +9,7 @@
 //! - [`overview`] is what the documents and the layers of an image tell, with [`findings`] in words.
 //! - [`compare`] compares two images.
 //! - [`text_diff`] compares two contents line by line.
+//! - [`verify`] checks every document and every layer against what was promised.
 //! - [`waste`] counts the bytes of an image that a container does not see.
 //! - [`blob`] reads a range of a blob.
 //! - [`local`] reads layouts and archives.
@@ -75,4 +76,5 @@ pub mod seek;
 pub mod stack;
 pub mod text_diff;
 pub mod toc;
+pub mod verify;
 pub mod waste;

@@ -3,6 +3,7 @@
 use crate::{blob::read_range, layer::LayerJob};
 use porthole_core::{
     decode::Format as StreamFormat,
+    failure::{Classify, Kind},
     layer::LayerReport,
     media_type::Compression,
     toc::{self, Audit, AuditReport, Format, Reader, Toc, Trust},
@@ -112,6 +113,21 @@ pub enum AuditedToc {
         /// Where the two differ.
         report: AuditReport,
     },
+}
+
+impl AuditedToc {
+    /// Whether the table says what the layer has. One that a limit of ours kept from being read disagrees with nothing.
+    pub fn agrees(&self) -> bool {
+        match self {
+            Self::Refused(_) => self.is_unchecked(),
+            Self::Done { report, .. } => report.disagreements.is_empty(),
+        }
+    }
+
+    /// Whether a limit of ours kept the table from being read.
+    pub fn is_unchecked(&self) -> bool {
+        matches!(self, Self::Refused(error) if error.kind() == Kind::Limit)
+    }
 }
 
 impl TocAudits {

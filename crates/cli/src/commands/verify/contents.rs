@@ -1,11 +1,7 @@
 //! What the audit of a prepared layer's table of contents found.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use porthole_core::{
-    failure::{Classify, Kind},
-    path,
-    toc::Disagreement,
-};
+use porthole_core::{failure::Classify, path, toc::Disagreement};
 use serde::Serialize;
 
 use porthole_inspect::toc::AuditedToc;
@@ -43,32 +39,23 @@ struct DisagreementReport {
 const SHOWN: usize = 100;
 
 impl Contents {
-    pub(super) fn of(audited: AuditedToc) -> Self {
+    pub(super) fn of(audited: &AuditedToc) -> Self {
         match audited {
-            // It is our limit that was met: nothing can be said.
-            AuditedToc::Refused(error) if error.kind() == Kind::Limit => {
+            // Our limit was met: nothing can be said.
+            AuditedToc::Refused(error) if audited.is_unchecked() => {
                 let hints = error.hints().into_iter().map(|hint| format!(": {hint}")).collect::<String>();
                 Self { unchecked: Some(format!("{error}{hints}")), ..Self::default() }
             }
             AuditedToc::Refused(error) => Self { refused: Some(error.to_string()), ..Self::default() },
             AuditedToc::Done { format, trusted, report } => Self {
                 format: Some(format.to_string()),
-                trusted: Some(trusted),
+                trusted: Some(*trusted),
                 entries: Some(report.entries),
                 disagreements: report.disagreements.iter().map(DisagreementReport::of).collect(),
                 more: report.more,
                 ..Self::default()
             },
         }
-    }
-
-    pub(super) fn agrees(&self) -> bool {
-        self.refused.is_none() && self.disagreements.is_empty()
-    }
-
-    /// Whether it was not compared.
-    pub(super) fn doubts(&self) -> u64 {
-        u64::from(self.unchecked.is_some())
     }
 
     /// For people.
@@ -80,7 +67,7 @@ impl Contents {
             return vec![(Style::Changed, format!("not compared with its table of contents: {unchecked}"))];
         }
         let format = self.format.as_deref().unwrap_or_default();
-        if self.agrees() {
+        if self.disagreements.is_empty() {
             let trust = if self.trusted == Some(true) { "" } else { ", which nothing vouches for," };
             return vec![(Style::Good, format!("the {format} table of contents{trust} agrees with the archive"))];
         }

@@ -1,35 +1,28 @@
-//! Layers that are as promised, but not beyond doubt: what readers make different things of.
+//! What readers may disagree about in one layer, for programs and for people.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use porthole_core::{
-    layer::{Finding, LayerReport},
-    path,
-    tar::Entry,
-    tree::{Ambiguity as TreeAmbiguity, FileTree, Mode, WHITEOUT},
-};
+use porthole_core::{path, tree::Ambiguity};
+use porthole_inspect::verify::{Doubt, LayerDoubts};
 use serde::Serialize;
 
-/// How many entries of a layer are named; the rest is counted.
-const NAMED: usize = 1000;
-
-/// What readers may disagree about in one layer.
+/// As [`LayerDoubts`], in words.
 #[derive(Default, Serialize)]
 pub(super) struct Doubts {
     #[serde(skip_serializing_if = "is_zero")]
     ambiguous: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    ambiguities: Vec<Ambiguity>,
+    ambiguities: Vec<AmbiguityReport>,
     #[serde(skip_serializing_if = "is_zero")]
     after_end: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     contradiction: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) unchecked: Option<String>,
+    unchecked: Option<String>,
 }
 
-/// An entry, or what became of it, and why readers split.
+/// An entry, or what became of it, and why readers differ.
 #[derive(Serialize)]
-struct Ambiguity {
+struct AmbiguityReport {
     path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     path_b64: Option<String>,
@@ -37,7 +30,7 @@ struct Ambiguity {
     level: Level,
 }
 
-/// Where readers split.
+/// Where readers differ.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Level {
@@ -47,64 +40,15 @@ enum Level {
     Tree,
 }
 
-/// Collects what the entries of a layer tell.
-#[derive(Default)]
-pub(super) struct Collector {
-    ambiguities: Vec<Ambiguity>,
-    whiteouts: bool,
-}
-
-impl Collector {
-    pub(super) fn add(&mut self, entry: &Entry) {
-        let name = entry.path.rsplit(|&b| b == b'/').next().unwrap_or_default();
-        self.whiteouts |= name.starts_with(WHITEOUT);
-        if let Some(reason) = entry.ambiguous
-            && self.ambiguities.len() < NAMED
-        {
-            self.ambiguities.push(Ambiguity::new(&entry.path, reason.to_string(), Level::Archive));
-        }
-    }
-
-    /// At the end of the layer, before the tree is asked.
-    pub(super) fn doubts(self, report: &LayerReport) -> Doubts {
-        let contradiction = report.findings.iter().find(|finding| matches!(finding, Finding::Compression { .. }));
-        Doubts {
-            ambiguous: report.ambiguous,
-            ambiguities: self.ambiguities,
-            after_end: if report.after_end_data { report.after_end } else { 0 },
-            contradiction: contradiction.map(ToString::to_string),
-            unchecked: None,
-        }
-    }
-
-    /// Only markers that hide something can make trees differ where archives do not.
-    pub(super) fn has_whiteouts(&self) -> bool {
-        self.whiteouts
-    }
-}
-
 impl Doubts {
-    /// Adds what readers make different trees of, once the layer is part of one.
-    pub(super) fn add_tree(&mut self, tree: &FileTree, layer: u32) {
-        for row in tree.view(Mode::Only(layer)).rows() {
-            // Directories that only lead there are shown as other layers left them.
-            let own = row.layer == layer || row.removed_by == Some(layer);
-            match row.ambiguous.filter(|_| own) {
-                None | Some(TreeAmbiguity::Archive(_)) => {}
-                Some(reason) => {
-                    self.ambiguous += 1;
-                    if self.ambiguities.len() < NAMED {
-                        self.ambiguities.push(Ambiguity::new(&row.path, reason.to_string(), Level::Tree));
-                    }
-                }
-            }
+    pub(super) fn of(doubts: &LayerDoubts) -> Self {
+        Self {
+            ambiguous: doubts.ambiguous,
+            ambiguities: doubts.named.iter().map(AmbiguityReport::of).collect(),
+            after_end: doubts.after_end,
+            contradiction: doubts.contradiction.as_ref().map(ToString::to_string),
+            unchecked: doubts.unchecked.as_ref().map(ToString::to_string),
         }
-    }
-
-    /// How many they are.
-    pub(super) fn count(&self) -> u64 {
-        let others = [self.after_end > 0, self.contradiction.is_some(), self.unchecked.is_some()];
-        self.ambiguous + others.into_iter().map(u64::from).sum::<u64>()
     }
 
     /// Each in words.
@@ -115,7 +59,7 @@ impl Doubts {
             lines.push(format!("{} bytes after the end of the archive are more than padding", self.after_end));
         }
         lines.extend(self.unchecked.as_ref().map(|reason| format!("not checked whether it unpacks: {reason}")));
-        for Ambiguity { path, reason, level, .. } in &self.ambiguities {
+        for AmbiguityReport { path, reason, level, .. } in &self.ambiguities {
             let level = if *level == Level::Archive { "readers differ" } else { "runtimes differ" };
             lines.push(format!("{level}: {path}: {reason}"));
         }
@@ -127,10 +71,12 @@ impl Doubts {
     }
 }
 
-impl Ambiguity {
-    fn new(path: &[u8], reason: String, level: Level) -> Self {
-        let text = path::escape(path);
-        let path_b64 = matches!(text, std::borrow::Cow::Owned(_)).then(|| STANDARD.encode(path));
+impl AmbiguityReport {
+    fn of(doubt: &Doubt) -> Self {
+        let text = path::escape(&doubt.path);
+        let path_b64 = matches!(text, std::borrow::Cow::Owned(_)).then(|| STANDARD.encode(&doubt.path));
+        let level = if matches!(doubt.reason, Ambiguity::Archive(_)) { Level::Archive } else { Level::Tree };
+        let reason = doubt.reason.to_string();
         Self { path: text.into_owned(), path_b64, reason, level }
     }
 }
