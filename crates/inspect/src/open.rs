@@ -16,10 +16,10 @@ pub use self::{
 };
 use crate::{
     blob::read_range,
-    layer::LayerJob,
     seek::{self as index, SeekIndex},
 };
 use porthole_core::{
+    descriptor::Descriptor,
     limits::Limits,
     seek::{self, FileReader},
     toc::{self, ChunkReader, Toc},
@@ -68,6 +68,13 @@ impl<E> From<Refused> for Error<E> {
     }
 }
 
+impl From<FileReader> for FileParts {
+    /// Reads a file by what a seek index says of it.
+    fn from(reader: FileReader) -> Self {
+        Self(Parts::Spans { reader: Box::new(reader), asked: false })
+    }
+}
+
 impl FileParts {
     /// Reads a file by the seek index of its layer.
     ///
@@ -79,8 +86,7 @@ impl FileParts {
         content: Content,
         limits: &Limits,
     ) -> Result<Self, index::Error> {
-        let reader = Box::new(index.open_at(content.offset, limits).await?);
-        Ok(Self(Parts::Spans { reader, asked: false }))
+        Ok(index.open_at(content.offset, limits).await?.into())
     }
 
     /// Reads a file by the table of contents of its layer.
@@ -92,8 +98,8 @@ impl FileParts {
         Ok(Self(Parts::Chunks(Box::new(toc.open_at(content.offset, 0..content.size)?))))
     }
 
-    /// Reads the file and gives its bytes to `out`, each when it is verified, until `out` breaks or the file ends. Returns
-    /// how many bytes of the blob were received.
+    /// Reads the file and gives its bytes to `out`, each when it is verified, until `out` breaks or the file ends. Without
+    /// the descriptor of its layer, the layer belongs to no image. Returns how many bytes of the blob were received.
     ///
     /// # Errors
     ///
@@ -101,14 +107,14 @@ impl FileParts {
     pub async fn read<S: ImageSource>(
         mut self,
         source: &S,
-        job: &LayerJob,
+        layer: Option<&Descriptor>,
         mut out: impl FnMut(&[u8]) -> ControlFlow<()>,
     ) -> Result<u64, Error<S::Error>> {
         let mut received = 0;
         let mut flow = ControlFlow::Continue(());
         while let Some(range) = self.wants() {
             let mut refused = None;
-            let reading = read_range(source, job.descriptor.as_ref(), range.clone(), |bytes| {
+            let reading = read_range(source, layer, range.clone(), |bytes| {
                 let give = &mut |part: &[u8]| {
                     if flow.is_continue() {
                         flow = out(part);

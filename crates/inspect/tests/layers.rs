@@ -186,7 +186,7 @@ fn bytes_of<S: ImageSource>(
     parts: FileParts,
 ) -> Result<(Vec<u8>, u64), open::Error<S::Error>> {
     let mut bytes = Vec::new();
-    let received = block_on(parts.read(source, job, |part| {
+    let received = block_on(parts.read(source, job.descriptor.as_ref(), |part| {
         bytes.extend_from_slice(part);
         ControlFlow::Continue(())
     }))?;
@@ -229,7 +229,7 @@ fn a_reader_that_has_seen_enough_ends_the_transfer() {
     let (listing, index) = indexed(&source, &job);
     let parts = block_on(FileParts::by_index(&index, listing.file("big"), source.limits())).unwrap();
     let mut seen = 0;
-    let received = block_on(parts.read(&source, &job, |part| {
+    let received = block_on(parts.read(&source, job.descriptor.as_ref(), |part| {
         seen += part.len();
         ControlFlow::Break(())
     }));

@@ -32,5 +32,5 @@ fn futures_are_send(source: &Source, choice: &PlatformChoice, job: &LayerJob, pa
     assert_send(&layer::read_with_index(source, job, IndexOptions::default(), |_| {}, &mut Sink, watch));
     assert_send(&toc::fetch(source, job, TocSearch::All));
     assert_send(&TocAudits::default().begin(source, job));
-    assert_send(&parts.read(source, job, |_| ControlFlow::Continue(())));
+    assert_send(&parts.read(source, job.descriptor.as_ref(), |_| ControlFlow::Continue(())));
 }

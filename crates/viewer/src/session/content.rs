@@ -12,17 +12,19 @@ use porthole_core::{
     layer::LayerNumber,
     path,
     reference::Reference,
-    seek::{FileReader, Opening, Seekable},
-    toc::ChunkReader,
+    seek::{Opening, Seekable},
     tree::Content,
 };
-use porthole_inspect::text_diff::is_text;
+use porthole_inspect::{
+    open::{Error as PartsError, FileParts},
+    text_diff::is_text,
+};
 use porthole_registry::{
     client::RemoteImage,
     transport::{Environment, Transport},
 };
-use porthole_source::{BlobStream, ImageSource};
-use std::ops::Range;
+use porthole_source::ImageSource;
+use std::ops::ControlFlow;
 
 /// Bytes of a text that are shown.
 const TEXT: usize = 256 << 10;
@@ -30,7 +32,6 @@ const TEXT: usize = 256 << 10;
 const BINARY: usize = 4 << 10;
 /// Bytes of a file that is saved: it is put together in memory.
 const SAVE: u64 = 1 << 30;
-const BUFFER: usize = 256 << 10;
 
 /// What is wanted of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub enum Want {
 
 /// A file that is about to be read.
 pub(super) struct SourceFile {
-    reader: Reader,
+    parts: FileParts,
     /// Where the image is part of the front end.
     page: Option<PageImage>,
     reference: Reference,
@@ -64,35 +65,6 @@ impl SourceFile {
     /// Its size in bytes.
     pub(super) fn size(&self) -> u64 {
         self.size
-    }
-}
-
-enum Reader {
-    Spans(Box<FileReader>),
-    Chunks(Box<ChunkReader>),
-}
-
-impl Reader {
-    /// The next bytes of the layer to push.
-    fn wants(&self, pushed: bool) -> Option<Range<u64>> {
-        match self {
-            Self::Spans(reader) => (!pushed && !reader.done()).then(|| reader.range()),
-            Self::Chunks(reader) => reader.wants(),
-        }
-    }
-
-    fn push(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<(), String> {
-        match self {
-            Self::Spans(reader) => reader.push(bytes, out).map_err(|error| error.to_string()),
-            Self::Chunks(reader) => reader.push(bytes, out).map_err(|error| error.to_string()),
-        }
-    }
-
-    fn finish(self, out: &mut impl FnMut(&[u8])) -> Result<(), String> {
-        match self {
-            Self::Spans(reader) => reader.finish().map_err(|error| error.to_string()),
-            Self::Chunks(reader) => reader.finish(out).map_err(|error| error.to_string()),
-        }
     }
 }
 
@@ -179,8 +151,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             return Ok(0);
         }
         let fetched = match &file.page {
-            Some(page) => stream(page, &file.layer, file.reader, out).await.map(|_| 0),
-            None => stream(&RemoteImage::new(&self.registry, file.reference), &file.layer, file.reader, out).await,
+            Some(page) => stream(page, &file.layer, file.parts, out).await.map(|_| 0),
+            None => stream(&RemoteImage::new(&self.registry, file.reference), &file.layer, file.parts, out).await,
         }?;
         if let Some(look) = &mut self.desk.borrow_mut().look {
             look.fetched(fetched);
@@ -193,40 +165,22 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
 async fn stream<S: ImageSource>(
     source: &S,
     layer: &Descriptor,
-    mut reader: Reader,
+    parts: FileParts,
     mut out: impl FnMut(&[u8]) -> bool,
 ) -> Result<u64, Failed> {
-    let wrong = |text| (true, text);
-    let missing = |error: S::Error| (false, error.to_string());
-    let (mut fetched, mut pushed, mut more) = (0, false, true);
-    let mut buffer = vec![0; BUFFER];
-    while let Some(range) = reader.wants(pushed).filter(|_| more) {
-        pushed = true;
-        let mut body = source.open_blob(layer, range).await.map_err(missing)?;
-        while more {
-            let read = body.read(&mut buffer).await.map_err(missing)?;
-            if read == 0 {
-                break;
-            }
-            fetched += read as u64;
-            reader.push(&buffer[..read], &mut |part| more = more && out(part)).map_err(wrong)?;
-        }
-        fetched += body.overhead();
-    }
-    if more {
-        let rest = &mut |part: &[u8]| {
-            out(part);
-        };
-        reader.finish(rest).map_err(wrong)?;
-    }
-    Ok(fetched)
+    let out = |part: &[u8]| if out(part) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
+    parts.read(source, Some(layer), out).await.map_err(|error| match error {
+        PartsError::Source(error) => (false, error.to_string()),
+        PartsError::Part(error) => (true, error.to_string()),
+        PartsError::Chunk(error) => (true, error.to_string()),
+    })
 }
 
 /// What reads a content. `None`: its layer is not one of the image.
 pub(super) fn open(body: &LookBody, content: Content, options: &SessionOptions) -> Result<Option<SourceFile>, String> {
     let Some(layer) = body.resolved.image.layers.get(content.layer as usize) else { return Ok(None) };
     let number = LayerNumber::of_index(content.layer);
-    let (reader, cost) = match body.access(content.layer) {
+    let (parts, cost) = match body.access(content.layer) {
         Some(Access::Index(index)) => {
             let mut opening = Opening::at_offset(content.offset, &options.limits);
             let mut index = index.borrow_mut();
@@ -236,17 +190,17 @@ pub(super) fn open(body: &LookBody, content: Content, options: &SessionOptions) 
             // A reader that starts near the file is left when enough is seen.
             let from_start = index.reader().seekable() == Seekable::FromStart;
             let cost = if from_start { length } else { length.min(options.unasked_bytes) };
-            (Reader::Spans(Box::new(reader)), cost)
+            (reader.into(), cost)
         }
         Some(Access::Toc(toc)) => {
-            let reader = toc.open_at(content.offset, 0..u64::MAX).map_err(|error| error.to_string())?;
-            (Reader::Chunks(Box::new(reader)), 0)
+            let parts = FileParts::by_toc(toc, content).map_err(|error| error.to_string())?;
+            (parts, 0)
         }
         None => return Err(format!("layer {number} is not read, or too large for its index to be kept")),
     };
     let (reference, layer) = (body.reference.clone(), layer.descriptor.clone());
     let page = body.page.as_ref().map(|page| page.image.clone());
-    Ok(Some(SourceFile { reader, page, reference, layer, size: content.size, cost }))
+    Ok(Some(SourceFile { parts, page, reference, layer, size: content.size, cost }))
 }
 
 /// Text with what is no UTF-8, and what would show as nothing or turn the text around it, as escapes.

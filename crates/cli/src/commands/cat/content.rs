@@ -16,7 +16,7 @@ use crate::{
 /// Prints a file by parts of its layer, each when it is verified. Returns how many bytes of the blob that took.
 pub(super) fn print_parts(source: &Source, job: &Job, parts: FileParts, out: &mut impl Write) -> Result<u64, Error> {
     let mut written = Ok(());
-    let received = source.wait(parts.read(&source.origin, job, |bytes| {
+    let received = source.wait(parts.read(&source.origin, job.descriptor.as_ref(), |bytes| {
         written = out.write_all(bytes);
         if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }));
