@@ -115,7 +115,7 @@ impl<T: Transport + Environment> LayerWorker<T> {
                     false
                 }
             };
-            fetch::fetch_range(&self.transport, request, range, push).await.map_err(|(_, text)| text)?;
+            fetch::fetch_range(&self.transport, request, range, job.size, push).await.map_err(|(_, text)| text)?;
             if let Some(error) = refused {
                 return Err(words(error));
             }

@@ -6,7 +6,11 @@ use crate::{
     protocol::FailureKind,
 };
 use http::{Response, StatusCode, header};
-use porthole_registry::transport::{self, Body, Environment, ErrorKind, Transport};
+use porthole_registry::{
+    endpoint::blob,
+    retry::{Budget, Failure, PATIENCE, retry_after},
+    transport::{self, Body, Environment, ErrorKind, Transport},
+};
 use std::{
     cell::RefCell,
     ops::Range,
@@ -63,67 +67,68 @@ pub(super) async fn fetch<T: Transport + Environment>(
     scan: &mut Scan<'_>,
 ) -> Result<(), Failed> {
     let mut buffer = vec![0; CHUNK];
-    let mut breaks = 0;
+    let mut budget = Budget::new(PATIENCE);
     let mut renewals = 0;
+    let mut ended = None;
     loop {
         let offset = scan.offset();
         if offset > 0 && offset >= scan.size() {
             return Ok(());
         }
-        let failed = match transport.send(build(&request, offset)?).await {
-            Ok(response) if matches!(response.status(), StatusCode::OK | StatusCode::PARTIAL_CONTENT) => {
-                match feed(transport, response, offset, &mut buffer, scan).await {
-                    Ok(()) => return Ok(()),
-                    Err(error) => broken(&error),
-                }
+        let outcome = match transport.send(build(&request, offset, None)?).await {
+            Ok(response) if response.status().is_success() => feed(transport, response, &mut buffer, scan).await,
+            // The blob is shorter than it should be: the scan says so.
+            Ok(response) if response.status() == StatusCode::RANGE_NOT_SATISFIABLE && ended == Some(offset) => {
+                return Ok(());
             }
-            Ok(response) => refused(response.status()),
-            Err(error) => broken(&error),
+            Ok(response) => Err(refused(&response, transport.now())),
+            Err(error) => Err(broken(&error)),
         };
-        match failed.0 {
-            FailureKind::Unauthorized | FailureKind::NoCors | FailureKind::Preflight if renewals < RENEWALS => {
-                renewals += 1;
-                scan.report(WorkerReport::Stuck { job: scan.job(), kind: failed.0 });
-                request = link.renewed().await;
-                continue;
+        let (failed, failure) = match outcome {
+            Ok(Fed::Enough) => return Ok(()),
+            // Without a Content-Length, a broken connection looks like an end: the rest is asked for once.
+            Ok(Fed::Ended) if scan.offset() >= scan.size() || ended.replace(scan.offset()) == Some(scan.offset()) => {
+                return Ok(());
             }
-            FailureKind::DeadHost | FailureKind::RateLimited | FailureKind::Other => {}
-            _ => return Err(failed),
+            Ok(Fed::Ended) => continue,
+            Err(failure) => failure,
+        };
+        if let FailureKind::Unauthorized | FailureKind::NoCors | FailureKind::Preflight = failed.0
+            && renewals < RENEWALS
+        {
+            renewals += 1;
+            scan.report(WorkerReport::Stuck { job: scan.job(), kind: failed.0 });
+            request = link.renewed().await;
+            continue;
         }
         if scan.offset() > offset {
-            breaks = 0;
+            budget.renew();
         }
-        breaks += 1;
-        if breaks > BREAKS {
-            return Err(failed);
-        }
-        transport.sleep(PAUSE * (1 << breaks)).await;
+        let Some(delay) = budget.spend(failure, transport.random()) else { return Err(failed) };
+        transport.sleep(delay).await;
     }
 }
 
-/// Feeds a range of the blob to `push`, which returns whether it wants more. There is one try: the range is small, and the layer can be read
-/// without it.
+/// Feeds a range of a blob of `size` bytes to `push`, which returns whether it wants more. There is one try: the range is
+/// small, and the layer can be read without it.
 pub(super) async fn fetch_range<T: Transport>(
     transport: &T,
     request: &BlobRequest,
     range: Range<u64>,
+    size: u64,
     mut push: impl FnMut(&[u8]) -> bool,
 ) -> Result<(), Failed> {
-    let mut asked = build(request, 0)?;
-    let bytes = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
-    let bytes = http::HeaderValue::try_from(bytes).map_err(|error| (FailureKind::Other, error.to_string()))?;
-    asked.headers_mut().insert(header::RANGE, bytes);
-    let response = transport.send(asked).await.map_err(|error| broken(&error))?;
-    let mut skip = match response.status() {
-        StatusCode::PARTIAL_CONTENT => range.start - start(&response, range.start).map_err(|error| broken(&error))?,
-        StatusCode::OK => range.start,
-        status => return Err(refused(status)),
-    };
+    let asked = build(request, range.start, Some(range.end))?;
+    let response = transport.send(asked).await.map_err(|error| broken(&error).0)?;
+    if !response.status().is_success() {
+        return Err(refused(&response, Duration::ZERO).0);
+    }
+    let mut skip = skipped(&response, &range, size).map_err(|error| broken(&error).0)?;
     let mut left = range.end - range.start;
     let mut body = response.into_body();
     let mut buffer = vec![0; CHUNK];
     while left > 0 {
-        let read = body.read(&mut buffer).await.map_err(|error| broken(&error))?;
+        let read = body.read(&mut buffer).await.map_err(|error| broken(&error).0)?;
         if read == 0 {
             return Err((FailureKind::Other, "the body ended early".into()));
         }
@@ -138,67 +143,67 @@ pub(super) async fn fetch_range<T: Transport>(
     Ok(())
 }
 
-/// Tries in a row that bring no new byte.
-const BREAKS: u32 = 3;
-const PAUSE: Duration = Duration::from_millis(250);
 /// Fresh requests that a worker asks for: one for an expired token, one for another route, one to spare.
 const RENEWALS: u32 = 3;
 
-fn build(request: &BlobRequest, offset: u64) -> Result<transport::Request, Failed> {
+/// A request for the bytes from `start` to before `end`, or to the end of the blob.
+fn build(request: &BlobRequest, start: u64, end: Option<u64>) -> Result<transport::Request, Failed> {
     let mut builder = http::Request::get(&request.url);
     for (name, value) in &request.headers {
         if !name.eq_ignore_ascii_case("range") {
             builder = builder.header(name, value);
         }
     }
-    if offset > 0 {
-        builder = builder.header(header::RANGE, format!("bytes={offset}-"));
-    }
+    builder = match end {
+        Some(end) => builder.header(header::RANGE, format!("bytes={start}-{}", end.saturating_sub(1))),
+        None if start > 0 => builder.header(header::RANGE, format!("bytes={start}-")),
+        None => builder,
+    };
     builder.body(transport::Payload::default()).map_err(|error| (FailureKind::Other, error.to_string()))
+}
+
+/// How a body ended.
+enum Fed {
+    /// The scan wants no more.
+    Enough,
+    /// No more came.
+    Ended,
 }
 
 /// Reads the body into the scan, without the bytes that were read before.
 async fn feed<B: Body>(
     clock: &impl Environment,
     response: Response<B>,
-    offset: u64,
     buffer: &mut [u8],
     scan: &mut Scan<'_>,
-) -> Result<(), transport::Error> {
-    let mut skip = match response.status() {
-        StatusCode::PARTIAL_CONTENT => offset - start(&response, offset)?,
-        _ => offset,
-    };
+) -> Result<Fed, (Failed, Failure)> {
+    let range = scan.offset()..scan.size();
+    let mut skip = skipped(&response, &range, scan.size()).map_err(|error| broken(&error))?;
     let mut body = response.into_body();
     loop {
-        let read = body.read(buffer).await?;
+        let read = body.read(buffer).await.map_err(|error| broken(&error))?;
+        if read == 0 && skip > 0 {
+            let message = "the body ended early".into();
+            return Err(broken(&transport::Error { kind: ErrorKind::Interrupted, message }));
+        }
         if read == 0 {
-            return if skip == 0 {
-                Ok(())
-            } else {
-                Err(transport::Error { kind: ErrorKind::Interrupted, message: "the body ended early".into() })
-            };
+            return Ok(Fed::Ended);
         }
         let skipped = usize::try_from(skip).unwrap_or(usize::MAX).min(read);
         skip -= skipped as u64;
         if skipped < read && !scan.push(&buffer[skipped..read], clock.now()) {
-            return Ok(());
+            return Ok(Fed::Enough);
         }
     }
 }
 
-/// Where a partial answer starts: at `offset` if the header is not exposed to us, as the bytes are verified anyway.
-fn start<B>(response: &Response<B>, offset: u64) -> Result<u64, transport::Error> {
-    let Some(range) = response.headers().get(header::CONTENT_RANGE) else { return Ok(offset) };
-    let start = range.to_str().ok().and_then(first_byte).filter(|&start| start <= offset);
-    start.ok_or_else(|| transport::Error { kind: ErrorKind::Other, message: "expected another range".into() })
+/// Bytes of the body before the range that was asked for.
+fn skipped<B>(response: &Response<B>, range: &Range<u64>, size: u64) -> Result<u64, transport::Error> {
+    let skip = blob::read(response.status(), response.headers(), range, size);
+    skip.map_err(|error| transport::Error { kind: ErrorKind::Other, message: error.to_string() })
 }
 
-fn first_byte(content_range: &str) -> Option<u64> {
-    content_range.strip_prefix("bytes ")?.split_once('-')?.0.trim().parse().ok()
-}
-
-fn broken(error: &transport::Error) -> Failed {
+fn broken(error: &transport::Error) -> (Failed, Failure) {
     let kind = match error.kind {
         ErrorKind::Cors | ErrorKind::Opaque => FailureKind::NoCors,
         ErrorKind::Preflight => FailureKind::Preflight,
@@ -211,17 +216,22 @@ fn broken(error: &transport::Error) -> Failed {
         FailureKind::DeadHost => "the host of its blob cannot be reached",
         _ => "the connection broke, and trying again did not help",
     };
-    (kind, format!("{text} ({})", error.message))
+    ((kind, format!("{text} ({})", error.message)), Failure::Transport(error.kind))
 }
 
-fn refused(status: StatusCode) -> Failed {
+/// `now` is the time since the Unix epoch.
+fn refused<B>(response: &Response<B>, now: Duration) -> (Failed, Failure) {
+    let status = response.status();
     let kind = match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => FailureKind::Unauthorized,
         StatusCode::NOT_FOUND => FailureKind::NotFound,
         StatusCode::TOO_MANY_REQUESTS => FailureKind::RateLimited,
         _ => FailureKind::Other,
     };
-    (kind, format!("the registry answered {status}"))
+    let asked = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let retry_after = asked.and_then(|value| retry_after(value, now));
+    let failure = Failure::Status { status: status.as_u16(), retry_after };
+    ((kind, format!("the registry answered {status}")), failure)
 }
 
 #[cfg(test)]
@@ -229,21 +239,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn content_ranges() {
-        assert_eq!(first_byte("bytes 100-199/200"), Some(100));
-        assert_eq!(first_byte("bytes 0-199/*"), Some(0));
-        for bad in ["bytes */200", "100-199/200", "bytes -5", ""] {
-            assert_eq!(first_byte(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_request_goes_on_where_it_stopped() {
+    fn requests_resume_where_the_body_stopped() {
         let request = BlobRequest {
             url: "https://r.example/v2/a/blobs/b".into(),
             headers: vec![("Accept".into(), "x/y".into())],
         };
-        assert!(build(&request, 0).unwrap().headers().get("range").is_none());
-        assert_eq!(build(&request, 5).unwrap().headers()["range"], "bytes=5-");
+        let range = |start, end| build(&request, start, end).unwrap().headers().get("range").cloned();
+        assert_eq!(range(0, None), None);
+        assert_eq!(range(5, None).unwrap(), "bytes=5-");
+        assert_eq!(range(0, Some(5)).unwrap(), "bytes=0-4");
     }
 }

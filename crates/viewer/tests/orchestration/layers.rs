@@ -97,6 +97,52 @@ fn a_break_in_the_middle_goes_on_from_the_byte_that_was_reached() {
 }
 
 #[test]
+fn a_body_that_ends_early_without_an_error_is_resumed() {
+    let internet = registry(content());
+    internet.fault(&blob(0), 1, Fault::EndAfter(50));
+    let mut stage = Stage::new(&internet);
+    stage.look(REFERENCE);
+    stage.verified();
+    assert_eq!(internet.count(&blob(0)), 2);
+}
+
+#[test]
+fn an_empty_answer_for_a_layer_is_asked_for_again() {
+    let internet = registry(content());
+    internet.fault(&blob(0), 1, Fault::EndAfter(0));
+    let mut stage = Stage::new(&internet);
+    stage.look(REFERENCE);
+    stage.verified();
+    internet.fault(&blob(0), u32::MAX, Fault::EndAfter(0));
+    let mut stage = Stage::new(&internet);
+    stage.look(REFERENCE);
+    assert_eq!(stage.layer_states(), [LayerState::Wrong, LayerState::Verified]);
+    assert!(stage.layer_failure(0).text.contains("after 0 bytes"), "{}", stage.layer_failure(0).text);
+}
+
+#[test]
+fn a_busy_registry_is_asked_again_when_it_said_so() {
+    let internet = registry(content());
+    let headers = vec![("retry-after", "9".to_owned())];
+    internet.fault(&blob(0), 2, Fault::Answer { status: 429, headers, body: Vec::new() });
+    let mut stage = Stage::new(&internet);
+    stage.look(REFERENCE);
+    stage.verified();
+    assert_eq!(internet.count(&blob(0)), 3);
+}
+
+#[test]
+fn another_range_than_was_asked_for_is_not_taken() {
+    let internet = registry(content());
+    internet.fault(&blob(0), 1, Fault::ResetAfter(50));
+    internet.fault(&blob(0), 1, Fault::Header("content-range", "bytes 40-49/50".into()));
+    let mut stage = Stage::new(&internet);
+    stage.look(REFERENCE);
+    assert_eq!(stage.layer_states(), [LayerState::Wrong, LayerState::Verified]);
+    assert!(stage.layer_failure(0).text.contains("expected the range"), "{}", stage.layer_failure(0).text);
+}
+
+#[test]
 fn a_registry_without_ranges_sends_the_first_bytes_again() {
     let internet = registry(content());
     internet.fault(&blob(0), 1, Fault::ResetAfter(50));
