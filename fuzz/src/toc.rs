@@ -4,7 +4,7 @@ use porthole_core::{
     layer::{Expected, LayerReader},
     limits::Limits,
     media_type::Compression,
-    toc::{Audit, ChunkError, Error, Reader, Toc},
+    toc::{Audit, ChunkError, Error, Toc, TocReader},
     tree::FileTree,
 };
 use std::iter;
@@ -66,7 +66,7 @@ fn layer(compression: Compression, blob: &[u8]) {
 type Split<'d> = fn(&'d [u8]) -> Box<dyn Iterator<Item = &'d [u8]> + 'd>;
 
 fn read<'d>(compression: Compression, blob: &'d [u8], split: Split<'d>, limits: &Limits) -> Result<Option<Toc>, Error> {
-    let mut reader = Reader::probe(compression, blob.len() as u64, limits)?;
+    let mut reader = TocReader::probe(compression, blob.len() as u64, limits)?;
     let mut requests = 0;
     while let Some(range) = reader.wants() {
         requests += 1;

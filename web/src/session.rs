@@ -11,7 +11,7 @@ use porthole_core::{limits::Limits, platform::Platform};
 use porthole_registry::{Options, Registry};
 use porthole_viewer::{
     protocol::{Event, FailureKind, FailureNotice},
-    session::{self, Download, Front, Session},
+    session::{self, Front, SavedFile, Session},
 };
 use std::{cell::OnceCell, rc::Rc};
 use wasm_bindgen::JsValue;
@@ -77,7 +77,7 @@ impl Front for Tab {
 /// A file that is being saved. Its bytes are the browser's, outside the memory of this worker.
 struct Parts(Array);
 
-impl Download for Parts {
+impl SavedFile for Parts {
     fn write(&mut self, bytes: &[u8]) {
         self.0.push(&Uint8Array::from(bytes));
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{CommandFactory, Parser, builder::Styles};
-use porthole_core::failure::{Failure, Kind};
+use porthole_core::failure::{Failure, FailureClass};
 use serde_json::{Value, json};
 
 use crate::{args::Global, commands::Command, error::exit_code, ui::in_json};
@@ -66,7 +66,7 @@ fn refuse(error: &clap::Error, arguments: impl Iterator<Item = OsString>) -> ! {
         Some(row) if json && error.use_stderr() => {
             // A closed stderr is not an error.
             let _ = writeln!(io::stderr(), "{}", json!({ "error": row }));
-            process::exit(i32::from(exit_code(Kind::Input)))
+            process::exit(i32::from(exit_code(FailureClass::Input)))
         }
         _ => error.exit(),
     }
@@ -77,7 +77,7 @@ fn usage_error(text: &str) -> Option<Value> {
     let text = text.strip_prefix("error: ")?;
     let message = text.split("\n\n").next()?.trim_end();
     let hints: Vec<_> = text.lines().filter_map(|line| line.trim().strip_prefix("tip: ")).map(str::to_owned).collect();
-    Some(in_json(message, &Failure::input(), &hints, exit_code(Kind::Input)))
+    Some(in_json(message, &Failure::input(), &hints, exit_code(FailureClass::Input)))
 }
 
 /// Words on indented lines of at most 80 columns.

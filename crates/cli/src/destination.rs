@@ -8,7 +8,7 @@ use std::{
 };
 
 use porthole_core::reference::Reference;
-use porthole_inspect::local::Format;
+use porthole_inspect::local::LocalFormat;
 use porthole_store::Store;
 use porthole_transfer::pull::Platforms;
 
@@ -50,11 +50,11 @@ impl Destination {
         Ok(match Spec::parse(text, exists)? {
             Spec::Registry(reference) => Self::Registry(reference),
             Spec::Store { name } => Self::Store { name: Some(name) },
-            Spec::Local { path, format: Some(Format::OciLayout), name } => Self::Layout { path, name },
-            Spec::Local { path, format: Some(Format::OciArchive), name } => {
+            Spec::Local { path, format: Some(LocalFormat::OciLayout), name } => Self::Layout { path, name },
+            Spec::Local { path, format: Some(LocalFormat::OciArchive), name } => {
                 Self::Archive { kind: Kind::Oci, path, name }
             }
-            Spec::Local { path, format: Some(Format::DockerArchive), name } => {
+            Spec::Local { path, format: Some(LocalFormat::DockerArchive), name } => {
                 Self::Archive { kind: Kind::Docker, path, name }
             }
             Spec::Local { path, .. } => {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use porthole_core::{
-    failure::{Blame, Classify, Failure, Kind},
+    failure::{Blame, Classify, Failure, FailureClass},
     hint::Hint,
     image,
     layer::LayerNumber,
@@ -75,7 +75,7 @@ pub(crate) enum Error {
     /// Paths that a runtime would stop at, as the tree says.
     #[error("layer {layer} cannot be unpacked: {error}")]
     Unpack { layer: LayerNumber, error: tree::Error },
-    #[error("{}: {findings} of {steps} steps", if failure.kind == Kind::Limit { "not verified, because of a limit" } else { "verification failed" })]
+    #[error("{}: {findings} of {steps} steps", if failure.kind == FailureClass::Limit { "not verified, because of a limit" } else { "verification failed" })]
     Verification { findings: usize, steps: usize, failure: Failure },
     #[error("everything is as promised, but there {}", if *doubts == 1 { "is 1 doubt".to_owned() } else { format!("are {doubts} doubts") })]
     Doubts { doubts: u64 },
@@ -223,16 +223,16 @@ impl Error {
 const NO: u8 = 1;
 
 /// The exit code of a command that fails.
-pub(crate) const fn exit_code(kind: Kind) -> u8 {
+pub(crate) const fn exit_code(kind: FailureClass) -> u8 {
     match kind {
-        Kind::Input => 2,
-        Kind::Authentication => 3,
-        Kind::NotFound => 4,
-        Kind::Platform => 5,
-        Kind::RateLimit => 6,
-        Kind::Malformed => 7,
-        Kind::Network => 8,
-        Kind::Limit | Kind::Protocol | Kind::Other => 9,
+        FailureClass::Input => 2,
+        FailureClass::Authentication => 3,
+        FailureClass::NotFound => 4,
+        FailureClass::Platform => 5,
+        FailureClass::RateLimit => 6,
+        FailureClass::Malformed => 7,
+        FailureClass::Network => 8,
+        FailureClass::Limit | FailureClass::Protocol | FailureClass::Other => 9,
     }
 }
 
@@ -254,11 +254,11 @@ impl Classify for Error {
             Self::Platform(error) => error.failure(),
             Self::Nesting { limit } => Failure::named_limit("index_depth", *limit, 0),
             Self::Gone { hints, .. } | Self::NoFile { hints, .. } => {
-                Failure::new(Kind::NotFound, Blame::Input).hints(hints.iter().cloned())
+                Failure::new(FailureClass::NotFound, Blame::Input).hints(hints.iter().cloned())
             }
-            Self::NotFound { .. } => Failure::new(Kind::NotFound, Blame::Input),
+            Self::NotFound { .. } => Failure::new(FailureClass::NotFound, Blame::Input),
             Self::NotAFile { hint, .. } => Failure::input().hints(hint.iter().cloned()),
-            Self::NoFiles { layer, .. } => Failure::new(Kind::Other, Blame::Image).in_layer(*layer),
+            Self::NoFiles { layer, .. } => Failure::new(FailureClass::Other, Blame::Image).in_layer(*layer),
             Self::Layers(layers) => Failure::worst(
                 layers.iter().flat_map(|wrong| wrong.findings.iter().map(|finding| of_layer(&wrong.layer, finding))),
             )
@@ -270,7 +270,7 @@ impl Classify for Error {
             Self::Rootfs { layer, error, .. } => of_layer(layer, error),
             Self::Verification { failure, .. } => failure.clone(),
             Self::Doubts { .. } => Failure::malformed(),
-            Self::Differ | Self::Thresholds(_) => Failure::new(Kind::Other, Blame::Image),
+            Self::Differ | Self::Thresholds(_) => Failure::new(FailureClass::Other, Blame::Image),
             Self::Credentials(porthole_credentials::Error::NoHome) => {
                 Failure::input().hint(Hint::Text("name a file with --authfile FILE".to_owned()))
             }
@@ -279,7 +279,7 @@ impl Classify for Error {
             Self::Archive(error) => error.failure(),
             Self::Write(_) | Self::Directory { .. } | Self::Trace { .. } | Self::Start(_) => Failure::machine(),
             Self::Command(_) => Failure::machine(),
-            Self::Interrupted { .. } => Failure::new(Kind::Other, Blame::Input),
+            Self::Interrupted { .. } => Failure::new(FailureClass::Other, Blame::Input),
             Self::Told(told) => told.failure.clone(),
         }
     }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use porthole_core::{
-    failure::{Classify, Kind},
+    failure::{Classify, FailureClass},
     hint::Hint,
     layout::LAYOUT_FILE,
     limits::Limits,
@@ -202,7 +202,8 @@ impl<'a> Session<'a> {
     /// was not found, and tags that are almost the one that does not exist.
     pub(crate) fn explain(&self, error: Error) -> Error {
         let mut failure = error.failure();
-        let is_absent = matches!(failure.kind, Kind::Authentication | Kind::NotFound | Kind::Network);
+        let is_absent =
+            matches!(failure.kind, FailureClass::Authentication | FailureClass::NotFound | FailureClass::Network);
         let message = error.to_string();
         let is_named = |word: &OsString| is_file_named_in(&message, word);
         if let Some(file) = is_absent.then(|| env::args_os().skip(1).find(is_named)).flatten() {

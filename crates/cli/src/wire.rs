@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use porthole_registry::trace::{self, Answered, Ended, Event, Head, Observer, Paused, Sent};
+use porthole_registry::trace::{self, Answered, Ended, Paused, Sent, TraceEvent, TraceHead, TraceObserver};
 
 use self::har::{Har, Record};
 use crate::{stderr::Stderr, ui::safe};
@@ -38,7 +38,7 @@ struct Open {
     started: SystemTime,
     since: Instant,
     /// The head of its answer, and how long it took.
-    head: Option<(Head, Duration)>,
+    head: Option<(TraceHead, Duration)>,
 }
 
 /// Shorter waits are not reported.
@@ -57,9 +57,9 @@ impl Wire {
         Ok(Self { stderr, debug, state: Mutex::new(State { har, ..State::default() }) })
     }
 
-    pub(crate) fn observer(self: &Arc<Self>) -> Observer {
+    pub(crate) fn observer(self: &Arc<Self>) -> TraceObserver {
         let wire = Arc::clone(self);
-        Observer::new(move |event| wire.hear(event))
+        TraceObserver::new(move |event| wire.hear(event))
     }
 
     /// Ends the trace, with what is still under way.
@@ -73,12 +73,12 @@ impl Wire {
         state.har = None;
     }
 
-    fn hear(&self, event: &Event) {
+    fn hear(&self, event: &TraceEvent) {
         let lines = match event {
-            Event::Sent(sent) => self.sent(sent),
-            Event::Answered(answered) => self.answered(answered),
-            Event::Ended(ended) => self.ended(ended),
-            Event::Paused(paused) => {
+            TraceEvent::Sent(sent) => self.sent(sent),
+            TraceEvent::Answered(answered) => self.answered(answered),
+            TraceEvent::Ended(ended) => self.ended(ended),
+            TraceEvent::Paused(paused) => {
                 self.tell_of_wait(paused);
                 Some(debug::paused(paused))
             }
@@ -168,7 +168,7 @@ impl Wire {
     }
 
     /// Shows what a registry wants its users to know, each of it once.
-    fn warn(&self, registry: &str, head: &Head) {
+    fn warn(&self, registry: &str, head: &TraceHead) {
         for text in trace::warnings(&head.fields) {
             let mut state = self.state();
             let warning = (registry.to_owned(), text);

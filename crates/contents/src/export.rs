@@ -7,7 +7,7 @@ pub use self::{cyclonedx::cyclonedx, spdx::spdx};
 
 /// What the document is about.
 #[derive(Clone, Copy, Debug)]
-pub struct Subject<'s> {
+pub struct ExportSubject<'s> {
     /// The image, as a person names it.
     pub name: &'s str,
     /// Digest of its manifest, such as `sha256:…`. Identifiers of the document are made from it.
@@ -16,7 +16,7 @@ pub struct Subject<'s> {
     pub created: Option<&'s str>,
 }
 
-impl Subject<'_> {
+impl ExportSubject<'_> {
     /// Second precision in UTC, as SPDX requires. 1970 where the image says nothing that fits.
     fn time(&self) -> String {
         const UNKNOWN: &str = "1970-01-01T00:00:00Z";
@@ -53,7 +53,7 @@ mod tests {
             (Some("yesterdayZ"), "1970-01-01T00:00:00Z"),
             (None, "1970-01-01T00:00:00Z"),
         ] {
-            assert_eq!(Subject { name: "a", digest: None, created }.time(), expected);
+            assert_eq!(ExportSubject { name: "a", digest: None, created }.time(), expected);
         }
     }
 }

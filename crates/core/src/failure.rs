@@ -1,7 +1,7 @@
 //! One classification of failures: what kind it is, who is to blame, and what helps.
 //!
 //! The error of every module implements [`Classify`]. A front end derives the rest from it: exit codes, the words of
-//! `data-kind` and the fields of JSON are tables over [`Kind`].
+//! `data-kind` and the fields of JSON are tables over [`FailureClass`].
 //!
 //! ```
 //! use porthole_core::{failure::{Blame, Classify, Kind}, reference::Reference};
@@ -20,7 +20,7 @@ pub trait Classify {
     fn failure(&self) -> Failure;
 
     /// What went wrong.
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> FailureClass {
         self.failure().kind
     }
 
@@ -52,7 +52,7 @@ impl<E: Classify + ?Sized> Classify for std::sync::Arc<E> {
 impl Classify for std::io::Error {
     fn failure(&self) -> Failure {
         match self.kind() {
-            std::io::ErrorKind::NotFound => Failure::new(Kind::NotFound, Blame::Input),
+            std::io::ErrorKind::NotFound => Failure::new(FailureClass::NotFound, Blame::Input),
             _ => Failure::machine(),
         }
     }
@@ -63,7 +63,7 @@ impl Classify for std::io::Error {
 #[non_exhaustive]
 pub struct Failure {
     /// What went wrong.
-    pub kind: Kind,
+    pub kind: FailureClass,
     /// Who can put it right.
     pub blame: Blame,
     /// The layer that it is about, where it is about one.
@@ -74,23 +74,23 @@ pub struct Failure {
 
 impl Failure {
     /// A failure without a layer and without hints.
-    pub fn new(kind: Kind, blame: Blame) -> Self {
+    pub fn new(kind: FailureClass, blame: Blame) -> Self {
         Self { kind, blame, layer: None, hints: Vec::new() }
     }
 
     /// Wrong input.
     pub fn input() -> Self {
-        Self::new(Kind::Input, Blame::Input)
+        Self::new(FailureClass::Input, Blame::Input)
     }
 
     /// An image that is malformed, or is not what its digests promise.
     pub fn malformed() -> Self {
-        Self::new(Kind::Malformed, Blame::Image)
+        Self::new(FailureClass::Malformed, Blame::Image)
     }
 
     /// A limit that no setting raises.
     pub fn limit() -> Self {
-        Self::new(Kind::Limit, Blame::Porthole)
+        Self::new(FailureClass::Limit, Blame::Porthole)
     }
 
     /// A limit that a setting raises: `got` is how much is needed, as far as it is known.
@@ -100,12 +100,12 @@ impl Failure {
 
     /// This machine: its disk, its rights, its programs.
     pub fn machine() -> Self {
-        Self::new(Kind::Other, Blame::Machine)
+        Self::new(FailureClass::Other, Blame::Machine)
     }
 
     /// A bug in this program.
     pub fn bug() -> Self {
-        Self::new(Kind::Other, Blame::Porthole)
+        Self::new(FailureClass::Other, Blame::Porthole)
     }
 
     /// Adds a hint after the others.
@@ -134,7 +134,7 @@ impl Failure {
     pub fn worst(failures: impl IntoIterator<Item = Self>) -> Option<Self> {
         failures.into_iter().reduce(|worst, next| {
             let (mut worst, next) = match (worst.kind, next.kind) {
-                (Kind::Limit, kind) if kind != Kind::Limit => (next, worst),
+                (FailureClass::Limit, kind) if kind != FailureClass::Limit => (next, worst),
                 _ => (worst, next),
             };
             worst.hints.extend(next.hints);
@@ -145,7 +145,7 @@ impl Failure {
 
 /// What went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum FailureClass {
     /// What was typed makes no sense, or does not fit what it is applied to.
     Input,
     /// The registry wants to know who asks, or does not let them in.
@@ -168,7 +168,7 @@ pub enum Kind {
     Other,
 }
 
-impl Kind {
+impl FailureClass {
     /// Every kind.
     pub const ALL: [Self; 10] = [
         Self::Input,
@@ -243,8 +243,8 @@ mod tests {
 
     #[test]
     fn words_are_unique_and_kebab_case() {
-        let words: std::collections::BTreeSet<_> = Kind::ALL.iter().map(|kind| kind.word()).collect();
-        assert_eq!(words.len(), Kind::ALL.len());
+        let words: std::collections::BTreeSet<_> = FailureClass::ALL.iter().map(|kind| kind.word()).collect();
+        assert_eq!(words.len(), FailureClass::ALL.len());
         assert!(words.iter().all(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')));
     }
 
@@ -252,8 +252,8 @@ mod tests {
     fn a_limit_never_hides_what_is_wrong() {
         let limit = || Failure::named_limit("entries", 5, 0);
         let worst = Failure::worst([limit(), Failure::malformed(), limit()]).unwrap();
-        assert_eq!((worst.kind, worst.hints.len()), (Kind::Malformed, 2));
-        assert_eq!(Failure::worst([limit(), limit()]).unwrap().kind, Kind::Limit);
+        assert_eq!((worst.kind, worst.hints.len()), (FailureClass::Malformed, 2));
+        assert_eq!(Failure::worst([limit(), limit()]).unwrap().kind, FailureClass::Limit);
         assert_eq!(Failure::worst([]), None);
     }
 }

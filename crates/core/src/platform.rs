@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use crate::{
     descriptor::Descriptor,
-    failure::{Blame, Classify, Failure, Kind},
+    failure::{Blame, Classify, Failure, FailureClass},
     hint::Hint,
     media_type::Role,
     quote::quote,
@@ -287,7 +287,7 @@ impl std::error::Error for NoMatch {}
 impl Classify for NoMatch {
     fn failure(&self) -> Failure {
         let available = self.available.iter().map(ToString::to_string).collect();
-        Failure::new(Kind::Platform, Blame::Input).hint(Hint::ChoosePlatform { available })
+        Failure::new(FailureClass::Platform, Blame::Input).hint(Hint::ChoosePlatform { available })
     }
 }
 

@@ -12,7 +12,7 @@ mod pending;
 mod scan;
 mod sparse;
 
-pub use ambiguity::Ambiguity;
+pub use ambiguity::EntryAmbiguity;
 pub use error::{Error, Field};
 pub(crate) use header::is_header;
 pub use scan::Scanner;
@@ -54,7 +54,7 @@ pub struct Entry {
     /// Start of the entry's data in the uncompressed archive.
     pub offset: u64,
     /// Why widely used readers interpret this entry differently, if they do.
-    pub ambiguous: Option<Ambiguity>,
+    pub ambiguous: Option<EntryAmbiguity>,
 }
 
 impl Entry {

@@ -1,6 +1,6 @@
 //! Layers with a table of contents (TOC): eStargz and zstd:chunked. To other readers they are ordinary layers.
 //!
-//! The TOC at the end of such a layer lists its entries and the position of the chunks of each file. A [`Reader`]
+//! The TOC at the end of such a layer lists its entries and the position of the chunks of each file. A [`TocReader`]
 //! fetches it with two small range requests; [`Toc::replay`] emits the entries as a scan of the archive would; a
 //! [`ChunkReader`] reads one file, or a part of it, and verifies every chunk before it returns its bytes.
 //!
@@ -21,10 +21,10 @@ mod reader;
 mod time;
 mod zstd_chunked;
 
-pub use audit::{Audit, AuditReport, Difference, Disagreement};
+pub use audit::{Audit, AuditReport, Disagreement, TocDifference};
 pub use chunk::{ChunkReader, Error as ChunkError};
 pub use error::{Error, Fault};
-pub use reader::Reader;
+pub use reader::TocReader;
 
 use std::{fmt, ops::Range};
 
@@ -40,7 +40,7 @@ use crate::{
 /// A parsed table of contents.
 #[derive(Debug)]
 pub struct Toc {
-    format: Format,
+    format: TocFormat,
     trust: Trust,
     digest: Digest,
     /// Length of the blob before the TOC. All chunks lie in this part.
@@ -54,14 +54,14 @@ pub struct Toc {
 /// Format of a layer with a TOC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Format {
+pub enum TocFormat {
     /// eStargz: gzip members, with the TOC as the last entry of the archive. The older stargz format counts as eStargz.
     EStargz,
     /// zstd:chunked: zstd frames, with the TOC in a skippable frame.
     ZstdChunked,
 }
 
-impl Format {
+impl TocFormat {
     fn compression(self) -> Compression {
         match self {
             Self::EStargz => Compression::Gzip,
@@ -70,7 +70,7 @@ impl Format {
     }
 }
 
-impl fmt::Display for Format {
+impl fmt::Display for TocFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::EStargz => "eStargz",
@@ -111,7 +111,7 @@ impl Landmark {
 
 impl Toc {
     /// Format of the layer.
-    pub fn format(&self) -> Format {
+    pub fn format(&self) -> TocFormat {
         self.format
     }
 

@@ -23,7 +23,7 @@ mod waste;
 
 use self::{node::Arena, stack::Open, view::Cache};
 use crate::{
-    failure::{Classify, Failure, Kind},
+    failure::{Classify, Failure, FailureClass},
     tar,
 };
 use std::fmt;
@@ -37,7 +37,7 @@ pub use self::{
     survey::{Marked, Survey},
     versions::PathVersion,
     view::{Mode, Sort, View},
-    waste::{Cause, Copies, Download, Group, LayerWaste, Waste, Wasted},
+    waste::{Cause, Copies, DownloadMap, Group, LayerWaste, Waste, Wasted},
 };
 
 /// All layers of an image, stacked. Nodes are never deleted.
@@ -184,7 +184,7 @@ pub struct LayerSummary {
 #[non_exhaustive]
 pub enum Ambiguity {
     /// Readers interpret the archive entry differently.
-    Archive(tar::Ambiguity),
+    Archive(tar::EntryAmbiguity),
     /// A whiteout follows an entry of the same layer: containerd removes that entry, others keep it.
     WhiteoutOfSameLayer,
     /// An opaque marker follows something in its directory that the same layer created without an entry: containerd
@@ -202,8 +202,8 @@ impl fmt::Display for Ambiguity {
     }
 }
 
-impl From<tar::Ambiguity> for Ambiguity {
-    fn from(reason: tar::Ambiguity) -> Self {
+impl From<tar::EntryAmbiguity> for Ambiguity {
+    fn from(reason: tar::EntryAmbiguity) -> Self {
         Self::Archive(reason)
     }
 }
@@ -211,7 +211,7 @@ impl From<tar::Ambiguity> for Ambiguity {
 impl Error {
     /// Whether the error is a limit of this program, where a container runtime would continue.
     pub fn is_limit(&self) -> bool {
-        self.failure().kind == Kind::Limit
+        self.failure().kind == FailureClass::Limit
     }
 }
 

@@ -4,7 +4,7 @@
 use porthole_core::{
     failure::Classify,
     limits::Limits,
-    tar::{Ambiguity, Entry, EntrySink, Error, Field, Flow, Kind, Scanner},
+    tar::{Entry, EntryAmbiguity, EntrySink, Error, Field, Flow, Kind, Scanner},
 };
 use porthole_testkit::chunks::Split;
 use proptest::{collection::vec, prelude::*};
@@ -190,7 +190,7 @@ fn pax(typeflag: u8, records: &[(&str, &str)]) -> Vec<u8> {
     entry(typeflag, "PaxHeaders/x", data.as_bytes())
 }
 
-fn names(archive: &[u8]) -> (Vec<String>, Vec<Option<Ambiguity>>, Result<(), Error>) {
+fn names(archive: &[u8]) -> (Vec<String>, Vec<Option<EntryAmbiguity>>, Result<(), Error>) {
     let (entries, verdict) = read(archive, Split::Random { seed: 3, most: 900 });
     let names = entries.iter().map(|(entry, _)| String::from_utf8_lossy(&entry.path).into_owned()).collect();
     (names, entries.iter().map(|(entry, _)| entry.ambiguous).collect(), verdict)
@@ -200,34 +200,34 @@ fn names(archive: &[u8]) -> (Vec<String>, Vec<Option<Ambiguity>>, Result<(), Err
 fn the_reason_for_an_ambiguity_is_named() {
     let file = entry(b'0', "short", b"1");
     let gnu = |name: &str| entry(b'L', "././@LongLink", format!("{name}\0").as_bytes());
-    let cases: [(Vec<Vec<u8>>, &str, Ambiguity); 21] = [
-        (vec![pax(b'x', &[("path", "pax")]), gnu("gnu"), file.clone()], "gnu", Ambiguity::TwoLongNames),
+    let cases: [(Vec<Vec<u8>>, &str, EntryAmbiguity); 21] = [
+        (vec![pax(b'x', &[("path", "pax")]), gnu("gnu"), file.clone()], "gnu", EntryAmbiguity::TwoLongNames),
         (
             vec![pax(b'x', &[("path", "a")]), pax(b'x', &[("path", "b")]), file.clone()],
             "b",
-            Ambiguity::SeveralPaxHeaders,
+            EntryAmbiguity::SeveralPaxHeaders,
         ),
-        (vec![gnu("a"), gnu("b"), file.clone()], "b", Ambiguity::SeveralLongNames),
-        (vec![gnu(""), file.clone()], "short", Ambiguity::EmptyExtension),
-        (vec![gnu("a\0b"), file.clone()], "a", Ambiguity::NulInName),
-        (vec![pax(b'x', &[("path", "")]), file.clone()], "short", Ambiguity::EmptyExtension),
-        (vec![pax(b'x', &[("path", "a"), ("path", "b")]), file.clone()], "b", Ambiguity::RepeatedPaxRecord),
-        (vec![pax(b'x', &[("path", "a\nb")]), file.clone()], "a\nb", Ambiguity::NewlineInName),
-        (vec![pax(b'x', &[("mtime", "-1.5")]), file.clone()], "short", Ambiguity::FractionBefore1970),
-        (vec![pax(b'x', &[("size", "0")]), header(b'0', "grown", 512, |_| {})], "grown", Ambiguity::PaxSize),
-        (vec![header(b'2', "link", 512, |_| {})], "link", Ambiguity::SizeOnNonFile),
-        (vec![header(0, "old/", 0, |_| {})], "old/", Ambiguity::TrailingSlash),
-        (vec![header(b'0', "", 0, |_| {})], "", Ambiguity::NoName),
-        (vec![entry(b'X', "solaris", b"16 path=another\n")], "solaris", Ambiguity::SolarisHeader),
-        (vec![pax(b'x', &[("mtime", "-1")]), file.clone()], "short", Ambiguity::Number),
-        (vec![pax(b'x', &[("gid", "-1")]), file.clone()], "short", Ambiguity::Number),
+        (vec![gnu("a"), gnu("b"), file.clone()], "b", EntryAmbiguity::SeveralLongNames),
+        (vec![gnu(""), file.clone()], "short", EntryAmbiguity::EmptyExtension),
+        (vec![gnu("a\0b"), file.clone()], "a", EntryAmbiguity::NulInName),
+        (vec![pax(b'x', &[("path", "")]), file.clone()], "short", EntryAmbiguity::EmptyExtension),
+        (vec![pax(b'x', &[("path", "a"), ("path", "b")]), file.clone()], "b", EntryAmbiguity::RepeatedPaxRecord),
+        (vec![pax(b'x', &[("path", "a\nb")]), file.clone()], "a\nb", EntryAmbiguity::NewlineInName),
+        (vec![pax(b'x', &[("mtime", "-1.5")]), file.clone()], "short", EntryAmbiguity::FractionBefore1970),
+        (vec![pax(b'x', &[("size", "0")]), header(b'0', "grown", 512, |_| {})], "grown", EntryAmbiguity::PaxSize),
+        (vec![header(b'2', "link", 512, |_| {})], "link", EntryAmbiguity::SizeOnNonFile),
+        (vec![header(0, "old/", 0, |_| {})], "old/", EntryAmbiguity::TrailingSlash),
+        (vec![header(b'0', "", 0, |_| {})], "", EntryAmbiguity::NoName),
+        (vec![entry(b'X', "solaris", b"16 path=another\n")], "solaris", EntryAmbiguity::SolarisHeader),
+        (vec![pax(b'x', &[("mtime", "-1")]), file.clone()], "short", EntryAmbiguity::Number),
+        (vec![pax(b'x', &[("gid", "-1")]), file.clone()], "short", EntryAmbiguity::Number),
         (
             vec![header(b'0', "name", 0, |block| {
                 block[257..265].fill(0);
                 block[345..348].copy_from_slice(b"dir");
             })],
             "name",
-            Ambiguity::StrayPrefix,
+            EntryAmbiguity::StrayPrefix,
         ),
         (
             vec![header(b'0', "name", 0, |block| {
@@ -235,7 +235,7 @@ fn the_reason_for_an_ambiguity_is_named() {
                 block[345..348].copy_from_slice(b"dir");
             })],
             "dir/name",
-            Ambiguity::StrayPrefix,
+            EntryAmbiguity::StrayPrefix,
         ),
         (
             vec![header(b'0', "name", 0, |block| {
@@ -243,24 +243,24 @@ fn the_reason_for_an_ambiguity_is_named() {
                 block[345..348].copy_from_slice(b"dir");
             })],
             "dir/name",
-            Ambiguity::StrayPrefix,
+            EntryAmbiguity::StrayPrefix,
         ),
         (
             vec![header(b'L', "././@LongLink", 2, |block| block[257..265].fill(0)), b"ab".repeat(256), file.clone()],
             "ab",
-            Ambiguity::ExtensionWithoutMagic,
+            EntryAmbiguity::ExtensionWithoutMagic,
         ),
         (
             vec![header(b'3', "device", 0, |block| block[329..337].copy_from_slice(b"\x80\0\0\x01\0\0\0\0"))],
             "device",
-            Ambiguity::Number,
+            EntryAmbiguity::Number,
         ),
     ];
     for (blocks, name, reason) in cases {
         let (listed, reasons, verdict) = names(&blocks.concat());
         assert_eq!((listed.as_slice(), verdict), ([name.to_owned()].as_slice(), Ok(())), "{reason}");
         assert_eq!(reasons, [Some(reason)]);
-        assert!(Ambiguity::ALL.contains(&reason));
+        assert!(EntryAmbiguity::ALL.contains(&reason));
     }
 }
 
@@ -285,7 +285,7 @@ fn a_number_that_some_readers_parse_differently_is_ambiguous() {
         &[(136, &[0; 12])],
         &[(257, &v7), (329, b"\x80\0\0\0\0\0\0\x01")],
     ];
-    let cases = odd.map(|change| (change, Some(Ambiguity::Number))).into_iter();
+    let cases = odd.map(|change| (change, Some(EntryAmbiguity::Number))).into_iter();
     for (change, reason) in cases.chain(common.map(|change| (change, None))) {
         let block = header(b'0', "name", 0, |block| {
             for (at, bytes) in change {
@@ -324,7 +324,11 @@ fn a_global_header_is_an_entry_that_changes_no_other() {
     let archive = [pax(b'g', &[("path", "all")]), entry(b'0', "a", b"1"), entry(b'0', "b", b"2")].concat();
     let (listed, reasons, verdict) = names(&archive);
     assert_eq!(listed, ["all", "a", "b"]);
-    assert_eq!(reasons, [None, Some(Ambiguity::GlobalHeader), Some(Ambiguity::GlobalHeader)], "what follows is");
+    assert_eq!(
+        reasons,
+        [None, Some(EntryAmbiguity::GlobalHeader), Some(EntryAmbiguity::GlobalHeader)],
+        "what follows is"
+    );
     assert_eq!(verdict, Ok(()));
 
     for (key, value) in [("comment", "0123"), ("mtime", "5")] {
@@ -335,7 +339,7 @@ fn a_global_header_is_an_entry_that_changes_no_other() {
     let lost = [pax(b'x', &[("path", "long")]), pax(b'g', &[("comment", "")]), entry(b'0', "a", b"1")].concat();
     let (listed, reasons, _) = names(&lost);
     assert_eq!(listed, ["PaxHeaders/x", "a"]);
-    assert_eq!(reasons, [None, Some(Ambiguity::LostExtension)]);
+    assert_eq!(reasons, [None, Some(EntryAmbiguity::LostExtension)]);
 }
 
 #[test]
@@ -419,7 +423,7 @@ fn every_sparse_form_gives_the_logical_file() {
             let [(sparse, content), (after, _)] = entries.as_slice() else { panic!("two entries: {entries:?}") };
             assert_eq!((sparse.path.as_slice(), sparse.size), (name.as_bytes(), 20));
             assert_eq!(content, &logical);
-            assert_eq!(sparse.ambiguous, Some(Ambiguity::Sparse));
+            assert_eq!(sparse.ambiguous, Some(EntryAmbiguity::Sparse));
             assert_eq!((after.path.as_slice(), after.ambiguous), (b"after".as_slice(), None));
         }
     }

@@ -5,7 +5,7 @@
 use porthole_core::{
     image::{
         Image, diff,
-        diff::{Change, Diff, LayerState},
+        diff::{Diff, LayerMatch, SettingChange},
     },
     manifest::{Document, Raw},
 };
@@ -53,8 +53,8 @@ fn base() -> Made {
 }
 
 /// The changes as `key name: before > after`.
-fn shown(changes: &[Change]) -> Vec<String> {
-    let shown = |change: &Change| {
+fn shown(changes: &[SettingChange]) -> Vec<String> {
+    let shown = |change: &SettingChange| {
         let name = change.name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
         let value = |value: &Option<diff::Value>| value.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
         format!("{}{name}: {} > {}", change.key, value(&change.before), value(&change.after))
@@ -62,7 +62,7 @@ fn shown(changes: &[Change]) -> Vec<String> {
     changes.iter().map(shown).collect()
 }
 
-fn layers(diff: &Diff) -> Vec<(Option<u32>, Option<u32>, LayerState)> {
+fn layers(diff: &Diff) -> Vec<(Option<u32>, Option<u32>, LayerMatch)> {
     diff.layers.pairs.iter().map(|pair| (pair.before, pair.after, pair.state)).collect()
 }
 
@@ -71,7 +71,7 @@ fn an_image_equals_itself() {
     let built = base().build();
     let diff = diff(&image(&built), &image(&built));
     assert!(diff.manifest.is_empty() && diff.config.is_empty() && diff.history.is_empty());
-    assert_eq!(layers(&diff), [(Some(0), Some(0), LayerState::Same), (Some(1), Some(1), LayerState::Same)]);
+    assert_eq!(layers(&diff), [(Some(0), Some(0), LayerMatch::Same), (Some(1), Some(1), LayerMatch::Same)]);
     assert_eq!((diff.layers.shared, diff.layers.download, diff.layers.same_files), (2, 0, true));
 }
 
@@ -177,11 +177,11 @@ fn layers_are_matched_by_blob_and_by_content() {
     assert_eq!(
         layers(&found),
         [
-            (Some(0), Some(0), LayerState::Same),
-            (Some(1), Some(1), LayerState::Recompressed),
-            (Some(2), None, LayerState::Removed),
-            (None, Some(2), LayerState::Added),
-            (None, Some(3), LayerState::Added),
+            (Some(0), Some(0), LayerMatch::Same),
+            (Some(1), Some(1), LayerMatch::Recompressed),
+            (Some(2), None, LayerMatch::Removed),
+            (None, Some(2), LayerMatch::Added),
+            (None, Some(3), LayerMatch::Added),
         ]
     );
     assert_eq!((found.layers.shared, found.layers.same_files), (2, false));
@@ -191,6 +191,6 @@ fn layers_are_matched_by_blob_and_by_content() {
 
     let packed = |compression| Made::new().layer(layer("base", compression)).build();
     let found = diff(&image(&packed(Compression::Gzip)), &image(&packed(Compression::None)));
-    assert_eq!(layers(&found), [(Some(0), Some(0), LayerState::Recompressed)]);
+    assert_eq!(layers(&found), [(Some(0), Some(0), LayerMatch::Recompressed)]);
     assert!(found.layers.same_files && found.config.is_empty() && found.manifest.is_empty());
 }

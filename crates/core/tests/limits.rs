@@ -29,7 +29,7 @@ fn limits(name: &str, value: u64) -> Limits {
 /// more than before.
 fn named(error: &(impl Classify + Display), limits: &Limits) -> &'static str {
     let failure = error.failure();
-    assert_eq!(failure.kind, failure::Kind::Limit, "{error}");
+    assert_eq!(failure.kind, failure::FailureClass::Limit, "{error}");
     let [Hint::RaiseLimit { name, value }] = failure.hints[..] else {
         panic!("expected a limit to raise: {failure:?}")
     };

@@ -13,7 +13,7 @@ use porthole_core::{
     limits::Limits,
     media_type::{Compression, MediaType},
     tar::{self, EntrySink, Flow},
-    toc::{self, Error, Fault, Reader, Trust},
+    toc::{self, Error, Fault, TocReader, Trust},
 };
 use porthole_testkit::{
     chunks::{SPLITS, Split},
@@ -97,7 +97,7 @@ fn a_plain_layer_has_none() {
         }
     }
     for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
-        let reader = Reader::probe(compression, 5000, &Limits::default()).unwrap();
+        let reader = TocReader::probe(compression, 5000, &Limits::default()).unwrap();
         assert!(!reader.announced());
         assert_eq!(reader.wants().is_some(), compression != Compression::None);
     }
@@ -176,7 +176,7 @@ fn annotations_are_read_strictly() {
     }
     let mut prepared = Prepared::new(&layer, Format::EStargz).build();
     prepared.blob.bytes.pop();
-    assert_eq!(refusal(&prepared), Error::NoFooter { format: toc::Format::EStargz });
+    assert_eq!(refusal(&prepared), Error::NoFooter { format: toc::TocFormat::EStargz });
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -187,7 +187,7 @@ fn a_large_toc_meets_its_limit() {
         let prepared = Prepared::new(&layer, format).build();
         let descriptor = descriptor(&prepared);
         let open = |limits: &Limits| {
-            let mut reader = Reader::new(&descriptor, limits)?;
+            let mut reader = TocReader::new(&descriptor, limits)?;
             while let Some(range) = reader.wants() {
                 reader.push(&prepared.blob.bytes[range.start as usize..range.end as usize])?;
             }
@@ -218,7 +218,7 @@ fn a_truncated_or_altered_toc_is_rejected() {
     for format in FORMATS {
         let prepared = Prepared::new(&layer, format).build();
         let descriptor = descriptor(&prepared);
-        let mut reader = Reader::new(&descriptor, &Limits::default()).unwrap();
+        let mut reader = TocReader::new(&descriptor, &Limits::default()).unwrap();
         let range = reader.wants().unwrap();
         reader.push(&prepared.blob.bytes[range.start as usize..range.end as usize - 1]).unwrap();
         assert_eq!(reader.wants(), Some(range.end - 1..range.end));

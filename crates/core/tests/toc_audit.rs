@@ -6,7 +6,7 @@ mod prepared;
 
 use porthole_core::{
     digest::Digest,
-    toc::{Audit, AuditReport, Difference, Landmark},
+    toc::{Audit, AuditReport, Landmark, TocDifference},
 };
 use porthole_testkit::{
     chunks::Split,
@@ -141,7 +141,10 @@ fn a_second_toc_in_the_archive_is_found() {
     let report = audit(&prepared);
     let differences: Vec<_> = report.disagreements.iter().map(|found| found.difference.clone()).collect();
     assert!(
-        matches!(differences.as_slice(), [Difference::OtherToc { .. }, Difference::AfterToc, Difference::NotInToc]),
+        matches!(
+            differences.as_slice(),
+            [TocDifference::OtherToc { .. }, TocDifference::AfterToc, TocDifference::NotInToc]
+        ),
         "{differences:?}"
     );
     let mut honest = Prepared::new(&layer(), Format::EStargz).build();

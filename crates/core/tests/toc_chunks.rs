@@ -12,7 +12,7 @@ use porthole_core::{
     hint::Hint,
     limits::Limits,
     tar,
-    toc::{ChunkError, Reader, Toc},
+    toc::{ChunkError, Toc, TocReader},
 };
 use porthole_testkit::{
     chunks::{SPLITS, Split},
@@ -190,7 +190,7 @@ fn a_large_chunk_meets_its_limit() {
     let prepared = Prepared::new(&layer, Format::EStargz).build();
     let mut limits = Limits::default();
     limits.chunk_bytes = 4095;
-    let mut reader = Reader::new(&descriptor(&prepared), &limits).unwrap();
+    let mut reader = TocReader::new(&descriptor(&prepared), &limits).unwrap();
     while let Some(range) = reader.wants() {
         reader.push(&prepared.blob.bytes[range.start as usize..range.end as usize]).unwrap();
     }

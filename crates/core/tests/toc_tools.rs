@@ -12,7 +12,7 @@ use porthole_core::{
     limits::Limits,
     media_type::MediaType,
     tar::{EntrySink, Kind},
-    toc::{Audit, Format, Landmark, Trust},
+    toc::{Audit, Landmark, TocFormat, Trust},
 };
 use porthole_testkit::chunks::{SPLITS, Split};
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -22,7 +22,7 @@ use prepared::{List, read};
 struct Tool {
     blob: &'static [u8],
     media_type: MediaType,
-    format: Format,
+    format: TocFormat,
     annotations: &'static [(&'static str, &'static str)],
     landmark: Option<Landmark>,
     /// Entries of the TOC, without landmarks.
@@ -38,7 +38,7 @@ fn tools() -> [Tool; 3] {
         Tool {
             blob: include_bytes!("vectors/prepared/skopeo-1.9.3.tar.zst"),
             media_type: MediaType::OCI_LAYER_ZSTD,
-            format: Format::ZstdChunked,
+            format: TocFormat::ZstdChunked,
             annotations: &[
                 (CHECKSUM, "sha256:21aff7f05ebb705e5e4e79329400471962c6eb01732699eee40c9c7f56bfaf00"),
                 (POSITION, "2944:681:2722:1"),
@@ -49,7 +49,7 @@ fn tools() -> [Tool; 3] {
         Tool {
             blob: include_bytes!("vectors/prepared/stargz-snapshotter-0.12.tar.gz"),
             media_type: MediaType::OCI_LAYER_GZIP,
-            format: Format::EStargz,
+            format: TocFormat::EStargz,
             annotations: &[(TOC_DIGEST, "sha256:37996b4d39c2fe8a57e3fa391c7e06fb46740950bc85f033baf092bf734c6ef6")],
             landmark: Some(Landmark::NoPrefetch),
             entries: 11,
@@ -57,7 +57,7 @@ fn tools() -> [Tool; 3] {
         Tool {
             blob: include_bytes!("vectors/prepared/stargz-snapshotter-0.12.tar.zst"),
             media_type: MediaType::OCI_LAYER_ZSTD,
-            format: Format::ZstdChunked,
+            format: TocFormat::ZstdChunked,
             annotations: &[
                 (TOC_DIGEST, "sha256:b0c96bdb2a8e2c05888916efe21cfa88b5ec85f747e67a1b9ec26603d7752e8b"),
                 (CHECKSUM, "sha256:06c0f8c86199fc953b617bc2f0543718d6fba94cfbd385e27b3f12ebb4e3e0c6"),

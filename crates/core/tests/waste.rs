@@ -257,8 +257,9 @@ fn downloads_are_estimated_by_range() {
 
 #[test]
 fn a_sparse_file_is_downloaded_as_stored() {
-    let sparse =
-        |(entry, content): Made| (Entry { ambiguous: Some(porthole_core::tar::Ambiguity::Sparse), ..entry }, content);
+    let sparse = |(entry, content): Made| {
+        (Entry { ambiguous: Some(porthole_core::tar::EntryAmbiguity::Sparse), ..entry }, content)
+    };
     let mut tree = FileTree::new(100);
     tree.begin(0);
     let big = sparse(file("big", 1 << 40, "x"));

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use porthole_core::failure::{Blame, Classify, Failure, Kind};
+use porthole_core::failure::{Blame, Classify, Failure, FailureClass};
 
 use crate::keychain;
 
@@ -38,7 +38,7 @@ impl Classify for Error {
     fn failure(&self) -> Failure {
         match self {
             Self::NoHome | Self::UserName => Failure::input(),
-            Self::File { .. } | Self::Helper(_) => Failure::new(Kind::Other, Blame::Machine),
+            Self::File { .. } | Self::Helper(_) => Failure::new(FailureClass::Other, Blame::Machine),
         }
     }
 }

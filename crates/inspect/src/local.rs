@@ -37,7 +37,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 /// their own. They get one made from `manifest.json`: the same bytes for the same archive.
 pub struct Images<D, F> {
     files: Place<D, Archive<F>>,
-    format: Format,
+    format: LocalFormat,
     images: Vec<NamedImage>,
     /// Manifests that were made for a docker-archive.
     made: HashMap<Digest, Arc<[u8]>>,
@@ -49,7 +49,7 @@ pub struct Images<D, F> {
 /// How images are stored in files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Format {
+pub enum LocalFormat {
     /// An OCI image layout in a directory.
     OciLayout,
     /// An OCI image layout in a tar.
@@ -69,7 +69,12 @@ impl<D: Files, F: ReadAt> Images<D, F> {
     ///
     /// [`Error`] if it is of no known format, or not of the one that is expected; if it is broken; if the archive is
     /// compressed as a whole.
-    pub async fn open(place: Place<D, F>, name: &str, expected: Option<Format>, limits: Limits) -> Result<Self, Error> {
+    pub async fn open(
+        place: Place<D, F>,
+        name: &str,
+        expected: Option<LocalFormat>,
+        limits: Limits,
+    ) -> Result<Self, Error> {
         let files = match place {
             Place::Directory(directory) => Place::Directory(directory),
             Place::File(file) => Place::File(Archive::scan(file, name, &limits).await?),
@@ -83,7 +88,7 @@ impl<D: Files, F: ReadAt> Images<D, F> {
         let both =
             expected.is_none() && matches!(&files, Place::File(archive) if archive.find(MANIFEST_FILE).is_some());
         match (&files, format) {
-            (Place::Directory(_), Format::OciLayout) | (Place::File(_), Format::OciArchive) => {
+            (Place::Directory(_), LocalFormat::OciLayout) | (Place::File(_), LocalFormat::OciArchive) => {
                 let images = opening.layout(&files).await?;
                 let mut all = Self { files, format, images, made: HashMap::new(), paths: HashMap::new(), limits };
                 if both {
@@ -91,23 +96,23 @@ impl<D: Files, F: ReadAt> Images<D, F> {
                 }
                 Ok(all)
             }
-            (Place::File(archive), Format::DockerArchive) => {
+            (Place::File(archive), LocalFormat::DockerArchive) => {
                 let docker::Contents { images, made, paths } = docker::read(archive, &opening).await?;
                 Ok(Self { files, format, images, made, paths, limits })
             }
-            (Place::Directory(directory), Format::SkopeoDirectory) => {
+            (Place::Directory(directory), LocalFormat::SkopeoDirectory) => {
                 let docker::Contents { images, made, paths } = dir::read(directory, &opening).await?;
                 Ok(Self { files, format, images, made, paths, limits })
             }
             (Place::Directory(_), _) => Err(opening.not_an_image("a directory")),
-            (Place::File(_), Format::OciLayout | Format::SkopeoDirectory) => {
+            (Place::File(_), LocalFormat::OciLayout | LocalFormat::SkopeoDirectory) => {
                 Err(opening.not_an_image("something that is not a directory"))
             }
         }
     }
 
     /// How the images are stored.
-    pub fn format(&self) -> Format {
+    pub fn format(&self) -> LocalFormat {
         self.format
     }
 
@@ -122,7 +127,7 @@ impl<D: Files, F: ReadAt> Images<D, F> {
         let mut all = Vec::new();
         for NamedImage { names, root } in &self.images {
             // The second name of a layout's image is the first one in full.
-            let count = if self.format == Format::DockerArchive { names.len() } else { 1 };
+            let count = if self.format == LocalFormat::DockerArchive { names.len() } else { 1 };
             all.extend(names.iter().take(count).map(|name| (Some(name.clone()), root.clone())));
             if names.is_empty() {
                 all.push((None, root.clone()));
@@ -193,8 +198,8 @@ impl<D: Files, F: ReadAt> Images<D, F> {
         }
         let path = match (self.paths.get(digest), self.format) {
             (Some(path), _) => path.clone(),
-            (None, Format::DockerArchive) => return Err(Error::missing_blob(digest)),
-            (None, Format::SkopeoDirectory) => dir::blob_path(digest),
+            (None, LocalFormat::DockerArchive) => return Err(Error::missing_blob(digest)),
+            (None, LocalFormat::SkopeoDirectory) => dir::blob_path(digest),
             (None, _) => layout::blob_path(digest),
         };
         let opened = match &self.files {
@@ -215,7 +220,7 @@ impl<D, F> fmt::Debug for Images<D, F> {
     }
 }
 
-impl Format {
+impl LocalFormat {
     fn kind(self) -> SourceKind {
         match self {
             Self::OciLayout | Self::SkopeoDirectory => SourceKind::Layout,
@@ -232,11 +237,11 @@ struct Opening<'o> {
 }
 
 impl Opening<'_> {
-    fn recognise<F: ReadAt>(&self, archive: &Archive<F>) -> Result<Format, Error> {
+    fn recognise<F: ReadAt>(&self, archive: &Archive<F>) -> Result<LocalFormat, Error> {
         let has = |name: &str| archive.find(name).is_some();
         match (has(LAYOUT_FILE) && has(INDEX_FILE), has(MANIFEST_FILE)) {
-            (true, _) => Ok(Format::OciArchive),
-            (false, true) => Ok(Format::DockerArchive),
+            (true, _) => Ok(LocalFormat::OciArchive),
+            (false, true) => Ok(LocalFormat::DockerArchive),
             // Before Docker 1.10 an archive had this file and a directory for each layer, and no manifest.json.
             (false, false) if has("repositories") => {
                 Err(self.not_an_image("the format of `docker save` before Docker 1.10, without manifest.json"))
@@ -283,11 +288,11 @@ impl Opening<'_> {
 }
 
 /// A layout, unless only the files of the other format are there.
-async fn recognise_directory<D: Files>(directory: &D) -> Format {
+async fn recognise_directory<D: Files>(directory: &D) -> LocalFormat {
     let is_other = directory.open(LAYOUT_FILE).await.is_err()
         && directory.open(MANIFEST_FILE).await.is_ok()
         && directory.open(dir::VERSION_FILE).await.is_ok();
-    if is_other { Format::SkopeoDirectory } else { Format::OciLayout }
+    if is_other { LocalFormat::SkopeoDirectory } else { LocalFormat::OciLayout }
 }
 
 /// The first `limit` bytes of a file, or all if it has fewer.

@@ -3,10 +3,10 @@
 use crate::{blob::read_range, layer::LayerJob};
 use porthole_core::{
     decode::Format as StreamFormat,
-    failure::{Classify, Kind},
+    failure::{Classify, FailureClass},
     layer::LayerReport,
     media_type::Compression,
-    toc::{self, Audit, AuditReport, Format, Reader, Toc, Trust},
+    toc::{self, Audit, AuditReport, Toc, TocFormat, TocReader, Trust},
 };
 use porthole_source::ImageSource;
 use std::{
@@ -49,11 +49,11 @@ pub async fn fetch<S: ImageSource>(
 ) -> Result<Option<(Toc, u64)>, Error<S::Error>> {
     let limits = source.limits();
     let reader = match &job.descriptor {
-        Some(descriptor) => Reader::new(descriptor, limits),
+        Some(descriptor) => TocReader::new(descriptor, limits),
         None if search == TocSearch::Trusted => return Ok(None),
         None => {
             let size = source.bare_size().await.map_err(Error::Source)?;
-            Reader::probe(sniff(source).await?, size, limits)
+            TocReader::probe(sniff(source).await?, size, limits)
         }
     };
     let mut reader = reader.map_err(Error::Toc)?;
@@ -107,7 +107,7 @@ pub enum AuditedToc {
     /// It was compared with its layer.
     Done {
         /// Its format.
-        format: Format,
+        format: TocFormat,
         /// The manifest vouches for it.
         trusted: bool,
         /// Where the two differ.
@@ -126,7 +126,7 @@ impl AuditedToc {
 
     /// Whether a limit of ours kept the table from being read.
     pub fn is_unchecked(&self) -> bool {
-        matches!(self, Self::Refused(error) if error.kind() == Kind::Limit)
+        matches!(self, Self::Refused(error) if error.kind() == FailureClass::Limit)
     }
 }
 

@@ -11,7 +11,7 @@ use porthole_core::{
     limits::Limits,
     manifest::{Document, Manifest, Parsed},
 };
-use porthole_inspect::local::{BareLayer, Error, Format};
+use porthole_inspect::local::{BareLayer, Error, LocalFormat};
 use porthole_source::{BlobStream, Capability, ImageSource, ReadAt, SourceKind, Unsupported};
 use porthole_testkit::image::{self as testkit, Built, Compression, Content, Layer};
 use std::{collections::BTreeMap, sync::Arc};
@@ -60,7 +60,7 @@ fn a_layout_directory_and_its_archive_hold_the_same() {
     let content = built.clone().into_content("v1");
     let directory = open_dir(content.layout_files()).unwrap();
     let archive = open(content.layout_tar()).unwrap();
-    assert_eq!((directory.format(), archive.format()), (Format::OciLayout, Format::OciArchive));
+    assert_eq!((directory.format(), archive.format()), (LocalFormat::OciLayout, LocalFormat::OciArchive));
     for images in [directory, archive] {
         let names: Vec<_> = images.names().into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, [Some("v1".to_owned())]);
@@ -84,7 +84,7 @@ fn a_directory_of_skopeo_holds_one_image() {
     }
     files.insert("manifest.json".into(), built.manifest.bytes.clone());
     let images = open_dir(files.clone()).unwrap();
-    assert_eq!(images.format(), Format::SkopeoDirectory);
+    assert_eq!(images.format(), LocalFormat::SkopeoDirectory);
     let (image, bytes) = layers(&images, None);
     assert_eq!(image.manifest.raw.bytes(), built.manifest.bytes);
     assert_eq!(bytes, built.layers.iter().map(|layer| layer.blob.bytes.clone()).collect::<Vec<_>>());
@@ -150,7 +150,7 @@ fn a_docker_archive_gets_a_manifest() {
     let built = built();
     let archive = Content::docker_archive(&[("x:1", &built)]);
     let images = open(archive.clone()).unwrap();
-    assert_eq!(images.format(), Format::DockerArchive);
+    assert_eq!(images.format(), LocalFormat::DockerArchive);
     for name in [None, Some("x:1"), Some("docker.io/library/x:1")] {
         let (image, bytes) = layers(&images, name);
         assert_eq!(image.config_raw.bytes(), built.config.bytes);
@@ -241,7 +241,7 @@ fn an_archive_with_both_descriptions_holds_the_images_of_both() {
     let (first, second) = (built(), testkit::Image::new().layer(Layer::new("COPY b /").file("b", "b")).build());
     let content = first.clone().into_content("v1");
     let same = open(both(&content, &[("x:1", &first)], |_| {})).unwrap();
-    assert_eq!((same.format(), same.names().len()), (Format::OciArchive, 1));
+    assert_eq!((same.format(), same.names().len()), (LocalFormat::OciArchive, 1));
     assert_eq!(same.find(None).unwrap().digest.to_string(), first.manifest.digest);
 
     let two = open(both(&content, &[("x:1", &first), ("y:1", &second)], |_| {})).unwrap();
@@ -253,7 +253,7 @@ fn an_archive_with_both_descriptions_holds_the_images_of_both() {
     assert_eq!(layers(&two, Some("y:1")).1, [second.layers[0].tar.clone()]);
     assert_eq!(layers(&two, Some("v1")).0.manifest.raw.bytes(), first.manifest.bytes);
 
-    let expected = Some(Format::OciArchive);
+    let expected = Some(LocalFormat::OciArchive);
     let bytes = both(&content, &[("y:1", &second)], |_| {});
     assert!(open(bytes.clone()).unwrap().find(None).is_err());
     assert!(open_as(bytes, expected, Limits::default()).unwrap().find(None).is_ok());
@@ -355,11 +355,11 @@ fn a_format_that_is_expected_is_the_one_that_is_read() {
     let oci = content.layout_tar();
     let docker = Content::docker_archive(&[("x:1", &built)]);
     for (archive, format, fits) in [
-        (&oci, Format::OciArchive, true),
-        (&oci, Format::DockerArchive, false),
-        (&oci, Format::OciLayout, false),
-        (&docker, Format::DockerArchive, true),
-        (&docker, Format::OciArchive, false),
+        (&oci, LocalFormat::OciArchive, true),
+        (&oci, LocalFormat::DockerArchive, false),
+        (&oci, LocalFormat::OciLayout, false),
+        (&docker, LocalFormat::DockerArchive, true),
+        (&docker, LocalFormat::OciArchive, false),
     ] {
         match open_as(archive.clone(), Some(format), Limits::default()) {
             Ok(images) => assert!(fits && images.format() == format),

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
 use porthole_core::{
-    failure::{Classify, Kind},
+    failure::{Classify, FailureClass},
     hint::Hint,
     limits::Limits,
     manifest::Document,
@@ -160,7 +160,7 @@ fn an_error_at_a_limit_names_it() {
         }
     }
     let failure = Error::<Never>::Nesting(nesting).failure();
-    assert_eq!(failure.kind, Kind::Limit);
+    assert_eq!(failure.kind, FailureClass::Limit);
     assert_eq!(failure.hints, [Hint::raise("index_depth", 8, 0)]);
 }
 

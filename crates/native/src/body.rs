@@ -3,7 +3,7 @@
 use crate::failure;
 use bytes::{Buf, Bytes};
 use hyper::body::{Body as _, Incoming};
-use porthole_registry::transport::{Body, Ending, Error, Outcome};
+use porthole_registry::transport::{Body, BodyOutcome, Ending, Error};
 use std::{
     future::{Future, poll_fn},
     pin::Pin,
@@ -36,7 +36,7 @@ impl NativeBody {
         Self { incoming, rest: Bytes::new(), stall, first, alarm, waiting: false, received: 0, ending }
     }
 
-    fn end(&mut self, outcome: Outcome) {
+    fn end(&mut self, outcome: BodyOutcome) {
         if let Some(ending) = self.ending.take() {
             ending.tell(self.received, outcome);
         }
@@ -65,12 +65,12 @@ impl NativeBody {
             self.waiting = false;
             match frame {
                 None => {
-                    self.end(Outcome::Complete);
+                    self.end(BodyOutcome::Complete);
                     return Poll::Ready(Ok(None));
                 }
                 Some(Err(error)) => {
                     let error = failure::of_body(&error);
-                    self.end(Outcome::Failed(error.clone()));
+                    self.end(BodyOutcome::Failed(error.clone()));
                     return Poll::Ready(Err(error));
                 }
                 Some(Ok(frame)) => match frame.into_data() {
@@ -90,7 +90,7 @@ impl NativeBody {
         }
         ready!(self.alarm.as_mut().poll(cx));
         let error = failure::stalled("more of the body", limit);
-        self.end(Outcome::Failed(error.clone()));
+        self.end(BodyOutcome::Failed(error.clone()));
         Poll::Ready(Err(error))
     }
 
@@ -103,7 +103,7 @@ impl NativeBody {
 impl Drop for NativeBody {
     fn drop(&mut self) {
         let complete = self.incoming.is_end_stream();
-        self.end(if complete { Outcome::Complete } else { Outcome::Dropped });
+        self.end(if complete { BodyOutcome::Complete } else { BodyOutcome::Dropped });
     }
 }
 

@@ -4,7 +4,7 @@ use crate::{html, policy, transport};
 use http::StatusCode;
 use porthole_core::{
     digest,
-    failure::{Blame, Classify, Failure, Kind},
+    failure::{Blame, Classify, Failure, FailureClass},
     hint::Hint,
     manifest, path, platform,
 };
@@ -205,7 +205,7 @@ pub enum Error {
         /// `token realm`, `redirect`, `next page`, `place for an upload`
         role: &'static str,
         /// Why.
-        error: policy::Refused,
+        error: policy::RefusedUrl,
     },
     /// A password or token would go to another machine unencrypted.
     #[error("credentials for {registry} are not sent over plain HTTP to the relay `{relay}`")]
@@ -286,40 +286,40 @@ impl Classify for Error {
                 let missing = (*status == 403 && *credentials).then(|| {
                     Hint::Text("the account may lack the permission: the owner of the repository grants it".to_owned())
                 });
-                Failure::new(Kind::Authentication, Blame::Input).hints(missing).hint(match credentials {
+                Failure::new(FailureClass::Authentication, Blame::Input).hints(missing).hint(match credentials {
                     false => Hint::SignIn { registry },
                     true => Hint::CheckCredentials { registry },
                 })
             }
             Self::Withheld { realm, .. } => {
-                Failure::new(Kind::Authentication, Blame::Registry).hint(Hint::TrustRealm { realm: realm.clone() })
+                Failure::new(FailureClass::Authentication, Blame::Registry).hint(Hint::TrustRealm { realm: realm.clone() })
             }
             Self::UnreadableChallenge { registry, .. } => {
-                Failure::new(Kind::Authentication, Blame::Registry).hint(Hint::UseRelay { registry: registry.clone() })
+                Failure::new(FailureClass::Authentication, Blame::Registry).hint(Hint::UseRelay { registry: registry.clone() })
             }
-            Self::PlainRelay { .. } => Failure::new(Kind::Authentication, Blame::Relay),
-            Self::NotFound { .. } => Failure::new(Kind::NotFound, Blame::Input),
-            Self::RateLimited { registry, retry_after, .. } => Failure::new(Kind::RateLimit, Blame::Registry)
+            Self::PlainRelay { .. } => Failure::new(FailureClass::Authentication, Blame::Relay),
+            Self::NotFound { .. } => Failure::new(FailureClass::NotFound, Blame::Input),
+            Self::RateLimited { registry, retry_after, .. } => Failure::new(FailureClass::RateLimit, Blame::Registry)
                 .hints(retry_after.map(|seconds| Hint::RetryAfter { seconds }))
                 .hint(Hint::SignIn { registry: registry.clone() }),
             Self::Status { .. } | Self::Protocol { .. } | Self::RedirectLoop { .. } => {
-                Failure::new(Kind::Protocol, Blame::Registry)
+                Failure::new(FailureClass::Protocol, Blame::Registry)
             }
-            Self::Page { host, .. } => Failure::new(Kind::Protocol, Blame::Network).hint(Hint::Text(format!(
+            Self::Page { host, .. } => Failure::new(FailureClass::Protocol, Blame::Network).hint(Hint::Text(format!(
                 "a captive portal, a login page or a proxy may answer in the registry's place: open {host} in a browser, and check the registry's name"
             ))),
-            Self::Policy { role: "token realm", error: policy::Refused::Local(realm), .. } => {
-                Failure::new(Kind::Protocol, Blame::Registry).hint(Hint::TrustRealm { realm: realm.clone() })
+            Self::Policy { role: "token realm", error: policy::RefusedUrl::Local(realm), .. } => {
+                Failure::new(FailureClass::Protocol, Blame::Registry).hint(Hint::TrustRealm { realm: realm.clone() })
             }
-            Self::Policy { registry, error: policy::Refused::SameHost(_), .. } => {
-                Failure::new(Kind::Protocol, Blame::Registry).hint(Hint::Text(format!(
+            Self::Policy { registry, error: policy::RefusedUrl::SameHost(_), .. } => {
+                Failure::new(FailureClass::Protocol, Blame::Registry).hint(Hint::Text(format!(
                     "for the operator of {registry}: the proxy that terminates TLS must send `X-Forwarded-Proto: https`, so that the registry names https URLs"
                 )))
             }
-            Self::Policy { .. } => Failure::new(Kind::Protocol, Blame::Registry),
-            Self::Moved { .. } => Failure::new(Kind::Malformed, Blame::Registry)
+            Self::Policy { .. } => Failure::new(FailureClass::Protocol, Blame::Registry),
+            Self::Moved { .. } => Failure::new(FailureClass::Malformed, Blame::Registry)
                 .hint(Hint::Text("another push may have moved the tag meanwhile".to_owned())),
-            Self::OutOfRange { .. } | Self::Contradiction { .. } => Failure::new(Kind::Malformed, Blame::Registry),
+            Self::OutOfRange { .. } | Self::Contradiction { .. } => Failure::new(FailureClass::Malformed, Blame::Registry),
             Self::Mismatch { mismatch, .. } => mismatch.failure(),
             Self::Document { error, .. } => error.failure(),
             Self::Platform(error) => error.failure(),
@@ -332,18 +332,18 @@ impl Classify for Error {
 }
 
 /// What kind of failure a status is that is no success.
-pub fn kind_of_status(status: StatusCode) -> Kind {
+pub fn kind_of_status(status: StatusCode) -> FailureClass {
     match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Kind::Authentication,
-        StatusCode::NOT_FOUND => Kind::NotFound,
-        StatusCode::TOO_MANY_REQUESTS => Kind::RateLimit,
-        _ => Kind::Protocol,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => FailureClass::Authentication,
+        StatusCode::NOT_FOUND => FailureClass::NotFound,
+        StatusCode::TOO_MANY_REQUESTS => FailureClass::RateLimit,
+        _ => FailureClass::Protocol,
     }
 }
 
 fn of_transport(registry: &str, kind: ErrorKind) -> Failure {
     let registry = registry.to_owned();
-    let of = |blame| Failure::new(Kind::Network, blame);
+    let of = |blame| Failure::new(FailureClass::Network, blame);
     match kind {
         ErrorKind::Cors | ErrorKind::Opaque | ErrorKind::Preflight => {
             of(Blame::Registry).hint(Hint::UseRelay { registry })

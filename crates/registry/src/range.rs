@@ -30,25 +30,25 @@ impl ContentRange {
     pub fn parse(value: &[u8]) -> Result<Self, Error> {
         let error = |rule| Error { rule, got: quote(&String::from_utf8_lossy(value)) };
         let trimmed = value.trim_ascii();
-        let (unit, rest) = split(trimmed, b' ').ok_or_else(|| error(Rule::Form))?;
+        let (unit, rest) = split(trimmed, b' ').ok_or_else(|| error(RangeRule::Form))?;
         if !unit.eq_ignore_ascii_case(b"bytes") {
-            return Err(error(Rule::Unit));
+            return Err(error(RangeRule::Unit));
         }
-        let (range, complete) = split(rest, b'/').ok_or_else(|| error(Rule::Form))?;
+        let (range, complete) = split(rest, b'/').ok_or_else(|| error(RangeRule::Form))?;
         let complete = match complete {
             b"*" => None,
             digits => Some(number(digits).map_err(error)?),
         };
         if range == b"*" {
-            let complete = complete.ok_or_else(|| error(Rule::Form))?;
+            let complete = complete.ok_or_else(|| error(RangeRule::Form))?;
             return Ok(Self::Unsatisfied { complete });
         }
-        let (first, last) = split(range, b'-').ok_or_else(|| error(Rule::Form))?;
+        let (first, last) = split(range, b'-').ok_or_else(|| error(RangeRule::Form))?;
         let (first, last) = (number(first).map_err(error)?, number(last).map_err(error)?);
         if last < first || complete.is_some_and(|complete| complete <= last) {
-            return Err(error(Rule::Order));
+            return Err(error(RangeRule::Order));
         }
-        let end = last.checked_add(1).ok_or_else(|| error(Rule::Number))?;
+        let end = last.checked_add(1).ok_or_else(|| error(RangeRule::Number))?;
         Ok(Self::Part { range: first..end, complete })
     }
 }
@@ -58,12 +58,12 @@ fn split(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     Some((bytes.get(..at)?, bytes.get(at + 1..)?))
 }
 
-fn number(digits: &[u8]) -> Result<u64, Rule> {
+fn number(digits: &[u8]) -> Result<u64, RangeRule> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return Err(Rule::Form);
+        return Err(RangeRule::Form);
     }
     let push = |value: u64, digit: &u8| value.checked_mul(10)?.checked_add(u64::from(digit - b'0'));
-    digits.iter().try_fold(0, push).ok_or(Rule::Number)
+    digits.iter().try_fold(0, push).ok_or(RangeRule::Number)
 }
 
 /// Why a value is no `Content-Range`.
@@ -71,14 +71,14 @@ fn number(digits: &[u8]) -> Result<u64, Rule> {
 #[error("{rule}, got `{got}`")]
 pub struct Error {
     /// The rule that it breaks.
-    pub rule: Rule,
+    pub rule: RangeRule,
     /// The value, cut and escaped.
     pub got: String,
 }
 
 /// A rule of the grammar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rule {
+pub enum RangeRule {
     /// The whole form.
     Form,
     /// The unit.
@@ -89,7 +89,7 @@ pub enum Rule {
     Number,
 }
 
-impl std::fmt::Display for Rule {
+impl std::fmt::Display for RangeRule {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Form => "expected `bytes FIRST-LAST/SIZE`",
@@ -117,24 +117,24 @@ mod tests {
             ("bytes */10", Ok(ContentRange::Unsatisfied { complete: 10 })),
             ("bytes */0", Ok(ContentRange::Unsatisfied { complete: 0 })),
             ("bytes 0-18446744073709551614/*", part(0..max, None)),
-            ("bytes 0-18446744073709551615/*", Err(Rule::Number)),
-            ("bytes 0-18446744073709551616/*", Err(Rule::Number)),
-            ("bytes 0-9/99999999999999999999999", Err(Rule::Number)),
-            ("bytes 9-5/10", Err(Rule::Order)),
-            ("bytes 5-10/10", Err(Rule::Order)),
-            ("bytes */*", Err(Rule::Form)),
-            ("bytes 5-9", Err(Rule::Form)),
-            ("bytes 5/10", Err(Rule::Form)),
-            ("bytes=5-9/10", Err(Rule::Form)),
-            ("bytes  5-9/10", Err(Rule::Form)),
-            ("bytes 5 - 9 / 10", Err(Rule::Form)),
-            ("bytes -5-9/10", Err(Rule::Form)),
-            ("bytes +5-9/10", Err(Rule::Form)),
-            ("bytes 5-9/10/11", Err(Rule::Form)),
-            ("bytes 5-9/10, bytes 1-2/10", Err(Rule::Form)),
-            ("lines 5-9/10", Err(Rule::Unit)),
-            ("", Err(Rule::Form)),
-            ("nonsense", Err(Rule::Form)),
+            ("bytes 0-18446744073709551615/*", Err(RangeRule::Number)),
+            ("bytes 0-18446744073709551616/*", Err(RangeRule::Number)),
+            ("bytes 0-9/99999999999999999999999", Err(RangeRule::Number)),
+            ("bytes 9-5/10", Err(RangeRule::Order)),
+            ("bytes 5-10/10", Err(RangeRule::Order)),
+            ("bytes */*", Err(RangeRule::Form)),
+            ("bytes 5-9", Err(RangeRule::Form)),
+            ("bytes 5/10", Err(RangeRule::Form)),
+            ("bytes=5-9/10", Err(RangeRule::Form)),
+            ("bytes  5-9/10", Err(RangeRule::Form)),
+            ("bytes 5 - 9 / 10", Err(RangeRule::Form)),
+            ("bytes -5-9/10", Err(RangeRule::Form)),
+            ("bytes +5-9/10", Err(RangeRule::Form)),
+            ("bytes 5-9/10/11", Err(RangeRule::Form)),
+            ("bytes 5-9/10, bytes 1-2/10", Err(RangeRule::Form)),
+            ("lines 5-9/10", Err(RangeRule::Unit)),
+            ("", Err(RangeRule::Form)),
+            ("nonsense", Err(RangeRule::Form)),
         ] {
             assert_eq!(ContentRange::parse(value.as_bytes()).map_err(|error| error.rule), expected, "{value}");
         }

@@ -1,7 +1,7 @@
 //! Redirects: our own loop's rules.
 
 use crate::{
-    policy::{self, Refused, Url},
+    policy::{self, RefusedUrl, Url},
     transport::Request,
 };
 use http::{HeaderMap, Method, StatusCode, header};
@@ -9,8 +9,8 @@ use http::{HeaderMap, Method, StatusCode, header};
 /// Where an answer redirects a `GET` or `HEAD` to; `None` if it does not.
 ///
 /// # Errors
-/// [`Refused`] by [`policy::hop`].
-pub fn target(from: &Url, status: StatusCode, headers: &HeaderMap) -> Option<Result<Url, Refused>> {
+/// [`RefusedUrl`] by [`policy::hop`].
+pub fn target(from: &Url, status: StatusCode, headers: &HeaderMap) -> Option<Result<Url, RefusedUrl>> {
     if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;
     }
@@ -20,7 +20,7 @@ pub fn target(from: &Url, status: StatusCode, headers: &HeaderMap) -> Option<Res
 }
 
 /// The request for the next hop. Whatever names or proves who we are stays behind when the origin changes.
-pub fn follow(request: &Request, from: &Url, to: &Url) -> Result<Request, Refused> {
+pub fn follow(request: &Request, from: &Url, to: &Url) -> Result<Request, RefusedUrl> {
     let mut next = request.clone();
     *next.uri_mut() = to.to_uri()?;
     if from.origin() != to.origin() {
@@ -75,6 +75,6 @@ mod tests {
         assert_eq!(target(&from, StatusCode::FOUND, &headers), None);
         headers.insert(header::LOCATION, "http://a.b/".parse().unwrap());
         assert_eq!(target(&from, StatusCode::NOT_MODIFIED, &headers), None);
-        assert_eq!(target(&from, StatusCode::FOUND, &headers), Some(Err(Refused::SameHost("http://a.b".into()))));
+        assert_eq!(target(&from, StatusCode::FOUND, &headers), Some(Err(RefusedUrl::SameHost("http://a.b".into()))));
     }
 }

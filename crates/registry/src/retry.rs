@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// How a try failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum TryFailure {
     /// The registry answered with this status.
     Status {
         /// HTTP status code.
@@ -22,7 +22,7 @@ pub enum Failure {
     },
 }
 
-impl Failure {
+impl TryFailure {
     /// Whether another try may help a request that changes nothing (`GET`, `HEAD`).
     pub fn is_retryable(self) -> bool {
         match self {
@@ -47,7 +47,7 @@ pub fn is_passing(code: &str) -> bool {
     matches!(code, "TOOMANYREQUESTS" | "UNAVAILABLE")
 }
 
-impl std::fmt::Display for Failure {
+impl std::fmt::Display for TryFailure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Status { status, .. } => write!(f, "status {status}"),
@@ -61,7 +61,7 @@ impl std::fmt::Display for Failure {
 ///
 /// `tries` counts those made so far, `waited` is the time between them, `random` is any 64 bits. The wait doubles from 250 ms, jittered
 /// down to its half, unless the registry asks for a longer one. All waits together are at most [`LONGEST`].
-pub fn delay(tries: u32, waited: Duration, failure: Failure, random: u64) -> Option<Duration> {
+pub fn delay(tries: u32, waited: Duration, failure: TryFailure, random: u64) -> Option<Duration> {
     if tries >= TRIES || !failure.is_retryable() {
         return None;
     }
@@ -132,12 +132,13 @@ impl Budget {
     ///
     /// The wait grows with the failures in a row. A longer one that the registry asks for is heeded up to [`LONGEST`] in all, or up to the
     /// limit of a [brief](Self::brief) budget.
-    pub fn spend(&mut self, failure: Failure, random: u64) -> Option<Duration> {
+    pub fn spend(&mut self, failure: TryFailure, random: u64) -> Option<Duration> {
         self.failures += 1;
-        self.refusals += u32::from(matches!(failure, Failure::Status { status: 429 | 503, .. } | Failure::Busy { .. }));
+        self.refusals +=
+            u32::from(matches!(failure, TryFailure::Status { status: 429 | 503, .. } | TryFailure::Busy { .. }));
         let tries = if self.proved { TRIES_ON_THE_WAY } else { TRIES };
         // A name that was known before will be known again.
-        let lost_name = self.proved && failure == Failure::Transport(transport::ErrorKind::Resolve);
+        let lost_name = self.proved && failure == TryFailure::Transport(transport::ErrorKind::Resolve);
         if self.failures >= tries || !(failure.is_retryable() || lost_name) {
             return None;
         }
@@ -196,22 +197,22 @@ mod tests {
 
     #[test]
     fn only_what_may_help_is_tried_again() {
-        let status = |status| Failure::Status { status, retry_after: None };
+        let status = |status| TryFailure::Status { status, retry_after: None };
         for code in [408, 429, 499, 500, 502, 503, 504, 522] {
             assert!(delay(1, Duration::ZERO, status(code), 0).is_some(), "{code}");
         }
         for code in [200, 301, 400, 401, 403, 404, 416, 501] {
             assert_eq!(delay(1, Duration::ZERO, status(code), 0), None, "{code}");
         }
-        assert!(delay(1, Duration::ZERO, Failure::Transport(ErrorKind::Interrupted), 0).is_some());
+        assert!(delay(1, Duration::ZERO, TryFailure::Transport(ErrorKind::Interrupted), 0).is_some());
         for kind in [ErrorKind::Resolve, ErrorKind::Tls, ErrorKind::Forbidden, ErrorKind::Opaque] {
-            assert_eq!(delay(1, Duration::ZERO, Failure::Transport(kind), 0), None, "{kind:?}");
+            assert_eq!(delay(1, Duration::ZERO, TryFailure::Transport(kind), 0), None, "{kind:?}");
         }
     }
 
     #[test]
     fn waits_grow_and_end() {
-        let failure = Failure::Status { status: 503, retry_after: None };
+        let failure = TryFailure::Status { status: 503, retry_after: None };
         let waits = |random| {
             (1..=TRIES)
                 .map(|tries| delay(tries, Duration::ZERO, failure, random).map(|wait| wait.as_millis()))
@@ -223,18 +224,18 @@ mod tests {
 
     #[test]
     fn the_registry_may_ask_for_a_minute() {
-        let asks = |seconds| Failure::Status { status: 429, retry_after: Some(Duration::from_secs(seconds)) };
+        let asks = |seconds| TryFailure::Status { status: 429, retry_after: Some(Duration::from_secs(seconds)) };
         assert_eq!(delay(1, Duration::ZERO, asks(60), 0), Some(Duration::from_secs(60)));
         assert_eq!(delay(1, Duration::ZERO, asks(61), 0), None);
         assert_eq!(delay(2, Duration::from_secs(60), asks(1), 0), None);
         assert_eq!(delay(1, Duration::ZERO, asks(0), 0), Some(Duration::from_millis(125)));
     }
 
-    const BROKEN: Failure = Failure::Transport(ErrorKind::Interrupted);
+    const BROKEN: TryFailure = TryFailure::Transport(ErrorKind::Interrupted);
 
     #[test]
     fn a_stall_ends_within_forty_seconds() {
-        let timeout = Failure::Transport(ErrorKind::Timeout);
+        let timeout = TryFailure::Transport(ErrorKind::Timeout);
         let mut budget = Budget::new(PATIENCE);
         let mut total = Duration::ZERO;
         let mut tries = 0;
@@ -266,7 +267,7 @@ mod tests {
         proved.renew();
         assert_eq!(tries(fresh.clone(), BROKEN), (5, 1));
         assert_eq!(tries(proved.clone(), BROKEN), (8, 11));
-        let lost = Failure::Transport(ErrorKind::Resolve);
+        let lost = TryFailure::Transport(ErrorKind::Resolve);
         assert_eq!(tries(fresh, lost).0, 1);
         assert_eq!(tries(proved, lost).0, 8);
     }
@@ -292,7 +293,7 @@ mod tests {
 
     #[test]
     fn a_registry_may_ask_a_budget_for_a_minute() {
-        let asks = |seconds| Failure::Status { status: 429, retry_after: Some(Duration::from_secs(seconds)) };
+        let asks = |seconds| TryFailure::Status { status: 429, retry_after: Some(Duration::from_secs(seconds)) };
         let mut budget = Budget::new(PATIENCE);
         assert_eq!(budget.spend(asks(50), 0), Some(Duration::from_secs(50)));
         assert_eq!(budget.share(), PATIENCE - PATIENCE / 5, "what it asks for is no stall");
@@ -302,7 +303,7 @@ mod tests {
         let brief = || Budget::new(PATIENCE).brief(Duration::from_secs(10));
         assert_eq!(brief().spend(asks(10), 0), Some(Duration::from_secs(10)));
         assert_eq!(brief().spend(asks(11), 0), None);
-        let busy = Failure::Busy { retry_after: Some(Duration::from_secs(2)) };
+        let busy = TryFailure::Busy { retry_after: Some(Duration::from_secs(2)) };
         assert_eq!(Budget::new(PATIENCE).spend(busy, 0), Some(Duration::from_secs(2)));
     }
 

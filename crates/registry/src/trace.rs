@@ -2,7 +2,7 @@
 
 mod header;
 
-pub use header::{Field, warnings};
+pub use header::{TraceField, warnings};
 
 use crate::transport;
 use http::{Method, Version};
@@ -19,7 +19,7 @@ use std::{
 /// no time: the observer reads its own clock.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum Event {
+pub enum TraceEvent {
     /// A request goes out.
     Sent(Sent),
     /// The head of its answer is there, or none will come.
@@ -45,7 +45,7 @@ pub struct Sent {
     /// URL, without query values that may be secret.
     pub url: String,
     /// Fields, as they may be shown; what the transport adds by itself is not among them.
-    pub fields: Vec<Field>,
+    pub fields: Vec<TraceField>,
     /// Bytes of its body.
     pub length: u64,
     /// Whether an `Authorization` goes along.
@@ -63,19 +63,19 @@ pub struct Answered {
     /// Logical registry.
     pub registry: String,
     /// The head of the answer, or in words why there is none.
-    pub outcome: Result<Head, String>,
+    pub outcome: Result<TraceHead, String>,
 }
 
 /// The head of an answer.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Head {
+pub struct TraceHead {
     /// HTTP status code.
     pub status: u16,
     /// HTTP version.
     pub version: Version,
     /// Fields, as they may be shown.
-    pub fields: Vec<Field>,
+    pub fields: Vec<TraceField>,
     /// The connection that it used, where the transport knows.
     pub connection: Option<transport::Connection>,
 }
@@ -89,7 +89,7 @@ pub struct Ended {
     /// Bytes of its body that came.
     pub bytes: u64,
     /// How it ended.
-    pub outcome: transport::Outcome,
+    pub outcome: transport::BodyOutcome,
 }
 
 /// A wait before another try.
@@ -144,22 +144,22 @@ impl fmt::Display for Reason {
 
 /// A callback; by default there is none.
 #[derive(Clone, Default)]
-pub struct Observer(Option<Arc<Shared>>);
+pub struct TraceObserver(Option<Arc<Shared>>);
 
 struct Shared {
-    observe: Box<dyn Fn(&Event) + Send + Sync>,
+    observe: Box<dyn Fn(&TraceEvent) + Send + Sync>,
     last: AtomicU64,
 }
 
-impl Observer {
+impl TraceObserver {
     /// Calls `observe` for each event, from any thread. It must not call back into the client.
-    pub fn new(observe: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+    pub fn new(observe: impl Fn(&TraceEvent) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(Shared { observe: Box::new(observe), last: AtomicU64::new(0) })))
     }
 
     pub(crate) fn paused(&self, paused: impl FnOnce() -> Paused) {
         if let Some(shared) = &self.0 {
-            (shared.observe)(&Event::Paused(paused()));
+            (shared.observe)(&TraceEvent::Paused(paused()));
         }
     }
 
@@ -167,13 +167,13 @@ impl Observer {
     pub(crate) fn begin(&self, registry: &str, sent: impl FnOnce(u64) -> Sent) -> Option<Exchange> {
         let shared = self.0.as_ref()?;
         let number = shared.last.fetch_add(1, Ordering::Relaxed) + 1;
-        (shared.observe)(&Event::Sent(sent(number)));
+        (shared.observe)(&TraceEvent::Sent(sent(number)));
         let registry = registry.to_owned();
         Some(Exchange { shared: Arc::clone(shared), number, registry, answered: AtomicBool::new(false) })
     }
 }
 
-impl fmt::Debug for Observer {
+impl fmt::Debug for TraceObserver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Observer").field(&self.0.is_some()).finish()
     }
@@ -191,13 +191,15 @@ impl Exchange {
     /// What the transport shall call at the end of the answer's body.
     pub(crate) fn ending(&self) -> transport::Ending {
         let (shared, number) = (Arc::clone(&self.shared), self.number);
-        transport::Ending::new(move |bytes, outcome| (shared.observe)(&Event::Ended(Ended { number, bytes, outcome })))
+        transport::Ending::new(move |bytes, outcome| {
+            (shared.observe)(&TraceEvent::Ended(Ended { number, bytes, outcome }))
+        })
     }
 
-    pub(crate) fn answered(&self, outcome: Result<Head, String>) {
+    pub(crate) fn answered(&self, outcome: Result<TraceHead, String>) {
         self.answered.store(true, Ordering::Relaxed);
         let (number, registry) = (self.number, self.registry.clone());
-        (self.shared.observe)(&Event::Answered(Answered { number, registry, outcome }));
+        (self.shared.observe)(&TraceEvent::Answered(Answered { number, registry, outcome }));
     }
 }
 
@@ -209,7 +211,7 @@ impl Drop for Exchange {
     }
 }
 
-impl Head {
+impl TraceHead {
     pub(crate) fn of<B>(response: &http::Response<B>) -> Self {
         Self {
             status: response.status().as_u16(),
@@ -221,7 +223,7 @@ impl Head {
 }
 
 impl Sent {
-    pub(crate) fn fields_of(request: &transport::Request) -> Vec<Field> {
+    pub(crate) fn fields_of(request: &transport::Request) -> Vec<TraceField> {
         header::fields(request.headers())
     }
 }

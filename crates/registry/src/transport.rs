@@ -6,8 +6,8 @@
 mod payload;
 mod watch;
 
-pub use payload::{Chunks, Patience, Payload, Source};
-pub use watch::{Connection, Ending, Outcome};
+pub use payload::{Chunks, Patience, Payload, PayloadSource};
+pub use watch::{BodyOutcome, Connection, Ending};
 
 use std::{future::Future, time::Duration};
 

@@ -15,7 +15,7 @@ use porthole_core::{
     limits::{Limits, MANIFEST_BYTES},
 };
 use porthole_source::ReadAt;
-use porthole_store::disk::{Reader, block_on};
+use porthole_store::disk::{BlockingReader, block_on};
 use porthole_transfer::local::{DiskImages, open_path};
 use serde_json::json;
 use std::{
@@ -117,7 +117,7 @@ async fn manifest(layout: Arc<Layout>, digest: Digest) -> Result<Response<Body>,
             return Err("it is too large for a manifest".to_owned());
         }
         let mut bytes = Vec::new();
-        Reader::new(file, 0).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+        BlockingReader::new(file, 0).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
         Ok(bytes)
     };
     let unknown = |reason: String| Refusal::not_found("MANIFEST_UNKNOWN", format!("no manifest {digest}: {reason}"));

@@ -1,7 +1,7 @@
 //! Where this relay goes: what its flags say, on top of the rules that hold for every server-given URL.
 
 use crate::refusal::Refusal;
-use porthole_registry::policy::{self, Authority, Denied, Origin, Realm, Refused, Scheme, Url};
+use porthole_registry::policy::{self, Authority, Denied, Origin, Realm, RefusedUrl, Scheme, Url};
 
 /// The destinations that the options allow. Every list holds `host` or `host:port`, in canonical form;
 /// a bare host stands for all its ports.
@@ -55,7 +55,7 @@ impl Policy {
     }
 
     /// The URL to which an answer from `from` points, if it may be followed.
-    pub(crate) fn hop(&self, from: &Url, to: Result<Url, Refused>) -> Result<Url, Refusal> {
+    pub(crate) fn hop(&self, from: &Url, to: Result<Url, RefusedUrl>) -> Result<Url, Refusal> {
         let refused = |reason: String| {
             let host = from.origin().authority();
             Refusal::upstream("UPSTREAM_REFUSED", format!("{host} points elsewhere: {reason}"))

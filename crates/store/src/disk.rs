@@ -62,7 +62,7 @@ impl DiskFile {
         let mut head = [0; MAGIC_BYTES];
         let read = self.file.read_at(&mut head, 0)?;
         match Format::sniff(&head[..read]) {
-            Some(Format::Gzip | Format::Zstd | Format::Xz) => spool(Reader::new(self, 0), limits),
+            Some(Format::Gzip | Format::Zstd | Format::Xz) => spool(BlockingReader::new(self, 0), limits),
             _ => Ok(self),
         }
     }
@@ -215,19 +215,19 @@ const SPOOL_BYTES: usize = 256 << 10;
 
 /// Reads a [`ReadAt`] in order, and blocks until it answers.
 #[derive(Debug)]
-pub struct Reader<F> {
+pub struct BlockingReader<F> {
     file: F,
     position: u64,
 }
 
-impl<F: ReadAt> Reader<F> {
+impl<F: ReadAt> BlockingReader<F> {
     /// A reader that starts at an offset.
     pub fn new(file: F, offset: u64) -> Self {
         Self { file, position: offset }
     }
 }
 
-impl<F: ReadAt> Read for Reader<F> {
+impl<F: ReadAt> Read for BlockingReader<F> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = block_on(self.file.read_at(self.position, buffer))?;
         self.position += read as u64;

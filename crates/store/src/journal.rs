@@ -8,7 +8,7 @@ mod entry;
 mod steps;
 
 pub use self::{
-    entry::{Choice, Entry, Writer},
+    entry::{Choice, JournalEntry, Writer},
     steps::Steps,
 };
 
@@ -59,10 +59,10 @@ impl Journal {
     /// # Errors
     ///
     /// [`Error`] from the file system.
-    pub fn record(&self, mut entry: Entry) -> Result<bool, Error> {
+    pub fn record(&self, mut entry: JournalEntry) -> Result<bool, Error> {
         let _lock = Lock::exclusive(&self.lock)?;
         let text = self.read()?;
-        let last = lines(&text).filter_map(Entry::parse).rfind(|known| known.reference == entry.reference);
+        let last = lines(&text).filter_map(JournalEntry::parse).rfind(|known| known.reference == entry.reference);
         if last.as_ref().is_some_and(|last| last.says_the_same(&entry)) {
             return Ok(false);
         }
@@ -81,8 +81,8 @@ impl Journal {
     /// # Errors
     ///
     /// [`Error`] if the file exists and cannot be read.
-    pub fn entries(&self) -> Result<Vec<Entry>, Error> {
-        Ok(lines(&self.read()?).filter_map(Entry::parse).collect())
+    pub fn entries(&self) -> Result<Vec<JournalEntry>, Error> {
+        Ok(lines(&self.read()?).filter_map(JournalEntry::parse).collect())
     }
 
     /// The entries of one canonical reference in the order of writing.
@@ -90,7 +90,7 @@ impl Journal {
     /// # Errors
     ///
     /// As [`entries`](Self::entries).
-    pub fn of(&self, reference: &str) -> Result<Vec<Entry>, Error> {
+    pub fn of(&self, reference: &str) -> Result<Vec<JournalEntry>, Error> {
         let mut entries = self.entries()?;
         entries.retain(|entry| entry.reference == reference);
         Ok(entries)
@@ -145,7 +145,7 @@ fn lines(text: &str) -> impl DoubleEndedIterator<Item = &str> {
 
 /// The newest entries of every reference that fit into `most` bytes.
 fn shorten(text: &str, most: u64) -> String {
-    let entries: Vec<_> = lines(text).filter_map(|line| Some((Entry::parse(line)?.reference, line))).collect();
+    let entries: Vec<_> = lines(text).filter_map(|line| Some((JournalEntry::parse(line)?.reference, line))).collect();
     let mut kept = Vec::new();
     for each in KEPT {
         let mut left = HashMap::new();

@@ -2,7 +2,7 @@
 
 use porthole_core::{decode, limits::Limits};
 use porthole_source::{Files, OpenError, Place, ReadAt};
-use porthole_store::disk::{self, Directory, DiskFile, Reader, SpoolError, block_on};
+use porthole_store::disk::{self, BlockingReader, Directory, DiskFile, SpoolError, block_on};
 use porthole_testkit::image::Compression;
 use std::{fs, io::Read, os::unix::fs::symlink};
 use tempfile::TempDir;
@@ -24,7 +24,7 @@ fn links_do_not_lead_out_of_a_directory() {
     }
     assert!(matches!(open("nothing"), Err(OpenError::NotFound)));
     let mut bytes = String::new();
-    Reader::new(open("folder/link").unwrap(), 2).read_to_string(&mut bytes).unwrap();
+    BlockingReader::new(open("folder/link").unwrap(), 2).read_to_string(&mut bytes).unwrap();
     assert_eq!(bytes, "side");
 }
 
@@ -35,7 +35,7 @@ fn compressed_files_are_unpacked_within_the_limits() {
     let path = dir.path().join("file");
     let read = |file: DiskFile| {
         let mut all = Vec::new();
-        Reader::new(file, 0).read_to_end(&mut all).unwrap();
+        BlockingReader::new(file, 0).read_to_end(&mut all).unwrap();
         all
     };
     for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
@@ -64,7 +64,7 @@ const XZ: [&[u8]; 2] = [include_bytes!("vectors/hello.xz"), include_bytes!("vect
 fn xz_is_unpacked_within_the_limits() {
     let read = |packed: &[u8], limits: &Limits| {
         let mut all = Vec::new();
-        disk::spool(packed, limits).map(|file| Reader::new(file, 0).read_to_end(&mut all))?.unwrap();
+        disk::spool(packed, limits).map(|file| BlockingReader::new(file, 0).read_to_end(&mut all))?.unwrap();
         Ok::<_, SpoolError>(all)
     };
     let default = Limits::default();
@@ -72,7 +72,9 @@ fn xz_is_unpacked_within_the_limits() {
     let path = dir.path().join("file");
     fs::write(&path, XZ[0]).unwrap();
     let mut all = String::new();
-    Reader::new(DiskFile::open(&path).unwrap().unpacked(&default).unwrap(), 0).read_to_string(&mut all).unwrap();
+    BlockingReader::new(DiskFile::open(&path).unwrap().unpacked(&default).unwrap(), 0)
+        .read_to_string(&mut all)
+        .unwrap();
     assert_eq!(all, "hello, world\n");
     // Streams may follow each other, with padding between them.
     let two = [XZ[0], &[0; 4], XZ[1]].concat();

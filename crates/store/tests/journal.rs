@@ -9,7 +9,7 @@ use porthole_core::{
 };
 use porthole_store::{
     Store, Swept,
-    journal::{Entry, Journal, Writer},
+    journal::{Journal, JournalEntry, Writer},
 };
 use porthole_testkit::image::{Built, Image, Layer};
 use std::{
@@ -27,8 +27,8 @@ fn digest(number: usize) -> Digest {
     Digest::sha256(number.to_string().as_bytes())
 }
 
-fn entry(name: &str, number: usize) -> Entry {
-    Entry::new("2026-01-02T03:04:05Z", name, digest(number), Writer::Watch)
+fn entry(name: &str, number: usize) -> JournalEntry {
+    JournalEntry::new("2026-01-02T03:04:05Z", name, digest(number), Writer::Watch)
 }
 
 fn digests(journal: &Journal, name: &str) -> Vec<Digest> {
@@ -46,11 +46,14 @@ fn an_unchanged_digest_is_recorded_once() {
     let journal = store.journal();
     assert_eq!(journal.entries().unwrap(), [], "nothing is there, and that is no error");
     assert!(journal.record(entry(NAME, 1)).unwrap());
-    assert!(!journal.record(Entry { time: "later".into(), ..entry(NAME, 1) }).unwrap());
+    assert!(!journal.record(JournalEntry { time: "later".into(), ..entry(NAME, 1) }).unwrap());
     assert!(journal.record(entry("other", 2)).unwrap());
     assert!(journal.record(entry(NAME, 2)).unwrap());
-    assert!(journal.record(Entry { by: Writer::Pull, ..entry(NAME, 2) }).unwrap(), "the same digest by another writer");
-    assert!(journal.record(Entry { previous: Some(digest(7)), ..entry(NAME, 1) }).unwrap());
+    assert!(
+        journal.record(JournalEntry { by: Writer::Pull, ..entry(NAME, 2) }).unwrap(),
+        "the same digest by another writer"
+    );
+    assert!(journal.record(JournalEntry { previous: Some(digest(7)), ..entry(NAME, 1) }).unwrap());
     let previous: Vec<_> = journal.of(NAME).unwrap().into_iter().map(|entry| entry.previous).collect();
     assert_eq!(previous, [None, Some(digest(1)), Some(digest(1)), Some(digest(7))]);
     assert_eq!(Store::open(folder.path()).unwrap().journal().entries().unwrap().len(), 5, "the store is a store still");
@@ -175,7 +178,7 @@ fn add(store: &Store, image: &Built, name: &str) -> Descriptor {
         fs::copy(blob.path(), store.path().join("blobs/sha256").join(blob.file_name())).unwrap();
     }
     store.tag(name, &root).unwrap();
-    store.journal().record(Entry::new("now", name, root.digest, Writer::Pull)).unwrap();
+    store.journal().record(JournalEntry::new("now", name, root.digest, Writer::Pull)).unwrap();
     root
 }
 
@@ -194,7 +197,7 @@ fn earlier_images_of_a_name_are_not_swept() {
 
     // Two steps back: the image in between stays as well.
     store.tag(NAME, &roots[1]).unwrap();
-    store.journal().record(Entry::new("now", NAME, roots[1].digest, Writer::Rollback)).unwrap();
+    store.journal().record(JournalEntry::new("now", NAME, roots[1].digest, Writer::Rollback)).unwrap();
     assert_eq!(store.sweep(false, 1).unwrap().blobs, 3);
     assert_eq!(held(), [false, true, false, true]);
 

@@ -9,7 +9,7 @@ use porthole_native::Native;
 use porthole_registry::Registry;
 use porthole_store::Store;
 use porthole_transfer::{
-    Event, Observer,
+    TransferEvent, TransferObserver,
     pull::{Follow, Options, Platforms, pull},
 };
 use std::{error::Error, path::Path, sync::Arc};
@@ -28,8 +28,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         name: Some(reference.to_string()),
         follow: Follow::default(),
     };
-    let observer = Observer::new(|event| {
-        if let Event::Plan { blobs } = event {
+    let observer = TransferObserver::new(|event| {
+        if let TransferEvent::Plan { blobs } = event {
             let bytes: u64 = blobs.iter().map(|(_, size)| size).sum();
             println!("{} blobs, {bytes} bytes", blobs.len());
         }

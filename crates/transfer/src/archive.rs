@@ -1,11 +1,11 @@
 //! Images of this machine into archives.
 
-use crate::{Blob, Local, Observer, copy, pull::Platforms};
+use crate::{BlobProgress, Local, TransferObserver, copy, pull::Platforms};
 use porthole_core::{
     decode::{self, Decoder, MIN_OUTPUT},
     descriptor::Descriptor,
     digest::{Digest, Hasher, Mismatch, Verifier},
-    failure::{Blame, Classify, Failure, Kind},
+    failure::{Blame, Classify, Failure, FailureClass},
     image::{self, Image, Layer},
     layer::LayerNumber,
     limits::Limits,
@@ -73,7 +73,7 @@ impl Classify for Error {
             Self::Copy(error) => error.failure(),
             Self::Image(error) => error.failure(),
             Self::Artifact => Failure::input(),
-            Self::NoFiles { .. } => Failure::new(Kind::Other, Blame::Image),
+            Self::NoFiles { .. } => Failure::new(FailureClass::Other, Blame::Image),
             Self::Decode { layer, error } => error.failure().in_layer(*layer),
             Self::DiffId { layer, mismatch } => mismatch.failure().in_layer(*layer),
             Self::Scratch { .. } => Failure::machine(),
@@ -103,7 +103,7 @@ pub struct Stored<'l> {
 }
 
 impl Stored<'_> {
-    /// Reports the blobs that an archive of these images will hold, as one [plan](crate::Event::Plan) for each image.
+    /// Reports the blobs that an archive of these images will hold, as one [plan](crate::TransferEvent::Plan) for each image.
     ///
     /// # Errors
     ///
@@ -111,7 +111,7 @@ impl Stored<'_> {
     pub fn announce<'l>(
         images: impl IntoIterator<Item = Stored<'l>>,
         platforms: &Platforms,
-        observer: &Observer,
+        observer: &TransferObserver,
     ) -> Result<(), Error> {
         for image in images {
             let (plan, _) = copy::plan(image.local, image.root, platforms)?;
@@ -125,7 +125,7 @@ impl Stored<'_> {
 pub struct Oci<'a, W> {
     archive: OciArchive<W>,
     roots: Vec<(Descriptor, Option<String>)>,
-    observer: &'a Observer,
+    observer: &'a TransferObserver,
 }
 
 impl<'a, W: Write> Oci<'a, W> {
@@ -134,7 +134,7 @@ impl<'a, W: Write> Oci<'a, W> {
     /// # Errors
     ///
     /// [`Error`] of the writer.
-    pub fn new(out: W, observer: &'a Observer) -> Result<Self, Error> {
+    pub fn new(out: W, observer: &'a TransferObserver) -> Result<Self, Error> {
         Ok(Self { archive: OciArchive::new(out)?, roots: Vec::new(), observer })
     }
 
@@ -162,7 +162,7 @@ impl<'a, W: Write> Oci<'a, W> {
                 Err(Error::Copy(copy::Error::Local(error)))
                     if error.is_missing_blob() && blob.media_type.is_nondistributable() =>
                 {
-                    self.observer.blob(blob.digest, blob.size, Blob::Skipped);
+                    self.observer.blob(blob.digest, blob.size, BlobProgress::Skipped);
                     continue;
                 }
                 watched => watched?,
@@ -191,12 +191,12 @@ pub struct Docker<'a, W> {
     /// Where layers are unpacked that Docker archives cannot hold as they are.
     scratch: &'a Path,
     limits: &'a Limits,
-    observer: &'a Observer,
+    observer: &'a TransferObserver,
 }
 
 impl<'a, W: Write> Docker<'a, W> {
     /// Starts an archive; layers with zstd are unpacked in the folder `scratch`, without a name.
-    pub fn new(out: W, scratch: &'a Path, limits: &'a Limits, observer: &'a Observer) -> Self {
+    pub fn new(out: W, scratch: &'a Path, limits: &'a Limits, observer: &'a TransferObserver) -> Self {
         Self { archive: DockerArchive::new(out), scratch, limits, observer }
     }
 
@@ -223,7 +223,7 @@ impl<'a, W: Write> Docker<'a, W> {
         if !self.archive.image(&whole.config_raw, tags)? {
             return Ok(plan.root);
         }
-        self.observer.blob(*whole.config_raw.digest(), whole.config_raw.size(), Blob::Done);
+        self.observer.blob(*whole.config_raw.digest(), whole.config_raw.size(), BlobProgress::Done);
         for layer in &whole.layers {
             let Descriptor { digest, size, ref media_type, .. } = layer.descriptor;
             let mut watched = Watched::open(image.local, &layer.descriptor, self.observer)?;
@@ -322,14 +322,14 @@ struct Watched<'o> {
     reader: Box<dyn Read + Send>,
     digest: Digest,
     size: u64,
-    observer: &'o Observer,
+    observer: &'o TransferObserver,
 }
 
 impl<'o> Watched<'o> {
-    fn open(local: &Local, blob: &Descriptor, observer: &'o Observer) -> Result<Self, Error> {
+    fn open(local: &Local, blob: &Descriptor, observer: &'o TransferObserver) -> Result<Self, Error> {
         let reader = crate::source::open_local(local, blob, 0)?;
         let Descriptor { digest, size, .. } = *blob;
-        observer.blob(digest, size, Blob::Started { kept: 0 });
+        observer.blob(digest, size, BlobProgress::Started { kept: 0 });
         Ok(Self { reader, digest, size, observer })
     }
 
@@ -339,7 +339,7 @@ impl<'o> Watched<'o> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(copy::Error::Read(error).into()),
                 Ok(read) => {
-                    self.observer.blob(self.digest, self.size, Blob::Moved { bytes: read as u64 });
+                    self.observer.blob(self.digest, self.size, BlobProgress::Moved { bytes: read as u64 });
                     return Ok(read);
                 }
             }
@@ -347,6 +347,6 @@ impl<'o> Watched<'o> {
     }
 
     fn done(self) {
-        self.observer.blob(self.digest, self.size, Blob::Done);
+        self.observer.blob(self.digest, self.size, BlobProgress::Done);
     }
 }

@@ -1,7 +1,7 @@
 //! The bytes of a blob while they are sent: verified as they pass, read again for each try.
 
 use crate::{
-    Blob, Observer,
+    BlobProgress, TransferObserver,
     source::{Error, Source},
 };
 use bytes::{Bytes, BytesMut};
@@ -12,7 +12,7 @@ use porthole_core::{
 use porthole_native::Native;
 use porthole_registry::{
     Registry,
-    client::{Content, RemoteImage},
+    client::{RemoteImage, UploadContent},
     transport::{self, Chunks, ErrorKind, Payload},
 };
 use porthole_source::{Capability, ImageSource};
@@ -29,7 +29,7 @@ use tokio::{
 };
 
 /// The bytes of a blob of a source, verified as they pass.
-pub(crate) fn content(source: &Source, descriptor: &Descriptor, observer: &Observer) -> Arc<Shared> {
+pub(crate) fn content(source: &Source, descriptor: &Descriptor, observer: &TransferObserver) -> Arc<Shared> {
     let check =
         Check { verifier: Some(Verifier::new(&descriptor.digest, descriptor.size)), position: 0, error: None, sent: 0 };
     Arc::new(Shared {
@@ -45,7 +45,7 @@ pub(crate) fn content(source: &Source, descriptor: &Descriptor, observer: &Obser
 pub(crate) struct Shared {
     source: Source,
     descriptor: Descriptor,
-    observer: Observer,
+    observer: TransferObserver,
     runtime: Handle,
     check: Mutex<Check>,
 }
@@ -110,7 +110,7 @@ impl Shared {
 /// What an upload is given.
 pub(crate) struct Sending(pub(crate) Arc<Shared>);
 
-impl Content for Sending {
+impl UploadContent for Sending {
     fn part(&self, range: Range<u64>) -> Payload {
         Payload::Stream(Arc::new(Part { shared: Arc::clone(&self.0), range }))
     }
@@ -121,7 +121,7 @@ struct Part {
     range: Range<u64>,
 }
 
-impl transport::Source for Part {
+impl transport::PayloadSource for Part {
     fn length(&self) -> u64 {
         self.range.end - self.range.start
     }
@@ -239,7 +239,7 @@ impl Chunks for Opened {
             if let Some(chunk) = &chunk {
                 let Descriptor { digest, size, .. } = self.shared.descriptor;
                 self.shared.check().sent += chunk.len() as u64;
-                self.shared.observer.blob(digest, size, Blob::Moved { bytes: chunk.len() as u64 });
+                self.shared.observer.blob(digest, size, BlobProgress::Moved { bytes: chunk.len() as u64 });
             }
             Ok(chunk)
         })

@@ -1,6 +1,6 @@
 //! Images of this machine into a store or a layout.
 
-use crate::{Blob, Local, Observer, pull::Platforms, source::open_local};
+use crate::{BlobProgress, Local, TransferObserver, pull::Platforms, source::open_local};
 use porthole_core::{
     descriptor::Descriptor,
     digest::Digest,
@@ -9,7 +9,7 @@ use porthole_core::{
     manifest::Document,
 };
 use porthole_inspect::local;
-use porthole_registry::plan::push::{self as plan, Plan, Planner};
+use porthole_registry::plan::push::{self as plan, Planner, PushPlan};
 use porthole_store::{Addition, Ingest, Store};
 use std::{
     io::{self, Read},
@@ -83,7 +83,7 @@ pub fn into_store(
     name: &str,
     platforms: &Platforms,
     jobs: usize,
-    observer: &Observer,
+    observer: &TransferObserver,
 ) -> Result<Copied, Error> {
     let (plan, missing) = plan(local, root, platforms)?;
     observer.plan(plan.blobs.iter().chain(&plan.foreign));
@@ -126,7 +126,7 @@ pub fn into_store(
 }
 
 /// Everything that is to be copied of an image, and how many documents of its index are not there.
-pub(crate) fn plan(local: &Local, root: &Descriptor, platforms: &Platforms) -> Result<(Plan, usize), Error> {
+pub(crate) fn plan(local: &Local, root: &Descriptor, platforms: &Platforms) -> Result<(PushPlan, usize), Error> {
     let platform = match platforms {
         Platforms::One(platform) => Some(platform.clone()),
         Platforms::All => None,
@@ -165,7 +165,7 @@ fn copy_blob(
     blob: &Descriptor,
     store: &Store,
     adding: &Addition,
-    observer: &Observer,
+    observer: &TransferObserver,
     amount: &mut Amount,
 ) -> Result<(), Error> {
     let Descriptor { digest, size, .. } = *blob;
@@ -173,13 +173,13 @@ fn copy_blob(
     let mut partial = loop {
         match store.ingest(adding, &digest, size)? {
             Ingest::Present => {
-                observer.blob(digest, size, Blob::Present);
+                observer.blob(digest, size, BlobProgress::Present);
                 amount.present += size;
                 return Ok(());
             }
             Ingest::Busy => {
                 if !std::mem::replace(&mut waiting, true) {
-                    observer.blob(digest, size, Blob::Waiting);
+                    observer.blob(digest, size, BlobProgress::Waiting);
                 }
                 thread::sleep(BUSY);
             }
@@ -189,12 +189,12 @@ fn copy_blob(
     let kept = partial.position();
     let mut reader = match open_local(local, blob, kept) {
         Err(error) if error.is_missing_blob() && blob.media_type.is_nondistributable() => {
-            observer.blob(digest, size, Blob::Skipped);
+            observer.blob(digest, size, BlobProgress::Skipped);
             return Ok(());
         }
         opened => opened?,
     };
-    observer.blob(digest, size, Blob::Started { kept });
+    observer.blob(digest, size, BlobProgress::Started { kept });
     amount.present += kept;
     let mut buffer = vec![0; BUFFER];
     loop {
@@ -203,13 +203,13 @@ fn copy_blob(
             Ok(read) => {
                 partial.write(&buffer[..read])?;
                 amount.written += read as u64;
-                observer.blob(digest, size, Blob::Moved { bytes: read as u64 });
+                observer.blob(digest, size, BlobProgress::Moved { bytes: read as u64 });
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(Error::Read(error)),
         }
     }
     partial.commit()?;
-    observer.blob(digest, size, Blob::Done);
+    observer.blob(digest, size, BlobProgress::Done);
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc};
 /// A step of a transfer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Event {
+pub enum TransferEvent {
     /// The blobs of the transfer are known. More than one such event adds up.
     Plan {
         /// Digest and size of each blob, those included that turn out to be present.
@@ -35,14 +35,14 @@ pub enum Event {
         /// Bytes of all of it.
         size: u64,
         /// How far it is.
-        state: Blob,
+        state: BlobProgress,
     },
 }
 
 /// How far a blob is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Blob {
+pub enum BlobProgress {
     /// It was there already.
     Present,
     /// Another process is getting it.
@@ -75,7 +75,7 @@ pub enum Blob {
     Skipped,
 }
 
-impl Blob {
+impl BlobProgress {
     /// Whether this is the last event of the blob.
     pub fn is_over(&self) -> bool {
         matches!(self, Self::Present | Self::Mounted { .. } | Self::Done | Self::Skipped)
@@ -84,28 +84,28 @@ impl Blob {
 
 /// Receives events, from any thread.
 #[derive(Clone)]
-pub struct Observer(Arc<dyn Fn(Event) + Send + Sync>);
+pub struct TransferObserver(Arc<dyn Fn(TransferEvent) + Send + Sync>);
 
-impl Observer {
+impl TransferObserver {
     /// Calls a function with each event.
-    pub fn new(hear: impl Fn(Event) + Send + Sync + 'static) -> Self {
+    pub fn new(hear: impl Fn(TransferEvent) + Send + Sync + 'static) -> Self {
         Self(Arc::new(hear))
     }
 
-    pub(crate) fn tell(&self, event: Event) {
+    pub(crate) fn tell(&self, event: TransferEvent) {
         (self.0)(event);
     }
 
     pub(crate) fn plan<'b>(&self, blobs: impl IntoIterator<Item = &'b Descriptor>) {
-        self.tell(Event::Plan { blobs: blobs.into_iter().map(|blob| (blob.digest, blob.size)).collect() });
+        self.tell(TransferEvent::Plan { blobs: blobs.into_iter().map(|blob| (blob.digest, blob.size)).collect() });
     }
 
-    pub(crate) fn blob(&self, digest: Digest, size: u64, state: Blob) {
-        self.tell(Event::Blob { digest, size, state });
+    pub(crate) fn blob(&self, digest: Digest, size: u64, state: BlobProgress) {
+        self.tell(TransferEvent::Blob { digest, size, state });
     }
 }
 
-impl fmt::Debug for Observer {
+impl fmt::Debug for TransferObserver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Observer")
     }

@@ -1,7 +1,7 @@
 //! Images on the move: what [`pull`](pull::pull) brings from a registry into a store, [`push`](push::push) from anywhere to a
 //! registry, [`copy`] and [`archive`] from this machine to this machine.
 //!
-//! Everything is verified as it passes. Progress is data ([`Event`]); nothing is printed.
+//! Everything is verified as it passes. Progress is data ([`TransferEvent`]); nothing is printed.
 
 pub mod archive;
 mod content;
@@ -13,7 +13,7 @@ pub mod push;
 pub mod source;
 
 pub use self::{
-    event::{Blob, Event, Observer},
+    event::{BlobProgress, TransferEvent, TransferObserver},
     local::Local,
     source::Source,
 };

@@ -6,11 +6,11 @@ use porthole_core::{
     limits::Limits,
     manifest::{Document, Raw},
 };
-use porthole_inspect::local::{Error, Format, Images};
+use porthole_inspect::local::{Error, Images, LocalFormat};
 use porthole_source::{Place, ReadAt};
 use porthole_store::{
     Store,
-    disk::{self, Directory, DiskFile, Reader, SpoolError, block_on},
+    disk::{self, BlockingReader, Directory, DiskFile, SpoolError, block_on},
 };
 use std::{io::Read, path::Path, sync::Arc};
 
@@ -26,7 +26,7 @@ pub type DiskImages = Images<Directory, DiskFile>;
 /// # Errors
 ///
 /// As [`Images::open`], and if the path cannot be opened.
-pub fn open_path(path: &Path, format: Option<Format>, limits: Limits) -> Result<DiskImages, Error> {
+pub fn open_path(path: &Path, format: Option<LocalFormat>, limits: Limits) -> Result<DiskImages, Error> {
     let name = path.display().to_string();
     let place = match disk::open(path).map_err(Error::opening(&name))? {
         Place::File(file) => Place::File(file.unpacked(&limits).map_err(|error| unspooled(&name, error))?),
@@ -52,7 +52,7 @@ impl Local {
     /// # Errors
     ///
     /// As [`Images::open`], and if the path cannot be opened.
-    pub fn open_within(path: &Path, format: Option<Format>, limits: Limits) -> Result<Self, Error> {
+    pub fn open_within(path: &Path, format: Option<LocalFormat>, limits: Limits) -> Result<Self, Error> {
         let images = if path == Path::new("-") {
             let name = "standard input";
             let archive = disk::spool(std::io::stdin().lock(), &limits).map_err(|error| unspooled(name, error))?;
@@ -69,7 +69,7 @@ impl Local {
     ///
     /// As [`open_within`](Self::open_within).
     pub fn of_store(store: &Store) -> Result<Self, Error> {
-        Self::open_within(store.path(), Some(Format::OciLayout), *store.limits())
+        Self::open_within(store.path(), Some(LocalFormat::OciLayout), *store.limits())
     }
 
     /// The images, for what reads them through [`ImageSource`](porthole_source::ImageSource).
@@ -126,6 +126,6 @@ impl Local {
         if offset > size {
             return Err(Error::Offset { size, offset });
         }
-        Ok((size, Box::new(Reader::new(file, offset))))
+        Ok((size, Box::new(BlockingReader::new(file, offset))))
     }
 }

@@ -8,14 +8,14 @@ mod blobs;
 mod follow;
 mod request;
 
-pub use self::follow::{Cut, Follow, Front, Manifests, Reader, Stage};
+pub use self::follow::{Cut, Follow, FollowFront, FollowReader, Manifests, Stage};
 
 use self::blobs::Work;
-use crate::event::{Event, Observer};
+use crate::event::{TransferEvent, TransferObserver};
 use porthole_core::{
     descriptor::Descriptor,
     digest::Digest,
-    failure::{Blame, Classify, Failure, Kind},
+    failure::{Blame, Classify, Failure, FailureClass},
     limits::Limits,
     manifest::{Document, Manifest, Parsed},
     platform::{NoMatch, Platform},
@@ -105,7 +105,7 @@ impl Classify for Error {
             Self::Platform(error) => error.failure(),
             Self::Nesting(error) => error.failure(),
             Self::TooMany { limit } => Failure::named_limit("descriptors", *limit, 0),
-            Self::Wrong(_) => Failure::new(Kind::Malformed, Blame::Registry),
+            Self::Wrong(_) => Failure::new(FailureClass::Malformed, Blame::Registry),
             Self::Internal(_) => Failure::bug(),
         }
     }
@@ -125,7 +125,7 @@ pub async fn pull(
     store: &Store,
     reference: &Reference,
     options: &Options,
-    observer: &Observer,
+    observer: &TransferObserver,
 ) -> Result<Pulled, Error> {
     let _end = options.follow.until_dropped();
     let adding = block_in_place(|| store.add())?;
@@ -160,7 +160,7 @@ struct Documents<'p> {
     client: &'p Registry<Native>,
     store: &'p Store,
     reference: &'p Reference,
-    observer: &'p Observer,
+    observer: &'p TransferObserver,
     adding: &'p Addition,
     fetched: u64,
 }
@@ -214,7 +214,7 @@ impl Documents<'_> {
         let fetched = !self.store.contains(raw.digest(), raw.size());
         block_in_place(|| self.store.insert(self.adding, raw))?;
         self.fetched += raw.size();
-        self.observer.tell(Event::Document { digest: *raw.digest(), size: raw.size(), fetched });
+        self.observer.tell(TransferEvent::Document { digest: *raw.digest(), size: raw.size(), fetched });
         Ok(())
     }
 }

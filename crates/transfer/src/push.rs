@@ -10,14 +10,14 @@ pub use self::likely::{Likely, likely};
 
 use self::send::{Outcome, Refused, Send};
 use crate::{
-    Blob, Event, Observer,
+    BlobProgress, TransferEvent, TransferObserver,
     pull::Platforms,
     source::{self, Source, descriptor_of},
 };
 use porthole_core::{
     descriptor::Descriptor,
     digest::Digest,
-    failure::{Blame, Classify, Failure, Kind},
+    failure::{Blame, Classify, Failure, FailureClass},
     hint::Hint,
     manifest::Document,
     platform::Platform,
@@ -26,7 +26,7 @@ use porthole_native::Native;
 use porthole_registry::{
     Registry,
     client::Destination,
-    plan::push::{self as plan, Plan, Planner},
+    plan::push::{self as plan, Planner, PushPlan},
 };
 use porthole_source::ImageSource;
 use std::{collections::HashSet, sync::Arc, time::Duration};
@@ -135,7 +135,7 @@ impl Classify for Error {
             Self::Plan(error) => error.failure(),
             Self::Partial { available } => {
                 let available = available.iter().map(ToString::to_string).collect();
-                Failure::new(Kind::Platform, Blame::Input).hint(Hint::ChoosePlatform { available })
+                Failure::new(FailureClass::Platform, Blame::Input).hint(Hint::ChoosePlatform { available })
             }
             Self::Digest { .. } => Failure::input(),
             Self::Internal(_) => Failure::bug(),
@@ -155,7 +155,7 @@ pub async fn push(
     client: &Arc<Registry<Native>>,
     to: &Destination,
     options: &Options,
-    observer: &Observer,
+    observer: &TransferObserver,
 ) -> Result<Pushed, Error> {
     let alone = Destination::new(to.reference.clone());
     let mut push = Push { source, client, to, observer, trust: Trust::Everything };
@@ -209,18 +209,18 @@ struct Push<'p> {
     source: &'p Source,
     client: &'p Arc<Registry<Native>>,
     to: &'p Destination,
-    observer: &'p Observer,
+    observer: &'p TransferObserver,
     trust: Trust,
 }
 
 impl Push<'_> {
-    async fn send(&self, plan: Plan, options: &Options) -> Result<Pushed, Error> {
+    async fn send(&self, plan: PushPlan, options: &Options) -> Result<Pushed, Error> {
         let mut pushed = self.send_blobs(&plan, options).await?;
         self.put_documents(plan, options, &mut pushed).await?;
         Ok(pushed)
     }
 
-    async fn plan(&self, options: &Options) -> Result<Plan, Error> {
+    async fn plan(&self, options: &Options) -> Result<PushPlan, Error> {
         let document = self.source.root().await?;
         let root = descriptor_of(&document);
         let platform = match &options.platforms {
@@ -253,7 +253,7 @@ impl Push<'_> {
                     },
                 };
                 let (digest, size) = (next.digest, next.size);
-                self.observer.tell(Event::Document { digest, size, fetched: true });
+                self.observer.tell(TransferEvent::Document { digest, size, fetched: true });
                 planner.document(document)?;
             }
             if !options.referrers || !self.add_referrers(&mut planner, &mut asked).await? {
@@ -297,7 +297,7 @@ impl Push<'_> {
         Ok(planner.next().is_some())
     }
 
-    async fn send_blobs(&self, plan: &Plan, options: &Options) -> Result<Pushed, Error> {
+    async fn send_blobs(&self, plan: &PushPlan, options: &Options) -> Result<Pushed, Error> {
         let mut pushed = Pushed {
             root: plan.root.clone(),
             uploaded: Amount::default(),
@@ -312,7 +312,7 @@ impl Push<'_> {
         let foreign = if options.foreign { &plan.foreign[..] } else { &[] };
         for blob in plan.foreign.iter().filter(|_| !options.foreign) {
             pushed.foreign.add(blob);
-            self.observer.blob(blob.digest, blob.size, Blob::Skipped);
+            self.observer.blob(blob.digest, blob.size, BlobProgress::Skipped);
         }
         self.observer.plan(plan.blobs.iter().chain(foreign));
         let turns = Arc::new(Semaphore::new(options.jobs.max(1)));
@@ -362,7 +362,7 @@ impl Push<'_> {
         failure.map_or(Ok(pushed), Err)
     }
 
-    async fn put_documents(&self, plan: Plan, options: &Options, pushed: &mut Pushed) -> Result<(), Error> {
+    async fn put_documents(&self, plan: PushPlan, options: &Options, pushed: &mut Pushed) -> Result<(), Error> {
         let root = plan.root.digest;
         let mut tags: Vec<String> = self.to.reference.tag().map(str::to_owned).into_iter().collect();
         tags.extend(options.tags.iter().cloned());
@@ -410,7 +410,7 @@ impl Push<'_> {
         }
         pushed.documents += 1;
         for tag in tags.iter().map(Some).chain(tags.is_empty().then_some(None)) {
-            self.observer.tell(Event::Put { digest: *raw.digest(), tag: tag.cloned() });
+            self.observer.tell(TransferEvent::Put { digest: *raw.digest(), tag: tag.cloned() });
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use porthole_core::{
     limits::Limits,
     manifest::{Document, Raw},
 };
-use porthole_inspect::local::{self, Format};
+use porthole_inspect::local::{self, LocalFormat};
 use porthole_native::Native;
 use porthole_registry::{
     Registry,
@@ -68,8 +68,8 @@ impl ImageSource for Source {
         match self {
             Self::Registry(_) => SourceKind::Registry,
             Self::Local { local, .. } => match local.images().format() {
-                Format::OciArchive => SourceKind::OciArchive,
-                Format::DockerArchive => SourceKind::DockerArchive,
+                LocalFormat::OciArchive => SourceKind::OciArchive,
+                LocalFormat::DockerArchive => SourceKind::DockerArchive,
                 _ => SourceKind::Layout,
             },
             Self::Layer { .. } => SourceKind::Layer,

@@ -33,19 +33,19 @@ use crate::{
 const IMPLIED_MODE: Mode = Mode::from_raw_mode(0o755);
 
 /// A directory to which the layers of an image are applied, bottom first.
-pub struct Root {
+pub struct UnpackRoot {
     disk: Disk,
     options: Options,
     resolver: Resolver,
     report: Report,
     layers: u32,
-    /// Directories that their owner may not write. [`finish`](Root::finish) sets these permission bits.
+    /// Directories that their owner may not write. [`finish`](UnpackRoot::finish) sets these permission bits.
     modes: Later<u32>,
-    /// Empty files in place of devices that were not created. [`finish`](Root::finish) removes them.
+    /// Empty files in place of devices that were not created. [`finish`](UnpackRoot::finish) removes them.
     withheld: Later<()>,
 }
 
-impl Root {
+impl UnpackRoot {
     /// Takes an open directory. It should be empty, and other programs should not change it until
     /// [`finish`](Self::finish).
     pub fn new(directory: OwnedFd, options: Options) -> Self {
@@ -61,10 +61,10 @@ impl Root {
     }
 
     /// Starts the next layer.
-    pub fn layer(&mut self) -> Layer<'_> {
+    pub fn layer(&mut self) -> LayerUnpack<'_> {
         let number = self.layers;
         self.layers += 1;
-        Layer {
+        LayerUnpack {
             root: self,
             number,
             hashers: (RandomState::new(), RandomState::new()),
@@ -104,8 +104,8 @@ impl Root {
 ///
 /// After an error it ignores further entries. Changes made before the error stay on disk; the caller removes the
 /// directory if it does not want them.
-pub struct Layer<'r> {
-    root: &'r mut Root,
+pub struct LayerUnpack<'r> {
+    root: &'r mut UnpackRoot,
     number: u32,
     hashers: (RandomState, RandomState),
     /// Paths named by entries of this layer, as hashes with a random key, so that an image cannot craft collisions.
@@ -135,7 +135,7 @@ struct Parent {
     directory: Rc<OwnedFd>,
 }
 
-impl EntrySink for Layer<'_> {
+impl EntrySink for LayerUnpack<'_> {
     fn entry(&mut self, entry: Entry) -> Flow {
         if self.error.is_some() {
             return Flow::Stop;
@@ -169,7 +169,7 @@ impl EntrySink for Layer<'_> {
     }
 }
 
-impl Layer<'_> {
+impl LayerUnpack<'_> {
     /// The error at which this layer stopped, if any.
     pub fn error(&self) -> Option<&Error> {
         self.error.as_ref()

@@ -1,6 +1,6 @@
 //! Unpacks layers into a directory as containerd's `archive.Apply` does.
 //!
-//! A [`Root`] is an open directory that takes the layers of one image, bottom first. Each [`Layer`] is an
+//! An [`UnpackRoot`] is an open directory that takes the layers of one image, bottom first. Each [`LayerUnpack`] is an
 //! [`EntrySink`](porthole_core::tar::EntrySink): entries from a [`LayerReader`](porthole_core::layer::LayerReader) are
 //! written to disk at once. A layer stops at the same entry as containerd, by the same rules as
 //! [`FileTree`](porthole_core::tree::FileTree), so the directory matches the listing.
@@ -24,7 +24,7 @@ mod resolve;
 mod rootless;
 mod sync;
 
-pub use apply::{Layer, Root};
+pub use apply::{LayerUnpack, UnpackRoot};
 pub use error::Error;
 pub use remove::remove_all;
 pub use report::{Report, Skip, Skipped};

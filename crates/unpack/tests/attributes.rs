@@ -7,7 +7,7 @@ mod disk;
 use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
 use porthole_core::tar::{Entry, EntrySink, Flow, Kind};
-use porthole_unpack::{Options, Report, Root};
+use porthole_unpack::{Options, Report, UnpackRoot};
 
 use crate::disk::{ALL, NONE, Place, as_nobody, is_root, open};
 
@@ -15,7 +15,7 @@ use crate::disk::{ALL, NONE, Place, as_nobody, is_root, open};
 const CAPABILITY: &[u8] = b"\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
 fn unpack(directory: &Path, layers: &[Vec<Entry>], options: Options) -> Report {
-    let mut root = Root::new(open(directory), options);
+    let mut root = UnpackRoot::new(open(directory), options);
     for entries in layers {
         let mut layer = root.layer();
         for entry in entries {
@@ -119,7 +119,7 @@ fn a_link_to_a_file_of_a_lower_layer_is_that_file() {
 fn long_runs_of_zeros_are_holes() {
     let place = Place::new();
     let size = 32 << 20;
-    let mut root = Root::new(open(&place.root()), NONE);
+    let mut root = UnpackRoot::new(open(&place.root()), NONE);
     let mut layer = root.layer();
     assert_eq!(layer.entry(Entry { size, ..Entry::new("sparse", Kind::File) }), Flow::WantData);
     layer.data(b"head");

@@ -14,7 +14,7 @@ use porthole_core::{
     tar::{Entry, EntrySink, Flow, Kind},
     tree::{FileTree, Mode, Row},
 };
-use porthole_unpack::{Error, Options, Root};
+use porthole_unpack::{Error, Options, UnpackRoot};
 use proptest::{collection::vec, prelude::*};
 
 use crate::disk::{Found, Place, open, walk};
@@ -39,7 +39,7 @@ fn outside(place: &Place) -> Vec<Found> {
 }
 
 /// Applies entries, with as much content as they state.
-fn apply(root: &mut Root, entries: &[Entry]) -> Result<(), Error> {
+fn apply(root: &mut UnpackRoot, entries: &[Entry]) -> Result<(), Error> {
     let mut layer = root.layer();
     for entry in entries {
         match layer.entry(entry.clone()) {
@@ -87,7 +87,7 @@ fn unpack(layers: &[Vec<Entry>], options: Options) -> (Place, Vec<Found>, FileTr
     let place = Place::new();
     guard(&place);
     let before = outside(&place);
-    let mut root = Root::new(open(&place.root()), options);
+    let mut root = UnpackRoot::new(open(&place.root()), options);
     let mut tree = FileTree::new(10_000);
     let mut error = None;
     for (number, entries) in (0..).zip(layers) {
@@ -186,7 +186,7 @@ fn absolute_links_lead_inside() {
     let place = Place::new();
     let layers = [vec![directory("run"), link("var/run", "/run"), file("var/run/pid"), link("etc/a", "/var/run")]];
     assert!(check(&layers, rights()).is_none());
-    let mut root = Root::new(open(&place.root()), rights());
+    let mut root = UnpackRoot::new(open(&place.root()), rights());
     apply(&mut root, &layers[0]).unwrap();
     apply(&mut root, &[file("etc/a/second")]).unwrap();
     assert!(place.root().join("run/pid").exists() && place.root().join("run/second").exists());
@@ -206,7 +206,7 @@ fn absolute_paths_resolve_inside_the_root() {
     guard(&place);
     let before = outside(&place);
     let out = place.outside().join("out");
-    let mut root = Root::new(open(&place.root()), rights());
+    let mut root = UnpackRoot::new(open(&place.root()), rights());
     let hostile = [
         vec![link("l", &out), file("l/new"), file("l/secret"), file("l/.wh.secret"), file("l/.wh..wh..opq")],
         vec![link("m", out.join("secret")), file("m")],
@@ -232,7 +232,7 @@ fn the_root_stays_what_it_is() {
     for name in [".", "./", "/", "..", "", "a/..", "//"] {
         let place = Place::new();
         fs::set_permissions(place.root(), fs::Permissions::from_mode(0o751)).unwrap();
-        let mut root = Root::new(open(&place.root()), rights());
+        let mut root = UnpackRoot::new(open(&place.root()), rights());
         for entry in [link(name, "/etc"), file(name), hard(name, "x"), Entry { mode: 0, ..directory(name) }] {
             apply(&mut root, &[entry]).unwrap();
         }
@@ -351,7 +351,7 @@ proptest! {
 #[test]
 fn owners_are_those_of_the_image_or_of_the_process() {
     let place = Place::new();
-    let mut root = Root::new(open(&place.root()), disk::NONE);
+    let mut root = UnpackRoot::new(open(&place.root()), disk::NONE);
     apply(&mut root, &[Entry { uid: 12, gid: 34, ..file("a") }, Entry { uid: 12, gid: 34, ..directory("d") }]).unwrap();
     let report = root.finish().unwrap();
     assert_eq!((report.entries, report.bytes, report.skipped.owners), (2, 3, 2));

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use porthole_core::digest::{Algorithm, Hasher};
-use porthole_unpack::{Options, Root};
+use porthole_unpack::{Options, UnpackRoot};
 use serde_json::Value;
 
 use crate::disk::{Found, Place, open, walk};
@@ -59,7 +59,7 @@ fn check(options: Options) -> (usize, Vec<String>) {
     for case in cases {
         let place = Place::new();
         let directory = place.root();
-        let mut root = Root::new(open(&directory), options);
+        let mut root = UnpackRoot::new(open(&directory), options);
         if case["base"] == "base" {
             assert_eq!(disk::apply(&mut root, &base).error, None);
         }

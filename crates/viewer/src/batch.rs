@@ -4,7 +4,7 @@
 //! LEB128, signed ones zigzag. Both sides are of one build, so there is no version; still nothing in a batch can make the
 //! reader panic or overrun.
 
-use porthole_core::tar::{Ambiguity, Entry, Kind};
+use porthole_core::tar::{Entry, EntryAmbiguity, Kind};
 
 /// Collects entries.
 #[derive(Debug, Default)]
@@ -200,12 +200,12 @@ fn kind_of(code: u8) -> Option<Kind> {
 }
 
 /// 1 and up; 0 means none.
-fn ambiguity_code(ambiguity: Ambiguity) -> u8 {
-    Ambiguity::ALL.iter().position(|&known| known == ambiguity).map_or(0, |at| at as u8 + 1)
+fn ambiguity_code(ambiguity: EntryAmbiguity) -> u8 {
+    EntryAmbiguity::ALL.iter().position(|&known| known == ambiguity).map_or(0, |at| at as u8 + 1)
 }
 
-fn ambiguity_of(code: u8) -> Option<Ambiguity> {
-    Ambiguity::ALL.get(usize::from(code).checked_sub(1)?).copied()
+fn ambiguity_of(code: u8) -> Option<EntryAmbiguity> {
+    EntryAmbiguity::ALL.get(usize::from(code).checked_sub(1)?).copied()
 }
 
 #[cfg(test)]
@@ -227,7 +227,7 @@ mod tests {
                 ..entry("usr/lib/libc.so", Kind::Symlink)
             },
             Entry { xattrs: vec![(b"user.a".into(), vec![0; 300])], ..entry("usr/lib/libc.so", Kind::File) },
-            Entry { ambiguous: Some(Ambiguity::ALL[0]), major: 8, minor: 1, ..entry("dev/sda", Kind::Block) },
+            Entry { ambiguous: Some(EntryAmbiguity::ALL[0]), major: 8, minor: 1, ..entry("dev/sda", Kind::Block) },
             entry("", Kind::Other),
         ]
     }

@@ -8,7 +8,7 @@ use crate::{
     },
 };
 use porthole_core::{
-    image::diff::{self, Change, HistoryChange, LayerPair, LayerState},
+    image::diff::{self, HistoryChange, LayerMatch, LayerPair, SettingChange},
     path,
     tree::{FileTree, Mode, Row, View},
 };
@@ -27,10 +27,10 @@ pub(crate) fn documents(
         |image: &ImageSummary, place: Option<usize>| -> Option<HistoryEntry> { image.history.get(place?).cloned() };
     let matched = |pair: &LayerPair| MatchedLayer {
         relation: match pair.state {
-            LayerState::Same => LayerRelation::Same,
-            LayerState::Recompressed => LayerRelation::Recompressed,
-            LayerState::Removed => LayerRelation::Removed,
-            LayerState::Added => LayerRelation::Added,
+            LayerMatch::Same => LayerRelation::Same,
+            LayerMatch::Recompressed => LayerRelation::Recompressed,
+            LayerMatch::Removed => LayerRelation::Removed,
+            LayerMatch::Added => LayerRelation::Added,
         },
         before: layer(before, pair.before),
         after: layer(after, pair.after),
@@ -40,7 +40,7 @@ pub(crate) fn documents(
         after: step(after, change.after),
         fields: change.fields.iter().map(|&field| field.into()).collect(),
     };
-    let settings = |document: &'static str, changes: &[Change]| -> Vec<ChangedSetting> {
+    let settings = |document: &'static str, changes: &[SettingChange]| -> Vec<ChangedSetting> {
         changes.iter().map(|change| setting(document, change)).collect()
     };
     let mut facts = ComparisonFacts {
@@ -96,7 +96,7 @@ pub(crate) fn files(
     }
 }
 
-fn setting(document: &str, change: &Change) -> ChangedSetting {
+fn setting(document: &str, change: &SettingChange) -> ChangedSetting {
     let text = |value: &Option<diff::Value>| value.as_ref().map(ToString::to_string);
     ChangedSetting {
         document: document.into(),

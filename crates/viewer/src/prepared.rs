@@ -5,7 +5,7 @@ use porthole_core::{
     descriptor::Descriptor,
     limits::Limits,
     tar::{Entry, EntrySink, Flow},
-    toc::{Reader, Toc, Trust},
+    toc::{Toc, TocReader, Trust},
 };
 use std::rc::Rc;
 
@@ -27,7 +27,7 @@ pub struct TocListing {
 
 /// Whether a layer names a table of contents.
 pub fn announced(layer: &Descriptor, limits: &Limits) -> bool {
-    Reader::new(layer, limits).is_ok_and(|reader| reader.announced())
+    TocReader::new(layer, limits).is_ok_and(|reader| reader.announced())
 }
 
 impl TocListing {

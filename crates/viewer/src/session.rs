@@ -38,7 +38,7 @@ use std::{
 /// What a front end does with what a session sends.
 pub trait Front {
     /// A file that is being saved.
-    type File: Download;
+    type File: SavedFile;
 
     /// Takes an event. Called while the session handles a command or a report; it must not call the session back.
     fn tell(&self, event: Event);
@@ -48,7 +48,7 @@ pub trait Front {
 }
 
 /// A file that a front end saves. Its bytes were verified. Dropping it forgets them.
-pub trait Download {
+pub trait SavedFile {
     /// Takes the next bytes.
     fn write(&mut self, bytes: &[u8]);
 

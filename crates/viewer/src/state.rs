@@ -48,7 +48,7 @@ pub struct State {
     /// Every layer is settled.
     pub settled: bool,
     /// How the registry is reached.
-    pub connection: Option<Rc<Connection>>,
+    pub connection: Option<Rc<LookRoute>>,
     /// Base URL of the relay in use.
     pub relay: Option<String>,
     /// That relay serves this page.
@@ -103,7 +103,7 @@ pub struct State {
 
 /// How the registry of this look is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Connection {
+pub struct LookRoute {
     /// Logical registry.
     pub registry: String,
     /// How.

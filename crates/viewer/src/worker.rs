@@ -13,7 +13,7 @@ use porthole_core::{
     descriptor::Descriptor,
     limits::Limits,
     media_type::MediaType,
-    toc::{Reader, Toc},
+    toc::{Toc, TocReader},
 };
 use porthole_registry::transport::{Environment, Transport};
 use scan::Scan;
@@ -105,7 +105,7 @@ impl<T: Transport + Environment> LayerWorker<T> {
         let digest = job.digest.parse().map_err(words)?;
         let media_type = MediaType::parse(&job.media_type).map_err(words)?;
         let layer = Descriptor { annotations: annotations.clone(), ..Descriptor::new(media_type, digest, job.size) };
-        let mut reader = Reader::new(&layer, &self.limits).map_err(words)?;
+        let mut reader = TocReader::new(&layer, &self.limits).map_err(words)?;
         while let Some(range) = reader.wants() {
             let mut refused = None;
             let push = |bytes: &[u8]| match reader.push(bytes) {

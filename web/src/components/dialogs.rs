@@ -3,7 +3,7 @@
 use super::{settings::Settings, signin::SignIn, words::bdi};
 use crate::hooks::modal::use_modal;
 use porthole_viewer::protocol::{RegistryRoute as Way, RouteReason};
-use porthole_viewer::state::{Action, Connection, Dialog, State};
+use porthole_viewer::state::{Action, Dialog, LookRoute, State};
 use std::rc::Rc;
 use yew::prelude::*;
 
@@ -94,7 +94,7 @@ fn relay_password(registry: &str, relay: &str, dispatch: &Callback<Action>) -> H
     }
 }
 
-fn why(connection: &Connection, state: &State) -> Html {
+fn why(connection: &LookRoute, state: &State) -> Html {
     let registry = &connection.registry;
     let (title, which) = match connection.way {
         Way::Direct => (format!("Direct to {registry}"), "This page speaks to the registry directly.".to_owned()),

@@ -2,7 +2,7 @@
 
 use super::mark::Mark;
 use porthole_viewer::protocol::RegistryRoute as Way;
-use porthole_viewer::state::{Action, Connection, Dialog};
+use porthole_viewer::state::{Action, Dialog, LookRoute};
 use std::rc::Rc;
 use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
@@ -17,7 +17,7 @@ pub struct TopBarProps {
     /// The platform looked at.
     pub platform: Option<String>,
     /// How the registry is reached.
-    pub connection: Option<Rc<Connection>>,
+    pub connection: Option<Rc<LookRoute>>,
     /// Takes actions.
     pub dispatch: Callback<Action>,
 }

@@ -1,10 +1,11 @@
 //! Refuses two public types of one name in the library crates.
 
 use super::circles::Crate;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-/// Sources of the crates that are libraries.
+/// Sources of the crates that are libraries. `testkit` is not among them: its builders have the names of what they build.
 const LIBRARIES: &[&str] = &[
+    "crates/contents/src/",
     "crates/core/src/",
     "crates/credentials/src/",
     "crates/inspect/src/",
@@ -12,7 +13,6 @@ const LIBRARIES: &[&str] = &[
     "crates/registry/src/",
     "crates/source/src/",
     "crates/store/src/",
-    "crates/testkit/src/",
     "crates/transfer/src/",
     "crates/unpack/src/",
     "crates/viewer/src/",
@@ -21,46 +21,8 @@ const LIBRARIES: &[&str] = &[
 /// Names that belong to their module: `module::Error`.
 const OF_THEIR_MODULE: &[&str] = &["Error", "Fault", "Options", "Report"];
 
-/// Names that stand for several public types today. This list only shrinks.
-const KNOWN: &[&str] = &[
-    "Ambiguity",
-    "Blob",
-    "Change",
-    "Compression",
-    "Connection",
-    "Content",
-    "Difference",
-    "Download",
-    "Entry",
-    "Event",
-    "Failure",
-    "Field",
-    "Format",
-    "Front",
-    "Head",
-    "Image",
-    "Kind",
-    "Layer",
-    "LayerState",
-    "Observer",
-    "Outcome",
-    "Place",
-    "Plan",
-    "Reader",
-    "Refused",
-    "Root",
-    "Rule",
-    "Session",
-    "Source",
-    "Step",
-];
-
-/// Complains about each name of several public types, and about a name in the list that stands for one type or none.
+/// Complains about each name of several public types.
 pub(super) fn check(crates: &BTreeMap<String, Crate>) -> Vec<String> {
-    complaints(crates, KNOWN)
-}
-
-fn complaints(crates: &BTreeMap<String, Crate>, known: &[&str]) -> Vec<String> {
     let mut places = BTreeMap::<&str, Vec<String>>::new();
     for (folder, files) in crates.iter().filter(|(folder, _)| LIBRARIES.contains(&folder.as_str())) {
         for (file, found) in files.types().filter(|(_, found)| found.public) {
@@ -68,16 +30,10 @@ fn complaints(crates: &BTreeMap<String, Crate>, known: &[&str]) -> Vec<String> {
         }
     }
     places.retain(|name, places| places.len() > 1 && !OF_THEIR_MODULE.contains(name));
-    let mut known: BTreeSet<&str> = known.iter().copied().collect();
-    let mut complaints = Vec::new();
-    for (name, places) in &places {
-        if !known.remove(name) {
-            complaints.push(format!("{}: the public type `{name}` is also at {}", places[0], places[1..].join(", ")));
-        }
-    }
-    complaints
-        .extend(known.iter().map(|name| format!("xtask/src/tidy/names.rs: `{name}` is unique, remove it from KNOWN")));
-    complaints
+    let complaint = |(name, places): (&&str, &Vec<String>)| {
+        format!("{}: the public type `{name}` is also at {}", places[0], places[1..].join(", "))
+    };
+    places.iter().map(complaint).collect()
 }
 
 #[cfg(test)]
@@ -93,7 +49,7 @@ mod tests {
             file("crates/unpack/src/", "\npub enum Chunk {}"),
         ];
         assert_eq!(
-            complaints(&Crate::all(&files), &[]),
+            check(&Crate::all(&files)),
             ["crates/core/src/lib.rs:1: the public type `Chunk` is also at crates/unpack/src/lib.rs:2"]
         );
     }

@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 use porthole_core::{
     digest::Digest,
-    failure::{Blame, Failure, Kind},
+    failure::{Blame, Failure, FailureClass},
     hint::Hint,
     manifest::Document,
     reference::Reference,
@@ -255,7 +255,7 @@ fn explain(refusal: Refusal, plan: &Plan) -> Error {
     let hint = "its operator can enable it (Docker's registry: REGISTRY_STORAGE_DELETE_ENABLED=true); hosted ones often delete in their own web page or API only";
     Told {
         message: format!("{registry} does not delete `{}`: {message}", plan.reference.familiar()),
-        failure: Failure::new(Kind::Protocol, Blame::Registry).hint(Hint::Text(hint.to_owned())),
+        failure: Failure::new(FailureClass::Protocol, Blame::Registry).hint(Hint::Text(hint.to_owned())),
     }
     .into()
 }

@@ -11,7 +11,7 @@ use porthole_core::{digest::Digest, reference::Reference};
 use porthole_registry::client::Known;
 use porthole_store::{
     Store,
-    journal::{Entry, Steps, Writer, canonical},
+    journal::{JournalEntry, Steps, Writer, canonical},
 };
 use serde_json::{Value, json};
 
@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         (Some(named), ..) => Steps::new(&entries, Some(&named)),
         // What the registry says now is the newest there is to know of it.
         (None, Some(remote), _) => {
-            let seen = Entry::new(now(), reference.to_string(), remote, Writer::Watch);
+            let seen = JournalEntry::new(now(), reference.to_string(), remote, Writer::Watch);
             Steps::new(&[&entries[..], &[seen]].concat(), Some(&remote))
         }
         (None, None, last) => Steps::new(&entries, last.map(|entry| &entry.digest)),
@@ -106,7 +106,7 @@ pub(super) fn look(reference: &Reference, session: &Session<'_>) -> Result<Optio
 struct Row<'e> {
     digest: Digest,
     /// `None` for a digest that only the registry reported, just now.
-    entry: Option<&'e Entry>,
+    entry: Option<&'e JournalEntry>,
 }
 
 /// How things are now.
@@ -118,7 +118,7 @@ struct State {
 }
 
 /// Newest first.
-fn rows(entries: &[Entry], remote: Option<Digest>) -> Vec<Row<'_>> {
+fn rows(entries: &[JournalEntry], remote: Option<Digest>) -> Vec<Row<'_>> {
     let unheard_of = remote.filter(|remote| entries.iter().all(|entry| entry.digest != *remote));
     let mut rows: Vec<_> = unheard_of.map(|digest| Row { digest, entry: None }).into_iter().collect();
     for (at, entry) in entries.iter().enumerate().rev() {

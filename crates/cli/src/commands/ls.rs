@@ -9,7 +9,7 @@ use std::{ffi::OsString, io::Write, os::unix::ffi::OsStrExt};
 
 use clap::{Args, ValueEnum};
 use porthole_core::{
-    failure::{Classify, Kind},
+    failure::{Classify, FailureClass},
     path, tar,
     tree::{Mode, Row},
 };
@@ -123,7 +123,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
 /// Whether an error means that a layer is not available, such as a base layer that registries need not have. The layers above it may be.
 fn leaves_layers(error: &Error) -> bool {
     matches!(error, Error::Local(error) if error.is_missing_blob())
-        || matches!(error.failure().kind, Kind::NotFound | Kind::Network | Kind::Authentication)
+        || matches!(error.failure().kind, FailureClass::NotFound | FailureClass::Network | FailureClass::Authentication)
 }
 
 fn list(

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, ffi::OsString, io, io::Write, os::unix::ffi::Os
 
 use clap::{Args, ValueEnum};
 use porthole_contents::{
-    export::{self, Subject},
+    export::{self, ExportSubject},
     inventory::{Installed, Inventory},
     package::Ecosystem,
 };
@@ -106,7 +106,7 @@ fn bill(
     let name = path::escape(arguments.source.source.as_bytes());
     let digest = gathered.image.as_ref().map(|image| image.manifest.raw.digest().to_string());
     let created = gathered.image.as_ref().and_then(|image| image.config.created.as_deref());
-    let subject = Subject { name: &name, digest: digest.as_deref(), created };
+    let subject = ExportSubject { name: &name, digest: digest.as_deref(), created };
     let document = match format {
         Format::Spdx => export::spdx(inventory, subject),
         Format::Cyclonedx => export::cyclonedx(inventory, subject),

@@ -7,10 +7,10 @@ use porthole_core::{descriptor::Descriptor, digest::Digest, hint::Hint, referenc
 use porthole_registry::client::Destination;
 use porthole_store::{
     Store,
-    journal::{Entry, Steps, Writer},
+    journal::{JournalEntry, Steps, Writer},
 };
 use porthole_transfer::{
-    Local, Observer, Source,
+    Local, Source, TransferObserver,
     pull::Platforms,
     push::{self, Options},
 };
@@ -78,7 +78,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     };
     // What the registry says now is the newest there is to know of it.
     if let Some(now) = before.filter(|_| arguments.push) {
-        entries.push(Entry::new(history::now(), reference.to_string(), now, Writer::Watch));
+        entries.push(JournalEntry::new(history::now(), reference.to_string(), now, Writer::Watch));
     }
     let digest = choose(&arguments.to, &entries, before.as_ref(), &reference)?;
     let held = store.held(&digest)?;
@@ -98,8 +98,8 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         session.ui.note(format_args!("the store does not have it: there {} still is {other}", safe(&name)));
     }
     if before != Some(digest) {
-        let entry = Entry::new(history::now(), reference.to_string(), digest, Writer::Rollback);
-        history::remember(session, &store, Entry { previous: before, ..entry });
+        let entry = JournalEntry::new(history::now(), reference.to_string(), digest, Writer::Rollback);
+        history::remember(session, &store, JournalEntry { previous: before, ..entry });
     } else {
         session.ui.note(format_args!("{reference} is that already"));
     }
@@ -107,7 +107,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
 }
 
 /// The digest to go back to.
-fn choose(to: &To, entries: &[Entry], now: Option<&Digest>, reference: &Reference) -> Result<Digest, Error> {
+fn choose(to: &To, entries: &[JournalEntry], now: Option<&Digest>, reference: &Reference) -> Result<Digest, Error> {
     let steps = match to {
         To::Digest(digest) => return Ok(*digest),
         To::Steps(steps) => *steps,
@@ -167,7 +167,7 @@ fn put(
                 wait: WAIT,
                 likely: Vec::new(),
             };
-            session.runtime().block_on(push::push(&source, &client, &to, &options, &Observer::new(drop)))?;
+            session.runtime().block_on(push::push(&source, &client, &to, &options, &TransferObserver::new(drop)))?;
             return Ok(());
         }
         Err(error) => return Err(error.into()),

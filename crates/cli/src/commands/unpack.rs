@@ -10,7 +10,7 @@ use std::{
 
 use clap::Args;
 use porthole_core::layer::LayerNumber;
-use porthole_unpack::{Options, Report, Rights, Root};
+use porthole_unpack::{Options, Report, Rights, UnpackRoot};
 use serde::Serialize;
 
 pub(super) use self::destination::Destination;
@@ -136,7 +136,7 @@ impl Unpacking<'_> {
                 process::exit(error.exit_code().into())
             }
         };
-        let mut root = Root::new(destination.open()?, self.options);
+        let mut root = UnpackRoot::new(destination.open()?, self.options);
         let reading = Reading::new(self.session, self.source, meter, Want::Entries);
         let done = reading.stream(
             self.jobs,

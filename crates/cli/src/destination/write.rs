@@ -15,7 +15,7 @@ use porthole_core::{
 };
 use porthole_store::{Store, Unfinished};
 use porthole_transfer::{
-    Local, Observer,
+    Local, TransferObserver,
     archive::{self, Docker, Oci, Stored},
     copy,
     pull::{self, Follow, Options, Platforms, Pulled},
@@ -137,7 +137,7 @@ fn fetch(
 ) -> Result<Pulled, Error> {
     let client = session.client(reference)?;
     session.ui.stderr.keeps("the downloaded bytes are kept, and the same command resumes");
-    let run = |observer: &Observer| {
+    let run = |observer: &TransferObserver| {
         session.runtime().block_on(async {
             tokio::select! {
                 pulled = pull::pull(&client, store, reference, options, observer) => Ok(pulled?),
@@ -289,7 +289,7 @@ pub(super) fn write_archive(
     path: Option<&Path>,
     images: &[Image<'_>],
     platforms: &Platforms,
-    observer: &Observer,
+    observer: &TransferObserver,
 ) -> Result<Written, Error> {
     let unwritable = |source: io::Error| match path {
         // A reader that has left is no failure.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use porthole_core::digest::Digest;
-use porthole_transfer::{Blob, Event, Observer};
+use porthole_transfer::{BlobProgress, TransferEvent, TransferObserver};
 use serde_json::{Value, json};
 
 use super::{EVERY, LOGGED, Look, Report, Screen, so_far};
@@ -21,12 +21,12 @@ pub(crate) enum Heading {
 }
 
 /// Runs a transfer and shows its progress.
-pub(crate) fn watch<T>(ui: &Ui, heading: Heading, work: impl FnOnce(&Observer) -> T) -> T {
+pub(crate) fn watch<T>(ui: &Ui, heading: Heading, work: impl FnOnce(&TransferObserver) -> T) -> T {
     let mut show = Show::new(ui, heading);
     let (sender, events) = channel();
     let line = Arc::new(Mutex::new(Some(sender)));
     let sending = Arc::clone(&line);
-    let observer = Observer::new(move |event| {
+    let observer = TransferObserver::new(move |event| {
         if let Some(line) = &*sending.lock().unwrap_or_else(PoisonError::into_inner) {
             // The receiver is gone once the transfer has ended.
             let _ = line.send(event);
@@ -69,16 +69,16 @@ impl<'u> Show<'u> {
         Self { ui, look, heading, blobs: HashMap::new(), moved: 0, screen }
     }
 
-    fn event(&mut self, event: &Event) {
+    fn event(&mut self, event: &TransferEvent) {
         match event {
             _ if self.look == Look::None => {}
-            Event::Plan { blobs } => self.plan(blobs),
-            Event::Document { digest, size: bytes, .. } => match self.look {
+            TransferEvent::Plan { blobs } => self.plan(blobs),
+            TransferEvent::Document { digest, size: bytes, .. } => match self.look {
                 Look::Plain => self.ui.line(&format!("{}: {}, manifest", digest.short(), size(*bytes))),
                 Look::Json => self.row("document", json!({ "digest": digest.to_string(), "bytes": bytes })),
                 _ => {}
             },
-            Event::Put { digest, tag } => {
+            TransferEvent::Put { digest, tag } => {
                 let name = tag.as_deref().map(|tag| format!(" as {tag}")).unwrap_or_default();
                 match self.look {
                     Look::Plain => self.ui.line(&format!("{}: put{}", digest.short(), safe(&name))),
@@ -86,7 +86,7 @@ impl<'u> Show<'u> {
                     _ => {}
                 }
             }
-            Event::Blob { digest, size, state } => {
+            TransferEvent::Blob { digest, size, state } => {
                 let part = self.blobs.entry(*digest).or_insert_with(|| Part::new(*size));
                 self.moved += part.note(state);
                 match self.look {
@@ -115,48 +115,50 @@ impl<'u> Show<'u> {
         }
     }
 
-    fn draw(&mut self, digest: Digest, size: u64, state: &Blob) {
+    fn draw(&mut self, digest: Digest, size: u64, state: &BlobProgress) {
         let (word, short) = (self.word(state), digest.short());
         let name = name_on_screen(&short);
         let Some(screen) = &mut self.screen else { return };
         screen.expect(name, Some(size));
         match state {
-            Blob::Moved { bytes } => screen.advance(name, *bytes),
-            Blob::Started { kept } => screen.start(name, *kept, if *kept == 0 { "" } else { word }),
-            Blob::Wrong => screen.start(name, 0, word),
+            BlobProgress::Moved { bytes } => screen.advance(name, *bytes),
+            BlobProgress::Started { kept } => screen.start(name, *kept, if *kept == 0 { "" } else { word }),
+            BlobProgress::Wrong => screen.start(name, 0, word),
             _ if state.is_over() => screen.end(name, word),
             _ => screen.say(name, word),
         }
     }
 
     /// Prints a log line for a part that ended or failed, and one now and then for a slow part.
-    fn log(&mut self, digest: Digest, all: u64, state: &Blob) {
+    fn log(&mut self, digest: Digest, all: u64, state: &BlobProgress) {
         let word = self.word(state);
         let short = digest.short();
         match state {
-            Blob::Moved { .. } => {
+            BlobProgress::Moved { .. } => {
                 let Some(part) = self.blobs.get_mut(&digest) else { return };
                 if let Some(rate) = part.last.due(LOGGED, part.bytes) {
                     self.ui.line(&format!("{short}: {}", so_far(part.bytes, Some(all), rate)));
                 }
             }
-            Blob::Started { kept: 0 } => {}
-            Blob::Started { kept } => self.ui.line(&format!("{short}: {word} at {} of {}", size(*kept), size(all))),
-            Blob::Again { reason } => self.ui.line(&format!("{short}: {word}: {}", safe(reason))),
+            BlobProgress::Started { kept: 0 } => {}
+            BlobProgress::Started { kept } => {
+                self.ui.line(&format!("{short}: {word} at {} of {}", size(*kept), size(all)))
+            }
+            BlobProgress::Again { reason } => self.ui.line(&format!("{short}: {word}: {}", safe(reason))),
             _ => self.ui.line(&format!("{short}: {}, {word}", size(all))),
         }
     }
 
-    fn report(&mut self, digest: Digest, size: u64, state: &Blob) {
+    fn report(&mut self, digest: Digest, size: u64, state: &BlobProgress) {
         let Some(part) = self.blobs.get_mut(&digest) else { return };
-        if matches!(state, Blob::Moved { .. }) && part.last.due(EVERY, part.bytes).is_none() {
+        if matches!(state, BlobProgress::Moved { .. }) && part.last.due(EVERY, part.bytes).is_none() {
             return;
         }
         let mut row =
             json!({ "digest": digest.to_string(), "state": name_of(state), "bytes": part.bytes, "total": size });
         match state {
-            Blob::Again { reason } => row["reason"] = reason.as_str().into(),
-            Blob::Mounted { from } => row["from"] = from.as_str().into(),
+            BlobProgress::Again { reason } => row["reason"] = reason.as_str().into(),
+            BlobProgress::Mounted { from } => row["from"] = from.as_str().into(),
             _ => {}
         }
         self.row("blob", row);
@@ -181,18 +183,18 @@ impl<'u> Show<'u> {
         self.ui.stderr.row(event, row);
     }
 
-    fn word(&self, state: &Blob) -> &'static str {
+    fn word(&self, state: &BlobProgress) -> &'static str {
         match state {
-            Blob::Present if self.heading == Heading::Here => "already here",
-            Blob::Present => "already there",
-            Blob::Mounted { .. } => "mounted",
-            Blob::Again { .. } => "interrupted",
-            Blob::Waiting => "waiting for another process",
-            Blob::Started { kept: 0 } => "started",
-            Blob::Started { .. } => "resumed",
-            Blob::Wrong => "wrong bytes, trying again",
-            Blob::Done => "verified",
-            Blob::Skipped => "skipped: not in registries",
+            BlobProgress::Present if self.heading == Heading::Here => "already here",
+            BlobProgress::Present => "already there",
+            BlobProgress::Mounted { .. } => "mounted",
+            BlobProgress::Again { .. } => "interrupted",
+            BlobProgress::Waiting => "waiting for another process",
+            BlobProgress::Started { kept: 0 } => "started",
+            BlobProgress::Started { .. } => "resumed",
+            BlobProgress::Wrong => "wrong bytes, trying again",
+            BlobProgress::Done => "verified",
+            BlobProgress::Skipped => "skipped: not in registries",
             _ => "moving",
         }
     }
@@ -204,17 +206,17 @@ fn name_on_screen(short: &str) -> &str {
 }
 
 /// The state in JSON. Programs rely on it.
-fn name_of(state: &Blob) -> &'static str {
+fn name_of(state: &BlobProgress) -> &'static str {
     match state {
-        Blob::Present => "exists",
-        Blob::Mounted { .. } => "mounted",
-        Blob::Again { .. } => "interrupted",
-        Blob::Waiting => "waiting",
-        Blob::Started { kept: 0 } => "started",
-        Blob::Started { .. } => "resumed",
-        Blob::Wrong => "wrong",
-        Blob::Done => "done",
-        Blob::Skipped => "skipped",
+        BlobProgress::Present => "exists",
+        BlobProgress::Mounted { .. } => "mounted",
+        BlobProgress::Again { .. } => "interrupted",
+        BlobProgress::Waiting => "waiting",
+        BlobProgress::Started { kept: 0 } => "started",
+        BlobProgress::Started { .. } => "resumed",
+        BlobProgress::Wrong => "wrong",
+        BlobProgress::Done => "done",
+        BlobProgress::Skipped => "skipped",
         _ => "moving",
     }
 }
@@ -225,17 +227,17 @@ impl Part {
     }
 
     /// Applies a state. Returns the bytes that moved.
-    fn note(&mut self, state: &Blob) -> u64 {
+    fn note(&mut self, state: &BlobProgress) -> u64 {
         match state {
-            Blob::Moved { bytes } => {
+            BlobProgress::Moved { bytes } => {
                 self.bytes += bytes;
                 return *bytes;
             }
-            Blob::Started { kept } => {
+            BlobProgress::Started { kept } => {
                 self.bytes = *kept;
                 self.last = Report::now(*kept);
             }
-            Blob::Wrong => self.bytes = 0,
+            BlobProgress::Wrong => self.bytes = 0,
             state if state.is_over() => {
                 self.over = true;
                 self.bytes = self.size;

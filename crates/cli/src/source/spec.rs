@@ -7,7 +7,7 @@ use std::{
 };
 
 use porthole_core::reference::Reference;
-use porthole_inspect::local::Format;
+use porthole_inspect::local::LocalFormat;
 
 use crate::{error::Error, reference};
 
@@ -18,7 +18,7 @@ pub(crate) enum Spec {
     /// `format`: none if it is to be recognised.
     Local {
         path: PathBuf,
-        format: Option<Format>,
+        format: Option<LocalFormat>,
         name: Option<String>,
     },
     Layer(PathBuf),
@@ -62,15 +62,15 @@ impl Spec {
     }
 }
 
-const PREFIXES: [(&str, Format); 4] = [
-    ("oci:", Format::OciLayout),
-    ("oci-archive:", Format::OciArchive),
-    ("docker-archive:", Format::DockerArchive),
-    ("dir:", Format::SkopeoDirectory),
+const PREFIXES: [(&str, LocalFormat); 4] = [
+    ("oci:", LocalFormat::OciLayout),
+    ("oci-archive:", LocalFormat::OciArchive),
+    ("docker-archive:", LocalFormat::DockerArchive),
+    ("dir:", LocalFormat::SkopeoDirectory),
 ];
 
 /// `PATH[:NAME]`. Names of images hold colons, so the path ends at the first one, unless it exists as it is.
-fn local(prefix: &str, rest: &[u8], format: Format, exists: &impl Fn(&Path) -> bool) -> Result<Spec, Error> {
+fn local(prefix: &str, rest: &[u8], format: LocalFormat, exists: &impl Fn(&Path) -> bool) -> Result<Spec, Error> {
     let (path, name) = match rest.iter().position(|&b| b == b':') {
         Some(colon) if !exists(&path_of(rest)) => (&rest[..colon], Some(&rest[colon + 1..])),
         _ => (rest, None),
@@ -94,7 +94,7 @@ mod tests {
         Spec::parse(OsStr::new(text), |path| path == Path::new(existing)).map_err(|error| error.to_string())
     }
 
-    fn local(path: &str, format: Option<Format>, name: Option<&str>) -> Result<Spec, String> {
+    fn local(path: &str, format: Option<LocalFormat>, name: Option<&str>) -> Result<Spec, String> {
         Ok(Spec::Local { path: path.into(), format, name: name.map(str::to_owned) })
     }
 
@@ -119,15 +119,15 @@ mod tests {
             ("./image.tar", "", local("./image.tar", None, None)),
             ("/tmp/x", "", local("/tmp/x", None, None)),
             ("Image.tar", "Image.tar", local("Image.tar", None, None)),
-            ("oci:dir", "dir", local("dir", Some(Format::OciLayout), None)),
-            ("oci:dir:1.0", "dir", local("dir", Some(Format::OciLayout), Some("1.0"))),
-            ("oci:a:b", "a:b", local("a:b", Some(Format::OciLayout), None)),
-            ("oci:dir:", "dir", local("dir", Some(Format::OciLayout), None)),
-            ("oci-archive:x.tar:a", "", local("x.tar", Some(Format::OciArchive), Some("a"))),
-            ("docker-archive:x.tar:a:1", "", local("x.tar", Some(Format::DockerArchive), Some("a:1"))),
+            ("oci:dir", "dir", local("dir", Some(LocalFormat::OciLayout), None)),
+            ("oci:dir:1.0", "dir", local("dir", Some(LocalFormat::OciLayout), Some("1.0"))),
+            ("oci:a:b", "a:b", local("a:b", Some(LocalFormat::OciLayout), None)),
+            ("oci:dir:", "dir", local("dir", Some(LocalFormat::OciLayout), None)),
+            ("oci-archive:x.tar:a", "", local("x.tar", Some(LocalFormat::OciArchive), Some("a"))),
+            ("docker-archive:x.tar:a:1", "", local("x.tar", Some(LocalFormat::DockerArchive), Some("a:1"))),
             ("-", "", local("-", None, None)),
-            ("docker-archive:-:a:1", "", local("-", Some(Format::DockerArchive), Some("a:1"))),
-            ("dir:x", "x", local("x", Some(Format::SkopeoDirectory), None)),
+            ("docker-archive:-:a:1", "", local("-", Some(LocalFormat::DockerArchive), Some("a:1"))),
+            ("dir:x", "x", local("x", Some(LocalFormat::SkopeoDirectory), None)),
             ("layer:x.tar.gz", "", Ok(Spec::Layer("x.tar.gz".into()))),
             ("store:nginx:1", "", Ok(Spec::Store { name: "nginx:1".to_owned() })),
             ("store:", "", Err("expected a name after `store:`".to_owned())),

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use porthole_registry::{
-    trace::{Ended, Field, Head, Paused, Sent},
-    transport::Outcome,
+    trace::{Ended, Paused, Sent, TraceField, TraceHead},
+    transport::BodyOutcome,
 };
 
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ pub(super) fn sent(sent: &Sent) -> Vec<String> {
     [first].into_iter().chain(fields(*number, '>', &sent.fields, &ASKED)).collect()
 }
 
-pub(super) fn answered(number: u64, head: &Head, after: Duration) -> Vec<String> {
+pub(super) fn answered(number: u64, head: &TraceHead, after: Duration) -> Vec<String> {
     let reason = http_reason(head.status);
     let connection = head.connection.as_ref().map(|connection| {
         let peer = connection.peer.map(|peer| format!(" to {peer}")).unwrap_or_default();
@@ -43,9 +43,9 @@ pub(super) fn failed(number: u64, error: &str, after: Duration) -> Vec<String> {
 
 pub(super) fn ended(ended: &Ended, after: Duration) -> Vec<String> {
     let how = match &ended.outcome {
-        Outcome::Complete => String::new(),
-        Outcome::Dropped => ", the rest was not wanted".to_owned(),
-        Outcome::Failed(error) => format!(", then {}", safe(&error.to_string())),
+        BodyOutcome::Complete => String::new(),
+        BodyOutcome::Dropped => ", the rest was not wanted".to_owned(),
+        BodyOutcome::Failed(error) => format!(", then {}", safe(&error.to_string())),
     };
     let seconds = after.as_secs_f64();
     let rate = if ended.bytes >= 1_000_000 && seconds > 0.0 {
@@ -87,12 +87,12 @@ pub(super) fn stamped(lines: &[String], now: SystemTime) -> String {
     lines.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn fields(number: u64, direction: char, fields: &[Field], wanted: &[&str]) -> Vec<String> {
-    let matters = |field: &&Field| {
+fn fields(number: u64, direction: char, fields: &[TraceField], wanted: &[&str]) -> Vec<String> {
+    let matters = |field: &&TraceField| {
         let name = field.name.as_str();
         wanted.iter().any(|wanted| wanted.strip_suffix('*').map_or(*wanted == name, |start| name.starts_with(start)))
     };
-    let line = |field: &Field| format!("#{number} {direction}   {}: {}", field.name, safe(&field.value));
+    let line = |field: &TraceField| format!("#{number} {direction}   {}: {}", field.name, safe(&field.value));
     fields.iter().filter(matters).map(line).collect()
 }
 

@@ -12,8 +12,8 @@ use std::{
 };
 
 use porthole_registry::{
-    trace::{Ended, Field, Head, Sent},
-    transport::Outcome,
+    trace::{Ended, Sent, TraceField, TraceHead},
+    transport::BodyOutcome,
 };
 use serde::Serialize;
 
@@ -33,7 +33,7 @@ pub(super) struct Record<'r> {
     pub(super) started: SystemTime,
     /// From the request to the head of the answer, or to its failure.
     pub(super) waited: Duration,
-    pub(super) answer: Result<&'r Head, &'r str>,
+    pub(super) answer: Result<&'r TraceHead, &'r str>,
     /// The end of its body, and from the request to it.
     pub(super) end: Option<(&'r Ended, Duration)>,
 }
@@ -158,8 +158,8 @@ impl<'r> Entry<'r> {
         let mut remarks = vec![sent.step.to_owned()];
         remarks.extend(sent.reason.as_ref().map(ToString::to_string));
         match end.map(|(end, _)| &end.outcome) {
-            Some(Outcome::Dropped) => remarks.push("the rest was not wanted".to_owned()),
-            Some(Outcome::Failed(error)) => remarks.push(error.to_string()),
+            Some(BodyOutcome::Dropped) => remarks.push("the rest was not wanted".to_owned()),
+            Some(BodyOutcome::Failed(error)) => remarks.push(error.to_string()),
             None if answer.is_ok() => remarks.push("cut off".to_owned()),
             _ => {}
         }
@@ -178,7 +178,7 @@ impl<'r> Entry<'r> {
 }
 
 impl<'r> Request<'r> {
-    fn of(sent: &'r Sent, answer: Result<&Head, &str>) -> Self {
+    fn of(sent: &'r Sent, answer: Result<&TraceHead, &str>) -> Self {
         let query = sent.url.split_once('?').map(|(_, query)| query).unwrap_or_default();
         let pair = |pair: &'r str| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -198,7 +198,7 @@ impl<'r> Request<'r> {
 }
 
 impl<'r> Response<'r> {
-    fn of(answer: Result<&'r Head, &'r str>, bytes: Option<u64>) -> Self {
+    fn of(answer: Result<&'r TraceHead, &'r str>, bytes: Option<u64>) -> Self {
         let head = answer.ok();
         let fields = head.map(|head| &*head.fields).unwrap_or_default();
         let field = |name: &str| fields.iter().find(|field| field.name == name).map(|field| &*field.value);
@@ -218,7 +218,7 @@ impl<'r> Response<'r> {
 }
 
 impl Timings {
-    fn of(waited: Duration, answer: Result<&Head, &str>, until: Option<Duration>) -> Self {
+    fn of(waited: Duration, answer: Result<&TraceHead, &str>, until: Option<Duration>) -> Self {
         let waited = milliseconds(waited);
         let made = answer.ok().and_then(|head| head.connection.as_ref()).filter(|connection| !connection.reused);
         let tls = made.and_then(|made| made.tls).map(milliseconds);
@@ -241,11 +241,11 @@ impl Timings {
     }
 }
 
-fn pairs(fields: &[Field]) -> Vec<Pair<'_>> {
+fn pairs(fields: &[TraceField]) -> Vec<Pair<'_>> {
     fields.iter().map(|field| Pair { name: field.name.as_str(), value: &field.value }).collect()
 }
 
-fn version(head: Option<&Head>) -> String {
+fn version(head: Option<&TraceHead>) -> String {
     head.map(|head| format!("{:?}", head.version)).unwrap_or_default()
 }
 

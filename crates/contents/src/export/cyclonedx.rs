@@ -1,6 +1,6 @@
 //! CycloneDX 1.6 in JSON.
 
-use super::Subject;
+use super::ExportSubject;
 use crate::{
     inventory::{Installed, Inventory},
     purl::purl,
@@ -8,7 +8,7 @@ use crate::{
 use serde_json::{Value, json};
 
 /// The packages that the image has in the end, as a CycloneDX 1.6 document.
-pub fn cyclonedx(inventory: &Inventory, subject: Subject<'_>) -> Value {
+pub fn cyclonedx(inventory: &Inventory, subject: ExportSubject<'_>) -> Value {
     let mut image = json!({ "type": "container", "bom-ref": "image", "name": subject.name });
     if let Some(digest) = subject.digest {
         image["version"] = json!(digest);
@@ -79,7 +79,7 @@ mod tests {
         let installed = Installed { package, recorded_in, layer: 2, removed_by: None, replaced_by: None };
         let inventory = Inventory { packages: vec![installed], release: None };
         let subject =
-            Subject { name: "app:1", digest: Some("sha256:00112233445566778899aabbccddeeff00"), created: None };
+            ExportSubject { name: "app:1", digest: Some("sha256:00112233445566778899aabbccddeeff00"), created: None };
         let document = cyclonedx(&inventory, subject);
         assert_eq!(document["serialNumber"], "urn:uuid:00112233-4455-8677-8899-aabbccddeeff");
         let component = &document["components"][0];

@@ -1,6 +1,6 @@
 //! SPDX 2.3 in JSON.
 
-use super::Subject;
+use super::ExportSubject;
 use crate::{
     inventory::{Installed, Inventory},
     package::Ecosystem,
@@ -9,7 +9,7 @@ use crate::{
 use serde_json::{Value, json};
 
 /// The packages that the image has in the end, as an SPDX 2.3 document.
-pub fn spdx(inventory: &Inventory, subject: Subject<'_>) -> Value {
+pub fn spdx(inventory: &Inventory, subject: ExportSubject<'_>) -> Value {
     const IMAGE: &str = "SPDXRef-Image";
     let image = json!({
         "SPDXID": IMAGE,
@@ -149,7 +149,7 @@ mod tests {
             replaced_by: None,
         };
         let inventory = Inventory { packages: vec![installed("a", None), installed("b", Some(1))], release: None };
-        let subject = Subject { name: "app", digest: Some("sha256:abc"), created: None };
+        let subject = ExportSubject { name: "app", digest: Some("sha256:abc"), created: None };
         let document = spdx(&inventory, subject);
         let names: Vec<_> = document["packages"].as_array().unwrap().iter().map(|package| &package["name"]).collect();
         assert_eq!(names, ["app", "a"]);

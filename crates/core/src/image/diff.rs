@@ -9,16 +9,16 @@ use super::{Image, has_image_config};
 use crate::config::History;
 use std::{collections::BTreeMap, fmt};
 
-pub use self::layers::{LayerPair, LayerState, Layers};
+pub use self::layers::{LayerMatch, LayerPair, Layers};
 
 /// Differences between the manifests and configurations of two images.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Diff {
     /// Changes to media type, artifact type and annotations of the manifest, by key.
-    pub manifest: Vec<Change>,
+    pub manifest: Vec<SettingChange>,
     /// Changes to the configuration, by key.
-    pub config: Vec<Change>,
+    pub config: Vec<SettingChange>,
     /// History entries that differ.
     pub history: Vec<HistoryChange>,
     /// The layers of both images, aligned.
@@ -49,7 +49,7 @@ pub fn diff(before: &Image, after: &Image) -> Diff {
 
 /// A value that was set, unset or changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct SettingChange {
     /// Property that changed: `env`, `user`, `label`, …
     pub key: String,
     /// Name within the property, for variables, labels, ports, volumes and annotations.
@@ -60,7 +60,7 @@ pub struct Change {
     pub after: Option<Value>,
 }
 
-impl Change {
+impl SettingChange {
     /// Whether only a creation time changed.
     pub fn is_time(&self) -> bool {
         matches!(self.name.as_deref().unwrap_or(&self.key), "created" | "org.opencontainers.image.created")
@@ -130,7 +130,7 @@ fn fields(before: &History, after: &History) -> Vec<&'static str> {
     fields.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
 }
 
-fn manifest(before: &Image, after: &Image) -> Vec<Change> {
+fn manifest(before: &Image, after: &Image) -> Vec<SettingChange> {
     let annotations = |image: &Image| named(&image.manifest.value.annotations);
     let text = |text: String| Some(Value::Text(text));
     let mut changes = Vec::new();
@@ -146,25 +146,26 @@ fn manifest(before: &Image, after: &Image) -> Vec<Change> {
     changes
 }
 
-fn written_differently<T: PartialEq + ToString>(before: &T, after: &T) -> Option<Change> {
+fn written_differently<T: PartialEq + ToString>(before: &T, after: &T) -> Option<SettingChange> {
     let text = |digest: &T| Some(Value::Text(digest.to_string()));
     change("digest", text(before), text(after))
 }
 
-fn change(key: &str, before: Option<Value>, after: Option<Value>) -> Option<Change> {
-    (before != after).then(|| Change { key: key.to_owned(), name: None, before, after })
+fn change(key: &str, before: Option<Value>, after: Option<Value>) -> Option<SettingChange> {
+    (before != after).then(|| SettingChange { key: key.to_owned(), name: None, before, after })
 }
 
 /// Changes of a map, by name.
-fn by_name(key: &str, before: BTreeMap<String, Value>, mut after: BTreeMap<String, Value>) -> Vec<Change> {
+fn by_name(key: &str, before: BTreeMap<String, Value>, mut after: BTreeMap<String, Value>) -> Vec<SettingChange> {
     let mut changes = Vec::new();
     for (name, before) in before {
         let after = after.remove(&name);
         if after.as_ref() != Some(&before) {
-            changes.push(Change { key: key.to_owned(), name: Some(name), before: Some(before), after });
+            changes.push(SettingChange { key: key.to_owned(), name: Some(name), before: Some(before), after });
         }
     }
-    let added = |(name, after)| Change { key: key.to_owned(), name: Some(name), before: None, after: Some(after) };
+    let added =
+        |(name, after)| SettingChange { key: key.to_owned(), name: Some(name), before: None, after: Some(after) };
     changes.extend(after.into_iter().map(added));
     changes.sort_by(|a, b| a.name.cmp(&b.name));
     changes

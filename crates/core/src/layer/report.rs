@@ -4,7 +4,7 @@ use super::{Expected, Fault, LayerNumber, LayerReader, Stage};
 use crate::{
     decode::{self, Format},
     digest::Digest,
-    failure::{Classify, Failure, Kind},
+    failure::{Classify, Failure, FailureClass},
     media_type::Compression,
     seek::Offsets,
     tar,
@@ -174,7 +174,7 @@ impl Finding {
 
     /// Whether reading stopped at a limit of this program, which says nothing against the layer.
     pub fn is_limit(&self) -> bool {
-        self.kind() == Kind::Limit
+        self.kind() == FailureClass::Limit
     }
 
     /// The finding in words that name the layer.

@@ -3,7 +3,7 @@
 use super::{IMAGE_NAME, REF_NAME};
 use crate::{
     descriptor::Descriptor,
-    failure::{Blame, Classify, Failure, Kind},
+    failure::{Blame, Classify, Failure, FailureClass},
     hint::Hint,
     reference::Reference,
 };
@@ -119,7 +119,7 @@ pub enum ChoiceError {
 impl Classify for ChoiceError {
     fn failure(&self) -> Failure {
         match self {
-            Self::NoSuchName { .. } | Self::Empty => Failure::new(Kind::NotFound, Blame::Input),
+            Self::NoSuchName { .. } | Self::Empty => Failure::new(FailureClass::NotFound, Blame::Input),
             Self::Several { available } => Failure::input().hint(Hint::ChooseImage { available: available.clone() }),
             Self::SameName { .. } => Failure::input().hint(Hint::UseDigest),
         }

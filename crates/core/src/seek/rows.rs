@@ -9,7 +9,7 @@ use super::number::{Rest, put, put_signed, put_text};
 use crate::{
     decode::inflate::{Inflate, Status},
     limits::INDEX_GROUP_BYTES,
-    tar::{Ambiguity, Entry, Kind},
+    tar::{Entry, EntryAmbiguity, Kind},
 };
 
 /// A group is closed when it has this many entries, or columns or names of this many bytes. A lookup inflates a group, so
@@ -110,7 +110,7 @@ impl Writer {
             headers,
         ] = &mut self.columns;
         types.push(entry.typeflag);
-        let reason = entry.ambiguous.and_then(|reason| Ambiguity::ALL.iter().position(|&known| known == reason));
+        let reason = entry.ambiguous.and_then(|reason| EntryAmbiguity::ALL.iter().position(|&known| known == reason));
         ambiguities.push(reason.map_or(0, |place| place as u8 + 1));
         put_shared(&before.name, &entry.path, name_lengths, names);
         put_shared(&before.link, &entry.link, link_lengths, links);
@@ -223,7 +223,7 @@ impl Rows<'_> {
         let typeflag = types.byte()?;
         let ambiguous = match ambiguities.byte()?.checked_sub(1) {
             None => None,
-            Some(place) => Some(*Ambiguity::ALL.get(usize::from(place))?),
+            Some(place) => Some(*EntryAmbiguity::ALL.get(usize::from(place))?),
         };
         let path = text(&before.name, name_lengths, names, &mut self.names)?;
         let link = text(&before.link, link_lengths, links, &mut self.names)?;
@@ -351,7 +351,7 @@ mod tests {
             "FractionBefore1970",
             "Number",
         ];
-        let known: Vec<String> = Ambiguity::ALL.iter().map(|reason| format!("{reason:?}")).collect();
+        let known: Vec<String> = EntryAmbiguity::ALL.iter().map(|reason| format!("{reason:?}")).collect();
         assert_eq!(known[..names.len()], names);
     }
 
@@ -375,7 +375,7 @@ mod tests {
                 (entry.mtime, entry.major, entry.minor) = (any(), any(), any());
                 entry.mtime_nsec = n as u32 * 1_000_000;
                 entry.xattrs = (0..n % 3).map(|name| (vec![name as u8; name], vec![0xff; n % 100])).collect();
-                entry.ambiguous = n.checked_sub(500).and_then(|n| Ambiguity::ALL.get(n)).copied();
+                entry.ambiguous = n.checked_sub(500).and_then(|n| EntryAmbiguity::ALL.get(n)).copied();
                 entry.header = position;
                 entry.offset = position + 512 * (1 + number() % 5);
                 position = entry.offset + number() % 10_000;

@@ -3,7 +3,7 @@ use std::fmt;
 /// Why widely used readers interpret an entry differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Ambiguity {
+pub enum EntryAmbiguity {
     /// A link, directory, device or FIFO states a size: some readers skip that many bytes of other entries.
     SizeOnNonFile,
     /// The PAX size differs from the header's.
@@ -46,7 +46,7 @@ pub enum Ambiguity {
     SolarisHeader,
 }
 
-impl Ambiguity {
+impl EntryAmbiguity {
     /// All reasons.
     pub const ALL: [Self; 20] = [
         Self::SizeOnNonFile,
@@ -72,7 +72,7 @@ impl Ambiguity {
     ];
 }
 
-impl fmt::Display for Ambiguity {
+impl fmt::Display for EntryAmbiguity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::SizeOnNonFile => "states a size but can have no data",

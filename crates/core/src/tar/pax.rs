@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Ambiguity,
+    EntryAmbiguity,
     error::Field,
     header::{Header, integer},
     sparse::PaxSparse,
@@ -130,7 +130,7 @@ impl Pax {
     }
 
     /// Why readers interpret these records differently for an entry with this header.
-    pub(super) fn ambiguity(&self, header: &Header) -> Option<Ambiguity> {
+    pub(super) fn ambiguity(&self, header: &Header) -> Option<EntryAmbiguity> {
         /// The largest size that fits the header's octal field. Larger sizes need a PAX record.
         const OCTAL_MAX: i64 = 0o777_7777_7777;
         let empty = |field: &Option<Vec<u8>>| field.as_ref().is_some_and(Vec::is_empty);
@@ -140,19 +140,19 @@ impl Pax {
             .and_then(integer)
             .is_some_and(|size| size != header.size && (0..=OCTAL_MAX).contains(&size))
         {
-            Some(Ambiguity::PaxSize)
+            Some(EntryAmbiguity::PaxSize)
         } else if [&self.path, &self.link, &self.uid, &self.gid, &self.size, &self.mtime].into_iter().any(empty) {
-            Some(Ambiguity::EmptyExtension)
+            Some(EntryAmbiguity::EmptyExtension)
         } else if self.repeated {
-            Some(Ambiguity::RepeatedPaxRecord)
+            Some(EntryAmbiguity::RepeatedPaxRecord)
         } else if newline(&self.path) || newline(&self.link) {
-            Some(Ambiguity::NewlineInName)
+            Some(EntryAmbiguity::NewlineInName)
         } else if self.sparse.any {
-            Some(Ambiguity::Sparse)
+            Some(EntryAmbiguity::Sparse)
         } else if negative(&self.mtime) && present(&self.mtime).is_some_and(|mtime| mtime.contains(&b'.')) {
-            Some(Ambiguity::FractionBefore1970)
+            Some(EntryAmbiguity::FractionBefore1970)
         } else if [&self.mtime, &self.uid, &self.gid].into_iter().any(negative) {
-            Some(Ambiguity::Number)
+            Some(EntryAmbiguity::Number)
         } else {
             None
         }

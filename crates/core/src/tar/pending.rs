@@ -3,7 +3,7 @@
 use std::mem;
 
 use super::{
-    Ambiguity,
+    EntryAmbiguity,
     header::{self, Header},
     pax::Pax,
 };
@@ -53,7 +53,7 @@ impl Pending {
     }
 
     /// Why readers interpret an entry differently. `header` is the entry's own header, before extensions are applied.
-    pub(super) fn ambiguity(&self, header: &Header) -> Option<Ambiguity> {
+    pub(super) fn ambiguity(&self, header: &Header) -> Option<EntryAmbiguity> {
         let pax = self.pax.as_ref();
         let two_names = !self.name.is_empty() && pax.is_some_and(|pax| pax.path().is_some())
             || !self.link.is_empty() && pax.is_some_and(Pax::has_link);
@@ -61,17 +61,17 @@ impl Pending {
         let renamed = !self.name.is_empty() || pax.is_some_and(|pax| pax.path().is_some());
         let number = |n: i64| u32::try_from(n).is_err();
         let reasons = [
-            (two_names, Ambiguity::TwoLongNames),
-            (self.several_pax_headers, Ambiguity::SeveralPaxHeaders),
-            (self.several_names, Ambiguity::SeveralLongNames),
-            (self.empty_name, Ambiguity::EmptyExtension),
-            (no_magic, Ambiguity::ExtensionWithoutMagic),
-            (self.after_nul, Ambiguity::NulInName),
-            (header.typeflag == b'S', Ambiguity::Sparse),
-            (header.typeflag == b'X', Ambiguity::SolarisHeader),
-            (header.stray_prefix && !renamed, Ambiguity::StrayPrefix),
-            (header.signed_checksum, Ambiguity::SignedChecksum),
-            (header.odd_number || number(header.major) || number(header.minor), Ambiguity::Number),
+            (two_names, EntryAmbiguity::TwoLongNames),
+            (self.several_pax_headers, EntryAmbiguity::SeveralPaxHeaders),
+            (self.several_names, EntryAmbiguity::SeveralLongNames),
+            (self.empty_name, EntryAmbiguity::EmptyExtension),
+            (no_magic, EntryAmbiguity::ExtensionWithoutMagic),
+            (self.after_nul, EntryAmbiguity::NulInName),
+            (header.typeflag == b'S', EntryAmbiguity::Sparse),
+            (header.typeflag == b'X', EntryAmbiguity::SolarisHeader),
+            (header.stray_prefix && !renamed, EntryAmbiguity::StrayPrefix),
+            (header.signed_checksum, EntryAmbiguity::SignedChecksum),
+            (header.odd_number || number(header.major) || number(header.minor), EntryAmbiguity::Number),
         ];
         pax.and_then(|pax| pax.ambiguity(header))
             .or_else(|| reasons.iter().find(|(applies, _)| *applies).map(|(_, reason)| *reason))

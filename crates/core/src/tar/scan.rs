@@ -3,7 +3,7 @@
 use std::mem;
 
 use super::{
-    Ambiguity, Entry, EntrySink, Error, Field, Flow, Kind,
+    Entry, EntryAmbiguity, EntrySink, Error, Field, Flow, Kind,
     body::{Body, DataPart},
     header::{self, BLOCK, Block, Format, Header, padding},
     pax::Pax,
@@ -75,7 +75,7 @@ struct Upcoming {
     header: Header,
     nanoseconds: u32,
     xattrs: Vec<(Vec<u8>, Vec<u8>)>,
-    ambiguous: Option<Ambiguity>,
+    ambiguous: Option<EntryAmbiguity>,
     /// Bytes of map and data in the archive.
     stored: u64,
     left: u64,
@@ -158,7 +158,7 @@ impl Scanner {
         self.entries
     }
 
-    /// Emitted entries with an [`Ambiguity`].
+    /// Emitted entries with an [`EntryAmbiguity`].
     pub fn ambiguous(&self) -> u64 {
         self.ambiguous
     }
@@ -329,8 +329,8 @@ impl Scanner {
     /// Handles a header that is not an extension: with the extensions before it, it makes an entry.
     fn entry_header(&mut self, mut header: Header, sink: &mut impl EntrySink) -> Result<(), Error> {
         let pending = mem::take(&mut self.pending);
-        let follows_global = self.lost.then_some(Ambiguity::LostExtension);
-        let follows_global = follows_global.or_else(|| self.global.then_some(Ambiguity::GlobalHeader));
+        let follows_global = self.lost.then_some(EntryAmbiguity::LostExtension);
+        let follows_global = follows_global.or_else(|| self.global.then_some(EntryAmbiguity::GlobalHeader));
         let mut ambiguous = pending.ambiguity(&header).or(follows_global);
         let mut nanoseconds = 0;
         if let Some(pax) = &pending.pax {
@@ -344,10 +344,10 @@ impl Scanner {
         }
         let slash = header.name.ends_with(b"/");
         if slash && matches!(header.typeflag, 0 | b'0') && header.name.iter().any(|&byte| byte != b'/') {
-            ambiguous = ambiguous.or(Some(Ambiguity::TrailingSlash));
+            ambiguous = ambiguous.or(Some(EntryAmbiguity::TrailingSlash));
         }
         if header.name.is_empty() {
-            ambiguous = ambiguous.or(Some(Ambiguity::NoName));
+            ambiguous = ambiguous.or(Some(EntryAmbiguity::NoName));
         }
         if header.typeflag == 0 {
             // Archives older than POSIX mark a directory by a trailing slash.
@@ -355,7 +355,7 @@ impl Scanner {
         }
         let stored = self.stored(&header)?;
         if Kind::new(header.typeflag).header_only() && header.size != 0 {
-            ambiguous = Some(Ambiguity::SizeOnNonFile);
+            ambiguous = Some(EntryAmbiguity::SizeOnNonFile);
         }
         let map = self.sparse(&mut header, pending.pax.as_ref())?;
         let xattrs = pending.pax.map(Pax::into_xattrs).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Error, Format};
+use super::{Error, TocFormat};
 use crate::{
     descriptor::Descriptor,
     digest::Digest,
@@ -28,7 +28,7 @@ pub(super) const MANIFEST: u8 = 1;
 #[derive(Debug, Default)]
 pub(super) struct Announced {
     /// `None` if the descriptor announces no TOC.
-    pub(super) format: Option<Format>,
+    pub(super) format: Option<TocFormat>,
     /// Digest of the JSON.
     pub(super) json: Option<Digest>,
     /// Digest of the compressed JSON.
@@ -62,9 +62,9 @@ impl Announced {
         let position = pair(annotations, POSITION, position)?;
         let uncompressed = annotations.get(UNCOMPRESSED_SIZE).map(|text| size(UNCOMPRESSED_SIZE, text)).transpose()?;
         let format = match json {
-            _ if today || before => Some(Format::ZstdChunked),
-            Some(_) if zstd => Some(Format::ZstdChunked),
-            Some(_) => Some(Format::EStargz),
+            _ if today || before => Some(TocFormat::ZstdChunked),
+            Some(_) if zstd => Some(TocFormat::ZstdChunked),
+            Some(_) => Some(TocFormat::EStargz),
             None => None,
         };
         Ok(Self { format, json, packed, position, uncompressed })

@@ -1,6 +1,6 @@
 mod report;
 
-pub use report::{AuditReport, Difference, Disagreement};
+pub use report::{AuditReport, Disagreement, TocDifference};
 
 use std::{
     borrow::Borrow,
@@ -9,7 +9,7 @@ use std::{
 
 use hashbrown::{HashTable, hash_table::Entry as Slot};
 
-use super::{Format, Toc, estargz, listing::Chunk};
+use super::{Toc, TocFormat, estargz, listing::Chunk};
 use crate::{
     digest::{Algorithm, Digest, Hasher},
     layer::LayerReport,
@@ -82,15 +82,16 @@ impl<T: Borrow<Toc>> Audit<T> {
         self.report.entries += 1;
         let path = path::clean(&entry.path);
         if self.own {
-            self.report.add(&path, Difference::AfterToc);
+            self.report.add(&path, TocDifference::AfterToc);
         }
         let Some(row) = self.take(&path) else {
-            if self.toc().format == Format::EStargz && path == estargz::NAME && entry.kind == Kind::File && !self.own {
+            if self.toc().format == TocFormat::EStargz && path == estargz::NAME && entry.kind == Kind::File && !self.own
+            {
                 self.own = true;
                 self.read(path, Some(self.toc().digest), Vec::new());
                 return Flow::WantData;
             }
-            self.report.add(&path, Difference::NotInToc);
+            self.report.add(&path, TocDifference::NotInToc);
             return Flow::Continue;
         };
         let toc = self.toc.borrow();
@@ -104,7 +105,7 @@ impl<T: Borrow<Toc>> Audit<T> {
         let chunks = toc.listing.chunks(row);
         let expected = toc.listing.digest(row);
         if chunks.is_none() {
-            self.report.add(&path, Difference::Chunks);
+            self.report.add(&path, TocDifference::Chunks);
         }
         let chunks = chunks.unwrap_or_default();
         if entry.size == 0 || expected.is_none() && chunks.iter().all(|chunk| chunk.digest.is_none()) {
@@ -121,13 +122,13 @@ impl<T: Borrow<Toc>> Audit<T> {
     pub fn finish(mut self, layer: &LayerReport) -> AuditReport {
         let toc = self.toc.borrow();
         for (row, _) in self.met.iter().enumerate().filter(|(_, met)| !**met) {
-            self.report.add(&path::clean(toc.listing.name(row)), Difference::NotInArchive);
+            self.report.add(&path::clean(toc.listing.name(row)), TocDifference::NotInArchive);
         }
-        if toc.format == Format::EStargz && !self.own {
-            self.report.add(estargz::NAME, Difference::NotInArchive);
+        if toc.format == TocFormat::EStargz && !self.own {
+            self.report.add(estargz::NAME, TocDifference::NotInArchive);
         }
         if let Some(expected) = toc.uncompressed.filter(|expected| *expected != layer.uncompressed) {
-            self.report.add(b"", Difference::Uncompressed { toc: expected, archive: layer.uncompressed });
+            self.report.add(b"", TocDifference::Uncompressed { toc: expected, archive: layer.uncompressed });
         }
         self.report
     }
@@ -177,7 +178,7 @@ impl<T: Borrow<Toc>> EntrySink for Audit<T> {
         if let Some(toc) = reading.expected.filter(|toc| *toc != archive) {
             let own = self.own && reading.path == estargz::NAME;
             let difference =
-                if own { Difference::OtherToc { toc, archive } } else { Difference::Content { toc, archive } };
+                if own { TocDifference::OtherToc { toc, archive } } else { TocDifference::Content { toc, archive } };
             self.report.add(&reading.path, difference);
         }
     }
@@ -208,7 +209,7 @@ impl Reading {
         let Some((chunk, hasher)) = self.chunk.take() else { return };
         let archive = hasher.finish();
         if let Some(toc) = chunk.digest.filter(|toc| *toc != archive) {
-            report.add(&self.path, Difference::Chunk { offset: chunk.start, toc, archive });
+            report.add(&self.path, TocDifference::Chunk { offset: chunk.start, toc, archive });
         }
     }
 }
@@ -218,23 +219,23 @@ fn algorithm(expected: Option<Digest>) -> Algorithm {
 }
 
 /// Differences between an entry of the TOC and that of the archive.
-fn differences(toc: &Entry, archive: &Entry) -> Vec<Difference> {
+fn differences(toc: &Entry, archive: &Entry) -> Vec<TocDifference> {
     if toc.kind != archive.kind {
-        return vec![Difference::Kind { toc: toc.kind, archive: archive.kind }];
+        return vec![TocDifference::Kind { toc: toc.kind, archive: archive.kind }];
     }
     let mut found = Vec::new();
     if toc.kind == Kind::File && toc.size != archive.size {
-        found.push(Difference::Size { toc: toc.size, archive: archive.size });
+        found.push(TocDifference::Size { toc: toc.size, archive: archive.size });
     }
     if toc.permissions() != archive.permissions() {
-        found.push(Difference::Mode { toc: toc.permissions(), archive: archive.permissions() });
+        found.push(TocDifference::Mode { toc: toc.permissions(), archive: archive.permissions() });
     }
     if (toc.uid, toc.gid) != (archive.uid, archive.gid) {
-        found.push(Difference::Owner { toc: (toc.uid, toc.gid), archive: (archive.uid, archive.gid) });
+        found.push(TocDifference::Owner { toc: (toc.uid, toc.gid), archive: (archive.uid, archive.gid) });
     }
     if !same_time(toc, archive) {
         let time = |entry: &Entry| (entry.mtime, entry.mtime_nsec);
-        found.push(Difference::Time { toc: time(toc), archive: time(archive) });
+        found.push(TocDifference::Time { toc: time(toc), archive: time(archive) });
     }
     let same_link = match toc.kind {
         Kind::Symlink => toc.link == archive.link,
@@ -242,14 +243,14 @@ fn differences(toc: &Entry, archive: &Entry) -> Vec<Difference> {
         _ => true,
     };
     if !same_link {
-        found.push(Difference::Link { toc: toc.link.clone(), archive: archive.link.clone() });
+        found.push(TocDifference::Link { toc: toc.link.clone(), archive: archive.link.clone() });
     }
     let device = |entry: &Entry| (entry.major, entry.minor);
     if matches!(toc.kind, Kind::Char | Kind::Block) && device(toc) != device(archive) {
-        found.push(Difference::Device { toc: device(toc), archive: device(archive) });
+        found.push(TocDifference::Device { toc: device(toc), archive: device(archive) });
     }
     if let Some(name) = other_xattr(&toc.xattrs, &archive.xattrs) {
-        found.push(Difference::Xattr { name });
+        found.push(TocDifference::Xattr { name });
     }
     found
 }

@@ -4,7 +4,7 @@ use super::{Toc, listing::Chunk};
 use crate::{
     decode::{self, Decoder, MIN_OUTPUT},
     digest::{Digest, Hasher},
-    failure::{Blame, Classify, Failure, Kind},
+    failure::{Blame, Classify, Failure, FailureClass},
     limits::Limits,
     media_type::Compression,
     path,
@@ -351,7 +351,7 @@ pub enum Error {
 impl Classify for Error {
     fn failure(&self) -> Failure {
         match self {
-            Self::NotFound(_) => Failure::new(Kind::NotFound, Blame::Input),
+            Self::NotFound(_) => Failure::new(FailureClass::NotFound, Blame::Input),
             Self::NotAFile(_) => Failure::input(),
             Self::TooLarge { limit } => Failure::named_limit("chunk_bytes", *limit, 0),
             Self::Decode(error) => error.failure(),

@@ -1,4 +1,4 @@
-use super::Format;
+use super::TocFormat;
 use crate::{
     decode,
     digest::Digest,
@@ -29,7 +29,7 @@ pub enum Error {
     #[error("layer is annotated as {format}, but does not end with its footer")]
     NoFooter {
         /// The announced format.
-        format: Format,
+        format: TocFormat,
     },
     /// The position of the TOC is outside the layer.
     #[error("table of contents is outside the layer: expected a part of {size} bytes, got bytes {start} to {end}")]

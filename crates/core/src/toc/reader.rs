@@ -1,7 +1,7 @@
 use std::{mem, ops::Range};
 
 use super::{
-    Error, Format, Landmark, Toc, Trust,
+    Error, Landmark, Toc, TocFormat, Trust,
     annotations::{Announced, Position},
     estargz, json, zstd_chunked,
 };
@@ -15,11 +15,11 @@ use crate::{
 
 /// Fetches the TOC of a layer by ranges of the blob.
 ///
-/// While [`wants`](Reader::wants) returns a range, [`push`](Reader::push) its bytes in any split. Then call
-/// [`finish`](Reader::finish). There are at most two ranges: the footer (unless the descriptor states the position) and
+/// While [`wants`](TocReader::wants) returns a range, [`push`](TocReader::push) its bytes in any split. Then call
+/// [`finish`](TocReader::finish). There are at most two ranges: the footer (unless the descriptor states the position) and
 /// the TOC.
-pub struct Reader {
-    format: Option<Format>,
+pub struct TocReader {
+    format: Option<TocFormat>,
     announced: Announced,
     limits: Limits,
     size: u64,
@@ -36,7 +36,7 @@ enum Part {
     Manifest(Box<zstd_chunked::Manifest>),
 }
 
-impl Reader {
+impl TocReader {
     /// A reader for the layer with this descriptor. Without annotations the media type says what to look for.
     ///
     /// # Errors
@@ -46,8 +46,8 @@ impl Reader {
     pub fn new(layer: &Descriptor, limits: &Limits) -> Result<Self, Error> {
         let announced = Announced::read(layer)?;
         let by_type = match layer.media_type.role() {
-            Role::Layer(Compression::Gzip) => Some(Format::EStargz),
-            Role::Layer(Compression::Zstd) => Some(Format::ZstdChunked),
+            Role::Layer(Compression::Gzip) => Some(TocFormat::EStargz),
+            Role::Layer(Compression::Zstd) => Some(TocFormat::ZstdChunked),
             _ => None,
         };
         Self::start(announced.format.or(by_type), announced, layer.size, limits)
@@ -61,22 +61,22 @@ impl Reader {
     pub fn probe(compression: Compression, size: u64, limits: &Limits) -> Result<Self, Error> {
         let format = match compression {
             Compression::None => None,
-            Compression::Gzip => Some(Format::EStargz),
-            Compression::Zstd => Some(Format::ZstdChunked),
+            Compression::Gzip => Some(TocFormat::EStargz),
+            Compression::Zstd => Some(TocFormat::ZstdChunked),
         };
         Self::start(format, Announced::default(), size, limits)
     }
 
-    fn start(format: Option<Format>, announced: Announced, size: u64, limits: &Limits) -> Result<Self, Error> {
+    fn start(format: Option<TocFormat>, announced: Announced, size: u64, limits: &Limits) -> Result<Self, Error> {
         let position = announced.position;
         let mut reader = Self { format, announced, limits: *limits, size, range: 0..0, part: Part::Nothing, data: 0 };
         let footer = match (format, position) {
-            (Some(Format::ZstdChunked), Some(position)) => {
+            (Some(TocFormat::ZstdChunked), Some(position)) => {
                 reader.manifest(position)?;
                 return Ok(reader);
             }
-            (Some(Format::ZstdChunked), None) => zstd_chunked::FOOTER,
-            (Some(Format::EStargz), _) => estargz::FOOTER,
+            (Some(TocFormat::ZstdChunked), None) => zstd_chunked::FOOTER,
+            (Some(TocFormat::EStargz), _) => estargz::FOOTER,
             (None, _) => return Ok(reader),
         };
         reader.range = size.saturating_sub(footer)..size;
@@ -127,8 +127,8 @@ impl Reader {
         }
         let (format, json) = match self.part {
             Part::Nothing | Part::Footer(_) => return Ok(None),
-            Part::Member(member) => (Format::EStargz, member.finish()?),
-            Part::Manifest(manifest) => (Format::ZstdChunked, manifest.finish()?),
+            Part::Member(member) => (TocFormat::EStargz, member.finish()?),
+            Part::Manifest(manifest) => (TocFormat::ZstdChunked, manifest.finish()?),
         };
         if let Some(expected) = self.announced.json {
             let got = Digest::of(expected.algorithm(), &json);
@@ -147,7 +147,7 @@ impl Reader {
             digest,
             data: self.data,
             uncompressed: self.announced.uncompressed,
-            landmark: landmark.filter(|_| format == Format::EStargz),
+            landmark: landmark.filter(|_| format == TocFormat::EStargz),
             listing,
             limits: self.limits,
         }))
@@ -162,12 +162,12 @@ impl Reader {
         let footer = mem::take(footer);
         self.part = Part::Nothing;
         match self.format {
-            Some(Format::EStargz) => {
+            Some(TocFormat::EStargz) => {
                 if let Some((offset, length)) = estargz::footer(&footer) {
                     return self.member(offset, self.size - length);
                 }
             }
-            Some(Format::ZstdChunked) => {
+            Some(TocFormat::ZstdChunked) => {
                 if let Some(position) = zstd_chunked::footer(&footer) {
                     return self.manifest(position);
                 }

@@ -124,7 +124,7 @@ mod tests {
         let mut capable = entry("ping", Kind::File, 0o755);
         capable.xattrs = vec![(b"user.a".to_vec(), b"b".to_vec()), (CAPABILITY.to_vec(), vec![1])];
         let mut odd = entry("odd", Kind::File, 0o644);
-        odd.ambiguous = Some(tar::Ambiguity::TrailingSlash);
+        odd.ambiguous = Some(tar::EntryAmbiguity::TrailingSlash);
         let mut link = entry("also-su", Kind::Hardlink, 0o4755);
         link.link = b"su".to_vec();
         let mut symlink = entry("symlink", Kind::Symlink, 0o777);

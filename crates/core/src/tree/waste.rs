@@ -162,12 +162,12 @@ impl Copies {
 }
 
 /// Maps a range of an uncompressed layer to bytes of its blob.
-pub trait Download {
+pub trait DownloadMap {
     /// Estimated bytes of the blob that hold `unpacked`.
     fn bytes(&self, layer: u32, unpacked: Range<u64>) -> u64;
 }
 
-impl<F: Fn(u32, Range<u64>) -> u64> Download for F {
+impl<F: Fn(u32, Range<u64>) -> u64> DownloadMap for F {
     fn bytes(&self, layer: u32, unpacked: Range<u64>) -> u64 {
         self(layer, unpacked)
     }
@@ -178,7 +178,7 @@ impl FileTree {
     ///
     /// Needs digests of contents ([`apply_hashed`](Self::apply_hashed)) to distinguish duplicates and metadata changes
     /// from overwrites. A sparse file counts with its logical size, but its download estimate is of the stored bytes.
-    pub fn waste(&self, download: &impl Download) -> Waste {
+    pub fn waste(&self, download: &impl DownloadMap) -> Waste {
         collect::waste(self, download)
     }
 

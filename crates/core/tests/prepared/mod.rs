@@ -10,7 +10,7 @@ use porthole_core::{
     limits::Limits,
     media_type::MediaType,
     tar::{self, EntrySink, Flow},
-    toc::{Error, Reader, Toc},
+    toc::{Error, Toc, TocReader},
 };
 use porthole_testkit::{
     chunks::Split,
@@ -55,7 +55,7 @@ pub(crate) fn descriptor(layer: &PreparedLayer) -> Descriptor {
 /// Reads a TOC by ranges. Also returns the requested ranges.
 pub(crate) fn read(layer: &Descriptor, blob: &[u8], split: Split) -> (Result<Option<Toc>, Error>, Vec<Range<u64>>) {
     let mut ranges = Vec::new();
-    let toc = Reader::new(layer, &Limits::default()).and_then(|mut reader| {
+    let toc = TocReader::new(layer, &Limits::default()).and_then(|mut reader| {
         while let Some(range) = reader.wants() {
             assert!(range.end <= layer.size, "{range:?} is in the blob");
             ranges.push(range.clone());

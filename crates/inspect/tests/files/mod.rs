@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test program uses a part")]
 
 use porthole_core::limits::Limits;
-use porthole_inspect::local::{Error, Format, Images};
+use porthole_inspect::local::{Error, Images, LocalFormat};
 use porthole_source::{Place, ReadAt};
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,7 @@ pub(crate) fn open<F: ReadAt>(archive: F) -> Result<Dropped<F>, Error> {
     open_as(archive, None, Limits::default())
 }
 
-pub(crate) fn open_as<F: ReadAt>(archive: F, format: Option<Format>, limits: Limits) -> Result<Dropped<F>, Error> {
+pub(crate) fn open_as<F: ReadAt>(archive: F, format: Option<LocalFormat>, limits: Limits) -> Result<Dropped<F>, Error> {
     now(Images::open(Place::File(archive), "image.tar", format, limits))
 }
 

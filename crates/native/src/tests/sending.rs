@@ -3,7 +3,7 @@
 use super::{listen, quick, read_head};
 use crate::*;
 use bytes::Bytes;
-use porthole_registry::transport::{Chunks, Payload, Source};
+use porthole_registry::transport::{Chunks, Payload, PayloadSource};
 use std::{
     sync::Arc,
     task::{Context, Poll},
@@ -16,7 +16,7 @@ struct Pattern {
     good: u64,
 }
 
-impl Source for Pattern {
+impl PayloadSource for Pattern {
     fn length(&self) -> u64 {
         self.length
     }
@@ -118,7 +118,7 @@ async fn a_receiver_that_stops_reading_is_a_stall() {
 /// Gives half of its bytes at once, and the other half late.
 struct Late(u64);
 
-impl Source for Late {
+impl PayloadSource for Late {
     fn length(&self) -> u64 {
         2 * self.0
     }

@@ -3,7 +3,7 @@
 use super::{Call, Destination, Registry, read::Fetched};
 use crate::{
     endpoint::{
-        delete::{self, Decoy, Outcome},
+        delete::{self, Decoy, DeleteOutcome},
         manifest, referrers, tags,
     },
     error::{Error, Subject},
@@ -63,9 +63,9 @@ impl<T: Transport + Environment> Registry<T> {
     async fn delete(&self, call: &Call, request: Request) -> Result<Deletion, Error> {
         let (answer, credentials) = self.request_any(call, request).await?;
         match delete::read(answer.response.status()) {
-            Outcome::Deleted => Ok(Deletion::Done),
-            Outcome::Unsupported => Ok(Deletion::Unsupported { message: self.problem_of(answer).await.message }),
-            Outcome::Failed => self.check(call, answer, credentials).await.map(|_| Deletion::Done),
+            DeleteOutcome::Deleted => Ok(Deletion::Done),
+            DeleteOutcome::Unsupported => Ok(Deletion::Unsupported { message: self.problem_of(answer).await.message }),
+            DeleteOutcome::Failed => self.check(call, answer, credentials).await.map(|_| Deletion::Done),
         }
     }
 

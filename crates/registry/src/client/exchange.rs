@@ -7,8 +7,8 @@ use crate::{
     error::Error,
     policy::{self, Url},
     redirect,
-    retry::{self, Budget, Failure},
-    trace::{Head, Paused, Reason, Sent},
+    retry::{self, Budget, TryFailure},
+    trace::{Paused, Reason, Sent, TraceHead},
     transport::{self, Environment, ErrorKind, FinalUrl, Patience, Redirects, Request, Transport},
 };
 use http::{HeaderValue, Method, StatusCode, header};
@@ -72,7 +72,7 @@ impl<T: Transport + Environment> Registry<T> {
             budget.wait(self.transport.now().saturating_sub(started).min(share));
             let failure = match &outcome {
                 Ok(answer) => self.failure_of(answer),
-                Err(Error::Transport { error, .. }) => Failure::Transport(error.kind),
+                Err(Error::Transport { error, .. }) => TryFailure::Transport(error.kind),
                 Err(_) => return outcome,
             };
             let repeatable = request.extensions().get::<Repeat>().copied();
@@ -98,7 +98,7 @@ impl<T: Transport + Environment> Registry<T> {
         call: &Call,
         budget: &Budget,
         delay: Duration,
-        failure: Failure,
+        failure: TryFailure,
         because: String,
     ) -> Reason {
         let attempt = budget.failures() + 1;
@@ -120,20 +120,20 @@ impl<T: Transport + Environment> Registry<T> {
         });
     }
 
-    pub(super) fn failure_of(&self, answer: &Answer<T::Body>) -> Failure {
+    pub(super) fn failure_of(&self, answer: &Answer<T::Body>) -> TryFailure {
         let retry_after = self.retry_after(answer.response.headers());
         let status = answer.response.status();
         let code = answer.said.as_ref().and_then(|said| problem::read(status, said).code);
         if code.is_some_and(|code| retry::is_passing(&code)) {
-            return Failure::Busy { retry_after };
+            return TryFailure::Busy { retry_after };
         }
-        Failure::Status { status: status.as_u16(), retry_after }
+        TryFailure::Status { status: status.as_u16(), retry_after }
     }
 
     /// Reads why a request failed, where its status alone does not tell whether another try may help.
     async fn hear(&self, request: &Request, mut answer: Answer<T::Body>) -> Answer<T::Body> {
         let status = answer.response.status();
-        let plain = Failure::Status { status: status.as_u16(), retry_after: None };
+        let plain = TryFailure::Status { status: status.as_u16(), retry_after: None };
         let refusal = status.is_client_error() || status.is_server_error();
         if !refusal || status == StatusCode::UNAUTHORIZED || plain.is_retryable() || request.method() == Method::HEAD {
             return answer;
@@ -213,7 +213,7 @@ impl<T: Transport + Environment> Registry<T> {
         }
         let outcome = self.transport.send(request).await;
         if let Some(exchange) = &exchange {
-            exchange.answered(outcome.as_ref().map(Head::of).map_err(ToString::to_string));
+            exchange.answered(outcome.as_ref().map(TraceHead::of).map_err(ToString::to_string));
         }
         outcome.map_err(|error| call.transport_error(error, authorized))
     }

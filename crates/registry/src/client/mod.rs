@@ -23,7 +23,7 @@ use crate::{
     policy::{self, Authority, Host, Scheme},
     retry,
     scope::Scopes,
-    trace::Observer,
+    trace::TraceObserver,
     transport::{Environment, Request, Transport},
 };
 use http::header;
@@ -38,7 +38,7 @@ use range::Places;
 pub use referrers::{By, Listed};
 pub use source::RemoteImage;
 pub use tag::{Known, Seen, Unseen};
-pub use upload::{Content, Note, Opened, Uploaded};
+pub use upload::{Note, Opened, UploadContent, Uploaded};
 pub use write::Destination;
 
 /// How a registry is reached.
@@ -65,7 +65,7 @@ pub struct Options {
     /// How large documents and lists may be.
     pub limits: Limits,
     /// Gets each HTTP exchange.
-    pub observer: Observer,
+    pub observer: TraceObserver,
     /// An operation is aborted when no byte arrives for this long, retries included. The default is [`retry::PATIENCE`].
     /// Progress by an answer or by bytes restarts the count.
     pub patience: Option<Duration>,

@@ -65,9 +65,9 @@ impl<T: Transport + Environment> Registry<T> {
             Err(error) => return Err(error),
         };
         Ok(match mount::read(answer.response.status()) {
-            mount::Outcome::Mounted => Mount::Mounted,
-            mount::Outcome::Session => Mount::Opened(call.read_opened(&asked, &answer)?),
-            mount::Outcome::Refused => Mount::No,
+            mount::MountOutcome::Mounted => Mount::Mounted,
+            mount::MountOutcome::Session => Mount::Opened(call.read_opened(&asked, &answer)?),
+            mount::MountOutcome::Refused => Mount::No,
         })
     }
 }

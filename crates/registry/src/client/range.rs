@@ -9,7 +9,7 @@ use crate::{
     endpoint::blob,
     error::{Error, quote},
     policy::Url,
-    retry::{Budget, Failure},
+    retry::{Budget, TryFailure},
     trace::Reason,
     transport::{self, Body, Environment, ErrorKind, Redirects, Transport},
 };
@@ -323,7 +323,7 @@ where
 
     /// Waits before the next try, or gives up.
     async fn pause(&mut self, mut error: transport::Error) -> Result<(), Error> {
-        let (registry, failure) = (&*self.registry, Failure::Transport(error.kind));
+        let (registry, failure) = (&*self.registry, TryFailure::Transport(error.kind));
         let Some(delay) = self.budget.spend(failure, registry.transport.random()) else {
             error.message += &self.budget.told();
             return Err(self.call.broken(error));

@@ -8,8 +8,8 @@ use crate::{
     endpoint::{blob, manifest, tags},
     error::Error,
     html,
-    policy::{Refused, Url, UrlError},
-    retry::{Budget, Failure},
+    policy::{RefusedUrl, Url, UrlError},
+    retry::{Budget, TryFailure},
     transport::{Body, Environment, Redirects, Request, Transport},
 };
 use http::{Method, header};
@@ -265,7 +265,8 @@ impl<T: Transport + Environment> Registry<T> {
         let mut bytes = 0;
         let mut query = String::new();
         for _ in 0..self.options.limits.pages {
-            let refused = |error: Refused| Error::Policy { registry: call.registry.clone(), role: "next page", error };
+            let refused =
+                |error: RefusedUrl| Error::Policy { registry: call.registry.clone(), role: "next page", error };
             let request = request(&query).map_err(|error| refused(error.into()))?;
             let url = Url::parse(&request.uri().to_string()).map_err(|error| refused(error.into()))?;
             let Fetched { headers, bytes: body, host } = self.fetch_bytes(call, &request, "tags_page_bytes").await?;
@@ -310,7 +311,7 @@ impl<T: Transport + Environment> Registry<T> {
                 Err(error) => error,
             };
             let Error::Transport { error: broken, .. } = &mut error else { return Err(error) };
-            let failure = Failure::Transport(broken.kind);
+            let failure = TryFailure::Transport(broken.kind);
             let Some(delay) = budget.spend(failure, self.transport.random()) else {
                 broken.message += &budget.told();
                 return Err(error);

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     endpoint::{manifest, referrers, tags},
     error::{Error, Subject},
-    policy::{Refused, Url},
+    policy::{RefusedUrl, Url},
     transport::{Environment, Request, Transport},
 };
 use http::header;
@@ -72,7 +72,8 @@ impl<T: Transport + Environment> Registry<T> {
         let mut seen = HashSet::new();
         let mut query = artifact_type.map(referrers::filter).unwrap_or_default();
         for _ in 0..self.options.limits.pages {
-            let refused = |error: Refused| Error::Policy { registry: call.registry.clone(), role: "next page", error };
+            let refused =
+                |error: RefusedUrl| Error::Policy { registry: call.registry.clone(), role: "next page", error };
             let request = referrers::request(&call.base, reference.repository(), digest, &query);
             let request = request.map_err(|error| refused(error.into()))?;
             let url = Url::parse(&request.uri().to_string()).map_err(|error| refused(error.into()))?;

@@ -7,8 +7,8 @@ use super::{
 use crate::{
     endpoint::upload,
     error::Error,
-    plan::upload::{Failure, Step, Upload},
-    policy::{Place, Url},
+    plan::upload::{Upload, UploadFailure, UploadStep},
+    policy::{UploadPlace, Url},
     retry,
     transport::{Environment, ErrorKind, Patience, Payload, Request, Transport},
 };
@@ -18,12 +18,12 @@ use porthole_core::descriptor::Descriptor;
 use std::{ops::Range, time::Duration};
 
 /// The bytes of a blob, any part of them as often as wanted.
-pub trait Content {
+pub trait UploadContent {
     /// A part that is not empty.
     fn part(&self, range: Range<u64>) -> Payload;
 }
 
-impl Content for Bytes {
+impl UploadContent for Bytes {
     fn part(&self, range: Range<u64>) -> Payload {
         let place = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(self.len());
         self.slice(place(range.start)..place(range.end)).into()
@@ -33,7 +33,7 @@ impl Content for Bytes {
 /// An upload session that waits for its first byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opened {
-    place: Place,
+    place: UploadPlace,
     least: Option<u64>,
 }
 
@@ -76,7 +76,7 @@ impl<T: Transport + Environment> Registry<T> {
         &self,
         to: &Destination,
         descriptor: &Descriptor,
-        content: &impl Content,
+        content: &impl UploadContent,
         chunk: Option<u64>,
         opened: Option<Opened>,
         observe: &mut impl FnMut(Note),
@@ -92,7 +92,7 @@ impl<T: Transport + Environment> Registry<T> {
         loop {
             let step = run.upload.step();
             let outcome = match step {
-                Step::Done => return Ok(run.done),
+                UploadStep::Done => return Ok(run.done),
                 _ => self.step(&call, to, descriptor, content, &mut run, hurry, observe).await,
             };
             let Err(failed) = outcome else {
@@ -103,10 +103,10 @@ impl<T: Transport + Environment> Registry<T> {
                 continue;
             };
             run.upload.fail(failed.failure);
-            if failed.failure == Failure::Lost && run.upload.step() == Step::Open {
+            if failed.failure == UploadFailure::Lost && run.upload.step() == UploadStep::Open {
                 run.place = None;
             }
-            if let (Step::Ask, Some(session)) = (run.upload.step(), &failed.session) {
+            if let (UploadStep::Ask, Some(session)) = (run.upload.step(), &failed.session) {
                 // The refusal itself says where the registry is.
                 run.moved(session);
                 if session.held.is_some() {
@@ -114,19 +114,19 @@ impl<T: Transport + Environment> Registry<T> {
                 }
             }
             let pause = match failed.failure {
-                Failure::Broken | Failure::Cut => {
+                UploadFailure::Broken | UploadFailure::Cut => {
                     let failures = run.upload.failures().min(retry::TRIES - 1);
                     retry::delay(failures, waited, failed.cause, self.transport.random())
                 }
                 _ => Some(Duration::ZERO),
             };
-            let stalled = failed.cause == retry::Failure::Transport(ErrorKind::Timeout);
-            let silent = hurry.is_some() && matches!(failed.cause, retry::Failure::Transport(_));
+            let stalled = failed.cause == retry::TryFailure::Transport(ErrorKind::Timeout);
+            let silent = hurry.is_some() && matches!(failed.cause, retry::TryFailure::Transport(_));
             if let (true, Some(error)) = (silent, stall.take()) {
                 // The registry does not answer. Deleting the session would only take longer.
                 return Err(error);
             }
-            let (Some(pause), false) = (pause, run.upload.step() == Step::GiveUp) else {
+            let (Some(pause), false) = (pause, run.upload.step() == UploadStep::GiveUp) else {
                 self.give_up(&call, run.place.as_ref()).await;
                 return Err(failed.error);
             };
@@ -150,7 +150,7 @@ impl<T: Transport + Environment> Registry<T> {
         call: &Call,
         to: &Destination,
         descriptor: &Descriptor,
-        content: &impl Content,
+        content: &impl UploadContent,
         run: &mut Run,
         hurry: Option<Patience>,
         observe: &mut impl FnMut(Note),
@@ -158,15 +158,15 @@ impl<T: Transport + Environment> Registry<T> {
         let place = || run.place.clone().ok_or_else(|| Failed::at_once(call.protocol("expected a session".into())));
         let url_error = |error| Failed::at_once(Error::Relay(error));
         match run.upload.step() {
-            Step::Done | Step::GiveUp => Ok(()),
-            Step::Open => {
+            UploadStep::Done | UploadStep::GiveUp => Ok(()),
+            UploadStep::Open => {
                 // A session that is of no more use would lie there until the registry forgets it.
                 self.give_up(call, run.place.take().as_ref()).await;
                 let opened = self.open(call, to, hurry).await?;
                 run.open(opened);
                 Ok(())
             }
-            Step::Whole => {
+            UploadStep::Whole => {
                 let place = place()?;
                 observe(Note::Session(Opened { place: place.clone(), least: None }));
                 observe(Note::From(0));
@@ -178,7 +178,7 @@ impl<T: Transport + Environment> Registry<T> {
                 run.upload.found(true);
                 Ok(())
             }
-            Step::Part(range) => {
+            UploadStep::Part(range) => {
                 let place = place()?;
                 observe(Note::Session(Opened { place: place.clone(), least: None }));
                 observe(Note::From(range.start));
@@ -189,7 +189,7 @@ impl<T: Transport + Environment> Registry<T> {
                 run.upload.taken(session.held);
                 Ok(())
             }
-            Step::Commit => {
+            UploadStep::Commit => {
                 let place = place()?;
                 let request = upload::commit(&place.url, &descriptor.digest, Payload::default()).map_err(url_error)?;
                 let session = self.send_to(call, &place, request).await?;
@@ -197,19 +197,19 @@ impl<T: Transport + Environment> Registry<T> {
                 run.upload.found(true);
                 Ok(())
             }
-            Step::Look => {
+            UploadStep::Look => {
                 let there = self.look(call, to, descriptor, hurry).await.map_err(Failed::of)?;
                 run.upload.found(there);
                 Ok(())
             }
-            Step::Ask => {
+            UploadStep::Ask => {
                 let place = place()?;
                 let mut request = upload::status(&place.url).map_err(url_error)?;
                 hasten(&mut request, hurry);
                 let session = self.send_to(call, &place, request).await?;
                 run.moved(&session);
                 run.upload.told(session.held);
-                if run.upload.step() == Step::Ask {
+                if run.upload.step() == UploadStep::Ask {
                     self.transport.sleep(BETWEEN_QUESTIONS).await;
                 }
                 Ok(())
@@ -227,7 +227,12 @@ impl<T: Transport + Environment> Registry<T> {
     }
 
     /// Sends a request of a session to where the session is; without authorization, if that is not the registry.
-    async fn send_to(&self, call: &Call, place: &Place, request: Request) -> Result<upload::Session, Box<Failed>> {
+    async fn send_to(
+        &self,
+        call: &Call,
+        place: &UploadPlace,
+        request: Request,
+    ) -> Result<upload::UploadSession, Box<Failed>> {
         let sent = if place.ours {
             self.request_any(call, request).await
         } else {
@@ -241,7 +246,7 @@ impl<T: Transport + Environment> Registry<T> {
         }
         let cause = self.failure_of(&answer);
         match self.check(call, answer, credentials).await {
-            Ok(_) => Ok(upload::Session::default()),
+            Ok(_) => Ok(upload::UploadSession::default()),
             Err(error) => Err(Box::new(Failed { failure: failure_of(status), cause, error, session: session.ok() })),
         }
     }
@@ -254,7 +259,7 @@ impl<T: Transport + Environment> Registry<T> {
     }
 
     /// Deletes a session, if the registry can: it would be forgotten some day.
-    async fn give_up(&self, call: &Call, place: Option<&Place>) {
+    async fn give_up(&self, call: &Call, place: Option<&UploadPlace>) {
         let Some(place) = place else { return };
         if let Ok(mut request) = upload::cancel(&place.url) {
             hasten(&mut request, Some(Patience(LAST_CALL)));
@@ -266,7 +271,7 @@ impl<T: Transport + Environment> Registry<T> {
 /// An upload, and where its session is.
 struct Run {
     upload: Upload,
-    place: Option<Place>,
+    place: Option<UploadPlace>,
     done: Uploaded,
 }
 
@@ -278,7 +283,7 @@ impl Run {
     }
 
     /// The latest place counts.
-    fn moved(&mut self, session: &upload::Session) {
+    fn moved(&mut self, session: &upload::UploadSession) {
         if let Some(location) = &session.location {
             self.place = Some(location.clone());
         }
@@ -287,11 +292,11 @@ impl Run {
 
 /// A step that went wrong.
 struct Failed {
-    failure: Failure,
-    cause: retry::Failure,
+    failure: UploadFailure,
+    cause: retry::TryFailure,
     error: Error,
     /// What the refusal says of the session.
-    session: Option<upload::Session>,
+    session: Option<upload::UploadSession>,
 }
 
 impl Failed {
@@ -299,13 +304,15 @@ impl Failed {
         let (failure, cause) = match &error {
             Error::Transport { error, .. } if error.kind.retryable() => {
                 let cut = error.kind == ErrorKind::Interrupted;
-                (if cut { Failure::Cut } else { Failure::Broken }, retry::Failure::Transport(error.kind))
+                (if cut { UploadFailure::Cut } else { UploadFailure::Broken }, retry::TryFailure::Transport(error.kind))
             }
             Error::Status { status, .. } => (
                 failure_of(StatusCode::from_u16(*status).unwrap_or(StatusCode::NOT_IMPLEMENTED)),
-                retry::Failure::Status { status: *status, retry_after: None },
+                retry::TryFailure::Status { status: *status, retry_after: None },
             ),
-            Error::NotFound { .. } => (Failure::Lost, retry::Failure::Status { status: 404, retry_after: None }),
+            Error::NotFound { .. } => {
+                (UploadFailure::Lost, retry::TryFailure::Status { status: 404, retry_after: None })
+            }
             _ => return Self::at_once(error),
         };
         Box::new(Self { failure, cause, error, session: None })
@@ -313,19 +320,19 @@ impl Failed {
 
     /// No other try would help.
     fn at_once(error: Error) -> Box<Self> {
-        let cause = retry::Failure::Transport(ErrorKind::Other);
-        Box::new(Self { failure: Failure::Final, cause, error, session: None })
+        let cause = retry::TryFailure::Transport(ErrorKind::Other);
+        Box::new(Self { failure: UploadFailure::Final, cause, error, session: None })
     }
 }
 
-fn failure_of(status: StatusCode) -> Failure {
+fn failure_of(status: StatusCode) -> UploadFailure {
     match status.as_u16() {
-        404 | 410 => Failure::Lost,
-        409 | 416 => Failure::OutOfOrder,
-        413 => Failure::TooLarge,
-        400 | 405 | 411 | 415 | 501 => Failure::Unsupported,
-        status if (retry::Failure::Status { status, retry_after: None }).is_retryable() => Failure::Broken,
-        _ => Failure::Final,
+        404 | 410 => UploadFailure::Lost,
+        409 | 416 => UploadFailure::OutOfOrder,
+        413 => UploadFailure::TooLarge,
+        400 | 405 | 411 | 415 | 501 => UploadFailure::Unsupported,
+        status if (retry::TryFailure::Status { status, retry_after: None }).is_retryable() => UploadFailure::Broken,
+        _ => UploadFailure::Final,
     }
 }
 
@@ -348,12 +355,12 @@ pub(super) fn parse(request: &Request) -> Result<Url, crate::policy::UrlError> {
 }
 
 impl Call {
-    pub(super) fn refused(&self, error: crate::policy::Refused) -> Error {
+    pub(super) fn refused(&self, error: crate::policy::RefusedUrl) -> Error {
         Error::Policy { registry: self.registry.clone(), role: "place for an upload", error }
     }
 
     /// A registry that names another digest has stored other bytes, whatever its status says. One in another algorithm cannot be compared.
-    fn check_taken(&self, descriptor: &Descriptor, session: &upload::Session) -> Result<(), Box<Failed>> {
+    fn check_taken(&self, descriptor: &Descriptor, session: &upload::UploadSession) -> Result<(), Box<Failed>> {
         match session.digest {
             Some(got) if got.algorithm() == descriptor.digest.algorithm() && got != descriptor.digest => {
                 Err(Failed::at_once(self.contradiction(descriptor.digest, got)))

@@ -50,14 +50,14 @@ pub fn request(
 ///
 /// # Errors
 /// A 206 for another range than the one that was asked for.
-pub fn read(status: StatusCode, headers: &HeaderMap, range: &Range<u64>, size: u64) -> Result<u64, Refused> {
+pub fn read(status: StatusCode, headers: &HeaderMap, range: &Range<u64>, size: u64) -> Result<u64, RefusedRange> {
     if status != StatusCode::PARTIAL_CONTENT {
         return Ok(range.start);
     }
     let Some(value) = headers.get(header::CONTENT_RANGE) else { return Ok(0) };
     match ContentRange::parse(value.as_bytes())? {
         ContentRange::Part { range: got, complete } if got == *range && complete.is_none_or(|got| got == size) => Ok(0),
-        _ => Err(Refused::Other {
+        _ => Err(RefusedRange::Other {
             expected: format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1)),
             got: crate::error::quote(&String::from_utf8_lossy(value.as_bytes())),
         }),
@@ -66,7 +66,7 @@ pub fn read(status: StatusCode, headers: &HeaderMap, range: &Range<u64>, size: u
 
 /// Why a 206 is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum RefusedRange {
     /// Its `Content-Range` is none.
     #[error(transparent)]
     Malformed(#[from] range::Error),

@@ -33,7 +33,7 @@ fn delete(base: &Base, path: &str) -> Result<Request, UrlError> {
 
 /// The result of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum DeleteOutcome {
     /// It is gone, or will be soon.
     Deleted,
     /// The registry does not delete such things, or nothing at all.
@@ -43,11 +43,11 @@ pub enum Outcome {
 }
 
 /// Reads the status of an answer. The specification knows 202; 400 is what some say of a tag.
-pub fn read(status: StatusCode) -> Outcome {
+pub fn read(status: StatusCode) -> DeleteOutcome {
     match status.as_u16() {
-        200 | 202 | 204 => Outcome::Deleted,
-        400 | 405 | 501 => Outcome::Unsupported,
-        _ => Outcome::Failed,
+        200 | 202 | 204 => DeleteOutcome::Deleted,
+        400 | 405 | 501 => DeleteOutcome::Unsupported,
+        _ => DeleteOutcome::Failed,
     }
 }
 
@@ -114,15 +114,15 @@ mod tests {
         let request = blob(&base, "a/b", &digest).unwrap();
         assert_eq!(request.uri().path(), format!("/v2/a/b/blobs/{digest}"));
         for (status, outcome) in [
-            (202, Outcome::Deleted),
-            (200, Outcome::Deleted),
-            (204, Outcome::Deleted),
-            (400, Outcome::Unsupported),
-            (405, Outcome::Unsupported),
-            (401, Outcome::Failed),
-            (404, Outcome::Failed),
-            (429, Outcome::Failed),
-            (500, Outcome::Failed),
+            (202, DeleteOutcome::Deleted),
+            (200, DeleteOutcome::Deleted),
+            (204, DeleteOutcome::Deleted),
+            (400, DeleteOutcome::Unsupported),
+            (405, DeleteOutcome::Unsupported),
+            (401, DeleteOutcome::Failed),
+            (404, DeleteOutcome::Failed),
+            (429, DeleteOutcome::Failed),
+            (500, DeleteOutcome::Failed),
         ] {
             assert_eq!(read(StatusCode::from_u16(status).unwrap()), outcome, "{status}");
         }

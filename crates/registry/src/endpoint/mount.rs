@@ -19,7 +19,7 @@ pub fn request(base: &Base, repository: &str, digest: &Digest, from: &str) -> Re
 
 /// The result of a mount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum MountOutcome {
     /// The repository has the blob.
     Mounted,
     /// It has not, but a session is open to upload it.
@@ -29,11 +29,11 @@ pub enum Outcome {
 }
 
 /// Reads the status of an answer.
-pub fn read(status: StatusCode) -> Outcome {
+pub fn read(status: StatusCode) -> MountOutcome {
     match status {
-        StatusCode::CREATED => Outcome::Mounted,
-        StatusCode::ACCEPTED => Outcome::Session,
-        _ => Outcome::Refused,
+        StatusCode::CREATED => MountOutcome::Mounted,
+        StatusCode::ACCEPTED => MountOutcome::Session,
+        _ => MountOutcome::Refused,
     }
 }
 
@@ -63,13 +63,13 @@ mod tests {
         let expected = format!("https://r.example.com/v2/a/b/blobs/uploads/?mount={digest}&from=library/x");
         assert_eq!((request.method(), request.uri().to_string()), (&Method::POST, expected));
         for (status, outcome) in [
-            (201, Outcome::Mounted),
-            (202, Outcome::Session),
-            (200, Outcome::Refused),
-            (401, Outcome::Refused),
-            (404, Outcome::Refused),
-            (405, Outcome::Refused),
-            (500, Outcome::Refused),
+            (201, MountOutcome::Mounted),
+            (202, MountOutcome::Session),
+            (200, MountOutcome::Refused),
+            (401, MountOutcome::Refused),
+            (404, MountOutcome::Refused),
+            (405, MountOutcome::Refused),
+            (500, MountOutcome::Refused),
         ] {
             assert_eq!(read(StatusCode::from_u16(status).unwrap()), outcome, "{status}");
         }

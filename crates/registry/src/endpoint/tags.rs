@@ -3,7 +3,7 @@
 use super::Base;
 use crate::{
     link,
-    policy::{Refused, Url, UrlError},
+    policy::{RefusedUrl, Url, UrlError},
     transport::Request,
 };
 use http::HeaderMap;
@@ -35,11 +35,11 @@ pub fn read(body: &[u8]) -> Result<Vec<String>, serde_json::Error> {
 ///
 /// # Errors
 /// The link leads to another host or port, or is no URL.
-pub fn next(from: &Url, headers: &HeaderMap) -> Option<Result<String, Refused>> {
+pub fn next(from: &Url, headers: &HeaderMap) -> Option<Result<String, RefusedUrl>> {
     let next = link::parse_headers(headers).into_iter().find(|link| link.has_relation("next"))?;
     Some(match from.join(&next.target) {
         Err(error) => Err(error.into()),
-        Ok(to) if !to.origin().is_same_host(from.origin()) => Err(Refused::OtherOrigin(to.origin().to_string())),
+        Ok(to) if !to.origin().is_same_host(from.origin()) => Err(RefusedUrl::OtherOrigin(to.origin().to_string())),
         Ok(to) => Ok(to.split_target().1.unwrap_or_default().to_owned()),
     })
 }

@@ -2,7 +2,7 @@
 
 use super::Base;
 use crate::{
-    policy::{self, Place, Refused, Url, UrlError},
+    policy::{self, RefusedUrl, UploadPlace, Url, UrlError},
     transport::{Patience, Payload, Request},
 };
 use http::{HeaderMap, HeaderValue, Method, header};
@@ -71,9 +71,9 @@ pub fn cancel(location: &Url) -> Result<Request, UrlError> {
 
 /// What the head of an answer says of a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Session {
+pub struct UploadSession {
     /// Where the next request goes. Absent, the place before stays.
-    pub location: Option<Place>,
+    pub location: Option<UploadPlace>,
     /// How many bytes the registry says that it holds, from the first one; `None` = it says nothing that could be read.
     pub held: Option<u64>,
     /// `OCI-Chunk-Min-Length`: the least that a chunk before the last may have.
@@ -86,10 +86,10 @@ pub struct Session {
 ///
 /// # Errors
 /// The `Location` is refused.
-pub fn read(base: &Base, from: &Url, headers: &HeaderMap) -> Result<Session, Refused> {
+pub fn read(base: &Base, from: &Url, headers: &HeaderMap) -> Result<UploadSession, RefusedUrl> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let location = headers.get(header::LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    Ok(Session {
+    Ok(UploadSession {
         location: location.map(|location| policy::upload(base.origin(), from, &location)).transpose()?,
         held: text(header::RANGE.as_str()).and_then(held),
         least: text("oci-chunk-min-length").and_then(|value| value.trim().parse().ok()).filter(|least| *least > 0),
@@ -162,7 +162,7 @@ mod tests {
     fn heads() {
         let from = Url::parse("https://r.example.com/v2/a/b/blobs/uploads/").unwrap();
         let mut headers = HeaderMap::new();
-        assert_eq!(read(&base(), &from, &headers), Ok(Session::default()));
+        assert_eq!(read(&base(), &from, &headers), Ok(UploadSession::default()));
         headers.insert("location", "/v2/a/b/blobs/uploads/7?_state=s".parse().unwrap());
         headers.insert("range", "0-4".parse().unwrap());
         headers.insert("oci-chunk-min-length", "65536".parse().unwrap());
@@ -174,8 +174,8 @@ mod tests {
         headers.insert("oci-chunk-min-length", "0".parse().unwrap());
         assert_eq!(read(&base(), &from, &headers).unwrap().least, None);
         headers.insert("location", "http://r.example.com/v2/a/b/blobs/uploads/7".parse().unwrap());
-        assert_eq!(read(&base(), &from, &headers), Err(Refused::SameHost("http://r.example.com".into())));
+        assert_eq!(read(&base(), &from, &headers), Err(RefusedUrl::SameHost("http://r.example.com".into())));
         headers.insert("location", "http://other.example.com/uploads/7".parse().unwrap());
-        assert_eq!(read(&base(), &from, &headers), Err(Refused::Downgrade));
+        assert_eq!(read(&base(), &from, &headers), Err(RefusedUrl::Downgrade));
     }
 }

@@ -21,14 +21,14 @@ const OPEN: usize = 2;
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// To find out what is missing of a blob: then tell [`opened`](Plan::opened), [`parked`](Plan::parked) or
-    /// [`closed`](Plan::closed).
+pub enum PullStep {
+    /// To find out what is missing of a blob: then tell [`opened`](PullPlan::opened), [`parked`](PullPlan::parked) or
+    /// [`closed`](PullPlan::closed).
     Open {
         /// Its number.
         blob: usize,
     },
-    /// To ask for bytes of it: then tell [`answered`](Plan::answered) and [`ended`](Plan::ended).
+    /// To ask for bytes of it: then tell [`answered`](PullPlan::answered) and [`ended`](PullPlan::ended).
     Fetch(Fetch),
 }
 
@@ -59,7 +59,7 @@ pub enum End {
 
 /// The plan of a pull.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct PullPlan {
     blobs: Vec<Blob>,
     /// The most requests at once, and how many are allowed now.
     most: usize,
@@ -112,7 +112,7 @@ impl Blob {
     }
 }
 
-impl Plan {
+impl PullPlan {
     /// A plan for blobs of these sizes, by number, with at most `requests` requests at once, and at least one.
     pub fn new(sizes: impl IntoIterator<Item = u64>, requests: usize) -> Self {
         let blob =
@@ -132,7 +132,7 @@ impl Plan {
     }
 
     /// What to do now; `None` = to wait until something ends.
-    pub fn step(&mut self) -> Option<Step> {
+    pub fn step(&mut self) -> Option<PullStep> {
         if self.running >= self.width {
             return None;
         }
@@ -142,7 +142,7 @@ impl Plan {
         if blob.state == State::Unknown {
             // Until word comes of what is missing.
             blob.state = State::Parked;
-            return Some(Step::Open { blob: number });
+            return Some(PullStep::Open { blob: number });
         }
         let first = blob.missing.pop_front()?;
         let range = if blob.whole && blob.size > SPLIT || heeds == Some(false) {
@@ -156,7 +156,7 @@ impl Plan {
         };
         blob.running += 1;
         self.running += 1;
-        Some(Step::Fetch(Fetch { blob: number, range, era: self.era }))
+        Some(PullStep::Fetch(Fetch { blob: number, range, era: self.era }))
     }
 
     /// The blob whose turn it is.

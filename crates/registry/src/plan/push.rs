@@ -1,7 +1,7 @@
 //! What a push or a copy sends, in which order.
 //!
 //! A [`Planner`] asks for one document after the other, from the root down. The caller answers with the document, or says that the
-//! destination has it with everything below. The [`Plan`] lists every blob once, and every document behind those it names: blobs before manifests,
+//! destination has it with everything below. The [`PushPlan`] lists every blob once, and every document behind those it names: blobs before manifests,
 //! manifests before indexes, and the root, which gets the tag, last.
 
 use super::descent::{Descent, Nesting};
@@ -41,7 +41,7 @@ enum Known {
 
 /// What is sent, in order.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct PushPlan {
     /// What the image's name shall stand for.
     pub root: Descriptor,
     /// Configs and layers, each once, the largest first: then the last to end is a small one.
@@ -169,7 +169,7 @@ impl Planner {
     }
 
     /// The plan, when nothing more is needed; `None` before.
-    pub fn finish(self) -> Option<Plan> {
+    pub fn finish(self) -> Option<PushPlan> {
         let root = self.root.filter(|_| self.pending.is_empty())?;
         let mut known = self.known;
         let mut documents = Vec::new();
@@ -188,7 +188,7 @@ impl Planner {
         let (foreign, mut blobs): (Vec<_>, Vec<_>) =
             self.blobs.into_iter().partition(|blob| blob.media_type.is_nondistributable());
         blobs.sort_by_key(|blob| std::cmp::Reverse(blob.size));
-        Some(Plan { root, blobs, foreign, documents })
+        Some(PushPlan { root, blobs, foreign, documents })
     }
 }
 

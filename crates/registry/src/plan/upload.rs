@@ -6,7 +6,7 @@ use std::ops::Range;
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum UploadStep {
     /// Open a session, the one before being lost or useless.
     Open,
     /// Send the whole blob with the request that commits it (`PUT`).
@@ -27,7 +27,7 @@ pub enum Step {
 
 /// How a step went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum UploadFailure {
     /// An answer that promises that another try may help (408, 429, 5xx), or none.
     Broken,
     /// The connection broke. A proxy that does not like the size of a body may do so before anyone reads its answer.
@@ -57,7 +57,7 @@ pub struct Upload {
     ours: bool,
     /// The least that a chunk before the last may have, as the registry says.
     least: u64,
-    step: Step,
+    step: UploadStep,
     /// What the registry holds of the session.
     at: u64,
     /// The end of what was ever sent to this session: it cannot hold more.
@@ -96,7 +96,7 @@ impl Upload {
             no_chunks: false,
             ours: false,
             least: 1,
-            step: Step::Open,
+            step: UploadStep::Open,
             at: 0,
             sent: 0,
             stuck: false,
@@ -109,7 +109,7 @@ impl Upload {
     }
 
     /// What to do now.
-    pub fn step(&self) -> Step {
+    pub fn step(&self) -> UploadStep {
         self.step.clone()
     }
 
@@ -135,14 +135,14 @@ impl Upload {
 
     /// A part was accepted; `held` is how many bytes the registry says it has.
     pub fn taken(&mut self, held: Option<u64>) {
-        let Step::Part(range) = self.step.clone() else { return };
+        let UploadStep::Part(range) = self.step.clone() else { return };
         self.sent = self.sent.max(range.end);
         self.refused = false;
         match held {
             // Some of it is still missing.
             Some(held) if range.start < held && held < range.end => self.advance(held),
             // More than was ever sent is not this blob.
-            Some(held) if held > range.end => return self.fail(Failure::Lost),
+            Some(held) if held > range.end => return self.fail(UploadFailure::Lost),
             // Some registries say nothing, or say forever what the first part was: then what was answered with success counts.
             _ => {
                 self.stuck |= held.is_some_and(|held| held < range.end);
@@ -165,55 +165,55 @@ impl Upload {
         }
     }
 
-    /// The blob is there, or after [`Step::Look`] it is not.
+    /// The blob is there, or after [`UploadStep::Look`] it is not.
     pub fn found(&mut self, there: bool) {
-        self.step = if there { Step::Done } else { Step::Ask };
+        self.step = if there { UploadStep::Done } else { UploadStep::Ask };
     }
 
     /// The step went wrong. Of what it sent the registry may hold any part.
-    pub fn fail(&mut self, failure: Failure) {
+    pub fn fail(&mut self, failure: UploadFailure) {
         let step = self.step.clone();
         // A question that fails belongs to the failure that it asks about.
-        if !matches!(step, Step::Ask | Step::Look) {
+        if !matches!(step, UploadStep::Ask | UploadStep::Look) {
             self.failures += 1;
         }
         match &step {
-            Step::Whole | Step::Commit => self.sent = self.size,
-            Step::Part(range) => self.sent = self.sent.max(range.end),
+            UploadStep::Whole | UploadStep::Commit => self.sent = self.size,
+            UploadStep::Part(range) => self.sent = self.sent.max(range.end),
             _ => {}
         }
-        let committing = matches!(step, Step::Whole | Step::Commit);
+        let committing = matches!(step, UploadStep::Whole | UploadStep::Commit);
         // The second time in a row, so that a bad line alone does not change the way.
-        if failure == Failure::Cut && self.failures == 2 {
+        if failure == UploadFailure::Cut && self.failures == 2 {
             self.shrink(&AFTER_413);
         }
-        if matches!(step, Step::Whole | Step::Part(_)) {
-            self.patience = if failure == Failure::Cut { QUESTIONS } else { 0 };
+        if matches!(step, UploadStep::Whole | UploadStep::Part(_)) {
+            self.patience = if failure == UploadFailure::Cut { QUESTIONS } else { 0 };
         }
-        let failure = if failure == Failure::Cut { Failure::Broken } else { failure };
-        let refused = std::mem::replace(&mut self.refused, failure == Failure::OutOfOrder);
+        let failure = if failure == UploadFailure::Cut { UploadFailure::Broken } else { failure };
+        let refused = std::mem::replace(&mut self.refused, failure == UploadFailure::OutOfOrder);
         match failure {
-            _ if self.failures >= TRIES => self.step = Step::GiveUp,
-            Failure::Final if step != Step::Ask => self.step = Step::GiveUp,
-            Failure::Broken if step == Step::Open => self.step = Step::Open,
-            _ if step == Step::Open => self.step = Step::GiveUp,
+            _ if self.failures >= TRIES => self.step = UploadStep::GiveUp,
+            UploadFailure::Final if step != UploadStep::Ask => self.step = UploadStep::GiveUp,
+            UploadFailure::Broken if step == UploadStep::Open => self.step = UploadStep::Open,
+            _ if step == UploadStep::Open => self.step = UploadStep::GiveUp,
             // A session that does not answer for itself is of no more use.
-            _ if step == Step::Ask => self.lose(),
-            _ if step == Step::Look => self.step = Step::Ask,
+            _ if step == UploadStep::Ask => self.lose(),
+            _ if step == UploadStep::Look => self.step = UploadStep::Ask,
             // It may have been committed, and only the answer was lost; then the session is gone as well.
-            Failure::Broken | Failure::Lost if committing => self.step = Step::Look,
-            Failure::Broken => self.step = Step::Ask,
-            Failure::Lost => self.lose(),
-            Failure::OutOfOrder if self.shrink(&AFTER_416) => self.step = Step::Open,
+            UploadFailure::Broken | UploadFailure::Lost if committing => self.step = UploadStep::Look,
+            UploadFailure::Broken => self.step = UploadStep::Ask,
+            UploadFailure::Lost => self.lose(),
+            UploadFailure::OutOfOrder if self.shrink(&AFTER_416) => self.step = UploadStep::Open,
             // Twice: what it says of itself is not so.
-            Failure::OutOfOrder if refused => self.lose(),
-            Failure::OutOfOrder => self.step = Step::Ask,
-            Failure::TooLarge => {
-                self.no_whole |= step == Step::Whole;
-                self.step = if self.shrink(&AFTER_413) { Step::Open } else { Step::GiveUp };
+            UploadFailure::OutOfOrder if refused => self.lose(),
+            UploadFailure::OutOfOrder => self.step = UploadStep::Ask,
+            UploadFailure::TooLarge => {
+                self.no_whole |= step == UploadStep::Whole;
+                self.step = if self.shrink(&AFTER_413) { UploadStep::Open } else { UploadStep::GiveUp };
             }
-            Failure::Unsupported => self.other_way(&step),
-            Failure::Cut | Failure::Final => self.step = Step::GiveUp,
+            UploadFailure::Unsupported => self.other_way(&step),
+            UploadFailure::Cut | UploadFailure::Final => self.step = UploadStep::GiveUp,
         }
         self.resumed = true;
     }
@@ -236,25 +236,25 @@ impl Upload {
             }
             _ => {}
         }
-        self.step = Step::Open;
+        self.step = UploadStep::Open;
     }
 
     /// What to try after an answer that the blob is not taken in this way.
-    fn other_way(&mut self, step: &Step) {
-        self.step = Step::Open;
+    fn other_way(&mut self, step: &UploadStep) {
+        self.step = UploadStep::Open;
         match step {
-            Step::Whole if !self.no_chunks => {
+            UploadStep::Whole if !self.no_chunks => {
                 self.no_whole = true;
                 self.way = Way::Chunks(u64::MAX);
             }
             // Some sessions cannot be resumed after a chunk that failed.
-            Step::Part(_) if self.resumed => self.lose(),
+            UploadStep::Part(_) if self.resumed => self.lose(),
             // It does not take parts, or has put them together wrongly: what it knows is whole blobs.
-            Step::Part(_) | Step::Commit if !self.no_whole && !self.no_chunks => {
+            UploadStep::Part(_) | UploadStep::Commit if !self.no_whole && !self.no_chunks => {
                 self.no_chunks = true;
                 self.way = Way::Whole;
             }
-            _ => self.step = Step::GiveUp,
+            _ => self.step = UploadStep::GiveUp,
         }
     }
 
@@ -268,10 +268,12 @@ impl Upload {
 
     fn send_next(&mut self) {
         self.step = match self.way {
-            _ if self.at >= self.size => Step::Commit,
-            Way::Whole if self.at == 0 => Step::Whole,
-            Way::Whole => Step::Part(self.at..self.size),
-            Way::Chunks(chunk) => Step::Part(self.at..self.at.saturating_add(chunk.max(self.least)).min(self.size)),
+            _ if self.at >= self.size => UploadStep::Commit,
+            Way::Whole if self.at == 0 => UploadStep::Whole,
+            Way::Whole => UploadStep::Part(self.at..self.size),
+            Way::Chunks(chunk) => {
+                UploadStep::Part(self.at..self.at.saturating_add(chunk.max(self.least)).min(self.size))
+            }
         };
     }
 
@@ -279,8 +281,8 @@ impl Upload {
     /// means a limit only where the first chunk of a session was refused.
     fn shrink(&mut self, sizes: &[u64]) -> bool {
         let last = match self.step.clone() {
-            Step::Whole => self.size,
-            Step::Part(range) if sizes != AFTER_416 || range.start == 0 => range.end - range.start,
+            UploadStep::Whole => self.size,
+            UploadStep::Part(range) if sizes != AFTER_416 || range.start == 0 => range.end - range.start,
             _ => return false,
         };
         let next = sizes.iter().find(|size| **size < last && **size >= self.least);

@@ -33,8 +33,8 @@ pub enum Realm {
 /// and port.
 ///
 /// # Errors
-/// [`Refused`]: no request may be made at all.
-pub fn realm(registry: &Origin, realm: &str, credential: bool, trusted: &[String]) -> Result<Realm, Refused> {
+/// [`RefusedUrl`]: no request may be made at all.
+pub fn realm(registry: &Origin, realm: &str, credential: bool, trusted: &[String]) -> Result<Realm, RefusedUrl> {
     let url = Url::parse(realm)?;
     let origin = url.origin();
     if registry.scheme == Scheme::Https && origin.scheme == Scheme::Http {
@@ -44,13 +44,13 @@ pub fn realm(registry: &Origin, realm: &str, credential: bool, trusted: &[String
     if origin != registry && !listed {
         match &origin.host {
             Host::Name(name) if is_local_name(name) && !same_site(&registry.host, &origin.host) => {
-                return Err(Refused::Local(origin.authority()));
+                return Err(RefusedUrl::Local(origin.authority()));
             }
             Host::Name(name) if is_localhost(name) || !name.contains('.') => {
-                return Err(Refused::Local(origin.authority()));
+                return Err(RefusedUrl::Local(origin.authority()));
             }
             Host::Name(_) => {}
-            Host::V4(_) | Host::V6(_) => return Err(Refused::Local(origin.authority())),
+            Host::V4(_) | Host::V6(_) => return Err(RefusedUrl::Local(origin.authority())),
         }
     }
     Ok(if !credential {
@@ -68,26 +68,26 @@ pub fn realm(registry: &Origin, realm: &str, credential: bool, trusted: &[String
 /// not lead into a private network, nor a private one to this machine, and TLS is never left.
 ///
 /// # Errors
-/// [`Refused`].
-pub fn hop(from: &Url, location: &str) -> Result<Url, Refused> {
+/// [`RefusedUrl`].
+pub fn hop(from: &Url, location: &str) -> Result<Url, RefusedUrl> {
     let to = from.join(location)?;
     let (a, b) = (from.origin(), to.origin());
     if a.scheme == Scheme::Https && b.scheme == Scheme::Http {
         return Err(downgrade(a, b));
     }
     if a.host != b.host && reach(&b.host) > reach(&a.host) {
-        return Err(Refused::Local(b.authority()));
+        return Err(RefusedUrl::Local(b.authority()));
     }
     Ok(to)
 }
 
-fn downgrade(from: &Origin, to: &Origin) -> Refused {
-    if from.is_same_host(to) { Refused::SameHost(to.to_string()) } else { Refused::Downgrade }
+fn downgrade(from: &Origin, to: &Origin) -> RefusedUrl {
+    if from.is_same_host(to) { RefusedUrl::SameHost(to.to_string()) } else { RefusedUrl::Downgrade }
 }
 
 /// A place that the bytes of an upload may go to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct UploadPlace {
     /// Where.
     pub url: Url,
     /// It is of the registry's own origin: only there may `Authorization` go along.
@@ -100,8 +100,8 @@ pub struct Place {
 /// What [`hop`] refuses is refused here; another origin than the registry's must have TLS as well.
 ///
 /// # Errors
-/// [`Refused`].
-pub fn upload(origin: &Origin, from: &Url, location: &str) -> Result<Place, Refused> {
+/// [`RefusedUrl`].
+pub fn upload(origin: &Origin, from: &Url, location: &str) -> Result<UploadPlace, RefusedUrl> {
     let bare = location.split(['/', '?']).next().unwrap_or_default();
     // `host/v2/…` would be a relative path to RFC 3986; some registries mean their own host by it.
     let own_host = Authority::parse(bare).is_ok_and(|authority| {
@@ -111,9 +111,9 @@ pub fn upload(origin: &Origin, from: &Url, location: &str) -> Result<Place, Refu
     let url = hop(from, &format!("{slashes}{location}"))?;
     let ours = url.origin() == origin;
     if !ours && url.origin().scheme != Scheme::Https {
-        return Err(Refused::OtherOrigin(url.origin().to_string()));
+        return Err(RefusedUrl::OtherOrigin(url.origin().to_string()));
     }
-    Ok(Place { url, ours })
+    Ok(UploadPlace { url, ours })
 }
 
 /// Whether `host[:port]` of an origin is in a list that a user wrote. An entry without a port means every port.
@@ -157,7 +157,7 @@ fn reach(host: &Host) -> Reach {
 /// Why no request is made to a URL that a server named.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Refused {
+pub enum RefusedUrl {
     /// Its text.
     #[error(transparent)]
     Url(#[from] UrlError),
@@ -307,7 +307,7 @@ mod tests {
         ] {
             let from = Url::parse(from).unwrap();
             let place = upload(from.origin(), &from, location).ok();
-            let expected = expected.map(|(url, ours)| Place { url: Url::parse(url).unwrap(), ours });
+            let expected = expected.map(|(url, ours)| UploadPlace { url: Url::parse(url).unwrap(), ours });
             assert_eq!(place, expected, "{location}");
         }
         // From a place elsewhere the way back is known by the registry's origin, not by that of the step before.

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// A field of a head, as it may be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Field {
+pub struct TraceField {
     /// Its name, in lower case.
     pub name: HeaderName,
     /// Its value, with `***` in place of what may be secret.
@@ -16,8 +16,8 @@ pub struct Field {
 }
 
 /// All fields in their order.
-pub(super) fn fields(headers: &HeaderMap) -> Vec<Field> {
-    headers.iter().map(|(name, value)| Field { name: name.clone(), value: shown(name, value) }).collect()
+pub(super) fn fields(headers: &HeaderMap) -> Vec<TraceField> {
+    headers.iter().map(|(name, value)| TraceField { name: name.clone(), value: shown(name, value) }).collect()
 }
 
 fn shown(name: &HeaderName, value: &HeaderValue) -> String {
@@ -78,7 +78,7 @@ fn challenges(value: &[u8]) -> String {
 }
 
 /// The texts of `Warning: 299 - "…"` (distribution specification, "Warnings"), each once.
-pub fn warnings(fields: &[Field]) -> Vec<String> {
+pub fn warnings(fields: &[TraceField]) -> Vec<String> {
     let mut texts = Vec::new();
     for field in fields.iter().filter(|field| field.name == header::WARNING) {
         let Some(quoted) = field.value.trim().strip_prefix("299 - \"").and_then(|rest| rest.strip_suffix('"')) else {
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn warnings_are_read_as_the_specification_writes_them() {
         let read = |values: &[&str]| {
-            let field = |value: &&str| Field { name: header::WARNING, value: (*value).to_owned() };
+            let field = |value: &&str| TraceField { name: header::WARNING, value: (*value).to_owned() };
             warnings(&values.iter().map(field).collect::<Vec<_>>())
         };
         let texts = read(&[r#"299 - "gone \"soon\"""#, r#"299 - "gone \"soon\"""#, r#"299 - "two""#]);

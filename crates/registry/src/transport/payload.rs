@@ -16,7 +16,7 @@ pub enum Payload {
     /// In memory.
     Bytes(Bytes),
     /// From a source that every try opens again. A page cannot send it.
-    Stream(Arc<dyn Source>),
+    Stream(Arc<dyn PayloadSource>),
 }
 
 impl Payload {
@@ -62,7 +62,7 @@ impl fmt::Debug for Payload {
 }
 
 /// Bytes that are read while they are sent.
-pub trait Source: Send + Sync {
+pub trait PayloadSource: Send + Sync {
     /// How many bytes there are.
     fn length(&self) -> u64;
 
@@ -70,7 +70,7 @@ pub trait Source: Send + Sync {
     fn open(&self) -> Box<dyn Chunks>;
 }
 
-/// An opened [`Source`]. It must give exactly the length that its source names.
+/// An opened [`PayloadSource`]. It must give exactly the length that its source names.
 pub trait Chunks: Send {
     /// The next bytes, not empty; `None` at the end. An error of [`ErrorKind::Source`](super::ErrorKind::Source) ends the request
     /// before its last byte was sent, and is what the request then ends with.

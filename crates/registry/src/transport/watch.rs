@@ -20,7 +20,7 @@ pub struct Connection {
 
 /// How the body of an answer ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum BodyOutcome {
     /// All of it came.
     Complete,
     /// The rest was not wanted.
@@ -31,16 +31,16 @@ pub enum Outcome {
 
 /// Hears how the body of an answer ends: in the extensions of a request.
 #[derive(Clone)]
-pub struct Ending(Arc<dyn Fn(u64, Outcome) + Send + Sync>);
+pub struct Ending(Arc<dyn Fn(u64, BodyOutcome) + Send + Sync>);
 
 impl Ending {
     /// Calls `hear` with the bytes that came.
-    pub fn new(hear: impl Fn(u64, Outcome) + Send + Sync + 'static) -> Self {
+    pub fn new(hear: impl Fn(u64, BodyOutcome) + Send + Sync + 'static) -> Self {
         Self(Arc::new(hear))
     }
 
     /// Reports the end: once for each answer that had a head.
-    pub fn tell(&self, bytes: u64, outcome: Outcome) {
+    pub fn tell(&self, bytes: u64, outcome: BodyOutcome) {
         (self.0)(bytes, outcome);
     }
 }

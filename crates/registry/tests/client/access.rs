@@ -2,10 +2,10 @@
 
 use crate::{ACCOUNT, CANARY, HOST, REALM, client, content, private, tagged, with_password};
 use bytes::Bytes;
-use porthole_core::failure::{Classify, Kind};
+use porthole_core::failure::{Classify, FailureClass};
 use porthole_core::{descriptor::Descriptor, digest::Digest, hint::Hint, media_type::MediaType};
 use porthole_registry::{
-    Error, Options, auth::Credentials, client::Destination, trace::Observer, transport::ErrorKind,
+    Error, Options, auth::Credentials, client::Destination, trace::TraceObserver, transport::ErrorKind,
 };
 use porthole_testkit::{
     executor::{block_on, join_all},
@@ -140,7 +140,7 @@ fn passwords_right_wrong_and_missing() {
     let registry = client(&internet);
     let error = block_on(registry.fetch_document(&tagged())).unwrap_err();
     assert_eq!(error.hints(), [Hint::SignIn { registry: HOST.into() }]);
-    assert_eq!(error.kind(), Kind::Authentication);
+    assert_eq!(error.kind(), FailureClass::Authentication);
 
     registry.set_credentials(HOST, Some(Credentials::basic("user", "wrong")));
     let error = block_on(registry.fetch_document(&tagged())).unwrap_err();
@@ -205,7 +205,7 @@ fn a_withheld_password_is_explained() {
     internet.fault("/manifests/", 1, Fault::Status(403));
     let error = block_on(with_password(&internet, Options::default()).fetch_document(&tagged())).unwrap_err();
     assert!(matches!(&error, Error::Withheld { realm, .. } if realm == "auth.example.net"), "{error}");
-    assert_eq!(error.kind(), Kind::Authentication);
+    assert_eq!(error.kind(), FailureClass::Authentication);
     assert_eq!(error.hints(), [Hint::TrustRealm { realm: "auth.example.net".into() }]);
 }
 
@@ -389,7 +389,7 @@ fn what_a_registry_was_told_is_not_repeated() {
 fn no_secret_is_ever_printed() {
     let seen: Arc<Mutex<String>> = Arc::default();
     let sink = Arc::clone(&seen);
-    let observer = Observer::new(move |exchange| sink.lock().unwrap().push_str(&format!("{exchange:?}\n")));
+    let observer = TraceObserver::new(move |exchange| sink.lock().unwrap().push_str(&format!("{exchange:?}\n")));
     for fault in [
         None,
         Some(Fault::Status(403)),

@@ -1,11 +1,11 @@
 //! Documents, configs, blobs and tags, from registries that are right and from registries that are wrong.
 
 use crate::{HOST, client, fetch_image, reference, tagged};
-use porthole_core::failure::{Classify, Kind};
+use porthole_core::failure::{Classify, FailureClass};
 use porthole_core::{descriptor::Descriptor, digest::Digest, hint::Hint, media_type::MediaType, platform::Platform};
 use porthole_registry::{
     Error, Options, Registry,
-    trace::{Event, Observer, Paused},
+    trace::{Paused, TraceEvent, TraceObserver},
     transport::{Body, ErrorKind},
 };
 use porthole_testkit::{
@@ -91,7 +91,7 @@ fn by_digest_only_the_right_bytes_pass() {
     let error = block_on(client(&internet).fetch_document(&pinned)).unwrap_err();
     assert_eq!(internet.log().len(), 5);
     assert!(matches!(error, Error::Mismatch { .. }), "{error}");
-    assert_eq!(error.kind(), Kind::Malformed);
+    assert_eq!(error.kind(), FailureClass::Malformed);
     assert!(error.to_string().contains(&digest), "{error}");
 }
 
@@ -106,7 +106,7 @@ fn a_lying_digest_header_is_asked_twice() {
     internet.fault("/manifests/", 2, Fault::Header("docker-content-digest", lie));
     let error = block_on(client(&internet).fetch_document(&tagged())).unwrap_err();
     assert!(matches!(error, Error::Contradiction { .. }), "{error}");
-    assert_eq!(error.kind(), Kind::Malformed);
+    assert_eq!(error.kind(), FailureClass::Malformed);
     assert_eq!(internet.log().len(), 4);
 
     for fault in [Fault::NoHeader("docker-content-digest"), Fault::Header("docker-content-digest", "sha256:x".into())] {
@@ -146,9 +146,12 @@ fn a_digest_alone_takes_no_document() {
     let body = br#"{"errors":[{"code":"DENIED","message":"not for you"}]}"#.to_vec();
     internet.fault("GET ", 1, Fault::Answer { status: 403, headers: Vec::new(), body });
     let error = block_on(client(&internet).fetch_root(&tagged())).unwrap_err();
-    assert!(error.to_string().contains("DENIED: not for you") && error.kind() == Kind::Authentication, "{error}");
+    assert!(
+        error.to_string().contains("DENIED: not for you") && error.kind() == FailureClass::Authentication,
+        "{error}"
+    );
     let missing = block_on(client(&internet).fetch_root(&reference("r.example.com/a/b:none"))).unwrap_err();
-    assert_eq!(missing.kind(), Kind::NotFound);
+    assert_eq!(missing.kind(), FailureClass::NotFound);
 }
 
 #[test]
@@ -195,7 +198,7 @@ fn a_page_is_told_what_is_not_there() {
     let internet = serving(two_platforms());
     let error = block_on(page(&internet).fetch_document(&reference("r.example.com/a/b:2"))).unwrap_err();
     assert_eq!(error.to_string(), "manifest not found: `r.example.com/a/b:2`");
-    assert_eq!(error.kind(), Kind::NotFound);
+    assert_eq!(error.kind(), FailureClass::NotFound);
     assert_eq!(error.registry(), Some("r.example.com"));
     assert_eq!(internet.log().len(), 2);
 }
@@ -208,7 +211,7 @@ fn schema_1_is_refused() {
     internet.fault("/manifests/", 9, Fault::Answer { status: 200, headers, body });
     let error = block_on(client(&internet).fetch_document(&tagged())).unwrap_err();
     assert!(matches!(error, Error::Document { .. }), "{error}");
-    assert_eq!(error.kind(), Kind::Malformed);
+    assert_eq!(error.kind(), FailureClass::Malformed);
 }
 
 #[test]
@@ -261,7 +264,7 @@ fn what_is_unavailable_is_not_said_to_be_missing() {
     let body = br#"{"errors":[{"code":"UNAVAILABLE"}]}"#.to_vec();
     internet.fault("/manifests/", 99, Fault::Answer { status: 404, headers: Vec::new(), body });
     let error = block_on(client(&internet).fetch_document(&tagged())).unwrap_err();
-    assert!(matches!(error, Error::Status { status: 404, .. }) && error.kind() == Kind::Protocol, "{error}");
+    assert!(matches!(error, Error::Status { status: 404, .. }) && error.kind() == FailureClass::Protocol, "{error}");
     assert_eq!(internet.log().len(), 5);
 }
 
@@ -276,8 +279,8 @@ fn a_date_to_retry_after_is_a_time_to_wait() {
     internet.fault("/manifests/", 1, Fault::Answer { status: 503, headers, body: Vec::new() });
     let told: Arc<Mutex<Vec<Paused>>> = Arc::default();
     let sink = Arc::clone(&told);
-    let observer = Observer::new(move |event| {
-        if let Event::Paused(paused) = event {
+    let observer = TraceObserver::new(move |event| {
+        if let TraceEvent::Paused(paused) = event {
             sink.lock().unwrap().push(paused.clone());
         }
     });
@@ -304,7 +307,7 @@ fn tries_are_counted() {
     let internet = serving(two_platforms());
     internet.fault("/manifests/", 99, Fault::ResetAfter(3));
     let error = block_on(client(&internet).fetch_document(&tagged())).unwrap_err();
-    assert_eq!(error.kind(), Kind::Network);
+    assert_eq!(error.kind(), FailureClass::Network);
     assert_eq!(internet.log().len(), 5);
 }
 
@@ -323,7 +326,7 @@ fn rate_limits_are_waited_for_or_told() {
     let internet = serving(two_platforms());
     internet.fault("/manifests/", 1, limited("3600"));
     let error = block_on(client(&internet).fetch_document(&tagged())).unwrap_err();
-    assert_eq!(error.kind(), Kind::RateLimit);
+    assert_eq!(error.kind(), FailureClass::RateLimit);
     assert_eq!(error.hints()[0], Hint::RetryAfter { seconds: 3600 });
     assert_eq!(internet.log().len(), 1);
 }
@@ -338,7 +341,7 @@ fn a_hostile_error_body_is_printable() {
     assert!(error.ends_with(r"X: \x1b]0;pwned\x07"), "{error}");
     internet.fault("/manifests/", 1, Fault::Answer { status: 404, headers: Vec::new(), body: vec![b'x'; 2 << 20] });
     let error = block_on(client(&internet).fetch_document(&tagged())).unwrap_err();
-    assert_eq!(error.kind(), Kind::NotFound);
+    assert_eq!(error.kind(), FailureClass::NotFound);
 }
 
 #[test]
@@ -347,7 +350,7 @@ fn no_one_is_asked_for_an_impossible_host() {
         let internet = Internet::new();
         let error = block_on(client(&internet).fetch_document(&reference(text))).unwrap_err();
         assert!(matches!(error, Error::Registry { .. }), "{error}");
-        assert_eq!(error.kind(), Kind::Input);
+        assert_eq!(error.kind(), FailureClass::Input);
         assert!(internet.log().is_empty());
     }
 }

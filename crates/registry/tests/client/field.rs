@@ -4,7 +4,7 @@ use crate::{ACCOUNT, HOST, REALM, client, content, private, reference, tagged, w
 use porthole_core::{
     descriptor::Descriptor,
     digest::Digest,
-    failure::{Classify, Kind},
+    failure::{Classify, FailureClass},
     media_type::MediaType,
 };
 use porthole_registry::{
@@ -152,7 +152,7 @@ fn an_html_page_is_named_where_a_registry_should_answer() {
         assert!(text.starts_with("r.example.com answered") || text.starts_with("auth.example.com answered"), "{text}");
         assert!(text.contains("an HTML page with the title `Sign in to the network`"), "{what}: {text}");
         assert!(!error.hints().is_empty());
-        assert_eq!(error.kind(), Kind::Protocol);
+        assert_eq!(error.kind(), FailureClass::Protocol);
     };
     let open = |part: &str| {
         let internet = serving(content());
@@ -363,7 +363,7 @@ fn a_manifest_that_shows_late_is_waited_for() {
     internet.fault("HEAD ", 99, Fault::Header("docker-content-digest", old.clone()));
     let error = wait(&internet, &raw, "1").unwrap_err();
     assert!(matches!(error, Error::Moved { .. }), "{error}");
-    assert_eq!((error.failure().kind, error.hints().len()), (Kind::Malformed, 1));
+    assert_eq!((error.failure().kind, error.hints().len()), (FailureClass::Malformed, 1));
     let digest = raw.digest().to_string();
     let (internet, raw) = open();
     internet.fault("HEAD ", 99, Fault::Header("docker-content-digest", old));

@@ -1,7 +1,7 @@
 //! Every limit on what a registry sends: what meets it passes, and one byte or page more is refused by its name.
 
 use crate::{HOST, REALM, content, fetch_image, private, tagged};
-use porthole_core::failure::{Classify, Kind};
+use porthole_core::failure::{Classify, FailureClass};
 use porthole_core::{hint::Hint, limits::Limits, platform::Platform};
 use porthole_registry::{Error, Options, Registry};
 use porthole_testkit::{
@@ -35,7 +35,7 @@ fn exact<T>(
     let error = work(&within(internet, name, value - 1)).err().expect("one less is too little");
     let named = |hint: &Hint| matches!(hint, Hint::RaiseLimit { name: of, value: to } if *of == name && *to >= value);
     assert!(error.hints().iter().any(named), "{error}: {:?}", error.hints());
-    assert_eq!(error.kind(), Kind::Limit);
+    assert_eq!(error.kind(), FailureClass::Limit);
 }
 
 fn padded(text: &str, length: usize) -> Vec<u8> {

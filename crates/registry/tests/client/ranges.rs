@@ -1,7 +1,7 @@
 //! Ranges of blobs, from registries that heed them, ignore them, lie about them and break off.
 
 use crate::{HOST, REALM, client, documents::read_all, private, tagged, with_password};
-use porthole_core::failure::{Classify, Kind};
+use porthole_core::failure::{Classify, FailureClass};
 use porthole_core::{descriptor::Descriptor, digest::Digest, media_type::MediaType};
 use porthole_registry::{Error, Options, Registry, transport::ErrorKind};
 use porthole_testkit::{
@@ -187,7 +187,7 @@ fn a_length_beyond_the_descriptor_is_refused_before_it_is_read() {
             internet.fault("/blobs/", 1, Fault::Header("content-length", length.to_string()));
         }
         let error = read(&registry, 5000..7001).unwrap_err();
-        assert_eq!(error.kind(), Kind::Malformed, "{error}");
+        assert_eq!(error.kind(), FailureClass::Malformed, "{error}");
     }
 }
 
@@ -235,7 +235,7 @@ fn a_range_that_never_comes_is_given_up() {
         let internet = serving();
         internet.fault("/blobs/", 99, fault);
         let error = read(&client(&internet), 5000..7001).unwrap_err();
-        assert_eq!(error.kind(), Kind::Network, "{error}");
+        assert_eq!(error.kind(), FailureClass::Network, "{error}");
         assert!(internet.log().len() <= 10, "{}", internet.log().len());
     }
 }
@@ -290,7 +290,7 @@ fn a_range_beyond_the_blob_is_no_range() {
         site.content_mut("a/b").blobs.get_mut(&digest).unwrap().bytes.truncate(4000);
     });
     let error = read(&client(&internet), 5000..7001).unwrap_err();
-    assert_eq!(error.kind(), Kind::Malformed);
+    assert_eq!(error.kind(), FailureClass::Malformed);
     assert!(error.to_string().contains("does not have bytes 5000 to 7000"), "{error}");
 }
 

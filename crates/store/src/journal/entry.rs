@@ -6,7 +6,7 @@ use std::fmt;
 
 /// One entry: a reference points to a digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct JournalEntry {
     /// Time of the entry (RFC 3339).
     pub time: String,
     /// The canonical reference.
@@ -62,7 +62,7 @@ impl Writer {
     }
 }
 
-impl Entry {
+impl JournalEntry {
     /// An entry without optional fields.
     pub fn new(time: impl Into<String>, reference: impl Into<String>, digest: Digest, by: Writer) -> Self {
         let (time, reference) = (time.into(), reference.into());
@@ -93,7 +93,7 @@ impl Entry {
 }
 
 /// The line as written to the file, fields in reading order.
-impl fmt::Display for Entry {
+impl fmt::Display for JournalEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = |text: &str| Value::from(text);
         write!(f, r#"{{"time":{},"reference":{}"#, text(&self.time), text(&self.reference))?;
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn entries_are_lines_that_people_read() {
         let digest = Digest::sha256(b"new");
-        let mut entry = Entry::new("2026-01-02T03:04:05Z", "docker.io/library/a:1", digest, Writer::Pull);
+        let mut entry = JournalEntry::new("2026-01-02T03:04:05Z", "docker.io/library/a:1", digest, Writer::Pull);
         let line = format!(
             r#"{{"time":"2026-01-02T03:04:05Z","reference":"docker.io/library/a:1","digest":"{digest}","by":"pull"}}"#
         );
@@ -132,13 +132,13 @@ mod tests {
             entry.by = by;
             let line = entry.to_string();
             assert!(!line.contains('\n'), "{line}");
-            assert_eq!(Entry::parse(&line).as_ref(), Some(&entry), "{line}");
+            assert_eq!(JournalEntry::parse(&line).as_ref(), Some(&entry), "{line}");
         }
         for torn in
             ["", "{", &line[..line.len() - 1], "[]", "{}", &line.replace("pull", "magic"), &line.replace(':', "")]
         {
-            assert_eq!(Entry::parse(torn), None, "{torn}");
+            assert_eq!(JournalEntry::parse(torn), None, "{torn}");
         }
-        assert!(Entry::parse(&line.replace("{", r#"{"later":["versions"],"#)).is_some());
+        assert!(JournalEntry::parse(&line.replace("{", r#"{"later":["versions"],"#)).is_some());
     }
 }

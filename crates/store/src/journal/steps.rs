@@ -1,6 +1,6 @@
 //! Steps back through the journal, for `rollback`.
 
-use super::Entry;
+use super::JournalEntry;
 use porthole_core::digest::Digest;
 use std::collections::HashSet;
 
@@ -17,7 +17,7 @@ pub struct Steps {
 impl Steps {
     /// Builds the steps from the entries of one reference in the order of writing, and from the current digest `now`.
     /// Entries after the last one for `now` are ignored: a registry may be ahead of the store.
-    pub fn new(entries: &[Entry], now: Option<&Digest>) -> Self {
+    pub fn new(entries: &[JournalEntry], now: Option<&Digest>) -> Self {
         let end = entries.iter().rposition(|entry| Some(&entry.digest) == now).unwrap_or(entries.len());
         let mut seen: HashSet<Digest> = now.copied().into_iter().collect();
         let before = entries[..end].iter().rev().map(|entry| entry.digest).filter(|digest| seen.insert(*digest));
@@ -52,7 +52,7 @@ mod tests {
     }
 
     fn steps(names: &str, now: &str) -> Steps {
-        let entry = |name: &str| Entry::new("", "a", digest(name), Writer::Watch);
+        let entry = |name: &str| JournalEntry::new("", "a", digest(name), Writer::Watch);
         let entries: Vec<_> = names.split_whitespace().map(entry).collect();
         Steps::new(&entries, Some(&digest(now)))
     }
@@ -87,7 +87,7 @@ mod tests {
         let steps = steps("one two one three two four", "two");
         let to = |name| steps.to(&digest(name));
         assert_eq!([to("two"), to("three"), to("one"), to("four")], [Some(0), Some(1), Some(2), None]);
-        let unknown = Steps::new(&[Entry::new("", "a", digest("one"), Writer::Pull)], None);
+        let unknown = Steps::new(&[JournalEntry::new("", "a", digest("one"), Writer::Pull)], None);
         assert_eq!((unknown.to(&digest("one")), unknown.back(0)), (Some(1), None));
     }
 }

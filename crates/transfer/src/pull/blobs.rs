@@ -9,12 +9,12 @@ use super::{
     Error, Follow, Options,
     request::{Outcome, Request},
 };
-use crate::event::{Blob, Observer};
+use crate::event::{BlobProgress, TransferObserver};
 use porthole_core::{descriptor::Descriptor, digest::Mismatch, reference::Reference};
 use porthole_native::Native;
 use porthole_registry::{
     Registry,
-    plan::pull::{End, Fetch, Plan, Step},
+    plan::pull::{End, Fetch, PullPlan, PullStep},
 };
 use porthole_store::{Addition, Gaps, Ingest, Store};
 use std::{
@@ -42,15 +42,15 @@ pub(super) struct Moved {
 pub(super) struct Shared {
     pub(super) client: Arc<Registry<Native>>,
     pub(super) reference: Reference,
-    pub(super) observer: Observer,
+    pub(super) observer: TransferObserver,
     pub(super) follow: Follow,
-    plan: Mutex<Plan>,
+    plan: Mutex<PullPlan>,
     /// The plan was changed by a request that is not finished.
     changed: Notify,
 }
 
 impl Shared {
-    pub(super) fn plan(&self) -> MutexGuard<'_, Plan> {
+    pub(super) fn plan(&self) -> MutexGuard<'_, PullPlan> {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -104,7 +104,7 @@ impl<'p> Work<'p> {
         adding: &'p Addition,
         reference: &Reference,
         options: &Options,
-        observer: &Observer,
+        observer: &TransferObserver,
         blobs: Vec<Descriptor>,
     ) -> Self {
         observer.plan(&blobs);
@@ -113,7 +113,7 @@ impl<'p> Work<'p> {
             reference: reference.clone(),
             observer: observer.clone(),
             follow: options.follow.clone(),
-            plan: Mutex::new(Plan::new(blobs.iter().map(|blob| blob.size), options.jobs)),
+            plan: Mutex::new(PullPlan::new(blobs.iter().map(|blob| blob.size), options.jobs)),
             changed: Notify::new(),
         };
         let blobs = blobs.into_iter().map(Bringing::new).collect();
@@ -128,8 +128,8 @@ impl<'p> Work<'p> {
                 // A statement of its own, so that the plan is not locked while it is carried out.
                 let step = shared.plan().step();
                 match step {
-                    Some(Step::Open { blob }) => self.open(blob)?,
-                    Some(Step::Fetch(fetch)) => self.fetch(fetch),
+                    Some(PullStep::Open { blob }) => self.open(blob)?,
+                    Some(PullStep::Fetch(fetch)) => self.fetch(fetch),
                     None => break,
                 }
             }
@@ -162,14 +162,14 @@ impl<'p> Work<'p> {
         let mut partial = match block_in_place(|| self.store.ingest(self.adding, &digest, size))? {
             Ingest::Present => {
                 follow.tell_verified(&digest, self.store.blob(&digest), size);
-                observer.blob(digest, size, Blob::Present);
+                observer.blob(digest, size, BlobProgress::Present);
                 self.moved.saved += size;
                 self.shared.plan().closed(number);
                 return Ok(());
             }
             Ingest::Busy => {
                 if !std::mem::replace(&mut bringing.waited, true) {
-                    observer.blob(digest, size, Blob::Waiting);
+                    observer.blob(digest, size, BlobProgress::Waiting);
                 }
                 self.shared.plan().parked(number);
                 return Ok(());
@@ -179,7 +179,7 @@ impl<'p> Work<'p> {
         follow.tell_coming(&digest, partial.file(), 0);
         bringing.kept = partial.kept();
         self.moved.saved += bringing.kept;
-        observer.blob(digest, size, Blob::Started { kept: bringing.kept });
+        observer.blob(digest, size, BlobProgress::Started { kept: bringing.kept });
         if let Some(data) = bringing.blob.data.as_deref().filter(|_| partial.kept() == 0) {
             partial.write(data)?;
         }
@@ -224,14 +224,14 @@ impl<'p> Work<'p> {
                 bringing.gaps = None;
                 if !std::mem::replace(&mut bringing.skipped, true) {
                     follow.tell_skipped(&digest);
-                    observer.blob(digest, size, Blob::Skipped);
+                    observer.blob(digest, size, BlobProgress::Skipped);
                 }
             }
             Err(error) => {
                 if !end_of(&error).is_some_and(|end| plan.ended(&fetch, rest, end)) {
                     return Err(error);
                 }
-                observer.blob(digest, size, Blob::Again { reason: error.to_string() });
+                observer.blob(digest, size, BlobProgress::Again { reason: error.to_string() });
             }
         }
         Ok(())
@@ -245,7 +245,7 @@ impl<'p> Work<'p> {
         match outcome {
             Ok(()) => {
                 follow.tell_verified(&digest, self.store.blob(&digest), size);
-                observer.blob(digest, size, Blob::Done);
+                observer.blob(digest, size, BlobProgress::Done);
                 self.shared.plan().closed(number);
                 Ok(())
             }
@@ -257,7 +257,7 @@ impl<'p> Work<'p> {
                 }
                 self.moved.saved -= bringing.kept;
                 follow.tell_anew(&digest);
-                observer.blob(digest, size, Blob::Wrong);
+                observer.blob(digest, size, BlobProgress::Wrong);
                 self.shared.plan().anew(number);
                 Ok(())
             }

@@ -29,7 +29,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     manifests: Option<Manifests>,
-    blobs: HashMap<Digest, Front>,
+    blobs: HashMap<Digest, FollowFront>,
     over: bool,
     waiting: usize,
 }
@@ -57,7 +57,7 @@ pub type Manifests = Arc<[(Descriptor, Parsed<Manifest>)]>;
 
 /// How far a blob is.
 #[derive(Clone, Debug, Default)]
-pub struct Front {
+pub struct FollowFront {
     /// Grows whenever what came was thrown away: a reader must forget what it has read.
     pub epoch: u32,
     /// Bytes from the start that are there and hashed. Whether they are right is known at the end: [`Stage::Verified`].
@@ -72,7 +72,7 @@ pub enum Stage {
     /// Its turn has not come, or another process is getting it.
     #[default]
     Awaited,
-    /// In this file, which is there for reading however it is renamed; behind [`Front::bytes`] it may have holes.
+    /// In this file, which is there for reading however it is renamed; behind [`FollowFront::bytes`] it may have holes.
     Coming(Arc<File>),
     /// All of them in the store, in this file, as its digest promises.
     Verified(PathBuf),
@@ -91,13 +91,13 @@ impl Follow {
     }
 
     /// How far a blob is now.
-    pub fn front(&self, digest: &Digest) -> Front {
+    pub fn front(&self, digest: &Digest) -> FollowFront {
         self.lock().blobs.get(digest).cloned().unwrap_or_default()
     }
 
     /// Blocks until a blob has more than `bytes`, is in another epoch, or is at its end; returns how far it is. `None` if
     /// the pull ended before.
-    pub fn wait(&self, digest: &Digest, epoch: u32, bytes: u64) -> Option<Front> {
+    pub fn wait(&self, digest: &Digest, epoch: u32, bytes: u64) -> Option<FollowFront> {
         let mut state = self.lock();
         loop {
             let front = state.blobs.entry(*digest).or_default();
@@ -113,9 +113,9 @@ impl Follow {
     }
 
     /// Reads a blob from its start, waiting for what is not there yet.
-    pub fn reader(&self, digest: &Digest) -> Reader {
+    pub fn reader(&self, digest: &Digest) -> FollowReader {
         let epoch = self.front(digest).epoch;
-        Reader { follow: self.clone(), digest: *digest, epoch, position: 0, file: None }
+        FollowReader { follow: self.clone(), digest: *digest, epoch, position: 0, file: None }
     }
 
     pub(super) fn tell_manifests(&self, manifests: &[(Descriptor, Parsed<Manifest>)]) {
@@ -134,7 +134,9 @@ impl Follow {
 
     /// What came was thrown away.
     pub(super) fn tell_anew(&self, digest: &Digest) {
-        self.change(digest, |front| *front = Front { epoch: front.epoch.wrapping_add(1), ..Front::default() });
+        self.change(digest, |front| {
+            *front = FollowFront { epoch: front.epoch.wrapping_add(1), ..FollowFront::default() }
+        });
     }
 
     /// All of it is in the store, in this file.
@@ -147,7 +149,7 @@ impl Follow {
         self.change(digest, |front| front.stage = Stage::Skipped);
     }
 
-    fn change(&self, digest: &Digest, change: impl FnOnce(&mut Front)) {
+    fn change(&self, digest: &Digest, change: impl FnOnce(&mut FollowFront)) {
         self.0.change(|state| change(state.blobs.entry(*digest).or_default()));
     }
 
@@ -175,7 +177,7 @@ impl Drop for End {
 ///
 /// Its end (a read of 0 bytes) is reached only when the blob is verified. Until then anything that was read may be wrong.
 #[derive(Debug)]
-pub struct Reader {
+pub struct FollowReader {
     follow: Follow,
     digest: Digest,
     epoch: u32,
@@ -183,7 +185,7 @@ pub struct Reader {
     file: Option<Arc<File>>,
 }
 
-/// Why a [`Reader`] cannot continue; the inner error of what [`Read::read`] returns.
+/// Why a [`FollowReader`] cannot continue; the inner error of what [`Read::read`] returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Cut {
@@ -199,7 +201,7 @@ pub enum Cut {
 }
 
 impl Cut {
-    /// The reason in an error of a [`Reader`]; `None` for an error of the file system.
+    /// The reason in an error of a [`FollowReader`]; `None` for an error of the file system.
     pub fn of(error: &io::Error) -> Option<Self> {
         error.get_ref()?.downcast_ref().copied()
     }
@@ -211,14 +213,14 @@ impl From<Cut> for io::Error {
     }
 }
 
-impl Reader {
+impl FollowReader {
     /// Bytes that were read.
     pub fn position(&self) -> u64 {
         self.position
     }
 }
 
-impl Read for Reader {
+impl Read for FollowReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let front = self.follow.wait(&self.digest, self.epoch, self.position).ok_or(Cut::Over)?;
         if front.epoch != self.epoch {

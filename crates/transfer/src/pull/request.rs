@@ -1,7 +1,7 @@
 //! One request for bytes of a blob.
 
 use super::{Error, blobs::Shared};
-use crate::event::Blob;
+use crate::event::BlobProgress;
 use porthole_core::descriptor::Descriptor;
 use porthole_registry::plan::pull::Fetch;
 use porthole_store::Gaps;
@@ -66,7 +66,7 @@ impl Request {
             untold += claim.write(at, &buffer[..read])?;
             at += read as u64;
             if untold > 0 && (read == 0 || untold >= TOLD.0 || told.elapsed() >= TOLD.1) {
-                observer.blob(digest, size, Blob::Moved { bytes: untold });
+                observer.blob(digest, size, BlobProgress::Moved { bytes: untold });
                 (untold, told) = (0, Instant::now());
             }
             if read == 0 {

@@ -2,7 +2,7 @@
 
 use super::Error;
 use crate::{
-    Blob, Observer,
+    BlobProgress, TransferObserver,
     content::{Sending, content},
     source::Source,
 };
@@ -24,7 +24,7 @@ pub(super) struct Send {
     pub(super) source: Source,
     pub(super) client: Arc<Registry<Native>>,
     pub(super) to: Destination,
-    pub(super) observer: Observer,
+    pub(super) observer: TransferObserver,
     pub(super) refused: Arc<Refused>,
     /// Repositories that need not be asked for it.
     pub(super) unlikely: Vec<String>,
@@ -80,7 +80,7 @@ impl Send {
 
     async fn bring(&self, session: &Mutex<Option<Opened>>) -> Result<Outcome, Error> {
         if !self.again && self.client.has_blob(&self.to, &self.blob).await? {
-            self.tell(Blob::Present);
+            self.tell(BlobProgress::Present);
             return Ok(Outcome::Present);
         }
         let keep = |opened: &Opened| *session.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened.clone());
@@ -94,7 +94,7 @@ impl Send {
                     if let Some(useless) = opened {
                         self.client.abandon_upload(&self.to, &useless).await;
                     }
-                    self.tell(Blob::Mounted { from: from.to_owned() });
+                    self.tell(BlobProgress::Mounted { from: from.to_owned() });
                     return Ok(Outcome::Mounted);
                 }
                 // It does not have the blob; another one may. One session is enough.
@@ -117,10 +117,10 @@ impl Send {
         let mut news = true;
         let mut observe = |note| match note {
             Note::Session(at) => keep(&at),
-            Note::From(kept) if std::mem::take(&mut news) => self.tell(Blob::Started { kept }),
+            Note::From(kept) if std::mem::take(&mut news) => self.tell(BlobProgress::Started { kept }),
             Note::Retry { reason } => {
                 news = true;
-                self.tell(Blob::Again { reason });
+                self.tell(BlobProgress::Again { reason });
             }
             _ => {}
         };
@@ -130,11 +130,11 @@ impl Send {
             // What the source says is the cause of what the registry then sees.
             return Err(content.error().map_or(Error::Registry(error), Error::Source));
         }
-        self.tell(Blob::Done);
+        self.tell(BlobProgress::Done);
         Ok(Outcome::Uploaded { sent: content.sent() })
     }
 
-    fn tell(&self, state: Blob) {
+    fn tell(&self, state: BlobProgress) {
         self.observer.blob(self.blob.digest, self.blob.size, state);
     }
 }

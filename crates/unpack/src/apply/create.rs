@@ -12,7 +12,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{Layer, Parent};
+use super::{LayerUnpack, Parent};
 use crate::{
     Error,
     attributes::{Attributes, time, timestamps},
@@ -31,7 +31,7 @@ const OWNER: u32 = 0o700;
 const NEW_FILE: OFlags =
     OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-impl Layer<'_> {
+impl LayerUnpack<'_> {
     /// Creates what an entry describes. Replaces what exists at the path, unless both are directories.
     pub(super) fn create(&mut self, parent: &Parent, entry: Entry, path: &[u8]) -> Result<Flow, Error> {
         let (_, name) = split(path);

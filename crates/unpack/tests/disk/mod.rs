@@ -19,7 +19,7 @@ use porthole_core::{
     limits::Limits,
 };
 use porthole_testkit::partial::leaves_part_of_a_file;
-use porthole_unpack::{Error, Options, Report, Root};
+use porthole_unpack::{Error, Options, Report, UnpackRoot};
 use tempfile::TempDir;
 
 /// The result of `lstat` and `readlink` for a path, and the content of a file.
@@ -130,7 +130,7 @@ pub(crate) struct Outcome {
 }
 
 /// Applies a compressed layer.
-pub(crate) fn apply(root: &mut Root, blob: &[u8]) -> Outcome {
+pub(crate) fn apply(root: &mut UnpackRoot, blob: &[u8]) -> Outcome {
     let mut layer = root.layer();
     let mut reader = LayerReader::new(Expected::default(), Limits::default());
     reader.push(blob, &mut layer);
@@ -154,7 +154,7 @@ pub(crate) fn apply(root: &mut Root, blob: &[u8]) -> Outcome {
 
 /// Applies layers, none of which may fail, and calls `finish`.
 pub(crate) fn unpack(directory: &Path, layers: &[Vec<u8>], options: Options) -> Report {
-    let mut root = Root::new(open(directory), options);
+    let mut root = UnpackRoot::new(open(directory), options);
     for layer in layers {
         assert_eq!(apply(&mut root, layer).error, None);
     }

@@ -1,6 +1,6 @@
 //! The content of files: a range of a layer, checked span by span or chunk by chunk before anything is shown.
 
-use super::{Download, Errand, Front, PageImage, Session, SessionOptions, Work};
+use super::{Errand, Front, PageImage, SavedFile, Session, SessionOptions, Work};
 use crate::{
     look::{Access, LookBody},
     pool::Pool,

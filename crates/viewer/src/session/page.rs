@@ -1,7 +1,7 @@
 //! The image that is part of a front end: an OCI archive in memory.
 
 use porthole_core::{descriptor::Descriptor, limits::Limits, reference::Reference};
-use porthole_inspect::local::{Error, Format, Images, LocalImage};
+use porthole_inspect::local::{Error, Images, LocalFormat, LocalImage};
 use porthole_source::{BlobStream, ImageSource, Place};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -11,7 +11,7 @@ pub(crate) type PageImage = LocalImage<BTreeMap<String, Arc<[u8]>>, Arc<[u8]>>;
 /// Finds the image of a reference: by its digest, else by its name.
 pub(super) async fn open(archive: &Arc<[u8]>, reference: &Reference, limits: Limits) -> Result<PageImage, Error> {
     let place = Place::File(Arc::clone(archive));
-    let images = Arc::new(Images::open(place, NAME, Some(Format::OciArchive), limits).await?);
+    let images = Arc::new(Images::open(place, NAME, Some(LocalFormat::OciArchive), limits).await?);
     let name = reference.digest().map_or_else(|| reference.to_string(), ToString::to_string);
     let root = images.find(Some(&name))?;
     Ok(images.image(root))

@@ -2,7 +2,7 @@
 
 use super::{Front, Session};
 use crate::{pool::Pool, prepared::TocListing};
-use porthole_core::{descriptor::Descriptor, reference::Reference, toc::Reader};
+use porthole_core::{descriptor::Descriptor, reference::Reference, toc::TocReader};
 use porthole_registry::transport::{Environment, Transport};
 
 const BUFFER: usize = 64 << 10;
@@ -11,7 +11,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// Fetches the table of contents of a layer, by ranges; an error says why it is not used.
     pub(super) async fn list(&self, reference: &Reference, layer: &Descriptor) -> Result<TocListing, String> {
         let refused = |error: &dyn std::fmt::Display| format!("its table of contents is not used: {error}");
-        let mut reader = Reader::new(layer, &self.options.limits).map_err(|error| refused(&error))?;
+        let mut reader = TocReader::new(layer, &self.options.limits).map_err(|error| refused(&error))?;
         let mut buffer = vec![0; BUFFER];
         let mut fetched = 0;
         while let Some(range) = reader.wants() {

@@ -1,6 +1,6 @@
 //! Actions, and what they change.
 
-use super::{Connection, Dialog, State};
+use super::{Dialog, LookRoute, State};
 use crate::address::{Address, Tab};
 use crate::protocol::{
     Command, Event, FailureKind, FailureNotice, FindingLink, ImageLayer, LayerProgress, LayerState, RelaySettings,
@@ -454,7 +454,7 @@ impl State {
                 self.relay_serves_page = same_origin;
             }
             Event::Connection { registry, route, reason, .. } => {
-                self.connection = Some(Rc::new(Connection { registry, way: route, reason }));
+                self.connection = Some(Rc::new(LookRoute { registry, way: route, reason }));
             }
             Event::Chain { chain, .. } => self.chain = Rc::new(chain),
             Event::Platforms { available, chosen, .. } => {

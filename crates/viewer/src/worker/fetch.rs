@@ -8,7 +8,7 @@ use crate::{
 use http::{Response, StatusCode, header};
 use porthole_registry::{
     endpoint::blob,
-    retry::{Budget, Failure, PATIENCE, retry_after},
+    retry::{Budget, PATIENCE, TryFailure, retry_after},
     transport::{self, Body, Environment, ErrorKind, Transport},
 };
 use std::{
@@ -176,7 +176,7 @@ async fn feed<B: Body>(
     response: Response<B>,
     buffer: &mut [u8],
     scan: &mut Scan<'_>,
-) -> Result<Fed, (Failed, Failure)> {
+) -> Result<Fed, (Failed, TryFailure)> {
     let range = scan.offset()..scan.size();
     let mut skip = skipped(&response, &range, scan.size()).map_err(|error| broken(&error))?;
     let mut body = response.into_body();
@@ -203,7 +203,7 @@ fn skipped<B>(response: &Response<B>, range: &Range<u64>, size: u64) -> Result<u
     skip.map_err(|error| transport::Error { kind: ErrorKind::Other, message: error.to_string() })
 }
 
-fn broken(error: &transport::Error) -> (Failed, Failure) {
+fn broken(error: &transport::Error) -> (Failed, TryFailure) {
     let kind = match error.kind {
         ErrorKind::Cors | ErrorKind::Opaque => FailureKind::NoCors,
         ErrorKind::Preflight => FailureKind::Preflight,
@@ -216,11 +216,11 @@ fn broken(error: &transport::Error) -> (Failed, Failure) {
         FailureKind::DeadHost => "the host of its blob cannot be reached",
         _ => "the connection broke, and trying again did not help",
     };
-    ((kind, format!("{text} ({})", error.message)), Failure::Transport(error.kind))
+    ((kind, format!("{text} ({})", error.message)), TryFailure::Transport(error.kind))
 }
 
 /// `now` is the time since the Unix epoch.
-fn refused<B>(response: &Response<B>, now: Duration) -> (Failed, Failure) {
+fn refused<B>(response: &Response<B>, now: Duration) -> (Failed, TryFailure) {
     let status = response.status();
     let kind = match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => FailureKind::Unauthorized,
@@ -230,7 +230,7 @@ fn refused<B>(response: &Response<B>, now: Duration) -> (Failed, Failure) {
     };
     let asked = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
     let retry_after = asked.and_then(|value| retry_after(value, now));
-    let failure = Failure::Status { status: status.as_u16(), retry_after };
+    let failure = TryFailure::Status { status: status.as_u16(), retry_after };
     ((kind, format!("the registry answered {status}")), failure)
 }
 

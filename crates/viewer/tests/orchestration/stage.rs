@@ -11,7 +11,7 @@ use porthole_viewer::{
     layer::{WorkerOrder, WorkerReport},
     pool::Pool,
     protocol::{Command, Event, FailureKind, FailureNotice, FileView, LayerState, LinkState, Remedy, RowSort},
-    session::{self, Download, Front, Session},
+    session::{self, Front, SavedFile, Session},
     state::{Action, Effect, State},
     worker::LayerWorker,
 };
@@ -342,7 +342,7 @@ pub(crate) struct Saving {
     saved: Rc<RefCell<Vec<Vec<u8>>>>,
 }
 
-impl Download for Saving {
+impl SavedFile for Saving {
     fn write(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }

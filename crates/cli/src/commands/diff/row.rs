@@ -4,7 +4,7 @@ use porthole_core::{
     config::History,
     image::{
         Image,
-        diff::{Change, HistoryChange, LayerPair, LayerState, Layers, Value},
+        diff::{HistoryChange, LayerMatch, LayerPair, Layers, SettingChange, Value},
     },
     layer::LayerNumber,
     tar::Kind,
@@ -133,8 +133,8 @@ impl Seen {
 }
 
 impl<'r> Row<'r> {
-    pub(super) fn setting(kind: &'static str, change: &Change) -> Self {
-        let Change { key, name, before, after } = change.clone();
+    pub(super) fn setting(kind: &'static str, change: &SettingChange) -> Self {
+        let SettingChange { key, name, before, after } = change.clone();
         Self::Setting(Setting { kind, change: what(before.is_some(), after.is_some()), key, name, before, after })
     }
 
@@ -167,10 +167,10 @@ impl<'r> Row<'r> {
             })
         };
         let change = match pair.state {
-            LayerState::Same => What::Same,
-            LayerState::Recompressed => What::Recompressed,
-            LayerState::Removed => What::Removed,
-            LayerState::Added => What::Added,
+            LayerMatch::Same => What::Same,
+            LayerMatch::Recompressed => What::Recompressed,
+            LayerMatch::Removed => What::Removed,
+            LayerMatch::Added => What::Added,
         };
         Self::Layer(LayerRow {
             kind: "layer",

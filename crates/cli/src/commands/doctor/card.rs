@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use porthole_core::failure::{Blame, Classify, Failure, Kind};
+use porthole_core::failure::{Blame, Classify, Failure, FailureClass};
 use porthole_registry::Error as Refusal;
 use serde_json::{Map, Value, json};
 
@@ -69,13 +69,13 @@ impl Finding {
     }
 
     /// As [`fatal`](Self::fatal), where no error says why.
-    pub(super) fn because(mut self, kind: Kind) -> Self {
+    pub(super) fn because(mut self, kind: FailureClass) -> Self {
         self.failure = Some(Failure::new(kind, Blame::Registry));
         self
     }
 
     /// What kind of failure makes the registry unusable, if one does.
-    pub(super) fn kind(&self) -> Option<Kind> {
+    pub(super) fn kind(&self) -> Option<FailureClass> {
         self.failure.as_ref().map(|failure| failure.kind)
     }
 
@@ -153,22 +153,22 @@ mod tests {
 
     #[test]
     fn what_is_read_outweighs_doubts() {
-        let version = || Finding::no("version", "").because(Kind::Protocol);
-        let credentials = || Finding::no("credentials", "").because(Kind::Authentication);
+        let version = || Finding::no("version", "").because(FailureClass::Protocol);
+        let credentials = || Finding::no("credentials", "").because(FailureClass::Authentication);
         let kind = |findings| card(findings).failure().and_then(Finding::kind);
         assert_eq!(kind(vec![Finding::ok("version", "")]), None);
-        assert_eq!(kind(vec![version(), credentials()]), Some(Kind::Authentication));
+        assert_eq!(kind(vec![version(), credentials()]), Some(FailureClass::Authentication));
         assert_eq!(kind(vec![version(), Finding::ok("manifest", "")]), None);
         assert_eq!(
             kind(vec![
-                Finding::no("manifest", "").because(Kind::NotFound),
-                Finding::no("upload", "").because(Kind::Authentication)
+                Finding::no("manifest", "").because(FailureClass::NotFound),
+                Finding::no("upload", "").because(FailureClass::Authentication)
             ]),
-            Some(Kind::NotFound)
+            Some(FailureClass::NotFound)
         );
         assert_eq!(
-            kind(vec![Finding::ok("manifest", ""), Finding::no("upload", "").because(Kind::Authentication)]),
-            Some(Kind::Authentication)
+            kind(vec![Finding::ok("manifest", ""), Finding::no("upload", "").because(FailureClass::Authentication)]),
+            Some(FailureClass::Authentication)
         );
         assert_eq!(kind(vec![Finding::no("range", ""), Finding::unknown("clock", "")]), None);
     }

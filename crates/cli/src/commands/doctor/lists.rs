@@ -3,7 +3,7 @@
 use http::Method;
 use porthole_core::{
     digest::Digest,
-    failure::{Classify, Kind},
+    failure::{Classify, FailureClass},
 };
 use porthole_registry::{
     client::Asker,
@@ -18,7 +18,9 @@ use super::{card::Finding, patient::Patient};
 pub(super) async fn catalog<T: Transport + Environment>(patient: &Patient<'_, T>) -> (Finding, Option<String>) {
     let answer = match patient.ask(Method::GET, "_catalog?n=1", &[], Asker::User(Scopes::catalog())).await {
         Ok(answer) => answer,
-        Err(error) if error.kind() == Kind::Authentication => return (Finding::no("catalog", NO_CATALOG), None),
+        Err(error) if error.kind() == FailureClass::Authentication => {
+            return (Finding::no("catalog", NO_CATALOG), None);
+        }
         Err(error) => return (Finding::failed("catalog", &error), None),
     };
     match answer.status.as_u16() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use porthole_core::failure::Kind;
+use porthole_core::failure::FailureClass;
 use porthole_registry::{
     Error,
     client::Probed,
@@ -53,7 +53,7 @@ pub(super) fn version(front: &Probed) -> Finding {
         _ if page.is_some() => {
             let page = page.map(|page| page.to_string()).unwrap_or_default();
             let says = format!("answers {page} to /v2/: a captive portal, a login page or a proxy, no registry");
-            Finding::no("version", says).because(Kind::Protocol)
+            Finding::no("version", says).because(FailureClass::Protocol)
         }
         200 | 401 => Finding::ok("version", "speaks the distribution API"),
         429 => Finding::no("version", format!("limits the rate of requests: {}", front.words())),

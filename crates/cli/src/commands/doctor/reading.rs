@@ -1,7 +1,7 @@
 //! How an image is read: its manifest, and its blobs.
 
 use http::Method;
-use porthole_core::{descriptor::Descriptor, failure::Kind, manifest::Document, media_type::Role};
+use porthole_core::{descriptor::Descriptor, failure::FailureClass, manifest::Document, media_type::Role};
 use porthole_registry::{
     Error,
     client::Probed,
@@ -25,7 +25,7 @@ pub(super) async fn manifest<T: Transport + Environment>(
     head: &Result<Probed, Error>,
 ) -> (Finding, Option<Sample>) {
     if head.as_ref().is_ok_and(|head| head.status == 429) {
-        let finding = Finding::no("manifest", "is refused: too many requests").because(Kind::RateLimit);
+        let finding = Finding::no("manifest", "is refused: too many requests").because(FailureClass::RateLimit);
         return (finding, None);
     }
     let document = match patient.client.fetch_document(&patient.reference).await {

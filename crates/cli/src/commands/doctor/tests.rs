@@ -1,7 +1,7 @@
 //! Each probe over a scripted registry: as it should be, and with what may go wrong.
 
 use super::{card::Verdict, *};
-use porthole_core::{descriptor::Descriptor, failure::Kind};
+use porthole_core::{descriptor::Descriptor, failure::FailureClass};
 use porthole_registry::{Options, Registry, auth, client::Asker, transport::ErrorKind};
 use porthole_testkit::{
     executor::block_on,
@@ -72,7 +72,7 @@ fn connection() {
     internet.fault("/v2/", 1, Fault::NoAnswer(ErrorKind::Connect));
     let finding = look(&internet, probe);
     is(&finding, Verdict::No, "no connection");
-    assert_eq!((finding.kind(), internet.log().len()), (Some(Kind::Network), 2), "it is asked once");
+    assert_eq!((finding.kind(), internet.log().len()), (Some(FailureClass::Network), 2), "it is asked once");
     internet.fault("/v2/", 1, Fault::NoAnswer(ErrorKind::Tls));
     let finding = look(&internet, probe);
     assert!(
@@ -112,11 +112,11 @@ fn version() {
     is(&look(&internet, probe), Verdict::Ok, "speaks the distribution API");
     for (status, verdict, kind) in [
         (401, Verdict::Ok, None),
-        (403, Verdict::No, Some(Kind::Authentication)),
-        (404, Verdict::No, Some(Kind::NotFound)),
-        (429, Verdict::No, Some(Kind::RateLimit)),
-        (500, Verdict::No, Some(Kind::Protocol)),
-        (302, Verdict::No, Some(Kind::Protocol)),
+        (403, Verdict::No, Some(FailureClass::Authentication)),
+        (404, Verdict::No, Some(FailureClass::NotFound)),
+        (429, Verdict::No, Some(FailureClass::RateLimit)),
+        (500, Verdict::No, Some(FailureClass::Protocol)),
+        (302, Verdict::No, Some(FailureClass::Protocol)),
     ] {
         internet.fault("/v2/", 1, Fault::Status(status));
         let finding = look(&internet, probe);
@@ -188,7 +188,7 @@ fn credentials() {
         let credentials = if is_kept { kept() } else { Credentials::None };
         let finding = look_as(&closed, credentials, &[], probe);
         is(&finding, verdict, says);
-        assert_eq!(finding.kind(), (verdict == Verdict::No).then_some(Kind::Authentication));
+        assert_eq!(finding.kind(), (verdict == Verdict::No).then_some(FailureClass::Authentication));
         assert!(!finding.says.contains("s3cret"));
     }
     let basic = internet(site().auth(Auth::Basic("keeper:s3cret")));
@@ -226,12 +226,12 @@ fn manifest_and_head() {
     };
     let (finding, sample) = look(&internet, read);
     is(&finding, Verdict::No, "manifest not found");
-    assert_eq!((finding.kind(), sample.is_none()), (Some(Kind::NotFound), true));
+    assert_eq!((finding.kind(), sample.is_none()), (Some(FailureClass::NotFound), true));
     let internet = self::internet(site());
     internet.fault("HEAD ", 1, answer(429, &[("retry-after", "30")]));
     let (finding, sample) = look(&internet, read);
     is(&finding, Verdict::No, "too many requests");
-    assert_eq!((finding.kind(), sample.is_none(), internet.log().len()), (Some(Kind::RateLimit), true, 1));
+    assert_eq!((finding.kind(), sample.is_none(), internet.log().len()), (Some(FailureClass::RateLimit), true, 1));
     assert!(internet.slept().is_empty());
 }
 
@@ -480,7 +480,7 @@ fn writing_that_fails() {
     is(&broken("PATCH ", Fault::NoHeader("range"), "chunks"), Verdict::No, "does not report its offset");
     is(&broken("GET ", Fault::Status(404), "resume"), Verdict::No, "(404)");
     is(&broken("POST ", Fault::Status(403), "upload"), Verdict::No, "403");
-    assert_eq!(broken("POST ", Fault::Status(403), "upload").kind(), Some(Kind::Authentication));
+    assert_eq!(broken("POST ", Fault::Status(403), "upload").kind(), Some(FailureClass::Authentication));
     is(&broken("POST ", Fault::NoHeader("location"), "upload"), Verdict::No, "names no place");
     is(&broken("POST ", Fault::Header("location", "http://10.0.0.1/x".to_owned()), "upload"), Verdict::No, "refused");
     let kept = find(Uploads::default(), Deletes::Nothing, None, "delete");
@@ -545,5 +545,5 @@ fn the_whole_card() {
     );
     internet.fault("/v2/", 99, Fault::NoAnswer(ErrorKind::Connect));
     let card = examine(Named::Image, None);
-    assert_eq!((card.findings.len(), card.failure().and_then(Finding::kind)), (1, Some(Kind::Network)));
+    assert_eq!((card.findings.len(), card.failure().and_then(Finding::kind)), (1, Some(FailureClass::Network)));
 }

@@ -2,17 +2,17 @@
 
 use http::StatusCode;
 use porthole_core::{
-    descriptor::Descriptor, digest::Digest, failure::Kind, media_type::MediaType, reference::Reference,
+    descriptor::Descriptor, digest::Digest, failure::FailureClass, media_type::MediaType, reference::Reference,
 };
 use porthole_registry::{
     Error,
     client::{Asker, Deletion, Destination, Probed},
     endpoint::{
         mount,
-        upload::{self, Session},
+        upload::{self, UploadSession},
     },
     error::kind_of_status,
-    policy::Place,
+    policy::UploadPlace,
     scope::Scopes,
     transport::{Environment, Request, Transport},
 };
@@ -53,7 +53,7 @@ struct Writer<'w, 'p, T> {
 
 /// An open session.
 struct Open {
-    place: Place,
+    place: UploadPlace,
     least: Option<u64>,
 }
 
@@ -64,7 +64,7 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
     }
 
     /// What an answer says of its session; the place before stays, if it names no other.
-    fn session(&self, answer: &Probed) -> Result<Session, String> {
+    fn session(&self, answer: &Probed) -> Result<UploadSession, String> {
         upload::read(&self.patient.base, &answer.url, &answer.headers).map_err(|error| error.to_string())
     }
 
@@ -79,14 +79,11 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
                 .because(kind_of_status(answer.status)));
         }
         match self.session(&answer) {
-            Ok(Session { location: Some(place), least, .. }) => Ok(Open { place, least }),
-            Ok(_) => {
-                Err(Finding::no("upload", "cannot go on: the registry names no place for it").because(Kind::Protocol))
-            }
-            Err(error) => {
-                Err(Finding::no("upload", format!("would go to a place that is refused: {error}"))
-                    .because(Kind::Protocol))
-            }
+            Ok(UploadSession { location: Some(place), least, .. }) => Ok(Open { place, least }),
+            Ok(_) => Err(Finding::no("upload", "cannot go on: the registry names no place for it")
+                .because(FailureClass::Protocol)),
+            Err(error) => Err(Finding::no("upload", format!("would go to a place that is refused: {error}"))
+                .because(FailureClass::Protocol)),
         }
     }
 
@@ -106,7 +103,7 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
     }
 
     /// Whether a part of a blob is taken, and how much of it the registry says it has. Returns where the session went.
-    async fn chunk(&self, open: &Open) -> (Finding, Place) {
+    async fn chunk(&self, open: &Open) -> (Finding, UploadPlace) {
         let stays = open.place.clone();
         let size = open.least.unwrap_or(0).max(CHUNK);
         if size > LARGEST {
@@ -141,7 +138,7 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
     }
 
     /// Whether a session reports its offset.
-    async fn resume(&self, place: &Place) -> Finding {
+    async fn resume(&self, place: &UploadPlace) -> Finding {
         match self.send(upload::status(&place.url)).await {
             Err(error) => Finding::failed("resume", &error),
             Ok(answer)
@@ -160,7 +157,7 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
     }
 
     /// Whether a session can be given up.
-    async fn cancel(&self, place: &Place) -> Finding {
+    async fn cancel(&self, place: &UploadPlace) -> Finding {
         match self.send(upload::cancel(&place.url)).await {
             Err(error) => Finding::failed("cancel", &error),
             Ok(answer) if answer.status.is_success() => {
@@ -219,19 +216,19 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
             Err(error) => return Finding::failed("mount", &error),
         };
         let finding = match mount::read(answer.status) {
-            mount::Outcome::Mounted if is_there => {
+            mount::MountOutcome::Mounted if is_there => {
                 Finding::ok("mount", "blobs are mounted, as far as one shows that was there already")
             }
-            mount::Outcome::Mounted => {
+            mount::MountOutcome::Mounted => {
                 Finding::ok("mount", "blobs are mounted: what another repository has is not sent again")
             }
-            mount::Outcome::Session => {
-                if let Ok(Session { location: Some(place), .. }) = self.session(&answer) {
+            mount::MountOutcome::Session => {
+                if let Ok(UploadSession { location: Some(place), .. }) = self.session(&answer) {
                     let _ = self.send(upload::cancel(&place.url)).await;
                 }
                 Finding::no("mount", "blobs are not mounted: what another repository has is sent again")
             }
-            mount::Outcome::Refused => {
+            mount::MountOutcome::Refused => {
                 let status = answer.status.as_u16();
                 Finding::no(
                     "mount",

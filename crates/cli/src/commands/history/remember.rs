@@ -8,7 +8,7 @@ use std::{
 use porthole_core::{digest::Digest, reference::Reference};
 use porthole_store::{
     Store,
-    journal::{Entry, Writer, canonical},
+    journal::{JournalEntry, Writer, canonical},
 };
 
 use crate::{
@@ -40,7 +40,7 @@ pub(crate) fn now() -> String {
 }
 
 /// Writes an entry. A failure is a note only, because the change that it records is done.
-pub(crate) fn remember(session: &Session<'_>, store: &Store, entry: Entry) {
+pub(crate) fn remember(session: &Session<'_>, store: &Store, entry: JournalEntry) {
     if let Err(error) = store.journal().record(entry) {
         session.ui.note(format_args!("the journal misses this: {}", safe(&error.to_string())));
     }
@@ -56,7 +56,7 @@ pub(crate) fn stored(session: &Session<'_>, pulled: Option<&Reference>, written:
     }
     for (name, previous) in names {
         if name.parse().is_ok_and(|name| is_movable(&name)) {
-            let entry = Entry { previous, ..Entry::new(now(), name, written.root.digest, by) };
+            let entry = JournalEntry { previous, ..JournalEntry::new(now(), name, written.root.digest, by) };
             remember(session, &store, entry);
         }
     }
@@ -66,7 +66,8 @@ pub(crate) fn stored(session: &Session<'_>, pulled: Option<&Reference>, written:
 /// A name of the store was given to an image.
 pub(crate) fn tagged(session: &Session<'_>, store: &Store, name: &Reference, digest: Digest, replaced: Option<Digest>) {
     if is_movable(name) && replaced != Some(digest) {
-        let entry = Entry { previous: replaced, ..Entry::new(now(), name.to_string(), digest, Writer::Tag) };
+        let entry =
+            JournalEntry { previous: replaced, ..JournalEntry::new(now(), name.to_string(), digest, Writer::Tag) };
         remember(session, store, entry);
     }
 }
@@ -76,6 +77,6 @@ pub(crate) fn pushed(session: &Session<'_>, to: &Reference, also: &[String], dig
     let Some(store) = session.existing_store() else { return };
     let others = also.iter().filter_map(|tag| format!("{}/{}:{tag}", to.registry(), to.repository()).parse().ok());
     for name in [to.clone()].into_iter().chain(others).filter(is_movable) {
-        remember(session, &store, Entry::new(now(), name.to_string(), digest, Writer::Push));
+        remember(session, &store, JournalEntry::new(now(), name.to_string(), digest, Writer::Push));
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use porthole_core::{
     digest::Digest,
-    failure::{Classify, Kind},
+    failure::{Classify, FailureClass},
     manifest::Document,
     platform::{self, NoMatch, Platform},
     reference::Reference,
@@ -93,7 +93,7 @@ impl Trouble {
             Error::NotFound { .. } => Self::Missing,
             Error::Transport { error, .. } if error.kind != ErrorKind::Forbidden => Self::Network,
             Error::Status { status: 408 | 499 | 500.., .. } => Self::Network,
-            error if error.kind() == Kind::Authentication => Self::Refused,
+            error if error.kind() == FailureClass::Authentication => Self::Refused,
             _ => Self::Wrong,
         }
     }

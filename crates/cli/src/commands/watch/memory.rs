@@ -1,25 +1,25 @@
 //! What was known of a tag when the program ended.
 
 use porthole_core::platform::Platform;
-use porthole_store::journal::{Choice, Entry, Writer};
+use porthole_store::journal::{Choice, JournalEntry, Writer};
 
 use super::look::Subject;
 
 /// The digest of a tag when it was last watched and handled; else when it was last pulled or pushed. Entries of another platform are
 /// ignored.
-pub(super) fn last(entries: &[Entry], platform: Option<&Platform>) -> Option<Subject> {
-    let done = |entry: &&Entry| is_watched(entry, platform) && !entry.pending;
-    let moved = |entry: &&Entry| platform.is_none() && matches!(entry.by, Writer::Pull | Writer::Push);
+pub(super) fn last(entries: &[JournalEntry], platform: Option<&Platform>) -> Option<Subject> {
+    let done = |entry: &&JournalEntry| is_watched(entry, platform) && !entry.pending;
+    let moved = |entry: &&JournalEntry| platform.is_none() && matches!(entry.by, Writer::Pull | Writer::Push);
     let entry = entries.iter().rfind(done).or_else(|| entries.iter().rfind(moved))?;
     Some(Subject { root: entry.digest, manifest: entry.choice.as_ref().map(|choice| choice.manifest) })
 }
 
 /// Whether a tag was seen to move, and that was not done with.
-pub(super) fn is_pending(entries: &[Entry], platform: Option<&Platform>) -> bool {
+pub(super) fn is_pending(entries: &[JournalEntry], platform: Option<&Platform>) -> bool {
     entries.iter().rfind(|entry| is_watched(entry, platform)).is_some_and(|entry| entry.pending)
 }
 
-fn is_watched(entry: &Entry, platform: Option<&Platform>) -> bool {
+fn is_watched(entry: &JournalEntry, platform: Option<&Platform>) -> bool {
     let watched = entry.choice.as_ref().map(|choice| choice.platform.as_str());
     entry.by == Writer::Watch && watched == platform.map(ToString::to_string).as_deref()
 }
@@ -31,10 +31,10 @@ pub(super) fn entry(
     subject: Subject,
     platform: Option<&Platform>,
     pending: bool,
-) -> Entry {
+) -> JournalEntry {
     let choice = platform.zip(subject.manifest);
     let choice = choice.map(|(platform, manifest)| Choice { platform: platform.to_string(), manifest });
-    Entry { choice, pending, ..Entry::new(time, reference, subject.root, Writer::Watch) }
+    JournalEntry { choice, pending, ..JournalEntry::new(time, reference, subject.root, Writer::Watch) }
 }
 
 #[cfg(test)]
@@ -45,7 +45,7 @@ mod tests {
     #[test]
     fn only_what_was_done_with_is_remembered() {
         let digest = |name: &str| Digest::sha256(name.as_bytes());
-        let of = |root: &str, by| Entry { by, ..Entry::new("", "a", digest(root), Writer::Watch) };
+        let of = |root: &str, by| JournalEntry { by, ..JournalEntry::new("", "a", digest(root), Writer::Watch) };
         let seen = |root: &str, manifest: Option<&str>, pending| {
             let subject = Subject { root: digest(root), manifest: manifest.map(digest) };
             entry(String::new(), "a".into(), subject, Some(&Platform::new("linux", "arm64", None)), pending)
@@ -62,7 +62,7 @@ mod tests {
         assert_eq!(last(&entries, None), Some(subject("watched", None)), "the watcher has not seen the push");
         assert_eq!(last(&entries, Some(&arm)), Some(subject("other", Some("image"))));
         assert_eq!(last(&entries, Some(&Platform::new("linux", "amd64", None))), None);
-        entries.extend([Entry { pending: true, ..of("failed", Writer::Watch) }, seen("x", Some("y"), true)]);
+        entries.extend([JournalEntry { pending: true, ..of("failed", Writer::Watch) }, seen("x", Some("y"), true)]);
         assert_eq!(last(&entries, None), Some(subject("watched", None)));
         assert_eq!(last(&entries, Some(&arm)), Some(subject("other", Some("image"))));
         let amd = Platform::new("linux", "amd64", None);

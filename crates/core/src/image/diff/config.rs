@@ -1,12 +1,12 @@
 //! Configurations, by key.
 
-use super::{Change, Image, Value, by_name, change, has_image_config, named};
+use super::{Image, SettingChange, Value, by_name, change, has_image_config, named};
 use crate::{config::ImageConfig, json};
 use std::collections::BTreeMap;
 
-pub(super) fn changes(before: &Image, after: &Image) -> Vec<Change> {
+pub(super) fn changes(before: &Image, after: &Image) -> Vec<SettingChange> {
     let (left, right) = (&before.config, &after.config);
-    let mut changes: Vec<Change> = [
+    let mut changes: Vec<SettingChange> = [
         change("platform", platform(left), platform(right)),
         change("created", text(left.created.as_deref()), text(right.created.as_deref())),
         change("author", text(left.author.as_deref()), text(right.author.as_deref())),
@@ -66,7 +66,7 @@ const KNOWN_OF_EXECUTION: [&str; 9] =
     ["User", "Env", "Entrypoint", "Cmd", "WorkingDir", "Labels", "ExposedPorts", "Volumes", "StopSignal"];
 
 /// Everything else that a configuration says, such as `config.Healthcheck`, as JSON.
-fn others(before: &Image, after: &Image) -> Vec<Change> {
+fn others(before: &Image, after: &Image) -> Vec<SettingChange> {
     let (before, mut after) = (rest(before), rest(after));
     let mut changes = Vec::new();
     for (key, value) in before {

@@ -26,12 +26,12 @@ pub struct LayerPair {
     /// Its place in the second image.
     pub after: Option<u32>,
     /// What the two are to each other.
-    pub state: LayerState,
+    pub state: LayerMatch,
 }
 
 /// What two layers are to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LayerState {
+pub enum LayerMatch {
     /// The same blob.
     Same,
     /// Other blobs that unpack to the same archive: only compressed otherwise.
@@ -45,7 +45,7 @@ pub enum LayerState {
 impl Layers {
     /// Whether any layer is not the same blob at the same turn.
     pub fn differ(&self) -> bool {
-        self.pairs.iter().any(|pair| pair.state != LayerState::Same)
+        self.pairs.iter().any(|pair| pair.state != LayerMatch::Same)
     }
 
     pub(super) fn new(before: &Image, after: &Image) -> Self {
@@ -55,10 +55,10 @@ impl Layers {
             before: left.map(|place| place as u32),
             after: right.map(|place| place as u32),
             state: match (left, right) {
-                (Some(left), Some(right)) if digest(before, left) == digest(after, right) => LayerState::Same,
-                (Some(_), Some(_)) => LayerState::Recompressed,
-                (Some(_), None) => LayerState::Removed,
-                (None, _) => LayerState::Added,
+                (Some(left), Some(right)) if digest(before, left) == digest(after, right) => LayerMatch::Same,
+                (Some(_), Some(_)) => LayerMatch::Recompressed,
+                (Some(_), None) => LayerMatch::Removed,
+                (None, _) => LayerMatch::Added,
             },
         };
         let here: BTreeSet<Digest> = before.layers.iter().map(|layer| layer.descriptor.digest).collect();

@@ -20,7 +20,7 @@ impl AuditReport {
         self.disagreements.is_empty()
     }
 
-    pub(super) fn add(&mut self, path: &[u8], difference: Difference) {
+    pub(super) fn add(&mut self, path: &[u8], difference: TocDifference) {
         if self.disagreements.len() < DISAGREEMENTS {
             self.disagreements.push(Disagreement { path: path.to_vec(), difference });
         } else {
@@ -35,7 +35,7 @@ pub struct Disagreement {
     /// Cleaned path below the root. Empty for the root and for the layer as a whole.
     pub path: Vec<u8>,
     /// What differs.
-    pub difference: Difference,
+    pub difference: TocDifference,
 }
 
 impl fmt::Display for Disagreement {
@@ -50,7 +50,7 @@ impl fmt::Display for Disagreement {
 /// How TOC and archive differ on an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Difference {
+pub enum TocDifference {
     /// The archive lacks the entry, or has it less often.
     NotInArchive,
     /// The TOC lacks the entry, or has it less often: tools that use the TOC do not show it.
@@ -145,7 +145,7 @@ pub enum Difference {
     },
 }
 
-impl fmt::Display for Difference {
+impl fmt::Display for TocDifference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut differ = |what: &str, toc: &dyn fmt::Display, archive: &dyn fmt::Display| {
             write!(f, "{what} is {toc} in the table of contents, {archive} in the archive")

@@ -1,7 +1,7 @@
 //! One pass over all versions of all paths, and its totals.
 
 use super::{
-    Cause, Copies, Download, Group, LayerWaste, Waste, Wasted,
+    Cause, Copies, DownloadMap, Group, LayerWaste, Waste, Wasted,
     cause::{cause, own_cause, top},
 };
 use crate::{
@@ -36,7 +36,7 @@ enum End {
     Lost,
 }
 
-pub(super) fn waste(tree: &FileTree, download: &impl Download) -> Waste {
+pub(super) fn waste(tree: &FileTree, download: &impl DownloadMap) -> Waste {
     let arena = &tree.arena;
     let held = contents(arena);
     let elsewhere = Visible::new(arena, &held);
@@ -231,7 +231,7 @@ struct Extents(Vec<(u32, u64)>);
 
 impl Extents {
     fn new(arena: &Arena, held: &[Held]) -> Self {
-        let sparse = Some(Ambiguity::Archive(tar::Ambiguity::Sparse));
+        let sparse = Some(Ambiguity::Archive(tar::EntryAmbiguity::Sparse));
         if !arena.versions.iter().any(|version| version.ambiguous == sparse) {
             return Self(Vec::new());
         }

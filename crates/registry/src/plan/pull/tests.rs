@@ -4,28 +4,28 @@ use super::*;
 
 const MIB: u64 = 1 << 20;
 
-fn open(plan: &mut Plan, sizes: &[u64]) {
+fn open(plan: &mut PullPlan, sizes: &[u64]) {
     for (number, size) in sizes.iter().enumerate() {
         plan.opened(number, [0..*size]);
     }
 }
 
-fn fetch(plan: &mut Plan) -> Fetch {
+fn fetch(plan: &mut PullPlan) -> Fetch {
     match plan.step() {
-        Some(Step::Fetch(fetch)) => fetch,
+        Some(PullStep::Fetch(fetch)) => fetch,
         other => panic!("{other:?}"),
     }
 }
 
-fn well(plan: &mut Plan, fetch: &Fetch, seconds: f64) {
+fn well(plan: &mut PullPlan, fetch: &Fetch, seconds: f64) {
     assert!(plan.ended(fetch, [], End::Well { seconds }));
 }
 
 #[test]
 fn small_blobs_have_a_slot_and_large_ones_take_turns() {
     let sizes = [10 * MIB, 1000, 20 * MIB, 30 * MIB, 2000];
-    let mut plan = Plan::new(sizes, 3);
-    assert_eq!(plan.step(), Some(Step::Open { blob: 1 }));
+    let mut plan = PullPlan::new(sizes, 3);
+    assert_eq!(plan.step(), Some(PullStep::Open { blob: 1 }));
     open(&mut plan, &sizes);
     let small = fetch(&mut plan);
     assert_eq!((small.blob, small.range.clone()), (1, 0..1000));
@@ -42,7 +42,7 @@ fn small_blobs_have_a_slot_and_large_ones_take_turns() {
 
 #[test]
 fn a_large_blob_comes_in_ranges_once_the_registry_has_heeded_one() {
-    let mut plan = Plan::new([100 * MIB], 4);
+    let mut plan = PullPlan::new([100 * MIB], 4);
     open(&mut plan, &[100 * MIB]);
     let first = fetch(&mut plan);
     assert_eq!(first.range, 0..8 * MIB);
@@ -58,7 +58,7 @@ fn a_large_blob_comes_in_ranges_once_the_registry_has_heeded_one() {
 
 #[test]
 fn near_the_end_ranges_are_shorter() {
-    let mut plan = Plan::new([40 * MIB], 4);
+    let mut plan = PullPlan::new([40 * MIB], 4);
     open(&mut plan, &[40 * MIB]);
     let first = fetch(&mut plan);
     plan.answered(&first, false);
@@ -69,7 +69,7 @@ fn near_the_end_ranges_are_shorter() {
 
 #[test]
 fn a_registry_that_ignores_ranges_is_asked_once() {
-    let mut plan = Plan::new([100 * MIB, 50 * MIB], 4);
+    let mut plan = PullPlan::new([100 * MIB, 50 * MIB], 4);
     plan.opened(0, [MIB..2 * MIB, 3 * MIB..100 * MIB]);
     plan.opened(1, [0..50 * MIB]);
     let first = fetch(&mut plan);
@@ -86,7 +86,7 @@ fn a_registry_that_ignores_ranges_is_asked_once() {
 
 #[test]
 fn too_much_halves_once_however_many_hear_it() {
-    let mut plan = Plan::new([1000 * MIB], 8);
+    let mut plan = PullPlan::new([1000 * MIB], 8);
     open(&mut plan, &[1000 * MIB]);
     let first = fetch(&mut plan);
     plan.answered(&first, false);
@@ -115,7 +115,7 @@ fn too_much_halves_once_however_many_hear_it() {
 
 #[test]
 fn an_odd_answer_ends_ranges_and_a_second_one_the_pull() {
-    let mut plan = Plan::new([100 * MIB], 4);
+    let mut plan = PullPlan::new([100 * MIB], 4);
     open(&mut plan, &[100 * MIB]);
     let first = fetch(&mut plan);
     plan.answered(&first, false);
@@ -130,18 +130,18 @@ fn an_odd_answer_ends_ranges_and_a_second_one_the_pull() {
 
 #[test]
 fn what_others_get_is_looked_for_again() {
-    let mut plan = Plan::new([1000, 2000], 2);
-    assert_eq!(plan.step(), Some(Step::Open { blob: 0 }));
+    let mut plan = PullPlan::new([1000, 2000], 2);
+    assert_eq!(plan.step(), Some(PullStep::Open { blob: 0 }));
     plan.parked(0);
-    assert_eq!(plan.step(), Some(Step::Open { blob: 1 }));
+    assert_eq!(plan.step(), Some(PullStep::Open { blob: 1 }));
     plan.opened(1, []);
     assert_eq!(plan.step(), None);
     assert!(plan.waits() && plan.look_again());
-    assert_eq!(plan.step(), Some(Step::Open { blob: 0 }));
+    assert_eq!(plan.step(), Some(PullStep::Open { blob: 0 }));
     plan.closed(0);
     assert!(!plan.waits());
     plan.anew(1);
-    assert_eq!(plan.step(), Some(Step::Open { blob: 1 }));
+    assert_eq!(plan.step(), Some(PullStep::Open { blob: 1 }));
     plan.closed(1);
     assert!(plan.is_done());
 }

@@ -9,12 +9,12 @@ enum Came {
     Taken(Option<u64>),
     Told(Option<u64>),
     Found(bool),
-    Failed(Failure),
+    Failed(UploadFailure),
 }
 use Came::*;
-use Failure::*;
+use UploadFailure::*;
 
-fn next(upload: &mut Upload, came: Came) -> Step {
+fn next(upload: &mut Upload, came: Came) -> UploadStep {
     match came {
         Opened => upload.opened(None),
         OpenedLeast(least) => upload.opened(Some(least)),
@@ -26,9 +26,9 @@ fn next(upload: &mut Upload, came: Came) -> Step {
     upload.step()
 }
 
-fn run(size: u64, chunk: Option<u64>, script: Vec<(Came, Step)>) {
+fn run(size: u64, chunk: Option<u64>, script: Vec<(Came, UploadStep)>) {
     let mut upload = Upload::new(size, chunk);
-    assert_eq!(upload.step(), Step::Open);
+    assert_eq!(upload.step(), UploadStep::Open);
     for (place, (came, expected)) in script.into_iter().enumerate() {
         assert_eq!(next(&mut upload, came), expected, "step {place} of {size} bytes in {chunk:?}");
     }
@@ -36,10 +36,10 @@ fn run(size: u64, chunk: Option<u64>, script: Vec<(Came, Step)>) {
 
 #[test]
 fn whole() {
-    run(10, None, vec![(Opened, Step::Whole), (Found(true), Step::Done)]);
+    run(10, None, vec![(Opened, UploadStep::Whole), (Found(true), UploadStep::Done)]);
     // An empty blob is committed as it is.
-    run(0, None, vec![(Opened, Step::Commit), (Found(true), Step::Done)]);
-    run(0, Some(5), vec![(Opened, Step::Commit)]);
+    run(0, None, vec![(Opened, UploadStep::Commit), (Found(true), UploadStep::Done)]);
+    run(0, Some(5), vec![(Opened, UploadStep::Commit)]);
 }
 
 #[test]
@@ -48,30 +48,30 @@ fn chunks() {
         10,
         Some(4),
         vec![
-            (Opened, Step::Part(0..4)),
-            (Taken(Some(4)), Step::Part(4..8)),
-            (Taken(Some(8)), Step::Part(8..10)),
-            (Taken(Some(10)), Step::Commit),
-            (Found(true), Step::Done),
+            (Opened, UploadStep::Part(0..4)),
+            (Taken(Some(4)), UploadStep::Part(4..8)),
+            (Taken(Some(8)), UploadStep::Part(8..10)),
+            (Taken(Some(10)), UploadStep::Commit),
+            (Found(true), UploadStep::Done),
         ],
     );
-    run(10, Some(4), vec![(OpenedLeast(6), Step::Part(0..6)), (Taken(Some(6)), Step::Part(6..10))]);
-    run(10, Some(100), vec![(Opened, Step::Part(0..10)), (Taken(None), Step::Commit)]);
+    run(10, Some(4), vec![(OpenedLeast(6), UploadStep::Part(0..6)), (Taken(Some(6)), UploadStep::Part(6..10))]);
+    run(10, Some(100), vec![(Opened, UploadStep::Part(0..10)), (Taken(None), UploadStep::Commit)]);
 }
 
 #[test]
 fn ranges_that_lag_behind() {
     // Some of the part is missing.
-    run(10, Some(4), vec![(Opened, Step::Part(0..4)), (Taken(Some(2)), Step::Part(2..6))]);
+    run(10, Some(4), vec![(Opened, UploadStep::Part(0..4)), (Taken(Some(2)), UploadStep::Part(2..6))]);
     // Stuck at the first part though all of them arrive, or no offset reported.
     run(
         10,
         Some(4),
         vec![
-            (Opened, Step::Part(0..4)),
-            (Taken(Some(4)), Step::Part(4..8)),
-            (Taken(Some(4)), Step::Part(8..10)),
-            (Taken(None), Step::Commit),
+            (Opened, UploadStep::Part(0..4)),
+            (Taken(Some(4)), UploadStep::Part(4..8)),
+            (Taken(Some(4)), UploadStep::Part(8..10)),
+            (Taken(None), UploadStep::Commit),
         ],
     );
     // Then it is not believed after a break either.
@@ -79,15 +79,15 @@ fn ranges_that_lag_behind() {
         10,
         Some(3),
         vec![
-            (Opened, Step::Part(0..3)),
-            (Taken(Some(3)), Step::Part(3..6)),
-            (Taken(Some(3)), Step::Part(6..9)),
-            (Failed(Cut), Step::Ask),
-            (Told(Some(3)), Step::Part(6..9)),
+            (Opened, UploadStep::Part(0..3)),
+            (Taken(Some(3)), UploadStep::Part(3..6)),
+            (Taken(Some(3)), UploadStep::Part(6..9)),
+            (Failed(Cut), UploadStep::Ask),
+            (Told(Some(3)), UploadStep::Part(6..9)),
         ],
     );
     // More than there is.
-    run(10, Some(4), vec![(Opened, Step::Part(0..4)), (Taken(Some(100)), Step::Open)]);
+    run(10, Some(4), vec![(Opened, UploadStep::Part(0..4)), (Taken(Some(100)), UploadStep::Open)]);
 }
 
 #[test]
@@ -96,26 +96,26 @@ fn a_broken_connection_goes_on_where_the_registry_is() {
         10,
         None,
         vec![
-            (Opened, Step::Whole),
-            (Failed(Broken), Step::Look),
-            (Found(false), Step::Ask),
-            (Told(Some(7)), Step::Part(7..10)),
-            (Failed(Broken), Step::Ask),
-            (Told(Some(8)), Step::Part(8..10)),
-            (Taken(Some(10)), Step::Commit),
-            (Failed(Broken), Step::Look),
-            (Found(true), Step::Done),
+            (Opened, UploadStep::Whole),
+            (Failed(Broken), UploadStep::Look),
+            (Found(false), UploadStep::Ask),
+            (Told(Some(7)), UploadStep::Part(7..10)),
+            (Failed(Broken), UploadStep::Ask),
+            (Told(Some(8)), UploadStep::Part(8..10)),
+            (Taken(Some(10)), UploadStep::Commit),
+            (Failed(Broken), UploadStep::Look),
+            (Found(true), UploadStep::Done),
         ],
     );
     run(
         10,
         Some(4),
         vec![
-            (Opened, Step::Part(0..4)),
-            (Failed(Broken), Step::Ask),
-            (Told(Some(3)), Step::Part(3..7)),
-            (Failed(OutOfOrder), Step::Ask),
-            (Told(Some(5)), Step::Part(5..9)),
+            (Opened, UploadStep::Part(0..4)),
+            (Failed(Broken), UploadStep::Ask),
+            (Told(Some(3)), UploadStep::Part(3..7)),
+            (Failed(OutOfOrder), UploadStep::Ask),
+            (Told(Some(5)), UploadStep::Part(5..9)),
         ],
     );
 }
@@ -126,13 +126,13 @@ fn byte_0_is_not_sent_again_to_the_same_session() {
         10,
         None,
         vec![
-            (Opened, Step::Whole),
-            (Failed(Cut), Step::Look),
-            (Found(false), Step::Ask),
+            (Opened, UploadStep::Whole),
+            (Failed(Cut), UploadStep::Look),
+            (Found(false), UploadStep::Ask),
             // It may still be reading what has arrived.
-            (Told(Some(0)), Step::Ask),
-            (Told(Some(0)), Step::Ask),
-            (Told(Some(0)), Step::Open),
+            (Told(Some(0)), UploadStep::Ask),
+            (Told(Some(0)), UploadStep::Ask),
+            (Told(Some(0)), UploadStep::Open),
         ],
     );
     for told in [None, Some(0), Some(11)] {
@@ -140,11 +140,11 @@ fn byte_0_is_not_sent_again_to_the_same_session() {
             10,
             None,
             vec![
-                (Opened, Step::Whole),
-                (Failed(Broken), Step::Look),
-                (Found(false), Step::Ask),
-                (Told(told), Step::Open),
-                (Opened, Step::Whole),
+                (Opened, UploadStep::Whole),
+                (Failed(Broken), UploadStep::Look),
+                (Found(false), UploadStep::Ask),
+                (Told(told), UploadStep::Open),
+                (Opened, UploadStep::Whole),
             ],
         );
     }
@@ -158,14 +158,14 @@ fn after_a_loss_there_is_less_to_lose() {
             size,
             None,
             vec![
-                (Opened, Step::Whole),
-                (Failed(Cut), Step::Look),
-                (Found(false), Step::Ask),
-                (Failed(Lost), Step::Open),
-                (Opened, Step::Part(0..chunk)),
-                (Taken(Some(chunk)), Step::Part(chunk..(2 * chunk).min(size))),
-                (Failed(Cut), Step::Ask),
-                (Told(Some(chunk)), Step::Part(chunk..(2 * chunk).min(size))),
+                (Opened, UploadStep::Whole),
+                (Failed(Cut), UploadStep::Look),
+                (Found(false), UploadStep::Ask),
+                (Failed(Lost), UploadStep::Open),
+                (Opened, UploadStep::Part(0..chunk)),
+                (Taken(Some(chunk)), UploadStep::Part(chunk..(2 * chunk).min(size))),
+                (Failed(Cut), UploadStep::Ask),
+                (Told(Some(chunk)), UploadStep::Part(chunk..(2 * chunk).min(size))),
             ],
         );
     }
@@ -174,15 +174,15 @@ fn after_a_loss_there_is_less_to_lose() {
         320 * MIB,
         None,
         vec![
-            (Opened, Step::Whole),
-            (Failed(Cut), Step::Look),
-            (Found(false), Step::Ask),
-            (Failed(Lost), Step::Open),
-            (Opened, Step::Part(0..5 * MIB)),
-            (Taken(Some(5 * MIB)), Step::Part(5 * MIB..10 * MIB)),
-            (Failed(Cut), Step::Ask),
-            (Failed(Lost), Step::Open),
-            (Opened, Step::Whole),
+            (Opened, UploadStep::Whole),
+            (Failed(Cut), UploadStep::Look),
+            (Found(false), UploadStep::Ask),
+            (Failed(Lost), UploadStep::Open),
+            (Opened, UploadStep::Part(0..5 * MIB)),
+            (Taken(Some(5 * MIB)), UploadStep::Part(5 * MIB..10 * MIB)),
+            (Failed(Cut), UploadStep::Ask),
+            (Failed(Lost), UploadStep::Open),
+            (Opened, UploadStep::Whole),
         ],
     );
     // Nothing was lost where the registry kept what had arrived: the rest goes up at once.
@@ -190,12 +190,12 @@ fn after_a_loss_there_is_less_to_lose() {
         320 * MIB,
         None,
         vec![
-            (Opened, Step::Whole),
-            (Failed(Cut), Step::Look),
-            (Found(false), Step::Ask),
-            (Told(Some(100 * MIB)), Step::Part(100 * MIB..320 * MIB)),
-            (Failed(Cut), Step::Ask),
-            (Told(Some(200 * MIB)), Step::Part(200 * MIB..320 * MIB)),
+            (Opened, UploadStep::Whole),
+            (Failed(Cut), UploadStep::Look),
+            (Found(false), UploadStep::Ask),
+            (Told(Some(100 * MIB)), UploadStep::Part(100 * MIB..320 * MIB)),
+            (Failed(Cut), UploadStep::Ask),
+            (Told(Some(200 * MIB)), UploadStep::Part(200 * MIB..320 * MIB)),
         ],
     );
     // What is small is not cut up.
@@ -203,11 +203,11 @@ fn after_a_loss_there_is_less_to_lose() {
         5 * MIB,
         None,
         vec![
-            (Opened, Step::Whole),
-            (Failed(Cut), Step::Look),
-            (Found(false), Step::Ask),
-            (Failed(Lost), Step::Open),
-            (Opened, Step::Whole),
+            (Opened, UploadStep::Whole),
+            (Failed(Cut), UploadStep::Look),
+            (Found(false), UploadStep::Ask),
+            (Failed(Lost), UploadStep::Open),
+            (Opened, UploadStep::Whole),
         ],
     );
 }
@@ -216,23 +216,23 @@ fn after_a_loss_there_is_less_to_lose() {
 fn registries_that_take_nothing_but_whole_blobs() {
     for refusal in [vec![Failed(Unsupported)], vec![Taken(Some(4)), Failed(Unsupported)]] {
         let mut upload = Upload::new(10, Some(4));
-        assert_eq!(next(&mut upload, Opened), Step::Part(0..4));
+        assert_eq!(next(&mut upload, Opened), UploadStep::Part(0..4));
         let last = refusal.into_iter().map(|came| next(&mut upload, came)).last();
-        assert_eq!(last, Some(Step::Open));
-        assert_eq!(next(&mut upload, Opened), Step::Whole);
-        assert_eq!(next(&mut upload, Failed(Unsupported)), Step::GiveUp);
+        assert_eq!(last, Some(UploadStep::Open));
+        assert_eq!(next(&mut upload, Opened), UploadStep::Whole);
+        assert_eq!(next(&mut upload, Failed(Unsupported)), UploadStep::GiveUp);
     }
     // Only the last part became the blob.
     run(
         10,
         Some(5),
         vec![
-            (Opened, Step::Part(0..5)),
-            (Taken(None), Step::Part(5..10)),
-            (Taken(None), Step::Commit),
-            (Failed(Unsupported), Step::Open),
-            (Opened, Step::Whole),
-            (Found(true), Step::Done),
+            (Opened, UploadStep::Part(0..5)),
+            (Taken(None), UploadStep::Part(5..10)),
+            (Taken(None), UploadStep::Commit),
+            (Failed(Unsupported), UploadStep::Open),
+            (Opened, UploadStep::Whole),
+            (Found(true), UploadStep::Done),
         ],
     );
 }
@@ -244,12 +244,12 @@ fn sessions_that_cannot_be_resumed() {
             10,
             Some(4),
             vec![
-                (Opened, Step::Part(0..4)),
-                (Taken(Some(4)), Step::Part(4..8)),
-                (Failed(Broken), Step::Ask),
-                (Told(Some(4)), Step::Part(4..8)),
-                (Failed(refusal), Step::Open),
-                (Opened, Step::Part(0..4)),
+                (Opened, UploadStep::Part(0..4)),
+                (Taken(Some(4)), UploadStep::Part(4..8)),
+                (Failed(Broken), UploadStep::Ask),
+                (Told(Some(4)), UploadStep::Part(4..8)),
+                (Failed(refusal), UploadStep::Open),
+                (Opened, UploadStep::Part(0..4)),
             ],
         );
     }
@@ -257,12 +257,12 @@ fn sessions_that_cannot_be_resumed() {
         10,
         None,
         vec![
-            (Opened, Step::Whole),
-            (Failed(Cut), Step::Look),
-            (Found(false), Step::Ask),
-            (Told(Some(5)), Step::Part(5..10)),
-            (Failed(Unsupported), Step::Open),
-            (Opened, Step::Whole),
+            (Opened, UploadStep::Whole),
+            (Failed(Cut), UploadStep::Look),
+            (Found(false), UploadStep::Ask),
+            (Told(Some(5)), UploadStep::Part(5..10)),
+            (Failed(Unsupported), UploadStep::Open),
+            (Opened, UploadStep::Whole),
         ],
     );
     // It says where it is, and does not take what follows.
@@ -270,12 +270,12 @@ fn sessions_that_cannot_be_resumed() {
         10,
         Some(4),
         vec![
-            (Opened, Step::Part(0..4)),
-            (Taken(Some(4)), Step::Part(4..8)),
-            (Failed(OutOfOrder), Step::Ask),
-            (Told(Some(4)), Step::Part(4..8)),
-            (Failed(OutOfOrder), Step::Open),
-            (Opened, Step::Part(0..4)),
+            (Opened, UploadStep::Part(0..4)),
+            (Taken(Some(4)), UploadStep::Part(4..8)),
+            (Failed(OutOfOrder), UploadStep::Ask),
+            (Told(Some(4)), UploadStep::Part(4..8)),
+            (Failed(OutOfOrder), UploadStep::Open),
+            (Opened, UploadStep::Part(0..4)),
         ],
     );
     // It does not say where it is.
@@ -284,10 +284,10 @@ fn sessions_that_cannot_be_resumed() {
             10,
             Some(4),
             vec![
-                (Opened, Step::Part(0..4)),
-                (Failed(Broken), Step::Ask),
-                (Failed(silence), Step::Open),
-                (Opened, Step::Part(0..4)),
+                (Opened, UploadStep::Part(0..4)),
+                (Failed(Broken), UploadStep::Ask),
+                (Failed(silence), UploadStep::Open),
+                (Opened, UploadStep::Part(0..4)),
             ],
         );
     }
@@ -299,16 +299,21 @@ fn lost_sessions_are_opened_anew() {
         10,
         Some(4),
         vec![
-            (Opened, Step::Part(0..4)),
-            (Taken(Some(4)), Step::Part(4..8)),
-            (Failed(Lost), Step::Open),
-            (Opened, Step::Part(0..4)),
+            (Opened, UploadStep::Part(0..4)),
+            (Taken(Some(4)), UploadStep::Part(4..8)),
+            (Failed(Lost), UploadStep::Open),
+            (Opened, UploadStep::Part(0..4)),
         ],
     );
     run(
         10,
         None,
-        vec![(Opened, Step::Whole), (Failed(Lost), Step::Look), (Found(false), Step::Ask), (Failed(Lost), Step::Open)],
+        vec![
+            (Opened, UploadStep::Whole),
+            (Failed(Lost), UploadStep::Look),
+            (Found(false), UploadStep::Ask),
+            (Failed(Lost), UploadStep::Open),
+        ],
     );
 }
 
@@ -319,48 +324,52 @@ fn refused_sizes_and_ways() {
         300 * MIB,
         None,
         vec![
-            (Opened, Step::Whole),
-            (Failed(TooLarge), Step::Open),
-            (Opened, Step::Part(0..64 * MIB)),
-            (Failed(TooLarge), Step::Open),
-            (Opened, Step::Part(0..8 * MIB)),
-            (Failed(TooLarge), Step::Open),
-            (Opened, Step::Part(0..MIB)),
-            (Taken(Some(MIB)), Step::Part(MIB..2 * MIB)),
-            (Failed(Cut), Step::Ask),
-            (Told(Some(MIB)), Step::Part(MIB..2 * MIB)),
-            (Failed(Cut), Step::Ask),
-            (Told(Some(MIB)), Step::Part(MIB..MIB + (64 << 10))),
+            (Opened, UploadStep::Whole),
+            (Failed(TooLarge), UploadStep::Open),
+            (Opened, UploadStep::Part(0..64 * MIB)),
+            (Failed(TooLarge), UploadStep::Open),
+            (Opened, UploadStep::Part(0..8 * MIB)),
+            (Failed(TooLarge), UploadStep::Open),
+            (Opened, UploadStep::Part(0..MIB)),
+            (Taken(Some(MIB)), UploadStep::Part(MIB..2 * MIB)),
+            (Failed(Cut), UploadStep::Ask),
+            (Told(Some(MIB)), UploadStep::Part(MIB..2 * MIB)),
+            (Failed(Cut), UploadStep::Ask),
+            (Told(Some(MIB)), UploadStep::Part(MIB..MIB + (64 << 10))),
         ],
     );
     run(
         300 * MIB,
         None,
         vec![
-            (Opened, Step::Whole),
-            (Failed(Cut), Step::Look),
-            (Found(false), Step::Ask),
-            (Told(None), Step::Open),
-            (Opened, Step::Part(0..5 * MIB)),
-            (Failed(Cut), Step::Ask),
-            (Told(None), Step::Open),
-            (Opened, Step::Part(0..MIB)),
+            (Opened, UploadStep::Whole),
+            (Failed(Cut), UploadStep::Look),
+            (Found(false), UploadStep::Ask),
+            (Told(None), UploadStep::Open),
+            (Opened, UploadStep::Part(0..5 * MIB)),
+            (Failed(Cut), UploadStep::Ask),
+            (Told(None), UploadStep::Open),
+            (Opened, UploadStep::Part(0..MIB)),
         ],
     );
     run(
         300 * MIB,
         Some(16 * MIB),
         vec![
-            (Opened, Step::Part(0..16 * MIB)),
-            (Failed(OutOfOrder), Step::Open),
-            (Opened, Step::Part(0..4 * MIB)),
-            (Failed(OutOfOrder), Step::Ask),
+            (Opened, UploadStep::Part(0..16 * MIB)),
+            (Failed(OutOfOrder), UploadStep::Open),
+            (Opened, UploadStep::Part(0..4 * MIB)),
+            (Failed(OutOfOrder), UploadStep::Ask),
         ],
     );
-    run(10, None, vec![(Opened, Step::Whole), (Failed(Unsupported), Step::Open), (Opened, Step::Part(0..10))]);
-    run(10, Some(4), vec![(Opened, Step::Part(0..4)), (Failed(TooLarge), Step::GiveUp)]);
-    run(10, Some(4), vec![(Failed(Unsupported), Step::GiveUp)]);
-    run(10, Some(4), vec![(Opened, Step::Part(0..4)), (Failed(Final), Step::GiveUp)]);
+    run(
+        10,
+        None,
+        vec![(Opened, UploadStep::Whole), (Failed(Unsupported), UploadStep::Open), (Opened, UploadStep::Part(0..10))],
+    );
+    run(10, Some(4), vec![(Opened, UploadStep::Part(0..4)), (Failed(TooLarge), UploadStep::GiveUp)]);
+    run(10, Some(4), vec![(Failed(Unsupported), UploadStep::GiveUp)]);
+    run(10, Some(4), vec![(Opened, UploadStep::Part(0..4)), (Failed(Final), UploadStep::GiveUp)]);
 }
 
 /// Whatever a registry does, an upload ends; and every byte won gives it its tries back.
@@ -371,11 +380,11 @@ fn every_upload_ends() {
             for told in [None, Some(0), Some(1), Some(u64::MAX)] {
                 let mut upload = Upload::new(1 << 30, chunk);
                 let mut steps = 0;
-                while upload.step() != Step::GiveUp {
+                while upload.step() != UploadStep::GiveUp {
                     match upload.step() {
-                        Step::Open => upload.opened(None),
-                        Step::Ask => upload.told(told),
-                        Step::Look => upload.found(false),
+                        UploadStep::Open => upload.opened(None),
+                        UploadStep::Ask => upload.told(told),
+                        UploadStep::Look => upload.found(false),
                         _ => upload.fail(failure),
                     }
                     steps += 1;
@@ -390,6 +399,6 @@ fn every_upload_ends() {
         upload.fail(Broken);
         upload.found(false);
         upload.told(Some(held));
-        assert!(matches!(upload.step(), Step::Part(_)), "{held}");
+        assert!(matches!(upload.step(), UploadStep::Part(_)), "{held}");
     }
 }
