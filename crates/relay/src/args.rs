@@ -82,8 +82,8 @@ pub(crate) struct Args {
     /// The registry of requests that name none
     #[arg(long, value_name = "HOST[:PORT]")]
     pub(crate) default_registry: Option<String>,
-    /// Serve an OCI layout or a docker-archive from disk, as a repository of the registry `layout.localhost`
-    #[arg(long, value_name = "DIR|FILE", value_delimiter = ',')]
+    /// Serve an OCI layout or a docker-archive from disk, as a repository of the registry `layout.localhost`, named like the file where no name is given
+    #[arg(long, value_name = "[NAME=]DIR|FILE", value_delimiter = ',')]
     pub(crate) layout: Vec<PathBuf>,
     /// Keep blobs in this directory, and serve them from there to callers whom their registry lets read them
     #[arg(long, value_name = "DIR")]

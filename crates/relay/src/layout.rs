@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use porthole_core::{
     digest::Digest,
     limits::{Limits, MANIFEST_BYTES},
+    reference::Reference,
 };
 use porthole_source::ReadAt;
 use porthole_store::disk::{BlockingReader, block_on};
@@ -39,21 +40,26 @@ struct Layout {
 }
 
 impl Layouts {
-    /// Opens the layouts and archives at these paths. Each is a repository, named like its file.
+    /// Opens layouts and archives, each given as `PATH` or `NAME=PATH`. Each is a repository, named like its file where no
+    /// name is given.
     ///
     /// # Errors
     /// Names the path that has no images, and why.
-    pub(crate) fn open(paths: &[PathBuf]) -> Result<Self, String> {
+    pub(crate) fn open(given: &[PathBuf]) -> Result<Self, String> {
         let mut layouts = BTreeMap::new();
-        for path in paths {
+        for given in given {
+            let (name, path) = match named(given) {
+                Some((name, path)) => (name.to_owned(), path),
+                None => (repository(given), given.as_path()),
+            };
             let images = open_path(path, None, Limits::default()).map_err(|error| error.to_string())?;
             let mut tags = BTreeMap::new();
             for (name, descriptor) in images.names() {
                 tags.entry(tag(name.as_deref())).or_insert(descriptor.digest);
             }
-            let name = repository(path);
             if layouts.insert(name.clone(), Arc::new(Layout { images, tags })).is_some() {
-                return Err(format!("two layouts with the name {name}: `{}`", path.display()));
+                let path = path.display();
+                return Err(format!("two layouts with the name {name}: `{path}` needs another one, NAME={path}"));
             }
         }
         Ok(Self(layouts))
@@ -176,9 +182,20 @@ async fn blob(
 
 const PIECE: usize = 32 << 10;
 
-/// The name of a repository, made from the name of a file.
+/// Splits `NAME=PATH`. A file whose own name has such a form is meant itself.
+fn named(given: &Path) -> Option<(&str, &Path)> {
+    let (name, path) = given.to_str()?.split_once('=')?;
+    let is_name = format!("{REGISTRY}/{name}").parse::<Reference>().is_ok_and(|parsed| parsed.repository() == name);
+    (is_name && !given.exists()).then_some((name, Path::new(path)))
+}
+
+/// The name of a repository, made from the name of a file as it is given: the name of a link is its own.
 fn repository(path: &Path) -> String {
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let path = match path.file_name() {
+        Some(_) => path.to_owned(),
+        // `.` or `..`
+        None => path.canonicalize().unwrap_or_else(|_| path.to_owned()),
+    };
     let stem = if path.is_dir() { path.file_name() } else { path.file_stem() };
     let stem = stem.unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     // Of `app.tar.gz` the compression is cut off already.
@@ -201,10 +218,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_layout_may_be_given_a_name() {
+        assert_eq!(named(Path::new("team/app=/x/y=z")), Some(("team/app", Path::new("/x/y=z"))));
+        for path in ["/x/y=z", "./a=b", "A=b", "=b", "app"] {
+            assert_eq!(named(Path::new(path)), None, "{path}");
+        }
+    }
+
+    #[test]
     fn names_of_files_and_tags() {
         assert_eq!(repository(Path::new("/x/My Image_v1.tar")), "my-image-v1");
         assert_eq!(repository(Path::new("/x/é.tar")), "image");
         assert_eq!(repository(Path::new("/x/app.tar.gz")), "app");
+        assert_eq!(repository(Path::new("..")), repository(&Path::new("..").canonicalize().unwrap()));
         assert_eq!(tag(None), "latest");
         assert_eq!(tag(Some("1.0")), "1.0");
         assert_eq!(tag(Some("docker.io/library/nginx:1.29")), "1.29");
