@@ -1,13 +1,12 @@
 //! Secrets in files and in configurations of images: private keys, tokens, passwords.
 //!
-//! [`scan`] finds them in a text. [`SecretCollector`] does so for the files of a layer while it is read, and [`SecretFates`]
-//! says whether a later layer deleted such a file: its bytes are still downloadable. [`of_config`] reads environment, labels
+//! [`scan`] finds them in a text. [`SecretCollector`] does so for the files of a layer while it is read, and
+//! [`ContentFates`](porthole_core::tree::ContentFates) says whether a later layer deleted such a file: its bytes are still downloadable. [`of_config`] reads environment, labels
 //! and history. Values are [`SecretValue`]s, which no `Debug` and no `Display` shows.
 
 mod collect;
 mod config;
 mod credentials;
-mod fate;
 mod found;
 mod keys;
 mod rule;
@@ -18,7 +17,6 @@ mod value;
 pub use self::{
     collect::{FileSecret, FileSecrets, SecretCollector, TooLargeToScan},
     config::{ConfigPlace, ConfigSecret, of_config, redact},
-    fate::{SecretFate, SecretFates},
     found::Confidence,
     rule::{RULES, SecretRule},
     value::SecretValue,

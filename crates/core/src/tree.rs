@@ -10,6 +10,7 @@ mod change;
 mod content;
 mod diff;
 mod entry;
+mod fate;
 mod links;
 mod node;
 mod resolve;
@@ -31,6 +32,7 @@ use std::fmt;
 pub use self::{
     aspect::{Aspect, Aspects},
     diff::{Comparison, Difference, diff},
+    fate::{ContentFate, ContentFates},
     row::{Change, Row},
     shared::Shared,
     stack::{OPAQUE, WHITEOUT},

@@ -5,7 +5,8 @@ mod row;
 use std::io::Write;
 
 use clap::{Args, ValueEnum};
-use porthole_contents::secrets::{Confidence, RULES, SecretFates, of_config};
+use porthole_contents::secrets::{Confidence, RULES, of_config};
+use porthole_core::tree::ContentFates;
 
 pub(super) use self::row::Row;
 use super::gather::{Gathered, Sought};
@@ -107,7 +108,12 @@ pub(super) fn find(gathered: &Gathered, least: Confidence, reveal: bool) -> Vec<
             all.iter().filter(|secret| secret.found.confidence >= least).map(|secret| Row::of_config(secret, reveal)),
         );
     }
-    let fates = SecretFates::of(&gathered.tree, &gathered.secrets);
+    let fates = ContentFates::of(
+        &gathered.tree,
+        (0..)
+            .zip(&gathered.secrets)
+            .flat_map(|(layer, found)| found.secrets.iter().map(move |secret| (layer, secret.offset))),
+    );
     for (layer, found) in (0..).zip(&gathered.secrets) {
         let created_by = gathered.created_by(layer);
         let shown = found.secrets.iter().filter(|secret| secret.found.confidence >= least);

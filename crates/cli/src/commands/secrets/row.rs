@@ -1,7 +1,12 @@
 //! Secrets as JSON: a contract with scripts, which changes only by additions.
 
-use porthole_contents::secrets::{ConfigPlace, ConfigSecret, FileSecret, SecretFate, SecretFates, SecretMatch, redact};
-use porthole_core::{image::instruction, layer::LayerNumber, path};
+use porthole_contents::secrets::{ConfigPlace, ConfigSecret, FileSecret, SecretMatch, redact};
+use porthole_core::{
+    image::instruction,
+    layer::LayerNumber,
+    path,
+    tree::{ContentFate, ContentFates},
+};
 use serde::Serialize;
 
 /// One secret.
@@ -71,21 +76,17 @@ impl Row {
     pub(super) fn of_file(
         layer: u32,
         secret: &FileSecret,
-        fates: &SecretFates<'_>,
+        fates: &ContentFates,
         created_by: Option<&str>,
         reveal: bool,
     ) -> Self {
         let fate = fates.find(layer, secret.offset);
-        let removed_by = match fate {
-            SecretFate::Removed(layer) => Some(LayerNumber::of_index(layer)),
-            SecretFate::Visible | SecretFate::Hidden => None,
-        };
         Self {
             layer: Some(LayerNumber::of_index(layer)),
             path: Some(path::escape(&secret.path).into_owned()),
             line: Some(secret.found.line),
-            visible: Some(fate == SecretFate::Visible),
-            removed_by,
+            visible: Some(fate == ContentFate::Visible),
+            removed_by: fate.removed_by().map(LayerNumber::of_index),
             created_by: created_by.map(|text| redact(&instruction(text).to_string())),
             ..Self::new(&secret.found, "file", reveal)
         }
