@@ -11,6 +11,7 @@
 //! - [`text_diff`] compares two contents line by line.
 //! - [`verify`] checks every document and every layer against what was promised.
 //! - [`waste`] counts the bytes of an image that a container does not see.
+//! - [`search`] searches the contents of files while their layers are read.
 //! - [`blob`] reads a range of a blob.
 //! - [`local`] reads layouts and archives.
 //! - [`seek`] finds entries and files of a layer by its index.
@@ -72,6 +73,7 @@ pub mod local;
 pub mod open;
 pub mod overview;
 pub mod resolve;
+pub mod search;
 pub mod seek;
 pub mod stack;
 pub mod text_diff;

@@ -1,6 +1,7 @@
 //! The filter over the file tree: text, a glob or a regular expression.
 
 use porthole_core::path;
+use porthole_inspect::search::glob_expression;
 use regex_lite::{Regex, RegexBuilder};
 use std::borrow::Cow;
 
@@ -42,7 +43,7 @@ impl PathFilter {
             return Self::Text(typed.to_lowercase());
         }
         let glob = typed.trim_start_matches('/');
-        let compiled = compile(&format!("^{}$", translate(glob)));
+        let compiled = compile(&format!("^{}$", glob_expression(glob)));
         match compiled {
             Ok(regex) if glob.contains('/') => Self::Path(regex),
             Ok(regex) => Self::Name(regex),
@@ -87,38 +88,6 @@ fn expression(typed: &str) -> Option<&str> {
 fn compile(expression: &str) -> Result<Regex, String> {
     let built = RegexBuilder::new(expression).case_insensitive(true).size_limit(PROGRAM).build();
     built.map_err(|error| error.to_string())
-}
-
-/// A glob as a regular expression: `*` and `?` stay within a name, `**` does not.
-fn translate(glob: &str) -> String {
-    let mut regex = String::new();
-    let mut rest = glob.chars().peekable();
-    while let Some(character) = rest.next() {
-        match character {
-            '*' if rest.next_if_eq(&'*').is_some() => {
-                // `**/` also stands for no directory at all.
-                regex.push_str(if rest.next_if_eq(&'/').is_some() { "(?:.*/)?" } else { ".*" });
-            }
-            '*' => regex.push_str("[^/]*"),
-            '?' => regex.push_str("[^/]"),
-            '[' => {
-                regex.push('[');
-                if rest.next_if(|&next| matches!(next, '!' | '^')).is_some() {
-                    regex.push('^');
-                }
-                for inner in rest.by_ref() {
-                    match inner {
-                        ']' => break,
-                        '\\' | '[' | '&' | '~' | '^' => regex.extend(['\\', inner]),
-                        _ => regex.push(inner),
-                    }
-                }
-                regex.push(']');
-            }
-            _ => regex.push_str(&regex_lite::escape(character.encode_utf8(&mut [0; 4]))),
-        }
-    }
-    regex
 }
 
 /// Whether the shown form of a path, or of `/path`, contains lower-case text.

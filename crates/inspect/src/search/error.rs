@@ -1,0 +1,34 @@
+//! Why a pattern is refused.
+
+use porthole_core::failure::{Classify, Failure};
+
+/// Why a pattern cannot be searched for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// It is no regular expression.
+    #[error("expected a regular expression: {why}, at character {at}")]
+    Syntax {
+        /// What is wrong with it.
+        why: String,
+        /// Where, counted from 1.
+        at: usize,
+    },
+    /// It is no glob.
+    #[error("expected a glob of paths: `{0}`")]
+    Glob(String),
+    /// Compiled, it exceeds [`PROGRAM_BYTES`](super::PROGRAM_BYTES).
+    #[error("the expression is too large: expected at most {limit} bytes when compiled")]
+    TooLarge {
+        /// The limit.
+        limit: usize,
+    },
+    /// It has a part with no equivalent in UTF-16.
+    #[error("the expression cannot be searched for in UTF-16: expected no {0}")]
+    Wide(&'static str),
+}
+
+impl Classify for Error {
+    fn failure(&self) -> Failure {
+        Failure::input()
+    }
+}
