@@ -30,6 +30,7 @@ mod referrers;
 mod rm;
 mod rollback;
 mod save;
+mod search;
 mod secrets;
 mod stack;
 mod store;
@@ -62,6 +63,7 @@ pub(crate) enum Command {
     Analyze(Box<analyze::Arguments>),
     Packages(packages::Arguments),
     Secrets(secrets::Arguments),
+    Search(search::Arguments),
     Verify(verify::Arguments),
     Pull(pull::Arguments),
     Push(push::Arguments),
@@ -108,6 +110,7 @@ pub(crate) fn run(
         Command::Analyze(arguments) => analyze::run(arguments, session),
         Command::Packages(arguments) => packages::run(arguments, session),
         Command::Secrets(arguments) => secrets::run(arguments, session),
+        Command::Search(arguments) => search::run(arguments, session),
         Command::Verify(arguments) => verify::run(arguments, session),
         Command::Pull(arguments) => pull::run(arguments, session),
         Command::Push(arguments) => push::run(arguments, session),

@@ -82,6 +82,11 @@ pub(crate) enum Error {
     /// What `diff` or `watch --once` found is printed already.
     #[error("the two are not the same")]
     Differ,
+    /// What `search` looked for is in no file.
+    #[error("no line matches")]
+    NoMatch,
+    #[error(transparent)]
+    Pattern(#[from] porthole_inspect::search::Error),
     /// The image misses what `analyze --ci` asks for.
     #[error("thresholds missed: {}", .0.join("; "))]
     Thresholds(Vec<String>),
@@ -212,7 +217,7 @@ impl Error {
 
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Differ | Self::Thresholds(_) | Self::Refused(_) => NO,
+            Self::Differ | Self::NoMatch | Self::Thresholds(_) | Self::Refused(_) => NO,
             Self::Interrupted { signal } => u8::try_from(128 + signal).unwrap_or(u8::MAX),
             error => exit_code(error.kind()),
         }
@@ -270,7 +275,8 @@ impl Classify for Error {
             Self::Rootfs { layer, error, .. } => of_layer(layer, error),
             Self::Verification { failure, .. } => failure.clone(),
             Self::Doubts { .. } => Failure::malformed(),
-            Self::Differ | Self::Thresholds(_) => Failure::new(FailureClass::Other, Blame::Image),
+            Self::Pattern(error) => error.failure(),
+            Self::Differ | Self::NoMatch | Self::Thresholds(_) => Failure::new(FailureClass::Other, Blame::Image),
             Self::Credentials(porthole_credentials::Error::NoHome) => {
                 Failure::input().hint(Hint::Text("name a file with --authfile FILE".to_owned()))
             }

@@ -123,6 +123,23 @@ pub(crate) struct Listed {
     pub(crate) digest: Option<Digest>,
 }
 
+/// What a layer that is [followed](Reading::follow) gives.
+pub(crate) enum Followed<T> {
+    /// What its sink found.
+    Found(T),
+    End(Box<LayerReport>),
+}
+
+/// Where a sink sends what it finds.
+pub(crate) struct Findings<T>(Sender<Result<Followed<T>, Error>>);
+
+impl<T> Findings<T> {
+    pub(crate) fn send(&self, found: T) {
+        // The receiver is gone when an earlier layer has failed.
+        let _ = self.0.send(Ok(Followed::Found(found)));
+    }
+}
+
 /// How many layers are read at once, if there are cores for them.
 const AT_ONCE: usize = 4;
 
@@ -265,6 +282,31 @@ impl<'a> Reading<'a> {
             layers.try_for_each(|(receiver, job)| {
                 receiver.iter().try_for_each(|read| read.and_then(|(sink, report)| receive(job, sink, report)))
             })
+        })
+    }
+
+    /// Reads layers, several at once, each into a sink that sends what it finds while it reads; `receive` gets all of the first layer,
+    /// then its end, then all of the next.
+    ///
+    /// What a layer sends waits in memory until it is its turn. The first error ends it all.
+    pub(crate) fn follow<T: Send, S: EntrySink>(
+        self,
+        jobs: &[Job],
+        sink: impl Fn(Findings<T>) -> S + Sync,
+        mut receive: impl FnMut(&Job, Followed<T>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let (senders, receivers): (Vec<_>, Vec<Receiver<_>>) = jobs.iter().map(|_| channel()).unzip();
+        let read = |job: &Job, sender: Sender<_>, cancelled: &AtomicBool| {
+            let mut sink = sink(Findings(sender.clone()));
+            let report = self.pump(job, cancelled, &mut sink);
+            // What the sink still has goes before the end.
+            drop(sink);
+            // The receiver is gone when an earlier layer has failed.
+            let _ = sender.send(report.map(|report| Followed::End(Box::new(report))));
+        };
+        read_ahead(jobs, senders, read, || {
+            let mut layers = receivers.into_iter().zip(jobs);
+            layers.try_for_each(|(receiver, job)| receiver.iter().try_for_each(|sent| receive(job, sent?)))
         })
     }
 

@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
-        Err(error @ Error::Differ) => ExitCode::from(error.exit_code()),
+        Err(error @ (Error::Differ | Error::NoMatch)) => ExitCode::from(error.exit_code()),
         Err(error) => {
             ui.error(&error);
             ExitCode::from(error.exit_code())

@@ -41,9 +41,30 @@ pub(crate) fn safe(text: &str) -> Cow<'_, str> {
     Cow::Owned(parts.join("\\"))
 }
 
+/// A line of a file: as [`safe`], but bytes, and a tab stays.
+pub(crate) fn safe_line(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for part in bytes.split_inclusive(|byte| matches!(byte, b'\\' | b'\t')) {
+        let (text, end) = match part.split_last() {
+            Some((b'\\', text)) => (text, "\\"),
+            Some((b'\t', text)) => (text, "\t"),
+            _ => (part, ""),
+        };
+        out += &path::escape(text);
+        out += end;
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_of_files_are_shown_without_what_a_terminal_obeys() {
+        assert_eq!(safe_line(b"a\tb\\n\x1b[2J\xff\\"), "a\tb\\n\\x1b[2J\\xff\\");
+        assert_eq!(safe_line(b""), "");
+    }
 
     #[test]
     fn strangers_cannot_write_to_the_terminal() {

@@ -21,7 +21,7 @@ use crate::{
     stderr::Stderr,
 };
 
-pub(crate) use crate::printable::safe;
+pub(crate) use crate::printable::{safe, safe_line};
 
 /// Where output goes, and its format.
 pub(crate) struct Ui {

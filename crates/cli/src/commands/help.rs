@@ -134,6 +134,7 @@ const SCHEMAS: &[(&str, &str)] = schemas![
     "analyze",
     "packages",
     "secrets",
+    "search",
     "verify",
     "unpack",
     "pull",
