@@ -11,6 +11,7 @@ use porthole_source::{Files, OpenError, ReadAt};
 use std::{
     collections::HashMap,
     io::{ErrorKind, Result as IoResult},
+    ops::Range,
     sync::Arc,
 };
 
@@ -73,6 +74,18 @@ impl<F: ReadAt> Files for Archive<F> {
 pub struct Window<F> {
     file: Arc<F>,
     span: Span,
+}
+
+impl<F> Window<F> {
+    /// The archive.
+    pub fn file(&self) -> &F {
+        &self.file
+    }
+
+    /// Where in the archive the file's bytes are.
+    pub fn range(&self) -> Range<u64> {
+        self.span.offset..self.span.offset.saturating_add(self.span.size)
+    }
 }
 
 impl<F: ReadAt> ReadAt for Window<F> {
