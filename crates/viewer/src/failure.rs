@@ -1,7 +1,12 @@
 //! Errors in the words of a front end: who is to blame, what happened, what to do.
 
-use crate::protocol::{FailureKind, FailureNotice, RegistryRoute, Remedy};
-use porthole_core::{digest::Mismatch, platform::NoMatch};
+use crate::{
+    pretty,
+    protocol::{FailureKind, FailureNotice, RegistryRoute, Remedy},
+    router::GIVEN,
+    shell,
+};
+use porthole_core::{descriptor::Descriptor, digest::Mismatch, layout::ChoiceError, platform::NoMatch};
 use porthole_inspect::{local, resolve};
 use porthole_registry::{
     error::Error,
@@ -83,10 +88,21 @@ pub fn of_image<E: std::error::Error>(registry: &str, error: &resolve::Error<E>)
     }
 }
 
-/// Twin of an error of the image that is part of the front end.
-pub fn of_page(registry: &str, error: &resolve::Error<local::Error>) -> FailureNotice {
+/// Twin of an error of an image that is part of the front end, or in a file of this name.
+pub fn of_page(registry: &str, name: &str, error: &resolve::Error<local::Error>) -> FailureNotice {
     let plain = of_image(registry, error);
     match error {
+        resolve::Error::Source(local::Error::Compressed { .. }) => {
+            let text = format!(
+                "The files of a compressed archive are found only by unpacking all of it, which the command line does: \
+                 {}. Or unpack the archive and open that file.",
+                shell::command("ls", name, None)
+            );
+            FailureNotice { remedies: vec![Remedy::Text { text }, Remedy::ChooseFile], ..plain }
+        }
+        resolve::Error::Source(local::Error::NotAnImage { .. } | local::Error::Tar { .. }) => {
+            FailureNotice { remedies: vec![Remedy::ChooseFile], ..plain }
+        }
         resolve::Error::Source(local::Error::Choice(_)) => FailureNotice { kind: FailureKind::NotFound, ..plain },
         resolve::Error::Source(local::Error::Source(porthole_source::Error::NotFound { .. })) => {
             FailureNotice { kind: FailureKind::NotFound, ..plain }
@@ -95,6 +111,38 @@ pub fn of_page(registry: &str, error: &resolve::Error<local::Error>) -> FailureN
             FailureNotice { kind: FailureKind::Digest, mismatch: Some(sides(mismatch)), ..plain }
         }
         _ => plain,
+    }
+}
+
+/// A file that was given before and is not there any more.
+pub fn of_absent_file(name: &str) -> FailureNotice {
+    let text = format!(
+        "{name} is a file on this machine, and nothing of it was uploaded. A page cannot open it again by its address."
+    );
+    FailureNotice {
+        registry: Some(GIVEN.into()),
+        remedies: vec![Remedy::ChooseFile],
+        ..FailureNotice::plain(FailureKind::NotFound, text)
+    }
+}
+
+/// A file that cannot be read any more.
+pub fn of_changed_file() -> FailureNotice {
+    let text = "the file was moved or changed after it was opened, and the browser reads it no more";
+    FailureNotice { remedies: vec![Remedy::ChooseFile], ..FailureNotice::plain(FailureKind::Other, text) }
+}
+
+/// A file has several images, or none that is meant. `names` are those to choose from.
+pub fn of_choice(repository: &str, names: &[(Option<String>, Descriptor)], error: &ChoiceError) -> FailureNotice {
+    let choice = |(name, root): &(Option<String>, Descriptor)| {
+        let name = name.as_deref().map_or_else(|| root.digest.to_string(), pretty::visible);
+        (name, format!("{GIVEN}/{repository}@{}", root.digest))
+    };
+    let images = names.iter().map(choice).collect();
+    FailureNotice {
+        registry: Some(GIVEN.into()),
+        remedies: vec![Remedy::ChooseImage { images }],
+        ..FailureNotice::plain(FailureKind::Other, error.to_string())
     }
 }
 

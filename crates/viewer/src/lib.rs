@@ -21,7 +21,7 @@
 //!     layer::WorkerOrder,
 //!     pool::Pool,
 //!     protocol::{Command, Event, FileView},
-//!     session::{self, Download, Front, Session},
+//!     session::{self, Front, SavedFile, Session},
 //! };
 //! use std::{cell::RefCell, future::Future, pin::pin, rc::Rc, task::{Context, Waker}};
 //!
@@ -40,7 +40,7 @@
 //!     fn save(&self) -> NoFile { NoFile }
 //! }
 //! struct NoFile;
-//! impl Download for NoFile {
+//! impl SavedFile for NoFile {
 //!     fn write(&mut self, _: &[u8]) {}
 //!     fn finish(self) -> Result<String, String> { Err("nothing is saved here".into()) }
 //! }
@@ -67,6 +67,7 @@ pub mod chain;
 mod compare;
 mod errands;
 pub mod failure;
+pub mod given;
 pub mod layer;
 pub mod listing;
 pub mod look;

@@ -6,6 +6,8 @@ use std::collections::HashMap;
 
 /// The registry of the images that are part of the front end.
 pub const SAMPLE: &str = "sample.localhost";
+/// The registry of the images in files that a person gives to the front end.
+pub const GIVEN: &str = "file.localhost";
 /// The registry of the images that a relay serves from its own disk.
 pub const LAYOUT: &str = "layout.localhost";
 
@@ -109,7 +111,7 @@ impl Router {
 
     /// Where to ask first. `None`: only a relay would do, and there is none.
     pub fn first(&self, registry: &str) -> Option<Decision> {
-        if registry == SAMPLE {
+        if registry == SAMPLE || registry == GIVEN {
             return Some(Decision { route: RegistryRoute::Page, reason: RouteReason::Local });
         }
         let relay = |reason| Some(Decision { route: RegistryRoute::Relay, reason });

@@ -10,12 +10,13 @@ mod versions;
 
 use compare::CompareWish;
 pub use content::Want;
-pub(crate) use page::PageImage;
+pub(crate) use page::{BlobPlace, PageImage};
 pub(crate) use resolve::OfPage;
 use versions::VersionName;
 
 use crate::{
     errands::Errands,
+    given::GivenPlace,
     look::Look,
     pool::{Assignment, Pool, Roster},
     protocol::{Command, Event, FailureKind, FileView, Secret},
@@ -45,6 +46,13 @@ pub trait Front {
 
     /// Begins to save a file.
     fn save(&self) -> Self::File;
+
+    /// What a person gave under a [`reference`](crate::given::reference), with its name. `None` = nothing, or it is not
+    /// there any more: a page that is loaded again has no files.
+    fn given(&self, reference: &str) -> Option<(String, GivenPlace)> {
+        let _ = reference;
+        None
+    }
 }
 
 /// A file that a front end saves. Its bytes were verified. Dropping it forgets them.

@@ -83,6 +83,8 @@ pub struct State {
     pub version_diff: Option<(String, u32, u32, Rc<VersionDiff>)>,
     /// An address from which a file is to be saved, and its name.
     pub saved: Option<(String, String)>,
+    /// The file that was opened last.
+    pub file: Option<OpenedFile>,
     /// What lies over the page.
     pub dialog: Option<Dialog>,
     /// A word about something that happened and needs no answer.
@@ -99,6 +101,15 @@ pub struct State {
     pub asked_waste: Option<u32>,
     /// Look and path whose versions were asked for.
     pub asked_versions: Option<(u32, String)>,
+}
+
+/// A file that a person opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenedFile {
+    /// Its name.
+    pub name: String,
+    /// The reference that stands for it.
+    pub reference: String,
 }
 
 /// How the registry of this look is reached.
@@ -209,6 +220,18 @@ impl State {
     pub fn selected_file(&self) -> Option<&str> {
         let row = &self.selection.as_ref()?.row;
         matches!(row.kind, RowKind::File | RowKind::Hardlink).then_some(row.path.as_str())
+    }
+
+    /// The file that is looked at, as the command line names it in the directory of the file.
+    pub fn path_of_file(&self) -> Option<String> {
+        let shown = self.route.reference.as_deref()?;
+        let of_file = |file: &&OpenedFile| shown.split('@').next() == Some(file.reference.as_str());
+        self.file.as_ref().filter(of_file).map(|file| format!("./{}", file.name))
+    }
+
+    /// What is looked at, in words: the reference as typed, or the path of a file.
+    pub fn shown_reference(&self) -> Option<String> {
+        self.path_of_file().or_else(|| self.route.reference.clone())
     }
 
     /// Whether the image ships inside the page or the relay, where no command line finds it.

@@ -94,6 +94,13 @@ pub enum Remedy {
         /// To choose from.
         available: Vec<String>,
     },
+    /// Choose one of these images of a file: the name of each, and the reference to look at.
+    ChooseImage {
+        /// To choose from.
+        images: Vec<(String, String)>,
+    },
+    /// Let the person choose a file, as for the first time.
+    ChooseFile,
     /// A remedy without a button.
     Text {
         /// The remedy, in words.

@@ -1,6 +1,6 @@
 //! What a session and its layer workers say to each other.
 
-use super::{Errand, Front, Session, Work};
+use super::{BlobPlace, Errand, Front, Session, Work};
 use crate::{
     layer::{BlobRequest, ReadJob, WorkerOrder, WorkerReport},
     look::{Access, Look},
@@ -139,19 +139,22 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         let descriptor = &layer.descriptor;
         let blob = body.page.as_ref().and_then(|page| page.blobs.get(assignment.layer as usize));
         let request = match blob {
-            Some(_) => None,
+            Some(BlobPlace::Held(_)) => None,
+            Some(BlobPlace::At(url)) => Some(BlobRequest { url: url.clone(), headers: Vec::new() }),
             None => Some(twin(&self.registry.blob_request(&body.reference, descriptor).ok()?)),
         };
         Some(ReadJob {
             job: assignment.job,
-            blob: blob.cloned(),
+            blob: blob.and_then(BlobPlace::held),
             request,
             digest: descriptor.digest.to_string(),
             size: descriptor.size,
             diff_id: layer.diff_id.map(|diff_id| diff_id.to_string()),
             media_type: descriptor.media_type.as_str().into(),
             promised: layer.archive,
-            audit: prepared::announced(descriptor, &self.options.limits).then(|| descriptor.annotations.clone()),
+            // A file has all of its bytes: its table of contents is not needed.
+            audit: (body.page.is_none() && prepared::announced(descriptor, &self.options.limits))
+                .then(|| descriptor.annotations.clone()),
         })
     }
 

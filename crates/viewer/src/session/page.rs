@@ -1,24 +1,45 @@
-//! The image that is part of a front end: an OCI archive in memory.
+//! Images that no registry has: the one that is part of a front end, and those in files that a person gave to it.
 
+use crate::given::{GivenFile, GivenPlace};
 use porthole_core::{descriptor::Descriptor, limits::Limits, reference::Reference};
-use porthole_inspect::local::{Error, Images, LocalFormat, LocalImage};
-use porthole_source::{BlobStream, ImageSource, Place};
+use porthole_inspect::local::{BlobFile, Error, Images, LocalImage};
+use porthole_source::{BlobStream, ImageSource};
 use std::{collections::BTreeMap, sync::Arc};
 
-/// An image of the archive. The first parameter stands for directories, of which there are none.
-pub(crate) type PageImage = LocalImage<BTreeMap<String, Arc<[u8]>>, Arc<[u8]>>;
+/// An image in files of the front end.
+pub(crate) type PageImage = LocalImage<BTreeMap<String, GivenFile>, GivenFile>;
+/// All images of such files.
+pub(super) type PageImages = Images<BTreeMap<String, GivenFile>, GivenFile>;
 
-/// Finds the image of a reference: by its digest, else by its name.
-pub(super) async fn open(archive: &Arc<[u8]>, reference: &Reference, limits: Limits) -> Result<PageImage, Error> {
-    let place = Place::File(Arc::clone(archive));
-    let images = Arc::new(Images::open(place, NAME, Some(LocalFormat::OciArchive), limits).await?);
-    let name = reference.digest().map_or_else(|| reference.to_string(), ToString::to_string);
-    let root = images.find(Some(&name))?;
-    Ok(images.image(root))
+/// Opens the images in a place. `name` stands for it in errors.
+#[expect(clippy::arc_with_non_send_sync, reason = "the source is shared on one thread, and natively between threads")]
+pub(super) async fn open(place: GivenPlace, name: &str, limits: Limits) -> Result<Arc<PageImages>, Error> {
+    Ok(Arc::new(Images::open(place, name, None, limits).await?))
 }
 
-/// A whole blob, not verified.
-pub(super) async fn read(image: &PageImage, descriptor: &Descriptor) -> Result<Vec<u8>, Error> {
+/// Finds the image of a reference: by its digest, else by its name; where a file has no names for its images, the only one.
+pub(super) fn find(images: &Arc<PageImages>, reference: &Reference, named: bool) -> Result<PageImage, Error> {
+    let digest = reference.digest().map(ToString::to_string);
+    let name = digest.or_else(|| named.then(|| reference.to_string()));
+    Ok(images.image(images.find(name.as_deref())?))
+}
+
+/// Where a layer worker reads a whole blob, or its bytes. They are not verified.
+pub(super) async fn blob(image: &PageImage, descriptor: &Descriptor) -> Result<BlobPlace, Error> {
+    let address = match image.images().open_blob(&descriptor.digest).await? {
+        BlobFile::Archive(window) if window.range().end - window.range().start == descriptor.size => {
+            window.file().address(window.range())
+        }
+        BlobFile::Directory(file) => file.address(0..descriptor.size),
+        _ => None,
+    };
+    match address {
+        Some(address) => Ok(BlobPlace::At(address)),
+        None => Ok(BlobPlace::Held(read(image, descriptor).await?)),
+    }
+}
+
+async fn read(image: &PageImage, descriptor: &Descriptor) -> Result<Vec<u8>, Error> {
     let mut blob = image.open_blob(descriptor, 0..descriptor.size).await?;
     let (mut bytes, mut buffer) = (Vec::new(), vec![0; BUFFER]);
     loop {
@@ -29,6 +50,24 @@ pub(super) async fn read(image: &PageImage, descriptor: &Descriptor) -> Result<V
     }
 }
 
-/// What stands for the archive in errors.
-const NAME: &str = "the image of the page";
+/// The blob of a layer that is in a file of the front end.
+pub(crate) enum BlobPlace {
+    /// Its bytes.
+    Held(Vec<u8>),
+    /// The URL at which a layer worker reads it.
+    At(String),
+}
+
+impl BlobPlace {
+    /// A copy of its bytes, if it is held.
+    pub(crate) fn held(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Held(bytes) => Some(bytes.clone()),
+            Self::At(_) => None,
+        }
+    }
+}
+
+/// What stands for the image that is part of a front end in errors.
+pub(super) const SAMPLE_NAME: &str = "the image of the page";
 const BUFFER: usize = 64 << 10;

@@ -1,26 +1,29 @@
 //! From what was typed to an image whose layers are on their way.
 
-use super::{Front, PageImage, Session, Wish, crew::twin, page};
+use super::{BlobPlace, Front, PageImage, Session, Wish, crew::twin, page};
 use crate::{
     failure,
+    given::GivenFile,
     layer::BlobRequest,
     look::Look,
     overview,
     pool::Pool,
     prepared,
     protocol::{Chain, Event, FailureKind, FailureNotice, RegistryRoute, Remedy, RouteReason},
-    router::{Decision, SAMPLE},
+    router::{Decision, GIVEN, SAMPLE},
     summary,
 };
 use porthole_core::{descriptor::Descriptor, platform::Platform, reference::Reference};
-use porthole_inspect::overview::Overview;
 use porthole_inspect::resolve::{self, PlatformChoice, ResolveStep, ResolvedImage};
+use porthole_inspect::{local, overview::Overview};
 use porthole_registry::{
     Error,
     client::{self, RemoteImage},
     error::Subject,
     transport::{self, Environment, ErrorKind, Transport},
 };
+use porthole_source::Place;
+use std::sync::Arc;
 
 impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     pub(super) async fn resolve(&self, wish: Wish) {
@@ -32,7 +35,10 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         if let Some(Err(error)) = wish.platform.as_deref().map(str::parse::<Platform>) {
             return self.refuse(&wish, FailureKind::Platform, error.to_string());
         }
-        let target = reference.tag().map_or_else(|| reference.target(), Into::into);
+        let target = match reference.registry() {
+            GIVEN if reference.digest().is_none() => reference.repository().to_owned(),
+            _ => reference.tag().map_or_else(|| reference.target(), Into::into),
+        };
         let mut look = Look::begin(number, &target, wish.view.clone(), wish.path.as_deref(), self.options.limits);
         if reference.tag().is_some() && reference.digest().is_some() {
             look.chain.without_tag();
@@ -70,7 +76,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         let mut outcome = Ok(None);
         for platform in &platforms {
             outcome = match reference.registry() {
-                SAMPLE => self.open_page(number, reference, platform).await.map(Some),
+                SAMPLE | GIVEN => self.open_page(number, reference, platform).await.map(Some),
                 _ => self.fetch(number, reference, platform).await,
             };
             if outcome.as_ref().err().is_none_or(|failure| failure.kind != FailureKind::Platform) {
@@ -84,7 +90,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// one, or for none.
     async fn compare_tag(&self, number: u32, reference: &Reference) {
         let (Some(tag), Some(asked)) = (reference.tag(), reference.digest()) else { return };
-        if reference.registry() == SAMPLE {
+        if matches!(reference.registry(), SAMPLE | GIVEN) {
             return;
         }
         let tagged = format!("{}/{}:{tag}", reference.registry(), reference.repository());
@@ -187,7 +193,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         }
     }
 
-    /// The image that is part of the front end.
+    /// An image that is part of the front end, or in a file that a person gave to it.
     async fn open_page(
         &self,
         number: u32,
@@ -196,20 +202,35 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     ) -> Result<Found, Box<FailureNotice>> {
         let connection = Event::Connection {
             look: number,
-            registry: SAMPLE.into(),
+            registry: reference.registry().into(),
             route: RegistryRoute::Page,
             reason: RouteReason::Local,
         };
         self.tell(vec![connection]);
-        let broken = |error: resolve::Error<_>| Box::new(failure::of_page(SAMPLE, &error));
-        let image = page::open(&self.options.page, reference, self.options.limits).await;
-        let image = image.map_err(|error| broken(resolve::Error::Source(error)))?;
+        let sample = reference.registry() == SAMPLE;
+        let (name, place) = if sample {
+            (page::SAMPLE_NAME.to_owned(), Place::File(GivenFile::new(Arc::clone(&self.options.page))))
+        } else {
+            let plain = format!("{}/{}", reference.registry(), reference.repository());
+            let given = self.front.given(&plain);
+            let (name, place) = given.ok_or_else(|| Box::new(failure::of_absent_file(reference.repository())))?;
+            (format!("./{name}"), place)
+        };
+        let broken = |error: resolve::Error<_>| Box::new(failure::of_page(reference.registry(), &name, &error));
+        let local = |error| broken(resolve::Error::Source(error));
+        let images = page::open(place, &name, self.options.limits).await.map_err(local)?;
+        let image = page::find(&images, reference, sample).map_err(|error| match error {
+            local::Error::Choice(error) if !sample => {
+                Box::new(failure::of_choice(reference.repository(), &images.names(), &error))
+            }
+            error => local(error),
+        })?;
         let mut observe = |step: ResolveStep| self.of_look(number, |look, out| look.step(&step, out));
         let choice = PlatformChoice::fallback(platform.clone());
         let resolved = resolve::resolve(&image, &choice, &mut observe).await.map_err(broken)?;
         let mut blobs = Vec::new();
         for layer in &resolved.image.layers {
-            let blob = page::read(&image, &layer.descriptor).await;
+            let blob = page::blob(&image, &layer.descriptor).await;
             blobs.push(blob.map_err(|error| broken(resolve::Error::Source(error)))?);
         }
         Ok(Found { resolved, page: Some(OfPage { image, blobs }) })
@@ -287,6 +308,9 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             let layer = body.and_then(|body| Some((body, body.resolved.image.layers.get(layer as usize)?)));
             let (body, layer) =
                 layer.ok_or_else(|| Box::new(FailureNotice::plain(FailureKind::Other, "not wanted any more")))?;
+            if body.page.is_some() {
+                return Err(Box::new(failure::of_changed_file()));
+            }
             (body.reference.clone(), layer.descriptor.clone())
         };
         let registry = reference.registry();
@@ -332,7 +356,7 @@ pub(super) struct Found {
 pub(crate) struct OfPage {
     pub(crate) image: PageImage,
     /// Its layers, bottom first.
-    pub(crate) blobs: Vec<Vec<u8>>,
+    pub(crate) blobs: Vec<BlobPlace>,
 }
 
 /// The transport's kind of a failure that a layer worker reports.

@@ -3,13 +3,14 @@
 use super::State;
 use crate::address::{Address, Tab};
 use crate::protocol::ViewMode;
+use crate::router::GIVEN;
 use crate::shell::{self, LsListing};
 use porthole_core::layer::LayerNumber;
 
 /// The address with the reference pinned to its digest and the platform named, so that it shows the same tomorrow. `None` until the
-/// image is known.
+/// image is known, and for a file of this machine, which no address opens.
 pub fn pinned_route(state: &State) -> Option<Address> {
-    let image = state.image.as_ref()?;
+    let image = state.image.as_ref().filter(|image| image.registry != GIVEN)?;
     let platform = state.platform.clone().filter(|_| !image.platforms.is_empty());
     Some(Address { reference: Some(image.pinned.clone()), platform, ..state.route.clone() })
 }
@@ -18,7 +19,13 @@ pub fn pinned_route(state: &State) -> Option<Address> {
 pub fn command(state: &State) -> Option<String> {
     let image = state.image.as_ref().filter(|_| !state.is_local())?;
     let platform = state.platform.as_deref().filter(|_| !image.platforms.is_empty());
-    let document = |verb: &str| shell::command(verb, &image.pinned, platform);
+    let source = match state.path_of_file() {
+        // The command line has another way to name one of several images, which depends on the format of the file.
+        Some(_) if state.route.reference.as_ref().is_some_and(|reference| reference.contains('@')) => return None,
+        Some(path) => path,
+        None => image.pinned.clone(),
+    };
+    let document = |verb: &str| shell::command(verb, &source, platform);
     Some(match (state.route.tab, state.route.view) {
         (Tab::Overview, _) => document("inspect"),
         (Tab::Waste, _) => document("analyze"),
@@ -28,7 +35,7 @@ pub fn command(state: &State) -> Option<String> {
             document("inspect")
         }
         (Tab::Files, ViewMode::Merged) if state.selected_file().is_some() => {
-            shell::cat_command(&image.pinned, platform, state.selected_file().unwrap_or_default())
+            shell::cat_command(&source, platform, state.selected_file().unwrap_or_default())
         }
         (Tab::Files, view) => {
             let layer = state.focused_layer().map(LayerNumber::of_index);
@@ -37,7 +44,7 @@ pub fn command(state: &State) -> Option<String> {
                 ViewMode::Only => layer.map_or(LsListing::Merged, LsListing::Only),
                 ViewMode::Deleted => LsListing::Deleted,
             };
-            shell::list_command(&image.pinned, platform, listing, state.route.path.as_deref())
+            shell::list_command(&source, platform, listing, state.route.path.as_deref())
         }
     })
 }

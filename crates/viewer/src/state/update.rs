@@ -1,7 +1,8 @@
 //! Actions, and what they change.
 
-use super::{Dialog, LookRoute, State};
+use super::{Dialog, LookRoute, OpenedFile, State};
 use crate::address::{Address, Tab};
+use crate::given;
 use crate::protocol::{
     Command, Event, FailureKind, FailureNotice, FindingLink, ImageLayer, LayerProgress, LayerState, RelaySettings,
     Remedy, RowChange, RowKind, RowSort, Secret, Selection, ShownContent, VersionDiff, ViewMode,
@@ -16,6 +17,8 @@ pub enum Action {
     Address(Address),
     /// A reference was typed.
     Look(String),
+    /// A file of this name was given to the session.
+    File(String),
     /// Another platform.
     Platform(String),
     /// Another tab.
@@ -124,10 +127,19 @@ impl State {
             Action::Address(route) => self.go(route, &mut effects),
             Action::Look(text) => {
                 let text = text.trim();
-                if !text.is_empty() {
+                // A file is shown by its path, which is no reference.
+                if self.path_of_file().as_deref() == Some(text) {
+                    self.again(&mut effects);
+                } else if !text.is_empty() {
                     self.push(Address::of(understood(text)), &mut effects);
                     self.begin(&mut effects);
                 }
+            }
+            Action::File(name) => {
+                let reference = given::reference(&name);
+                self.file = Some(OpenedFile { name, reference: reference.clone() });
+                self.push(Address::of(reference), &mut effects);
+                self.begin(&mut effects);
             }
             Action::Platform(platform) => {
                 self.push(Address { platform: Some(platform), ..self.route.clone() }, &mut effects);
@@ -438,6 +450,7 @@ impl State {
             relay_serves_page: self.relay_serves_page,
             relay_settings: std::mem::take(&mut self.relay_settings),
             listing: std::mem::take(&mut self.listing),
+            file: self.file.take(),
             revived: self.revived,
             ..Self::default()
         };

@@ -3,11 +3,13 @@
 
 use porthole_core::limits::Limits;
 use porthole_registry::{Options, Registry};
+use porthole_source::Place;
 use porthole_testkit::{
     image::{Built, Content, Image, Layer},
     registry::{Internet, Site},
 };
 use porthole_viewer::{
+    given::{self, GivenFile, GivenPlace},
     layer::{WorkerOrder, WorkerReport},
     pool::Pool,
     protocol::{Command, Event, FailureKind, FailureNotice, FileView, LayerState, LinkState, Remedy, RowSort},
@@ -17,7 +19,7 @@ use porthole_viewer::{
 };
 use std::{
     cell::{Cell, RefCell},
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     future::Future,
     pin::Pin,
     rc::Rc,
@@ -109,6 +111,11 @@ impl Stage {
         let mut stage = Self::new(&registry(content));
         stage.look(REFERENCE);
         stage
+    }
+
+    /// Hands over a file, before a look at it.
+    pub(crate) fn give(&self, name: &str, file: GivenFile) {
+        self.screen.given.borrow_mut().insert(given::reference(name), (name.into(), Place::File(file)));
     }
 
     /// Looks at an image, to the end.
@@ -323,6 +330,8 @@ impl Wake for Woken {
 pub(crate) struct Screen {
     events: Rc<RefCell<Vec<Event>>>,
     saved: Rc<RefCell<Vec<Vec<u8>>>>,
+    /// Files that were opened, by their references.
+    given: Rc<RefCell<BTreeMap<String, (String, GivenPlace)>>>,
 }
 
 impl Front for Screen {
@@ -334,6 +343,10 @@ impl Front for Screen {
 
     fn save(&self) -> Saving {
         Saving { bytes: Vec::new(), saved: Rc::clone(&self.saved) }
+    }
+
+    fn given(&self, reference: &str) -> Option<(String, GivenPlace)> {
+        self.given.borrow().get(reference).cloned()
     }
 }
 

@@ -1,0 +1,121 @@
+//! Files that a person gives to a front end: dropped on it, or chosen in a dialog.
+
+use porthole_source::{Place, ReadAt};
+use std::{collections::BTreeMap, future::Future, io, ops::Range, pin::Pin, rc::Rc, sync::Arc};
+
+/// A file of the front end, whose type the session does not know.
+pub trait OpenFile {
+    /// Size in bytes.
+    fn size(&self) -> u64;
+
+    /// Bytes of a range, which ends with the file at the latest.
+    fn read(&self, range: Range<u64>) -> Pin<Box<dyn Future<Output = io::Result<Vec<u8>>> + '_>>;
+
+    /// URL at which a layer worker's transport reads a range. `None` = there is none, so the session reads the range and
+    /// sends its bytes to the worker.
+    fn address(&self, range: Range<u64>) -> Option<String>;
+}
+
+/// An [`OpenFile`] that is shared.
+#[derive(Clone)]
+pub struct GivenFile(Rc<dyn OpenFile>);
+
+impl GivenFile {
+    /// Shares a file.
+    pub fn new(file: impl OpenFile + 'static) -> Self {
+        Self(Rc::new(file))
+    }
+
+    pub(crate) fn address(&self, range: Range<u64>) -> Option<String> {
+        self.0.address(range)
+    }
+}
+
+impl ReadAt for GivenFile {
+    fn size(&self) -> u64 {
+        self.0.size()
+    }
+
+    async fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let end = self.size().min(offset.saturating_add(buffer.len() as u64));
+        if offset >= end {
+            return Ok(0);
+        }
+        let bytes = self.0.read(offset..end).await?;
+        let read = bytes.len().min(buffer.len());
+        buffer[..read].copy_from_slice(&bytes[..read]);
+        Ok(read)
+    }
+}
+
+/// Bytes in memory, such as the image that is part of a front end.
+impl OpenFile for Arc<[u8]> {
+    fn size(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn read(&self, range: Range<u64>) -> Pin<Box<dyn Future<Output = io::Result<Vec<u8>>> + '_>> {
+        let [start, end] = [range.start, range.end].map(|at| usize::try_from(at).unwrap_or(usize::MAX).min(self.len()));
+        let bytes = self.get(start..end).unwrap_or_default().to_vec();
+        Box::pin(async move { Ok(bytes) })
+    }
+
+    fn address(&self, _range: Range<u64>) -> Option<String> {
+        None
+    }
+}
+
+/// What a person gave: a directory by the paths of its files, or one file.
+pub type GivenPlace = Place<BTreeMap<String, GivenFile>, GivenFile>;
+
+/// The reference that stands for a file of this name in addresses: its name as a repository of [`GIVEN`](crate::router::GIVEN).
+/// Two names may become one reference; the file that was given last counts.
+pub fn reference(name: &str) -> String {
+    let mut repository = String::new();
+    let mut separator = "";
+    for character in name.chars().take(LONGEST) {
+        match character.to_ascii_lowercase() {
+            plain @ ('a'..='z' | '0'..='9') => {
+                if !repository.is_empty() {
+                    repository.push_str(separator);
+                }
+                separator = "";
+                repository.push(plain);
+            }
+            '.' => separator = ".",
+            _ if separator.is_empty() => separator = "-",
+            _ => {}
+        }
+    }
+    if repository.is_empty() {
+        repository.push_str("file");
+    }
+    format!("{}/{repository}", crate::router::GIVEN)
+}
+
+/// Characters of a name that its reference is made of.
+const LONGEST: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use porthole_core::reference::Reference;
+
+    #[test]
+    fn every_name_becomes_a_reference() {
+        for (name, expected) in [
+            ("app.tar", "file.localhost/app.tar"),
+            ("My App (1).TAR.GZ", "file.localhost/my-app-1.tar.gz"),
+            ("..", "file.localhost/file"),
+            ("-a--.__b_", "file.localhost/a.b"),
+            ("größe.tar", "file.localhost/gr-e.tar"),
+            ("", "file.localhost/file"),
+        ] {
+            let made = reference(name);
+            assert_eq!(made, expected, "{name}");
+            let parsed: Reference = made.parse().unwrap();
+            assert_eq!(parsed.registry(), crate::router::GIVEN);
+        }
+        assert!(reference(&"x".repeat(5000)).parse::<Reference>().is_ok());
+    }
+}
