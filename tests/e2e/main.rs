@@ -12,6 +12,7 @@ mod faults;
 mod images;
 mod interop;
 mod links;
+mod opened;
 mod passwords;
 mod prepared;
 mod pull;

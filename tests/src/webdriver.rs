@@ -101,6 +101,13 @@ impl Browser {
         })
     }
 
+    /// Has a person choose a file in an input for files, which may be hidden.
+    pub fn choose(&self, selector: &str, file: &Path) -> Result<()> {
+        let element = self.find(selector)?.ok_or("no such input")?;
+        self.call("POST", &format!("/element/{element}/value"), Some(&json!({ "text": file.display().to_string() })))?;
+        Ok(())
+    }
+
     /// An attribute of the first matching element, if both exist.
     pub fn attribute(&self, selector: &str, name: &str) -> Result<Option<String>> {
         let value = self.run(

@@ -1,7 +1,7 @@
 //! The page as a whole: it holds the state, carries out effects and shows one of two pages.
 
 use crate::components::dialogs::Dialogs;
-use crate::hooks::{clock, session::Session, storage};
+use crate::hooks::{clock, file, session::Session, storage};
 use crate::pages::{inspect::Inspect, start::Start};
 use porthole_viewer::address::Address;
 use porthole_viewer::pretty::visible;
@@ -20,6 +20,8 @@ const ADDRESS_WAIT: i32 = 300;
 pub struct App {
     state: Rc<State>,
     session: Session,
+    files: file::OpenedFiles,
+    on_file: Callback<web_sys::File>,
     /// Made once: a part that is given the same one is not drawn again for it.
     dispatch: Callback<Action>,
     address: Option<clock::Pause>,
@@ -43,6 +45,16 @@ impl Component for App {
         storage::show_theme(&storage::theme());
         let relay = storage::relay_settings();
         let session = start(ctx, &relay);
+        let files = file::OpenedFiles::default();
+        let on_file = {
+            let (files, link) = (Rc::clone(&files), ctx.link().clone());
+            Callback::from(move |opened: web_sys::File| {
+                let name = opened.name();
+                file::keep(&files, opened);
+                link.send_message(Action::File(name));
+            })
+        };
+        file::take_drops(on_file.clone());
         let on_hash = {
             let link = ctx.link().clone();
             Closure::new(move || link.send_message(Action::Address(address())))
@@ -54,6 +66,8 @@ impl Component for App {
         Self {
             state: Rc::new(State { relay_settings: relay, ..State::default() }),
             session,
+            files,
+            on_file,
             dispatch: ctx.link().callback(|action| action),
             address: None,
             marked: Marks::default(),
@@ -65,6 +79,9 @@ impl Component for App {
         if matches!(action, Action::Address(_)) {
             // What waits to be written belongs to the address before.
             self.address = None;
+        }
+        if let (Action::File(_), Some(file)) = (&action, self.files.borrow().last()) {
+            self.session.give(file);
         }
         for effect in Rc::make_mut(&mut self.state).update(action) {
             self.carry_out(ctx, effect);
@@ -83,6 +100,7 @@ impl Component for App {
         html! {
             <>
                 { page }
+                { file::input(self.on_file.clone()) }
                 <Dialogs state={Rc::clone(&self.state)} {dispatch} />
             </>
         }
@@ -90,7 +108,7 @@ impl Component for App {
 
     fn rendered(&mut self, _ctx: &Context<Self>, _first: bool) {
         let Some(document) = web_sys::window().and_then(|window| window.document()) else { return };
-        let title = self.state.route.reference.as_ref().map(|reference| format!("{} · Porthole", visible(reference)));
+        let title = self.state.shown_reference().map(|reference| format!("{} · Porthole", visible(&reference)));
         document.set_title(title.as_deref().unwrap_or("Porthole"));
         if let Some(body) = document.body() {
             let _ = body.set_attribute("data-page", if self.state.inspects() { "inspect" } else { "start" });
@@ -118,7 +136,10 @@ impl App {
 
     fn carry_out(&mut self, ctx: &Context<Self>, effect: Effect) {
         match effect {
-            Effect::Restart => self.session = start(ctx, &self.state.relay_settings),
+            Effect::Restart => {
+                self.session = start(ctx, &self.state.relay_settings);
+                self.files.borrow().iter().for_each(|file| self.session.give(file));
+            }
             Effect::Send(command) => self.session.send(&command),
             Effect::Push(route) => {
                 self.address = None;

@@ -3,23 +3,33 @@
 use crate::{
     pool::{Said, Workers},
     protocol::{decode, encode},
-    transport::Fetch,
+    transport::{BLOB_SCHEME, Fetch},
     worker,
 };
-use js_sys::{Array, Uint8Array};
+use js_sys::{Array, ArrayBuffer, Uint8Array};
 use porthole_core::{limits::Limits, platform::Platform};
 use porthole_registry::{Options, Registry};
+use porthole_source::Place;
 use porthole_viewer::{
+    given::{GivenFile, GivenPlace, OpenFile, reference},
     protocol::{Event, FailureKind, FailureNotice},
     session::{self, Front, SavedFile, Session},
 };
-use std::{cell::OnceCell, rc::Rc};
-use wasm_bindgen::JsValue;
-use wasm_bindgen_futures::spawn_local;
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::HashMap,
+    io,
+    ops::Range,
+    pin::Pin,
+    rc::Rc,
+};
+use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 /// Listens to the page until the worker is ended.
 pub fn run() {
     worker::on_panic(|text| tell(&internal(text)));
+    let files = Files::default();
     let known: Rc<OnceCell<Rc<TabSession>>> = Rc::default();
     let hear = {
         let known = Rc::clone(&known);
@@ -34,7 +44,7 @@ pub fn run() {
     let session = Rc::new(Session::new(
         Registry::new(Fetch, Options { short_accept: true, ..Options::default() }),
         Workers::start(hear),
-        Tab,
+        Tab { files: Rc::clone(&files) },
         session::SessionOptions {
             limits: Limits::of_a_tab(),
             page: SAMPLE.into(),
@@ -48,7 +58,12 @@ pub fn run() {
         session.set_platforms(default_platforms().await);
         worker::listen(move |message| match message.as_string().as_deref().and_then(decode) {
             Some(command) => session.obey(command),
-            None => tell(&internal("the page sent what its session does not understand".into())),
+            None => match given(&message) {
+                Some((name, file)) => {
+                    files.borrow_mut().insert(reference(&name), (name, file));
+                }
+                None => tell(&internal("the page sent what its session does not understand".into())),
+            },
         });
         tell(&Event::Ready);
     });
@@ -60,7 +75,18 @@ static SAMPLE: &[u8] = include_bytes!("../sample/sample.tar");
 type TabSession = Session<Fetch, Workers, Tab>;
 
 /// The page, as its session sees it.
-struct Tab;
+struct Tab {
+    files: Files,
+}
+
+/// Files that a person opened, with their names, by the references that stand for them.
+type Files = Rc<RefCell<HashMap<String, (String, web_sys::Blob)>>>;
+
+/// A file that the page hands over: its name and its handle.
+fn given(message: &JsValue) -> Option<(String, web_sys::Blob)> {
+    let pair: &Array = message.dyn_ref()?;
+    Some((pair.get(0).as_string()?, pair.get(1).dyn_into().ok()?))
+}
 
 impl Front for Tab {
     type File = Parts;
@@ -71,6 +97,41 @@ impl Front for Tab {
 
     fn save(&self) -> Parts {
         Parts(Array::new())
+    }
+
+    fn given(&self, reference: &str) -> Option<(String, GivenPlace)> {
+        let (name, file) = self.files.borrow().get(reference)?.clone();
+        Some((name, Place::File(GivenFile::new(OnDisk(file)))))
+    }
+}
+
+/// A file of this machine. Only the ranges that are asked for are read.
+struct OnDisk(web_sys::Blob);
+
+impl OnDisk {
+    fn slice(&self, range: Range<u64>) -> Result<web_sys::Blob, JsValue> {
+        self.0.slice_with_f64_and_f64(range.start as f64, range.end as f64)
+    }
+}
+
+impl OpenFile for OnDisk {
+    fn size(&self) -> u64 {
+        self.0.size() as u64
+    }
+
+    fn read(&self, range: Range<u64>) -> Pin<Box<dyn Future<Output = io::Result<Vec<u8>>> + '_>> {
+        let gone = |_| io::Error::other("the file was moved or changed after it was opened");
+        Box::pin(async move {
+            let part = self.slice(range).map_err(gone)?;
+            let bytes = JsFuture::from(part.array_buffer()).await.map_err(gone)?;
+            Ok(Uint8Array::new(&bytes.unchecked_into::<ArrayBuffer>()).to_vec())
+        })
+    }
+
+    /// The address lasts as long as this worker. It holds a range of the file's name, not its bytes.
+    fn address(&self, range: Range<u64>) -> Option<String> {
+        let url = web_sys::Url::create_object_url_with_blob(&self.slice(range).ok()?).ok()?;
+        Some(format!("{BLOB_SCHEME}{}", url.strip_prefix("blob:")?))
     }
 }
 

@@ -70,7 +70,7 @@ const ABSENT: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8
     <code>cargo xtask run</code>, or <code>trunk build --release</code> before the relay is built.</p>\n</html>\n";
 
 const WORKER_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
-    connect-src 'self' https: http://127.0.0.1:* http://localhost:*";
+    connect-src 'self' blob: https: http://127.0.0.1:* http://localhost:*";
 
 /// Whether the name holds a hash of the content (`app-0123456789abcdef.js`), so that it never changes.
 fn is_hashed(name: &str) -> bool {

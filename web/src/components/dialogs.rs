@@ -3,6 +3,7 @@
 use super::{settings::Settings, signin::SignIn, words::bdi};
 use crate::hooks::modal::use_modal;
 use porthole_viewer::protocol::{RegistryRoute as Way, RouteReason};
+use porthole_viewer::router::GIVEN;
 use porthole_viewer::state::{Action, Dialog, LookRoute, State};
 use std::rc::Rc;
 use yew::prelude::*;
@@ -105,6 +106,10 @@ fn why(connection: &LookRoute, state: &State) -> Html {
             );
             (format!("{registry} through a relay"), which)
         }
+        Way::Page if connection.registry == GIVEN => (
+            "A file of this machine".to_owned(),
+            "This page reads the file itself, range by range. Nothing is uploaded, and nothing is fetched.".to_owned(),
+        ),
         Way::Page => (
             "In this page".to_owned(),
             "This image ships with the page. Nothing is fetched from a registry.".to_owned(),
@@ -127,7 +132,7 @@ fn why(connection: &LookRoute, state: &State) -> Html {
 }
 
 /// The keys that work, and what they do.
-const KEYS: [(&[&str], &str); 13] = [
+const KEYS: [(&[&str], &str); 14] = [
     (&["↑", "↓"], "the row above, below"),
     (&["→", "←"], "open a directory; close it, or go to its parent"),
     (&["Enter"], "open or close a directory; read a file"),
@@ -140,6 +145,7 @@ const KEYS: [(&[&str], &str); 13] = [
     (&["[", "]"], "the layer below, above"),
     (&["m"], "all layers merged"),
     (&["c", "y"], "copy the command, the link"),
+    (&["o"], "open a file of this machine"),
     (&["?"], "these keys"),
 ];
 

@@ -1,7 +1,9 @@
 //! What went wrong: who, which step, what to do.
 
 use super::{chain::shorten_digests, words::bdi};
+use crate::hooks::file;
 use porthole_viewer::protocol::{FailureKind, FailureNotice, ProofStep, Remedy};
+use porthole_viewer::router::GIVEN;
 use porthole_viewer::state::{Action, Dialog, worst};
 use std::{collections::BTreeMap, rc::Rc};
 use yew::prelude::*;
@@ -65,7 +67,13 @@ fn title(failure: &FailureNotice) -> String {
         (None, None) => String::new(),
     };
     let registry = failure.registry.as_deref().unwrap_or("the registry");
+    let offers = |wanted: fn(&Remedy) -> bool| failure.remedies.iter().any(wanted);
     match failure.kind {
+        FailureKind::NotFound if offers(|remedy| *remedy == Remedy::ChooseFile) => "Choose the file again".to_owned(),
+        _ if offers(|remedy| matches!(remedy, Remedy::ChooseImage { images } if !images.is_empty())) => {
+            "Which image of this file?".to_owned()
+        }
+        FailureKind::Other if registry == GIVEN && failure.layer.is_none() => "This file cannot be opened".to_owned(),
         FailureKind::Digest if what.is_empty() => "Not what was promised".to_owned(),
         FailureKind::Digest => format!("{what} is not what was promised"),
         FailureKind::Unauthorized if was_refused(failure) => format!("{registry} refused these credentials"),
@@ -105,9 +113,21 @@ fn button(remedy: &Remedy, first: bool, dispatch: &Callback<Action>) -> Html {
         Remedy::ChoosePlatform { available } => {
             return available.iter().map(|platform| platform_button(platform, dispatch)).collect();
         }
+        Remedy::ChooseImage { images } => {
+            return images.iter().map(|image| image_button(image, dispatch)).collect();
+        }
+        Remedy::ChooseFile => {
+            return html! { <button class={first.then_some("primary")} data-action="choose-file" onclick={|_| file::choose()}>{ "Choose a file" }</button> };
+        }
         Remedy::Text { .. } => return Html::default(),
     };
     html! { <button class={first.then_some("primary")} data-action={action} onclick={dispatch.reform(move |_| done.clone())}>{ words }</button> }
+}
+
+fn image_button((name, reference): &(String, String), dispatch: &Callback<Action>) -> Html {
+    let chosen = reference.clone();
+    let onclick = dispatch.reform(move |_| Action::Look(chosen.clone()));
+    html! { <button data-action="choose-image" data-reference={reference.clone()} {onclick}>{ bdi(name) }</button> }
 }
 
 fn platform_button(platform: &str, dispatch: &Callback<Action>) -> Html {

@@ -1,7 +1,9 @@
 //! The bar at the top: what is looked at, for which platform, over which way.
 
 use super::mark::Mark;
+use crate::hooks::file;
 use porthole_viewer::protocol::RegistryRoute as Way;
+use porthole_viewer::router::GIVEN;
 use porthole_viewer::state::{Action, Dialog, LookRoute};
 use std::rc::Rc;
 use web_sys::{HtmlInputElement, HtmlSelectElement};
@@ -31,6 +33,7 @@ pub fn TopBar(props: &TopBarProps) -> Html {
         let (route, words) = match connection.way {
             Way::Direct => ("direct", "direct"),
             Way::Relay => ("relay", "via relay"),
+            Way::Page if connection.registry == GIVEN => ("file", "a local file"),
             Way::Page => ("page", "in this page"),
         };
         html! {
@@ -46,6 +49,9 @@ pub fn TopBar(props: &TopBarProps) -> Html {
                 <Platforms available={Rc::clone(&props.platforms)} chosen={props.platform.clone()} dispatch={dispatch.clone()} />
             </ReferenceInput>
             { for connection }
+            <button id="file-open" class="pill" aria-label="Open a file" title="Open a file of this machine (o)" onclick={|_| file::choose()}>
+                <span class="words">{ "Open file" }</span><span class="icon" aria-hidden="true">{ "⊕" }</span>
+            </button>
             <button id="settings-open" class="pill" aria-label="Settings" onclick={open(Dialog::Settings)}>
                 <span class="words">{ "Settings" }</span><span class="icon" aria-hidden="true">{ "⚙\u{fe0e}" }</span>
             </button>

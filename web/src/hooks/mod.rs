@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod copy;
+pub mod file;
 pub mod modal;
 pub mod panic;
 pub mod session;

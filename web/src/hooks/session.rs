@@ -24,7 +24,7 @@ pub struct Session {
 #[derive(Default)]
 struct Inbox {
     ready: bool,
-    outbox: Vec<String>,
+    outbox: Vec<JsValue>,
     texts: Vec<String>,
     scheduled: bool,
 }
@@ -88,12 +88,20 @@ impl Session {
 
     /// Sends a command now, or as soon as the session listens.
     pub fn send(&self, command: &Command) {
-        let text = encode(command);
+        self.post(encode(command).into());
+    }
+
+    /// Hands over a file of this machine, for the looks that follow. Only its handle is copied.
+    pub fn give(&self, file: &web_sys::File) {
+        self.post(js_sys::Array::of2(&file.name().into(), file).into());
+    }
+
+    fn post(&self, message: JsValue) {
         let mut state = self.state.borrow_mut();
         if state.ready {
-            post(self.worker.as_ref(), &text);
+            post(self.worker.as_ref(), &message);
         } else {
-            state.outbox.push(text);
+            state.outbox.push(message);
         }
     }
 }
@@ -108,10 +116,10 @@ impl Drop for Session {
     }
 }
 
-fn post(worker: Option<&Worker>, text: &str) {
+fn post(worker: Option<&Worker>, message: &JsValue) {
     if let Some(worker) = worker {
-        // Text can always be cloned: this cannot fail.
-        let _ = worker.post_message(&JsValue::from_str(text));
+        // Text and files can always be cloned: this cannot fail.
+        let _ = worker.post_message(message);
     }
 }
 

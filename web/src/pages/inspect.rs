@@ -21,7 +21,7 @@ use crate::components::{
 };
 use crate::hooks::{
     copy::{Copied, use_copy},
-    storage,
+    file, storage,
 };
 use porthole_viewer::address::{Address, Tab};
 use porthole_viewer::protocol::{RowKind, RowSort, ViewMode};
@@ -74,11 +74,11 @@ pub fn Inspect(props: &PageProps) -> Html {
     html! {
         <div class="inspect">
             <button class="skip" onclick={|_| focus_files()}>{ "Skip to the files" }</button>
-            <TopBar reference={state.route.reference.clone()} platforms={Rc::clone(&state.platforms)} platform={state.platform.clone()}
+            <TopBar reference={state.shown_reference()} platforms={Rc::clone(&state.platforms)} platform={state.platform.clone()}
                 connection={state.connection.clone()} dispatch={dispatch.clone()} />
             <ChainBar chain={Rc::clone(&state.chain)} sizes={state.sizes} known={state.image.is_some()} stream={stream(state)} dispatch={dispatch.clone()} />
             <main id="main" tabindex="-1" class={classes!("panes", alone.then_some("alone"))} data-pane={pane} data-tab={state.route.tab.name()} ~style={right.unwrap_or_default()}>
-                <h1 class="sr">{ bdi(state.route.reference.as_deref().unwrap_or_default()) }</h1>
+                <h1 class="sr">{ bdi(&state.shown_reference().unwrap_or_default()) }</h1>
                 <div class="pane left">
                     <Layers image={state.image.clone()} progress={Rc::clone(&state.layers)} failures={Rc::clone(&state.layer_failures)}
                         chosen={state.chosen_layer().filter(|_| about_layer)} dispatch={on_layer} />
@@ -237,6 +237,7 @@ fn key(key: &str, state: &State, dispatch: &Callback<Action>) -> bool {
     match key {
         "?" => dispatch.emit(Action::Dialog(Some(Dialog::Help))),
         "Escape" if state.route.reading => dispatch.emit(Action::Reading(false)),
+        "o" => file::choose(),
         "t" => focus_files(),
         "Escape" if state.route.path.is_some() => dispatch.emit(Action::Select(None)),
         "[" => dispatch.emit(Action::StepLayer(-1)),

@@ -1,6 +1,7 @@
 //! The first page: one input.
 
 use crate::components::{mark::Mark, topbar::ReferenceInput};
+use crate::hooks::file;
 use porthole_viewer::address::Address;
 use porthole_viewer::protocol::RelayMode;
 use porthole_viewer::state::{Action, Dialog, SAMPLE, State};
@@ -42,10 +43,12 @@ pub fn Start(props: &PageProps) -> Html {
                 <ReferenceInput value="" focus=true on_look={dispatch.reform(Action::Look)} />
                 <nav class="examples" aria-label="Examples">
                     { for examples }
+                    <button class="plain" id="file-open" onclick={|_| file::choose()}>{ "Open a file" }</button>
                     <button class="plain" id="sample" onclick={dispatch.reform(|_| Action::Look(SAMPLE.to_owned()))}>
                         { "Try the sample, offline" }
                     </button>
                 </nav>
+                <p class="drop">{ "Or drop an archive on this page: of " }<code>{ "docker save" }</code>{ ", or an OCI image. It is read on this machine and uploaded nowhere." }</p>
                 if let Some(failure) = &props.state.failure {
                     <div class="alert" role="alert" data-kind={failure.kind.as_str()}>{ &failure.text }</div>
                 }

@@ -29,13 +29,15 @@ impl Transport for Fetch {
 
     async fn send(&self, request: Request) -> Result<Response<FetchBody>, Error> {
         let url = request.uri().to_string();
+        let local = url.strip_prefix(BLOB_SCHEME).map(|rest| format!("blob:{rest}"));
+        let (url, is_local) = (local.as_ref().unwrap_or(&url), local.is_some());
         let guard = AbortGuard::new()?;
         let init = RequestInit::new();
         init.set_method(request.method().as_str());
         init.set_credentials(RequestCredentials::Omit);
         init.set_redirect(RequestRedirect::Follow);
         init.set_referrer_policy(ReferrerPolicy::NoReferrer);
-        init.set_cache(cache(&url));
+        init.set_cache(cache(url));
         init.set_signal(Some(&guard.signal()));
         let headers = web_sys::Headers::new().map_err(|error| failed(&error))?;
         for (name, value) in request.headers() {
@@ -47,7 +49,7 @@ impl Transport for Fetch {
         if !body.is_empty() {
             init.set_body(&Uint8Array::from(body.as_ref()));
         }
-        let js_request = web_sys::Request::new_with_str_and_init(&url, &init).map_err(|error| failed(&error))?;
+        let js_request = web_sys::Request::new_with_str_and_init(url, &init).map_err(|error| failed(&error))?;
 
         let watch = guard.watch();
         let answer = JsFuture::from(global::fetch(&js_request)).await;
@@ -55,9 +57,11 @@ impl Transport for Fetch {
         let answer = match answer {
             Ok(answer) => answer.unchecked_into::<web_sys::Response>(),
             Err(_) if late => return Err(stalled()),
+            // There is no host to ask why.
+            Err(error) if is_local => return Err(Error { kind: ErrorKind::Opaque, message: words(&error) }),
             Err(error) => {
                 let authorized = request.headers().contains_key(http::header::AUTHORIZATION);
-                return Err(Error { kind: probe::classify(&url, authorized).await, message: words(&error) });
+                return Err(Error { kind: probe::classify(url, authorized).await, message: words(&error) });
             }
         };
 
@@ -94,6 +98,9 @@ impl Environment for Fetch {
         half() << 32 | half()
     }
 }
+
+/// What stands for `blob:` in the URL of a part of a file: `http::Uri` takes no scheme without `//`.
+pub const BLOB_SCHEME: &str = "blob+";
 
 /// What a digest names never changes and may stay in the browser's cache. A tag is requested each time.
 fn cache(url: &str) -> RequestCache {

@@ -1,0 +1,91 @@
+//! Archives of this machine, opened in the page by a drop and by the dialog, without a server.
+
+use crate::images;
+use porthole_tests::{
+    Result,
+    images::{DEBIAN, SAMPLE, layout, manifest_digest},
+    page::Page,
+    program::{fixtures, ours, run},
+    servers::{Nginx, Scratch},
+};
+use serde_json::json;
+use std::{fs, path::Path};
+
+/// Moves the file of an input to a drop on the page.
+const DROP: &str = "
+const transfer = new DataTransfer();
+transfer.items.add(document.querySelector('#dropped').files[0]);
+for (const type of ['dragover', 'drop'])
+    document.body.dispatchEvent(new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true }));
+document.querySelector('#dropped').remove();
+";
+
+/// Drops a file on the page.
+fn drop_on(page: &Page, file: &Path) -> Result<()> {
+    let input = "const input = document.createElement('input'); input.type = 'file'; input.id = 'dropped'; document.body.append(input)";
+    page.browser().run(input, json!([]))?;
+    page.browser().choose("#dropped", file)?;
+    page.browser().run(DROP, json!([]))?;
+    Ok(())
+}
+
+/// A page whose server is gone: whatever it asked for, nothing would answer.
+fn alone() -> Result<Page> {
+    let host = Nginx::page()?;
+    let page = Page::open(&host.url())?;
+    page.until("the workers are loaded", |page| page.loaded())?;
+    drop(host);
+    Ok(page)
+}
+
+#[test]
+fn an_archive_is_dropped_and_another_is_chosen() -> Result<()> {
+    let scratch = Scratch::new("opened")?;
+    let path = |name: &str| scratch.path().join(name);
+    let source = |image: &str| format!("oci:{}:latest", layout(&fixtures(), image).display());
+    let [docker, oci, damaged] = [path("Debian 12.tar"), path("sample.tar"), path("damaged.tar")];
+    let to = format!("docker-archive:{}", docker.display());
+    run(&ours("porthole")?.display().to_string(), ["copy", &source(DEBIAN), &format!("{to}:some/name:1")])?;
+    let to = format!("oci-archive:{}", oci.display());
+    run("skopeo", ["--insecure-policy", "copy", "--quiet", &source(SAMPLE), &to])?;
+    let whole = fs::read(&oci)?;
+    fs::write(&damaged, &whole[..whole.len() / 2])?;
+
+    let page = alone()?;
+    drop_on(&page, &docker)?;
+    page.verified()?;
+    assert_eq!(page.browser().attribute("html", "data-drop")?, None);
+    images::debian().check("a dropped docker-archive", &page.rows()?);
+    assert!(
+        page.browser().text(".foot")?.contains("porthole ls './Debian 12.tar'"),
+        "{}",
+        page.browser().text(".foot")?
+    );
+    page.browser().click("[role=treeitem][data-path='etc/debian_version']")?;
+    page.until("the file is read", |page| page.browser().attribute(".content[data-kind=text]", "data-kind"))?;
+
+    page.browser().choose("#file-input", &oci)?;
+    page.until("the other file is shown", |page| {
+        Ok(page.browser().text("h1")?.contains("./sample.tar").then_some(()))
+    })?;
+    page.verified()?;
+    images::sample().check("a chosen OCI archive", &page.rows()?);
+    let manifest = manifest_digest(&fixtures(), SAMPLE, "latest")?;
+    assert_eq!(page.browser().attribute("[data-step=manifest]", "data-digest")?, Some(manifest));
+
+    page.browser().choose("#file-input", &damaged)?;
+    let alert = page.alert_where("the archive ends early", |alert| alert.text.contains("archive is broken"))?;
+    assert_eq!(alert.kind, "other");
+    assert!(page.offers("choose-file")?);
+    Ok(())
+}
+
+#[test]
+fn a_file_is_asked_for_again_after_a_reload() -> Result<()> {
+    let host = Nginx::page()?;
+    let page = Page::open(&format!("{}#/v1/file.localhost/app.tar", host.url()))?;
+    let alert = page.alert()?;
+    assert_eq!((alert.kind.as_str(), alert.text.contains("app.tar is a file on this machine")), ("not-found", true));
+    assert!(page.offers("choose-file")?);
+    Ok(())
+}
