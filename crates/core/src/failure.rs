@@ -4,11 +4,11 @@
 //! `data-kind` and the fields of JSON are tables over [`FailureClass`].
 //!
 //! ```
-//! use porthole_core::{failure::{Blame, Classify, Kind}, reference::Reference};
+//! use porthole_core::{failure::{Blame, Classify, FailureClass}, reference::Reference};
 //!
 //! let error = "Nginx".parse::<Reference>().unwrap_err();
 //! let failure = error.failure();
-//! assert_eq!((failure.kind, failure.blame), (Kind::Input, Blame::Input));
+//! assert_eq!((failure.kind, failure.blame), (FailureClass::Input, Blame::Input));
 //! assert_eq!(failure.kind.word(), "input");
 //! ```
 
