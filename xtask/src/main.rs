@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a task runner talks to the person who started it")]
 
+mod advisories;
 mod arrows;
 mod bench;
 mod bundle;
@@ -47,6 +48,7 @@ usage: cargo xtask <task> [options]
                     --keep: add inputs with new coverage to the committed corpus
   corpus [FILE...]  compare our listings of archives (default: the test vectors) with bsdtar, GNU tar
                     and Python; print each difference, and whether we mark it as ambiguous
+  advisories CLONE  rewrite the copy of security advisories from a clone of RustSec's database
   tidy              check the rules of this repository
   setup             install every pinned tool
 
@@ -88,6 +90,10 @@ fn dispatch(arguments: &[String]) -> Result {
         "bench" => bench::run(&workspace, rest),
         "fuzz" => fuzz::run(&workspace, rest),
         "corpus" => corpus::run(&workspace, rest),
+        "advisories" => match rest {
+            [clone] => advisories::copy(&workspace, clone.as_ref()),
+            _ => Err("expected the folder of a clone of RustSec's database".into()),
+        },
         "tidy" => none(rest).and_then(|()| tidy::run(&workspace)),
         "setup" => none(rest).and_then(|()| tools::install_all()),
         unknown => Err(format!("no such task: `{unknown}`; `cargo xtask help` lists them").into()),
