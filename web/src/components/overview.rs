@@ -56,7 +56,7 @@ pub fn Overview(props: &OverviewProps) -> Html {
             <h3 class="heading">{ "Image" }</h3>
             <dl class="facts">{ is(facts) }</dl>
             <h3 class="heading">{ "Digests" }</h3>
-            <dl class="facts digests">{ for facts.documents.iter().map(document) }{ pinned(facts) }</dl>
+            <dl class="facts digests">{ for facts.documents.iter().map(document) }{ for (!facts.resolved.is_empty()).then(|| pinned(facts)) }</dl>
             { pairs("Labels", &facts.labels) }
             { pairs("Annotations of the manifest", &facts.annotations) }
             { pairs("Annotations of the index", &facts.index_annotations) }

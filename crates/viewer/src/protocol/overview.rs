@@ -10,7 +10,7 @@ pub struct OverviewFacts {
     pub given: String,
     /// Its canonical form.
     pub reference: String,
-    /// The canonical form, pinned to the digest of what it names.
+    /// The canonical form, pinned to the digest of what it names. Empty for a file, which no reference names.
     pub resolved: String,
     /// Index (if there is one), manifest and config by name.
     pub documents: Vec<DocumentFact>,

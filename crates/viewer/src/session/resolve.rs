@@ -3,7 +3,7 @@
 use super::{BlobPlace, Front, PageImage, Session, Wish, crew::twin, page};
 use crate::{
     failure,
-    given::GivenFile,
+    given::{GivenFile, GivenPlace},
     layer::BlobRequest,
     look::Look,
     overview,
@@ -112,7 +112,11 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         let number = wish.look;
         let Found { resolved, page } = found;
         let summary = summary::summarize(&reference, &resolved);
-        let overview = overview::facts(wish.reference.trim(), &summary, &resolved, &Overview::of(&resolved));
+        let mut overview = overview::facts(wish.reference.trim(), &summary, &resolved, &Overview::of(&resolved));
+        if let Some((name, _)) = self.given(&reference) {
+            let path = format!("./{name}");
+            (overview.given, overview.reference, overview.resolved) = (path.clone(), path, String::new());
+        }
         let layers: Vec<Descriptor> = resolved.image.layers.iter().map(|layer| layer.descriptor.clone()).collect();
         // What is part of the front end is in memory.
         let prepared = |layer: &Descriptor| {
@@ -211,9 +215,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         let (name, place) = if sample {
             (page::SAMPLE_NAME.to_owned(), Place::File(GivenFile::new(Arc::clone(&self.options.page))))
         } else {
-            let plain = format!("{}/{}", reference.registry(), reference.repository());
-            let given = self.front.given(&plain);
-            let (name, place) = given.ok_or_else(|| Box::new(failure::of_absent_file(reference.repository())))?;
+            let (name, place) =
+                self.given(reference).ok_or_else(|| Box::new(failure::of_absent_file(reference.repository())))?;
             (format!("./{name}"), place)
         };
         let broken = |error: resolve::Error<_>| Box::new(failure::of_page(reference.registry(), &name, &error));
@@ -234,6 +237,12 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             blobs.push(blob.map_err(|error| broken(resolve::Error::Source(error)))?);
         }
         Ok(Found { resolved, page: Some(OfPage { image, blobs }) })
+    }
+
+    /// The file that a reference stands for, with its name.
+    fn given(&self, reference: &Reference) -> Option<(String, GivenPlace)> {
+        let repository = Some(reference.repository()).filter(|_| reference.registry() == GIVEN)?;
+        self.front.given(&format!("{GIVEN}/{repository}"))
     }
 
     /// Takes this way to the registry. `false` = a person must be asked first.

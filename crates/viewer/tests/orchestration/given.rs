@@ -37,6 +37,8 @@ fn an_archive_is_shown_as_an_image() {
         assert_eq!(stage.state.route.to_string(), "#/v1/file.localhost%2Fapp-1.tar");
         assert_eq!(stage.state.shown_reference().as_deref(), Some("./App 1.tar"));
         assert_eq!(command(&stage.state).as_deref(), Some("porthole ls './App 1.tar'"));
+        let overview = stage.state.overview.as_ref().unwrap();
+        assert_eq!((overview.given.as_str(), overview.resolved.as_str()), ("./App 1.tar", ""));
         assert_eq!(pinned_route(&stage.state), None, "no address opens a file");
         let before = stage.internet.log().len();
         stage.act(Action::Select(Some("motd".into())));
