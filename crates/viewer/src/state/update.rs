@@ -1,11 +1,11 @@
 //! Actions, and what they change.
 
-use super::{Dialog, LookRoute, OpenedFile, State};
+use super::{Dialog, OpenedFile, State};
 use crate::address::{Address, Tab};
 use crate::given;
 use crate::protocol::{
-    Command, Event, FailureKind, FailureNotice, FindingLink, ImageLayer, LayerProgress, LayerState, RelaySettings,
-    Remedy, RowChange, RowKind, RowSort, Secret, Selection, ShownContent, VersionDiff, ViewMode,
+    Command, Event, FailureKind, FailureNotice, FindingLink, LayerProgress, LayerState, RelaySettings, RowChange,
+    RowKind, RowSort, Secret, ShownContent, VersionDiff, ViewMode,
 };
 use porthole_core::reference::Reference;
 use std::rc::Rc;
@@ -454,114 +454,6 @@ impl State {
             revived: self.revived,
             ..Self::default()
         };
-    }
-
-    fn apply(&mut self, event: Event) {
-        if event.look().is_some_and(|look| look != self.look) {
-            return;
-        }
-        match event {
-            Event::Ready => self.ready = true,
-            Event::Relay { url, same_origin } => {
-                self.relay = url;
-                self.relay_serves_page = same_origin;
-            }
-            Event::Connection { registry, route, reason, .. } => {
-                self.connection = Some(Rc::new(LookRoute { registry, way: route, reason }));
-            }
-            Event::Chain { chain, .. } => self.chain = Rc::new(chain),
-            Event::Platforms { available, chosen, .. } => {
-                self.platforms = Rc::new(available);
-                self.platform = chosen.or_else(|| self.platform.take());
-            }
-            Event::Image { image, .. } => {
-                self.platforms = Rc::new(image.platforms.clone());
-                // Where the index offers a choice, the choice is named as the index names it.
-                if image.platforms.is_empty() || self.platform.is_none() {
-                    self.platform.clone_from(&image.platform);
-                }
-                self.sizes.download = image.download;
-                let waiting = |layer: &ImageLayer| LayerProgress {
-                    index: layer.index,
-                    total: layer.size,
-                    ..LayerProgress::default()
-                };
-                self.layers = Rc::new(image.layers.iter().map(waiting).collect());
-                self.image = Some(Rc::from(image));
-            }
-            Event::Overview { overview, .. } => self.overview = Some(Rc::from(overview)),
-            Event::Layers { layers, sizes, fetched, .. } => {
-                let known = Rc::make_mut(&mut self.layers);
-                for layer in layers {
-                    if let Some(slot) = known.iter_mut().find(|known| known.index == layer.index) {
-                        *slot = layer;
-                    }
-                }
-                self.sizes = sizes;
-                self.fetched = fetched;
-            }
-            Event::Settled { .. } => self.settled = true,
-            Event::Rows { window, .. } => {
-                self.filtering = false;
-                self.rows = Rc::new(window);
-            }
-            Event::Selected { selection, .. } => {
-                let selection: Option<Rc<Selection>> =
-                    selection.filter(|selection| Some(&selection.row.path) == self.route.path.as_ref()).map(Rc::from);
-                // Another view may show another version of the same path.
-                let same = |known: &Rc<Selection>, new: &Selection| {
-                    known.row.path == new.row.path
-                        && known.row.layer == new.row.layer
-                        && known.row.removed_by == new.row.removed_by
-                };
-                let stays =
-                    selection.as_deref().zip(self.selection.as_ref()).is_some_and(|(new, known)| same(known, new));
-                if !stays {
-                    self.content = None;
-                }
-                self.selection = selection;
-            }
-            Event::Content { path, content, .. } => match *content {
-                ShownContent::Saved { url, .. } => {
-                    let name = path.rsplit('/').next().unwrap_or_default().to_owned();
-                    self.saved = Some((url, name));
-                }
-                content => self.content = Some((path, Rc::new(content))),
-            },
-            Event::Compared { comparison, .. } => {
-                self.comparison_failure = None;
-                self.comparison = Some(Rc::from(comparison));
-            }
-            Event::CompareFailed { failure, .. } => self.comparison_failure = Some(Rc::from(failure)),
-            Event::Waste { waste, .. } => self.waste = Some(Rc::from(waste)),
-            Event::Versions { path, versions, .. } => self.versions = Some((path, Rc::new(versions))),
-            Event::VersionContent { path, layer, content, .. } => {
-                self.version = Some((path, layer, Rc::from(content)));
-            }
-            Event::VersionDiff { path, before, after, diff, .. } => {
-                self.version_diff = Some((path, before, after, Rc::from(diff)));
-            }
-            Event::Failure { failure, .. } => match failure.layer {
-                Some(layer) => {
-                    let layers = Rc::make_mut(&mut self.layers);
-                    if let Some(known) = layers.iter_mut().find(|known| known.index == layer) {
-                        known.state = LayerState::Wrong;
-                    }
-                    Rc::make_mut(&mut self.layer_failures).insert(layer, *failure);
-                }
-                None => {
-                    for remedy in &failure.remedies {
-                        if let Remedy::ChoosePlatform { available } = remedy {
-                            self.platforms = Rc::new(available.clone());
-                        }
-                    }
-                    self.failure = Some(Rc::from(failure));
-                }
-            },
-            Event::AskRelayPassword { registry, relay, .. } => {
-                self.dialog = Some(Dialog::RelayPassword { registry, relay })
-            }
-        }
     }
 }
 

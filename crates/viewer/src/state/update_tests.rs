@@ -1,6 +1,7 @@
 use super::*;
-use crate::protocol::RowKind;
-use crate::protocol::{FailureKind, FailureNotice, FileRow, ImageSummary, RowWindow, Selection, Sizes, ViewMode};
+use crate::protocol::{
+    FailureKind, FailureNotice, FileRow, ImageLayer, ImageSummary, RowKind, RowWindow, Selection, Sizes, ViewMode,
+};
 use crate::state::{SAMPLE, command, pinned_route, worst};
 
 fn layer(index: u32, digest: &str) -> ImageLayer {
