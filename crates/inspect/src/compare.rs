@@ -1,5 +1,9 @@
 //! Two images compared: documents, layers and files.
 
+mod plan;
+
+pub use plan::{ComparePlan, ImageSide, LayerRun};
+
 use porthole_core::{
     image::{self, Image, diff},
     tar::Kind,
@@ -19,6 +23,30 @@ pub fn documents(before: &Image, after: &Image, times: bool) -> Option<diff::Dif
         diff.history.retain(|change| !change.is_time());
     }
     Some(diff)
+}
+
+/// Names of what a comparison of files can leave out.
+pub const IGNORABLE: [&str; 6] = ["content", "mode", "owner", "time", "xattr", "links"];
+
+/// What a name of [`IGNORABLE`] leaves out; `None` for any other word.
+///
+/// ```
+/// use porthole_core::tree::Aspect;
+/// assert!(porthole_inspect::compare::ignored("owner").is_some_and(|aspects| aspects.contains(Aspect::Owner)));
+/// assert_eq!(porthole_inspect::compare::ignored("size"), None);
+/// ```
+pub fn ignored(name: &str) -> Option<Aspects> {
+    let aspects: &[Aspect] = match name {
+        // Without contents, it does not matter either that some are not known.
+        "content" => &[Aspect::Content, Aspect::Unknown],
+        "mode" => &[Aspect::Mode],
+        "owner" => &[Aspect::Owner],
+        "time" => &[Aspect::Time],
+        "xattr" => &[Aspect::Xattr],
+        "links" => &[Aspect::Links],
+        _ => return None,
+    };
+    Some(aspects.iter().copied().collect())
 }
 
 /// The files that differ, and what that comes to.
@@ -150,6 +178,11 @@ mod tests {
         assert_eq!(below.sums, FileSums { added: 0, added_bytes: 0, ..sums });
         let paths: Vec<_> = below.differences.iter().map(|found| found.path.as_slice()).collect();
         assert_eq!(paths, [&b"a/gone"[..], b"a/grown", b"a/other"]);
+    }
+
+    #[test]
+    fn every_name_leaves_something_out() {
+        assert!(IGNORABLE.iter().all(|name| ignored(name).is_some_and(|aspects| !aspects.is_empty())));
     }
 
     #[test]

@@ -88,15 +88,16 @@ enum Ignored {
 }
 
 impl Ignored {
-    fn aspects(self) -> &'static [Aspect] {
-        match self {
-            Self::Content => &[Aspect::Content, Aspect::Unknown],
-            Self::Mode => &[Aspect::Mode],
-            Self::Owner => &[Aspect::Owner],
-            Self::Time => &[Aspect::Time],
-            Self::Xattr => &[Aspect::Xattr],
-            Self::Links => &[Aspect::Links],
-        }
+    fn aspects(self) -> Aspects {
+        let name = match self {
+            Self::Content => "content",
+            Self::Mode => "mode",
+            Self::Owner => "owner",
+            Self::Time => "time",
+            Self::Xattr => "xattr",
+            Self::Links => "links",
+        };
+        compare::ignored(name).unwrap_or_default()
     }
 }
 
@@ -114,7 +115,7 @@ impl Arguments {
     }
 
     fn ignored(&self) -> Aspects {
-        self.ignore.iter().flat_map(|ignored| ignored.aspects()).copied().collect()
+        self.ignore.iter().flat_map(|ignored| ignored.aspects().iter()).collect()
     }
 }
 

@@ -3,7 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use porthole_core::{digest::Digest, tree::FileTree};
-use porthole_inspect::stack::{LayerStack, unpackable};
+use porthole_inspect::{
+    compare::{ComparePlan, ImageSide, LayerRun},
+    stack::{LayerStack, unpackable},
+};
 
 use crate::{
     commands::stack::end,
@@ -47,60 +50,46 @@ pub(super) fn trees(
     shared: u32,
     hashed: bool,
 ) -> Result<Trees, Error> {
-    let shared = shared as usize;
-    let mut reader = Reader {
-        session,
-        want: if hashed { Want::Digests } else { Want::Entries },
-        wanted: after.jobs.iter().skip(shared).filter_map(|job| job.diff_id).collect(),
-        kept: HashMap::new(),
+    let near = match (before.source, after.source) {
+        (far, near) if far.is_remote() && !near.is_remote() && !near.is_bare() => Some(ImageSide::After),
+        (near, far) if far.is_remote() && !near.is_remote() && !near.is_bare() => Some(ImageSide::Before),
+        _ => None,
     };
+    let plan = ComparePlan::new(&before.jobs, &after.jobs, shared as usize, near);
+    let want = if hashed { Want::Digests } else { Want::Entries };
+    let mut reader = Reader { session, want, sides: [before, after], wanted: &plan.kept, kept: HashMap::new() };
     let mut base = FileTree::new(session.limits.tree_nodes);
-    let mut left = before.jobs.iter();
-    reader.stack(&mut base, left.by_ref().take(shared), before, after)?;
+    reader.stack(&mut base, &plan.shared)?;
     let mut other = base.clone();
-    reader.stack(&mut base, left, before, after)?;
-    reader.wanted.clear();
-    reader.stack(&mut other, after.jobs.iter().skip(shared), after, before)?;
+    reader.stack(&mut base, &plan.before)?;
+    reader.stack(&mut other, &plan.after)?;
     Ok(Trees { before: base, after: other })
 }
 
 struct Reader<'s> {
     session: &'s Session<'s>,
     want: Want,
-    /// Layers that the other image has too, though not at the same place.
-    wanted: HashSet<Digest>,
+    sides: [&'s Side<'s>; 2],
+    /// Layers that are stacked a second time.
+    wanted: &'s HashSet<Digest>,
     /// What they hold, and the layer it was read from: an image may have one twice.
     kept: HashMap<Digest, (u32, Vec<Listed>)>,
 }
 
 impl Reader<'_> {
-    /// Stacks layers of one side, read from wherever they are near.
-    fn stack<'j>(
-        &mut self,
-        tree: &mut FileTree,
-        jobs: impl Iterator<Item = &'j Job>,
-        side: &Side<'_>,
-        other: &Side<'_>,
-    ) -> Result<(), Error> {
-        let mut jobs = jobs.peekable();
-        while let Some(first) = jobs.next() {
-            if let Some((_, listed)) = first.diff_id.and_then(|diff_id| self.kept.get(&diff_id)) {
-                tree.begin(first.layer);
-                for Listed { entry, digest } in listed {
-                    let _ = tree.apply_hashed(entry, *digest);
+    fn stack(&mut self, tree: &mut FileTree, runs: &[LayerRun]) -> Result<(), Error> {
+        for run in runs {
+            match run {
+                LayerRun::Read { from, jobs } => self.read(tree, self.sides[*from as usize], jobs)?,
+                LayerRun::Kept { layer, diff_id } => {
+                    let listed = self.kept.get(diff_id).map_or(&[][..], |(_, listed)| listed);
+                    tree.begin(*layer);
+                    for Listed { entry, digest } in listed {
+                        let _ = tree.apply_hashed(entry, *digest);
+                    }
+                    tree.commit();
                 }
-                tree.commit();
-                continue;
             }
-            let (at, job) = nearest(first, side, other);
-            let mut run = vec![job];
-            while let Some(next) = jobs.next_if(|next| {
-                let kept = next.diff_id.is_some_and(|diff_id| self.kept.contains_key(&diff_id));
-                !kept && std::ptr::eq(nearest(next, side, other).0, at)
-            }) {
-                run.push(nearest(next, side, other).1);
-            }
-            self.read(tree, at, &run)?;
         }
         Ok(())
     }
@@ -129,15 +118,4 @@ impl Reader<'_> {
         ui.note(format_args!("`{}` is not what it should be", side.name));
         Err(Error::Layers(wrong))
     }
-}
-
-/// Where a layer is read: from its own image, or from the other one if that is on this machine and has it too.
-fn nearest<'s, 'j>(job: &Job, side: &'j Side<'s>, other: &'j Side<'s>) -> (&'j Side<'s>, Job) {
-    let twin = || other.jobs.iter().find(|twin| twin.diff_id.is_some() && twin.diff_id == job.diff_id);
-    let (at, from) = match side.source.is_remote() && !other.source.is_remote() && !other.source.is_bare() {
-        true => twin().map_or((side, job), |twin| (other, twin)),
-        false => (side, job),
-    };
-    // The tree knows it by its place in its own image.
-    (at, Job { layer: job.layer, ..from.clone() })
 }
