@@ -1,6 +1,7 @@
 //! End-to-end tests with real registries, a real browser and release builds. `cargo xtask test` prepares and runs them.
 
 mod command_line;
+mod compare;
 mod content;
 mod copy;
 mod crowded;

@@ -312,7 +312,7 @@ fn a_session_that_dies_is_started_again_with_a_word() -> Result<()> {
 }
 
 /// axe-core, as `cargo xtask setup` installs it.
-fn axe(page: &Page, view: &str) -> Result<()> {
+pub(crate) fn axe(page: &Page, view: &str) -> Result<()> {
     let script = fs::read_to_string(
         env::var("PORTHOLE_AXE").map_err(|_| "PORTHOLE_AXE names no script; run `cargo xtask test`")?,
     )?;

@@ -1,6 +1,7 @@
 //! The page's address: everything after `#`, which a browser does not send to the host of the page.
 //!
-//! `#/v1/<reference>?platform=…&view=…&layer=…&path=…&line=…&read=1&tab=…` — each part optional and percent-encoded, unknown keys kept.
+//! `#/v1/<reference>?platform=…&view=…&layer=…&path=…&line=…&read=1&tab=…&with=…&with-platform=…&ignore=…` — each part optional and
+//! percent-encoded, unknown keys kept.
 
 use crate::protocol::ViewMode;
 use std::fmt;
@@ -24,6 +25,12 @@ pub struct Address {
     pub reading: bool,
     /// The open tab.
     pub tab: Tab,
+    /// The image to compare with, as typed.
+    pub with: Option<String>,
+    /// The platform of that image.
+    pub with_platform: Option<String>,
+    /// What the comparison leaves out, by the names of `porthole diff --ignore`, separated by commas.
+    pub ignore: Option<String>,
     /// Keys of other versions of this page, decoded, in their order.
     pub unknown: Vec<(String, String)>,
 }
@@ -38,6 +45,8 @@ pub enum Tab {
     Overview,
     /// Bytes that a container does not see.
     Waste,
+    /// Another image beside this one.
+    Compare,
     /// The manifest's bytes.
     Manifest,
     /// The configuration.
@@ -46,7 +55,7 @@ pub enum Tab {
 
 impl Tab {
     /// Every tab, in the order they are drawn.
-    pub const ALL: [Self; 5] = [Self::Overview, Self::Files, Self::Waste, Self::Manifest, Self::Config];
+    pub const ALL: [Self; 6] = [Self::Overview, Self::Files, Self::Waste, Self::Compare, Self::Manifest, Self::Config];
 
     /// The word in the address.
     pub fn name(self) -> &'static str {
@@ -54,6 +63,7 @@ impl Tab {
             Self::Overview => "overview",
             Self::Files => "files",
             Self::Waste => "waste",
+            Self::Compare => "compare",
             Self::Manifest => "manifest",
             Self::Config => "config",
         }
@@ -65,6 +75,7 @@ impl Tab {
             Self::Overview => "Overview",
             Self::Files => "Files",
             Self::Waste => "Waste",
+            Self::Compare => "Compare",
             Self::Manifest => "Manifest",
             Self::Config => "Config",
         }
@@ -112,6 +123,9 @@ impl Address {
             "platform" => self.platform = some(),
             "layer" => self.layer = some(),
             "path" => self.path = some(),
+            "with" => self.with = some(),
+            "with-platform" => self.with_platform = some(),
+            "ignore" => self.ignore = some(),
             "line" => match value.parse().ok().filter(|&line| line > 0) {
                 Some(line) => self.line = Some(line),
                 None => return false,
@@ -133,6 +147,16 @@ impl Address {
     /// The same address with another path selected.
     pub fn at(&self, path: Option<String>) -> Self {
         Self { path, line: None, reading: false, ..self.clone() }
+    }
+
+    /// The names of what the comparison leaves out.
+    pub fn ignored(&self) -> Vec<String> {
+        self.ignore
+            .iter()
+            .flat_map(|names| names.split(','))
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Whether both addresses show the same image, so that going from one to the other needs no request.
@@ -157,6 +181,9 @@ impl fmt::Display for Address {
             ("line", line.as_deref()),
             ("read", self.reading.then_some("1")),
             ("tab", tab),
+            ("with", self.with.as_deref()),
+            ("with-platform", self.with_platform.as_deref()),
+            ("ignore", self.ignore.as_deref()),
         ];
         let known = known.into_iter().filter_map(|(key, value)| Some((key, value?)));
         let unknown = self.unknown.iter().map(|(key, value)| (key.as_str(), value.as_str()));

@@ -149,6 +149,15 @@ pub enum Command {
         reference: String,
         /// Platform of the other image as chosen; `None` lets the session choose.
         platform: Option<String>,
+        /// What is left out, by the names of `porthole diff --ignore`. Another choice for the same image fetches nothing.
+        ignore: Vec<String>,
+    },
+    /// How a file differs between the two images that are compared. Answered with [`Event::FileDiff`], once or more.
+    DiffFile {
+        /// Escaped path.
+        path: String,
+        /// Even where that costs much.
+        anyway: bool,
     },
     /// End the comparison.
     EndCompare,

@@ -8,7 +8,7 @@ mod prepared;
 mod resolve;
 mod versions;
 
-use compare::CompareWish;
+use compare::{CompareWish, KeptComparison};
 pub use content::Want;
 pub(crate) use page::{BlobPlace, PageImage};
 pub(crate) use resolve::OfPage;
@@ -119,6 +119,8 @@ struct Desk {
     look: Option<Look>,
     /// The image that the one of the look is compared with.
     other: Option<Look>,
+    /// The comparison that it was last read for.
+    compared: Option<KeptComparison>,
     /// How many comparisons were begun.
     comparisons: u32,
     /// The window on the screen, which may be known before the look has begun.
@@ -164,6 +166,7 @@ enum Work {
     Read { look: u32, path: String, want: Want },
     ReadVersion { name: VersionName, want: Want },
     DiffVersions { before: VersionName, after: u32, anyway: bool },
+    DiffFile { look: u32, path: String, anyway: bool },
     Compare(CompareWish),
     Turn(Duration),
     Renew { worker: usize, assignment: Assignment, kind: FailureKind },
@@ -197,6 +200,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Work::Read { look, path, want } => self.read_file(look, path, want).await,
             Work::ReadVersion { name, want } => self.read_version(name, want).await,
             Work::DiffVersions { before, after, anyway } => self.diff_versions(before, after, anyway).await,
+            Work::DiffFile { look, path, anyway } => self.diff_file(look, path, anyway).await,
             Work::Compare(wish) => self.compare(wish).await,
             Work::Turn(pause) => {
                 self.registry.transport().sleep(pause).await;
@@ -254,7 +258,13 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Command::DiffVersions { path, before, after, anyway } => {
                 self.begin_version(path, before, |before| Work::DiffVersions { before, after, anyway });
             }
-            Command::Compare { reference, platform } => self.begin_comparison(reference, platform),
+            Command::Compare { reference, platform, ignore } => self.begin_comparison(reference, platform, &ignore),
+            Command::DiffFile { path, anyway } => {
+                let look = self.desk.borrow().look.as_ref().map(|look| look.number);
+                if let Some(look) = look {
+                    self.errands.begin(Errand::Version, Work::DiffFile { look, path, anyway });
+                }
+            }
             Command::EndCompare => self.end_comparison(),
             Command::SignIn { registry, username, password: Secret(password) } => {
                 let credentials = Credentials::basic(username, password);
@@ -351,7 +361,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     fn cancel(&self) {
         {
             let mut desk = self.desk.borrow_mut();
-            (desk.look, desk.other, desk.turn) = (None, None, None);
+            (desk.look, desk.other, desk.compared, desk.turn) = (None, None, None, None);
         }
         self.halt();
         for errand in [Errand::File, Errand::Version, Errand::Comparison, Errand::Turn] {

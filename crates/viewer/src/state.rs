@@ -74,6 +74,8 @@ pub struct State {
     pub comparison: Option<Rc<ComparisonFacts>>,
     /// Why the last comparison ended.
     pub comparison_failure: Option<Rc<ComparisonFailure>>,
+    /// How a file differs between the two images: its path, and the differences.
+    pub file_diff: Option<(String, Rc<VersionDiff>)>,
     /// The waste of the image, once it was asked for and every layer is settled.
     pub waste: Option<Rc<WasteFacts>>,
     /// The versions of the path that was asked for last.
@@ -100,6 +102,8 @@ pub struct State {
     pub filter_due: bool,
     /// The look whose waste was asked for.
     pub asked_waste: Option<u32>,
+    /// The comparison that was asked for.
+    pub asked_comparison: Option<AskedComparison>,
     /// Look and path whose versions were asked for.
     pub asked_versions: Option<(u32, String)>,
 }
@@ -111,6 +115,19 @@ pub struct OpenedFile {
     pub name: String,
     /// The reference that stands for it.
     pub reference: String,
+}
+
+/// A comparison that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedComparison {
+    /// Number of the look.
+    pub look: u32,
+    /// The other reference as typed.
+    pub with: String,
+    /// Its platform as chosen.
+    pub platform: Option<String>,
+    /// What is left out.
+    pub ignore: Vec<String>,
 }
 
 /// How the registry of this look is reached.

@@ -132,7 +132,7 @@ fn why(connection: &LookRoute, state: &State) -> Html {
 }
 
 /// The keys that work, and what they do.
-const KEYS: [(&[&str], &str); 14] = [
+const KEYS: [(&[&str], &str); 15] = [
     (&["↑", "↓"], "the row above, below"),
     (&["→", "←"], "open a directory; close it, or go to its parent"),
     (&["Enter"], "open or close a directory; read a file"),
@@ -144,8 +144,9 @@ const KEYS: [(&[&str], &str); 14] = [
     (&["s"], "sort by size, by name"),
     (&["[", "]"], "the layer below, above"),
     (&["m"], "all layers merged"),
-    (&["c", "y"], "copy the command, the link"),
     (&["o"], "open a file of this machine"),
+    (&["c"], "compare with another image"),
+    (&["y", "Y"], "copy the link, the command"),
     (&["?"], "these keys"),
 ];
 

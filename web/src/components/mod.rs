@@ -1,6 +1,7 @@
 //! The parts of the page.
 
 pub mod chain;
+pub mod compare;
 pub mod config;
 pub mod content;
 pub mod dialogs;

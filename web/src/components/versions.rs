@@ -45,7 +45,7 @@ pub fn Versions(props: &VersionsProps) -> Html {
             if let Some((before, after, diff)) = &props.diff {
                 <div class="diff" data-before={before.to_string()} data-after={after.to_string()}>
                     <p class="dim">{ format!("Layer {} → layer {}", before + 1, after + 1) }</p>
-                    { difference(diff, *before, *after, dispatch) }
+                    { difference(diff, anyway(*before, *after, dispatch)) }
                 </div>
             }
         </section>
@@ -83,8 +83,12 @@ fn item(version: &PathVersionFacts, before: Option<u32>, dispatch: &Callback<Act
     }
 }
 
-fn difference(diff: &VersionDiff, before: u32, after: u32, dispatch: &Callback<Action>) -> Html {
-    let anyway = dispatch.reform(move |_| Action::Diff { before, after, anyway: true });
+fn anyway(before: u32, after: u32, dispatch: &Callback<Action>) -> Callback<MouseEvent> {
+    dispatch.reform(move |_| Action::Diff { before, after, anyway: true })
+}
+
+/// How two contents differ; `anyway` reads them whatever that costs.
+pub(super) fn difference(diff: &VersionDiff, anyway: Callback<MouseEvent>) -> Html {
     match diff {
         VersionDiff::Reading => html! { <p class="dim" role="status">{ "Reading both…" }</p> },
         VersionDiff::Costly { bytes } => {

@@ -3,6 +3,7 @@
 use super::start::PageProps;
 use crate::components::{
     chain::{ChainBar, Stream},
+    compare::{Compare, CompareProps},
     config::Config,
     document::Documents,
     facts::Facts,
@@ -132,6 +133,7 @@ fn panel(state: &Rc<State>, dispatch: &Callback<Action>) -> Html {
     match state.route.tab {
         Tab::Manifest => html! { <Documents image={state.image.clone()} /> },
         Tab::Config => html! { <Config image={state.image.clone()} dispatch={dispatch.clone()} /> },
+        Tab::Compare => html! { <Compare ..CompareProps::of(state, dispatch.clone()) /> },
         Tab::Waste => html! { <Waste waste={state.waste.clone()} dispatch={dispatch.clone()} /> },
         Tab::Overview => html! {
             <div class="document" tabindex="0" role="region" aria-label="Overview">
@@ -249,7 +251,13 @@ fn key(key: &str, state: &State, dispatch: &Callback<Action>) -> bool {
         "/" => with_element("filter", |element| {
             let _ = element.focus();
         }),
-        "c" => with_element("copy-command", HtmlElement::click),
+        "c" => {
+            dispatch.emit(Action::Tab(Tab::Compare));
+            with_element("with", |input| {
+                let _ = input.focus();
+            });
+        }
+        "Y" => with_element("copy-command", HtmlElement::click),
         "y" => with_element("copy-link", HtmlElement::click),
         _ => return false,
     }

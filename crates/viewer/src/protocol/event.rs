@@ -139,6 +139,15 @@ pub enum Event {
         /// The differences.
         diff: Box<VersionDiff>,
     },
+    /// How a file differs between two images: the answer to `DiffFile`.
+    FileDiff {
+        /// Number of the look.
+        look: u32,
+        /// Escaped path.
+        path: String,
+        /// The differences.
+        diff: Box<VersionDiff>,
+    },
     /// The image compared with another: the answer to `Compare`.
     Compared {
         /// Number of the look.
@@ -192,6 +201,7 @@ impl Event {
             | Self::Versions { look, .. }
             | Self::VersionContent { look, .. }
             | Self::VersionDiff { look, .. }
+            | Self::FileDiff { look, .. }
             | Self::Selected { look, .. }
             | Self::Failure { look, .. }
             | Self::AskRelayPassword { look, .. } => Some(*look),

@@ -60,6 +60,17 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             (Err(text), _) | (_, Err(text)) => return tell(VersionDiff::Failed { wrong: false, text }),
             _ => return,
         };
+        self.diff_contents(old, new, anyway, tell).await;
+    }
+
+    /// How two files differ, with what leads there.
+    pub(super) async fn diff_contents(
+        &self,
+        old: SourceFile,
+        new: SourceFile,
+        anyway: bool,
+        tell: impl Fn(VersionDiff),
+    ) {
         if old.size().max(new.size()) > COMPARED {
             return tell(VersionDiff::TooLarge { limit: COMPARED });
         }

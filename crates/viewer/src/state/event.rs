@@ -82,6 +82,7 @@ impl State {
                 self.comparison_failure = None;
                 self.comparison = Some(Rc::from(comparison));
             }
+            Event::FileDiff { path, diff, .. } => self.file_diff = Some((path, Rc::from(diff))),
             Event::CompareFailed { failure, .. } => self.comparison_failure = Some(Rc::from(failure)),
             Event::Waste { waste, .. } => self.waste = Some(Rc::from(waste)),
             Event::Versions { path, versions, .. } => self.versions = Some((path, Rc::new(versions))),

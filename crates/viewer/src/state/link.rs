@@ -27,7 +27,17 @@ pub fn command(state: &State) -> Option<String> {
     };
     let document = |verb: &str| shell::command(verb, &source, platform);
     Some(match (state.route.tab, state.route.view) {
-        (Tab::Overview, _) => document("inspect"),
+        (Tab::Overview, _) => document("inspect --full"),
+        (Tab::Compare, _) => {
+            let other = state.comparison.as_ref()?;
+            // One --platform is for both.
+            if platform.is_some() && platform != other.platform.as_deref() {
+                return None;
+            }
+            let ignore = state.route.ignore.as_deref().map(|names| format!(" --ignore {}", shell::quote(names)));
+            let diff = format!("diff{}", ignore.unwrap_or_default());
+            format!("{} {}", document(&diff), shell::quote(&other.resolved))
+        }
         (Tab::Waste, _) => document("analyze"),
         (Tab::Manifest, _) => document("manifest"),
         (Tab::Config, _) => document("config"),

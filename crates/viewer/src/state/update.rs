@@ -1,6 +1,6 @@
 //! Actions, and what they change.
 
-use super::{Dialog, OpenedFile, State};
+use super::{AskedComparison, Dialog, OpenedFile, State};
 use crate::address::{Address, Tab};
 use crate::given;
 use crate::protocol::{
@@ -54,6 +54,24 @@ pub enum Action {
         /// Whatever it costs.
         anyway: bool,
     },
+    /// Compare the image with another one.
+    Compare {
+        /// The other reference as typed.
+        with: String,
+        /// Its platform as chosen.
+        platform: Option<String>,
+    },
+    /// Leave something out of the comparison, or take it in again: a name of `porthole diff --ignore`.
+    Ignore(String),
+    /// How a file differs between the two images, or none any more.
+    DiffFile {
+        /// Escaped path; `None`: hide the differences.
+        path: Option<String>,
+        /// Whatever it costs.
+        anyway: bool,
+    },
+    /// End the comparison.
+    EndCompare,
     /// Select a path; going back selects the one before.
     Select(Option<String>),
     /// Select a path on the way through the list.
@@ -223,6 +241,31 @@ impl State {
                     effects.push(Effect::Send(Command::DiffVersions { path, before, after, anyway }));
                 }
             }
+            Action::Compare { with, platform } => {
+                let with = understood(with.trim());
+                if !with.is_empty() {
+                    let route =
+                        Address { with: Some(with), with_platform: platform, tab: Tab::Compare, ..self.route.clone() };
+                    self.asked_comparison = None;
+                    self.push(route, &mut effects);
+                }
+            }
+            Action::Ignore(name) => {
+                let mut names = self.route.ignored();
+                match names.iter().position(|known| *known == name) {
+                    Some(place) => drop(names.remove(place)),
+                    None => names.push(name),
+                }
+                let ignore = (!names.is_empty()).then(|| names.join(","));
+                self.push(Address { ignore, ..self.route.clone() }, &mut effects);
+            }
+            Action::DiffFile { path, anyway } => {
+                self.file_diff = path.clone().map(|path| (path, Rc::new(VersionDiff::Reading)));
+                effects.extend(path.map(|path| Effect::Send(Command::DiffFile { path, anyway })));
+            }
+            Action::EndCompare => {
+                self.push(Address { with: None, with_platform: None, ..self.route.clone() }, &mut effects);
+            }
             Action::Reading(reading) => self.push(Address { reading, ..self.route.clone() }, &mut effects),
             Action::Stop => {
                 effects.push(Effect::Send(Command::Stop));
@@ -289,6 +332,7 @@ impl State {
             }
         }
         self.ask_for_waste(&mut effects);
+        self.ask_for_comparison(&mut effects);
         self.ask_for_versions(&mut effects);
         effects
     }
@@ -314,6 +358,32 @@ impl State {
         if self.route.tab == Tab::Waste && self.image.is_some() && self.asked_waste != Some(self.look) {
             self.asked_waste = Some(self.look);
             effects.push(Effect::Send(Command::Waste));
+        }
+    }
+
+    /// Asks for the comparison that the address names, where it is shown; ends the one that it names no more.
+    fn ask_for_comparison(&mut self, effects: &mut Vec<Effect>) {
+        let Some(with) = self.route.with.clone() else {
+            if self.asked_comparison.take().is_some() {
+                (self.comparison, self.comparison_failure, self.file_diff) = (None, None, None);
+                effects.push(Effect::Send(Command::EndCompare));
+            }
+            return;
+        };
+        if self.route.tab != Tab::Compare || self.image.is_none() {
+            return;
+        }
+        let platform = self.route.with_platform.clone();
+        let wanted = AskedComparison { look: self.look, with, platform, ignore: self.route.ignored() };
+        if self.asked_comparison.as_ref() != Some(&wanted) {
+            let same = |asked: &AskedComparison| (&asked.with, &asked.platform) == (&wanted.with, &wanted.platform);
+            if !self.asked_comparison.as_ref().is_some_and(same) {
+                (self.comparison, self.file_diff) = (None, None);
+            }
+            self.comparison_failure = None;
+            let AskedComparison { with: reference, platform, ignore, .. } = wanted.clone();
+            self.asked_comparison = Some(wanted);
+            effects.push(Effect::Send(Command::Compare { reference, platform, ignore }));
         }
     }
 

@@ -350,3 +350,33 @@ fn a_finding_leads_to_its_view() {
     assert_eq!(sent(&effects), [&Command::Waste]);
     assert_eq!(sent(&state.update(Action::Tab(Tab::Waste))), [] as [&Command; 0], "once in a look");
 }
+
+#[test]
+fn a_comparison_is_asked_for_once_and_where_it_is_shown() {
+    let asked = |effects: &[Effect]| -> Vec<Command> {
+        let compare = |effect: &Effect| match effect {
+            Effect::Send(command @ (Command::Compare { .. } | Command::EndCompare)) => Some(command.clone()),
+            _ => None,
+        };
+        effects.iter().filter_map(compare).collect()
+    };
+    let mut state = State::default();
+    state.update(Action::Address(Address::parse("#/v1/a/b:1?tab=files&with=a/c:1&ignore=time,owner")));
+    assert!(asked(&state.update(Action::Tab(Tab::Compare))).is_empty(), "no image yet");
+    let effects = state.update(Action::Events(vec![image(&["sha256:a"])]));
+    let wanted =
+        Command::Compare { reference: "a/c:1".into(), platform: None, ignore: vec!["time".into(), "owner".into()] };
+    assert_eq!(asked(&effects), [wanted]);
+    assert!(asked(&state.update(Action::Events(Vec::new()))).is_empty(), "it is asked for once");
+    let effects = state.update(Action::Ignore("time".into()));
+    assert!(matches!(&asked(&effects)[..], [Command::Compare { ignore, .. }] if ignore == &["owner"]));
+    assert_eq!(state.route.ignore.as_deref(), Some("owner"));
+    assert_eq!(asked(&state.update(Action::EndCompare)), [Command::EndCompare]);
+    assert_eq!((state.route.with.as_deref(), state.route.tab), (None, Tab::Compare));
+    let effects =
+        state.update(Action::Compare { with: " docker pull a/d:2 ".into(), platform: Some("linux/arm64".into()) });
+    let [Command::Compare { reference, platform, .. }] = &asked(&effects)[..] else { panic!("{effects:?}") };
+    assert_eq!((reference.as_str(), platform.as_deref()), ("a/d:2", Some("linux/arm64")));
+    let route = state.route.to_string();
+    assert_eq!(Address::parse(&route), state.route, "{route}");
+}

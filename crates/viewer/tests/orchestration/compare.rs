@@ -5,7 +5,9 @@ use porthole_testkit::{
     image::{Image, Layer},
     registry::{Fault, Internet, Site},
 };
-use porthole_viewer::protocol::{Command, ComparedFiles, ComparisonFacts, Event, FailureKind, LayerRelation};
+use porthole_viewer::protocol::{
+    Command, ComparedFiles, ComparisonFacts, Event, FailureKind, LayerRelation, ShownSide, VersionDiff,
+};
 use serde_json::json;
 
 /// The image of the stage under `a/b:1`, and another one under `a/other:1`.
@@ -25,7 +27,7 @@ fn rebased() -> Image {
 }
 
 fn compare(stage: &mut Stage, reference: &str) {
-    stage.command(Command::Compare { reference: reference.into(), platform: None });
+    stage.command(Command::Compare { reference: reference.into(), platform: None, ignore: Vec::new() });
     stage.settle();
 }
 
@@ -72,6 +74,40 @@ fn equal_layers_are_not_downloaded_again() {
     assert_eq!((sums.changed, sums.grown_bytes, sums.shrunk_bytes, sums.unsure, *total), (1, 2, 0, 0, 4));
     assert_eq!(*fetched, other.layers[1].blob.bytes.len() as u64);
     assert!(missing_before.is_empty() && missing_after.is_empty());
+}
+
+#[test]
+fn leaving_something_out_fetches_nothing() {
+    let mut stage = looking(&two(rebased()));
+    compare(&mut stage, "r.example/a/other:1");
+    let before = stage.reads();
+    for (ignore, changed) in [(&["content", "links"][..], 0), (&["owner"], 1), (&["no such"], 1), (&[], 1)] {
+        let ignore: Vec<String> = ignore.iter().map(|&name| name.into()).collect();
+        stage.command(Command::Compare { reference: " r.example/a/other:1".into(), platform: None, ignore });
+        stage.settle();
+        let ComparedFiles::Done { sums, .. } = &facts(&stage).files else { panic!("{:?}", facts(&stage).files) };
+        assert_eq!((sums.changed, sums.added, stage.reads()), (changed, 2, before));
+    }
+}
+
+#[test]
+fn a_file_of_two_images_is_compared_line_by_line() {
+    let mut stage = looking(&two(rebased()));
+    compare(&mut stage, "r.example/a/other:1");
+    stage.command(Command::DiffFile { path: "etc/hosts".into(), anyway: false });
+    stage.settle();
+    let Some((path, diff)) = &stage.state.file_diff else { panic!("no differences") };
+    let VersionDiff::Lines { hunks } = &**diff else { panic!("{diff:?}") };
+    let lines: Vec<_> = hunks[0].lines.iter().map(|line| (line.side, line.text.trim_end())).collect();
+    assert_eq!(path, "etc/hosts");
+    assert_eq!(lines, [(ShownSide::Before, "two"), (ShownSide::After, "three")]);
+    // Only one of them has it, or neither.
+    for path in ["srv/new", "no/such"] {
+        stage.state.file_diff = None;
+        stage.command(Command::DiffFile { path: path.into(), anyway: false });
+        stage.settle();
+        assert_eq!(stage.state.file_diff, None, "{path}");
+    }
 }
 
 #[test]
@@ -143,7 +179,7 @@ fn a_layer_of_the_other_image_that_is_missing_is_named() {
 #[test]
 fn a_comparison_can_be_ended_and_begun_again() {
     let mut stage = looking(&two(rebased()));
-    stage.command(Command::Compare { reference: "r.example/a/other:1".into(), platform: None });
+    stage.command(Command::Compare { reference: "r.example/a/other:1".into(), platform: None, ignore: Vec::new() });
     stage.until(|stage| stage.state.comparison.is_some());
     stage.command(Command::EndCompare);
     stage.settle();
