@@ -6,6 +6,7 @@ mod crew;
 mod page;
 mod prepared;
 mod resolve;
+mod twins;
 mod versions;
 
 use compare::{CompareWish, KeptComparison};
@@ -157,6 +158,7 @@ enum Errand {
     Version,
     Comparison,
     Turn,
+    Twins(u32),
     Renewal(usize),
 }
 
@@ -168,6 +170,7 @@ enum Work {
     DiffVersions { before: VersionName, after: u32, anyway: bool },
     DiffFile { look: u32, path: String, anyway: bool },
     Compare(CompareWish),
+    CopyToTwins { look: u32, layer: u32 },
     Turn(Duration),
     Renew { worker: usize, assignment: Assignment, kind: FailureKind },
 }
@@ -202,6 +205,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Work::DiffVersions { before, after, anyway } => self.diff_versions(before, after, anyway).await,
             Work::DiffFile { look, path, anyway } => self.diff_file(look, path, anyway).await,
             Work::Compare(wish) => self.compare(wish).await,
+            Work::CopyToTwins { look, layer } => self.copy_to_twins(look, layer).await,
             Work::Turn(pause) => {
                 self.registry.transport().sleep(pause).await;
                 self.desk.borrow_mut().turn = None;

@@ -197,7 +197,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 }
             }
         }
-        self.enqueue(wish.number, wanted.into_iter());
+        self.enqueue(wish.number, self.without_twins(wish.number, wanted).into_iter());
         fetched
     }
 

@@ -51,7 +51,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             }
             WorkerReport::Done { findings, .. } => {
                 self.desk.borrow_mut().roster.free(worker);
-                self.of_look(look, |look, out| look.done(layer, findings, out));
+                self.of_look(look, |look, out| look.done(layer, findings.clone(), out));
+                self.end_twins(look, layer, &findings);
                 self.dispatch();
                 self.turn();
             }
@@ -97,7 +98,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             self.desk.borrow_mut().roster.free(worker)
         };
         if let Some(Assignment { look, layer, .. }) = assignment {
-            self.of_look(look, |look, out| look.lost(layer, failure, out));
+            self.of_look(look, |look, out| look.lost(layer, failure.clone(), out));
+            self.lose_twins(look, layer, &failure);
         }
         self.dispatch();
         self.turn();

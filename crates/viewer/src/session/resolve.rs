@@ -130,7 +130,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         self.of_look(number, |look, out| {
             look.install(reference.clone(), resolved, page, summary, overview, out);
         });
-        self.enqueue(number, read.into_iter().map(|(layer, _)| layer));
+        let read = read.into_iter().map(|(layer, _)| layer).collect();
+        self.enqueue(number, self.without_twins(number, read).into_iter());
         for (layer, descriptor) in listed {
             match self.list(&reference, descriptor).await {
                 Ok(listing) => {

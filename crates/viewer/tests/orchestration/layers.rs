@@ -164,6 +164,48 @@ fn a_layer_that_breaks_again_and_again_is_lost() {
     assert!(internet.count(&blob(0)) <= 5);
 }
 
+/// An image whose layers are one blob, except for the top one.
+fn repeated(times: usize) -> porthole_testkit::image::Built {
+    let same = || Layer::new("RUN the same").file("etc/same", "1\n").file("srv/same", "22\n");
+    let image = (0..times).fold(Image::new(), |image, _| image.layer(same()));
+    image.layer(Layer::new("RUN another").file("etc/other", "3\n")).build()
+}
+
+#[test]
+fn three_hundred_layers_of_one_blob_cost_one_request() {
+    let built = repeated(300);
+    let mut content = Content::default();
+    content.add_image(&built);
+    content.add_root("1", built.manifest.clone());
+    let internet = registry(content);
+    let mut stage = Stage::new(&internet);
+    stage.look(REFERENCE);
+    stage.verified();
+    let blob = |layer: usize| format!("/blobs/{}", built.layers[layer].blob.digest);
+    assert_eq!((internet.count(&blob(0)), internet.count(&blob(300))), (1, 1));
+    assert_eq!(stage.layer_states().len(), 301);
+    assert_eq!(stage.state.layers[299].entries, stage.state.layers[0].entries);
+    assert!(stage.state.layers[7].note.as_deref().is_some_and(|note| note.contains("layer 1")));
+}
+
+#[test]
+fn layers_of_one_blob_fail_together() {
+    for fault in [Fault::Status(404), Fault::Body(vec![7; 40])] {
+        let built = repeated(3);
+        let mut content = Content::default();
+        content.add_image(&built);
+        content.add_root("1", built.manifest.clone());
+        let internet = registry(content);
+        internet.fault(&format!("/blobs/{}", built.layers[0].blob.digest), u32::MAX, fault);
+        let mut stage = Stage::new(&internet);
+        stage.look(REFERENCE);
+        let wrong = LayerState::Wrong;
+        assert_eq!(stage.layer_states(), [wrong, wrong, wrong, LayerState::Verified]);
+        assert!(stage.layer_failure(2).text.contains("layer 3"), "{}", stage.layer_failure(2).text);
+        assert!(stage.state.settled);
+    }
+}
+
 #[test]
 fn the_blobs_of_an_artifact_need_not_be_archives() {
     let image_config = "application/vnd.oci.image.config.v1+json";
