@@ -8,6 +8,7 @@ use crate::{
 use http::{Response, StatusCode, header};
 use porthole_registry::{
     endpoint::blob,
+    html::Page,
     retry::{Budget, PATIENCE, TryFailure, retry_after},
     transport::{self, Body, Environment, ErrorKind, Transport},
 };
@@ -179,6 +180,7 @@ async fn feed<B: Body>(
 ) -> Result<Fed, (Failed, TryFailure)> {
     let range = scan.offset()..scan.size();
     let mut skip = skipped(&response, &range, scan.size()).map_err(|error| broken(&error))?;
+    let (status, length) = (response.status(), response.headers().get(header::CONTENT_LENGTH).cloned());
     let mut body = response.into_body();
     loop {
         let read = body.read(buffer).await.map_err(|error| broken(&error))?;
@@ -189,12 +191,30 @@ async fn feed<B: Body>(
         if read == 0 {
             return Ok(Fed::Ended);
         }
+        if scan.offset() == 0
+            && let Some(page) = stray_page(length.as_ref(), &buffer[..read], scan)
+        {
+            let text =
+                format!("expected a blob, got {page}: a sign-in page or a proxy may answer in place of the registry");
+            return Err((
+                (FailureKind::Other, text),
+                TryFailure::Status { status: status.as_u16(), retry_after: None },
+            ));
+        }
         let skipped = usize::try_from(skip).unwrap_or(usize::MAX).min(read);
         skip -= skipped as u64;
         if skipped < read && !scan.push(&buffer[skipped..read], clock.now()) {
             return Ok(Fed::Enough);
         }
     }
+}
+
+/// An HTML page that came instead of a blob. A blob may be a page itself: if it has the right length, or is no archive and
+/// has none, the digest decides.
+fn stray_page(length: Option<&http::HeaderValue>, start: &[u8], scan: &Scan<'_>) -> Option<Page> {
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    let may_be_right = length.map_or_else(|| !scan.expects_archive(), |length: u64| length == scan.size());
+    Page::find(start).filter(|_| !may_be_right)
 }
 
 /// Bytes of the body before the range that was asked for.

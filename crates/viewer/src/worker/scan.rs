@@ -86,6 +86,11 @@ impl<'t> Scan<'t> {
         self.progress.compressed
     }
 
+    /// Whether the blob promises to be an archive.
+    pub(super) fn expects_archive(&self) -> bool {
+        self.layer.promised
+    }
+
     /// Bytes of the blob that the descriptor promises.
     pub(super) fn size(&self) -> u64 {
         self.size

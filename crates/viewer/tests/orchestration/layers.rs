@@ -143,6 +143,20 @@ fn another_range_than_was_asked_for_is_not_taken() {
 }
 
 #[test]
+fn a_page_in_place_of_a_layer_is_named() {
+    let internet = registry(content());
+    let body = b"<!DOCTYPE html><html><head><title>Sign in to the network</title></head></html>".to_vec();
+    let headers = vec![("content-type", "application/octet-stream".to_owned())];
+    internet.fault(&blob(0), u32::MAX, Fault::Answer { status: 200, headers, body });
+    let mut stage = Stage::new(&internet);
+    stage.look(REFERENCE);
+    assert_eq!(stage.layer_states(), [LayerState::Wrong, LayerState::Verified]);
+    let text = &stage.layer_failure(0).text;
+    assert!(text.contains("an HTML page with the title `Sign in to the network`"), "{text}");
+    assert_eq!(internet.count(&blob(0)), 1);
+}
+
+#[test]
 fn a_registry_without_ranges_sends_the_first_bytes_again() {
     let internet = registry(content());
     internet.fault(&blob(0), 1, Fault::ResetAfter(50));
