@@ -356,9 +356,12 @@ fn of_transport(registry: &str, kind: ErrorKind) -> Failure {
             "check the registry's name; if it is right, the operator of {registry} has to add it to the certificate"
         ))),
         ErrorKind::Forbidden | ErrorKind::Source => of(Blame::Machine),
-        ErrorKind::Resolve | ErrorKind::Connect | ErrorKind::Interrupted | ErrorKind::Timeout | ErrorKind::Other => {
-            of(Blame::Network)
-        }
+        ErrorKind::Resolve
+        | ErrorKind::Connect
+        | ErrorKind::Interrupted
+        | ErrorKind::Timeout
+        | ErrorKind::Offline
+        | ErrorKind::Other => of(Blame::Network),
     }
 }
 

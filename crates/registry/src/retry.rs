@@ -137,8 +137,9 @@ impl Budget {
         self.refusals +=
             u32::from(matches!(failure, TryFailure::Status { status: 429 | 503, .. } | TryFailure::Busy { .. }));
         let tries = if self.proved { TRIES_ON_THE_WAY } else { TRIES };
-        // A name that was known before will be known again.
-        let lost_name = self.proved && failure == TryFailure::Transport(transport::ErrorKind::Resolve);
+        // A name that was known before will be known again, and a network that was there may come back.
+        let lost = [transport::ErrorKind::Resolve, transport::ErrorKind::Offline].map(TryFailure::Transport);
+        let lost_name = self.proved && lost.contains(&failure);
         if self.failures >= tries || !(failure.is_retryable() || lost_name) {
             return None;
         }
@@ -205,7 +206,7 @@ mod tests {
             assert_eq!(delay(1, Duration::ZERO, status(code), 0), None, "{code}");
         }
         assert!(delay(1, Duration::ZERO, TryFailure::Transport(ErrorKind::Interrupted), 0).is_some());
-        for kind in [ErrorKind::Resolve, ErrorKind::Tls, ErrorKind::Forbidden, ErrorKind::Opaque] {
+        for kind in [ErrorKind::Resolve, ErrorKind::Offline, ErrorKind::Tls, ErrorKind::Forbidden, ErrorKind::Opaque] {
             assert_eq!(delay(1, Duration::ZERO, TryFailure::Transport(kind), 0), None, "{kind:?}");
         }
     }

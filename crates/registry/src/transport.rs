@@ -96,6 +96,8 @@ pub enum ErrorKind {
     Forbidden,
     /// What was to be sent cannot be read, or is not what it should be.
     Source,
+    /// This machine has no network.
+    Offline,
     /// In a page: blocked by CORS or dead, the platform does not tell which.
     Opaque,
     /// In a page: the host is alive, but does not allow this page to read it.
@@ -127,6 +129,7 @@ impl std::fmt::Display for ErrorKind {
             Self::Timeout => "timed out",
             Self::Forbidden => "address refused",
             Self::Source => "source broken",
+            Self::Offline => "no network",
             Self::Opaque => "host not reachable from this page",
             Self::Cors => "registry does not allow this page to read it",
             Self::Preflight => "registry refuses this page's signed-in requests",

@@ -163,6 +163,10 @@ pub fn is_of_relay(error: &Error) -> bool {
 fn of_transport(error: &transport::Error, context: Context<'_>, plain: FailureNotice) -> FailureNotice {
     let registry = context.registry;
     let retry = vec![Remedy::Retry { after: None }];
+    if error.kind == ErrorKind::Offline {
+        let text = format!("This device has no network, so {registry} was not asked.");
+        return FailureNotice { kind: FailureKind::DeadHost, text, remedies: retry, ..plain };
+    }
     if context.route == RegistryRoute::Relay {
         let relay = context.relay.unwrap_or("?");
         let text = format!("The relay at {relay} does not answer, so {registry} was not asked.");

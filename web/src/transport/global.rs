@@ -20,6 +20,13 @@ extern "C" {
     fn clear_timeout(timer: &JsValue);
 }
 
+/// Whether the browser has a network, as far as it knows.
+pub(super) fn on_line() -> bool {
+    let get = |object: &JsValue, name: &str| js_sys::Reflect::get(object, &name.into()).ok();
+    let navigator = get(&js_sys::global(), "navigator");
+    navigator.and_then(|navigator| get(&navigator, "onLine")).is_none_or(|on_line| on_line != JsValue::FALSE)
+}
+
 /// Longest silence of a peer before a request is given up.
 pub(super) const STALL: Duration = Duration::from_secs(40);
 

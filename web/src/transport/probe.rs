@@ -9,6 +9,9 @@ use web_sys::{ReferrerPolicy, RequestCache, RequestCredentials, RequestMode};
 ///
 /// `authorized`: the failed request carried `Authorization`, so a preflight went before it.
 pub(super) async fn classify(url: &str, authorized: bool) -> ErrorKind {
+    if !is_loopback(url) && !global::on_line() {
+        return ErrorKind::Offline;
+    }
     if authorized && answers(url, RequestMode::Cors).await {
         return ErrorKind::Preflight;
     }
@@ -27,6 +30,12 @@ async fn answers(url: &str, mode: RequestMode) -> bool {
         .abort_signal(Some(&guard.signal()));
     let _watch = guard.watch();
     request.send().await.is_ok()
+}
+
+/// Whether the host is this machine, which needs no network.
+fn is_loopback(url: &str) -> bool {
+    let host = origin(url).split("://").nth(1).unwrap_or_default();
+    ["127.", "localhost", "[::1]"].iter().any(|loopback| host.starts_with(loopback))
 }
 
 /// Scheme and authority of an absolute URL.

@@ -227,16 +227,21 @@ fn broken(error: &transport::Error) -> (Failed, TryFailure) {
     let kind = match error.kind {
         ErrorKind::Cors | ErrorKind::Opaque => FailureKind::NoCors,
         ErrorKind::Preflight => FailureKind::Preflight,
-        ErrorKind::Connect | ErrorKind::Resolve | ErrorKind::Tls | ErrorKind::Timeout => FailureKind::DeadHost,
+        ErrorKind::Connect | ErrorKind::Resolve | ErrorKind::Tls | ErrorKind::Timeout | ErrorKind::Offline => {
+            FailureKind::DeadHost
+        }
         _ => FailureKind::Other,
     };
     let text = match kind {
         FailureKind::NoCors => "the host of its blob does not allow this page to read it",
         FailureKind::Preflight => "the registry refuses preflights",
+        FailureKind::DeadHost if error.kind == ErrorKind::Offline => "this device has no network",
         FailureKind::DeadHost => "the host of its blob cannot be reached",
         _ => "the connection broke, and trying again did not help",
     };
-    ((kind, format!("{text} ({})", error.message)), TryFailure::Transport(error.kind))
+    // A page cannot tell a lost name from a refused connection, such as that to a relay that is being restarted.
+    let tried = if error.kind == ErrorKind::Resolve { ErrorKind::Connect } else { error.kind };
+    ((kind, format!("{text} ({})", error.message)), TryFailure::Transport(tried))
 }
 
 /// `now` is the time since the Unix epoch.

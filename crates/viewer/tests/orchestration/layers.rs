@@ -157,6 +157,34 @@ fn a_page_in_place_of_a_layer_is_named() {
 }
 
 #[test]
+fn a_relay_that_is_restarted_costs_no_layer() {
+    for kind in [ErrorKind::Resolve, ErrorKind::Connect] {
+        let internet = registry(content());
+        internet.fault(&blob(0), 1, Fault::ResetAfter(50));
+        internet.fault(&blob(0), 3, Fault::NoAnswer(kind));
+        internet.fault(&blob(1), 2, Fault::NoAnswer(kind));
+        let mut stage = Stage::new(&internet);
+        stage.look(REFERENCE);
+        stage.verified();
+    }
+}
+
+#[test]
+fn a_device_without_network_is_told_so() {
+    let internet = registry(content());
+    internet.fault(&blob(0), u32::MAX, Fault::NoAnswer(ErrorKind::Offline));
+    let mut stage = Stage::new(&internet);
+    stage.look(REFERENCE);
+    assert!(stage.layer_failure(0).text.contains("no network"), "{}", stage.layer_failure(0).text);
+    assert_eq!(internet.count(&blob(0)), 1);
+    internet.fault("/v2/", u32::MAX, Fault::NoAnswer(ErrorKind::Offline));
+    let mut stage = Stage::new(&internet);
+    stage.look(REFERENCE);
+    let failure = stage.state.failure.as_deref().expect("a failure");
+    assert!(failure.text.starts_with("This device has no network"), "{}", failure.text);
+}
+
+#[test]
 fn a_registry_without_ranges_sends_the_first_bytes_again() {
     let internet = registry(content());
     internet.fault(&blob(0), 1, Fault::ResetAfter(50));
