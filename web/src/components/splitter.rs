@@ -30,6 +30,12 @@ pub fn Splitter(props: &SplitterProps) -> Html {
         width
     });
     let width = props.width;
+    let drawn = use_state(|| None);
+    {
+        // The style sheet's width is known only once the pane is drawn.
+        let (node, drawn) = (node.clone(), drawn.clone());
+        use_effect_with(width, move |_| drawn.set(measured(&node)));
+    }
     let now = {
         let node = node.clone();
         move || width.unwrap_or_else(|| measured(&node).unwrap_or(NARROWEST))
@@ -68,7 +74,8 @@ pub fn Splitter(props: &SplitterProps) -> Html {
     let onlostpointercapture = move |_: PointerEvent| *dragging.borrow_mut() = false;
     html! {
         <div class="splitter" ref={node} role="separator" aria-orientation="vertical" aria-label="Width of the right pane" tabindex="0"
-            aria-valuemin={NARROWEST.to_string()} aria-valuemax={WIDEST.to_string()} aria-valuenow={width.unwrap_or(NARROWEST).to_string()}
+            aria-valuemin={NARROWEST.to_string()} aria-valuemax={widest().to_string()}
+            aria-valuenow={width.or(*drawn).map(|width| width.clamp(NARROWEST, widest()).to_string())}
             {onkeydown} {onpointerdown} {onpointermove} {onlostpointercapture} />
     }
 }
