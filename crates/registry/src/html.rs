@@ -26,6 +26,9 @@ impl fmt::Display for Page {
     }
 }
 
+/// Header of a relay's answer: the `Content-Type` of a blob that its registry calls a page. The relay itself sends blobs as bytes.
+pub const UPSTREAM_TYPE: http::HeaderName = http::HeaderName::from_static("porthole-upstream-type");
+
 /// Whether a `Content-Type` says HTML.
 pub fn is_html(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim();

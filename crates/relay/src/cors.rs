@@ -85,7 +85,7 @@ pub(crate) fn parse_origin(text: &str) -> Option<String> {
 
 const ALLOWED: &str = "Accept, Authorization, Content-Type, If-None-Match, If-Range, Range";
 const EXPOSED: &str = "Accept-Ranges, Content-Length, Content-Range, Docker-Content-Digest, Docker-RateLimit-Source, \
-    ETag, Link, OCI-Filters-Applied, OCI-Namespace, OCI-Subject, RateLimit-Limit, RateLimit-Remaining, \
+    ETag, Link, OCI-Filters-Applied, OCI-Namespace, OCI-Subject, Porthole-Upstream-Type, RateLimit-Limit, RateLimit-Remaining, \
     RateLimit-Reset, Retry-After, Warning, WWW-Authenticate";
 const PRIVATE_REQUEST: &str = "access-control-request-private-network";
 const PRIVATE_ALLOW: &str = "access-control-allow-private-network";

@@ -14,7 +14,7 @@ use crate::{
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use porthole_core::{digest::Digest, limits::ERROR_BODY_BYTES};
-use porthole_registry::{challenge, endpoint::tags};
+use porthole_registry::{challenge, endpoint::tags, html};
 use std::sync::Arc;
 
 /// Asks the registry, and answers as it did. `base` is this relay's own origin, as the client knows it.
@@ -108,6 +108,11 @@ pub(crate) async fn answer(
     };
     if let Some(content_type) = content_type.filter(|_| status != StatusCode::NOT_MODIFIED) {
         back.insert(header::CONTENT_TYPE, content_type);
+    }
+    // A blob loses its type, but a client that got a login page instead of one should be able to say so.
+    let own = answer.response.headers().get(header::CONTENT_TYPE).and_then(|own| own.to_str().ok());
+    if matches!(call.endpoint, Endpoint::Blob(_)) && own.is_some_and(html::is_html) {
+        back.insert(html::UPSTREAM_TYPE, HeaderValue::from_static("text/html"));
     }
     if let Some(link) = next_page(&answer, call)? {
         back.insert(header::LINK, link);

@@ -389,9 +389,11 @@ impl<T: Transport + Environment> Registry<T> {
         size: u64,
     ) -> Result<(), Error> {
         let headers = answer.response.headers();
-        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let is_page = |name| headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(html::is_html);
+        // A relay sends every blob as bytes without a type, and names the type that it saw.
+        let is_html = is_page(header::CONTENT_TYPE) || call.base.is_relay() && is_page(html::UPSTREAM_TYPE);
         let is_right = content_length(headers).is_some_and(|length| length == expected || length == size);
-        if is_right || !content_type.is_some_and(html::is_html) {
+        if is_right || !is_html {
             return Ok(());
         }
         let start = self.read_start(answer.response.body_mut(), self.options.limits.error_body_bytes).await;
@@ -438,6 +440,8 @@ impl Call {
     }
 
     fn page(&self, host: String, page: html::Page) -> Error {
+        // Behind a relay, the registry is the nearest name of the sender that is known.
+        let host = if self.base.is_relay() { self.registry.clone() } else { host };
         Error::Page { registry: self.registry.clone(), what: self.what.clone(), host, page }
     }
 

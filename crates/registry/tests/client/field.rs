@@ -9,7 +9,7 @@ use porthole_core::{
 };
 use porthole_registry::{
     Error, Options, Registry,
-    client::{By, Destination, Known},
+    client::{By, Destination, Known, Route},
     endpoint::referrers::fallback_tag,
 };
 use porthole_testkit::{
@@ -182,6 +182,25 @@ fn an_html_page_is_named_where_a_registry_should_answer() {
     internet.fault("/token", 9, page(200));
     let registry = with_password(&internet, Options::default());
     whole("token", block_on(registry.fetch_document(&tagged())).unwrap_err());
+}
+
+#[test]
+fn a_page_for_a_blob_is_named_through_a_relay() {
+    let descriptor = layer(&content());
+    let internet = Internet::new();
+    internet.site("127.0.0.1:8090", Site::new().repository("a/b", content()));
+    for (named, expected) in [("text/html", true), ("text/plain", false)] {
+        let headers = [("content-type", "application/octet-stream"), ("porthole-upstream-type", named)];
+        internet.fault("/blobs/", 1, answer(200, &headers, PORTAL));
+        let registry = client(&internet);
+        registry.set_route(HOST, Route::Relay("http://127.0.0.1:8090".into()));
+        let error = block_on(registry.fetch_blob(&tagged(), &descriptor, 0)).err().map(|error| error.to_string());
+        let is_named = error.as_ref().is_some_and(|text| {
+            text.starts_with("r.example.com answered")
+                && text.contains("an HTML page with the title `Sign in to the network`")
+        });
+        assert_eq!(is_named, expected, "{named}: {error:?}");
+    }
 }
 
 #[test]

@@ -86,6 +86,7 @@ async fn a_blob_is_bytes_whatever_it_says() {
     let relay = relay_to(&upstream, &[]).await;
     let answer = relay.get(&format!("/v2/a/blobs/{DIGEST}?ns={}", upstream.address)).await;
     assert_eq!(answer.header("content-type"), Some("application/octet-stream"));
+    assert_eq!(answer.header("porthole-upstream-type"), Some("text/html"));
     assert_eq!(answer.header("content-disposition"), Some("attachment"));
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
     assert_eq!(answer.header("content-security-policy"), Some("default-src 'none'; sandbox"));
