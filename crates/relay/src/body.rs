@@ -19,7 +19,24 @@ pub(crate) enum Body {
     /// What a registry sends, as it arrives.
     Upstream(Box<Arriving>),
     /// What a thread reads from a file.
-    File(mpsc::Receiver<Result<Bytes, Error>>, Arc<Metrics>),
+    File(Pieces),
+}
+
+/// A part of a file, piece by piece.
+pub(crate) struct Pieces {
+    pub(crate) receiver: mpsc::Receiver<Result<Bytes, Error>>,
+    /// Bytes that are still to come.
+    pub(crate) left: u64,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Pieces {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        let piece = ready!(self.receiver.poll_recv(cx));
+        let bytes = piece.as_ref().and_then(|piece| piece.as_ref().ok()).map_or(0, Bytes::len);
+        self.left = self.left.saturating_sub(bytes as u64);
+        Poll::Ready(piece)
+    }
 }
 
 /// What a registry sends.
@@ -73,7 +90,7 @@ impl hyper::body::Body for Body {
         let (next, metrics) = match self.get_mut() {
             Self::Whole(bytes) => return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Upstream(arriving) => (arriving.poll_piece(cx), &mut arriving.metrics),
-            Self::File(pieces, metrics) => (pieces.poll_recv(cx), metrics),
+            Self::File(pieces) => (pieces.poll_piece(cx), &mut pieces.metrics),
         };
         next.map(|piece| {
             piece.map(|piece| {
@@ -91,7 +108,27 @@ impl hyper::body::Body for Body {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Self::Upstream(arriving) => arriving.body.remaining().map_or_else(SizeHint::default, SizeHint::with_exact),
-            Self::File(..) => SizeHint::default(),
+            Self::File(pieces) => SizeHint::with_exact(pieces.left),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hyper::body::Body as _;
+
+    #[tokio::test]
+    async fn a_file_that_was_sent_to_its_end_is_not_called_broken_off() {
+        let (sender, receiver) = mpsc::channel(2);
+        for piece in ["abc", "de"] {
+            sender.send(Ok(Bytes::from_static(piece.as_bytes()))).await.unwrap();
+        }
+        let mut body = Body::File(Pieces { receiver, left: 5, metrics: Arc::default() });
+        for left in [2, 0] {
+            let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
+            assert!(frame.is_some_and(|frame| frame.is_ok()));
+            assert_eq!(body.size_hint().exact(), Some(left));
         }
     }
 }

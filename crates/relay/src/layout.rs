@@ -1,7 +1,7 @@
 //! `layout.localhost`: images from disk, as a registry of their own. Nothing of it leaves this process.
 
 use crate::{
-    body::Body,
+    body::{Body, Pieces},
     headers,
     metrics::Metrics,
     pieces,
@@ -167,6 +167,7 @@ async fn blob(
     let file = opened.map_err(|error| unknown(error.to_string()))?.map_err(|error| unknown(error.to_string()))?;
     let Some(part) = pieces::select(&mut response, range, file.size()) else { return Ok(response) };
     let (sender, receiver) = mpsc::channel(1);
+    let left = part.end - part.start;
     let file = Arc::new(file);
     let read = move |start: u64, length: usize| {
         let mut piece = vec![0; length];
@@ -176,7 +177,7 @@ async fn blob(
     tokio::spawn(async move {
         pieces::send(read, part, || PIECE, &sender).await;
     });
-    *response.body_mut() = Body::File(receiver, metrics);
+    *response.body_mut() = Body::File(Pieces { receiver, left, metrics });
     Ok(response)
 }
 

@@ -6,7 +6,7 @@
 
 use super::{Cache, Found, Name, fetch};
 use crate::{
-    body::{Arriving, Body},
+    body::{Arriving, Body, Pieces},
     clients::Clients,
     headers,
     metrics::Metrics,
@@ -152,9 +152,10 @@ impl Wish<'_> {
             return refused;
         };
         let (sender, receiver) = mpsc::channel(1);
+        let left = part.end - part.start;
         let clients = Arc::clone(self.clients);
         tokio::spawn(fetch::send(file, part, progress, move || clients.piece(), sender));
-        *response.body_mut() = Body::File(receiver, Arc::clone(self.metrics));
+        *response.body_mut() = Body::File(Pieces { receiver, left, metrics: Arc::clone(self.metrics) });
         response
     }
 }
