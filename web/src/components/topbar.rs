@@ -49,7 +49,7 @@ pub fn TopBar(props: &TopBarProps) -> Html {
                 <Platforms available={Rc::clone(&props.platforms)} chosen={props.platform.clone()} dispatch={dispatch.clone()} />
             </ReferenceInput>
             { for connection }
-            <button id="file-open" class="pill" aria-label="Open a file" title="Open a file of this machine (o)" onclick={|_| file::choose()}>
+            <button id="file-open" class="pill" aria-label="Open file" title="Open a file of this machine (o)" onclick={|_| file::choose()}>
                 <span class="words">{ "Open file" }</span><span class="icon" aria-hidden="true">{ "⊕" }</span>
             </button>
             <button id="settings-open" class="pill" aria-label="Settings" onclick={open(Dialog::Settings)}>
