@@ -161,7 +161,7 @@ fn comparison(facts: &ComparisonFacts, props: &CompareProps, shown: usize) -> Ht
                 if layers {
                     <h2 class="heading">{ "Layers" }</h2>
                     <table class="layers-of-both">
-                        <thead><tr><th scope="col">{ "This image" }</th><th scope="col" class="right">{ "Size" }</th><th scope="col">{ "" }</th><th scope="col">{ "The other" }</th><th scope="col" class="right">{ "Size" }</th></tr></thead>
+                        <thead><tr><th scope="col">{ "This image" }</th><th scope="col" class="right">{ "Size" }</th><td /><th scope="col">{ "The other" }</th><th scope="col" class="right">{ "Size" }</th></tr></thead>
                         <tbody>{ for facts.layers.iter().map(matched) }</tbody>
                     </table>
                 }
