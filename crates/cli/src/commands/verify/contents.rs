@@ -1,12 +1,11 @@
 //! What the audit of a prepared layer's table of contents found.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use porthole_core::{failure::Classify, path, toc::Disagreement};
+use porthole_core::{failure::Classify, toc::Disagreement};
 use serde::Serialize;
 
 use porthole_inspect::toc::AuditedToc;
 
-use crate::ui::Style;
+use crate::{commands::ls::row::Name, ui::Style};
 
 /// An audit, done or refused.
 #[derive(Default, Serialize)]
@@ -84,12 +83,8 @@ impl Contents {
 impl DisagreementReport {
     fn of(disagreement: &Disagreement) -> Self {
         let bytes = if disagreement.path.is_empty() { b"." } else { disagreement.path.as_slice() };
-        let path = path::escape(bytes);
-        Self {
-            path_b64: (path.as_bytes() != bytes).then(|| STANDARD.encode(bytes)),
-            path: path.into_owned(),
-            what: disagreement.difference.to_string(),
-        }
+        let Name { path, path_b64 } = Name::of(bytes);
+        Self { path: path.into_owned(), path_b64, what: disagreement.difference.to_string() }
     }
 }
 

@@ -1,9 +1,10 @@
 //! What readers may disagree about in one layer, for programs and for people.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use porthole_core::{path, tree::Ambiguity};
+use porthole_core::tree::Ambiguity;
 use porthole_inspect::verify::{Doubt, LayerDoubts};
 use serde::Serialize;
+
+use crate::commands::ls::row::Name;
 
 /// As [`LayerDoubts`], in words.
 #[derive(Default, Serialize)]
@@ -73,11 +74,10 @@ impl Doubts {
 
 impl AmbiguityReport {
     fn of(doubt: &Doubt) -> Self {
-        let text = path::escape(&doubt.path);
-        let path_b64 = matches!(text, std::borrow::Cow::Owned(_)).then(|| STANDARD.encode(&doubt.path));
+        let Name { path, path_b64 } = Name::of(&doubt.path);
         let level = if matches!(doubt.reason, Ambiguity::Archive(_)) { Level::Archive } else { Level::Tree };
         let reason = doubt.reason.to_string();
-        Self { path: text.into_owned(), path_b64, reason, level }
+        Self { path: path.into_owned(), path_b64, reason, level }
     }
 }
 
