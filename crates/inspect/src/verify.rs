@@ -137,7 +137,6 @@ pub struct VerifiedLayer {
     pub toc: Option<AuditedToc>,
     /// What readers may disagree about.
     pub doubts: LayerDoubts,
-    failures: Vec<Failure>,
 }
 
 /// How large the archive of a layer is.
@@ -158,7 +157,7 @@ impl VerifiedLayer {
     /// What kinds of failure it has.
     pub fn failures(&self) -> Vec<Failure> {
         let malformed = matches!(self.state, VerifyState::Wrong | VerifyState::Stopped);
-        self.failures.iter().cloned().chain(malformed.then(Failure::malformed)).collect()
+        self.findings.iter().map(Classify::failure).chain(malformed.then(Failure::malformed)).collect()
     }
 }
 
@@ -232,7 +231,6 @@ impl VerifyStack {
             size: report.size,
             archive: archive.then_some(ArchiveSize { bytes: report.uncompressed, entries: report.entries }),
             state,
-            failures: findings.iter().map(Classify::failure).collect(),
             findings,
             stopped,
             toc,
