@@ -2,9 +2,11 @@
 
 use crate::given::{GivenFile, GivenPlace};
 use porthole_core::{descriptor::Descriptor, limits::Limits, reference::Reference};
-use porthole_inspect::local::{BlobFile, Error, Images, LocalImage};
-use porthole_source::{BlobStream, ImageSource};
-use std::{collections::BTreeMap, sync::Arc};
+use porthole_inspect::{
+    blob::read_range,
+    local::{BlobFile, Error, Images, LocalImage},
+};
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 /// An image in files of the front end.
 pub(crate) type PageImage = LocalImage<BTreeMap<String, GivenFile>, GivenFile>;
@@ -40,14 +42,13 @@ pub(super) async fn blob(image: &PageImage, descriptor: &Descriptor) -> Result<B
 }
 
 async fn read(image: &PageImage, descriptor: &Descriptor) -> Result<Vec<u8>, Error> {
-    let mut blob = image.open_blob(descriptor, 0..descriptor.size).await?;
-    let (mut bytes, mut buffer) = (Vec::new(), vec![0; BUFFER]);
-    loop {
-        match blob.read(&mut buffer).await? {
-            0 => return Ok(bytes),
-            read => bytes.extend_from_slice(&buffer[..read]),
-        }
-    }
+    let mut bytes = Vec::new();
+    let take = |piece: &[u8]| {
+        bytes.extend_from_slice(piece);
+        ControlFlow::Continue(())
+    };
+    read_range(image, Some(descriptor), 0..descriptor.size, take).await?;
+    Ok(bytes)
 }
 
 /// The blob of a layer that is in a file of the front end.
@@ -70,4 +71,3 @@ impl BlobPlace {
 
 /// What stands for the image that is part of a front end in errors.
 pub(super) const SAMPLE_NAME: &str = "the image of the page";
-const BUFFER: usize = 64 << 10;
