@@ -129,15 +129,13 @@ pub(super) async fn fetch_range<T: Transport>(
     let mut body = response.into_body();
     let mut buffer = vec![0; CHUNK];
     while left > 0 {
-        let read = body.read(&mut buffer).await.map_err(|error| broken(&error).0)?;
-        if read == 0 {
+        let piece = read_past(&mut body, &mut buffer, &mut skip).await.map_err(|error| broken(&error).0)?;
+        if piece.is_empty() {
             return Err((FailureKind::Other, "the body ended early".into()));
         }
-        let skipped = usize::try_from(skip).unwrap_or(usize::MAX).min(read);
-        skip -= skipped as u64;
-        let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(read - skipped);
+        let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(piece.len());
         left -= wanted as u64;
-        if wanted > 0 && !push(&buffer[skipped..skipped + wanted]) {
+        if !push(&piece[..wanted]) {
             return Ok(());
         }
     }
@@ -183,16 +181,16 @@ async fn feed<B: Body>(
     let (status, length) = (response.status(), response.headers().get(header::CONTENT_LENGTH).cloned());
     let mut body = response.into_body();
     loop {
-        let read = body.read(buffer).await.map_err(|error| broken(&error))?;
-        if read == 0 && skip > 0 {
+        let piece = read_past(&mut body, buffer, &mut skip).await.map_err(|error| broken(&error))?;
+        if piece.is_empty() && skip > 0 {
             let message = "the body ended early".into();
             return Err(broken(&transport::Error { kind: ErrorKind::Interrupted, message }));
         }
-        if read == 0 {
+        if piece.is_empty() {
             return Ok(Fed::Ended);
         }
         if scan.offset() == 0
-            && let Some(page) = stray_page(length.as_ref(), &buffer[..read], scan)
+            && let Some(page) = stray_page(length.as_ref(), piece, scan)
         {
             let text =
                 format!("expected a blob, got {page}: a sign-in page or a proxy may answer in place of the registry");
@@ -201,10 +199,24 @@ async fn feed<B: Body>(
                 TryFailure::Status { status: status.as_u16(), retry_after: None },
             ));
         }
-        let skipped = usize::try_from(skip).unwrap_or(usize::MAX).min(read);
-        skip -= skipped as u64;
-        if skipped < read && !scan.push(&buffer[skipped..read], clock.now()) {
+        if !scan.push(piece, clock.now()) {
             return Ok(Fed::Enough);
+        }
+    }
+}
+
+/// The next bytes of a body behind those to be skipped; none at its end.
+async fn read_past<'b>(
+    body: &mut impl Body,
+    buffer: &'b mut [u8],
+    skip: &mut u64,
+) -> Result<&'b [u8], transport::Error> {
+    loop {
+        let read = body.read(buffer).await?;
+        let skipped = usize::try_from(*skip).unwrap_or(usize::MAX).min(read);
+        *skip -= skipped as u64;
+        if read == 0 || skipped < read {
+            return Ok(&buffer[skipped..read]);
         }
     }
 }
