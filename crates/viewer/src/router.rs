@@ -46,11 +46,7 @@ pub struct Relay {
 impl Relay {
     /// Its address is a loopback one: what goes through it does not leave this machine on the way there.
     pub fn on_this_machine(&self) -> bool {
-        let host = host(&self.url);
-        host == "localhost"
-            || host.ends_with(".localhost")
-            || host == "[::1]"
-            || host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+        is_on_this_machine(&self.url)
     }
 
     /// Whether what is sent through it can be read on the way.
@@ -171,6 +167,15 @@ impl Router {
 
 fn known_without_cors(registry: &str) -> bool {
     WITHOUT_CORS.contains(&registry) || WITHOUT_CORS_BELOW.iter().any(|end| registry.ends_with(end))
+}
+
+/// Whether an absolute URL leads to a loopback host.
+pub fn is_on_this_machine(url: &str) -> bool {
+    let host = host(url);
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host == "[::1]"
+        || host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Host of an absolute URL, brackets of an IPv6 address included.

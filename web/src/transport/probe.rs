@@ -3,13 +3,15 @@
 use super::global;
 use gloo_net::http::Request;
 use porthole_registry::transport::ErrorKind;
+use porthole_viewer::router::is_on_this_machine;
 use web_sys::{ReferrerPolicy, RequestCache, RequestCredentials, RequestMode};
 
 /// Asks the same host again, in ways that a page is always allowed.
 ///
 /// `authorized`: the failed request carried `Authorization`, so a preflight went before it.
 pub(super) async fn classify(url: &str, authorized: bool) -> ErrorKind {
-    if !is_loopback(url) && !global::on_line() {
+    // What is on this machine needs no network.
+    if !is_on_this_machine(url) && !global::on_line() {
         return ErrorKind::Offline;
     }
     if authorized && answers(url, RequestMode::Cors).await {
@@ -30,12 +32,6 @@ async fn answers(url: &str, mode: RequestMode) -> bool {
         .abort_signal(Some(&guard.signal()));
     let _watch = guard.watch();
     request.send().await.is_ok()
-}
-
-/// Whether the host is this machine, which needs no network.
-fn is_loopback(url: &str) -> bool {
-    let host = origin(url).split("://").nth(1).unwrap_or_default();
-    ["127.", "localhost", "[::1]"].iter().any(|loopback| host.starts_with(loopback))
 }
 
 /// Scheme and authority of an absolute URL.
