@@ -22,8 +22,6 @@ pub struct CompareProps {
     pub platform: Option<String>,
     /// The other reference, as the address has it.
     pub with: Option<String>,
-    /// The platform of the other image, if one was chosen.
-    pub with_platform: Option<String>,
     /// Names of what is left out.
     pub ignored: Vec<String>,
     /// The comparison, as far as it is known.
@@ -43,7 +41,6 @@ impl CompareProps {
             image: state.image.clone(),
             platform: state.platform.clone(),
             with: state.route.with.clone(),
-            with_platform: state.route.with_platform.clone(),
             ignored: state.route.ignored(),
             comparison: state.comparison.clone(),
             failure: state.comparison_failure.clone(),
