@@ -29,14 +29,14 @@ pub struct LayerJob {
 
 impl LayerJob {
     /// The layers of an image, bottom first.
-    pub fn of(layers: &[Layer]) -> Vec<Self> {
+    pub fn of<'l>(layers: impl IntoIterator<Item = &'l Layer>) -> Vec<Self> {
         let job = |layer: &Layer| Self {
             layer: layer.index,
             descriptor: Some(layer.descriptor.clone()),
             diff_id: layer.diff_id,
             promised: layer.archive,
         };
-        layers.iter().map(job).collect()
+        layers.into_iter().map(job).collect()
     }
 
     /// Its number, which counts from 1 at the bottom.

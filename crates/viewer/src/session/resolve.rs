@@ -13,9 +13,9 @@ use crate::{
     router::{Decision, GIVEN, SAMPLE},
     summary,
 };
-use porthole_core::{descriptor::Descriptor, platform::Platform, reference::Reference};
+use porthole_core::{image::Layer, platform::Platform, reference::Reference};
 use porthole_inspect::resolve::{self, PlatformChoice, ResolveStep, ResolvedImage};
-use porthole_inspect::{local, overview::Overview};
+use porthole_inspect::{layer::LayerJob, local, overview::Overview};
 use porthole_registry::{
     Error,
     client::{self, RemoteImage},
@@ -117,31 +117,30 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             let path = format!("./{name}");
             (overview.given, overview.reference, overview.resolved) = (path.clone(), path, String::new());
         }
-        let layers: Vec<Descriptor> = resolved.image.layers.iter().map(|layer| layer.descriptor.clone()).collect();
         // What is part of the front end is in memory.
-        let prepared = |layer: &Descriptor| {
+        let prepared = |layer: &Layer| {
             !wish.audit
                 && page.is_none()
-                && layer.size >= self.options.listed_bytes
-                && prepared::announced(layer, &self.options.limits)
+                && layer.descriptor.size >= self.options.listed_bytes
+                && prepared::announced(&layer.descriptor, &self.options.limits)
         };
-        let (listed, read): (Vec<_>, Vec<_>) =
-            (0..).zip(&layers).partition::<Vec<(u32, &Descriptor)>, _>(|(_, layer)| prepared(layer));
+        let (listed, read): (Vec<_>, Vec<_>) = resolved.image.layers.iter().partition(|layer| prepared(layer));
+        let listed = LayerJob::of(listed);
+        let read = read.into_iter().map(|layer| layer.index).collect();
         self.of_look(number, |look, out| {
             look.install(reference.clone(), resolved, page, summary, overview, out);
         });
-        let read = read.into_iter().map(|(layer, _)| layer).collect();
         self.enqueue(number, self.without_twins(number, read).into_iter());
-        for (layer, descriptor) in listed {
-            match self.list(&reference, descriptor).await {
+        for job in listed {
+            match self.list(&reference, &job).await {
                 Ok(listing) => {
-                    self.of_look(number, |look, _| look.listed(layer, listing));
+                    self.of_look(number, |look, _| look.listed(job.layer, listing));
                     self.turn();
                 }
                 // Without its table of contents the layer is read whole.
                 Err(why) => {
-                    self.of_look(number, |look, _| look.note(layer, why));
-                    self.enqueue(number, [layer].into_iter());
+                    self.of_look(number, |look, _| look.note(job.layer, why));
+                    self.enqueue(number, [job.layer].into_iter());
                 }
             }
         }

@@ -120,3 +120,13 @@ fn a_listed_layer_is_cancelled_like_any_other() {
     stage.settle();
     assert_eq!((stage.events.len(), internet.log().len()), (events, asked));
 }
+
+#[test]
+fn a_table_of_contents_is_read_over_a_break() {
+    let (internet, digest, _) = served(prepared(Format::EStargz));
+    internet.fault(&digest, 1, Fault::CutAfter(10));
+    let mut stage = stage(&internet, 1_000);
+    stage.look(REFERENCE);
+    assert_eq!(stage.layer_states(), [LayerState::Listed], "{:?}", stage.state.layers[0].note);
+    assert_eq!(stage.reads(), 0);
+}
