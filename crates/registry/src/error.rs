@@ -6,7 +6,7 @@ use porthole_core::{
     digest,
     failure::{Blame, Classify, Failure, FailureClass},
     hint::Hint,
-    manifest, path, platform,
+    manifest, path,
 };
 use std::fmt;
 use transport::ErrorKind;
@@ -184,9 +184,6 @@ pub enum Error {
         /// Why.
         error: manifest::Error,
     },
-    /// The index has no image for the wanted platform.
-    #[error(transparent)]
-    Platform(#[from] platform::NoMatch),
     /// Nothing came back, or not all of it.
     #[error("{what} {} {registry}: {error}", what.direction())]
     Transport {
@@ -322,7 +319,6 @@ impl Classify for Error {
             Self::OutOfRange { .. } | Self::Contradiction { .. } => Failure::new(FailureClass::Malformed, Blame::Registry),
             Self::Mismatch { mismatch, .. } => mismatch.failure(),
             Self::Document { error, .. } => error.failure(),
-            Self::Platform(error) => error.failure(),
             Self::Transport { registry, error, .. } => of_transport(registry, error.kind),
             Self::TooLarge { limit, name: Some(name), .. } => Failure::named_limit(name, *limit, 0),
             Self::TooLarge { name: None, .. } => Failure::limit(),

@@ -69,7 +69,6 @@ pub fn explain(error: &Error, context: Context<'_>) -> FailureNotice {
             remedies: retry(),
             ..plain
         },
-        Error::Platform(no_match) => of_platform(no_match, plain),
         Error::Transport { error, .. } => of_transport(error, context, plain),
         Error::Status { .. } | Error::Protocol { .. } => FailureNotice { remedies: retry(), ..plain },
         _ => plain,

@@ -50,15 +50,15 @@ pub(super) async fn look(
     known: &Known,
     platform: Option<&Platform>,
     last: Option<Subject>,
-) -> Result<Look, Unseen> {
+) -> Result<Look, Missed> {
     let Seen { digest, known, quota, mut pulled } = client.look_at_tag(reference, known).await?;
     let manifest = match (platform, last) {
         (None, _) => None,
         (Some(_), Some(last)) if last.root == digest && last.manifest.is_some() => last.manifest,
         (Some(platform), _) => {
             pulled = true;
-            let document = client.fetch_document(&reference.with_digest(digest)).await?;
-            Some(choose(&document, platform).map_err(|error| Unseen::from(Error::Platform(error)))?)
+            let document = client.fetch_document(&reference.with_digest(digest)).await.map_err(Unseen::from)?;
+            Some(choose(&document, platform)?)
         }
     };
     Ok(Look { known, subject: Subject { root: digest, manifest }, quota, pulled })
@@ -68,6 +68,33 @@ fn choose(document: &Document, platform: &Platform) -> Result<Digest, NoMatch> {
     match document {
         Document::Index(index) => Ok(platform::select(&index.value.manifests, platform)?.digest),
         Document::Manifest(_) => Ok(*document.raw().digest()),
+    }
+}
+
+/// Why a look showed nothing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Missed {
+    /// The registry did not show what the tag stands for.
+    #[error(transparent)]
+    Tag(#[from] Unseen),
+    /// The tag stands for an index without an image for the platform.
+    #[error(transparent)]
+    Platform(#[from] NoMatch),
+}
+
+impl Missed {
+    /// Whether another look cannot end otherwise: the registry's name is wrong.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self, Self::Tag(unseen) if matches!(*unseen.error, Error::Registry { .. }))
+    }
+}
+
+impl From<Missed> for crate::error::Error {
+    fn from(missed: Missed) -> Self {
+        match missed {
+            Missed::Tag(unseen) => (*unseen.error).into(),
+            Missed::Platform(error) => error.into(),
+        }
     }
 }
 
@@ -87,7 +114,14 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
-    pub(super) fn of(unseen: &Unseen) -> Self {
+    pub(super) fn of(missed: &Missed) -> Self {
+        match missed {
+            Missed::Tag(unseen) => Self::of_tag(unseen),
+            Missed::Platform(_) => Self::Wrong,
+        }
+    }
+
+    fn of_tag(unseen: &Unseen) -> Self {
         match &*unseen.error {
             Error::RateLimited { .. } => Self::Limited,
             Error::NotFound { .. } => Self::Missing,
@@ -105,12 +139,13 @@ impl Trouble {
 }
 
 /// What a look that showed nothing means for the next one.
-pub(super) fn outcome(unseen: &Unseen) -> Polled {
+pub(super) fn outcome(missed: &Missed) -> Polled {
+    let Missed::Tag(unseen) = missed else { return Polled::Failure };
     let asked = match *unseen.error {
         Error::RateLimited { retry_after, .. } => retry_after.map(Duration::from_secs),
         _ => None,
     };
-    match (Trouble::of(unseen), unseen.retry_after.or(asked)) {
+    match (Trouble::of_tag(unseen), unseen.retry_after.or(asked)) {
         (Trouble::Limited, retry_after) | (_, retry_after @ Some(_)) => {
             Polled::Limited { retry_after, quota: unseen.quota }
         }

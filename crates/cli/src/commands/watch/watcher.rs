@@ -9,7 +9,7 @@ use std::{
 
 use porthole_core::{digest::Digest, reference::Reference};
 use porthole_registry::{
-    client::{Known, Unseen},
+    client::Known,
     plan::watch::{Polled, Schedule},
     transport::Environment,
 };
@@ -24,7 +24,7 @@ use tokio::{
 
 use super::{
     command::{Ended, Task},
-    look::{self, Look, Subject, Trouble},
+    look::{self, Look, Missed, Subject, Trouble},
     memory,
 };
 use crate::{
@@ -71,7 +71,7 @@ struct Tag {
     reported: bool,
 }
 
-type Looked = (usize, Result<Look, Unseen>);
+type Looked = (usize, Result<Look, Missed>);
 
 impl<'s> Watcher<'s> {
     /// Starts from the state in the journal.
@@ -143,7 +143,7 @@ impl<'s> Watcher<'s> {
                             self.seen(at, look)?;
                             !self.once
                         }
-                        Err(unseen) => self.unseen(at, unseen, failures, schedule.pause(at, now))?,
+                        Err(missed) => self.missed(at, missed, failures, schedule.pause(at, now))?,
                     };
                     if !again {
                         schedule.retire(at);
@@ -177,10 +177,10 @@ impl<'s> Watcher<'s> {
         Ok(async move { (at, look::look(&client, &reference, &known, platform.as_ref(), last).await) })
     }
 
-    fn outcome(&self, looked: &Result<Look, Unseen>) -> Polled {
+    fn outcome(&self, looked: &Result<Look, Missed>) -> Polled {
         match looked {
             Ok(look) => Polled::Answer { quota: look.quota, pulled: look.pulled },
-            Err(unseen) => look::outcome(unseen),
+            Err(missed) => look::outcome(missed),
         }
     }
 
@@ -283,18 +283,17 @@ impl<'s> Watcher<'s> {
     }
 
     /// Handles a poll without a digest. Returns whether to poll again.
-    fn unseen(&mut self, at: usize, unseen: Unseen, failures: u32, pause: Duration) -> Result<bool, Error> {
-        let trouble = Trouble::of(&unseen);
+    fn missed(&mut self, at: usize, missed: Missed, failures: u32, pause: Duration) -> Result<bool, Error> {
+        let trouble = Trouble::of(&missed);
         let tag = &mut self.tags[at];
         tag.refusals = if trouble == Trouble::Refused { tag.refusals + 1 } else { 0 };
-        let hopeless = matches!(*unseen.error, porthole_registry::Error::Registry { .. });
-        if hopeless || tag.refusals >= REFUSALS {
-            return Err((*unseen.error).into());
+        if missed.is_final() || tag.refusals >= REFUSALS {
+            return Err(missed.into());
         }
         if self.once {
             let again = trouble == Trouble::Network && failures < ONCE_TRIES;
             if !again {
-                self.fails((*unseen.error).into());
+                self.fails(missed.into());
             }
             return Ok(again);
         }
@@ -315,7 +314,7 @@ impl<'s> Watcher<'s> {
                 0..5 => "trying again".to_owned(),
                 seconds => format!("trying again in {seconds} s"),
             };
-            self.session.ui.note(safe(&format!("{unseen}; {next}")));
+            self.session.ui.note(safe(&format!("{missed}; {next}")));
         }
         Ok(true)
     }
