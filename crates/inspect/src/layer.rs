@@ -12,7 +12,10 @@ use porthole_core::{
     tar::EntrySink,
 };
 use porthole_source::{BlobStream, ImageSource};
-use std::ops::ControlFlow;
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::ControlFlow,
+};
 
 /// A layer to be read.
 #[derive(Clone, Debug)]
@@ -37,6 +40,11 @@ impl LayerJob {
             promised: layer.archive,
         };
         layers.into_iter().map(job).collect()
+    }
+
+    /// What makes it the same as other layers; `None` for a layer that belongs to no image.
+    pub fn identity(&self) -> Option<BlobIdentity<'_>> {
+        Some(BlobIdentity::new(self.descriptor.as_ref()?, self.diff_id, self.promised))
     }
 
     /// Its number, which counts from 1 at the bottom.
@@ -111,6 +119,37 @@ impl LayerJob {
             Verdict::NoFiles
         }
     }
+}
+
+/// What layers have in common that one reading of their blob serves: the blob, and what it is expected to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BlobIdentity<'l> {
+    digest: Digest,
+    size: u64,
+    media_type: &'l MediaType,
+    /// They name the table of contents of a prepared layer.
+    annotations: &'l BTreeMap<String, String>,
+    diff_id: Option<Digest>,
+    promised: bool,
+}
+
+impl<'l> BlobIdentity<'l> {
+    /// The identity of a layer of an image.
+    pub fn of(layer: &'l Layer) -> Self {
+        Self::new(&layer.descriptor, layer.diff_id, layer.archive)
+    }
+
+    fn new(descriptor: &'l Descriptor, diff_id: Option<Digest>, promised: bool) -> Self {
+        let Descriptor { digest, size, media_type, annotations, .. } = descriptor;
+        Self { digest: *digest, size: *size, media_type, annotations, diff_id, promised }
+    }
+}
+
+/// The place among `jobs` of the first layer with the same blob, for each of them.
+pub fn first_of_blob(jobs: &[LayerJob]) -> Vec<usize> {
+    let mut first = HashMap::new();
+    let places = jobs.iter().map(LayerJob::identity).zip(0..);
+    places.map(|(identity, place)| identity.map_or(place, |identity| *first.entry(identity).or_insert(place))).collect()
 }
 
 /// Whether the files of a layer can be used.

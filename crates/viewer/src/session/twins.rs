@@ -8,22 +8,19 @@ use crate::{
     protocol::{FailureNotice, LayerState},
 };
 use porthole_core::{image::Layer, layer::LayerNumber};
+use porthole_inspect::layer::BlobIdentity;
 use porthole_registry::transport::{Environment, Transport};
-use std::rc::Rc;
+use std::{collections::HashSet, rc::Rc};
 
 impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// Leaves out the layers whose blob is that of another layer to be read.
     pub(super) fn without_twins(&self, number: u32, layers: Vec<u32>) -> Vec<u32> {
         let desk = self.desk.borrow();
         let Some(body) = desk.look_of(number).and_then(|look| look.body.as_ref()) else { return layers };
-        let mut first: Vec<&Layer> = Vec::new();
-        let is_first = |index: &u32| match body.resolved.image.layers.get(*index as usize) {
-            Some(layer) if first.iter().any(|known| is_twin(known, layer)) => false,
-            Some(layer) => {
-                first.push(layer);
-                true
-            }
-            None => true,
+        let mut known = HashSet::new();
+        let is_first = |index: &u32| {
+            let layer = body.resolved.image.layers.get(*index as usize);
+            layer.is_none_or(|layer| known.insert(BlobIdentity::of(layer)))
         };
         layers.into_iter().filter(is_first).collect()
     }
@@ -77,17 +74,13 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         let Some(body) = desk.look_of(number).and_then(|look| look.body.as_ref()) else { return Vec::new() };
         let layers = &body.resolved.image.layers;
         let Some(own) = layers.get(layer as usize) else { return Vec::new() };
-        let waiting = |other: &&Layer| other.index > layer && is_twin(own, other) && is_waiting(body, other.index);
+        let own = BlobIdentity::of(own);
+        let is_twin = |other: &Layer| other.index > layer && BlobIdentity::of(other) == own;
+        let waiting = |other: &&Layer| is_twin(other) && is_waiting(body, other.index);
         layers.iter().filter(waiting).map(|layer| layer.index).collect()
     }
 }
 
 fn is_waiting(body: &LookBody, layer: u32) -> bool {
     body.layers.get(layer as usize).is_some_and(|layer| layer.state == LayerState::Waiting)
-}
-
-/// Whether two layers are the same blob and are expected to unpack to the same.
-fn is_twin(layer: &Layer, other: &Layer) -> bool {
-    let facts = |layer: &Layer| (layer.descriptor.digest, layer.descriptor.size, layer.diff_id, layer.archive);
-    facts(layer) == facts(other) && layer.descriptor.media_type == other.descriptor.media_type
 }
