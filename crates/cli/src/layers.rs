@@ -2,7 +2,9 @@
 
 mod index;
 mod job;
+mod once;
 mod pipe;
+mod repeats;
 mod sink;
 mod spool;
 
@@ -11,7 +13,7 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, Sender, channel},
+        mpsc::Sender,
     },
     thread,
 };
@@ -24,7 +26,7 @@ use porthole_core::{
     toc::Toc,
 };
 
-use self::{index::IndexFile, sink::Sink};
+use self::{index::IndexFile, repeats::Repeats, sink::Sink};
 pub(crate) use self::{
     index::{LayerIndex, are_plain, discard, kept, note_plain},
     job::{Job, in_words, no_files},
@@ -35,6 +37,7 @@ use porthole_inspect::{
     seek::Error as IndexError,
     toc::{self, TocAudits, TocSearch},
 };
+use porthole_source::ImageSource;
 use porthole_store::disk::block_on;
 
 use crate::{error::Error, progress::Meter, session::Session, source::Source};
@@ -49,15 +52,19 @@ pub(crate) enum Want {
 }
 
 /// What a layer gives: entries in archive order, then what is known of it.
+#[derive(Clone)]
 pub(crate) enum Event {
     Entries(Vec<Listed>),
     End(Known),
 }
 
 /// What is known of a layer in the end.
+#[derive(Clone)]
 pub(crate) enum Known {
     /// It was read, and this is what was found, good or bad. There is an index if one was wanted and could be made.
     Read(Box<LayerReport>, Option<Arc<LayerIndex>>),
+    /// It is the blob of a layer below that was read, and this was found there.
+    Repeated(Box<LayerReport>, Option<Arc<LayerIndex>>),
     /// It was not read: the entries were those of an index that was kept when it was verified. With where in the blob each
     /// byte of the archive is, roughly.
     Replayed(Arc<LayerIndex>, Offsets),
@@ -65,14 +72,14 @@ pub(crate) enum Known {
     Searched(Arc<LayerIndex>),
     /// It was not read: the entries were those of its table of contents, which is not checked against its archive, and
     /// took this number of bytes of the blob.
-    Listed(Box<Toc>, u64),
+    Listed(Arc<Toc>, u64),
 }
 
 impl Known {
     /// What was found in the layer; a kept index is one of a layer with which nothing was wrong.
     pub(crate) fn findings(&self, job: &Job) -> Vec<Finding> {
         match self {
-            Self::Read(report, _) => report.findings.clone(),
+            Self::Read(report, _) | Self::Repeated(report, _) => report.findings.clone(),
             Self::Replayed(index, _) | Self::Searched(index) => {
                 job.contradiction(index.facts().compression()).into_iter().collect()
             }
@@ -83,7 +90,7 @@ impl Known {
     /// Bytes of the unpacked archive.
     pub(crate) fn uncompressed(&self) -> u64 {
         match self {
-            Self::Read(report, _) => report.uncompressed,
+            Self::Read(report, _) | Self::Repeated(report, _) => report.uncompressed,
             Self::Replayed(index, _) | Self::Searched(index) => index.facts().uncompressed(),
             Self::Listed(toc, _) => toc.uncompressed().unwrap_or(0),
         }
@@ -92,7 +99,7 @@ impl Known {
     /// Entries of the archive.
     pub(crate) fn entries(&self) -> u64 {
         match self {
-            Self::Read(report, _) => report.entries,
+            Self::Read(report, _) | Self::Repeated(report, _) => report.entries,
             Self::Replayed(index, _) | Self::Searched(index) => index.facts().entry_count(),
             Self::Listed(toc, _) => toc.entries(),
         }
@@ -102,15 +109,24 @@ impl Known {
     pub(crate) fn read(&self) -> u64 {
         match self {
             Self::Read(report, _) => report.size,
-            Self::Replayed(..) | Self::Searched(_) => 0,
+            Self::Repeated(..) | Self::Replayed(..) | Self::Searched(_) => 0,
             Self::Listed(_, fetched) => *fetched,
+        }
+    }
+
+    /// The same of a further layer that is the same blob.
+    fn again(self) -> Self {
+        match self {
+            Self::Read(report, index) => Self::Repeated(report, index),
+            Self::Listed(toc, _) => Self::Listed(toc, 0),
+            known => known,
         }
     }
 
     /// The index, if there is one.
     pub(crate) fn index(&self) -> Option<&Arc<LayerIndex>> {
         match self {
-            Self::Read(_, index) => index.as_ref(),
+            Self::Read(_, index) | Self::Repeated(_, index) => index.as_ref(),
             Self::Replayed(index, _) | Self::Searched(index) => Some(index),
             Self::Listed(..) => None,
         }
@@ -118,12 +134,14 @@ impl Known {
 }
 
 /// An entry, with the digest of its content if that was wanted.
+#[derive(Clone)]
 pub(crate) struct Listed {
     pub(crate) entry: Entry,
     pub(crate) digest: Option<Digest>,
 }
 
 /// What a layer that is [followed](Reading::follow) gives.
+#[derive(Clone)]
 pub(crate) enum Followed<T> {
     /// What its sink found.
     Found(T),
@@ -138,6 +156,13 @@ impl<T> Findings<T> {
         // The receiver is gone when an earlier layer has failed.
         let _ = self.0.send(Ok(Followed::Found(found)));
     }
+}
+
+/// Whether a layer is the first one that is its blob.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    First,
+    Again,
 }
 
 /// How many layers are read at once, if there are cores for them.
@@ -160,14 +185,13 @@ pub(crate) struct Reading<'a> {
 /// Calls `read` for each layer, bottom first and several at once, with the sender that belongs to it, while `receive` takes
 /// what they send. When `receive` is done, no other layer is begun, and those that are being read are cancelled.
 fn read_ahead<S: Send>(
-    jobs: &[Job],
-    senders: Vec<S>,
+    jobs: Vec<(&Job, S)>,
     read: impl Fn(&Job, S, &AtomicBool) + Sync,
     receive: impl FnOnce() -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let waiting = Mutex::new(jobs.iter().zip(senders));
-    let cancelled = AtomicBool::new(false);
     let threads = thread::available_parallelism().map_or(1, usize::from).min(AT_ONCE).min(jobs.len());
+    let waiting = Mutex::new(jobs.into_iter());
+    let cancelled = AtomicBool::new(false);
     let work = || {
         loop {
             let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
@@ -241,47 +265,51 @@ impl<'a> Reading<'a> {
         Self { taken: Some(taken), ..self }
     }
 
-    /// Reads layers, bottom first and several at once; `receive` gets all of the first layer, then all of the next.
+    /// Reads layers, bottom first and several at once; `receive` gets all of the first layer, then all of the next. A blob that several
+    /// layers have is read once.
     ///
-    /// Entries of a layer wait in memory only until it is its turn. The first error ends it all.
+    /// Entries of a layer wait in memory only until it is its turn, or that of the last layer with the same blob. The first error ends it
+    /// all.
     pub(crate) fn run(
         self,
         jobs: &[Job],
         mut receive: impl FnMut(&Job, Event) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let (senders, receivers): (Vec<_>, Vec<Receiver<_>>) = jobs.iter().map(|_| channel()).unzip();
+        let repeats = Repeats::new(jobs);
+        let (firsts, receivers) = repeats.channels();
         let read = |job: &Job, sender: Sender<_>, cancelled: &AtomicBool| {
             let last = self.layer(job, &sender, cancelled);
             // The receiver is gone when an earlier layer has failed.
             let _ = sender.send(last);
         };
-        read_ahead(jobs, senders, read, || {
-            let mut layers = receivers.into_iter().zip(jobs);
-            layers.try_for_each(|(receiver, job)| receiver.iter().try_for_each(|event| receive(job, event?)))
+        read_ahead(firsts, read, || {
+            repeats.in_order(self.meter, receivers, |job, event, place| match (event, place) {
+                (Event::End(known), Place::Again) => receive(job, Event::End(known.again())),
+                (event, _) => receive(job, event),
+            })
         })
     }
 
-    /// Reads layers, several at once, each into a sink of its own; `receive` gets each sink when its layer is read, bottom first.
+    /// Reads layers, several at once, each into a sink of its own; `receive` gets what `finish` makes of each, bottom first.
     ///
-    /// A sink that is full waits in memory until it is its turn. The first error ends it all.
-    pub(crate) fn collect<S: EntrySink + Send>(
+    /// What a sink collected waits in memory until it is its turn. The first error ends it all.
+    pub(crate) fn collect<S: EntrySink, T: Clone + Send>(
         self,
         jobs: &[Job],
         sink: impl Fn() -> S + Sync,
-        mut receive: impl FnMut(&Job, S, LayerReport) -> Result<(), Error>,
+        finish: impl Fn(S) -> T + Sync,
+        mut receive: impl FnMut(&Job, T, LayerReport) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let (senders, receivers): (Vec<_>, Vec<Receiver<_>>) = jobs.iter().map(|_| channel()).unzip();
+        let repeats = Repeats::new(jobs);
+        let (firsts, receivers) = repeats.channels();
         let read = |job: &Job, sender: Sender<Result<_, Error>>, cancelled: &AtomicBool| {
             let mut sink = sink();
             let report = self.pump(job, cancelled, &mut sink);
             // The receiver is gone when an earlier layer has failed.
-            let _ = sender.send(report.map(|report| (sink, report)));
+            let _ = sender.send(report.map(|report| (finish(sink), report)));
         };
-        read_ahead(jobs, senders, read, || {
-            let mut layers = receivers.into_iter().zip(jobs);
-            layers.try_for_each(|(receiver, job)| {
-                receiver.iter().try_for_each(|read| read.and_then(|(sink, report)| receive(job, sink, report)))
-            })
+        read_ahead(firsts, read, || {
+            repeats.in_order(self.meter, receivers, |job, (found, report), _| receive(job, found, report))
         })
     }
 
@@ -289,13 +317,14 @@ impl<'a> Reading<'a> {
     /// then its end, then all of the next.
     ///
     /// What a layer sends waits in memory until it is its turn. The first error ends it all.
-    pub(crate) fn follow<T: Send, S: EntrySink>(
+    pub(crate) fn follow<T: Clone + Send, S: EntrySink>(
         self,
         jobs: &[Job],
         sink: impl Fn(Findings<T>) -> S + Sync,
         mut receive: impl FnMut(&Job, Followed<T>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let (senders, receivers): (Vec<_>, Vec<Receiver<_>>) = jobs.iter().map(|_| channel()).unzip();
+        let repeats = Repeats::new(jobs);
+        let (firsts, receivers) = repeats.channels();
         let read = |job: &Job, sender: Sender<_>, cancelled: &AtomicBool| {
             let mut sink = sink(Findings(sender.clone()));
             let report = self.pump(job, cancelled, &mut sink);
@@ -304,10 +333,7 @@ impl<'a> Reading<'a> {
             // The receiver is gone when an earlier layer has failed.
             let _ = sender.send(report.map(|report| Followed::End(Box::new(report))));
         };
-        read_ahead(jobs, senders, read, || {
-            let mut layers = receivers.into_iter().zip(jobs);
-            layers.try_for_each(|(receiver, job)| receiver.iter().try_for_each(|sent| receive(job, sent?)))
-        })
+        read_ahead(firsts, read, || repeats.in_order(self.meter, receivers, |job, sent, _| receive(job, sent)))
     }
 
     /// Reads one layer for what `sink` makes of it.
@@ -325,7 +351,7 @@ impl<'a> Reading<'a> {
             toc.replay(&mut sink);
             sink.flush();
             self.meter.listed(job, &toc);
-            return Ok(Event::End(Known::Listed(Box::new(toc), fetched)));
+            return Ok(Event::End(Known::Listed(Arc::new(toc), fetched)));
         }
         if let Some(index) = self.kept(job) {
             match self.replay(&index, &mut sink, cancelled) {
@@ -392,7 +418,21 @@ impl<'a> Reading<'a> {
 
     /// Reads a layer to its end, or until the reading is cancelled.
     fn pump(self, job: &Job, cancelled: &AtomicBool, sink: &mut impl EntrySink) -> Result<LayerReport, Error> {
-        let report = self.source.wait(layer::read(&self.source.origin, job, sink, self.watch(job, cancelled)))?;
+        self.pump_from(&self.source.origin, job, cancelled, sink)
+    }
+
+    /// The same from another form of the source.
+    fn pump_from<S: ImageSource>(
+        self,
+        origin: &S,
+        job: &Job,
+        cancelled: &AtomicBool,
+        sink: &mut impl EntrySink,
+    ) -> Result<LayerReport, Error>
+    where
+        Error: From<S::Error>,
+    {
+        let report = self.source.wait(layer::read(origin, job, sink, self.watch(job, cancelled)))?;
         self.meter.finish(job.layer, &report);
         Ok(report)
     }

@@ -100,7 +100,7 @@ async fn sniff<S: ImageSource>(source: &S) -> Result<Compression, Error<S::Error
 pub struct TocAudits(Mutex<BTreeMap<u32, AuditedToc>>);
 
 /// What became of an audit.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum AuditedToc {
     /// There is a table of contents, but it cannot be used.
     Refused(toc::Error),
@@ -154,9 +154,9 @@ impl TocAudits {
         self.keep(job.layer, AuditedToc::Done { format, trusted, report: audit.finish(layer) });
     }
 
-    /// Takes what became of the audit of a layer, if there was one.
-    pub fn take(&self, layer: u32) -> Option<AuditedToc> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&layer)
+    /// What became of the audit of a layer, if there was one.
+    pub fn find(&self, layer: u32) -> Option<AuditedToc> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&layer).cloned()
     }
 
     fn keep(&self, layer: u32, audited: AuditedToc) {

@@ -14,6 +14,7 @@ use porthole_core::{
     tree::{Content, Mode},
 };
 use porthole_inspect::{
+    layer::first_of_blob,
     open::{At, FileLookup, FileParts, LoneLayer, Lost, resolve_path},
     seek::Error as IndexError,
     toc::TocSearch,
@@ -101,11 +102,11 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         (Err(Error::NoFile { .. }), Err(stopped)) => return Err(stopped),
         (found, _) => found?,
     };
-    let mut layers = jobs.iter().zip(&stacked.layers);
-    let (job, known) = layers
-        .find(|(job, _)| job.layer == content.layer)
+    let mut layers = jobs.iter().zip(&stacked.layers).zip(first_of_blob(&jobs));
+    let ((job, known), first) = layers
+        .find(|((job, _), _)| job.layer == content.layer)
         .ok_or_else(|| Error::usage("content of a layer that was not read (this is a bug in porthole)"))?;
-    let spool = taken.find(job.layer, content.offset);
+    let spool = taken.find(jobs[first].layer, content.offset);
     print(session, &source, job, known, content, spool, Cost::of(&stacked.layers, &jobs))?;
     stacked.unpackable(&jobs)
 }

@@ -63,11 +63,12 @@ impl Gathered {
         reading.collect(
             &jobs,
             || Sink::new(sought),
-            |job, sink, report| {
-                sink.entries.iter().for_each(|entry| stack.entry(job, entry, None));
+            Sink::finish,
+            |job, held, report| {
+                held.entries.iter().for_each(|entry| stack.entry(job, entry, None));
                 end(session, &mut stack, job, &Known::Read(Box::new(report), None))?;
-                layers.push(sink.databases.map(DatabaseCollector::finish).unwrap_or_default());
-                secrets.push(sink.secrets.map(SecretCollector::finish).unwrap_or_default());
+                layers.push(held.databases);
+                secrets.push(held.secrets);
                 Ok(())
             },
         )?;
@@ -119,6 +120,14 @@ impl Gathered {
 }
 
 /// What one layer holds.
+#[derive(Clone)]
+struct Held {
+    entries: Vec<Entry>,
+    databases: Collected,
+    secrets: FileSecrets,
+}
+
+/// Collects what one layer holds.
 struct Sink {
     entries: Vec<Entry>,
     databases: Option<DatabaseCollector>,
@@ -131,6 +140,14 @@ impl Sink {
             entries: Vec::new(),
             databases: sought.packages.then(DatabaseCollector::default),
             secrets: sought.secrets.then(SecretCollector::default),
+        }
+    }
+
+    fn finish(self) -> Held {
+        Held {
+            entries: self.entries,
+            databases: self.databases.map(DatabaseCollector::finish).unwrap_or_default(),
+            secrets: self.secrets.map(SecretCollector::finish).unwrap_or_default(),
         }
     }
 }

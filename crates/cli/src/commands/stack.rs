@@ -106,7 +106,7 @@ impl Stacked {
     pub(super) fn blobs(&self, jobs: &[Job]) -> Vec<LayerBlob> {
         let blob = |(job, known): (&Job, &Known)| {
             let (digest, offsets) = match known {
-                Known::Read(report, _) => (Some(report.digest), report.offsets.clone()),
+                Known::Read(report, _) | Known::Repeated(report, _) => (Some(report.digest), report.offsets.clone()),
                 Known::Replayed(_, offsets) => (None, offsets.clone()),
                 Known::Searched(_) | Known::Listed(..) => (None, Offsets::default()),
             };

@@ -7,6 +7,7 @@ mod report;
 use clap::Args;
 use porthole_core::failure::Failure;
 use porthole_inspect::{
+    layer::first_of_blob,
     toc::TocAudits,
     verify::{DocumentAudit, VerifyStack, VerifyState},
 };
@@ -101,13 +102,15 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let audits = TocAudits::default();
     // What was kept before proves nothing; what is verified now may be kept.
     let reading = Reading::new(session, &source, &meter, Want::Entries).refreshing().audited(&audits);
+    let firsts = first_of_blob(&jobs);
+    let read_as = |job: &Job| firsts.get(job.layer as usize).map_or(job.layer, |&first| jobs[first].layer);
     reading.run(&jobs, |job, event| match event {
         Event::Entries(entries) => {
             entries.iter().for_each(|listed| stack.entry(job, &listed.entry));
             Ok(())
         }
-        Event::End(Known::Read(report, _)) => {
-            let layer = stack.end(job, &report, audits.take(job.layer));
+        Event::End(Known::Read(report, _) | Known::Repeated(report, _)) => {
+            let layer = stack.end(job, &report, audits.find(read_as(job)));
             failures.extend(layer.failures());
             doubts += layer.doubts();
             show(&Report::of_layer(&layer), layer.state)

@@ -14,12 +14,12 @@ use porthole_core::{
     tar::{Entry, EntrySink, Flow, Kind},
 };
 
-use super::{Job, Reading, read_ahead};
+use super::{Job, Reading, once::FetchedOnce, read_ahead};
 use crate::error::Error;
 
 impl Reading<'_> {
-    /// Reads layers and gives each to `work` in turn, bottom first. `wanted` says which files' data go along. The first
-    /// error ends it all.
+    /// Reads layers and gives each to `work` in turn, bottom first. `wanted` says which files' data go along. A blob that several
+    /// layers have is fetched once. The first error ends it all.
     pub(crate) fn stream(
         self,
         jobs: &[Job],
@@ -27,16 +27,18 @@ impl Reading<'_> {
         mut work: impl FnMut(&Job, Arriving) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let (pipes, arriving): (Vec<_>, Vec<_>) = jobs.iter().map(|_| pipe()).unzip();
+        let origin = FetchedOnce::new(&self.source.origin, jobs);
         let read = |job: &Job, (sender, spare): (SyncSender<_>, Receiver<_>), cancelled: &AtomicBool| {
             let wanted = |entry: &Entry| wanted(job, entry);
             let mut sink = Packing { wanted, batch: Batch::default(), sender: &sender, spare: &spare };
-            let report = self.pump(job, cancelled, &mut sink).map(Box::new);
+            let report = self.pump_from(&origin, job, cancelled, &mut sink).map(Box::new);
             if sink.flush().is_continue() {
                 // The receiver is gone when an earlier layer has failed.
                 let _ = sender.send(Message::End(report));
             }
         };
-        read_ahead(jobs, pipes, read, || jobs.iter().zip(arriving).try_for_each(|(job, arriving)| work(job, arriving)))
+        let pipes = jobs.iter().zip(pipes).collect();
+        read_ahead(pipes, read, || jobs.iter().zip(arriving).try_for_each(|(job, arriving)| work(job, arriving)))
     }
 }
 

@@ -37,9 +37,11 @@ struct Layer {
     size: Option<u64>,
     begun: bool,
     last: Report,
+    finished: Option<Finished>,
 }
 
 /// The last report of a layer.
+#[derive(Clone, Copy)]
 struct Finished {
     digest: Digest,
     size: u64,
@@ -81,7 +83,7 @@ impl<'u> Meter<'u> {
             if let Some(screen) = &mut screen {
                 screen.expect(&name(job.layer), size);
             }
-            layers.insert(job.layer, Layer { bytes: 0, size, begun: false, last: Report::now(0) });
+            layers.insert(job.layer, Layer { bytes: 0, size, begun: false, last: Report::now(0), finished: None });
         }
         Self { ui, look, state: Mutex::new(State { layers, screen }) }
     }
@@ -164,12 +166,24 @@ impl<'u> Meter<'u> {
         );
     }
 
+    /// A layer need not be read, because it is the blob of another one that was read.
+    pub(crate) fn repeated(&self, layer: u32, of: u32) {
+        let finished = self.state().layers.get(&of).and_then(|of| of.finished);
+        if let Some(finished) = finished {
+            self.advance(layer, finished.size);
+            self.end(layer, &Finished { read: false, ..finished });
+        }
+    }
+
     fn end(&self, layer: u32, finished: &Finished) {
+        if let Some(of_layer) = self.state().layers.get_mut(&layer) {
+            of_layer.finished = Some(*finished);
+        }
         let Finished { digest, size: bytes, uncompressed, entries, findings, read } = *finished;
         let how = match (read, findings) {
-            (false, _) => "known",
             (true, 0) => "read",
-            (true, _) => "wrong",
+            (false, 0) => "known",
+            _ => "wrong",
         };
         match self.look {
             Look::None => {}

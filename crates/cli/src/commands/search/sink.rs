@@ -6,6 +6,7 @@ use porthole_inspect::search::{ContentHit, ContentSearch, LayerHits};
 use crate::layers::Findings;
 
 /// What a sink sends.
+#[derive(Clone)]
 pub(super) enum Found {
     Hits(Vec<ContentHit>),
     /// When the layer has ended: its entries, and the sums.

@@ -1,0 +1,77 @@
+//! Layers that are the same blob: it is read for the first of them, and the others get what that one sent.
+
+use std::{
+    collections::HashMap,
+    sync::mpsc::{Receiver, Sender, channel},
+};
+
+use porthole_inspect::layer::first_of_blob;
+
+use super::{Job, Place};
+use crate::{error::Error, progress::Meter};
+
+type Sent<T> = Result<T, Error>;
+/// A layer to be read, and where it sends what it gives.
+type Sending<'j, T> = (&'j Job, Sender<Sent<T>>);
+
+/// Layers of an image, and which of them are read.
+pub(super) struct Repeats<'j> {
+    jobs: &'j [Job],
+    /// For each layer, the place of the first one with the same blob.
+    first: Vec<usize>,
+}
+
+impl<'j> Repeats<'j> {
+    pub(super) fn new(jobs: &'j [Job]) -> Self {
+        Self { jobs, first: first_of_blob(jobs) }
+    }
+
+    /// The layers that are read, each with a sender, and the ends of the same channels.
+    pub(super) fn channels<T>(&self) -> (Vec<Sending<'j, T>>, Vec<Receiver<Sent<T>>>) {
+        let read = self.first.iter().zip(0..).filter(|(first, place)| **first == *place);
+        let open = |(_, place): (&usize, usize)| {
+            let (sender, receiver) = channel();
+            ((&self.jobs[place], sender), receiver)
+        };
+        read.map(open).unzip()
+    }
+
+    /// Gives all that layers sent, bottom first. What a layer sends that occurs again is kept until its last occurrence.
+    pub(super) fn in_order<T: Clone>(
+        &self,
+        meter: &Meter<'_>,
+        receivers: Vec<Receiver<Sent<T>>>,
+        mut receive: impl FnMut(&Job, T, Place) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut receivers = receivers.into_iter();
+        let mut to_come = vec![0_usize; self.jobs.len()];
+        self.first.iter().for_each(|&first| to_come[first] += 1);
+        let mut kept: HashMap<usize, Vec<T>> = HashMap::new();
+        for ((place, job), &first) in self.jobs.iter().enumerate().zip(&self.first) {
+            to_come[first] -= 1;
+            let last = to_come[first] == 0;
+            if place == first {
+                for sent in receivers.next().iter().flatten() {
+                    let sent = sent?;
+                    if !last {
+                        kept.entry(first).or_default().push(sent.clone());
+                    }
+                    receive(job, sent, Place::First)?;
+                }
+                continue;
+            }
+            meter.repeated(job.layer, self.jobs[first].layer);
+            match last {
+                true => {
+                    kept.remove(&first).into_iter().flatten().try_for_each(|sent| receive(job, sent, Place::Again))?
+                }
+                false => kept
+                    .get(&first)
+                    .into_iter()
+                    .flatten()
+                    .try_for_each(|sent| receive(job, sent.clone(), Place::Again))?,
+            }
+        }
+        Ok(())
+    }
+}
