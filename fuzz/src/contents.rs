@@ -21,6 +21,11 @@ pub fn packages(data: &[u8]) {
     }
 }
 
+/// Reads a database of rpm, whose formats share no byte with those of the others.
+pub fn rpm(data: &[u8]) {
+    let _ = read(DatabaseKind::Rpm, b"var/lib/rpm/Packages", data);
+}
+
 /// Searches a text, and checks that each secret lies where the match says, without an overlap.
 pub fn secrets(data: &[u8]) {
     for origin in [TextOrigin::Config, TextOrigin::File(b"root/.npmrc"), TextOrigin::File(b"etc/shadow")] {

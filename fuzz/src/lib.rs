@@ -17,7 +17,7 @@ mod toc;
 mod tree;
 
 pub use archive::{differential, tar};
-pub use contents::{packages, secrets};
+pub use contents::{packages, rpm, secrets};
 pub use json::json;
 pub use seek::seek;
 pub use stream::{gzip, layer, zstd};
@@ -46,5 +46,6 @@ pub const TARGETS: &[Target] = &[
     ("toc", toc),
     ("seek", seek),
     ("packages", packages),
+    ("rpm", rpm),
     ("secrets", secrets),
 ];

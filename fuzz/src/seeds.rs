@@ -46,6 +46,7 @@ pub fn of(target: &str) -> Result<Vec<Input>, Box<dyn Error>> {
             "Name: a\nVersion: 1\nLicense: MIT\n\n",
             "s.name = \"a\".freeze\ns.version = \"1\"\n",
         ]),
+        "rpm" => databases()?,
         "secrets" => texts(&[
             "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n",
             "https://user:pa55-w0rd@host.net/ //r/:_authToken=0123456789 _password = \"x\" root:$6$a$b:1:2\n",
@@ -63,6 +64,21 @@ pub fn of(target: &str) -> Result<Vec<Input>, Box<dyn Error>> {
 
 fn texts(texts: &[&str]) -> Vec<Input> {
     texts.iter().enumerate().map(|(number, text)| (number.to_string(), text.as_bytes().to_vec())).collect()
+}
+
+fn databases() -> Result<Vec<Input>, Box<dyn Error>> {
+    let packed: [(&str, &[u8]); 3] = [
+        ("sqlite", include_bytes!("../../crates/contents/tests/vectors/rpm/small.sqlite.gz")),
+        ("ndb", include_bytes!("../../crates/contents/tests/vectors/rpm/Packages.db.gz")),
+        ("bdb", include_bytes!("../../crates/contents/tests/vectors/rpm/Packages.gz")),
+    ];
+    let mut inputs = Vec::new();
+    for (name, packed) in packed {
+        let mut bytes = Vec::new();
+        GzDecoder::new(packed).read_to_end(&mut bytes)?;
+        inputs.push((name.to_owned(), bytes));
+    }
+    Ok(inputs)
 }
 
 fn references() -> Vec<Input> {

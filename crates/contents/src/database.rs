@@ -10,9 +10,11 @@ mod go;
 mod java;
 mod kind;
 mod npm;
+mod owned;
 mod paragraph;
 mod python;
 mod release;
+mod rpm;
 
 pub use self::{go::GoScan, kind::DatabaseKind, release::Release};
 use crate::{
@@ -103,7 +105,7 @@ pub fn read(kind: DatabaseKind, path: &[u8], bytes: &[u8]) -> Result<Vec<Record>
         DatabaseKind::DpkgList => dpkg::list(path, bytes),
         DatabaseKind::DpkgSums => dpkg::sums(path, bytes),
         DatabaseKind::DebianCopyright => dpkg::copyright(path, bytes),
-        DatabaseKind::Apk => apk::installed(bytes),
+        DatabaseKind::Apk => apk::installed(bytes)?,
         DatabaseKind::Npm => npm::package(bytes)?,
         DatabaseKind::PythonMetadata => python::metadata(bytes)?,
         DatabaseKind::PythonRecord => python::record(path, bytes),
@@ -112,7 +114,8 @@ pub fn read(kind: DatabaseKind, path: &[u8], bytes: &[u8]) -> Result<Vec<Record>
         DatabaseKind::Composer => composer::installed(bytes)?,
         DatabaseKind::DotnetDeps => dotnet::dependencies(bytes)?,
         DatabaseKind::Release => release::read(bytes),
-        DatabaseKind::Rpm => return Err(Unreadable::Unsupported("the database of rpm")),
+        DatabaseKind::Rpm => rpm::installed(bytes)?,
+        DatabaseKind::RpmLog => return Err(Unreadable::Unsupported("the write-ahead log of rpm's database")),
         DatabaseKind::Binary => cargo::binary(bytes)?,
     };
     within_limits(records)

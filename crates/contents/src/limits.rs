@@ -16,6 +16,8 @@ pub const BUILD_INFO_BYTES: usize = 4 << 20;
 pub const PACKAGES: usize = 200_000;
 /// Paths that one file assigns to packages.
 pub const OWNED_PATHS: usize = 2_000_000;
+/// Bytes of those paths, where a database keeps directories and names apart.
+pub const OWNED_PATH_BYTES: usize = 256 << 20;
 /// Bytes of a text that is searched for secrets.
 pub const SCANNED_BYTES: u64 = 16 << 20;
 /// Secrets of one file.

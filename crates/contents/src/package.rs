@@ -18,10 +18,14 @@ pub struct Package {
     pub source: Option<SourcePackage>,
     /// Its licence, as recorded: an expression, a name, or several names separated by ` AND `.
     pub licence: Option<String>,
+    /// The organisation that built it, if the database names one.
+    pub vendor: Option<String>,
     /// Bytes that it takes when installed, as recorded.
     pub size: Option<u64>,
     /// Clean paths of the files and directories that it owns, as far as its database lists them.
     pub files: Vec<Vec<u8>>,
+    /// The files whose content had a digest when the package was installed, as far as its database records them.
+    pub recorded: Vec<RecordedFile>,
 }
 
 impl Package {
@@ -34,10 +38,62 @@ impl Package {
             architecture: None,
             source: None,
             licence: None,
+            vendor: None,
             size: None,
             files: Vec::new(),
+            recorded: Vec::new(),
         }
     }
+}
+
+/// A file as its package brought it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedFile {
+    /// Clean path.
+    pub path: Vec<u8>,
+    /// Digest of its content.
+    pub digest: ContentDigest,
+    /// Whether it is a configuration file, which its user may change.
+    pub configuration: bool,
+}
+
+/// A digest by which a package manager records content. Those algorithms are old: it shows changes, not attacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ContentDigest {
+    /// MD5: dpkg, and rpm before 4.6.
+    Md5([u8; 16]),
+    /// SHA-1: apk.
+    Sha1([u8; 20]),
+    /// SHA-256: rpm, and apk 3.
+    Sha256([u8; 32]),
+}
+
+impl ContentDigest {
+    pub(crate) fn md5(hex: &[u8]) -> Option<Self> {
+        bytes_of(hex).map(Self::Md5)
+    }
+
+    pub(crate) fn sha1(hex: &[u8]) -> Option<Self> {
+        bytes_of(hex).map(Self::Sha1)
+    }
+
+    pub(crate) fn sha256(hex: &[u8]) -> Option<Self> {
+        bytes_of(hex).map(Self::Sha256)
+    }
+}
+
+/// The bytes of a hexadecimal text of exactly that length.
+fn bytes_of<const N: usize>(hex: &[u8]) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    if hex.len() != 2 * N {
+        return None;
+    }
+    for (byte, digits) in bytes.iter_mut().zip(hex.chunks_exact(2)) {
+        let digit = |place: usize| char::from(digits[place]).to_digit(16);
+        *byte = (digit(0)? << 4 | digit(1)?) as u8;
+    }
+    Some(bytes)
 }
 
 /// The package of source code that binary packages are built from.

@@ -27,9 +27,9 @@ use crate::{
 
 /// List the packages of an image, with the layer that brought each
 ///
-/// Packages are read from the databases in the image: dpkg (also of distroless images), apk, npm (node_modules), Python (dist-info and
-/// egg-info), Go programs (since Go 1.18), Java archives, Ruby gems, Composer, .NET (deps.json) and Rust programs built with `cargo
-/// auditable`; not yet from rpm's. All layers are downloaded and verified. A database that cannot be read is noted on stderr.
+/// Packages are read from the databases in the image: dpkg (also of distroless images), apk, rpm (SQLite, ndb and Berkeley DB), npm
+/// (node_modules), Python (dist-info and egg-info), Go programs (since Go 1.18), Java archives, Ruby gems, Composer, .NET (deps.json) and
+/// Rust programs built with `cargo auditable`. All layers are downloaded and verified. A database that cannot be read is noted on stderr.
 ///
 /// LAYER is the layer that brought this version. With --deleted, the list is of packages that a later layer removed or replaced: their
 /// files are still in the image.
@@ -47,7 +47,7 @@ Exit codes: 4 if no package owns the path that --owns names.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,
-    /// List only packages of this type: deb, apk, npm, pypi, golang, maven, gem, composer, nuget or cargo; may be repeated
+    /// List only packages of this type: deb, apk, rpm, npm, pypi, golang, maven, gem, composer, nuget or cargo; may be repeated
     #[arg(long = "type", value_name = "TYPE", value_parser = ecosystem)]
     types: Vec<Ecosystem>,
     /// List only packages whose name contains this text
@@ -76,10 +76,8 @@ enum Format {
 }
 
 fn ecosystem(text: &str) -> Result<Ecosystem, String> {
-    // The database of rpm is not read.
-    let read = |ecosystem: &Ecosystem| *ecosystem != Ecosystem::Rpm;
-    Ecosystem::named(text).filter(read).ok_or_else(|| {
-        let names: Vec<_> = Ecosystem::ALL.iter().filter(|one| read(one)).map(|ecosystem| ecosystem.name()).collect();
+    Ecosystem::named(text).ok_or_else(|| {
+        let names: Vec<_> = Ecosystem::ALL.iter().map(|ecosystem| ecosystem.name()).collect();
         format!("expected one of {}", names.join(", "))
     })
 }

@@ -20,6 +20,8 @@ pub enum DatabaseKind {
     Apk,
     /// rpm's database, in any of its three formats.
     Rpm,
+    /// Changes that rpm has not yet written to its database in SQLite. They are reported as unread.
+    RpmLog,
     /// `package.json` of a package in `node_modules`.
     Npm,
     /// `METADATA` or `PKG-INFO` of a Python package.
@@ -42,7 +44,7 @@ pub enum DatabaseKind {
 
 impl DatabaseKind {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::DpkgStatus,
         Self::DpkgStatusFile,
         Self::DpkgList,
@@ -50,6 +52,7 @@ impl DatabaseKind {
         Self::DebianCopyright,
         Self::Apk,
         Self::Rpm,
+        Self::RpmLog,
         Self::Npm,
         Self::PythonMetadata,
         Self::PythonRecord,
@@ -79,7 +82,8 @@ impl DatabaseKind {
             (b"var/lib/dpkg/status.d", _) => Self::DpkgStatusFile,
             (b"var/lib/dpkg/info", name) if name.ends_with(b".list") => Self::DpkgList,
             (b"lib/apk/db" | b"usr/lib/apk/db", b"installed") => Self::Apk,
-            (b"var/lib/rpm" | b"usr/lib/sysimage/rpm", b"Packages" | b"Packages.db" | b"rpmdb.sqlite") => Self::Rpm,
+            (directory, b"Packages" | b"Packages.db" | b"rpmdb.sqlite") if is_rpm(directory) => Self::Rpm,
+            (directory, b"rpmdb.sqlite-wal") if is_rpm(directory) => Self::RpmLog,
             (b"etc" | b"usr/lib", b"os-release") => Self::Release,
             (directory, b"copyright") if parent(directory) == b"usr/share/doc" => Self::DebianCopyright,
             _ => return None,
@@ -110,6 +114,11 @@ impl DatabaseKind {
             _ => ("DOCUMENT_BYTES", DOCUMENT_BYTES),
         }
     }
+}
+
+/// Where rpm keeps its database: by itself, in Fedora and SUSE, and in systems that are updated as a whole.
+fn is_rpm(directory: &[u8]) -> bool {
+    matches!(directory, b"var/lib/rpm" | b"usr/lib/sysimage/rpm" | b"usr/share/rpm")
 }
 
 /// `node_modules/name`, or `node_modules/@scope/name`.
@@ -153,6 +162,10 @@ mod tests {
             ("usr/share/doc/a/b/copyright", None),
             ("lib/apk/db/installed", Some(DatabaseKind::Apk)),
             ("var/lib/rpm/rpmdb.sqlite", Some(DatabaseKind::Rpm)),
+            ("var/lib/rpm/rpmdb.sqlite-wal", Some(DatabaseKind::RpmLog)),
+            ("usr/lib/sysimage/rpm/Packages.db", Some(DatabaseKind::Rpm)),
+            ("var/lib/rpm/Packages", Some(DatabaseKind::Rpm)),
+            ("opt/Packages", None),
             ("app/node_modules/a/package.json", Some(DatabaseKind::Npm)),
             ("app/node_modules/@s/a/package.json", Some(DatabaseKind::Npm)),
             ("app/node_modules/a/test/package.json", None),

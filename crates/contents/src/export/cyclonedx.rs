@@ -61,6 +61,9 @@ fn component(number: usize, installed: &Installed, inventory: &Inventory) -> Val
         "purl": purl(package, inventory.release.as_ref()),
         "properties": properties,
     });
+    if let Some(vendor) = &package.vendor {
+        component["supplier"] = json!({ "name": vendor });
+    }
     if let Some(licence) = &package.licence {
         component["licenses"] = json!([{ "license": { "name": licence } }]);
     }

@@ -61,6 +61,9 @@ fn package(id: &str, installed: &Installed, inventory: &Inventory) -> Value {
             "referenceLocator": purl(package, inventory.release.as_ref()),
         }],
     });
+    if let Some(vendor) = &package.vendor {
+        value["supplier"] = json!(format!("Organization: {vendor}"));
+    }
     // What a package records need not be an SPDX expression, and only those may be declared.
     if let Some(licence) = &package.licence {
         match is_expression(licence) {
@@ -68,7 +71,7 @@ fn package(id: &str, installed: &Installed, inventory: &Inventory) -> Value {
             false => value["licenseComments"] = json!(format!("recorded as: {licence}")),
         }
     }
-    if package.ecosystem == Ecosystem::Deb
+    if matches!(package.ecosystem, Ecosystem::Deb | Ecosystem::Rpm)
         && let Some(source) = &package.source
     {
         value["comment"] = json!(format!("built from source package {}", source.name));

@@ -23,6 +23,8 @@ pub(super) struct Row<'p> {
     source: Option<Source<'p>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     license: Option<&'p str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vendor: Option<&'p str>,
     purl: String,
     /// Bytes when installed, as recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,6 +65,7 @@ impl<'p> Row<'p> {
             architecture: package.architecture.as_deref(),
             source: package.source.as_ref().map(Source::of),
             license: package.licence.as_deref(),
+            vendor: package.vendor.as_deref(),
             purl: purl(package, inventory.release.as_ref()),
             size: package.size,
             files: package.files.len(),

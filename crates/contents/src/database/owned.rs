@@ -1,0 +1,49 @@
+//! Paths of packages, put together from a directory and a name, within limits.
+
+use super::Unreadable;
+use crate::limits::{OWNED_PATH_BYTES, OWNED_PATHS};
+use porthole_core::path;
+
+/// Counts the paths of one database. Two small texts make a long path, so that the size of the database is no bound.
+#[derive(Default)]
+pub(super) struct OwnedPaths {
+    count: usize,
+    bytes: usize,
+}
+
+impl OwnedPaths {
+    /// The clean path of a name in a directory.
+    pub(super) fn join(&mut self, directory: &[u8], name: &[u8]) -> Result<Vec<u8>, Unreadable> {
+        self.count += 1;
+        self.bytes = self.bytes.saturating_add(directory.len()).saturating_add(name.len());
+        if self.count > OWNED_PATHS {
+            return Err(Unreadable::Limit { name: "OWNED_PATHS", limit: OWNED_PATHS as u64, unit: "paths" });
+        }
+        if self.bytes > OWNED_PATH_BYTES {
+            return Err(Unreadable::Limit {
+                name: "OWNED_PATH_BYTES",
+                limit: OWNED_PATH_BYTES as u64,
+                unit: "bytes of paths",
+            });
+        }
+        Ok(path::clean(&[directory, b"/", name].concat()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_beyond_a_limit_are_refused_by_its_name() {
+        let mut paths = OwnedPaths::default();
+        assert_eq!(paths.join(b"/usr/bin/", b"a"), Ok(b"usr/bin/a".to_vec()));
+        assert_eq!(paths.join(b"", b"/top"), Ok(b"top".to_vec()));
+        paths.bytes = OWNED_PATH_BYTES - 2;
+        assert!(paths.join(b"a", b"b").is_ok());
+        let error = paths.join(b"", b"c").unwrap_err();
+        assert_eq!(error.to_string(), "expected at most 268435456 bytes of paths (limit OWNED_PATH_BYTES)");
+        let mut paths = OwnedPaths { count: OWNED_PATHS, bytes: 0 };
+        assert!(matches!(paths.join(b"", b"d"), Err(Unreadable::Limit { name: "OWNED_PATHS", .. })));
+    }
+}
