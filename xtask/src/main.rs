@@ -13,6 +13,7 @@ mod fuzz;
 mod memory;
 mod process;
 mod run;
+mod suffixes;
 mod test;
 mod tidy;
 mod tools;
@@ -49,6 +50,7 @@ usage: cargo xtask <task> [options]
   corpus [FILE...]  compare our listings of archives (default: the test vectors) with bsdtar, GNU tar
                     and Python; print each difference, and whether we mark it as ambiguous
   advisories CLONE  rewrite the copy of security advisories from a clone of RustSec's database
+  suffixes LIST     rewrite the tree of public suffixes from public_suffix_list.dat
   tidy              check the rules of this repository
   setup             install every pinned tool
 
@@ -93,6 +95,10 @@ fn dispatch(arguments: &[String]) -> Result {
         "advisories" => match rest {
             [clone] => advisories::copy(&workspace, clone.as_ref()),
             _ => Err("expected the folder of a clone of RustSec's database".into()),
+        },
+        "suffixes" => match rest {
+            [list] => suffixes::write(&workspace, list.as_ref()),
+            _ => Err("expected public_suffix_list.dat, from https://publicsuffix.org/list/".into()),
         },
         "tidy" => none(rest).and_then(|()| tidy::run(&workspace)),
         "setup" => none(rest).and_then(|()| tools::install_all()),
