@@ -15,6 +15,7 @@ mod stream;
 mod text;
 mod toc;
 mod tree;
+mod zstd;
 
 pub use archive::{differential, tar};
 pub use contents::{packages, rpm, secrets};
@@ -24,6 +25,7 @@ pub use stream::{gzip, layer, zstd};
 pub use text::{challenge, content_range, digest, link, reference};
 pub use toc::toc;
 pub use tree::{tree, whiteouts};
+pub use zstd::zstd_differential;
 
 /// Name and function of a target.
 pub type Target = (&'static str, fn(&[u8]));
@@ -38,6 +40,7 @@ pub const TARGETS: &[Target] = &[
     ("content_range", content_range),
     ("gzip", gzip),
     ("zstd", zstd),
+    ("zstd_differential", zstd_differential),
     ("layer", layer),
     ("tar", tar),
     ("differential", differential),

@@ -35,7 +35,7 @@ pub fn of(target: &str) -> Result<Vec<Input>, Box<dyn Error>> {
         "content_range" => texts(&["bytes 5-9/10", "bytes 0-0/*", "bytes */10"]),
         "json" => documents(),
         "gzip" => streams(|name| !name.starts_with("zst"))?,
-        "zstd" => streams(|name| name.starts_with("zst"))?,
+        "zstd" | "zstd_differential" => streams(|name| name.starts_with("zst"))?,
         "layer" | "seek" => [streams(|_| true)?, packed()?].concat(),
         "tar" | "differential" | "tree" => archives()?,
         "whiteouts" => texts(&["\x00\x00\u{7f}\x06", "aBcDeFgHiJkLmNoPqRsTuVwXyZ"]),

@@ -61,13 +61,13 @@ fn same_in_every_split(compression: Compression, data: &[u8]) {
 }
 
 #[derive(PartialEq, Eq)]
-struct Unpacked {
-    length: u64,
-    bytes: Vec<u8>,
-    verdict: Result<(), Error>,
+pub(crate) struct Unpacked {
+    pub(crate) length: u64,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) verdict: Result<(), Error>,
 }
 
-fn unpack<'d>(compression: Compression, pieces: impl Iterator<Item = &'d [u8]>) -> Unpacked {
+pub(crate) fn unpack<'d>(compression: Compression, pieces: impl Iterator<Item = &'d [u8]>) -> Unpacked {
     let mut decoder = Decoder::new(compression, &limits());
     let mut buffer = vec![0; MIN_OUTPUT];
     let mut bytes = Vec::new();
