@@ -124,12 +124,12 @@ pub(super) async fn fetch_range<T: Transport>(
     if !response.status().is_success() {
         return Err(refused(&response, Duration::ZERO).0);
     }
-    let mut skip = skipped(&response, &range, size).map_err(|error| broken(&error).0)?;
+    // Only an archive has a table of contents, which is what is asked for in ranges.
+    let mut incoming = Incoming::new(response, &range, size, true).map_err(|(failed, _)| failed)?;
     let mut left = range.end - range.start;
-    let mut body = response.into_body();
     let mut buffer = vec![0; CHUNK];
     while left > 0 {
-        let piece = read_past(&mut body, &mut buffer, &mut skip).await.map_err(|error| broken(&error).0)?;
+        let piece = incoming.next(&mut buffer).await.map_err(|(failed, _)| failed)?;
         if piece.is_empty() {
             return Err((FailureKind::Other, "the body ended early".into()));
         }
@@ -177,27 +177,15 @@ async fn feed<B: Body>(
     scan: &mut Scan<'_>,
 ) -> Result<Fed, (Failed, TryFailure)> {
     let range = scan.offset()..scan.size();
-    let mut skip = skipped(&response, &range, scan.size()).map_err(|error| broken(&error))?;
-    let (status, length) = (response.status(), response.headers().get(header::CONTENT_LENGTH).cloned());
-    let mut body = response.into_body();
+    let mut incoming = Incoming::new(response, &range, scan.size(), scan.expects_archive())?;
     loop {
-        let piece = read_past(&mut body, buffer, &mut skip).await.map_err(|error| broken(&error))?;
-        if piece.is_empty() && skip > 0 {
+        let piece = incoming.next(buffer).await?;
+        if piece.is_empty() && incoming.skip > 0 {
             let message = "the body ended early".into();
             return Err(broken(&transport::Error { kind: ErrorKind::Interrupted, message }));
         }
         if piece.is_empty() {
             return Ok(Fed::Ended);
-        }
-        if scan.offset() == 0
-            && let Some(page) = stray_page(length.as_ref(), piece, scan)
-        {
-            let text =
-                format!("expected a blob, got {page}: a sign-in page or a proxy may answer in place of the registry");
-            return Err((
-                (FailureKind::Other, text),
-                TryFailure::Status { status: status.as_u16(), retry_after: None },
-            ));
         }
         if !scan.push(piece, clock.now()) {
             return Ok(Fed::Enough);
@@ -205,28 +193,54 @@ async fn feed<B: Body>(
     }
 }
 
-/// The next bytes of a body behind those to be skipped; none at its end.
-async fn read_past<'b>(
-    body: &mut impl Body,
-    buffer: &'b mut [u8],
-    skip: &mut u64,
-) -> Result<&'b [u8], transport::Error> {
-    loop {
-        let read = body.read(buffer).await?;
-        let skipped = usize::try_from(*skip).unwrap_or(usize::MAX).min(read);
-        *skip -= skipped as u64;
-        if read == 0 || skipped < read {
-            return Ok(&buffer[skipped..read]);
-        }
-    }
+/// The body of an answer to a request for a range of a blob.
+struct Incoming<B> {
+    status: StatusCode,
+    body: B,
+    /// Bytes to come before the range that was asked for.
+    skip: u64,
+    /// Until the first bytes are there: whether an HTML page may be the blob. If it has the right length, or is no archive and
+    /// has none, the digest decides.
+    page_may_be_right: Option<bool>,
 }
 
-/// An HTML page that came instead of a blob. A blob may be a page itself: if it has the right length, or is no archive and
-/// has none, the digest decides.
-fn stray_page(length: Option<&http::HeaderValue>, start: &[u8], scan: &Scan<'_>) -> Option<Page> {
-    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-    let may_be_right = length.map_or_else(|| !scan.expects_archive(), |length: u64| length == scan.size());
-    Page::find(start).filter(|_| !may_be_right)
+impl<B: Body> Incoming<B> {
+    fn new(
+        response: Response<B>,
+        range: &Range<u64>,
+        size: u64,
+        expects_archive: bool,
+    ) -> Result<Self, (Failed, TryFailure)> {
+        let skip = skipped(&response, range, size).map_err(|error| broken(&error))?;
+        let length = response.headers().get(header::CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        let may_be_right = length.map_or(!expects_archive, |length: u64| length == size);
+        let status = response.status();
+        // Only a whole answer starts as a page does.
+        let whole = status != StatusCode::PARTIAL_CONTENT || range.start == 0;
+        Ok(Self { status, body: response.into_body(), skip, page_may_be_right: whole.then_some(may_be_right) })
+    }
+
+    /// The next bytes of the range; none at the end of the body.
+    async fn next<'b>(&mut self, buffer: &'b mut [u8]) -> Result<&'b [u8], (Failed, TryFailure)> {
+        loop {
+            let read = self.body.read(buffer).await.map_err(|error| broken(&error))?;
+            if let Some(false) = self.page_may_be_right.take()
+                && let Some(page) = Page::find(&buffer[..read])
+            {
+                let text = format!(
+                    "expected a blob, got {page}: a sign-in page or a proxy may answer in place of the registry"
+                );
+                let failure = TryFailure::Status { status: self.status.as_u16(), retry_after: None };
+                return Err(((FailureKind::Other, text), failure));
+            }
+            let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(read);
+            self.skip -= skipped as u64;
+            if read == 0 || skipped < read {
+                return Ok(&buffer[skipped..read]);
+            }
+        }
+    }
 }
 
 /// Bytes of the body before the range that was asked for.

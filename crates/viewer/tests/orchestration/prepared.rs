@@ -130,3 +130,16 @@ fn a_table_of_contents_is_read_over_a_break() {
     assert_eq!(stage.layer_states(), [LayerState::Listed], "{:?}", stage.state.layers[0].note);
     assert_eq!(stage.reads(), 0);
 }
+
+#[test]
+fn a_page_in_place_of_a_table_of_contents_is_named() {
+    let small = Layer::new("COPY").file("etc/motd", "hello\n");
+    let (internet, digest, size) = served(Prepared::new(&small, Format::EStargz).build());
+    let body = b"<!DOCTYPE html><title>Sign in to the network</title>".to_vec();
+    internet.fault(&digest, 1, Fault::Answer { status: 200, headers: Vec::new(), body });
+    let mut stage = stage(&internet, size + 1);
+    stage.look(REFERENCE);
+    assert_eq!(stage.layer_states(), [LayerState::Verified]);
+    let finding = &stage.state.layers[0].findings[0];
+    assert!(finding.contains("got an HTML page with the title `Sign in to the network`"), "{finding}");
+}
