@@ -18,6 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("porthole-credentials", &["porthole-registry", "porthole-core"]),
     ("porthole-inspect", &["porthole-source", "porthole-registry", "porthole-core"]),
     ("porthole-contents", &["porthole-core"]),
+    ("porthole-signature", &["porthole-inspect", "porthole-source", "porthole-registry", "porthole-core"]),
     ("porthole-unpack", &["porthole-core"]),
     (
         "porthole-transfer",
@@ -39,6 +40,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "porthole-transfer",
             "porthole-unpack",
             "porthole-contents",
+            "porthole-signature",
             "porthole-inspect",
             "porthole-native",
             "porthole-store",

@@ -11,6 +11,7 @@ const LIBRARIES: &[&str] = &[
     "crates/inspect/src/",
     "crates/native/src/",
     "crates/registry/src/",
+    "crates/signature/src/",
     "crates/source/src/",
     "crates/store/src/",
     "crates/transfer/src/",

@@ -1,0 +1,161 @@
+//! What the blobs of a referrer hold.
+//!
+//! cosign writes signatures in two formats: until version 2, a payload (`simplesigning`) or an envelope (DSSE) with signature, certificate
+//! and log entry in annotations of its layer; since version 3, a bundle of Sigstore that has all of it. BuildKit writes statements
+//! that nothing signs. All are read into one form here.
+
+mod annotated;
+mod payload;
+
+pub use payload::{PayloadError, SignaturePayload};
+
+use crate::statement::{BillOfMaterials, Statement, StatementError};
+use porthole_core::{descriptor::Descriptor, media_type::MediaType};
+use sigstore_verify::types::{Bundle, SignatureContent};
+
+/// One blob of a referrer, read.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    /// What it is.
+    pub format: EvidenceFormat,
+    /// The statement in it.
+    pub statement: Option<Statement>,
+    /// The bill of materials in it, where it is a document that nothing signs.
+    pub bill: Option<BillOfMaterials>,
+    pub(crate) signed: Option<Signed>,
+}
+
+/// A signature, with what vouches for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Signed {
+    /// Both formats of cosign as one.
+    pub(crate) bundle: Bundle,
+    /// What a payload of cosign says; `None` if the image's digest itself, or a statement about it, is signed.
+    pub(crate) payload: Option<SignaturePayload>,
+}
+
+/// The kinds of blobs that are evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EvidenceFormat {
+    /// A signature of cosign until version 2.
+    CosignPayload,
+    /// An attestation of cosign until version 2.
+    CosignEnvelope,
+    /// A bundle of Sigstore.
+    SigstoreBundle,
+    /// An in-toto statement without a signature, as BuildKit writes it.
+    Statement,
+    /// A bill of materials without a signature.
+    Bill,
+    /// A signature of Notation, which is shown and not verified.
+    Notation,
+}
+
+/// Why a blob is not the evidence that its media type promises.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvidenceError {
+    /// The payload of a signature.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    /// A statement.
+    #[error(transparent)]
+    Statement(#[from] StatementError),
+    /// An annotation of cosign.
+    #[error("expected {expected} in the annotation `{name}`, got something else")]
+    Annotation {
+        /// Key of the annotation.
+        name: &'static str,
+        /// What belongs there.
+        expected: &'static str,
+    },
+    /// A bundle or an envelope.
+    #[error("expected a signature in the format of Sigstore, got something else: {0}")]
+    Bundle(String),
+    /// A document that is neither SPDX nor CycloneDX.
+    #[error("expected SPDX or CycloneDX as JSON, got something else")]
+    Bill,
+}
+
+impl EvidenceFormat {
+    /// What the media type of a layer promises; `None` if a layer of that type is no evidence.
+    pub fn of(media_type: &MediaType) -> Option<Self> {
+        let text = media_type.as_str();
+        if text.starts_with("application/vnd.dev.sigstore.bundle") {
+            return Some(Self::SigstoreBundle);
+        }
+        Some(match text {
+            "application/vnd.dev.cosign.simplesigning.v1+json" => Self::CosignPayload,
+            "application/vnd.dsse.envelope.v1+json" => Self::CosignEnvelope,
+            "application/vnd.in-toto+json" => Self::Statement,
+            "application/spdx+json" | "text/spdx+json" | "application/vnd.cyclonedx+json" => Self::Bill,
+            "application/jose+json" | "application/cose" => Self::Notation,
+            _ => return None,
+        })
+    }
+
+    /// What it is, in a few words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CosignPayload => "cosign signature",
+            Self::CosignEnvelope => "cosign attestation",
+            Self::SigstoreBundle => "Sigstore bundle",
+            Self::Statement => "statement",
+            Self::Bill => "bill of materials",
+            Self::Notation => "Notation signature",
+        }
+    }
+}
+
+impl Evidence {
+    /// Largest blob that is worth reading as evidence, in bytes. Bills of materials of large images are tens of megabytes.
+    pub const MAX_BYTES: u64 = 64 << 20;
+
+    /// Reads the blob of a layer whose media type is evidence. The blob has been compared with the digest of the layer.
+    ///
+    /// Returns `None` if the media type promises no evidence.
+    ///
+    /// # Errors
+    ///
+    /// [`EvidenceError`].
+    pub fn parse(layer: &Descriptor, blob: &[u8]) -> Result<Option<Self>, EvidenceError> {
+        let Some(format) = EvidenceFormat::of(&layer.media_type) else { return Ok(None) };
+        let unsigned = Self { format, statement: None, bill: None, signed: None };
+        Ok(Some(match format {
+            EvidenceFormat::CosignPayload => {
+                let payload = SignaturePayload::parse(blob)?;
+                let bundle = annotated::of_payload(&layer.annotations, blob)?;
+                Self { signed: Some(Signed { bundle, payload: Some(payload) }), ..unsigned }
+            }
+            EvidenceFormat::CosignEnvelope => {
+                Self::of_bundle(format, annotated::of_envelope(&layer.annotations, blob)?)?
+            }
+            EvidenceFormat::SigstoreBundle => {
+                let text = std::str::from_utf8(blob).map_err(|error| EvidenceError::Bundle(error.to_string()))?;
+                let bundle = Bundle::from_json(text).map_err(|error| EvidenceError::Bundle(error.to_string()))?;
+                Self::of_bundle(format, bundle)?
+            }
+            EvidenceFormat::Statement => Self { statement: Some(Statement::parse(blob)?), ..unsigned },
+            EvidenceFormat::Bill => {
+                let document = serde_json::from_slice(blob).map_err(|_| EvidenceError::Bill)?;
+                let bill = BillOfMaterials::of_document(&document).ok_or(EvidenceError::Bill)?;
+                Self { bill: Some(bill), ..unsigned }
+            }
+            EvidenceFormat::Notation => unsigned,
+        }))
+    }
+
+    fn of_bundle(format: EvidenceFormat, bundle: Bundle) -> Result<Self, EvidenceError> {
+        let statement = match &bundle.content {
+            SignatureContent::DsseEnvelope(envelope) => Some(Statement::parse(envelope.payload.as_bytes())?),
+            _ => None,
+        };
+        Ok(Self { format, statement, bill: None, signed: Some(Signed { bundle, payload: None }) })
+    }
+
+    /// Whether it bears a signature.
+    pub fn is_signed(&self) -> bool {
+        self.signed.is_some() || self.format == EvidenceFormat::Notation
+    }
+}

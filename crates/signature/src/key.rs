@@ -1,0 +1,145 @@
+//! Public keys.
+
+use crate::provider;
+use porthole_core::digest::Digest;
+use sigstore_verify::{
+    crypto::{SigningScheme, parse_certificate_info, validate_raw_public_key},
+    types::{DerCertificate, DerPublicKey},
+};
+use spki::{ObjectIdentifier, SubjectPublicKeyInfoRef, der::Decode as _};
+use std::fmt;
+
+/// A public key that may have signed something.
+#[derive(Clone, Debug)]
+pub struct PublicKey {
+    der: DerPublicKey,
+    /// Content of the bit string `subjectPublicKey`.
+    raw: Vec<u8>,
+    algorithm: KeyAlgorithm,
+}
+
+/// The algorithms of keys that cosign makes or accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyAlgorithm {
+    /// ECDSA on P-256, what `cosign generate-key-pair` makes.
+    EcdsaP256,
+    /// ECDSA on P-384.
+    EcdsaP384,
+    /// ECDSA on P-521.
+    EcdsaP521,
+    /// Ed25519.
+    Ed25519,
+    /// RSA with a modulus of 2048 to 8192 bits.
+    Rsa,
+}
+
+/// Why a file is no public key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// It is a private key, which nothing here needs.
+    #[error("expected a public key, got a private one (cosign writes the public one to cosign.pub)")]
+    Private,
+    /// It is neither PEM nor DER of a public key.
+    #[error("expected a public key as PEM (BEGIN PUBLIC KEY, BEGIN CERTIFICATE) or DER, got something else")]
+    Format,
+    /// Its algorithm is not one that verifies here.
+    #[error("expected a key of ECDSA (P-256, P-384, P-521), Ed25519 or RSA, got another algorithm: {0}")]
+    Algorithm(String),
+    /// An RSA key of a length that no one should trust, or that is malformed.
+    #[error("expected an RSA key of 2048 to 8192 bits, got another: {0}")]
+    Rsa(String),
+}
+
+impl PublicKey {
+    /// Reads a key from PEM (`PUBLIC KEY`, or `CERTIFICATE`, of which the key is taken and nothing else), or DER.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, KeyError> {
+        let text = std::str::from_utf8(bytes).unwrap_or_default();
+        if text.contains("PRIVATE KEY-----") {
+            return Err(KeyError::Private);
+        }
+        if text.contains("-----BEGIN CERTIFICATE-----") {
+            let certificate = DerCertificate::from_pem(text).map_err(|_| KeyError::Format)?;
+            let info = parse_certificate_info(&certificate).map_err(|_| KeyError::Format)?;
+            return Self::from_der(info.public_key);
+        }
+        if text.contains("-----BEGIN ") {
+            return Self::from_der(DerPublicKey::from_pem(text.trim()).map_err(|_| KeyError::Format)?);
+        }
+        Self::from_der(DerPublicKey::new(bytes.to_vec()))
+    }
+
+    fn from_der(der: DerPublicKey) -> Result<Self, KeyError> {
+        let info = SubjectPublicKeyInfoRef::from_der(der.as_bytes()).map_err(|_| KeyError::Format)?;
+        let unknown = |oid: ObjectIdentifier| KeyError::Algorithm(oid.to_string());
+        let algorithm = match info.algorithm.oid {
+            EC => match info.algorithm.parameters_oid() {
+                Ok(P256) => KeyAlgorithm::EcdsaP256,
+                Ok(P384) => KeyAlgorithm::EcdsaP384,
+                Ok(P521) => KeyAlgorithm::EcdsaP521,
+                Ok(curve) => return Err(unknown(curve)),
+                Err(_) => return Err(KeyError::Format),
+            },
+            ED25519 => KeyAlgorithm::Ed25519,
+            RSA => KeyAlgorithm::Rsa,
+            other => return Err(unknown(other)),
+        };
+        let raw = info.subject_public_key.as_bytes().ok_or(KeyError::Format)?.to_vec();
+        if algorithm == KeyAlgorithm::Rsa {
+            let valid = validate_raw_public_key(SigningScheme::RsaPkcs1Sha256, &raw);
+            valid.map_err(|error| KeyError::Rsa(error.to_string()))?;
+        }
+        Ok(Self { der, raw, algorithm })
+    }
+
+    /// SHA-256 of the key's DER (`SubjectPublicKeyInfo`): the name by which cosign's bundles hint at it.
+    pub fn fingerprint(&self) -> Digest {
+        Digest::sha256(self.der.as_bytes())
+    }
+
+    /// Its algorithm.
+    pub fn algorithm(&self) -> KeyAlgorithm {
+        self.algorithm
+    }
+
+    /// Whether this key made this signature of this message, by any digest that cosign uses with keys of its kind.
+    pub fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        use SigningScheme as Scheme;
+        let schemes: &[Scheme] = match self.algorithm {
+            KeyAlgorithm::EcdsaP256 => &[Scheme::EcdsaP256Sha256],
+            KeyAlgorithm::EcdsaP384 => &[Scheme::EcdsaP384Sha384, Scheme::EcdsaP384Sha256],
+            KeyAlgorithm::EcdsaP521 => return provider::is_valid_p521(&self.raw, message, signature),
+            KeyAlgorithm::Ed25519 => &[Scheme::Ed25519],
+            KeyAlgorithm::Rsa => &[Scheme::RsaPkcs1Sha256, Scheme::RsaPssSha256],
+        };
+        schemes.iter().any(|&scheme| provider::is_valid(scheme, &self.raw, message, signature).is_ok())
+    }
+
+    pub(crate) fn der(&self) -> &DerPublicKey {
+        &self.der
+    }
+}
+
+impl fmt::Display for KeyAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::EcdsaP256 => "ECDSA P-256",
+            Self::EcdsaP384 => "ECDSA P-384",
+            Self::EcdsaP521 => "ECDSA P-521",
+            Self::Ed25519 => "Ed25519",
+            Self::Rsa => "RSA",
+        })
+    }
+}
+
+const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
+const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");

@@ -1,0 +1,38 @@
+//! Who signed an image, and what was attested about it.
+//!
+//! - [`evidence`] reads what a referrer of an image holds: cosign's signatures and attestations in both of their formats, in-toto
+//!   statements, and documents that nothing signs.
+//! - [`verify`] checks evidence against the digest of an image, offline, and says who signed it.
+//! - [`demand`] is whose signature a person asks for: keys, or an identity and its issuer.
+//! - [`key`] reads public keys and names them by a fingerprint.
+//! - [`root`] holds the authorities and logs that vouch for certificates: those of Sigstore's public instance, or a file's.
+//! - [`statement`] reads in-toto statements: provenance, bills of materials, results of scans.
+//!
+//! Nothing here does input or output. The bytes are pushed in, and the caller has compared them with the digests that name them.
+//! The clock is read for one purpose only: a log that claims a time in the future is refused.
+//!
+//! ```
+//! use porthole_core::digest::Digest;
+//! use porthole_signature::{demand::Demand, key::PublicKey, root::TrustRoot, verify::{Outcome, SignatureVerifier}};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let evidence: Vec<porthole_signature::evidence::Evidence> = Vec::new();
+//! let image = Digest::sha256(b"the manifest of the image");
+//! let demand = Demand { keys: Vec::new(), identities: Vec::new() };
+//! let verifier = SignatureVerifier::new(&TrustRoot::public_good()?)?;
+//! for found in &evidence {
+//!     match verifier.check(found, &image, &demand).outcome {
+//!         Outcome::Trusted => println!("signed by a signer that was named"),
+//!         other => println!("{other}"),
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod demand;
+pub mod evidence;
+pub mod key;
+mod provider;
+pub mod root;
+pub mod statement;
+pub mod verify;

@@ -1,0 +1,72 @@
+//! Who signed.
+
+use crate::key::{KeyAlgorithm, PublicKey};
+use porthole_core::digest::Digest;
+use sigstore_verify::{crypto::parse_certificate_info, types::DerCertificate};
+use std::fmt;
+
+/// Who signed: the holder of a key, or whom an authority attested.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signer {
+    /// The holder of a key.
+    Key {
+        /// SHA-256 of the public key.
+        fingerprint: Digest,
+        /// Its algorithm.
+        algorithm: KeyAlgorithm,
+    },
+    /// Someone whom an OpenID Connect provider attested to an authority.
+    Certificate {
+        /// An address, or the URI of a workflow.
+        identity: String,
+        /// The URL of the provider; authorities of their own may leave it out.
+        issuer: Option<String>,
+        /// What else the certificate says.
+        claims: Box<CertificateClaims>,
+    },
+}
+
+/// What a certificate for a workflow says beside its identity, as written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CertificateClaims {
+    /// The repository that was built.
+    pub source: Option<String>,
+    /// Its commit.
+    pub commit: Option<String>,
+    /// Its branch or tag.
+    pub reference: Option<String>,
+    /// The URL of the run.
+    pub run: Option<String>,
+}
+
+impl Signer {
+    pub(super) fn of_key(key: &PublicKey) -> Self {
+        Self::Key { fingerprint: key.fingerprint(), algorithm: key.algorithm() }
+    }
+}
+
+/// What a certificate says of its holder; `None` if it names no one.
+pub(super) fn of_certificate(certificate: &DerCertificate) -> Option<Signer> {
+    let info = parse_certificate_info(certificate).ok()?;
+    let claims = CertificateClaims {
+        source: info.ci_claims.source_repository_uri,
+        commit: info.ci_claims.source_repository_digest,
+        reference: info.ci_claims.source_repository_ref,
+        run: info.ci_claims.run_invocation_uri,
+    };
+    Some(Signer::Certificate {
+        identity: info.identity?.as_str().to_owned(),
+        issuer: info.issuer,
+        claims: Box::new(claims),
+    })
+}
+
+impl fmt::Display for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key { fingerprint, algorithm } => write!(f, "{algorithm} key {fingerprint}"),
+            Self::Certificate { identity, issuer: Some(issuer), .. } => write!(f, "{identity}, attested by {issuer}"),
+            Self::Certificate { identity, issuer: None, .. } => f.write_str(identity),
+        }
+    }
+}
