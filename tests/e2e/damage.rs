@@ -49,7 +49,7 @@ fn the_page_names_the_layer_and_never_calls_it_verified() -> Result<()> {
         json!([LAYER]),
     )?;
     page.look(&format!("{}/{NAME}", registry.host()))?;
-    let alert = page.alert_where("an alert about a digest", |alert| alert.kind == "digest")?;
+    let alert = page.alert_where("an alert about a digest", |alert| alert.kind == "malformed")?;
     page.complete()?;
     let layer = format!("[data-layer='{LAYER}'][data-state]");
     assert_eq!(page.browser().attribute(&layer, "data-state")?.as_deref(), Some("wrong"));

@@ -17,13 +17,15 @@ fn a_dead_host_and_a_host_that_refuses_pages_get_different_words() -> Result<()>
     let page = Page::open(&host.url())?;
     page.look(&format!("{dead}/{SEVEN_LAYERS}"))?;
     let unreachable = page.alert()?;
-    assert_eq!((unreachable.kind.as_str(), unreachable.host.as_str()), ("dead-host", dead.as_str()));
+    assert_eq!((unreachable.cause.as_str(), unreachable.host.as_str()), ("dead-host", dead.as_str()));
 
     let page = Page::open(&host.url())?;
     page.look(&format!("{}/{SEVEN_LAYERS}", registry.host()))?;
     let refused = page.alert()?;
-    assert_eq!((refused.kind.as_str(), refused.host), ("no-cors", registry.host()));
+    assert_eq!((refused.cause.as_str(), refused.host), ("no-cors", registry.host()));
     assert!(page.offers("use-relay")?, "the remedy is the relay: {}", refused.text);
+
+    assert_eq!((unreachable.kind.as_str(), refused.kind.as_str()), ("network", "network"));
 
     let without = |text: &str, host: &str| text.replace(host, "");
     assert_ne!(without(&unreachable.text, &dead), without(&refused.text, &registry.host()));
@@ -45,6 +47,6 @@ fn an_invalid_reference_is_rejected_without_a_request() -> Result<()> {
     let host = Nginx::page()?;
     let page = Page::open(&host.url())?;
     page.look("No/Such Reference!")?;
-    assert_eq!(page.alert()?.kind, "reference");
+    assert_eq!(page.alert()?.kind, "input");
     Ok(())
 }

@@ -75,7 +75,7 @@ fn an_archive_is_dropped_and_another_is_chosen() -> Result<()> {
 
     page.browser().choose("#file-input", &damaged)?;
     let alert = page.alert_where("the archive ends early", |alert| alert.text.contains("archive is broken"))?;
-    assert_eq!(alert.kind, "other");
+    assert_eq!(alert.kind, "malformed");
     assert!(page.offers("choose-file")?);
     Ok(())
 }

@@ -11,7 +11,7 @@ const WRONG: &str = "open barley";
 
 /// Signs in with a wrong password, then with the right one, and reads the whole image.
 fn wrong_then_right(page: &Page) -> Result<()> {
-    page.alert_where("a request to sign in", |alert| alert.kind == "unauthorized").or_else(|error| {
+    page.alert_where("a request to sign in", |alert| alert.kind == "authentication").or_else(|error| {
         // The dialog may open without an alert.
         if page.shown("#signin-user")? { page.alert() } else { Err(error) }
     })?;
@@ -61,7 +61,7 @@ fn a_registry_that_refuses_preflights_is_named_as_such() -> Result<()> {
     let page = Page::open(&host.url())?;
     page.look(&format!("{}/{SEVEN_LAYERS}", registry.host()))?;
     page.sign_in(Password::USER, Password::PASSWORD)?;
-    let alert = page.alert_where("an alert about preflights", |alert| alert.kind == "preflight")?;
+    let alert = page.alert_where("an alert about preflights", |alert| alert.cause == "preflight")?;
     assert_eq!(alert.host, registry.host());
     assert!(page.offers("use-relay")?, "the remedy is the relay: {alert:?}");
     Ok(())

@@ -32,8 +32,10 @@ return rows;
 /// An alert shown by the page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alert {
-    /// `no-cors`, `dead-host`, `digest` and so on.
+    /// The class of the failure: `network`, `malformed` and so on.
     pub kind: String,
+    /// `no-cors`, `dead-host`, `preflight` or nothing.
+    pub cause: String,
     /// The registry named in the alert.
     pub host: String,
     /// Text of the alert.
@@ -143,7 +145,12 @@ impl Page {
             json!([]),
         )?;
         let text = |alert: &Value, name: &str| alert[name].as_str().unwrap_or_default().to_owned();
-        let read = |alert| Alert { kind: text(alert, "kind"), host: text(alert, "host"), text: text(alert, "text") };
+        let read = |alert| Alert {
+            kind: text(alert, "kind"),
+            cause: text(alert, "cause"),
+            host: text(alert, "host"),
+            text: text(alert, "text"),
+        };
         Ok(alerts.as_array().into_iter().flatten().map(read).collect())
     }
 

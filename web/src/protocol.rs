@@ -83,10 +83,11 @@ pub fn decode<T: DeserializeOwned>(text: &str) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use porthole_core::failure::FailureClass;
     use porthole_viewer::{
         layer::{BlobRequest, LayerFindings, ReadJob, WorkerOrder, WorkerReport},
         protocol::{
-            Chain, Changes, Command, Event, FailureKind, FailureNotice, FileView, ProofStep, RegistryRoute, RelayMode,
+            Chain, Changes, Command, Event, FailureCause, FailureNotice, FileView, ProofStep, RegistryRoute, RelayMode,
             RelaySettings, Remedy, RouteReason, RowSort, RowWindow, Secret, ViewMode,
         },
     };
@@ -142,7 +143,7 @@ mod tests {
             Remedy::Retry { after: Some(5) },
         ];
         let mismatch = Some(("a".into(), "b".into()));
-        let plain = FailureNotice::plain(FailureKind::Digest, "no");
+        let plain = FailureNotice::plain(FailureClass::Malformed, "no");
         let failure =
             Box::new(FailureNotice { remedies, mismatch, step: Some(ProofStep::Layers), layer: Some(0), ..plain });
         survives(Event::Failure { look: 1, failure });
@@ -166,7 +167,7 @@ mod tests {
         })));
         survives(WorkerOrder::Request { job: 1, request });
         survives(WorkerReport::Done { job: 1, findings: LayerFindings { verified: true, ..LayerFindings::default() } });
-        survives(WorkerReport::Stuck { job: 1, kind: FailureKind::Preflight });
+        survives(WorkerReport::Stuck { job: 1, cause: Some(FailureCause::Preflight) });
         assert_eq!(decode::<WorkerOrder>("{}"), None);
         assert_eq!(decode::<WorkerOrder>(""), None);
     }

@@ -7,12 +7,12 @@ use crate::{
     worker,
 };
 use js_sys::{Array, ArrayBuffer, Uint8Array};
-use porthole_core::{limits::Limits, platform::Platform};
+use porthole_core::{failure::FailureClass, limits::Limits, platform::Platform};
 use porthole_registry::{Options, Registry};
 use porthole_source::Place;
 use porthole_viewer::{
     given::{GivenFile, GivenPlace, OpenFile, reference},
-    protocol::{Event, FailureKind, FailureNotice},
+    protocol::{Event, FailureNotice},
     session::{self, Front, SavedFile, Session},
 };
 use std::{
@@ -165,7 +165,7 @@ async fn default_platforms() -> Vec<Platform> {
 fn internal(text: String) -> Event {
     let text =
         if text.contains("internal error") { text } else { format!("internal error (a bug in porthole): {text}") };
-    Event::Failure { look: 0, failure: Box::new(FailureNotice::plain(FailureKind::Other, text)) }
+    Event::Failure { look: 0, failure: Box::new(FailureNotice::plain(FailureClass::Other, text)) }
 }
 
 fn tell(event: &Event) {

@@ -13,6 +13,7 @@
 //! ```
 
 use crate::{hint::Hint, layer::LayerNumber};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// An error that has a place in the classification.
 pub trait Classify {
@@ -200,6 +201,21 @@ impl FailureClass {
     }
 }
 
+/// As its [word](FailureClass::word).
+impl Serialize for FailureClass {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
+
+impl<'de> Deserialize<'de> for FailureClass {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        let known = Self::ALL.into_iter().find(|class| class.word() == word);
+        known.ok_or_else(|| de::Error::invalid_value(de::Unexpected::Str(&word), &"a class of failures"))
+    }
+}
+
 /// Who can put it right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Blame {
@@ -246,6 +262,16 @@ mod tests {
         let words: std::collections::BTreeSet<_> = FailureClass::ALL.iter().map(|kind| kind.word()).collect();
         assert_eq!(words.len(), FailureClass::ALL.len());
         assert!(words.iter().all(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')));
+    }
+
+    #[test]
+    fn classes_are_sent_as_words() {
+        for class in FailureClass::ALL {
+            let json = serde_json::to_string(&class).unwrap();
+            assert_eq!(json, format!("\"{}\"", class.word()));
+            assert_eq!(serde_json::from_str::<FailureClass>(&json).unwrap(), class);
+        }
+        assert!(serde_json::from_str::<FailureClass>("\"no-such\"").is_err());
     }
 
     #[test]

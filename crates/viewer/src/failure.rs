@@ -2,11 +2,17 @@
 
 use crate::{
     pretty,
-    protocol::{FailureKind, FailureNotice, RegistryRoute, Remedy},
+    protocol::{FailureCause, FailureNotice, RegistryRoute, Remedy},
     router::GIVEN,
     shell,
 };
-use porthole_core::{descriptor::Descriptor, digest::Mismatch, layout::ChoiceError, platform::NoMatch};
+use porthole_core::{
+    descriptor::Descriptor,
+    digest::Mismatch,
+    failure::{Classify, FailureClass},
+    layout::ChoiceError,
+    platform::NoMatch,
+};
 use porthole_inspect::{local, resolve};
 use porthole_registry::{
     error::Error,
@@ -26,8 +32,22 @@ pub struct Context<'a> {
 
 impl FailureNotice {
     /// A failure that is neither of a registry nor of a step.
-    pub fn plain(kind: FailureKind, text: impl Into<String>) -> Self {
-        Self { kind, registry: None, step: None, layer: None, text: text.into(), mismatch: None, remedies: Vec::new() }
+    pub fn plain(kind: FailureClass, text: impl Into<String>) -> Self {
+        Self {
+            kind,
+            cause: None,
+            registry: None,
+            step: None,
+            layer: None,
+            text: text.into(),
+            mismatch: None,
+            remedies: Vec::new(),
+        }
+    }
+
+    /// The class and the words of an error.
+    pub fn of(error: &(impl Classify + ToString)) -> Self {
+        Self::plain(error.kind(), error.to_string())
     }
 }
 
@@ -36,39 +56,26 @@ pub fn explain(error: &Error, context: Context<'_>) -> FailureNotice {
     let registry = context.registry;
     let retry = || vec![Remedy::Retry { after: None }];
     let sign_in = |refused| Remedy::SignIn { registry: registry.into(), refused };
-    let plain = FailureNotice {
-        registry: Some(registry.into()),
-        ..FailureNotice::plain(FailureKind::Other, error.to_string())
-    };
+    let plain = FailureNotice { registry: Some(registry.into()), ..FailureNotice::of(error) };
     match error {
         Error::Unauthorized { message, .. } | Error::Status { message, .. }
             if context.route == RegistryRoute::Relay && relay_refusal(message).is_some() =>
         {
             of_relay(message, context, plain)
         }
-        Error::Registry { .. } => FailureNotice { kind: FailureKind::Reference, ..plain },
-        Error::Unauthorized { credentials, .. } => {
-            FailureNotice { kind: FailureKind::Unauthorized, remedies: vec![sign_in(*credentials)], ..plain }
-        }
-        Error::Withheld { .. } | Error::PlainRelay { .. } => FailureNotice { kind: FailureKind::Unauthorized, ..plain },
+        Error::Unauthorized { credentials, .. } => FailureNotice { remedies: vec![sign_in(*credentials)], ..plain },
         Error::UnreadableChallenge { .. } => {
-            FailureNotice { kind: FailureKind::NoCors, remedies: vec![use_relay(context)], ..plain }
+            FailureNotice { cause: Some(FailureCause::NoCors), remedies: vec![use_relay(context)], ..plain }
         }
-        Error::NotFound { .. } => FailureNotice { kind: FailureKind::NotFound, ..plain },
-        Error::RateLimited { retry_after, .. } => FailureNotice {
-            kind: FailureKind::RateLimited,
-            remedies: vec![Remedy::Retry { after: *retry_after }, sign_in(false)],
-            ..plain
-        },
+        Error::RateLimited { retry_after, .. } => {
+            FailureNotice { remedies: vec![Remedy::Retry { after: *retry_after }, sign_in(false)], ..plain }
+        }
         Error::Mismatch { mismatch, .. } => {
-            FailureNotice { kind: FailureKind::Digest, mismatch: Some(sides(mismatch)), remedies: retry(), ..plain }
+            FailureNotice { mismatch: Some(sides(mismatch)), remedies: retry(), ..plain }
         }
-        Error::Contradiction { expected, got, .. } => FailureNotice {
-            kind: FailureKind::Digest,
-            mismatch: Some((expected.to_string(), got.to_string())),
-            remedies: retry(),
-            ..plain
-        },
+        Error::Contradiction { expected, got, .. } => {
+            FailureNotice { mismatch: Some((expected.to_string(), got.to_string())), remedies: retry(), ..plain }
+        }
         Error::Transport { error, .. } => of_transport(error, context, plain),
         Error::Status { .. } | Error::Protocol { .. } => FailureNotice { remedies: retry(), ..plain },
         _ => plain,
@@ -76,11 +83,8 @@ pub fn explain(error: &Error, context: Context<'_>) -> FailureNotice {
 }
 
 /// Twin of what keeps verified documents from being an image, wherever they come from.
-pub fn of_image<E: std::error::Error>(registry: &str, error: &resolve::Error<E>) -> FailureNotice {
-    let plain = FailureNotice {
-        registry: Some(registry.into()),
-        ..FailureNotice::plain(FailureKind::Other, error.to_string())
-    };
+pub fn of_image<E: std::error::Error + Classify>(registry: &str, error: &resolve::Error<E>) -> FailureNotice {
+    let plain = FailureNotice { registry: Some(registry.into()), ..FailureNotice::of(error) };
     match error {
         resolve::Error::Platform(no_match) => of_platform(no_match, plain),
         _ => plain,
@@ -102,12 +106,8 @@ pub fn of_page(registry: &str, name: &str, error: &resolve::Error<local::Error>)
         resolve::Error::Source(local::Error::NotAnImage { .. } | local::Error::Tar { .. }) => {
             FailureNotice { remedies: vec![Remedy::ChooseFile], ..plain }
         }
-        resolve::Error::Source(local::Error::Choice(_)) => FailureNotice { kind: FailureKind::NotFound, ..plain },
-        resolve::Error::Source(local::Error::Source(porthole_source::Error::NotFound { .. })) => {
-            FailureNotice { kind: FailureKind::NotFound, ..plain }
-        }
         resolve::Error::Source(local::Error::Source(porthole_source::Error::Mismatch { mismatch, .. })) => {
-            FailureNotice { kind: FailureKind::Digest, mismatch: Some(sides(mismatch)), ..plain }
+            FailureNotice { mismatch: Some(sides(mismatch)), ..plain }
         }
         _ => plain,
     }
@@ -121,14 +121,14 @@ pub fn of_absent_file(name: &str) -> FailureNotice {
     FailureNotice {
         registry: Some(GIVEN.into()),
         remedies: vec![Remedy::ChooseFile],
-        ..FailureNotice::plain(FailureKind::NotFound, text)
+        ..FailureNotice::plain(FailureClass::NotFound, text)
     }
 }
 
 /// A file that cannot be read any more.
 pub fn of_changed_file() -> FailureNotice {
     let text = "the file was moved or changed after it was opened, and the browser reads it no more";
-    FailureNotice { remedies: vec![Remedy::ChooseFile], ..FailureNotice::plain(FailureKind::Other, text) }
+    FailureNotice { remedies: vec![Remedy::ChooseFile], ..FailureNotice::plain(FailureClass::Other, text) }
 }
 
 /// A file has several images, or none that is meant. `names` are those to choose from.
@@ -141,13 +141,13 @@ pub fn of_choice(repository: &str, names: &[(Option<String>, Descriptor)], error
     FailureNotice {
         registry: Some(GIVEN.into()),
         remedies: vec![Remedy::ChooseImage { images }],
-        ..FailureNotice::plain(FailureKind::Other, error.to_string())
+        ..FailureNotice::of(error)
     }
 }
 
 fn of_platform(no_match: &NoMatch, plain: FailureNotice) -> FailureNotice {
     let available = no_match.available.iter().map(ToString::to_string).collect();
-    FailureNotice { kind: FailureKind::Platform, remedies: vec![Remedy::ChoosePlatform { available }], ..plain }
+    FailureNotice { remedies: vec![Remedy::ChoosePlatform { available }], ..plain }
 }
 
 /// Whether the relay itself failed, after the direct way had failed: the direct failure is the one to show then.
@@ -162,34 +162,31 @@ pub fn is_of_relay(error: &Error) -> bool {
 fn of_transport(error: &transport::Error, context: Context<'_>, plain: FailureNotice) -> FailureNotice {
     let registry = context.registry;
     let retry = vec![Remedy::Retry { after: None }];
-    if error.kind == ErrorKind::Offline {
-        let text = format!("This device has no network, so {registry} was not asked.");
-        return FailureNotice { kind: FailureKind::DeadHost, text, remedies: retry, ..plain };
-    }
-    if context.route == RegistryRoute::Relay {
-        let relay = context.relay.unwrap_or("?");
-        let text = format!("The relay at {relay} does not answer, so {registry} was not asked.");
-        return FailureNotice { kind: FailureKind::DeadHost, text, remedies: retry, ..plain };
-    }
-    let (kind, text, remedies) = match error.kind {
-        ErrorKind::Cors | ErrorKind::Opaque => (
-            FailureKind::NoCors,
+    let through_relay = context.route == RegistryRoute::Relay && error.kind != ErrorKind::Offline;
+    let cause = if through_relay { Some(FailureCause::DeadHost) } else { FailureCause::of(error.kind) };
+    let (text, remedies) = match cause {
+        Some(FailureCause::DeadHost) if error.kind == ErrorKind::Offline => {
+            (format!("This device has no network, so {registry} was not asked."), retry)
+        }
+        Some(FailureCause::DeadHost) if through_relay => {
+            let relay = context.relay.unwrap_or("?");
+            (format!("The relay at {relay} does not answer, so {registry} was not asked."), retry)
+        }
+        Some(FailureCause::NoCors) => (
             format!("{registry} answers, but does not allow this page to read it: it sends no CORS headers."),
             vec![use_relay(context)],
         ),
-        ErrorKind::Preflight => (
-            FailureKind::Preflight,
+        Some(FailureCause::Preflight) => (
             format!("{registry} refuses preflights, so no page can send it a password or a token."),
             vec![use_relay(context)],
         ),
-        ErrorKind::Connect | ErrorKind::Resolve | ErrorKind::Tls | ErrorKind::Timeout => (
-            FailureKind::DeadHost,
+        Some(FailureCause::DeadHost) => (
             format!("{registry} cannot be reached: no such host, nothing listens there, or it speaks no valid HTTPS."),
             retry,
         ),
-        _ => (FailureKind::Other, plain.text.clone(), retry),
+        None => (plain.text.clone(), retry),
     };
-    FailureNotice { kind, text, remedies, ..plain }
+    FailureNotice { cause, text, remedies, ..plain }
 }
 
 /// The relay's own refusal, not the registry's.
@@ -197,18 +194,20 @@ fn of_relay(message: &str, context: Context<'_>, plain: FailureNotice) -> Failur
     let registry = context.registry;
     let (code, words) = message.split_once(": ").unwrap_or((message, ""));
     let retry = vec![Remedy::Retry { after: None }];
-    let (kind, text, remedies) = match relay_refusal(message) {
+    let (kind, cause, text, remedies) = match relay_refusal(message) {
         Some(Refusal::Dead) => {
-            (FailureKind::DeadHost, format!("{registry} cannot be reached through the relay either: {words}."), retry)
+            let text = format!("{registry} cannot be reached through the relay either: {words}.");
+            (FailureClass::Network, Some(FailureCause::DeadHost), text, retry)
         }
         Some(Refusal::Denied) => {
-            (FailureKind::Other, format!("The relay does not go to {registry}: {words}."), Vec::new())
+            (FailureClass::Other, None, format!("The relay does not go to {registry}: {words}."), Vec::new())
         }
         _ => {
-            (FailureKind::Other, format!("The relay had no use for what {registry} answered ({code}): {words}."), retry)
+            let text = format!("The relay had no use for what {registry} answered ({code}): {words}.");
+            (FailureClass::Protocol, None, text, retry)
         }
     };
-    FailureNotice { kind, text, remedies, ..plain }
+    FailureNotice { kind, cause, text, remedies, ..plain }
 }
 
 enum Refusal {
@@ -244,14 +243,25 @@ pub fn sides(mismatch: &Mismatch) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use porthole_registry::error::Subject;
+    use porthole_core::{digest, platform};
+    use porthole_registry::{error::Subject, policy};
 
     fn what() -> Subject {
         Subject::new("manifest", "a/b:1")
     }
 
-    fn kind(error: &Error, route: RegistryRoute) -> FailureKind {
-        explain(error, Context { registry: "r.example", route, relay: Some("http://127.0.0.1:8090") }).kind
+    fn notice(error: &Error, route: RegistryRoute) -> FailureNotice {
+        explain(error, Context { registry: "r.example", route, relay: Some("http://127.0.0.1:8090") })
+    }
+
+    fn kind(error: &Error, route: RegistryRoute) -> FailureClass {
+        notice(error, route).kind
+    }
+
+    fn cause(error: &Error, route: RegistryRoute) -> Option<FailureCause> {
+        let notice = notice(error, route);
+        assert_eq!(notice.kind, FailureClass::Network);
+        notice.cause
     }
 
     fn transport(kind: ErrorKind) -> Error {
@@ -264,19 +274,58 @@ mod tests {
     }
 
     #[test]
+    fn data_kind_has_the_words_of_the_classification() {
+        let registry = || "r.example".to_owned();
+        let digest = || digest::Digest::sha256(b"");
+        let unauthorized = Error::Unauthorized {
+            registry: registry(),
+            what: what(),
+            credentials: false,
+            status: 401,
+            message: "no".into(),
+        };
+        let no_match = NoMatch { wanted: platform::Platform::new("linux", "s390x", None), available: Vec::new() };
+        let typed = Error::Registry { registry: "r.example.".into(), error: policy::HostError::TrailingDot };
+        let missing = Error::NotFound { registry: registry(), what: what() };
+        let limited = Error::RateLimited { registry: registry(), retry_after: None, message: String::new() };
+        let (expected, got) = (digest(), digest());
+        let contradiction = Error::Contradiction { registry: registry(), what: what(), expected, got };
+        let large = Error::TooLarge { what: what(), limit: 1, name: None };
+        let direct = |error: &Error| notice(error, RegistryRoute::Direct);
+        let notices = [
+            (direct(&typed), "input"),
+            (direct(&unauthorized), "authentication"),
+            (direct(&missing), "not-found"),
+            (of_image::<Error>("r.example", &resolve::Error::Platform(no_match)), "platform"),
+            (direct(&limited), "rate-limit"),
+            (direct(&contradiction), "malformed"),
+            (direct(&transport(ErrorKind::Interrupted)), "network"),
+            (direct(&large), "limit"),
+            (direct(&status(500, "no")), "protocol"),
+            (of_changed_file(), "other"),
+        ];
+        for (notice, word) in &notices {
+            assert_eq!(notice.kind.word(), *word, "{notice:?}");
+        }
+        let shown: Vec<FailureClass> = notices.iter().map(|(notice, _)| notice.kind).collect();
+        assert_eq!(shown, FailureClass::ALL);
+    }
+
+    #[test]
     fn blocked_dead_and_preflight_are_told_apart() {
-        assert_eq!(kind(&transport(ErrorKind::Cors), RegistryRoute::Direct), FailureKind::NoCors);
-        assert_eq!(kind(&transport(ErrorKind::Preflight), RegistryRoute::Direct), FailureKind::Preflight);
-        assert_eq!(kind(&transport(ErrorKind::Resolve), RegistryRoute::Direct), FailureKind::DeadHost);
-        assert_eq!(kind(&transport(ErrorKind::Cors), RegistryRoute::Relay), FailureKind::DeadHost);
+        assert_eq!(cause(&transport(ErrorKind::Cors), RegistryRoute::Direct), Some(FailureCause::NoCors));
+        assert_eq!(cause(&transport(ErrorKind::Preflight), RegistryRoute::Direct), Some(FailureCause::Preflight));
+        assert_eq!(cause(&transport(ErrorKind::Resolve), RegistryRoute::Direct), Some(FailureCause::DeadHost));
+        assert_eq!(cause(&transport(ErrorKind::Cors), RegistryRoute::Relay), Some(FailureCause::DeadHost));
+        assert_eq!(cause(&transport(ErrorKind::Interrupted), RegistryRoute::Direct), None);
     }
 
     #[test]
     fn the_relay_speaks_for_itself() {
         let unreachable = status(502, "UPSTREAM_UNREACHABLE: no connection");
-        assert_eq!(kind(&unreachable, RegistryRoute::Relay), FailureKind::DeadHost);
-        assert_eq!(kind(&unreachable, RegistryRoute::Direct), FailureKind::Other);
-        assert_eq!(kind(&status(502, "bad gateway"), RegistryRoute::Relay), FailureKind::Other);
+        assert_eq!(cause(&unreachable, RegistryRoute::Relay), Some(FailureCause::DeadHost));
+        assert_eq!(kind(&unreachable, RegistryRoute::Direct), FailureClass::Protocol);
+        assert_eq!(kind(&status(502, "bad gateway"), RegistryRoute::Relay), FailureClass::Protocol);
         let denied = Error::Unauthorized {
             registry: "r.example".into(),
             what: what(),
@@ -284,8 +333,8 @@ mod tests {
             status: 403,
             message: "DESTINATION_DENIED: 127.0.0.1 is no public address".into(),
         };
-        assert_eq!(kind(&denied, RegistryRoute::Relay), FailureKind::Other);
+        assert_eq!(kind(&denied, RegistryRoute::Relay), FailureClass::Other);
         assert!(is_of_relay(&denied));
-        assert_eq!(kind(&denied, RegistryRoute::Direct), FailureKind::Unauthorized);
+        assert_eq!(kind(&denied, RegistryRoute::Direct), FailureClass::Authentication);
     }
 }

@@ -4,7 +4,8 @@
 //! batch of entries, an index, a blob) is bytes that no serializer sees: a front end sends them beside the rest. A worker
 //! sends [`WorkerReport::Ready`] first; what is sent to it earlier is lost.
 
-use crate::protocol::FailureKind;
+use crate::protocol::FailureCause;
+use porthole_core::failure::FailureClass;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -78,8 +79,8 @@ pub enum WorkerReport {
     Stuck {
         /// Number of the job.
         job: u32,
-        /// Why.
-        kind: FailureKind,
+        /// What keeps the page from the blob. `None` = the registry does not accept the authorization.
+        cause: Option<FailureCause>,
     },
     /// How far the job is; the entries up to here were sent before.
     Progress {
@@ -119,8 +120,10 @@ pub enum WorkerReport {
     Failed {
         /// Number of the job.
         job: u32,
-        /// Kind.
-        kind: FailureKind,
+        /// Class.
+        kind: FailureClass,
+        /// What keeps the page from the blob, where that is known.
+        cause: Option<FailureCause>,
         /// In words.
         text: String,
     },
@@ -151,6 +154,8 @@ impl WorkerReport {
 pub struct LayerFindings {
     /// Digest, size and diff_id are all as promised, and nothing else is wrong.
     pub verified: bool,
+    /// Class of the worst of what is wrong, where something is.
+    pub failure: Option<FailureClass>,
     /// The blob belongs to an artifact and is no archive: no file is listed from it, even if it looked like one at first.
     pub no_files: bool,
     /// Bytes of the blob.

@@ -10,15 +10,16 @@ use crate::{
     pace::Pace,
     prepared::TocListing,
     protocol::{
-        Chain, Event, FailureKind, FailureNotice, FileView, ImageSummary, LayerProgress, LayerState, OverviewFacts,
-        ProofStep, Remedy, Selection,
+        Chain, Event, FailureNotice, FileView, ImageSummary, LayerProgress, LayerState, OverviewFacts, ProofStep,
+        Remedy, Selection,
     },
     session::OfPage,
     stack::Stack,
 };
 pub use alone::Alone;
 use porthole_core::{
-    layer::LayerNumber, limits::Limits, manifest, path, platform, reference::Reference, seek::MemoryIndex, toc::Toc,
+    failure::FailureClass, layer::LayerNumber, limits::Limits, manifest, path, platform, reference::Reference,
+    seek::MemoryIndex, toc::Toc,
 };
 use porthole_inspect::resolve::{ResolveStep, ResolvedImage};
 use std::{cell::RefCell, rc::Rc};
@@ -342,13 +343,14 @@ impl Look {
         progress.note = findings.note.or_else(|| progress.note.take());
         progress.state = if findings.verified && !refused { LayerState::Verified } else { LayerState::Wrong };
         if !findings.verified {
+            let kind = findings.failure.unwrap_or(FailureClass::Malformed);
             let worst = findings.texts.first().map_or("what came is not what was promised", String::as_str);
             let failure = FailureNotice {
                 layer: Some(layer),
                 step: Some(ProofStep::Layers),
                 mismatch: findings.mismatch,
                 remedies: vec![Remedy::Retry { after: None }],
-                ..FailureNotice::plain(FailureKind::Digest, of_layer(layer, worst))
+                ..FailureNotice::plain(kind, of_layer(layer, worst))
             };
             self.tell_failure(failure, out);
         }

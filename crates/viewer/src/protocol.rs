@@ -20,7 +20,7 @@ pub use compare::{
 };
 pub use content::{ShownContent, ShownPart};
 pub use event::{Event, RegistryRoute, RouteReason, Selection};
-pub use failure::{FailureKind, FailureNotice, Remedy};
+pub use failure::{FailureCause, FailureNotice, Remedy};
 pub use image::{DocumentText, HistoryEntry, ImageLayer, ImageSummary, InstructionLine};
 pub use overview::{BaseFact, DocumentFact, FindingFact, FindingLink, OtherEntry, OtherRole, OverviewFacts};
 pub use progress::{Chain, LayerProgress, LayerState, LinkState, ProofLink, ProofStep, Sizes};

@@ -20,7 +20,7 @@ use crate::{
     given::GivenPlace,
     look::Look,
     pool::{Assignment, Pool, Roster},
-    protocol::{Command, Event, FailureKind, FileView, Secret},
+    protocol::{Command, Event, FailureCause, FileView, Secret},
     router::{Relay, Router},
 };
 use porthole_core::{limits::Limits, platform::Platform};
@@ -172,7 +172,7 @@ enum Work {
     Compare(CompareWish),
     CopyToTwins { look: u32, layer: u32 },
     Turn(Duration),
-    Renew { worker: usize, assignment: Assignment, kind: FailureKind },
+    Renew { worker: usize, assignment: Assignment, cause: Option<FailureCause> },
 }
 
 impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
@@ -211,7 +211,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 self.desk.borrow_mut().turn = None;
                 self.turn();
             }
-            Work::Renew { worker, assignment, kind } => self.renew(worker, assignment, kind).await,
+            Work::Renew { worker, assignment, cause } => self.renew(worker, assignment, cause).await,
         }
     }
 

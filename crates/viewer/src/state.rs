@@ -11,11 +11,11 @@ pub use update::{Action, Effect};
 
 use crate::address::Address;
 use crate::protocol::{
-    Chain, Changes, ComparisonFacts, ComparisonFailure, FailureKind, FailureNotice, FileView as Listing, ImageLayer,
-    ImageSummary, LayerProgress, OverviewFacts, PathVersionFacts, RegistryRoute as Way, RelaySettings, RouteReason,
-    RowChange, RowKind, RowWindow, Selection, ShownContent, Sizes, VersionDiff, ViewMode, WasteFacts,
+    Chain, Changes, ComparisonFacts, ComparisonFailure, FailureNotice, FileView as Listing, ImageLayer, ImageSummary,
+    LayerProgress, OverviewFacts, PathVersionFacts, RegistryRoute as Way, RelaySettings, RouteReason, RowChange,
+    RowKind, RowWindow, Selection, ShownContent, Sizes, VersionDiff, ViewMode, WasteFacts,
 };
-use porthole_core::layer::LayerNumber;
+use porthole_core::{failure::FailureClass, layer::LayerNumber};
 use std::{collections::BTreeMap, rc::Rc};
 
 /// The image that ships inside the front end.
@@ -265,6 +265,6 @@ pub fn worst<'f>(
     failure: Option<&'f FailureNotice>,
     layers: &'f BTreeMap<u32, FailureNotice>,
 ) -> Option<&'f FailureNotice> {
-    let wrong = |failure: &&FailureNotice| failure.kind == FailureKind::Digest;
+    let wrong = |failure: &&FailureNotice| failure.kind == FailureClass::Malformed;
     failure.or_else(|| layers.values().find(wrong)).or_else(|| layers.values().next())
 }

@@ -6,11 +6,12 @@ mod scan;
 use crate::{
     errands::Errands,
     layer::{ReadJob, WorkerOrder, WorkerReport},
-    protocol::FailureKind,
+    protocol::FailureCause,
 };
-use fetch::{Failed, Link};
+use fetch::Link;
 use porthole_core::{
     descriptor::Descriptor,
+    failure::FailureClass,
     limits::Limits,
     media_type::MediaType,
     toc::{Toc, TocReader},
@@ -68,7 +69,7 @@ impl<T: Transport + Environment> LayerWorker<T> {
         let number = job.job;
         let report = match self.read_layer(*job, &link).await {
             Ok(findings) => WorkerReport::Done { job: number, findings },
-            Err((kind, text)) => WorkerReport::Failed { job: number, kind, text },
+            Err(Failed { kind, cause, text }) => WorkerReport::Failed { job: number, kind, cause, text },
         };
         (self.tell)(report);
     }
@@ -76,7 +77,7 @@ impl<T: Transport + Environment> LayerWorker<T> {
     async fn read_layer(&self, mut job: ReadJob, link: &Link) -> Result<crate::layer::LayerFindings, Failed> {
         let (blob, request) = (job.blob.take(), job.request.take());
         let mut scan = Scan::begin(&job, self.limits, &*self.tell, self.transport.now())
-            .map_err(|text| (FailureKind::Other, text))?;
+            .map_err(|text| Failed::new(FailureClass::Other, text))?;
         if let (Some(annotations), Some(request)) = (&job.audit, &request) {
             scan.audit(self.fetch_toc(&job, annotations, request).await);
         }
@@ -88,7 +89,7 @@ impl<T: Transport + Environment> LayerWorker<T> {
             }
             (None, Some(request)) => fetch::fetch(&self.transport, request, link, &mut scan).await?,
             (None, None) => {
-                return Err((FailureKind::Other, "no request and no bytes (a bug in porthole)".into()));
+                return Err(Failed::new(FailureClass::Other, "no request and no bytes (a bug in porthole)"));
             }
         }
         Ok(scan.finish())
@@ -115,12 +116,26 @@ impl<T: Transport + Environment> LayerWorker<T> {
                     false
                 }
             };
-            fetch::fetch_range(&self.transport, request, range, job.size, push).await.map_err(|(_, text)| text)?;
+            fetch::fetch_range(&self.transport, request, range, job.size, push).await.map_err(|failed| failed.text)?;
             if let Some(error) = refused {
                 return Err(words(error));
             }
         }
         reader.finish().map_err(words)?.ok_or_else(|| "there is none".into())
+    }
+}
+
+/// Why a layer could not be read.
+#[derive(Debug)]
+struct Failed {
+    kind: FailureClass,
+    cause: Option<FailureCause>,
+    text: String,
+}
+
+impl Failed {
+    fn new(kind: FailureClass, text: impl Into<String>) -> Self {
+        Self { kind, cause: None, text: text.into() }
     }
 }
 

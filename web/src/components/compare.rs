@@ -4,9 +4,10 @@ use super::{
     versions::difference,
     words::{bdi, tip},
 };
+use porthole_core::failure::FailureClass;
 use porthole_viewer::protocol::{
-    ChangedFile, ChangedSetting, ChangedStep, ComparedFiles, ComparisonFacts, ComparisonFailure, FailureKind,
-    FindingLink, HistoryEntry, ImageLayer, ImageSummary, LayerRelation, MatchedLayer, VersionDiff, ViewMode,
+    ChangedFile, ChangedSetting, ChangedStep, ComparedFiles, ComparisonFacts, ComparisonFailure, FindingLink,
+    HistoryEntry, ImageLayer, ImageSummary, LayerRelation, MatchedLayer, VersionDiff, ViewMode,
 };
 use porthole_viewer::size::{count, size};
 use porthole_viewer::state::{Action, State};
@@ -131,9 +132,9 @@ fn ignore(name: &'static str, words: &'static str, ignored: &[String], dispatch:
 fn failed(failure: &ComparisonFailure, dispatch: &Callback<Action>) -> Html {
     let given = failure.given.clone();
     let look = dispatch.reform(move |_| Action::Look(given.clone()));
-    let helps = failure.failure.kind != FailureKind::Reference;
+    let helps = failure.failure.kind != FailureClass::Input;
     html! {
-        <section class="alert" role="alert" data-kind={failure.failure.kind.as_str()}>
+        <section class="alert" role="alert" data-kind={failure.failure.kind.word()}>
             <h2>{ "The other image cannot be compared" }</h2>
             <p>{ bdi(&failure.failure.text) }</p>
             if helps {

@@ -2,7 +2,8 @@
 
 use super::{chain::shorten_digests, words::bdi};
 use crate::hooks::file;
-use porthole_viewer::protocol::{FailureKind, FailureNotice, ProofStep, Remedy};
+use porthole_core::failure::FailureClass;
+use porthole_viewer::protocol::{FailureCause, FailureNotice, ProofStep, Remedy};
 use porthole_viewer::router::GIVEN;
 use porthole_viewer::state::{Action, Dialog, worst};
 use std::{collections::BTreeMap, rc::Rc};
@@ -39,7 +40,8 @@ pub fn Failures(props: &FailuresProps) -> Html {
         _ => None,
     });
     html! {
-        <section class="alert" role="alert" data-kind={worst.kind.as_str()} data-host={worst.registry.clone()}>
+        <section class="alert" role="alert" data-kind={worst.kind.word()} data-cause={worst.cause.map(FailureCause::as_str)}
+            data-host={worst.registry.clone()}>
             <h2>{ bdi(&title(worst)) }</h2>
             <p>{ bdi(&if mismatch.is_some() { shorten_digests(&worst.text) } else { worst.text.clone() }) }</p>
             if worst.layer.is_some() {
@@ -68,26 +70,38 @@ fn title(failure: &FailureNotice) -> String {
     };
     let registry = failure.registry.as_deref().unwrap_or("the registry");
     let offers = |wanted: fn(&Remedy) -> bool| failure.remedies.iter().any(wanted);
+    if offers(|remedy| matches!(remedy, Remedy::ChooseImage { images } if !images.is_empty())) {
+        return "Which image of this file?".to_owned();
+    }
+    match failure.cause {
+        Some(FailureCause::NoCors) => return format!("{registry} does not let a page read it"),
+        Some(FailureCause::DeadHost) => return format!("Nothing answers at {registry}"),
+        Some(FailureCause::Preflight) => return format!("{registry} does not let a page sign in"),
+        None => {}
+    }
     match failure.kind {
-        FailureKind::NotFound if offers(|remedy| *remedy == Remedy::ChooseFile) => "Choose the file again".to_owned(),
-        _ if offers(|remedy| matches!(remedy, Remedy::ChooseImage { images } if !images.is_empty())) => {
-            "Which image of this file?".to_owned()
+        FailureClass::NotFound if offers(|remedy| *remedy == Remedy::ChooseFile) => "Choose the file again".to_owned(),
+        FailureClass::Platform => "No image for this platform".to_owned(),
+        _ if registry == GIVEN && failure.layer.is_none() && failure.mismatch.is_none() => {
+            "This file cannot be opened".to_owned()
         }
-        FailureKind::Other if registry == GIVEN && failure.layer.is_none() => "This file cannot be opened".to_owned(),
-        FailureKind::Digest if what.is_empty() => "Not what was promised".to_owned(),
-        FailureKind::Digest => format!("{what} is not what was promised"),
-        FailureKind::Unauthorized if was_refused(failure) => format!("{registry} refused these credentials"),
-        FailureKind::Unauthorized => format!("{registry} asks who you are"),
-        FailureKind::NotFound if what.is_empty() => format!("Not found at {registry}"),
-        FailureKind::NotFound => format!("{what} was not found at {registry}"),
-        FailureKind::NoCors => format!("{registry} does not let a page read it"),
-        FailureKind::DeadHost => format!("Nothing answers at {registry}"),
-        FailureKind::Preflight => format!("{registry} does not let a page sign in"),
-        FailureKind::Platform => "No image for this platform".to_owned(),
-        FailureKind::RateLimited => format!("{registry} limits the rate of requests"),
-        FailureKind::Reference => "This is no image reference".to_owned(),
-        FailureKind::Other if what.is_empty() => "This did not work".to_owned(),
-        FailureKind::Other => format!("{what} could not be read"),
+        FailureClass::Malformed if what.is_empty() => "Not what was promised".to_owned(),
+        FailureClass::Malformed => format!("{what} is not what was promised"),
+        FailureClass::Authentication if was_refused(failure) => format!("{registry} refused these credentials"),
+        FailureClass::Authentication if offers(|remedy| matches!(remedy, Remedy::SignIn { .. })) => {
+            format!("{registry} asks who you are")
+        }
+        FailureClass::Authentication => format!("No sign-in at {registry} from here"),
+        FailureClass::NotFound if what.is_empty() => format!("Not found at {registry}"),
+        FailureClass::NotFound => format!("{what} was not found at {registry}"),
+        FailureClass::RateLimit => format!("{registry} limits the rate of requests"),
+        FailureClass::Input => "This is no image reference".to_owned(),
+        FailureClass::Limit if what.is_empty() => "More than a limit allows".to_owned(),
+        FailureClass::Limit => format!("{what} is more than a limit allows"),
+        FailureClass::Network | FailureClass::Protocol | FailureClass::Other if what.is_empty() => {
+            "This did not work".to_owned()
+        }
+        FailureClass::Network | FailureClass::Protocol | FailureClass::Other => format!("{what} could not be read"),
     }
 }
 

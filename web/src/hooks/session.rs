@@ -1,7 +1,8 @@
 //! The thread that does the work: messages out at once, messages in at most once a frame.
 
 use crate::protocol::{decode, encode};
-use porthole_viewer::protocol::{Command, Event, FailureKind, FailureNotice};
+use porthole_core::failure::FailureClass;
+use porthole_viewer::protocol::{Command, Event, FailureNotice};
 use std::{cell::RefCell, rc::Rc};
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use web_sys::{MessageEvent, Worker};
@@ -139,5 +140,5 @@ fn schedule(callback: &js_sys::Function) {
 fn no_worker() -> Event {
     let text = "This page could not run its session worker, which fetches and checks images. Reload the page; if that does not help, \
          files beside it are missing, or this browser has no WebAssembly SIMD.";
-    Event::Failure { look: 0, failure: Box::new(FailureNotice::plain(FailureKind::Other, text)) }
+    Event::Failure { look: 0, failure: Box::new(FailureNotice::plain(FailureClass::Other, text)) }
 }

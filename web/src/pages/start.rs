@@ -50,7 +50,7 @@ pub fn Start(props: &PageProps) -> Html {
                 </nav>
                 <p class="drop">{ "Or drop an archive on this page: of " }<code>{ "docker save" }</code>{ ", or an OCI image. It is read on this machine and uploaded nowhere." }</p>
                 if let Some(failure) = &props.state.failure {
-                    <div class="alert" role="alert" data-kind={failure.kind.as_str()}>{ &failure.text }</div>
+                    <div class="alert" role="alert" data-kind={failure.kind.word()}>{ &failure.text }</div>
                 }
             </main>
         </div>

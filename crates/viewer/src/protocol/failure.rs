@@ -1,13 +1,17 @@
 //! What went wrong, and what a person can do.
 
 use super::ProofStep;
+use porthole_core::failure::FailureClass;
+use porthole_registry::transport::ErrorKind;
 use serde::{Deserialize, Serialize};
 
 /// What went wrong, and what a person can do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureNotice {
-    /// Kind, for `data-kind`.
-    pub kind: FailureKind,
+    /// Its class, whose [word](FailureClass::word) is `data-kind`.
+    pub kind: FailureClass,
+    /// What keeps the front end from the registry, for `data-cause`.
+    pub cause: Option<FailureCause>,
     /// Logical registry, for `data-host`.
     pub registry: Option<String>,
     /// Step of the chain that failed.
@@ -22,46 +26,46 @@ pub struct FailureNotice {
     pub remedies: Vec<Remedy>,
 }
 
-/// Kinds of failure.
+/// What keeps a front end from a registry or a host of blobs, where more is known than that the network failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum FailureKind {
-    /// 401 or 403.
-    Unauthorized,
-    /// 404.
-    NotFound,
-    /// The registry is there, but does not let a page read it.
+pub enum FailureCause {
+    /// The registry answers, but does not let a page read it.
     NoCors,
-    /// Nothing answers there.
+    /// No answer comes from there.
     DeadHost,
     /// The registry refuses preflights, so a page cannot sign in.
     Preflight,
-    /// Bytes are not what a digest, a size or a diff_id promised.
-    Digest,
-    /// The index has no such platform.
-    Platform,
-    /// 429.
-    RateLimited,
-    /// What was typed is no reference.
-    Reference,
-    /// Anything else.
-    Other,
 }
 
-impl FailureKind {
-    /// The word of `data-kind`.
+impl FailureCause {
+    /// What an error of the transport says of it.
+    pub fn of(kind: ErrorKind) -> Option<Self> {
+        match kind {
+            ErrorKind::Cors | ErrorKind::Opaque => Some(Self::NoCors),
+            ErrorKind::Preflight => Some(Self::Preflight),
+            ErrorKind::Connect | ErrorKind::Resolve | ErrorKind::Tls | ErrorKind::Timeout | ErrorKind::Offline => {
+                Some(Self::DeadHost)
+            }
+            _ => None,
+        }
+    }
+
+    /// The error of the transport that stands for it.
+    pub fn error_kind(self) -> ErrorKind {
+        match self {
+            Self::NoCors => ErrorKind::Cors,
+            Self::DeadHost => ErrorKind::Connect,
+            Self::Preflight => ErrorKind::Preflight,
+        }
+    }
+
+    /// The word of `data-cause`.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Unauthorized => "unauthorized",
-            Self::NotFound => "not-found",
             Self::NoCors => "no-cors",
             Self::DeadHost => "dead-host",
             Self::Preflight => "preflight",
-            Self::Digest => "digest",
-            Self::Platform => "platform",
-            Self::RateLimited => "rate-limited",
-            Self::Reference => "reference",
-            Self::Other => "other",
         }
     }
 }

@@ -15,12 +15,12 @@ use crate::{
     overview,
     pool::Pool,
     protocol::{
-        ComparedFiles, ComparisonFacts, ComparisonFailure, Event, FailureKind, FailureNotice, FileView, LayerState,
-        VersionDiff,
+        ComparedFiles, ComparisonFacts, ComparisonFailure, Event, FailureNotice, FileView, LayerState, VersionDiff,
     },
     summary,
 };
 use porthole_core::{
+    failure::FailureClass,
     image::{Layer, diff::Diff},
     path,
     reference::Reference,
@@ -117,20 +117,20 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     async fn compare_images(&self, wish: &CompareWish) -> Result<Option<u64>, Box<FailureNotice>> {
         let plain = |kind, text: String| Box::new(FailureNotice::plain(kind, text));
         let parsed = wish.reference.parse();
-        let reference: Reference = parsed.map_err(|error| plain(FailureKind::Reference, format!("{error}")))?;
+        let reference: Reference = parsed.map_err(|error| plain(FailureClass::Input, format!("{error}")))?;
         let view = FileView::default();
         let other = Look::begin(wish.number, &reference.target(), view, None, self.options.limits).hidden();
         self.desk.borrow_mut().other = Some(other);
         let found = self.find(wish.number, &reference, wish.platform.as_deref()).await?;
         let text = format!("{} asks for a password through a relay: look at that image first", reference.registry());
-        let Found { resolved, page } = found.ok_or_else(|| plain(FailureKind::Unauthorized, text))?;
+        let Found { resolved, page } = found.ok_or_else(|| plain(FailureClass::Authentication, text))?;
 
         let archives = resolved.image.layers.iter().all(|layer| layer.archive);
         let summary = summary::summarize(&reference, &resolved);
         let facts = overview::facts(&wish.reference, &summary, &resolved, &Overview::of(&resolved));
         self.of_look(wish.number, |look, out| look.install(reference, resolved, page, summary, facts, out));
         let Some((mut facts, diff)) = self.compare_documents(wish) else {
-            return Err(plain(FailureKind::Other, "there is no image to compare with yet".into()));
+            return Err(plain(FailureClass::Other, "there is no image to compare with yet".into()));
         };
         let tell = |facts: &ComparisonFacts| {
             let comparison = Box::new(facts.clone());

@@ -6,9 +6,9 @@ use crate::{
     look::{Access, Look},
     pool::{Assignment, Pool},
     prepared,
-    protocol::{FailureKind, FailureNotice, Remedy},
+    protocol::{FailureCause, FailureNotice, Remedy},
 };
-use porthole_core::seek::MemoryIndex;
+use porthole_core::{failure::FailureClass, seek::MemoryIndex};
 use porthole_registry::transport::{self, Environment, Transport};
 use std::{cell::RefCell, rc::Rc};
 
@@ -20,7 +20,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 self.desk.borrow_mut().roster.ready(worker);
                 self.dispatch();
             }
-            WorkerReport::Panicked { text } => self.lose(worker, FailureNotice::plain(FailureKind::Other, text), true),
+            WorkerReport::Panicked { text } => self.lose(worker, FailureNotice::plain(FailureClass::Other, text), true),
             report => {
                 if let Some(assignment) = self.assignment(worker).filter(|now| report.job() == Some(now.job)) {
                     self.report(worker, assignment, report);
@@ -32,7 +32,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// A worker could not be started, or ended without a report.
     pub fn bury(&self, worker: usize) {
         let text = "its worker could not be started, or ended without a report";
-        self.lose(worker, FailureNotice::plain(FailureKind::Other, text), true);
+        self.lose(worker, FailureNotice::plain(FailureClass::Other, text), true);
     }
 
     fn report(&self, worker: usize, assignment: Assignment, report: WorkerReport) {
@@ -56,22 +56,22 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 self.dispatch();
                 self.turn();
             }
-            WorkerReport::Failed { kind, text, .. } => {
-                let failure =
-                    FailureNotice { remedies: vec![Remedy::Retry { after: None }], ..FailureNotice::plain(kind, text) };
+            WorkerReport::Failed { kind, cause, text, .. } => {
+                let remedies = vec![Remedy::Retry { after: None }];
+                let failure = FailureNotice { cause, remedies, ..FailureNotice::plain(kind, text) };
                 self.lose(worker, failure, false);
             }
-            WorkerReport::Stuck { kind, .. } => {
-                self.errands.begin(Errand::Renewal(worker), Work::Renew { worker, assignment, kind });
+            WorkerReport::Stuck { cause, .. } => {
+                self.errands.begin(Errand::Renewal(worker), Work::Renew { worker, assignment, cause });
             }
             WorkerReport::Ready | WorkerReport::Panicked { .. } => {}
         }
     }
 
     /// Gives a worker that was turned away another request, or ends its job.
-    pub(super) async fn renew(&self, worker: usize, assignment: Assignment, kind: FailureKind) {
+    pub(super) async fn renew(&self, worker: usize, assignment: Assignment, cause: Option<FailureCause>) {
         let Assignment { job, look, layer } = assignment;
-        let outcome = self.another_way(look, layer, kind).await;
+        let outcome = self.another_way(look, layer, cause).await;
         if self.assignment(worker) != Some(assignment) {
             return;
         }
@@ -125,12 +125,12 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 continue;
             }
             self.desk.borrow_mut().roster.free(worker);
-            let failure = FailureNotice::plain(FailureKind::Other, "there is no valid request for its blob");
+            let failure = FailureNotice::plain(FailureClass::Other, "there is no valid request for its blob");
             self.of_look(assignment.look, |look, out| look.lost(assignment.layer, failure, out));
         }
         let waiting = self.desk.borrow_mut().roster.give_up();
         for Assignment { look, layer, .. } in waiting {
-            let failure = FailureNotice::plain(FailureKind::Other, "no worker could be started for it");
+            let failure = FailureNotice::plain(FailureClass::Other, "no worker could be started for it");
             self.of_look(look, |look, out| look.lost(layer, failure, out));
         }
     }

@@ -9,11 +9,11 @@ use crate::{
     overview,
     pool::Pool,
     prepared,
-    protocol::{Chain, Event, FailureKind, FailureNotice, RegistryRoute, Remedy, RouteReason},
+    protocol::{Chain, Event, FailureCause, FailureNotice, RegistryRoute, Remedy, RouteReason},
     router::{Decision, GIVEN, SAMPLE},
     summary,
 };
-use porthole_core::{image::Layer, platform::Platform, reference::Reference};
+use porthole_core::{failure::FailureClass, image::Layer, platform::Platform, reference::Reference};
 use porthole_inspect::resolve::{self, PlatformChoice, ResolveStep, ResolvedImage};
 use porthole_inspect::{layer::LayerJob, local, overview::Overview};
 use porthole_registry::{
@@ -30,10 +30,10 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         let number = wish.look;
         let reference = match Reference::parse_typed(wish.reference.as_bytes()) {
             Ok(reference) => reference,
-            Err(error) => return self.refuse(&wish, FailureKind::Reference, error.to_string()),
+            Err(error) => return self.refuse(&wish, FailureClass::Input, error.to_string()),
         };
         if let Some(Err(error)) = wish.platform.as_deref().map(str::parse::<Platform>) {
-            return self.refuse(&wish, FailureKind::Platform, error.to_string());
+            return self.refuse(&wish, FailureClass::Input, error.to_string());
         }
         let target = match reference.registry() {
             GIVEN if reference.digest().is_none() => reference.repository().to_owned(),
@@ -71,7 +71,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         let platforms = match platform.map(str::parse).transpose() {
             Ok(Some(chosen)) => vec![chosen],
             Ok(None) => self.desk.borrow().platforms.clone(),
-            Err(error) => return Err(Box::new(FailureNotice::plain(FailureKind::Platform, format!("{error}")))),
+            Err(error) => return Err(Box::new(FailureNotice::plain(FailureClass::Input, format!("{error}")))),
         };
         let mut outcome = Ok(None);
         for platform in &platforms {
@@ -79,7 +79,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 SAMPLE | GIVEN => self.open_page(number, reference, platform).await.map(Some),
                 _ => self.fetch(number, reference, platform).await,
             };
-            if outcome.as_ref().err().is_none_or(|failure| failure.kind != FailureKind::Platform) {
+            if outcome.as_ref().err().is_none_or(|failure| failure.kind != FailureClass::Platform) {
                 break;
             }
         }
@@ -102,7 +102,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         }
     }
 
-    fn refuse(&self, wish: &Wish, kind: FailureKind, text: String) {
+    fn refuse(&self, wish: &Wish, kind: FailureClass, text: String) {
         let chain = Chain::default();
         let failure = Box::new(FailureNotice::plain(kind, text));
         self.tell(vec![Event::Chain { look: wish.look, chain }, Event::Failure { look: wish.look, failure }]);
@@ -186,7 +186,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 (None, Some((direct, blocked))) if failure::is_of_relay(&error) => {
                     let mut failure = self.explain(registry, direct, &blocked);
                     let relay = self.explain(registry, decision, &error);
-                    if failure.kind != relay.kind {
+                    if (failure.kind, failure.cause) != (relay.kind, relay.cause) {
                         failure.text = format!("{} {}", failure.text, relay.text);
                         failure.remedies = vec![Remedy::Retry { after: None }];
                     }
@@ -266,7 +266,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                     );
                     return Err(Box::new(FailureNotice {
                         registry: Some(registry.into()),
-                        ..FailureNotice::plain(FailureKind::Other, text)
+                        ..FailureNotice::plain(FailureClass::Authentication, text)
                     }));
                 }
                 if credentials.is_some() && !relay.on_this_machine() && !allowed {
@@ -295,7 +295,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         FailureNotice {
             registry: Some(registry.into()),
             remedies: vec![Remedy::UseRelay { registry: registry.into(), available: relay.is_some() }],
-            ..FailureNotice::plain(FailureKind::NoCors, text)
+            cause: Some(FailureCause::NoCors),
+            ..FailureNotice::plain(FailureClass::Network, text)
         }
     }
 
@@ -309,14 +310,14 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         &self,
         number: u32,
         layer: u32,
-        kind: FailureKind,
+        cause: Option<FailureCause>,
     ) -> Result<BlobRequest, Box<FailureNotice>> {
         let (reference, descriptor) = {
             let desk = self.desk.borrow();
             let body = desk.look_of(number).and_then(|look| look.body.as_ref());
             let layer = body.and_then(|body| Some((body, body.resolved.image.layers.get(layer as usize)?)));
             let (body, layer) =
-                layer.ok_or_else(|| Box::new(FailureNotice::plain(FailureKind::Other, "not wanted any more")))?;
+                layer.ok_or_else(|| Box::new(FailureNotice::plain(FailureClass::Other, "not wanted any more")))?;
             if body.page.is_some() {
                 return Err(Box::new(failure::of_changed_file()));
             }
@@ -332,14 +333,14 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             let request = self.registry.blob_request(&reference, &descriptor);
             request.map(|request| twin(&request)).map_err(|error| Box::new(self.explain(registry, now, &error)))
         };
-        if kind == FailureKind::Unauthorized {
+        let Some(cause) = cause else {
             // The client settles the challenge; its answer is dropped before the body is read.
             if let Err(error) = self.registry.fetch_blob(&reference, &descriptor, 0).await {
                 return Err(Box::new(self.explain(registry, now, &error)));
             }
             return request();
-        }
-        let another = self.desk.borrow_mut().router.after(registry, error_kind(kind));
+        };
+        let another = self.desk.borrow_mut().router.after(registry, cause.error_kind());
         if let Some(decision) = another
             && self.take(number, registry, decision)?
         {
@@ -348,7 +349,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         let error = Error::Transport {
             registry: registry.into(),
             what: Subject::new("blob", descriptor.digest.to_string()),
-            error: transport::Error { kind: error_kind(kind), message: String::new() },
+            error: transport::Error { kind: cause.error_kind(), message: String::new() },
         };
         Err(Box::new(self.explain(registry, now, &error)))
     }
@@ -366,14 +367,4 @@ pub(crate) struct OfPage {
     pub(crate) image: PageImage,
     /// Its layers, bottom first.
     pub(crate) blobs: Vec<BlobPlace>,
-}
-
-/// The transport's kind of a failure that a layer worker reports.
-fn error_kind(kind: FailureKind) -> ErrorKind {
-    match kind {
-        FailureKind::NoCors => ErrorKind::Cors,
-        FailureKind::Preflight => ErrorKind::Preflight,
-        FailureKind::DeadHost => ErrorKind::Connect,
-        _ => ErrorKind::Other,
-    }
 }

@@ -4,10 +4,10 @@ use super::{AskedComparison, Dialog, OpenedFile, State};
 use crate::address::{Address, Tab};
 use crate::given;
 use crate::protocol::{
-    Command, Event, FailureKind, FailureNotice, FindingLink, LayerProgress, LayerState, RelaySettings, RowChange,
-    RowKind, RowSort, Secret, ShownContent, VersionDiff, ViewMode,
+    Command, Event, FailureNotice, FindingLink, LayerProgress, LayerState, RelaySettings, RowChange, RowKind, RowSort,
+    Secret, ShownContent, VersionDiff, ViewMode,
 };
-use porthole_core::reference::Reference;
+use porthole_core::{failure::FailureClass, reference::Reference};
 use std::rc::Rc;
 
 /// Something that a person or the session did.
@@ -274,7 +274,7 @@ impl State {
             Action::SessionDied => {
                 let again = self.revived == Some(self.look);
                 if again || !self.inspects() {
-                    self.failure = Some(Rc::new(FailureNotice::plain(FailureKind::Other, BROKEN)));
+                    self.failure = Some(Rc::new(FailureNotice::plain(FailureClass::Other, BROKEN)));
                     effects.push(Effect::Restart);
                 } else {
                     self.revive(&mut effects);

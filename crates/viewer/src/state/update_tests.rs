@@ -1,6 +1,6 @@
 use super::*;
 use crate::protocol::{
-    FailureKind, FailureNotice, FileRow, ImageLayer, ImageSummary, RowKind, RowWindow, Selection, Sizes, ViewMode,
+    FailureNotice, FileRow, ImageLayer, ImageSummary, RowKind, RowWindow, Selection, Sizes, ViewMode,
 };
 use crate::state::{SAMPLE, command, pinned_route, worst};
 
@@ -96,7 +96,8 @@ fn late_answers_are_dropped() {
     state.update(Action::Events(vec![image(&["sha256:a"]), Event::Settled { look: 1 }]));
     assert!(state.image.is_none() && !state.settled);
     let failure = FailureNotice {
-        kind: FailureKind::Other,
+        kind: FailureClass::Other,
+        cause: None,
         registry: None,
         step: None,
         layer: None,
@@ -151,11 +152,10 @@ fn a_layer_that_failed_is_wrong_at_once() {
     let mut state = looking("#/v1/nginx", &["sha256:a", "sha256:b"]);
     let failed = |layer, kind| {
         let text = "layer does not match its digest".to_owned();
-        let failure =
-            FailureNotice { kind, registry: None, step: None, layer, text, mismatch: None, remedies: Vec::new() };
+        let failure = FailureNotice { layer, ..FailureNotice::plain(kind, text) };
         Event::Failure { look: 1, failure: Box::new(failure) }
     };
-    let events = vec![failed(Some(0), FailureKind::Other), failed(Some(1), FailureKind::Digest)];
+    let events = vec![failed(Some(0), FailureClass::Other), failed(Some(1), FailureClass::Malformed)];
     state.update(Action::Events(events));
     assert_eq!(state.layers[1].state, LayerState::Wrong);
     let worst = worst(state.failure.as_deref(), &state.layer_failures);

@@ -1,13 +1,15 @@
 //! Reads a blob to its end, over breaks of the connection.
 
-use super::scan::Scan;
+use super::{Failed, scan::Scan};
 use crate::{
     layer::{BlobRequest, WorkerReport},
-    protocol::FailureKind,
+    protocol::FailureCause,
 };
 use http::{Response, StatusCode, header};
+use porthole_core::failure::FailureClass;
 use porthole_registry::{
     endpoint::blob,
+    error::kind_of_status,
     html::Page,
     retry::{Budget, PATIENCE, TryFailure, retry_after},
     transport::{self, Body, Environment, ErrorKind, Transport},
@@ -22,9 +24,6 @@ use std::{
 
 /// Bytes of the buffer that a body is read into.
 pub(super) const CHUNK: usize = 256 << 10;
-
-/// Why a fetch ended: a kind, and words.
-pub(super) type Failed = (FailureKind, String);
 
 /// Where a worker waits for a fresh request.
 #[derive(Clone, Default)]
@@ -94,11 +93,11 @@ pub(super) async fn fetch<T: Transport + Environment>(
             Ok(Fed::Ended) => continue,
             Err(failure) => failure,
         };
-        if let FailureKind::Unauthorized | FailureKind::NoCors | FailureKind::Preflight = failed.0
-            && renewals < RENEWALS
-        {
+        let is_barred = failed.kind == FailureClass::Authentication
+            || matches!(failed.cause, Some(FailureCause::NoCors | FailureCause::Preflight));
+        if is_barred && renewals < RENEWALS {
             renewals += 1;
-            scan.report(WorkerReport::Stuck { job: scan.job(), kind: failed.0 });
+            scan.report(WorkerReport::Stuck { job: scan.job(), cause: failed.cause });
             request = link.renewed().await;
             continue;
         }
@@ -131,7 +130,7 @@ pub(super) async fn fetch_range<T: Transport>(
     while left > 0 {
         let piece = incoming.next(&mut buffer).await.map_err(|(failed, _)| failed)?;
         if piece.is_empty() {
-            return Err((FailureKind::Other, "the body ended early".into()));
+            return Err(Failed::new(FailureClass::Network, "the body ended early"));
         }
         let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(piece.len());
         left -= wanted as u64;
@@ -158,7 +157,7 @@ fn build(request: &BlobRequest, start: u64, end: Option<u64>) -> Result<transpor
         None if start > 0 => builder.header(header::RANGE, format!("bytes={start}-")),
         None => builder,
     };
-    builder.body(transport::Payload::default()).map_err(|error| (FailureKind::Other, error.to_string()))
+    builder.body(transport::Payload::default()).map_err(|error| Failed::new(FailureClass::Other, error.to_string()))
 }
 
 /// How a body ended.
@@ -232,7 +231,7 @@ impl<B: Body> Incoming<B> {
                     "expected a blob, got {page}: a sign-in page or a proxy may answer in place of the registry"
                 );
                 let failure = TryFailure::Status { status: self.status.as_u16(), retry_after: None };
-                return Err(((FailureKind::Other, text), failure));
+                return Err((Failed::new(FailureClass::Protocol, text), failure));
             }
             let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(read);
             self.skip -= skipped as u64;
@@ -250,39 +249,27 @@ fn skipped<B>(response: &Response<B>, range: &Range<u64>, size: u64) -> Result<u
 }
 
 fn broken(error: &transport::Error) -> (Failed, TryFailure) {
-    let kind = match error.kind {
-        ErrorKind::Cors | ErrorKind::Opaque => FailureKind::NoCors,
-        ErrorKind::Preflight => FailureKind::Preflight,
-        ErrorKind::Connect | ErrorKind::Resolve | ErrorKind::Tls | ErrorKind::Timeout | ErrorKind::Offline => {
-            FailureKind::DeadHost
-        }
-        _ => FailureKind::Other,
-    };
-    let text = match kind {
-        FailureKind::NoCors => "the host of its blob does not allow this page to read it",
-        FailureKind::Preflight => "the registry refuses preflights",
-        FailureKind::DeadHost if error.kind == ErrorKind::Offline => "this device has no network",
-        FailureKind::DeadHost => "the host of its blob cannot be reached",
-        _ => "the connection broke, and trying again did not help",
+    let cause = FailureCause::of(error.kind);
+    let text = match cause {
+        Some(FailureCause::NoCors) => "the host of its blob does not allow this page to read it",
+        Some(FailureCause::Preflight) => "the registry refuses preflights",
+        Some(FailureCause::DeadHost) if error.kind == ErrorKind::Offline => "this device has no network",
+        Some(FailureCause::DeadHost) => "the host of its blob cannot be reached",
+        None => "the connection broke, and trying again did not help",
     };
     // A page cannot tell a lost name from a refused connection, such as that to a relay that is being restarted.
     let tried = if error.kind == ErrorKind::Resolve { ErrorKind::Connect } else { error.kind };
-    ((kind, format!("{text} ({})", error.message)), TryFailure::Transport(tried))
+    let text = format!("{text} ({})", error.message);
+    (Failed { cause, ..Failed::new(FailureClass::Network, text) }, TryFailure::Transport(tried))
 }
 
 /// `now` is the time since the Unix epoch.
 fn refused<B>(response: &Response<B>, now: Duration) -> (Failed, TryFailure) {
     let status = response.status();
-    let kind = match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => FailureKind::Unauthorized,
-        StatusCode::NOT_FOUND => FailureKind::NotFound,
-        StatusCode::TOO_MANY_REQUESTS => FailureKind::RateLimited,
-        _ => FailureKind::Other,
-    };
     let asked = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
     let retry_after = asked.and_then(|value| retry_after(value, now));
     let failure = TryFailure::Status { status: status.as_u16(), retry_after };
-    ((kind, format!("the registry answered {status}")), failure)
+    (Failed::new(kind_of_status(status), format!("the registry answered {status}")), failure)
 }
 
 #[cfg(test)]

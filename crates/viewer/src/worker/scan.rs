@@ -7,6 +7,7 @@ use crate::{
 };
 use porthole_core::{
     descriptor::Descriptor,
+    failure::{Classify, Failure},
     layer::{Finding, LayerReader, LayerReport, Progress},
     limits::Limits,
     media_type::MediaType,
@@ -198,8 +199,10 @@ fn findings(layer: &layer::LayerJob, report: &LayerReport) -> LayerFindings {
         Finding::Size { expected, got } => Some((format!("{expected} bytes"), format!("{got} bytes"))),
         _ => None,
     });
+    let wrong = layer.findings(report);
     LayerFindings {
-        verified: layer.findings(report).is_empty(),
+        verified: wrong.is_empty(),
+        failure: Failure::worst(wrong.iter().map(Classify::failure)).map(|failure| failure.kind),
         no_files,
         compressed: report.size,
         uncompressed: report.uncompressed,

@@ -1,12 +1,13 @@
 //! Two images compared: documents at once, files when both are read, shared layers fetched once.
 
 use super::stage::{REFERENCE, REGISTRY, Stage, content, image, registry};
+use porthole_core::failure::FailureClass;
 use porthole_testkit::{
     image::{Image, Layer},
     registry::{Fault, Internet, Site},
 };
 use porthole_viewer::protocol::{
-    Command, ComparedFiles, ComparisonFacts, Event, FailureKind, LayerRelation, ShownSide, VersionDiff,
+    Command, ComparedFiles, ComparisonFacts, Event, LayerRelation, ShownSide, VersionDiff,
 };
 use serde_json::json;
 
@@ -153,8 +154,7 @@ fn layers_that_unpack_to_the_same_are_not_read() {
 #[test]
 fn a_comparison_that_fails_leaves_the_look_alone() {
     let mut stage = looking(&registry(content()));
-    for (reference, kind) in [("r.example/no/such:1", FailureKind::NotFound), ("No Reference", FailureKind::Reference)]
-    {
+    for (reference, kind) in [("r.example/no/such:1", FailureClass::NotFound), ("No Reference", FailureClass::Input)] {
         compare(&mut stage, reference);
         let failed = stage.state.comparison_failure.as_deref().expect("a failure");
         assert_eq!((failed.failure.kind, failed.given.as_str()), (kind, reference), "{failed:?}");

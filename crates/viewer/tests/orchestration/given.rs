@@ -1,6 +1,7 @@
 //! Files that a person opened: archives read by range, without any request.
 
 use crate::stage::*;
+use porthole_core::failure::FailureClass;
 use porthole_testkit::{
     image::{Content, Image, Layer},
     registry::Internet,
@@ -8,7 +9,7 @@ use porthole_testkit::{
 use porthole_viewer::{
     address::Address,
     given::{GivenFile, OpenFile},
-    protocol::{Command, FailureKind, LayerState, Remedy, ShownContent},
+    protocol::{Command, LayerState, Remedy, ShownContent},
     state::{Action, command, pinned_route},
 };
 use std::{cell::Cell, future::Future, io, ops::Range, pin::Pin, rc::Rc, sync::Arc};
@@ -58,7 +59,7 @@ fn an_archive_is_shown_as_an_image() {
 fn one_of_several_images_is_chosen() {
     let archive = Content::docker_archive(&[("app:1", &built("one")), ("app:2", &built("two"))]);
     let mut stage = dropped("both.tar", archive);
-    let failure = stage.failed_as(FailureKind::Other);
+    let failure = stage.failed_as(FailureClass::Input);
     assert_eq!(failure.text, "several images: name one of app:1, app:2");
     let [Remedy::ChooseImage { images }] = failure.remedies.as_slice() else { panic!("{failure:?}") };
     let [(first, _), (second, reference)] = images.as_slice() else { panic!("{images:?}") };
@@ -75,7 +76,7 @@ fn a_page_that_is_loaded_again_asks_for_the_file() {
     let mut stage = Stage::new(&Internet::new());
     let before = stage.internet.log().len();
     stage.act(Action::Address(Address::parse("#/v1/file.localhost/app.tar")));
-    let failure = stage.failed_as(FailureKind::NotFound);
+    let failure = stage.failed_as(FailureClass::NotFound);
     assert_eq!(failure.remedies, [Remedy::ChooseFile]);
     assert!(failure.text.starts_with("app.tar is a file on this machine"), "{}", failure.text);
     assert_eq!(stage.internet.log().len(), before);
@@ -111,7 +112,7 @@ fn what_is_no_archive_is_refused_as_the_command_line_does() {
     ];
     for (bytes, text) in cases {
         let stage = dropped("x.tar", bytes);
-        let failure = stage.failed_as(FailureKind::Other);
+        let failure = stage.failed_as(FailureClass::Malformed);
         assert!(failure.text.contains(text), "{}", failure.text);
         assert!(offers(failure, |remedy| *remedy == Remedy::ChooseFile), "{failure:?}");
     }
@@ -126,7 +127,7 @@ fn a_damaged_layer_is_wrong() {
     archive[at + bytes.len() / 2] ^= 1;
     let stage = dropped("app.tar", archive);
     assert_eq!(stage.layer_states(), [LayerState::Wrong]);
-    assert_eq!(stage.layer_failure(0).kind, FailureKind::Digest);
+    assert_eq!(stage.layer_failure(0).kind, FailureClass::Malformed);
 }
 
 /// A file whose parts have addresses, and which counts the bytes that the session reads.

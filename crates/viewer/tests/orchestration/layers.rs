@@ -1,6 +1,7 @@
 //! Layers: side by side, over breaks, wrong, cancelled, with workers that die.
 
 use crate::stage::*;
+use porthole_core::failure::FailureClass;
 use porthole_core::limits::Limits;
 use porthole_registry::transport::ErrorKind;
 use porthole_testkit::{
@@ -9,7 +10,7 @@ use porthole_testkit::{
 };
 use porthole_viewer::{
     layer::{WorkerOrder, WorkerReport},
-    protocol::{Command, Event, FailureKind, LayerState, LinkState, ProofStep, Remedy, ViewMode},
+    protocol::{Command, Event, FailureCause, LayerState, LinkState, ProofStep, Remedy, ViewMode},
     session,
     state::Action,
 };
@@ -27,7 +28,7 @@ fn a_layer_with_other_bytes_is_wrong_and_the_others_are_shown() {
     stage.look(REFERENCE);
     assert_eq!(stage.layer_states(), [LayerState::Wrong, LayerState::Verified]);
     let failure = stage.layer_failure(0);
-    assert_eq!((failure.kind, failure.step), (FailureKind::Digest, Some(ProofStep::Layers)));
+    assert_eq!((failure.kind, failure.step), (FailureClass::Malformed, Some(ProofStep::Layers)));
     assert_eq!(failure.mismatch.as_ref().map(|(expected, _)| expected), Some(&lower));
     assert!(failure.text.contains("layer 1"), "people count layers from one: {}", failure.text);
     assert!(offers(failure, |remedy| matches!(remedy, Remedy::Retry { .. })));
@@ -60,7 +61,7 @@ fn a_blob_that_is_too_short_or_too_long_is_wrong() {
         let mut stage = Stage::new(&internet);
         stage.look(REFERENCE);
         assert_eq!(stage.layer_states(), [LayerState::Wrong, LayerState::Verified]);
-        assert_eq!(stage.layer_failure(0).kind, FailureKind::Digest);
+        assert_eq!(stage.layer_failure(0).kind, FailureClass::Malformed);
     }
 }
 
@@ -299,7 +300,7 @@ fn a_layer_that_is_lost_is_read_again_by_a_retry() {
     internet.fault(&blob(0), 1, Fault::Status(404));
     let mut stage = Stage::new(&internet);
     stage.look(REFERENCE);
-    assert_eq!(stage.layer_failure(0).kind, FailureKind::NotFound);
+    assert_eq!(stage.layer_failure(0).kind, FailureClass::NotFound);
     stage.act(Action::Retry);
     stage.verified();
 }
@@ -403,10 +404,10 @@ fn late_reports_of_an_old_look_change_nothing() {
     stage.begin(Action::Look("r.example/a/b:2".into()));
     stage.hold(false);
     stage.settle();
-    stage.failed_as(FailureKind::NotFound);
+    stage.failed_as(FailureClass::NotFound);
     assert!(stage.state.image.is_none() && stage.state.layer_failures.is_empty());
     assert_eq!(stage.layer_states(), []);
-    stage.report(0, WorkerReport::Failed { job: 1, kind: FailureKind::Other, text: "late".into() });
+    stage.report(0, WorkerReport::Failed { job: 1, kind: FailureClass::Other, cause: None, text: "late".into() });
     stage.report(9, WorkerReport::Progress { job: 1, compressed: 1, uncompressed: 1, entries: 1 });
     assert!(stage.state.layer_failures.is_empty());
     stage.look(REFERENCE);
@@ -491,7 +492,7 @@ fn a_dead_host_of_a_blob_is_named() {
     let mut stage = Stage::new(&internet);
     stage.look(REFERENCE);
     let failure = stage.layer_failure(0);
-    assert_eq!((failure.kind, failure.registry.as_deref()), (FailureKind::DeadHost, Some(REGISTRY)));
+    assert_eq!((failure.cause, failure.registry.as_deref()), (Some(FailureCause::DeadHost), Some(REGISTRY)));
 }
 
 #[test]

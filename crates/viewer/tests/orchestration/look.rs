@@ -2,13 +2,14 @@
 
 use crate::stage::*;
 use porthole_core::digest::Digest;
+use porthole_core::failure::FailureClass;
 use porthole_registry::transport::ErrorKind;
 use porthole_testkit::{
     image::{Blob, Content, Family, Image, Layer, index, index_of},
     registry::Fault,
 };
 use porthole_viewer::{
-    protocol::{Command, Event, FailureKind, FileView, LayerState, LinkState, ProofStep, Remedy},
+    protocol::{Command, Event, FailureCause, FileView, LayerState, LinkState, ProofStep, Remedy},
     session,
     state::Action,
 };
@@ -91,7 +92,7 @@ fn a_platform_that_is_not_there_offers_those_that_are() {
     };
     stage.command(look);
     stage.settle();
-    let failure = stage.failed_as(FailureKind::Platform);
+    let failure = stage.failed_as(FailureClass::Platform);
     let all = vec!["linux/amd64".to_owned(), "linux/arm64".to_owned()];
     assert!(offers(failure, |remedy| *remedy == Remedy::ChoosePlatform { available: all.clone() }));
     assert_eq!(failure.step, Some(ProofStep::Manifest));
@@ -151,7 +152,7 @@ fn deviations_of_an_image_are_shown_beside_its_configuration() {
 fn what_was_typed_is_no_reference() {
     let mut stage = Stage::new(&registry(content()));
     stage.look("not a reference");
-    stage.failed_as(FailureKind::Reference);
+    stage.failed_as(FailureClass::Input);
     assert_eq!(stage.internet.count("r.example"), 0);
 }
 
@@ -159,7 +160,7 @@ fn what_was_typed_is_no_reference() {
 fn a_tag_that_is_not_there() {
     let mut stage = Stage::new(&registry(content()));
     stage.look("r.example/a/b:2");
-    let failure = stage.failed_as(FailureKind::NotFound);
+    let failure = stage.failed_as(FailureClass::NotFound);
     assert_eq!((failure.registry.as_deref(), failure.step), (Some(REGISTRY), Some(ProofStep::Tag)));
     assert_eq!(stage.state.chain.state, LinkState::Wrong);
 }
@@ -171,7 +172,7 @@ fn a_manifest_that_does_not_match_its_digest_ends_the_look() {
     internet.fault("/manifests/", u32::MAX, Fault::Body(b"{}".to_vec()));
     let mut stage = Stage::new(&internet);
     stage.look(&format!("r.example/a/b@{digest}"));
-    let failure = stage.failed_as(FailureKind::Digest);
+    let failure = stage.failed_as(FailureClass::Malformed);
     assert_eq!(failure.mismatch.as_ref().map(|(expected, _)| expected.as_str()), Some(digest.as_str()));
     assert_eq!(stage.state.chain.links[0].state, LinkState::Wrong);
     assert!(stage.state.image.is_none());
@@ -184,7 +185,7 @@ fn a_manifest_that_the_index_does_not_list_ends_the_look() {
     internet.fault(&format!("/manifests/{}", amd64.manifest.digest), u32::MAX, Fault::Body(arm64.manifest.bytes));
     let mut stage = Stage::new(&internet);
     stage.look(REFERENCE);
-    let failure = stage.failed_as(FailureKind::Digest);
+    let failure = stage.failed_as(FailureClass::Malformed);
     assert_eq!(failure.step, Some(ProofStep::Manifest));
     let expected = Some((amd64.manifest.digest, arm64.manifest.digest));
     assert_eq!(failure.mismatch, expected);
@@ -198,7 +199,7 @@ fn a_config_that_does_not_match_its_digest_ends_the_look() {
     internet.fault(&format!("/blobs/{}", config.digest), u32::MAX, Fault::Body(other.clone()));
     let mut stage = Stage::new(&internet);
     stage.look(REFERENCE);
-    let failure = stage.failed_as(FailureKind::Digest);
+    let failure = stage.failed_as(FailureClass::Malformed);
     assert_eq!(failure.step, Some(ProofStep::Config));
     assert_eq!(failure.mismatch, Some((config.digest, Digest::sha256(&other).to_string())));
     assert_eq!(stage.reads(), 0);
@@ -221,7 +222,7 @@ fn a_rate_limit_says_when_to_try_again() {
     internet.fault("/manifests/1", u32::MAX, limited);
     let mut stage = Stage::new(&internet);
     stage.look(REFERENCE);
-    let failure = stage.failed_as(FailureKind::RateLimited);
+    let failure = stage.failed_as(FailureClass::RateLimit);
     assert!(offers(failure, |remedy| *remedy == Remedy::Retry { after: Some(3600) }), "{failure:?}");
     assert!(offers(failure, |remedy| matches!(remedy, Remedy::SignIn { refused: false, .. })));
 }
@@ -240,7 +241,7 @@ fn a_rate_limit_that_passes_soon_is_waited_for() {
 fn a_host_that_does_not_exist() {
     let mut stage = Stage::new(&registry(content()));
     stage.look("dead.example/a/b:1");
-    let failure = stage.failed_as(FailureKind::DeadHost);
+    let failure = stage.failed_by(FailureCause::DeadHost);
     assert_eq!(failure.registry.as_deref(), Some("dead.example"));
     assert!(offers(failure, |remedy| matches!(remedy, Remedy::Retry { after: None })));
 }
@@ -251,7 +252,7 @@ fn a_retry_after_a_failure_knows_what_was_asked_for() {
     internet.fault("/manifests/1", 1, Fault::NoAnswer(ErrorKind::Resolve));
     let mut stage = Stage::new(&internet);
     stage.look(REFERENCE);
-    stage.failed_as(FailureKind::DeadHost);
+    stage.failed_by(FailureCause::DeadHost);
     stage.act(Action::Retry);
     stage.verified();
     assert_eq!(stage.state.look, 2);
@@ -281,5 +282,5 @@ fn the_image_of_the_page_needs_no_network() {
     assert!(matches!(stage.content(), porthole_viewer::protocol::ShownContent::Text { text, .. } if text == "two\n"));
     assert_eq!(internet.log().len(), before);
     stage.look("sample.localhost/porthole/sample:other");
-    stage.failed_as(FailureKind::NotFound);
+    stage.failed_as(FailureClass::NotFound);
 }

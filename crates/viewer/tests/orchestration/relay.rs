@@ -4,7 +4,7 @@ use crate::stage::*;
 use porthole_registry::transport::ErrorKind;
 use porthole_testkit::registry::{Fault, Internet, Site};
 use porthole_viewer::{
-    protocol::{Event, FailureKind, RegistryRoute, RelayMode, RelaySettings, Remedy, RouteReason},
+    protocol::{Event, FailureCause, RegistryRoute, RelayMode, RelaySettings, Remedy, RouteReason},
     state::Action,
 };
 
@@ -67,7 +67,7 @@ fn a_refused_preflight_and_a_dead_host_lead_to_the_relay_too() {
 fn without_a_relay_a_registry_without_cors_offers_one() {
     let mut stage = Stage::new(&blocked(ErrorKind::Cors));
     stage.look(REFERENCE);
-    let failure = stage.failed_as(FailureKind::NoCors);
+    let failure = stage.failed_by(FailureCause::NoCors);
     assert!(offers(failure, |remedy| *remedy == Remedy::UseRelay { registry: REGISTRY.into(), available: false }));
 }
 
@@ -77,7 +77,7 @@ fn a_relay_that_is_down_leaves_the_direct_failure_first() {
     internet.fault(BLOCKED, u32::MAX, Fault::NoAnswer(ErrorKind::Cors));
     let mut stage = with_relay(&internet);
     stage.look(REFERENCE);
-    let failure = stage.failed_as(FailureKind::NoCors);
+    let failure = stage.failed_by(FailureCause::NoCors);
     assert!(failure.text.contains("CORS") && failure.text.contains("relay"), "{}", failure.text);
     assert!(offers(failure, |remedy| matches!(remedy, Remedy::Retry { .. })));
 }
@@ -90,7 +90,7 @@ fn what_the_relay_itself_refuses_is_said_in_its_words() {
     let mut stage = Stage::new(&internet);
     stage.act(Action::Relay(RelaySettings { mode: RelayMode::Always, url: HERE.into() }));
     stage.look(REFERENCE);
-    let failure = stage.failed_as(FailureKind::DeadHost);
+    let failure = stage.failed_by(FailureCause::DeadHost);
     assert!(failure.text.contains("through the relay"), "{}", failure.text);
 }
 
@@ -125,7 +125,7 @@ fn a_blob_on_a_host_without_cors_and_no_relay_is_lost() {
     let mut stage = Stage::new(&internet);
     stage.look(REFERENCE);
     let failure = stage.layer_failure(1);
-    assert_eq!(failure.kind, FailureKind::NoCors);
+    assert_eq!(failure.cause, Some(FailureCause::NoCors));
     assert!(offers(failure, |remedy| matches!(remedy, Remedy::UseRelay { available: false, .. })));
 }
 
@@ -146,7 +146,7 @@ fn never_means_never() {
     let mut stage = Stage::new(&internet);
     stage.act(Action::Relay(RelaySettings { mode: RelayMode::Never, url: HERE.into() }));
     stage.look(REFERENCE);
-    stage.failed_as(FailureKind::NoCors);
+    stage.failed_by(FailureCause::NoCors);
     assert_eq!(internet.count("127.0.0.1"), 0);
     stage.act(Action::UseRelay(REGISTRY.into()));
     stage.verified();
@@ -161,7 +161,7 @@ fn a_relay_on_another_machine_is_used_only_when_a_person_asks() {
     let mut stage = Stage::new(&internet);
     stage.act(Action::Relay(RelaySettings { mode: RelayMode::Auto, url: "https://relay.example".into() }));
     stage.look(REFERENCE);
-    let failure = stage.failed_as(FailureKind::NoCors);
+    let failure = stage.failed_by(FailureCause::NoCors);
     assert!(offers(failure, |remedy| matches!(remedy, Remedy::UseRelay { available: true, .. })));
     assert_eq!(internet.count("relay.example"), 0);
     stage.act(Action::UseRelay(REGISTRY.into()));
@@ -196,7 +196,7 @@ fn a_page_of_a_static_host_has_no_relay() {
 fn an_image_of_the_relays_own_disk_needs_a_relay() {
     let mut stage = Stage::new(&Internet::new());
     stage.look("layout.localhost/a/b:1");
-    let failure = stage.failed_as(FailureKind::NoCors);
+    let failure = stage.failed_by(FailureCause::NoCors);
     assert!(offers(failure, |remedy| matches!(remedy, Remedy::UseRelay { available: false, .. })));
     let mut stage = with_relay(&blocked(ErrorKind::Cors));
     stage.look("layout.localhost/a/b:1");

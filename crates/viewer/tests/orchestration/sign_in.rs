@@ -1,9 +1,10 @@
 //! Credentials: asked for, refused, verified, and through which relay they may go.
 
 use crate::stage::*;
+use porthole_core::failure::FailureClass;
 use porthole_testkit::registry::{Auth, Fault, Internet, Site, bearer};
 use porthole_viewer::{
-    protocol::{FailureKind, RelaySettings, Remedy, Secret},
+    protocol::{RelaySettings, Remedy, Secret},
     state::{Action, Dialog},
 };
 
@@ -24,7 +25,7 @@ fn sign_in(password: &str) -> Action {
 }
 
 fn asks(stage: &Stage, refused: bool) -> bool {
-    offers(stage.failed_as(FailureKind::Unauthorized), |remedy| {
+    offers(stage.failed_as(FailureClass::Authentication), |remedy| {
         *remedy == Remedy::SignIn { registry: REGISTRY.into(), refused }
     })
 }
@@ -63,7 +64,7 @@ fn a_password_stays_with_its_registry() {
     stage.act(sign_in("hunter2"));
     stage.verified();
     stage.look("other.example/a/b:1");
-    stage.failed_as(FailureKind::Unauthorized);
+    stage.failed_as(FailureClass::Authentication);
     let elsewhere = internet.log().into_iter().filter(|asked| asked.url.contains("other.example"));
     assert!(elsewhere.into_iter().all(|asked| asked.authorization().is_none()));
 }
@@ -113,7 +114,7 @@ fn a_blob_that_stays_refused_is_lost_and_asks_to_sign_in() {
     internet.fault(layer, u32::MAX, Fault::Status(403));
     stage.act(sign_in("hunter2"));
     let failure = stage.layer_failure(0);
-    assert_eq!(failure.kind, FailureKind::Unauthorized);
+    assert_eq!(failure.kind, FailureClass::Authentication);
     assert!(offers(failure, |remedy| matches!(remedy, Remedy::SignIn { refused: true, .. })), "{failure:?}");
 }
 
@@ -143,7 +144,7 @@ fn a_password_that_may_not_go_through_the_relay_is_forgotten() {
 #[test]
 fn no_password_goes_unencrypted_to_another_machine() {
     let stage = through_relay("http://relay.example");
-    let failure = stage.failed_as(FailureKind::Other);
+    let failure = stage.failed_as(FailureClass::Authentication);
     assert!(failure.text.contains("without encryption"), "{failure:?}");
     assert_eq!(stage.internet.count("relay.example"), 0);
 }

@@ -1,6 +1,7 @@
 //! A front end without a screen: the state of the page over a session, layer workers on the same thread, registries in
 //! memory, and a clock that moves when something sleeps.
 
+use porthole_core::failure::FailureClass;
 use porthole_core::limits::Limits;
 use porthole_registry::{Options, Registry};
 use porthole_source::Place;
@@ -12,7 +13,7 @@ use porthole_viewer::{
     given::{self, GivenFile, GivenPlace},
     layer::{WorkerOrder, WorkerReport},
     pool::Pool,
-    protocol::{Command, Event, FailureKind, FailureNotice, FileView, LayerState, LinkState, Remedy, RowSort},
+    protocol::{Command, Event, FailureCause, FailureNotice, FileView, LayerState, LinkState, Remedy, RowSort},
     session::{self, Front, SavedFile, Session},
     state::{Action, Effect, State},
     worker::LayerWorker,
@@ -268,9 +269,16 @@ impl Stage {
     }
 
     #[track_caller]
-    pub(crate) fn failed_as(&self, kind: FailureKind) -> &FailureNotice {
+    pub(crate) fn failed_as(&self, kind: FailureClass) -> &FailureNotice {
         let failure = self.failure();
         assert_eq!(failure.kind, kind, "{failure:?}");
+        failure
+    }
+
+    #[track_caller]
+    pub(crate) fn failed_by(&self, cause: FailureCause) -> &FailureNotice {
+        let failure = self.failed_as(FailureClass::Network);
+        assert_eq!(failure.cause, Some(cause), "{failure:?}");
         failure
     }
 
