@@ -7,9 +7,12 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use porthole_core::platform::Platform;
+use porthole_core::{platform::Platform, quantity::parse_bytes};
 use porthole_native::Certificates;
-use porthole_registry::policy::{Authority, HostError};
+use porthole_registry::{
+    policy::{Authority, HostError},
+    retry::Rate,
+};
 
 use crate::{limits::Setting, quantity::duration_within};
 
@@ -48,6 +51,12 @@ pub(crate) struct Global {
     /// Abort if no new byte arrives for this long, retries included [default: 38s]
     #[arg(long, global = true, value_name = "DURATION", value_parser = |text: &str| duration_within(text, ["1s", "1h"]))]
     pub(crate) stall: Option<Duration>,
+    /// Abort if bytes come more slowly, a second and over this time, retries included; 0 for no limit [default: 1kB/30s]
+    #[arg(long, global = true, value_name = "SIZE[/DURATION]", value_parser = rate)]
+    pub(crate) min_rate: Option<Rate>,
+    /// Wait this long for a registry to store an upload whose bytes it has [default: 10m]
+    #[arg(long, global = true, value_name = "DURATION", value_parser = |text: &str| duration_within(text, ["1s", "24h"]))]
+    pub(crate) commit_wait: Option<Duration>,
     /// Read credentials from this file [default: $REGISTRY_AUTH_FILE, else those of podman and Docker]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) authfile: Option<PathBuf>,
@@ -86,6 +95,14 @@ impl FromStr for ForHost {
     }
 }
 
+/// `SIZE[/DURATION]`
+fn rate(text: &str) -> Result<Rate, String> {
+    let (bytes, window) = text.split_once('/').map_or((text, None), |(bytes, window)| (bytes, Some(window)));
+    let bytes = parse_bytes(bytes).map_err(|error| format!("{error}, got `{text}`"))?;
+    let window = window.map(|window| duration_within(window, ["1s", "1h"])).transpose()?;
+    Ok(Rate { bytes, window: window.unwrap_or_else(|| Rate::default().window) })
+}
+
 /// `[HOST[:PORT]=]FILE`; a file whose own name has the form of both is taken for a file.
 fn certificates(text: &str) -> Result<Certificates, String> {
     match text.split_once('=') {
@@ -104,7 +121,7 @@ pub(crate) enum Progress {
     Auto,
     /// A line for each finished part, and one every ten seconds for a part that takes long
     Plain,
-    /// Only JSON on stderr, one object a line, each with `event` and `elapsed` seconds: plan (blobs, bytes, of the whole transfer); document and put (digest); blob (digest, state, bytes, total; state is exists, mounted, waiting, started, resumed, moving, interrupted, wrong, done or skipped); progress and layer (layer, bytes, total); retry (registry, step, name, attempt, delay, reason); note (text); end (blobs, complete, bytes, moved); error (text, kind, blame, layer, hints, exit_code)
+    /// Only JSON on stderr, one object a line, each with `event` and `elapsed` seconds: plan (blobs, bytes, of the whole transfer); document and put (digest); blob (digest, state, bytes, total; state is exists, mounted, waiting, started, resumed, moving, committing, interrupted, wrong, done or skipped); progress and layer (layer, bytes, total); retry (registry, step, name, attempt, delay, reason); note (text); end (blobs, complete, bytes, moved); error (text, kind, blame, layer, hints, exit_code)
     Json,
     /// Nothing
     None,
@@ -124,6 +141,17 @@ pub(crate) enum Color {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rate_has_a_window() {
+        let of = |bytes, seconds| Ok(Rate { bytes, window: Duration::from_secs(seconds) });
+        assert_eq!(rate("1kB"), of(1000, 30));
+        assert_eq!(rate("0"), of(0, 30));
+        assert_eq!(rate("10KiB/2m"), of(10240, 120));
+        for wrong in ["", "1kB/", "1kB/0", "/30s", "fast"] {
+            assert!(rate(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn files_of_certificates_may_be_for_one_host() {

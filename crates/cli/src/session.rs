@@ -355,6 +355,8 @@ impl<'a> Session<'a> {
             limits: self.limits,
             observer: self.wire.0.observer(),
             patience: Some(patience),
+            rate: global.min_rate.unwrap_or_default(),
+            commit: global.commit_wait,
             ..Options::default()
         };
         Ok(Registry::new(transport, options))

@@ -32,7 +32,9 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use outgoing::Outgoing;
-use porthole_registry::transport::{Ending, Environment, Error, ErrorKind, Patience, Redirects, Request, Transport};
+use porthole_registry::transport::{
+    Ending, Environment, Error, ErrorKind, Patience, Redirects, Request, Stall, Transport,
+};
 use proxy::Proxy;
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
@@ -153,7 +155,8 @@ impl Transport for Native {
         let host = request.uri().host().unwrap_or_default().to_owned();
         let patience = request.extensions().get::<Patience>().copied();
         let ending = request.extensions().get::<Ending>().cloned();
-        let (body, watch) = Outgoing::open(request.body(), self.timeouts.stall, patience);
+        let stall = request.extensions().get::<Stall>().map_or(self.timeouts.stall, |Stall(stall)| *stall);
+        let (body, watch) = Outgoing::open(request.body(), stall.min(self.timeouts.stall), patience);
         let answer = watch.answer(self.client.request(request.map(|_| body))).await?;
         // A request with little time for its answer has little for the first bytes too.
         let first = patience.map(|Patience(patience)| patience.saturating_sub(watch.waited()).min(self.timeouts.stall));

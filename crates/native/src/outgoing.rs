@@ -16,6 +16,8 @@ use tokio::time::{Instant, timeout_at};
 /// A body that notifies its [`Watch`] whenever the connection takes more of it.
 pub(crate) struct Outgoing {
     content: Content,
+    /// What the source gave and the connection has not taken yet.
+    rest: Bytes,
     left: u64,
     pulse: Arc<Mutex<Pulse>>,
 }
@@ -55,7 +57,7 @@ impl Outgoing {
         let turn = if sending { Turn::Receiver } else { Turn::Answer };
         let pulse = Arc::new(Mutex::new(Pulse { moved: Instant::now(), turn }));
         let patience = patience.map_or(stall, |Patience(longer)| longer);
-        (Self { content, left, pulse: Arc::clone(&pulse) }, Watch { pulse, stall, patience })
+        (Self { content, rest: Bytes::new(), left, pulse: Arc::clone(&pulse) }, Watch { pulse, stall, patience })
     }
 }
 
@@ -66,6 +68,7 @@ impl Body for Outgoing {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
         let chunk = match &mut this.content {
+            _ if !this.rest.is_empty() => Some(std::mem::take(&mut this.rest)),
             Content::Bytes(bytes) if bytes.is_empty() => None,
             Content::Bytes(bytes) => Some(std::mem::take(bytes)),
             // More than was announced is left for the source to answer for; less, for the HTTP library.
@@ -82,6 +85,10 @@ impl Body for Outgoing {
                 }
             },
         };
+        let chunk = chunk.map(|mut chunk| {
+            this.rest = chunk.split_off(chunk.len().min(FRAME));
+            chunk
+        });
         let taken = chunk.as_ref().map_or(0, Bytes::len) as u64;
         this.left = this.left.saturating_sub(taken);
         let turn = if this.left > 0 && chunk.is_some() { Turn::Receiver } else { Turn::Answer };
@@ -109,11 +116,12 @@ impl Watch {
     pub(crate) async fn answer<T>(&self, answer: impl Future<Output = T>) -> Result<T, Error> {
         let mut answer = pin!(answer);
         loop {
-            let (deadline, turn) = self.deadline();
+            let (deadline, _) = self.deadline();
             if let Ok(answer) = timeout_at(deadline, answer.as_mut()).await {
                 return Ok(answer);
             }
-            if self.deadline().0 <= deadline {
+            let (moved, turn) = self.deadline();
+            if moved <= deadline {
                 return Err(match turn {
                     Turn::Source => failure::stalled("more of what is to be sent", self.stall * SOURCE),
                     Turn::Receiver => failure::stalled("the other side to take more of the body", self.stall),
@@ -139,5 +147,7 @@ impl Watch {
     }
 }
 
+/// What a connection takes at once: so little that the slowest line that is allowed takes one within every stall.
+const FRAME: usize = 16 << 10;
 /// A source that is a registry ends its own stalls, and tries again, before this many of them have gone by.
 const SOURCE: u32 = 10;

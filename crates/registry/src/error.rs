@@ -356,6 +356,7 @@ fn of_transport(registry: &str, kind: ErrorKind) -> Failure {
         | ErrorKind::Connect
         | ErrorKind::Interrupted
         | ErrorKind::Timeout
+        | ErrorKind::Slow
         | ErrorKind::Offline
         | ErrorKind::Other => of(Blame::Network),
     }

@@ -75,12 +75,54 @@ fn pause(failures: u32, random: u64) -> Duration {
     ceiling / 2 + (ceiling / 2).mul_f64((random >> 11) as f64 / (1u64 << 53) as f64)
 }
 
-/// What one operation may still spend before it is given up: tries, and time in which nothing comes. Whatever gets it further renews both.
+/// The least rate at which an operation must get further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// New bytes a second; 0 for no least rate.
+    pub bytes: u64,
+    /// The time over which it is measured.
+    pub window: Duration,
+}
+
+impl Default for Rate {
+    fn default() -> Self {
+        Self { bytes: 1000, window: Duration::from_secs(30) }
+    }
+}
+
+/// New bytes in a window of waiting for them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pace {
+    rate: Rate,
+    waited: Duration,
+    bytes: u64,
+}
+
+impl Pace {
+    /// Adds bytes that took this long; returns whether they come fast enough.
+    fn moved(&mut self, waited: Duration, bytes: u64) -> bool {
+        self.waited += waited;
+        self.bytes += bytes;
+        if self.waited < self.rate.window {
+            return true;
+        }
+        let least = u128::from(self.rate.bytes) * self.waited.as_millis() / 1000;
+        let enough = u128::from(self.bytes) >= least;
+        (self.waited, self.bytes) = (Duration::ZERO, 0);
+        enough
+    }
+}
+
+/// What one operation may still spend before it is given up: tries, and time in which nothing new comes.
+///
+/// New bytes renew the tries. Time is given back as it is used well: a second for each second in which new bytes came, and for every
+/// [`SECOND`] bytes. A registry that stalls after each piece would otherwise hold an operation for many stalls.
 ///
 /// The operation may have several parts, each with tries of its own: they share this.
 #[derive(Clone, Debug)]
 pub struct Budget {
     patience: Duration,
+    pace: Pace,
     /// The longest wait in all that the registry may ask for.
     longest: Duration,
     /// Since anything came, but for what the registry asked us to wait.
@@ -98,7 +140,13 @@ impl Budget {
     /// A budget that ends when nothing has come for `patience`.
     pub fn new(patience: Duration) -> Self {
         let zero = Duration::ZERO;
-        Self { patience, longest: LONGEST, idle: zero, asked: zero, failures: 0, refusals: 0, proved: false }
+        let pace = Pace::default();
+        Self { patience, pace, longest: LONGEST, idle: zero, asked: zero, failures: 0, refusals: 0, proved: false }
+    }
+
+    /// The same with this least rate.
+    pub fn at_least(self, rate: Rate) -> Self {
+        Self { pace: Pace { rate, ..self.pace }, ..self }
     }
 
     /// A budget for something that its caller can do without: neither silence nor a wait that the registry asks for exceeds `limit`.
@@ -113,19 +161,65 @@ impl Budget {
         if left > reserve * 2 { left - reserve } else { left }
     }
 
-    /// Nothing came for so long.
+    /// Nothing came for so long, of an answer or between two tries.
     pub fn wait(&mut self, idle: Duration) {
+        self.idle += idle;
+        // Before the first byte, a registry may have to fetch a blob from elsewhere.
+        if self.proved {
+            self.pace.waited += idle;
+        }
+    }
+
+    /// A body stalled for so long.
+    pub fn stalled(&mut self, idle: Duration) {
         self.idle += idle;
     }
 
-    /// Bytes arrived, though they may not help: the time starts again, the tries do not.
+    /// Whether all the time is spent.
+    pub fn is_spent(&self) -> bool {
+        self.idle + self.patience / 8 > self.patience
+    }
+
+    /// The other side answered, though that may not help: the time starts again if nothing has failed.
     pub fn stir(&mut self) {
-        self.idle = Duration::ZERO;
+        if self.failures == 0 {
+            self.idle = Duration::ZERO;
+        }
+    }
+
+    /// Bytes came that were known already.
+    ///
+    /// # Errors
+    /// Those of [`moved`](Self::moved).
+    pub fn repeated(&mut self, waited: Duration, bytes: u64) -> Result<(), transport::Error> {
+        if self.pace.moved(waited, bytes) { Ok(()) } else { Err(self.too_slow()) }
     }
 
     /// The operation made progress: time and tries start again.
     pub fn renew(&mut self) {
-        *self = Self { proved: true, refusals: self.refusals, longest: self.longest, ..Self::new(self.patience) };
+        *self = Self { idle: Duration::ZERO, asked: Duration::ZERO, failures: 0, proved: true, ..self.clone() };
+    }
+
+    /// New bytes came after this time.
+    ///
+    /// # Errors
+    /// They come more slowly than [`Rate`] allows. Another try would not be faster.
+    pub fn moved(&mut self, waited: Duration, bytes: u64) -> Result<(), transport::Error> {
+        let earned = waited + Duration::from_secs(1).mul_f64(bytes as f64 / SECOND as f64);
+        *self = Self {
+            idle: self.idle.saturating_sub(earned),
+            asked: Duration::ZERO,
+            failures: 0,
+            proved: true,
+            ..self.clone()
+        };
+        self.repeated(waited, bytes)
+    }
+
+    fn too_slow(&self) -> transport::Error {
+        let Rate { bytes, window } = self.pace.rate;
+        let message = format!("got fewer than {bytes} bytes a second in {} s", window.as_secs_f64());
+        transport::Error { kind: transport::ErrorKind::Slow, message }
     }
 
     /// A try has failed. Returns how long to wait before the next, `None` = give up.
@@ -150,8 +244,8 @@ impl Budget {
                 (self.asked <= self.longest).then_some(asked)
             }
             _ => {
-                self.idle += pause;
-                (self.idle + self.patience / 8 <= self.patience).then_some(pause)
+                self.wait(pause);
+                (!self.is_spent()).then_some(pause)
             }
         }
     }
@@ -187,6 +281,10 @@ pub const TRIES: u32 = 5;
 pub const TRIES_ON_THE_WAY: u32 = 8;
 /// How long nothing may come before an operation is given up, unless the client's options say otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(38);
+/// New bytes for which a second without any is forgiven.
+pub const SECOND: u64 = 64 << 10;
+/// How long a registry may take to commit an upload, unless the client's options say otherwise: it may hash or copy all of it.
+pub const COMMIT: Duration = Duration::from_secs(600);
 /// The longest that a request is waited for, whatever a registry asks.
 pub const LONGEST: Duration = Duration::from_secs(60);
 const FIRST: Duration = Duration::from_millis(250);
@@ -282,14 +380,58 @@ mod tests {
             }
             budget.renew();
         }
-        // Bytes that do not help are a sign of life, no more.
-        for _ in 0..7 {
-            budget.stir();
-            budget.wait(PATIENCE / 2);
-            budget.spend(BROKEN, 0);
-        }
-        assert_eq!(budget.failures(), 7);
+        // An answer that does not help is a sign of life, no more, and none after a failure.
+        budget.wait(PATIENCE);
+        budget.stir();
+        assert_eq!(budget.share(), Budget::new(PATIENCE).share());
+        assert!(budget.spend(BROKEN, 0).is_some());
+        budget.wait(PATIENCE);
+        budget.stir();
         assert_eq!(budget.spend(BROKEN, 0), None);
+    }
+
+    #[test]
+    fn a_registry_that_sends_a_byte_at_a_time_is_given_up() {
+        for (bytes, rate, ends) in [
+            (1, Rate::default(), Some(30)),
+            (999, Rate::default(), Some(30)),
+            (1000, Rate::default(), None),
+            (1, Rate { bytes: 0, ..Rate::default() }, None),
+            (1, Rate { bytes: 2, window: Duration::from_secs(5) }, Some(5)),
+        ] {
+            let mut budget = Budget::new(PATIENCE).at_least(rate);
+            let ended = (1..=200).find(|_| budget.moved(Duration::from_secs(1), bytes).is_err());
+            assert_eq!(ended, ends, "{bytes} {rate:?}");
+        }
+    }
+
+    /// It sends half of what is missing, and stalls.
+    #[test]
+    fn a_stall_after_each_half_ends_within_forty_five_seconds() {
+        let mut budget = Budget::new(PATIENCE);
+        let (mut left, mut total) = (200_000_u64, Duration::ZERO);
+        loop {
+            let half = left / 2;
+            left -= half;
+            if half > 0 && budget.moved(Duration::from_millis(10), half).is_err() {
+                break;
+            }
+            let share = budget.share();
+            budget.stalled(share);
+            total += share;
+            let Some(pause) = budget.spend(TryFailure::Transport(ErrorKind::Timeout), 0) else { break };
+            total += pause;
+        }
+        assert!(total < Duration::from_secs(45), "{total:?}");
+        // A long transfer survives stalls far apart.
+        let mut budget = Budget::new(PATIENCE);
+        for _ in 0..20 {
+            budget.stalled(budget.share());
+            assert!(budget.spend(TryFailure::Transport(ErrorKind::Timeout), 0).is_some());
+            for _ in 0..60 {
+                budget.moved(Duration::from_secs(1), 5_000).unwrap();
+            }
+        }
     }
 
     #[test]

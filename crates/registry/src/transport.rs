@@ -6,7 +6,7 @@
 mod payload;
 mod watch;
 
-pub use payload::{Chunks, Patience, Payload, PayloadSource};
+pub use payload::{Chunks, Patience, Payload, PayloadSource, Stall};
 pub use watch::{BodyOutcome, Connection, Ending};
 
 use std::{future::Future, time::Duration};
@@ -92,6 +92,8 @@ pub enum ErrorKind {
     Interrupted,
     /// Nothing moved for too long.
     Timeout,
+    /// Too little moved for too long.
+    Slow,
     /// The address is refused by policy.
     Forbidden,
     /// What was to be sent cannot be read, or is not what it should be.
@@ -127,6 +129,7 @@ impl std::fmt::Display for ErrorKind {
             Self::WrongName => "certificate for another name",
             Self::Interrupted => "connection broken",
             Self::Timeout => "timed out",
+            Self::Slow => "too slow",
             Self::Forbidden => "address refused",
             Self::Source => "source broken",
             Self::Offline => "no network",

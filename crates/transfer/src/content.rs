@@ -139,7 +139,8 @@ impl transport::PayloadSource for Part {
             }
             _ => self.shared.runtime.spawn_blocking(move || read_local(&shared, &range, &sender)).abort_handle(),
         };
-        Box::new(Opened { shared: Arc::clone(&self.shared), receiver, task })
+        let at = self.range.start;
+        Box::new(Opened { shared: Arc::clone(&self.shared), receiver, task, at })
     }
 }
 
@@ -230,6 +231,8 @@ struct Opened {
     shared: Arc<Shared>,
     receiver: Receiver<Chunk>,
     task: AbortHandle,
+    /// The next byte of the blob.
+    at: u64,
 }
 
 impl Chunks for Opened {
@@ -240,6 +243,10 @@ impl Chunks for Opened {
                 let Descriptor { digest, size, .. } = self.shared.descriptor;
                 self.shared.check().sent += chunk.len() as u64;
                 self.shared.observer.blob(digest, size, BlobProgress::Moved { bytes: chunk.len() as u64 });
+                self.at += chunk.len() as u64;
+                if self.at >= size {
+                    self.shared.observer.blob(digest, size, BlobProgress::Committing);
+                }
             }
             Ok(chunk)
         })

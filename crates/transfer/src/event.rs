@@ -57,6 +57,8 @@ pub enum BlobProgress {
         /// How many since the last event.
         bytes: u64,
     },
+    /// All of it is sent, and the registry has not said yet that it has it.
+    Committing,
     /// The registry took it over from another of its repositories.
     Mounted {
         /// That repository.

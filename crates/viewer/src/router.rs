@@ -155,7 +155,9 @@ impl Router {
         let reason = match failed {
             ErrorKind::Cors | ErrorKind::Opaque => RouteReason::NoCors,
             ErrorKind::Preflight => RouteReason::Preflight,
-            ErrorKind::Connect | ErrorKind::Resolve | ErrorKind::Tls | ErrorKind::Timeout => RouteReason::Unreachable,
+            ErrorKind::Connect | ErrorKind::Resolve | ErrorKind::Tls | ErrorKind::Timeout | ErrorKind::Slow => {
+                RouteReason::Unreachable
+            }
             _ => return None,
         };
         if reason != RouteReason::Unreachable {

@@ -140,7 +140,7 @@ impl<'u> Show<'u> {
                     self.ui.line(&format!("{short}: {}", so_far(part.bytes, Some(all), rate)));
                 }
             }
-            BlobProgress::Started { kept: 0 } => {}
+            BlobProgress::Started { kept: 0 } | BlobProgress::Committing => {}
             BlobProgress::Started { kept } => {
                 self.ui.line(&format!("{short}: {word} at {} of {}", size(*kept), size(all)))
             }
@@ -190,6 +190,7 @@ impl<'u> Show<'u> {
             BlobProgress::Mounted { .. } => "mounted",
             BlobProgress::Again { .. } => "interrupted",
             BlobProgress::Waiting => "waiting for another process",
+            BlobProgress::Committing => "waiting for the registry",
             BlobProgress::Started { kept: 0 } => "started",
             BlobProgress::Started { .. } => "resumed",
             BlobProgress::Wrong => "wrong bytes, trying again",
@@ -212,6 +213,7 @@ fn name_of(state: &BlobProgress) -> &'static str {
         BlobProgress::Mounted { .. } => "mounted",
         BlobProgress::Again { .. } => "interrupted",
         BlobProgress::Waiting => "waiting",
+        BlobProgress::Committing => "committing",
         BlobProgress::Started { kept: 0 } => "started",
         BlobProgress::Started { .. } => "resumed",
         BlobProgress::Wrong => "wrong",

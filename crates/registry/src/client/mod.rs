@@ -67,8 +67,12 @@ pub struct Options {
     /// Gets each HTTP exchange.
     pub observer: TraceObserver,
     /// An operation is aborted when no byte arrives for this long, retries included. The default is [`retry::PATIENCE`].
-    /// Progress by an answer or by bytes restarts the count.
+    /// New bytes give time back ([`retry::Budget`]).
     pub patience: Option<Duration>,
+    /// A transfer is aborted when new bytes arrive more slowly, retries included.
+    pub rate: retry::Rate,
+    /// How long a registry may take to commit an upload whose bytes it has. The default is [`retry::COMMIT`].
+    pub commit: Option<Duration>,
 }
 
 /// A client for any number of registries.
@@ -116,6 +120,11 @@ impl<T> Registry<T> {
     /// How long nothing may come before an operation is given up.
     pub fn patience(&self) -> Duration {
         self.options.patience.unwrap_or(retry::PATIENCE)
+    }
+
+    /// How long a registry may take to commit an upload.
+    fn commit_patience(&self) -> Duration {
+        self.options.commit.unwrap_or(retry::COMMIT)
     }
 
     /// Sets or forgets the credentials of a logical registry. Tokens are forgotten when that changes them.

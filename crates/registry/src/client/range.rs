@@ -11,7 +11,7 @@ use crate::{
     policy::Url,
     retry::{Budget, TryFailure},
     trace::Reason,
-    transport::{self, Body, Environment, ErrorKind, Redirects, Transport},
+    transport::{self, Environment, ErrorKind, Redirects, Transport},
 };
 use http::{StatusCode, header};
 use porthole_core::{
@@ -154,7 +154,6 @@ where
                 Ok(0) if self.plain => return Err(self.out_of_range()),
                 Ok(0) => self.pause(self.ended_early()).await?,
                 Ok(read) => {
-                    self.budget.renew();
                     self.position += read as u64;
                     return Ok(read);
                 }
@@ -296,28 +295,30 @@ where
 
     /// Bytes of the range, however many stand before them.
     async fn poll(&mut self, buffer: &mut [u8]) -> Result<usize, transport::Error> {
-        let transport = &self.registry.transport;
         let Some(body) = &mut self.body else { return Ok(0) };
         loop {
-            let started = transport.now();
-            let read = match body.read(buffer).await {
-                Ok(read) => read,
-                Err(error) => {
-                    // Only the time spent waiting counts: the caller may have read late.
-                    self.budget.wait(transport.now().saturating_sub(started).min(self.budget.share()));
-                    return Err(error);
-                }
-            };
+            // Only the time spent waiting counts: the caller may have read late.
+            let (read, waited) = self.registry.read_within(body, buffer, self.budget.share()).await;
+            let read = read.inspect_err(|_| self.budget.stalled(waited))?;
             self.received += read as u64;
             let before = self.skip.min(read as u64);
             self.skip -= before;
             // `before` is at most `read`, which is at most the length of the buffer.
             let before = before as usize;
-            if read == 0 || before < read {
-                buffer.copy_within(before..read, 0);
-                return Ok(read - before);
+            let new = read - before;
+            let pace = match new {
+                0 if read == 0 => return Ok(0),
+                0 => self.budget.repeated(waited, before as u64),
+                _ => self.budget.moved(waited, new as u64),
+            };
+            let complete = new > 0 && self.position + new as u64 >= self.range.end;
+            if !complete {
+                pace?;
             }
-            self.budget.stir();
+            if new > 0 {
+                buffer.copy_within(before..read, 0);
+                return Ok(new);
+            }
         }
     }
 

@@ -21,7 +21,7 @@ use porthole_core::{
     manifest::{Document, Raw},
     reference::Reference,
 };
-use std::{collections::HashSet, ops::ControlFlow};
+use std::{collections::HashSet, ops::ControlFlow, time::Duration};
 
 impl<T: Transport + Environment> Registry<T> {
     /// The document that a reference names: by its digest, else by its tag.
@@ -331,6 +331,7 @@ impl<T: Transport + Environment> Registry<T> {
         self.collect(call, response, limit, &mut self.budget()).await
     }
 
+    /// Reads a body to its end. Bytes of a document are no progress: where it breaks, all of it is fetched again.
     async fn collect(
         &self,
         call: &Call,
@@ -341,24 +342,29 @@ impl<T: Transport + Environment> Registry<T> {
         let name = Some(limit);
         let limit = self.limit(limit);
         let too_large = || Error::TooLarge { what: call.what.clone(), limit, name };
-        if content_length(response.headers()).is_some_and(|length| length > limit) {
+        let length = content_length(response.headers());
+        if length.is_some_and(|length| length > limit) {
             return Err(too_large());
         }
         let mut body = response.into_body();
         let mut bytes = Vec::new();
         let mut buffer = vec![0; BUFFER];
         loop {
-            let started = self.transport.now();
-            let read = body.read(&mut buffer).await;
-            match read {
-                Ok(0) => return Ok(bytes),
-                Ok(read) => bytes.extend_from_slice(&buffer[..read]),
-                Err(error) => {
-                    budget.wait(self.transport.now().saturating_sub(started).min(budget.share()));
-                    return Err(call.broken(error));
-                }
+            let (read, waited) = self.read_within(&mut body, &mut buffer, budget.share()).await;
+            let read = read.map_err(|error| {
+                budget.stalled(waited);
+                call.broken(error)
+            })?;
+            if read == 0 {
+                return Ok(bytes);
             }
-            budget.stir();
+            bytes.extend_from_slice(&buffer[..read]);
+            let pace = budget.repeated(waited, read as u64);
+            if length != Some(bytes.len() as u64)
+                && let Err(error) = pace
+            {
+                return Err(call.broken(error));
+            }
             if bytes.len() as u64 > limit {
                 return Err(too_large());
             }
@@ -369,9 +375,11 @@ impl<T: Transport + Environment> Registry<T> {
     pub(super) async fn read_start(&self, body: &mut T::Body, limit: u64) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut buffer = vec![0; BUFFER];
-        while let Ok(read @ 1..) = body.read(&mut buffer).await {
+        let mut budget = self.budget().brief(BRIEF);
+        while let (Ok(read @ 1..), waited) = self.read_within(body, &mut buffer, budget.share()).await {
+            budget.wait(waited);
             bytes.extend_from_slice(&buffer[..read]);
-            if bytes.len() as u64 > limit {
+            if bytes.len() as u64 > limit || budget.is_spent() {
                 break;
             }
         }
@@ -460,5 +468,7 @@ pub(super) struct Fetched {
 
 /// What is read at once of a small body.
 const BUFFER: usize = 32 << 10;
+/// For the words of an error to arrive.
+const BRIEF: Duration = Duration::from_secs(8);
 /// All pages of a list together.
 const LIST_BYTES: u64 = 64 << 20;

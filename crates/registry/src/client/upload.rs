@@ -10,7 +10,7 @@ use crate::{
     plan::upload::{Upload, UploadFailure, UploadStep},
     policy::{UploadPlace, Url},
     retry,
-    transport::{Environment, ErrorKind, Patience, Payload, Request, Transport},
+    transport::{Environment, ErrorKind, Patience, Payload, Request, Stall, Transport},
 };
 use bytes::Bytes;
 use http::StatusCode;
@@ -89,16 +89,29 @@ impl<T: Transport + Environment> Registry<T> {
         let mut waited = Duration::ZERO;
         let mut hurry = None;
         let mut stall = None;
+        let mut budget = self.budget();
+        let mut last = None;
         loop {
             let step = run.upload.step();
+            let sends = !matches!(step, UploadStep::Done | UploadStep::Ask | UploadStep::Look);
+            if sends
+                && budget.is_spent()
+                && let Some(error) = last.take()
+            {
+                self.give_up(&call, run.place.as_ref()).await;
+                return Err(error);
+            }
+            let started = self.transport.now();
+            let share = budget.share();
             let outcome = match step {
                 UploadStep::Done => return Ok(run.done),
-                _ => self.step(&call, to, descriptor, content, &mut run, hurry, observe).await,
+                _ => self.step(&call, to, descriptor, content, &mut run, hurry, share, observe).await,
             };
             let Err(failed) = outcome else {
                 hurry = None;
                 if run.upload.failures() == 0 {
                     waited = Duration::ZERO;
+                    budget.renew();
                 }
                 continue;
             };
@@ -121,6 +134,11 @@ impl<T: Transport + Environment> Registry<T> {
                 _ => Some(Duration::ZERO),
             };
             let stalled = failed.cause == retry::TryFailure::Transport(ErrorKind::Timeout);
+            if stalled {
+                let took = self.transport.now().saturating_sub(started);
+                // A registry that did not commit in all that time is not asked to commit the same bytes again.
+                budget.stalled(if took >= self.commit_patience() { Duration::MAX / 4 } else { took });
+            }
             let silent = hurry.is_some() && matches!(failed.cause, retry::TryFailure::Transport(_));
             if let (true, Some(error)) = (silent, stall.take()) {
                 // The registry does not answer. Deleting the session would only take longer.
@@ -136,7 +154,8 @@ impl<T: Transport + Environment> Registry<T> {
             run.done.resumed += 1;
             // A registry that has just stalled gets little time to show that it lives.
             hurry = stalled.then_some(Patience(LAST_CALL));
-            stall = stalled.then_some(failed.error);
+            stall = stalled.then(|| failed.error.clone());
+            last = if sends { Some(failed.error) } else { last };
             if !pause.is_zero() {
                 self.transport.sleep(pause).await;
                 waited += pause;
@@ -153,6 +172,7 @@ impl<T: Transport + Environment> Registry<T> {
         content: &impl UploadContent,
         run: &mut Run,
         hurry: Option<Patience>,
+        share: Duration,
         observe: &mut impl FnMut(Note),
     ) -> Result<(), Box<Failed>> {
         let place = || run.place.clone().ok_or_else(|| Failed::at_once(call.protocol("expected a session".into())));
@@ -172,7 +192,9 @@ impl<T: Transport + Environment> Registry<T> {
                 observe(Note::From(0));
                 run.done.requests += 1;
                 let payload = content.part(0..descriptor.size);
-                let request = upload::commit(&place.url, &descriptor.digest, payload).map_err(url_error)?;
+                let mut request = upload::commit(&place.url, &descriptor.digest, payload).map_err(url_error)?;
+                request.extensions_mut().insert(Patience(self.commit_patience()));
+                request.extensions_mut().insert(Stall(share));
                 let session = self.send_to(call, &place, request).await?;
                 call.check_taken(descriptor, &session)?;
                 run.upload.found(true);
@@ -183,7 +205,9 @@ impl<T: Transport + Environment> Registry<T> {
                 observe(Note::Session(Opened { place: place.clone(), least: None }));
                 observe(Note::From(range.start));
                 run.done.requests += 1;
-                let request = upload::patch(&place.url, &range, content.part(range.clone())).map_err(url_error)?;
+                let mut request = upload::patch(&place.url, &range, content.part(range.clone())).map_err(url_error)?;
+                request.extensions_mut().insert(Patience(share));
+                request.extensions_mut().insert(Stall(share));
                 let session = self.send_to(call, &place, request).await?;
                 run.moved(&session);
                 run.upload.taken(session.held);
@@ -191,7 +215,9 @@ impl<T: Transport + Environment> Registry<T> {
             }
             UploadStep::Commit => {
                 let place = place()?;
-                let request = upload::commit(&place.url, &descriptor.digest, Payload::default()).map_err(url_error)?;
+                let request = upload::commit(&place.url, &descriptor.digest, Payload::default());
+                let mut request = request.map_err(url_error)?;
+                request.extensions_mut().insert(Patience(self.commit_patience()));
                 let session = self.send_to(call, &place, request).await?;
                 call.check_taken(descriptor, &session)?;
                 run.upload.found(true);
@@ -222,7 +248,9 @@ impl<T: Transport + Environment> Registry<T> {
         let mut request = safely(request.map_err(|error| Failed::at_once(Error::Relay(error)))?);
         hasten(&mut request, hurry);
         let asked = parse(&request).map_err(|error| Failed::at_once(call.refused(error.into())))?;
-        let answer = self.request(call, request).await.map_err(Failed::of)?;
+        // The request was tried as often as it may be. In a hurry, it was not.
+        let final_or_not = |error| if hurry.is_some() { Failed::of(error) } else { Failed::at_once(error) };
+        let answer = self.request(call, request).await.map_err(final_or_not)?;
         call.read_opened(&asked, &answer).map_err(Failed::at_once)
     }
 

@@ -92,3 +92,7 @@ impl dyn Chunks {
 /// head of an answer nor for the first bytes behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience(pub Duration);
+
+/// In the extensions of a request: how long the other side may take nothing of its body, where that is not as long as usual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stall(pub Duration);

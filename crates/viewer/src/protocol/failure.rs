@@ -44,9 +44,12 @@ impl FailureCause {
         match kind {
             ErrorKind::Cors | ErrorKind::Opaque => Some(Self::NoCors),
             ErrorKind::Preflight => Some(Self::Preflight),
-            ErrorKind::Connect | ErrorKind::Resolve | ErrorKind::Tls | ErrorKind::Timeout | ErrorKind::Offline => {
-                Some(Self::DeadHost)
-            }
+            ErrorKind::Connect
+            | ErrorKind::Resolve
+            | ErrorKind::Tls
+            | ErrorKind::Timeout
+            | ErrorKind::Slow
+            | ErrorKind::Offline => Some(Self::DeadHost),
             _ => None,
         }
     }

@@ -76,7 +76,9 @@ pub(super) async fn fetch<T: Transport + Environment>(
             return Ok(());
         }
         let outcome = match transport.send(build(&request, offset, None)?).await {
-            Ok(response) if response.status().is_success() => feed(transport, response, &mut buffer, scan).await,
+            Ok(response) if response.status().is_success() => {
+                feed(transport, response, &mut buffer, &mut budget, scan).await
+            }
             // The blob is shorter than it should be: the scan says so.
             Ok(response) if response.status() == StatusCode::RANGE_NOT_SATISFIABLE && ended == Some(offset) => {
                 return Ok(());
@@ -100,9 +102,6 @@ pub(super) async fn fetch<T: Transport + Environment>(
             scan.report(WorkerReport::Stuck { job: scan.job(), cause: failed.cause });
             request = link.renewed().await;
             continue;
-        }
-        if scan.offset() > offset {
-            budget.renew();
         }
         let Some(delay) = budget.spend(failure, transport.random()) else { return Err(failed) };
         transport.sleep(delay).await;
@@ -173,12 +172,17 @@ async fn feed<B: Body>(
     clock: &impl Environment,
     response: Response<B>,
     buffer: &mut [u8],
+    budget: &mut Budget,
     scan: &mut Scan<'_>,
 ) -> Result<Fed, (Failed, TryFailure)> {
     let range = scan.offset()..scan.size();
     let mut incoming = Incoming::new(response, &range, scan.size(), scan.expects_archive())?;
     loop {
-        let piece = incoming.next(buffer).await?;
+        let started = clock.now();
+        let piece = incoming.next(buffer).await;
+        // A clock that jumps, or a machine that slept, must not cost more than a wait could have.
+        let waited = clock.now().saturating_sub(started).min(PATIENCE);
+        let piece = piece.inspect_err(|_| budget.stalled(waited))?;
         if piece.is_empty() && incoming.skip > 0 {
             let message = "the body ended early".into();
             return Err(broken(&transport::Error { kind: ErrorKind::Interrupted, message }));
@@ -186,8 +190,12 @@ async fn feed<B: Body>(
         if piece.is_empty() {
             return Ok(Fed::Ended);
         }
+        let pace = budget.moved(waited, piece.len() as u64);
         if !scan.push(piece, clock.now()) {
             return Ok(Fed::Enough);
+        }
+        if scan.offset() < scan.size() {
+            pace.map_err(|error| broken(&error))?;
         }
     }
 }
