@@ -1,9 +1,12 @@
 //! Bodies, piece by piece.
 
-use crate::failure;
+use crate::{Timeouts, failure};
 use bytes::{Buf, Bytes};
 use hyper::body::{Body as _, Incoming};
-use porthole_registry::transport::{Body, BodyOutcome, Ending, Error};
+use porthole_registry::{
+    retry::Pace,
+    transport::{Body, BodyOutcome, Ending, Error},
+};
 use std::{
     future::{Future, poll_fn},
     pin::Pin,
@@ -23,7 +26,9 @@ pub struct NativeBody {
     first: Option<Duration>,
     /// Runs while the reader waits.
     alarm: Pin<Box<Sleep>>,
-    waiting: bool,
+    /// Since when the reader waits.
+    waiting: Option<Instant>,
+    pace: Pace,
     /// Bytes that have arrived.
     received: u64,
     /// Gets the outcome when the body ends; `None` afterwards.
@@ -31,9 +36,15 @@ pub struct NativeBody {
 }
 
 impl NativeBody {
-    pub(crate) fn new(incoming: Incoming, stall: Duration, first: Option<Duration>, ending: Option<Ending>) -> Self {
+    pub(crate) fn new(
+        incoming: Incoming,
+        Timeouts { stall, rate, .. }: Timeouts,
+        first: Option<Duration>,
+        ending: Option<Ending>,
+    ) -> Self {
         let alarm = Box::pin(tokio::time::sleep(stall));
-        Self { incoming, rest: Bytes::new(), stall, first, alarm, waiting: false, received: 0, ending }
+        let (rest, pace) = (Bytes::new(), Pace::new(rate));
+        Self { incoming, rest, stall, first, alarm, waiting: None, pace, received: 0, ending }
     }
 
     fn end(&mut self, outcome: BodyOutcome) {
@@ -62,7 +73,7 @@ impl NativeBody {
         }
         loop {
             let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else { break };
-            self.waiting = false;
+            let waited = self.waiting.take().map(|since| since.elapsed());
             match frame {
                 None => {
                     self.end(BodyOutcome::Complete);
@@ -77,6 +88,14 @@ impl NativeBody {
                     Ok(data) if !data.is_empty() => {
                         self.first = None;
                         self.received += data.len() as u64;
+                        // Bytes that were there already are no slow ones.
+                        let pace = self.pace.moved(waited.unwrap_or_default(), data.len() as u64);
+                        if let Err(error) = pace
+                            && !self.incoming.is_end_stream()
+                        {
+                            self.end(BodyOutcome::Failed(error.clone()));
+                            return Poll::Ready(Err(error));
+                        }
                         return Poll::Ready(Ok(Some(data)));
                     }
                     // Trailers, which nothing here needs, or an empty piece.
@@ -85,8 +104,10 @@ impl NativeBody {
             }
         }
         let limit = self.first.unwrap_or(self.stall);
-        if !std::mem::replace(&mut self.waiting, true) {
-            self.alarm.as_mut().reset(Instant::now() + limit);
+        if self.waiting.is_none() {
+            let now = Instant::now();
+            self.waiting = Some(now);
+            self.alarm.as_mut().reset(now + limit);
         }
         ready!(self.alarm.as_mut().poll(cx));
         let error = failure::stalled("more of the body", limit);

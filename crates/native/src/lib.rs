@@ -32,8 +32,9 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use outgoing::Outgoing;
-use porthole_registry::transport::{
-    Ending, Environment, Error, ErrorKind, Patience, Redirects, Request, Stall, Transport,
+use porthole_registry::{
+    retry::Rate,
+    transport::{Ending, Environment, Error, ErrorKind, Patience, Redirects, Request, Stall, Transport},
 };
 use proxy::Proxy;
 use std::{
@@ -63,20 +64,24 @@ pub struct Timeouts {
     pub connect: Duration,
     /// For the head of a response, and between two pieces of a body, of a request's as well.
     pub stall: Duration,
+    /// The least rate of a response's body while it is waited for.
+    pub rate: Rate,
 }
 
 impl Timeouts {
     /// What fits where nothing is waited for longer than `patience`, tries included: a first try leaves time for a second.
     pub fn within(patience: Duration) -> Self {
-        let Self { connect, stall } = Self::default();
+        let Self { connect, stall, rate } = Self::default();
         let first = patience - patience / 5;
-        Self { connect: connect.min(first), stall: stall.min(first) }
+        Self { connect: connect.min(first), stall: stall.min(first), rate }
     }
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(10), stall: Duration::from_secs(30) }
+        // A client with tries has a rate of its own, for all of them.
+        let rate = Rate { bytes: 0, ..Rate::default() };
+        Self { connect: Duration::from_secs(10), stall: Duration::from_secs(30), rate }
     }
 }
 
@@ -173,7 +178,7 @@ impl Transport for Native {
                     let connection = made.used();
                     response.extensions_mut().insert(connection);
                 }
-                Ok(response.map(|incoming| NativeBody::new(incoming, self.timeouts.stall, first, ending)))
+                Ok(response.map(|incoming| NativeBody::new(incoming, self.timeouts, first, ending)))
             }
             Err(error) => Err(failure::of_request(&host, &error)),
         }

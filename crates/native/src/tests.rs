@@ -17,7 +17,7 @@ use tokio::{
 };
 
 fn quick() -> Options {
-    let timeouts = Timeouts { connect: Duration::from_secs(5), stall: Duration::from_secs(5) };
+    let timeouts = Timeouts { connect: Duration::from_secs(5), stall: Duration::from_secs(5), ..Timeouts::default() };
     Options { timeouts, ..Options::default() }
 }
 

@@ -90,26 +90,39 @@ impl Default for Rate {
     }
 }
 
-/// New bytes in a window of waiting for them.
+/// Bytes in a window of waiting for them.
 #[derive(Clone, Copy, Debug, Default)]
-struct Pace {
+pub struct Pace {
     rate: Rate,
     waited: Duration,
     bytes: u64,
 }
 
 impl Pace {
-    /// Adds bytes that took this long; returns whether they come fast enough.
-    fn moved(&mut self, waited: Duration, bytes: u64) -> bool {
+    /// Nothing waited for yet.
+    pub fn new(rate: Rate) -> Self {
+        Self { rate, ..Self::default() }
+    }
+
+    /// Adds bytes that took this long.
+    ///
+    /// # Errors
+    /// [`transport::ErrorKind::Slow`] if they come more slowly than the rate.
+    pub fn moved(&mut self, waited: Duration, bytes: u64) -> Result<(), transport::Error> {
         self.waited += waited;
         self.bytes += bytes;
         if self.waited < self.rate.window {
-            return true;
+            return Ok(());
         }
         let least = u128::from(self.rate.bytes) * self.waited.as_millis() / 1000;
         let enough = u128::from(self.bytes) >= least;
         (self.waited, self.bytes) = (Duration::ZERO, 0);
-        enough
+        if enough {
+            return Ok(());
+        }
+        let Rate { bytes, window } = self.rate;
+        let message = format!("got fewer than {bytes} bytes a second in {} s", window.as_secs_f64());
+        Err(transport::Error { kind: transport::ErrorKind::Slow, message })
     }
 }
 
@@ -146,7 +159,7 @@ impl Budget {
 
     /// The same with this least rate.
     pub fn at_least(self, rate: Rate) -> Self {
-        Self { pace: Pace { rate, ..self.pace }, ..self }
+        Self { pace: Pace::new(rate), ..self }
     }
 
     /// A budget for something that its caller can do without: neither silence nor a wait that the registry asks for exceeds `limit`.
@@ -192,7 +205,7 @@ impl Budget {
     /// # Errors
     /// Those of [`moved`](Self::moved).
     pub fn repeated(&mut self, waited: Duration, bytes: u64) -> Result<(), transport::Error> {
-        if self.pace.moved(waited, bytes) { Ok(()) } else { Err(self.too_slow()) }
+        self.pace.moved(waited, bytes)
     }
 
     /// The operation made progress: time and tries start again.
@@ -213,13 +226,7 @@ impl Budget {
             proved: true,
             ..self.clone()
         };
-        self.repeated(waited, bytes)
-    }
-
-    fn too_slow(&self) -> transport::Error {
-        let Rate { bytes, window } = self.pace.rate;
-        let message = format!("got fewer than {bytes} bytes a second in {} s", window.as_secs_f64());
-        transport::Error { kind: transport::ErrorKind::Slow, message }
+        self.pace.moved(waited, bytes)
     }
 
     /// A try has failed. Returns how long to wait before the next, `None` = give up.

@@ -50,6 +50,9 @@ pub(crate) struct Arriving {
 impl Arriving {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         let mut piece = ready!(self.body.poll_chunk(cx)).transpose();
+        if matches!(&piece, Some(Err(error)) if error.kind == ErrorKind::Slow) {
+            self.metrics.limited(Limit::UpstreamMinRate);
+        }
         if let (Some(left), Some(Ok(bytes))) = (&mut self.left, &piece) {
             match left.checked_sub(bytes.len() as u64) {
                 Some(rest) => *left = rest,

@@ -2,6 +2,7 @@
 
 use porthole_core::quantity::{parse_bytes, parse_duration};
 use porthole_native::Timeouts;
+use porthole_registry::retry::Rate;
 use std::{net::IpAddr, time::Duration};
 
 /// Bounds on time and memory.
@@ -48,6 +49,12 @@ pub(crate) struct Limits {
     /// For a registry to send more of a body
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub(crate) upstream_idle: Duration,
+    /// Abort a transfer if its registry sends fewer bytes a second while it is waited for, 0 for no limit
+    #[arg(long, value_name = "SIZE", default_value = "1kB", value_parser = parse_bytes)]
+    pub(crate) upstream_min_rate: u64,
+    /// The time over which --upstream-min-rate is measured
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub(crate) upstream_rate_window: Duration,
     /// Longest manifest, list of tags or other document
     #[arg(long, value_name = "SIZE", default_value = "4MiB", value_parser = bytes)]
     pub(crate) document_size: u64,
@@ -101,7 +108,8 @@ impl Limits {
     }
 
     pub(crate) fn timeouts(&self) -> Timeouts {
-        Timeouts { connect: self.upstream_connect, stall: self.upstream_idle }
+        let rate = Rate { bytes: self.upstream_min_rate, window: self.upstream_rate_window };
+        Timeouts { connect: self.upstream_connect, stall: self.upstream_idle, rate }
     }
 }
 

@@ -39,11 +39,12 @@ pub(crate) enum Limit {
     ClientBuffers,
     ClientIdle,
     ClientMinRate,
+    UpstreamMinRate,
     DocumentSize,
 }
 
 impl Limit {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Connections,
         Self::ClientConnections,
         Self::ClientRate,
@@ -51,6 +52,7 @@ impl Limit {
         Self::ClientBuffers,
         Self::ClientIdle,
         Self::ClientMinRate,
+        Self::UpstreamMinRate,
         Self::DocumentSize,
     ];
 
@@ -64,6 +66,7 @@ impl Limit {
             Self::ClientBuffers => "client-buffers",
             Self::ClientIdle => "client-idle",
             Self::ClientMinRate => "client-min-rate",
+            Self::UpstreamMinRate => "upstream-min-rate",
             Self::DocumentSize => "document-size",
         }
     }

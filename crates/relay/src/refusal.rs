@@ -103,7 +103,7 @@ impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let code = match error.kind {
             ErrorKind::Forbidden => return Self::destination(error.message),
-            ErrorKind::Timeout => {
+            ErrorKind::Timeout | ErrorKind::Slow => {
                 return Self::new(StatusCode::GATEWAY_TIMEOUT, "UPSTREAM_TIMEOUT", error.message);
             }
             ErrorKind::Resolve => "UPSTREAM_UNRESOLVED",

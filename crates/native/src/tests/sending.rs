@@ -107,7 +107,8 @@ async fn a_receiver_that_stops_reading_is_a_stall() {
         read_head(&mut stream).await;
         tokio::time::sleep(Duration::from_secs(60)).await;
     });
-    let timeouts = Timeouts { connect: Duration::from_secs(5), stall: Duration::from_millis(300) };
+    let timeouts =
+        Timeouts { connect: Duration::from_secs(5), stall: Duration::from_millis(300), ..Timeouts::default() };
     let native = Native::new(Options { timeouts, ..Options::default() }).unwrap();
     let failure = native.send(put(&url, 1 << 30, 1 << 30)).await.err().unwrap();
     assert_eq!(failure.kind, ErrorKind::Timeout, "{failure}");
@@ -153,7 +154,8 @@ async fn a_slow_source_is_no_stall_of_the_receiver() {
         stream.read_exact(&mut body).await.unwrap();
         stream.write_all(ANSWER).await.unwrap();
     });
-    let timeouts = Timeouts { connect: Duration::from_secs(5), stall: Duration::from_millis(300) };
+    let timeouts =
+        Timeouts { connect: Duration::from_secs(5), stall: Duration::from_millis(300), ..Timeouts::default() };
     let native = Native::new(Options { timeouts, ..Options::default() }).unwrap();
     let request = http::Request::put(&url).body(Payload::Stream(Arc::new(Late(50_000)))).unwrap();
     assert_eq!(native.send(request).await.unwrap().status(), 201);
@@ -172,7 +174,8 @@ async fn an_answer_may_take_longer_than_a_stall_where_patience_says_so() {
             tokio::time::sleep(Duration::from_millis(900)).await;
             let _ = stream.write_all(ANSWER).await;
         });
-        let timeouts = Timeouts { connect: Duration::from_secs(5), stall: Duration::from_millis(300) };
+        let timeouts =
+            Timeouts { connect: Duration::from_secs(5), stall: Duration::from_millis(300), ..Timeouts::default() };
         let native = Native::new(Options { timeouts, ..Options::default() }).unwrap();
         let mut request = put(&url, 100_000, 100_000);
         if let Some(patience) = patience {

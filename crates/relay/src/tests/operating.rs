@@ -99,6 +99,32 @@ async fn documents_without_an_end_are_cut_and_blobs_are_not() {
     assert!(metrics.contains("porthole_relay_limited_total{limit=\"document-size\"} 2\n"), "{metrics}");
 }
 
+/// One byte now and then is always in time for the idle limit.
+#[tokio::test]
+async fn a_registry_that_sends_too_little_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let ns = listener.local_addr().unwrap().to_string();
+    let upstream = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                read_head(&mut stream).await;
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n").await;
+                while stream.write_all(b"x").await.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            });
+        }
+    });
+    let relay = Running::start(&["--allow-private", &ns, "--upstream-rate-window", "200ms"]).await;
+    for target in [format!("blobs/{DIGEST}"), "manifests/1".to_owned()] {
+        let answer = relay.get(&format!("/v2/a/{target}?ns={ns}")).await;
+        assert!(answer.status == 200 && answer.body.len() < 1000, "{}", answer.body.len());
+    }
+    let metrics = String::from_utf8(relay.get("/metrics").await.body).unwrap();
+    assert!(metrics.contains("porthole_relay_limited_total{limit=\"upstream-min-rate\"} 2\n"), "{metrics}");
+    upstream.abort();
+}
+
 #[tokio::test]
 async fn bodies_beyond_the_memory_for_them_are_refused() {
     let upstream = Upstream::start(|_| reply("200 OK", &[], "{}")).await;
