@@ -11,7 +11,7 @@ use std::{
 };
 
 use porthole_core::{
-    failure::{Classify, FailureClass},
+    failure::{Blame, Classify, Failure, FailureClass},
     hint::Hint,
     layout::LAYOUT_FILE,
     limits::Limits,
@@ -166,6 +166,12 @@ impl<'a> Session<'a> {
     /// The client, with the credentials of the reference's registry if there are any.
     pub(crate) fn client(&self, reference: &Reference) -> Result<Arc<Client>, Error> {
         let (client, found) = self.introduced(reference)?;
+        if let Some(failure) = found.failure.as_ref().filter(|_| found.is_own_helper) {
+            let message = format!("cannot read the credentials for {}: {failure}", reference.registry());
+            let failure = Failure::new(FailureClass::Authentication, Blame::Machine);
+            let hint = Hint::Text("--anonymous sends no credentials".to_owned());
+            return Err(Told { message, failure: failure.hint(hint) }.into());
+        }
         if let Some(failure) = found.failure {
             self.ui.note(format_args!("continues without credentials for {}: {failure}", reference.registry()));
         }

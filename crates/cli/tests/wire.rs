@@ -221,3 +221,21 @@ fn an_interrupted_run_leaves_a_whole_trace() {
         assert_eq!(entries[0]["response"]["_error"], "cut off");
     }
 }
+
+/// A person who names a helper for a registry wants to be known there; a public image would hide that the helper is out of order.
+#[test]
+fn a_helper_of_a_registry_that_fails_is_an_error_there() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::new(Site::new().repository("a/b", image().into_content("1")));
+    let other = Server::new(Site::new().repository("a/b", image().into_content("1")));
+    fs::create_dir(home.path().join(".docker")).unwrap();
+    let file = format!(r#"{{"credHelpers":{{"{}":"not-installed"}}}}"#, server.authority());
+    fs::write(home.path().join(".docker/config.json"), file).unwrap();
+    let digest = |options: &str, server: &Server| {
+        porthole(home.path(), &format!("digest {options} {}/a/b:1", server.authority()))
+    };
+    ends(&digest("", &server), 3, "cannot run `docker-credential-not-installed`");
+    assert!(server.internet.log().is_empty(), "no request was sent without the credentials");
+    ends(&digest("--anonymous", &server), 0, "");
+    ends(&digest("", &other), 0, "");
+}

@@ -104,10 +104,15 @@ impl File {
 
     /// The helper for a registry: its own, else the one for all.
     pub(crate) fn helper(&self, registry: &str) -> Option<&str> {
+        let own = self.own_helper(registry);
+        own.or(self.store.as_deref()).filter(|helper| !helper.is_empty())
+    }
+
+    /// The helper that the file names for this registry (`credHelpers`).
+    pub(crate) fn own_helper(&self, registry: &str) -> Option<&str> {
         let registry = registry_of(registry);
         let mut helpers = self.helpers.iter().flatten();
-        let own = helpers.find(|(key, _)| registry_of(key) == registry).map(|(_, helper)| helper);
-        own.or(self.store.as_ref()).map(String::as_str).filter(|helper| !helper.is_empty())
+        helpers.find(|(key, _)| registry_of(key) == registry).map(|(_, helper)| helper.as_str())
     }
 
     /// The entry for the repository, for a path above it, or for the whole registry. An error says what is wrong with the entry.

@@ -59,6 +59,9 @@ pub struct Found {
     pub place: PathBuf,
     /// Why the registry's helper did not answer. The search ends there: credentials of another place could be those of another user.
     pub failure: Option<HelperError>,
+    /// The helper that failed is named for this registry (`credHelpers`), and not for all (`credsStore`): a user who named it wants no request
+    /// without its credentials.
+    pub is_own_helper: bool,
     /// The files that could not be used.
     pub warnings: Vec<Warning>,
 }
@@ -191,7 +194,14 @@ fn in_file(path: &Path, opened: Opened, reference: &Reference, warnings: &mut Ve
     let Opened { file, oddity } = opened;
     let warn = |reason| Warning { file: path.to_owned(), reason };
     warnings.extend(oddity.map(warn));
-    let found = |credentials, failure| Found { credentials, failure, place: path.to_owned(), warnings: Vec::new() };
+    let is_own_helper = file.own_helper(reference.registry()).is_some();
+    let found = |credentials, failure| Found {
+        credentials,
+        failure,
+        is_own_helper,
+        place: path.to_owned(),
+        warnings: Vec::new(),
+    };
     if let Some(helper) = file.helper(reference.registry()) {
         for server in servers(&file, reference.registry()) {
             match keychain::get(helper, &server) {

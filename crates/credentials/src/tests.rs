@@ -95,7 +95,9 @@ fn a_failing_helper_concerns_its_own_registry_only() {
     let home =
         home(r#"{"auths": {"ghcr.io": {"auth": "YTpi"}}, "credHelpers": {"quay.io": "porthole-test-not-installed"}}"#);
     let places = places(home.path(), ("", ""));
-    let failure = find(&places, "quay.io/a/b").failure.unwrap().to_string();
+    let found = find(&places, "quay.io/a/b");
+    assert!(found.is_own_helper);
+    let failure = found.failure.unwrap().to_string();
     assert!(failure.starts_with("cannot run `docker-credential-porthole-test-not-installed`: "), "{failure}");
     let found = find(&places, "ghcr.io/a/b");
     assert_eq!((found.credentials.unwrap().username.as_str(), found.failure.is_none()), ("a", true));
