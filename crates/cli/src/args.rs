@@ -57,6 +57,9 @@ pub(crate) struct Global {
     /// Wait this long for a registry to store an upload whose bytes it has [default: 10m]
     #[arg(long, global = true, value_name = "DURATION", value_parser = |text: &str| duration_within(text, ["1s", "24h"]))]
     pub(crate) commit_wait: Option<Duration>,
+    /// Download foreign layers that the registry lacks from the hosts that the image names, without credentials
+    #[arg(long, global = true)]
+    pub(crate) foreign: bool,
     /// Read credentials from this file [default: $REGISTRY_AUTH_FILE, else those of podman and Docker]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) authfile: Option<PathBuf>,

@@ -339,6 +339,9 @@ impl<'a> Session<'a> {
             return Ok(Arc::clone(client));
         }
         let client = Arc::new(self.connect()?);
+        if self.global.foreign {
+            client.allow_foreign();
+        }
         Ok(Arc::clone(self.client.get_or_init(|| client)))
     }
 

@@ -146,6 +146,7 @@ fn remedy(hint: &Hint) -> String {
             "for a registry with its own certificate authority, pass its certificate with --ca".to_owned()
         }
         Hint::CheckProxy { registry } => format!("check the proxy, or list {registry} in NO_PROXY"),
+        Hint::Foreign { .. } => "to download it from there, add --foreign".to_owned(),
         Hint::WithoutSeekIndex => "to read the whole layer instead, add --no-cache".to_owned(),
         Hint::WithoutToc => "to read the whole layer instead, leave --toc out".to_owned(),
         Hint::UseRelay { .. }

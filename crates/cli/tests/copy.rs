@@ -360,6 +360,13 @@ fn a_foreign_layer_is_pulled_from_where_the_manifest_says() {
     let home = tempfile::tempdir().unwrap();
     let pull = format!("pull {}/a/b:1 oci:here:1", from.authority());
     let output = porthole(home.path(), &pull);
+    ends(&output, 0, "skipped: not in the registry (--foreign)");
+    let listed = porthole(home.path(), &format!("ls {}/a/b:1", from.authority()));
+    ends(&listed, 4, "the image says that it is on 127.0.0.1:1, ");
+    ends(&listed, 4, "hint: to download it from there, add --foreign");
+    assert!(elsewhere.internet.log().is_empty(), "no host that the image names was asked");
+    ends(&porthole(home.path(), &format!("ls --foreign {}/a/b:1", from.authority())), 0, "");
+    let output = porthole(home.path(), &format!("{pull} --foreign"));
     ends(&output, 0, "verified");
     assert!(!String::from_utf8_lossy(&output.stderr).contains("skipped"));
     let (algorithm, hex) = layer.digest.split_once(':').unwrap();

@@ -81,6 +81,11 @@ pub enum Hint {
         /// The usual program, which takes `-d FILE`.
         program: Option<&'static str>,
     },
+    /// The manifest says that the layer is on these hosts: allow it to be downloaded from there.
+    Foreign {
+        /// `host[:port]`s, with commas.
+        hosts: String,
+    },
     /// Part of a layer was read by a seek index: read the whole layer instead.
     WithoutSeekIndex,
     /// Part of a layer was read by its table of contents: read the whole layer instead.
@@ -126,6 +131,7 @@ impl fmt::Display for Hint {
             }
             Self::Decompress { program: Some(program) } => write!(f, "unpack it first: {program} -d FILE"),
             Self::Decompress { program: None } => f.write_str("unpack it first"),
+            Self::Foreign { hosts } => write!(f, "if you trust the image, allow downloads from {hosts}"),
             Self::WithoutSeekIndex => f.write_str("read the whole layer instead, without its seek index"),
             Self::WithoutToc => f.write_str("read the whole layer instead, without its table of contents"),
             Self::Text(text) => f.write_str(text),

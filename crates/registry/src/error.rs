@@ -88,6 +88,16 @@ pub enum Error {
         /// Step.
         what: Subject,
     },
+    /// 404 for a foreign layer, which the manifest says is elsewhere; the user has not allowed that place to be asked.
+    #[error("{} not in the registry: `{}`: the image says that it is on {hosts}", what.step, what.name)]
+    Foreign {
+        /// Logical registry.
+        registry: String,
+        /// Step.
+        what: Subject,
+        /// `host[:port]`s of the URLs, with commas.
+        hosts: String,
+    },
     /// 429 after all tries, or a `Retry-After` that is too long to wait for.
     #[error("{registry} limits the rate of requests: {message}")]
     RateLimited {
@@ -257,6 +267,7 @@ impl Error {
             | Self::Withheld { registry, .. }
             | Self::UnreadableChallenge { registry, .. }
             | Self::NotFound { registry, .. }
+            | Self::Foreign { registry, .. }
             | Self::RateLimited { registry, .. }
             | Self::Status { registry, .. }
             | Self::Protocol { registry, .. }
@@ -296,6 +307,9 @@ impl Classify for Error {
             }
             Self::PlainRelay { .. } => Failure::new(FailureClass::Authentication, Blame::Relay),
             Self::NotFound { .. } => Failure::new(FailureClass::NotFound, Blame::Input),
+            Self::Foreign { hosts, .. } => {
+                Failure::new(FailureClass::NotFound, Blame::Input).hint(Hint::Foreign { hosts: hosts.clone() })
+            }
             Self::RateLimited { registry, retry_after, .. } => Failure::new(FailureClass::RateLimit, Blame::Registry)
                 .hints(retry_after.map(|seconds| Hint::RetryAfter { seconds }))
                 .hint(Hint::SignIn { registry: registry.clone() }),

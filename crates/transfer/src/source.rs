@@ -269,7 +269,9 @@ impl Error {
     /// Whether the source can be read, but lacks what was asked for.
     pub(crate) fn is_absence(&self) -> bool {
         match self {
-            Self::Registry(error) => matches!(error, porthole_registry::Error::NotFound { .. }),
+            Self::Registry(error) => {
+                matches!(error, porthole_registry::Error::NotFound { .. } | porthole_registry::Error::Foreign { .. })
+            }
             Self::Local(error) => error.is_missing_blob(),
             Self::Wrong(_) => false,
         }

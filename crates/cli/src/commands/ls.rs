@@ -5,11 +5,16 @@ mod order;
 mod raw;
 pub(super) mod row;
 
-use std::{ffi::OsString, io::Write, os::unix::ffi::OsStrExt};
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal, Write},
+    os::unix::ffi::OsStrExt,
+};
 
 use clap::{Args, ValueEnum};
 use porthole_core::{
     failure::{Classify, FailureClass},
+    hint::Hint,
     path, tar,
     tree::{Mode, Row},
 };
@@ -21,6 +26,8 @@ use crate::{
     layers::{Job, Known},
     output::print_json,
     session::Session,
+    source::Source,
+    ui::safe,
 };
 
 /// List the files of the tree that a runtime would unpack, with the layer of each
@@ -103,7 +110,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     };
     let stacked = match arguments.toc {
         true => Stacked::by_toc(session, &source, jobs, porthole_inspect::toc::TocSearch::All)?,
-        false => match (Stacked::read(session, &source, jobs, arguments.digest), jobs) {
+        false => match (read(arguments, session, &source, jobs), jobs) {
             (Err(error), [_, .., top]) if layer.is_some() && leaves_layers(&error) => {
                 let stacked = Stacked::read(session, &source, std::slice::from_ref(top), arguments.digest)?;
                 session.ui.note(format_args!(
@@ -118,6 +125,30 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     list(arguments, session, &stacked, jobs, mode)?;
     // Where a runtime would stop, the list is what it would have left.
     stacked.unpackable(jobs)
+}
+
+/// Reads and stacks the layers. A person is asked before a host that the image names is.
+fn read(arguments: &Arguments, session: &Session<'_>, source: &Source, jobs: &[Job]) -> Result<Stacked, Error> {
+    let stacked = Stacked::read(session, source, jobs, arguments.digest);
+    let failure = stacked.as_ref().err().map(Classify::failure);
+    let hosts = failure.iter().flat_map(|failure| &failure.hints).find_map(|hint| match hint {
+        Hint::Foreign { hosts } => Some(hosts),
+        _ => None,
+    });
+    match hosts {
+        Some(hosts) if io::stdin().is_terminal() && io::stderr().is_terminal() => {
+            let question = format!("A layer is not in the registry. Download it from {hosts}, as the image says?");
+            session.ui.ask(&format!("{} [y/N] ", safe(&question)));
+            let mut answer = String::new();
+            io::stdin().read_line(&mut answer).map_err(Error::stdin)?;
+            if !matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
+                return stacked;
+            }
+            session.connection()?.allow_foreign();
+            Stacked::read(session, source, jobs, arguments.digest)
+        }
+        _ => stacked,
+    }
 }
 
 /// Whether an error means that a layer is not available, such as a base layer that registries need not have. The layers above it may be.

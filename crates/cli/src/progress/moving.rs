@@ -195,6 +195,7 @@ impl<'u> Show<'u> {
             BlobProgress::Started { .. } => "resumed",
             BlobProgress::Wrong => "wrong bytes, trying again",
             BlobProgress::Done => "verified",
+            BlobProgress::Skipped if self.heading == Heading::Here => "skipped: not in the registry (--foreign)",
             BlobProgress::Skipped => "skipped: not in registries",
             _ => "moving",
         }

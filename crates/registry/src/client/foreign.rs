@@ -12,6 +12,15 @@ use crate::{
     transport::{Environment, Redirects, Request, Transport},
 };
 use porthole_core::descriptor::Descriptor;
+use std::sync::atomic::Ordering;
+
+impl<T> Registry<T> {
+    /// Reads foreign layers that a registry lacks from the places that their image names, from now on: hosts that the user did not choose
+    /// learn of the download.
+    pub fn allow_foreign(&self) {
+        self.foreign.store(true, Ordering::Relaxed);
+    }
+}
 
 impl<T: Transport + Environment> Registry<T> {
     /// Asks the registry for bytes of a blob, and where it has not got a foreign layer, the places that the descriptor names.
@@ -24,6 +33,16 @@ impl<T: Transport + Environment> Registry<T> {
     ) -> Result<Answer<T::Body>, Error> {
         let foreign = self.foreign(call, descriptor, &request);
         let answer = self.request_within(call, request, budget).await;
+        if let Err(Error::NotFound { registry, what }) = &answer
+            && !foreign.is_empty()
+            && !self.foreign.load(Ordering::Relaxed)
+        {
+            let mut hosts: Vec<_> =
+                foreign.iter().filter_map(|request| request.uri().authority()).map(ToString::to_string).collect();
+            hosts.dedup();
+            let (registry, what, hosts) = (registry.clone(), what.clone(), hosts.join(", "));
+            return Err(Error::Foreign { registry, what, hosts });
+        }
         if let Err(Error::NotFound { .. }) = answer {
             for elsewhere in foreign {
                 let there = self.exchange_within(call, &elsewhere, budget).await;

@@ -28,7 +28,11 @@ use crate::{
 };
 use http::header;
 use porthole_core::{descriptor::Descriptor, limits::Limits, reference::Reference};
-use std::{collections::HashMap, sync::Mutex, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, atomic::AtomicBool},
+    time::Duration,
+};
 
 pub use delete::{Deletion, Untagged};
 pub use present::Mount;
@@ -88,6 +92,8 @@ pub struct Registry<T> {
     tokens: Tokens,
     accounts: Mutex<HashMap<String, Account>>,
     places: Places,
+    /// Foreign layers are read from where their images say.
+    foreign: AtomicBool,
 }
 
 /// What is known about one logical registry.
@@ -104,7 +110,8 @@ struct Account {
 impl<T> Registry<T> {
     /// A client without credentials; every route is direct.
     pub fn new(transport: T, options: Options) -> Self {
-        Self { transport, options, tokens: Tokens::default(), accounts: Mutex::default(), places: Places::default() }
+        let (tokens, places, foreign) = (Tokens::default(), Places::default(), AtomicBool::new(false));
+        Self { transport, options, tokens, accounts: Mutex::default(), places, foreign }
     }
 
     /// The transport.

@@ -148,6 +148,13 @@ fn a_foreign_layer_is_had_elsewhere() {
     assert!(matches!(part(&layer), Err(Error::NotFound { .. })), "it is no foreign layer");
     assert!(internet.log().iter().all(|asked| !asked.url.contains("example.net")));
     layer.media_type = MediaType::parse("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip").unwrap();
+    let refused = part(&layer).unwrap_err();
+    assert!(matches!(&refused, Error::Foreign { hosts, .. } if hosts.contains("files.example.net")), "{refused:?}");
+    assert!(
+        internet.log().iter().all(|asked| !asked.url.contains("example.net")),
+        "no host is asked before it is allowed"
+    );
+    registry.allow_foreign();
     for _ in 0..2 {
         assert_eq!(part(&layer).unwrap(), slice(5000..6000));
     }

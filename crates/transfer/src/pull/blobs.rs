@@ -216,9 +216,9 @@ impl<'p> Work<'p> {
             Ok(()) => {
                 plan.ended(&fetch, rest, well);
             }
-            Err(Error::Registry(porthole_registry::Error::NotFound { .. }))
-                if bringing.blob.media_type.is_nondistributable() =>
-            {
+            Err(Error::Registry(
+                porthole_registry::Error::NotFound { .. } | porthole_registry::Error::Foreign { .. },
+            )) if bringing.blob.media_type.is_nondistributable() => {
                 plan.ended(&fetch, rest, well);
                 plan.closed(fetch.blob);
                 bringing.gaps = None;
