@@ -5,6 +5,7 @@
 //! - [`collect`] picks the files that matter out of a layer while it is read.
 //! - [`inventory`] puts the layers together: for each package the layer that brought it, and the one that removed it.
 //! - [`secrets`] finds private keys, tokens and passwords, in deleted files as well.
+//! - [`version`] compares versions by the rules of each ecosystem.
 //! - [`purl`] names a package as a package URL.
 //! - [`export`] writes an inventory as SPDX 2.3 or CycloneDX 1.6.
 //!
@@ -18,3 +19,4 @@ pub mod limits;
 pub mod package;
 pub mod purl;
 pub mod secrets;
+pub mod version;
