@@ -4,6 +4,7 @@
 //! - [`database`] reads the databases of package managers: bytes in, packages out.
 //! - [`collect`] picks the files that matter out of a layer while it is read.
 //! - [`inventory`] puts the layers together: for each package the layer that brought it, and the one that removed it.
+//! - [`changes`] compares the packages of two images.
 //! - [`secrets`] finds private keys, tokens and passwords, in deleted files as well.
 //! - [`version`] compares versions by the rules of each ecosystem.
 //! - [`purl`] names a package as a package URL.
@@ -11,6 +12,7 @@
 //!
 //! Nothing here does input or output, reads a clock or knows its target: the caller pushes entries and bytes.
 
+pub mod changes;
 pub mod collect;
 pub mod database;
 pub mod export;
