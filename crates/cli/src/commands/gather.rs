@@ -1,19 +1,12 @@
 //! One pass over the layers of an image for what they hold: the tree, databases of packages, secrets.
 
-use porthole_contents::{
-    collect::{Collected, DatabaseCollector},
-    inventory::Inventory,
-    limits::SCANNED_BYTES,
-    secrets::{FileSecrets, SecretCollector},
-};
-use porthole_core::{
-    image::Image,
-    layer::LayerNumber,
-    tar::{Entry, EntrySink, Flow},
-    tree::FileTree,
-};
+mod sink;
+
+use porthole_contents::{collect::Collected, inventory::Inventory, limits::SCANNED_BYTES, secrets::FileSecrets};
+use porthole_core::{image::Image, layer::LayerNumber, path, tree::FileTree};
 use porthole_inspect::stack::{LayerStack, unpackable};
 
+pub(super) use self::sink::{Sink, Sought};
 use super::stack::end;
 use crate::{
     error::Error,
@@ -23,13 +16,6 @@ use crate::{
     source::Source,
     ui::size,
 };
-
-/// What is looked for beside the tree.
-#[derive(Clone, Copy)]
-pub(super) struct Sought {
-    pub(super) packages: bool,
-    pub(super) secrets: bool,
-}
 
 /// An image, and what its layers hold.
 pub(super) struct Gathered {
@@ -65,7 +51,7 @@ impl Gathered {
             || Sink::new(sought),
             Sink::finish,
             |job, held, report| {
-                held.entries.iter().for_each(|entry| stack.entry(job, entry, None));
+                held.entries.iter().for_each(|listed| stack.entry(job, &listed.entry, listed.digest));
                 end(session, &mut stack, job, &Known::Read(Box::new(report), None))?;
                 layers.push(held.databases);
                 secrets.push(held.secrets);
@@ -101,15 +87,10 @@ impl Gathered {
     }
 
     fn note_unread(&self, session: &Session<'_>) {
-        for (layer, collected) in (0..).zip(&self.layers) {
-            for unread in &collected.unread {
-                let (layer, path) = (LayerNumber::of_index(layer), porthole_core::path::escape(&unread.path));
-                session.ui.note(format_args!("layer {layer}: packages of `{path}` are not listed: {}", unread.why));
-            }
-        }
+        note_unlisted(session, &self.layers);
         for (layer, found) in (0..).zip(&self.secrets) {
             for unread in &found.unread {
-                let (layer, path) = (LayerNumber::of_index(layer), porthole_core::path::escape(&unread.path));
+                let (layer, path) = (LayerNumber::of_index(layer), path::escape(&unread.path));
                 let (size, limit) = (size(unread.size), size(SCANNED_BYTES));
                 session
                     .ui
@@ -119,55 +100,12 @@ impl Gathered {
     }
 }
 
-/// What one layer holds.
-#[derive(Clone)]
-struct Held {
-    entries: Vec<Entry>,
-    databases: Collected,
-    secrets: FileSecrets,
-}
-
-/// Collects what one layer holds.
-struct Sink {
-    entries: Vec<Entry>,
-    databases: Option<DatabaseCollector>,
-    secrets: Option<SecretCollector>,
-}
-
-impl Sink {
-    fn new(sought: Sought) -> Self {
-        Self {
-            entries: Vec::new(),
-            databases: sought.packages.then(DatabaseCollector::default),
-            secrets: sought.secrets.then(SecretCollector::default),
+/// Notes the databases that could not be read.
+pub(super) fn note_unlisted(session: &Session<'_>, layers: &[Collected]) {
+    for (layer, collected) in (0..).zip(layers) {
+        for unread in &collected.unread {
+            let (layer, path) = (LayerNumber::of_index(layer), path::escape(&unread.path));
+            session.ui.note(format_args!("layer {layer}: packages of `{path}` are not listed: {}", unread.why));
         }
-    }
-
-    fn finish(self) -> Held {
-        Held {
-            entries: self.entries,
-            databases: self.databases.map(DatabaseCollector::finish).unwrap_or_default(),
-            secrets: self.secrets.map(SecretCollector::finish).unwrap_or_default(),
-        }
-    }
-}
-
-impl EntrySink for Sink {
-    fn entry(&mut self, entry: Entry) -> Flow {
-        let of_packages = self.databases.as_mut().is_some_and(|databases| databases.begin(&entry));
-        let of_secrets = self.secrets.as_mut().is_some_and(|secrets| secrets.begin(&entry));
-        self.entries.push(entry);
-        if of_packages || of_secrets { Flow::WantData } else { Flow::Continue }
-    }
-
-    fn data(&mut self, bytes: &[u8]) -> Flow {
-        self.databases.iter_mut().for_each(|databases| databases.push(bytes));
-        self.secrets.iter_mut().for_each(|secrets| secrets.push(bytes));
-        Flow::Continue
-    }
-
-    fn end_of_data(&mut self) {
-        self.databases.iter_mut().for_each(DatabaseCollector::end);
-        self.secrets.iter_mut().for_each(SecretCollector::end);
     }
 }

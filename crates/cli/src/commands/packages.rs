@@ -84,7 +84,7 @@ fn ecosystem(text: &str) -> Result<Ecosystem, String> {
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let source = arguments.source.open(session)?;
-    let gathered = Gathered::read(session, &source, Sought { packages: true, secrets: false })?;
+    let gathered = Gathered::read(session, &source, Sought { packages: true, ..Sought::default() })?;
     let inventory = gathered.inventory();
     match arguments.format {
         Some(format) => bill(format, arguments, session, &gathered, &inventory)?,

@@ -73,7 +73,7 @@ impl Level {
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let source = arguments.source.open(session)?;
-    let gathered = Gathered::read(session, &source, Sought { packages: false, secrets: true })?;
+    let gathered = Gathered::read(session, &source, Sought { secrets: true, ..Sought::default() })?;
     let rows = find(&gathered, arguments.confidence.confidence(), arguments.reveal);
     let mut out = session.ui.out();
     for row in &rows {

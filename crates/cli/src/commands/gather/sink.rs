@@ -1,0 +1,85 @@
+//! What one layer holds, collected while it is read.
+
+use porthole_contents::{
+    collect::{Collected, DatabaseCollector},
+    secrets::{FileSecrets, SecretCollector},
+};
+use porthole_core::{
+    digest::{Algorithm, Hasher},
+    tar::{Entry, EntrySink, Flow, Kind},
+};
+
+use crate::layers::Listed;
+
+/// What is looked for beside the tree.
+#[derive(Clone, Copy, Default)]
+pub(in crate::commands) struct Sought {
+    pub(in crate::commands) packages: bool,
+    pub(in crate::commands) secrets: bool,
+    /// The digest of each file's content.
+    pub(in crate::commands) digests: bool,
+}
+
+/// What one layer holds.
+#[derive(Clone)]
+pub(in crate::commands) struct Held {
+    pub(in crate::commands) entries: Vec<Listed>,
+    pub(in crate::commands) databases: Collected,
+    pub(in crate::commands) secrets: FileSecrets,
+}
+
+/// Collects what one layer holds.
+pub(in crate::commands) struct Sink {
+    entries: Vec<Listed>,
+    databases: Option<DatabaseCollector>,
+    secrets: Option<SecretCollector>,
+    digests: bool,
+    /// The hash of the last entry's content, as far as it is there.
+    content: Option<Hasher>,
+}
+
+impl Sink {
+    pub(in crate::commands) fn new(sought: Sought) -> Self {
+        Self {
+            entries: Vec::new(),
+            databases: sought.packages.then(DatabaseCollector::default),
+            secrets: sought.secrets.then(SecretCollector::default),
+            digests: sought.digests,
+            content: None,
+        }
+    }
+
+    pub(in crate::commands) fn finish(self) -> Held {
+        Held {
+            entries: self.entries,
+            databases: self.databases.map(DatabaseCollector::finish).unwrap_or_default(),
+            secrets: self.secrets.map(SecretCollector::finish).unwrap_or_default(),
+        }
+    }
+}
+
+impl EntrySink for Sink {
+    fn entry(&mut self, entry: Entry) -> Flow {
+        let of_packages = self.databases.as_mut().is_some_and(|databases| databases.begin(&entry));
+        let of_secrets = self.secrets.as_mut().is_some_and(|secrets| secrets.begin(&entry));
+        let hashed = self.digests && entry.kind == Kind::File;
+        self.content = hashed.then(|| Hasher::new(Algorithm::Sha256));
+        self.entries.push(Listed { entry, digest: None });
+        if of_packages || of_secrets || hashed { Flow::WantData } else { Flow::Continue }
+    }
+
+    fn data(&mut self, bytes: &[u8]) -> Flow {
+        self.databases.iter_mut().for_each(|databases| databases.push(bytes));
+        self.secrets.iter_mut().for_each(|secrets| secrets.push(bytes));
+        self.content.iter_mut().for_each(|content| content.update(bytes));
+        Flow::Continue
+    }
+
+    fn end_of_data(&mut self) {
+        self.databases.iter_mut().for_each(DatabaseCollector::end);
+        self.secrets.iter_mut().for_each(SecretCollector::end);
+        if let (Some(last), Some(content)) = (self.entries.last_mut(), self.content.take()) {
+            last.digest = Some(content.finish());
+        }
+    }
+}
