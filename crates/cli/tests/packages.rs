@@ -94,3 +94,69 @@ fn the_same_image_gives_the_same_bill() {
         assert_eq!(bill(), bill(), "{format}");
     }
 }
+
+/// Two images on one base: both write the database of dpkg again, and the second has another version of an npm package.
+fn two() -> Place {
+    let place = Place::new();
+    let layer = |created_by: &str| Layer::new(created_by).compression(Compression::Gzip);
+    let base = layer("ADD rootfs.tar /")
+        .file("etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n")
+        .file(STATUS, [paragraph("libc6", "2.36-9", ""), paragraph("curl", "7.88-10", "")].concat());
+    let packages = |list: &[(&str, &str)], npm: &str| {
+        let status: String = list.iter().map(|(name, version)| paragraph(name, version, "")).collect();
+        layer("RUN make")
+            .file(STATUS, status)
+            .file("app/node_modules/a/package.json", format!(r#"{{"name":"a","version":"{npm}"}}"#))
+    };
+    let first = packages(&[("libc6", "2.36-9"), ("curl", "7.88-10"), ("gcc", "4:12"), ("vim", "2:9.0")], "1.0.0");
+    let second =
+        packages(&[("libc6", "2.36-9+deb12u1"), ("curl", "7.88-9"), ("jq", "1.6"), ("vim", "2:9.00")], "1.0.0-rc.1");
+    place.layout("first", &Image::new().layer(base.clone()).layer(first).build());
+    place.layout("second", &Image::new().layer(base.clone()).layer(second).build());
+    place.layout("base", &Image::new().layer(base).build());
+    place
+}
+
+#[test]
+fn packages_of_two_images_are_compared_by_their_versions() {
+    two().expect(
+        "diff-packages",
+        &[
+            "diff --only packages oci:first oci:second",
+            "diff --only packages --json oci:second oci:first",
+            "diff --packages --only packages,files --ignore time oci:base oci:second",
+            "diff --only packages oci:first oci:first",
+            "diff --only packages oci:first oci:second etc",
+            "diff --packages oci:first oci:second etc",
+        ],
+    );
+}
+
+#[test]
+fn packages_cost_no_second_reading_of_a_layer() {
+    let place = two();
+    let read = |arguments: &str| {
+        let stderr = String::from_utf8(place.run(arguments).stderr).unwrap();
+        stderr.lines().filter(|line| line.starts_with("layer ")).map(|line| line[..7].to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(read("diff --progress plain --packages oci:first oci:second"), ["layer 1", "layer 2", "layer 2"]);
+    let (_, both) = place.json("diff --json --packages oci:first oci:second");
+    let (_, files) = place.json("diff --json oci:first oci:second");
+    let without: Vec<_> = both.into_iter().filter(|row| row["kind"] != "package").collect();
+    assert_eq!(without, files, "digests of files are found on the way");
+}
+
+#[test]
+fn a_layer_at_another_place_has_the_same_packages() {
+    let place = Place::new();
+    let of = |name: &str| {
+        Layer::new(name)
+            .file(format!("{name}/node_modules/a/package.json"), format!(r#"{{"name":"{name}","version":"1.0.0"}}"#))
+    };
+    place.layout("c", &Image::new().layer(of("c")).layer(of("top")).build());
+    place.layout("d", &Image::new().layer(of("d")).layer(of("c")).layer(of("top")).build());
+    let (code, rows) = place.json("diff --only packages --json oci:c oci:d");
+    let rows: Vec<_> =
+        rows.iter().map(|row| (row["name"].as_str().unwrap(), row["change"].as_str().unwrap())).collect();
+    assert_eq!((code, rows), (1, vec![("d", "added")]));
+}

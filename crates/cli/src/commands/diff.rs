@@ -1,12 +1,15 @@
 //! `porthole diff`
 
+mod packages;
 mod read;
 mod row;
 mod text;
+mod what;
 
 use std::{ffi::OsString, io::Write};
 
 use clap::{Args, ValueEnum};
+use porthole_contents::changes::changes;
 use porthole_core::{
     image::{self, Image},
     path,
@@ -15,7 +18,7 @@ use porthole_core::{
 use porthole_inspect::compare;
 
 use self::{
-    read::{Side, Trees},
+    read::{Compared, Side, Trees},
     row::Row,
 };
 use crate::{
@@ -27,11 +30,14 @@ use crate::{
     source::{Source, Spec},
 };
 
-/// Compare two images: manifest, configuration, history, layers and files
+/// Compare two images: manifest, configuration, history, layers, files and packages
 ///
 /// Exits with 0 if they are the same and 1 if they differ. Files are compared by content, mode, owner, time, extended attributes, type and
 /// hard links. Layers that both images share are read at most once, from the local image if one is local. Everything that is read is
 /// verified.
+///
+/// Packages are compared by the versions that their databases record, in the order of dpkg, rpm, apk or the package's language. They are
+/// left out unless asked for: layers are then downloaded also if their lists of files are in the cache.
 #[derive(Args)]
 #[command(after_help = "\
 With --json each difference is an object on a line, with its `kind` and its `change`: added,
@@ -42,11 +48,14 @@ removed, changed; of layers also same, and recompressed (other bytes, the same a
   layers            first of them: shared (how many, from the bottom), download (bytes that B has
                     and A has not)
   layer             before, after: layer, digest, diff_id, size
+  package           change is also upgraded or downgraded; type, name; before, after: version,
+                    architecture, purl, layer, recorded_in
   file              path, path_b64, before, after: as in ls --json; aspects: what differs
 
 Examples:
   porthole diff nginx:1.27 nginx:1.28
   porthole diff --only files --ignore time oci:a:latest oci:b:latest
+  porthole diff --only packages registry.example/app:1 registry.example/app:2
   porthole diff registry.example/app:1 ./app.tar etc/app
   porthole diff --json nginx:1.27 nginx:1.28 | jq -r 'select(.kind == \"file\").path'")]
 pub(crate) struct Arguments {
@@ -58,9 +67,12 @@ pub(crate) struct Arguments {
     /// Compare only this file, or this directory and everything below it
     #[arg(value_name = "PATH", conflicts_with = "only")]
     path: Option<OsString>,
-    /// Compare only these [default: all]
+    /// Compare only these [default: all but packages]
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     only: Vec<Level>,
+    /// Compare packages as well
+    #[arg(long, conflicts_with = "path")]
+    packages: bool,
     /// Ignore these differences of files; `time` also ignores the times in the configuration and the history
     #[arg(long, value_name = "ASPECT", value_delimiter = ',')]
     ignore: Vec<Ignored>,
@@ -74,6 +86,7 @@ enum Level {
     History,
     Layers,
     Files,
+    Packages,
 }
 
 /// Aspects of files that may be left out.
@@ -105,13 +118,15 @@ impl Arguments {
     fn wants(&self, level: Level) -> bool {
         match self.path {
             Some(_) => level == Level::Files,
+            None if level == Level::Packages => self.packages || self.only.contains(&level),
             None => self.only.is_empty() || self.only.contains(&level),
         }
     }
 
-    /// Whether --only or PATH asks for files.
-    fn insists_on_files(&self) -> bool {
-        self.path.is_some() || self.only.contains(&Level::Files)
+    /// Whether the layers are to be read: always if --packages, --only or PATH asks for it, else if they are all archives.
+    fn reads(&self, archives: bool) -> bool {
+        let asked = self.path.is_some() || self.only.contains(&Level::Files) || self.wants(Level::Packages);
+        asked || archives && self.wants(Level::Files)
     }
 
     fn ignored(&self) -> Aspects {
@@ -134,8 +149,8 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
             (shared, same_files) = (diff.layers.shared, diff.layers.same_files);
             rows = documents(arguments, &diff, a, b);
         }
-        _ if arguments.only.iter().any(|level| *level != Level::Files) => {
-            return Err(Error::usage("a bare layer has only files to compare"));
+        _ if arguments.only.iter().any(|level| !matches!(level, Level::Files | Level::Packages)) => {
+            return Err(Error::usage("a bare layer has only files and packages to compare"));
         }
         _ => {}
     }
@@ -144,11 +159,10 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     for row in &rows {
         writer.write(row)?;
     }
-    let comparable = before.is_archives() && after.is_archives();
-    if arguments.wants(Level::Files) && !same_files && (comparable || arguments.insists_on_files()) {
+    if !same_files && arguments.reads(before.is_archives() && after.is_archives()) {
         // Print the known differences before anything is downloaded.
         session.ui.flush(writer.out)?;
-        files(arguments, session, [&before, &after], shared, &mut writer)?;
+        layers(arguments, session, [&before, &after], shared, &mut writer)?;
     }
     let differences = writer.differences;
     session.ui.flush(&mut out)?;
@@ -201,7 +215,8 @@ fn documents<'i>(arguments: &Arguments, diff: &image::diff::Diff, before: &'i Im
     rows
 }
 
-fn files(
+/// What only the layers tell.
+fn layers(
     arguments: &Arguments,
     session: &Session<'_>,
     inputs: [&Input; 2],
@@ -209,10 +224,29 @@ fn files(
     writer: &mut Writer<'_, '_, impl Write>,
 ) -> Result<(), Error> {
     let [before, after] = inputs.map(|input| Side { source: &input.source, jobs: input.jobs(), name: &input.name });
+    let contents = arguments.wants(Level::Files) && !arguments.ignored().contains(Aspect::Content);
+    let compared = Compared { contents, packages: arguments.wants(Level::Packages) };
+    let trees = read::trees(session, &before, &after, shared, compared)?;
+    if compared.packages {
+        let [before, after] = &trees.inventories();
+        for change in &changes(before, after) {
+            writer.write(&Row::Package(Box::new(packages::PackageRow::of(change, [before, after]))))?;
+        }
+    }
+    if arguments.wants(Level::Files) {
+        files(arguments, &trees, shared, writer)?;
+    }
+    trees.unpackable([&before, &after])
+}
+
+fn files(
+    arguments: &Arguments,
+    trees: &Trees,
+    shared: u32,
+    writer: &mut Writer<'_, '_, impl Write>,
+) -> Result<(), Error> {
     let ignored = arguments.ignored();
-    let hashed = !ignored.contains(Aspect::Content);
-    let trees = read::trees(session, &before, &after, shared, hashed)?;
-    let Trees { before: a, after: b } = &trees;
+    let Trees { before: a, after: b, .. } = trees;
     let mut wanted = None;
     if let Some(text) = &arguments.path {
         wanted = path::meant(text.as_encoded_bytes()).into_iter().find(|path| compare::have([a, b], path));
@@ -230,7 +264,7 @@ fn files(
         );
         writer.write(&Row::file(found, &seen))?;
     }
-    trees.unpackable([&before, &after])
+    Ok(())
 }
 
 /// Prints rows, and counts those that are differences.

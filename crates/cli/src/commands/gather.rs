@@ -87,7 +87,7 @@ impl Gathered {
     }
 
     fn note_unread(&self, session: &Session<'_>) {
-        note_unlisted(session, &self.layers);
+        note_unlisted(session, 0, &self.layers);
         for (layer, found) in (0..).zip(&self.secrets) {
             for unread in &found.unread {
                 let (layer, path) = (LayerNumber::of_index(layer), path::escape(&unread.path));
@@ -100,9 +100,9 @@ impl Gathered {
     }
 }
 
-/// Notes the databases that could not be read.
-pub(super) fn note_unlisted(session: &Session<'_>, layers: &[Collected]) {
-    for (layer, collected) in (0..).zip(layers) {
+/// Notes the databases that could not be read, in layers from that index on.
+pub(super) fn note_unlisted(session: &Session<'_>, first: usize, layers: &[Collected]) {
+    for (layer, collected) in (first as u32..).zip(layers) {
         for unread in &collected.unread {
             let (layer, path) = (LayerNumber::of_index(layer), path::escape(&unread.path));
             session.ui.note(format_args!("layer {layer}: packages of `{path}` are not listed: {}", unread.why));

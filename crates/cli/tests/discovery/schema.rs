@@ -31,7 +31,7 @@ fn output_is_as_the_schemas_describe_it() {
         "ls --deleted oci:layout",
         "ls --digest oci:layout",
         "ls --raw --layer 1 oci:layout",
-        "diff oci:layout oci:other",
+        "diff --packages oci:layout oci:other",
         "analyze oci:layout",
         "analyze --ci --min-efficiency 0.1 --layer 1 oci:layout",
         "packages oci:layout",

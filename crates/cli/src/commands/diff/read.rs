@@ -2,16 +2,20 @@
 
 use std::collections::{HashMap, HashSet};
 
-use porthole_core::{digest::Digest, tree::FileTree};
+use porthole_contents::{collect::Collected, inventory::Inventory};
+use porthole_core::{digest::Digest, layer::LayerReport, tree::FileTree};
 use porthole_inspect::{
     compare::{ComparePlan, ImageSide, LayerRun},
     stack::{LayerStack, unpackable},
 };
 
 use crate::{
-    commands::stack::end,
+    commands::{
+        gather::{Sink, Sought, note_unlisted},
+        stack::end,
+    },
     error::Error,
-    layers::{Event, Job, Listed, Reading, Want},
+    layers::{Event, Job, Known, Listed, Reading, Want},
     progress::Meter,
     session::Session,
     source::Source,
@@ -29,6 +33,16 @@ pub(super) struct Side<'s> {
 pub(super) struct Trees {
     pub(super) before: FileTree,
     pub(super) after: FileTree,
+    /// What the layers of each say about packages. Empty unless packages are compared.
+    databases: [Vec<Collected>; 2],
+}
+
+/// What is compared.
+#[derive(Clone, Copy)]
+pub(super) struct Compared {
+    /// Contents of files, by their digests.
+    pub(super) contents: bool,
+    pub(super) packages: bool,
 }
 
 impl Trees {
@@ -39,16 +53,22 @@ impl Trees {
         }
         Ok(())
     }
+
+    /// The packages of both.
+    pub(super) fn inventories(&self) -> [Inventory; 2] {
+        let [before, after] = &self.databases;
+        [Inventory::of(&self.before, before), Inventory::of(&self.after, after)]
+    }
 }
 
 /// Reads the lowest `shared` layers once for both, and every other layer that both have once too. A layer that one side
-/// has on this machine is not fetched for the other.
+/// has on this machine is not fetched for the other. For packages, layers are read also if their indexes are in the cache.
 pub(super) fn trees(
     session: &Session<'_>,
     before: &Side<'_>,
     after: &Side<'_>,
     shared: u32,
-    hashed: bool,
+    compared: Compared,
 ) -> Result<Trees, Error> {
     let near = match (before.source, after.source) {
         (far, near) if far.is_remote() && !near.is_remote() && !near.is_bare() => Some(ImageSide::After),
@@ -56,66 +76,108 @@ pub(super) fn trees(
         _ => None,
     };
     let plan = ComparePlan::new(&before.jobs, &after.jobs, shared as usize, near);
-    let want = if hashed { Want::Digests } else { Want::Entries };
-    let mut reader = Reader { session, want, sides: [before, after], wanted: &plan.kept, kept: HashMap::new() };
-    let mut base = FileTree::new(session.limits.tree_nodes);
+    let mut reader = Reader { session, compared, sides: [before, after], wanted: &plan.kept, kept: HashMap::new() };
+    let mut base = Stack { tree: FileTree::new(session.limits.tree_nodes), databases: Vec::new() };
     reader.stack(&mut base, &plan.shared)?;
+    note_unlisted(session, 0, &base.databases);
     let mut other = base.clone();
-    reader.stack(&mut base, &plan.before)?;
-    reader.stack(&mut other, &plan.after)?;
-    Ok(Trees { before: base, after: other })
+    let shared = base.databases.len();
+    for (stack, runs) in [(&mut base, &plan.before), (&mut other, &plan.after)] {
+        reader.stack(stack, runs)?;
+        note_unlisted(session, shared, &stack.databases[shared..]);
+    }
+    Ok(Trees { before: base.tree, after: other.tree, databases: [base.databases, other.databases] })
 }
 
 struct Reader<'s> {
     session: &'s Session<'s>,
-    want: Want,
+    compared: Compared,
     sides: [&'s Side<'s>; 2],
     /// Layers that are stacked a second time.
     wanted: &'s HashSet<Digest>,
     /// What they hold, and the layer it was read from: an image may have one twice.
-    kept: HashMap<Digest, (u32, Vec<Listed>)>,
+    kept: HashMap<Digest, Kept>,
+}
+
+/// What a layer holds that is stacked a second time.
+struct Kept {
+    layer: u32,
+    entries: Vec<Listed>,
+    databases: Collected,
+}
+
+/// The layers of one image, as far as they are read.
+#[derive(Clone)]
+struct Stack {
+    tree: FileTree,
+    databases: Vec<Collected>,
 }
 
 impl Reader<'_> {
-    fn stack(&mut self, tree: &mut FileTree, runs: &[LayerRun]) -> Result<(), Error> {
+    fn stack(&mut self, stack: &mut Stack, runs: &[LayerRun]) -> Result<(), Error> {
         for run in runs {
             match run {
-                LayerRun::Read { from, jobs } => self.read(tree, self.sides[*from as usize], jobs)?,
+                LayerRun::Read { from, jobs } => self.read(stack, self.sides[*from as usize], jobs)?,
                 LayerRun::Kept { layer, diff_id } => {
-                    let listed = self.kept.get(diff_id).map_or(&[][..], |(_, listed)| listed);
-                    tree.begin(*layer);
-                    for Listed { entry, digest } in listed {
-                        let _ = tree.apply_hashed(entry, *digest);
+                    stack.tree.begin(*layer);
+                    let mut databases = Collected::default();
+                    if let Some(kept) = self.kept.get(diff_id) {
+                        for Listed { entry, digest } in &kept.entries {
+                            let _ = stack.tree.apply_hashed(entry, *digest);
+                        }
+                        databases = kept.databases.clone();
                     }
-                    tree.commit();
+                    stack.tree.commit();
+                    stack.databases.extend(self.compared.packages.then_some(databases));
                 }
             }
         }
         Ok(())
     }
 
-    fn read(&mut self, tree: &mut FileTree, side: &Side<'_>, jobs: &[Job]) -> Result<(), Error> {
+    fn read(&mut self, stack: &mut Stack, side: &Side<'_>, jobs: &[Job]) -> Result<(), Error> {
         let ui = self.session.ui;
         let meter = Meter::new(ui, jobs);
-        let reading = Reading::new(self.session, side.source, &meter, self.want).remembering();
-        let mut stack = LayerStack::new(tree);
-        reading.run(jobs, |job, event| {
-            let entries = match event {
-                Event::Entries(entries) => entries,
-                Event::End(known) => return end(self.session, &mut stack, job, &known),
-            };
-            entries.iter().for_each(|listed| stack.entry(job, &listed.entry, listed.digest));
-            if let Some(diff_id) = job.diff_id.filter(|diff_id| self.wanted.contains(diff_id)) {
-                let (layer, kept) = self.kept.entry(diff_id).or_insert((job.layer, Vec::new()));
-                if *layer == job.layer {
-                    kept.extend(entries);
+        let Compared { contents, packages } = self.compared;
+        let want = if contents { Want::Digests } else { Want::Entries };
+        let reading = Reading::new(self.session, side.source, &meter, want);
+        let Stack { tree, databases } = stack;
+        let mut layers = LayerStack::new(tree);
+        if packages {
+            let sought = Sought { packages, digests: contents, secrets: false };
+            let sink = || Sink::new(sought);
+            reading.collect(jobs, sink, Sink::finish, |job, held, report: LayerReport| {
+                held.entries.iter().for_each(|listed| layers.entry(job, &listed.entry, listed.digest));
+                end(self.session, &mut layers, job, &Known::Read(Box::new(report), None))?;
+                if let Some(kept) = self.keep(job) {
+                    (kept.entries, kept.databases) = (held.entries, held.databases.clone());
                 }
-            }
-            Ok(())
-        })?;
-        let Err(wrong) = stack.finish() else { return Ok(()) };
+                databases.push(held.databases);
+                Ok(())
+            })?;
+        } else {
+            reading.remembering().run(jobs, |job, event| {
+                let entries = match event {
+                    Event::Entries(entries) => entries,
+                    Event::End(known) => return end(self.session, &mut layers, job, &known),
+                };
+                entries.iter().for_each(|listed| layers.entry(job, &listed.entry, listed.digest));
+                if let Some(kept) = self.keep(job) {
+                    kept.entries.extend(entries);
+                }
+                Ok(())
+            })?;
+        }
+        let Err(wrong) = layers.finish() else { return Ok(()) };
         drop(meter);
         ui.note(format_args!("`{}` is not what it should be", side.name));
         Err(Error::Layers(wrong))
+    }
+
+    /// Where what a layer holds is kept, if it is stacked a second time.
+    fn keep(&mut self, job: &Job) -> Option<&mut Kept> {
+        let diff_id = job.diff_id.filter(|diff_id| self.wanted.contains(diff_id))?;
+        let new = Kept { layer: job.layer, entries: Vec::new(), databases: Collected::default() };
+        Some(self.kept.entry(diff_id).or_insert(new)).filter(|kept| kept.layer == job.layer)
     }
 }

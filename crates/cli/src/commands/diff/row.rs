@@ -12,6 +12,7 @@ use porthole_core::{
 };
 use serde::{Serialize, Serializer};
 
+use super::{packages::PackageRow, what::What};
 use crate::commands::ls::row::{Meta, Name};
 
 /// One line.
@@ -22,6 +23,7 @@ pub(super) enum Row<'r> {
     History(HistoryRow<'r>),
     Layers(LayersRow),
     Layer(LayerRow),
+    Package(Box<PackageRow<'r>>),
     File(Box<FileRow<'r>>),
 }
 
@@ -105,17 +107,6 @@ pub(super) struct SeenRow<'r> {
     digest: Option<&'r str>,
     #[serde(skip)]
     pub(super) row: &'r Listed,
-}
-
-/// What happened between the first and the second.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum What {
-    Added,
-    Removed,
-    Changed,
-    Same,
-    Recompressed,
 }
 
 /// A path in one of the trees.
@@ -205,6 +196,7 @@ impl<'r> Row<'r> {
             Self::History(row) => row.kind,
             Self::Layers(row) => row.kind,
             Self::Layer(row) => row.kind,
+            Self::Package(row) => row.kind,
             Self::File(row) => row.kind,
         }
     }

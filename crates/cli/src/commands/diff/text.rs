@@ -9,7 +9,10 @@ use porthole_core::{
     tree::{Aspect, Row as Listed},
 };
 
-use super::row::{Blob, FileRow, HistoryRow, LayerRow, LayersRow, Row, Setting, What};
+use super::{
+    row::{Blob, FileRow, HistoryRow, LayerRow, LayersRow, Row, Setting},
+    what::What,
+};
 use crate::{
     commands::ls::row::kind,
     error::Error,
@@ -23,6 +26,7 @@ pub(super) fn heading(out: &mut impl Write, ui: &Ui, row: &Row<'_>) -> Result<()
         "config" => "Config",
         "history" => "History",
         "file" => "Files",
+        "package" => "Packages",
         _ => return Ok(()),
     };
     Ok(writeln!(out, "{}", ui.paint(Style::Faint, title))?)
@@ -39,12 +43,13 @@ pub(super) fn line(out: &mut impl Write, ui: &Ui, row: &Row<'_>) -> Result<(), E
             return Ok(writeln!(out, "{}", ui.paint(Style::Faint, &text))?);
         }
         Row::Layer(row) => (row.change, layer(row)),
+        Row::Package(row) => (row.change, row.words()),
         Row::File(row) => (row.change, file(row)),
     };
     let (sign, style) = match change {
         What::Added => ("+", Style::Good),
         What::Removed => ("-", Style::Bad),
-        What::Changed | What::Recompressed => ("~", Style::Changed),
+        What::Changed | What::Recompressed | What::Upgraded | What::Downgraded => ("~", Style::Changed),
         What::Same => ("=", Style::Faint),
     };
     Ok(writeln!(out, "{} {text}", ui.paint(style, sign))?)
