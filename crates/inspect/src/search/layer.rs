@@ -99,6 +99,21 @@ impl ContentSearch {
         std::mem::take(&mut self.hits)
     }
 
+    /// Matching lines so far, those of the file that is being searched included.
+    pub fn lines(&self) -> u64 {
+        self.found.lines + self.file.as_ref().map_or(0, |file| file.lines)
+    }
+
+    /// Files with matching lines so far.
+    pub fn files(&self) -> u64 {
+        self.found.files.len() as u64 + u64::from(self.file.as_ref().is_some_and(|file| file.lines > 0))
+    }
+
+    /// Files that were searched so far, and their bytes.
+    pub fn searched(&self) -> (u64, u64) {
+        (self.found.searched, self.found.bytes)
+    }
+
     /// Ends the layer.
     pub fn finish(self) -> LayerHits {
         self.found
