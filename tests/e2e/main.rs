@@ -22,6 +22,7 @@ mod random_access;
 mod ranges;
 mod sample;
 mod save;
+mod search;
 mod sign_in;
 mod through_relay;
 mod tokens;

@@ -1,4 +1,5 @@
-//! A layer worker: reads one layer at a time, as the session orders.
+//! Layer workers: each reads one layer at a time, as the session orders. Those of one program list layers, those of the other look
+//! into contents.
 
 use crate::{
     protocol::{pack, unpack},
@@ -6,14 +7,23 @@ use crate::{
     worker,
 };
 use porthole_core::limits::Limits;
-use porthole_viewer::{layer::WorkerReport, worker::LayerWorker};
+use porthole_viewer::{contents::ContentsEngine, layer::WorkerReport, worker::LayerWorker};
 use std::rc::Rc;
 use wasm_bindgen_futures::spawn_local;
 
-/// Listens to the session until the worker is ended.
+/// Lists layers until the worker is ended.
 pub fn run() {
+    drive(|worker| worker);
+}
+
+/// Looks into the contents of layers until the worker is ended.
+pub fn run_contents() {
+    drive(|worker| worker.with_engine(ContentsEngine));
+}
+
+fn drive(equip: impl FnOnce(LayerWorker<Fetch>) -> LayerWorker<Fetch>) {
     worker::on_panic(|text| tell(WorkerReport::Panicked { text }));
-    let layer = Rc::new(LayerWorker::new(Fetch, Limits::of_a_tab(), tell));
+    let layer = Rc::new(equip(LayerWorker::new(Fetch, Limits::of_a_tab(), tell)));
     let driven = Rc::clone(&layer);
     spawn_local(async move { driven.run().await });
     worker::listen(move |message| {

@@ -1,8 +1,9 @@
 //! The page: a window into any container image.
 //!
-//! Three kinds of thread share this crate, each a binary of its own. The *app* draws. One *session* worker owns the
+//! Four kinds of thread share this crate, each a binary of its own. The *app* draws. One *session* worker owns the
 //! registry client, tokens, credentials and the file tree, and answers every query. *Layer* workers fetch a blob,
-//! verify it and scan it where its bytes are. They speak [`protocol`] and share no memory.
+//! verify it and scan it where its bytes are. *Contents* workers do the same and look into the files; they are loaded when a
+//! view needs them. They speak [`protocol`] and share no memory.
 
 // Workers.
 pub mod layer;

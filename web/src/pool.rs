@@ -10,8 +10,10 @@ use wasm_bindgen::{JsCast, prelude::*};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{MessageEvent, Worker, WorkerGlobalScope};
 
-/// As many workers as there are cores, up to four.
+/// As many workers as there are cores, up to four; and as many that look into contents, once these are needed.
 pub struct Workers {
+    /// Workers that list layers. Those from this number on look into contents.
+    listing: usize,
     members: RefCell<Vec<Member>>,
     hear: Hear,
 }
@@ -39,18 +41,37 @@ impl Workers {
         let hear: Hear = Rc::new(hear);
         let cores = js_sys::global().unchecked_into::<WorkerGlobalScope>().navigator().hardware_concurrency();
         let count = (cores as usize).clamp(1, MOST_WORKERS);
-        let members: Vec<Member> = (0..count).map(|number| Member::start(number, &hear)).collect();
-        for (number, _) in members.iter().enumerate().filter(|(_, member)| member.worker.is_none()) {
-            let hear = Rc::clone(&hear);
-            spawn_local(async move { hear(number, Said::Ended) });
+        let workers = Self { listing: count, members: RefCell::default(), hear };
+        workers.add(count);
+        workers
+    }
+
+    /// Starts more workers, with the numbers that follow.
+    fn add(&self, count: usize) {
+        let first = self.members.borrow().len();
+        for number in first..first + count {
+            let member = Member::start(number, self.program(number), &self.hear);
+            if member.worker.is_none() {
+                let hear = Rc::clone(&self.hear);
+                spawn_local(async move { hear(number, Said::Ended) });
+            }
+            self.members.borrow_mut().push(member);
         }
-        Self { members: RefCell::new(members), hear }
+    }
+
+    fn program(&self, number: usize) -> &'static str {
+        if number < self.listing { LAYER_WORKER } else { CONTENTS_WORKER }
     }
 }
 
 impl Pool for Workers {
     fn size(&self) -> usize {
-        self.members.borrow().len()
+        self.listing
+    }
+
+    fn start_contents(&self) -> usize {
+        self.add(self.listing);
+        self.listing
     }
 
     fn send(&self, worker: usize, order: WorkerOrder) {
@@ -70,7 +91,7 @@ impl Pool for Workers {
 
     fn restart(&self, worker: usize) -> bool {
         self.end(worker);
-        let started = Member::start(worker, &self.hear);
+        let started = Member::start(worker, self.program(worker), &self.hear);
         let alive = started.worker.is_some();
         if let Some(member) = self.members.borrow_mut().get_mut(worker) {
             *member = started;
@@ -80,7 +101,7 @@ impl Pool for Workers {
 }
 
 impl Member {
-    fn start(number: usize, hear: &Hear) -> Self {
+    fn start(number: usize, program: &str, hear: &Hear) -> Self {
         let on_message = {
             let hear = Rc::clone(hear);
             Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
@@ -93,7 +114,7 @@ impl Member {
             let hear = Rc::clone(hear);
             Closure::<dyn FnMut(MessageEvent)>::new(move |_| hear(number, Said::Ended))
         };
-        let worker = Worker::new(LAYER_WORKER).ok();
+        let worker = Worker::new(program).ok();
         if let Some(worker) = &worker {
             worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
             worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
@@ -104,4 +125,6 @@ impl Member {
 
 /// Trunk's loader of the `layer` binary, beside the loader of this worker.
 const LAYER_WORKER: &str = "./layer_loader.js";
+/// The loader of the `contents` binary.
+const CONTENTS_WORKER: &str = "./contents_loader.js";
 const MOST_WORKERS: usize = 4;

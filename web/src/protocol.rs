@@ -87,8 +87,9 @@ mod tests {
     use porthole_viewer::{
         layer::{BlobRequest, LayerFindings, ReadJob, WorkerOrder, WorkerReport},
         protocol::{
-            Chain, Changes, Command, Event, FailureCause, FailureNotice, FileView, ProofStep, RegistryRoute, RelayMode,
-            RelaySettings, Remedy, RouteReason, RowSort, RowWindow, Secret, ViewMode,
+            Chain, Changes, Command, ContentFateFact, Event, FailureCause, FailureNotice, FileView, LostPart,
+            ProbeKind, ProbeProgress, ProbeState, ProbeSums, ProbeWish, ProofStep, RegistryRoute, RelayMode,
+            RelaySettings, Remedy, RouteReason, RowSort, RowWindow, SearchQuery, Secret, ShownFate, ViewMode,
         },
     };
 
@@ -151,6 +152,27 @@ mod tests {
     }
 
     #[test]
+    fn events_of_probes_survive_the_trip() {
+        let progress = ProbeProgress {
+            kind: ProbeKind::Search,
+            run: 1,
+            state: ProbeState::Refused("no".into()),
+            read: u64::MAX,
+            total: 2,
+            ended: 3,
+            layers: 4,
+            lost: vec![LostPart { layer: None, text: "lost".into() }],
+            skipped: vec![(5, "skipped".into())],
+            sums: ProbeSums { found: 6, ..ProbeSums::default() },
+            held: 7,
+        };
+        survives(Event::Probe { look: 1, progress: Box::new(progress) });
+        let fate = |fate| ContentFateFact { layer: 1, content: u64::MAX, fate };
+        let fates = [ShownFate::Visible, ShownFate::Deleted(2), ShownFate::Replaced(3), ShownFate::Unknown];
+        survives(Event::Fates { look: 1, kind: ProbeKind::Search, run: 2, fates: fates.map(fate).into() });
+    }
+
+    #[test]
     fn orders_and_reports_survive_the_trip() {
         let request =
             BlobRequest { url: "https://r.example/".into(), headers: vec![("range".into(), "bytes=1-".into())] };
@@ -164,6 +186,7 @@ mod tests {
             media_type: "application/vnd.oci.image.layer.v1.tar".into(),
             promised: true,
             audit: Some([("a".to_owned(), "b".to_owned())].into()),
+            probe: Some(ProbeWish::Search(SearchQuery { pattern: "\u{1f511}".into(), ..SearchQuery::default() })),
         })));
         survives(WorkerOrder::Request { job: 1, request });
         survives(WorkerReport::Done { job: 1, findings: LayerFindings { verified: true, ..LayerFindings::default() } });

@@ -52,6 +52,7 @@ const SOURCES: &[&str] = &[
     "Cargo.lock",
     "Cargo.toml",
     "Trunk.toml",
+    "crates/contents",
     "crates/core",
     "crates/inspect",
     "crates/registry",

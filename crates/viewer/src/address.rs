@@ -1,9 +1,9 @@
 //! The page's address: everything after `#`, which a browser does not send to the host of the page.
 //!
-//! `#/v1/<reference>?platform=…&view=…&layer=…&path=…&line=…&read=1&tab=…&with=…&with-platform=…&ignore=…` — each part optional and
-//! percent-encoded, unknown keys kept.
+//! `#/v1/<reference>?platform=…&view=…&layer=…&path=…&line=…&read=1&tab=…&with=…&with-platform=…&ignore=…&find=…&regex=1&nocase=1
+//! &utf16=1&glob=…` — each part optional and percent-encoded, unknown keys kept.
 
-use crate::protocol::ViewMode;
+use crate::protocol::{SearchQuery, ViewMode};
 use std::fmt;
 
 /// What the address names. `Default` is the start page.
@@ -31,6 +31,8 @@ pub struct Address {
     pub with_platform: Option<String>,
     /// What the comparison leaves out, by the names of `porthole diff --ignore`, separated by commas.
     pub ignore: Option<String>,
+    /// What is searched for in the contents.
+    pub search: SearchQuery,
     /// Keys of other versions of this page, decoded, in their order.
     pub unknown: Vec<(String, String)>,
 }
@@ -43,6 +45,8 @@ pub enum Tab {
     Files,
     /// The image at a glance.
     Overview,
+    /// Lines in the contents of all layers.
+    Search,
     /// Bytes that a container does not see.
     Waste,
     /// Another image beside this one.
@@ -55,13 +59,15 @@ pub enum Tab {
 
 impl Tab {
     /// Every tab, in the order they are drawn.
-    pub const ALL: [Self; 6] = [Self::Overview, Self::Files, Self::Waste, Self::Compare, Self::Manifest, Self::Config];
+    pub const ALL: [Self; 7] =
+        [Self::Overview, Self::Files, Self::Search, Self::Waste, Self::Compare, Self::Manifest, Self::Config];
 
     /// The word in the address.
     pub fn name(self) -> &'static str {
         match self {
             Self::Overview => "overview",
             Self::Files => "files",
+            Self::Search => "search",
             Self::Waste => "waste",
             Self::Compare => "compare",
             Self::Manifest => "manifest",
@@ -74,6 +80,7 @@ impl Tab {
         match self {
             Self::Overview => "Overview",
             Self::Files => "Files",
+            Self::Search => "Search",
             Self::Waste => "Waste",
             Self::Compare => "Compare",
             Self::Manifest => "Manifest",
@@ -126,6 +133,11 @@ impl Address {
             "with" => self.with = some(),
             "with-platform" => self.with_platform = some(),
             "ignore" => self.ignore = some(),
+            "find" => self.search.pattern = value.to_owned(),
+            "glob" => self.search.glob = value.to_owned(),
+            "regex" if value == "1" => self.search.expression = true,
+            "nocase" if value == "1" => self.search.ignore_case = true,
+            "utf16" if value == "1" => self.search.utf16 = true,
             "line" => match value.parse().ok().filter(|&line| line > 0) {
                 Some(line) => self.line = Some(line),
                 None => return false,
@@ -173,6 +185,8 @@ impl fmt::Display for Address {
         let view = (self.view != ViewMode::default()).then(|| self.view.name());
         let tab = (self.tab != Tab::default()).then(|| self.tab.name());
         let line = self.line.map(|line| line.to_string());
+        let [find, glob] =
+            [&self.search.pattern, &self.search.glob].map(|text| Some(text.as_str()).filter(|text| !text.is_empty()));
         let known = [
             ("platform", self.platform.as_deref()),
             ("view", view),
@@ -184,6 +198,11 @@ impl fmt::Display for Address {
             ("with", self.with.as_deref()),
             ("with-platform", self.with_platform.as_deref()),
             ("ignore", self.ignore.as_deref()),
+            ("find", find),
+            ("regex", self.search.expression.then_some("1")),
+            ("nocase", self.search.ignore_case.then_some("1")),
+            ("utf16", self.search.utf16.then_some("1")),
+            ("glob", glob),
         ];
         let known = known.into_iter().filter_map(|(key, value)| Some((key, value?)));
         let unknown = self.unknown.iter().map(|(key, value)| (key.as_str(), value.as_str()));
@@ -270,10 +289,17 @@ mod tests {
                     path: Some("a".into()),
                     line: Some(12),
                     reading: true,
+                    search: SearchQuery {
+                        pattern: "a=b&c".into(),
+                        expression: true,
+                        ignore_case: true,
+                        utf16: true,
+                        glob: "*.conf".into(),
+                    },
                     unknown: vec![("é".into(), String::new())],
                     ..Address::of("x")
                 },
-                "#/v1/x?path=a&line=12&read=1&%C3%A9=",
+                "#/v1/x?path=a&line=12&read=1&find=a%3Db%26c&regex=1&nocase=1&utf16=1&glob=%2A.conf&%C3%A9=",
             ),
         ];
         for (route, text) in rows {

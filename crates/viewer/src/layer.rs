@@ -4,7 +4,10 @@
 //! batch of entries, an index, a blob) is bytes that no serializer sees: a front end sends them beside the rest. A worker
 //! sends [`WorkerReport::Ready`] first; what is sent to it earlier is lost.
 
-use crate::protocol::FailureCause;
+use crate::{
+    probe::ProbeFound,
+    protocol::{FailureCause, ProbeWish},
+};
 use porthole_core::failure::FailureClass;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -51,6 +54,8 @@ pub struct ReadJob {
     pub promised: bool,
     /// Compare the layer with its table of contents, which these annotations of its descriptor name.
     pub audit: Option<BTreeMap<String, String>>,
+    /// Look for this in its files, and list nothing. The worker needs a [`ProbeEngine`](crate::probe::ProbeEngine).
+    pub probe: Option<ProbeWish>,
 }
 
 /// A GET that is ready to send.
@@ -109,6 +114,20 @@ pub enum WorkerReport {
         #[serde(skip)]
         index: Vec<u8>,
     },
+    /// What was found in the layer since the last such report.
+    Found {
+        /// Number of the job.
+        job: u32,
+        /// The findings.
+        found: Box<ProbeFound>,
+    },
+    /// There is no probe for what is to be looked for; nothing was read.
+    Refused {
+        /// Number of the job.
+        job: u32,
+        /// Why, for a person.
+        text: String,
+    },
     /// The blob was read to its end.
     Done {
         /// Number of the job.
@@ -142,6 +161,8 @@ impl WorkerReport {
             | Self::Progress { job, .. }
             | Self::Entries { job, .. }
             | Self::Index { job, .. }
+            | Self::Found { job, .. }
+            | Self::Refused { job, .. }
             | Self::Done { job, .. }
             | Self::Failed { job, .. } => Some(*job),
             Self::Ready | Self::Panicked { .. } => None,

@@ -7,6 +7,7 @@
 //!
 //! - [`session`] owns credentials, routes, the file tree and every query. All of its work is one future.
 //! - [`worker`] reads one layer: fetches the blob, verifies it, scans it. All of its work is one future.
+//! - [`probe`] looks into the files of a layer while a worker reads it; [`contents`] is the engine that does so.
 //! - [`state`], [`address`] and [`shell`] are the page's own model: state, URL fragment, the equal command line.
 //! - [`pretty`], [`size`], [`time`] and [`mode`] put values into words.
 //!
@@ -65,6 +66,7 @@ pub mod address;
 pub mod batch;
 pub mod chain;
 mod compare;
+pub mod contents;
 mod errands;
 pub mod failure;
 pub mod given;
@@ -77,6 +79,7 @@ mod pace;
 pub mod pool;
 pub mod prepared;
 pub mod pretty;
+pub mod probe;
 pub mod protocol;
 pub mod router;
 pub mod session;

@@ -1,6 +1,6 @@
 //! Layer workers: what a session needs of them, and which of them reads which layer.
 
-use crate::layer::WorkerOrder;
+use crate::{layer::WorkerOrder, protocol::ProbeKind};
 use std::collections::VecDeque;
 
 /// Workers that read layers, each one layer at a time.
@@ -10,8 +10,14 @@ use std::collections::VecDeque;
 /// [`Session::hear`](crate::session::Session::hear), in order; that a worker ended without a report goes to
 /// [`Session::bury`](crate::session::Session::bury).
 pub trait Pool {
-    /// Number of workers. It does not change.
+    /// Number of workers that list layers. It does not change.
     fn size(&self) -> usize;
+
+    /// Starts workers that have a [`ProbeEngine`](crate::probe::ProbeEngine), and returns how many. Their numbers follow those of all
+    /// workers before. Called when a probe needs one and none is left.
+    fn start_contents(&self) -> usize {
+        0
+    }
 
     /// Sends an order to a worker.
     fn send(&self, worker: usize, order: WorkerOrder);
@@ -32,6 +38,36 @@ pub(crate) struct Assignment {
     pub(crate) look: u32,
     /// 0 = bottom.
     pub(crate) layer: u32,
+    /// What for.
+    pub(crate) task: Task,
+}
+
+/// What a layer is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// Its list of files.
+    List,
+    /// A probe.
+    Probe(ProbeKind),
+}
+
+impl Task {
+    /// Which workers can do it.
+    fn crew(self) -> CrewKind {
+        match self {
+            Self::List => CrewKind::Listing,
+            Self::Probe(_) => CrewKind::Contents,
+        }
+    }
+}
+
+/// Kinds of worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CrewKind {
+    /// They list layers.
+    Listing,
+    /// They look into contents.
+    Contents,
 }
 
 /// Which worker reads which layer, and the layers that wait for a worker.
@@ -44,6 +80,7 @@ pub(crate) struct Roster {
 
 #[derive(Clone, Debug)]
 struct Member {
+    kind: CrewKind,
     /// It was started and has not ended.
     alive: bool,
     /// It has reported that it listens.
@@ -54,14 +91,26 @@ struct Member {
 impl Roster {
     /// A roster of workers that were started.
     pub(crate) fn new(size: usize) -> Self {
-        let member = Member { alive: true, ready: false, assignment: None };
-        Self { workers: vec![member; size], ..Self::default() }
+        let mut roster = Self::default();
+        roster.add(CrewKind::Listing, size);
+        roster
+    }
+
+    /// Adds workers that were started.
+    pub(crate) fn add(&mut self, kind: CrewKind, count: usize) {
+        let member = Member { kind, alive: true, ready: false, assignment: None };
+        self.workers.extend(vec![member; count]);
+    }
+
+    /// Whether a worker of this kind is left.
+    pub(crate) fn has(&self, kind: CrewKind) -> bool {
+        self.workers.iter().any(|member| member.alive && member.kind == kind)
     }
 
     /// Puts a layer at the end of the queue.
-    pub(crate) fn enqueue(&mut self, look: u32, layer: u32) {
+    pub(crate) fn enqueue(&mut self, look: u32, layer: u32, task: Task) {
         self.jobs += 1;
-        self.waiting.push_back(Assignment { job: self.jobs, look, layer });
+        self.waiting.push_back(Assignment { job: self.jobs, look, layer, task });
     }
 
     /// A worker listens.
@@ -96,37 +145,47 @@ impl Roster {
         }
     }
 
-    /// The next layer and an idle worker for it.
+    /// The next layer for which there is an idle worker, and that worker.
     pub(crate) fn assign(&mut self) -> Option<(usize, Assignment)> {
-        let worker = self.workers.iter().position(|member| member.ready && member.assignment.is_none())?;
-        let assignment = self.waiting.pop_front()?;
+        let idle = |kind| {
+            let fits = |member: &Member| member.kind == kind && member.ready && member.assignment.is_none();
+            self.workers.iter().position(fits)
+        };
+        let mut waiting = self.waiting.iter().enumerate();
+        let (place, worker) = waiting.find_map(|(place, next)| Some((place, idle(next.task.crew())?)))?;
+        let assignment = self.waiting.remove(place)?;
         self.workers[worker].assignment = Some(assignment);
         Some((worker, assignment))
     }
 
-    /// The layers that wait, if no worker is left to read them.
-    pub(crate) fn give_up(&mut self) -> VecDeque<Assignment> {
-        if self.workers.iter().any(|member| member.alive) {
-            return VecDeque::new();
-        }
-        std::mem::take(&mut self.waiting)
+    /// The layers that wait and that no worker is left to read.
+    pub(crate) fn give_up(&mut self) -> Vec<Assignment> {
+        let (kept, lost) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|waiting| self.has(waiting.task.crew()));
+        self.waiting = kept;
+        Vec::from(lost)
     }
 
     /// Forgets the jobs of a look. Returns those that workers have begun.
     pub(crate) fn cancel_look(&mut self, look: u32) -> Vec<(usize, u32)> {
-        self.waiting.retain(|waiting| waiting.look != look);
-        let begun = |(worker, member): (usize, &mut Member)| {
-            let job = member.assignment.filter(|assignment| assignment.look == look)?.job;
-            member.assignment = None;
-            Some((worker, job))
-        };
-        self.workers.iter_mut().enumerate().filter_map(begun).collect()
+        self.cancel_where(|assignment| assignment.look == look)
+    }
+
+    /// Forgets the jobs of a probe. Returns those that workers have begun.
+    pub(crate) fn cancel_probe(&mut self, kind: ProbeKind) -> Vec<(usize, u32)> {
+        self.cancel_where(|assignment| assignment.task == Task::Probe(kind))
     }
 
     /// Forgets every job. Returns those that workers have begun.
     pub(crate) fn cancel(&mut self) -> Vec<(usize, u32)> {
-        self.waiting.clear();
-        let begun = |(worker, member): (usize, &mut Member)| Some((worker, member.assignment.take()?.job));
+        self.cancel_where(|_| true)
+    }
+
+    fn cancel_where(&mut self, meant: impl Fn(&Assignment) -> bool) -> Vec<(usize, u32)> {
+        self.waiting.retain(|waiting| !meant(waiting));
+        let begun = |(worker, member): (usize, &mut Member)| {
+            Some((worker, member.assignment.take_if(|assignment| meant(assignment))?.job))
+        };
         self.workers.iter_mut().enumerate().filter_map(begun).collect()
     }
 }
@@ -137,7 +196,7 @@ mod tests {
 
     fn roster(size: usize, layers: u32) -> Roster {
         let mut roster = Roster::new(size);
-        (0..layers).for_each(|layer| roster.enqueue(1, layer));
+        (0..layers).for_each(|layer| roster.enqueue(1, layer, Task::List));
         roster
     }
 
@@ -146,7 +205,7 @@ mod tests {
         let mut roster = roster(2, 3);
         assert_eq!(roster.assign(), None);
         roster.ready(1);
-        assert_eq!(roster.assign(), Some((1, Assignment { job: 1, look: 1, layer: 0 })));
+        assert_eq!(roster.assign(), Some((1, Assignment { job: 1, look: 1, layer: 0, task: Task::List })));
         assert_eq!(roster.assign(), None, "the other does not listen yet");
         assert_eq!(roster.free(1).map(|it| it.layer), Some(0));
         assert_eq!(roster.assign().map(|(worker, it)| (worker, it.layer)), Some((1, 1)));
@@ -159,10 +218,10 @@ mod tests {
         roster.ready(1);
         let (worker, assignment) = roster.assign().unwrap();
         assert_eq!(roster.bury(worker), (Some(assignment), true));
-        roster.enqueue(1, 5);
+        roster.enqueue(1, 5, Task::List);
         assert_eq!(roster.give_up().len(), 1, "none is left");
         roster.revive(1);
-        roster.enqueue(1, 6);
+        roster.enqueue(1, 6, Task::List);
         assert!(roster.give_up().is_empty());
     }
 
@@ -173,8 +232,24 @@ mod tests {
         let (_, first) = roster.assign().unwrap();
         assert_eq!(roster.cancel(), [(0, first.job)]);
         assert_eq!((roster.assign(), roster.assignment(0)), (None, None));
-        roster.enqueue(2, 0);
+        roster.enqueue(2, 0, Task::List);
         assert_eq!(roster.assign().map(|(_, it)| it.job), Some(3));
+    }
+
+    #[test]
+    fn probes_wait_for_workers_of_their_own() {
+        let mut roster = roster(1, 2);
+        roster.ready(0);
+        roster.enqueue(1, 0, Task::Probe(ProbeKind::Search));
+        assert_eq!(roster.assign().map(|(worker, it)| (worker, it.task)), Some((0, Task::List)));
+        assert_eq!(roster.assign(), None);
+        assert_eq!(roster.give_up().len(), 1, "none can look into contents");
+        roster.add(CrewKind::Contents, 1);
+        roster.enqueue(1, 0, Task::Probe(ProbeKind::Search));
+        roster.ready(1);
+        assert_eq!(roster.assign().map(|(worker, it)| (worker, it.layer)), Some((1, 0)), "the second list waits");
+        assert_eq!(roster.cancel_probe(ProbeKind::Search).len(), 1);
+        assert_eq!((roster.assignment(1), roster.assignment(0).is_some()), (None, true));
     }
 
     #[test]

@@ -103,6 +103,19 @@ pub fn visible(text: &str) -> String {
     shown
 }
 
+/// A line of any bytes in the same way. Tabs stay; what is no UTF-8 becomes `\\xNN`.
+pub fn visible_bytes(bytes: &[u8]) -> String {
+    let mut shown = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for part in chunk.valid().split_inclusive('\t') {
+            shown.push_str(&visible(part.trim_end_matches('\t')));
+            shown.push_str(&part[part.trim_end_matches('\t').len()..]);
+        }
+        chunk.invalid().iter().for_each(|byte| shown.push_str(&format!("\\x{byte:02x}")));
+    }
+    shown
+}
+
 #[derive(Default)]
 struct Writer {
     tokens: Vec<Token>,
@@ -141,6 +154,12 @@ mod tests {
         let expected = "{\n  \"a\": [\n    1,\n    {\n      \"b\": \"c:{\\\"}\"\n    }\n  ],\n  \"a\": {},\n  \"e\": [],\n  \"n\": 1.0e+2\n}";
         assert_eq!(text(json), expected);
         assert_eq!(text(expected), expected);
+    }
+
+    #[test]
+    fn bytes_of_a_line_can_be_shown() {
+        assert_eq!(visible_bytes(b"a\t\tb\r\xff\xe2\x80\xae\xc3\xa9"), "a\t\tb\\u000d\\xff\\u202eé");
+        assert_eq!(visible_bytes(b"\t"), "\t");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod event;
 mod failure;
 mod image;
 mod overview;
+mod probe;
 mod progress;
 mod versions;
 mod view;
@@ -23,6 +24,10 @@ pub use event::{Event, RegistryRoute, RouteReason, Selection};
 pub use failure::{FailureCause, FailureNotice, Remedy};
 pub use image::{DocumentText, HistoryEntry, ImageLayer, ImageSummary, InstructionLine};
 pub use overview::{BaseFact, DocumentFact, FindingFact, FindingLink, OtherEntry, OtherRole, OverviewFacts};
+pub use probe::{
+    ContentFateFact, LostPart, ProbeKind, ProbeProgress, ProbeState, ProbeSums, ProbeWish, SearchHit, SearchQuery,
+    ShownFate,
+};
 pub use progress::{Chain, LayerProgress, LayerState, LinkState, ProofLink, ProofStep, Sizes};
 pub use versions::{PathVersionFacts, ShownHunk, ShownLine, ShownSide, VersionDiff};
 pub use view::{Changes, FileRow, FileView, RowChange, RowKind, RowSort, RowWindow, ViewMode};
@@ -161,6 +166,19 @@ pub enum Command {
     },
     /// End the comparison.
     EndCompare,
+    /// Look into the contents of every layer, in place of the probe of the same kind before. Answered with [`Event::Probe`],
+    /// several times, and with what is found.
+    Probe {
+        /// Number of the run, which the app chooses, greater for every new run.
+        run: u32,
+        /// What to look for.
+        wish: ProbeWish,
+    },
+    /// Stop a probe, and keep what it found.
+    StopProbe {
+        /// Which kind.
+        kind: ProbeKind,
+    },
     /// Credentials typed by the person; they stay in the session's memory. Does not look again: send `Retry`.
     SignIn {
         /// Logical registry.

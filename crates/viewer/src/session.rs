@@ -5,6 +5,7 @@ mod content;
 mod crew;
 mod page;
 mod prepared;
+mod probe;
 mod resolve;
 mod twins;
 mod versions;
@@ -12,6 +13,7 @@ mod versions;
 use compare::{CompareWish, KeptComparison};
 pub use content::Want;
 pub(crate) use page::{BlobPlace, PageImage};
+use probe::ProbeRun;
 pub(crate) use resolve::OfPage;
 use versions::VersionName;
 
@@ -20,7 +22,7 @@ use crate::{
     given::GivenPlace,
     look::Look,
     pool::{Assignment, Pool, Roster},
-    protocol::{Command, Event, FailureCause, FileView, Secret},
+    protocol::{Command, Event, FailureCause, FileView, ProbeKind, Secret},
     router::{Relay, Router},
 };
 use porthole_core::{limits::Limits, platform::Platform};
@@ -31,7 +33,7 @@ use porthole_registry::{
 };
 use std::{
     cell::RefCell,
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     ops::Range,
     sync::Arc,
     time::Duration,
@@ -124,6 +126,8 @@ struct Desk {
     compared: Option<KeptComparison>,
     /// How many comparisons were begun.
     comparisons: u32,
+    /// What looks into contents, or did so last.
+    probes: BTreeMap<ProbeKind, ProbeRun>,
     /// The window on the screen, which may be known before the look has begun.
     window: Option<Range<u64>>,
     /// When the next turn is due, if one is.
@@ -270,6 +274,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 }
             }
             Command::EndCompare => self.end_comparison(),
+            Command::Probe { run, wish } => self.begin_probe(run, wish),
+            Command::StopProbe { kind } => self.stop_probe(kind),
             Command::SignIn { registry, username, password: Secret(password) } => {
                 let credentials = Credentials::basic(username, password);
                 self.desk.borrow_mut().credentials.insert(registry, credentials);
@@ -352,6 +358,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         }
         self.end_comparison();
         self.halt();
+        self.stop_probes();
         self.with_look(|look, _| look.stop());
     }
 
@@ -366,6 +373,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         {
             let mut desk = self.desk.borrow_mut();
             (desk.look, desk.other, desk.compared, desk.turn) = (None, None, None, None);
+            desk.probes.clear();
         }
         self.halt();
         for errand in [Errand::File, Errand::Version, Errand::Comparison, Errand::Turn] {
@@ -422,6 +430,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             alone = look.ask_alone().map(|layer| (look.number, layer));
         }
         self.tell(out);
+        self.judge_probes();
         if let Some((look, layer)) = alone {
             return self.enqueue(look, [layer].into_iter());
         }

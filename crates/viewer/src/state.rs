@@ -4,16 +4,18 @@
 
 mod event;
 mod link;
+mod probe;
 mod update;
 
 pub use link::{command, pinned_route};
+pub use probe::{ProbeCost, ProbedRows, link_to};
 pub use update::{Action, Effect};
 
 use crate::address::Address;
 use crate::protocol::{
     Chain, Changes, ComparisonFacts, ComparisonFailure, FailureNotice, FileView as Listing, ImageLayer, ImageSummary,
     LayerProgress, OverviewFacts, PathVersionFacts, RegistryRoute as Way, RelaySettings, RouteReason, RowChange,
-    RowKind, RowWindow, Selection, ShownContent, Sizes, VersionDiff, ViewMode, WasteFacts,
+    RowKind, RowWindow, SearchHit, Selection, ShownContent, Sizes, VersionDiff, ViewMode, WasteFacts,
 };
 use porthole_core::{failure::FailureClass, layer::LayerNumber};
 use std::{collections::BTreeMap, rc::Rc};
@@ -78,6 +80,10 @@ pub struct State {
     pub file_diff: Option<(String, Rc<VersionDiff>)>,
     /// The waste of the image, once it was asked for and every layer is settled.
     pub waste: Option<Rc<WasteFacts>>,
+    /// What the last search found so far.
+    pub search: Option<Rc<ProbedRows<SearchHit>>>,
+    /// Probes that were begun in this look.
+    pub runs: u32,
     /// The versions of the path that was asked for last.
     pub versions: Option<(String, Rc<Vec<PathVersionFacts>>)>,
     /// The version of a file that was read last: path, layer, content.

@@ -6,6 +6,7 @@ mod scan;
 use crate::{
     errands::Errands,
     layer::{ReadJob, WorkerOrder, WorkerReport},
+    probe::{LayerProbe, ProbeEngine},
     protocol::FailureCause,
 };
 use fetch::Link;
@@ -30,13 +31,20 @@ pub struct LayerWorker<T> {
     tell: Box<dyn Fn(WorkerReport)>,
     current: RefCell<Option<(u32, Link)>>,
     errands: Errands<(), (Box<ReadJob>, Link)>,
+    engine: Option<Box<dyn ProbeEngine>>,
 }
 
 impl<T: Transport + Environment> LayerWorker<T> {
     /// A worker that reads layers within `limits` and reports to `tell`.
     pub fn new(transport: T, limits: Limits, tell: impl Fn(WorkerReport) + 'static) -> Self {
         tell(WorkerReport::Ready);
-        Self { transport, limits, tell: Box::new(tell), current: RefCell::default(), errands: Errands::default() }
+        let (tell, current, errands) = (Box::new(tell), RefCell::default(), Errands::default());
+        Self { transport, limits, tell, current, errands, engine: None }
+    }
+
+    /// The same worker, which also looks into the files of layers.
+    pub fn with_engine(self, engine: impl ProbeEngine + 'static) -> Self {
+        Self { engine: Some(Box::new(engine)), ..self }
     }
 
     /// Takes an order.
@@ -67,16 +75,32 @@ impl<T: Transport + Environment> LayerWorker<T> {
 
     async fn read(&self, job: Box<ReadJob>, link: Link) {
         let number = job.job;
-        let report = match self.read_layer(*job, &link).await {
+        let probe = match (&job.probe, &self.engine) {
+            (None, _) => None,
+            (Some(wish), Some(engine)) => match engine.probe(wish) {
+                Ok(probe) => Some(probe),
+                Err(text) => return (self.tell)(WorkerReport::Refused { job: number, text }),
+            },
+            (Some(_), None) => {
+                let text = "this worker only lists layers (a bug in porthole)".into();
+                return (self.tell)(WorkerReport::Refused { job: number, text });
+            }
+        };
+        let report = match self.read_layer(*job, probe, &link).await {
             Ok(findings) => WorkerReport::Done { job: number, findings },
             Err(Failed { kind, cause, text }) => WorkerReport::Failed { job: number, kind, cause, text },
         };
         (self.tell)(report);
     }
 
-    async fn read_layer(&self, mut job: ReadJob, link: &Link) -> Result<crate::layer::LayerFindings, Failed> {
+    async fn read_layer(
+        &self,
+        mut job: ReadJob,
+        probe: Option<Box<dyn LayerProbe>>,
+        link: &Link,
+    ) -> Result<crate::layer::LayerFindings, Failed> {
         let (blob, request) = (job.blob.take(), job.request.take());
-        let mut scan = Scan::begin(&job, self.limits, &*self.tell, self.transport.now())
+        let mut scan = Scan::begin(&job, probe, self.limits, &*self.tell, self.transport.now())
             .map_err(|text| Failed::new(FailureClass::Other, text))?;
         if let (Some(annotations), Some(request)) = (&job.audit, &request) {
             scan.audit(self.fetch_toc(&job, annotations, request).await);

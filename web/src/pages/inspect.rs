@@ -13,6 +13,7 @@ use crate::components::{
     layers::Layers,
     overview::Overview,
     reader::Reader,
+    search::{Search, SearchProps},
     splitter::Splitter,
     tools::Tools,
     topbar::TopBar,
@@ -134,6 +135,7 @@ fn panel(state: &Rc<State>, dispatch: &Callback<Action>) -> Html {
         Tab::Manifest => html! { <Documents image={state.image.clone()} /> },
         Tab::Config => html! { <Config image={state.image.clone()} dispatch={dispatch.clone()} /> },
         Tab::Compare => html! { <Compare ..CompareProps::of(state, dispatch.clone()) /> },
+        Tab::Search => html! { <Search ..SearchProps::of(state, dispatch.clone()) /> },
         Tab::Waste => html! { <Waste waste={state.waste.clone()} dispatch={dispatch.clone()} /> },
         Tab::Overview => html! {
             <div class="document" tabindex="0" role="region" aria-label="Overview">
@@ -248,8 +250,11 @@ fn key(key: &str, state: &State, dispatch: &Callback<Action>) -> bool {
         "s" => {
             dispatch.emit(Action::Sort(if state.listing.sort == RowSort::Name { RowSort::Size } else { RowSort::Name }))
         }
-        "/" => with_element("filter", |element| {
-            let _ = element.focus();
+        // The one that the open tab has.
+        "/" => ["filter", "find"].into_iter().for_each(|id| {
+            with_element(id, |element| {
+                let _ = element.focus();
+            })
         }),
         "c" => {
             dispatch.emit(Action::Tab(Tab::Compare));

@@ -1,8 +1,9 @@
 //! From the session to the app.
 
 use super::{
-    Chain, ComparisonFacts, ComparisonFailure, FailureNotice, FileRow, ImageSummary, LayerProgress, OverviewFacts,
-    PathVersionFacts, RowWindow, ShownContent, Sizes, VersionDiff, WasteFacts,
+    Chain, ComparisonFacts, ComparisonFailure, ContentFateFact, FailureNotice, FileRow, ImageSummary, LayerProgress,
+    OverviewFacts, PathVersionFacts, ProbeKind, ProbeProgress, RowWindow, SearchHit, ShownContent, Sizes, VersionDiff,
+    WasteFacts,
 };
 use serde::{Deserialize, Serialize};
 
@@ -162,6 +163,35 @@ pub enum Event {
         /// Why.
         failure: Box<ComparisonFailure>,
     },
+    /// How far a probe is: the answer to `Probe` and `StopProbe`.
+    Probe {
+        /// Number of the look.
+        look: u32,
+        /// How far.
+        progress: Box<ProbeProgress>,
+    },
+    /// Lines that a search found, in the order of the archive.
+    Hits {
+        /// Number of the look.
+        look: u32,
+        /// Number of the run.
+        run: u32,
+        /// Layer, 0 = bottom.
+        layer: u32,
+        /// Those that are new.
+        hits: Vec<SearchHit>,
+    },
+    /// What later layers made of the files in which a probe found something. Sent once every layer is settled.
+    Fates {
+        /// Number of the look.
+        look: u32,
+        /// Which kind of probe.
+        kind: ProbeKind,
+        /// Number of the run.
+        run: u32,
+        /// Of all files so far.
+        fates: Vec<ContentFateFact>,
+    },
     /// Something went wrong. After a failure with a `layer` the other layers are still read; any other failure ends the look.
     Failure {
         /// Number of the look; 0 if it belongs to none.
@@ -203,6 +233,9 @@ impl Event {
             | Self::VersionDiff { look, .. }
             | Self::FileDiff { look, .. }
             | Self::Selected { look, .. }
+            | Self::Probe { look, .. }
+            | Self::Hits { look, .. }
+            | Self::Fates { look, .. }
             | Self::Failure { look, .. }
             | Self::AskRelayPassword { look, .. } => Some(*look),
         }

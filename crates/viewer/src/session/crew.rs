@@ -4,7 +4,7 @@ use super::{BlobPlace, Errand, Front, Session, Work};
 use crate::{
     layer::{BlobRequest, ReadJob, WorkerOrder, WorkerReport},
     look::{Access, Look},
-    pool::{Assignment, Pool},
+    pool::{Assignment, Pool, Task},
     prepared,
     protocol::{FailureCause, FailureNotice, Remedy},
 };
@@ -36,7 +36,12 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     }
 
     fn report(&self, worker: usize, assignment: Assignment, report: WorkerReport) {
-        let Assignment { look, layer, .. } = assignment;
+        let Assignment { look, layer, task, .. } = assignment;
+        if let Task::Probe(kind) = task
+            && !matches!(report, WorkerReport::Failed { .. } | WorkerReport::Stuck { .. })
+        {
+            return self.hear_probe(worker, kind, layer, report);
+        }
         match report {
             WorkerReport::Entries { batch, .. } => self.of_look(look, |look, _| look.receive(layer, batch)),
             WorkerReport::Progress { compressed, uncompressed, entries, .. } => {
@@ -64,13 +69,16 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             WorkerReport::Stuck { cause, .. } => {
                 self.errands.begin(Errand::Renewal(worker), Work::Renew { worker, assignment, cause });
             }
-            WorkerReport::Ready | WorkerReport::Panicked { .. } => {}
+            WorkerReport::Ready
+            | WorkerReport::Panicked { .. }
+            | WorkerReport::Found { .. }
+            | WorkerReport::Refused { .. } => {}
         }
     }
 
     /// Gives a worker that was turned away another request, or ends its job.
     pub(super) async fn renew(&self, worker: usize, assignment: Assignment, cause: Option<FailureCause>) {
-        let Assignment { job, look, layer } = assignment;
+        let Assignment { job, look, layer, .. } = assignment;
         let outcome = self.another_way(look, layer, cause).await;
         if self.assignment(worker) != Some(assignment) {
             return;
@@ -97,9 +105,13 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         } else {
             self.desk.borrow_mut().roster.free(worker)
         };
-        if let Some(Assignment { look, layer, .. }) = assignment {
-            self.of_look(look, |look, out| look.lost(layer, failure.clone(), out));
-            self.lose_twins(look, layer, &failure);
+        match assignment {
+            Some(Assignment { layer, task: Task::Probe(kind), .. }) => self.lose_probe(kind, layer, failure.text),
+            Some(Assignment { look, layer, task: Task::List, .. }) => {
+                self.of_look(look, |look, out| look.lost(layer, failure.clone(), out));
+                self.lose_twins(look, layer, &failure);
+            }
+            None => {}
         }
         self.dispatch();
         self.turn();
@@ -109,7 +121,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     pub(super) fn enqueue(&self, number: u32, layers: impl Iterator<Item = u32>) {
         {
             let mut desk = self.desk.borrow_mut();
-            layers.for_each(|layer| desk.roster.enqueue(number, layer));
+            layers.for_each(|layer| desk.roster.enqueue(number, layer, Task::List));
         }
         self.dispatch();
         self.turn();
@@ -120,18 +132,28 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         loop {
             let Some((worker, assignment)) = self.desk.borrow_mut().roster.assign() else { break };
             let job = self.desk.borrow().look_of(assignment.look).and_then(|look| self.job(look, assignment));
-            if let Some(job) = job {
+            let probe = self.wish_of(assignment.task);
+            if let Some(job) = job.map(|job| ReadJob { audit: job.audit.filter(|_| probe.is_none()), probe, ..job }) {
                 self.pool.send(worker, WorkerOrder::Read(Box::new(job)));
                 continue;
             }
             self.desk.borrow_mut().roster.free(worker);
-            let failure = FailureNotice::plain(FailureClass::Other, "there is no valid request for its blob");
-            self.of_look(assignment.look, |look, out| look.lost(assignment.layer, failure, out));
+            self.give_up(assignment, "there is no valid request for its blob");
         }
         let waiting = self.desk.borrow_mut().roster.give_up();
-        for Assignment { look, layer, .. } in waiting {
-            let failure = FailureNotice::plain(FailureClass::Other, "no worker could be started for it");
-            self.of_look(look, |look, out| look.lost(layer, failure, out));
+        for assignment in waiting {
+            self.give_up(assignment, "no worker could be started for it");
+        }
+    }
+
+    /// A layer that waited will not be read.
+    fn give_up(&self, Assignment { look, layer, task, .. }: Assignment, why: &str) {
+        match task {
+            Task::Probe(kind) => self.lose_probe(kind, layer, why.into()),
+            Task::List => {
+                let failure = FailureNotice::plain(FailureClass::Other, why);
+                self.of_look(look, |look, out| look.lost(layer, failure, out));
+            }
         }
     }
 
@@ -157,6 +179,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             // A file has all of its bytes: its table of contents is not needed.
             audit: (body.page.is_none() && prepared::announced(descriptor, &self.options.limits))
                 .then(|| descriptor.annotations.clone()),
+            probe: None,
         })
     }
 

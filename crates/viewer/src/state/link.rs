@@ -2,7 +2,7 @@
 
 use super::State;
 use crate::address::{Address, Tab};
-use crate::protocol::ViewMode;
+use crate::protocol::{SearchQuery, ViewMode};
 use crate::router::GIVEN;
 use crate::shell::{self, LsListing};
 use porthole_core::layer::LayerNumber;
@@ -38,6 +38,7 @@ pub fn command(state: &State) -> Option<String> {
             let diff = format!("diff{}", ignore.unwrap_or_default());
             format!("{} {}", document(&diff), shell::quote(&other.resolved))
         }
+        (Tab::Search, _) => search_command(&state.route.search, document)?,
         (Tab::Waste, _) => document("analyze"),
         (Tab::Manifest, _) => document("manifest"),
         (Tab::Config, _) => document("config"),
@@ -57,4 +58,17 @@ pub fn command(state: &State) -> Option<String> {
             shell::list_command(&source, platform, listing, state.route.path.as_deref())
         }
     })
+}
+
+/// `porthole search …`, once there is something to search for.
+fn search_command(query: &SearchQuery, document: impl Fn(&str) -> String) -> Option<String> {
+    let mut verb = String::from("search");
+    let options = [("-F", !query.expression), ("-i", query.ignore_case), ("--utf16", query.utf16)];
+    for (option, _) in options.into_iter().filter(|(_, on)| *on) {
+        verb = format!("{verb} {option}");
+    }
+    if !query.glob.is_empty() {
+        verb = format!("{verb} --glob {}", shell::quote(&query.glob));
+    }
+    (!query.pattern.is_empty()).then(|| format!("{} {}", document(&verb), shell::quote(&query.pattern)))
 }

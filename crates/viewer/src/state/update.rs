@@ -4,8 +4,8 @@ use super::{AskedComparison, Dialog, OpenedFile, State};
 use crate::address::{Address, Tab};
 use crate::given;
 use crate::protocol::{
-    Command, Event, FailureNotice, FindingLink, LayerProgress, LayerState, RelaySettings, RowChange, RowKind, RowSort,
-    Secret, ShownContent, VersionDiff, ViewMode,
+    Command, Event, FailureNotice, FindingLink, LayerProgress, LayerState, ProbeKind, RelaySettings, RowChange,
+    RowKind, RowSort, SearchQuery, Secret, ShownContent, VersionDiff, ViewMode,
 };
 use porthole_core::{failure::FailureClass, reference::Reference};
 use std::rc::Rc;
@@ -27,6 +27,12 @@ pub enum Action {
     First(Tab),
     /// Go to what a finding is about.
     Follow(FindingLink),
+    /// Go to a file, and to a line of it.
+    Open(FindingLink, Option<u32>),
+    /// Search the contents of all layers.
+    Search(SearchQuery),
+    /// Stop a probe, and keep what it found.
+    StopProbe(ProbeKind),
     /// Another view, of the focused layer where it wants one.
     View(ViewMode),
     /// A layer was chosen; chosen again it is let go.
@@ -168,7 +174,10 @@ impl State {
                 self.route.tab = tab;
                 effects.push(Effect::Replace(self.route.clone()));
             }
-            Action::Follow(link) => self.follow(link, &mut effects),
+            Action::Follow(link) => self.follow(link, None, &mut effects),
+            Action::Open(link, line) => self.follow(link, line, &mut effects),
+            Action::Search(query) => self.search(query, &mut effects),
+            Action::StopProbe(kind) => effects.push(Effect::Send(Command::StopProbe { kind })),
             Action::View(view) => {
                 let layer = if view.wants_layer() {
                     self.focused_layer().and_then(|layer| self.layer_name(layer))
@@ -420,7 +429,7 @@ impl State {
         }
     }
 
-    fn push(&mut self, route: Address, effects: &mut Vec<Effect>) {
+    pub(super) fn push(&mut self, route: Address, effects: &mut Vec<Effect>) {
         self.passing = false;
         if route != self.route {
             self.route = route;
@@ -437,7 +446,7 @@ impl State {
         }
     }
 
-    fn follow(&mut self, link: FindingLink, effects: &mut Vec<Effect>) {
+    fn follow(&mut self, link: FindingLink, line: Option<u32>, effects: &mut Vec<Effect>) {
         let (view, layer, path) = match link {
             FindingLink::Documents => {
                 return self.push(Address { tab: Tab::Config, ..self.route.clone() }, effects);
@@ -449,7 +458,7 @@ impl State {
         };
         let layer = layer.and_then(|index| self.layer_name(index)).filter(|_| view.wants_layer());
         self.listing.filter.clear();
-        self.list(Address { view, layer, tab: Tab::Files, ..self.route.at(path.clone()) }, effects);
+        self.list(Address { view, layer, line, tab: Tab::Files, ..self.route.at(path.clone()) }, effects);
         if path.is_none() {
             self.selection = None;
         }

@@ -4,6 +4,7 @@ use crate::{
     batch::BatchWriter,
     layer::{LayerFindings, ReadJob, WorkerReport},
     pace::Pace,
+    probe::LayerProbe,
 };
 use porthole_core::{
     descriptor::Descriptor,
@@ -37,6 +38,7 @@ impl<'t> Scan<'t> {
     /// A reader that expects what the job says; an error is a bug on the session's side.
     pub(super) fn begin(
         job: &ReadJob,
+        probe: Option<Box<dyn LayerProbe>>,
         limits: Limits,
         tell: &'t dyn Fn(WorkerReport),
         now: Duration,
@@ -50,13 +52,18 @@ impl<'t> Scan<'t> {
             diff_id: job.diff_id.as_deref().map(str::parse).transpose().map_err(words)?,
             promised: job.promised,
         };
+        let reader = LayerReader::new(layer.expected(), limits);
         Ok(Self {
             tell,
             job: job.job,
             size: job.size,
-            reader: LayerReader::new(layer.expected(), limits).with_index(IndexOptions::default()),
+            reader: match probe {
+                // The session has an index already, or has no room for one.
+                Some(_) => reader,
+                None => reader.with_index(IndexOptions::default()),
+            },
             layer,
-            gather: Gather::default(),
+            gather: Gather { probe, ..Gather::default() },
             refused: None,
             progress: Progress::default(),
             pulse,
@@ -117,9 +124,7 @@ impl<'t> Scan<'t> {
     /// Ends the blob: sends the last batch, and returns the findings.
     pub(super) fn finish(mut self) -> LayerFindings {
         let (report, index) = self.reader.finish_index(&mut self.gather);
-        if let Some(batch) = self.gather.take() {
-            (self.tell)(WorkerReport::Entries { job: self.job, batch });
-        }
+        tell_gathered(self.tell, self.job, &mut self.gather);
         if let Some(index) = index.filter(|index| index.verified) {
             (self.tell)(WorkerReport::Index { job: self.job, index: index.into_bytes() });
         }
@@ -141,17 +146,27 @@ impl<'t> Scan<'t> {
     }
 
     fn flush(&mut self) {
-        if let Some(batch) = self.gather.take() {
-            self.report(WorkerReport::Entries { job: self.job, batch });
-        }
+        tell_gathered(self.tell, self.job, &mut self.gather);
     }
 }
 
-/// Gathers entries until the batch is worth sending, and compares them with a table of contents where there is one.
+/// Sends what was gathered since the last time.
+fn tell_gathered(tell: &dyn Fn(WorkerReport), job: u32, gather: &mut Gather) {
+    if let Some(batch) = gather.take() {
+        tell(WorkerReport::Entries { job, batch });
+    }
+    if let Some(probe) = &mut gather.probe {
+        tell(WorkerReport::Found { job, found: Box::new(probe.take()) });
+    }
+}
+
+/// Gathers entries until the batch is worth sending, and compares them with a table of contents where there is one. Or gives them
+/// to a probe instead.
 #[derive(Default)]
 struct Gather {
     writer: BatchWriter,
     audit: Option<Audit<Toc>>,
+    probe: Option<Box<dyn LayerProbe>>,
 }
 
 impl Gather {
@@ -168,15 +183,24 @@ impl Gather {
 
 impl EntrySink for Gather {
     fn entry(&mut self, entry: Entry) -> Flow {
+        if let Some(probe) = &mut self.probe {
+            return if probe.begin(&entry) { Flow::WantData } else { Flow::Continue };
+        }
         self.writer.push(&entry);
         self.audit.as_mut().map_or(Flow::Continue, |audit| audit.compare(&entry))
     }
 
     fn data(&mut self, bytes: &[u8]) -> Flow {
+        if let Some(probe) = &mut self.probe {
+            probe.push(bytes);
+        }
         self.audit.as_mut().map_or(Flow::Continue, |audit| audit.data(bytes))
     }
 
     fn end_of_data(&mut self) {
+        if let Some(probe) = &mut self.probe {
+            probe.end();
+        }
         if let Some(audit) = &mut self.audit {
             audit.end_of_data();
         }

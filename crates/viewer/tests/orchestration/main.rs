@@ -8,6 +8,7 @@ mod look;
 mod overview;
 mod prepared;
 mod relay;
+mod search;
 mod sign_in;
 mod stage;
 mod versions;

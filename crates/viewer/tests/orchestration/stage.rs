@@ -10,6 +10,7 @@ use porthole_testkit::{
     registry::{Internet, Site},
 };
 use porthole_viewer::{
+    contents::ContentsEngine,
     given::{self, GivenFile, GivenPlace},
     layer::{WorkerOrder, WorkerReport},
     pool::Pool,
@@ -321,6 +322,8 @@ pub(crate) fn offers(failure: &FailureNotice, wanted: impl Fn(&Remedy) -> bool) 
 pub(crate) const PAGE: &str = "page.example";
 /// More than any test takes.
 const STEPS: usize = 20_000;
+/// Workers that look into contents.
+const CONTENTS: usize = 2;
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -383,6 +386,8 @@ struct Inner {
     internet: Internet,
     limits: Limits,
     members: RefCell<Vec<Option<Member>>>,
+    /// Members from this number on look into contents.
+    contents: Cell<usize>,
     reports: Rc<RefCell<VecDeque<(usize, WorkerReport)>>>,
     orders: RefCell<Vec<(usize, WorkerOrder)>>,
     refuses: Cell<bool>,
@@ -399,6 +404,7 @@ impl Crew {
             internet: internet.clone(),
             limits,
             members: RefCell::default(),
+            contents: Cell::new(size),
             reports: Rc::default(),
             orders: RefCell::default(),
             refuses: Cell::new(false),
@@ -427,7 +433,9 @@ impl Inner {
     fn start(&self, number: usize) -> Member {
         let reports = Rc::clone(&self.reports);
         let tell = move |report| reports.borrow_mut().push_back((number, report));
-        let worker = Rc::new(LayerWorker::new(self.internet.clone(), self.limits, tell));
+        let worker = LayerWorker::new(self.internet.clone(), self.limits, tell);
+        let looks_into_contents = number >= self.contents.get();
+        let worker = Rc::new(if looks_into_contents { worker.with_engine(ContentsEngine) } else { worker });
         let driven = Rc::clone(&worker);
         let task: Task = Box::pin(async move { driven.run().await });
         Member { worker, task: Rc::new(RefCell::new(task)) }
@@ -436,7 +444,17 @@ impl Inner {
 
 impl Pool for Crew {
     fn size(&self) -> usize {
-        self.0.members.borrow().len()
+        self.0.contents.get()
+    }
+
+    fn start_contents(&self) -> usize {
+        if self.0.refuses.get() {
+            return 0;
+        }
+        let first = self.0.members.borrow().len();
+        let members: Vec<_> = (first..first + CONTENTS).map(|number| Some(self.0.start(number))).collect();
+        self.0.members.borrow_mut().extend(members);
+        CONTENTS
     }
 
     fn send(&self, worker: usize, order: WorkerOrder) {

@@ -1,0 +1,20 @@
+//! The engine of the workers that look into contents. Only their program refers to it.
+
+mod search;
+
+use crate::{
+    probe::{LayerProbe, ProbeEngine},
+    protocol::ProbeWish,
+};
+
+/// Searches, with the engine of `porthole search`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ContentsEngine;
+
+impl ProbeEngine for ContentsEngine {
+    fn probe(&self, wish: &ProbeWish) -> Result<Box<dyn LayerProbe>, String> {
+        match wish {
+            ProbeWish::Search(query) => search::probe(query),
+        }
+    }
+}

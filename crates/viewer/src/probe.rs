@@ -1,0 +1,42 @@
+//! What looks into the files of a layer while a worker reads it.
+//!
+//! A worker that has a [`ProbeEngine`] makes a [`LayerProbe`] of it for a [`ReadJob`](crate::layer::ReadJob) that wants one. A worker
+//! without an engine lists layers and nothing else, so that its program holds no engine.
+
+use crate::protocol::{ProbeSums, ProbeWish, SearchHit};
+use porthole_core::tar::Entry;
+use serde::{Deserialize, Serialize};
+
+/// Makes probes.
+pub trait ProbeEngine {
+    /// A probe for one layer.
+    ///
+    /// # Errors
+    /// Why there cannot be such a probe, for a person.
+    fn probe(&self, wish: &ProbeWish) -> Result<Box<dyn LayerProbe>, String>;
+}
+
+/// Looks into the files of one layer, also those that the same layer deletes. What it finds is provisional until the layer is
+/// verified.
+pub trait LayerProbe {
+    /// Starts with an entry. Returns whether its data is wanted.
+    fn begin(&mut self, entry: &Entry) -> bool;
+
+    /// Takes data of the entry.
+    fn push(&mut self, data: &[u8]);
+
+    /// The data of the entry is complete.
+    fn end(&mut self);
+
+    /// What was found since this was called last, with the sums of the layer so far.
+    fn take(&mut self) -> ProbeFound;
+}
+
+/// What a probe found in a layer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeFound {
+    /// Lines that match.
+    pub hits: Vec<SearchHit>,
+    /// Sums of the layer so far.
+    pub sums: ProbeSums,
+}

@@ -1,0 +1,332 @@
+//! Probes: passes over the contents of all layers, by workers that have an engine.
+//!
+//! A probe reads every layer once more, because nothing keeps contents. What it finds is sent at once; what later layers made of it
+//! when the look has stacked all of them.
+
+use super::{Front, Session};
+use crate::{
+    layer::{LayerFindings, WorkerReport},
+    look::{Access, LookBody},
+    pace::Pace,
+    pool::{CrewKind, Pool, Task},
+    probe::ProbeFound,
+    protocol::{
+        ContentFateFact, Event, LayerState, LostPart, ProbeKind, ProbeProgress, ProbeState, ProbeSums, ProbeWish,
+        ShownFate,
+    },
+};
+use porthole_core::{
+    image::Layer,
+    path,
+    tree::{ContentFate, ContentFates, Mode},
+};
+use porthole_inspect::search::HELD_HITS;
+use porthole_registry::transport::{Environment, Transport};
+use std::{collections::BTreeMap, time::Duration};
+
+/// A probe that runs, or ran last.
+pub(super) struct ProbeRun {
+    look: u32,
+    wish: ProbeWish,
+    progress: ProbeProgress,
+    layers: BTreeMap<u32, ProbedLayer>,
+    /// Bytes that the look counts as fetched.
+    counted: u64,
+    /// Something was found since the fates were sent.
+    stale: bool,
+    told: Pace,
+    judged: Pace,
+}
+
+/// A layer that a probe reads.
+#[derive(Default)]
+struct ProbedLayer {
+    read: u64,
+    ended: bool,
+    sums: ProbeSums,
+    /// Rows that were sent.
+    held: u64,
+    /// Files that they are about: where the content starts, and the escaped path.
+    files: BTreeMap<u64, String>,
+}
+
+impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
+    /// Begins a probe, in place of the one before of its kind.
+    pub(super) fn begin_probe(&self, run: u32, wish: ProbeWish) {
+        let kind = wish.kind();
+        self.cancel_probe(kind);
+        let (look, layers, missing) = {
+            let mut desk = self.desk.borrow_mut();
+            let Some((look, body)) = desk.look.as_ref().and_then(|look| Some((look.number, look.body.as_ref()?)))
+            else {
+                return;
+            };
+            let mut probe = ProbeRun::new(look, run, wish, body);
+            probe.end_if_done();
+            let layers: Vec<u32> = probe.layers.keys().copied().collect();
+            desk.probes.insert(kind, probe);
+            (look, layers, !desk.roster.has(CrewKind::Contents))
+        };
+        if missing && !layers.is_empty() {
+            let count = self.pool.start_contents();
+            self.desk.borrow_mut().roster.add(CrewKind::Contents, count);
+        }
+        {
+            let mut desk = self.desk.borrow_mut();
+            layers.into_iter().for_each(|layer| desk.roster.enqueue(look, layer, Task::Probe(kind)));
+        }
+        self.tell_probe(kind, true);
+        self.dispatch();
+        self.judge_probes();
+    }
+
+    /// Ends a probe, and keeps what it found.
+    pub(super) fn stop_probe(&self, kind: ProbeKind) {
+        self.cancel_probe(kind);
+        self.change_probe(kind, |probe, _| {
+            if probe.progress.state == ProbeState::Running {
+                probe.progress.state = ProbeState::Stopped;
+            }
+        });
+        self.tell_probe(kind, true);
+        self.judge_probes();
+    }
+
+    /// Ends all probes: nothing more is fetched.
+    pub(super) fn stop_probes(&self) {
+        let running = |(kind, probe): (&ProbeKind, &ProbeRun)| {
+            Some(*kind).filter(|_| probe.progress.state == ProbeState::Running)
+        };
+        let kinds: Vec<_> = self.desk.borrow().probes.iter().filter_map(running).collect();
+        kinds.into_iter().for_each(|kind| self.stop_probe(kind));
+    }
+
+    fn cancel_probe(&self, kind: ProbeKind) {
+        let begun = self.desk.borrow_mut().roster.cancel_probe(kind);
+        self.stop_jobs(begun);
+    }
+
+    /// What a worker is to look for.
+    pub(super) fn wish_of(&self, task: Task) -> Option<ProbeWish> {
+        let Task::Probe(kind) = task else { return None };
+        self.desk.borrow().probes.get(&kind).map(|probe| probe.wish.clone())
+    }
+
+    /// A worker that reads a layer for a probe reports.
+    pub(super) fn hear_probe(&self, worker: usize, kind: ProbeKind, layer: u32, report: WorkerReport) {
+        match report {
+            WorkerReport::Progress { compressed, .. } => {
+                self.change_probe(kind, |probe, _| {
+                    if let Some(of) = probe.layers.get_mut(&layer) {
+                        of.read = compressed;
+                    }
+                });
+                self.tell_probe(kind, false);
+            }
+            WorkerReport::Found { found, .. } => self.change_probe(kind, |probe, out| probe.find(layer, *found, out)),
+            WorkerReport::Refused { text, .. } => {
+                self.desk.borrow_mut().roster.free(worker);
+                self.cancel_probe(kind);
+                self.change_probe(kind, |probe, _| probe.progress.state = ProbeState::Refused(text));
+                self.tell_probe(kind, true);
+            }
+            WorkerReport::Done { findings, .. } => {
+                self.desk.borrow_mut().roster.free(worker);
+                self.change_probe(kind, |probe, _| probe.end(layer, findings));
+                self.tell_probe(kind, true);
+                self.dispatch();
+                self.judge_probes();
+            }
+            _ => {}
+        }
+    }
+
+    /// A layer could not be read for a probe.
+    pub(super) fn lose_probe(&self, kind: ProbeKind, layer: u32, text: String) {
+        self.change_probe(kind, |probe, _| probe.lose(layer, text));
+        self.tell_probe(kind, true);
+    }
+
+    fn change_probe(&self, kind: ProbeKind, change: impl FnOnce(&mut ProbeRun, &mut Vec<Event>)) {
+        let mut out = Vec::new();
+        if let Some(probe) = self.desk.borrow_mut().probes.get_mut(&kind) {
+            change(probe, &mut out);
+        }
+        self.tell(out);
+    }
+
+    /// Sends how far a probe is: at once, or at its pace.
+    fn tell_probe(&self, kind: ProbeKind, at_once: bool) {
+        let now = self.now();
+        let mut fetched = None;
+        self.change_probe(kind, |probe, out| {
+            if at_once || probe.told.is_due(now) {
+                probe.told.rest(now, PULSE);
+                let progress = probe.progress();
+                fetched = Some((probe.look, progress.read - std::mem::replace(&mut probe.counted, progress.read)));
+                out.push(Event::Probe { look: probe.look, progress: Box::new(progress) });
+            }
+        });
+        if let Some((look, bytes)) = fetched.filter(|(_, bytes)| *bytes > 0) {
+            self.of_look(look, |look, _| look.fetched(bytes));
+            self.turn_soon();
+        }
+    }
+
+    /// Sends what later layers made of what was found, once the look has all of them.
+    pub(super) fn judge_probes(&self) {
+        let mut out = Vec::new();
+        {
+            let mut desk = self.desk.borrow_mut();
+            let desk = &mut *desk;
+            let settled = desk.look.as_ref().filter(|look| look.is_settled());
+            let Some(body) = settled.and_then(|look| look.body.as_ref()) else { return };
+            for probe in desk.probes.values_mut().filter(|probe| probe.stale) {
+                let now = self.now();
+                if probe.progress.state != ProbeState::Running || probe.judged.is_due(now) {
+                    probe.judge(body, &mut out);
+                    probe.judged.rest(now, (self.now().saturating_sub(now) * 10).max(PULSE));
+                }
+            }
+        }
+        self.tell(out);
+    }
+}
+
+impl ProbeRun {
+    fn new(look: u32, run: u32, wish: ProbeWish, body: &LookBody) -> Self {
+        let mut skipped = Vec::new();
+        let mut layers = BTreeMap::new();
+        let mut total = 0;
+        for layer in &body.resolved.image.layers {
+            match unreadable(body, layer) {
+                Some(why) => skipped.push((layer.index, why.to_owned())),
+                None => {
+                    total += layer.descriptor.size;
+                    layers.insert(layer.index, ProbedLayer::default());
+                }
+            }
+        }
+        let progress = ProbeProgress {
+            kind: wish.kind(),
+            run,
+            state: ProbeState::Running,
+            read: 0,
+            total,
+            ended: 0,
+            layers: layers.len() as u32,
+            lost: Vec::new(),
+            skipped,
+            sums: ProbeSums::default(),
+            held: 0,
+        };
+        let (told, judged) = (Pace::default(), Pace::default());
+        Self { look, wish, progress, layers, counted: 0, stale: false, told, judged }
+    }
+
+    /// Takes what was found in a layer, as far as there is room for it.
+    fn find(&mut self, layer: u32, found: ProbeFound, out: &mut Vec<Event>) {
+        let held: u64 = self.layers.values().map(|layer| layer.held).sum();
+        let room = (HELD_HITS as u64).saturating_sub(held);
+        let Some(of) = self.layers.get_mut(&layer) else { return };
+        of.sums = found.sums;
+        let mut hits = found.hits;
+        hits.truncate(usize::try_from(room).unwrap_or(usize::MAX));
+        if !hits.is_empty() {
+            of.held += hits.len() as u64;
+            hits.iter().for_each(|hit| {
+                of.files.entry(hit.content).or_insert_with(|| hit.path.clone());
+            });
+            self.stale = true;
+            out.push(Event::Hits { look: self.look, run: self.progress.run, layer, hits });
+        }
+    }
+
+    /// A layer was read to its end.
+    fn end(&mut self, layer: u32, findings: LayerFindings) {
+        if findings.no_files {
+            self.layers.insert(layer, ProbedLayer { read: findings.compressed, ended: true, ..ProbedLayer::default() });
+            self.progress.skipped.push((layer, NO_ARCHIVE.into()));
+        } else if !findings.verified {
+            let worst = findings.texts.into_iter().next();
+            return self.lose(layer, worst.unwrap_or_else(|| "what came is not what was promised".into()));
+        } else if let Some(of) = self.layers.get_mut(&layer) {
+            (of.read, of.ended) = (findings.compressed, true);
+        }
+        self.end_if_done();
+    }
+
+    /// Nothing that was found in this layer counts.
+    fn lose(&mut self, layer: u32, text: String) {
+        let read = self.layers.get(&layer).map_or(0, |of| of.read);
+        self.layers.insert(layer, ProbedLayer { read, ended: true, ..ProbedLayer::default() });
+        self.progress.lost.push(LostPart { layer: Some(layer), text });
+        self.end_if_done();
+    }
+
+    fn end_if_done(&mut self) {
+        if self.layers.values().all(|layer| layer.ended) && self.progress.state == ProbeState::Running {
+            self.progress.state = ProbeState::Done;
+        }
+    }
+
+    fn progress(&mut self) -> ProbeProgress {
+        let progress = &mut self.progress;
+        progress.sums = ProbeSums::default();
+        self.layers.values().for_each(|layer| progress.sums += layer.sums);
+        progress.read = self.layers.values().map(|layer| layer.read).sum();
+        progress.held = self.layers.values().map(|layer| layer.held).sum();
+        progress.ended = self.layers.values().filter(|layer| layer.ended).count() as u32;
+        progress.clone()
+    }
+
+    /// What the layers above made of the files in which something was found.
+    fn judge(&mut self, body: &LookBody, out: &mut Vec<Event>) {
+        self.stale = false;
+        let places: Vec<(u32, u64, u64)> = self
+            .layers
+            .iter()
+            .flat_map(|(&layer, of)| of.files.iter().map(move |(&content, path)| (layer, content, path)))
+            .map(|(layer, content, path)| (layer, content, place(body, layer, content, path)))
+            .collect();
+        let tree = body.stack.tree();
+        let fates = ContentFates::of(tree, places.iter().map(|&(layer, _, place)| (layer, place)));
+        let whole = body.crowded.is_empty() && body.missing().is_empty();
+        let fate = |&(layer, content, place): &(u32, u64, u64)| ContentFateFact {
+            layer,
+            content,
+            fate: match fates.find(layer, place) {
+                ContentFate::Visible => ShownFate::Visible,
+                ContentFate::Deleted(by) => ShownFate::Deleted(by),
+                ContentFate::Replaced(by) => ShownFate::Replaced(by),
+                ContentFate::Hidden if whole => ShownFate::Hidden,
+                ContentFate::Hidden => ShownFate::Unknown,
+            },
+        };
+        let fates = places.iter().map(fate).collect();
+        out.push(Event::Fates { look: self.look, kind: self.progress.kind, run: self.progress.run, fates });
+    }
+}
+
+/// Where the tree says that a content starts. A table of contents numbers its entries instead.
+fn place(body: &LookBody, layer: u32, content: u64, path: &str) -> u64 {
+    let Some(Access::Toc(_)) = body.access(layer) else { return content };
+    let view = body.stack.tree().view(Mode::Only(layer));
+    let found = path::unescape(path).and_then(|path| view.content(view.find(&path)?));
+    found.filter(|found| found.layer == layer).map_or(content, |found| found.offset)
+}
+
+/// Why there are no files to read in a layer, as far as that is known.
+fn unreadable(body: &LookBody, layer: &Layer) -> Option<&'static str> {
+    let progress = body.layers.get(layer.index as usize);
+    // A blob of an artifact that the look has read, and that lists nothing.
+    let empty = |state, entries| matches!(state, LayerState::Verified) && entries == 0 && !layer.archive;
+    if layer.descriptor.media_type.is_encrypted() {
+        return Some("it is encrypted");
+    }
+    progress.filter(|progress| empty(progress.state, progress.entries)).map(|_| NO_ARCHIVE)
+}
+
+const NO_ARCHIVE: &str = "it is no archive, so it has no files";
+/// Time between two reports.
+const PULSE: Duration = Duration::from_millis(100);

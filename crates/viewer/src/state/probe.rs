@@ -1,0 +1,121 @@
+//! What probes found, and the actions around them.
+
+use super::{Effect, State};
+use crate::address::{Address, Tab};
+use crate::protocol::{
+    Command, ContentFateFact, Event, FindingLink, ProbeKind, ProbeProgress, ProbeWish, SearchHit, SearchQuery,
+    ShownFate, ViewMode,
+};
+use crate::router::{GIVEN, SAMPLE};
+use std::{collections::BTreeMap, rc::Rc};
+
+/// What a probe found so far. The rows are shared, so that a copy is cheap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbedRows<R> {
+    /// Number of the run.
+    pub run: u32,
+    /// How far it is; `None` until the session has begun.
+    pub progress: Option<Rc<ProbeProgress>>,
+    /// Rows of each layer, in the pieces in which they came.
+    pub layers: BTreeMap<u32, Vec<Rc<Vec<R>>>>,
+    /// What later layers made of the files, by layer and by where the content starts.
+    pub fates: Rc<BTreeMap<(u32, u64), ShownFate>>,
+}
+
+impl<R> ProbedRows<R> {
+    fn new(run: u32) -> Self {
+        Self { run, progress: None, layers: BTreeMap::new(), fates: Rc::default() }
+    }
+
+    /// All rows, bottom layer first, in the order of its archive.
+    pub fn rows(&self) -> impl Iterator<Item = (u32, &R)> {
+        self.layers
+            .iter()
+            .flat_map(|(&layer, pieces)| pieces.iter().flat_map(move |rows| rows.iter().map(move |row| (layer, row))))
+    }
+
+    /// What became of a content, if that is known.
+    pub fn fate(&self, layer: u32, content: u64) -> Option<ShownFate> {
+        self.fates.get(&(layer, content)).copied()
+    }
+
+    /// Takes how far it is. What was found in a layer that is lost does not count.
+    fn advance(&mut self, progress: ProbeProgress) {
+        self.layers.retain(|layer, _| !progress.lost.iter().any(|lost| lost.layer == Some(*layer)));
+        self.progress = Some(Rc::new(progress));
+    }
+
+    fn judge(&mut self, fates: Vec<ContentFateFact>) {
+        self.fates = Rc::new(fates.into_iter().map(|of| ((of.layer, of.content), of.fate)).collect());
+    }
+}
+
+/// What a pass over the contents of all layers reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProbeCost {
+    /// Layers.
+    pub layers: u32,
+    /// Bytes of their blobs.
+    pub bytes: u64,
+    /// They are on this machine or in the page, so nothing is fetched.
+    pub here: bool,
+}
+
+/// Where a file is shown in which something was found: deleted files among the deleted ones, what is certain to be in the list there,
+/// anything else in its layer.
+pub fn link_to(layer: u32, path: &str, fate: Option<ShownFate>) -> FindingLink {
+    let (mode, layer) = match fate {
+        Some(ShownFate::Visible) => (ViewMode::Merged, None),
+        Some(ShownFate::Deleted(_)) => (ViewMode::Deleted, None),
+        Some(ShownFate::Replaced(_) | ShownFate::Hidden | ShownFate::Unknown) | None => (ViewMode::Only, Some(layer)),
+    };
+    FindingLink::Files { mode, layer, path: Some(path.to_owned()) }
+}
+
+impl State {
+    /// What a probe of this image will read. `None` until the image is known.
+    pub fn probe_cost(&self) -> Option<ProbeCost> {
+        let image = self.image.as_ref()?;
+        let layers = || image.layers.iter().filter(|layer| !layer.media_type.ends_with("+encrypted"));
+        Some(ProbeCost {
+            layers: layers().count() as u32,
+            bytes: layers().map(|layer| layer.size).sum(),
+            here: [GIVEN, SAMPLE].contains(&image.registry.as_str()),
+        })
+    }
+
+    /// Begins a search, which the address names from now on.
+    pub(super) fn search(&mut self, query: SearchQuery, effects: &mut Vec<Effect>) {
+        if query.pattern.is_empty() || self.image.is_none() {
+            return;
+        }
+        self.push(Address { tab: Tab::Search, search: query.clone(), ..self.route.clone() }, effects);
+        self.runs += 1;
+        self.search = Some(Rc::new(ProbedRows::new(self.runs)));
+        effects.push(Effect::Send(Command::Probe { run: self.runs, wish: ProbeWish::Search(query) }));
+    }
+
+    /// Applies an event of a probe. Those of an earlier run are ignored.
+    pub(super) fn apply_probe(&mut self, event: Event) {
+        match event {
+            Event::Probe { progress, .. } => match progress.kind {
+                ProbeKind::Search => with_run(&mut self.search, progress.run, |found| found.advance(*progress)),
+            },
+            Event::Hits { run, layer, hits, .. } => {
+                with_run(&mut self.search, run, |found: &mut ProbedRows<SearchHit>| {
+                    found.layers.entry(layer).or_default().push(Rc::new(hits));
+                })
+            }
+            Event::Fates { kind, run, fates, .. } => match kind {
+                ProbeKind::Search => with_run(&mut self.search, run, |found| found.judge(fates)),
+            },
+            _ => {}
+        }
+    }
+}
+
+fn with_run<R: Clone>(found: &mut Option<Rc<ProbedRows<R>>>, run: u32, change: impl FnOnce(&mut ProbedRows<R>)) {
+    if let Some(found) = found.as_mut().filter(|found| found.run == run) {
+        change(Rc::make_mut(found));
+    }
+}
