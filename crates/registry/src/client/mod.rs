@@ -3,6 +3,7 @@
 mod access;
 mod answer;
 mod catalog;
+mod coding;
 mod delete;
 mod exchange;
 mod foreign;
@@ -27,9 +28,9 @@ use crate::{
     transport::{Environment, Request, Transport},
 };
 use http::header;
-use porthole_core::{descriptor::Descriptor, limits::Limits, reference::Reference};
+use porthole_core::{descriptor::Descriptor, digest::Digest, limits::Limits, reference::Reference};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Mutex, atomic::AtomicBool},
     time::Duration,
 };
@@ -92,6 +93,8 @@ pub struct Registry<T> {
     tokens: Tokens,
     accounts: Mutex<HashMap<String, Account>>,
     places: Places,
+    /// Coded blobs without a length that were decoded when they were last opened: next time they are taken as they are.
+    decoded: Mutex<HashSet<Digest>>,
     /// Foreign layers are read from where their images say.
     foreign: AtomicBool,
 }
@@ -111,7 +114,8 @@ impl<T> Registry<T> {
     /// A client without credentials; every route is direct.
     pub fn new(transport: T, options: Options) -> Self {
         let (tokens, places, foreign) = (Tokens::default(), Places::default(), AtomicBool::new(false));
-        Self { transport, options, tokens, accounts: Mutex::default(), places, foreign }
+        let (accounts, decoded) = (Mutex::default(), Mutex::default());
+        Self { transport, options, tokens, accounts, places, decoded, foreign }
     }
 
     /// The transport.

@@ -1,7 +1,7 @@
 //! Ranges of blobs, read over breaks of the connection.
 
 use super::{
-    Call, Registry,
+    Call, Registry, coding,
     exchange::{Repeat, content_length},
 };
 use crate::{
@@ -23,6 +23,7 @@ use std::{
     collections::HashMap,
     ops::{Deref, Range},
     sync::Mutex,
+    time::Duration,
 };
 
 /// A range of a blob, in order and exactly as long as it was asked for. What it reads has not been verified.
@@ -43,6 +44,10 @@ pub struct BlobRange<C, T: Transport> {
     /// The next byte of the blob to be given.
     position: u64,
     body: Option<T::Body>,
+    /// The body has a content coding, which is undone.
+    undo: Option<coding::Undo>,
+    /// Whether a coded body without a length is decoded, once that is settled.
+    decodes: Option<bool>,
     /// Bytes of the body before it.
     skip: u64,
     /// The registry sent the whole blob where a part was asked for.
@@ -115,6 +120,8 @@ where
             to_its_end: false,
             ended: None,
             body: None,
+            undo: None,
+            decodes: None,
             skip: 0,
             whole: false,
             plain: false,
@@ -201,13 +208,17 @@ where
             return Ok(());
         }
         // Dropped first, so that two transfers never run at once.
-        self.body = None;
+        (self.body, self.undo) = (None, None);
         let (response, skip) = loop {
             let refused = match self.ask(&range).await {
                 // Some registries send nothing while they fetch the blob from elsewhere.
                 Ok(response) if content_length(response.headers()) == Some(0) => {
                     self.pause(self.ended_early()).await?;
                     continue;
+                }
+                // A part of what was coded as a whole cannot be decoded.
+                Ok(response) if self.is_coded_part(&response, &range) && !self.plain => {
+                    self.call.protocol("expected bytes of the blob as they are".to_owned())
                 }
                 Ok(response) => match self.skipped(&response, &range) {
                     Ok(skip) => break (response, skip),
@@ -224,10 +235,22 @@ where
                 return Err(refused);
             }
         };
-        let (call, headers, size) = (&self.call, response.headers(), self.descriptor.size);
+        let (headers, size) = (response.headers(), self.descriptor.size);
         let partial = response.status() == StatusCode::PARTIAL_CONTENT;
         let expected = if partial { range.end - range.start } else { size };
-        self.registry.refuse_coding(call, headers, expected)?;
+        let coding = coding::of(headers).and_then(coding::compression).filter(|_| !partial);
+        match coding.filter(|_| self.registry.transport.redirects() == Redirects::Ours) {
+            Some(compression) if self.decodes(content_length(headers)) => {
+                self.undo = Some(coding::Undo::new(compression, size, &self.registry.options.limits));
+                (self.skip, self.whole) = (range.start, range != (0..size));
+                self.body = Some(response.into_body());
+                return Ok(());
+            }
+            // The blob's own compression, announced as a coding: the digest says whether it is.
+            Some(_) => {}
+            None => self.registry.refuse_coding(&self.call, headers, expected)?,
+        }
+        let call = &self.call;
         // Before a byte of the body is read; what is too short is found out by reading, and may only be cut off. A page sees the length of
         // what a proxy packed for the way, and the bytes without that packing.
         let ours = self.registry.transport.redirects() == Redirects::Ours;
@@ -240,6 +263,52 @@ where
         self.whole = !partial && range != (0..size);
         self.body = Some(response.into_body());
         Ok(())
+    }
+
+    /// Whether a coded body is compressed for the way; else the coding is the blob's own compression.
+    fn decodes(&mut self, length: Option<u64>) -> bool {
+        if let Some(length) = length {
+            return length != self.descriptor.size;
+        }
+        let digest = self.descriptor.digest;
+        *self.decodes.get_or_insert_with(|| {
+            let mut decoded = lock(&self.registry.decoded);
+            // Taken as it is, if decoding it came to nothing before.
+            let again = decoded.remove(&digest);
+            if !again && decoded.len() < PLACES {
+                decoded.insert(digest);
+            }
+            !again
+        })
+    }
+
+    fn is_coded_part(&self, response: &http::Response<T::Body>, range: &Range<u64>) -> bool {
+        let (headers, expected) = (response.headers(), range.end - range.start);
+        response.status() == StatusCode::PARTIAL_CONTENT
+            && self.registry.refuse_coding(&self.call, headers, expected).is_err()
+    }
+
+    /// The next bytes of the body, and how long they were waited for.
+    async fn piece(&mut self, buffer: &mut [u8]) -> (Result<usize, transport::Error>, Duration) {
+        let mut waited = Duration::ZERO;
+        let Some(body) = &mut self.body else { return (Ok(0), waited) };
+        let Some(undo) = &mut self.undo else {
+            return self.registry.read_within(body, buffer, self.budget.share()).await;
+        };
+        let mut room = vec![0; RAW];
+        loop {
+            match undo.take(buffer) {
+                Ok(0) => {}
+                taken => return (taken, waited),
+            }
+            let (read, took) = self.registry.read_within(body, &mut room, self.budget.share()).await;
+            waited += took;
+            match read {
+                Ok(0) => return (undo.finish().map(|()| 0), waited),
+                Ok(count) => undo.push(&room[..count]),
+                Err(error) => return (Err(error), waited),
+            }
+        }
     }
 
     /// Bytes of an answer's body that stand before the range, or why it is another range.
@@ -295,10 +364,9 @@ where
 
     /// Bytes of the range, however many stand before them.
     async fn poll(&mut self, buffer: &mut [u8]) -> Result<usize, transport::Error> {
-        let Some(body) = &mut self.body else { return Ok(0) };
         loop {
             // Only the time spent waiting counts: the caller may have read late.
-            let (read, waited) = self.registry.read_within(body, buffer, self.budget.share()).await;
+            let (read, waited) = self.piece(buffer).await;
             let read = read.inspect_err(|_| self.budget.stalled(waited))?;
             self.received += read as u64;
             let before = self.skip.min(read as u64);
@@ -371,5 +439,7 @@ impl Places {
     }
 }
 
+/// What is read at once of a body that has a coding.
+const RAW: usize = 32 << 10;
 /// Blobs whose place is remembered.
 const PLACES: usize = 256;

@@ -1,7 +1,7 @@
 //! What is read from a registry: documents, blobs, tags.
 
 use super::{
-    Call, Registry,
+    Call, Registry, coding,
     exchange::{Answer, content_length},
 };
 use crate::{
@@ -131,6 +131,11 @@ impl<T: Transport + Environment> Registry<T> {
         let mut wrong = None;
         for _ in 0..2 {
             let Fetched { headers, bytes, host } = self.fetch_bytes(call, &request, "manifest_bytes").await?;
+            // A document is text: what cannot be one was compressed for the way.
+            let bytes = match coding::undone(&headers, &bytes, self.limit("manifest_bytes"), &self.options.limits) {
+                Some(decoded) if !bytes.trim_ascii_start().starts_with(b"{") => decoded,
+                _ => bytes,
+            };
             call.refuse_page(&host, &bytes)?;
             let head = manifest::read(&headers);
             let raw = match (digest, head.digest) {
@@ -175,7 +180,12 @@ impl<T: Transport + Environment> Registry<T> {
         }
         let request =
             blob::request(&call.base, reference.repository(), &descriptor.digest, ..).map_err(Error::Relay)?;
-        if let Ok(raw) = verify(self.fetch_bytes(&call, &request, "manifest_bytes").await?.bytes) {
+        let Fetched { headers, bytes, .. } = self.fetch_bytes(&call, &request, "manifest_bytes").await?;
+        let decoded = coding::undone(&headers, &bytes, descriptor.size, &self.options.limits);
+        if let Ok(raw) = verify(bytes) {
+            return Ok(raw);
+        }
+        if let Some(Ok(raw)) = decoded.map(verify) {
             return Ok(raw);
         }
         let Fetched { bytes, host, .. } = self.fetch_bytes(&call, &request, "manifest_bytes").await?;
@@ -412,12 +422,12 @@ impl<T: Transport + Environment> Registry<T> {
     /// Refuses a body with a content coding, since none was asked for. A length that equals `bytes` of the blob proves that
     /// there is no coding: some servers announce a blob's own compression as one.
     pub(super) fn refuse_coding(&self, call: &Call, headers: &http::HeaderMap, bytes: u64) -> Result<(), Error> {
-        let Some(coding) = headers.get(header::CONTENT_ENCODING) else { return Ok(()) };
+        let Some(coding) = coding::of(headers) else { return Ok(()) };
         let ours = self.transport.redirects() == Redirects::Ours;
-        if coding.as_bytes().eq_ignore_ascii_case(b"identity") || ours && content_length(headers) == Some(bytes) {
+        if ours && content_length(headers) == Some(bytes) {
             return Ok(());
         }
-        let coding = crate::error::quote(&String::from_utf8_lossy(coding.as_bytes()));
+        let coding = crate::error::quote(&String::from_utf8_lossy(coding));
         Err(call.protocol(format!("expected bytes of the blob as they are, got Content-Encoding `{coding}`")))
     }
 

@@ -6,7 +6,7 @@ use porthole_core::{descriptor::Descriptor, digest::Digest, media_type::MediaTyp
 use porthole_registry::{Error, Options, Registry, transport::ErrorKind};
 use porthole_testkit::{
     executor::block_on,
-    image::{Blob, Content},
+    image::{Blob, Compression, Content},
     registry::{Fault, Internet, Site},
 };
 use proptest::prelude::*;
@@ -273,18 +273,64 @@ fn another_range_is_not_taken_and_the_whole_blob_is_asked_for() {
 }
 
 #[test]
-fn an_encoded_range_is_refused_by_name() {
+fn an_unknown_coding_is_refused_by_name() {
     let internet = serving();
-    internet.fault("/blobs/", 1, Fault::Header("content-encoding", "gzip".to_owned()));
+    internet.fault("/blobs/", 2, Fault::Header("content-encoding", "br".to_owned()));
     let error = read(&client(&internet), 5000..7001).unwrap_err().to_string();
-    assert!(error.contains("got Content-Encoding `gzip`"), "{error}");
-    let fetched = block_on(client(&internet).fetch_blob(&tagged(), &blob(), 0)).map(drop);
-    assert!(fetched.is_ok());
+    assert!(error.contains("got Content-Encoding `br`"), "{error}");
     internet.fault("/blobs/", 1, Fault::Header("content-encoding", "gzip".to_owned()));
     let fetched = block_on(client(&internet).fetch_blob(&tagged(), &blob(), 0)).map(drop);
     assert!(fetched.unwrap_err().to_string().contains("got Content-Encoding `gzip`"));
-    internet.fault("/blobs/", 1, Fault::Header("content-encoding", "identity".to_owned()));
-    assert!(read(&client(&internet), 5000..7001).is_ok());
+    let answer = |body: Vec<u8>| {
+        let headers = vec![("content-encoding", "br".to_owned())];
+        internet.fault("/blobs/", 1, Fault::Answer { status: 200, headers, body });
+    };
+    answer(vec![7; 50]);
+    let error = read(&client(&internet), 0..SIZE).unwrap_err().to_string();
+    assert!(error.contains("got Content-Encoding `br`"), "{error}");
+}
+
+/// A proxy may compress a blob for the way, and a server may announce the blob's own compression.
+#[test]
+fn a_coding_is_undone_where_the_blob_is_compressed_for_the_way() {
+    let internet = serving();
+    let packed = Compression::Gzip.compress(&bytes());
+    let answer = |times, length: bool| {
+        let mut headers = vec![("content-encoding", "gzip".to_owned())];
+        headers.extend(length.then(|| ("content-length", packed.len().to_string())));
+        internet.fault("/blobs/", times, Fault::Answer { status: 200, headers, body: packed.clone() });
+    };
+    for length in [true, false] {
+        answer(1, length);
+        assert_eq!(read(&client(&internet), 0..SIZE).unwrap().0, bytes(), "{length}");
+        answer(1, length);
+        assert_eq!(read(&client(&internet), 5000..7001).unwrap().0, slice(5000..7001), "{length}");
+    }
+    // Without a length, what came to nothing when it was decoded is taken as it is.
+    let registry = client(&internet);
+    let headers = || vec![("content-encoding", "gzip".to_owned())];
+    let plain = || internet.fault("/blobs/", 1, Fault::Answer { status: 200, headers: headers(), body: bytes() });
+    plain();
+    assert!(read(&registry, 0..SIZE).is_err());
+    plain();
+    assert_eq!(read(&registry, 0..SIZE).unwrap().0, bytes());
+    // No more is decoded than the blob has.
+    let headers = vec![("content-encoding", "gzip".to_owned())];
+    let body = Compression::Gzip.compress(&vec![0; 50 << 20]);
+    internet.fault("/blobs/", 1, Fault::Answer { status: 200, headers, body });
+    assert!(read(&client(&internet), 0..SIZE).is_ok_and(|(_, received)| received <= 2 * SIZE));
+}
+
+#[test]
+fn documents_that_were_compressed_for_the_way_are_decoded() {
+    let internet = serving();
+    let text = br#"{"a":1}"#;
+    let config = Descriptor::new(MediaType::OCI_CONFIG, Digest::sha256(text), text.len() as u64);
+    let body = Compression::Gzip.compress(text);
+    let headers = vec![("content-encoding", "gzip".to_owned())];
+    internet.fault("/blobs/", 1, Fault::Answer { status: 200, headers, body });
+    let raw = block_on(client(&internet).fetch_small_blob(&tagged(), &config)).unwrap();
+    assert_eq!(raw.bytes(), text);
 }
 
 #[test]

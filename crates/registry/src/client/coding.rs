@@ -1,0 +1,94 @@
+//! Content codings, which no request asks for and some answers have (RFC 9110, section 8.4).
+//!
+//! A server may announce a blob's own compression as a coding, or compress a blob for the way. The digest decides between the two: a
+//! small document is tried both ways. A blob is streamed, so its length decides, and where there is none, the next try takes it the
+//! other way.
+
+use crate::transport::{self, ErrorKind};
+use http::{HeaderMap, header};
+use porthole_core::{
+    decode::{Decoder, MIN_OUTPUT},
+    limits::Limits,
+    media_type::Compression,
+};
+
+/// The coding of a body, if it has one.
+pub(super) fn of(headers: &HeaderMap) -> Option<&[u8]> {
+    let coding = headers.get(header::CONTENT_ENCODING)?.as_bytes();
+    (!coding.eq_ignore_ascii_case(b"identity")).then_some(coding)
+}
+
+/// The coding by its name, if it can be undone.
+pub(super) fn compression(coding: &[u8]) -> Option<Compression> {
+    match coding.to_ascii_lowercase().as_slice() {
+        b"gzip" | b"x-gzip" => Some(Compression::Gzip),
+        b"zstd" => Some(Compression::Zstd),
+        _ => None,
+    }
+}
+
+/// A body whose coding is undone while it is read.
+pub(super) struct Undo {
+    decoder: Decoder,
+    /// What was read of the body and not decoded yet.
+    raw: Vec<u8>,
+    /// What was decoded and not given yet, and how much of it was given.
+    decoded: Vec<u8>,
+    given: usize,
+}
+
+impl Undo {
+    /// Decodes at most `size` bytes: a blob has no more.
+    pub(super) fn new(compression: Compression, size: u64, limits: &Limits) -> Self {
+        let mut limits = *limits;
+        limits.unpacked_bytes = size;
+        Self { decoder: Decoder::new(compression, &limits), raw: Vec::new(), decoded: Vec::new(), given: 0 }
+    }
+
+    /// Adds bytes of the body.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.raw.extend_from_slice(bytes);
+    }
+
+    /// Decoded bytes; 0 if more of the body is needed.
+    pub(super) fn take(&mut self, buffer: &mut [u8]) -> Result<usize, transport::Error> {
+        while self.given == self.decoded.len() {
+            self.decoded.resize(MIN_OUTPUT, 0);
+            let step = self.decoder.decode(&self.raw, &mut self.decoded).map_err(|error| invalid(&error))?;
+            self.raw.drain(..step.read);
+            self.decoded.truncate(step.written);
+            self.given = 0;
+            if step.written == 0 && (step.starved || step.read == 0) {
+                return Ok(0);
+            }
+        }
+        let count = buffer.len().min(self.decoded.len() - self.given);
+        buffer[..count].copy_from_slice(&self.decoded[self.given..self.given + count]);
+        self.given += count;
+        Ok(count)
+    }
+
+    /// Checks that the body may end here.
+    pub(super) fn finish(&self) -> Result<(), transport::Error> {
+        self.decoder.finish().map_err(|error| invalid(&error))
+    }
+}
+
+fn invalid(error: &porthole_core::decode::Error) -> transport::Error {
+    let message = format!("its content coding cannot be undone: {error}");
+    transport::Error { kind: ErrorKind::Other, message }
+}
+
+/// A whole body without its coding, if it has one that can be undone within `limit` bytes.
+pub(super) fn undone(headers: &HeaderMap, bytes: &[u8], limit: u64, limits: &Limits) -> Option<Vec<u8>> {
+    let mut undo = Undo::new(compression(of(headers)?)?, limit, limits);
+    undo.push(bytes);
+    let (mut whole, mut buffer) = (Vec::new(), vec![0; MIN_OUTPUT]);
+    loop {
+        match undo.take(&mut buffer).ok()? {
+            0 => break,
+            count => whole.extend_from_slice(&buffer[..count]),
+        }
+    }
+    undo.finish().ok().map(|()| whole)
+}
