@@ -85,7 +85,7 @@ pub(crate) struct Args {
     /// Serve an OCI layout or a docker-archive from disk, as a repository of the registry `layout.localhost`, named like the file where no name is given
     #[arg(long, value_name = "[NAME=]DIR|FILE", value_delimiter = ',')]
     pub(crate) layout: Vec<PathBuf>,
-    /// Keep blobs in this directory, and serve them from there to callers whom their registry lets read them
+    /// Keep blobs and manifests by digest in this directory, and serve them from there to callers whom their registry lets read them
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
     /// Size of the cache; the blobs that were not used for the longest time are removed

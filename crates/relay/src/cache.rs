@@ -1,4 +1,4 @@
-//! Blobs on disk, by registry and digest.
+//! Blobs and manifests on disk, by registry and digest.
 //!
 //! Each registry has its own, although a digest names the same bytes everywhere: a registry may claim to hold a blob that only another one
 //! has, and would then let its callers read it. Only a registry that sent the bytes may grant them.

@@ -111,7 +111,8 @@ pub(crate) async fn answer(
     }
     // A blob loses its type, but a client that got a login page instead of one should be able to say so.
     let own = answer.response.headers().get(header::CONTENT_TYPE).and_then(|own| own.to_str().ok());
-    if matches!(call.endpoint, Endpoint::Blob(_)) && own.is_some_and(html::is_html) {
+    let is_page = own.is_some_and(html::is_html);
+    if matches!(call.endpoint, Endpoint::Blob(_)) && is_page {
         back.insert(html::UPSTREAM_TYPE, HeaderValue::from_static("text/html"));
     }
     if let Some(link) = next_page(&answer, call)? {
@@ -130,7 +131,8 @@ pub(crate) async fn answer(
         let message = format!("the document has {length} bytes, and this relay passes on at most {limit}");
         return Err(Refusal::upstream("UPSTREAM_INVALID", message));
     }
-    if let Some(by_digest) = call.endpoint.is_by_digest() {
+    // A page in place of what a digest names is no such thing, and must not be kept as one.
+    if let Some(by_digest) = call.endpoint.is_by_digest().filter(|_| !is_page) {
         headers::set_caching(&mut back, by_digest, anonymous);
         if !by_digest && status == StatusCode::OK && has_not_changed(client, &mut back) {
             back.remove(header::CONTENT_LENGTH);

@@ -148,6 +148,12 @@ impl Drop for Writer {
 }
 
 impl Follow {
+    /// Waits until it is complete, or will not be.
+    pub(crate) async fn ended(&mut self) {
+        let over = |progress: &Progress| matches!(progress, Progress::Done { .. } | Progress::Failed);
+        let _ = self.progress.wait_for(over).await;
+    }
+
     /// The file and the size of the blob, when the registry has begun to answer; `None` if it did not give the blob.
     pub(crate) async fn begun(&mut self) -> Option<(File, u64)> {
         let progress = *self.progress.wait_for(|progress| *progress != Progress::Starting).await.ok()?;

@@ -1,4 +1,4 @@
-//! Answers out of the cache.
+//! Answers out of the cache: blobs, and manifests by digest.
 //!
 //! A private blob must not reach a caller whom its registry would refuse. So before a caller gets bytes out of the cache, the registry is
 //! asked with that caller's own authorization, by a HEAD request for that blob in that repository; the answer is remembered for a
@@ -16,12 +16,15 @@ use crate::{
     upstream::Upstream,
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
-use porthole_core::digest::{Algorithm, Digest, Hasher};
+use porthole_core::{
+    digest::{Algorithm, Digest, Hasher},
+    media_type::MediaType,
+};
 use porthole_registry::policy::Url;
-use std::{fs::File, sync::Arc};
+use std::{fs::File, os::unix::fs::FileExt, sync::Arc};
 use tokio::sync::{mpsc, watch};
 
-/// A request for a blob that the cache may have.
+/// A request for a blob, or a manifest by digest, that the cache may have.
 pub(crate) struct Wish<'w> {
     pub(crate) upstream: &'w Upstream,
     pub(crate) clients: &'w Arc<Clients>,
@@ -47,9 +50,17 @@ impl Wish<'_> {
     /// What a cache may know a request by.
     pub(crate) fn name_of(call: &Call, method: &Method) -> Option<Name> {
         match call.endpoint {
-            Endpoint::Blob(digest) if *method == Method::GET => Some(Name { host: call.host.clone(), digest }),
+            _ if *method != Method::GET => None,
+            Endpoint::Blob(digest) => Some(Name { host: call.host.clone(), digest }),
+            Endpoint::Manifest(ref target) => {
+                target.parse().ok().map(|digest| Name { host: call.host.clone(), digest })
+            }
             _ => None,
         }
+    }
+
+    fn is_manifest(&self) -> bool {
+        matches!(self.call.endpoint, Endpoint::Manifest(_))
     }
 
     /// Answers from the cache, if the blob is there and its registry lets this caller read it.
@@ -57,7 +68,7 @@ impl Wish<'_> {
     /// # Errors
     /// The registry cannot be asked.
     pub(crate) async fn answer(&self) -> Result<Verdict, Refusal> {
-        let range = self.sent.get(header::RANGE).and_then(headers::parse_range);
+        let range = self.range();
         // A part that is not here yet is fetched alone.
         if range.is_some() && !self.cache.holds(&self.name) {
             return Ok(Verdict::Ask(None));
@@ -69,20 +80,46 @@ impl Wish<'_> {
                     if !self.is_authorized().await? {
                         return Ok(Verdict::Ask(None));
                     }
-                    return Ok(Verdict::Answer(self.respond(file, size, range, None)));
+                    // A file that cannot be read is no answer.
+                    let Some(kind) = self.content_type(&file, size).await else { return Ok(Verdict::Ask(None)) };
+                    return Ok(Verdict::Answer(self.respond(file, size, range, None, kind)));
                 }
                 Found::Running(mut follow) => {
                     if !self.is_authorized().await? {
                         return Ok(Verdict::Ask(None));
                     }
-                    if let Some((file, size)) = follow.begun().await {
-                        return Ok(Verdict::Answer(self.respond(file, size, None, Some(follow.progress))));
+                    if self.is_manifest() {
+                        // Its type is known when all of it is there, which does not take long.
+                        follow.ended().await;
+                    } else if let Some((file, size)) = follow.begun().await {
+                        let kind = Some(headers::OCTET_STREAM);
+                        return Ok(Verdict::Answer(self.respond(file, size, None, Some(follow.progress), kind)));
                     }
                     // The one before was refused, or is done: look again.
                 }
             }
         }
         Ok(Verdict::Ask(None))
+    }
+
+    /// The bytes that are wanted of it. A manifest has no parts.
+    fn range(&self) -> Option<(Option<u64>, Option<u64>)> {
+        self.sent.get(header::RANGE).filter(|_| !self.is_manifest()).and_then(headers::parse_range)
+    }
+
+    /// The type of what the cache has; `None` if it cannot be read. A manifest says itself what it is.
+    async fn content_type(&self, file: &File, size: u64) -> Option<Option<HeaderValue>> {
+        if !self.is_manifest() {
+            return Some(Some(headers::OCTET_STREAM));
+        }
+        let file = file.try_clone().ok()?;
+        let length = usize::try_from(size).ok()?;
+        let read = tokio::task::spawn_blocking(move || {
+            let mut bytes = vec![0; length];
+            file.read_exact_at(&mut bytes, 0).ok().map(|()| bytes)
+        });
+        let bytes = read.await.ok()??;
+        Some(document_type(&bytes))
     }
 
     /// Keeps a whole blob that its registry has begun to send to this caller, and answers from the file.
@@ -92,7 +129,11 @@ impl Wish<'_> {
         let Some(size) = size else { return Err(Box::new(Arriving { body, left, metrics })) };
         self.cache.grant(self.key());
         match lead.start(body, size) {
-            Ok((file, follow)) => Ok(self.respond(file, size, None, Some(follow.progress))),
+            Ok((file, follow)) => {
+                // The registry's own type of a document is among the headers that the caller adds.
+                let kind = (!self.is_manifest()).then_some(headers::OCTET_STREAM);
+                Ok(self.respond(file, size, None, Some(follow.progress), kind))
+            }
             Err(body) => Err(Box::new(Arriving { body, left, metrics })),
         }
     }
@@ -115,12 +156,18 @@ impl Wish<'_> {
         Ok(granted)
     }
 
-    /// Names the registry, the repository, the blob and the caller. A hash, so that no token is kept.
+    /// Names the registry, the repository, the blob or manifest and the caller. A hash, so that no token is kept.
     fn key(&self) -> Digest {
         let mut hasher = Hasher::new(Algorithm::Sha256);
         let authorization = self.sent.get(header::AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
         let (host, repository) = (self.name.host.as_bytes(), self.call.repository.as_bytes());
-        for part in [host, repository, self.name.digest.to_string().as_bytes(), authorization] {
+        for part in [
+            host,
+            repository,
+            self.call.endpoint.step().as_bytes(),
+            self.name.digest.to_string().as_bytes(),
+            authorization,
+        ] {
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part);
         }
@@ -133,17 +180,20 @@ impl Wish<'_> {
         size: u64,
         range: Option<(Option<u64>, Option<u64>)>,
         progress: Option<watch::Receiver<fetch::Progress>>,
+        content_type: Option<HeaderValue>,
     ) -> Response<Body> {
         let mut response = Response::new(Body::empty());
         let head = response.headers_mut();
         pieces::identify(head, &self.name.digest);
-        head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        if !self.is_manifest() {
+            head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        }
         headers::set_caching(head, true, self.anonymous);
         if pieces::is_known(self.sent, &self.name.digest) {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             return response;
         }
-        head.insert(header::CONTENT_TYPE, headers::OCTET_STREAM);
+        head.extend(content_type.map(|kind| (header::CONTENT_TYPE, kind)));
         // The registry's own tag is another name for the same bytes, which a digest names too.
         let Some(part) = pieces::select(&mut response, range, size) else {
             let span = response.headers_mut().remove(header::CONTENT_RANGE);
@@ -158,6 +208,19 @@ impl Wish<'_> {
         *response.body_mut() = Body::File(Pieces { receiver, left, metrics: Arc::clone(self.metrics) });
         response
     }
+}
+
+/// What a document says that it is. One that says nothing is of the OCI, whose types may be left out (image-spec, `mediaType`).
+fn document_type(bytes: &[u8]) -> Option<HeaderValue> {
+    let json: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+    let kind = match json["mediaType"].as_str() {
+        Some(kind) => kind,
+        None if json["manifests"].is_array() => MediaType::OCI_INDEX.as_str(),
+        None if json["layers"].is_array() => MediaType::OCI_MANIFEST.as_str(),
+        None => return None,
+    };
+    let kind = HeaderValue::from_str(kind).ok()?;
+    Some(headers::safe_content_type(Some(&kind)))
 }
 
 /// How often a request looks again when the fetch that it followed came to nothing.

@@ -166,3 +166,49 @@ async fn a_blob_that_would_fill_the_cache_is_passed_on() {
     }
     assert_eq!(sent.load(Ordering::Relaxed), 2);
 }
+
+const MANIFEST: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","layers":[]}"#;
+
+/// Manifests by digest cost no second transfer, and are private like blobs; what a tag stands for is asked for each time.
+#[tokio::test]
+async fn manifests_by_digest_are_kept_for_those_who_may_read_them() {
+    let sent = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&sent);
+    let upstream = Upstream::start(move |head| {
+        if !head.contains("Bearer alice\r\n") {
+            return reply("401 Unauthorized", &["WWW-Authenticate: Bearer realm=\"https://a.example/\""], "");
+        }
+        let kind = "Content-Type: application/vnd.oci.image.manifest.v1+json";
+        if head.starts_with("HEAD") {
+            return reply("200 OK", &[kind], "");
+        }
+        count.fetch_add(1, Ordering::Relaxed);
+        reply("200 OK", &[kind], MANIFEST)
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let relay = relay(&folder, &[]).await;
+    let digest = Digest::sha256(MANIFEST.as_bytes());
+    let target = format!("/v2/a/manifests/{digest}?ns={}", upstream.address);
+    let alice = ["Authorization: Bearer alice"];
+    for _ in 0..3 {
+        let answer = relay.ask("GET", &target, &alice).await;
+        assert_eq!((answer.status, answer.body.as_slice()), (200, MANIFEST.as_bytes()), "{answer:?}");
+        assert_eq!(answer.header("content-type"), Some("application/vnd.oci.image.manifest.v1+json"));
+        assert_eq!(answer.header("docker-content-digest"), Some(digest.to_string().as_str()));
+        assert_eq!(answer.header("cache-control"), Some("private, max-age=31536000, immutable"));
+        while relay.get("/metrics").await.body.windows(16).any(|window| window == b"relay_streams 1\n") {}
+    }
+    assert_eq!(sent.load(Ordering::Relaxed), 1);
+    let known = relay.ask("GET", &target, &[alice[0], &format!("If-None-Match: \"{digest}\"")]).await;
+    assert_eq!((known.status, known.body.len()), (304, 0));
+    for other in [&["Authorization: Bearer mallory"][..], &[]] {
+        assert_eq!(relay.ask("GET", &target, other).await.status, 401);
+    }
+    // The blob of that digest is another thing, which its registry may refuse.
+    let tag = format!("/v2/a/manifests/latest?ns={}", upstream.address);
+    for expected in [2, 3] {
+        assert_eq!(relay.ask("GET", &tag, &alice).await.status, 200);
+        assert_eq!(sent.load(Ordering::Relaxed), expected);
+    }
+}
