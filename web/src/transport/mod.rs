@@ -1,4 +1,4 @@
-//! `fetch` as a transport: no cookies, no hops to be seen, aborted when dropped.
+//! `fetch` as a transport: no cookies but to the page's own origin, no hops to be seen, aborted when dropped.
 
 mod body;
 mod global;
@@ -34,7 +34,8 @@ impl Transport for Fetch {
         let guard = AbortGuard::new()?;
         let init = RequestInit::new();
         init.set_method(request.method().as_str());
-        init.set_credentials(RequestCredentials::Omit);
+        // Where an organisation's sign-in stands before the page, its relay is behind it as well. Registries elsewhere get no cookies.
+        init.set_credentials(RequestCredentials::SameOrigin);
         init.set_redirect(RequestRedirect::Follow);
         init.set_referrer_policy(ReferrerPolicy::NoReferrer);
         init.set_cache(cache(url));
