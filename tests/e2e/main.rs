@@ -16,6 +16,7 @@ mod links;
 mod opened;
 mod passwords;
 mod prepared;
+mod proxies;
 mod pull;
 mod push;
 mod random_access;

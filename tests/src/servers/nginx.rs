@@ -128,6 +128,25 @@ impl Nginx {
         )
     }
 
+    /// A proxy that keeps answers for all its users, as far as their headers allow it. `X-Cache` says what it did.
+    pub fn caches(upstream: &str) -> Result<Self> {
+        Self::start(
+            free_port()?,
+            &format!(
+                "location / {{
+                    proxy_pass http://{upstream}; proxy_set_header Host {upstream};
+                    proxy_buffering on; proxy_cache answers; proxy_cache_key $request_uri; proxy_cache_revalidate on;
+                    add_header X-Cache $upstream_cache_status always;
+                }}"
+            ),
+        )
+    }
+
+    /// Directives for nginx's `http` block, with servers of their own, one of which listens on this port.
+    pub fn example(port: u16, directives: &str) -> Result<Self> {
+        Self::start_http(port, directives)
+    }
+
     /// The requested paths and the body bytes sent for each, in order of completion.
     pub fn sent(&self) -> Result<Vec<(String, u64)>> {
         let log = fs::read_to_string(self.files.path().join("access.log"))?;
@@ -140,10 +159,14 @@ impl Nginx {
     }
 
     fn start(port: u16, locations: &str) -> Result<Self> {
+        let tls = if locations.contains("ssl_certificate") { " ssl" } else { "" };
+        Self::start_http(port, &format!("server {{ listen 127.0.0.1:{port}{tls}; {locations} }}"))
+    }
+
+    fn start_http(port: u16, directives: &str) -> Result<Self> {
         let files = Scratch::new("nginx")?;
         let folder = files.path().display();
         let settings = files.path().join("nginx.conf");
-        let tls = if locations.contains("ssl_certificate") { " ssl" } else { "" };
         // nginx's worker processes need read access to the folder.
         let user =
             if fs::metadata(files.path()).is_ok_and(|metadata| owned_by_root(&metadata)) { "user root;" } else { "" };
@@ -158,7 +181,8 @@ impl Nginx {
                    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
                    limit_conn_zone $server_port zone=all:1m;
                    types {{ text/html html; text/css css; text/javascript js; application/wasm wasm; image/svg+xml svg; }}
-                   server {{ listen 127.0.0.1:{port}{tls}; {locations} }}
+                   proxy_cache_path {folder}/cache keys_zone=answers:1m;
+                   {directives}
                  }}"
             ),
         )?;
