@@ -18,7 +18,7 @@ pub use self::{
     archive::{Archive, Window},
     bare::BareLayer,
     error::Error,
-    image::{BlobFile, FileStream, LocalImage},
+    image::{BlobFile, LocalImage},
 };
 use porthole_core::{
     archive::MANIFEST_FILE,
@@ -28,7 +28,7 @@ use porthole_core::{
     limits::Limits,
     manifest::{Document, Raw},
 };
-use porthole_source::{Files, OpenError, Place, ReadAt, SourceKind};
+use porthole_source::{BlobFiles, FileImage, Files, OpenError, Place, ReadAt, SourceKind, read_up_to};
 use std::{collections::HashMap, fmt, sync::Arc};
 
 /// The images of a layout or an archive.
@@ -148,7 +148,7 @@ impl<D: Files, F: ReadAt> Images<D, F> {
 
     /// One of the images, as a source. `root` is its descriptor, as [`find`](Self::find) returns it.
     pub fn image(self: &Arc<Self>, root: Descriptor) -> LocalImage<D, F> {
-        LocalImage::new(Arc::clone(self), root)
+        FileImage::new(Arc::clone(self), root)
     }
 
     /// A whole index or manifest, verified against its descriptor.
@@ -157,9 +157,7 @@ impl<D: Files, F: ReadAt> Images<D, F> {
     ///
     /// [`Error`] if it is missing, other bytes, or not such a document.
     pub async fn read_document(&self, descriptor: &Descriptor) -> Result<Document, Error> {
-        let raw = self.read_small_as("manifest", descriptor).await?;
-        Document::parse_within(raw, Some(descriptor.media_type.as_str()), &self.limits)
-            .map_err(|source| Error::Document { digest: descriptor.digest, source })
+        Ok(BlobFiles::read_document(self, descriptor).await?)
     }
 
     /// A whole small blob, such as a configuration, verified against its descriptor.
@@ -168,23 +166,7 @@ impl<D: Files, F: ReadAt> Images<D, F> {
     ///
     /// [`Error`] if it is missing, other bytes, or larger than [`Limits::manifest_bytes`].
     pub async fn read_small(&self, descriptor: &Descriptor) -> Result<Raw, Error> {
-        self.read_small_as("blob", descriptor).await
-    }
-
-    async fn read_small_as(&self, what: &'static str, descriptor: &Descriptor) -> Result<Raw, Error> {
-        let Descriptor { digest, size, .. } = *descriptor;
-        let limit = self.limits.manifest_bytes;
-        if size > limit {
-            return Err(porthole_source::Error::TooLarge { digest, limit, got: size }.into());
-        }
-        let bytes = match (self.open_blob(&digest).await, &descriptor.data) {
-            // One byte more, so that a blob that is too long is noticed.
-            (Ok(file), _) => read_up_to(&file, size + 1).await.map_err(Error::read(digest.to_string()))?,
-            (Err(error), Some(data)) if error.is_missing_blob() => data.clone(),
-            (Err(error), _) => return Err(error),
-        };
-        Raw::verify(bytes, &digest, Some(size))
-            .map_err(|mismatch| porthole_source::Error::Mismatch { what, mismatch }.into())
+        Ok(self.read_verified("blob", descriptor).await?)
     }
 
     /// Opens a blob. What is read of it has not been verified.
@@ -193,12 +175,35 @@ impl<D: Files, F: ReadAt> Images<D, F> {
     ///
     /// [`Error`] if it is missing, or not a file of the layout.
     pub async fn open_blob(&self, digest: &Digest) -> Result<BlobFile<D::File, Window<F>>, Error> {
+        Ok(self.open_file(digest).await?)
+    }
+}
+
+impl<D: Files, F: ReadAt> BlobFiles for Images<D, F> {
+    type File = BlobFile<D::File, Window<F>>;
+    type Error = Error;
+
+    fn kind(&self) -> SourceKind {
+        self.format.kind()
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    fn roots(&self) -> Vec<Descriptor> {
+        self.names().into_iter().map(|(_, root)| root).collect()
+    }
+
+    async fn open_file(&self, digest: &Digest) -> Result<Self::File, porthole_source::Error> {
         if let Some(bytes) = self.made.get(digest) {
             return Ok(BlobFile::Memory(Arc::clone(bytes)));
         }
         let path = match (self.paths.get(digest), self.format) {
             (Some(path), _) => path.clone(),
-            (None, LocalFormat::DockerArchive) => return Err(Error::missing_blob(digest)),
+            (None, LocalFormat::DockerArchive) => {
+                return Err(porthole_source::Error::NotFound { what: "blob", digest: *digest });
+            }
             (None, LocalFormat::SkopeoDirectory) => dir::blob_path(digest),
             (None, _) => layout::blob_path(digest),
         };
@@ -206,11 +211,7 @@ impl<D: Files, F: ReadAt> Images<D, F> {
             Place::Directory(directory) => directory.open(&path).await.map(BlobFile::Directory),
             Place::File(archive) => archive.open(&path).await.map(BlobFile::Archive),
         };
-        opened.map_err(|error| match error {
-            OpenError::NotFound => Error::missing_blob(digest),
-            OpenError::NotAFile => Error::NotAFile { digest: *digest },
-            OpenError::Io(error) => Error::read(digest.to_string())(error),
-        })
+        opened.map_err(porthole_source::Error::opening(digest))
     }
 }
 
@@ -293,12 +294,4 @@ async fn recognise_directory<D: Files>(directory: &D) -> LocalFormat {
         && directory.open(MANIFEST_FILE).await.is_ok()
         && directory.open(dir::VERSION_FILE).await.is_ok();
     if is_other { LocalFormat::SkopeoDirectory } else { LocalFormat::OciLayout }
-}
-
-/// The first `limit` bytes of a file, or all if it has fewer.
-async fn read_up_to(file: &impl ReadAt, limit: u64) -> std::io::Result<Vec<u8>> {
-    let length = usize::try_from(file.size().min(limit)).unwrap_or(usize::MAX);
-    let mut bytes = vec![0; length];
-    file.read_exact_at(0, &mut bytes).await?;
-    Ok(bytes)
 }

@@ -126,7 +126,9 @@ fn a_blob_is_read_from_any_offset() {
         assert_eq!(read_all(&mut part), expected[5..25]);
         let behind = layer.size + 1;
         let error = now(image.open_blob(layer, behind..behind + 1)).err();
-        assert!(matches!(error, Some(Error::Offset { offset, .. }) if offset == behind));
+        assert!(
+            matches!(error, Some(Error::Source(porthole_source::Error::Offset { offset, .. })) if offset == behind)
+        );
         let missing = now(images.open_blob(&Digest::sha256(b"no"))).err();
         assert!(missing.is_some_and(|error| error.is_missing_blob()));
     }

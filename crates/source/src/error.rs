@@ -1,6 +1,8 @@
+use crate::OpenError;
 use porthole_core::{
     digest::{Digest, Mismatch},
     failure::{Classify, Failure},
+    manifest,
 };
 use std::{fmt, io, sync::Arc};
 
@@ -39,6 +41,28 @@ pub enum Error {
         /// Its size.
         got: u64,
     },
+    /// A manifest or an index is refused.
+    #[error("{digest}: {source}")]
+    Document {
+        /// The document.
+        digest: Digest,
+        /// Why.
+        source: manifest::Error,
+    },
+    /// A blob is a directory, a device, or a link that leads out of its place.
+    #[error("blob is not a file of the layout: `{digest}`")]
+    NotAFile {
+        /// Its digest.
+        digest: Digest,
+    },
+    /// A range starts behind the end of a blob.
+    #[error("offset out of range: expected at most {size}, got {offset}")]
+    Offset {
+        /// Size of the blob.
+        size: u64,
+        /// Where the range starts.
+        offset: u64,
+    },
     /// The file cannot be read.
     #[error("cannot read `{name}`: {error}")]
     Read {
@@ -55,13 +79,24 @@ impl Error {
         let name = name.into();
         move |error| Self::Read { name, error: Arc::new(error) }
     }
+
+    /// Makes an error of a blob that cannot be opened.
+    pub fn opening(digest: &Digest) -> impl FnOnce(OpenError) -> Self {
+        let digest = *digest;
+        move |error| match error {
+            OpenError::NotFound => Self::NotFound { what: "blob", digest },
+            OpenError::NotAFile => Self::NotAFile { digest },
+            OpenError::Io(error) => Self::read(digest.to_string())(error),
+        }
+    }
 }
 
 impl Classify for Error {
     fn failure(&self) -> Failure {
         match self {
             Self::Unsupported(error) => error.failure(),
-            Self::NotFound { .. } => Failure::malformed(),
+            Self::NotFound { .. } | Self::NotAFile { .. } | Self::Offset { .. } => Failure::malformed(),
+            Self::Document { source, .. } => source.failure(),
             Self::Mismatch { mismatch, .. } => mismatch.failure(),
             Self::TooLarge { limit, got, .. } => Failure::named_limit("manifest_bytes", *limit, *got),
             Self::Read { error, .. } => error.failure(),

@@ -2,7 +2,8 @@
 //!
 //! [`ImageSource`] is one image in one place: a registry, an OCI layout, an archive, the local store, a single layer. What
 //! reads an image is generic over it and so is written once. [`ReadAt`] is a file of known size that is read at any offset:
-//! a file on disk, or `Blob.slice` in a browser. [`Files`] are several of them, found by their paths.
+//! a file on disk, or `Blob.slice` in a browser. [`Files`] are several of them, found by their paths; [`BlobFiles`] are images
+//! in files, found by their digests, of which each is a [`FileImage`].
 //!
 //! Futures carry no `Send` bound: they are `Send` when those of the implementation are.
 //!
@@ -62,12 +63,14 @@
 //! # Ok::<(), Error>(())
 //! ```
 
+mod blobs;
 mod error;
 mod files;
 mod image;
 mod read_at;
 
 pub use self::{
+    blobs::{BlobBytes, BlobFiles, FileImage, FileStream, read_up_to},
     error::{Capability, Error, SourceKind, Unsupported},
     files::{Files, OpenError, Place},
     image::{BlobStream, ImageSource},

@@ -124,7 +124,7 @@ impl Local {
         let file = block_on(self.0.open_blob(digest))?;
         let size = file.size();
         if offset > size {
-            return Err(Error::Offset { size, offset });
+            return Err(porthole_source::Error::Offset { size, offset }.into());
         }
         Ok((size, Box::new(BlockingReader::new(file, offset))))
     }

@@ -1,12 +1,12 @@
 //! The blob of a single layer, which belongs to no image.
 
-use super::{Error, FileStream};
+use super::Error;
 use porthole_core::{
     descriptor::Descriptor,
     limits::Limits,
     manifest::{Document, Raw},
 };
-use porthole_source::{Capability, ImageSource, ReadAt, SourceKind};
+use porthole_source::{Capability, FileStream, ImageSource, ReadAt, SourceKind};
 use std::{ops::Range, sync::Arc};
 
 /// A file that is the blob of one layer, in any compression.
@@ -31,7 +31,7 @@ impl<F> Clone for BareLayer<F> {
 
 impl<F: ReadAt> ImageSource for BareLayer<F> {
     type Error = Error;
-    type Blob = FileStream<Arc<F>>;
+    type Blob = FileStream<Arc<F>, Error>;
 
     fn kind(&self) -> SourceKind {
         SourceKind::Layer
@@ -63,6 +63,6 @@ impl<F: ReadAt> ImageSource for BareLayer<F> {
     }
 
     async fn open_bare(&self, range: Range<u64>) -> Result<Self::Blob, Error> {
-        FileStream::new(Arc::clone(&self.file), self.name.clone(), range)
+        Ok(FileStream::new(Arc::clone(&self.file), self.name.clone(), range)?)
     }
 }

@@ -1,6 +1,6 @@
 //! Archives with both descriptions of their images, an OCI layout and `manifest.json`, as Docker has written since 25.
 
-use super::{Archive, Error, Images, Opening, docker, read_up_to};
+use super::{Archive, Error, Images, Opening, docker};
 use porthole_core::{
     archive::{self, ArchivedImage},
     descriptor::Descriptor,
@@ -8,7 +8,7 @@ use porthole_core::{
     layout,
     manifest::{Document, Raw},
 };
-use porthole_source::{Files, Place, ReadAt};
+use porthole_source::{Files, Place, ReadAt, read_up_to};
 use std::collections::{HashMap, HashSet};
 
 impl<D: Files, F: ReadAt> Images<D, F> {

@@ -1,6 +1,6 @@
 //! docker-archives: the manifests that they lack, made from what they have.
 
-use super::{Archive, Opening, Window, read_up_to};
+use super::{Archive, Opening, Window};
 use crate::local::Error;
 use porthole_core::{
     archive::{self, ArchivedImage, MANIFEST_FILE},
@@ -13,7 +13,7 @@ use porthole_core::{
     media_type::MediaType,
     path::escape,
 };
-use porthole_source::{Files, OpenError, ReadAt};
+use porthole_source::{Files, OpenError, ReadAt, read_up_to};
 use std::{collections::HashMap, sync::Arc};
 
 /// What a docker-archive holds, by digest.
@@ -66,7 +66,7 @@ impl Contents {
         let manifest = Raw::trust_on_first_use(archive::make_manifest(&config_raw, &layers));
         let root = Descriptor::new(MediaType::OCI_MANIFEST, *manifest.digest(), manifest.size());
         Document::parse_within(manifest.clone(), None, opening.limits)
-            .map_err(|source| Error::Document { digest: root.digest, source })?;
+            .map_err(|source| porthole_source::Error::Document { digest: root.digest, source })?;
         self.paths.insert(*config_raw.digest(), image.config);
         self.made.insert(root.digest, manifest.bytes().into());
         self.images.push(NamedImage { names: image.repo_tags, root });

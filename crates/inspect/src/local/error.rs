@@ -1,10 +1,9 @@
 use porthole_core::{
     archive, decode,
-    digest::Digest,
     failure::{Classify, Failure},
     hint::Hint,
     layout::{self, ChoiceError},
-    manifest, tar,
+    tar,
 };
 use porthole_source::{OpenError, Unsupported};
 use std::{io, path::Path};
@@ -96,28 +95,6 @@ pub enum Error {
         /// What is wrong, in words.
         what: String,
     },
-    /// A manifest or an index is refused.
-    #[error("{digest}: {source}")]
-    Document {
-        /// The document.
-        digest: Digest,
-        /// Why.
-        source: manifest::Error,
-    },
-    /// A blob is a directory, a device, or a link that leads out of the layout.
-    #[error("blob is not a file of the layout: `{digest}`")]
-    NotAFile {
-        /// Its digest.
-        digest: Digest,
-    },
-    /// A range starts behind the end of a blob.
-    #[error("offset out of range: expected at most {size}, got {offset}")]
-    Offset {
-        /// Size of the blob.
-        size: u64,
-        /// Where the range starts.
-        offset: u64,
-    },
     /// The name means no single image.
     #[error(transparent)]
     Choice(#[from] ChoiceError),
@@ -136,13 +113,8 @@ impl Classify for Error {
             Self::Tar { source, .. } => source.failure(),
             Self::Layout { source, .. } => source.failure(),
             Self::Archive { source, .. } => source.failure(),
-            Self::Document { source, .. } => source.failure(),
             Self::Choice(error) => error.failure(),
-            Self::NotAnImage { .. }
-            | Self::Xz { .. }
-            | Self::Inconsistent { .. }
-            | Self::NotAFile { .. }
-            | Self::Offset { .. } => Failure::malformed(),
+            Self::NotAnImage { .. } | Self::Xz { .. } | Self::Inconsistent { .. } => Failure::malformed(),
         }
     }
 }
@@ -172,10 +144,6 @@ impl Error {
     /// Whether the source can be read, but lacks the blob that was asked for.
     pub fn is_missing_blob(&self) -> bool {
         matches!(self, Self::Source(porthole_source::Error::NotFound { .. }))
-    }
-
-    pub(super) fn missing_blob(digest: &Digest) -> Self {
-        porthole_source::Error::NotFound { what: "blob", digest: *digest }.into()
     }
 
     /// Makes an error of a failed read of the file of this name.

@@ -28,7 +28,7 @@ pub(super) fn find(images: &Arc<PageImages>, reference: &Reference, named: bool)
 
 /// Where a layer worker reads a whole blob, or its bytes. They are not verified.
 pub(super) async fn blob(image: &PageImage, descriptor: &Descriptor) -> Result<BlobPlace, Error> {
-    let address = match image.images().open_blob(&descriptor.digest).await? {
+    let address = match image.files().open_blob(&descriptor.digest).await? {
         BlobFile::Archive(window) if window.range().end - window.range().start == descriptor.size => {
             window.file().address(window.range())
         }
