@@ -1,8 +1,7 @@
 use porthole_core::{
-    digest::{Digest, Mismatch},
+    digest::Mismatch,
     failure::{Classify, Failure},
     layout::{self, ChoiceError},
-    manifest,
 };
 use std::{io, path::PathBuf};
 
@@ -45,39 +44,12 @@ pub enum Error {
         /// What is wrong with it.
         source: layout::Error,
     },
-    /// A manifest or an index is malformed.
-    #[error("{digest}: {source}")]
-    Document {
-        /// Digest of the document.
-        digest: Digest,
-        /// What is wrong with it.
-        source: manifest::Error,
-    },
-    /// A blob does not match its descriptor.
+    /// A blob is missing, too large, or not what its descriptor says.
+    #[error(transparent)]
+    Blob(#[from] porthole_source::Error),
+    /// What is written does not match its descriptor.
     #[error("blob does not match its descriptor: {0}")]
     Mismatch(#[from] Mismatch),
-    /// A document is larger than its limit.
-    #[error("{digest} is too large: expected at most {limit} bytes (limit manifest_bytes), got {got}")]
-    TooLarge {
-        /// Digest of the blob.
-        digest: Digest,
-        /// Bytes allowed.
-        limit: u64,
-        /// Size of the blob in bytes.
-        got: u64,
-    },
-    /// The blob does not exist.
-    #[error("blob not found: `{digest}`")]
-    BlobNotFound {
-        /// Digest of the blob.
-        digest: Digest,
-    },
-    /// A blob is a symbolic link out of the layout, or not a regular file.
-    #[error("blob is not a file of the layout: `{digest}`")]
-    NotAFile {
-        /// Digest of the blob.
-        digest: Digest,
-    },
     /// The name means no single image.
     #[error(transparent)]
     Choice(#[from] ChoiceError),
@@ -88,11 +60,10 @@ impl Classify for Error {
         match self {
             Self::Io { source, .. } => source.failure(),
             Self::Write { .. } | Self::Save(_) => Failure::machine(),
-            Self::NotAStore { .. } | Self::BlobNotFound { .. } | Self::NotAFile { .. } => Failure::malformed(),
+            Self::NotAStore { .. } => Failure::malformed(),
             Self::Layout { source, .. } => source.failure(),
-            Self::Document { source, .. } => source.failure(),
+            Self::Blob(error) => error.failure(),
             Self::Mismatch(error) => error.failure(),
-            Self::TooLarge { limit, got, .. } => Failure::named_limit("manifest_bytes", *limit, *got),
             Self::Choice(error) => error.failure(),
         }
     }

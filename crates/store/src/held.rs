@@ -1,13 +1,13 @@
 //! Finds complete images by digest, with or without a name.
 
-use crate::{Error, Layout, Store};
+use crate::{Error, Layout, Store, disk::block_on};
 use porthole_core::{
     descriptor::Descriptor,
     digest::Digest,
     limits::MANIFEST_BYTES,
     manifest::{Document, Manifest, Raw},
 };
-use std::io::Read;
+use porthole_source::{BlobFiles, ReadAt, read_up_to};
 
 impl Store {
     /// The root of the image with this digest, if it is complete: every blob is there, and of an index at least one
@@ -41,16 +41,15 @@ pub(crate) fn root(local: &Layout, digest: &Digest) -> Result<Option<Descriptor>
 }
 
 fn read(local: &Layout, digest: &Digest) -> Result<Option<(Descriptor, Document)>, Error> {
-    let file = match local.open_blob(digest) {
-        Err(Error::BlobNotFound { .. } | Error::NotAFile { .. }) => return Ok(None),
+    let file = match block_on(local.open_file(digest)) {
+        Err(porthole_source::Error::NotFound { .. } | porthole_source::Error::NotAFile { .. }) => return Ok(None),
         opened => opened?,
     };
-    let size = file.metadata().map_err(Error::io(digest.to_string()))?.len();
+    let size = file.size();
     if size > MANIFEST_BYTES {
         return Ok(None);
     }
-    let mut bytes = Vec::new();
-    file.take(MANIFEST_BYTES).read_to_end(&mut bytes).map_err(Error::io(digest.to_string()))?;
+    let bytes = block_on(read_up_to(&file, MANIFEST_BYTES)).map_err(Error::io(digest.to_string()))?;
     let document = Raw::verify(bytes, digest, Some(size)).ok().and_then(|raw| Document::parse(raw, None).ok());
     Ok(document.map(|document| (Descriptor::new(document.media_type().clone(), *digest, size), document)))
 }

@@ -1,19 +1,18 @@
 //! The images of a store, as its `index.json` lists them.
 
-use crate::{Error, disk::Directory};
+use crate::{
+    Error,
+    disk::{Directory, DiskFile, block_on},
+};
 use porthole_core::{
     descriptor::Descriptor,
     digest::Digest,
-    layout::{self, INDEX_FILE, LAYOUT_FILE, NamedImage},
+    layout::{self, ChoiceError, INDEX_FILE, LAYOUT_FILE, NamedImage},
     limits::Limits,
     manifest::{Document, Raw},
 };
-use porthole_source::OpenError;
-use std::{
-    fs::File,
-    io::{ErrorKind, Read},
-    path::Path,
-};
+use porthole_source::{BlobFiles, FileImage, Files, OpenError, SourceKind, read_up_to};
+use std::{io::ErrorKind, path::Path, sync::Arc};
 
 /// The images of a store at one moment. Blobs are found by digest.
 #[derive(Debug)]
@@ -26,9 +25,12 @@ pub struct Layout {
 impl Layout {
     pub(crate) fn open(path: &Path, limits: Limits) -> Result<Self, Error> {
         let directory = Directory::open(path).map_err(Error::io(path))?;
-        let read = |name: &str| match directory.open_file(name) {
+        let read = |name: &str| match block_on(directory.open(name)) {
             // One byte more than a document may have, so that its parser refuses it.
-            Ok(file) => read_up_to(file, limits.manifest_bytes.saturating_add(1)).map_err(Error::io(path.join(name))),
+            Ok(file) => {
+                let limit = limits.manifest_bytes.saturating_add(1);
+                block_on(read_up_to(&file, limit)).map_err(Error::io(path.join(name)))
+            }
             Err(OpenError::NotFound) => {
                 Err(Error::NotAStore { path: path.to_owned(), got: "a directory of something else" })
             }
@@ -55,57 +57,56 @@ impl Layout {
     ///
     /// # Errors
     ///
-    /// [`Error::Choice`] with the names to choose from.
-    pub fn find(&self, name: Option<&str>) -> Result<Descriptor, Error> {
+    /// [`ChoiceError`] with the names to choose from.
+    pub fn find(&self, name: Option<&str>) -> Result<Descriptor, ChoiceError> {
         Ok(layout::find_image(&self.images, name)?.root.clone())
     }
 
-    /// A whole index or manifest, verified against its descriptor.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`] if it is missing, other bytes, or not such a document.
-    pub fn read_document(&self, descriptor: &Descriptor) -> Result<Document, Error> {
-        let raw = self.read_small(descriptor)?;
-        Document::parse_within(raw, Some(descriptor.media_type.as_str()), &self.limits)
-            .map_err(|source| Error::Document { digest: descriptor.digest, source })
+    /// One of the images, as a source. `root` is its descriptor, as [`find`](Self::find) returns it.
+    pub fn image(self: &Arc<Self>, root: Descriptor) -> StoredImage {
+        StoredImage::new(Arc::clone(self), root)
     }
 
-    /// A whole small blob, such as a configuration, verified against its descriptor.
+    /// As [`BlobFiles::read_document`], and blocks.
     ///
     /// # Errors
     ///
-    /// [`Error`] if it is missing, other bytes, or larger than [`Limits::manifest_bytes`].
-    pub fn read_small(&self, descriptor: &Descriptor) -> Result<Raw, Error> {
-        let Descriptor { digest, size, .. } = *descriptor;
-        let limit = self.limits.manifest_bytes;
-        if size > limit {
-            return Err(Error::TooLarge { digest, limit, got: size });
-        }
-        let bytes = match (self.open_blob(&digest), &descriptor.data) {
-            (Ok(file), _) => read_up_to(file, size + 1).map_err(Error::io(digest.to_string()))?,
-            (Err(Error::BlobNotFound { .. }), Some(data)) => data.clone(),
-            (Err(error), _) => return Err(error),
-        };
-        Ok(Raw::verify(bytes, &digest, Some(size))?)
+    /// Those of [`BlobFiles::read_document`].
+    pub fn read_document(&self, descriptor: &Descriptor) -> Result<Document, porthole_source::Error> {
+        block_on(BlobFiles::read_document(self, descriptor))
     }
 
-    /// Opens a blob. What is read of it has not been verified again.
+    /// A whole small blob, such as a configuration, verified against its descriptor. Blocks.
     ///
     /// # Errors
     ///
-    /// [`Error`] if it is missing, or not a file of the store.
-    pub fn open_blob(&self, digest: &Digest) -> Result<File, Error> {
-        self.directory.open_file(&layout::blob_path(digest)).map_err(|error| match error {
-            OpenError::NotFound => Error::BlobNotFound { digest: *digest },
-            OpenError::NotAFile => Error::NotAFile { digest: *digest },
-            OpenError::Io(error) => Error::io(digest.to_string())(error),
-        })
+    /// Those of [`BlobFiles::read_verified`].
+    pub fn read_small(&self, descriptor: &Descriptor) -> Result<Raw, porthole_source::Error> {
+        block_on(self.read_verified("blob", descriptor))
     }
 }
 
-fn read_up_to(file: File, limit: u64) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    file.take(limit).read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// One image of a store. Its futures are ready at once: they block the thread.
+pub type StoredImage = FileImage<Layout>;
+
+impl BlobFiles for Layout {
+    type File = DiskFile;
+    type Error = porthole_source::Error;
+
+    fn kind(&self) -> SourceKind {
+        SourceKind::Store
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    fn roots(&self) -> Vec<Descriptor> {
+        self.images.iter().map(|image| image.root.clone()).collect()
+    }
+
+    async fn open_file(&self, digest: &Digest) -> Result<DiskFile, porthole_source::Error> {
+        let opened = self.directory.open(&layout::blob_path(digest)).await;
+        opened.map_err(porthole_source::Error::opening(digest))
+    }
 }

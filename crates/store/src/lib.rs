@@ -1,6 +1,8 @@
 //! A content store on disk, which is an OCI image layout that this crate writes; archives, written; and the files and
 //! directories of this machine, for code that reads images from them.
 //!
+//! A [`StoredImage`] is one image of a store as an [`ImageSource`](porthole_source::ImageSource).
+//!
 //! A [`Store`] never shows a blob that was not verified, and survives a crash at any point. Its [`journal`] records what
 //! names pointed to. An [`IndexCache`] keeps seek indexes of layers. [`disk`] opens files and directories; no link is
 //! followed out of a directory.
@@ -53,7 +55,7 @@ pub use self::{
     error::Error,
     ingest::{Claim, Gaps, Ingest, Partial, Seal},
     journal::Journal,
-    layout::Layout,
+    layout::{Layout, StoredImage},
     save::{DockerArchive, OciArchive},
     store::{Addition, Store, Swept},
     unfinished::Unfinished,

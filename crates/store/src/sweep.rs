@@ -108,8 +108,8 @@ fn mark(local: &Layout, root: &Descriptor, needed: &mut HashSet<Digest>) -> Resu
                 pending.extend(manifest.value.layers.iter().cloned());
                 pending.extend(manifest.value.subject.clone());
             }
-            Err(Error::BlobNotFound { .. }) => {}
-            Err(error) => return Err(error),
+            Err(porthole_source::Error::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(())

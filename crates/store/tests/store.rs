@@ -6,11 +6,12 @@
 use porthole_core::{
     descriptor::Descriptor,
     digest::{Digest, Mismatch},
-    manifest::Raw,
+    manifest::{Document, Raw},
     media_type::MediaType,
 };
-use porthole_store::{Error, Ingest, Partial, Store};
-use std::{fs, ops::Range, os::unix::fs::FileExt, path::Path, thread};
+use porthole_source::{BlobStream, ImageSource, SourceKind};
+use porthole_store::{Error, Ingest, Partial, Store, disk::block_on};
+use std::{fs, ops::Range, os::unix::fs::FileExt, path::Path, sync::Arc, thread};
 
 const NAME: &str = "docker.io/library/a:1";
 
@@ -353,4 +354,29 @@ fn a_map_is_swept_with_its_blob() {
     fs::remove_file(partial(&store, &bytes)).unwrap();
     store.sweep(false, 0).unwrap();
     assert_eq!(files(&store.path().join("ingest")), Vec::<String>::new());
+}
+
+#[test]
+fn an_image_of_the_store_is_a_source() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("store")).unwrap();
+    let layer = b"the bytes of a layer";
+    let root = image(&store, layer, Some(NAME));
+    let layer = Descriptor::new(MediaType::OCI_LAYER_GZIP, Digest::sha256(layer), layer.len() as u64);
+
+    let layout = Arc::new(store.local().unwrap());
+    let source = layout.image(layout.find(Some("a:1")).unwrap());
+    assert_eq!((source.kind(), source.pinned()), (SourceKind::Store, Some(root.digest)));
+    let Document::Manifest(manifest) = block_on(source.root()).unwrap() else { panic!("an index") };
+    let config = block_on(source.small_blob(&manifest.value.config)).unwrap();
+    assert_eq!(config.digest(), &manifest.value.config.digest);
+    let mut part = block_on(source.open_blob(&layer, 4..9)).unwrap();
+    let mut buffer = [0; 16];
+    let length = block_on(part.read(&mut buffer)).unwrap();
+    assert_eq!(&buffer[..length], b"bytes");
+    assert_eq!(block_on(source.referrers(&root.digest)).unwrap()[0].digest, root.digest);
+    assert_eq!(block_on(source.bare_size()).unwrap_err().to_string(), "the store has no layer without an image");
+    let missing = Descriptor::new(MediaType::OCI_LAYER, Digest::sha256(b"no"), 2);
+    let error = block_on(source.open_blob(&missing, 0..2)).err().unwrap();
+    assert!(matches!(error, porthole_source::Error::NotFound { .. }), "{error}");
 }

@@ -327,7 +327,7 @@ struct Watched<'o> {
 
 impl<'o> Watched<'o> {
     fn open(local: &Local, blob: &Descriptor, observer: &'o TransferObserver) -> Result<Self, Error> {
-        let reader = crate::source::open_local(local, blob, 0)?;
+        let (_, reader) = local.open_blob(blob, 0)?;
         let Descriptor { digest, size, .. } = *blob;
         observer.blob(digest, size, BlobProgress::Started { kept: 0 });
         Ok(Self { reader, digest, size, observer })

@@ -157,16 +157,14 @@ fn read_local(shared: &Shared, range: &Range<u64>, sender: &Sender<Chunk>) {
         let _ = sender.blocking_send(Err(shared.fail(unsupported.into())));
         return;
     };
-    let mut reader: Box<dyn Read> = match (local.open_blob(&shared.descriptor.digest, range.start), shared.data(range))
-    {
-        (Ok((size, reader)), _) if size == shared.descriptor.size => Box::new(reader),
-        (Ok((size, _)), _) => {
+    let mut reader = match local.open_blob(&shared.descriptor, range.start) {
+        Ok((size, reader)) if size == shared.descriptor.size => reader,
+        Ok((size, _)) => {
             let wrong = Mismatch::Size { expected: shared.descriptor.size, got: size };
             let _ = sender.blocking_send(Err(shared.fail(wrong.into())));
             return;
         }
-        (Err(error), Some(data)) if error.is_missing_blob() => Box::new(std::io::Cursor::new(data)),
-        (Err(error), _) => {
+        Err(error) => {
             let _ = sender.blocking_send(Err(shared.fail(error.into())));
             return;
         }

@@ -1,6 +1,6 @@
 //! Images of this machine into a store or a layout.
 
-use crate::{BlobProgress, Local, TransferObserver, pull::Platforms, source::open_local};
+use crate::{BlobProgress, Local, TransferObserver, pull::Platforms};
 use porthole_core::{
     descriptor::Descriptor,
     digest::Digest,
@@ -187,7 +187,7 @@ fn copy_blob(
         }
     };
     let kept = partial.position();
-    let mut reader = match open_local(local, blob, kept) {
+    let (_, mut reader) = match local.open_blob(blob, kept) {
         Err(error) if error.is_missing_blob() && blob.media_type.is_nondistributable() => {
             observer.blob(digest, size, BlobProgress::Skipped);
             return Ok(());

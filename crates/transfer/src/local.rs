@@ -2,21 +2,25 @@
 
 use porthole_core::{
     descriptor::Descriptor,
-    digest::Digest,
     limits::Limits,
     manifest::{Document, Raw},
 };
 use porthole_inspect::local::{Error, Images, LocalFormat};
-use porthole_source::{Place, ReadAt};
+use porthole_source::{BlobFiles, Place, ReadAt, SourceKind};
 use porthole_store::{
-    Store,
+    Layout, Store,
     disk::{self, BlockingReader, Directory, DiskFile, SpoolError, block_on},
 };
 use std::{io::Read, path::Path, sync::Arc};
 
 /// The images of a layout, an archive or the store. Every method blocks the thread.
 #[derive(Clone, Debug)]
-pub struct Local(Arc<DiskImages>);
+pub enum Local {
+    /// A layout or an archive.
+    Files(Arc<DiskImages>),
+    /// The store, as it was when it was opened.
+    Store(Arc<Layout>),
+}
 
 /// Images in files of this machine.
 pub type DiskImages = Images<Directory, DiskFile>;
@@ -60,72 +64,96 @@ impl Local {
         } else {
             open_path(path, format, limits)?
         };
-        Ok(Self(Arc::new(images)))
+        Ok(Self::Files(Arc::new(images)))
     }
 
     /// The images of the store as they are now.
     ///
     /// # Errors
     ///
-    /// As [`open_within`](Self::open_within).
-    pub fn of_store(store: &Store) -> Result<Self, Error> {
-        Self::open_within(store.path(), Some(LocalFormat::OciLayout), *store.limits())
+    /// As [`Store::local`].
+    pub fn of_store(store: &Store) -> Result<Self, porthole_store::Error> {
+        Ok(Self::Store(Arc::new(store.local()?)))
     }
 
-    /// The images, for what reads them through [`ImageSource`](porthole_source::ImageSource).
-    pub fn images(&self) -> &Arc<DiskImages> {
-        &self.0
+    /// What kind of place this is.
+    pub fn kind(&self) -> SourceKind {
+        match self {
+            Self::Files(images) => images.kind(),
+            Self::Store(layout) => layout.kind(),
+        }
     }
 
     /// The limits that they were opened with.
     pub fn limits(&self) -> &Limits {
-        self.0.limits()
+        match self {
+            Self::Files(images) => images.limits(),
+            Self::Store(layout) => BlobFiles::limits(&**layout),
+        }
     }
 
-    /// See [`Images::names`].
+    /// Root descriptors, each with a name where it has one; see [`Images::names`].
     pub fn names(&self) -> Vec<(Option<String>, Descriptor)> {
-        self.0.names()
+        match self {
+            Self::Files(images) => images.names(),
+            Self::Store(layout) => layout.names(),
+        }
     }
 
-    /// See [`Images::find`].
+    /// The root descriptor of a name; see [`Images::find`].
     ///
     /// # Errors
     ///
     /// As [`Images::find`].
     pub fn find(&self, name: Option<&str>) -> Result<Descriptor, Error> {
-        self.0.find(name)
+        match self {
+            Self::Files(images) => images.find(name),
+            Self::Store(layout) => Ok(layout.find(name)?),
+        }
     }
 
-    /// See [`Images::read_document`].
+    /// See [`BlobFiles::read_document`].
     ///
     /// # Errors
     ///
-    /// As [`Images::read_document`].
+    /// As [`BlobFiles::read_document`].
     pub fn read_document(&self, descriptor: &Descriptor) -> Result<Document, Error> {
-        block_on(self.0.read_document(descriptor))
+        match self {
+            Self::Files(images) => block_on(images.read_document(descriptor)),
+            Self::Store(layout) => Ok(layout.read_document(descriptor)?),
+        }
     }
 
-    /// See [`Images::read_small`].
+    /// A whole small blob; see [`BlobFiles::read_verified`].
     ///
     /// # Errors
     ///
-    /// As [`Images::read_small`].
+    /// As [`BlobFiles::read_verified`].
     pub fn read_small(&self, descriptor: &Descriptor) -> Result<Raw, Error> {
-        block_on(self.0.read_small(descriptor))
+        match self {
+            Self::Files(images) => block_on(images.read_small(descriptor)),
+            Self::Store(layout) => Ok(layout.read_small(descriptor)?),
+        }
     }
 
-    /// Opens a blob: its size in bytes, and a reader that starts at `offset` and ends with the blob. What it reads has not
-    /// been verified.
+    /// Opens a blob, which may be in its descriptor: its size in bytes, and a reader that starts at `offset` and ends with the
+    /// blob. What it reads has not been verified.
     ///
     /// # Errors
     ///
     /// [`Error`] if it is missing, or ends before `offset`.
-    pub fn open_blob(&self, digest: &Digest, offset: u64) -> Result<(u64, Box<dyn Read + Send>), Error> {
-        let file = block_on(self.0.open_blob(digest))?;
-        let size = file.size();
-        if offset > size {
-            return Err(porthole_source::Error::Offset { size, offset }.into());
+    pub fn open_blob(&self, descriptor: &Descriptor, offset: u64) -> Result<(u64, Box<dyn Read + Send>), Error> {
+        match self {
+            Self::Files(images) => reader(block_on(images.open_bytes(descriptor))?, offset),
+            Self::Store(layout) => reader(block_on(layout.open_bytes(descriptor))?, offset),
         }
-        Ok((size, Box::new(BlockingReader::new(file, offset))))
     }
+}
+
+fn reader(file: impl ReadAt + Send + 'static, offset: u64) -> Result<(u64, Box<dyn Read + Send>), Error> {
+    let size = file.size();
+    if offset > size {
+        return Err(porthole_source::Error::Offset { size, offset }.into());
+    }
+    Ok((size, Box::new(BlockingReader::new(file, offset))))
 }

@@ -8,7 +8,7 @@ use porthole_core::{
     limits::Limits,
     manifest::{Document, Raw},
 };
-use porthole_inspect::local::{self, LocalFormat};
+use porthole_inspect::local;
 use porthole_native::Native;
 use porthole_registry::{
     Registry,
@@ -17,7 +17,7 @@ use porthole_registry::{
 use porthole_source::{BlobStream, Capability, ImageSource, SourceKind, Unsupported};
 use std::{
     fs::File,
-    io::{self, Cursor, ErrorKind, Read, Seek, SeekFrom},
+    io::{self, ErrorKind, Read, Seek, SeekFrom},
     ops::Range,
     path::PathBuf,
     sync::Arc,
@@ -67,11 +67,7 @@ impl ImageSource for Source {
     fn kind(&self) -> SourceKind {
         match self {
             Self::Registry(_) => SourceKind::Registry,
-            Self::Local { local, .. } => match local.images().format() {
-                LocalFormat::OciArchive => SourceKind::OciArchive,
-                LocalFormat::DockerArchive => SourceKind::DockerArchive,
-                _ => SourceKind::Layout,
-            },
+            Self::Local { local, .. } => local.kind(),
             Self::Layer { .. } => SourceKind::Layer,
             Self::Pull { .. } => SourceKind::Pull,
         }
@@ -129,7 +125,7 @@ impl ImageSource for Source {
             Self::Registry(remote) => Ok(SourceBlob::Remote(Box::new(remote.open_blob(descriptor, range).await?))),
             Self::Local { local, .. } => {
                 let whole = range == (0..descriptor.size);
-                let reader = open_local(local, descriptor, range.start)?;
+                let (_, reader) = local.open_blob(descriptor, range.start)?;
                 let reader: Box<dyn Read + Send> =
                     if whole { reader } else { Box::new(reader.take(range.end.saturating_sub(range.start))) };
                 Ok(SourceBlob::file(reader, "blob"))
@@ -166,18 +162,6 @@ impl ImageSource for Source {
             file.seek(SeekFrom::Start(range.start)).map_err(read(path))?;
         }
         Ok(SourceBlob::file(Box::new(file.take(range.end.saturating_sub(range.start))), &path.display().to_string()))
-    }
-}
-
-/// Opens a blob of a layout, or takes it from its descriptor where that holds it.
-pub(crate) fn open_local(local: &Local, blob: &Descriptor, offset: u64) -> Result<Box<dyn Read + Send>, local::Error> {
-    match (local.open_blob(&blob.digest, offset), &blob.data) {
-        (Ok((_, reader)), _) => Ok(reader),
-        (Err(error), Some(data)) if error.is_missing_blob() => {
-            let start = usize::try_from(offset).unwrap_or(usize::MAX).min(data.len());
-            Ok(Box::new(Cursor::new(data[start..].to_vec())))
-        }
-        (Err(error), _) => Err(error),
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let store = session.store()?;
-    let image = store.local()?.find(Some(&arguments.name))?;
+    let image = store.local()?.find(Some(&arguments.name)).map_err(porthole_store::Error::from)?;
     let new = reference::parse(arguments.new.as_ref())?;
     let replaced = store.tag(&new.to_string(), &image)?;
     history::tagged(session, &store, &new, image.digest, replaced);

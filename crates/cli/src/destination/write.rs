@@ -121,7 +121,7 @@ fn mention_platform(session: &Session<'_>, store: &Store, pulled: &Pulled, platf
         return;
     }
     // What cannot be read as a configuration is not the image of any machine.
-    let config = store.local().and_then(|local| local.read_small(&manifest.value.config)).ok();
+    let config = store.local().ok().and_then(|local| local.read_small(&manifest.value.config).ok());
     let offer = config.and_then(|raw| ImageConfig::parse_within(&raw, &session.limits).ok()?.platform);
     if let Some(offer) = offer.filter(|offer| !wanted.runs(offer)) {
         session.ui.note(format_args!("the image is for {offer}, and there is no other: expected one for {wanted}"));
