@@ -27,6 +27,7 @@ mod pull;
 pub(crate) mod push;
 mod reference;
 mod referrers;
+mod report;
 mod rm;
 mod rollback;
 mod save;
@@ -63,6 +64,7 @@ pub(crate) enum Command {
     Analyze(Box<analyze::Arguments>),
     Packages(packages::Arguments),
     Secrets(secrets::Arguments),
+    Report(report::Arguments),
     Search(search::Arguments),
     Verify(verify::Arguments),
     Pull(pull::Arguments),
@@ -110,6 +112,7 @@ pub(crate) fn run(
         Command::Analyze(arguments) => analyze::run(arguments, session),
         Command::Packages(arguments) => packages::run(arguments, session),
         Command::Secrets(arguments) => secrets::run(arguments, session),
+        Command::Report(arguments) => report::run(arguments, session),
         Command::Search(arguments) => search::run(arguments, session),
         Command::Verify(arguments) => verify::run(arguments, session),
         Command::Pull(arguments) => pull::run(arguments, session),

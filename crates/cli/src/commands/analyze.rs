@@ -2,7 +2,7 @@
 
 mod report;
 mod text;
-mod thresholds;
+pub(super) mod thresholds;
 
 use clap::Args;
 use porthole_inspect::waste::WasteReport;

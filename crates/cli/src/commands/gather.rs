@@ -4,10 +4,13 @@ mod sink;
 
 use porthole_contents::{collect::Collected, inventory::Inventory, limits::SCANNED_BYTES, secrets::FileSecrets};
 use porthole_core::{image::Image, layer::LayerNumber, path, tree::FileTree};
-use porthole_inspect::stack::{LayerStack, unpackable};
+use porthole_inspect::{
+    stack::{LayerStack, unpackable},
+    waste::LayerBlob,
+};
 
 pub(super) use self::sink::{Sink, Sought};
-use super::stack::end;
+use super::stack::{blob, end};
 use crate::{
     error::Error,
     layers::{Job, Known, Reading, Want},
@@ -27,6 +30,8 @@ pub(super) struct Gathered {
     pub(super) layers: Vec<Collected>,
     /// The secrets in the files of each layer, bottom first. Empty unless secrets are sought.
     pub(super) secrets: Vec<FileSecrets>,
+    /// The blob of each layer, bottom first.
+    pub(super) blobs: Vec<LayerBlob>,
 }
 
 impl Gathered {
@@ -42,7 +47,7 @@ impl Gathered {
         };
         let jobs = image.as_ref().map_or_else(Job::bare, |image| Job::of(&image.layers));
         let mut tree = FileTree::new(session.limits.tree_nodes);
-        let (mut layers, mut secrets) = (Vec::new(), Vec::new());
+        let (mut layers, mut secrets, mut blobs) = (Vec::new(), Vec::new(), Vec::new());
         let mut stack = LayerStack::new(&mut tree);
         let meter = Meter::new(session.ui, &jobs);
         let reading = Reading::new(session, source, &meter, Want::Entries);
@@ -52,7 +57,9 @@ impl Gathered {
             Sink::finish,
             |job, held, report| {
                 held.entries.iter().for_each(|listed| stack.entry(job, &listed.entry, listed.digest));
-                end(session, &mut stack, job, &Known::Read(Box::new(report), None))?;
+                let known = Known::Read(Box::new(report), None);
+                end(session, &mut stack, job, &known)?;
+                blobs.push(blob(job, &known));
                 layers.push(held.databases);
                 secrets.push(held.secrets);
                 Ok(())
@@ -60,7 +67,7 @@ impl Gathered {
         )?;
         stack.finish().map_err(Error::Layers)?;
         drop(meter);
-        let gathered = Self { image, jobs, tree, layers, secrets };
+        let gathered = Self { image, jobs, tree, layers, secrets, blobs };
         gathered.note_unread(session);
         Ok(gathered)
     }

@@ -1,6 +1,6 @@
 //! `porthole inspect`
 
-mod report;
+pub(super) mod report;
 mod text;
 
 use std::io::Write;

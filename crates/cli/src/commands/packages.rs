@@ -1,6 +1,6 @@
 //! `porthole packages`
 
-mod row;
+pub(super) mod row;
 
 use std::{collections::BTreeMap, ffi::OsString, io, io::Write, os::unix::ffi::OsStrExt};
 

@@ -104,27 +104,29 @@ impl Stacked {
 
     /// The blobs of these layers, for figures. A layer that belongs to no image has no descriptor, but was read.
     pub(super) fn blobs(&self, jobs: &[Job]) -> Vec<LayerBlob> {
-        let blob = |(job, known): (&Job, &Known)| {
-            let (digest, offsets) = match known {
-                Known::Read(report, _) | Known::Repeated(report, _) => (Some(report.digest), report.offsets.clone()),
-                Known::Replayed(_, offsets) => (None, offsets.clone()),
-                Known::Searched(_) | Known::Listed(..) => (None, Offsets::default()),
-            };
-            let descriptor = job.descriptor.as_ref();
-            LayerBlob {
-                digest: descriptor.map(|descriptor| descriptor.digest).or(digest),
-                size: descriptor.map_or_else(|| known.read(), |descriptor| descriptor.size),
-                uncompressed: known.uncompressed(),
-                entries: known.entries(),
-                offsets,
-            }
-        };
-        jobs.iter().zip(&self.layers).map(blob).collect()
+        jobs.iter().zip(&self.layers).map(|(job, known)| blob(job, known)).collect()
     }
 
     /// Where a runtime would stop.
     pub(super) fn unpackable(&self, jobs: &[Job]) -> Result<(), Error> {
         unpackable(&self.tree, jobs).map_err(|(layer, error)| Error::Unpack { layer, error })
+    }
+}
+
+/// The blob of a layer, for figures.
+pub(super) fn blob(job: &Job, known: &Known) -> LayerBlob {
+    let (digest, offsets) = match known {
+        Known::Read(report, _) | Known::Repeated(report, _) => (Some(report.digest), report.offsets.clone()),
+        Known::Replayed(_, offsets) => (None, offsets.clone()),
+        Known::Searched(_) | Known::Listed(..) => (None, Offsets::default()),
+    };
+    let descriptor = job.descriptor.as_ref();
+    LayerBlob {
+        digest: descriptor.map(|descriptor| descriptor.digest).or(digest),
+        size: descriptor.map_or_else(|| known.read(), |descriptor| descriptor.size),
+        uncompressed: known.uncompressed(),
+        entries: known.entries(),
+        offsets,
     }
 }
 

@@ -37,6 +37,7 @@ fn output_is_as_the_schemas_describe_it() {
         "packages oci:layout",
         "packages --deleted oci:layout",
         "secrets --reveal oci:layout",
+        "report --ci oci:layout",
         "search oci:layout .",
         "search --utf16 --count oci:layout .",
         "verify oci:layout",

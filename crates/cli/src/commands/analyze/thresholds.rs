@@ -25,13 +25,13 @@ pub(super) struct Thresholds {
 
 /// One threshold, and whether the image keeps it.
 #[derive(Serialize)]
-pub(super) struct Check {
-    pub(super) name: &'static str,
-    pub(super) limit: f64,
-    pub(super) value: f64,
-    pub(super) passed: bool,
+pub(in crate::commands) struct Check {
+    pub(in crate::commands) name: &'static str,
+    pub(in crate::commands) limit: f64,
+    pub(in crate::commands) value: f64,
+    pub(in crate::commands) passed: bool,
     #[serde(skip)]
-    pub(super) words: String,
+    pub(in crate::commands) words: String,
 }
 
 impl Thresholds {

@@ -64,9 +64,9 @@ pub(super) struct BaseReport {
 
 /// A finding, in words and figures.
 #[derive(Serialize)]
-pub(super) struct FindingReport {
-    pub(super) kind: &'static str,
-    pub(super) text: String,
+pub(in crate::commands) struct FindingReport {
+    pub(in crate::commands) kind: &'static str,
+    pub(in crate::commands) text: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,9 +75,9 @@ pub(super) struct FindingReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     download: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    layer: Option<LayerNumber>,
+    pub(in crate::commands) layer: Option<LayerNumber>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    path: Option<String>,
+    pub(in crate::commands) path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     path_b64: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,7 +85,7 @@ pub(super) struct FindingReport {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     aspects: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    instruction: Option<String>,
+    pub(in crate::commands) instruction: Option<String>,
 }
 
 /// A blob by its descriptor.
@@ -263,7 +263,7 @@ impl LayerReport {
 }
 
 impl FindingReport {
-    fn of(finding: &ImageFinding) -> Self {
+    pub(in crate::commands) fn of(finding: &ImageFinding) -> Self {
         let target = finding.target();
         let (cause, aspects, instruction) = match finding {
             ImageFinding::MetadataCopies { aspects, instruction, .. } => (None, *aspects, instruction.clone()),

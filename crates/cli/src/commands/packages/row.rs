@@ -12,7 +12,7 @@ use crate::commands::gather::Gathered;
 
 /// One package.
 #[derive(Serialize)]
-pub(super) struct Row<'p> {
+pub(in crate::commands) struct Row<'p> {
     #[serde(rename = "type")]
     kind: &'static str,
     name: &'p str,
@@ -34,7 +34,7 @@ pub(super) struct Row<'p> {
     recorded_in: String,
     layer: LayerNumber,
     #[serde(skip_serializing_if = "Option::is_none")]
-    created_by: Option<&'p str>,
+    pub(in crate::commands) created_by: Option<&'p str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     removed_by: Option<LayerNumber>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,7 +56,7 @@ impl<'p> Source<'p> {
 }
 
 impl<'p> Row<'p> {
-    pub(super) fn of(installed: &'p Installed, inventory: &Inventory, gathered: &'p Gathered) -> Self {
+    pub(in crate::commands) fn of(installed: &'p Installed, inventory: &Inventory, gathered: &'p Gathered) -> Self {
         let Installed { package, recorded_in, layer, removed_by, replaced_by } = installed;
         Self {
             kind: package.ecosystem.name(),

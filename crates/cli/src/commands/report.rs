@@ -1,0 +1,68 @@
+//! `porthole report`
+
+mod document;
+mod markdown;
+mod sarif;
+mod thresholds;
+
+use std::{io, io::Write};
+
+use clap::{Args, ValueEnum};
+
+use self::{document::Document, thresholds::Thresholds};
+use super::gather::{Gathered, Sought};
+use crate::{argument::SourceArgument, error::Error, output::print_json, session::Session};
+
+/// Report everything about an image on one page, for a pull request or a pipeline
+///
+/// Identity, sizes by layer, findings, waste, packages and secrets. Each layer is downloaded, verified and read once. Secrets are always
+/// masked. The same image gives the same bytes.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  porthole report registry.example/app:1.2 > report.md
+  porthole report --format sarif oci:layout:latest > porthole.sarif
+  porthole report --ci --max-size 200MB --max-waste 20MB registry.example/app:1.2
+  porthole report --json app:1.2 | jq -r '.packages.list[].purl'
+
+Exit codes: 1 with --ci if a secret of high confidence is found or a threshold is missed.")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    source: SourceArgument,
+    /// How to write the report [default: markdown, or json with --json]
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
+    #[command(flatten)]
+    thresholds: Thresholds,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people: the Markdown of GitHub and GitLab
+    Markdown,
+    /// For programs: one JSON document, with the list of packages
+    Json,
+    /// For code scanning: findings and secrets in SARIF 2.1.0
+    Sarif,
+}
+
+pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
+    let source = arguments.source.open(session)?;
+    let gathered = Gathered::read(session, &source, Sought { packages: true, secrets: true, digests: true })?;
+    let inventory = gathered.inventory();
+    let document = Document::new(&arguments.source.source, &gathered, &inventory, &arguments.thresholds);
+    let format = arguments.format.unwrap_or(if session.ui.json { Format::Json } else { Format::Markdown });
+    let mut out = session.ui.out();
+    match format {
+        Format::Markdown => markdown::print(&mut out, &document)?,
+        Format::Json => print_json(&mut out, &document)?,
+        Format::Sarif => {
+            serde_json::to_writer_pretty(&mut out, &sarif::log(&document)).map_err(io::Error::from)?;
+            writeln!(out)?;
+        }
+    }
+    session.ui.flush(&mut out)?;
+    gathered.unpackable()?;
+    let failed = document.failed();
+    if failed.is_empty() { Ok(()) } else { Err(Error::Thresholds(failed)) }
+}

@@ -1,0 +1,191 @@
+//! The report as data: a contract with scripts, which changes only by additions.
+
+use std::{collections::BTreeMap, ffi::OsStr};
+
+use porthole_contents::{
+    inventory::Inventory,
+    secrets::{Confidence, redact},
+};
+use porthole_core::{image::instruction, layer::LayerNumber, path, tree::Group};
+use porthole_inspect::{
+    findings::{self, ImageFinding},
+    waste::{LayerShare, WasteReport},
+};
+use serde::Serialize;
+
+use super::thresholds::Thresholds;
+use crate::commands::{
+    analyze::thresholds::Check, gather::Gathered, inspect::report::FindingReport, packages::row::Row as PackageRow,
+    secrets,
+};
+
+/// Places of waste that are named.
+const WASTED: usize = 10;
+
+/// Everything about an image.
+#[derive(Serialize)]
+pub(super) struct Document<'d> {
+    pub(super) image: Identity,
+    pub(super) sizes: Sizes,
+    pub(super) layers: Vec<LayerLine>,
+    pub(super) findings: Vec<FindingReport>,
+    pub(super) waste: WasteLines,
+    pub(super) packages: Packages<'d>,
+    pub(super) secrets: Vec<secrets::Row>,
+    /// Empty without `--ci`.
+    pub(super) thresholds: Vec<Check>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Identity {
+    /// As it was typed.
+    pub(super) source: String,
+    pub(super) digest: Option<String>,
+    pub(super) platform: Option<String>,
+    pub(super) created: Option<String>,
+    /// The distribution that the image names.
+    pub(super) distribution: Option<String>,
+}
+
+/// Bytes.
+#[derive(Serialize)]
+pub(super) struct Sizes {
+    pub(super) download: u64,
+    pub(super) unpacked: u64,
+    /// Of the regular files in the final tree.
+    pub(super) visible: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct LayerLine {
+    pub(super) layer: LayerNumber,
+    pub(super) digest: Option<String>,
+    pub(super) download: u64,
+    pub(super) unpacked: u64,
+    /// Bytes that this layer brings and that are wasted.
+    pub(super) wasted: u64,
+    /// The instruction on one line, with its secrets masked.
+    pub(super) created_by: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct WasteLines {
+    pub(super) bytes: u64,
+    /// Bytes of the blobs that hold them, estimated.
+    pub(super) download: u64,
+    pub(super) efficiency: f64,
+    /// The biggest.
+    pub(super) paths: Vec<WastedPath>,
+    pub(super) paths_total: usize,
+}
+
+#[derive(Serialize)]
+pub(super) struct WastedPath {
+    pub(super) path: String,
+    pub(super) directory: bool,
+    pub(super) cause: &'static str,
+    pub(super) wasted_by: LayerNumber,
+    pub(super) bytes: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct Packages<'d> {
+    pub(super) total: usize,
+    pub(super) types: BTreeMap<&'static str, usize>,
+    /// Those of the final tree.
+    pub(super) list: Vec<PackageRow<'d>>,
+}
+
+impl<'d> Document<'d> {
+    pub(super) fn new(
+        source: &OsStr,
+        gathered: &'d Gathered,
+        inventory: &'d Inventory,
+        thresholds: &Thresholds,
+    ) -> Self {
+        let image = gathered.image.as_ref();
+        let waste = WasteReport::of(&gathered.tree, image, &gathered.blobs);
+        let mut found = image.map(findings::of_documents).unwrap_or_default();
+        found.extend(findings::of_layers(&gathered.tree, &waste));
+        let secrets = secrets::find(gathered, Confidence::Medium, false);
+        let certain = secrets.iter().filter(|row| row.confidence == Confidence::High.name()).count();
+        let (download, unpacked, wasted) = (waste.download, waste.unpacked, waste.waste.wasted());
+        Self {
+            image: Identity {
+                source: path::escape(source.as_encoded_bytes()).into_owned(),
+                digest: image.map(|image| image.manifest.raw.digest().to_string()),
+                platform: image.and_then(|image| image.config.platform.as_ref()).map(ToString::to_string),
+                created: image.and_then(|image| image.config.created.clone()),
+                distribution: inventory.release.as_ref().and_then(|release| release.name.clone()),
+            },
+            sizes: Sizes { download, unpacked, visible: waste.waste.visible },
+            layers: waste.layers.iter().map(LayerLine::of).collect(),
+            findings: found.iter().map(finding).collect(),
+            waste: WasteLines {
+                bytes: wasted,
+                download: waste.waste.download,
+                efficiency: waste.waste.efficiency(),
+                paths: waste.groups.iter().take(WASTED).map(WastedPath::of).collect(),
+                paths_total: waste.groups.len(),
+            },
+            packages: Packages::of(gathered, inventory),
+            thresholds: thresholds.check(download, wasted, certain),
+            secrets,
+        }
+    }
+
+    /// The thresholds that are missed, in words.
+    pub(super) fn failed(&self) -> Vec<String> {
+        self.thresholds.iter().filter(|check| !check.passed).map(|check| check.words.clone()).collect()
+    }
+}
+
+/// A finding, with the secrets of instructions masked.
+fn finding(finding: &ImageFinding) -> FindingReport {
+    let mut report = FindingReport::of(finding);
+    report.text = redact(&report.text);
+    report.instruction = report.instruction.as_deref().map(redact);
+    report
+}
+
+impl LayerLine {
+    fn of(share: &LayerShare) -> Self {
+        Self {
+            layer: LayerNumber::of_index(share.layer),
+            digest: share.digest.map(|digest| digest.to_string()),
+            download: share.download,
+            unpacked: share.unpacked,
+            wasted: share.waste.wasted,
+            created_by: share.created_by.as_ref().map(|text| redact(&instruction(text).to_string())),
+        }
+    }
+}
+
+impl WastedPath {
+    fn of(group: &Group) -> Self {
+        Self {
+            path: path::escape(&group.path).into_owned(),
+            directory: group.directory,
+            cause: group.cause.name(),
+            wasted_by: LayerNumber::of_index(group.by),
+            bytes: group.size,
+        }
+    }
+}
+
+impl<'d> Packages<'d> {
+    fn of(gathered: &'d Gathered, inventory: &'d Inventory) -> Self {
+        let mut types = BTreeMap::new();
+        for installed in inventory.present() {
+            *types.entry(installed.package.ecosystem.name()).or_default() += 1;
+        }
+        let row = |installed| {
+            let mut row = PackageRow::of(installed, inventory, gathered);
+            // The layers have the instructions, with their secrets masked.
+            row.created_by = None;
+            row
+        };
+        let list: Vec<_> = inventory.present().map(row).collect();
+        Self { total: list.len(), types, list }
+    }
+}

@@ -1,0 +1,46 @@
+//! Thresholds: when an image fails a pipeline.
+
+use clap::Args;
+use porthole_core::quantity::parse_bytes;
+
+use crate::{
+    commands::{analyze::thresholds::Check, secrets::counted},
+    ui::size,
+};
+
+/// Options of `report` for a pipeline.
+#[derive(Args)]
+pub(super) struct Thresholds {
+    /// Exit with 1 if a secret of high confidence is found or a threshold is missed
+    #[arg(long)]
+    ci: bool,
+    /// Highest number of bytes to download, such as 200MB or 1.5GiB
+    #[arg(long, value_name = "SIZE", requires = "ci", value_parser = parse_bytes)]
+    max_size: Option<u64>,
+    /// Highest number of wasted bytes, such as 20MB or 1.5GiB
+    #[arg(long, value_name = "SIZE", requires = "ci", value_parser = parse_bytes)]
+    max_waste: Option<u64>,
+}
+
+impl Thresholds {
+    /// Checks what was asked for; nothing without `--ci`.
+    pub(super) fn check(&self, download: u64, wasted: u64, certain_secrets: usize) -> Vec<Check> {
+        let mut checks = Vec::new();
+        if !self.ci {
+            return checks;
+        }
+        let mut check = |name, limit: u64, value: u64, words: String| {
+            checks.push(Check { name, limit: limit as f64, value: value as f64, passed: value <= limit, words });
+        };
+        let words = format!("{} of high confidence: expected none", counted(certain_secrets));
+        check("max_secrets", 0, certain_secrets as u64, words);
+        if let Some(limit) = self.max_size {
+            let words = format!("{} to download: expected {} or less", size(download), size(limit));
+            check("max_size", limit, download, words);
+        }
+        if let Some(limit) = self.max_waste {
+            check("max_waste", limit, wasted, format!("{} wasted: expected {} or less", size(wasted), size(limit)));
+        }
+        checks
+    }
+}

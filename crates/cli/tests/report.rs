@@ -1,0 +1,208 @@
+//! `porthole report`: what it writes in each format, and how it ends.
+//!
+//! The expected output lies in `tests/expected`; run with `UPDATE_EXPECTED=1` to rewrite it, and read the difference.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
+
+mod place;
+mod snapshot;
+
+use flate2::read::GzDecoder;
+use place::Place;
+use porthole_testkit::image::{Built, Compression, Entry, Image, Layer};
+use serde_json::{Value, json};
+use std::fs;
+
+/// Characters of our own making, so that no secret is in this file.
+fn made(length: usize, mut seed: u64) -> String {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut next = || {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        char::from(ALPHABET[(seed >> 33) as usize % ALPHABET.len()])
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+fn token() -> String {
+    format!("ghp_{}", made(36, 0x2545_f491_4f6c_dd1d))
+}
+
+fn image() -> Built {
+    let layer = |created_by: &str| Layer::new(created_by).compression(Compression::None);
+    let package =
+        |name: &str| format!("Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n");
+    Image::new()
+        .layer(
+            layer("ADD rootfs.tar /")
+                .file("etc/os-release", "ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian 12\"\n")
+                .file("var/lib/dpkg/status", [package("a"), package("b")].concat())
+                .entry(Entry::file("usr/bin/su", b"su").mode(0o4755)),
+        )
+        .layer(
+            layer(&format!("RUN |1 API_TOKEN={} /bin/sh -c make | tee log", token()))
+                .file("app/a|b `c`", format!("#!/bin/sh\nT={}\n", token()))
+                .file("app/big", vec![b'x'; 3000]),
+        )
+        .layer(layer("RUN rm -r /app").whiteout("app"))
+        .config(
+            json!({ "User": "keeper", "Env": ["PATH=/usr/bin", format!("DB_PASSWORD={}", made(12, 77_777_777_777))] }),
+        )
+        .build()
+}
+
+fn place() -> Place {
+    let place = Place::new();
+    place.layout("image", &image());
+    let clean = Image::new().config(json!({ "User": "1000" }));
+    let clean = clean.layer(Layer::new("ADD a").compression(Compression::None).file("a", b"a")).build();
+    fs::write(place.path("layer"), &clean.layers[0].blob.bytes).unwrap();
+    place.layout("clean", &clean);
+    place
+}
+
+#[test]
+fn reports_are_written_in_each_format() {
+    place().expect(
+        "report",
+        &[
+            "report oci:image",
+            "report --json oci:image",
+            "report --format sarif --ci --max-size 1KB oci:image",
+            "report --ci oci:clean",
+            "report --ci --max-size 1MB --max-waste 1B oci:clean",
+            "report --ci --max-waste 1KB oci:image",
+            "report --max-waste 1KB oci:image",
+            "report layer:layer",
+        ],
+    );
+}
+
+#[test]
+fn no_format_shows_a_secret_and_each_is_the_same_every_time() {
+    let place = place();
+    for format in ["markdown", "json", "sarif"] {
+        let report = || place.run(&format!("report --format {format} oci:image")).stdout;
+        let text = String::from_utf8(report()).unwrap();
+        assert!(text.contains("github-token") || text.contains("token of GitHub"), "{format}");
+        for secret in [token(), made(12, 77_777_777_777)] {
+            assert!(!text.contains(&secret), "{format}");
+        }
+        assert_eq!(text.into_bytes(), report(), "{format}");
+    }
+}
+
+#[test]
+fn the_document_lists_packages_and_keeps_what_the_layers_are() {
+    let (code, rows) = place().json("report --json oci:image");
+    let [report] = rows.as_slice() else { panic!("{rows:?}") };
+    let packages: Vec<_> = report["packages"]["list"].as_array().unwrap().iter().map(|row| &row["purl"]).collect();
+    assert_eq!(code, 0);
+    assert_eq!(
+        packages,
+        ["pkg:deb/debian/a@1?arch=amd64&distro=debian-12", "pkg:deb/debian/b@1?arch=amd64&distro=debian-12"]
+    );
+    assert_eq!(report["packages"]["types"], json!({ "deb": 2 }));
+    assert_eq!(report["thresholds"], json!([]));
+}
+
+#[test]
+fn each_layer_is_read_once() {
+    let stderr = place().run("report --progress plain oci:image").stderr;
+    let stderr = String::from_utf8(stderr).unwrap();
+    let mut read: Vec<_> = stderr.lines().filter(|line| line.starts_with("layer ")).map(|line| &line[..7]).collect();
+    read.sort_unstable();
+    assert_eq!(read, ["layer 1", "layer 2", "layer 3"]);
+}
+
+#[test]
+fn a_log_of_sarif_is_as_its_schema_describes_it() {
+    // The schema in the package @microsoft/jest-sarif (MIT), without descriptions, defaults and formats.
+    let packed = include_bytes!("vectors/sarif-2.1.0.json.gz");
+    let schema: Value = serde_json::from_reader(GzDecoder::new(packed.as_slice())).unwrap();
+    let place = place();
+    for arguments in ["oci:image", "--ci --max-size 1B oci:image", "oci:clean", "layer:layer"] {
+        let output = place.run(&format!("report --format sarif {arguments}"));
+        let log: Value = serde_json::from_slice(&output.stdout).unwrap();
+        if let Err(wrong) = validate(&log, &schema, &schema, "") {
+            panic!("{arguments}: {wrong}\n{log:#}");
+        }
+        let rules = log["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap();
+        for result in log["runs"][0]["results"].as_array().unwrap() {
+            assert_eq!(rules[result["ruleIndex"].as_u64().unwrap() as usize]["id"], result["ruleId"]);
+        }
+    }
+    let wrong = json!({ "version": "2.1.0", "runs": [{ "tool": { "driver": {} } }] });
+    assert_eq!(validate(&wrong, &schema, &schema, ""), Err("/runs/0/tool/driver: expected `name`".to_owned()));
+}
+
+/// Checks a value against the keywords of JSON Schema that the schema of SARIF uses, but for patterns.
+fn validate(value: &Value, schema: &Value, root: &Value, at: &str) -> Result<(), String> {
+    for (keyword, rule) in schema.as_object().unwrap() {
+        match keyword.as_str() {
+            "$schema" | "id" | "title" | "definitions" | "additionalProperties" | "pattern" => {}
+            "$ref" => {
+                let target = root.pointer(rule.as_str().unwrap().strip_prefix('#').unwrap()).unwrap();
+                validate(value, target, root, at)?;
+            }
+            "anyOf" | "oneOf" => {
+                let fitting =
+                    rule.as_array().unwrap().iter().filter(|one| validate(value, one, root, at).is_ok()).count();
+                if fitting == 0 || keyword == "oneOf" && fitting > 1 {
+                    return Err(format!("{at}: {fitting} of {keyword} fit"));
+                }
+            }
+            "type" => {
+                let is = |name: &Value| match name.as_str().unwrap() {
+                    "object" => value.is_object(),
+                    "array" => value.is_array(),
+                    "string" => value.is_string(),
+                    "integer" => value.is_i64() || value.is_u64(),
+                    "number" => value.is_number(),
+                    "boolean" => value.is_boolean(),
+                    "null" => value.is_null(),
+                    other => panic!("type {other}"),
+                };
+                if !rule.as_array().map_or_else(|| is(rule), |names| names.iter().any(is)) {
+                    return Err(format!("{at}: expected {rule}"));
+                }
+            }
+            "enum" if rule.as_array().unwrap().contains(value) => {}
+            "enum" => return Err(format!("{at}: expected one of {rule}")),
+            "minimum" if value.as_f64() >= rule.as_f64() => {}
+            "maximum" if value.as_f64() <= rule.as_f64() => {}
+            "minItems" if value.as_array().is_none_or(|items| items.len() as u64 >= rule.as_u64().unwrap()) => {}
+            "uniqueItems" => {
+                let items = value.as_array().map_or(&[][..], Vec::as_slice);
+                if rule == true && items.iter().enumerate().any(|(place, item)| items[..place].contains(item)) {
+                    return Err(format!("{at}: expected each item once"));
+                }
+            }
+            "items" => {
+                for (place, item) in value.as_array().into_iter().flatten().enumerate() {
+                    validate(item, rule, root, &format!("{at}/{place}"))?;
+                }
+            }
+            "required" => {
+                let names = rule.as_array().unwrap().iter().map(|name| name.as_str().unwrap());
+                if let Some(name) = names.into_iter().find(|name| value.is_object() && value.get(name).is_none()) {
+                    return Err(format!("{at}: expected `{name}`"));
+                }
+            }
+            "properties" => {
+                for (name, field) in value.as_object().into_iter().flatten() {
+                    let at = format!("{at}/{name}");
+                    match (rule.get(name), schema.get("additionalProperties")) {
+                        (Some(schema), _) => validate(field, schema, root, &at)?,
+                        (None, Some(Value::Bool(false))) => return Err(format!("{at}: not described")),
+                        (None, Some(others)) if others.is_object() => validate(field, others, root, &at)?,
+                        (None, _) => {}
+                    }
+                }
+            }
+            other => return Err(format!("{at}: {other} {rule}")),
+        }
+    }
+    Ok(())
+}
