@@ -248,6 +248,11 @@ impl Tokens {
         slots.iter().filter_map(token).collect()
     }
 
+    /// How many are held.
+    pub(crate) fn count(&self) -> usize {
+        lock(&self.slots).len()
+    }
+
     /// Forgets every token of a registry.
     pub(crate) fn forget(&self, registry: &str) {
         lock(&self.slots).retain(|(name, _), _| name != registry);

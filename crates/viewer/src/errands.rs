@@ -18,11 +18,12 @@ pub(crate) struct Errands<K, W> {
 struct Inner<K, W> {
     changes: Vec<(K, Option<W>)>,
     waker: Option<Waker>,
+    running: usize,
 }
 
 impl<K, W> Default for Errands<K, W> {
     fn default() -> Self {
-        Self { inner: RefCell::new(Inner { changes: Vec::new(), waker: None }) }
+        Self { inner: RefCell::new(Inner { changes: Vec::new(), waker: None, running: 0 }) }
     }
 }
 
@@ -35,6 +36,12 @@ impl<K: Copy + PartialEq, W> Errands<K, W> {
     /// Drops the work with this key.
     pub(crate) fn stop(&self, key: K) {
         self.change(key, None);
+    }
+
+    /// Pieces of work that are begun and have not ended, as of the last time that it was polled.
+    pub(crate) fn count(&self) -> usize {
+        let inner = self.inner.borrow();
+        inner.running + inner.changes.len()
     }
 
     /// Drives the work for as long as it is polled. `start` makes a future of a piece of work.
@@ -58,6 +65,7 @@ impl<K: Copy + PartialEq, W> Errands<K, W> {
                     }
                 }
                 if !self.has_changes() {
+                    self.inner.borrow_mut().running = running.len();
                     return Poll::Pending;
                 }
             }
@@ -107,14 +115,14 @@ mod tests {
         errands.begin(1, Rc::clone(&held));
         errands.begin(2, Rc::clone(&held));
         assert_eq!(turn(), Poll::Pending);
-        assert_eq!(Rc::strong_count(&held), 3);
+        assert_eq!((Rc::strong_count(&held), errands.count()), (3, 2));
         errands.begin(1, Rc::clone(&held));
         assert_eq!(turn(), Poll::Pending);
         assert_eq!(Rc::strong_count(&held), 3, "the first was replaced");
         errands.stop(1);
         errands.stop(2);
         assert_eq!(turn(), Poll::Pending);
-        assert_eq!(Rc::strong_count(&held), 1);
+        assert_eq!((Rc::strong_count(&held), errands.count()), (1, 0));
     }
 
     #[test]

@@ -78,6 +78,13 @@ pub struct LookBody {
     overview: OverviewFacts,
 }
 
+impl LookBody {
+    /// Bytes of the seek indexes of its layers.
+    pub(crate) fn access_bytes(&self) -> u64 {
+        self.access_bytes
+    }
+}
+
 /// What is known of a layer that lets its files be read one by one.
 #[derive(Clone)]
 pub enum Access {

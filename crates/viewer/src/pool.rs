@@ -145,6 +145,11 @@ impl Roster {
         }
     }
 
+    /// Layers that wait for a worker, and layers that workers read.
+    pub(crate) fn jobs(&self) -> (usize, usize) {
+        (self.waiting.len(), self.workers.iter().filter(|member| member.assignment.is_some()).count())
+    }
+
     /// The next layer for which there is an idle worker, and that worker.
     pub(crate) fn assign(&mut self) -> Option<(usize, Assignment)> {
         let idle = |kind| {

@@ -3,6 +3,7 @@
 mod compare;
 mod content;
 mod crew;
+mod holdings;
 mod page;
 mod prepared;
 mod probe;
@@ -12,6 +13,7 @@ mod versions;
 
 use compare::{CompareWish, KeptComparison};
 pub use content::Want;
+pub use holdings::SessionHoldings;
 pub(crate) use page::{BlobPlace, PageImage};
 use probe::ProbeRun;
 pub(crate) use resolve::OfPage;

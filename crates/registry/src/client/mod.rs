@@ -99,6 +99,17 @@ pub struct Registry<T> {
     foreign: AtomicBool,
 }
 
+/// How much a client holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientHoldings {
+    /// Tokens, valid or not.
+    pub tokens: usize,
+    /// Blobs whose place behind a redirect is remembered.
+    pub places: usize,
+    /// Registries of which something is known.
+    pub registries: usize,
+}
+
 /// What is known about one logical registry.
 #[derive(Default)]
 struct Account {
@@ -121,6 +132,12 @@ impl<T> Registry<T> {
     /// The transport.
     pub fn transport(&self) -> &T {
         &self.transport
+    }
+
+    /// Counts what the client holds.
+    pub fn holdings(&self) -> ClientHoldings {
+        let (tokens, places) = (self.tokens.count(), self.places.count());
+        ClientHoldings { tokens, places, registries: lock(&self.accounts).len() }
     }
 
     /// The limits of everything that is read.

@@ -437,6 +437,10 @@ impl Places {
     fn forget(&self, place: &Place) {
         lock(&self.0).remove(place);
     }
+
+    pub(super) fn count(&self) -> usize {
+        lock(&self.0).len()
+    }
 }
 
 /// What is read at once of a body that has a coding.

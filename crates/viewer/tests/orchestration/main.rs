@@ -2,6 +2,7 @@
 
 mod compare;
 mod files;
+mod flat;
 mod given;
 mod layers;
 mod look;

@@ -256,6 +256,11 @@ impl Stage {
         }
     }
 
+    /// What the session holds.
+    pub(crate) fn holdings(&self) -> session::SessionHoldings {
+        self.session.holdings()
+    }
+
     // What the page shows.
 
     /// Paths of the rows.
