@@ -120,6 +120,20 @@ pub enum Error {
         /// The registry's own words.
         message: String,
     },
+    /// A host that is not the registry refused: a token server, or the place where a redirect led.
+    #[error("{host} answered {status} to the request for {what} of {registry}: {message}")]
+    Elsewhere {
+        /// Logical registry.
+        registry: String,
+        /// Step.
+        what: Subject,
+        /// `host[:port]` that answered.
+        host: String,
+        /// HTTP status code.
+        status: u16,
+        /// The host's own words.
+        message: String,
+    },
     /// An answer that the protocol does not allow.
     #[error("{registry} sent an invalid answer to the request for {what}: {message}")]
     Protocol {
@@ -270,6 +284,7 @@ impl Error {
             | Self::Foreign { registry, .. }
             | Self::RateLimited { registry, .. }
             | Self::Status { registry, .. }
+            | Self::Elsewhere { registry, .. }
             | Self::Protocol { registry, .. }
             | Self::Page { registry, .. }
             | Self::OutOfRange { registry, .. }
@@ -313,7 +328,10 @@ impl Classify for Error {
             Self::RateLimited { registry, retry_after, .. } => Failure::new(FailureClass::RateLimit, Blame::Registry)
                 .hints(retry_after.map(|seconds| Hint::RetryAfter { seconds }))
                 .hint(Hint::SignIn { registry: registry.clone() }),
-            Self::Status { .. } | Self::Protocol { .. } | Self::RedirectLoop { .. } => {
+            Self::Elsewhere { host, status: 403, .. } => Failure::new(FailureClass::Protocol, Blame::Registry).hint(Hint::Text(
+                format!("the registry's link to {host} may have expired, or {host} refuses this network: try again"),
+            )),
+            Self::Status { .. } | Self::Elsewhere { .. } | Self::Protocol { .. } | Self::RedirectLoop { .. } => {
                 Failure::new(FailureClass::Protocol, Blame::Registry)
             }
             Self::Page { host, .. } => Failure::new(FailureClass::Protocol, Blame::Network).hint(Hint::Text(format!(

@@ -77,7 +77,9 @@ pub fn explain(error: &Error, context: Context<'_>) -> FailureNotice {
             FailureNotice { mismatch: Some((expected.to_string(), got.to_string())), remedies: retry(), ..plain }
         }
         Error::Transport { error, .. } => of_transport(error, context, plain),
-        Error::Status { .. } | Error::Protocol { .. } => FailureNotice { remedies: retry(), ..plain },
+        Error::Status { .. } | Error::Elsewhere { .. } | Error::Protocol { .. } => {
+            FailureNotice { remedies: retry(), ..plain }
+        }
         _ => plain,
     }
 }

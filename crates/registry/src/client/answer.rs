@@ -230,7 +230,7 @@ impl<T: Transport + Environment> Registry<T> {
             registry: call.registry.clone(),
             base: call.base.clone(),
             scopes: scopes.clone(),
-            what: Subject::new("token", crate::error::quote(&scopes.to_string())),
+            what: Subject::new(TOKEN, crate::error::quote(&scopes.to_string())),
         };
         let mut credentials = if send { self.credentials(&call.registry) } else { None };
         if let Some(identity_token) = credentials.as_ref().and_then(|credentials| credentials.identity_token.clone()) {
@@ -317,8 +317,17 @@ impl<T: Transport + Environment> Registry<T> {
             return Ok(answer);
         }
         let retry_after = self.retry_after(answer.response.headers()).map(|wait| wait.as_secs());
+        let (host, signed) = (answer.url.origin().authority(), answer.signed);
+        // What has a challenge is a registry of its own.
+        let challenged = answer.response.headers().contains_key(header::WWW_AUTHENTICATE);
+        let elsewhere = !answer.same_origin && !call.is_for_token() && !challenged;
+        let unknown_ways =
+            if status == StatusCode::UNAUTHORIZED { unknown_ways(answer.response.headers()) } else { None };
         let problem = self.problem_of(answer).await;
-        let message = self.without_secrets(&call.registry, problem.message);
+        let mut message = self.without_secrets(&call.registry, problem.message);
+        if let Some(schemes) = unknown_ways {
+            message += &format!("; it asks for {schemes}, expected Basic or Bearer");
+        }
         let (registry, what) = (call.registry.clone(), call.what.clone());
         let limited = problem.code.as_deref() == Some("TOOMANYREQUESTS");
         Err(match status.as_u16() {
@@ -332,6 +341,12 @@ impl<T: Transport + Environment> Registry<T> {
             status if problem.code.as_deref() == Some("UNAVAILABLE") => {
                 Error::Status { registry, what, status, message }
             }
+            // A token server that is not there says nothing of the image.
+            404 if call.is_for_token() => Error::Elsewhere { registry, what, host, status: 404, message },
+            // A place where the registry keeps its blobs: it knows no account of the registry.
+            status @ (401 | 403) if elsewhere && !signed && problem.code.is_none() => {
+                Error::Elsewhere { registry, what, host, status, message }
+            }
             status @ (401 | 403) => Error::Unauthorized { registry, what, credentials, status, message },
             404 => Error::NotFound { registry, what },
             status => Error::Status { registry, what, status, message },
@@ -339,11 +354,30 @@ impl<T: Transport + Environment> Registry<T> {
     }
 }
 
+/// The ways to sign in that a registry asks for, if none of them is one that is known.
+fn unknown_ways(headers: &http::HeaderMap) -> Option<String> {
+    let challenges = challenge::parse_headers(headers);
+    let known = |challenge: &Challenge| matches!(challenge.scheme.as_str(), "basic" | "bearer");
+    if challenges.is_empty() || challenges.iter().any(known) {
+        return None;
+    }
+    let schemes = challenges.iter().map(|challenge| format!("`{}`", crate::error::quote(&challenge.scheme)));
+    Some(schemes.collect::<Vec<_>>().join(", "))
+}
+
 impl Call {
+    /// Whether a token server is asked, and not the registry.
+    fn is_for_token(&self) -> bool {
+        self.what.step == TOKEN
+    }
+
     pub(super) fn protocol(&self, message: String) -> Error {
         Error::Protocol { registry: self.registry.clone(), what: self.what.clone(), message }
     }
 }
+
+/// The step of a call to a token server.
+const TOKEN: &str = "token";
 
 /// Characters from which on something is a secret, and not a part of any word.
 const SECRET: usize = 4;

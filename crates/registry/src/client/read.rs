@@ -274,6 +274,8 @@ impl<T: Transport + Environment> Registry<T> {
         let mut seen = HashSet::new();
         let mut bytes = 0;
         let mut query = String::new();
+        // Some registries begin a page with the name that the page before ended with.
+        let mut last: Option<String> = None;
         for _ in 0..self.options.limits.pages {
             let refused =
                 |error: RefusedUrl| Error::Policy { registry: call.registry.clone(), role: "next page", error };
@@ -285,7 +287,11 @@ impl<T: Transport + Environment> Registry<T> {
             if bytes > LIST_BYTES {
                 return Err(Error::TooLarge { what: call.what.clone(), limit: LIST_BYTES, name: None });
             }
-            let page = read(&body).ok_or_else(|| call.protocol(format!("expected a JSON object with {step}")))?;
+            let mut page = read(&body).ok_or_else(|| call.protocol(format!("expected a JSON object with {step}")))?;
+            if last.is_some() && page.first() == last.as_ref() {
+                page.remove(0);
+            }
+            last = page.last().cloned().or(last);
             if take(page).is_break() {
                 return Ok(());
             }

@@ -18,6 +18,9 @@ pub fn read(status: StatusCode, body: &[u8]) -> Problem {
     let first = serde_json::from_slice::<Errors>(body).ok().and_then(|body| body.errors.into_iter().next());
     let Some(first) = first else {
         let mut message = status.canonical_reason().unwrap_or("no reason given").to_lowercase();
+        if let Some(words) = of_storage(body) {
+            return Problem { code: None, message: words };
+        }
         if let Some(page @ Page { title: Some(_) }) = Page::find(body) {
             message += &format!(", with {page}");
         }
@@ -30,6 +33,21 @@ pub fn read(status: StatusCode, body: &[u8]) -> Problem {
         (code, message) => format!("{}: {}", quote(code), quote(message)),
     };
     Problem { code: Some(first.code), message }
+}
+
+/// What a store of objects says (S3, Google Cloud Storage, Azure): `<Error><Code>…</Code><Message>…</Message>`.
+fn of_storage(body: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(body);
+    let error = text.split_once("<Error>")?.1;
+    let inside = |name: &str| {
+        let (_, behind) = error.split_once(&format!("<{name}>"))?;
+        let words = behind.split_once("</").map_or(behind, |(words, _)| words).trim();
+        (!words.is_empty()).then(|| quote(words))
+    };
+    match (inside("Code"), inside("Message")) {
+        (Some(code), Some(message)) => Some(format!("{code}: {message}")),
+        (one, other) => one.or(other),
+    }
 }
 
 #[derive(Deserialize)]
@@ -62,6 +80,11 @@ mod tests {
         assert_eq!(message(""), "not found");
         let page = "<!DOCTYPE html><title>502 of the proxy</title>";
         assert_eq!(message(page), "not found, with an HTML page with the title `502 of the proxy`");
+        let stored =
+            "<?xml version=\"1.0\"?>\n<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>";
+        assert_eq!(message(stored), "AccessDenied: Request has expired");
+        assert_eq!(message("<Error><Code>NoSuchKey</Code></Error>"), "NoSuchKey");
+        assert_eq!(message("<Error><Message>\u{1b}"), r"\x1b");
         assert_eq!(message(r#"{"errors":[{"message":"a\u001b]0;b\u0007"}]}"#), r"a\x1b]0;b\x07");
     }
 }

@@ -13,6 +13,7 @@ mod properties;
 mod push;
 mod put;
 mod ranges;
+mod refusals;
 mod routes;
 mod tag;
 
