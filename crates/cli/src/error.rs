@@ -224,6 +224,19 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Whether it is a sound document of a kind that is not read.
+    pub(crate) fn is_unsupported_document(&self) -> bool {
+        match self {
+            Self::Registry(porthole_registry::Error::Document { error, .. }) => error.is_unsupported(),
+            Self::Local(local::Error::Source(porthole_source::Error::Document { source, .. })) => {
+                source.is_unsupported()
+            }
+            _ => false,
+        }
+    }
+}
+
 /// The answer is no.
 const NO: u8 = 1;
 
@@ -249,6 +262,9 @@ impl Classify for Error {
             Self::Reference { meant: Some(meant), .. } => Failure::input().hint(Hint::Text(format!("write `{meant}`"))),
             Self::Reference { error, .. } => error.failure(),
             Self::Registry(error) => error.failure(),
+            Self::Local(error @ local::Error::NotAnImage { name, got }) if *got == local::NO_DESCRIPTION => {
+                error.failure().hint(Hint::Text(format!("to list a tar archive as a layer, write `layer:{name}`")))
+            }
             Self::Local(error) => error.failure(),
             Self::Store(error) => error.failure(),
             Self::Pull(error) => error.failure(),

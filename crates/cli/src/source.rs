@@ -4,7 +4,10 @@ mod spec;
 
 use std::{future::Future, sync::Arc};
 
-use porthole_core::{descriptor::Descriptor, manifest::Document};
+use porthole_core::{
+    descriptor::Descriptor,
+    manifest::{Document, Raw},
+};
 use porthole_inspect::{
     layer::LayerJob,
     local,
@@ -72,6 +75,15 @@ impl Source {
     /// The document that the source names: an index or a manifest.
     pub(crate) fn document(&self) -> Result<Document, Error> {
         self.wait(self.origin.root()).map_err(|error| self.named(error.into()))
+    }
+
+    /// The bytes of the document that the source names, of whatever kind it is.
+    pub(crate) fn raw_document(&self) -> Result<Raw, Error> {
+        match &self.origin {
+            Origin::Registry(remote) => Ok(self.wait(remote.client().fetch_raw_document(remote.reference()))?),
+            Origin::Local { root, .. } => Ok(self.wait(self.origin.small_blob(root))?),
+            Origin::Layer { .. } | Origin::Pull { .. } => Ok(self.document()?.raw().clone()),
+        }
     }
 
     /// Descriptor of what the source names. A registry need not send the document.

@@ -73,7 +73,7 @@ impl Descriptor {
             digest,
             size,
             platform: node.optional("platform")?.map(|platform| read_platform(&platform)).transpose()?,
-            artifact_type: node.optional("artifactType")?.map(|kind| kind.media_type()).transpose()?,
+            artifact_type: node.optional_media_type("artifactType")?,
             urls: node.optional("urls")?.map(|urls| read_urls(&urls)).transpose()?.unwrap_or_default(),
             annotations: node.optional_map("annotations")?,
             data,

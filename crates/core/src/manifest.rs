@@ -127,7 +127,7 @@ impl Document {
         top.only_exact_case(&FIELDS)?;
         let served = content_type.and_then(|text| MediaType::parse(text).ok());
         let declared = top.optional("mediaType")?.map(|node| node.media_type()).transpose()?;
-        refuse_schema_1(&top, declared.as_ref().or(served.as_ref()))?;
+        refuse_old(&top, declared.as_ref().or(served.as_ref()))?;
         refuse_ambiguous(&top)?;
         // A general type, such as `text/plain`, says nothing about the document: registries on plain file servers send it.
         if let (Some(declared), Some(served)) = (&declared, served.as_ref().filter(|served| served.is_vendor_type()))
@@ -186,8 +186,12 @@ const FIELDS: [&str; 10] = [
     "history",
 ];
 
-/// Rejects Docker schema 1: it is signed, names no configuration digest, and registries no longer accept it.
-fn refuse_schema_1(top: &Node<'_>, media_type: Option<&MediaType>) -> Result<(), Error> {
+/// Rejects what registries no longer accept: Docker schema 1, which is signed and names no configuration digest, and the artifact
+/// manifest of the release candidates of OCI 1.1, which has no schema version.
+fn refuse_old(top: &Node<'_>, media_type: Option<&MediaType>) -> Result<(), Error> {
+    if media_type.is_some_and(|media_type| media_type.as_str() == ARTIFACT) {
+        return Err(Error::ArtifactManifest);
+    }
     let version = top.required("schemaVersion")?;
     let old = media_type.is_some_and(|media_type| media_type.as_str().starts_with(SCHEMA_1));
     match version.integer()? {
@@ -198,6 +202,7 @@ fn refuse_schema_1(top: &Node<'_>, media_type: Option<&MediaType>) -> Result<(),
     }
 }
 
+const ARTIFACT: &str = "application/vnd.oci.artifact.manifest.v1+json";
 const SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+";
 
 /// Rejects a document with the fields of both kinds: readers disagree on what it is (CVE-2021-41190).
@@ -220,7 +225,7 @@ fn read_index(top: &Node<'_>, limits: &Limits) -> Result<Index, Error> {
         manifests: read_descriptors(&top.required("manifests")?, limits)?,
         annotations: top.optional_map("annotations")?,
         subject: read_subject(top)?,
-        artifact_type: read_artifact_type(top)?,
+        artifact_type: top.optional_media_type("artifactType")?,
     })
 }
 
@@ -231,7 +236,7 @@ fn read_manifest(top: &Node<'_>, limits: &Limits) -> Result<Manifest, Error> {
         layers: layers.map(|layers| read_descriptors(&layers, limits)).transpose()?.unwrap_or_default(),
         annotations: top.optional_map("annotations")?,
         subject: read_subject(top)?,
-        artifact_type: read_artifact_type(top)?,
+        artifact_type: top.optional_media_type("artifactType")?,
     })
 }
 
@@ -245,10 +250,6 @@ fn read_descriptors(list: &Node<'_>, limits: &Limits) -> Result<Vec<Descriptor>,
 
 fn read_subject(top: &Node<'_>) -> Result<Option<Descriptor>, json::Error> {
     top.optional("subject")?.map(|subject| Descriptor::read(&subject)).transpose()
-}
-
-fn read_artifact_type(top: &Node<'_>) -> Result<Option<MediaType>, json::Error> {
-    top.optional("artifactType")?.map(|kind| kind.media_type()).transpose()
 }
 
 /// Why a document is rejected.
@@ -301,6 +302,18 @@ pub enum Error {
     /// Docker manifest, schema 1. It names no configuration and cannot be verified.
     #[error("unsupported document: expected schemaVersion 2, got Docker's schema 1")]
     Schema1,
+    /// Artifact manifest of the release candidates of OCI 1.1.
+    #[error(
+        "unsupported document: expected a manifest with config and layers, got an OCI artifact manifest, which OCI 1.1 does not have"
+    )]
+    ArtifactManifest,
+}
+
+impl Error {
+    /// Whether the document is sound, but of a kind that is not read.
+    pub fn is_unsupported(&self) -> bool {
+        matches!(self, Self::Schema1 | Self::ArtifactManifest | Self::MediaType { .. })
+    }
 }
 
 impl Classify for Error {
@@ -309,9 +322,11 @@ impl Classify for Error {
             Self::TooLarge { limit, got } => Failure::named_limit("manifest_bytes", limit, got),
             Self::TooMany { limit, got, .. } => Failure::named_limit("descriptors", limit, got),
             Self::Json(ref error) => error.failure(),
-            Self::Ambiguous { .. } | Self::MediaTypeMismatch { .. } | Self::MediaType { .. } | Self::Schema1 => {
-                Failure::malformed()
-            }
+            Self::Ambiguous { .. }
+            | Self::MediaTypeMismatch { .. }
+            | Self::MediaType { .. }
+            | Self::Schema1
+            | Self::ArtifactManifest => Failure::malformed(),
         }
     }
 }

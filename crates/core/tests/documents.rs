@@ -173,6 +173,22 @@ fn schema_1_is_named() {
 }
 
 #[test]
+fn an_artifact_manifest_is_named() {
+    let kind = "application/vnd.oci.artifact.manifest.v1+json";
+    let artifact = json!({ "mediaType": kind, "artifactType": "application/vnd.example.sbom", "blobs": [] });
+    assert_eq!(parse(&artifact, None).unwrap_err(), Error::ArtifactManifest);
+    assert_eq!(parse(&with(artifact, "/mediaType", Value::Null), Some(kind)).unwrap_err(), Error::ArtifactManifest);
+}
+
+#[test]
+fn an_empty_artifact_type_is_none() {
+    let Document::Manifest(parsed) = parse(&with(manifest(), "/artifactType", json!("")), None).unwrap() else {
+        panic!("expected a manifest")
+    };
+    assert_eq!(parsed.value.artifact_type, None);
+}
+
+#[test]
 fn descriptors_are_strict() {
     for (field, value, expected) in [
         ("size", json!(-1), "document.layers[0].size: expected an integer from 0 to 2^63 - 1, got `-1`"),

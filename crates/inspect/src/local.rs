@@ -31,6 +31,9 @@ use porthole_core::{
 use porthole_source::{BlobFiles, FileImage, Files, OpenError, Place, ReadAt, SourceKind, read_up_to};
 use std::{collections::HashMap, fmt, sync::Arc};
 
+/// What [`Error::NotAnImage`] got: an archive that describes no image, such as that of a layer or of a root file system.
+pub const NO_DESCRIPTION: &str = "an archive without index.json or manifest.json";
+
 /// The images of a layout or an archive.
 ///
 /// Blobs are found by digest and may be opened any number of times. The images of a docker-archive have no manifests of
@@ -247,7 +250,7 @@ impl Opening<'_> {
             (false, false) if has("repositories") => {
                 Err(self.not_an_image("the format of `docker save` before Docker 1.10, without manifest.json"))
             }
-            (false, false) => Err(self.not_an_image("an archive without index.json or manifest.json")),
+            (false, false) => Err(self.not_an_image(NO_DESCRIPTION)),
         }
     }
 

@@ -11,7 +11,7 @@ use porthole_store::{
     Layout, Store,
     disk::{self, BlockingReader, Directory, DiskFile, SpoolError, block_on},
 };
-use std::{io::Read, path::Path, sync::Arc};
+use std::{fs::File, io::Read, os::unix::fs::FileTypeExt, path::Path, sync::Arc};
 
 /// The images of a layout, an archive or the store. Every method blocks the thread.
 #[derive(Clone, Debug)]
@@ -32,11 +32,27 @@ pub type DiskImages = Images<Directory, DiskFile>;
 /// As [`Images::open`], and if the path cannot be opened.
 pub fn open_path(path: &Path, format: Option<LocalFormat>, limits: Limits) -> Result<DiskImages, Error> {
     let name = path.display().to_string();
+    // What `<(program)` of a shell names.
+    if path.metadata().is_ok_and(|metadata| metadata.file_type().is_fifo()) {
+        let pipe = File::open(path).map_err(Error::read(&name))?;
+        return open_stream(pipe, &name, format, limits);
+    }
     let place = match disk::open(path).map_err(Error::opening(&name))? {
         Place::File(file) => Place::File(file.unpacked(&limits).map_err(|error| unspooled(&name, error))?),
         directory => directory,
     };
     block_on(Images::open(place, &name, format, limits))
+}
+
+/// Opens an archive that can be read once, from its start.
+fn open_stream(
+    stream: impl Read,
+    name: &str,
+    format: Option<LocalFormat>,
+    limits: Limits,
+) -> Result<DiskImages, Error> {
+    let archive = disk::spool(stream, &limits).map_err(|error| unspooled(name, error))?;
+    block_on(Images::open(Place::File(archive), name, format, limits))
 }
 
 fn unspooled(name: &str, error: SpoolError) -> Error {
@@ -50,17 +66,15 @@ fn unspooled(name: &str, error: SpoolError) -> Error {
 }
 
 impl Local {
-    /// Opens a layout or an archive, of this format if one is expected. The path `-` is an archive on standard input. An archive
-    /// that is compressed with gzip, zstd or xz is unpacked into a temporary file.
+    /// Opens a layout or an archive, of this format if one is expected. The path `-` is an archive on standard input; a named pipe is
+    /// read as well. An archive that is compressed with gzip, zstd or xz is unpacked into a temporary file.
     ///
     /// # Errors
     ///
     /// As [`Images::open`], and if the path cannot be opened.
     pub fn open_within(path: &Path, format: Option<LocalFormat>, limits: Limits) -> Result<Self, Error> {
         let images = if path == Path::new("-") {
-            let name = "standard input";
-            let archive = disk::spool(std::io::stdin().lock(), &limits).map_err(|error| unspooled(name, error))?;
-            block_on(Images::open(Place::File(archive), name, format, limits))?
+            open_stream(std::io::stdin().lock(), "standard input", format, limits)?
         } else {
             open_path(path, format, limits)?
         };

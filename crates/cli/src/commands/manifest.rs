@@ -6,7 +6,7 @@ use crate::{argument::SourceArgument, error::Error, output::print_document, sess
 
 /// Print the exact bytes of the manifest or index
 ///
-/// Prints the document that the source names. If that is an index and `--platform` is given, prints the manifest of that platform.
+/// Prints the document that the source names, of an old kind too (Docker's schema 1). If that is an index and `--platform` is given, prints the manifest of that platform.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -22,6 +22,15 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let source = arguments.source.open(session)?;
-    let document = source.named_document(session)?;
-    print_document(session, document.raw().bytes(), arguments.pretty)
+    let raw = match source.named_document(session) {
+        Ok(document) => document.raw().clone(),
+        // It is printed although nothing else can be done with it.
+        Err(error) if error.is_unsupported_document() && session.wanted_platform().is_none() => {
+            let raw = source.raw_document()?;
+            session.ui.note(&error);
+            raw
+        }
+        Err(error) => return Err(error),
+    };
+    print_document(session, raw.bytes(), arguments.pretty)
 }

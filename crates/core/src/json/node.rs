@@ -83,6 +83,12 @@ impl<'v> Node<'v> {
         MediaType::parse_exact(self.string()?).map_err(|_| self.unexpected("a media type"))
     }
 
+    /// An optional media type. Empty counts as absent: programs that always write the field leave it empty.
+    pub(crate) fn optional_media_type(&self, key: &str) -> Result<Option<MediaType>, Error> {
+        let value = self.optional(key)?.filter(|value| value.value.as_str() != Some(""));
+        value.map(|value| value.media_type()).transpose()
+    }
+
     pub(crate) fn array(&self) -> Result<Vec<Self>, Error> {
         let items = self.value.as_array().ok_or_else(|| self.unexpected("an array"))?;
         let item = |(index, value)| Self { value, path: format!("{}[{index}]", self.path) };

@@ -130,7 +130,9 @@ impl Error {
     pub fn opening(name: impl Into<String>) -> impl FnOnce(OpenError) -> Self {
         let name = name.into();
         move |error| match error {
-            OpenError::NotAFile => Self::NotAnImage { name, got: "something that is not a file" },
+            OpenError::NotAFile => {
+                Self::NotAnImage { name, got: "something that is no file, or a link that leads out of the directory" }
+            }
             OpenError::NotFound => Self::read(name)(io::ErrorKind::NotFound.into()),
             OpenError::Io(error) => Self::read(name)(error),
         }

@@ -10,6 +10,7 @@ mod foreign;
 mod present;
 mod probe;
 mod range;
+mod raw;
 mod read;
 mod referrers;
 mod source;
