@@ -1,5 +1,6 @@
 //! Embeds the web bundle: every file of `dist/`, compressed once here rather than at each request.
 
+use brotli::{BrotliCompress, enc::BrotliEncoderParams};
 use flate2::{Compression, write::GzEncoder};
 use std::{
     env, fs,
@@ -27,18 +28,19 @@ fn main() -> io::Result<()> {
         bytes.hash(&mut hasher);
         let plain = out.join(format!("{number}.plain"));
         fs::write(&plain, &bytes)?;
-        let packed = pack(&bytes)?;
-        let gzip = match &packed {
-            Some(packed) => {
-                let path = out.join(format!("{number}.gz"));
-                fs::write(&path, packed)?;
-                format!("Some(include_bytes!({path:?}))")
-            }
-            None => "None".to_owned(),
-        };
+        let mut forms = Vec::new();
+        // Without optimisation it takes minutes, and such a build is not deployed.
+        let brotli = if env::var("OPT_LEVEL").is_ok_and(|level| level != "0") { pack_brotli(&bytes)? } else { None };
+        for (coding, packed) in [("br", brotli), ("gzip", pack_gzip(&bytes)?)] {
+            let Some(packed) = packed else { continue };
+            let path = out.join(format!("{number}.{coding}"));
+            fs::write(&path, packed)?;
+            forms.push(format!("({coding:?}, include_bytes!({path:?}) as &[u8])"));
+        }
         table.push_str(&format!(
-            "    File {{ name: {name:?}, etag: \"\\\"{:016x}\\\"\", plain: include_bytes!({plain:?}), gzip: {gzip} }},\n",
+            "    File {{ name: {name:?}, hash: \"{:016x}\", plain: include_bytes!({plain:?}), packed: &[{}] }},\n",
             hasher.finish(),
+            forms.join(", "),
         ));
     }
     table.push(']');
@@ -64,10 +66,22 @@ fn collect(folder: &Path, prefix: String, files: &mut Vec<(String, PathBuf)>) ->
     Ok(())
 }
 
+/// The brotli form, where it is worth its header.
+fn pack_brotli(bytes: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    let mut packed = Vec::new();
+    let parameters = BrotliEncoderParams { quality: 11, lgwin: 22, size_hint: bytes.len(), ..Default::default() };
+    BrotliCompress(&mut &bytes[..], &mut packed, &parameters)?;
+    Ok(Some(packed).filter(|packed| is_worth(packed, bytes)))
+}
+
 /// The gzip form, where it is worth its header.
-fn pack(bytes: &[u8]) -> io::Result<Option<Vec<u8>>> {
+fn pack_gzip(bytes: &[u8]) -> io::Result<Option<Vec<u8>>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes)?;
     let packed = encoder.finish()?;
-    Ok((packed.len() + packed.len() / 16 < bytes.len()).then_some(packed))
+    Ok(Some(packed).filter(|packed| is_worth(packed, bytes)))
+}
+
+fn is_worth(packed: &[u8], bytes: &[u8]) -> bool {
+    packed.len() + packed.len() / 16 < bytes.len()
 }

@@ -6,9 +6,10 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 struct File {
     name: &'static str,
-    etag: &'static str,
+    hash: &'static str,
     plain: &'static [u8],
-    gzip: Option<&'static [u8]>,
+    /// Compressed forms by their content coding, the smallest first.
+    packed: &'static [(&'static str, &'static [u8])],
 }
 
 static FILES: &[File] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
@@ -28,7 +29,15 @@ impl File {
     fn answer(&self, request: &HeaderMap, frames: &HeaderValue) -> Response<Body> {
         let mut response = Response::new(Body::empty());
         let headers = response.headers_mut();
-        headers.insert(header::ETAG, HeaderValue::from_static(self.etag));
+        let packed = self.packed.iter().find(|(coding, _)| accepts(request, coding));
+        // Each form has a tag of its own, since caches keep them beside each other (RFC 9110, section 8.8.3.3).
+        let etag = match packed {
+            Some((coding, _)) => format!("\"{}-{coding}\"", self.hash),
+            None => format!("\"{}\"", self.hash),
+        };
+        if let Ok(etag) = HeaderValue::from_str(&etag) {
+            headers.insert(header::ETAG, etag);
+        }
         headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
         let cache = if is_hashed(self.name) { "public, max-age=31536000, immutable" } else { "no-cache" };
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
@@ -39,16 +48,16 @@ impl File {
         } else {
             headers.insert(header::CONTENT_SECURITY_POLICY, frames.clone());
         }
-        if request.get(header::IF_NONE_MATCH).is_some_and(|tags| lists(tags, self.etag)) {
+        if request.get(header::IF_NONE_MATCH).is_some_and(|tags| lists(tags, &etag)) {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             return response;
         }
-        let bytes = match self.gzip {
-            Some(gzip) if accepts_gzip(request) => {
-                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-                gzip
+        let bytes = match packed {
+            Some((coding, packed)) => {
+                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
+                packed
             }
-            _ => self.plain,
+            None => self.plain,
         };
         *response.body_mut() = Bytes::from_static(bytes).into();
         response
@@ -96,12 +105,13 @@ fn content_type(name: &str) -> &'static str {
     }
 }
 
-fn accepts_gzip(request: &HeaderMap) -> bool {
+/// Whether a client takes a content coding (RFC 9110, section 12.5.3).
+fn accepts(request: &HeaderMap, wanted: &str) -> bool {
     request.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).any(|value| {
         value.split(',').any(|coding| {
             let (name, quality) = coding.split_once(';').unwrap_or((coding, ""));
             let refused = quality.trim().strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0));
-            name.trim().eq_ignore_ascii_case("gzip") && !refused
+            name.trim().eq_ignore_ascii_case(wanted) && !refused
         })
     })
 }
@@ -115,6 +125,8 @@ pub(crate) fn lists(value: &HeaderValue, etag: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderName;
+    use hyper::body as http_body;
 
     const FRAMES: HeaderValue = HeaderValue::from_static("frame-ancestors 'none'");
 
@@ -128,16 +140,31 @@ mod tests {
         }
     }
 
+    fn asking(name: HeaderName, value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(name, HeaderValue::from_static(value))])
+    }
+
     #[test]
-    fn gzip_is_sent_to_those_who_accept_it() {
-        let accepts = |value: &'static str| {
-            accepts_gzip(&HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(value))]))
-        };
-        assert!(accepts("gzip, deflate, br, zstd"));
-        assert!(accepts("br;q=1.0, GZIP;q=0.8"));
-        assert!(!accepts("gzip;q=0"));
-        assert!(!accepts("identity"));
-        assert!(!accepts_gzip(&HeaderMap::new()));
+    fn each_client_gets_the_smallest_form_that_it_accepts() {
+        static PACKED: &[(&str, &[u8])] = &[("br", b"b"), ("gzip", b"gz")];
+        let file = File { name: "app-0123456789abcdef_bg.wasm", hash: "0f", plain: b"plain", packed: PACKED };
+        for (accepted, coding, etag, length) in [
+            ("gzip, deflate, br, zstd", Some("br"), "\"0f-br\"", 1),
+            ("br;q=0, GZIP;q=0.8", Some("gzip"), "\"0f-gzip\"", 2),
+            ("gzip;q=0", None, "\"0f\"", 5),
+            ("identity", None, "\"0f\"", 5),
+        ] {
+            let answer = file.answer(&asking(header::ACCEPT_ENCODING, accepted), &FRAMES);
+            let headers = answer.headers();
+            let sent = headers.get(header::CONTENT_ENCODING).map(|coding| coding.to_str().unwrap());
+            assert_eq!((sent, headers[header::ETAG].to_str().unwrap()), (coding, etag), "{accepted}");
+            assert_eq!(http_body::Body::size_hint(answer.body()).exact(), Some(length), "{accepted}");
+            assert_eq!(headers[header::VARY], "Accept-Encoding");
+            assert_eq!(headers[header::CONTENT_TYPE], "application/wasm");
+            let mut again = asking(header::ACCEPT_ENCODING, accepted);
+            again.insert(header::IF_NONE_MATCH, HeaderValue::from_str(etag).unwrap());
+            assert_eq!(file.answer(&again, &FRAMES).status(), StatusCode::NOT_MODIFIED);
+        }
     }
 
     #[test]
