@@ -1,13 +1,18 @@
 //! Connections: taking them, ending them, and how many there may be.
 
 use crate::{
-    identity::Looked,
+    identity::{H2, Looked},
     metrics::Limit,
     server::{Peer, Relay},
     stream::{Guarded, Pace},
 };
-use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use http::{HeaderValue, Request, Uri, header};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::SockRef;
 use std::{
@@ -85,7 +90,11 @@ async fn serve(tcp: TcpStream, address: IpAddr, relay: &Arc<Relay>, stopped: wat
         Some(identity) => {
             let acceptor = identity.acceptor(|looked| report(relay, looked));
             if let Ok(Ok(tls)) = timeout(relay.limits.header_time, acceptor.accept(tcp)).await {
-                speak(tls, peer, relay, stopped).await;
+                if tls.get_ref().1.alpn_protocol() == Some(H2) {
+                    speak_h2(tls, peer, relay, stopped).await;
+                } else {
+                    speak(tls, peer, relay, stopped).await;
+                }
             }
         }
     }
@@ -117,6 +126,64 @@ where
             let _ = connection.await;
         }
     }
+}
+
+/// HTTP/2, whose streams share one connection: a stream without a reader blocks none of the others, and not the connection either, so
+/// that an alarm of its own ends a connection whose streams get nowhere.
+async fn speak_h2<T>(stream: T, peer: Peer, relay: &Arc<Relay>, mut stopped: watch::Receiver<()>)
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let limits = &relay.limits;
+    let service = service_fn(|request: Request<Incoming>| {
+        let relay = Arc::clone(relay);
+        async move { Ok::<_, Infallible>(relay.handle(as_http1(request), peer).await) }
+    });
+    let pace = Pace { idle: limits.client_idle, rate: limits.client_min_rate, window: limits.client_rate_window };
+    let guarded = Guarded::new(stream, pace, Arc::clone(&relay.metrics));
+    let moved = guarded.moved();
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(H2_STREAMS)
+        .max_header_list_size(u32::try_from(limits.header_size).unwrap_or(u32::MAX))
+        .max_send_buf_size(H2_UNSENT)
+        .keep_alive_interval(limits.client_idle)
+        .keep_alive_timeout(limits.client_idle)
+        .serve_connection(TokioIo::new(guarded), service);
+    let mut connection = pin!(connection);
+    // A connection without requests answers pings, so that only a quiet one counts as idle.
+    let idle = async {
+        let mut before = moved.load(Ordering::Relaxed);
+        loop {
+            sleep(limits.client_idle * 2).await;
+            let now = moved.load(Ordering::Relaxed);
+            if now.saturating_sub(before) <= PINGS {
+                relay.metrics.limited(Limit::ClientIdle);
+                return;
+            }
+            before = now;
+        }
+    };
+    tokio::select! {
+        _ = connection.as_mut() => {}
+        () = idle => {}
+        _ = stopped.changed() => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
+}
+
+/// The target and the host of a request, as HTTP/1.1 has them: routes and names are judged in one form.
+fn as_http1<B>(mut request: Request<B>) -> Request<B> {
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    if let Some(host) = parts.authority.take().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
+        // Two names for one request are refused as two Host headers are.
+        request.headers_mut().append(header::HOST, host);
+    }
+    parts.scheme = None;
+    *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+    request
 }
 
 fn report(relay: &Relay, looked: Looked) {
@@ -151,5 +218,11 @@ pub(crate) fn is_exposed(listen: &SocketAddr) -> bool {
 const OWN_FILES: u64 = 64;
 /// Bytes that the kernel keeps for a client beyond those that it has sent.
 const UNSENT: u32 = 128 << 10;
+/// Requests at once over one connection of HTTP/2.
+const H2_STREAMS: u32 = 64;
+/// Bytes that are kept for each of them before its client takes some.
+const H2_UNSENT: usize = 16 << 10;
+/// Bytes that pings and settings take, in both directions of two periods of idleness.
+const PINGS: u64 = 512;
 /// The smallest that the library takes.
 const SMALLEST_BUFFER: usize = 8 << 10;

@@ -85,6 +85,9 @@ impl Identity {
     }
 }
 
+/// The name of HTTP/2 in a handshake (RFC 9113, section 3.1).
+pub(crate) const H2: &[u8] = b"h2";
+
 fn read(certificate: &PathBuf, key: &PathBuf) -> Result<Files, String> {
     let read = |path: &PathBuf| fs::read(path).map_err(|error| format!("cannot read `{}`: {error}", path.display()));
     Ok(Files { certificate: read(certificate)?, key: read(key)? })
@@ -104,7 +107,7 @@ fn configure(files: &Files) -> Result<Arc<ServerConfig>, String> {
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .map_err(|error| format!("the certificate cannot be used: {error}"))?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![H2.to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
 

@@ -5,7 +5,10 @@ use std::{
     future::Future,
     io,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -36,18 +39,27 @@ pub(crate) struct Guarded<T> {
     /// How long it was waited for in this window, and what it took.
     waited: Duration,
     taken: u64,
+    /// All bytes that it took.
+    moved: Arc<AtomicU64>,
 }
 
 impl<T> Guarded<T> {
     pub(crate) fn new(inner: T, pace: Pace, metrics: Arc<Metrics>) -> Self {
         let alarm = Box::pin(tokio::time::sleep(pace.idle));
-        Self { inner, pace, metrics, alarm, waiting: None, waited: Duration::ZERO, taken: 0 }
+        let moved = Arc::default();
+        Self { inner, pace, metrics, alarm, waiting: None, waited: Duration::ZERO, taken: 0, moved }
+    }
+
+    /// Counts the bytes that the client takes.
+    pub(crate) fn moved(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.moved)
     }
 
     fn watch(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match written {
             Poll::Ready(Ok(count)) => {
                 self.taken += count as u64;
+                self.moved.fetch_add(count as u64, Ordering::Relaxed);
                 if let Some(since) = self.waiting.take() {
                     self.waited += since.elapsed();
                     if self.waited >= self.pace.window {

@@ -1,8 +1,20 @@
 //! What an operator sees and sets.
 
 use super::*;
+use http::Request;
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use porthole_native::{Native, Options};
 use porthole_registry::transport::Transport;
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{
+        ClientConfig, RootCertStore,
+        crypto::ring,
+        pki_types::{CertificateDer, ServerName, pem::PemObject},
+    },
+};
 
 /// A load balancer needs a moment to see that this relay stops; requests that it still sends are served.
 #[tokio::test]
@@ -231,4 +243,63 @@ async fn a_range_that_ends_before_it_begins_is_not_passed_on() {
         assert_eq!((answer.status, answer.body.len()), (200, 10), "{range}");
     }
     assert!(upstream.asked().iter().all(|head| !head.to_ascii_lowercase().contains("range:")));
+}
+
+/// A connection of HTTP/2 with the relay, that checks its certificate.
+async fn connect_h2(relay: &Running, certificate: &std::path::Path) -> SendRequest<Empty<bytes::Bytes>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(certificate).unwrap()).unwrap();
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let tcp = TcpStream::connect(relay.address).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let tls = TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap();
+    assert_eq!(tls.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    // Less than a body, so that one that is not read stops.
+    let builder = builder.initial_stream_window_size(64 << 10);
+    let (sender, connection) = builder.handshake(TokioIo::new(tls)).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+#[tokio::test]
+async fn browsers_speak_http_2_over_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = crate::identity::tests::write(folder.path());
+    let upstream = Upstream::start(|_| reply("200 OK", &[], &"x".repeat(200_000))).await;
+    let ns = upstream.address.to_string();
+    let (path, key) = (certificate.to_str().unwrap(), key.to_str().unwrap());
+    let flags = ["--tls-cert", path, "--tls-key", key, "--allow-private", &ns, "--client-idle", "300ms"];
+    let relay = Running::start(&flags).await;
+    let mut sender = connect_h2(&relay, &certificate).await;
+    let base = format!("https://localhost:{}", relay.address.port());
+    let blob = format!("{base}/v2/a/blobs/{DIGEST}?ns={ns}");
+    let request = |url: &str| Request::get(url).body(Empty::new()).unwrap();
+    let (first, second) = (sender.send_request(request(&blob)), sender.send_request(request(&blob)));
+    for answer in [first.await.unwrap(), second.await.unwrap()] {
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes().len(), 200_000);
+    }
+    // The name in the request is judged like a Host header: a page whose name was made to resolve to this relay is refused.
+    let rebound = blob.replace("localhost", "evil.example");
+    assert_eq!(sender.send_request(request(&rebound)).await.unwrap().status(), 421);
+    let mut both = request(&blob);
+    both.headers_mut().insert("host", "127.0.0.1".parse().unwrap());
+    assert_eq!(sender.send_request(both).await.unwrap().status(), 421);
+    let large = Request::get(&blob).header("x", "y".repeat(20_000)).body(Empty::new()).unwrap();
+    assert!(sender.send_request(large).await.map_or(true, |answer| answer.status() == 431));
+
+    // A stream that is not read ends with its connection, although the connection itself is free.
+    let mut sender = connect_h2(&relay, &certificate).await;
+    let stalled = sender.send_request(request(&blob)).await.unwrap();
+    sender.ready().await.unwrap();
+    while sender.ready().await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(stalled.into_body().collect().await.is_err());
 }
