@@ -11,6 +11,7 @@ use crate::{
     log,
     metrics::Metrics,
     policy::Policy,
+    registries::{Rule, Rules},
     route,
     server::Relay,
     token::Realms,
@@ -61,6 +62,10 @@ pub(crate) struct Args {
     /// Relay only to this registry (may be repeated); without it: to any with a public address
     #[arg(long, value_name = "HOST[:PORT]", value_delimiter = ',')]
     pub(crate) allow: Vec<String>,
+    /// Rules for one registry: `HOST [allow|deny] [realm=HOST] [rate=REQUESTS-A-SECOND]` (may be repeated); in the file, a table
+    /// `[registry."HOST"]` with `allow`, `realms` and `rate`
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    pub(crate) registry: Vec<Rule>,
     /// This host may have a private or a loopback address, and any port
     #[arg(long, value_name = "HOST[:PORT]", value_delimiter = ',')]
     pub(crate) allow_private: Vec<String>,
@@ -156,8 +161,12 @@ impl Relay {
             ..Options::default()
         })
         .map_err(|error| format!("--ca: {}", error.message))?;
+        let rules = Rules::new(args.registry).map_err(|error| format!("--registry: {error}"))?;
+        // A rule that allows a registry closes the relay to others, as --allow does.
+        let only = args.allow.into_iter().chain(rules.allowed().map(str::to_owned)).collect();
         let policy = Policy {
-            only: args.allow,
+            only,
+            rules: Arc::new(rules),
             private: args.allow_private,
             plain: args.plain_http,
             realms: args.trust_realm,

@@ -68,12 +68,25 @@ fn in_file(place: Option<impl AsRef<Path>>, error: clap::Error) -> Result<Result
 fn parse_file(text: &str) -> Result<Vec<(String, OsString)>, String> {
     let known: Vec<_> = names(&Args::command()).collect();
     let mut found = Vec::new();
+    // Rules in the words of --registry, the last one being read.
+    let mut rules: Vec<String> = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
         let wrong = |reason: String| format!("line {}: {reason}", number + 1);
+        if line.starts_with('[') {
+            let host = line.strip_prefix("[registry.\"").and_then(|rest| rest.strip_suffix("\"]"));
+            let host = host.filter(|host| !host.is_empty() && !host.contains([' ', ',', '"']));
+            rules.push(host.ok_or_else(|| wrong("expected `[registry.\"HOST\"]`".to_owned()))?.to_owned());
+            continue;
+        }
+        if let Some(rule) = rules.last_mut() {
+            let (name, value) = line.split_once('=').ok_or_else(|| wrong("expected `name = value`".to_owned()))?;
+            rule.push_str(&rule_words(name.trim(), value.trim()).map_err(wrong)?);
+            continue;
+        }
         let (name, value) = line.split_once('=').ok_or_else(|| wrong("expected `name = value`".to_owned()))?;
         let name = name.trim();
         if !known.iter().any(|known| known == name) || matches!(name, "config" | "check") {
@@ -105,7 +118,29 @@ fn parse_file(text: &str) -> Result<Vec<(String, OsString)>, String> {
         }
         found.push((name.to_owned(), text.into()));
     }
+    if !rules.is_empty() {
+        if found.iter().any(|(name, _)| name == "registry") {
+            return Err("expected rules for registries either as tables or as a list".to_owned());
+        }
+        found.push(("registry".to_owned(), rules.join(",").into()));
+    }
     Ok(found)
+}
+
+/// A line of a table `[registry."HOST"]` in the words of `--registry`.
+fn rule_words(name: &str, value: &str) -> Result<String, String> {
+    let value: Value = serde_json::from_str(value).map_err(|error| format!("`{name}`: {error}"))?;
+    match (name, value) {
+        ("allow", Value::Bool(allow)) => Ok(if allow { " allow" } else { " deny" }.to_owned()),
+        ("rate", Value::Number(rate)) => Ok(format!(" rate={rate}")),
+        ("realms", Value::Array(realms)) => {
+            let words: Option<Vec<_>> =
+                realms.iter().map(|realm| Some(format!(" realm={}", realm.as_str()?))).collect();
+            words.map(|words| words.concat()).ok_or_else(|| "`realms`: expected a list of strings".to_owned())
+        }
+        ("allow" | "rate" | "realms", _) => Err(format!("`{name}`: expected another type of value")),
+        _ => Err(format!("a registry has no `{name}`: expected allow, realms or rate")),
+    }
 }
 
 /// The long names of all options.
@@ -186,6 +221,18 @@ mod tests {
     }
 
     #[test]
+    fn a_registry_has_a_table_of_its_own() {
+        let file = "grace = 1\n[registry.\"docker.io\"]\nallow = true\nrealms = [\"login.example\"]\nrate = 5\n\
+            [registry.\"ghcr.io\"]\nallow = false\n";
+        let rules = |args: Args| args.registry;
+        let expected = ["docker.io allow realm=login.example rate=5", "ghcr.io deny"];
+        let expected: Vec<crate::registries::Rule> = expected.iter().map(|rule| rule.parse().unwrap()).collect();
+        assert_eq!(rules(args(&[], &[], Some(file)).unwrap()), expected);
+        let variable = [("PORTHOLE_RELAY_REGISTRY", "docker.io allow realm=login.example rate=5,ghcr.io deny")];
+        assert_eq!(rules(args(&[], &variable, None).unwrap()), expected);
+    }
+
+    #[test]
     fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
         let file = Some("max-connections = 1\nlookups = 1\ngrace = 1\nallow = [\"a.example\"]\n");
         let variables = [("PORTHOLE_RELAY_MAX_CONNECTIONS", "2"), ("PORTHOLE_RELAY_LOOKUPS", "2")];
@@ -213,6 +260,10 @@ mod tests {
             ("config = \"x\"", "line 1: there is no option `config`"),
             ("allow = [1]", "line 1: `allow`: expected a list of strings"),
             ("grace = 1\ngrace = 2", "line 2: `grace` is set twice"),
+            ("[registry]", "line 1: expected `[registry.\"HOST\"]`"),
+            ("[registry.\"a.example\"]\ngrace = 1", "line 2: a registry has no `grace`"),
+            ("[registry.\"a.example\"]\nrate = true", "line 2: `rate`: expected another type"),
+            ("[registry.\"a.example\"]\nrate = 0", "expected requests a second"),
             ("log-targets = 1", "line 1: `log-targets`: expected true or false"),
             ("listen = \"here\"", "invalid value 'here' for '--listen <ADDRESS>'"),
         ] {

@@ -23,6 +23,7 @@ mod pieces;
 mod policy;
 mod proxy;
 mod refusal;
+mod registries;
 mod route;
 mod server;
 mod stream;

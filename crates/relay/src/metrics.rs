@@ -40,11 +40,12 @@ pub(crate) enum Limit {
     ClientIdle,
     ClientMinRate,
     UpstreamMinRate,
+    RegistryRate,
     DocumentSize,
 }
 
 impl Limit {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Connections,
         Self::ClientConnections,
         Self::ClientRate,
@@ -53,6 +54,7 @@ impl Limit {
         Self::ClientIdle,
         Self::ClientMinRate,
         Self::UpstreamMinRate,
+        Self::RegistryRate,
         Self::DocumentSize,
     ];
 
@@ -67,6 +69,7 @@ impl Limit {
             Self::ClientIdle => "client-idle",
             Self::ClientMinRate => "client-min-rate",
             Self::UpstreamMinRate => "upstream-min-rate",
+            Self::RegistryRate => "registry",
             Self::DocumentSize => "document-size",
         }
     }

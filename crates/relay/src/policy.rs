@@ -1,7 +1,8 @@
 //! Where this relay goes: what its flags say, on top of the rules that hold for every server-given URL.
 
-use crate::refusal::Refusal;
+use crate::{refusal::Refusal, registries::Rules};
 use porthole_registry::policy::{self, Authority, Denied, Origin, Realm, RefusedUrl, Scheme, Url};
+use std::sync::Arc;
 
 /// The destinations that the options allow. Every list holds `host` or `host:port`, in canonical form;
 /// a bare host stands for all its ports.
@@ -15,6 +16,8 @@ pub(crate) struct Policy {
     pub(crate) plain: Vec<String>,
     /// Hosts that any registry may have its users sign in at.
     pub(crate) realms: Vec<String>,
+    /// What holds for single registries.
+    pub(crate) rules: Arc<Rules>,
     /// Names of this relay: asking itself would never end.
     pub(crate) own: Vec<String>,
 }
@@ -22,6 +25,9 @@ pub(crate) struct Policy {
 impl Policy {
     /// The base URL of a registry's API.
     pub(crate) fn registry(&self, registry: &str, host: &str) -> Result<Url, Refusal> {
+        if self.rules.denies(registry) {
+            return Err(Refusal::destination(format!("this relay does not go to {registry} (--registry)")));
+        }
         if !self.only.is_empty() && !lists(&self.only, registry) {
             return Err(Refusal::destination(format!("this relay does not go to {registry} (--allow)")));
         }
@@ -72,13 +78,14 @@ impl Policy {
         Ok(to)
     }
 
-    /// What may be done with the realm of a challenge; `credential` says whether the caller sent one.
-    pub(crate) fn realm(&self, registry: &Url, realm: &str, credential: bool) -> Result<Realm, Refusal> {
+    /// What may be done with the realm of a challenge of the registry `name`; `credential` says whether the caller sent one.
+    pub(crate) fn realm(&self, name: &str, registry: &Url, realm: &str, credential: bool) -> Result<Realm, Refusal> {
         let refused = |reason: String| {
             Refusal::upstream("UPSTREAM_REFUSED", format!("its token realm is no place to ask: {reason}"))
         };
+        let trusted = [&self.realms, self.rules.realms(name)].concat();
         let verdict =
-            policy::realm(registry.origin(), realm, credential, &self.realms).map_err(|e| refused(e.to_string()))?;
+            policy::realm(registry.origin(), realm, credential, &trusted).map_err(|e| refused(e.to_string()))?;
         let (Realm::Send(url) | Realm::Anonymous(url) | Realm::Untrusted(url)) = &verdict;
         if url.origin() != registry.origin() {
             self.check(url.origin()).map_err(|refusal| refused(refusal.message))?;
@@ -145,6 +152,16 @@ mod tests {
         assert_eq!(url(&policy, "docker.io").unwrap(), "https://registry-1.docker.io/v2/");
         assert_eq!(url(&policy, "relay.example.com"), Err("DESTINATION_DENIED"));
         assert_eq!(url(&policy, "relay.example.com:443"), Err("DESTINATION_DENIED"));
+
+        let rules = ["ghcr.io deny", "quay.io realm=login.corp.com"].map(|rule| rule.parse().unwrap());
+        let policy = Policy { rules: Arc::new(Rules::new(rules.to_vec()).unwrap()), ..Policy::default() };
+        assert_eq!(url(&policy, "ghcr.io"), Err("DESTINATION_DENIED"));
+        let realm = |name: &'static str| {
+            let registry = judge(&policy, name).unwrap();
+            policy.realm(name, &registry, "https://login.corp.com/token", true).unwrap()
+        };
+        assert!(matches!(realm("quay.io"), Realm::Send(_)));
+        assert!(matches!(realm("docker.io"), Realm::Untrusted(_)));
 
         let policy = Policy { only: list(&["docker.io", "r.example.com:7777"]), ..Policy::default() };
         assert_eq!(url(&policy, "docker.io").unwrap(), "https://registry-1.docker.io/v2/");

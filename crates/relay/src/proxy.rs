@@ -26,6 +26,7 @@ pub(crate) async fn answer(
     base: &str,
 ) -> Result<Response<Body>, Refusal> {
     let registry = relay.upstream.policy.registry(&call.registry, &call.host)?;
+    relay.upstream.admit(&call.registry)?;
     let url = registry
         .join(&call.upstream_path())
         .map_err(|error| Refusal::bad_request("NAME_INVALID", error.to_string()))?;

@@ -91,9 +91,12 @@ impl Refusal {
         let mut response = Response::new(Body::from(json!({ "errors": [error] }).to_string()));
         *response.status_mut() = self.status;
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-        }
+        let wait = match self.status {
+            StatusCode::SERVICE_UNAVAILABLE => Some("5"),
+            StatusCode::TOO_MANY_REQUESTS => Some("1"),
+            _ => None,
+        };
+        response.headers_mut().extend(wait.map(|wait| (header::RETRY_AFTER, HeaderValue::from_static(wait))));
         response.extensions_mut().insert(Refused(self.code));
         response
     }

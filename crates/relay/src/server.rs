@@ -273,9 +273,7 @@ fn vary_by_origin(headers: &mut HeaderMap) {
 
 fn too_fast() -> Response<Body> {
     let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", "too many requests (--client-rate)");
-    let mut response = refusal.response();
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    response
+    refusal.response()
 }
 
 fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {

@@ -145,6 +145,7 @@ async fn ask(relay: &Relay, wish: Wish, client: &HeaderMap, post: bool) -> Resul
         return Ok(token_answer(json!({ "token": enclose(&wish.registry, None) })));
     }
     let registry = relay.upstream.policy.registry(&wish.registry, &wish.host)?;
+    relay.upstream.admit(&wish.registry)?;
     let door = match relay.realms.get(&wish.registry) {
         Some(door) => door,
         None => discover(relay, &wish, &registry).await?,
@@ -173,7 +174,7 @@ async fn ask(relay: &Relay, wish: Wish, client: &HeaderMap, post: bool) -> Resul
 
     let secret = |(key, _): &(String, String)| matches!(key.as_str(), "password" | "refresh_token");
     let credential = authorization.is_some() || post && wish.parameters.iter().any(secret);
-    let url = match relay.upstream.policy.realm(&registry, &realm, credential)? {
+    let url = match relay.upstream.policy.realm(&wish.registry, &registry, &realm, credential)? {
         Realm::Send(url) | Realm::Anonymous(url) => url,
         Realm::Untrusted(url) => {
             let realm = url.origin().authority();

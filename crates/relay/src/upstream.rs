@@ -1,6 +1,10 @@
 //! Requests to registries and to the hosts that they point at.
 
-use crate::{metrics::Metrics, policy::Policy, refusal::Refusal};
+use crate::{
+    metrics::{Limit, Metrics},
+    policy::Policy,
+    refusal::Refusal,
+};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Response, StatusCode};
 use porthole_core::limits::REDIRECTS;
@@ -34,6 +38,19 @@ pub(crate) struct Answer {
 }
 
 impl Upstream {
+    /// Refuses a request to a registry that gets as many as its rule allows.
+    ///
+    /// # Errors
+    /// 429, until a second later.
+    pub(crate) fn admit(&self, registry: &str) -> Result<(), Refusal> {
+        if self.policy.rules.may_ask(registry) {
+            return Ok(());
+        }
+        self.metrics.limited(Limit::RegistryRate);
+        let message = format!("this relay sends {registry} no more requests now (--registry)");
+        Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", message))
+    }
+
     /// Sends a request and follows where the answer points: every hop is checked, and the authorization stays with the
     /// origin that it was meant for.
     pub(crate) async fn fetch(&self, method: &Method, mut url: Url, headers: HeaderMap) -> Result<Answer, Refusal> {

@@ -1,5 +1,23 @@
 use super::*;
 
+#[tokio::test]
+async fn a_registry_gets_no_more_requests_than_its_rule_allows() {
+    let upstream = Upstream::start(|_| reply("200 OK", &[], "{}")).await;
+    let ns = upstream.address.to_string();
+    let relay = Running::start(&["--allow-private", &ns, "--registry", &format!("{ns} rate=1")]).await;
+    let mut refused = None;
+    for _ in 0..8 {
+        let answer = relay.get(&format!("/v2/a/manifests/1?ns={ns}")).await;
+        refused = (answer.status != 200).then_some(answer);
+    }
+    let refused = refused.unwrap();
+    assert_eq!((refused.status, refused.code().as_str()), (429, "TOOMANYREQUESTS"));
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert!(upstream.asked().len() < 8);
+    let denied = Running::start(&["--allow-private", &ns, "--registry", &format!("{ns} deny")]).await;
+    assert_eq!(denied.get(&format!("/v2/a/manifests/1?ns={ns}")).await.code(), "DESTINATION_DENIED");
+}
+
 /// Whatever is asked, nothing but the listed routes reaches a registry.
 #[tokio::test]
 async fn odd_requests_leave_the_registry_alone() {
