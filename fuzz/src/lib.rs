@@ -20,6 +20,7 @@ mod zstd;
 pub use archive::{differential, tar};
 pub use contents::{packages, rpm, secrets};
 pub use json::json;
+pub use porthole_relay::fuzz::relay;
 pub use seek::seek;
 pub use stream::{gzip, layer, zstd};
 pub use text::{challenge, content_range, digest, link, reference};
@@ -51,4 +52,5 @@ pub const TARGETS: &[Target] = &[
     ("packages", packages),
     ("rpm", rpm),
     ("secrets", secrets),
+    ("relay", relay),
 ];

@@ -21,6 +21,16 @@ pub fn of(target: &str) -> Result<Vec<Input>, Box<dyn Error>> {
     let mut inputs = match target {
         "reference" => references(),
         "digest" => texts(&[DIGEST, "sha512:00", "a/../b", "\\x00\\\\"]),
+        "relay" => texts(&[
+            "GET /v2/library/nginx/manifests/latest?ns=docker.io HTTP/1.1\r\nHost: 127.0.0.1:8090\r\nAccept: application/json\r\nRange: bytes=0-9",
+            "GET /v2/ghcr.io/a/b/blobs/sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\r\nHost: evil.example",
+            "GET /v2/%2e%2e/%2e%2e/blobs/../x?ns=a.example%40b.example\r\nHost: localhost.\r\nAuthorization: a\r\nAuthorization: b",
+            "GET /v2/r.example.com_5000/a/b/tags/list?n=2&last=x%0d%0ay\r\nHost: relay.example.com",
+            "GET http://169.254.169.254/latest/meta-data HTTP/1.1",
+            "POST /token?ns=docker.io&scope=repository:a/b:pull\r\nContent-Length: 5\r\nTransfer-Encoding: chunked",
+            "x\r\nWWW-Authenticate: Bearer realm=\"https://auth.example/token\",service=\"s\",scope=\"repository:a/b:pull\"\r\nWWW-Authenticate: Basic realm=\"<script>\"\r\nContent-Type: text/html\r\nLink: </v2/a/tags/list?n=2&last=%3E>; rel=next\r\nSet-Cookie: a=b\r\nLocation: http://evil.example/",
+            "x\r\nLink: <?ns=evil.example&n=2&last=x>; rel=\"next\"\r\nContent-Type: application/vnd.oci.image.index.v1+json; charset=utf-8",
+        ]),
         "challenge" => texts(&[
             r#"Bearer realm="https://auth.example/token",service="s",scope="repository:a/b:pull,push""#,
             r#"Negotiate abc==, Basic realm="a \"b\"", charset=UTF-8"#,

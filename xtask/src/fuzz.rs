@@ -100,7 +100,7 @@ fn fuzz(workspace: &Workspace, verb: &str) -> Command {
 fn max_len(target: &str) -> u32 {
     match target {
         "whiteouts" => 128,
-        "reference" | "digest" | "challenge" | "link" | "content_range" => 512,
+        "reference" | "digest" | "challenge" | "link" | "content_range" | "relay" => 512,
         "json" => 4096,
         _ => 8192,
     }

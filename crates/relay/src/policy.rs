@@ -39,6 +39,12 @@ impl Policy {
         Url::parse(&format!("{origin}/v2/")).map_err(|error| Refusal::destination(format!("{registry}: {error}")))
     }
 
+    /// How an origin writes this authority: without the port that its scheme has anyway.
+    pub(crate) fn authority(authority: &Authority) -> String {
+        let plain = authority.host.is_loopback_literal();
+        Origin::new(if plain { Scheme::Http } else { Scheme::Https }, authority.clone()).authority()
+    }
+
     /// Whether an origin may be reached, by its name; its addresses are judged when the name is resolved.
     pub(crate) fn check(&self, origin: &Origin) -> Result<(), Refusal> {
         let authority = origin.authority();

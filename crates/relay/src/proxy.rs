@@ -214,7 +214,7 @@ async fn failed(answer: Answer, mut back: HeaderMap, method: &Method, call: &Cal
 }
 
 /// A challenge that leads here: to this relay's token endpoint, with the parameters that the registry wants to see.
-fn rewrite(challenge: &challenge::Challenge, registry: &str, base: &str) -> Option<HeaderValue> {
+pub(crate) fn rewrite(challenge: &challenge::Challenge, registry: &str, base: &str) -> Option<HeaderValue> {
     let text = match challenge.scheme.as_str() {
         "basic" => format!("Basic realm=\"{registry}\""),
         "bearer" => {
@@ -242,20 +242,20 @@ fn next_page(answer: &Answer, call: &Call) -> Result<Option<HeaderValue>, Refusa
     }
     match tags::next(&answer.url, answer.response.headers()) {
         None => Ok(None),
-        Some(Ok(query)) => link_here(&query, call).map(Some),
+        Some(Ok(query)) => link_here(&query, &call.registry, &call.path, call.by_query).map(Some),
         Some(Err(error)) => Err(bad_link(&error.to_string())),
     }
 }
 
-fn link_here(query: &str, call: &Call) -> Result<HeaderValue, Refusal> {
+pub(crate) fn link_here(query: &str, registry: &str, path: &str, by_query: bool) -> Result<HeaderValue, Refusal> {
     let mut pairs = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key != "ns").peekable();
     if pairs.peek().is_none() {
         return Err(bad_link("expected a query that says which page is next"));
     }
     let mut parameters = form_urlencoded::Serializer::new(String::new());
-    parameters.extend_pairs(call.by_query.then_some(("ns", call.registry.as_str())));
+    parameters.extend_pairs(by_query.then_some(("ns", registry)));
     parameters.extend_pairs(pairs);
-    HeaderValue::from_str(&format!("<{}?{}>; rel=\"next\"", call.path, parameters.finish()))
+    HeaderValue::from_str(&format!("<{path}?{}>; rel=\"next\"", parameters.finish()))
         .map_err(|error| bad_link(&error.to_string()))
 }
 
@@ -294,21 +294,13 @@ mod tests {
 
     #[test]
     fn links_lead_here() {
-        let call = |by_query| Call {
-            registry: "r.example.com".into(),
-            host: "r.example.com".into(),
-            repository: "a/b".into(),
-            endpoint: Endpoint::Tags,
-            query: Vec::new(),
-            path: if by_query { "/v2/a/b/tags/list".into() } else { "/v2/r.example.com/a/b/tags/list".into() },
-            by_query,
-        };
+        let path = |by_query| if by_query { "/v2/a/b/tags/list" } else { "/v2/r.example.com/a/b/tags/list" };
         let from = Url::parse("https://r.example.com/v2/a/b/tags/list?n=2").unwrap();
         let link = |target: &str, by_query| {
             let mut headers = HeaderMap::new();
             headers.insert(header::LINK, format!("<{target}>; rel=next").parse().unwrap());
             let query = tags::next(&from, &headers)?;
-            Some(query.ok().and_then(|query| link_here(&query, &call(by_query)).ok()))
+            Some(query.ok().and_then(|query| link_here(&query, "r.example.com", path(by_query), by_query).ok()))
         };
         let same = [
             "/v2/a/b/tags/list?n=2&last=x%26y",
