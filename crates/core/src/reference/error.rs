@@ -76,6 +76,14 @@ pub enum Error {
         /// Length in characters.
         length: usize,
     },
+    /// An image in the storage of a container engine, as skopeo names it.
+    #[error(
+        "invalid reference: expected an image of a registry, got one in the storage of a container engine, `{transport}`"
+    )]
+    Engine {
+        /// skopeo's name of the storage.
+        transport: &'static str,
+    },
     /// The text after `@` is not a digest, or its algorithm is unsupported.
     #[error("invalid reference: {0}")]
     Digest(digest::Error),
@@ -85,6 +93,12 @@ impl Error {
     /// A suggestion of what the user may have meant.
     pub fn hint(&self) -> Option<Hint> {
         let text = match self {
+            Self::Engine { .. } => {
+                "`docker save` and `podman save` write an archive, which can be read from a file or a pipe".to_owned()
+            }
+            Self::Registry { got, .. } | Self::Repository { got, .. } | Self::Tag { got, .. } if got.contains('$') => {
+                "replace the variable by its value: a shell does not do so within single quotes".to_owned()
+            }
             Self::WhiteSpace { .. } => "remove the white space before and after the reference".to_owned(),
             Self::Scheme { scheme, rest } if !rest.is_empty() => {
                 format!("write `{rest}`, without `{scheme}://`")

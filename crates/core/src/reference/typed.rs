@@ -22,6 +22,7 @@ impl Reference {
     /// # Ok::<(), porthole_core::reference::Error>(())
     /// ```
     pub fn parse_typed(text: &[u8]) -> Result<Self, Error> {
+        refuse_engine(text)?;
         match std::str::from_utf8(text).ok().and_then(plain) {
             Some(plain) => Self::parse_bytes(plain.as_bytes()),
             None => Self::parse_bytes(text),
@@ -42,6 +43,7 @@ impl Reference {
     /// assert_eq!(meant.as_deref(), Some("ghcr.io/owner/repo"));
     /// ```
     pub fn parse_strict(text: &[u8]) -> Result<Self, (Error, Option<String>)> {
+        refuse_engine(text).map_err(|error| (error, None))?;
         let meant = std::str::from_utf8(text).ok().and_then(plain).filter(|meant| meant.parse::<Self>().is_ok());
         match (Self::parse_bytes(text), meant) {
             (Ok(reference), None) => Ok(reference),
@@ -51,12 +53,29 @@ impl Reference {
     }
 }
 
+/// Refuses what skopeo calls an image of a container engine. It would be a reference, to an image of that name at Docker Hub.
+fn refuse_engine(text: &[u8]) -> Result<(), Error> {
+    for transport in ENGINES {
+        let rest = text.strip_prefix(transport.as_bytes()).and_then(|rest| rest.strip_prefix(b":"));
+        // A port consists of digits.
+        let is_port = |rest: &[u8]| rest.iter().take_while(|byte| **byte != b'/').all(u8::is_ascii_digit);
+        if rest.is_some_and(|rest| !is_port(rest)) {
+            return Err(Error::Engine { transport });
+        }
+    }
+    Ok(())
+}
+
+const ENGINES: [&str; 2] = ["docker-daemon", "containers-storage"];
+
 /// The reference in a text that is more than one; `None` if the text has nothing to remove.
 fn plain(text: &str) -> Option<String> {
     let mut rest = bare(text);
     rest = after_words(rest, "sudo").unwrap_or(rest);
-    if let Some(argument) = COMMANDS.iter().find_map(|command| after_words(rest, command)) {
-        rest = bare(argument);
+    if let Some(arguments) = COMMANDS.iter().find_map(|command| after_words(rest, command)) {
+        rest = bare(arguments);
+    } else if let Some(arguments) = LINES.iter().find_map(|line| after_words(rest, line)) {
+        rest = bare(first_operand(arguments));
     }
     let schemeless = SCHEMES.iter().find_map(|scheme| {
         let (start, rest) = rest.split_at_checked(scheme.len())?;
@@ -83,6 +102,20 @@ fn after_words<'t>(text: &'t str, words: &str) -> Option<&'t str> {
         let rest = rest.strip_prefix(word)?;
         rest.starts_with(char::is_whitespace).then(|| rest.trim_start())
     })
+}
+
+/// The first word that is no option and no value of one.
+fn first_operand(arguments: &str) -> &str {
+    let mut words = arguments.split_whitespace();
+    while let Some(word) = words.next() {
+        if !word.starts_with('-') {
+            return word;
+        }
+        if VALUED.contains(&word) {
+            words.next();
+        }
+    }
+    ""
 }
 
 /// The image that a page of a registry shows, by the page's address without its scheme.
@@ -140,6 +173,12 @@ fn page(address: &str) -> Option<String> {
                 name.iter().take_while(|part| !matches!(**part, "about" | "tags" | "tag")).copied().collect();
             (!name.is_empty()).then(|| format!("mcr.microsoft.com/{}", name.join("/")))
         }
+        ("catalog.redhat.com", ["software", "containers", user, name, ..])
+        | ("catalog.redhat.com", [_, "software", "containers", user, name, ..]) => {
+            // What needs no account is at another host.
+            let host = if user.starts_with("ubi") { "registry.access.redhat.com" } else { "registry.redhat.io" };
+            Some(format!("{host}/{user}/{name}"))
+        }
         _ => None,
     }
 }
@@ -160,24 +199,56 @@ fn api(address: &str) -> Option<String> {
 }
 
 /// Commands and lines of files whose argument is a reference.
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 14] = [
     "docker image pull",
     "docker image inspect",
     "docker manifest inspect",
     "docker buildx imagetools inspect",
     "docker pull",
-    "docker run",
     "docker inspect",
     "podman pull",
-    "podman run",
     "nerdctl pull",
     "crictl pull",
     "ctr image pull",
     "ctr images pull",
     "crane pull",
     "skopeo inspect",
-    "FROM",
     "image:",
+];
+
+/// Commands and lines of files in which more than a reference stands.
+const LINES: [&str; 6] = ["docker run", "docker create", "podman run", "podman create", "nerdctl run", "FROM"];
+
+/// Options of these commands that have a value as a word of its own.
+const VALUED: [&str; 28] = [
+    "-e",
+    "--env",
+    "--env-file",
+    "--entrypoint",
+    "--gpus",
+    "-h",
+    "--hostname",
+    "-l",
+    "--label",
+    "--link",
+    "-m",
+    "--memory",
+    "--mount",
+    "--name",
+    "--network",
+    "--net",
+    "-p",
+    "--publish",
+    "--platform",
+    "--pull",
+    "--restart",
+    "--runtime",
+    "-u",
+    "--user",
+    "-v",
+    "--volume",
+    "-w",
+    "--workdir",
 ];
 
 /// What people and programs put around names.
@@ -228,6 +299,13 @@ mod tests {
             ("$ sudo  docker\tpull nginx", "docker.io/library/nginx:latest"),
             ("skopeo inspect docker://quay.io/a/b", "quay.io/a/b:latest"),
             ("FROM golang:1.25", "docker.io/library/golang:1.25"),
+            ("FROM --platform=$BUILDPLATFORM golang:1.25 AS build", "docker.io/library/golang:1.25"),
+            ("docker run -it --rm -p 80:80 --name=web -v /a:/b nginx:1 sh -c 'a b'", "docker.io/library/nginx:1"),
+            (
+                "https://catalog.redhat.com/software/containers/ubi9/ubi/615bcf6",
+                "registry.access.redhat.com/ubi9/ubi:latest",
+            ),
+            ("https://catalog.redhat.com/en/software/containers/rhel9/go/61", "registry.redhat.io/rhel9/go:latest"),
             ("image: \"ghcr.io/a/b:1\"", "ghcr.io/a/b:1"),
             ("<https://quay.io/repository/a/b/>", "quay.io/a/b:latest"),
             ("https://HUB.docker.com/r/a/b/", "docker.io/a/b:latest"),
@@ -260,6 +338,28 @@ mod tests {
             assert!(Reference::parse_typed(text.as_bytes()).is_err(), "{text}");
         }
         assert!(Reference::parse_typed(b"a\xff").is_err());
+    }
+
+    #[test]
+    fn images_in_an_engine_are_no_references() {
+        for text in
+            ["docker-daemon:nginx:1", "containers-storage:nginx", "containers-storage:docker.io/library/nginx:1"]
+        {
+            let (error, _) = Reference::parse_strict(text.as_bytes()).unwrap_err();
+            assert!(matches!(error, Error::Engine { .. }), "{text}: {error}");
+            assert!(error.hint().is_some());
+        }
+        assert!(Reference::parse_strict(b"docker-daemon:5000/a").is_ok(), "a host of that name");
+        assert!(Reference::parse_strict(b"a/docker-daemon:1").is_ok());
+    }
+
+    #[test]
+    fn a_variable_that_was_not_replaced_is_named() {
+        for text in ["$IMAGE", "${IMAGE}:latest", "ghcr.io/a/b:$TAG"] {
+            let (error, _) = Reference::parse_strict(text.as_bytes()).unwrap_err();
+            let hint = error.hint().map(|hint| hint.to_string()).unwrap_or_default();
+            assert!(hint.contains("variable"), "{text}: {error}: {hint}");
+        }
     }
 
     #[test]
