@@ -72,6 +72,7 @@ pub mod layer;
 pub mod local;
 pub mod open;
 pub mod overview;
+pub mod referrers;
 pub mod resolve;
 pub mod search;
 pub mod seek;

@@ -28,7 +28,7 @@ use porthole_core::{
     limits::Limits,
     manifest::{Document, Raw},
 };
-use porthole_source::{BlobFiles, FileImage, Files, OpenError, Place, ReadAt, SourceKind, read_up_to};
+use porthole_source::{BlobFiles, FileImage, Files, OpenError, Place, ReadAt, SourceKind, has_tag, read_up_to};
 use std::{collections::HashMap, fmt, sync::Arc};
 
 /// What [`Error::NotAnImage`] got: an archive that describes no image, such as that of a layer or of a root file system.
@@ -196,6 +196,11 @@ impl<D: Files, F: ReadAt> BlobFiles for Images<D, F> {
 
     fn roots(&self) -> Vec<Descriptor> {
         self.names().into_iter().map(|(_, root)| root).collect()
+    }
+
+    fn tagged(&self, tag: &str) -> Option<Descriptor> {
+        let has_it = |(name, _): &(Option<String>, Descriptor)| name.as_deref().is_some_and(|name| has_tag(name, tag));
+        self.names().into_iter().find(has_it).map(|(_, root)| root)
     }
 
     async fn open_file(&self, digest: &Digest) -> Result<Self::File, porthole_source::Error> {

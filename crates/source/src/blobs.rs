@@ -30,6 +30,12 @@ pub trait BlobFiles {
     /// Root descriptors of the images, in the order in which the place lists them.
     fn roots(&self) -> Vec<Descriptor>;
 
+    /// Root descriptor of the first image that has a tag; [`has_tag`] compares. `None` if none has.
+    fn tagged(&self, tag: &str) -> Option<Descriptor> {
+        let _ = tag;
+        None
+    }
+
     /// Opens a blob. What is read of it is not verified.
     ///
     /// # Errors
@@ -82,6 +88,11 @@ pub trait BlobFiles {
                 .map_err(|source| Error::Document { digest: descriptor.digest, source })
         }
     }
+}
+
+/// Whether the name of an image in files ends with a tag, or is one.
+pub fn has_tag(name: &str, tag: &str) -> bool {
+    name == tag || name.strip_suffix(tag).is_some_and(|rest| rest.ends_with(':'))
 }
 
 /// The first `limit` bytes of a file, or all if it has fewer.
@@ -165,6 +176,13 @@ impl<B: BlobFiles> ImageSource for FileImage<B> {
     /// The roots of the place, any of which may refer to another.
     async fn referrers(&self, _subject: &Digest) -> Result<Vec<Descriptor>, B::Error> {
         Ok(self.files.roots())
+    }
+
+    async fn tagged(&self, tag: &str) -> Result<Option<Document>, B::Error> {
+        match self.files.tagged(tag) {
+            Some(root) => Ok(Some(self.document(&root).await?)),
+            None => Ok(None),
+        }
     }
 }
 

@@ -63,6 +63,13 @@ pub trait ImageSource {
         async { Err(self.kind().cannot(Capability::Referrers).into()) }
     }
 
+    /// The document that a tag of the same repository stands for, or a name beside the image in a place of files. `None` if there is no
+    /// such tag, or if the source has no tags.
+    fn tagged(&self, tag: &str) -> impl Future<Output = Result<Option<Document>, Self::Error>> {
+        let _ = tag;
+        async { Ok(None) }
+    }
+
     /// Size of the blob of a layer that belongs to no image, and so has no descriptor.
     fn bare_size(&self) -> impl Future<Output = Result<u64, Self::Error>> {
         async { Err(self.kind().cannot(Capability::BareLayer).into()) }

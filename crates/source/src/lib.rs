@@ -70,7 +70,7 @@ mod image;
 mod read_at;
 
 pub use self::{
-    blobs::{BlobBytes, BlobFiles, FileImage, FileStream, read_up_to},
+    blobs::{BlobBytes, BlobFiles, FileImage, FileStream, has_tag, read_up_to},
     error::{Capability, Error, SourceKind, Unsupported},
     files::{Files, OpenError, Place},
     image::{BlobStream, ImageSource},

@@ -11,7 +11,7 @@ use porthole_core::{
     limits::Limits,
     manifest::{Document, Raw},
 };
-use porthole_source::{BlobFiles, FileImage, Files, OpenError, SourceKind, read_up_to};
+use porthole_source::{BlobFiles, FileImage, Files, OpenError, SourceKind, has_tag, read_up_to};
 use std::{io::ErrorKind, path::Path, sync::Arc};
 
 /// The images of a store at one moment. Blobs are found by digest.
@@ -103,6 +103,11 @@ impl BlobFiles for Layout {
 
     fn roots(&self) -> Vec<Descriptor> {
         self.images.iter().map(|image| image.root.clone()).collect()
+    }
+
+    fn tagged(&self, tag: &str) -> Option<Descriptor> {
+        let has_it = |image: &&NamedImage| image.names.iter().any(|name| has_tag(name, tag));
+        self.images.iter().find(has_it).map(|image| image.root.clone())
     }
 
     async fn open_file(&self, digest: &Digest) -> Result<DiskFile, porthole_source::Error> {

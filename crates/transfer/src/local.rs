@@ -90,6 +90,14 @@ impl Local {
         Ok(Self::Store(Arc::new(store.local()?)))
     }
 
+    /// Root descriptor of the first image that has a tag.
+    pub fn tagged(&self, tag: &str) -> Option<Descriptor> {
+        match self {
+            Self::Files(images) => images.tagged(tag),
+            Self::Store(layout) => layout.tagged(tag),
+        }
+    }
+
     /// What kind of place this is.
     pub fn kind(&self) -> SourceKind {
         match self {

@@ -147,6 +147,16 @@ impl ImageSource for Source {
         }
     }
 
+    async fn tagged(&self, tag: &str) -> Result<Option<Document>, Error> {
+        match self {
+            Self::Registry(remote) => Ok(remote.tagged(tag).await?),
+            Self::Local { local, .. } => {
+                Ok(local.tagged(tag).map(|root| block_in_place(|| local.read_document(&root))).transpose()?)
+            }
+            Self::Layer { .. } | Self::Pull { .. } => Ok(None),
+        }
+    }
+
     async fn bare_size(&self) -> Result<u64, Error> {
         match self {
             Self::Layer { path, .. } => Ok(std::fs::metadata(path).map_err(read(path))?.len()),

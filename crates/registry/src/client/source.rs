@@ -90,6 +90,17 @@ where
     async fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, Error> {
         self.client.fetch_referrers(&self.reference, subject).await
     }
+
+    async fn tagged(&self, tag: &str) -> Result<Option<Document>, Error> {
+        let name = format!("{}/{}:{tag}", self.reference.registry(), self.reference.repository());
+        let Ok(named) = name.parse() else { return Ok(None) };
+        match self.client.fetch_document(&named).await {
+            Ok(document) => Ok(Some(document)),
+            // Some registries forbid what they do not have.
+            Err(Error::NotFound { .. } | Error::Unauthorized { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 impl<C, T> BlobStream for BlobRange<C, T>
