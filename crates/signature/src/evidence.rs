@@ -56,6 +56,9 @@ pub enum EvidenceFormat {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvidenceError {
+    /// The media type promises no evidence.
+    #[error("expected a signature, a statement or a bill of materials, got the media type `{0}`")]
+    MediaType(String),
     /// The payload of a signature.
     #[error(transparent)]
     Payload(#[from] PayloadError),
@@ -114,15 +117,14 @@ impl Evidence {
 
     /// Reads the blob of a layer whose media type is evidence. The blob has been compared with the digest of the layer.
     ///
-    /// Returns `None` if the media type promises no evidence.
-    ///
     /// # Errors
     ///
     /// [`EvidenceError`].
-    pub fn parse(layer: &Descriptor, blob: &[u8]) -> Result<Option<Self>, EvidenceError> {
-        let Some(format) = EvidenceFormat::of(&layer.media_type) else { return Ok(None) };
+    pub fn parse(layer: &Descriptor, blob: &[u8]) -> Result<Self, EvidenceError> {
+        let unknown = || EvidenceError::MediaType(layer.media_type.to_string());
+        let format = EvidenceFormat::of(&layer.media_type).ok_or_else(unknown)?;
         let unsigned = Self { format, statement: None, bill: None, signed: None };
-        Ok(Some(match format {
+        Ok(match format {
             EvidenceFormat::CosignPayload => {
                 let payload = SignaturePayload::parse(blob)?;
                 let bundle = annotated::of_payload(&layer.annotations, blob)?;
@@ -143,7 +145,7 @@ impl Evidence {
                 Self { bill: Some(bill), ..unsigned }
             }
             EvidenceFormat::Notation => unsigned,
-        }))
+        })
     }
 
     fn of_bundle(format: EvidenceFormat, bundle: Bundle) -> Result<Self, EvidenceError> {

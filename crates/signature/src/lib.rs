@@ -2,13 +2,15 @@
 //!
 //! - [`evidence`] reads what a referrer of an image holds: cosign's signatures and attestations in both of their formats, in-toto
 //!   statements, and documents that nothing signs.
+//! - [`gather`] fetches it: the referrers of an image, and of the index that led to it.
 //! - [`verify`] checks evidence against the digest of an image, offline, and says who signed it.
 //! - [`demand`] is whose signature a person asks for: keys, or an identity and its issuer.
 //! - [`key`] reads public keys and names them by a fingerprint.
 //! - [`root`] holds the authorities and logs that vouch for certificates: those of Sigstore's public instance, or a file's.
 //! - [`statement`] reads in-toto statements: provenance, bills of materials, results of scans.
 //!
-//! Nothing here does input or output. The bytes are pushed in, and the caller has compared them with the digests that name them.
+//! Only [`gather`] reads anything, from any [`ImageSource`](porthole_source::ImageSource). Elsewhere the bytes are pushed in, and the
+//! caller has compared them with the digests that name them.
 //! The clock is read for one purpose only: a log that claims a time in the future is refused.
 //!
 //! ```
@@ -31,6 +33,7 @@
 
 pub mod demand;
 pub mod evidence;
+pub mod gather;
 pub mod key;
 mod provider;
 pub mod root;

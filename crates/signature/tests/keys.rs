@@ -38,7 +38,7 @@ fn evidence(payload: &[u8], signature: &str) -> Evidence {
     let media_type = MediaType::parse("application/vnd.dev.cosign.simplesigning.v1+json").expect("a media type");
     let mut layer = Descriptor::new(media_type, Digest::sha256(payload), payload.len() as u64);
     layer.annotations.insert("dev.cosignproject.cosign/signature".to_owned(), signature.to_owned());
-    Evidence::parse(&layer, payload).expect("well formed").expect("evidence")
+    Evidence::parse(&layer, payload).expect("well formed")
 }
 
 fn check(evidence: &Evidence, image: &str, keys: &[&PublicKey]) -> SignatureCheck {

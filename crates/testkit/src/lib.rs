@@ -13,5 +13,7 @@ pub mod executor;
 pub mod image;
 pub mod partial;
 pub mod registry;
+#[cfg(feature = "signing")]
+pub mod signing;
 pub mod sink;
 pub mod source;

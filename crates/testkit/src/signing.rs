@@ -1,0 +1,225 @@
+//! Signatures as cosign writes them: an authority of our own that issues certificates, a log of our own, and keys.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose, PublicKeyData as _, SanType, SigningKey as _, date_time_ymd,
+};
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::image::Blob;
+
+/// The time at which everything is signed: noon on 2026-01-01, in seconds since 1970.
+pub const SIGNED_AT: u64 = 1_767_268_800;
+
+/// Someone with a key.
+pub struct Signatory {
+    key: KeyPair,
+    /// What vouches for the key, where someone does.
+    certificate: Option<Vec<u8>>,
+}
+
+/// An authority that issues certificates for keys, and a log that records signatures.
+pub struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    log: KeyPair,
+}
+
+impl Default for Signatory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Signatory {
+    /// Someone whose key only those know who have its public half.
+    pub fn new() -> Self {
+        Self { key: KeyPair::generate().expect("a key of P-256"), certificate: None }
+    }
+
+    /// The public half, as cosign.pub has it.
+    pub fn public_key(&self) -> String {
+        self.key.public_key_pem()
+    }
+
+    fn sign(&self, message: &[u8]) -> String {
+        STANDARD.encode(self.key.sign(message).expect("a signature"))
+    }
+
+    /// What verifies the signature, as PEM.
+    fn verifier(&self) -> String {
+        self.certificate.as_ref().map_or_else(|| self.public_key(), |der| pem("CERTIFICATE", der))
+    }
+}
+
+impl Default for Authority {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Authority {
+    /// An authority with a log.
+    pub fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        params.distinguished_name.push(rcgen::DnType::CommonName, "authority of the tests");
+        (params.not_before, params.not_after) = (date_time_ymd(2025, 1, 1), date_time_ymd(2035, 1, 1));
+        let key = || KeyPair::generate().expect("a key of P-256");
+        Self { issuer: CertifiedIssuer::self_signed(params, key()).expect("a certificate"), log: key() }
+    }
+
+    /// Someone whose identity a provider attested to this authority.
+    pub fn attest(&self, identity: &str, issuer: &str) -> Signatory {
+        let mut params = CertificateParams::default();
+        let name = |text: &str| text.try_into().expect("ASCII");
+        params.subject_alt_names = vec![match identity.contains("://") {
+            true => SanType::URI(name(identity)),
+            false => SanType::Rfc822Name(name(identity)),
+        }];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        (params.not_before, params.not_after) = (date_time_ymd(2026, 1, 1), date_time_ymd(2026, 1, 2));
+        // Fulcio's extension for the issuer, as a UTF8String.
+        let mut text = vec![12, u8::try_from(issuer.len()).expect("a short issuer")];
+        text.extend_from_slice(issuer.as_bytes());
+        params.custom_extensions = vec![CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 57264, 1, 8], text)];
+        let key = KeyPair::generate().expect("a key of P-256");
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate").der().to_vec();
+        Signatory { key, certificate: Some(certificate) }
+    }
+
+    /// What a verifier needs to trust this authority and its log.
+    pub fn trusted_root(&self) -> String {
+        let since = json!({"start": "2025-01-01T00:00:00Z"});
+        json!({
+            "mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
+            "tlogs": [{
+                "baseUrl": "https://log.example", "hashAlgorithm": "SHA2_256", "logId": {"keyId": STANDARD.encode(self.log_id())},
+                "publicKey": {
+                    "rawBytes": STANDARD.encode(self.log.subject_public_key_info()), "keyDetails": "PKIX_ECDSA_P256_SHA_256",
+                    "validFor": since,
+                },
+            }],
+            "certificateAuthorities": [{
+                "subject": {"organization": "tests", "commonName": "authority of the tests"}, "uri": "https://ca.example",
+                "certChain": {"certificates": [{"rawBytes": STANDARD.encode(self.issuer.der())}]}, "validFor": since,
+            }],
+            "ctlogs": [], "timestampAuthorities": [],
+        })
+        .to_string()
+    }
+
+    fn log_id(&self) -> Vec<u8> {
+        Sha256::digest(self.log.subject_public_key_info()).to_vec()
+    }
+
+    /// What the log answers when an entry is added, as cosign 2 keeps it in an annotation.
+    fn log_entry(&self, body: &Value) -> Value {
+        let body = STANDARD.encode(body.to_string());
+        let id = hex(&self.log_id());
+        // Canonical JSON: the keys in their order.
+        let promised = format!(r#"{{"body":"{body}","integratedTime":{SIGNED_AT},"logID":"{id}","logIndex":7}}"#);
+        let promise = STANDARD.encode(self.log.sign(promised.as_bytes()).expect("a signature"));
+        json!({
+            "SignedEntryTimestamp": promise,
+            "Payload": {"body": body, "integratedTime": SIGNED_AT, "logIndex": 7, "logID": id},
+        })
+    }
+}
+
+/// The payload that cosign 2 signs for an image.
+pub fn payload(digest: &str) -> Vec<u8> {
+    json!({
+        "critical": {
+            "identity": {"docker-reference": "registry.example/app"}, "image": {"docker-manifest-digest": digest},
+            "type": "cosign container image signature",
+        },
+        "optional": null,
+    })
+    .to_string()
+    .into_bytes()
+}
+
+/// A signature of cosign 2: the layer with its payload. With an authority its log has the signature.
+pub fn signature(payload: Vec<u8>, by: &Signatory, log: Option<&Authority>) -> SignedLayer {
+    let signature = by.sign(&payload);
+    let body = json!({
+        "apiVersion": "0.0.1", "kind": "hashedrekord", "spec": {
+            "data": {"hash": {"algorithm": "sha256", "value": hex(&Sha256::digest(&payload))}},
+            "signature": {"content": signature, "publicKey": {"content": STANDARD.encode(by.verifier())}},
+        },
+    });
+    let annotations = annotations(by, log.map(|log| log.log_entry(&body)), signature);
+    SignedLayer { blob: Blob::new("application/vnd.dev.cosign.simplesigning.v1+json", payload), annotations }
+}
+
+/// An attestation of cosign 2: the layer with an envelope around a statement.
+pub fn attestation(statement: &Value, by: &Signatory, log: Option<&Authority>) -> SignedLayer {
+    const TYPE: &str = "application/vnd.in-toto+json";
+    let statement = statement.to_string();
+    let signed = format!("DSSEv1 {} {TYPE} {} {statement}", TYPE.len(), statement.len());
+    let signature = by.sign(signed.as_bytes());
+    let envelope = json!({
+        "payloadType": TYPE, "payload": STANDARD.encode(&statement), "signatures": [{"keyid": "", "sig": signature}],
+    })
+    .to_string();
+    let body = json!({
+        "apiVersion": "0.0.1", "kind": "dsse", "spec": {
+            "envelopeHash": {"algorithm": "sha256", "value": hex(&Sha256::digest(&envelope))},
+            "payloadHash": {"algorithm": "sha256", "value": hex(&Sha256::digest(&statement))},
+            "signatures": [{"signature": signature, "verifier": STANDARD.encode(by.verifier())}],
+        },
+    });
+    let mut annotations = annotations(by, log.map(|log| log.log_entry(&body)), String::new());
+    annotations.insert("predicateType".to_owned(), json!("https://example.org/x"));
+    SignedLayer { blob: Blob::new("application/vnd.dsse.envelope.v1+json", envelope.into_bytes()), annotations }
+}
+
+/// A layer of a signature's manifest, with the annotations of its descriptor.
+#[derive(Clone)]
+pub struct SignedLayer {
+    /// The signed bytes.
+    pub blob: Blob,
+    /// What cosign says of it.
+    pub annotations: Map<String, Value>,
+}
+
+impl SignedLayer {
+    /// The manifest around it, as cosign 2 tags it, and its blobs.
+    pub fn manifest(&self) -> (Blob, [Blob; 2]) {
+        let config = Blob::new("application/vnd.oci.image.config.v1+json", b"{}".to_vec());
+        let mut layer = self.blob.descriptor();
+        layer["annotations"] = Value::Object(self.annotations.clone());
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": MANIFEST, "config": config.descriptor(), "layers": [layer],
+        });
+        (Blob::new(MANIFEST, manifest.to_string().into_bytes()), [config, self.blob.clone()])
+    }
+}
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+fn annotations(by: &Signatory, entry: Option<Value>, signature: String) -> Map<String, Value> {
+    let mut annotations = Map::new();
+    annotations.insert("dev.cosignproject.cosign/signature".to_owned(), json!(signature));
+    if let Some(certificate) = &by.certificate {
+        annotations.insert("dev.sigstore.cosign/certificate".to_owned(), json!(pem("CERTIFICATE", certificate)));
+    }
+    if let Some(entry) = entry {
+        annotations.insert("dev.sigstore.cosign/bundle".to_owned(), json!(entry.to_string()));
+    }
+    annotations
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
