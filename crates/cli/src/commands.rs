@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 mod analyze;
+mod attestation;
 mod cat;
 mod catalog;
 mod completions;
@@ -56,6 +57,7 @@ pub(crate) enum Command {
     Tags(tags::Arguments),
     Catalog(catalog::Arguments),
     Referrers(referrers::Arguments),
+    Attestation(attestation::Arguments),
     Delete(delete::Arguments),
     Doctor(doctor::Arguments),
     Ls(Box<ls::Arguments>),
@@ -104,6 +106,7 @@ pub(crate) fn run(
         Command::Tags(arguments) => tags::run(arguments, session),
         Command::Catalog(arguments) => catalog::run(arguments, session),
         Command::Referrers(arguments) => referrers::run(arguments, session),
+        Command::Attestation(arguments) => attestation::run(arguments, session),
         Command::Delete(arguments) => delete::run(arguments, session),
         Command::Doctor(arguments) => doctor::run(arguments, session),
         Command::Ls(arguments) => ls::run(arguments, session),

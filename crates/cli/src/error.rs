@@ -85,6 +85,13 @@ pub(crate) enum Error {
     /// What `search` looked for is in no file.
     #[error("no line matches")]
     NoMatch,
+    /// No signature is by a signer that was named.
+    #[error("{}", match strangers {
+        0 => format!("there is no {what}"),
+        1 => format!("there is a {what}, but by none of the signers that were named"),
+        strangers => format!("there are {strangers} {what}s, but by none of the signers that were named"),
+    })]
+    Unsigned { what: &'static str, strangers: usize },
     #[error(transparent)]
     Pattern(#[from] porthole_inspect::search::Error),
     /// The image misses what `analyze --ci` asks for.
@@ -217,7 +224,7 @@ impl Error {
 
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Differ | Self::NoMatch | Self::Thresholds(_) | Self::Refused(_) => NO,
+            Self::Differ | Self::NoMatch | Self::Unsigned { .. } | Self::Thresholds(_) | Self::Refused(_) => NO,
             Self::Interrupted { signal } => u8::try_from(128 + signal).unwrap_or(u8::MAX),
             error => exit_code(error.kind()),
         }
@@ -292,7 +299,9 @@ impl Classify for Error {
             Self::Verification { failure, .. } => failure.clone(),
             Self::Doubts { .. } => Failure::malformed(),
             Self::Pattern(error) => error.failure(),
-            Self::Differ | Self::NoMatch | Self::Thresholds(_) => Failure::new(FailureClass::Other, Blame::Image),
+            Self::Differ | Self::NoMatch | Self::Unsigned { .. } | Self::Thresholds(_) => {
+                Failure::new(FailureClass::Other, Blame::Image)
+            }
             Self::Credentials(porthole_credentials::Error::NoHome) => {
                 Failure::input().hint(Hint::Text("name a file with --authfile FILE".to_owned()))
             }

@@ -132,6 +132,7 @@ const SCHEMAS: &[(&str, &str)] = schemas![
     "ls",
     "diff",
     "analyze",
+    "attestation",
     "packages",
     "secrets",
     "search",

@@ -3,6 +3,9 @@
 mod contents;
 mod doubts;
 mod report;
+mod signature;
+
+use std::io::{BufWriter, StdoutLock};
 
 use clap::Args;
 use porthole_core::failure::Failure;
@@ -21,6 +24,7 @@ use crate::{
     output::print_json,
     progress::Meter,
     session::Session,
+    signers::SignerArguments,
 };
 
 /// Download everything and check every digest, size and diff_id
@@ -33,6 +37,11 @@ use crate::{
 ///
 /// Reported, and an error only with --strict: entries that well-known tar readers list differently, data after the end of an archive,
 /// compression that contradicts the media type. Everything is downloaded; the cache is not used.
+///
+/// With --key or --certificate-identity, a signature of cosign is asked for first: one of the image, or of the index that led to it.
+/// Without one by a signer that was named, no layer is downloaded, and the exit code is 1 (not signed, or by someone else), 7 (the
+/// signature does not hold) or 9 (the trust root does not know who vouches for it). Signatures are verified offline: by the key alone,
+/// or by a certificate at the time that a log or an authority signed; the local clock decides nothing.
 #[derive(Args)]
 #[command(after_help = JSON, after_long_help = JSON)]
 pub(crate) struct Arguments {
@@ -41,6 +50,11 @@ pub(crate) struct Arguments {
     /// Exit with 7 also if tar readers may disagree, or if it was not checked whether the image unpacks
     #[arg(long)]
     strict: bool,
+    #[command(flatten)]
+    signers: SignerArguments,
+    /// Verify documents and signatures only; download no layer
+    #[arg(long)]
+    no_layers: bool,
 }
 
 const JSON: &str = "\
@@ -65,26 +79,42 @@ With --json, one object for each step:
   contradiction  compression other than the media type says
   unchecked    why it was not checked where a runtime would stop
 
+A step `signature` has other fields:
+  state        trusted:   it holds, and is by a signer that was named
+               stranger:  it is by another signer
+               unchecked, unknown (to the trust root), wrong: for the reason in `reason`
+  signer       kind `key` (fingerprint, algorithm) or `certificate` (identity, issuer, source, commit, ref, run);
+               proved only if the state is trusted or stranger
+  format       of the signature                      subject    digest that it is about
+  referrer     manifest that holds it                log_index  position in the log, proved
+  times        when it existed, as a log or an authority signed
+
 Examples:
   porthole verify nginx@sha256:…
   porthole verify --strict --json oci:layout:latest
+  porthole verify --key cosign.pub --no-layers registry.example/app:1.2
+  porthole verify --certificate-identity me@example.org --certificate-oidc-issuer https://accounts.example.org app:1.2
   porthole verify layer:layer.tar.gz      computes what there is to compute";
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
+    let demand = arguments.signers.demand()?;
     let source = arguments.source.open(session)?;
+    if source.is_bare() && !demand.is_empty() {
+        return Err(Error::usage("nothing signs a layer that belongs to no image"));
+    }
     let mut out = session.ui.out();
     let (mut steps, mut wrong, mut doubts) = (0, 0, 0);
     let mut failures = Vec::new();
-    let mut show = |report: &Report, state: VerifyState| {
+    let mut show = |out: &mut BufWriter<StdoutLock<'_>>, report: &Report, state: VerifyState| {
         steps += 1;
         wrong += usize::from(state.is_wrong());
         if session.ui.json {
-            print_json(&mut out, report)?;
+            print_json(out, report)?;
         } else {
-            report.print(&mut out, session)?;
+            report.print(out, session)?;
         }
         // Each step is printed when it is done.
-        Ok::<_, Error>(session.ui.flush(&mut out)?)
+        Ok::<_, Error>(session.ui.flush(out)?)
     };
     let jobs = match source.is_bare() {
         true => Job::bare(),
@@ -92,9 +122,16 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
             let mut audit = DocumentAudit::new(source.origin.pinned().is_some());
             let resolved = source.image(session, &mut |step| audit.add(step));
             for document in audit.finish(resolved.as_ref().ok().map(|resolved| &resolved.image)) {
-                show(&Report::of_document(&document), document.state)?;
+                show(&mut out, &Report::of_document(&document), document.state)?;
             }
-            Job::of(&resolved?.image.layers)
+            let resolved = resolved?;
+            if !demand.is_empty() {
+                signature::run(&mut out, &source, &resolved, &arguments.signers, &demand, session)?;
+            }
+            match arguments.no_layers {
+                true => Vec::new(),
+                false => Job::of(&resolved.image.layers),
+            }
         }
     };
     let meter = Meter::new(session.ui, &jobs);
@@ -113,7 +150,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
             let layer = stack.end(job, &report, audits.find(read_as(job)));
             failures.extend(layer.failures());
             doubts += layer.doubts();
-            show(&Report::of_layer(&layer), layer.state)
+            show(&mut out, &Report::of_layer(&layer), layer.state)
         }
         Event::End(Known::Replayed(..) | Known::Searched(_) | Known::Listed(..)) => {
             Err(Error::usage("a layer was not read (this is a bug in porthole)"))
@@ -127,7 +164,11 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     if arguments.strict && doubts > 0 {
         return Err(Error::Doubts { doubts });
     }
-    if !source.is_bare() {
+    if arguments.no_layers {
+        session.ui.note(format_args!(
+            "every digest and size of the documents matches ({steps} steps); no layer was downloaded"
+        ));
+    } else if !source.is_bare() {
         let doubts = match doubts {
             0 => String::new(),
             1 => "; --strict would refuse it because of the doubt above".to_owned(),

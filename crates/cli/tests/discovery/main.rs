@@ -9,6 +9,7 @@ mod delete;
 mod doctor;
 mod referrers;
 mod schema;
+mod signatures;
 #[path = "../snapshot/mod.rs"]
 mod snapshot;
 

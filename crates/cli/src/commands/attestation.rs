@@ -1,0 +1,141 @@
+//! `porthole attestation`
+
+mod row;
+
+use std::io::Write;
+
+use clap::Args;
+use porthole_core::digest::Digest;
+use porthole_signature::{
+    evidence::Evidence,
+    gather::{Gathered, Wanted, gather},
+    statement::{Predicate, Statement},
+    verify::Outcome,
+};
+
+use self::row::Row;
+use crate::{
+    argument::SourceArgument,
+    error::Error,
+    evidence::{SignatureRow, outcome_of},
+    output::print_json,
+    session::Session,
+    signers::{SignerArguments, judge},
+};
+
+/// Show what was attested about an image: provenance, bills of materials, scans
+///
+/// Reads the attestations of cosign (referrers, .att and .sbom tags) and those that BuildKit puts in the index, about the image and about
+/// the index that led to it. Downloads no layer. A statement is shown with its signature: who made it is proved only by a signature that
+/// holds.
+///
+/// With --key or --certificate-identity, at least one of the statements must be signed by a signer that was named, or the exit code is 1
+/// (none, or by someone else), 7 (a signature does not hold) or 9 (the trust root does not know who vouches for it).
+#[derive(Args)]
+#[command(after_help = JSON, after_long_help = JSON)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    source: SourceArgument,
+    /// Show only statements of this kind: provenance, bill, vex, scan, or the start of the URI of their type
+    #[arg(long = "type", value_name = "KIND|URI")]
+    kind: Option<String>,
+    /// Print what the one statement that is left says, as JSON, and nothing else
+    #[arg(long)]
+    predicate: bool,
+    #[command(flatten)]
+    signers: SignerArguments,
+}
+
+const JSON: &str = "\
+With --json, one object for each statement:
+  kind         provenance, bill, vex, scan or other    predicate_type  the URI of its type
+  digest, size of the blob                             subject         digest that it is about
+  state        of its signature: unsigned, or as `porthole verify` prints it, with signer, reason,
+               log_index and times
+  provenance   builder, build_type, source, commit, started, finished, invocation, materials
+  bill         format, name, created, tools, packages (their number)
+  predicate    what it says, whole
+
+Examples:
+  porthole attestation registry.example/app:1.2
+  porthole attestation --type bill --predicate app:1.2 > sbom.json
+  porthole attestation --type provenance --key cosign.pub app:1.2
+  porthole attestation --json app:1.2 | jq -r 'select(.kind == \"provenance\").provenance.materials[].uri'";
+
+pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
+    let demand = arguments.signers.demand()?;
+    let source = arguments.source.open(session)?;
+    if source.is_bare() {
+        return Err(Error::usage("nothing attests a layer that belongs to no image"));
+    }
+    let resolved = source.image(session, &mut |_| {})?;
+    let gathered = source.wait(gather(&source.origin, &resolved, Wanted::All))?;
+    let wanted = |found: &&Gathered| match &found.evidence {
+        Ok(evidence) => kind_of(evidence).is_some_and(|kind| is_wanted(arguments.kind.as_deref(), kind, evidence)),
+        Err(_) => arguments.kind.is_none(),
+    };
+    let shown: Vec<_> = gathered.iter().filter(wanted).collect();
+    if arguments.predicate {
+        return print_predicate(&shown, session);
+    }
+    let (verifier, root) = arguments.signers.verifier()?;
+    let mut out = session.ui.out();
+    let mut outcomes = Vec::new();
+    for found in &shown {
+        let check = outcome_of(found, || Some(verifier.check(found.evidence.as_ref().ok()?, &found.subject, &demand)));
+        let row = Row::of(SignatureRow::of(found, &check), found.evidence.as_ref().ok());
+        match session.ui.json {
+            true => print_json(&mut out, &row)?,
+            false => row.print(&mut out, session)?,
+        }
+        outcomes.push(check.outcome);
+    }
+    out.flush()?;
+    if shown.is_empty() {
+        session.ui.note(format_args!("nothing is attested about {}", resolved.image.manifest.raw.digest()));
+    }
+    let has_wrong = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Wrong(_)));
+    if !demand.is_empty() || has_wrong {
+        judge(&outcomes, "attestation", &root)?;
+    }
+    Ok(())
+}
+
+/// The kinds that are attestations; a signature says nothing more than who signed.
+fn kind_of(evidence: &Evidence) -> Option<&'static str> {
+    if evidence.bill.is_some() {
+        return Some("bill");
+    }
+    match evidence.statement.as_ref().map(Statement::read)? {
+        Predicate::Signature => None,
+        Predicate::Provenance(_) => Some("provenance"),
+        Predicate::Bill(_) => Some("bill"),
+        Predicate::Vex(_) => Some("vex"),
+        Predicate::Scan(_) => Some("scan"),
+        _ => Some("other"),
+    }
+}
+
+fn is_wanted(wanted: Option<&str>, kind: &str, evidence: &Evidence) -> bool {
+    let Some(wanted) = wanted else { return true };
+    let has_type = evidence.statement.as_ref().is_some_and(|statement| statement.predicate_type.starts_with(wanted));
+    wanted == kind || wanted.contains(':') && has_type
+}
+
+fn print_predicate(shown: &[&Gathered], session: &Session<'_>) -> Result<(), Error> {
+    let statements = shown.iter().filter_map(|found| found.evidence.as_ref().ok()?.statement.as_ref());
+    let [statement] = statements.collect::<Vec<_>>()[..] else {
+        let digests: Vec<Digest> = shown.iter().map(|found| found.layer.digest).collect();
+        let names = digests.iter().map(Digest::to_string).collect::<Vec<_>>().join(", ");
+        return Err(match digests.len() {
+            0 => Error::NotFound { what: "attestation", name: "of this kind".to_owned() },
+            count => Error::usage(format!(
+                "--predicate prints one statement, and there are {count}; --type chooses: {names}"
+            )),
+        });
+    };
+    let mut out = session.ui.out();
+    serde_json::to_writer_pretty(&mut out, &statement.predicate).map_err(std::io::Error::from)?;
+    writeln!(out)?;
+    Ok(out.flush()?)
+}

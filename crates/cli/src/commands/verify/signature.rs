@@ -1,0 +1,63 @@
+//! The step `signature`: whether someone who was named signed the image, or the index that led to it.
+
+use std::io::Write;
+
+use porthole_inspect::resolve::ResolvedImage;
+use porthole_signature::{
+    demand::Demand,
+    evidence::Evidence,
+    gather::{Wanted, gather},
+    statement::Predicate,
+};
+use serde::Serialize;
+
+use crate::{
+    error::Error,
+    evidence::{SignatureRow, outcome_of},
+    output::print_json,
+    session::Session,
+    signers::{SignerArguments, judge},
+    source::Source,
+};
+
+#[derive(Serialize)]
+struct Step<'r> {
+    step: &'static str,
+    #[serde(flatten)]
+    row: &'r SignatureRow,
+}
+
+/// Fetches and checks the signatures of an image. Prints each.
+///
+/// # Errors
+///
+/// None of them is by a signer that was named.
+pub(super) fn run(
+    out: &mut impl Write,
+    source: &Source,
+    resolved: &ResolvedImage,
+    signers: &SignerArguments,
+    demand: &Demand,
+    session: &Session<'_>,
+) -> Result<(), Error> {
+    let (verifier, root) = signers.verifier()?;
+    let gathered = source.wait(gather(&source.origin, resolved, Wanted::Signatures))?;
+    let mut outcomes = Vec::new();
+    for found in gathered.iter().filter(|found| found.evidence.as_ref().map_or(true, is_signature)) {
+        let check = outcome_of(found, || Some(verifier.check(found.evidence.as_ref().ok()?, &found.subject, demand)));
+        let row = SignatureRow::of(found, &check);
+        match session.ui.json {
+            true => print_json(out, &Step { step: "signature", row: &row })?,
+            false => row.print(out, "signature", session)?,
+        }
+        session.ui.flush(out)?;
+        outcomes.push(check.outcome);
+    }
+    judge(&outcomes, "signature", &root)
+}
+
+/// A statement is a signature only if that is what it says; one that, for example, lists vulnerabilities is not.
+fn is_signature(evidence: &Evidence) -> bool {
+    evidence.is_signed()
+        && evidence.statement.as_ref().is_none_or(|statement| matches!(statement.read(), Predicate::Signature))
+}

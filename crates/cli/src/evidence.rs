@@ -1,0 +1,170 @@
+//! Signatures and statements, for programs and for people.
+
+use std::io::{self, Write};
+
+use porthole_signature::{
+    evidence::EvidenceFormat,
+    gather::{GatherError, Gathered},
+    verify::{Outcome, SignatureCheck, Signer},
+};
+use serde::Serialize;
+
+use crate::{
+    session::Session,
+    ui::{Style, safe, size, time},
+};
+
+/// A blob that bears a signature, or should, and what became of it.
+#[derive(Serialize)]
+pub(crate) struct SignatureRow {
+    /// The blob.
+    pub(crate) digest: String,
+    pub(crate) size: u64,
+    pub(crate) state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) format: Option<&'static str>,
+    /// What it is to be about.
+    pub(crate) subject: String,
+    /// The manifest that holds it.
+    pub(crate) referrer: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) signer: Option<SignerRow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) log_index: Option<u64>,
+    /// When it existed, as a log or an authority signed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) times: Vec<String>,
+}
+
+/// Who signed. Proved only if the state is `trusted` or `stranger`.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub(crate) enum SignerRow {
+    Key {
+        fingerprint: String,
+        algorithm: String,
+    },
+    Certificate {
+        identity: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        issuer: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        source: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        commit: Option<String>,
+        #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+        reference: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        run: Option<String>,
+    },
+}
+
+/// What became of evidence that may not even have been read.
+pub(crate) fn outcome_of(gathered: &Gathered, check: impl FnOnce() -> Option<SignatureCheck>) -> SignatureCheck {
+    match &gathered.evidence {
+        Ok(_) => check().unwrap_or_else(|| Outcome::Unsigned.into()),
+        Err(error @ GatherError::TooLarge { .. }) => Outcome::Unchecked(error.to_string()).into(),
+        Err(error) => Outcome::Wrong(error.to_string()).into(),
+    }
+}
+
+impl SignatureRow {
+    pub(crate) fn of(gathered: &Gathered, check: &SignatureCheck) -> Self {
+        let format = match &gathered.evidence {
+            Ok(evidence) => Some(evidence.format),
+            Err(_) => EvidenceFormat::of(&gathered.layer.media_type),
+        };
+        Self {
+            digest: gathered.layer.digest.to_string(),
+            size: gathered.layer.size,
+            state: check.outcome.word(),
+            format: format.map(EvidenceFormat::name),
+            subject: gathered.subject.to_string(),
+            referrer: gathered.referrer.to_string(),
+            signer: check.signer.as_ref().map(SignerRow::of),
+            reason: check.outcome.reason().map(str::to_owned),
+            log_index: check.log_index,
+            times: check.times.iter().map(|&seconds| time(seconds).replace(' ', "T") + "Z").collect(),
+        }
+    }
+
+    /// The word for people, with its style.
+    pub(crate) fn state(&self) -> (Style, &'static str) {
+        match self.state {
+            "trusted" => (Style::Good, "signed"),
+            "stranger" => (Style::Changed, "by another"),
+            "unsigned" => (Style::Faint, "unsigned"),
+            "unchecked" => (Style::Changed, "unchecked"),
+            "unknown" => (Style::Changed, "UNKNOWN"),
+            _ => (Style::Bad, "WRONG"),
+        }
+    }
+
+    /// Who signed and when, a line each, below a column of `indent` characters.
+    pub(crate) fn print_proof(&self, out: &mut impl Write, indent: usize, session: &Session<'_>) -> io::Result<()> {
+        let proved = matches!(self.state, "trusted" | "stranger");
+        if let Some(signer) = &self.signer {
+            let by = if proved { "signed by" } else { "claims to be signed by" };
+            for (number, line) in signer.lines().into_iter().enumerate() {
+                let by = if number == 0 { format!("{by} ") } else { "  ".to_owned() };
+                writeln!(out, "{:indent$} {by}{}", "", safe(&line))?;
+            }
+        }
+        if let Some(reason) = &self.reason {
+            let (style, _) = self.state();
+            writeln!(out, "{:indent$} {}", "", session.ui.paint(style, &safe(reason)))?;
+        }
+        match (self.log_index, self.times.first()) {
+            (Some(index), Some(time)) => writeln!(out, "{:indent$} in the log at {index} since {time}", ""),
+            (Some(index), None) => writeln!(out, "{:indent$} in the log at {index}", ""),
+            (None, Some(time)) => writeln!(out, "{:indent$} signed time {time}", ""),
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// Its line: a name, the state, the blob.
+    pub(crate) fn print(&self, out: &mut impl Write, name: &str, session: &Session<'_>) -> io::Result<()> {
+        let (style, word) = self.state();
+        let state = session.ui.paint(style, &format!("{word:<10}"));
+        writeln!(out, "{name:<9} {state} {}  {}", self.digest, size(self.size))?;
+        self.print_proof(out, 9, session)
+    }
+}
+
+impl SignerRow {
+    fn of(signer: &Signer) -> Self {
+        match signer {
+            Signer::Key { fingerprint, algorithm } => {
+                Self::Key { fingerprint: fingerprint.to_string(), algorithm: algorithm.to_string() }
+            }
+            Signer::Certificate { identity, issuer, claims } => Self::Certificate {
+                identity: identity.clone(),
+                issuer: issuer.clone(),
+                source: claims.source.clone(),
+                commit: claims.commit.clone(),
+                reference: claims.reference.clone(),
+                run: claims.run.clone(),
+            },
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Key { fingerprint, algorithm } => vec![format!("the {algorithm} key {fingerprint}")],
+            Self::Certificate { identity, issuer, source, commit, reference, .. } => {
+                let mut lines = vec![match issuer {
+                    Some(issuer) => format!("{identity}, attested by {issuer}"),
+                    None => identity.clone(),
+                }];
+                if let Some(source) = source {
+                    let reference = reference.as_ref().map(|reference| format!(" {reference}")).unwrap_or_default();
+                    let commit = commit.as_ref().map(|commit| format!(" at {commit}")).unwrap_or_default();
+                    lines.push(format!("from {source}{reference}{commit}"));
+                }
+                lines
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Whose signature is asked for: arguments that `verify` and `attestation` share.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use porthole_core::{
+    failure::{Blame, Failure, FailureClass},
+    hint::Hint,
+};
+use porthole_signature::{
+    demand::{Demand, DemandedIdentity, TextPattern},
+    key::PublicKey,
+    root::{RootOrigin, TrustRoot},
+    verify::{Outcome, SignatureVerifier},
+};
+
+use crate::{
+    error::{Error, Told},
+    ui::time,
+};
+
+/// Who must have signed.
+#[derive(Args)]
+#[group(skip)]
+pub(crate) struct SignerArguments {
+    /// Ask for a signature by this public key: a file, PEM or DER (may be repeated: one of them is enough)
+    #[arg(long, value_name = "FILE")]
+    key: Vec<PathBuf>,
+    /// Ask for a signature by this identity in a certificate of Fulcio: an address, or the URI of a workflow
+    #[arg(long, value_name = "IDENTITY", conflicts_with = "certificate_identity_regexp")]
+    certificate_identity: Option<String>,
+    /// As --certificate-identity: an expression that matches a part of it
+    #[arg(long, value_name = "REGEXP")]
+    certificate_identity_regexp: Option<String>,
+    /// The provider that attested the identity: the URL of its issuer
+    #[arg(long, value_name = "URL", conflicts_with = "certificate_oidc_issuer_regexp")]
+    certificate_oidc_issuer: Option<String>,
+    /// As --certificate-oidc-issuer: an expression that matches a part of it
+    #[arg(long, value_name = "REGEXP")]
+    certificate_oidc_issuer_regexp: Option<String>,
+    /// Trust the authorities and logs in this `trusted_root.json`, not those of Sigstore's public instance
+    #[arg(long, value_name = "FILE")]
+    trusted_root: Option<PathBuf>,
+}
+
+impl SignerArguments {
+    /// Whom they name.
+    ///
+    /// # Errors
+    ///
+    /// A key that cannot be read; an identity without an issuer, or the other way round; an expression that is malformed.
+    pub(crate) fn demand(&self) -> Result<Demand, Error> {
+        let key = |path: &PathBuf| {
+            let named = |error| Error::usage(format!("{error}: `{}`", path.display()));
+            PublicKey::parse(&read(path)?).map_err(named)
+        };
+        let keys = self.key.iter().map(key).collect::<Result<_, Error>>()?;
+        let identity = pattern(self.certificate_identity.as_deref(), self.certificate_identity_regexp.as_deref())?;
+        let issuer = pattern(self.certificate_oidc_issuer.as_deref(), self.certificate_oidc_issuer_regexp.as_deref())?;
+        let identities = match (identity, issuer) {
+            (None, None) => Vec::new(),
+            (Some(identity), Some(issuer)) => vec![DemandedIdentity { identity, issuer }],
+            (Some(_), None) => {
+                return Err(Error::usage(
+                    "--certificate-identity needs --certificate-oidc-issuer: any other provider could attest the same identity",
+                ));
+            }
+            (None, Some(_)) => {
+                return Err(Error::usage(
+                    "--certificate-oidc-issuer needs --certificate-identity: a provider attests identities of many people",
+                ));
+            }
+        };
+        Ok(Demand { keys, identities })
+    }
+
+    /// What checks signatures, by the trust root that they name.
+    pub(crate) fn verifier(&self) -> Result<(SignatureVerifier, TrustRoot), Error> {
+        let root = match &self.trusted_root {
+            None => TrustRoot::public_good().map_err(|error| Error::usage(error.to_string()))?,
+            Some(path) => {
+                let named = |error: &dyn ToString| Error::usage(format!("{}: `{}`", error.to_string(), path.display()));
+                let bytes = read(path)?;
+                let text = std::str::from_utf8(&bytes).map_err(|error| named(&error))?;
+                TrustRoot::parse(text).map_err(|error| named(&error))?
+            }
+        };
+        let verifier = SignatureVerifier::new(&root).map_err(|error| Error::usage(error.to_string()))?;
+        Ok((verifier, root))
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })
+}
+
+fn pattern(exact: Option<&str>, expression: Option<&str>) -> Result<Option<TextPattern>, Error> {
+    if exact == Some("") || expression == Some("") {
+        return Err(Error::usage("an identity and its issuer cannot be empty"));
+    }
+    if let Some(exact) = exact {
+        return Ok(Some(TextPattern::Exact(exact.to_owned())));
+    }
+    let Some(expression) = expression else { return Ok(None) };
+    let compiled = regex_lite::Regex::new(expression);
+    let compiled = compiled.map_err(|error| Error::usage(format!("malformed expression `{expression}`: {error}")))?;
+    Ok(Some(TextPattern::Matching(compiled)))
+}
+
+/// Whether outcomes fulfil a demand: at least one is trusted. Otherwise the worst of them says why not.
+///
+/// # Errors
+///
+/// Exit code 7 if a signature is wrong, 9 if the trust root does not know it, 1 if none is by a signer that was named.
+pub(crate) fn judge<'o>(
+    outcomes: impl IntoIterator<Item = &'o Outcome>,
+    what: &'static str,
+    root: &TrustRoot,
+) -> Result<(), Error> {
+    let (mut wrong, mut unknown, mut strangers) = (None, None, 0);
+    for outcome in outcomes {
+        match outcome {
+            Outcome::Trusted => return Ok(()),
+            Outcome::Wrong(reason) => wrong = wrong.or(Some(reason)),
+            Outcome::Unknown(reason) => unknown = unknown.or(Some(reason)),
+            Outcome::Stranger | Outcome::Unchecked(_) => strangers += 1,
+            _ => {}
+        }
+    }
+    if let Some(reason) = wrong {
+        let message = format!("a {what} does not hold: {reason}");
+        return Err(Told { message, failure: Failure::malformed() }.into());
+    }
+    if let Some(reason) = unknown {
+        let message = format!("a {what} cannot be judged: {reason}");
+        let date = root.newest().map(|newest| format!(", whose newest key is of {}", &time(newest)[..10]));
+        let hint = match root.origin() {
+            RootOrigin::PublicGood => format!(
+                "the trust root of Sigstore's public instance that this program ships{} may be older than the signature, or the signature is \
+                 of another instance; `--trusted-root FILE` names another one",
+                date.unwrap_or_default()
+            ),
+            RootOrigin::File => {
+                "the file of `--trusted-root` has neither authority nor log of that signature".to_owned()
+            }
+        };
+        let failure = Failure::new(FailureClass::Other, Blame::Input).hint(Hint::Text(hint));
+        return Err(Told { message, failure }.into());
+    }
+    Err(Error::Unsigned { what, strangers })
+}

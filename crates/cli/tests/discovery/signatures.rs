@@ -1,0 +1,216 @@
+//! `verify --key`, `verify --certificate-identity` and `attestation`, on images that are signed here.
+
+use super::{
+    Server, ends,
+    schema::{schema, validate},
+};
+use porthole_testkit::{
+    image::{Blob, Built, Compression, Content, Image, Layer},
+    registry::Site,
+    signing::{Authority, Signatory, SignedLayer, attestation, payload, signature},
+};
+use serde_json::{Value, json};
+use std::{fs, process::Output};
+
+const IDENTITY: &str = "https://github.com/a/b/.github/workflows/release.yml@refs/heads/main";
+const ISSUER: &str = "https://token.actions.githubusercontent.com";
+
+fn image() -> Built {
+    let layer = Layer::new("ADD a").compression(Compression::Gzip).file("a", "content");
+    Image::new().platform("linux", "amd64", None).layer(layer).build()
+}
+
+/// The tag that cosign 2 makes of a digest.
+fn tag(subject: &Blob, suffix: &str) -> String {
+    format!("{}.{suffix}", subject.digest.replace(':', "-"))
+}
+
+fn add(content: &mut Content, subject: &Blob, suffix: &str, layer: &SignedLayer) {
+    let (manifest, blobs) = layer.manifest();
+    for blob in blobs {
+        content.add_blob(blob);
+    }
+    content.add_root(&tag(subject, suffix), manifest);
+}
+
+fn signed(by: &Signatory, log: Option<&Authority>) -> (Server, Built) {
+    let image = image();
+    let mut content = image.clone().into_content("1");
+    add(&mut content, &image.manifest, "sig", &signature(payload(&image.manifest.digest), by, log));
+    (Server::new(Site::new().repository("a/b", content)), image)
+}
+
+fn key_file(server: &Server, name: &str, who: &Signatory) {
+    fs::write(server.path(name), who.public_key()).unwrap();
+}
+
+fn rows(output: &Output) -> Vec<Value> {
+    let lines = output.stdout.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    let rows: Vec<Value> = lines.map(|line| serde_json::from_slice(line).unwrap()).collect();
+    for row in &rows {
+        let schema = schema(if row.get("step").is_some() { "verify" } else { "attestation" });
+        validate(row, &schema, &schema, "").unwrap();
+    }
+    rows
+}
+
+#[test]
+fn by_a_key_the_image_is_verified_and_by_another_key_no_layer_is_fetched() {
+    let (who, other) = (Signatory::new(), Signatory::new());
+    let (server, image) = signed(&who, None);
+    key_file(&server, "cosign.pub", &who);
+    key_file(&server, "other.pub", &other);
+    let output = server.run("verify --json --key cosign.pub REGISTRY/a/b:1");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let steps = rows(&output);
+    let names: Vec<_> = steps.iter().map(|step| step["step"].as_str().unwrap()).collect();
+    assert_eq!(names, ["manifest", "config", "signature", "layer"]);
+    assert_eq!(steps[2]["state"], "trusted");
+    assert_eq!(steps[2]["signer"]["algorithm"], "ECDSA P-256");
+    let layer = format!("/blobs/{}", image.layers[0].blob.digest);
+    assert_eq!(server.internet.count(&layer), 1);
+    ends(&server.run("verify --key other.pub REGISTRY/a/b:1"), 1, "by none of the signers that were named");
+    assert_eq!(server.internet.count(&layer), 1, "no layer of an image that is not signed as asked");
+    ends(
+        &server.run("verify --key other.pub --key cosign.pub --no-layers REGISTRY/a/b:1"),
+        0,
+        "no layer was downloaded",
+    );
+    assert_eq!(server.internet.count(&layer), 1);
+}
+
+#[test]
+fn an_image_without_a_signature_is_not_signed_and_not_wrong() {
+    let server = Server::new(Site::new().repository("a/b", image().into_content("1")));
+    key_file(&server, "cosign.pub", &Signatory::new());
+    ends(&server.run("verify --key cosign.pub REGISTRY/a/b:1"), 1, "there is no signature");
+    ends(&server.run("attestation REGISTRY/a/b:1"), 0, "nothing is attested about");
+    ends(&server.run("attestation --key cosign.pub REGISTRY/a/b:1"), 1, "there is no attestation");
+}
+
+#[test]
+fn a_signature_of_another_image_under_the_tag_of_this_one_is_wrong() {
+    let who = Signatory::new();
+    let image = image();
+    let mut content = image.clone().into_content("1");
+    let another = format!("sha256:{}", "0".repeat(64));
+    add(&mut content, &image.manifest, "sig", &signature(payload(&another), &who, None));
+    let server = Server::new(Site::new().repository("a/b", content));
+    key_file(&server, "cosign.pub", &who);
+    ends(&server.run("verify --key cosign.pub REGISTRY/a/b:1"), 7, "names another image");
+}
+
+#[test]
+fn by_a_certificate_the_issuer_is_asked_for_and_the_trust_root_decides() {
+    let authority = Authority::new();
+    let (server, _) = signed(&authority.attest(IDENTITY, ISSUER), Some(&authority));
+    fs::write(server.path("root.json"), authority.trusted_root()).unwrap();
+    fs::write(server.path("other.json"), Authority::new().trusted_root()).unwrap();
+    let verify =
+        |more: &str| server.run(&format!("verify --no-layers --certificate-identity {IDENTITY} {more} REGISTRY/a/b:1"));
+    ends(&verify(""), 2, "--certificate-identity needs --certificate-oidc-issuer");
+    let issuer = format!("--certificate-oidc-issuer {ISSUER}");
+    ends(&verify(&format!("{issuer} --trusted-root root.json")), 0, "no layer was downloaded");
+    ends(&verify("--certificate-oidc-issuer https://gitlab.com --trusted-root root.json"), 1, "by none of the signers");
+    ends(&verify(&format!("{issuer} --trusted-root other.json")), 9, "cannot be judged");
+    ends(&verify(&issuer), 9, "the trust root of Sigstore's public instance that this program ships");
+    let matching = "verify --no-layers --certificate-identity-regexp ^https://github.com/a/ --certificate-oidc-issuer-regexp \
+                    githubusercontent.com$ --trusted-root root.json --json REGISTRY/a/b:1";
+    let steps = rows(&server.run(matching));
+    assert_eq!(steps[2]["signer"]["identity"], IDENTITY);
+    assert_eq!((&steps[2]["log_index"], &steps[2]["times"]), (&json!(7), &json!(["2026-01-01T12:00:00Z"])));
+    ends(
+        &server.run("verify --certificate-identity-regexp ( --certificate-oidc-issuer x REGISTRY/a/b:1"),
+        2,
+        "malformed expression",
+    );
+}
+
+#[test]
+fn a_signature_of_the_index_counts_for_each_of_its_images() {
+    let who = Signatory::new();
+    let mut content = Content::of_index("1", &[image()]);
+    let index = content.roots[0].blob.clone();
+    add(&mut content, &index, "sig", &signature(payload(&index.digest), &who, None));
+    let server = Server::new(Site::new().repository("a/b", content));
+    key_file(&server, "cosign.pub", &who);
+    ends(&server.run("verify --key cosign.pub --platform linux/amd64 REGISTRY/a/b:1"), 0, "every digest");
+}
+
+#[test]
+fn an_attestation_does_not_stand_in_for_a_signature() {
+    let who = Signatory::new();
+    let image = image();
+    let mut content = image.clone().into_content("1");
+    add(&mut content, &image.manifest, "att", &attestation(&provenance(&image), &who, None));
+    let server = Server::new(Site::new().repository("a/b", content));
+    key_file(&server, "cosign.pub", &who);
+    ends(&server.run("verify --key cosign.pub REGISTRY/a/b:1"), 1, "there is no signature");
+    let output = server.run("attestation --json --key cosign.pub REGISTRY/a/b:1");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let [row] = &rows(&output)[..] else { panic!("{output:?}") };
+    assert_eq!((row["kind"].as_str(), row["state"].as_str()), (Some("provenance"), Some("trusted")));
+    assert_eq!(row["provenance"]["builder"], "https://builder.example");
+    let text = server.run("attestation --key cosign.pub REGISTRY/a/b:1");
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(
+        text.contains("signed by the ECDSA P-256 key sha256:") && text.contains("https://builder.example"),
+        "{text}"
+    );
+    assert!(!text.contains('\u{1b}'), "{text:?}");
+    let predicate = server.run("attestation --type provenance --predicate REGISTRY/a/b:1");
+    let predicate: Value = serde_json::from_slice(&predicate.stdout).unwrap();
+    assert_eq!(predicate, provenance(&image)["predicate"]);
+    ends(&server.run("attestation --type bill --predicate REGISTRY/a/b:1"), 4, "not found");
+}
+
+fn provenance(image: &Built) -> Value {
+    json!({
+        "_type": "https://in-toto.io/Statement/v0.1", "predicateType": "https://slsa.dev/provenance/v0.2",
+        "subject": [{"name": "app", "digest": {"sha256": image.manifest.digest.trim_start_matches("sha256:")}}],
+        "predicate": {
+            "builder": {"id": "https://builder.example"},
+            "materials": [{"uri": "pkg:docker/alpine@3 \u{1b}[31m", "digest": {"sha256": "ab"}}],
+        },
+    })
+}
+
+#[test]
+fn attestations_of_buildkit_in_the_index_are_shown_as_unsigned() {
+    let image = image();
+    let statement = Blob::new("application/vnd.in-toto+json", provenance(&image).to_string().into_bytes());
+    let config = Blob::new("application/vnd.oci.image.config.v1+json", b"{}".to_vec());
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": MANIFEST, "config": config.descriptor(), "layers": [statement.descriptor()],
+    });
+    let manifest = Blob::new(MANIFEST, manifest.to_string().into_bytes());
+    let mut entry = manifest.descriptor();
+    entry["platform"] = json!({"os": "unknown", "architecture": "unknown"});
+    entry["annotations"] = json!({
+        "vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": image.manifest.digest,
+    });
+    let mut of_image = image.manifest.descriptor();
+    of_image["platform"] = json!({"os": "linux", "architecture": "amd64"});
+    let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [of_image, entry]});
+    let mut content = image.clone().into_content("image");
+    for blob in [statement, config, manifest] {
+        content.add_blob(blob);
+    }
+    content.add_root("1", Blob::new(INDEX, index.to_string().into_bytes()));
+    let server = Server::new(Site::new().repository("a/b", content));
+    let output = server.run("attestation --json --platform linux/amd64 REGISTRY/a/b:1");
+    let [row] = &rows(&output)[..] else { panic!("{output:?}") };
+    assert_eq!((row["kind"].as_str(), row["state"].as_str()), (Some("provenance"), Some("unsigned")), "{row}");
+}
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+#[test]
+fn a_key_that_is_none_is_named_before_anything_is_asked() {
+    let (server, _) = signed(&Signatory::new(), None);
+    fs::write(server.path("no.pub"), "-----BEGIN ENCRYPTED COSIGN PRIVATE KEY-----\n").unwrap();
+    ends(&server.run("verify --key no.pub REGISTRY/a/b:1"), 2, "expected a public key, got a private one");
+    ends(&server.run("verify --key missing.pub REGISTRY/a/b:1"), 4, "missing.pub");
+    assert_eq!(server.internet.log().len(), 0);
+}
