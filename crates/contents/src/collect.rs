@@ -13,6 +13,8 @@ pub struct Collected {
     pub databases: Vec<Database>,
     /// Databases that could not be read.
     pub unread: Vec<Unread>,
+    /// The layer could not be read: what it changed is not known, so none of its changes counts.
+    pub lost: bool,
 }
 
 /// A database in one layer.

@@ -36,11 +36,12 @@ pub struct Installed {
 }
 
 impl Inventory {
-    /// Puts together what was collected of each layer, bottom first; `tree` has all of them stacked.
+    /// Puts together what was collected of each layer, bottom first; `tree` has all of them stacked, and may have more.
     pub fn of(tree: &FileTree, layers: &[Collected]) -> Self {
         let places = Places::of(layers);
         let mut histories: BTreeMap<NodeId, History<'_>> = BTreeMap::new();
-        for layer in 0..layers.len() as u32 {
+        let known = (0..).zip(layers).filter(|(_, collected)| !collected.lost);
+        for layer in known.map(|(layer, _)| layer) {
             let view = tree.view(Mode::Only(layer));
             for row in view.rows() {
                 let content = view.content(row.node).filter(|_| row.change != Change::Removed);

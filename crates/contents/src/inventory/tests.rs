@@ -29,7 +29,7 @@ impl EntrySink for Both<'_> {
     }
 }
 
-fn inventory(layers: &[Layer]) -> Inventory {
+fn read(layers: &[Layer]) -> (FileTree, Vec<Collected>) {
     let mut tree = FileTree::new(1000);
     let mut collected = Vec::new();
     for (number, layer) in (0..).zip(layers) {
@@ -43,6 +43,11 @@ fn inventory(layers: &[Layer]) -> Inventory {
         collected.push(all);
         tree.commit();
     }
+    (tree, collected)
+}
+
+fn inventory(layers: &[Layer]) -> Inventory {
+    let (tree, collected) = read(layers);
     Inventory::of(&tree, &collected)
 }
 
@@ -65,6 +70,20 @@ fn status(packages: &[(&str, &str)]) -> String {
 }
 
 const STATUS: &str = "var/lib/dpkg/status";
+
+#[test]
+fn a_layer_that_is_lost_changes_nothing() {
+    let (tree, mut collected) = read(&[
+        Layer::new("debian").file(STATUS, status(&[("a", "1"), ("b", "1")])),
+        Layer::new("lost").file(STATUS, status(&[("a", "2")])),
+        Layer::new("RUN").file(STATUS, status(&[("a", "3"), ("b", "1")])),
+    ]);
+    collected[1] = Collected { lost: true, ..Collected::default() };
+    let found = Inventory::of(&tree, &collected);
+    assert_eq!(rows(&found), [("a", "1", 0, Some(2), Some("3")), ("a", "3", 2, None, None), ("b", "1", 0, None, None)]);
+    // The layers that are read so far give a list, too.
+    assert_eq!(rows(&Inventory::of(&tree, &collected[..1])).len(), 2);
+}
 
 #[test]
 fn each_package_has_the_layer_that_brought_and_removed_it() {
