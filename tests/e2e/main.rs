@@ -3,6 +3,7 @@
 mod command_line;
 mod compare;
 mod content;
+mod contents;
 mod copy;
 mod crowded;
 mod damage;

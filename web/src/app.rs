@@ -57,12 +57,12 @@ impl Component for App {
         file::take_drops(on_file.clone());
         let on_hash = {
             let link = ctx.link().clone();
-            Closure::new(move || link.send_message(Action::Address(address())))
+            Closure::new(move || link.send_message(Action::Address(Box::new(address()))))
         };
         if let Some(window) = web_sys::window() {
             let _ = window.add_event_listener_with_callback("hashchange", on_hash.as_ref().unchecked_ref());
         }
-        ctx.link().send_message(Action::Address(address()));
+        ctx.link().send_message(Action::Address(Box::new(address())));
         Self {
             state: Rc::new(State { relay_settings: relay, ..State::default() }),
             session,

@@ -31,7 +31,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "porthole-core",
         ],
     ),
-    ("porthole-viewer", &["porthole-inspect", "porthole-source", "porthole-registry", "porthole-core"]),
+    (
+        "porthole-viewer",
+        &["porthole-contents", "porthole-inspect", "porthole-source", "porthole-registry", "porthole-core"],
+    ),
     ("porthole-web", &["porthole-viewer", "porthole-inspect", "porthole-source", "porthole-registry", "porthole-core"]),
     (
         "porthole-cli",

@@ -132,6 +132,11 @@ impl DatabaseCollector {
         }
     }
 
+    /// What was collected since this was called last. A database that is being read comes later.
+    pub fn take(&mut self) -> Collected {
+        std::mem::take(&mut self.collected)
+    }
+
     /// All that was collected.
     pub fn finish(self) -> Collected {
         self.collected

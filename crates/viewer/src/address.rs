@@ -1,9 +1,9 @@
 //! The page's address: everything after `#`, which a browser does not send to the host of the page.
 //!
 //! `#/v1/<reference>?platform=…&view=…&layer=…&path=…&line=…&read=1&tab=…&with=…&with-platform=…&ignore=…&find=…&regex=1&nocase=1
-//! &utf16=1&glob=…` — each part optional and percent-encoded, unknown keys kept.
+//! &utf16=1&glob=…&name=…&type=…&deleted=1` — each part optional and percent-encoded, unknown keys kept.
 
-use crate::protocol::{SearchQuery, ViewMode};
+use crate::protocol::{PackageQuery, SearchQuery, ViewMode};
 use std::fmt;
 
 /// What the address names. `Default` is the start page.
@@ -33,6 +33,8 @@ pub struct Address {
     pub ignore: Option<String>,
     /// What is searched for in the contents.
     pub search: SearchQuery,
+    /// Which packages are shown.
+    pub packages: PackageQuery,
     /// Keys of other versions of this page, decoded, in their order.
     pub unknown: Vec<(String, String)>,
 }
@@ -47,6 +49,8 @@ pub enum Tab {
     Overview,
     /// Lines in the contents of all layers.
     Search,
+    /// Packages, and which layer brought each.
+    Packages,
     /// Bytes that a container does not see.
     Waste,
     /// Another image beside this one.
@@ -59,8 +63,16 @@ pub enum Tab {
 
 impl Tab {
     /// Every tab, in the order they are drawn.
-    pub const ALL: [Self; 7] =
-        [Self::Overview, Self::Files, Self::Search, Self::Waste, Self::Compare, Self::Manifest, Self::Config];
+    pub const ALL: [Self; 8] = [
+        Self::Overview,
+        Self::Files,
+        Self::Search,
+        Self::Packages,
+        Self::Waste,
+        Self::Compare,
+        Self::Manifest,
+        Self::Config,
+    ];
 
     /// The word in the address.
     pub fn name(self) -> &'static str {
@@ -68,6 +80,7 @@ impl Tab {
             Self::Overview => "overview",
             Self::Files => "files",
             Self::Search => "search",
+            Self::Packages => "packages",
             Self::Waste => "waste",
             Self::Compare => "compare",
             Self::Manifest => "manifest",
@@ -81,6 +94,7 @@ impl Tab {
             Self::Overview => "Overview",
             Self::Files => "Files",
             Self::Search => "Search",
+            Self::Packages => "Packages",
             Self::Waste => "Waste",
             Self::Compare => "Compare",
             Self::Manifest => "Manifest",
@@ -135,6 +149,9 @@ impl Address {
             "ignore" => self.ignore = some(),
             "find" => self.search.pattern = value.to_owned(),
             "glob" => self.search.glob = value.to_owned(),
+            "name" => self.packages.name = value.to_owned(),
+            "type" => self.packages.kind = value.to_owned(),
+            "deleted" if value == "1" => self.packages.deleted = true,
             "regex" if value == "1" => self.search.expression = true,
             "nocase" if value == "1" => self.search.ignore_case = true,
             "utf16" if value == "1" => self.search.utf16 = true,
@@ -185,8 +202,8 @@ impl fmt::Display for Address {
         let view = (self.view != ViewMode::default()).then(|| self.view.name());
         let tab = (self.tab != Tab::default()).then(|| self.tab.name());
         let line = self.line.map(|line| line.to_string());
-        let [find, glob] =
-            [&self.search.pattern, &self.search.glob].map(|text| Some(text.as_str()).filter(|text| !text.is_empty()));
+        let texts = [&self.search.pattern, &self.search.glob, &self.packages.name, &self.packages.kind];
+        let [find, glob, name, kind] = texts.map(|text| Some(text.as_str()).filter(|text| !text.is_empty()));
         let known = [
             ("platform", self.platform.as_deref()),
             ("view", view),
@@ -203,6 +220,9 @@ impl fmt::Display for Address {
             ("nocase", self.search.ignore_case.then_some("1")),
             ("utf16", self.search.utf16.then_some("1")),
             ("glob", glob),
+            ("name", name),
+            ("type", kind),
+            ("deleted", self.packages.deleted.then_some("1")),
         ];
         let known = known.into_iter().filter_map(|(key, value)| Some((key, value?)));
         let unknown = self.unknown.iter().map(|(key, value)| (key.as_str(), value.as_str()));
@@ -296,10 +316,11 @@ mod tests {
                         utf16: true,
                         glob: "*.conf".into(),
                     },
+                    packages: PackageQuery { name: "lib".into(), kind: "deb".into(), deleted: true },
                     unknown: vec![("é".into(), String::new())],
                     ..Address::of("x")
                 },
-                "#/v1/x?path=a&line=12&read=1&find=a%3Db%26c&regex=1&nocase=1&utf16=1&glob=%2A.conf&%C3%A9=",
+                "#/v1/x?path=a&line=12&read=1&find=a%3Db%26c&regex=1&nocase=1&utf16=1&glob=%2A.conf&name=lib&type=deb&deleted=1&%C3%A9=",
             ),
         ];
         for (route, text) in rows {

@@ -1,5 +1,6 @@
 //! The engine of the workers that look into contents. Only their program refers to it.
 
+mod packages;
 mod search;
 
 use crate::{
@@ -7,7 +8,7 @@ use crate::{
     protocol::ProbeWish,
 };
 
-/// Searches, with the engine of `porthole search`.
+/// The engines of `porthole search` and `porthole packages`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ContentsEngine;
 
@@ -15,6 +16,7 @@ impl ProbeEngine for ContentsEngine {
     fn probe(&self, wish: &ProbeWish) -> Result<Box<dyn LayerProbe>, String> {
         match wish {
             ProbeWish::Search(query) => search::probe(query),
+            ProbeWish::Packages => Ok(Box::<packages::PackageProbe>::default()),
         }
     }
 }

@@ -76,6 +76,7 @@ pub mod look;
 pub mod mode;
 mod overview;
 mod pace;
+pub mod packages;
 pub mod pool;
 pub mod prepared;
 pub mod pretty;

@@ -3,7 +3,10 @@
 //! A worker that has a [`ProbeEngine`] makes a [`LayerProbe`] of it for a [`ReadJob`](crate::layer::ReadJob) that wants one. A worker
 //! without an engine lists layers and nothing else, so that its program holds no engine.
 
-use crate::protocol::{ProbeSums, ProbeWish, SearchHit};
+use crate::{
+    packages::FoundDatabase,
+    protocol::{ProbeSums, ProbeWish, SearchHit},
+};
 use porthole_core::tar::Entry;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +40,10 @@ pub trait LayerProbe {
 pub struct ProbeFound {
     /// Lines that match.
     pub hits: Vec<SearchHit>,
+    /// Databases of packages.
+    pub databases: Vec<FoundDatabase>,
+    /// Escaped paths of files that could not be read, and why.
+    pub unread: Vec<(String, String)>,
     /// Sums of the layer so far.
     pub sums: ProbeSums,
 }

@@ -9,6 +9,7 @@ mod event;
 mod failure;
 mod image;
 mod overview;
+mod packages;
 mod probe;
 mod progress;
 mod versions;
@@ -24,9 +25,10 @@ pub use event::{Event, RegistryRoute, RouteReason, Selection};
 pub use failure::{FailureCause, FailureNotice, Remedy};
 pub use image::{DocumentText, HistoryEntry, ImageLayer, ImageSummary, InstructionLine};
 pub use overview::{BaseFact, DocumentFact, FindingFact, FindingLink, OtherEntry, OtherRole, OverviewFacts};
+pub use packages::{PackageFact, PackageQuery, PackageSort, PackageView, PackageWindow};
 pub use probe::{
-    ContentFateFact, LostPart, ProbeKind, ProbeProgress, ProbeState, ProbeSums, ProbeWish, SearchHit, SearchQuery,
-    ShownFate,
+    ContentFateFact, LostPart, PathProblem, ProbeKind, ProbeProgress, ProbeState, ProbeSums, ProbeWish, SearchHit,
+    SearchQuery, ShownFate,
 };
 pub use progress::{Chain, LayerProgress, LayerState, LinkState, ProofLink, ProofStep, Sizes};
 pub use versions::{PathVersionFacts, ShownHunk, ShownLine, ShownSide, VersionDiff};
@@ -173,6 +175,11 @@ pub enum Command {
         run: u32,
         /// What to look for.
         wish: ProbeWish,
+    },
+    /// Show these packages. Answered with [`Event::Packages`], and again whenever more is known.
+    ShowPackages {
+        /// Which.
+        view: PackageView,
     },
     /// Stop a probe, and keep what it found.
     StopProbe {

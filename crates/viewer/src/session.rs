@@ -277,6 +277,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             }
             Command::EndCompare => self.end_comparison(),
             Command::Probe { run, wish } => self.begin_probe(run, wish),
+            Command::ShowPackages { view } => self.show_packages(view),
             Command::StopProbe { kind } => self.stop_probe(kind),
             Command::SignIn { registry, username, password: Secret(password) } => {
                 let credentials = Credentials::basic(username, password);

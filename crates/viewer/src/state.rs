@@ -8,7 +8,7 @@ mod probe;
 mod update;
 
 pub use link::{command, pinned_route};
-pub use probe::{ProbeCost, ProbedRows, link_to};
+pub use probe::{PackagesFound, ProbeCost, ProbedRows, link_to};
 pub use update::{Action, Effect};
 
 use crate::address::Address;
@@ -82,6 +82,8 @@ pub struct State {
     pub waste: Option<Rc<WasteFacts>>,
     /// What the last search found so far.
     pub search: Option<Rc<ProbedRows<SearchHit>>>,
+    /// The packages, as far as they are known.
+    pub packages: Option<Rc<PackagesFound>>,
     /// Probes that were begun in this look.
     pub runs: u32,
     /// The versions of the path that was asked for last.

@@ -13,6 +13,7 @@ pub mod foot;
 pub mod layers;
 pub mod mark;
 pub mod overview;
+pub mod packages;
 pub mod probe;
 pub mod reader;
 pub mod search;

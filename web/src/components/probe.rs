@@ -2,7 +2,7 @@
 
 use super::words::{bdi, tip};
 use porthole_viewer::protocol::{
-    ImageSummary, InstructionLine, LostPart, ProbeKind, ProbeProgress, ProbeState, ShownFate,
+    ImageSummary, InstructionLine, LostPart, PathProblem, ProbeKind, ProbeProgress, ProbeState, ShownFate,
 };
 use porthole_viewer::size::{count, size};
 use porthole_viewer::state::{Action, ProbeCost};
@@ -35,10 +35,12 @@ pub fn switch(
     dispatch: &Callback<Action>,
 ) -> Html {
     let running = progress.is_some_and(|progress| progress.state == ProbeState::Running);
+    // A list that is there needs no second reading.
+    let again = kind != ProbeKind::Search && progress.is_some();
     let stop = dispatch.reform(move |_| Action::StopProbe(kind));
     html! {
         <>
-            <button class="primary" id="start-probe" disabled={!ready}>{ words }</button>
+            <button class={(!again).then_some("primary")} id="start-probe" disabled={!ready}>{ words }</button>
             if running { <button type="button" id="stop-probe" onclick={stop}>{ "Stop" }</button> }
         </>
     }
@@ -63,7 +65,7 @@ pub fn status(progress: &ProbeProgress, found: &str) -> Html {
                     <p class="num">{ format!("{found} · {} of {} · {} of {} layers read", size(progress.read), size(progress.total), progress.ended, progress.layers) }</p>
                     <progress max={progress.total.max(1).to_string()} value={progress.read.to_string()} aria-label="Bytes read" />
                 } else {
-                    <p class="dim">{ format!("{} in {} read.", files_of(progress.sums.searched), size(progress.sums.bytes)) }</p>
+                    <p class="dim">{ format!("{} read, {}.", files_of(progress.sums.searched), size(progress.sums.bytes)) }</p>
                 }
             }
             { for progress.lost.iter().map(lost) }
@@ -77,11 +79,33 @@ fn lost(part: &LostPart) -> Html {
     html! { <p class="finding" role="alert" data-lost={name.clone()}>{ format!("{name} could not be read, so nothing of it is listed: ") }{ bdi(&part.text) }</p> }
 }
 
+/// The number of a layer, which leads to its files.
+pub fn layer_chip(layer: u32, instruction: Option<&InstructionLine>, dispatch: &Callback<Action>) -> Html {
+    let title = match instruction {
+        Some(it) => format!("Show the files of layer {}: {}", layer + 1, tip(&it.created_by)),
+        None => format!("Show the files of layer {}", layer + 1),
+    };
+    html! { <button class="chip" {title} onclick={dispatch.reform(move |_| Action::Layer(layer))}>{ layer + 1 }</button> }
+}
+
+/// Files that could not be read, and what follows from it.
+pub fn unread(problems: &[PathProblem], therefore: &'static str) -> Html {
+    if problems.is_empty() {
+        return Html::default();
+    }
+    let problem = |of: &PathProblem| html! { <li>{ format!("layer {}: ", of.layer + 1) }<code>{ bdi(&of.path) }</code>{ ": " }{ bdi(&of.why) }</li> };
+    html! {
+        <details class="unread"><summary class="finding">{ format!("{} could not be read, so their {therefore}", files_of(problems.len() as u64)) }</summary>
+            <ul>{ for problems.iter().map(problem) }</ul>
+        </details>
+    }
+}
+
 /// A layer and what made it, over what was found there.
 pub fn layer_heading(layer: u32, instruction: Option<&InstructionLine>, dispatch: &Callback<Action>) -> Html {
     html! {
         <h2 class="line from" title={instruction.map(|it| tip(&it.created_by))}>
-            <button class="chip" title={format!("Show the files of layer {}", layer + 1)} onclick={dispatch.reform(move |_| Action::Layer(layer))}>{ layer + 1 }</button>
+            { layer_chip(layer, None, dispatch) }
             if let Some(it) = instruction { <span class="cut mono"><b>{ bdi(&it.keyword) }</b>{ " " }{ bdi(&it.arguments) }</span> }
         </h2>
     }

@@ -12,6 +12,7 @@ use crate::components::{
     foot::Foot,
     layers::Layers,
     overview::Overview,
+    packages::{Packages, PackagesProps},
     reader::Reader,
     search::{Search, SearchProps},
     splitter::Splitter,
@@ -39,6 +40,7 @@ pub fn Inspect(props: &PageProps) -> Html {
     let (state, dispatch) = (&props.state, &props.dispatch);
     use_keys(state, dispatch);
     use_first_view(state, dispatch);
+    use_tab_in_view(state.route.tab);
     // On the narrowest screens layers are a tab of their own.
     let layers = use_state(|| false);
     let width = use_state(storage::pane);
@@ -135,6 +137,7 @@ fn panel(state: &Rc<State>, dispatch: &Callback<Action>) -> Html {
         Tab::Manifest => html! { <Documents image={state.image.clone()} /> },
         Tab::Config => html! { <Config image={state.image.clone()} dispatch={dispatch.clone()} /> },
         Tab::Compare => html! { <Compare ..CompareProps::of(state, dispatch.clone()) /> },
+        Tab::Packages => html! { <Packages ..PackagesProps::of(state, dispatch.clone()) /> },
         Tab::Search => html! { <Search ..SearchProps::of(state, dispatch.clone()) /> },
         Tab::Waste => html! { <Waste waste={state.waste.clone()} dispatch={dispatch.clone()} /> },
         Tab::Overview => html! {
@@ -251,7 +254,7 @@ fn key(key: &str, state: &State, dispatch: &Callback<Action>) -> bool {
             dispatch.emit(Action::Sort(if state.listing.sort == RowSort::Name { RowSort::Size } else { RowSort::Name }))
         }
         // The one that the open tab has.
-        "/" => ["filter", "find"].into_iter().for_each(|id| {
+        "/" => ["filter", "find", "package-name"].into_iter().for_each(|id| {
             with_element(id, |element| {
                 let _ = element.focus();
             })
@@ -276,6 +279,14 @@ fn focus_files() {
     if let Some(row) = row.and_then(|row| row.dyn_into::<HtmlElement>().ok()) {
         let _ = row.focus();
     }
+}
+
+/// Scrolls to the open tab, where there is no room for all.
+#[hook]
+fn use_tab_in_view(tab: Tab) {
+    use_effect_with(tab, |tab| {
+        with_element(&format!("tab-{}", tab.name()), |tab| tab.scroll_into_view_with_bool(false))
+    });
 }
 
 /// On a narrow screen an image begins with its overview. And where the focus went with the start page, it comes to the image.

@@ -39,7 +39,7 @@ impl LayerProbe for ContentSearch {
     fn take(&mut self) -> ProbeFound {
         let (searched, bytes) = self.searched();
         let sums = ProbeSums { found: self.lines(), files: self.files(), searched, bytes };
-        ProbeFound { hits: self.take_hits().iter().map(twin).collect(), sums }
+        ProbeFound { hits: self.take_hits().iter().map(twin).collect(), sums, ..ProbeFound::default() }
     }
 }
 

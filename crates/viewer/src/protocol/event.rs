@@ -2,8 +2,8 @@
 
 use super::{
     Chain, ComparisonFacts, ComparisonFailure, ContentFateFact, FailureNotice, FileRow, ImageSummary, LayerProgress,
-    OverviewFacts, PathVersionFacts, ProbeKind, ProbeProgress, RowWindow, SearchHit, ShownContent, Sizes, VersionDiff,
-    WasteFacts,
+    OverviewFacts, PackageWindow, PathVersionFacts, ProbeKind, ProbeProgress, RowWindow, SearchHit, ShownContent,
+    Sizes, VersionDiff, WasteFacts,
 };
 use serde::{Deserialize, Serialize};
 
@@ -181,6 +181,15 @@ pub enum Event {
         /// Those that are new.
         hits: Vec<SearchHit>,
     },
+    /// Packages of the layers that are read so far, counted from the bottom: the answer to `ShowPackages`.
+    Packages {
+        /// Number of the look.
+        look: u32,
+        /// Number of the run.
+        run: u32,
+        /// Those that are shown.
+        packages: Box<PackageWindow>,
+    },
     /// What later layers made of the files in which a probe found something. Sent once every layer is settled.
     Fates {
         /// Number of the look.
@@ -235,6 +244,7 @@ impl Event {
             | Self::Selected { look, .. }
             | Self::Probe { look, .. }
             | Self::Hits { look, .. }
+            | Self::Packages { look, .. }
             | Self::Fates { look, .. }
             | Self::Failure { look, .. }
             | Self::AskRelayPassword { look, .. } => Some(*look),

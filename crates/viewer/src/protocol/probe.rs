@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum ProbeWish {
     /// Lines that match.
     Search(SearchQuery),
+    /// Databases of packages.
+    Packages,
 }
 
 impl ProbeWish {
@@ -15,6 +17,7 @@ impl ProbeWish {
     pub fn kind(&self) -> ProbeKind {
         match self {
             Self::Search(_) => ProbeKind::Search,
+            Self::Packages => ProbeKind::Packages,
         }
     }
 }
@@ -25,6 +28,8 @@ impl ProbeWish {
 pub enum ProbeKind {
     /// Lines that match.
     Search,
+    /// Packages.
+    Packages,
 }
 
 /// Which lines are searched for, as `porthole search` takes it.
@@ -92,10 +97,21 @@ pub struct LostPart {
     pub text: String,
 }
 
+/// A file that a probe could not read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathProblem {
+    /// Layer, 0 = bottom.
+    pub layer: u32,
+    /// Escaped path.
+    pub path: String,
+    /// Why.
+    pub why: String,
+}
+
 /// What was counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProbeSums {
-    /// What was found: lines that match.
+    /// What was found: lines that match, databases.
     pub found: u64,
     /// Files with something found.
     pub files: u64,

@@ -8,11 +8,12 @@ use crate::{
     layer::{LayerFindings, WorkerReport},
     look::{Access, LookBody},
     pace::Pace,
+    packages::PackageList,
     pool::{CrewKind, Pool, Task},
     probe::ProbeFound,
     protocol::{
-        ContentFateFact, Event, LayerState, LostPart, ProbeKind, ProbeProgress, ProbeState, ProbeSums, ProbeWish,
-        ShownFate,
+        ContentFateFact, Event, LayerState, LostPart, PackageView, ProbeKind, ProbeProgress, ProbeState, ProbeSums,
+        ProbeWish, ShownFate,
     },
 };
 use porthole_core::{
@@ -30,6 +31,7 @@ pub(super) struct ProbeRun {
     wish: ProbeWish,
     progress: ProbeProgress,
     layers: BTreeMap<u32, ProbedLayer>,
+    packages: PackageList,
     /// Bytes that the look counts as fetched.
     counted: u64,
     /// Something was found since the fates were sent.
@@ -78,6 +80,14 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         self.tell_probe(kind, true);
         self.dispatch();
         self.judge_probes();
+    }
+
+    /// Shows other packages.
+    pub(super) fn show_packages(&self, view: PackageView) {
+        self.change_probe(ProbeKind::Packages, |probe, out| {
+            probe.packages.show(view);
+            out.push(probe.shown_packages());
+        });
     }
 
     /// Ends a probe, and keeps what it found.
@@ -163,7 +173,10 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             if at_once || probe.told.is_due(now) {
                 probe.told.rest(now, PULSE);
                 let progress = probe.progress();
-                fetched = Some((probe.look, progress.read - std::mem::replace(&mut probe.counted, progress.read)));
+                fetched = Some((
+                    probe.look,
+                    progress.read.saturating_sub(std::mem::replace(&mut probe.counted, progress.read)),
+                ));
                 out.push(Event::Probe { look: probe.look, progress: Box::new(progress) });
             }
         });
@@ -221,7 +234,8 @@ impl ProbeRun {
             held: 0,
         };
         let (told, judged) = (Pace::default(), Pace::default());
-        Self { look, wish, progress, layers, counted: 0, stale: false, told, judged }
+        let packages = PackageList::default();
+        Self { look, wish, progress, layers, packages, counted: 0, stale: false, told, judged }
     }
 
     /// Takes what was found in a layer, as far as there is room for it.
@@ -230,6 +244,9 @@ impl ProbeRun {
         let room = (HELD_HITS as u64).saturating_sub(held);
         let Some(of) = self.layers.get_mut(&layer) else { return };
         of.sums = found.sums;
+        if !(found.databases.is_empty() && found.unread.is_empty()) {
+            self.packages.add(layer, found.databases, found.unread);
+        }
         let mut hits = found.hits;
         hits.truncate(usize::try_from(room).unwrap_or(usize::MAX));
         if !hits.is_empty() {
@@ -253,6 +270,7 @@ impl ProbeRun {
         } else if let Some(of) = self.layers.get_mut(&layer) {
             (of.read, of.ended) = (findings.compressed, true);
         }
+        self.stale |= self.progress.kind == ProbeKind::Packages;
         self.end_if_done();
     }
 
@@ -261,6 +279,8 @@ impl ProbeRun {
         let read = self.layers.get(&layer).map_or(0, |of| of.read);
         self.layers.insert(layer, ProbedLayer { read, ended: true, ..ProbedLayer::default() });
         self.progress.lost.push(LostPart { layer: Some(layer), text });
+        self.packages.lose(layer);
+        self.stale = true;
         self.end_if_done();
     }
 
@@ -280,9 +300,30 @@ impl ProbeRun {
         progress.clone()
     }
 
-    /// What the layers above made of the files in which something was found.
+    /// Puts together what was found and what the look knows.
     fn judge(&mut self, body: &LookBody, out: &mut Vec<Event>) {
         self.stale = false;
+        match self.progress.kind {
+            ProbeKind::Search => out.push(self.fates(body)),
+            ProbeKind::Packages => {
+                let layers = body.resolved.image.layers.len() as u32;
+                let ended = |layer: &u32| self.layers.get(layer).is_none_or(|of| of.ended);
+                // What a layer did not change is known only if all layers below are.
+                let count = (0..layers).take_while(ended).count() as u32;
+                let place = |layer, content, path: &str| place(body, layer, content, path);
+                self.packages.take_stock(body.stack.tree(), count, place);
+                out.push(self.shown_packages());
+            }
+        }
+    }
+
+    fn shown_packages(&self) -> Event {
+        let packages = Box::new(self.packages.window());
+        Event::Packages { look: self.look, run: self.progress.run, packages }
+    }
+
+    /// What the layers above made of the files in which something was found.
+    fn fates(&self, body: &LookBody) -> Event {
         let places: Vec<(u32, u64, u64)> = self
             .layers
             .iter()
@@ -304,7 +345,7 @@ impl ProbeRun {
             },
         };
         let fates = places.iter().map(fate).collect();
-        out.push(Event::Fates { look: self.look, kind: self.progress.kind, run: self.progress.run, fates });
+        Event::Fates { look: self.look, kind: self.progress.kind, run: self.progress.run, fates }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::State;
 use crate::address::{Address, Tab};
-use crate::protocol::{SearchQuery, ViewMode};
+use crate::protocol::{PackageQuery, SearchQuery, ViewMode};
 use crate::router::GIVEN;
 use crate::shell::{self, LsListing};
 use porthole_core::layer::LayerNumber;
@@ -38,6 +38,7 @@ pub fn command(state: &State) -> Option<String> {
             let diff = format!("diff{}", ignore.unwrap_or_default());
             format!("{} {}", document(&diff), shell::quote(&other.resolved))
         }
+        (Tab::Packages, _) => document(&packages_verb(&state.route.packages)),
         (Tab::Search, _) => search_command(&state.route.search, document)?,
         (Tab::Waste, _) => document("analyze"),
         (Tab::Manifest, _) => document("manifest"),
@@ -71,4 +72,15 @@ fn search_command(query: &SearchQuery, document: impl Fn(&str) -> String) -> Opt
         verb = format!("{verb} --glob {}", shell::quote(&query.glob));
     }
     (!query.pattern.is_empty()).then(|| format!("{} {}", document(&verb), shell::quote(&query.pattern)))
+}
+
+/// `packages` with the options of what is shown.
+fn packages_verb(query: &PackageQuery) -> String {
+    let mut verb = String::from("packages");
+    for (option, value) in [("--type", &query.kind), ("--name", &query.name)] {
+        if !value.is_empty() {
+            verb = format!("{verb} {option} {}", shell::quote(value));
+        }
+    }
+    if query.deleted { verb + " --deleted" } else { verb }
 }

@@ -3,8 +3,8 @@
 use super::{Effect, State};
 use crate::address::{Address, Tab};
 use crate::protocol::{
-    Command, ContentFateFact, Event, FindingLink, ProbeKind, ProbeProgress, ProbeWish, SearchHit, SearchQuery,
-    ShownFate, ViewMode,
+    Command, ContentFateFact, Event, FindingLink, PackageView, PackageWindow, ProbeKind, ProbeProgress, ProbeWish,
+    SearchHit, SearchQuery, ShownFate, ViewMode,
 };
 use crate::router::{GIVEN, SAMPLE};
 use std::{collections::BTreeMap, rc::Rc};
@@ -49,6 +49,24 @@ impl<R> ProbedRows<R> {
         self.fates = Rc::new(fates.into_iter().map(|of| ((of.layer, of.content), of.fate)).collect());
     }
 }
+
+/// Packages that are shown, as far as they are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackagesFound {
+    /// Number of the run.
+    pub run: u32,
+    /// How far it is; `None` until the session has begun.
+    pub progress: Option<Rc<ProbeProgress>>,
+    /// What is to be shown.
+    pub view: PackageView,
+    /// What is shown, once some layers are read.
+    pub window: Option<Rc<PackageWindow>>,
+    /// What the session was asked to show.
+    asked: Option<PackageView>,
+}
+
+/// Packages that are shown at first, and more at each request.
+const MORE_PACKAGES: u32 = 500;
 
 /// What a pass over the contents of all layers reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,11 +113,54 @@ impl State {
         effects.push(Effect::Send(Command::Probe { run: self.runs, wish: ProbeWish::Search(query) }));
     }
 
+    /// Begins to read the packages.
+    pub(super) fn read_packages(&mut self, effects: &mut Vec<Effect>) {
+        if self.image.is_none() {
+            return;
+        }
+        self.runs += 1;
+        let sort = self.packages.as_ref().map(|packages| packages.view.sort).unwrap_or_default();
+        let view = PackageView { query: self.route.packages.clone(), sort, most: MORE_PACKAGES };
+        self.packages =
+            Some(Rc::new(PackagesFound { run: self.runs, progress: None, view, window: None, asked: None }));
+        effects.push(Effect::Send(Command::Probe { run: self.runs, wish: ProbeWish::Packages }));
+    }
+
+    pub(super) fn change_packages(&mut self, change: impl FnOnce(&mut PackagesFound)) {
+        if let Some(packages) = &mut self.packages {
+            change(Rc::make_mut(packages));
+        }
+    }
+
+    pub(super) fn show_more_packages(&mut self) {
+        self.change_packages(|packages| packages.view.most += MORE_PACKAGES);
+    }
+
+    /// Asks for the packages that the address names, if they are read.
+    pub(super) fn ask_for_packages(&mut self, effects: &mut Vec<Effect>) {
+        let query = &self.route.packages;
+        let Some(packages) = &mut self.packages else { return };
+        if packages.view.query == *query && packages.asked.as_ref() == Some(&packages.view) {
+            return;
+        }
+        let packages = Rc::make_mut(packages);
+        if packages.view.query != *query {
+            (packages.view.query, packages.view.most) = (query.clone(), MORE_PACKAGES);
+        }
+        packages.asked = Some(packages.view.clone());
+        effects.push(Effect::Send(Command::ShowPackages { view: packages.view.clone() }));
+    }
+
     /// Applies an event of a probe. Those of an earlier run are ignored.
     pub(super) fn apply_probe(&mut self, event: Event) {
         match event {
             Event::Probe { progress, .. } => match progress.kind {
                 ProbeKind::Search => with_run(&mut self.search, progress.run, |found| found.advance(*progress)),
+                ProbeKind::Packages => self.change_packages(|packages| {
+                    if packages.run == progress.run {
+                        packages.progress = Some(Rc::from(progress));
+                    }
+                }),
             },
             Event::Hits { run, layer, hits, .. } => {
                 with_run(&mut self.search, run, |found: &mut ProbedRows<SearchHit>| {
@@ -108,7 +169,13 @@ impl State {
             }
             Event::Fates { kind, run, fates, .. } => match kind {
                 ProbeKind::Search => with_run(&mut self.search, run, |found| found.judge(fates)),
+                ProbeKind::Packages => {}
             },
+            Event::Packages { run, packages: window, .. } => self.change_packages(|packages| {
+                if packages.run == run {
+                    packages.window = Some(Rc::from(window));
+                }
+            }),
             _ => {}
         }
     }

@@ -4,8 +4,8 @@ use super::{AskedComparison, Dialog, OpenedFile, State};
 use crate::address::{Address, Tab};
 use crate::given;
 use crate::protocol::{
-    Command, Event, FailureNotice, FindingLink, LayerProgress, LayerState, ProbeKind, RelaySettings, RowChange,
-    RowKind, RowSort, SearchQuery, Secret, ShownContent, VersionDiff, ViewMode,
+    Command, Event, FailureNotice, FindingLink, LayerProgress, LayerState, PackageQuery, PackageSort, ProbeKind,
+    RelaySettings, RowChange, RowKind, RowSort, SearchQuery, Secret, ShownContent, VersionDiff, ViewMode,
 };
 use porthole_core::{failure::FailureClass, reference::Reference};
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use std::rc::Rc;
 #[derive(Clone, Debug)]
 pub enum Action {
     /// The address changed, or the page was opened with it.
-    Address(Address),
+    Address(Box<Address>),
     /// A reference was typed.
     Look(String),
     /// A file of this name was given to the session.
@@ -31,6 +31,14 @@ pub enum Action {
     Open(FindingLink, Option<u32>),
     /// Search the contents of all layers.
     Search(SearchQuery),
+    /// Read the packages.
+    Packages,
+    /// Show other packages.
+    ShowPackages(PackageQuery),
+    /// Show them in another order.
+    SortPackages(PackageSort),
+    /// Show more of them.
+    MorePackages,
     /// Stop a probe, and keep what it found.
     StopProbe(ProbeKind),
     /// Another view, of the focused layer where it wants one.
@@ -148,7 +156,7 @@ impl State {
     pub fn update(&mut self, action: Action) -> Vec<Effect> {
         let mut effects = Vec::new();
         match action {
-            Action::Address(route) => self.go(route, &mut effects),
+            Action::Address(route) => self.go(*route, &mut effects),
             Action::Look(text) => {
                 let text = text.trim();
                 // A file is shown by its path, which is no reference.
@@ -177,6 +185,13 @@ impl State {
             Action::Follow(link) => self.follow(link, None, &mut effects),
             Action::Open(link, line) => self.follow(link, line, &mut effects),
             Action::Search(query) => self.search(query, &mut effects),
+            Action::Packages => self.read_packages(&mut effects),
+            Action::ShowPackages(query) => {
+                self.route.packages = query;
+                effects.push(Effect::Replace(self.route.clone()));
+            }
+            Action::SortPackages(sort) => self.change_packages(|packages| packages.view.sort = sort),
+            Action::MorePackages => self.show_more_packages(),
             Action::StopProbe(kind) => effects.push(Effect::Send(Command::StopProbe { kind })),
             Action::View(view) => {
                 let layer = if view.wants_layer() {
@@ -343,6 +358,7 @@ impl State {
         self.ask_for_waste(&mut effects);
         self.ask_for_comparison(&mut effects);
         self.ask_for_versions(&mut effects);
+        self.ask_for_packages(&mut effects);
         effects
     }
 

@@ -39,7 +39,7 @@ fn image(digests: &[&str]) -> Event {
 
 fn looking(fragment: &str, digests: &[&str]) -> State {
     let mut state = State::default();
-    state.update(Action::Address(Address::parse(fragment)));
+    state.update(Action::Address(Box::new(Address::parse(fragment))));
     state.update(Action::Events(vec![image(digests)]));
     state
 }
@@ -51,8 +51,9 @@ fn sent(effects: &[Effect]) -> Vec<&Command> {
 #[test]
 fn an_address_begins_a_look_at_all_that_it_names() {
     let mut state = State::default();
-    let effects = state
-        .update(Action::Address(Address::parse("#/v1/nginx?platform=linux/arm64&view=only&layer=sha256:b&path=etc")));
+    let effects = state.update(Action::Address(Box::new(Address::parse(
+        "#/v1/nginx?platform=linux/arm64&view=only&layer=sha256:b&path=etc",
+    ))));
     let [Command::Look { look: 1, reference, platform, view, path }] = sent(&effects)[..] else {
         panic!("{effects:?}")
     };
@@ -76,7 +77,7 @@ fn typing_pushes_an_address_and_nothing_else_is_kept() {
 #[test]
 fn back_to_the_start_page_cancels() {
     let mut state = looking("#/v1/nginx", &["sha256:a"]);
-    let effects = state.update(Action::Address(Address::default()));
+    let effects = state.update(Action::Address(Box::default()));
     assert_eq!(sent(&effects), [&Command::Cancel]);
     assert!(!state.inspects() && state.image.is_none());
 }
@@ -84,7 +85,8 @@ fn back_to_the_start_page_cancels() {
 #[test]
 fn back_within_an_image_asks_for_no_request() {
     let mut state = looking("#/v1/nginx", &["sha256:a", "sha256:b"]);
-    let effects = state.update(Action::Address(Address::parse("#/v1/nginx?view=upto&layer=sha256:a&path=etc")));
+    let effects =
+        state.update(Action::Address(Box::new(Address::parse("#/v1/nginx?view=upto&layer=sha256:a&path=etc"))));
     let [Command::SetView { view }, Command::Select { path }] = sent(&effects)[..] else { panic!("{effects:?}") };
     assert_eq!((view.mode, view.layer, path.as_deref()), (ViewMode::UpTo, Some(0), Some("etc")));
 }
@@ -125,7 +127,7 @@ fn layers_are_chosen_and_let_go() {
 #[test]
 fn twins_are_named_by_number() {
     let mut state = State::default();
-    state.update(Action::Address(Address::parse("#/v1/nginx?view=only&layer=3")));
+    state.update(Action::Address(Box::new(Address::parse("#/v1/nginx?view=only&layer=3"))));
     let effects = state.update(Action::Events(vec![image(&["sha256:a", "sha256:b", "sha256:a"])]));
     let [Command::SetView { view }] = sent(&effects)[..] else { panic!("{effects:?}") };
     assert_eq!(view.layer, Some(2), "the session gets the number as soon as it means something");
@@ -361,7 +363,7 @@ fn a_comparison_is_asked_for_once_and_where_it_is_shown() {
         effects.iter().filter_map(compare).collect()
     };
     let mut state = State::default();
-    state.update(Action::Address(Address::parse("#/v1/a/b:1?tab=files&with=a/c:1&ignore=time,owner")));
+    state.update(Action::Address(Box::new(Address::parse("#/v1/a/b:1?tab=files&with=a/c:1&ignore=time,owner"))));
     assert!(asked(&state.update(Action::Tab(Tab::Compare))).is_empty(), "no image yet");
     let effects = state.update(Action::Events(vec![image(&["sha256:a"])]));
     let wanted =

@@ -75,7 +75,7 @@ fn one_of_several_images_is_chosen() {
 fn a_page_that_is_loaded_again_asks_for_the_file() {
     let mut stage = Stage::new(&Internet::new());
     let before = stage.internet.log().len();
-    stage.act(Action::Address(Address::parse("#/v1/file.localhost/app.tar")));
+    stage.act(Action::Address(Box::new(Address::parse("#/v1/file.localhost/app.tar"))));
     let failure = stage.failed_as(FailureClass::NotFound);
     assert_eq!(failure.remedies, [Remedy::ChooseFile]);
     assert!(failure.text.starts_with("app.tar is a file on this machine"), "{}", failure.text);
@@ -93,7 +93,7 @@ fn another_file_replaces_the_one_that_is_shown() {
     stage.act(Action::File("b.tar".into()));
     stage.verified();
     assert_eq!(stage.paths(), ["b"]);
-    stage.act(Action::Address(Address::parse("#/v1/file.localhost/a.tar")));
+    stage.act(Action::Address(Box::new(Address::parse("#/v1/file.localhost/a.tar"))));
     stage.verified();
     assert_eq!(stage.paths(), ["a"], "the way back");
 }

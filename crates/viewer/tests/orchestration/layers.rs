@@ -370,7 +370,7 @@ fn back_to_the_start_page_cancels() {
     let mut stage = Stage::new(&internet);
     stage.begin(Action::Look(REFERENCE.into()));
     stage.until(|stage| stage.state.image.is_some());
-    stage.act(Action::Address(porthole_viewer::address::Address::default()));
+    stage.act(Action::Address(Box::default()));
     assert!(stage.state.image.is_none() && stage.state.rows.rows.is_empty());
     assert!(stage.orders().iter().any(|(_, order)| matches!(order, WorkerOrder::Cancel { .. })));
 }

@@ -7,6 +7,7 @@ mod given;
 mod layers;
 mod look;
 mod overview;
+mod packages;
 mod prepared;
 mod relay;
 mod search;

@@ -95,7 +95,7 @@ fn a_query_has_options_and_an_address_and_a_command() {
 
     // An address fills in the form, and fetches nothing.
     let mut stage = Stage::new(&registry(searched().build().into_content("1")));
-    stage.act(Action::Address(Address::parse(&address)));
+    stage.act(Action::Address(Box::new(Address::parse(&address))));
     stage.verified();
     assert_eq!((stage.state.search.is_none(), stage.reads()), (true, 2));
 }

@@ -128,7 +128,7 @@ fn an_address_leads_to_view_layer_and_path() {
     let layer = built().layers[0].blob.digest.clone();
     let mut stage = Stage::new(&registry(content()));
     let address = format!("#/v1/r.example%2Fa%2Fb%3A1?view=only&layer={layer}&path=etc/motd");
-    stage.act(Action::Address(Address::parse(&address)));
+    stage.act(Action::Address(Box::new(Address::parse(&address))));
     stage.verified();
     assert_eq!(stage.paths(), ["etc", "etc/hosts", "etc/motd"]);
     assert_eq!(stage.state.selection.as_ref().map(|it| it.row.path.as_str()), Some("etc/motd"));

@@ -1,0 +1,280 @@
+//! Packages: as a worker sends those of a layer, and as a front end shows those of an image.
+
+use crate::protocol::{PackageFact, PackageSort, PackageView, PackageWindow, PathProblem};
+use porthole_contents::{
+    collect::{Collected, Database},
+    database::{Owner, Record, Release},
+    inventory::{Installed, Inventory},
+    package::{Ecosystem, Package, SourcePackage},
+    purl::purl,
+};
+use porthole_core::{path, tree::FileTree};
+use serde::{Deserialize, Serialize};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
+
+/// Twin of a database, without the paths that it assigns to packages: they can be millions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundDatabase {
+    /// Escaped path of its file.
+    pub path: String,
+    /// Where its content starts in its layer.
+    pub content: u64,
+    /// What it says.
+    pub records: Vec<FoundRecord>,
+}
+
+/// Twin of a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FoundRecord {
+    /// A package is installed: type, name, version, and the rest.
+    Package(String, String, String, Box<FoundDetails>),
+    /// The files of a package take this many bytes.
+    Size(FoundOwner, u64),
+    /// A package has a licence.
+    Licence(FoundOwner, String),
+    /// The distribution: its name for programs, its version, its name for people.
+    Release(String, Option<String>, Option<String>),
+}
+
+/// What is recorded of a package beside its name and version.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FoundDetails {
+    /// Architecture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<String>,
+    /// Name of the source package, and its version if it has one of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<(String, Option<String>)>,
+    /// Licence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    /// The organisation that built it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vendor: Option<String>,
+    /// Bytes when installed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+}
+
+/// Twin of what a file of its own calls a package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FoundOwner {
+    /// dpkg's name.
+    Deb(String),
+    /// Escaped path of the directory with its metadata.
+    Directory(String),
+}
+
+/// Twins of what was collected in a layer: its databases, and those that could not be read.
+pub fn found(layer: Collected) -> (Vec<FoundDatabase>, Vec<(String, String)>) {
+    let database = |Database { path, offset, records }: Database| FoundDatabase {
+        path: path::escape(&path).into_owned(),
+        content: offset,
+        records: records.into_iter().filter_map(twin).collect(),
+    };
+    let unread = layer.unread.iter().map(|of| (path::escape(&of.path).into_owned(), of.why.to_string())).collect();
+    (layer.databases.into_iter().map(database).collect(), unread)
+}
+
+fn twin(record: Record) -> Option<FoundRecord> {
+    Some(match record {
+        Record::Package(package) => {
+            let Package { ecosystem, name, version, architecture, source, licence, vendor, size, .. } = package;
+            let source = source.map(|source| (source.name, source.version));
+            let details = FoundDetails { architecture, source, licence, vendor, size };
+            FoundRecord::Package(ecosystem.name().into(), name, version, Box::new(details))
+        }
+        Record::Files { owner, size, .. } => FoundRecord::Size(owner.into(), size?),
+        Record::Licence { owner, licence } => FoundRecord::Licence(owner.into(), licence),
+        Record::Release(Release { id, version, name }) => FoundRecord::Release(id, version, name),
+        _ => return None,
+    })
+}
+
+impl From<Owner> for FoundOwner {
+    fn from(owner: Owner) -> Self {
+        match owner {
+            Owner::Deb(name) => Self::Deb(name),
+            Owner::Directory(path) => Self::Directory(path::escape(&path).into_owned()),
+        }
+    }
+}
+
+impl FoundOwner {
+    fn original(&self) -> Option<Owner> {
+        Some(match self {
+            Self::Deb(name) => Owner::Deb(name.clone()),
+            Self::Directory(path) => Owner::Directory(path::unescape(path)?),
+        })
+    }
+}
+
+impl FoundRecord {
+    fn original(&self) -> Option<Record> {
+        Some(match self {
+            Self::Package(kind, name, version, details) => {
+                let FoundDetails { architecture, source, licence, vendor, size } = (**details).clone();
+                let source = source.map(|(name, version)| SourcePackage { name, version });
+                let package = Package::new(Ecosystem::named(kind)?, name.as_str(), version.as_str());
+                Record::Package(Package { architecture, source, licence, vendor, size, ..package })
+            }
+            Self::Size(owner, size) => Record::Files { owner: owner.original()?, files: Vec::new(), size: Some(*size) },
+            Self::Licence(owner, licence) => Record::Licence { owner: owner.original()?, licence: licence.clone() },
+            Self::Release(id, version, name) => {
+                Record::Release(Release { id: id.clone(), version: version.clone(), name: name.clone() })
+            }
+        })
+    }
+}
+
+/// The packages of an image, as far as its layers are read.
+#[derive(Default)]
+pub(crate) struct PackageList {
+    layers: BTreeMap<u32, Vec<FoundDatabase>>,
+    unread: BTreeMap<u32, Vec<(String, String)>>,
+    lost: BTreeSet<u32>,
+    inventory: Inventory,
+    view: Option<PackageView>,
+}
+
+impl PackageList {
+    /// Takes what was found in a layer.
+    pub(crate) fn add(&mut self, layer: u32, databases: Vec<FoundDatabase>, unread: Vec<(String, String)>) {
+        self.layers.entry(layer).or_default().extend(databases);
+        self.unread.entry(layer).or_default().extend(unread);
+    }
+
+    /// Nothing of this layer counts.
+    pub(crate) fn lose(&mut self, layer: u32) {
+        self.layers.remove(&layer);
+        self.unread.remove(&layer);
+        self.lost.insert(layer);
+    }
+
+    /// Takes stock of the lowest `count` layers. `place` says where the tree says that a content starts.
+    pub(crate) fn take_stock(&mut self, tree: &FileTree, count: u32, place: impl Fn(u32, u64, &str) -> u64) {
+        let database = |layer: u32, found: &FoundDatabase| {
+            Some(Database {
+                path: path::unescape(&found.path)?,
+                offset: place(layer, found.content, &found.path),
+                records: found.records.iter().filter_map(FoundRecord::original).collect(),
+            })
+        };
+        let collected = |layer: u32| Collected {
+            databases: self
+                .layers
+                .get(&layer)
+                .into_iter()
+                .flatten()
+                .filter_map(|found| database(layer, found))
+                .collect(),
+            unread: Vec::new(),
+            lost: self.lost.contains(&layer),
+        };
+        let layers: Vec<Collected> = (0..count).map(collected).collect();
+        self.inventory = Inventory::of(tree, &layers);
+    }
+
+    /// Sets what is shown.
+    pub(crate) fn show(&mut self, view: PackageView) {
+        self.view = Some(view);
+    }
+
+    /// What is shown.
+    pub(crate) fn window(&self) -> PackageWindow {
+        let view = self.view.as_ref();
+        let wanted = |installed: &&Installed| {
+            let Some(query) = view.map(|view| &view.query) else { return installed.removed_by.is_none() };
+            installed.removed_by.is_some() == query.deleted
+                && (query.kind.is_empty() || installed.package.ecosystem.name() == query.kind)
+                && installed.package.name.contains(&query.name)
+        };
+        let mut rows: Vec<&Installed> = self.inventory.packages.iter().filter(wanted).collect();
+        rows.sort_by(|a, b| order(view.map(|view| view.sort).unwrap_or_default(), a, b));
+        let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
+        for installed in &self.inventory.packages {
+            *kinds.entry(installed.package.ecosystem.name()).or_default() += 1;
+        }
+        let present = self.inventory.present().count() as u64;
+        let release = self.inventory.release.as_ref();
+        let problem =
+            |(layer, path, why): (u32, &String, &String)| PathProblem { layer, path: path.clone(), why: why.clone() };
+        let unread = self.unread.iter().flat_map(|(layer, all)| all.iter().map(move |(path, why)| (*layer, path, why)));
+        PackageWindow {
+            matches: rows.len() as u64,
+            rows: rows.iter().take(view.map_or(0, |view| view.most as usize)).map(|row| fact(row, release)).collect(),
+            present,
+            deleted: self.inventory.packages.len() as u64 - present,
+            kinds: kinds.into_iter().map(|(kind, count)| (kind.to_owned(), count)).collect(),
+            distribution: release.map(|release| release.name.as_ref().unwrap_or(&release.id).clone()),
+            unread: unread.map(problem).take(UNREAD).collect(),
+        }
+    }
+}
+
+/// Databases that are named because they could not be read.
+const UNREAD: usize = 100;
+
+fn order(sort: PackageSort, a: &Installed, b: &Installed) -> Ordering {
+    let (own, other) = (&a.package, &b.package);
+    let first = match sort {
+        PackageSort::Name => Ordering::Equal,
+        PackageSort::Kind => own.ecosystem.name().cmp(other.ecosystem.name()),
+        PackageSort::Licence => {
+            own.licence.is_none().cmp(&other.licence.is_none()).then(own.licence.cmp(&other.licence))
+        }
+        PackageSort::Layer => a.layer.cmp(&b.layer),
+    };
+    let lower = |name: &'_ String| name.to_ascii_lowercase();
+    first.then_with(|| lower(&own.name).cmp(&lower(&other.name)))
+}
+
+fn fact(installed: &Installed, release: Option<&Release>) -> PackageFact {
+    let Installed { package, recorded_in, layer, removed_by, replaced_by } = installed;
+    PackageFact {
+        kind: package.ecosystem.name().into(),
+        name: package.name.clone(),
+        version: package.version.clone(),
+        architecture: package.architecture.clone(),
+        licence: package.licence.clone(),
+        purl: purl(package, release),
+        recorded_in: path::escape(recorded_in).into_owned(),
+        layer: *layer,
+        removed_by: *removed_by,
+        replaced_by: replaced_by.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_survive_the_trip() {
+        let package = Package {
+            architecture: Some("amd64".into()),
+            source: Some(SourcePackage { name: "s".into(), version: Some("1".into()) }),
+            licence: Some("MIT".into()),
+            vendor: Some("v".into()),
+            size: Some(7),
+            ..Package::new(Ecosystem::Deb, "a", "1")
+        };
+        let release = Release { id: "debian".into(), version: Some("12".into()), name: None };
+        for record in [
+            Record::Package(package),
+            Record::Files { owner: Owner::Directory(b"a\n.dist-info".to_vec()), files: Vec::new(), size: Some(1) },
+            Record::Licence { owner: Owner::Deb("a:amd64".into()), licence: "MIT".into() },
+            Record::Release(release),
+        ] {
+            assert_eq!(twin(record.clone()).unwrap().original(), Some(record));
+        }
+        let owner = Owner::Deb("a".into());
+        assert_eq!(twin(Record::Files { owner, files: vec![b"x".to_vec()], size: None }), None, "paths stay behind");
+    }
+}

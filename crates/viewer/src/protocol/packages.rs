@@ -1,0 +1,85 @@
+//! Packages, as the databases in an image record them.
+
+use super::PathProblem;
+use serde::{Deserialize, Serialize};
+
+/// Which packages are shown, as `porthole packages` takes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageQuery {
+    /// Text that the name contains; empty: every name.
+    pub name: String,
+    /// The type, as in a package URL; empty: every type.
+    pub kind: String,
+    /// Those that a later layer removed or replaced, instead of those that the image has in the end.
+    pub deleted: bool,
+}
+
+/// Which packages are shown, how many, and in which order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageView {
+    /// Which.
+    pub query: PackageQuery,
+    /// Their order.
+    pub sort: PackageSort,
+    /// How many at most.
+    pub most: u32,
+}
+
+/// Order of packages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PackageSort {
+    /// By name.
+    #[default]
+    Name,
+    /// By type, then by name.
+    Kind,
+    /// By licence, then by name.
+    Licence,
+    /// By the layer that brought it, then by name.
+    Layer,
+}
+
+/// The packages that a view shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageWindow {
+    /// The first ones.
+    pub rows: Vec<PackageFact>,
+    /// How many fit the query.
+    pub matches: u64,
+    /// How many the image has in the end.
+    pub present: u64,
+    /// How many a later layer removed or replaced.
+    pub deleted: u64,
+    /// Types of both with their numbers.
+    pub kinds: Vec<(String, u64)>,
+    /// The distribution, for people.
+    pub distribution: Option<String>,
+    /// Databases that could not be read.
+    pub unread: Vec<PathProblem>,
+}
+
+/// A package with its provenance.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageFact {
+    /// The type, as in a package URL.
+    pub kind: String,
+    /// Name.
+    pub name: String,
+    /// Version.
+    pub version: String,
+    /// Architecture, in the words of its ecosystem.
+    pub architecture: Option<String>,
+    /// Licence, as recorded.
+    pub licence: Option<String>,
+    /// Package URL.
+    pub purl: String,
+    /// Escaped path of the file that records it.
+    pub recorded_in: String,
+    /// Layer that brought this version, 0 = bottom.
+    pub layer: u32,
+    /// Layer that removed or replaced it.
+    pub removed_by: Option<u32>,
+    /// Version that replaced it.
+    pub replaced_by: Option<String>,
+}

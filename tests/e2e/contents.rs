@@ -1,0 +1,88 @@
+//! Packages in the page, as dpkg and `porthole packages` list them.
+
+use crate::{
+    images::{self, SEVEN_LAYERS},
+    views::axe,
+};
+use porthole_tests::{
+    Result,
+    images::{DEBIAN, layout, truth},
+    page::Page,
+    program::{fixtures, ours, run},
+    servers::{Access, Nginx, Registry},
+};
+use serde_json::{Value, json};
+use std::{collections::BTreeSet, process::Command};
+
+/// What a verb prints about the image of seven layers with `--json`, a value for each line.
+fn printed(arguments: &[&str]) -> Result<Vec<Value>> {
+    let source = format!("oci:{}:latest", layout(&fixtures(), DEBIAN).display());
+    let output = Command::new(ours("porthole")?).args(arguments).args(["--json", &source]).output()?;
+    Ok(String::from_utf8(output.stdout)?.lines().map(serde_json::from_str).collect::<std::result::Result<_, _>>()?)
+}
+
+/// Name, version, layer and removing layer of each package on the page.
+fn packages(page: &Page) -> Result<BTreeSet<String>> {
+    page.until("all packages are read", |page| page.browser().attribute("[data-probe=done]", "data-probe"))?;
+    let rows = page.browser().run_async(
+        "const frame = () => new Promise(requestAnimationFrame);
+         const fits = () => document.querySelectorAll('[data-package]').length === Number(document.querySelector('#matches').dataset.count);
+         for (let waited = 0; !fits() && waited < 600; waited += 1) { document.querySelector('#more')?.click(); await frame(); }
+         return [...document.querySelectorAll('[data-package]')].map(row => {
+             const { package: name, version, layer, removedBy, purl } = row.dataset;
+             return [name, version, layer, removedBy ?? '', purl].join(' ');
+         })",
+        json!([]),
+    )?;
+    Ok(rows.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect())
+}
+
+#[test]
+fn packages_are_those_that_dpkg_and_the_command_line_list() -> Result<()> {
+    let (host, registry) = (Nginx::page()?, Registry::start(images::storage(), &Access::OpenToPages)?);
+    let page = Page::open(&host.url())?;
+    page.look(&format!("{}/{SEVEN_LAYERS}", registry.host()))?;
+    page.verified()?;
+    page.browser().click("#tab-packages")?;
+    axe(&page, "before packages are read")?;
+    page.browser().click("#start-probe")?;
+    let shown = packages(&page)?;
+    axe(&page, "packages")?;
+
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let row = |row: &Value| {
+        let removed = row.get("removed_by").map(text).unwrap_or_default();
+        [text(&row["name"]), text(&row["version"]), text(&row["layer"]), removed, text(&row["purl"])].join(" ")
+    };
+    let expected = |options: &[&str]| -> Result<BTreeSet<String>> {
+        Ok(printed(&[&["packages"], options].concat())?.iter().map(row).collect())
+    };
+    assert_eq!(shown, expected(&[])?, "what porthole packages prints");
+    let root = format!("--admindir={}", truth(&fixtures(), DEBIAN, "latest").join("var/lib/dpkg").display());
+    let installed = run("dpkg-query", [root.as_str(), "--show", "--showformat", "${Package} ${Version}\\n"])?;
+    let of_dpkg: BTreeSet<&str> = installed.lines().collect();
+    let debs = shown.iter().filter(|row| row.contains("pkg:deb/"));
+    let names: Vec<String> = debs.map(|row| row.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(names.iter().map(String::as_str).collect::<BTreeSet<_>>(), of_dpkg, "what dpkg-query prints");
+
+    page.browser().click("[data-packages=Removed]")?;
+    let removed = expected(&["--deleted"])?;
+    assert!(!removed.is_empty(), "a layer removes packages");
+    page.until("the removed packages", |page| Ok((packages(page)? == removed).then_some(())))?;
+    page.browser().click("[data-packages=Installed]")?;
+    page.browser().write("#package-name", "lib")?;
+    let named = expected(&["--name", "lib"])?;
+    page.until("the packages with that name", |page| Ok((packages(page)? == named).then_some(())))?;
+
+    // The address has what is chosen; nothing is fetched before a person asks for it.
+    let address = page.browser().url()?;
+    let again = Page::on_screen(&address, 320, 568, "")?;
+    again.until("the button", |page| page.browser().attribute("#start-probe:not(:disabled)", "id"))?;
+    assert_eq!(again.browser().attribute("[data-probe]", "data-probe")?, None);
+    again.browser().click("#start-probe")?;
+    assert_eq!(packages(&again)?, named);
+    axe(&again, "packages on a small screen")?;
+    again.browser().click("[data-package] td button")?;
+    again.until("the database", |page| page.browser().attribute("#text, .content", "class"))?;
+    Ok(())
+}

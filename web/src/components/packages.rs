@@ -1,0 +1,188 @@
+//! Packages, and which layer brought and removed each.
+
+use super::{
+    probe::{cost, instruction, layer_chip, status, switch, unread},
+    words::{bdi, tip},
+};
+use crate::hooks::clock::Pause;
+use porthole_viewer::protocol::{
+    ImageSummary, PackageFact, PackageQuery, PackageSort, PackageWindow, ProbeKind, ProbeState, ShownFate,
+};
+use porthole_viewer::size::count;
+use porthole_viewer::state::{Action, PackagesFound, ProbeCost, State, link_to};
+use std::rc::Rc;
+use web_sys::{HtmlInputElement, HtmlSelectElement};
+use yew::prelude::*;
+
+/// What the view needs.
+#[derive(Properties, PartialEq)]
+pub struct PackagesProps {
+    /// The image of the look.
+    pub image: Option<Rc<ImageSummary>>,
+    /// Which packages the address shows.
+    pub query: PackageQuery,
+    /// What reading them costs.
+    pub cost: Option<ProbeCost>,
+    /// What is known of them.
+    pub found: Option<Rc<PackagesFound>>,
+    /// Takes actions.
+    pub dispatch: Callback<Action>,
+}
+
+impl PackagesProps {
+    /// What the state knows of packages.
+    pub fn of(state: &State, dispatch: Callback<Action>) -> Self {
+        Self {
+            image: state.image.clone(),
+            query: state.route.packages.clone(),
+            cost: state.probe_cost(),
+            found: state.packages.clone(),
+            dispatch,
+        }
+    }
+}
+
+/// A button that reads them, and a table.
+#[component]
+pub fn Packages(props: &PackagesProps) -> Html {
+    let dispatch = &props.dispatch;
+    let progress = props.found.as_ref().and_then(|found| found.progress.clone());
+    let onsubmit = dispatch.reform(|event: SubmitEvent| {
+        event.prevent_default();
+        Action::Packages
+    });
+    let window = props.found.as_ref().and_then(|found| found.window.clone()).unwrap_or_default();
+    html! {
+        <div class="document waste probe" tabindex="0" role="region" aria-label="Packages">
+            <form class="with" aria-label="Packages" {onsubmit}>
+                { switch(ProbeKind::Packages, if progress.is_some() { "Read again" } else { "List packages" }, props.image.is_some(), progress.as_deref(), dispatch) }
+                if progress.is_none() { { cost(props.cost) } }
+            </form>
+            if let Some(progress) = &progress {
+                { status(progress, &words(&window, progress.state == ProbeState::Running)) }
+                { unread(&window.unread, "packages are not listed") }
+                <Choice query={props.query.clone()} window={Rc::clone(&window)} dispatch={dispatch.clone()} />
+                if !window.rows.is_empty() {
+                    { table(&window, props) }
+                } else if progress.state != ProbeState::Running {
+                    <p class="note">{ if window.kinds.is_empty() { "No database of a package manager that Porthole reads is in this image." } else { "No package fits." } }</p>
+                }
+                if (window.rows.len() as u64) < window.matches {
+                    <button id="more" onclick={dispatch.reform(|_| Action::MorePackages)}>{ "Show more" }</button>
+                }
+            } else {
+                <p class="dim">{ "Packages that dpkg, apk, rpm and the package managers of languages record, each with the layer that brought it; those included that a later layer removed or replaced." }</p>
+            }
+        </div>
+    }
+}
+
+/// `405 packages of Debian 12`
+fn words(window: &PackageWindow, running: bool) -> String {
+    let system = window.distribution.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
+    let packages =
+        if window.present == 1 { "1 package".to_owned() } else { format!("{} packages", count(window.present)) };
+    if running { format!("{packages}{system} so far") } else { format!("{packages}{system}") }
+}
+
+#[derive(Properties, PartialEq)]
+struct ChoiceProps {
+    query: PackageQuery,
+    window: Rc<PackageWindow>,
+    dispatch: Callback<Action>,
+}
+
+/// Which packages are shown.
+#[component]
+fn Choice(props: &ChoiceProps) -> Html {
+    let (query, window, dispatch) = (&props.query, &props.window, &props.dispatch);
+    let pause = use_mut_ref(|| None);
+    let on_name = {
+        let (query, dispatch) = (query.clone(), dispatch.clone());
+        move |event: InputEvent| {
+            let name = event.target_unchecked_into::<HtmlInputElement>().value();
+            let (query, dispatch) = (PackageQuery { name, ..query.clone() }, dispatch.clone());
+            *pause.borrow_mut() = Pause::new(NAME_WAIT, move || dispatch.emit(Action::ShowPackages(query)));
+        }
+    };
+    let on_kind = {
+        let (query, dispatch) = (query.clone(), dispatch.clone());
+        move |event: Event| {
+            let kind = event.target_unchecked_into::<HtmlSelectElement>().value();
+            dispatch.emit(Action::ShowPackages(PackageQuery { kind, ..query.clone() }));
+        }
+    };
+    let which = |deleted: bool, words: &'static str, number: u64| {
+        let query = PackageQuery { deleted, ..query.clone() };
+        let pressed = (props.query.deleted == deleted).to_string();
+        html! { <button data-packages={words} aria-pressed={pressed} onclick={dispatch.reform(move |_| Action::ShowPackages(query.clone()))}>{ words }{ " " }{ count(number) }</button> }
+    };
+    // A type of the address that this image does not have is still the one that is shown.
+    let known = window.kinds.iter().any(|(kind, _)| *kind == query.kind);
+    let stray = (!known && !query.kind.is_empty()).then(|| (query.kind.clone(), 0));
+    let kinds = window.kinds.iter().cloned().chain(stray).map(|(kind, number)| {
+        html! { <option value={kind.clone()} selected={kind == query.kind}>{ format!("{kind} ({})", count(number)) }</option> }
+    });
+    html! {
+        <div class="chips">
+            <div class="group" role="group" aria-label="Which packages">
+                { which(false, "Installed", window.present) }
+                { which(true, "Removed", window.deleted) }
+            </div>
+            <input id="package-name" type="search" class="mono" aria-label="Name contains" placeholder="name contains" autocomplete="off" autocapitalize="off" spellcheck="false"
+                value={query.name.clone()} oninput={on_name} />
+            <select id="package-type" aria-label="Type" onchange={on_kind}>
+                <option value="" selected={query.kind.is_empty()}>{ "every type" }</option>
+                { for kinds }
+            </select>
+            <span class="dim num" role="status" id="matches" data-count={window.matches.to_string()}>{ format!("{} shown", count(window.matches)) }</span>
+        </div>
+    }
+}
+
+/// How long a name waits for the next key, in milliseconds.
+const NAME_WAIT: i32 = 90;
+
+fn table(window: &PackageWindow, props: &PackagesProps) -> Html {
+    let dispatch = &props.dispatch;
+    let sort = props.found.as_ref().map(|found| found.view.sort).unwrap_or_default();
+    let head = |words: &'static str, by: PackageSort, class: &'static str| {
+        let onclick = dispatch.reform(move |_| Action::SortPackages(by));
+        html! { <th scope="col" {class} aria-sort={(sort == by).then_some("ascending")}><button class="plain" {onclick}>{ words }{ if sort == by { " ↓" } else { "" } }</button></th> }
+    };
+    html! {
+        <table class="packages">
+            <thead><tr>
+                { head("Name", PackageSort::Name, "") }
+                <th scope="col">{ "Version" }</th>
+                { head("Type", PackageSort::Kind, "kind") }
+                <th scope="col" class="wide">{ "Arch" }</th>
+                { head("Licence", PackageSort::Licence, "wide") }
+                { head("Layer", PackageSort::Layer, "layer") }
+            </tr></thead>
+            <tbody>{ for window.rows.iter().map(|row| package(row, props)) }</tbody>
+        </table>
+    }
+}
+
+fn package(row: &PackageFact, props: &PackagesProps) -> Html {
+    let dispatch = &props.dispatch;
+    let visible = row.removed_by.is_none().then_some(ShownFate::Visible);
+    let link = link_to(row.layer, &row.recorded_in, visible);
+    let open = dispatch.reform(move |_| Action::Open(link.clone(), None));
+    let removed = row.removed_by.map(|by| match &row.replaced_by {
+        Some(version) => html! { <span class="modified">{ "replaced by " }<span class="mono">{ bdi(version) }</span>{ format!(" in layer {}", by + 1) }</span> },
+        None => html! { <span class="deleted">{ format!("removed by layer {}", by + 1) }</span> },
+    });
+    html! {
+        <tr data-package={row.name.clone()} data-version={row.version.clone()} data-kind={row.kind.clone()} data-layer={(row.layer + 1).to_string()}
+            data-removed-by={row.removed_by.map(|by| (by + 1).to_string())} data-purl={row.purl.clone()}>
+            <td><button class="plain mono" title={format!("Recorded in {}", row.recorded_in)} onclick={open}>{ bdi(&row.name) }</button></td>
+            <td class="mono">{ bdi(&row.version) }if let Some(removed) = removed { <div>{ removed }</div> }</td>
+            <td class="kind">{ &row.kind }</td>
+            <td class="wide mono">{ for row.architecture.as_deref().map(bdi) }</td>
+            <td class="wide cut" title={row.licence.as_deref().map(tip)}>{ for row.licence.as_deref().map(bdi) }</td>
+            <td class="layer">{ layer_chip(row.layer, instruction(props.image.as_deref(), row.layer), dispatch) }</td>
+        </tr>
+    }
+}
