@@ -155,7 +155,7 @@ mod tests {
             let package = Package { architecture, ..Package::new(ecosystem, words[0], words[1]) };
             Installed { package, recorded_in: path.into(), layer: 0, removed_by: None, replaced_by: None }
         };
-        Inventory { packages: list.iter().map(installed).collect(), release: None }
+        Inventory { packages: list.iter().map(installed).collect(), ..Inventory::default() }
     }
 
     fn told(ecosystem: Ecosystem, before: &[&str], after: &[&str]) -> Vec<String> {

@@ -42,6 +42,8 @@ pub struct Unread {
 pub struct DatabaseCollector {
     collected: Collected,
     taking: Option<Taking>,
+    /// Digests that dpkg keeps in files of their own are read as well.
+    recorded: bool,
 }
 
 /// The file that is taken at present.
@@ -70,6 +72,11 @@ enum Held {
 const PROGRAMS: [&[u8]; 5] = [b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe"];
 
 impl DatabaseCollector {
+    /// One that reads what package managers record of the contents of files, also where that is in files of its own.
+    pub fn with_recorded() -> Self {
+        Self { recorded: true, ..Self::default() }
+    }
+
     /// Starts with an entry. Returns whether its data is wanted.
     pub fn begin(&mut self, entry: &Entry) -> bool {
         self.taking = None;
@@ -78,6 +85,9 @@ impl DatabaseCollector {
         }
         let path = path::clean(&entry.path);
         let Some(kind) = DatabaseKind::of(&path, entry.permissions()) else { return false };
+        if kind == DatabaseKind::DpkgRecorded && !self.recorded {
+            return false;
+        }
         let (name, limit) = kind.limit();
         let content = match kind {
             DatabaseKind::Binary => {

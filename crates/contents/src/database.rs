@@ -19,7 +19,7 @@ mod rpm;
 pub use self::{go::GoScan, kind::DatabaseKind, release::Release};
 use crate::{
     limits::{OWNED_PATHS, PACKAGES},
-    package::Package,
+    package::{Package, RecordedFile},
 };
 use serde_json::Value;
 
@@ -38,6 +38,15 @@ pub enum Record {
         /// Their size in bytes, if it is recorded.
         size: Option<u64>,
     },
+    /// The contents of files when a package was installed. The database keeps them in a file of its own.
+    Recorded {
+        /// The package.
+        owner: Owner,
+        /// The files.
+        files: Vec<RecordedFile>,
+    },
+    /// A package moved a file aside.
+    Diversion(Diversion),
     /// A package has a licence.
     Licence {
         /// The package.
@@ -47,6 +56,17 @@ pub enum Record {
     },
     /// The image is made from a distribution.
     Release(Release),
+}
+
+/// A path at which the file of one package takes the place of those of all others (`man 1 dpkg-divert`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diversion {
+    /// Clean path.
+    pub from: Vec<u8>,
+    /// Where the file of another package is.
+    pub to: Vec<u8>,
+    /// The package that keeps the path; `:` for none.
+    pub by: String,
 }
 
 /// How a file refers to the package that it is about.
@@ -104,6 +124,8 @@ pub fn read(kind: DatabaseKind, path: &[u8], bytes: &[u8]) -> Result<Vec<Record>
         DatabaseKind::DpkgStatusFile => dpkg::status(bytes, dpkg::Unstated::Installed),
         DatabaseKind::DpkgList => dpkg::list(path, bytes),
         DatabaseKind::DpkgSums => dpkg::sums(path, bytes),
+        DatabaseKind::DpkgRecorded => dpkg::recorded(path, bytes),
+        DatabaseKind::DpkgDiversions => dpkg::diversions(bytes),
         DatabaseKind::DebianCopyright => dpkg::copyright(path, bytes),
         DatabaseKind::Apk => apk::installed(bytes)?,
         DatabaseKind::Npm => npm::package(bytes)?,
@@ -136,9 +158,11 @@ fn within_limits(records: Vec<Record>) -> Result<Vec<Record>, Unreadable> {
         match record {
             Record::Package(package) => {
                 packages += 1;
-                paths += package.files.len();
+                paths += package.files.len().max(package.recorded.len());
             }
             Record::Files { files, .. } => paths += files.len(),
+            Record::Recorded { files, .. } => paths += files.len(),
+            Record::Diversion(_) => paths += 1,
             Record::Licence { .. } | Record::Release(_) => {}
         }
     }

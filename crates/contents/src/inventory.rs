@@ -2,8 +2,8 @@
 
 use crate::{
     collect::Collected,
-    database::{Owner, Record, Release},
-    package::{Ecosystem, Package},
+    database::{Diversion, Owner, Record, Release},
+    package::{Ecosystem, Package, RecordedFile},
 };
 use porthole_core::{
     tar::Kind,
@@ -18,6 +18,8 @@ pub struct Inventory {
     pub packages: Vec<Installed>,
     /// The distribution, as the image says in the end.
     pub release: Option<Release>,
+    /// Files that dpkg moves aside, as the image says in the end.
+    pub diversions: Vec<Diversion>,
 }
 
 /// A package with its provenance.
@@ -65,7 +67,7 @@ impl Inventory {
         }
         name_replacements(&mut packages);
         packages.sort_by(|a, b| key(a).cmp(&key(b)));
-        Self { packages, release: release(&histories) }
+        Self { packages, release: release(&histories), diversions: diversions(&histories) }
     }
 
     /// The packages that the image has in the end.
@@ -156,6 +158,7 @@ type Listed<'c> = (u32, &'c [Vec<u8>], Option<u64>);
 #[derive(Default)]
 struct Owned<'c> {
     files: HashMap<&'c Owner, Vec<Listed<'c>>>,
+    recorded: HashMap<&'c Owner, Vec<(u32, &'c [RecordedFile])>>,
     licences: HashMap<&'c Owner, Vec<(u32, &'c str)>>,
 }
 
@@ -171,7 +174,10 @@ impl<'c> Owned<'c> {
                     Record::Licence { owner, licence } => {
                         owned.licences.entry(owner).or_default().push((layer, licence));
                     }
-                    Record::Package(_) | Record::Release(_) => {}
+                    Record::Recorded { owner, files } => {
+                        owned.recorded.entry(owner).or_default().push((layer, files));
+                    }
+                    Record::Package(_) | Record::Release(_) | Record::Diversion(_) => {}
                 }
             }
         }
@@ -186,6 +192,10 @@ impl<'c> Owned<'c> {
         if let Some((_, files, size)) = files.and_then(|all| all.iter().rev().find(|(layer, ..)| *layer < before)) {
             installed.package.files = files.to_vec();
             installed.package.size = installed.package.size.or(*size);
+        }
+        let recorded = owners.iter().find_map(|owner| self.recorded.get(owner));
+        if let Some((_, files)) = recorded.and_then(|all| all.iter().rev().find(|(layer, _)| *layer < before)) {
+            installed.package.recorded.extend_from_slice(files);
         }
         if installed.package.licence.is_none() && installed.package.ecosystem == Ecosystem::Deb {
             let name = &installed.package.name;
@@ -219,6 +229,16 @@ fn documented_by(tree: &FileTree, name: &str) -> Option<Owner> {
     let row = view.row(view.find(format!("usr/share/doc/{name}").as_bytes())?)?;
     let target = row.link.rsplit(|&b| b == b'/').next().filter(|_| row.kind == Kind::Symlink)?;
     Some(Owner::Deb(std::str::from_utf8(target).ok()?.to_owned()))
+}
+
+/// What dpkg moves aside in the end.
+fn diversions(histories: &BTreeMap<NodeId, History<'_>>) -> Vec<Diversion> {
+    let last = histories.values().filter_map(|history| history.last().and_then(|(_, records)| *records));
+    let of = |record: &Record| match record {
+        Record::Diversion(diversion) => Some(diversion.clone()),
+        _ => None,
+    };
+    last.flatten().filter_map(of).collect()
 }
 
 /// The distribution that the image names in the end.

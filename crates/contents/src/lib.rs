@@ -4,6 +4,8 @@
 //! - [`database`] reads the databases of package managers: bytes in, packages out.
 //! - [`collect`] picks the files that matter out of a layer while it is read.
 //! - [`inventory`] puts the layers together: for each package the layer that brought it, and the one that removed it.
+//! - [`ownership`] says which package owns a file, and whether its content is still that of the package.
+//! - [`digests`] finds the digests that package managers record.
 //! - [`changes`] compares the packages of two images.
 //! - [`secrets`] finds private keys, tokens and passwords, in deleted files as well.
 //! - [`version`] compares versions by the rules of each ecosystem.
@@ -15,9 +17,11 @@
 pub mod changes;
 pub mod collect;
 pub mod database;
+pub mod digests;
 pub mod export;
 pub mod inventory;
 pub mod limits;
+pub mod ownership;
 pub mod package;
 pub mod purl;
 pub mod secrets;

@@ -1,6 +1,6 @@
 //! A package, as a database records it.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// A package of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +70,28 @@ pub enum ContentDigest {
 }
 
 impl ContentDigest {
+    /// The name of its algorithm.
+    pub fn algorithm(&self) -> &'static str {
+        match self {
+            Self::Md5(_) => "md5",
+            Self::Sha1(_) => "sha1",
+            Self::Sha256(_) => "sha256",
+        }
+    }
+
+    /// Its bytes in hexadecimal.
+    pub fn hex(&self) -> String {
+        let bytes: &[u8] = match self {
+            Self::Md5(bytes) => bytes,
+            Self::Sha1(bytes) => bytes,
+            Self::Sha256(bytes) => bytes,
+        };
+        bytes.iter().fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+
     pub(crate) fn md5(hex: &[u8]) -> Option<Self> {
         bytes_of(hex).map(Self::Md5)
     }

@@ -1,7 +1,7 @@
 //! dpkg's database (`man 5 deb-control`, `man 1 dpkg`) and Debian's machine-readable copyright files (DEP-5).
 
-use super::{Owner, Record, all_of, paragraph::paragraphs};
-use crate::package::{Ecosystem, Package, SourcePackage};
+use super::{Diversion, Owner, Record, all_of, paragraph::paragraphs};
+use crate::package::{ContentDigest, Ecosystem, Package, RecordedFile, SourcePackage};
 use porthole_core::path;
 
 /// What a paragraph without `Status` means.
@@ -25,10 +25,19 @@ pub(super) fn status(bytes: &[u8], unstated: Unstated) -> Vec<Record> {
             source: fields.get("Source").map(source),
             // In KiB (deb-control(5)).
             size: fields.get("Installed-Size").and_then(|size| size.parse::<u64>().ok()?.checked_mul(1024)),
+            recorded: fields.continued("Conffiles").filter_map(configuration).collect(),
             ..Package::new(Ecosystem::Deb, name, version)
         })
     });
     packages.map(Record::Package).collect()
+}
+
+/// `path checksum`, and perhaps ` obsolete`. A file that is not yet installed has no checksum.
+fn configuration(line: &str) -> Option<RecordedFile> {
+    let line = line.strip_suffix(" obsolete").or_else(|| line.strip_suffix(" remove-on-upgrade")).unwrap_or(line);
+    let (path, digest) = line.rsplit_once(' ')?;
+    let digest = ContentDigest::md5(digest.as_bytes())?;
+    Some(RecordedFile { path: path::clean(path.as_bytes()), digest, configuration: true })
 }
 
 /// `name`, or `name (version)`.
@@ -47,12 +56,39 @@ pub(super) fn list(path: &[u8], bytes: &[u8]) -> Vec<Record> {
     vec![Record::Files { owner, files, size: None }]
 }
 
-/// `NAME.md5sums`: a checksum, two spaces and a path on each line.
+/// `NAME.md5sums` in `status.d`, where it is also the list of files.
 pub(super) fn sums(path: &[u8], bytes: &[u8]) -> Vec<Record> {
+    let mut records = recorded(path, bytes);
+    if let [Record::Recorded { owner, files }] = records.as_slice() {
+        let files = files.iter().map(|file| file.path.clone()).collect();
+        records.insert(0, Record::Files { owner: owner.clone(), files, size: None });
+    }
+    records
+}
+
+/// `NAME.md5sums`: a checksum, two spaces and a path on each line.
+pub(super) fn recorded(path: &[u8], bytes: &[u8]) -> Vec<Record> {
     let Some(owner) = owner(path, b".md5sums") else { return Vec::new() };
-    let lines = bytes.split(|&b| b == b'\n').filter_map(|line| line.get(34..));
-    let files = lines.map(path::clean).filter(|path| !path.is_empty()).collect();
-    vec![Record::Files { owner, files, size: None }]
+    let file = |line: &[u8]| {
+        let (digest, path) = (ContentDigest::md5(line.get(..32)?)?, path::clean(line.get(34..)?));
+        (!path.is_empty()).then_some(RecordedFile { path, digest, configuration: false })
+    };
+    let files = bytes.split(|&b| b == b'\n').filter_map(file).collect();
+    vec![Record::Recorded { owner, files }]
+}
+
+/// `diversions`: three lines for each file that one package moved aside for all others.
+pub(super) fn diversions(bytes: &[u8]) -> Vec<Record> {
+    let lines: Vec<&[u8]> = bytes.split(|&b| b == b'\n').filter(|line| !line.is_empty()).collect();
+    let diversion = |lines: &[&[u8]]| match lines {
+        [from, to, by] => Some(Record::Diversion(Diversion {
+            from: path::clean(from),
+            to: path::clean(to),
+            by: std::str::from_utf8(by).ok()?.to_owned(),
+        })),
+        _ => None,
+    };
+    lines.chunks(3).filter_map(diversion).collect()
 }
 
 fn owner(path: &[u8], end: &[u8]) -> Option<Owner> {
@@ -116,7 +152,29 @@ mod tests {
         assert_eq!(list(b"var/lib/dpkg/info/a:amd64.list", b"/.\n/usr/bin/a b\n/usr/bin\n"), expected("a:amd64"));
         let sums_of =
             b"d41d8cd98f00b204e9800998ecf8427e  usr/bin/a b\nd41d8cd98f00b204e9800998ecf8427e  usr/bin\nshort\n";
-        assert_eq!(sums(b"var/lib/dpkg/status.d/a.md5sums", sums_of), expected("a"));
+        let records = sums(b"var/lib/dpkg/status.d/a.md5sums", sums_of);
+        let [list, Record::Recorded { files, .. }] = records.as_slice() else { panic!("{records:?}") };
+        assert_eq!(vec![list.clone()], expected("a"));
+        let digest = ContentDigest::md5(b"d41d8cd98f00b204e9800998ecf8427e").unwrap();
+        assert_eq!(files[0], RecordedFile { path: b"usr/bin/a b".to_vec(), digest, configuration: false });
+        assert_eq!(recorded(b"var/lib/dpkg/info/a.md5sums", sums_of).len(), 1);
+    }
+
+    #[test]
+    fn configuration_files_have_their_digests_in_the_status() {
+        let text = "Package: a\nStatus: install ok installed\nConffiles:\n /etc/a b d41d8cd98f00b204e9800998ecf8427e\n \
+                    /etc/old d41d8cd98f00b204e9800998ecf8427e obsolete\n /etc/new newconffile\nVersion: 1\n";
+        let all = packages(text, Unstated::NotInstalled);
+        let paths: Vec<_> = all[0].recorded.iter().map(|file| (file.path.as_slice(), file.configuration)).collect();
+        assert_eq!(paths, [(b"etc/a b".as_slice(), true), (b"etc/old", true)]);
+        assert_eq!(all[0].version, "1");
+    }
+
+    #[test]
+    fn diversions_are_read_in_threes() {
+        let read = diversions(b"/bin/sh\n/bin/sh.distrib\ndash\n/a\n/b\n");
+        let diversion = Diversion { from: b"bin/sh".to_vec(), to: b"bin/sh.distrib".to_vec(), by: "dash".into() };
+        assert_eq!(read, [Record::Diversion(diversion)]);
     }
 
     #[test]

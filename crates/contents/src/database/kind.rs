@@ -14,6 +14,10 @@ pub enum DatabaseKind {
     DpkgList,
     /// `NAME.md5sums` in `status.d`: files of a package of a distroless image.
     DpkgSums,
+    /// dpkg's `NAME.md5sums`: contents of the files of a package.
+    DpkgRecorded,
+    /// dpkg's `diversions`.
+    DpkgDiversions,
     /// `/usr/share/doc/NAME/copyright`.
     DebianCopyright,
     /// apk's `installed`.
@@ -44,11 +48,13 @@ pub enum DatabaseKind {
 
 impl DatabaseKind {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::DpkgStatus,
         Self::DpkgStatusFile,
         Self::DpkgList,
         Self::DpkgSums,
+        Self::DpkgRecorded,
+        Self::DpkgDiversions,
         Self::DebianCopyright,
         Self::Apk,
         Self::Rpm,
@@ -81,6 +87,8 @@ impl DatabaseKind {
             (b"var/lib/dpkg/status.d", name) if name.ends_with(b".md5sums") => Self::DpkgSums,
             (b"var/lib/dpkg/status.d", _) => Self::DpkgStatusFile,
             (b"var/lib/dpkg/info", name) if name.ends_with(b".list") => Self::DpkgList,
+            (b"var/lib/dpkg/info", name) if name.ends_with(b".md5sums") => Self::DpkgRecorded,
+            (b"var/lib/dpkg", b"diversions") => Self::DpkgDiversions,
             (b"lib/apk/db" | b"usr/lib/apk/db", b"installed") => Self::Apk,
             (directory, b"Packages" | b"Packages.db" | b"rpmdb.sqlite") if is_rpm(directory) => Self::Rpm,
             (directory, b"rpmdb.sqlite-wal") if is_rpm(directory) => Self::RpmLog,
@@ -157,6 +165,8 @@ mod tests {
             ("var/lib/dpkg/status.d/base", Some(DatabaseKind::DpkgStatusFile)),
             ("var/lib/dpkg/status.d/base.md5sums", Some(DatabaseKind::DpkgSums)),
             ("var/lib/dpkg/info/libc6:amd64.list", Some(DatabaseKind::DpkgList)),
+            ("var/lib/dpkg/info/libc6:amd64.md5sums", Some(DatabaseKind::DpkgRecorded)),
+            ("var/lib/dpkg/diversions", Some(DatabaseKind::DpkgDiversions)),
             ("var/lib/dpkg/info/libc6:amd64.postinst", None),
             ("usr/share/doc/libc6/copyright", Some(DatabaseKind::DebianCopyright)),
             ("usr/share/doc/a/b/copyright", None),

@@ -28,6 +28,13 @@ impl<'t> Paragraph<'t> {
         self.all(wanted).next()
     }
 
+    /// The lines that follow that of the first field of that name.
+    pub(super) fn continued(&self, wanted: &str) -> impl Iterator<Item = &'t str> {
+        let is = |line: &&&str| line.split_once(':').is_some_and(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        let at = self.0.iter().position(|line| is(&line)).map_or(self.0.len(), |at| at + 1);
+        self.0[at..].iter().take_while(|line| line.starts_with([' ', '\t'])).map(|line| line.trim())
+    }
+
     /// The values of all fields of that name that are not empty.
     pub(super) fn all(&self, wanted: &str) -> impl Iterator<Item = &'t str> {
         self.fields()
@@ -48,5 +55,7 @@ mod tests {
         let first = paragraphs(text).next().unwrap();
         assert_eq!((first.get("b"), first.get("C")), (Some("2"), None));
         assert_eq!(first.all("B").collect::<Vec<_>>(), ["2", "3"]);
+        assert_eq!(first.continued("b").collect::<Vec<_>>(), ["more: no field"]);
+        assert_eq!(first.continued("A").count() + first.continued("C").count(), 0);
     }
 }

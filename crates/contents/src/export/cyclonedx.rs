@@ -80,7 +80,7 @@ mod tests {
         let package = Package { licence: Some("MIT".into()), ..Package::new(Ecosystem::Npm, "left-pad", "1.0.0") };
         let recorded_in = b"app/node_modules/left-pad/package.json".to_vec();
         let installed = Installed { package, recorded_in, layer: 2, removed_by: None, replaced_by: None };
-        let inventory = Inventory { packages: vec![installed], release: None };
+        let inventory = Inventory { packages: vec![installed], ..Inventory::default() };
         let subject =
             ExportSubject { name: "app:1", digest: Some("sha256:00112233445566778899aabbccddeeff00"), created: None };
         let document = cyclonedx(&inventory, subject);

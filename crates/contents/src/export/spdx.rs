@@ -151,7 +151,8 @@ mod tests {
             removed_by,
             replaced_by: None,
         };
-        let inventory = Inventory { packages: vec![installed("a", None), installed("b", Some(1))], release: None };
+        let inventory =
+            Inventory { packages: vec![installed("a", None), installed("b", Some(1))], ..Inventory::default() };
         let subject = ExportSubject { name: "app", digest: Some("sha256:abc"), created: None };
         let document = spdx(&inventory, subject);
         let names: Vec<_> = document["packages"].as_array().unwrap().iter().map(|package| &package["name"]).collect();

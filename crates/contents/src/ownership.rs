@@ -1,0 +1,196 @@
+//! Which package owns a file of an image, and whether its content is still what the package brought.
+
+use crate::{
+    database::Diversion,
+    digests::{FileDigests, LayerDigests},
+    inventory::{Installed, Inventory},
+    package::{ContentDigest, Ecosystem, RecordedFile},
+};
+use porthole_core::{
+    path,
+    tar::Kind,
+    tree::{FileTree, Mode, Row, View},
+};
+use std::collections::{HashMap, HashSet};
+
+/// Symbolic links on the way to a directory, as in Linux.
+const LINKS: usize = 40;
+
+/// The owners of the files of an image.
+pub struct Ownership<'t> {
+    view: View<'t>,
+    rows: Vec<Row>,
+    /// Places in `rows`, by path.
+    places: HashMap<Vec<u8>, usize>,
+    owned: HashSet<usize>,
+    /// What dpkg moved aside, by the path.
+    diversions: HashMap<&'t [u8], &'t Diversion>,
+    inventory: &'t Inventory,
+}
+
+/// A file whose content is no longer what its package brought.
+#[derive(Clone, Copy, Debug)]
+pub struct ModifiedFile<'o> {
+    /// The file, as it is in the image.
+    pub row: &'o Row,
+    /// The package that owns it.
+    pub installed: &'o Installed,
+    /// What the package brought.
+    pub recorded: &'o RecordedFile,
+    /// The digest of the content at present, by the same algorithm. `None` if it is no file any more.
+    pub found: Option<ContentDigest>,
+}
+
+impl<'t> Ownership<'t> {
+    /// Finds the owners of what all layers together have.
+    pub fn of(tree: &'t FileTree, inventory: &'t Inventory) -> Self {
+        let view = tree.view(Mode::Merged);
+        let rows = view.rows();
+        let places = rows.iter().enumerate().map(|(place, row)| (row.path.clone(), place)).collect();
+        let diversions = inventory.diversions.iter().map(|one| (one.from.as_slice(), one)).collect();
+        let mut ownership = Self { view, rows, places, owned: HashSet::new(), diversions, inventory };
+        let mut resolver = Resolver::default();
+        let mut owned = HashSet::new();
+        for installed in inventory.present() {
+            for file in &installed.package.files {
+                owned.extend(resolver.find(&ownership, ownership.diverted(installed, file)));
+            }
+            let recorded = installed.package.recorded.iter();
+            for file in recorded {
+                owned.extend(resolver.find(&ownership, ownership.diverted(installed, &file.path)));
+            }
+        }
+        ownership.owned = owned;
+        ownership
+    }
+
+    /// Whether the image has a database that lists the files of the system: without one, nothing is owned.
+    pub fn is_known(&self) -> bool {
+        let system = |of: Ecosystem| matches!(of, Ecosystem::Deb | Ecosystem::Apk | Ecosystem::Rpm);
+        self.inventory.present().any(|Installed { package, .. }| system(package.ecosystem) && !package.files.is_empty())
+    }
+
+    /// Everything but directories that no package owns, by path.
+    pub fn unowned(&self) -> impl Iterator<Item = &Row> {
+        let all = self.rows.iter().enumerate();
+        all.filter(|(place, row)| row.kind != Kind::Directory && !self.owned.contains(place)).map(|(_, row)| row)
+    }
+
+    /// Files that have another content than their package brought, by package and path. `layers` has the digests of each
+    /// layer's files, bottom first.
+    pub fn modified(&self, layers: &[LayerDigests]) -> Vec<ModifiedFile<'_>> {
+        let mut resolver = Resolver::default();
+        let mut modified = Vec::new();
+        for installed in self.inventory.present() {
+            for recorded in &installed.package.recorded {
+                let Some(place) = resolver.find(self, self.diverted(installed, &recorded.path)) else { continue };
+                let row = &self.rows[place];
+                // A link that an administrator made leads to the file.
+                let content = match row.kind {
+                    Kind::Symlink => resolver.follow(self, place).map_or(row, |place| &self.rows[place]),
+                    _ => row,
+                };
+                let digests = match content.kind {
+                    Kind::File if content.size == 0 => Some(FileDigests::of(b"")),
+                    Kind::File | Kind::Hardlink => self.digests(content, layers),
+                    _ => None,
+                };
+                if !digests.is_some_and(|digests| digests.matches(&recorded.digest)) {
+                    let found = digests.map(|digests| digests.like(&recorded.digest));
+                    modified.push(ModifiedFile { row, installed, recorded, found });
+                }
+            }
+        }
+        modified
+    }
+
+    fn digests(&self, row: &Row, layers: &[LayerDigests]) -> Option<FileDigests> {
+        let content = self.view.content(row.node)?;
+        match content.size {
+            0 => Some(FileDigests::of(b"")),
+            _ => layers.get(content.layer as usize)?.find(content.offset).copied(),
+        }
+    }
+
+    /// Where dpkg put the file of a package.
+    fn diverted<'f>(&'f self, installed: &Installed, file: &'f [u8]) -> &'f [u8] {
+        let package = &installed.package;
+        let moved =
+            self.diversions.get(file).filter(|one| package.ecosystem == Ecosystem::Deb && one.by != package.name);
+        moved.map_or(file, |one| &one.to)
+    }
+}
+
+/// Leads paths of packages through the links to directories, such as `/bin` to `/usr/bin`.
+#[derive(Default)]
+struct Resolver {
+    directories: HashMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Resolver {
+    /// The place of what is at a path, where directories may be links.
+    fn find(&mut self, all: &Ownership<'_>, file: &[u8]) -> Option<usize> {
+        if let Some(place) = all.places.get(file) {
+            return Some(*place);
+        }
+        let slash = file.iter().rposition(|&b| b == b'/')?;
+        let (directory, name) = (&file[..slash], &file[slash + 1..]);
+        let resolved = match self.directories.get(directory) {
+            Some(resolved) => resolved,
+            None => {
+                let resolved = resolve(all, directory);
+                self.directories.entry(directory.to_vec()).or_insert(resolved)
+            }
+        };
+        all.places.get(&[resolved, b"/".as_slice(), name].concat()).copied()
+    }
+
+    /// Where a symbolic link leads.
+    fn follow(&mut self, all: &Ownership<'_>, place: usize) -> Option<usize> {
+        let mut place = place;
+        for _ in 0..LINKS {
+            let row = &all.rows[place];
+            if row.kind != Kind::Symlink {
+                return Some(place);
+            }
+            place = self.find(all, &target(&row.path, &row.link))?;
+        }
+        None
+    }
+}
+
+/// The path of a directory without links. What does not exist is left as it is.
+fn resolve(all: &Ownership<'_>, directory: &[u8]) -> Vec<u8> {
+    let mut resolved: Vec<u8> = Vec::new();
+    let mut waiting: Vec<Vec<u8>> = components(directory);
+    let mut links = 0;
+    while let Some(name) = waiting.pop() {
+        let next = if resolved.is_empty() { name } else { [&resolved, b"/".as_slice(), &name].concat() };
+        match all.places.get(&next).map(|place| &all.rows[*place]) {
+            Some(row) if row.kind == Kind::Symlink && links < LINKS => {
+                links += 1;
+                resolved.clear();
+                waiting.extend(components(&target(&next, &row.link)));
+            }
+            _ => resolved = next,
+        }
+    }
+    resolved
+}
+
+/// The components of a clean path, last first.
+fn components(path: &[u8]) -> Vec<Vec<u8>> {
+    path.split(|&b| b == b'/').filter(|name| !name.is_empty()).rev().map(<[u8]>::to_vec).collect()
+}
+
+/// The clean path to which a link at a path leads.
+fn target(link: &[u8], target: &[u8]) -> Vec<u8> {
+    if target.starts_with(b"/") {
+        return path::clean(target);
+    }
+    let directory = link.iter().rposition(|&b| b == b'/').map_or(&link[..0], |slash| &link[..slash]);
+    path::clean(&[directory, b"/", target].concat())
+}
+
+#[cfg(test)]
+mod tests;

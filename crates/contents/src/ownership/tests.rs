@@ -1,0 +1,149 @@
+use super::*;
+use crate::{collect::DatabaseCollector, digests::DigestCollector};
+use porthole_core::{
+    layer::{Expected, LayerReader},
+    limits::Limits,
+    tar::{Entry, EntrySink, Flow},
+};
+use porthole_testkit::image::{Compression, Layer};
+
+struct All<'t> {
+    tree: &'t mut FileTree,
+    databases: DatabaseCollector,
+    digests: DigestCollector,
+}
+
+impl EntrySink for All<'_> {
+    fn entry(&mut self, entry: Entry) -> Flow {
+        self.tree.apply(&entry).unwrap();
+        let wanted = self.databases.begin(&entry);
+        if self.digests.begin(&entry) || wanted { Flow::WantData } else { Flow::Continue }
+    }
+
+    fn data(&mut self, bytes: &[u8]) -> Flow {
+        self.databases.push(bytes);
+        self.digests.push(bytes);
+        Flow::Continue
+    }
+
+    fn end_of_data(&mut self) {
+        self.databases.end();
+        self.digests.end();
+    }
+}
+
+/// Paths without an owner, and those that were modified, each with its package.
+fn judged(layers: &[Layer]) -> (Vec<String>, Vec<String>) {
+    let mut tree = FileTree::new(1000);
+    let (mut collected, mut digests) = (Vec::new(), Vec::new());
+    for (number, layer) in (0..).zip(layers) {
+        tree.begin(number);
+        let (databases, hashes) = (DatabaseCollector::with_recorded(), DigestCollector::default());
+        let mut all = All { tree: &mut tree, databases, digests: hashes };
+        let mut reader = LayerReader::new(Expected::default(), Limits::default());
+        reader.push(&Compression::None.compress(&layer.tar()), &mut all);
+        reader.finish(&mut all);
+        collected.push(all.databases.finish());
+        digests.push(all.digests.finish());
+        tree.commit();
+    }
+    let inventory = Inventory::of(&tree, &collected);
+    let ownership = Ownership::of(&tree, &inventory);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let unowned = ownership.unowned().map(|row| text(&row.path)).collect();
+    let modified = ownership.modified(&digests);
+    let modified = modified.iter().map(|file| format!("{} {}", file.installed.package.name, text(&file.row.path)));
+    (unowned, modified.collect())
+}
+
+/// `md5sum` of `one` and of nothing.
+const ONE: &str = "f97c5d29941bfb1b2fdab0874906ab82";
+const NOTHING: &str = "d41d8cd98f00b204e9800998ecf8427e";
+
+fn debian() -> Layer {
+    let package =
+        |name: &str, more: &str| format!("Package: {name}\nStatus: install ok installed\nVersion: 1\n{more}\n");
+    Layer::new("ADD")
+        .symlink("bin", "usr/bin")
+        .file("usr/bin/one", "one")
+        .file("usr/bin/empty", "")
+        .file("etc/conf", "one")
+        .symlink("usr/bin/link", "one")
+        .file(
+            "var/lib/dpkg/status",
+            [package("a", &format!("Conffiles:\n /etc/conf {ONE}\n")), package("b", "")].concat(),
+        )
+        .file(
+            "var/lib/dpkg/info/a.list",
+            "/.\n/bin\n/bin/one\n/usr/bin/empty\n/usr/bin/link\n/etc\n/etc/conf\n/usr/share/missing\n",
+        )
+        .file(
+            "var/lib/dpkg/info/a.md5sums",
+            format!("{ONE}  bin/one\n{NOTHING}  usr/bin/empty\n{ONE}  usr/share/missing\n"),
+        )
+        .file("var/lib/dpkg/info/b.list", "/.\n/usr/bin/tool\n")
+        .file("var/lib/dpkg/info/b.md5sums", format!("{ONE}  usr/bin/tool\n"))
+}
+
+const DATABASE: [&str; 5] = [
+    "var/lib/dpkg/info/a.list",
+    "var/lib/dpkg/info/a.md5sums",
+    "var/lib/dpkg/info/b.list",
+    "var/lib/dpkg/info/b.md5sums",
+    "var/lib/dpkg/status",
+];
+
+fn but_the_database(unowned: Vec<String>) -> Vec<String> {
+    unowned.into_iter().filter(|path| !DATABASE.contains(&path.as_str())).collect()
+}
+
+#[test]
+fn files_are_owned_through_links_to_their_directories() {
+    let (unowned, modified) =
+        judged(&[debian().file("usr/bin/tool", "one"), Layer::new("COPY").file("app/x", "x").dir("app/d")]);
+    assert_eq!(but_the_database(unowned), ["app/x"]);
+    assert_eq!(modified, Vec::<String>::new());
+}
+
+#[test]
+fn what_a_later_layer_changed_is_modified() {
+    let later = Layer::new("RUN").file("usr/bin/one", "two").file("usr/bin/empty", "x").file("etc/conf", "two");
+    let (_, modified) = judged(&[debian().file("usr/bin/tool", "one"), later]);
+    assert_eq!(modified, ["a etc/conf", "a usr/bin/one", "a usr/bin/empty"]);
+    // Removed files are not modified, and a link may lead to the same content.
+    let later =
+        Layer::new("RUN").whiteout("usr/bin/one").symlink("usr/bin/tool", "../../opt/tool").file("opt/tool", "one");
+    let (unowned, modified) = judged(&[debian(), later]);
+    assert_eq!((but_the_database(unowned), modified), (vec!["opt/tool".to_owned()], Vec::new()));
+    for target in ["nowhere", "empty"] {
+        let (_, modified) = judged(&[debian(), Layer::new("RUN").symlink("usr/bin/tool", target)]);
+        assert_eq!(modified, ["b usr/bin/tool"]);
+    }
+}
+
+#[test]
+fn a_hard_link_has_the_content_of_its_target() {
+    let (_, modified) = judged(&[debian().hardlink("usr/bin/tool", "usr/bin/one")]);
+    assert_eq!(modified, Vec::<String>::new());
+    let (_, modified) = judged(&[debian().hardlink("usr/bin/tool", "usr/bin/empty")]);
+    assert_eq!(modified, ["b usr/bin/tool"]);
+}
+
+#[test]
+fn a_diverted_file_is_where_dpkg_moved_it() {
+    let diversions = "/usr/bin/tool\n/usr/bin/tool.distrib\na\n";
+    let layer = debian().file("usr/bin/tool.distrib", "one").file("usr/bin/tool", "of a");
+    let (unowned, modified) = judged(&[layer.file("var/lib/dpkg/diversions", diversions)]);
+    assert_eq!(but_the_database(unowned), ["usr/bin/tool", "var/lib/dpkg/diversions"]);
+    assert_eq!(modified, Vec::<String>::new());
+}
+
+#[test]
+fn links_in_a_circle_have_an_end() {
+    let circle = Layer::new("ADD").symlink("bin", "bin").symlink("a", "b").symlink("b", "a/x");
+    let list = "/bin/one\n/a/one\n/b/../one\n";
+    let status = "Package: a\nStatus: install ok installed\nVersion: 1\n";
+    let circle = circle.file("var/lib/dpkg/status", status).file("var/lib/dpkg/info/a.list", list);
+    let (unowned, _) = judged(&[circle]);
+    assert_eq!(but_the_database(unowned), ["a", "b", "bin"]);
+}
