@@ -160,3 +160,42 @@ fn a_layer_at_another_place_has_the_same_packages() {
         rows.iter().map(|row| (row["name"].as_str().unwrap(), row["change"].as_str().unwrap())).collect();
     assert_eq!((code, rows), (1, vec![("d", "added")]));
 }
+
+/// `md5sum` of `one`.
+const ONE: &str = "f97c5d29941bfb1b2fdab0874906ab82";
+
+fn changed() -> Place {
+    let place = Place::new();
+    let layer = |created_by: &str| Layer::new(created_by).compression(Compression::Gzip);
+    let base = layer("ADD rootfs.tar /")
+        .symlink("bin", "usr/bin")
+        .file("usr/bin/tool", "one")
+        .file("etc/tool.conf", "one")
+        .file(STATUS, paragraph("tool", "1", &format!("Conffiles:\n /etc/tool.conf {ONE}\n")))
+        .file("var/lib/dpkg/info/tool.list", "/.\n/bin\n/bin/tool\n/etc/tool.conf\n")
+        .file("var/lib/dpkg/info/tool.md5sums", format!("{ONE}  bin/tool\n"));
+    let later = layer("RUN make install").file("usr/bin/tool", "two").file("etc/tool.conf", "two").file("app/a", "a");
+    place.layout("changed", &Image::new().layer(base.clone()).layer(later).build());
+    place.layout("base", &Image::new().layer(base).build());
+    place.layout("empty", &Image::new().layer(layer("ADD a").file("a", "a")).build());
+    place
+}
+
+#[test]
+fn files_are_listed_by_what_packages_say_of_them() {
+    changed().expect(
+        "packages-files",
+        &[
+            "packages --unowned oci:changed",
+            "packages --unowned --layer 2 --json oci:changed",
+            "packages --modified oci:changed",
+            "packages --modified --json oci:changed",
+            "packages --modified --layer 1 oci:changed",
+            "packages --modified --type rpm oci:changed",
+            "packages --modified oci:base",
+            "packages --unowned oci:empty",
+            "packages --unowned --modified oci:base",
+            "packages --modified --format spdx oci:base",
+        ],
+    );
+}

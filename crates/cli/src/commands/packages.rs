@@ -1,5 +1,6 @@
 //! `porthole packages`
 
+mod files;
 pub(super) mod row;
 
 use std::{collections::BTreeMap, ffi::OsString, io, io::Write, os::unix::ffi::OsStrExt};
@@ -31,7 +32,7 @@ use crate::{
 /// (node_modules), Python (dist-info and egg-info), Go programs (since Go 1.18), Java archives, Ruby gems, Composer, .NET (deps.json) and
 /// Rust programs built with `cargo auditable`. All layers are downloaded and verified. A database that cannot be read is noted on stderr.
 ///
-/// LAYER is the layer that brought this version. With --deleted, the list is of packages that a later layer removed or replaced: their
+/// LAYER is the layer that brought this version; of a file, the one that last wrote it. With --deleted, the list is of packages that a later layer removed or replaced: their
 /// files are still in the image.
 #[derive(Args)]
 #[command(after_help = "\
@@ -42,6 +43,8 @@ Examples:
   porthole packages --owns usr/bin/openssl debian:12
   porthole packages --format cyclonedx debian:12 > bom.json
   porthole packages --json debian:12 | jq -r .purl
+  porthole packages --unowned --layer 3 registry.example/app:1.2
+  porthole packages --modified registry.example/app:1.2
 
 Exit codes: 4 if no package owns the path that --owns names.")]
 pub(crate) struct Arguments {
@@ -62,8 +65,14 @@ pub(crate) struct Arguments {
     /// List only packages that a later layer removed or replaced
     #[arg(long)]
     deleted: bool,
+    /// List instead the files that no package owns, of those in the final tree
+    #[arg(long, conflicts_with_all = ["types", "name", "owns", "deleted", "modified"])]
+    unowned: bool,
+    /// List instead the files whose content no longer has the digest that dpkg, rpm or apk recorded when it installed them
+    #[arg(long, conflicts_with_all = ["owns", "deleted"])]
+    modified: bool,
     /// Print a software bill of materials of all packages in the final tree; the same image gives the same bytes
-    #[arg(long, value_name = "FORMAT", conflicts_with_all = ["types", "name", "layer", "owns", "deleted"])]
+    #[arg(long, value_name = "FORMAT", conflicts_with_all = ["types", "name", "layer", "owns", "deleted", "unowned", "modified"])]
     format: Option<Format>,
 }
 
@@ -84,10 +93,12 @@ fn ecosystem(text: &str) -> Result<Ecosystem, String> {
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let source = arguments.source.open(session)?;
-    let gathered = Gathered::read(session, &source, Sought { packages: true, ..Sought::default() })?;
+    let sought = Sought { packages: true, modified: arguments.modified, ..Sought::default() };
+    let gathered = Gathered::read(session, &source, sought)?;
     let inventory = gathered.inventory();
     match arguments.format {
         Some(format) => bill(format, arguments, session, &gathered, &inventory)?,
+        None if arguments.unowned || arguments.modified => files::list(arguments, session, &gathered, &inventory)?,
         None => list(arguments, session, &gathered, &inventory)?,
     }
     gathered.unpackable()

@@ -48,7 +48,8 @@ enum Format {
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let source = arguments.source.open(session)?;
-    let gathered = Gathered::read(session, &source, Sought { packages: true, secrets: true, digests: true })?;
+    let gathered =
+        Gathered::read(session, &source, Sought { packages: true, secrets: true, digests: true, modified: false })?;
     let inventory = gathered.inventory();
     let document = Document::new(&arguments.source.source, &gathered, &inventory, &arguments.thresholds);
     let format = arguments.format.unwrap_or(if session.ui.json { Format::Json } else { Format::Markdown });

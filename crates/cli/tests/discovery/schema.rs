@@ -36,6 +36,8 @@ fn output_is_as_the_schemas_describe_it() {
         "analyze --ci --min-efficiency 0.1 --layer 1 oci:layout",
         "packages oci:layout",
         "packages --deleted oci:layout",
+        "packages --unowned oci:layout",
+        "packages --modified oci:layout",
         "secrets --reveal oci:layout",
         "report --ci oci:layout",
         "search oci:layout .",
@@ -125,6 +127,7 @@ fn content(text: &str) -> Content {
     let base = Layer::new("ADD a").compression(Compression::None).file("a", "a").file("b", "b").symlink("l", "a");
     let base =
         base.file("var/lib/dpkg/status", status(1)).file("root/.netrc", "machine a login b password 4kq-Zr81x\n");
+    let base = base.file("var/lib/dpkg/info/p.md5sums", "d41d8cd98f00b204e9800998ecf8427e  b\n");
     let top = Layer::new("ADD b").file("b", text).file(".wh.a", "").file("var/lib/dpkg/status", status(2));
     Image::new().layer(base).layer(top).build().into_content("1")
 }

@@ -144,7 +144,7 @@ impl Reader<'_> {
         let Stack { tree, databases } = stack;
         let mut layers = LayerStack::new(tree);
         if packages {
-            let sought = Sought { packages, digests: contents, secrets: false };
+            let sought = Sought { packages, digests: contents, ..Sought::default() };
             let sink = || Sink::new(sought);
             reading.collect(jobs, sink, Sink::finish, |job, held, report: LayerReport| {
                 held.entries.iter().for_each(|listed| layers.entry(job, &listed.entry, listed.digest));

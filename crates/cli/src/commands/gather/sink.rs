@@ -2,6 +2,7 @@
 
 use porthole_contents::{
     collect::{Collected, DatabaseCollector},
+    digests::{DigestCollector, LayerDigests},
     secrets::{FileSecrets, SecretCollector},
 };
 use porthole_core::{
@@ -18,6 +19,8 @@ pub(in crate::commands) struct Sought {
     pub(in crate::commands) secrets: bool,
     /// The digest of each file's content.
     pub(in crate::commands) digests: bool,
+    /// Whether files are as their packages brought them.
+    pub(in crate::commands) modified: bool,
 }
 
 /// What one layer holds.
@@ -26,6 +29,8 @@ pub(in crate::commands) struct Held {
     pub(in crate::commands) entries: Vec<Listed>,
     pub(in crate::commands) databases: Collected,
     pub(in crate::commands) secrets: FileSecrets,
+    /// By the algorithms of package managers.
+    pub(in crate::commands) hashes: LayerDigests,
 }
 
 /// Collects what one layer holds.
@@ -33,6 +38,7 @@ pub(in crate::commands) struct Sink {
     entries: Vec<Listed>,
     databases: Option<DatabaseCollector>,
     secrets: Option<SecretCollector>,
+    hashes: Option<DigestCollector>,
     digests: bool,
     /// The hash of the last entry's content, as far as it is there.
     content: Option<Hasher>,
@@ -42,8 +48,12 @@ impl Sink {
     pub(in crate::commands) fn new(sought: Sought) -> Self {
         Self {
             entries: Vec::new(),
-            databases: sought.packages.then(DatabaseCollector::default),
+            databases: sought.packages.then(|| match sought.modified {
+                true => DatabaseCollector::with_recorded(),
+                false => DatabaseCollector::default(),
+            }),
             secrets: sought.secrets.then(SecretCollector::default),
+            hashes: sought.modified.then(DigestCollector::default),
             digests: sought.digests,
             content: None,
         }
@@ -54,6 +64,7 @@ impl Sink {
             entries: self.entries,
             databases: self.databases.map(DatabaseCollector::finish).unwrap_or_default(),
             secrets: self.secrets.map(SecretCollector::finish).unwrap_or_default(),
+            hashes: self.hashes.map(DigestCollector::finish).unwrap_or_default(),
         }
     }
 }
@@ -62,15 +73,17 @@ impl EntrySink for Sink {
     fn entry(&mut self, entry: Entry) -> Flow {
         let of_packages = self.databases.as_mut().is_some_and(|databases| databases.begin(&entry));
         let of_secrets = self.secrets.as_mut().is_some_and(|secrets| secrets.begin(&entry));
+        let of_hashes = self.hashes.as_mut().is_some_and(|hashes| hashes.begin(&entry));
         let hashed = self.digests && entry.kind == Kind::File;
         self.content = hashed.then(|| Hasher::new(Algorithm::Sha256));
         self.entries.push(Listed { entry, digest: None });
-        if of_packages || of_secrets || hashed { Flow::WantData } else { Flow::Continue }
+        if of_packages || of_secrets || of_hashes || hashed { Flow::WantData } else { Flow::Continue }
     }
 
     fn data(&mut self, bytes: &[u8]) -> Flow {
         self.databases.iter_mut().for_each(|databases| databases.push(bytes));
         self.secrets.iter_mut().for_each(|secrets| secrets.push(bytes));
+        self.hashes.iter_mut().for_each(|hashes| hashes.push(bytes));
         self.content.iter_mut().for_each(|content| content.update(bytes));
         Flow::Continue
     }
@@ -78,6 +91,7 @@ impl EntrySink for Sink {
     fn end_of_data(&mut self) {
         self.databases.iter_mut().for_each(DatabaseCollector::end);
         self.secrets.iter_mut().for_each(SecretCollector::end);
+        self.hashes.iter_mut().for_each(DigestCollector::end);
         if let (Some(last), Some(content)) = (self.entries.last_mut(), self.content.take()) {
             last.digest = Some(content.finish());
         }
