@@ -331,6 +331,7 @@ impl Classify for Error {
             Self::Elsewhere { host, status: 403, .. } => Failure::new(FailureClass::Protocol, Blame::Registry).hint(Hint::Text(
                 format!("the registry's link to {host} may have expired, or {host} refuses this network: try again"),
             )),
+            Self::Status { status: 404, what, .. } if what.step.starts_with("upload") => Failure::new(FailureClass::NotFound, Blame::Input),
             Self::Status { .. } | Self::Elsewhere { .. } | Self::Protocol { .. } | Self::RedirectLoop { .. } => {
                 Failure::new(FailureClass::Protocol, Blame::Registry)
             }

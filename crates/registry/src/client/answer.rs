@@ -348,6 +348,10 @@ impl<T: Transport + Environment> Registry<T> {
                 Error::Elsewhere { registry, what, host, status, message }
             }
             status @ (401 | 403) => Error::Unauthorized { registry, what, credentials, status, message },
+            // It is the repository that is missing, which some registries do not make by themselves.
+            404 if what.step.starts_with("upload") && problem.code.as_deref() == Some("NAME_UNKNOWN") => {
+                Error::Status { registry, what, status: 404, message }
+            }
             404 => Error::NotFound { registry, what },
             status => Error::Status { registry, what, status, message },
         })

@@ -1,6 +1,6 @@
 //! Refusals that are not the registry's own, and lists that repeat themselves.
 
-use crate::{HOST, REALM, client, content, fetch_image, private, tagged, with_password};
+use crate::{HOST, REALM, client, content, fetch_image, private, push, tagged, with_password};
 use porthole_core::failure::{Blame, Classify, FailureClass};
 use porthole_registry::{Error, Options};
 use porthole_testkit::{
@@ -87,4 +87,17 @@ fn a_page_of_tags_that_begins_with_the_last_one_repeats_none() {
     internet.fault("/tags/", 1, page(r#"["b"]"#, "bb"));
     internet.fault("/tags/", 1, answer(200, &[], r#"{"tags":["b","c"]}"#));
     assert_eq!(block_on(client(&internet).fetch_tags(&tagged())).unwrap(), ["a", "b", "c"]);
+}
+
+#[test]
+fn a_push_to_a_repository_that_is_not_there_has_the_words_of_the_registry() {
+    let internet = serving();
+    let words = "The repository with name 'a/b' does not exist";
+    let body = format!("{{\"errors\":[{{\"code\":\"NAME_UNKNOWN\",\"message\":\"{words}\"}}]}}");
+    internet.fault("/uploads/", 9, answer(404, &[("content-type", "application/json")], &body));
+    let (descriptor, bytes) = push::blob();
+    let (to, client) = (push::destination(), client(&internet));
+    let error = block_on(client.upload_blob(&to, &descriptor, &bytes, None, None, &mut |_| {})).unwrap_err();
+    assert_eq!(error.kind(), FailureClass::NotFound);
+    assert!(error.to_string().ends_with(&format!("NAME_UNKNOWN: {words}")), "{error}");
 }
