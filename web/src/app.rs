@@ -4,7 +4,6 @@ use crate::components::dialogs::Dialogs;
 use crate::hooks::{clock, file, session::Session, storage};
 use crate::pages::{inspect::Inspect, start::Start};
 use porthole_viewer::address::Address;
-use porthole_viewer::pretty::visible;
 use porthole_viewer::protocol::{Command, RelaySettings};
 use porthole_viewer::state::{Action, Effect, State};
 use std::rc::Rc;
@@ -108,8 +107,7 @@ impl Component for App {
 
     fn rendered(&mut self, _ctx: &Context<Self>, _first: bool) {
         let Some(document) = web_sys::window().and_then(|window| window.document()) else { return };
-        let title = self.state.shown_reference().map(|reference| format!("{} · Porthole", visible(&reference)));
-        document.set_title(title.as_deref().unwrap_or("Porthole"));
+        document.set_title(&self.state.title());
         if let Some(body) = document.body() {
             let _ = body.set_attribute("data-page", if self.state.inspects() { "inspect" } else { "start" });
         }

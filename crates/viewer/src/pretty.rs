@@ -91,16 +91,26 @@ fn string_length(text: &str) -> usize {
 pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
-        let code = u32::from(character);
-        let hidden = character.is_control()
-            || matches!(code, 0xad | 0x61c | 0x180e | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff);
-        if hidden {
-            shown.push_str(&format!("\\u{code:04x}"));
+        if is_hidden(character) {
+            let units = character.encode_utf16(&mut [0; 2]).to_vec();
+            shown.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
         } else {
             shown.push(character);
         }
     }
     shown
+}
+
+/// Control characters, line separators, and what Unicode lets a program ignore (`Default_Ignorable_Code_Point`), without the selectors of
+/// how an emoji looks.
+fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            u32::from(character),
+            0xad | 0x34f | 0x61c | 0x115f..=0x1160 | 0x17b4..=0x17b5 | 0x180b..=0x180f | 0x200b..=0x200f | 0x2028..=0x202e
+                | 0x2060..=0x206f | 0x3164 | 0xfe00..=0xfe0d | 0xfeff | 0xffa0 | 0xfff0..=0xfffb | 0x1_bca0..=0x1_bca3
+                | 0x1_d173..=0x1_d17a | 0xe_0000..=0xe_0fff
+        )
 }
 
 /// A line of any bytes in the same way. Tabs stay; what is no UTF-8 becomes `\\xNN`.
@@ -143,6 +153,22 @@ impl Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_hides_and_nothing_turns_the_text_around_it() {
+        for (text, expected) in [
+            ("a\u{202e}b", "a\\u202eb"),
+            ("\u{2066}x\u{2069}", "\\u2066x\\u2069"),
+            ("a\u{200b}b\u{feff}", "a\\u200bb\\ufeff"),
+            ("\u{1b}[31m\u{7f}\u{85}", "\\u001b[31m\\u007f\\u0085"),
+            ("a\u{3164}b\u{115f}", "a\\u3164b\\u115f"),
+            ("latest\u{e0041}", "latest\\udb40\\udc41"),
+            ("é ü \u{5d0} 中 \u{2764}\u{fe0f}", "é ü \u{5d0} 中 \u{2764}\u{fe0f}"),
+        ] {
+            assert_eq!(visible(text), expected);
+            assert!(!visible(text).chars().any(is_hidden));
+        }
+    }
 
     fn text(json: &str) -> String {
         pretty(json).into_iter().map(|token| token.text).collect()

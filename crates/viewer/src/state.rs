@@ -12,6 +12,7 @@ pub use probe::{PackagesFound, ProbeCost, ProbedRows, link_to};
 pub use update::{Action, Effect};
 
 use crate::address::Address;
+use crate::pretty::visible;
 use crate::protocol::{
     Chain, Changes, ComparisonFacts, ComparisonFailure, FailureNotice, FileView as Listing, ImageLayer, ImageSummary,
     LayerProgress, OverviewFacts, PathVersionFacts, RegistryRoute as Way, RelaySettings, RouteReason, RowChange,
@@ -258,6 +259,12 @@ impl State {
     /// What is looked at, in words: the reference as typed, or the path of a file.
     pub fn shown_reference(&self) -> Option<String> {
         self.path_of_file().or_else(|| self.route.reference.clone())
+    }
+
+    /// What the window is called: one line in which nothing hides or turns the text around it.
+    pub fn title(&self) -> String {
+        let reference = self.shown_reference().map(|reference| format!("{} · Porthole", visible(&reference)));
+        reference.unwrap_or_else(|| "Porthole".to_owned())
     }
 
     /// Whether the image ships inside the page or the relay, where no command line finds it.

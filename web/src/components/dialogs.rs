@@ -1,6 +1,10 @@
 //! What lies over the page, one at a time.
 
-use super::{settings::Settings, signin::SignIn, words::bdi};
+use super::{
+    settings::Settings,
+    signin::SignIn,
+    words::{bdi, shown},
+};
 use crate::hooks::modal::use_modal;
 use porthole_viewer::protocol::{RegistryRoute as Way, RouteReason};
 use porthole_viewer::router::GIVEN;
@@ -128,7 +132,7 @@ fn why(connection: &LookRoute, state: &State) -> Html {
         RouteReason::Unreachable => "The registry could not be reached from this browser.",
         RouteReason::Local => "It needs no other way.",
     };
-    html! { <><h2>{ bdi(&title) }</h2><p>{ which }</p><p class="dim">{ reason }</p></> }
+    html! { <><h2>{ bdi(&title) }</h2><p>{ shown(&which) }</p><p class="dim">{ reason }</p></> }
 }
 
 /// The keys that work, and what they do.

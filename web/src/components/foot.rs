@@ -1,6 +1,6 @@
 //! The line at the bottom: the same on a command line, what was fetched, keys.
 
-use super::words::bdi;
+use super::words::{bdi, tip};
 use crate::hooks::copy::{Copied, use_copy};
 use porthole_viewer::size::size;
 use yew::prelude::*;
@@ -27,7 +27,7 @@ pub fn Foot(props: &FootProps) -> Html {
         };
         html! {
             <>
-                <code id="command" class="command cut" title={command.clone()}>{ bdi(&command) }</code>
+                <code id="command" class="command cut" title={tip(&command)}>{ bdi(&command) }</code>
                 <button class="plain" id="copy-command" onclick={move |_| copy.emit(text.clone())}>{ words }</button>
             </>
         }

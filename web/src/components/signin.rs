@@ -1,6 +1,6 @@
 //! The dialog for a user name and a password. Both go to the session's memory and nowhere else.
 
-use super::dialogs::Modal;
+use super::{dialogs::Modal, words::bdi};
 use porthole_viewer::protocol::Secret;
 use porthole_viewer::state::Action;
 use web_sys::HtmlInputElement;
@@ -48,14 +48,14 @@ pub fn SignIn(props: &SignInProps) -> Html {
     let close = props.dispatch.reform(|()| Action::Dialog(None));
     html! {
         <Modal id="signin" label="Sign in" on_close={close.clone()}>
-            <h2>{ "Sign in to " }<bdi>{ &props.registry }</bdi></h2>
+            <h2>{ "Sign in to " }{ bdi(&props.registry) }</h2>
             if props.refused {
                 <p class="error">{ "✗ The registry refused these credentials." }</p>
             }
             <p class="dim">
-                { "Kept in this tab's memory until it is closed; sent to " }<bdi>{ &props.registry }</bdi>
+                { "Kept in this tab's memory until it is closed; sent to " }{ bdi(&props.registry) }
                 if let Some(relay) = &props.relay {
-                    { " through the relay at " }<code><bdi>{ relay }</bdi></code>
+                    { " through the relay at " }<code>{ bdi(relay) }</code>
                 }
                 { " and the token service it names." }
             </p>

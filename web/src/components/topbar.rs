@@ -1,6 +1,6 @@
 //! The bar at the top: what is looked at, for which platform, over which way.
 
-use super::mark::Mark;
+use super::{mark::Mark, words::shown};
 use crate::hooks::file;
 use porthole_viewer::protocol::RegistryRoute as Way;
 use porthole_viewer::router::GIVEN;
@@ -45,7 +45,7 @@ pub fn TopBar(props: &TopBarProps) -> Html {
     html! {
         <header class="topbar">
             <a class="home" href="#" aria-label="Porthole: start page"><Mark size=22 /><span>{ "Porthole" }</span></a>
-            <ReferenceInput value={props.reference.clone().unwrap_or_default()} on_look={dispatch.reform(Action::Look)}>
+            <ReferenceInput value={props.reference.as_deref().map(shown).unwrap_or_default()} on_look={dispatch.reform(Action::Look)}>
                 <Platforms available={Rc::clone(&props.platforms)} chosen={props.platform.clone()} dispatch={dispatch.clone()} />
             </ReferenceInput>
             { for connection }
@@ -92,7 +92,7 @@ fn Platforms(props: &PlatformsProps) -> Html {
     let to_action = |event: Event| Action::Platform(event.target_unchecked_into::<HtmlSelectElement>().value());
     let onchange = props.dispatch.reform(to_action);
     let options = names.into_iter().map(|name| {
-        let title = if name.is_empty() { "choose a platform".to_owned() } else { name.clone() };
+        let title = if name.is_empty() { "choose a platform".to_owned() } else { shown(&name) };
         html! { <option key={name.clone()} value={name}>{ title }</option> }
     });
     html! { <select id="platform" ref={select} aria-label="Platform" {disabled} {onchange}>{ for options }</select> }

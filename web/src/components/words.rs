@@ -43,5 +43,7 @@ mod tests {
         assert_eq!(lines("a\u{202e}b\n\tc\u{1b}[0m"), "a\\u202eb\n\tc\\u001b[0m");
         assert_eq!(tip(&"é".repeat(TIP + 1)).chars().count(), TIP + 1);
         assert_eq!(tip("short"), "short");
+        assert_eq!(shown("linux/amd64\u{2066}"), "linux/amd64\\u2066");
+        assert_eq!(tip("a\u{202e}\u{e0041}"), "a\\u202e\\udb40\\udc41");
     }
 }

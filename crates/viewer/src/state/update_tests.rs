@@ -382,3 +382,11 @@ fn a_comparison_is_asked_for_once_and_where_it_is_shown() {
     let route = state.route.to_string();
     assert_eq!(Address::parse(&route), state.route, "{route}");
 }
+
+#[test]
+fn the_title_of_the_window_hides_nothing() {
+    let mut state = State::default();
+    assert_eq!(state.title(), "Porthole");
+    state.route.reference = Some("nginx\u{202e}\u{1b}x".into());
+    assert_eq!(state.title(), "nginx\\u202e\\u001bx · Porthole");
+}
