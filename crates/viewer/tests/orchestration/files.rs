@@ -167,3 +167,34 @@ fn a_file_of_a_wrong_layer_is_not_shown() {
     stage.act(select("srv/app"));
     assert_eq!((stage.state.selection.as_ref(), stage.state.content.as_ref()), (None, None));
 }
+
+#[test]
+fn what_is_said_to_be_fetched_is_what_came_over_the_line() {
+    let repeated = Layer::new("COPY app /").file("big", noise(600_000)).file("empty", "");
+    let mut image = Image::new();
+    for _ in 0..5 {
+        image = image.layer(repeated.clone());
+    }
+    let built = image.build();
+    let documents = (built.manifest.bytes.len() + built.config.bytes.len()) as u64;
+    let mut stage = Stage::looking(built.clone().into_content("1"));
+    stage.verified();
+    let layer = built.layers[0].blob.bytes.len() as u64;
+    assert_eq!(stage.state.fetched, documents + layer, "five layers of one blob");
+
+    let asked = stage.internet.log().len();
+    stage.act(Action::Select(Some("empty".into())));
+    assert!(matches!(stage.content(), Shown::Text { text, .. } if text.is_empty()), "{:?}", stage.content());
+    assert_eq!(
+        (stage.internet.log().len(), stage.state.fetched),
+        (asked, documents + layer),
+        "an empty file costs nothing"
+    );
+
+    stage.act(Action::Select(Some("big".into())));
+    let (Shown::Text { part, .. } | Shown::Binary { part, .. }) = stage.content() else {
+        panic!("{:?}", stage.content())
+    };
+    assert!(part.fetched > 0);
+    assert_eq!(stage.state.fetched, documents + layer + part.fetched);
+}
