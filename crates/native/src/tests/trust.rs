@@ -253,3 +253,74 @@ async fn a_server_without_tls_is_told_from_a_bad_certificate() {
     let error = native.send(get(&format!("https://registry.example:{port}/"))).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::NotTls, "{error}");
 }
+
+/// A proxy behind TLS, which answers `CONNECT` and plain requests.
+async fn secure_proxy(pem: &mut String) -> (u16, JoinHandle<Vec<String>>) {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["proxy.example".to_owned()]).unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    *pem = certificate.pem();
+    let config = config().with_no_client_auth();
+    let config = config.with_single_cert(vec![certificate.der().clone()], key.serialize_der().try_into().unwrap());
+    let acceptor = TlsAcceptor::from(Arc::new(config.unwrap()));
+    let (listener, _) = listen().await;
+    let port = listener.local_addr().unwrap().port();
+    let task = tokio::spawn(async move {
+        let mut heads = Vec::new();
+        for answer in ["HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.1 200 OK\r\n\r\n"] {
+            let (tcp, _) = listener.accept().await.unwrap();
+            let mut stream = acceptor.accept(tcp).await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            heads.push(String::from_utf8(head).unwrap());
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            stream.flush().await.unwrap();
+            if heads.len() == 2 {
+                // The first record of the handshake with the registry, within the connection to the proxy.
+                assert_eq!(stream.read_u8().await.unwrap(), 22);
+            }
+        }
+        heads
+    });
+    (port, task)
+}
+
+#[tokio::test]
+async fn a_proxy_is_reached_through_tls() {
+    let mut pem = String::new();
+    let (port, proxy) = secure_proxy(&mut pem).await;
+    let folder = tempfile::tempdir().unwrap();
+    let ca = write(folder.path(), "ca.pem", &pem);
+    let url = format!("https://alice:secret@proxy.example:{port}");
+    let options = |ca: Vec<PathBuf>| {
+        let proxies = Proxies::from_environment(|name| (name == "all_proxy").then(|| url.clone()));
+        Options { proxies, ca: ca.into_iter().map(Into::into).collect(), ..loopback() }
+    };
+    let native = Native::new(options(vec![ca])).unwrap();
+    let mut response = native.send(get("http://registry.example/v2/")).await.unwrap();
+    assert_eq!(read_all(response.body_mut(), 64).await.unwrap(), b"ok");
+    drop(response);
+    let broken = native.send(get("https://registry.example/v2/")).await.unwrap_err();
+    assert!(broken.message.contains("proxy.example") && !broken.message.contains("secret"), "{broken}");
+    let heads = proxy.await.unwrap();
+    assert!(heads[0].starts_with("GET http://registry.example/v2/ HTTP/1.1\r\n"), "{}", heads[0]);
+    assert!(heads[1].starts_with("CONNECT registry.example:443 HTTP/1.1\r\n"), "{}", heads[1]);
+    for head in heads {
+        assert!(head.to_ascii_lowercase().contains("proxy-authorization: basic ywxpy2u6c2vjcmv0"), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_whose_certificate_is_not_trusted_is_named() {
+    let mut pem = String::new();
+    let (port, proxy) = secure_proxy(&mut pem).await;
+    let url = format!("https://proxy.example:{port}");
+    let proxies = Proxies::from_environment(|name| (name == "https_proxy").then(|| url.clone()));
+    let native = Native::new(Options { proxies, ..loopback() }).unwrap();
+    let error = native.send(get("https://registry.example/v2/")).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Proxy, "{error}");
+    assert!(error.message.contains(&format!("HTTPS proxy proxy.example:{port}")), "{error}");
+    proxy.abort();
+}
