@@ -1,13 +1,14 @@
 //! `porthole referrers`
 
-mod layout;
 mod registry;
 mod row;
+mod tree;
 
 use std::io::Write;
 
 use clap::Args;
 use porthole_core::{digest::Digest, manifest::Document, media_type::MediaType};
+use porthole_inspect::referrers::referrers_of;
 use porthole_transfer::Source as Origin;
 
 use self::row::Row;
@@ -20,11 +21,15 @@ use crate::{argument::SourceArgument, error::Error, output::print_json, session:
 /// registry's list is not verified: only the listed manifests themselves state their subject.
 ///
 /// The images of an index may have referrers of their own: --platform lists those of one image.
+///
+/// With --tree, every document is read, and what refers to it in turn: the signature of a bill of materials, for example. BuildKit's
+/// attestations in the index of an image are listed as well.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   porthole referrers ghcr.io/a/b:1
   porthole referrers --platform linux/arm64 ghcr.io/a/b:1
+  porthole referrers --tree ghcr.io/a/b:1
   porthole referrers --type application/spdx+json --json oci:layout")]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -32,17 +37,26 @@ pub(crate) struct Arguments {
     /// List only referrers of this artifact type, such as application/spdx+json
     #[arg(long = "type", value_name = "TYPE", value_parser = |text: &str| MediaType::parse(text).map_err(|error| error.to_string()))]
     artifact_type: Option<MediaType>,
+    /// Follow referrers of referrers, and print them as a tree
+    #[arg(long, conflicts_with = "artifact_type")]
+    tree: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let source = arguments.source.open(session)?;
     let (subject, is_index) = subject(&source, session)?;
+    if arguments.tree {
+        return tree::run(&source, &subject, is_index, session);
+    }
     let wanted = arguments.artifact_type.as_ref();
     let mut rows = match &source.origin {
         Origin::Registry(remote) => {
             source.wait(registry::rows(remote.client(), remote.reference(), &subject, wanted))?
         }
-        Origin::Local { local, .. } => layout::rows(local, &subject)?,
+        Origin::Local { .. } => {
+            let found = source.wait(referrers_of(&source.origin, &subject, None))?.found;
+            found.iter().map(Row::found).collect()
+        }
         Origin::Layer { .. } | Origin::Pull { .. } => Vec::new(),
     };
     rows.retain(|row| wanted.is_none_or(|wanted| row.artifact_type.as_ref().is_some_and(|got| got.matches(wanted))));

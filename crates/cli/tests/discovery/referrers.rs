@@ -84,6 +84,28 @@ fn listed_by_a_registry() {
 }
 
 #[test]
+fn what_refers_to_a_referrer_is_below_it_in_the_tree() {
+    let image = image("amd64");
+    let mut content = image.clone().into_content("1");
+    let (bill, empty) = spdx(&image.manifest);
+    let (of_bill, _) = artifact(Some(&bill), json!({ "artifactType": "application/vnd.example.signature" }));
+    let (note, _) = artifact(Some(&image.manifest), json!({ "artifactType": "application/vnd.example.note" }));
+    for blob in [&bill, &empty, &of_bill, &note] {
+        content.add_blob(blob.clone());
+    }
+    let (tag, signature) = cosign(&image.manifest);
+    content.add_root(&tag, signature);
+    let server = Server::new(Site::new().repository("a/b", content).with_referrers());
+    let rows = server.rows("referrers --tree REGISTRY/a/b:1");
+    let depths: Vec<_> =
+        rows.iter().map(|row| (row["depth"].as_u64().unwrap(), row["via"].as_str().unwrap())).collect();
+    // The registry lists by digest.
+    assert_eq!(depths, [(1, "subject"), (1, "subject"), (2, "subject"), (1, "digest-tag")]);
+    assert_eq!(rows[2]["subject"], rows[1]["digest"]);
+    expect("referrers-tree", &[server.told("referrers --tree REGISTRY/a/b:1")]);
+}
+
+#[test]
 fn pages_and_filters() {
     let (content, _) = content();
     let site = Site::new().repository("a/b", content).page(1);

@@ -1,6 +1,7 @@
 //! What a registry lists.
 
 use porthole_core::{digest::Digest, media_type::MediaType, reference::Reference};
+use porthole_inspect::referrers::DIGEST_TAG_SUFFIXES;
 use porthole_registry::{
     Error, Registry,
     client::By,
@@ -18,7 +19,7 @@ pub(super) async fn rows<T: Transport + Environment>(
     wanted: Option<&MediaType>,
 ) -> Result<Vec<Row>, Error> {
     let [signature, attestation, bill] =
-        SUFFIXES.map(|suffix| tagged(client, reference, format!("{}.{suffix}", fallback_tag(subject))));
+        DIGEST_TAG_SUFFIXES.map(|suffix| tagged(client, reference, format!("{}.{suffix}", fallback_tag(subject))));
     let (listed, signature, attestation, bill) =
         tokio::join!(client.list_referrers(reference, subject, wanted), signature, attestation, bill);
     let listed = listed?;
@@ -63,6 +64,3 @@ async fn tagged<T: Transport + Environment>(
         Err(error) => Err(error),
     }
 }
-
-/// What cosign puts behind the digest in a tag: signatures, attestations, bills of materials.
-pub(super) const SUFFIXES: [&str; 3] = ["sig", "att", "sbom"];

@@ -8,6 +8,7 @@ use porthole_core::{
     manifest::Document,
     media_type::{MediaType, Role},
 };
+use porthole_inspect::referrers::{FoundBy, Referrer};
 use serde_json::{Value, json};
 
 use crate::ui::{safe, size};
@@ -23,6 +24,8 @@ pub(super) enum Via {
     DigestTag(String),
     /// It lies in the layout.
     Layout,
+    /// The index of the image has it.
+    Index,
 }
 
 /// A referrer.
@@ -58,6 +61,16 @@ impl Row {
         }
     }
 
+    /// One that lies in files, or that was read with those that refer to it.
+    pub(super) fn found(referrer: &Referrer) -> Self {
+        let via = match &referrer.by {
+            FoundBy::Subject => Via::Layout,
+            FoundBy::Tag(tag) => Via::DigestTag(tag.clone()),
+            FoundBy::Index => Via::Index,
+        };
+        Self::read(&referrer.document, via)
+    }
+
     pub(super) fn json(&self) -> Value {
         let mut row = json!({
             "digest": self.digest.to_string(),
@@ -70,6 +83,7 @@ impl Row {
                 Via::FallbackTag => "fallback-tag",
                 Via::DigestTag(_) => "digest-tag",
                 Via::Layout => "layout",
+                Via::Index => "index",
             },
         });
         if let Via::DigestTag(tag) = &self.via {
