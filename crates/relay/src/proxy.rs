@@ -95,7 +95,13 @@ pub(crate) async fn answer(
                 format!("a redirect ({status}) without a usable Location"),
             ));
         }
-        _ => {}
+        StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION | StatusCode::NOT_MODIFIED => {}
+        _ if status.is_client_error() || status.is_server_error() => {}
+        // Some have no body whatever their headers say: passed on, the next answer of the connection would be read as one.
+        _ => {
+            let message = format!("{} answered {status}", answer.url.origin().authority());
+            return Err(Refusal::upstream("UPSTREAM_INVALID", message));
+        }
     }
     if status.is_client_error() || status.is_server_error() {
         return failed(answer, back, method, call).await;
@@ -125,6 +131,15 @@ pub(crate) async fn answer(
     };
     let plain = answer.response.headers().get(header::CONTENT_ENCODING).is_none_or(|coding| coding == "identity");
     let body = answer.response.into_body();
+    if *method != Method::HEAD {
+        // What comes decides, not what was announced.
+        back.remove(header::CONTENT_LENGTH);
+        back.extend(
+            body.remaining()
+                .filter(|_| status != StatusCode::NOT_MODIFIED)
+                .map(|length| (header::CONTENT_LENGTH, HeaderValue::from(length))),
+        );
+    }
     if let (Some(limit), Some(length), &Method::GET) = (left, body.remaining(), method)
         && length > limit
     {

@@ -1,5 +1,24 @@
 use super::*;
 
+/// Such an answer has no body, and a length that a proxy in front would take from the next answer of the connection.
+#[tokio::test]
+async fn an_answer_without_a_body_cannot_announce_one() {
+    for status in ["204 No Content", "205 Reset Content", "100 Continue", "226 IM Used", "299 X"] {
+        let upstream = Upstream::start(move |_| reply(status, &[], "hello")).await;
+        let ns = upstream.address.to_string();
+        let relay = Running::start(&["--allow-private", &ns]).await;
+        for target in ["manifests/1".to_owned(), format!("blobs/{DIGEST}"), "tags/list".to_owned()] {
+            let answer = relay.get(&format!("/v2/a/{target}?ns={ns}")).await;
+            assert_eq!(answer.status, 502, "{status}: {answer:?}");
+        }
+    }
+    let upstream = Upstream::start(|_| reply("304 Not Modified", &[], "hello")).await;
+    let ns = upstream.address.to_string();
+    let relay = Running::start(&["--allow-private", &ns]).await;
+    let answer = relay.get(&format!("/v2/a/manifests/1?ns={ns}")).await;
+    assert_eq!((answer.status, answer.header("content-length"), answer.body.len()), (304, None, 0));
+}
+
 #[tokio::test]
 async fn a_registry_gets_no_more_requests_than_its_rule_allows() {
     let upstream = Upstream::start(|_| reply("200 OK", &[], "{}")).await;
