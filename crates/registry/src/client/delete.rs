@@ -121,7 +121,7 @@ impl<T: Transport + Environment> Registry<T> {
         let query = format!("n={}", most.saturating_add(1));
         let request = tags::request(&call.base, reference.repository(), &query).map_err(Error::Relay)?;
         let url = Url::parse(&request.uri().to_string()).map_err(Error::Relay)?;
-        let Fetched { headers, bytes, host } = self.fetch_bytes(&call, &request, "tags_page_bytes").await?;
+        let Fetched { headers, bytes, host } = self.fetch_bytes(&call, &request, "tags_page_bytes", u64::MAX).await?;
         call.refuse_page(&host, &bytes)?;
         let all = tags::read(&bytes).map_err(|_| call.protocol("expected a JSON object with tags".into()))?;
         if all.len() > most || tags::next(&url, &headers).is_some() {

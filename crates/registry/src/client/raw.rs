@@ -17,7 +17,7 @@ impl<T: Transport + Environment> Registry<T> {
     pub async fn fetch_raw_document(&self, reference: &Reference) -> Result<Raw, Error> {
         let call = self.call(reference, "manifest", reference.to_string())?;
         let request = manifest::request(&call.base, reference.repository(), &reference.target(), Accept::All);
-        let fetched = self.fetch_bytes(&call, &request.map_err(Error::Relay)?, "manifest_bytes").await?;
+        let fetched = self.fetch_bytes(&call, &request.map_err(Error::Relay)?, "manifest_bytes", u64::MAX).await?;
         call.refuse_page(&fetched.host, &fetched.bytes)?;
         match reference.digest() {
             Some(digest) => Raw::verify(fetched.bytes, digest, None).map_err(|mismatch| call.mismatch(mismatch)),

@@ -128,9 +128,10 @@ impl<T: Transport + Environment> Registry<T> {
         size: Option<u64>,
     ) -> Result<Document, Error> {
         let request = manifest::request(&call.base, reference.repository(), target, accept).map_err(Error::Relay)?;
+        let most = size.map_or(u64::MAX, |size| size.saturating_add(SPARE));
         let mut wrong = None;
         for _ in 0..2 {
-            let Fetched { headers, bytes, host } = self.fetch_bytes(call, &request, "manifest_bytes").await?;
+            let Fetched { headers, bytes, host } = self.fetch_bytes(call, &request, "manifest_bytes", most).await?;
             // A document is text: what cannot be one was compressed for the way.
             let bytes = match coding::undone(&headers, &bytes, self.limit("manifest_bytes"), &self.options.limits) {
                 Some(decoded) if !bytes.trim_ascii_start().starts_with(b"{") => decoded,
@@ -180,7 +181,9 @@ impl<T: Transport + Environment> Registry<T> {
         }
         let request =
             blob::request(&call.base, reference.repository(), &descriptor.digest, ..).map_err(Error::Relay)?;
-        let Fetched { headers, bytes, .. } = self.fetch_bytes(&call, &request, "manifest_bytes").await?;
+        // No more than it has, and what a coding or a page in its place may add.
+        let most = descriptor.size.saturating_add(SPARE);
+        let Fetched { headers, bytes, .. } = self.fetch_bytes(&call, &request, "manifest_bytes", most).await?;
         let decoded = coding::undone(&headers, &bytes, descriptor.size, &self.options.limits);
         if let Ok(raw) = verify(bytes) {
             return Ok(raw);
@@ -188,7 +191,7 @@ impl<T: Transport + Environment> Registry<T> {
         if let Some(Ok(raw)) = decoded.map(verify) {
             return Ok(raw);
         }
-        let Fetched { bytes, host, .. } = self.fetch_bytes(&call, &request, "manifest_bytes").await?;
+        let Fetched { bytes, host, .. } = self.fetch_bytes(&call, &request, "manifest_bytes", most).await?;
         let page = call.refuse_page(&host, &bytes);
         // A page whose digest is right is what was asked for.
         verify(bytes).or_else(|mismatch| page.and(Err(mismatch)))
@@ -281,7 +284,8 @@ impl<T: Transport + Environment> Registry<T> {
                 |error: RefusedUrl| Error::Policy { registry: call.registry.clone(), role: "next page", error };
             let request = request(&query).map_err(|error| refused(error.into()))?;
             let url = Url::parse(&request.uri().to_string()).map_err(|error| refused(error.into()))?;
-            let Fetched { headers, bytes: body, host } = self.fetch_bytes(call, &request, "tags_page_bytes").await?;
+            let Fetched { headers, bytes: body, host } =
+                self.fetch_bytes(call, &request, "tags_page_bytes", u64::MAX).await?;
             call.refuse_page(&host, &body)?;
             bytes += body.len() as u64;
             if bytes > LIST_BYTES {
@@ -307,13 +311,14 @@ impl<T: Transport + Environment> Registry<T> {
         Err(Error::TooManyPages { what: call.what.clone(), limit: self.options.limits.pages })
     }
 
-    /// A whole body within the limit of this name. What breaks on the way is fetched again, and so is an empty body, once: documents
+    /// A whole body within the limit of this name, or more than `most` bytes of it. What breaks on the way is fetched again, and so is an empty body, once: documents
     /// have at least two bytes, and some registries send none while they fetch the document from elsewhere.
     pub(super) async fn fetch_bytes(
         &self,
         call: &Call,
         request: &Request,
         limit: &'static str,
+        most: u64,
     ) -> Result<Fetched, Error> {
         let mut budget = self.budget();
         let mut request = request.clone();
@@ -321,7 +326,7 @@ impl<T: Transport + Environment> Registry<T> {
         loop {
             let Answer { response, url, .. } = self.request_within(call, request.clone(), &mut budget).await?;
             let headers = response.headers().clone();
-            let mut error = match self.collect(call, response, limit, &mut budget).await {
+            let mut error = match self.collect(call, response, limit, most, &mut budget).await {
                 Ok(bytes) if bytes.is_empty() && !std::mem::replace(&mut was_empty, true) => continue,
                 Ok(bytes) => return Ok(Fetched { headers, bytes, host: url.origin().authority() }),
                 Err(error) => error,
@@ -344,7 +349,7 @@ impl<T: Transport + Environment> Registry<T> {
         response: http::Response<T::Body>,
         limit: &'static str,
     ) -> Result<Vec<u8>, Error> {
-        self.collect(call, response, limit, &mut self.budget()).await
+        self.collect(call, response, limit, u64::MAX, &mut self.budget()).await
     }
 
     /// Reads a body to its end. Bytes of a document are no progress: where it breaks, all of it is fetched again.
@@ -353,6 +358,7 @@ impl<T: Transport + Environment> Registry<T> {
         call: &Call,
         response: http::Response<T::Body>,
         limit: &'static str,
+        most: u64,
         budget: &mut Budget,
     ) -> Result<Vec<u8>, Error> {
         let name = Some(limit);
@@ -375,6 +381,9 @@ impl<T: Transport + Environment> Registry<T> {
                 return Ok(bytes);
             }
             bytes.extend_from_slice(&buffer[..read]);
+            if bytes.len() as u64 > most {
+                return Ok(bytes);
+            }
             let pace = budget.repeated(waited, read as u64);
             if length != Some(bytes.len() as u64)
                 && let Err(error) = pace
@@ -484,6 +493,8 @@ pub(super) struct Fetched {
 
 /// What is read at once of a small body.
 const BUFFER: usize = 32 << 10;
+/// Bytes that are read of a small blob beyond its size, for the words of an error.
+const SPARE: u64 = 64 << 10;
 /// For the words of an error to arrive.
 const BRIEF: Duration = Duration::from_secs(8);
 /// All pages of a list together.
