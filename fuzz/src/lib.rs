@@ -26,7 +26,7 @@ pub use stream::{gzip, layer, zstd};
 pub use text::{challenge, content_range, digest, link, reference};
 pub use toc::toc;
 pub use tree::{tree, whiteouts};
-pub use zstd::zstd_differential;
+pub use zstd::{zstd_differential, zstd_verdict};
 
 /// Name and function of a target.
 pub type Target = (&'static str, fn(&[u8]));

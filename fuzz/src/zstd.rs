@@ -2,6 +2,7 @@
 
 use porthole_core::{
     decode::Error,
+    digest::Digest,
     failure::{Classify, FailureClass},
     media_type::Compression,
 };
@@ -38,6 +39,16 @@ pub fn zstd_differential(data: &[u8]) {
                 theirs.map(|bytes| bytes.len())
             );
         }
+    }
+}
+
+/// What our decoder makes of a stream: the SHA-256 of all bytes, or `error`. `None` where a limit of ours refuses it.
+pub fn zstd_verdict(data: &[u8]) -> Option<String> {
+    let ours = unpack(Compression::Zstd, iter::once(data));
+    match ours.verdict {
+        Ok(()) => Some(Digest::sha256(&ours.bytes).hex()),
+        Err(error) if error.kind() == FailureClass::Limit => None,
+        Err(_) => Some("error".to_owned()),
     }
 }
 
