@@ -1,11 +1,11 @@
 //! Unreachable hosts: each cause has its own message, because the remedies differ.
 
-use crate::images::{self, SEVEN_LAYERS};
+use crate::images::{self, SEVEN_LAYERS, SEVEN_LAYERS_ZSTD};
 use porthole_tests::{
     Result,
     page::Page,
     program::free_port,
-    servers::{Access, Nginx, Registry},
+    servers::{Access, Nginx, Registry, Relay},
 };
 
 #[test]
@@ -49,4 +49,37 @@ fn an_invalid_reference_is_rejected_without_a_request() -> Result<()> {
     page.look("No/Such Reference!")?;
     assert_eq!(page.alert()?.kind, "input");
     Ok(())
+}
+
+#[test]
+fn a_relay_that_has_ended_is_blamed_and_not_the_registry() -> Result<()> {
+    let registry = Registry::start(images::storage(), &Access::Open)?;
+    let relay = Relay::start(&[&registry.host()])?;
+    let page = Page::open(relay.url())?;
+    page.look(&format!("{}/{SEVEN_LAYERS}", registry.host()))?;
+    page.verified()?;
+    drop(relay);
+    page.look(&format!("{}/{SEVEN_LAYERS_ZSTD}", registry.host()))?;
+    let alert = page.alert()?;
+    assert_eq!((alert.kind.as_str(), alert.cause.as_str()), ("network", "dead-relay"), "{}", alert.text);
+    assert!(
+        alert.text.contains("The relay does not answer") && !alert.text.contains("Nothing answers"),
+        "{}",
+        alert.text
+    );
+    Ok(())
+}
+
+#[test]
+fn a_device_without_network_is_blamed_and_not_the_registry() -> Result<()> {
+    let (host, registry) = (Nginx::page()?, Registry::start(images::storage(), &Access::OpenToPages)?);
+    let page = Page::open(&host.url())?;
+    page.browser().offline(true)?;
+    page.look(&format!("{}/{SEVEN_LAYERS}", registry.host()))?;
+    let alert = page.alert()?;
+    assert_eq!((alert.kind.as_str(), alert.cause.as_str()), ("network", "offline"), "{}", alert.text);
+    assert!(alert.text.contains("no network") && !alert.text.contains("Nothing answers"), "{}", alert.text);
+    page.browser().offline(false)?;
+    page.look(&format!("{}/{SEVEN_LAYERS}", registry.host()))?;
+    page.verified()
 }

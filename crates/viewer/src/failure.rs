@@ -165,12 +165,10 @@ fn of_transport(error: &transport::Error, context: Context<'_>, plain: FailureNo
     let registry = context.registry;
     let retry = vec![Remedy::Retry { after: None }];
     let through_relay = context.route == RegistryRoute::Relay && error.kind != ErrorKind::Offline;
-    let cause = if through_relay { Some(FailureCause::DeadHost) } else { FailureCause::of(error.kind) };
+    let cause = if through_relay { Some(FailureCause::DeadRelay) } else { FailureCause::of(error.kind) };
     let (text, remedies) = match cause {
-        Some(FailureCause::DeadHost) if error.kind == ErrorKind::Offline => {
-            (format!("This device has no network, so {registry} was not asked."), retry)
-        }
-        Some(FailureCause::DeadHost) if through_relay => {
+        Some(FailureCause::Offline) => (format!("This device has no network, so {registry} was not asked."), retry),
+        Some(FailureCause::DeadRelay) => {
             let relay = context.relay.unwrap_or("?");
             (format!("The relay at {relay} does not answer, so {registry} was not asked."), retry)
         }
@@ -318,7 +316,8 @@ mod tests {
         assert_eq!(cause(&transport(ErrorKind::Cors), RegistryRoute::Direct), Some(FailureCause::NoCors));
         assert_eq!(cause(&transport(ErrorKind::Preflight), RegistryRoute::Direct), Some(FailureCause::Preflight));
         assert_eq!(cause(&transport(ErrorKind::Resolve), RegistryRoute::Direct), Some(FailureCause::DeadHost));
-        assert_eq!(cause(&transport(ErrorKind::Cors), RegistryRoute::Relay), Some(FailureCause::DeadHost));
+        assert_eq!(cause(&transport(ErrorKind::Cors), RegistryRoute::Relay), Some(FailureCause::DeadRelay));
+        assert_eq!(cause(&transport(ErrorKind::Offline), RegistryRoute::Relay), Some(FailureCause::Offline));
         assert_eq!(cause(&transport(ErrorKind::Interrupted), RegistryRoute::Direct), None);
     }
 

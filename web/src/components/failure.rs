@@ -76,6 +76,8 @@ fn title(failure: &FailureNotice) -> String {
     match failure.cause {
         Some(FailureCause::NoCors) => return format!("{registry} does not let a page read it"),
         Some(FailureCause::DeadHost) => return format!("Nothing answers at {registry}"),
+        Some(FailureCause::DeadRelay) => return "The relay does not answer".to_owned(),
+        Some(FailureCause::Offline) => return "This device has no network".to_owned(),
         Some(FailureCause::Preflight) => return format!("{registry} does not let a page sign in"),
         None => {}
     }

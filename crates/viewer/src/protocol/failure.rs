@@ -34,6 +34,10 @@ pub enum FailureCause {
     NoCors,
     /// No answer comes from there.
     DeadHost,
+    /// No answer comes from the relay, so that the registry was not asked.
+    DeadRelay,
+    /// This device has no network.
+    Offline,
     /// The registry refuses preflights, so a page cannot sign in.
     Preflight,
 }
@@ -44,12 +48,10 @@ impl FailureCause {
         match kind {
             ErrorKind::Cors | ErrorKind::Opaque => Some(Self::NoCors),
             ErrorKind::Preflight => Some(Self::Preflight),
-            ErrorKind::Connect
-            | ErrorKind::Resolve
-            | ErrorKind::Tls
-            | ErrorKind::Timeout
-            | ErrorKind::Slow
-            | ErrorKind::Offline => Some(Self::DeadHost),
+            ErrorKind::Connect | ErrorKind::Resolve | ErrorKind::Tls | ErrorKind::Timeout | ErrorKind::Slow => {
+                Some(Self::DeadHost)
+            }
+            ErrorKind::Offline => Some(Self::Offline),
             _ => None,
         }
     }
@@ -58,7 +60,8 @@ impl FailureCause {
     pub fn error_kind(self) -> ErrorKind {
         match self {
             Self::NoCors => ErrorKind::Cors,
-            Self::DeadHost => ErrorKind::Connect,
+            Self::DeadHost | Self::DeadRelay => ErrorKind::Connect,
+            Self::Offline => ErrorKind::Offline,
             Self::Preflight => ErrorKind::Preflight,
         }
     }
@@ -68,6 +71,8 @@ impl FailureCause {
         match self {
             Self::NoCors => "no-cors",
             Self::DeadHost => "dead-host",
+            Self::DeadRelay => "dead-relay",
+            Self::Offline => "offline",
             Self::Preflight => "preflight",
         }
     }

@@ -9,7 +9,10 @@ use crate::{
     protocol::{FailureCause, FailureNotice, Remedy},
 };
 use porthole_core::{failure::FailureClass, seek::MemoryIndex};
-use porthole_registry::transport::{self, Environment, Transport};
+use porthole_registry::{
+    client::Route,
+    transport::{self, Environment, Transport},
+};
 use std::{cell::RefCell, rc::Rc};
 
 impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
@@ -63,6 +66,13 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             }
             WorkerReport::Failed { kind, cause, text, .. } => {
                 let remedies = vec![Remedy::Retry { after: None }];
+                let (cause, text) = match cause {
+                    // A worker does not know what stands between it and the registry.
+                    Some(FailureCause::DeadHost) if self.goes_through_relay(look) => {
+                        (Some(FailureCause::DeadRelay), format!("the relay does not answer: {text}"))
+                    }
+                    cause => (cause, text),
+                };
                 let failure = FailureNotice { cause, remedies, ..FailureNotice::plain(kind, text) };
                 self.lose(worker, failure, false);
             }
@@ -74,6 +84,12 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             | WorkerReport::Found { .. }
             | WorkerReport::Refused { .. } => {}
         }
+    }
+
+    fn goes_through_relay(&self, look: u32) -> bool {
+        let desk = self.desk.borrow();
+        let body = desk.look_of(look).and_then(|look| look.body.as_ref());
+        body.is_some_and(|body| matches!(self.registry.route(body.reference.registry()), Route::Relay(_)))
     }
 
     /// Gives a worker that was turned away another request, or ends its job.

@@ -261,8 +261,8 @@ fn broken(error: &transport::Error) -> (Failed, TryFailure) {
     let text = match cause {
         Some(FailureCause::NoCors) => "the host of its blob does not allow this page to read it",
         Some(FailureCause::Preflight) => "the registry refuses preflights",
-        Some(FailureCause::DeadHost) if error.kind == ErrorKind::Offline => "this device has no network",
-        Some(FailureCause::DeadHost) => "the host of its blob cannot be reached",
+        Some(FailureCause::Offline) => "this device has no network",
+        Some(FailureCause::DeadHost | FailureCause::DeadRelay) => "the host of its blob cannot be reached",
         None => "the connection broke, and trying again did not help",
     };
     // A page cannot tell a lost name from a refused connection, such as that to a relay that is being restarted.

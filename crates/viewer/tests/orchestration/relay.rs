@@ -95,6 +95,33 @@ fn what_the_relay_itself_refuses_is_said_in_its_words() {
 }
 
 #[test]
+fn a_dead_relay_is_blamed_and_not_the_registry() {
+    for (asked, of_layer) in [("/manifests/", false), ("/blobs/", true)] {
+        let internet = registry(content());
+        internet.site("127.0.0.1:8090", Site::new().repository("a/b", content()));
+        let part = if of_layer { built().layers[0].blob.digest.clone() } else { asked.to_owned() };
+        internet.fault(&part, u32::MAX, Fault::NoAnswer(ErrorKind::Connect));
+        let mut stage = Stage::new(&internet);
+        stage.act(Action::Relay(RelaySettings { mode: RelayMode::Always, url: HERE.into() }));
+        stage.look(REFERENCE);
+        let failure = if of_layer { stage.layer_failure(0) } else { stage.failure() };
+        assert_eq!(failure.cause, Some(FailureCause::DeadRelay), "{failure:?}");
+        assert!(failure.text.contains("relay"), "{}", failure.text);
+    }
+}
+
+#[test]
+fn a_device_without_network_is_blamed_and_not_the_relay() {
+    let internet = registry(content());
+    internet.fault("127.0.0.1:8090", u32::MAX, Fault::NoAnswer(ErrorKind::Offline));
+    let mut stage = Stage::new(&internet);
+    stage.act(Action::Relay(RelaySettings { mode: RelayMode::Always, url: HERE.into() }));
+    stage.look(REFERENCE);
+    let failure = stage.failed_by(FailureCause::Offline);
+    assert!(failure.text.contains("no network"), "{}", failure.text);
+}
+
+#[test]
 fn an_unreadable_challenge_leads_to_the_relay() {
     let internet = registry(content());
     internet.site("127.0.0.1:8090", Site::new().repository("a/b", content()));
