@@ -1,4 +1,4 @@
-//! Packages in the page, as dpkg and `porthole packages` list them.
+//! Packages and secrets in the page, as dpkg, `porthole packages` and `porthole secrets` list them.
 
 use crate::{
     images::{self, SEVEN_LAYERS},
@@ -9,10 +9,10 @@ use porthole_tests::{
     images::{DEBIAN, layout, truth},
     page::Page,
     program::{fixtures, ours, run},
-    servers::{Access, Nginx, Registry},
+    servers::{Access, Nginx, Registry, Scratch, Storage},
 };
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, process::Command};
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 /// What a verb prints about the image of seven layers with `--json`, a value for each line.
 fn printed(arguments: &[&str]) -> Result<Vec<Value>> {
@@ -84,5 +84,80 @@ fn packages_are_those_that_dpkg_and_the_command_line_list() -> Result<()> {
     axe(&again, "packages on a small screen")?;
     again.browser().click("[data-package] td button")?;
     again.until("the database", |page| page.browser().attribute("#text, .content", "class"))?;
+    Ok(())
+}
+
+/// The image of seven layers with two more: the upper one deletes a key and a token of the lower one.
+fn with_secrets(scratch: &Scratch) -> Result<String> {
+    let copy = scratch.path().join("secrets");
+    run("cp", ["-r", &layout(&fixtures(), DEBIAN).display().to_string(), &copy.display().to_string()])?;
+    let token = ["ghp_16C7e42F292c6912", "E7710c838347Ae178B4a"].concat();
+    let body = "MIIEpAIBAAKCAQEAq7Zt9Xc2wL5rPo8sUvBn3dKf1GhYjTeMxWzCaQ4EbRi6".repeat(3);
+    let [key, env] = ["id_rsa", "app.env"].map(|name| scratch.path().join(name));
+    let of = |word: &str| format!("-----{word} RSA PRIVATE {}", "KEY-----");
+    fs::write(&key, format!("{}\n{body}\n{}\n", of("BEGIN"), of("END")))?;
+    fs::write(&env, format!("# settings\nTOKEN={token}\n"))?;
+    let image = format!("{}:latest", copy.display());
+    run("umoci", ["insert", "--image", &image, &key.display().to_string(), "/root/id_rsa"])?;
+    run("umoci", ["insert", "--image", &image, &env.display().to_string(), "/etc/app.env"])?;
+    run("umoci", ["insert", "--image", &image, "--whiteout", "/root/id_rsa"])?;
+    run("umoci", ["config", "--image", &image, "--config.env", &format!("GITHUB_TOKEN={token}")])?;
+    Ok(copy.display().to_string())
+}
+
+#[test]
+fn secrets_are_those_that_the_command_line_finds() -> Result<()> {
+    let scratch = Scratch::new("with-secrets")?;
+    let image = with_secrets(&scratch)?;
+    let storage = Storage::new()?;
+    storage.push(&[(Path::new(&image), "latest", "porthole/secrets:1")])?;
+    let (host, registry) = (Nginx::page()?, Registry::start(&storage, &Access::OpenToPages)?);
+    let page = Page::open(&host.url())?;
+    page.look(&format!("{}/porthole/secrets:1", registry.host()))?;
+    page.verified()?;
+    page.browser().click("#tab-secrets")?;
+    axe(&page, "before secrets are looked for")?;
+    page.browser().click("#start-probe")?;
+    page.until("every layer is searched", |page| page.browser().attribute("[data-probe=done]", "data-probe"))?;
+    page.until("what became of the files", |page| {
+        Ok(page.browser().attribute("[data-fate=waiting]", "data-fate")?.is_none().then_some(()))
+    })?;
+    axe(&page, "secrets")?;
+    let shown = page.browser().run(
+        "return [...document.querySelectorAll('[data-secret]')].map(row => {
+             const { secret, place, path, line, layer, fate } = row.dataset;
+             return [secret, place ?? `${path}:${line}`, layer ?? '', fate ?? '', row.querySelector('code').textContent].join(' ');
+         })",
+        json!([]),
+    )?;
+    let source = format!("oci:{image}:latest");
+    let output = Command::new(ours("porthole")?).args(["secrets", "--json", &source]).output()?;
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let row = |line: &str| -> Result<String> {
+        let row: Value = serde_json::from_str(line)?;
+        let place = match (&row["path"], &row["name"], &row["entry"]) {
+            (Value::String(path), ..) => format!("{path}:{}", row["line"]),
+            (_, Value::String(name), _) => format!("{} {name}", text(&row["place"])),
+            (_, _, Value::Number(entry)) => format!("history, entry {entry}"),
+            _ => text(&row["place"]),
+        };
+        let fate = match (&row["visible"], row.get("removed_by")) {
+            (Value::Bool(true), _) => "live",
+            (Value::Bool(false), Some(_)) => "deleted",
+            (Value::Bool(false), None) => "hidden",
+            _ => "",
+        };
+        let layer = row.get("layer").map(text).unwrap_or_default();
+        Ok([text(&row["rule"]), place, layer, fate.to_owned(), text(&row["masked"])].join(" "))
+    };
+    let expected: Vec<String> = String::from_utf8(output.stdout)?.lines().map(row).collect::<Result<_>>()?;
+    assert!(expected.len() >= 3, "{expected:?}");
+    assert_eq!(shown, json!(expected), "what porthole secrets prints");
+    let all = page.browser().run("return document.documentElement.outerHTML", json!([]))?;
+    assert!(!text(&all).contains("E7710c838347Ae178B4a"), "a token is on the page");
+
+    page.browser().click("[data-fate=deleted] button")?;
+    page.until("the deleted files", |page| page.pressed("deleted"))?;
+    page.until("the key", |page| page.browser().attribute("#text", "id"))?;
     Ok(())
 }

@@ -22,7 +22,7 @@ impl Carries for WorkerOrder {
     fn take_bytes(&mut self) -> Option<Vec<u8>> {
         match self {
             Self::Read(job) => job.blob.take(),
-            Self::Request { .. } | Self::Cancel { .. } => None,
+            Self::Request { .. } | Self::Config { .. } | Self::Cancel { .. } => None,
         }
     }
 

@@ -1,9 +1,9 @@
 //! The page's address: everything after `#`, which a browser does not send to the host of the page.
 //!
 //! `#/v1/<reference>?platform=…&view=…&layer=…&path=…&line=…&read=1&tab=…&with=…&with-platform=…&ignore=…&find=…&regex=1&nocase=1
-//! &utf16=1&glob=…&name=…&type=…&deleted=1` — each part optional and percent-encoded, unknown keys kept.
+//! &utf16=1&glob=…&name=…&type=…&deleted=1&confidence=…` — each part optional and percent-encoded, unknown keys kept.
 
-use crate::protocol::{PackageQuery, SearchQuery, ViewMode};
+use crate::protocol::{PackageQuery, SearchQuery, ShownConfidence, ViewMode};
 use std::fmt;
 
 /// What the address names. `Default` is the start page.
@@ -35,6 +35,8 @@ pub struct Address {
     pub search: SearchQuery,
     /// Which packages are shown.
     pub packages: PackageQuery,
+    /// Which secrets are shown: those that are at least as certain.
+    pub confidence: ShownConfidence,
     /// Keys of other versions of this page, decoded, in their order.
     pub unknown: Vec<(String, String)>,
 }
@@ -51,6 +53,8 @@ pub enum Tab {
     Search,
     /// Packages, and which layer brought each.
     Packages,
+    /// Private keys, tokens and passwords.
+    Secrets,
     /// Bytes that a container does not see.
     Waste,
     /// Another image beside this one.
@@ -63,11 +67,12 @@ pub enum Tab {
 
 impl Tab {
     /// Every tab, in the order they are drawn.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Overview,
         Self::Files,
         Self::Search,
         Self::Packages,
+        Self::Secrets,
         Self::Waste,
         Self::Compare,
         Self::Manifest,
@@ -81,6 +86,7 @@ impl Tab {
             Self::Files => "files",
             Self::Search => "search",
             Self::Packages => "packages",
+            Self::Secrets => "secrets",
             Self::Waste => "waste",
             Self::Compare => "compare",
             Self::Manifest => "manifest",
@@ -95,6 +101,7 @@ impl Tab {
             Self::Files => "Files",
             Self::Search => "Search",
             Self::Packages => "Packages",
+            Self::Secrets => "Secrets",
             Self::Waste => "Waste",
             Self::Compare => "Compare",
             Self::Manifest => "Manifest",
@@ -160,6 +167,10 @@ impl Address {
                 None => return false,
             },
             "read" if value == "1" => self.reading = true,
+            "confidence" => match ShownConfidence::parse(value) {
+                Some(confidence) => self.confidence = confidence,
+                None => return false,
+            },
             "view" => match ViewMode::parse(value) {
                 Some(view) => self.view = view,
                 None => return false,
@@ -201,6 +212,7 @@ impl fmt::Display for Address {
         write!(f, "#{PREFIX}{}", Encoded(reference, ""))?;
         let view = (self.view != ViewMode::default()).then(|| self.view.name());
         let tab = (self.tab != Tab::default()).then(|| self.tab.name());
+        let confidence = (self.confidence != ShownConfidence::default()).then(|| self.confidence.name());
         let line = self.line.map(|line| line.to_string());
         let texts = [&self.search.pattern, &self.search.glob, &self.packages.name, &self.packages.kind];
         let [find, glob, name, kind] = texts.map(|text| Some(text.as_str()).filter(|text| !text.is_empty()));
@@ -223,6 +235,7 @@ impl fmt::Display for Address {
             ("name", name),
             ("type", kind),
             ("deleted", self.packages.deleted.then_some("1")),
+            ("confidence", confidence),
         ];
         let known = known.into_iter().filter_map(|(key, value)| Some((key, value?)));
         let unknown = self.unknown.iter().map(|(key, value)| (key.as_str(), value.as_str()));
@@ -317,10 +330,11 @@ mod tests {
                         glob: "*.conf".into(),
                     },
                     packages: PackageQuery { name: "lib".into(), kind: "deb".into(), deleted: true },
+                    confidence: ShownConfidence::High,
                     unknown: vec![("é".into(), String::new())],
                     ..Address::of("x")
                 },
-                "#/v1/x?path=a&line=12&read=1&find=a%3Db%26c&regex=1&nocase=1&utf16=1&glob=%2A.conf&name=lib&type=deb&deleted=1&%C3%A9=",
+                "#/v1/x?path=a&line=12&read=1&find=a%3Db%26c&regex=1&nocase=1&utf16=1&glob=%2A.conf&name=lib&type=deb&deleted=1&confidence=high&%C3%A9=",
             ),
         ];
         for (route, text) in rows {

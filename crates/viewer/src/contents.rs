@@ -2,13 +2,14 @@
 
 mod packages;
 mod search;
+mod secrets;
 
 use crate::{
-    probe::{LayerProbe, ProbeEngine},
+    probe::{LayerProbe, ProbeEngine, ProbeFound},
     protocol::ProbeWish,
 };
 
-/// The engines of `porthole search` and `porthole packages`.
+/// The engines of `porthole search`, `porthole packages` and `porthole secrets`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ContentsEngine;
 
@@ -16,7 +17,12 @@ impl ProbeEngine for ContentsEngine {
     fn probe(&self, wish: &ProbeWish) -> Result<Box<dyn LayerProbe>, String> {
         match wish {
             ProbeWish::Search(query) => search::probe(query),
+            ProbeWish::Secrets => Ok(Box::<secrets::SecretProbe>::default()),
             ProbeWish::Packages => Ok(Box::<packages::PackageProbe>::default()),
         }
+    }
+
+    fn config(&self, config: &str, instructions: &[String]) -> Result<ProbeFound, String> {
+        secrets::in_config(config, instructions)
     }
 }

@@ -25,6 +25,15 @@ pub enum WorkerOrder {
         /// With fresh authorization.
         request: BlobRequest,
     },
+    /// Find the secrets of a configuration, and mask those of the instructions that made the layers.
+    Config {
+        /// Number of the job.
+        job: u32,
+        /// The configuration.
+        config: String,
+        /// The instructions, bottom first.
+        instructions: Vec<String>,
+    },
     /// Drop a job. Nothing is reported of it any more.
     Cancel {
         /// Number of the job.

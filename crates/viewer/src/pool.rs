@@ -36,11 +36,14 @@ pub(crate) struct Assignment {
     pub(crate) job: u32,
     /// Number of the look.
     pub(crate) look: u32,
-    /// 0 = bottom.
+    /// 0 = bottom, or [`CONFIG`].
     pub(crate) layer: u32,
     /// What for.
     pub(crate) task: Task,
 }
+
+/// Stands for the configuration where layers have their numbers.
+pub(crate) const CONFIG: u32 = u32::MAX;
 
 /// What a layer is read for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

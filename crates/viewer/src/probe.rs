@@ -5,7 +5,7 @@
 
 use crate::{
     packages::FoundDatabase,
-    protocol::{ProbeSums, ProbeWish, SearchHit},
+    protocol::{ConfigSecretFact, ProbeSums, ProbeWish, SearchHit, SecretFact},
 };
 use porthole_core::tar::Entry;
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,12 @@ pub trait ProbeEngine {
     /// # Errors
     /// Why there cannot be such a probe, for a person.
     fn probe(&self, wish: &ProbeWish) -> Result<Box<dyn LayerProbe>, String>;
+
+    /// The secrets of a configuration, and the instructions that made the layers without theirs.
+    ///
+    /// # Errors
+    /// Why the configuration cannot be read.
+    fn config(&self, config: &str, instructions: &[String]) -> Result<ProbeFound, String>;
 }
 
 /// Looks into the files of one layer, also those that the same layer deletes. What it finds is provisional until the layer is
@@ -40,6 +46,12 @@ pub trait LayerProbe {
 pub struct ProbeFound {
     /// Lines that match.
     pub hits: Vec<SearchHit>,
+    /// Secrets in files.
+    pub secrets: Vec<SecretFact>,
+    /// Secrets in the configuration.
+    pub config: Vec<ConfigSecretFact>,
+    /// The instructions that made the layers, without their secrets.
+    pub instructions: Vec<String>,
     /// Databases of packages.
     pub databases: Vec<FoundDatabase>,
     /// Escaped paths of files that could not be read, and why.

@@ -12,6 +12,7 @@ mod overview;
 mod packages;
 mod probe;
 mod progress;
+mod secrets;
 mod versions;
 mod view;
 mod waste;
@@ -31,6 +32,7 @@ pub use probe::{
     SearchQuery, ShownFate,
 };
 pub use progress::{Chain, LayerProgress, LayerState, LinkState, ProofLink, ProofStep, Sizes};
+pub use secrets::{ConfigSecretFact, SecretFact, SecretKind, ShownConfidence};
 pub use versions::{PathVersionFacts, ShownHunk, ShownLine, ShownSide, VersionDiff};
 pub use view::{Changes, FileRow, FileView, RowChange, RowKind, RowSort, RowWindow, ViewMode};
 pub use waste::{CopiedContent, LayerWasteFacts, WasteFacts, WastedPath};

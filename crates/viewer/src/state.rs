@@ -8,7 +8,7 @@ mod probe;
 mod update;
 
 pub use link::{command, pinned_route};
-pub use probe::{PackagesFound, ProbeCost, ProbedRows, link_to};
+pub use probe::{PackagesFound, ProbeCost, ProbedRows, SecretsFound, link_to};
 pub use update::{Action, Effect};
 
 use crate::address::Address;
@@ -85,6 +85,8 @@ pub struct State {
     pub search: Option<Rc<ProbedRows<SearchHit>>>,
     /// The packages, as far as they are known.
     pub packages: Option<Rc<PackagesFound>>,
+    /// The secrets that were found so far.
+    pub secrets: Option<Rc<SecretsFound>>,
     /// Probes that were begun in this look.
     pub runs: u32,
     /// The versions of the path that was asked for last.

@@ -5,7 +5,7 @@ mod scan;
 
 use crate::{
     errands::Errands,
-    layer::{ReadJob, WorkerOrder, WorkerReport},
+    layer::{LayerFindings, ReadJob, WorkerOrder, WorkerReport},
     probe::{LayerProbe, ProbeEngine},
     protocol::FailureCause,
 };
@@ -55,6 +55,7 @@ impl<T: Transport + Environment> LayerWorker<T> {
                 *self.current.borrow_mut() = Some((job.job, link.clone()));
                 self.errands.begin((), (job, link));
             }
+            WorkerOrder::Config { job, config, instructions } => self.read_config(job, &config, &instructions),
             WorkerOrder::Request { job, request } => {
                 if let Some((_, link)) = self.current.borrow().as_ref().filter(|(current, _)| *current == job) {
                     link.renew(request);
@@ -65,6 +66,21 @@ impl<T: Transport + Environment> LayerWorker<T> {
                     self.errands.stop(());
                 }
             }
+        }
+    }
+
+    fn read_config(&self, job: u32, config: &str, instructions: &[String]) {
+        let found = match &self.engine {
+            Some(engine) => engine.config(config, instructions),
+            None => Err(ONLY_LISTS.into()),
+        };
+        match found {
+            Ok(found) => {
+                (self.tell)(WorkerReport::Found { job, found: Box::new(found) });
+                let findings = LayerFindings { verified: true, ..LayerFindings::default() };
+                (self.tell)(WorkerReport::Done { job, findings });
+            }
+            Err(text) => (self.tell)(WorkerReport::Failed { job, kind: FailureClass::Other, cause: None, text }),
         }
     }
 
@@ -82,8 +98,7 @@ impl<T: Transport + Environment> LayerWorker<T> {
                 Err(text) => return (self.tell)(WorkerReport::Refused { job: number, text }),
             },
             (Some(_), None) => {
-                let text = "this worker only lists layers (a bug in porthole)".into();
-                return (self.tell)(WorkerReport::Refused { job: number, text });
+                return (self.tell)(WorkerReport::Refused { job: number, text: ONLY_LISTS.into() });
             }
         };
         let report = match self.read_layer(*job, probe, &link).await {
@@ -98,7 +113,7 @@ impl<T: Transport + Environment> LayerWorker<T> {
         mut job: ReadJob,
         probe: Option<Box<dyn LayerProbe>>,
         link: &Link,
-    ) -> Result<crate::layer::LayerFindings, Failed> {
+    ) -> Result<LayerFindings, Failed> {
         let (blob, request) = (job.blob.take(), job.request.take());
         let mut scan = Scan::begin(&job, probe, self.limits, &*self.tell, self.transport.now())
             .map_err(|text| Failed::new(FailureClass::Other, text))?;
@@ -162,6 +177,8 @@ impl Failed {
         Self { kind, cause: None, text: text.into() }
     }
 }
+
+const ONLY_LISTS: &str = "this worker only lists layers (a bug in porthole)";
 
 fn words(error: impl std::fmt::Display) -> String {
     error.to_string()

@@ -17,6 +17,7 @@ pub mod packages;
 pub mod probe;
 pub mod reader;
 pub mod search;
+pub mod secrets;
 pub mod settings;
 pub mod signin;
 pub mod splitter;

@@ -15,6 +15,7 @@ use crate::components::{
     packages::{Packages, PackagesProps},
     reader::Reader,
     search::{Search, SearchProps},
+    secrets::{Secrets, SecretsProps},
     splitter::Splitter,
     tools::Tools,
     topbar::TopBar,
@@ -40,7 +41,7 @@ pub fn Inspect(props: &PageProps) -> Html {
     let (state, dispatch) = (&props.state, &props.dispatch);
     use_keys(state, dispatch);
     use_first_view(state, dispatch);
-    use_tab_in_view(state.route.tab);
+    use_tab_in_view(state.route.tab, state.image.is_some());
     // On the narrowest screens layers are a tab of their own.
     let layers = use_state(|| false);
     let width = use_state(storage::pane);
@@ -137,6 +138,7 @@ fn panel(state: &Rc<State>, dispatch: &Callback<Action>) -> Html {
         Tab::Manifest => html! { <Documents image={state.image.clone()} /> },
         Tab::Config => html! { <Config image={state.image.clone()} dispatch={dispatch.clone()} /> },
         Tab::Compare => html! { <Compare ..CompareProps::of(state, dispatch.clone()) /> },
+        Tab::Secrets => html! { <Secrets ..SecretsProps::of(state, dispatch.clone()) /> },
         Tab::Packages => html! { <Packages ..PackagesProps::of(state, dispatch.clone()) /> },
         Tab::Search => html! { <Search ..SearchProps::of(state, dispatch.clone()) /> },
         Tab::Waste => html! { <Waste waste={state.waste.clone()} dispatch={dispatch.clone()} /> },
@@ -283,8 +285,9 @@ fn focus_files() {
 
 /// Scrolls to the open tab, where there is no room for all.
 #[hook]
-fn use_tab_in_view(tab: Tab) {
-    use_effect_with(tab, |tab| {
+fn use_tab_in_view(tab: Tab, known: bool) {
+    // The button beside the tabs comes with the image and takes room.
+    use_effect_with((tab, known), |(tab, _)| {
         with_element(&format!("tab-{}", tab.name()), |tab| tab.scroll_into_view_with_bool(false))
     });
 }

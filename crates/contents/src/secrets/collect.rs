@@ -101,6 +101,11 @@ impl SecretCollector {
         self.all.secrets.extend(found.into_iter().map(|found| FileSecret { path: path.clone(), offset, found }));
     }
 
+    /// What was found since this was called last, with the files that were searched since.
+    pub fn take(&mut self) -> FileSecrets {
+        std::mem::take(&mut self.all)
+    }
+
     /// All that was found.
     pub fn finish(self) -> FileSecrets {
         self.all

@@ -1,9 +1,9 @@
 //! From the session to the app.
 
 use super::{
-    Chain, ComparisonFacts, ComparisonFailure, ContentFateFact, FailureNotice, FileRow, ImageSummary, LayerProgress,
-    OverviewFacts, PackageWindow, PathVersionFacts, ProbeKind, ProbeProgress, RowWindow, SearchHit, ShownContent,
-    Sizes, VersionDiff, WasteFacts,
+    Chain, ComparisonFacts, ComparisonFailure, ConfigSecretFact, ContentFateFact, FailureNotice, FileRow, ImageSummary,
+    LayerProgress, OverviewFacts, PackageWindow, PathProblem, PathVersionFacts, ProbeKind, ProbeProgress, RowWindow,
+    SearchHit, SecretFact, ShownContent, Sizes, VersionDiff, WasteFacts,
 };
 use serde::{Deserialize, Serialize};
 
@@ -181,6 +181,30 @@ pub enum Event {
         /// Those that are new.
         hits: Vec<SearchHit>,
     },
+    /// Secrets in files of a layer, in the order of the archive.
+    Secrets {
+        /// Number of the look.
+        look: u32,
+        /// Number of the run.
+        run: u32,
+        /// Layer, 0 = bottom.
+        layer: u32,
+        /// Those that are new.
+        secrets: Vec<SecretFact>,
+        /// Files that are too large to be searched.
+        unread: Vec<PathProblem>,
+    },
+    /// Secrets in the configuration.
+    ConfigSecrets {
+        /// Number of the look.
+        look: u32,
+        /// Number of the run.
+        run: u32,
+        /// All of them.
+        secrets: Vec<ConfigSecretFact>,
+        /// What made each layer, bottom first, without its secrets.
+        instructions: Vec<String>,
+    },
     /// Packages of the layers that are read so far, counted from the bottom: the answer to `ShowPackages`.
     Packages {
         /// Number of the look.
@@ -245,6 +269,8 @@ impl Event {
             | Self::Probe { look, .. }
             | Self::Hits { look, .. }
             | Self::Packages { look, .. }
+            | Self::Secrets { look, .. }
+            | Self::ConfigSecrets { look, .. }
             | Self::Fates { look, .. }
             | Self::Failure { look, .. }
             | Self::AskRelayPassword { look, .. } => Some(*look),

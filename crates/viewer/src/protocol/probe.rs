@@ -10,6 +10,8 @@ pub enum ProbeWish {
     Search(SearchQuery),
     /// Databases of packages.
     Packages,
+    /// Private keys, tokens, passwords.
+    Secrets,
 }
 
 impl ProbeWish {
@@ -18,6 +20,7 @@ impl ProbeWish {
         match self {
             Self::Search(_) => ProbeKind::Search,
             Self::Packages => ProbeKind::Packages,
+            Self::Secrets => ProbeKind::Secrets,
         }
     }
 }
@@ -30,6 +33,8 @@ pub enum ProbeKind {
     Search,
     /// Packages.
     Packages,
+    /// Secrets.
+    Secrets,
 }
 
 /// Which lines are searched for, as `porthole search` takes it.
@@ -111,7 +116,7 @@ pub struct PathProblem {
 /// What was counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProbeSums {
-    /// What was found: lines that match, databases.
+    /// What was found: lines that match, databases, secrets.
     pub found: u64,
     /// Files with something found.
     pub files: u64,

@@ -4,7 +4,7 @@ use super::{BlobPlace, Errand, Front, Session, Work};
 use crate::{
     layer::{BlobRequest, ReadJob, WorkerOrder, WorkerReport},
     look::{Access, Look},
-    pool::{Assignment, Pool, Task},
+    pool::{Assignment, CONFIG, Pool, Task},
     prepared,
     protocol::{FailureCause, FailureNotice, Remedy},
 };
@@ -147,6 +147,10 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     pub(super) fn dispatch(&self) {
         loop {
             let Some((worker, assignment)) = self.desk.borrow_mut().roster.assign() else { break };
+            if assignment.layer == CONFIG {
+                self.order_config(worker, assignment);
+                continue;
+            }
             let job = self.desk.borrow().look_of(assignment.look).and_then(|look| self.job(look, assignment));
             let probe = self.wish_of(assignment.task);
             if let Some(job) = job.map(|job| ReadJob { audit: job.audit.filter(|_| probe.is_none()), probe, ..job }) {

@@ -5,15 +5,15 @@
 
 use super::{Front, Session};
 use crate::{
-    layer::{LayerFindings, WorkerReport},
+    layer::{LayerFindings, WorkerOrder, WorkerReport},
     look::{Access, LookBody},
     pace::Pace,
     packages::PackageList,
-    pool::{CrewKind, Pool, Task},
+    pool::{Assignment, CONFIG, CrewKind, Pool, Task},
     probe::ProbeFound,
     protocol::{
-        ContentFateFact, Event, LayerState, LostPart, PackageView, ProbeKind, ProbeProgress, ProbeState, ProbeSums,
-        ProbeWish, ShownFate,
+        ContentFateFact, Event, LayerState, LostPart, PackageView, PathProblem, ProbeKind, ProbeProgress, ProbeState,
+        ProbeSums, ProbeWish, ShownFate,
     },
 };
 use porthole_core::{
@@ -65,7 +65,9 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             };
             let mut probe = ProbeRun::new(look, run, wish, body);
             probe.end_if_done();
-            let layers: Vec<u32> = probe.layers.keys().copied().collect();
+            let mut layers: Vec<u32> = probe.layers.keys().copied().collect();
+            // The configuration first: it takes no time.
+            layers.sort_by_key(|layer| *layer != CONFIG);
             desk.probes.insert(kind, probe);
             (look, layers, !desk.roster.has(CrewKind::Contents))
         };
@@ -114,6 +116,23 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     fn cancel_probe(&self, kind: ProbeKind) {
         let begun = self.desk.borrow_mut().roster.cancel_probe(kind);
         self.stop_jobs(begun);
+    }
+
+    /// Has a worker look into the configuration of a look.
+    pub(super) fn order_config(&self, worker: usize, Assignment { job, look, .. }: Assignment) {
+        let order = {
+            let desk = self.desk.borrow();
+            let image = desk.look_of(look).and_then(|look| Some(&look.body.as_ref()?.resolved.image));
+            image.map(|image| WorkerOrder::Config {
+                job,
+                config: String::from_utf8_lossy(image.config_raw.bytes()).into_owned(),
+                instructions: image.layers.iter().map(|layer| layer.created_by.clone().unwrap_or_default()).collect(),
+            })
+        };
+        // A look that has ended has taken its jobs with it.
+        if let Some(order) = order {
+            self.pool.send(worker, order);
+        }
     }
 
     /// What a worker is to look for.
@@ -211,6 +230,9 @@ impl ProbeRun {
         let mut skipped = Vec::new();
         let mut layers = BTreeMap::new();
         let mut total = 0;
+        if wish.kind() == ProbeKind::Secrets && body.resolved.image.is_image() {
+            layers.insert(CONFIG, ProbedLayer::default());
+        }
         for layer in &body.resolved.image.layers {
             match unreadable(body, layer) {
                 Some(why) => skipped.push((layer.index, why.to_owned())),
@@ -227,7 +249,7 @@ impl ProbeRun {
             read: 0,
             total,
             ended: 0,
-            layers: layers.len() as u32,
+            layers: layers.keys().filter(|layer| **layer != CONFIG).count() as u32,
             lost: Vec::new(),
             skipped,
             sums: ProbeSums::default(),
@@ -244,18 +266,29 @@ impl ProbeRun {
         let room = (HELD_HITS as u64).saturating_sub(held);
         let Some(of) = self.layers.get_mut(&layer) else { return };
         of.sums = found.sums;
-        if !(found.databases.is_empty() && found.unread.is_empty()) {
-            self.packages.add(layer, found.databases, found.unread);
+        if self.progress.kind == ProbeKind::Packages {
+            return self.packages.add(layer, found.databases, found.unread);
         }
-        let mut hits = found.hits;
-        hits.truncate(usize::try_from(room).unwrap_or(usize::MAX));
-        if !hits.is_empty() {
-            of.held += hits.len() as u64;
-            hits.iter().for_each(|hit| {
-                of.files.entry(hit.content).or_insert_with(|| hit.path.clone());
-            });
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        let (look, run) = (self.look, self.progress.run);
+        let (mut hits, mut secrets, mut config) = (found.hits, found.secrets, found.config);
+        hits.truncate(room);
+        secrets.truncate(room);
+        config.truncate(room);
+        of.held += (hits.len() + secrets.len() + config.len()) as u64;
+        let places = hits.iter().map(|hit| (hit.content, &hit.path));
+        for (content, path) in places.chain(secrets.iter().map(|secret| (secret.content, &secret.path))) {
+            of.files.entry(content).or_insert_with(|| path.clone());
             self.stale = true;
-            out.push(Event::Hits { look: self.look, run: self.progress.run, layer, hits });
+        }
+        if !hits.is_empty() {
+            out.push(Event::Hits { look, run, layer, hits });
+        }
+        if layer == CONFIG {
+            out.push(Event::ConfigSecrets { look, run, secrets: config, instructions: found.instructions });
+        } else if self.progress.kind == ProbeKind::Secrets && !(secrets.is_empty() && found.unread.is_empty()) {
+            let unread = found.unread.into_iter().map(|(path, why)| PathProblem { layer, path, why }).collect();
+            out.push(Event::Secrets { look, run, layer, secrets, unread });
         }
     }
 
@@ -278,7 +311,7 @@ impl ProbeRun {
     fn lose(&mut self, layer: u32, text: String) {
         let read = self.layers.get(&layer).map_or(0, |of| of.read);
         self.layers.insert(layer, ProbedLayer { read, ended: true, ..ProbedLayer::default() });
-        self.progress.lost.push(LostPart { layer: Some(layer), text });
+        self.progress.lost.push(LostPart { layer: Some(layer).filter(|layer| *layer != CONFIG), text });
         self.packages.lose(layer);
         self.stale = true;
         self.end_if_done();
@@ -296,7 +329,8 @@ impl ProbeRun {
         self.layers.values().for_each(|layer| progress.sums += layer.sums);
         progress.read = self.layers.values().map(|layer| layer.read).sum();
         progress.held = self.layers.values().map(|layer| layer.held).sum();
-        progress.ended = self.layers.values().filter(|layer| layer.ended).count() as u32;
+        let ended = |(number, layer): &(&u32, &ProbedLayer)| layer.ended && **number != CONFIG;
+        progress.ended = self.layers.iter().filter(ended).count() as u32;
         progress.clone()
     }
 
@@ -304,7 +338,7 @@ impl ProbeRun {
     fn judge(&mut self, body: &LookBody, out: &mut Vec<Event>) {
         self.stale = false;
         match self.progress.kind {
-            ProbeKind::Search => out.push(self.fates(body)),
+            ProbeKind::Search | ProbeKind::Secrets => out.push(self.fates(body)),
             ProbeKind::Packages => {
                 let layers = body.resolved.image.layers.len() as u32;
                 let ended = |layer: &u32| self.layers.get(layer).is_none_or(|of| of.ended);

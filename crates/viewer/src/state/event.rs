@@ -109,9 +109,12 @@ impl State {
                     self.failure = Some(Rc::from(failure));
                 }
             },
-            event @ (Event::Probe { .. } | Event::Hits { .. } | Event::Packages { .. } | Event::Fates { .. }) => {
-                self.apply_probe(event)
-            }
+            event @ (Event::Probe { .. }
+            | Event::Hits { .. }
+            | Event::Secrets { .. }
+            | Event::ConfigSecrets { .. }
+            | Event::Packages { .. }
+            | Event::Fates { .. }) => self.apply_probe(event),
             Event::AskRelayPassword { registry, relay, .. } => {
                 self.dialog = Some(Dialog::RelayPassword { registry, relay })
             }

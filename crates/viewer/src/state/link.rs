@@ -2,7 +2,7 @@
 
 use super::State;
 use crate::address::{Address, Tab};
-use crate::protocol::{PackageQuery, SearchQuery, ViewMode};
+use crate::protocol::{PackageQuery, SearchQuery, ShownConfidence, ViewMode};
 use crate::router::GIVEN;
 use crate::shell::{self, LsListing};
 use porthole_core::layer::LayerNumber;
@@ -38,6 +38,8 @@ pub fn command(state: &State) -> Option<String> {
             let diff = format!("diff{}", ignore.unwrap_or_default());
             format!("{} {}", document(&diff), shell::quote(&other.resolved))
         }
+        (Tab::Secrets, _) if state.route.confidence == ShownConfidence::default() => document("secrets"),
+        (Tab::Secrets, _) => document(&format!("secrets --confidence {}", state.route.confidence.name())),
         (Tab::Packages, _) => document(&packages_verb(&state.route.packages)),
         (Tab::Search, _) => search_command(&state.route.search, document)?,
         (Tab::Waste, _) => document("analyze"),

@@ -3,8 +3,8 @@
 use super::{Effect, State};
 use crate::address::{Address, Tab};
 use crate::protocol::{
-    Command, ContentFateFact, Event, FindingLink, PackageView, PackageWindow, ProbeKind, ProbeProgress, ProbeWish,
-    SearchHit, SearchQuery, ShownFate, ViewMode,
+    Command, ConfigSecretFact, ContentFateFact, Event, FindingLink, PackageView, PackageWindow, PathProblem, ProbeKind,
+    ProbeProgress, ProbeWish, SearchHit, SearchQuery, SecretFact, ShownFate, ViewMode,
 };
 use crate::router::{GIVEN, SAMPLE};
 use std::{collections::BTreeMap, rc::Rc};
@@ -48,6 +48,19 @@ impl<R> ProbedRows<R> {
     fn judge(&mut self, fates: Vec<ContentFateFact>) {
         self.fates = Rc::new(fates.into_iter().map(|of| ((of.layer, of.content), of.fate)).collect());
     }
+}
+
+/// Secrets, as far as the layers are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretsFound {
+    /// Those in files, and how far the probe is.
+    pub files: ProbedRows<SecretFact>,
+    /// Those in the configuration; `None` until it is read.
+    pub config: Option<Rc<Vec<ConfigSecretFact>>>,
+    /// What made each layer, without its secrets.
+    pub instructions: Rc<Vec<String>>,
+    /// Files that are too large to be searched.
+    pub unread: Rc<Vec<PathProblem>>,
 }
 
 /// Packages that are shown, as far as they are known.
@@ -113,6 +126,25 @@ impl State {
         effects.push(Effect::Send(Command::Probe { run: self.runs, wish: ProbeWish::Search(query) }));
     }
 
+    /// Begins to look for secrets.
+    pub(super) fn find_secrets(&mut self, effects: &mut Vec<Effect>) {
+        if self.image.is_none() {
+            return;
+        }
+        self.runs += 1;
+        let files = ProbedRows::new(self.runs);
+        let (config, instructions, unread) = (None, Rc::default(), Rc::default());
+        self.secrets = Some(Rc::new(SecretsFound { files, config, instructions, unread }));
+        effects.push(Effect::Send(Command::Probe { run: self.runs, wish: ProbeWish::Secrets }));
+    }
+
+    /// Changes what is known of secrets, if that belongs to their last run.
+    fn change_secrets(&mut self, run: u32, change: impl FnOnce(&mut SecretsFound)) {
+        if let Some(secrets) = self.secrets.as_mut().filter(|secrets| secrets.files.run == run) {
+            change(Rc::make_mut(secrets));
+        }
+    }
+
     /// Begins to read the packages.
     pub(super) fn read_packages(&mut self, effects: &mut Vec<Effect>) {
         if self.image.is_none() {
@@ -156,6 +188,13 @@ impl State {
         match event {
             Event::Probe { progress, .. } => match progress.kind {
                 ProbeKind::Search => with_run(&mut self.search, progress.run, |found| found.advance(*progress)),
+                ProbeKind::Secrets => self.change_secrets(progress.run, |secrets| {
+                    let lost = |of: &PathProblem| progress.lost.iter().any(|lost| lost.layer == Some(of.layer));
+                    if secrets.unread.iter().any(lost) {
+                        Rc::make_mut(&mut secrets.unread).retain(|of| !lost(of));
+                    }
+                    secrets.files.advance(*progress);
+                }),
                 ProbeKind::Packages => self.change_packages(|packages| {
                     if packages.run == progress.run {
                         packages.progress = Some(Rc::from(progress));
@@ -169,8 +208,19 @@ impl State {
             }
             Event::Fates { kind, run, fates, .. } => match kind {
                 ProbeKind::Search => with_run(&mut self.search, run, |found| found.judge(fates)),
+                ProbeKind::Secrets => self.change_secrets(run, |secrets| secrets.files.judge(fates)),
                 ProbeKind::Packages => {}
             },
+            Event::Secrets { run, layer, secrets: rows, unread, .. } => self.change_secrets(run, |secrets| {
+                secrets.files.layers.entry(layer).or_default().push(Rc::new(rows));
+                if !unread.is_empty() {
+                    Rc::make_mut(&mut secrets.unread).extend(unread);
+                }
+            }),
+            Event::ConfigSecrets { run, secrets: rows, instructions, .. } => self.change_secrets(run, |secrets| {
+                secrets.config = Some(Rc::new(rows));
+                secrets.instructions = Rc::new(instructions);
+            }),
             Event::Packages { run, packages: window, .. } => self.change_packages(|packages| {
                 if packages.run == run {
                     packages.window = Some(Rc::from(window));

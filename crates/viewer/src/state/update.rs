@@ -5,7 +5,8 @@ use crate::address::{Address, Tab};
 use crate::given;
 use crate::protocol::{
     Command, Event, FailureNotice, FindingLink, LayerProgress, LayerState, PackageQuery, PackageSort, ProbeKind,
-    RelaySettings, RowChange, RowKind, RowSort, SearchQuery, Secret, ShownContent, VersionDiff, ViewMode,
+    RelaySettings, RowChange, RowKind, RowSort, SearchQuery, Secret, ShownConfidence, ShownContent, VersionDiff,
+    ViewMode,
 };
 use porthole_core::{failure::FailureClass, reference::Reference};
 use std::rc::Rc;
@@ -31,6 +32,10 @@ pub enum Action {
     Open(FindingLink, Option<u32>),
     /// Search the contents of all layers.
     Search(SearchQuery),
+    /// Look for secrets.
+    Secrets,
+    /// Show the secrets that are at least as certain.
+    Confidence(ShownConfidence),
     /// Read the packages.
     Packages,
     /// Show other packages.
@@ -185,6 +190,10 @@ impl State {
             Action::Follow(link) => self.follow(link, None, &mut effects),
             Action::Open(link, line) => self.follow(link, line, &mut effects),
             Action::Search(query) => self.search(query, &mut effects),
+            Action::Secrets => self.find_secrets(&mut effects),
+            Action::Confidence(confidence) => {
+                self.push(Address { confidence, ..self.route.clone() }, &mut effects);
+            }
             Action::Packages => self.read_packages(&mut effects),
             Action::ShowPackages(query) => {
                 self.route.packages = query;

@@ -11,6 +11,7 @@ mod packages;
 mod prepared;
 mod relay;
 mod search;
+mod secrets;
 mod sign_in;
 mod stage;
 mod versions;

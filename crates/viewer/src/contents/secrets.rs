@@ -1,0 +1,94 @@
+//! Finds secrets in the files of a layer and in a configuration. What leaves this module is masked.
+
+use crate::{
+    probe::{LayerProbe, ProbeFound},
+    protocol::{ConfigSecretFact, ProbeSums, SecretFact, SecretKind, ShownConfidence},
+};
+use porthole_contents::{
+    limits::SCANNED_BYTES,
+    secrets::{Confidence, ConfigPlace, ConfigSecret, FileSecret, SecretCollector, SecretMatch, of_config, redact},
+};
+use porthole_core::{config::ImageConfig, image::instruction, manifest::Raw, path, tar::Entry};
+
+/// Searches the files of one layer.
+#[derive(Default)]
+pub(super) struct SecretProbe {
+    collector: SecretCollector,
+    sums: ProbeSums,
+    /// The file in which a secret was found last.
+    last: Option<u64>,
+}
+
+impl LayerProbe for SecretProbe {
+    fn begin(&mut self, entry: &Entry) -> bool {
+        self.collector.begin(entry)
+    }
+
+    fn push(&mut self, data: &[u8]) {
+        self.collector.push(data);
+    }
+
+    fn end(&mut self) {
+        self.collector.end();
+    }
+
+    fn take(&mut self) -> ProbeFound {
+        let found = self.collector.take();
+        self.sums.found += found.secrets.len() as u64;
+        self.sums.searched += found.files;
+        self.sums.bytes += found.bytes;
+        for secret in &found.secrets {
+            self.sums.files += u64::from(self.last.replace(secret.offset) != Some(secret.offset));
+        }
+        let too_large = |path: &[u8], size: u64| {
+            (path::escape(path).into_owned(), format!("{size} bytes, expected at most {SCANNED_BYTES}"))
+        };
+        ProbeFound {
+            secrets: found.secrets.iter().map(in_file).collect(),
+            unread: found.unread.iter().map(|unread| too_large(&unread.path, unread.size)).collect(),
+            sums: self.sums,
+            ..ProbeFound::default()
+        }
+    }
+}
+
+/// The secrets of a configuration, and the instructions without theirs.
+pub(super) fn in_config(config: &str, instructions: &[String]) -> Result<ProbeFound, String> {
+    let raw = Raw::trust_on_first_use(config.as_bytes().to_vec());
+    let config = ImageConfig::parse(&raw).map_err(|error| error.to_string())?;
+    let config: Vec<_> = of_config(&config).iter().map(in_place).collect();
+    let found = config.len() as u64;
+    Ok(ProbeFound {
+        config,
+        instructions: instructions.iter().map(|text| redact(&instruction(text).to_string())).collect(),
+        sums: ProbeSums { found, ..ProbeSums::default() },
+        ..ProbeFound::default()
+    })
+}
+
+fn in_file(FileSecret { path, offset, found }: &FileSecret) -> SecretFact {
+    SecretFact { content: *offset, path: path::escape(path).into_owned(), line: found.line as u64, kind: kind(found) }
+}
+
+fn in_place(ConfigSecret { place, found }: &ConfigSecret) -> ConfigSecretFact {
+    let place = match place {
+        ConfigPlace::Environment(name) => format!("environment {}", redact(name)),
+        ConfigPlace::Label(name) => format!("label {}", redact(name)),
+        ConfigPlace::History(entry) => format!("history, entry {}", entry + 1),
+        ConfigPlace::Command => "command".into(),
+    };
+    ConfigSecretFact { place, kind: kind(found) }
+}
+
+fn kind(found: &SecretMatch) -> SecretKind {
+    SecretKind {
+        rule: found.rule.name.into(),
+        about: found.rule.about.into(),
+        confidence: match found.confidence {
+            Confidence::Low => ShownConfidence::Low,
+            Confidence::Medium => ShownConfidence::Medium,
+            Confidence::High => ShownConfidence::High,
+        },
+        masked: found.value.to_string(),
+    }
+}
