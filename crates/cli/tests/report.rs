@@ -38,14 +38,16 @@ fn image() -> Built {
             layer("ADD rootfs.tar /")
                 .file("etc/os-release", "ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian 12\"\n")
                 .file("var/lib/dpkg/status", [package("a"), package("b")].concat())
+                .file("var/lib/dpkg/info/a.list", "/usr/bin/su\n")
                 .entry(Entry::file("usr/bin/su", b"su").mode(0o4755)),
         )
         .layer(
             layer(&format!("RUN |1 API_TOKEN={} /bin/sh -c make | tee log", token()))
                 .file("app/a|b `c`", format!("#!/bin/sh\nT={}\n", token()))
-                .file("app/big", vec![b'x'; 3000]),
+                .file("app/big", vec![b'x'; 3000])
+                .entry(Entry::file("usr/local/bin/run", b"run").mode(0o4755)),
         )
-        .layer(layer("RUN rm -r /app").whiteout("app"))
+        .layer(layer("RUN rm -r /app").then("ADD http://host.example/tool /opt/ # buildkit").whiteout("app"))
         .config(
             json!({ "User": "keeper", "Env": ["PATH=/usr/bin", format!("DB_PASSWORD={}", made(12, 77_777_777_777))] }),
         )

@@ -6,6 +6,7 @@
 //! - [`inventory`] puts the layers together: for each package the layer that brought it, and the one that removed it.
 //! - [`ownership`] says which package owns a file, and whether its content is still that of the package.
 //! - [`digests`] finds the digests that package managers record.
+//! - [`dangers`] names files with rights that no package brought, device nodes, expired certificates and the like.
 //! - [`changes`] compares the packages of two images.
 //! - [`secrets`] finds private keys, tokens and passwords, in deleted files as well.
 //! - [`version`] compares versions by the rules of each ecosystem.
@@ -14,8 +15,10 @@
 //!
 //! Nothing here does input or output, reads a clock or knows its target: the caller pushes entries and bytes.
 
+pub mod certificates;
 pub mod changes;
 pub mod collect;
+pub mod dangers;
 pub mod database;
 pub mod digests;
 pub mod export;

@@ -70,10 +70,14 @@ impl<'t> Ownership<'t> {
         self.inventory.present().any(|Installed { package, .. }| system(package.ecosystem) && !package.files.is_empty())
     }
 
+    /// All rows, by path, each with whether a package owns it.
+    pub fn rows(&self) -> impl Iterator<Item = (&Row, bool)> {
+        self.rows.iter().enumerate().map(|(place, row)| (row, self.owned.contains(&place)))
+    }
+
     /// Everything but directories that no package owns, by path.
     pub fn unowned(&self) -> impl Iterator<Item = &Row> {
-        let all = self.rows.iter().enumerate();
-        all.filter(|(place, row)| row.kind != Kind::Directory && !self.owned.contains(place)).map(|(_, row)| row)
+        self.rows().filter(|(row, owned)| row.kind != Kind::Directory && !owned).map(|(row, _)| row)
     }
 
     /// Files that have another content than their package brought, by package and path. `layers` has the digests of each
@@ -102,6 +106,17 @@ impl<'t> Ownership<'t> {
             }
         }
         modified
+    }
+
+    /// Whether the row is the file whose data starts there in the archive of a layer.
+    pub(crate) fn is_content(&self, row: &Row, layer: u32, offset: u64) -> bool {
+        self.view.content(row.node).is_some_and(|content| (content.layer, content.offset) == (layer, offset))
+    }
+
+    /// The row at a path, and whether a package owns it.
+    pub(crate) fn at(&self, path: &[u8]) -> Option<(&Row, bool)> {
+        let place = *self.places.get(path)?;
+        Some((&self.rows[place], self.owned.contains(&place)))
     }
 
     fn digests(&self, row: &Row, layers: &[LayerDigests]) -> Option<FileDigests> {

@@ -76,8 +76,8 @@ pub fn scan(text: &[u8], origin: TextOrigin<'_>) -> Vec<SecretMatch> {
     kept.into_iter().map(secret).collect()
 }
 
-/// Whether the file lies where programs keep examples and tests.
-fn is_example(origin: TextOrigin<'_>) -> bool {
+/// Whether the text is a file that lies where programs keep examples and tests.
+pub(crate) fn is_example(origin: TextOrigin<'_>) -> bool {
     const NAMES: [&[u8]; 13] = [
         b"test",
         b"tests",

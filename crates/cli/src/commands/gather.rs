@@ -3,7 +3,8 @@
 mod sink;
 
 use porthole_contents::{
-    collect::Collected, digests::LayerDigests, inventory::Inventory, limits::SCANNED_BYTES, secrets::FileSecrets,
+    certificates::LeafCertificate, collect::Collected, digests::LayerDigests, inventory::Inventory,
+    limits::SCANNED_BYTES, secrets::FileSecrets,
 };
 use porthole_core::{image::Image, layer::LayerNumber, path, tree::FileTree};
 use porthole_inspect::{
@@ -32,6 +33,8 @@ pub(super) struct Gathered {
     pub(super) layers: Vec<Collected>,
     /// The secrets in the files of each layer, bottom first. Empty unless secrets are sought.
     pub(super) secrets: Vec<FileSecrets>,
+    /// The certificates of each layer, bottom first. Empty unless they are sought.
+    pub(super) certificates: Vec<Vec<LeafCertificate>>,
     /// The digests of the files of each layer, bottom first. Empty unless modified files are sought.
     pub(super) hashes: Vec<LayerDigests>,
     /// The blob of each layer, bottom first.
@@ -51,7 +54,8 @@ impl Gathered {
         };
         let jobs = image.as_ref().map_or_else(Job::bare, |image| Job::of(&image.layers));
         let mut tree = FileTree::new(session.limits.tree_nodes);
-        let (mut layers, mut secrets, mut hashes, mut blobs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut layers, mut secrets, mut blobs) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut certificates, mut hashes) = (Vec::new(), Vec::new());
         let mut stack = LayerStack::new(&mut tree);
         let meter = Meter::new(session.ui, &jobs);
         let reading = Reading::new(session, source, &meter, Want::Entries);
@@ -66,13 +70,14 @@ impl Gathered {
                 blobs.push(blob(job, &known));
                 layers.push(held.databases);
                 secrets.push(held.secrets);
+                certificates.push(held.certificates);
                 hashes.push(held.hashes);
                 Ok(())
             },
         )?;
         stack.finish().map_err(Error::Layers)?;
         drop(meter);
-        let gathered = Self { image, jobs, tree, layers, secrets, hashes, blobs };
+        let gathered = Self { image, jobs, tree, layers, secrets, certificates, hashes, blobs };
         gathered.note_unread(session);
         Ok(gathered)
     }

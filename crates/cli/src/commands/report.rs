@@ -15,8 +15,12 @@ use crate::{argument::SourceArgument, error::Error, output::print_json, session:
 
 /// Report everything about an image on one page, for a pull request or a pipeline
 ///
-/// Identity, sizes by layer, findings, waste, packages and secrets. Each layer is downloaded, verified and read once. Secrets are always
+/// Identity, sizes by layer, findings, dangers, waste, packages and secrets. Each layer is downloaded, verified and read once. Secrets are always
 /// masked. The same image gives the same bytes.
+///
+/// Dangers: set-uid and set-gid files, files with capabilities and paths that every user can write, which no package owns; devices outside
+/// of /dev; downloads without TLS in the history; certificates that had expired when the image was made; shells in an image that calls
+/// itself distroless.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -48,8 +52,11 @@ enum Format {
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let source = arguments.source.open(session)?;
-    let gathered =
-        Gathered::read(session, &source, Sought { packages: true, secrets: true, digests: true, modified: false })?;
+    let gathered = Gathered::read(
+        session,
+        &source,
+        Sought { packages: true, secrets: true, digests: true, certificates: true, modified: false },
+    )?;
     let inventory = gathered.inventory();
     let document = Document::new(&arguments.source.source, &gathered, &inventory, &arguments.thresholds);
     let format = arguments.format.unwrap_or(if session.ui.json { Format::Json } else { Format::Markdown });

@@ -263,6 +263,27 @@ impl LayerReport {
 }
 
 impl FindingReport {
+    /// A finding about a file, or about the image.
+    pub(in crate::commands) fn new(kind: &'static str, text: String, layer: Option<u32>, path: Option<&[u8]>) -> Self {
+        let (path, path_b64) = match path.map(Name::of) {
+            Some(Name { path, path_b64 }) => (Some(path.into_owned()), path_b64),
+            None => (None, None),
+        };
+        Self {
+            kind,
+            text,
+            count: None,
+            bytes: None,
+            download: None,
+            layer: layer.map(LayerNumber::of_index),
+            path,
+            path_b64,
+            cause: None,
+            aspects: Vec::new(),
+            instruction: None,
+        }
+    }
+
     pub(in crate::commands) fn of(finding: &ImageFinding) -> Self {
         let target = finding.target();
         let (cause, aspects, instruction) = match finding {

@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, ffi::OsStr};
 
 use porthole_contents::{
+    dangers::{Danger, dangers},
     inventory::Inventory,
+    ownership::Ownership,
     secrets::{Confidence, redact},
 };
 use porthole_core::{image::instruction, layer::LayerNumber, path, tree::Group};
@@ -107,6 +109,10 @@ impl<'d> Document<'d> {
         let waste = WasteReport::of(&gathered.tree, image, &gathered.blobs);
         let mut found = image.map(findings::of_documents).unwrap_or_default();
         found.extend(findings::of_layers(&gathered.tree, &waste));
+        let distribution = inventory.release.as_ref().and_then(|release| release.name.as_deref());
+        let ownership = Ownership::of(&gathered.tree, inventory);
+        let config = image.map(|image| &image.config);
+        let dangers = dangers(config, &ownership, &gathered.certificates, distribution);
         let secrets = secrets::find(gathered, Confidence::Medium, false);
         let certain = secrets.iter().filter(|row| row.confidence == Confidence::High.name()).count();
         let (download, unpacked, wasted) = (waste.download, waste.unpacked, waste.waste.wasted());
@@ -116,11 +122,11 @@ impl<'d> Document<'d> {
                 digest: image.map(|image| image.manifest.raw.digest().to_string()),
                 platform: image.and_then(|image| image.config.platform.as_ref()).map(ToString::to_string),
                 created: image.and_then(|image| image.config.created.clone()),
-                distribution: inventory.release.as_ref().and_then(|release| release.name.clone()),
+                distribution: distribution.map(str::to_owned),
             },
             sizes: Sizes { download, unpacked, visible: waste.waste.visible },
             layers: waste.layers.iter().map(LayerLine::of).collect(),
-            findings: found.iter().map(finding).collect(),
+            findings: dangers.iter().map(danger).chain(found.iter().map(finding)).collect(),
             waste: WasteLines {
                 bytes: wasted,
                 download: waste.waste.download,
@@ -138,6 +144,10 @@ impl<'d> Document<'d> {
     pub(super) fn failed(&self) -> Vec<String> {
         self.thresholds.iter().filter(|check| !check.passed).map(|check| check.words.clone()).collect()
     }
+}
+
+fn danger(danger: &Danger) -> FindingReport {
+    FindingReport::new(danger.kind.name(), danger.text.clone(), danger.layer, danger.path.as_deref())
 }
 
 /// A finding, with the secrets of instructions masked.

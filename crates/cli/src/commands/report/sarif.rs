@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use porthole_contents::secrets::RULES;
+use porthole_contents::{dangers::DangerKind, secrets::RULES};
 use porthole_core::digest::Digest;
 use serde_json::{Value, json};
 
@@ -121,7 +121,10 @@ fn kind(name: &str) -> (&'static str, &'static str) {
         "deleted-files" => ("note", "deleted files that are still in the image"),
         "metadata-copies" => ("note", "files that were copied to change their mode, owner or attributes"),
         "biggest-waste" => ("note", "the most wasted bytes in one place"),
-        _ => ("warning", "something worth knowing about the image"),
+        _ => {
+            let danger = DangerKind::ALL.into_iter().find(|danger| danger.name() == name);
+            ("warning", danger.map_or("something worth knowing about the image", DangerKind::about))
+        }
     }
 }
 

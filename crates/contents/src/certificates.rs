@@ -1,0 +1,172 @@
+//! Certificates in the files of a layer, found while it is read: whose they are, and until when they are valid.
+
+use crate::limits::CERTIFICATE_BYTES;
+use base64::{
+    Engine as _,
+    alphabet::STANDARD,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use memchr::memmem;
+use porthole_core::{
+    path,
+    tar::{Entry, Kind},
+};
+
+/// A certificate of a server or client, not of an authority.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeafCertificate {
+    /// Clean path of the file, as the archive states it.
+    pub path: Vec<u8>,
+    /// Where its data starts in the archive of the layer.
+    pub offset: u64,
+    /// The end of its validity in UTC, as `YYYYMMDDhhmmss`.
+    pub not_after: String,
+}
+
+/// Finds the certificates of one layer: in PEM, in files whose name says so. What it finds is provisional until the layer is verified.
+#[derive(Debug, Default)]
+pub struct CertificateCollector {
+    all: Vec<LeafCertificate>,
+    taking: Option<(Vec<u8>, u64, Vec<u8>)>,
+}
+
+const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+const END: &[u8] = b"-----END CERTIFICATE-----";
+/// Certificates of one file.
+const MOST: usize = 1000;
+
+impl CertificateCollector {
+    /// Starts with an entry. Returns whether its data is wanted.
+    pub fn begin(&mut self, entry: &Entry) -> bool {
+        let path = path::clean(&entry.path);
+        let named = [b".pem".as_slice(), b".crt", b".cer", b".cert"].iter().any(|end| path.ends_with(end));
+        let wanted = entry.kind == Kind::File && named && (1..=CERTIFICATE_BYTES).contains(&entry.size);
+        self.taking = wanted.then(|| (path, entry.offset, Vec::new()));
+        wanted
+    }
+
+    /// Takes data of the entry.
+    pub fn push(&mut self, data: &[u8]) {
+        if let Some((.., bytes)) = &mut self.taking {
+            bytes.extend_from_slice(data);
+        }
+    }
+
+    /// Reads what was taken: the data of the entry is complete.
+    pub fn end(&mut self) {
+        let Some((path, offset, bytes)) = self.taking.take() else { return };
+        let leaves = blocks(&bytes).take(MOST).filter_map(|der| not_after_of_leaf(&der));
+        self.all.extend(leaves.map(|not_after| LeafCertificate { path: path.clone(), offset, not_after }));
+    }
+
+    /// All that was found, in archive order.
+    pub fn finish(self) -> Vec<LeafCertificate> {
+        self.all
+    }
+}
+
+/// The bytes of each PEM block.
+fn blocks(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    const BASE64: GeneralPurpose = GeneralPurpose::new(
+        &STANDARD,
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    );
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let start = memmem::find(rest, BEGIN)? + BEGIN.len();
+        let length = memmem::find(&rest[start..], END)?;
+        let block: Vec<u8> = rest[start..start + length].iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+        rest = &rest[start + length + END.len()..];
+        Some(BASE64.decode(block).unwrap_or_default())
+    })
+}
+
+/// Tags of DER (X.690).
+const BOOLEAN: u8 = 0x01;
+const OCTET_STRING: u8 = 0x04;
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
+const SEQUENCE: u8 = 0x30;
+const VERSION: u8 = 0xa0;
+const EXTENSIONS: u8 = 0xa3;
+/// `id-ce-basicConstraints` (RFC 5280, 4.2.1.9), with its tag and length.
+const BASIC_CONSTRAINTS: &[u8] = &[0x06, 0x03, 0x55, 0x1d, 0x13];
+
+/// The end of the validity of a certificate (RFC 5280, 4.1), if it is not that of an authority: one that says so, or that
+/// says nothing and issued itself.
+fn not_after_of_leaf(der: &[u8]) -> Option<String> {
+    let (certificate, _) = expect(SEQUENCE, der)?;
+    let (body, _) = expect(SEQUENCE, certificate)?;
+    let body = expect(VERSION, body).map_or(body, |(_, rest)| rest);
+    // Serial number and algorithm.
+    let (_, _, body) = element(body)?;
+    let (_, _, body) = element(body)?;
+    let (issuer, body) = expect(SEQUENCE, body)?;
+    let (validity, body) = expect(SEQUENCE, body)?;
+    let (subject, body) = expect(SEQUENCE, body)?;
+    let (_, _, not_after) = element(validity)?;
+    let not_after = time(not_after)?;
+    let mut rest = body;
+    while !rest.is_empty() {
+        let (tag, content, after) = element(rest)?;
+        if tag == EXTENSIONS
+            && let Some(authority) = is_authority(content)
+        {
+            return (!authority).then_some(not_after);
+        }
+        rest = after;
+    }
+    (issuer != subject).then_some(not_after)
+}
+
+/// What the certificate says of that, if anything.
+fn is_authority(extensions: &[u8]) -> Option<bool> {
+    let (mut rest, _) = expect(SEQUENCE, extensions)?;
+    while !rest.is_empty() {
+        let (extension, after) = expect(SEQUENCE, rest)?;
+        if let Some(value) = extension.strip_prefix(BASIC_CONSTRAINTS) {
+            let value = expect(BOOLEAN, value).map_or(value, |(_, rest)| rest);
+            let (value, _) = expect(OCTET_STRING, value)?;
+            let (constraints, _) = expect(SEQUENCE, value)?;
+            return Some(expect(BOOLEAN, constraints).is_some_and(|(authority, _)| authority != [0]));
+        }
+        rest = after;
+    }
+    None
+}
+
+/// `UTCTime` or `GeneralizedTime` in the forms of RFC 5280, as `YYYYMMDDhhmmss`.
+fn time(der: &[u8]) -> Option<String> {
+    let (tag, content, _) = element(der)?;
+    let digits = std::str::from_utf8(content).ok()?.strip_suffix('Z')?;
+    let fits = |length: usize| digits.len() == length && digits.bytes().all(|b| b.is_ascii_digit());
+    match tag {
+        UTC_TIME if fits(12) => Some(format!("{}{digits}", if digits < "50" { "20" } else { "19" })),
+        GENERALIZED_TIME if fits(14) => Some(digits.to_owned()),
+        _ => None,
+    }
+}
+
+/// The content of an element with that tag, and what follows it.
+fn expect(wanted: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
+    element(der).filter(|(tag, ..)| *tag == wanted).map(|(_, content, rest)| (content, rest))
+}
+
+/// Tag and content of the first element, and what follows it.
+fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (&tag, rest) = der.split_first()?;
+    let (&length, rest) = rest.split_first()?;
+    let (length, rest) = match length {
+        0..=0x7f => (usize::from(length), rest),
+        0x81..=0x84 => {
+            let (digits, rest) = rest.split_at_checked(usize::from(length & 0x7f))?;
+            (digits.iter().fold(0_usize, |length, digit| length << 8 | usize::from(*digit)), rest)
+        }
+        _ => return None,
+    };
+    let (content, rest) = rest.split_at_checked(length)?;
+    Some((tag, content, rest))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+//! What makes an image dangerous to run, as far as the image itself is evidence of it.
+//!
+//! Rights count that no package brought: the distribution's own set-uid files and the like are no danger here. Nothing reads a clock:
+//! a certificate is compared with the time at which the image says it was made.
+
+use crate::{
+    certificates::LeafCertificate,
+    limits::DANGERS,
+    ownership::Ownership,
+    secrets::{TextOrigin, is_example, redact},
+};
+use porthole_core::{config::ImageConfig, image::instruction, path, tar::Kind, tree::Row};
+
+/// A danger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Danger {
+    /// What kind of danger it is.
+    pub kind: DangerKind,
+    /// The file, as a clean path. `None` if it is about a configuration.
+    pub path: Option<Vec<u8>>,
+    /// Index of the layer that last wrote the file.
+    pub layer: Option<u32>,
+    /// In words, on one line, with secrets masked.
+    pub text: String,
+}
+
+/// Kinds of dangers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum DangerKind {
+    /// A set-uid or set-gid file that no package owns.
+    UnownedSetUid,
+    /// A file with capabilities that no package owns.
+    UnownedCapabilities,
+    /// A path that every user can write, and that no package owns.
+    UnownedWorldWritable,
+    /// A device outside of `/dev`, over which a runtime mounts its own.
+    DeviceNode,
+    /// A file that the build downloaded without TLS.
+    PlainDownload,
+    /// A certificate that was no longer valid when the image was made.
+    ExpiredCertificate,
+    /// A shell in an image that says it has none.
+    Shell,
+}
+
+impl DangerKind {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::UnownedSetUid,
+        Self::UnownedCapabilities,
+        Self::UnownedWorldWritable,
+        Self::DeviceNode,
+        Self::PlainDownload,
+        Self::ExpiredCertificate,
+        Self::Shell,
+    ];
+
+    /// Its name in one word, for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::UnownedSetUid => "unowned-set-uid",
+            Self::UnownedCapabilities => "unowned-capabilities",
+            Self::UnownedWorldWritable => "unowned-world-writable",
+            Self::DeviceNode => "device-node",
+            Self::PlainDownload => "plain-download",
+            Self::ExpiredCertificate => "expired-certificate",
+            Self::Shell => "shell",
+        }
+    }
+
+    /// What it finds, for people.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::UnownedSetUid => "set-uid and set-gid files that no package owns",
+            Self::UnownedCapabilities => "files with capabilities that no package owns",
+            Self::UnownedWorldWritable => "paths that every user can write and no package owns",
+            Self::DeviceNode => "devices outside of /dev",
+            Self::PlainDownload => "files that the build downloaded without TLS",
+            Self::ExpiredCertificate => "certificates that had expired when the image was made",
+            Self::Shell => "shells in an image that calls itself distroless",
+        }
+    }
+}
+
+/// Finds the dangers of an image. `certificates` has those of each layer, bottom first; `distribution` is the name that the image gives
+/// itself for people.
+pub fn dangers(
+    config: Option<&ImageConfig>,
+    ownership: &Ownership<'_>,
+    certificates: &[Vec<LeafCertificate>],
+    distribution: Option<&str>,
+) -> Vec<Danger> {
+    let mut all = Vec::new();
+    let distroless = distribution.is_some_and(|name| name.to_ascii_lowercase().contains("distroless"));
+    for (row, owned) in ownership.rows() {
+        let mut add = |kind: DangerKind, text: String| {
+            let path = path::escape(&row.path);
+            all.push(Danger {
+                kind,
+                path: Some(row.path.clone()),
+                layer: Some(row.layer),
+                text: format!("{text}: {path}"),
+            });
+        };
+        if ownership.is_known() && !owned {
+            rights(row, &mut add);
+        }
+        // An overlay file system marks removed files by devices 0,0.
+        if matches!(row.kind, Kind::Char | Kind::Block)
+            && !row.path.starts_with(b"dev/")
+            && (row.major, row.minor) != (0, 0)
+        {
+            let kind = if row.kind == Kind::Char { "character" } else { "block" };
+            add(DangerKind::DeviceNode, format!("{kind} device {},{} outside of /dev", row.major, row.minor));
+        }
+        if distroless && is_shell(row) {
+            add(DangerKind::Shell, "a shell in an image that calls itself distroless".to_owned());
+        }
+    }
+    all.extend(config.into_iter().flat_map(downloads));
+    let made = config.and_then(|config| moment(config.created.as_deref()?));
+    all.extend(made.into_iter().flat_map(|made| expired(&made, ownership, certificates)));
+    all.truncate(DANGERS);
+    all
+}
+
+/// Rights of a file that no package owns.
+fn rights(row: &Row, add: &mut impl FnMut(DangerKind, String)) {
+    let (file, directory) = (row.kind == Kind::File, row.kind == Kind::Directory);
+    if file && row.mode & 0o4000 != 0 {
+        add(DangerKind::UnownedSetUid, format!("set-uid file of user {} that no package owns", row.uid));
+    }
+    if file && row.mode & 0o2000 != 0 {
+        add(DangerKind::UnownedSetUid, format!("set-gid file of group {} that no package owns", row.gid));
+    }
+    if file && row.xattrs.iter().any(|(name, _)| name == b"security.capability") {
+        add(DangerKind::UnownedCapabilities, "file with capabilities that no package owns".to_owned());
+    }
+    if row.mode & 0o002 != 0 && (file || directory && row.mode & 0o1000 == 0 && !row.implied) {
+        add(DangerKind::UnownedWorldWritable, "every user can write what no package owns".to_owned());
+    }
+}
+
+fn is_shell(row: &Row) -> bool {
+    const SHELLS: [&[u8]; 7] = [b"sh", b"bash", b"ash", b"dash", b"zsh", b"ksh", b"busybox"];
+    const DIRECTORIES: [&[u8]; 7] =
+        [b"bin", b"sbin", b"usr/bin", b"usr/sbin", b"usr/local/bin", b"usr/local/sbin", b"busybox"];
+    let slash = row.path.iter().rposition(|&b| b == b'/');
+    let (directory, name) = slash.map_or((&row.path[..0], &row.path[..]), |at| (&row.path[..at], &row.path[at + 1..]));
+    let executable =
+        matches!(row.kind, Kind::Symlink | Kind::Hardlink) || row.kind == Kind::File && row.mode & 0o111 != 0;
+    executable && SHELLS.contains(&name) && DIRECTORIES.contains(&directory)
+}
+
+/// `ADD http://…` in the history. A checksum that the builder may have compared is not recorded there.
+fn downloads(config: &ImageConfig) -> Vec<Danger> {
+    let mut all = Vec::new();
+    for entry in &config.history {
+        let text = entry.created_by.as_deref().map(|text| instruction(text).to_string()).unwrap_or_default();
+        let mut words = text.split_whitespace();
+        if words.next() != Some("ADD") || text.contains("--checksum=") {
+            continue;
+        }
+        for url in words.filter(|word| word.starts_with("http://")) {
+            let text = format!("downloaded without TLS while the image was built: {}", redact(url));
+            all.push(Danger { kind: DangerKind::PlainDownload, path: None, layer: None, text });
+        }
+    }
+    all
+}
+
+/// Certificates of a server or client, outside of packages, examples and tests.
+fn expired(made: &str, ownership: &Ownership<'_>, certificates: &[Vec<LeafCertificate>]) -> Vec<Danger> {
+    let mut all = Vec::new();
+    for (layer, certificate) in (0..).zip(certificates).flat_map(|(layer, of)| of.iter().map(move |one| (layer, one))) {
+        let LeafCertificate { path: file, offset, not_after } = certificate;
+        let Some((row, false)) = ownership.at(file) else { continue };
+        if not_after.as_str() >= made
+            || !ownership.is_content(row, layer, *offset)
+            || is_example(TextOrigin::File(file))
+        {
+            continue;
+        }
+        let day = format!("{}-{}-{}", &not_after[..4], &not_after[4..6], &not_after[6..8]);
+        let text = format!("certificate that expired on {day}, before the image was made: {}", path::escape(file));
+        all.push(Danger { kind: DangerKind::ExpiredCertificate, path: Some(file.clone()), layer: Some(layer), text });
+    }
+    all
+}
+
+/// A time in UTC (RFC 3339) as `YYYYMMDDhhmmss`.
+fn moment(created: &str) -> Option<String> {
+    let seconds = created.strip_suffix(['Z', 'z'])?.get(..19)?;
+    let digits: String = seconds.chars().filter(char::is_ascii_digit).collect();
+    (digits.len() == 14).then_some(digits)
+}
+
+#[cfg(test)]
+mod tests;
