@@ -94,9 +94,17 @@ pub(crate) fn is_example(origin: TextOrigin<'_>) -> bool {
         b"man",
     ];
     match origin {
-        TextOrigin::File(path) => path.split(|&b| b == b'/').any(|part| NAMES.contains(&part)),
+        TextOrigin::File(path) => path.split(|&b| b == b'/').any(|part| NAMES.contains(&part)) || is_test(path),
         TextOrigin::Config => false,
     }
+}
+
+/// Whether the name of the file is one that Go, Python or JavaScript give to tests.
+fn is_test(path: &[u8]) -> bool {
+    let name = path.rsplit(|&b| b == b'/').next().unwrap_or_default();
+    let within = |part: &[u8]| memchr::memmem::find(name, part).is_some_and(|at| at > 0);
+    let code = [b".go".as_slice(), b".py", b".js", b".ts"].iter().any(|end| name.ends_with(end));
+    code && (within(b"_test.") || within(b".test.") || within(b".spec.") || name.starts_with(b"test_"))
 }
 
 /// Finds the keywords of all rules in one pass.

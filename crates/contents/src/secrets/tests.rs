@@ -142,6 +142,13 @@ fn keys_of_examples_and_tests_are_less_certain() {
     let key = pem("RSA ", "");
     assert_eq!(found(&key, "etc/key.pem"), [("private-key", Confidence::High)]);
     assert_eq!(found(&key, "usr/lib/python3/test/key.pem"), [("private-key", Confidence::Medium)]);
+    let tests = ["src/tls/example_test.go", "a/test_tls.py", "a/tls.test.js", "a/tls.spec.ts", "a/tests/tls.key"];
+    for path in tests {
+        assert_eq!(found(&key, path), [("private-key", Confidence::Medium)], "{path}");
+    }
+    for path in ["srv/latest.go", "srv/x_test.key", "srv/contest.py", "srv/test_server.key", "srv/_test.go"] {
+        assert_eq!(found(&key, path), [("private-key", Confidence::High)], "{path}");
+    }
     assert_eq!(found(&key, "usr/share/doc/x/examples/key.pem"), [("private-key", Confidence::Medium)]);
     let url = format!("postgres://app:{}@db.corp.net/x", made(LETTERS, 12));
     assert_eq!(found(&url, "app/c.py"), [("url-password", Confidence::Medium)]);
