@@ -3,6 +3,7 @@
 
 use crate::{
     database::{Unreadable, owned::OwnedPaths, text},
+    limits::OWNED_PATHS,
     package::{ContentDigest, Ecosystem, Package, RecordedFile, SourcePackage},
 };
 
@@ -86,7 +87,8 @@ impl<'h> Header<'h> {
     }
 
     fn files(self, package: &mut Package, paths: &mut OwnedPaths) -> Result<(), Unreadable> {
-        let directories: Vec<&[u8]> = self.texts(tag::DIR_NAMES).collect();
+        // More directories than paths are of no use.
+        let directories: Vec<&[u8]> = self.texts(tag::DIR_NAMES).take(OWNED_PATHS).collect();
         let places = self.numbers(tag::DIR_INDEXES);
         let split = places.zip(self.texts(tag::BASE_NAMES));
         for (place, name) in split {
