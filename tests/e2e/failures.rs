@@ -69,17 +69,3 @@ fn a_relay_that_has_ended_is_blamed_and_not_the_registry() -> Result<()> {
     );
     Ok(())
 }
-
-#[test]
-fn a_device_without_network_is_blamed_and_not_the_registry() -> Result<()> {
-    let (host, registry) = (Nginx::page()?, Registry::start(images::storage(), &Access::OpenToPages)?);
-    let page = Page::open(&host.url())?;
-    page.browser().offline(true)?;
-    page.look(&format!("{}/{SEVEN_LAYERS}", registry.host()))?;
-    let alert = page.alert()?;
-    assert_eq!((alert.kind.as_str(), alert.cause.as_str()), ("network", "offline"), "{}", alert.text);
-    assert!(alert.text.contains("no network") && !alert.text.contains("Nothing answers"), "{}", alert.text);
-    page.browser().offline(false)?;
-    page.look(&format!("{}/{SEVEN_LAYERS}", registry.host()))?;
-    page.verified()
-}

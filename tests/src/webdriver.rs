@@ -162,16 +162,6 @@ impl Browser {
         self.developer("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": script }))
     }
 
-    /// Takes the network from the browser, or gives it back.
-    pub fn offline(&self, offline: bool) -> Result<()> {
-        let conditions = json!({ "network_conditions": {
-            "offline": offline, "latency": 0, "download_throughput": -1, "upload_throughput": -1,
-        } });
-        let method = if offline { "POST" } else { "DELETE" };
-        self.call(method, "/chromium/network_conditions", offline.then_some(&conditions))?;
-        Ok(())
-    }
-
     /// A command of the Chrome DevTools Protocol.
     fn developer(&self, command: &str, parameters: &Value) -> Result<()> {
         self.call("POST", "/goog/cdp/execute", Some(&json!({ "cmd": command, "params": parameters })))?;
