@@ -68,3 +68,15 @@ fn an_archive_is_read_from_a_pipe_with_a_name() {
         writer.join().unwrap();
     }
 }
+
+#[test]
+fn an_archive_of_two_images_asks_for_a_name() {
+    let home = tempfile::tempdir().unwrap();
+    let image = |file: &str| Image::new().layer(Layer::new("COPY a /").file(file, "hello\n")).build();
+    let archive = Content::docker_archive(&[("x:1", &image("a")), ("y:1", &image("b"))]);
+    fs::write(home.path().join("two.tar"), archive).unwrap();
+    ends(&porthole(home.path(), "ls ./two.tar"), 2, "several images: name one of x:1, y:1");
+    let output = porthole(home.path(), "ls docker-archive:two.tar:y:1");
+    ends(&output, 0, "");
+    assert_eq!(output.stdout, b"b\n");
+}
