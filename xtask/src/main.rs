@@ -13,6 +13,7 @@ mod fuzz;
 mod memory;
 mod process;
 mod run;
+mod scoreboard;
 mod suffixes;
 mod test;
 mod tidy;
@@ -47,6 +48,10 @@ usage: cargo xtask <task> [options]
   fuzz [--minutes N] [--keep] [TARGET...]
                     fuzz each target for N minutes (default 5; needs nightly and cargo-fuzz);
                     --keep: add inputs with new coverage to the committed corpus
+  scoreboard [--long] [--write] [PART]
+                    attack the release builds of `porthole` and `relay`, and print what survived; PART is one of hostile,
+                    sockets, kills, store, text, replay; --long: a thousand kills, two thousand readers;
+                    --write: put the table into docs/SECURITY-TESTS.md
   corpus [FILE...]  compare our listings of archives (default: the test vectors) with bsdtar, GNU tar
                     and Python; print each difference, and whether we mark it as ambiguous
   advisories CLONE  rewrite the copy of security advisories from a clone of RustSec's database
@@ -91,6 +96,7 @@ fn dispatch(arguments: &[String]) -> Result {
         "fixtures" => none(rest).and_then(|()| fixtures::run(&workspace)),
         "bench" => bench::run(&workspace, rest),
         "fuzz" => fuzz::run(&workspace, rest),
+        "scoreboard" => scoreboard::run(&workspace, rest),
         "corpus" => corpus::run(&workspace, rest),
         "advisories" => match rest {
             [clone] => advisories::copy(&workspace, clone.as_ref()),

@@ -1,10 +1,11 @@
 //! `corpus unpack` fills `fuzz/corpus/` with the committed inputs and the seeds for libFuzzer; `corpus pack` commits
-//! its content; `corpus archives DIR` writes the archives of the test vectors.
+//! its content; `corpus archives DIR` writes the archives of the test vectors; `corpus replay` runs all inputs and prints how many
+//! there are and how many fail.
 
-#![allow(clippy::print_stderr, reason = "a program that talks to the person who started it")]
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "a program that talks to the person who started it")]
 
 use porthole_fuzz::{TARGETS, corpus, seeds};
-use std::{env, error::Error, fs, path::Path};
+use std::{env, error::Error, fs, panic, path::Path};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
@@ -15,6 +16,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         for (name, bytes) in seeds::archives()? {
             fs::write(Path::new(folder).join(name), bytes)?;
         }
+        return Ok(());
+    }
+    if let ["replay"] = words[..] {
+        let (mut tried, mut failed) = (0, 0);
+        for (target, run) in TARGETS {
+            for (_, bytes) in corpus::read(target)?.into_iter().chain(seeds::of(target)?) {
+                tried += 1;
+                failed += u32::from(panic::catch_unwind(|| run(&bytes)).is_err());
+            }
+        }
+        println!("{tried} {failed}");
         return Ok(());
     }
     for (target, _) in TARGETS {
@@ -31,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 eprintln!("{target}: {bytes} bytes");
             }
             ["pack"] => {}
-            _ => return Err("expected `unpack`, `pack` or `archives DIR`".into()),
+            _ => return Err("expected `unpack`, `pack`, `replay` or `archives DIR`".into()),
         }
     }
     Ok(())

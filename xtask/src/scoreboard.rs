@@ -1,0 +1,60 @@
+//! `cargo xtask scoreboard`: attacks on the programs, in one table.
+
+use crate::{
+    Result,
+    process::{cargo, output, run as execute, step},
+    workspace::Workspace,
+};
+use std::{fs, process::Command};
+
+pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
+    let write = arguments.iter().any(|argument| argument == "--write");
+    step("building porthole and relay", || {
+        let packages = ["--package", "porthole-cli", "--package", "porthole-relay"];
+        execute(cargo(&workspace.root).args(["build", "--quiet", "--release"]).args(packages))
+    })?;
+    let replayed = step("replaying inputs of fuzz targets", || {
+        let mut replay = cargo(&workspace.root);
+        output(replay.args(["run", "--quiet", "--package", "porthole-fuzz", "--bin", "corpus", "--", "replay"]))
+    })?;
+    let table = workspace.target.join("scoreboard.md");
+    let mut scoreboard = cargo(&workspace.root);
+    scoreboard.args(["run", "--quiet", "--package", "porthole-tests", "--bin", "scoreboard", "--"]);
+    scoreboard.args(arguments.iter().filter(|argument| *argument != "--write"));
+    scoreboard.env("PORTHOLE_PROGRAMS", workspace.target.join("release"));
+    scoreboard.env("PORTHOLE_REPLAYED", replayed.trim()).env("PORTHOLE_SCOREBOARD", &table);
+    let outcome = step("attacks", || execute(&mut scoreboard));
+    if write {
+        let date = output(Command::new("date").args(["-u", "+%Y-%m-%d"]))?;
+        let form = if arguments.iter().any(|argument| argument == "--long") { "long" } else { "short" };
+        let text = document(date.trim(), form, &fs::read_to_string(table)?);
+        fs::write(workspace.root.join("docs/SECURITY-TESTS.md"), text)?;
+    }
+    outcome
+}
+
+fn document(date: &str, form: &str, table: &str) -> String {
+    format!(
+        "# Security tests\n\n{INTRODUCTION}\nThe {form} form on {date}, release builds, two cores that other work shared:\n\n{table}\n{LEGEND}"
+    )
+}
+
+const INTRODUCTION: &str = "\
+`cargo xtask scoreboard` attacks the release builds of `porthole` and `relay` on this machine and counts the results. The short form takes
+about five minutes, `--long` about half an hour; `--write` puts the table here.
+";
+
+const LEGEND: &str = "\
+- **tried**: attempts. A hostile registry is one of about 60 wrong answers in place of a manifest, a configuration, a layer or the answer to an
+  upload; a raw request is one that two parsers may read differently; a place inside is a way to write an address that is not public.
+- **survived**: it ended by itself within 45 seconds, without a panic, or the relay answered the next request. After a kill: the same command,
+  run again, succeeds.
+- **lost**: a blob of the store is damaged, an image that was there before is not whole, or a success is none.
+- **leaked**: the password of the test is in the output, in the log of `--debug`, in the trace, or in a request to another host.
+- **escaped**: a control character or a change of direction is in the output, a request that was hidden in another reached the registry, or
+  the relay connected to a place inside.
+- **peak memory**: of the largest process; not measured where it is killed.
+
+Not in the table: the page in a browser with the same registry (`cargo xtask test` has its own faults for it), a replay of disks that lose what
+was not synced, DNS rebinding with a real resolver.
+";
