@@ -9,7 +9,7 @@ use porthole_tests::{Result, program::ours, servers::Scratch};
 use std::{path::Path, process::Command, thread};
 
 pub(crate) fn rows(scale: Scale) -> Result<Vec<Row>> {
-    Ok(vec![full_disks(scale)?, crowd(scale)?])
+    Ok(vec![full_disks(scale)?, few_files(scale)?, crowd(scale)?])
 }
 
 fn porthole(home: &Path, store: &Path, arguments: &[&str]) -> Result<Command> {
@@ -61,6 +61,35 @@ fn full_disks(scale: Scale) -> Result<Row> {
             lost: damaged,
             peak: ran.peak,
             note: format!("{} KiB: {}, check {}", 4 + step * 1400 / steps, ran.said(), check.said()),
+            ..Verdict::default()
+        });
+    }
+    Ok(row)
+}
+
+/// Processes that may open few files: a pull fails and says so, or is complete.
+fn few_files(scale: Scale) -> Result<Row> {
+    let mean = Mean::start(image(1 << 20), |_, _, _| None)?;
+    let name = format!("{}/a/b:1", mean.authority);
+    let mut row = Row::new("pull with few open files");
+    for files in (8..56).step_by(if scale.long { 1 } else { 4 }) {
+        let home = Scratch::new("files")?;
+        let store = home.path().join("store");
+        let whole = porthole(home.path(), &store, &["pull", &name])?;
+        let mut limited = Command::new("sh");
+        limited.current_dir(home.path()).env_clear().env("HOME", home.path());
+        limited
+            .args(["-c", &format!("ulimit -n {files}; exec \"$@\""), "sh"])
+            .arg(whole.get_program())
+            .args(whole.get_args());
+        let ran = run(&mut limited, LIMIT)?;
+        let check = run(&mut porthole(home.path(), &store, &["store", "check"])?, LIMIT)?;
+        let verified = run(&mut porthole(home.path(), &store, &["verify", &format!("store:{name}")])?, LIMIT)?;
+        row.add(&Verdict {
+            survived: ran.ended_well(),
+            lost: check.code == Some(7) || ran.code == Some(0) && verified.code != Some(0),
+            peak: ran.peak,
+            note: format!("{files} files: {}", ran.said()),
             ..Verdict::default()
         });
     }
