@@ -117,8 +117,8 @@ impl Limits {
 const STREAM_BYTES: u64 = 48 << 10;
 /// What a body costs in large pieces: two of them.
 const FAST_STREAM_BYTES: u64 = 256 << 10;
-/// A small piece.
-pub(crate) const PIECE: usize = 8 << 10;
+/// A small piece: a byte less than what the library allocates at first, for it takes a full buffer as a sign that larger ones are needed.
+pub(crate) const PIECE: usize = (8 << 10) - 1;
 
 fn bytes(text: &str) -> Result<u64, String> {
     match parse_bytes(text) {
