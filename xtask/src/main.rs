@@ -48,10 +48,10 @@ usage: cargo xtask <task> [options]
   fuzz [--minutes N] [--keep] [TARGET...]
                     fuzz each target for N minutes (default 5; needs nightly and cargo-fuzz);
                     --keep: add inputs with new coverage to the committed corpus
-  scoreboard [--long] [--write] [PART]
+  scoreboard [--long] [--dev] [--write] [PART]
                     attack the release builds of `porthole` and `relay`, and print what survived; PART is one of hostile,
-                    sockets, kills, store, text, replay; --long: a thousand kills, two thousand readers;
-                    --write: put the table into docs/SECURITY-TESTS.md
+                    sockets, kills, store, text, replay; --long: a thousand kills, two thousand readers; --dev: attack
+                    development builds; --write: put the table into docs/SECURITY-TESTS.md
   corpus [FILE...]  compare our listings of archives (default: the test vectors) with bsdtar, GNU tar
                     and Python; print each difference, and whether we mark it as ambiguous
   advisories CLONE  rewrite the copy of security advisories from a clone of RustSec's database
