@@ -2,6 +2,7 @@
 
 use porthole_tests::{Result, memory};
 use std::{
+    env, fs,
     io::Read,
     process::{Command, Stdio},
     sync::{
@@ -136,9 +137,13 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Ran> {
     };
     let stdout = read(stdout.map(|pipe| Box::new(pipe) as Box<dyn Read + Send>));
     let stderr = read(stderr.map(|pipe| Box::new(pipe) as Box<dyn Read + Send>));
+    let own = env::current_exe()?;
     let (started, mut peak) = (Instant::now(), 0);
     let code = loop {
-        peak = memory::peak(child.id()).unwrap_or(peak).max(peak);
+        // Before it runs its own program, a child has the memory of this one.
+        if fs::read_link(format!("/proc/{}/exe", child.id())).is_ok_and(|program| program != own) {
+            peak = memory::peak(child.id()).unwrap_or(peak).max(peak);
+        }
         if let Some(status) = child.try_wait()? {
             break status.code();
         }
