@@ -1,9 +1,6 @@
 //! Packages and secrets in the page, as dpkg, `porthole packages` and `porthole secrets` list them.
 
-use crate::{
-    images::{self, SEVEN_LAYERS},
-    views::axe,
-};
+use crate::views::axe;
 use porthole_tests::{
     Result,
     images::{DEBIAN, layout, truth},
@@ -14,9 +11,24 @@ use porthole_tests::{
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
-/// What a verb prints about the image of seven layers with `--json`, a value for each line.
-fn printed(arguments: &[&str]) -> Result<Vec<Value>> {
-    let source = format!("oci:{}:latest", layout(&fixtures(), DEBIAN).display());
+/// The image of seven layers with another one, which removes the package `less` from the database.
+fn without_less(scratch: &Scratch) -> Result<String> {
+    let copy = scratch.path().join("packages");
+    run("cp", ["-r", &layout(&fixtures(), DEBIAN).display().to_string(), &copy.display().to_string()])?;
+    let status = fs::read_to_string(truth(&fixtures(), DEBIAN, "latest").join(STATUS))?;
+    let kept: Vec<&str> = status.split("\n\n").filter(|paragraph| !paragraph.starts_with("Package: less\n")).collect();
+    let file = scratch.path().join("status");
+    fs::write(&file, kept.join("\n\n"))?;
+    let image = format!("{}:latest", copy.display());
+    run("umoci", ["insert", "--image", &image, &file.display().to_string(), &format!("/{STATUS}")])?;
+    Ok(copy.display().to_string())
+}
+
+const STATUS: &str = "var/lib/dpkg/status";
+
+/// What a verb prints about an image with `--json`, a value for each line.
+fn printed(image: &str, arguments: &[&str]) -> Result<Vec<Value>> {
+    let source = format!("oci:{image}:latest");
     let output = Command::new(ours("porthole")?).args(arguments).args(["--json", &source]).output()?;
     Ok(String::from_utf8(output.stdout)?.lines().map(serde_json::from_str).collect::<std::result::Result<_, _>>()?)
 }
@@ -39,9 +51,13 @@ fn packages(page: &Page) -> Result<BTreeSet<String>> {
 
 #[test]
 fn packages_are_those_that_dpkg_and_the_command_line_list() -> Result<()> {
-    let (host, registry) = (Nginx::page()?, Registry::start(images::storage(), &Access::OpenToPages)?);
+    let scratch = Scratch::new("without-less")?;
+    let image = without_less(&scratch)?;
+    let storage = Storage::new()?;
+    storage.push(&[(Path::new(&image), "latest", "porthole/packages:1")])?;
+    let (host, registry) = (Nginx::page()?, Registry::start(&storage, &Access::OpenToPages)?);
     let page = Page::open(&host.url())?;
-    page.look(&format!("{}/{SEVEN_LAYERS}", registry.host()))?;
+    page.look(&format!("{}/porthole/packages:1", registry.host()))?;
     page.verified()?;
     page.browser().click("#tab-packages")?;
     axe(&page, "before packages are read")?;
@@ -55,10 +71,13 @@ fn packages_are_those_that_dpkg_and_the_command_line_list() -> Result<()> {
         [text(&row["name"]), text(&row["version"]), text(&row["layer"]), removed, text(&row["purl"])].join(" ")
     };
     let expected = |options: &[&str]| -> Result<BTreeSet<String>> {
-        Ok(printed(&[&["packages"], options].concat())?.iter().map(row).collect())
+        Ok(printed(&image, &[&["packages"], options].concat())?.iter().map(row).collect())
     };
     assert_eq!(shown, expected(&[])?, "what porthole packages prints");
-    let root = format!("--admindir={}", truth(&fixtures(), DEBIAN, "latest").join("var/lib/dpkg").display());
+    let admin = scratch.path().join("admin");
+    fs::create_dir_all(admin.join("info"))?;
+    fs::copy(scratch.path().join("status"), admin.join("status"))?;
+    let root = format!("--admindir={}", admin.display());
     let installed = run("dpkg-query", [root.as_str(), "--show", "--showformat", "${Package} ${Version}\\n"])?;
     let of_dpkg: BTreeSet<&str> = installed.lines().collect();
     let debs = shown.iter().filter(|row| row.contains("pkg:deb/"));

@@ -167,7 +167,7 @@ mod tests {
             held: 7,
         };
         survives(Event::Probe { look: 1, progress: Box::new(progress) });
-        let fate = |fate| ContentFateFact { layer: 1, content: u64::MAX, fate };
+        let fate = |fate| ContentFateFact { layer: 1, content: u64::MAX, fate, view: ViewMode::Deleted };
         let fates = [ShownFate::Visible, ShownFate::Deleted(2), ShownFate::Replaced(3), ShownFate::Unknown];
         survives(Event::Fates { look: 1, kind: ProbeKind::Search, run: 2, fates: fates.map(fate).into() });
     }

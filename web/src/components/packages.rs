@@ -6,7 +6,7 @@ use super::{
 };
 use crate::hooks::clock::Pause;
 use porthole_viewer::protocol::{
-    ImageSummary, PackageFact, PackageQuery, PackageSort, PackageWindow, ProbeKind, ProbeState, ShownFate,
+    ImageSummary, PackageFact, PackageQuery, PackageSort, PackageWindow, ProbeKind, ProbeState, ViewMode,
 };
 use porthole_viewer::size::count;
 use porthole_viewer::state::{Action, PackagesFound, ProbeCost, State, link_to};
@@ -167,8 +167,8 @@ fn table(window: &PackageWindow, props: &PackagesProps) -> Html {
 
 fn package(row: &PackageFact, props: &PackagesProps) -> Html {
     let dispatch = &props.dispatch;
-    let visible = row.removed_by.is_none().then_some(ShownFate::Visible);
-    let link = link_to(row.layer, &row.recorded_in, visible);
+    let view = if row.removed_by.is_none() { ViewMode::Merged } else { ViewMode::Only };
+    let link = link_to(row.layer, &row.recorded_in, view);
     let open = dispatch.reform(move |_| Action::Open(link.clone(), None));
     let removed = row.removed_by.map(|by| match &row.replaced_by {
         Some(version) => html! { <span class="modified">{ "replaced by " }<span class="mono">{ bdi(version) }</span>{ format!(" in layer {}", by + 1) }</span> },

@@ -3,7 +3,7 @@
 use super::probe::{cost, fate, fate_name, files_of, instruction, layer_heading, more, status, switch};
 use porthole_viewer::protocol::{ImageSummary, ProbeKind, SearchHit, SearchQuery};
 use porthole_viewer::size::count;
-use porthole_viewer::state::{Action, ProbeCost, ProbedRows, State, link_to};
+use porthole_viewer::state::{Action, ProbeCost, ProbedRows, State};
 use std::rc::Rc;
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
@@ -139,7 +139,7 @@ fn hits(found: &ProbedRows<SearchHit>, shown: usize, props: &SearchProps) -> Vec
 fn file(layer: u32, rows: &[(u32, &SearchHit)], found: &ProbedRows<SearchHit>, props: &SearchProps) -> Html {
     let first = rows[0].1;
     let became = found.fate(layer, first.content);
-    let link = link_to(layer, &first.path, became);
+    let link = found.link(layer, first.content, &first.path);
     let open = |line: Option<u32>| {
         let link = link.clone();
         props.dispatch.reform(move |_| Action::Open(link.clone(), line))

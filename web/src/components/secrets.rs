@@ -9,7 +9,7 @@ use porthole_viewer::protocol::{
     ConfigSecretFact, ImageSummary, ProbeKind, ProbeState, SecretFact, SecretKind, ShownConfidence,
 };
 use porthole_viewer::size::count;
-use porthole_viewer::state::{Action, ProbeCost, SecretsFound, State, link_to};
+use porthole_viewer::state::{Action, ProbeCost, SecretsFound, State};
 use std::rc::Rc;
 use yew::prelude::*;
 
@@ -180,7 +180,7 @@ fn in_files(found: &SecretsFound, shown: usize, props: &SecretsProps) -> Vec<Htm
 
 fn in_file(layer: u32, secret: &SecretFact, found: &SecretsFound, props: &SecretsProps) -> Html {
     let became = found.files.fate(layer, secret.content);
-    let link = link_to(layer, &secret.path, became);
+    let link = found.files.link(layer, secret.content, &secret.path);
     let line = u32::try_from(secret.line).ok();
     let open = props.dispatch.reform(move |_| Action::Open(link.clone(), line));
     html! {

@@ -1,5 +1,6 @@
 //! One pass over the contents of every layer, for something that the listing does not tell.
 
+use super::ViewMode;
 use serde::{Deserialize, Serialize};
 
 /// What a probe looks for.
@@ -163,6 +164,8 @@ pub struct ContentFateFact {
     pub content: u64,
     /// What became of it.
     pub fate: ShownFate,
+    /// The view in which its path shows it: that of its layer, where neither the merged view nor that of deleted files does.
+    pub view: ViewMode,
 }
 
 /// What became of a content that a layer stores.

@@ -6,20 +6,21 @@
 use super::{Front, Session};
 use crate::{
     layer::{LayerFindings, WorkerOrder, WorkerReport},
+    listing,
     look::{Access, LookBody},
     pace::Pace,
     packages::PackageList,
     pool::{Assignment, CONFIG, CrewKind, Pool, Task},
     probe::ProbeFound,
     protocol::{
-        ContentFateFact, Event, LayerState, LostPart, PackageView, PathProblem, ProbeKind, ProbeProgress, ProbeState,
-        ProbeSums, ProbeWish, ShownFate,
+        ContentFateFact, Event, FileView, LayerState, LostPart, PackageView, PathProblem, ProbeKind, ProbeProgress,
+        ProbeState, ProbeSums, ProbeWish, ShownFate, ViewMode,
     },
 };
 use porthole_core::{
     image::Layer,
     path,
-    tree::{ContentFate, ContentFates, Mode},
+    tree::{ContentFate, ContentFates, Mode, View},
 };
 use porthole_inspect::search::HELD_HITS;
 use porthole_registry::transport::{Environment, Transport};
@@ -358,16 +359,28 @@ impl ProbeRun {
 
     /// What the layers above made of the files in which something was found.
     fn fates(&self, body: &LookBody) -> Event {
-        let places: Vec<(u32, u64, u64)> = self
+        let places: Vec<(u32, u64, &str, u64)> = self
             .layers
             .iter()
             .flat_map(|(&layer, of)| of.files.iter().map(move |(&content, path)| (layer, content, path)))
-            .map(|(layer, content, path)| (layer, content, place(body, layer, content, path)))
+            .map(|(layer, content, path)| (layer, content, path.as_str(), place(body, layer, content, path)))
             .collect();
         let tree = body.stack.tree();
-        let fates = ContentFates::of(tree, places.iter().map(|&(layer, _, place)| (layer, place)));
+        let fates = ContentFates::of(tree, places.iter().map(|&(layer, .., place)| (layer, place)));
         let whole = body.crowded.is_empty() && body.missing().is_empty();
-        let fate = |&(layer, content, place): &(u32, u64, u64)| ContentFateFact {
+        let views = [ViewMode::Merged, ViewMode::Deleted].map(|mode| {
+            let view = FileView { mode, ..FileView::default() };
+            (mode, tree.view(listing::mode(&view, 0)))
+        });
+        let shown_in = |layer: u32, path: &str, place: u64| {
+            let path = path::unescape(path)?;
+            let shows = |(_, view): &&(ViewMode, View<'_>)| {
+                let content = view.find(&path).and_then(|node| view.content(node));
+                content.is_some_and(|content| (content.layer, content.offset) == (layer, place))
+            };
+            views.iter().find(shows).map(|(mode, _)| *mode)
+        };
+        let fate = |&(layer, content, path, place): &(u32, u64, &str, u64)| ContentFateFact {
             layer,
             content,
             fate: match fates.find(layer, place) {
@@ -377,6 +390,7 @@ impl ProbeRun {
                 ContentFate::Hidden if whole => ShownFate::Hidden,
                 ContentFate::Hidden => ShownFate::Unknown,
             },
+            view: shown_in(layer, path, place).unwrap_or(ViewMode::Only),
         };
         let fates = places.iter().map(fate).collect();
         Event::Fates { look: self.look, kind: self.progress.kind, run: self.progress.run, fates }

@@ -19,7 +19,7 @@ pub struct ProbedRows<R> {
     /// Rows of each layer, in the pieces in which they came.
     pub layers: BTreeMap<u32, Vec<Rc<Vec<R>>>>,
     /// What later layers made of the files, by layer and by where the content starts.
-    pub fates: Rc<BTreeMap<(u32, u64), ShownFate>>,
+    pub fates: Rc<BTreeMap<(u32, u64), (ShownFate, ViewMode)>>,
 }
 
 impl<R> ProbedRows<R> {
@@ -36,7 +36,13 @@ impl<R> ProbedRows<R> {
 
     /// What became of a content, if that is known.
     pub fn fate(&self, layer: u32, content: u64) -> Option<ShownFate> {
-        self.fates.get(&(layer, content)).copied()
+        self.fates.get(&(layer, content)).map(|(fate, _)| *fate)
+    }
+
+    /// Where the content at a path is shown: in its layer, until more is known.
+    pub fn link(&self, layer: u32, content: u64, path: &str) -> FindingLink {
+        let view = self.fates.get(&(layer, content)).map_or(ViewMode::Only, |(_, view)| *view);
+        link_to(layer, path, view)
     }
 
     /// Takes how far it is. What was found in a layer that is lost does not count.
@@ -46,7 +52,7 @@ impl<R> ProbedRows<R> {
     }
 
     fn judge(&mut self, fates: Vec<ContentFateFact>) {
-        self.fates = Rc::new(fates.into_iter().map(|of| ((of.layer, of.content), of.fate)).collect());
+        self.fates = Rc::new(fates.into_iter().map(|of| ((of.layer, of.content), (of.fate, of.view))).collect());
     }
 }
 
@@ -92,15 +98,9 @@ pub struct ProbeCost {
     pub here: bool,
 }
 
-/// Where a file is shown in which something was found: deleted files among the deleted ones, what is certain to be in the list there,
-/// anything else in its layer.
-pub fn link_to(layer: u32, path: &str, fate: Option<ShownFate>) -> FindingLink {
-    let (mode, layer) = match fate {
-        Some(ShownFate::Visible) => (ViewMode::Merged, None),
-        Some(ShownFate::Deleted(_)) => (ViewMode::Deleted, None),
-        Some(ShownFate::Replaced(_) | ShownFate::Hidden | ShownFate::Unknown) | None => (ViewMode::Only, Some(layer)),
-    };
-    FindingLink::Files { mode, layer, path: Some(path.to_owned()) }
+/// A path in a view, of this layer where the view is of one.
+pub fn link_to(layer: u32, path: &str, mode: ViewMode) -> FindingLink {
+    FindingLink::Files { mode, layer: Some(layer).filter(|_| mode.wants_layer()), path: Some(path.to_owned()) }
 }
 
 impl State {

@@ -13,7 +13,7 @@ use porthole_viewer::{
         ViewMode,
     },
     session,
-    state::{Action, ProbeCost, ProbedRows, command, link_to},
+    state::{Action, ProbeCost, ProbedRows, command},
 };
 use std::sync::Arc;
 
@@ -262,10 +262,10 @@ fn files_of_a_listed_layer_have_their_fates() {
 fn a_hit_leads_to_its_file_and_line() {
     let mut stage = Stage::looking(searched().build().into_content("1"));
     stage.act(Action::Search(text("needle")));
-    let links: Vec<_> = hits(&stage).iter().map(|(layer, path, _, fate)| link_to(*layer, path, *fate)).collect();
+    let links = links(&stage);
     let expected = [
         (ViewMode::Deleted, None, "first\nthe needle\n"),
-        (ViewMode::Only, Some(0), "needle needle\n"),
+        (ViewMode::Deleted, None, "needle needle\n"),
         (ViewMode::Merged, None, "a\tNeedle\nneedle \\u001b[0m\n"),
         (ViewMode::Merged, None, "needle"),
     ];
@@ -275,6 +275,37 @@ fn a_hit_leads_to_its_file_and_line() {
         stage.act(Action::Open(link, Some(2)));
         assert_eq!((stage.state.route.tab, stage.state.route.line), (Tab::Files, Some(2)));
         assert!(matches!(stage.content(), ShownContent::Text { text, .. } if text == content), "{:?}", stage.content());
+    }
+}
+
+/// Where each hit leads.
+fn links(stage: &Stage) -> Vec<FindingLink> {
+    let found = found(stage);
+    found.rows().map(|(layer, hit)| found.link(layer, hit.content, &hit.path)).collect()
+}
+
+#[test]
+fn a_version_that_another_one_hides_is_shown_in_its_layer() {
+    let layers = [
+        Layer::new("COPY").file("a", "needle 1").file("name", "needle 3").hardlink("link", "name"),
+        Layer::new("COPY").file("a", "needle 2").file("name", "nothing"),
+        Layer::new("RUN").whiteout("a"),
+    ];
+    let image = layers.into_iter().fold(Image::new(), Image::layer);
+    let mut stage = Stage::looking(image.build().into_content("1"));
+    stage.act(Action::Search(text("needle")));
+    let fates: Vec<_> = hits(&stage).iter().map(|hit| (hit.0, hit.1.to_owned(), hit.3)).collect();
+    let fate = |layer, path: &str, fate| (layer, path.to_owned(), Some(fate));
+    let expected = [
+        fate(0, "a", ShownFate::Replaced(1)),
+        fate(0, "name", ShownFate::Visible),
+        fate(1, "a", ShownFate::Deleted(2)),
+    ];
+    assert_eq!(fates, expected, "the content of name is visible at link");
+    for (link, content) in links(&stage).into_iter().zip(["needle 1", "needle 3", "needle 2"]) {
+        stage.act(Action::Open(link, Some(1)));
+        let shown = matches!(stage.content(), ShownContent::Text { text, .. } if text == content);
+        assert!(shown, "{content}: {:?}", stage.content());
     }
 }
 
