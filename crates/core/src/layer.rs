@@ -165,6 +165,18 @@ impl LayerReader {
         self.content.notes.as_mut().map(|notes| notes.take()).unwrap_or_default()
     }
 
+    /// The entries that the sink got since the last batch, for a [`BatchReader`](crate::seek::BatchReader), if they have `bytes`
+    /// or more. Only with an index whose options ask for [batches](IndexOptions::batches); they come even where the index is
+    /// given up.
+    pub fn take_batch(&mut self, bytes: usize) -> Option<Vec<u8>> {
+        self.content.notes.as_mut()?.take_batch(bytes)
+    }
+
+    /// The blob has ended: gives the sink what was held back until the format is known. The methods that finish do so, too.
+    pub fn flush(&mut self, sink: &mut impl EntrySink) {
+        self.sniff(true, sink);
+    }
+
     /// Ends the blob as [`finish`](LayerReader::finish) does, and the index that was asked for
     /// [on the way](LayerReader::with_index). There is one if decoding and scan came to their ends, no entry has names or
     /// attributes beyond [`INDEX_GROUP_BYTES`](crate::limits::INDEX_GROUP_BYTES), and the index itself is not longer than

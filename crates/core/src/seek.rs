@@ -34,6 +34,7 @@
 //! bytes, which is what finding a second message for a SHA-2 digest takes too. An attacker cannot choose the
 //! chaining values: they were computed from the verified blob.
 
+mod batch;
 mod file;
 mod find;
 mod header;
@@ -42,6 +43,7 @@ mod name;
 mod number;
 mod offsets;
 mod open;
+mod piece;
 mod point;
 mod read;
 mod rows;
@@ -49,6 +51,7 @@ mod span;
 mod tree;
 mod write;
 
+pub use batch::{BatchReader, BatchWriter};
 pub use file::{Error, FileReader};
 pub use find::{AtPath, Child, Children, Find};
 pub use header::{HEADER_BYTES, IndexEnd, Malformed};
@@ -71,10 +74,13 @@ pub struct IndexOptions {
     pub spacing: u64,
     /// Keep the SHA-256 digest of each regular file's content. It costs the hashing and 32 bytes for each.
     pub file_digests: bool,
+    /// Give the entries in batches as well: see [`LayerReader::take_batch`](crate::layer::LayerReader::take_batch). An entry is
+    /// written once for both.
+    pub batches: bool,
 }
 
 impl Default for IndexOptions {
     fn default() -> Self {
-        Self { spacing: 4 << 20, file_digests: false }
+        Self { spacing: 4 << 20, file_digests: false, batches: false }
     }
 }

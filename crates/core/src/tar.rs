@@ -111,7 +111,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The type flag to write: 0 for [`Kind::Other`].
+    /// The type flag to write; for [`Kind::Other`] one that no archive has.
     fn typeflag(self) -> u8 {
         match self {
             Self::File => b'0',
@@ -122,7 +122,7 @@ impl Kind {
             Self::Directory => b'5',
             Self::Fifo => b'6',
             Self::Global => b'g',
-            Self::Other => 0,
+            Self::Other => 0xff,
         }
     }
 

@@ -8,7 +8,7 @@ use porthole_core::{
     layer::{Expected, LayerReader, LayerReport},
     limits::Limits,
     path,
-    seek::{AtPath, Children, Error, FileReader, Find, IndexOptions, MemoryIndex, Opening, Seekable},
+    seek::{AtPath, BatchReader, Children, Error, FileReader, Find, IndexOptions, MemoryIndex, Opening, Seekable},
     tar::{Entry, EntrySink, Flow, Kind},
 };
 use porthole_testkit::{
@@ -192,16 +192,21 @@ fn expected(algorithm: Algorithm, blob: &[u8]) -> Expected {
     Expected { digest: Some(Digest::of(algorithm, blob)), size: Some(blob.len() as u64), ..Expected::default() }
 }
 
-/// The report, the index if there is one, and the entries that the sink got. Each byte of the index is taken as soon as it is
-/// there.
-fn index(expected: Expected, blob: &[u8], options: IndexOptions) -> (LayerReport, Option<MemoryIndex>, Vec<Entry>) {
+/// The report, the index if there is one, and the entries that the sink got, which are those of the batches. Each byte of the
+/// index is taken as soon as it is there.
+fn index(expected: Expected, blob: &[u8], mut options: IndexOptions) -> (LayerReport, Option<MemoryIndex>, Vec<Entry>) {
+    options.batches = true;
     let mut reader = LayerReader::new(expected, Limits::default()).with_index(options);
     let mut names = Entries::default();
-    let mut bytes = Vec::new();
+    let (mut bytes, mut batches) = (Vec::new(), Vec::new());
     for chunk in blob.chunks(40_000) {
         reader.push(chunk, &mut names);
         bytes.extend(reader.take_index());
+        batches.extend(reader.take_batch(2_000));
     }
+    reader.flush(&mut names);
+    batches.extend(reader.take_batch(1));
+    assert!(batches.into_iter().flat_map(BatchReader::new).eq(names.0.iter().cloned()));
     let (report, end) = reader.finish_index(&mut names);
     let index = end.map(|end| {
         bytes.extend(end.tail);

@@ -12,6 +12,9 @@ use porthole_core::failure::FailureClass;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// Bytes of entries that make a batch, whatever the clock says: about two thousand entries.
+pub(crate) const BATCH_BYTES: usize = 64 << 10;
+
 /// From the session to a layer worker, which does one job at a time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "kebab-case")]
@@ -111,7 +114,7 @@ pub enum WorkerReport {
     Entries {
         /// Number of the job.
         job: u32,
-        /// A [batch](crate::batch).
+        /// A [batch](porthole_core::seek::BatchReader).
         #[serde(skip)]
         batch: Vec<u8>,
     },

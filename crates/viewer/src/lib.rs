@@ -63,7 +63,6 @@
 //! ```
 
 pub mod address;
-pub mod batch;
 pub mod chain;
 mod compare;
 pub mod contents;

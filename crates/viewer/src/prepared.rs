@@ -1,9 +1,10 @@
 //! Prepared layers: listed from their tables of contents, without reading them.
 
-use crate::batch::BatchWriter;
+use crate::layer::BATCH_BYTES;
 use porthole_core::{
     descriptor::Descriptor,
     limits::Limits,
+    seek::BatchWriter,
     tar::{Entry, EntrySink, Flow},
     toc::{Toc, TocReader, Trust},
 };
@@ -64,16 +65,14 @@ struct Batches {
 
 impl Batches {
     fn flush(&mut self) {
-        self.done.extend(self.writer.take());
+        self.done.extend(self.writer.take(1));
     }
 }
 
 impl EntrySink for Batches {
     fn entry(&mut self, entry: Entry) -> Flow {
         self.writer.push(&entry);
-        if self.writer.is_full() {
-            self.flush();
-        }
+        self.done.extend(self.writer.take(BATCH_BYTES));
         Flow::Continue
     }
 }
@@ -81,7 +80,7 @@ impl EntrySink for Batches {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use porthole_core::{digest::Digest, media_type::MediaType, tar::Kind};
+    use porthole_core::{digest::Digest, media_type::MediaType, seek::BatchReader, tar::Kind};
 
     #[test]
     fn a_table_of_contents_is_named_by_an_annotation() {
@@ -102,7 +101,7 @@ mod tests {
         }
         batches.flush();
         assert!(batches.done.len() > 1);
-        let read = batches.done.into_iter().flat_map(crate::batch::BatchReader::new);
+        let read = batches.done.into_iter().flat_map(BatchReader::new);
         assert!(read.map(|entry| entry.path).eq(names.iter().map(|name| name.clone().into_bytes())));
     }
 }

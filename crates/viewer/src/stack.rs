@@ -1,7 +1,9 @@
 //! Layers arrive in parallel and are stacked one after the other, from the bottom.
 
-use crate::batch;
-use porthole_core::tree::{self, FileTree};
+use porthole_core::{
+    seek::BatchReader,
+    tree::{self, FileTree},
+};
 use std::collections::VecDeque;
 
 /// The tree, and the batches that wait for their layer's turn.
@@ -13,7 +15,7 @@ pub struct Stack {
     layers: Vec<Waiting>,
     /// The layer whose turn it is; all below are finished.
     current: usize,
-    reader: Option<batch::BatchReader>,
+    reader: Option<BatchReader>,
     open: bool,
 }
 
@@ -93,7 +95,7 @@ impl Stack {
                 continue;
             }
             if self.reader.is_none() {
-                self.reader = waiting.batches.pop_front().map(batch::BatchReader::new);
+                self.reader = waiting.batches.pop_front().map(BatchReader::new);
             }
             if !self.open && (self.reader.is_some() || waiting.verdict.is_some()) {
                 self.tree.begin(self.current as u32);
@@ -136,6 +138,7 @@ impl Stack {
 mod tests {
     use super::*;
     use porthole_core::{
+        seek::BatchWriter,
         tar::{Entry, Kind},
         tree::Mode,
     };
@@ -145,9 +148,9 @@ mod tests {
     }
 
     fn batch(paths: &[&str]) -> Vec<u8> {
-        let mut writer = batch::BatchWriter::default();
+        let mut writer = BatchWriter::default();
         paths.iter().for_each(|path| writer.push(&entry(path)));
-        writer.take().unwrap_or_default()
+        writer.take(1).unwrap_or_default()
     }
 
     fn paths(stack: &Stack) -> Vec<String> {

@@ -35,6 +35,9 @@ pub(crate) trait Notes: Send + Sync {
     /// The bytes of the index so far, apart from those taken before.
     fn take(&mut self) -> Vec<u8>;
 
+    /// The entries since the last batch, if they have `bytes` or more.
+    fn take_batch(&mut self, bytes: usize) -> Option<Vec<u8>>;
+
     /// The end of the index of the layer with this report, if there can be one.
     fn finish(self: Box<Self>, report: &LayerReport) -> Option<IndexEnd>;
 }

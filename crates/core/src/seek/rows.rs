@@ -5,7 +5,10 @@
 
 use flate2::{Compress, Compression, FlushCompress, Status as Packed};
 
-use super::number::{Rest, put, put_signed, put_text};
+use super::{
+    number::{Rest, put, put_signed, put_text},
+    piece::{Before, COLUMNS, Pieces},
+};
 use crate::{
     decode::inflate::{Inflate, Status},
     limits::INDEX_GROUP_BYTES,
@@ -22,32 +25,6 @@ const GROUP_LEVEL: u32 = 4;
 
 /// Deflate makes at most this many bytes of one (RFC 1951: 258 bytes of two bits).
 const MOST_INFLATED: usize = 1032;
-
-/// One for each field; `header.rs` says what they hold.
-const COLUMNS: usize = 16;
-
-/// The fields of the entry before, to which the next entry is written as a difference.
-#[derive(Default)]
-struct Before {
-    name: Vec<u8>,
-    link: Vec<u8>,
-    mode: i64,
-    uid: i64,
-    gid: i64,
-    mtime: i64,
-    /// Where its data ends if it is no sparse file.
-    end: u64,
-}
-
-impl Before {
-    fn set(&mut self, entry: &Entry) {
-        let size = if entry.kind == Kind::File { entry.size } else { 0 };
-        self.name.clone_from(&entry.path);
-        self.link.clone_from(&entry.link);
-        (self.mode, self.uid, self.gid, self.mtime) = (entry.mode, entry.uid, entry.gid, entry.mtime);
-        self.end = entry.offset.saturating_add(size.checked_next_multiple_of(512).unwrap_or(size));
-    }
-}
 
 /// Entries that were written down.
 #[derive(Debug, PartialEq, Eq)]
@@ -74,11 +51,15 @@ pub(super) struct Writer {
     names: u64,
     start: u64,
     before: Before,
+    /// Where batches are wanted.
+    pieces: Option<Pieces>,
 }
 
 impl Writer {
-    pub(super) fn new() -> Self {
-        Self { columns: Default::default(), count: 0, names: 0, start: 0, before: Before::default() }
+    /// `batches`: the entries are taken out in [batches](Writer::take_batch) as well.
+    pub(super) fn new(batches: bool) -> Self {
+        let pieces = batches.then(Pieces::default);
+        Self { columns: Default::default(), count: 0, names: 0, start: 0, before: Before::default(), pieces }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -89,6 +70,9 @@ impl Writer {
         if self.count == 0 {
             self.start = entry.header;
             self.before = Before { end: entry.header, ..Before::default() };
+        }
+        if let Some(pieces) = &mut self.pieces {
+            pieces.entry(&self.before);
         }
         let before = &self.before;
         let [
@@ -148,23 +132,43 @@ impl Writer {
         let mut columns = Vec::new();
         self.columns.iter().for_each(|column| put(&mut columns, column.len() as u64));
         self.columns.iter().for_each(|column| columns.extend_from_slice(column));
+        let (count, names) = (self.count, self.names);
+        self.clear();
         let length = u32::try_from(columns.len()).ok()?;
-        if u64::from(length) > INDEX_GROUP_BYTES || self.names > INDEX_GROUP_BYTES {
+        if u64::from(length) > INDEX_GROUP_BYTES || names > INDEX_GROUP_BYTES {
             return None;
         }
         let packed = Packer::new(GROUP_LEVEL).pack(&columns);
-        let number = entries - u64::from(self.count);
-        let group = Group { number, count: self.count, start: self.start, length, packed, digests: Vec::new() };
+        let number = entries - u64::from(count);
+        Some(Group { number, count, start: self.start, length, packed, digests: Vec::new() })
+    }
+
+    /// Ends the group without writing it down.
+    pub(super) fn clear(&mut self) {
+        if let Some(pieces) = &mut self.pieces {
+            pieces.cut(&self.columns);
+            pieces.restart();
+        }
         self.columns.iter_mut().for_each(Vec::clear);
         (self.count, self.names) = (0, 0);
-        Some(group)
+    }
+
+    /// The entries since the last batch, for a [`BatchReader`](super::BatchReader), if they have `bytes` or more.
+    pub(super) fn take_batch(&mut self, bytes: usize) -> Option<Vec<u8>> {
+        let columns = self.length() as usize;
+        let pieces = self.pieces.as_mut()?;
+        if pieces.length() + columns - pieces.start() < bytes {
+            return None;
+        }
+        pieces.cut(&self.columns);
+        pieces.take()
     }
 }
 
 /// The entries of a group.
 pub(super) struct Rows<'g> {
     columns: [Rest<'g>; COLUMNS],
-    left: u32,
+    left: u64,
     /// Bytes that names and link targets may still take.
     names: u64,
     before: Before,
@@ -188,11 +192,21 @@ impl Group {
             *column = Rest(rest.take(length)?);
         }
         let before = Before { end: self.start, ..Before::default() };
-        rest.0.is_empty().then_some(Rows { columns, left: self.count, names: INDEX_GROUP_BYTES, before })
+        rest.0.is_empty().then_some(Rows::new(columns, u64::from(self.count), INDEX_GROUP_BYTES, before))
     }
 }
 
-impl Rows<'_> {
+impl<'g> Rows<'g> {
+    /// `left` entries in these columns behind `before`, whose names and link targets may take `names` bytes.
+    pub(super) fn new(columns: [Rest<'g>; COLUMNS], left: u64, names: u64, before: Before) -> Self {
+        Self { columns, left, names, before }
+    }
+
+    /// The columns, the number of entries that are left, and the entry before them.
+    pub(super) fn parts(self) -> ([Rest<'g>; COLUMNS], u64, Before) {
+        (self.columns, self.left, self.before)
+    }
+
     /// Whether all entries were read and nothing is left over.
     pub(super) fn over(&self) -> bool {
         self.left == 0 && self.columns.iter().all(|column| column.0.is_empty())
@@ -227,7 +241,7 @@ impl Rows<'_> {
         };
         let path = text(&before.name, name_lengths, names, &mut self.names)?;
         let link = text(&before.link, link_lengths, links, &mut self.names)?;
-        let header = before.end.checked_add_signed(gap.signed()?)?;
+        let header = before.end.wrapping_add_signed(gap.signed()?);
         let entry = Entry {
             path,
             kind: Kind::new(typeflag),
@@ -387,7 +401,7 @@ mod tests {
     #[test]
     fn columns_go_both_ways() {
         let entries = entries();
-        let mut writer = Writer::new();
+        let mut writer = Writer::new(false);
         entries.iter().for_each(|entry| writer.push(entry));
         let group = writer.close(1000).expect("a small group");
         assert!(writer.is_empty() && !writer.full());

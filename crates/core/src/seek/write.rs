@@ -52,7 +52,7 @@ impl IndexWriter {
             points: PointWriter::new(),
             names: NameWriter::default(),
             groups: TreeWriter::default(),
-            rows: Writer::new(),
+            rows: Writer::new(options.batches),
             entries: 0,
             digests: Vec::new(),
             content: None,
@@ -102,6 +102,12 @@ impl Notes for IndexWriter {
 
     fn entry(&mut self, entry: &Entry) -> bool {
         if self.given_up {
+            if self.options.batches {
+                if self.rows.full() {
+                    self.rows.clear();
+                }
+                self.rows.push(entry);
+            }
             return false;
         }
         // The last entry's digest is known by now.
@@ -133,6 +139,10 @@ impl Notes for IndexWriter {
 
     fn take(&mut self) -> Vec<u8> {
         self.out.take()
+    }
+
+    fn take_batch(&mut self, bytes: usize) -> Option<Vec<u8>> {
+        self.rows.take_batch(bytes)
     }
 
     fn finish(mut self: Box<Self>, report: &LayerReport) -> Option<IndexEnd> {

@@ -9,7 +9,6 @@ use super::{
     resolve::Found,
 };
 use crate::{
-    batch::BatchWriter,
     compare,
     look::{Access, Look, LookBody},
     overview,
@@ -24,6 +23,7 @@ use porthole_core::{
     image::{Layer, diff::Diff},
     path,
     reference::Reference,
+    seek::BatchWriter,
     tree::{Aspect, Aspects, Content, Mode},
 };
 use porthole_inspect::{compare as engine, overview::Overview};
@@ -253,7 +253,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             from += entries.len() as u64;
             let mut writer = BatchWriter::default();
             entries.iter().for_each(|(entry, _)| writer.push(entry));
-            if let Some(batch) = writer.take() {
+            if let Some(batch) = writer.take(1) {
                 self.of_look(number, |look, _| look.receive(layer, batch));
             }
             let _ = self.turn_other();

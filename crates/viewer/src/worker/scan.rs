@@ -1,8 +1,7 @@
 //! One layer, from bytes to batches of entries and findings.
 
 use crate::{
-    batch::BatchWriter,
-    layer::{LayerFindings, ReadJob, WorkerReport},
+    layer::{BATCH_BYTES, LayerFindings, ReadJob, WorkerReport},
     pace::Pace,
     probe::LayerProbe,
 };
@@ -60,7 +59,11 @@ impl<'t> Scan<'t> {
             reader: match probe {
                 // The session has an index already, or has no room for one.
                 Some(_) => reader,
-                None => reader.with_index(IndexOptions::default()),
+                None => {
+                    let mut options = IndexOptions::default();
+                    options.batches = true;
+                    reader.with_index(options)
+                }
             },
             layer,
             gather: Gather { probe, ..Gather::default() },
@@ -107,10 +110,12 @@ impl<'t> Scan<'t> {
     /// Takes the next bytes of the blob. `false` = they exceed the size that the descriptor promises; no more are wanted.
     pub(super) fn push(&mut self, chunk: &[u8], now: Duration) -> bool {
         self.progress = self.reader.push(chunk, &mut self.gather);
-        if self.first && self.progress.entries > 0 || self.gather.full() || self.pulse.is_due(now) {
+        let is_due = self.first && self.progress.entries > 0 || self.pulse.is_due(now);
+        let batch = self.reader.take_batch(if is_due { 1 } else { BATCH_BYTES });
+        if is_due || batch.is_some() {
             self.first = self.first && self.progress.entries == 0;
             self.pulse.rest(now, PULSE);
-            self.flush();
+            self.send(batch);
             self.report(WorkerReport::Progress {
                 job: self.job,
                 compressed: self.progress.compressed,
@@ -123,8 +128,10 @@ impl<'t> Scan<'t> {
 
     /// Ends the blob: sends the last batch, and returns the findings.
     pub(super) fn finish(mut self) -> LayerFindings {
+        self.reader.flush(&mut self.gather);
+        let batch = self.reader.take_batch(1);
+        self.send(batch);
         let (report, index) = self.reader.finish_index(&mut self.gather);
-        tell_gathered(self.tell, self.job, &mut self.gather);
         if let Some(index) = index.filter(|index| index.verified) {
             (self.tell)(WorkerReport::Index { job: self.job, index: index.into_bytes() });
         }
@@ -145,40 +152,24 @@ impl<'t> Scan<'t> {
         findings
     }
 
-    fn flush(&mut self) {
-        tell_gathered(self.tell, self.job, &mut self.gather);
+    /// Sends a batch, and what the probe found since the last time.
+    fn send(&mut self, batch: Option<Vec<u8>>) {
+        let job = self.job;
+        if let Some(batch) = batch {
+            self.report(WorkerReport::Entries { job, batch });
+        }
+        if let Some(found) = self.gather.probe.as_mut().map(|probe| probe.take()) {
+            self.report(WorkerReport::Found { job, found: Box::new(found) });
+        }
     }
 }
 
-/// Sends what was gathered since the last time.
-fn tell_gathered(tell: &dyn Fn(WorkerReport), job: u32, gather: &mut Gather) {
-    if let Some(batch) = gather.take() {
-        tell(WorkerReport::Entries { job, batch });
-    }
-    if let Some(probe) = &mut gather.probe {
-        tell(WorkerReport::Found { job, found: Box::new(probe.take()) });
-    }
-}
-
-/// Gathers entries until the batch is worth sending, and compares them with a table of contents where there is one. Or gives them
-/// to a probe instead.
+/// Compares entries with a table of contents where there is one, or gives them to a probe instead. The reader of the layer writes
+/// them into batches itself.
 #[derive(Default)]
 struct Gather {
-    writer: BatchWriter,
     audit: Option<Audit<Toc>>,
     probe: Option<Box<dyn LayerProbe>>,
-}
-
-impl Gather {
-    /// Enough for a batch of its own, whatever the clock says.
-    fn full(&self) -> bool {
-        self.writer.is_full()
-    }
-
-    /// The batch, if there is anything in it.
-    fn take(&mut self) -> Option<Vec<u8>> {
-        self.writer.take()
-    }
 }
 
 impl EntrySink for Gather {
@@ -186,7 +177,6 @@ impl EntrySink for Gather {
         if let Some(probe) = &mut self.probe {
             return if probe.begin(&entry) { Flow::WantData } else { Flow::Continue };
         }
-        self.writer.push(&entry);
         self.audit.as_mut().map_or(Flow::Continue, |audit| audit.compare(&entry))
     }
 
