@@ -4,6 +4,10 @@
 //! referrers API or in a fallback tag. cosign until version 2 puts them under tags made of the digest. BuildKit puts its attestations
 //! in the index of the image.
 
+mod format;
+
+pub use format::EvidenceFormat;
+
 use porthole_core::{
     descriptor::Descriptor,
     digest::Digest,

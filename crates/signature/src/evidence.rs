@@ -8,9 +8,10 @@ mod annotated;
 mod payload;
 
 pub use payload::{PayloadError, SignaturePayload};
+pub use porthole_inspect::referrers::EvidenceFormat;
 
 use crate::statement::{BillOfMaterials, Statement, StatementError};
-use porthole_core::{descriptor::Descriptor, media_type::MediaType};
+use porthole_core::descriptor::Descriptor;
 use sigstore_verify::types::{Bundle, SignatureContent};
 
 /// One blob of a referrer, read.
@@ -32,24 +33,6 @@ pub(crate) struct Signed {
     pub(crate) bundle: Bundle,
     /// What a payload of cosign says; `None` if the image's digest itself, or a statement about it, is signed.
     pub(crate) payload: Option<SignaturePayload>,
-}
-
-/// The kinds of blobs that are evidence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum EvidenceFormat {
-    /// A signature of cosign until version 2.
-    CosignPayload,
-    /// An attestation of cosign until version 2.
-    CosignEnvelope,
-    /// A bundle of Sigstore.
-    SigstoreBundle,
-    /// An in-toto statement without a signature, as BuildKit writes it.
-    Statement,
-    /// A bill of materials without a signature.
-    Bill,
-    /// A signature of Notation, which is shown and not verified.
-    Notation,
 }
 
 /// Why a blob is not the evidence that its media type promises.
@@ -79,36 +62,6 @@ pub enum EvidenceError {
     /// A document that is neither SPDX nor CycloneDX.
     #[error("expected SPDX or CycloneDX as JSON, got something else")]
     Bill,
-}
-
-impl EvidenceFormat {
-    /// What the media type of a layer promises; `None` if a layer of that type is no evidence.
-    pub fn of(media_type: &MediaType) -> Option<Self> {
-        let text = media_type.as_str();
-        if text.starts_with("application/vnd.dev.sigstore.bundle") {
-            return Some(Self::SigstoreBundle);
-        }
-        Some(match text {
-            "application/vnd.dev.cosign.simplesigning.v1+json" => Self::CosignPayload,
-            "application/vnd.dsse.envelope.v1+json" => Self::CosignEnvelope,
-            "application/vnd.in-toto+json" => Self::Statement,
-            "application/spdx+json" | "text/spdx+json" | "application/vnd.cyclonedx+json" => Self::Bill,
-            "application/jose+json" | "application/cose" => Self::Notation,
-            _ => return None,
-        })
-    }
-
-    /// What it is, in a few words.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::CosignPayload => "cosign signature",
-            Self::CosignEnvelope => "cosign attestation",
-            Self::SigstoreBundle => "Sigstore bundle",
-            Self::Statement => "statement",
-            Self::Bill => "bill of materials",
-            Self::Notation => "Notation signature",
-        }
-    }
 }
 
 impl Evidence {

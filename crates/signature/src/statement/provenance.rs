@@ -38,9 +38,10 @@ pub struct Material {
 
 impl BuildProvenance {
     pub(super) fn read(predicate: &Value) -> Self {
-        match predicate.get("buildDefinition") {
-            Some(definition) => Self::of_version_1(definition, &predicate["runDetails"]),
-            None => Self::of_version_0(predicate),
+        let (definition, run) = (&predicate["buildDefinition"], &predicate["runDetails"]);
+        match definition.is_object() || run.is_object() {
+            true => Self::of_version_1(definition, run),
+            false => Self::of_version_0(predicate),
         }
     }
 
