@@ -22,6 +22,7 @@ mod pull;
 mod push;
 mod random_access;
 mod ranges;
+mod referrers;
 mod sample;
 mod save;
 mod search;

@@ -1,6 +1,7 @@
 //! The session worker: one for the page. The page only draws what it is sent.
 
 use crate::{
+    checker::Checker,
     pool::{Said, Workers},
     protocol::{decode, encode},
     transport::{BLOB_SCHEME, Fetch},
@@ -12,7 +13,7 @@ use porthole_registry::{Options, Registry};
 use porthole_source::Place;
 use porthole_viewer::{
     given::{GivenFile, GivenPlace, OpenFile, reference},
-    protocol::{Event, FailureNotice},
+    protocol::{Event, EvidenceJob, FailureNotice},
     session::{self, Front, SavedFile, Session},
 };
 use std::{
@@ -41,10 +42,30 @@ pub fn run() {
             }
         }
     };
+    let checker = {
+        let (known, own): (_, Rc<OnceCell<Rc<Checker>>>) = (Rc::clone(&known), Rc::default());
+        let ended = Rc::clone(&own);
+        let checker = Rc::new(Checker::new(move |answer| {
+            let Some(session) = known.get() else { return };
+            match answer {
+                Some(answer) => session.hear_evidence(answer),
+                None => session.bury_evidence(),
+            }
+            // Not now: this is called by the worker that ends.
+            let ended = Rc::clone(&ended);
+            spawn_local(async move {
+                if let Some(checker) = ended.get() {
+                    checker.end();
+                }
+            });
+        }));
+        let _ = own.set(Rc::clone(&checker));
+        checker
+    };
     let session = Rc::new(Session::new(
         Registry::new(Fetch, Options { short_accept: true, ..Options::default() }),
         Workers::start(hear),
-        Tab { files: Rc::clone(&files) },
+        Tab { files: Rc::clone(&files), checker: Rc::clone(&checker) },
         session::SessionOptions {
             limits: Limits::of_a_tab(),
             page: SAMPLE.into(),
@@ -77,6 +98,7 @@ type TabSession = Session<Fetch, Workers, Tab>;
 /// The page, as its session sees it.
 struct Tab {
     files: Files,
+    checker: Rc<Checker>,
 }
 
 /// Files that a person opened, with their names, by the references that stand for them.
@@ -97,6 +119,10 @@ impl Front for Tab {
 
     fn save(&self) -> Parts {
         Parts(Array::new())
+    }
+
+    fn check(&self, job: EvidenceJob) {
+        self.checker.check(&job);
     }
 
     fn given(&self, reference: &str) -> Option<(String, GivenPlace)> {

@@ -35,7 +35,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "porthole-viewer",
         &["porthole-contents", "porthole-inspect", "porthole-source", "porthole-registry", "porthole-core"],
     ),
-    ("porthole-web", &["porthole-viewer", "porthole-inspect", "porthole-source", "porthole-registry", "porthole-core"]),
+    (
+        "porthole-web",
+        &[
+            "porthole-viewer",
+            "porthole-signature",
+            "porthole-inspect",
+            "porthole-source",
+            "porthole-registry",
+            "porthole-core",
+        ],
+    ),
     (
         "porthole-cli",
         &[

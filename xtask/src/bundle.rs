@@ -56,6 +56,7 @@ const SOURCES: &[&str] = &[
     "crates/core",
     "crates/inspect",
     "crates/registry",
+    "crates/signature",
     "crates/source",
     "crates/viewer",
     "index.html",

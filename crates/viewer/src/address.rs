@@ -55,6 +55,8 @@ pub enum Tab {
     Packages,
     /// Private keys, tokens and passwords.
     Secrets,
+    /// Who signed the image, what was attested about it, and what else refers to it.
+    Referrers,
     /// Bytes that a container does not see.
     Waste,
     /// Another image beside this one.
@@ -67,12 +69,13 @@ pub enum Tab {
 
 impl Tab {
     /// Every tab, in the order they are drawn.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Overview,
         Self::Files,
         Self::Search,
         Self::Packages,
         Self::Secrets,
+        Self::Referrers,
         Self::Waste,
         Self::Compare,
         Self::Manifest,
@@ -87,6 +90,7 @@ impl Tab {
             Self::Search => "search",
             Self::Packages => "packages",
             Self::Secrets => "secrets",
+            Self::Referrers => "referrers",
             Self::Waste => "waste",
             Self::Compare => "compare",
             Self::Manifest => "manifest",
@@ -102,6 +106,7 @@ impl Tab {
             Self::Search => "Search",
             Self::Packages => "Packages",
             Self::Secrets => "Secrets",
+            Self::Referrers => "Referrers",
             Self::Waste => "Waste",
             Self::Compare => "Compare",
             Self::Manifest => "Manifest",

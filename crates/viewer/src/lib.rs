@@ -21,7 +21,7 @@
 //! use porthole_viewer::{
 //!     layer::WorkerOrder,
 //!     pool::Pool,
-//!     protocol::{Command, Event, FileView},
+//!     protocol::{Command, Event, EvidenceJob, FileView},
 //!     session::{self, Front, SavedFile, Session},
 //! };
 //! use std::{cell::RefCell, future::Future, pin::pin, rc::Rc, task::{Context, Waker}};
@@ -39,6 +39,7 @@
 //!     type File = NoFile;
 //!     fn tell(&self, event: Event) { self.0.borrow_mut().push(event) }
 //!     fn save(&self) -> NoFile { NoFile }
+//!     fn check(&self, _: EvidenceJob) {}
 //! }
 //! struct NoFile;
 //! impl SavedFile for NoFile {

@@ -6,6 +6,7 @@
 mod compare;
 mod content;
 mod event;
+mod evidence;
 mod failure;
 mod image;
 mod overview;
@@ -23,6 +24,10 @@ pub use compare::{
 };
 pub use content::{ShownContent, ShownPart};
 pub use event::{Event, RegistryRoute, RouteReason, Selection};
+pub use evidence::{
+    EvidenceAnswer, EvidenceBlob, EvidenceJob, EvidenceLack, EvidenceProgress, EvidenceRow, EvidenceState,
+    ReferrerFact, SignatureVerdict, SignerFact, SignerWish, StatementFact,
+};
 pub use failure::{FailureCause, FailureNotice, Remedy};
 pub use image::{DocumentText, HistoryEntry, ImageLayer, ImageSummary, InstructionLine};
 pub use overview::{BaseFact, DocumentFact, FindingFact, FindingLink, OtherEntry, OtherRole, OverviewFacts};
@@ -177,6 +182,13 @@ pub enum Command {
         run: u32,
         /// What to look for.
         wish: ProbeWish,
+    },
+    /// Look for signatures and statements, and check them. Answered with [`Event::Evidence`], more than once.
+    Evidence {
+        /// Number of the run, which the answers repeat.
+        run: u32,
+        /// Whose signature is asked for.
+        wish: SignerWish,
     },
     /// Show these packages. Answered with [`Event::Packages`], and again whenever more is known.
     ShowPackages {

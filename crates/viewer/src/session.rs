@@ -3,6 +3,7 @@
 mod compare;
 mod content;
 mod crew;
+mod evidence;
 mod holdings;
 mod page;
 mod prepared;
@@ -13,6 +14,7 @@ mod versions;
 
 use compare::{CompareWish, KeptComparison};
 pub use content::Want;
+use evidence::{EvidenceRun, EvidenceWait};
 pub use holdings::SessionHoldings;
 pub(crate) use page::{BlobPlace, PageImage};
 use probe::ProbeRun;
@@ -24,7 +26,7 @@ use crate::{
     given::GivenPlace,
     look::Look,
     pool::{Assignment, Pool, Roster},
-    protocol::{Command, Event, FailureCause, FileView, ProbeKind, Secret},
+    protocol::{Command, Event, EvidenceJob, FailureCause, FileView, ProbeKind, Secret},
     router::{Relay, Router},
 };
 use porthole_core::{limits::Limits, platform::Platform};
@@ -51,6 +53,10 @@ pub trait Front {
 
     /// Begins to save a file.
     fn save(&self) -> Self::File;
+
+    /// Has signatures checked, where that needs code that neither front end nor session holds. The answer goes to
+    /// [`Session::hear_evidence`]; that there will be none, to [`Session::bury_evidence`].
+    fn check(&self, job: EvidenceJob);
 
     /// What a person gave under a [`reference`](crate::given::reference), with its name. `None` = nothing, or it is not
     /// there any more: a page that is loaded again has no files.
@@ -128,6 +134,8 @@ struct Desk {
     compared: Option<KeptComparison>,
     /// How many comparisons were begun.
     comparisons: u32,
+    /// Signatures that are being checked.
+    evidence: Option<EvidenceWait>,
     /// What looks into contents, or did so last.
     probes: BTreeMap<ProbeKind, ProbeRun>,
     /// The window on the screen, which may be known before the look has begun.
@@ -163,6 +171,7 @@ enum Errand {
     File,
     Version,
     Comparison,
+    Evidence,
     Turn,
     Twins(u32),
     Renewal(usize),
@@ -176,6 +185,7 @@ enum Work {
     DiffVersions { before: VersionName, after: u32, anyway: bool },
     DiffFile { look: u32, path: String, anyway: bool },
     Compare(CompareWish),
+    Evidence(EvidenceRun),
     CopyToTwins { look: u32, layer: u32 },
     Turn(Duration),
     Renew { worker: usize, assignment: Assignment, cause: Option<FailureCause> },
@@ -211,6 +221,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Work::DiffVersions { before, after, anyway } => self.diff_versions(before, after, anyway).await,
             Work::DiffFile { look, path, anyway } => self.diff_file(look, path, anyway).await,
             Work::Compare(wish) => self.compare(wish).await,
+            Work::Evidence(run) => self.find_evidence(run).await,
             Work::CopyToTwins { look, layer } => self.copy_to_twins(look, layer).await,
             Work::Turn(pause) => {
                 self.registry.transport().sleep(pause).await;
@@ -278,6 +289,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Command::EndCompare => self.end_comparison(),
             Command::Probe { run, wish } => self.begin_probe(run, wish),
             Command::ShowPackages { view } => self.show_packages(view),
+            Command::Evidence { run, wish } => self.begin_evidence(run, wish),
             Command::StopProbe { kind } => self.stop_probe(kind),
             Command::SignIn { registry, username, password: Secret(password) } => {
                 let credentials = Credentials::basic(username, password);

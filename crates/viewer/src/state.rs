@@ -3,10 +3,12 @@
 //! [`State::update`] is the only way to change it: an action in, effects out. It touches neither the screen nor the session.
 
 mod event;
+mod evidence;
 mod link;
 mod probe;
 mod update;
 
+pub use evidence::EvidenceFound;
 pub use link::{command, pinned_route};
 pub use probe::{PackagesFound, ProbeCost, ProbedRows, SecretsFound, link_to};
 pub use update::{Action, Effect};
@@ -83,6 +85,8 @@ pub struct State {
     pub waste: Option<Rc<WasteFacts>>,
     /// What the last search found so far.
     pub search: Option<Rc<ProbedRows<SearchHit>>>,
+    /// Signatures and statements, as far as they are known.
+    pub evidence: Option<Rc<EvidenceFound>>,
     /// The packages, as far as they are known.
     pub packages: Option<Rc<PackagesFound>>,
     /// The secrets that were found so far.

@@ -16,6 +16,7 @@ pub mod overview;
 pub mod packages;
 pub mod probe;
 pub mod reader;
+pub mod referrers;
 pub mod search;
 pub mod secrets;
 pub mod settings;

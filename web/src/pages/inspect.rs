@@ -14,6 +14,7 @@ use crate::components::{
     overview::Overview,
     packages::{Packages, PackagesProps},
     reader::Reader,
+    referrers::{Referrers, ReferrersProps},
     search::{Search, SearchProps},
     secrets::{Secrets, SecretsProps},
     splitter::Splitter,
@@ -140,6 +141,7 @@ fn panel(state: &Rc<State>, dispatch: &Callback<Action>) -> Html {
         Tab::Compare => html! { <Compare ..CompareProps::of(state, dispatch.clone()) /> },
         Tab::Secrets => html! { <Secrets ..SecretsProps::of(state, dispatch.clone()) /> },
         Tab::Packages => html! { <Packages ..PackagesProps::of(state, dispatch.clone()) /> },
+        Tab::Referrers => html! { <Referrers ..ReferrersProps::of(state, dispatch.clone()) /> },
         Tab::Search => html! { <Search ..SearchProps::of(state, dispatch.clone()) /> },
         Tab::Waste => html! { <Waste waste={state.waste.clone()} dispatch={dispatch.clone()} /> },
         Tab::Overview => html! {

@@ -1,9 +1,9 @@
 //! From the session to the app.
 
 use super::{
-    Chain, ComparisonFacts, ComparisonFailure, ConfigSecretFact, ContentFateFact, FailureNotice, FileRow, ImageSummary,
-    LayerProgress, OverviewFacts, PackageWindow, PathProblem, PathVersionFacts, ProbeKind, ProbeProgress, RowWindow,
-    SearchHit, SecretFact, ShownContent, Sizes, VersionDiff, WasteFacts,
+    Chain, ComparisonFacts, ComparisonFailure, ConfigSecretFact, ContentFateFact, EvidenceProgress, FailureNotice,
+    FileRow, ImageSummary, LayerProgress, OverviewFacts, PackageWindow, PathProblem, PathVersionFacts, ProbeKind,
+    ProbeProgress, RowWindow, SearchHit, SecretFact, ShownContent, Sizes, VersionDiff, WasteFacts,
 };
 use serde::{Deserialize, Serialize};
 
@@ -163,6 +163,13 @@ pub enum Event {
         /// Why.
         failure: Box<ComparisonFailure>,
     },
+    /// How far the search for signatures and statements is: the answer to `Evidence`.
+    Evidence {
+        /// Number of the look.
+        look: u32,
+        /// How far it is.
+        progress: Box<EvidenceProgress>,
+    },
     /// How far a probe is: the answer to `Probe` and `StopProbe`.
     Probe {
         /// Number of the look.
@@ -272,6 +279,7 @@ impl Event {
             | Self::Secrets { look, .. }
             | Self::ConfigSecrets { look, .. }
             | Self::Fates { look, .. }
+            | Self::Evidence { look, .. }
             | Self::Failure { look, .. }
             | Self::AskRelayPassword { look, .. } => Some(*look),
         }

@@ -115,6 +115,7 @@ impl State {
             | Event::ConfigSecrets { .. }
             | Event::Packages { .. }
             | Event::Fates { .. }) => self.apply_probe(event),
+            Event::Evidence { progress, .. } => self.apply_evidence(*progress),
             Event::AskRelayPassword { registry, relay, .. } => {
                 self.dialog = Some(Dialog::RelayPassword { registry, relay })
             }

@@ -41,6 +41,7 @@ pub fn command(state: &State) -> Option<String> {
         (Tab::Secrets, _) if state.route.confidence == ShownConfidence::default() => document("secrets"),
         (Tab::Secrets, _) => document(&format!("secrets --confidence {}", state.route.confidence.name())),
         (Tab::Packages, _) => document(&packages_verb(&state.route.packages)),
+        (Tab::Referrers, _) => document("referrers --tree"),
         (Tab::Search, _) => search_command(&state.route.search, document)?,
         (Tab::Waste, _) => document("analyze"),
         (Tab::Manifest, _) => document("manifest"),

@@ -5,8 +5,8 @@ use crate::address::{Address, Tab};
 use crate::given;
 use crate::protocol::{
     Command, Event, FailureNotice, FindingLink, LayerProgress, LayerState, PackageQuery, PackageSort, ProbeKind,
-    RelaySettings, RowChange, RowKind, RowSort, SearchQuery, Secret, ShownConfidence, ShownContent, VersionDiff,
-    ViewMode,
+    RelaySettings, RowChange, RowKind, RowSort, SearchQuery, Secret, ShownConfidence, ShownContent, SignerWish,
+    VersionDiff, ViewMode,
 };
 use porthole_core::{failure::FailureClass, reference::Reference};
 use std::rc::Rc;
@@ -46,6 +46,8 @@ pub enum Action {
     MorePackages,
     /// Stop a probe, and keep what it found.
     StopProbe(ProbeKind),
+    /// Look for signatures and statements.
+    Evidence(SignerWish),
     /// Another view, of the focused layer where it wants one.
     View(ViewMode),
     /// A layer was chosen; chosen again it is let go.
@@ -201,6 +203,7 @@ impl State {
             }
             Action::SortPackages(sort) => self.change_packages(|packages| packages.view.sort = sort),
             Action::MorePackages => self.show_more_packages(),
+            Action::Evidence(wish) => self.look_for_evidence(wish, &mut effects),
             Action::StopProbe(kind) => effects.push(Effect::Send(Command::StopProbe { kind })),
             Action::View(view) => {
                 let layer = if view.wants_layer() {

@@ -1,6 +1,7 @@
 //! Everything between what a person does and what a front end shows, against registries in memory.
 
 mod compare;
+mod evidence;
 mod files;
 mod flat;
 mod given;

@@ -14,7 +14,10 @@ use porthole_viewer::{
     given::{self, GivenFile, GivenPlace},
     layer::{WorkerOrder, WorkerReport},
     pool::Pool,
-    protocol::{Command, Event, FailureCause, FailureNotice, FileView, LayerState, LinkState, Remedy, RowSort},
+    protocol::{
+        Command, Event, EvidenceAnswer, EvidenceJob, FailureCause, FailureNotice, FileView, LayerState, LinkState,
+        Remedy, RowSort,
+    },
     session::{self, Front, SavedFile, Session},
     state::{Action, Effect, State},
     worker::LayerWorker,
@@ -204,6 +207,20 @@ impl Stage {
         some
     }
 
+    /// The signatures that are to be checked, each once.
+    pub(crate) fn evidence_jobs(&self) -> Vec<EvidenceJob> {
+        self.screen.jobs.take()
+    }
+
+    /// The program that checks signatures answers, or ends without an answer.
+    pub(crate) fn answer_evidence(&mut self, answer: Option<EvidenceAnswer>) {
+        match answer {
+            Some(answer) => self.session.hear_evidence(answer),
+            None => self.session.bury_evidence(),
+        }
+        self.settle();
+    }
+
     /// A worker reports this.
     pub(crate) fn report(&mut self, worker: usize, report: WorkerReport) {
         self.session.hear(worker, report);
@@ -348,6 +365,7 @@ pub(crate) struct Screen {
     saved: Rc<RefCell<Vec<Vec<u8>>>>,
     /// Files that were opened, by their references.
     given: Rc<RefCell<BTreeMap<String, (String, GivenPlace)>>>,
+    jobs: Rc<RefCell<Vec<EvidenceJob>>>,
 }
 
 impl Front for Screen {
@@ -359,6 +377,10 @@ impl Front for Screen {
 
     fn save(&self) -> Saving {
         Saving { bytes: Vec::new(), saved: Rc::clone(&self.saved) }
+    }
+
+    fn check(&self, job: EvidenceJob) {
+        self.jobs.borrow_mut().push(job);
     }
 
     fn given(&self, reference: &str) -> Option<(String, GivenPlace)> {

@@ -1,0 +1,150 @@
+//! Looking for signatures and statements: what is fetched, and what the program that checks them gets and answers.
+
+use crate::stage::*;
+use porthole_testkit::{
+    image::{Blob, Built, Content, Image, Layer},
+    registry::{Fault, Site},
+};
+use porthole_viewer::{
+    address::Tab,
+    protocol::{EvidenceAnswer, EvidenceJob, EvidenceLack, EvidenceRow, EvidenceState, SignatureVerdict, SignerWish},
+    state::{Action, command},
+};
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const PAYLOAD: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+
+fn image() -> Built {
+    Image::new().layer(Layer::new("COPY a /").file("a", "b")).build()
+}
+
+/// A manifest with this layer, as cosign 2 writes it, and its blobs.
+fn artifact(layer: &Blob, size: usize) -> (Blob, [Blob; 2]) {
+    let config = Blob::new("application/vnd.oci.image.config.v1+json", b"{}".to_vec());
+    let text = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","config":{},"layers":[{{"mediaType":"{}","digest":"{}","size":{size},"annotations":{{"a":"b"}}}}]}}"#,
+        config.descriptor(),
+        layer.media_type,
+        layer.digest
+    );
+    (Blob::new(MANIFEST, text.into_bytes()), [config, layer.clone()])
+}
+
+/// An image with a signature under cosign's tag, and something else under another of its tags.
+fn signed(size: Option<usize>) -> Content {
+    let image = image();
+    let mut content = image.clone().into_content("1");
+    let payload = Blob::new(PAYLOAD, b"{\"critical\": {}}".to_vec());
+    let note = Blob::new("application/vnd.example.note", b"note".to_vec());
+    for (suffix, layer) in [("sig", payload), ("sbom", note)] {
+        let (manifest, blobs) = artifact(&layer, size.unwrap_or(layer.bytes.len()));
+        for blob in blobs {
+            content.add_blob(blob);
+        }
+        content.add_root(&format!("{}.{suffix}", image.manifest.digest.replace(':', "-")), manifest);
+    }
+    content
+}
+
+fn job(stage: &Stage) -> EvidenceJob {
+    let [job] = &stage.evidence_jobs()[..] else { panic!("one job") };
+    job.clone()
+}
+
+fn answer(job: &EvidenceJob) -> EvidenceAnswer {
+    let row = |blob: &porthole_viewer::protocol::EvidenceBlob| EvidenceRow {
+        digest: blob.digest.clone(),
+        size: blob.size,
+        format: "a signature".into(),
+        subject: blob.subject.clone(),
+        referrer: blob.referrer.clone(),
+        verdict: SignatureVerdict::Trusted,
+        reason: None,
+        signer: None,
+        log_index: None,
+        times: Vec::new(),
+        statement: None,
+    };
+    EvidenceAnswer { look: job.look, run: job.run, rows: Ok(job.blobs.iter().map(row).collect()) }
+}
+
+fn state(stage: &Stage) -> &EvidenceState {
+    &stage.state.evidence.as_ref().expect("a search").state
+}
+
+#[test]
+fn signatures_are_fetched_and_checked_elsewhere_and_the_rest_is_named() {
+    let mut stage = Stage::looking(signed(None));
+    let fetched = stage.state.fetched;
+    assert!(stage.state.evidence.is_none() && stage.evidence_jobs().is_empty(), "nothing is fetched unasked");
+    let wish = SignerWish { key: "a key".into(), ..SignerWish::default() };
+    stage.act(Action::Evidence(wish.clone()));
+    let job = job(&stage);
+    assert_eq!(job.wish, wish);
+    let [blob] = &job.blobs[..] else { panic!("{job:?}") };
+    assert_eq!((blob.subject.as_str(), blob.media_type.as_str()), (image().manifest.digest.as_str(), PAYLOAD));
+    assert_eq!(blob.text.as_deref(), Ok("{\"critical\": {}}"));
+    assert_eq!(blob.annotations["a"], "b");
+    assert_eq!(*state(&stage), EvidenceState::Running);
+    assert!(stage.state.fetched > fetched, "what was fetched for it is counted");
+    stage.answer_evidence(Some(answer(&job)));
+    let EvidenceState::Done { rows, others } = state(&stage) else { panic!("{:?}", state(&stage)) };
+    assert_eq!((rows.len(), rows[0].verdict), (1, SignatureVerdict::Trusted));
+    assert_eq!(
+        others.iter().map(|other| other.artifact_type.as_str()).collect::<Vec<_>>(),
+        ["application/vnd.example.note"]
+    );
+    stage.act(Action::Tab(Tab::Referrers));
+    assert!(
+        command(&stage.state).is_some_and(|command| command.starts_with("porthole referrers --tree r.example/a/b@"))
+    );
+}
+
+#[test]
+fn an_image_without_referrers_is_done_and_has_none() {
+    let mut stage = Stage::looking(image().into_content("1"));
+    stage.act(Action::Evidence(SignerWish::default()));
+    let job = job(&stage);
+    assert!(job.blobs.is_empty());
+    stage.answer_evidence(Some(answer(&job)));
+    assert_eq!(*state(&stage), EvidenceState::Done { rows: Vec::new(), others: Vec::new() });
+}
+
+#[test]
+fn a_blob_that_is_too_large_or_another_one_is_not_checked_as_one() {
+    let mut stage = Stage::looking(signed(Some(9 << 20)));
+    stage.act(Action::Evidence(SignerWish::default()));
+    assert_eq!(job(&stage).blobs[0].text, Err(EvidenceLack::TooLarge));
+    let mut stage = Stage::looking(signed(Some(3)));
+    stage.act(Action::Evidence(SignerWish::default()));
+    assert!(matches!(job(&stage).blobs[0].text, Err(EvidenceLack::Wrong(_))));
+}
+
+#[test]
+fn an_answer_to_an_earlier_search_or_look_changes_nothing() {
+    let mut stage = Stage::looking(signed(None));
+    stage.act(Action::Evidence(SignerWish::default()));
+    let first = job(&stage);
+    stage.act(Action::Evidence(SignerWish { key: "k".into(), ..SignerWish::default() }));
+    stage.answer_evidence(Some(answer(&first)));
+    assert_eq!(*state(&stage), EvidenceState::Running);
+    let second = job(&stage);
+    stage.look(REFERENCE);
+    assert!(stage.state.evidence.is_none(), "another look has not been searched");
+    stage.answer_evidence(Some(answer(&second)));
+    assert!(stage.state.evidence.is_none());
+}
+
+#[test]
+fn a_registry_that_fails_and_a_program_that_ends_are_named() {
+    let mut stage = Stage::looking(signed(None));
+    stage.internet.fault(".sig", 9, Fault::Status(500));
+    stage.act(Action::Evidence(SignerWish::default()));
+    assert!(matches!(state(&stage), EvidenceState::Failed(failure) if !failure.text.is_empty()), "{:?}", state(&stage));
+    assert!(stage.evidence_jobs().is_empty());
+    stage.internet.site(REGISTRY, Site::new().repository("a/b", signed(None)));
+    let mut stage = Stage::looking(signed(None));
+    stage.act(Action::Evidence(SignerWish::default()));
+    stage.answer_evidence(None);
+    assert!(matches!(state(&stage), EvidenceState::Refused(_)), "{:?}", state(&stage));
+}

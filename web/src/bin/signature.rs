@@ -1,0 +1,5 @@
+//! The worker that checks signatures.
+
+fn main() {
+    porthole_web::evidence::run();
+}

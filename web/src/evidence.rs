@@ -1,0 +1,264 @@
+//! Checking signatures, with the engine of `porthole verify` and `porthole attestation`. Only the worker of its own that the session
+//! starts for it refers to this module.
+
+use porthole_core::{descriptor::Descriptor, digest::Digest, media_type::MediaType};
+use porthole_signature::{
+    demand::{Demand, DemandedIdentity, TextPattern},
+    evidence::{Evidence, EvidenceFormat},
+    key::PublicKey,
+    root::TrustRoot,
+    statement::{BillOfMaterials, BuildProvenance, Predicate, Statement},
+    verify::{Outcome, SignatureCheck, SignatureVerifier, Signer},
+};
+
+use crate::{
+    protocol::{decode, encode},
+    worker,
+};
+use porthole_viewer::{
+    protocol::{
+        EvidenceAnswer, EvidenceBlob, EvidenceJob, EvidenceLack, EvidenceRow, SignatureVerdict, SignerFact, SignerWish,
+        StatementFact,
+    },
+    time,
+};
+use wasm_bindgen::JsValue;
+
+/// Checks what the session sends, until the worker is ended.
+pub fn run() {
+    worker::on_panic(|_| worker::post(&JsValue::NULL));
+    worker::listen(|message| {
+        if let Some(job) = message.as_string().as_deref().and_then(decode::<EvidenceJob>) {
+            worker::post(&encode(&check(&job)).into());
+        }
+    });
+    worker::post(&JsValue::TRUE);
+}
+
+/// Checks what a session found.
+pub fn check(job: &EvidenceJob) -> EvidenceAnswer {
+    let rows = prepare(&job.wish)
+        .map(|(verifier, demand)| job.blobs.iter().map(|blob| row(blob, &verifier, &demand)).collect());
+    EvidenceAnswer { look: job.look, run: job.run, rows }
+}
+
+fn prepare(wish: &SignerWish) -> Result<(SignatureVerifier, Demand), String> {
+    let keys = match wish.key.trim() {
+        "" => Vec::new(),
+        key => vec![PublicKey::parse(key.as_bytes()).map_err(|error| error.to_string())?],
+    };
+    let identities = match (wish.identity.trim(), wish.issuer.trim()) {
+        ("", "") => Vec::new(),
+        ("", _) | (_, "") => {
+            return Err("An identity needs its issuer: any other provider could attest the same identity.".to_owned());
+        }
+        (identity, issuer) => vec![DemandedIdentity {
+            identity: TextPattern::Exact(identity.to_owned()),
+            issuer: TextPattern::Exact(issuer.to_owned()),
+        }],
+    };
+    let root = match wish.root.trim() {
+        "" => TrustRoot::public_good(),
+        root => TrustRoot::parse(root),
+    };
+    let root = root.map_err(|error| error.to_string())?;
+    let verifier = SignatureVerifier::new(&root).map_err(|error| error.to_string())?;
+    Ok((verifier, Demand { keys, identities }))
+}
+
+fn row(blob: &EvidenceBlob, verifier: &SignatureVerifier, demand: &Demand) -> EvidenceRow {
+    let parsed = parse(blob);
+    let check = match &parsed {
+        Ok(evidence) => match blob.subject.parse::<Digest>() {
+            Ok(subject) => verifier.check(evidence, &subject, demand),
+            Err(error) => Outcome::Wrong(error.to_string()).into(),
+        },
+        Err(outcome) => outcome.clone().into(),
+    };
+    let promised = MediaType::parse(&blob.media_type).ok().and_then(|media_type| EvidenceFormat::of(&media_type));
+    let format = parsed.as_ref().map_or(promised, |evidence| Some(evidence.format));
+    let SignatureCheck { outcome, signer, log_index, times } = check;
+    EvidenceRow {
+        digest: blob.digest.clone(),
+        size: blob.size,
+        format: format.map_or_else(|| blob.media_type.clone(), |format| format.name().to_owned()),
+        subject: blob.subject.clone(),
+        referrer: blob.referrer.clone(),
+        verdict: verdict(&outcome),
+        reason: outcome.reason().map(str::to_owned),
+        signer: signer.map(fact),
+        log_index,
+        times: times.into_iter().map(time::iso).collect(),
+        statement: parsed.ok().and_then(|evidence| statement(&evidence)),
+    }
+}
+
+fn parse(blob: &EvidenceBlob) -> Result<Evidence, Outcome> {
+    let text = match &blob.text {
+        Ok(text) => text,
+        Err(EvidenceLack::TooLarge) => {
+            return Err(Outcome::Unchecked(
+                "it is too large to be fetched unasked: porthole attestation reads it".into(),
+            ));
+        }
+        Err(EvidenceLack::Wrong(why)) => return Err(Outcome::Wrong(why.clone())),
+    };
+    let read = || {
+        let media_type = MediaType::parse(&blob.media_type).map_err(|error| error.to_string())?;
+        let digest = blob.digest.parse().map_err(|_| "expected a digest".to_owned())?;
+        let mut descriptor = Descriptor::new(media_type, digest, blob.size);
+        descriptor.annotations.clone_from(&blob.annotations);
+        Evidence::parse(&descriptor, text.as_bytes()).map_err(|error| error.to_string())
+    };
+    read().map_err(Outcome::Wrong)
+}
+
+fn verdict(outcome: &Outcome) -> SignatureVerdict {
+    match outcome {
+        Outcome::Trusted => SignatureVerdict::Trusted,
+        Outcome::Stranger => SignatureVerdict::Stranger,
+        Outcome::Unsigned => SignatureVerdict::Unsigned,
+        Outcome::Unknown(_) => SignatureVerdict::Unknown,
+        Outcome::Wrong(_) => SignatureVerdict::Wrong,
+        _ => SignatureVerdict::Unchecked,
+    }
+}
+
+fn fact(signer: Signer) -> SignerFact {
+    match signer {
+        Signer::Key { fingerprint, algorithm } => {
+            SignerFact::Key { fingerprint: fingerprint.to_string(), algorithm: algorithm.to_string() }
+        }
+        Signer::Certificate { identity, issuer, claims } => {
+            let named =
+                [("source", claims.source), ("ref", claims.reference), ("commit", claims.commit), ("run", claims.run)];
+            SignerFact::Certificate { identity, issuer, claims: pairs(named) }
+        }
+    }
+}
+
+fn statement(evidence: &Evidence) -> Option<StatementFact> {
+    if let Some(bill) = &evidence.bill {
+        return Some(StatementFact {
+            kind: "bill of materials".to_owned(),
+            predicate_type: String::new(),
+            facts: facts_of_bill(bill),
+        });
+    }
+    let statement = evidence.statement.as_ref()?;
+    let read = statement.read();
+    let facts = match &read {
+        // It says that the image is signed, which the row says.
+        Predicate::Signature => return None,
+        Predicate::Provenance(provenance) => facts_of_provenance(provenance),
+        Predicate::Bill(bill) => facts_of_bill(bill),
+        Predicate::Vex(count) => vec![("statements".to_owned(), count.to_string())],
+        Predicate::Scan(uri) => vec![("scanner".to_owned(), uri.clone())],
+        _ => Vec::new(),
+    };
+    let Statement { predicate_type, .. } = statement;
+    Some(StatementFact { kind: read.name().to_owned(), predicate_type: predicate_type.clone(), facts })
+}
+
+fn facts_of_provenance(provenance: &BuildProvenance) -> Vec<(String, String)> {
+    let provenance = provenance.clone();
+    let mut facts = pairs([
+        ("builder", provenance.builder),
+        ("source", provenance.source),
+        ("commit", provenance.commit),
+        ("started", provenance.started),
+        ("finished", provenance.finished),
+        ("run", provenance.invocation),
+    ]);
+    facts.extend(provenance.materials.into_iter().take(MATERIALS).map(|material| {
+        let digest = material.digests.into_iter().next().map(|(name, hex)| format!("@{name}:{hex}"));
+        ("material".to_owned(), format!("{}{}", material.uri, digest.unwrap_or_default()))
+    }));
+    facts
+}
+
+/// Materials that are sent to the page.
+const MATERIALS: usize = 100;
+
+fn facts_of_bill(bill: &BillOfMaterials) -> Vec<(String, String)> {
+    let mut facts =
+        vec![("format".to_owned(), bill.format.clone()), ("packages".to_owned(), bill.packages.len().to_string())];
+    facts.extend(pairs([("name", bill.name.clone()), ("created", bill.created.clone())]));
+    facts.extend(bill.tools.iter().map(|tool| ("made by".to_owned(), tool.clone())));
+    facts
+}
+
+fn pairs<const N: usize>(named: [(&str, Option<String>); N]) -> Vec<(String, String)> {
+    named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use porthole_testkit::signing::{Authority, Signatory, SignedLayer, attestation, payload, signature};
+    use serde_json::json;
+
+    fn digest() -> String {
+        Digest::sha256(b"image").to_string()
+    }
+
+    fn blob(layer: &SignedLayer) -> EvidenceBlob {
+        let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
+        EvidenceBlob {
+            subject: digest(),
+            referrer: digest(),
+            digest: layer.blob.digest.clone(),
+            media_type: layer.blob.media_type.clone(),
+            size: layer.blob.bytes.len() as u64,
+            annotations: layer.annotations.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
+            text: Ok(String::from_utf8(layer.blob.bytes.clone()).expect("text")),
+        }
+    }
+
+    fn rows(wish: SignerWish, layers: &[SignedLayer]) -> Result<Vec<EvidenceRow>, String> {
+        check(&EvidenceJob { look: 1, run: 2, wish, blobs: layers.iter().map(blob).collect() }).rows
+    }
+
+    #[test]
+    fn a_key_is_the_signer_that_was_named_and_another_is_not() {
+        let who = Signatory::new();
+        let layer = signature(payload(&digest()), &who, None);
+        let by = |key: &Signatory| SignerWish { key: key.public_key(), ..SignerWish::default() };
+        let verdict = |wish| rows(wish, std::slice::from_ref(&layer)).expect("usable")[0].verdict;
+        assert_eq!(verdict(by(&who)), SignatureVerdict::Trusted);
+        assert_eq!(verdict(by(&Signatory::new())), SignatureVerdict::Stranger);
+        assert_eq!(verdict(SignerWish::default()), SignatureVerdict::Unchecked);
+    }
+
+    #[test]
+    fn an_identity_is_proved_by_the_trust_root_that_was_given() {
+        let authority = Authority::new();
+        let who = authority.attest("me@example.org", "https://login.example.org");
+        let statement = json!({
+            "_type": "https://in-toto.io/Statement/v1", "predicateType": "https://slsa.dev/provenance/v1",
+            "subject": [{"digest": {"sha256": Digest::sha256(b"image").hex()}}],
+            "predicate": {"runDetails": {"builder": {"id": "https://builder.example"}}},
+        });
+        let layers =
+            [signature(payload(&digest()), &who, Some(&authority)), attestation(&statement, &who, Some(&authority))];
+        let wish = SignerWish {
+            identity: "me@example.org".into(),
+            issuer: "https://login.example.org".into(),
+            root: authority.trusted_root(),
+            ..SignerWish::default()
+        };
+        let found = rows(wish.clone(), &layers).expect("usable");
+        assert!(found.iter().all(|row| row.verdict == SignatureVerdict::Trusted), "{found:?}");
+        assert_eq!(found[0].times, ["2026-01-01T12:00:00Z"]);
+        let statement = found[1].statement.as_ref().expect("a statement");
+        assert_eq!(statement.facts, [("builder".to_owned(), "https://builder.example".to_owned())]);
+        let found = rows(SignerWish { root: String::new(), ..wish.clone() }, &layers).expect("usable");
+        assert!(found.iter().all(|row| row.verdict == SignatureVerdict::Unknown), "{found:?}");
+        assert!(
+            rows(SignerWish { issuer: String::new(), ..wish.clone() }, &layers).is_err(),
+            "an identity needs an issuer"
+        );
+        assert!(rows(SignerWish { root: "{}".into(), ..wish }, &layers).is_err());
+        assert!(rows(SignerWish { key: "no key".into(), ..SignerWish::default() }, &layers).is_err());
+    }
+}
