@@ -29,9 +29,13 @@ pub const IMAGE_NAME: &str = "io.containerd.image.name";
 ///
 /// # Errors
 ///
-/// [`Error`] if the version is unknown, or `index.json` is not an image index within [`Limits::manifest_bytes`] and
+/// [`Error`] if the version is unknown, `index.json` is not an image index, or the two exceed [`Limits::manifest_bytes`] or
 /// [`Limits::descriptors`].
 pub fn read_images(oci_layout: &[u8], index_json: Vec<u8>, limits: &Limits) -> Result<Vec<NamedImage>, Error> {
+    let (limit, got) = (limits.manifest_bytes, oci_layout.len() as u64);
+    if got > limit {
+        return Err(Error::TooLarge { limit, got });
+    }
     check_version(oci_layout)?;
     Ok(parse_index_within(index_json, limits)?.into_iter().map(NamedImage::from_entry).collect())
 }
@@ -97,6 +101,14 @@ pub enum Error {
     /// `oci-layout` is not valid JSON, or lacks its field.
     #[error(transparent)]
     Json(#[from] json::Error),
+    /// `oci-layout` is larger than [`Limits::manifest_bytes`].
+    #[error("{LAYOUT_FILE} is too large: expected at most {limit} bytes (limit manifest_bytes), got {got}")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+        /// Size in bytes, as far as it was read.
+        got: u64,
+    },
     /// `index.json` is malformed.
     #[error("{INDEX_FILE}: {0}")]
     Index(#[from] manifest::Error),
@@ -116,6 +128,7 @@ impl Classify for Error {
         match self {
             Self::Index(error) => error.failure(),
             Self::Json(error) => error.failure(),
+            Self::TooLarge { limit, got } => Failure::named_limit("manifest_bytes", *limit, *got),
             Self::NotAnIndex | Self::Version { .. } => Failure::malformed(),
         }
     }
@@ -124,6 +137,13 @@ impl Classify for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_layout_file_over_the_limit_is_not_called_malformed() {
+        let limits = Limits { manifest_bytes: 10, ..Limits::default() };
+        let error = read_images(&br#"{"imageLayoutVersion":"1.0.0"}"#[..11], Vec::new(), &limits).unwrap_err();
+        assert_eq!(error.failure(), Failure::named_limit("manifest_bytes", 10, 11), "{error}");
+    }
 
     #[test]
     fn versions() {
