@@ -163,9 +163,10 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             WorkerReport::Done { findings, .. } => {
                 self.desk.borrow_mut().roster.free(worker);
                 self.change_probe(kind, |probe, _| probe.end(layer, findings));
-                self.tell_probe(kind, true);
                 self.dispatch();
+                // What was found comes before the word that all of it is there.
                 self.judge_probes();
+                self.tell_probe(kind, true);
             }
             _ => {}
         }
@@ -174,6 +175,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// A layer could not be read for a probe.
     pub(super) fn lose_probe(&self, kind: ProbeKind, layer: u32, text: String) {
         self.change_probe(kind, |probe, _| probe.lose(layer, text));
+        self.judge_probes();
         self.tell_probe(kind, true);
     }
 
