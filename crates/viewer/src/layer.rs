@@ -17,7 +17,7 @@ pub(crate) const BATCH_BYTES: usize = 64 << 10;
 
 /// From the session to a layer worker, which does one job at a time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "order", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum WorkerOrder {
     /// Fetch, verify and scan a layer.
     Read(Box<ReadJob>),
@@ -87,7 +87,7 @@ impl std::fmt::Debug for BlobRequest {
 
 /// From a layer worker to the session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "report", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum WorkerReport {
     /// The worker listens.
     Ready,

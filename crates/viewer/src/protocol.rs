@@ -50,7 +50,7 @@ use std::fmt;
 /// `look` is a number that the app chooses, greater for every new look; the session repeats it on every event that
 /// belongs to that look, so that the app can drop late answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "command", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Command {
     /// First of all: settings, and the page's base URL (`document.baseURI`), beside which `relay.json` may be.
     Start {

@@ -81,7 +81,7 @@ pub enum LayerRelation {
 
 /// How far the files of two images are compared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "files", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum ComparedFiles {
     /// Layers are being read.
     Reading {

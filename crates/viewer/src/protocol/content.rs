@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Content of a path, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "content", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum ShownContent {
     /// It is being read.
     Reading,

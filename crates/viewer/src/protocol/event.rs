@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// From the session to the app.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Event {
     /// The session listens. Sent once, without being asked.
     Ready,

@@ -80,7 +80,7 @@ impl FailureCause {
 
 /// What a person can do about a failure: buttons, or words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "remedy", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Remedy {
     /// Send `UseRelay`, then `Retry`; without a relay (see [`Event::Relay`](super::Event::Relay)) open the settings or say how to start one.
     UseRelay {

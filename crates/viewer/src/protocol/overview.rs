@@ -126,7 +126,7 @@ pub struct FindingFact {
 
 /// Where the front end shows what a finding is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "to", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum FindingLink {
     /// Manifest and config.
     Documents,

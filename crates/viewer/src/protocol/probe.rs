@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a probe looks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "wish", content = "query", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum ProbeWish {
     /// Lines that match.
     Search(SearchQuery),

@@ -22,7 +22,7 @@ pub struct PathVersionFacts {
 
 /// How two versions of a path differ.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "diff", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum VersionDiff {
     /// They are being read.
     Reading,
