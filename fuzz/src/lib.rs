@@ -6,6 +6,7 @@
 mod archive;
 mod contents;
 pub mod corpus;
+mod evidence;
 mod json;
 mod listing;
 pub mod seeds;
@@ -19,6 +20,7 @@ mod zstd;
 
 pub use archive::{differential, tar};
 pub use contents::{packages, rpm, secrets};
+pub use evidence::evidence;
 pub use json::json;
 pub use porthole_relay::fuzz::relay;
 pub use seek::seek;
@@ -52,5 +54,6 @@ pub const TARGETS: &[Target] = &[
     ("packages", packages),
     ("rpm", rpm),
     ("secrets", secrets),
+    ("evidence", evidence),
     ("relay", relay),
 ];

@@ -63,6 +63,7 @@ pub fn of(target: &str) -> Result<Vec<Input>, Box<dyn Error>> {
             r#"{"auths":{"r":{"auth":"YTpiY2RlZmc="}},"type":"service_account","private_key":""}"#,
             "AKIA ghp_ glpat- xoxb-1-2 eyJhbGciOiJIUzI1NiJ9.e30.x aws_secret_access_key= sk-T3BlbkFJ hf_ npm_ token: PASSWORD=x",
         ]),
+        "evidence" => evidence(),
         _ => Vec::new(),
     };
     inputs.retain(|(_, bytes)| bytes.len() <= LARGEST);
@@ -74,6 +75,20 @@ pub fn of(target: &str) -> Result<Vec<Input>, Box<dyn Error>> {
 
 fn texts(texts: &[&str]) -> Vec<Input> {
     texts.iter().enumerate().map(|(number, text)| (number.to_string(), text.as_bytes().to_vec())).collect()
+}
+
+fn evidence() -> Vec<Input> {
+    let bundles: [(&str, &[u8]); 3] = [
+        ("message", include_bytes!("../../crates/signature/tests/vectors/cosign-v3-blob.sigstore.json")),
+        ("envelope", include_bytes!("../../crates/signature/tests/vectors/conda-attestation.sigstore.json")),
+        ("key", include_bytes!("../../crates/signature/tests/vectors/managed-key/bundle.sigstore.json")),
+    ];
+    let key = include_bytes!("../../crates/signature/tests/keys/rsa2048.pub");
+    let mut payload = include_bytes!("../../crates/signature/tests/keys/payload.json").to_vec();
+    payload.push(0);
+    payload.extend_from_slice(include_bytes!("../../crates/signature/tests/keys/p256.sig"));
+    let bundles = bundles.into_iter().map(|(name, bytes)| (name.to_owned(), bytes.to_vec()));
+    bundles.chain([("public-key".to_owned(), key.to_vec()), ("payload".to_owned(), payload)]).collect()
 }
 
 fn databases() -> Result<Vec<Input>, Box<dyn Error>> {
