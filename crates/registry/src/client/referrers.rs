@@ -9,7 +9,7 @@ use crate::{
     endpoint::{manifest, referrers, tags},
     error::{Error, Subject},
     policy::{RefusedUrl, Url},
-    transport::{Environment, Request, Transport},
+    transport::{Environment, ErrorKind, Request, Transport},
 };
 use http::header;
 use porthole_core::{
@@ -135,6 +135,8 @@ impl<T: Transport + Environment> Registry<T> {
                 }
             }
             Err(Error::Policy { role: "redirect", .. } | Error::RedirectLoop { .. }) => return Ok(Asked::Page),
+            // Registries without the API send no CORS headers with their 404, whatever they send with manifests: a page cannot read it.
+            Err(Error::Transport { error, .. }) if error.kind == ErrorKind::Cors => return Ok(Asked::Page),
             Err(Error::Transport { error, .. }) if error.kind.retryable() => {}
             Err(error) => return Err(error),
         }

@@ -304,6 +304,14 @@ fn a_redirect_of_referrers_to_a_page_is_no_answer_and_not_waited_for() {
 }
 
 #[test]
+fn a_registry_that_lets_no_page_read_its_missing_api_has_none() {
+    let internet = serving(content());
+    internet.fault("/referrers/", 9, Fault::NoAnswer(porthole_registry::transport::ErrorKind::Cors));
+    let listed = block_on(client(&internet).list_referrers(&tagged(), &root(&content()), None)).unwrap();
+    assert_eq!((listed.referrers.len(), listed.by), (0, By::Tag));
+}
+
+#[test]
 fn referrers_are_not_waited_for_a_minute() {
     let internet = serving(content());
     internet.fault("/referrers/", 9, answer(429, &[("retry-after", "50")], ""));
