@@ -1,4 +1,4 @@
-//! `fetch` as a transport: no cookies but to the page's own origin, no hops to be seen, aborted when dropped.
+//! `fetch` as a transport: no cookies, no hops to be seen, aborted when dropped.
 
 mod body;
 mod global;
@@ -34,8 +34,9 @@ impl Transport for Fetch {
         let guard = AbortGuard::new()?;
         let init = RequestInit::new();
         init.set_method(request.method().as_str());
-        // Where an organisation's sign-in stands before the page, its relay is behind it as well. Registries elsewhere get no cookies.
-        init.set_credentials(RequestCredentials::SameOrigin);
+        // With credentials, even of its own origin alone, a browser asks for a password itself where a registry behind the relay asks for
+        // one (Basic), and the page never sees the question.
+        init.set_credentials(RequestCredentials::Omit);
         init.set_redirect(RequestRedirect::Follow);
         init.set_referrer_policy(ReferrerPolicy::NoReferrer);
         init.set_cache(cache(url));
