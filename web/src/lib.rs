@@ -1,13 +1,12 @@
 //! The page: a window into any container image.
 //!
-//! Five kinds of thread share this crate, each a binary of its own. The *app* draws. One *session* worker owns the
+//! Four kinds of thread share this crate, each a binary of its own. The *app* draws. One *session* worker owns the
 //! registry client, tokens, credentials and the file tree, and answers every query. *Layer* workers fetch a blob,
 //! verify it and scan it where its bytes are. *Contents* workers do the same and look into the files; they are loaded when a
-//! view needs them, as is a *signature* worker, which checks signatures. They speak [`protocol`] and share no memory.
+//! view needs them. The worker that checks signatures is a package of its own, `web/signature`. They speak [`protocol`] and share no memory.
 
 // Workers.
 pub mod checker;
-pub mod evidence;
 pub mod layer;
 pub mod pool;
 pub mod protocol;

@@ -35,17 +35,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "porthole-viewer",
         &["porthole-contents", "porthole-inspect", "porthole-source", "porthole-registry", "porthole-core"],
     ),
-    (
-        "porthole-web",
-        &[
-            "porthole-viewer",
-            "porthole-signature",
-            "porthole-inspect",
-            "porthole-source",
-            "porthole-registry",
-            "porthole-core",
-        ],
-    ),
+    ("porthole-web", &["porthole-viewer", "porthole-inspect", "porthole-source", "porthole-registry", "porthole-core"]),
+    ("porthole-web-signature", &["porthole-viewer", "porthole-signature", "porthole-core"]),
     (
         "porthole-cli",
         &[

@@ -9,8 +9,14 @@ use crate::{
 };
 
 /// The crates that run in the tab, and the lints that hold only there.
-const IN_THE_TAB: &[&str] =
-    &["porthole-core", "porthole-source", "porthole-registry", "porthole-inspect", "porthole-web"];
+const IN_THE_TAB: &[&str] = &[
+    "porthole-core",
+    "porthole-source",
+    "porthole-registry",
+    "porthole-inspect",
+    "porthole-web",
+    "porthole-web-signature",
+];
 const TAB_LINTS: &str = "ci/clippy-wasm";
 
 pub(crate) fn run(workspace: &Workspace) -> Result {

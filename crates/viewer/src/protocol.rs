@@ -25,8 +25,8 @@ pub use compare::{
 pub use content::{ShownContent, ShownPart};
 pub use event::{Event, RegistryRoute, RouteReason, Selection};
 pub use evidence::{
-    EvidenceAnswer, EvidenceBlob, EvidenceJob, EvidenceLack, EvidenceProgress, EvidenceRow, EvidenceState,
-    ReferrerFact, SignatureVerdict, SignerFact, SignerWish, StatementFact,
+    EvidenceAnswer, EvidenceBlob, EvidenceCard, EvidenceJob, EvidenceLack, EvidenceProgress, EvidenceState,
+    SignatureVerdict, SignerWish,
 };
 pub use failure::{FailureCause, FailureNotice, Remedy};
 pub use image::{DocumentText, HistoryEntry, ImageLayer, ImageSummary, InstructionLine};

@@ -69,11 +69,11 @@ pub struct EvidenceAnswer {
     pub look: u32,
     /// Number of the run.
     pub run: u32,
-    /// A row for each blob.
+    /// A card for each blob.
     ///
     /// # Errors
     /// Why a key, an identity or a trust root cannot be used, for a person.
-    pub rows: Result<Vec<EvidenceRow>, String>,
+    pub cards: Result<Vec<EvidenceCard>, String>,
 }
 
 /// How far the search for evidence is.
@@ -92,43 +92,26 @@ pub enum EvidenceState {
     /// The registry is asked, or signatures are checked.
     Running,
     /// What was found, and what refers to the image beside it.
-    Done {
-        /// Signatures and statements.
-        rows: Vec<EvidenceRow>,
-        /// Referrers that hold no evidence.
-        others: Vec<ReferrerFact>,
-    },
+    Done(Vec<EvidenceCard>),
     /// What was asked for cannot be used, for a person.
     Refused(String),
     /// The registry did not answer as it should.
     Failed(Box<FailureNotice>),
 }
 
-/// A signature or a statement, and what became of it.
+/// What the page shows of a signature, a statement or another referrer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EvidenceRow {
-    /// Digest of the blob.
+pub struct EvidenceCard {
+    /// Digest of the blob, or of the document that refers to the image.
     pub digest: String,
-    /// Bytes of the blob.
-    pub size: u64,
     /// What it is, in a few words.
-    pub format: String,
-    /// What it is to be about.
-    pub subject: String,
-    /// Manifest that holds it.
-    pub referrer: String,
-    /// What became of its signature.
-    pub verdict: SignatureVerdict,
-    /// Why, where there is more to say.
-    pub reason: Option<String>,
-    /// Who signed; proved only if the verdict is trusted or stranger.
-    pub signer: Option<SignerFact>,
-    /// Position in a log, proved.
-    pub log_index: Option<u64>,
-    /// When it existed, as a log or an authority signed: ISO 8601 in UTC.
-    pub times: Vec<String>,
-    /// What it says.
-    pub statement: Option<StatementFact>,
+    pub title: String,
+    /// It is a statement, such as provenance: it says more than who signed.
+    pub is_statement: bool,
+    /// What became of its signature; `None` for a referrer that holds no evidence.
+    pub verdict: Option<SignatureVerdict>,
+    /// The rest, with names.
+    pub facts: Vec<(String, String)>,
 }
 
 /// What became of a signature.
@@ -147,52 +130,6 @@ pub enum SignatureVerdict {
     Unknown,
     /// It does not hold.
     Wrong,
-}
-
-/// Who signed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SignerFact {
-    /// The holder of a key.
-    Key {
-        /// SHA-256 of the public key.
-        fingerprint: String,
-        /// Its algorithm.
-        algorithm: String,
-    },
-    /// Someone whom a provider attested.
-    Certificate {
-        /// An address, or the URI of a workflow.
-        identity: String,
-        /// URL of the provider.
-        issuer: Option<String>,
-        /// Repository, commit, reference and run, with their names.
-        claims: Vec<(String, String)>,
-    },
-}
-
-/// What a statement says.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StatementFact {
-    /// Provenance, bill of materials, or another kind.
-    pub kind: String,
-    /// URI of its type.
-    pub predicate_type: String,
-    /// What it says, with names.
-    pub facts: Vec<(String, String)>,
-}
-
-/// A document that refers to the image.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ReferrerFact {
-    /// Its digest.
-    pub digest: String,
-    /// Its artifact type, or the media type of its configuration.
-    pub artifact_type: String,
-    /// Bytes of the document.
-    pub size: u64,
-    /// The title in its annotations.
-    pub title: Option<String>,
 }
 
 impl SignatureVerdict {

@@ -7,9 +7,10 @@ use super::{Errand, Front, Session, Work};
 use crate::{
     pool::Pool,
     protocol::{
-        Event, EvidenceAnswer, EvidenceBlob, EvidenceJob, EvidenceLack, EvidenceProgress, EvidenceState, FailureNotice,
-        ReferrerFact, SignerWish,
+        Event, EvidenceAnswer, EvidenceBlob, EvidenceCard, EvidenceJob, EvidenceLack, EvidenceProgress, EvidenceState,
+        FailureNotice, SignerWish,
     },
+    size::size,
 };
 use porthole_core::{
     descriptor::Descriptor,
@@ -40,14 +41,14 @@ pub(super) struct EvidenceRun {
 /// What a search found, and what it waits for.
 pub(super) struct EvidenceWait {
     run: EvidenceRun,
-    others: Vec<ReferrerFact>,
+    others: Vec<EvidenceCard>,
 }
 
 /// What refers to a digest.
 #[derive(Default)]
 struct Gathered {
     blobs: Vec<EvidenceBlob>,
-    others: Vec<ReferrerFact>,
+    others: Vec<EvidenceCard>,
     fetched: u64,
 }
 
@@ -80,8 +81,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     pub fn hear_evidence(&self, answer: EvidenceAnswer) {
         let waits = |wait: &mut EvidenceWait| (wait.run.look, wait.run.run) == (answer.look, answer.run);
         let Some(EvidenceWait { run, others }) = self.desk.borrow_mut().evidence.take_if(waits) else { return };
-        let state = match answer.rows {
-            Ok(rows) => EvidenceState::Done { rows, others },
+        let state = match answer.cards {
+            Ok(cards) => EvidenceState::Done(cards.into_iter().chain(others).collect()),
             Err(why) => EvidenceState::Refused(why),
         };
         self.tell_evidence(&run, state);
@@ -182,7 +183,7 @@ fn is_evidence(media_type: &MediaType) -> bool {
     EvidenceFormat::of(media_type).is_some()
 }
 
-fn fact(document: &Document) -> ReferrerFact {
+fn fact(document: &Document) -> EvidenceCard {
     let (kind, annotations) = match document {
         Document::Manifest(manifest) => (kind(&manifest.value), &manifest.value.annotations),
         Document::Index(index) => (
@@ -190,12 +191,10 @@ fn fact(document: &Document) -> ReferrerFact {
             &index.value.annotations,
         ),
     };
-    ReferrerFact {
-        digest: document.raw().digest().to_string(),
-        artifact_type: kind,
-        size: document.raw().size(),
-        title: annotations.get("org.opencontainers.image.title").cloned(),
-    }
+    let mut facts =
+        vec![("Document".to_owned(), format!("{} · {}", document.raw().digest(), size(document.raw().size())))];
+    facts.extend(annotations.get("org.opencontainers.image.title").map(|title| ("Title".to_owned(), title.clone())));
+    EvidenceCard { digest: document.raw().digest().to_string(), title: kind, is_statement: false, verdict: None, facts }
 }
 
 fn kind(manifest: &Manifest) -> String {

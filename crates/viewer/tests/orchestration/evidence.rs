@@ -7,7 +7,7 @@ use porthole_testkit::{
 };
 use porthole_viewer::{
     address::Tab,
-    protocol::{EvidenceAnswer, EvidenceJob, EvidenceLack, EvidenceRow, EvidenceState, SignatureVerdict, SignerWish},
+    protocol::{EvidenceAnswer, EvidenceCard, EvidenceJob, EvidenceLack, EvidenceState, SignatureVerdict, SignerWish},
     state::{Action, command},
 };
 
@@ -52,20 +52,14 @@ fn job(stage: &Stage) -> EvidenceJob {
 }
 
 fn answer(job: &EvidenceJob) -> EvidenceAnswer {
-    let row = |blob: &porthole_viewer::protocol::EvidenceBlob| EvidenceRow {
+    let card = |blob: &porthole_viewer::protocol::EvidenceBlob| EvidenceCard {
         digest: blob.digest.clone(),
-        size: blob.size,
-        format: "a signature".into(),
-        subject: blob.subject.clone(),
-        referrer: blob.referrer.clone(),
-        verdict: SignatureVerdict::Trusted,
-        reason: None,
-        signer: None,
-        log_index: None,
-        times: Vec::new(),
-        statement: None,
+        title: "a signature".into(),
+        is_statement: false,
+        verdict: Some(SignatureVerdict::Trusted),
+        facts: Vec::new(),
     };
-    EvidenceAnswer { look: job.look, run: job.run, rows: Ok(job.blobs.iter().map(row).collect()) }
+    EvidenceAnswer { look: job.look, run: job.run, cards: Ok(job.blobs.iter().map(card).collect()) }
 }
 
 fn state(stage: &Stage) -> &EvidenceState {
@@ -88,12 +82,10 @@ fn signatures_are_fetched_and_checked_elsewhere_and_the_rest_is_named() {
     assert_eq!(*state(&stage), EvidenceState::Running);
     assert!(stage.state.fetched > fetched, "what was fetched for it is counted");
     stage.answer_evidence(Some(answer(&job)));
-    let EvidenceState::Done { rows, others } = state(&stage) else { panic!("{:?}", state(&stage)) };
-    assert_eq!((rows.len(), rows[0].verdict), (1, SignatureVerdict::Trusted));
-    assert_eq!(
-        others.iter().map(|other| other.artifact_type.as_str()).collect::<Vec<_>>(),
-        ["application/vnd.example.note"]
-    );
+    let EvidenceState::Done(cards) = state(&stage) else { panic!("{:?}", state(&stage)) };
+    let cards: Vec<_> = cards.iter().map(|card| (card.title.as_str(), card.verdict)).collect();
+    let expected = [("a signature", Some(SignatureVerdict::Trusted)), ("application/vnd.example.note", None)];
+    assert_eq!(cards, expected);
     stage.act(Action::Tab(Tab::Referrers));
     assert!(
         command(&stage.state).is_some_and(|command| command.starts_with("porthole referrers --tree r.example/a/b@"))
@@ -107,7 +99,7 @@ fn an_image_without_referrers_is_done_and_has_none() {
     let job = job(&stage);
     assert!(job.blobs.is_empty());
     stage.answer_evidence(Some(answer(&job)));
-    assert_eq!(*state(&stage), EvidenceState::Done { rows: Vec::new(), others: Vec::new() });
+    assert_eq!(*state(&stage), EvidenceState::Done(Vec::new()));
 }
 
 #[test]

@@ -1,5 +1,4 @@
-//! Checking signatures, with the engine of `porthole verify` and `porthole attestation`. Only the worker of its own that the session
-//! starts for it refers to this module.
+//! Checking signatures, with the engine of `porthole verify` and `porthole attestation`.
 
 use porthole_core::{descriptor::Descriptor, digest::Digest, media_type::MediaType};
 use porthole_signature::{
@@ -7,39 +6,20 @@ use porthole_signature::{
     evidence::{Evidence, EvidenceFormat},
     key::PublicKey,
     root::TrustRoot,
-    statement::{BillOfMaterials, BuildProvenance, Predicate, Statement},
+    statement::{BillOfMaterials, BuildProvenance, Predicate},
     verify::{Outcome, SignatureCheck, SignatureVerifier, Signer},
 };
-
-use crate::{
-    protocol::{decode, encode},
-    worker,
-};
 use porthole_viewer::{
-    protocol::{
-        EvidenceAnswer, EvidenceBlob, EvidenceJob, EvidenceLack, EvidenceRow, SignatureVerdict, SignerFact, SignerWish,
-        StatementFact,
-    },
+    protocol::{EvidenceAnswer, EvidenceBlob, EvidenceCard, EvidenceJob, EvidenceLack, SignatureVerdict, SignerWish},
+    size::size,
     time,
 };
-use wasm_bindgen::JsValue;
-
-/// Checks what the session sends, until the worker is ended.
-pub fn run() {
-    worker::on_panic(|_| worker::post(&JsValue::NULL));
-    worker::listen(|message| {
-        if let Some(job) = message.as_string().as_deref().and_then(decode::<EvidenceJob>) {
-            worker::post(&encode(&check(&job)).into());
-        }
-    });
-    worker::post(&JsValue::TRUE);
-}
 
 /// Checks what a session found.
-pub fn check(job: &EvidenceJob) -> EvidenceAnswer {
-    let rows = prepare(&job.wish)
-        .map(|(verifier, demand)| job.blobs.iter().map(|blob| row(blob, &verifier, &demand)).collect());
-    EvidenceAnswer { look: job.look, run: job.run, rows }
+pub(crate) fn check(job: &EvidenceJob) -> EvidenceAnswer {
+    let cards = prepare(&job.wish)
+        .map(|(verifier, demand)| job.blobs.iter().map(|blob| card(blob, &verifier, &demand)).collect());
+    EvidenceAnswer { look: job.look, run: job.run, cards }
 }
 
 fn prepare(wish: &SignerWish) -> Result<(SignatureVerifier, Demand), String> {
@@ -66,7 +46,7 @@ fn prepare(wish: &SignerWish) -> Result<(SignatureVerifier, Demand), String> {
     Ok((verifier, Demand { keys, identities }))
 }
 
-fn row(blob: &EvidenceBlob, verifier: &SignatureVerifier, demand: &Demand) -> EvidenceRow {
+fn card(blob: &EvidenceBlob, verifier: &SignatureVerifier, demand: &Demand) -> EvidenceCard {
     let parsed = parse(blob);
     let check = match &parsed {
         Ok(evidence) => match blob.subject.parse::<Digest>() {
@@ -77,20 +57,31 @@ fn row(blob: &EvidenceBlob, verifier: &SignatureVerifier, demand: &Demand) -> Ev
     };
     let promised = MediaType::parse(&blob.media_type).ok().and_then(|media_type| EvidenceFormat::of(&media_type));
     let format = parsed.as_ref().map_or(promised, |evidence| Some(evidence.format));
+    let format = format.map_or_else(|| blob.media_type.clone(), |format| format.name().to_owned());
+    let statement = parsed.ok().and_then(|evidence| statement(&evidence));
     let SignatureCheck { outcome, signer, log_index, times } = check;
-    EvidenceRow {
-        digest: blob.digest.clone(),
-        size: blob.size,
-        format: format.map_or_else(|| blob.media_type.clone(), |format| format.name().to_owned()),
-        subject: blob.subject.clone(),
-        referrer: blob.referrer.clone(),
-        verdict: verdict(&outcome),
-        reason: outcome.reason().map(str::to_owned),
-        signer: signer.map(fact),
-        log_index,
-        times: times.into_iter().map(time::iso).collect(),
-        statement: parsed.ok().and_then(|evidence| statement(&evidence)),
-    }
+    let is_proved = matches!(outcome, Outcome::Trusted | Outcome::Stranger);
+    let mut facts = signer.map(|signer| facts_of_signer(signer, is_proved)).unwrap_or_default();
+    facts.extend(outcome.reason().map(|reason| named("Reason", reason)));
+    facts.extend(times.into_iter().map(|seconds| named("Signed time", time::iso(seconds))));
+    facts.extend(log_index.map(|index| named("Position in the log", index.to_string())));
+    let is_statement = statement.is_some();
+    let title = match statement {
+        Some((kind, of_statement)) => {
+            facts.extend(of_statement);
+            kind
+        }
+        None => format.clone(),
+    };
+    facts.push(named("Format", format));
+    facts.push(named("About", &blob.subject));
+    facts.push(named("Manifest", &blob.referrer));
+    facts.push(named("Blob", format!("{} · {}", blob.digest, size(blob.size))));
+    EvidenceCard { digest: blob.digest.clone(), title, is_statement, verdict: Some(verdict(&outcome)), facts }
+}
+
+fn named(name: &str, value: impl Into<String>) -> (String, String) {
+    (name.to_owned(), value.into())
 }
 
 fn parse(blob: &EvidenceBlob) -> Result<Evidence, Outcome> {
@@ -124,40 +115,42 @@ fn verdict(outcome: &Outcome) -> SignatureVerdict {
     }
 }
 
-fn fact(signer: Signer) -> SignerFact {
+fn facts_of_signer(signer: Signer, is_proved: bool) -> Vec<(String, String)> {
+    let by = if is_proved { "Signed by" } else { "Claims to be by" };
     match signer {
-        Signer::Key { fingerprint, algorithm } => {
-            SignerFact::Key { fingerprint: fingerprint.to_string(), algorithm: algorithm.to_string() }
-        }
+        Signer::Key { fingerprint, algorithm } => vec![named(by, format!("{algorithm} key {fingerprint}"))],
         Signer::Certificate { identity, issuer, claims } => {
-            let named =
-                [("source", claims.source), ("ref", claims.reference), ("commit", claims.commit), ("run", claims.run)];
-            SignerFact::Certificate { identity, issuer, claims: pairs(named) }
+            let mut facts = vec![named(by, identity)];
+            facts.extend(pairs([
+                ("Attested by", issuer),
+                ("source", claims.source),
+                ("ref", claims.reference),
+                ("commit", claims.commit),
+                ("run", claims.run),
+            ]));
+            facts
         }
     }
 }
 
-fn statement(evidence: &Evidence) -> Option<StatementFact> {
+/// What a statement is, and what it says.
+fn statement(evidence: &Evidence) -> Option<(String, Vec<(String, String)>)> {
     if let Some(bill) = &evidence.bill {
-        return Some(StatementFact {
-            kind: "bill of materials".to_owned(),
-            predicate_type: String::new(),
-            facts: facts_of_bill(bill),
-        });
+        return Some(("bill of materials".to_owned(), facts_of_bill(bill)));
     }
     let statement = evidence.statement.as_ref()?;
     let read = statement.read();
-    let facts = match &read {
-        // It says that the image is signed, which the row says.
+    let mut facts = match &read {
+        // It says that the image is signed, which the card says.
         Predicate::Signature => return None,
         Predicate::Provenance(provenance) => facts_of_provenance(provenance),
         Predicate::Bill(bill) => facts_of_bill(bill),
-        Predicate::Vex(count) => vec![("statements".to_owned(), count.to_string())],
-        Predicate::Scan(uri) => vec![("scanner".to_owned(), uri.clone())],
+        Predicate::Vex(count) => vec![named("statements", count.to_string())],
+        Predicate::Scan(uri) => vec![named("scanner", uri)],
         _ => Vec::new(),
     };
-    let Statement { predicate_type, .. } = statement;
-    Some(StatementFact { kind: read.name().to_owned(), predicate_type: predicate_type.clone(), facts })
+    facts.insert(0, named("Type", &statement.predicate_type));
+    Some((read.name().to_owned(), facts))
 }
 
 fn facts_of_provenance(provenance: &BuildProvenance) -> Vec<(String, String)> {
@@ -215,8 +208,8 @@ mod tests {
         }
     }
 
-    fn rows(wish: SignerWish, layers: &[SignedLayer]) -> Result<Vec<EvidenceRow>, String> {
-        check(&EvidenceJob { look: 1, run: 2, wish, blobs: layers.iter().map(blob).collect() }).rows
+    fn rows(wish: SignerWish, layers: &[SignedLayer]) -> Result<Vec<EvidenceCard>, String> {
+        check(&EvidenceJob { look: 1, run: 2, wish, blobs: layers.iter().map(blob).collect() }).cards
     }
 
     #[test]
@@ -224,7 +217,7 @@ mod tests {
         let who = Signatory::new();
         let layer = signature(payload(&digest()), &who, None);
         let by = |key: &Signatory| SignerWish { key: key.public_key(), ..SignerWish::default() };
-        let verdict = |wish| rows(wish, std::slice::from_ref(&layer)).expect("usable")[0].verdict;
+        let verdict = |wish| rows(wish, std::slice::from_ref(&layer)).expect("usable")[0].verdict.expect("evidence");
         assert_eq!(verdict(by(&who)), SignatureVerdict::Trusted);
         assert_eq!(verdict(by(&Signatory::new())), SignatureVerdict::Stranger);
         assert_eq!(verdict(SignerWish::default()), SignatureVerdict::Unchecked);
@@ -248,12 +241,13 @@ mod tests {
             ..SignerWish::default()
         };
         let found = rows(wish.clone(), &layers).expect("usable");
-        assert!(found.iter().all(|row| row.verdict == SignatureVerdict::Trusted), "{found:?}");
-        assert_eq!(found[0].times, ["2026-01-01T12:00:00Z"]);
-        let statement = found[1].statement.as_ref().expect("a statement");
-        assert_eq!(statement.facts, [("builder".to_owned(), "https://builder.example".to_owned())]);
+        assert!(found.iter().all(|row| row.verdict == Some(SignatureVerdict::Trusted)), "{found:?}");
+        assert!(found[0].facts.contains(&named("Signed time", "2026-01-01T12:00:00Z")), "{found:?}");
+        assert!(found[0].facts.contains(&named("Signed by", "me@example.org")), "{found:?}");
+        assert_eq!((found[1].title.as_str(), found[1].is_statement), ("provenance", true));
+        assert!(found[1].facts.contains(&named("builder", "https://builder.example")), "{found:?}");
         let found = rows(SignerWish { root: String::new(), ..wish.clone() }, &layers).expect("usable");
-        assert!(found.iter().all(|row| row.verdict == SignatureVerdict::Unknown), "{found:?}");
+        assert!(found.iter().all(|row| row.verdict == Some(SignatureVerdict::Unknown)), "{found:?}");
         assert!(
             rows(SignerWish { issuer: String::new(), ..wish.clone() }, &layers).is_err(),
             "an identity needs an issuer"

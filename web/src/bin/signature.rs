@@ -1,5 +1,0 @@
-//! The worker that checks signatures.
-
-fn main() {
-    porthole_web::evidence::run();
-}
