@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use porthole_signature::{
     evidence::EvidenceFormat,
-    gather::{GatherError, Gathered},
-    verify::{Outcome, SignatureCheck, Signer},
+    gather::Gathered,
+    verify::{SignatureCheck, Signer},
 };
 use serde::Serialize;
 
@@ -59,15 +59,6 @@ pub(crate) enum SignerRow {
         #[serde(skip_serializing_if = "Option::is_none")]
         run: Option<String>,
     },
-}
-
-/// What became of evidence that may not even have been read.
-pub(crate) fn outcome_of(gathered: &Gathered, check: impl FnOnce() -> Option<SignatureCheck>) -> SignatureCheck {
-    match &gathered.evidence {
-        Ok(_) => check().unwrap_or_else(|| Outcome::Unsigned.into()),
-        Err(error @ GatherError::TooLarge { .. }) => Outcome::Unchecked(error.to_string()).into(),
-        Err(error) => Outcome::Wrong(error.to_string()).into(),
-    }
 }
 
 impl SignatureRow {

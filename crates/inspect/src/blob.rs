@@ -1,6 +1,9 @@
 //! Parts of blobs, in order.
 
-use porthole_core::descriptor::Descriptor;
+use porthole_core::{
+    descriptor::Descriptor,
+    digest::{Mismatch, Verifier},
+};
 use porthole_source::{BlobStream, ImageSource};
 use std::ops::{ControlFlow, Range};
 
@@ -47,6 +50,34 @@ pub async fn read_range<S: ImageSource>(
         }
     }
     Ok(read_so_far + blob.overhead())
+}
+
+/// Reads a whole blob and compares it with its descriptor, whose size the caller has limited. Returns the blob, or how it differs; and how
+/// many bytes were received.
+///
+/// # Errors
+///
+/// Those of the source.
+pub(crate) async fn read_whole<S: ImageSource>(
+    source: &S,
+    descriptor: &Descriptor,
+) -> Result<(Result<Vec<u8>, Mismatch>, u64), S::Error> {
+    let mut bytes = Vec::new();
+    let mut verifier = Verifier::new(&descriptor.digest, descriptor.size);
+    let mut wrong = None;
+    let received = read_range(source, Some(descriptor), 0..descriptor.size, |part| match verifier.update(part) {
+        Ok(()) => {
+            bytes.extend_from_slice(part);
+            ControlFlow::Continue(())
+        }
+        Err(mismatch) => {
+            wrong = Some(mismatch);
+            ControlFlow::Break(())
+        }
+    })
+    .await?;
+    let whole = wrong.map_or_else(|| verifier.finish(), Err);
+    Ok((whole.map(|()| bytes), received))
 }
 
 const BUFFER: usize = 128 << 10;

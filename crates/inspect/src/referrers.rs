@@ -4,8 +4,10 @@
 //! referrers API or in a fallback tag. cosign until version 2 puts them under tags made of the digest. BuildKit puts its attestations
 //! in the index of the image.
 
+mod evidence;
 mod format;
 
+pub use evidence::{FoundEvidence, RawEvidence, RawEvidenceError, WantedEvidence, fetch_evidence};
 pub use format::EvidenceFormat;
 
 use porthole_core::{
@@ -13,7 +15,7 @@ use porthole_core::{
     digest::Digest,
     failure::{Classify, FailureClass},
     manifest::{Document, Index},
-    media_type::Role,
+    media_type::{MediaType, Role},
 };
 use porthole_registry::endpoint::referrers::fallback_tag;
 use porthole_source::{ImageSource, SourceKind};
@@ -119,8 +121,22 @@ async fn collect<S: ImageSource<Error: Classify>>(
     Ok(result)
 }
 
+/// What a referrer is: its own artifact type, else the media type of its configuration. What cosign puts under a tag has the
+/// configuration of an image, and its first layer says more. `None` for an index that does not say.
+pub fn artifact_type(document: &Document) -> Option<&MediaType> {
+    let manifest = match document {
+        Document::Index(index) => return index.value.artifact_type.as_ref(),
+        Document::Manifest(manifest) => &manifest.value,
+    };
+    Some(match (&manifest.artifact_type, manifest.layers.first()) {
+        (Some(own), _) => own,
+        (None, Some(layer)) if manifest.config.media_type.role() == Role::Config => &layer.media_type,
+        _ => &manifest.config.media_type,
+    })
+}
+
 /// Entries of an index that BuildKit wrote about one of its images.
-pub fn attestations<'a>(index: &'a Index, image: &Digest) -> impl Iterator<Item = &'a Descriptor> {
+fn attestations<'a>(index: &'a Index, image: &Digest) -> impl Iterator<Item = &'a Descriptor> {
     let image = image.to_string();
     index.manifests.iter().filter(move |entry| entry.annotations.get(ABOUT) == Some(&image))
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use porthole_core::digest::Digest;
 use porthole_signature::{
     evidence::Evidence,
-    gather::{Gathered, Wanted, gather},
+    gather::{Gathered, WantedEvidence, gather},
     statement::{Predicate, Statement},
     verify::Outcome,
 };
@@ -17,7 +17,7 @@ use self::row::Row;
 use crate::{
     argument::SourceArgument,
     error::Error,
-    evidence::{SignatureRow, outcome_of},
+    evidence::SignatureRow,
     output::print_json,
     session::Session,
     signers::{SignerArguments, judge},
@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         return Err(Error::usage("nothing attests a layer that belongs to no image"));
     }
     let resolved = source.image(session, &mut |_| {})?;
-    let gathered = source.wait(gather(&source.origin, &resolved, Wanted::All))?;
+    let gathered = source.wait(gather(&source.origin, &resolved, WantedEvidence::All))?;
     let wanted = |found: &&Gathered| match &found.evidence {
         Ok(evidence) => kind_of(evidence).is_some_and(|kind| is_wanted(arguments.kind.as_deref(), kind, evidence)),
         Err(_) => arguments.kind.is_none(),
@@ -82,7 +82,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let mut out = session.ui.out();
     let mut outcomes = Vec::new();
     for found in &shown {
-        let check = outcome_of(found, || Some(verifier.check(found.evidence.as_ref().ok()?, &found.subject, &demand)));
+        let check = found.check(&verifier, &demand);
         let row = Row::of(SignatureRow::of(found, &check), found.evidence.as_ref().ok());
         match session.ui.json {
             true => print_json(&mut out, &row)?,

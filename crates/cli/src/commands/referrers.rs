@@ -11,7 +11,7 @@ use porthole_core::{digest::Digest, manifest::Document, media_type::MediaType};
 use porthole_inspect::referrers::referrers_of;
 use porthole_transfer::Source as Origin;
 
-use self::row::Row;
+use self::row::{Row, Via};
 use crate::{argument::SourceArgument, error::Error, output::print_json, session::Session, source::Source, ui::Style};
 
 /// List the referrers of an image: signatures, attestations, SBOMs
@@ -50,12 +50,10 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     }
     let wanted = arguments.artifact_type.as_ref();
     let mut rows = match &source.origin {
-        Origin::Registry(remote) => {
-            source.wait(registry::rows(remote.client(), remote.reference(), &subject, wanted))?
-        }
+        Origin::Registry(remote) => source.wait(registry::rows(remote, &subject, wanted))?,
         Origin::Local { .. } => {
             let found = source.wait(referrers_of(&source.origin, &subject, None))?.found;
-            found.iter().map(Row::found).collect()
+            found.iter().map(|referrer| Row::found(referrer, Via::Layout)).collect()
         }
         Origin::Layer { .. } | Origin::Pull { .. } => Vec::new(),
     };

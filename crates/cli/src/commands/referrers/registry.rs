@@ -1,25 +1,26 @@
 //! What a registry lists.
 
-use porthole_core::{digest::Digest, media_type::MediaType, reference::Reference};
+use std::sync::Arc;
+
+use porthole_core::{digest::Digest, media_type::MediaType};
 use porthole_inspect::referrers::DIGEST_TAG_SUFFIXES;
 use porthole_registry::{
-    Error, Registry,
-    client::By,
+    Error,
+    client::{By, RemoteImage},
     endpoint::referrers::fallback_tag,
-    transport::{Environment, Transport},
 };
+use porthole_source::ImageSource as _;
 
 use super::row::{Row, Via};
+use crate::session::Client;
+
+type Remote = RemoteImage<Arc<Client>>;
 
 /// What refers to a digest: what is listed first, then what has a tag made of the digest.
-pub(super) async fn rows<T: Transport + Environment>(
-    client: &Registry<T>,
-    reference: &Reference,
-    subject: &Digest,
-    wanted: Option<&MediaType>,
-) -> Result<Vec<Row>, Error> {
+pub(super) async fn rows(remote: &Remote, subject: &Digest, wanted: Option<&MediaType>) -> Result<Vec<Row>, Error> {
+    let (client, reference) = (remote.client(), remote.reference());
     let [signature, attestation, bill] =
-        DIGEST_TAG_SUFFIXES.map(|suffix| tagged(client, reference, format!("{}.{suffix}", fallback_tag(subject))));
+        DIGEST_TAG_SUFFIXES.map(|suffix| tagged(remote, format!("{}.{suffix}", fallback_tag(subject))));
     let (listed, signature, attestation, bill) =
         tokio::join!(client.list_referrers(reference, subject, wanted), signature, attestation, bill);
     let listed = listed?;
@@ -49,18 +50,7 @@ pub(super) async fn rows<T: Transport + Environment>(
 }
 
 /// What has a tag, if it is there.
-async fn tagged<T: Transport + Environment>(
-    client: &Registry<T>,
-    reference: &Reference,
-    tag: String,
-) -> Result<Option<Row>, Error> {
-    let Ok(named) = format!("{}/{}:{tag}", reference.registry(), reference.repository()).parse() else {
-        return Ok(None);
-    };
-    match client.fetch_document(&named).await {
-        Ok(document) => Ok(Some(Row::read(&document, Via::DigestTag(tag)))),
-        // Some registries forbid what they do not have.
-        Err(Error::NotFound { .. } | Error::Unauthorized { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
+async fn tagged(remote: &Remote, tag: String) -> Result<Option<Row>, Error> {
+    let document = remote.tagged(&tag).await?;
+    Ok(document.map(|document| Row::read(&document, Via::DigestTag(tag))))
 }

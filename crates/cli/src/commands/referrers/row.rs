@@ -2,13 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use porthole_core::{
-    descriptor::Descriptor,
-    digest::Digest,
-    manifest::Document,
-    media_type::{MediaType, Role},
-};
-use porthole_inspect::referrers::{FoundBy, Referrer};
+use porthole_core::{descriptor::Descriptor, digest::Digest, manifest::Document, media_type::MediaType};
+use porthole_inspect::referrers::{FoundBy, Referrer, artifact_type};
 use serde_json::{Value, json};
 
 use crate::ui::{safe, size};
@@ -22,6 +17,8 @@ pub(super) enum Via {
     FallbackTag,
     /// It has the tag that cosign gives to such things.
     DigestTag(String),
+    /// It states its subject. Which of the ways above a registry answered is not known.
+    Subject,
     /// It lies in the layout.
     Layout,
     /// The index of the image has it.
@@ -47,24 +44,24 @@ impl Row {
 
     /// What the document says of itself.
     pub(super) fn read(document: &Document, via: Via) -> Self {
-        let (artifact_type, annotations) = match document {
-            Document::Index(index) => (index.value.artifact_type.clone(), &index.value.annotations),
-            Document::Manifest(manifest) => (Some(artifact_type(&manifest.value)), &manifest.value.annotations),
+        let annotations = match document {
+            Document::Index(index) => &index.value.annotations,
+            Document::Manifest(manifest) => &manifest.value.annotations,
         };
         Self {
             digest: *document.raw().digest(),
             media_type: document.media_type().clone(),
-            artifact_type,
+            artifact_type: artifact_type(document).cloned(),
             size: document.raw().size(),
             annotations: annotations.clone(),
             via,
         }
     }
 
-    /// One that lies in files, or that was read with those that refer to it.
-    pub(super) fn found(referrer: &Referrer) -> Self {
+    /// One that was read. `subject` says how a place is asked for those that state their subject.
+    pub(super) fn found(referrer: &Referrer, subject: Via) -> Self {
         let via = match &referrer.by {
-            FoundBy::Subject => Via::Layout,
+            FoundBy::Subject => subject,
             FoundBy::Tag(tag) => Via::DigestTag(tag.clone()),
             FoundBy::Index => Via::Index,
         };
@@ -82,6 +79,7 @@ impl Row {
                 Via::Api => "api",
                 Via::FallbackTag => "fallback-tag",
                 Via::DigestTag(_) => "digest-tag",
+                Via::Subject => "subject",
                 Via::Layout => "layout",
                 Via::Index => "index",
             },
@@ -108,16 +106,6 @@ impl Row {
             annotation(CREATED).unwrap_or_else(none),
             title.unwrap_or_else(none),
         ]
-    }
-}
-
-/// The type of a manifest: its own, else that of its config. What cosign puts under a tag has the config of an image, and layers that
-/// tell more.
-fn artifact_type(manifest: &porthole_core::manifest::Manifest) -> MediaType {
-    match (&manifest.artifact_type, manifest.layers.first()) {
-        (Some(own), _) => own.clone(),
-        (None, Some(layer)) if manifest.config.media_type.role() == Role::Config => layer.media_type.clone(),
-        _ => manifest.config.media_type.clone(),
     }
 }
 

@@ -9,7 +9,7 @@ use porthole_inspect::{
 };
 use serde_json::json;
 
-use super::row::Row;
+use super::row::{Row, Via};
 use crate::{error::Error, output::print_json, session::Session, source::Source, ui::Style};
 
 /// Prints the tree. BuildKit's attestations of an image are in the index that leads to it: that one is read if a platform is named.
@@ -23,13 +23,11 @@ pub(super) fn run(source: &Source, subject: &Digest, is_index: bool, session: &S
         _ => None,
     };
     let referrers = source.wait(referrer_tree(&source.origin, subject, index))?;
+    let found = |referrer| Row::found(referrer, if source.is_remote() { Via::Subject } else { Via::Layout });
     let mut out = session.ui.out();
     if session.ui.json {
         for referrer in &referrers.found {
-            let mut row = Row::found(referrer).json();
-            if row["via"] == "layout" && source.is_remote() {
-                row["via"] = json!("subject");
-            }
+            let mut row = found(referrer).json();
             row["subject"] = json!(referrer.subject.to_string());
             row["depth"] = json!(referrer.depth);
             print_json(&mut out, &row)?;
@@ -37,7 +35,7 @@ pub(super) fn run(source: &Source, subject: &Digest, is_index: bool, session: &S
     } else if !referrers.found.is_empty() {
         writeln!(out, "{subject}")?;
         for (at, referrer) in referrers.found.iter().enumerate() {
-            let [digest, kind, size, created, title] = Row::found(referrer).cells();
+            let [digest, kind, size, created, title] = found(referrer).cells();
             let branch = branches(&referrers.found, at);
             let rest = [size, created, title].into_iter().filter(|text| text != "-").collect::<Vec<_>>().join("  ");
             writeln!(out, "{}{kind}  {digest}  {}", session.ui.paint(Style::Faint, &branch), rest.trim_end())?;

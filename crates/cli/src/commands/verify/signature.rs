@@ -6,14 +6,14 @@ use porthole_inspect::resolve::ResolvedImage;
 use porthole_signature::{
     demand::Demand,
     evidence::Evidence,
-    gather::{Wanted, gather},
+    gather::{WantedEvidence, gather},
     statement::Predicate,
 };
 use serde::Serialize;
 
 use crate::{
     error::Error,
-    evidence::{SignatureRow, outcome_of},
+    evidence::SignatureRow,
     output::print_json,
     session::Session,
     signers::{SignerArguments, judge},
@@ -41,10 +41,10 @@ pub(super) fn run(
     session: &Session<'_>,
 ) -> Result<(), Error> {
     let (verifier, root) = signers.verifier()?;
-    let gathered = source.wait(gather(&source.origin, resolved, Wanted::Signatures))?;
+    let gathered = source.wait(gather(&source.origin, resolved, WantedEvidence::Signatures))?;
     let mut outcomes = Vec::new();
     for found in gathered.iter().filter(|found| found.evidence.as_ref().map_or(true, is_signature)) {
-        let check = outcome_of(found, || Some(verifier.check(found.evidence.as_ref().ok()?, &found.subject, demand)));
+        let check = found.check(&verifier, demand);
         let row = SignatureRow::of(found, &check);
         match session.ui.json {
             true => print_json(out, &Step { step: "signature", row: &row })?,
