@@ -4,30 +4,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
+mod made;
 mod place;
 mod snapshot;
 
 use flate2::read::GzDecoder;
+use made::{made, token};
 use place::Place;
 use porthole_testkit::image::{Built, Compression, Entry, Image, Layer};
 use serde_json::{Value, json};
 use std::fs;
-
-/// Characters of our own making, so that no secret is in this file.
-fn made(length: usize, mut seed: u64) -> String {
-    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    let mut next = || {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        char::from(ALPHABET[(seed >> 33) as usize % ALPHABET.len()])
-    };
-    (0..length).map(|_| next()).collect()
-}
-
-fn token() -> String {
-    format!("ghp_{}", made(36, 0x2545_f491_4f6c_dd1d))
-}
 
 fn image() -> Built {
     let layer = |created_by: &str| Layer::new(created_by).compression(Compression::None);
