@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     session::Session,
-    ui::{Style, safe, size, time},
+    ui::{Style, iso_time, safe, size},
 };
 
 /// A blob that bears a signature, or should, and what became of it.
@@ -77,7 +77,7 @@ impl SignatureRow {
             signer: check.signer.as_ref().map(SignerRow::of),
             reason: check.outcome.reason().map(str::to_owned),
             log_index: check.log_index,
-            times: check.times.iter().map(|&seconds| time(seconds).replace(' ', "T") + "Z").collect(),
+            times: check.times.iter().copied().map(iso_time).collect(),
         }
     }
 

@@ -219,6 +219,11 @@ pub(crate) fn time(seconds: i64) -> String {
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
 }
 
+/// The same as ISO 8601 writes it: `2026-01-02T03:04:05Z`.
+pub(crate) fn iso_time(seconds: i64) -> String {
+    time(seconds).replace(' ', "T") + "Z"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

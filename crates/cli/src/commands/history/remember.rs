@@ -36,7 +36,7 @@ fn is_movable(reference: &Reference) -> bool {
 /// The time as RFC 3339 has it.
 pub(crate) fn now() -> String {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    ui::time(i64::try_from(seconds).unwrap_or(i64::MAX)).replace(' ', "T") + "Z"
+    ui::iso_time(i64::try_from(seconds).unwrap_or(i64::MAX))
 }
 
 /// Writes an entry. A failure is a note only, because the change that it records is done.
