@@ -1,6 +1,7 @@
 //! What each client holds: connections, requests of the last seconds, and bodies on their way.
 
 use crate::{
+    credit::Credit,
     limits::{Limits, PIECE, PerClient},
     metrics::{Limit, Metrics},
 };
@@ -9,7 +10,6 @@ use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
 };
 
 /// The clients that hold something, and what all of them hold together.
@@ -32,8 +32,7 @@ struct Client {
     connections: u32,
     streams: u64,
     /// Requests that it may send at once.
-    credit: f64,
-    at: Instant,
+    credit: Credit,
 }
 
 impl Clients {
@@ -64,18 +63,12 @@ impl Clients {
 
     /// Whether this client may send a request now.
     pub(crate) fn may_ask(&self, address: IpAddr) -> bool {
-        let rate = f64::from(self.limits.rate);
         let mut table = self.table();
-        let client = table.client(group(address), &self.limits);
-        let now = Instant::now();
-        client.credit = (client.credit + rate * (now - client.at).as_secs_f64()).min(rate * BURST);
-        client.at = now;
-        if client.credit < 1.0 {
+        let may = table.client(group(address), &self.limits).credit.take(self.limits.rate);
+        if !may {
             self.metrics.limited(Limit::ClientRate);
-            return false;
         }
-        client.credit -= 1.0;
-        true
+        may
     }
 
     /// Memory for one more body on its way to this client.
@@ -120,15 +113,12 @@ impl Table {
     fn client(&mut self, address: IpAddr, limits: &PerClient) -> &mut Client {
         if self.clients.len() >= REMEMBERED && !self.clients.contains_key(&address) {
             // A client is remembered after its last connection until it has all its credit again.
-            self.clients.retain(|_, client| {
-                client.connections > 0 || client.streams > 0 || client.at.elapsed().as_secs_f64() < BURST
-            });
+            self.clients.retain(|_, client| client.connections > 0 || client.streams > 0 || !client.credit.is_full());
         }
         self.clients.entry(address).or_insert_with(|| Client {
             connections: 0,
             streams: 0,
-            credit: f64::from(limits.rate) * BURST,
-            at: Instant::now(),
+            credit: Credit::full(limits.rate),
         })
     }
 }
@@ -172,8 +162,6 @@ fn group(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Seconds' worth of requests that may come at once.
-const BURST: f64 = 5.0;
 const REMEMBERED: usize = 16 << 10;
 
 #[cfg(test)]

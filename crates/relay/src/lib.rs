@@ -11,6 +11,7 @@ mod clients;
 mod config;
 mod connections;
 mod cors;
+mod credit;
 #[doc(hidden)]
 pub mod fuzz;
 mod headers;

@@ -1,11 +1,10 @@
 //! Rules for single registries: whether they are served, where their users sign in, and how often they are asked.
 
-use crate::route;
+use crate::{credit::Credit, route};
 use std::{
     collections::HashMap,
     str::FromStr,
     sync::{Mutex, PoisonError},
-    time::Instant,
 };
 
 /// What the operator says of one registry: `HOST [allow|deny] [realm=HOST]… [rate=N]`.
@@ -50,7 +49,7 @@ impl FromStr for Rule {
 #[derive(Debug, Default)]
 pub(crate) struct Rules {
     rules: HashMap<String, Rule>,
-    credits: Mutex<HashMap<String, (f64, Instant)>>,
+    credits: Mutex<HashMap<String, Credit>>,
 }
 
 impl Rules {
@@ -82,22 +81,11 @@ impl Rules {
 
     /// Whether this registry may be asked now.
     pub(crate) fn may_ask(&self, registry: &str) -> bool {
-        let Some(rate) = self.rules.get(registry).and_then(|rule| rule.rate).map(f64::from) else { return true };
+        let Some(rate) = self.rules.get(registry).and_then(|rule| rule.rate) else { return true };
         let mut credits = self.credits.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let (credit, at) = credits.entry(registry.to_owned()).or_insert((rate * BURST, now));
-        *credit = (*credit + rate * (now - *at).as_secs_f64()).min(rate * BURST);
-        *at = now;
-        if *credit < 1.0 {
-            return false;
-        }
-        *credit -= 1.0;
-        true
+        credits.entry(registry.to_owned()).or_insert_with(|| Credit::full(rate)).take(rate)
     }
 }
-
-/// Seconds' worth of requests that may come at once.
-const BURST: f64 = 5.0;
 
 #[cfg(test)]
 mod tests {
