@@ -211,8 +211,8 @@ where
         (self.body, self.undo) = (None, None);
         let (response, skip) = loop {
             let refused = match self.ask(&range).await {
-                // Some registries send nothing while they fetch the blob from elsewhere.
-                Ok(response) if content_length(response.headers()) == Some(0) => {
+                // Some registries send nothing while they fetch the blob from elsewhere. A blob without a byte is nothing else.
+                Ok(response) if content_length(response.headers()) == Some(0) && !range.is_empty() => {
                     self.pause(self.ended_early()).await?;
                     continue;
                 }

@@ -9,12 +9,13 @@ use porthole_core::{
 };
 use porthole_registry::{
     Error, Options, Registry,
-    client::{By, Destination, Known, Route},
+    client::{By, Destination, Known, RemoteImage, Route},
     endpoint::referrers::fallback_tag,
 };
+use porthole_source::ImageSource as _;
 use porthole_testkit::{
     executor::block_on,
-    image::{Content, Image, Layer},
+    image::{Blob, Content, Image, Layer},
     registry::{Fault, Internet, Site, Uploads},
 };
 use std::{ops::ControlFlow, time::Duration};
@@ -209,6 +210,24 @@ fn a_page_with_an_error_status_is_named_by_its_title() {
     internet.fault("/manifests/", 1, page(418));
     let error = block_on(client(&internet).fetch_document(&tagged())).unwrap_err().to_string();
     assert!(error.contains("418") && error.contains("`Sign in to the network`"), "{error}");
+}
+
+#[test]
+fn a_blob_without_a_byte_is_no_broken_connection() {
+    let blob = Blob::new("application/vnd.example.empty", Vec::new());
+    let internet = serving(content());
+    internet.fault("/blobs/", 9, answer(200, &[("content-length", "0")], ""));
+    let registry = client(&internet);
+    let media_type = MediaType::parse(&blob.media_type).unwrap();
+    let descriptor = Descriptor::new(media_type, blob.digest.parse().unwrap(), 0);
+    let image = RemoteImage::new(&registry, tagged());
+    let read = block_on(async {
+        let mut whole = image.open_blob(&descriptor, 0..0).await?;
+        whole.read(&mut [0; 16]).await
+    });
+    assert_eq!(read.unwrap(), 0);
+    assert_eq!(internet.count("/blobs/"), 1);
+    assert!(internet.slept().is_empty(), "{:?}", internet.slept());
 }
 
 #[test]
