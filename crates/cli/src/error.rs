@@ -88,7 +88,7 @@ pub(crate) enum Error {
     /// No signature is by a signer that was named.
     #[error("{}", match strangers {
         0 => format!("there is no {what}"),
-        1 => format!("there is a {what}, but by none of the signers that were named"),
+        1 => format!("there is {}, but by none of the signers that were named", with_article(what)),
         strangers => format!("there are {strangers} {what}s, but by none of the signers that were named"),
     })]
     Unsigned { what: &'static str, strangers: usize },
@@ -139,6 +139,12 @@ impl From<Told> for Error {
     fn from(told: Told) -> Self {
         Self::Told(Box::new(told))
     }
+}
+
+/// `a signature`, `an attestation`
+pub(crate) fn with_article(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {noun}")
 }
 
 struct Wrong<'e>(&'e [WrongLayer]);

@@ -15,7 +15,7 @@ use porthole_signature::{
 };
 
 use crate::{
-    error::{Error, Told},
+    error::{Error, Told, with_article},
     ui::time,
 };
 
@@ -128,11 +128,11 @@ pub(crate) fn judge<'o>(
         }
     }
     if let Some(reason) = wrong {
-        let message = format!("a {what} does not hold: {reason}");
+        let message = format!("{} does not hold: {reason}", with_article(what));
         return Err(Told { message, failure: Failure::malformed() }.into());
     }
     if let Some(reason) = unknown {
-        let message = format!("a {what} cannot be judged: {reason}");
+        let message = format!("{} cannot be judged: {reason}", with_article(what));
         let date = root.newest().map(|newest| format!(", whose newest key is of {}", &time(newest)[..10]));
         let hint = match root.origin() {
             RootOrigin::PublicGood => format!(

@@ -146,6 +146,8 @@ fn an_attestation_does_not_stand_in_for_a_signature() {
     let server = Server::new(Site::new().repository("a/b", content));
     key_file(&server, "cosign.pub", &who);
     ends(&server.run("verify --key cosign.pub REGISTRY/a/b:1"), 1, "there is no signature");
+    key_file(&server, "other.pub", &Signatory::new());
+    ends(&server.run("attestation --key other.pub REGISTRY/a/b:1"), 1, "there is an attestation, but by none");
     let output = server.run("attestation --json --key cosign.pub REGISTRY/a/b:1");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let [row] = &rows(&output)[..] else { panic!("{output:?}") };
