@@ -1,6 +1,6 @@
 //! The worker that checks signatures, as the session starts it: one for each job, ended with its answer.
 
-use crate::protocol::{decode, encode};
+use crate::protocol::{bytes_of, read};
 use porthole_viewer::protocol::{EvidenceAnswer, EvidenceJob};
 use std::{cell::RefCell, rc::Rc};
 use wasm_bindgen::{JsCast as _, prelude::*};
@@ -34,7 +34,7 @@ impl Checker {
 
     /// Starts a worker for a job, and ends the one before.
     pub fn check(&self, job: &EvidenceJob) {
-        let running = Running::start(encode(job), Rc::clone(&self.hear));
+        let running = Running::start(bytes_of(job), Rc::clone(&self.hear));
         if running.is_none() {
             let hear = Rc::clone(&self.hear);
             spawn_local(async move { hear(None) });
@@ -49,18 +49,17 @@ impl Checker {
 }
 
 impl Running {
-    fn start(job: String, hear: Rc<dyn Fn(Option<EvidenceAnswer>)>) -> Option<Self> {
+    fn start(job: JsValue, hear: Rc<dyn Fn(Option<EvidenceAnswer>)>) -> Option<Self> {
         let worker = Worker::new(SIGNATURE_WORKER).ok()?;
         let on_message = {
             let (worker, hear) = (worker.clone(), Rc::clone(&hear));
-            Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| match event.data().as_string() {
-                Some(answer) => hear(decode(&answer)),
+            Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| match event.data() {
                 // It listens from now on. What was sent earlier would be lost.
-                None if event.data().is_truthy() => {
-                    // Posting fails only for what cannot be cloned, and text can.
-                    let _ = worker.post_message(&job.as_str().into());
+                data if data.as_bool() == Some(true) => {
+                    // Posting fails only for what cannot be cloned, and bytes can.
+                    let _ = worker.post_message(&job);
                 }
-                None => hear(None),
+                data => hear(read(&data)),
             })
         };
         let on_error = Closure::<dyn FnMut(MessageEvent)>::new(move |_| hear(None));

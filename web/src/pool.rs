@@ -77,7 +77,7 @@ impl Pool for Workers {
     fn send(&self, worker: usize, order: WorkerOrder) {
         if let Some(worker) = self.members.borrow().get(worker).and_then(|member| member.worker.as_ref()) {
             let (message, transfer) = pack(order);
-            // Posting fails only for what cannot be cloned, and text and buffers can.
+            // Posting fails only for what cannot be cloned, and bytes and buffers can.
             let _ = worker.post_message_with_transfer(&message, &transfer);
         }
     }

@@ -1,15 +1,18 @@
 //! How messages cross between the threads of the page.
 //!
-//! Page and session exchange commands and events, each as one JSON string. Session and layer workers exchange orders and
-//! reports, each as a pair: its JSON, and the bytes that it carries (a batch of entries, an index, a blob) as a buffer that
-//! changes hands without a copy. What a message is, its JSON alone says.
+//! Page and session exchange commands and events, each as one array of bytes ([`porthole_viewer::message`]). Session and layer workers
+//! exchange orders and reports, each as a pair: its bytes, and what it carries (a batch of entries, an index, a blob) as a
+//! buffer that changes hands without a copy.
 
 use js_sys::{Array, ArrayBuffer, Uint8Array};
-use porthole_viewer::layer::{WorkerOrder, WorkerReport};
+use porthole_viewer::{
+    layer::{WorkerOrder, WorkerReport},
+    message::{decode, encode},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast as _, JsValue};
 
-/// A message that may carry bytes beside its JSON.
+/// A message that may carry bytes beside its fields.
 pub trait Carries: Serialize + DeserializeOwned {
     /// Takes the bytes out.
     fn take_bytes(&mut self) -> Option<Vec<u8>>;
@@ -51,7 +54,7 @@ impl Carries for WorkerReport {
 /// A message as `postMessage` takes it: what to send, and what of it to transfer.
 pub fn pack(mut message: impl Carries) -> (JsValue, JsValue) {
     let bytes = message.take_bytes().map(|bytes| Uint8Array::from(bytes.as_slice()).buffer());
-    let pair = Array::of1(&encode(&message).into());
+    let pair = Array::of1(&bytes_of(&message));
     let transfer = Array::new();
     if let Some(bytes) = bytes {
         pair.push(&bytes);
@@ -63,21 +66,21 @@ pub fn pack(mut message: impl Carries) -> (JsValue, JsValue) {
 /// A message that [`pack`] made; `None` is a bug on the other side.
 pub fn unpack<M: Carries>(message: JsValue) -> Option<M> {
     let pair: Array = message.dyn_into().ok()?;
-    let mut message: M = decode(&pair.get(0).as_string()?)?;
+    let mut message: M = read(&pair.get(0))?;
     if let Some(bytes) = pair.get(1).dyn_ref::<ArrayBuffer>() {
         message.put_bytes(Uint8Array::new(bytes).to_vec());
     }
     Some(message)
 }
 
-/// The JSON of a command or event.
-pub fn encode(message: &impl Serialize) -> String {
-    serde_json::to_string(message).unwrap_or_default()
+/// A message as `postMessage` takes it, if it carries nothing.
+pub fn bytes_of(message: &impl Serialize) -> JsValue {
+    Uint8Array::from(encode(message).as_slice()).into()
 }
 
-/// A command or event from its JSON; `None` is a bug on the other side, or an old worker beside a new page.
-pub fn decode<T: DeserializeOwned>(text: &str) -> Option<T> {
-    serde_json::from_str(text).ok()
+/// A message that [`bytes_of`] made; `None`: it is something else.
+pub fn read<M: DeserializeOwned>(message: &JsValue) -> Option<M> {
+    decode(&message.dyn_ref::<Uint8Array>()?.to_vec())
 }
 
 #[cfg(test)]
@@ -191,8 +194,8 @@ mod tests {
         survives(WorkerOrder::Request { job: 1, request });
         survives(WorkerReport::Done { job: 1, findings: LayerFindings { verified: true, ..LayerFindings::default() } });
         survives(WorkerReport::Stuck { job: 1, cause: Some(FailureCause::Preflight) });
-        assert_eq!(decode::<WorkerOrder>("{}"), None);
-        assert_eq!(decode::<WorkerOrder>(""), None);
+        assert_eq!(decode::<WorkerOrder>(b"{}"), None);
+        assert_eq!(decode::<WorkerOrder>(b""), None);
     }
 
     #[test]

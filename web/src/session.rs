@@ -3,7 +3,7 @@
 use crate::{
     checker::Checker,
     pool::{Said, Workers},
-    protocol::{decode, encode},
+    protocol::{bytes_of, read},
     transport::{BLOB_SCHEME, Fetch},
     worker,
 };
@@ -77,7 +77,7 @@ pub fn run() {
     spawn_local(async move { driven.run().await });
     spawn_local(async move {
         session.set_platforms(default_platforms().await);
-        worker::listen(move |message| match message.as_string().as_deref().and_then(decode) {
+        worker::listen(move |message| match read(&message) {
             Some(command) => session.obey(command),
             None => match given(&message) {
                 Some((name, file)) => {
@@ -195,5 +195,5 @@ fn internal(text: String) -> Event {
 }
 
 fn tell(event: &Event) {
-    worker::post(&encode(event).into());
+    worker::post(&bytes_of(event));
 }

@@ -15,7 +15,7 @@ pub fn listen(mut hear: impl FnMut(JsValue) + 'static) {
 
 /// Sends a message to the thread that started this worker.
 pub fn post(message: &JsValue) {
-    // Fails only for what cannot be cloned, and text and buffers can.
+    // Fails only for what cannot be cloned, and bytes and buffers can.
     let _ = scope().post_message(message);
 }
 

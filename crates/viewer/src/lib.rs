@@ -9,6 +9,7 @@
 //! - [`worker`] reads one layer: fetches the blob, verifies it, scans it. All of its work is one future.
 //! - [`probe`] looks into the files of a layer while a worker reads it; [`contents`] is the engine that does so.
 //! - [`state`], [`address`] and [`shell`] are the page's own model: state, URL fragment, the equal command line.
+//! - [`message`] turns commands, events, orders and reports into bytes and back.
 //! - [`pretty`], [`size`], [`time`] and [`mode`] put values into words.
 //!
 //! Nothing here spawns, blocks or knows its target. A front end polls the two futures, on one thread.
@@ -73,6 +74,7 @@ pub mod given;
 pub mod layer;
 pub mod listing;
 pub mod look;
+pub mod message;
 pub mod mode;
 mod overview;
 mod pace;

@@ -42,22 +42,16 @@ pub enum FoundRecord {
 
 /// What is recorded of a package beside its name and version.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct FoundDetails {
     /// Architecture.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub architecture: Option<String>,
     /// Name of the source package, and its version if it has one of its own.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<(String, Option<String>)>,
     /// Licence.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
     /// The organisation that built it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub vendor: Option<String>,
     /// Bytes when installed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
 }
 

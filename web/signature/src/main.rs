@@ -2,18 +2,20 @@
 
 mod check;
 
-use js_sys::global;
-use porthole_viewer::protocol::EvidenceJob;
+use js_sys::{Uint8Array, global};
+use porthole_viewer::{
+    message::{decode, encode},
+    protocol::EvidenceJob,
+};
 use wasm_bindgen::{JsCast as _, prelude::*};
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
 fn main() {
-    // An answer that is no text says that there will be none.
+    // An answer without bytes says that there will be none.
     std::panic::set_hook(Box::new(|_| post(&JsValue::NULL)));
     let listener = Closure::<dyn FnMut(MessageEvent)>::new(|event: MessageEvent| {
-        let job = event.data().as_string().and_then(|text| serde_json::from_str::<EvidenceJob>(&text).ok());
-        let answer = job.and_then(|job| serde_json::to_string(&check::check(&job)).ok());
-        post(&answer.map_or(JsValue::NULL, Into::into));
+        let job = event.data().dyn_ref::<Uint8Array>().and_then(|bytes| decode::<EvidenceJob>(&bytes.to_vec()));
+        post(&job.map_or(JsValue::NULL, |job| Uint8Array::from(encode(&check::check(&job)).as_slice()).into()));
     });
     scope().set_onmessage(Some(listener.as_ref().unchecked_ref()));
     // The worker listens as long as it lives.
@@ -22,7 +24,7 @@ fn main() {
 }
 
 fn post(message: &JsValue) {
-    // Fails only for what cannot be cloned, and text can.
+    // Fails only for what cannot be cloned, and bytes can.
     let _ = scope().post_message(message);
 }
 

@@ -1,6 +1,6 @@
 //! The thread that does the work: messages out at once, messages in at most once a frame.
 
-use crate::protocol::{decode, encode};
+use crate::protocol::{bytes_of, read};
 use porthole_core::failure::FailureClass;
 use porthole_viewer::protocol::{Command, Event, FailureNotice};
 use std::{cell::RefCell, rc::Rc};
@@ -26,7 +26,7 @@ pub struct Session {
 struct Inbox {
     ready: bool,
     outbox: Vec<JsValue>,
-    texts: Vec<String>,
+    said: Vec<JsValue>,
     scheduled: bool,
 }
 
@@ -37,12 +37,12 @@ impl Session {
         let on_frame: Closure<dyn FnMut()> = {
             let (state, events) = (Rc::clone(&state), events.clone());
             Closure::new(move || {
-                let texts = {
+                let said = {
                     let mut state = state.borrow_mut();
                     state.scheduled = false;
-                    std::mem::take(&mut state.texts)
+                    std::mem::take(&mut state.said)
                 };
-                let decoded: Vec<Event> = texts.iter().filter_map(|text| decode(text)).collect();
+                let decoded: Vec<Event> = said.iter().filter_map(read).collect();
                 if !decoded.is_empty() {
                     events.emit(decoded);
                 }
@@ -52,7 +52,6 @@ impl Session {
         let on_message = {
             let (state, worker) = (Rc::clone(&state), worker.clone().ok());
             Closure::new(move |message: MessageEvent| {
-                let Some(text) = message.data().as_string() else { return };
                 let mut state = state.borrow_mut();
                 if !state.ready {
                     state.ready = true;
@@ -60,7 +59,7 @@ impl Session {
                         post(worker.as_ref(), &command);
                     }
                 }
-                state.texts.push(text);
+                state.said.push(message.data());
                 if !state.scheduled {
                     state.scheduled = true;
                     schedule(on_frame.as_ref().unchecked_ref());
@@ -89,7 +88,7 @@ impl Session {
 
     /// Sends a command now, or as soon as the session listens.
     pub fn send(&self, command: &Command) {
-        self.post(encode(command).into());
+        self.post(bytes_of(command));
     }
 
     /// Hands over a file of this machine, for the looks that follow. Only its handle is copied.
@@ -119,7 +118,7 @@ impl Drop for Session {
 
 fn post(worker: Option<&Worker>, message: &JsValue) {
     if let Some(worker) = worker {
-        // Text and files can always be cloned: this cannot fail.
+        // Bytes and files can always be cloned: this cannot fail.
         let _ = worker.post_message(message);
     }
 }
