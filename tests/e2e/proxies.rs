@@ -1,10 +1,12 @@
 //! The relay behind proxies: one that caches for all users, and one that wants an organisation's sign-in.
 
+use crate::images::{self, SEVEN_LAYERS};
 use porthole_tests::{
     Result,
     http::{Message, request},
+    page::Page,
     program::{free_port, workspace},
-    servers::{Nginx, Relay},
+    servers::{Access, Nginx, Password, Registry, Relay},
 };
 use std::{
     fs,
@@ -130,5 +132,27 @@ fn the_relay_works_behind_a_sign_in() -> Result<()> {
     let challenge = refused.header("www-authenticate").unwrap_or_default();
     assert!(challenge.starts_with("Bearer realm=\"https://relay.example.com/token?ns="), "{challenge}");
     assert_eq!(ask("/metrics", &[cookie])?.second(), "403");
+    Ok(())
+}
+
+/// The page has cookies, and its browser would answer Basic itself where it sees that a registry asks for it.
+#[test]
+fn the_page_asks_for_a_registrys_password_behind_a_sign_in() -> Result<()> {
+    let password = Password::new()?;
+    let registry = Registry::start(images::storage(), &Access::Basic(&password))?;
+    let port = free_port()?;
+    let public = format!("http://127.0.0.1:{port}");
+    let relay = Relay::with(["--allow-private", &registry.host(), "--public-url", &public])?;
+    let sign_in = Nginx::signs_in(port, relay.host())?;
+    let stranger = request(port, "GET", "/relay.json", &[], &[])?;
+    assert_eq!((stranger.second(), stranger.header("location").is_some()), ("302", true), "{stranger:?}");
+
+    let page = Page::open(&public)?;
+    page.look(&format!("{}/{SEVEN_LAYERS}", registry.host()))?;
+    page.sign_in(Password::USER, Password::PASSWORD)?;
+    page.verified()?;
+    assert_eq!(page.route()?, "relay");
+    let sent = sign_in.sent()?;
+    assert!(sent.iter().any(|(path, bytes)| path.contains("/blobs/") && *bytes > 0), "{sent:?}");
     Ok(())
 }

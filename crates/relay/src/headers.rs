@@ -47,6 +47,16 @@ pub(crate) fn defuse(headers: &mut HeaderMap) {
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 
+/// Renames the challenges of an answer to the relay's own page. That page sends cookies, for a sign-in in front of the relay, and to a request with
+/// cookies the browser answers `WWW-Authenticate: Basic` itself, with a window for a password (Fetch standard, "HTTP-network-or-cache fetch", on status 401).
+pub(crate) fn rename_challenges(headers: &mut HeaderMap) {
+    let challenges: Vec<_> = headers.get_all(header::WWW_AUTHENTICATE).iter().cloned().collect();
+    headers.remove(header::WWW_AUTHENTICATE);
+    for challenge in challenges {
+        headers.append(AUTHENTICATE, challenge);
+    }
+}
+
 /// How long an answer of a registry may be kept, and by whom. What a digest names never changes, but access to it may; a tag is asked for
 /// again each time. Only what was answered without authorization may be kept for other users.
 pub(crate) fn set_caching(headers: &mut HeaderMap, by_digest: bool, anonymous: bool) {
@@ -109,6 +119,11 @@ pub(crate) fn answers_range(content_range: &HeaderValue, range: (Option<u64>, Op
         (None, None) => false,
     }
 }
+
+/// What the page sends with a request that may carry cookies.
+pub(crate) const PAGE: HeaderName = HeaderName::from_static("porthole-page");
+/// `WWW-Authenticate` for the page.
+const AUTHENTICATE: HeaderName = HeaderName::from_static("porthole-authenticate");
 
 const BACK: [HeaderName; 15] = [
     header::ACCEPT_RANGES,

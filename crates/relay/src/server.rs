@@ -143,6 +143,9 @@ impl Relay {
             let methods = HeaderValue::from_static(Route::methods(parts.uri.path()));
             response.headers_mut().insert(header::ALLOW, methods);
         }
+        if headers.contains_key(headers::PAGE) {
+            headers::rename_challenges(response.headers_mut());
+        }
         if let Asker::Page(origin) = asker {
             cors::expose(origin, response.headers_mut());
         }

@@ -142,6 +142,20 @@ impl Nginx {
         )
     }
 
+    /// A sign-in on this port in front of a relay: without its cookie it leads to a page that sets the cookie and leads back.
+    pub fn signs_in(port: u16, relay: &str) -> Result<Self> {
+        Self::start(
+            port,
+            &format!(
+                "location = /sign-in {{ add_header Set-Cookie 'session=ok; Path=/; HttpOnly; SameSite=Lax' always; return 302 /; }}
+                 location / {{
+                    if ($cookie_session != ok) {{ return 302 /sign-in; }}
+                    proxy_pass http://{relay}; proxy_set_header Host $http_host;
+                 }}"
+            ),
+        )
+    }
+
     /// Directives for nginx's `http` block, with servers of their own, one of which listens on this port.
     pub fn example(port: u16, directives: &str) -> Result<Self> {
         Self::start_http(port, directives)

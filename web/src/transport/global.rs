@@ -27,6 +27,14 @@ pub(super) fn on_line() -> bool {
     navigator.and_then(|navigator| get(&navigator, "onLine")).is_none_or(|on_line| on_line != JsValue::FALSE)
 }
 
+/// The origin of the page, `https://page.example`; empty where there is none.
+pub(super) fn origin() -> String {
+    js_sys::Reflect::get(&js_sys::global(), &"origin".into())
+        .ok()
+        .and_then(|origin| origin.as_string())
+        .unwrap_or_default()
+}
+
 /// Longest silence of a peer before a request is given up.
 pub(super) const STALL: Duration = Duration::from_secs(40);
 

@@ -1,4 +1,4 @@
-//! `fetch` as a transport: no cookies, no hops to be seen, aborted when dropped.
+//! `fetch` as a transport: cookies for the relay of this page alone, no hops to be seen, aborted when dropped.
 
 mod body;
 mod global;
@@ -7,7 +7,7 @@ mod probe;
 pub use body::FetchBody;
 
 use global::AbortGuard;
-use http::{HeaderName, HeaderValue, Response};
+use http::{HeaderName, HeaderValue, Response, header::WWW_AUTHENTICATE};
 use js_sys::{Array, Uint8Array};
 use porthole_registry::transport::{Environment, Error, ErrorKind, FinalUrl, Redirects, Request, Transport};
 use std::time::Duration;
@@ -34,9 +34,8 @@ impl Transport for Fetch {
         let guard = AbortGuard::new()?;
         let init = RequestInit::new();
         init.set_method(request.method().as_str());
-        // With credentials, even of its own origin alone, a browser asks for a password itself where a registry behind the relay asks for
-        // one (Basic), and the page never sees the question.
-        init.set_credentials(RequestCredentials::Omit);
+        let own = is_own_relay(url, &global::origin());
+        init.set_credentials(if own { RequestCredentials::SameOrigin } else { RequestCredentials::Omit });
         init.set_redirect(RequestRedirect::Follow);
         init.set_referrer_policy(ReferrerPolicy::NoReferrer);
         init.set_cache(cache(url));
@@ -45,6 +44,10 @@ impl Transport for Fetch {
         for (name, value) in request.headers() {
             let value = value.to_str().map_err(|_| other("a header value is not text"))?;
             headers.append(name.as_str(), value).map_err(|error| failed(&error))?;
+        }
+        if own {
+            // With credentials the browser itself answers `WWW-Authenticate: Basic`, by a window for a password. The relay renames it.
+            headers.append("porthole-page", "1").map_err(|error| failed(&error))?;
         }
         init.set_headers(headers.as_ref());
         let body = request.body().bytes().ok_or_else(|| other("a page sends no body that it does not hold"))?;
@@ -76,6 +79,7 @@ impl Transport for Fetch {
             let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value)) else {
                 continue;
             };
+            let name = if own && name == "porthole-authenticate" { WWW_AUTHENTICATE } else { name };
             response.headers_mut().append(name, value);
         }
         Ok(response)
@@ -111,6 +115,14 @@ fn cache(url: &str) -> RequestCache {
     if last.contains(':') || last.contains("%3A") { RequestCache::Default } else { RequestCache::NoStore }
 }
 
+/// Whether a request goes to the relay that serves this page, which may be behind an organisation's sign-in. Its requests name
+/// a registry in `ns`; a registry on the page's own origin is asked without cookies, like any other.
+fn is_own_relay(url: &str, origin: &str) -> bool {
+    let Some(path) = url.strip_prefix(origin).filter(|path| path.starts_with('/')) else { return false };
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    path.ends_with("/relay.json") || query.split('&').any(|pair| pair.starts_with("ns="))
+}
+
 fn words(error: &JsValue) -> String {
     error.dyn_ref::<js_sys::Error>().map_or_else(|| String::from("the request failed"), |error| error.message().into())
 }
@@ -130,6 +142,19 @@ fn stalled() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cookies_go_to_the_pages_own_relay_alone() {
+        let own = |url| is_own_relay(url, "https://page.example");
+        assert!(own("https://page.example/relay.json"));
+        assert!(own("https://page.example/sub/relay.json"));
+        assert!(own("https://page.example/v2/a/manifests/1?ns=r.example"));
+        assert!(own("https://page.example/token?scope=x&ns=r.example"));
+        assert!(!own("https://page.example/v2/a/manifests/1"));
+        assert!(!own("https://page.example.evil.example/v2/?ns=r.example"));
+        assert!(!own("https://page.example:8443/v2/?ns=r.example"));
+        assert!(!own("https://relay.example/v2/a/manifests/1?ns=r.example"));
+    }
 
     #[test]
     fn only_digests_are_cached() {

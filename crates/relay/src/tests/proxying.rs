@@ -198,6 +198,22 @@ async fn challenges_and_tokens_go_the_way_of_the_registry() {
 }
 
 #[tokio::test]
+async fn the_page_is_challenged_where_no_browser_answers() {
+    let upstream = Upstream::start(|_| reply("401 Unauthorized", &["WWW-Authenticate: Basic realm=\"x\""], "")).await;
+    let relay = relay_to(&upstream, &[]).await;
+    let target = format!("/v2/a/b/tags/list?ns={}", upstream.address);
+    for (page, shown, hidden) in [
+        (&[][..], "www-authenticate", "porthole-authenticate"),
+        (&["Porthole-Page: 1"], "porthole-authenticate", "www-authenticate"),
+    ] {
+        let answer = relay.ask("GET", &target, page).await;
+        assert_eq!(answer.status, 401, "{answer:?}");
+        assert!(answer.header(shown).is_some_and(|challenge| challenge.contains("realm=")), "{answer:?}");
+        assert_eq!(answer.header(hidden), None, "{answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn credentials_do_not_go_to_foreign_realms() {
     let service = Upstream::start(|_| reply("200 OK", &[], "{\"token\":\"t\"}")).await;
     let realm = service.address.to_string();
