@@ -20,6 +20,7 @@ mod stack;
 mod survey;
 mod versions;
 mod view;
+mod walk;
 mod waste;
 
 use self::{node::Arena, stack::Open, view::Cache};
@@ -39,6 +40,7 @@ pub use self::{
     survey::{Marked, Survey},
     versions::PathVersion,
     view::{Mode, Sort, View},
+    walk::Walk,
     waste::{Cause, Copies, DownloadMap, Group, LayerWaste, Waste, Wasted},
 };
 

@@ -1,6 +1,6 @@
 //! Whether a container sees the bytes that a layer stores.
 
-use super::{Change, FileTree, Mode};
+use super::{Change, FileTree, Mode, NodeId};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// What became of the content that a layer stores for a file.
@@ -40,7 +40,7 @@ impl ContentFates {
             return Self(fates);
         }
         let merged = tree.view(Mode::Merged);
-        for row in merged.rows() {
+        for row in merged.walk(NodeId::ROOT) {
             if let Some(content) = merged.content(row.node)
                 && wanted.remove(&(content.layer, content.offset))
             {
@@ -51,7 +51,7 @@ impl ContentFates {
         let layers: BTreeSet<u32> = wanted.iter().map(|(layer, _)| *layer).collect();
         for layer in layers {
             let view = tree.view(Mode::Only(layer));
-            for row in view.rows().iter().filter(|row| row.change != Change::Removed) {
+            for row in view.walk(NodeId::ROOT).filter(|row| row.change != Change::Removed) {
                 let Some(content) = view.content(row.node).filter(|content| content.layer == layer) else { continue };
                 let place = (layer, content.offset);
                 if !wanted.contains(&place) {

@@ -42,7 +42,7 @@ pub enum Sort {
 /// Creating one costs a pass over the tree if the tree has changed since the last view of that mode. After that,
 /// listing a directory costs only its number of children.
 pub struct View<'t> {
-    tree: &'t FileTree,
+    pub(super) tree: &'t FileTree,
     mode: Mode,
     index: Arc<Index>,
 }
@@ -142,32 +142,6 @@ impl<'t> View<'t> {
         self.rows_of(node).into_iter().next()
     }
 
-    /// All rows of the view, depth first, siblings by the bytes of their names. The root has no row.
-    pub fn rows(&self) -> Vec<Row> {
-        let mut rows = Vec::new();
-        let mut pending = self.sorted_children(NodeId::ROOT.0, Sort::Name);
-        pending.reverse();
-        let mut path: Vec<u8> = Vec::new();
-        let mut ends = vec![(NodeId::ROOT.0, 0)];
-        while let Some(node) = pending.pop() {
-            let parent = self.tree.arena.node(node).parent;
-            while ends.last().is_some_and(|(directory, _)| *directory != parent) {
-                ends.pop();
-            }
-            path.truncate(ends.last().map_or(0, |(_, end)| *end));
-            if !path.is_empty() {
-                path.push(b'/');
-            }
-            path.extend_from_slice(self.tree.arena.name(node));
-            rows.extend(self.rows_at(node, path.clone(), ends.len() as u32 - 1));
-            if self.has(node, PARENT) {
-                ends.push((node, path.len()));
-                pending.extend(self.sorted_children(node, Sort::Name).into_iter().rev());
-            }
-        }
-        rows
-    }
-
     /// The node at a cleaned path, if the view shows it. The empty path is the root.
     pub fn find(&self, path: &[u8]) -> Option<NodeId> {
         if path.is_empty() {
@@ -198,7 +172,7 @@ impl<'t> View<'t> {
         self.tree.arena.digest(&self.tree.arena.stored(shown.version.id)?)
     }
 
-    fn sorted_children(&self, node: u32, sort: Sort) -> Vec<u32> {
+    pub(super) fn sorted_children(&self, node: u32, sort: Sort) -> Vec<u32> {
         let arena = &self.tree.arena;
         let mut children: Vec<u32> = arena.children(node).filter(|&child| self.shows(child)).collect();
         match sort {
@@ -208,7 +182,7 @@ impl<'t> View<'t> {
         children
     }
 
-    fn rows_at(&self, node: u32, path: Vec<u8>, depth: u32) -> Vec<Row> {
+    pub(super) fn rows_at(&self, node: u32, path: Vec<u8>, depth: u32) -> Vec<Row> {
         let arena = &self.tree.arena;
         let row = |shown: Shown<'t>| {
             let directory = shown.version.kind == Kind::Directory;
@@ -296,7 +270,7 @@ impl<'t> View<'t> {
         Shown { version, until, change, aspects, removed_by: None }
     }
 
-    fn shows(&self, node: u32) -> bool {
+    pub(super) fn shows(&self, node: u32) -> bool {
         self.has(node, SHOWN)
     }
 
