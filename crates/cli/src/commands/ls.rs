@@ -165,21 +165,14 @@ fn list(
     mode: Mode,
 ) -> Result<(), Error> {
     let view = stacked.tree.view(mode);
-    let mut rows = view.rows();
-    if let Some(text) = &arguments.path {
-        let meant = path::meant(text.as_bytes());
-        let wanted = meant.iter().find(|path| rows.iter().any(|row| is_at_or_below(row, path)));
-        match (wanted, path::clean(text.as_bytes())) {
-            (Some(wanted), _) => rows.retain(|row| is_at_or_below(row, wanted)),
-            (None, root) if root.is_empty() => {}
-            (None, wanted) => {
-                return Err(Error::NotFound { what: "path", name: path::escape(&wanted).into_owned() });
-            }
+    let top = match &arguments.path {
+        Some(text) => {
+            let node = path::meant(text.as_bytes()).iter().find_map(|path| view.find(path));
+            let missing = || path::escape(&path::clean(text.as_bytes())).into_owned();
+            node.ok_or_else(|| Error::NotFound { what: "path", name: missing() })?
         }
-    }
-    if let Some(sort) = arguments.sort {
-        order::sort(&mut rows, sort);
-    }
+        None => stacked.tree.root(),
+    };
     let digest = |row: &Row| {
         let digest = view.digest(row.node).filter(|_| arguments.digest && row.kind == tar::Kind::File)?;
         Some(digest.to_string())
@@ -188,9 +181,20 @@ fn list(
         jobs.iter().map(|job| job.descriptor.as_ref().map(|descriptor| descriptor.digest.to_string())).collect();
     let layer_digest = |row: &Row| digests.get(row.layer as usize)?.as_deref();
     let by_toc = |row: &Row| matches!(stacked.layers.get(row.layer as usize), Some(Known::Listed(..)));
-    let widths = long::Widths::of(&rows);
+    let sorted = arguments.sort.map(|sort| {
+        let mut rows: Vec<Row> = view.walk(top).collect();
+        order::sort(&mut rows, sort);
+        rows
+    });
+    let mut widths = long::Widths::default();
+    if arguments.long && !session.ui.json {
+        match &sorted {
+            Some(rows) => rows.iter().for_each(|row| widths.widen(row)),
+            None => view.walk(top).for_each(|row| widths.widen(&row)),
+        }
+    }
     let mut out = session.ui.out();
-    for row in &rows {
+    let mut print = |row: &Row| -> Result<(), Error> {
         if session.ui.json {
             print_json(&mut out, &row::Json::of(row, layer_digest(row), digest(row), by_toc(row)))?;
         } else if arguments.long {
@@ -198,14 +202,12 @@ fn list(
         } else {
             writeln!(out, "{}{}", path::escape(&row.path), if row.kind == tar::Kind::Directory { "/" } else { "" })?;
         }
+        Ok(())
+    };
+    // A row takes more memory than its path in the tree, so they are made one by one.
+    match &sorted {
+        Some(rows) => rows.iter().try_for_each(&mut print)?,
+        None => view.walk(top).try_for_each(|row| print(&row))?,
     }
     Ok(out.flush()?)
-}
-
-fn is_at_or_below(row: &Row, wanted: &[u8]) -> bool {
-    match row.path.strip_prefix(wanted) {
-        Some([] | [b'/', ..]) => true,
-        Some(_) => wanted.is_empty(),
-        None => false,
-    }
 }

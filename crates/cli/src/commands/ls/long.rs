@@ -20,12 +20,13 @@ pub(super) struct Widths {
 }
 
 impl Widths {
-    pub(super) fn of(rows: &[Row]) -> Self {
-        rows.iter().fold(Self::default(), |widths, row| Self {
-            owner: widths.owner.max(owner(row.uid, row.gid).len()),
-            size: widths.size.max(extent(row.kind, row.size, row.major, row.minor).len()),
-            layer: widths.layer.max(LayerNumber::of_index(row.layer).to_string().len()),
-        })
+    /// Makes room for a row.
+    pub(super) fn widen(&mut self, row: &Row) {
+        *self = Self {
+            owner: self.owner.max(owner(row.uid, row.gid).len()),
+            size: self.size.max(extent(row.kind, row.size, row.major, row.minor).len()),
+            layer: self.layer.max(LayerNumber::of_index(row.layer).to_string().len()),
+        };
     }
 }
 
