@@ -93,7 +93,7 @@ impl Default for Limits {
             sparse_segments: 10_000,
             path_bytes: 64 << 10,
             entries: 10_000_000,
-            tree_nodes: 2_000_000,
+            tree_nodes: 10_000_000,
             window_bytes: 128 << 20,
             unpacked_bytes: 64 << 30,
             expansion_ratio: 2_000,
@@ -108,7 +108,7 @@ impl Default for Limits {
 impl Limits {
     /// The limits of a tab, which has less memory than a machine, and is slower.
     pub fn of_a_tab() -> Self {
-        Self { window_bytes: 64 << 20, expansion_grace: 1 << 30, ..Self::default() }
+        Self { tree_nodes: 2_000_000, window_bytes: 64 << 20, expansion_grace: 1 << 30, ..Self::default() }
     }
 
     /// The limit of this name.

@@ -197,7 +197,7 @@ fn tree_nodes() {
     assert_eq!(tree.apply(&Entry::new("a", Kind::File)), Ok(()), "the root and one more");
     assert_eq!(tree.apply(&Entry::new("b", Kind::File)), Ok(()));
     assert_eq!(tree.apply(&Entry::new("c", Kind::File)), Err(tree::Error::TooManyNodes { limit: 3 }));
-    assert_eq!(Limits::default().tree_nodes, 2_000_000);
+    assert_eq!((Limits::default().tree_nodes, Limits::of_a_tab().tree_nodes), (10_000_000, 2_000_000));
 }
 
 /// What comes out, and the verdict.
