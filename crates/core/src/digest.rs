@@ -1,7 +1,10 @@
 //! Content digests, and verification of bytes against them.
 
+mod beside;
 mod state;
 
+pub use beside::HashBeside;
+pub(crate) use beside::Hashing;
 pub use state::HashState;
 
 use std::{fmt, str::FromStr};

@@ -9,9 +9,11 @@ use notes::Recorder;
 pub use number::{LayerNumber, NotANumber};
 pub use report::{Finding, LayerReport};
 
+use std::collections::VecDeque;
+
 use crate::{
     decode::{self, Checkpoint, Decoder, Format, MIN_OUTPUT},
-    digest::{Algorithm, Digest, Hasher},
+    digest::{Algorithm, Digest, HashBeside, Hasher, Hashing},
     limits::Limits,
     media_type::{Compression, MediaType, Role},
     seek::{IndexEnd, IndexOptions, IndexWriter, Offsets, SPAN},
@@ -45,7 +47,9 @@ pub struct Expected {
 pub struct LayerReader {
     expected: Expected,
     limits: Limits,
-    blob: Hasher,
+    blob: Hashing,
+    /// Bytes unpacked at each edge of a span whose hash state is not known yet, for the seek index.
+    edges: VecDeque<u64>,
     size: u64,
     stage: Stage,
     compression: Option<Compression>,
@@ -76,7 +80,7 @@ enum Fault {
 /// Handles unpacked bytes.
 struct Unpacked {
     /// `None` if the blob is uncompressed: digest and diff_id are then the same, and are computed once.
-    diff_id: Option<Hasher>,
+    diff_id: Option<Hashing>,
     scanner: Scanner,
     error: Option<tar::Error>,
     size: u64,
@@ -91,14 +95,15 @@ impl LayerReader {
     /// A reader at the start of a layer.
     pub fn new(expected: Expected, limits: Limits) -> Self {
         Self {
-            blob: Hasher::new(algorithm(expected.digest.as_ref())),
+            blob: Hashing::new(Hasher::new(algorithm(expected.digest.as_ref()))),
+            edges: VecDeque::new(),
             size: 0,
             stage: Stage::Sniffing(Vec::new()),
             compression: None,
             contradiction: None,
             offsets: Offsets::default(),
             content: Unpacked {
-                diff_id: Some(Hasher::new(algorithm(expected.diff_id.as_ref()))),
+                diff_id: Some(Hashing::new(Hasher::new(algorithm(expected.diff_id.as_ref())))),
                 scanner: Scanner::new(&limits),
                 error: None,
                 size: 0,
@@ -135,8 +140,10 @@ impl LayerReader {
             }
             if self.size.is_multiple_of(SPAN) {
                 self.offsets.edge(self.content.size);
-                if let Some(notes) = &mut self.content.notes {
-                    notes.edge(&self.blob, self.content.size);
+                if self.content.notes.is_some() {
+                    self.blob.mark();
+                    self.edges.push_back(self.content.size);
+                    self.note_edges();
                 }
             }
         }
@@ -144,9 +151,19 @@ impl LayerReader {
     }
 
     /// Ends the blob and reports digest, size, diff_id and every finding.
-    pub fn finish(mut self, sink: &mut impl EntrySink) -> LayerReport {
-        self.sniff(true, sink);
-        report::report(self)
+    pub fn finish(self, sink: &mut impl EntrySink) -> LayerReport {
+        self.finish_index(sink).0
+    }
+
+    /// Hashes by what `beside` makes of a hash of zero bytes: it is called for the blob, then for the archive. The second is dropped
+    /// unused where the blob is the archive. Without effect once bytes were pushed.
+    pub fn hashing(mut self, mut beside: impl FnMut(Hasher) -> Box<dyn HashBeside>) -> Self {
+        if self.size == 0 {
+            let hasher = |expected: Option<&Digest>| Hasher::new(algorithm(expected));
+            self.blob = Hashing::Beside(beside(hasher(self.expected.digest.as_ref())));
+            self.content.diff_id = Some(Hashing::Beside(beside(hasher(self.expected.diff_id.as_ref()))));
+        }
+        self
     }
 
     /// Writes a seek index on the way: see [`take_index`](LayerReader::take_index) and
@@ -184,9 +201,23 @@ impl LayerReader {
     pub fn finish_index(mut self, sink: &mut impl EntrySink) -> (LayerReport, Option<IndexEnd>) {
         self.sniff(true, sink);
         let notes = self.content.notes.take();
-        let report = report::report(self);
-        let end = notes.and_then(|notes| notes.finish(&report));
+        let edges = std::mem::take(&mut self.edges);
+        let (report, states) = report::report(self);
+        let end = notes.and_then(|mut notes| {
+            states.iter().zip(edges).for_each(|(state, unpacked)| notes.edge(state, unpacked));
+            notes.finish(&report)
+        });
         (report, end)
+    }
+
+    /// Notes the edges of spans whose hash states are known by now.
+    fn note_edges(&mut self) {
+        let Some(notes) = &mut self.content.notes else { return };
+        while let Some(state) = self.blob.state()
+            && let Some(unpacked) = self.edges.pop_front()
+        {
+            notes.edge(&state, unpacked);
+        }
     }
 
     /// The current progress.

@@ -175,9 +175,8 @@ pub async fn read<S: ImageSource>(
     sink: &mut impl EntrySink,
     watch: impl FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<LayerReport, S::Error> {
-    let mut reader = LayerReader::new(job.expected(), *source.limits());
-    drive(source, job, &mut reader, sink, |_| {}, watch).await?;
-    Ok(reader.finish(sink))
+    let reader = LayerReader::new(job.expected(), *source.limits());
+    Ok(read_by(source, job, reader, |_| {}, sink, watch).await?.0)
 }
 
 /// As [`read`], and makes a seek index on the way: `append` gets its bytes piece by piece, in order. They are an index with
@@ -194,21 +193,24 @@ pub async fn read_with_index<S: ImageSource>(
     sink: &mut impl EntrySink,
     watch: impl FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<(LayerReport, Option<IndexEnd>), S::Error> {
-    let mut reader = LayerReader::new(job.expected(), *source.limits()).with_index(options);
-    drive(source, job, &mut reader, sink, append, watch).await?;
-    Ok(reader.finish_index(sink))
+    let reader = LayerReader::new(job.expected(), *source.limits()).with_index(options);
+    read_by(source, job, reader, append, sink, watch).await
 }
 
 /// The loop that reads layers: blob to reader to sink, until the blob ends, is longer than its descriptor says, or `watch`
-/// breaks. The caller finishes the reader.
-async fn drive<S: ImageSource>(
+/// breaks. The reader is new, and made for the [expected](LayerJob::expected) layer; with an index, `append` gets its bytes.
+///
+/// # Errors
+///
+/// Those of the source.
+pub async fn read_by<S: ImageSource>(
     source: &S,
     job: &LayerJob,
-    reader: &mut LayerReader,
-    sink: &mut impl EntrySink,
+    mut reader: LayerReader,
     mut append: impl FnMut(&[u8]),
+    sink: &mut impl EntrySink,
     mut watch: impl FnMut(Progress) -> ControlFlow<()>,
-) -> Result<(), S::Error> {
+) -> Result<(LayerReport, Option<IndexEnd>), S::Error> {
     // To its end, wherever that is: the report says how it differs from the descriptor.
     let end = job.descriptor.as_ref().map_or(u64::MAX, |descriptor| descriptor.size);
     let mut blob = blob::open(source, job.descriptor.as_ref(), 0..end).await?;
@@ -216,7 +218,7 @@ async fn drive<S: ImageSource>(
     loop {
         let read = blob.read(&mut buffer).await?;
         if read == 0 {
-            return Ok(());
+            return Ok(reader.finish_index(sink));
         }
         let progress = reader.push(&buffer[..read], sink);
         let overlong = progress.overlong;
@@ -225,7 +227,7 @@ async fn drive<S: ImageSource>(
             append(&index);
         }
         if watch(progress).is_break() || overlong {
-            return Ok(());
+            return Ok(reader.finish_index(sink));
         }
     }
 }

@@ -1,7 +1,7 @@
 use super::LayerReport;
 use crate::{
     decode::{BlockEnd, Checkpoint},
-    digest::Hasher,
+    digest::HashState,
     seek::IndexEnd,
     tar::{Entry, EntrySink, Flow},
 };
@@ -11,8 +11,8 @@ pub(crate) trait Notes: Send + Sync {
     /// Maximum distance between checkpoints, in unpacked bytes.
     fn spacing(&self) -> u64;
 
-    /// A span of the blob was hashed, and all that could be unpacked from it was unpacked.
-    fn edge(&mut self, blob: &Hasher, unpacked: u64);
+    /// A span of the blob was hashed, to this state, and all that could be unpacked from it was unpacked.
+    fn edge(&mut self, state: &HashState, unpacked: u64);
 
     /// A gzip member or zstd frame starts here.
     fn fresh(&mut self, at: Checkpoint);

@@ -3,7 +3,7 @@ use std::fmt;
 use super::{Expected, Fault, LayerNumber, LayerReader, Stage};
 use crate::{
     decode::{self, Format},
-    digest::Digest,
+    digest::{Digest, HashState},
     failure::{Classify, Failure, FailureClass},
     media_type::Compression,
     seek::Offsets,
@@ -63,10 +63,11 @@ impl LayerReport {
     }
 }
 
-pub(super) fn report(reader: LayerReader) -> LayerReport {
+/// The report, and the hash states that were asked for and did not come until the end.
+pub(super) fn report(reader: LayerReader) -> (LayerReport, Vec<HashState>) {
     let LayerReader { expected, blob, size, stage, compression, contradiction, mut content, mut offsets, .. } = reader;
     offsets.end(size, content.size);
-    let digest = blob.finish();
+    let (states, digest) = blob.finish();
     let mut findings = Vec::new();
     if let Some(expected) = expected.digest.filter(|expected| *expected != digest) {
         findings.push(Finding::Digest { expected, got: digest, size });
@@ -87,7 +88,7 @@ pub(super) fn report(reader: LayerReader) -> LayerReport {
     // If the decoder failed, an archive that ends too early is a consequence, not a second finding.
     let error = content.error.or_else(|| content.scanner.finish().err().filter(|_| whole));
     findings.extend(error.map(Finding::Tar));
-    let diff_id = whole.then(|| content.diff_id.map_or(digest, |hasher| hasher.finish()));
+    let diff_id = whole.then(|| content.diff_id.map_or(digest, |hashing| hashing.finish().1));
     if let (Some(expected), Some(got)) = (expected.diff_id, diff_id)
         && expected != got
     {
@@ -96,7 +97,7 @@ pub(super) fn report(reader: LayerReader) -> LayerReport {
     if let (Some(found), Some(declared)) = (contradiction, &expected.media_type) {
         findings.push(Finding::Compression { declared: declared.to_string(), found });
     }
-    LayerReport {
+    let report = LayerReport {
         digest,
         size,
         diff_id,
@@ -109,7 +110,8 @@ pub(super) fn report(reader: LayerReader) -> LayerReport {
         offsets,
         findings,
         expected,
-    }
+    };
+    (report, states)
 }
 
 /// A problem with a layer.

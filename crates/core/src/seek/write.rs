@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     decode::{BlockEnd, Checkpoint, fresh_spacing},
-    digest::{Algorithm, Hasher},
+    digest::{Algorithm, HashState, Hasher},
     layer::{LayerReport, Notes},
     limits::{INDEX_BYTES, INDEX_PAGE_BYTES},
     tar::{Entry, Kind},
@@ -82,9 +82,9 @@ impl Notes for IndexWriter {
         self.options.spacing
     }
 
-    fn edge(&mut self, blob: &Hasher, unpacked: u64) {
+    fn edge(&mut self, state: &HashState, unpacked: u64) {
         if !self.given_up {
-            self.spans.push(&mut self.out, unpacked, blob.state().chain());
+            self.spans.push(&mut self.out, unpacked, state.chain());
         }
     }
 
