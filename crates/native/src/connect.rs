@@ -20,7 +20,7 @@ use porthole_registry::{
 };
 use std::{
     future::Future,
-    io,
+    io::{self, IoSlice},
     net::SocketAddr,
     pin::Pin,
     sync::{
@@ -260,6 +260,25 @@ impl Write for Wire {
         match self.get_mut() {
             Self::Plain { io, .. } => Pin::new(io).poll_write(cx, buffer),
             Self::Tls { io, .. } => Pin::new(io).poll_write(cx, buffer),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain { io, .. } => Pin::new(io).poll_write_vectored(cx, buffers),
+            Self::Tls { io, .. } => Pin::new(io).poll_write_vectored(cx, buffers),
+        }
+    }
+
+    /// Otherwise every byte of an upload is copied to one buffer before it is written.
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain { io, .. } => io.is_write_vectored(),
+            Self::Tls { io, .. } => io.is_write_vectored(),
         }
     }
 
