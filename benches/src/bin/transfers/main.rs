@@ -3,15 +3,17 @@
 //! `cargo xtask bench manifest pull push copy unpack inspect list cat cat-again verify [--image small|medium|large]…
 //! [--rounds N] [--json] [--folder DIR]`: in each round every program runs once against registries on this machine, with new folders and empty storage,
 //! and every result is checked. Ratios compare runs of the same round. Input files are in the page cache. `resume`
-//! counts the bytes of interrupted transfers.
+//! counts the bytes of interrupted transfers, and `growth entries|bytes [SIZE]...` how figures grow with one layer.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
 
 mod containerd;
+mod growth;
 mod image;
 mod machine;
 mod measure;
 mod peers;
+mod plot;
 mod resume;
 mod round;
 mod table;
@@ -87,6 +89,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let done = match arguments.split_first() {
         Some((first, rest)) if first == "measure" => measure::child(rest),
+        Some((first, rest)) if first == "growth" => home().and_then(|home| growth::run(rest, &home)),
         _ => Options::parse(&arguments).and_then(|options| bench(&options)),
     };
     match done {
@@ -98,9 +101,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn bench(options: &Options) -> Result<()> {
+/// Where images are kept.
+fn home() -> Result<PathBuf> {
     let home = PathBuf::from(env::var_os("PORTHOLE_BENCH").ok_or("`cargo xtask bench` says where images are kept")?);
     std::fs::create_dir_all(&home)?;
+    Ok(home)
+}
+
+fn bench(options: &Options) -> Result<()> {
+    let home = home()?;
     if options.works.contains(&Work::Unpack) && run("id", ["-u"])?.trim() != "0" {
         return Err("`unpack` takes root, because owners are compared".into());
     }
