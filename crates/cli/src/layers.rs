@@ -1,5 +1,6 @@
 //! The one loop that reads layers: several at once, each on a thread of its own, returned in order.
 
+mod beside;
 mod index;
 mod job;
 mod once;
@@ -13,20 +14,25 @@ use std::{
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
-        mpsc::Sender,
+        mpsc::{Sender, SyncSender, channel, sync_channel},
     },
     thread,
 };
 
 use porthole_core::{
     digest::Digest,
-    layer::{Finding, LayerReport, Progress},
+    layer::{Finding, LayerReader, LayerReport, Progress},
     seek::{IndexOptions, Offsets},
     tar::{Entry, EntrySink},
     toc::Toc,
 };
 
-use self::{index::IndexFile, repeats::Repeats, sink::Sink};
+use self::{
+    beside::{Cores, Helper},
+    index::IndexFile,
+    repeats::Repeats,
+    sink::Sink,
+};
 pub(crate) use self::{
     index::{LayerIndex, are_plain, discard, kept, note_plain},
     job::{Job, in_words, no_files},
@@ -168,6 +174,9 @@ enum Place {
 /// How many layers are read at once, if there are cores for them.
 const AT_ONCE: usize = 4;
 
+/// Batches of entries that wait in memory for the turn of their layer: entries take more memory there than in a tree.
+const AHEAD: usize = 128;
+
 /// Layers of a source, to be read.
 #[derive(Clone, Copy)]
 pub(crate) struct Reading<'a> {
@@ -182,24 +191,34 @@ pub(crate) struct Reading<'a> {
     taken: Option<&'a Taken>,
 }
 
+/// A layer that is read.
+struct Turn<'t> {
+    cancelled: &'t AtomicBool,
+    /// Hashes for it, where fewer layers are read than there are cores.
+    helper: Helper,
+}
+
 /// Calls `read` for each layer, bottom first and several at once, with the sender that belongs to it, while `receive` takes
-/// what they send. When `receive` is done, no other layer is begun, and those that are being read are cancelled.
+/// what they send, and keeps `busy` threads busy. When `receive` is done, no other layer is begun, and those that are being read are cancelled.
 fn read_ahead<S: Send>(
     jobs: Vec<(&Job, S)>,
-    read: impl Fn(&Job, S, &AtomicBool) + Sync,
+    busy: usize,
+    read: impl Fn(&Job, S, &Turn<'_>) + Sync,
     receive: impl FnOnce() -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(AT_ONCE).min(jobs.len());
+    let count = thread::available_parallelism().map_or(1, usize::from);
+    let (threads, cores) = (count.min(AT_ONCE).min(jobs.len()), Cores::new(count, busy));
     let waiting = Mutex::new(jobs.into_iter());
     let cancelled = AtomicBool::new(false);
     let work = || {
+        let _working = cores.enter();
         loop {
             let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
             let Some((job, sender)) = next else { return };
             if cancelled.load(Ordering::Relaxed) {
                 return;
             }
-            read(job, sender, &cancelled);
+            read(job, sender, &Turn { cancelled: &cancelled, helper: Helper::new(&cores) });
         }
     };
     thread::scope(|scope| {
@@ -268,21 +287,21 @@ impl<'a> Reading<'a> {
     /// Reads layers, bottom first and several at once; `receive` gets all of the first layer, then all of the next. A blob that several
     /// layers have is read once.
     ///
-    /// Entries of a layer wait in memory only until it is its turn, or that of the last layer with the same blob. The first error ends it
-    /// all.
+    /// Entries of a layer wait in memory until it is its turn, or that of the last layer with the same blob; where many wait, the layer
+    /// does. The first error ends it all.
     pub(crate) fn run(
         self,
         jobs: &[Job],
         mut receive: impl FnMut(&Job, Event) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let repeats = Repeats::new(jobs);
-        let (firsts, receivers) = repeats.channels();
-        let read = |job: &Job, sender: Sender<_>, cancelled: &AtomicBool| {
-            let last = self.layer(job, &sender, cancelled);
+        let (firsts, receivers) = repeats.channels(|| sync_channel(AHEAD));
+        let read = |job: &Job, sender: SyncSender<_>, turn: &Turn<'_>| {
+            let last = self.layer(job, &sender, turn);
             // The receiver is gone when an earlier layer has failed.
             let _ = sender.send(last);
         };
-        read_ahead(firsts, read, || {
+        read_ahead(firsts, 0, read, || {
             repeats.in_order(self.meter, receivers, |job, event, place| match (event, place) {
                 (Event::End(known), Place::Again) => receive(job, Event::End(known.again())),
                 (event, _) => receive(job, event),
@@ -301,14 +320,14 @@ impl<'a> Reading<'a> {
         mut receive: impl FnMut(&Job, T, LayerReport) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let repeats = Repeats::new(jobs);
-        let (firsts, receivers) = repeats.channels();
-        let read = |job: &Job, sender: Sender<Result<_, Error>>, cancelled: &AtomicBool| {
+        let (firsts, receivers) = repeats.channels(channel);
+        let read = |job: &Job, sender: Sender<Result<_, Error>>, turn: &Turn<'_>| {
             let mut sink = sink();
-            let report = self.pump(job, cancelled, &mut sink);
+            let report = self.pump(job, turn, &mut sink);
             // The receiver is gone when an earlier layer has failed.
             let _ = sender.send(report.map(|report| (finish(sink), report)));
         };
-        read_ahead(firsts, read, || {
+        read_ahead(firsts, 0, read, || {
             repeats.in_order(self.meter, receivers, |job, (found, report), _| receive(job, found, report))
         })
     }
@@ -324,25 +343,26 @@ impl<'a> Reading<'a> {
         mut receive: impl FnMut(&Job, Followed<T>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let repeats = Repeats::new(jobs);
-        let (firsts, receivers) = repeats.channels();
-        let read = |job: &Job, sender: Sender<_>, cancelled: &AtomicBool| {
+        let (firsts, receivers) = repeats.channels(channel);
+        let read = |job: &Job, sender: Sender<_>, turn: &Turn<'_>| {
             let mut sink = sink(Findings(sender.clone()));
-            let report = self.pump(job, cancelled, &mut sink);
+            let report = self.pump(job, turn, &mut sink);
             // What the sink still has goes before the end.
             drop(sink);
             // The receiver is gone when an earlier layer has failed.
             let _ = sender.send(report.map(|report| Followed::End(Box::new(report))));
         };
-        read_ahead(firsts, read, || repeats.in_order(self.meter, receivers, |job, sent, _| receive(job, sent)))
+        read_ahead(firsts, 0, read, || repeats.in_order(self.meter, receivers, |job, sent, _| receive(job, sent)))
     }
 
     /// Reads one layer for what `sink` makes of it.
     pub(crate) fn one(self, job: &Job, sink: &mut impl EntrySink) -> Result<LayerReport, Error> {
-        self.pump(job, &AtomicBool::new(false), sink)
+        let helper = Helper::new(&Cores::new(thread::available_parallelism().map_or(1, usize::from), 1));
+        self.pump(job, &Turn { cancelled: &AtomicBool::new(false), helper }, sink)
     }
 
     /// One layer, up to the last event.
-    fn layer(self, job: &Job, sender: &Sender<Result<Event, Error>>, cancelled: &AtomicBool) -> Result<Event, Error> {
+    fn layer(self, job: &Job, sender: &SyncSender<Result<Event, Error>>, turn: &Turn<'_>) -> Result<Event, Error> {
         let spool = self.taken.map(Taken::spool);
         let mut sink = Sink::new(self.want, spool, sender);
         if let Some(search) = self.by_toc.filter(|_| job.is_archive())
@@ -354,7 +374,7 @@ impl<'a> Reading<'a> {
             return Ok(Event::End(Known::Listed(Arc::new(toc), fetched)));
         }
         if let Some(index) = self.kept(job) {
-            match self.replay(&index, &mut sink, cancelled) {
+            match self.replay(&index, &mut sink, turn.cancelled) {
                 Ok(offsets) => {
                     sink.flush();
                     self.meter.replayed(job.layer, index.facts());
@@ -375,8 +395,8 @@ impl<'a> Reading<'a> {
         }
         sink.skip = sink.given;
         let (report, index) = match index {
-            Some(index) => self.pump_indexed(job, index, cancelled, &mut sink)?,
-            None => (self.pump(job, cancelled, &mut sink)?, None),
+            Some(index) => self.pump_indexed(job, index, turn, &mut sink)?,
+            None => (self.pump(job, turn, &mut sink)?, None),
         };
         sink.flush();
         if let (Some(audits), Some(audit)) = (self.audits, sink.audit) {
@@ -417,8 +437,8 @@ impl<'a> Reading<'a> {
     }
 
     /// Reads a layer to its end, or until the reading is cancelled.
-    fn pump(self, job: &Job, cancelled: &AtomicBool, sink: &mut impl EntrySink) -> Result<LayerReport, Error> {
-        self.pump_from(&self.source.origin, job, cancelled, sink)
+    fn pump(self, job: &Job, turn: &Turn<'_>, sink: &mut impl EntrySink) -> Result<LayerReport, Error> {
+        self.pump_from(&self.source.origin, job, turn, sink)
     }
 
     /// The same from another form of the source.
@@ -426,13 +446,15 @@ impl<'a> Reading<'a> {
         self,
         origin: &S,
         job: &Job,
-        cancelled: &AtomicBool,
+        turn: &Turn<'_>,
         sink: &mut impl EntrySink,
     ) -> Result<LayerReport, Error>
     where
         Error: From<S::Error>,
     {
-        let report = self.source.wait(layer::read(origin, job, sink, self.watch(job, cancelled)))?;
+        let reader = LayerReader::new(job.expected(), *origin.limits()).hashing(|hasher| turn.helper.hash(hasher));
+        let read = layer::read_by(origin, job, reader, |_| {}, sink, self.watch(job, turn.cancelled));
+        let (report, _) = self.source.wait(read)?;
         self.meter.finish(job.layer, &report);
         Ok(report)
     }
@@ -442,14 +464,16 @@ impl<'a> Reading<'a> {
         self,
         job: &Job,
         mut index: IndexFile,
-        cancelled: &AtomicBool,
+        turn: &Turn<'_>,
         sink: &mut impl EntrySink,
     ) -> Result<(LayerReport, Option<LayerIndex>), Error> {
         let mut options = IndexOptions::default();
         options.file_digests = self.want == Want::Digests;
         let append = |bytes: &[u8]| index.append(bytes);
-        let watch = self.watch(job, cancelled);
-        let read = layer::read_with_index(&self.source.origin, job, options, append, sink, watch);
+        let origin = &self.source.origin;
+        let reader = LayerReader::new(job.expected(), *origin.limits()).with_index(options);
+        let reader = reader.hashing(|hasher| turn.helper.hash(hasher));
+        let read = layer::read_by(origin, job, reader, append, sink, self.watch(job, turn.cancelled));
         let (report, end) = self.source.wait(read)?;
         self.meter.finish(job.layer, &report);
         Ok((report, index.finish(self.session, job, end)))

@@ -2,10 +2,7 @@
 
 use std::{
     ops::ControlFlow,
-    sync::{
-        atomic::AtomicBool,
-        mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel},
-    },
+    sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel},
     time::Duration,
 };
 
@@ -14,7 +11,7 @@ use porthole_core::{
     tar::{Entry, EntrySink, Flow, Kind},
 };
 
-use super::{Job, Reading, once::FetchedOnce, read_ahead};
+use super::{Job, Reading, Turn, once::FetchedOnce, read_ahead};
 use crate::error::Error;
 
 impl Reading<'_> {
@@ -28,17 +25,17 @@ impl Reading<'_> {
     ) -> Result<(), Error> {
         let (pipes, arriving): (Vec<_>, Vec<_>) = jobs.iter().map(|_| pipe()).unzip();
         let origin = FetchedOnce::new(&self.source.origin, jobs);
-        let read = |job: &Job, (sender, spare): (SyncSender<_>, Receiver<_>), cancelled: &AtomicBool| {
+        let read = |job: &Job, (sender, spare): (SyncSender<_>, Receiver<_>), turn: &Turn<'_>| {
             let wanted = |entry: &Entry| wanted(job, entry);
             let mut sink = Packing { wanted, batch: Batch::default(), sender: &sender, spare: &spare };
-            let report = self.pump_from(&origin, job, cancelled, &mut sink).map(Box::new);
+            let report = self.pump_from(&origin, job, turn, &mut sink).map(Box::new);
             if sink.flush().is_continue() {
                 // The receiver is gone when an earlier layer has failed.
                 let _ = sender.send(Message::End(report));
             }
         };
         let pipes = jobs.iter().zip(pipes).collect();
-        read_ahead(pipes, read, || jobs.iter().zip(arriving).try_for_each(|(job, arriving)| work(job, arriving)))
+        read_ahead(pipes, 0, read, || jobs.iter().zip(arriving).try_for_each(|(job, arriving)| work(job, arriving)))
     }
 }
 

@@ -1,9 +1,6 @@
 //! Layers that are the same blob: it is read for the first of them, and the others get what that one sent.
 
-use std::{
-    collections::HashMap,
-    sync::mpsc::{Receiver, Sender, channel},
-};
+use std::{collections::HashMap, sync::mpsc::Receiver};
 
 use porthole_inspect::layer::first_of_blob;
 
@@ -11,8 +8,8 @@ use super::{Job, Place};
 use crate::{error::Error, progress::Meter};
 
 type Sent<T> = Result<T, Error>;
-/// A layer to be read, and where it sends what it gives.
-type Sending<'j, T> = (&'j Job, Sender<Sent<T>>);
+/// Layers to be read, each with where it sends what it gives.
+type Sending<'j, S> = Vec<(&'j Job, S)>;
 
 /// Layers of an image, and which of them are read.
 pub(super) struct Repeats<'j> {
@@ -26,8 +23,11 @@ impl<'j> Repeats<'j> {
         Self { jobs, first: first_of_blob(jobs) }
     }
 
-    /// The layers that are read, each with a sender, and the ends of the same channels.
-    pub(super) fn channels<T>(&self) -> (Vec<Sending<'j, T>>, Vec<Receiver<Sent<T>>>) {
+    /// The layers that are read, each with the sender of a `channel`, and the ends of the same channels.
+    pub(super) fn channels<T, S>(
+        &self,
+        channel: impl Fn() -> (S, Receiver<Sent<T>>),
+    ) -> (Sending<'j, S>, Vec<Receiver<Sent<T>>>) {
         let read = self.first.iter().zip(0..).filter(|(first, place)| **first == *place);
         let open = |(_, place): (&usize, usize)| {
             let (sender, receiver) = channel();

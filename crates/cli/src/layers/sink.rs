@@ -1,6 +1,6 @@
 //! Entries of a layer on their way to the thread that stacks them.
 
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::SyncSender;
 
 use porthole_core::{
     digest::{Algorithm, Hasher},
@@ -28,11 +28,11 @@ pub(super) struct Sink<'s> {
     pub(super) spool: Option<Spool>,
     /// The spool wants the last entry's content.
     taking: bool,
-    sender: &'s Sender<Result<Event, Error>>,
+    sender: &'s SyncSender<Result<Event, Error>>,
 }
 
 impl<'s> Sink<'s> {
-    pub(super) fn new(want: Want, spool: Option<Spool>, sender: &'s Sender<Result<Event, Error>>) -> Self {
+    pub(super) fn new(want: Want, spool: Option<Spool>, sender: &'s SyncSender<Result<Event, Error>>) -> Self {
         Self { want, batch: Vec::new(), given: 0, skip: 0, content: None, audit: None, spool, taking: false, sender }
     }
 
