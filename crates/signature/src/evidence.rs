@@ -2,15 +2,18 @@
 //!
 //! cosign writes signatures in two formats: until version 2, a payload (`simplesigning`) or an envelope (DSSE) with signature, certificate
 //! and log entry in annotations of its layer; since version 3, a bundle of Sigstore that has all of it. BuildKit writes statements
-//! that nothing signs. All are read into one form here.
+//! that nothing signs. All are read into one form here. Notation signs in a form of its own.
 
 mod annotated;
+mod notation;
 mod payload;
 
+pub use notation::NotationError;
 pub use payload::{PayloadError, SignaturePayload};
 pub use porthole_inspect::referrers::EvidenceFormat;
 
 use crate::statement::{BillOfMaterials, Statement, StatementError};
+pub(crate) use notation::NotationSignature;
 use porthole_core::descriptor::Descriptor;
 use sigstore_verify::types::{Bundle, SignatureContent};
 
@@ -24,6 +27,7 @@ pub struct Evidence {
     /// The bill of materials in it, where it is a document that nothing signs.
     pub bill: Option<BillOfMaterials>,
     pub(crate) signed: Option<Signed>,
+    pub(crate) notation: Option<Box<NotationSignature>>,
 }
 
 /// A signature, with what vouches for it.
@@ -45,6 +49,9 @@ pub enum EvidenceError {
     /// The payload of a signature.
     #[error(transparent)]
     Payload(#[from] PayloadError),
+    /// A signature of Notation.
+    #[error(transparent)]
+    Notation(#[from] NotationError),
     /// A statement.
     #[error(transparent)]
     Statement(#[from] StatementError),
@@ -76,7 +83,7 @@ impl Evidence {
     pub fn parse(layer: &Descriptor, blob: &[u8]) -> Result<Self, EvidenceError> {
         let unknown = || EvidenceError::MediaType(layer.media_type.to_string());
         let format = EvidenceFormat::of(&layer.media_type).ok_or_else(unknown)?;
-        let unsigned = Self { format, statement: None, bill: None, signed: None };
+        let unsigned = Self { format, statement: None, bill: None, signed: None, notation: None };
         Ok(match format {
             EvidenceFormat::CosignPayload => {
                 let payload = SignaturePayload::parse(blob)?;
@@ -97,7 +104,8 @@ impl Evidence {
                 let bill = BillOfMaterials::of_document(&document).ok_or(EvidenceError::Bill)?;
                 Self { bill: Some(bill), ..unsigned }
             }
-            EvidenceFormat::Notation => unsigned,
+            EvidenceFormat::Notation if layer.media_type.as_str() == "application/cose" => unsigned,
+            EvidenceFormat::Notation => Self { notation: Some(Box::new(NotationSignature::parse(blob)?)), ..unsigned },
         })
     }
 
@@ -106,7 +114,8 @@ impl Evidence {
             SignatureContent::DsseEnvelope(envelope) => Some(Statement::parse(envelope.payload.as_bytes())?),
             _ => None,
         };
-        Ok(Self { format, statement, bill: None, signed: Some(Signed { bundle, payload: None }) })
+        let signed = Some(Signed { bundle, payload: None });
+        Ok(Self { format, statement, bill: None, signed, notation: None })
     }
 
     /// Whether it bears a signature.

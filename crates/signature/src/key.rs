@@ -3,11 +3,15 @@
 use crate::provider;
 use porthole_core::digest::Digest;
 use sigstore_verify::{
-    crypto::{SigningScheme, parse_certificate_info, validate_raw_public_key},
+    crypto::{SigningScheme, validate_raw_public_key},
     types::{DerCertificate, DerPublicKey},
 };
-use spki::{ObjectIdentifier, SubjectPublicKeyInfoRef, der::Decode as _};
+use spki::{
+    ObjectIdentifier, SubjectPublicKeyInfoRef,
+    der::{Decode as _, Encode as _},
+};
 use std::fmt;
+use x509_cert::Certificate;
 
 /// A public key that may have signed something.
 #[derive(Clone, Debug)]
@@ -32,6 +36,31 @@ pub enum KeyAlgorithm {
     Ed25519,
     /// RSA with a modulus of 2048 to 8192 bits.
     Rsa,
+}
+
+/// The algorithms of JSON Web Signatures that Notation has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum JwsAlgorithm {
+    Es256,
+    Es384,
+    Es512,
+    Ps256,
+    Ps384,
+    Ps512,
+}
+
+impl JwsAlgorithm {
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "ES256" => Self::Es256,
+            "ES384" => Self::Es384,
+            "ES512" => Self::Es512,
+            "PS256" => Self::Ps256,
+            "PS384" => Self::Ps384,
+            "PS512" => Self::Ps512,
+            _ => return None,
+        })
+    }
 }
 
 /// Why a file is no public key.
@@ -64,14 +93,19 @@ impl PublicKey {
             return Err(KeyError::Private);
         }
         if text.contains("-----BEGIN CERTIFICATE-----") {
-            let certificate = DerCertificate::from_pem(text).map_err(|_| KeyError::Format)?;
-            let info = parse_certificate_info(&certificate).map_err(|_| KeyError::Format)?;
-            return Self::from_der(info.public_key);
+            return Self::of_certificate(DerCertificate::from_pem(text).map_err(|_| KeyError::Format)?.as_bytes());
         }
         if text.contains("-----BEGIN ") {
             return Self::from_der(DerPublicKey::from_pem(text.trim()).map_err(|_| KeyError::Format)?);
         }
         Self::from_der(DerPublicKey::new(bytes.to_vec()))
+    }
+
+    /// The key of a certificate as DER, of which nothing else is taken.
+    pub(crate) fn of_certificate(der: &[u8]) -> Result<Self, KeyError> {
+        let certificate = Certificate::from_der(der).map_err(|_| KeyError::Format)?;
+        let key = certificate.tbs_certificate.subject_public_key_info.to_der().map_err(|_| KeyError::Format)?;
+        Self::from_der(DerPublicKey::new(key))
     }
 
     fn from_der(der: DerPublicKey) -> Result<Self, KeyError> {
@@ -118,6 +152,27 @@ impl PublicKey {
             KeyAlgorithm::Rsa => &[Scheme::RsaPkcs1Sha256, Scheme::RsaPssSha256],
         };
         schemes.iter().any(|&scheme| provider::is_valid(scheme, &self.raw, message, signature).is_ok())
+    }
+
+    /// Whether this key made this signature of this message, as JSON Web Signatures are made (RFC 7518, sections 3.4 and 3.5). Notation
+    /// binds each algorithm to a kind of key.
+    pub(crate) fn signed_jws(&self, algorithm: JwsAlgorithm, message: &[u8], signature: &[u8]) -> bool {
+        use SigningScheme as Scheme;
+        let ecdsa = |scheme, order| {
+            let signature = provider::der_of_integers(signature, order);
+            signature.is_some_and(|signature| provider::is_valid(scheme, &self.raw, message, &signature).is_ok())
+        };
+        let rsa = |scheme| provider::is_valid(scheme, &self.raw, message, signature).is_ok();
+        match (self.algorithm, algorithm) {
+            (KeyAlgorithm::EcdsaP256, JwsAlgorithm::Es256) => ecdsa(Scheme::EcdsaP256Sha256, 32),
+            (KeyAlgorithm::EcdsaP384, JwsAlgorithm::Es384) => ecdsa(Scheme::EcdsaP384Sha384, 48),
+            (KeyAlgorithm::EcdsaP521, JwsAlgorithm::Es512) => provider::der_of_integers(signature, 66)
+                .is_some_and(|signature| provider::is_valid_p521(&self.raw, message, &signature)),
+            (KeyAlgorithm::Rsa, JwsAlgorithm::Ps256) => rsa(Scheme::RsaPssSha256),
+            (KeyAlgorithm::Rsa, JwsAlgorithm::Ps384) => rsa(Scheme::RsaPssSha384),
+            (KeyAlgorithm::Rsa, JwsAlgorithm::Ps512) => rsa(Scheme::RsaPssSha512),
+            _ => false,
+        }
     }
 
     pub(crate) fn der(&self) -> &DerPublicKey {

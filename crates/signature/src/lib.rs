@@ -1,6 +1,6 @@
 //! Who signed an image, and what was attested about it.
 //!
-//! - [`evidence`] reads what a referrer of an image holds: cosign's signatures and attestations in both of their formats, in-toto
+//! - [`evidence`] reads what a referrer of an image holds: cosign's signatures and attestations in both of their formats, Notation's signatures, in-toto
 //!   statements, and documents that nothing signs.
 //! - [`gather`] fetches it: the referrers of an image, and of the index that led to it.
 //! - [`verify`] checks evidence against the digest of an image, offline, and says who signed it.

@@ -95,6 +95,19 @@ fn p384(key: &[u8], digest: &[u8], signature: &[u8]) -> Option<()> {
     key.verify_prehash(digest, &p384::ecdsa::Signature::from_der(signature).ok()?).ok()
 }
 
+/// The two integers of an ECDSA signature of `order` bytes each, as JSON Web Signatures have them, in the DER that the other formats have.
+pub(crate) fn der_of_integers(signature: &[u8], order: usize) -> Option<Vec<u8>> {
+    if signature.len() != 2 * order {
+        return None;
+    }
+    Some(match order {
+        32 => p256::ecdsa::Signature::from_slice(signature).ok()?.to_der().as_bytes().to_vec(),
+        48 => p384::ecdsa::Signature::from_slice(signature).ok()?.to_der().as_bytes().to_vec(),
+        66 => p521::ecdsa::Signature::from_slice(signature).ok()?.to_der().as_bytes().to_vec(),
+        _ => return None,
+    })
+}
+
 /// P-521 is no scheme of `sigstore-verify`. Its digest is SHA-256 or SHA-512.
 pub(crate) fn is_valid_p521(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
     let verify = || {

@@ -1,5 +1,6 @@
 //! Checking evidence: who signed an image, or why no one did.
 
+mod notation;
 mod reason;
 mod signer;
 
@@ -73,10 +74,13 @@ impl SignatureVerifier {
 
     /// Checks evidence that came with an image. `image` is the digest of the manifest or index that it is to be about.
     pub fn check(&self, evidence: &Evidence, image: &Digest, demand: &Demand) -> SignatureCheck {
+        if let Some(signature) = &evidence.notation {
+            return notation::check(signature, image, demand);
+        }
         let Some(signed) = &evidence.signed else {
             return match evidence.format {
                 EvidenceFormat::Notation => {
-                    Outcome::Unchecked("signatures of Notation are not checked".to_owned()).into()
+                    Outcome::Unchecked("signatures of Notation as COSE are not checked".to_owned()).into()
                 }
                 _ => match &evidence.statement {
                     Some(statement) if !statement.is_about(image) => not_about(image, "statement").into(),

@@ -1,6 +1,9 @@
-//! Signatures as cosign writes them: an authority of our own that issues certificates, a log of our own, and keys.
+//! Signatures as cosign and Notation write them: an authority of our own that issues certificates, a log of our own, and keys.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose, PublicKeyData as _, SanType, SigningKey as _, date_time_ymd,
@@ -176,6 +179,44 @@ pub fn attestation(statement: &Value, by: &Signatory, log: Option<&Authority>) -
     let mut annotations = annotations(by, log.map(|log| log.log_entry(&body)), String::new());
     annotations.insert("predicateType".to_owned(), json!("https://example.org/x"));
     SignedLayer { blob: Blob::new("application/vnd.dsse.envelope.v1+json", envelope.into_bytes()), annotations }
+}
+
+/// A signature of Notation by someone with a certificate: the manifest that refers to the signed one, and its blobs.
+pub fn notation(subject: &Blob, by: &Signatory) -> (Blob, [Blob; 2]) {
+    let scheme = "io.cncf.notary.signingScheme";
+    let protected = json!({
+        "alg": "ES256", "crit": [scheme], "cty": "application/vnd.cncf.notary.payload.v1+json", scheme: "notary.x509",
+        "io.cncf.notary.signingTime": "2026-01-01T12:00:00Z",
+    });
+    let payload = json!({ "targetArtifact": subject.descriptor() });
+    let [protected, payload] = [protected, payload].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+    let signature = by.key.sign(format!("{protected}.{payload}").as_bytes()).expect("a signature");
+    let chain = [STANDARD.encode(by.certificate.as_ref().expect("a certificate"))];
+    let envelope = json!({
+        "protected": protected, "payload": payload, "signature": URL_SAFE_NO_PAD.encode(integers(&signature)),
+        "header": { "x5c": chain, "io.cncf.notary.signingAgent": "tests" },
+    });
+    let envelope = Blob::new("application/jose+json", envelope.to_string().into_bytes());
+    let config = Blob::new("application/vnd.cncf.notary.signature", b"{}".to_vec());
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": MANIFEST, "config": config.descriptor(), "layers": [envelope.descriptor()],
+        "subject": subject.descriptor(),
+    });
+    (Blob::new(MANIFEST, manifest.to_string().into_bytes()), [config, envelope])
+}
+
+/// The integers of a signature by P-256 as JSON Web Signatures have them: 32 bytes each, where DER has as many as they need.
+fn integers(der: &[u8]) -> [u8; 64] {
+    let mut raw = [0; 64];
+    // SEQUENCE, then two times INTEGER, its length, its bytes.
+    let mut rest = &der[2..];
+    for place in raw.chunks_mut(32) {
+        let (integer, next) = rest[2..].split_at(usize::from(rest[1]));
+        let integer = integer.strip_prefix(&[0]).unwrap_or(integer);
+        place[32 - integer.len()..].copy_from_slice(integer);
+        rest = next;
+    }
+    raw
 }
 
 /// A layer of a signature's manifest, with the annotations of its descriptor.

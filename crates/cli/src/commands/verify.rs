@@ -38,7 +38,7 @@ use crate::{
 /// Reported, and an error only with --strict: entries that well-known tar readers list differently, data after the end of an archive,
 /// compression that contradicts the media type. Everything is downloaded; the cache is not used.
 ///
-/// With --key or --certificate-identity, a signature of cosign is asked for first: one of the image, or of the index that led to it.
+/// With --key or --certificate-identity, a signature of cosign or Notation is asked for first: one of the image, or of the index that led to it.
 /// Without one by a signer that was named, no layer is downloaded, and the exit code is 1 (not signed, or by someone else), 7 (the
 /// signature does not hold) or 9 (the trust root does not know who vouches for it). Signatures are verified offline: by the key alone,
 /// or by a certificate at the time that a log or an authority signed; the local clock decides nothing.

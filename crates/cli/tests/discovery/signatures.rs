@@ -7,7 +7,7 @@ use super::{
 use porthole_testkit::{
     image::{Blob, Built, Compression, Content, Image, Layer},
     registry::Site,
-    signing::{Authority, Signatory, SignedLayer, attestation, payload, signature},
+    signing::{Authority, Signatory, SignedLayer, attestation, notation, payload, signature},
 };
 use serde_json::{Value, json};
 use std::{fs, process::Output};
@@ -124,6 +124,23 @@ fn by_a_certificate_the_issuer_is_asked_for_and_the_trust_root_decides() {
         2,
         "malformed expression",
     );
+}
+
+#[test]
+fn a_signature_of_notation_is_verified_by_the_key_of_its_certificate() {
+    let (who, image) = (Authority::new().attest("signer@example.org", ISSUER), image());
+    let mut content = image.clone().into_content("1");
+    let (manifest, blobs) = notation(&image.manifest, &who);
+    content.add_blob(manifest);
+    for blob in blobs {
+        content.add_blob(blob);
+    }
+    let server = Server::new(Site::new().repository("a/b", content).with_referrers());
+    key_file(&server, "signer.pub", &who);
+    key_file(&server, "other.pub", &Signatory::new());
+    let steps = rows(&server.run("verify --json --no-layers --key signer.pub REGISTRY/a/b:1"));
+    assert_eq!((&steps[2]["state"], &steps[2]["signer"]["algorithm"]), (&json!("trusted"), &json!("ECDSA P-256")));
+    ends(&server.run("verify --key other.pub REGISTRY/a/b:1"), 1, "by none of the signers that were named");
 }
 
 #[test]

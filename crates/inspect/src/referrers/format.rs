@@ -15,7 +15,7 @@ pub enum EvidenceFormat {
     Statement,
     /// A bill of materials without a signature.
     Bill,
-    /// A signature of Notation, which is shown and not verified.
+    /// A signature of Notation.
     Notation,
 }
 
