@@ -7,38 +7,51 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
-use porthole_registry::trace::{self, Answered, Ended, Paused, Sent, TraceEvent, TraceHead, TraceObserver};
+use porthole_registry::trace::{
+    self, Answered, Ended, Paused, RecordedExchange, Recorder, Sent, TraceEvent, TraceHead, TraceObserver,
+};
 
-use self::har::{Har, Record};
+use self::har::Har;
 use crate::{stderr::Stderr, ui::safe};
 
 /// Hears of every exchange.
 pub(crate) struct Wire {
     stderr: Arc<Stderr>,
     debug: bool,
+    clock: Clock,
+    /// What a verb shows of exchanges, once it asked for that.
+    recorder: OnceLock<Recorder>,
     state: Mutex<State>,
+}
+
+/// The time since the Unix epoch, which does not jump.
+#[derive(Clone, Copy)]
+struct Clock {
+    started: SystemTime,
+    since: Instant,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self { started: SystemTime::now(), since: Instant::now() }
+    }
+
+    fn now(&self) -> Duration {
+        self.started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default() + self.since.elapsed()
+    }
 }
 
 #[derive(Default)]
 struct State {
     har: Option<Har>,
     /// Exchanges under way.
-    open: BTreeMap<u64, Open>,
+    open: BTreeMap<u64, RecordedExchange>,
     /// Warnings that were shown.
     warned: BTreeSet<(String, String)>,
-}
-
-/// An exchange under way.
-struct Open {
-    sent: Sent,
-    started: SystemTime,
-    since: Instant,
-    /// The head of its answer, and how long it took.
-    head: Option<(TraceHead, Duration)>,
 }
 
 /// Shorter waits are not reported.
@@ -54,7 +67,8 @@ impl Wire {
     /// The file cannot be written.
     pub(crate) fn new(stderr: Arc<Stderr>, debug: bool, trace: Option<&Path>) -> io::Result<Self> {
         let har = trace.map(Har::create).transpose()?;
-        Ok(Self { stderr, debug, state: Mutex::new(State { har, ..State::default() }) })
+        let state = Mutex::new(State { har, ..State::default() });
+        Ok(Self { stderr, debug, clock: Clock::start(), recorder: OnceLock::new(), state })
     }
 
     pub(crate) fn observer(self: &Arc<Self>) -> TraceObserver {
@@ -62,18 +76,29 @@ impl Wire {
         TraceObserver::new(move |event| wire.hear(event))
     }
 
+    /// Keeps the exchanges from now on.
+    pub(crate) fn record(&self) -> &Recorder {
+        let clock = self.clock;
+        self.recorder.get_or_init(|| Recorder::new(move || clock.now()))
+    }
+
     /// Ends the trace, with what is still under way.
     pub(crate) fn close(&self) {
         let mut state = self.state();
-        for open in std::mem::take(&mut state.open).into_values() {
-            let waited = open.since.elapsed();
-            let failed = self.record(&mut state, &open, Err((CUT_OFF, waited)));
+        for mut open in std::mem::take(&mut state.open).into_values() {
+            if open.answer.is_none() {
+                open.answer(Err(CUT_OFF), self.clock.now());
+            }
+            let failed = write(&mut state, &open);
             self.complain(failed);
         }
         state.har = None;
     }
 
     fn hear(&self, event: &TraceEvent) {
+        if let Some(recorder) = self.recorder.get() {
+            recorder.hear(event);
+        }
         let lines = match event {
             TraceEvent::Sent(sent) => self.sent(sent),
             TraceEvent::Answered(answered) => self.answered(answered),
@@ -104,7 +129,7 @@ impl Wire {
     }
 
     fn sent(&self, sent: &Sent) -> Option<Vec<String>> {
-        let open = Open { sent: sent.clone(), started: SystemTime::now(), since: Instant::now(), head: None };
+        let open = RecordedExchange::begin(sent, self.clock.now());
         self.state().open.insert(sent.number, open);
         Some(debug::sent(sent))
     }
@@ -112,19 +137,18 @@ impl Wire {
     fn answered(&self, answered: &Answered) -> Option<Vec<String>> {
         let Answered { number, registry, outcome, .. } = answered;
         let mut state = self.state();
+        let open = state.open.get_mut(number)?;
+        open.answer(outcome.as_ref().map_err(String::as_str), self.clock.now());
+        let waited = open.waited.unwrap_or_default();
         match outcome {
             Ok(head) => {
-                let open = state.open.get_mut(number)?;
-                let waited = open.since.elapsed();
-                open.head = Some((head.clone(), waited));
                 drop(state);
                 self.warn(registry, head);
                 Some(debug::answered(*number, head, waited))
             }
             Err(error) => {
                 let open = state.open.remove(number)?;
-                let waited = open.since.elapsed();
-                let failed = self.record(&mut state, &open, Err((error, waited)));
+                let failed = write(&mut state, &open);
                 drop(state);
                 self.complain(failed);
                 Some(debug::failed(*number, error, waited))
@@ -134,31 +158,15 @@ impl Wire {
 
     fn ended(&self, ended: &Ended) -> Option<Vec<String>> {
         let mut state = self.state();
-        let open = state.open.remove(&ended.number)?;
-        let until = open.since.elapsed();
-        let failed = self.record(&mut state, &open, Ok((ended, until)));
+        let mut open = state.open.remove(&ended.number)?;
+        open.end(ended.bytes, &ended.outcome, self.clock.now());
+        if open.answer.is_none() {
+            open.answer(Err(CUT_OFF), self.clock.now());
+        }
+        let failed = write(&mut state, &open);
         drop(state);
         self.complain(failed);
-        Some(debug::ended(ended, until))
-    }
-
-    /// Adds an exchange to the trace, ended or abandoned.
-    fn record(
-        &self,
-        state: &mut State,
-        open: &Open,
-        end: Result<(&Ended, Duration), (&str, Duration)>,
-    ) -> Option<io::Error> {
-        let har = state.har.as_mut()?;
-        let (answer, waited) = match (&open.head, end) {
-            (Some((head, waited)), _) => (Ok(head), *waited),
-            (None, Err((error, waited))) => (Err(error), waited),
-            (None, Ok((_, waited))) => (Err(CUT_OFF), waited),
-        };
-        let record = Record { sent: &open.sent, started: open.started, waited, answer, end: end.ok() };
-        let failed = har.push(&record).err()?;
-        state.har = None;
-        Some(failed)
+        Some(debug::ended(ended, open.duration().unwrap_or_default()))
     }
 
     fn complain(&self, failed: Option<io::Error>) {
@@ -182,6 +190,13 @@ impl Wire {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Adds an exchange to the trace, ended or abandoned.
+fn write(state: &mut State, exchange: &RecordedExchange) -> Option<io::Error> {
+    let failed = state.har.as_mut()?.push(exchange).err()?;
+    state.har = None;
+    Some(failed)
 }
 
 const CUT_OFF: &str = "cut off";

@@ -1,5 +1,7 @@
 //! Dates as servers write them, in seconds since 1970.
 
+use std::time::Duration;
+
 /// An IMF-fixdate (RFC 9110 section 5.6.7), `Sun, 06 Nov 1994 08:49:37 GMT`; the two obsolete forms are not read.
 pub fn http(text: &str) -> Option<u64> {
     let (_, rest) = text.split_once(", ")?;
@@ -30,6 +32,22 @@ pub(crate) fn rfc_3339(text: &str) -> Option<u64> {
     if east.1 { local.checked_sub(offset) } else { local.checked_add(offset) }
 }
 
+/// A time since 1970 in UTC as ISO 8601 writes it: `1994-11-06T08:49:37.500Z`.
+pub fn iso_8601(at: Duration) -> String {
+    let (days, second) = (at.as_secs() / 86_400, at.as_secs() % 86_400);
+    // Eras of 400 years from 0000-03-01.
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let [year, hour, minute] = [year + era * 400 + carry, second / 3600, second / 60 % 60];
+    let (second, milliseconds) = (second % 60, at.subsec_millis());
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milliseconds:03}Z")
+}
+
 /// Seconds of `hour:minute:second`.
 fn clock(text: &str) -> Option<u64> {
     let mut parts = text.split(':').map(number);
@@ -56,6 +74,15 @@ const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Au
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_written_as_it_is_read() {
+        assert_eq!(iso_8601(Duration::ZERO), "1970-01-01T00:00:00.000Z");
+        for seconds in [784_111_777, 951_782_399, 951_782_400, 1_709_210_096, 4_102_444_799] {
+            let written = iso_8601(Duration::from_secs(seconds) + Duration::from_millis(7));
+            assert_eq!(rfc_3339(&written), Some(seconds), "{written}");
+        }
+    }
 
     #[test]
     fn dates() {

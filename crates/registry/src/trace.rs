@@ -1,11 +1,21 @@
 //! Reports each HTTP exchange to an observer, without secrets.
 
+mod curl;
+mod har;
 mod header;
+mod meaning;
+mod record;
+mod recorder;
 
+use har::har_document;
+pub use har::{HAR_TAIL, HarEntry, har_head};
 pub use header::{TraceField, warnings};
+pub use record::{RecordedAnswer, RecordedEnd, RecordedExchange};
+pub use recorder::{Recorded, RecordedNote, RecordedTotals, Recorder};
 
 use crate::transport;
 use http::{Method, Version};
+use serde::{Deserialize, Serialize};
 use std::{
     fmt,
     sync::{
@@ -40,6 +50,8 @@ pub struct Sent {
     pub registry: String,
     /// What it is a step of: `manifest`, `blob`, `token` …
     pub step: &'static str,
+    /// The reference, digest or scope that it is for.
+    pub name: String,
     /// `GET`, `POST` …
     pub method: Method,
     /// URL, without query values that may be secret.
@@ -72,8 +84,8 @@ pub struct Answered {
 pub struct TraceHead {
     /// HTTP status code.
     pub status: u16,
-    /// HTTP version.
-    pub version: Version,
+    /// HTTP version; `None` where a platform that follows redirects by itself does not say.
+    pub version: Option<Version>,
     /// Fields, as they may be shown.
     pub fields: Vec<TraceField>,
     /// The connection that it used, where the transport knows.
@@ -113,7 +125,8 @@ pub struct Paused {
 }
 
 /// Why a request is not the first of its kind. In the extensions of a request it says so of that request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Reason {
     /// The try before failed.
@@ -215,7 +228,7 @@ impl TraceHead {
     pub(crate) fn of<B>(response: &http::Response<B>) -> Self {
         Self {
             status: response.status().as_u16(),
-            version: response.version(),
+            version: response.extensions().get::<transport::FinalUrl>().is_none().then(|| response.version()),
             fields: header::fields(response.headers()),
             connection: response.extensions().get().cloned(),
         }

@@ -229,6 +229,7 @@ impl<T: Transport + Environment> Registry<T> {
             number,
             registry: call.registry.clone(),
             step: call.what.step,
+            name: call.what.name.clone(),
             method: request.method().clone(),
             url: policy::redact(&request.uri().to_string()),
             fields: Sent::fields_of(&request),

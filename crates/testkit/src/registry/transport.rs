@@ -7,7 +7,7 @@ use super::{
 use crate::executor::give_way;
 use http::{Method, Response};
 use porthole_registry::transport::{
-    Body, Environment, Error, ErrorKind, FinalUrl, Payload, Redirects, Request, Transport,
+    Body, BodyOutcome, Ending, Environment, Error, ErrorKind, FinalUrl, Payload, Redirects, Request, Transport,
 };
 use std::time::Duration;
 
@@ -19,9 +19,15 @@ impl Transport for Internet {
         give_way(latency).await;
         let (head, payload) = request.into_parts();
         let body = read(&payload).await?;
+        let ending = head.extensions.get::<Ending>().cloned();
         let (outcome, wait) = self.lock().exchange(&http::Request::from_parts(head, body));
         give_way(wait).await;
-        outcome
+        outcome.map(|response| {
+            response.map(|mut body| {
+                body.ending = ending;
+                body
+            })
+        })
     }
 
     fn redirects(&self) -> Redirects {
@@ -91,7 +97,8 @@ impl State {
                 Ok(answer) => answer,
                 Err(error) => return (Err(error), wait),
             };
-            let mut body = MemoryBody { piece: self.piece, ..MemoryBody::default() };
+            let mut body = MemoryBody::default();
+            body.piece = self.piece;
             match fault {
                 Some(Fault::ResetAfter(bytes)) => body.reset_at = Some(bytes),
                 Some(Fault::EndAfter(bytes)) => answer.body.truncate(bytes),
@@ -188,6 +195,22 @@ pub struct MemoryBody {
     at: usize,
     piece: Option<usize>,
     reset_at: Option<usize>,
+    ending: Option<Ending>,
+}
+
+impl MemoryBody {
+    fn end(&mut self, outcome: BodyOutcome) {
+        if let Some(ending) = self.ending.take() {
+            ending.tell(self.at as u64, outcome);
+        }
+    }
+}
+
+impl Drop for MemoryBody {
+    fn drop(&mut self) {
+        let whole = self.reset_at.is_none() && self.at == self.bytes.len();
+        self.end(if whole { BodyOutcome::Complete } else { BodyOutcome::Dropped });
+    }
 }
 
 impl Body for MemoryBody {
@@ -195,10 +218,15 @@ impl Body for MemoryBody {
         let end = self.reset_at.unwrap_or(usize::MAX).min(self.bytes.len());
         let length = (end - self.at.min(end)).min(buffer.len()).min(self.piece.unwrap_or(usize::MAX));
         if length == 0 && self.reset_at.is_some_and(|at| self.at >= at) {
-            return Err(failure(ErrorKind::Interrupted));
+            let error = failure(ErrorKind::Interrupted);
+            self.end(BodyOutcome::Failed(error.clone()));
+            return Err(error);
         }
         buffer[..length].copy_from_slice(&self.bytes[self.at..self.at + length]);
         self.at += length;
+        if length == 0 && !buffer.is_empty() {
+            self.end(BodyOutcome::Complete);
+        }
         Ok(length)
     }
 }

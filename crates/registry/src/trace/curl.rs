@@ -1,0 +1,52 @@
+//! The same request as a line for a shell.
+
+use super::RecordedExchange;
+
+impl RecordedExchange {
+    /// A `curl` line that asks the same. Secrets are not in it: where the request had some, the line says `***`.
+    pub fn curl(&self) -> String {
+        let mut line = String::from("curl");
+        match self.method.as_str() {
+            "GET" => {}
+            "HEAD" => line.push_str(" --head"),
+            method => line.push_str(&format!(" --request {}", quote(method))),
+        }
+        for (name, value) in &self.fields {
+            // curl counts and asks for what it can decode by itself.
+            if !matches!(name.as_str(), "accept-encoding" | "content-length" | "user-agent" | "host") {
+                line.push_str(&format!(" --header {}", quote(&format!("{name}: {value}"))));
+            }
+        }
+        line + " " + &quote(&self.url)
+    }
+}
+
+/// A word as a POSIX shell reads it back.
+fn quote(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"%+,-./:=@_".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{trace::RecordedExchange, transport::Request};
+    use std::time::Duration;
+
+    #[test]
+    fn a_line_has_no_secret_and_no_second_command() {
+        let request: Request = http::Request::get("https://r.example/v2/a/manifests/1?ns=x&key=canary")
+            .header("accept", "application/json, it's")
+            .header("authorization", "Bearer canary")
+            .body(Default::default())
+            .unwrap();
+        let exchange = RecordedExchange::of_request("r.example", "manifest", "a:1", &request, Duration::ZERO);
+        assert_eq!(
+            exchange.curl(),
+            r"curl --header 'accept: application/json, it'\''s' --header 'authorization: ***' 'https://r.example/v2/a/manifests/1?ns=x&key=***'"
+        );
+    }
+}
