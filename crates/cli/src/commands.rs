@@ -38,6 +38,7 @@ mod stack;
 mod store;
 mod tag;
 mod tags;
+mod trace;
 mod unpack;
 mod verify;
 mod watch;
@@ -60,6 +61,7 @@ pub(crate) enum Command {
     Attestation(attestation::Arguments),
     Delete(delete::Arguments),
     Doctor(doctor::Arguments),
+    Trace(trace::Arguments),
     Ls(Box<ls::Arguments>),
     Cat(cat::Arguments),
     Diff(diff::Arguments),
@@ -109,6 +111,7 @@ pub(crate) fn run(
         Command::Attestation(arguments) => attestation::run(arguments, session),
         Command::Delete(arguments) => delete::run(arguments, session),
         Command::Doctor(arguments) => doctor::run(arguments, session),
+        Command::Trace(arguments) => trace::run(arguments, session),
         Command::Ls(arguments) => ls::run(arguments, session),
         Command::Cat(arguments) => cat::run(arguments, session),
         Command::Diff(arguments) => diff::run(arguments, session),

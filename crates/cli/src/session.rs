@@ -25,6 +25,7 @@ use porthole_registry::{
     client::{Options, Registry},
     policy::{Authority, Scheme},
     retry,
+    trace::Recorder,
 };
 use porthole_store::{IndexCache, Store};
 use porthole_transfer::{pull, push, source};
@@ -147,6 +148,11 @@ impl<'a> Session<'a> {
         if self.global.debug {
             self.ui.stderr.debug(&format!("debug: {}", safe(text)));
         }
+    }
+
+    /// Keeps the exchanges from now on.
+    pub(crate) fn record(&self) -> &Recorder {
+        self.wire.0.record()
     }
 
     pub(crate) fn runtime(&self) -> &tokio::runtime::Handle {

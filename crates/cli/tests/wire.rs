@@ -5,9 +5,10 @@
 mod attended;
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod scripted;
+mod snapshot;
 
 use porthole_testkit::{
-    image::{Built, Image, Layer},
+    image::{Built, Content, Image, Layer},
     registry::{Auth, Fault, Site, bearer},
 };
 use scripted::{Server, ends, porthole};
@@ -238,4 +239,96 @@ fn a_helper_of_a_registry_that_fails_is_an_error_there() {
     assert!(server.internet.log().is_empty(), "no request was sent without the credentials");
     ends(&digest("--anonymous", &server), 0, "");
     ends(&digest("", &other), 0, "");
+}
+
+/// A registry that wants a token and keeps layers elsewhere.
+fn guarded() -> Server {
+    let server = Server::new(Site::new());
+    let challenge = bearer(&format!("http://{}/token?key=canary", server.authority()), "registry");
+    let content = Content::of_index("1", &[image()]);
+    let site = Site::new().auth(Auth::Bearer { challenge, account: None }).repository("a/b", content);
+    server.internet.site(server.authority(), site);
+    let layer = image().layers[0].blob.digest.clone();
+    let signed = format!("http://{}/v2/a/b/blobs/{layer}?X-Signature=canary", server.authority());
+    server.internet.fault(&format!("/blobs/{layer}"), 1, Fault::Redirect(signed));
+    server
+}
+
+/// What a trace prints, without times, bars, ports and digests.
+fn timeless(text: &str, server: &Server) -> String {
+    let text = text.replace(server.authority(), "REGISTRY");
+    let line = |line: &str| {
+        let mut words: Vec<_> =
+            line.split_whitespace().filter(|word| !word.chars().all(|c| "-=".contains(c))).collect();
+        for at in 1..words.len() {
+            if words[at] == "ms" && words[at - 1].starts_with(|c: char| c.is_ascii_digit()) {
+                words[at - 1] = "N";
+            }
+        }
+        let words = words.iter().map(|word| match word.split_once("sha256:") {
+            Some((before, digest)) => format!("{before}sha256:…{}", digest.get(64..).unwrap_or_default()),
+            None => (*word).to_owned(),
+        });
+        words.collect::<Vec<_>>().join(" ") + "\n"
+    };
+    text.lines().map(line).collect()
+}
+
+#[test]
+fn a_look_is_traced_in_words() {
+    let home = tempfile::tempdir().unwrap();
+    let server = guarded();
+    let reference = format!("{}/a/b:1", server.authority());
+    let mut told = String::new();
+    for command in ["trace", "trace --full", "trace --full"] {
+        let arguments = format!("{command} {reference}");
+        told += &timeless(&snapshot::told(&arguments, porthole(home.path(), &arguments)), &server);
+    }
+    told += &timeless(&snapshot::told("trace ./image.tar", porthole(home.path(), "trace ./image.tar")), &server);
+    snapshot::expect("trace", &told);
+}
+
+#[test]
+fn a_trace_has_each_exchange_once_and_no_secret() {
+    let home = tempfile::tempdir().unwrap();
+    let server = guarded();
+    let reference = format!("{}/a/b:1", server.authority());
+    let command = format!("trace --full --no-cache --headers --har own.har --trace other.har {reference}");
+    let output = porthole(home.path(), &command);
+    ends(&output, 0, "");
+    let text = String::from_utf8(output.stdout).unwrap();
+    for part in ["> authorization: ***", "< www-authenticate: bearer realm=", "$ curl --header ", "X-Signature=***"] {
+        assert!(text.contains(part), "expected `{part}`, got:\n{text}");
+    }
+    let [own, other] = ["own.har", "other.har"].map(|name| entries(&home.path().join(name)));
+    let urls = |entries: &[Value]| {
+        let mut urls: Vec<_> = entries.iter().map(|entry| entry["request"]["url"].to_string()).collect();
+        urls.sort();
+        urls
+    };
+    assert_eq!(urls(&own), urls(&other));
+    let asked = server.internet.log().len();
+    assert_eq!(own.len(), asked, "each request that the server had");
+    assert!(own.iter().any(|entry| entry["comment"].as_str().unwrap().starts_with("reads layer 1 of 1")));
+    let written = fs::read_to_string(home.path().join("own.har")).unwrap();
+    for secret in SECRETS {
+        assert!(!text.contains(secret), "{secret} in:\n{text}");
+        assert!(!written.contains(secret), "{secret} in:\n{written}");
+    }
+    assert_eq!(fs::metadata(home.path().join("own.har")).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_look_that_fails_is_traced_too() {
+    let home = tempfile::tempdir().unwrap();
+    let server = guarded();
+    let output = porthole(home.path(), &format!("trace --json {}/a/b:none", server.authority()));
+    ends(&output, 4, "");
+    let trace: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let steps = trace["steps"].as_array().unwrap();
+    assert!(
+        steps.iter().any(|step| step["status"] == 404
+            && step["meaning"] == "asks what the tag none stands for again, with authorization: it is not there"),
+        "{trace:#}"
+    );
 }

@@ -79,5 +79,6 @@ pub mod seek;
 pub mod stack;
 pub mod text_diff;
 pub mod toc;
+pub mod trace;
 pub mod verify;
 pub mod waste;

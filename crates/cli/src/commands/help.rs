@@ -129,6 +129,7 @@ const SCHEMAS: &[(&str, &str)] = schemas![
     "referrers",
     "delete",
     "doctor",
+    "trace",
     "ls",
     "diff",
     "analyze",

@@ -26,6 +26,8 @@ fn output_is_as_the_schemas_describe_it() {
         "tags REGISTRY/a/b",
         "catalog REGISTRY",
         "doctor REGISTRY/a/b:1",
+        "trace REGISTRY/a/b:1",
+        "trace --full --no-cache REGISTRY/a/b:1",
         "doctor --write scratch REGISTRY/a/b:1",
         "ls oci:layout",
         "ls --deleted oci:layout",
