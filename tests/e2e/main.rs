@@ -33,3 +33,4 @@ mod trust;
 mod unpack;
 mod views;
 mod watch;
+mod wire;

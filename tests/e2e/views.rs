@@ -336,7 +336,7 @@ fn no_view_breaks_a_rule_of_accessibility() -> Result<()> {
         page.until("the image", |page| page.browser().attribute("#copy-link", "data-link"))?;
         page.browser().click("#tab-files")?;
         page.verified()?;
-        for tab in ["search", "packages", "secrets", "referrers", "waste", "manifest", "config", "files"] {
+        for tab in ["search", "packages", "secrets", "referrers", "waste", "manifest", "config", "wire", "files"] {
             page.browser().click(&format!("#tab-{tab}"))?;
             axe(&page, &format!("{tab} at {width}"))?;
         }

@@ -87,12 +87,14 @@ pub fn read<M: DeserializeOwned>(message: &JsValue) -> Option<M> {
 mod tests {
     use super::*;
     use porthole_core::failure::FailureClass;
+    use porthole_registry::trace::RecordedExchange;
     use porthole_viewer::{
         layer::{BlobRequest, LayerFindings, ReadJob, WorkerOrder, WorkerReport},
         protocol::{
             Chain, Changes, Command, ContentFateFact, Event, FailureCause, FailureNotice, FileView, LostPart,
             ProbeKind, ProbeProgress, ProbeState, ProbeSums, ProbeWish, ProofStep, RegistryRoute, RelayMode,
-            RelaySettings, Remedy, RouteReason, RowSort, RowWindow, SearchQuery, Secret, ShownFate, ViewMode,
+            RelaySettings, Remedy, RouteReason, RowSort, RowWindow, SearchQuery, Secret, ShownFate, ViewMode, WireLine,
+            WireLog,
         },
     };
 
@@ -151,6 +153,10 @@ mod tests {
         let failure =
             Box::new(FailureNotice { remedies, mismatch, step: Some(ProofStep::Layers), layer: Some(0), ..plain });
         survives(Event::Failure { look: 1, failure });
+        let line =
+            WireLine { at: 1, asked: "GET x".into(), facts: vec![("a".into(), "b".into())], ..WireLine::default() };
+        let log = Box::new(WireLog { lines: vec![(3, line)], span: 4, totals: "5".into() });
+        survives(Event::Wire { look: 1, log });
         survives(Event::Rows { look: 1, window: RowWindow { total: u64::MAX, revision: 7, ..RowWindow::default() } });
     }
 
@@ -183,6 +189,7 @@ mod tests {
             job: 1,
             blob: None,
             request: Some(request.clone()),
+            registry: Some("r.example".into()),
             digest: "sha256:00".into(),
             size: u64::MAX,
             diff_id: None,
@@ -193,6 +200,10 @@ mod tests {
         })));
         survives(WorkerOrder::Request { job: 1, request });
         survives(WorkerReport::Done { job: 1, findings: LayerFindings { verified: true, ..LayerFindings::default() } });
+        let get = http::Request::get("https://r.example/").body(Default::default()).unwrap();
+        let at = std::time::Duration::from_millis(1);
+        let exchange = Box::new(RecordedExchange::of_request("r.example", "blob", "sha256:00", &get, at));
+        survives(WorkerReport::Wire { job: 1, number: 2, exchange });
         survives(WorkerReport::Stuck { job: 1, cause: Some(FailureCause::Preflight) });
         assert_eq!(decode::<WorkerOrder>(b"{}"), None);
         assert_eq!(decode::<WorkerOrder>(b""), None);

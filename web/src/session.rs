@@ -9,7 +9,7 @@ use crate::{
 };
 use js_sys::{Array, ArrayBuffer, Uint8Array};
 use porthole_core::{failure::FailureClass, limits::Limits, platform::Platform};
-use porthole_registry::{Options, Registry};
+use porthole_registry::{Options, Registry, trace::Recorder, transport::Environment as _};
 use porthole_source::Place;
 use porthole_viewer::{
     given::{GivenFile, GivenPlace, OpenFile, reference},
@@ -62,13 +62,16 @@ pub fn run() {
         let _ = own.set(Rc::clone(&checker));
         checker
     };
+    let recorder = Recorder::new(|| Fetch.now());
+    let options = Options { short_accept: true, observer: recorder.observer(), ..Options::default() };
     let session = Rc::new(Session::new(
-        Registry::new(Fetch, Options { short_accept: true, ..Options::default() }),
+        Registry::new(Fetch, options),
         Workers::start(hear),
         Tab { files: Rc::clone(&files), checker: Rc::clone(&checker) },
         session::SessionOptions {
             limits: Limits::of_a_tab(),
             page: SAMPLE.into(),
+            recorder,
             ..session::SessionOptions::default()
         },
     ));

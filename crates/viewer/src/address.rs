@@ -65,11 +65,13 @@ pub enum Tab {
     Manifest,
     /// The configuration.
     Config,
+    /// HTTP exchanges.
+    Wire,
 }
 
 impl Tab {
     /// Every tab, in the order they are drawn.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Overview,
         Self::Files,
         Self::Search,
@@ -80,6 +82,7 @@ impl Tab {
         Self::Compare,
         Self::Manifest,
         Self::Config,
+        Self::Wire,
     ];
 
     /// The word in the address.
@@ -95,6 +98,7 @@ impl Tab {
             Self::Compare => "compare",
             Self::Manifest => "manifest",
             Self::Config => "config",
+            Self::Wire => "wire",
         }
     }
 
@@ -111,6 +115,7 @@ impl Tab {
             Self::Compare => "Compare",
             Self::Manifest => "Manifest",
             Self::Config => "Config",
+            Self::Wire => "Wire",
         }
     }
 
@@ -350,13 +355,13 @@ mod tests {
 
     #[test]
     fn read_leniently() {
-        let raw = Address::parse("#/v1/ghcr.io/a/b:1@sha256:00?view=upto&&path=%zz%f&layer=&view=only&tab=wire&line=0");
+        let raw = Address::parse("#/v1/ghcr.io/a/b:1@sha256:00?view=upto&&path=%zz%f&layer=&view=only&tab=none&line=0");
         assert_eq!(raw.reference.as_deref(), Some("ghcr.io/a/b:1@sha256:00"));
         assert_eq!(raw.view, ViewMode::UpTo);
         assert_eq!(raw.path.as_deref(), Some("%zz%f"));
         assert_eq!(raw.layer, None);
         let kept =
-            [("view", "only"), ("tab", "wire"), ("line", "0")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+            [("view", "only"), ("tab", "none"), ("line", "0")].map(|(key, value)| (key.to_owned(), value.to_owned()));
         assert_eq!(raw.unknown, kept);
         assert_eq!(Address::parse("/v1/%ff%E2%82%AC").reference.as_deref(), Some("\u{fffd}€"));
         assert_eq!(Address::parse("#/v1/%").reference.as_deref(), Some("%"));

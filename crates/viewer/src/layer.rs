@@ -9,6 +9,7 @@ use crate::{
     protocol::{FailureCause, ProbeWish},
 };
 use porthole_core::failure::FailureClass;
+use porthole_registry::trace::RecordedExchange;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -54,6 +55,8 @@ pub struct ReadJob {
     pub blob: Option<Vec<u8>>,
     /// Where the blob is, where its bytes do not come with this order.
     pub request: Option<BlobRequest>,
+    /// The registry that it is requested from; `None` where it is on this machine.
+    pub registry: Option<String>,
     /// Digest of the blob.
     pub digest: String,
     /// Bytes of the blob.
@@ -158,6 +161,15 @@ pub enum WorkerReport {
         /// In words.
         text: String,
     },
+    /// An HTTP exchange, as far as it is known: when it is sent, answered and ended.
+    Wire {
+        /// Number of the job.
+        job: u32,
+        /// Number of the exchange in the job, from 1.
+        number: u64,
+        /// What is known of it.
+        exchange: Box<RecordedExchange>,
+    },
     /// The worker met a bug of ours and is not to be used again.
     Panicked {
         /// Where and what.
@@ -176,7 +188,8 @@ impl WorkerReport {
             | Self::Found { job, .. }
             | Self::Refused { job, .. }
             | Self::Done { job, .. }
-            | Self::Failed { job, .. } => Some(*job),
+            | Self::Failed { job, .. }
+            | Self::Wire { job, .. } => Some(*job),
             Self::Ready | Self::Panicked { .. } => None,
         }
     }

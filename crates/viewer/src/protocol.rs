@@ -17,6 +17,7 @@ mod secrets;
 mod versions;
 mod view;
 mod waste;
+mod wire;
 
 pub use compare::{
     ChangeSums, ChangedFile, ChangedSetting, ChangedStep, ComparedFiles, ComparisonFacts, ComparisonFailure,
@@ -41,6 +42,7 @@ pub use secrets::{ConfigSecretFact, SecretFact, SecretKind, ShownConfidence};
 pub use versions::{PathVersionFacts, ShownHunk, ShownLine, ShownSide, VersionDiff};
 pub use view::{Changes, FileRow, FileView, RowChange, RowKind, RowSort, RowWindow, ViewMode};
 pub use waste::{CopiedContent, LayerWasteFacts, WasteFacts, WastedPath};
+pub use wire::{WireLine, WireLog};
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -131,6 +133,10 @@ pub enum Command {
     },
     /// The waste of the image. Answered with [`Event::Waste`] when every layer is settled.
     Waste,
+    /// The HTTP exchanges of the look. Answered with [`Event::Wire`], now and whenever something changes.
+    Wire,
+    /// Save the HTTP exchanges of the look as an HTTP Archive. Answered with [`Event::Exported`].
+    SaveWire,
     /// What each layer did to a path. Answered with [`Event::Versions`].
     Versions {
         /// Escaped path.

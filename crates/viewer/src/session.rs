@@ -11,6 +11,7 @@ mod probe;
 mod resolve;
 mod twins;
 mod versions;
+mod wire;
 
 use compare::{CompareWish, KeptComparison};
 pub use content::Want;
@@ -33,6 +34,7 @@ use porthole_core::{limits::Limits, platform::Platform};
 use porthole_registry::{
     Registry,
     auth::Credentials,
+    trace::Recorder,
     transport::{Body as _, Environment, Request, Transport},
 };
 use std::{
@@ -91,11 +93,19 @@ pub struct SessionOptions {
     pub listed_bytes: u64,
     /// Bytes that are fetched for a file without asking first.
     pub unasked_bytes: u64,
+    /// Keeps the exchanges of a look: what the client of the session reports to.
+    pub recorder: Recorder,
 }
 
 impl Default for SessionOptions {
     fn default() -> Self {
-        Self { limits: Limits::default(), page: Arc::default(), listed_bytes: 4 << 20, unasked_bytes: 16 << 20 }
+        Self {
+            limits: Limits::default(),
+            page: Arc::default(),
+            listed_bytes: 4 << 20,
+            unasked_bytes: 16 << 20,
+            recorder: Recorder::new(|| Duration::ZERO),
+        }
     }
 }
 
@@ -172,6 +182,7 @@ enum Errand {
     Version,
     Comparison,
     Evidence,
+    Wire,
     Turn,
     Twins(u32),
     Renewal(usize),
@@ -186,6 +197,7 @@ enum Work {
     DiffFile { look: u32, path: String, anyway: bool },
     Compare(CompareWish),
     Evidence(EvidenceRun),
+    Wire { look: u32 },
     CopyToTwins { look: u32, layer: u32 },
     Turn(Duration),
     Renew { worker: usize, assignment: Assignment, cause: Option<FailureCause> },
@@ -222,6 +234,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Work::DiffFile { look, path, anyway } => self.diff_file(look, path, anyway).await,
             Work::Compare(wish) => self.compare(wish).await,
             Work::Evidence(run) => self.find_evidence(run).await,
+            Work::Wire { look } => self.tell_wire(look).await,
             Work::CopyToTwins { look, layer } => self.copy_to_twins(look, layer).await,
             Work::Turn(pause) => {
                 self.registry.transport().sleep(pause).await;
@@ -270,6 +283,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             }
             Command::Read { path, anyway } => self.read(path, if anyway { Want::StartAnyway } else { Want::Start }),
             Command::Save { path } => self.read(path, Want::All),
+            Command::Wire => self.begin_wire(),
+            Command::SaveWire => self.save_wire(),
             Command::Waste => self.with_look(|look, _| look.want_waste()),
             Command::Versions { path } => self.with_look(|look, out| versions::tell_versions(look, &path, out)),
             Command::ReadVersion { path, layer, anyway } => {
@@ -390,8 +405,9 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             (desk.look, desk.other, desk.compared, desk.turn) = (None, None, None, None);
             desk.probes.clear();
         }
+        self.options.recorder.clear();
         self.halt();
-        for errand in [Errand::File, Errand::Version, Errand::Comparison, Errand::Turn] {
+        for errand in [Errand::File, Errand::Version, Errand::Comparison, Errand::Wire, Errand::Turn] {
             self.errands.stop(errand);
         }
     }

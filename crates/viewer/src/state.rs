@@ -7,11 +7,13 @@ mod evidence;
 mod link;
 mod probe;
 mod update;
+mod wire;
 
 pub use evidence::EvidenceFound;
 pub use link::{command, pinned_route};
 pub use probe::{PackagesFound, ProbeCost, ProbedRows, SecretsFound, link_to};
 pub use update::{Action, Effect};
+pub use wire::WireShown;
 
 use crate::address::Address;
 use crate::pretty::visible;
@@ -83,6 +85,8 @@ pub struct State {
     pub file_diff: Option<(String, Rc<VersionDiff>)>,
     /// The waste of the image, once it was asked for and every layer is settled.
     pub waste: Option<Rc<WasteFacts>>,
+    /// The HTTP exchanges of the look, once they were asked for.
+    pub wire: Option<Rc<WireShown>>,
     /// What the last search found so far.
     pub search: Option<Rc<ProbedRows<SearchHit>>>,
     /// Signatures and statements, as far as they are known.
@@ -117,6 +121,8 @@ pub struct State {
     pub filter_due: bool,
     /// The look whose waste was asked for.
     pub asked_waste: Option<u32>,
+    /// The look whose exchanges were asked for.
+    pub asked_wire: Option<u32>,
     /// The comparison that was asked for.
     pub asked_comparison: Option<AskedComparison>,
     /// Look and path whose versions were asked for.

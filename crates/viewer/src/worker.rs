@@ -2,6 +2,7 @@
 
 mod fetch;
 mod scan;
+mod wire;
 
 use crate::{
     errands::Errands,
@@ -20,6 +21,7 @@ use porthole_core::{
 use porthole_registry::transport::{Environment, Transport};
 use scan::Scan;
 use std::{cell::RefCell, collections::BTreeMap};
+use wire::Wire;
 
 /// Reads one layer at a time, as a session orders.
 ///
@@ -115,10 +117,11 @@ impl<T: Transport + Environment> LayerWorker<T> {
         link: &Link,
     ) -> Result<LayerFindings, Failed> {
         let (blob, request) = (job.blob.take(), job.request.take());
+        let wire = Wire::new(&job, &self.transport, &*self.tell);
         let mut scan = Scan::begin(&job, probe, self.limits, &*self.tell, self.transport.now())
             .map_err(|text| Failed::new(FailureClass::Other, text))?;
         if let (Some(annotations), Some(request)) = (&job.audit, &request) {
-            scan.audit(self.fetch_toc(&job, annotations, request).await);
+            scan.audit(self.fetch_toc(&job, annotations, request, &wire).await);
         }
         match (blob, request) {
             (Some(blob), _) => {
@@ -126,7 +129,7 @@ impl<T: Transport + Environment> LayerWorker<T> {
                     scan.push(chunk, self.transport.now());
                 }
             }
-            (None, Some(request)) => fetch::fetch(&self.transport, request, link, &mut scan).await?,
+            (None, Some(request)) => fetch::fetch(&self.transport, &wire, request, link, &mut scan).await?,
             (None, None) => {
                 return Err(Failed::new(FailureClass::Other, "no request and no bytes (a bug in porthole)"));
             }
@@ -141,6 +144,7 @@ impl<T: Transport + Environment> LayerWorker<T> {
         job: &ReadJob,
         annotations: &BTreeMap<String, String>,
         request: &crate::layer::BlobRequest,
+        wire: &Wire<'_, T>,
     ) -> Result<Toc, String> {
         let digest = job.digest.parse().map_err(words)?;
         let media_type = MediaType::parse(&job.media_type).map_err(words)?;
@@ -155,7 +159,7 @@ impl<T: Transport + Environment> LayerWorker<T> {
                     false
                 }
             };
-            fetch::fetch_range(&self.transport, request, range, job.size, push).await.map_err(|failed| failed.text)?;
+            fetch::fetch_range(wire, request, range, job.size, push).await.map_err(|failed| failed.text)?;
             if let Some(error) = refused {
                 return Err(words(error));
             }

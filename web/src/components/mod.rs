@@ -28,4 +28,5 @@ pub mod topbar;
 pub mod tree;
 pub mod versions;
 pub mod waste;
+pub mod wire;
 pub mod words;

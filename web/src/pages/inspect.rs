@@ -22,6 +22,7 @@ use crate::components::{
     topbar::TopBar,
     tree::{Columns, Tree},
     waste::Waste,
+    wire::Wire,
     words::bdi,
 };
 use crate::hooks::{
@@ -144,6 +145,7 @@ fn panel(state: &Rc<State>, dispatch: &Callback<Action>) -> Html {
         Tab::Referrers => html! { <Referrers ..ReferrersProps::of(state, dispatch.clone()) /> },
         Tab::Search => html! { <Search ..SearchProps::of(state, dispatch.clone()) /> },
         Tab::Waste => html! { <Waste waste={state.waste.clone()} dispatch={dispatch.clone()} /> },
+        Tab::Wire => html! { <Wire wire={state.wire.clone()} dispatch={dispatch.clone()} /> },
         Tab::Overview => html! {
             <div class="document" tabindex="0" role="region" aria-label="Overview">
                 <Overview overview={state.overview.clone()} sizes={state.sizes} dispatch={dispatch.clone()} />

@@ -2,7 +2,7 @@
 
 use super::{Error, global::AbortGuard, stalled, words};
 use js_sys::{Promise, Reflect, Uint8Array};
-use porthole_registry::transport::{Body, ErrorKind};
+use porthole_registry::transport::{Body, BodyOutcome, Ending, ErrorKind};
 use wasm_bindgen::{JsCast, prelude::*};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::ReadableStream;
@@ -17,6 +17,29 @@ pub struct FetchBody {
     /// Bytes read from the platform and not yet from us.
     rest: Option<Uint8Array>,
     guard: AbortGuard,
+    note: Note,
+}
+
+/// What is reported of the end, once.
+struct Note {
+    ending: Option<Ending>,
+    bytes: u64,
+    length: Option<u64>,
+}
+
+impl Note {
+    fn tell(&mut self, outcome: BodyOutcome) {
+        if let Some(ending) = self.ending.take() {
+            ending.tell(self.bytes, outcome);
+        }
+    }
+}
+
+impl Drop for Note {
+    fn drop(&mut self) {
+        let whole = self.length == Some(self.bytes);
+        self.tell(if whole { BodyOutcome::Complete } else { BodyOutcome::Dropped });
+    }
 }
 
 enum Reader {
@@ -40,7 +63,13 @@ extern "C" {
 }
 
 impl FetchBody {
-    pub(super) fn new(stream: Option<ReadableStream>, guard: AbortGuard) -> Self {
+    /// `ending` hears of the end; `length` is what the answer says that the body has.
+    pub(super) fn new(
+        stream: Option<ReadableStream>,
+        guard: AbortGuard,
+        ending: Option<Ending>,
+        length: Option<u64>,
+    ) -> Self {
         let reader = stream.and_then(|stream| {
             let stream: JsStream = stream.unchecked_into();
             let options = js_sys::Object::new();
@@ -50,7 +79,7 @@ impl FetchBody {
                 _ => stream.get_reader(&JsValue::UNDEFINED).ok().map(Reader::Default),
             }
         });
-        Self { reader, rest: None, guard }
+        Self { reader, rest: None, guard, note: Note { ending, bytes: 0, length } }
     }
 
     async fn read_chunk(&mut self) -> Result<Option<Uint8Array>, Error> {
@@ -96,9 +125,19 @@ impl Body for FetchBody {
         let chunk = loop {
             let chunk = match self.rest.take() {
                 Some(rest) => rest,
-                None => match self.read_chunk().await? {
-                    Some(chunk) => chunk,
-                    None => return Ok(0),
+                None => match self.read_chunk().await {
+                    Ok(Some(chunk)) => {
+                        self.note.bytes += u64::from(chunk.length());
+                        chunk
+                    }
+                    Ok(None) => {
+                        self.note.tell(BodyOutcome::Complete);
+                        return Ok(0);
+                    }
+                    Err(error) => {
+                        self.note.tell(BodyOutcome::Failed(error.clone()));
+                        return Err(error);
+                    }
                 },
             };
             if chunk.length() > 0 {

@@ -9,7 +9,7 @@ pub use body::FetchBody;
 use global::AbortGuard;
 use http::{HeaderName, HeaderValue, Response, header::WWW_AUTHENTICATE};
 use js_sys::{Array, Uint8Array};
-use porthole_registry::transport::{Environment, Error, ErrorKind, FinalUrl, Redirects, Request, Transport};
+use porthole_registry::transport::{Ending, Environment, Error, ErrorKind, FinalUrl, Redirects, Request, Transport};
 use std::time::Duration;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -70,7 +70,9 @@ impl Transport for Fetch {
             }
         };
 
-        let mut response = Response::new(FetchBody::new(answer.body(), guard));
+        let ending = request.extensions().get::<Ending>().cloned();
+        let length = answer.headers().get("content-length").ok().flatten().and_then(|length| length.parse().ok());
+        let mut response = Response::new(FetchBody::new(answer.body(), guard, ending, length));
         *response.status_mut() = http::StatusCode::from_u16(answer.status()).map_err(|_| other("no HTTP status"))?;
         response.extensions_mut().insert(FinalUrl(answer.url()));
         for pair in answer.headers().entries().into_iter().flatten() {

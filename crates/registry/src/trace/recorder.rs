@@ -136,7 +136,7 @@ impl Recorder {
     /// Says what a document or a layer is: `layer 2 of 3`.
     pub fn name(&self, digest: impl fmt::Display, name: impl Into<String>) {
         let mut log = self.log();
-        log.names.entry(digest.to_string()).or_insert(name.into());
+        log.names.entry(digest.to_string()).or_insert_with(|| name.into());
         log.changed = (0..log.items.len()).collect();
         log.wake();
     }

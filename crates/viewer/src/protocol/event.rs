@@ -3,7 +3,7 @@
 use super::{
     Chain, ComparisonFacts, ComparisonFailure, ConfigSecretFact, ContentFateFact, EvidenceProgress, FailureNotice,
     FileRow, ImageSummary, LayerProgress, OverviewFacts, PackageWindow, PathProblem, PathVersionFacts, ProbeKind,
-    ProbeProgress, RowWindow, SearchHit, SecretFact, ShownContent, Sizes, VersionDiff, WasteFacts,
+    ProbeProgress, RowWindow, SearchHit, SecretFact, ShownContent, Sizes, VersionDiff, WasteFacts, WireLog,
 };
 use serde::{Deserialize, Serialize};
 
@@ -99,6 +99,22 @@ pub enum Event {
         path: String,
         /// Content.
         content: Box<ShownContent>,
+    },
+    /// A file to be saved, which holds what a command line prints.
+    Exported {
+        /// Number of the look.
+        look: u32,
+        /// Name of the file.
+        name: String,
+        /// A `blob:` URL, or why there is none.
+        file: Result<String, String>,
+    },
+    /// HTTP exchanges of the look: the answer to `Wire`.
+    Wire {
+        /// Number of the look.
+        look: u32,
+        /// Those that changed, and sums.
+        log: Box<WireLog>,
     },
     /// The waste of the image: the answer to `Waste`.
     Waste {
@@ -265,6 +281,8 @@ impl Event {
             | Self::Settled { look }
             | Self::Rows { look, .. }
             | Self::Content { look, .. }
+            | Self::Exported { look, .. }
+            | Self::Wire { look, .. }
             | Self::Waste { look, .. }
             | Self::Compared { look, .. }
             | Self::CompareFailed { look, .. }

@@ -24,6 +24,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 self.dispatch();
             }
             WorkerReport::Panicked { text } => self.lose(worker, FailureNotice::plain(FailureClass::Other, text), true),
+            // It may end after its job.
+            report @ WorkerReport::Wire { .. } => self.hear_wire(report),
             report => {
                 if let Some(assignment) = self.assignment(worker).filter(|now| report.job() == Some(now.job)) {
                     self.report(worker, assignment, report);
@@ -81,6 +83,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             }
             WorkerReport::Ready
             | WorkerReport::Panicked { .. }
+            | WorkerReport::Wire { .. }
             | WorkerReport::Found { .. }
             | WorkerReport::Refused { .. } => {}
         }
@@ -191,6 +194,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             job: assignment.job,
             blob: blob.and_then(BlobPlace::held),
             request,
+            registry: body.page.is_none().then(|| body.reference.registry().to_owned()),
             digest: descriptor.digest.to_string(),
             size: descriptor.size,
             diff_id: layer.diff_id.map(|diff_id| diff_id.to_string()),

@@ -15,7 +15,7 @@ use crate::{
 };
 use porthole_core::{failure::FailureClass, image::Layer, platform::Platform, reference::Reference};
 use porthole_inspect::resolve::{self, PlatformChoice, ResolveStep, ResolvedImage};
-use porthole_inspect::{layer::LayerJob, local, overview::Overview};
+use porthole_inspect::{layer::LayerJob, local, overview::Overview, trace};
 use porthole_registry::{
     Error,
     client::{self, RemoteImage},
@@ -157,9 +157,13 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         if !self.desk.borrow().asked_for_relay {
             self.learn_relay().await;
         }
+        trace::record_name(&self.options.recorder, reference);
         let first = self.desk.borrow().router.first(registry);
         let mut decision = first.ok_or_else(|| Box::new(self.needs_relay(registry)))?;
-        let mut observe = |step: ResolveStep| self.of_look(number, |look, out| look.step(&step, out));
+        let mut observe = |step: ResolveStep| {
+            trace::record_step(&self.options.recorder, &step);
+            self.of_look(number, |look, out| look.step(&step, out));
+        };
         let source = RemoteImage::new(&self.registry, reference.clone());
         let choice = PlatformChoice::fallback(platform.clone());
         let mut blocked = None;

@@ -78,6 +78,11 @@ impl State {
                 }
                 content => self.content = Some((path, Rc::new(content))),
             },
+            Event::Exported { name, file, .. } => match file {
+                Ok(url) => self.saved = Some((url, name)),
+                Err(why) => self.notice = Some(why),
+            },
+            Event::Wire { log, .. } => self.apply_wire(*log),
             Event::Compared { comparison, .. } => {
                 self.comparison_failure = None;
                 self.comparison = Some(Rc::from(comparison));

@@ -44,6 +44,7 @@ pub fn command(state: &State) -> Option<String> {
         (Tab::Referrers, _) => document("referrers --tree"),
         (Tab::Search, _) => search_command(&state.route.search, document)?,
         (Tab::Waste, _) => document("analyze"),
+        (Tab::Wire, _) => document("trace --full"),
         (Tab::Manifest, _) => document("manifest"),
         (Tab::Config, _) => document("config"),
         (Tab::Files, ViewMode::UpTo) if state.focused_layer() != image.layers.last().map(|layer| layer.index) => {

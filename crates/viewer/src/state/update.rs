@@ -109,6 +109,8 @@ pub enum Action {
     Read,
     /// Save the selected file.
     Save,
+    /// Save the HTTP exchanges.
+    SaveWire,
     /// Open a dialog, or close it.
     Dialog(Option<Dialog>),
     /// Credentials for a registry.
@@ -322,6 +324,7 @@ impl State {
                     effects.push(Effect::Send(Command::Save { path }));
                 }
             }
+            Action::SaveWire => effects.push(Effect::Send(Command::SaveWire)),
             Action::Dialog(dialog) => self.dialog = dialog,
             Action::SignIn { registry, username, password } => {
                 self.dialog = None;
@@ -368,6 +371,7 @@ impl State {
             }
         }
         self.ask_for_waste(&mut effects);
+        self.ask_for_wire(&mut effects);
         self.ask_for_comparison(&mut effects);
         self.ask_for_versions(&mut effects);
         self.ask_for_packages(&mut effects);

@@ -1,6 +1,6 @@
 //! Reads a blob to its end, over breaks of the connection.
 
-use super::{Failed, scan::Scan};
+use super::{Failed, scan::Scan, wire::Wire};
 use crate::{
     layer::{BlobRequest, WorkerReport},
     protocol::FailureCause,
@@ -12,6 +12,7 @@ use porthole_registry::{
     error::kind_of_status,
     html::Page,
     retry::{Budget, PATIENCE, TryFailure, retry_after},
+    trace::Reason,
     transport::{self, Body, Environment, ErrorKind, Transport},
 };
 use std::{
@@ -62,6 +63,7 @@ impl Link {
 /// Feeds the whole blob to `scan`. After a break it resumes from the byte that was reached, so that no entry comes twice.
 pub(super) async fn fetch<T: Transport + Environment>(
     transport: &T,
+    wire: &Wire<'_, T>,
     mut request: BlobRequest,
     link: &Link,
     scan: &mut Scan<'_>,
@@ -69,13 +71,14 @@ pub(super) async fn fetch<T: Transport + Environment>(
     let mut buffer = vec![0; CHUNK];
     let mut budget = Budget::new(PATIENCE);
     let mut renewals = 0;
-    let mut ended = None;
+    let (mut ended, mut reason) = (None, None);
+    let mut attempt = 1;
     loop {
         let offset = scan.offset();
         if offset > 0 && offset >= scan.size() {
             return Ok(());
         }
-        let outcome = match transport.send(build(&request, offset, None)?).await {
+        let outcome = match wire.send(build(&request, offset, None)?, reason.take()).await {
             Ok(response) if response.status().is_success() => {
                 feed(transport, response, &mut buffer, &mut budget, scan).await
             }
@@ -101,8 +104,11 @@ pub(super) async fn fetch<T: Transport + Environment>(
             renewals += 1;
             scan.report(WorkerReport::Stuck { job: scan.job(), cause: failed.cause });
             request = link.renewed().await;
+            reason = Some(Reason::Challenge);
             continue;
         }
+        attempt += 1;
+        reason = Some(Reason::Retry { attempt, because: failure.to_string() });
         let Some(delay) = budget.spend(failure, transport.random()) else { return Err(failed) };
         transport.sleep(delay).await;
     }
@@ -110,15 +116,15 @@ pub(super) async fn fetch<T: Transport + Environment>(
 
 /// Feeds a range of a blob of `size` bytes to `push`, which returns whether it wants more. There is one try: the range is
 /// small, and the layer can be read without it.
-pub(super) async fn fetch_range<T: Transport>(
-    transport: &T,
+pub(super) async fn fetch_range<T: Transport + Environment>(
+    wire: &Wire<'_, T>,
     request: &BlobRequest,
     range: Range<u64>,
     size: u64,
     mut push: impl FnMut(&[u8]) -> bool,
 ) -> Result<(), Failed> {
     let asked = build(request, range.start, Some(range.end))?;
-    let response = transport.send(asked).await.map_err(|error| broken(&error).0)?;
+    let response = wire.send(asked, None).await.map_err(|error| broken(&error).0)?;
     if !response.status().is_success() {
         return Err(refused(&response, Duration::ZERO).0);
     }

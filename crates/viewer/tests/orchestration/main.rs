@@ -18,3 +18,4 @@ mod stage;
 mod versions;
 mod views;
 mod waste;
+mod wire;

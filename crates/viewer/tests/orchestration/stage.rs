@@ -3,7 +3,7 @@
 
 use porthole_core::failure::FailureClass;
 use porthole_core::limits::Limits;
-use porthole_registry::{Options, Registry};
+use porthole_registry::{Options, Registry, trace::Recorder, transport::Environment};
 use porthole_source::Place;
 use porthole_testkit::{
     image::{Built, Content, Image, Layer},
@@ -88,8 +88,12 @@ impl Stage {
         }
         let crew = Crew::new(internet, setup.workers, setup.options.limits);
         let screen = Screen::default();
-        let registry = Registry::new(internet.clone(), Options { short_accept: true, ..Options::default() });
-        let session = Rc::new(Session::new(registry, crew.clone(), screen.clone(), setup.options));
+        let clock = internet.clone();
+        let recorder = Recorder::new(move || clock.now());
+        let options = Options { short_accept: true, observer: recorder.observer(), ..Options::default() };
+        let registry = Registry::new(internet.clone(), options);
+        let options = session::SessionOptions { recorder, ..setup.options };
+        let session = Rc::new(Session::new(registry, crew.clone(), screen.clone(), options));
         let driven = Rc::clone(&session);
         let driver: Task = Box::pin(async move { driven.run().await });
         let mut stage = Self {
