@@ -27,8 +27,21 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
 }
 
 /// Benchmarks that compare the command line with other programs.
-const TRANSFERS: [&str; 12] =
-    ["manifest", "pull", "push", "copy", "unpack", "inspect", "list", "cat", "cat-again", "verify", "resume", "growth"];
+const TRANSFERS: [&str; 13] = [
+    "manifest",
+    "pull",
+    "push",
+    "copy",
+    "unpack",
+    "inspect",
+    "list",
+    "cat",
+    "cat-again",
+    "verify",
+    "resume",
+    "growth",
+    "wan",
+];
 
 /// Benchmarks the release build of `porthole` next to every peer on PATH. Images are cached in the target folder.
 fn transfers(workspace: &Workspace, arguments: &[String]) -> Result {

@@ -45,6 +45,9 @@ usage: cargo xtask <task> [options]
                     measure the command line, compared with curl, tar, openssl and those of crane, skopeo, regctl,
                     umoci and ctr that are on PATH; `cat-again`: one file of an image that was listed before;
                     `resume`: bytes sent by interrupted transfers
+  bench wan [near|lossy|far]... [--rounds N] [--only PROGRAM]...
+                    pull and read an image of a registry at the far end of a link with delay, rate and loss, beside the
+                    programs that are on PATH (takes root: it makes network namespaces)
   fuzz [--minutes N] [--keep] [TARGET...]
                     fuzz each target for N minutes (default 5; needs nightly and cargo-fuzz);
                     --keep: add inputs with new coverage to the committed corpus

@@ -3,7 +3,7 @@
 //! `cargo xtask bench manifest pull push copy unpack inspect list cat cat-again verify [--image small|medium|large]…
 //! [--rounds N] [--json] [--folder DIR]`: in each round every program runs once against registries on this machine, with new folders and empty storage,
 //! and every result is checked. Ratios compare runs of the same round. Input files are in the page cache. `resume`
-//! counts the bytes of interrupted transfers, and `growth entries|bytes [SIZE]...` how figures grow with one layer.
+//! counts the bytes of interrupted transfers, and `growth entries|bytes [SIZE]...` how figures grow with one layer; `wan` has options of its own.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
 
@@ -18,6 +18,7 @@ mod resume;
 mod round;
 mod table;
 mod tree;
+mod wan;
 
 use crate::{
     image::{Image, RECIPES, Recipe, SINGLE},
@@ -90,6 +91,8 @@ fn main() -> ExitCode {
     let done = match arguments.split_first() {
         Some((first, rest)) if first == "measure" => measure::child(rest),
         Some((first, rest)) if first == "growth" => home().and_then(|home| growth::run(rest, &home)),
+        Some((first, rest)) if first == "link" => wan::child(rest),
+        Some((first, rest)) if first == "wan" => wan::run(rest),
         _ => Options::parse(&arguments).and_then(|options| bench(&options)),
     };
     match done {

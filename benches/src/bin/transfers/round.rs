@@ -187,7 +187,7 @@ impl Bench<'_> {
 }
 
 /// Splits a command line and substitutes variables. A script becomes an argument of `sh -e`.
-fn words(line: &str, variables: &[(&str, String)]) -> Vec<String> {
+pub(crate) fn words(line: &str, variables: &[(&str, String)]) -> Vec<String> {
     if line.contains('\n') {
         return vec!["sh".into(), "-ec".into(), line.into()];
     }
@@ -202,7 +202,7 @@ fn words(line: &str, variables: &[(&str, String)]) -> Vec<String> {
 
 /// The digests of all files named by their digest, computed from their content. Digests that a floor wrote to `….sum`
 /// files must match too.
-fn verified(folder: &Path) -> Result<HashSet<String>> {
+pub(crate) fn verified(folder: &Path) -> Result<HashSet<String>> {
     let mut digests = HashSet::new();
     let mut pending: Vec<PathBuf> = vec![folder.to_owned()];
     while let Some(folder) = pending.pop() {
