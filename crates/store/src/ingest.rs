@@ -172,6 +172,16 @@ impl Gaps {
     pub fn claim(&self, range: &Range<u64>) -> Result<Claim, Error> {
         self.0.claim(range)
     }
+
+    /// As [`claim`](Self::claim), but takes the range from the writer that has it. That writer's claim ends before it:
+    /// it no longer writes what follows.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] from the file system.
+    pub fn take_over(&self, range: &Range<u64>) -> Result<Claim, Error> {
+        self.0.take_over(range)
+    }
 }
 
 impl Drop for Gaps {

@@ -292,6 +292,27 @@ fn existing_bytes_are_never_rewritten() {
 }
 
 #[test]
+fn what_is_taken_over_has_one_writer() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let bytes = noise(1_000);
+    let (gaps, seal) = open(&store, &bytes).split();
+    let mut first = gaps.claim(&(0..1_000)).unwrap();
+    assert_eq!(first.write(0, &bytes[..100]).unwrap(), 100);
+    let mut second = gaps.take_over(&(600..1_000)).unwrap();
+    let mut third = gaps.take_over(&(800..1_000)).unwrap();
+    assert_eq!(second.write(600, &[&bytes[600..800], &[0; 200]].concat()).unwrap(), 200);
+    assert_eq!(first.write(100, &[&bytes[100..600], &[0; 400]].concat()).unwrap(), 500);
+    drop(first);
+    assert_eq!(gaps.missing(), [], "all of it has a writer");
+    assert_eq!(third.write(800, &bytes[800..900]).unwrap(), 100);
+    drop((second, third));
+    assert_eq!(gaps.missing(), [900..1_000]);
+    assert_eq!(gaps.claim(&(0..1_000)).unwrap().write(0, &bytes).unwrap(), 100, "the rest is there");
+    seal.finish(|_| {}).unwrap();
+}
+
+#[test]
 fn a_damaged_map_costs_only_its_blob() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();

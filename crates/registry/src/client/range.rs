@@ -52,6 +52,8 @@ pub struct BlobRange<C, T: Transport> {
     skip: u64,
     /// The registry sent the whole blob where a part was asked for.
     whole: bool,
+    /// It sent what was asked for as a part, be it all of the blob.
+    partial: bool,
     /// No range is asked for any more.
     plain: bool,
     /// Why not, where another range came.
@@ -124,6 +126,7 @@ where
             decodes: None,
             skip: 0,
             whole: false,
+            partial: false,
             plain: false,
             odd: None,
             received: 0,
@@ -183,6 +186,11 @@ where
     /// Whether the registry, asked for a part, began to send the whole blob: more ranges of it would cost as much each.
     pub fn is_whole_blob(&self) -> bool {
         self.whole
+    }
+
+    /// Whether the registry sends parts of the blob; `None` if this answer does not tell.
+    pub fn heeds_ranges(&self) -> Option<bool> {
+        if self.whole { Some(false) } else { self.partial.then_some(true) }
     }
 
     /// What came where a part was asked for, if that was neither the part nor the whole blob.
@@ -260,7 +268,7 @@ where
             _ => {}
         }
         self.skip = skip;
-        self.whole = !partial && range != (0..size);
+        (self.whole, self.partial) = (!partial && range != (0..size), partial);
         self.body = Some(response.into_body());
         Ok(())
     }

@@ -3,13 +3,15 @@
 //! A fixed number of requests run at once. One of them is kept for small blobs as long as there are any, so that none waits
 //! behind a large one; the others take in turn the first blob of the image and the one of which most is missing. A large blob
 //! comes in ranges, several at once, if the registry heeds ranges: that is known after the first answer. A range is as long as
-//! comes in a few seconds, and shorter near the end, so that all connections end at about the same time. Where the registry
-//! says that it is too much, half as many requests are sent; then again one more for every round that goes well.
+//! comes in a few seconds, and shorter near the end, so that all connections end at about the same time. Once nothing is left
+//! to ask for, connections that are free take over the second halves of ranges that come slowly: a connection that loses
+//! packets may take many times as long as the others. Where the registry says that it is too much, half as many requests are
+//! sent; then again one more for every round that goes well.
 
 use std::{collections::VecDeque, ops::Range};
 
 /// Blobs with more bytes than this come in ranges.
-pub const SPLIT: u64 = 32 << 20;
+pub const SPLIT: u64 = 8 << 20;
 /// Blobs with more bytes than this are not small.
 pub const SMALL: u64 = 1 << 20;
 /// The fewest bytes of a range, unless its blob is smaller.
@@ -18,6 +20,14 @@ pub const LEAST: u64 = 4 << 20;
 pub const MOST: u64 = 32 << 20;
 /// Blobs that are being brought for each request that may be under way: some are being hashed.
 const OPEN: usize = 2;
+/// The fewest bytes that are taken over, and left to the request that had them.
+pub const TAIL: u64 = 256 << 10;
+/// Bytes per second above which a request keeps its tail: what is on its way to it would be sent twice.
+const FAST: f64 = (1 << 20) as f64;
+/// Seconds that the rest of a range takes at least to be taken over, and that its request has been receiving or waiting.
+const SLOW: f64 = 1.5;
+/// Requests beyond those at once that may be under way, for tails only.
+const SPARE: usize = 2;
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +38,11 @@ pub enum PullStep {
         /// Its number.
         blob: usize,
     },
-    /// To ask for bytes of it: then tell [`answered`](PullPlan::answered) and [`ended`](PullPlan::ended).
+    /// To ask for bytes of it: then tell [`answered`](PullPlan::answered), [`moved`](PullPlan::moved) and
+    /// [`ended`](PullPlan::ended).
     Fetch(Fetch),
+    /// The same for bytes that another request was to bring, but no longer does.
+    TakeOver(Fetch),
 }
 
 /// A request for bytes of a blob.
@@ -67,13 +80,35 @@ pub struct PullPlan {
     era: u32,
     /// Requests that ended well since `width` was changed.
     well: usize,
-    running: usize,
+    running: Vec<Run>,
     /// Requests for large blobs so far.
     turns: u64,
     /// Bytes of a range.
     piece: u64,
     /// Whether the registry sends parts of blobs; `None` = not known.
     heeds: Option<bool>,
+}
+
+/// A request under way.
+#[derive(Clone, Debug)]
+struct Run {
+    blob: usize,
+    start: u64,
+    /// The byte that it has reached.
+    at: u64,
+    end: u64,
+    /// When it was sent, or its answer began, in seconds.
+    since: f64,
+}
+
+impl Run {
+    /// Seconds that the rest takes at its rate so far, if it is worth being taken over.
+    fn slowness(&self, now: f64) -> Option<f64> {
+        let (left, passed) = (self.end.saturating_sub(self.at), now - self.since);
+        let rate = (self.at - self.start) as f64 / passed;
+        let seconds = left as f64 / rate;
+        (left >= 2 * TAIL && passed >= SLOW && rate <= FAST && seconds >= SLOW).then_some(seconds)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -83,7 +118,7 @@ struct Blob {
     /// Bytes that are missing and not asked for.
     missing: VecDeque<Range<u64>>,
     running: usize,
-    /// It comes in one piece.
+    /// It comes in one piece: the registry does not send parts of it.
     whole: bool,
 }
 
@@ -115,8 +150,7 @@ impl Blob {
 impl PullPlan {
     /// A plan for blobs of these sizes, by number, with at most `requests` requests at once, and at least one.
     pub fn new(sizes: impl IntoIterator<Item = u64>, requests: usize) -> Self {
-        let blob =
-            |size| Blob { size, state: State::Unknown, missing: VecDeque::new(), running: 0, whole: size <= SPLIT };
+        let blob = |size| Blob { size, state: State::Unknown, missing: VecDeque::new(), running: 0, whole: false };
         let most = requests.max(1);
         Self {
             blobs: sizes.into_iter().map(blob).collect(),
@@ -124,19 +158,18 @@ impl PullPlan {
             width: most,
             era: 0,
             well: 0,
-            running: 0,
+            running: Vec::new(),
             turns: 0,
             piece: 2 * LEAST,
             heeds: None,
         }
     }
 
-    /// What to do now; `None` = to wait until something ends.
-    pub fn step(&mut self) -> Option<PullStep> {
-        if self.running >= self.width {
-            return None;
-        }
-        let number = self.choose()?;
+    /// What to do now, in seconds since any moment; `None` = to wait until something ends, or
+    /// [a tail](Self::has_tails) may be slow.
+    pub fn step(&mut self, now: f64) -> Option<PullStep> {
+        let chosen = if self.running.len() < self.width { self.choose() } else { None };
+        let Some(number) = chosen else { return self.take_over(now) };
         let (heeds, piece) = (self.heeds, self.share());
         let blob = self.blobs.get_mut(number)?;
         if blob.state == State::Unknown {
@@ -145,18 +178,60 @@ impl PullPlan {
             return Some(PullStep::Open { blob: number });
         }
         let first = blob.missing.pop_front()?;
-        let range = if blob.whole && blob.size > SPLIT || heeds == Some(false) {
+        let range = if blob.whole || heeds == Some(false) {
             let last = blob.missing.drain(..).next_back();
             first.start..last.map_or(first.end, |last| last.end)
-        } else if blob.whole || first.end - first.start <= piece {
+        } else if blob.size <= SPLIT || first.end - first.start <= piece + piece / 4 {
             first
         } else {
             blob.missing.push_front(first.start + piece..first.end);
             first.start..first.start + piece
         };
-        blob.running += 1;
-        self.running += 1;
-        Some(PullStep::Fetch(Fetch { blob: number, range, era: self.era }))
+        Some(PullStep::Fetch(self.send(number, range, now)))
+    }
+
+    fn send(&mut self, blob: usize, range: Range<u64>, now: f64) -> Fetch {
+        if let Some(blob) = self.blobs.get_mut(blob) {
+            blob.running += 1;
+        }
+        self.running.push(Run { blob, start: range.start, at: range.start, end: range.end, since: now });
+        Fetch { blob, range, era: self.era }
+    }
+
+    /// Whether a request could take over a part of another one, now or later.
+    pub fn has_tails(&self) -> bool {
+        let spare = if self.era == 0 { SPARE } else { 0 };
+        self.heeds == Some(true) && !self.running.is_empty() && self.running.len() < self.width + spare
+    }
+
+    /// The second half of the range that comes most slowly.
+    fn take_over(&mut self, now: f64) -> Option<PullStep> {
+        if !self.has_tails() {
+            return None;
+        }
+        let whole = |run: &Run| self.blobs.get(run.blob).is_none_or(|blob| blob.whole || blob.state != State::Open);
+        let slow = self.running.iter().enumerate().filter(|(_, run)| !whole(run));
+        let slow = slow.filter_map(|(place, run)| Some((place, run.slowness(now)?)));
+        let (place, _) = slow.max_by(|(_, one), (_, other)| one.total_cmp(other))?;
+        let run = self.running.get_mut(place)?;
+        let middle = run.at + (run.end - run.at) / 2;
+        let (blob, tail) = (run.blob, middle..std::mem::replace(&mut run.end, middle));
+        Some(PullStep::TakeOver(self.send(blob, tail, now)))
+    }
+
+    /// A request has reached a byte, its first one when its answer begins. Returns where it ends now: others may have taken over
+    /// its tail.
+    pub fn moved(&mut self, fetch: &Fetch, at: u64, now: f64) -> Option<u64> {
+        let run = self.run(fetch)?;
+        if at == run.start {
+            run.since = now;
+        }
+        run.at = at;
+        Some(run.end)
+    }
+
+    fn run(&mut self, fetch: &Fetch) -> Option<&mut Run> {
+        self.running.iter_mut().find(|run| run.blob == fetch.blob && run.start == fetch.range.start)
     }
 
     /// The blob whose turn it is.
@@ -236,23 +311,26 @@ impl PullPlan {
         self.blobs.iter().all(|blob| blob.state == State::Closed)
     }
 
-    /// The head of an answer has arrived. With `whole`, the registry sends the whole blob instead of the requested part.
+    /// The head of an answer has arrived. `heeds` is whether the registry sends parts of blobs, if this answer shows it; if not,
+    /// it sends the whole blob instead of the requested part.
     /// Returns the bytes to take of this answer, if they differ from the requested ones.
-    pub fn answered(&mut self, fetch: &Fetch, whole: bool) -> Option<Range<u64>> {
-        let blob = self.blobs.get_mut(fetch.blob)?;
-        let part = fetch.range != (0..blob.size);
-        if part && (!whole || self.heeds.is_none()) {
-            self.heeds = Some(!whole);
+    pub fn answered(&mut self, fetch: &Fetch, heeds: Option<bool>) -> Option<Range<u64>> {
+        if heeds == Some(true) || self.heeds.is_none() {
+            self.heeds = heeds.or(self.heeds);
         }
-        if !whole {
+        if heeds != Some(false) {
             return None;
         }
+        let blob = self.blobs.get_mut(fetch.blob)?;
         blob.whole = true;
         if blob.running > 1 || blob.state != State::Open {
             return None;
         }
-        let last = blob.missing.drain(..).next_back()?;
-        Some(fetch.range.start..last.end)
+        let end = blob.missing.drain(..).next_back()?.end;
+        if let Some(run) = self.run(fetch) {
+            run.end = end;
+        }
+        Some(fetch.range.start..end)
     }
 
     /// The registry has said that there are too many requests, though it answered this one in the end. Returns whether there
@@ -269,11 +347,15 @@ impl PullPlan {
 
     /// A request has ended; `rest` is what is still missing of its range. Returns whether the plan continues.
     pub fn ended(&mut self, fetch: &Fetch, rest: impl IntoIterator<Item = Range<u64>>, end: End) -> bool {
-        self.running = self.running.saturating_sub(1);
+        let ended = |run: &Run| run.blob == fetch.blob && run.start == fetch.range.start;
+        let run = self.running.iter().position(ended).map(|place| self.running.swap_remove(place));
+        // The tail is for the request that took it over.
+        let reach = run.map_or(fetch.range.end, |run| run.end);
         let Some(blob) = self.blobs.get_mut(fetch.blob) else { return false };
         blob.running = blob.running.saturating_sub(1);
         if blob.state == State::Open {
-            blob.missing.extend(rest);
+            let own = rest.into_iter().map(|range| range.start..range.end.min(reach));
+            blob.missing.extend(own.filter(|range| !range.is_empty()));
             blob.missing.make_contiguous().sort_by_key(|range| range.start);
         }
         match end {

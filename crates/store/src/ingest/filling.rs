@@ -38,6 +38,8 @@ pub(super) struct Filling {
 struct State {
     there: Ranges,
     claimed: Ranges,
+    /// Ranges that were taken from their claims.
+    cuts: Vec<Range<u64>>,
     map: Option<Map>,
     over: bool,
     /// Prefix length that a thread waits for.
@@ -70,7 +72,8 @@ impl Filling {
                 (Ranges::default(), None)
             }
         };
-        let state = Mutex::new(State { there, claimed: Ranges::default(), map, over: false, wanted: None });
+        let state =
+            Mutex::new(State { there, claimed: Ranges::default(), cuts: Vec::new(), map, over: false, wanted: None });
         Ok(Self { path, file: Arc::new(file), digest: *digest, size, state, grown: Condvar::new() })
     }
 
@@ -130,6 +133,7 @@ impl Filling {
         for gap in &gaps {
             state.claimed.insert(gap.clone());
         }
+        let heeded = state.cuts.len();
         drop(state);
         let gaps = gaps.into_iter().map(|gap| Gap {
             noted: gap.start..gap.start,
@@ -138,7 +142,16 @@ impl Filling {
             at: Instant::now(),
             record: None,
         });
-        Ok(Claim { filling: Arc::clone(self), gaps: gaps.collect() })
+        Ok(Claim { filling: Arc::clone(self), gaps: gaps.collect(), heeded })
+    }
+
+    /// Takes a range from its claim, which ends before it from now on, and claims it for another writer.
+    pub(super) fn take_over(self: &Arc<Self>, range: &Range<u64>) -> Result<Claim, Error> {
+        let mut state = self.lock();
+        state.claimed.remove(range);
+        state.cuts.push(range.clone());
+        drop(state);
+        self.claim(range)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -158,6 +171,8 @@ impl Drop for Filling {
 pub struct Claim {
     filling: Arc<Filling>,
     gaps: Vec<Gap>,
+    /// Cuts that are applied.
+    heeded: usize,
 }
 
 #[derive(Debug)]
@@ -178,6 +193,7 @@ impl Claim {
     ///
     /// [`Error`] from the file system.
     pub fn write(&mut self, at: u64, bytes: &[u8]) -> Result<u64, Error> {
+        heed(&self.filling.lock(), &mut self.gaps, &mut self.heeded);
         let mut written = 0;
         for gap in &mut self.gaps {
             let end = gap.gap.end.min(at.saturating_add(bytes.len() as u64));
@@ -193,6 +209,16 @@ impl Claim {
         }
         Ok(written)
     }
+}
+
+/// Ends gaps where another writer was given the rest.
+fn heed(state: &State, gaps: &mut [Gap], heeded: &mut usize) {
+    for cut in state.cuts.get(*heeded..).unwrap_or_default() {
+        for Gap { gap, .. } in gaps.iter_mut().filter(|gap| gap.gap.start < cut.end && gap.gap.end > cut.start) {
+            gap.end = cut.start.max(gap.start);
+        }
+    }
+    *heeded = state.cuts.len();
 }
 
 impl Gap {
@@ -224,6 +250,7 @@ impl Gap {
 impl Drop for Claim {
     fn drop(&mut self) {
         let mut state = self.filling.lock();
+        heed(&state, &mut self.gaps, &mut self.heeded);
         for gap in &mut self.gaps {
             state.claimed.remove(&gap.gap);
             if gap.noted.end < gap.reached {

@@ -25,11 +25,14 @@ use std::{
 use tokio::{
     sync::Notify,
     task::{JoinError, JoinSet, block_in_place},
-    time::sleep,
+    time::{Instant, sleep},
 };
 
 /// How often to look for a blob that another process is getting.
 const BUSY: Duration = Duration::from_millis(100);
+
+/// How often to look for ranges that come slowly, once there is nothing else to ask for.
+const TAILS: Duration = Duration::from_millis(250);
 
 /// Bytes that came, and bytes that need not come.
 #[derive(Debug, Default)]
@@ -45,6 +48,7 @@ pub(super) struct Shared {
     pub(super) observer: TransferObserver,
     pub(super) follow: Follow,
     plan: Mutex<PullPlan>,
+    begun: Instant,
     /// The plan was changed by a request that is not finished.
     changed: Notify,
 }
@@ -54,9 +58,14 @@ impl Shared {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Seconds since the pull began.
+    pub(super) fn now(&self) -> f64 {
+        self.begun.elapsed().as_secs_f64()
+    }
+
     /// Updates the plan with the head of an answer; returns the bytes to take of it, if they are others.
-    pub(super) fn answered(&self, fetch: &Fetch, whole: bool) -> Option<Range<u64>> {
-        let other = self.plan().answered(fetch, whole);
+    pub(super) fn answered(&self, fetch: &Fetch, heeds: Option<bool>) -> Option<Range<u64>> {
+        let other = self.plan().answered(fetch, heeds);
         self.changed.notify_one();
         other
     }
@@ -114,6 +123,7 @@ impl<'p> Work<'p> {
             observer: observer.clone(),
             follow: options.follow.clone(),
             plan: Mutex::new(PullPlan::new(blobs.iter().map(|blob| blob.size), options.jobs)),
+            begun: Instant::now(),
             changed: Notify::new(),
         };
         let blobs = blobs.into_iter().map(Bringing::new).collect();
@@ -126,16 +136,17 @@ impl<'p> Work<'p> {
         loop {
             loop {
                 // A statement of its own, so that the plan is not locked while it is carried out.
-                let step = shared.plan().step();
+                let step = shared.plan().step(shared.now());
                 match step {
                     Some(PullStep::Open { blob }) => self.open(blob)?,
-                    Some(PullStep::Fetch(fetch)) => self.fetch(fetch),
+                    Some(PullStep::Fetch(fetch)) => self.fetch(fetch, false),
+                    Some(PullStep::TakeOver(fetch)) => self.fetch(fetch, true),
                     None => break,
                 }
             }
-            let (done, waits) = {
+            let (done, waits, tails) = {
                 let plan = shared.plan();
-                (plan.is_done(), plan.waits())
+                (plan.is_done(), plan.waits(), plan.has_tails())
             };
             match self.tasks.is_empty() {
                 true if done => return Ok(self.moved),
@@ -150,6 +161,7 @@ impl<'p> Work<'p> {
                 () = sleep(BUSY), if waits => {
                     shared.plan().look_again();
                 }
+                () = sleep(TAILS), if tails => {}
             }
         }
     }
@@ -194,10 +206,10 @@ impl<'p> Work<'p> {
         Ok(())
     }
 
-    fn fetch(&mut self, fetch: Fetch) {
+    fn fetch(&mut self, fetch: Fetch, takes_over: bool) {
         let Some(Bringing { blob, gaps: Some(gaps), .. }) = self.blobs.get(fetch.blob) else { return };
         let (shared, blob, gaps) = (Arc::clone(&self.shared), Arc::clone(blob), Arc::clone(gaps));
-        self.tasks.spawn(async move { Ended::Request(Request { shared, blob, gaps, fetch }.run().await) });
+        self.tasks.spawn(async move { Ended::Request(Request { shared, blob, gaps, fetch, takes_over }.run().await) });
     }
 
     fn ended(&mut self, ended: Result<Ended, JoinError>) -> Result<(), Error> {

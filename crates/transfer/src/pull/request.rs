@@ -18,6 +18,8 @@ pub(super) struct Request {
     pub(super) blob: Arc<Descriptor>,
     pub(super) gaps: Arc<Gaps>,
     pub(super) fetch: Fetch,
+    /// Another request was to bring these bytes.
+    pub(super) takes_over: bool,
 }
 
 /// How a request ended.
@@ -44,12 +46,12 @@ impl Request {
     async fn bring(&self, range: &mut Range<u64>, fetched: &mut u64) -> Result<(), Error> {
         let Shared { client, reference, observer, .. } = self.shared.as_ref();
         let Descriptor { digest, size, .. } = *self.blob;
-        let mut claim = self.gaps.claim(range)?;
+        let mut claim = if self.takes_over { self.gaps.take_over(range)? } else { self.gaps.claim(range)? };
         let mut body = client.fetch_blob_range(reference, &self.blob, range.clone()).await?;
         if body.refusals() > 0 {
             self.shared.plan().refused(&self.fetch);
         }
-        if let Some(other) = self.shared.answered(&self.fetch, body.is_whole_blob()) {
+        if let Some(other) = self.shared.answered(&self.fetch, body.heeds_ranges()) {
             body.extend(other.end);
             drop(claim);
             claim = self.gaps.claim(&other)?;
@@ -60,7 +62,10 @@ impl Request {
         let mut buffer = vec![0; length.min(BUFFER)];
         let (mut untold, mut told) = (0, Instant::now());
         loop {
-            let read = body.read(&mut buffer).await;
+            // Another request may have taken over the rest.
+            range.end = self.shared.plan().moved(&self.fetch, at, self.shared.now()).unwrap_or(range.end).max(at);
+            let room = buffer.len().min(usize::try_from(range.end - at).unwrap_or(BUFFER));
+            let read = if room > 0 { body.read(&mut buffer[..room]).await } else { Ok(0) };
             *fetched = body.received();
             let read = read?;
             untold += claim.write(at, &buffer[..read])?;

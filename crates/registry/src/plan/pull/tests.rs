@@ -11,7 +11,7 @@ fn open(plan: &mut PullPlan, sizes: &[u64]) {
 }
 
 fn fetch(plan: &mut PullPlan) -> Fetch {
-    match plan.step() {
+    match plan.step(0.0) {
         Some(PullStep::Fetch(fetch)) => fetch,
         other => panic!("{other:?}"),
     }
@@ -25,19 +25,19 @@ fn well(plan: &mut PullPlan, fetch: &Fetch, seconds: f64) {
 fn small_blobs_have_a_slot_and_large_ones_take_turns() {
     let sizes = [10 * MIB, 1000, 20 * MIB, 30 * MIB, 2000];
     let mut plan = PullPlan::new(sizes, 3);
-    assert_eq!(plan.step(), Some(PullStep::Open { blob: 1 }));
+    assert_eq!(plan.step(0.0), Some(PullStep::Open { blob: 1 }));
     open(&mut plan, &sizes);
     let small = fetch(&mut plan);
     assert_eq!((small.blob, small.range.clone()), (1, 0..1000));
     assert_eq!(fetch(&mut plan).blob, 0, "the first");
     assert_eq!(fetch(&mut plan).blob, 3, "the largest");
-    assert_eq!(plan.step(), None);
+    assert_eq!(plan.step(0.0), None);
     well(&mut plan, &small, 0.1);
     let small = fetch(&mut plan);
     assert_eq!(small.blob, 4);
     well(&mut plan, &small, 0.1);
     assert_eq!(fetch(&mut plan).blob, 2);
-    assert_eq!(plan.step(), None);
+    assert_eq!(plan.step(0.0), None);
 }
 
 #[test]
@@ -46,11 +46,11 @@ fn a_large_blob_comes_in_ranges_once_the_registry_has_heeded_one() {
     open(&mut plan, &[100 * MIB]);
     let first = fetch(&mut plan);
     assert_eq!(first.range, 0..8 * MIB);
-    assert_eq!(plan.step(), None, "not known yet");
-    assert_eq!(plan.answered(&first, false), None);
+    assert_eq!(plan.step(0.0), None, "not known yet");
+    assert_eq!(plan.answered(&first, Some(true)), None);
     let others = [fetch(&mut plan), fetch(&mut plan), fetch(&mut plan)];
     assert_eq!(others.each_ref().map(|other| other.range.start / MIB), [8, 16, 24]);
-    assert_eq!(plan.step(), None);
+    assert_eq!(plan.step(0.0), None);
     well(&mut plan, &first, 0.5);
     let next = fetch(&mut plan);
     assert_eq!(next.range, 32 * MIB..48 * MIB, "it was fast");
@@ -61,7 +61,7 @@ fn near_the_end_ranges_are_shorter() {
     let mut plan = PullPlan::new([40 * MIB], 4);
     open(&mut plan, &[40 * MIB]);
     let first = fetch(&mut plan);
-    plan.answered(&first, false);
+    plan.answered(&first, Some(true));
     let lengths: Vec<_> =
         (0..3).map(|_| fetch(&mut plan)).map(|next| (next.range.end - next.range.start) / MIB).collect();
     assert_eq!(lengths, [8, 6, 4]);
@@ -74,11 +74,11 @@ fn a_registry_that_ignores_ranges_is_asked_once() {
     plan.opened(1, [0..50 * MIB]);
     let first = fetch(&mut plan);
     assert_eq!(first.range, MIB..2 * MIB);
-    assert_eq!(plan.answered(&first, true), Some(MIB..100 * MIB));
+    assert_eq!(plan.answered(&first, Some(false)), Some(MIB..100 * MIB));
     let other = fetch(&mut plan);
     assert_eq!((other.blob, other.range.clone()), (1, 0..50 * MIB));
-    assert_eq!(plan.answered(&other, false), None, "all of it was asked for");
-    assert_eq!(plan.step(), None);
+    assert_eq!(plan.answered(&other, None), None, "all of it was asked for");
+    assert_eq!(plan.step(0.0), None);
     // Nothing is asked for twice that has come.
     assert!(plan.ended(&first, [5 * MIB..6 * MIB, 7 * MIB..8 * MIB], End::Well { seconds: 1.0 }));
     assert_eq!(fetch(&mut plan).range, 5 * MIB..8 * MIB);
@@ -89,17 +89,17 @@ fn too_much_halves_once_however_many_hear_it() {
     let mut plan = PullPlan::new([1000 * MIB], 8);
     open(&mut plan, &[1000 * MIB]);
     let first = fetch(&mut plan);
-    plan.answered(&first, false);
+    plan.answered(&first, Some(true));
     let mut running: Vec<_> = std::iter::once(first).chain((0..7).map(|_| fetch(&mut plan))).collect();
     for refused in running.drain(..) {
         assert!(plan.ended(&refused, [refused.range.clone()], End::TooMuch));
     }
     running.extend((0..4).map(|_| fetch(&mut plan)));
     assert_eq!(running[0].range, 0..8 * MIB, "the first again");
-    assert_eq!(plan.step(), None, "four at once");
+    assert_eq!(plan.step(0.0), None, "four at once");
     running.drain(..).for_each(|next| well(&mut plan, &next, 5.0));
     running.extend((0..5).map(|_| fetch(&mut plan)));
-    assert_eq!(plan.step(), None, "five at once");
+    assert_eq!(plan.step(0.0), None, "five at once");
     // A request that was admitted late shows it too.
     assert!(plan.refused(&running[4]) && plan.refused(&running[3]));
     assert_eq!(plan.width, 2, "those sent before the last word say nothing new");
@@ -118,10 +118,10 @@ fn an_odd_answer_ends_ranges_and_a_second_one_the_pull() {
     let mut plan = PullPlan::new([100 * MIB], 4);
     open(&mut plan, &[100 * MIB]);
     let first = fetch(&mut plan);
-    plan.answered(&first, false);
+    plan.answered(&first, Some(true));
     let second = fetch(&mut plan);
     assert!(plan.ended(&second, [second.range.clone()], End::Odd));
-    assert_eq!(plan.step(), None, "not beside another one");
+    assert_eq!(plan.step(0.0), None, "not beside another one");
     well(&mut plan, &first, 1.0);
     let rest = fetch(&mut plan);
     assert_eq!(rest.range, 8 * MIB..100 * MIB);
@@ -131,17 +131,83 @@ fn an_odd_answer_ends_ranges_and_a_second_one_the_pull() {
 #[test]
 fn what_others_get_is_looked_for_again() {
     let mut plan = PullPlan::new([1000, 2000], 2);
-    assert_eq!(plan.step(), Some(PullStep::Open { blob: 0 }));
+    assert_eq!(plan.step(0.0), Some(PullStep::Open { blob: 0 }));
     plan.parked(0);
-    assert_eq!(plan.step(), Some(PullStep::Open { blob: 1 }));
+    assert_eq!(plan.step(0.0), Some(PullStep::Open { blob: 1 }));
     plan.opened(1, []);
-    assert_eq!(plan.step(), None);
+    assert_eq!(plan.step(0.0), None);
     assert!(plan.waits() && plan.look_again());
-    assert_eq!(plan.step(), Some(PullStep::Open { blob: 0 }));
+    assert_eq!(plan.step(0.0), Some(PullStep::Open { blob: 0 }));
     plan.closed(0);
     assert!(!plan.waits());
     plan.anew(1);
-    assert_eq!(plan.step(), Some(PullStep::Open { blob: 1 }));
+    assert_eq!(plan.step(0.0), Some(PullStep::Open { blob: 1 }));
     plan.closed(1);
     assert!(plan.is_done());
+}
+
+/// Two blobs whose requests have all been sent, by a registry that sends ranges.
+fn all_sent(sizes: &[u64]) -> (PullPlan, Vec<Fetch>) {
+    let mut plan = PullPlan::new(sizes.iter().copied(), 4);
+    open(&mut plan, sizes);
+    let sent: Vec<_> = sizes.iter().map(|_| fetch(&mut plan)).collect();
+    sent.iter().for_each(|fetch| assert_eq!(plan.answered(fetch, Some(true)), None));
+    (plan, sent)
+}
+
+#[test]
+fn the_second_half_of_what_comes_slowly_is_taken_over() {
+    let (mut plan, sent) = all_sent(&[2 * MIB, 4 * MIB]);
+    plan.moved(&sent[0], MIB, 0.0);
+    plan.moved(&sent[1], MIB, 0.0);
+    assert_eq!(plan.step(0.5), None, "too early to tell");
+    let tail = |step| match step {
+        Some(PullStep::TakeOver(fetch)) => fetch,
+        other => panic!("{other:?}"),
+    };
+    let taken = tail(plan.step(2.0));
+    assert_eq!((taken.blob, taken.range.clone()), (1, 5 * MIB / 2..4 * MIB), "it would end last");
+    assert_eq!(plan.moved(&sent[1], 2 * MIB, 0.0), Some(5 * MIB / 2), "it ends there now");
+    let other = tail(plan.step(2.0));
+    assert_eq!((other.blob, other.range.clone()), (0, 3 * MIB / 2..2 * MIB));
+    // What broke of the first half is asked for again, what the other request brings is not.
+    assert!(plan.ended(&sent[1], [2 * MIB..4 * MIB], End::Well { seconds: 2.0 }));
+    assert_eq!(fetch(&mut plan).range, 2 * MIB..5 * MIB / 2);
+    well(&mut plan, &taken, 1.0);
+}
+
+#[test]
+fn tails_have_spare_requests_until_the_registry_refuses_one() {
+    let sizes = [8 * MIB; 4];
+    let (mut plan, sent) = all_sent(&sizes);
+    sent.iter().for_each(|fetch| assert_eq!(plan.moved(fetch, MIB, 0.0), Some(8 * MIB)));
+    assert!(matches!(plan.step(2.0), Some(PullStep::TakeOver(_))));
+    assert!(matches!(plan.step(2.0), Some(PullStep::TakeOver(_))));
+    assert_eq!(plan.step(2.0), None, "two beyond those at once");
+    let (mut plan, sent) = all_sent(&sizes);
+    assert!(plan.refused(&sent[0]));
+    assert!(!plan.has_tails());
+    assert_eq!(plan.step(9.0), None);
+}
+
+#[test]
+fn what_comes_fast_or_ends_soon_keeps_its_tail() {
+    let (mut plan, sent) = all_sent(&[8 * MIB, 2 * MIB]);
+    plan.moved(&sent[0], 5 * MIB, 0.0);
+    plan.moved(&sent[1], 2 * MIB - 2 * TAIL + 1, 0.0);
+    assert_eq!(plan.step(2.0), None);
+    plan.moved(&sent[1], 2 * MIB - 2 * TAIL, 0.0);
+    assert_eq!(plan.step(2.0), None, "a second more");
+    assert!(matches!(plan.step(9.0), Some(PullStep::TakeOver(_))), "it stopped coming");
+}
+
+#[test]
+fn a_registry_that_ignores_ranges_is_asked_for_no_tail() {
+    let mut plan = PullPlan::new([8 * MIB], 4);
+    open(&mut plan, &[8 * MIB]);
+    let only = fetch(&mut plan);
+    assert_eq!(plan.answered(&only, None), None);
+    plan.moved(&only, MIB, 0.0);
+    assert!(!plan.has_tails());
+    assert_eq!(plan.step(9.0), None);
 }
