@@ -36,7 +36,7 @@ impl Source {
         Ok(Self::new(
             match spec {
                 Spec::Registry(reference) => {
-                    Origin::Registry(RemoteImage::new(session.client(reference)?, reference.clone()))
+                    Origin::Registry(RemoteImage::new(session.client(reference)?, reference.clone()).into())
                 }
                 Spec::Local { path, format, name } => {
                     local(Local::open_within(path, *format, session.limits)?, name.as_deref())?

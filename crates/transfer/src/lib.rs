@@ -3,6 +3,7 @@
 //!
 //! Everything is verified as it passes. Progress is data ([`TransferEvent`]); nothing is printed.
 
+pub mod ahead;
 pub mod archive;
 mod content;
 pub mod copy;

@@ -1,6 +1,10 @@
 //! Where an image comes from: one type over every kind of source that this machine reads.
 
-use crate::{Local, pull::Follow};
+use crate::{
+    Local,
+    ahead::{Remote, RemoteBlob},
+    pull::Follow,
+};
 use porthole_core::{
     descriptor::Descriptor,
     digest::{Digest, Mismatch},
@@ -9,11 +13,6 @@ use porthole_core::{
     manifest::{Document, Raw},
 };
 use porthole_inspect::local;
-use porthole_native::Native;
-use porthole_registry::{
-    Registry,
-    client::{BlobRange, RemoteImage},
-};
 use porthole_source::{BlobStream, Capability, ImageSource, SourceKind, Unsupported};
 use std::{
     fs::File,
@@ -30,7 +29,7 @@ use tokio::task::block_in_place;
 #[derive(Clone)]
 pub enum Source {
     /// A registry. It may be the one that the image goes to.
-    Registry(RemoteImage<Arc<Registry<Native>>>),
+    Registry(Remote),
     /// A layout, an archive or the store.
     Local {
         /// Opened.
@@ -122,7 +121,7 @@ impl ImageSource for Source {
 
     async fn open_blob(&self, descriptor: &Descriptor, range: Range<u64>) -> Result<SourceBlob, Error> {
         match self {
-            Self::Registry(remote) => Ok(SourceBlob::Remote(Box::new(remote.open_blob(descriptor, range).await?))),
+            Self::Registry(remote) => Ok(SourceBlob::Remote(remote.open(descriptor, range).await?)),
             Self::Local { local, .. } => {
                 let whole = range == (0..descriptor.size);
                 let (_, reader) = local.open_blob(descriptor, range.start)?;
@@ -183,7 +182,7 @@ pub fn descriptor_of(document: &Document) -> Descriptor {
 /// A blob of a [`Source`], opened.
 pub enum SourceBlob {
     /// Of a registry.
-    Remote(Box<BlobRange<Arc<Registry<Native>>, Native>>),
+    Remote(RemoteBlob),
     /// In a file.
     File {
         /// The rest of it.
@@ -204,7 +203,7 @@ impl BlobStream for SourceBlob {
 
     async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
         match self {
-            Self::Remote(blob) => Ok(BlobStream::read(&mut **blob, buffer).await?),
+            Self::Remote(blob) => Ok(blob.read(buffer).await?),
             Self::File { reader, name } => loop {
                 match reader.read(buffer) {
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -210,6 +210,15 @@ where
         }
     }
 
+    /// Reads to where the registry ends the blob, if it [sends all of it](Self::is_whole_blob) and nothing was read yet.
+    #[must_use]
+    pub fn to_its_end(mut self) -> Self {
+        if self.whole && self.position == 0 {
+            (self.range.end, self.to_its_end) = (self.descriptor.size, true);
+        }
+        self
+    }
+
     async fn open(&mut self) -> Result<(), Error> {
         let range = self.position..self.range.end;
         if range.is_empty() && !self.to_its_end {

@@ -32,7 +32,7 @@ use tokio::{
 const BUSY: Duration = Duration::from_millis(100);
 
 /// How often to look for ranges that come slowly, once there is nothing else to ask for.
-const TAILS: Duration = Duration::from_millis(250);
+const TAILS: Duration = Duration::from_millis(100);
 
 /// Bytes that came, and bytes that need not come.
 #[derive(Debug, Default)]
