@@ -8,6 +8,7 @@ mod destination;
 mod echo;
 mod error;
 mod evidence;
+mod hosts;
 mod interrupt;
 mod json;
 mod layers;

@@ -128,7 +128,7 @@ impl<'a> Session<'a> {
         if self.global.no_cache {
             return None;
         }
-        let folder = self.global.cache.clone().or_else(default_cache)?;
+        let folder = self.cache_folder()?;
         match IndexCache::open(&folder.join("indexes"), IndexCache::DEFAULT_BYTES) {
             Ok(cache) => Some(cache),
             Err(error) if self.global.cache.is_some() => {
@@ -141,6 +141,11 @@ impl<'a> Session<'a> {
                 None
             }
         }
+    }
+
+    /// The folder of what is kept between runs.
+    pub(crate) fn cache_folder(&self) -> Option<PathBuf> {
+        self.global.cache.clone().or_else(default_cache)
     }
 
     /// Writes a line if --debug is given.

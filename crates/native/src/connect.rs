@@ -3,6 +3,7 @@
 use crate::{
     Options, Proxies, Timeouts, error, failure,
     proxy::Proxy,
+    ready::{Origins, REQUEST, Wanted},
     resolve::Rules,
     sip::{PieceSize, Sip},
     stream::Stream,
@@ -19,6 +20,7 @@ use porthole_registry::{
     transport::{self, Error, ErrorKind},
 };
 use std::{
+    fmt,
     future::Future,
     io::{self, IoSlice},
     net::SocketAddr,
@@ -46,6 +48,7 @@ struct Parts {
     piece: PieceSize,
     /// Connections so far.
     made: AtomicU64,
+    origins: Origins<Wire>,
 }
 
 impl Connector {
@@ -53,7 +56,15 @@ impl Connector {
         let tls = Tls::new(&options)?;
         let rules = Rules { addresses: options.addresses, never: options.never, resolver: options.resolver };
         let (timeouts, proxies, piece) = (options.timeouts, options.proxies, options.piece);
-        Ok(Self(Arc::new(Parts { rules, tls, timeouts, proxies, piece, made: AtomicU64::new(0) })))
+        Ok(Self(Arc::new(Parts {
+            rules,
+            tls,
+            timeouts,
+            proxies,
+            piece,
+            made: AtomicU64::new(0),
+            origins: Origins::default(),
+        })))
     }
 }
 
@@ -61,6 +72,14 @@ impl Connector {
     /// The addresses of a host, each of them checked.
     pub(crate) async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
         self.0.rules.resolve(host, port).await
+    }
+
+    /// Opens connections that the next requests to an origin take.
+    pub(crate) fn prepare(&self, uri: &Uri, connections: usize) {
+        for _ in 0..connections {
+            let (parts, wanted) = (Arc::clone(&self.0), uri.clone());
+            self.0.origins.keep(uri, tokio::spawn(async move { parts.connect(&wanted).await }));
+        }
     }
 
     /// Opens a connection of its own, speaks TLS on it, and closes it.
@@ -71,7 +90,41 @@ impl Connector {
     }
 }
 
+#[cfg(test)]
+impl Connector {
+    /// Whether a connection that was opened early has come about or failed.
+    pub(crate) fn early(&self, origin: &str) -> Option<bool> {
+        self.0.origins.early(&origin.parse().ok()?)
+    }
+
+    /// Counts a connection to an origin that is far away, for as long as what is returned lives.
+    pub(crate) fn is_far(&self, origin: &str) -> Option<Arc<()>> {
+        self.0.origins.opened(&origin.parse().ok()?, Duration::from_millis(20))
+    }
+
+    pub(crate) async fn connect_for(&self, origin: &str, request: Arc<Wanted>) -> Result<Wire, Error> {
+        self.0.connect_for(&origin.parse().unwrap_or_default(), Some(request)).await
+    }
+}
+
 impl Parts {
+    /// A connection for a request: one that was opened early, or a new one, unless another one becomes free before.
+    async fn connect_for(&self, uri: &Uri, request: Option<Arc<Wanted>>) -> Result<Wire, Error> {
+        if let Some(wire) = self.origins.take(uri).await {
+            return Ok(wire);
+        }
+        if let Some(request) = request
+            && let Some(wait) = self.origins.wait(uri, request.is_brief())
+        {
+            tokio::time::sleep(wait).await;
+            // Its answer came over another connection, and none of this is for anything.
+            if !request.waits() {
+                return Err(error(ErrorKind::Other, "another connection became free"));
+            }
+        }
+        self.connect(uri).await
+    }
+
     async fn connect(&self, uri: &Uri) -> Result<Wire, Error> {
         let host = uri.host().ok_or_else(|| error(ErrorKind::Other, "expected a URL with a host"))?;
         let secure = uri.scheme() == Some(&Scheme::HTTPS);
@@ -104,9 +157,10 @@ impl Parts {
         let _ = stream.tcp().set_nodelay(true);
         let id = self.made.fetch_add(1, Ordering::Relaxed) + 1;
         let mut made = Made::new(id, stream.tcp().peer_addr().ok(), begun.elapsed());
+        let live = self.origins.opened(uri, made.connect);
         if !secure {
             let proxied = proxy.is_some_and(|proxy| proxy.takes_whole_urls());
-            return Ok(Wire::Plain { io: TokioIo::new(self.sip(stream)), proxied, made });
+            return Ok(Wire::Plain { io: TokioIo::new(self.sip(stream)), proxied, made, _live: live });
         }
         let begun = Instant::now();
         let tls = timeout(limit, self.tls.handshake(host, port, stream))
@@ -117,7 +171,7 @@ impl Parts {
                 None => failure,
             })?;
         made.tls = Some(begun.elapsed());
-        Ok(Wire::Tls { io: Box::new(TokioIo::new(self.sip(tls))), made })
+        Ok(Wire::Tls { io: Box::new(TokioIo::new(self.sip(tls))), made, _live: live })
     }
 
     fn sip<T>(&self, inner: T) -> Sip<T> {
@@ -199,7 +253,8 @@ impl Service<Uri> for Connector {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let parts = Arc::clone(&self.0);
-        Box::pin(async move { parts.connect(&uri).await })
+        let request = REQUEST.try_with(Arc::clone).ok();
+        Box::pin(async move { parts.connect_for(&uri, request).await })
     }
 }
 
@@ -210,11 +265,19 @@ pub(crate) enum Wire {
         /// The other end is a proxy, which wants to see whole URLs.
         proxied: bool,
         made: Made,
+        _live: Option<Arc<()>>,
     },
     Tls {
         io: Box<TokioIo<Sip<TlsStream<Stream>>>>,
         made: Made,
+        _live: Option<Arc<()>>,
     },
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wire")
+    }
 }
 
 impl Connection for Wire {

@@ -11,6 +11,7 @@ mod hosts;
 mod lookup;
 mod outgoing;
 mod proxy;
+mod ready;
 mod resolve;
 mod scheme;
 mod sip;
@@ -26,7 +27,7 @@ pub use resolve::Resolver;
 pub use sip::PieceSize;
 
 use connect::Connector;
-use http::{HeaderValue, Method, Response, StatusCode, header, uri::Scheme};
+use http::{HeaderValue, Method, Response, StatusCode, Uri, header, uri::Scheme};
 use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
@@ -34,13 +35,15 @@ use hyper_util::{
 use outgoing::Outgoing;
 use porthole_registry::{
     retry::Rate,
-    transport::{Ending, Environment, Error, ErrorKind, Patience, Redirects, Request, Stall, Transport},
+    transport::{Brief, Ending, Environment, Error, ErrorKind, Patience, Redirects, Request, Stall, Transport},
 };
 use proxy::Proxy;
+use ready::{REQUEST, Wanted};
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
     net::SocketAddr,
     path::PathBuf,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -136,6 +139,15 @@ impl Native {
             .build(connector.clone());
         Ok(Self { client, connector, timeouts, proxies })
     }
+
+    /// Opens connections to an origin (`https://registry.example.com`) that requests are expected to need: the next ones take
+    /// them. Those that stay unused for some seconds are closed.
+    ///
+    /// Must be called within a tokio runtime. What fails is tried again when a request needs it.
+    pub fn prepare(&self, origin: &str, connections: usize) {
+        let Ok(uri) = origin.parse::<Uri>() else { return };
+        self.connector.prepare(&uri, connections);
+    }
 }
 
 impl Transport for Native {
@@ -162,7 +174,11 @@ impl Transport for Native {
         let ending = request.extensions().get::<Ending>().cloned();
         let stall = request.extensions().get::<Stall>().map_or(self.timeouts.stall, |Stall(stall)| *stall);
         let (body, watch) = Outgoing::open(request.body(), stall.min(self.timeouts.stall), patience);
-        let answer = watch.answer(self.client.request(request.map(|_| body))).await?;
+        let wanted = Wanted::new(request.extensions().get::<Brief>().is_some());
+        let answer = REQUEST.scope(Arc::clone(&wanted), self.client.request(request.map(|_| body)));
+        let answer = watch.answer(answer).await;
+        wanted.answered();
+        let answer = answer?;
         // A request with little time for its answer has little for the first bytes too.
         let first = patience.map(|Patience(patience)| patience.saturating_sub(watch.waited()).min(self.timeouts.stall));
         match answer {

@@ -59,6 +59,69 @@ async fn listen() -> (TcpListener, String) {
     (listener, url)
 }
 
+/// Answers every request of every connection, and counts connections.
+fn serve_all(listener: TcpListener) -> Arc<AtomicU32> {
+    let accepted = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&accepted);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::SeqCst);
+            tokio::spawn(async move {
+                loop {
+                    read_head(&mut stream).await;
+                    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx").await.unwrap();
+                }
+            });
+        }
+    });
+    accepted
+}
+
+#[tokio::test]
+async fn requests_take_connections_that_were_opened_early() {
+    let (listener, url) = listen().await;
+    let accepted = serve_all(listener);
+    let native = Native::new(quick()).unwrap();
+    native.prepare(&url, 2);
+    native.prepare("no origin", 2);
+    let (one, other) = tokio::join!(native.send(get(&url)), native.send(get(&url)));
+    assert_eq!((one.unwrap().status(), other.unwrap().status()), (StatusCode::OK, StatusCode::OK));
+    while accepted.load(Ordering::SeqCst) < 2 {
+        tokio::task::yield_now().await;
+    }
+    native.send(get(&url)).await.unwrap();
+    assert_eq!(accepted.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_connection_that_failed_early_is_tried_again() {
+    let (listener, url) = listen().await;
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let native = Native::new(quick()).unwrap();
+    native.prepare(&url, 1);
+    while native.connector.early(&url) != Some(true) {
+        tokio::task::yield_now().await;
+    }
+    let accepted = serve_all(TcpListener::bind(address).await.unwrap());
+    assert_eq!(native.send(get(&url)).await.unwrap().status(), StatusCode::OK);
+    assert_eq!(accepted.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn no_connection_is_opened_for_a_request_that_has_its_answer() {
+    let (listener, url) = listen().await;
+    let accepted = serve_all(listener);
+    let native = Native::new(quick()).unwrap();
+    let live = native.connector.is_far(&url);
+    let (answered, waiting) = (Wanted::new(true), Wanted::new(true));
+    answered.answered();
+    assert!(native.connector.connect_for(&url, answered).await.is_err());
+    assert_eq!(accepted.load(Ordering::SeqCst), 0);
+    assert!(native.connector.connect_for(&url, waiting).await.is_ok());
+    drop(live);
+}
+
 #[tokio::test]
 async fn a_body_is_read_into_buffers_of_any_size() {
     for step in [1, 3, 4096] {

@@ -56,6 +56,10 @@ pub enum Redirects {
     Platform,
 }
 
+/// In the extensions of a request: its answer is expected to be short, so that a connection that is in use is soon free for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Brief;
+
 /// The URL that answered in the end, left in a response's extensions by a transport that followed redirects by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FinalUrl(pub String);

@@ -25,6 +25,7 @@ use tokio::sync::Notify;
 use super::{Destination, Kind};
 use crate::{
     error::Error,
+    hosts,
     progress::{Heading, watch},
     reference,
     session::Session,
@@ -136,16 +137,22 @@ fn fetch(
     stop: &Notify,
 ) -> Result<Pulled, Error> {
     let client = session.client(reference)?;
+    // What is up to date needs no blob.
+    let is_there = |name| Local::of_store(store).is_ok_and(|local| local.find(Some(name)).is_ok());
+    let is_new = !options.name.as_deref().is_some_and(is_there);
     session.ui.stderr.keeps("the downloaded bytes are kept, and the same command resumes");
     let run = |observer: &TransferObserver| {
         session.runtime().block_on(async {
+            hosts::prepare(session, &client, reference, is_new);
             tokio::select! {
                 pulled = pull::pull(&client, store, reference, options, observer) => Ok(pulled?),
                 () = stop.notified() => Err(session.interrupt().stopped()),
             }
         })
     };
-    watch(session.ui, Heading::Here, run)
+    let pulled = watch(session.ui, Heading::Here, run)?;
+    hosts::remember(session, &client, reference);
+    Ok(pulled)
 }
 
 /// What was pulled for one platform, without the index that lists it.

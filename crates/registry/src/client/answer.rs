@@ -226,6 +226,7 @@ impl<T: Transport + Environment> Registry<T> {
             Some(asked) => asked,
             None => call.scopes.clone(),
         };
+        self.meet(&call.registry, |met| met.tokens = Some(realm.origin().clone()));
         let token_call = Call {
             registry: call.registry.clone(),
             base: call.base.clone(),

@@ -9,7 +9,7 @@ use crate::{
     redirect,
     retry::{self, Budget, TryFailure},
     trace::{Paused, Reason, Sent, TraceHead},
-    transport::{self, Body, Environment, ErrorKind, FinalUrl, Patience, Redirects, Request, Transport},
+    transport::{self, Body, Brief, Environment, ErrorKind, FinalUrl, Patience, Redirects, Request, Transport},
 };
 use http::{HeaderValue, Method, StatusCode, header};
 use porthole_core::limits;
@@ -207,6 +207,7 @@ impl<T: Transport + Environment> Registry<T> {
                 }
             };
             request = redirect::follow(&request, &url, &next).map_err(refused)?;
+            request.extensions_mut().remove::<Brief>();
             url = next;
             reason = Some(Reason::Redirect { hop });
         }

@@ -7,6 +7,7 @@ mod coding;
 mod delete;
 mod exchange;
 mod foreign;
+mod met;
 mod present;
 mod probe;
 mod range;
@@ -37,6 +38,7 @@ use std::{
 };
 
 pub use delete::{Deletion, Untagged};
+pub use met::Met;
 pub use present::Mount;
 pub use probe::{Asker, Probed};
 pub use range::BlobRange;
@@ -120,6 +122,7 @@ struct Account {
     scheme: Option<Scheme>,
     /// What it asked for, where that was no token of a token server: send it unasked.
     unasked: Option<http::HeaderValue>,
+    met: Met,
 }
 
 impl<T> Registry<T> {

@@ -11,7 +11,7 @@ use crate::{
     policy::Url,
     retry::{Budget, TryFailure},
     trace::Reason,
-    transport::{self, Environment, ErrorKind, Redirects, Transport},
+    transport::{self, Brief, Environment, ErrorKind, Redirects, Transport},
 };
 use http::{StatusCode, header};
 use porthole_core::{
@@ -367,10 +367,15 @@ where
             // As a rule, the signature of the URL has expired.
             registry.places.forget(&key);
         }
+        // A redirect, as long as the registry is not known to send blobs itself.
+        if !registry.met(&call.registry).sends_blobs {
+            request.extensions_mut().insert(Brief);
+        }
         if let Some(reason) = self.reason.take() {
             request.extensions_mut().insert(reason);
         }
         let mut answer = registry.request_blob(call, &self.descriptor, request, &mut self.budget).await?;
+        registry.meet_blobs(call, &answer);
         let expected = range.end.saturating_sub(range.start);
         registry.refuse_page_for_blob(call, &mut answer, expected, self.descriptor.size).await?;
         if registry.transport.redirects() == Redirects::Ours && !answer.same_origin && !answer.signed {

@@ -24,8 +24,10 @@ const OPEN: usize = 2;
 pub const TAIL: u64 = 256 << 10;
 /// Bytes per second above which a request keeps its tail: what is on its way to it would be sent twice.
 const FAST: f64 = (1 << 20) as f64;
-/// Seconds that the rest of a range takes at least to be taken over, and that its request has been receiving or waiting.
-const SLOW: f64 = 1.5;
+/// Seconds that the rest of a range takes at least to be taken over.
+const SLOW: f64 = 1.0;
+/// Seconds after which the rate of a request is known.
+const KNOWN: f64 = 0.5;
 /// Requests beyond those at once that may be under way, for tails only.
 const SPARE: usize = 2;
 
@@ -107,7 +109,7 @@ impl Run {
         let (left, passed) = (self.end.saturating_sub(self.at), now - self.since);
         let rate = (self.at - self.start) as f64 / passed;
         let seconds = left as f64 / rate;
-        (left >= 2 * TAIL && passed >= SLOW && rate <= FAST && seconds >= SLOW).then_some(seconds)
+        (left >= 2 * TAIL && passed >= KNOWN && rate <= FAST && seconds >= SLOW).then_some(seconds)
     }
 }
 

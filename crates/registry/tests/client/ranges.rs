@@ -3,7 +3,7 @@
 use crate::{HOST, REALM, client, documents::read_all, private, tagged, with_password};
 use porthole_core::failure::{Classify, FailureClass};
 use porthole_core::{descriptor::Descriptor, digest::Digest, media_type::MediaType};
-use porthole_registry::{Error, Options, Registry, transport::ErrorKind};
+use porthole_registry::{Error, Options, Registry, client::Met, policy::Url, transport::ErrorKind};
 use porthole_testkit::{
     executor::block_on,
     image::{Blob, Compression, Content},
@@ -118,6 +118,32 @@ fn the_place_of_a_blob_is_remembered() {
     internet.fault("cdn.example.net", 1, Fault::ResetAfter(100));
     reads(9000..9500, "crc");
     assert!(internet.log().iter().all(|asked| asked.authorization().is_none()));
+}
+
+/// What saves round trips when the registry is used again.
+#[test]
+fn the_hosts_that_a_registry_leads_to_are_remembered() {
+    let internet = private(REALM, None);
+    let mut content = Content::default();
+    content.add_blob(Blob::new(MediaType::OCI_LAYER_GZIP.as_str(), bytes()));
+    internet.change(HOST, |site| *site = site.clone().repository("a/b", content));
+    internet.alias("cdn.example.net", HOST);
+    let registry = client(&internet);
+    let origin = |text: &str| Some(Url::parse(text).unwrap().origin().clone());
+    assert_eq!(registry.met(HOST), Met::default());
+    let read = || {
+        let read = block_on(registry.fetch_blob_range(&tagged(), &blob(), 5..10));
+        assert!(read.is_ok(), "{:?}", read.err());
+    };
+    let place = format!("https://cdn.example.net/v2/a/b/blobs/{}?sig=1", blob().digest);
+    read();
+    assert_eq!(registry.met(HOST), Met { tokens: origin(REALM), blobs: None, sends_blobs: true });
+    internet.fault("https://r.example.com/v2/a/b/blobs/", 1, Fault::Redirect(place));
+    read();
+    let led = Met { tokens: origin(REALM), blobs: origin("https://cdn.example.net"), sends_blobs: true };
+    assert_eq!(registry.met(HOST), led);
+    assert_eq!(registry.met("other.example.com"), Met::default());
+    assert_eq!(registry.origin(&tagged()).ok(), origin("https://r.example.com"));
 }
 
 /// A foreign layer is read from the URLs of its descriptor if the registry lacks it: only where a redirect might lead, and without
