@@ -52,17 +52,20 @@ struct Call {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Work {
     Pull,
+    /// As [`Pull`](Self::Pull), after the same user pulled from this registry to another place.
+    PullAgain,
     List,
     Verify,
     Unpack,
 }
 
-const OURS: Call =
-    Call { program: "porthole", work: Work::Pull, line: "$PORTHOLE --quiet pull $FROM oci:$TARGET:bench" };
+const PULL: &str = "$PORTHOLE --quiet pull $FROM oci:$TARGET:bench";
+const OURS: Call = Call { program: "porthole", work: Work::Pull, line: PULL };
 
 /// The first is what the others are compared with.
 const PULLS: &[Call] = &[
     OURS,
+    Call { program: "porthole", work: Work::PullAgain, line: PULL },
     Call { program: "curl", work: Work::Pull, line: CURL },
     Call { program: "crane", work: Work::Pull, line: "crane pull --format=oci $FROM $TARGET" },
     Call { program: "regctl", work: Work::Pull, line: "regctl image copy $FROM ocidir://$TARGET:bench" },
@@ -174,6 +177,11 @@ fn turn(site: &Site, scene: &Scene, call: &Call, image: &Image, home: &Path) -> 
         ("TARGET", shown(&target)),
         ("SCRATCH", shown(scratch.path())),
     ];
+    if call.work == Work::PullAgain {
+        let first = call.line.replace("$TARGET", "$SCRATCH/first");
+        measure::run(&site.near(words(&first, &variables)), &variables, scratch.path())?;
+        fs::remove_dir_all(scratch.path().join("first"))?;
+    }
     let before = site.counts()?;
     let usage = measure::run(&site.near(words(call.line, &variables)), &variables, scratch.path())?;
     let after = site.counts()?;
@@ -189,7 +197,7 @@ fn turn(site: &Site, scene: &Scene, call: &Call, image: &Image, home: &Path) -> 
 fn check(scene: &Scene, work: Work, image: &Image, scratch: &Path, target: &Path) -> Result<()> {
     let files = || (0..scene.image.layers.len()).map(Recipe::file);
     match work {
-        Work::Pull => {
+        Work::Pull | Work::PullAgain => {
             let found = verified(target)?;
             match image.blobs.iter().chain([&image.digest]).find(|digest| !found.contains(*digest)) {
                 Some(missing) => Err(format!("{missing} is not there").into()),
@@ -234,6 +242,7 @@ fn print(scene: &Scene, image: &Image, rows: &[Row<'_>]) {
     for row in rows {
         let name = match row.call.work {
             Work::Pull => row.call.program.to_owned(),
+            Work::PullAgain => format!("{} again", row.call.program),
             Work::List => format!("{} ls", row.call.program),
             Work::Verify => format!("{} verify", row.call.program),
             Work::Unpack => format!("{} unpack", row.call.program),

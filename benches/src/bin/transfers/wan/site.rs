@@ -101,7 +101,8 @@ impl Site {
             inside(name, &["ip", "tcp_metrics", "flush", "all"])?;
         }
         let mut link = Command::new(find("ip")?);
-        link.args(["netns", "exec", &self.middle]).arg(std::env::current_exe()?);
+        // Of a busy machine the line is no slower.
+        link.args(["netns", "exec", &self.middle, "nice", "-n", "-19"]).arg(std::env::current_exe()?);
         link.args(["link", "near", "far"]).args(shape.arguments());
         let link = Running::start(&mut link)?;
         link.line(|line| (line == "ready").then_some(()))?;
@@ -157,7 +158,12 @@ impl Site {
         let settings = root.join("nginx.conf");
         fs::write(&settings, settings_of(root, image))?;
         let mut command = Command::new(find("ip")?);
-        command.args(["netns", "exec", &self.far]).arg(find("nginx")?).arg("-c").arg(&settings).args(["-e", "stderr"]);
+        command
+            .args(["netns", "exec", &self.far, "nice", "-n", "-19"])
+            .arg(find("nginx")?)
+            .arg("-c")
+            .arg(&settings)
+            .args(["-e", "stderr"]);
         self.server = Some(Running::start(&mut command)?);
         porthole_tests::program::wait_for("nginx", || Ok(fs::metadata(root.join("pid")).ok()))?;
         Ok(())
