@@ -181,17 +181,10 @@ fn list(
         jobs.iter().map(|job| job.descriptor.as_ref().map(|descriptor| descriptor.digest.to_string())).collect();
     let layer_digest = |row: &Row| digests.get(row.layer as usize)?.as_deref();
     let by_toc = |row: &Row| matches!(stacked.layers.get(row.layer as usize), Some(Known::Listed(..)));
-    let sorted = arguments.sort.map(|sort| {
-        let mut rows: Vec<Row> = view.walk(top).collect();
-        order::sort(&mut rows, sort);
-        rows
-    });
+    let sorted = arguments.sort.map(|by| order::sorted(&view, top, by));
     let mut widths = long::Widths::default();
     if arguments.long && !session.ui.json {
-        match &sorted {
-            Some(rows) => rows.iter().for_each(|row| widths.widen(row)),
-            None => view.walk(top).for_each(|row| widths.widen(&row)),
-        }
+        view.walk(top).for_each(|row| widths.widen(&row));
     }
     let mut out = session.ui.out();
     let mut print = |row: &Row| -> Result<(), Error> {
@@ -206,7 +199,7 @@ fn list(
     };
     // A row takes more memory than its path in the tree, so they are made one by one.
     match &sorted {
-        Some(rows) => rows.iter().try_for_each(&mut print)?,
+        Some(rows) => rows.iter().filter_map(|row| row.row(&view)).try_for_each(|row| print(&row))?,
         None => view.walk(top).try_for_each(|row| print(&row))?,
     }
     Ok(out.flush()?)

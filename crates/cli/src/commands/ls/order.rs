@@ -2,14 +2,72 @@
 
 use std::cmp::Reverse;
 
-use porthole_core::tree::Row;
+use porthole_core::tree::{NodeId, Row, View};
 
 use super::Sort;
 
-pub(super) fn sort(rows: &mut [Row], by: Sort) {
+/// A row that waits for its turn: what it is sorted by, and where it is found again. It takes a third of the memory of a row.
+pub(super) struct Waiting {
+    node: NodeId,
+    /// Which of the node's rows.
+    place: u32,
+    total: u64,
+    path: Box<[u8]>,
+}
+
+impl Waiting {
+    fn name(&self) -> &[u8] {
+        self.path.rsplit(|&byte| byte == b'/').next().unwrap_or_default()
+    }
+
+    pub(super) fn row(&self, view: &View<'_>) -> Option<Row> {
+        view.rows_of(self.node).into_iter().nth(self.place as usize)
+    }
+}
+
+/// The rows at and below a node, sorted.
+pub(super) fn sorted(view: &View<'_>, top: NodeId, by: Sort) -> Vec<Waiting> {
+    let mut rows: Vec<Waiting> = Vec::new();
+    for Row { node, total, path, .. } in view.walk(top) {
+        let place = rows.last().filter(|last| last.node == node).map_or(0, |last| last.place + 1);
+        rows.push(Waiting { node, place, total, path: path.into() });
+    }
     match by {
         Sort::Size => rows.sort_by(|a, b| (Reverse(a.total), &a.path).cmp(&(Reverse(b.total), &b.path))),
-        Sort::Name => rows.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path))),
+        Sort::Name => rows.sort_by(|a, b| (a.name(), &a.path).cmp(&(b.name(), &b.path))),
         Sort::Path => rows.sort_by(|a, b| a.path.cmp(&b.path)),
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use porthole_core::{
+        tar::{Entry, Kind},
+        tree::{FileTree, Mode},
+    };
+
+    #[test]
+    fn every_row_of_a_path_is_found_again() {
+        let mut tree = FileTree::new(100);
+        for (layer, path) in ["b/a", "b/a", ".wh.b", "b/a/c", "a"].iter().enumerate() {
+            tree.begin(layer as u32);
+            tree.apply(&Entry::new(*path, Kind::File)).unwrap();
+            tree.commit();
+        }
+        for mode in [Mode::Deleted, Mode::Merged] {
+            let view = tree.view(mode);
+            for by in [Sort::Size, Sort::Name, Sort::Path] {
+                let sorted: Vec<Row> = sorted(&view, tree.root(), by).iter().filter_map(|row| row.row(&view)).collect();
+                let mut expected = view.rows();
+                match by {
+                    Sort::Size => expected.sort_by_key(|row| (Reverse(row.total), row.path.clone())),
+                    Sort::Name => expected.sort_by_key(|row| (row.name.clone(), row.path.clone())),
+                    Sort::Path => expected.sort_by_key(|row| row.path.clone()),
+                }
+                assert_eq!(sorted, expected);
+            }
+        }
     }
 }
