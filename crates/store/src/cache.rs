@@ -2,9 +2,9 @@
 
 use crate::{Error, disk::DiskFile, store::sync_folder};
 use porthole_core::{
-    digest::{Algorithm, Digest},
+    digest::Digest,
     limits::INDEX_BYTES,
-    seek::{HEADER_BYTES, IndexEnd, IndexReader},
+    seek::{HEADER_BYTES, IndexEnd, IndexReader, index_file, is_index_file, surplus},
 };
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -108,7 +108,7 @@ impl IndexCache {
     }
 
     fn file(&self, digest: &Digest) -> PathBuf {
-        self.folder.join(format!("{}-{}.{VERSION}", digest.algorithm().name(), digest.hex()))
+        self.folder.join(index_file(digest, VERSION))
     }
 
     fn plain_file(&self, text: &str) -> PathBuf {
@@ -135,7 +135,6 @@ impl IndexCache {
     /// Removes what was used least recently until the rest fits, but not `newest`.
     fn prune(&self, newest: &Path) -> Result<(), Error> {
         let mut kept = Vec::new();
-        let mut total = 0;
         let mut abandoned = Vec::new();
         for entry in fs::read_dir(&self.folder).map_err(Error::io(&self.folder))?.flatten() {
             let (name, path) = (entry.file_name(), entry.path());
@@ -145,18 +144,12 @@ impl IndexCache {
             if name.starts_with(TEMPORARY) {
                 abandoned.push((used, path));
             } else if found.is_file() && is_kept(name) {
-                total += found.len();
                 kept.push((used, found.len(), path));
             }
         }
-        kept.sort();
-        let now = kept.last().map(|(used, ..)| *used);
-        for (_, size, path) in kept.into_iter().filter(|(.., path)| path != newest) {
-            if total <= self.limit {
-                break;
-            }
+        let now = kept.iter().map(|(used, ..)| *used).max();
+        for path in surplus(kept, self.limit, Some(&newest.to_owned())) {
             let _ = fs::remove_file(path);
-            total -= size;
         }
         for (since, path) in abandoned {
             if now.and_then(|now| now.duration_since(since).ok()).is_some_and(|age| age > ABANDONED) {
@@ -268,13 +261,8 @@ fn plain_text(layers: &[Digest]) -> String {
 
 /// Whether a file was named by this cache, of any version: nothing else in the directory is touched.
 fn is_kept(name: &str) -> bool {
-    let Some((digest, _)) = name.split_once('.') else { return false };
-    if let Some(hex) = digest.strip_prefix(PLAIN) {
-        return format!("sha256:{hex}").parse::<Digest>().is_ok();
-    }
-    let Some((algorithm, hex)) = digest.split_once('-') else { return false };
-    let known = [Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512];
-    known.iter().any(|known| known.name() == algorithm) && format!("{algorithm}:{hex}").parse::<Digest>().is_ok()
+    let plain = name.strip_prefix(PLAIN).map(|rest| format!("sha256-{rest}"));
+    is_index_file(plain.as_deref().unwrap_or(name))
 }
 
 #[cfg(test)]
