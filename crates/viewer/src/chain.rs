@@ -102,6 +102,13 @@ impl Chain {
         self.advance();
     }
 
+    /// Takes how many layers were verified in an earlier look, and not in this one.
+    pub fn recalled(&mut self, count: usize) {
+        if let Some(link) = self.link(ProofStep::Layers) {
+            link.label = if count == 0 { String::new() } else { format!("{count} on an earlier visit") };
+        }
+    }
+
     fn link(&mut self, step: ProofStep) -> Option<&mut ProofLink> {
         self.links.iter_mut().find(|link| link.step == step)
     }

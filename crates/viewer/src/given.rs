@@ -29,6 +29,42 @@ impl GivenFile {
     pub(crate) fn address(&self, range: Range<u64>) -> Option<String> {
         self.0.address(range)
     }
+
+    /// The file from an offset on, as a file of its own.
+    pub(crate) fn from(&self, start: u64) -> Self {
+        Self::new(Rest { file: self.clone(), start: start.min(self.0.size()) })
+    }
+
+    /// Its bytes in a range.
+    pub(crate) async fn bytes(&self, range: Range<u64>) -> io::Result<Vec<u8>> {
+        self.0.read(range.start..range.end.min(self.0.size())).await
+    }
+}
+
+/// A file without its beginning.
+struct Rest {
+    file: GivenFile,
+    start: u64,
+}
+
+impl Rest {
+    fn moved(&self, range: Range<u64>) -> Range<u64> {
+        range.start.saturating_add(self.start)..range.end.saturating_add(self.start)
+    }
+}
+
+impl OpenFile for Rest {
+    fn size(&self) -> u64 {
+        self.file.0.size() - self.start
+    }
+
+    fn read(&self, range: Range<u64>) -> Pin<Box<dyn Future<Output = io::Result<Vec<u8>>> + '_>> {
+        self.file.0.read(self.moved(range))
+    }
+
+    fn address(&self, range: Range<u64>) -> Option<String> {
+        self.file.0.address(self.moved(range))
+    }
 }
 
 impl ReadAt for GivenFile {

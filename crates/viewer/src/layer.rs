@@ -50,7 +50,7 @@ pub enum WorkerOrder {
 pub struct ReadJob {
     /// Number of the job, never used twice.
     pub job: u32,
-    /// The bytes of the blob, where it is part of the front end.
+    /// The bytes of the blob, where it is part of the front end; those of `kept`, where that has no address.
     #[serde(skip)]
     pub blob: Option<Vec<u8>>,
     /// Where the blob is, where its bytes do not come with this order.
@@ -67,10 +67,28 @@ pub struct ReadJob {
     pub media_type: String,
     /// Whether the image promises an archive. The blob of an artifact may be any file.
     pub promised: bool,
+    /// List the layer from its seek index instead, if that is whole; a blob is fetched only if it is not.
+    pub kept: Option<KeptIndex>,
     /// Compare the layer with its table of contents, which these annotations of its descriptor name.
     pub audit: Option<BTreeMap<String, String>>,
     /// Look for this in its files, and list nothing. The worker needs a [`ProbeEngine`](crate::probe::ProbeEngine).
     pub probe: Option<ProbeWish>,
+}
+
+impl ReadJob {
+    /// The same layer, read to look for something in its files instead of listing them.
+    pub(crate) fn looking_for(self, probe: Option<ProbeWish>) -> Self {
+        Self { audit: self.audit.filter(|_| probe.is_none()), probe, ..self }
+    }
+}
+
+/// A seek index that a front end kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptIndex {
+    /// Where a worker's transport reads it. `None` = its bytes come with the order.
+    pub url: Option<String>,
+    /// Bytes.
+    pub size: u64,
 }
 
 /// A GET that is ready to send.
@@ -129,6 +147,11 @@ pub enum WorkerReport {
         #[serde(skip)]
         index: Vec<u8>,
     },
+    /// The kept index is damaged or gone: the entries so far are forgotten, and those of the blob follow.
+    Again {
+        /// Number of the job.
+        job: u32,
+    },
     /// What was found in the layer since the last such report.
     Found {
         /// Number of the job.
@@ -185,6 +208,7 @@ impl WorkerReport {
             | Self::Progress { job, .. }
             | Self::Entries { job, .. }
             | Self::Index { job, .. }
+            | Self::Again { job }
             | Self::Found { job, .. }
             | Self::Refused { job, .. }
             | Self::Done { job, .. }

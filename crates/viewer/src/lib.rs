@@ -71,6 +71,8 @@ pub mod contents;
 mod errands;
 pub mod failure;
 pub mod given;
+pub mod index;
+pub mod kept;
 pub mod layer;
 pub mod listing;
 pub mod look;

@@ -2,9 +2,11 @@
 
 mod alone;
 mod contents;
+mod kept;
 mod turn;
 
 use crate::{
+    index::OpenIndex,
     layer::LayerFindings,
     listing::{self, Expansion, RowList as Rows},
     pace::Pace,
@@ -17,12 +19,12 @@ use crate::{
     stack::Stack,
 };
 pub use alone::Alone;
+pub(crate) use kept::KeptLayer;
 use porthole_core::{
-    failure::FailureClass, layer::LayerNumber, limits::Limits, manifest, path, platform, reference::Reference,
-    seek::MemoryIndex, toc::Toc,
+    failure::FailureClass, layer::LayerNumber, limits::Limits, manifest, path, platform, reference::Reference, toc::Toc,
 };
 use porthole_inspect::resolve::{ResolveStep, ResolvedImage};
-use std::{cell::RefCell, rc::Rc};
+use std::rc::Rc;
 
 /// A look, from the reference to the last row.
 pub struct Look {
@@ -70,6 +72,8 @@ pub struct LookBody {
     /// What lets the files of each layer be read.
     access: Vec<Option<Access>>,
     access_bytes: u64,
+    /// Layers of which something is kept from an earlier look, bottom first.
+    kept: Vec<Option<Rc<KeptLayer>>>,
     pub(crate) stack: Stack,
     /// Layers that found no room in the tree.
     pub(crate) crowded: Vec<u32>,
@@ -89,7 +93,7 @@ impl LookBody {
 #[derive(Clone)]
 pub enum Access {
     /// It was read to its end, and this is its index.
-    Index(Rc<RefCell<MemoryIndex>>),
+    Index(Rc<OpenIndex>),
     /// It was listed from this table of contents.
     Toc(Rc<Toc>),
 }
@@ -205,6 +209,7 @@ impl Look {
                 ambiguous: 0,
                 findings: Vec::new(),
                 note: None,
+                since: None,
             })
             .collect();
         self.chain.layers(layers.iter().map(|layer| layer.state));
@@ -214,6 +219,7 @@ impl Look {
             page,
             changed: vec![true; layers.len()],
             access: vec![None; layers.len()],
+            kept: vec![None; layers.len()],
             access_bytes: 0,
             stack: Stack::new(layers.len(), self.limits.tree_nodes),
             crowded: Vec::new(),
@@ -336,10 +342,11 @@ impl Look {
     }
 
     /// A layer was read to its end.
-    pub fn done(&mut self, layer: u32, findings: LayerFindings, out: &mut Vec<Event>) {
+    pub fn done(&mut self, layer: u32, mut findings: LayerFindings, out: &mut Vec<Event>) {
         if findings.verified && self.is_read_again(layer) {
             return self.settle(layer, true);
         }
+        self.remember(layer, &mut findings);
         let Some(progress) = self.layer(layer) else { return };
         let refused = progress.state == LayerState::Wrong;
         progress.compressed = findings.compressed;
@@ -388,6 +395,7 @@ impl Look {
             None => body.stack.settle(layer, verified),
         }
         self.chain.layers(body.layers.iter().map(|layer| layer.state));
+        self.chain.recalled(body.layers.iter().filter(|layer| layer.since.is_some()).count());
         self.chain_stale = true;
     }
 

@@ -24,7 +24,7 @@ pub use compare::{
     LayerRelation, MatchedLayer,
 };
 pub use content::{ShownContent, ShownPart};
-pub use event::{Event, RegistryRoute, RouteReason, Selection};
+pub use event::{Event, KeptFacts, RegistryRoute, RouteReason, Selection};
 pub use evidence::{
     EvidenceAnswer, EvidenceBlob, EvidenceCard, EvidenceJob, EvidenceLack, EvidenceProgress, EvidenceState,
     SignatureVerdict, SignerWish,
@@ -206,6 +206,10 @@ pub enum Command {
         /// Which kind.
         kind: ProbeKind,
     },
+    /// How much is kept from one visit to the next. Answered with [`Event::Kept`].
+    Kept,
+    /// Remove all of it. Answered with [`Event::Kept`].
+    WipeKept,
     /// Credentials typed by the person; they stay in the session's memory. Does not look again: send `Retry`.
     SignIn {
         /// Logical registry.

@@ -5,6 +5,7 @@ mod content;
 mod crew;
 mod evidence;
 mod holdings;
+mod kept;
 mod page;
 mod prepared;
 mod probe;
@@ -17,6 +18,7 @@ use compare::{CompareWish, KeptComparison};
 pub use content::Want;
 use evidence::{EvidenceRun, EvidenceWait};
 pub use holdings::SessionHoldings;
+use kept::Keeping;
 pub(crate) use page::{BlobPlace, PageImage};
 use probe::ProbeRun;
 pub(crate) use resolve::OfPage;
@@ -150,6 +152,8 @@ struct Desk {
     probes: BTreeMap<ProbeKind, ProbeRun>,
     /// The window on the screen, which may be known before the look has begun.
     window: Option<Range<u64>>,
+    /// What is kept from one visit to the next.
+    keeping: Keeping,
     /// When the next turn is due, if one is.
     turn: Option<Duration>,
 }
@@ -186,6 +190,9 @@ enum Errand {
     Turn,
     Twins(u32),
     Renewal(usize),
+    Keep,
+    Kept,
+    Forget(u32),
 }
 
 enum Work {
@@ -200,6 +207,10 @@ enum Work {
     Wire { look: u32 },
     CopyToTwins { look: u32, layer: u32 },
     Turn(Duration),
+    Keep,
+    TellKept,
+    WipeKept,
+    ForgetKept(String),
     Renew { worker: usize, assignment: Assignment, cause: Option<FailureCause> },
 }
 
@@ -241,6 +252,10 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 self.desk.borrow_mut().turn = None;
                 self.turn();
             }
+            Work::Keep => self.keep().await,
+            Work::TellKept => self.tell_kept().await,
+            Work::WipeKept => self.wipe_kept().await,
+            Work::ForgetKept(name) => self.remove_kept(name).await,
             Work::Renew { worker, assignment, cause } => self.renew(worker, assignment, cause).await,
         }
     }
@@ -306,6 +321,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Command::ShowPackages { view } => self.show_packages(view),
             Command::Evidence { run, wish } => self.begin_evidence(run, wish),
             Command::StopProbe { kind } => self.stop_probe(kind),
+            Command::Kept => self.errands.begin(Errand::Kept, Work::TellKept),
+            Command::WipeKept => self.errands.begin(Errand::Kept, Work::WipeKept),
             Command::SignIn { registry, username, password: Secret(password) } => {
                 let credentials = Credentials::basic(username, password);
                 self.desk.borrow_mut().credentials.insert(registry, credentials);

@@ -69,6 +69,19 @@ impl Stack {
         }
     }
 
+    /// Forgets the entries of a layer that is not settled: they come once more.
+    pub fn restart(&mut self, layer: u32) {
+        let current = self.current == layer as usize;
+        let Some(waiting) = self.layers.get_mut(layer as usize) else { return };
+        *waiting = Waiting::default();
+        if current {
+            self.reader = None;
+            if std::mem::take(&mut self.open) {
+                self.tree.abort();
+            }
+        }
+    }
+
     /// Nothing more will come of a layer: keep it if it is verified.
     pub fn settle(&mut self, layer: u32, verified: bool) {
         if let Some(waiting) = self.layers.get_mut(layer as usize) {
@@ -192,6 +205,25 @@ mod tests {
         stack.settle(1, false);
         settle(&mut stack);
         assert_eq!(paths(&stack), ["a", "c"]);
+        assert!(stack.complete());
+    }
+
+    #[test]
+    fn a_layer_that_comes_once_more_leaves_nothing_of_the_first_time() {
+        let mut stack = Stack::new(2, 100);
+        stack.receive(0, batch(&["a", "b"]));
+        stack.receive(1, batch(&["x"]));
+        settle(&mut stack);
+        assert_eq!(paths(&stack), ["a", "b"]);
+        stack.restart(0);
+        stack.restart(1);
+        assert_eq!(paths(&stack), [""; 0]);
+        for layer in [0, 1] {
+            stack.receive(layer, batch(&[["c", "d"][layer as usize]]));
+            stack.settle(layer, true);
+        }
+        settle(&mut stack);
+        assert_eq!(paths(&stack), ["c", "d"]);
         assert!(stack.complete());
     }
 

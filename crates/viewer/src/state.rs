@@ -19,8 +19,8 @@ use crate::address::Address;
 use crate::pretty::visible;
 use crate::protocol::{
     Chain, Changes, ComparisonFacts, ComparisonFailure, FailureNotice, FileView as Listing, ImageLayer, ImageSummary,
-    LayerProgress, OverviewFacts, PathVersionFacts, RegistryRoute as Way, RelaySettings, RouteReason, RowChange,
-    RowKind, RowWindow, SearchHit, Selection, ShownContent, Sizes, VersionDiff, ViewMode, WasteFacts,
+    KeptFacts, LayerProgress, OverviewFacts, PathVersionFacts, RegistryRoute as Way, RelaySettings, RouteReason,
+    RowChange, RowKind, RowWindow, SearchHit, Selection, ShownContent, Sizes, VersionDiff, ViewMode, WasteFacts,
 };
 use porthole_core::{failure::FailureClass, layer::LayerNumber};
 use std::{collections::BTreeMap, rc::Rc};
@@ -63,6 +63,8 @@ pub struct State {
     pub relay_serves_page: bool,
     /// The person's choice about relays.
     pub relay_settings: RelaySettings,
+    /// What is kept from one visit to the next, as far as it was asked for.
+    pub kept: Option<Rc<KeptFacts>>,
     /// The person stopped the look: only what is present will be shown.
     pub stopped: bool,
     /// What ended the look.

@@ -1,6 +1,7 @@
 //! A layer worker: fetches a blob, verifies it and scans it where its bytes are.
 
 mod fetch;
+mod replay;
 mod scan;
 mod wire;
 
@@ -116,7 +117,13 @@ impl<T: Transport + Environment> LayerWorker<T> {
         probe: Option<Box<dyn LayerProbe>>,
         link: &Link,
     ) -> Result<LayerFindings, Failed> {
-        let (blob, request) = (job.blob.take(), job.request.take());
+        let (mut blob, request) = (job.blob.take(), job.request.take());
+        if let Some(kept) = job.kept.take().filter(|_| probe.is_none()) {
+            if let Some(findings) = replay::replay(&self.transport, kept, blob.take(), job.job, &*self.tell).await {
+                return Ok(findings);
+            }
+            (self.tell)(WorkerReport::Again { job: job.job });
+        }
         let wire = Wire::new(&job, &self.transport, &*self.tell);
         let mut scan = Scan::begin(&job, probe, self.limits, &*self.tell, self.transport.now())
             .map_err(|text| Failed::new(FailureClass::Other, text))?;

@@ -6,10 +6,7 @@ use crate::{
     protocol::{Event, LayerState, Sizes},
     waste,
 };
-use porthole_core::{
-    seek::{IndexReader, Offsets},
-    tree::Mode,
-};
+use porthole_core::{seek::Offsets, tree::Mode};
 use porthole_inspect::{
     findings,
     waste::{LayerBlob, WasteReport},
@@ -85,7 +82,7 @@ impl LookBody {
     /// Where in the blob of a layer its bytes are, if an index knows it.
     fn offsets(&self, layer: usize) -> Option<Offsets> {
         match self.access.get(layer)?.as_ref()? {
-            Access::Index(index) => index.borrow_mut().ask(IndexReader::offsets).ok(),
+            Access::Index(index) => index.offsets().cloned(),
             Access::Toc(_) => None,
         }
     }

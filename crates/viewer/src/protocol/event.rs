@@ -38,6 +38,11 @@ pub enum Event {
         /// The chain.
         chain: Chain,
     },
+    /// How much is kept from one visit to the next: the answer to `Kept` and `WipeKept`.
+    Kept {
+        /// How much.
+        facts: KeptFacts,
+    },
     /// The platforms of an index, as soon as it is read.
     Platforms {
         /// Number of the look.
@@ -270,7 +275,7 @@ impl Event {
     /// Number of the look that this belongs to; `None` = to none.
     pub fn look(&self) -> Option<u32> {
         match self {
-            Self::Ready | Self::Relay { .. } => None,
+            Self::Ready | Self::Relay { .. } | Self::Kept { .. } => None,
             Self::Failure { look: 0, .. } => None,
             Self::Connection { look, .. }
             | Self::Chain { look, .. }
@@ -334,6 +339,19 @@ pub enum RouteReason {
     Unreachable,
     /// The image ships inside the page, or inside the relay.
     Local,
+}
+
+/// What is kept from one visit to the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptFacts {
+    /// Bytes.
+    pub bytes: u64,
+    /// Layers of which something is kept.
+    pub layers: u64,
+    /// Bytes that are kept at most.
+    pub most: u64,
+    /// Why no more is kept, in words.
+    pub lack: Option<String>,
 }
 
 /// The selected path.

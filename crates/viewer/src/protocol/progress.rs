@@ -118,6 +118,8 @@ pub struct LayerProgress {
     pub findings: Vec<String>,
     /// What is known of its table of contents, in words.
     pub note: Option<String>,
+    /// The day on which it was verified, where it is listed from what was kept since: `2026-11-18`.
+    pub since: Option<String>,
 }
 
 /// State of a layer.

@@ -3,13 +3,10 @@
 //! The other image is a second look that is not listed and reports nothing. A layer that both images have is not fetched
 //! for it: its entries come from the index of the first.
 
-use super::{
-    Errand, Front, Session, Work,
-    content::{SourceFile, open},
-    resolve::Found,
-};
+use super::{Errand, Front, Session, Work, content::FileContent, resolve::Found};
 use crate::{
     compare,
+    index::OpenIndex,
     look::{Access, Look, LookBody},
     overview,
     pool::Pool,
@@ -28,7 +25,7 @@ use porthole_core::{
 };
 use porthole_inspect::{compare as engine, overview::Overview};
 use porthole_registry::transport::{Environment, Transport};
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{rc::Rc, time::Duration};
 
 /// What is to be compared with the image of a look.
 #[derive(Clone, Debug)]
@@ -197,37 +194,44 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 }
             }
         }
-        self.enqueue(wish.number, self.without_twins(wish.number, wanted).into_iter());
+        let wanted = self.without_twins(wish.number, wanted);
+        for layer in self.recall(wish.number, &wanted).await {
+            let desk = self.desk.borrow();
+            let body = desk.look_of(wish.number).and_then(|look| look.body.as_ref());
+            let layer = body.and_then(|body| body.resolved.image.layers.get(layer as usize));
+            fetched -= layer.map_or(0, |layer| layer.descriptor.size).min(fetched);
+        }
+        self.enqueue(wish.number, wanted.into_iter());
         fetched
     }
 
     /// How a file differs between the two images.
     pub(super) async fn diff_file(&self, look: u32, path: String, anyway: bool) {
         let tell = |diff| self.front.tell(Event::FileDiff { look, path: path.clone(), diff: Box::new(diff) });
-        match self.compared_files(&path) {
-            Ok(Some([old, new])) => self.diff_contents(old, new, anyway, tell).await,
-            Ok(None) => {}
-            Err(text) => tell(VersionDiff::Failed { wrong: false, text }),
+        let Some([old, new]) = self.compared_files(&path) else { return };
+        match (self.open(old).await, self.open(new).await) {
+            (Ok(old), Ok(new)) => self.diff_contents(old, new, anyway, tell).await,
+            (Err(text), _) | (_, Err(text)) => tell(VersionDiff::Failed { wrong: false, text }),
         }
     }
 
     /// A path of both images, about to be read. `None`: it has no content in one of them.
-    fn compared_files(&self, path: &str) -> Result<Option<[SourceFile; 2]>, String> {
+    fn compared_files(&self, path: &str) -> Option<[FileContent; 2]> {
         let desk = self.desk.borrow();
         let [before, after] = [&desk.look, &desk.other].map(|look| look.as_ref().and_then(|look| look.body.as_ref()));
-        let (Some(before), Some(after), Some(path)) = (before, after, path::unescape(path)) else { return Ok(None) };
+        let (before, after, path) = (before?, after?, path::unescape(path)?);
         let content = |body: &LookBody| {
             let view = body.stack.tree().view(Mode::Merged);
             view.content(view.find(&path)?)
         };
-        let (Some(old), Some(new)) = (content(before), content(after)) else { return Ok(None) };
+        let (old, new) = (content(before)?, content(after)?);
         // A layer that both images have was read for the first alone.
         let twin = after.resolved.image.layers.get(new.layer as usize).and_then(|layer| verified_twin(before, layer));
         let new = match twin {
-            Some(layer) if after.access(new.layer).is_none() => open(before, Content { layer, ..new }, &self.options)?,
-            _ => open(after, new, &self.options)?,
+            Some(layer) if after.access(new.layer).is_none() => FileContent::of(before, Content { layer, ..new }),
+            _ => FileContent::of(after, new),
         };
-        Ok(open(before, old, &self.options)?.zip(new).map(|(old, new)| [old, new]))
+        Some([FileContent::of(before, old)?, new?])
     }
 
     /// The index of a verified layer of the look that unpacks to the same.
@@ -245,7 +249,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             if self.desk.borrow().look_of(number).is_none() {
                 return;
             }
-            let entries = known.index.borrow_mut().ask(|index| index.entries(from));
+            let entries = known.index.ask(|index| index.entries(from)).await;
             let Some(entries) = entries.ok().filter(|entries| !entries.is_empty()) else {
                 whole = false;
                 break;
@@ -307,7 +311,7 @@ fn verified_twin(body: &LookBody, layer: &Layer) -> Option<u32> {
 
 /// A layer whose entries are known.
 pub(super) struct KnownLayer {
-    pub(super) index: Rc<RefCell<porthole_core::seek::MemoryIndex>>,
+    pub(super) index: Rc<OpenIndex>,
     uncompressed: u64,
     entries: u64,
 }

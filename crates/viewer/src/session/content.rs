@@ -1,6 +1,6 @@
 //! The content of files: a range of a layer, checked span by span or chunk by chunk before anything is shown.
 
-use super::{Errand, Front, PageImage, SavedFile, Session, SessionOptions, Work};
+use super::{Errand, Front, PageImage, SavedFile, Session, Work};
 use crate::{
     look::{Access, LookBody},
     pool::Pool,
@@ -12,11 +12,12 @@ use porthole_core::{
     layer::LayerNumber,
     path,
     reference::Reference,
-    seek::{Opening, Seekable},
+    seek::{self, Opening, Seekable},
     tree::Content,
 };
 use porthole_inspect::{
     open::{Error as PartsError, FileParts},
+    seek::Error as IndexError,
     text_diff::is_text,
 };
 use porthole_registry::{
@@ -68,6 +69,25 @@ impl SourceFile {
     }
 }
 
+/// A content of an image, and what is needed to read it.
+pub(super) struct FileContent {
+    content: Content,
+    access: Option<Access>,
+    page: Option<PageImage>,
+    reference: Reference,
+    layer: Descriptor,
+}
+
+impl FileContent {
+    /// `None`: its layer is not one of the image.
+    pub(super) fn of(body: &LookBody, content: Content) -> Option<Self> {
+        let layer = body.resolved.image.layers.get(content.layer as usize)?.descriptor.clone();
+        let page = body.page.as_ref().map(|page| page.image.clone());
+        let (access, reference) = (body.access(content.layer).cloned(), body.reference.clone());
+        Some(Self { content, access, page, reference, layer })
+    }
+}
+
 /// Why nothing can be shown: whether the bytes are wrong, and words.
 pub(super) type Failed = (bool, String);
 
@@ -85,9 +105,9 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             let (path, content) = (path.clone(), Box::new(content));
             self.front.tell(Event::Content { look, path, content });
         };
-        let file = match self.file(&path) {
-            Ok(Some(file)) => file,
-            Ok(None) => return,
+        let Some(content) = self.content(&path) else { return };
+        let file = match self.open(content).await {
+            Ok(file) => file,
             Err(text) => return tell(ShownContent::Failed { wrong: false, text }),
         };
         if want == Want::Start && file.cost > self.options.unasked_bytes {
@@ -101,11 +121,40 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     }
 
     /// `None`: nothing that has content.
-    fn file(&self, path: &str) -> Result<Option<SourceFile>, String> {
+    fn content(&self, path: &str) -> Option<FileContent> {
         let desk = self.desk.borrow();
-        let found = desk.look.as_ref().and_then(|look| Some((look.body.as_ref()?, look.view())));
-        let (Some((body, view)), Some(path)) = (found, path::unescape(path)) else { return Ok(None) };
-        body.content(view, &path).map_or(Ok(None), |content| open(body, content, &self.options))
+        let look = desk.look.as_ref()?;
+        let body = look.body.as_ref()?;
+        FileContent::of(body, body.content(look.view(), &path::unescape(path)?)?)
+    }
+
+    /// What reads a content.
+    pub(super) async fn open(&self, content: FileContent) -> Result<SourceFile, String> {
+        let FileContent { content, access, page, reference, layer } = content;
+        let (options, number) = (&self.options, LayerNumber::of_index(content.layer));
+        let (parts, cost) = match access {
+            Some(Access::Index(index)) => {
+                let mut opening = Opening::at_offset(content.offset, &options.limits);
+                let reader = index.ask(|index| opening.step(index)).await.map_err(|error| match error {
+                    IndexError::Read(_) | IndexError::Seek(seek::Error::Index(_)) if index.held().is_none() => {
+                        format!("what was kept of layer {number} is damaged or gone: verify it again")
+                    }
+                    error => error.to_string(),
+                })?;
+                let range = reader.range();
+                let length = range.end - range.start;
+                // A reader that starts near the file is left when enough is seen.
+                let from_start = index.facts().seekable() == Seekable::FromStart;
+                let cost = if from_start { length } else { length.min(options.unasked_bytes) };
+                (reader.into(), cost)
+            }
+            Some(Access::Toc(toc)) => {
+                let parts = FileParts::by_toc(&toc, content).map_err(|error| error.to_string())?;
+                (parts, 0)
+            }
+            None => return Err(format!("layer {number} is not read, or too large for its index to be kept")),
+        };
+        Ok(SourceFile { parts, page, reference, layer, size: content.size, cost })
     }
 
     /// The beginning of a file.
@@ -174,33 +223,6 @@ async fn stream<S: ImageSource>(
         PartsError::Part(error) => (true, error.to_string()),
         PartsError::Chunk(error) => (true, error.to_string()),
     })
-}
-
-/// What reads a content. `None`: its layer is not one of the image.
-pub(super) fn open(body: &LookBody, content: Content, options: &SessionOptions) -> Result<Option<SourceFile>, String> {
-    let Some(layer) = body.resolved.image.layers.get(content.layer as usize) else { return Ok(None) };
-    let number = LayerNumber::of_index(content.layer);
-    let (parts, cost) = match body.access(content.layer) {
-        Some(Access::Index(index)) => {
-            let mut opening = Opening::at_offset(content.offset, &options.limits);
-            let mut index = index.borrow_mut();
-            let reader = index.ask(|index| opening.step(index)).map_err(|error| error.to_string())?;
-            let range = reader.range();
-            let length = range.end - range.start;
-            // A reader that starts near the file is left when enough is seen.
-            let from_start = index.reader().seekable() == Seekable::FromStart;
-            let cost = if from_start { length } else { length.min(options.unasked_bytes) };
-            (reader.into(), cost)
-        }
-        Some(Access::Toc(toc)) => {
-            let parts = FileParts::by_toc(toc, content).map_err(|error| error.to_string())?;
-            (parts, 0)
-        }
-        None => return Err(format!("layer {number} is not read, or too large for its index to be kept")),
-    };
-    let (reference, layer) = (body.reference.clone(), layer.descriptor.clone());
-    let page = body.page.as_ref().map(|page| page.image.clone());
-    Ok(Some(SourceFile { parts, page, reference, layer, size: content.size, cost }))
 }
 
 /// Text with what is no UTF-8, and what would show as nothing or turn the text around it, as escapes.

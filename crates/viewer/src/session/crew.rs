@@ -2,18 +2,20 @@
 
 use super::{BlobPlace, Errand, Front, Session, Work};
 use crate::{
-    layer::{BlobRequest, ReadJob, WorkerOrder, WorkerReport},
+    index::OpenIndex,
+    layer::{BlobRequest, KeptIndex, ReadJob, WorkerOrder, WorkerReport},
     look::{Access, Look},
     pool::{Assignment, CONFIG, Pool, Task},
     prepared,
     protocol::{FailureCause, FailureNotice, Remedy},
 };
-use porthole_core::{failure::FailureClass, seek::MemoryIndex};
+use porthole_core::failure::FailureClass;
 use porthole_registry::{
     client::Route,
     transport::{self, Environment, Transport},
 };
-use std::{cell::RefCell, rc::Rc};
+use porthole_source::ReadAt as _;
+use std::rc::Rc;
 
 impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// Takes a report of a layer worker.
@@ -55,17 +57,19 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             }
             WorkerReport::Index { index, .. } => {
                 let bytes = index.len() as u64;
-                if let Ok(index) = MemoryIndex::new(index) {
-                    self.of_look(look, |look, _| look.keep(layer, Access::Index(Rc::new(RefCell::new(index))), bytes));
+                if let Some(index) = OpenIndex::of_memory(index) {
+                    self.of_look(look, |look, _| look.keep(layer, Access::Index(Rc::new(index)), bytes));
                 }
             }
             WorkerReport::Done { findings, .. } => {
                 self.desk.borrow_mut().roster.free(worker);
                 self.of_look(look, |look, out| look.done(layer, findings.clone(), out));
                 self.end_twins(look, layer, &findings);
+                self.keep_layer(look, layer, &findings);
                 self.dispatch();
                 self.turn();
             }
+            WorkerReport::Again { .. } => self.forget_kept(look, layer),
             WorkerReport::Failed { kind, cause, text, .. } => {
                 let remedies = vec![Remedy::Retry { after: None }];
                 let (cause, text) = match cause {
@@ -156,7 +160,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             }
             let job = self.desk.borrow().look_of(assignment.look).and_then(|look| self.job(look, assignment));
             let probe = self.wish_of(assignment.task);
-            if let Some(job) = job.map(|job| ReadJob { audit: job.audit.filter(|_| probe.is_none()), probe, ..job }) {
+            if let Some(job) = job.map(|job| job.looking_for(probe)) {
                 self.pool.send(worker, WorkerOrder::Read(Box::new(job)));
                 continue;
             }
@@ -190,9 +194,11 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Some(BlobPlace::At(url)) => Some(BlobRequest { url: url.clone(), headers: Vec::new() }),
             None => Some(twin(&self.registry.blob_request(&body.reference, descriptor).ok()?)),
         };
+        let kept = look.kept(assignment.layer).filter(|_| assignment.task == Task::List);
         Some(ReadJob {
             job: assignment.job,
-            blob: blob.and_then(BlobPlace::held),
+            blob: blob.and_then(BlobPlace::held).or_else(|| kept?.bytes.clone()),
+            kept: kept.map(|kept| KeptIndex { url: kept.address(), size: kept.file.size() }),
             request,
             registry: body.page.is_none().then(|| body.reference.registry().to_owned()),
             digest: descriptor.digest.to_string(),

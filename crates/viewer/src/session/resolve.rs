@@ -125,12 +125,21 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 && prepared::announced(&layer.descriptor, &self.options.limits)
         };
         let (listed, read): (Vec<_>, Vec<_>) = resolved.image.layers.iter().partition(|layer| prepared(layer));
-        let listed = LayerJob::of(listed);
-        let read = read.into_iter().map(|layer| layer.index).collect();
+        let mut listed = LayerJob::of(listed);
+        let read: Vec<u32> = read.into_iter().map(|layer| layer.index).collect();
+        let of_registry = page.is_none();
         self.of_look(number, |look, out| {
             look.install(reference.clone(), resolved, page, summary, overview, out);
         });
-        self.enqueue(number, self.without_twins(number, read).into_iter());
+        let mut read = self.without_twins(number, read);
+        if of_registry && !wish.audit {
+            let wanted: Vec<u32> = read.iter().copied().chain(listed.iter().map(|job| job.layer)).collect();
+            let recalled = self.recall(number, &wanted).await;
+            listed.retain(|job| !recalled.contains(&job.layer));
+            read.extend(recalled.iter().filter(|layer| !read.contains(layer)).copied().collect::<Vec<_>>());
+            read.sort_unstable();
+        }
+        self.enqueue(number, read.into_iter());
         for job in listed {
             match self.list(&reference, &job).await {
                 Ok(listing) => {

@@ -2,7 +2,7 @@
 
 use super::{
     Front, Session, Want,
-    content::{Failed, SourceFile, open},
+    content::{Failed, FileContent, SourceFile},
 };
 use crate::{
     listing,
@@ -35,9 +35,9 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             let (path, content) = (name.path.clone(), Box::new(content));
             self.front.tell(Event::VersionContent { look, path, layer, content });
         };
-        let file = match self.version(&name) {
-            Ok(Some(file)) => file,
-            Ok(None) => return,
+        let Some(version) = self.version(&name) else { return };
+        let file = match self.open(version).await {
+            Ok(file) => file,
             Err(text) => return tell(ShownContent::Failed { wrong: false, text }),
         };
         if want == Want::Start && file.cost() > self.options.unasked_bytes {
@@ -55,10 +55,10 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             self.front.tell(Event::VersionDiff { look, path, before: layer, after, diff });
         };
         let other = VersionName { layer: after, ..before.clone() };
-        let (old, new) = match (self.version(&before), self.version(&other)) {
-            (Ok(Some(old)), Ok(Some(new))) => (old, new),
+        let (Some(old), Some(new)) = (self.version(&before), self.version(&other)) else { return };
+        let (old, new) = match (self.open(old).await, self.open(new).await) {
+            (Ok(old), Ok(new)) => (old, new),
             (Err(text), _) | (_, Err(text)) => return tell(VersionDiff::Failed { wrong: false, text }),
-            _ => return,
         };
         self.diff_contents(old, new, anyway, tell).await;
     }
@@ -103,15 +103,13 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     }
 
     /// `None`: no version of this layer has content, or the look is another.
-    fn version(&self, name: &VersionName) -> Result<Option<SourceFile>, String> {
+    fn version(&self, name: &VersionName) -> Option<FileContent> {
         let desk = self.desk.borrow();
         let look = desk.look.as_ref().filter(|look| look.number == name.look);
-        let (Some(body), Some(path)) = (look.and_then(|look| look.body.as_ref()), path::unescape(&name.path)) else {
-            return Ok(None);
-        };
+        let (body, path) = (look?.body.as_ref()?, path::unescape(&name.path)?);
         let versions = body.stack.tree().versions(&path).into_iter();
         let content = versions.filter(|version| version.layer == name.layer).find_map(|version| version.content);
-        content.map_or(Ok(None), |content| open(body, content, &self.options))
+        FileContent::of(body, content?)
     }
 }
 

@@ -16,6 +16,7 @@ impl State {
                 self.relay = url;
                 self.relay_serves_page = same_origin;
             }
+            Event::Kept { facts } => self.kept = Some(Rc::new(facts)),
             Event::Connection { registry, route, reason, .. } => {
                 self.connection = Some(Rc::new(LookRoute { registry, way: route, reason }));
             }

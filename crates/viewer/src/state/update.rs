@@ -132,6 +132,8 @@ pub enum Action {
     Retry,
     /// Look again, and compare tables of contents with archives.
     Audit,
+    /// Remove what is kept from one visit to the next.
+    WipeKept,
     /// Events of the session, in their order.
     Events(Vec<Event>),
 }
@@ -325,7 +327,11 @@ impl State {
                 }
             }
             Action::SaveWire => effects.push(Effect::Send(Command::SaveWire)),
-            Action::Dialog(dialog) => self.dialog = dialog,
+            Action::Dialog(dialog) => {
+                effects.extend((dialog == Some(Dialog::Settings)).then_some(Effect::Send(Command::Kept)));
+                self.dialog = dialog;
+            }
+            Action::WipeKept => effects.push(Effect::Send(Command::WipeKept)),
             Action::SignIn { registry, username, password } => {
                 self.dialog = None;
                 effects.push(Effect::Send(Command::SignIn { registry, username, password }));

@@ -40,6 +40,11 @@ impl<'w, T: Transport + Environment> Wire<'w, T> {
         Self { transport, tell, job: job.job, digest, registry, last: Cell::new(0) }
     }
 
+    /// What is fetched is on this machine, and nothing is reported.
+    pub(super) fn silent(transport: &'w T, tell: &'w dyn Fn(WorkerReport)) -> Self {
+        Self { transport, tell, job: 0, digest: String::new(), registry: None, last: Cell::new(0) }
+    }
+
     /// Sends once. `reason` says why, if it is not the first time.
     pub(super) async fn send(
         &'w self,

@@ -127,6 +127,11 @@ impl Stage {
         self.screen.given.borrow_mut().insert(given::reference(name), (name.into(), Place::File(file)));
     }
 
+    /// Keeps files from one visit to the next.
+    pub(crate) fn keep_in(&self, files: Rc<dyn porthole_viewer::kept::KeptFiles>) {
+        self.session.set_kept(files);
+    }
+
     /// Looks at an image, to the end.
     pub(crate) fn look(&mut self, reference: &str) {
         self.act(Action::Look(reference.into()));
