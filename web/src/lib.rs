@@ -7,6 +7,8 @@
 
 // Workers.
 pub mod checker;
+pub mod disk;
+pub mod kept;
 pub mod layer;
 pub mod pool;
 pub mod protocol;

@@ -89,7 +89,7 @@ mod tests {
     use porthole_core::failure::FailureClass;
     use porthole_registry::trace::RecordedExchange;
     use porthole_viewer::{
-        layer::{BlobRequest, LayerFindings, ReadJob, WorkerOrder, WorkerReport},
+        layer::{BlobRequest, KeptIndex, LayerFindings, ReadJob, WorkerOrder, WorkerReport},
         protocol::{
             Chain, Changes, Command, ContentFateFact, Event, FailureCause, FailureNotice, FileView, LostPart,
             ProbeKind, ProbeProgress, ProbeState, ProbeSums, ProbeWish, ProofStep, RegistryRoute, RelayMode,
@@ -195,6 +195,7 @@ mod tests {
             diff_id: None,
             media_type: "application/vnd.oci.image.layer.v1.tar".into(),
             promised: true,
+            kept: Some(KeptIndex { url: Some("blob+x".into()), size: u64::MAX }),
             audit: Some([("a".to_owned(), "b".to_owned())].into()),
             probe: Some(ProbeWish::Search(SearchQuery { pattern: "\u{1f511}".into(), ..SearchQuery::default() })),
         })));

@@ -2,30 +2,29 @@
 
 use crate::{
     checker::Checker,
+    disk::OnDisk,
+    kept::OriginFiles,
     pool::{Said, Workers},
     protocol::{bytes_of, read},
-    transport::{BLOB_SCHEME, Fetch},
+    transport::Fetch,
     worker,
 };
-use js_sys::{Array, ArrayBuffer, Uint8Array};
+use js_sys::{Array, Uint8Array};
 use porthole_core::{failure::FailureClass, limits::Limits, platform::Platform};
 use porthole_registry::{Options, Registry, trace::Recorder, transport::Environment as _};
 use porthole_source::Place;
 use porthole_viewer::{
-    given::{GivenFile, GivenPlace, OpenFile, reference},
+    given::{GivenFile, GivenPlace, reference},
     protocol::{Event, EvidenceJob, FailureNotice},
     session::{self, Front, SavedFile, Session},
 };
 use std::{
     cell::{OnceCell, RefCell},
     collections::HashMap,
-    io,
-    ops::Range,
-    pin::Pin,
     rc::Rc,
 };
 use wasm_bindgen::{JsCast as _, JsValue};
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use wasm_bindgen_futures::spawn_local;
 
 /// Listens to the page until the worker is ended.
 pub fn run() {
@@ -75,6 +74,7 @@ pub fn run() {
             ..session::SessionOptions::default()
         },
     ));
+    session.set_kept(Rc::new(OriginFiles::default()));
     let _ = known.set(Rc::clone(&session));
     let driven = Rc::clone(&session);
     spawn_local(async move { driven.run().await });
@@ -131,36 +131,6 @@ impl Front for Tab {
     fn given(&self, reference: &str) -> Option<(String, GivenPlace)> {
         let (name, file) = self.files.borrow().get(reference)?.clone();
         Some((name, Place::File(GivenFile::new(OnDisk(file)))))
-    }
-}
-
-/// A file of this machine. Only the ranges that are asked for are read.
-struct OnDisk(web_sys::Blob);
-
-impl OnDisk {
-    fn slice(&self, range: Range<u64>) -> Result<web_sys::Blob, JsValue> {
-        self.0.slice_with_f64_and_f64(range.start as f64, range.end as f64)
-    }
-}
-
-impl OpenFile for OnDisk {
-    fn size(&self) -> u64 {
-        self.0.size() as u64
-    }
-
-    fn read(&self, range: Range<u64>) -> Pin<Box<dyn Future<Output = io::Result<Vec<u8>>> + '_>> {
-        let gone = |_| io::Error::other("the file was moved or changed after it was opened");
-        Box::pin(async move {
-            let part = self.slice(range).map_err(gone)?;
-            let bytes = JsFuture::from(part.array_buffer()).await.map_err(gone)?;
-            Ok(Uint8Array::new(&bytes.unchecked_into::<ArrayBuffer>()).to_vec())
-        })
-    }
-
-    /// The address lasts as long as this worker. It holds a range of the file's name, not its bytes.
-    fn address(&self, range: Range<u64>) -> Option<String> {
-        let url = web_sys::Url::create_object_url_with_blob(&self.slice(range).ok()?).ok()?;
-        Some(format!("{BLOB_SCHEME}{}", url.strip_prefix("blob:")?))
     }
 }
 

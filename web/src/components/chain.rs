@@ -104,6 +104,7 @@ fn link(link: &ProofLink) -> Html {
     let aside = match (&link.mismatch, link.state) {
         (Some((_, tagged)), LinkState::Unchecked) => format!("now stands for {}", shorten(tagged)),
         (None, LinkState::Unchecked) if link.step == ProofStep::Tag => "not checked".to_owned(),
+        _ if link.step == ProofStep::Layers => link.label.clone(),
         _ => String::new(),
     };
     html! {

@@ -34,6 +34,7 @@ pub fn Layers(props: &LayersProps) -> Html {
         let failure = props.failures.get(&layer.index);
         item(layer, progress, failure, props.chosen == Some(layer.index), largest, &props.dispatch)
     });
+    let since = props.progress.iter().any(|layer| layer.since.is_some());
     let listed = props.progress.iter().any(|layer| layer.state == LayerState::Listed);
     html! {
         <nav class="layers" aria-label="Layers">
@@ -44,6 +45,12 @@ pub fn Layers(props: &LayersProps) -> Html {
                 }
             </header>
             <ol>{ for items }</ol>
+            if since {
+                <div class="audit" role="note">
+                    <p>{ "Layers with a date were verified on that day. They are listed from what this browser kept, and were not fetched again." }</p>
+                    <button data-action="verify-again" onclick={props.dispatch.reform(|_| Action::Audit)}>{ "Verify again" }</button>
+                </div>
+            }
             if listed {
                 <div class="audit" role="note">
                     <p>{ "Layers marked ≡ are listed from their tables of contents. What a container gets is in their archives, which were not read." }</p>
@@ -83,7 +90,7 @@ fn item(
     };
     html! {
         <li key={index} data-layer={index.to_string()} data-state={progress.state.as_str()} data-digest={layer.digest.clone()}
-            data-diff-id={layer.diff_id.clone()} data-entries={progress.entries.to_string()} aria-current={chosen.then_some("true")}>
+            data-diff-id={layer.diff_id.clone()} data-entries={progress.entries.to_string()} data-since={progress.since.clone()} aria-current={chosen.then_some("true")}>
             <button class="layer" onclick={dispatch.reform(move |_| Action::Layer(index))} {title}>
                 <span class="number">{ index + 1 }</span>
                 <span class="instruction cut">{ what }</span>
@@ -104,6 +111,9 @@ fn item(
             </button>
             if let Some(it) = instruction.filter(|_| chosen) {
                 <pre class="whole">{ lines(&it.created_by) }</pre>
+            }
+            if let Some(day) = &progress.since {
+                <p class="note">{ "verified on " }{ day }</p>
             }
             if let Some(note) = &progress.note {
                 <p class="note">{ bdi(note) }</p>

@@ -1,8 +1,9 @@
-//! The settings: relay and theme.
+//! The settings: relay, what is kept, theme.
 
 use super::dialogs::Modal;
 use crate::hooks::storage;
 use porthole_viewer::protocol::{RelayMode, RelaySettings};
+use porthole_viewer::size::size;
 use porthole_viewer::state::{Action, State};
 use std::rc::Rc;
 use web_sys::{HtmlInputElement, HtmlSelectElement};
@@ -32,6 +33,7 @@ pub fn Settings(props: &SettingsProps) -> Html {
     let modes = modes.into_iter().map(|(this, words)| {
         html! { <option value={storage::name_of(this)} selected={this == settings.mode}>{ words }</option> }
     });
+    let kept = state.kept.clone().unwrap_or_default();
     let theme = storage::theme();
     let themes = [("", "as the system"), ("light", "light"), ("dark", "dark")].into_iter().map(|(this, words)| {
         html! { <option value={this} selected={this == theme}>{ words }</option> }
@@ -69,6 +71,16 @@ pub fn Settings(props: &SettingsProps) -> Html {
                     }
                     { "A relay passes on what registries send; it can refuse to, but it cannot change a byte unnoticed. It sees what you look at." }
                 </p>
+                <div class="kept">
+                    <p id="kept" class="dim" data-bytes={kept.bytes.to_string()} data-layers={kept.layers.to_string()}>
+                        { format!("Kept for the next visit: {} of {}, the file lists of ", size(kept.bytes), size(kept.most)) }
+                        { if kept.layers == 1 { "one layer.".to_owned() } else { format!("{} layers.", kept.layers) } }
+                    </p>
+                    if let Some(lack) = &kept.lack {
+                        <p id="kept-lack" class="dim">{ format!("No more is kept: {lack}.") }</p>
+                    }
+                    <button id="kept-wipe" type="button" disabled={kept.bytes == 0} onclick={dispatch.reform(|_| Action::WipeKept)}>{ "Remove all" }</button>
+                </div>
                 <label>{ "Theme" }<select id="theme" onchange={on_theme}>{ for themes }</select></label>
                 <div class="actions">
                     <button type="button" onclick={close.reform(|_| ())}>{ "Cancel" }</button>

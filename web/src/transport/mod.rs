@@ -29,8 +29,7 @@ impl Transport for Fetch {
 
     async fn send(&self, request: Request) -> Result<Response<FetchBody>, Error> {
         let url = request.uri().to_string();
-        let local = url.strip_prefix(BLOB_SCHEME).map(|rest| format!("blob:{rest}"));
-        let (url, is_local) = (local.as_ref().unwrap_or(&url), local.is_some());
+        let (url, is_local) = (&platform_url(&url), url.starts_with(BLOB_SCHEME));
         let guard = AbortGuard::new()?;
         let init = RequestInit::new();
         init.set_method(request.method().as_str());
@@ -109,6 +108,11 @@ impl Environment for Fetch {
 
 /// What stands for `blob:` in the URL of a part of a file: `http::Uri` takes no scheme without `//`.
 pub const BLOB_SCHEME: &str = "blob+";
+
+/// The URL as the platform has it.
+pub fn platform_url(url: &str) -> String {
+    url.strip_prefix(BLOB_SCHEME).map_or_else(|| url.to_owned(), |rest| format!("blob:{rest}"))
+}
 
 /// What a digest names never changes and may stay in the browser's cache. A tag is requested each time.
 fn cache(url: &str) -> RequestCache {

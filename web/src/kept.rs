@@ -1,0 +1,250 @@
+//! What outlives the page: files of this origin, in the browser's origin private file system, which no person sees.
+//!
+//! A file is written with a synchronous access handle, which every browser has, in a worker, and which takes bytes where they are
+//! (a writable would copy them to a swap file of its own, and Safari was late with it). It is written under a temporary name
+//! and then moved, so that a tab that is closed leaves no half of an index under a name that is read. It is read as a
+//! `File`: a snapshot, for which two tabs need no lock.
+
+use crate::{disk::OnDisk, transport::Fetch};
+use js_sys::{AsyncIterator, Function, Object, Promise, Reflect};
+use porthole_registry::transport::Environment as _;
+use porthole_viewer::{
+    given::{GivenFile, OpenFile},
+    kept::{KeptError, KeptFile, KeptFiles, KeptLock, Later, TEMPORARY},
+};
+use std::{cell::RefCell, future::Future, io, ops::Range, pin::Pin};
+use wasm_bindgen::{JsCast as _, prelude::*};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{File, Url};
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(catch, js_namespace = ["navigator", "storage"], js_name = getDirectory)]
+    async fn root() -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch, js_namespace = ["navigator", "locks"], js_name = request)]
+    fn request_lock(name: &str, granted: &JsValue) -> Result<Pending, JsValue>;
+
+    type Pending;
+
+    #[wasm_bindgen(method, js_name = then)]
+    fn on_failure(this: &Pending, done: &JsValue, failed: &Function) -> JsValue;
+
+    #[derive(Clone)]
+    type Directory;
+
+    #[wasm_bindgen(method, catch, js_name = getDirectoryHandle)]
+    async fn directory(this: &Directory, name: &str, options: &Object) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = getFileHandle)]
+    async fn file(this: &Directory, name: &str, options: &Object) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = removeEntry)]
+    async fn remove(this: &Directory, name: &str) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(method)]
+    fn values(this: &Directory) -> AsyncIterator;
+
+    type Handle;
+
+    #[wasm_bindgen(method, getter)]
+    fn name(this: &Handle) -> String;
+
+    #[wasm_bindgen(method, catch, js_name = getFile)]
+    async fn snapshot(this: &Handle) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = createSyncAccessHandle)]
+    async fn access(this: &Handle) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = move)]
+    async fn rename(this: &Handle, name: &str) -> Result<JsValue, JsValue>;
+
+    type Access;
+
+    #[wasm_bindgen(method, catch)]
+    fn write(this: &Access, bytes: &[u8]) -> Result<f64, JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    fn flush(this: &Access) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method)]
+    fn close(this: &Access);
+}
+
+/// The directory of this page among the files of its origin.
+#[derive(Default)]
+pub struct OriginFiles(RefCell<Option<Directory>>);
+
+impl OriginFiles {
+    async fn folder(&self) -> Result<Directory, KeptError> {
+        let known = self.0.borrow().clone();
+        if let Some(folder) = known {
+            return Ok(folder);
+        }
+        let root: Directory = root().await.map_err(|error| unusable(&error))?.unchecked_into();
+        let folder = root.directory(FOLDER, &create(true)).await.map_err(|error| unusable(&error))?;
+        let folder: Directory = folder.unchecked_into();
+        *self.0.borrow_mut() = Some(folder.clone());
+        Ok(folder)
+    }
+
+    async fn put(folder: &Directory, temporary: &str, name: &str, parts: &[&[u8]]) -> Result<(), JsValue> {
+        let handle: Handle = folder.file(temporary, &create(true)).await?.unchecked_into();
+        let access: Access = handle.access().await?.unchecked_into();
+        let written = parts.iter().try_for_each(|part| match access.write(part)? {
+            written if written == part.len() as f64 => Ok(()),
+            _ => Err(JsValue::from(js_sys::Error::new(FULL))),
+        });
+        let written = written.and_then(|()| access.flush());
+        access.close();
+        written?;
+        if handle.rename(name).await.is_err() {
+            // Where it does not replace what is there.
+            let _ = folder.remove(name).await;
+            handle.rename(name).await?;
+        }
+        Ok(())
+    }
+}
+
+impl KeptFiles for OriginFiles {
+    fn open<'f>(&'f self, name: &'f str) -> Later<'f, Option<GivenFile>> {
+        Box::pin(async move {
+            let handle = match self.folder().await?.file(name, &create(false)).await {
+                Ok(handle) => handle.unchecked_into::<Handle>(),
+                Err(error) if named(&error, "NotFoundError") => return Ok(None),
+                Err(error) => return Err(failed(&error)),
+            };
+            let file: File = handle.snapshot().await.map_err(|error| failed(&error))?.unchecked_into();
+            Ok(Some(GivenFile::new(Snapshot { file: OnDisk(file.into()), url: RefCell::default() })))
+        })
+    }
+
+    fn write<'f>(&'f self, name: &'f str, parts: &'f [&'f [u8]]) -> Later<'f, ()> {
+        Box::pin(async move {
+            let folder = self.folder().await?;
+            let temporary = format!("{TEMPORARY}{:016x}", Fetch.random());
+            let outcome = Self::put(&folder, &temporary, name, parts).await;
+            if outcome.is_err() {
+                let _ = folder.remove(&temporary).await;
+            }
+            outcome.map_err(|error| failed(&error))
+        })
+    }
+
+    fn remove<'f>(&'f self, name: &'f str) -> Later<'f, ()> {
+        Box::pin(async move {
+            self.folder().await?.remove(name).await.map_err(|error| failed(&error))?;
+            Ok(())
+        })
+    }
+
+    fn list(&self) -> Later<'_, Vec<KeptFile>> {
+        Box::pin(async move {
+            let entries = self.folder().await?.values();
+            let mut files = Vec::new();
+            loop {
+                let next = entries.next().map_err(|error| failed(&error))?;
+                let next = JsFuture::from(next).await.map_err(|error| failed(&error))?;
+                let next: js_sys::IteratorNext = next.unchecked_into();
+                if next.done() {
+                    return Ok(files);
+                }
+                let handle: Handle = next.value().unchecked_into();
+                // It may be gone by now.
+                let Ok(file) = handle.snapshot().await else { continue };
+                let file: File = file.unchecked_into();
+                let written = (file.last_modified() / 1000.0) as u64;
+                files.push(KeptFile { name: handle.name(), size: file.size() as u64, written });
+            }
+        })
+    }
+
+    fn lock(&self) -> Later<'_, KeptLock> {
+        Box::pin(async move {
+            let asked = Promise::new(&mut |granted, refused| {
+                // The lock is held until the promise that this returns is settled.
+                let hold = Closure::once_into_js(move |_: JsValue| {
+                    Promise::new(&mut |release, _| {
+                        let _ = granted.call1(&JsValue::NULL, &release);
+                    })
+                });
+                match request_lock(FOLDER, &hold) {
+                    Ok(pending) => drop(pending.on_failure(&JsValue::UNDEFINED, &refused)),
+                    Err(error) => drop(refused.call1(&JsValue::NULL, &error)),
+                }
+            });
+            let release: Function = JsFuture::from(asked).await.map_err(|error| failed(&error))?.unchecked_into();
+            Ok(KeptLock::new(move || drop(release.call0(&JsValue::NULL))))
+        })
+    }
+}
+
+/// A file as it was when it was opened.
+struct Snapshot {
+    file: OnDisk,
+    /// The address of a range, given back with the file.
+    url: RefCell<Option<(Range<u64>, String)>>,
+}
+
+impl OpenFile for Snapshot {
+    fn size(&self) -> u64 {
+        self.file.size()
+    }
+
+    fn read(&self, range: Range<u64>) -> Pin<Box<dyn Future<Output = io::Result<Vec<u8>>> + '_>> {
+        self.file.read(range)
+    }
+
+    fn address(&self, range: Range<u64>) -> Option<String> {
+        if let Some((_, url)) = self.url.borrow().as_ref().filter(|(known, _)| *known == range) {
+            return Some(url.clone());
+        }
+        self.give_back();
+        let url = self.file.address(range.clone())?;
+        *self.url.borrow_mut() = Some((range, url.clone()));
+        Some(url)
+    }
+}
+
+impl Snapshot {
+    fn give_back(&self) {
+        if let Some((_, url)) = self.url.borrow_mut().take() {
+            let _ = Url::revoke_object_url(&crate::transport::platform_url(&url));
+        }
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+fn create(create: bool) -> Object {
+    let options = Object::new();
+    // Fails for frozen objects only.
+    let _ = Reflect::set(&options, &"create".into(), &create.into());
+    options
+}
+
+fn named(error: &JsValue, name: &str) -> bool {
+    Reflect::get(error, &"name".into()).is_ok_and(|found| found == name)
+}
+
+fn failed(error: &JsValue) -> KeptError {
+    let full = error.dyn_ref::<js_sys::Error>().is_some_and(|error| error.message() == FULL);
+    if full || named(error, "QuotaExceededError") { KeptError::NoRoom } else { KeptError::Failed }
+}
+
+fn unusable(error: &JsValue) -> KeptError {
+    let why = match named(error, "SecurityError") {
+        true => "this browser keeps nothing for this page: a private window, or site data that is switched off",
+        false => "this browser has no place for files of this page",
+    };
+    KeptError::Unusable(why.into())
+}
+
+/// Name of the directory, and of the lock.
+const FOLDER: &str = "porthole-indexes";
+const FULL: &str = "not all bytes were written";
