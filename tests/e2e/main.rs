@@ -26,6 +26,7 @@ mod referrers;
 mod sample;
 mod save;
 mod search;
+mod second_visit;
 mod sign_in;
 mod through_relay;
 mod tokens;

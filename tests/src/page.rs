@@ -2,6 +2,7 @@
 
 use crate::{Result, program::wait_for, truth::Row, webdriver::Browser};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Reads every row of the tree by scrolling, one window at a time.
 const READ_ROWS: &str = r"
@@ -28,6 +29,17 @@ while (rows.length < total()) {
 }
 return rows;
 ";
+
+/// Names and sizes of the files in the folders of the page's origin.
+const KEPT_FILES: &str = r"
+const files = {};
+const root = await navigator.storage.getDirectory();
+for await (const [, folder] of root.entries())
+    for await (const [name, file] of folder.entries()) {
+        // It may be moved between the two.
+        try { files[name] = (await file.getFile()).size } catch {}
+    }
+return files";
 
 /// An alert shown by the page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,6 +185,23 @@ impl Page {
         self.until("the platform's manifest is shown", |page| {
             let shown = page.browser.attribute("[data-step=manifest]", "data-digest")?;
             Ok(shown.filter(|shown| shown == manifest).map(|_| ()))
+        })
+    }
+
+    /// Names and sizes of the files that the page keeps for the next visit.
+    pub fn kept(&self) -> Result<BTreeMap<String, u64>> {
+        let files = self.browser.run_async(KEPT_FILES, json!([]))?;
+        let files = files.as_object().ok_or("the page lists its files")?;
+        Ok(files.iter().map(|(name, size)| (name.clone(), size.as_u64().unwrap_or_default())).collect())
+    }
+
+    /// Waits until the indexes of this many layers are kept, and none is being written.
+    pub fn keeps(&self, layers: usize) -> Result<()> {
+        self.until("the indexes are kept", |page| {
+            let files = page.kept()?;
+            let indexes = files.keys().filter(|name| name.starts_with("sha256-")).count();
+            let still = files.contains_key("used") && !files.keys().any(|name| name.starts_with("new-"));
+            Ok((indexes == layers && still).then_some(()))
         })
     }
 

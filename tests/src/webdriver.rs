@@ -151,6 +151,33 @@ impl Browser {
         Ok(())
     }
 
+    /// The tab in use.
+    pub fn tab(&self) -> Result<String> {
+        Ok(self.call("GET", "/window", None)?.as_str().ok_or("a tab has a name")?.to_owned())
+    }
+
+    /// Opens a URL in another tab of the same profile, and returns that tab. The tab in use stays the same.
+    pub fn open_tab(&self, url: &str) -> Result<String> {
+        let (before, opened) = (self.tab()?, self.call("POST", "/window/new", Some(&json!({ "type": "tab" })))?);
+        let opened = opened["handle"].as_str().ok_or("a tab has a name")?.to_owned();
+        self.switch_to(&opened)?;
+        self.open(url)?;
+        self.switch_to(&before)?;
+        Ok(opened)
+    }
+
+    /// Uses another tab from now on.
+    pub fn switch_to(&self, tab: &str) -> Result<()> {
+        self.call("POST", "/window", Some(&json!({ "handle": tab })))?;
+        Ok(())
+    }
+
+    /// Closes the tab in use.
+    pub fn close_tab(&self) -> Result<()> {
+        self.call("DELETE", "/window", None)?;
+        Ok(())
+    }
+
     /// Lays the page out for a screen of this size, which may be smaller than any window.
     pub fn screen(&self, width: u32, height: u32) -> Result<()> {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
