@@ -86,6 +86,8 @@ struct Member {
     kind: CrewKind,
     /// It was started and has not ended.
     alive: bool,
+    /// It was ended because there was nothing to do.
+    retired: bool,
     /// It has reported that it listens.
     ready: bool,
     assignment: Option<Assignment>,
@@ -101,13 +103,37 @@ impl Roster {
 
     /// Adds workers that were started.
     pub(crate) fn add(&mut self, kind: CrewKind, count: usize) {
-        let member = Member { kind, alive: true, ready: false, assignment: None };
+        let member = Member { kind, alive: true, retired: false, ready: false, assignment: None };
         self.workers.extend(vec![member; count]);
     }
 
     /// Whether a worker of this kind is left.
     pub(crate) fn has(&self, kind: CrewKind) -> bool {
         self.workers.iter().any(|member| member.alive && member.kind == kind)
+    }
+
+    /// Whether there are workers of this kind, and nothing for them to do.
+    pub(crate) fn is_idle(&self, kind: CrewKind) -> bool {
+        let busy = |member: &Member| member.kind == kind && member.assignment.is_some();
+        let waits = self.waiting.iter().any(|waiting| waiting.task.crew() == kind);
+        self.has(kind) && !waits && !self.workers.iter().any(busy)
+    }
+
+    /// Marks the workers of a kind as ended. Returns those that were not.
+    pub(crate) fn retire(&mut self, kind: CrewKind) -> Vec<usize> {
+        let members = self.workers.iter_mut().enumerate();
+        let left = members.filter(|(_, member)| member.kind == kind && member.alive);
+        left.map(|(worker, member)| {
+            (member.alive, member.ready, member.retired) = (false, false, true);
+            worker
+        })
+        .collect()
+    }
+
+    /// The workers that were ended because there was nothing to do.
+    pub(crate) fn retired(&self) -> Vec<usize> {
+        let retired = |(worker, member): (usize, &Member)| member.retired.then_some(worker);
+        self.workers.iter().enumerate().filter_map(retired).collect()
     }
 
     /// Puts a layer at the end of the queue.
@@ -144,7 +170,7 @@ impl Roster {
     /// A worker was started in place of one that ended.
     pub(crate) fn revive(&mut self, worker: usize) {
         if let Some(member) = self.workers.get_mut(worker) {
-            member.alive = true;
+            (member.alive, member.retired) = (true, false);
         }
     }
 
@@ -258,6 +284,24 @@ mod tests {
         assert_eq!(roster.assign().map(|(worker, it)| (worker, it.layer)), Some((1, 0)), "the second list waits");
         assert_eq!(roster.cancel_probe(ProbeKind::Search).len(), 1);
         assert_eq!((roster.assignment(1), roster.assignment(0).is_some()), (None, true));
+    }
+
+    #[test]
+    fn workers_without_work_retire_and_come_back() {
+        let mut roster = roster(1, 0);
+        roster.add(CrewKind::Contents, 2);
+        (0..3).for_each(|worker| roster.ready(worker));
+        roster.enqueue(1, 0, Task::Probe(ProbeKind::Search));
+        assert!(!roster.is_idle(CrewKind::Contents), "one waits");
+        let (worker, _) = roster.assign().unwrap();
+        assert!(!roster.is_idle(CrewKind::Contents), "one is read");
+        roster.free(worker);
+        assert!(roster.is_idle(CrewKind::Contents));
+        assert_eq!((roster.retire(CrewKind::Contents), roster.has(CrewKind::Contents)), (vec![1, 2], false));
+        assert!(!roster.is_idle(CrewKind::Contents), "there are none");
+        assert_eq!((roster.retire(CrewKind::Contents), roster.retired()), (vec![], vec![1, 2]));
+        roster.revive(2);
+        assert_eq!((roster.has(CrewKind::Contents), roster.retired()), (true, vec![1]));
     }
 
     #[test]

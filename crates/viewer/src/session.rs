@@ -10,6 +10,7 @@ mod page;
 mod prepared;
 mod probe;
 mod resolve;
+mod rest;
 mod twins;
 mod versions;
 mod wire;
@@ -154,6 +155,8 @@ struct Desk {
     window: Option<Range<u64>>,
     /// What is kept from one visit to the next.
     keeping: Keeping,
+    /// Workers that look into contents are about to end.
+    resting: bool,
     /// When the next turn is due, if one is.
     turn: Option<Duration>,
 }
@@ -192,6 +195,7 @@ enum Errand {
     Renewal(usize),
     Keep,
     Kept,
+    Rest,
     Forget(u32),
 }
 
@@ -208,6 +212,7 @@ enum Work {
     CopyToTwins { look: u32, layer: u32 },
     Turn(Duration),
     Keep,
+    Rest,
     TellKept,
     WipeKept,
     ForgetKept(String),
@@ -253,6 +258,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 self.turn();
             }
             Work::Keep => self.keep().await,
+            Work::Rest => self.rest().await,
             Work::TellKept => self.tell_kept().await,
             Work::WipeKept => self.wipe_kept().await,
             Work::ForgetKept(name) => self.remove_kept(name).await,

@@ -171,6 +171,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         for assignment in waiting {
             self.give_up(assignment, "no worker could be started for it");
         }
+        self.rest_soon();
     }
 
     /// A layer that waited will not be read.

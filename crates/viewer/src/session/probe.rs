@@ -10,7 +10,7 @@ use crate::{
     look::{Access, LookBody},
     pace::Pace,
     packages::PackageList,
-    pool::{Assignment, CONFIG, CrewKind, Pool, Task},
+    pool::{Assignment, CONFIG, Pool, Task},
     probe::ProbeFound,
     protocol::{
         ContentFateFact, Event, FileView, LayerState, LostPart, PackageView, PathProblem, ProbeKind, ProbeProgress,
@@ -22,9 +22,12 @@ use porthole_core::{
     path,
     tree::{ContentFate, ContentFates, Mode, View},
 };
-use porthole_inspect::search::HELD_HITS;
+use porthole_inspect::{layer::BlobIdentity, search::HELD_HITS};
 use porthole_registry::transport::{Environment, Transport};
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap, hash_map::Entry},
+    time::Duration,
+};
 
 /// A probe that runs, or ran last.
 pub(super) struct ProbeRun {
@@ -32,6 +35,8 @@ pub(super) struct ProbeRun {
     wish: ProbeWish,
     progress: ProbeProgress,
     layers: BTreeMap<u32, ProbedLayer>,
+    /// For a layer that is read, the layers above it that are the same blob.
+    twins: BTreeMap<u32, Vec<u32>>,
     packages: PackageList,
     /// Bytes that the look counts as fetched.
     counted: u64,
@@ -58,7 +63,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     pub(super) fn begin_probe(&self, run: u32, wish: ProbeWish) {
         let kind = wish.kind();
         self.cancel_probe(kind);
-        let (look, layers, missing) = {
+        let (look, layers) = {
             let mut desk = self.desk.borrow_mut();
             let Some((look, body)) = desk.look.as_ref().and_then(|look| Some((look.number, look.body.as_ref()?)))
             else {
@@ -66,15 +71,14 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             };
             let mut probe = ProbeRun::new(look, run, wish, body);
             probe.end_if_done();
-            let mut layers: Vec<u32> = probe.layers.keys().copied().collect();
+            let mut layers: Vec<u32> = probe.layers.keys().filter(|layer| !probe.is_twin(**layer)).copied().collect();
             // The configuration first: it takes no time.
             layers.sort_by_key(|layer| *layer != CONFIG);
             desk.probes.insert(kind, probe);
-            (look, layers, !desk.roster.has(CrewKind::Contents))
+            (look, layers)
         };
-        if missing && !layers.is_empty() {
-            let count = self.pool.start_contents();
-            self.desk.borrow_mut().roster.add(CrewKind::Contents, count);
+        if !layers.is_empty() {
+            self.wake_contents();
         }
         {
             let mut desk = self.desk.borrow_mut();
@@ -153,7 +157,12 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 });
                 self.tell_probe(kind, false);
             }
-            WorkerReport::Found { found, .. } => self.change_probe(kind, |probe, out| probe.find(layer, *found, out)),
+            WorkerReport::Found { found, .. } => self.change_probe(kind, |probe, out| {
+                for twin in probe.twins_of(layer) {
+                    probe.find(twin, (*found).clone(), out);
+                }
+                probe.find(layer, *found, out);
+            }),
             WorkerReport::Refused { text, .. } => {
                 self.desk.borrow_mut().roster.free(worker);
                 self.cancel_probe(kind);
@@ -162,7 +171,13 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             }
             WorkerReport::Done { findings, .. } => {
                 self.desk.borrow_mut().roster.free(worker);
-                self.change_probe(kind, |probe, _| probe.end(layer, findings));
+                self.change_probe(kind, |probe, _| {
+                    for twin in probe.twins_of(layer) {
+                        // It was read once.
+                        probe.end(twin, LayerFindings { compressed: 0, ..findings.clone() });
+                    }
+                    probe.end(layer, findings);
+                });
                 self.dispatch();
                 // What was found comes before the word that all of it is there.
                 self.judge_probes();
@@ -174,7 +189,10 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
 
     /// A layer could not be read for a probe.
     pub(super) fn lose_probe(&self, kind: ProbeKind, layer: u32, text: String) {
-        self.change_probe(kind, |probe, _| probe.lose(layer, text));
+        self.change_probe(kind, |probe, _| {
+            probe.twins_of(layer).into_iter().for_each(|twin| probe.lose(twin, text.clone()));
+            probe.lose(layer, text);
+        });
         self.judge_probes();
         self.tell_probe(kind, true);
     }
@@ -233,6 +251,7 @@ impl ProbeRun {
         let mut skipped = Vec::new();
         let mut layers = BTreeMap::new();
         let mut total = 0;
+        let (mut first, mut twins) = (HashMap::new(), BTreeMap::<u32, Vec<u32>>::new());
         if wish.kind() == ProbeKind::Secrets && body.resolved.image.is_image() {
             layers.insert(CONFIG, ProbedLayer::default());
         }
@@ -240,7 +259,13 @@ impl ProbeRun {
             match unreadable(body, layer) {
                 Some(why) => skipped.push((layer.index, why.to_owned())),
                 None => {
-                    total += layer.descriptor.size;
+                    match first.entry(BlobIdentity::of(layer)) {
+                        Entry::Occupied(below) => twins.entry(*below.get()).or_default().push(layer.index),
+                        Entry::Vacant(place) => {
+                            place.insert(layer.index);
+                            total += layer.descriptor.size;
+                        }
+                    }
                     layers.insert(layer.index, ProbedLayer::default());
                 }
             }
@@ -260,7 +285,16 @@ impl ProbeRun {
         };
         let (told, judged) = (Pace::default(), Pace::default());
         let packages = PackageList::default();
-        Self { look, wish, progress, layers, packages, counted: 0, stale: false, told, judged }
+        Self { look, wish, progress, layers, twins, packages, counted: 0, stale: false, told, judged }
+    }
+
+    fn is_twin(&self, layer: u32) -> bool {
+        self.twins.values().flatten().any(|twin| *twin == layer)
+    }
+
+    /// The layers that are the same blob as this one, which is read for them.
+    fn twins_of(&self, layer: u32) -> Vec<u32> {
+        self.twins.get(&layer).cloned().unwrap_or_default()
     }
 
     /// Takes what was found in a layer, as far as there is room for it.

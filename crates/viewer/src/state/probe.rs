@@ -7,6 +7,7 @@ use crate::protocol::{
     ProbeProgress, ProbeWish, SearchHit, SearchQuery, SecretFact, ShownFate, ViewMode,
 };
 use crate::router::{GIVEN, SAMPLE};
+use std::collections::HashSet;
 use std::{collections::BTreeMap, rc::Rc};
 
 /// What a probe found so far. The rows are shared, so that a copy is cheap.
@@ -108,9 +109,15 @@ impl State {
     pub fn probe_cost(&self) -> Option<ProbeCost> {
         let image = self.image.as_ref()?;
         let layers = || image.layers.iter().filter(|layer| !layer.media_type.ends_with("+encrypted"));
+        // A blob that several layers have is fetched once.
+        let mut known = HashSet::new();
+        let mut bytes = 0;
+        for layer in layers().filter(|layer| known.insert(&layer.digest)) {
+            bytes += layer.size;
+        }
         Some(ProbeCost {
             layers: layers().count() as u32,
-            bytes: layers().map(|layer| layer.size).sum(),
+            bytes,
             here: [GIVEN, SAMPLE].contains(&image.registry.as_str()),
         })
     }

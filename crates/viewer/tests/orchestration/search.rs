@@ -335,3 +335,35 @@ fn stopping_the_look_stops_the_search() {
     stage.act(Action::Stop);
     assert_eq!(progress(&stage).state, ProbeState::Stopped);
 }
+
+#[test]
+fn a_blob_that_several_layers_are_is_searched_once() {
+    let layer = || Layer::new("COPY").file("a", "the needle\n");
+    let image = Image::new().layer(layer()).layer(Layer::new("COPY").file("b", "needle")).layer(layer()).build();
+    let (digest, size) = (image.layers[0].blob.digest.clone(), |n: usize| image.layers[n].blob.bytes.len() as u64);
+    let bytes = size(0) + size(1);
+    let mut stage = Stage::looking(image.into_content("1"));
+    assert_eq!(stage.state.probe_cost(), Some(ProbeCost { layers: 3, bytes, here: false }));
+    let before = stage.internet.count(&digest);
+    stage.act(Action::Search(text("needle")));
+    assert_eq!(stage.internet.count(&digest), before + 1);
+    let found: Vec<_> = hits(&stage).into_iter().map(|(layer, path, ..)| (layer, path)).collect();
+    assert_eq!(found, [(0, "a"), (1, "b"), (2, "a")]);
+    let progress = progress(&stage);
+    assert_eq!((progress.state.clone(), progress.ended, progress.layers), (ProbeState::Done, 3, 3));
+    assert_eq!((progress.read, progress.total), (bytes, bytes));
+}
+
+#[test]
+fn workers_that_look_into_contents_end_when_idle_and_come_back() {
+    let mut stage = Stage::looking(searched().build().into_content("1"));
+    stage.act(Action::Search(text("needle")));
+    let before = hits(&stage).len();
+    assert_eq!(stage.contents_workers(), 0, "they ended");
+    stage.act(Action::Search(text("needle")));
+    assert_eq!((hits(&stage).len(), stage.contents_workers()), (before, 0));
+    stage.begin(Action::Search(text("needle")));
+    assert!(stage.contents_workers() > 0, "they came back");
+    stage.settle();
+    assert_eq!(hits(&stage).len(), before);
+}

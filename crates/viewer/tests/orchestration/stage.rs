@@ -248,6 +248,11 @@ impl Stage {
         self.crew.0.refuses.set(true);
     }
 
+    /// Workers that can look into contents now.
+    pub(crate) fn contents_workers(&self) -> usize {
+        self.crew.0.members.borrow().iter().skip(self.crew.0.contents.get()).flatten().count()
+    }
+
     /// Orders that were sent to workers so far.
     pub(crate) fn orders(&self) -> Vec<(usize, WorkerOrder)> {
         self.crew.0.orders.borrow().clone()
