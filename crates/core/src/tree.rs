@@ -140,6 +140,21 @@ impl FileTree {
         if self.contains(node) { self.arena.path(node.0) } else { Vec::new() }
     }
 
+    /// All nodes but the root, each after its parent.
+    pub fn nodes(&self) -> impl DoubleEndedIterator<Item = NodeId> + use<> {
+        (1..self.arena.nodes.len() as u32).map(NodeId)
+    }
+
+    /// The node above a node; the root for itself.
+    pub fn parent_of(&self, node: NodeId) -> NodeId {
+        if self.contains(node) { NodeId(self.arena.node(node.0).parent) } else { NodeId::ROOT }
+    }
+
+    /// The last component of the path of a node; empty for the root.
+    pub fn name(&self, node: NodeId) -> &[u8] {
+        if self.contains(node) { self.arena.name(node.0) } else { &[] }
+    }
+
     /// The bytes of the file at a node when all layers are stacked; a hard link has the content of its target. `None`
     /// for anything without content.
     pub fn content(&self, node: NodeId) -> Option<Content> {

@@ -90,6 +90,7 @@ pub mod router;
 pub mod session;
 pub mod shell;
 pub mod sieve;
+mod sifted;
 pub mod size;
 pub mod stack;
 pub mod state;

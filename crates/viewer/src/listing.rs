@@ -3,6 +3,7 @@
 use crate::{
     protocol::{self, Changes, FileView, RowChange, RowKind, RowWindow},
     sieve::PathFilter,
+    sifted::Sifted,
 };
 use porthole_core::{
     path, tar,
@@ -84,43 +85,39 @@ impl RowList {
         self.revision += 1;
         self.matches = 0;
 
-        let roots = core.child_nodes(NodeId::ROOT, sort);
+        let sifted = sieve.is_set().then(|| Sifted::new(tree, &core, &sieve.filter, |node| sieve.passes(&core, node)));
+        let children = |node| match &sifted {
+            Some(sifted) => core.wanted_children(node, sort, |node| sifted.keeps(node)),
+            None => core.child_nodes(node, sort),
+        };
+        let roots = core.child_nodes(NodeId::ROOT, tree::Sort::Name);
         self.largest = roots.iter().filter_map(|&node| core.row(node)).map(|row| row.total).max().unwrap_or(0);
-        let mut levels = vec![self.level(roots, 0..0, false)];
+        let mut levels = vec![self.level(children(NodeId::ROOT))];
         while let Some(level) = levels.last_mut() {
             let Some(node) = level.nodes.next() else {
-                self.leave(&mut levels);
+                levels.pop();
                 continue;
             };
             let group = level.group;
-            let fits = sieve.passes(tree, &core, node);
-            self.matches += u64::from(fits);
-            let inner = core.has_children(node);
-            let open = inner && expansion.all != but.contains(&node);
-            let descend = open || (inner && sieve.is_set());
-            if !descend && !fits {
-                continue;
-            }
+            self.matches += 1;
+            let open = core.has_children(node) && expansion.all != but.contains(&node);
             let versions = if view.mode == protocol::ViewMode::Deleted { core.rows_of(node).len() } else { 1 };
-            let line = self.lines.len();
             let of_version = |version| Line { node, version, group, place: 0, open };
             self.lines.extend((0..versions as u32).map(of_version));
-            if descend {
-                let below = self.level(core.child_nodes(node, sort), line..line + versions, fits);
-                levels.push(below);
-            } else {
-                level.fits = true;
+            if open {
+                levels.push(self.level(children(node)));
             }
         }
+        self.matches = sifted.map_or(self.matches, |sifted| sifted.matches());
         self.number();
         self.elsewhere = if self.matches == 0 { deleted(tree, view, &sieve) } else { 0 };
         self.problem = sieve.filter.problem().map(str::to_owned);
     }
 
     /// A directory to walk, with a new group of siblings.
-    fn level(&mut self, nodes: Vec<NodeId>, own: std::ops::Range<usize>, fits: bool) -> Level {
+    fn level(&mut self, nodes: Vec<NodeId>) -> Level {
         self.groups.push(0);
-        Level { nodes: nodes.into_iter(), own, fits, group: self.groups.len() as u32 - 1 }
+        Level { nodes: nodes.into_iter(), group: self.groups.len() as u32 - 1 }
     }
 
     /// Gives every line its place among its siblings, now that it is known which of them are shown.
@@ -129,20 +126,6 @@ impl RowList {
             if let Some(count) = self.groups.get_mut(line.group as usize) {
                 *count += 1;
                 line.place = *count;
-            }
-        }
-    }
-
-    /// Removes a directory that neither fits nor holds anything that fits.
-    fn leave(&mut self, levels: &mut Vec<Level>) {
-        if let Some(Level { own, fits, .. }) = levels.pop()
-            && let Some(parent) = levels.last_mut()
-        {
-            parent.fits |= fits;
-            if !fits {
-                self.lines.truncate(own.start);
-            } else if self.lines.get(own.start).is_some_and(|line| !line.open) {
-                self.lines.truncate(own.end);
             }
         }
     }
@@ -214,11 +197,9 @@ impl RowList {
 /// No screen shows more at once.
 const MOST_ROWS: u64 = 2_000;
 
-/// A directory being walked: the nodes left in it, its own lines, and whether anything in it fits.
+/// A directory being walked: the nodes left in it.
 struct Level {
     nodes: std::vec::IntoIter<NodeId>,
-    own: std::ops::Range<usize>,
-    fits: bool,
     group: u32,
 }
 
@@ -243,18 +224,15 @@ impl Sieve {
         !self.filter.is_all() || !self.changes.all()
     }
 
-    fn passes(&self, tree: &FileTree, view: &tree::View<'_>, node: NodeId) -> bool {
-        let named = || self.filter.is_all() || self.filter.fits(&tree.path(node));
-        let changed = || {
-            self.changes.all()
-                || view.row(node).is_some_and(|row| match row.change {
-                    tree::Change::Added => self.changes.added,
-                    tree::Change::Modified => self.changes.modified,
-                    tree::Change::Removed => self.changes.removed,
-                    tree::Change::Unchanged => false,
-                })
-        };
-        named() && changed()
+    /// Whether a node that the filter names is shown.
+    fn passes(&self, view: &tree::View<'_>, node: NodeId) -> bool {
+        self.changes.all()
+            || view.row(node).is_some_and(|row| match row.change {
+                tree::Change::Added => self.changes.added,
+                tree::Change::Modified => self.changes.modified,
+                tree::Change::Removed => self.changes.removed,
+                tree::Change::Unchanged => false,
+            })
     }
 }
 
@@ -264,14 +242,8 @@ fn deleted(tree: &FileTree, view: &FileView, sieve: &Sieve) -> u64 {
         return 0;
     }
     let core = tree.view(tree::Mode::Deleted);
-    let mut nodes = core.child_nodes(NodeId::ROOT, tree::Sort::Name);
-    let mut count = 0;
-    while let Some(node) = nodes.pop() {
-        let hidden = || core.row(node).is_some_and(|row| row.removed_by.is_some());
-        count += u64::from(sieve.filter.fits(&tree.path(node)) && hidden());
-        nodes.extend(core.child_nodes(node, tree::Sort::Name));
-    }
-    count
+    let hidden = |node| core.row(node).is_some_and(|row| row.removed_by.is_some());
+    Sifted::new(tree, &core, &sieve.filter, hidden).matches()
 }
 
 /// The core's view of the same name.

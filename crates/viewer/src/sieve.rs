@@ -65,6 +65,26 @@ impl PathFilter {
         }
     }
 
+    /// The same for a node of a tree, mostly without its whole path: `above` says whether its parent fits, `name` is the last
+    /// component of `path`.
+    pub fn names(&self, above: bool, name: &[u8], path: impl FnOnce() -> Vec<u8>) -> bool {
+        match self {
+            Self::All => true,
+            // What a path contains, every path below it contains.
+            Self::Text(text) => {
+                above
+                    || match text.rsplit_once('/') {
+                        None => contains(name, text),
+                        // The match ends in the name, or it would be one of the parent.
+                        Some((_, end)) => begins(name, end) && contains(&path(), text),
+                    }
+            }
+            Self::Name(regex) => regex.is_match(&path::escape(name)),
+            Self::Path(regex) => regex.is_match(&path::escape(&path())),
+            Self::Invalid(_) => false,
+        }
+    }
+
     /// Whether every path fits.
     pub fn is_all(&self) -> bool {
         matches!(self, Self::All)
@@ -104,6 +124,15 @@ fn contains(path: &[u8], text: &str) -> bool {
     text.strip_prefix('/').is_some_and(|rest| shown.starts_with(rest)) || shown.contains(text)
 }
 
+/// Whether the shown form of a name begins with lower-case text.
+fn begins(name: &[u8], text: &str) -> bool {
+    let shown = path::escape(name);
+    if text.is_ascii() && shown.is_ascii() {
+        return starts(shown.as_bytes(), text.as_bytes());
+    }
+    shown.to_lowercase().starts_with(text)
+}
+
 fn starts(shown: &[u8], text: &[u8]) -> bool {
     shown.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text))
 }
@@ -120,6 +149,9 @@ mod tests {
         let rows = [
             ("", "etc/passwd", true),
             ("PASS", "etc/passwd", true),
+            ("tc/pas", "etc/passwd", true),
+            ("etc/", "etc/ssl/x", true),
+            ("É/x", "srv/é/xyz", true),
             ("/etc", "etc/passwd", true),
             ("/etc/", "etc/passwd", true),
             ("/pass", "etc/passwd", true),
@@ -140,7 +172,16 @@ mod tests {
             ("/(/", "anything(", false),
         ];
         for (typed, path, fits) in rows {
-            assert_eq!(PathFilter::new(typed).fits(path.as_bytes()), fits, "{typed} and {path}");
+            let filter = PathFilter::new(typed);
+            assert_eq!(filter.fits(path.as_bytes()), fits, "{typed} and {path}");
+            // As a walk from the root finds it.
+            let (mut above, mut whole) = (false, String::new());
+            for name in path.split('/') {
+                whole.push_str(if whole.is_empty() { "" } else { "/" });
+                whole.push_str(name);
+                above = filter.names(above, name.as_bytes(), || whole.clone().into_bytes());
+                assert_eq!(above, filter.fits(whole.as_bytes()), "{typed} and {whole}");
+            }
         }
     }
 

@@ -123,6 +123,20 @@ impl<'t> View<'t> {
         self.sorted_children(node.0, sort).into_iter().map(NodeId).collect()
     }
 
+    /// Nodes of those children that are `wanted`, sorted. Cheaper than sorting all of them.
+    pub fn wanted_children(&self, node: NodeId, sort: Sort, wanted: impl Fn(NodeId) -> bool) -> Vec<NodeId> {
+        if !self.tree.contains(node) {
+            return Vec::new();
+        }
+        let children = self.tree.arena.children(node.0).filter(|&child| self.shows(child) && wanted(NodeId(child)));
+        self.sorted(children.collect(), sort).into_iter().map(NodeId).collect()
+    }
+
+    /// Whether the view has a row for a node.
+    pub fn has_row(&self, node: NodeId) -> bool {
+        self.shows(node.0)
+    }
+
     /// Whether the view shows anything below a node.
     pub fn has_children(&self, node: NodeId) -> bool {
         self.has(node.0, PARENT)
@@ -173,8 +187,11 @@ impl<'t> View<'t> {
     }
 
     pub(super) fn sorted_children(&self, node: u32, sort: Sort) -> Vec<u32> {
+        self.sorted(self.tree.arena.children(node).filter(|&child| self.shows(child)).collect(), sort)
+    }
+
+    fn sorted(&self, mut children: Vec<u32>, sort: Sort) -> Vec<u32> {
         let arena = &self.tree.arena;
-        let mut children: Vec<u32> = arena.children(node).filter(|&child| self.shows(child)).collect();
         match sort {
             Sort::Name => children.sort_unstable_by_key(|&child| arena.name(child)),
             Sort::Size => children.sort_unstable_by_key(|&child| (Reverse(self.total(child)), arena.name(child))),

@@ -1,0 +1,53 @@
+//! Which nodes of a view are shown for their own sake, and which because they lead there: found in two passes over the tree,
+//! before anything is sorted.
+
+use crate::sieve::PathFilter;
+use porthole_core::tree::{FileTree, NodeId, View};
+
+/// Marks of the nodes of a tree.
+pub(crate) struct Sifted {
+    marks: Vec<u8>,
+    matches: u64,
+}
+
+/// The filter names it.
+const NAMED: u8 = 1;
+/// The view shows it, and it is what is looked for.
+const FITS: u8 = 2;
+/// Something below it is.
+const ABOVE: u8 = 4;
+
+impl Sifted {
+    /// The nodes that a view shows, that a filter names, and that `fits` accepts.
+    pub(crate) fn new(tree: &FileTree, view: &View<'_>, filter: &PathFilter, fits: impl Fn(NodeId) -> bool) -> Self {
+        let (mut marks, mut matches) = (vec![0_u8; tree.len()], 0);
+        for node in tree.nodes() {
+            let above = marks.get(tree.parent_of(node).0 as usize).is_some_and(|marks| marks & NAMED != 0);
+            if !filter.names(above, tree.name(node), || tree.path(node)) {
+                continue;
+            }
+            let fits = view.has_row(node) && fits(node);
+            matches += u64::from(fits);
+            if let Some(own) = marks.get_mut(node.0 as usize) {
+                *own |= if fits { NAMED | FITS } else { NAMED };
+            }
+        }
+        for node in tree.nodes().rev() {
+            let leads = marks.get(node.0 as usize).is_some_and(|marks| marks & (FITS | ABOVE) != 0);
+            if let Some(parent) = marks.get_mut(tree.parent_of(node).0 as usize).filter(|_| leads) {
+                *parent |= ABOVE;
+            }
+        }
+        Self { marks, matches }
+    }
+
+    /// How many nodes fit.
+    pub(crate) fn matches(&self) -> u64 {
+        self.matches
+    }
+
+    /// Whether a node fits, or leads to one that does.
+    pub(crate) fn keeps(&self, node: NodeId) -> bool {
+        self.marks.get(node.0 as usize).is_some_and(|marks| marks & (FITS | ABOVE) != 0)
+    }
+}
