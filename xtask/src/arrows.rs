@@ -67,7 +67,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("porthole-testkit", &["porthole-source", "porthole-registry", "porthole-core"]),
     ("porthole-tests", &["porthole-testkit", "porthole-registry", "porthole-core"]),
-    ("porthole-benches", &["porthole-tests", "porthole-testkit", "porthole-core"]),
+    ("porthole-benches", &["porthole-tests", "porthole-testkit", "porthole-viewer", "porthole-core"]),
     (
         "porthole-fuzz",
         &["porthole-relay", "porthole-signature", "porthole-contents", "porthole-registry", "porthole-core"],

@@ -1,4 +1,4 @@
-//! Benchmarks stacking of a million entries: time, and memory per entry.
+//! Benchmarks stacking of a million entries: time, and memory per entry; then listing them as the page does, with filters.
 //!
 //! `cargo xtask bench tree [ENTRIES]`: five layers with an equal number of entries; the upper ones replace and remove
 //! files of the lowest. Runs once without and once with content digests. The time to create the entries is measured
@@ -12,6 +12,10 @@ use porthole_core::{
     tree::FileTree,
 };
 use porthole_tests::Result;
+use porthole_viewer::{
+    listing::{Expansion, RowList},
+    protocol::FileView,
+};
 use std::{env, fs, hint::black_box};
 
 const LAYERS: u64 = 5;
@@ -35,9 +39,34 @@ fn main() -> Result<()> {
             tree.len(),
             kept as f64 / entries as f64,
         );
+        if !hashed {
+            list(&tree)?;
+        }
     }
     Ok(())
 }
+
+/// Lists a tree, all directories open, with filters that keep much, little and nothing; the biggest first.
+fn list(tree: &FileTree) -> Result<()> {
+    let mut rows = RowList::default();
+    let whole = |filter: &str| FileView { filter: filter.into(), ..FileView::default() };
+    // The totals of directories are computed once for a tree.
+    rows.flatten(tree, &whole("nothing is called so"), LAYERS as u32 - 1, &Expansion::all());
+    for filter in FILTERS {
+        let mut rounds: Vec<f64> = Vec::new();
+        for _ in 0..5 {
+            let start = cpu()?;
+            rows.flatten(tree, &whole(filter), LAYERS as u32 - 1, &Expansion::all());
+            rounds.push(cpu()? - start);
+        }
+        rounds.sort_by(f64::total_cmp);
+        println!("  filter `{filter}`: {:.0} ms, {} rows", rounds[2] * 1e3, rows.len());
+    }
+    Ok(())
+}
+
+/// Nothing, what every path has, what one in eleven has, text over two components, a glob, an expression.
+const FILTERS: &[&str] = &["", "f", "77", "folder-77/file", "*77.so", "/7[0-9]7\\.so$/"];
 
 fn stack(entries: u64, hashed: bool) -> Result<FileTree> {
     let mut tree = FileTree::new(u64::MAX);

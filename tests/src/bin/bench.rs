@@ -23,6 +23,8 @@ const ROUNDS: usize = 5;
 fn main() -> Result<()> {
     sizes()?;
     times()?;
+    second_visit()?;
+    many_looks()?;
     memory()
 }
 
@@ -82,6 +84,60 @@ fn times() -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Loads the image of seven layers twice in one profile: bytes of layers, and time to all rows.
+fn second_visit() -> Result<()> {
+    let storage = Storage::new()?;
+    storage.push(&[(&layout(&fixtures(), DEBIAN), "latest", "bench/debian:1")])?;
+    let (host, registry) = (Nginx::page()?, Registry::start(&storage, &Access::OpenToPages)?);
+    // So that no cache of the browser has a part in it.
+    let line = Nginx::metered(registry.port(), 1_000_000)?;
+    let page = Page::with_window(&host.url(), 1280, 800)?;
+    for visit in ["first", "second"] {
+        page.browser().open("about:blank")?;
+        page.browser().open(&host.url())?;
+        page.until("the page starts", |page| page.browser().attribute("body", "data-page"))?;
+        let before: u64 = line.sent()?.iter().map(|(_, bytes)| bytes).sum();
+        page.look(&format!("{}/bench/debian:1", line.host()))?;
+        page.verified()?;
+        let (rows, all) = (since_enter(&page, "porthole:rows")?, since_enter(&page, "porthole:all")?);
+        let bytes = line.sent()?.iter().map(|(_, bytes)| bytes).sum::<u64>() - before;
+        println!("{visit} visit: first rows after {rows:.0} ms, all after {all:.0} ms, {bytes} bytes with documents");
+        page.keeps(7)?;
+    }
+    let kept: u64 = page.kept()?.values().sum();
+    println!("kept for the next visit: {kept} bytes");
+    Ok(())
+}
+
+/// Memory of the renderer over fifty looks in one page.
+fn many_looks() -> Result<()> {
+    let storage = Storage::new()?;
+    storage.push(&[(&layout(&fixtures(), DEBIAN), "latest", "bench/debian:1")])?;
+    let (host, registry) = (Nginx::page()?, Registry::start(&storage, &Access::OpenToPages)?);
+    let page = Page::with_window(&host.url(), 1280, 800)?;
+    let reference = format!("{}/bench/debian:1", registry.host());
+    for number in 1..=50 {
+        page.look(&reference)?;
+        page.until("the look ends", |page| {
+            let ended = page.browser().run("return performance.getEntriesByName('porthole:all').length", json!([]))?;
+            Ok((ended.as_u64() >= Some(number)).then_some(()))
+        })?;
+        if [1, 10, 25, 50].contains(&number) {
+            println!(
+                "renderer after {number} looks: {} MB at most",
+                renderer_peak(page.browser().process())? / 1_000_000
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Milliseconds from Enter to a mark.
+fn since_enter(page: &Page, mark: &str) -> Result<f64> {
+    let script = "const at = name => performance.getEntriesByName(name)[0]?.startTime ?? -1; return at(arguments[0]) - at('porthole:enter')";
+    Ok(number(&page.browser().run(script, json!([mark]))?))
 }
 
 /// Peak memory of tab and relay for one layer of 1 GB through the relay.
