@@ -8,18 +8,19 @@ use porthole_core::{
     tree::{ContentFate, ContentFates},
 };
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// One secret.
 #[derive(Serialize)]
 pub struct SecretReport {
     /// Name of the rule that found it.
-    pub rule: &'static str,
+    pub rule: Cow<'static, str>,
     /// How certain it is.
     pub confidence: &'static str,
     /// What the rule finds, in words.
-    pub about: &'static str,
+    pub about: Cow<'static, str>,
     /// `file`, `environment`, `label`, `history` or `command`.
-    pub place: &'static str,
+    pub place: Cow<'static, str>,
     /// Of the variable or label.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -54,10 +55,10 @@ pub struct SecretReport {
 impl SecretReport {
     fn new(found: &SecretMatch, place: &'static str, reveal: bool) -> Self {
         Self {
-            rule: found.rule.name,
+            rule: found.rule.name.into(),
             confidence: found.confidence.name(),
-            about: found.rule.about,
-            place,
+            about: found.rule.about.into(),
+            place: place.into(),
             name: None,
             entry: None,
             layer: None,
@@ -111,7 +112,7 @@ impl SecretReport {
             }
             Self { name: Some(name), place, .. } => format!("{place} {}", path::escape(name.as_bytes())),
             Self { entry: Some(entry), .. } => format!("history, entry {entry}"),
-            Self { place, .. } => (*place).to_owned(),
+            Self { place, .. } => place.clone().into_owned(),
         }
     }
 

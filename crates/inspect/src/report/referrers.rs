@@ -71,6 +71,14 @@ impl ReferrerReport {
         Self::read(&referrer.document, via)
     }
 
+    /// The line of a referrer in a tree. `subject` says how a place is asked for those that state their subject.
+    pub fn in_tree(referrer: &Referrer, subject: Via) -> Value {
+        let mut line = Self::found(referrer, subject).json();
+        line["subject"] = json!(referrer.subject.to_string());
+        line["depth"] = json!(referrer.depth);
+        line
+    }
+
     /// The report as JSON.
     pub fn json(&self) -> Value {
         let mut row = json!({

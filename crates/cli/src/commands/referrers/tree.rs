@@ -8,7 +8,6 @@ use porthole_inspect::{
     report::{ReferrerReport, Via},
     resolve::ResolvedImage,
 };
-use serde_json::json;
 
 use super::cells::cells;
 use crate::{error::Error, output::print_json, session::Session, source::Source, ui::Style};
@@ -24,14 +23,12 @@ pub(super) fn run(source: &Source, subject: &Digest, is_index: bool, session: &S
         _ => None,
     };
     let referrers = source.wait(referrer_tree(&source.origin, subject, index))?;
-    let found = |referrer| ReferrerReport::found(referrer, if source.is_remote() { Via::Subject } else { Via::Layout });
+    let via = if source.is_remote() { Via::Subject } else { Via::Layout };
+    let found = |referrer| ReferrerReport::found(referrer, via.clone());
     let mut out = session.ui.out();
     if session.ui.json {
         for referrer in &referrers.found {
-            let mut row = found(referrer).json();
-            row["subject"] = json!(referrer.subject.to_string());
-            row["depth"] = json!(referrer.depth);
-            print_json(&mut out, &row)?;
+            print_json(&mut out, &ReferrerReport::in_tree(referrer, via.clone()))?;
         }
     } else if !referrers.found.is_empty() {
         writeln!(out, "{subject}")?;
