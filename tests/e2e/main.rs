@@ -9,6 +9,7 @@ mod crowded;
 mod damage;
 mod direct;
 mod discovery;
+mod exports;
 mod failures;
 mod faults;
 mod images;

@@ -87,6 +87,7 @@ pub mod pretty;
 pub mod probe;
 pub mod protocol;
 pub mod router;
+mod secrets;
 pub mod session;
 pub mod shell;
 pub mod sieve;

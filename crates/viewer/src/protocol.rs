@@ -7,6 +7,7 @@ mod compare;
 mod content;
 mod event;
 mod evidence;
+mod export;
 mod failure;
 mod image;
 mod overview;
@@ -29,6 +30,7 @@ pub use evidence::{
     EvidenceAnswer, EvidenceBlob, EvidenceCard, EvidenceJob, EvidenceLack, EvidenceProgress, EvidenceState,
     SignatureVerdict, SignerWish,
 };
+pub use export::{BillFormat, ExportWish};
 pub use failure::{FailureCause, FailureNotice, Remedy};
 pub use image::{DocumentText, HistoryEntry, ImageLayer, ImageSummary, InstructionLine};
 pub use overview::{BaseFact, DocumentFact, FindingFact, FindingLink, OtherEntry, OtherRole, OverviewFacts};
@@ -200,6 +202,11 @@ pub enum Command {
     ShowPackages {
         /// Which.
         view: PackageView,
+    },
+    /// Save what a command line prints. Answered with [`Event::Exported`].
+    Export {
+        /// What.
+        wish: ExportWish,
     },
     /// Stop a probe, and keep what it found.
     StopProbe {

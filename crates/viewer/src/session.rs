@@ -4,6 +4,7 @@ mod compare;
 mod content;
 mod crew;
 mod evidence;
+mod export;
 mod holdings;
 mod kept;
 mod page;
@@ -30,7 +31,7 @@ use crate::{
     given::GivenPlace,
     look::Look,
     pool::{Assignment, Pool, Roster},
-    protocol::{Command, Event, EvidenceJob, FailureCause, FileView, ProbeKind, Secret},
+    protocol::{Command, Event, EvidenceJob, ExportWish, FailureCause, FileView, ProbeKind, Secret},
     router::{Relay, Router},
 };
 use porthole_core::{limits::Limits, platform::Platform};
@@ -190,6 +191,7 @@ enum Errand {
     Comparison,
     Evidence,
     Wire,
+    Export,
     Turn,
     Twins(u32),
     Renewal(usize),
@@ -209,6 +211,7 @@ enum Work {
     Compare(CompareWish),
     Evidence(EvidenceRun),
     Wire { look: u32 },
+    Export { look: u32, wish: ExportWish },
     CopyToTwins { look: u32, layer: u32 },
     Turn(Duration),
     Keep,
@@ -251,6 +254,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Work::Compare(wish) => self.compare(wish).await,
             Work::Evidence(run) => self.find_evidence(run).await,
             Work::Wire { look } => self.tell_wire(look).await,
+            Work::Export { look, wish } => self.save_export(look, wish).await,
             Work::CopyToTwins { look, layer } => self.copy_to_twins(look, layer).await,
             Work::Turn(pause) => {
                 self.registry.transport().sleep(pause).await;
@@ -326,6 +330,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Command::Probe { run, wish } => self.begin_probe(run, wish),
             Command::ShowPackages { view } => self.show_packages(view),
             Command::Evidence { run, wish } => self.begin_evidence(run, wish),
+            Command::Export { wish } => self.export(wish),
             Command::StopProbe { kind } => self.stop_probe(kind),
             Command::Kept => self.errands.begin(Errand::Kept, Work::TellKept),
             Command::WipeKept => self.errands.begin(Errand::Kept, Work::WipeKept),
@@ -430,7 +435,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         }
         self.options.recorder.clear();
         self.halt();
-        for errand in [Errand::File, Errand::Version, Errand::Comparison, Errand::Wire, Errand::Turn] {
+        for errand in [Errand::File, Errand::Version, Errand::Comparison, Errand::Export, Errand::Wire, Errand::Turn] {
             self.errands.stop(errand);
         }
     }

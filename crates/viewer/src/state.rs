@@ -10,7 +10,7 @@ mod update;
 mod wire;
 
 pub use evidence::EvidenceFound;
-pub use link::{command, pinned_route};
+pub use link::{command, export_wish, pinned_route, source};
 pub use probe::{PackagesFound, ProbeCost, ProbedRows, SecretsFound, link_to};
 pub use update::{Action, Effect};
 pub use wire::WireShown;

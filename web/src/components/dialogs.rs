@@ -150,7 +150,7 @@ const KEYS: [(&[&str], &str); 15] = [
     (&["m"], "all layers merged"),
     (&["o"], "open a file of this machine"),
     (&["c"], "compare with another image"),
-    (&["y", "Y"], "copy the link, the command"),
+    (&["y", "Y", "J"], "copy the link, the command; save its JSON"),
     (&["?"], "these keys"),
 ];
 

@@ -31,7 +31,7 @@ use crate::hooks::{
 };
 use porthole_viewer::address::{Address, Tab};
 use porthole_viewer::protocol::{RowKind, RowSort, ViewMode};
-use porthole_viewer::state::{Action, Dialog, State, command, pinned_route, worst};
+use porthole_viewer::state::{Action, Dialog, State, command, export_wish, pinned_route, worst};
 use std::rc::Rc;
 use wasm_bindgen::{JsCast as _, closure::Closure};
 use web_sys::HtmlElement;
@@ -120,7 +120,7 @@ pub fn Inspect(props: &PageProps) -> Html {
                     </aside>
                 }
             </main>
-            <Foot command={command(state)} fetched={state.fetched} />
+            <Foot command={command(state)} export={export_wish(state)} dispatch={dispatch.clone()} fetched={state.fetched} />
             <p class="sr" role="status">{ progress_words(state) }</p>
         </div>
     }
@@ -272,6 +272,7 @@ fn key(key: &str, state: &State, dispatch: &Callback<Action>) -> bool {
             });
         }
         "Y" => with_element("copy-command", HtmlElement::click),
+        "J" => with_element("save-json", HtmlElement::click),
         "y" => with_element("copy-link", HtmlElement::click),
         _ => return false,
     }

@@ -79,10 +79,6 @@ impl State {
                 }
                 content => self.content = Some((path, Rc::new(content))),
             },
-            Event::Exported { name, file, .. } => match file {
-                Ok(url) => self.saved = Some((url, name)),
-                Err(why) => self.notice = Some(why),
-            },
             Event::Wire { log, .. } => self.apply_wire(*log),
             Event::Compared { comparison, .. } => {
                 self.comparison_failure = None;
@@ -90,6 +86,10 @@ impl State {
             }
             Event::FileDiff { path, diff, .. } => self.file_diff = Some((path, Rc::from(diff))),
             Event::CompareFailed { failure, .. } => self.comparison_failure = Some(Rc::from(failure)),
+            Event::Exported { name, file, .. } => match file {
+                Ok(url) => self.saved = Some((url, name)),
+                Err(text) => self.notice = Some(format!("{name} was not saved: {text}")),
+            },
             Event::Waste { waste, .. } => self.waste = Some(Rc::from(waste)),
             Event::Versions { path, versions, .. } => self.versions = Some((path, Rc::new(versions))),
             Event::VersionContent { path, layer, content, .. } => {

@@ -2,7 +2,10 @@
 
 use super::State;
 use crate::address::{Address, Tab};
-use crate::protocol::{PackageQuery, SearchQuery, ShownConfidence, ViewMode};
+use crate::protocol::{
+    DocumentText, ExportWish, LayerState, PackageQuery, ProbeKind, ProbeProgress, ProbeState, ProofStep, SearchQuery,
+    ShownConfidence, ViewMode,
+};
 use crate::router::GIVEN;
 use crate::shell::{self, LsListing};
 use porthole_core::layer::LayerNumber;
@@ -15,16 +18,58 @@ pub fn pinned_route(state: &State) -> Option<Address> {
     Some(Address { reference: Some(image.pinned.clone()), platform, ..state.route.clone() })
 }
 
+/// What the command line calls the image. `None` where it cannot name it.
+pub fn source(state: &State) -> Option<String> {
+    let image = state.image.as_ref().filter(|_| !state.is_local())?;
+    match state.path_of_file() {
+        // The command line has another way to name one of several images, which depends on the format of the file.
+        Some(_) if state.route.reference.as_ref().is_some_and(|reference| reference.contains('@')) => None,
+        Some(path) => Some(path),
+        None => Some(image.pinned.clone()),
+    }
+}
+
+/// What that command prints with `--json`, where the page knows all of it.
+pub fn export_wish(state: &State) -> Option<ExportWish> {
+    command(state)?;
+    let image = state.image.as_ref()?;
+    // A command line lists nothing of an image of which a layer is wrong.
+    let whole = || state.settled && state.layers.iter().all(|layer| layer.state == LayerState::Verified);
+    let read = |progress: &Option<_>| progress.as_deref().is_some_and(is_whole) && whole();
+    match (state.route.tab, state.route.view) {
+        (Tab::Files, ViewMode::Merged) if state.selected_file().is_some() => None,
+        (Tab::Files, ViewMode::UpTo) => None,
+        (Tab::Files, _) if whole() => {
+            Some(ExportWish::Files(Box::new(state.wanted_listing()), state.route.path.clone()))
+        }
+        (Tab::Manifest, _) => {
+            let is_index = |document: &DocumentText| document.step == ProofStep::Index;
+            let named = image.platforms.is_empty() && image.documents.iter().any(is_index);
+            Some(ExportWish::Document(if named { ProofStep::Index } else { ProofStep::Manifest }))
+        }
+        (Tab::Config, _) => Some(ExportWish::Document(ProofStep::Config)),
+        (Tab::Packages, _) if read(&state.packages.as_ref()?.progress) => {
+            Some(ExportWish::Packages(state.route.packages.clone()))
+        }
+        (Tab::Secrets, _) if read(&state.secrets.as_ref()?.files.progress) => {
+            Some(ExportWish::Secrets(state.route.confidence))
+        }
+        (Tab::Referrers, _) => Some(ExportWish::Referrers),
+        _ => None,
+    }
+}
+
+/// Whether a probe found all that there is, and kept it.
+fn is_whole(progress: &ProbeProgress) -> bool {
+    let kept = progress.kind == ProbeKind::Packages || progress.held == progress.sums.found;
+    progress.state == ProbeState::Done && progress.lost.is_empty() && kept
+}
+
 /// The `porthole` command that prints what the page shows. `None` where there is no such command.
 pub fn command(state: &State) -> Option<String> {
-    let image = state.image.as_ref().filter(|_| !state.is_local())?;
+    let image = state.image.as_ref()?;
+    let source = source(state)?;
     let platform = state.platform.as_deref().filter(|_| !image.platforms.is_empty());
-    let source = match state.path_of_file() {
-        // The command line has another way to name one of several images, which depends on the format of the file.
-        Some(_) if state.route.reference.as_ref().is_some_and(|reference| reference.contains('@')) => return None,
-        Some(path) => path,
-        None => image.pinned.clone(),
-    };
     let document = |verb: &str| shell::command(verb, &source, platform);
     Some(match (state.route.tab, state.route.view) {
         (Tab::Overview, _) => document("inspect --full"),

@@ -4,9 +4,9 @@ use super::{AskedComparison, Dialog, OpenedFile, State};
 use crate::address::{Address, Tab};
 use crate::given;
 use crate::protocol::{
-    Command, Event, FailureNotice, FindingLink, LayerProgress, LayerState, PackageQuery, PackageSort, ProbeKind,
-    RelaySettings, RowChange, RowKind, RowSort, SearchQuery, Secret, ShownConfidence, ShownContent, SignerWish,
-    VersionDiff, ViewMode,
+    Command, Event, ExportWish, FailureNotice, FindingLink, LayerProgress, LayerState, PackageQuery, PackageSort,
+    ProbeKind, RelaySettings, RowChange, RowKind, RowSort, SearchQuery, Secret, ShownConfidence, ShownContent,
+    SignerWish, VersionDiff, ViewMode,
 };
 use porthole_core::{failure::FailureClass, reference::Reference};
 use std::rc::Rc;
@@ -111,6 +111,8 @@ pub enum Action {
     Save,
     /// Save the HTTP exchanges.
     SaveWire,
+    /// Save what the command line prints.
+    Export(ExportWish),
     /// Open a dialog, or close it.
     Dialog(Option<Dialog>),
     /// Credentials for a registry.
@@ -332,6 +334,10 @@ impl State {
                 self.dialog = dialog;
             }
             Action::WipeKept => effects.push(Effect::Send(Command::WipeKept)),
+            Action::Export(wish) => {
+                self.notice = None;
+                effects.push(Effect::Send(Command::Export { wish }));
+            }
             Action::SignIn { registry, username, password } => {
                 self.dialog = None;
                 effects.push(Effect::Send(Command::SignIn { registry, username, password }));

@@ -2,6 +2,7 @@
 
 mod compare;
 mod evidence;
+mod export;
 mod files;
 mod flat;
 mod given;
