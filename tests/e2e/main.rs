@@ -29,6 +29,7 @@ mod save;
 mod search;
 mod second_visit;
 mod sign_in;
+mod tags;
 mod through_relay;
 mod tokens;
 mod trust;

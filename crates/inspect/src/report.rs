@@ -4,7 +4,14 @@ mod files;
 pub mod json;
 mod referrers;
 
+use serde_json::{Value, json};
+
 pub use self::{
     files::{EntryReport, FileReport, ReportedMeta, ReportedPath, kind},
     referrers::{ReferrerReport, Via},
 };
+
+/// A tag or a repository in a list, as `porthole tags --json` and `porthole catalog --json` print it.
+pub fn listed_name(field: &str, name: &str) -> Value {
+    json!({ field: name })
+}

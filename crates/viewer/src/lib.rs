@@ -78,6 +78,7 @@ pub mod listing;
 pub mod look;
 pub mod message;
 pub mod mode;
+mod names;
 mod overview;
 mod pace;
 pub mod packages;

@@ -10,6 +10,7 @@ mod evidence;
 mod export;
 mod failure;
 mod image;
+mod names;
 mod overview;
 mod packages;
 mod probe;
@@ -33,6 +34,7 @@ pub use evidence::{
 pub use export::{BillFormat, ExportWish};
 pub use failure::{FailureCause, FailureNotice, Remedy};
 pub use image::{DocumentText, HistoryEntry, ImageLayer, ImageSummary, InstructionLine};
+pub use names::{NameList, NameQuery, NameRow, NameSort, NameState, NameWindow, TagFacts};
 pub use overview::{BaseFact, DocumentFact, FindingFact, FindingLink, OtherEntry, OtherRole, OverviewFacts};
 pub use packages::{PackageFact, PackageQuery, PackageSort, PackageView, PackageWindow};
 pub use probe::{
@@ -202,6 +204,21 @@ pub enum Command {
     ShowPackages {
         /// Which.
         view: PackageView,
+    },
+    /// Show tags of the image's repository, or repositories of its registry. Answered with [`Event::Names`], and again whenever
+    /// more is known.
+    ShowNames {
+        /// Which.
+        query: NameQuery,
+        /// How many at most.
+        most: u32,
+        /// Fetch the list again.
+        again: bool,
+    },
+    /// What a tag of that list stands for. Answered with [`Event::Names`].
+    AskAboutTag {
+        /// The tag.
+        tag: String,
     },
     /// Save what a command line prints. Answered with [`Event::Exported`].
     Export {

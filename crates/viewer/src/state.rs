@@ -5,6 +5,7 @@
 mod event;
 mod evidence;
 mod link;
+mod names;
 mod probe;
 mod update;
 mod wire;
@@ -19,8 +20,9 @@ use crate::address::Address;
 use crate::pretty::visible;
 use crate::protocol::{
     Chain, Changes, ComparisonFacts, ComparisonFailure, FailureNotice, FileView as Listing, ImageLayer, ImageSummary,
-    KeptFacts, LayerProgress, OverviewFacts, PathVersionFacts, RegistryRoute as Way, RelaySettings, RouteReason,
-    RowChange, RowKind, RowWindow, SearchHit, Selection, ShownContent, Sizes, VersionDiff, ViewMode, WasteFacts,
+    KeptFacts, LayerProgress, NameQuery, NameWindow, OverviewFacts, PathVersionFacts, RegistryRoute as Way,
+    RelaySettings, RouteReason, RowChange, RowKind, RowWindow, SearchHit, Selection, ShownContent, Sizes, VersionDiff,
+    ViewMode, WasteFacts,
 };
 use porthole_core::{failure::FailureClass, layer::LayerNumber};
 use std::{collections::BTreeMap, rc::Rc};
@@ -95,6 +97,10 @@ pub struct State {
     pub evidence: Option<Rc<EvidenceFound>>,
     /// The packages, as far as they are known.
     pub packages: Option<Rc<PackagesFound>>,
+    /// Tags of the repository, or repositories of the registry.
+    pub names: Option<Rc<NameWindow>>,
+    /// Which of them were asked for in which look.
+    pub asked_names: Option<(u32, NameQuery, u32)>,
     /// The secrets that were found so far.
     pub secrets: Option<Rc<SecretsFound>>,
     /// Probes that were begun in this look.
@@ -187,6 +193,19 @@ pub enum Dialog {
     Connection,
     /// The keys that work.
     Help,
+}
+
+/// What a person does with a list of names.
+#[derive(Clone, Debug)]
+pub enum NameAction {
+    /// Show others.
+    Show(NameQuery),
+    /// Show more of them.
+    More,
+    /// Ask the registry for the list again.
+    Again,
+    /// Ask what a tag stands for.
+    Ask(String),
 }
 
 impl State {

@@ -22,6 +22,7 @@ pub mod secrets;
 pub mod settings;
 pub mod signin;
 pub mod splitter;
+pub mod tags;
 pub mod text;
 pub mod tools;
 pub mod topbar;

@@ -18,6 +18,7 @@ use crate::components::{
     search::{Search, SearchProps},
     secrets::{Secrets, SecretsProps},
     splitter::Splitter,
+    tags::{Tags, TagsProps},
     tools::Tools,
     topbar::TopBar,
     tree::{Columns, Tree},
@@ -143,6 +144,7 @@ fn panel(state: &Rc<State>, dispatch: &Callback<Action>) -> Html {
         Tab::Secrets => html! { <Secrets ..SecretsProps::of(state, dispatch.clone()) /> },
         Tab::Packages => html! { <Packages ..PackagesProps::of(state, dispatch.clone()) /> },
         Tab::Referrers => html! { <Referrers ..ReferrersProps::of(state, dispatch.clone()) /> },
+        Tab::Tags => html! { <Tags ..TagsProps::of(state, dispatch.clone()) /> },
         Tab::Search => html! { <Search ..SearchProps::of(state, dispatch.clone()) /> },
         Tab::Waste => html! { <Waste waste={state.waste.clone()} dispatch={dispatch.clone()} /> },
         Tab::Wire => html! { <Wire wire={state.wire.clone()} dispatch={dispatch.clone()} /> },
@@ -260,7 +262,7 @@ fn key(key: &str, state: &State, dispatch: &Callback<Action>) -> bool {
             dispatch.emit(Action::Sort(if state.listing.sort == RowSort::Name { RowSort::Size } else { RowSort::Name }))
         }
         // The one that the open tab has.
-        "/" => ["filter", "find", "package-name"].into_iter().for_each(|id| {
+        "/" => ["filter", "find", "package-name", "names"].into_iter().for_each(|id| {
             with_element(id, |element| {
                 let _ = element.focus();
             })

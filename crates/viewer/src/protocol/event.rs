@@ -2,8 +2,8 @@
 
 use super::{
     Chain, ComparisonFacts, ComparisonFailure, ConfigSecretFact, ContentFateFact, EvidenceProgress, FailureNotice,
-    FileRow, ImageSummary, LayerProgress, OverviewFacts, PackageWindow, PathProblem, PathVersionFacts, ProbeKind,
-    ProbeProgress, RowWindow, SearchHit, SecretFact, ShownContent, Sizes, VersionDiff, WasteFacts, WireLog,
+    FileRow, ImageSummary, LayerProgress, NameWindow, OverviewFacts, PackageWindow, PathProblem, PathVersionFacts,
+    ProbeKind, ProbeProgress, RowWindow, SearchHit, SecretFact, ShownContent, Sizes, VersionDiff, WasteFacts, WireLog,
 };
 use serde::{Deserialize, Serialize};
 
@@ -104,6 +104,13 @@ pub enum Event {
         path: String,
         /// Content.
         content: Box<ShownContent>,
+    },
+    /// Tags of the repository, or repositories of the registry.
+    Names {
+        /// Number of the look.
+        look: u32,
+        /// What is shown.
+        window: Box<NameWindow>,
     },
     /// A file to be saved, which holds what a command line prints.
     Exported {
@@ -288,6 +295,7 @@ impl Event {
             | Self::Content { look, .. }
             | Self::Exported { look, .. }
             | Self::Wire { look, .. }
+            | Self::Names { look, .. }
             | Self::Waste { look, .. }
             | Self::Compared { look, .. }
             | Self::CompareFailed { look, .. }

@@ -1,6 +1,6 @@
 //! What a front end saves: what a command line prints.
 
-use super::{FileView, PackageQuery, ProofStep, ShownConfidence};
+use super::{FileView, NameList, PackageQuery, ProofStep, ShownConfidence};
 use serde::{Deserialize, Serialize};
 
 /// What is saved as a file: what `porthole` prints about the image with `--json`, or a bill of materials.
@@ -19,6 +19,8 @@ pub enum ExportWish {
     Secrets(ShownConfidence),
     /// `referrers --tree`.
     Referrers,
+    /// `tags` or `catalog`.
+    Names(NameList),
 }
 
 /// A format of bills of materials.

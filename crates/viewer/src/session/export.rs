@@ -5,7 +5,7 @@ use crate::{
     listing,
     look::LookBody,
     pool::Pool,
-    protocol::{BillFormat, Event, ExportWish, FileView, PackageQuery, ProbeKind, ProofStep},
+    protocol::{BillFormat, Event, ExportWish, FileView, NameList, PackageQuery, ProbeKind, ProofStep},
 };
 use porthole_contents::{
     export::{self, ExportSubject},
@@ -19,7 +19,7 @@ use porthole_core::{
 };
 use porthole_inspect::{
     referrers::{Referrers, referrer_tree},
-    report::{FileReport, ReferrerReport, Via, json::write_json},
+    report::{FileReport, ReferrerReport, Via, json::write_json, listed_name},
 };
 use porthole_registry::{
     client::RemoteImage,
@@ -79,6 +79,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         let mut lines = Lines { file: self.front.save(), buffer: Vec::with_capacity(PIECE) };
         let written = match &wish {
             ExportWish::Referrers => self.write_referrers(look, &mut lines).await,
+            ExportWish::Names(list) => self.write_names(*list, &mut lines),
             wish => self.write_export(look, wish, &mut lines),
         };
         let name = format!("porthole-{}", file_name(&wish));
@@ -103,8 +104,19 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 let reports = probe(ProbeKind::Secrets)?.secret_reports(body, *least);
                 reports.iter().try_for_each(|report| out.line(report))
             }
-            ExportWish::Referrers => Ok(()),
+            ExportWish::Referrers | ExportWish::Names(_) => Ok(()),
         };
+        written.map_err(|error| error.to_string())
+    }
+
+    fn write_names(&self, list: NameList, out: &mut Lines<F::File>) -> Result<(), String> {
+        let mut desk = self.desk.borrow_mut();
+        let names = desk.names.list(list).as_ref().ok_or(ENDED)?;
+        let field = match list {
+            NameList::Tags => "tag",
+            NameList::Repositories => "repository",
+        };
+        let written = names.all().iter().try_for_each(|name| out.line(&listed_name(field, name)));
         written.map_err(|error| error.to_string())
     }
 
@@ -219,6 +231,8 @@ fn file_name(wish: &ExportWish) -> &'static str {
         ExportWish::Bill(BillFormat::Cyclonedx, _) => "packages.cdx.json",
         ExportWish::Secrets(_) => "secrets.jsonl",
         ExportWish::Referrers => "referrers.jsonl",
+        ExportWish::Names(NameList::Tags) => "tags.jsonl",
+        ExportWish::Names(NameList::Repositories) => "catalog.jsonl",
     }
 }
 

@@ -86,6 +86,7 @@ impl State {
             }
             Event::FileDiff { path, diff, .. } => self.file_diff = Some((path, Rc::from(diff))),
             Event::CompareFailed { failure, .. } => self.comparison_failure = Some(Rc::from(failure)),
+            Event::Names { window, .. } => self.names = Some(Rc::from(window)),
             Event::Exported { name, file, .. } => match file {
                 Ok(url) => self.saved = Some((url, name)),
                 Err(text) => self.notice = Some(format!("{name} was not saved: {text}")),

@@ -3,12 +3,13 @@
 use super::State;
 use crate::address::{Address, Tab};
 use crate::protocol::{
-    DocumentText, ExportWish, LayerState, PackageQuery, ProbeKind, ProbeProgress, ProbeState, ProofStep, SearchQuery,
-    ShownConfidence, ViewMode,
+    DocumentText, ExportWish, LayerState, NameList, NameState, NameWindow, PackageQuery, ProbeKind, ProbeProgress,
+    ProbeState, ProofStep, SearchQuery, ShownConfidence, ViewMode,
 };
 use crate::router::GIVEN;
 use crate::shell::{self, LsListing};
 use porthole_core::layer::LayerNumber;
+use std::rc::Rc;
 
 /// The address with the reference pinned to its digest and the platform named, so that it shows the same tomorrow. `None` until the
 /// image is known, and for a file of this machine, which no address opens.
@@ -55,6 +56,11 @@ pub fn export_wish(state: &State) -> Option<ExportWish> {
             Some(ExportWish::Secrets(state.route.confidence))
         }
         (Tab::Referrers, _) => Some(ExportWish::Referrers),
+        (Tab::Tags, _) => {
+            let list = state.route.names.list;
+            let whole = |names: &&Rc<NameWindow>| names.list == list && names.state == NameState::Done;
+            state.names.as_ref().filter(whole).map(|_| ExportWish::Names(list))
+        }
         _ => None,
     }
 }
@@ -87,6 +93,11 @@ pub fn command(state: &State) -> Option<String> {
         (Tab::Secrets, _) => document(&format!("secrets --confidence {}", state.route.confidence.name())),
         (Tab::Packages, _) => document(&packages_verb(&state.route.packages)),
         (Tab::Referrers, _) => document("referrers --tree"),
+        (Tab::Tags, _) if image.registry == GIVEN => return None,
+        (Tab::Tags, _) => match state.route.names.list {
+            NameList::Tags => shell::command("tags", &format!("{}/{}", image.registry, image.repository), None),
+            NameList::Repositories => shell::command("catalog", &image.registry, None),
+        },
         (Tab::Search, _) => search_command(&state.route.search, document)?,
         (Tab::Waste, _) => document("analyze"),
         (Tab::Wire, _) => document("trace --full"),

@@ -1,6 +1,6 @@
 //! Actions, and what they change.
 
-use super::{AskedComparison, Dialog, OpenedFile, State};
+use super::{AskedComparison, Dialog, NameAction, OpenedFile, State};
 use crate::address::{Address, Tab};
 use crate::given;
 use crate::protocol::{
@@ -111,6 +111,8 @@ pub enum Action {
     Save,
     /// Save the HTTP exchanges.
     SaveWire,
+    /// Something about tags or repositories.
+    Names(NameAction),
     /// Save what the command line prints.
     Export(ExportWish),
     /// Open a dialog, or close it.
@@ -334,6 +336,7 @@ impl State {
                 self.dialog = dialog;
             }
             Action::WipeKept => effects.push(Effect::Send(Command::WipeKept)),
+            Action::Names(action) => self.act_on_names(action, &mut effects),
             Action::Export(wish) => {
                 self.notice = None;
                 effects.push(Effect::Send(Command::Export { wish }));
@@ -387,6 +390,7 @@ impl State {
         self.ask_for_comparison(&mut effects);
         self.ask_for_versions(&mut effects);
         self.ask_for_packages(&mut effects);
+        self.ask_for_names(&mut effects);
         effects
     }
 

@@ -9,6 +9,7 @@ mod given;
 mod kept;
 mod layers;
 mod look;
+mod names;
 mod overview;
 mod packages;
 mod prepared;
