@@ -92,14 +92,14 @@ pub fn Inspect(props: &PageProps) -> Html {
                         chosen={state.chosen_layer().filter(|_| about_layer)} dispatch={on_layer} />
                     <Findings overview={state.overview.clone()} dispatch={dispatch.clone()} />
                 </div>
-                <div class="pane middle">
-                    <div class="tabs">
-                        <div class="list" role="tablist" aria-label="Views">
-                            <button class="narrow" role="tab" aria-selected={layers.to_string()} aria-controls="panel" onclick={on_layers}>{ "Layers" }</button>
-                            { for tabs }
-                        </div>
-                        <span class="end"><CopyLink route={pinned_route(state).map(|route| route.to_string())} /></span>
+                <div class="tabs">
+                    <div class="list" role="tablist" aria-label="Views">
+                        <button class="narrow" role="tab" aria-selected={layers.to_string()} aria-controls="panel" onclick={on_layers}>{ "Layers" }</button>
+                        { for tabs }
                     </div>
+                    <span class="end"><CopyLink route={pinned_route(state).map(|route| route.to_string())} /></span>
+                </div>
+                <div class="pane middle">
                     if let Some(notice) = &state.notice {
                         <p class="notice" role="status">{ bdi(notice) }</p>
                     }
