@@ -15,6 +15,7 @@ mod faults;
 mod images;
 mod interop;
 mod links;
+mod map;
 mod opened;
 mod passwords;
 mod prepared;

@@ -2,7 +2,7 @@
 //!
 //! `#/v1/<reference>?platform=…&view=…&layer=…&path=…&line=…&read=1&tab=…&with=…&with-platform=…&ignore=…&find=…&regex=1&nocase=1
 //! &utf16=1&glob=…&name=…&type=…&deleted=1&confidence=…
-//! &list=repositories&order=version&names=…` — each part optional and percent-encoded, unknown keys kept.
+//! &list=repositories&order=version&names=…&map=…` — each part optional and percent-encoded, unknown keys kept.
 
 use crate::protocol::{NameList, NameQuery, NameSort, PackageQuery, SearchQuery, ShownConfidence, ViewMode};
 use std::fmt;
@@ -38,6 +38,8 @@ pub struct Address {
     pub packages: PackageQuery,
     /// Which secrets are shown: those that are at least as certain.
     pub confidence: ShownConfidence,
+    /// The directory that fills the map of files, escaped; `/` is the root. `None`: the files are a tree.
+    pub map: Option<String>,
     /// Which tags or repositories are shown.
     pub names: NameQuery,
     /// Keys of other versions of this page, decoded, in their order.
@@ -169,6 +171,7 @@ impl Address {
             "platform" => self.platform = some(),
             "layer" => self.layer = some(),
             "path" => self.path = some(),
+            "map" => self.map = some(),
             "with" => self.with = some(),
             "with-platform" => self.with_platform = some(),
             "ignore" => self.ignore = some(),
@@ -245,6 +248,7 @@ impl fmt::Display for Address {
             ("path", self.path.as_deref()),
             ("line", line.as_deref()),
             ("read", self.reading.then_some("1")),
+            ("map", self.map.as_deref()),
             ("tab", tab),
             ("with", self.with.as_deref()),
             ("with-platform", self.with_platform.as_deref()),
@@ -356,11 +360,12 @@ mod tests {
                     },
                     packages: PackageQuery { name: "lib".into(), kind: "deb".into(), deleted: true },
                     confidence: ShownConfidence::High,
+                    map: Some("/".into()),
                     names: NameQuery { list: NameList::Repositories, filter: "a/b".into(), sort: NameSort::Version },
                     unknown: vec![("é".into(), String::new())],
                     ..Address::of("x")
                 },
-                "#/v1/x?path=a&line=12&read=1&find=a%3Db%26c&regex=1&nocase=1&utf16=1&glob=%2A.conf&name=lib&type=deb&deleted=1&confidence=high&list=repositories&order=version&names=a/b&%C3%A9=",
+                "#/v1/x?path=a&line=12&read=1&map=/&find=a%3Db%26c&regex=1&nocase=1&utf16=1&glob=%2A.conf&name=lib&type=deb&deleted=1&confidence=high&list=repositories&order=version&names=a/b&%C3%A9=",
             ),
         ];
         for (route, text) in rows {

@@ -98,5 +98,6 @@ pub mod stack;
 pub mod state;
 pub mod summary;
 pub mod time;
+mod treemap;
 mod waste;
 pub mod worker;

@@ -10,6 +10,7 @@ mod evidence;
 mod export;
 mod failure;
 mod image;
+mod map;
 mod names;
 mod overview;
 mod packages;
@@ -34,6 +35,7 @@ pub use evidence::{
 pub use export::{BillFormat, ExportWish};
 pub use failure::{FailureCause, FailureNotice, Remedy};
 pub use image::{DocumentText, HistoryEntry, ImageLayer, ImageSummary, InstructionLine};
+pub use map::{FileMap, MapTile, MapWish};
 pub use names::{NameList, NameQuery, NameRow, NameSort, NameState, NameWindow, TagFacts};
 pub use overview::{BaseFact, DocumentFact, FindingFact, FindingLink, OtherEntry, OtherRole, OverviewFacts};
 pub use packages::{PackageFact, PackageQuery, PackageSort, PackageView, PackageWindow};
@@ -219,6 +221,11 @@ pub enum Command {
     AskAboutTag {
         /// The tag.
         tag: String,
+    },
+    /// A map of files. Answered with [`Event::Map`].
+    Map {
+        /// Which.
+        wish: MapWish,
     },
     /// Save what a command line prints. Answered with [`Event::Exported`].
     Export {

@@ -342,6 +342,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Command::Evidence { run, wish } => self.begin_evidence(run, wish),
             Command::ShowNames { query, most, again } => self.show_names(query, most, again),
             Command::AskAboutTag { tag } => self.ask_about_tag(tag),
+            Command::Map { wish } => self.with_look(|look, out| look.map(&wish, out)),
             Command::Export { wish } => self.export(wish),
             Command::StopProbe { kind } => self.stop_probe(kind),
             Command::Kept => self.errands.begin(Errand::Kept, Work::TellKept),

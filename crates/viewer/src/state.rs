@@ -5,6 +5,7 @@
 mod event;
 mod evidence;
 mod link;
+mod map;
 mod names;
 mod probe;
 mod update;
@@ -19,8 +20,9 @@ pub use wire::WireShown;
 use crate::address::Address;
 use crate::pretty::visible;
 use crate::protocol::{
-    Chain, Changes, ComparisonFacts, ComparisonFailure, FailureNotice, FileView as Listing, ImageLayer, ImageSummary,
-    KeptFacts, LayerProgress, NameQuery, NameWindow, OverviewFacts, PathVersionFacts, RegistryRoute as Way,
+    Chain, Changes, ComparisonFacts, ComparisonFailure, FailureNotice, FileMap, FileView as Listing, ImageLayer,
+    ImageSummary, KeptFacts, LayerProgress, MapWish, NameQuery, NameWindow, OverviewFacts, PathVersionFacts,
+    RegistryRoute as Way,
     RelaySettings, RouteReason, RowChange, RowKind, RowWindow, SearchHit, Selection, ShownContent, Sizes, VersionDiff,
     ViewMode, WasteFacts,
 };
@@ -101,6 +103,12 @@ pub struct State {
     pub names: Option<Rc<NameWindow>>,
     /// Which of them were asked for in which look.
     pub asked_names: Option<(u32, NameQuery, u32)>,
+    /// The map of files that was laid out last.
+    pub map: Option<Rc<FileMap>>,
+    /// Room for it in pixels, once it is known.
+    pub map_size: Option<(u32, u32)>,
+    /// The map that was asked for in which look.
+    pub asked_map: Option<(u32, MapWish)>,
     /// The secrets that were found so far.
     pub secrets: Option<Rc<SecretsFound>>,
     /// Probes that were begun in this look.

@@ -11,6 +11,7 @@ pub mod failure;
 pub mod findings;
 pub mod foot;
 pub mod layers;
+pub mod map;
 pub mod mark;
 pub mod overview;
 pub mod packages;

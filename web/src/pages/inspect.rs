@@ -11,6 +11,7 @@ use crate::components::{
     findings::Findings,
     foot::Foot,
     layers::Layers,
+    map::Map,
     overview::Overview,
     packages::{Packages, PackagesProps},
     reader::Reader,
@@ -161,10 +162,14 @@ fn panel(state: &Rc<State>, dispatch: &Callback<Action>) -> Html {
         Tab::Files => html! {
             <>
                 <Tools view={state.route.view} focused={state.focused_layer()} listing={state.listing.clone()} toggles={state.shown_changes()}
-                    rows={Rc::clone(&state.rows)} dispatch={dispatch.clone()} />
-                <Columns sort={state.listing.sort} dispatch={dispatch.clone()} />
-                <Tree rows={Rc::clone(&state.rows)} listing={state.wanted_listing()} look={state.look} selection={state.selection.clone()}
-                    path={state.route.path.clone()} dispatch={dispatch.clone()} />
+                    rows={Rc::clone(&state.rows)} map={state.route.map.is_some()} dispatch={dispatch.clone()} />
+                if let Some(at) = &state.route.map {
+                    <Map map={state.map.clone()} room={state.map_size} at={at.clone()} selected={state.route.path.clone()} dispatch={dispatch.clone()} />
+                } else {
+                    <Columns sort={state.listing.sort} dispatch={dispatch.clone()} />
+                    <Tree rows={Rc::clone(&state.rows)} listing={state.wanted_listing()} look={state.look} selection={state.selection.clone()}
+                        path={state.route.path.clone()} dispatch={dispatch.clone()} />
+                }
             </>
         },
     }
@@ -255,6 +260,7 @@ fn key(key: &str, state: &State, dispatch: &Callback<Action>) -> bool {
         "o" => file::choose(),
         "t" => focus_files(),
         "Escape" if state.route.path.is_some() => dispatch.emit(Action::Select(None)),
+        "v" => dispatch.emit(Action::Map(state.route.map.is_none().then(|| "/".to_owned()))),
         "[" => dispatch.emit(Action::StepLayer(-1)),
         "]" => dispatch.emit(Action::StepLayer(1)),
         "m" => dispatch.emit(Action::View(ViewMode::Merged)),

@@ -2,8 +2,9 @@
 
 use super::{
     Chain, ComparisonFacts, ComparisonFailure, ConfigSecretFact, ContentFateFact, EvidenceProgress, FailureNotice,
-    FileRow, ImageSummary, LayerProgress, NameWindow, OverviewFacts, PackageWindow, PathProblem, PathVersionFacts,
-    ProbeKind, ProbeProgress, RowWindow, SearchHit, SecretFact, ShownContent, Sizes, VersionDiff, WasteFacts, WireLog,
+    FileMap, FileRow, ImageSummary, LayerProgress, NameWindow, OverviewFacts, PackageWindow, PathProblem,
+    PathVersionFacts, ProbeKind, ProbeProgress, RowWindow, SearchHit, SecretFact, ShownContent, Sizes, VersionDiff,
+    WasteFacts, WireLog,
 };
 use serde::{Deserialize, Serialize};
 
@@ -111,6 +112,13 @@ pub enum Event {
         look: u32,
         /// What is shown.
         window: Box<NameWindow>,
+    },
+    /// A map of files.
+    Map {
+        /// Number of the look.
+        look: u32,
+        /// The map.
+        map: Box<FileMap>,
     },
     /// A file to be saved, which holds what a command line prints.
     Exported {
@@ -296,6 +304,7 @@ impl Event {
             | Self::Exported { look, .. }
             | Self::Wire { look, .. }
             | Self::Names { look, .. }
+            | Self::Map { look, .. }
             | Self::Waste { look, .. }
             | Self::Compared { look, .. }
             | Self::CompareFailed { look, .. }

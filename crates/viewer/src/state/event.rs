@@ -87,6 +87,7 @@ impl State {
             Event::FileDiff { path, diff, .. } => self.file_diff = Some((path, Rc::from(diff))),
             Event::CompareFailed { failure, .. } => self.comparison_failure = Some(Rc::from(failure)),
             Event::Names { window, .. } => self.names = Some(Rc::from(window)),
+            Event::Map { map, .. } => self.map = Some(Rc::from(map)),
             Event::Exported { name, file, .. } => match file {
                 Ok(url) => self.saved = Some((url, name)),
                 Err(text) => self.notice = Some(format!("{name} was not saved: {text}")),

@@ -111,6 +111,10 @@ pub enum Action {
     Save,
     /// Save the HTTP exchanges.
     SaveWire,
+    /// Show a directory as a map, or the tree.
+    Map(Option<String>),
+    /// Room for a map in pixels.
+    MapSize(u32, u32),
     /// Something about tags or repositories.
     Names(NameAction),
     /// Save what the command line prints.
@@ -336,6 +340,8 @@ impl State {
                 self.dialog = dialog;
             }
             Action::WipeKept => effects.push(Effect::Send(Command::WipeKept)),
+            Action::Map(map) => self.push(Address { map, ..self.route.clone() }, &mut effects),
+            Action::MapSize(width, height) => self.map_size = Some((width, height)),
             Action::Names(action) => self.act_on_names(action, &mut effects),
             Action::Export(wish) => {
                 self.notice = None;
@@ -391,6 +397,7 @@ impl State {
         self.ask_for_versions(&mut effects);
         self.ask_for_packages(&mut effects);
         self.ask_for_names(&mut effects);
+        self.ask_for_map(&mut effects);
         effects
     }
 
