@@ -2,6 +2,7 @@
 //!
 //! [`State::update`] is the only way to change it: an action in, effects out. It touches neither the screen nor the session.
 
+mod ask;
 mod event;
 mod evidence;
 mod link;
