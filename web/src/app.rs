@@ -5,7 +5,7 @@ use crate::hooks::{clock, file, session::Session, storage};
 use crate::pages::{inspect::Inspect, start::Start};
 use porthole_viewer::address::Address;
 use porthole_viewer::protocol::{Command, RelaySettings};
-use porthole_viewer::state::{Action, Effect, State};
+use porthole_viewer::state::{Action, Effect, State, recent_text};
 use std::rc::Rc;
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use yew::prelude::*;
@@ -63,7 +63,12 @@ impl Component for App {
         }
         ctx.link().send_message(Action::Address(Box::new(address())));
         Self {
-            state: Rc::new(State { relay_settings: relay, ..State::default() }),
+            state: Rc::new(State {
+                relay_settings: relay,
+                recent: Rc::new(storage::recent()),
+                keeps_recent: storage::keeps_recent(),
+                ..State::default()
+            }),
             session,
             files,
             on_file,
@@ -148,6 +153,7 @@ impl App {
                     show_address(&route, web_sys::History::replace_state_with_url)
                 });
             }
+            Effect::KeepRecent(recent, keep) => storage::keep_recent(&recent_text(&recent), keep),
             Effect::Keep(relay) => storage::keep_relay_settings(&relay),
             Effect::Save { url, name } => save(&url, &name),
             Effect::Entered => clock::mark("porthole:enter"),

@@ -9,12 +9,14 @@ mod link;
 mod map;
 mod names;
 mod probe;
+mod recent;
 mod update;
 mod wire;
 
 pub use evidence::EvidenceFound;
 pub use link::{command, export_wish, pinned_route, source};
 pub use probe::{PackagesFound, ProbeCost, ProbedRows, SecretsFound, link_to};
+pub use recent::{read_recent, recent_text};
 pub use update::{Action, Effect};
 pub use wire::WireShown;
 
@@ -23,9 +25,8 @@ use crate::pretty::visible;
 use crate::protocol::{
     Chain, Changes, ComparisonFacts, ComparisonFailure, FailureNotice, FileMap, FileView as Listing, ImageLayer,
     ImageSummary, KeptFacts, LayerProgress, MapWish, NameQuery, NameWindow, OverviewFacts, PathVersionFacts,
-    RegistryRoute as Way,
-    RelaySettings, RouteReason, RowChange, RowKind, RowWindow, SearchHit, Selection, ShownContent, Sizes, VersionDiff,
-    ViewMode, WasteFacts,
+    RegistryRoute as Way, RelaySettings, RouteReason, RowChange, RowKind, RowWindow, SearchHit, Selection,
+    ShownContent, Sizes, VersionDiff, ViewMode, WasteFacts,
 };
 use porthole_core::{failure::FailureClass, layer::LayerNumber};
 use std::{collections::BTreeMap, rc::Rc};
@@ -122,6 +123,10 @@ pub struct State {
     pub version_diff: Option<(String, u32, u32, Rc<VersionDiff>)>,
     /// An address from which a file is to be saved, and its name.
     pub saved: Option<(String, String)>,
+    /// References that were opened on this machine, pinned ones first.
+    pub recent: Rc<Vec<RecentReference>>,
+    /// Further ones are kept.
+    pub keeps_recent: bool,
     /// The file that was opened last.
     pub file: Option<OpenedFile>,
     /// What lies over the page.
@@ -153,6 +158,28 @@ pub struct OpenedFile {
     pub name: String,
     /// The reference that stands for it.
     pub reference: String,
+}
+
+/// A reference that was opened on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecentReference {
+    /// As it was opened.
+    pub reference: String,
+    /// The person wants to keep it.
+    pub pinned: bool,
+}
+
+/// What a person does with such references.
+#[derive(Clone, Debug)]
+pub enum RecentAction {
+    /// Pin one, or no longer.
+    Pin(String, bool),
+    /// Forget one.
+    Forget(String),
+    /// Forget all.
+    Wipe,
+    /// Keep further ones, or not.
+    Keep(bool),
 }
 
 /// A comparison that was asked for.

@@ -69,7 +69,7 @@ pub fn Tags(props: &TagsProps) -> Html {
     };
     html! {
         <div class="document waste probe" tabindex="0" role="region" aria-label="Tags">
-            <h2 class="heading mono">{ bdi(&place) }</h2>
+            <h2 class="mono place">{ bdi(&place) }</h2>
             <div class="chips">
                 <div class="group" role="group" aria-label="Which list">{ for lists }</div>
                 <input id="names" type="search" class="mono" aria-label="Name contains" placeholder="name contains" autocomplete="off" autocapitalize="off" spellcheck="false"

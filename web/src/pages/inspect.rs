@@ -84,7 +84,7 @@ pub fn Inspect(props: &PageProps) -> Html {
         <div class="inspect">
             <button class="skip" onclick={|_| focus_files()}>{ "Skip to the files" }</button>
             <TopBar reference={state.shown_reference()} platforms={Rc::clone(&state.platforms)} platform={state.platform.clone()}
-                connection={state.connection.clone()} dispatch={dispatch.clone()} />
+                connection={state.connection.clone()} recent={Rc::clone(&state.recent)} dispatch={dispatch.clone()} />
             <ChainBar chain={Rc::clone(&state.chain)} sizes={state.sizes} known={state.image.is_some()} stream={stream(state)} dispatch={dispatch.clone()} />
             <main id="main" tabindex="-1" class={classes!("panes", alone.then_some("alone"))} data-pane={pane} data-tab={state.route.tab.name()} ~style={right.unwrap_or_default()}>
                 <h1 class="sr">{ bdi(&state.shown_reference().unwrap_or_default()) }</h1>

@@ -1,6 +1,6 @@
 //! Actions, and what they change.
 
-use super::{Dialog, NameAction, OpenedFile, State};
+use super::{Dialog, NameAction, OpenedFile, RecentAction, RecentReference, State};
 use crate::address::{Address, Tab};
 use crate::given;
 use crate::protocol::{
@@ -114,6 +114,8 @@ pub enum Action {
     Map(Option<String>),
     /// Room for a map in pixels.
     MapSize(u32, u32),
+    /// Something about references that were opened before.
+    Recent(RecentAction),
     /// Something about tags or repositories.
     Names(NameAction),
     /// Save what the command line prints.
@@ -154,6 +156,8 @@ pub enum Effect {
     Push(Address),
     /// A better address for the same place.
     Replace(Address),
+    /// Keep these references on this machine, and whether further ones are kept.
+    KeepRecent(Rc<Vec<RecentReference>>, bool),
     /// The person chose this about relays: keep it.
     Keep(RelaySettings),
     /// Save what is at this address under this name.
@@ -341,6 +345,7 @@ impl State {
             Action::WipeKept => effects.push(Effect::Send(Command::WipeKept)),
             Action::Map(map) => self.push(Address { map, ..self.route.clone() }, &mut effects),
             Action::MapSize(width, height) => self.map_size = Some((width, height)),
+            Action::Recent(action) => self.act_on_recent(action, &mut effects),
             Action::Names(action) => self.act_on_names(action, &mut effects),
             Action::Export(wish) => {
                 self.notice = None;
@@ -375,6 +380,9 @@ impl State {
                 for event in events {
                     let names_layers = matches!(event, Event::Image { .. });
                     self.apply(event);
+                    if names_layers {
+                        self.remember(&mut effects);
+                    }
                     if names_layers && self.route.view.wants_layer() {
                         // The session knew the layer by digest at most; now its number is known.
                         effects.push(self.set_view());
@@ -523,6 +531,8 @@ impl State {
             relay_settings: std::mem::take(&mut self.relay_settings),
             listing: std::mem::take(&mut self.listing),
             file: self.file.take(),
+            recent: Rc::clone(&self.recent),
+            keeps_recent: self.keeps_recent,
             revived: self.revived,
             ..Self::default()
         };
