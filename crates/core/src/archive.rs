@@ -1,4 +1,6 @@
-//! The document of a docker-archive, the format of `docker save`: `manifest.json`, pure.
+//! The document of a docker-archive, the format of `docker save`: `manifest.json`, pure. [`write`] lays out whole archives.
+
+pub mod write;
 
 use crate::{
     descriptor::Descriptor,
