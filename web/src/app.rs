@@ -4,8 +4,9 @@ use crate::components::dialogs::Dialogs;
 use crate::hooks::{clock, file, session::Session, storage};
 use crate::pages::{inspect::Inspect, start::Start};
 use porthole_viewer::address::Address;
+use porthole_viewer::given::reference;
 use porthole_viewer::protocol::{Command, RelaySettings};
-use porthole_viewer::state::{Action, Effect, State, recent_text};
+use porthole_viewer::state::{Action, Effect, State};
 use std::rc::Rc;
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use yew::prelude::*;
@@ -20,7 +21,7 @@ pub struct App {
     state: Rc<State>,
     session: Session,
     files: file::OpenedFiles,
-    on_file: Callback<web_sys::File>,
+    on_file: Callback<Vec<file::Opened>>,
     /// Made once: a part that is given the same one is not drawn again for it.
     dispatch: Callback<Action>,
     address: Option<clock::Pause>,
@@ -47,10 +48,19 @@ impl Component for App {
         let files = file::OpenedFiles::default();
         let on_file = {
             let (files, link) = (Rc::clone(&files), ctx.link().clone());
-            Callback::from(move |opened: web_sys::File| {
-                let name = opened.name();
-                file::keep(&files, opened);
-                link.send_message(Action::File(name));
+            Callback::from(move |opened: Vec<file::Opened>| {
+                let mut names = Vec::new();
+                for opened in opened {
+                    names.push(opened.name.clone());
+                    file::keep(&files, opened);
+                }
+                let mut names = names.into_iter();
+                if let Some(first) = names.next() {
+                    link.send_message(Action::File(first));
+                }
+                if let Some(second) = names.next() {
+                    link.send_message(Action::Compare { with: reference(&second), platform: None });
+                }
             })
         };
         file::take_drops(on_file.clone());
@@ -63,12 +73,7 @@ impl Component for App {
         }
         ctx.link().send_message(Action::Address(Box::new(address())));
         Self {
-            state: Rc::new(State {
-                relay_settings: relay,
-                recent: Rc::new(storage::recent()),
-                keeps_recent: storage::keeps_recent(),
-                ..State::default()
-            }),
+            state: Rc::new(State { relay_settings: relay, ..State::default() }),
             session,
             files,
             on_file,
@@ -84,8 +89,8 @@ impl Component for App {
             // What waits to be written belongs to the address before.
             self.address = None;
         }
-        if let (Action::File(_), Some(file)) = (&action, self.files.borrow().last()) {
-            self.session.give(file);
+        if matches!(action, Action::File(_)) {
+            self.files.borrow().iter().for_each(|opened| self.session.give(opened));
         }
         for effect in Rc::make_mut(&mut self.state).update(action) {
             self.carry_out(ctx, effect);
@@ -104,7 +109,7 @@ impl Component for App {
         html! {
             <>
                 { page }
-                { file::input(self.on_file.clone()) }
+                { file::inputs(self.on_file.clone()) }
                 <Dialogs state={Rc::clone(&self.state)} {dispatch} />
             </>
         }
@@ -153,8 +158,10 @@ impl App {
                     show_address(&route, web_sys::History::replace_state_with_url)
                 });
             }
-            Effect::KeepRecent(recent, keep) => storage::keep_recent(&recent_text(&recent), keep),
             Effect::Keep(relay) => storage::keep_relay_settings(&relay),
+            Effect::SaveArchive { name, format } => {
+                self.session.save_to(&name, Command::SaveArchive { format });
+            }
             Effect::Save { url, name } => save(&url, &name),
             Effect::Entered => clock::mark("porthole:enter"),
         }

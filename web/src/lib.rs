@@ -15,6 +15,7 @@ pub mod protocol;
 pub mod session;
 pub mod transport;
 pub mod worker;
+pub mod written;
 
 // The page.
 pub mod app;

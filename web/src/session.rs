@@ -8,6 +8,7 @@ use crate::{
     protocol::{bytes_of, read},
     transport::Fetch,
     worker,
+    written::{self, DiskFile, FileHandle},
 };
 use js_sys::{Array, Uint8Array};
 use porthole_core::{failure::FailureClass, limits::Limits, platform::Platform};
@@ -20,7 +21,7 @@ use porthole_viewer::{
 };
 use std::{
     cell::{OnceCell, RefCell},
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     rc::Rc,
 };
 use wasm_bindgen::{JsCast as _, JsValue};
@@ -30,6 +31,7 @@ use wasm_bindgen_futures::spawn_local;
 pub fn run() {
     worker::on_panic(|text| tell(&internal(text)));
     let files = Files::default();
+    let place = ArchivePlace::default();
     let known: Rc<OnceCell<Rc<TabSession>>> = Rc::default();
     let hear = {
         let known = Rc::clone(&known);
@@ -66,7 +68,7 @@ pub fn run() {
     let session = Rc::new(Session::new(
         Registry::new(Fetch, options),
         Workers::start(hear),
-        Tab { files: Rc::clone(&files), checker: Rc::clone(&checker) },
+        Tab { files: Rc::clone(&files), checker: Rc::clone(&checker), place: Rc::clone(&place) },
         session::SessionOptions {
             limits: Limits::of_a_tab(),
             page: SAMPLE.into(),
@@ -82,11 +84,12 @@ pub fn run() {
         session.set_platforms(default_platforms().await);
         worker::listen(move |message| match read(&message) {
             Some(command) => session.obey(command),
-            None => match given(&message) {
-                Some((name, file)) => {
+            None => match (given(&message), written::handle(&message)) {
+                (Some((name, file)), _) => {
                     files.borrow_mut().insert(reference(&name), (name, file));
                 }
-                None => tell(&internal("the page sent what its session does not understand".into())),
+                (None, Some(handle)) => *place.borrow_mut() = Some(handle),
+                (None, None) => tell(&internal("the page sent what its session does not understand".into())),
             },
         });
         tell(&Event::Ready);
@@ -102,19 +105,37 @@ type TabSession = Session<Fetch, Workers, Tab>;
 struct Tab {
     files: Files,
     checker: Rc<Checker>,
+    place: ArchivePlace,
 }
 
-/// Files that a person opened, with their names, by the references that stand for them.
-type Files = Rc<RefCell<HashMap<String, (String, web_sys::Blob)>>>;
+/// Where a person wants the next archive.
+type ArchivePlace = Rc<RefCell<Option<FileHandle>>>;
 
-/// A file that the page hands over: its name and its handle.
-fn given(message: &JsValue) -> Option<(String, web_sys::Blob)> {
+/// Files that a person opened, with their names, by the references that stand for them.
+type Files = Rc<RefCell<HashMap<String, (String, Handles)>>>;
+
+/// A file of this machine, or the files of a folder by their paths.
+#[derive(Clone)]
+enum Handles {
+    File(web_sys::Blob),
+    Folder(BTreeMap<String, web_sys::Blob>),
+}
+
+/// What the page hands over: a name and a file, or a name and an array of paths with files.
+fn given(message: &JsValue) -> Option<(String, Handles)> {
     let pair: &Array = message.dyn_ref()?;
-    Some((pair.get(0).as_string()?, pair.get(1).dyn_into().ok()?))
+    let (name, handle) = (pair.get(0).as_string()?, pair.get(1));
+    let Some(files) = handle.dyn_ref::<Array>() else { return Some((name, Handles::File(handle.dyn_into().ok()?))) };
+    let file = |pair: JsValue| {
+        let pair: Array = pair.dyn_into().ok()?;
+        Some((pair.get(0).as_string()?, pair.get(1).dyn_into().ok()?))
+    };
+    Some((name, Handles::Folder(files.iter().filter_map(file).collect())))
 }
 
 impl Front for Tab {
     type File = Parts;
+    type Archive = DiskFile;
 
     fn tell(&self, event: Event) {
         tell(&event);
@@ -124,15 +145,33 @@ impl Front for Tab {
         Parts(Array::new())
     }
 
+    async fn archive(&self, bytes: u64) -> Result<DiskFile, String> {
+        let place = self.place.borrow_mut().take();
+        match place {
+            Some(handle) => DiskFile::in_place(handle).await,
+            None => DiskFile::in_storage(ARCHIVE, bytes).await,
+        }
+    }
+
     fn check(&self, job: EvidenceJob) {
         self.checker.check(&job);
     }
 
     fn given(&self, reference: &str) -> Option<(String, GivenPlace)> {
         let (name, file) = self.files.borrow().get(reference)?.clone();
-        Some((name, Place::File(GivenFile::new(OnDisk(file)))))
+        let open = |file| GivenFile::new(OnDisk(file));
+        let place = match file {
+            Handles::File(file) => Place::File(open(file)),
+            Handles::Folder(files) => {
+                Place::Directory(files.into_iter().map(|(path, file)| (path, open(file))).collect())
+            }
+        };
+        Some((name, place))
     }
 }
+
+/// An archive in the storage of this page, on its way to the person's disk.
+const ARCHIVE: &str = "porthole-archive.tar";
 
 /// A file that is being saved. Its bytes are the browser's, outside the memory of this worker.
 struct Parts(Array);

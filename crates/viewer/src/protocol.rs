@@ -3,15 +3,13 @@
 //! All of it are twins of the core's values, converted by hand, so that a session may run in another thread or process. A
 //! front end waits for [`Event::Ready`] before it sends anything.
 
+mod archive;
 mod compare;
 mod content;
 mod event;
 mod evidence;
-mod export;
 mod failure;
 mod image;
-mod map;
-mod names;
 mod overview;
 mod packages;
 mod probe;
@@ -22,6 +20,7 @@ mod view;
 mod waste;
 mod wire;
 
+pub use archive::{ArchiveFormat, ArchiveSaving};
 pub use compare::{
     ChangeSums, ChangedFile, ChangedSetting, ChangedStep, ComparedFiles, ComparisonFacts, ComparisonFailure,
     LayerRelation, MatchedLayer,
@@ -32,11 +31,8 @@ pub use evidence::{
     EvidenceAnswer, EvidenceBlob, EvidenceCard, EvidenceJob, EvidenceLack, EvidenceProgress, EvidenceState,
     SignatureVerdict, SignerWish,
 };
-pub use export::{BillFormat, ExportWish};
 pub use failure::{FailureCause, FailureNotice, Remedy};
 pub use image::{DocumentText, HistoryEntry, ImageLayer, ImageSummary, InstructionLine};
-pub use map::{FileMap, MapTile, MapWish};
-pub use names::{NameList, NameQuery, NameRow, NameSort, NameState, NameWindow, TagFacts};
 pub use overview::{BaseFact, DocumentFact, FindingFact, FindingLink, OtherEntry, OtherRole, OverviewFacts};
 pub use packages::{PackageFact, PackageQuery, PackageSort, PackageView, PackageWindow};
 pub use probe::{
@@ -143,6 +139,13 @@ pub enum Command {
     Wire,
     /// Save the HTTP exchanges of the look as an HTTP Archive. Answered with [`Event::Exported`].
     SaveWire,
+    /// Save the image as an archive. Answered with [`Event::Archive`], several times.
+    SaveArchive {
+        /// Which.
+        format: ArchiveFormat,
+    },
+    /// Give the archive up that is being saved; no file is left.
+    StopArchive,
     /// What each layer did to a path. Answered with [`Event::Versions`].
     Versions {
         /// Escaped path.
@@ -206,31 +209,6 @@ pub enum Command {
     ShowPackages {
         /// Which.
         view: PackageView,
-    },
-    /// Show tags of the image's repository, or repositories of its registry. Answered with [`Event::Names`], and again whenever
-    /// more is known.
-    ShowNames {
-        /// Which.
-        query: NameQuery,
-        /// How many at most.
-        most: u32,
-        /// Fetch the list again.
-        again: bool,
-    },
-    /// What a tag of that list stands for. Answered with [`Event::Names`].
-    AskAboutTag {
-        /// The tag.
-        tag: String,
-    },
-    /// A map of files. Answered with [`Event::Map`].
-    Map {
-        /// Which.
-        wish: MapWish,
-    },
-    /// Save what a command line prints. Answered with [`Event::Exported`].
-    Export {
-        /// What.
-        wish: ExportWish,
     },
     /// Stop a probe, and keep what it found.
     StopProbe {

@@ -1,13 +1,12 @@
 //! A session: it owns the registry client, tokens, credentials and the file tree, and answers every query of a front end.
 
+mod archive;
 mod compare;
 mod content;
 mod crew;
 mod evidence;
-mod export;
 mod holdings;
 mod kept;
-mod names;
 mod page;
 mod prepared;
 mod probe;
@@ -17,12 +16,13 @@ mod twins;
 mod versions;
 mod wire;
 
+pub(crate) use archive::ARCHIVE_NAME;
+pub use archive::ArchiveFile;
 use compare::{CompareWish, KeptComparison};
 pub use content::Want;
 use evidence::{EvidenceRun, EvidenceWait};
 pub use holdings::SessionHoldings;
 use kept::Keeping;
-use names::NameLists;
 pub(crate) use page::{BlobPlace, PageImage};
 use probe::ProbeRun;
 pub(crate) use resolve::OfPage;
@@ -33,10 +33,10 @@ use crate::{
     given::GivenPlace,
     look::Look,
     pool::{Assignment, Pool, Roster},
-    protocol::{Command, Event, EvidenceJob, ExportWish, FailureCause, FileView, NameList, ProbeKind, Secret},
+    protocol::{ArchiveFormat, Command, Event, EvidenceJob, FailureCause, FileView, ProbeKind, Secret},
     router::{Relay, Router},
 };
-use porthole_core::{limits::Limits, platform::Platform, reference::Reference};
+use porthole_core::{limits::Limits, platform::Platform};
 use porthole_registry::{
     Registry,
     auth::Credentials,
@@ -55,12 +55,20 @@ use std::{
 pub trait Front {
     /// A file that is being saved.
     type File: SavedFile;
+    /// An archive that is being saved.
+    type Archive: ArchiveFile;
 
     /// Takes an event. Called while the session handles a command or a report; it must not call the session back.
     fn tell(&self, event: Event);
 
     /// Begins to save a file.
     fn save(&self) -> Self::File;
+
+    /// Begins an archive of about `bytes` bytes: where the person wants it, else where the front end has room for it.
+    ///
+    /// # Errors
+    /// In words, for a person: there is no room, or no way to keep a file.
+    fn archive(&self, bytes: u64) -> impl Future<Output = Result<Self::Archive, String>>;
 
     /// Has signatures checked, where that needs code that neither front end nor session holds. The answer goes to
     /// [`Session::hear_evidence`]; that there will be none, to [`Session::bury_evidence`].
@@ -154,8 +162,6 @@ struct Desk {
     evidence: Option<EvidenceWait>,
     /// What looks into contents, or did so last.
     probes: BTreeMap<ProbeKind, ProbeRun>,
-    /// Lists of tags and repositories.
-    names: NameLists,
     /// The window on the screen, which may be known before the look has begun.
     window: Option<Range<u64>>,
     /// What is kept from one visit to the next.
@@ -195,9 +201,7 @@ enum Errand {
     Comparison,
     Evidence,
     Wire,
-    Export,
-    Names(NameList),
-    Tag(usize),
+    Archive,
     Turn,
     Twins(u32),
     Renewal(usize),
@@ -217,9 +221,7 @@ enum Work {
     Compare(CompareWish),
     Evidence(EvidenceRun),
     Wire { look: u32 },
-    Export { look: u32, wish: ExportWish },
-    ListNames { look: u32, list: NameList, reference: Box<Reference> },
-    AskAboutTag { look: u32, tag: String, reference: Box<Reference> },
+    Archive { look: u32, format: ArchiveFormat },
     CopyToTwins { look: u32, layer: u32 },
     Turn(Duration),
     Keep,
@@ -262,9 +264,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Work::Compare(wish) => self.compare(wish).await,
             Work::Evidence(run) => self.find_evidence(run).await,
             Work::Wire { look } => self.tell_wire(look).await,
-            Work::Export { look, wish } => self.save_export(look, wish).await,
-            Work::ListNames { look, list, reference } => self.list_names(look, list, *reference).await,
-            Work::AskAboutTag { look, tag, reference } => self.find_tag_facts(look, tag, *reference).await,
+            Work::Archive { look, format } => self.save_archive(look, format).await,
             Work::CopyToTwins { look, layer } => self.copy_to_twins(look, layer).await,
             Work::Turn(pause) => {
                 self.registry.transport().sleep(pause).await;
@@ -319,6 +319,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Command::Read { path, anyway } => self.read(path, if anyway { Want::StartAnyway } else { Want::Start }),
             Command::Save { path } => self.read(path, Want::All),
             Command::Wire => self.begin_wire(),
+            Command::SaveArchive { format } => self.begin_archive(format),
+            Command::StopArchive => self.errands.stop(Errand::Archive),
             Command::SaveWire => self.save_wire(),
             Command::Waste => self.with_look(|look, _| look.want_waste()),
             Command::Versions { path } => self.with_look(|look, out| versions::tell_versions(look, &path, out)),
@@ -340,10 +342,6 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Command::Probe { run, wish } => self.begin_probe(run, wish),
             Command::ShowPackages { view } => self.show_packages(view),
             Command::Evidence { run, wish } => self.begin_evidence(run, wish),
-            Command::ShowNames { query, most, again } => self.show_names(query, most, again),
-            Command::AskAboutTag { tag } => self.ask_about_tag(tag),
-            Command::Map { wish } => self.with_look(|look, out| look.map(&wish, out)),
-            Command::Export { wish } => self.export(wish),
             Command::StopProbe { kind } => self.stop_probe(kind),
             Command::Kept => self.errands.begin(Errand::Kept, Work::TellKept),
             Command::WipeKept => self.errands.begin(Errand::Kept, Work::WipeKept),
@@ -445,11 +443,10 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             let mut desk = self.desk.borrow_mut();
             (desk.look, desk.other, desk.compared, desk.turn) = (None, None, None, None);
             desk.probes.clear();
-            desk.names = NameLists::default();
         }
         self.options.recorder.clear();
         self.halt();
-        for errand in [Errand::File, Errand::Version, Errand::Comparison, Errand::Export, Errand::Wire, Errand::Turn] {
+        for errand in [Errand::File, Errand::Version, Errand::Comparison, Errand::Wire, Errand::Archive, Errand::Turn] {
             self.errands.stop(errand);
         }
     }

@@ -2,31 +2,28 @@
 //!
 //! [`State::update`] is the only way to change it: an action in, effects out. It touches neither the screen nor the session.
 
-mod ask;
+mod effect;
 mod event;
 mod evidence;
 mod link;
-mod map;
-mod names;
 mod probe;
-mod recent;
 mod update;
 mod wire;
 
+pub use effect::Effect;
 pub use evidence::EvidenceFound;
-pub use link::{command, export_wish, pinned_route, source};
+pub use link::{command, pinned_route};
 pub use probe::{PackagesFound, ProbeCost, ProbedRows, SecretsFound, link_to};
-pub use recent::{read_recent, recent_text};
-pub use update::{Action, Effect};
+pub use update::Action;
 pub use wire::WireShown;
 
 use crate::address::Address;
 use crate::pretty::visible;
 use crate::protocol::{
-    Chain, Changes, ComparisonFacts, ComparisonFailure, FailureNotice, FileMap, FileView as Listing, ImageLayer,
-    ImageSummary, KeptFacts, LayerProgress, MapWish, NameQuery, NameWindow, OverviewFacts, PathVersionFacts,
-    RegistryRoute as Way, RelaySettings, RouteReason, RowChange, RowKind, RowWindow, SearchHit, Selection,
-    ShownContent, Sizes, VersionDiff, ViewMode, WasteFacts,
+    ArchiveSaving, Chain, Changes, ComparisonFacts, ComparisonFailure, FailureNotice, FileView as Listing, ImageLayer,
+    ImageSummary, KeptFacts, LayerProgress, OverviewFacts, PathVersionFacts, RegistryRoute as Way, RelaySettings,
+    RouteReason, RowChange, RowKind, RowWindow, SearchHit, Selection, ShownContent, Sizes, VersionDiff, ViewMode,
+    WasteFacts,
 };
 use porthole_core::{failure::FailureClass, layer::LayerNumber};
 use std::{collections::BTreeMap, rc::Rc};
@@ -93,6 +90,8 @@ pub struct State {
     pub file_diff: Option<(String, Rc<VersionDiff>)>,
     /// The waste of the image, once it was asked for and every layer is settled.
     pub waste: Option<Rc<WasteFacts>>,
+    /// The archive that is being saved, or was saved last.
+    pub archive: Option<ArchiveSaving>,
     /// The HTTP exchanges of the look, once they were asked for.
     pub wire: Option<Rc<WireShown>>,
     /// What the last search found so far.
@@ -101,16 +100,6 @@ pub struct State {
     pub evidence: Option<Rc<EvidenceFound>>,
     /// The packages, as far as they are known.
     pub packages: Option<Rc<PackagesFound>>,
-    /// Tags of the repository, or repositories of the registry.
-    pub names: Option<Rc<NameWindow>>,
-    /// Which of them were asked for in which look.
-    pub asked_names: Option<(u32, NameQuery, u32)>,
-    /// The map of files that was laid out last.
-    pub map: Option<Rc<FileMap>>,
-    /// Room for it in pixels, once it is known.
-    pub map_size: Option<(u32, u32)>,
-    /// The map that was asked for in which look.
-    pub asked_map: Option<(u32, MapWish)>,
     /// The secrets that were found so far.
     pub secrets: Option<Rc<SecretsFound>>,
     /// Probes that were begun in this look.
@@ -123,10 +112,6 @@ pub struct State {
     pub version_diff: Option<(String, u32, u32, Rc<VersionDiff>)>,
     /// An address from which a file is to be saved, and its name.
     pub saved: Option<(String, String)>,
-    /// References that were opened on this machine, pinned ones first.
-    pub recent: Rc<Vec<RecentReference>>,
-    /// Further ones are kept.
-    pub keeps_recent: bool,
     /// The file that was opened last.
     pub file: Option<OpenedFile>,
     /// What lies over the page.
@@ -158,28 +143,6 @@ pub struct OpenedFile {
     pub name: String,
     /// The reference that stands for it.
     pub reference: String,
-}
-
-/// A reference that was opened on this machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecentReference {
-    /// As it was opened.
-    pub reference: String,
-    /// The person wants to keep it.
-    pub pinned: bool,
-}
-
-/// What a person does with such references.
-#[derive(Clone, Debug)]
-pub enum RecentAction {
-    /// Pin one, or no longer.
-    Pin(String, bool),
-    /// Forget one.
-    Forget(String),
-    /// Forget all.
-    Wipe,
-    /// Keep further ones, or not.
-    Keep(bool),
 }
 
 /// A comparison that was asked for.
@@ -229,19 +192,6 @@ pub enum Dialog {
     Connection,
     /// The keys that work.
     Help,
-}
-
-/// What a person does with a list of names.
-#[derive(Clone, Debug)]
-pub enum NameAction {
-    /// Show others.
-    Show(NameQuery),
-    /// Show more of them.
-    More,
-    /// Ask the registry for the list again.
-    Again,
-    /// Ask what a tag stands for.
-    Ask(String),
 }
 
 impl State {
@@ -328,6 +278,21 @@ impl State {
     /// What is looked at, in words: the reference as typed, or the path of a file.
     pub fn shown_reference(&self) -> Option<String> {
         self.path_of_file().or_else(|| self.route.reference.clone())
+    }
+
+    /// A name for an archive of the image: of its repository, its tag and its architecture.
+    pub fn archive_name(&self) -> String {
+        let shown = self.route.reference.as_deref().unwrap_or_default();
+        let last = shown.rsplit('/').next().unwrap_or_default();
+        let image = last.split('@').next().unwrap_or_default();
+        let architecture = self.platform.as_deref().and_then(|platform| platform.split('/').nth(1));
+        let mut name = String::new();
+        for part in [Some(image), architecture].into_iter().flatten().filter(|part| !part.is_empty()) {
+            let plain = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
+            let part: String = part.chars().map(|character| if plain(character) { character } else { '-' }).collect();
+            name = if name.is_empty() { part } else { format!("{name}-{part}") };
+        }
+        if name.is_empty() { "image.tar".to_owned() } else { name + ".tar" }
     }
 
     /// What the window is called: one line in which nothing hides or turns the text around it.

@@ -6,7 +6,9 @@ use super::{
     findings::Findings,
     words::{bdi, tip},
 };
-use porthole_viewer::protocol::{DocumentFact, OtherEntry, OtherRole, OverviewFacts, Sizes};
+use porthole_viewer::protocol::{
+    ArchiveFormat, ArchiveSaving, DocumentFact, OtherEntry, OtherRole, OverviewFacts, Sizes,
+};
 use porthole_viewer::size::size;
 use porthole_viewer::state::Action;
 use std::rc::Rc;
@@ -22,6 +24,9 @@ pub struct OverviewProps {
     /// Findings stand beside it.
     #[prop_or_default]
     pub aside: bool,
+    /// The archive that is being saved.
+    #[prop_or_default]
+    pub archive: Option<ArchiveSaving>,
     /// Takes actions.
     pub dispatch: Callback<Action>,
 }
@@ -57,10 +62,39 @@ pub fn Overview(props: &OverviewProps) -> Html {
             <dl class="facts">{ is(facts) }</dl>
             <h3 class="heading">{ "Digests" }</h3>
             <dl class="facts digests">{ for facts.documents.iter().map(document) }{ for (!facts.resolved.is_empty()).then(|| pinned(facts)) }</dl>
+            { save(props) }
             { pairs("Labels", &facts.labels) }
             { pairs("Annotations of the manifest", &facts.annotations) }
             { pairs("Annotations of the index", &facts.index_annotations) }
         </article>
+    }
+}
+
+/// Buttons that save the image, and how far that is.
+fn save(props: &OverviewProps) -> Html {
+    let running = props.archive.as_ref().is_some_and(|saving| saving.outcome.is_none());
+    let button = |format: ArchiveFormat, words: &'static str| {
+        let onclick = props.dispatch.reform(move |_| Action::SaveArchive(format));
+        html! { <button class="small" data-save={format.name()} disabled={running} {onclick}>{ words }</button> }
+    };
+    let state = match props.archive.as_ref().map(|saving| (saving, &saving.outcome)) {
+        None => Html::default(),
+        Some((saving, None)) => html! {
+            <>
+                <span class="num">{ size(saving.written) }{ " of " }{ size(saving.total) }</span>
+                <button class="small" onclick={props.dispatch.reform(|_| Action::StopArchive)}>{ "Stop saving" }</button>
+            </>
+        },
+        Some((saving, Some(Ok(())))) => {
+            html! { <span role="status" data-saved="yes">{ "Saved and verified: " }{ size(saving.written) }</span> }
+        }
+        Some((_, Some(Err(why)))) => html! { <span role="alert" class="finding" data-saved="no">{ bdi(why) }</span> },
+    };
+    html! {
+        <>
+            <h3 class="heading">{ "Save image" }</h3>
+            <p class="saving">{ button(ArchiveFormat::Docker, "For docker load") }{ button(ArchiveFormat::Oci, "As OCI archive") }{ state }</p>
+        </>
     }
 }
 

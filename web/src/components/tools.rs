@@ -21,8 +21,6 @@ pub struct ToolsProps {
     pub toggles: &'static [RowChange],
     /// What the filter found.
     pub rows: Rc<RowWindow>,
-    /// The files are a map.
-    pub map: bool,
     /// Takes actions.
     pub dispatch: Callback<Action>,
 }
@@ -66,12 +64,6 @@ pub fn Tools(props: &ToolsProps) -> Html {
     html! {
         <div class="tools">
             <div class="group" role="group" aria-label="Which files">{ for views }</div>
-            <div class="group">
-            <button id="show-map" aria-pressed={props.map.to_string()} title="Areas by size (v)" onclick={dispatch.reform({
-                let to = (!props.map).then(|| "/".to_owned());
-                move |_| Action::Map(to.clone())
-            })}>{ "Map" }</button>
-            </div>
             <input id="filter" type="search" aria-label="Filter by path" placeholder="filter: text, glob, /regex/"
                 title="text, a glob such as *.pem or usr/**/bin, or /an expression/" autocomplete="off" spellcheck="false"
                 value={props.listing.filter.clone()} oninput={filter} />

@@ -1,45 +1,89 @@
-//! Files of this machine: dropped on the page, or chosen in the browser's dialog.
+//! Files and folders of this machine: dropped on the page, or chosen in the browser's dialog.
 
+use js_sys::{Array, Reflect};
 use std::{cell::RefCell, rc::Rc};
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
-use web_sys::{DragEvent, File, HtmlElement, HtmlInputElement};
+use web_sys::{DragEvent, FileList, HtmlElement, HtmlInputElement};
 use yew::prelude::*;
 
-/// Files that were opened since the page was loaded, the last one at the end. One that has the name of another replaces it.
-pub type OpenedFiles = Rc<RefCell<Vec<File>>>;
+/// What was opened since the page was loaded, the last at the end. What has the name of another replaces it.
+pub type OpenedFiles = Rc<RefCell<Vec<Opened>>>;
 
-/// Keeps a file.
-pub fn keep(files: &OpenedFiles, file: File) {
-    let mut files = files.borrow_mut();
-    files.retain(|other| other.name() != file.name());
-    files.push(file);
+/// What a person opened.
+pub struct Opened {
+    /// Its name.
+    pub name: String,
+    /// A file, or an array of the files of a folder, each a pair of its path and itself.
+    pub handle: JsValue,
 }
 
-/// Opens the browser's dialog. Must be called while a click or a key is handled.
+/// Keeps a file or a folder.
+pub fn keep(files: &OpenedFiles, opened: Opened) {
+    let mut files = files.borrow_mut();
+    files.retain(|other| other.name != opened.name);
+    files.push(opened);
+}
+
+/// Each file of a list.
+fn files(list: &FileList) -> Vec<Opened> {
+    let files = (0..list.length()).filter_map(|at| list.get(at));
+    files.map(|file| Opened { name: file.name(), handle: file.into() }).collect()
+}
+
+/// The folder that all files of a list are in.
+fn folder(list: &FileList) -> Vec<Opened> {
+    let (mut name, files) = (String::new(), Array::new());
+    for file in (0..list.length()).filter_map(|at| list.get(at)) {
+        let path = Reflect::get(&file, &"webkitRelativePath".into()).ok().and_then(|path| path.as_string());
+        if let Some((root, path)) = path.unwrap_or_default().split_once('/') {
+            name = root.to_owned();
+            files.push(&Array::of2(&path.into(), &file));
+        }
+    }
+    if files.length() == 0 { Vec::new() } else { vec![Opened { name, handle: files.into() }] }
+}
+
+/// Opens the browser's dialog for files. Must be called while a click or a key is handled.
 pub fn choose() {
+    click(INPUT);
+}
+
+/// Opens the browser's dialog for a folder. Must be called while a click or a key is handled.
+pub fn choose_folder() {
+    click(FOLDER);
+}
+
+fn click(id: &str) {
     let document = web_sys::window().and_then(|window| window.document());
-    let input = document.and_then(|document| document.get_element_by_id(INPUT));
+    let input = document.and_then(|document| document.get_element_by_id(id));
     if let Some(input) = input.and_then(|input| input.dyn_into::<HtmlElement>().ok()) {
         input.click();
     }
 }
 
-/// The input behind [`choose`]. `opened` takes the file.
-pub fn input(opened: Callback<File>) -> Html {
-    let onchange = move |event: Event| {
-        let input: HtmlInputElement = event.target_unchecked_into();
-        if let Some(file) = input.files().and_then(|files| files.get(0)) {
-            // The same file can be chosen again.
+/// The inputs behind [`choose`] and [`choose_folder`]. `opened` takes what was chosen.
+pub fn inputs(opened: Callback<Vec<Opened>>) -> Html {
+    let onchange = |read: fn(&FileList) -> Vec<Opened>| {
+        let opened = opened.clone();
+        move |event: Event| {
+            let input: HtmlInputElement = event.target_unchecked_into();
+            let chosen = input.files().map(|list| read(&list)).unwrap_or_default();
+            // The same can be chosen again.
             input.set_value("");
-            opened.emit(file);
+            opened.emit(chosen);
         }
     };
-    html! { <input id={INPUT} type="file" hidden=true aria-label="Image archive" tabindex="-1" {onchange} /> }
+    html! {
+        <>
+            <input id={INPUT} type="file" multiple=true hidden=true aria-label="Image archives" tabindex="-1" onchange={onchange(files)} />
+            <input id={FOLDER} type="file" webkitdirectory=true hidden=true aria-label="Folder of an image" tabindex="-1" onchange={onchange(folder)} />
+        </>
+    }
 }
 
 /// Takes files that are dropped anywhere on the page, for as long as it lives. While one is over the page, `data-drop` is
 /// set on its root element.
-pub fn take_drops(opened: Callback<File>) {
+pub fn take_drops(opened: Callback<Vec<Opened>>) {
     let on_drag = move |event: DragEvent| {
         let Some(transfer) = event.data_transfer() else { return };
         if !transfer.types().includes(&JsValue::from_str("Files"), 0) {
@@ -50,8 +94,8 @@ pub fn take_drops(opened: Callback<File>) {
         let left = event.type_() == "dragleave" && event.related_target().is_none();
         let dropped = event.type_() == "drop";
         show(!left && !dropped);
-        if let Some(file) = transfer.files().and_then(|files| files.get(0)).filter(|_| dropped) {
-            opened.emit(file);
+        if let Some(list) = transfer.files().filter(|_| dropped) {
+            opened.emit(files(&list));
         }
     };
     let on_drag = Closure::<dyn FnMut(DragEvent)>::new(on_drag);
@@ -71,3 +115,4 @@ fn show(over: bool) {
 }
 
 const INPUT: &str = "file-input";
+const FOLDER: &str = "folder-input";

@@ -1,10 +1,12 @@
 //! The thread that does the work: messages out at once, messages in at most once a frame.
 
+use super::file::Opened;
 use crate::protocol::{bytes_of, read};
 use porthole_core::failure::FailureClass;
 use porthole_viewer::protocol::{Command, Event, FailureNotice};
 use std::{cell::RefCell, rc::Rc};
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{MessageEvent, Worker};
 use yew::Callback;
 
@@ -91,9 +93,23 @@ impl Session {
         self.post(bytes_of(command));
     }
 
-    /// Hands over a file of this machine, for the looks that follow. Only its handle is copied.
-    pub fn give(&self, file: &web_sys::File) {
-        self.post(js_sys::Array::of2(&file.name().into(), file).into());
+    /// Hands over a file or a folder of this machine, for the looks that follow. Only handles are copied.
+    pub fn give(&self, opened: &Opened) {
+        self.post(js_sys::Array::of2(&opened.name.as_str().into(), &opened.handle).into());
+    }
+
+    /// Has the person choose a place for a file, where the browser can, and sends the command that writes it. Must be called soon after
+    /// a click.
+    pub fn save_to(&self, name: &str, command: Command) {
+        let Some(choice) = pick(name) else { return self.send(&command) };
+        let worker = self.worker.clone();
+        spawn_local(async move {
+            // An error means that nothing was chosen.
+            if let Ok(place) = JsFuture::from(choice).await {
+                post(worker.as_ref(), &js_sys::Array::of2(&JsValue::NULL, &place));
+                post(worker.as_ref(), &bytes_of(&command));
+            }
+        });
     }
 
     fn post(&self, message: JsValue) {
@@ -114,6 +130,15 @@ impl Drop for Session {
             worker.terminate();
         }
     }
+}
+
+/// The dialog of the browser for a place to save to, if it has one.
+fn pick(name: &str) -> Option<js_sys::Promise> {
+    let window = web_sys::window()?;
+    let dialog = js_sys::Reflect::get(&window, &"showSaveFilePicker".into()).ok()?;
+    let options = js_sys::Object::new();
+    js_sys::Reflect::set(&options, &"suggestedName".into(), &name.into()).ok()?;
+    dialog.dyn_ref::<js_sys::Function>()?.call1(&window, &options).ok()?.dyn_into().ok()
 }
 
 fn post(worker: Option<&Worker>, message: &JsValue) {

@@ -1,10 +1,9 @@
 //! From the session to the app.
 
 use super::{
-    Chain, ComparisonFacts, ComparisonFailure, ConfigSecretFact, ContentFateFact, EvidenceProgress, FailureNotice,
-    FileMap, FileRow, ImageSummary, LayerProgress, NameWindow, OverviewFacts, PackageWindow, PathProblem,
-    PathVersionFacts, ProbeKind, ProbeProgress, RowWindow, SearchHit, SecretFact, ShownContent, Sizes, VersionDiff,
-    WasteFacts, WireLog,
+    ArchiveSaving, Chain, ComparisonFacts, ComparisonFailure, ConfigSecretFact, ContentFateFact, EvidenceProgress,
+    FailureNotice, FileRow, ImageSummary, LayerProgress, OverviewFacts, PackageWindow, PathProblem, PathVersionFacts,
+    ProbeKind, ProbeProgress, RowWindow, SearchHit, SecretFact, ShownContent, Sizes, VersionDiff, WasteFacts, WireLog,
 };
 use serde::{Deserialize, Serialize};
 
@@ -106,20 +105,6 @@ pub enum Event {
         /// Content.
         content: Box<ShownContent>,
     },
-    /// Tags of the repository, or repositories of the registry.
-    Names {
-        /// Number of the look.
-        look: u32,
-        /// What is shown.
-        window: Box<NameWindow>,
-    },
-    /// A map of files.
-    Map {
-        /// Number of the look.
-        look: u32,
-        /// The map.
-        map: Box<FileMap>,
-    },
     /// A file to be saved, which holds what a command line prints.
     Exported {
         /// Number of the look.
@@ -128,6 +113,13 @@ pub enum Event {
         name: String,
         /// A `blob:` URL, or why there is none.
         file: Result<String, String>,
+    },
+    /// How far an archive of the image is: the answer to `SaveArchive`.
+    Archive {
+        /// Number of the look.
+        look: u32,
+        /// How far.
+        saving: ArchiveSaving,
     },
     /// HTTP exchanges of the look: the answer to `Wire`.
     Wire {
@@ -303,8 +295,7 @@ impl Event {
             | Self::Content { look, .. }
             | Self::Exported { look, .. }
             | Self::Wire { look, .. }
-            | Self::Names { look, .. }
-            | Self::Map { look, .. }
+            | Self::Archive { look, .. }
             | Self::Waste { look, .. }
             | Self::Compared { look, .. }
             | Self::CompareFailed { look, .. }

@@ -1,15 +1,14 @@
 //! Everything between what a person does and what a front end shows, against registries in memory.
 
+mod archive;
 mod compare;
 mod evidence;
-mod export;
 mod files;
 mod flat;
 mod given;
 mod kept;
 mod layers;
 mod look;
-mod names;
 mod overview;
 mod packages;
 mod prepared;

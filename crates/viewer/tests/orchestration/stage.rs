@@ -87,7 +87,7 @@ impl Stage {
             internet.fault("/relay.json", u32::MAX, answer);
         }
         let crew = Crew::new(internet, setup.workers, setup.options.limits);
-        let screen = Screen::default();
+        let screen = Screen { room: Rc::new(Cell::new(u64::MAX)), ..Screen::default() };
         let clock = internet.clone();
         let recorder = Recorder::new(move || clock.now());
         let options = Options { short_accept: true, observer: recorder.observer(), ..Options::default() };
@@ -132,6 +132,11 @@ impl Stage {
         self.session.set_kept(files);
     }
 
+    /// Hands over a folder, before a look at it.
+    pub(crate) fn give_folder(&self, name: &str, files: BTreeMap<String, GivenFile>) {
+        self.screen.given.borrow_mut().insert(given::reference(name), (name.into(), Place::Directory(files)));
+    }
+
     /// Looks at an image, to the end.
     pub(crate) fn look(&mut self, reference: &str) {
         self.act(Action::Look(reference.into()));
@@ -148,6 +153,7 @@ impl Stage {
         for effect in self.state.update(action) {
             match effect {
                 Effect::Send(command) => self.session.obey(command),
+                Effect::SaveArchive { format, .. } => self.session.obey(Command::SaveArchive { format }),
                 other => self.effects.push(other),
             }
         }
@@ -261,6 +267,16 @@ impl Stage {
     /// Layer reads that were ordered so far.
     pub(crate) fn reads(&self) -> usize {
         self.orders().iter().filter(|(_, order)| matches!(order, WorkerOrder::Read(_))).count()
+    }
+
+    /// Archives that were saved.
+    pub(crate) fn archives(&self) -> Vec<Vec<u8>> {
+        self.screen.archives.borrow().clone()
+    }
+
+    /// The front end has room for this many bytes.
+    pub(crate) fn set_room(&self, bytes: u64) {
+        self.screen.room.set(bytes);
     }
 
     /// Files that were saved.
@@ -380,10 +396,15 @@ pub(crate) struct Screen {
     /// Files that were opened, by their references.
     given: Rc<RefCell<BTreeMap<String, (String, GivenPlace)>>>,
     jobs: Rc<RefCell<Vec<EvidenceJob>>>,
+    /// Archives that were saved.
+    archives: Rc<RefCell<Vec<Vec<u8>>>>,
+    /// Bytes that an archive may have.
+    room: Rc<Cell<u64>>,
 }
 
 impl Front for Screen {
     type File = Saving;
+    type Archive = crate::archive::Packing;
 
     fn tell(&self, event: Event) {
         self.events.borrow_mut().push(event);
@@ -391,6 +412,13 @@ impl Front for Screen {
 
     fn save(&self) -> Saving {
         Saving { bytes: Vec::new(), saved: Rc::clone(&self.saved) }
+    }
+
+    async fn archive(&self, bytes: u64) -> Result<Self::Archive, String> {
+        if bytes > self.room.get() {
+            return Err("there is no room".into());
+        }
+        Ok(crate::archive::Packing::new(&self.archives))
     }
 
     fn check(&self, job: EvidenceJob) {

@@ -1,0 +1,36 @@
+//! The image of the look as an archive on disk.
+
+use serde::{Deserialize, Serialize};
+
+/// A format of archives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ArchiveFormat {
+    /// What `docker load` reads.
+    Docker,
+    /// An OCI layout, with every byte unchanged.
+    Oci,
+}
+
+impl ArchiveFormat {
+    /// The name in `porthole save --format`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Docker => "docker-archive",
+            Self::Oci => "oci-archive",
+        }
+    }
+}
+
+/// How far an archive is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchiveSaving {
+    /// Its format.
+    pub format: ArchiveFormat,
+    /// Bytes that are written.
+    pub written: u64,
+    /// Bytes that it will have.
+    pub total: u64,
+    /// How it ended: an error says in words why there is no file. `None` while it is written.
+    pub outcome: Option<Result<(), String>>,
+}

@@ -1,0 +1,37 @@
+//! What a front end does after an action.
+
+use crate::{
+    address::Address,
+    protocol::{ArchiveFormat, Command, RelaySettings},
+};
+
+/// What is to be done after an action.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Send a command to the session.
+    Send(Command),
+    /// A new address that "back" leaves.
+    Push(Address),
+    /// A better address for the same place.
+    Replace(Address),
+    /// The person chose this about relays: keep it.
+    Keep(RelaySettings),
+    /// Save what is at this address under this name.
+    Save {
+        /// A `blob:` URL.
+        url: String,
+        /// Name of the file.
+        name: String,
+    },
+    /// Let the person choose a place for an archive, where the browser can, then send the command for it.
+    SaveArchive {
+        /// Name to begin with.
+        name: String,
+        /// Which archive.
+        format: ArchiveFormat,
+    },
+    /// A look began.
+    Entered,
+    /// Start another session; the commands that follow are for it.
+    Restart,
+}

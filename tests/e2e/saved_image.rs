@@ -1,0 +1,93 @@
+//! The image saved from the page: the same bytes as `porthole save`, and no file when a byte is wrong.
+
+use crate::{
+    images::{self, SEVEN_LAYERS},
+    views::axe,
+};
+use porthole_tests::{
+    Result,
+    page::Page,
+    program::{ours, run},
+    servers::{ALWAYS, Access, Fault, Faulty, Nginx, Registry, Scratch},
+};
+use serde_json::{Value, json};
+use std::process::Command;
+
+/// In place of the browser's dialog: a place in the storage of the page, where a script can look.
+const DIALOG: &str = "
+window.showSaveFilePicker = async ({ suggestedName }) => {
+    window.suggestedName = suggestedName;
+    return (await navigator.storage.getDirectory()).getFileHandle('chosen.tar', { create: true });
+};
+";
+
+/// Size and digest of the file in the chosen place; `null` if there is none.
+const CHOSEN: &str = "
+try {
+    const folder = await navigator.storage.getDirectory();
+    const file = await (await folder.getFileHandle('chosen.tar')).getFile();
+    const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await file.arrayBuffer()));
+    return [file.size, [...digest].map(byte => byte.toString(16).padStart(2, '0')).join('')];
+} catch {
+    return null;
+}
+";
+
+/// Saves in a format, to the end; returns whether there is a file.
+fn save(page: &Page, format: &str) -> Result<bool> {
+    page.browser().click(&format!(".overview [data-save={format}]"))?;
+    let saved = page.until("the end of saving", |page| page.browser().attribute("[data-saved]", "data-saved"))?;
+    Ok(saved == "yes")
+}
+
+#[test]
+fn the_saved_image_is_that_of_the_command_line() -> Result<()> {
+    let host = Nginx::page()?;
+    let registry = Registry::start(images::storage(), &Access::OpenToPages)?;
+    let line = Faulty::before(registry.port())?;
+    let reference = format!("{}/{SEVEN_LAYERS}", line.host());
+    let page = Page::open(&host.url())?;
+    page.browser().run(DIALOG, json!([]))?;
+    page.look(&reference)?;
+    page.verified()?;
+    let scratch = Scratch::new("saved")?;
+    for format in ["docker-archive", "oci-archive"] {
+        assert!(save(&page, format)?, "{format}");
+        let file = scratch.path().join(format);
+        let output = Command::new(ours("porthole")?)
+            .args(["save", "--platform", "linux/amd64", "--format", format, "--output"])
+            .arg(&file)
+            .arg("--store")
+            .arg(scratch.path().join("store"))
+            .arg(&reference)
+            .output()?;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let path = file.display().to_string();
+        let sum = run("sha256sum", [path.as_str()])?;
+        let size = file.metadata()?.len();
+        let expected: Value = json!([size, sum.split(' ').next()]);
+        assert_eq!(page.browser().run_async(CHOSEN, json!([]))?, expected, "{format}");
+        run("skopeo", ["inspect", &format!("{format}:{path}")])?;
+    }
+    let name = page.browser().run("return window.suggestedName", json!([]))?;
+    assert!(name.as_str().is_some_and(|name| name.ends_with("-amd64.tar")), "{name}");
+    axe(&page, "a saved image")?;
+
+    // The last byte of the last layer is wrong: no file takes the chosen place.
+    let manifest: Value = serde_json::from_str(&run(
+        &ours("porthole")?.display().to_string(),
+        ["manifest", "--platform", "linux/amd64", reference.as_str()],
+    )?)?;
+    let top = manifest["layers"].as_array().and_then(|layers| layers.last()).ok_or("layers")?;
+    let (digest, bytes) = (top["digest"].as_str().unwrap_or_default(), top["size"].as_u64().unwrap_or_default());
+    line.fault(digest, ALWAYS, Fault::FlipAt(bytes - 1));
+    let page = Page::open(&host.url())?;
+    page.browser().run(DIALOG, json!([]))?;
+    page.look(&reference)?;
+    page.alert_where("a layer is wrong", |alert| alert.kind == "malformed")?;
+    assert!(!save(&page, "docker-archive")?);
+    page.until("the file is gone", |page| Ok(page.browser().run_async(CHOSEN, json!([]))?.is_null().then_some(())))?;
+    let said = page.browser().text("[data-saved=no]")?;
+    assert!(said.contains(digest) && said.contains("porthole save -o image.tar --format docker-archive"), "{said}");
+    Ok(())
+}
