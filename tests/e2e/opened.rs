@@ -89,3 +89,35 @@ fn a_file_is_asked_for_again_after_a_reload() -> Result<()> {
     assert!(page.offers("choose-file")?);
     Ok(())
 }
+
+#[test]
+fn a_folder_is_chosen_and_two_archives_are_compared() -> Result<()> {
+    let scratch = Scratch::new("folder")?;
+    let path = |name: &str| scratch.path().join(name);
+    let [before, after] = [path("before.tar"), path("after.tar")];
+    for (image, file) in [(SAMPLE, &before), (DEBIAN, &after)] {
+        let from = format!("oci:{}:latest", layout(&fixtures(), image).display());
+        let to = format!("oci-archive:{}", file.display());
+        run("skopeo", ["--insecure-policy", "copy", "--quiet", &from, &to])?;
+    }
+    let page = alone()?;
+    page.browser().choose("#folder-input", &layout(&fixtures(), SAMPLE))?;
+    page.verified()?;
+    images::sample().check("the folder of a layout", &page.rows()?);
+
+    // Two at once: one after the other, a line each.
+    let both = format!("{}\n{}", before.display(), after.display());
+    page.browser().choose("#file-input", Path::new(&both))?;
+    page.until("the files are compared", |page| page.browser().attribute(".compare [data-files=done]", "data-files"))?;
+    let sums = page.browser().run(
+        "return ['added', 'removed', 'changed'].map(change => Number(document.querySelector(`[data-sum=${change}]`)?.dataset.count ?? 0))",
+        json!([]),
+    )?;
+    let output =
+        std::process::Command::new(ours("porthole")?).args(["diff", "--json"]).args([&before, &after]).output()?;
+    let rows: Vec<serde_json::Value> =
+        String::from_utf8(output.stdout)?.lines().map(serde_json::from_str).collect::<std::result::Result<_, _>>()?;
+    let count = |change: &str| rows.iter().filter(|row| row["kind"] == "file" && row["change"] == change).count();
+    assert_eq!(sums, json!(["added", "removed", "changed"].map(count)));
+    Ok(())
+}

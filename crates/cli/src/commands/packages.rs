@@ -1,6 +1,7 @@
 //! `porthole packages`
 
 mod files;
+pub(super) mod row;
 
 use std::{collections::BTreeMap, ffi::OsString, io, io::Write, os::unix::ffi::OsStrExt};
 
@@ -9,10 +10,10 @@ use porthole_contents::{
     export::{self, ExportSubject},
     inventory::{Installed, Inventory},
     package::Ecosystem,
-    report::PackageReport,
 };
 use porthole_core::{layer::LayerNumber, path};
 
+use self::row::Row;
 use super::{
     gather::{Gathered, Sought},
     stack::choose,
@@ -149,7 +150,7 @@ fn list(arguments: &Arguments, session: &Session<'_>, gathered: &Gathered, inven
     let mut out = session.ui.out();
     if session.ui.json {
         for installed in &packages {
-            print_json(&mut out, &PackageReport::of(installed, inventory, gathered.created_by(installed.layer)))?;
+            print_json(&mut out, &Row::of(installed, inventory, gathered))?;
         }
     } else {
         print(&mut out, session, &packages)?;

@@ -9,7 +9,7 @@ use porthole_testkit::{
 use porthole_viewer::{
     address::Address,
     given::{GivenFile, OpenFile},
-    protocol::{Command, LayerState, Remedy, ShownContent},
+    protocol::{Command, ComparedFiles, LayerState, Remedy, ShownContent},
     state::{Action, command, pinned_route},
 };
 use std::{cell::Cell, future::Future, io, ops::Range, pin::Pin, rc::Rc, sync::Arc};
@@ -166,4 +166,35 @@ fn a_worker_reads_a_layer_by_the_address_of_its_part() {
     assert_eq!(stage.internet.count("file.localhost"), 0);
     assert_eq!(stage.layer_states(), [LayerState::Wrong], "nothing answers there");
     stage.command(Command::Cancel);
+}
+
+#[test]
+fn the_folder_of_a_layout_is_shown_as_an_image() {
+    let mut stage = Stage::new(&Internet::new());
+    let before = stage.internet.log().len();
+    let files = built("motd").into_content("1").layout_files();
+    let file = |(path, bytes): (String, Vec<u8>)| (path, GivenFile::new(Arc::<[u8]>::from(bytes)));
+    stage.give_folder("layout", files.into_iter().map(file).collect());
+    stage.act(Action::File("layout".into()));
+    stage.verified();
+    assert_eq!(stage.paths(), ["motd"]);
+    assert_eq!(command(&stage.state).as_deref(), Some("porthole ls ./layout"));
+    assert_eq!(stage.internet.log().len(), before, "a folder needs no request");
+}
+
+#[test]
+fn two_archives_are_compared() {
+    let mut stage = Stage::new(&Internet::new());
+    let before = stage.internet.log().len();
+    for (name, file) in [("one.tar", "one"), ("two.tar", "two")] {
+        stage.give(name, GivenFile::new(Arc::<[u8]>::from(built(file).into_content("1").layout_tar())));
+    }
+    stage.act(Action::File("one.tar".into()));
+    stage.act(Action::Compare { with: porthole_viewer::given::reference("two.tar"), platform: None });
+    let comparison = stage.state.comparison.clone().unwrap();
+    let ComparedFiles::Done { rows, .. } = &comparison.files else { panic!("{comparison:?}") };
+    let paths: Vec<_> = rows.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(paths, ["one", "two"]);
+    assert_eq!(command(&stage.state), None, "the page does not know where the other file is");
+    assert_eq!(stage.internet.log().len(), before, "files need no request");
 }

@@ -7,12 +7,15 @@ use porthole_contents::{
     ownership::{ModifiedFile, Ownership},
 };
 use porthole_core::{layer::LayerNumber, tree::Row as Listed};
-use porthole_inspect::report::{ReportedMeta, ReportedPath};
 use serde::Serialize;
 
 use super::Arguments;
 use crate::{
-    commands::{gather::Gathered, stack::choose},
+    commands::{
+        gather::Gathered,
+        ls::row::{Meta, Name},
+        stack::choose,
+    },
     error::Error,
     output::print_json,
     session::Session,
@@ -23,9 +26,9 @@ use crate::{
 #[derive(Serialize)]
 struct Unowned<'f> {
     #[serde(flatten)]
-    name: ReportedPath<'f>,
+    name: Name<'f>,
     #[serde(flatten)]
-    meta: ReportedMeta<'f>,
+    meta: Meta<'f>,
     layer: LayerNumber,
     #[serde(skip_serializing_if = "Option::is_none")]
     created_by: Option<&'f str>,
@@ -35,7 +38,7 @@ struct Unowned<'f> {
 #[derive(Serialize)]
 struct Modified<'f> {
     #[serde(flatten)]
-    name: ReportedPath<'f>,
+    name: Name<'f>,
     /// Of the package.
     #[serde(rename = "type")]
     ecosystem: &'static str,
@@ -55,8 +58,8 @@ struct Modified<'f> {
 impl<'f> Unowned<'f> {
     fn of(row: &'f Listed, gathered: &'f Gathered) -> Self {
         Self {
-            name: ReportedPath::of(&row.path),
-            meta: ReportedMeta::of(row),
+            name: Name::of(&row.path),
+            meta: Meta::of(row),
             layer: LayerNumber::of_index(row.layer),
             created_by: gathered.created_by(row.layer),
         }
@@ -67,7 +70,7 @@ impl<'f> Modified<'f> {
     fn of(file: &ModifiedFile<'f>, gathered: &'f Gathered) -> Self {
         let ModifiedFile { row, installed, recorded, found } = file;
         Self {
-            name: ReportedPath::of(&row.path),
+            name: Name::of(&row.path),
             ecosystem: installed.package.ecosystem.name(),
             package: &installed.package.name,
             version: &installed.package.version,
@@ -129,7 +132,7 @@ pub(super) fn list(
 
 fn unowned(out: &mut impl Write, ui: &Ui, row: &Listed) -> Result<(), Error> {
     let layer = ui.paint(Style::Faint, &format!("{:>5}", LayerNumber::of_index(row.layer).get()));
-    Ok(writeln!(out, "{layer}  {:>9}  {}", size(row.size), ReportedPath::of(&row.path).path)?)
+    Ok(writeln!(out, "{layer}  {:>9}  {}", size(row.size), Name::of(&row.path).path)?)
 }
 
 fn modified(out: &mut impl Write, ui: &Ui, file: &ModifiedFile<'_>) -> Result<(), Error> {
@@ -141,6 +144,6 @@ fn modified(out: &mut impl Write, ui: &Ui, file: &ModifiedFile<'_>) -> Result<()
         (_, true) => "  configuration",
         _ => "",
     };
-    let path = ReportedPath::of(&row.path).path;
+    let path = Name::of(&row.path).path;
     Ok(writeln!(out, "{layer}  {:<8}  {}  {path}{what}", package.ecosystem, safe(&package.name))?)
 }

@@ -1,4 +1,6 @@
-//! Files and entries, as `porthole ls --json` prints them.
+//! Rows as JSON: a contract with scripts, so the twins here change only by additions.
+
+use std::{borrow::Cow, collections::BTreeMap};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use porthole_core::{
@@ -8,15 +10,14 @@ use porthole_core::{
     tree::{Change, Row},
 };
 use serde::Serialize;
-use std::{borrow::Cow, collections::BTreeMap};
 
 /// One row of a view.
 #[derive(Serialize)]
-pub struct FileReport<'r> {
+pub(super) struct Json<'r> {
     #[serde(flatten)]
-    name: ReportedPath<'r>,
+    name: Name<'r>,
     #[serde(flatten)]
-    meta: ReportedMeta<'r>,
+    meta: Meta<'r>,
     layer: LayerNumber,
     /// Absent for a layer that belongs to no image.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,12 +39,11 @@ pub struct FileReport<'r> {
     from: Option<&'static str>,
 }
 
-impl<'r> FileReport<'r> {
-    /// The report of a row. `by_toc`: only the table of contents of its layer was read.
-    pub fn of(row: &'r Row, layer_digest: Option<&'r str>, digest: Option<String>, by_toc: bool) -> Self {
+impl<'r> Json<'r> {
+    pub(super) fn of(row: &'r Row, layer_digest: Option<&'r str>, digest: Option<String>, by_toc: bool) -> Self {
         Self {
-            name: ReportedPath::of(&row.path),
-            meta: ReportedMeta::of(row),
+            name: Name::of(&row.path),
+            meta: Meta::of(row),
             layer: LayerNumber::of_index(row.layer),
             layer_digest,
             change: change(row.change),
@@ -59,11 +59,11 @@ impl<'r> FileReport<'r> {
 
 /// One entry of an archive, as it is stored.
 #[derive(Serialize)]
-pub struct EntryReport<'e> {
+pub(super) struct RawJson<'e> {
     #[serde(flatten)]
-    name: ReportedPath<'e>,
+    name: Name<'e>,
     #[serde(flatten)]
-    meta: ReportedMeta<'e>,
+    meta: Meta<'e>,
     typeflag: u8,
     #[serde(skip_serializing_if = "Option::is_none")]
     ambiguous: Option<String>,
@@ -71,12 +71,11 @@ pub struct EntryReport<'e> {
     digest: Option<String>,
 }
 
-impl<'e> EntryReport<'e> {
-    /// The report of an entry, with the digest of its content.
-    pub fn of(entry: &'e Entry, digest: Option<String>) -> Self {
+impl<'e> RawJson<'e> {
+    pub(super) fn of(entry: &'e Entry, digest: Option<String>) -> Self {
         Self {
-            name: ReportedPath::of(&entry.path),
-            meta: ReportedMeta {
+            name: Name::of(&entry.path),
+            meta: Meta {
                 kind: kind(entry.kind),
                 size: if entry.kind == Kind::File { entry.size } else { 0 },
                 mode: entry.permissions(),
@@ -97,17 +96,14 @@ impl<'e> EntryReport<'e> {
 
 /// A path: text for people, and the bytes in base64 if that is not them.
 #[derive(Serialize)]
-pub struct ReportedPath<'r> {
-    /// The path, escaped.
-    pub path: Cow<'r, str>,
-    /// Its bytes in base64, where the text is not them.
+pub(in crate::commands) struct Name<'r> {
+    pub(in crate::commands) path: Cow<'r, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub path_b64: Option<String>,
+    pub(in crate::commands) path_b64: Option<String>,
 }
 
-impl<'r> ReportedPath<'r> {
-    /// Both forms of a path.
-    pub fn of(bytes: &'r [u8]) -> Self {
+impl<'r> Name<'r> {
+    pub(in crate::commands) fn of(bytes: &'r [u8]) -> Self {
         let (path, path_b64) = escaped(bytes);
         Self { path, path_b64 }
     }
@@ -115,7 +111,7 @@ impl<'r> ReportedPath<'r> {
 
 /// What `lstat` would tell of it.
 #[derive(Serialize)]
-pub struct ReportedMeta<'r> {
+pub(in crate::commands) struct Meta<'r> {
     #[serde(rename = "type")]
     kind: &'static str,
     size: u64,
@@ -133,9 +129,8 @@ pub struct ReportedMeta<'r> {
     xattrs: BTreeMap<Cow<'r, str>, String>,
 }
 
-impl<'r> ReportedMeta<'r> {
-    /// What is known of a row.
-    pub fn of(row: &'r Row) -> Self {
+impl<'r> Meta<'r> {
+    pub(in crate::commands) fn of(row: &'r Row) -> Self {
         Self {
             kind: kind(row.kind),
             size: row.size,
@@ -201,8 +196,7 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-/// The word for a kind.
-pub fn kind(kind: Kind) -> &'static str {
+pub(in crate::commands) fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::File => "file",
         Kind::Directory => "dir",

@@ -1,6 +1,6 @@
-//! Packages, as `porthole packages --json` prints them.
+//! Packages as JSON: a contract with scripts, which changes only by additions.
 
-use crate::{
+use porthole_contents::{
     inventory::{Installed, Inventory},
     package::SourcePackage,
     purl::purl,
@@ -8,9 +8,11 @@ use crate::{
 use porthole_core::{layer::LayerNumber, path};
 use serde::Serialize;
 
+use crate::commands::gather::Gathered;
+
 /// One package.
 #[derive(Serialize)]
-pub struct PackageReport<'p> {
+pub(in crate::commands) struct Row<'p> {
     #[serde(rename = "type")]
     kind: &'static str,
     name: &'p str,
@@ -32,8 +34,7 @@ pub struct PackageReport<'p> {
     recorded_in: String,
     layer: LayerNumber,
     #[serde(skip_serializing_if = "Option::is_none")]
-    /// What made the layer that brought it.
-    pub created_by: Option<&'p str>,
+    pub(in crate::commands) created_by: Option<&'p str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     removed_by: Option<LayerNumber>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,9 +55,8 @@ impl<'p> Source<'p> {
     }
 }
 
-impl<'p> PackageReport<'p> {
-    /// The report of a package. `created_by` made the layer that brought it.
-    pub fn of(installed: &'p Installed, inventory: &Inventory, created_by: Option<&'p str>) -> Self {
+impl<'p> Row<'p> {
+    pub(in crate::commands) fn of(installed: &'p Installed, inventory: &Inventory, gathered: &'p Gathered) -> Self {
         let Installed { package, recorded_in, layer, removed_by, replaced_by } = installed;
         Self {
             kind: package.ecosystem.name(),
@@ -71,7 +71,7 @@ impl<'p> PackageReport<'p> {
             files: package.files.len(),
             recorded_in: path::escape(recorded_in).into_owned(),
             layer: LayerNumber::of_index(*layer),
-            created_by,
+            created_by: gathered.created_by(*layer),
             removed_by: removed_by.map(LayerNumber::of_index),
             replaced_by: replaced_by.as_deref(),
         }
