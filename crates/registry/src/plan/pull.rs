@@ -11,7 +11,7 @@
 use std::{collections::VecDeque, ops::Range};
 
 /// Blobs with more bytes than this come in ranges.
-pub const SPLIT: u64 = 8 << 20;
+pub const SPLIT: u64 = 16 << 20;
 /// Blobs with more bytes than this are not small.
 pub const SMALL: u64 = 1 << 20;
 /// The fewest bytes of a range, unless its blob is smaller.
@@ -27,7 +27,7 @@ const FAST: f64 = (1 << 20) as f64;
 /// Seconds that the rest of a range takes at least to be taken over.
 const SLOW: f64 = 1.0;
 /// Seconds after which the rate of a request is known.
-const KNOWN: f64 = 0.5;
+const KNOWN: f64 = 1.0;
 /// Requests beyond those at once that may be under way, for tails only.
 const SPARE: usize = 2;
 

@@ -160,7 +160,7 @@ fn the_second_half_of_what_comes_slowly_is_taken_over() {
     let (mut plan, sent) = all_sent(&[2 * MIB, 4 * MIB]);
     plan.moved(&sent[0], MIB, 0.0);
     plan.moved(&sent[1], MIB, 0.0);
-    assert_eq!(plan.step(0.4), None, "too early to tell");
+    assert_eq!(plan.step(0.9), None, "too early to tell");
     let tail = |step| match step {
         Some(PullStep::TakeOver(fetch)) => fetch,
         other => panic!("{other:?}"),
