@@ -156,9 +156,10 @@ impl Browser {
         Ok(self.call("GET", "/window", None)?.as_str().ok_or("a tab has a name")?.to_owned())
     }
 
-    /// Opens a URL in another tab of the same profile, and returns that tab. The tab in use stays the same.
+    /// Opens a URL in another tab of the same profile, and returns that tab. The tab in use stays the same. Each is in a window
+    /// of its own: a tab behind another draws no frames.
     pub fn open_tab(&self, url: &str) -> Result<String> {
-        let (before, opened) = (self.tab()?, self.call("POST", "/window/new", Some(&json!({ "type": "tab" })))?);
+        let (before, opened) = (self.tab()?, self.call("POST", "/window/new", Some(&json!({ "type": "window" })))?);
         let opened = opened["handle"].as_str().ok_or("a tab has a name")?.to_owned();
         self.switch_to(&opened)?;
         self.open(url)?;
