@@ -36,7 +36,7 @@ pub fn Wire(props: &WireProps) -> Html {
     });
     html! {
         <div class="document wire" tabindex="0" role="region" aria-label="Wire">
-            <p class="bar"><b id="wire-totals">{ &wire.totals }</b><button id="save-har" onclick={save}>{ "Save HAR" }</button></p>
+            <p class="totals"><b id="wire-totals">{ &wire.totals }</b><button id="save-har" onclick={save}>{ "Save HAR" }</button></p>
             <ol>{ for lines }</ol>
             if wire.lines.len() > *limit {
                 <button onclick={more}>{ "Show more" }</button>
