@@ -107,7 +107,7 @@ fn packages_are_those_that_dpkg_and_the_command_line_list() -> Result<()> {
 }
 
 /// The image of seven layers with two more: the upper one deletes a key and a token of the lower one.
-fn with_secrets(scratch: &Scratch) -> Result<String> {
+pub(crate) fn with_secrets(scratch: &Scratch) -> Result<String> {
     let copy = scratch.path().join("secrets");
     run("cp", ["-r", &layout(&fixtures(), DEBIAN).display().to_string(), &copy.display().to_string()])?;
     let token = ["ghp_16C7e42F292c6912", "E7710c838347Ae178B4a"].concat();

@@ -6,7 +6,7 @@ use crate::pages::{inspect::Inspect, start::Start};
 use porthole_viewer::address::Address;
 use porthole_viewer::given::reference;
 use porthole_viewer::protocol::{Command, RelaySettings};
-use porthole_viewer::state::{Action, Effect, State};
+use porthole_viewer::state::{Action, Effect, State, recent_text};
 use std::rc::Rc;
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use yew::prelude::*;
@@ -73,7 +73,12 @@ impl Component for App {
         }
         ctx.link().send_message(Action::Address(Box::new(address())));
         Self {
-            state: Rc::new(State { relay_settings: relay, ..State::default() }),
+            state: Rc::new(State {
+                relay_settings: relay,
+                recent: Rc::new(storage::recent()),
+                keeps_recent: storage::keeps_recent(),
+                ..State::default()
+            }),
             session,
             files,
             on_file,
@@ -158,6 +163,7 @@ impl App {
                     show_address(&route, web_sys::History::replace_state_with_url)
                 });
             }
+            Effect::KeepRecent(recent, keep) => storage::keep_recent(&recent_text(&recent), keep),
             Effect::Keep(relay) => storage::keep_relay_settings(&relay),
             Effect::SaveArchive { name, format } => {
                 self.session.save_to(&name, Command::SaveArchive { format });

@@ -2,13 +2,14 @@
 
 use std::io::{self, Write};
 
+use porthole_inspect::report::json::write_json;
 use serde::Serialize;
 use serde_json::{
     Value,
     ser::{CompactFormatter, PrettyFormatter},
 };
 
-use crate::{error::Error, json::write_json, session::Session};
+use crate::{error::Error, session::Session};
 
 /// Prints a document: its exact bytes, or indented JSON.
 pub(crate) fn print_document(session: &Session<'_>, bytes: &[u8], pretty: bool) -> Result<(), Error> {

@@ -11,6 +11,7 @@
 //! - [`secrets`] finds private keys, tokens and passwords, in deleted files as well.
 //! - [`version`] compares versions by the rules of each ecosystem.
 //! - [`purl`] names a package as a package URL.
+//! - [`report`] is what the command line prints about them as JSON.
 //! - [`export`] writes an inventory as SPDX 2.3 or CycloneDX 1.6.
 //!
 //! Nothing here does input or output, reads a clock or knows its target: the caller pushes entries and bytes.
@@ -27,5 +28,6 @@ pub mod limits;
 pub mod ownership;
 pub mod package;
 pub mod purl;
+pub mod report;
 pub mod secrets;
 pub mod version;

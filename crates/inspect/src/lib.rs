@@ -12,6 +12,7 @@
 //! - [`verify`] checks every document and every layer against what was promised.
 //! - [`waste`] counts the bytes of an image that a container does not see.
 //! - [`search`] searches the contents of files while their layers are read.
+//! - [`report`] is what the command line prints as JSON.
 //! - [`blob`] reads a range of a blob.
 //! - [`local`] reads layouts and archives.
 //! - [`seek`] finds entries and files of a layer by its index.
@@ -73,6 +74,7 @@ pub mod local;
 pub mod open;
 pub mod overview;
 pub mod referrers;
+pub mod report;
 pub mod resolve;
 pub mod search;
 pub mod seek;

@@ -1,9 +1,10 @@
 //! The page's address: everything after `#`, which a browser does not send to the host of the page.
 //!
 //! `#/v1/<reference>?platform=…&view=…&layer=…&path=…&line=…&read=1&tab=…&with=…&with-platform=…&ignore=…&find=…&regex=1&nocase=1
-//! &utf16=1&glob=…&name=…&type=…&deleted=1&confidence=…` — each part optional and percent-encoded, unknown keys kept.
+//! &utf16=1&glob=…&name=…&type=…&deleted=1&confidence=…
+//! &list=repositories&order=version&names=…&map=…` — each part optional and percent-encoded, unknown keys kept.
 
-use crate::protocol::{PackageQuery, SearchQuery, ShownConfidence, ViewMode};
+use crate::protocol::{NameList, NameQuery, NameSort, PackageQuery, SearchQuery, ShownConfidence, ViewMode};
 use std::fmt;
 
 /// What the address names. `Default` is the start page.
@@ -37,6 +38,10 @@ pub struct Address {
     pub packages: PackageQuery,
     /// Which secrets are shown: those that are at least as certain.
     pub confidence: ShownConfidence,
+    /// The directory that fills the map of files, escaped; `/` is the root. `None`: the files are a tree.
+    pub map: Option<String>,
+    /// Which tags or repositories are shown.
+    pub names: NameQuery,
     /// Keys of other versions of this page, decoded, in their order.
     pub unknown: Vec<(String, String)>,
 }
@@ -55,6 +60,8 @@ pub enum Tab {
     Packages,
     /// Private keys, tokens and passwords.
     Secrets,
+    /// The tags of its repository.
+    Tags,
     /// Who signed the image, what was attested about it, and what else refers to it.
     Referrers,
     /// Bytes that a container does not see.
@@ -71,13 +78,14 @@ pub enum Tab {
 
 impl Tab {
     /// Every tab, in the order they are drawn.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Overview,
         Self::Files,
         Self::Search,
         Self::Packages,
         Self::Secrets,
         Self::Referrers,
+        Self::Tags,
         Self::Waste,
         Self::Compare,
         Self::Manifest,
@@ -94,6 +102,7 @@ impl Tab {
             Self::Packages => "packages",
             Self::Secrets => "secrets",
             Self::Referrers => "referrers",
+            Self::Tags => "tags",
             Self::Waste => "waste",
             Self::Compare => "compare",
             Self::Manifest => "manifest",
@@ -111,6 +120,7 @@ impl Tab {
             Self::Packages => "Packages",
             Self::Secrets => "Secrets",
             Self::Referrers => "Referrers",
+            Self::Tags => "Tags",
             Self::Waste => "Waste",
             Self::Compare => "Compare",
             Self::Manifest => "Manifest",
@@ -161,6 +171,7 @@ impl Address {
             "platform" => self.platform = some(),
             "layer" => self.layer = some(),
             "path" => self.path = some(),
+            "map" => self.map = some(),
             "with" => self.with = some(),
             "with-platform" => self.with_platform = some(),
             "ignore" => self.ignore = some(),
@@ -176,6 +187,9 @@ impl Address {
                 Some(line) => self.line = Some(line),
                 None => return false,
             },
+            "names" => self.names.filter = value.to_owned(),
+            "list" if value == "repositories" => self.names.list = NameList::Repositories,
+            "order" if value == "version" => self.names.sort = NameSort::Version,
             "read" if value == "1" => self.reading = true,
             "confidence" => match ShownConfidence::parse(value) {
                 Some(confidence) => self.confidence = confidence,
@@ -224,8 +238,9 @@ impl fmt::Display for Address {
         let tab = (self.tab != Tab::default()).then(|| self.tab.name());
         let confidence = (self.confidence != ShownConfidence::default()).then(|| self.confidence.name());
         let line = self.line.map(|line| line.to_string());
-        let texts = [&self.search.pattern, &self.search.glob, &self.packages.name, &self.packages.kind];
-        let [find, glob, name, kind] = texts.map(|text| Some(text.as_str()).filter(|text| !text.is_empty()));
+        let texts =
+            [&self.search.pattern, &self.search.glob, &self.packages.name, &self.packages.kind, &self.names.filter];
+        let [find, glob, name, kind, names] = texts.map(|text| Some(text.as_str()).filter(|text| !text.is_empty()));
         let known = [
             ("platform", self.platform.as_deref()),
             ("view", view),
@@ -233,6 +248,7 @@ impl fmt::Display for Address {
             ("path", self.path.as_deref()),
             ("line", line.as_deref()),
             ("read", self.reading.then_some("1")),
+            ("map", self.map.as_deref()),
             ("tab", tab),
             ("with", self.with.as_deref()),
             ("with-platform", self.with_platform.as_deref()),
@@ -246,6 +262,9 @@ impl fmt::Display for Address {
             ("type", kind),
             ("deleted", self.packages.deleted.then_some("1")),
             ("confidence", confidence),
+            ("list", (self.names.list == NameList::Repositories).then_some("repositories")),
+            ("order", (self.names.sort == NameSort::Version).then_some("version")),
+            ("names", names),
         ];
         let known = known.into_iter().filter_map(|(key, value)| Some((key, value?)));
         let unknown = self.unknown.iter().map(|(key, value)| (key.as_str(), value.as_str()));
@@ -341,10 +360,12 @@ mod tests {
                     },
                     packages: PackageQuery { name: "lib".into(), kind: "deb".into(), deleted: true },
                     confidence: ShownConfidence::High,
+                    map: Some("/".into()),
+                    names: NameQuery { list: NameList::Repositories, filter: "a/b".into(), sort: NameSort::Version },
                     unknown: vec![("é".into(), String::new())],
                     ..Address::of("x")
                 },
-                "#/v1/x?path=a&line=12&read=1&find=a%3Db%26c&regex=1&nocase=1&utf16=1&glob=%2A.conf&name=lib&type=deb&deleted=1&confidence=high&%C3%A9=",
+                "#/v1/x?path=a&line=12&read=1&map=/&find=a%3Db%26c&regex=1&nocase=1&utf16=1&glob=%2A.conf&name=lib&type=deb&deleted=1&confidence=high&list=repositories&order=version&names=a/b&%C3%A9=",
             ),
         ];
         for (route, text) in rows {

@@ -1,6 +1,6 @@
 //! Packages: as a worker sends those of a layer, and as a front end shows those of an image.
 
-use crate::protocol::{PackageFact, PackageSort, PackageView, PackageWindow, PathProblem};
+use crate::protocol::{PackageFact, PackageQuery, PackageSort, PackageView, PackageWindow, PathProblem};
 use porthole_contents::{
     collect::{Collected, Database},
     database::{Owner, Record, Release},
@@ -15,7 +15,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-/// Twin of a database, without the paths that it assigns to packages: they can be millions.
+/// Twin of a database, with the number of paths that it assigns to packages instead of the paths: they can be millions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FoundDatabase {
     /// Escaped path of its file.
@@ -32,8 +32,8 @@ pub struct FoundDatabase {
 pub enum FoundRecord {
     /// A package is installed: type, name, version, and the rest.
     Package(String, String, String, Box<FoundDetails>),
-    /// The files of a package take this many bytes.
-    Size(FoundOwner, u64),
+    /// A package has this many files, which take this many bytes if that is recorded.
+    Files(FoundOwner, usize, Option<u64>),
     /// A package has a licence.
     Licence(FoundOwner, String),
     /// The distribution: its name for programs, its version, its name for people.
@@ -53,6 +53,8 @@ pub struct FoundDetails {
     pub vendor: Option<String>,
     /// Bytes when installed.
     pub size: Option<u64>,
+    /// How many files its database lists.
+    pub files: usize,
 }
 
 /// Twin of what a file of its own calls a package.
@@ -79,12 +81,12 @@ pub fn found(layer: Collected) -> (Vec<FoundDatabase>, Vec<(String, String)>) {
 fn twin(record: Record) -> Option<FoundRecord> {
     Some(match record {
         Record::Package(package) => {
-            let Package { ecosystem, name, version, architecture, source, licence, vendor, size, .. } = package;
+            let Package { ecosystem, name, version, architecture, source, licence, vendor, size, files, .. } = package;
             let source = source.map(|source| (source.name, source.version));
-            let details = FoundDetails { architecture, source, licence, vendor, size };
+            let details = FoundDetails { architecture, source, licence, vendor, size, files: files.len() };
             FoundRecord::Package(ecosystem.name().into(), name, version, Box::new(details))
         }
-        Record::Files { owner, size, .. } => FoundRecord::Size(owner.into(), size?),
+        Record::Files { owner, files, size } => FoundRecord::Files(owner.into(), files.len(), size),
         Record::Licence { owner, licence } => FoundRecord::Licence(owner.into(), licence),
         Record::Release(Release { id, version, name }) => FoundRecord::Release(id, version, name),
         _ => return None,
@@ -113,18 +115,26 @@ impl FoundRecord {
     fn original(&self) -> Option<Record> {
         Some(match self {
             Self::Package(kind, name, version, details) => {
-                let FoundDetails { architecture, source, licence, vendor, size } = (**details).clone();
+                let FoundDetails { architecture, source, licence, vendor, size, files } = (**details).clone();
                 let source = source.map(|(name, version)| SourcePackage { name, version });
                 let package = Package::new(Ecosystem::named(kind)?, name.as_str(), version.as_str());
-                Record::Package(Package { architecture, source, licence, vendor, size, ..package })
+                let files = unnamed(files);
+                Record::Package(Package { architecture, source, licence, vendor, size, files, ..package })
             }
-            Self::Size(owner, size) => Record::Files { owner: owner.original()?, files: Vec::new(), size: Some(*size) },
+            Self::Files(owner, files, size) => {
+                Record::Files { owner: owner.original()?, files: unnamed(*files), size: *size }
+            }
             Self::Licence(owner, licence) => Record::Licence { owner: owner.original()?, licence: licence.clone() },
             Self::Release(id, version, name) => {
                 Record::Release(Release { id: id.clone(), version: version.clone(), name: name.clone() })
             }
         })
     }
+}
+
+/// Paths that stayed behind: only their number is known.
+fn unnamed(count: usize) -> Vec<Vec<u8>> {
+    vec![Vec::new(); count]
 }
 
 /// The packages of an image, as far as its layers are read.
@@ -180,16 +190,27 @@ impl PackageList {
         self.view = Some(view);
     }
 
-    /// What is shown.
-    pub(crate) fn window(&self) -> PackageWindow {
-        let view = self.view.as_ref();
-        let wanted = |installed: &&Installed| {
-            let Some(query) = view.map(|view| &view.query) else { return installed.removed_by.is_none() };
+    /// Those that a query is about.
+    pub(crate) fn wanted<'l>(&'l self, query: &'l PackageQuery) -> impl Iterator<Item = &'l Installed> {
+        self.inventory.packages.iter().filter(|installed| {
             installed.removed_by.is_some() == query.deleted
                 && (query.kind.is_empty() || installed.package.ecosystem.name() == query.kind)
                 && installed.package.name.contains(&query.name)
+        })
+    }
+
+    /// All of them.
+    pub(crate) fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
+    /// What is shown.
+    pub(crate) fn window(&self) -> PackageWindow {
+        let view = self.view.as_ref();
+        let mut rows: Vec<&Installed> = match view {
+            Some(view) => self.wanted(&view.query).collect(),
+            None => self.inventory.present().collect(),
         };
-        let mut rows: Vec<&Installed> = self.inventory.packages.iter().filter(wanted).collect();
         rows.sort_by(|a, b| order(view.map(|view| view.sort).unwrap_or_default(), a, b));
         let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
         for installed in &self.inventory.packages {
@@ -257,6 +278,7 @@ mod tests {
             licence: Some("MIT".into()),
             vendor: Some("v".into()),
             size: Some(7),
+            files: unnamed(2),
             ..Package::new(Ecosystem::Deb, "a", "1")
         };
         let release = Release { id: "debian".into(), version: Some("12".into()), name: None };
@@ -269,6 +291,8 @@ mod tests {
             assert_eq!(twin(record.clone()).unwrap().original(), Some(record));
         }
         let owner = Owner::Deb("a".into());
-        assert_eq!(twin(Record::Files { owner, files: vec![b"x".to_vec()], size: None }), None, "paths stay behind");
+        let left = twin(Record::Files { owner, files: vec![b"x".to_vec()], size: None }).unwrap().original();
+        let Some(Record::Files { files, .. }) = left else { panic!("{left:?}") };
+        assert_eq!(files, [b""], "paths stay behind, and their number goes along");
     }
 }

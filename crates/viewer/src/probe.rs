@@ -41,6 +41,17 @@ pub trait LayerProbe {
     fn take(&mut self) -> ProbeFound;
 }
 
+/// Where in a configuration a secret is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretPlace {
+    /// `environment`, `label`, `history` or `command`.
+    pub kind: String,
+    /// Name of the variable or label.
+    pub name: Option<String>,
+    /// Entry of the history, from 1.
+    pub entry: Option<usize>,
+}
+
 /// What a probe found in a layer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProbeFound {
@@ -50,6 +61,8 @@ pub struct ProbeFound {
     pub secrets: Vec<SecretFact>,
     /// Secrets in the configuration.
     pub config: Vec<ConfigSecretFact>,
+    /// Where each of those is, as data.
+    pub places: Vec<SecretPlace>,
     /// The instructions that made the layers, without their secrets.
     pub instructions: Vec<String>,
     /// Databases of packages.

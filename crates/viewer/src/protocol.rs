@@ -8,8 +8,11 @@ mod compare;
 mod content;
 mod event;
 mod evidence;
+mod export;
 mod failure;
 mod image;
+mod map;
+mod names;
 mod overview;
 mod packages;
 mod probe;
@@ -31,8 +34,11 @@ pub use evidence::{
     EvidenceAnswer, EvidenceBlob, EvidenceCard, EvidenceJob, EvidenceLack, EvidenceProgress, EvidenceState,
     SignatureVerdict, SignerWish,
 };
+pub use export::{BillFormat, ExportWish};
 pub use failure::{FailureCause, FailureNotice, Remedy};
 pub use image::{DocumentText, HistoryEntry, ImageLayer, ImageSummary, InstructionLine};
+pub use map::{FileMap, MapTile, MapWish};
+pub use names::{NameList, NameQuery, NameRow, NameSort, NameState, NameWindow, TagFacts};
 pub use overview::{BaseFact, DocumentFact, FindingFact, FindingLink, OtherEntry, OtherRole, OverviewFacts};
 pub use packages::{PackageFact, PackageQuery, PackageSort, PackageView, PackageWindow};
 pub use probe::{
@@ -209,6 +215,31 @@ pub enum Command {
     ShowPackages {
         /// Which.
         view: PackageView,
+    },
+    /// Show tags of the image's repository, or repositories of its registry. Answered with [`Event::Names`], and again whenever
+    /// more is known.
+    ShowNames {
+        /// Which.
+        query: NameQuery,
+        /// How many at most.
+        most: u32,
+        /// Fetch the list again.
+        again: bool,
+    },
+    /// What a tag of that list stands for. Answered with [`Event::Names`].
+    AskAboutTag {
+        /// The tag.
+        tag: String,
+    },
+    /// A map of files. Answered with [`Event::Map`].
+    Map {
+        /// Which.
+        wish: MapWish,
+    },
+    /// Save what a command line prints. Answered with [`Event::Exported`].
+    Export {
+        /// What.
+        wish: ExportWish,
     },
     /// Stop a probe, and keep what it found.
     StopProbe {

@@ -5,8 +5,10 @@ mod compare;
 mod content;
 mod crew;
 mod evidence;
+mod export;
 mod holdings;
 mod kept;
+mod names;
 mod page;
 mod prepared;
 mod probe;
@@ -23,6 +25,7 @@ pub use content::Want;
 use evidence::{EvidenceRun, EvidenceWait};
 pub use holdings::SessionHoldings;
 use kept::Keeping;
+use names::NameLists;
 pub(crate) use page::{BlobPlace, PageImage};
 use probe::ProbeRun;
 pub(crate) use resolve::OfPage;
@@ -33,10 +36,12 @@ use crate::{
     given::GivenPlace,
     look::Look,
     pool::{Assignment, Pool, Roster},
-    protocol::{ArchiveFormat, Command, Event, EvidenceJob, FailureCause, FileView, ProbeKind, Secret},
+    protocol::{
+        ArchiveFormat, Command, Event, EvidenceJob, ExportWish, FailureCause, FileView, NameList, ProbeKind, Secret,
+    },
     router::{Relay, Router},
 };
-use porthole_core::{limits::Limits, platform::Platform};
+use porthole_core::{limits::Limits, platform::Platform, reference::Reference};
 use porthole_registry::{
     Registry,
     auth::Credentials,
@@ -162,6 +167,8 @@ struct Desk {
     evidence: Option<EvidenceWait>,
     /// What looks into contents, or did so last.
     probes: BTreeMap<ProbeKind, ProbeRun>,
+    /// Lists of tags and repositories.
+    names: NameLists,
     /// The window on the screen, which may be known before the look has begun.
     window: Option<Range<u64>>,
     /// What is kept from one visit to the next.
@@ -202,6 +209,9 @@ enum Errand {
     Evidence,
     Wire,
     Archive,
+    Export,
+    Names(NameList),
+    Tag(usize),
     Turn,
     Twins(u32),
     Renewal(usize),
@@ -222,6 +232,9 @@ enum Work {
     Evidence(EvidenceRun),
     Wire { look: u32 },
     Archive { look: u32, format: ArchiveFormat },
+    Export { look: u32, wish: ExportWish },
+    ListNames { look: u32, list: NameList, reference: Box<Reference> },
+    AskAboutTag { look: u32, tag: String, reference: Box<Reference> },
     CopyToTwins { look: u32, layer: u32 },
     Turn(Duration),
     Keep,
@@ -265,6 +278,9 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Work::Evidence(run) => self.find_evidence(run).await,
             Work::Wire { look } => self.tell_wire(look).await,
             Work::Archive { look, format } => self.save_archive(look, format).await,
+            Work::Export { look, wish } => self.save_export(look, wish).await,
+            Work::ListNames { look, list, reference } => self.list_names(look, list, *reference).await,
+            Work::AskAboutTag { look, tag, reference } => self.find_tag_facts(look, tag, *reference).await,
             Work::CopyToTwins { look, layer } => self.copy_to_twins(look, layer).await,
             Work::Turn(pause) => {
                 self.registry.transport().sleep(pause).await;
@@ -342,6 +358,10 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Command::Probe { run, wish } => self.begin_probe(run, wish),
             Command::ShowPackages { view } => self.show_packages(view),
             Command::Evidence { run, wish } => self.begin_evidence(run, wish),
+            Command::ShowNames { query, most, again } => self.show_names(query, most, again),
+            Command::AskAboutTag { tag } => self.ask_about_tag(tag),
+            Command::Map { wish } => self.with_look(|look, out| look.map(&wish, out)),
+            Command::Export { wish } => self.export(wish),
             Command::StopProbe { kind } => self.stop_probe(kind),
             Command::Kept => self.errands.begin(Errand::Kept, Work::TellKept),
             Command::WipeKept => self.errands.begin(Errand::Kept, Work::WipeKept),
@@ -443,10 +463,19 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             let mut desk = self.desk.borrow_mut();
             (desk.look, desk.other, desk.compared, desk.turn) = (None, None, None, None);
             desk.probes.clear();
+            desk.names = NameLists::default();
         }
         self.options.recorder.clear();
         self.halt();
-        for errand in [Errand::File, Errand::Version, Errand::Comparison, Errand::Wire, Errand::Archive, Errand::Turn] {
+        for errand in [
+            Errand::File,
+            Errand::Version,
+            Errand::Comparison,
+            Errand::Export,
+            Errand::Wire,
+            Errand::Archive,
+            Errand::Turn,
+        ] {
             self.errands.stop(errand);
         }
     }

@@ -2,28 +2,33 @@
 //!
 //! [`State::update`] is the only way to change it: an action in, effects out. It touches neither the screen nor the session.
 
+mod ask;
 mod effect;
 mod event;
 mod evidence;
 mod link;
+mod map;
+mod names;
 mod probe;
+mod recent;
 mod update;
 mod wire;
 
 pub use effect::Effect;
 pub use evidence::EvidenceFound;
-pub use link::{command, pinned_route};
+pub use link::{command, export_wish, pinned_route, source};
 pub use probe::{PackagesFound, ProbeCost, ProbedRows, SecretsFound, link_to};
+pub use recent::{read_recent, recent_text};
 pub use update::Action;
 pub use wire::WireShown;
 
 use crate::address::Address;
 use crate::pretty::visible;
 use crate::protocol::{
-    ArchiveSaving, Chain, Changes, ComparisonFacts, ComparisonFailure, FailureNotice, FileView as Listing, ImageLayer,
-    ImageSummary, KeptFacts, LayerProgress, OverviewFacts, PathVersionFacts, RegistryRoute as Way, RelaySettings,
-    RouteReason, RowChange, RowKind, RowWindow, SearchHit, Selection, ShownContent, Sizes, VersionDiff, ViewMode,
-    WasteFacts,
+    ArchiveSaving, Chain, Changes, ComparisonFacts, ComparisonFailure, FailureNotice, FileMap, FileView as Listing,
+    ImageLayer, ImageSummary, KeptFacts, LayerProgress, MapWish, NameQuery, NameWindow, OverviewFacts,
+    PathVersionFacts, RegistryRoute as Way, RelaySettings, RouteReason, RowChange, RowKind, RowWindow, SearchHit,
+    Selection, ShownContent, Sizes, VersionDiff, ViewMode, WasteFacts,
 };
 use porthole_core::{failure::FailureClass, layer::LayerNumber};
 use std::{collections::BTreeMap, rc::Rc};
@@ -100,6 +105,16 @@ pub struct State {
     pub evidence: Option<Rc<EvidenceFound>>,
     /// The packages, as far as they are known.
     pub packages: Option<Rc<PackagesFound>>,
+    /// Tags of the repository, or repositories of the registry.
+    pub names: Option<Rc<NameWindow>>,
+    /// Which of them were asked for in which look.
+    pub asked_names: Option<(u32, NameQuery, u32)>,
+    /// The map of files that was laid out last.
+    pub map: Option<Rc<FileMap>>,
+    /// Room for it in pixels, once it is known.
+    pub map_size: Option<(u32, u32)>,
+    /// The map that was asked for in which look.
+    pub asked_map: Option<(u32, MapWish)>,
     /// The secrets that were found so far.
     pub secrets: Option<Rc<SecretsFound>>,
     /// Probes that were begun in this look.
@@ -112,6 +127,10 @@ pub struct State {
     pub version_diff: Option<(String, u32, u32, Rc<VersionDiff>)>,
     /// An address from which a file is to be saved, and its name.
     pub saved: Option<(String, String)>,
+    /// References that were opened on this machine, pinned ones first.
+    pub recent: Rc<Vec<RecentReference>>,
+    /// Further ones are kept.
+    pub keeps_recent: bool,
     /// The file that was opened last.
     pub file: Option<OpenedFile>,
     /// What lies over the page.
@@ -143,6 +162,28 @@ pub struct OpenedFile {
     pub name: String,
     /// The reference that stands for it.
     pub reference: String,
+}
+
+/// A reference that was opened on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecentReference {
+    /// As it was opened.
+    pub reference: String,
+    /// The person wants to keep it.
+    pub pinned: bool,
+}
+
+/// What a person does with such references.
+#[derive(Clone, Debug)]
+pub enum RecentAction {
+    /// Pin one, or no longer.
+    Pin(String, bool),
+    /// Forget one.
+    Forget(String),
+    /// Forget all.
+    Wipe,
+    /// Keep further ones, or not.
+    Keep(bool),
 }
 
 /// A comparison that was asked for.
@@ -192,6 +233,19 @@ pub enum Dialog {
     Connection,
     /// The keys that work.
     Help,
+}
+
+/// What a person does with a list of names.
+#[derive(Clone, Debug)]
+pub enum NameAction {
+    /// Show others.
+    Show(NameQuery),
+    /// Show more of them.
+    More,
+    /// Ask the registry for the list again.
+    Again,
+    /// Ask what a tag stands for.
+    Ask(String),
 }
 
 impl State {

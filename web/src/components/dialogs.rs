@@ -136,7 +136,7 @@ fn why(connection: &LookRoute, state: &State) -> Html {
 }
 
 /// The keys that work, and what they do.
-const KEYS: [(&[&str], &str); 15] = [
+const KEYS: [(&[&str], &str); 16] = [
     (&["↑", "↓"], "the row above, below"),
     (&["→", "←"], "open a directory; close it, or go to its parent"),
     (&["Enter"], "open or close a directory; read a file"),
@@ -147,10 +147,11 @@ const KEYS: [(&[&str], &str); 15] = [
     (&["/"], "filter"),
     (&["s"], "sort by size, by name"),
     (&["[", "]"], "the layer below, above"),
+    (&["v"], "the files as a map, as a tree"),
     (&["m"], "all layers merged"),
     (&["o"], "open a file of this machine"),
     (&["c"], "compare with another image"),
-    (&["y", "Y"], "copy the link, the command"),
+    (&["y", "Y", "J"], "copy the link, the command; save its JSON"),
     (&["?"], "these keys"),
 ];
 

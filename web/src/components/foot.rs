@@ -2,7 +2,9 @@
 
 use super::words::{bdi, tip};
 use crate::hooks::copy::{Copied, use_copy};
+use porthole_viewer::protocol::ExportWish;
 use porthole_viewer::size::size;
+use porthole_viewer::state::Action;
 use yew::prelude::*;
 
 /// What the line needs.
@@ -10,6 +12,10 @@ use yew::prelude::*;
 pub struct FootProps {
     /// The command that prints what the page shows.
     pub command: Option<String>,
+    /// What that command prints as JSON, where it can be saved.
+    pub export: Option<ExportWish>,
+    /// Takes actions.
+    pub dispatch: Callback<Action>,
     /// Bytes received in this look.
     pub fetched: u64,
 }
@@ -32,9 +38,14 @@ pub fn Foot(props: &FootProps) -> Html {
             </>
         }
     });
+    let save = props.export.clone().map(|wish| {
+        let onclick = props.dispatch.reform(move |_| Action::Export(wish.clone()));
+        html! { <button class="plain" id="save-json" title="What this command prints with --json" {onclick}>{ "Save JSON" }</button> }
+    });
     html! {
         <footer class="foot">
             { for command }
+            { for save }
             <span class="right">
                 if props.fetched > 0 {
                     <span id="fetched" class="num" data-bytes={props.fetched.to_string()}>{ "fetched " }{ size(props.fetched) }</span>

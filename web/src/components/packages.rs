@@ -6,10 +6,11 @@ use super::{
 };
 use crate::hooks::clock::Pause;
 use porthole_viewer::protocol::{
-    ImageSummary, PackageFact, PackageQuery, PackageSort, PackageWindow, ProbeKind, ProbeState, ViewMode,
+    BillFormat, ExportWish, ImageSummary, PackageFact, PackageQuery, PackageSort, PackageWindow, ProbeKind, ProbeState,
+    ViewMode,
 };
 use porthole_viewer::size::count;
-use porthole_viewer::state::{Action, PackagesFound, ProbeCost, State, link_to};
+use porthole_viewer::state::{Action, PackagesFound, ProbeCost, State, export_wish, link_to, source};
 use std::rc::Rc;
 use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
@@ -23,6 +24,8 @@ pub struct PackagesProps {
     pub query: PackageQuery,
     /// What reading them costs.
     pub cost: Option<ProbeCost>,
+    /// What the command line calls the image, once all of them are read.
+    pub source: Option<String>,
     /// What is known of them.
     pub found: Option<Rc<PackagesFound>>,
     /// Takes actions.
@@ -36,6 +39,7 @@ impl PackagesProps {
             image: state.image.clone(),
             query: state.route.packages.clone(),
             cost: state.probe_cost(),
+            source: source(state).filter(|_| export_wish(state).is_some()),
             found: state.packages.clone(),
             dispatch,
         }
@@ -57,6 +61,7 @@ pub fn Packages(props: &PackagesProps) -> Html {
             <form class="with" aria-label="Packages" {onsubmit}>
                 { switch(ProbeKind::Packages, if progress.is_some() { "Read again" } else { "List packages" }, props.image.is_some(), progress.as_deref(), dispatch) }
                 if progress.is_none() { { cost(props.cost) } }
+                if let Some(source) = &props.source { { for bills(source, dispatch) } }
             </form>
             if let Some(progress) = &progress {
                 { status(progress, &words(&window, progress.state == ProbeState::Running)) }
@@ -83,6 +88,16 @@ fn words(window: &PackageWindow, running: bool) -> String {
     let packages =
         if window.present == 1 { "1 package".to_owned() } else { format!("{} packages", count(window.present)) };
     if running { format!("{packages}{system} so far") } else { format!("{packages}{system}") }
+}
+
+/// A button for each format of bills of materials.
+fn bills(source: &str, dispatch: &Callback<Action>) -> impl Iterator<Item = Html> {
+    let formats = [(BillFormat::Spdx, "Save SPDX 2.3"), (BillFormat::Cyclonedx, "Save CycloneDX 1.6")];
+    formats.into_iter().map(move |(format, words)| {
+        let (wish, name) = (ExportWish::Bill(format, source.to_owned()), format.name());
+        let onclick = dispatch.reform(move |_| Action::Export(wish.clone()));
+        html! { <button type="button" id={format!("save-{name}")} title={format!("What porthole packages --format {name} prints")} {onclick}>{ words }</button> }
+    })
 }
 
 #[derive(Properties, PartialEq)]

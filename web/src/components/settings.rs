@@ -4,7 +4,7 @@ use super::dialogs::Modal;
 use crate::hooks::storage;
 use porthole_viewer::protocol::{RelayMode, RelaySettings};
 use porthole_viewer::size::size;
-use porthole_viewer::state::{Action, State};
+use porthole_viewer::state::{Action, RecentAction, State};
 use std::rc::Rc;
 use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
@@ -81,6 +81,13 @@ pub fn Settings(props: &SettingsProps) -> Html {
                     }
                     <button id="kept-wipe" type="button" disabled={kept.bytes == 0} onclick={dispatch.reform(|_| Action::WipeKept)}>{ "Remove all" }</button>
                 </div>
+                <p class="recent-choice">
+                    <input id="recent-keep" type="checkbox" checked={state.keeps_recent} onchange={dispatch.reform(|event: Event| {
+                        Action::Recent(RecentAction::Keep(event.target_unchecked_into::<HtmlInputElement>().checked()))
+                    })} />
+                    <label for="recent-keep">{ "Keep the references that I open, in this browser" }</label>
+                    <button type="button" id="recent-wipe" class="small" disabled={state.recent.is_empty()} onclick={dispatch.reform(|_| Action::Recent(RecentAction::Wipe))}>{ "Forget them" }</button>
+                </p>
                 <label>{ "Theme" }<select id="theme" onchange={on_theme}>{ for themes }</select></label>
                 <div class="actions">
                     <button type="button" onclick={close.reform(|_| ())}>{ "Cancel" }</button>

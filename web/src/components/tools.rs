@@ -21,6 +21,8 @@ pub struct ToolsProps {
     pub toggles: &'static [RowChange],
     /// What the filter found.
     pub rows: Rc<RowWindow>,
+    /// The files are a map.
+    pub map: bool,
     /// Takes actions.
     pub dispatch: Callback<Action>,
 }
@@ -61,6 +63,10 @@ pub fn Tools(props: &ToolsProps) -> Html {
             *pause.borrow_mut() = Pause::new(FILTER_WAIT, move || dispatch.emit(Action::Filter(text)));
         }
     };
+    let show_map = {
+        let to = (!props.map).then(|| "/".to_owned());
+        dispatch.reform(move |_| Action::Map(to.clone()))
+    };
     html! {
         <div class="tools">
             <div class="group" role="group" aria-label="Which files">{ for views }</div>
@@ -70,8 +76,11 @@ pub fn Tools(props: &ToolsProps) -> Html {
             { for toggles }
             { found(props) }
             <div class="group">
-                <button id="expand-all" onclick={dispatch.reform(|_| Action::ExpandAll(true))}>{ "Expand all" }</button>
-                <button id="collapse-all" onclick={dispatch.reform(|_| Action::ExpandAll(false))}>{ "Collapse" }</button>
+                <button id="show-map" aria-pressed={props.map.to_string()} title="Areas by size (v)" onclick={show_map}>{ "Map" }</button>
+                if !props.map {
+                    <button id="expand-all" onclick={dispatch.reform(|_| Action::ExpandAll(true))}>{ "Expand all" }</button>
+                    <button id="collapse-all" onclick={dispatch.reform(|_| Action::ExpandAll(false))}>{ "Collapse" }</button>
+                }
             </div>
         </div>
     }

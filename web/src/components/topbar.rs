@@ -4,7 +4,7 @@ use super::{mark::Mark, words::shown};
 use crate::hooks::file;
 use porthole_viewer::protocol::RegistryRoute as Way;
 use porthole_viewer::router::GIVEN;
-use porthole_viewer::state::{Action, Dialog, LookRoute};
+use porthole_viewer::state::{Action, Dialog, LookRoute, RecentReference};
 use std::rc::Rc;
 use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
@@ -20,6 +20,8 @@ pub struct TopBarProps {
     pub platform: Option<String>,
     /// How the registry is reached.
     pub connection: Option<Rc<LookRoute>>,
+    /// References that were opened before.
+    pub recent: Rc<Vec<RecentReference>>,
     /// Takes actions.
     pub dispatch: Callback<Action>,
 }
@@ -45,7 +47,7 @@ pub fn TopBar(props: &TopBarProps) -> Html {
     html! {
         <header class="topbar">
             <a class="home" href="#" aria-label="Porthole: start page"><Mark size=22 /><span>{ "Porthole" }</span></a>
-            <ReferenceInput value={props.reference.as_deref().map(shown).unwrap_or_default()} on_look={dispatch.reform(Action::Look)}>
+            <ReferenceInput value={props.reference.as_deref().map(shown).unwrap_or_default()} recent={Rc::clone(&props.recent)} on_look={dispatch.reform(Action::Look)}>
                 <Platforms available={Rc::clone(&props.platforms)} chosen={props.platform.clone()} dispatch={dispatch.clone()} />
             </ReferenceInput>
             { for connection }
@@ -107,6 +109,8 @@ pub struct ReferenceInputProps {
     /// Puts the caret in it.
     #[prop_or_default]
     pub focus: bool,
+    /// References that were opened before: what is typed is completed from them.
+    pub recent: Rc<Vec<RecentReference>>,
     /// Takes what was typed.
     pub on_look: Callback<String>,
     /// Stands between the input and its button.
@@ -141,7 +145,8 @@ pub fn ReferenceInput(props: &ReferenceInputProps) -> Html {
     html! {
         <form role="search" {onsubmit}>
             <input id="reference" ref={input} type="text" inputmode="url" autocomplete="off" autocapitalize="off" autocorrect="off"
-                spellcheck="false" enterkeyhint="go" aria-label="Image reference" placeholder="nginx:1.29, ghcr.io/org/app@sha256:…" />
+                spellcheck="false" list="recent" enterkeyhint="go" aria-label="Image reference" placeholder="nginx:1.29, ghcr.io/org/app@sha256:…" />
+            <datalist id="recent">{ for props.recent.iter().map(|known| html! { <option value={known.reference.clone()} /> }) }</datalist>
             { props.children.clone() }
             <button id="look" class="primary" type="submit">{ "Look inside" }</button>
         </form>

@@ -1,10 +1,14 @@
-//! The person's choices, kept in this browser: how a relay is used, the theme, the width of the right pane. Never a password, never a reference.
+//! The person's choices, kept in this browser: how a relay is used, the theme, the width of the right pane; and the references that
+//! were opened, unless that is switched off. Never a password.
 
 use porthole_viewer::protocol::{RelayMode, RelaySettings};
+use porthole_viewer::state::{RecentReference, read_recent};
 
 const RELAY_MODE: &str = "porthole.relay.mode";
 const RELAY_URL: &str = "porthole.relay.url";
 const PANE: &str = "porthole.pane";
+const RECENT: &str = "porthole.recent";
+const RECENT_OFF: &str = "porthole.recent.off";
 const THEME: &str = "porthole.theme";
 
 fn read(key: &str) -> Option<String> {
@@ -54,6 +58,22 @@ pub fn pane() -> Option<i32> {
 /// Keeps the width of the right pane.
 pub fn keep_pane(width: i32) {
     write(PANE, &width.to_string());
+}
+
+/// The references that were opened on this machine.
+pub fn recent() -> Vec<RecentReference> {
+    read_recent(&read(RECENT).unwrap_or_default())
+}
+
+/// Whether references that are opened are kept.
+pub fn keeps_recent() -> bool {
+    read(RECENT_OFF).is_none()
+}
+
+/// Keeps them, and whether further ones are kept.
+pub fn keep_recent(recent: &str, keep: bool) {
+    write(RECENT, recent);
+    write(RECENT_OFF, if keep { "" } else { "1" });
 }
 
 /// `light`, `dark`, or empty for the system's.

@@ -11,6 +11,7 @@ use crate::components::{
     findings::Findings,
     foot::Foot,
     layers::Layers,
+    map::Map,
     overview::Overview,
     packages::{Packages, PackagesProps},
     reader::Reader,
@@ -18,6 +19,7 @@ use crate::components::{
     search::{Search, SearchProps},
     secrets::{Secrets, SecretsProps},
     splitter::Splitter,
+    tags::{Tags, TagsProps},
     tools::Tools,
     topbar::TopBar,
     tree::{Columns, Tree},
@@ -31,7 +33,7 @@ use crate::hooks::{
 };
 use porthole_viewer::address::{Address, Tab};
 use porthole_viewer::protocol::{RowKind, RowSort, ViewMode};
-use porthole_viewer::state::{Action, Dialog, State, command, pinned_route, worst};
+use porthole_viewer::state::{Action, Dialog, State, command, export_wish, pinned_route, worst};
 use std::rc::Rc;
 use wasm_bindgen::{JsCast as _, closure::Closure};
 use web_sys::HtmlElement;
@@ -82,7 +84,7 @@ pub fn Inspect(props: &PageProps) -> Html {
         <div class="inspect">
             <button class="skip" onclick={|_| focus_files()}>{ "Skip to the files" }</button>
             <TopBar reference={state.shown_reference()} platforms={Rc::clone(&state.platforms)} platform={state.platform.clone()}
-                connection={state.connection.clone()} dispatch={dispatch.clone()} />
+                connection={state.connection.clone()} recent={Rc::clone(&state.recent)} dispatch={dispatch.clone()} />
             <ChainBar chain={Rc::clone(&state.chain)} sizes={state.sizes} known={state.image.is_some()} stream={stream(state)} dispatch={dispatch.clone()} />
             <main id="main" tabindex="-1" class={classes!("panes", alone.then_some("alone"))} data-pane={pane} data-tab={state.route.tab.name()} ~style={right.unwrap_or_default()}>
                 <h1 class="sr">{ bdi(&state.shown_reference().unwrap_or_default()) }</h1>
@@ -91,14 +93,14 @@ pub fn Inspect(props: &PageProps) -> Html {
                         chosen={state.chosen_layer().filter(|_| about_layer)} dispatch={on_layer} />
                     <Findings overview={state.overview.clone()} dispatch={dispatch.clone()} />
                 </div>
-                <div class="pane middle">
-                    <div class="tabs">
-                        <div class="list" role="tablist" aria-label="Views">
-                            <button class="narrow" role="tab" aria-selected={layers.to_string()} aria-controls="panel" onclick={on_layers}>{ "Layers" }</button>
-                            { for tabs }
-                        </div>
-                        <span class="end"><CopyLink route={pinned_route(state).map(|route| route.to_string())} /></span>
+                <div class="tabs">
+                    <div class="list" role="tablist" aria-label="Views">
+                        <button class="narrow" role="tab" aria-selected={layers.to_string()} aria-controls="panel" onclick={on_layers}>{ "Layers" }</button>
+                        { for tabs }
                     </div>
+                    <span class="end"><CopyLink route={pinned_route(state).map(|route| route.to_string())} /></span>
+                </div>
+                <div class="pane middle">
                     if let Some(notice) = &state.notice {
                         <p class="notice" role="status">{ bdi(notice) }</p>
                     }
@@ -120,7 +122,7 @@ pub fn Inspect(props: &PageProps) -> Html {
                     </aside>
                 }
             </main>
-            <Foot command={command(state)} fetched={state.fetched} />
+            <Foot command={command(state)} export={export_wish(state)} dispatch={dispatch.clone()} fetched={state.fetched} />
             <p class="sr" role="status">{ progress_words(state) }</p>
         </div>
     }
@@ -143,6 +145,7 @@ fn panel(state: &Rc<State>, dispatch: &Callback<Action>) -> Html {
         Tab::Secrets => html! { <Secrets ..SecretsProps::of(state, dispatch.clone()) /> },
         Tab::Packages => html! { <Packages ..PackagesProps::of(state, dispatch.clone()) /> },
         Tab::Referrers => html! { <Referrers ..ReferrersProps::of(state, dispatch.clone()) /> },
+        Tab::Tags => html! { <Tags ..TagsProps::of(state, dispatch.clone()) /> },
         Tab::Search => html! { <Search ..SearchProps::of(state, dispatch.clone()) /> },
         Tab::Waste => html! { <Waste waste={state.waste.clone()} dispatch={dispatch.clone()} /> },
         Tab::Wire => html! { <Wire wire={state.wire.clone()} dispatch={dispatch.clone()} /> },
@@ -159,10 +162,14 @@ fn panel(state: &Rc<State>, dispatch: &Callback<Action>) -> Html {
         Tab::Files => html! {
             <>
                 <Tools view={state.route.view} focused={state.focused_layer()} listing={state.listing.clone()} toggles={state.shown_changes()}
-                    rows={Rc::clone(&state.rows)} dispatch={dispatch.clone()} />
-                <Columns sort={state.listing.sort} dispatch={dispatch.clone()} />
-                <Tree rows={Rc::clone(&state.rows)} listing={state.wanted_listing()} look={state.look} selection={state.selection.clone()}
-                    path={state.route.path.clone()} dispatch={dispatch.clone()} />
+                    rows={Rc::clone(&state.rows)} map={state.route.map.is_some()} dispatch={dispatch.clone()} />
+                if let Some(at) = &state.route.map {
+                    <Map map={state.map.clone()} room={state.map_size} at={at.clone()} selected={state.route.path.clone()} dispatch={dispatch.clone()} />
+                } else {
+                    <Columns sort={state.listing.sort} dispatch={dispatch.clone()} />
+                    <Tree rows={Rc::clone(&state.rows)} listing={state.wanted_listing()} look={state.look} selection={state.selection.clone()}
+                        path={state.route.path.clone()} dispatch={dispatch.clone()} />
+                }
             </>
         },
     }
@@ -253,6 +260,7 @@ fn key(key: &str, state: &State, dispatch: &Callback<Action>) -> bool {
         "o" => file::choose(),
         "t" => focus_files(),
         "Escape" if state.route.path.is_some() => dispatch.emit(Action::Select(None)),
+        "v" => dispatch.emit(Action::Map(state.route.map.is_none().then(|| "/".to_owned()))),
         "[" => dispatch.emit(Action::StepLayer(-1)),
         "]" => dispatch.emit(Action::StepLayer(1)),
         "m" => dispatch.emit(Action::View(ViewMode::Merged)),
@@ -260,7 +268,7 @@ fn key(key: &str, state: &State, dispatch: &Callback<Action>) -> bool {
             dispatch.emit(Action::Sort(if state.listing.sort == RowSort::Name { RowSort::Size } else { RowSort::Name }))
         }
         // The one that the open tab has.
-        "/" => ["filter", "find", "package-name"].into_iter().for_each(|id| {
+        "/" => ["filter", "find", "package-name", "names"].into_iter().for_each(|id| {
             with_element(id, |element| {
                 let _ = element.focus();
             })
@@ -272,6 +280,7 @@ fn key(key: &str, state: &State, dispatch: &Callback<Action>) -> bool {
             });
         }
         "Y" => with_element("copy-command", HtmlElement::click),
+        "J" => with_element("save-json", HtmlElement::click),
         "y" => with_element("copy-link", HtmlElement::click),
         _ => return false,
     }

@@ -1,10 +1,10 @@
 //! The first page: one input.
 
-use crate::components::{mark::Mark, topbar::ReferenceInput};
+use crate::components::{mark::Mark, topbar::ReferenceInput, words::bdi};
 use crate::hooks::file;
 use porthole_viewer::address::Address;
 use porthole_viewer::protocol::RelayMode;
-use porthole_viewer::state::{Action, Dialog, SAMPLE, State};
+use porthole_viewer::state::{Action, Dialog, RecentAction, RecentReference, SAMPLE, State};
 use std::rc::Rc;
 use yew::prelude::*;
 
@@ -40,7 +40,7 @@ pub fn Start(props: &PageProps) -> Html {
                 <Mark size=56 />
                 <h1>{ "Look inside any container image" }</h1>
                 <p class="trust">{ trust }</p>
-                <ReferenceInput value="" focus=true on_look={dispatch.reform(Action::Look)} />
+                <ReferenceInput value="" focus=true recent={Rc::clone(&props.state.recent)} on_look={dispatch.reform(Action::Look)} />
                 <nav class="examples" aria-label="Examples">
                     { for examples }
                     <button class="plain" id="file-open" onclick={|_| file::choose()}>{ "Open a file" }</button>
@@ -50,10 +50,36 @@ pub fn Start(props: &PageProps) -> Html {
                     </button>
                 </nav>
                 <p class="drop">{ "Or drop an archive on this page: of " }<code>{ "docker save" }</code>{ ", or an OCI image; two of them are compared. It is read on this machine and uploaded nowhere." }</p>
+                if !props.state.recent.is_empty() {
+                    <section class="recent" aria-labelledby="recent-title">
+                        <h2 id="recent-title">{ "Opened before, on this machine" }</h2>
+                        <ul>{ for props.state.recent.iter().map(|known| opened(known, dispatch)) }</ul>
+                    </section>
+                }
                 if let Some(failure) = &props.state.failure {
                     <div class="alert" role="alert" data-kind={failure.kind.word()}>{ &failure.text }</div>
                 }
             </main>
         </div>
+    }
+}
+
+/// A reference that was opened before, with what can be done about it.
+fn opened(known: &RecentReference, dispatch: &Callback<Action>) -> Html {
+    let RecentReference { reference, pinned } = known.clone();
+    let pin = {
+        let reference = reference.clone();
+        dispatch.reform(move |_| Action::Recent(RecentAction::Pin(reference.clone(), !pinned)))
+    };
+    let forget = {
+        let reference = reference.clone();
+        dispatch.reform(move |_| Action::Recent(RecentAction::Forget(reference.clone())))
+    };
+    html! {
+        <li key={reference.clone()} data-recent={reference.clone()}>
+            <button class="plain" aria-pressed={pinned.to_string()} aria-label={format!("Pin {reference}")} title="Keep it at the top" onclick={pin}>{ if pinned { "★" } else { "☆" } }</button>
+            <a class="mono" href={Address::of(reference.as_str()).to_string()}>{ bdi(&reference) }</a>
+            <button class="plain" aria-label={format!("Forget {reference}")} title="Forget it" onclick={forget}>{ "×" }</button>
+        </li>
     }
 }

@@ -3,7 +3,6 @@
 mod long;
 mod order;
 mod raw;
-pub(super) mod row;
 
 use std::{
     ffi::OsString,
@@ -18,6 +17,8 @@ use porthole_core::{
     path, tar,
     tree::{Mode, Row},
 };
+
+use porthole_inspect::{report::FileReport, toc::TocSearch};
 
 use super::stack::{Stacked, choose};
 use crate::{
@@ -109,7 +110,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         (None, false) => Mode::Merged,
     };
     let stacked = match arguments.toc {
-        true => Stacked::by_toc(session, &source, jobs, porthole_inspect::toc::TocSearch::All)?,
+        true => Stacked::by_toc(session, &source, jobs, TocSearch::All)?,
         false => match (read(arguments, session, &source, jobs), jobs) {
             (Err(error), [_, .., top]) if layer.is_some() && leaves_layers(&error) => {
                 let stacked = Stacked::read(session, &source, std::slice::from_ref(top), arguments.digest)?;
@@ -189,7 +190,7 @@ fn list(
     let mut out = session.ui.out();
     let mut print = |row: &Row| -> Result<(), Error> {
         if session.ui.json {
-            print_json(&mut out, &row::Json::of(row, layer_digest(row), digest(row), by_toc(row)))?;
+            print_json(&mut out, &FileReport::of(row, layer_digest(row), digest(row), by_toc(row)))?;
         } else if arguments.long {
             writeln!(out, "{}", long::line(session.ui, row, &widths, digest(row)))?;
         } else {

@@ -1,7 +1,6 @@
 //! `porthole packages`
 
 mod files;
-pub(super) mod row;
 
 use std::{collections::BTreeMap, ffi::OsString, io, io::Write, os::unix::ffi::OsStrExt};
 
@@ -10,10 +9,10 @@ use porthole_contents::{
     export::{self, ExportSubject},
     inventory::{Installed, Inventory},
     package::Ecosystem,
+    report::PackageReport,
 };
 use porthole_core::{layer::LayerNumber, path};
 
-use self::row::Row;
 use super::{
     gather::{Gathered, Sought},
     stack::choose,
@@ -150,7 +149,7 @@ fn list(arguments: &Arguments, session: &Session<'_>, gathered: &Gathered, inven
     let mut out = session.ui.out();
     if session.ui.json {
         for installed in &packages {
-            print_json(&mut out, &Row::of(installed, inventory, gathered))?;
+            print_json(&mut out, &PackageReport::of(installed, inventory, gathered.created_by(installed.layer)))?;
         }
     } else {
         print(&mut out, session, &packages)?;

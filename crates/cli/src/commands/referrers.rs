@@ -1,17 +1,20 @@
 //! `porthole referrers`
 
+mod cells;
 mod registry;
-mod row;
 mod tree;
 
 use std::io::Write;
 
 use clap::Args;
 use porthole_core::{digest::Digest, manifest::Document, media_type::MediaType};
-use porthole_inspect::referrers::referrers_of;
+use porthole_inspect::{
+    referrers::referrers_of,
+    report::{ReferrerReport, Via},
+};
 use porthole_transfer::Source as Origin;
 
-use self::row::{Row, Via};
+use self::cells::{HEAD, cells};
 use crate::{argument::SourceArgument, error::Error, output::print_json, session::Session, source::Source, ui::Style};
 
 /// List the referrers of an image: signatures, attestations, SBOMs
@@ -53,7 +56,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         Origin::Registry(remote) => source.wait(registry::rows(remote, &subject, wanted))?,
         Origin::Local { .. } => {
             let found = source.wait(referrers_of(&source.origin, &subject, None))?.found;
-            found.iter().map(|referrer| Row::found(referrer, Via::Layout)).collect()
+            found.iter().map(|referrer| ReferrerReport::found(referrer, Via::Layout)).collect()
         }
         Origin::Layer { .. } | Origin::Pull { .. } => Vec::new(),
     };
@@ -80,7 +83,7 @@ fn subject(source: &Source, session: &Session<'_>) -> Result<(Digest, bool), Err
     Ok((*document.raw().digest(), matches!(document, Document::Index(_))))
 }
 
-fn print(rows: &[Row], session: &Session<'_>) -> Result<(), Error> {
+fn print(rows: &[ReferrerReport], session: &Session<'_>) -> Result<(), Error> {
     let mut out = session.ui.out();
     if session.ui.json {
         for row in rows {
@@ -91,8 +94,7 @@ fn print(rows: &[Row], session: &Session<'_>) -> Result<(), Error> {
     if rows.is_empty() {
         return Ok(());
     }
-    let table: Vec<[String; 5]> =
-        std::iter::once(row::HEAD.map(str::to_owned)).chain(rows.iter().map(Row::cells)).collect();
+    let table: Vec<[String; 5]> = std::iter::once(HEAD.map(str::to_owned)).chain(rows.iter().map(cells)).collect();
     let width = |column: usize| table.iter().map(|cells| cells[column].chars().count()).max().unwrap_or(0);
     let widths = [width(0), width(1), width(2), width(3)];
     for (number, cells) in table.iter().enumerate() {

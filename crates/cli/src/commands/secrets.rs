@@ -1,14 +1,14 @@
 //! `porthole secrets`
 
-mod row;
-
 use std::io::Write;
 
 use clap::{Args, ValueEnum};
-use porthole_contents::secrets::{Confidence, RULES, of_config};
+use porthole_contents::{
+    report::SecretReport,
+    secrets::{Confidence, RULES, of_config},
+};
 use porthole_core::tree::ContentFates;
 
-pub(super) use self::row::Row;
 use super::gather::{Gathered, Sought};
 use crate::{
     argument::SourceArgument,
@@ -100,12 +100,14 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
 }
 
 /// The secrets of an image: those of the configuration, then those of the layers, bottom first.
-pub(super) fn find(gathered: &Gathered, least: Confidence, reveal: bool) -> Vec<Row> {
+pub(super) fn find(gathered: &Gathered, least: Confidence, reveal: bool) -> Vec<SecretReport> {
     let mut rows = Vec::new();
     if let Some(image) = &gathered.image {
         let all = of_config(&image.config);
         rows.extend(
-            all.iter().filter(|secret| secret.found.confidence >= least).map(|secret| Row::of_config(secret, reveal)),
+            all.iter()
+                .filter(|secret| secret.found.confidence >= least)
+                .map(|secret| SecretReport::of_config(secret, reveal)),
         );
     }
     let fates = ContentFates::of(
@@ -117,7 +119,7 @@ pub(super) fn find(gathered: &Gathered, least: Confidence, reveal: bool) -> Vec<
     for (layer, found) in (0..).zip(&gathered.secrets) {
         let created_by = gathered.created_by(layer);
         let shown = found.secrets.iter().filter(|secret| secret.found.confidence >= least);
-        rows.extend(shown.map(|secret| Row::of_file(layer, secret, &fates, created_by, reveal)));
+        rows.extend(shown.map(|secret| SecretReport::of_file(layer, secret, &fates, created_by, reveal)));
     }
     rows
 }
@@ -126,7 +128,7 @@ pub(super) fn counted(secrets: usize) -> String {
     if secrets == 1 { "1 secret".to_owned() } else { format!("{secrets} secrets") }
 }
 
-fn print(out: &mut impl Write, ui: &Ui, row: &Row) -> Result<(), Error> {
+fn print(out: &mut impl Write, ui: &Ui, row: &SecretReport) -> Result<(), Error> {
     let style = if row.confidence == "high" { Style::Bad } else { Style::Changed };
     let confidence = ui.paint(style, &format!("{:<6}", row.confidence));
     writeln!(out, "{confidence}  {}: {}", row.place(), row.about)?;

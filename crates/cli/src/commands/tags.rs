@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::Args;
-use serde_json::json;
+use porthole_inspect::report::listed_name;
 
 use crate::{error::Error, output::print_json, reference, session::Session, ui::safe};
 
@@ -66,7 +66,7 @@ impl Pages {
     fn write(&mut self, names: &[String]) -> Result<(), Error> {
         for name in names {
             if self.json {
-                print_json(&mut self.out, &json!({ self.field: name }))?;
+                print_json(&mut self.out, &listed_name(self.field, name))?;
             } else {
                 writeln!(self.out, "{}", safe(name))?;
             }

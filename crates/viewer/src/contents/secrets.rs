@@ -1,7 +1,7 @@
 //! Finds secrets in the files of a layer and in a configuration. What leaves this module is masked.
 
 use crate::{
-    probe::{LayerProbe, ProbeFound},
+    probe::{LayerProbe, ProbeFound, SecretPlace},
     protocol::{ConfigSecretFact, ProbeSums, SecretFact, SecretKind, ShownConfidence},
 };
 use porthole_contents::{
@@ -56,10 +56,13 @@ impl LayerProbe for SecretProbe {
 pub(super) fn in_config(config: &str, instructions: &[String]) -> Result<ProbeFound, String> {
     let raw = Raw::trust_on_first_use(config.as_bytes().to_vec());
     let config = ImageConfig::parse(&raw).map_err(|error| error.to_string())?;
-    let config: Vec<_> = of_config(&config).iter().map(in_place).collect();
+    let found = of_config(&config);
+    let places = found.iter().map(|secret| place(&secret.place)).collect();
+    let config: Vec<_> = found.iter().map(in_place).collect();
     let found = config.len() as u64;
     Ok(ProbeFound {
         config,
+        places,
         instructions: instructions.iter().map(|text| redact(&instruction(text).to_string())).collect(),
         sums: ProbeSums { found, ..ProbeSums::default() },
         ..ProbeFound::default()
@@ -78,6 +81,16 @@ fn in_place(ConfigSecret { place, found }: &ConfigSecret) -> ConfigSecretFact {
         ConfigPlace::Command => "command".into(),
     };
     ConfigSecretFact { place, kind: kind(found) }
+}
+
+fn place(place: &ConfigPlace) -> SecretPlace {
+    let (kind, name, entry) = match place {
+        ConfigPlace::Environment(name) => ("environment", Some(redact(name)), None),
+        ConfigPlace::Label(name) => ("label", Some(redact(name)), None),
+        ConfigPlace::History(entry) => ("history", None, Some(entry + 1)),
+        ConfigPlace::Command => ("command", None, None),
+    };
+    SecretPlace { kind: kind.into(), name, entry }
 }
 
 fn kind(found: &SecretMatch) -> SecretKind {

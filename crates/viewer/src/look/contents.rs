@@ -2,11 +2,11 @@
 
 use super::{Access, Look, LookBody};
 use crate::{
-    overview,
-    protocol::{Event, LayerState, Sizes},
-    waste,
+    listing, overview,
+    protocol::{Event, LayerState, MapWish, Sizes},
+    treemap, waste,
 };
-use porthole_core::{seek::Offsets, tree::Mode};
+use porthole_core::{path, seek::Offsets, tree::Mode};
 use porthole_inspect::{
     findings,
     waste::{LayerBlob, WasteReport},
@@ -16,6 +16,17 @@ impl Look {
     /// Wants the waste as soon as every layer is settled.
     pub(crate) fn want_waste(&mut self) {
         self.waste_due = true;
+    }
+
+    /// Sends a map of the files that a view shows.
+    pub(crate) fn map(&self, wish: &MapWish, out: &mut Vec<Event>) {
+        let Some(body) = &self.body else { return };
+        let top = body.layers.len().saturating_sub(1) as u32;
+        let view = body.tree(&wish.view).view(listing::mode(&wish.view, top));
+        let (width, height) = wish.size;
+        let at = path::unescape(&wish.path).and_then(|path| view.find(&path));
+        let map = at.map(|at| treemap::map(&view, at, width, height)).unwrap_or_default();
+        out.push(Event::Map { look: self.number, map: Box::new(map) });
     }
 
     /// Sends what is due, once every layer is settled.

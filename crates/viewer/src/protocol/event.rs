@@ -2,8 +2,9 @@
 
 use super::{
     ArchiveSaving, Chain, ComparisonFacts, ComparisonFailure, ConfigSecretFact, ContentFateFact, EvidenceProgress,
-    FailureNotice, FileRow, ImageSummary, LayerProgress, OverviewFacts, PackageWindow, PathProblem, PathVersionFacts,
-    ProbeKind, ProbeProgress, RowWindow, SearchHit, SecretFact, ShownContent, Sizes, VersionDiff, WasteFacts, WireLog,
+    FailureNotice, FileMap, FileRow, ImageSummary, LayerProgress, NameWindow, OverviewFacts, PackageWindow,
+    PathProblem, PathVersionFacts, ProbeKind, ProbeProgress, RowWindow, SearchHit, SecretFact, ShownContent, Sizes,
+    VersionDiff, WasteFacts, WireLog,
 };
 use serde::{Deserialize, Serialize};
 
@@ -104,6 +105,20 @@ pub enum Event {
         path: String,
         /// Content.
         content: Box<ShownContent>,
+    },
+    /// Tags of the repository, or repositories of the registry.
+    Names {
+        /// Number of the look.
+        look: u32,
+        /// What is shown.
+        window: Box<NameWindow>,
+    },
+    /// A map of files.
+    Map {
+        /// Number of the look.
+        look: u32,
+        /// The map.
+        map: Box<FileMap>,
     },
     /// A file to be saved, which holds what a command line prints.
     Exported {
@@ -296,6 +311,8 @@ impl Event {
             | Self::Exported { look, .. }
             | Self::Wire { look, .. }
             | Self::Archive { look, .. }
+            | Self::Names { look, .. }
+            | Self::Map { look, .. }
             | Self::Waste { look, .. }
             | Self::Compared { look, .. }
             | Self::CompareFailed { look, .. }

@@ -4,7 +4,7 @@ use super::ProofStep;
 use serde::{Deserialize, Serialize};
 
 /// What is known once manifest and config are verified.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageSummary {
     /// Canonical form of the reference.
     pub reference: String,

@@ -14,9 +14,11 @@ use crate::{
     probe::ProbeFound,
     protocol::{
         ContentFateFact, Event, FileView, LayerState, LostPart, PackageView, PathProblem, ProbeKind, ProbeProgress,
-        ProbeState, ProbeSums, ProbeWish, ShownFate, ViewMode,
+        ProbeState, ProbeSums, ProbeWish, SecretFact, ShownConfidence, ShownFate, ViewMode,
     },
+    secrets::SecretList,
 };
+use porthole_contents::report::SecretReport;
 use porthole_core::{
     image::Layer,
     path,
@@ -38,6 +40,7 @@ pub(super) struct ProbeRun {
     /// For a layer that is read, the layers above it that are the same blob.
     twins: BTreeMap<u32, Vec<u32>>,
     packages: PackageList,
+    secrets: SecretList,
     /// Bytes that the look counts as fetched.
     counted: u64,
     /// Something was found since the fates were sent.
@@ -284,8 +287,8 @@ impl ProbeRun {
             held: 0,
         };
         let (told, judged) = (Pace::default(), Pace::default());
-        let packages = PackageList::default();
-        Self { look, wish, progress, layers, twins, packages, counted: 0, stale: false, told, judged }
+        let (packages, secrets) = (PackageList::default(), SecretList::default());
+        Self { look, wish, progress, layers, twins, packages, secrets, counted: 0, stale: false, told, judged }
     }
 
     fn is_twin(&self, layer: u32) -> bool {
@@ -321,7 +324,9 @@ impl ProbeRun {
         if !hits.is_empty() {
             out.push(Event::Hits { look, run, layer, hits });
         }
+        self.secrets.add(layer, &secrets);
         if layer == CONFIG {
+            self.secrets.set_config(&config, found.places, &found.instructions);
             out.push(Event::ConfigSecrets { look, run, secrets: config, instructions: found.instructions });
         } else if self.progress.kind == ProbeKind::Secrets && !(secrets.is_empty() && found.unread.is_empty()) {
             let unread = found.unread.into_iter().map(|(path, why)| PathProblem { layer, path, why }).collect();
@@ -350,6 +355,7 @@ impl ProbeRun {
         self.layers.insert(layer, ProbedLayer { read, ended: true, ..ProbedLayer::default() });
         self.progress.lost.push(LostPart { layer: Some(layer).filter(|layer| *layer != CONFIG), text });
         self.packages.lose(layer);
+        self.secrets.lose(layer);
         self.stale = true;
         self.end_if_done();
     }
@@ -386,6 +392,17 @@ impl ProbeRun {
                 out.push(self.shown_packages());
             }
         }
+    }
+
+    /// The packages that were read.
+    pub(super) fn packages(&self) -> &PackageList {
+        &self.packages
+    }
+
+    /// The secrets that are at least as certain, as the command line prints them.
+    pub(super) fn secret_reports(&self, body: &LookBody, least: ShownConfidence) -> Vec<SecretReport> {
+        let place = |secret: &SecretFact, layer| place(body, layer, secret.content, &secret.path);
+        self.secrets.reports(body.stack.tree(), &body.resolved.image, least, place)
     }
 
     fn shown_packages(&self) -> Event {

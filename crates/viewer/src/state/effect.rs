@@ -1,9 +1,11 @@
 //! What a front end does after an action.
 
+use super::RecentReference;
 use crate::{
     address::Address,
     protocol::{ArchiveFormat, Command, RelaySettings},
 };
+use std::rc::Rc;
 
 /// What is to be done after an action.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +16,8 @@ pub enum Effect {
     Push(Address),
     /// A better address for the same place.
     Replace(Address),
+    /// Keep these references on this machine, and whether further ones are kept.
+    KeepRecent(Rc<Vec<RecentReference>>, bool),
     /// The person chose this about relays: keep it.
     Keep(RelaySettings),
     /// Save what is at this address under this name.

@@ -80,11 +80,6 @@ impl State {
                 }
                 content => self.content = Some((path, Rc::new(content))),
             },
-            Event::Exported { name, file, .. } => match file {
-                Ok(url) if name == ARCHIVE_NAME => self.saved = Some((url, self.archive_name())),
-                Ok(url) => self.saved = Some((url, name)),
-                Err(why) => self.notice = Some(why),
-            },
             Event::Archive { saving, .. } => self.archive = Some(saving),
             Event::Wire { log, .. } => self.apply_wire(*log),
             Event::Compared { comparison, .. } => {
@@ -93,6 +88,13 @@ impl State {
             }
             Event::FileDiff { path, diff, .. } => self.file_diff = Some((path, Rc::from(diff))),
             Event::CompareFailed { failure, .. } => self.comparison_failure = Some(Rc::from(failure)),
+            Event::Names { window, .. } => self.names = Some(Rc::from(window)),
+            Event::Map { map, .. } => self.map = Some(Rc::from(map)),
+            Event::Exported { name, file, .. } => match file {
+                Ok(url) if name == ARCHIVE_NAME => self.saved = Some((url, self.archive_name())),
+                Ok(url) => self.saved = Some((url, name)),
+                Err(text) => self.notice = Some(format!("{name} was not saved: {text}")),
+            },
             Event::Waste { waste, .. } => self.waste = Some(Rc::from(waste)),
             Event::Versions { path, versions, .. } => self.versions = Some((path, Rc::new(versions))),
             Event::VersionContent { path, layer, content, .. } => {

@@ -2,10 +2,14 @@
 
 use super::State;
 use crate::address::{Address, Tab};
-use crate::protocol::{PackageQuery, SearchQuery, ShownConfidence, ViewMode};
+use crate::protocol::{
+    DocumentText, ExportWish, LayerState, NameList, NameState, NameWindow, PackageQuery, ProbeKind, ProbeProgress,
+    ProbeState, ProofStep, SearchQuery, ShownConfidence, ViewMode,
+};
 use crate::router::GIVEN;
 use crate::shell::{self, LsListing};
 use porthole_core::layer::LayerNumber;
+use std::rc::Rc;
 
 /// The address with the reference pinned to its digest and the platform named, so that it shows the same tomorrow. `None` until the
 /// image is known, and for a file of this machine, which no address opens.
@@ -15,16 +19,63 @@ pub fn pinned_route(state: &State) -> Option<Address> {
     Some(Address { reference: Some(image.pinned.clone()), platform, ..state.route.clone() })
 }
 
+/// What the command line calls the image. `None` where it cannot name it.
+pub fn source(state: &State) -> Option<String> {
+    let image = state.image.as_ref().filter(|_| !state.is_local())?;
+    match state.path_of_file() {
+        // The command line has another way to name one of several images, which depends on the format of the file.
+        Some(_) if state.route.reference.as_ref().is_some_and(|reference| reference.contains('@')) => None,
+        Some(path) => Some(path),
+        None => Some(image.pinned.clone()),
+    }
+}
+
+/// What that command prints with `--json`, where the page knows all of it.
+pub fn export_wish(state: &State) -> Option<ExportWish> {
+    command(state)?;
+    let image = state.image.as_ref()?;
+    // A command line lists nothing of an image of which a layer is wrong.
+    let whole = || state.settled && state.layers.iter().all(|layer| layer.state == LayerState::Verified);
+    let read = |progress: &Option<_>| progress.as_deref().is_some_and(is_whole) && whole();
+    match (state.route.tab, state.route.view) {
+        (Tab::Files, ViewMode::Merged) if state.selected_file().is_some() => None,
+        (Tab::Files, ViewMode::UpTo) => None,
+        (Tab::Files, _) if whole() => {
+            Some(ExportWish::Files(Box::new(state.wanted_listing()), state.route.path.clone()))
+        }
+        (Tab::Manifest, _) => {
+            let is_index = |document: &DocumentText| document.step == ProofStep::Index;
+            let named = image.platforms.is_empty() && image.documents.iter().any(is_index);
+            Some(ExportWish::Document(if named { ProofStep::Index } else { ProofStep::Manifest }))
+        }
+        (Tab::Config, _) => Some(ExportWish::Document(ProofStep::Config)),
+        (Tab::Packages, _) if read(&state.packages.as_ref()?.progress) => {
+            Some(ExportWish::Packages(state.route.packages.clone()))
+        }
+        (Tab::Secrets, _) if read(&state.secrets.as_ref()?.files.progress) => {
+            Some(ExportWish::Secrets(state.route.confidence))
+        }
+        (Tab::Referrers, _) => Some(ExportWish::Referrers),
+        (Tab::Tags, _) => {
+            let list = state.route.names.list;
+            let whole = |names: &&Rc<NameWindow>| names.list == list && names.state == NameState::Done;
+            state.names.as_ref().filter(whole).map(|_| ExportWish::Names(list))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a probe found all that there is, and kept it.
+fn is_whole(progress: &ProbeProgress) -> bool {
+    let kept = progress.kind == ProbeKind::Packages || progress.held == progress.sums.found;
+    progress.state == ProbeState::Done && progress.lost.is_empty() && kept
+}
+
 /// The `porthole` command that prints what the page shows. `None` where there is no such command.
 pub fn command(state: &State) -> Option<String> {
-    let image = state.image.as_ref().filter(|_| !state.is_local())?;
+    let image = state.image.as_ref()?;
+    let source = source(state)?;
     let platform = state.platform.as_deref().filter(|_| !image.platforms.is_empty());
-    let source = match state.path_of_file() {
-        // The command line has another way to name one of several images, which depends on the format of the file.
-        Some(_) if state.route.reference.as_ref().is_some_and(|reference| reference.contains('@')) => return None,
-        Some(path) => path,
-        None => image.pinned.clone(),
-    };
     let document = |verb: &str| shell::command(verb, &source, platform);
     Some(match (state.route.tab, state.route.view) {
         (Tab::Overview, _) => document("inspect --full"),
@@ -43,6 +94,11 @@ pub fn command(state: &State) -> Option<String> {
         (Tab::Secrets, _) => document(&format!("secrets --confidence {}", state.route.confidence.name())),
         (Tab::Packages, _) => document(&packages_verb(&state.route.packages)),
         (Tab::Referrers, _) => document("referrers --tree"),
+        (Tab::Tags, _) if image.registry == GIVEN => return None,
+        (Tab::Tags, _) => match state.route.names.list {
+            NameList::Tags => shell::command("tags", &format!("{}/{}", image.registry, image.repository), None),
+            NameList::Repositories => shell::command("catalog", &image.registry, None),
+        },
         (Tab::Search, _) => search_command(&state.route.search, document)?,
         (Tab::Waste, _) => document("analyze"),
         (Tab::Wire, _) => document("trace --full"),

@@ -1,12 +1,11 @@
 //! Actions, and what they change.
 
-use super::{AskedComparison, Dialog, Effect, OpenedFile, State};
+use super::{Dialog, Effect, NameAction, OpenedFile, RecentAction, State};
 use crate::address::{Address, Tab};
 use crate::given;
 use crate::protocol::{
-    ArchiveFormat, Command, Event, FailureNotice, FindingLink, LayerProgress, LayerState, PackageQuery, PackageSort,
-    ProbeKind, RelaySettings, RowChange, RowKind, RowSort, SearchQuery, Secret, ShownConfidence, ShownContent,
-    SignerWish, VersionDiff, ViewMode,
+    ArchiveFormat, Command, Event, ExportWish, FailureNotice, FindingLink, PackageQuery, PackageSort, ProbeKind,
+    RelaySettings, RowChange, RowSort, SearchQuery, Secret, ShownConfidence, SignerWish, VersionDiff, ViewMode,
 };
 use porthole_core::{failure::FailureClass, reference::Reference};
 use std::rc::Rc;
@@ -115,6 +114,16 @@ pub enum Action {
     SaveArchive(ArchiveFormat),
     /// Give the archive up that is being saved.
     StopArchive,
+    /// Show a directory as a map, or the tree.
+    Map(Option<String>),
+    /// Room for a map in pixels.
+    MapSize(u32, u32),
+    /// Something about references that were opened before.
+    Recent(RecentAction),
+    /// Something about tags or repositories.
+    Names(NameAction),
+    /// Save what the command line prints.
+    Export(ExportWish),
     /// Open a dialog, or close it.
     Dialog(Option<Dialog>),
     /// Credentials for a registry.
@@ -319,6 +328,14 @@ impl State {
                 self.dialog = dialog;
             }
             Action::WipeKept => effects.push(Effect::Send(Command::WipeKept)),
+            Action::Map(map) => self.push(Address { map, ..self.route.clone() }, &mut effects),
+            Action::MapSize(width, height) => self.map_size = Some((width, height)),
+            Action::Recent(action) => self.act_on_recent(action, &mut effects),
+            Action::Names(action) => self.act_on_names(action, &mut effects),
+            Action::Export(wish) => {
+                self.notice = None;
+                effects.push(Effect::Send(Command::Export { wish }));
+            }
             Action::SignIn { registry, username, password } => {
                 self.dialog = None;
                 effects.push(Effect::Send(Command::SignIn { registry, username, password }));
@@ -348,6 +365,9 @@ impl State {
                 for event in events {
                     let names_layers = matches!(event, Event::Image { .. });
                     self.apply(event);
+                    if names_layers {
+                        self.remember(&mut effects);
+                    }
                     if names_layers && self.route.view.wants_layer() {
                         // The session knew the layer by digest at most; now its number is known.
                         effects.push(self.set_view());
@@ -368,68 +388,9 @@ impl State {
         self.ask_for_comparison(&mut effects);
         self.ask_for_versions(&mut effects);
         self.ask_for_packages(&mut effects);
+        self.ask_for_names(&mut effects);
+        self.ask_for_map(&mut effects);
         effects
-    }
-
-    /// Asks for the content of the selected file, once its layer is settled; again only if that is wanted `anyway`.
-    fn ask_for_content(&mut self, anyway: bool, effects: &mut Vec<Effect>) {
-        let Some(selection) = &self.selection else { return };
-        let row = &selection.row;
-        let settled = |layer: &LayerProgress| {
-            layer.index == row.layer && matches!(layer.state, LayerState::Verified | LayerState::Listed)
-        };
-        let known = self.content.as_ref().is_some_and(|(path, _)| *path == row.path);
-        let is_file = matches!(row.kind, RowKind::File | RowKind::Hardlink);
-        if is_file && (anyway || !known) && self.layers.iter().any(settled) {
-            let path = row.path.clone();
-            self.content = Some((path.clone(), Rc::new(ShownContent::Reading)));
-            effects.push(Effect::Send(Command::Read { path, anyway }));
-        }
-    }
-
-    /// Asks for the waste, where it is shown.
-    fn ask_for_waste(&mut self, effects: &mut Vec<Effect>) {
-        if self.route.tab == Tab::Waste && self.image.is_some() && self.asked_waste != Some(self.look) {
-            self.asked_waste = Some(self.look);
-            effects.push(Effect::Send(Command::Waste));
-        }
-    }
-
-    /// Asks for the comparison that the address names, where it is shown; ends the one that it names no more.
-    fn ask_for_comparison(&mut self, effects: &mut Vec<Effect>) {
-        let Some(with) = self.route.with.clone() else {
-            if self.asked_comparison.take().is_some() {
-                (self.comparison, self.comparison_failure, self.file_diff) = (None, None, None);
-                effects.push(Effect::Send(Command::EndCompare));
-            }
-            return;
-        };
-        if self.route.tab != Tab::Compare || self.image.is_none() {
-            return;
-        }
-        let platform = self.route.with_platform.clone();
-        let wanted = AskedComparison { look: self.look, with, platform, ignore: self.route.ignored() };
-        if self.asked_comparison.as_ref() != Some(&wanted) {
-            let same = |asked: &AskedComparison| (&asked.with, &asked.platform) == (&wanted.with, &wanted.platform);
-            if !self.asked_comparison.as_ref().is_some_and(same) {
-                (self.comparison, self.file_diff) = (None, None);
-            }
-            self.comparison_failure = None;
-            let AskedComparison { with: reference, platform, ignore, .. } = wanted.clone();
-            self.asked_comparison = Some(wanted);
-            effects.push(Effect::Send(Command::Compare { reference, platform, ignore }));
-        }
-    }
-
-    /// Asks for the versions of the selected path, once all of its layers are known.
-    fn ask_for_versions(&mut self, effects: &mut Vec<Effect>) {
-        let path = self.selection.as_ref().map(|selection| selection.row.path.clone()).filter(|_| self.settled);
-        let Some(path) = path else { return };
-        if self.asked_versions.as_ref() != Some(&(self.look, path.clone())) {
-            self.asked_versions = Some((self.look, path.clone()));
-            self.version_diff = None;
-            effects.push(Effect::Send(Command::Versions { path }));
-        }
     }
 
     /// Follows an address that the browser shows already.
@@ -555,6 +516,8 @@ impl State {
             relay_settings: std::mem::take(&mut self.relay_settings),
             listing: std::mem::take(&mut self.listing),
             file: self.file.take(),
+            recent: Rc::clone(&self.recent),
+            keeps_recent: self.keeps_recent,
             revived: self.revived,
             ..Self::default()
         };

@@ -1,6 +1,7 @@
 use super::*;
 use crate::protocol::{
-    FailureNotice, FileRow, ImageLayer, ImageSummary, RowKind, RowWindow, Selection, Sizes, ViewMode,
+    FailureNotice, FileRow, ImageLayer, ImageSummary, LayerProgress, LayerState, RowKind, RowWindow, Selection, Sizes,
+    ViewMode,
 };
 use crate::state::{SAMPLE, command, pinned_route, worst};
 

@@ -3,12 +3,14 @@
 mod archive;
 mod compare;
 mod evidence;
+mod export;
 mod files;
 mod flat;
 mod given;
 mod kept;
 mod layers;
 mod look;
+mod names;
 mod overview;
 mod packages;
 mod prepared;

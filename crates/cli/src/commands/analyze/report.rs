@@ -4,11 +4,13 @@ use porthole_core::{
     layer::LayerNumber,
     tree::{Copies, FileTree, Group, LayerWaste, NodeId},
 };
-use porthole_inspect::waste::{LayerShare, WasteReport};
+use porthole_inspect::{
+    report::ReportedPath,
+    waste::{LayerShare, WasteReport},
+};
 use serde::Serialize;
 
 use super::{Arguments, thresholds::Check};
-use crate::commands::ls::row::Name;
 
 #[derive(Serialize)]
 pub(super) struct Report {
@@ -115,7 +117,7 @@ pub(super) struct OwnedName {
 
 impl OwnedName {
     fn of(bytes: &[u8]) -> Self {
-        let Name { path, path_b64 } = Name::of(bytes);
+        let ReportedPath { path, path_b64 } = ReportedPath::of(bytes);
         Self { path: path.into_owned(), path_b64 }
     }
 

@@ -10,10 +10,10 @@ use porthole_core::{
     tar::Kind,
     tree::{Aspects, Difference, NodeId, Row as Listed, View},
 };
+use porthole_inspect::report::{ReportedMeta, ReportedPath};
 use serde::{Serialize, Serializer};
 
 use super::{packages::PackageRow, what::What};
-use crate::commands::ls::row::{Meta, Name};
 
 /// One line.
 #[derive(Serialize)]
@@ -91,7 +91,7 @@ pub(super) struct FileRow<'r> {
     kind: &'static str,
     pub(super) change: What,
     #[serde(flatten)]
-    pub(super) name: Name<'r>,
+    pub(super) name: ReportedPath<'r>,
     #[serde(serialize_with = "names", skip_serializing_if = "is_empty")]
     pub(super) aspects: Aspects,
     pub(super) before: Option<SeenRow<'r>>,
@@ -101,7 +101,7 @@ pub(super) struct FileRow<'r> {
 #[derive(Serialize)]
 pub(super) struct SeenRow<'r> {
     #[serde(flatten)]
-    meta: Meta<'r>,
+    meta: ReportedMeta<'r>,
     layer: LayerNumber,
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<&'r str>,
@@ -174,7 +174,7 @@ impl<'r> Row<'r> {
     pub(super) fn file(found: &'r Difference, seen: &'r (Option<Seen>, Option<Seen>)) -> Self {
         let side = |seen: &'r Option<Seen>| {
             seen.as_ref().map(|Seen { row, digest }| SeenRow {
-                meta: Meta::of(row),
+                meta: ReportedMeta::of(row),
                 layer: LayerNumber::of_index(row.layer),
                 digest: digest.as_deref(),
                 row,
@@ -183,7 +183,7 @@ impl<'r> Row<'r> {
         Self::File(Box::new(FileRow {
             kind: "file",
             change: what(found.before.is_some(), found.after.is_some()),
-            name: Name::of(&found.path),
+            name: ReportedPath::of(&found.path),
             aspects: found.aspects,
             before: side(&seen.0),
             after: side(&seen.1),

@@ -9,12 +9,13 @@ use porthole_core::{
     tree::{Aspect, Row as Listed},
 };
 
+use porthole_inspect::report::kind;
+
 use super::{
     row::{Blob, FileRow, HistoryRow, LayerRow, LayersRow, Row, Setting},
     what::What,
 };
 use crate::{
-    commands::ls::row::kind,
     error::Error,
     ui::{Style, Ui, safe, size},
 };

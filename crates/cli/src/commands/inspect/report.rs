@@ -10,11 +10,12 @@ use porthole_core::{
 use porthole_inspect::{
     findings::ImageFinding,
     overview::{BaseImage, DocumentName, EntryRole, IndexEntry, LayerOverview, Overview},
+    report::ReportedPath,
     resolve::ResolvedImage,
 };
 use serde::Serialize;
 
-use crate::{commands::ls::row::Name, source::Spec, ui::size};
+use crate::{source::Spec, ui::size};
 
 #[derive(Serialize)]
 pub(super) struct Report {
@@ -265,8 +266,8 @@ impl LayerReport {
 impl FindingReport {
     /// A finding about a file, or about the image.
     pub(in crate::commands) fn new(kind: &'static str, text: String, layer: Option<u32>, path: Option<&[u8]>) -> Self {
-        let (path, path_b64) = match path.map(Name::of) {
-            Some(Name { path, path_b64 }) => (Some(path.into_owned()), path_b64),
+        let (path, path_b64) = match path.map(ReportedPath::of) {
+            Some(ReportedPath { path, path_b64 }) => (Some(path.into_owned()), path_b64),
             None => (None, None),
         };
         Self {
@@ -291,8 +292,8 @@ impl FindingReport {
             ImageFinding::BiggestWaste { cause, .. } => (Some(Cause::name(*cause)), Aspects::NONE, None),
             _ => (None, Aspects::NONE, None),
         };
-        let (path, path_b64) = match target.path.as_deref().map(Name::of) {
-            Some(Name { path, path_b64 }) => (Some(path.into_owned()), path_b64),
+        let (path, path_b64) = match target.path.as_deref().map(ReportedPath::of) {
+            Some(ReportedPath { path, path_b64 }) => (Some(path.into_owned()), path_b64),
             None => (None, None),
         };
         Self {

@@ -4,7 +4,9 @@ use std::io::Write;
 
 use porthole_core::path;
 
-use super::{Arguments, long, row::RawJson};
+use porthole_inspect::report::EntryReport;
+
+use super::{Arguments, long};
 use crate::{
     commands::stack::judge,
     error::Error,
@@ -31,7 +33,7 @@ pub(super) fn list(arguments: &Arguments, session: &Session<'_>, source: &Source
                     }
                     let digest = listed.digest.map(|digest| digest.to_string());
                     if session.ui.json {
-                        print_json(&mut out, &RawJson::of(&listed.entry, digest))?;
+                        print_json(&mut out, &EntryReport::of(&listed.entry, digest))?;
                     } else if arguments.long {
                         writeln!(out, "{}", long::raw_line(&listed.entry, digest))?;
                     } else {

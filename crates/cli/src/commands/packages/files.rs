@@ -7,15 +7,12 @@ use porthole_contents::{
     ownership::{ModifiedFile, Ownership},
 };
 use porthole_core::{layer::LayerNumber, tree::Row as Listed};
+use porthole_inspect::report::{ReportedMeta, ReportedPath};
 use serde::Serialize;
 
 use super::Arguments;
 use crate::{
-    commands::{
-        gather::Gathered,
-        ls::row::{Meta, Name},
-        stack::choose,
-    },
+    commands::{gather::Gathered, stack::choose},
     error::Error,
     output::print_json,
     session::Session,
@@ -26,9 +23,9 @@ use crate::{
 #[derive(Serialize)]
 struct Unowned<'f> {
     #[serde(flatten)]
-    name: Name<'f>,
+    name: ReportedPath<'f>,
     #[serde(flatten)]
-    meta: Meta<'f>,
+    meta: ReportedMeta<'f>,
     layer: LayerNumber,
     #[serde(skip_serializing_if = "Option::is_none")]
     created_by: Option<&'f str>,
@@ -38,7 +35,7 @@ struct Unowned<'f> {
 #[derive(Serialize)]
 struct Modified<'f> {
     #[serde(flatten)]
-    name: Name<'f>,
+    name: ReportedPath<'f>,
     /// Of the package.
     #[serde(rename = "type")]
     ecosystem: &'static str,
@@ -58,8 +55,8 @@ struct Modified<'f> {
 impl<'f> Unowned<'f> {
     fn of(row: &'f Listed, gathered: &'f Gathered) -> Self {
         Self {
-            name: Name::of(&row.path),
-            meta: Meta::of(row),
+            name: ReportedPath::of(&row.path),
+            meta: ReportedMeta::of(row),
             layer: LayerNumber::of_index(row.layer),
             created_by: gathered.created_by(row.layer),
         }
@@ -70,7 +67,7 @@ impl<'f> Modified<'f> {
     fn of(file: &ModifiedFile<'f>, gathered: &'f Gathered) -> Self {
         let ModifiedFile { row, installed, recorded, found } = file;
         Self {
-            name: Name::of(&row.path),
+            name: ReportedPath::of(&row.path),
             ecosystem: installed.package.ecosystem.name(),
             package: &installed.package.name,
             version: &installed.package.version,
@@ -132,7 +129,7 @@ pub(super) fn list(
 
 fn unowned(out: &mut impl Write, ui: &Ui, row: &Listed) -> Result<(), Error> {
     let layer = ui.paint(Style::Faint, &format!("{:>5}", LayerNumber::of_index(row.layer).get()));
-    Ok(writeln!(out, "{layer}  {:>9}  {}", size(row.size), Name::of(&row.path).path)?)
+    Ok(writeln!(out, "{layer}  {:>9}  {}", size(row.size), ReportedPath::of(&row.path).path)?)
 }
 
 fn modified(out: &mut impl Write, ui: &Ui, file: &ModifiedFile<'_>) -> Result<(), Error> {
@@ -144,6 +141,6 @@ fn modified(out: &mut impl Write, ui: &Ui, file: &ModifiedFile<'_>) -> Result<()
         (_, true) => "  configuration",
         _ => "",
     };
-    let path = Name::of(&row.path).path;
+    let path = ReportedPath::of(&row.path).path;
     Ok(writeln!(out, "{layer}  {:<8}  {}  {path}{what}", package.ecosystem, safe(&package.name))?)
 }

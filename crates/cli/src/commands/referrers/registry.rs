@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use porthole_core::{digest::Digest, media_type::MediaType};
-use porthole_inspect::referrers::DIGEST_TAG_SUFFIXES;
+use porthole_inspect::{
+    referrers::DIGEST_TAG_SUFFIXES,
+    report::{ReferrerReport, Via},
+};
 use porthole_registry::{
     Error,
     client::{By, RemoteImage},
@@ -11,13 +14,16 @@ use porthole_registry::{
 };
 use porthole_source::ImageSource as _;
 
-use super::row::{Row, Via};
 use crate::session::Client;
 
 type Remote = RemoteImage<Arc<Client>>;
 
 /// What refers to a digest: what is listed first, then what has a tag made of the digest.
-pub(super) async fn rows(remote: &Remote, subject: &Digest, wanted: Option<&MediaType>) -> Result<Vec<Row>, Error> {
+pub(super) async fn rows(
+    remote: &Remote,
+    subject: &Digest,
+    wanted: Option<&MediaType>,
+) -> Result<Vec<ReferrerReport>, Error> {
     let (client, reference) = (remote.client(), remote.reference());
     let [signature, attestation, bill] =
         DIGEST_TAG_SUFFIXES.map(|suffix| tagged(remote, format!("{}.{suffix}", fallback_tag(subject))));
@@ -32,11 +38,11 @@ pub(super) async fn rows(remote: &Remote, subject: &Digest, wanted: Option<&Medi
     for entry in listed.referrers {
         // A list that leaves the type out lets the document speak.
         rows.push(if entry.artifact_type.is_some() {
-            Row::listed(entry, via.clone())
+            ReferrerReport::listed(entry, via.clone())
         } else {
             match client.fetch_child(reference, &entry).await {
-                Ok(document) => Row::read(&document, via.clone()),
-                Err(Error::NotFound { .. }) => Row::listed(entry, via.clone()),
+                Ok(document) => ReferrerReport::read(&document, via.clone()),
+                Err(Error::NotFound { .. }) => ReferrerReport::listed(entry, via.clone()),
                 Err(error) => return Err(error),
             }
         });
@@ -50,7 +56,7 @@ pub(super) async fn rows(remote: &Remote, subject: &Digest, wanted: Option<&Medi
 }
 
 /// What has a tag, if it is there.
-async fn tagged(remote: &Remote, tag: String) -> Result<Option<Row>, Error> {
+async fn tagged(remote: &Remote, tag: String) -> Result<Option<ReferrerReport>, Error> {
     let document = remote.tagged(&tag).await?;
-    Ok(document.map(|document| Row::read(&document, Via::DigestTag(tag))))
+    Ok(document.map(|document| ReferrerReport::read(&document, Via::DigestTag(tag))))
 }

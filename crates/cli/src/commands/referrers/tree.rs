@@ -5,11 +5,11 @@ use std::io::Write;
 use porthole_core::{digest::Digest, manifest::Document};
 use porthole_inspect::{
     referrers::{REFERRERS, Referrer, referrer_tree},
+    report::{ReferrerReport, Via},
     resolve::ResolvedImage,
 };
-use serde_json::json;
 
-use super::row::{Row, Via};
+use super::cells::cells;
 use crate::{error::Error, output::print_json, session::Session, source::Source, ui::Style};
 
 /// Prints the tree. BuildKit's attestations of an image are in the index that leads to it: that one is read if a platform is named.
@@ -23,19 +23,17 @@ pub(super) fn run(source: &Source, subject: &Digest, is_index: bool, session: &S
         _ => None,
     };
     let referrers = source.wait(referrer_tree(&source.origin, subject, index))?;
-    let found = |referrer| Row::found(referrer, if source.is_remote() { Via::Subject } else { Via::Layout });
+    let via = if source.is_remote() { Via::Subject } else { Via::Layout };
+    let found = |referrer| ReferrerReport::found(referrer, via.clone());
     let mut out = session.ui.out();
     if session.ui.json {
         for referrer in &referrers.found {
-            let mut row = found(referrer).json();
-            row["subject"] = json!(referrer.subject.to_string());
-            row["depth"] = json!(referrer.depth);
-            print_json(&mut out, &row)?;
+            print_json(&mut out, &ReferrerReport::in_tree(referrer, via.clone()))?;
         }
     } else if !referrers.found.is_empty() {
         writeln!(out, "{subject}")?;
         for (at, referrer) in referrers.found.iter().enumerate() {
-            let [digest, kind, size, created, title] = found(referrer).cells();
+            let [digest, kind, size, created, title] = cells(&found(referrer));
             let branch = branches(&referrers.found, at);
             let rest = [size, created, title].into_iter().filter(|text| text != "-").collect::<Vec<_>>().join("  ");
             writeln!(out, "{}{kind}  {digest}  {}", session.ui.paint(Style::Faint, &branch), rest.trim_end())?;

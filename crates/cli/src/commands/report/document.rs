@@ -6,6 +6,7 @@ use porthole_contents::{
     dangers::{Danger, dangers},
     inventory::Inventory,
     ownership::Ownership,
+    report::{PackageReport, SecretReport},
     secrets::{Confidence, redact},
 };
 use porthole_core::{image::instruction, layer::LayerNumber, path, tree::Group};
@@ -16,10 +17,7 @@ use porthole_inspect::{
 use serde::Serialize;
 
 use super::thresholds::Thresholds;
-use crate::commands::{
-    analyze::thresholds::Check, gather::Gathered, inspect::report::FindingReport, packages::row::Row as PackageRow,
-    secrets,
-};
+use crate::commands::{analyze::thresholds::Check, gather::Gathered, inspect::report::FindingReport, secrets};
 
 /// Places of waste that are named.
 const WASTED: usize = 10;
@@ -33,7 +31,7 @@ pub(super) struct Document<'d> {
     pub(super) findings: Vec<FindingReport>,
     pub(super) waste: WasteLines,
     pub(super) packages: Packages<'d>,
-    pub(super) secrets: Vec<secrets::Row>,
+    pub(super) secrets: Vec<SecretReport>,
     /// Empty without `--ci`.
     pub(super) thresholds: Vec<Check>,
 }
@@ -95,7 +93,7 @@ pub(super) struct Packages<'d> {
     pub(super) total: usize,
     pub(super) types: BTreeMap<&'static str, usize>,
     /// Those of the final tree.
-    pub(super) list: Vec<PackageRow<'d>>,
+    pub(super) list: Vec<PackageReport<'d>>,
 }
 
 impl<'d> Document<'d> {
@@ -190,7 +188,7 @@ impl<'d> Packages<'d> {
             *types.entry(installed.package.ecosystem.name()).or_default() += 1;
         }
         let row = |installed| {
-            let mut row = PackageRow::of(installed, inventory, gathered);
+            let mut row = PackageReport::of(installed, inventory, gathered.created_by(installed.layer));
             // The layers have the instructions, with their secrets masked.
             row.created_by = None;
             row

@@ -79,8 +79,8 @@ fn found<'d>(document: &'d Document<'_>) -> Vec<Found<'d>> {
         let (uri, is_path) = location(&row.path);
         let fate = row.fate().map(|fate| format!(", {fate}")).unwrap_or_default();
         all.push(Found {
-            rule: row.rule,
-            about: RULES.iter().find(|rule| rule.name == row.rule).map_or(row.about, |rule| rule.about),
+            rule: &row.rule,
+            about: RULES.iter().find(|rule| rule.name == row.rule).map_or(&row.about, |rule| rule.about),
             level: if row.confidence == "high" { "error" } else { "warning" },
             message: format!("{}: {} ({} confidence){fate}", row.about, row.masked, row.confidence),
             uri,

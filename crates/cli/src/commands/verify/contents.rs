@@ -3,9 +3,9 @@
 use porthole_core::{failure::Classify, toc::Disagreement};
 use serde::Serialize;
 
-use porthole_inspect::toc::AuditedToc;
+use porthole_inspect::{report::ReportedPath, toc::AuditedToc};
 
-use crate::{commands::ls::row::Name, ui::Style};
+use crate::ui::Style;
 
 /// An audit, done or refused.
 #[derive(Default, Serialize)]
@@ -83,7 +83,7 @@ impl Contents {
 impl DisagreementReport {
     fn of(disagreement: &Disagreement) -> Self {
         let bytes = if disagreement.path.is_empty() { b"." } else { disagreement.path.as_slice() };
-        let Name { path, path_b64 } = Name::of(bytes);
+        let ReportedPath { path, path_b64 } = ReportedPath::of(bytes);
         Self { path: path.into_owned(), path_b64, what: disagreement.difference.to_string() }
     }
 }

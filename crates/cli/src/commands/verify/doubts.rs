@@ -1,10 +1,11 @@
 //! What readers may disagree about in one layer, for programs and for people.
 
 use porthole_core::tree::Ambiguity;
-use porthole_inspect::verify::{Doubt, LayerDoubts};
+use porthole_inspect::{
+    report::ReportedPath,
+    verify::{Doubt, LayerDoubts},
+};
 use serde::Serialize;
-
-use crate::commands::ls::row::Name;
 
 /// As [`LayerDoubts`], in words.
 #[derive(Default, Serialize)]
@@ -74,7 +75,7 @@ impl Doubts {
 
 impl AmbiguityReport {
     fn of(doubt: &Doubt) -> Self {
-        let Name { path, path_b64 } = Name::of(&doubt.path);
+        let ReportedPath { path, path_b64 } = ReportedPath::of(&doubt.path);
         let level = if matches!(doubt.reason, Ambiguity::Archive(_)) { Level::Archive } else { Level::Tree };
         let reason = doubt.reason.to_string();
         Self { path: path.into_owned(), path_b64, reason, level }

@@ -1,6 +1,6 @@
-//! Secrets as JSON: a contract with scripts, which changes only by additions.
+//! Secrets, as `porthole secrets --json` prints them.
 
-use porthole_contents::secrets::{ConfigPlace, ConfigSecret, FileSecret, SecretMatch, redact};
+use crate::secrets::{ConfigPlace, ConfigSecret, FileSecret, SecretMatch, redact};
 use porthole_core::{
     image::instruction,
     layer::LayerNumber,
@@ -8,47 +8,57 @@ use porthole_core::{
     tree::{ContentFate, ContentFates},
 };
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// One secret.
 #[derive(Serialize)]
-pub(in crate::commands) struct Row {
-    pub(in crate::commands) rule: &'static str,
-    pub(in crate::commands) confidence: &'static str,
-    pub(in crate::commands) about: &'static str,
+pub struct SecretReport {
+    /// Name of the rule that found it.
+    pub rule: Cow<'static, str>,
+    /// How certain it is.
+    pub confidence: &'static str,
+    /// What the rule finds, in words.
+    pub about: Cow<'static, str>,
     /// `file`, `environment`, `label`, `history` or `command`.
-    pub(in crate::commands) place: &'static str,
+    pub place: Cow<'static, str>,
     /// Of the variable or label.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::commands) name: Option<String>,
+    pub name: Option<String>,
     /// Of the history, counted from 1 at the bottom.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::commands) entry: Option<usize>,
+    pub entry: Option<usize>,
+    /// The layer of the file.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::commands) layer: Option<LayerNumber>,
+    pub layer: Option<LayerNumber>,
+    /// Path of the file, escaped.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::commands) path: Option<String>,
+    pub path: Option<String>,
+    /// The line in the file, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::commands) line: Option<usize>,
+    pub line: Option<usize>,
     /// Whether a container sees the file.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::commands) visible: Option<bool>,
+    pub visible: Option<bool>,
+    /// The layer that deleted or replaced the file.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::commands) removed_by: Option<LayerNumber>,
+    pub removed_by: Option<LayerNumber>,
     /// The instruction that made the layer, with its own secrets masked.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::commands) created_by: Option<String>,
-    pub(in crate::commands) masked: String,
+    pub created_by: Option<String>,
+    /// The secret, masked.
+    pub masked: String,
+    /// The secret itself, where that is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::commands) value: Option<String>,
+    pub value: Option<String>,
 }
 
-impl Row {
+impl SecretReport {
     fn new(found: &SecretMatch, place: &'static str, reveal: bool) -> Self {
         Self {
-            rule: found.rule.name,
+            rule: found.rule.name.into(),
             confidence: found.confidence.name(),
-            about: found.rule.about,
-            place,
+            about: found.rule.about.into(),
+            place: place.into(),
             name: None,
             entry: None,
             layer: None,
@@ -62,7 +72,8 @@ impl Row {
         }
     }
 
-    pub(super) fn of_config(ConfigSecret { place, found }: &ConfigSecret, reveal: bool) -> Self {
+    /// The report of a secret in the configuration. `reveal`: with the secret itself.
+    pub fn of_config(ConfigSecret { place, found }: &ConfigSecret, reveal: bool) -> Self {
         match place {
             ConfigPlace::Environment(name) => {
                 Self { name: Some(redact(name)), ..Self::new(found, "environment", reveal) }
@@ -73,7 +84,8 @@ impl Row {
         }
     }
 
-    pub(super) fn of_file(
+    /// The report of a secret in a file of a layer, which `created_by` made.
+    pub fn of_file(
         layer: u32,
         secret: &FileSecret,
         fates: &ContentFates,
@@ -93,19 +105,19 @@ impl Row {
     }
 
     /// Where it is, for people.
-    pub(in crate::commands) fn place(&self) -> String {
+    pub fn place(&self) -> String {
         match self {
             Self { path: Some(path), line: Some(line), layer: Some(layer), .. } => {
                 format!("/{path}:{line} (layer {layer})")
             }
             Self { name: Some(name), place, .. } => format!("{place} {}", path::escape(name.as_bytes())),
             Self { entry: Some(entry), .. } => format!("history, entry {entry}"),
-            Self { place, .. } => (*place).to_owned(),
+            Self { place, .. } => place.clone().into_owned(),
         }
     }
 
     /// What became of the file, unless a container sees it.
-    pub(in crate::commands) fn fate(&self) -> Option<String> {
+    pub fn fate(&self) -> Option<String> {
         match (self.visible, self.removed_by) {
             (Some(false), Some(layer)) => {
                 Some(format!("still downloadable although deleted or overwritten by layer {layer}"))

@@ -1,6 +1,6 @@
-//! Packages as JSON: a contract with scripts, which changes only by additions.
+//! Packages, as `porthole packages --json` prints them.
 
-use porthole_contents::{
+use crate::{
     inventory::{Installed, Inventory},
     package::SourcePackage,
     purl::purl,
@@ -8,11 +8,9 @@ use porthole_contents::{
 use porthole_core::{layer::LayerNumber, path};
 use serde::Serialize;
 
-use crate::commands::gather::Gathered;
-
 /// One package.
 #[derive(Serialize)]
-pub(in crate::commands) struct Row<'p> {
+pub struct PackageReport<'p> {
     #[serde(rename = "type")]
     kind: &'static str,
     name: &'p str,
@@ -34,7 +32,8 @@ pub(in crate::commands) struct Row<'p> {
     recorded_in: String,
     layer: LayerNumber,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::commands) created_by: Option<&'p str>,
+    /// What made the layer that brought it.
+    pub created_by: Option<&'p str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     removed_by: Option<LayerNumber>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,8 +54,9 @@ impl<'p> Source<'p> {
     }
 }
 
-impl<'p> Row<'p> {
-    pub(in crate::commands) fn of(installed: &'p Installed, inventory: &Inventory, gathered: &'p Gathered) -> Self {
+impl<'p> PackageReport<'p> {
+    /// The report of a package. `created_by` made the layer that brought it.
+    pub fn of(installed: &'p Installed, inventory: &Inventory, created_by: Option<&'p str>) -> Self {
         let Installed { package, recorded_in, layer, removed_by, replaced_by } = installed;
         Self {
             kind: package.ecosystem.name(),
@@ -71,7 +71,7 @@ impl<'p> Row<'p> {
             files: package.files.len(),
             recorded_in: path::escape(recorded_in).into_owned(),
             layer: LayerNumber::of_index(*layer),
-            created_by: gathered.created_by(*layer),
+            created_by,
             removed_by: removed_by.map(LayerNumber::of_index),
             replaced_by: replaced_by.as_deref(),
         }

@@ -1,6 +1,4 @@
-//! Rows as JSON: a contract with scripts, so the twins here change only by additions.
-
-use std::{borrow::Cow, collections::BTreeMap};
+//! Files and entries, as `porthole ls --json` prints them.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use porthole_core::{
@@ -10,14 +8,15 @@ use porthole_core::{
     tree::{Change, Row},
 };
 use serde::Serialize;
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// One row of a view.
 #[derive(Serialize)]
-pub(super) struct Json<'r> {
+pub struct FileReport<'r> {
     #[serde(flatten)]
-    name: Name<'r>,
+    name: ReportedPath<'r>,
     #[serde(flatten)]
-    meta: Meta<'r>,
+    meta: ReportedMeta<'r>,
     layer: LayerNumber,
     /// Absent for a layer that belongs to no image.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,11 +38,12 @@ pub(super) struct Json<'r> {
     from: Option<&'static str>,
 }
 
-impl<'r> Json<'r> {
-    pub(super) fn of(row: &'r Row, layer_digest: Option<&'r str>, digest: Option<String>, by_toc: bool) -> Self {
+impl<'r> FileReport<'r> {
+    /// The report of a row. `by_toc`: only the table of contents of its layer was read.
+    pub fn of(row: &'r Row, layer_digest: Option<&'r str>, digest: Option<String>, by_toc: bool) -> Self {
         Self {
-            name: Name::of(&row.path),
-            meta: Meta::of(row),
+            name: ReportedPath::of(&row.path),
+            meta: ReportedMeta::of(row),
             layer: LayerNumber::of_index(row.layer),
             layer_digest,
             change: change(row.change),
@@ -59,11 +59,11 @@ impl<'r> Json<'r> {
 
 /// One entry of an archive, as it is stored.
 #[derive(Serialize)]
-pub(super) struct RawJson<'e> {
+pub struct EntryReport<'e> {
     #[serde(flatten)]
-    name: Name<'e>,
+    name: ReportedPath<'e>,
     #[serde(flatten)]
-    meta: Meta<'e>,
+    meta: ReportedMeta<'e>,
     typeflag: u8,
     #[serde(skip_serializing_if = "Option::is_none")]
     ambiguous: Option<String>,
@@ -71,11 +71,12 @@ pub(super) struct RawJson<'e> {
     digest: Option<String>,
 }
 
-impl<'e> RawJson<'e> {
-    pub(super) fn of(entry: &'e Entry, digest: Option<String>) -> Self {
+impl<'e> EntryReport<'e> {
+    /// The report of an entry, with the digest of its content.
+    pub fn of(entry: &'e Entry, digest: Option<String>) -> Self {
         Self {
-            name: Name::of(&entry.path),
-            meta: Meta {
+            name: ReportedPath::of(&entry.path),
+            meta: ReportedMeta {
                 kind: kind(entry.kind),
                 size: if entry.kind == Kind::File { entry.size } else { 0 },
                 mode: entry.permissions(),
@@ -96,14 +97,17 @@ impl<'e> RawJson<'e> {
 
 /// A path: text for people, and the bytes in base64 if that is not them.
 #[derive(Serialize)]
-pub(in crate::commands) struct Name<'r> {
-    pub(in crate::commands) path: Cow<'r, str>,
+pub struct ReportedPath<'r> {
+    /// The path, escaped.
+    pub path: Cow<'r, str>,
+    /// Its bytes in base64, where the text is not them.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::commands) path_b64: Option<String>,
+    pub path_b64: Option<String>,
 }
 
-impl<'r> Name<'r> {
-    pub(in crate::commands) fn of(bytes: &'r [u8]) -> Self {
+impl<'r> ReportedPath<'r> {
+    /// Both forms of a path.
+    pub fn of(bytes: &'r [u8]) -> Self {
         let (path, path_b64) = escaped(bytes);
         Self { path, path_b64 }
     }
@@ -111,7 +115,7 @@ impl<'r> Name<'r> {
 
 /// What `lstat` would tell of it.
 #[derive(Serialize)]
-pub(in crate::commands) struct Meta<'r> {
+pub struct ReportedMeta<'r> {
     #[serde(rename = "type")]
     kind: &'static str,
     size: u64,
@@ -129,8 +133,9 @@ pub(in crate::commands) struct Meta<'r> {
     xattrs: BTreeMap<Cow<'r, str>, String>,
 }
 
-impl<'r> Meta<'r> {
-    pub(in crate::commands) fn of(row: &'r Row) -> Self {
+impl<'r> ReportedMeta<'r> {
+    /// What is known of a row.
+    pub fn of(row: &'r Row) -> Self {
         Self {
             kind: kind(row.kind),
             size: row.size,
@@ -196,7 +201,8 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-pub(in crate::commands) fn kind(kind: Kind) -> &'static str {
+/// The word for a kind.
+pub fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::File => "file",
         Kind::Directory => "dir",

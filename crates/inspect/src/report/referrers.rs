@@ -1,16 +1,13 @@
-//! One referrer, for people and for programs.
+//! Referrers, as `porthole referrers --json` prints them.
 
-use std::collections::BTreeMap;
-
+use crate::referrers::{FoundBy, Referrer, artifact_type};
 use porthole_core::{descriptor::Descriptor, digest::Digest, manifest::Document, media_type::MediaType};
-use porthole_inspect::referrers::{FoundBy, Referrer, artifact_type};
 use serde_json::{Value, json};
-
-use crate::ui::{safe, size};
+use std::collections::BTreeMap;
 
 /// How a referrer was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Via {
+pub enum Via {
     /// The registry's API lists it.
     Api,
     /// The tag that stands in for the API lists it.
@@ -26,24 +23,30 @@ pub(super) enum Via {
 }
 
 /// A referrer.
-pub(super) struct Row {
-    pub(super) digest: Digest,
-    pub(super) media_type: MediaType,
-    pub(super) artifact_type: Option<MediaType>,
-    pub(super) size: u64,
-    pub(super) annotations: BTreeMap<String, String>,
-    pub(super) via: Via,
+pub struct ReferrerReport {
+    /// Digest of the document.
+    pub digest: Digest,
+    /// Its media type.
+    pub media_type: MediaType,
+    /// What it is.
+    pub artifact_type: Option<MediaType>,
+    /// Bytes of the document.
+    pub size: u64,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// How it was found.
+    pub via: Via,
 }
 
-impl Row {
+impl ReferrerReport {
     /// What a list says.
-    pub(super) fn listed(entry: Descriptor, via: Via) -> Self {
+    pub fn listed(entry: Descriptor, via: Via) -> Self {
         let Descriptor { digest, media_type, artifact_type, size, annotations, .. } = entry;
         Self { digest, media_type, artifact_type, size, annotations, via }
     }
 
     /// What the document says of itself.
-    pub(super) fn read(document: &Document, via: Via) -> Self {
+    pub fn read(document: &Document, via: Via) -> Self {
         let annotations = match document {
             Document::Index(index) => &index.value.annotations,
             Document::Manifest(manifest) => &manifest.value.annotations,
@@ -59,7 +62,7 @@ impl Row {
     }
 
     /// One that was read. `subject` says how a place is asked for those that state their subject.
-    pub(super) fn found(referrer: &Referrer, subject: Via) -> Self {
+    pub fn found(referrer: &Referrer, subject: Via) -> Self {
         let via = match &referrer.by {
             FoundBy::Subject => subject,
             FoundBy::Tag(tag) => Via::DigestTag(tag.clone()),
@@ -68,7 +71,16 @@ impl Row {
         Self::read(&referrer.document, via)
     }
 
-    pub(super) fn json(&self) -> Value {
+    /// The line of a referrer in a tree. `subject` says how a place is asked for those that state their subject.
+    pub fn in_tree(referrer: &Referrer, subject: Via) -> Value {
+        let mut line = Self::found(referrer, subject).json();
+        line["subject"] = json!(referrer.subject.to_string());
+        line["depth"] = json!(referrer.depth);
+        line
+    }
+
+    /// The report as JSON.
+    pub fn json(&self) -> Value {
         let mut row = json!({
             "digest": self.digest.to_string(),
             "media_type": self.media_type.as_str(),
@@ -89,26 +101,4 @@ impl Row {
         }
         row
     }
-
-    /// The columns of [`HEAD`].
-    pub(super) fn cells(&self) -> [String; 5] {
-        let annotation = |name: &str| self.annotations.get(name).map(|text| safe(text).into_owned());
-        let kind = self.artifact_type.as_ref().map(|kind| safe(kind.as_str()).into_owned());
-        let none = || "-".to_owned();
-        let title = match &self.via {
-            Via::DigestTag(tag) => Some(format!("tag {}", safe(tag))),
-            _ => annotation(TITLE),
-        };
-        [
-            self.digest.to_string(),
-            kind.unwrap_or_else(none),
-            size(self.size),
-            annotation(CREATED).unwrap_or_else(none),
-            title.unwrap_or_else(none),
-        ]
-    }
 }
-
-pub(super) const HEAD: [&str; 5] = ["DIGEST", "TYPE", "SIZE", "CREATED", "TITLE"];
-const CREATED: &str = "org.opencontainers.image.created";
-const TITLE: &str = "org.opencontainers.image.title";

@@ -1,0 +1,44 @@
+//! What a front end saves: what a command line prints.
+
+use super::{FileView, NameList, PackageQuery, ProofStep, ShownConfidence};
+use serde::{Deserialize, Serialize};
+
+/// What is saved as a file: what `porthole` prints about the image with `--json`, or a bill of materials.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExportWish {
+    /// `ls`: the files of a view, or those at and below an escaped path.
+    Files(Box<FileView>, Option<String>),
+    /// `manifest` or `config`: a document, byte for byte.
+    Document(ProofStep),
+    /// `packages`.
+    Packages(PackageQuery),
+    /// `packages --format`: a bill of materials, with the image's name as the command line has it.
+    Bill(BillFormat, String),
+    /// `secrets`.
+    Secrets(ShownConfidence),
+    /// `referrers --tree`.
+    Referrers,
+    /// `tags` or `catalog`.
+    Names(NameList),
+}
+
+/// A format of bills of materials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BillFormat {
+    /// SPDX 2.3.
+    Spdx,
+    /// CycloneDX 1.6.
+    Cyclonedx,
+}
+
+impl BillFormat {
+    /// The name in `porthole packages --format`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Spdx => "spdx",
+            Self::Cyclonedx => "cyclonedx",
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Secrets that a probe found, kept to be saved as the command line prints them. They are masked.
+
+use crate::{
+    probe::SecretPlace,
+    protocol::{ConfigSecretFact, SecretFact, SecretKind, ShownConfidence},
+};
+use porthole_contents::report::SecretReport;
+use porthole_core::{
+    image::Image,
+    layer::LayerNumber,
+    tree::{ContentFate, ContentFates, FileTree},
+};
+use std::collections::BTreeMap;
+
+/// The secrets of an image, as far as its layers are read.
+#[derive(Default)]
+pub(crate) struct SecretList {
+    config: Vec<(SecretPlace, SecretKind)>,
+    /// What made each layer, without its secrets.
+    instructions: Vec<String>,
+    layers: BTreeMap<u32, Vec<SecretFact>>,
+}
+
+impl SecretList {
+    /// Takes what was found in the files of a layer.
+    pub(crate) fn add(&mut self, layer: u32, secrets: &[SecretFact]) {
+        if !secrets.is_empty() {
+            self.layers.entry(layer).or_default().extend_from_slice(secrets);
+        }
+    }
+
+    /// Takes what was found in the configuration.
+    pub(crate) fn set_config(&mut self, found: &[ConfigSecretFact], places: Vec<SecretPlace>, made: &[String]) {
+        self.config = places.into_iter().zip(found.iter().map(|secret| secret.kind.clone())).collect();
+        self.instructions = made.to_vec();
+    }
+
+    /// Nothing of this layer counts.
+    pub(crate) fn lose(&mut self, layer: u32) {
+        self.layers.remove(&layer);
+    }
+
+    /// Those that are at least as certain: of the configuration, then of the layers, bottom first. `place` says where the tree
+    /// says that a content starts.
+    pub(crate) fn reports(
+        &self,
+        tree: &FileTree,
+        image: &Image,
+        least: ShownConfidence,
+        place: impl Fn(&SecretFact, u32) -> u64,
+    ) -> Vec<SecretReport> {
+        let config = self.config.iter().filter(|(_, kind)| kind.confidence >= least);
+        let mut reports: Vec<SecretReport> = config
+            .map(|(at, kind)| SecretReport { name: at.name.clone(), entry: at.entry, ..report(kind, at.kind.clone()) })
+            .collect();
+        let files = || self.layers.iter().flat_map(|(layer, all)| all.iter().map(move |secret| (*layer, secret)));
+        let fates = ContentFates::of(tree, files().map(|(layer, secret)| (layer, place(secret, layer))));
+        for (layer, secret) in files().filter(|(_, secret)| secret.kind.confidence >= least) {
+            let fate = fates.find(layer, place(secret, layer));
+            let index = layer as usize;
+            let made = image.layers.get(index).and_then(|layer| layer.created_by.as_ref());
+            reports.push(SecretReport {
+                layer: Some(LayerNumber::of_index(layer)),
+                path: Some(secret.path.clone()),
+                line: usize::try_from(secret.line).ok(),
+                visible: Some(fate == ContentFate::Visible),
+                removed_by: fate.removed_by().map(LayerNumber::of_index),
+                created_by: made.and_then(|_| self.instructions.get(index).cloned()),
+                ..report(&secret.kind, "file".to_owned())
+            });
+        }
+        reports
+    }
+}
+
+fn report(kind: &SecretKind, place: String) -> SecretReport {
+    SecretReport {
+        rule: kind.rule.clone().into(),
+        confidence: kind.confidence.name(),
+        about: kind.about.clone().into(),
+        place: place.into(),
+        name: None,
+        entry: None,
+        layer: None,
+        path: None,
+        line: None,
+        visible: None,
+        removed_by: None,
+        created_by: None,
+        masked: kind.masked.clone(),
+        value: None,
+    }
+}

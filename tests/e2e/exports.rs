@@ -1,0 +1,133 @@
+//! What the page saves, compared with what the command beside it prints with `--json`.
+
+use crate::contents::with_secrets;
+use porthole_tests::{
+    Result,
+    images::{SAMPLE, layout},
+    page::Page,
+    program::{fixtures, ours, run},
+    servers::{Access, Nginx, Registry, Scratch, Storage},
+};
+use serde_json::{Deserializer, Value, json};
+use std::{env, path::Path, process::Command};
+
+/// Reads what the page saves instead of having the browser ask where.
+const READ_SAVED: &str = "
+window.saved = [];
+const click = HTMLElement.prototype.click;
+HTMLElement.prototype.click = function () {
+    if (!this.download) return click.call(this);
+    const name = this.download;
+    fetch(this.href).then(file => file.text()).then(text => saved.push({ name, text }));
+};";
+
+/// Clicks a button that saves, and reads the file.
+fn saved(page: &Page, button: &str) -> Result<String> {
+    page.browser().run("saved.length = 0", json!([]))?;
+    page.browser().click(button)?;
+    let text = page.until("a file is saved", |page| {
+        let file = page.browser().run("return saved[0]?.text ?? null", json!([]))?;
+        Ok(file.as_str().map(str::to_owned))
+    })?;
+    Ok(text)
+}
+
+/// Runs a command of the page in a shell, as a person does who copies it.
+fn printed(command: &str, option: &str) -> Result<String> {
+    let programs = ours("porthole")?.parent().map(Path::to_owned).unwrap_or_default();
+    let path = format!("{}:{}", programs.display(), env::var("PATH").unwrap_or_default());
+    let output = Command::new("bash").args(["-c", &format!("{command} {option}")]).env("PATH", path).output()?;
+    if !output.status.success() {
+        return Err(format!("{command}: {}", String::from_utf8_lossy(&output.stderr)).into());
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn values(text: &str) -> Result<Vec<Value>> {
+    Ok(Deserializer::from_str(text).into_iter().collect::<std::result::Result<_, _>>()?)
+}
+
+/// The file that the open view saves is what its command prints. Returns the number of values.
+fn check(page: &Page, view: &str) -> Result<usize> {
+    let saved = saved(page, "#save-json")?;
+    let command = page.browser().text("#command")?;
+    let (saved, printed) = (values(&saved)?, values(&printed(&command, "--json")?)?);
+    for (number, (saved, printed)) in saved.iter().zip(&printed).enumerate() {
+        assert_eq!(saved, printed, "{view}, value {number}: {command}");
+    }
+    assert_eq!(saved.len(), printed.len(), "{view}: {command}");
+    Ok(saved.len())
+}
+
+/// Goes to an address of the same image.
+fn show(page: &Page, base: &str, query: &str) -> Result<()> {
+    page.browser().open(&format!("{base}{query}"))?;
+    page.verified()
+}
+
+#[test]
+fn every_view_saves_what_its_command_prints() -> Result<()> {
+    let scratch = Scratch::new("exports")?;
+    let image = with_secrets(&scratch)?;
+    let sample = layout(&fixtures(), SAMPLE);
+    let digest = run(&ours("porthole")?.display().to_string(), ["digest", &format!("oci:{image}:latest")])?;
+    let tag = format!("porthole/exports:{}.sig", digest.trim().replace(':', "-"));
+    let storage = Storage::new()?;
+    storage.push(&[
+        (Path::new(&image), "latest", "porthole/exports:1"),
+        (&sample, "latest", &tag),
+        (&sample, "latest", "porthole/exports:sample"),
+    ])?;
+    let (host, registry) = (Nginx::page()?, Registry::start(&storage, &Access::OpenToPages)?);
+    let page = Page::on_screen(&host.url(), 1480, 900, READ_SAVED)?;
+    page.look(&format!("{}/porthole/exports:1", registry.host()))?;
+    page.verified()?;
+    let base = page.browser().url()?;
+    let layers = page.browser().run("return document.querySelectorAll('.layers li').length", json!([]))?;
+    let layers = layers.as_u64().ok_or("layers")?;
+
+    assert!(check(&page, "files")? > 5_000);
+    for layer in 1..=layers {
+        show(&page, &base, &format!("?view=only&layer={layer}"))?;
+        check(&page, &format!("files of layer {layer}"))?;
+    }
+    show(&page, &base, "?view=deleted")?;
+    assert!(check(&page, "deleted files")? > 400);
+    show(&page, &base, "?path=etc/apt")?;
+    page.until("the directory", |page| {
+        Ok(Some(page.browser().text("#command")?).filter(|text| text.ends_with(" etc/apt")))
+    })?;
+    check(&page, "a directory")?;
+    for tab in ["manifest", "config", "referrers"] {
+        page.browser().click(&format!("#tab-{tab}"))?;
+        assert!(check(&page, tab)? > 0, "{tab}");
+    }
+    for tab in ["packages", "secrets"] {
+        page.browser().click(&format!("#tab-{tab}"))?;
+        page.browser().click("#start-probe")?;
+        page.until(tab, |page| page.browser().attribute("[data-probe=done]", "data-probe"))?;
+        assert!(check(&page, tab)? > 0, "{tab}");
+    }
+    page.browser().click("#tab-packages")?;
+    page.browser().write("#package-name", "lib")?;
+    page.until("the address has the name", |page| {
+        Ok(Some(page.browser().text("#command")?).filter(|command| command.contains("--name lib")))
+    })?;
+    let source = page.browser().text("#command")?.replace(" --name lib", "");
+    check(&page, "packages of a name")?;
+    for format in ["spdx", "cyclonedx"] {
+        let bill = saved(&page, &format!("#save-{format}"))?;
+        assert_eq!(bill, printed(&source, &format!("--format {format}"))?, "{format}");
+    }
+    let console = page.browser().console()?;
+    assert!(!console.contains("Content Security Policy"), "{console}");
+
+    // One of several platforms.
+    page.look(&format!("{}/porthole/exports:sample", registry.host()))?;
+    page.verified()?;
+    for tab in ["files", "manifest", "referrers"] {
+        page.browser().click(&format!("#tab-{tab}"))?;
+        check(&page, &format!("{tab} of the sample"))?;
+    }
+    Ok(())
+}

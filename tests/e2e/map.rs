@@ -1,0 +1,114 @@
+//! The map of files, compared with the sizes that umoci unpacked.
+
+use crate::{
+    images::{self, SEVEN_LAYERS},
+    views::axe,
+};
+use porthole_tests::{
+    Result,
+    images::DEBIAN,
+    page::Page,
+    program::fixtures,
+    servers::{Access, Nginx, Registry},
+};
+use serde_json::{Value, json};
+use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt as _, path::Path};
+
+/// Bytes of the regular files at and below a path, each once.
+fn bytes(path: &Path, seen: &mut BTreeSet<u64>) -> Result<u64> {
+    let meta = fs::symlink_metadata(path)?;
+    if meta.is_file() {
+        return Ok(if seen.insert(meta.ino()) { meta.len() } else { 0 });
+    }
+    let mut sum = 0;
+    if meta.is_dir() {
+        for entry in fs::read_dir(path)? {
+            sum += bytes(&entry?.path(), seen)?;
+        }
+    }
+    Ok(sum)
+}
+
+/// Path, bytes and area of each tile.
+fn tiles(page: &Page) -> Result<Vec<(String, u64, f64)>> {
+    let tiles = page.browser().run(
+        "return [...document.querySelectorAll('[data-tile]')].map(tile => {
+             const { width, height } = tile.querySelector('rect').getBoundingClientRect();
+             return [tile.dataset.tile, Number(tile.dataset.bytes), width * height];
+         })",
+        json!([]),
+    )?;
+    let tile = |tile: &Value| Some((tile[0].as_str()?.to_owned(), tile[1].as_u64()?, tile[2].as_f64()?));
+    Ok(tiles.as_array().into_iter().flatten().filter_map(tile).collect())
+}
+
+#[test]
+fn areas_are_the_sizes_of_what_umoci_unpacked() -> Result<()> {
+    let (host, registry) = (Nginx::page()?, Registry::start(images::storage(), &Access::OpenToPages)?);
+    let page = Page::on_screen(&host.url(), 1480, 900, "")?;
+    page.look(&format!("{}/{SEVEN_LAYERS}", registry.host()))?;
+    page.verified()?;
+    page.browser().click("#show-map")?;
+    let all = page.until("the map", |page| Ok(Some(tiles(page)?).filter(|tiles| tiles.len() > 100)))?;
+    let root = fixtures().join(DEBIAN).join("latest/rootfs");
+    let top: Vec<_> = all.iter().filter(|(path, ..)| !path.contains('/')).collect();
+    let scale = top[0].2 / top[0].1 as f64;
+    for (path, size, area) in &top {
+        // A hard link has no bytes of its own in the archive: those of the image are all within a directory.
+        assert_eq!(*size, bytes(&root.join(path), &mut BTreeSet::new())?, "{path}");
+        let expected = *size as f64 * scale;
+        assert!((area - expected).abs() <= expected * 0.02 + 2.0, "{path}: {area} instead of {expected}");
+    }
+    let total = page.browser().attribute("#map-total", "data-bytes")?;
+    assert_eq!(total, Some(bytes(&root, &mut BTreeSet::new())?.to_string()));
+    axe(&page, "the map")?;
+
+    // By the mouse into a directory, by the keyboard further and back.
+    let crumb = |page: &Page, wanted: &str| {
+        let wanted = wanted.to_owned();
+        page.until(&wanted.clone(), move |page| {
+            Ok(Some(page.browser().text(".crumbs [aria-current]")?).filter(|crumb| *crumb == wanted))
+        })
+    };
+    page.browser().run(
+        "document.querySelector('[data-tile=usr]').dispatchEvent(new MouseEvent('click', { bubbles: true }))",
+        json!([]),
+    )?;
+    crumb(&page, "usr")?;
+    assert!(page.browser().url()?.contains("map=usr"), "{}", page.browser().url()?);
+    let first = page.until("what is in it", |page| {
+        Ok(tiles(page)?.into_iter().next().filter(|(path, ..)| path.starts_with("usr/")))
+    })?;
+    page.browser().run("document.querySelector('#tile-0').focus()", json!([]))?;
+    page.browser().press("\u{e014}")?;
+    let focused = page.browser().run("return document.activeElement.id", json!([]))?;
+    assert_eq!(focused, json!("tile-1"));
+    page.browser().press("\u{e012}")?;
+    page.browser().press("\u{e007}")?;
+    crumb(&page, first.0.rsplit('/').next().unwrap_or_default())?;
+    page.browser().back()?;
+    crumb(&page, "usr")?;
+
+    // The address shows the same, on a small screen as well.
+    let small = Page::on_screen(&page.browser().url()?, 320, 568, "")?;
+    small.until("the map", |page| Ok(tiles(page)?.into_iter().next().filter(|(path, ..)| path.starts_with("usr/"))))?;
+    axe(&small, "the map on a small screen")?;
+    let wide = small.browser().run("return document.documentElement.scrollWidth", json!([]))?;
+    assert_eq!(wide, json!(320));
+
+    // A file has its facts beside the map; the tree is one key away.
+    let file = tiles(&page)?
+        .into_iter()
+        .find(|(path, ..)| fs::symlink_metadata(root.join(path)).is_ok_and(|file| file.is_file()));
+    let (file, ..) = file.ok_or("a file on the map")?;
+    page.browser().run(
+        "document.querySelector(`[data-tile='${arguments[0]}']`).dispatchEvent(new MouseEvent('click', { bubbles: true }))",
+        json!([file]),
+    )?;
+    page.until("its facts", |page| page.browser().attribute(".pane.right .content, .pane.right .facts", "class"))?;
+    page.browser().press("v")?;
+    page.until("the tree", |page| page.browser().attribute("#tree", "role"))?;
+    let console = page.browser().console()?;
+    assert!(!console.contains("Content Security Policy"), "{console}");
+    Ok(())
+}
