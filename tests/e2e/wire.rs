@@ -52,8 +52,8 @@ fn the_page_shows_each_exchange_that_the_server_saw() -> Result<()> {
     let host = Nginx::page()?;
     let registry = Registry::start(images::storage(), &Access::OpenToPages)?;
     let line = Faulty::before(registry.port())?;
-    // A layer breaks once, and is asked for again from where it broke.
-    line.fault("/blobs/", 1, Fault::Status(503, Vec::new()));
+    // A blob is refused once, in a way that a page may read, and asked for again.
+    line.fault("/blobs/", 1, Fault::Status(503, vec![("Access-Control-Allow-Origin", "*".to_owned())]));
     let page = Page::open(&host.url())?;
     page.look(&format!("{}/{SEVEN_LAYERS}", line.host()))?;
     page.verified()?;
