@@ -99,7 +99,7 @@ fn the_page_shows_each_exchange_that_the_server_saw() -> Result<()> {
     axe(&page, "an open row")?;
 
     // The address leads here, and the command below prints the same steps.
-    assert!(page.route()?.contains("tab=wire"), "{}", page.route()?);
+    assert!(page.browser().url()?.contains("tab=wire"), "{}", page.browser().url()?);
     assert!(page.browser().text(".foot")?.contains("porthole trace --full "), "{}", page.browser().text(".foot")?);
     let scratch = Scratch::new("wire")?;
     let trace = scratch.path().join("trace.har");
