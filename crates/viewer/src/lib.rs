@@ -23,7 +23,7 @@
 //!     layer::WorkerOrder,
 //!     pool::Pool,
 //!     protocol::{Command, Event, EvidenceJob, FileView},
-//!     session::{self, Front, SavedFile, Session},
+//!     session::{self, ArchiveFile, Front, SavedFile, Session},
 //! };
 //! use std::{cell::RefCell, future::Future, pin::pin, rc::Rc, task::{Context, Waker}};
 //!
@@ -38,14 +38,20 @@
 //! struct Screen(Rc<RefCell<Vec<Event>>>);
 //! impl Front for Screen {
 //!     type File = NoFile;
+//!     type Archive = NoFile;
 //!     fn tell(&self, event: Event) { self.0.borrow_mut().push(event) }
 //!     fn save(&self) -> NoFile { NoFile }
+//!     async fn archive(&self, _: u64) -> Result<NoFile, String> { Ok(NoFile) }
 //!     fn check(&self, _: EvidenceJob) {}
 //! }
 //! struct NoFile;
 //! impl SavedFile for NoFile {
 //!     fn write(&mut self, _: &[u8]) {}
 //!     fn finish(self) -> Result<String, String> { Err("nothing is saved here".into()) }
+//! }
+//! impl ArchiveFile for NoFile {
+//!     async fn write(&mut self, _: &[u8]) -> Result<(), String> { Ok(()) }
+//!     async fn finish(self) -> Result<Option<String>, String> { Err("nothing is saved here".into()) }
 //! }
 //!
 //! let internet = Internet::new();
