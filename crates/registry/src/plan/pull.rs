@@ -23,11 +23,11 @@ const OPEN: usize = 2;
 /// The fewest bytes that are taken over, and left to the request that had them.
 pub const TAIL: u64 = 256 << 10;
 /// Bytes per second above which a request keeps its tail: what is on its way to it would be sent twice.
-const FAST: f64 = (1 << 20) as f64;
+const FAST: f64 = (512 << 10) as f64;
 /// Seconds that the rest of a range takes at least to be taken over.
 const SLOW: f64 = 1.0;
 /// Seconds after which the rate of a request is known.
-const KNOWN: f64 = 1.0;
+const KNOWN: f64 = 2.0;
 /// Requests beyond those at once that may be under way, for tails only.
 const SPARE: usize = 2;
 

@@ -160,7 +160,7 @@ fn the_second_half_of_what_comes_slowly_is_taken_over() {
     let (mut plan, sent) = all_sent(&[2 * MIB, 4 * MIB]);
     plan.moved(&sent[0], MIB, 0.0);
     plan.moved(&sent[1], MIB, 0.0);
-    assert_eq!(plan.step(0.9), None, "too early to tell");
+    assert_eq!(plan.step(1.9), None, "too early to tell");
     let tail = |step| match step {
         Some(PullStep::TakeOver(fetch)) => fetch,
         other => panic!("{other:?}"),
@@ -198,6 +198,7 @@ fn what_comes_fast_or_ends_soon_keeps_its_tail() {
     assert_eq!(plan.step(2.0), None);
     plan.moved(&sent[1], 2 * MIB - 2 * TAIL, 0.0);
     assert_eq!(plan.step(2.0), None, "a second more");
+    assert_eq!(plan.step(2.9), None, "faster than half a MiB a second");
     assert!(matches!(plan.step(9.0), Some(PullStep::TakeOver(_))), "it stopped coming");
 }
 
