@@ -69,6 +69,8 @@ fn tags_and_repositories_are_those_that_the_command_line_lists() -> Result<()> {
     let some = ["1.10", "1.10-slim"].map(str::to_owned).to_vec();
     page.until("those with that name", |page| Ok(Some(shown(page)?).filter(|names| *names == some)))?;
 
+    // The address is written a moment after the selection rests.
+    page.until("the filter in the address", |page| Ok(page.browser().url()?.contains("names=1.1").then_some(())))?;
     let again = Page::on_screen(&page.browser().url()?, 320, 568, "")?;
     again.until("the same names", |page| Ok(Some(shown(page)?).filter(|names| *names == some)))?;
     axe(&again, "tags on a small screen")?;

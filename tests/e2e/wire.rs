@@ -11,7 +11,11 @@ use porthole_tests::{
     servers::{Access, Fault, Faulty, Nginx, Registry, Scratch},
 };
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, fs, process::Command};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    process::Command,
+};
 
 /// Requests, statuses and bytes, each with how often it occurs.
 type Exchanges = BTreeMap<(String, u64, u64), usize>;
@@ -114,20 +118,19 @@ fn the_page_shows_each_exchange_that_the_server_saw() -> Result<()> {
     let served = line.heal();
     let seen = count(served.iter().map(|served| (served.request.clone(), u64::from(served.status), served.bytes)));
     assert_eq!(archived(&traced, &line.host()), seen);
-    let meanings = |har: &Value| -> Vec<Value> {
+    // Whole or in ranges, both read the same layers.
+    let layers = |har: &Value| -> BTreeSet<String> {
         let entries = har["log"]["entries"].as_array().into_iter().flatten();
-        entries
-            .map(|entry| entry["comment"].clone())
-            .filter(|comment| comment.as_str().is_some_and(|text| text.starts_with("reads layer")))
-            .collect()
+        let comments =
+            entries.filter_map(|entry| entry["comment"].as_str()).filter(|comment| comment.contains("reads "));
+        let layer = |comment: &str| {
+            let words = comment[comment.find("layer ")?..].split([' ', ':', ',']);
+            Some(words.take(4).collect::<Vec<_>>().join(" "))
+        };
+        comments.filter_map(layer).collect()
     };
-    let (mut own, mut other) = (meanings(&har), meanings(&traced));
-    own.retain(|meaning| !meaning.as_str().unwrap_or_default().contains("failed"));
-    own.extend(comments.iter().filter_map(|comment| {
-        Some(json!(comment.as_str()?.strip_prefix("try 2: ").filter(|text| text.starts_with("reads layer"))?))
-    }));
-    own.sort_by_key(ToString::to_string);
-    other.sort_by_key(ToString::to_string);
+    let (own, other) = (layers(&har), layers(&traced));
+    assert_eq!(own.len(), 7, "{own:?}");
     assert_eq!(own, other);
     Ok(())
 }
