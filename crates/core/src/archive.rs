@@ -1,4 +1,4 @@
-//! The document of a docker-archive, the format of `docker save`: `manifest.json`, pure. [`write`] lays out whole archives.
+//! The document of a docker-archive, the format of `docker save`: `manifest.json`, pure. [`mod@write`] lays out whole archives.
 
 pub mod write;
 
