@@ -28,6 +28,8 @@ const FAST: f64 = (512 << 10) as f64;
 const SLOW: f64 = 1.0;
 /// Seconds after which the rate of a request is known.
 const KNOWN: f64 = 2.0;
+/// Seconds without a byte after which a request is not slow but stalled: it is sent again, and keeps its tail until then.
+const STALLED: f64 = 3.0;
 /// Requests beyond those at once that may be under way, for tails only.
 const SPARE: usize = 2;
 
@@ -101,6 +103,8 @@ struct Run {
     end: u64,
     /// When it was sent, or its answer began, in seconds.
     since: f64,
+    /// When its last bytes came.
+    seen: f64,
 }
 
 impl Run {
@@ -109,7 +113,8 @@ impl Run {
         let (left, passed) = (self.end.saturating_sub(self.at), now - self.since);
         let rate = (self.at - self.start) as f64 / passed;
         let seconds = left as f64 / rate;
-        (left >= 2 * TAIL && passed >= KNOWN && rate <= FAST && seconds >= SLOW).then_some(seconds)
+        let stalls = now - self.seen > STALLED;
+        (left >= 2 * TAIL && passed >= KNOWN && !stalls && rate <= FAST && seconds >= SLOW).then_some(seconds)
     }
 }
 
@@ -196,7 +201,7 @@ impl PullPlan {
         if let Some(blob) = self.blobs.get_mut(blob) {
             blob.running += 1;
         }
-        self.running.push(Run { blob, start: range.start, at: range.start, end: range.end, since: now });
+        self.running.push(Run { blob, start: range.start, at: range.start, end: range.end, since: now, seen: now });
         Fetch { blob, range, era: self.era }
     }
 
@@ -229,6 +234,7 @@ impl PullPlan {
             run.since = now;
         }
         run.at = at;
+        run.seen = now;
         Some(run.end)
     }
 
