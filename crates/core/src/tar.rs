@@ -111,6 +111,21 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// One word, as in the JSON of the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Directory => "dir",
+            Self::Symlink => "symlink",
+            Self::Hardlink => "hardlink",
+            Self::Char => "char",
+            Self::Block => "block",
+            Self::Fifo => "fifo",
+            Self::Global => "global",
+            Self::Other => "other",
+        }
+    }
+
     /// The type flag to write; for [`Kind::Other`] one that no archive has.
     fn typeflag(self) -> u8 {
         match self {

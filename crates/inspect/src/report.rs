@@ -7,7 +7,7 @@ mod referrers;
 use serde_json::{Value, json};
 
 pub use self::{
-    files::{EntryReport, FileReport, ReportedMeta, ReportedPath, kind},
+    files::{EntryReport, FileReport, ReportedMeta, ReportedPath},
     referrers::{ReferrerReport, Via},
 };
 

@@ -77,7 +77,7 @@ impl<'e> EntryReport<'e> {
         Self {
             name: ReportedPath::of(&entry.path),
             meta: ReportedMeta {
-                kind: kind(entry.kind),
+                kind: entry.kind.name(),
                 size: if entry.kind == Kind::File { entry.size } else { 0 },
                 mode: entry.permissions(),
                 uid: entry.uid,
@@ -137,7 +137,7 @@ impl<'r> ReportedMeta<'r> {
     /// What is known of a row.
     pub fn of(row: &'r Row) -> Self {
         Self {
-            kind: kind(row.kind),
+            kind: row.kind.name(),
             size: row.size,
             mode: row.mode,
             uid: row.uid,
@@ -199,21 +199,6 @@ fn xattrs(pairs: &[(Vec<u8>, Vec<u8>)]) -> BTreeMap<Cow<'_, str>, String> {
 
 fn is_zero(number: &u32) -> bool {
     *number == 0
-}
-
-/// The word for a kind.
-pub fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::File => "file",
-        Kind::Directory => "dir",
-        Kind::Symlink => "symlink",
-        Kind::Hardlink => "hardlink",
-        Kind::Char => "char",
-        Kind::Block => "block",
-        Kind::Fifo => "fifo",
-        Kind::Global => "global",
-        _ => "other",
-    }
 }
 
 fn change(change: Change) -> &'static str {

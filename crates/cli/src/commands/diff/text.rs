@@ -9,8 +9,6 @@ use porthole_core::{
     tree::{Aspect, Row as Listed},
 };
 
-use porthole_inspect::report::kind;
-
 use super::{
     row::{Blob, FileRow, HistoryRow, LayerRow, LayersRow, Row, Setting},
     what::What,
@@ -120,7 +118,7 @@ fn detail(aspect: Aspect, before: &Listed, after: &Listed) -> String {
     match aspect {
         // The row of a hard link does not tell what its content is.
         Aspect::Content if [before, after].iter().any(|row| row.kind == Kind::Hardlink) => String::new(),
-        Aspect::Type => pair(&|row| kind(row.kind).to_owned()),
+        Aspect::Type => pair(&|row| row.kind.name().to_owned()),
         Aspect::Content => pair(&|row| match row.kind {
             Kind::Symlink => path::escape(&row.link).into_owned(),
             Kind::Char | Kind::Block => format!("{},{}", row.major, row.minor),

@@ -186,14 +186,7 @@ fn seconds((seconds, nanoseconds): (i64, u32)) -> String {
 
 fn kind(kind: Kind) -> &'static str {
     match kind {
-        Kind::File => "file",
-        Kind::Directory => "dir",
-        Kind::Symlink => "symlink",
-        Kind::Hardlink => "hardlink",
-        Kind::Char => "char",
-        Kind::Block => "block",
-        Kind::Fifo => "fifo",
         Kind::Global => "PAX global header",
-        Kind::Other => "other",
+        kind => kind.name(),
     }
 }
