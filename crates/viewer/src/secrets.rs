@@ -7,8 +7,7 @@ use crate::{
 use porthole_contents::report::SecretReport;
 use porthole_core::{
     image::Image,
-    layer::LayerNumber,
-    tree::{ContentFate, ContentFates, FileTree},
+    tree::{ContentFates, FileTree},
 };
 use std::collections::BTreeMap;
 
@@ -59,35 +58,16 @@ impl SecretList {
             let fate = fates.find(layer, place(secret, layer));
             let index = layer as usize;
             let made = image.layers.get(index).and_then(|layer| layer.created_by.as_ref());
-            reports.push(SecretReport {
-                layer: Some(LayerNumber::of_index(layer)),
-                path: Some(secret.path.clone()),
-                line: usize::try_from(secret.line).ok(),
-                visible: Some(fate == ContentFate::Visible),
-                removed_by: fate.removed_by().map(LayerNumber::of_index),
-                created_by: made.and_then(|_| self.instructions.get(index).cloned()),
-                ..report(&secret.kind, "file".to_owned())
-            });
+            let created_by = made.and_then(|_| self.instructions.get(index).cloned());
+            let line = usize::try_from(secret.line).ok();
+            let report = report(&secret.kind, "file".to_owned());
+            reports.push(report.in_file(layer, secret.path.clone(), line, fate, created_by));
         }
         reports
     }
 }
 
 fn report(kind: &SecretKind, place: String) -> SecretReport {
-    SecretReport {
-        rule: kind.rule.clone().into(),
-        confidence: kind.confidence.name(),
-        about: kind.about.clone().into(),
-        place: place.into(),
-        name: None,
-        entry: None,
-        layer: None,
-        path: None,
-        line: None,
-        visible: None,
-        removed_by: None,
-        created_by: None,
-        masked: kind.masked.clone(),
-        value: None,
-    }
+    let SecretKind { rule, about, masked, .. } = kind.clone();
+    SecretReport::masked(rule, kind.confidence.name(), about, place, masked)
 }

@@ -53,11 +53,18 @@ pub struct SecretReport {
 }
 
 impl SecretReport {
-    fn new(found: &SecretMatch, place: &'static str, reveal: bool) -> Self {
+    /// The report of a secret that a rule found in a place of this kind, masked.
+    pub fn masked(
+        rule: impl Into<Cow<'static, str>>,
+        confidence: &'static str,
+        about: impl Into<Cow<'static, str>>,
+        place: impl Into<Cow<'static, str>>,
+        masked: String,
+    ) -> Self {
         Self {
-            rule: found.rule.name.into(),
-            confidence: found.confidence.name(),
-            about: found.rule.about.into(),
+            rule: rule.into(),
+            confidence,
+            about: about.into(),
             place: place.into(),
             name: None,
             entry: None,
@@ -67,8 +74,36 @@ impl SecretReport {
             visible: None,
             removed_by: None,
             created_by: None,
-            masked: found.value.to_string(),
+            masked,
+            value: None,
+        }
+    }
+
+    /// The same, in a file of a layer. `path` is escaped, `created_by` without its own secrets.
+    pub fn in_file(
+        self,
+        layer: u32,
+        path: String,
+        line: Option<usize>,
+        fate: ContentFate,
+        created_by: Option<String>,
+    ) -> Self {
+        Self {
+            layer: Some(LayerNumber::of_index(layer)),
+            path: Some(path),
+            line,
+            visible: Some(fate == ContentFate::Visible),
+            removed_by: fate.removed_by().map(LayerNumber::of_index),
+            created_by,
+            ..self
+        }
+    }
+
+    fn new(found: &SecretMatch, place: &'static str, reveal: bool) -> Self {
+        let (rule, masked) = (&found.rule, found.value.to_string());
+        Self {
             value: reveal.then(|| String::from_utf8_lossy(found.value.reveal()).into_owned()),
+            ..Self::masked(rule.name, found.confidence.name(), rule.about, place, masked)
         }
     }
 
@@ -92,16 +127,9 @@ impl SecretReport {
         created_by: Option<&str>,
         reveal: bool,
     ) -> Self {
-        let fate = fates.find(layer, secret.offset);
-        Self {
-            layer: Some(LayerNumber::of_index(layer)),
-            path: Some(path::escape(&secret.path).into_owned()),
-            line: Some(secret.found.line),
-            visible: Some(fate == ContentFate::Visible),
-            removed_by: fate.removed_by().map(LayerNumber::of_index),
-            created_by: created_by.map(|text| redact(&instruction(text).to_string())),
-            ..Self::new(&secret.found, "file", reveal)
-        }
+        let created_by = created_by.map(|text| redact(&instruction(text).to_string()));
+        let (path, fate) = (path::escape(&secret.path).into_owned(), fates.find(layer, secret.offset));
+        Self::new(&secret.found, "file", reveal).in_file(layer, path, Some(secret.found.line), fate, created_by)
     }
 
     /// Where it is, for people.
