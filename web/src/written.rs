@@ -33,8 +33,6 @@ extern "C" {
     type Folder;
     #[wasm_bindgen(method, catch, js_name = getFileHandle)]
     fn get_file_handle(this: &Folder, name: &str, options: &JsValue) -> Result<Promise, JsValue>;
-    #[wasm_bindgen(method, catch, js_name = removeEntry)]
-    fn remove_entry(this: &Folder, name: &str) -> Result<Promise, JsValue>;
 
     /// `StorageManager`
     type Storage;
@@ -122,15 +120,6 @@ impl Drop for DiskFile {
                 let _ = settled(handle.remove()).await;
             });
         }
-    }
-}
-
-/// Removes a file from the storage of this page.
-pub async fn forget(name: &str) {
-    if let Some(storage) = storage()
-        && let Ok(folder) = settled(storage.get_directory()).await
-    {
-        let _ = settled(folder.unchecked_into::<Folder>().remove_entry(name)).await;
     }
 }
 
