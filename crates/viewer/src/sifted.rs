@@ -12,10 +12,8 @@ pub(crate) struct Sifted {
 
 /// The filter names it.
 const NAMED: u8 = 1;
-/// The view shows it, and it is what is looked for.
-const FITS: u8 = 2;
-/// Something below it is.
-const ABOVE: u8 = 4;
+/// The view shows it because it is what is looked for, or because something below it is.
+const KEPT: u8 = 2;
 
 impl Sifted {
     /// The nodes that a view shows, that a filter names, and that `fits` accepts.
@@ -29,13 +27,13 @@ impl Sifted {
             let fits = view.has_row(node) && fits(node);
             matches += u64::from(fits);
             if let Some(own) = marks.get_mut(node.0 as usize) {
-                *own |= if fits { NAMED | FITS } else { NAMED };
+                *own |= if fits { NAMED | KEPT } else { NAMED };
             }
         }
         for node in tree.nodes().rev() {
-            let leads = marks.get(node.0 as usize).is_some_and(|marks| marks & (FITS | ABOVE) != 0);
-            if let Some(parent) = marks.get_mut(tree.parent_of(node).0 as usize).filter(|_| leads) {
-                *parent |= ABOVE;
+            let kept = marks.get(node.0 as usize).is_some_and(|marks| marks & KEPT != 0);
+            if let Some(parent) = marks.get_mut(tree.parent_of(node).0 as usize).filter(|_| kept) {
+                *parent |= KEPT;
             }
         }
         Self { marks, matches }
@@ -48,6 +46,6 @@ impl Sifted {
 
     /// Whether a node fits, or leads to one that does.
     pub(crate) fn keeps(&self, node: NodeId) -> bool {
-        self.marks.get(node.0 as usize).is_some_and(|marks| marks & (FITS | ABOVE) != 0)
+        self.marks.get(node.0 as usize).is_some_and(|marks| marks & KEPT != 0)
     }
 }

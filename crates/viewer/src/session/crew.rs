@@ -7,13 +7,10 @@ use crate::{
     look::{Access, Look},
     pool::{Assignment, CONFIG, Pool, Task},
     prepared,
-    protocol::{FailureCause, FailureNotice, Remedy},
+    protocol::{FailureCause, FailureNotice, RegistryRoute, Remedy},
 };
 use porthole_core::failure::FailureClass;
-use porthole_registry::{
-    client::Route,
-    transport::{self, Environment, Transport},
-};
+use porthole_registry::transport::{self, Environment, Transport};
 use porthole_source::ReadAt as _;
 use std::rc::Rc;
 
@@ -96,7 +93,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     fn goes_through_relay(&self, look: u32) -> bool {
         let desk = self.desk.borrow();
         let body = desk.look_of(look).and_then(|look| look.body.as_ref());
-        body.is_some_and(|body| matches!(self.registry.route(body.reference.registry()), Route::Relay(_)))
+        body.is_some_and(|body| self.route(body.reference.registry()) == RegistryRoute::Relay)
     }
 
     /// Gives a worker that was turned away another request, or ends its job.

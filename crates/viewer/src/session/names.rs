@@ -2,16 +2,14 @@
 
 use super::{Errand, Front, Session, Work};
 use crate::{
-    failure,
     names::Names,
     pool::Pool,
-    protocol::{Event, FailureNotice, NameList, NameQuery, NameState, RegistryRoute, TagFacts},
+    protocol::{Event, NameList, NameQuery, NameState, TagFacts},
 };
 use porthole_core::reference::Reference;
 use porthole_inspect::resolve::{PlatformChoice, ResolveStep, resolve};
 use porthole_registry::{
-    Error,
-    client::{RemoteImage, Route},
+    client::RemoteImage,
     transport::{Environment, Transport},
 };
 use std::ops::ControlFlow;
@@ -86,19 +84,12 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         };
         let state = match fetched {
             Ok(()) => NameState::Done,
-            Err(error) => NameState::Failed(Box::new(self.explain_names(&reference, &error))),
+            Err(error) => {
+                let registry = reference.registry();
+                NameState::Failed(Box::new(self.explain(registry, self.route(registry), &error)))
+            }
         };
         let _ = self.change_names(look, list, |names| names.state = state);
-    }
-
-    fn explain_names(&self, reference: &Reference, error: &Error) -> FailureNotice {
-        let relay = self.desk.borrow().router.relay().map(|relay| relay.url);
-        let registry = reference.registry();
-        let route = match self.registry.route(registry) {
-            Route::Direct => RegistryRoute::Direct,
-            Route::Relay(_) => RegistryRoute::Relay,
-        };
-        failure::explain(error, failure::Context { registry, route, relay: relay.as_deref() })
     }
 
     /// Begins to ask what a tag stands for.

@@ -197,15 +197,15 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                     decision = another;
                 }
                 (None, Some((direct, blocked))) if failure::is_of_relay(&error) => {
-                    let mut failure = self.explain(registry, direct, &blocked);
-                    let relay = self.explain(registry, decision, &error);
+                    let mut failure = self.explain(registry, direct.route, &blocked);
+                    let relay = self.explain(registry, decision.route, &error);
                     if (failure.kind, failure.cause) != (relay.kind, relay.cause) {
                         failure.text = format!("{} {}", failure.text, relay.text);
                         failure.remedies = vec![Remedy::Retry { after: None }];
                     }
                     return Err(Box::new(failure));
                 }
-                _ => return Err(Box::new(self.explain(registry, decision, &error))),
+                _ => return Err(Box::new(self.explain(registry, decision.route, &error))),
             }
         }
     }
@@ -313,9 +313,17 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         }
     }
 
-    fn explain(&self, registry: &str, decision: Decision, error: &Error) -> FailureNotice {
+    /// How the client reaches a registry now.
+    pub(super) fn route(&self, registry: &str) -> RegistryRoute {
+        match self.registry.route(registry) {
+            client::Route::Direct => RegistryRoute::Direct,
+            client::Route::Relay(_) => RegistryRoute::Relay,
+        }
+    }
+
+    pub(super) fn explain(&self, registry: &str, route: RegistryRoute, error: &Error) -> FailureNotice {
         let relay = self.desk.borrow().router.relay().map(|relay| relay.url);
-        failure::explain(error, failure::Context { registry, route: decision.route, relay: relay.as_deref() })
+        failure::explain(error, failure::Context { registry, route, relay: relay.as_deref() })
     }
 
     /// A request for a layer whose worker was turned away: with fresh authorization, or through the relay.
@@ -337,11 +345,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             (body.reference.clone(), layer.descriptor.clone())
         };
         let registry = reference.registry();
-        let route = match self.registry.route(registry) {
-            client::Route::Direct => RegistryRoute::Direct,
-            client::Route::Relay(_) => RegistryRoute::Relay,
-        };
-        let now = Decision { route, reason: RouteReason::First };
+        let now = self.route(registry);
         let request = || {
             let request = self.registry.blob_request(&reference, &descriptor);
             request.map(|request| twin(&request)).map_err(|error| Box::new(self.explain(registry, now, &error)))
