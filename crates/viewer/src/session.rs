@@ -18,7 +18,6 @@ mod twins;
 mod versions;
 mod wire;
 
-pub(crate) use archive::ARCHIVE_NAME;
 pub use archive::ArchiveFile;
 use compare::{CompareWish, KeptComparison};
 pub use content::Want;

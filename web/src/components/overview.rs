@@ -85,7 +85,7 @@ fn save(props: &OverviewProps) -> Html {
                 <button class="small" onclick={props.dispatch.reform(|_| Action::StopArchive)}>{ "Stop saving" }</button>
             </>
         },
-        Some((saving, Some(Ok(())))) => {
+        Some((saving, Some(Ok(_)))) => {
             html! { <span role="status" data-saved="yes">{ "Saved and verified: " }{ size(saving.written) }</span> }
         }
         Some((_, Some(Err(why)))) => html! { <span role="alert" class="finding" data-saved="no">{ bdi(why) }</span> },

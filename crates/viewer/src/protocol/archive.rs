@@ -31,6 +31,7 @@ pub struct ArchiveSaving {
     pub written: u64,
     /// Bytes that it will have.
     pub total: u64,
-    /// How it ended: an error says in words why there is no file. `None` while it is written.
-    pub outcome: Option<Result<(), String>>,
+    /// How it ended: an address where the file can be fetched, if it is not yet where the person wants it; or in words why there is no
+    /// file. `None` while it is written.
+    pub outcome: Option<Result<Option<String>, String>>,
 }

@@ -199,13 +199,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             None => format!("{why}. No file is left."),
         });
         let mut saving = saving.into_inner();
-        let mut events = Vec::new();
-        saving.outcome = Some(outcome.map(|url| {
-            let name = ARCHIVE_NAME.to_owned();
-            events.extend(url.map(|url| Event::Exported { look, name, file: Ok(url) }));
-        }));
-        events.push(Event::Archive { look, saving });
-        self.tell(events);
+        saving.outcome = Some(outcome);
+        self.tell(vec![Event::Archive { look, saving }]);
     }
 
     /// The command that saves the image.
@@ -214,7 +209,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         let body =
             desk.look.as_ref().filter(|of| of.number == look)?.body.as_ref().filter(|body| body.page.is_none())?;
         let platform = body.resolved.chosen.as_ref().and_then(|chosen| Some(chosen.platform.as_ref()?.to_string()));
-        let verb = format!("save -o {ARCHIVE_NAME} --format {}", format.name());
+        let verb = format!("save -o image.tar --format {}", format.name());
         Some(shell::command(&verb, &body.reference.familiar(), platform.as_deref()))
     }
 
@@ -314,5 +309,3 @@ fn words(error: impl std::fmt::Display) -> String {
 const BUFFER: usize = 256 << 10;
 /// Between two reports.
 const PULSE: Duration = Duration::from_millis(100);
-/// Name of an archive that the browser saves.
-pub(crate) const ARCHIVE_NAME: &str = "image.tar";

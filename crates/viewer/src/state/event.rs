@@ -2,7 +2,6 @@
 
 use super::{Dialog, LookRoute, State};
 use crate::protocol::{Event, ImageLayer, LayerProgress, LayerState, Remedy, Selection, ShownContent};
-use crate::session::ARCHIVE_NAME;
 use std::rc::Rc;
 
 impl State {
@@ -80,7 +79,12 @@ impl State {
                 }
                 content => self.content = Some((path, Rc::new(content))),
             },
-            Event::Archive { saving, .. } => self.archive = Some(saving),
+            Event::Archive { saving, .. } => {
+                if let Some(Ok(Some(url))) = &saving.outcome {
+                    self.saved = Some((url.clone(), self.archive_name()));
+                }
+                self.archive = Some(saving);
+            }
             Event::Wire { log, .. } => self.apply_wire(*log),
             Event::Compared { comparison, .. } => {
                 self.comparison_failure = None;
@@ -91,7 +95,6 @@ impl State {
             Event::Names { window, .. } => self.names = Some(Rc::from(window)),
             Event::Map { map, .. } => self.map = Some(Rc::from(map)),
             Event::Exported { name, file, .. } => match file {
-                Ok(url) if name == ARCHIVE_NAME => self.saved = Some((url, self.archive_name())),
                 Ok(url) => self.saved = Some((url, name)),
                 Err(text) => self.notice = Some(format!("{name} was not saved: {text}")),
             },

@@ -1,7 +1,7 @@
 use super::*;
 use crate::protocol::{
-    FailureNotice, FileRow, ImageLayer, ImageSummary, LayerProgress, LayerState, RowKind, RowWindow, Selection, Sizes,
-    ViewMode,
+    ArchiveFormat, ArchiveSaving, FailureNotice, FileRow, ImageLayer, ImageSummary, LayerProgress, LayerState, RowKind,
+    RowWindow, Selection, Sizes, ViewMode,
 };
 use crate::state::{SAMPLE, command, pinned_route, worst};
 
@@ -390,4 +390,16 @@ fn the_title_of_the_window_hides_nothing() {
     assert_eq!(state.title(), "Porthole");
     state.route.reference = Some("nginx\u{202e}\u{1b}x".into());
     assert_eq!(state.title(), "nginx\\u202e\\u001bx · Porthole");
+}
+
+#[test]
+fn a_file_that_is_called_as_an_archive_keeps_its_name() {
+    let mut state = looking("#/v1/nginx:1", &["sha256:a"]);
+    let export = Event::Exported { look: 1, name: "image.tar".into(), file: Ok("blob:1".into()) };
+    state.update(Action::Events(vec![export]));
+    assert_eq!(state.saved, Some(("blob:1".into(), "image.tar".into())));
+    let outcome = Some(Ok(Some("blob:2".into())));
+    let saving = ArchiveSaving { format: ArchiveFormat::Oci, written: 1, total: 1, outcome };
+    state.update(Action::Events(vec![Event::Archive { look: 1, saving }]));
+    assert_eq!(state.saved, Some(("blob:2".into(), "nginx-1-arm64.tar".into())));
 }
