@@ -11,17 +11,16 @@ use crate::{
     probe::{LayerProbe, ProbeEngine},
     protocol::FailureCause,
 };
-use fetch::Link;
+use fetch::{Link, RequestedLayer};
 use porthole_core::{
-    descriptor::Descriptor,
-    failure::FailureClass,
+    failure::{Classify, FailureClass},
     limits::Limits,
-    media_type::MediaType,
-    toc::{Toc, TocReader},
 };
+use porthole_inspect::toc::{self, TocSearch};
 use porthole_registry::transport::{Environment, Transport};
+use porthole_source::{BlobStream, Unsupported};
 use scan::Scan;
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{cell::RefCell, fmt};
 use wire::Wire;
 
 /// Reads one layer at a time, as a session orders.
@@ -127,51 +126,32 @@ impl<T: Transport + Environment> LayerWorker<T> {
         let wire = Wire::new(&job, &self.transport, &*self.tell);
         let mut scan = Scan::begin(&job, probe, self.limits, &*self.tell, self.transport.now())
             .map_err(|text| Failed::new(FailureClass::Other, text))?;
-        if let (Some(annotations), Some(request)) = (&job.audit, &request) {
-            scan.audit(self.fetch_toc(&job, annotations, request, &wire).await);
-        }
         match (blob, request) {
             (Some(blob), _) => {
-                for chunk in blob.chunks(fetch::CHUNK) {
+                for chunk in blob.chunks(CHUNK) {
                     scan.push(chunk, self.transport.now());
                 }
             }
-            (None, Some(request)) => fetch::fetch(&self.transport, &wire, request, link, &mut scan).await?,
+            (None, Some(request)) => {
+                let layer = RequestedLayer::new(&wire, request, job.size).resumed(self.limits, job.promised, link);
+                if job.audit.is_some() {
+                    let toc = toc::fetch(&layer, scan.layer(), TocSearch::All).await;
+                    scan.audit(toc.map(|toc| toc.map(|(toc, _)| toc)));
+                }
+                let mut stream = layer.part(0..job.size);
+                let mut buffer = vec![0; CHUNK];
+                loop {
+                    let read = stream.read(&mut buffer).await?;
+                    if read == 0 || !scan.push(&buffer[..read], self.transport.now()) {
+                        break;
+                    }
+                }
+            }
             (None, None) => {
                 return Err(Failed::new(FailureClass::Other, "no request and no bytes (a bug in porthole)"));
             }
         }
         Ok(scan.finish())
-    }
-
-    /// Fetches the table of contents of a layer that is read whole, to compare the two. An error says why it cannot be
-    /// compared.
-    async fn fetch_toc(
-        &self,
-        job: &ReadJob,
-        annotations: &BTreeMap<String, String>,
-        request: &crate::layer::BlobRequest,
-        wire: &Wire<'_, T>,
-    ) -> Result<Toc, String> {
-        let digest = job.digest.parse().map_err(words)?;
-        let media_type = MediaType::parse(&job.media_type).map_err(words)?;
-        let layer = Descriptor { annotations: annotations.clone(), ..Descriptor::new(media_type, digest, job.size) };
-        let mut reader = TocReader::new(&layer, &self.limits).map_err(words)?;
-        while let Some(range) = reader.wants() {
-            let mut refused = None;
-            let push = |bytes: &[u8]| match reader.push(bytes) {
-                Ok(()) => true,
-                Err(error) => {
-                    refused = Some(error);
-                    false
-                }
-            };
-            fetch::fetch_range(wire, request, range, job.size, push).await.map_err(|failed| failed.text)?;
-            if let Some(error) = refused {
-                return Err(words(error));
-            }
-        }
-        reader.finish().map_err(words)?.ok_or_else(|| "there is none".into())
     }
 }
 
@@ -183,6 +163,20 @@ struct Failed {
     text: String,
 }
 
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Failed {}
+
+impl From<Unsupported> for Failed {
+    fn from(error: Unsupported) -> Self {
+        Self::new(error.kind(), error.to_string())
+    }
+}
+
 impl Failed {
     fn new(kind: FailureClass, text: impl Into<String>) -> Self {
         Self { kind, cause: None, text: text.into() }
@@ -191,6 +185,5 @@ impl Failed {
 
 const ONLY_LISTS: &str = "this worker only lists layers (a bug in porthole)";
 
-fn words(error: impl std::fmt::Display) -> String {
-    error.to_string()
-}
+/// Bytes of the buffer that a body is read into.
+const CHUNK: usize = 256 << 10;

@@ -1,12 +1,17 @@
-//! Reads a blob to its end, over breaks of the connection.
+//! The blob of a layer as a source: requested as the session says, and read over breaks of the connection.
 
-use super::{Failed, scan::Scan, wire::Wire};
-use crate::{
-    layer::{BlobRequest, WorkerReport},
-    protocol::FailureCause,
+use super::{
+    Failed,
+    wire::{Wire, WiredBody},
 };
+use crate::{layer::BlobRequest, protocol::FailureCause};
 use http::{Response, StatusCode, header};
-use porthole_core::failure::FailureClass;
+use porthole_core::{
+    descriptor::Descriptor,
+    failure::FailureClass,
+    limits::Limits,
+    manifest::{Document, Raw},
+};
 use porthole_registry::{
     endpoint::blob,
     error::kind_of_status,
@@ -15,6 +20,7 @@ use porthole_registry::{
     trace::Reason,
     transport::{self, Body, Environment, ErrorKind, Transport},
 };
+use porthole_source::{BlobStream, Capability, ImageSource, SourceKind};
 use std::{
     cell::RefCell,
     ops::Range,
@@ -22,9 +28,6 @@ use std::{
     task::{Poll, Waker},
     time::Duration,
 };
-
-/// Bytes of the buffer that a body is read into.
-pub(super) const CHUNK: usize = 256 << 10;
 
 /// Where a worker waits for a fresh request.
 #[derive(Clone, Default)]
@@ -60,97 +63,212 @@ impl Link {
     }
 }
 
-/// Feeds the whole blob to `scan`. After a break it resumes from the byte that was reached, so that no entry comes twice.
-pub(super) async fn fetch<T: Transport + Environment>(
-    transport: &T,
-    wire: &Wire<'_, T>,
-    mut request: BlobRequest,
-    link: &Link,
-    scan: &mut Scan<'_>,
-) -> Result<(), Failed> {
-    let mut buffer = vec![0; CHUNK];
-    let mut budget = Budget::new(PATIENCE);
-    let mut renewals = 0;
-    let (mut ended, mut reason) = (None, None);
-    let mut attempt = 1;
-    loop {
-        let offset = scan.offset();
-        if offset > 0 && offset >= scan.size() {
-            return Ok(());
-        }
-        let outcome = match wire.send(build(&request, offset, None)?, reason.take()).await {
-            Ok(response) if response.status().is_success() => {
-                feed(transport, response, &mut buffer, &mut budget, scan).await
-            }
-            // The blob is shorter than it should be: the scan says so.
-            Ok(response) if response.status() == StatusCode::RANGE_NOT_SATISFIABLE && ended == Some(offset) => {
-                return Ok(());
-            }
-            Ok(response) => Err(refused(&response, transport.now())),
-            Err(error) => Err(broken(&error)),
-        };
-        let (failed, failure) = match outcome {
-            Ok(Fed::Enough) => return Ok(()),
-            // Without a Content-Length, a broken connection looks like an end: the rest is asked for once.
-            Ok(Fed::Ended) if scan.offset() >= scan.size() || ended.replace(scan.offset()) == Some(scan.offset()) => {
-                return Ok(());
-            }
-            Ok(Fed::Ended) => continue,
-            Err(failure) => failure,
-        };
-        let is_barred = failed.kind == FailureClass::Authentication
-            || matches!(failed.cause, Some(FailureCause::NoCors | FailureCause::Preflight));
-        if is_barred && renewals < RENEWALS {
-            renewals += 1;
-            scan.report(WorkerReport::Stuck { job: scan.job(), cause: failed.cause });
-            request = link.renewed().await;
-            reason = Some(Reason::Challenge);
-            continue;
-        }
-        attempt += 1;
-        reason = Some(Reason::Retry { attempt, because: failure.to_string() });
-        let Some(delay) = budget.spend(failure, transport.random()) else { return Err(failed) };
-        transport.sleep(delay).await;
+/// The layer of a job as a source: its blob is requested as the session says.
+pub(super) struct RequestedLayer<'w, T> {
+    wire: &'w Wire<'w, T>,
+    limits: Limits,
+    request: Rc<RefCell<BlobRequest>>,
+    size: u64,
+    promised: bool,
+    link: Option<Link>,
+}
+
+impl<'w, T> RequestedLayer<'w, T> {
+    /// A blob of `size` bytes that is requested once: there is no other try.
+    pub(super) fn new(wire: &'w Wire<'w, T>, request: BlobRequest, size: u64) -> Self {
+        let request = Rc::new(RefCell::new(request));
+        Self { wire, limits: Limits::default(), request, size, promised: true, link: None }
+    }
+
+    /// The same layer, read within `limits` and over breaks. Fresh requests come from `link`. `promised`: it should be an archive.
+    pub(super) fn resumed(self, limits: Limits, promised: bool, link: &Link) -> Self {
+        Self { limits, promised, link: Some(link.clone()), ..self }
     }
 }
 
-/// Feeds a range of a blob of `size` bytes to `push`, which returns whether it wants more. There is one try: the range is
-/// small, and the layer can be read without it.
-pub(super) async fn fetch_range<T: Transport + Environment>(
-    wire: &Wire<'_, T>,
-    request: &BlobRequest,
-    range: Range<u64>,
-    size: u64,
-    mut push: impl FnMut(&[u8]) -> bool,
-) -> Result<(), Failed> {
-    let asked = build(request, range.start, Some(range.end))?;
-    let response = wire.send(asked, None).await.map_err(|error| broken(&error).0)?;
-    if !response.status().is_success() {
-        return Err(refused(&response, Duration::ZERO).0);
-    }
-    // Only an archive has a table of contents, which is what is asked for in ranges.
-    let mut incoming = Incoming::new(response, &range, size, true).map_err(|(failed, _)| failed)?;
-    let mut left = range.end - range.start;
-    let mut buffer = vec![0; CHUNK];
-    while left > 0 {
-        let piece = incoming.next(&mut buffer).await.map_err(|(failed, _)| failed)?;
-        if piece.is_empty() {
-            return Err(Failed::new(FailureClass::Network, "the body ended early"));
+impl<'w, T: Transport + Environment> RequestedLayer<'w, T> {
+    /// A range of the blob. The end of the whole blob is where the registry ends it.
+    pub(super) fn part(&self, range: Range<u64>) -> RequestedBlob<'w, T> {
+        let whole = range == (0..self.size);
+        RequestedBlob {
+            wire: self.wire,
+            request: Rc::clone(&self.request),
+            link: self.link.clone(),
+            size: self.size,
+            // Only an archive has a table of contents, which is what is asked for in ranges.
+            expects_archive: self.promised || !whole,
+            whole,
+            position: range.start,
+            end: range.end,
+            incoming: None,
+            ended: None,
+            budget: Budget::new(PATIENCE),
+            renewals: 0,
+            attempt: 1,
+            reason: None,
         }
-        let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(piece.len());
-        left -= wanted as u64;
-        if !push(&piece[..wanted]) {
+    }
+}
+
+impl<'w, T: Transport + Environment> ImageSource for RequestedLayer<'w, T> {
+    type Error = Failed;
+    type Blob = RequestedBlob<'w, T>;
+
+    fn kind(&self) -> SourceKind {
+        SourceKind::Layer
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    async fn root(&self) -> Result<Document, Failed> {
+        Err(self.kind().cannot(Capability::Documents).into())
+    }
+
+    async fn document(&self, _: &Descriptor) -> Result<Document, Failed> {
+        self.root().await
+    }
+
+    async fn small_blob(&self, _: &Descriptor) -> Result<Raw, Failed> {
+        Err(self.kind().cannot(Capability::Documents).into())
+    }
+
+    async fn open_blob(&self, _: &Descriptor, range: Range<u64>) -> Result<Self::Blob, Failed> {
+        Ok(self.part(range))
+    }
+}
+
+/// A range of the blob of a [`RequestedLayer`], in order. After a break it resumes from the byte that was reached.
+pub(super) struct RequestedBlob<'w, T: Transport + Environment> {
+    wire: &'w Wire<'w, T>,
+    request: Rc<RefCell<BlobRequest>>,
+    link: Option<Link>,
+    size: u64,
+    expects_archive: bool,
+    whole: bool,
+    /// The next byte of the blob.
+    position: u64,
+    /// Where the range ends.
+    end: u64,
+    incoming: Option<Incoming<WiredBody<'w, T>>>,
+    /// Where a body last ended early, without an error.
+    ended: Option<u64>,
+    budget: Budget,
+    renewals: u32,
+    attempt: u32,
+    /// Why the next request is not the first.
+    reason: Option<Reason>,
+}
+
+impl<T: Transport + Environment> BlobStream for RequestedBlob<'_, T> {
+    type Error = Failed;
+
+    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Failed> {
+        let left = usize::try_from(self.end.saturating_sub(self.position)).unwrap_or(usize::MAX);
+        let room = if self.whole { buffer.len() } else { buffer.len().min(left) };
+        if room == 0 {
+            self.incoming = None;
+            return Ok(0);
+        }
+        loop {
+            if self.incoming.is_none() && self.position > 0 && self.position >= self.end {
+                return Ok(0);
+            }
+            match self.next(&mut buffer[..room]).await {
+                // Without a Content-Length, a broken connection looks like an end: the rest is asked for once.
+                Ok(0) => {
+                    self.incoming = None;
+                    if self.position >= self.end || self.ended.replace(self.position) == Some(self.position) {
+                        return Ok(0);
+                    }
+                }
+                Ok(read) => {
+                    self.position += read as u64;
+                    return Ok(read);
+                }
+                Err((failed, failure)) => {
+                    self.incoming = None;
+                    self.recover(failed, failure).await?;
+                }
+            }
+        }
+    }
+}
+
+impl<'w, T: Transport + Environment> RequestedBlob<'w, T> {
+    /// The next bytes; 0 is the end of the blob, as the registry has it.
+    async fn next(&mut self, buffer: &mut [u8]) -> Result<usize, (Failed, TryFailure)> {
+        if self.incoming.is_none() {
+            self.incoming = self.open().await?;
+        }
+        let Some(incoming) = &mut self.incoming else { return Ok(0) };
+        let clock = self.wire.transport();
+        let started = clock.now();
+        let piece = incoming.next(buffer).await;
+        // A clock that jumps, or a machine that slept, must not cost more than a wait could have.
+        let waited = clock.now().saturating_sub(started).min(PATIENCE);
+        let read = piece.inspect_err(|_| self.budget.stalled(waited))?;
+        if read == 0 {
+            if self.whole && incoming.skip == 0 {
+                return Ok(0);
+            }
+            let message = "the body ended early".into();
+            return Err(broken(&transport::Error { kind: ErrorKind::Interrupted, message }));
+        }
+        let pace = self.budget.moved(waited, read as u64);
+        if self.position + (read as u64) < self.end {
+            pace.map_err(|error| broken(&error))?;
+        }
+        Ok(read)
+    }
+
+    /// Asks for the bytes from the position on. `None` = there are none.
+    async fn open(&mut self) -> Result<Option<Incoming<WiredBody<'w, T>>>, (Failed, TryFailure)> {
+        let range = self.position..self.end;
+        let asked = build(&self.request.borrow(), range.start, (!self.whole).then_some(range.end))?;
+        match self.wire.send(asked, self.reason.take()).await {
+            Ok(response) if response.status().is_success() => {
+                Incoming::new(response, &range, self.size, self.expects_archive).map(Some)
+            }
+            // The blob is shorter than it should be: its reader says so.
+            Ok(response)
+                if response.status() == StatusCode::RANGE_NOT_SATISFIABLE && self.ended == Some(range.start) =>
+            {
+                Ok(None)
+            }
+            Ok(response) => Err(refused(&response, self.wire.transport().now())),
+            Err(error) => Err(broken(&error)),
+        }
+    }
+
+    /// Waits for another request, or until the next try.
+    async fn recover(&mut self, failed: Failed, failure: TryFailure) -> Result<(), Failed> {
+        let Some(link) = &self.link else { return Err(failed) };
+        let is_barred = failed.kind == FailureClass::Authentication
+            || matches!(failed.cause, Some(FailureCause::NoCors | FailureCause::Preflight));
+        if is_barred && self.renewals < RENEWALS {
+            self.renewals += 1;
+            self.wire.stuck(failed.cause);
+            let request = link.renewed().await;
+            self.request.replace(request);
+            self.reason = Some(Reason::Challenge);
             return Ok(());
         }
+        self.attempt += 1;
+        self.reason = Some(Reason::Retry { attempt: self.attempt, because: failure.to_string() });
+        let clock = self.wire.transport();
+        let Some(delay) = self.budget.spend(failure, clock.random()) else { return Err(failed) };
+        clock.sleep(delay).await;
+        Ok(())
     }
-    Ok(())
 }
 
 /// Fresh requests that a worker asks for: one for an expired token, one for another route, one to spare.
 const RENEWALS: u32 = 3;
 
 /// A request for the bytes from `start` to before `end`, or to the end of the blob.
-fn build(request: &BlobRequest, start: u64, end: Option<u64>) -> Result<transport::Request, Failed> {
+fn build(request: &BlobRequest, start: u64, end: Option<u64>) -> Result<transport::Request, (Failed, TryFailure)> {
     let mut builder = http::Request::get(&request.url);
     for (name, value) in &request.headers {
         if !name.eq_ignore_ascii_case("range") {
@@ -162,48 +280,9 @@ fn build(request: &BlobRequest, start: u64, end: Option<u64>) -> Result<transpor
         None if start > 0 => builder.header(header::RANGE, format!("bytes={start}-")),
         None => builder,
     };
-    builder.body(transport::Payload::default()).map_err(|error| Failed::new(FailureClass::Other, error.to_string()))
-}
-
-/// How a body ended.
-enum Fed {
-    /// The scan wants no more.
-    Enough,
-    /// No more came.
-    Ended,
-}
-
-/// Reads the body into the scan, without the bytes that were read before.
-async fn feed<B: Body>(
-    clock: &impl Environment,
-    response: Response<B>,
-    buffer: &mut [u8],
-    budget: &mut Budget,
-    scan: &mut Scan<'_>,
-) -> Result<Fed, (Failed, TryFailure)> {
-    let range = scan.offset()..scan.size();
-    let mut incoming = Incoming::new(response, &range, scan.size(), scan.expects_archive())?;
-    loop {
-        let started = clock.now();
-        let piece = incoming.next(buffer).await;
-        // A clock that jumps, or a machine that slept, must not cost more than a wait could have.
-        let waited = clock.now().saturating_sub(started).min(PATIENCE);
-        let piece = piece.inspect_err(|_| budget.stalled(waited))?;
-        if piece.is_empty() && incoming.skip > 0 {
-            let message = "the body ended early".into();
-            return Err(broken(&transport::Error { kind: ErrorKind::Interrupted, message }));
-        }
-        if piece.is_empty() {
-            return Ok(Fed::Ended);
-        }
-        let pace = budget.moved(waited, piece.len() as u64);
-        if !scan.push(piece, clock.now()) {
-            return Ok(Fed::Enough);
-        }
-        if scan.offset() < scan.size() {
-            pace.map_err(|error| broken(&error))?;
-        }
-    }
+    builder
+        .body(transport::Payload::default())
+        .map_err(|error| (Failed::new(FailureClass::Other, error.to_string()), TryFailure::Transport(ErrorKind::Other)))
 }
 
 /// The body of an answer to a request for a range of a blob.
@@ -234,8 +313,8 @@ impl<B: Body> Incoming<B> {
         Ok(Self { status, body: response.into_body(), skip, page_may_be_right: whole.then_some(may_be_right) })
     }
 
-    /// The next bytes of the range; none at the end of the body.
-    async fn next<'b>(&mut self, buffer: &'b mut [u8]) -> Result<&'b [u8], (Failed, TryFailure)> {
+    /// The next bytes of the range; 0 is the end of the body.
+    async fn next(&mut self, buffer: &mut [u8]) -> Result<usize, (Failed, TryFailure)> {
         loop {
             let read = self.body.read(buffer).await.map_err(|error| broken(&error))?;
             if let Some(false) = self.page_may_be_right.take()
@@ -250,7 +329,8 @@ impl<B: Body> Incoming<B> {
             let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(read);
             self.skip -= skipped as u64;
             if read == 0 || skipped < read {
-                return Ok(&buffer[skipped..read]);
+                buffer.copy_within(skipped..read, 0);
+                return Ok(read - skipped);
             }
         }
     }

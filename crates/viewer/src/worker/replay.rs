@@ -1,11 +1,11 @@
 //! One layer, from a kept index to batches of entries.
 
-use super::{Failed, fetch, wire::Wire};
+use super::{fetch::RequestedLayer, wire::Wire};
 use crate::layer::{BATCH_BYTES, BlobRequest, KeptIndex, LayerFindings, WorkerReport};
 use porthole_core::seek::BatchWriter;
 use porthole_inspect::seek::SeekIndex;
 use porthole_registry::transport::{Environment, Transport};
-use porthole_source::ReadAt;
+use porthole_source::{BlobStream, ReadAt};
 use std::{cell::RefCell, io};
 
 /// Reports the entries of a kept index. `None` = it is damaged or cannot be read.
@@ -78,13 +78,17 @@ impl<T: Transport + Environment> ReadAt for At<'_, T> {
             return Ok(read);
         }
         let end = offset.saturating_add((buffer.len() as u64).max(AHEAD)).min(self.size);
-        let mut bytes = Vec::new();
-        let take = |piece: &[u8]| {
-            bytes.extend_from_slice(piece);
-            true
-        };
-        let fetched = fetch::fetch_range(&self.wire, &self.request, offset..end, self.size, take).await;
-        fetched.map_err(|Failed { text, .. }| io::Error::other(text))?;
+        let layer = RequestedLayer::new(&self.wire, self.request.clone(), self.size);
+        let mut part = layer.part(offset..end);
+        let mut bytes = vec![0; usize::try_from(end - offset).unwrap_or(usize::MAX)];
+        let mut filled = 0;
+        while filled < bytes.len() {
+            match part.read(&mut bytes[filled..]).await.map_err(io::Error::other)? {
+                0 => break,
+                read => filled += read,
+            }
+        }
+        bytes.truncate(filled);
         *self.ahead.borrow_mut() = (offset, bytes);
         Ok(self.copy(offset, buffer))
     }

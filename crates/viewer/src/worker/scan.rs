@@ -15,14 +15,13 @@ use porthole_core::{
     tar::{Entry, EntrySink, Flow},
     toc::{Audit, Toc},
 };
-use porthole_inspect::layer;
+use porthole_inspect::{layer, toc};
 use std::time::Duration;
 
 /// A layer being read. Feed it with [`Scan::push`], then [`Scan::finish`] it.
 pub(super) struct Scan<'t> {
     tell: &'t dyn Fn(WorkerReport),
     job: u32,
-    size: u64,
     layer: layer::LayerJob,
     reader: LayerReader,
     gather: Gather,
@@ -45,9 +44,11 @@ impl<'t> Scan<'t> {
         let mut pulse = Pace::default();
         pulse.rest(now, PULSE);
         let media_type = MediaType::parse(&job.media_type).map_err(words)?;
+        let digest = job.digest.parse().map_err(words)?;
+        let annotations = job.audit.clone().unwrap_or_default();
         let layer = layer::LayerJob {
             layer: 0,
-            descriptor: Some(Descriptor::new(media_type, job.digest.parse().map_err(words)?, job.size)),
+            descriptor: Some(Descriptor { annotations, ..Descriptor::new(media_type, digest, job.size) }),
             diff_id: job.diff_id.as_deref().map(str::parse).transpose().map_err(words)?,
             promised: job.promised,
         };
@@ -55,7 +56,6 @@ impl<'t> Scan<'t> {
         Ok(Self {
             tell,
             job: job.job,
-            size: job.size,
             reader: match probe {
                 // The session has an index already, or has no room for one.
                 Some(_) => reader,
@@ -75,36 +75,26 @@ impl<'t> Scan<'t> {
     }
 
     /// Compares the layer with its table of contents, or reports why that is not possible.
-    pub(super) fn audit(&mut self, toc: Result<Toc, String>) {
-        match toc {
-            Ok(toc) => self.gather.audit = Some(Audit::new(toc)),
-            Err(why) => self.refused = Some(format!("its table of contents cannot be checked: {why}")),
-        }
+    pub(super) fn audit(&mut self, toc: Result<Option<Toc>, toc::Error<impl std::fmt::Display>>) {
+        let why = match toc {
+            Ok(Some(toc)) => {
+                self.gather.audit = Some(Audit::new(toc));
+                return;
+            }
+            Ok(None) => "there is none".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        self.refused = Some(format!("its table of contents cannot be checked: {why}"));
     }
 
-    /// Number of the job.
-    pub(super) fn job(&self) -> u32 {
-        self.job
+    /// The layer.
+    pub(super) fn layer(&self) -> &layer::LayerJob {
+        &self.layer
     }
 
     /// Sends a report.
-    pub(super) fn report(&self, report: WorkerReport) {
+    fn report(&self, report: WorkerReport) {
         (self.tell)(report);
-    }
-
-    /// Bytes of the blob read so far: where to go on after a break.
-    pub(super) fn offset(&self) -> u64 {
-        self.progress.compressed
-    }
-
-    /// Whether the blob promises to be an archive.
-    pub(super) fn expects_archive(&self) -> bool {
-        self.layer.promised
-    }
-
-    /// Bytes of the blob that the descriptor promises.
-    pub(super) fn size(&self) -> u64 {
-        self.size
     }
 
     /// Takes the next bytes of the blob. `false` = they exceed the size that the descriptor promises; no more are wanted.

@@ -1,6 +1,9 @@
 //! Reports the exchanges of a layer worker.
 
-use crate::layer::{ReadJob, WorkerReport};
+use crate::{
+    layer::{ReadJob, WorkerReport},
+    protocol::FailureCause,
+};
 use http::{Response, header};
 use porthole_registry::{
     trace::{Reason, RecordedExchange},
@@ -43,6 +46,16 @@ impl<'w, T: Transport + Environment> Wire<'w, T> {
     /// What is fetched is on this machine, and nothing is reported.
     pub(super) fn silent(transport: &'w T, tell: &'w dyn Fn(WorkerReport)) -> Self {
         Self { transport, tell, job: 0, digest: String::new(), registry: None, last: Cell::new(0) }
+    }
+
+    /// The transport without the reports: its clock, its sleep and its randomness.
+    pub(super) fn transport(&self) -> &'w T {
+        self.transport
+    }
+
+    /// Reports that the job waits for another request.
+    pub(super) fn stuck(&self, cause: Option<FailureCause>) {
+        (self.tell)(WorkerReport::Stuck { job: self.job, cause });
     }
 
     /// Sends once. `reason` says why, if it is not the first time.
