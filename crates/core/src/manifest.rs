@@ -135,24 +135,31 @@ impl Document {
         {
             return Err(Error::MediaTypeMismatch { served: served.to_string(), declared: declared.to_string() });
         }
-        let is_index = top.has("manifests");
         let media_type = match declared {
             Some(declared) => declared,
             // Without `mediaType` in the body, a generic header such as `application/json` is ignored and the shape
             // decides.
-            None => served.filter(|served| served.role() != Role::Other).unwrap_or(if is_index {
-                MediaType::OCI_INDEX
-            } else {
-                MediaType::OCI_MANIFEST
-            }),
+            None => served.filter(|served| served.role() != Role::Other).unwrap_or_else(|| type_of_shape(&top)),
         };
-        match (media_type.role(), is_index) {
+        match (media_type.role(), top.has("manifests")) {
             (Role::Index, _) => Ok(Self::Index(Parsed { value: read_index(&top, limits)?, raw, media_type })),
             (Role::Manifest, false) => {
                 Ok(Self::Manifest(Parsed { value: read_manifest(&top, limits)?, raw, media_type }))
             }
             (Role::Manifest, true) => Err(Error::Ambiguous { field: "manifests", beside: "the type of a manifest" }),
             _ => Err(Error::MediaType { got: media_type.to_string() }),
+        }
+    }
+
+    /// What a document says that it is: its `mediaType`, else the OCI type of its shape, as [`parse`](Self::parse) finds it without
+    /// a header. `None` for what is no JSON object, and for Docker schema 1 without `mediaType`.
+    pub fn stated_type(bytes: &[u8]) -> Option<MediaType> {
+        let value = json::parse_strict(bytes).ok()?;
+        let top = Node::top("document", &value);
+        match top.optional("mediaType").ok()? {
+            Some(declared) => declared.media_type().ok(),
+            None if top.has("fsLayers") => None,
+            None => Some(type_of_shape(&top)),
         }
     }
 
@@ -171,6 +178,11 @@ impl Document {
             Self::Manifest(parsed) => &parsed.media_type,
         }
     }
+}
+
+/// The type of a document without `mediaType`, which OCI allows to be absent (image-spec, `manifest.md` and `image-index.md`).
+fn type_of_shape(top: &Node<'_>) -> MediaType {
+    if top.has("manifests") { MediaType::OCI_INDEX } else { MediaType::OCI_MANIFEST }
 }
 
 const FIELDS: [&str; 10] = [

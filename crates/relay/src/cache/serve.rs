@@ -18,7 +18,7 @@ use crate::{
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use porthole_core::{
     digest::{Algorithm, Digest, Hasher},
-    media_type::MediaType,
+    manifest::Document,
 };
 use porthole_registry::policy::Url;
 use std::{fs::File, os::unix::fs::FileExt, sync::Arc};
@@ -119,7 +119,8 @@ impl Wish<'_> {
             file.read_exact_at(&mut bytes, 0).ok().map(|()| bytes)
         });
         let bytes = read.await.ok()??;
-        Some(document_type(&bytes))
+        let stated = Document::stated_type(&bytes).and_then(|stated| HeaderValue::from_str(stated.as_str()).ok());
+        Some(stated.map(|stated| headers::safe_content_type(Some(&stated))))
     }
 
     /// Keeps a whole blob that its registry has begun to send to this caller, and answers from the file.
@@ -208,19 +209,6 @@ impl Wish<'_> {
         *response.body_mut() = Body::File(Pieces { receiver, left, metrics: Arc::clone(self.metrics) });
         response
     }
-}
-
-/// What a document says that it is. One that says nothing is of the OCI, whose types may be left out (image-spec, `mediaType`).
-fn document_type(bytes: &[u8]) -> Option<HeaderValue> {
-    let json: serde_json::Value = serde_json::from_slice(bytes).ok()?;
-    let kind = match json["mediaType"].as_str() {
-        Some(kind) => kind,
-        None if json["manifests"].is_array() => MediaType::OCI_INDEX.as_str(),
-        None if json["layers"].is_array() => MediaType::OCI_MANIFEST.as_str(),
-        None => return None,
-    };
-    let kind = HeaderValue::from_str(kind).ok()?;
-    Some(headers::safe_content_type(Some(&kind)))
 }
 
 /// How often a request looks again when the fetch that it followed came to nothing.
