@@ -108,6 +108,11 @@ fn the_media_type_is_the_bodys_then_the_headers_then_the_forms() {
     assert_eq!(media_type(&silent, Some(&docker)), docker);
     let parameters = format!("{}; charset=utf-8", MediaType::OCI_MANIFEST);
     assert_eq!(media_type(&manifest(), Some(&parameters)), MediaType::OCI_MANIFEST.as_str());
+    // A header may have parameters (distribution-spec, "Pulling manifests"), a document may not (RFC 6838 §4.2).
+    assert_eq!(
+        refused(&with(manifest(), "/mediaType", json!(parameters)), None),
+        format!("document.mediaType: expected a media type without parameters, got the string `{parameters}`")
+    );
     assert_eq!(
         refused(&manifest(), Some(&docker)),
         format!("ambiguous document: served as {docker}, but calls itself {}", MediaType::OCI_MANIFEST)
@@ -217,6 +222,11 @@ fn descriptors_are_strict() {
         ),
         ("size", Value::Null, "document.layers[0].size: expected a value, got nothing"),
         ("mediaType", json!("tar"), "document.layers[0].mediaType: expected a media type, got the string `tar`"),
+        (
+            "mediaType",
+            json!("text/plain; charset=utf-8"),
+            "document.layers[0].mediaType: expected a media type without parameters, got the string `text/plain; charset=utf-8`",
+        ),
         ("urls", json!(["/x"]), "document.layers[0].urls[0]: expected an absolute URL, got the string `/x`"),
         ("annotations", json!({"a": 1}), "document.layers[0].annotations[`a`]: expected a string, got `1`"),
         ("platform", json!({"os": "linux"}), "document.layers[0].platform.architecture: expected a value, got nothing"),

@@ -79,8 +79,13 @@ impl<'v> Node<'v> {
         size.ok_or_else(|| self.unexpected("an integer from 0 to 2^63 - 1"))
     }
 
+    /// A media type without parameters: OCI requires the grammar of RFC 6838 §4.2 (image-spec, `descriptor.md`), which has none.
     pub(crate) fn media_type(&self) -> Result<MediaType, Error> {
-        MediaType::parse_exact(self.string()?).map_err(|_| self.unexpected("a media type"))
+        let text = self.string()?;
+        MediaType::parse_exact(text).map_err(|_| match MediaType::parse(text) {
+            Ok(_) => self.unexpected("a media type without parameters"),
+            Err(_) => self.unexpected("a media type"),
+        })
     }
 
     /// An optional media type. Empty counts as absent: programs that always write the field leave it empty.
