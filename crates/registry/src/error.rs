@@ -385,14 +385,28 @@ fn of_transport(registry: &str, kind: ErrorKind) -> Failure {
             "check the registry's name; if it is right, the operator of {registry} has to add it to the certificate"
         ))),
         ErrorKind::Forbidden | ErrorKind::Source => of(Blame::Machine),
-        ErrorKind::Resolve
-        | ErrorKind::Connect
+        ErrorKind::Resolve => {
+            let hint = taken_for_a_host(&registry);
+            of(Blame::Network).hints(hint)
+        }
+        ErrorKind::Connect
         | ErrorKind::Interrupted
         | ErrorKind::Timeout
         | ErrorKind::Slow
         | ErrorKind::Offline
         | ErrorKind::Other => of(Blame::Network),
     }
+}
+
+/// What may be meant by `Name/image`, whose first part is a host by Docker's rule because of its capital letter.
+fn taken_for_a_host(registry: &str) -> Option<Hint> {
+    let only_capitals = !registry.contains(['.', ':']) && registry.contains(|letter: char| letter.is_ascii_uppercase());
+    only_capitals.then(|| {
+        Hint::Text(format!(
+            "`{registry}` is taken for a registry because of its capital letters: write an image of Docker Hub in lower case, as in `{}/…`",
+            registry.to_ascii_lowercase()
+        ))
+    })
 }
 
 /// A stranger's text, safe to print: escaped, on one line, at most 200 characters.
@@ -405,3 +419,18 @@ pub(crate) fn quote(text: &str) -> String {
 }
 
 const LONGEST_QUOTE: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_part_with_capitals_that_is_no_host_may_be_a_name_of_docker_hub() {
+        let hints = |registry| of_transport(registry, ErrorKind::Resolve).hints;
+        let [Hint::Text(text)] = &hints("Grafana")[..] else { panic!("there is a hint") };
+        assert!(text.contains("`grafana/…`"), "{text}");
+        for host in ["grafana.example", "localhost", "Host.example", "Host:5000"] {
+            assert!(hints(host).is_empty(), "{host}");
+        }
+    }
+}
