@@ -106,7 +106,7 @@ pub enum Error {
     TooMany {
         /// JSON path of the list.
         path: String,
-        /// Entries allowed.
+        /// Entries that a list may have.
         limit: u64,
         /// Entries in the list.
         got: u64,

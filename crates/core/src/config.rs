@@ -236,7 +236,7 @@ pub enum Error {
     /// `rootfs.diff_ids` or `history` is longer than [`Limits::descriptors`].
     #[error("image configuration: expected at most {limit} diff_ids (limit descriptors), got {got}")]
     TooMany {
-        /// Entries allowed.
+        /// Entries that each of the two lists may have.
         limit: u64,
         /// `diff_ids` in the document.
         got: u64,

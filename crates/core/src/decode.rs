@@ -383,13 +383,13 @@ pub enum Error {
     /// The stream unpacks to more than [`Limits::unpacked_bytes`].
     #[error("unpacks to more than {limit} bytes (limit unpacked_bytes)")]
     TooLarge {
-        /// Bytes allowed.
+        /// Unpacked bytes that the limit allows.
         limit: u64,
     },
     /// The stream expands more than [`Limits::expansion_ratio`] times.
     #[error("unpacks to more than {limit} times its size (limit expansion_ratio)")]
     Expansion {
-        /// Ratio allowed.
+        /// Unpacked bytes that the limit allows for each compressed byte.
         limit: u64,
     },
 }

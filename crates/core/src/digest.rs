@@ -367,7 +367,7 @@ pub enum Mismatch {
     Size {
         /// Size in the descriptor, in bytes.
         expected: u64,
-        /// Bytes received.
+        /// Bytes that were received.
         got: u64,
     },
     /// There are more bytes than the descriptor says.

@@ -17,7 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// An error that has a place in the classification.
 pub trait Classify {
-    /// Its place.
+    /// Kind, blame and hints of this error.
     fn failure(&self) -> Failure;
 
     /// What went wrong.
@@ -79,7 +79,7 @@ impl Failure {
         Self { kind, blame, layer: None, hints: Vec::new() }
     }
 
-    /// Wrong input.
+    /// A failure of what the caller passed in: class and blame are both input.
     pub fn input() -> Self {
         Self::new(FailureClass::Input, Blame::Input)
     }
@@ -170,7 +170,7 @@ pub enum FailureClass {
 }
 
 impl FailureClass {
-    /// Every kind.
+    /// Every kind, in the order of declaration.
     pub const ALL: [Self; 10] = [
         Self::Input,
         Self::Authentication,

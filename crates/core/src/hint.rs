@@ -9,12 +9,12 @@ use std::fmt;
 pub enum Hint {
     /// The registry cannot be read from a page: use the relay.
     UseRelay {
-        /// The registry.
+        /// The registry that sends no CORS headers.
         registry: String,
     },
     /// The relay does not answer: start it, or choose another.
     CheckRelay {
-        /// Its address.
+        /// URL of the relay that was tried.
         relay: String,
     },
     /// The proxy does not answer, or refuses: check it, or leave it out.
@@ -24,12 +24,12 @@ pub enum Hint {
     },
     /// The registry wants to know who asks.
     SignIn {
-        /// The registry.
+        /// The registry that refused an anonymous request.
         registry: String,
     },
     /// The registry did not accept the credentials that were sent.
     CheckCredentials {
-        /// The registry.
+        /// The registry that refused the credentials.
         registry: String,
     },
     /// The registry wants the credentials sent to another host: allow it.
@@ -63,17 +63,17 @@ pub enum Hint {
     },
     /// The registry seems to speak plain HTTP.
     PlainHttp {
-        /// The registry.
+        /// The registry that speaks no TLS.
         registry: String,
     },
     /// The registry's certificate is of an authority that this machine does not trust: add it.
     TrustAuthority {
-        /// The registry.
+        /// The registry whose certificate is not trusted.
         registry: String,
     },
     /// The registry's certificate is outside its dates: it must be renewed, or the clock of this machine is wrong.
     CheckClock {
-        /// The registry.
+        /// The registry whose certificate is out of date by this machine's clock.
         registry: String,
     },
     /// The file is compressed as a whole: decompress it first.

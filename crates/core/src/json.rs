@@ -148,7 +148,7 @@ pub enum Error {
     /// Arrays and objects are nested too deeply.
     #[error("JSON is nested more than {limit} levels deep")]
     TooDeep {
-        /// Levels allowed.
+        /// Levels of nesting that are read: [`JSON_DEPTH`].
         limit: u32,
     },
     /// A field is missing or has the wrong type.

@@ -133,14 +133,14 @@ pub struct Named {
 /// What a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// Bytes.
+    /// A number of bytes, which may be typed with a suffix.
     Bytes,
-    /// Things.
+    /// A plain number of entries, levels or requests.
     Count,
 }
 
 impl Named {
-    /// Its value.
+    /// The value that these limits have for it.
     pub fn get(&self, limits: &Limits) -> u64 {
         (self.get)(limits)
     }

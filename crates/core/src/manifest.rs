@@ -284,7 +284,7 @@ pub enum Error {
     TooMany {
         /// JSON path of the list.
         path: String,
-        /// Descriptors allowed.
+        /// Descriptors that one document may have.
         limit: u64,
         /// Descriptors in the list.
         got: u64,

@@ -34,9 +34,9 @@ pub struct Entry {
     pub size: u64,
     /// The mode field as stored, type bits included.
     pub mode: i64,
-    /// Numeric owner.
+    /// Numeric user id of the owner, as the header or an extension has it.
     pub uid: i64,
-    /// Numeric group.
+    /// Numeric group id of the owner, as the header or an extension has it.
     pub gid: i64,
     /// Modification time, seconds since 1970.
     pub mtime: i64,
@@ -92,17 +92,17 @@ impl Entry {
 pub enum Kind {
     /// Regular file, including contiguous and sparse files.
     File,
-    /// Directory.
+    /// A directory (type flag `5`).
     Directory,
-    /// Symbolic link.
+    /// A symbolic link (`2`).
     Symlink,
-    /// Hard link.
+    /// A hard link to an entry before it (`1`).
     Hardlink,
-    /// Character device.
+    /// A character device (`3`).
     Char,
-    /// Block device.
+    /// A block device (`4`).
     Block,
-    /// FIFO.
+    /// A named pipe (`6`).
     Fifo,
     /// PAX global header, which Go reports as an entry.
     Global,

@@ -57,7 +57,7 @@ pub struct FileTree {
     summaries: Vec<(u32, LayerSummary)>,
     /// Remaining steps for following symbolic links.
     link_steps: u64,
-    /// See [`is_plain`](Self::is_plain).
+    /// What [`is_plain`](Self::is_plain) returns.
     plain: bool,
     generation: u64,
     cache: Cache,
@@ -241,25 +241,25 @@ pub enum Error {
     /// The tree has more paths than allowed.
     #[error("tree has more than {limit} nodes (limit tree_nodes)")]
     TooManyNodes {
-        /// Nodes allowed.
+        /// Nodes that a tree may have.
         limit: u64,
     },
     /// The layers change paths more often than allowed.
     #[error("layers change paths more than {limit} times (twice the limit tree_nodes)")]
     TooManyChanges {
-        /// Changes allowed.
+        /// Changes that a tree may record.
         limit: u64,
     },
     /// Names, link targets and extended attributes take more memory than allowed.
     #[error("names and attributes take more than {limit} bytes")]
     TooMuchText {
-        /// Bytes allowed.
+        /// Bytes that names and links of a tree may have in all.
         limit: u64,
     },
     /// Following symbolic links takes more steps than allowed.
     #[error("symbolic links in the paths of entries take more than {limit} steps to follow")]
     TooManySteps {
-        /// Steps allowed.
+        /// Steps that finding a path may take.
         limit: u64,
     },
     /// A whiteout that names nothing, `.` or `..`.

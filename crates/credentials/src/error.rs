@@ -12,7 +12,7 @@ pub enum Error {
     /// A file that must be usable is not.
     #[error("cannot use credentials: `{}`: {reason}", path.display())]
     File {
-        /// The file.
+        /// The file of credentials.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
@@ -46,7 +46,7 @@ impl Classify for Error {
 /// A file of credentials that could not be used, in whole or in part. The search continued without it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
-    /// The file.
+    /// The file that is left out.
     pub file: PathBuf,
     /// What is wrong with it.
     pub reason: String,

@@ -24,7 +24,7 @@ pub enum Error {
     /// The program is not in `PATH`, or cannot be executed.
     #[error("cannot run `{program}`: {source}")]
     Run {
-        /// The helper.
+        /// Name of the helper's program.
         program: String,
         /// The system's error.
         source: io::Error,
@@ -32,13 +32,13 @@ pub enum Error {
     /// The helper did not answer in time.
     #[error("`{program}` did not answer within {} seconds", PATIENCE.as_secs())]
     Slow {
-        /// The helper.
+        /// Name of the helper's program.
         program: String,
     },
     /// The helper reported a failure.
     #[error("`{program}` failed: {reason}")]
     Failed {
-        /// The helper.
+        /// Name of the helper's program.
         program: String,
         /// The first line of its message.
         reason: String,
@@ -46,7 +46,7 @@ pub enum Error {
     /// The helper's answer is not the JSON that the protocol defines.
     #[error("expected credentials as JSON from `{program}`, got something else")]
     Answer {
-        /// The helper.
+        /// Name of the helper's program.
         program: String,
     },
 }

@@ -53,7 +53,7 @@ pub struct Places {
 /// The result of a search for the credentials of a registry.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// The credentials.
+    /// The credentials; `None` if no file and no helper has any for the registry.
     pub credentials: Option<auth::Credentials>,
     /// The file that holds them, or that names the helper that does.
     pub place: PathBuf,

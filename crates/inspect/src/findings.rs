@@ -32,9 +32,9 @@ pub enum ImageFinding {
     WorldWritable(MarkedPaths),
     /// Files that a layer deleted, and that are still in the image.
     DeletedFiles {
-        /// How many.
+        /// Number of these files.
         files: u64,
-        /// Their bytes.
+        /// Unpacked bytes of these files.
         bytes: u64,
         /// About how many bytes of the blobs hold them.
         download: u64,
@@ -49,7 +49,7 @@ pub enum ImageFinding {
         aspects: Aspects,
         /// How many files.
         files: u64,
-        /// Their bytes.
+        /// Unpacked bytes that were copied.
         bytes: u64,
         /// About how many bytes of the blobs hold the copies that are not visible.
         download: u64,
@@ -66,7 +66,7 @@ pub enum ImageFinding {
         layer: u32,
         /// Why it is not visible.
         cause: Cause,
-        /// Bytes.
+        /// Unpacked bytes of it.
         bytes: u64,
         /// About how many bytes of the blobs hold them.
         download: u64,
@@ -76,7 +76,7 @@ pub enum ImageFinding {
 /// Paths with one property: how many, and the first of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MarkedPaths {
-    /// How many.
+    /// Number of paths, those that are not listed included.
     pub count: u64,
     /// The first path, cleaned.
     pub first: Vec<u8>,
@@ -95,14 +95,14 @@ pub enum FindingView {
     Layer,
     /// What was deleted or overwritten, and is still in the image.
     Deleted,
-    /// Waste.
+    /// The view of bytes that the final tree does not show.
     Waste,
 }
 
 /// Where to look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FindingTarget {
-    /// The view.
+    /// The view that shows it.
     pub view: FindingView,
     /// Index of the layer, if it is about one.
     pub layer: Option<u32>,

@@ -28,9 +28,9 @@ pub struct Overview {
     pub entries: Vec<IndexEntry>,
     /// Annotations of the index.
     pub index_annotations: BTreeMap<String, String>,
-    /// The manifest.
+    /// What names the manifest.
     pub manifest: DocumentName,
-    /// The configuration.
+    /// What names the configuration.
     pub config: DocumentName,
     /// What the manifest describes, if that is an artifact.
     pub artifact_type: Option<MediaType>,
@@ -51,7 +51,7 @@ pub struct Overview {
 /// A document by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DocumentName {
-    /// Its digest.
+    /// Digest of the bytes as served.
     pub digest: Digest,
     /// Its media type.
     pub media_type: MediaType,
@@ -62,7 +62,7 @@ pub struct DocumentName {
 /// An entry of an index.
 #[derive(Clone, Debug)]
 pub struct IndexEntry {
-    /// The entry.
+    /// The entry as the index has it.
     pub descriptor: Descriptor,
     /// What it leads to.
     pub role: EntryRole,
@@ -77,16 +77,16 @@ pub enum EntryRole {
     Image,
     /// Statements about an image of the same index, as BuildKit attaches them.
     Attestation,
-    /// Another index.
+    /// An index within the index.
     Index,
-    /// Anything else.
+    /// What is none of the others, such as a chart.
     Artifact,
 }
 
 /// The image that another was built on (`org.opencontainers.image.base.*`). Nothing proves it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BaseImage {
-    /// Its reference.
+    /// Reference of the base image; `None` if only its digest is stated.
     pub name: Option<String>,
     /// The digest of its manifest.
     pub digest: Option<String>,
@@ -95,7 +95,7 @@ pub struct BaseImage {
 /// A layer, as the documents state it, and what was found in it.
 #[derive(Clone, Debug)]
 pub struct LayerOverview {
-    /// The layer.
+    /// The layer as the manifest has it.
     pub layer: Layer,
     /// What was found, once the layer is read.
     pub contents: Option<LayerContents>,

@@ -53,7 +53,7 @@ pub struct ResolvedImage {
     pub index: Option<Document>,
     /// The entry of an index that led to the manifest.
     pub chosen: Option<Descriptor>,
-    /// The image.
+    /// Manifest, configuration and layers of the chosen image.
     pub image: Image,
 }
 

@@ -39,7 +39,7 @@ pub struct DiffLine {
 /// The text that a line is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineSide {
-    /// In both.
+    /// The line is in both texts.
     Both,
     /// Only in the first.
     Before,

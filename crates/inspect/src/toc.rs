@@ -106,7 +106,7 @@ pub enum AuditedToc {
     Refused(toc::Error),
     /// It was compared with its layer.
     Done {
-        /// Its format.
+        /// Format of the table.
         format: TocFormat,
         /// The manifest vouches for it.
         trusted: bool,

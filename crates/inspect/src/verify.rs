@@ -47,9 +47,9 @@ impl VerifyState {
 pub enum DocumentRole {
     /// The index that a name stands for, or one that an index lists.
     Index,
-    /// The manifest.
+    /// An image manifest.
     Manifest,
-    /// The configuration.
+    /// A configuration, which the manifest names.
     Config,
 }
 
@@ -142,9 +142,9 @@ pub struct VerifiedLayer {
 /// How large the archive of a layer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ArchiveSize {
-    /// Its bytes.
+    /// Bytes of the unpacked archive.
     pub bytes: u64,
-    /// Its entries.
+    /// Number of entries.
     pub entries: u64,
 }
 

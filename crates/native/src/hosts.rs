@@ -11,7 +11,7 @@ pub struct Hosts {
 }
 
 impl Hosts {
-    /// Every host.
+    /// A setting for every host.
     pub fn all() -> Self {
         Self { all: true, named: Vec::new() }
     }
@@ -53,7 +53,7 @@ impl FromIterator<Option<Authority>> for Hosts {
 pub struct Certificates {
     /// The host that they are for; without a port, all its ports. `None`: every host that has none of its own.
     pub host: Option<Authority>,
-    /// The file.
+    /// PEM file with the certificates.
     pub path: PathBuf,
 }
 

@@ -29,7 +29,7 @@ pub struct LookupLimits {
     pub negative: Duration,
     /// For which old addresses are used where asking again fails.
     pub stale: Duration,
-    /// Names remembered.
+    /// Names whose answers are remembered.
     pub names: usize,
 }
 

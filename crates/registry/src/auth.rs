@@ -19,7 +19,7 @@ use std::{
 /// User and password, an identity token, or a token of the registry. `Debug` shows none of them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
-    /// User.
+    /// User name that Basic authorization sends.
     pub username: String,
     /// Password, or access token used as one.
     pub password: String,
@@ -115,7 +115,7 @@ pub(crate) fn post_token(realm: &Url, service: Option<&str>, scopes: &Scopes, gr
 /// A token that a registry accepts for some scopes.
 #[derive(Clone)]
 pub(crate) struct Token {
-    /// `Bearer …`
+    /// Value of the `Authorization` header, `Bearer …`.
     pub(crate) authorization: HeaderValue,
     /// Since the Unix epoch.
     expires: Duration,

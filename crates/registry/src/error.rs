@@ -45,7 +45,7 @@ pub enum Error {
     /// The registry part of a reference is no host that could be reached; nothing was sent.
     #[error("invalid registry `{registry}`: {error}")]
     Registry {
-        /// Logical registry.
+        /// The registry as its references name it, also where a relay was asked.
         registry: String,
         /// The rule it breaks.
         error: policy::HostError,
@@ -53,9 +53,9 @@ pub enum Error {
     /// 401 or 403, after what could be tried.
     #[error("{registry} refused access to {what}{}: {message}", match (*credentials, *status) { (false, _) => " without credentials", (true, 403) => " with these credentials", (true, _) => "" })]
     Unauthorized {
-        /// Logical registry.
+        /// The registry as its references name it, also where a relay was asked.
         registry: String,
-        /// Step.
+        /// The step that failed, and of what.
         what: Subject,
         /// Whether credentials were sent.
         credentials: bool,
@@ -67,7 +67,7 @@ pub enum Error {
     /// The registry wants the credentials at another site, and they were not sent there.
     #[error("{registry} refused access without credentials, and wants them sent to another site: `{realm}`")]
     Withheld {
-        /// Logical registry.
+        /// The registry as its references name it, also where a relay was asked.
         registry: String,
         /// `host[:port]` of its token realm.
         realm: String,
@@ -75,25 +75,25 @@ pub enum Error {
     /// In a page: a 401 whose challenge the registry does not let the page read.
     #[error("{registry} asks for authentication for {what}, but does not let this page read how")]
     UnreadableChallenge {
-        /// Logical registry.
+        /// The registry as its references name it, also where a relay was asked.
         registry: String,
-        /// Step.
+        /// The step that failed, and of what.
         what: Subject,
     },
-    /// 404.
+    /// The registry answered 404.
     #[error("{} not found: `{}`", what.step, what.name)]
     NotFound {
-        /// Logical registry.
+        /// The registry as its references name it, also where a relay was asked.
         registry: String,
-        /// Step.
+        /// The step that failed, and of what.
         what: Subject,
     },
     /// 404 for a foreign layer, which the manifest says is elsewhere; the user has not allowed that place to be asked.
     #[error("{} not in the registry: `{}`: the image says that it is on {hosts}", what.step, what.name)]
     Foreign {
-        /// Logical registry.
+        /// The registry as its references name it, also where a relay was asked.
         registry: String,
-        /// Step.
+        /// The step that failed, and of what.
         what: Subject,
         /// `host[:port]`s of the URLs, with commas.
         hosts: String,
@@ -101,7 +101,7 @@ pub enum Error {
     /// 429 after all tries, or a `Retry-After` that is too long to wait for.
     #[error("{registry} limits the rate of requests: {message}")]
     RateLimited {
-        /// Logical registry.
+        /// The registry as its references name it, also where a relay was asked.
         registry: String,
         /// Seconds that the registry asks to wait.
         retry_after: Option<u64>,
@@ -111,9 +111,9 @@ pub enum Error {
     /// Any other status that is no success.
     #[error("{registry} answered {status} to the request for {what}: {message}")]
     Status {
-        /// Logical registry.
+        /// The registry as its references name it, also where a relay was asked.
         registry: String,
-        /// Step.
+        /// The step that failed, and of what.
         what: Subject,
         /// HTTP status code.
         status: u16,
@@ -123,9 +123,9 @@ pub enum Error {
     /// A host that is not the registry refused: a token server, or the place where a redirect led.
     #[error("{host} answered {status} to the request for {what} of {registry}: {message}")]
     Elsewhere {
-        /// Logical registry.
+        /// The registry as its references name it, also where a relay was asked.
         registry: String,
-        /// Step.
+        /// The step that failed, and of what.
         what: Subject,
         /// `host[:port]` that answered.
         host: String,
@@ -137,9 +137,9 @@ pub enum Error {
     /// An answer that the protocol does not allow.
     #[error("{registry} sent an invalid answer to the request for {what}: {message}")]
     Protocol {
-        /// Logical registry.
+        /// The registry as its references name it, also where a relay was asked.
         registry: String,
-        /// Step.
+        /// The step that failed, and of what.
         what: Subject,
         /// Expected and got.
         message: String,
@@ -147,21 +147,21 @@ pub enum Error {
     /// An HTML page where the protocol asks for something else: a captive portal, a login page or a proxy answers in the registry's place.
     #[error("{host} answered the request for {what} with {page} instead of what a registry sends")]
     Page {
-        /// Logical registry.
+        /// The registry as its references name it, also where a relay was asked.
         registry: String,
-        /// Step.
+        /// The step that failed, and of what.
         what: Subject,
         /// `host[:port]` that sent the page, after every redirect.
         host: String,
-        /// The page.
+        /// What is known of the page.
         page: html::Page,
     },
     /// 416 for a range within the descriptor's size: the registry's blob is shorter.
     #[error("{registry} does not have bytes {} to {} of {what}, which should have {size}", range.start, range.end.saturating_sub(1))]
     OutOfRange {
-        /// Logical registry.
+        /// The registry as its references name it, also where a relay was asked.
         registry: String,
-        /// Step.
+        /// The step that failed, and of what.
         what: Subject,
         /// The bytes asked for.
         range: std::ops::Range<u64>,
@@ -171,7 +171,7 @@ pub enum Error {
     /// Bytes that are not what their descriptor says.
     #[error("{what} does not match its descriptor: {mismatch}")]
     Mismatch {
-        /// Step.
+        /// The step that failed, and of what.
         what: Subject,
         /// Expected and got.
         mismatch: digest::Mismatch,
@@ -179,9 +179,9 @@ pub enum Error {
     /// `Docker-Content-Digest` names other bytes than those that came with it, twice.
     #[error("{registry} sent {what} with a contradicting Docker-Content-Digest: expected {expected}, got {got}")]
     Contradiction {
-        /// Logical registry.
+        /// The registry as its references name it, also where a relay was asked.
         registry: String,
-        /// Step.
+        /// The step that failed, and of what.
         what: Subject,
         /// Digest in the header.
         expected: digest::Digest,
@@ -191,9 +191,9 @@ pub enum Error {
     /// A tag that was put stands for something else afterwards.
     #[error("{registry} took the manifest, but the {what} stands for another one: expected {expected}, got {got}")]
     Moved {
-        /// Logical registry.
+        /// The registry as its references name it, also where a relay was asked.
         registry: String,
-        /// Step.
+        /// The step that failed, and of what.
         what: Subject,
         /// Digest that was put.
         expected: digest::Digest,
@@ -203,35 +203,35 @@ pub enum Error {
     /// A manifest or an index that is refused.
     #[error("{what} is refused: {error}")]
     Document {
-        /// Step.
+        /// The step that failed, and of what.
         what: Subject,
-        /// Why.
+        /// The rule that the document breaks.
         error: manifest::Error,
     },
     /// Nothing came back, or not all of it.
     #[error("{what} {} {registry}: {error}", what.direction())]
     Transport {
-        /// Logical registry.
+        /// The registry as its references name it, also where a relay was asked.
         registry: String,
-        /// Step.
+        /// The step that failed, and of what.
         what: Subject,
-        /// Why.
+        /// What the transport reported.
         error: transport::Error,
     },
     /// A URL that the server named is refused.
     #[error("{registry} names a {role} that is refused: {error}")]
     Policy {
-        /// Logical registry.
+        /// The registry as its references name it, also where a relay was asked.
         registry: String,
         /// `token realm`, `redirect`, `next page`, `place for an upload`
         role: &'static str,
-        /// Why.
+        /// The rule that the URL breaks.
         error: policy::RefusedUrl,
     },
     /// A password or token would go to another machine unencrypted.
     #[error("credentials for {registry} are not sent over plain HTTP to the relay `{relay}`")]
     PlainRelay {
-        /// Logical registry.
+        /// The registry as its references name it, also where a relay was asked.
         registry: String,
         /// The relay's origin.
         relay: String,
@@ -242,11 +242,11 @@ pub enum Error {
     /// More redirects than are followed.
     #[error("{registry} redirects the request for {what} more than {limit} times")]
     RedirectLoop {
-        /// Logical registry.
+        /// The registry as its references name it, also where a relay was asked.
         registry: String,
-        /// Step.
+        /// The step that failed, and of what.
         what: Subject,
-        /// [`porthole_core::limits::REDIRECTS`]
+        /// Redirects that are followed: [`porthole_core::limits::REDIRECTS`].
         limit: u32,
     },
     /// A registry has no such thing.
@@ -255,9 +255,9 @@ pub enum Error {
     /// A body over its limit.
     #[error("{what} is larger than {limit} bytes{}", name.map(|name| format!(" (limit {name})")).unwrap_or_default())]
     TooLarge {
-        /// Step.
+        /// The step that failed, and of what.
         what: Subject,
-        /// Bytes.
+        /// Bytes that the limit allows.
         limit: u64,
         /// The limit, if it may be raised.
         name: Option<&'static str>,
@@ -265,9 +265,9 @@ pub enum Error {
     /// A list of more pages than the limit.
     #[error("{what} has more than {limit} pages (limit pages)")]
     TooManyPages {
-        /// Step.
+        /// The step that failed, and of what.
         what: Subject,
-        /// Pages.
+        /// Pages that the limit allows.
         limit: u64,
     },
 }

@@ -81,7 +81,7 @@ pub struct Error {
 pub enum RangeRule {
     /// The whole form.
     Form,
-    /// The unit.
+    /// The unit is not `bytes`.
     Unit,
     /// First byte, last byte and size, in this order.
     Order,

@@ -32,7 +32,7 @@ impl Scopes {
         Self::parse("registry:catalog:*")
     }
 
-    /// Both together.
+    /// The scopes of both sets, each with all of its actions.
     pub fn union(&self, other: &Self) -> Self {
         Self::parse(&format!("{self} {other}"))
     }

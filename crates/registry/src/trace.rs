@@ -40,19 +40,19 @@ pub enum TraceEvent {
     Paused(Paused),
 }
 
-/// A request.
+/// A request that is about to be sent.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Sent {
     /// Counts exchanges from 1, in the order in which they were begun.
     pub number: u64,
-    /// Logical registry.
+    /// The registry as its references name it, also where a relay was asked.
     pub registry: String,
     /// What it is a step of: `manifest`, `blob`, `token` …
     pub step: &'static str,
     /// The reference, digest or scope that it is for.
     pub name: String,
-    /// `GET`, `POST` …
+    /// Method of the request, such as `GET`.
     pub method: Method,
     /// URL, without query values that may be secret.
     pub url: String,
@@ -72,7 +72,7 @@ pub struct Sent {
 pub struct Answered {
     /// As in [`Sent`].
     pub number: u64,
-    /// Logical registry.
+    /// The registry as its references name it, also where a relay was asked.
     pub registry: String,
     /// The head of the answer, or in words why there is none.
     pub outcome: Result<TraceHead, String>,
@@ -108,7 +108,7 @@ pub struct Ended {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Paused {
-    /// Logical registry.
+    /// The registry as its references name it, also where a relay was asked.
     pub registry: String,
     /// The step that is tried again: `manifest`, `blob`, `token` …
     pub step: &'static str,

@@ -14,7 +14,7 @@ use std::{future::Future, time::Duration};
 /// A request that is ready to send: absolute URL, headers set but `Content-Length`, which is the [`Payload`]'s.
 pub type Request = http::Request<Payload>;
 
-/// Sends requests.
+/// Sends one HTTP request at a time and gives its answer, without retries.
 pub trait Transport {
     /// The body of an answer.
     type Body: Body;
@@ -39,7 +39,7 @@ pub trait Environment {
     /// Time since the Unix epoch.
     fn now(&self) -> Duration;
 
-    /// Waits.
+    /// Completes after this time.
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()>;
 
     /// 64 random bits, for jitter; never for secrets.
@@ -80,7 +80,7 @@ pub struct Error {
 pub enum ErrorKind {
     /// The host's name does not resolve.
     Resolve,
-    /// No connection.
+    /// The host was found, and no connection to it.
     Connect,
     /// The proxy does not answer, refuses, or is named by no usable URL.
     Proxy,
@@ -110,7 +110,7 @@ pub enum ErrorKind {
     Cors,
     /// In a page: the challenge could be read, the authorised request could not be sent; the registry refuses preflights.
     Preflight,
-    /// Anything else.
+    /// A failure that none of the others names.
     Other,
 }
 

@@ -190,7 +190,7 @@ impl<B: BlobFiles> ImageSource for FileImage<B> {
 pub enum BlobBytes<F> {
     /// In a file.
     File(F),
-    /// In memory.
+    /// Bytes that the descriptor has in `data`.
     Memory(Arc<[u8]>),
 }
 

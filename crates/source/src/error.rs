@@ -20,7 +20,7 @@ pub enum Error {
     NotFound {
         /// `blob`, `manifest`, `config`
         what: &'static str,
-        /// Its digest.
+        /// Digest that its descriptor has.
         digest: Digest,
     },
     /// The bytes are not those that the descriptor names.
@@ -36,23 +36,23 @@ pub enum Error {
     TooLarge {
         /// The document or blob.
         digest: Digest,
-        /// The limit.
+        /// Bytes that are allowed.
         limit: u64,
-        /// Its size.
+        /// Bytes that it has by its descriptor.
         got: u64,
     },
     /// A manifest or an index is refused.
     #[error("{digest}: {source}")]
     Document {
-        /// The document.
+        /// Digest of the document.
         digest: Digest,
-        /// Why.
+        /// What is wrong with it.
         source: manifest::Error,
     },
     /// A blob is a directory, a device, or a link that leads out of its place.
     #[error("blob is not a file of the layout: `{digest}`")]
     NotAFile {
-        /// Its digest.
+        /// Digest that names the blob.
         digest: Digest,
     },
     /// A range starts behind the end of a blob.
@@ -68,7 +68,7 @@ pub enum Error {
     Read {
         /// Path or name of the file.
         name: String,
-        /// Why.
+        /// What the operating system or the browser reported.
         error: Arc<io::Error>,
     },
 }
@@ -124,7 +124,7 @@ impl Classify for Unsupported {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SourceKind {
-    /// A registry.
+    /// A repository of a registry.
     Registry,
     /// An OCI layout in a directory.
     Layout,

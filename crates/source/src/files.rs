@@ -40,7 +40,7 @@ pub enum OpenError {
 /// What a source of images is made of.
 #[derive(Clone, Debug)]
 pub enum Place<D, F> {
-    /// A directory.
+    /// A directory, whose files are found by their paths.
     Directory(D),
     /// One file: an archive.
     File(F),

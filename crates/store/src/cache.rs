@@ -164,7 +164,7 @@ impl IndexCache {
 #[derive(Debug)]
 pub struct NewIndex {
     file: File,
-    /// Bytes written.
+    /// Bytes of the index that were written so far.
     length: u64,
     /// The cache that is to keep it, and where it is until then.
     place: Option<(IndexCache, PathBuf)>,

@@ -22,9 +22,9 @@ use std::{
 /// What a check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checked {
-    /// Blobs read.
+    /// Number of blobs that were read.
     pub blobs: u64,
-    /// Their bytes.
+    /// Bytes of these blobs.
     pub bytes: u64,
     /// Blobs that are not what their name says.
     pub damaged: Vec<Damaged>,
@@ -35,7 +35,7 @@ pub struct Checked {
 /// A blob that is not what its name says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damaged {
-    /// Its name.
+    /// Digest that the blob is stored under.
     pub digest: Digest,
     /// What is wrong with it.
     pub damage: Damage,

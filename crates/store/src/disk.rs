@@ -185,7 +185,7 @@ pub enum SpoolError {
     Scratch {
         /// The folder that it is in.
         folder: PathBuf,
-        /// Why.
+        /// What the operating system reported.
         source: io::Error,
     },
     /// It cannot be unpacked, or exceeds a limit.

@@ -9,7 +9,7 @@ use std::{io, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Reading failed.
+    /// A file or directory of the store cannot be read.
     #[error("cannot read `{}`: {source}", path.display())]
     Io {
         /// The file or directory.
@@ -17,7 +17,7 @@ pub enum Error {
         /// The error of the operating system.
         source: io::Error,
     },
-    /// Writing failed.
+    /// A file or directory of the store cannot be written.
     #[error("cannot write `{}`: {source}", path.display())]
     Write {
         /// The file or directory.

@@ -24,7 +24,7 @@ use std::{
 /// Result of a sweep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// Blobs removed.
+    /// Number of blobs that were removed.
     pub blobs: u64,
     /// Partial blobs removed.
     pub partials: u64,

@@ -36,7 +36,7 @@ pub enum Error {
     /// A layer is no archive of files.
     #[error("layer {layer} holds no files: it is {media_type}")]
     NoFiles {
-        /// Its number.
+        /// Number of the layer.
         layer: LayerNumber,
         /// What it is.
         media_type: MediaType,
@@ -44,15 +44,15 @@ pub enum Error {
     /// A layer cannot be unpacked.
     #[error("layer {layer}: {error}")]
     Decode {
-        /// Its number.
+        /// Number of the layer.
         layer: LayerNumber,
-        /// Why.
+        /// Why its bytes cannot be decompressed.
         error: decode::Error,
     },
     /// A layer unpacks to something else than its image says.
     #[error("layer {layer} does not unpack to its diff_id: {mismatch}")]
     DiffId {
-        /// Its number.
+        /// Number of the layer.
         layer: LayerNumber,
         /// What was expected, and what it is.
         mismatch: Mismatch,
@@ -60,9 +60,9 @@ pub enum Error {
     /// What is unpacked for the archive cannot be put down.
     #[error("cannot write `{path}`: {source}")]
     Scratch {
-        /// The folder.
+        /// The folder for scratch files.
         path: String,
-        /// Why.
+        /// What the operating system reported.
         source: io::Error,
     },
 }
@@ -98,7 +98,7 @@ impl From<porthole_store::Error> for Error {
 pub struct Stored<'l> {
     /// Where it is.
     pub local: &'l Local,
-    /// Which one.
+    /// Root descriptor of the image that is saved.
     pub root: &'l Descriptor,
 }
 

@@ -44,7 +44,7 @@ pub struct Copied {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The source.
+    /// The source, which is in files, cannot be read.
     #[error(transparent)]
     Local(#[from] local::Error),
     /// The store or layout that is written.

@@ -14,23 +14,23 @@ pub enum TransferEvent {
     },
     /// A document is there, verified.
     Document {
-        /// Its digest.
+        /// Digest of the document.
         digest: Digest,
-        /// Bytes.
+        /// Bytes of the document.
         size: u64,
         /// Whether it was fetched now.
         fetched: bool,
     },
     /// A document is with a registry now.
     Put {
-        /// Its digest.
+        /// Digest of the document.
         digest: Digest,
         /// The tag that it got.
         tag: Option<String>,
     },
     /// A blob is further than before.
     Blob {
-        /// Its digest.
+        /// Digest of the blob.
         digest: Digest,
         /// Bytes of all of it.
         size: u64,
@@ -61,7 +61,7 @@ pub enum BlobProgress {
     Committing,
     /// The registry took it over from another of its repositories.
     Mounted {
-        /// That repository.
+        /// Repository that it was mounted from.
         from: String,
     },
     /// Something failed, and is tried again.

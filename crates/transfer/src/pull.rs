@@ -74,7 +74,7 @@ pub enum Error {
     /// The registry, or the way to it.
     #[error(transparent)]
     Registry(#[from] porthole_registry::Error),
-    /// The store.
+    /// The store cannot be read or written.
     #[error(transparent)]
     Store(#[from] porthole_store::Error),
     /// The index has no such image.
@@ -86,7 +86,7 @@ pub enum Error {
     /// More blobs and manifests than one image may have.
     #[error("image has too many parts: expected at most {limit} blobs and manifests (limit descriptors)")]
     TooMany {
-        /// [`Limits::descriptors`]
+        /// The value of [`Limits::descriptors`].
         limit: u64,
     },
     /// Other bytes than promised, twice.

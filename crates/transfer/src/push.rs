@@ -82,7 +82,7 @@ pub struct Pushed {
 /// A number of blobs and of their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Amount {
-    /// Blobs.
+    /// Number of blobs.
     pub blobs: usize,
     /// Bytes of all of them.
     pub bytes: u64,
@@ -102,7 +102,7 @@ pub enum Error {
     /// The registry that is written to, or the way to it.
     #[error(transparent)]
     Registry(#[from] porthole_registry::Error),
-    /// The source.
+    /// The source of the image cannot be read.
     #[error(transparent)]
     Source(#[from] source::Error),
     /// The image cannot be pushed as it is.

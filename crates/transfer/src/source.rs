@@ -32,21 +32,21 @@ pub enum Source {
     Registry(Remote),
     /// A layout, an archive or the store.
     Local {
-        /// Opened.
+        /// The layout or archive, opened.
         local: Arc<Local>,
         /// The image in it.
         root: Descriptor,
     },
     /// The blob of one layer in a file.
     Layer {
-        /// The file.
+        /// Path of the blob's file.
         path: PathBuf,
         /// Limits of what reads it.
         limits: Limits,
     },
     /// The blobs of an image while it is pulled. Its documents are known from the pull.
     Pull {
-        /// The pull.
+        /// What follows the blobs while they arrive.
         follow: Follow,
         /// Limits of what reads it.
         limits: Limits,

@@ -19,7 +19,7 @@ impl FileWriter {
         Self { file, position: 0, end: 0 }
     }
 
-    /// Appends data.
+    /// Appends data to the file.
     pub(crate) fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let (zeros, rest) = self.split_zeros(bytes);

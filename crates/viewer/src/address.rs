@@ -12,7 +12,7 @@ use std::fmt;
 pub struct Address {
     /// The reference as typed; `None` is the start page.
     pub reference: Option<String>,
-    /// `os/architecture[/variant]`.
+    /// Chosen platform, `os/architecture[/variant]`; `None` lets the page choose.
     pub platform: Option<String>,
     /// Which files are listed.
     pub view: ViewMode,
@@ -70,9 +70,9 @@ pub enum Tab {
     Compare,
     /// The manifest's bytes.
     Manifest,
-    /// The configuration.
+    /// The configuration, as text.
     Config,
-    /// HTTP exchanges.
+    /// The HTTP exchanges of the look.
     Wire,
 }
 

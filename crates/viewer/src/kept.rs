@@ -42,9 +42,9 @@ pub trait KeptFiles {
 /// A file that is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptFile {
-    /// Its name.
+    /// Name of the file, made of the layer's digest.
     pub name: String,
-    /// Bytes.
+    /// Bytes of the file.
     pub size: u64,
     /// When it was written, in seconds since 1970.
     pub written: u64,

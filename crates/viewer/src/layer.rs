@@ -33,7 +33,7 @@ pub enum WorkerOrder {
     Config {
         /// Number of the job.
         job: u32,
-        /// The configuration.
+        /// The configuration's bytes as text.
         config: String,
         /// The instructions, bottom first.
         instructions: Vec<String>,
@@ -87,14 +87,14 @@ impl ReadJob {
 pub struct KeptIndex {
     /// Where a worker's transport reads it. `None` = its bytes come with the order.
     pub url: Option<String>,
-    /// Bytes.
+    /// Bytes of the index.
     pub size: u64,
 }
 
 /// A GET that is ready to send.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct BlobRequest {
-    /// Absolute.
+    /// Absolute URL of the blob.
     pub url: String,
     /// Names and values; may hold a token, so it is never printed.
     pub headers: Vec<(String, String)>,
@@ -128,14 +128,14 @@ pub enum WorkerReport {
         compressed: u64,
         /// Bytes of the tar.
         uncompressed: u64,
-        /// Entries.
+        /// Number of entries so far.
         entries: u64,
     },
     /// Entries of the layer, in archive order.
     Entries {
         /// Number of the job.
         job: u32,
-        /// A [batch](porthole_core::seek::BatchReader).
+        /// The entries, as a [batch](porthole_core::seek::BatchReader).
         #[serde(skip)]
         batch: Vec<u8>,
     },
@@ -143,7 +143,7 @@ pub enum WorkerReport {
     Index {
         /// Number of the job.
         job: u32,
-        /// The index.
+        /// Bytes of the index.
         #[serde(skip)]
         index: Vec<u8>,
     },
@@ -156,7 +156,7 @@ pub enum WorkerReport {
     Found {
         /// Number of the job.
         job: u32,
-        /// The findings.
+        /// What the probe found.
         found: Box<ProbeFound>,
     },
     /// There is no probe for what is to be looked for; nothing was read.
@@ -177,11 +177,11 @@ pub enum WorkerReport {
     Failed {
         /// Number of the job.
         job: u32,
-        /// Class.
+        /// Class of the failure.
         kind: FailureClass,
         /// What keeps the page from the blob, where that is known.
         cause: Option<FailureCause>,
-        /// In words.
+        /// Why, for a person.
         text: String,
     },
     /// An HTTP exchange, as far as it is known: when it is sent, answered and ended.
@@ -232,7 +232,7 @@ pub struct LayerFindings {
     pub compressed: u64,
     /// Bytes of the tar.
     pub uncompressed: u64,
-    /// Entries.
+    /// Number of entries in the archive.
     pub entries: u64,
     /// Entries that well-known readers list differently.
     pub ambiguous: u64,

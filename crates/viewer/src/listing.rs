@@ -19,7 +19,7 @@ pub struct Expansion {
 }
 
 impl Expansion {
-    /// Every directory.
+    /// Every directory is open.
     pub fn all() -> Self {
         Self { all: true, but: HashSet::new() }
     }

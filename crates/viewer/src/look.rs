@@ -399,7 +399,7 @@ impl Look {
         self.chain_stale = true;
     }
 
-    /// Another view.
+    /// Lists the rows of another view.
     pub fn set_view(&mut self, view: FileView) {
         if view.filter != self.view.filter {
             self.sifted = Expansion::all();

@@ -43,11 +43,11 @@ pub enum FoundRecord {
 /// What is recorded of a package beside its name and version.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FoundDetails {
-    /// Architecture.
+    /// Architecture that the package is built for.
     pub architecture: Option<String>,
     /// Name of the source package, and its version if it has one of its own.
     pub source: Option<(String, Option<String>)>,
-    /// Licence.
+    /// Licence as the package states it.
     pub licence: Option<String>,
     /// The organisation that built it.
     pub vendor: Option<String>,
@@ -61,7 +61,7 @@ pub struct FoundDetails {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FoundOwner {
-    /// dpkg's name.
+    /// Name of a package of dpkg.
     Deb(String),
     /// Escaped path of the directory with its metadata.
     Directory(String),

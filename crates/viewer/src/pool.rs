@@ -38,7 +38,7 @@ pub(crate) struct Assignment {
     pub(crate) look: u32,
     /// 0 = bottom, or [`CONFIG`].
     pub(crate) layer: u32,
-    /// What for.
+    /// What the layer is read for.
     pub(crate) task: Task,
 }
 
@@ -50,7 +50,7 @@ pub(crate) const CONFIG: u32 = u32::MAX;
 pub(crate) enum Task {
     /// Its list of files.
     List,
-    /// A probe.
+    /// Looking for something in its files.
     Probe(ProbeKind),
 }
 

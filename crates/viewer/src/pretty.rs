@@ -6,7 +6,7 @@
 pub struct Token {
     /// What it is.
     pub kind: TokenKind,
-    /// Its text.
+    /// The characters as they are in the document, or the space between them.
     pub text: String,
 }
 

@@ -10,7 +10,7 @@ use crate::{
 use porthole_core::tar::Entry;
 use serde::{Deserialize, Serialize};
 
-/// Makes probes.
+/// Makes probes, of which each looks into the files of one layer.
 pub trait ProbeEngine {
     /// A probe for one layer.
     ///

@@ -64,7 +64,7 @@ use std::fmt;
 pub enum Command {
     /// First of all: settings, and the page's base URL (`document.baseURI`), beside which `relay.json` may be.
     Start {
-        /// `document.baseURI`.
+        /// Address that relative addresses refer to (`document.baseURI` in a page).
         base: String,
         /// What the person chose about relays.
         relay: RelaySettings,
@@ -98,7 +98,7 @@ pub enum Command {
     },
     /// The window of rows on the screen. Answered at once with [`Event::Rows`], and again whenever they change.
     Rows {
-        /// First row.
+        /// Index of the first row.
         from: u64,
         /// One past the last row.
         to: u64,
@@ -110,12 +110,12 @@ pub enum Command {
     },
     /// Show what a directory holds.
     Expand {
-        /// Escaped path.
+        /// Path, escaped as `porthole ls --json` prints it.
         path: String,
     },
     /// Hide what a directory holds.
     Collapse {
-        /// Escaped path.
+        /// Path, escaped as `porthole ls --json` prints it.
         path: String,
     },
     /// Expand every directory.
@@ -124,19 +124,19 @@ pub enum Command {
     CollapseAll,
     /// Select a path and expand its parents, or select nothing. Answered with [`Event::Selected`].
     Select {
-        /// Escaped path.
+        /// Path, escaped as `porthole ls --json` prints it.
         path: Option<String>,
     },
     /// The beginning of the file at a path. Answered with [`Event::Content`], once or more.
     Read {
-        /// Escaped path.
+        /// Path, escaped as `porthole ls --json` prints it.
         path: String,
         /// Even where that costs much.
         anyway: bool,
     },
     /// All of the file at a path, to be saved. Answered with [`Event::Content`].
     Save {
-        /// Escaped path.
+        /// Path, escaped as `porthole ls --json` prints it.
         path: String,
     },
     /// The waste of the image. Answered with [`Event::Waste`] when every layer is settled.
@@ -147,19 +147,19 @@ pub enum Command {
     SaveWire,
     /// Save the image as an archive. Answered with [`Event::Archive`], several times.
     SaveArchive {
-        /// Which.
+        /// Format of the archive.
         format: ArchiveFormat,
     },
     /// Give the archive up that is being saved; no file is left.
     StopArchive,
     /// What each layer did to a path. Answered with [`Event::Versions`].
     Versions {
-        /// Escaped path.
+        /// Path, escaped as `porthole ls --json` prints it.
         path: String,
     },
     /// The beginning of a version of a file. Answered with [`Event::VersionContent`], once or more.
     ReadVersion {
-        /// Escaped path.
+        /// Path, escaped as `porthole ls --json` prints it.
         path: String,
         /// Layer that wrote the version, or removed it. 0 = bottom.
         layer: u32,
@@ -168,7 +168,7 @@ pub enum Command {
     },
     /// How two versions of a file differ. Answered with [`Event::VersionDiff`], once or more.
     DiffVersions {
-        /// Escaped path.
+        /// Path, escaped as `porthole ls --json` prints it.
         path: String,
         /// Layer of the first version. 0 = bottom.
         before: u32,
@@ -189,7 +189,7 @@ pub enum Command {
     },
     /// How a file differs between the two images that are compared. Answered with [`Event::FileDiff`], once or more.
     DiffFile {
-        /// Escaped path.
+        /// Path, escaped as `porthole ls --json` prints it.
         path: String,
         /// Even where that costs much.
         anyway: bool,
@@ -213,13 +213,13 @@ pub enum Command {
     },
     /// Show these packages. Answered with [`Event::Packages`], and again whenever more is known.
     ShowPackages {
-        /// Which.
+        /// Which packages, in which order, and how many.
         view: PackageView,
     },
     /// Show tags of the image's repository, or repositories of its registry. Answered with [`Event::Names`], and again whenever
     /// more is known.
     ShowNames {
-        /// Which.
+        /// Which list, filtered and ordered how.
         query: NameQuery,
         /// How many at most.
         most: u32,
@@ -228,22 +228,22 @@ pub enum Command {
     },
     /// What a tag of that list stands for. Answered with [`Event::Names`].
     AskAboutTag {
-        /// The tag.
+        /// The tag, which the list has.
         tag: String,
     },
     /// A map of files. Answered with [`Event::Map`].
     Map {
-        /// Which.
+        /// Which directory, and how many areas.
         wish: MapWish,
     },
     /// Save what a command line prints. Answered with [`Event::Exported`].
     Export {
-        /// What.
+        /// Which command's output, with its options.
         wish: ExportWish,
     },
     /// Stop a probe, and keep what it found.
     StopProbe {
-        /// Which kind.
+        /// The kind of probe to stop.
         kind: ProbeKind,
     },
     /// How much is kept from one visit to the next. Answered with [`Event::Kept`].
@@ -252,9 +252,9 @@ pub enum Command {
     WipeKept,
     /// Credentials typed by the person; they stay in the session's memory. Does not look again: send `Retry`.
     SignIn {
-        /// Logical registry.
+        /// The registry as the reference names it, also where a relay is asked.
         registry: String,
-        /// User name.
+        /// Name of the user at the registry.
         username: String,
         /// Password or token.
         password: Secret,
@@ -273,7 +273,7 @@ pub enum Command {
     },
     /// Use the relay for this registry from now on. Does not look again: send `Retry`.
     UseRelay {
-        /// Logical registry.
+        /// The registry as the reference names it, also where a relay is asked.
         registry: String,
     },
 }
@@ -308,6 +308,6 @@ pub enum RelayMode {
     Auto,
     /// For every registry.
     Always,
-    /// For none.
+    /// No registry is reached through it.
     Never,
 }

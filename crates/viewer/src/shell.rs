@@ -68,9 +68,9 @@ fn argument(path: Option<&str>) -> String {
 /// What `porthole ls` can list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LsListing {
-    /// All layers.
+    /// What a container sees, `porthole ls`.
     Merged,
-    /// One layer.
+    /// One layer alone, `porthole ls --layer`.
     Only(LayerNumber),
     /// Deleted or overwritten files.
     Deleted,

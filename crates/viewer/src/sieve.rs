@@ -16,10 +16,10 @@ use std::borrow::Cow;
 /// Case is ignored. Paths are matched as they are shown, with escapes.
 #[derive(Debug, Default)]
 pub enum PathFilter {
-    /// Everything fits.
+    /// Nothing was typed: everything fits.
     #[default]
     All,
-    /// Lower-case text.
+    /// Text to be contained, in lower case.
     Text(String),
     /// An expression for the name alone.
     Name(Regex),

@@ -43,7 +43,7 @@ pub struct State {
     pub ready: bool,
     /// Number of the current look; 0 before the first.
     pub look: u32,
-    /// The address.
+    /// What the address of the page names.
     pub route: Address,
     /// What is known once manifest and config are verified.
     pub image: Option<Rc<ImageSummary>>,
@@ -158,7 +158,7 @@ pub struct State {
 /// A file that a person opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenedFile {
-    /// Its name.
+    /// Name of the file on the person's machine.
     pub name: String,
     /// The reference that stands for it.
     pub reference: String,
@@ -178,9 +178,9 @@ pub struct RecentReference {
 pub enum RecentAction {
     /// Pin one, or no longer.
     Pin(String, bool),
-    /// Forget one.
+    /// Forget this reference.
     Forget(String),
-    /// Forget all.
+    /// Forget all references.
     Wipe,
     /// Keep further ones, or not.
     Keep(bool),
@@ -202,11 +202,11 @@ pub struct AskedComparison {
 /// How the registry of this look is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LookRoute {
-    /// Logical registry.
+    /// The registry as the reference names it, also where a relay is asked.
     pub registry: String,
-    /// How.
+    /// Directly, through the relay, or not at all.
     pub way: Way,
-    /// Why.
+    /// Why this way was taken.
     pub reason: RouteReason,
 }
 
@@ -215,14 +215,14 @@ pub struct LookRoute {
 pub enum Dialog {
     /// Credentials for a registry.
     SignIn {
-        /// Logical registry.
+        /// The registry as the reference names it, also where a relay is asked.
         registry: String,
         /// Others were sent and refused.
         refused: bool,
     },
     /// May a password go through a relay on another machine?
     RelayPassword {
-        /// Logical registry.
+        /// The registry as the reference names it, also where a relay is asked.
         registry: String,
         /// Base URL of the relay.
         relay: String,
@@ -238,7 +238,7 @@ pub enum Dialog {
 /// What a person does with a list of names.
 #[derive(Clone, Debug)]
 pub enum NameAction {
-    /// Show others.
+    /// Show the names of another query.
     Show(NameQuery),
     /// Show more of them.
     More,

@@ -10,7 +10,8 @@ use crate::{argument::SourceArgument, error::Error, output::print_json, session:
 /// Print the digest of the manifest or index
 ///
 /// Prints the digest of the document that the source names. If that is an index and `--platform` is given, prints the digest of that
-/// platform's manifest. A registry is asked with HEAD if it allows that, which does not count as a pull.
+/// platform's manifest. A registry is asked with HEAD if it allows that, which does not count as a pull: the digest is then the one that
+/// the registry states. With `--full` it is computed from the bytes of the document.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -8,19 +8,19 @@ use crate::media_type::Compression;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Format {
-    /// gzip.
+    /// gzip (RFC 1952).
     Gzip,
-    /// zstd.
+    /// Zstandard (RFC 8878).
     Zstd,
-    /// Uncompressed tar.
+    /// A tar archive without compression.
     Tar,
-    /// xz.
+    /// xz, which is recognised and not decoded.
     Xz,
-    /// bzip2.
+    /// bzip2, which is recognised and not decoded.
     Bzip2,
-    /// lz4.
+    /// lz4, which is recognised and not decoded.
     Lz4,
-    /// zip.
+    /// zip, which is recognised and not decoded.
     Zip,
 }
 

@@ -131,7 +131,7 @@ pub enum Finding {
     Size {
         /// Size in the descriptor.
         expected: u64,
-        /// Bytes received.
+        /// Bytes that were received.
         got: u64,
     },
     /// The content contradicts the declared media type.
@@ -146,7 +146,7 @@ pub enum Finding {
         /// The detected format.
         found: Format,
     },
-    /// Decompression failed.
+    /// The bytes of the blob cannot be decompressed.
     Decode(decode::Error),
     /// The tar scan failed.
     Tar(tar::Error),

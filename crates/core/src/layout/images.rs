@@ -92,7 +92,7 @@ pub enum ChoiceError {
     /// No image has the name.
     #[error("no image is named `{name}`; available: {}", list(available))]
     NoSuchName {
-        /// The name.
+        /// The name that was asked for.
         name: String,
         /// The names that exist.
         available: Vec<String>,
@@ -106,7 +106,7 @@ pub enum ChoiceError {
     /// Several images have the name.
     #[error("several images are named `{name}`: {}", list(digests))]
     SameName {
-        /// The name.
+        /// The name that several images have.
         name: String,
         /// Their digests, each of which is a name too.
         digests: Vec<String>,

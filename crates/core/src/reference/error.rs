@@ -34,7 +34,7 @@ pub enum Error {
     /// The text is the address of a page for people, at a host that is no registry or under a path that is no repository.
     #[error("invalid reference: expected a registry, got a page of `{host}`")]
     Page {
-        /// The host.
+        /// Host of the page, such as `hub.docker.com`.
         host: String,
     },
     /// The text is an image id (64 hex digits), which Docker does not accept as a name.

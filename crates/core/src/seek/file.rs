@@ -18,7 +18,7 @@ use crate::{
 /// [`finish`](FileReader::finish). A byte is returned only after its span was checked, and at most one span is held.
 pub struct FileReader {
     range: Range<u64>,
-    /// Bytes pushed.
+    /// Bytes of the blob that were pushed so far.
     pushed: u64,
     /// What has arrived of the span, and the hash at its start.
     span: Vec<u8>,
@@ -321,7 +321,7 @@ pub enum Error {
     Digest {
         /// In bytes of the blob.
         range: Range<u64>,
-        /// The blob's.
+        /// What the index has for the span.
         expected: Digest,
         /// With these bytes.
         got: Digest,
@@ -331,7 +331,7 @@ pub enum Error {
     Truncated {
         /// Bytes of the range.
         expected: u64,
-        /// Bytes pushed.
+        /// Bytes that were pushed before the blob ended.
         got: u64,
     },
     /// More bytes came than the range has.

@@ -27,7 +27,7 @@ pub enum AtPath {
     Entry(Box<Located>),
     /// No entry, but entries below it: a directory that the archive implies.
     Implied,
-    /// Nothing.
+    /// The layer says nothing of the path.
     Nothing,
 }
 

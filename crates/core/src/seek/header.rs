@@ -337,7 +337,7 @@ pub enum Malformed {
     /// There are too many.
     #[error("seek index of more than {limit} bytes")]
     TooLarge {
-        /// Bytes allowed.
+        /// Bytes that an index may have.
         limit: u64,
     },
 }

@@ -107,7 +107,7 @@ pub enum Seekable {
     Anywhere,
     /// From the start and from places that are at most this many unpacked bytes apart.
     Checkpoints {
-        /// Unpacked bytes.
+        /// Unpacked bytes from one such place to the next, at most.
         apart: u64,
     },
     /// Only from its start, because it is one zstd frame or one deflate block: reading a file costs everything up to it.

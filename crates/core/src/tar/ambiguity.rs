@@ -47,7 +47,7 @@ pub enum EntryAmbiguity {
 }
 
 impl EntryAmbiguity {
-    /// All reasons.
+    /// Every reason, in the order of declaration.
     pub const ALL: [Self; 20] = [
         Self::SizeOnNonFile,
         Self::PaxSize,

@@ -25,7 +25,7 @@ pub enum Error {
     FieldTooLong {
         /// Start of its header.
         offset: u64,
-        /// Bytes allowed.
+        /// Bytes that an extension may have.
         limit: u64,
     },
     /// A sparse map exceeds the limit.
@@ -57,27 +57,27 @@ pub enum Error {
         offset: u64,
         /// Length of the name in bytes.
         length: u64,
-        /// Bytes allowed.
+        /// Bytes that a path may have.
         limit: u64,
     },
     /// The archive has more entries than [`Limits::entries`](crate::limits::Limits::entries).
     #[error("more than {limit} entries (limit entries)")]
     TooManyEntries {
-        /// Entries allowed.
+        /// Entries that an archive may have.
         limit: u64,
     },
     /// The requested logical data, holes of sparse files included, exceeds
     /// [`Limits::unpacked_bytes`](crate::limits::Limits::unpacked_bytes).
     #[error("entries hold more than {limit} bytes (limit unpacked_bytes)")]
     TooMuchData {
-        /// Bytes allowed.
+        /// Unpacked bytes that a layer may have.
         limit: u64,
     },
     /// The requested logical data, holes of sparse files included, grows faster than
     /// [`Limits::expansion_ratio`](crate::limits::Limits::expansion_ratio).
     #[error("entries hold more than {limit} times the size of the archive (limit expansion_ratio)")]
     Expansion {
-        /// Ratio allowed.
+        /// Logical bytes that are allowed for each stored byte.
         limit: u64,
     },
 }
@@ -111,17 +111,17 @@ pub enum Field {
     LoneZeroBlock,
     /// Size of the data.
     Size,
-    /// File mode.
+    /// `mode`, the permission bits.
     Mode,
-    /// Numeric owner.
+    /// `uid`, the owner's user id.
     Uid,
-    /// Numeric group.
+    /// `gid`, the owner's group id.
     Gid,
-    /// Modification time.
+    /// `mtime`, when the content was modified.
     ModTime,
-    /// Access time.
+    /// `atime`, of a GNU header or an extension.
     AccessTime,
-    /// Change time.
+    /// `ctime`, of a GNU header or an extension.
     ChangeTime,
     /// Major device number.
     DevMajor,

@@ -314,7 +314,7 @@ pub enum Error {
     /// A chunk is larger than [`Limits::chunk_bytes`].
     #[error("a chunk has more than {limit} bytes (limit chunk_bytes)")]
     TooLarge {
-        /// Bytes allowed.
+        /// Bytes that a chunk may have when it is unpacked.
         limit: u64,
     },
     /// More bytes were pushed than requested.
@@ -326,7 +326,7 @@ pub enum Error {
     /// Requested bytes are missing.
     #[error("file is not whole: expected {expected} more bytes of the layer")]
     Incomplete {
-        /// Bytes missing.
+        /// Bytes that were still to come.
         expected: u64,
     },
     /// A gzip member or zstd frame ends before its last chunk.

@@ -22,7 +22,7 @@ pub enum Error {
         name: &'static str,
         /// Description of the expected value.
         expected: &'static str,
-        /// The value.
+        /// Value of the annotation, escaped and cut.
         got: String,
     },
     /// The descriptor announces a TOC, but the layer has no footer.
@@ -44,13 +44,13 @@ pub enum Error {
     /// The TOC exceeds [`Limits::toc_bytes`](crate::limits::Limits::toc_bytes), compressed or uncompressed.
     #[error("table of contents has more than {limit} bytes (limit toc_bytes)")]
     TooLarge {
-        /// Bytes allowed.
+        /// Bytes that a table may have when it is unpacked.
         limit: u64,
     },
     /// The TOC has more entries than [`Limits::entries`](crate::limits::Limits::entries).
     #[error("table of contents has more than {limit} entries (limit entries)")]
     TooManyEntries {
-        /// Entries allowed.
+        /// Entries that a table may have.
         limit: u64,
     },
     /// More bytes were pushed than requested.
@@ -62,7 +62,7 @@ pub enum Error {
     /// Requested bytes are missing.
     #[error("table of contents is not whole: expected {expected} more bytes")]
     Incomplete {
-        /// Bytes missing.
+        /// Bytes that were still to come.
         expected: u64,
     },
     /// The TOC does not match the digest in the annotation.
@@ -103,7 +103,7 @@ pub enum Error {
     /// Arrays and objects are nested too deeply.
     #[error("table of contents is nested more than {limit} levels deep")]
     TooDeep {
-        /// Levels allowed.
+        /// Levels of nesting that are read.
         limit: u32,
     },
     /// Two keys of an object are equal when case is ignored, as Go's parser does.
@@ -148,7 +148,7 @@ impl Classify for Error {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Unknown `type`.
+    /// A `type` that no version of the format has.
     #[error("unknown type `{0}`")]
     Type(String),
     /// A `chunk` entry that does not follow a file.
@@ -159,7 +159,7 @@ pub enum Fault {
     Negative {
         /// Name of the property.
         field: &'static str,
-        /// Its value.
+        /// Value of the field, which must not be negative.
         got: i64,
     },
     /// `modtime` is not an RFC 3339 time.
@@ -170,19 +170,19 @@ pub enum Fault {
     Digest {
         /// Name of the property.
         field: &'static str,
-        /// Its value.
+        /// Value of the field, escaped and cut.
         got: String,
     },
     /// The value of an extended attribute is not base64. Holds the attribute's name.
     #[error("xattrs: expected base64 for `{0}`")]
     Xattr(String),
-    /// Unknown `chunkType`.
+    /// A `chunkType` that no version of the format has.
     #[error("unknown chunk type `{0}`")]
     ChunkType(String),
     /// A name or link target exceeds [`Limits::path_bytes`](crate::limits::Limits::path_bytes).
     #[error("name of more than {limit} bytes (limit path_bytes)")]
     NameTooLong {
-        /// Bytes allowed.
+        /// Bytes that a name may have.
         limit: u64,
     },
 }

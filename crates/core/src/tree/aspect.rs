@@ -21,9 +21,9 @@ pub enum Aspect {
     Mode,
     /// User or group.
     Owner,
-    /// Modification time.
+    /// The time of modification, to the second.
     Time,
-    /// Extended attributes.
+    /// An extended attribute, or its value.
     Xattr,
     /// The set of paths (present on both sides) that are hard links to each other.
     Links,

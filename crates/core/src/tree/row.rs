@@ -26,9 +26,9 @@ pub struct Row {
     pub total: u64,
     /// Permission bits, including set-uid, set-gid and sticky.
     pub mode: u32,
-    /// Numeric owner.
+    /// Numeric user id of the owner.
     pub uid: i64,
-    /// Numeric group.
+    /// Numeric group id of the owner.
     pub gid: i64,
     /// Modification time in seconds since 1970.
     pub mtime: i64,

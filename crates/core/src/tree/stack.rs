@@ -41,7 +41,7 @@ pub(super) struct Open {
     pub(super) implied: u64,
     /// Paths of PAX global headers. They create nothing, but count as entries of the layer for opaque markers.
     global: HashSet<u32>,
-    /// See [`FileTree::is_plain`].
+    /// What [`FileTree::is_plain`] returned before this layer.
     pub(super) plain: bool,
     /// Directories with whiteouts of this layer.
     pub(super) whitened: HashSet<u32>,

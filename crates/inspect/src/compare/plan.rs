@@ -7,9 +7,9 @@ use std::collections::HashSet;
 /// One of two images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImageSide {
-    /// The first.
+    /// The image that is named first.
     Before,
-    /// The second.
+    /// The image that is named second.
     After,
 }
 
@@ -33,14 +33,14 @@ pub enum LayerRun {
     Read {
         /// The image whose blobs are read.
         from: ImageSide,
-        /// Bottom first.
+        /// The layers to read, bottom first.
         jobs: Vec<LayerJob>,
     },
     /// A layer that was read before.
     Kept {
         /// Its place in the image that it is stacked for.
         layer: u32,
-        /// Its diff_id.
+        /// Digest of the unpacked layer.
         diff_id: Digest,
     },
 }

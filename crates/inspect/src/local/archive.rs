@@ -77,7 +77,7 @@ pub struct Window<F> {
 }
 
 impl<F> Window<F> {
-    /// The archive.
+    /// The file of the archive that the window is part of.
     pub fn file(&self) -> &F {
         &self.file
     }

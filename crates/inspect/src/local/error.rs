@@ -26,23 +26,23 @@ pub enum Error {
     /// The archive is compressed as a whole, so that its files cannot be found without unpacking it.
     #[error("archive is compressed with {compression}: expected a plain tar: `{name}`")]
     Compressed {
-        /// The archive.
+        /// Name of the archive.
         name: String,
-        /// Its compression.
+        /// The compression of the archive as a whole.
         compression: decode::Format,
     },
     /// The archive is compressed as a whole, and cannot be unpacked.
     #[error("archive `{name}`: {source}")]
     Decode {
-        /// The archive.
+        /// Name of the archive.
         name: String,
-        /// Why.
+        /// Why its bytes cannot be decompressed.
         source: decode::Error,
     },
     /// The archive is compressed as a whole, with xz, and cannot be unpacked.
     #[error("archive `{name}`: xz: {reason}")]
     Xz {
-        /// The archive.
+        /// Name of the archive.
         name: String,
         /// Why, in the words of the decoder.
         reason: String,
@@ -58,39 +58,39 @@ pub enum Error {
     /// The tar is broken.
     #[error("archive is broken: `{name}`: {source}")]
     Tar {
-        /// The archive.
+        /// Name of the archive.
         name: String,
-        /// Why.
+        /// Which header is malformed, and how.
         source: tar::Error,
     },
     /// The names of the archive's entries take more memory than they may.
     #[error("archive has too many names: expected at most {limit} bytes of them: `{name}`")]
     TooManyNames {
-        /// The archive.
+        /// Name of the archive.
         name: String,
-        /// [`ARCHIVE_NAME_BYTES`](porthole_core::limits::ARCHIVE_NAME_BYTES)
+        /// Bytes that names may take: [`ARCHIVE_NAME_BYTES`](porthole_core::limits::ARCHIVE_NAME_BYTES).
         limit: u64,
     },
     /// A document of the layout is refused.
     #[error("layout `{name}`: {source}")]
     Layout {
-        /// The layout.
+        /// Name of the layout.
         name: String,
-        /// Why.
+        /// Which file of the layout is malformed, and how.
         source: layout::Error,
     },
     /// The `manifest.json` of a docker-archive is refused.
     #[error("archive `{name}`: {source}")]
     Archive {
-        /// The archive.
+        /// Name of the archive.
         name: String,
-        /// Why.
+        /// What is wrong with `manifest.json`.
         source: archive::Error,
     },
     /// The documents of a docker-archive contradict what it holds.
     #[error("archive `{name}`: {what}")]
     Inconsistent {
-        /// The archive.
+        /// Name of the archive.
         name: String,
         /// What is wrong, in words.
         what: String,

@@ -13,7 +13,7 @@ pub enum BlobFile<A, B> {
     Directory(A),
     /// A part of an archive.
     Archive(B),
-    /// In memory.
+    /// Bytes that were made when the place was opened.
     Memory(Arc<[u8]>),
 }
 

@@ -38,7 +38,7 @@ pub enum SearchError {
     Index {
         /// Index of the layer in the image, from 0.
         layer: u32,
-        /// Why.
+        /// Why the index cannot be read.
         error: seek::Error,
     },
     /// Only a tree of the layers can tell: a chain of hard links is too long, or the layers are not

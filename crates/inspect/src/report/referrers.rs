@@ -22,7 +22,7 @@ pub enum Via {
     Index,
 }
 
-/// A referrer.
+/// A document that refers to the image, as `porthole referrers --json` prints it.
 pub struct ReferrerReport {
     /// Digest of the document.
     pub digest: Digest,
@@ -32,7 +32,7 @@ pub struct ReferrerReport {
     pub artifact_type: Option<MediaType>,
     /// Bytes of the document.
     pub size: u64,
-    /// Its annotations.
+    /// Annotations of the document by key.
     pub annotations: BTreeMap<String, String>,
     /// How it was found.
     pub via: Via,

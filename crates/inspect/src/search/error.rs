@@ -19,7 +19,7 @@ pub enum Error {
     /// Compiled, it exceeds [`PROGRAM_BYTES`](super::PROGRAM_BYTES).
     #[error("the expression is too large: expected at most {limit} bytes when compiled")]
     TooLarge {
-        /// The limit.
+        /// Bytes that a compiled pattern may take.
         limit: usize,
     },
     /// It has a part with no equivalent in UTF-16.

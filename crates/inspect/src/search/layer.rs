@@ -14,7 +14,7 @@ pub struct ContentHit {
     pub path: Arc<[u8]>,
     /// Where the data of the file starts in the archive of the layer.
     pub content: u64,
-    /// The line.
+    /// The line, with the places of the matches in it.
     pub line: MatchedLine,
 }
 
@@ -34,11 +34,11 @@ pub struct FileHits {
 pub struct LayerHits {
     /// The files with matches, in archive order.
     pub files: Vec<FileHits>,
-    /// Matching lines.
+    /// Number of lines that match.
     pub lines: u64,
     /// Files that were searched.
     pub searched: u64,
-    /// Their bytes.
+    /// Unpacked bytes that were searched.
     pub bytes: u64,
 }
 

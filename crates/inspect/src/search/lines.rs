@@ -61,7 +61,7 @@ impl LineSearch {
         Self { pattern: pattern.clone(), cache, window, overlap, buffer: Vec::new(), state: State::START }
     }
 
-    /// Takes data.
+    /// Searches the next bytes of the file; `found` gets each line that matches.
     pub fn push(&mut self, mut data: &[u8], found: &mut impl FnMut(MatchedLine)) {
         while !data.is_empty() {
             // The buffer is searched when it is full and not before, so that the split of the data does not matter.

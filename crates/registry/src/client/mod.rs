@@ -133,7 +133,7 @@ impl<T> Registry<T> {
         Self { transport, options, tokens, accounts, places, decoded, foreign }
     }
 
-    /// The transport.
+    /// The transport that the client sends its requests with.
     pub fn transport(&self) -> &T {
         &self.transport
     }

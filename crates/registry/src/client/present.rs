@@ -79,6 +79,6 @@ pub enum Mount {
     Mounted,
     /// It has not, but a session is open to upload it.
     Opened(Opened),
-    /// Neither.
+    /// The registry neither has the blob nor mounted it.
     No,
 }

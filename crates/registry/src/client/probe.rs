@@ -15,7 +15,7 @@ use http::{HeaderMap, Method, StatusCode};
 use porthole_core::reference::Reference;
 use std::{fmt, time::Duration};
 
-/// Who asks.
+/// As whom a probe is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asker {
     /// No user: without authorization, and a challenge is an answer.
@@ -29,9 +29,9 @@ pub enum Asker {
 pub struct Probed {
     /// URL that answered.
     pub url: Url,
-    /// Its status.
+    /// Status of the last answer, after redirects.
     pub status: StatusCode,
-    /// Its headers.
+    /// Header fields of the last answer.
     pub headers: HeaderMap,
     /// The start of its body, at most [`error_body_bytes`](porthole_core::limits::Limits::error_body_bytes).
     pub body: Vec<u8>,

@@ -39,7 +39,7 @@ pub struct BlobRange<C, T: Transport> {
     range: Range<u64>,
     /// All of the blob was asked for: its end is where the registry ends it.
     to_its_end: bool,
-    /// Where a body of a whole blob last ended early, without an error.
+    /// Where a body last ended early, without an error.
     ended: Option<u64>,
     /// The next byte of the blob to be given.
     position: u64,

@@ -27,7 +27,7 @@ use std::{collections::HashSet, time::Duration};
 pub struct Listed {
     /// Descriptors as they are listed.
     pub referrers: Vec<Descriptor>,
-    /// By what.
+    /// Which of the two ways listed them.
     pub by: By,
 }
 

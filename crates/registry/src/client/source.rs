@@ -30,7 +30,7 @@ impl<C> RemoteImage<C> {
         Self { client, reference }
     }
 
-    /// The client.
+    /// The client that the image is read with.
     pub fn client(&self) -> &C {
         &self.client
     }

@@ -44,7 +44,7 @@ pub struct Seen {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct Unseen {
-    /// Why.
+    /// Why the tag could not be seen.
     pub error: Box<Error>,
     /// How long the registry asks to wait.
     pub retry_after: Option<Duration>,

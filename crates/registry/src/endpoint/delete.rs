@@ -54,7 +54,7 @@ pub fn read(status: StatusCode) -> DeleteOutcome {
 /// An image of nothing, like no other. A tag that is put on it is gone when it is deleted by its digest, and so takes no other tag along.
 #[derive(Clone, Debug)]
 pub struct Decoy {
-    /// The manifest.
+    /// A manifest that no image has, with a digest of its own.
     pub manifest: Raw,
     /// Its media type.
     pub media_type: MediaType,

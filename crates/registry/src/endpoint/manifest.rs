@@ -86,7 +86,7 @@ pub fn put(
 /// What the headers of an answer say. All of it is advice: a page sees only what the registry exposes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Head {
-    /// `Content-Type`.
+    /// `Content-Type`, with its parameters.
     pub content_type: Option<String>,
     /// `Docker-Content-Digest`, if it is a digest.
     pub digest: Option<Digest>,

@@ -119,7 +119,7 @@ pub fn extend(index: Option<&[u8]>, referrer: &Document) -> Result<Option<Vec<u8
 /// What is left of the index of a fallback tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reduced {
-    /// The index.
+    /// The index without the entry.
     pub index: Vec<u8>,
     /// It lists nothing any more.
     pub is_empty: bool,

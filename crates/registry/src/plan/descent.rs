@@ -47,7 +47,7 @@ impl Descent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("indexes within indexes: expected at most {limit} (limit index_depth), each listed once")]
 pub struct Nesting {
-    /// [`Limits::index_depth`]
+    /// The value of [`Limits::index_depth`].
     pub limit: u64,
 }
 

@@ -39,7 +39,7 @@ pub enum PullStep {
     /// To find out what is missing of a blob: then tell [`opened`](PullPlan::opened), [`parked`](PullPlan::parked) or
     /// [`closed`](PullPlan::closed).
     Open {
-        /// Its number.
+        /// Number of the blob, in the order of the plan.
         blob: usize,
     },
     /// To ask for bytes of it: then tell [`answered`](PullPlan::answered), [`moved`](PullPlan::moved) and
@@ -54,7 +54,7 @@ pub enum PullStep {
 pub struct Fetch {
     /// The blob's number.
     pub blob: usize,
-    /// The bytes.
+    /// Bytes of the blob to be fetched.
     pub range: Range<u64>,
     /// How often the registry had said that it was too much.
     era: u32,
@@ -63,7 +63,7 @@ pub struct Fetch {
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum End {
-    /// It succeeded.
+    /// All bytes of the range came.
     Well {
         /// Seconds since it was sent.
         seconds: f64,

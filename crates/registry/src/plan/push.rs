@@ -204,7 +204,7 @@ pub enum Error {
     /// More blobs and manifests than one image may have.
     #[error("image has too many parts: expected at most {limit} blobs and manifests (limit descriptors)")]
     TooMany {
-        /// [`Limits::descriptors`]
+        /// The value of [`Limits::descriptors`].
         limit: u64,
     },
 }

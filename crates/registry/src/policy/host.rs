@@ -10,7 +10,7 @@ use std::{
 pub enum Host {
     /// `ghcr.io`; lower case, no trailing dot.
     Name(String),
-    /// `127.0.0.1`
+    /// An IPv4 address, such as `127.0.0.1`.
     V4(Ipv4Addr),
     /// `::1`; printed in brackets.
     V6(Ipv6Addr),
@@ -75,7 +75,7 @@ impl fmt::Display for Host {
 /// A host and the port that was written beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Authority {
-    /// Host.
+    /// The name or address, without the port.
     pub host: Host,
     /// Port, 1 to 65535.
     pub port: Option<u16>,
@@ -102,11 +102,11 @@ impl Authority {
 /// Scheme, host and port: what a credential belongs to. Ports that a scheme implies are filled in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
-    /// Scheme.
+    /// `http` or `https`; other schemes have no origin here.
     pub scheme: Scheme,
-    /// Host.
+    /// The name or address, in lower case.
     pub host: Host,
-    /// Port.
+    /// The port, also where it is the default of the scheme.
     pub port: u16,
 }
 
@@ -139,7 +139,7 @@ impl fmt::Display for Origin {
 /// The two schemes a registry can be reached by, the safer one last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scheme {
-    /// Plain HTTP.
+    /// HTTP without TLS.
     Http,
     /// HTTP over TLS.
     Https,
@@ -191,7 +191,7 @@ fn parse_port(text: &str) -> Result<u16, Error> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Nothing there.
+    /// The text has no host.
     #[error("expected a host, got nothing")]
     Empty,
     /// Over 253 characters.
@@ -209,7 +209,7 @@ pub enum Error {
     /// Not an IPv6 address in brackets, in its canonical spelling.
     #[error("expected an IPv6 address in brackets, in its shortest form")]
     Ipv6,
-    /// No port.
+    /// What follows the `:` is no port.
     #[error("expected a port from 1 to 65535, got `{0}`")]
     Port(String),
 }

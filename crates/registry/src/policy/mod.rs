@@ -88,7 +88,7 @@ fn downgrade(from: &Origin, to: &Origin) -> RefusedUrl {
 /// A place that the bytes of an upload may go to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadPlace {
-    /// Where.
+    /// Where the next request of the upload goes.
     pub url: Url,
     /// It is of the registry's own origin: only there may `Authorization` go along.
     pub ours: bool,
@@ -158,7 +158,7 @@ fn reach(host: &Host) -> Reach {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RefusedUrl {
-    /// Its text.
+    /// It is not a URL that this client reads.
     #[error(transparent)]
     Url(#[from] UrlError),
     /// From `https` to `http`.

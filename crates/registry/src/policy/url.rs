@@ -155,13 +155,13 @@ fn component(text: &str) -> String {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Not absolute.
+    /// It has no scheme and no host.
     #[error("expected an absolute URL")]
     Relative,
     /// Neither `http` nor `https`.
     #[error("expected a URL with the scheme http or https")]
     Scheme,
-    /// `user@host`
+    /// It has a user before the host (`user@host`).
     #[error("expected a URL without user information")]
     UserInformation,
     /// White space, control, non-ASCII, or a backslash.

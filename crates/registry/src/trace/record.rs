@@ -12,13 +12,13 @@ use std::time::Duration;
 /// An exchange, as far as it is known. It holds no secret.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordedExchange {
-    /// Logical registry.
+    /// The registry as its references name it, also where a relay was asked.
     pub registry: String,
     /// What it is a step of: `manifest`, `blob`, `token` …
     pub step: String,
     /// The reference, digest or scope that it is for.
     pub name: String,
-    /// `GET`, `POST` …
+    /// Method of the request, such as `GET`.
     pub method: String,
     /// URL, without query values that may be secret.
     pub url: String,

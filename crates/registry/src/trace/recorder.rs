@@ -37,7 +37,7 @@ struct Log {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Recorded {
-    /// An exchange.
+    /// An exchange, as far as it has come.
     Exchange(Box<RecordedExchange>),
     /// Something that took no exchange, such as a wait before another try.
     Note(RecordedNote),

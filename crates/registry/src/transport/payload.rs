@@ -13,7 +13,7 @@ use std::{
 /// The body of a request: in memory, or read from a source while it is sent. Clones share either.
 #[derive(Clone)]
 pub enum Payload {
-    /// In memory.
+    /// Bytes in memory, which can be sent again.
     Bytes(Bytes),
     /// From a source that every try opens again. A page cannot send it.
     Stream(Arc<dyn PayloadSource>),

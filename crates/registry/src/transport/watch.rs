@@ -25,7 +25,7 @@ pub enum BodyOutcome {
     Complete,
     /// The rest was not wanted.
     Dropped,
-    /// It broke.
+    /// The connection broke before the end of the body.
     Failed(Error),
 }
 

@@ -34,7 +34,7 @@ pub(super) struct Send {
     pub(super) blob: Descriptor,
 }
 
-/// The result.
+/// How the sending of a blob ended.
 pub(super) enum Outcome {
     Present,
     Mounted,

@@ -12,9 +12,9 @@ use porthole_core::{
 
 /// One layer in a tree of its own.
 pub struct Alone {
-    /// 0 = bottom.
+    /// Index of the layer, counted from 0 at the bottom.
     pub layer: u32,
-    /// Its tree.
+    /// The tree that its entries are applied to.
     pub stack: Stack,
     /// It is being read.
     pub reading: bool,

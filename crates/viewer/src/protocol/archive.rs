@@ -25,7 +25,7 @@ impl ArchiveFormat {
 /// How far an archive is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArchiveSaving {
-    /// Its format.
+    /// The format that was chosen.
     pub format: ArchiveFormat,
     /// Bytes that are written.
     pub written: u64,

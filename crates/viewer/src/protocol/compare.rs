@@ -94,7 +94,7 @@ pub enum ComparedFiles {
     Nothing,
     /// They are compared.
     Done {
-        /// Sums.
+        /// How many files differ in which way.
         sums: ChangeSums,
         /// What differs for certain, by path: at most 5000.
         rows: Vec<ChangedFile>,
@@ -133,7 +133,7 @@ pub struct ChangeSums {
 /// A path that differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangedFile {
-    /// Escaped path.
+    /// Path, escaped as `porthole ls --json` prints it.
     pub path: String,
     /// In what it differs, if both images have it.
     pub aspects: Vec<String>,

@@ -10,12 +10,12 @@ pub enum ShownContent {
     Reading,
     /// Reading it fetches this many bytes, which is more than a session fetches without asking.
     Costly {
-        /// Bytes.
+        /// Bytes that would be fetched.
         bytes: u64,
     },
     /// Its beginning, as text: characters that would show as nothing are escapes.
     Text {
-        /// The text.
+        /// The text, with escapes in place of control characters.
         text: String,
         /// How much of the file it is.
         part: ShownPart,
@@ -31,7 +31,7 @@ pub enum ShownContent {
     Saved {
         /// A `blob:` URL.
         url: String,
-        /// Bytes.
+        /// Bytes of the file.
         size: u64,
     },
     /// It cannot be shown.

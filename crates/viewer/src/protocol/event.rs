@@ -25,7 +25,7 @@ pub enum Event {
     Connection {
         /// Number of the look.
         look: u32,
-        /// Logical registry.
+        /// The registry as the reference names it, also where a relay is asked.
         registry: String,
         /// Way to it.
         route: RegistryRoute,
@@ -36,12 +36,12 @@ pub enum Event {
     Chain {
         /// Number of the look.
         look: u32,
-        /// The chain.
+        /// The chain, with the state of each link.
         chain: Chain,
     },
     /// How much is kept from one visit to the next: the answer to `Kept` and `WipeKept`.
     Kept {
-        /// How much.
+        /// What is kept, and up to which size.
         facts: KeptFacts,
     },
     /// The platforms of an index, as soon as it is read.
@@ -57,7 +57,7 @@ pub enum Event {
     Image {
         /// Number of the look.
         look: u32,
-        /// The image.
+        /// What the documents of the image say.
         image: Box<ImageSummary>,
     },
     /// The image at a glance: with the facts of its documents after `Image`, and with those of its layers after `Settled`.
@@ -87,7 +87,7 @@ pub enum Event {
     Rows {
         /// Number of the look.
         look: u32,
-        /// The window.
+        /// The rows that were asked for.
         window: RowWindow,
     },
     /// Answer to `Select`, and again when the selected row changes.
@@ -101,9 +101,9 @@ pub enum Event {
     Content {
         /// Number of the look.
         look: u32,
-        /// Escaped path.
+        /// Path, escaped as `porthole ls --json` prints it.
         path: String,
-        /// Content.
+        /// What is shown of the file.
         content: Box<ShownContent>,
     },
     /// Tags of the repository, or repositories of the registry.
@@ -117,7 +117,7 @@ pub enum Event {
     Map {
         /// Number of the look.
         look: u32,
-        /// The map.
+        /// The areas and their sizes.
         map: Box<FileMap>,
     },
     /// A file to be saved, which holds what a command line prints.
@@ -133,7 +133,7 @@ pub enum Event {
     Archive {
         /// Number of the look.
         look: u32,
-        /// How far.
+        /// How far the archive is, or how it ended.
         saving: ArchiveSaving,
     },
     /// HTTP exchanges of the look: the answer to `Wire`.
@@ -147,14 +147,14 @@ pub enum Event {
     Waste {
         /// Number of the look.
         look: u32,
-        /// The waste.
+        /// Bytes that the final tree does not show, by layer and by path.
         waste: Box<WasteFacts>,
     },
     /// What each layer did to a path: the answer to `Versions`.
     Versions {
         /// Number of the look.
         look: u32,
-        /// Escaped path.
+        /// Path, escaped as `porthole ls --json` prints it.
         path: String,
         /// Bottom first; empty if no layer that was read so far has the path.
         versions: Vec<PathVersionFacts>,
@@ -163,33 +163,33 @@ pub enum Event {
     VersionContent {
         /// Number of the look.
         look: u32,
-        /// Escaped path.
+        /// Path, escaped as `porthole ls --json` prints it.
         path: String,
         /// Layer that wrote the version, or removed it.
         layer: u32,
-        /// Content.
+        /// What is shown of this version.
         content: Box<ShownContent>,
     },
     /// How two versions differ: the answer to `DiffVersions`.
     VersionDiff {
         /// Number of the look.
         look: u32,
-        /// Escaped path.
+        /// Path, escaped as `porthole ls --json` prints it.
         path: String,
         /// Layer of the first version.
         before: u32,
         /// Layer of the second version.
         after: u32,
-        /// The differences.
+        /// The differences, line by line where they are texts.
         diff: Box<VersionDiff>,
     },
     /// How a file differs between two images: the answer to `DiffFile`.
     FileDiff {
         /// Number of the look.
         look: u32,
-        /// Escaped path.
+        /// Path, escaped as `porthole ls --json` prints it.
         path: String,
-        /// The differences.
+        /// The differences, line by line where they are texts.
         diff: Box<VersionDiff>,
     },
     /// The image compared with another: the answer to `Compare`.
@@ -203,7 +203,7 @@ pub enum Event {
     CompareFailed {
         /// Number of the look.
         look: u32,
-        /// Why.
+        /// Which of the two images failed, and why.
         failure: Box<ComparisonFailure>,
     },
     /// How far the search for signatures and statements is: the answer to `Evidence`.
@@ -217,7 +217,7 @@ pub enum Event {
     Probe {
         /// Number of the look.
         look: u32,
-        /// How far.
+        /// How far the probe is.
         progress: Box<ProbeProgress>,
     },
     /// Lines that a search found, in the order of the archive.
@@ -279,7 +279,7 @@ pub enum Event {
     Failure {
         /// Number of the look; 0 if it belongs to none.
         look: u32,
-        /// Failure.
+        /// What failed, and what a person can do.
         failure: Box<FailureNotice>,
     },
     /// May a password go through a relay that is not on this machine? Answered with `AllowRelayPassword`, then `Retry`.
@@ -369,7 +369,7 @@ pub enum RouteReason {
 /// What is kept from one visit to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptFacts {
-    /// Bytes.
+    /// Bytes that are kept now.
     pub bytes: u64,
     /// Layers of which something is kept.
     pub layers: u64,
@@ -382,7 +382,7 @@ pub struct KeptFacts {
 /// The selected path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Selection {
-    /// Its row.
+    /// The row as the list shows it.
     pub row: FileRow,
     /// Index in the list; `None`: a filter hides it.
     pub index: Option<u64>,

@@ -11,13 +11,13 @@ pub enum ExportWish {
     Files(Box<FileView>, Option<String>),
     /// `manifest` or `config`: a document, byte for byte.
     Document(ProofStep),
-    /// `packages`.
+    /// What `porthole packages --json` prints.
     Packages(PackageQuery),
     /// `packages --format`: a bill of materials, with the image's name as the command line has it.
     Bill(BillFormat, String),
-    /// `secrets`.
+    /// What `porthole secrets --json` prints, from this confidence on.
     Secrets(ShownConfidence),
-    /// `referrers --tree`.
+    /// What `porthole referrers --tree --json` prints.
     Referrers,
     /// `tags` or `catalog`.
     Names(NameList),
@@ -27,9 +27,9 @@ pub enum ExportWish {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BillFormat {
-    /// SPDX 2.3.
+    /// SPDX 2.3, in JSON.
     Spdx,
-    /// CycloneDX 1.6.
+    /// CycloneDX 1.6, in JSON.
     Cyclonedx,
 }
 

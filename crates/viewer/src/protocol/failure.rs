@@ -84,19 +84,19 @@ impl FailureCause {
 pub enum Remedy {
     /// Send `UseRelay`, then `Retry`; without a relay (see [`Event::Relay`](super::Event::Relay)) open the settings or say how to start one.
     UseRelay {
-        /// Logical registry.
+        /// The registry as the reference names it, also where a relay is asked.
         registry: String,
         /// A relay is known.
         available: bool,
     },
     /// Open the sign-in dialog for this registry.
     SignIn {
-        /// Logical registry.
+        /// The registry as the reference names it, also where a relay is asked.
         registry: String,
         /// Credentials were sent and refused.
         refused: bool,
     },
-    /// Send `Retry`.
+    /// Look again; a button sends [`Retry`](super::Command::Retry).
     Retry {
         /// Seconds to wait before, if the registry said so.
         after: Option<u64>,

@@ -10,9 +10,9 @@ pub struct ImageSummary {
     pub reference: String,
     /// Short form, as Docker prints it.
     pub familiar: String,
-    /// Logical registry.
+    /// The registry as the reference names it, also where a relay is asked.
     pub registry: String,
-    /// Repository.
+    /// Repository, `library/` included.
     pub repository: String,
     /// Tag, if there was one.
     pub tag: Option<String>,
@@ -30,7 +30,7 @@ pub struct ImageSummary {
     pub config: Vec<(String, Vec<String>)>,
     /// Where manifest and config depart from the specification, in words.
     pub deviations: Vec<String>,
-    /// RFC 3339.
+    /// When it was made, as the configuration writes it (RFC 3339). `None` if it does not say.
     pub created: Option<String>,
     /// Index (if any), manifest, config: bytes as served, as text.
     pub documents: Vec<DocumentText>,
@@ -41,11 +41,11 @@ pub struct ImageSummary {
 /// A document of the chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DocumentText {
-    /// Which.
+    /// The link of the chain that it is.
     pub step: ProofStep,
     /// Digest of its bytes.
     pub digest: String,
-    /// Media type.
+    /// Media type that its descriptor states.
     pub media_type: String,
     /// Its bytes as text.
     pub text: String,
@@ -54,7 +54,7 @@ pub struct DocumentText {
 /// A layer as the manifest, config and history describe it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageLayer {
-    /// 0 = bottom.
+    /// Index of the layer, counted from 0 at the bottom.
     pub index: u32,
     /// Digest of the blob.
     pub digest: String,
@@ -62,7 +62,7 @@ pub struct ImageLayer {
     pub diff_id: Option<String>,
     /// Bytes of the blob.
     pub size: u64,
-    /// Media type.
+    /// Media type that its descriptor states.
     pub media_type: String,
     /// What made it.
     pub instruction: Option<InstructionLine>,
@@ -73,7 +73,7 @@ pub struct ImageLayer {
 pub struct InstructionLine {
     /// `RUN`, `COPY` …; empty if unknown.
     pub keyword: String,
-    /// The rest.
+    /// What follows the keyword.
     pub arguments: String,
     /// As the config has it.
     pub created_by: String,
@@ -82,12 +82,12 @@ pub struct InstructionLine {
 /// One entry of the config's history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistoryEntry {
-    /// RFC 3339.
+    /// When it was made, as the configuration writes it (RFC 3339). `None` if it does not say.
     pub created: Option<String>,
     /// What was done.
     pub instruction: Option<InstructionLine>,
     /// Layer that it made; `None`: it made none.
     pub layer: Option<u32>,
-    /// Free text.
+    /// Free text of the entry.
     pub comment: Option<String>,
 }

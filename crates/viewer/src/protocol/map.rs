@@ -26,7 +26,7 @@ pub struct FileMap {
 /// A file or a directory on a map.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MapTile {
-    /// Escaped path.
+    /// Path, escaped as `porthole ls --json` prints it.
     pub path: String,
     /// Escaped last component.
     pub name: String,

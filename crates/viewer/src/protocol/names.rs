@@ -28,18 +28,18 @@ pub enum NameSort {
 /// Which names are shown, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NameQuery {
-    /// Which list.
+    /// The list that is shown.
     pub list: NameList,
     /// What a name contains; empty: any.
     pub filter: String,
-    /// Their order.
+    /// The order of the rows.
     pub sort: NameSort,
 }
 
 /// The names on the screen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NameWindow {
-    /// Which list.
+    /// The list that the names are from.
     pub list: NameList,
     /// How far the list is.
     pub state: NameState,

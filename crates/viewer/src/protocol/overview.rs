@@ -14,7 +14,7 @@ pub struct OverviewFacts {
     pub resolved: String,
     /// Index (if there is one), manifest and config by name.
     pub documents: Vec<DocumentFact>,
-    /// RFC 3339.
+    /// When it was made, as the configuration writes it (RFC 3339). `None` if it does not say.
     pub created: Option<String>,
     /// As the config states it.
     pub author: Option<String>,
@@ -28,13 +28,13 @@ pub struct OverviewFacts {
     pub others: Vec<OtherEntry>,
     /// `user[:group]`; empty if the config names none.
     pub user: String,
-    /// The command.
+    /// The command that a container starts; empty if the config names none.
     pub entrypoint: Vec<String>,
     /// Its default arguments, or the command if there is no entrypoint.
     pub cmd: Vec<String>,
     /// Working directory; empty if the config names none.
     pub working_dir: String,
-    /// `NAME=value`.
+    /// Variables, each as `NAME=value`.
     pub env: Vec<String>,
     /// Ports, such as `80/tcp`.
     pub ports: Vec<String>,
@@ -63,9 +63,9 @@ pub struct OverviewFacts {
 /// A document by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DocumentFact {
-    /// Which.
+    /// The link of the chain that it is.
     pub step: ProofStep,
-    /// Its digest.
+    /// Digest of the bytes as served.
     pub digest: String,
     /// Its media type.
     pub media_type: String,
@@ -78,7 +78,7 @@ pub struct DocumentFact {
 pub struct OtherEntry {
     /// What it leads to.
     pub role: OtherRole,
-    /// Its digest.
+    /// Digest that the entry has.
     pub digest: String,
     /// Its artifact type, else its media type.
     pub media_type: String,
@@ -92,16 +92,16 @@ pub struct OtherEntry {
 pub enum OtherRole {
     /// Statements about an image of the same index.
     Attestation,
-    /// Another index.
+    /// An index within the index.
     Index,
-    /// Anything else.
+    /// What is none of the others, such as a chart.
     Artifact,
 }
 
 /// The image that another was built on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BaseFact {
-    /// Its reference.
+    /// Reference of the base image; `None` if only its digest is stated.
     pub name: Option<String>,
     /// The digest of its manifest.
     pub digest: Option<String>,
@@ -116,7 +116,7 @@ pub struct FindingFact {
     pub text: String,
     /// How many paths or files.
     pub count: Option<u64>,
-    /// Unpacked bytes.
+    /// Unpacked bytes of these files.
     pub bytes: Option<u64>,
     /// About how many bytes of the download hold them.
     pub download: Option<u64>,
@@ -132,14 +132,14 @@ pub enum FindingLink {
     Documents,
     /// The list of files.
     Files {
-        /// Which files.
+        /// The view that shows them.
         mode: ViewMode,
         /// 0 = bottom; only where the mode wants a layer.
         layer: Option<u32>,
         /// Escaped path to select.
         path: Option<String>,
     },
-    /// Waste.
+    /// The view of bytes that the final tree does not show.
     Waste {
         /// Escaped path that is meant.
         path: Option<String>,

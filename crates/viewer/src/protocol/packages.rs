@@ -17,9 +17,9 @@ pub struct PackageQuery {
 /// Which packages are shown, how many, and in which order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackageView {
-    /// Which.
+    /// Which packages are shown.
     pub query: PackageQuery,
-    /// Their order.
+    /// The order of the rows.
     pub sort: PackageSort,
     /// How many at most.
     pub most: u32,
@@ -29,7 +29,7 @@ pub struct PackageView {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PackageSort {
-    /// By name.
+    /// By the package's name.
     #[default]
     Name,
     /// By type, then by name.
@@ -64,15 +64,15 @@ pub struct PackageWindow {
 pub struct PackageFact {
     /// The type, as in a package URL.
     pub kind: String,
-    /// Name.
+    /// Name that its database records.
     pub name: String,
-    /// Version.
+    /// Version that its database records.
     pub version: String,
     /// Architecture, in the words of its ecosystem.
     pub architecture: Option<String>,
     /// Licence, as recorded.
     pub licence: Option<String>,
-    /// Package URL.
+    /// Package URL (`pkg:…`).
     pub purl: String,
     /// Escaped path of the file that records it.
     pub recorded_in: String,

@@ -32,9 +32,9 @@ impl ProbeWish {
 pub enum ProbeKind {
     /// Lines that match.
     Search,
-    /// Packages.
+    /// The packages that databases record.
     Packages,
-    /// Secrets.
+    /// Keys, tokens and passwords.
     Secrets,
 }
 
@@ -56,11 +56,11 @@ pub struct SearchQuery {
 /// How far a probe is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProbeProgress {
-    /// Which kind.
+    /// The kind of probe.
     pub kind: ProbeKind,
     /// Number of the run, as the app gave it.
     pub run: u32,
-    /// Its state.
+    /// Whether it runs, and how it ended.
     pub state: ProbeState,
     /// Bytes of blobs that were read.
     pub read: u64,
@@ -99,7 +99,7 @@ pub enum ProbeState {
 pub struct LostPart {
     /// The layer, 0 = bottom; `None`: the configuration.
     pub layer: Option<u32>,
-    /// Why.
+    /// Why it was not read, for a person.
     pub text: String,
 }
 
@@ -108,9 +108,9 @@ pub struct LostPart {
 pub struct PathProblem {
     /// Layer, 0 = bottom.
     pub layer: u32,
-    /// Escaped path.
+    /// Path, escaped as `porthole ls --json` prints it.
     pub path: String,
-    /// Why.
+    /// Why it was not read, for a person.
     pub why: String,
 }
 
@@ -123,7 +123,7 @@ pub struct ProbeSums {
     pub files: u64,
     /// Files that were read.
     pub searched: u64,
-    /// Their bytes.
+    /// Unpacked bytes of the files that were read.
     pub bytes: u64,
 }
 
@@ -141,13 +141,13 @@ impl std::ops::AddAssign for ProbeSums {
 pub struct SearchHit {
     /// Where the content of the file starts in its layer.
     pub content: u64,
-    /// Escaped path.
+    /// Path, escaped as `porthole ls --json` prints it.
     pub path: String,
     /// Number of the line, from 1.
     pub line: u64,
     /// The line before the match, as it can be shown.
     pub before: String,
-    /// The match.
+    /// The part of the line that matches.
     pub matched: String,
     /// The line after the match.
     pub after: String,

@@ -16,7 +16,7 @@ pub struct Chain {
 pub struct ProofLink {
     /// Step that it proves.
     pub step: ProofStep,
-    /// State.
+    /// Whether it was verified.
     pub state: LinkState,
     /// Digest of this document; none for layers, the digest that the tag named for a tag.
     pub digest: Option<String>,
@@ -37,11 +37,11 @@ pub enum ProofStep {
     Tag,
     /// Index or manifest list.
     Index,
-    /// Image manifest.
+    /// The manifest of the image.
     Manifest,
-    /// Image config.
+    /// The configuration, which the manifest names.
     Config,
-    /// All layers.
+    /// The layers, taken as one link.
     Layers,
 }
 
@@ -94,9 +94,9 @@ impl LinkState {
 /// How far a layer is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerProgress {
-    /// 0 = bottom.
+    /// Index of the layer, counted from 0 at the bottom.
     pub index: u32,
-    /// State.
+    /// Whether it waits, is read, or was judged.
     pub state: LayerState,
     /// Bytes of the blob read.
     pub compressed: u64,
@@ -104,7 +104,7 @@ pub struct LayerProgress {
     pub total: u64,
     /// Bytes of the tar read.
     pub uncompressed: u64,
-    /// Entries read.
+    /// Number of entries so far.
     pub entries: u64,
     /// Paths that it adds.
     pub added: u64,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct SecretFact {
     /// Where the content of the file starts in its layer.
     pub content: u64,
-    /// Escaped path.
+    /// Path, escaped as `porthole ls --json` prints it.
     pub path: String,
     /// Number of the line, from 1.
     pub line: u64,

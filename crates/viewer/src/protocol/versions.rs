@@ -28,7 +28,7 @@ pub enum VersionDiff {
     Reading,
     /// Reading them fetches this many bytes, which is more than a session fetches without asking.
     Costly {
-        /// Bytes.
+        /// Bytes that would be fetched.
         bytes: u64,
     },
     /// They are the same bytes.
@@ -80,10 +80,10 @@ pub struct ShownLine {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ShownSide {
-    /// Both.
+    /// The line is in both versions.
     Both,
-    /// The first.
+    /// The version of the lower layer.
     Before,
-    /// The second.
+    /// The version of the upper layer.
     After,
 }

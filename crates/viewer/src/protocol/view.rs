@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct FileView {
-    /// Which files.
+    /// Which files are listed.
     pub mode: ViewMode,
     /// Layer that `UpTo` and `Only` refer to: 0 = bottom. The top layer if absent.
     pub layer: Option<u32>,
@@ -73,11 +73,11 @@ pub enum RowSort {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Changes {
-    /// Added.
+    /// Rows of paths that the layer added.
     pub added: bool,
-    /// Modified.
+    /// Rows of paths that the layer wrote again.
     pub modified: bool,
-    /// Removed.
+    /// Rows of paths that the layer removed.
     pub removed: bool,
 }
 
@@ -134,11 +134,11 @@ pub struct FileRow {
     pub size: u64,
     /// Bytes below a directory, own size else.
     pub total: u64,
-    /// Permission bits.
+    /// Permission bits, set-uid, set-gid and sticky included.
     pub mode: u32,
-    /// Owner.
+    /// Numeric user id of the owner.
     pub uid: i64,
-    /// Group.
+    /// Numeric group id of the owner.
     pub gid: i64,
     /// Seconds since 1970.
     pub mtime: i64,
@@ -146,9 +146,9 @@ pub struct FileRow {
     pub mtime_nsec: u32,
     /// Escaped symlink target as stored, or path of a hard link; else empty.
     pub link: String,
-    /// Device number.
+    /// Major number of a device, else 0.
     pub major: i64,
-    /// Device number.
+    /// Minor number of a device, else 0.
     pub minor: i64,
     /// Escaped names of extended attributes.
     pub xattrs: Vec<String>,
@@ -176,19 +176,19 @@ pub struct FileRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RowKind {
-    /// Regular file.
+    /// A regular file.
     File,
-    /// Directory.
+    /// A directory, also one that no layer names.
     Dir,
-    /// Symbolic link.
+    /// A symbolic link.
     Symlink,
-    /// Hard link.
+    /// A hard link to another path.
     Hardlink,
-    /// Character device.
+    /// A character device.
     Char,
-    /// Block device.
+    /// A block device.
     Block,
-    /// Named pipe.
+    /// A named pipe.
     Fifo,
 }
 
@@ -225,11 +225,11 @@ impl RowKind {
 pub enum RowChange {
     /// Not there before.
     Added,
-    /// Written again.
+    /// The layer wrote the path again.
     Modified,
-    /// Removed.
+    /// The layer removed the path.
     Removed,
-    /// None.
+    /// The layer leaves the path as it is.
     Unchanged,
 }
 

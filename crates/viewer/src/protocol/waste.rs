@@ -42,7 +42,7 @@ pub struct WasteFacts {
 /// What a layer has, loses and wastes, in bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerWasteFacts {
-    /// 0 = bottom.
+    /// Index of the layer, counted from 0 at the bottom.
     pub layer: u32,
     /// Digest of its blob.
     pub digest: Option<String>,
@@ -73,7 +73,7 @@ pub struct LayerWasteFacts {
 /// Contents that were lost together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WastedPath {
-    /// Escaped path.
+    /// Path, escaped as `porthole ls --json` prints it.
     pub path: String,
     /// It stands for the files below it.
     pub directory: bool,
@@ -87,7 +87,7 @@ pub struct WastedPath {
     pub wasted_by: u32,
     /// How many files.
     pub files: u64,
-    /// Their bytes.
+    /// Unpacked bytes of these files.
     pub bytes: u64,
     /// About how many bytes of the blobs hold them.
     pub download: u64,

@@ -34,7 +34,7 @@ pub(super) struct CompareWish {
     pub(super) look: u32,
     /// Number of the second look.
     pub(super) number: u32,
-    /// As typed.
+    /// The other image's reference as typed.
     pub(super) reference: String,
     /// `os/architecture[/variant]`, if one was chosen.
     pub(super) platform: Option<String>,

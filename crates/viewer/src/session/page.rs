@@ -53,7 +53,7 @@ async fn read(image: &PageImage, descriptor: &Descriptor) -> Result<Vec<u8>, Err
 
 /// The blob of a layer that is in a file of the front end.
 pub(crate) enum BlobPlace {
-    /// Its bytes.
+    /// Its bytes, which go along with the order.
     Held(Vec<u8>),
     /// The URL at which a layer worker reads it.
     At(String),

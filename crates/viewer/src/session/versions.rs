@@ -21,9 +21,9 @@ use porthole_registry::transport::{Environment, Transport};
 pub(super) struct VersionName {
     /// Number of the look.
     pub(super) look: u32,
-    /// Escaped path.
+    /// Path, escaped as `porthole ls --json` prints it.
     pub(super) path: String,
-    /// 0 = bottom.
+    /// Index of the layer, counted from 0 at the bottom.
     pub(super) layer: u32,
 }
 

@@ -31,7 +31,7 @@ pub enum Effect {
     SaveArchive {
         /// Name to begin with.
         name: String,
-        /// Which archive.
+        /// Format of the archive.
         format: ArchiveFormat,
     },
     /// A look began.

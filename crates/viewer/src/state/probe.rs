@@ -91,7 +91,7 @@ const MORE_PACKAGES: u32 = 500;
 /// What a pass over the contents of all layers reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProbeCost {
-    /// Layers.
+    /// Number of layers that are read.
     pub layers: u32,
     /// Bytes of their blobs.
     pub bytes: u64,

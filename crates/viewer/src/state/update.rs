@@ -19,9 +19,9 @@ pub enum Action {
     Look(String),
     /// A file of this name was given to the session.
     File(String),
-    /// Another platform.
+    /// Look at the image for another platform.
     Platform(String),
-    /// Another tab.
+    /// Open another tab.
     Tab(Tab),
     /// The tab to begin with, which "back" does not lead to.
     First(Tab),
@@ -53,9 +53,9 @@ pub enum Action {
     Layer(u32),
     /// The layer above (1) or below (-1).
     StepLayer(i32),
-    /// Another order.
+    /// Order the rows by something else.
     Sort(RowSort),
-    /// Another filter.
+    /// Filter the rows by another text.
     Filter(String),
     /// A kind of change is shown or hidden.
     Toggle(RowChange),
@@ -128,9 +128,9 @@ pub enum Action {
     Dialog(Option<Dialog>),
     /// Credentials for a registry.
     SignIn {
-        /// Logical registry.
+        /// The registry as the reference names it, also where a relay is asked.
         registry: String,
-        /// User name.
+        /// Name of the user at the registry.
         username: String,
         /// Password or token.
         password: Secret,
@@ -141,7 +141,7 @@ pub enum Action {
     Relay(RelaySettings),
     /// Reach this registry through the relay.
     UseRelay(String),
-    /// Look again.
+    /// Look at the same reference again.
     Retry,
     /// Look again, and compare tables of contents with archives.
     Audit,

@@ -87,7 +87,7 @@ impl<'t> Scan<'t> {
         self.refused = Some(format!("its table of contents cannot be checked: {why}"));
     }
 
-    /// The layer.
+    /// The layer that is read, with its annotations if it is audited.
     pub(super) fn layer(&self) -> &layer::LayerJob {
         &self.layer
     }

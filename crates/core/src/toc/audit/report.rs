@@ -34,7 +34,7 @@ impl AuditReport {
 pub struct Disagreement {
     /// Cleaned path below the root. Empty for the root and for the layer as a whole.
     pub path: Vec<u8>,
-    /// What differs.
+    /// What differs between the table and the archive.
     pub difference: TocDifference,
 }
 
