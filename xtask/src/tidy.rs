@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: the rules of this repository. Each complaint names the place that breaks a rule.
 
 mod circles;
+mod docs;
 mod module;
 mod names;
 mod source;
@@ -38,6 +39,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
         if let Some(text) = read(workspace, file) {
             complaints.extend(content(file, &text));
             complaints.extend(words::check(file, &text));
+            complaints.extend(docs::check(file, &text));
             sources.push((file.to_owned(), text));
         }
     }
