@@ -396,10 +396,13 @@ fn the_title_of_the_window_hides_nothing() {
 fn a_file_that_is_called_as_an_archive_keeps_its_name() {
     let mut state = looking("#/v1/nginx:1", &["sha256:a"]);
     let export = Event::Exported { look: 1, name: "image.tar".into(), file: Ok("blob:1".into()) };
-    state.update(Action::Events(vec![export]));
-    assert_eq!(state.saved, Some(("blob:1".into(), "image.tar".into())));
+    let saved = |effects: Vec<Effect>| match &effects[..] {
+        [Effect::Save { url, name }] => (url.clone(), name.clone()),
+        effects => panic!("{effects:?}"),
+    };
+    assert_eq!(saved(state.update(Action::Events(vec![export]))), ("blob:1".into(), "image.tar".into()));
     let outcome = Some(Ok(Some("blob:2".into())));
     let saving = ArchiveSaving { format: ArchiveFormat::Oci, written: 1, total: 1, outcome };
-    state.update(Action::Events(vec![Event::Archive { look: 1, saving }]));
-    assert_eq!(state.saved, Some(("blob:2".into(), "nginx-1-arm64.tar".into())));
+    let effects = state.update(Action::Events(vec![Event::Archive { look: 1, saving }]));
+    assert_eq!(saved(effects), ("blob:2".into(), "nginx-1-arm64.tar".into()));
 }

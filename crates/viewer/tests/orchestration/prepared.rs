@@ -68,6 +68,18 @@ fn an_audit_reads_the_layer_and_verifies_it() {
 }
 
 #[test]
+fn an_audit_reads_the_table_of_contents_over_a_break() {
+    let (internet, digest, _) = served(prepared(Format::EStargz));
+    let mut stage = stage(&internet, 1_000);
+    stage.look(REFERENCE);
+    internet.fault(&digest, 1, Fault::ResetAfter(10));
+    internet.fault(&digest, 1, Fault::Status(503));
+    stage.act(Action::Audit);
+    stage.verified();
+    assert!(stage.state.layers[0].note.as_ref().unwrap().contains("agrees with the archive"));
+}
+
+#[test]
 fn an_audit_finds_a_table_of_contents_that_lies() {
     let lie = |toc: &mut serde_json::Value| {
         for entry in toc["entries"].as_array_mut().unwrap() {
@@ -124,7 +136,7 @@ fn a_listed_layer_is_cancelled_like_any_other() {
 #[test]
 fn a_table_of_contents_is_read_over_a_break() {
     let (internet, digest, _) = served(prepared(Format::EStargz));
-    internet.fault(&digest, 1, Fault::CutAfter(10));
+    internet.fault(&digest, 1, Fault::ResetAfter(10));
     let mut stage = stage(&internet, 1_000);
     stage.look(REFERENCE);
     assert_eq!(stage.layer_states(), [LayerState::Listed], "{:?}", stage.state.layers[0].note);
