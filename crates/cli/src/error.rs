@@ -57,8 +57,8 @@ pub(crate) enum Error {
     /// Something by that name which has no content.
     #[error("no file, but {what}: `{name}`")]
     NotAFile { name: String, what: String, hint: Option<Hint> },
-    /// A layer of an artifact that is no archive.
-    #[error("layer {layer} holds no files: it is {media_type}")]
+    /// A layer of an artifact that is no archive, or one whose archive cannot be read.
+    #[error("layer {layer} {}: it is {media_type}", media_type.unreadable().unwrap_or("holds no files"))]
     NoFiles { layer: LayerNumber, media_type: MediaType },
     /// Layers that are not what they should be.
     #[error("{}", Wrong(.0))]

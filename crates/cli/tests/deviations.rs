@@ -142,6 +142,21 @@ fn an_encrypted_layer_is_called_encrypted() {
     assert!(said.contains("encrypted (jwe)"), "{said}");
 }
 
+#[test]
+fn a_layer_that_cannot_be_read_is_not_called_empty_nor_its_diff_id_checked() {
+    let place = Place::new();
+    for (ending, why) in [("+encrypted", "is encrypted"), ("+xz", "has a compression that is not supported")] {
+        let mut image = image();
+        image.layers[0].blob = Blob::new(&format!("application/vnd.oci.image.layer.v1.tar{ending}"), vec![0xfd; 99]);
+        let layer = image.layers[0].blob.descriptor();
+        place.layout("unread", &image.edit_manifest(|manifest| manifest["layers"][0] = layer));
+        let listed = place.run("ls oci:unread");
+        ends(&listed, 9, &format!("layer 1 {why}: it is application/vnd.oci.image.layer.v1.tar{ending}"));
+        let verified = place.run("verify oci:unread");
+        ends(&verified, 0, "not checked, because it cannot be read: diff_id of layer 1");
+    }
+}
+
 /// ORAS gives any file the media type of an uncompressed layer.
 #[test]
 fn a_file_in_an_artifact_is_not_called_a_broken_archive() {

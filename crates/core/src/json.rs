@@ -25,6 +25,9 @@ pub fn parse_strict(bytes: &[u8]) -> Result<Value, Error> {
     if bytes.starts_with(b"\xef\xbb\xbf") {
         return Err(Error::ByteOrderMark);
     }
+    if bytes.trim_ascii().is_empty() {
+        return Err(Error::Syntax("expected a value, got nothing".to_owned()));
+    }
     let mut refusal = None;
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     // The seed counts levels itself, so that the limit is exact and the error names it.

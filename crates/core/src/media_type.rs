@@ -151,6 +151,19 @@ impl MediaType {
         self.as_str().ends_with("+encrypted")
     }
 
+    /// Why the files of a layer with this media type cannot be read, after "layer 1 ". `None` if they can.
+    pub fn unreadable(&self) -> Option<&'static str> {
+        let is_layer = ["application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs."]
+            .iter()
+            .any(|family| self.as_str().starts_with(family));
+        match self.role() {
+            Role::Layer(_) => None,
+            _ if self.is_encrypted() => Some("is encrypted"),
+            _ if is_layer => Some("has a compression that is not supported"),
+            _ => Some("holds no files"),
+        }
+    }
+
     /// Case-insensitive equality, as RFC 6838 §4.2 defines it.
     pub fn matches(&self, other: &Self) -> bool {
         self.as_str().eq_ignore_ascii_case(other.as_str())
@@ -209,6 +222,19 @@ mod tests {
         let encrypted = MediaType::parse("application/vnd.oci.image.layer.v1.tar+gzip+encrypted").unwrap();
         assert!(encrypted.is_encrypted() && encrypted.role() == Role::Other);
         assert!(!MediaType::OCI_LAYER_GZIP.is_encrypted());
+    }
+
+    #[test]
+    fn a_layer_that_cannot_be_read_is_not_said_to_be_empty() {
+        for (text, why) in [
+            ("application/vnd.oci.image.layer.v1.tar+gzip", None),
+            ("application/vnd.oci.image.layer.v1.tar+gzip+encrypted", Some("is encrypted")),
+            ("application/vnd.oci.image.layer.v1.tar+xz", Some("has a compression that is not supported")),
+            ("application/vnd.docker.image.rootfs.diff.tar.bz2", Some("has a compression that is not supported")),
+            ("application/vnd.in-toto+json", Some("holds no files")),
+        ] {
+            assert_eq!(MediaType::parse(text).unwrap().unreadable(), why, "{text}");
+        }
     }
 
     #[test]

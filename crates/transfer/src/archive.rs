@@ -33,8 +33,8 @@ pub enum Error {
     /// It is no image of a container.
     #[error("a Docker archive holds images, and this is an artifact: an OCI archive holds anything")]
     Artifact,
-    /// A layer is no archive of files.
-    #[error("layer {layer} holds no files: it is {media_type}")]
+    /// A layer is no archive of files, or one that cannot be read.
+    #[error("layer {layer} {}: it is {media_type}", media_type.unreadable().unwrap_or("holds no files"))]
     NoFiles {
         /// Number of the layer.
         layer: LayerNumber,

@@ -174,7 +174,8 @@ impl<A: ArchiveFile> Writing<'_, A> {
                 }
                 _ => {
                     let number = LayerNumber::of_index(layer.index);
-                    return Err(format!("layer {number} holds no files: it is {media_type}"));
+                    let why = media_type.unreadable().unwrap_or("holds no files");
+                    return Err(format!("layer {number} {why}: it is {media_type}"));
                 }
             }
         }
