@@ -142,7 +142,9 @@ impl Parts {
                         return Err(error(ErrorKind::Forbidden, message));
                     }
                     let tcp = dial(host, addresses).await.map_err(|failure| {
-                        error(ErrorKind::Connect, format!("cannot connect to {host}: {}", in_words(&failure)))
+                        // A redirect may lead to another port of the same host.
+                        let place = uri.authority().map_or(host, |authority| authority.as_str());
+                        error(ErrorKind::Connect, format!("cannot connect to {place}: {}", in_words(&failure)))
                     })?;
                     Ok(Stream::Tcp(tcp))
                 }

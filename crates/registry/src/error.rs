@@ -326,7 +326,7 @@ impl Classify for Error {
                 Failure::new(FailureClass::NotFound, Blame::Input).hint(Hint::Foreign { hosts: hosts.clone() })
             }
             Self::RateLimited { registry, retry_after, .. } => Failure::new(FailureClass::RateLimit, Blame::Registry)
-                .hints(retry_after.map(|seconds| Hint::RetryAfter { seconds }))
+                .hints(retry_after.filter(|seconds| (1..=WEEK).contains(seconds)).map(|seconds| Hint::RetryAfter { seconds }))
                 .hint(Hint::SignIn { registry: registry.clone() }),
             Self::Elsewhere { host, status: 403, .. } => Failure::new(FailureClass::Protocol, Blame::Registry).hint(Hint::Text(
                 format!("the registry's link to {host} may have expired, or {host} refuses this network: try again"),
@@ -419,10 +419,21 @@ pub(crate) fn quote(text: &str) -> String {
 }
 
 const LONGEST_QUOTE: usize = 200;
+/// Seconds of the longest wait that is passed on: more is no answer that a person can use.
+const WEEK: u64 = 7 * 24 * 60 * 60;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wait_of_ages_or_none_is_no_hint() {
+        let hints = |seconds| {
+            let error = Error::RateLimited { registry: "r".into(), retry_after: Some(seconds), message: String::new() };
+            error.failure().hints.iter().filter(|hint| matches!(hint, Hint::RetryAfter { .. })).count()
+        };
+        assert_eq!([0, 1, WEEK, WEEK + 1, u64::MAX].map(hints), [0, 1, 1, 0, 0]);
+    }
 
     #[test]
     fn a_first_part_with_capitals_that_is_no_host_may_be_a_name_of_docker_hub() {

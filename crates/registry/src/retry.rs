@@ -262,9 +262,15 @@ impl Budget {
         self.refusals
     }
 
-    /// For behind the words of a last failure: how many there were.
-    pub(crate) fn told(&self) -> String {
-        if self.failures > 1 { format!(", the last of {} tries", self.failures) } else { String::new() }
+    /// Completes the words of the last failure. After several tries, the time of the last one alone would be too short.
+    pub(crate) fn conclude(&self, error: &mut transport::Error) {
+        if self.failures < 2 {
+            return;
+        }
+        if error.kind == transport::ErrorKind::Timeout {
+            error.message = format!("nothing new came for {:.0} s", self.idle.as_secs_f64());
+        }
+        error.message += &format!(", the last of {} tries", self.failures);
     }
 
     /// Failures since the last progress.
@@ -314,6 +320,24 @@ mod tests {
         for kind in [ErrorKind::Resolve, ErrorKind::Offline, ErrorKind::Tls, ErrorKind::Forbidden, ErrorKind::Opaque] {
             assert_eq!(delay(1, Duration::ZERO, TryFailure::Transport(kind), 0), None, "{kind:?}");
         }
+    }
+
+    #[test]
+    fn a_wait_in_several_tries_is_named_as_a_whole() {
+        let timeout =
+            || transport::Error { kind: ErrorKind::Timeout, message: "waited 0 s for more of the body".into() };
+        let mut budget = Budget::new(Duration::from_secs(6));
+        budget.stalled(Duration::from_millis(4800));
+        assert!(budget.spend(TryFailure::Transport(ErrorKind::Timeout), 0).is_some());
+        budget.stalled(Duration::from_millis(900));
+        assert_eq!(budget.spend(TryFailure::Transport(ErrorKind::Timeout), 0), None);
+        let mut error = timeout();
+        budget.conclude(&mut error);
+        assert_eq!(error.message, "nothing new came for 6 s, the last of 2 tries");
+        let (mut once, mut error) = (Budget::new(Duration::ZERO), timeout());
+        assert_eq!(once.spend(TryFailure::Transport(ErrorKind::Timeout), 0), None);
+        once.conclude(&mut error);
+        assert_eq!(error, timeout());
     }
 
     #[test]

@@ -111,7 +111,7 @@ impl<T: Transport + Environment> Registry<T> {
             }
             let Some(delay) = budget.spend(failure, self.transport.random()) else {
                 if let Err(Error::Transport { error, .. }) = &mut outcome {
-                    error.message += &budget.told();
+                    budget.conclude(error);
                 }
                 return outcome;
             };

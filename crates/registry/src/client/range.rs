@@ -162,7 +162,14 @@ where
                 }
                 // The registry ignores ranges, and its blob ends here.
                 Ok(0) if self.plain => return Err(self.out_of_range()),
-                Ok(0) => self.pause(self.ended_early()).await?,
+                // Answers of no known length ended here again and again, without an error: there is no more of the blob.
+                Ok(0) if self.ended == Some(self.position) && self.budget.failures() >= ENDS => {
+                    return Err(self.out_of_range());
+                }
+                Ok(0) => {
+                    self.ended = Some(self.position).filter(|position| *position > self.range.start);
+                    self.pause(self.ended_early()).await?;
+                }
                 Ok(read) => {
                     self.position += read as u64;
                     return Ok(read);
@@ -416,7 +423,7 @@ where
     async fn pause(&mut self, mut error: transport::Error) -> Result<(), Error> {
         let (registry, failure) = (&*self.registry, TryFailure::Transport(error.kind));
         let Some(delay) = self.budget.spend(failure, registry.transport.random()) else {
-            error.message += &self.budget.told();
+            self.budget.conclude(&mut error);
             return Err(self.call.broken(error));
         };
         self.reason = Some(registry.pause(&self.call, &self.budget, delay, failure, error.to_string()).await);
@@ -465,6 +472,8 @@ impl Places {
     }
 }
 
+/// Ends at one byte after which a blob is taken to end there.
+const ENDS: u32 = 2;
 /// What is read at once of a body that has a coding.
 const RAW: usize = 32 << 10;
 /// Blobs whose place is remembered.

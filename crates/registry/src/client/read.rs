@@ -334,7 +334,7 @@ impl<T: Transport + Environment> Registry<T> {
             let Error::Transport { error: broken, .. } = &mut error else { return Err(error) };
             let failure = TryFailure::Transport(broken.kind);
             let Some(delay) = budget.spend(failure, self.transport.random()) else {
-                broken.message += &budget.told();
+                budget.conclude(broken);
                 return Err(error);
             };
             let reason = self.pause(call, &budget, delay, failure, broken.to_string()).await;

@@ -18,7 +18,7 @@ pub fn read(status: StatusCode, body: &[u8]) -> Problem {
     let first = serde_json::from_slice::<Errors>(body).ok().and_then(|body| body.errors.into_iter().next());
     let Some(first) = first else {
         let mut message = status.canonical_reason().unwrap_or("no reason given").to_lowercase();
-        if let Some(words) = of_storage(body) {
+        if let Some(words) = of_storage(body).or_else(|| of_service(body)) {
             return Problem { code: None, message: words };
         }
         if let Some(page @ Page { title: Some(_) }) = Page::find(body) {
@@ -50,6 +50,13 @@ fn of_storage(body: &[u8]) -> Option<String> {
     }
 }
 
+/// What a token server says (RFC 6749 §5.2; Docker Hub has `details`), or a gateway before the registry.
+fn of_service(body: &[u8]) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let said = |key: &&str| body.get(key)?.as_str().map(str::trim).filter(|words| !words.is_empty()).map(quote);
+    ["error_description", "details", "message", "error"].iter().find_map(said)
+}
+
 #[derive(Deserialize)]
 struct Errors {
     errors: Vec<Entry>,
@@ -76,6 +83,11 @@ mod tests {
         );
         assert_eq!(message(r#"{"errors":[{"code":"DENIED"}]}"#), "DENIED");
         assert_eq!(message(r#"{"errors":[]}"#), "not found");
+        assert_eq!(message(r#"{"details":"incorrect username or password"}"#), "incorrect username or password");
+        assert_eq!(message(r#"{"error":"invalid_scope","error_description":"no such scope"}"#), "no such scope");
+        assert_eq!(message(r#"{"error":"invalid_grant"}"#), "invalid_grant");
+        assert_eq!(message(r#"{"message":"Forbid\u001bden","error":7}"#), r"Forbid\x1bden");
+        assert_eq!(message(r#"{"error":{"code":5}}"#), "not found");
         assert_eq!(message("<html>"), "not found");
         assert_eq!(message(""), "not found");
         let page = "<!DOCTYPE html><title>502 of the proxy</title>";

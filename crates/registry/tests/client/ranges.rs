@@ -274,6 +274,16 @@ fn a_range_that_never_comes_is_given_up() {
 }
 
 #[test]
+fn a_blob_that_ends_before_its_size_is_not_called_a_broken_connection() {
+    let internet = serving();
+    internet.fault("/blobs/", 1, Fault::EndAfter(9));
+    internet.fault("/blobs/", 99, Fault::EndAfter(0));
+    let error = read(&client(&internet), 5000..7001).unwrap_err();
+    assert!(matches!(&error, Error::OutOfRange { range, .. } if *range == (5009..7001)), "{error}");
+    assert_eq!((error.kind(), internet.log().len()), (FailureClass::Malformed, 3));
+}
+
+#[test]
 fn another_range_is_not_taken_and_the_whole_blob_is_asked_for() {
     let ranges = ["bytes 5000-6999/100000", "bytes 0-99999/100000", "bytes 5000-7000/100001", "bytes 7000-5000/*", "x"];
     let ranges = ranges.map(|range| ("content-range", range));
