@@ -232,7 +232,7 @@ impl<'a> Session<'a> {
             _ => None,
         });
         let Some(file) = refused else {
-            return match lost_tag(&error).and_then(|reference| near::hint(&self.near_tags(&reference))) {
+            return match lost_tag(&error).and_then(|reference| self.near_tags(&reference)) {
                 Some(hint) => Told { message, failure: failure.hint(hint) }.into(),
                 None => error,
             };
@@ -242,19 +242,25 @@ impl<'a> Session<'a> {
         Told { message, failure: failure.hint(origin) }.into()
     }
 
-    /// Tags of the repository that are almost the reference's, quoted. A failure means none: it would only hide the first one.
-    fn near_tags(&self, reference: &Reference) -> Vec<String> {
-        let (Some(client), Some(typed)) = (self.client.get(), reference.tag()) else { return Vec::new() };
+    /// What the tags of the repository say of one that has no manifest: which are almost the same, or that it is listed. A failure means
+    /// nothing: it would only hide the first one.
+    fn near_tags(&self, reference: &Reference) -> Option<Hint> {
+        let (client, typed) = (self.client.get()?, reference.tag()?);
         let mut tags = Vec::new();
         let listed = client.fetch_tag_pages(reference, |page| {
             tags.extend_from_slice(&page);
             if tags.len() < TAGS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         let listed = self.runtime.block_on(async { tokio::time::timeout(LOOK_AROUND, listed).await });
-        match listed {
-            Ok(Ok(_)) => near::tags(typed, &tags).into_iter().map(|tag| format!("`{}`", safe(tag))).collect(),
-            _ => Vec::new(),
+        listed.ok()?.ok()?;
+        if tags.iter().any(|tag| tag == typed) {
+            return Some(Hint::Text(format!(
+                "{} lists the tag `{typed}`, but has no manifest for it: it may be damaged there, or just being deleted",
+                reference.registry()
+            )));
         }
+        let near: Vec<_> = near::tags(typed, &tags).into_iter().map(|tag| format!("`{}`", safe(tag))).collect();
+        near::hint(&near)
     }
 
     fn warn(&self, warnings: &[Warning]) {

@@ -200,6 +200,10 @@ fn a_wrong_tag_names_near_ones() {
         ends(&output, 4, &near.replace("REGISTRY", server.authority()));
     }
     ends(&run("digest REGISTRY/a/b:2.0"), 4, "did you mean `v2.0`?");
+    // A tag that is listed and has no manifest is not its own correction.
+    server.internet.fault("/manifests/stable", 9, Fault::Status(404));
+    let listed = format!("hint: {} lists the tag `stable`, but has no manifest for it", server.authority());
+    ends(&run("inspect REGISTRY/a/b:stable"), 4, &listed);
     for name in
         ["a/b:main", "a/none:1.29", "a/b@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"]
     {
