@@ -99,12 +99,12 @@ impl Source {
         }
     }
 
-    /// Descriptor of [`named_document`](Self::named_document).
-    pub(crate) fn named_root(&self, session: &Session<'_>) -> Result<Descriptor, Error> {
-        match session.wanted_platform() {
-            Some(_) => Ok(descriptor_of(&self.named_document(session)?)),
-            None => self.root(),
+    /// Descriptor of [`named_document`](Self::named_document). Unless it is `computed` from the document, it is what the source states.
+    pub(crate) fn named_root(&self, session: &Session<'_>, computed: bool) -> Result<Descriptor, Error> {
+        if computed || session.wanted_platform().is_some() {
+            return Ok(descriptor_of(&self.named_document(session)?));
         }
+        self.root()
     }
 
     /// The image for the platform of the session; `observe` gets each step when it is done.

@@ -126,6 +126,26 @@ fn inspect_fetches_each_document_once_and_no_layer() {
 }
 
 #[test]
+fn a_digest_is_what_the_registry_states_or_computed_on_request() {
+    let image = image();
+    let server = Server::of(&image);
+    let methods = |arguments: &str| {
+        let since = server.internet.log().len();
+        assert_eq!(text(server.run(arguments)), format!("{}\n", image.manifest.digest));
+        server.internet.log()[since..].iter().map(|asked| asked.method.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(methods("digest REGISTRY/a/b:1"), ["HEAD"]);
+    assert_eq!(methods("digest --full REGISTRY/a/b:1"), ["GET"]);
+    // Where HEAD is not allowed, or says nothing of the digest, the document is read.
+    for fault in
+        [Fault::Status(405), Fault::Status(404), Fault::Answer { status: 200, headers: Vec::new(), body: Vec::new() }]
+    {
+        server.internet.fault("/manifests/1", 1, fault);
+        assert_eq!(methods("digest REGISTRY/a/b:1"), ["HEAD", "GET"]);
+    }
+}
+
+#[test]
 fn every_verb_reads_a_registry() {
     let image = image();
     let server = Server::of(&image);

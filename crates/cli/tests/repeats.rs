@@ -70,6 +70,7 @@ fn a_blob_that_is_many_layers_is_fetched_once_by_every_verb() {
         "secrets IMAGE",
         "packages IMAGE",
         "packages --format spdx IMAGE",
+        "report IMAGE",
         "verify IMAGE",
         "verify --no-cache IMAGE",
         "diff IMAGE OTHER",
@@ -110,6 +111,9 @@ fn every_layer_of_a_repeated_blob_is_reported() {
     assert_eq!(secrets.len(), TIMES);
     let packages = json("packages IMAGE");
     assert_eq!((packages.len(), &packages[0]["name"], &packages[0]["layer"]), (1, &"tool".into(), &2.into()));
+
+    let report = json("report IMAGE").remove(0);
+    assert_eq!(report["secrets"].as_array().unwrap().len(), TIMES);
 
     let listed = json("ls IMAGE");
     let conf = listed.iter().find(|row| row["path"] == "srv/app.conf").unwrap();

@@ -16,15 +16,19 @@ use crate::{argument::SourceArgument, error::Error, output::print_json, session:
 #[command(after_help = "\
 Examples:
   porthole digest nginx
+  porthole digest --full nginx
   porthole digest --platform linux/arm64 nginx")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,
+    /// Read the document, and compute the digest from its bytes
+    #[arg(long)]
+    full: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let source = arguments.source.open(session)?;
-    let root = source.named_root(session)?;
+    let root = source.named_root(session, arguments.full)?;
     let digest = root.digest;
     let mut out = session.ui.out();
     if session.ui.json {

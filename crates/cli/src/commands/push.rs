@@ -22,6 +22,7 @@ use crate::{
     error::Error,
     output::print_json,
     progress::{Heading, watch},
+    quantity::duration_within,
     reference,
     session::Session,
     source::{Source, Spec},
@@ -71,8 +72,8 @@ pub(super) struct Way {
     #[arg(long, value_name = "REPO")]
     mount_from: Vec<String>,
     /// Wait up to this long for the registry to show the pushed image
-    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=3600))]
-    wait: u64,
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = |text: &str| duration_within(text, ["0s", "1h"]))]
+    wait: Duration,
     /// Also write this tag; may be repeated
     #[arg(long, value_name = "TAG")]
     also: Vec<String>,
@@ -122,7 +123,7 @@ pub(super) fn send(spec: &Spec, to: Reference, way: &Way, session: &Session<'_>)
         referrers: way.referrers,
         tags: way.also.clone(),
         foreign: way.foreign_layers,
-        wait: Duration::from_secs(way.wait),
+        wait: way.wait,
         likely: Vec::new(),
     };
     for tag in &way.also {
