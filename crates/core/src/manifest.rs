@@ -342,3 +342,26 @@ impl Classify for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_states_its_type_without_a_header() {
+        let (index, manifest) = (MediaType::OCI_INDEX, MediaType::OCI_MANIFEST);
+        for (document, stated) in [
+            (r#"{"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#, Some(index.as_str())),
+            (r#"{"schemaVersion":2,"manifests":[]}"#, Some(index.as_str())),
+            (r#"{"schemaVersion":2,"mediaType":null,"config":{},"layers":[]}"#, Some(manifest.as_str())),
+            // What is refused as a document has a type all the same.
+            (r#"{"mediaType":"application/vnd.oci.artifact.manifest.v1+json"}"#, Some(ARTIFACT)),
+            (r#"{"schemaVersion":1,"fsLayers":[],"history":[]}"#, None),
+            (r#"{"mediaType":7}"#, None),
+            ("[]", None),
+            ("<html>", None),
+        ] {
+            assert_eq!(Document::stated_type(document.as_bytes()).as_ref().map(MediaType::as_str), stated, "{document}");
+        }
+    }
+}

@@ -124,23 +124,6 @@ fn the_media_type_is_the_bodys_then_the_headers_then_the_forms() {
 }
 
 #[test]
-fn a_document_states_its_type_without_a_header() {
-    let stated = |document: &Value| Document::stated_type(document.to_string().as_bytes());
-    for document in [manifest(), index(&[])] {
-        let parsed = parse(&document, None).unwrap();
-        assert_eq!(stated(&document).as_ref(), Some(parsed.media_type()));
-        let silent = with(document, "/mediaType", Value::Null);
-        assert_eq!(stated(&silent).as_ref(), Some(parsed.media_type()), "of its shape");
-    }
-    assert_eq!(stated(&json!({ "schemaVersion": 1, "fsLayers": [], "history": [] })), None);
-    assert_eq!(stated(&json!([])), None);
-    assert_eq!(Document::stated_type(b"<html>"), None);
-    // What is refused as a document has a type all the same.
-    let artifact = json!({ "mediaType": "application/vnd.oci.artifact.manifest.v1+json" });
-    assert_eq!(stated(&artifact).unwrap().as_str(), "application/vnd.oci.artifact.manifest.v1+json");
-}
-
-#[test]
 fn a_general_content_type_leaves_the_decision_to_the_body() {
     let silent = with(manifest(), "/mediaType", Value::Null);
     for served in ["text/plain; charset=utf-8", "application/json", "application/octet-stream", "binary/octet-stream"] {
