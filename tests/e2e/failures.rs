@@ -69,3 +69,27 @@ fn a_relay_that_has_ended_is_blamed_and_not_the_registry() -> Result<()> {
     );
     Ok(())
 }
+
+/// The host has a name that never resolves (RFC 6761), so its requests fail whatever the browser believes of the network.
+#[test]
+fn a_device_without_network_is_blamed_for_what_is_not_on_it() -> Result<()> {
+    let (host, registry) = (Nginx::page()?, Registry::start(images::storage(), &Access::OpenToPages)?);
+    let (far, near) = ("registry.invalid/a/b:1", format!("{}/{SEVEN_LAYERS}", registry.host()));
+    let page = Page::open(&host.url())?;
+    let caused = |cause: &str| page.alert_where(cause, |alert| alert.cause == cause);
+    page.look(far)?;
+    caused("dead-host")?;
+    page.browser().without_network(true)?;
+    page.remedy("retry")?;
+    let alert = caused("offline")?;
+    assert!(alert.text.contains("no network") && page.offers("retry")?, "{}", alert.text);
+    // What is on this machine is read all the same.
+    page.look(&near)?;
+    page.verified()?;
+    page.look(far)?;
+    caused("offline")?;
+    page.browser().without_network(false)?;
+    page.remedy("retry")?;
+    caused("dead-host")?;
+    Ok(())
+}

@@ -190,6 +190,14 @@ impl Browser {
         self.developer("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": script }))
     }
 
+    /// Lets the browser believe that the device has no network, or has it again. Pages and workers see it in `navigator.onLine`. Requests
+    /// of workers are not cut off by it, so a test needs a host that does not answer as well.
+    pub fn without_network(&self, without: bool) -> Result<()> {
+        let conditions = json!({ "offline": without, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+        self.developer("Network.enable", &json!({}))?;
+        self.developer("Network.emulateNetworkConditions", &conditions)
+    }
+
     /// A command of the Chrome DevTools Protocol.
     fn developer(&self, command: &str, parameters: &Value) -> Result<()> {
         self.call("POST", "/goog/cdp/execute", Some(&json!({ "cmd": command, "params": parameters })))?;
