@@ -145,7 +145,7 @@ impl Named {
         (self.get)(limits)
     }
 
-    /// Sets it; a value beyond the field's type is as good as no limit.
+    /// Sets it; a value beyond the field's type is no limit.
     pub fn set(&self, limits: &mut Limits, value: u64) {
         (self.set)(limits, value);
     }

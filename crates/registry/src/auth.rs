@@ -162,7 +162,7 @@ impl Granted {
     }
 }
 
-/// Tokens are renewed so long before they end.
+/// Time before its end at which a token is renewed.
 const EARLY: Duration = Duration::from_secs(10);
 
 /// Tokens by logical registry and scopes.

@@ -143,9 +143,9 @@ pub struct Budget {
     /// What the registry asked us to wait since the last progress.
     asked: Duration,
     failures: u32,
-    /// Refusals of the registry because there was too much of us, from the beginning.
+    /// Answers 429 and 503, and errors that ask for patience, from the beginning.
     refusals: u32,
-    /// It got further once: the way to the registry is known to be good.
+    /// New bytes came once, so the registry can be reached.
     proved: bool,
 }
 
@@ -174,7 +174,7 @@ impl Budget {
         if left > reserve * 2 { left - reserve } else { left }
     }
 
-    /// Nothing came for so long, of an answer or between two tries.
+    /// Adds time in which nothing came, of an answer or between two tries.
     pub fn wait(&mut self, idle: Duration) {
         self.idle += idle;
         // Before the first byte, a registry may have to fetch a blob from elsewhere.
@@ -183,7 +183,7 @@ impl Budget {
         }
     }
 
-    /// A body stalled for so long.
+    /// Adds time in which a body stalled.
     pub fn stalled(&mut self, idle: Duration) {
         self.idle += idle;
     }
@@ -257,7 +257,7 @@ impl Budget {
         }
     }
 
-    /// How often the registry has said (429, 503) that there was too much of us, from the beginning.
+    /// How often the registry asked for fewer requests (429, 503, or an error code), from the beginning.
     pub fn refusals(&self) -> u32 {
         self.refusals
     }
@@ -290,7 +290,7 @@ pub fn retry_after(value: &str, now: Duration) -> Option<Duration> {
 
 /// Tries in all, of what has not got anywhere yet.
 pub const TRIES: u32 = 5;
-/// Tries in a row, of what has got somewhere before.
+/// Tries in a row, of an operation that has received bytes before.
 pub const TRIES_ON_THE_WAY: u32 = 8;
 /// How long nothing may come before an operation is given up, unless the client's options say otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(38);

@@ -58,7 +58,7 @@ impl Policy {
             Ok(_) => Ok(()),
             // A port that was written on the command line is meant.
             Err(Denied::Port(_)) if self.only.contains(&authority) || self.plain.contains(&authority) => Ok(()),
-            // Without TLS, the port of HTTP is as good as any.
+            // Without TLS, the port of HTTP is allowed as well.
             Err(Denied::Port(80)) if origin.scheme == Scheme::Http => Ok(()),
             Err(denied) => {
                 Err(Refusal::destination(format!("{authority} is not allowed here: {denied} (--allow-private)")))

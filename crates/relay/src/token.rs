@@ -72,7 +72,7 @@ impl Realms {
         let bytes = registry.len() + door.bytes();
         let mut doors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         doors.forget(registry);
-        // A registry with so long a realm is asked again each time.
+        // A realm of this length is not remembered: its registry is asked again each time.
         if bytes > DOOR_BYTES {
             return;
         }

@@ -205,7 +205,7 @@ where
         self.odd.as_deref()
     }
 
-    /// How often the registry has said (429, 503) that there was too much of us before it answered.
+    /// How often the registry asked for fewer requests (429, 503) before it answered.
     pub fn refusals(&self) -> u32 {
         self.budget.refusals()
     }
@@ -297,7 +297,7 @@ where
         let digest = self.descriptor.digest;
         *self.decodes.get_or_insert_with(|| {
             let mut decoded = lock(&self.registry.decoded);
-            // Taken as it is, if decoding it came to nothing before.
+            // Taken as it is, if decoding it failed before.
             let again = decoded.remove(&digest);
             if !again && decoded.len() < PLACES {
                 decoded.insert(digest);
@@ -442,8 +442,8 @@ where
     }
 }
 
-/// Where registries sent us for their blobs: other parts of a blob are had there too, without another way through the registry. Such URLs
-/// are good for a while only, and may be secrets.
+/// Where registries redirected requests for their blobs. Other parts of a blob are fetched from there directly. Such URLs expire, and may be
+/// secrets.
 #[derive(Default)]
 pub(super) struct Places(Mutex<HashMap<Place, Url>>);
 

@@ -54,7 +54,7 @@ impl<T: Transport + Environment> Registry<T> {
     /// Puts a manifest or an index, byte for byte, under a tag, or under its digest if there is none. Returns whether the registry
     /// says that it knows the manifest's `subject` (`OCI-Subject`).
     ///
-    /// A tag that may not be put again and stands for this very manifest is as good as put.
+    /// A tag that may not be put again, and stands for this very manifest, counts as put.
     ///
     /// # Errors
     /// [`Error`]; [`Error::Contradiction`] if the registry says that it has stored something else.

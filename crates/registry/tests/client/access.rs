@@ -341,7 +341,7 @@ fn all_challenges_count_and_one_is_met() {
         let internet = Internet::new();
         internet.site(HOST, Site::new().repository("a/b", content()).auth(Auth::Basic("user:canary-password")));
         let [first, rest @ ..] = &challenges[..] else { panic!() };
-        // One header with commas is as good as several.
+        // One header with commas equals several.
         let value = rest.iter().fold(first.clone(), |all, next| format!("{all}, {next}"));
         internet.fault(
             "/manifests/",

@@ -342,7 +342,7 @@ fn a_coding_is_undone_where_the_blob_is_compressed_for_the_way() {
         answer(1, length);
         assert_eq!(read(&client(&internet), 5000..7001).unwrap().0, slice(5000..7001), "{length}");
     }
-    // Without a length, what came to nothing when it was decoded is taken as it is.
+    // Without a length, what could not be decoded is taken as it is.
     let registry = client(&internet);
     let headers = || vec![("content-encoding", "gzip".to_owned())];
     let plain = || internet.fault("/blobs/", 1, Fault::Answer { status: 200, headers: headers(), body: bytes() });

@@ -211,5 +211,5 @@ impl Wish<'_> {
     }
 }
 
-/// How often a request looks again when the fetch that it followed came to nothing.
+/// How often a request looks again when the fetch that it followed failed.
 const LOOKS: u32 = 8;

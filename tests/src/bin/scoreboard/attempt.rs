@@ -123,7 +123,7 @@ pub(crate) fn has_controls(bytes: &[u8]) -> bool {
     })
 }
 
-/// Runs a program to its end, or for so long.
+/// Runs a program to its end, or for this time.
 pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Ran> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());

@@ -4,7 +4,7 @@
 const CELLS: usize = 1 << 22;
 
 /// Pairs equal items of two lists in their order, as many as can be; what has no partner stands alone, the first list's
-/// first. Of lists so long that looking for the longest common part would cost too much, only the common beginning and the
+/// first. Where looking for the longest common part would cost too much, only the common beginning and the
 /// common end are paired.
 pub(super) fn align<T: PartialEq>(before: &[T], after: &[T]) -> Vec<(Option<usize>, Option<usize>)> {
     let start = before.iter().zip(after).take_while(|(a, b)| a == b).count();

@@ -37,7 +37,7 @@ fn platform(config: &ImageConfig) -> Option<Value> {
     config.platform.as_ref().map(|platform| Value::Text(platform.to_string()))
 }
 
-/// Empty text is as good as none.
+/// Empty text counts as none.
 fn text(text: Option<&str>) -> Option<Value> {
     text.filter(|text| !text.is_empty()).map(|text| Value::Text(text.to_owned()))
 }
