@@ -6,11 +6,11 @@ mod scripted;
 
 use porthole_testkit::{
     image::{Blob, Built, Compression, Content, Image, Layer, index},
-    registry::{Fault, Site},
+    registry::{Auth, Fault, Site},
 };
 use scripted::{Server, done, ends, porthole};
 use serde_json::{Value, json};
-use std::{fs, path::Path, process::Command};
+use std::{collections::HashSet, fs, path::Path, process::Command};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -371,4 +371,29 @@ fn a_foreign_layer_is_pulled_from_where_the_manifest_says() {
     assert!(!String::from_utf8_lossy(&output.stderr).contains("skipped"));
     let (algorithm, hex) = layer.digest.split_once(':').unwrap();
     assert_eq!(fs::read(home.path().join("here/blobs").join(algorithm).join(hex)).unwrap(), layer.bytes);
+}
+
+#[test]
+fn each_side_of_a_copy_has_credentials_of_its_own() {
+    let image = Image::new().layer(Layer::new("ADD a").file("a", "a")).build();
+    let from = Server::new(Site::new().repository("a/b", image.into_content("1")).auth(Auth::Basic("reader:one")));
+    let to = Server::new(Site::new().auth(Auth::Basic("writer:two")));
+    let home = tempfile::tempdir().unwrap();
+    let copy = format!("{}/a/b:1 {}/c/d:1", from.authority(), to.authority());
+    let both = format!("copy --src-creds reader:one --dest-creds writer:two {copy}");
+    ends(&porthole(home.path(), &both), 0, "");
+    for server in [&from, &to] {
+        let sent: HashSet<_> =
+            server.internet.log().iter().filter_map(|asked| asked.authorization().map(str::to_owned)).collect();
+        assert_eq!(sent.len(), 1, "{sent:?}");
+    }
+    ends(&porthole(home.path(), &format!("copy --src-creds reader:one {copy}")), 3, to.authority());
+    ends(&porthole(home.path(), &format!("copy --dest-creds writer:two {copy}")), 3, from.authority());
+    ends(
+        &porthole(home.path(), &format!("copy --src-creds reader {copy}")),
+        2,
+        "expected USER:PASSWORD in --src-creds",
+    );
+    let layout = format!("copy --src-creds reader:one --dest-plain-http {}/a/b:1 oci:layout", from.authority());
+    ends(&porthole(home.path(), &layout), 2, "--dest-plain-http and --dest-creds are for a registry");
 }

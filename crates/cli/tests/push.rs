@@ -330,3 +330,26 @@ fn chunks_are_no_news_and_breaks_are() {
     let output = porthole(home.path(), "push oci:layout 127.0.0.1:1/a/b:1");
     ends(&output, 8, &format!("`127.0.0.1:1/a/b@{}`", image.manifest.digest));
 }
+
+#[test]
+fn a_blob_that_a_registry_wrongly_says_it_has_is_sent_after_all() {
+    let image = image("amd64");
+    let home = home(&image.clone().into_content("1"));
+    let server = Server::new(Site::new());
+    let digest = &image.layers[0].blob.digest;
+    server.internet.fault(
+        &format!("blobs/{digest}"),
+        1,
+        Fault::Answer { status: 200, headers: Vec::new(), body: Vec::new() },
+    );
+    done(home.path(), &push(&server, ""));
+    assert!(has(&server, digest));
+    assert_eq!(tags(&server), ["1"]);
+    let refused = server
+        .internet
+        .log()
+        .iter()
+        .filter(|asked| asked.method == "PUT" && asked.url.ends_with("/manifests/1"))
+        .count();
+    assert_eq!(refused, 2, "the manifest is refused once, and put again after its blobs");
+}

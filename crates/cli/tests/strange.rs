@@ -53,6 +53,14 @@ fn an_archive_without_an_image_may_be_a_layer() {
 }
 
 #[test]
+fn the_first_format_of_docker_save_is_named() {
+    let home = tempfile::tempdir().unwrap();
+    let archive = Layer::new("").file("repositories", "{}").file("0123/layer.tar", "").tar();
+    fs::write(home.path().join("old.tar"), archive).unwrap();
+    ends(&porthole(home.path(), "inspect ./old.tar"), 7, "the format of `docker save` before Docker 1.10");
+}
+
+#[test]
 fn an_archive_is_read_from_a_pipe_with_a_name() {
     let home = tempfile::tempdir().unwrap();
     let image = Image::new().layer(Layer::new("COPY a /").file("etc/motd", "hello\n")).build();

@@ -361,7 +361,11 @@ mod tests {
             ("[]", None),
             ("<html>", None),
         ] {
-            assert_eq!(Document::stated_type(document.as_bytes()).as_ref().map(MediaType::as_str), stated, "{document}");
+            assert_eq!(
+                Document::stated_type(document.as_bytes()).as_ref().map(MediaType::as_str),
+                stated,
+                "{document}"
+            );
         }
     }
 }
