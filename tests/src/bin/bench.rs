@@ -42,12 +42,26 @@ fn sizes() -> Result<()> {
     Ok(())
 }
 
-/// Loads the image of seven layers from a local registry, each round in a fresh profile.
+/// Fetches documents and layers of an image as a page can at best: at once, without decoding or checking them. Returns milliseconds.
+const FLOOR: &str = "
+    const [host, repository] = args, start = performance.now();
+    const get = (path, accept) => fetch(`http://${host}/v2/${repository}/${path}`, { cache: 'no-store', headers: accept ? { accept } : {} });
+    const types = 'application/vnd.oci.image.index.v1+json,application/vnd.oci.image.manifest.v1+json';
+    let document = await (await get('manifests/1', types)).json();
+    if (document.manifests) {
+        const entry = document.manifests.find(entry => entry.platform?.architecture == 'amd64') ?? document.manifests[0];
+        document = await (await get(`manifests/${entry.digest}`, types)).json();
+    }
+    const blobs = [document.config, ...document.layers].map(async blob => (await get(`blobs/${blob.digest}`)).arrayBuffer());
+    await Promise.all(blobs);
+    return performance.now() - start;";
+
+/// Loads the image of seven layers from a local registry, each round in a fresh profile, and fetches the same bytes beside it.
 fn times() -> Result<()> {
     let storage = Storage::new()?;
     storage.push(&[(&layout(&fixtures(), DEBIAN), "latest", "bench/debian:1")])?;
     let (host, registry) = (Nginx::page()?, Registry::start(&storage, &Access::OpenToPages)?);
-    let mut columns = vec![Vec::new(); 4];
+    let mut columns = vec![Vec::new(); 5];
     for _ in 0..ROUNDS {
         let page = Page::with_window(&host.url(), 1280, 800)?;
         let first_paint =
@@ -65,15 +79,30 @@ fn times() -> Result<()> {
         };
         let enter = number(&mark("porthole:enter")?);
         let longest = page.browser().run("return longest", json!([]))?;
+        let floor = page.browser().run_async(FLOOR, json!([registry.host(), "bench/debian"]))?;
         let row = [
             number(&first_paint),
             number(&mark("porthole:rows")?) - enter,
             number(&mark("porthole:all")?) - enter,
             number(&longest),
+            number(&floor),
         ];
         columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
     }
-    let names = ["page to first paint", "Enter to first rows", "Enter to all rows", "longest task while layers stream"];
+    let names = [
+        "page to first paint",
+        "Enter to first rows",
+        "Enter to all rows",
+        "longest task while layers stream",
+        "the same bytes by fetch alone",
+    ];
+    let ratio = |column: usize, beside: usize| {
+        let mut ratios: Vec<f64> =
+            columns[column].iter().zip(&columns[beside]).map(|(time, floor)| time / floor).collect();
+        ratios.sort_by(f64::total_cmp);
+        ratios[ROUNDS / 2]
+    };
+    let (rows, all) = (ratio(1, 4), ratio(2, 4));
     for (name, column) in names.iter().zip(&mut columns) {
         column.sort_by(f64::total_cmp);
         println!(
@@ -83,6 +112,7 @@ fn times() -> Result<()> {
             column[ROUNDS - 1]
         );
     }
+    println!("beside fetch alone, medians of the ratios of each round: first rows x {rows:.2}, all rows x {all:.2}");
     Ok(())
 }
 
@@ -149,10 +179,16 @@ fn memory() -> Result<()> {
     let registry = Registry::start(&storage, &Access::Open)?;
     let relay = Relay::start(&[&registry.host()])?;
     let page = Page::with_window(relay.url(), 1280, 800)?;
-    println!("renderer with an empty page: {} MB at most", renderer_peak(page.browser().process())? / 1_000_000);
+    let empty = renderer_peak(page.browser().process())?;
     page.look(&format!("{}/bench/large:1", registry.host()))?;
     page.verified()?;
-    println!("renderer after a layer of 1 GB: {} MB at most", renderer_peak(page.browser().process())? / 1_000_000);
+    let full = renderer_peak(page.browser().process())?;
+    println!(
+        "renderer with an empty page: {} MB at most; after a layer of 1 GB: {} MB, x {:.2}",
+        empty / 1_000_000,
+        full / 1_000_000,
+        full as f64 / empty as f64
+    );
     println!("relay after a layer of 1 GB: {} MB at most", peak(relay.process())? / 1_000_000);
     Ok(())
 }
