@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: the checks that must pass before a change lands.
 
 use crate::{
-    Result, advisories,
+    Result, advisories, package,
     process::{cargo, command, run as execute, step},
     test, tidy,
     tools::{self, CARGO_DENY},
@@ -42,7 +42,8 @@ pub(crate) fn check(workspace: &Workspace) -> Result {
     step("documentation", || {
         execute(cargo(root).args(["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "--deny warnings"))
     })?;
-    step("dependencies", || dependencies(workspace))
+    step("dependencies", || dependencies(workspace))?;
+    step("packages", || package::run(workspace, false))
 }
 
 fn dependencies(workspace: &Workspace) -> Result {

@@ -11,6 +11,7 @@ mod corpus;
 mod fixtures;
 mod fuzz;
 mod memory;
+mod package;
 mod process;
 mod run;
 mod scoreboard;
@@ -59,6 +60,7 @@ usage: cargo xtask <task> [options]
                     and Python; print each difference, and whether we mark it as ambiguous
   advisories CLONE  rewrite the copy of security advisories from a clone of RustSec's database
   suffixes LIST     rewrite the tree of public suffixes from public_suffix_list.dat
+  package           package the libraries and both programs, and compile each package by itself
   tidy              check the rules of this repository
   setup             install every pinned tool
 
@@ -109,6 +111,7 @@ fn dispatch(arguments: &[String]) -> Result {
             [list] => suffixes::write(&workspace, list.as_ref()),
             _ => Err("expected public_suffix_list.dat, from https://publicsuffix.org/list/".into()),
         },
+        "package" => none(rest).and_then(|()| package::run(&workspace, true)),
         "tidy" => none(rest).and_then(|()| tidy::run(&workspace)),
         "setup" => none(rest).and_then(|()| tools::install_all()),
         unknown => Err(format!("no such task: `{unknown}`; `cargo xtask help` lists them").into()),
