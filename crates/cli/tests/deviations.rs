@@ -149,11 +149,17 @@ fn a_layer_that_cannot_be_read_is_not_called_empty_nor_its_diff_id_checked() {
         let mut image = image();
         image.layers[0].blob = Blob::new(&format!("application/vnd.oci.image.layer.v1.tar{ending}"), vec![0xfd; 99]);
         let layer = image.layers[0].blob.descriptor();
-        place.layout("unread", &image.edit_manifest(|manifest| manifest["layers"][0] = layer));
-        let listed = place.run("ls oci:unread");
-        ends(&listed, 9, &format!("layer 1 {why}: it is application/vnd.oci.image.layer.v1.tar{ending}"));
-        let verified = place.run("verify oci:unread");
-        ends(&verified, 0, "not checked, because it cannot be read: diff_id of layer 1");
+        place.layout(&format!("unread{ending}"), &image.edit_manifest(|manifest| manifest["layers"][0] = layer));
+        let said = |command: &str| {
+            let output = place.run(command);
+            (output.status.code(), String::from_utf8(output.stderr).unwrap())
+        };
+        let (code, words) = said(&format!("ls oci:unread{ending}"));
+        let expected = format!("layer 1 {why}: it is application/vnd.oci.image.layer.v1.tar{ending}");
+        assert!(code == Some(9) && words.contains(&expected), "{words}");
+        let (code, words) = said(&format!("verify oci:unread{ending}"));
+        let expected = "not checked, because it cannot be read: diff_id of layer 1";
+        assert!(code == Some(0) && words.contains(expected), "{words}");
     }
 }
 
