@@ -337,19 +337,17 @@ fn a_blob_that_a_registry_wrongly_says_it_has_is_sent_after_all() {
     let home = home(&image.clone().into_content("1"));
     let server = Server::new(Site::new());
     let digest = &image.layers[0].blob.digest;
-    server.internet.fault(
-        &format!("blobs/{digest}"),
-        1,
-        Fault::Answer { status: 200, headers: Vec::new(), body: Vec::new() },
-    );
+    let headers = vec![("content-length", image.layers[0].blob.bytes.len().to_string())];
+    let claim = Fault::Answer { status: 200, headers, body: Vec::new() };
+    server.internet.fault(&format!("blobs/{digest}"), 1, claim);
     done(home.path(), &push(&server, ""));
     assert!(has(&server, digest));
     assert_eq!(tags(&server), ["1"]);
-    let refused = server
+    let put = server
         .internet
         .log()
         .iter()
         .filter(|asked| asked.method == "PUT" && asked.url.ends_with("/manifests/1"))
         .count();
-    assert_eq!(refused, 2, "the manifest is refused once, and put again after its blobs");
+    assert_eq!(put, 2, "the manifest is refused once, and put again after its blobs");
 }

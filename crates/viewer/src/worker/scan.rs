@@ -196,14 +196,14 @@ fn findings(layer: &layer::LayerJob, report: &LayerReport) -> LayerFindings {
     // A wrong compression in the media type is reported, and does not make the layer wrong.
     let reported = |finding: &&Finding| !finding.refutes() || layer.answers_for(finding);
     let no_files = report.findings.iter().any(|finding| !reported(&finding));
-    let mismatch = report.findings.iter().find_map(|finding| match finding {
+    let wrong = layer.findings(report);
+    let mismatch = wrong.iter().find_map(|finding| match finding {
         Finding::Digest { expected, got, .. } | Finding::DiffId { expected, got } => {
             Some((expected.to_string(), got.to_string()))
         }
         Finding::Size { expected, got } => Some((format!("{expected} bytes"), format!("{got} bytes"))),
         _ => None,
     });
-    let wrong = layer.findings(report);
     LayerFindings {
         verified: wrong.is_empty(),
         failure: Failure::worst(wrong.iter().map(Classify::failure)).map(|failure| failure.kind),
