@@ -164,10 +164,11 @@ impl Transport for Native {
         if let Some(authorization) = proxy.as_ref().and_then(Proxy::authorization) {
             request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization.clone());
         }
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        if let (false, Some(length)) =
+            (matches!(*request.method(), Method::GET | Method::HEAD), request.body().length())
+        {
             // Of an empty body the library says nothing, and some registries then wait for one.
-            let length = HeaderValue::from(request.body().length());
-            request.headers_mut().insert(header::CONTENT_LENGTH, length);
+            request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         }
         let host = request.uri().host().unwrap_or_default().to_owned();
         let patience = request.extensions().get::<Patience>().copied();

@@ -18,7 +18,8 @@ pub(crate) struct Outgoing {
     content: Content,
     /// What the source gave and the connection has not taken yet.
     rest: Bytes,
-    left: u64,
+    /// `None` for a source that does not know its length.
+    left: Option<u64>,
     pulse: Arc<Mutex<Pulse>>,
 }
 
@@ -53,7 +54,7 @@ impl Outgoing {
             Payload::Bytes(bytes) => Content::Bytes(bytes.clone()),
             Payload::Stream(source) => Content::Stream(source.open()),
         };
-        let sending = matches!(content, Content::Stream(_)) && left > 0;
+        let sending = matches!(content, Content::Stream(_)) && left != Some(0);
         let turn = if sending { Turn::Receiver } else { Turn::Answer };
         let pulse = Arc::new(Mutex::new(Pulse { moved: Instant::now(), turn }));
         let patience = patience.map_or(stall, |Patience(longer)| longer);
@@ -72,7 +73,7 @@ impl Body for Outgoing {
             Content::Bytes(bytes) if bytes.is_empty() => None,
             Content::Bytes(bytes) => Some(std::mem::take(bytes)),
             // More than was announced is left for the source to answer for; less, for the HTTP library.
-            Content::Stream(_) if this.left == 0 => None,
+            Content::Stream(_) if this.left == Some(0) => None,
             Content::Stream(chunks) => match chunks.poll_chunk(cx) {
                 Poll::Ready(Ok(chunk)) => chunk,
                 Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error))),
@@ -90,18 +91,18 @@ impl Body for Outgoing {
             chunk
         });
         let taken = chunk.as_ref().map_or(0, Bytes::len) as u64;
-        this.left = this.left.saturating_sub(taken);
-        let turn = if this.left > 0 && chunk.is_some() { Turn::Receiver } else { Turn::Answer };
+        this.left = this.left.map(|left| left.saturating_sub(taken));
+        let turn = if this.left != Some(0) && chunk.is_some() { Turn::Receiver } else { Turn::Answer };
         *this.pulse.lock().unwrap_or_else(PoisonError::into_inner) = Pulse { moved: Instant::now(), turn };
         Poll::Ready(chunk.map(|chunk| Ok(Frame::data(chunk))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left == 0
+        self.left == Some(0)
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
+        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 

@@ -122,8 +122,8 @@ struct Part {
 }
 
 impl transport::PayloadSource for Part {
-    fn length(&self) -> u64 {
-        self.range.end - self.range.start
+    fn length(&self) -> Option<u64> {
+        Some(self.range.end - self.range.start)
     }
 
     fn open(&self) -> Box<dyn Chunks> {

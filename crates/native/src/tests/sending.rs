@@ -17,8 +17,8 @@ struct Pattern {
 }
 
 impl PayloadSource for Pattern {
-    fn length(&self) -> u64 {
-        self.length
+    fn length(&self) -> Option<u64> {
+        Some(self.length)
     }
 
     fn open(&self) -> Box<dyn Chunks> {
@@ -72,6 +72,40 @@ async fn a_stream_is_sent_with_its_length() {
     assert!(body.iter().all(|byte| *byte == b'x'));
 }
 
+/// A proxy does not know how long what it passes on is.
+struct Open(u64);
+
+impl PayloadSource for Open {
+    fn length(&self) -> Option<u64> {
+        None
+    }
+
+    fn open(&self) -> Box<dyn Chunks> {
+        Box::new(Opened { left: self.0, bad_from: 0 })
+    }
+}
+
+#[tokio::test]
+async fn a_stream_of_unknown_length_is_sent_in_chunks() {
+    let (listener, url) = listen().await;
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let head = read_head(&mut stream).await;
+        let mut body = Vec::new();
+        while !body.ends_with(b"\r\n0\r\n\r\n") {
+            body.push(stream.read_u8().await.unwrap());
+        }
+        stream.write_all(ANSWER).await.unwrap();
+        (head, body)
+    });
+    let native = Native::new(quick()).unwrap();
+    let request = http::Request::put(&url).body(Payload::Stream(Arc::new(Open(100_000)))).unwrap();
+    assert_eq!(native.send(request).await.unwrap().status(), 201);
+    let (head, body) = server.await.unwrap();
+    assert!(head.contains("transfer-encoding: chunked\r\n") && !head.contains("content-length"), "{head}");
+    assert_eq!(body.iter().filter(|byte| **byte == b'x').count(), 100_000);
+}
+
 #[tokio::test]
 async fn an_empty_post_says_that_it_is_empty() {
     let (listener, url) = listen().await;
@@ -120,8 +154,8 @@ async fn a_receiver_that_stops_reading_is_a_stall() {
 struct Late(u64);
 
 impl PayloadSource for Late {
-    fn length(&self) -> u64 {
-        2 * self.0
+    fn length(&self) -> Option<u64> {
+        Some(2 * self.0)
     }
 
     fn open(&self) -> Box<dyn Chunks> {

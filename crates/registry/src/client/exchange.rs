@@ -234,7 +234,7 @@ impl<T: Transport + Environment> Registry<T> {
             method: request.method().clone(),
             url: policy::redact(&request.uri().to_string()),
             fields: Sent::fields_of(&request),
-            length: request.body().length(),
+            length: request.body().length().unwrap_or(0),
             authorized,
             reason,
         });

@@ -96,7 +96,7 @@ impl RecordedExchange {
             method: request.method().to_string(),
             url: policy::redact(&request.uri().to_string()),
             fields: pairs(&header::fields(request.headers())),
-            length: request.body().length(),
+            length: request.body().length().unwrap_or(0),
             reason: None,
             sent: at,
             waited: None,

@@ -20,10 +20,10 @@ pub enum Payload {
 }
 
 impl Payload {
-    /// How many bytes: what `Content-Length` says.
-    pub fn length(&self) -> u64 {
+    /// How many bytes: what `Content-Length` says. `None` if that is not known before the last one.
+    pub fn length(&self) -> Option<u64> {
         match self {
-            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Bytes(bytes) => Some(bytes.len() as u64),
             Self::Stream(source) => source.length(),
         }
     }
@@ -57,20 +57,24 @@ impl From<Vec<u8>> for Payload {
 
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Payload({} bytes)", self.length())
+        match self.length() {
+            Some(length) => write!(f, "Payload({length} bytes)"),
+            None => f.write_str("Payload(of unknown length)"),
+        }
     }
 }
 
 /// Bytes that are read while they are sent.
 pub trait PayloadSource: Send + Sync {
-    /// How many bytes there are.
-    fn length(&self) -> u64;
+    /// How many bytes there are; `None` if that is not known before the last one. They are then sent in chunked coding (RFC 9112,
+    /// section 7.1).
+    fn length(&self) -> Option<u64>;
 
     /// Opens them from the first one.
     fn open(&self) -> Box<dyn Chunks>;
 }
 
-/// An opened [`PayloadSource`]. It must give exactly the length that its source names.
+/// An opened [`PayloadSource`]. It must give exactly the length that its source names, if it names one.
 pub trait Chunks: Send {
     /// The next bytes, not empty; `None` at the end. An error of [`ErrorKind::Source`](super::ErrorKind::Source) ends the request
     /// before its last byte was sent, and is what the request then ends with.
