@@ -46,6 +46,7 @@
 pub mod auth;
 pub mod challenge;
 pub mod client;
+pub mod coding;
 pub mod date;
 pub mod endpoint;
 pub mod error;

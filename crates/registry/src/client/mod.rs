@@ -3,7 +3,6 @@
 mod access;
 mod answer;
 mod catalog;
-mod coding;
 mod delete;
 mod exchange;
 mod foreign;

@@ -1,11 +1,12 @@
 //! Ranges of blobs, read over breaks of the connection.
 
 use super::{
-    Call, Registry, coding,
+    Call, Registry,
     exchange::{Repeat, content_length},
 };
 use crate::{
     auth::lock,
+    coding,
     endpoint::blob,
     error::{Error, quote},
     policy::Url,

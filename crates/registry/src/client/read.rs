@@ -1,10 +1,11 @@
 //! What is read from a registry: documents, blobs, tags.
 
 use super::{
-    Call, Registry, coding,
+    Call, Registry,
     exchange::{Answer, content_length},
 };
 use crate::{
+    coding,
     endpoint::{blob, manifest, tags},
     error::Error,
     html,

@@ -13,13 +13,13 @@ use porthole_core::{
 };
 
 /// The coding of a body, if it has one.
-pub(super) fn of(headers: &HeaderMap) -> Option<&[u8]> {
+pub fn of(headers: &HeaderMap) -> Option<&[u8]> {
     let coding = headers.get(header::CONTENT_ENCODING)?.as_bytes();
     (!coding.eq_ignore_ascii_case(b"identity")).then_some(coding)
 }
 
 /// The coding by its name, if it can be undone.
-pub(super) fn compression(coding: &[u8]) -> Option<Compression> {
+pub fn compression(coding: &[u8]) -> Option<Compression> {
     match coding.to_ascii_lowercase().as_slice() {
         b"gzip" | b"x-gzip" => Some(Compression::Gzip),
         b"zstd" => Some(Compression::Zstd),
@@ -28,7 +28,7 @@ pub(super) fn compression(coding: &[u8]) -> Option<Compression> {
 }
 
 /// A body whose coding is undone while it is read.
-pub(super) struct Undo {
+pub struct Undo {
     decoder: Decoder,
     /// What was read of the body and not decoded yet.
     raw: Vec<u8>,
@@ -39,19 +39,22 @@ pub(super) struct Undo {
 
 impl Undo {
     /// Decodes at most `size` bytes: a blob has no more.
-    pub(super) fn new(compression: Compression, size: u64, limits: &Limits) -> Self {
+    pub fn new(compression: Compression, size: u64, limits: &Limits) -> Self {
         let mut limits = *limits;
         limits.unpacked_bytes = size;
         Self { decoder: Decoder::new(compression, &limits), raw: Vec::new(), decoded: Vec::new(), given: 0 }
     }
 
-    /// Adds bytes of the body.
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    /// Adds bytes of the body, read in order.
+    pub fn push(&mut self, bytes: &[u8]) {
         self.raw.extend_from_slice(bytes);
     }
 
     /// Decoded bytes; 0 if more of the body is needed.
-    pub(super) fn take(&mut self, buffer: &mut [u8]) -> Result<usize, transport::Error> {
+    ///
+    /// # Errors
+    /// The body is not in this coding, or has more bytes than expected.
+    pub fn take(&mut self, buffer: &mut [u8]) -> Result<usize, transport::Error> {
         while self.given == self.decoded.len() {
             self.decoded.resize(MIN_OUTPUT, 0);
             let step = self.decoder.decode(&self.raw, &mut self.decoded).map_err(|error| invalid(&error))?;
@@ -69,7 +72,10 @@ impl Undo {
     }
 
     /// Checks that the body may end here.
-    pub(super) fn finish(&self) -> Result<(), transport::Error> {
+    ///
+    /// # Errors
+    /// It is cut off.
+    pub fn finish(&self) -> Result<(), transport::Error> {
         self.decoder.finish().map_err(|error| invalid(&error))
     }
 }
@@ -80,7 +86,7 @@ fn invalid(error: &porthole_core::decode::Error) -> transport::Error {
 }
 
 /// A whole body without its coding, if it has one that can be undone within `limit` bytes.
-pub(super) fn undone(headers: &HeaderMap, bytes: &[u8], limit: u64, limits: &Limits) -> Option<Vec<u8>> {
+pub fn undone(headers: &HeaderMap, bytes: &[u8], limit: u64, limits: &Limits) -> Option<Vec<u8>> {
     let mut undo = Undo::new(compression(of(headers)?)?, limit, limits);
     undo.push(bytes);
     let (mut whole, mut buffer) = (Vec::new(), vec![0; MIN_OUTPUT]);
