@@ -3,8 +3,12 @@
 use crate::metrics::{Limit, Metrics};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
+use porthole_core::{limits::Limits, media_type::Compression};
 use porthole_native::NativeBody;
-use porthole_registry::transport::{Error, ErrorKind};
+use porthole_registry::{
+    coding::Undo,
+    transport::{Error, ErrorKind},
+};
 use std::{
     pin::Pin,
     sync::Arc,
@@ -18,6 +22,8 @@ pub(crate) enum Body {
     Whole(Option<Bytes>),
     /// What a registry sends, as it arrives.
     Upstream(Box<Arriving>),
+    /// What a registry sends, without the coding that a server on the way gave it.
+    Uncoded(Box<Uncoded>),
     /// What a thread reads from a file.
     File(Pieces),
 }
@@ -67,6 +73,69 @@ impl Arriving {
     }
 }
 
+/// A body whose content coding is undone. At most one piece is held in each form.
+pub(crate) struct Uncoded {
+    arriving: Arriving,
+    undo: Undo,
+    buffer: Box<[u8]>,
+    /// The last decoded piece: it is given when more came behind it, or when the coding ended well.
+    held: Option<Bytes>,
+    /// Decoded bytes that are still to come.
+    left: u64,
+    ended: bool,
+}
+
+impl Uncoded {
+    /// The `size` bytes that a body has without its coding.
+    pub(crate) fn new(arriving: Arriving, compression: Compression, size: u64) -> Self {
+        let undo = Undo::new(compression, size, &Limits::default());
+        Self { arriving, undo, buffer: vec![0; UNCODED].into(), held: None, left: size, ended: false }
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        loop {
+            match self.undo.take(&mut self.buffer) {
+                Err(error) => return Poll::Ready(Some(Err(error))),
+                Ok(0) if self.ended => {
+                    let last = self.held.take();
+                    if let Err(error) = self.undo.finish() {
+                        return Poll::Ready(Some(Err(error)));
+                    }
+                    return self.give(last);
+                }
+                Ok(0) => {}
+                Ok(count) => {
+                    let piece = Bytes::copy_from_slice(&self.buffer[..count]);
+                    if let Some(before) = self.held.replace(piece) {
+                        return self.give(Some(before));
+                    }
+                }
+            }
+            match ready!(self.arriving.poll_piece(cx)) {
+                Some(Ok(piece)) => self.undo.push(&piece),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => self.ended = true,
+            }
+        }
+    }
+}
+
+impl Uncoded {
+    fn give(&mut self, piece: Option<Bytes>) -> Poll<Option<Result<Bytes, Error>>> {
+        self.left = self.left.saturating_sub(piece.as_ref().map_or(0, Bytes::len) as u64);
+        Poll::Ready(match piece {
+            None if self.left > 0 => {
+                let message = "the body is shorter than the registry says".to_owned();
+                Some(Err(Error { kind: ErrorKind::Interrupted, message }))
+            }
+            piece => piece.map(Ok),
+        })
+    }
+}
+
+/// Decoded at a time.
+const UNCODED: usize = 32 << 10;
+
 impl Body {
     pub(crate) fn empty() -> Self {
         Self::Whole(None)
@@ -93,6 +162,7 @@ impl hyper::body::Body for Body {
         let (next, metrics) = match self.get_mut() {
             Self::Whole(bytes) => return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Upstream(arriving) => (arriving.poll_piece(cx), &mut arriving.metrics),
+            Self::Uncoded(uncoded) => (uncoded.poll_piece(cx), &mut uncoded.arriving.metrics),
             Self::File(pieces) => (pieces.poll_piece(cx), &mut pieces.metrics),
         };
         next.map(|piece| {
@@ -111,6 +181,7 @@ impl hyper::body::Body for Body {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Self::Upstream(arriving) => arriving.body.remaining().map_or_else(SizeHint::default, SizeHint::with_exact),
+            Self::Uncoded(uncoded) => SizeHint::with_exact(uncoded.left),
             Self::File(pieces) => SizeHint::with_exact(pieces.left),
         }
     }

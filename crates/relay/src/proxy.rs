@@ -1,7 +1,7 @@
 //! `/v2/`: what a registry answers, made safe for the page and true for the client.
 
 use crate::{
-    body::{Arriving, Body},
+    body::{Arriving, Body, Uncoded},
     cache::serve::{Verdict, Wish},
     headers,
     metrics::Limit,
@@ -14,7 +14,7 @@ use crate::{
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use porthole_core::{digest::Digest, limits::ERROR_BODY_BYTES};
-use porthole_registry::{challenge, endpoint::tags, html};
+use porthole_registry::{challenge, coding, endpoint::tags, html, policy::Url};
 use std::sync::Arc;
 
 /// Asks the registry, and answers as it did. `base` is this relay's own origin, as the client knows it.
@@ -129,8 +129,22 @@ pub(crate) async fn answer(
         Endpoint::Blob(_) => None,
         _ => Some(relay.limits.document_size),
     };
-    let plain = answer.response.headers().get(header::CONTENT_ENCODING).is_none_or(|coding| coding == "identity");
+    let coding = coding::of(answer.response.headers()).map(coding::compression);
+    let coded = match coding.flatten().filter(|_| *method == Method::GET && status == StatusCode::OK) {
+        Some(compression) => coded_size(relay, call, &url, &sent, &answer).await?.map(|size| (compression, size)),
+        None => None,
+    };
     let body = answer.response.into_body();
+    if let Some((compression, size)) = coded {
+        back.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+        let arriving = Arriving { body, left, metrics: Arc::clone(&relay.metrics) };
+        if let Some(by_digest) = call.endpoint.is_by_digest() {
+            headers::set_caching(&mut back, by_digest, anonymous);
+        }
+        let mut response = Response::new(Body::Uncoded(Box::new(Uncoded::new(arriving, compression, size))));
+        *response.headers_mut() = back;
+        return Ok(response);
+    }
     if *method != Method::HEAD {
         // What comes decides, not what was announced.
         back.remove(header::CONTENT_LENGTH);
@@ -161,7 +175,7 @@ pub(crate) async fn answer(
     let mut arriving = Box::new(Arriving { body, left, metrics: Arc::clone(&relay.metrics) });
     if let (Some(wish), Some(lead)) = (&wish, lead)
         && status == StatusCode::OK
-        && plain
+        && coding.is_none()
     {
         match wish.keep(lead, *arriving) {
             Ok(mut response) => {
@@ -177,6 +191,30 @@ pub(crate) async fn answer(
     *response.status_mut() = status;
     *response.headers_mut() = back;
     Ok(response)
+}
+
+/// How long a coded body is without its coding; `None` if the coding is the content's own compression, which some servers announce as
+/// one, or if that cannot be known. Neither the digest nor the size of the content is known here, so the registry is asked for the
+/// length: what compresses bodies on the way leaves that of an answer without a body as it is.
+async fn coded_size(
+    relay: &Relay,
+    call: &Call,
+    url: &Url,
+    sent: &HeaderMap,
+    answer: &Answer,
+) -> Result<Option<u64>, Refusal> {
+    if call.endpoint.is_by_digest().is_none() {
+        return Ok(None);
+    }
+    let length = |headers: &HeaderMap| headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse::<u64>().ok();
+    let mut sent = sent.clone();
+    for name in [header::RANGE, header::IF_RANGE, header::IF_NONE_MATCH] {
+        sent.remove(name);
+    }
+    let head = relay.upstream.fetch(&Method::HEAD, url.clone(), sent).await?;
+    let coded = length(answer.response.headers());
+    let size = length(head.response.headers()).filter(|_| head.response.status() == StatusCode::OK);
+    Ok(size.filter(|size| coded != Some(*size)))
 }
 
 /// Gives a manifest by tag an `ETag` where its registry gave it none, and says whether the client has it already. Registries that know no
@@ -281,7 +319,6 @@ fn bad_link(why: &str) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use porthole_registry::policy::Url;
 
     #[test]
     fn challenges_lead_here() {
