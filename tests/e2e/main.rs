@@ -25,6 +25,7 @@ mod push;
 mod random_access;
 mod ranges;
 mod referrers;
+mod replicas;
 mod sample;
 mod save;
 mod saved_image;

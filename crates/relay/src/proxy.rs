@@ -177,7 +177,7 @@ pub(crate) async fn answer(
         && status == StatusCode::OK
         && coding.is_none()
     {
-        match wish.keep(lead, *arriving) {
+        match wish.keep(lead, *arriving).await {
             Ok(mut response) => {
                 for (name, value) in &back {
                     response.headers_mut().entry(name).or_insert_with(|| value.clone());

@@ -1,20 +1,14 @@
 //! A blob on its way from a registry to the disk, and its readers.
 
-use super::{Cache, Held, Name};
+use super::{Cache, Name, shelf::Claim};
 use crate::pieces;
 use bytes::Bytes;
 use porthole_core::digest::Verifier;
 use porthole_native::NativeBody;
 use porthole_registry::transport::{Error, ErrorKind};
-use std::{
-    fs::{self, File},
-    io::{self, Write},
-    ops::Range,
-    os::unix::fs::FileExt,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fs::File, io::Write, ops::Range, os::unix::fs::FileExt, path::PathBuf, sync::Arc};
 use tokio::{
+    runtime::Handle,
     sync::{mpsc, watch},
     task::spawn_blocking,
 };
@@ -45,7 +39,8 @@ pub(crate) struct Follow {
 struct Writer {
     cache: Arc<Cache>,
     name: Name,
-    path: PathBuf,
+    /// The other relays' view of it; `None` where the disk does not allow one.
+    claim: Option<Claim>,
     progress: watch::Sender<Progress>,
     /// Bytes of the capacity that are taken for it.
     reserved: u64,
@@ -53,33 +48,37 @@ struct Writer {
 }
 
 impl Lead {
-    pub(super) fn new(cache: Arc<Cache>, name: Name, path: PathBuf, progress: watch::Sender<Progress>) -> Self {
-        Self(Some(Writer { cache, name, path, progress, reserved: 0, done: false }))
+    pub(super) fn new(cache: Arc<Cache>, name: Name, claim: Option<Claim>, progress: watch::Sender<Progress>) -> Self {
+        Self(Some(Writer { cache, name, claim, progress, reserved: 0, done: false }))
     }
 
     /// Fetches the blob as fast as the registry sends it, as long as at least one reader follows.
     ///
     /// # Errors
     /// The file cannot be made; the body is returned, for a client that can do without the cache.
-    pub(crate) fn start(mut self, body: NativeBody, size: u64) -> Result<(File, Follow), NativeBody> {
-        let Some(mut writer) = self.0.take() else { return Err(body) };
-        let made = File::options().write(true).create_new(true).open(&writer.path);
-        // Opened before it can have another name.
-        let (Ok(file), Ok(reader)) = (made, File::open(&writer.path)) else { return Err(body) };
-        {
-            let mut state = writer.cache.state();
-            writer.cache.make_room(&mut state, size);
-            state.bytes += size;
-        }
-        writer.reserved = size;
+    pub(crate) async fn start(mut self, body: NativeBody, size: u64) -> Result<(File, Follow), NativeBody> {
+        let Some(writer) = self.0.take() else { return Err(body) };
+        let made = spawn_blocking(move || writer.begin(size)).await;
+        let Ok(Some((writer, file, reader))) = made else { return Err(body) };
         writer.progress.send_replace(Progress::Written { bytes: 0, size });
-        let follow = Follow { path: writer.path.clone(), progress: writer.progress.subscribe() };
+        let path = writer.cache.shelf.arriving(&writer.name);
+        let follow = Follow { path, progress: writer.progress.subscribe() };
         tokio::spawn(writer.write(file, size, body));
         Ok((reader, follow))
     }
 }
 
 impl Writer {
+    /// Makes room and the file, and opens the file for a reader too, before it can have another name.
+    fn begin(mut self, size: u64) -> Option<(Self, File, File)> {
+        let file = self.claim.as_mut()?.begin(size).ok()?;
+        let reader = File::open(self.cache.shelf.arriving(&self.name)).ok()?;
+        let evicted = self.cache.shelf.reserve(size).ok()?;
+        self.reserved = size;
+        self.cache.state().counts.evicted += evicted;
+        Some((self, file, reader))
+    }
+
     /// Writes and hashes each piece on a thread that may block, and holds none while it waits for the registry.
     async fn write(mut self, file: File, size: u64, mut body: NativeBody) {
         let mut verifier = Verifier::new(&self.name.digest, size);
@@ -110,27 +109,19 @@ impl Writer {
             self.cache.state().counts.wrong += 1;
             return;
         }
-        let (from, to) = (self.path.clone(), self.cache.path(&self.name));
-        if let Ok(Ok(())) = spawn_blocking(move || keep(&file, &from, &to)).await {
+        let (cache, name) = (Arc::clone(&self.cache), self.name.clone());
+        if let Ok(Ok(())) = spawn_blocking(move || cache.shelf.keep(&name, &file)).await {
             self.done = true;
-            let mut state = self.cache.state();
-            state.uses += 1;
-            let used = state.uses;
-            state.held.insert(self.name.clone(), Held { size, used });
-            state.running.remove(&self.name);
-            drop(state);
-            self.progress.send_replace(Progress::Done { size });
+            self.end(Progress::Done { size });
         }
     }
-}
 
-fn keep(file: &File, from: &Path, to: &Path) -> io::Result<()> {
-    // Before it has its name: a crash must not leave a name without content.
-    file.sync_data()?;
-    if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder)?;
+    /// Lets others look again, and says how it ended.
+    fn end(&mut self, progress: Progress) {
+        self.claim = None;
+        self.cache.state().running.remove(&self.name);
+        self.progress.send_replace(progress);
     }
-    fs::rename(from, to)
 }
 
 impl Drop for Writer {
@@ -138,12 +129,15 @@ impl Drop for Writer {
         if self.done {
             return;
         }
-        let _ = fs::remove_file(&self.path);
-        let mut state = self.cache.state();
-        state.running.remove(&self.name);
-        state.bytes -= self.reserved;
-        drop(state);
-        self.progress.send_replace(Progress::Failed);
+        self.end(Progress::Failed);
+        if self.reserved > 0 {
+            let (shelf, reserved) = (Arc::clone(&self.cache.shelf), self.reserved);
+            let release = move || shelf.release(reserved);
+            match Handle::try_current() {
+                Ok(runtime) => drop(runtime.spawn_blocking(release)),
+                Err(_) => release(),
+            }
+        }
     }
 }
 

@@ -124,12 +124,12 @@ impl Wish<'_> {
     }
 
     /// Keeps a whole blob that its registry has begun to send to this caller, and answers from the file.
-    pub(crate) fn keep(&self, lead: fetch::Lead, arriving: Arriving) -> Result<Response<Body>, Box<Arriving>> {
+    pub(crate) async fn keep(&self, lead: fetch::Lead, arriving: Arriving) -> Result<Response<Body>, Box<Arriving>> {
         let Arriving { body, left, metrics } = arriving;
         let size = body.remaining().filter(|size| self.cache.takes(*size));
         let Some(size) = size else { return Err(Box::new(Arriving { body, left, metrics })) };
         self.cache.grant(self.key());
-        match lead.start(body, size) {
+        match lead.start(body, size).await {
             Ok((file, follow)) => {
                 // The registry's own type of a document is among the headers that the caller adds.
                 let kind = (!self.is_manifest()).then_some(headers::OCTET_STREAM);
