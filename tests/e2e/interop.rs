@@ -46,7 +46,7 @@ fn many_layers() -> Content {
 }
 
 /// An image, and a signature with the image as subject. Also returns both digests.
-fn signed() -> Result<(Content, String, String)> {
+pub(crate) fn signed() -> Result<(Content, String, String)> {
     let image = Image::new().layer(Layer::new("ADD a").file("a", "signed")).build();
     let subject = image.manifest.digest.clone();
     let empty = Blob::new("application/vnd.oci.empty.v1+json", b"{}".to_vec());
@@ -64,15 +64,15 @@ fn signed() -> Result<(Content, String, String)> {
 }
 
 /// A registry endpoint, and a credentials file for it.
-struct Door {
-    name: &'static str,
-    host: String,
-    authfile: String,
+pub(crate) struct Door {
+    pub(crate) name: &'static str,
+    pub(crate) host: String,
+    pub(crate) authfile: String,
 }
 
 /// docker-registry in three configurations: open, with a password file, and with a token server on the same host.
-struct Doors {
-    doors: Vec<Door>,
+pub(crate) struct Doors {
+    pub(crate) doors: Vec<Door>,
     _password: Password,
     _registries: [Registry; 3],
     _tokens: Tokens,
@@ -81,7 +81,7 @@ struct Doors {
 }
 
 impl Doors {
-    fn open(scratch: &Path) -> Result<Self> {
+    pub(crate) fn open(scratch: &Path) -> Result<Self> {
         let (password, storage, port) =
             (Password::new()?, [Storage::new()?, Storage::new()?, Storage::new()?], free_port()?);
         let tokens = Tokens::start(format!("http://127.0.0.1:{port}/token"))?;
@@ -110,29 +110,29 @@ impl Doors {
 }
 
 /// The JSON report of a porthole command that must succeed.
-fn porthole(arguments: &[&str]) -> Result<Value> {
+pub(crate) fn porthole(arguments: &[&str]) -> Result<Value> {
     let output = Command::new(ours("porthole")?).args(arguments).arg("--json").output()?;
     let talk = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "porthole {arguments:?}: {}\n{talk}", output.status);
     Ok(serde_json::from_slice(&output.stdout).unwrap_or_default())
 }
 
-fn skopeo(door: &Door, arguments: &[&str]) -> Result<String> {
+pub(crate) fn skopeo(door: &Door, arguments: &[&str]) -> Result<String> {
     let common = ["--insecure-policy", "copy", "--all", "--quiet", "--authfile", &door.authfile];
     let plain = ["--src-tls-verify=false", "--dest-tls-verify=false"];
     run("skopeo", common.into_iter().chain(plain).chain(arguments.iter().copied()))
 }
 
 /// The bytes of a manifest or index, fetched with skopeo.
-fn raw(door: &Door, image: &str) -> Result<String> {
+pub(crate) fn raw(door: &Door, image: &str) -> Result<String> {
     run("skopeo", ["inspect", "--raw", "--tls-verify=false", "--authfile", &door.authfile, image])
 }
 
 /// buildah with its own storage. Needs root.
-struct Buildah(Scratch);
+pub(crate) struct Buildah(Scratch);
 
 impl Buildah {
-    fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let scratch = Scratch::new("buildah")?;
         fs::write(scratch.path().join("policy.json"), r#"{"default":[{"type":"insecureAcceptAnything"}]}"#)?;
         Ok(Self(scratch))
@@ -148,14 +148,14 @@ impl Buildah {
     }
 
     /// Pulls an image. Returns its manifest digest.
-    fn pull(&self, door: &Door, image: &str) -> Result<String> {
+    pub(crate) fn pull(&self, door: &Door, image: &str) -> Result<String> {
         let id = self.run("pull", &["--quiet", "--tls-verify=false", "--authfile", &door.authfile, image])?;
         let inspected: Value = serde_json::from_str(&self.run("inspect", &["--type", "image", id.trim()])?)?;
         Ok(inspected["FromImageDigest"].as_str().ok_or("buildah knows the digest of an image")?.to_owned())
     }
 
     /// Pushes an image. Returns the digest of the manifest that buildah wrote.
-    fn push(&self, door: &Door, options: &[&str], image: &str, to: &str) -> Result<String> {
+    pub(crate) fn push(&self, door: &Door, options: &[&str], image: &str, to: &str) -> Result<String> {
         let file = self.0.path().join("digest").display().to_string();
         let common = ["--quiet", "--tls-verify=false", "--authfile", &door.authfile, "--digestfile", &file];
         self.run("push", &[&common, options, &[image, to]].concat())?;

@@ -22,6 +22,7 @@ mod prepared;
 mod proxies;
 mod pull;
 mod push;
+mod pushed_through;
 mod random_access;
 mod ranges;
 mod referrers;

@@ -18,8 +18,13 @@ pub struct Message {
 }
 
 impl Message {
-    /// Reads one message. Without `Content-Length`, the body ends with the connection.
+    /// Reads one message. Without `Content-Length`, the body is in chunks or ends with the connection.
     pub fn read(stream: &TcpStream) -> Result<Self> {
+        Self::read_answer(stream, "")
+    }
+
+    /// Reads the response to a request with this method.
+    fn read_answer(stream: &TcpStream, method: &str) -> Result<Self> {
         let mut reader = BufReader::new(stream);
         let first = line(&mut reader)?;
         let mut headers = Vec::new();
@@ -29,6 +34,13 @@ impl Message {
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
         let mut message = Self { first, headers, body: Vec::new() };
+        if method == "HEAD" {
+            return Ok(message);
+        }
+        if message.header("transfer-encoding") == Some("chunked") {
+            message.body = chunks(&mut reader)?;
+            return Ok(message);
+        }
         match message.header("content-length") {
             Some(length) => {
                 message.body = vec![0; length.parse()?];
@@ -67,7 +79,23 @@ pub fn request(port: u16, method: &str, target: &str, headers: &[(&str, &str)], 
     }
     stream.write_all(format!("{head}\r\n").as_bytes())?;
     stream.write_all(body)?;
-    Message::read(&stream)
+    Message::read_answer(&stream, method)
+}
+
+fn chunks(reader: &mut impl BufRead) -> Result<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let length = u64::from_str_radix(&line(reader)?, 16)?;
+        let before = body.len() as u64;
+        reader.by_ref().take(length).read_to_end(&mut body)?;
+        line(reader)?;
+        if length == 0 {
+            return Ok(body);
+        }
+        if body.len() as u64 - before != length {
+            return Err("a chunk is cut off".into());
+        }
+    }
 }
 
 fn line(reader: &mut impl BufRead) -> Result<String> {

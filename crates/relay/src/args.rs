@@ -13,6 +13,7 @@ use crate::{
     policy::Policy,
     registries::{Rule, Rules},
     route,
+    seal::Seal,
     server::Relay,
     token::Realms,
     upstream::Upstream,
@@ -90,6 +91,13 @@ pub(crate) struct Args {
     /// Serve an OCI layout or a docker-archive from disk, as a repository of the registry `layout.localhost`, named like the file where no name is given
     #[arg(long, value_name = "[NAME=]DIR|FILE", value_delimiter = ',')]
     pub(crate) layout: Vec<PathBuf>,
+    /// Also write to registries: uploads, manifests and deletions, with the credentials of each client
+    #[arg(long)]
+    pub(crate) allow_push: bool,
+    /// Seal the URLs of uploads with the secret in this file (32 random bytes or more), which replicas share; without it, with a key of
+    /// this process
+    #[arg(long, value_name = "FILE")]
+    pub(crate) upload_key: Option<PathBuf>,
     /// Keep blobs and manifests by digest in this directory, and serve them from there to callers whom their registry lets read them
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
@@ -172,6 +180,12 @@ impl Relay {
             realms: args.trust_realm,
             own: public.iter().map(|(_, authority)| authority.clone()).collect(),
         };
+        let seal = match (args.allow_push, args.upload_key) {
+            (true, Some(file)) => Some(Seal::from_file(&file)),
+            (true, None) => Some(Seal::random()),
+            (false, Some(_)) => return Err("--upload-key: expected --allow-push with it".to_owned()),
+            (false, None) => None,
+        };
         let metrics = Arc::new(Metrics::default());
         let cache = args.cache.map(|folder| {
             Cache::open(&folder, args.cache_size).map_err(|error| format!("--cache: `{}`: {error}", folder.display()))
@@ -185,6 +199,7 @@ impl Relay {
                 metrics: Arc::clone(&metrics),
             },
             cache: cache.transpose()?,
+            pushes: seal.transpose().map_err(|error| format!("--upload-key: {error}"))?,
             resolver,
             realms: Realms::default(),
             metrics,

@@ -129,6 +129,11 @@ impl Cache {
         state.grants.insert(key, Instant::now() + GRANTED);
     }
 
+    /// Forgets what every caller may read: something was deleted.
+    pub(crate) fn revoke(&self) {
+        self.state().grants.clear();
+    }
+
     pub(crate) fn is_granted(&self, key: &Digest) -> bool {
         self.state().grants.get(key).is_some_and(|until| *until > Instant::now())
     }

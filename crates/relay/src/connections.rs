@@ -147,6 +147,8 @@ where
         .max_concurrent_streams(H2_STREAMS)
         .max_header_list_size(u32::try_from(limits.header_size).unwrap_or(u32::MAX))
         .max_send_buf_size(H2_UNSENT)
+        .initial_stream_window_size(H2_TAKEN)
+        .initial_connection_window_size(2 * H2_TAKEN)
         .keep_alive_interval(limits.client_idle)
         .keep_alive_timeout(limits.client_idle)
         .serve_connection(TokioIo::new(guarded), service);
@@ -222,6 +224,8 @@ const UNSENT: u32 = 128 << 10;
 const H2_STREAMS: u32 = 64;
 /// Bytes that are kept for each of them before its client takes some.
 const H2_UNSENT: usize = 16 << 10;
+/// Bytes of a push that one request may send before its registry takes them; all requests of a connection twice as many.
+const H2_TAKEN: u32 = 256 << 10;
 /// Bytes that pings and settings take, in both directions of two periods of idleness.
 const PINGS: u64 = 512;
 /// The smallest that the library takes.

@@ -83,10 +83,10 @@ pub(crate) fn parse_origin(text: &str) -> Option<String> {
     (crate::route::is_canonical(authority) && !authority.ends_with(default)).then(|| text.to_owned())
 }
 
-const ALLOWED: &str = "Accept, Authorization, Content-Type, If-None-Match, If-Range, Range";
+const ALLOWED: &str = "Accept, Authorization, Content-Range, Content-Type, If-Match, If-None-Match, If-Range, Range";
 const EXPOSED: &str = "Accept-Ranges, Content-Length, Content-Range, Docker-Content-Digest, Docker-RateLimit-Source, \
-    ETag, Link, OCI-Filters-Applied, OCI-Namespace, OCI-Subject, Porthole-Upstream-Type, RateLimit-Limit, RateLimit-Remaining, \
-    RateLimit-Reset, Retry-After, Warning, WWW-Authenticate";
+    ETag, Link, Location, OCI-Chunk-Min-Length, OCI-Filters-Applied, OCI-Namespace, OCI-Subject, OCI-Tag, Porthole-Upstream-Type, Range, \
+    RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, Warning, WWW-Authenticate";
 const PRIVATE_REQUEST: &str = "access-control-request-private-network";
 const PRIVATE_ALLOW: &str = "access-control-allow-private-network";
 

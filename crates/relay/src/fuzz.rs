@@ -24,9 +24,9 @@ pub fn relay(data: &[u8]) {
         }
     }
     if let Some((method, uri)) = read_request(first) {
-        for default in [None, Some("docker.io")] {
-            if let Ok(route) = Route::parse(&method, &uri, default) {
-                check_route(&method, &route);
+        for (default, pushes) in [(None, false), (Some("docker.io"), false), (None, true)] {
+            if let Ok(route) = Route::parse(&method, &uri, default, pushes) {
+                check_route(&method, &route, pushes);
             }
         }
     }
@@ -42,10 +42,13 @@ fn read_request(line: &[u8]) -> Option<(Method, Uri)> {
 }
 
 /// What reaches a registry is a path of the API at the host that the request names.
-fn check_route(method: &Method, route: &Route) {
-    assert!(matches!(*method, Method::GET | Method::HEAD | Method::POST));
-    let Route::Registry(call) = route else { return };
-    assert!(*method != Method::POST, "nothing is written");
+fn check_route(method: &Method, route: &Route, pushes: bool) {
+    let Route::Registry(call) = route else {
+        assert!(matches!(*method, Method::GET | Method::HEAD | Method::POST));
+        return;
+    };
+    assert!(pushes || !call.endpoint.is_write(method), "nothing is written");
+    assert!(pushes || matches!(*method, Method::GET | Method::HEAD));
     let path = call.upstream_path();
     assert!(path.starts_with("/v2/") && !path.contains("//"), "{path}");
     assert!(path.bytes().all(|b| b.is_ascii_graphic() && !b"%?#\\\"<>".contains(&b)), "{path}");

@@ -1,5 +1,6 @@
 //! Which headers go through: lists of what is allowed, in both directions. Everything else ends here.
 
+use crate::refusal::Refusal;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// What a client's headers become on the way to a registry.
@@ -18,6 +19,47 @@ pub(crate) fn forward(client: &HeaderMap) -> HeaderMap {
         headers.remove(header::IF_RANGE);
     }
     headers
+}
+
+/// What the headers of a push become on the way to a registry. The length of the body is that of what is sent.
+///
+/// # Errors
+/// A `Content-Range` that is none of an upload (OCI distribution specification, "Pushing a blob in chunks").
+pub(crate) fn forward_push(client: &HeaderMap) -> Result<HeaderMap, Refusal> {
+    let mut headers = HeaderMap::new();
+    for name in [header::ACCEPT, header::AUTHORIZATION, header::CONTENT_TYPE, header::IF_MATCH, header::IF_NONE_MATCH] {
+        if let Some(value) = client.get(&name) {
+            headers.insert(name, value.clone());
+        }
+    }
+    if let Some(range) = client.get(header::CONTENT_RANGE) {
+        let is_span = range.to_str().is_ok_and(is_span);
+        if !is_span {
+            let message = "expected a Content-Range of two offsets, `0-1023`";
+            return Err(Refusal::bad_request("REQUEST_INVALID", message));
+        }
+        headers.insert(header::CONTENT_RANGE, range.clone());
+    }
+    Ok(headers)
+}
+
+/// Adds what a registry says of an upload. Its `Location` is rewritten by who knows what it leads to.
+pub(crate) fn add_upload(registry: &HeaderMap, back: &mut HeaderMap) {
+    for name in &OF_UPLOADS {
+        if let Some(value) = registry.get(name) {
+            back.insert(name, value.clone());
+        }
+    }
+    if let Some(range) = registry.get(header::RANGE).filter(|range| range.to_str().is_ok_and(is_span)) {
+        back.insert(header::RANGE, range.clone());
+    }
+}
+
+/// `0-1023`, as uploads write what was sent; some write a unit before it, or `0--1` for nothing.
+fn is_span(text: &str) -> bool {
+    let text = text.strip_prefix("bytes=").or_else(|| text.strip_prefix("bytes ")).unwrap_or(text);
+    let number = |text: &str| !text.is_empty() && text.len() <= 20 && text.bytes().all(|b| b.is_ascii_digit());
+    text.split_once('-').is_some_and(|(first, last)| number(first) && (number(last) || last == "-1"))
 }
 
 /// What a registry's headers become on the way to the client. `Content-Type`, `Link` and `WWW-Authenticate` are not
@@ -143,6 +185,9 @@ const BACK: [HeaderName; 15] = [
     HeaderName::from_static("ratelimit-reset"),
 ];
 
+const OF_UPLOADS: [HeaderName; 2] =
+    [HeaderName::from_static("docker-upload-uuid"), HeaderName::from_static("oci-chunk-min-length")];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,6 +234,47 @@ mod tests {
         assert_eq!(names(&sent), ["accept", "authorization", "if-none-match", "if-range", "range"]);
         assert_eq!(sent.get_all("accept").iter().count(), 2);
         assert_eq!(sent.get_all("authorization").iter().count(), 1);
+    }
+
+    #[test]
+    fn only_listed_headers_of_a_push_reach_a_registry() {
+        let client = map(&[
+            ("authorization", "Bearer a"),
+            ("connection", "content-type"),
+            ("content-encoding", "gzip"),
+            ("content-length", "3"),
+            ("content-range", "0-2"),
+            ("content-type", "application/octet-stream"),
+            ("cookie", "a=b"),
+            ("expect", "100-continue"),
+            ("range", "bytes=1-2"),
+            ("transfer-encoding", "chunked"),
+        ]);
+        let sent = forward_push(&client).unwrap();
+        assert_eq!(names(&sent), ["authorization", "content-range", "content-type"]);
+        for (range, valid) in
+            [("0-0", true), ("bytes 5-9", true), ("bytes=0-1", true), ("0-", false), ("-1", false), ("a-b", false)]
+        {
+            assert_eq!(forward_push(&map(&[("content-range", range)])).is_ok(), valid, "{range}");
+        }
+    }
+
+    #[test]
+    fn what_a_registry_says_of_an_upload_comes_back() {
+        let registry = map(&[
+            ("docker-upload-uuid", "1"),
+            ("location", "http://evil.example/"),
+            ("oci-chunk-min-length", "5"),
+            ("range", "0-4"),
+        ]);
+        let mut upload = back(&registry);
+        add_upload(&registry, &mut upload);
+        assert_eq!(names(&upload), ["docker-upload-uuid", "oci-chunk-min-length", "range"]);
+        for (range, valid) in [("0-0", true), ("0--1", true), ("bytes=0-4", true), ("0-x", false), ("0-4,9-9", false)] {
+            let mut upload = HeaderMap::new();
+            add_upload(&map(&[("range", range)]), &mut upload);
+            assert_eq!(upload.contains_key("range"), valid, "{range}");
+        }
     }
 
     #[test]

@@ -101,7 +101,7 @@ impl Layouts {
                 answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(INDEX));
                 Ok(answer)
             }
-            Endpoint::Version | Endpoint::Catalog => Err(unknown()),
+            Endpoint::Version | Endpoint::Catalog | Endpoint::Uploads | Endpoint::Session(_) => Err(unknown()),
         }
     }
 }

@@ -58,6 +58,12 @@ pub(crate) struct Limits {
     /// Longest manifest, list of tags or other document
     #[arg(long, value_name = "SIZE", default_value = "4MiB", value_parser = bytes)]
     pub(crate) document_size: u64,
+    /// Longest body of one request of an upload, 0 for no limit
+    #[arg(long, value_name = "SIZE", default_value = "0", value_parser = parse_bytes)]
+    pub(crate) upload_size: u64,
+    /// For a registry to answer the last request of an upload: some hash or move the whole blob first
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
+    pub(crate) upstream_commit: Duration,
     /// Look-ups of names at once that have not resolved before
     #[arg(long, value_name = "COUNT", default_value_t = 48)]
     pub(crate) lookups: u32,

@@ -26,6 +26,7 @@ pub(crate) struct Metrics {
     limited: [AtomicU64; Limit::ALL.len()],
     connections: AtomicI64,
     bytes: AtomicU64,
+    taken: AtomicU64,
     broken: AtomicU64,
 }
 
@@ -42,10 +43,11 @@ pub(crate) enum Limit {
     UpstreamMinRate,
     RegistryRate,
     DocumentSize,
+    UploadSize,
 }
 
 impl Limit {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Connections,
         Self::ClientConnections,
         Self::ClientRate,
@@ -56,10 +58,11 @@ impl Limit {
         Self::UpstreamMinRate,
         Self::RegistryRate,
         Self::DocumentSize,
+        Self::UploadSize,
     ];
 
     /// The option that sets it.
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Connections => "max-connections",
             Self::ClientConnections => "client-connections",
@@ -71,6 +74,7 @@ impl Limit {
             Self::UpstreamMinRate => "upstream-min-rate",
             Self::RegistryRate => "registry",
             Self::DocumentSize => "document-size",
+            Self::UploadSize => "upload-size",
         }
     }
 }
@@ -129,6 +133,11 @@ impl Metrics {
         };
     }
 
+    /// Bytes of a push went through.
+    pub(crate) fn taken(&self, bytes: usize) {
+        self.taken.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
     pub(crate) fn connected(&self) {
         self.connections.fetch_add(1, Ordering::Relaxed);
     }
@@ -174,6 +183,7 @@ impl Metrics {
         let (bytes, broken) = (self.bytes.load(Ordering::Relaxed), self.broken.load(Ordering::Relaxed));
         for (name, kind, help, value) in [
             ("bytes_total", "counter", "Bytes of bodies relayed.", bytes),
+            ("pushed_bytes_total", "counter", "Bytes of pushes relayed.", self.taken.load(Ordering::Relaxed)),
             ("broken_total", "counter", "Bodies that broke off.", broken),
             ("streams", "gauge", "Bodies on their way now.", gauges.streams),
             ("lookups", "gauge", "Threads that look up a name now.", running as u64),

@@ -116,7 +116,7 @@ mod tests {
     fn judge(policy: &Policy, registry: &str) -> Result<Url, Refusal> {
         let query = form_urlencoded::Serializer::new(String::new()).append_pair("ns", registry).finish();
         let uri = format!("/v2/?{query}").parse().unwrap();
-        match Route::parse(&Method::GET, &uri, None)? {
+        match Route::parse(&Method::GET, &uri, None, false)? {
             Route::Registry(call) => policy.registry(&call.registry, &call.host),
             route => panic!("{route:?}"),
         }

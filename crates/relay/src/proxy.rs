@@ -1,5 +1,7 @@
 //! `/v2/`: what a registry answers, made safe for the page and true for the client.
 
+mod push;
+
 use crate::{
     body::{Arriving, Body, Uncoded},
     cache::serve::{Verdict, Wish},
@@ -12,7 +14,8 @@ use crate::{
     token,
     upstream::{self, Answer},
 };
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts};
+use hyper::body::Incoming;
 use porthole_core::{digest::Digest, limits::ERROR_BODY_BYTES};
 use porthole_registry::{challenge, coding, endpoint::tags, html, policy::Url};
 use std::sync::Arc;
@@ -35,7 +38,7 @@ pub(crate) async fn answer(
         Endpoint::Catalog | Endpoint::Tags | Endpoint::Referrers(_) => {
             url.with_query(call.query.iter().map(|(key, value)| (key.as_str(), value.as_str())))
         }
-        Endpoint::Version | Endpoint::Manifest(_) | Endpoint::Blob(_) => url,
+        _ => url,
     };
     let mut sent = headers::forward(client);
     if let Some(authorization) =
@@ -68,18 +71,7 @@ pub(crate) async fn answer(
     let status = answer.response.status();
     let mut back = headers::back(answer.response.headers());
     match status {
-        StatusCode::UNAUTHORIZED if answer.url.origin() != registry.origin() => {
-            let host = answer.url.origin().authority();
-            let message = format!("{host}, where the registry sends its clients, refuses access");
-            return Err(Refusal::upstream("UPSTREAM_REFUSED", message));
-        }
-        StatusCode::UNAUTHORIZED => {
-            let challenges = challenge::parse_headers(answer.response.headers());
-            relay.realms.learn(&call.registry, &challenges);
-            for value in challenges.iter().filter_map(|challenge| rewrite(challenge, &call.registry, base)) {
-                back.append(header::WWW_AUTHENTICATE, value);
-            }
-        }
+        StatusCode::UNAUTHORIZED => challenge(relay, call, &registry, &answer, base, &mut back)?,
         StatusCode::PARTIAL_CONTENT => {
             let right = match (range, back.get(header::CONTENT_RANGE)) {
                 (Some(range), Some(content_range)) => headers::answers_range(content_range, range),
@@ -193,6 +185,17 @@ pub(crate) async fn answer(
     Ok(response)
 }
 
+/// Sends a request that writes to its registry, and answers as the registry did.
+pub(crate) async fn write(
+    relay: &Relay,
+    call: &Call,
+    parts: &Parts,
+    body: Incoming,
+    base: &str,
+) -> Result<Response<Body>, Refusal> {
+    push::answer(relay, call, parts, body, base).await
+}
+
 /// How long a coded body is without its coding; `None` if the coding is the content's own compression, which some servers announce as
 /// one, or if that cannot be known. Neither the digest nor the size of the content is known here, so the registry is asked for the
 /// length: what compresses bodies on the way leaves that of an answer without a body as it is.
@@ -217,6 +220,31 @@ async fn coded_size(
     Ok(size.filter(|size| coded != Some(*size)))
 }
 
+/// Adds the challenges of an answer, leading here.
+///
+/// # Errors
+/// They are of another host, where the registry sent its client.
+pub(crate) fn challenge(
+    relay: &Relay,
+    call: &Call,
+    registry: &Url,
+    answer: &Answer,
+    base: &str,
+    back: &mut HeaderMap,
+) -> Result<(), Refusal> {
+    if answer.url.origin() != registry.origin() {
+        let host = answer.url.origin().authority();
+        let message = format!("{host}, where the registry sends its clients, refuses access");
+        return Err(Refusal::upstream("UPSTREAM_REFUSED", message));
+    }
+    let challenges = challenge::parse_headers(answer.response.headers());
+    relay.realms.learn(&call.registry, &challenges);
+    for value in challenges.iter().filter_map(|challenge| rewrite(challenge, &call.registry, base)) {
+        back.append(header::WWW_AUTHENTICATE, value);
+    }
+    Ok(())
+}
+
 /// Gives a manifest by tag an `ETag` where its registry gave it none, and says whether the client has it already. Registries that know no
 /// conditional requests send it again each time, and a browser that keeps it needs the tag.
 fn has_not_changed(client: &HeaderMap, back: &mut HeaderMap) -> bool {
@@ -232,7 +260,12 @@ fn has_not_changed(client: &HeaderMap, back: &mut HeaderMap) -> bool {
 }
 
 /// An error of the registry: its own words where it has some in the right form, else ours.
-async fn failed(answer: Answer, mut back: HeaderMap, method: &Method, call: &Call) -> Result<Response<Body>, Refusal> {
+pub(crate) async fn failed(
+    answer: Answer,
+    mut back: HeaderMap,
+    method: &Method,
+    call: &Call,
+) -> Result<Response<Body>, Refusal> {
     let status = answer.response.status();
     let host = answer.url.origin().authority();
     let body = upstream::read(answer.response.into_body(), ERROR_BODY_BYTES).await?.unwrap_or_default();
@@ -246,10 +279,13 @@ async fn failed(answer: Answer, mut back: HeaderMap, method: &Method, call: &Cal
             StatusCode::NOT_FOUND => match call.endpoint {
                 Endpoint::Manifest(_) => "MANIFEST_UNKNOWN",
                 Endpoint::Blob(_) => "BLOB_UNKNOWN",
+                Endpoint::Session(_) => "BLOB_UPLOAD_UNKNOWN",
                 _ => "NAME_UNKNOWN",
             },
             StatusCode::RANGE_NOT_SATISFIABLE => "RANGE_INVALID",
             StatusCode::TOO_MANY_REQUESTS => "TOOMANYREQUESTS",
+            StatusCode::PAYLOAD_TOO_LARGE => "SIZE_INVALID",
+            StatusCode::METHOD_NOT_ALLOWED => "UNSUPPORTED",
             _ => "UNKNOWN",
         };
         let message = format!("{host} answered {status}");

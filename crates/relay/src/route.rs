@@ -43,7 +43,7 @@ pub(crate) struct Call {
     pub(crate) by_query: bool,
 }
 
-/// Endpoints of the distribution specification that only read.
+/// Endpoints of the distribution specification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     Version,
@@ -52,6 +52,10 @@ pub(crate) enum Endpoint {
     Referrers(Digest),
     Manifest(String),
     Blob(Digest),
+    /// Where uploads begin.
+    Uploads,
+    /// A place that a registry gave an upload, sealed.
+    Session(String),
 }
 
 /// A request for a token.
@@ -64,8 +68,9 @@ pub(crate) struct TokenCall {
 }
 
 impl Route {
-    /// Reads the target of a request. `default` is the registry of requests that name none.
-    pub(crate) fn parse(method: &Method, uri: &Uri, default: Option<&str>) -> Result<Self, Refusal> {
+    /// Reads the target of a request. `default` is the registry of requests that name none; `pushes` says whether this relay writes to
+    /// registries.
+    pub(crate) fn parse(method: &Method, uri: &Uri, default: Option<&str>, pushes: bool) -> Result<Self, Refusal> {
         if method == Method::CONNECT || uri.scheme().is_some() || uri.authority().is_some() {
             return Err(Refusal::bad_request("REQUEST_INVALID", "this is no general proxy"));
         }
@@ -85,21 +90,31 @@ impl Route {
                 Self::Token(TokenCall { place, query })
             }
             _ => match path.strip_prefix("/v2").map(|rest| rest.strip_prefix('/').unwrap_or(rest)) {
-                Some(_) if !reads(method) => return Err(unsupported(method)),
+                Some(_) if !reads(method) && !pushes => return Err(only_reads()),
                 Some(rest) if path == "/v2" || path.starts_with("/v2/") => api(path, rest, raw, default)?,
                 _ => Self::Page(path.to_owned()),
             },
         };
         let allowed = match &route {
             Self::Token(_) => matches!(*method, Method::GET | Method::POST),
+            Self::Registry(call) if !pushes && call.endpoint.is_upload() => return Err(only_reads()),
+            Self::Registry(call) => call.endpoint.takes(method),
             _ => reads(method),
         };
         if allowed { Ok(route) } else { Err(unsupported(method)) }
     }
 
     /// The methods that a path takes, as `Allow` lists them.
-    pub(crate) fn methods(path: &str) -> &'static str {
-        if path == "/token" { "GET, POST" } else { "GET, HEAD" }
+    pub(crate) fn methods(path: &str, pushes: bool) -> &'static str {
+        let of_api = |part: &str| pushes && path.starts_with("/v2/") && path.contains(part);
+        match path {
+            "/token" => "GET, POST",
+            _ if of_api("/manifests/") => "GET, HEAD, PUT, DELETE",
+            _ if of_api("/blobs/uploads") && path.trim_end_matches('/').ends_with("/uploads") => "POST",
+            _ if of_api("/blobs/uploads/") => "GET, PATCH, PUT, DELETE",
+            _ if of_api("/blobs/") => "GET, HEAD, DELETE",
+            _ => "GET, HEAD",
+        }
     }
 
     /// The shape of the path, without the names in it: for logs and counters.
@@ -119,6 +134,8 @@ impl Route {
                 Endpoint::Referrers(_) => "/v2/{name}/referrers/{digest}",
                 Endpoint::Manifest(_) => "/v2/{name}/manifests/{reference}",
                 Endpoint::Blob(_) => "/v2/{name}/blobs/{digest}",
+                Endpoint::Uploads => "/v2/{name}/blobs/uploads/",
+                Endpoint::Session(_) => "/v2/{name}/blobs/uploads/{session}",
             },
         }
     }
@@ -130,7 +147,27 @@ impl Endpoint {
         match self {
             Self::Blob(_) => Some(true),
             Self::Manifest(target) => Some(target.contains(':')),
-            Self::Version | Self::Catalog | Self::Tags | Self::Referrers(_) => None,
+            Self::Version | Self::Catalog | Self::Tags | Self::Referrers(_) | Self::Uploads | Self::Session(_) => None,
+        }
+    }
+
+    /// Whether it belongs to the upload of a blob.
+    pub(crate) fn is_upload(&self) -> bool {
+        matches!(self, Self::Uploads | Self::Session(_))
+    }
+
+    /// Whether a request with this method writes, or belongs to something that does.
+    pub(crate) fn is_write(&self, method: &Method) -> bool {
+        self.is_upload() || !reads(method)
+    }
+
+    fn takes(&self, method: &Method) -> bool {
+        match self {
+            Self::Uploads => *method == Method::POST,
+            Self::Session(_) => matches!(*method, Method::GET | Method::PATCH | Method::PUT | Method::DELETE),
+            Self::Manifest(_) => reads(method) || matches!(*method, Method::PUT | Method::DELETE),
+            Self::Blob(_) => reads(method) || *method == Method::DELETE,
+            Self::Version | Self::Catalog | Self::Tags | Self::Referrers(_) => reads(method),
         }
     }
 
@@ -143,6 +180,7 @@ impl Endpoint {
             Self::Referrers(_) => "referrers",
             Self::Manifest(_) => "manifest",
             Self::Blob(_) => "blob",
+            Self::Uploads | Self::Session(_) => "upload",
         }
     }
 }
@@ -158,12 +196,18 @@ impl Call {
             Endpoint::Referrers(digest) => format!("/v2/{name}/referrers/{digest}"),
             Endpoint::Manifest(reference) => format!("/v2/{name}/manifests/{reference}"),
             Endpoint::Blob(digest) => format!("/v2/{name}/blobs/{digest}"),
+            Endpoint::Uploads | Endpoint::Session(_) => format!("/v2/{name}/blobs/uploads/"),
         }
     }
 }
 
 fn reads(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
+}
+
+pub(crate) fn only_reads() -> Refusal {
+    let message = "this relay only reads from registries (--allow-push)";
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", message)
 }
 
 fn unsupported(method: &Method) -> Refusal {
@@ -209,15 +253,15 @@ fn api(path: &str, rest: &str, raw: &str, default: Option<&str>) -> Result<Route
         return Ok(Route::Registry(Call { registry, host, repository, endpoint, query, path, by_query }));
     }
 
-    let unknown = || Refusal::not_found("NOT_FOUND", "no such endpoint");
     let (head, last) = rest.rsplit_once('/').ok_or_else(unknown)?;
     let (name, kind) = head.rsplit_once('/').ok_or_else(unknown)?;
-    let endpoint = match (kind, last) {
-        ("tags", "list") => Endpoint::Tags,
-        ("manifests", reference) => Endpoint::Manifest(reference.to_owned()),
-        ("blobs", digest) => Endpoint::Blob(parse_digest(digest)?),
-        ("referrers", digest) => Endpoint::Referrers(parse_digest(digest)?),
-        _ => return Err(unknown()),
+    let (name, endpoint) = match (kind, last) {
+        ("uploads", last) if name.ends_with("/blobs") => {
+            let name = name.strip_suffix("/blobs").unwrap_or(name);
+            (name, if last.is_empty() { Endpoint::Uploads } else { Endpoint::Session(last.to_owned()) })
+        }
+        ("blobs", "uploads") => (name, Endpoint::Uploads),
+        _ => (name, read_endpoint(kind, last)?),
     };
     let (registry, name) = match ns {
         Some(registry) => (registry, name),
@@ -242,6 +286,20 @@ fn api(path: &str, rest: &str, raw: &str, default: Option<&str>) -> Result<Route
         path: path.to_owned(),
         by_query,
     }))
+}
+
+fn unknown() -> Refusal {
+    Refusal::not_found("NOT_FOUND", "no such endpoint")
+}
+
+fn read_endpoint(kind: &str, last: &str) -> Result<Endpoint, Refusal> {
+    match (kind, last) {
+        ("tags", "list") => Ok(Endpoint::Tags),
+        ("manifests", reference) => Ok(Endpoint::Manifest(reference.to_owned())),
+        ("blobs", digest) => Ok(Endpoint::Blob(parse_digest(digest)?)),
+        ("referrers", digest) => Ok(Endpoint::Referrers(parse_digest(digest)?)),
+        _ => Err(unknown()),
+    }
 }
 
 /// The registry in front of a name, by Docker's rule, and the rest of the name.

@@ -14,6 +14,7 @@ use crate::{
     page, proxy,
     refusal::{Refusal, Refused},
     route::Route,
+    seal::Seal,
     tally::{Tallied, Tally},
     token::{self, Realms},
     upstream::Upstream,
@@ -40,6 +41,8 @@ pub(crate) struct Relay {
     pub(crate) clients: Arc<Clients>,
     pub(crate) upstream: Upstream,
     pub(crate) cache: Option<Arc<Cache>>,
+    /// Where registries may be written to: seals the URLs of uploads.
+    pub(crate) pushes: Option<Seal>,
     pub(crate) resolver: Resolver,
     pub(crate) realms: Realms,
     pub(crate) metrics: Arc<Metrics>,
@@ -120,11 +123,12 @@ impl Relay {
             Refusal::new(StatusCode::FORBIDDEN, "ORIGIN_DENIED", message).response()
         };
         if let (true, Asker::Page(origin)) = (preflight, &asker) {
-            let mut response = self.origins.preflight(origin, headers, Route::methods(parts.uri.path()));
+            let mut response =
+                self.origins.preflight(origin, headers, Route::methods(parts.uri.path(), self.pushes.is_some()));
             cors::expose(origin.clone(), response.headers_mut());
             return ("-", response);
         }
-        let parsed = Route::parse(&parts.method, &parts.uri, self.default_registry.as_deref());
+        let parsed = Route::parse(&parts.method, &parts.uri, self.default_registry.as_deref(), self.pushes.is_some());
         let template = parsed.as_ref().map_or("-", Route::template);
         let refused = asker == Asker::Stranger
             && (preflight || !matches!(parsed, Ok(Route::Page(_) | Route::About | Route::Health | Route::Ready)));
@@ -140,7 +144,7 @@ impl Relay {
             Err(refusal) => refusal.response(),
         };
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
-            let methods = HeaderValue::from_static(Route::methods(parts.uri.path()));
+            let methods = HeaderValue::from_static(Route::methods(parts.uri.path(), self.pushes.is_some()));
             response.headers_mut().insert(header::ALLOW, methods);
         }
         if headers.contains_key(headers::PAGE) {
@@ -161,10 +165,12 @@ impl Relay {
         client: IpAddr,
     ) -> Result<Response<Body>, Refusal> {
         let headers = &parts.headers;
-        if parts.method != Method::POST && !hyper::body::Body::is_end_stream(&body) {
+        let writes = matches!(&route, Route::Registry(call) if call.endpoint.is_write(&parts.method));
+        if parts.method != Method::POST && !writes && !hyper::body::Body::is_end_stream(&body) {
             return Err(Refusal::bad_request("REQUEST_INVALID", "expected a request without a body"));
         }
-        if headers.contains_key(header::TRANSFER_ENCODING) {
+        if headers.contains_key(header::TRANSFER_ENCODING) && (!writes || headers.contains_key(header::CONTENT_LENGTH))
+        {
             // No form needs it, and two lengths for one body are how requests are smuggled past a proxy.
             return Err(Refusal::bad_request("REQUEST_INVALID", "expected a body with a Content-Length"));
         }
@@ -196,8 +202,13 @@ impl Relay {
                     let message = "too many bodies are on their way (--buffers, --client-buffers)";
                     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "BUSY", message)
                 })?;
-                let answer = if call.registry == layout::REGISTRY {
+                let answer = if writes && call.registry == layout::REGISTRY {
+                    let message = "layouts are served read-only";
+                    Err(Refusal::new(StatusCode::FORBIDDEN, "DENIED", message))
+                } else if call.registry == layout::REGISTRY {
                     self.layouts.answer(&call, headers, &self.metrics).await
+                } else if writes {
+                    proxy::write(self, &call, parts, body, base).await
                 } else {
                     proxy::answer(self, &call, &parts.method, headers, base).await
                 };
@@ -228,7 +239,7 @@ impl Relay {
             "version": env!("CARGO_PKG_VERSION"),
             "default_registry": self.default_registry,
             "layouts": self.layouts.references(),
-            "push": false,
+            "push": self.pushes.is_some(),
         });
         let mut response = text(StatusCode::OK, about.to_string());
         let headers = response.headers_mut();

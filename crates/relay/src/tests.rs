@@ -5,6 +5,7 @@ mod caching;
 mod layouts;
 mod operating;
 mod proxying;
+mod pushing;
 mod refusing;
 mod streaming;
 

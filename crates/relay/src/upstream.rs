@@ -12,7 +12,7 @@ use porthole_native::{Native, NativeBody};
 use porthole_registry::{
     policy::Url,
     redirect,
-    transport::{ErrorKind, Patience, Request, Transport},
+    transport::{ErrorKind, Patience, Payload, Request, Transport},
 };
 use std::{
     sync::Arc,
@@ -72,7 +72,9 @@ impl Upstream {
 
     /// Sends one request.
     pub(crate) async fn send(&self, mut request: Request) -> Result<Response<NativeBody>, Refusal> {
-        request.extensions_mut().insert(Patience(self.first_byte));
+        if request.extensions().get::<Patience>().is_none() {
+            request.extensions_mut().insert(Patience(self.first_byte));
+        }
         let started = Instant::now();
         let answer = self.send_once_or_twice(request).await;
         self.metrics.upstream_answered(started.elapsed());
@@ -90,7 +92,12 @@ impl Upstream {
 }
 
 /// A request built from nothing but these parts.
-pub(crate) fn request(method: &Method, url: &Url, headers: HeaderMap, body: Bytes) -> Result<Request, Refusal> {
+pub(crate) fn request(
+    method: &Method,
+    url: &Url,
+    headers: HeaderMap,
+    body: impl Into<Payload>,
+) -> Result<Request, Refusal> {
     let mut request = Request::new(body.into());
     *request.method_mut() = method.clone();
     *request.uri_mut() = url.to_uri().map_err(|error| Refusal::upstream("UPSTREAM_INVALID", error.to_string()))?;
@@ -119,7 +126,7 @@ async fn read_all(mut body: NativeBody, limit: u64) -> Result<Option<Bytes>, Ref
 }
 
 /// Reads a short body to its end, so that the connection can be used again.
-async fn drain(body: NativeBody) {
+pub(crate) async fn drain(body: NativeBody) {
     if body.remaining().is_some_and(|rest| rest <= DRAINED) {
         let _ = read(body, DRAINED).await;
     }

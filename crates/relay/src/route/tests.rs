@@ -1,7 +1,7 @@
 use super::*;
 
 fn parse(method: &str, target: &str) -> Result<Route, Refusal> {
-    Route::parse(&method.parse().unwrap(), &target.parse().unwrap(), None)
+    Route::parse(&method.parse().unwrap(), &target.parse().unwrap(), None, false)
 }
 
 const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -47,7 +47,7 @@ fn both_forms_lead_to_the_same_place() {
 
 #[test]
 fn a_default_registry_takes_what_names_none() {
-    let route = Route::parse(&Method::GET, &"/v2/a/tags/list".parse().unwrap(), Some("ghcr.io"));
+    let route = Route::parse(&Method::GET, &"/v2/a/tags/list".parse().unwrap(), Some("ghcr.io"), false);
     let Ok(Route::Registry(call)) = route else { panic!("{route:?}") };
     assert_eq!((call.registry.as_str(), call.by_query), ("ghcr.io", false));
     assert_eq!(parse("GET", "/v2/"), Ok(Route::Version));
@@ -104,11 +104,11 @@ fn odd_requests_end_here() {
     let manifest = "/v2/a/manifests/1?ns=ghcr.io";
     let rows: &[(&str, &str, u16)] = &[
         ("POST", upload, 405),
-        ("GET", upload, 404),
+        ("GET", upload, 405),
         ("PATCH", "/v2/a/blobs/uploads/123?ns=ghcr.io", 405),
         ("PUT", "/v2/a/blobs/uploads/123?ns=ghcr.io", 405),
         ("DELETE", "/v2/a/blobs/uploads/123?ns=ghcr.io", 405),
-        ("GET", "/v2/a/blobs/uploads/123?ns=ghcr.io", 404),
+        ("GET", "/v2/a/blobs/uploads/123?ns=ghcr.io", 405),
         ("PUT", manifest, 405),
         ("DELETE", manifest, 405),
         ("POST", manifest, 405),

@@ -66,17 +66,22 @@ fn answer(stream: TcpStream, internet: &Internet, authority: &str) -> Result<(),
     let mut words = line.split_whitespace();
     let (method, target) = words.next().zip(words.next()).ok_or("a request has a method and a target")?;
     let mut request = http::Request::builder().method(method).uri(format!("http://{authority}{target}"));
-    let mut length = 0;
+    let (mut length, mut chunked) = (0, false);
     loop {
         let mut line = String::new();
         reader.read_line(&mut line)?;
         let Some((name, value)) = line.trim().split_once(": ") else { break };
+        chunked |= name.eq_ignore_ascii_case("transfer-encoding") && value.eq_ignore_ascii_case("chunked");
         length = if name.eq_ignore_ascii_case("content-length") { value.parse()? } else { length };
         request = request.header(name, value);
     }
     let mut body = Vec::new();
     // A body that is cut off is handled as far as it came.
-    let _ = reader.by_ref().take(length).read_to_end(&mut body);
+    if chunked {
+        let _ = read_chunks(&mut reader, &mut body);
+    } else {
+        let _ = reader.by_ref().take(length).read_to_end(&mut body);
+    }
     let mut stream = reader.into_inner();
     let mut response = block_on(internet.send(request.body(body.into())?))?;
     write!(stream, "HTTP/1.1 {}\r\nconnection: close\r\n", response.status())?;
@@ -89,4 +94,18 @@ fn answer(stream: TcpStream, internet: &Internet, authority: &str) -> Result<(),
         stream.write_all(&buffer[..read])?;
     }
     Ok(())
+}
+
+/// Reads a body in chunked coding (RFC 9112, section 7.1), without trailers.
+fn read_chunks(reader: &mut impl BufRead, body: &mut Vec<u8>) -> Result<(), Box<dyn Error>> {
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let length = u64::from_str_radix(line.trim(), 16)?;
+        reader.by_ref().take(length).read_to_end(body)?;
+        reader.read_line(&mut String::new())?;
+        if length == 0 {
+            return Ok(());
+        }
+    }
 }

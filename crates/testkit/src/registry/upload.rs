@@ -157,8 +157,10 @@ impl Site {
         }
         let name = session.repository.clone();
         self.sessions.open.remove(&id);
+        let mut answer = Answer::status(201);
+        answer.set("location", &format!("/v2/{name}/blobs/{digest}"));
         self.content_mut(&name).add_blob(blob);
-        Answer::status(201)
+        answer
     }
 
     fn session(&self, id: u64, status: u16) -> Answer {
