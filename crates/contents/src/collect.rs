@@ -42,9 +42,35 @@ pub struct Unread {
 pub struct DatabaseCollector {
     collected: Collected,
     taking: Option<Taking>,
+    /// A database of rpm and the log beside it, until both are read.
+    rpm: RpmFiles,
     /// Digests that dpkg keeps in files of their own are read as well.
     recorded: bool,
 }
+
+/// rpm's database in SQLite, and its write-ahead log, as files of one directory.
+#[derive(Debug, Default)]
+struct RpmFiles {
+    /// Path, place, content.
+    database: Option<(Vec<u8>, u64, Vec<u8>)>,
+    /// Path, content.
+    log: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl RpmFiles {
+    /// The database, read with the log, once both are here and in one directory.
+    fn read(&self) -> Option<(&[u8], u64, ReadRecords)> {
+        let ((path, offset, database), (of_log, log)) = (self.database.as_ref()?, self.log.as_ref()?);
+        let is_beside = of_log.strip_suffix(LOG_SUFFIX) == Some(path);
+        is_beside.then(|| (path.as_slice(), *offset, database::read_rpm_with_log(database, log)))
+    }
+}
+
+/// What a database says, or why it was not read.
+type ReadRecords = Result<Vec<Record>, Unreadable>;
+
+/// What SQLite puts behind the name of a database for its log.
+const LOG_SUFFIX: &[u8] = b"-wal";
 
 /// The file that is taken at present.
 #[derive(Debug)]
@@ -126,6 +152,17 @@ impl DatabaseCollector {
     /// Reads what was taken: the data of the entry is complete.
     pub fn end(&mut self) {
         let Some(Taking { kind, path, offset, content }) = self.taking.take() else { return };
+        let content = match (kind, content) {
+            (DatabaseKind::Rpm, Held::Whole(bytes)) if database::may_have_log(&bytes) => {
+                self.rpm.database = Some((path.clone(), offset, bytes));
+                return self.end_rpm(kind, path, offset);
+            }
+            (DatabaseKind::RpmLog, Held::Whole(bytes)) => {
+                self.rpm.log = Some((path.clone(), bytes));
+                return self.end_rpm(kind, path, offset);
+            }
+            (_, content) => content,
+        };
         let records = match content {
             Held::Nothing => return,
             Held::Whole(bytes) => database::read(kind, &path, &bytes),
@@ -135,6 +172,31 @@ impl DatabaseCollector {
                 None => return,
             },
         };
+        self.add(path, offset, records);
+    }
+
+    /// Reads rpm's database with what is known of its log. What is read with the log takes the place of what was read without.
+    fn end_rpm(&mut self, kind: DatabaseKind, path: Vec<u8>, offset: u64) {
+        if let Some((of_database, offset, records)) = self.rpm.read() {
+            let of_database = of_database.to_vec();
+            self.collected.databases.retain(|known| (&known.path, known.offset) != (&of_database, offset));
+            self.collected.unread.retain(|known| known.path.strip_suffix(LOG_SUFFIX) != Some(of_database.as_slice()));
+            match records {
+                // Nothing, too: it takes the place of what was read without the log.
+                Ok(records) => self.collected.databases.push(Database { path: of_database, offset, records }),
+                Err(why) => self.collected.unread.push(Unread { path: of_database, why }),
+            }
+            return;
+        }
+        let bytes = match (kind, &self.rpm) {
+            (DatabaseKind::Rpm, RpmFiles { database: Some((.., bytes)), .. }) => bytes.as_slice(),
+            _ => &[],
+        };
+        let records = database::read(kind, &path, bytes);
+        self.add(path, offset, records);
+    }
+
+    fn add(&mut self, path: Vec<u8>, offset: u64, records: ReadRecords) {
         match records {
             Ok(records) if records.is_empty() => {}
             Ok(records) => self.collected.databases.push(Database { path, offset, records }),

@@ -137,11 +137,28 @@ pub fn read(kind: DatabaseKind, path: &[u8], bytes: &[u8]) -> Result<Vec<Record>
         DatabaseKind::DotnetDeps => dotnet::dependencies(bytes)?,
         DatabaseKind::Release => release::read(bytes),
         DatabaseKind::Rpm => rpm::installed(bytes)?,
-        DatabaseKind::RpmLog => return Err(Unreadable::Unsupported("the write-ahead log of rpm's database")),
+        DatabaseKind::RpmLog => return Err(Unreadable::Unsupported(LONE_LOG)),
         DatabaseKind::Binary => cargo::binary(bytes)?,
     };
     within_limits(records)
 }
+
+/// Reads rpm's database in SQLite together with the write-ahead log beside it: `rpmdb.sqlite` and `rpmdb.sqlite-wal`.
+///
+/// # Errors
+///
+/// [`Unreadable`].
+pub fn read_rpm_with_log(bytes: &[u8], log: &[u8]) -> Result<Vec<Record>, Unreadable> {
+    within_limits(rpm::installed_with_log(bytes, log)?)
+}
+
+/// Whether a write-ahead log may be beside a database of rpm with this content.
+pub(crate) fn may_have_log(bytes: &[u8]) -> bool {
+    rpm::may_have_log(bytes)
+}
+
+/// Why a log alone says nothing.
+const LONE_LOG: &str = "the write-ahead log of a database of rpm that is not in the same layer";
 
 /// The records of a text about a Go program, as [`GoScan`] finds it.
 ///

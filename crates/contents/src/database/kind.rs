@@ -24,7 +24,7 @@ pub enum DatabaseKind {
     Apk,
     /// rpm's database, in any of its three formats.
     Rpm,
-    /// Changes that rpm has not yet written to its database in SQLite. They are reported as unread.
+    /// Changes that SQLite has not yet written to rpm's database. They count together with the database.
     RpmLog,
     /// `package.json` of a package in `node_modules`.
     Npm,
@@ -116,7 +116,7 @@ impl DatabaseKind {
     /// Bytes of such a file that are read, and the name of that limit.
     pub fn limit(self) -> (&'static str, u64) {
         match self {
-            Self::DpkgStatus | Self::Apk | Self::Rpm => ("DATABASE_BYTES", DATABASE_BYTES),
+            Self::DpkgStatus | Self::Apk | Self::Rpm | Self::RpmLog => ("DATABASE_BYTES", DATABASE_BYTES),
             Self::Jar => ("ARCHIVE_BYTES", ARCHIVE_BYTES),
             Self::Binary => ("BINARY_BYTES", BINARY_BYTES),
             _ => ("DOCUMENT_BYTES", DOCUMENT_BYTES),

@@ -3,6 +3,7 @@
 mod bdb;
 mod bytes;
 mod header;
+mod log;
 mod ndb;
 mod sqlite;
 
@@ -34,6 +35,16 @@ pub(super) fn installed(bytes: &[u8]) -> Result<Vec<Record>, Unreadable> {
         return Err(malformed());
     }
     Ok(records)
+}
+
+/// The same of a database in SQLite with the write-ahead log beside it.
+pub(super) fn installed_with_log(bytes: &[u8], log: &[u8]) -> Result<Vec<Record>, Unreadable> {
+    installed(&log::with_log(bytes, log)?)
+}
+
+/// Whether it is a database in SQLite, beside which a log may be.
+pub(super) fn may_have_log(bytes: &[u8]) -> bool {
+    bytes.starts_with(sqlite::MAGIC)
 }
 
 fn malformed() -> Unreadable {

@@ -148,3 +148,34 @@ fn files_and_licences_come_from_files_of_their_own() {
     assert_eq!([&packages[0].licence, &packages[1].licence], [&Some("MIT".to_owned()), &Some("MIT".to_owned())]);
     assert_eq!((packages[2].size, packages[2].files.as_slice()), (Some(7), [b"opt/x.py".to_vec()].as_slice()));
 }
+
+#[test]
+fn a_log_beside_the_database_of_rpm_counts_in_its_layer_alone() {
+    use flate2::read::GzDecoder;
+    use std::io::Read as _;
+    let unpacked = |packed: &[u8]| {
+        let mut bytes = Vec::new();
+        GzDecoder::new(packed).read_to_end(&mut bytes).unwrap();
+        bytes
+    };
+    let database = unpacked(include_bytes!("../../tests/vectors/rpm/shrunk.sqlite.gz"));
+    let log = unpacked(include_bytes!("../../tests/vectors/rpm/shrunk.sqlite-wal.gz"));
+    let (of_database, of_log) = ("var/lib/rpm/rpmdb.sqlite", "var/lib/rpm/rpmdb.sqlite-wal");
+    let count = |layers: &[Layer]| inventory(layers).present().count();
+    let alone = Layer::new("ADD").file(of_database, &database);
+    assert!(count(std::slice::from_ref(&alone)) > 1);
+    assert_eq!(count(&[alone.clone().file(of_log, &log)]), 1);
+    assert_eq!(count(&[Layer::new("ADD").file(of_log, &log).file(of_database, &database)]), 1);
+    assert!(count(&[alone.clone().file("usr/lib/sysimage/rpm/rpmdb.sqlite-shm", "x")]) > 1);
+
+    let mut tree = FileTree::new(100);
+    let mut both = Both { tree: &mut tree, collector: DatabaseCollector::default() };
+    both.tree.begin(0);
+    let mut reader = LayerReader::new(Expected::default(), Limits::default());
+    reader.push(&Layer::new("RUN").file(of_log, &log).tar(), &mut both);
+    reader.finish(&mut both);
+    let collected = both.collector.finish();
+    let [unread] = &collected.unread[..] else { panic!("{collected:?}") };
+    assert_eq!(unread.path, of_log.as_bytes());
+    assert!(unread.why.to_string().contains("not in the same layer"), "{}", unread.why);
+}

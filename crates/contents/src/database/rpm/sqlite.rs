@@ -1,5 +1,5 @@
 //! SQLite (`rpmdb.sqlite`), read only: the b-tree of the table `Packages`, whose second column is the header
-//! (SQLite's "Database File Format"). Indexes and changes in a write-ahead log are not read.
+//! (SQLite's "Database File Format"). Indexes are not read. `log` has the changes that are not yet in it.
 
 use super::{
     Visit,

@@ -133,3 +133,94 @@ proptest! {
         }
     }
 }
+
+/// A database with a log beside it, as SQLite left them (`tests/vectors/rpm/make_log.py`).
+macro_rules! logged {
+    ($($name:literal),+) => {
+        [$((
+            $name,
+            include_bytes!(concat!("../../../tests/vectors/rpm/", $name, ".sqlite.gz")).as_slice(),
+            include_bytes!(concat!("../../../tests/vectors/rpm/", $name, ".sqlite-wal.gz")).as_slice(),
+        )),+]
+    };
+}
+
+const LOGGED: [(&str, &[u8], &[u8]); 5] = logged!["committed", "uncommitted", "reused", "shrunk", "torn"];
+
+/// Sizes of the headers of a database, in their order.
+fn sizes(database: &[u8]) -> Result<Vec<usize>, Unreadable> {
+    let mut sizes = Vec::new();
+    sqlite::headers(database, &mut |header| {
+        sizes.push(header.len());
+        Ok(())
+    })?;
+    sizes.sort_unstable();
+    Ok(sizes)
+}
+
+#[test]
+fn a_log_counts_up_to_its_last_commit_as_in_sqlite() {
+    let expected = include_str!("../../../tests/vectors/rpm/log.tsv");
+    for ((name, database, log), line) in LOGGED.into_iter().zip(expected.lines()) {
+        let (database, log) = (unpacked(database), unpacked(log));
+        let read: Vec<_> =
+            sizes(&log::with_log(&database, &log).unwrap()).unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(format!("{name}\t{}", read.join(",")), line);
+        let alone: Vec<_> = sizes(&database).unwrap().iter().map(ToString::to_string).collect();
+        assert_ne!(alone, read, "{name}: the log says more than the database");
+        assert!(installed_with_log(&database, &log).is_ok());
+    }
+}
+
+#[test]
+fn a_log_that_sqlite_ignores_changes_nothing() {
+    let (database, log) = (unpacked(LOGGED[0].1), unpacked(LOGGED[0].2));
+    let mut another = log.clone();
+    another[16] ^= 1;
+    for ignored in [&[][..], &log[..31], &log[..32], &log[..400], &another, b"no log at all, but longer than a header"]
+    {
+        assert_eq!(log::with_log(&database, ignored).unwrap(), database);
+    }
+}
+
+#[test]
+fn a_log_that_makes_the_database_huge_is_refused_by_the_name_of_the_limit() {
+    // One frame that commits four billion pages, with the right sums.
+    let order = |numbers: &[u32]| numbers.iter().flat_map(|number| number.to_be_bytes()).collect::<Vec<u8>>();
+    let sum = |(mut first, mut second): (u32, u32), bytes: &[u8]| {
+        for pair in bytes.chunks_exact(8) {
+            let number = |at: usize| u32::from_be_bytes(pair[at..at + 4].try_into().unwrap());
+            first = first.wrapping_add(number(0)).wrapping_add(second);
+            second = second.wrapping_add(number(4)).wrapping_add(first);
+        }
+        (first, second)
+    };
+    let mut log = order(&[0x377f_0683, 3_007_000, 512, 0, 7, 9]);
+    let of_header = sum((0, 0), &log);
+    log.extend(order(&[of_header.0, of_header.1, 1, u32::MAX, 7, 9]));
+    let of_frame = sum(sum(of_header, &order(&[1, u32::MAX])), &[0; 512]);
+    log.extend(order(&[of_frame.0, of_frame.1]));
+    log.extend([0; 512]);
+    let error = log::with_log(&unpacked(LOGGED[0].1), &log).unwrap_err();
+    assert!(matches!(error, Unreadable::Limit { name: "DATABASE_BYTES", .. }), "{error}");
+}
+
+proptest! {
+    #[test]
+    fn a_damaged_log_gives_the_state_of_an_earlier_commit_or_an_error(
+        case in 0..LOGGED.len(),
+        at in any::<proptest::sample::Index>(),
+        byte in any::<u8>(),
+        cut in any::<proptest::sample::Index>(),
+    ) {
+        let (database, mut log) = (unpacked(LOGGED[case].1), unpacked(LOGGED[case].2));
+        let place = at.index(log.len());
+        log[place] = byte;
+        let _ = installed_with_log(&database, &log);
+        log.truncate(cut.index(log.len()));
+        // Every state that a transaction left is a sound database.
+        if let Ok(whole) = log::with_log(&database, &log) {
+            prop_assert!(sizes(&whole).is_ok());
+        }
+    }
+}
