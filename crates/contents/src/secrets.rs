@@ -10,6 +10,7 @@ mod credentials;
 mod found;
 mod keys;
 mod rule;
+mod services;
 mod shape;
 mod tokens;
 mod value;

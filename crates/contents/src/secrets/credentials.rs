@@ -51,9 +51,10 @@ pub(super) fn npmrc(text: &[u8], hit: Range<usize>, origin: TextOrigin<'_>) -> O
     (bytes.len() >= 8 && !is_placeholder(bytes)).then(|| Found::new(value, Confidence::High))
 }
 
-/// `machine … login … password …`.
+/// `machine … login … password …`, or `default login … password …`.
 pub(super) fn netrc(text: &[u8], hit: Range<usize>, origin: TextOrigin<'_>) -> Option<Found> {
-    if !matches!(name(origin), b".netrc" | b"_netrc" | b"netrc") || !mentions(text, b"machine", HEAD) {
+    let is_netrc = mentions(text, b"machine", HEAD) || mentions(text, b"default", HEAD);
+    if !matches!(name(origin), b".netrc" | b"_netrc" | b"netrc") || !is_netrc {
         return None;
     }
     let blank = |byte: u8| matches!(byte, b' ' | b'\t');
@@ -141,12 +142,8 @@ pub(super) fn assigned(text: &[u8], hit: Range<usize>, origin: TextOrigin<'_>) -
     if !of_variables && !matches!(origin, TextOrigin::Config) {
         return None;
     }
-    // The word must end the name, or a suffix such as `_BASE64` must: `PASSWORD_FILE` and `TOKEN_URL` name something else.
     let rest = run(text, hit.end, is_word);
-    let suffix = text[rest.clone()].to_ascii_lowercase();
-    if !matches!(suffix.as_slice(), b"" | b"s" | b"_key" | b"_base64" | b"_id_secret")
-        && !suffix.iter().all(|byte| byte.is_ascii_digit() || *byte == b'_')
-    {
+    if !ends_name(&text[rest.clone()]) {
         return None;
     }
     if text.get(rest.end) != Some(&b'=') {
@@ -161,17 +158,24 @@ pub(super) fn assigned(text: &[u8], hit: Range<usize>, origin: TextOrigin<'_>) -
     fits.then(|| Found::new(value, Confidence::Medium))
 }
 
+/// Whether a name that has a word such as `password` ends with this: `PASSWORD_FILE` and `TOKEN_URL` name something else.
+pub(super) fn ends_name(suffix: &[u8]) -> bool {
+    let suffix = suffix.to_ascii_lowercase();
+    matches!(suffix.as_slice(), b"" | b"s" | b"_key" | b"_base64" | b"_id_secret")
+        || suffix.iter().all(|byte| byte.is_ascii_digit() || *byte == b'_')
+}
+
 /// Where the words are looked for that say what a file is.
-const HEAD: usize = 4 << 10;
+pub(super) const HEAD: usize = 4 << 10;
 const KUBECONFIG: usize = 256 << 10;
 
 /// Whether a word is among the first bytes of a text.
-fn mentions(text: &[u8], word: &[u8], within: usize) -> bool {
+pub(super) fn mentions(text: &[u8], word: &[u8], within: usize) -> bool {
     memmem::find(&text[..text.len().min(within)], word).is_some()
 }
 
 /// The name of the file.
-fn name(origin: TextOrigin<'_>) -> &[u8] {
+pub(super) fn name(origin: TextOrigin<'_>) -> &[u8] {
     match origin {
         TextOrigin::File(path) => path.rsplit(|&byte| byte == b'/').next().unwrap_or_default(),
         TextOrigin::Config => b"",

@@ -5,6 +5,7 @@ use super::{
     found::{Confidence, Found},
     shape::{entropy, is_base64, run},
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use memchr::memmem;
 use std::ops::Range;
 
@@ -30,13 +31,31 @@ pub(super) fn pem(text: &[u8], hit: Range<usize>, _: TextOrigin<'_>) -> Option<F
     let end = memmem::find(inner, b"-----").filter(|&end| inner[end..].starts_with(b"-----END "))?;
     let body = &inner[..end];
     // In JSON a line break is `\n`.
-    let joined: Vec<u8> = String::from_utf8_lossy(body).replace("\\n", "").replace("\\r", "").into_bytes();
+    let joined: Vec<u8> = String::from_utf8_lossy(body).replace("\\n", "\n").replace("\\r", "").into_bytes();
     let lines = joined.split(|&byte| byte == b'\n').filter(|line| memchr::memchr(b':', line).is_none());
     let encoded: Vec<u8> = lines.flatten().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let real = encoded.len() >= BODY && encoded.iter().all(|&byte| is_base64(byte)) && entropy(&encoded) >= 4.0;
-    let locked = kind == b"ENCRYPTED " || memmem::find(body, b"ENCRYPTED").is_some();
+    let locked = kind == b"ENCRYPTED " || memmem::find(body, b"ENCRYPTED").is_some() || is_locked_openssh(&encoded);
     let end = hit.end + label.len() + 5 + end;
     real.then(|| Found::new(hit.start..end, if locked { Confidence::Medium } else { Confidence::High }))
+}
+
+/// Whether a key of OpenSSH names a cipher: `openssh-key-v1`, a zero, and the length and name of the cipher, of which `none` is one.
+fn is_locked_openssh(encoded: &[u8]) -> bool {
+    encoded.strip_prefix(b"b3BlbnNzaC1rZXktdjEAAAAA").is_some_and(|rest| !rest.starts_with(b"BG5vbmU"))
+}
+
+/// A private key as PEM, in base64 once more, as Kubernetes keeps it.
+pub(super) fn encoded_pem(text: &[u8], hit: Range<usize>, _: TextOrigin<'_>) -> Option<Found> {
+    // Keywords are found in any case.
+    if text[hit.clone()] != *b"LS0tLS1CRUdJTi" {
+        return None;
+    }
+    let value = run(text, hit.start, is_base64);
+    let whole = value.start..value.end - (value.len() % 4);
+    let decoded = STANDARD.decode(&text[whole]).ok()?;
+    let label = decoded.get(..60.min(decoded.len()))?;
+    memmem::find(label, b"PRIVATE KEY-----").is_some().then(|| Found::new(value, Confidence::High))
 }
 
 /// A JSON document of a service account; its `private_key` is the secret.

@@ -11,6 +11,12 @@ pub(super) fn run(text: &[u8], start: usize, belongs: fn(u8) -> bool) -> Range<u
     start..start + rest.iter().position(|&byte| !belongs(byte)).unwrap_or(rest.len())
 }
 
+/// The same without the dots at its end, which are those of a sentence.
+pub(super) fn without_dots(text: &[u8], range: Range<usize>) -> Range<usize> {
+    let dots = text[range.clone()].iter().rev().take_while(|&&byte| byte == b'.').count();
+    range.start..range.end - dots
+}
+
 /// Whether no word begins before this place and includes it.
 pub(super) fn starts_word(text: &[u8], start: usize) -> bool {
     start.checked_sub(1).and_then(|before| text.get(before)).is_none_or(|&byte| !is_word(byte))
@@ -44,6 +50,11 @@ pub(super) fn entropy(bytes: &[u8]) -> f64 {
 
 /// Whether a person wrote it in place of a secret: `${TOKEN}`, `<token>`, `xxxx`, `changeme`, `AKIA…EXAMPLE`.
 pub(super) fn is_placeholder(value: &[u8]) -> bool {
+    holds_placeholder(value, 0)
+}
+
+/// The same, by words of at least `shortest` letters.
+fn holds_placeholder(value: &[u8], shortest: usize) -> bool {
     const WORDS: [&str; 24] = [
         "example",
         "changeme",
@@ -73,12 +84,25 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
     const MARKS: [u8; 10] = [b'$', b'<', b'>', b'{', b'}', b'%', b'*', b'(', b')', b'@'];
     let lower = value.to_ascii_lowercase();
     value.iter().any(|byte| MARKS.contains(byte))
-        || WORDS.iter().any(|word| memchr::memmem::find(&lower, word.as_bytes()).is_some())
+        || WORDS.iter().any(|word| {
+            let counts = word.len() >= shortest || !word.as_bytes()[0].is_ascii_alphabetic() || *word == "xxxx";
+            counts && memchr::memmem::find(&lower, word.as_bytes()).is_some()
+        })
 }
 
-/// Whether a token is random enough for its length to be no name and no placeholder.
+/// Whether a token is random enough for its length to be no name and no placeholder. A word of four letters is in one of a thousand
+/// random tokens: it makes only a short one a placeholder.
 pub(super) fn is_random(value: &[u8]) -> bool {
     let bits = entropy(value);
     let least = if value.len() < 20 { 2.8 } else { 3.3 };
-    bits >= least && !is_placeholder(value) && value.iter().any(u8::is_ascii_digit)
+    let has = |belongs: fn(&u8) -> bool| value.iter().any(belongs);
+    // Of 24 random letters and digits, one of sixty has no digit.
+    let mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase) && bits >= MIXED_BITS;
+    let shortest = if value.len() < LONG_TOKEN { 0 } else { 5 };
+    bits >= least && !holds_placeholder(value, shortest) && (has(u8::is_ascii_digit) || mixed)
 }
+
+/// From this length on, words of four letters do not make a token a placeholder.
+const LONG_TOKEN: usize = 20;
+/// Entropy of a token without digits. Names of functions have less.
+const MIXED_BITS: f64 = 3.4;

@@ -82,6 +82,51 @@ fn seeded() -> Vec<(&'static str, &'static str, String)> {
         ("url-password", "root/.git-credentials", format!("https://bob:{}@git.corp.net\n", made(LETTERS, 12))),
         ("password-hash", "etc/shadow", format!("root:$6${}$x:19000:0:99999:7:::\n", made(LETTERS, 20))),
         ("assigned-secret", "app/.env", format!("DB_PASSWORD={}\n", made(LETTERS, 12))),
+        ("encoded-private-key", "app/secret.yaml", format!("tls.key: {}\n", STANDARD.encode(pem("", "")))),
+        (
+            "putty-private-key",
+            "root/a.ppk",
+            format!(
+                "PuTTY-User-Key-File-3: ssh-rsa\nEncryption: none\nPrivate-Lines: 1\n{}\nPrivate-MAC: ab\n",
+                made(LETTERS, 64)
+            ),
+        ),
+        ("age-secret-key", "root/key.txt", format!("AGE-SECRET-KEY-1{}\n", made(BASE32, 58))),
+        (
+            "wireguard-key",
+            "etc/wireguard/wg0.conf",
+            format!("[Interface]\nPrivateKey = {}\n", STANDARD.encode(made(LETTERS, 32))),
+        ),
+        ("google-oauth-secret", "app/a", format!("GOCSPX-{}", made(LETTERS, 28))),
+        ("azure-client-secret", "app/a", format!("abc8Q~{}", made(LETTERS, 34))),
+        ("azure-sas", "app/a", format!("https://x.blob.core.windows.net/c?sv=2022-11-02&sig={}%3D", made(LETTERS, 43))),
+        (
+            "discord-webhook",
+            "app/a",
+            format!("https://discord.com/api/webhooks/{}/{}", made(b"1357902468", 18), made(LETTERS, 68)),
+        ),
+        ("telegram-token", "app/a", format!("{}:AA{}", made(b"1357902468", 9), made(LETTERS, 33))),
+        (
+            "terraform-token",
+            "root/.terraformrc",
+            format!("token = \"{}.atlasv1.{}\"", made(LETTERS, 14), made(LETTERS, 67)),
+        ),
+        ("new-relic-key", "app/a", format!("NRAK-{}", made(BASE32, 27))),
+        ("shopify-token", "app/a", format!("shpat_{}", made(HEX, 32))),
+        ("square-token", "app/a", format!("sq0atp-{}", made(LETTERS, 22))),
+        ("linear-key", "app/a", format!("lin_api_{}", made(LETTERS, 40))),
+        ("atlassian-token", "app/a", format!("ATATT3{}", made(LETTERS, 180))),
+        ("databricks-token", "app/a", format!("dapi{}", made(HEX, 32))),
+        ("grafana-token", "app/a", format!("glsa_{}_{}", made(LETTERS, 32), made(HEX, 8))),
+        ("rubygems-key", "root/.gem/credentials", format!(":rubygems_api_key: rubygems_{}", made(HEX, 48))),
+        ("nuget-key", "app/a", format!("oy2{}", made(b"abcdefghijklmnopqrstuvwxyz234567", 43))),
+        ("sentry-token", "app/a", format!("sntryu_{}", made(HEX, 64))),
+        ("postman-key", "app/a", format!("PMAK-{}-{}", made(HEX, 24), made(HEX, 34))),
+        ("doppler-token", "app/a", format!("dp.pt.{}", made(LETTERS, 43))),
+        ("planetscale-token", "app/a", format!("pscale_tkn_{}", made(LETTERS, 43))),
+        ("heroku-key", "app/a", format!("HRKU-AA{}", made(LETTERS, 58))),
+        ("pgpass-password", "root/.pgpass", format!("db.corp.net:5432:*:app:{}\n", made(LETTERS, 12))),
+        ("setting-secret", "app/prod.tfvars", format!("db_password = \"{}\"\n", made(LETTERS, 12))),
     ]
 }
 
@@ -91,6 +136,21 @@ fn every_rule_finds_its_secrets() {
     for (rule, path, text) in seeded() {
         let names: Vec<_> = found(&text, path).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, [rule], "in {path}");
+        rules.retain(|name| *name != rule);
+    }
+    let instructions = [
+        (
+            "authorization-header",
+            format!(
+                "RUN curl -H 'Authorization: Basic {}' x",
+                STANDARD.encode(made(LETTERS, 5) + ":" + &made(LETTERS, 12))
+            ),
+        ),
+        ("command-password", format!("RUN curl -u bob:{} https://x", made(LETTERS, 12))),
+    ];
+    for (rule, text) in instructions {
+        let names: Vec<_> = scan(text.as_bytes(), TextOrigin::Config).iter().map(|found| found.rule.name).collect();
+        assert_eq!(names, [rule], "{text}");
         rules.retain(|name| *name != rule);
     }
     assert_eq!(rules, [""; 0], "rules without a text");
@@ -132,6 +192,16 @@ fn what_only_resembles_a_secret_is_not_found() {
                 .to_owned(),
         ),
         ("a.py", format!("password={}", letters(12))),
+        (
+            "app/docker-compose.yml",
+            "POSTGRES_PASSWORD: ${DB}\npassword_file: /run/secrets/db\ntoken: your-token\n".to_owned(),
+        ),
+        ("root/.pgpass", "# hostname:port:database:username:password\n*:5432:*:app:password\n".to_owned()),
+        ("a.yaml", format!("tls.crt: {}", STANDARD.encode(pem("", "").replace("PRIVATE KEY", "CERTIFICATE")))),
+        ("a", format!("Authorization: Basic {}", STANDARD.encode("Aladdin:opensesame"))),
+        ("a", format!("[Peer]\nPublicKey = {}", STANDARD.encode(letters(32)))),
+        ("a", format!("dapi{}", made(HEX, 33))),
+        ("a.ppk", "PuTTY-User-Key-File-2: ssh-rsa\nPrivate-Lines: 1\n…\nPrivate-MAC: ab\n".to_owned()),
     ] {
         assert_eq!(found(&text, path), [], "{text} in {path}");
     }

@@ -3,7 +3,7 @@
 use super::{
     TextOrigin,
     found::{Confidence, Found},
-    shape::{entropy, is_base64, is_placeholder, is_random, is_token, is_word, run, starts_word},
+    shape::{entropy, is_base64, is_placeholder, is_random, is_token, is_word, run, starts_word, without_dots},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::ops::Range;
@@ -51,6 +51,19 @@ fn hexadecimal(byte: u8) -> bool {
     byte.is_ascii_hexdigit()
 }
 
+fn upper(byte: u8) -> bool {
+    byte.is_ascii_uppercase() || byte.is_ascii_digit()
+}
+
+fn lower(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit()
+}
+
+/// Both alphabets of base64.
+fn url_base64(byte: u8) -> bool {
+    is_base64(byte) || is_token(byte)
+}
+
 const LONG: usize = 1024;
 
 forms! {
@@ -59,13 +72,34 @@ forms! {
     github: b"ghp_", alphanumeric, 36..37; b"gho_", alphanumeric, 36..37; b"ghu_", alphanumeric, 36..37;
         b"ghs_", alphanumeric, 36..37; b"ghr_", alphanumeric, 36..77; b"github_pat_", is_word, 82..83;
     gitlab: b"glpat-", is_token, 20..301; b"gldt-", is_token, 20..301; b"glrt-", is_token, 20..301;
-        b"glptt-", hexadecimal, 40..41; b"glcbt-", is_token, 20..301;
+        b"glptt-", hexadecimal, 40..41; b"glcbt-", is_token, 20..301; b"gloas-", is_token, 20..301;
+        b"glsoat-", is_token, 20..301; b"glft-", is_token, 20..301; b"glimt-", is_token, 20..301;
+        b"glagent-", is_token, 20..301; b"GR1348941", is_token, 20..60;
     npm: b"npm_", alphanumeric, 36..37;
     pypi: b"pypi-AgEIcHlwaS5vcmc", is_token, 50..LONG;
-    docker_hub: b"dckr_pat_", is_token, 27..28;
+    docker_hub: b"dckr_pat_", is_token, 27..28; b"dckr_oat_", is_token, 32..33;
     stripe: b"sk_live_", alphanumeric, 24..248; b"rk_live_", alphanumeric, 24..248;
+        b"whsec_", alphanumeric, 32..33;
     digitalocean: b"dop_v1_", hexadecimal, 64..65; b"doo_v1_", hexadecimal, 64..65;
-    vault: b"hvs.", is_token, 90..LONG;
+        b"dor_v1_", hexadecimal, 64..65;
+    vault: b"hvs.", is_token, 90..LONG; b"hvb.", is_token, 90..LONG;
+    age: b"AGE-SECRET-KEY-1", upper, 58..59;
+    google_oauth: b"GOCSPX-", is_token, 28..29;
+    new_relic: b"NRAK-", upper, 27..28;
+    shopify: b"shpat_", hexadecimal, 32..33; b"shpca_", hexadecimal, 32..33; b"shppa_", hexadecimal, 32..33;
+        b"shpss_", hexadecimal, 32..33;
+    square: b"sq0atp-", is_token, 22..23; b"sq0csp-", is_token, 43..44;
+    linear: b"lin_api_", alphanumeric, 40..41;
+    atlassian: b"ATATT3", url_base64, 150..400;
+    databricks: b"dapi", hexadecimal, 32..33;
+    grafana: b"glsa_", is_word, 41..42; b"glc_eyJ", url_base64, 50..LONG;
+    rubygems: b"rubygems_", hexadecimal, 48..49;
+    nuget: b"oy2", lower, 43..44;
+    sentry: b"sntryu_", hexadecimal, 64..65; b"sntrys_eyJ", url_base64, 80..LONG;
+    postman: b"PMAK-", is_token, 59..60;
+    doppler: b"dp.pt.", alphanumeric, 40..45;
+    planetscale: b"pscale_tkn_", is_token, 32..65; b"pscale_pw_", is_token, 32..65;
+    heroku: b"HRKU-AA", is_token, 58..59;
     anthropic: b"sk-ant-", is_token, 80..200;
 }
 
@@ -128,7 +162,7 @@ pub(super) fn slack_webhook(text: &[u8], hit: Range<usize>, _: TextOrigin<'_>) -
 
 /// `SG.` with 22 and 43 characters.
 pub(super) fn sendgrid(text: &[u8], hit: Range<usize>, _: TextOrigin<'_>) -> Option<Found> {
-    let value = run(text, hit.end, |byte| is_token(byte) || byte == b'.');
+    let value = without_dots(text, run(text, hit.end, |byte| is_token(byte) || byte == b'.'));
     let mut parts = text[value.clone()].split(|&byte| byte == b'.').map(<[u8]>::len);
     let fits = text[hit.clone()] == *b"SG."
         && starts_word(text, hit.start)
@@ -153,7 +187,7 @@ pub(super) fn jwt(text: &[u8], hit: Range<usize>, origin: TextOrigin<'_>) -> Opt
     if text[hit.clone()] != *b"eyJ" || !starts_word(text, hit.start) {
         return None;
     }
-    let value = run(text, hit.start, |byte| is_token(byte) || byte == b'.');
+    let value = without_dots(text, run(text, hit.start, |byte| is_token(byte) || byte == b'.'));
     let mut parts = text[value.clone()].split(|&byte| byte == b'.');
     let (header, payload, signature) = (parts.next()?, parts.next()?, parts.next()?);
     let object = |part: &[u8]| serde_json::from_slice::<serde_json::Value>(&URL_SAFE_NO_PAD.decode(part).ok()?).ok();
