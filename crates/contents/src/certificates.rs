@@ -39,8 +39,8 @@ impl CertificateCollector {
     /// Starts with an entry. Returns whether its data is wanted.
     pub fn begin(&mut self, entry: &Entry) -> bool {
         let path = path::clean(&entry.path);
-        let named = [b".pem".as_slice(), b".crt", b".cer", b".cert"].iter().any(|end| path.ends_with(end));
-        let wanted = entry.kind == Kind::File && named && (1..=CERTIFICATE_BYTES).contains(&entry.size);
+        let wanted =
+            entry.kind == Kind::File && may_be_certificate(&path) && (1..=CERTIFICATE_BYTES).contains(&entry.size);
         self.taking = wanted.then(|| (path, entry.offset, Vec::new()));
         wanted
     }
@@ -59,10 +59,20 @@ impl CertificateCollector {
         self.all.extend(leaves.map(|not_after| LeafCertificate { path: path.clone(), offset, not_after }));
     }
 
+    /// What was found since this was called last, in archive order.
+    pub fn take(&mut self) -> Vec<LeafCertificate> {
+        std::mem::take(&mut self.all)
+    }
+
     /// All that was found, in archive order.
     pub fn finish(self) -> Vec<LeafCertificate> {
         self.all
     }
+}
+
+/// Whether a path is that of a file that is searched for certificates.
+pub fn may_be_certificate(path: &[u8]) -> bool {
+    [b".pem".as_slice(), b".crt", b".cer", b".cert"].iter().any(|end| path.ends_with(end))
 }
 
 /// The bytes of each PEM block.

@@ -1,15 +1,15 @@
 //! What makes an image dangerous to run, as far as the image itself is evidence of it.
 //!
 //! Rights count that no package brought: the distribution's own set-uid files and the like are no danger here. Nothing reads a clock:
-//! a certificate is compared with the time at which the image says it was made.
+//! a certificate is compared with the time at which the image says it was made. What the documents alone tell is a finding of `inspect`.
 
 use crate::{
     certificates::LeafCertificate,
     limits::DANGERS,
     ownership::Ownership,
-    secrets::{TextOrigin, is_example, redact},
+    secrets::{TextOrigin, is_example},
 };
-use porthole_core::{config::ImageConfig, image::instruction, path, tar::Kind, tree::Row};
+use porthole_core::{config::ImageConfig, path, tar::Kind, tree::Row};
 
 /// A danger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Danger {
     pub path: Option<Vec<u8>>,
     /// Index of the layer that last wrote the file.
     pub layer: Option<u32>,
-    /// In words, on one line, with secrets masked.
+    /// In words, on one line.
     pub text: String,
 }
 
@@ -36,10 +36,10 @@ pub enum DangerKind {
     UnownedWorldWritable,
     /// A device outside of `/dev`, over which a runtime mounts its own.
     DeviceNode,
-    /// A file that the build downloaded without TLS.
-    PlainDownload,
     /// A certificate that was no longer valid when the image was made.
     ExpiredCertificate,
+    /// A certificate that is valid for at most [`SOON`] days after the image was made.
+    ExpiringCertificate,
     /// A shell in an image that says it has none.
     Shell,
 }
@@ -51,8 +51,8 @@ impl DangerKind {
         Self::UnownedCapabilities,
         Self::UnownedWorldWritable,
         Self::DeviceNode,
-        Self::PlainDownload,
         Self::ExpiredCertificate,
+        Self::ExpiringCertificate,
         Self::Shell,
     ];
 
@@ -63,10 +63,15 @@ impl DangerKind {
             Self::UnownedCapabilities => "unowned-capabilities",
             Self::UnownedWorldWritable => "unowned-world-writable",
             Self::DeviceNode => "device-node",
-            Self::PlainDownload => "plain-download",
             Self::ExpiredCertificate => "expired-certificate",
+            Self::ExpiringCertificate => "expiring-certificate",
             Self::Shell => "shell",
         }
+    }
+
+    /// Whether it is seen in what files hold, or are, and does not depend on which packages own them.
+    pub fn is_of_contents(self) -> bool {
+        !matches!(self, Self::UnownedSetUid | Self::UnownedCapabilities | Self::UnownedWorldWritable)
     }
 
     /// What it finds, for people.
@@ -76,8 +81,8 @@ impl DangerKind {
             Self::UnownedCapabilities => "files with capabilities that no package owns",
             Self::UnownedWorldWritable => "paths that every user can write and no package owns",
             Self::DeviceNode => "devices outside of /dev",
-            Self::PlainDownload => "files that the build downloaded without TLS",
             Self::ExpiredCertificate => "certificates that had expired when the image was made",
+            Self::ExpiringCertificate => "certificates that expire within 30 days after the image was made",
             Self::Shell => "shells in an image that calls itself distroless",
         }
     }
@@ -118,7 +123,6 @@ pub fn dangers(
             add(DangerKind::Shell, "a shell in an image that calls itself distroless".to_owned());
         }
     }
-    all.extend(config.into_iter().flat_map(downloads));
     let made = config.and_then(|config| moment(config.created.as_deref()?));
     all.extend(made.into_iter().flat_map(|made| expired(&made, ownership, certificates)));
     all.truncate(DANGERS);
@@ -153,40 +157,42 @@ fn is_shell(row: &Row) -> bool {
     executable && SHELLS.contains(&name) && DIRECTORIES.contains(&directory)
 }
 
-/// `ADD http://…` in the history. A checksum that the builder may have compared is not recorded there.
-fn downloads(config: &ImageConfig) -> Vec<Danger> {
-    let mut all = Vec::new();
-    for entry in &config.history {
-        let text = entry.created_by.as_deref().map(|text| instruction(text).to_string()).unwrap_or_default();
-        let mut words = text.split_whitespace();
-        if words.next() != Some("ADD") || text.contains("--checksum=") {
-            continue;
-        }
-        for url in words.filter(|word| word.starts_with("http://")) {
-            let text = format!("downloaded without TLS while the image was built: {}", redact(url));
-            all.push(Danger { kind: DangerKind::PlainDownload, path: None, layer: None, text });
-        }
-    }
-    all
-}
-
 /// Certificates of a server or client, outside of packages, examples and tests.
 fn expired(made: &str, ownership: &Ownership<'_>, certificates: &[Vec<LeafCertificate>]) -> Vec<Danger> {
     let mut all = Vec::new();
     for (layer, certificate) in (0..).zip(certificates).flat_map(|(layer, of)| of.iter().map(move |one| (layer, one))) {
         let LeafCertificate { path: file, offset, not_after } = certificate;
         let Some((row, false)) = ownership.at(file) else { continue };
-        if not_after.as_str() >= made
-            || !ownership.is_content(row, layer, *offset)
-            || is_example(TextOrigin::File(file))
-        {
+        let (kind, when) = match () {
+            () if not_after.as_str() < made => (DangerKind::ExpiredCertificate, "that expired"),
+            () if day_number(not_after) - day_number(made) <= SOON => (DangerKind::ExpiringCertificate, "that expires"),
+            () => continue,
+        };
+        if !ownership.is_content(row, layer, *offset) || is_example(TextOrigin::File(file)) {
             continue;
         }
         let day = format!("{}-{}-{}", &not_after[..4], &not_after[4..6], &not_after[6..8]);
-        let text = format!("certificate that expired on {day}, before the image was made: {}", path::escape(file));
-        all.push(Danger { kind: DangerKind::ExpiredCertificate, path: Some(file.clone()), layer: Some(layer), text });
+        let than = match kind {
+            DangerKind::ExpiredCertificate => "before the image was made".to_owned(),
+            _ => format!("{} days after the image was made", day_number(not_after) - day_number(made)),
+        };
+        let text = format!("certificate {when} on {day}, {than}: {}", path::escape(file));
+        all.push(Danger { kind, path: Some(file.clone()), layer: Some(layer), text });
     }
     all
+}
+
+/// Days after the image was made within which the end of a certificate is a danger.
+pub const SOON: i64 = 30;
+
+/// Days since 0000-03-01 of a time as `YYYYMMDDhhmmss`, by the Gregorian calendar.
+fn day_number(time: &str) -> i64 {
+    let number =
+        |range: std::ops::Range<usize>| time.get(range).and_then(|digits| digits.parse().ok()).unwrap_or(0_i64);
+    let (year, month, day) = (number(0..4), number(4..6), number(6..8));
+    // A year that begins in March has its leap day at its end.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (153 * month + 2) / 5 + day - 1
 }
 
 /// A time in UTC (RFC 3339) as `YYYYMMDDhhmmss`.

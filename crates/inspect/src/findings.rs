@@ -2,6 +2,7 @@
 
 use crate::waste::WasteReport;
 use porthole_core::{
+    config::History,
     deviation::Deviation,
     image::{Image, instruction},
     layer::LayerNumber,
@@ -21,6 +22,16 @@ pub enum ImageFinding {
     RunsAsRoot {
         /// The user as the configuration names it; empty if it names none.
         user: String,
+    },
+    /// The build downloaded a file without TLS.
+    PlainDownload {
+        /// The address, without user, password and query.
+        url: String,
+    },
+    /// The image names the image that it was built on by a name that can move, and not by its digest.
+    UnpinnedBase {
+        /// The name, as its builder stated it.
+        name: String,
     },
     /// Files that run with the rights of their owner.
     SetUid(MarkedPaths),
@@ -118,6 +129,8 @@ pub fn of_documents(image: &Image) -> Vec<ImageFinding> {
     if image.is_image() && !windows && is_root(user) {
         findings.push(ImageFinding::RunsAsRoot { user: user.clone() });
     }
+    findings.extend(image.config.history.iter().flat_map(downloads));
+    findings.extend(unpinned_base(image));
     findings
 }
 
@@ -147,6 +160,8 @@ impl ImageFinding {
             Self::Deviation(_) => "deviation",
             Self::Ambiguous(_) => "ambiguous",
             Self::RunsAsRoot { .. } => "runs-as-root",
+            Self::PlainDownload { .. } => "plain-download",
+            Self::UnpinnedBase { .. } => "unpinned-base",
             Self::SetUid(_) => "set-uid",
             Self::SetGid(_) => "set-gid",
             Self::Capabilities(_) => "capabilities",
@@ -170,6 +185,8 @@ impl ImageFinding {
             }
             Self::RunsAsRoot { user } if user.is_empty() => "runs as root: it names no user".to_owned(),
             Self::RunsAsRoot { .. } => "runs as root".to_owned(),
+            Self::PlainDownload { url } => format!("downloaded without TLS while the image was built: {url}"),
+            Self::UnpinnedBase { name } => format!("names its base image without a digest: {name}"),
             Self::SetUid(of) => format!("{}{}", counted(of.count, "set-uid file", "set-uid files"), first(of)),
             Self::SetGid(of) => format!("{}{}", counted(of.count, "set-gid file", "set-gid files"), first(of)),
             Self::Capabilities(of) => {
@@ -213,7 +230,9 @@ impl ImageFinding {
     pub fn target(&self) -> FindingTarget {
         let at = |view, layer, path| FindingTarget { view, layer, path };
         match self {
-            Self::Deviation(_) | Self::RunsAsRoot { .. } => at(FindingView::Documents, None, None),
+            Self::Deviation(_) | Self::RunsAsRoot { .. } | Self::PlainDownload { .. } | Self::UnpinnedBase { .. } => {
+                at(FindingView::Documents, None, None)
+            }
             Self::Ambiguous(of) => at(FindingView::Layer, Some(of.layer), Some(of.first.clone())),
             Self::SetUid(of) | Self::SetGid(of) | Self::Capabilities(of) | Self::WorldWritable(of) => {
                 at(FindingView::Files, Some(of.layer), Some(of.first.clone()))
@@ -233,7 +252,11 @@ impl ImageFinding {
             | Self::Capabilities(of)
             | Self::WorldWritable(of) => Some(of.count),
             Self::DeletedFiles { files, .. } | Self::MetadataCopies { files, .. } => Some(*files),
-            Self::Deviation(_) | Self::RunsAsRoot { .. } | Self::BiggestWaste { .. } => None,
+            Self::Deviation(_)
+            | Self::RunsAsRoot { .. }
+            | Self::PlainDownload { .. }
+            | Self::UnpinnedBase { .. }
+            | Self::BiggestWaste { .. } => None,
         }
     }
 
@@ -323,6 +346,36 @@ fn counted(count: u64, one: &str, more: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { more })
 }
 
+/// Set by builders on manifests, or as labels.
+pub(crate) const BASE_NAME: &str = "org.opencontainers.image.base.name";
+pub(crate) const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
+
+/// The base image, where the builder names it and does not say which image of that name it was.
+fn unpinned_base(image: &Image) -> Option<ImageFinding> {
+    let places = [&image.manifest.value.annotations, &image.config.execution.labels];
+    let base = places.into_iter().find(|place| place.contains_key(BASE_NAME) || place.contains_key(BASE_DIGEST))?;
+    let name = base.get(BASE_NAME).filter(|name| !base.contains_key(BASE_DIGEST) && !name.contains('@'))?;
+    Some(ImageFinding::UnpinnedBase { name: name.clone() })
+}
+
+/// `ADD http://…`. A checksum that the builder may have compared is not recorded in the history, unless the instruction has it.
+fn downloads(entry: &History) -> Vec<ImageFinding> {
+    let text = entry.created_by.as_deref().map(|text| instruction(text).to_string()).unwrap_or_default();
+    let mut words = text.split_whitespace();
+    if words.next() != Some("ADD") || text.contains("--checksum=") {
+        return Vec::new();
+    }
+    let urls = words.filter_map(|word| word.strip_prefix("http://"));
+    urls.map(|rest| ImageFinding::PlainDownload { url: format!("http://{}", public_part(rest)) }).collect()
+}
+
+/// An address behind its `http://`, without what may be a secret: user, password, query.
+fn public_part(rest: &str) -> &str {
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let authority = rest.split('/').next().unwrap_or_default();
+    authority.rfind('@').map_or(rest, |at| &rest[at + 1..])
+}
+
 /// Whether a process of this user is root: no user, or the user 0, with any group.
 fn is_root(user: &str) -> bool {
     let name = user.split(':').next().unwrap_or_default();
@@ -340,6 +393,30 @@ mod tests {
         }
         for other in ["www-data", "1000", "1000:0", "rooter"] {
             assert!(!is_root(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn downloads_without_tls_are_found_in_the_history() {
+        let found = |text: &str| {
+            let entry = History { created_by: Some(text.to_owned()), ..History::default() };
+            downloads(&entry).iter().map(|finding| finding.words(|_| String::new())).collect::<Vec<_>>()
+        };
+        let words = |url: &str| vec![format!("downloaded without TLS while the image was built: {url}")];
+        assert_eq!(
+            found("ADD http://user:pa55word@host.example/tool?token=x /usr/bin/ # buildkit"),
+            words("http://host.example/tool")
+        );
+        assert_eq!(found("ADD http://host.example:80 /"), words("http://host.example:80"));
+        for other in [
+            "/bin/sh -c #(nop) ADD file:0123 in / ",
+            "ADD https://host.example/tool /",
+            "ADD --checksum=sha256:00 http://host.example/tool /",
+            "RUN curl http://host.example/",
+            "COPY http://x /",
+            "",
+        ] {
+            assert_eq!(found(other), Vec::<String>::new(), "{other}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! An overview of an image: what its documents state, and what its layers add to that.
 
 use crate::{
-    findings::{self, ImageFinding},
+    findings::{self, BASE_DIGEST, BASE_NAME, ImageFinding},
     resolve::ResolvedImage,
     waste::{LayerBlob, WasteReport},
 };
@@ -215,5 +215,3 @@ impl BaseImage {
 
 /// Set by BuildKit on the manifests of attestations.
 const ATTESTATION: &str = "vnd.docker.reference.type";
-const BASE_NAME: &str = "org.opencontainers.image.base.name";
-const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";

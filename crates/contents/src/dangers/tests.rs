@@ -1,7 +1,6 @@
 use super::*;
 use crate::{certificates::CertificateCollector, collect::DatabaseCollector, inventory::Inventory};
 use porthole_core::{
-    config::History,
     layer::{Expected, LayerReader},
     limits::Limits,
     tar::{self, EntrySink, Flow},
@@ -119,23 +118,6 @@ fn devices_are_dangers_outside_of_dev() {
 }
 
 #[test]
-fn downloads_without_tls_are_found_in_the_history() {
-    let step = |text: &str| History { created_by: Some(text.to_owned()), ..History::default() };
-    let history = vec![
-        step("ADD http://user:pa55word@host.example/tool /usr/bin/ # buildkit"),
-        step("/bin/sh -c #(nop) ADD file:0123 in / "),
-        step("ADD https://host.example/tool /"),
-        step("ADD --checksum=sha256:00 http://host.example/tool /"),
-        step("RUN curl http://host.example/"),
-        step("COPY http://x /"),
-    ];
-    let found = found(&[system()], &ImageConfig { history, ..ImageConfig::default() });
-    let [danger] = found.as_slice() else { panic!("{found:?}") };
-    assert_eq!((danger.kind, &danger.path), (DangerKind::PlainDownload, &None));
-    assert!(danger.text.contains("host.example") && !danger.text.contains("pa55word"), "{}", danger.text);
-}
-
-#[test]
 fn certificates_are_compared_with_the_time_of_the_image() {
     let leaf = include_bytes!("../../tests/vectors/certificates/leaf.pem");
     let authority = include_bytes!("../../tests/vectors/certificates/ca.pem");
@@ -147,7 +129,13 @@ fn certificates_are_compared_with_the_time_of_the_image() {
     let layers = [system(), server.clone()];
     let expected = [("expired-certificate", "etc/server.pem".to_owned())];
     assert_eq!(kinds(&layers, &made("2021-02-03T04:05:07.5Z")), expected);
-    assert_eq!(kinds(&layers, &made("2021-02-03T04:05:06Z")), []);
+    let soon = [("expiring-certificate", "etc/server.pem".to_owned())];
+    for made_at in ["2021-02-03T04:05:06Z", "2021-01-04T23:00:00Z"] {
+        assert_eq!(kinds(&layers, &made(made_at)), soon, "{made_at}");
+    }
+    let text = &found(&layers, &made("2021-01-31T00:00:00Z"))[0].text;
+    assert_eq!(text, "certificate that expires on 2021-02-03, 3 days after the image was made: etc/server.pem");
+    assert_eq!(kinds(&layers, &made("2021-01-03T00:00:00Z")), []);
     assert_eq!(kinds(&layers, &made("0001-01-01T00:00:00Z")), []);
     assert_eq!(kinds(&layers, &made("yesterday")), []);
     // One that a later layer replaced is of no effect.
@@ -166,4 +154,17 @@ fn a_shell_is_a_danger_only_where_the_image_says_it_has_none() {
     );
     assert_eq!(kinds(&[distroless], &ImageConfig::default()), []);
     assert_eq!(kinds(&[system(), shell], &ImageConfig::default()), []);
+}
+
+#[test]
+fn days_are_counted_over_the_ends_of_months_and_leap_years() {
+    for (from, to, days) in [
+        ("20240228000000", "20240301000000", 2),
+        ("20230228000000", "20230301000000", 1),
+        ("19991231235959", "20000101000000", 1),
+        ("19000228000000", "19000301000000", 1),
+        ("20231231000000", "20241231000000", 366),
+    ] {
+        assert_eq!(day_number(to) - day_number(from), days, "{from} {to}");
+    }
 }

@@ -69,7 +69,7 @@ fn facts_of_the_config_and_the_annotations() {
     assert_eq!((&facts.ports[..], &facts.volumes[..]), (&["80/tcp".to_owned()][..], &["/data".to_owned()][..]));
     let base = facts.base.as_ref().and_then(|base| base.name.as_deref());
     assert_eq!(base, Some("docker.io/library/debian:12"));
-    assert_eq!(kinds(facts), [""; 0], "it does not run as root");
+    assert_eq!(kinds(facts), ["unpinned-base"], "it does not run as root");
 }
 
 #[test]

@@ -114,6 +114,8 @@ fn kind(name: &str) -> (&'static str, &'static str) {
         "deviation" => ("warning", "the documents depart from their specification"),
         "ambiguous" => ("warning", "widely used tools read these paths differently"),
         "runs-as-root" => ("warning", "the configuration names no user, or root"),
+        "plain-download" => ("warning", "files that the build downloaded without TLS"),
+        "unpinned-base" => ("note", "the base image is named without a digest"),
         "set-uid" => ("note", "files that run with the rights of their owner"),
         "set-gid" => ("note", "files that run with the rights of their group"),
         "capabilities" => ("note", "files with capabilities"),
