@@ -19,7 +19,7 @@ mod tree;
 mod zstd;
 
 pub use archive::{differential, tar};
-pub use contents::{packages, rpm, secrets};
+pub use contents::{bills, packages, rpm, secrets};
 pub use evidence::evidence;
 pub use json::json;
 pub use porthole_relay::fuzz::relay;
@@ -52,6 +52,7 @@ pub const TARGETS: &[Target] = &[
     ("toc", toc),
     ("seek", seek),
     ("packages", packages),
+    ("bills", bills),
     ("rpm", rpm),
     ("secrets", secrets),
     ("evidence", evidence),

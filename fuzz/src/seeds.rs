@@ -56,6 +56,12 @@ pub fn of(target: &str) -> Result<Vec<Input>, Box<dyn Error>> {
             "Name: a\nVersion: 1\nLicense: MIT\n\n",
             "s.name = \"a\".freeze\ns.version = \"1\"\n",
         ]),
+        "bills" => texts(&[
+            r#"{"spdxVersion":"SPDX-2.3","packages":[{"name":"a","versionInfo":"1","externalRefs":[{"referenceType":"purl","referenceLocator":"pkg:deb/debian/a%2Bb@1:2?epoch=1#c"}]}]}"#,
+            r#"{"bomFormat":"CycloneDX","specVersion":"1.6","components":[{"type":"library","name":"a","components":[{"name":"b"}]},{"type":"file","name":"c"}]}"#,
+            r#"{"predicateType":"https://spdx.dev/Document","predicate":{"Data":{"packages":[{"name":"a"}]}}}"#,
+            "pkg:npm/%40scope/a@1.0?arch=x#sub/path",
+        ]),
         "rpm" => databases()?,
         "secrets" => texts(&[
             "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n",
@@ -92,7 +98,8 @@ fn evidence() -> Vec<Input> {
 }
 
 fn databases() -> Result<Vec<Input>, Box<dyn Error>> {
-    let packed: [(&str, &[u8]); 3] = [
+    let packed: [(&str, &[u8]); 4] = [
+        ("log", include_bytes!("../../crates/contents/tests/vectors/rpm/shrunk.sqlite-wal.gz")),
         ("sqlite", include_bytes!("../../crates/contents/tests/vectors/rpm/small.sqlite.gz")),
         ("ndb", include_bytes!("../../crates/contents/tests/vectors/rpm/Packages.db.gz")),
         ("bdb", include_bytes!("../../crates/contents/tests/vectors/rpm/Packages.gz")),

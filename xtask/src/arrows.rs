@@ -18,7 +18,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("porthole-credentials", &["porthole-registry", "porthole-core"]),
     ("porthole-inspect", &["porthole-source", "porthole-registry", "porthole-core"]),
     ("porthole-contents", &["porthole-core"]),
-    ("porthole-signature", &["porthole-inspect", "porthole-source", "porthole-registry", "porthole-core"]),
+    (
+        "porthole-signature",
+        &["porthole-contents", "porthole-inspect", "porthole-source", "porthole-registry", "porthole-core"],
+    ),
     ("porthole-unpack", &["porthole-core"]),
     (
         "porthole-transfer",

@@ -72,6 +72,35 @@ fn packages_are_listed_with_their_layers() {
 }
 
 #[test]
+fn a_bill_in_a_file_is_compared_with_the_packages() {
+    let place = place();
+    for (format, name) in [("spdx", "own.spdx.json"), ("cyclonedx", "own.cdx.json")] {
+        std::fs::write(place.path(name), place.run(&format!("packages --format {format} oci:image")).stdout).unwrap();
+    }
+    let components = [
+        r#"{"type":"library","name":"curl","purl":"pkg:deb/debian/curl@7.88-10"}"#,
+        r#"{"type":"library","name":"left-pad","purl":"pkg:npm/left-pad@1.2.0"}"#,
+        r#"{"type":"library","name":"libc6","version":"2.36-9"}"#,
+        r#"{"type":"library","name":"\u001b[31mjq","purl":"pkg:deb/debian/jq@1.6"}"#,
+        r#"{"type":"operating-system","name":"debian"}"#,
+    ];
+    let bill = format!(r#"{{"bomFormat":"CycloneDX","specVersion":"1.5","components":[{}]}}"#, components.join(","));
+    std::fs::write(place.path("other.cdx.json"), bill).unwrap();
+    place.expect(
+        "packages-against",
+        &[
+            "packages --against own.spdx.json oci:image",
+            "packages --against own.cdx.json oci:image",
+            "packages --against other.cdx.json oci:image",
+            "packages --against other.cdx.json --type npm oci:image",
+            "packages --against other.cdx.json --json --name curl oci:image",
+            "packages --against attached oci:image",
+            "packages --against other.cdx.json --deleted oci:image",
+        ],
+    );
+}
+
+#[test]
 fn rows_name_the_layers_of_a_replaced_package() {
     let (code, rows) = place().json("packages --json --deleted --type deb oci:image");
     let [row] = rows.as_slice() else { panic!("{rows:?}") };

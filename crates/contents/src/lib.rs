@@ -12,10 +12,12 @@
 //! - [`version`] compares versions by the rules of each ecosystem.
 //! - [`purl`] names a package as a package URL.
 //! - [`report`] is what the command line prints about them as JSON.
+//! - [`bill`] reads a bill of materials, SPDX or CycloneDX, and compares it with an inventory.
 //! - [`export`] writes an inventory as SPDX 2.3 or CycloneDX 1.6.
 //!
 //! Nothing here does input or output, reads a clock or knows its target: the caller pushes entries and bytes.
 
+pub mod bill;
 pub mod certificates;
 pub mod changes;
 pub mod collect;

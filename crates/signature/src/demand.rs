@@ -43,6 +43,15 @@ impl Demand {
 }
 
 impl TextPattern {
+    /// An expression that must match a part.
+    ///
+    /// # Errors
+    ///
+    /// That of a malformed expression.
+    pub fn expression(text: &str) -> Result<Self, regex_lite::Error> {
+        Regex::new(text).map(Self::Matching)
+    }
+
     /// Whether a text is the one that is meant.
     pub fn matches(&self, text: &str) -> bool {
         match self {

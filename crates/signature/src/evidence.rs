@@ -12,7 +12,7 @@ pub use notation::NotationError;
 pub use payload::{PayloadError, SignaturePayload};
 pub use porthole_inspect::referrers::EvidenceFormat;
 
-use crate::statement::{BillOfMaterials, Statement, StatementError};
+use crate::statement::{BillOfMaterials, Predicate, Statement, StatementError};
 pub(crate) use notation::NotationSignature;
 use porthole_core::descriptor::Descriptor;
 use sigstore_verify::types::{Bundle, SignatureContent};
@@ -116,6 +116,14 @@ impl Evidence {
         };
         let signed = Some(Signed { bundle, payload: None });
         Ok(Self { format, statement, bill: None, signed, notation: None })
+    }
+
+    /// The bill of materials in it, signed or not.
+    pub fn bill_of_materials(&self) -> Option<BillOfMaterials> {
+        match self.statement.as_ref().map(Statement::read) {
+            Some(Predicate::Bill(bill)) => Some(bill),
+            _ => self.bill.clone(),
+        }
     }
 
     /// Whether it bears a signature.

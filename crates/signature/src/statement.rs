@@ -1,9 +1,8 @@
 //! In-toto statements: what someone says about an image (in-toto attestation framework, `spec/v1/statement.md`).
 
-mod bill;
 mod provenance;
 
-pub use bill::{BillOfMaterials, BillPackage};
+pub use porthole_contents::bill::BillOfMaterials;
 pub use provenance::{BuildProvenance, Material};
 
 use porthole_core::digest::Digest;

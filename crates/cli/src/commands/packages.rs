@@ -1,5 +1,6 @@
 //! `porthole packages`
 
+mod against;
 mod files;
 
 use std::{collections::BTreeMap, ffi::OsString, io, io::Write, os::unix::ffi::OsStrExt};
@@ -44,8 +45,10 @@ Examples:
   porthole packages --json debian:12 | jq -r .purl
   porthole packages --unowned --layer 3 registry.example/app:1.2
   porthole packages --modified registry.example/app:1.2
+  porthole packages --against attached registry.example/app:1.2
+  porthole packages --against sbom.spdx.json --json debian:12 | jq -r 'select(.change == \"only-bill\").name'
 
-Exit codes: 4 if no package owns the path that --owns names.")]
+Exit codes: 1 if --against finds a difference, 4 if no package owns the path that --owns names, or no bill of materials is attached.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,
@@ -70,6 +73,10 @@ pub(crate) struct Arguments {
     /// List instead the files whose content no longer has the digest that dpkg, rpm or apk recorded when it installed them
     #[arg(long, conflicts_with_all = ["owns", "deleted"])]
     modified: bool,
+    /// Compare instead with a bill of materials (SPDX or CycloneDX as JSON): the file BILL; with `attached` every one that refers to the
+    /// image (referrers, attestations, the tag .sbom); with the digest of one of these, that one
+    #[arg(long, value_name = "BILL", conflicts_with_all = ["layer", "owns", "deleted", "unowned", "modified", "format"])]
+    against: Option<OsString>,
     /// Print a software bill of materials of all packages in the final tree; the same image gives the same bytes
     #[arg(long, value_name = "FORMAT", conflicts_with_all = ["types", "name", "layer", "owns", "deleted", "unowned", "modified"])]
     format: Option<Format>,
@@ -92,9 +99,14 @@ fn ecosystem(text: &str) -> Result<Ecosystem, String> {
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let source = arguments.source.open(session)?;
+    let bills = arguments.against.as_deref().map(|named| against::bills(named, &source, session)).transpose()?;
     let sought = Sought { packages: true, modified: arguments.modified, ..Sought::default() };
     let gathered = Gathered::read(session, &source, sought)?;
     let inventory = gathered.inventory();
+    if let Some(bills) = bills {
+        gathered.unpackable()?;
+        return against::compare(&bills, arguments, session, &inventory);
+    }
     match arguments.format {
         Some(format) => bill(format, arguments, session, &gathered, &inventory)?,
         None if arguments.unowned || arguments.modified => files::list(arguments, session, &gathered, &inventory)?,

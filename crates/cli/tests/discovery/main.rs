@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
+mod bills;
 mod catalog;
 mod delete;
 mod doctor;

@@ -1,6 +1,6 @@
 //! Bills of materials: SPDX 2 and CycloneDX, as JSON.
 
-use super::text;
+use crate::{limits::PACKAGES, purl::PurlParts};
 use serde_json::Value;
 
 /// What someone says is in an image.
@@ -27,22 +27,33 @@ pub struct BillPackage {
     pub version: Option<String>,
     /// Its package URL, where one is given.
     pub purl: Option<String>,
+    /// Whether it is software: not a file, a system, an image or the like.
+    pub is_package: bool,
 }
 
-/// Packages that are read of one document.
-const PACKAGES: usize = 200_000;
+impl BillPackage {
+    /// Its version as written: that of its package URL, where the bill gives no other; empty if there is none.
+    pub fn version(&self) -> String {
+        let of_purl = || PurlParts::parse(self.purl.as_deref()?)?.version;
+        self.version.clone().or_else(of_purl).unwrap_or_default()
+    }
+}
 
 impl BillOfMaterials {
-    /// Reads a document that is either of them.
+    /// Reads a document that is either of them, or an in-toto statement with one. `None` for another document.
     pub fn of_document(document: &Value) -> Option<Self> {
         if document["spdxVersion"].is_string() {
             return Some(spdx(document));
         }
+        if let Some(kind) = document["predicateType"].as_str() {
+            return Self::of_predicate(kind, &document["predicate"]);
+        }
         (document["bomFormat"] == "CycloneDX").then(|| cyclonedx(document))
     }
 
-    /// Reads a predicate of such a type. cosign wraps the document of older statements in `Data`.
-    pub(super) fn of_predicate(kind: &str, predicate: &Value) -> Option<Self> {
+    /// Reads the predicate of a statement of this type; `None` if the type is that of no bill. cosign wraps the document of older
+    /// statements in `Data`.
+    pub fn of_predicate(kind: &str, predicate: &Value) -> Option<Self> {
         let is_spdx = kind.starts_with("https://spdx.dev/Document") || kind.starts_with("https://spdx.dev/spdx-");
         let is_cyclonedx = kind.starts_with("https://cyclonedx.org/");
         if !is_spdx && !is_cyclonedx {
@@ -70,6 +81,7 @@ fn spdx(document: &Value) -> BillOfMaterials {
                 name: text(&package["name"]).unwrap_or_default(),
                 version: text(&package["versionInfo"]),
                 purl: purl(package),
+                is_package: !NO_PACKAGES.iter().any(|kind| package["primaryPackagePurpose"] == *kind),
             })
             .collect(),
     }
@@ -90,6 +102,7 @@ fn cyclonedx(document: &Value) -> BillOfMaterials {
             name: text(&component["name"]).unwrap_or_default(),
             version: text(&component["version"]),
             purl: text(&component["purl"]),
+            is_package: component["type"].as_str().is_none_or(|kind| PACKAGE_TYPES.contains(&kind)),
         });
         next.extend(component["components"].as_array().into_iter().flatten().rev());
     }
@@ -100,6 +113,16 @@ fn cyclonedx(document: &Value) -> BillOfMaterials {
         tools: tools.into_iter().flatten().filter_map(|tool| text(&tool["name"])).collect(),
         packages,
     }
+}
+
+/// Purposes of SPDX (`primaryPackagePurpose`, 7.24) that no package manager installs.
+const NO_PACKAGES: [&str; 5] = ["CONTAINER", "OPERATING-SYSTEM", "DEVICE", "FIRMWARE", "FILE"];
+/// Types of components of CycloneDX that package managers install.
+const PACKAGE_TYPES: [&str; 3] = ["library", "application", "framework"];
+
+/// A text that is there and not empty.
+fn text(value: &Value) -> Option<String> {
+    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -130,6 +153,17 @@ mod tests {
         let names: Vec<_> = bill.packages.iter().map(|package| package.name.as_str()).collect();
         assert_eq!((names, bill.format.as_str()), (vec!["a", "b", "c"], "CycloneDX 1.6"));
         assert_eq!(bill.tools, ["trivy"]);
+    }
+
+    #[test]
+    fn a_statement_with_a_bill_is_read_as_that_bill() {
+        let predicate = json!({"spdxVersion": "SPDX-2.3", "packages": [{"name": "bash"}]});
+        for predicate in [predicate.clone(), json!({"Data": predicate})] {
+            let statement = json!({"predicateType": "https://spdx.dev/Document", "predicate": predicate});
+            let bill = BillOfMaterials::of_document(&statement).expect("a bill");
+            assert_eq!(bill.packages[0].name, "bash");
+        }
+        assert_eq!(BillOfMaterials::of_document(&json!({"predicateType": "https://example.org/x"})), None);
     }
 
     #[test]
