@@ -211,11 +211,11 @@ where
         self.budget.refusals()
     }
 
-    /// Reads to `end` instead, if the registry [sends the whole blob](Self::is_whole_blob) and `end` is further.
-    pub fn extend(&mut self, end: u64) {
-        if self.whole {
-            self.range.end = end.clamp(self.range.end, self.descriptor.size.max(self.range.end));
-        }
+    /// Reads to `end` from now on, and asks for no more where a transfer breaks. The end moves forward only if the registry
+    /// [sends the whole blob](Self::is_whole_blob), and not before a byte that was read.
+    pub fn end_at(&mut self, end: u64) {
+        let most = if self.whole { self.descriptor.size } else { self.range.end };
+        self.range.end = end.min(most).max(self.position);
     }
 
     /// Reads to where the registry ends the blob, if it [sends all of it](Self::is_whole_blob) and nothing was read yet.

@@ -77,6 +77,52 @@ fn a_registry_that_ignores_ranges_is_read_no_further_than_needed() {
     }
 }
 
+/// Where another request takes over the end of a range, what is asked for after a break does not contain it.
+#[test]
+fn a_range_that_was_shortened_is_repeated_to_its_new_end() {
+    let internet = serving();
+    internet.pieces(500).fault("/blobs/", 1, Fault::ResetAfter(2000));
+    let registry = client(&internet);
+    let mut all = Vec::new();
+    block_on(async {
+        let mut blob = registry.fetch_blob_range(&tagged(), &blob(), 5000..50_000).await.unwrap();
+        let mut buffer = [0; 1000];
+        loop {
+            match blob.read(&mut buffer).await.unwrap() {
+                0 => break,
+                read => all.extend_from_slice(&buffer[..read]),
+            }
+            blob.end_at(9000);
+        }
+        assert!(blob.received() <= 4500, "{}", blob.received());
+        // What was given cannot be taken back, and a range does not grow.
+        blob.end_at(0);
+        blob.end_at(SIZE);
+        assert_eq!(blob.read(&mut buffer).await.unwrap(), 0);
+    });
+    assert_eq!(all, slice(5000..9000));
+    assert_eq!(ranges(&internet), ["bytes=5000-49999", "bytes=7000-8999"]);
+}
+
+#[test]
+fn the_end_of_a_range_moves_forward_where_the_whole_blob_comes() {
+    let internet = serving();
+    internet.fault("/blobs/", 1, Fault::IgnoreRange);
+    let registry = client(&internet);
+    block_on(async {
+        let mut blob = registry.fetch_blob_range(&tagged(), &blob(), 5000..6000).await.unwrap();
+        blob.end_at(SIZE + 1);
+        let (mut all, mut buffer) = (Vec::new(), [0; 1000]);
+        loop {
+            match blob.read(&mut buffer).await.unwrap() {
+                0 => break,
+                read => all.extend_from_slice(&buffer[..read]),
+            }
+        }
+        assert!(all == slice(5000..SIZE));
+    });
+}
+
 #[test]
 fn a_registry_that_ignores_ranges_is_found_out() {
     let internet = serving();

@@ -52,7 +52,7 @@ impl Request {
             self.shared.plan().refused(&self.fetch);
         }
         if let Some(other) = self.shared.answered(&self.fetch, body.heeds_ranges()) {
-            body.extend(other.end);
+            body.end_at(other.end);
             drop(claim);
             claim = self.gaps.claim(&other)?;
             *range = other;
@@ -64,8 +64,8 @@ impl Request {
         loop {
             // Another request may have taken over the rest.
             range.end = self.shared.plan().moved(&self.fetch, at, self.shared.now()).unwrap_or(range.end).max(at);
-            let room = buffer.len().min(usize::try_from(range.end - at).unwrap_or(BUFFER));
-            let read = if room > 0 { body.read(&mut buffer[..room]).await } else { Ok(0) };
+            body.end_at(range.end);
+            let read = body.read(&mut buffer).await;
             *fetched = body.received();
             let read = read?;
             untold += claim.write(at, &buffer[..read])?;
