@@ -108,13 +108,13 @@ struct Run {
 }
 
 impl Run {
-    /// Seconds that the rest takes at its rate so far, if it is worth being taken over.
+    /// Seconds that the rest takes at its rate so far, if it is worth being taken over. Before the first byte there is no rate.
     fn slowness(&self, now: f64) -> Option<f64> {
         let (left, passed) = (self.end.saturating_sub(self.at), now - self.since);
         let rate = (self.at - self.start) as f64 / passed;
         let seconds = left as f64 / rate;
-        let stalls = now - self.seen > STALLED;
-        (left >= 2 * TAIL && passed >= KNOWN && !stalls && rate <= FAST && seconds >= SLOW).then_some(seconds)
+        let (begun, stalls) = (self.at > self.start, now - self.seen > STALLED);
+        (begun && left >= 2 * TAIL && passed >= KNOWN && !stalls && rate <= FAST && seconds >= SLOW).then_some(seconds)
     }
 }
 
@@ -205,10 +205,11 @@ impl PullPlan {
         Fetch { blob, range, era: self.era }
     }
 
-    /// Whether a request could take over a part of another one, now or later.
+    /// Whether a request could take over a part of another one, now or later: only once nothing is left to ask for.
     pub fn has_tails(&self) -> bool {
         let spare = if self.era == 0 { SPARE } else { 0 };
-        self.heeds == Some(true) && !self.running.is_empty() && self.running.len() < self.width + spare
+        let (running, all_sent) = (self.running.len(), self.blobs.iter().all(|blob| blob.left() == 0));
+        self.heeds == Some(true) && all_sent && running > 0 && running < self.width + spare
     }
 
     /// The second half of the range that comes most slowly.

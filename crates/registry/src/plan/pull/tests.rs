@@ -190,6 +190,34 @@ fn tails_have_spare_requests_until_the_registry_refuses_one() {
     assert_eq!(plan.step(9.0), None);
 }
 
+/// A request beyond those at once took a connection from blobs that were still to be asked for.
+#[test]
+fn no_tail_is_taken_over_before_everything_is_asked_for() {
+    let mut plan = PullPlan::new([100 * MIB, 2 * MIB, 3 * MIB], 2);
+    open(&mut plan, &[100 * MIB, 2 * MIB, 3 * MIB]);
+    let first = fetch(&mut plan);
+    plan.answered(&first, Some(true));
+    let second = fetch(&mut plan);
+    plan.moved(&first, MIB / 2, 0.0);
+    assert!(!plan.has_tails());
+    assert_eq!(plan.step(2.0), None);
+    plan.closed(1);
+    plan.closed(2);
+    assert!(!plan.has_tails(), "the first blob is not all asked for");
+    plan.opened(0, []);
+    assert!(plan.has_tails());
+    assert!(matches!(plan.step(2.0), Some(PullStep::TakeOver(_))), "{second:?}");
+}
+
+#[test]
+fn a_request_without_a_byte_keeps_its_tail() {
+    let (mut plan, sent) = all_sent(&[8 * MIB]);
+    assert_eq!(plan.moved(&sent[0], 0, 0.0), Some(8 * MIB));
+    assert_eq!(plan.step(2.5), None, "its answer has begun, and no rate is known");
+    plan.moved(&sent[0], 1, 2.5);
+    assert!(matches!(plan.step(2.5), Some(PullStep::TakeOver(_))));
+}
+
 #[test]
 fn what_comes_fast_or_ends_soon_keeps_its_tail() {
     let (mut plan, sent) = all_sent(&[8 * MIB, 2 * MIB]);
