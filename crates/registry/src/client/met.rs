@@ -9,7 +9,7 @@ use crate::{
     policy::Origin,
     transport::{Redirects, Transport},
 };
-use porthole_core::reference::Reference;
+use porthole_core::{descriptor::Descriptor, reference::Reference};
 
 /// Hosts that a registry led to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,11 +42,12 @@ impl<T> Registry<T> {
 }
 
 impl<T: Transport> Registry<T> {
-    /// Notes where a blob came from.
-    pub(super) fn meet_blobs(&self, call: &Call, answer: &Answer<T::Body>) {
+    /// Notes where a blob came from. Where a foreign layer comes from, its image says, and not the registry.
+    pub(super) fn meet_blobs(&self, call: &Call, descriptor: &Descriptor, answer: &Answer<T::Body>) {
         if self.transport.redirects() == Redirects::Ours {
             self.meet(&call.registry, |met| match answer.same_origin {
                 true => met.sends_blobs = true,
+                false if descriptor.media_type.is_nondistributable() => {}
                 false => met.blobs = Some(answer.url.origin().clone()),
             });
         }

@@ -383,7 +383,7 @@ where
             request.extensions_mut().insert(reason);
         }
         let mut answer = registry.request_blob(call, &self.descriptor, request, &mut self.budget).await?;
-        registry.meet_blobs(call, &answer);
+        registry.meet_blobs(call, &self.descriptor, &answer);
         let expected = range.end.saturating_sub(range.start);
         registry.refuse_page_for_blob(call, &mut answer, expected, self.descriptor.size).await?;
         if registry.transport.redirects() == Redirects::Ours && !answer.same_origin && !answer.signed {

@@ -240,6 +240,8 @@ fn a_foreign_layer_is_had_elsewhere() {
     layer.urls = vec![format!("https://files.example.net{path}")];
     let whole = block_on(registry.fetch_blob(&tagged(), &layer, 10)).unwrap();
     assert!(read_all(whole.into_body()).unwrap() == bytes()[10..], "as a stream as well");
+    // Connections to the hosts of an image are not opened for the other images of its registry.
+    assert_eq!(registry.met(HOST).blobs, None);
 }
 
 #[test]
