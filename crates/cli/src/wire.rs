@@ -5,7 +5,7 @@ mod har;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io,
+    io::{self, Write},
     path::Path,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant, SystemTime},
@@ -17,6 +17,14 @@ use porthole_registry::trace::{
 
 use self::har::Har;
 use crate::{stderr::Stderr, ui::safe};
+
+/// Writes a whole trace to a file, in place of what was there before. Only its user may read it.
+///
+/// # Errors
+/// The file cannot be written.
+pub(crate) fn write_trace(path: &Path, text: &str) -> io::Result<()> {
+    har::private_file(path)?.write_all(text.as_bytes())
+}
 
 /// Hears of every exchange.
 pub(crate) struct Wire {

@@ -293,6 +293,9 @@ fn a_trace_has_each_exchange_once_and_no_secret() {
     let home = tempfile::tempdir().unwrap();
     let server = guarded();
     let reference = format!("{}/a/b:1", server.authority());
+    // A file of an earlier run, which every user may read.
+    fs::write(home.path().join("own.har"), "x").unwrap();
+    fs::set_permissions(home.path().join("own.har"), fs::Permissions::from_mode(0o644)).unwrap();
     let command = format!("trace --full --no-cache --headers --har own.har --trace other.har {reference}");
     let output = porthole(home.path(), &command);
     ends(&output, 0, "");

@@ -4,9 +4,7 @@ mod report;
 mod text;
 
 use std::{
-    fs::OpenOptions,
     io::Write,
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -25,6 +23,7 @@ use crate::{
     session::Session,
     source::{Source, Spec},
     ui::safe,
+    wire::write_trace,
 };
 
 /// Show the HTTP exchanges of a look at an image: what a container engine asks a registry when it pulls
@@ -110,8 +109,5 @@ fn show(reference: &Reference, arguments: &Arguments, recorder: &Recorder, sessi
 
 fn write_har(path: &Path, recorder: &Recorder) -> Result<(), Error> {
     let text = recorder.har(env!("CARGO_PKG_VERSION"));
-    // It shows which registries a person asked: only that person may read it.
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|source| Error::trace(Some(path), source))
+    write_trace(path, &text).map_err(|source| Error::trace(Some(path), source))
 }

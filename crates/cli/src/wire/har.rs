@@ -22,13 +22,19 @@ pub(super) struct Har {
 /// A trace shows which registries a user asked: only that user may read it.
 const MODE: u32 = 0o600;
 
+/// Opens an empty file that only its user may read, in place of what was there before.
+pub(super) fn private_file(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(path)?;
+    if file.metadata()?.is_file() {
+        file.set_permissions(Permissions::from_mode(MODE))?;
+    }
+    Ok(file)
+}
+
 impl Har {
     /// Begins a file, in place of what was there before.
     pub(super) fn create(path: &Path) -> io::Result<Self> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(path)?;
-        if file.metadata()?.is_file() {
-            file.set_permissions(Permissions::from_mode(MODE))?;
-        }
+        let mut file = private_file(path)?;
         let head = har_head(env!("CARGO_PKG_VERSION"));
         file.write_all(&[head.as_bytes(), HAR_TAIL.as_bytes()].concat())?;
         Ok(Self { file, end: head.len() as u64, entries: 0 })
