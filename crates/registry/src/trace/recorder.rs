@@ -3,7 +3,7 @@
 use super::{HarEntry, Paused, RecordedExchange, TraceEvent, TraceObserver, har_document};
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     fmt,
     future::poll_fn,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -133,12 +133,14 @@ impl Recorder {
         log.wake();
     }
 
-    /// Says what a document or a layer is: `layer 2 of 3`.
+    /// Says what a document or a layer is: `layer 2 of 3`. The first name stays.
     pub fn name(&self, digest: impl fmt::Display, name: impl Into<String>) {
         let mut log = self.log();
-        log.names.entry(digest.to_string()).or_insert_with(|| name.into());
-        log.changed = (0..log.items.len()).collect();
-        log.wake();
+        if let Entry::Vacant(unknown) = log.names.entry(digest.to_string()) {
+            unknown.insert(name.into());
+            log.changed = (0..log.items.len()).collect();
+            log.wake();
+        }
     }
 
     /// Forgets everything. What is still under way is not recorded any more.
@@ -311,7 +313,11 @@ mod tests {
         transport::BodyOutcome,
     };
     use http::Method;
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::{
+        pin::pin,
+        sync::atomic::{AtomicU64, Ordering},
+        task::Context,
+    };
 
     fn sent(number: u64) -> Sent {
         Sent {
@@ -347,6 +353,26 @@ mod tests {
         assert_eq!((second.failure(), second.has_ended()), (Some("no connection"), true));
         let totals = recorder.totals();
         assert_eq!((totals.exchanges, totals.bytes, totals.duration), (2, 7, Duration::from_millis(30)));
+    }
+
+    /// A layer that an image has several times had every line sent to the page once more for each.
+    #[test]
+    fn a_name_that_is_known_changes_no_line() {
+        let recorder = recorder();
+        let mut changes = || {
+            let mut changes = pin!(recorder.changes());
+            match changes.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(changed) => changed.len(),
+                Poll::Pending => 0,
+            }
+        };
+        recorder.hear(&TraceEvent::Sent(sent(1)));
+        assert_eq!(changes(), 1);
+        recorder.name("sha256:00", "layer 1 of 2");
+        assert_eq!(changes(), 1, "its meaning is another one");
+        recorder.name("sha256:00", "layer 2 of 2");
+        assert_eq!(changes(), 0);
+        assert!(recorder.meaning(&recorder.items()[0]).contains("layer 1 of 2"));
     }
 
     #[test]
