@@ -46,6 +46,8 @@ struct Parts {
     timeouts: Timeouts,
     proxies: Proxies,
     piece: PieceSize,
+    /// No request waits for the connection of another one.
+    at_once: bool,
     /// Connections so far.
     made: AtomicU64,
     origins: Origins<Wire>,
@@ -55,13 +57,15 @@ impl Connector {
     pub(crate) fn new(options: Options) -> Result<Self, Error> {
         let tls = Tls::new(&options)?;
         let rules = Rules { addresses: options.addresses, never: options.never, resolver: options.resolver };
-        let (timeouts, proxies, piece) = (options.timeouts, options.proxies, options.piece);
+        let (timeouts, proxies, piece, at_once) =
+            (options.timeouts, options.proxies, options.piece, options.connects_at_once);
         Ok(Self(Arc::new(Parts {
             rules,
             tls,
             timeouts,
             proxies,
             piece,
+            at_once,
             made: AtomicU64::new(0),
             origins: Origins::default(),
         })))
@@ -113,7 +117,7 @@ impl Parts {
         if let Some(wire) = self.origins.take(uri).await {
             return Ok(wire);
         }
-        if let Some(request) = request
+        if let Some(request) = request.filter(|_| !self.at_once)
             && let Some(wait) = self.origins.wait(uri, request.is_brief())
         {
             tokio::time::sleep(wait).await;

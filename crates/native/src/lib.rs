@@ -107,6 +107,9 @@ pub struct Options {
     pub resolver: Resolver,
     /// How many bytes are read at a time.
     pub piece: PieceSize,
+    /// Whether each request that finds no free connection opens one at once. Otherwise it waits for a few round trips where several
+    /// are open: right for the requests of one transfer, wrong where they are those of many clients.
+    pub connects_at_once: bool,
     /// Proxies on the way. What is behind one is resolved there: `addresses` then judges the proxy alone.
     pub proxies: Proxies,
 }
@@ -141,7 +144,7 @@ impl Native {
     }
 
     /// Opens connections to an origin (`https://registry.example.com`) that requests are expected to need: the next ones take
-    /// them. Those that stay unused for some seconds are closed.
+    /// them. Those that stay unused for some seconds are not used any more.
     ///
     /// Must be called within a tokio runtime. What fails is tried again when a request needs it.
     pub fn prepare(&self, origin: &str, connections: usize) {

@@ -122,6 +122,21 @@ async fn no_connection_is_opened_for_a_request_that_has_its_answer() {
     drop(live);
 }
 
+/// In a relay, the connection that becomes free is another client's.
+#[tokio::test]
+async fn a_request_of_many_clients_waits_for_no_other_connection() {
+    let (listener, url) = listen().await;
+    let _accepted = serve_all(listener);
+    let native = Native::new(Options { connects_at_once: true, ..quick() }).unwrap();
+    let _live = native.connector.is_far(&url);
+    let answered = Wanted::new(true);
+    answered.answered();
+    assert!(
+        native.connector.connect_for(&url, answered).await.is_ok(),
+        "it did not wait to see that it has its answer"
+    );
+}
+
 #[tokio::test]
 async fn a_body_is_read_into_buffers_of_any_size() {
     for step in [1, 3, 4096] {

@@ -166,6 +166,7 @@ impl Relay {
             timeouts: limits.timeouts(),
             resolver: resolver.clone(),
             piece: piece.clone(),
+            connects_at_once: true,
             ..Options::default()
         })
         .map_err(|error| format!("--ca: {}", error.message))?;
