@@ -145,11 +145,10 @@ impl Front for Tab {
         Parts(Array::new())
     }
 
-    async fn archive(&self, bytes: u64) -> Result<DiskFile, String> {
-        let place = self.place.borrow_mut().take();
-        match place {
-            Some(handle) => DiskFile::in_place(handle).await,
-            None => DiskFile::in_storage(ARCHIVE, bytes).await,
+    fn archive(&self) -> DiskFile {
+        match self.place.borrow_mut().take() {
+            Some(handle) => DiskFile::in_place(handle),
+            None => DiskFile::in_storage(ARCHIVE),
         }
     }
 

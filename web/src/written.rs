@@ -1,7 +1,7 @@
 //! Files that this worker writes: an archive that a person saves.
 //!
 //! A file is written beside its place and takes the place when it is closed (File System Standard). One that is dropped before
-//! leaves nothing.
+//! leaves nothing, not even the empty file that a browser makes where a person chose a place.
 
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
 use porthole_viewer::{session::ArchiveFile, size::size};
@@ -33,6 +33,8 @@ extern "C" {
     type Folder;
     #[wasm_bindgen(method, catch, js_name = getFileHandle)]
     fn get_file_handle(this: &Folder, name: &str, options: &JsValue) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = removeEntry)]
+    fn remove_entry(this: &Folder, name: &str) -> Result<Promise, JsValue>;
 
     /// `StorageManager`
     type Storage;
@@ -44,37 +46,47 @@ extern "C" {
 
 /// A file that is being written.
 pub struct DiskFile {
-    handle: FileHandle,
-    /// `None` = it is closed.
+    place: Place,
+    /// The file, if it is there and not closed.
+    handle: Option<FileHandle>,
+    /// `None` = it is not open.
     stream: Option<FileStream>,
-    /// The person chose the place; else it is in the storage of this page.
-    chosen: bool,
+}
+
+/// Where a file is written.
+enum Place {
+    /// Where the person chose. The browser has made an empty file there.
+    Chosen,
+    /// In the storage of this page, under this name; in this folder, once that is known.
+    Storage(&'static str, Option<Folder>),
 }
 
 impl DiskFile {
-    /// Begins a file in the place that a person chose.
-    pub async fn in_place(handle: FileHandle) -> Result<Self, String> {
-        Self::open(handle, true).await
+    /// A file in the place that a person chose.
+    pub fn in_place(handle: FileHandle) -> Self {
+        Self { place: Place::Chosen, handle: Some(handle), stream: None }
     }
 
-    /// Begins a file of about `bytes` bytes in the storage of this page, in place of one with the same name.
-    pub async fn in_storage(name: &str, bytes: u64) -> Result<Self, String> {
+    /// A file in the storage of this page, in place of one with the same name.
+    pub fn in_storage(name: &'static str) -> Self {
+        Self { place: Place::Storage(name, None), handle: None, stream: None }
+    }
+
+    /// Makes an empty file in the storage, if it has room for `bytes` bytes.
+    async fn make(&mut self, bytes: u64) -> Result<(), String> {
+        let Place::Storage(name, place) = &mut self.place else { return Ok(()) };
         let storage = storage().ok_or(NO_STORAGE)?;
-        let room = room(&storage).await;
-        if room.is_some_and(|room| room < bytes) {
-            let (wanted, room) = (size(bytes), size(room.unwrap_or_default()));
+        let folder = place.insert(settled(storage.get_directory()).await?.unchecked_into());
+        // What was saved before takes room.
+        let _ = settled(folder.remove_entry(name)).await;
+        if let Some(room) = room(&storage).await.filter(|room| *room < bytes) {
+            let (wanted, room) = (size(bytes), size(room));
             return Err(format!("this browser gives this page room for {room}, and it takes {wanted}"));
         }
-        let folder: Folder = settled(storage.get_directory()).await?.unchecked_into();
         let options = Object::new();
         let _ = Reflect::set(&options, &"create".into(), &true.into());
-        let handle: FileHandle = settled(folder.get_file_handle(name, &options)).await?.unchecked_into();
-        Self::open(handle, false).await
-    }
-
-    async fn open(handle: FileHandle, chosen: bool) -> Result<Self, String> {
-        let stream: FileStream = settled(handle.create_writable()).await?.unchecked_into();
-        Ok(Self { handle, stream: Some(stream), chosen })
+        self.handle = Some(settled(folder.get_file_handle(name, &options)).await?.unchecked_into());
+        Ok(())
     }
 
     /// Takes the next bytes.
@@ -91,17 +103,26 @@ impl DiskFile {
             settled(stream.close()).await?;
         }
         self.stream = None;
-        Ok(settled(self.handle.get_file()).await?.unchecked_into())
+        let handle = self.handle.take().ok_or(NO_STORAGE)?;
+        Ok(settled(handle.get_file()).await?.unchecked_into())
     }
 }
 
 impl ArchiveFile for DiskFile {
+    async fn begin(&mut self, bytes: u64) -> Result<(), String> {
+        self.make(bytes).await?;
+        if let Some(handle) = &self.handle {
+            self.stream = Some(settled(handle.create_writable()).await?.unchecked_into());
+        }
+        Ok(())
+    }
+
     async fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
         self.push(bytes).await
     }
 
     async fn finish(self) -> Result<Option<String>, String> {
-        let chosen = self.chosen;
+        let chosen = matches!(self.place, Place::Chosen);
         let file = self.close().await?;
         if chosen {
             return Ok(None);
@@ -111,15 +132,22 @@ impl ArchiveFile for DiskFile {
 }
 
 impl Drop for DiskFile {
-    /// The browser makes an empty file where a person chose a place.
     fn drop(&mut self) {
-        if let Some(stream) = self.stream.take() {
-            let handle = self.handle.clone();
-            spawn_local(async move {
+        let Some(handle) = self.handle.take() else { return };
+        let stream = self.stream.take();
+        let folder = match &mut self.place {
+            Place::Chosen => None,
+            Place::Storage(name, folder) => folder.take().map(|folder| (folder, *name)),
+        };
+        spawn_local(async move {
+            if let Some(stream) = stream {
                 let _ = settled(stream.abort()).await;
-                let _ = settled(handle.remove()).await;
-            });
-        }
+            }
+            let _ = match folder {
+                Some((folder, name)) => settled(folder.remove_entry(name)).await,
+                None => settled(handle.remove()).await,
+            };
+        });
     }
 }
 

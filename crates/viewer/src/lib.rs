@@ -41,7 +41,7 @@
 //!     type Archive = NoFile;
 //!     fn tell(&self, event: Event) { self.0.borrow_mut().push(event) }
 //!     fn save(&self) -> NoFile { NoFile }
-//!     async fn archive(&self, _: u64) -> Result<NoFile, String> { Ok(NoFile) }
+//!     fn archive(&self) -> NoFile { NoFile }
 //!     fn check(&self, _: EvidenceJob) {}
 //! }
 //! struct NoFile;
@@ -50,6 +50,7 @@
 //!     fn finish(self) -> Result<String, String> { Err("nothing is saved here".into()) }
 //! }
 //! impl ArchiveFile for NoFile {
+//!     async fn begin(&mut self, _: u64) -> Result<(), String> { Err("nothing is saved here".into()) }
 //!     async fn write(&mut self, _: &[u8]) -> Result<(), String> { Ok(()) }
 //!     async fn finish(self) -> Result<Option<String>, String> { Err("nothing is saved here".into()) }
 //! }

@@ -68,11 +68,8 @@ pub trait Front {
     /// Begins to save a file.
     fn save(&self) -> Self::File;
 
-    /// Begins an archive of about `bytes` bytes: where the person wants it, else where the front end has room for it.
-    ///
-    /// # Errors
-    /// In words, for a person: there is no room, or no way to keep a file.
-    fn archive(&self, bytes: u64) -> impl Future<Output = Result<Self::Archive, String>>;
+    /// A file for an archive: where the person wants it, else where the front end has room for it. It is not opened yet.
+    fn archive(&self) -> Self::Archive;
 
     /// Has signatures checked, where that needs code that neither front end nor session holds. The answer goes to
     /// [`Session::hear_evidence`]; that there will be none, to [`Session::bury_evidence`].

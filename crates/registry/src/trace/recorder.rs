@@ -359,7 +359,7 @@ mod tests {
     #[test]
     fn a_name_that_is_known_changes_no_line() {
         let recorder = recorder();
-        let mut changes = || {
+        let changes = || {
             let mut changes = pin!(recorder.changes());
             match changes.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(changed) => changed.len(),

@@ -31,8 +31,15 @@ use porthole_registry::{
 use porthole_source::{BlobStream, ImageSource};
 use std::{cell::RefCell, future::Future, time::Duration};
 
-/// A file that a front end writes an archive to, piece by piece. Dropping it leaves no file.
+/// A file that a front end writes an archive to, piece by piece. Dropping it leaves no file, also where the person chose a place and
+/// nothing was written yet: browsers make an empty file there.
 pub trait ArchiveFile {
+    /// Opens the file for about `bytes` bytes.
+    ///
+    /// # Errors
+    /// In words, for a person: there is no room, or no way to keep a file.
+    fn begin(&mut self, bytes: u64) -> impl Future<Output = Result<(), String>>;
+
     /// Takes the next bytes, and has written them when the future ends.
     ///
     /// # Errors
@@ -106,6 +113,8 @@ impl<A: ArchiveFile> Writing<'_, A> {
         let mut verifier = Verifier::new(&descriptor.digest, descriptor.size);
         let mut decoder = Decoder::new(Compression::Zstd, limits);
         let (mut input, mut output) = (vec![0; BUFFER], vec![0; 2 * MIN_OUTPUT]);
+        // What cannot be unpacked is blamed on the digest if that is wrong, which the rest of the blob decides.
+        let mut failure = None;
         loop {
             let read = stream.read(&mut input).await.map_err(|error| words(&error))?;
             if read == 0 {
@@ -113,10 +122,16 @@ impl<A: ArchiveFile> Writing<'_, A> {
             }
             let mut rest = &input[..read];
             verifier.update(rest).map_err(|mismatch| wrong(descriptor, &mismatch))?;
-            loop {
-                let step = decoder.decode(rest, &mut output).map_err(|error| broken(&error))?;
+            while failure.is_none() {
+                let step = match decoder.decode(rest, &mut output) {
+                    Ok(step) => step,
+                    Err(error) => {
+                        failure = Some(broken(&error));
+                        break;
+                    }
+                };
                 rest = &rest[step.read..];
-                packed.push(&output[..step.written]).map_err(|mismatch| broken(&mismatch))?;
+                failure = packed.push(&output[..step.written]).err().map(|mismatch| broken(&mismatch));
                 self.write(&output[..step.written]).await?;
                 if step.starved {
                     break;
@@ -124,6 +139,9 @@ impl<A: ArchiveFile> Writing<'_, A> {
             }
         }
         verifier.finish().map_err(|mismatch| wrong(descriptor, &mismatch))?;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
         decoder.finish().map_err(|error| broken(&error))?;
         let padding = packed.finish().map_err(|mismatch| broken(&mismatch))?;
         self.write(padding).await
@@ -187,8 +205,9 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// Begins to save the image, in place of the archive that is being saved.
     pub(super) fn begin_archive(&self, format: ArchiveFormat) {
         let look = self.desk.borrow().look.as_ref().map(|look| look.number);
-        if let Some(look) = look {
-            self.errands.begin(Errand::Archive, Work::Archive { look, format });
+        match look {
+            Some(look) => self.errands.begin(Errand::Archive, Work::Archive { look, format }),
+            None => drop(self.front.archive()),
         }
     }
 
@@ -221,6 +240,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         format: ArchiveFormat,
         saving: &RefCell<ArchiveSaving>,
     ) -> Result<Option<String>, String> {
+        let mut file = self.front.archive();
         let (parts, page) = {
             let desk = self.desk.borrow();
             let body = desk.look.as_ref().filter(|of| of.number == look).and_then(|look| look.body.as_ref());
@@ -243,7 +263,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 self.tell(vec![Event::Archive { look, saving: saving.borrow().clone() }]);
             }
         };
-        let file = self.front.archive(total).await?;
+        file.begin(total).await?;
         let mut writing = Writing { file, progress: saving, told: &told };
         match (page, format) {
             (Some(page), ArchiveFormat::Oci) => writing.oci(&page, &parts).await?,

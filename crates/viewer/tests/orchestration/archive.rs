@@ -6,29 +6,60 @@ use porthole_testkit::{
     registry::Fault,
 };
 use porthole_viewer::{given::GivenFile, protocol::ArchiveFormat, session::ArchiveFile, state::Action};
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+};
+
+/// Archives in memory, and what became of each.
+#[derive(Clone, Default)]
+pub(crate) struct Archives {
+    pub(crate) kept: Rc<RefCell<Vec<Vec<u8>>>>,
+    /// What was done to archives, in this order.
+    pub(crate) deeds: Rc<RefCell<Vec<&'static str>>>,
+    /// Bytes that an archive may have.
+    pub(crate) room: Rc<Cell<u64>>,
+}
 
 /// An archive in memory.
 pub(crate) struct Packing {
     bytes: Vec<u8>,
-    kept: Rc<RefCell<Vec<Vec<u8>>>>,
+    archives: Archives,
+    finished: bool,
 }
 
 impl Packing {
-    pub(crate) fn new(kept: &Rc<RefCell<Vec<Vec<u8>>>>) -> Self {
-        Self { bytes: Vec::new(), kept: Rc::clone(kept) }
+    pub(crate) fn new(archives: &Archives) -> Self {
+        archives.deeds.borrow_mut().push("made");
+        Self { bytes: Vec::new(), archives: archives.clone(), finished: false }
     }
 }
 
 impl ArchiveFile for Packing {
+    async fn begin(&mut self, bytes: u64) -> Result<(), String> {
+        if bytes > self.archives.room.get() {
+            return Err("there is no room".into());
+        }
+        self.archives.deeds.borrow_mut().push("begun");
+        Ok(())
+    }
+
     async fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
         self.bytes.extend_from_slice(bytes);
         Ok(())
     }
 
-    async fn finish(self) -> Result<Option<String>, String> {
-        self.kept.borrow_mut().push(self.bytes);
+    async fn finish(mut self) -> Result<Option<String>, String> {
+        self.archives.kept.borrow_mut().push(std::mem::take(&mut self.bytes));
+        self.finished = true;
         Ok(None)
+    }
+}
+
+impl Drop for Packing {
+    fn drop(&mut self) {
+        self.archives.deeds.borrow_mut().push(if self.finished { "kept" } else { "removed" });
     }
 }
 
@@ -55,6 +86,7 @@ fn a_saved_image_can_be_opened() {
             let archive = stage.archives().pop().unwrap();
             let saving = stage.state.archive.clone().unwrap();
             assert_eq!(saving.written, archive.len() as u64);
+            assert_eq!(stage.archive_deeds(), ["made", "begun", "kept"]);
             stage.give("saved.tar", GivenFile::new(Arc::<[u8]>::from(archive)));
             stage.act(Action::File("saved.tar".into()));
             stage.verified();
@@ -78,7 +110,22 @@ fn a_wrong_byte_at_the_very_end_leaves_no_archive() {
             format!("porthole save -o image.tar --format {} --platform linux/amd64 r.example/a/b:1", format.name());
         assert!(why.contains(&line), "{why}");
         assert!(stage.archives().is_empty());
+        assert_eq!(stage.archive_deeds(), ["made", "begun", "removed"]);
     }
+}
+
+/// The decoder stops before the whole blob was hashed.
+#[test]
+fn a_wrong_byte_in_a_layer_that_is_unpacked_is_blamed_on_the_digest() {
+    let mut stage = Stage::looking(content(Compression::Zstd));
+    let first = image(Compression::Zstd).layers[0].blob.clone();
+    let (mut bytes, digest) = (first.bytes, first.digest);
+    bytes[0] ^= 1;
+    stage.internet.fault(&digest, u32::MAX, Fault::Body(bytes));
+    stage.act(Action::SaveArchive(ArchiveFormat::Docker));
+    let why = outcome(&stage).unwrap_err();
+    assert!(why.starts_with(&format!("blob {digest} is not what it should be")), "{why}");
+    assert!(stage.archives().is_empty());
 }
 
 #[test]
@@ -99,6 +146,8 @@ fn a_layer_that_is_unpacked_for_docker_must_be_verified_first() {
     stage.settle();
     stage.act(Action::SaveArchive(ArchiveFormat::Docker));
     assert!(outcome(&stage).unwrap_err().contains("is not read and verified yet"));
+    // A browser makes an empty file where a person chooses a place.
+    assert_eq!(stage.archive_deeds(), ["made", "removed"]);
     stage.act(Action::SaveArchive(ArchiveFormat::Oci));
     assert_eq!(outcome(&stage), Ok(None));
 }

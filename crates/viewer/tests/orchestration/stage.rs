@@ -1,6 +1,7 @@
 //! A front end without a screen: the state of the page over a session, layer workers on the same thread, registries in
 //! memory, and a clock that moves when something sleeps.
 
+use crate::archive::{Archives, Packing};
 use porthole_core::failure::FailureClass;
 use porthole_core::limits::Limits;
 use porthole_registry::{Options, Registry, trace::Recorder, transport::Environment};
@@ -87,7 +88,8 @@ impl Stage {
             internet.fault("/relay.json", u32::MAX, answer);
         }
         let crew = Crew::new(internet, setup.workers, setup.options.limits);
-        let screen = Screen { room: Rc::new(Cell::new(u64::MAX)), ..Screen::default() };
+        let screen = Screen::default();
+        screen.archives.room.set(u64::MAX);
         let clock = internet.clone();
         let recorder = Recorder::new(move || clock.now());
         let options = Options { short_accept: true, observer: recorder.observer(), ..Options::default() };
@@ -271,12 +273,17 @@ impl Stage {
 
     /// Archives that were saved.
     pub(crate) fn archives(&self) -> Vec<Vec<u8>> {
-        self.screen.archives.borrow().clone()
+        self.screen.archives.kept.borrow().clone()
+    }
+
+    /// What was done to archives since the last call.
+    pub(crate) fn archive_deeds(&self) -> Vec<&'static str> {
+        self.screen.archives.deeds.take()
     }
 
     /// The front end has room for this many bytes.
     pub(crate) fn set_room(&self, bytes: u64) {
-        self.screen.room.set(bytes);
+        self.screen.archives.room.set(bytes);
     }
 
     /// Files that were saved.
@@ -396,15 +403,12 @@ pub(crate) struct Screen {
     /// Files that were opened, by their references.
     given: Rc<RefCell<BTreeMap<String, (String, GivenPlace)>>>,
     jobs: Rc<RefCell<Vec<EvidenceJob>>>,
-    /// Archives that were saved.
-    archives: Rc<RefCell<Vec<Vec<u8>>>>,
-    /// Bytes that an archive may have.
-    room: Rc<Cell<u64>>,
+    archives: Archives,
 }
 
 impl Front for Screen {
     type File = Saving;
-    type Archive = crate::archive::Packing;
+    type Archive = Packing;
 
     fn tell(&self, event: Event) {
         self.events.borrow_mut().push(event);
@@ -414,11 +418,8 @@ impl Front for Screen {
         Saving { bytes: Vec::new(), saved: Rc::clone(&self.saved) }
     }
 
-    async fn archive(&self, bytes: u64) -> Result<Self::Archive, String> {
-        if bytes > self.room.get() {
-            return Err("there is no room".into());
-        }
-        Ok(crate::archive::Packing::new(&self.archives))
+    fn archive(&self) -> Packing {
+        Packing::new(&self.archives)
     }
 
     fn check(&self, job: EvidenceJob) {
