@@ -212,6 +212,7 @@ enum Errand {
     Twins(u32),
     Renewal(usize),
     Keep,
+    Quiet,
     Kept,
     Rest,
     Forget(u32),
@@ -234,6 +235,7 @@ enum Work {
     CopyToTwins { look: u32, layer: u32 },
     Turn(Duration),
     Keep,
+    WaitForQuiet,
     Rest,
     TellKept,
     WipeKept,
@@ -284,6 +286,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 self.turn();
             }
             Work::Keep => self.keep().await,
+            Work::WaitForQuiet => self.wait_for_quiet().await,
             Work::Rest => self.rest().await,
             Work::TellKept => self.tell_kept().await,
             Work::WipeKept => self.wipe_kept().await,

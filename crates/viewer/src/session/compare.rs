@@ -194,14 +194,15 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 }
             }
         }
-        let wanted = self.without_twins(wish.number, wanted);
-        for layer in self.recall(wish.number, &wanted).await {
-            let desk = self.desk.borrow();
-            let body = desk.look_of(wish.number).and_then(|look| look.body.as_ref());
-            let layer = body.and_then(|body| body.resolved.image.layers.get(layer as usize));
-            fetched -= layer.map_or(0, |layer| layer.descriptor.size).min(fetched);
+        for index in self.without_twins(wish.number, wanted) {
+            if self.recall(wish.number, index).await {
+                let desk = self.desk.borrow();
+                let body = desk.look_of(wish.number).and_then(|look| look.body.as_ref());
+                let layer = body.and_then(|body| body.resolved.image.layers.get(index as usize));
+                fetched -= layer.map_or(0, |layer| layer.descriptor.size).min(fetched);
+            }
+            self.enqueue(wish.number, [index].into_iter());
         }
-        self.enqueue(wish.number, wanted.into_iter());
         fetched
     }
 

@@ -13,7 +13,7 @@ use crate::{
 use porthole_core::{image::Layer, seek::index_file};
 use porthole_registry::transport::{Environment, Transport};
 use porthole_source::ReadAt as _;
-use std::{collections::VecDeque, rc::Rc};
+use std::{collections::VecDeque, rc::Rc, time::Duration};
 
 /// What is kept, and what is to be.
 #[derive(Default)]
@@ -24,6 +24,8 @@ pub(super) struct Keeping {
     waiting: VecDeque<NewFile>,
     /// Files that were used since their use was noted last.
     used: Vec<String>,
+    /// No file was used for a while: it is time to note the uses.
+    quiet: bool,
     busy: bool,
 }
 
@@ -42,26 +44,32 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         self.desk.borrow_mut().keeping.files = Some(files);
     }
 
-    /// Looks for what is kept of these layers of a look. Returns those of which something is.
-    pub(super) async fn recall(&self, number: u32, layers: &[u32]) -> Vec<u32> {
-        let mut recalled = Vec::new();
-        for &index in layers {
-            let layer = {
-                let desk = self.desk.borrow();
-                let body = desk.look_of(number).and_then(|look| look.body.as_ref());
-                body.and_then(|body| body.resolved.image.layers.get(index as usize)).cloned()
-            };
-            let Some(layer) = layer else { break };
-            if let Some(kept) = self.find_kept(&layer).await {
-                self.desk.borrow_mut().keeping.used.push(kept.name.clone());
-                self.of_look(number, |look, _| look.recall(index, kept));
-                recalled.push(index);
-            }
-        }
-        if !recalled.is_empty() {
-            self.keep_on();
-        }
-        recalled
+    /// Looks for what is kept of a layer of a look. Returns whether something is.
+    pub(super) async fn recall(&self, number: u32, index: u32) -> bool {
+        let layer = {
+            let desk = self.desk.borrow();
+            let body = desk.look_of(number).and_then(|look| look.body.as_ref());
+            body.and_then(|body| body.resolved.image.layers.get(index as usize)).cloned()
+        };
+        let Some(layer) = layer else { return false };
+        let Some(kept) = self.find_kept(&layer).await else { return false };
+        self.note_use(kept.name.clone());
+        self.of_look(number, |look, _| look.recall(index, kept));
+        true
+    }
+
+    /// Has a use noted once there is quiet.
+    fn note_use(&self, name: String) {
+        let keeping = &mut self.desk.borrow_mut().keeping;
+        keeping.used.push(name);
+        keeping.quiet = false;
+        self.errands.begin(Errand::Quiet, Work::WaitForQuiet);
+    }
+
+    pub(super) async fn wait_for_quiet(&self) {
+        self.registry.transport().sleep(QUIET).await;
+        self.desk.borrow_mut().keeping.quiet = true;
+        self.keep_on();
     }
 
     /// What is kept of a layer, if it is whole as far as its beginning shows.
@@ -155,10 +163,10 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             let next = self.desk.borrow_mut().keeping.waiting.pop_front();
             match next {
                 Some(new) => self.keep_file(new).await,
-                None if self.desk.borrow().keeping.used.is_empty() => break,
-                None => {
+                None if std::mem::take(&mut self.desk.borrow_mut().keeping.quiet) => {
                     let _ = self.housekeep(KEPT_BYTES).await;
                 }
+                None => break,
             }
         }
         self.desk.borrow_mut().keeping.busy = false;
@@ -176,7 +184,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         if let Err(error) = outcome {
             return self.cannot_keep(error);
         }
-        self.desk.borrow_mut().keeping.used.push(new.name.clone());
+        self.note_use(new.name.clone());
         let layer = {
             let desk = self.desk.borrow();
             let body = desk.look_of(new.look).and_then(|look| look.body.as_ref());
@@ -257,6 +265,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     }
 }
 
+/// Time without a use after which uses are noted: the files of this origin are slow, and layers are read meanwhile.
+const QUIET: Duration = Duration::from_secs(1);
 /// Bytes that most records do not exceed.
 const RECORD: u64 = 4 << 10;
 /// Bytes of the note about uses that are read.

@@ -131,15 +131,23 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         self.of_look(number, |look, out| {
             look.install(reference.clone(), resolved, page, summary, overview, out);
         });
-        let mut read = self.without_twins(number, read);
+        let read = self.without_twins(number, read);
         if of_registry && !wish.audit {
-            let wanted: Vec<u32> = read.iter().copied().chain(listed.iter().map(|job| job.layer)).collect();
-            let recalled = self.recall(number, &wanted).await;
-            listed.retain(|job| !recalled.contains(&job.layer));
-            read.extend(recalled.iter().filter(|layer| !read.contains(layer)).copied().collect::<Vec<_>>());
-            read.sort_unstable();
+            let mut wanted: Vec<u32> = read.iter().copied().chain(listed.iter().map(|job| job.layer)).collect();
+            wanted.sort_unstable();
+            for layer in wanted {
+                // A layer need not wait for what is kept of those above it.
+                let recalled = self.recall(number, layer).await;
+                if recalled || read.contains(&layer) {
+                    listed.retain(|job| job.layer != layer);
+                    self.enqueue(number, [layer].into_iter());
+                }
+            }
+            // An image without layers is whole now.
+            self.turn();
+        } else {
+            self.enqueue(number, read.into_iter());
         }
-        self.enqueue(number, read.into_iter());
         for job in listed {
             match self.list(&reference, &job).await {
                 Ok(listing) => {

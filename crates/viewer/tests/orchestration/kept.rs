@@ -10,7 +10,7 @@ use porthole_viewer::{
     protocol::{Command, ComparedFiles, LayerState, ShownContent},
     state::{Action, Dialog},
 };
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 /// A page that keeps its files there.
 fn visit(internet: &Internet, shelf: &Shelf) -> Stage {
@@ -62,6 +62,31 @@ fn a_second_visit_fetches_no_layer() {
     assert!(matches!(stage.content(), ShownContent::Text { text, .. } if text == "two\n"), "{:?}", stage.content());
     assert_eq!(fetches(&internet), fetched + 1);
     assert_eq!(shelf.writes(), 2, "nothing is written again");
+}
+
+/// Looking for what is kept of all layers came before the first one was read.
+#[test]
+fn a_layer_is_read_while_kept_ones_are_looked_for() {
+    let (internet, shelf, _) = visited();
+    let upper = built().layers[1].blob.digest.replace(':', "-");
+    let upper = shelf.indexes().into_iter().find(|name| name.starts_with(&upper)).unwrap();
+    shelf.stick(&upper);
+    let mut stage = visit(&internet, &shelf);
+    stage.begin(Action::Look(REFERENCE.into()));
+    stage.until(|stage| stage.state.layers.first().is_some_and(|layer| layer.state == LayerState::Verified));
+    assert_eq!(stage.reads(), 1);
+}
+
+/// Listing and writing files of the browser takes its time, while layers are read from others of them.
+#[test]
+fn uses_are_noted_after_a_second_of_quiet() {
+    let (internet, shelf, _) = visited();
+    let (lists, slept) = (shelf.lists(), internet.slept().len());
+    let mut stage = visit(&internet, &shelf);
+    stage.begin(Action::Look(REFERENCE.into()));
+    stage.until(|_| shelf.lists() > lists);
+    let waits = internet.slept().split_off(slept);
+    assert!(waits.contains(&Duration::from_secs(1)), "{waits:?}");
 }
 
 #[test]

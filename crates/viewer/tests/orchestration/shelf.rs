@@ -26,6 +26,9 @@ struct Inner {
     writes: Cell<usize>,
     /// Snapshots cannot be read any more, as after their file was removed.
     gone: Rc<Cell<bool>>,
+    /// This file is never opened.
+    stuck: RefCell<Option<String>>,
+    lists: Cell<usize>,
 }
 
 impl Shelf {
@@ -67,6 +70,16 @@ impl Shelf {
         self.0.gone.set(true);
     }
 
+    /// Opening this file takes for ever.
+    pub(crate) fn stick(&self, name: &str) {
+        *self.0.stuck.borrow_mut() = Some(name.into());
+    }
+
+    /// How often the files were listed.
+    pub(crate) fn lists(&self) -> usize {
+        self.0.lists.get()
+    }
+
     fn fails(&self) -> Result<(), KeptError> {
         self.0.fails.borrow().clone().map_or(Ok(()), Err)
     }
@@ -76,6 +89,9 @@ impl KeptFiles for Shelf {
     fn open<'f>(&'f self, name: &'f str) -> Later<'f, Option<GivenFile>> {
         Box::pin(async move {
             self.fails()?;
+            if self.0.stuck.borrow().as_deref() == Some(name) {
+                std::future::pending::<()>().await;
+            }
             let bytes = self.0.files.borrow().get(name).cloned();
             Ok(bytes.map(|bytes| GivenFile::new(Snapshot(bytes, Rc::clone(&self.0.gone)))))
         })
@@ -100,6 +116,7 @@ impl KeptFiles for Shelf {
     fn list(&self) -> Later<'_, Vec<KeptFile>> {
         Box::pin(async move {
             self.fails()?;
+            self.0.lists.set(self.0.lists.get() + 1);
             let files = self.0.files.borrow();
             let file = |(name, bytes): (&String, &Rc<Vec<u8>>)| KeptFile {
                 name: name.clone(),
