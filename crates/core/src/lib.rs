@@ -48,6 +48,7 @@
 //! ```
 
 pub mod archive;
+pub mod calendar;
 pub mod config;
 pub mod decode;
 pub mod descriptor;

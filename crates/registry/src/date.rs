@@ -1,5 +1,6 @@
 //! Dates as servers write them, in seconds since 1970.
 
+use porthole_core::calendar;
 use std::time::Duration;
 
 /// An IMF-fixdate (RFC 9110 section 5.6.7), `Sun, 06 Nov 1994 08:49:37 GMT`; the two obsolete forms are not read.
@@ -35,15 +36,8 @@ pub(crate) fn rfc_3339(text: &str) -> Option<u64> {
 /// A time since 1970 in UTC as ISO 8601 writes it: `1994-11-06T08:49:37.500Z`.
 pub fn iso_8601(at: Duration) -> String {
     let (days, second) = (at.as_secs() / 86_400, at.as_secs() % 86_400);
-    // Eras of 400 years from 0000-03-01.
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    let [year, hour, minute] = [year + era * 400 + carry, second / 3600, second / 60 % 60];
+    let (year, month, day) = calendar::date(i64::try_from(days).unwrap_or(i64::MAX));
+    let [hour, minute] = [second / 3600, second / 60 % 60];
     let (second, milliseconds) = (second % 60, at.subsec_millis());
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milliseconds:03}Z")
 }
@@ -56,13 +50,13 @@ fn clock(text: &str) -> Option<u64> {
     valid.then_some(hour * 3_600 + minute * 60 + second)
 }
 
-/// Days from 1970-01-01 to a Gregorian date; years start in March, so that the leap day is the last.
+/// Days from 1970-01-01 to a date.
 fn days(year: u64, month: u64, day: u64) -> Option<u64> {
     if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;
     }
-    let (year, shifted) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    Some(year * 365 + year / 4 - year / 100 + year / 400 + (153 * shifted + 2) / 5 + day - 1 - 719_468)
+    let number = |field| i64::try_from(field).ok();
+    u64::try_from(calendar::days(number(year)?, number(month)?, number(day)?)).ok()
 }
 
 fn number(digits: &str) -> Option<u64> {

@@ -1,10 +1,12 @@
 //! Times as ISO 8601 writes them.
 
+use porthole_core::calendar;
+
 /// `2026-11-18T09:30:00Z` of seconds since 1970; exact for every `i64`, years beyond 9999 with their sign as ISO 8601 asks.
 pub fn iso(seconds: i64) -> String {
     let day = seconds.div_euclid(86_400);
     let second = seconds.rem_euclid(86_400);
-    let (year, month, date) = civil(day);
+    let (year, month, date) = calendar::date(day);
     let year = if (0..=9_999).contains(&year) { format!("{year:04}") } else { format!("{year:+05}") };
     format!("{year}-{month:02}-{date:02}T{:02}:{:02}:{:02}Z", second / 3_600, second / 60 % 60, second % 60)
 }
@@ -18,21 +20,6 @@ pub fn day(seconds: i64) -> String {
 /// Day and time in UTC as people read them, `2026-11-18 09:30:00 UTC`.
 pub fn moment(seconds: i64) -> String {
     iso(seconds).replace('T', " ").replace('Z', " UTC")
-}
-
-/// Year, month and day of the proleptic Gregorian calendar, from days since 1970-01-01. Years are counted from March, so that the
-/// leap day is the last of its year.
-fn civil(day: i64) -> (i64, i64, i64) {
-    const DAYS_OF_400_YEARS: i64 = 146_097;
-    let since_march_0000 = day + 719_468;
-    let era = since_march_0000.div_euclid(DAYS_OF_400_YEARS);
-    let of_era = since_march_0000.rem_euclid(DAYS_OF_400_YEARS);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * of_year + 2) / 153;
-    let date = of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    (era * 400 + year_of_era + i64::from(month <= 2), month, date)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! RFC 3339 times.
 
+use crate::calendar::days;
+
 /// Parses an RFC 3339 time to seconds and nanoseconds since 1970. Digits beyond nanoseconds are dropped.
 pub(super) fn parse(text: &str) -> Option<(i64, u32)> {
     let (date, rest) = text.split_at_checked(10)?;
@@ -57,16 +59,6 @@ fn offset(zone: &str) -> Option<i64> {
         "-" => Some(-seconds),
         _ => None,
     }
-}
-
-/// Days since 1970 of a Gregorian date.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    // Start the year in March, so that the leap day is its last.
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
 fn days_in(year: i64, month: i64) -> i64 {

@@ -1,0 +1,58 @@
+//! Days of the proleptic Gregorian calendar. Years are counted from March inside, so that the leap day is the last of its year.
+
+/// Days in 400 years, after which the calendar repeats.
+const ERA: i64 = 146_097;
+/// Days from 0000-03-01 to 1970-01-01.
+const EPOCH: i64 = 719_468;
+
+/// Days from 1970-01-01 to a date. The month is from 1 to 12; whether it has such a day is not checked.
+pub fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * ERA + of_era * 365 + of_era / 4 - of_era / 100 + of_year - EPOCH
+}
+
+/// Year, month and day at this many days after 1970-01-01.
+pub fn date(days: i64) -> (i64, i64, i64) {
+    let days = days.saturating_add(EPOCH);
+    let (era, of_era) = (days.div_euclid(ERA), days.rem_euclid(ERA));
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let march_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    (era * 400 + year + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_day_of_an_era_has_a_date_of_its_own() {
+        let mut before = date(-200_000);
+        for day in -199_999..200_000 {
+            let now = date(day);
+            assert!(now > before && (1..=12).contains(&now.1) && (1..=31).contains(&now.2), "{now:?}");
+            assert_eq!(days(now.0, now.1, now.2), day, "{now:?}");
+            before = now;
+        }
+    }
+
+    #[test]
+    fn known_days() {
+        for (day, expected) in [
+            (0, (1970, 1, 1)),
+            (-1, (1969, 12, 31)),
+            (11_016, (2000, 2, 29)),
+            (47_541, (2100, 3, 1)),
+            (-719_528, (0, 1, 1)),
+        ] {
+            assert_eq!(date(day), expected);
+        }
+        // Every number of days has a date.
+        date(i64::MIN);
+        date(i64::MAX);
+    }
+}
