@@ -120,6 +120,12 @@ fn index(blob: &[u8]) -> Done {
     Done { unpacked: report.uncompressed, entries: report.entries, index: length }
 }
 
+/// Median. NaN for an empty list.
+pub fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
 /// A sink that counts names, as a listing would read them.
 #[derive(Default)]
 struct Names(u64);

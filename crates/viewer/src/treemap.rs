@@ -41,8 +41,7 @@ impl Area {
 /// Lays out what a view shows at and below a directory in an area of pixels.
 pub(crate) fn map(view: &View<'_>, at: NodeId, width: u32, height: u32) -> FileMap {
     let area = Area { x: 0.0, y: 0.0, width: width.into(), height: height.into() };
-    let total = sized(view, at).iter().map(|row| row.total).sum();
-    let mut map = FileMap { total, tiles: Vec::new() };
+    let mut map = FileMap { total: 0, tiles: Vec::new() };
     // Directories that may be divided: their node, the area inside, their depth, and their tile.
     let mut pending = vec![(at, area, 0, None::<usize>)];
     // The largest first, so that only the smallest find no room.
@@ -52,6 +51,9 @@ pub(crate) fn map(view: &View<'_>, at: NodeId, width: u32, height: u32) -> FileM
         let (node, area, depth, parent) = pending.swap_remove(largest);
         let rows = sized(view, node);
         let sizes: Vec<u64> = rows.iter().map(|row| row.total).collect();
+        if parent.is_none() {
+            map.total = sizes.iter().sum();
+        }
         for (row, area) in rows.iter().zip(squarify(&sizes, area)) {
             if map.tiles.len() >= TILES {
                 return map;

@@ -22,17 +22,17 @@ extern "C" {
 
 /// Whether the browser has a network, as far as it knows.
 pub(super) fn on_line() -> bool {
-    let get = |object: &JsValue, name: &str| js_sys::Reflect::get(object, &name.into()).ok();
     let navigator = get(&js_sys::global(), "navigator");
     navigator.and_then(|navigator| get(&navigator, "onLine")).is_none_or(|on_line| on_line != JsValue::FALSE)
 }
 
 /// The origin of the page, `https://page.example`; empty where there is none.
 pub(super) fn origin() -> String {
-    js_sys::Reflect::get(&js_sys::global(), &"origin".into())
-        .ok()
-        .and_then(|origin| origin.as_string())
-        .unwrap_or_default()
+    get(&js_sys::global(), "origin").and_then(|origin| origin.as_string()).unwrap_or_default()
+}
+
+fn get(object: &JsValue, name: &str) -> Option<JsValue> {
+    js_sys::Reflect::get(object, &name.into()).ok()
 }
 
 /// Longest silence of a peer before a request is given up.

@@ -11,7 +11,7 @@ mod cpu;
 mod peers;
 mod sample;
 
-use porthole_benches::Work;
+use porthole_benches::{Work, median};
 use porthole_tests::{Result, servers::Scratch};
 use std::{env, fs, path::PathBuf};
 
@@ -88,10 +88,10 @@ impl Table {
 
     fn print(&mut self) {
         let mut first = None;
-        for (name, times, note) in &mut self.rows {
-            times.sort_by(f64::total_cmp);
-            let (low, high) = (times[0], times[times.len() - 1]);
-            let median = times[times.len() / 2];
+        for (name, times, note) in &self.rows {
+            let (low, high) =
+                (times.iter().copied().fold(f64::MAX, f64::min), times.iter().copied().fold(0.0, f64::max));
+            let median = median(times.clone());
             let ratio = median / *first.get_or_insert(median);
             let speed = megabytes(self.unpacked) / median;
             println!("    {name:<36} {median:6.3} s CPU ({low:.3}-{high:.3})  {speed:5.0} MB/s  x {ratio:.2}  {note}");

@@ -8,6 +8,7 @@ use crate::{
     plot::{Line, plot},
     round::REPOSITORY,
 };
+use porthole_benches::median;
 use porthole_core::digest::{Algorithm, Digest, Hasher};
 use porthole_tests::{
     Result,
@@ -107,11 +108,7 @@ fn rounds(
             turns.push([usage.wall, usage.cpu, usage.peak as f64 / 1e6, moved]);
         }
     }
-    let median = |turns: &[[f64; 4]], figure: usize| {
-        let mut all: Vec<f64> = turns.iter().map(|turn| turn[figure]).collect();
-        all.sort_by(f64::total_cmp);
-        all[all.len() / 2]
-    };
+    let median = |turns: &[[f64; 4]], figure: usize| median(turns.iter().map(|turn| turn[figure]).collect());
     let figures = programs.iter().zip(&turns).map(|((program, _), turns)| Figures {
         program,
         size,

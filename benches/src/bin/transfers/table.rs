@@ -4,6 +4,7 @@ use crate::{
     peers::{Call, Peer, Work},
     round::RunResult,
 };
+use porthole_benches::median;
 use serde_json::{Value, json};
 
 /// All runs of one program.
@@ -137,10 +138,4 @@ impl Table {
             "rows": rows,
         })
     }
-}
-
-/// Median. NaN for an empty list.
-pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -238,6 +238,10 @@ impl IndexReader {
             }
             true
         })?;
+        // A caller that continues where the group ends would never end.
+        if entries.is_empty() {
+            return Err(Malformed::Part("entries").into());
+        }
         Ok(entries)
     }
 

@@ -124,7 +124,6 @@ struct Blob {
     state: State,
     /// Bytes that are missing and not asked for.
     missing: VecDeque<Range<u64>>,
-    running: usize,
     /// It comes in one piece: the registry does not send parts of it.
     whole: bool,
 }
@@ -157,7 +156,7 @@ impl Blob {
 impl PullPlan {
     /// A plan for blobs of these sizes, by number, with at most `requests` requests at once, and at least one.
     pub fn new(sizes: impl IntoIterator<Item = u64>, requests: usize) -> Self {
-        let blob = |size| Blob { size, state: State::Unknown, missing: VecDeque::new(), running: 0, whole: false };
+        let blob = |size| Blob { size, state: State::Unknown, missing: VecDeque::new(), whole: false };
         let most = requests.max(1);
         Self {
             blobs: sizes.into_iter().map(blob).collect(),
@@ -198,9 +197,6 @@ impl PullPlan {
     }
 
     fn send(&mut self, blob: usize, range: Range<u64>, now: f64) -> Fetch {
-        if let Some(blob) = self.blobs.get_mut(blob) {
-            blob.running += 1;
-        }
         self.running.push(Run { blob, start: range.start, at: range.start, end: range.end, since: now, seen: now });
         Fetch { blob, range, era: self.era }
     }
@@ -243,19 +239,24 @@ impl PullPlan {
         self.running.iter_mut().find(|run| run.blob == fetch.blob && run.start == fetch.range.start)
     }
 
+    /// Requests under way for a blob.
+    fn requests(&self, blob: usize) -> usize {
+        self.running.iter().filter(|run| run.blob == blob).count()
+    }
+
     /// The blob whose turn it is.
     fn choose(&mut self) -> Option<usize> {
         let open = self.blobs.iter().filter(|blob| blob.state == State::Open).count();
-        let ready = |blob: &Blob| match blob.state {
+        let ready = |number: usize, blob: &Blob| match blob.state {
             State::Unknown => open < OPEN * self.most,
             State::Open if blob.missing.is_empty() => false,
-            State::Open => blob.running == 0 || !blob.whole && self.heeds == Some(true),
+            State::Open => !blob.whole && self.heeds == Some(true) || self.requests(number) == 0,
             State::Parked | State::Closed => false,
         };
-        let candidates = || self.blobs.iter().enumerate().filter(|(_, blob)| ready(blob));
+        let candidates = || self.blobs.iter().enumerate().filter(|(number, blob)| ready(*number, blob));
         let small = candidates().find(|(_, blob)| blob.is_small()).map(|(number, _)| number);
         let large = || candidates().filter(|(_, blob)| !blob.is_small());
-        let small_runs = self.blobs.iter().any(|blob| blob.is_small() && blob.running > 0);
+        let small_runs = self.running.iter().any(|run| self.blobs.get(run.blob).is_some_and(Blob::is_small));
         let chosen = match self.turns % 2 {
             _ if small.is_some() && !small_runs => return small,
             0 => large().next(),
@@ -330,9 +331,10 @@ impl PullPlan {
         if heeds != Some(false) {
             return None;
         }
+        let requests = self.requests(fetch.blob);
         let blob = self.blobs.get_mut(fetch.blob)?;
         blob.whole = true;
-        if blob.running > 1 || blob.state != State::Open {
+        if requests > 1 || blob.state != State::Open {
             return None;
         }
         let end = blob.missing.drain(..).next_back()?.end;
@@ -361,7 +363,6 @@ impl PullPlan {
         // The tail is for the request that took it over.
         let reach = run.map_or(fetch.range.end, |run| run.end);
         let Some(blob) = self.blobs.get_mut(fetch.blob) else { return false };
-        blob.running = blob.running.saturating_sub(1);
         if blob.state == State::Open {
             let own = rest.into_iter().map(|range| range.start..range.end.min(reach));
             blob.missing.extend(own.filter(|range| !range.is_empty()));

@@ -124,8 +124,11 @@ impl Filling {
 
     /// Claims the missing parts of a range.
     pub(super) fn claim(self: &Arc<Self>, range: &Range<u64>) -> Result<Claim, Error> {
+        self.claim_in(&mut self.lock(), range)
+    }
+
+    fn claim_in(self: &Arc<Self>, state: &mut State, range: &Range<u64>) -> Result<Claim, Error> {
         let range = range.start..range.end.min(self.size);
-        let mut state = self.lock();
         let gaps = state.gaps(&range);
         if state.map.is_none() && gaps.iter().any(|gap| gap.start > state.there.prefix()) {
             state.map = Some(Map::start(&Map::beside(&self.path), &self.digest, self.size, &state.there)?);
@@ -134,7 +137,6 @@ impl Filling {
             state.claimed.insert(gap.clone());
         }
         let heeded = state.cuts.len();
-        drop(state);
         let gaps = gaps.into_iter().map(|gap| Gap {
             noted: gap.start..gap.start,
             reached: gap.start,
@@ -150,8 +152,8 @@ impl Filling {
         let mut state = self.lock();
         state.claimed.remove(range);
         state.cuts.push(range.clone());
-        drop(state);
-        self.claim(range)
+        // Under the same lock, so that no other writer claims it in between.
+        self.claim_in(&mut state, range)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -3,13 +3,15 @@
 use super::{Error, blobs::Shared};
 use crate::event::BlobProgress;
 use porthole_core::descriptor::Descriptor;
-use porthole_registry::plan::pull::Fetch;
+use porthole_registry::plan::pull::{Fetch, TAIL};
 use porthole_store::Gaps;
 use std::{ops::Range, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 /// Bytes of memory that each request has, beside what its connection reads ahead.
 const BUFFER: usize = 256 << 10;
+/// What is being read when a tail is taken over does not reach into it.
+const _: () = assert!(BUFFER as u64 <= TAIL);
 /// Bytes after which progress is reported, or the time if that passes first.
 const TOLD: (u64, Duration) = (1 << 20, Duration::from_millis(50));
 

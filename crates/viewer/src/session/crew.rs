@@ -24,7 +24,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             }
             WorkerReport::Panicked { text } => self.lose(worker, FailureNotice::plain(FailureClass::Other, text), true),
             // It may end after its job.
-            report @ WorkerReport::Wire { .. } => self.hear_wire(report),
+            WorkerReport::Wire { job, number, exchange } => self.options.recorder.put(job, number, *exchange),
             report => {
                 if let Some(assignment) = self.assignment(worker).filter(|now| report.job() == Some(now.job)) {
                     self.report(worker, assignment, report);

@@ -2,7 +2,6 @@
 
 use super::{Errand, Front, SavedFile, Session, Work};
 use crate::{
-    layer::WorkerReport,
     pool::Pool,
     protocol::{Event, WireLine, WireLog},
     size::{count, size},
@@ -44,13 +43,6 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         let mut kept = self.front.save();
         kept.write(text.as_bytes());
         self.tell(vec![Event::Exported { look: wish.look, name: "porthole-trace.har".into(), file: kept.finish() }]);
-    }
-
-    /// Takes what a worker knows of an exchange.
-    pub(super) fn hear_wire(&self, report: WorkerReport) {
-        if let WorkerReport::Wire { job, number, exchange } = report {
-            self.options.recorder.put(job, number, *exchange);
-        }
     }
 }
 

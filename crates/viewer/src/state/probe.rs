@@ -6,7 +6,6 @@ use crate::protocol::{
     Command, ConfigSecretFact, ContentFateFact, Event, FindingLink, PackageView, PackageWindow, PathProblem, ProbeKind,
     ProbeProgress, ProbeWish, SearchHit, SearchQuery, SecretFact, ShownFate, ViewMode,
 };
-use crate::router::{GIVEN, SAMPLE};
 use std::collections::HashSet;
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -115,11 +114,7 @@ impl State {
         for layer in layers().filter(|layer| known.insert(&layer.digest)) {
             bytes += layer.size;
         }
-        Some(ProbeCost {
-            layers: layers().count() as u32,
-            bytes,
-            here: [GIVEN, SAMPLE].contains(&image.registry.as_str()),
-        })
+        Some(ProbeCost { layers: layers().count() as u32, bytes, here: !self.has_registry() })
     }
 
     /// Begins a search, which the address names from now on.

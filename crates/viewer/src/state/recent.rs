@@ -1,7 +1,6 @@
 //! References that were opened on this machine: kept by the front end, for the person to come back to.
 
 use super::{Effect, RecentAction, RecentReference, State};
-use crate::router::{GIVEN, SAMPLE};
 use std::rc::Rc;
 
 /// References that are kept beside the pinned ones.
@@ -11,7 +10,7 @@ impl State {
     /// Keeps the reference of an image that was found.
     pub(super) fn remember(&mut self, effects: &mut Vec<Effect>) {
         let Some(reference) = self.route.reference.clone().filter(|_| self.keeps_recent) else { return };
-        if self.image.as_ref().is_none_or(|image| [GIVEN, SAMPLE].contains(&image.registry.as_str())) {
+        if !self.has_registry() {
             return;
         }
         self.change_recent(effects, |recent| {
@@ -69,7 +68,7 @@ pub fn read_recent(text: &str) -> Vec<RecentReference> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{address::Address, protocol::ImageSummary};
+    use crate::{address::Address, protocol::ImageSummary, router::SAMPLE};
 
     fn opened(state: &mut State, reference: &str) -> Vec<Effect> {
         state.route = Address::of(reference);

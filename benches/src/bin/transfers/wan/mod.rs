@@ -18,8 +18,8 @@ use crate::{
     machine,
     measure::{self, Usage},
     round::{verified, words},
-    table::median,
 };
+use porthole_benches::median;
 use porthole_tests::{
     Result,
     program::{find, ours},
