@@ -110,6 +110,8 @@ pub struct Options {
     /// Whether each request that finds no free connection opens one at once. Otherwise it waits for a few round trips where several
     /// are open: right for the requests of one transfer, wrong where they are those of many clients.
     pub connects_at_once: bool,
+    /// How many unused connections to one host are kept; 16 if `None`.
+    pub idle_per_host: Option<usize>,
     /// Proxies on the way. What is behind one is resolved there: `addresses` then judges the proxy alone.
     pub proxies: Proxies,
 }
@@ -132,12 +134,13 @@ impl Native {
     /// [`ErrorKind::Tls`] if a file of `ca` cannot be read or holds no certificate.
     pub fn new(options: Options) -> Result<Self, Error> {
         let (timeouts, proxies) = (options.timeouts, options.proxies.clone());
+        let idle_per_host = options.idle_per_host.unwrap_or(IDLE_PER_HOST);
         let connector = Connector::new(options)?;
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(IDLE_PER_HOST)
+            .pool_max_idle_per_host(idle_per_host)
             .http1_max_buf_size(BUFFER)
             .build(connector.clone());
         Ok(Self { client, connector, timeouts, proxies })

@@ -167,6 +167,7 @@ impl Relay {
             resolver: resolver.clone(),
             piece: piece.clone(),
             connects_at_once: true,
+            idle_per_host: Some(IDLE_PER_HOST),
             ..Options::default()
         })
         .map_err(|error| format!("--ca: {}", error.message))?;
@@ -248,6 +249,10 @@ impl Relay {
         warnings
     }
 }
+
+/// Connections to one registry that wait for the next request. With fewer than there are clients at once, every second small request
+/// opens one.
+const IDLE_PER_HOST: usize = 128;
 
 fn parse_origins(flag: &str, origins: &[String]) -> Result<Vec<String>, String> {
     let parse = |origin: &String| {

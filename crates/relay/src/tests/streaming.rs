@@ -114,3 +114,39 @@ async fn what_happened_is_counted() {
     assert!(text.contains("porthole_relay_broken_total 0\n"), "{text}");
     assert!(!text.contains("secret-name"));
 }
+
+/// A connection for every second request costs more than the requests.
+#[tokio::test]
+async fn small_requests_use_the_connections_of_those_before() {
+    const CLIENTS: usize = 48;
+    const ROUNDS: usize = 8;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let opened = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&opened);
+    let registry = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(async move {
+                while read_head(&mut stream).await.is_some() {
+                    // So that all clients of a round are there at once.
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await;
+                }
+            });
+        }
+    });
+    let relay = Arc::new(Running::start(&["--allow-private", &address.to_string()]).await);
+    for _ in 0..ROUNDS {
+        let clients = (0..CLIENTS).map(|n| {
+            let (relay, target) = (Arc::clone(&relay), format!("/v2/a/manifests/{n}?ns={address}"));
+            tokio::spawn(async move { relay.get(&target).await.status })
+        });
+        for client in clients.collect::<Vec<_>>() {
+            assert_eq!(client.await.unwrap(), 200);
+        }
+    }
+    let opened = opened.load(Ordering::Relaxed);
+    assert!(opened <= 2 * CLIENTS as u64, "{opened} connections for {} requests", ROUNDS * CLIENTS);
+    registry.abort();
+}
