@@ -116,7 +116,7 @@ where
         .header_read_timeout(limits.header_time)
         .max_header_size(head)
         // Also what is queued for a client before the next piece is read.
-        .max_buf_size(head.max(SMALLEST_BUFFER))
+        .max_buf_size(buffer(head))
         .serve_connection(TokioIo::new(Guarded::new(stream, pace, Arc::clone(&relay.metrics))), service);
     let mut connection = pin!(connection);
     tokio::select! {
@@ -212,6 +212,12 @@ fn connections(wanted: u32) -> u32 {
     u32::try_from(files).unwrap_or(wanted).min(wanted).max(1)
 }
 
+/// The largest buffer of a connection with heads of this size. Small pieces are a byte shorter than half of 16 KiB, and two of them fill
+/// it, so that a reader that stopped does not hold a third.
+fn buffer(head: usize) -> usize {
+    head.saturating_sub(2).max(SMALLEST_BUFFER)
+}
+
 /// Whether other machines can connect to this address.
 pub(crate) fn is_exposed(listen: &SocketAddr) -> bool {
     !listen.ip().to_canonical().is_loopback()
@@ -230,3 +236,17 @@ const H2_TAKEN: u32 = 256 << 10;
 const PINGS: u64 = 512;
 /// The smallest that the library takes.
 const SMALLEST_BUFFER: usize = 8 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{PIECE, tests::limits};
+
+    #[test]
+    fn two_small_pieces_fill_the_buffer_of_a_reader_that_stopped() {
+        let head = usize::try_from(limits().header_size).unwrap();
+        assert!((PIECE + 1..=2 * PIECE).contains(&buffer(head)), "{}", buffer(head));
+        // The library takes no smaller one.
+        assert_eq!(buffer(1), 8 << 10);
+    }
+}
