@@ -59,7 +59,8 @@ const LEGEND: &str = "\
 - **peak memory**: of the largest process; not measured where it is killed.
 
 Held by tests of the suite instead: every changed byte of every blob on disk is found (`store/tests/check.rs`); blobs and manifests of one user
-never come out of the relay's cache, or of a cache in front of it, for another (`relay/src/tests/cache.rs`, `tests/e2e/proxies.rs`); token realms
+never come out of the relay's cache, of one that two relays share, or of a cache in front of it, for another (`relay/src/tests/cache.rs`,
+`tests/e2e/replicas.rs`, `tests/e2e/proxies.rs`); the bytes of a push reach no place that its registry did not name (`relay/src/tests/pushing.rs`); token realms
 and addresses are judged by whole names (every row of `registry/tests/*.tsv`); JSON is read as RFC 8259 says (`core/tests/json_suite.rs`);
 advisories of dependencies fail the build (`cargo xtask check`).
 
