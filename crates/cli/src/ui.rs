@@ -23,6 +23,7 @@ use crate::{
 };
 
 pub(crate) use crate::printable::{safe, safe_line};
+pub(crate) use porthole_core::quantity::size;
 
 /// Where output goes, and its format.
 pub(crate) struct Ui {
@@ -187,24 +188,6 @@ impl Style {
     }
 }
 
-/// A number of bytes with a unit: `0 B`, `999 B`, `1.0 kB`, `41.2 MB`.
-pub(crate) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
-    if bytes < 1000 {
-        return format!("{bytes} B");
-    }
-    let mut tenths = u128::from(bytes) * 10;
-    let mut unit = "";
-    for next in UNITS {
-        tenths = (tenths + 500) / 1000;
-        unit = next;
-        if tenths < 10_000 {
-            break;
-        }
-    }
-    format!("{}.{} {unit}", tenths / 10, tenths % 10)
-}
-
 /// Seconds since 1970 as `2026-01-02 03:04:05`, in UTC.
 pub(crate) fn time(seconds: i64) -> String {
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
@@ -220,20 +203,6 @@ pub(crate) fn iso_time(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_are_short() {
-        for (bytes, text) in [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1000, "1.0 kB"),
-            (41_203_112, "41.2 MB"),
-            (999_950, "1.0 MB"),
-            (u64::MAX, "18.4 EB"),
-        ] {
-            assert_eq!(size(bytes), text);
-        }
-    }
 
     #[test]
     fn times_are_civil() {

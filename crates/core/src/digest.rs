@@ -106,6 +106,11 @@ impl Digest {
         text
     }
 
+    /// The digest with this value of SHA-256.
+    pub fn of_sha256_value(value: &[u8; 32]) -> Self {
+        Self::from_value(Algorithm::Sha256, value)
+    }
+
     /// The algorithm and the first 12 hex digits, for display.
     pub fn short(&self) -> String {
         format!("{}:{}", self.algorithm, &self.hex()[..SHORT_HEX])

@@ -1,4 +1,4 @@
-//! One grammar of byte sizes and one of durations, for every option and setting.
+//! Sizes in words; one grammar of byte sizes and one of durations, for every option and setting.
 //!
 //! | text | means |
 //! |---|---|
@@ -11,6 +11,24 @@
 //! `M` could mean months.
 
 use std::time::Duration;
+
+/// A number of bytes with a unit of 1000: `0 B`, `999 B`, `1.0 kB`, `41.2 MB`.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let mut tenths = u128::from(bytes) * 10;
+    let mut unit = "";
+    for next in UNITS {
+        tenths = (tenths + 500) / 1000;
+        unit = next;
+        if tenths < 10_000 {
+            break;
+        }
+    }
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
+}
 
 /// Reads a size in bytes. A fraction of a byte is cut off.
 ///
@@ -89,6 +107,20 @@ const FRACTION: usize = 18;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_short() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (41_203_112, "41.2 MB"),
+            (999_950, "1.0 MB"),
+            (u64::MAX, "18.4 EB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+    }
 
     #[test]
     fn sizes_have_one_grammar() {

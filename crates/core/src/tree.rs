@@ -11,6 +11,7 @@ mod content;
 mod diff;
 mod entry;
 mod fate;
+mod learn;
 mod links;
 mod node;
 mod resolve;

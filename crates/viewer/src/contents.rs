@@ -1,5 +1,6 @@
 //! The engine of the workers that look into contents. Only their program refers to it.
 
+mod digests;
 mod packages;
 mod search;
 mod secrets;
@@ -9,7 +10,7 @@ use crate::{
     protocol::ProbeWish,
 };
 
-/// The engines of `porthole search`, `porthole packages` and `porthole secrets`.
+/// The engines of `porthole search`, `porthole packages` and `porthole secrets`, and the one that compares contents.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ContentsEngine;
 
@@ -17,6 +18,7 @@ impl ProbeEngine for ContentsEngine {
     fn probe(&self, wish: &ProbeWish) -> Result<Box<dyn LayerProbe>, String> {
         match wish {
             ProbeWish::Search(query) => search::probe(query),
+            ProbeWish::Digests | ProbeWish::OtherDigests => Ok(Box::<digests::DigestProbe>::default()),
             ProbeWish::Secrets => Ok(Box::<secrets::SecretProbe>::default()),
             ProbeWish::Packages => Ok(Box::<packages::PackageProbe>::default()),
         }

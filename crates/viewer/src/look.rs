@@ -80,6 +80,8 @@ pub struct LookBody {
     pub(crate) alone: Option<Alone>,
     listing: Rows,
     overview: OverviewFacts,
+    /// The findings of the overview that its documents tell.
+    stated: usize,
 }
 
 impl LookBody {
@@ -225,6 +227,7 @@ impl Look {
             crowded: Vec::new(),
             alone: None,
             listing: Rows::default(),
+            stated: overview.findings.len(),
             overview: overview.clone(),
             layers,
         });

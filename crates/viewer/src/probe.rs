@@ -5,7 +5,7 @@
 
 use crate::{
     packages::FoundDatabase,
-    protocol::{ConfigSecretFact, ProbeSums, ProbeWish, SearchHit, SecretFact},
+    protocol::{ConfigSecretFact, ProbeSums, ProbeWish, SecretFact},
 };
 use porthole_core::tar::Entry;
 use serde::{Deserialize, Serialize};
@@ -52,11 +52,58 @@ pub struct SecretPlace {
     pub entry: Option<usize>,
 }
 
+/// A line that matches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundLine {
+    /// Clean path of the file.
+    pub path: Vec<u8>,
+    /// Where the content of the file starts in its layer.
+    pub content: u64,
+    /// Number of the line, from 1.
+    pub number: u64,
+    /// Where the match starts in the file.
+    pub offset: u64,
+    /// The line around the match.
+    pub text: Vec<u8>,
+    /// Where the match starts and ends in `text`.
+    pub range: (u32, u32),
+    /// Whether `text` starts after the start of the line, and whether it stops before its end.
+    pub cut: (bool, bool),
+    /// How the match is encoded in the file.
+    pub encoding: LineEncoding,
+}
+
+/// How a match is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LineEncoding {
+    /// As the bytes that were searched for.
+    Bytes,
+    /// UTF-16, little end first.
+    Utf16Le,
+    /// UTF-16, big end first.
+    Utf16Be,
+}
+
+/// A file with lines that match.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundFile {
+    /// Clean path of the file.
+    pub path: Vec<u8>,
+    /// Where its content starts in its layer.
+    pub content: u64,
+    /// How many of its lines match.
+    pub lines: u64,
+}
+
 /// What a probe found in a layer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProbeFound {
     /// Lines that match.
-    pub hits: Vec<SearchHit>,
+    pub hits: Vec<FoundLine>,
+    /// Files with such lines, once they are searched to their end.
+    pub files: Vec<FoundFile>,
+    /// SHA-256 of files, by where their content starts.
+    pub digests: Vec<(u64, [u8; 32])>,
     /// Secrets in files.
     pub secrets: Vec<SecretFact>,
     /// Secrets in the configuration.

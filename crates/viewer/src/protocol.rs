@@ -236,6 +236,11 @@ pub enum Command {
         /// Which directory, and how many areas.
         wish: MapWish,
     },
+    /// Read the contents of every layer for their digests, unless that was done. What depends on them is sent again.
+    CompareContents {
+        /// Also those of the image that it is compared with.
+        other: bool,
+    },
     /// Save what a command line prints. Answered with [`Event::Exported`].
     Export {
         /// Which command's output, with its options.

@@ -4,6 +4,7 @@ mod archive;
 mod compare;
 mod content;
 mod crew;
+mod digests;
 mod evidence;
 mod export;
 mod holdings;
@@ -13,6 +14,7 @@ mod page;
 mod prepared;
 mod probe;
 mod resolve;
+mod reports;
 mod rest;
 mod twins;
 mod versions;
@@ -206,6 +208,7 @@ enum Errand {
     Wire,
     Archive,
     Export,
+    Contents,
     Names(NameList),
     Tag(usize),
     Turn,
@@ -230,6 +233,7 @@ enum Work {
     Wire { look: u32 },
     Archive { look: u32, format: ArchiveFormat },
     Export { look: u32, wish: ExportWish },
+    CompareContents { other: bool },
     ListNames { look: u32, list: NameList, reference: Box<Reference> },
     AskAboutTag { look: u32, tag: String, reference: Box<Reference> },
     CopyToTwins { look: u32, layer: u32 },
@@ -277,6 +281,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Work::Wire { look } => self.tell_wire(look).await,
             Work::Archive { look, format } => self.save_archive(look, format).await,
             Work::Export { look, wish } => self.save_export(look, wish).await,
+            // Why it failed is in what the probe reports.
+            Work::CompareContents { other } => drop(self.know_contents(other).await),
             Work::ListNames { look, list, reference } => self.list_names(look, list, *reference).await,
             Work::AskAboutTag { look, tag, reference } => self.find_tag_facts(look, tag, *reference).await,
             Work::CopyToTwins { look, layer } => self.copy_to_twins(look, layer).await,
@@ -360,6 +366,9 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Command::ShowNames { query, most, again } => self.show_names(query, most, again),
             Command::AskAboutTag { tag } => self.ask_about_tag(tag),
             Command::Map { wish } => self.with_look(|look, out| look.map(&wish, out)),
+            Command::CompareContents { other } => {
+                self.errands.begin(Errand::Contents, Work::CompareContents { other });
+            }
             Command::Export { wish } => self.export(wish),
             Command::StopProbe { kind } => self.stop_probe(kind),
             Command::Kept => self.errands.begin(Errand::Kept, Work::TellKept),
@@ -471,6 +480,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Errand::Version,
             Errand::Comparison,
             Errand::Export,
+            Errand::Contents,
             Errand::Wire,
             Errand::Archive,
             Errand::Turn,
@@ -521,6 +531,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
 
     /// Takes a turn of the look, and schedules the next one.
     fn turn(&self) {
+        self.learn_contents();
         let mut out = Vec::new();
         let (mut again, mut alone) = (None, None);
         if let Some(look) = &mut self.desk.borrow_mut().look {

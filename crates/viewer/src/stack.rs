@@ -1,6 +1,7 @@
 //! Layers arrive in parallel and are stacked one after the other, from the bottom.
 
 use porthole_core::{
+    digest::Digest,
     seek::BatchReader,
     tree::{self, FileTree},
 };
@@ -53,6 +54,11 @@ impl Stack {
     /// The tree as it is now, an open layer included.
     pub fn tree(&self) -> &FileTree {
         &self.tree
+    }
+
+    /// Takes digests of contents, by layer and by where their data starts in its archive.
+    pub fn learn_contents(&mut self, digest: impl Fn(u32, u64) -> Option<Digest>) {
+        self.tree.learn_contents(digest);
     }
 
     /// Every layer is stacked or undone.

@@ -16,7 +16,7 @@ mod wire;
 
 pub use effect::Effect;
 pub use evidence::EvidenceFound;
-pub use link::{command, export_wish, pinned_route, source};
+pub use link::{command, contents_cost, export_cost, export_wish, pinned_route, source};
 pub use probe::{PackagesFound, ProbeCost, ProbedRows, SecretsFound, link_to};
 pub use recent::{read_recent, recent_text};
 pub use update::Action;
@@ -27,7 +27,7 @@ use crate::pretty::visible;
 use crate::protocol::{
     ArchiveSaving, Chain, Changes, ComparisonFacts, ComparisonFailure, FailureNotice, FileMap, FileView as Listing,
     ImageLayer, ImageSummary, KeptFacts, LayerProgress, MapWish, NameQuery, NameWindow, OverviewFacts,
-    PathVersionFacts, RegistryRoute as Way, RelaySettings, RouteReason, RowChange, RowKind, RowWindow, SearchHit,
+    PathVersionFacts, ProbeProgress, RegistryRoute as Way, RelaySettings, RouteReason, RowChange, RowKind, RowWindow, SearchHit, SearchQuery,
     Selection, ShownContent, Sizes, VersionDiff, ViewMode, WasteFacts,
 };
 use porthole_core::{failure::FailureClass, layer::LayerNumber};
@@ -101,6 +101,10 @@ pub struct State {
     pub wire: Option<Rc<WireShown>>,
     /// What the last search found so far.
     pub search: Option<Rc<ProbedRows<SearchHit>>>,
+    /// How far the contents are read for their digests: those of the image, and of the one that it is compared with.
+    pub contents: [Option<Rc<ProbeProgress>>; 2],
+    /// What was searched for last.
+    pub searched: Option<SearchQuery>,
     /// Signatures and statements, as far as they are known.
     pub evidence: Option<Rc<EvidenceFound>>,
     /// The packages, as far as they are known.

@@ -67,6 +67,7 @@ fn layer(layer: &image::Layer) -> ImageLayer {
         diff_id: layer.diff_id.map(|diff_id| diff_id.to_string()),
         size: descriptor.size,
         media_type: descriptor.media_type.as_str().into(),
+        archive: layer.archive,
         instruction: layer.created_by.as_deref().map(instruction),
     }
 }

@@ -1,16 +1,17 @@
 //! Another image beside this one: what differs in documents, layers and files.
 
 use super::{
+    probe::contents,
     versions::difference,
     words::{bdi, tip},
 };
 use porthole_core::failure::FailureClass;
 use porthole_viewer::protocol::{
     ChangedFile, ChangedSetting, ChangedStep, ComparedFiles, ComparisonFacts, ComparisonFailure, FindingLink,
-    HistoryEntry, ImageLayer, ImageSummary, LayerRelation, MatchedLayer, VersionDiff, ViewMode,
+    HistoryEntry, ImageLayer, ImageSummary, LayerRelation, MatchedLayer, ProbeProgress, VersionDiff, ViewMode,
 };
 use porthole_viewer::size::{count, size};
-use porthole_viewer::state::{Action, State};
+use porthole_viewer::state::{Action, ProbeCost, State, contents_cost};
 use std::rc::Rc;
 use yew::prelude::*;
 
@@ -29,6 +30,10 @@ pub struct CompareProps {
     pub comparison: Option<Rc<ComparisonFacts>>,
     /// Why it ended.
     pub failure: Option<Rc<ComparisonFailure>>,
+    /// What a comparison of contents costs, if they are not compared.
+    pub cost: Option<ProbeCost>,
+    /// How far it is.
+    pub contents: [Option<Rc<ProbeProgress>>; 2],
     /// A file, and how it differs.
     pub file_diff: Option<(String, Rc<VersionDiff>)>,
     /// Takes actions.
@@ -45,6 +50,8 @@ impl CompareProps {
             ignored: state.route.ignored(),
             comparison: state.comparison.clone(),
             failure: state.comparison_failure.clone(),
+            cost: contents_cost(state),
+            contents: state.contents.clone(),
             file_diff: state.file_diff.clone(),
             dispatch,
         }
@@ -155,7 +162,7 @@ fn comparison(facts: &ComparisonFacts, props: &CompareProps, shown: usize) -> Ht
             if facts.same {
                 <p class="verdict" role="status">{ "Both have the same manifest: nothing differs." }</p>
             } else {
-                { files_head(facts, layers) }
+                { files_head(facts, layers, props) }
                 if layers {
                     <h2 class="heading">{ "Layers" }</h2>
                     <table class="layers-of-both">
@@ -181,7 +188,7 @@ fn comparison(facts: &ComparisonFacts, props: &CompareProps, shown: usize) -> Ht
 }
 
 /// What the files come to, or how far they are.
-fn files_head(facts: &ComparisonFacts, layers: bool) -> Html {
+fn files_head(facts: &ComparisonFacts, layers: bool, props: &CompareProps) -> Html {
     match &facts.files {
         ComparedFiles::Reading { fetched, total } => html! {
             <p role="status" data-files="reading">
@@ -207,7 +214,8 @@ fn files_head(facts: &ComparisonFacts, layers: bool) -> Html {
                     <p class="verdict" role="status">{ "No file differs." }</p>
                 }
                 if sums.unsure > 0 {
-                    <p class="dim">{ format!("{} more files have the same size, in layers that differ: their contents are not compared here. The command below does.", count(sums.unsure)) }</p>
+                    <p class="dim" data-unsure={sums.unsure.to_string()}>{ format!("{} more files have the same size, in layers that differ.", count(sums.unsure)) }</p>
+                    { contents("Their contents are not compared yet.", props.cost, &props.contents, &props.dispatch) }
                 }
                 { for [("this image", missing_before), ("the other", missing_after)].into_iter().filter(|(_, missing)| !missing.is_empty()).map(|(which, missing)| html! {
                     <p class="finding">{ format!("Layers of {which} that were not read, or are wrong: {}", missing.iter().map(|layer| (layer + 1).to_string()).collect::<Vec<_>>().join(", ")) }</p>

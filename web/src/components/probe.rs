@@ -6,6 +6,7 @@ use porthole_viewer::protocol::{
 };
 use porthole_viewer::size::{count, size};
 use porthole_viewer::state::{Action, ProbeCost};
+use std::rc::Rc;
 use yew::prelude::*;
 
 /// What it will cost, before it starts.
@@ -43,6 +44,35 @@ pub fn switch(
             <button class={(!again).then_some("primary")} id="start-probe" disabled={!ready}>{ words }</button>
             if running { <button type="button" id="stop-probe" onclick={stop}>{ "Stop" }</button> }
         </>
+    }
+}
+
+/// What a comparison of contents costs, or how far it is. Listing a layer reads no digests of its files.
+pub fn contents(
+    words: &'static str,
+    cost: Option<ProbeCost>,
+    contents: &[Option<Rc<ProbeProgress>>; 2],
+    dispatch: &Callback<Action>,
+) -> Html {
+    let last = contents.iter().flatten().next_back();
+    let problem = last.and_then(|progress| match &progress.state {
+        ProbeState::Refused(why) => Some(why.clone()),
+        _ => progress.lost.first().map(|lost| lost.text.clone()),
+    });
+    if let Some(running) = contents.iter().flatten().find(|progress| progress.state == ProbeState::Running) {
+        return html! { <progress max={running.total.max(1).to_string()} value={running.read.to_string()} aria-label="Bytes read" /> };
+    }
+    let Some(cost) = cost else { return Html::default() };
+    let bytes = size(cost.bytes);
+    let reads = if cost.here { format!("reads {bytes}") } else { format!("fetches {bytes} once more") };
+    html! {
+        <div class="contents-cost">
+            <p class="dim">{ words }</p>
+            if let Some(problem) = problem {
+                <p class="finding" role="alert">{ bdi(&problem) }</p>
+            }
+            <button id="compare-contents" data-bytes={cost.bytes.to_string()} onclick={dispatch.reform(|_| Action::CompareContents)}>{ format!("Compare contents · {reads}") }</button>
+        </div>
     }
 }
 

@@ -1,9 +1,14 @@
 //! What could be saved: bytes that are in the image and that a container does not see, ranked and explained.
 
-use super::words::{bdi, tip};
-use porthole_viewer::protocol::{FindingLink, LayerWasteFacts, ViewMode, WasteFacts, WastedPath};
+use super::{
+    probe::contents,
+    words::{bdi, tip},
+};
+use porthole_viewer::protocol::{
+    CopiedContent, FindingLink, LayerWasteFacts, ProbeProgress, ViewMode, WasteFacts, WastedPath,
+};
 use porthole_viewer::size::{count, size};
-use porthole_viewer::state::Action;
+use porthole_viewer::state::{Action, ProbeCost};
 use std::rc::Rc;
 use yew::prelude::*;
 
@@ -12,6 +17,10 @@ use yew::prelude::*;
 pub struct WasteProps {
     /// The waste, once every layer is settled.
     pub waste: Option<Rc<WasteFacts>>,
+    /// What a comparison of contents costs, if they are not compared.
+    pub cost: Option<ProbeCost>,
+    /// How far it is.
+    pub contents: [Option<Rc<ProbeProgress>>; 2],
     /// Takes actions.
     pub dispatch: Callback<Action>,
 }
@@ -36,6 +45,9 @@ pub fn Waste(props: &WasteProps) -> Html {
             if !waste.missing.is_empty() {
                 <p class="finding">{ format!("{} of the layers are not counted: they are wrong or were not read.", waste.missing.len()) }</p>
             }
+            if !waste.compared {
+                { contents(NOT_COMPARED, props.cost, &props.contents, &props.dispatch) }
+            }
             if waste.paths.is_empty() {
                 <p>{ "A container sees every byte of every file in this image." }</p>
             } else {
@@ -50,12 +62,43 @@ pub fn Waste(props: &WasteProps) -> Html {
                     <p class="dim">{ "The command below prints all of them." }</p>
                 }
             }
+            if !waste.copies.is_empty() {
+                <h2 class="heading">{ format!("Same content at several paths · {}", count(waste.copies_total)) }</h2>
+                <p class="dim">{ "Hard links instead of copies would save these bytes." }</p>
+                <table class="copies">
+                    <thead><tr><th scope="col">{ "Paths" }</th><th scope="col" class="right">{ "Each" }</th><th scope="col" class="right">{ "To save" }</th></tr></thead>
+                    <tbody>{ for waste.copies.iter().take(COPIES).map(|copies| copied(copies, &props.dispatch)) }</tbody>
+                </table>
+            }
         </div>
+    }
+}
+
+fn copied(copies: &CopiedContent, dispatch: &Callback<Action>) -> Html {
+    let path = |path: &String| {
+        let target = FindingLink::Files { mode: ViewMode::Merged, layer: None, path: Some(path.clone()) };
+        let onclick = dispatch.reform(move |_| Action::Follow(target.clone()));
+        html! { <div><button class="plain mono" title="Show it among the files" {onclick}><bdi>{ path }</bdi></button></div> }
+    };
+    let more = copies.count.saturating_sub(NAMED as u64);
+    html! {
+        <tr data-copies={copies.count.to_string()} data-bytes={copies.bytes.to_string()}>
+            <td>{ for copies.paths.iter().take(NAMED).map(path) }
+                if more > 0 { <span class="dim">{ format!("and {} more", count(more)) }</span> }
+            </td>
+            <td class="num right">{ size(copies.bytes) }</td>
+            <td class="num right">{ size(copies.spare) }</td>
+        </tr>
     }
 }
 
 /// Rows that are drawn at most.
 const SHOWN: usize = 300;
+/// Groups of copies that are drawn at most, and paths of each.
+const COPIES: usize = 100;
+const NAMED: usize = 4;
+const NOT_COMPARED: &str = "Contents are not compared yet: a file that was written again with the same size counts as \
+    overwritten, and copies are not found.";
 
 /// Efficiency in percent with one digit, rounded down, so that 100 % means no waste.
 fn per_mille(waste: &WasteFacts) -> String {

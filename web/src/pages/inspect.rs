@@ -33,7 +33,7 @@ use crate::hooks::{
 };
 use porthole_viewer::address::{Address, Tab};
 use porthole_viewer::protocol::{RowKind, RowSort, ViewMode};
-use porthole_viewer::state::{Action, Dialog, State, command, export_wish, pinned_route, worst};
+use porthole_viewer::state::{Action, Dialog, State, command, contents_cost, export_wish, pinned_route, worst};
 use std::rc::Rc;
 use wasm_bindgen::{JsCast as _, closure::Closure};
 use web_sys::HtmlElement;
@@ -122,7 +122,7 @@ pub fn Inspect(props: &PageProps) -> Html {
                     </aside>
                 }
             </main>
-            <Foot command={command(state)} export={export_wish(state)} dispatch={dispatch.clone()} fetched={state.fetched} />
+            <Foot command={command(state)} export={export_wish(state)} cost={contents_cost(state)} contents={state.contents.clone()} dispatch={dispatch.clone()} fetched={state.fetched} />
             <p class="sr" role="status">{ progress_words(state) }</p>
         </div>
     }
@@ -147,7 +147,7 @@ fn panel(state: &Rc<State>, dispatch: &Callback<Action>) -> Html {
         Tab::Referrers => html! { <Referrers ..ReferrersProps::of(state, dispatch.clone()) /> },
         Tab::Tags => html! { <Tags ..TagsProps::of(state, dispatch.clone()) /> },
         Tab::Search => html! { <Search ..SearchProps::of(state, dispatch.clone()) /> },
-        Tab::Waste => html! { <Waste waste={state.waste.clone()} dispatch={dispatch.clone()} /> },
+        Tab::Waste => html! { <Waste waste={state.waste.clone()} cost={contents_cost(state)} contents={state.contents.clone()} dispatch={dispatch.clone()} /> },
         Tab::Wire => html! { <Wire wire={state.wire.clone()} dispatch={dispatch.clone()} /> },
         Tab::Overview => html! {
             <div class="document" tabindex="0" role="region" aria-label="Overview">

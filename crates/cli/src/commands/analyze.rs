@@ -1,13 +1,15 @@
 //! `porthole analyze`
 
-mod report;
 mod text;
 pub(super) mod thresholds;
 
 use clap::Args;
-use porthole_inspect::waste::WasteReport;
+use porthole_core::layer::LayerNumber;
+use porthole_inspect::{
+    report::{AnalysisReport, WASTED_PATHS}, waste::WasteReport};
+use serde::Serialize;
 
-use self::{report::Report, thresholds::Thresholds};
+use self::thresholds::{Check, Thresholds};
 use super::stack::{Stacked, choose};
 use crate::{argument::SourceArgument, error::Error, layers::Job, output::print_json, session::Session};
 
@@ -33,13 +35,31 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,
     /// Show this many wasted paths and groups of copies
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value_t = WASTED_PATHS)]
     top: usize,
     /// Show only the waste that one layer brought or made: its number (1 is the bottom), digest or diff_id
     #[arg(long, value_name = "N|DIGEST")]
     layer: Option<String>,
     #[command(flatten)]
     thresholds: Thresholds,
+}
+
+/// What is printed.
+#[derive(Serialize)]
+struct Report {
+    #[serde(flatten)]
+    analysis: AnalysisReport,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    thresholds: Vec<Check>,
+    #[serde(skip)]
+    only: Option<LayerNumber>,
+}
+
+impl Report {
+    /// The thresholds that are missed, in words.
+    fn failed(&self) -> Vec<String> {
+        self.thresholds.iter().filter(|check| !check.passed).map(|check| check.words.clone()).collect()
+    }
 }
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
@@ -52,7 +72,10 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let layer = arguments.layer.as_deref().map(|text| choose(&jobs, text)).transpose()?;
     let stacked = Stacked::read(session, &source, &jobs, true)?;
     let waste = WasteReport::of(&stacked.tree, image.as_ref(), &stacked.blobs(&jobs));
-    let report = Report::new(&stacked.tree, waste, layer.map(|layer| layer as u32), arguments);
+    let thresholds = arguments.thresholds.check(&waste.waste, waste.download_percent());
+    let only = layer.map(|layer| layer as u32);
+    let analysis = AnalysisReport::of(&stacked.tree, waste, arguments.top, only);
+    let report = Report { analysis, thresholds, only: only.map(LayerNumber::of_index) };
     let mut out = session.ui.out();
     if session.ui.json {
         print_json(&mut out, &report)?;

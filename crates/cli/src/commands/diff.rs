@@ -2,24 +2,26 @@
 
 mod packages;
 mod read;
-mod row;
 mod text;
-mod what;
 
 use std::{ffi::OsString, io::Write};
 
 use clap::{Args, ValueEnum};
 use porthole_contents::changes::changes;
 use porthole_core::{
-    image::{self, Image},
+    image::Image,
     path,
     tree::{Aspect, Aspects, Mode},
 };
-use porthole_inspect::compare;
+use porthole_inspect::{
+    compare,
+    report::{DifferenceRow, SeenFile},
+};
+use serde::Serialize;
 
 use self::{
+    packages::PackageRow,
     read::{Compared, Side, Trees},
-    row::Row,
 };
 use crate::{
     argument::SOURCES,
@@ -89,6 +91,19 @@ enum Level {
     Packages,
 }
 
+impl Level {
+    /// The level that a row belongs to.
+    fn of(row: &DifferenceRow<'_>) -> Self {
+        match row.kind() {
+            "manifest" => Self::Manifest,
+            "config" => Self::Config,
+            "history" => Self::History,
+            "file" => Self::Files,
+            _ => Self::Layers,
+        }
+    }
+}
+
 /// Aspects of files that may be left out.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Ignored {
@@ -147,7 +162,8 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
                 return Ok(());
             };
             (shared, same_files) = (diff.layers.shared, diff.layers.same_files);
-            rows = documents(arguments, &diff, a, b);
+            rows = DifferenceRow::of_documents(&diff, a, b);
+            rows.retain(|row| arguments.wants(Level::of(row)));
         }
         _ if arguments.only.iter().any(|level| !matches!(level, Level::Files | Level::Packages)) => {
             return Err(Error::usage("a bare layer has only files and packages to compare"));
@@ -156,8 +172,8 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     }
     let mut out = session.ui.out();
     let mut writer = Writer { out: &mut out, session, differences: 0, heading: None };
-    for row in &rows {
-        writer.write(row)?;
+    for row in rows {
+        writer.write(&Row::Difference(row))?;
     }
     if !same_files && arguments.reads(before.is_archives() && after.is_archives()) {
         // Print the known differences before anything is downloaded.
@@ -196,23 +212,28 @@ impl Input {
     }
 }
 
-/// What the documents tell, as far as it was asked for.
-fn documents<'i>(arguments: &Arguments, diff: &image::diff::Diff, before: &'i Image, after: &'i Image) -> Vec<Row<'i>> {
-    let mut rows = Vec::new();
-    if arguments.wants(Level::Manifest) {
-        rows.extend(diff.manifest.iter().map(|change| Row::setting("manifest", change)));
+/// One line.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Row<'r> {
+    Difference(DifferenceRow<'r>),
+    Package(Box<PackageRow<'r>>),
+}
+
+impl Row<'_> {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Difference(row) => row.kind(),
+            Self::Package(row) => row.kind,
+        }
     }
-    if arguments.wants(Level::Config) {
-        rows.extend(diff.config.iter().map(|change| Row::setting("config", change)));
+
+    fn is_difference(&self) -> bool {
+        match self {
+            Self::Difference(row) => row.is_difference(),
+            Self::Package(_) => true,
+        }
     }
-    if arguments.wants(Level::History) {
-        rows.extend(diff.history.iter().map(|change| Row::history(change, before, after)));
-    }
-    if arguments.wants(Level::Layers) && diff.layers.differ() {
-        rows.push(Row::layers(&diff.layers));
-        rows.extend(diff.layers.pairs.iter().map(|pair| Row::layer(pair, before, after)));
-    }
-    rows
 }
 
 /// What only the layers tell.
@@ -230,7 +251,7 @@ fn layers(
     if compared.packages {
         let [before, after] = &trees.inventories();
         for change in &changes(before, after) {
-            writer.write(&Row::Package(Box::new(packages::PackageRow::of(change, [before, after]))))?;
+            writer.write(&Row::Package(Box::new(PackageRow::of(change, [before, after]))))?;
         }
     }
     if arguments.wants(Level::Files) {
@@ -259,10 +280,10 @@ fn files(
     let views = (a.view(Mode::Merged), b.view(Mode::Merged));
     for found in &compared.differences {
         let seen = (
-            found.before.and_then(|node| row::Seen::of(&views.0, node)),
-            found.after.and_then(|node| row::Seen::of(&views.1, node)),
+            found.before.and_then(|node| SeenFile::of(&views.0, node, true)),
+            found.after.and_then(|node| SeenFile::of(&views.1, node, true)),
         );
-        writer.write(&Row::file(found, &seen))?;
+        writer.write(&Row::Difference(DifferenceRow::file(found, &seen)))?;
     }
     Ok(())
 }

@@ -1,16 +1,15 @@
 //! `porthole inspect`
 
-pub(super) mod report;
 mod text;
 
 use std::io::Write;
 
 use clap::Args;
-use porthole_inspect::{overview::Overview, waste::WasteReport};
+use porthole_inspect::{overview::Overview, report::OverviewReport, waste::WasteReport};
 
 use super::stack::Stacked;
 use crate::{
-    argument::SourceArgument, error::Error, layers::Job, output::print_json, session::Session, source::Source,
+    argument::SourceArgument, error::Error, layers::Job, output::print_json, session::Session, source::{Source, Spec},
 };
 
 /// Show an image: digests, platforms, layers, sizes, configuration and history
@@ -48,7 +47,11 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         let waste = WasteReport::of(&stacked.tree, Some(&resolved.image), &blobs);
         overview.add_layers(&stacked.tree, &blobs, &waste);
     }
-    let report = report::Report::of(&spec, &resolved, overview);
+    let reference = match &spec {
+        Spec::Registry(reference) => Some(reference),
+        _ => None,
+    };
+    let report = OverviewReport::of(reference, &resolved, overview);
     let mut out = session.ui.out();
     if session.ui.json {
         print_json(&mut out, &report)?;

@@ -1,6 +1,5 @@
 //! `porthole search`
 
-mod row;
 mod sink;
 
 use std::io::Write;
@@ -8,14 +7,16 @@ use std::io::Write;
 use clap::Args;
 use porthole_core::{
     layer::LayerNumber,
+    path,
     tree::{ContentFates, FileTree},
 };
 use porthole_inspect::{
+    report::SearchRow,
     search::{ContentHit, ContentSearch, HELD_HITS, LayerHits, PathGlob, PatternKind, PatternOptions, SearchPattern},
     stack::LayerStack,
 };
 
-use self::{row::Row, sink::Sink};
+use self::sink::Sink;
 use super::stack::{choose, end};
 use crate::{
     argument::SourceArgument,
@@ -107,7 +108,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         let hits = &hits[..hits.len().min(most - printed)];
         for hit in hits {
             match session.ui.json {
-                true => print_json(&mut out, &Row::of_hit(job.number(), hit))?,
+                true => print_json(&mut out, &SearchRow::of_hit(job.number(), hit))?,
                 false => print_hit(&mut out, session, job.number(), hit)?,
             }
         }
@@ -180,10 +181,10 @@ fn read(
 
 impl Found {
     /// A row for each file, bottom layer first; with what became of it if all layers are known.
-    fn files(&self, whole: bool) -> Vec<Row> {
+    fn files(&self, whole: bool) -> Vec<SearchRow> {
         let files = || self.layers.iter().flat_map(|(layer, hits)| hits.files.iter().map(move |file| (*layer, file)));
         let fates = whole.then(|| ContentFates::of(&self.tree, files().map(|(layer, file)| (layer, file.content))));
-        let row = |(layer, file): (u32, _)| Row::of_file(layer, file, fates.as_ref());
+        let row = |(layer, file): (u32, _)| SearchRow::of_file(layer, file, fates.as_ref());
         files().map(row).collect()
     }
 
@@ -195,12 +196,12 @@ impl Found {
         self.layers.iter().map(|(_, hits)| of(hits)).sum()
     }
 
-    fn end(&self, printed: usize) -> Row {
-        Row::of_end(self.layers.iter().map(|(_, hits)| hits), printed as u64)
+    fn end(&self, printed: usize) -> SearchRow {
+        SearchRow::of_end(self.layers.iter().map(|(_, hits)| hits), printed as u64)
     }
 
     /// The sums, and the files that no container sees, unless their rows said so.
-    fn note(&self, session: &Session<'_>, rows: &[Row], printed: Option<usize>, said: bool) {
+    fn note(&self, session: &Session<'_>, rows: &[SearchRow], printed: Option<usize>, said: bool) {
         if session.ui.json {
             return;
         }
@@ -235,7 +236,7 @@ fn print_hit(out: &mut impl Write, session: &Session<'_>, layer: LayerNumber, hi
     let line = &hit.line;
     let (before, rest) = line.text.split_at(line.range.start);
     let (matched, after) = rest.split_at(line.range.len());
-    let place = session.ui.paint(Style::Faint, &format!("{layer}:{}:{}:", row::shown(&hit.path), line.number));
+    let place = session.ui.paint(Style::Faint, &format!("{layer}:{}:{}:", path::escape(&hit.path), line.number));
     let matched = if matched.is_empty() { String::new() } else { session.ui.paint(Style::Bad, &safe_line(matched)) };
     let mark = |cut: bool| if cut { "…" } else { "" };
     let (start, end) = (mark(line.cut.0), mark(line.cut.1));

@@ -32,18 +32,27 @@ impl Digests {
 
     /// Stores the digest of a version. Ignored once the records take 4 GiB.
     pub(super) fn set(&mut self, version: u32, digest: Digest) {
-        let place = self.records.len() as u64;
-        let end = place + 1 + digest.as_bytes().len() as u64;
-        if end > u64::from(NONE) {
+        let place = self.add(digest);
+        if place == NONE {
             return;
         }
         let version = version as usize;
         if self.places.len() <= version {
             self.places.resize(version + 1, NONE);
         }
-        self.places[version] = place as u32;
+        self.places[version] = place;
+    }
+
+    /// Stores a digest, and returns the start of its record; `NONE` once the records take 4 GiB.
+    pub(super) fn add(&mut self, digest: Digest) -> u32 {
+        let place = self.records.len() as u64;
+        let end = place + 1 + digest.as_bytes().len() as u64;
+        if end > u64::from(NONE) {
+            return NONE;
+        }
         self.records.push(digest.algorithm() as u8);
         self.records.extend_from_slice(digest.as_bytes());
+        place as u32
     }
 
     /// Detaches the record of a version that is about to be replaced, and returns its start.

@@ -51,6 +51,8 @@ pub struct ContentSearch {
     room: usize,
     hits: Vec<ContentHit>,
     found: LayerHits,
+    /// Files that were taken.
+    taken: u64,
     file: Option<FileHits>,
 }
 
@@ -58,7 +60,7 @@ impl ContentSearch {
     /// A search in the files that fit `glob`. Of its hits, `most` are held; the others are counted.
     pub fn new(pattern: &SearchPattern, glob: Option<PathGlob>, most: usize) -> Self {
         let search = LineSearch::new(pattern);
-        Self { search, glob, room: most, hits: Vec::new(), found: LayerHits::default(), file: None }
+        Self { search, glob, room: most, hits: Vec::new(), found: LayerHits::default(), taken: 0, file: None }
     }
 
     /// Starts with an entry. Returns whether its data is wanted.
@@ -99,6 +101,12 @@ impl ContentSearch {
         std::mem::take(&mut self.hits)
     }
 
+    /// The files whose search ended since this was called last. [`finish`](Self::finish) returns the others.
+    pub fn take_files(&mut self) -> Vec<FileHits> {
+        self.taken += self.found.files.len() as u64;
+        std::mem::take(&mut self.found.files)
+    }
+
     /// Matching lines so far, those of the file that is being searched included.
     pub fn lines(&self) -> u64 {
         self.found.lines + self.file.as_ref().map_or(0, |file| file.lines)
@@ -106,7 +114,7 @@ impl ContentSearch {
 
     /// Files with matching lines so far.
     pub fn files(&self) -> u64 {
-        self.found.files.len() as u64 + u64::from(self.file.as_ref().is_some_and(|file| file.lines > 0))
+        self.taken + self.found.files.len() as u64 + u64::from(self.file.as_ref().is_some_and(|file| file.lines > 0))
     }
 
     /// Files that were searched so far, and their bytes.

@@ -6,7 +6,7 @@ use crate::{
     protocol::{Event, LayerState, MapWish, Sizes},
     treemap, waste,
 };
-use porthole_core::{path, seek::Offsets, tree::Mode};
+use porthole_core::{digest::Digest, path, seek::Offsets, tree::Mode};
 use porthole_inspect::{
     findings,
     waste::{LayerBlob, WasteReport},
@@ -16,6 +16,13 @@ impl Look {
     /// Wants the waste as soon as every layer is settled.
     pub(crate) fn want_waste(&mut self) {
         self.waste_due = true;
+    }
+
+    /// Takes digests of contents, by layer and by where their data starts in its archive; what depends on them is sent again.
+    pub(crate) fn learn_contents(&mut self, digest: impl Fn(u32, u64) -> Option<Digest>) {
+        let Some(body) = &mut self.body else { return };
+        body.stack.learn_contents(digest);
+        (self.survey_due, self.waste_due) = (!self.hidden, !self.hidden);
     }
 
     /// Sends a map of the files that a view shows.
@@ -50,6 +57,7 @@ impl Look {
         let missing = body.missing();
         let tree = body.stack.tree();
         let facts = &mut body.overview;
+        facts.findings.truncate(body.stated);
         facts.findings.extend(findings::of_layers(tree, report).iter().map(overview::finding));
         facts.missing = missing;
         facts.sizes = Sizes {
@@ -71,11 +79,12 @@ impl LookBody {
     }
 
     /// The waste of the layers as they are stacked.
-    fn waste(&self) -> WasteReport {
+    pub(crate) fn waste(&self) -> WasteReport {
         WasteReport::of(self.stack.tree(), Some(&self.resolved.image), &self.blobs())
     }
 
-    fn blobs(&self) -> Vec<LayerBlob> {
+    /// The blobs of the layers, for figures.
+    pub(crate) fn blobs(&self) -> Vec<LayerBlob> {
         let blob = |(number, layer): (usize, &porthole_core::image::Layer)| {
             let progress = self.layers.get(number);
             let uncompressed = progress.map_or(0, |progress| progress.uncompressed);

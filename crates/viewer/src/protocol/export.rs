@@ -7,6 +7,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExportWish {
+    /// `inspect --full`.
+    Overview,
+    /// `analyze`.
+    Waste,
+    /// `diff`.
+    Comparison,
+    /// `search`.
+    Search,
     /// `ls`: the files of a view, or those at and below an escaped path.
     Files(Box<FileView>, Option<String>),
     /// `manifest` or `config`: a document, byte for byte.

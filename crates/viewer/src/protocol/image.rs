@@ -64,6 +64,8 @@ pub struct ImageLayer {
     pub size: u64,
     /// Media type that its descriptor states.
     pub media_type: String,
+    /// It is an archive, as a layer of an image is.
+    pub archive: bool,
     /// What made it.
     pub instruction: Option<InstructionLine>,
 }

@@ -13,6 +13,10 @@ pub enum ProbeWish {
     Packages,
     /// Private keys, tokens, passwords.
     Secrets,
+    /// Digests of all files, by which contents are compared.
+    Digests,
+    /// Those of the image that it is compared with.
+    OtherDigests,
 }
 
 impl ProbeWish {
@@ -22,6 +26,8 @@ impl ProbeWish {
             Self::Search(_) => ProbeKind::Search,
             Self::Packages => ProbeKind::Packages,
             Self::Secrets => ProbeKind::Secrets,
+            Self::Digests => ProbeKind::Digests,
+            Self::OtherDigests => ProbeKind::OtherDigests,
         }
     }
 }
@@ -36,6 +42,10 @@ pub enum ProbeKind {
     Packages,
     /// Keys, tokens and passwords.
     Secrets,
+    /// Digests of files.
+    Digests,
+    /// Those of the image that it is compared with.
+    OtherDigests,
 }
 
 /// Which lines are searched for, as `porthole search` takes it.

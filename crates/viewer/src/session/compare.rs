@@ -11,7 +11,8 @@ use crate::{
     overview,
     pool::Pool,
     protocol::{
-        ComparedFiles, ComparisonFacts, ComparisonFailure, Event, FailureNotice, FileView, LayerState, VersionDiff,
+        ComparedFiles, ComparisonFacts, ComparisonFailure, Event, FailureNotice, FileView, LayerState, ProbeKind,
+        VersionDiff,
     },
     summary,
 };
@@ -44,9 +45,9 @@ pub(super) struct CompareWish {
 
 /// A comparison whose second look is still there.
 pub(super) struct KeptComparison {
-    wish: CompareWish,
+    pub(super) wish: CompareWish,
     /// Bytes that were fetched for its files. `None`: its files are not compared.
-    fetched: Option<u64>,
+    pub(super) fetched: Option<u64>,
 }
 
 impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
@@ -78,6 +79,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         let begun = {
             let mut desk = self.desk.borrow_mut();
             desk.compared = None;
+            desk.probes.remove(&ProbeKind::OtherDigests);
             match desk.other.take() {
                 Some(other) => desk.roster.cancel_look(other.number),
                 None => Vec::new(),
@@ -98,7 +100,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     }
 
     /// Compares the same images, with something else left out.
-    fn compare_again(&self) {
+    pub(super) fn compare_again(&self) {
         let kept = self.desk.borrow().compared.as_ref().map(|kept| (kept.wish.clone(), kept.fetched));
         let Some((wish, fetched)) = kept else { return };
         let Some((mut facts, diff)) = self.compare_documents(&wish) else { return };
@@ -277,7 +279,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         self.desk.borrow().other.as_ref().is_none_or(Look::is_settled)
     }
 
-    async fn wait_for(&self, reached: impl Fn(&super::Desk) -> bool) {
+    pub(super) async fn wait_for(&self, reached: impl Fn(&super::Desk) -> bool) {
         while !reached(&self.desk.borrow()) {
             self.registry.transport().sleep(PULSE).await;
         }
@@ -301,7 +303,7 @@ impl CompareWish {
 }
 
 /// The verified layer of an image that unpacks to the same as a layer of another image.
-fn verified_twin(body: &LookBody, layer: &Layer) -> Option<u32> {
+pub(super) fn verified_twin(body: &LookBody, layer: &Layer) -> Option<u32> {
     let same = |own: &&Layer| {
         own.descriptor.digest == layer.descriptor.digest || layer.diff_id.is_some() && own.diff_id == layer.diff_id
     };

@@ -1,6 +1,6 @@
 //! Saving what a command line prints about the image of the look.
 
-use super::{Errand, Front, SavedFile, Session, Work};
+use super::{Errand, Front, SavedFile, Session, Work, reports};
 use crate::{
     listing,
     look::LookBody,
@@ -30,14 +30,14 @@ use serde_json::ser::CompactFormatter;
 use std::io::{self, Write};
 
 /// A file that is being written.
-struct Lines<F> {
+pub(super) struct Lines<F> {
     file: F,
     buffer: Vec<u8>,
 }
 
 impl<F: SavedFile> Lines<F> {
     /// Writes a value on a line of its own, as the command line does with `--json`.
-    fn line(&mut self, value: &impl Serialize) -> io::Result<()> {
+    pub(super) fn line(&mut self, value: &impl Serialize) -> io::Result<()> {
         write_json(&mut *self, value, CompactFormatter)?;
         self.write_all(b"\n")
     }
@@ -77,7 +77,9 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
 
     pub(super) async fn save_export(&self, look: u32, wish: ExportWish) {
         let mut lines = Lines { file: self.front.save(), buffer: Vec::with_capacity(PIECE) };
+        let known = self.know_for(look, &wish).await;
         let written = match &wish {
+            _ if known.is_err() => known,
             ExportWish::Referrers => self.write_referrers(look, &mut lines).await,
             ExportWish::Names(list) => self.write_names(*list, &mut lines),
             wish => self.write_export(look, wish, &mut lines),
@@ -94,6 +96,16 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             desk.look.as_ref().filter(|of| of.number == look).and_then(|look| look.body.as_ref()).ok_or(ENDED)?;
         let probe = |kind| desk.probes.get(&kind).ok_or(ENDED);
         let written = match wish {
+            ExportWish::Overview => reports::write_overview(body, out),
+            ExportWish::Waste => reports::write_waste(body, out),
+            ExportWish::Comparison => {
+                let compared = desk.compared.as_ref().ok_or(ENDED)?;
+                let other = desk.other.as_ref().and_then(|other| other.body.as_ref()).ok_or(ENDED)?;
+                reports::write_comparison([body, other], compared, out)
+            }
+            ExportWish::Search => {
+                probe(ProbeKind::Search)?.search_rows(body).iter().try_for_each(|row| out.line(row))
+            }
             ExportWish::Files(view, path) => write_files(body, view, path.as_deref(), out),
             ExportWish::Document(step) => out.write_all(document(body, *step)),
             ExportWish::Packages(query) => write_packages(body, probe(ProbeKind::Packages)?.packages(), query, out),
@@ -223,6 +235,10 @@ fn write_bill<F: SavedFile>(
 
 fn file_name(wish: &ExportWish) -> &'static str {
     match wish {
+        ExportWish::Overview => "inspect.json",
+        ExportWish::Waste => "analyze.json",
+        ExportWish::Comparison => "diff.jsonl",
+        ExportWish::Search => "search.jsonl",
         ExportWish::Files(..) => "ls.jsonl",
         ExportWish::Document(ProofStep::Config) => "config.json",
         ExportWish::Document(_) => "manifest.json",

@@ -6,6 +6,7 @@
 use super::{Front, Session};
 use crate::{
     layer::{LayerFindings, WorkerOrder, WorkerReport},
+    hits::{self, HitList},
     listing,
     look::{Access, LookBody},
     pace::Pace,
@@ -20,11 +21,13 @@ use crate::{
 };
 use porthole_contents::report::SecretReport;
 use porthole_core::{
+    digest::Digest,
     image::Layer,
+    layer::LayerNumber,
     path,
     tree::{ContentFate, ContentFates, Mode, View},
 };
-use porthole_inspect::{layer::BlobIdentity, search::HELD_HITS};
+use porthole_inspect::{layer::BlobIdentity, report::SearchRow, search::HELD_HITS};
 use porthole_registry::transport::{Environment, Transport};
 use std::{
     collections::{BTreeMap, HashMap, hash_map::Entry},
@@ -41,6 +44,10 @@ pub(super) struct ProbeRun {
     twins: BTreeMap<u32, Vec<u32>>,
     packages: PackageList,
     secrets: SecretList,
+    hits: HitList,
+    digests: BTreeMap<u32, HashMap<u64, [u8; 32]>>,
+    /// They were given to the tree.
+    learnt: bool,
     /// Bytes that the look counts as fetched.
     counted: u64,
     /// Something was found since the fates were sent.
@@ -68,11 +75,9 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         self.cancel_probe(kind);
         let (look, layers) = {
             let mut desk = self.desk.borrow_mut();
-            let Some((look, body)) = desk.look.as_ref().and_then(|look| Some((look.number, look.body.as_ref()?)))
-            else {
-                return;
-            };
-            let mut probe = ProbeRun::new(look, run, wish, body);
+            let Some((look, body)) = desk.probed(kind) else { return };
+            let known = |layer: &Layer| kind == ProbeKind::OtherDigests && desk.twin_of_other(layer).is_some();
+            let mut probe = ProbeRun::new(look, run, wish, body, known);
             probe.end_if_done();
             let mut layers: Vec<u32> = probe.layers.keys().filter(|layer| !probe.is_twin(**layer)).copied().collect();
             // The configuration first: it takes no time.
@@ -185,6 +190,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 // What was found comes before the word that all of it is there.
                 self.judge_probes();
                 self.tell_probe(kind, true);
+                self.turn_soon();
             }
             _ => {}
         }
@@ -250,7 +256,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
 }
 
 impl ProbeRun {
-    fn new(look: u32, run: u32, wish: ProbeWish, body: &LookBody) -> Self {
+    /// A probe of the layers of an image that are not `known`.
+    fn new(look: u32, run: u32, wish: ProbeWish, body: &LookBody, known: impl Fn(&Layer) -> bool) -> Self {
         let mut skipped = Vec::new();
         let mut layers = BTreeMap::new();
         let mut total = 0;
@@ -258,7 +265,7 @@ impl ProbeRun {
         if wish.kind() == ProbeKind::Secrets && body.resolved.image.is_image() {
             layers.insert(CONFIG, ProbedLayer::default());
         }
-        for layer in &body.resolved.image.layers {
+        for layer in body.resolved.image.layers.iter().filter(|layer| !known(layer)) {
             match unreadable(body, layer) {
                 Some(why) => skipped.push((layer.index, why.to_owned())),
                 None => {
@@ -286,9 +293,22 @@ impl ProbeRun {
             sums: ProbeSums::default(),
             held: 0,
         };
-        let (told, judged) = (Pace::default(), Pace::default());
-        let (packages, secrets) = (PackageList::default(), SecretList::default());
-        Self { look, wish, progress, layers, twins, packages, secrets, counted: 0, stale: false, told, judged }
+        Self {
+            look,
+            wish,
+            progress,
+            layers,
+            twins,
+            packages: PackageList::default(),
+            secrets: SecretList::default(),
+            hits: HitList::default(),
+            digests: BTreeMap::new(),
+            learnt: false,
+            counted: 0,
+            stale: false,
+            told: Pace::default(),
+            judged: Pace::default(),
+        }
     }
 
     fn is_twin(&self, layer: u32) -> bool {
@@ -309,10 +329,14 @@ impl ProbeRun {
         if self.progress.kind == ProbeKind::Packages {
             return self.packages.add(layer, found.databases, found.unread);
         }
+        if !found.digests.is_empty() {
+            return self.digests.entry(layer).or_default().extend(found.digests);
+        }
         let room = usize::try_from(room).unwrap_or(usize::MAX);
         let (look, run) = (self.look, self.progress.run);
-        let (mut hits, mut secrets, mut config) = (found.hits, found.secrets, found.config);
-        hits.truncate(room);
+        let hits: Vec<_> = found.hits.iter().take(room).map(hits::shown).collect();
+        let (mut secrets, mut config) = (found.secrets, found.config);
+        self.hits.add(layer, found.hits, found.files);
         secrets.truncate(room);
         config.truncate(room);
         of.held += (hits.len() + secrets.len() + config.len()) as u64;
@@ -356,6 +380,8 @@ impl ProbeRun {
         self.progress.lost.push(LostPart { layer: Some(layer).filter(|layer| *layer != CONFIG), text });
         self.packages.lose(layer);
         self.secrets.lose(layer);
+        self.hits.lose(layer);
+        self.digests.remove(&layer);
         self.stale = true;
         self.end_if_done();
     }
@@ -391,7 +417,46 @@ impl ProbeRun {
                 self.packages.take_stock(body.stack.tree(), count, place);
                 out.push(self.shown_packages());
             }
+            ProbeKind::Digests | ProbeKind::OtherDigests => {}
         }
+    }
+
+    /// How the probe ended. `None`: it has not.
+    pub(super) fn outcome(&self) -> Option<Result<(), String>> {
+        let lost = self.progress.lost.first().map(|lost| match lost.layer {
+            Some(layer) => format!("layer {}: {}", LayerNumber::of_index(layer), lost.text),
+            None => lost.text.clone(),
+        });
+        match &self.progress.state {
+            ProbeState::Running => None,
+            ProbeState::Done => Some(lost.map_or(Ok(()), Err)),
+            ProbeState::Stopped => Some(Err("it was stopped".into())),
+            ProbeState::Refused(why) => Some(Err(why.clone())),
+        }
+    }
+
+    /// Whether its digests are complete and were given to no tree; from now on they were.
+    pub(super) fn take_learnt(&mut self) -> bool {
+        let digests = matches!(self.progress.kind, ProbeKind::Digests | ProbeKind::OtherDigests);
+        digests && self.outcome() == Some(Ok(())) && !std::mem::replace(&mut self.learnt, true)
+    }
+
+    /// Whether its digests were given to a tree.
+    pub(super) fn is_learnt(&self) -> bool {
+        self.learnt
+    }
+
+    /// The digest of a content, as far as the layers are read.
+    pub(super) fn digest(&self, layer: u32, content: u64) -> Option<Digest> {
+        let digest = self.digests.get(&layer)?.get(&content)?;
+        Some(Digest::of_sha256_value(digest))
+    }
+
+    /// The lines that match, as the command line prints them.
+    pub(super) fn search_rows(&self, body: &LookBody) -> Vec<SearchRow> {
+        let sums = self.layers.iter().filter(|(layer, _)| **layer != CONFIG).map(|(layer, of)| (*layer, of.sums));
+        let place = |layer, content, path: &str| place(body, layer, content, path);
+        self.hits.rows(body.stack.tree(), &sums.collect::<Vec<_>>(), place)
     }
 
     /// The packages that were read.

@@ -35,6 +35,7 @@ impl State {
         let Some(with) = self.route.with.clone() else {
             if self.asked_comparison.take().is_some() {
                 (self.comparison, self.comparison_failure, self.file_diff) = (None, None, None);
+                self.contents[1] = None;
                 effects.push(Effect::Send(Command::EndCompare));
             }
             return;
@@ -48,6 +49,7 @@ impl State {
             let same = |asked: &AskedComparison| (&asked.with, &asked.platform) == (&wanted.with, &wanted.platform);
             if !self.asked_comparison.as_ref().is_some_and(same) {
                 (self.comparison, self.file_diff) = (None, None);
+                self.contents[1] = None;
             }
             self.comparison_failure = None;
             let AskedComparison { with: reference, platform, ignore, .. } = wanted.clone();

@@ -1,9 +1,9 @@
 //! Addresses and commands that show the same elsewhere.
 
-use super::State;
+use super::{ProbeCost, State};
 use crate::address::{Address, Tab};
 use crate::protocol::{
-    DocumentText, ExportWish, LayerState, NameList, NameState, NameWindow, PackageQuery, ProbeKind, ProbeProgress,
+    ComparedFiles, DocumentText, ExportWish, LayerRelation, LayerState, NameList, NameState, NameWindow, PackageQuery, ProbeKind, ProbeProgress,
     ProbeState, ProofStep, SearchQuery, ShownConfidence, ViewMode,
 };
 use crate::router::GIVEN;
@@ -37,7 +37,23 @@ pub fn export_wish(state: &State) -> Option<ExportWish> {
     // A command line lists nothing of an image of which a layer is wrong.
     let whole = || state.settled && state.layers.iter().all(|layer| layer.state == LayerState::Verified);
     let read = |progress: &Option<_>| progress.as_deref().is_some_and(is_whole) && whole();
+    // The blobs of an artifact are not unpacked.
+    let archives = state.layers.len() == image.layers.len() && image.layers.iter().all(|layer| layer.archive);
     match (state.route.tab, state.route.view) {
+        (Tab::Overview, _) if whole() || !archives => Some(ExportWish::Overview),
+        (Tab::Waste, _) if whole() => Some(ExportWish::Waste),
+        (Tab::Compare, _) => match &state.comparison.as_ref()?.files {
+            ComparedFiles::Reading { .. } => None,
+            ComparedFiles::Nothing => Some(ExportWish::Comparison),
+            ComparedFiles::Done { missing_before, missing_after, .. } => {
+                let all = missing_before.is_empty() && missing_after.is_empty();
+                (all && whole()).then_some(ExportWish::Comparison)
+            }
+        },
+        (Tab::Search, _) => {
+            let found = state.search.as_ref().filter(|_| state.searched.as_ref() == Some(&state.route.search))?;
+            read(&found.progress).then_some(ExportWish::Search)
+        }
         (Tab::Files, ViewMode::Merged) if state.selected_file().is_some() => None,
         (Tab::Files, ViewMode::UpTo) => None,
         (Tab::Files, _) if whole() => {
@@ -65,9 +81,42 @@ pub fn export_wish(state: &State) -> Option<ExportWish> {
     }
 }
 
-/// Whether a probe found all that there is, and kept it.
+/// What is read before that is saved, because the command compares contents: bytes of layers at most. `None`: nothing.
+pub fn export_cost(state: &State, wish: &ExportWish) -> Option<ProbeCost> {
+    let known = |progress: &Option<Rc<ProbeProgress>>| progress.as_deref().is_some_and(is_whole);
+    let [own, other] = &state.contents;
+    let mut cost = state.probe_cost()?;
+    if known(own) {
+        (cost.layers, cost.bytes) = (0, 0);
+    }
+    match wish {
+        ExportWish::Overview if !state.image_layers().iter().all(|layer| layer.archive) => return None,
+        ExportWish::Overview | ExportWish::Waste => {}
+        ExportWish::Comparison => {
+            let facts = state.comparison.as_ref()?;
+            let contents = !state.route.ignored().iter().any(|name| name == "content");
+            if !contents || !matches!(facts.files, ComparedFiles::Done { .. }) {
+                return None;
+            }
+            let added = facts.layers.iter().filter(|pair| pair.relation == LayerRelation::Added && !known(other));
+            for layer in added.filter_map(|pair| pair.after.as_ref()) {
+                (cost.layers, cost.bytes) = (cost.layers + 1, cost.bytes + layer.size);
+            }
+        }
+        _ => return None,
+    }
+    (cost.layers > 0).then_some(cost)
+}
+
+/// What must be read to compare contents in the open view. `None`: nothing, or the view compares none.
+pub fn contents_cost(state: &State) -> Option<ProbeCost> {
+    export_wish(state).and_then(|wish| export_cost(state, &wish))
+}
+
+/// Whether a probe found all that there is, and kept it. Of the lines that a search finds, the command line prints no more.
 fn is_whole(progress: &ProbeProgress) -> bool {
-    let kept = progress.kind == ProbeKind::Packages || progress.held == progress.sums.found;
+    let counted = matches!(progress.kind, ProbeKind::Secrets);
+    let kept = !counted || progress.held == progress.sums.found;
     progress.state == ProbeState::Done && progress.lost.is_empty() && kept
 }
 

@@ -122,6 +122,7 @@ impl State {
         if query.pattern.is_empty() || self.image.is_none() {
             return;
         }
+        self.searched = Some(query.clone());
         self.push(Address { tab: Tab::Search, search: query.clone(), ..self.route.clone() }, effects);
         self.runs += 1;
         self.search = Some(Rc::new(ProbedRows::new(self.runs)));
@@ -202,6 +203,8 @@ impl State {
                         packages.progress = Some(Rc::from(progress));
                     }
                 }),
+                ProbeKind::Digests => self.contents[0] = Some(Rc::from(progress)),
+                ProbeKind::OtherDigests => self.contents[1] = Some(Rc::from(progress)),
             },
             Event::Hits { run, layer, hits, .. } => {
                 with_run(&mut self.search, run, |found: &mut ProbedRows<SearchHit>| {
@@ -211,7 +214,7 @@ impl State {
             Event::Fates { kind, run, fates, .. } => match kind {
                 ProbeKind::Search => with_run(&mut self.search, run, |found| found.judge(fates)),
                 ProbeKind::Secrets => self.change_secrets(run, |secrets| secrets.files.judge(fates)),
-                ProbeKind::Packages => {}
+                ProbeKind::Packages | ProbeKind::Digests | ProbeKind::OtherDigests => {}
             },
             Event::Secrets { run, layer, secrets: rows, unread, .. } => self.change_secrets(run, |secrets| {
                 secrets.files.layers.entry(layer).or_default().push(Rc::new(rows));

@@ -122,6 +122,8 @@ pub enum Action {
     Recent(RecentAction),
     /// Something about tags or repositories.
     Names(NameAction),
+    /// Read contents for their digests, and compare by them.
+    CompareContents,
     /// Save what the command line prints.
     Export(ExportWish),
     /// Open a dialog, or close it.
@@ -332,6 +334,10 @@ impl State {
             Action::MapSize(width, height) => self.map_size = Some((width, height)),
             Action::Recent(action) => self.act_on_recent(action, &mut effects),
             Action::Names(action) => self.act_on_names(action, &mut effects),
+            Action::CompareContents => {
+                let other = self.route.tab == Tab::Compare;
+                effects.push(Effect::Send(Command::CompareContents { other }));
+            }
             Action::Export(wish) => {
                 self.notice = None;
                 effects.push(Effect::Send(Command::Export { wish }));

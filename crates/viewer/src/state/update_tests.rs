@@ -12,6 +12,7 @@ fn layer(index: u32, digest: &str) -> ImageLayer {
         diff_id: None,
         size: 100,
         media_type: "application/vnd.oci.image.layer.v1.tar+gzip".into(),
+        archive: true,
         instruction: None,
     }
 }

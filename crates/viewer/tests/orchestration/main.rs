@@ -15,6 +15,7 @@ mod overview;
 mod packages;
 mod prepared;
 mod relay;
+mod reports;
 mod search;
 mod secrets;
 mod shelf;

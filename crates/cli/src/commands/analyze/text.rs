@@ -2,12 +2,10 @@
 
 use std::io::Write;
 
-use porthole_core::{image::instruction, layer::LayerNumber};
+use porthole_core::image::instruction;
+use porthole_inspect::report::{AnalysisReport, AnalyzedLayer, AnalyzedPath, CausedWaste};
 
-use super::{
-    report::{LayerReport, Path, Report, Wastes},
-    thresholds::rounded_down,
-};
+use super::{Report, thresholds::rounded_down};
 use crate::{
     error::Error,
     ui::{Style, Ui, safe, size},
@@ -17,17 +15,18 @@ use crate::{
 const NAMED: usize = 4;
 
 pub(super) fn print(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<(), Error> {
+    let analysis = &report.analysis;
     if report.only.is_none() {
-        figures(out, ui, report)?;
+        figures(out, ui, analysis)?;
         writeln!(out)?;
     }
     layers(out, ui, report)?;
-    wasted(out, ui, report)?;
-    copies(out, ui, report)?;
+    wasted(out, ui, analysis)?;
+    copies(out, ui, analysis)?;
     thresholds(out, ui, report)
 }
 
-fn figures(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<(), Error> {
+fn figures(out: &mut impl Write, ui: &Ui, report: &AnalysisReport) -> Result<(), Error> {
     let wasted = format!(
         "{}, about {} of the download ({:.1} %)",
         size(report.wasted.bytes),
@@ -50,11 +49,11 @@ fn figures(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<(), Error> 
 fn layers(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<(), Error> {
     let head = format!("{:>3}  {:>9}  {:>9}  {:>9}  {}", "", "download", "files", "wasted", "wastes");
     writeln!(out, "{}\n{}", ui.paint(Style::Faint, "Layers, bottom first"), ui.paint(Style::Faint, &head))?;
-    for layer in &report.layers {
-        if report.only.is_some_and(|only| LayerNumber::of_index(only) != layer.layer) {
+    for layer in &report.analysis.layers {
+        if report.only.is_some_and(|only| only != layer.layer) {
             continue;
         }
-        let LayerReport { layer: number, download, files, wasted, wastes, created_by, .. } = layer;
+        let AnalyzedLayer { layer: number, download, files, wasted, wastes, created_by, .. } = layer;
         let wasted = format!("{:>9}", size(*wasted));
         let wasted = if layer.wasted > 0 { ui.paint(Style::Bad, &wasted) } else { wasted };
         writeln!(out, "{:>3}  {:>9}  {:>9}  {wasted}  {}", number.get(), size(*download), size(*files), why(wastes))?;
@@ -66,7 +65,7 @@ fn layers(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<(), Error> {
 }
 
 /// `30 B: 20 B deleted, 10 B overwritten`
-fn why(wastes: &Wastes) -> String {
+fn why(wastes: &CausedWaste) -> String {
     let parts = [
         (wastes.deleted, "deleted"),
         (wastes.overwritten, "overwritten"),
@@ -78,13 +77,13 @@ fn why(wastes: &Wastes) -> String {
     if parts.is_empty() { "-".to_owned() } else { parts.join(", ") }
 }
 
-fn wasted(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<(), Error> {
+fn wasted(out: &mut impl Write, ui: &Ui, report: &AnalysisReport) -> Result<(), Error> {
     if report.wasted_paths.is_empty() {
         return Ok(());
     }
     writeln!(out, "\n{}", ui.paint(Style::Faint, "Wasted, biggest first"))?;
     for path in &report.wasted_paths {
-        let Path { name, directory, brought_by, wasted_by, files, bytes, elsewhere, .. } = path;
+        let AnalyzedPath { name, directory, brought_by, wasted_by, files, bytes, elsewhere, .. } = path;
         let slash = if *directory { "/" } else { "" };
         write!(out, "{:>9}  {}{slash}", size(*bytes), name.path)?;
         if *files > 1 {
@@ -100,7 +99,7 @@ fn wasted(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<(), Error> {
     more(out, ui, report.wasted_paths_total - report.wasted_paths.len())
 }
 
-fn cause(path: &Path) -> String {
+fn cause(path: &AnalyzedPath) -> String {
     match path.cause {
         "duplicated" => "written again".to_owned(),
         "metadata" => format!("copied to change {}", path.aspects.join(" ")),
@@ -108,7 +107,7 @@ fn cause(path: &Path) -> String {
     }
 }
 
-fn copies(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<(), Error> {
+fn copies(out: &mut impl Write, ui: &Ui, report: &AnalysisReport) -> Result<(), Error> {
     if report.copies.is_empty() {
         return Ok(());
     }

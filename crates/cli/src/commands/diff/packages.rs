@@ -6,15 +6,15 @@ use porthole_contents::{
     purl::purl,
 };
 use porthole_core::{layer::LayerNumber, path};
+use porthole_inspect::report::DifferenceChange;
 use serde::Serialize;
 
-use super::what::What;
 use crate::ui::safe;
 
 #[derive(Serialize)]
 pub(super) struct PackageRow<'r> {
     pub(super) kind: &'static str,
-    pub(super) change: What,
+    pub(super) change: DifferenceChange,
     #[serde(rename = "type")]
     ecosystem: &'static str,
     name: &'r str,
@@ -40,11 +40,11 @@ impl<'r> PackageRow<'r> {
         Self {
             kind: "package",
             change: match change.kind {
-                PackageChangeKind::Added => What::Added,
-                PackageChangeKind::Removed => What::Removed,
-                PackageChangeKind::Upgraded => What::Upgraded,
-                PackageChangeKind::Downgraded => What::Downgraded,
-                PackageChangeKind::Changed => What::Changed,
+                PackageChangeKind::Added => DifferenceChange::Added,
+                PackageChangeKind::Removed => DifferenceChange::Removed,
+                PackageChangeKind::Upgraded => DifferenceChange::Upgraded,
+                PackageChangeKind::Downgraded => DifferenceChange::Downgraded,
+                PackageChangeKind::Changed => DifferenceChange::Changed,
             },
             ecosystem: package.ecosystem.name(),
             name: &package.name,
@@ -62,8 +62,8 @@ impl<'r> PackageRow<'r> {
             (before, after) => before.or(after).unwrap_or_default(),
         };
         let how = match self.change {
-            What::Upgraded => "  upgraded",
-            What::Downgraded => "  downgraded",
+            DifferenceChange::Upgraded => "  upgraded",
+            DifferenceChange::Downgraded => "  downgraded",
             _ => "",
         };
         format!("{:<8}  {}  {versions}{how}", self.ecosystem, safe(self.name))

@@ -8,17 +8,17 @@ use porthole_core::{
     tar::Kind,
     tree::{Aspect, Row as Listed},
 };
-
-use super::{
-    row::{Blob, FileRow, HistoryRow, LayerRow, LayersRow, Row, Setting},
-    what::What,
+use porthole_inspect::report::{
+    DifferenceChange, DifferenceRow, FileDifferenceRow, HistoryRow, LayerRow, LayerRowBlob, LayersRow, SettingRow,
 };
+
+use super::Row;
 use crate::{
     error::Error,
     ui::{Style, Ui, safe, size},
 };
 
-/// What kind of difference follows. The layers' own first row says more.
+/// DifferenceChange kind of difference follows. The layers' own first row says more.
 pub(super) fn heading(out: &mut impl Write, ui: &Ui, row: &Row<'_>) -> Result<(), Error> {
     let title = match row.kind() {
         "manifest" => "Manifest",
@@ -33,29 +33,29 @@ pub(super) fn heading(out: &mut impl Write, ui: &Ui, row: &Row<'_>) -> Result<()
 
 pub(super) fn line(out: &mut impl Write, ui: &Ui, row: &Row<'_>) -> Result<(), Error> {
     let (change, text) = match row {
-        Row::Setting(row) => (row.change, setting(row)),
-        Row::History(row) => (row.change, history(row)),
-        Row::Layers(row) => {
+        Row::Difference(DifferenceRow::Setting(row)) => (row.change, setting(row)),
+        Row::Difference(DifferenceRow::History(row)) => (row.change, history(row)),
+        Row::Difference(DifferenceRow::Layers(row)) => {
             let LayersRow { shared, download, .. } = row;
             let text =
                 format!("Layers ({shared} shared from the bottom, {} to download for who has A)", size(*download));
             return Ok(writeln!(out, "{}", ui.paint(Style::Faint, &text))?);
         }
-        Row::Layer(row) => (row.change, layer(row)),
+        Row::Difference(DifferenceRow::Layer(row)) => (row.change, layer(row)),
         Row::Package(row) => (row.change, row.words()),
-        Row::File(row) => (row.change, file(row)),
+        Row::Difference(DifferenceRow::File(row)) => (row.change, file(row)),
     };
     let (sign, style) = match change {
-        What::Added => ("+", Style::Good),
-        What::Removed => ("-", Style::Bad),
-        What::Changed | What::Recompressed | What::Upgraded | What::Downgraded => ("~", Style::Changed),
-        What::Same => ("=", Style::Faint),
+        DifferenceChange::Added => ("+", Style::Good),
+        DifferenceChange::Removed => ("-", Style::Bad),
+        DifferenceChange::Changed | DifferenceChange::Recompressed | DifferenceChange::Upgraded | DifferenceChange::Downgraded => ("~", Style::Changed),
+        DifferenceChange::Same => ("=", Style::Faint),
     };
     Ok(writeln!(out, "{} {text}", ui.paint(style, sign))?)
 }
 
-fn setting(row: &Setting) -> String {
-    let Setting { key, name, before, after, .. } = row;
+fn setting(row: &SettingRow) -> String {
+    let SettingRow { key, name, before, after, .. } = row;
     let mut text = safe(key).into_owned();
     if let Some(name) = name {
         let _ = write!(text, " {}", safe(name));
@@ -84,9 +84,9 @@ fn history(row: &HistoryRow<'_>) -> String {
 }
 
 fn layer(row: &LayerRow) -> String {
-    let one = |blob: &Blob| format!("{:>2}  {}  {:>9}", blob.layer.get(), blob.digest, size(blob.size));
+    let one = |blob: &LayerRowBlob| format!("{:>2}  {}  {:>9}", blob.layer.get(), blob.digest, size(blob.size));
     match (&row.before, &row.after) {
-        (Some(before), Some(after)) if row.change == What::Recompressed => {
+        (Some(before), Some(after)) if row.change == DifferenceChange::Recompressed => {
             format!("{}\n  {}  recompressed: it unpacks to the same", one(before), one(after))
         }
         (Some(blob), _) | (None, Some(blob)) => one(blob),
@@ -94,7 +94,7 @@ fn layer(row: &LayerRow) -> String {
     }
 }
 
-fn file(row: &FileRow<'_>) -> String {
+fn file(row: &FileDifferenceRow<'_>) -> String {
     let (before, after) = (row.before.as_ref().map(|seen| seen.row), row.after.as_ref().map(|seen| seen.row));
     let mut text = row.name.path.clone().into_owned();
     if let Some(Kind::Directory) = after.or(before).map(|seen| seen.kind) {
@@ -109,7 +109,7 @@ fn file(row: &FileRow<'_>) -> String {
     text
 }
 
-/// What it was and what it is, where that fits on a line.
+/// DifferenceChange it was and what it is, where that fits on a line.
 fn detail(aspect: Aspect, before: &Listed, after: &Listed) -> String {
     let pair = |told: &dyn Fn(&Listed) -> String| match (told(before), told(after)) {
         (before, after) if before == after => String::new(),

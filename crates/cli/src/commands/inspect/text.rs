@@ -3,14 +3,14 @@
 use std::io::Write;
 
 use porthole_core::image::instruction;
+use porthole_inspect::report::{OverviewReport, ReportedBlob};
 
-use super::report::{Named, Report};
 use crate::{
     error::Error,
     ui::{Style, Ui, safe, size},
 };
 
-pub(super) fn print(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<(), Error> {
+pub(super) fn print(out: &mut impl Write, ui: &Ui, report: &OverviewReport) -> Result<(), Error> {
     let mut line =
         |name: &str, value: &str| writeln!(out, "{} {value}", ui.paint(Style::Faint, &format!("{name:<12}")));
     if let Some(reference) = &report.reference {
@@ -82,7 +82,7 @@ pub(super) fn print(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<()
 const DEVIATION: &str = "deviation";
 
 /// What an index lists, with a mark at the entry that led to the image.
-fn entries(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<(), Error> {
+fn entries(out: &mut impl Write, ui: &Ui, report: &OverviewReport) -> Result<(), Error> {
     if report.entries.is_empty() {
         return Ok(());
     }
@@ -100,7 +100,7 @@ fn entries(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<(), Error> 
     Ok(())
 }
 
-fn layers(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<(), Error> {
+fn layers(out: &mut impl Write, ui: &Ui, report: &OverviewReport) -> Result<(), Error> {
     if report.layers.is_empty() {
         return Ok(());
     }
@@ -134,7 +134,7 @@ fn layers(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<(), Error> {
     Ok(())
 }
 
-fn history(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<(), Error> {
+fn history(out: &mut impl Write, ui: &Ui, report: &OverviewReport) -> Result<(), Error> {
     if report.history.is_empty() {
         return Ok(());
     }
@@ -153,6 +153,6 @@ fn statement(created_by: &str) -> String {
     safe(&instruction(created_by).to_string()).into_owned()
 }
 
-fn blob(named: &Named) -> String {
+fn blob(named: &ReportedBlob) -> String {
     format!("{}  {}  {}", named.digest, size(named.size), named.media_type)
 }

@@ -12,12 +12,13 @@ use porthole_contents::{
 use porthole_core::{image::instruction, layer::LayerNumber, path, tree::Group};
 use porthole_inspect::{
     findings::{self, ImageFinding},
+    report::FindingReport,
     waste::{LayerShare, WasteReport},
 };
 use serde::Serialize;
 
 use super::thresholds::Thresholds;
-use crate::commands::{analyze::thresholds::Check, gather::Gathered, inspect::report::FindingReport, secrets};
+use crate::commands::{analyze::thresholds::Check, gather::Gathered, secrets};
 
 /// Places of waste that are named.
 const WASTED: usize = 10;

@@ -1,16 +1,16 @@
-//! Hits as JSON: a contract with scripts, which changes only by additions.
+//! Matching lines, as `porthole search --json` prints them.
 
+use crate::search::{ContentHit, FileHits, LayerHits, TextEncoding};
 use porthole_core::{
     layer::LayerNumber,
     path,
     tree::{ContentFate, ContentFates},
 };
-use porthole_inspect::search::{ContentHit, FileHits, LayerHits, TextEncoding};
 use serde::Serialize;
 
 /// A matching line, a file with such lines, or the end.
 #[derive(Default, Serialize)]
-pub(super) struct Row {
+pub struct SearchRow {
     #[serde(rename = "type")]
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,8 +32,9 @@ pub(super) struct Row {
     cut: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     encoding: Option<&'static str>,
+    /// Lines that match.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) lines: Option<u64>,
+    pub lines: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,12 +49,13 @@ pub(super) struct Row {
     printed: Option<u64>,
 }
 
-impl Row {
+impl SearchRow {
     fn new(kind: &'static str) -> Self {
         Self { kind, ..Self::default() }
     }
 
-    pub(super) fn of_hit(layer: LayerNumber, hit: &ContentHit) -> Self {
+    /// A line.
+    pub fn of_hit(layer: LayerNumber, hit: &ContentHit) -> Self {
         let line = &hit.line;
         let part = |bytes: &[u8]| Some(path::escape(bytes).into_owned());
         Self {
@@ -74,7 +76,8 @@ impl Row {
         }
     }
 
-    pub(super) fn of_file(layer: u32, file: &FileHits, fates: Option<&ContentFates>) -> Self {
+    /// A file with such lines; `fates`: what became of the contents, if all layers are known.
+    pub fn of_file(layer: u32, file: &FileHits, fates: Option<&ContentFates>) -> Self {
         let fate = fates.map(|fates| fates.find(layer, file.content));
         Self {
             layer: Some(LayerNumber::of_index(layer)),
@@ -92,7 +95,7 @@ impl Row {
     }
 
     /// The sums of all layers, and how many lines were printed.
-    pub(super) fn of_end<'h>(layers: impl Iterator<Item = &'h LayerHits> + Clone, printed: u64) -> Self {
+    pub fn of_end<'h>(layers: impl Iterator<Item = &'h LayerHits> + Clone, printed: u64) -> Self {
         let sum = |of: fn(&LayerHits) -> u64| Some(layers.clone().map(of).sum());
         Self {
             lines: sum(|hits| hits.lines),
@@ -105,7 +108,7 @@ impl Row {
     }
 
     /// `LAYER:PATH`
-    pub(super) fn place(&self) -> String {
+    pub fn place(&self) -> String {
         match (self.layer, &self.path) {
             (Some(layer), Some(path)) => format!("{layer}:{path}"),
             _ => String::new(),
@@ -113,7 +116,7 @@ impl Row {
     }
 
     /// What became of the file, unless a container sees it.
-    pub(super) fn fate(&self) -> Option<String> {
+    pub fn fate(&self) -> Option<String> {
         match (self.state?, self.removed_by) {
             ("live", _) => None,
             (state, Some(layer)) => Some(format!("{state} by layer {layer}, still downloadable")),
@@ -123,6 +126,6 @@ impl Row {
 }
 
 /// A path as it is printed.
-pub(super) fn shown(path: &[u8]) -> String {
+fn shown(path: &[u8]) -> String {
     path::escape(path).into_owned()
 }

@@ -1,0 +1,316 @@
+//! Differences of two images, as `porthole diff --json` prints them.
+
+use super::{ReportedMeta, ReportedPath};
+use porthole_core::{
+    config::History,
+    image::{
+        Image,
+        diff::{Diff, HistoryChange, LayerMatch, LayerPair, Layers, SettingChange, Value},
+    },
+    layer::LayerNumber,
+    tar::Kind,
+    tree::{Aspects, Difference, NodeId, Row, View},
+};
+use serde::{Serialize, Serializer};
+
+/// What happened between the first and the second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DifferenceChange {
+    /// Only the second has it.
+    Added,
+    /// Only the first has it.
+    Removed,
+    /// Both have it, and it is not the same.
+    Changed,
+    /// Both have the same.
+    Same,
+    /// A layer of other bytes that unpacks to the same.
+    Recompressed,
+    /// A package of a later version.
+    Upgraded,
+    /// A package of an earlier version.
+    Downgraded,
+}
+
+/// One line.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum DifferenceRow<'r> {
+    /// A field of manifest or configuration.
+    Setting(SettingRow),
+    /// An entry of the history.
+    History(HistoryRow<'r>),
+    /// All layers together.
+    Layers(LayersRow),
+    /// A layer.
+    Layer(LayerRow),
+    /// A path.
+    File(Box<FileDifferenceRow<'r>>),
+}
+
+/// A field of manifest or configuration that differs.
+#[derive(Serialize)]
+pub struct SettingRow {
+    kind: &'static str,
+    /// What happened.
+    pub change: DifferenceChange,
+    /// The field.
+    pub key: String,
+    /// Of a variable, label, port, volume or annotation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// In the first.
+    #[serde(serialize_with = "value")]
+    pub before: Option<Value>,
+    /// In the second.
+    #[serde(serialize_with = "value")]
+    pub after: Option<Value>,
+}
+
+/// An entry of the history that differs.
+#[derive(Serialize)]
+pub struct HistoryRow<'r> {
+    kind: &'static str,
+    /// What happened.
+    pub change: DifferenceChange,
+    /// In which fields they differ.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<&'static str>,
+    /// In the first.
+    pub before: Option<HistoryStep<'r>>,
+    /// In the second.
+    pub after: Option<HistoryStep<'r>>,
+}
+
+/// An entry of the history.
+#[derive(Serialize)]
+pub struct HistoryStep<'r> {
+    place: usize,
+    /// The instruction.
+    pub created_by: Option<&'r str>,
+    created: Option<&'r str>,
+    author: Option<&'r str>,
+    comment: Option<&'r str>,
+    empty_layer: bool,
+}
+
+/// What all layers together come to, before each of them.
+#[derive(Serialize)]
+pub struct LayersRow {
+    kind: &'static str,
+    /// How many of the lowest unpack to the same.
+    pub shared: u32,
+    /// Bytes that only the second has.
+    pub download: u64,
+}
+
+/// A layer of one image or both.
+#[derive(Serialize)]
+pub struct LayerRow {
+    kind: &'static str,
+    /// What happened.
+    pub change: DifferenceChange,
+    /// In the first.
+    pub before: Option<LayerRowBlob>,
+    /// In the second.
+    pub after: Option<LayerRowBlob>,
+}
+
+/// The blob of a layer.
+#[derive(Serialize)]
+pub struct LayerRowBlob {
+    /// Number of the layer, from 1.
+    pub layer: LayerNumber,
+    /// Digest.
+    pub digest: String,
+    diff_id: Option<String>,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// A path that differs.
+#[derive(Serialize)]
+pub struct FileDifferenceRow<'r> {
+    kind: &'static str,
+    /// What happened.
+    pub change: DifferenceChange,
+    /// The path.
+    #[serde(flatten)]
+    pub name: ReportedPath<'r>,
+    /// In what it differs.
+    #[serde(serialize_with = "names", skip_serializing_if = "is_empty")]
+    pub aspects: Aspects,
+    /// In the first.
+    pub before: Option<SeenRow<'r>>,
+    /// In the second.
+    pub after: Option<SeenRow<'r>>,
+}
+
+/// A path as one image has it.
+#[derive(Serialize)]
+pub struct SeenRow<'r> {
+    #[serde(flatten)]
+    meta: ReportedMeta<'r>,
+    layer: LayerNumber,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<&'r str>,
+    /// All that is known of it.
+    #[serde(skip)]
+    pub row: &'r Row,
+}
+
+/// A path in one of the trees.
+pub struct SeenFile {
+    row: Row,
+    digest: Option<String>,
+}
+
+impl SeenFile {
+    /// What a tree knows of a node. Without `contents` it has no digest, unless it is empty.
+    pub fn of(view: &View<'_>, node: NodeId, contents: bool) -> Option<Self> {
+        let row = view.row(node)?;
+        let shown = row.kind == Kind::File && (contents || row.size == 0);
+        let digest = view.digest(node).filter(|_| shown).map(|digest| digest.to_string());
+        Some(Self { row, digest })
+    }
+}
+
+impl<'r> DifferenceRow<'r> {
+    /// What the documents of two images tell: manifest, configuration, history, then the layers, if those differ.
+    pub fn of_documents(diff: &Diff, before: &'r Image, after: &'r Image) -> Vec<Self> {
+        let mut rows: Vec<_> = diff.manifest.iter().map(|change| Self::setting("manifest", change)).collect();
+        rows.extend(diff.config.iter().map(|change| Self::setting("config", change)));
+        rows.extend(diff.history.iter().map(|change| Self::history(change, before, after)));
+        if diff.layers.differ() {
+            rows.push(Self::layers(&diff.layers));
+            rows.extend(diff.layers.pairs.iter().map(|pair| Self::layer(pair, before, after)));
+        }
+        rows
+    }
+
+    /// A row of a field; `kind` is the document.
+    fn setting(kind: &'static str, change: &SettingChange) -> Self {
+        let SettingChange { key, name, before, after } = change.clone();
+        Self::Setting(SettingRow { kind, change: what(before.is_some(), after.is_some()), key, name, before, after })
+    }
+
+    /// A row of the history.
+    fn history(change: &HistoryChange, before: &'r Image, after: &'r Image) -> Self {
+        let step = |image: &'r Image, place: Option<usize>| {
+            let place = place?;
+            image.config.history.get(place).map(|entry| HistoryStep::of(place, entry))
+        };
+        Self::History(HistoryRow {
+            kind: "history",
+            change: what(change.before.is_some(), change.after.is_some()),
+            fields: change.fields.clone(),
+            before: step(before, change.before),
+            after: step(after, change.after),
+        })
+    }
+
+    /// The row before those of layers.
+    fn layers(layers: &Layers) -> Self {
+        Self::Layers(LayersRow { kind: "layers", shared: layers.shared, download: layers.download })
+    }
+
+    /// A row of a layer.
+    fn layer(pair: &LayerPair, before: &Image, after: &Image) -> Self {
+        let blob = |image: &Image, place: Option<u32>| {
+            let layer = image.layers.get(place? as usize)?;
+            Some(LayerRowBlob {
+                layer: LayerNumber::of_index(layer.index),
+                digest: layer.descriptor.digest.to_string(),
+                diff_id: layer.diff_id.map(|diff_id| diff_id.to_string()),
+                size: layer.descriptor.size,
+            })
+        };
+        let change = match pair.state {
+            LayerMatch::Same => DifferenceChange::Same,
+            LayerMatch::Recompressed => DifferenceChange::Recompressed,
+            LayerMatch::Removed => DifferenceChange::Removed,
+            LayerMatch::Added => DifferenceChange::Added,
+        };
+        Self::Layer(LayerRow {
+            kind: "layer",
+            change,
+            before: blob(before, pair.before),
+            after: blob(after, pair.after),
+        })
+    }
+
+    /// A row of a path.
+    pub fn file(found: &'r Difference, seen: &'r (Option<SeenFile>, Option<SeenFile>)) -> Self {
+        let side = |seen: &'r Option<SeenFile>| {
+            seen.as_ref().map(|SeenFile { row, digest }| SeenRow {
+                meta: ReportedMeta::of(row),
+                layer: LayerNumber::of_index(row.layer),
+                digest: digest.as_deref(),
+                row,
+            })
+        };
+        Self::File(Box::new(FileDifferenceRow {
+            kind: "file",
+            change: what(found.before.is_some(), found.after.is_some()),
+            name: ReportedPath::of(&found.path),
+            aspects: found.aspects,
+            before: side(&seen.0),
+            after: side(&seen.1),
+        }))
+    }
+
+    /// Which kind of row.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Setting(row) => row.kind,
+            Self::History(row) => row.kind,
+            Self::Layers(row) => row.kind,
+            Self::Layer(row) => row.kind,
+            Self::File(row) => row.kind,
+        }
+    }
+
+    /// Layers that are the same stand beside those that are not, to show where.
+    pub fn is_difference(&self) -> bool {
+        !matches!(self, Self::Layers(_) | Self::Layer(LayerRow { change: DifferenceChange::Same, .. }))
+    }
+}
+
+impl<'r> HistoryStep<'r> {
+    fn of(place: usize, entry: &'r History) -> Self {
+        Self {
+            place,
+            created_by: entry.created_by.as_deref(),
+            created: entry.created.as_deref(),
+            author: entry.author.as_deref(),
+            comment: entry.comment.as_deref(),
+            empty_layer: entry.empty_layer,
+        }
+    }
+}
+
+fn what(before: bool, after: bool) -> DifferenceChange {
+    match (before, after) {
+        (true, true) => DifferenceChange::Changed,
+        (true, false) => DifferenceChange::Removed,
+        (false, _) => DifferenceChange::Added,
+    }
+}
+
+fn value<S: Serializer>(value: &Option<Value>, serializer: S) -> Result<S::Ok, S::Error> {
+    match value {
+        None => serializer.serialize_none(),
+        Some(Value::Present) => serializer.serialize_bool(true),
+        Some(Value::Text(text)) => serializer.serialize_str(text),
+        Some(Value::List(list)) => serializer.collect_seq(list),
+    }
+}
+
+fn is_empty(aspects: &Aspects) -> bool {
+    aspects.is_empty()
+}
+
+fn names<S: Serializer>(aspects: &Aspects, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(aspects.iter().map(|aspect| aspect.name()))
+}

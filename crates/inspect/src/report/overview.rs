@@ -1,0 +1,312 @@
+//! An image, as `porthole inspect --json` prints it.
+
+use super::FindingReport;
+use crate::{
+    overview::{BaseImage, DocumentName, EntryRole, IndexEntry, LayerOverview, Overview},
+    resolve::ResolvedImage,
+};
+use porthole_core::{
+    config::{Execution, History},
+    layer::LayerNumber,
+    reference::Reference,
+};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// An image: its documents, its configuration, its layers, and what is worth knowing.
+#[derive(Serialize)]
+pub struct OverviewReport {
+    /// As it was given, if it is one of a registry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// The same with the digest of what it named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<String>,
+    /// The index, if the name stands for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<ReportedBlob>,
+    /// Platforms of the index.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub platforms: Vec<String>,
+    /// Everything that the index lists: images, attestations, artifacts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<IndexEntryReport>,
+    /// The manifest.
+    pub manifest: ReportedBlob,
+    /// The configuration.
+    pub config: ReportedBlob,
+    /// What the manifest describes, if that is an artifact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artifact_type: Option<String>,
+    /// `os/architecture[/variant]`
+    pub platform: Option<String>,
+    /// When, as the configuration states it.
+    pub created: Option<String>,
+    /// By whom.
+    pub author: Option<String>,
+    /// The image that it was built on, as its builder stated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<BaseReport>,
+    /// The three sizes.
+    pub sizes: ReportedSizes,
+    /// Layers, bottom first.
+    pub layers: Vec<ReportedLayer>,
+    /// How a container is started.
+    pub execution: ExecutionReport,
+    /// History, oldest first.
+    pub history: Vec<HistoryReport>,
+    /// Annotations of the manifest.
+    pub annotations: BTreeMap<String, String>,
+    /// Annotations of the index.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub index_annotations: BTreeMap<String, String>,
+    /// Where the documents depart from the specification.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deviations: Vec<String>,
+    /// What is worth knowing. Those of the layers need `--full`.
+    pub findings: Vec<FindingReport>,
+}
+
+/// The image that another was built on.
+#[derive(Serialize)]
+pub struct BaseReport {
+    /// Its reference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The digest of its manifest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+}
+
+/// A blob by its descriptor.
+#[derive(Serialize)]
+pub struct ReportedBlob {
+    /// Digest.
+    pub digest: String,
+    /// Media type.
+    pub media_type: String,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// An entry of an index.
+#[derive(Serialize)]
+pub struct IndexEntryReport {
+    /// The entry.
+    #[serde(flatten)]
+    pub named: ReportedBlob,
+    /// Its platform.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
+    /// What it leads to: image, attestation, index or artifact.
+    pub role: &'static str,
+    /// Its artifact type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artifact_type: Option<String>,
+    /// Its annotations.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    /// Whether the image that is shown comes from this entry.
+    pub chosen: bool,
+}
+
+/// Bytes. The latter two are known once all layers are read.
+#[derive(Serialize)]
+pub struct ReportedSizes {
+    /// The blobs of all layers.
+    pub download: u64,
+    /// The archives of all layers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unpacked: Option<u64>,
+    /// The files that a container sees.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub visible: Option<u64>,
+}
+
+/// A layer.
+#[derive(Serialize)]
+pub struct ReportedLayer {
+    /// Its number, from 1.
+    pub layer: LayerNumber,
+    /// Its blob.
+    #[serde(flatten)]
+    pub blob: ReportedBlob,
+    /// Digest of its archive.
+    pub diff_id: Option<String>,
+    /// The instruction that made it.
+    pub created_by: Option<String>,
+    /// How the key of an encrypted layer is wrapped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encrypted: Option<Vec<String>>,
+    /// What was found in it, once it is read.
+    #[serde(flatten)]
+    pub unpacked: Option<ReportedUnpacked>,
+}
+
+/// What was found in a layer.
+#[derive(Serialize)]
+pub struct ReportedUnpacked {
+    /// Bytes of its archive.
+    pub unpacked: u64,
+    /// Entries of its archive.
+    pub entries: u64,
+    /// Paths that it added.
+    pub added: u64,
+    /// Paths that it modified.
+    pub modified: u64,
+    /// Paths that it removed.
+    pub removed: u64,
+}
+
+/// How a container is started.
+#[derive(Serialize)]
+pub struct ExecutionReport {
+    /// User.
+    pub user: String,
+    /// Environment.
+    pub env: Vec<String>,
+    /// Entrypoint.
+    pub entrypoint: Vec<String>,
+    /// Command.
+    pub cmd: Vec<String>,
+    /// Working directory.
+    pub working_dir: String,
+    /// Ports.
+    pub exposed_ports: Vec<String>,
+    /// Volumes.
+    pub volumes: Vec<String>,
+    /// Signal that stops it.
+    pub stop_signal: Option<String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// An entry of the history.
+#[derive(Serialize)]
+pub struct HistoryReport {
+    /// When.
+    pub created: Option<String>,
+    /// The instruction.
+    pub created_by: Option<String>,
+    /// By whom.
+    pub author: Option<String>,
+    /// Comment.
+    pub comment: Option<String>,
+    /// It made no layer.
+    pub empty_layer: bool,
+}
+
+impl OverviewReport {
+    /// The report of an image. `reference`: as it was given, if it is one of a registry.
+    pub fn of(reference: Option<&Reference>, resolved: &ResolvedImage, overview: Overview) -> Self {
+        let image = &resolved.image;
+        let root = overview.index.as_ref().unwrap_or(&overview.manifest);
+        Self {
+            reference: reference.map(ToString::to_string),
+            resolved: reference.map(|reference| reference.with_digest(root.digest).to_string()),
+            index: overview.index.as_ref().map(ReportedBlob::of),
+            platforms: overview.platforms.iter().map(ToString::to_string).collect(),
+            entries: overview.entries.into_iter().map(IndexEntryReport::of).collect(),
+            manifest: ReportedBlob::of(&overview.manifest),
+            config: ReportedBlob::of(&overview.config),
+            artifact_type: overview.artifact_type.as_ref().map(ToString::to_string),
+            platform: overview.platform.as_ref().map(ToString::to_string),
+            created: image.config.created.clone(),
+            author: image.config.author.clone(),
+            base: overview.base.map(|BaseImage { name, digest }| BaseReport { name, digest }),
+            sizes: ReportedSizes {
+                download: overview.sizes.download,
+                unpacked: overview.sizes.unpacked,
+                visible: overview.sizes.visible,
+            },
+            layers: overview.layers.into_iter().map(ReportedLayer::of).collect(),
+            execution: execution(&image.config.execution),
+            history: image.config.history.iter().map(history).collect(),
+            annotations: image.manifest.value.annotations.clone(),
+            index_annotations: overview.index_annotations,
+            deviations: overview.deviations.iter().map(ToString::to_string).collect(),
+            findings: overview.findings.iter().map(FindingReport::of).collect(),
+        }
+    }
+}
+
+impl ReportedBlob {
+    fn of(name: &DocumentName) -> Self {
+        Self { digest: name.digest.to_string(), media_type: name.media_type.to_string(), size: name.size }
+    }
+}
+
+impl IndexEntryReport {
+    fn of(entry: IndexEntry) -> Self {
+        let IndexEntry { descriptor, role, chosen } = entry;
+        Self {
+            platform: descriptor.platform.as_ref().map(ToString::to_string),
+            role: match role {
+                EntryRole::Image => "image",
+                EntryRole::Attestation => "attestation",
+                EntryRole::Index => "index",
+                EntryRole::Artifact => "artifact",
+            },
+            artifact_type: descriptor.artifact_type.as_ref().map(ToString::to_string),
+            annotations: descriptor.annotations,
+            chosen,
+            named: ReportedBlob {
+                digest: descriptor.digest.to_string(),
+                media_type: descriptor.media_type.to_string(),
+                size: descriptor.size,
+            },
+        }
+    }
+}
+
+impl ReportedLayer {
+    fn of(of: LayerOverview) -> Self {
+        let LayerOverview { layer, contents } = of;
+        let descriptor = &layer.descriptor;
+        let schemes = || descriptor.encryption_schemes().into_iter().map(str::to_owned).collect();
+        Self {
+            layer: LayerNumber::of_index(layer.index),
+            diff_id: layer.diff_id.map(|diff_id| diff_id.to_string()),
+            encrypted: descriptor.media_type.is_encrypted().then(schemes),
+            blob: ReportedBlob {
+                digest: descriptor.digest.to_string(),
+                media_type: descriptor.media_type.to_string(),
+                size: descriptor.size,
+            },
+            created_by: layer.created_by,
+            unpacked: contents.map(|contents| ReportedUnpacked {
+                unpacked: contents.uncompressed,
+                entries: contents.entries,
+                added: contents.summary.added,
+                modified: contents.summary.modified,
+                removed: contents.summary.removed,
+            }),
+        }
+    }
+}
+
+fn execution(execution: &Execution) -> ExecutionReport {
+    let execution = execution.clone();
+    ExecutionReport {
+        user: execution.user,
+        env: execution.env,
+        entrypoint: execution.entrypoint,
+        cmd: execution.cmd,
+        working_dir: execution.working_dir,
+        exposed_ports: execution.exposed_ports,
+        volumes: execution.volumes,
+        stop_signal: execution.stop_signal,
+        labels: execution.labels,
+    }
+}
+
+fn history(entry: &History) -> HistoryReport {
+    let entry = entry.clone();
+    HistoryReport {
+        created: entry.created,
+        created_by: entry.created_by,
+        author: entry.author,
+        comment: entry.comment,
+        empty_layer: entry.empty_layer,
+    }
+}

@@ -1,0 +1,224 @@
+//! Waste, as `porthole analyze --json` prints it.
+
+use super::ReportedPath;
+use crate::waste::{LayerShare, WasteReport};
+use porthole_core::{
+    layer::LayerNumber,
+    tree::{Copies, FileTree, Group, LayerWaste, NodeId},
+};
+use serde::Serialize;
+
+/// Wasted paths, and groups of copies, that are shown unless more are asked for.
+pub const WASTED_PATHS: usize = 10;
+
+/// The waste of an image.
+#[derive(Serialize)]
+pub struct AnalysisReport {
+    /// Sums of all layers.
+    pub sizes: AnalyzedSizes,
+    /// Visible bytes of files divided by the bytes of files in all layers.
+    pub efficiency: f64,
+    /// What the figure means, for readers of a log.
+    pub efficiency_definition: &'static str,
+    /// What is wasted.
+    pub wasted: AnalyzedWaste,
+    /// Layers, bottom first.
+    pub layers: Vec<AnalyzedLayer>,
+    /// The biggest, or all of them if there are no more.
+    pub wasted_paths: Vec<AnalyzedPath>,
+    /// How many there are in all.
+    pub wasted_paths_total: usize,
+    /// Same content at several paths, largest saving first.
+    pub copies: Vec<CopiesReport>,
+    /// How many there are in all.
+    pub copies_total: usize,
+}
+
+/// Bytes.
+#[derive(Serialize)]
+pub struct AnalyzedSizes {
+    /// Of the blobs; of a bare layer, of its file.
+    pub download: u64,
+    /// Of the archives.
+    pub unpacked: u64,
+    /// Of the regular files in all archives.
+    pub files: u64,
+    /// Of the regular files that are there when all layers are stacked.
+    pub visible: u64,
+}
+
+/// What is wasted.
+#[derive(Serialize)]
+pub struct AnalyzedWaste {
+    /// Bytes of files.
+    pub bytes: u64,
+    /// Bytes of the blobs that hold them, estimated.
+    pub download: u64,
+    /// Those, in percent of all blobs.
+    pub download_percent: f64,
+}
+
+/// What a layer has, loses and wastes.
+#[derive(Serialize)]
+pub struct AnalyzedLayer {
+    /// Its number, from 1.
+    pub layer: LayerNumber,
+    /// Digest of its blob.
+    pub digest: Option<String>,
+    /// The instruction that made it.
+    pub created_by: Option<String>,
+    /// Bytes of its blob.
+    pub download: u64,
+    /// Bytes of its archive.
+    pub unpacked: u64,
+    /// Bytes of its regular files.
+    pub files: u64,
+    /// Bytes that this layer brings and that are wasted.
+    pub wasted: u64,
+    /// Bytes of its blob that hold them, estimated.
+    pub wasted_download: u64,
+    /// Bytes of lower layers that this layer wastes.
+    pub wastes: CausedWaste,
+}
+
+/// Bytes that a layer wastes, by cause.
+#[derive(Clone, Copy, Default, Serialize)]
+pub struct CausedWaste {
+    /// All of them.
+    pub bytes: u64,
+    /// Deleted.
+    pub deleted: u64,
+    /// Overwritten.
+    pub overwritten: u64,
+    /// Written again.
+    pub duplicated: u64,
+    /// Copied to change mode, owner or attributes.
+    pub metadata: u64,
+}
+
+/// Contents that were lost together.
+#[derive(Serialize)]
+pub struct AnalyzedPath {
+    /// The path.
+    #[serde(flatten)]
+    pub name: OwnedPath,
+    /// It stands for the files below it.
+    pub directory: bool,
+    /// `deleted`, `overwritten`, `duplicated` or `metadata`.
+    pub cause: &'static str,
+    /// In what the files that took their place differ.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub aspects: Vec<&'static str>,
+    /// Layers that brought them.
+    pub brought_by: Vec<LayerNumber>,
+    /// The layer that hid them.
+    pub wasted_by: LayerNumber,
+    /// How many files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Bytes of the blobs that hold them, estimated.
+    pub download: u64,
+    /// Where the same bytes are visible.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<OwnedPath>,
+}
+
+/// Files of the same content that are no hard links.
+#[derive(Serialize)]
+pub struct CopiesReport {
+    /// Bytes of one.
+    pub bytes: u64,
+    /// What hard links would save.
+    pub spare: u64,
+    /// The paths.
+    pub paths: Vec<OwnedPath>,
+}
+
+/// A path, as in `ls --json`.
+#[derive(Serialize)]
+pub struct OwnedPath {
+    /// The path, escaped.
+    pub path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_b64: Option<String>,
+}
+
+impl OwnedPath {
+    fn of(bytes: &[u8]) -> Self {
+        let ReportedPath { path, path_b64 } = ReportedPath::of(bytes);
+        Self { path: path.into_owned(), path_b64 }
+    }
+
+    fn at(tree: &FileTree, node: NodeId) -> Self {
+        Self::of(&tree.path(node))
+    }
+}
+
+impl AnalysisReport {
+    /// What `porthole analyze` shows of a report: `top` wasted paths and groups of copies, and only those that a layer brought or made.
+    pub fn of(tree: &FileTree, report: WasteReport, top: usize, only: Option<u32>) -> Self {
+        let percent = report.download_percent();
+        let WasteReport { download, unpacked, waste, layers, groups, copies, .. } = report;
+        let concerns = |group: &Group| only.is_none_or(|layer| group.by == layer || group.layers.contains(&layer));
+        let groups: Vec<Group> = groups.into_iter().filter(concerns).collect();
+        // Copies are of no layer.
+        let copies = if only.is_some() { Vec::new() } else { copies };
+        Self {
+            sizes: AnalyzedSizes { download, unpacked, files: waste.all, visible: waste.visible },
+            efficiency: waste.efficiency(),
+            efficiency_definition: WasteReport::EFFICIENCY,
+            wasted: AnalyzedWaste { bytes: waste.wasted(), download: waste.download, download_percent: percent },
+            layers: layers.into_iter().map(AnalyzedLayer::of).collect(),
+            wasted_paths_total: groups.len(),
+            wasted_paths: groups.iter().take(top).map(|group| AnalyzedPath::of(group, tree)).collect(),
+            copies_total: copies.len(),
+            copies: copies.iter().take(top).map(|copies| CopiesReport::of(copies, tree)).collect(),
+        }
+    }
+}
+
+impl AnalyzedLayer {
+    fn of(share: LayerShare) -> Self {
+        let LayerWaste { bytes, wasted, download, wastes, deleted, overwritten, duplicated, metadata, .. } =
+            share.waste;
+        Self {
+            layer: LayerNumber::of_index(share.layer),
+            digest: share.digest.map(|digest| digest.to_string()),
+            created_by: share.created_by,
+            download: share.download,
+            unpacked: share.unpacked,
+            files: bytes,
+            wasted,
+            wasted_download: download,
+            wastes: CausedWaste { bytes: wastes, deleted, overwritten, duplicated, metadata },
+        }
+    }
+}
+
+impl AnalyzedPath {
+    fn of(group: &Group, tree: &FileTree) -> Self {
+        Self {
+            name: OwnedPath::of(&group.path),
+            directory: group.directory,
+            cause: group.cause.name(),
+            aspects: group.aspects.iter().map(|aspect| aspect.name()).collect(),
+            brought_by: group.layers.iter().copied().map(LayerNumber::of_index).collect(),
+            wasted_by: LayerNumber::of_index(group.by),
+            files: group.files,
+            bytes: group.size,
+            download: group.download,
+            elsewhere: group.elsewhere.map(|node| OwnedPath::at(tree, node)),
+        }
+    }
+}
+
+impl CopiesReport {
+    fn of(copies: &Copies, tree: &FileTree) -> Self {
+        Self {
+            bytes: copies.size,
+            spare: copies.spare(),
+            paths: copies.nodes.iter().map(|node| OwnedPath::at(tree, *node)).collect(),
+        }
+    }
+}
