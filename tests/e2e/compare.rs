@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
 /// The image of seven layers with three more: a file is new, a file is another, a directory is gone.
-fn changed(scratch: &Scratch) -> Result<String> {
+pub(crate) fn changed(scratch: &Scratch) -> Result<String> {
     let copy = scratch.path().join("changed");
     run("cp", ["-r", &layout(&fixtures(), DEBIAN).display().to_string(), &copy.display().to_string()])?;
     let text = scratch.path().join("login.defs");

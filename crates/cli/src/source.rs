@@ -7,6 +7,7 @@ use std::{future::Future, sync::Arc};
 use porthole_core::{
     descriptor::Descriptor,
     manifest::{Document, Raw},
+    platform::Platform,
 };
 use porthole_inspect::{
     layer::LayerJob,
@@ -115,6 +116,13 @@ impl Source {
     ) -> Result<ResolvedImage, Error> {
         let choice = PlatformChoice { platform: session.platform(), named: session.wanted_platform().is_some() };
         self.wait(resolve(&self.origin, &choice, observe)).map_err(|error| self.named(error.into()))
+    }
+
+    /// The image for a platform, else for that of the session.
+    pub(crate) fn image_for(&self, platform: Option<&Platform>, session: &Session<'_>) -> Result<ResolvedImage, Error> {
+        let Some(platform) = platform else { return self.image(session, &mut |_| {}) };
+        let choice = PlatformChoice { platform: platform.clone(), named: false };
+        self.wait(resolve(&self.origin, &choice, &mut |_| {})).map_err(|error| self.named(error.into()))
     }
 
     /// What a bare layer lacks, with the path of the layer.

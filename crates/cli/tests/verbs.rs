@@ -107,6 +107,34 @@ fn flip(path: &Path, at: usize) {
 }
 
 #[test]
+fn a_base_is_proved_by_its_layers() {
+    let place = Place::new();
+    let stated = json!({ "Labels": { "org.opencontainers.image.base.name": "docker.io/library/base:1" } });
+    let layer = |created_by: &str, file: &str| Layer::new(created_by).compression(Compression::None).file(file, file);
+    let base = Image::new().layer(layer("ADD rootfs / # buildkit", "base"));
+    // The same archive, compressed: another blob.
+    let zipped = Image::new().layer(layer("ADD rootfs / # buildkit", "base").compression(Compression::Gzip));
+    let image = base.clone().config(stated).layer(layer("COPY app /app # buildkit", "app"));
+    let other = base.clone().layer(layer("COPY other /", "other"));
+    for (name, image) in [("base", base), ("zipped", zipped), ("image", image), ("other", other)] {
+        image.build().into_content("latest").write_layout(&place.path(name)).unwrap();
+    }
+    place.expect(
+        "inspect-base",
+        &[
+            "inspect --base oci:base oci:image",
+            "inspect --base oci:other oci:image",
+            "inspect --base layer:layer oci:image",
+            "inspect --base oci:none oci:image",
+        ],
+    );
+    let rows = place.rows("inspect --json --base oci:zipped oci:image");
+    let compared = &rows[0]["base"]["compared"];
+    assert_eq!((&compared["proved"], &compared["shared"]), (&json!(true), &json!(1)));
+    assert_eq!((&rows[0]["layers"][0]["base"], &rows[0]["layers"][1]["base"]), (&json!(true), &Value::Null));
+}
+
+#[test]
 fn help() {
     Place::new().expect("help", &["--help", "ls --help", "cat --help", "verify --help"]);
 }

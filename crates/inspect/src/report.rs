@@ -20,7 +20,7 @@ pub use self::{
     findings::FindingReport,
     hits::SearchRow,
     overview::{
-        BaseReport, ExecutionReport, HistoryReport, IndexEntryReport, OverviewReport, ReportedBlob, ReportedLayer,
+        BaseReport, ComparedBase, ExecutionReport, HistoryReport, IndexEntryReport, OverviewReport, ReportedBlob, ReportedLayer,
         ReportedSizes, ReportedUnpacked,
     },
     referrers::{ReferrerReport, Via},

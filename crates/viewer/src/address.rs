@@ -1,6 +1,6 @@
 //! The page's address: everything after `#`, which a browser does not send to the host of the page.
 //!
-//! `#/v1/<reference>?platform=…&view=…&layer=…&path=…&line=…&read=1&tab=…&with=…&with-platform=…&ignore=…&find=…&regex=1&nocase=1
+//! `#/v1/<reference>?platform=…&view=…&layer=…&path=…&line=…&read=1&tab=…&with=…&with-platform=…&ignore=…&base=…&find=…&regex=1&nocase=1
 //! &utf16=1&glob=…&name=…&type=…&deleted=1&confidence=…
 //! &list=repositories&order=version&names=…&map=…` — each part optional and percent-encoded, unknown keys kept.
 
@@ -32,6 +32,8 @@ pub struct Address {
     pub with_platform: Option<String>,
     /// What the comparison leaves out, by the names of `porthole diff --ignore`, separated by commas.
     pub ignore: Option<String>,
+    /// The image that this one may have been built on, as typed.
+    pub base: Option<String>,
     /// What is searched for in the contents.
     pub search: SearchQuery,
     /// Which packages are shown.
@@ -175,6 +177,7 @@ impl Address {
             "with" => self.with = some(),
             "with-platform" => self.with_platform = some(),
             "ignore" => self.ignore = some(),
+            "base" => self.base = some(),
             "find" => self.search.pattern = value.to_owned(),
             "glob" => self.search.glob = value.to_owned(),
             "name" => self.packages.name = value.to_owned(),
@@ -253,6 +256,7 @@ impl fmt::Display for Address {
             ("with", self.with.as_deref()),
             ("with-platform", self.with_platform.as_deref()),
             ("ignore", self.ignore.as_deref()),
+            ("base", self.base.as_deref()),
             ("find", find),
             ("regex", self.search.expression.then_some("1")),
             ("nocase", self.search.ignore_case.then_some("1")),

@@ -80,11 +80,8 @@ impl HitList {
     }
 
     fn sums(&self, layer: u32, sums: &ProbeSums) -> LayerHits {
-        let file = |file: &FoundFile| FileHits {
-            path: file.path.as_slice().into(),
-            content: file.content,
-            lines: file.lines,
-        };
+        let file =
+            |file: &FoundFile| FileHits { path: file.path.as_slice().into(), content: file.content, lines: file.lines };
         LayerHits {
             files: self.layers.get(&layer).map(|of| of.files.iter().map(file).collect()).unwrap_or_default(),
             lines: sums.found,

@@ -4,6 +4,7 @@
 //! front end waits for [`Event::Ready`] before it sends anything.
 
 mod archive;
+mod base;
 mod compare;
 mod content;
 mod event;
@@ -24,6 +25,7 @@ mod waste;
 mod wire;
 
 pub use archive::{ArchiveFormat, ArchiveSaving};
+pub use base::BaseLayers;
 pub use compare::{
     ChangeSums, ChangedFile, ChangedSetting, ChangedStep, ComparedFiles, ComparisonFacts, ComparisonFailure,
     LayerRelation, MatchedLayer,
@@ -235,6 +237,11 @@ pub enum Command {
     Map {
         /// Which directory, and how many areas.
         wish: MapWish,
+    },
+    /// Compare the layers with those of an image that this one may have been built on. Answered with [`Event::Base`].
+    CompareBase {
+        /// As typed.
+        reference: String,
     },
     /// Read the contents of every layer for their digests, unless that was done. What depends on them is sent again.
     CompareContents {

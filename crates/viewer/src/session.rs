@@ -1,6 +1,7 @@
 //! A session: it owns the registry client, tokens, credentials and the file tree, and answers every query of a front end.
 
 mod archive;
+mod base;
 mod compare;
 mod content;
 mod crew;
@@ -21,6 +22,7 @@ mod versions;
 mod wire;
 
 pub use archive::ArchiveFile;
+use base::OpenedImages;
 use compare::{CompareWish, KeptComparison};
 pub use content::Want;
 use evidence::{EvidenceRun, EvidenceWait};
@@ -43,6 +45,7 @@ use crate::{
     router::{Relay, Router},
 };
 use porthole_core::{limits::Limits, platform::Platform, reference::Reference};
+use porthole_inspect::report::ComparedBase;
 use porthole_registry::{
     Registry,
     auth::Credentials,
@@ -159,6 +162,10 @@ struct Desk {
     other: Option<Look>,
     /// The comparison that it was last read for.
     compared: Option<KeptComparison>,
+    /// Images that were opened.
+    opened: OpenedImages,
+    /// The image that the one of the look was compared with last, as its base.
+    built_on: Option<ComparedBase>,
     /// How many comparisons were begun.
     comparisons: u32,
     /// Signatures that are being checked.
@@ -204,6 +211,7 @@ enum Errand {
     File,
     Version,
     Comparison,
+    Base,
     Evidence,
     Wire,
     Archive,
@@ -229,6 +237,7 @@ enum Work {
     DiffVersions { before: VersionName, after: u32, anyway: bool },
     DiffFile { look: u32, path: String, anyway: bool },
     Compare(CompareWish),
+    CompareBase { look: u32, reference: String },
     Evidence(EvidenceRun),
     Wire { look: u32 },
     Archive { look: u32, format: ArchiveFormat },
@@ -277,6 +286,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Work::DiffVersions { before, after, anyway } => self.diff_versions(before, after, anyway).await,
             Work::DiffFile { look, path, anyway } => self.diff_file(look, path, anyway).await,
             Work::Compare(wish) => self.compare(wish).await,
+            Work::CompareBase { look, reference } => self.compare_base(look, reference).await,
             Work::Evidence(run) => self.find_evidence(run).await,
             Work::Wire { look } => self.tell_wire(look).await,
             Work::Archive { look, format } => self.save_archive(look, format).await,
@@ -357,6 +367,12 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 let look = self.desk.borrow().look.as_ref().map(|look| look.number);
                 if let Some(look) = look {
                     self.errands.begin(Errand::Version, Work::DiffFile { look, path, anyway });
+                }
+            }
+            Command::CompareBase { reference } => {
+                let look = self.desk.borrow().look.as_ref().map(|look| look.number);
+                if let Some(look) = look {
+                    self.errands.begin(Errand::Base, Work::CompareBase { look, reference });
                 }
             }
             Command::EndCompare => self.end_comparison(),
@@ -471,6 +487,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             let mut desk = self.desk.borrow_mut();
             (desk.look, desk.other, desk.compared, desk.turn) = (None, None, None, None);
             desk.probes.clear();
+            desk.built_on = None;
             desk.names = NameLists::default();
         }
         self.options.recorder.clear();
@@ -479,6 +496,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Errand::File,
             Errand::Version,
             Errand::Comparison,
+            Errand::Base,
             Errand::Export,
             Errand::Contents,
             Errand::Wire,

@@ -25,7 +25,7 @@ pub use wire::WireShown;
 use crate::address::Address;
 use crate::pretty::visible;
 use crate::protocol::{
-    ArchiveSaving, Chain, Changes, ComparisonFacts, ComparisonFailure, FailureNotice, FileMap, FileView as Listing,
+    ArchiveSaving, BaseLayers, Chain, Changes, ComparisonFacts, ComparisonFailure, FailureNotice, FileMap, FileView as Listing,
     ImageLayer, ImageSummary, KeptFacts, LayerProgress, MapWish, NameQuery, NameWindow, OverviewFacts,
     PathVersionFacts, ProbeProgress, RegistryRoute as Way, RelaySettings, RouteReason, RowChange, RowKind, RowWindow, SearchHit, SearchQuery,
     Selection, ShownContent, Sizes, VersionDiff, ViewMode, WasteFacts,
@@ -87,6 +87,8 @@ pub struct State {
     pub selection: Option<Rc<Selection>>,
     /// What is in the selected file, by its path, as far as it was asked for.
     pub content: Option<(String, Rc<ShownContent>)>,
+    /// The image that this one may have been built on, or why it could not be read.
+    pub base: Option<Rc<Result<BaseLayers, String>>>,
     /// The image compared with another, as far as it is known.
     pub comparison: Option<Rc<ComparisonFacts>>,
     /// Why the last comparison ended.
@@ -153,6 +155,8 @@ pub struct State {
     pub asked_waste: Option<u32>,
     /// The look whose exchanges were asked for.
     pub asked_wire: Option<u32>,
+    /// The base that was asked for in which look.
+    pub asked_base: Option<(u32, String)>,
     /// The comparison that was asked for.
     pub asked_comparison: Option<AskedComparison>,
     /// Look and path whose versions were asked for.
@@ -318,6 +322,11 @@ impl State {
             modified: on(RowChange::Modified, chosen.modified),
             removed: on(RowChange::Removed, chosen.removed),
         }
+    }
+
+    /// The base of the image, where that is proved.
+    pub fn proved_base(&self) -> Option<&BaseLayers> {
+        self.base.as_deref()?.as_ref().ok().filter(|base| base.proved)
     }
 
     /// Path of the selected entry, if it is one that has content.

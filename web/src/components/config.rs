@@ -1,8 +1,11 @@
 //! The config: what a container of this image runs as, and how the image came to be.
 
-use super::words::{bdi, lines};
+use super::{
+    layers::boundary,
+    words::{bdi, lines},
+};
 use crate::hooks::copy::{Copied, use_copy};
-use porthole_viewer::protocol::{HistoryEntry, ImageSummary};
+use porthole_viewer::protocol::{BaseLayers, HistoryEntry, ImageSummary};
 use porthole_viewer::size::size;
 use porthole_viewer::state::Action;
 use std::rc::Rc;
@@ -13,6 +16,8 @@ use yew::prelude::*;
 pub struct ConfigProps {
     /// The image, as soon as it is known.
     pub image: Option<Rc<ImageSummary>>,
+    /// The image that this one was built on, where that is proved.
+    pub base: Option<BaseLayers>,
     /// Takes actions.
     pub dispatch: Callback<Action>,
 }
@@ -39,7 +44,9 @@ pub fn Config(props: &ConfigProps) -> Html {
             if image.history.is_empty() {
                 <p class="dim">{ "This config has no history." }</p>
             }
-            <ol class="history">{ for image.history.iter().map(|it| entry(it, image, &props.dispatch)) }</ol>
+            <ol class="history">{ for image.history.iter().enumerate().map(|(place, it)| html! {
+                <>{ entry(it, image, &props.dispatch) }{ for props.base.as_ref().filter(|base| ends_at(base, image) == Some(place)).map(boundary) }</>
+            }) }</ol>
         </div>
     }
 }
@@ -75,6 +82,14 @@ fn entry(entry: &HistoryEntry, image: &ImageSummary, dispatch: &Callback<Action>
             </span>
             <span class="num" title="download">{ cost.map(|layer| size(layer.size)).unwrap_or_default() }</span>
         </li>
+    }
+}
+
+/// The last entry of the history that belongs to the base.
+fn ends_at(base: &BaseLayers, image: &ImageSummary) -> Option<usize> {
+    match base.history {
+        0 => image.history.iter().position(|entry| entry.layer == Some(base.layers - 1)),
+        entries => Some(entries as usize - 1),
     }
 }
 

@@ -4,7 +4,9 @@ use super::{
     chain::{glyph, shorten, shorten_digests},
     words::{bdi, lines, tip},
 };
-use porthole_viewer::protocol::{FailureNotice, ImageLayer, ImageSummary, LayerProgress, LayerState, LinkState};
+use porthole_viewer::protocol::{
+    BaseLayers, FailureNotice, ImageLayer, ImageSummary, LayerProgress, LayerState, LinkState,
+};
 use porthole_viewer::size::{count, percent, size};
 use porthole_viewer::state::Action;
 use std::{collections::BTreeMap, rc::Rc};
@@ -19,6 +21,8 @@ pub struct LayersProps {
     pub progress: Rc<Vec<LayerProgress>>,
     /// What is wrong with single layers.
     pub failures: Rc<BTreeMap<u32, FailureNotice>>,
+    /// The image that this one was built on, where that is proved.
+    pub base: Option<BaseLayers>,
     /// The layer that the view is about.
     pub chosen: Option<u32>,
     /// Takes actions.
@@ -32,7 +36,9 @@ pub fn Layers(props: &LayersProps) -> Html {
     let largest = layers.iter().map(|layer| layer.size).max().unwrap_or(0);
     let items = layers.iter().zip(props.progress.iter()).map(|(layer, progress)| {
         let failure = props.failures.get(&layer.index);
-        item(layer, progress, failure, props.chosen == Some(layer.index), largest, &props.dispatch)
+        let item = item(layer, progress, failure, props.chosen == Some(layer.index), largest, &props.dispatch);
+        let last = props.base.as_ref().filter(|base| base.layers == layer.index + 1);
+        html! { <>{ item }{ for last.map(boundary) }</> }
     });
     let since = props.progress.iter().any(|layer| layer.since.is_some());
     let listed = props.progress.iter().any(|layer| layer.state == LayerState::Listed);
@@ -58,6 +64,18 @@ pub fn Layers(props: &LayersProps) -> Html {
                 </div>
             }
         </nav>
+    }
+}
+
+/// The line over the layers of the base image.
+pub fn boundary(base: &BaseLayers) -> Html {
+    let how = if base.opened { "opened before in this tab" } else { "as you named it" };
+    let title = format!("Its {} layers unpack to the same as the lowest ones here. {}", base.layers, base.resolved);
+    html! {
+        <li class="boundary" data-base={base.layers.to_string()} title={tip(&title)}>
+            <span class="cut">{ "↑ base image " }<b>{ bdi(&base.given) }</b></span>
+            <span class="dim">{ "proved by its layers, " }{ how }</span>
+        </li>
     }
 }
 

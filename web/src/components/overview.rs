@@ -1,13 +1,14 @@
 //! The image at a glance: what it is, what it runs, by which digests.
 
 use super::{
+    base::Base,
     chain::shorten,
     config::CopyText,
     findings::Findings,
     words::{bdi, tip},
 };
 use porthole_viewer::protocol::{
-    ArchiveFormat, ArchiveSaving, DocumentFact, OtherEntry, OtherRole, OverviewFacts, Sizes,
+    ArchiveFormat, ArchiveSaving, BaseLayers, DocumentFact, OtherEntry, OtherRole, OverviewFacts, Sizes,
 };
 use porthole_viewer::size::size;
 use porthole_viewer::state::Action;
@@ -27,6 +28,12 @@ pub struct OverviewProps {
     /// The archive that is being saved.
     #[prop_or_default]
     pub archive: Option<ArchiveSaving>,
+    /// The image that this one may have been built on, or why it could not be read.
+    #[prop_or_default]
+    pub base: Option<Rc<Result<BaseLayers, String>>>,
+    /// The one that is named.
+    #[prop_or_default]
+    pub named_base: Option<String>,
     /// Takes actions.
     pub dispatch: Callback<Action>,
 }
@@ -60,6 +67,7 @@ pub fn Overview(props: &OverviewProps) -> Html {
             <dl class="facts">{ runs(facts) }</dl>
             <h3 class="heading">{ "Image" }</h3>
             <dl class="facts">{ is(facts) }</dl>
+            <Base overview={Rc::clone(facts)} base={props.base.clone()} named={props.named_base.clone()} dispatch={props.dispatch.clone()} />
             <h3 class="heading">{ "Digests" }</h3>
             <dl class="facts digests">{ for facts.documents.iter().map(document) }{ for (!facts.resolved.is_empty()).then(|| pinned(facts)) }</dl>
             { save(props) }
@@ -116,11 +124,6 @@ fn runs(facts: &OverviewFacts) -> Html {
 }
 
 fn is(facts: &OverviewFacts) -> Html {
-    let base = facts.base.as_ref().map(|base| {
-        let name = base.name.clone().or_else(|| base.digest.as_deref().map(shorten)).unwrap_or_default();
-        let title = base.digest.clone().unwrap_or_default();
-        html! { <><dt>{ "base image" }</dt><dd title={tip(&title)}>{ bdi(&name) }<span class="dim">{ " as its builder states" }</span></dd></> }
-    });
     let others: Vec<String> =
         facts.platforms.iter().filter(|other| Some(*other) != facts.platform.as_ref()).cloned().collect();
     html! {
@@ -131,7 +134,6 @@ fn is(facts: &OverviewFacts) -> Html {
             { maybe("platform", facts.platform.as_ref()) }
             { many("also for", &others) }
             { for others_of(facts) }
-            { for base }
         </>
     }
 }

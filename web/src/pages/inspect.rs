@@ -90,7 +90,7 @@ pub fn Inspect(props: &PageProps) -> Html {
                 <h1 class="sr">{ bdi(&state.shown_reference().unwrap_or_default()) }</h1>
                 <div class="pane left">
                     <Layers image={state.image.clone()} progress={Rc::clone(&state.layers)} failures={Rc::clone(&state.layer_failures)}
-                        chosen={state.chosen_layer().filter(|_| about_layer)} dispatch={on_layer} />
+                        base={state.proved_base().cloned()} chosen={state.chosen_layer().filter(|_| about_layer)} dispatch={on_layer} />
                     <Findings overview={state.overview.clone()} dispatch={dispatch.clone()} />
                 </div>
                 <div class="tabs">
@@ -117,7 +117,7 @@ pub fn Inspect(props: &PageProps) -> Html {
                                 content={state.content.clone()} line={state.route.line} {reading}
                                 versions={state.versions.clone()} diff={state.version_diff.clone()} dispatch={dispatch.clone()} />
                         } else {
-                            <Overview overview={state.overview.clone()} sizes={state.sizes} archive={state.archive.clone()} aside=true dispatch={dispatch.clone()} />
+                            <Overview overview={state.overview.clone()} sizes={state.sizes} archive={state.archive.clone()} base={state.base.clone()} named_base={state.route.base.clone()} aside=true dispatch={dispatch.clone()} />
                         }
                     </aside>
                 }
@@ -140,7 +140,7 @@ fn stream(state: &State) -> Stream {
 fn panel(state: &Rc<State>, dispatch: &Callback<Action>) -> Html {
     match state.route.tab {
         Tab::Manifest => html! { <Documents image={state.image.clone()} /> },
-        Tab::Config => html! { <Config image={state.image.clone()} dispatch={dispatch.clone()} /> },
+        Tab::Config => html! { <Config image={state.image.clone()} base={state.proved_base().cloned()} dispatch={dispatch.clone()} /> },
         Tab::Compare => html! { <Compare ..CompareProps::of(state, dispatch.clone()) /> },
         Tab::Secrets => html! { <Secrets ..SecretsProps::of(state, dispatch.clone()) /> },
         Tab::Packages => html! { <Packages ..PackagesProps::of(state, dispatch.clone()) /> },
@@ -151,7 +151,7 @@ fn panel(state: &Rc<State>, dispatch: &Callback<Action>) -> Html {
         Tab::Wire => html! { <Wire wire={state.wire.clone()} dispatch={dispatch.clone()} /> },
         Tab::Overview => html! {
             <div class="document" tabindex="0" role="region" aria-label="Overview">
-                <Overview overview={state.overview.clone()} sizes={state.sizes} archive={state.archive.clone()} dispatch={dispatch.clone()} />
+                <Overview overview={state.overview.clone()} sizes={state.sizes} archive={state.archive.clone()} base={state.base.clone()} named_base={state.route.base.clone()} dispatch={dispatch.clone()} />
             </div>
         },
         // A look that ended before its image was known has no files to list.

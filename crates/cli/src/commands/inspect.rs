@@ -2,14 +2,23 @@
 
 mod text;
 
-use std::io::Write;
+use std::{ffi::OsString, io::Write, path::Path};
 
 use clap::Args;
-use porthole_inspect::{overview::Overview, report::OverviewReport, waste::WasteReport};
+use porthole_inspect::{
+    overview::Overview,
+    report::{ComparedBase, OverviewReport},
+    waste::WasteReport,
+};
 
 use super::stack::Stacked;
 use crate::{
-    argument::SourceArgument, error::Error, layers::Job, output::print_json, session::Session, source::{Source, Spec},
+    argument::SourceArgument,
+    error::Error,
+    layers::Job,
+    output::print_json,
+    session::Session,
+    source::{Source, Spec},
 };
 
 /// Show an image: digests, platforms, layers, sizes, configuration and history
@@ -21,6 +30,7 @@ use crate::{
 #[command(after_help = "\
 Examples:
   porthole inspect nginx
+  porthole inspect --base debian:12-slim nginx
   porthole inspect --platform linux/arm64 nginx
   porthole inspect --full --json oci:layout:latest | jq .findings")]
 pub(crate) struct Arguments {
@@ -29,6 +39,9 @@ pub(crate) struct Arguments {
     /// Download the layers, for all sizes and findings
     #[arg(long)]
     full: bool,
+    /// Compare the layers with those of an image that it may have been built on; where it has all of them below its own, that is proved
+    #[arg(long, value_name = "SRC")]
+    base: Option<OsString>,
     /// Read documents only, which is the default: accepted for scripts that were written when it was not
     #[arg(long = "quick", hide = true, conflicts_with = "full")]
     _quick: bool,
@@ -51,7 +64,13 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         Spec::Registry(reference) => Some(reference),
         _ => None,
     };
-    let report = OverviewReport::of(reference, &resolved, overview);
+    let platform = overview.platform.clone();
+    let mut report = OverviewReport::of(reference, &resolved, overview);
+    if let Some(text) = &arguments.base {
+        let base = Source::open(&Spec::parse(text, Path::exists)?, session)?;
+        let base = base.image_for(platform.as_ref(), session)?.image;
+        report.compare_with(ComparedBase::of(text.to_string_lossy().into_owned(), &resolved.image, &base));
+    }
     let mut out = session.ui.out();
     if session.ui.json {
         print_json(&mut out, &report)?;

@@ -21,6 +21,7 @@ fn output_is_as_the_schemas_describe_it() {
         "ref nginx",
         "inspect REGISTRY/a/b:1",
         "inspect --full oci:layout",
+        "inspect --base oci:other oci:layout",
         "digest REGISTRY/a/b:1",
         "digest oci:layout",
         "tags REGISTRY/a/b",

@@ -83,7 +83,10 @@ mod tests {
         let waste = |tree: &FileTree| tree.waste(&|_, range: std::ops::Range<u64>| range.end - range.start);
         assert_eq!(waste(&learnt), waste(&known));
         assert_eq!(waste(&learnt).items.iter().filter(|item| item.cause == Cause::Duplicated).count(), 1);
-        assert!(waste(&learnt).items.iter().any(|item| item.elsewhere.is_some()), "the content that its own layer lost");
+        assert!(
+            waste(&learnt).items.iter().any(|item| item.elsewhere.is_some()),
+            "the content that its own layer lost"
+        );
         for tree in [&known, &learnt] {
             let view = tree.view(Mode::Merged);
             let digest = |path: &[u8]| view.digest(view.find(path).unwrap());

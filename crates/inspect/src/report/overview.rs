@@ -2,11 +2,13 @@
 
 use super::FindingReport;
 use crate::{
+    base::BaseBoundary,
     overview::{BaseImage, DocumentName, EntryRole, IndexEntry, LayerOverview, Overview},
     resolve::ResolvedImage,
 };
 use porthole_core::{
     config::{Execution, History},
+    image::Image,
     layer::LayerNumber,
     reference::Reference,
 };
@@ -76,6 +78,34 @@ pub struct BaseReport {
     /// The digest of its manifest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// The image that it was compared with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compared: Option<ComparedBase>,
+}
+
+/// An image, compared with another that may have been built on it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ComparedBase {
+    /// Its name, as it was given.
+    pub reference: String,
+    /// Digest of its manifest.
+    pub digest: String,
+    /// How many of the lowest layers unpack to the same in both.
+    pub shared: u32,
+    /// How many layers it has.
+    pub layers: u32,
+    /// The image has all of them below its own.
+    pub proved: bool,
+}
+
+impl ComparedBase {
+    /// Compares the layers of an image with those of a base.
+    pub fn of(reference: String, image: &Image, base: &Image) -> Self {
+        let boundary = BaseBoundary::of(image, base);
+        let BaseBoundary { shared, layers } = boundary;
+        let digest = base.manifest.raw.digest().to_string();
+        Self { reference, digest, shared, layers, proved: boundary.is_proved() }
+    }
 }
 
 /// A blob by its descriptor.
@@ -138,6 +168,9 @@ pub struct ReportedLayer {
     /// How the key of an encrypted layer is wrapped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encrypted: Option<Vec<String>>,
+    /// It belongs to the base image, which is proved.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub base: bool,
     /// What was found in it, once it is read.
     #[serde(flatten)]
     pub unpacked: Option<ReportedUnpacked>,
@@ -213,7 +246,7 @@ impl OverviewReport {
             platform: overview.platform.as_ref().map(ToString::to_string),
             created: image.config.created.clone(),
             author: image.config.author.clone(),
-            base: overview.base.map(|BaseImage { name, digest }| BaseReport { name, digest }),
+            base: overview.base.map(|BaseImage { name, digest }| BaseReport { name, digest, compared: None }),
             sizes: ReportedSizes {
                 download: overview.sizes.download,
                 unpacked: overview.sizes.unpacked,
@@ -227,6 +260,17 @@ impl OverviewReport {
             deviations: overview.deviations.iter().map(ToString::to_string).collect(),
             findings: overview.findings.iter().map(FindingReport::of).collect(),
         }
+    }
+}
+
+impl OverviewReport {
+    /// Adds an image that this one may have been built on. Where that is proved, its layers are marked.
+    pub fn compare_with(&mut self, base: ComparedBase) {
+        if base.proved {
+            self.layers.iter_mut().take(base.layers as usize).for_each(|layer| layer.base = true);
+        }
+        let empty = BaseReport { name: None, digest: None, compared: None };
+        self.base.get_or_insert(empty).compared = Some(base);
     }
 }
 
@@ -274,6 +318,7 @@ impl ReportedLayer {
                 size: descriptor.size,
             },
             created_by: layer.created_by,
+            base: false,
             unpacked: contents.map(|contents| ReportedUnpacked {
                 unpacked: contents.uncompressed,
                 entries: contents.entries,

@@ -1,7 +1,7 @@
 //! From the session to the app.
 
 use super::{
-    ArchiveSaving, Chain, ComparisonFacts, ComparisonFailure, ConfigSecretFact, ContentFateFact, EvidenceProgress,
+    ArchiveSaving, BaseLayers, Chain, ComparisonFacts, ComparisonFailure, ConfigSecretFact, ContentFateFact, EvidenceProgress,
     FailureNotice, FileMap, FileRow, ImageSummary, LayerProgress, NameWindow, OverviewFacts, PackageWindow,
     PathProblem, PathVersionFacts, ProbeKind, ProbeProgress, RowWindow, SearchHit, SecretFact, ShownContent, Sizes,
     VersionDiff, WasteFacts, WireLog,
@@ -192,6 +192,14 @@ pub enum Event {
         /// The differences, line by line where they are texts.
         diff: Box<VersionDiff>,
     },
+    /// The image that this one may have been built on, or why it could not be read: the answer to `CompareBase`. Also sent without being
+    /// asked, where an image that was opened before turns out to be its base.
+    Base {
+        /// Number of the look.
+        look: u32,
+        /// What was found.
+        base: Result<BaseLayers, String>,
+    },
     /// The image compared with another: the answer to `Compare`.
     Compared {
         /// Number of the look.
@@ -314,6 +322,7 @@ impl Event {
             | Self::Names { look, .. }
             | Self::Map { look, .. }
             | Self::Waste { look, .. }
+            | Self::Base { look, .. }
             | Self::Compared { look, .. }
             | Self::CompareFailed { look, .. }
             | Self::Versions { look, .. }

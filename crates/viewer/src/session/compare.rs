@@ -329,6 +329,6 @@ impl KnownLayer {
 }
 
 /// Numbers of second looks have this bit, which no front end reaches.
-const HIDDEN: u32 = 1 << 31;
+pub(super) const HIDDEN: u32 = 1 << 31;
 /// Time between two reports.
 const PULSE: Duration = Duration::from_millis(100);

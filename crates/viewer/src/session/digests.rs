@@ -32,7 +32,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         let wishes = [ProbeWish::Digests, ProbeWish::OtherDigests];
         for wish in wishes.into_iter().take(if other { 2 } else { 1 }) {
             let kind = wish.kind();
-            let begun = self.desk.borrow().probes.get(&kind).is_some_and(|probe| !matches!(probe.outcome(), Some(Err(_))));
+            let begun =
+                self.desk.borrow().probes.get(&kind).is_some_and(|probe| !matches!(probe.outcome(), Some(Err(_))));
             if !begun {
                 self.begin_probe(0, wish);
             }

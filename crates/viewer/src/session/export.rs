@@ -96,16 +96,14 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             desk.look.as_ref().filter(|of| of.number == look).and_then(|look| look.body.as_ref()).ok_or(ENDED)?;
         let probe = |kind| desk.probes.get(&kind).ok_or(ENDED);
         let written = match wish {
-            ExportWish::Overview => reports::write_overview(body, out),
+            ExportWish::Overview => reports::write_overview(body, desk.built_on.as_ref(), out),
             ExportWish::Waste => reports::write_waste(body, out),
             ExportWish::Comparison => {
                 let compared = desk.compared.as_ref().ok_or(ENDED)?;
                 let other = desk.other.as_ref().and_then(|other| other.body.as_ref()).ok_or(ENDED)?;
                 reports::write_comparison([body, other], compared, out)
             }
-            ExportWish::Search => {
-                probe(ProbeKind::Search)?.search_rows(body).iter().try_for_each(|row| out.line(row))
-            }
+            ExportWish::Search => probe(ProbeKind::Search)?.search_rows(body).iter().try_for_each(|row| out.line(row)),
             ExportWish::Files(view, path) => write_files(body, view, path.as_deref(), out),
             ExportWish::Document(step) => out.write_all(document(body, *step)),
             ExportWish::Packages(query) => write_packages(body, probe(ProbeKind::Packages)?.packages(), query, out),

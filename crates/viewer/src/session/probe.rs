@@ -5,8 +5,8 @@
 
 use super::{Front, Session};
 use crate::{
-    layer::{LayerFindings, WorkerOrder, WorkerReport},
     hits::{self, HitList},
+    layer::{LayerFindings, WorkerOrder, WorkerReport},
     listing,
     look::{Access, LookBody},
     pace::Pace,
@@ -37,6 +37,8 @@ use std::{
 /// A probe that runs, or ran last.
 pub(super) struct ProbeRun {
     look: u32,
+    /// The look that is told of it.
+    shown: u32,
     wish: ProbeWish,
     progress: ProbeProgress,
     layers: BTreeMap<u32, ProbedLayer>,
@@ -77,7 +79,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             let mut desk = self.desk.borrow_mut();
             let Some((look, body)) = desk.probed(kind) else { return };
             let known = |layer: &Layer| kind == ProbeKind::OtherDigests && desk.twin_of_other(layer).is_some();
-            let mut probe = ProbeRun::new(look, run, wish, body, known);
+            let shown = desk.look.as_ref().map_or(look, |shown| shown.number);
+            let mut probe = ProbeRun { shown, ..ProbeRun::new(look, run, wish, body, known) };
             probe.end_if_done();
             let mut layers: Vec<u32> = probe.layers.keys().filter(|layer| !probe.is_twin(**layer)).copied().collect();
             // The configuration first: it takes no time.
@@ -223,10 +226,10 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 probe.told.rest(now, PULSE);
                 let progress = probe.progress();
                 fetched = Some((
-                    probe.look,
+                    probe.shown,
                     progress.read.saturating_sub(std::mem::replace(&mut probe.counted, progress.read)),
                 ));
-                out.push(Event::Probe { look: probe.look, progress: Box::new(progress) });
+                out.push(Event::Probe { look: probe.shown, progress: Box::new(progress) });
             }
         });
         if let Some((look, bytes)) = fetched.filter(|(_, bytes)| *bytes > 0) {
@@ -295,6 +298,7 @@ impl ProbeRun {
         };
         Self {
             look,
+            shown: look,
             wish,
             progress,
             layers,

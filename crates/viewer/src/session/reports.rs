@@ -9,7 +9,7 @@ use porthole_core::{
 use porthole_inspect::{
     compare as engine,
     overview::Overview,
-    report::{AnalysisReport, DifferenceRow, OverviewReport, SeenFile, WASTED_PATHS},
+    report::{AnalysisReport, ComparedBase, DifferenceRow, OverviewReport, SeenFile, WASTED_PATHS},
 };
 use porthole_registry::transport::{Environment, Transport};
 use std::io;
@@ -44,7 +44,11 @@ fn is_archives(body: &LookBody) -> bool {
     body.resolved.image.layers.iter().all(|layer| layer.archive)
 }
 
-pub(super) fn write_overview<F: SavedFile>(body: &LookBody, out: &mut Lines<F>) -> io::Result<()> {
+pub(super) fn write_overview<F: SavedFile>(
+    body: &LookBody,
+    base: Option<&ComparedBase>,
+    out: &mut Lines<F>,
+) -> io::Result<()> {
     let mut overview = Overview::of(&body.resolved);
     if is_archives(body) {
         overview.add_layers(body.stack.tree(), &body.blobs(), &body.waste());
@@ -53,7 +57,11 @@ pub(super) fn write_overview<F: SavedFile>(body: &LookBody, out: &mut Lines<F>) 
         None => summary::summarize(&body.reference, &body.resolved).pinned.parse().ok(),
         Some(_) => None,
     };
-    out.line(&OverviewReport::of(pinned.as_ref(), &body.resolved, overview))
+    let mut report = OverviewReport::of(pinned.as_ref(), &body.resolved, overview);
+    if let Some(base) = base {
+        report.compare_with(base.clone());
+    }
+    out.line(&report)
 }
 
 pub(super) fn write_waste<F: SavedFile>(body: &LookBody, out: &mut Lines<F>) -> io::Result<()> {

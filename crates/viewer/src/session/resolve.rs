@@ -131,6 +131,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         self.of_look(number, |look, out| {
             look.install(reference.clone(), resolved, page, summary, overview, out);
         });
+        self.find_opened_base(number, &reference);
         let read = self.without_twins(number, read);
         if of_registry && !wish.audit {
             let mut wanted: Vec<u32> = read.iter().copied().chain(listed.iter().map(|job| job.layer)).collect();

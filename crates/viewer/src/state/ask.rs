@@ -58,6 +58,17 @@ impl State {
         }
     }
 
+    /// Asks for the base that the address names.
+    pub(super) fn ask_for_base(&mut self, effects: &mut Vec<Effect>) {
+        let Some(reference) = self.route.base.clone().filter(|_| self.image.is_some()) else { return };
+        let wanted = (self.look, reference.clone());
+        if self.asked_base.as_ref() != Some(&wanted) {
+            self.asked_base = Some(wanted);
+            self.base = None;
+            effects.push(Effect::Send(Command::CompareBase { reference }));
+        }
+    }
+
     /// Asks for the versions of the selected path, once all of its layers are known.
     pub(super) fn ask_for_versions(&mut self, effects: &mut Vec<Effect>) {
         let path = self.selection.as_ref().map(|selection| selection.row.path.clone()).filter(|_| self.settled);

@@ -86,6 +86,7 @@ impl State {
                 self.archive = Some(saving);
             }
             Event::Wire { log, .. } => self.apply_wire(*log),
+            Event::Base { base, .. } => self.base = Some(Rc::new(base)),
             Event::Compared { comparison, .. } => {
                 self.comparison_failure = None;
                 self.comparison = Some(Rc::from(comparison));

@@ -3,8 +3,8 @@
 use super::{ProbeCost, State};
 use crate::address::{Address, Tab};
 use crate::protocol::{
-    ComparedFiles, DocumentText, ExportWish, LayerRelation, LayerState, NameList, NameState, NameWindow, PackageQuery, ProbeKind, ProbeProgress,
-    ProbeState, ProofStep, SearchQuery, ShownConfidence, ViewMode,
+    ComparedFiles, DocumentText, ExportWish, LayerRelation, LayerState, NameList, NameState, NameWindow, PackageQuery,
+    ProbeKind, ProbeProgress, ProbeState, ProofStep, SearchQuery, ShownConfidence, ViewMode,
 };
 use crate::router::GIVEN;
 use crate::shell::{self, LsListing};
@@ -127,7 +127,14 @@ pub fn command(state: &State) -> Option<String> {
     let platform = state.platform.as_deref().filter(|_| !image.platforms.is_empty());
     let document = |verb: &str| shell::command(verb, &source, platform);
     Some(match (state.route.tab, state.route.view) {
-        (Tab::Overview, _) => document("inspect --full"),
+        (Tab::Overview, _) => {
+            let base = state.base.as_deref().and_then(|base| base.as_ref().ok());
+            // A file beside this one has no path that is known.
+            match base.filter(|base| !base.given.starts_with(GIVEN)) {
+                Some(base) => document(&format!("inspect --full --base {}", shell::quote(&base.given))),
+                None => document("inspect --full"),
+            }
+        }
         (Tab::Compare, _) => {
             // A file beside this one has no path that is known.
             let other = state.comparison.as_ref().filter(|other| !other.resolved.starts_with(GIVEN))?;

@@ -90,6 +90,8 @@ pub enum Action {
         /// Whatever it costs.
         anyway: bool,
     },
+    /// Compare the layers with those of an image that this one may have been built on.
+    Base(String),
     /// End the comparison.
     EndCompare,
     /// Select a path; going back selects the one before.
@@ -294,6 +296,14 @@ impl State {
                 self.file_diff = path.clone().map(|path| (path, Rc::new(VersionDiff::Reading)));
                 effects.extend(path.map(|path| Effect::Send(Command::DiffFile { path, anyway })));
             }
+            Action::Base(reference) => {
+                let base = understood(reference.trim());
+                if !base.is_empty() {
+                    // Asked for once more, it is read once more.
+                    self.asked_base = None;
+                    self.push(Address { base: Some(base), ..self.route.clone() }, &mut effects);
+                }
+            }
             Action::EndCompare => {
                 self.push(Address { with: None, with_platform: None, ..self.route.clone() }, &mut effects);
             }
@@ -391,6 +401,7 @@ impl State {
         }
         self.ask_for_waste(&mut effects);
         self.ask_for_wire(&mut effects);
+        self.ask_for_base(&mut effects);
         self.ask_for_comparison(&mut effects);
         self.ask_for_versions(&mut effects);
         self.ask_for_packages(&mut effects);

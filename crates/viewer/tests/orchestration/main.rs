@@ -1,6 +1,7 @@
 //! Everything between what a person does and what a front end shows, against registries in memory.
 
 mod archive;
+mod base;
 mod compare;
 mod evidence;
 mod export;

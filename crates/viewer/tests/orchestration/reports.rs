@@ -96,7 +96,8 @@ fn reading_contents_can_be_stopped() {
 fn two() -> Internet {
     let lower =
         Layer::new("COPY a /").file("a", "again").file("b", "12345").file("c", "same bytes").file("d", "same bytes");
-    let other = Image::new().layer(lower).layer(Layer::new("RUN c").file("a", "other").file("b", "54321").file("e", "new"));
+    let other =
+        Image::new().layer(lower).layer(Layer::new("RUN c").file("a", "other").file("b", "54321").file("e", "new"));
     let internet = Internet::new();
     let site = Site::new()
         .repository("a/b", wasteful().build().into_content("1"))
@@ -112,7 +113,11 @@ fn a_comparison_is_saved_with_digests_of_both_images() {
     stage.act(Action::Compare { with: "r.example/a/other:1".into(), platform: None });
     let sizes = |stage: &Stage| {
         let pairs = &stage.state.comparison.as_ref().unwrap().layers;
-        pairs.iter().filter(|pair| pair.before.is_none()).filter_map(|pair| Some(pair.after.as_ref()?.size)).sum::<u64>()
+        pairs
+            .iter()
+            .filter(|pair| pair.before.is_none())
+            .filter_map(|pair| Some(pair.after.as_ref()?.size))
+            .sum::<u64>()
     };
     assert_eq!(cost(&stage), Some(stage.state.sizes.download + sizes(&stage)), "the shared layer once");
     let rows = save(&mut stage);

@@ -48,7 +48,10 @@ pub(super) fn line(out: &mut impl Write, ui: &Ui, row: &Row<'_>) -> Result<(), E
     let (sign, style) = match change {
         DifferenceChange::Added => ("+", Style::Good),
         DifferenceChange::Removed => ("-", Style::Bad),
-        DifferenceChange::Changed | DifferenceChange::Recompressed | DifferenceChange::Upgraded | DifferenceChange::Downgraded => ("~", Style::Changed),
+        DifferenceChange::Changed
+        | DifferenceChange::Recompressed
+        | DifferenceChange::Upgraded
+        | DifferenceChange::Downgraded => ("~", Style::Changed),
         DifferenceChange::Same => ("=", Style::Faint),
     };
     Ok(writeln!(out, "{} {text}", ui.paint(style, sign))?)

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use porthole_core::image::instruction;
-use porthole_inspect::report::{OverviewReport, ReportedBlob};
+use porthole_inspect::report::{ComparedBase, OverviewReport, ReportedBlob};
 
 use crate::{
     error::Error,
@@ -34,7 +34,12 @@ pub(super) fn print(out: &mut impl Write, ui: &Ui, report: &OverviewReport) -> R
     }
     if let Some(base) = &report.base {
         let parts: Vec<_> = [&base.name, &base.digest].into_iter().flatten().map(|part| safe(part)).collect();
-        line("Base", &parts.join("  "))?;
+        if !parts.is_empty() {
+            line("Base", &parts.join("  "))?;
+        }
+        if let Some(compared) = &base.compared {
+            line("Built on", &built_on(compared))?;
+        }
     }
     line("Download", &size(report.sizes.download))?;
     for (name, bytes) in [("Unpacked", report.sizes.unpacked), ("Visible", report.sizes.visible)] {
@@ -105,7 +110,12 @@ fn layers(out: &mut impl Write, ui: &Ui, report: &OverviewReport) -> Result<(), 
         return Ok(());
     }
     writeln!(out, "\n{}", ui.paint(Style::Faint, "Layers, bottom first"))?;
+    let mut below = report.layers.first().is_some_and(|layer| layer.base);
     for layer in &report.layers {
+        if below && !layer.base {
+            writeln!(out, "{}", ui.paint(Style::Faint, "     ── above the base image ──"))?;
+        }
+        below = layer.base;
         write!(out, "{:>3}  {}  {:>9}", layer.layer.get(), layer.blob.digest, size(layer.blob.size))?;
         if let Some(unpacked) = &layer.unpacked {
             write!(
@@ -146,6 +156,18 @@ fn history(out: &mut impl Write, ui: &Ui, report: &OverviewReport) -> Result<(),
         writeln!(out, "{:<20}  {what}{empty}", safe(created))?;
     }
     Ok(())
+}
+
+/// Whether an image was built on another, and what shows it.
+fn built_on(base: &ComparedBase) -> String {
+    let ComparedBase { reference, shared, layers, .. } = base;
+    let reference = safe(reference);
+    match (base.proved, *layers) {
+        (true, 1) => format!("{reference}  proved: its layer unpacks to the same as the lowest one"),
+        (true, _) => format!("{reference}  proved: its {layers} layers unpack to the same as the lowest ones"),
+        (false, 0) => format!("{reference}  not proved: it has no layer"),
+        (false, _) => format!("{reference}  no: of its {layers} layers, {shared} unpack to the same"),
+    }
 }
 
 /// An instruction on one line.
