@@ -11,6 +11,7 @@ use std::fs;
 
 use place::Place;
 use porthole_testkit::image::{Built, Compression, Entry, Image, Layer};
+use serde_json::json;
 
 /// Bytes that no compression makes smaller, the same for the same seed.
 fn noise(length: usize, mut seed: u64) -> Vec<u8> {
@@ -117,6 +118,43 @@ fn downloads_are_measured_where_the_bytes_are() {
     let wasted = reports[0]["wasted"]["download"].as_u64().unwrap();
     assert!(wasted > blob * 3 / 4 && wasted <= blob, "{wasted} of {blob}");
     assert_eq!(reports[0]["efficiency"], 0.5);
+}
+
+/// The same files, built otherwise, are as much smaller as was estimated.
+#[test]
+fn what_if_is_what_other_builds_save() {
+    let app = |owner| Entry::file("app", noise(600_000, 3)).owner(owner, 0);
+    let first = |owner, gone: bool| {
+        let layer = Layer::new("COPY . /").file("kept", noise(400_000, 1)).file("text", vec![b'a'; 900_000]);
+        let layer = if gone { layer.file("gone", noise(900_000, 2)) } else { layer };
+        layer.entry(app(owner))
+    };
+    let (rm, chown) = (|| Layer::new("RUN rm gone").whiteout("gone"), || Layer::new("RUN chown 1 app").entry(app(1)));
+    let download = |image: Image| image.build().layers.iter().map(|layer| layer.blob.bytes.len() as u64).sum::<u64>();
+    let image = || Image::new().layer(first(0, true)).layer(rm()).layer(chown());
+    let place = Place::new();
+    place.layout("image", &image().build());
+    let (_, reports) = place.json("analyze --json oci:image");
+    let ways = reports[0]["what_if"].as_array().unwrap();
+    let kinds: Vec<_> = ways.iter().map(|way| way["change"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["squash-all", "squash", "set-at-once", "zstd"]);
+    let otherwise = [
+        Image::new().layer(first(1, false)),
+        Image::new().layer(first(0, false)).layer(chown()),
+        Image::new().layer(first(1, true)).layer(rm()),
+    ];
+    for (way, otherwise) in ways.iter().zip(otherwise) {
+        let saved = download(image()) - download(otherwise);
+        let [least, about, most] =
+            ["download_least", "download", "download_most"].map(|field| way[field].as_u64().unwrap());
+        // A layer that is not there saves its frame and its end as well.
+        assert!(least <= saved && saved <= most + 4_096, "{way}: {saved}");
+        assert!(least <= about && about <= most && about.abs_diff(saved) < 140_000, "{way}: {saved}");
+    }
+    let numbers: Vec<_> = ways.iter().map(|way| (&way["layer"], &way["layers"], &way["unpacked"])).collect();
+    assert_eq!(numbers[1], (&json!(2), &json!([1]), &json!(900_000)));
+    assert_eq!(numbers[2], (&json!(3), &json!([1]), &json!(600_000)));
+    assert_eq!(ways[2]["text"], "owner set where layer 1 writes the files, not by layer 3");
 }
 
 /// Where `dive` says 1.0, 0.002 or nothing at all.

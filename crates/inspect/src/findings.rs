@@ -321,7 +321,7 @@ fn metadata_copies(report: &WasteReport) -> Vec<ImageFinding> {
 
 /// Whether a content was replaced only to change metadata, and if so whether the contents were compared. A copy that an
 /// overlay file system makes for `chown` or `chmod` keeps size and time.
-fn is_metadata_copy(item: &Wasted) -> Option<bool> {
+pub(crate) fn is_metadata_copy(item: &Wasted) -> Option<bool> {
     let has = |aspect| item.aspects.contains(aspect);
     match item.cause {
         Cause::Metadata => Some(true),
@@ -337,7 +337,7 @@ fn is_metadata_copy(item: &Wasted) -> Option<bool> {
 const METADATA: [Aspect; 3] = [Aspect::Mode, Aspect::Owner, Aspect::Xattr];
 
 /// `mode and owner`
-fn changed(aspects: Aspects) -> String {
+pub(crate) fn changed(aspects: Aspects) -> String {
     let names: Vec<_> = aspects.iter().filter(|aspect| METADATA.contains(aspect)).map(Aspect::name).collect();
     names.join(" and ")
 }

@@ -85,3 +85,4 @@ pub mod toc;
 pub mod trace;
 pub mod verify;
 pub mod waste;
+pub mod what_if;

@@ -20,13 +20,13 @@ pub use self::{
     findings::FindingReport,
     hits::SearchRow,
     overview::{
-        BaseReport, ComparedBase, ExecutionReport, HistoryReport, IndexEntryReport, OverviewReport, ReportedBlob, ReportedLayer,
-        ReportedSizes, ReportedUnpacked,
+        BaseReport, ComparedBase, ExecutionReport, HistoryReport, IndexEntryReport, OverviewReport, ReportedBlob,
+        ReportedLayer, ReportedSizes, ReportedUnpacked,
     },
     referrers::{ReferrerReport, Via},
     waste::{
-        AnalysisReport, AnalyzedLayer, AnalyzedPath, AnalyzedSizes, AnalyzedWaste, CausedWaste, CopiesReport, OwnedPath,
-        WASTED_PATHS,
+        AnalysisReport, AnalyzedLayer, AnalyzedPath, AnalyzedSizes, AnalyzedWaste, CausedWaste, CopiesReport,
+        OwnedPath, ReportedWhatIf, WASTED_PATHS,
     },
 };
 

@@ -51,7 +51,7 @@ pub use progress::{Chain, LayerProgress, LayerState, LinkState, ProofLink, Proof
 pub use secrets::{ConfigSecretFact, SecretFact, SecretKind, ShownConfidence};
 pub use versions::{PathVersionFacts, ShownHunk, ShownLine, ShownSide, VersionDiff};
 pub use view::{Changes, FileRow, FileView, RowChange, RowKind, RowSort, RowWindow, ViewMode};
-pub use waste::{CopiedContent, LayerWasteFacts, WasteFacts, WastedPath};
+pub use waste::{CopiedContent, LayerWasteFacts, WasteFacts, WastedPath, WhatIfFact};
 pub use wire::{WireLine, WireLog};
 
 use serde::{Deserialize, Serialize};

@@ -1,17 +1,20 @@
 //! Waste as a front end shows it.
 
 use crate::{
-    protocol::{CopiedContent, LayerWasteFacts, WasteFacts, WastedPath},
+    protocol::{CopiedContent, LayerWasteFacts, WasteFacts, WastedPath, WhatIfFact},
     summary,
 };
 use porthole_core::{
     path,
     tree::{Copies, FileTree, Group, NodeId, Waste},
 };
-use porthole_inspect::waste::{LayerShare, WasteReport};
+use porthole_inspect::{
+    waste::{LayerShare, WasteReport},
+    what_if::WhatIf,
+};
 
 /// Twin of a report.
-pub(crate) fn facts(tree: &FileTree, report: &WasteReport, missing: Vec<u32>) -> WasteFacts {
+pub(crate) fn facts(tree: &FileTree, report: &WasteReport, ways: &[WhatIf], missing: Vec<u32>) -> WasteFacts {
     let Waste { all, visible, download, .. } = report.waste;
     WasteFacts {
         download: report.download,
@@ -28,7 +31,20 @@ pub(crate) fn facts(tree: &FileTree, report: &WasteReport, missing: Vec<u32>) ->
         paths_total: report.groups.len() as u64,
         copies: report.copies.iter().take(SENT).map(|copies| copied(tree, copies)).collect(),
         copies_total: report.copies.len() as u64,
+        what_if: ways.iter().map(what_if).collect(),
         missing,
+    }
+}
+
+fn what_if(way: &WhatIf) -> WhatIfFact {
+    WhatIfFact {
+        change: way.name().into(),
+        text: way.words(),
+        layer: way.layer(),
+        unpacked: way.unpacked,
+        download: way.download.about,
+        least: way.download.least,
+        most: way.download.most,
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
     words::{bdi, tip},
 };
 use porthole_viewer::protocol::{
-    CopiedContent, FindingLink, LayerWasteFacts, ProbeProgress, ViewMode, WasteFacts, WastedPath,
+    CopiedContent, FindingLink, LayerWasteFacts, ProbeProgress, ViewMode, WasteFacts, WastedPath, WhatIfFact,
 };
 use porthole_viewer::size::{count, size};
 use porthole_viewer::state::{Action, ProbeCost};
@@ -62,6 +62,14 @@ pub fn Waste(props: &WasteProps) -> Html {
                     <p class="dim">{ "The command below prints all of them." }</p>
                 }
             }
+            if !waste.what_if.is_empty() {
+                <h2 class="heading">{ "What if" }</h2>
+                <p class="dim">{ "Other ways to build the image, and what each would save. They are alternatives: their savings do not add up." }</p>
+                <table class="what-if">
+                    <thead><tr><th scope="col">{ "Change" }</th><th scope="col" class="right">{ "Unpacked" }</th><th scope="col" class="right">{ "Download" }</th></tr></thead>
+                    <tbody>{ for waste.what_if.iter().map(what_if) }</tbody>
+                </table>
+            }
             if !waste.copies.is_empty() {
                 <h2 class="heading">{ format!("Same content at several paths · {}", count(waste.copies_total)) }</h2>
                 <p class="dim">{ "Hard links instead of copies would save these bytes." }</p>
@@ -71,6 +79,16 @@ pub fn Waste(props: &WasteProps) -> Html {
                 </table>
             }
         </div>
+    }
+}
+
+fn what_if(way: &WhatIfFact) -> Html {
+    html! {
+        <tr data-what-if={way.change.clone()} data-layer={way.layer.map(|layer| layer.to_string())} data-bytes={way.download.to_string()}>
+            <td>{ &way.text }</td>
+            <td class="num right">{ if way.unpacked == 0 { "–".to_owned() } else { size(way.unpacked) } }</td>
+            <td class="num right">{ "≈ " }{ size(way.download) }<div class="dim">{ format!("{} to {}", size(way.least), size(way.most)) }</div></td>
+        </tr>
     }
 }
 

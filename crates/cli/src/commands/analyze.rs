@@ -6,7 +6,10 @@ pub(super) mod thresholds;
 use clap::Args;
 use porthole_core::layer::LayerNumber;
 use porthole_inspect::{
-    report::{AnalysisReport, WASTED_PATHS}, waste::WasteReport};
+    report::{AnalysisReport, WASTED_PATHS},
+    waste::WasteReport,
+    what_if::what_if,
+};
 use serde::Serialize;
 
 use self::thresholds::{Check, Thresholds};
@@ -71,10 +74,12 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let jobs = image.as_ref().map_or_else(Job::bare, |image| Job::of(&image.layers));
     let layer = arguments.layer.as_deref().map(|text| choose(&jobs, text)).transpose()?;
     let stacked = Stacked::read(session, &source, &jobs, true)?;
-    let waste = WasteReport::of(&stacked.tree, image.as_ref(), &stacked.blobs(&jobs));
+    let blobs = stacked.blobs(&jobs);
+    let waste = WasteReport::of(&stacked.tree, image.as_ref(), &blobs);
+    let ways = what_if(&waste, image.as_ref(), &blobs);
     let thresholds = arguments.thresholds.check(&waste.waste, waste.download_percent());
     let only = layer.map(|layer| layer as u32);
-    let analysis = AnalysisReport::of(&stacked.tree, waste, arguments.top, only);
+    let analysis = AnalysisReport::of(&stacked.tree, waste, &ways, arguments.top, only);
     let report = Report { analysis, thresholds, only: only.map(LayerNumber::of_index) };
     let mut out = session.ui.out();
     if session.ui.json {

@@ -4,6 +4,7 @@ use super::{
     SPAN,
     number::{Rest, put},
 };
+use std::ops::Range;
 
 /// As many places as are kept at most.
 const MOST: usize = 4096;
@@ -109,6 +110,39 @@ impl Offsets {
         let part = u128::from(rise) * u128::from(unpacked.saturating_sub(low.1)) / u128::from(run);
         low.0 + (part as u64).min(rise)
     }
+
+    /// How many bytes of the blob hold some ranges of the archive, at least and at most. The ranges are in order and do not overlap.
+    ///
+    /// What lies between two places that are known is all, or some, of the bytes between them.
+    pub fn bounds(&self, ranges: &[Range<u64>]) -> (u64, u64) {
+        let (size, total) = self.end;
+        let (mut least, mut most) = (0, 0);
+        let mut ranges = ranges.iter().peekable();
+        let (mut from, mut at) = (0, 0);
+        for number in 1..=self.unpacked.len() + 1 {
+            let (to, end) = match self.unpacked.get(number - 1) {
+                Some(&to) => (to, (number as u64 * self.step).min(size)),
+                None => (total, size),
+            };
+            let mut covered = 0;
+            while let Some(range) = ranges.peek() {
+                covered += range.end.min(to).saturating_sub(range.start.max(from));
+                if range.end > to {
+                    break;
+                }
+                ranges.next();
+            }
+            let width = end.saturating_sub(at);
+            if covered > 0 {
+                most += width;
+            }
+            if covered > 0 && covered == to.saturating_sub(from) {
+                least += width;
+            }
+            (from, at) = (to, end);
+        }
+        (least, most)
+    }
 }
 
 #[cfg(test)]
@@ -134,6 +168,21 @@ mod tests {
         assert_eq!(offsets.compressed_at(30 * SPAN + 500), 10 * SPAN + 50);
         assert_eq!(offsets.compressed_at(u64::MAX), 10 * SPAN + 100);
         assert_eq!(Offsets::default().compressed_at(7), 0);
+    }
+
+    #[test]
+    fn bounds_are_those_of_the_places_around() {
+        let offsets = even(10, 3);
+        let unit = 3 * SPAN;
+        assert_eq!(offsets.bounds(&[]), (0, 0));
+        assert_eq!(offsets.bounds(&[0..unit]), (SPAN, SPAN));
+        assert_eq!(offsets.bounds(&[1..unit]), (0, SPAN));
+        assert_eq!(offsets.bounds(&[unit + 1..3 * unit + 1]), (SPAN, 3 * SPAN));
+        assert_eq!(offsets.bounds(&[1..2, 3..4, unit..2 * unit, 9 * unit..u64::MAX]), (2 * SPAN + 100, 3 * SPAN + 100));
+        let estimate = offsets.compressed_at(3 * unit + 1) - offsets.compressed_at(unit + 1);
+        let (least, most) = offsets.bounds(&[unit + 1..3 * unit + 1]);
+        assert!((least..=most).contains(&estimate));
+        assert_eq!(Offsets::even(100, 1000).bounds(&[5..10]), (0, 100), "no place is known");
     }
 
     #[test]

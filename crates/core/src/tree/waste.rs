@@ -86,6 +86,8 @@ pub struct Wasted {
     pub aspects: Aspects,
     /// Size in bytes.
     pub size: u64,
+    /// Where the archive of the layer stores it.
+    pub stored: Range<u64>,
     /// Estimated bytes of the blob that hold it.
     pub download: u64,
     /// A path where the same bytes are visible: the file was moved or copied.

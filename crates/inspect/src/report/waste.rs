@@ -1,9 +1,13 @@
 //! Waste, as `porthole analyze --json` prints it.
 
 use super::ReportedPath;
-use crate::waste::{LayerShare, WasteReport};
+use crate::{
+    waste::{LayerShare, WasteReport},
+    what_if::WhatIf,
+};
 use porthole_core::{
     layer::LayerNumber,
+    quantity::size,
     tree::{Copies, FileTree, Group, LayerWaste, NodeId},
 };
 use serde::Serialize;
@@ -32,6 +36,50 @@ pub struct AnalysisReport {
     pub copies: Vec<CopiesReport>,
     /// How many there are in all.
     pub copies_total: usize,
+    /// What other ways to build the image would save, most first. They are alternatives.
+    pub what_if: Vec<ReportedWhatIf>,
+}
+
+/// A way to build an image, and what it saves.
+#[derive(Serialize)]
+pub struct ReportedWhatIf {
+    /// `squash`, `squash-all`, `set-at-once` or `zstd`.
+    pub change: &'static str,
+    /// In words.
+    pub text: String,
+    /// The layer that is to blame.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer: Option<LayerNumber>,
+    /// The other layers that it is about.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<LayerNumber>,
+    /// Bytes of files that it saves.
+    pub unpacked: u64,
+    /// Bytes of the download that it saves, estimated.
+    pub download: u64,
+    /// At least.
+    pub download_least: u64,
+    /// At most.
+    pub download_most: u64,
+    /// The saving in words.
+    #[serde(skip)]
+    pub saves: String,
+}
+
+impl ReportedWhatIf {
+    fn of(way: &WhatIf) -> Self {
+        Self {
+            change: way.name(),
+            text: way.words(),
+            layer: way.layer().map(LayerNumber::of_index),
+            layers: way.others().iter().copied().map(LayerNumber::of_index).collect(),
+            unpacked: way.unpacked,
+            download: way.download.about,
+            download_least: way.download.least,
+            download_most: way.download.most,
+            saves: way.saves(size),
+        }
+    }
 }
 
 /// Bytes.
@@ -157,7 +205,9 @@ impl OwnedPath {
 
 impl AnalysisReport {
     /// What `porthole analyze` shows of a report: `top` wasted paths and groups of copies, and only those that a layer brought or made.
-    pub fn of(tree: &FileTree, report: WasteReport, top: usize, only: Option<u32>) -> Self {
+    pub fn of(tree: &FileTree, report: WasteReport, ways: &[WhatIf], top: usize, only: Option<u32>) -> Self {
+        let about =
+            |way: &&WhatIf| only.is_none_or(|layer| way.layer() == Some(layer) || way.others().contains(&layer));
         let percent = report.download_percent();
         let WasteReport { download, unpacked, waste, layers, groups, copies, .. } = report;
         let concerns = |group: &Group| only.is_none_or(|layer| group.by == layer || group.layers.contains(&layer));
@@ -172,6 +222,7 @@ impl AnalysisReport {
             layers: layers.into_iter().map(AnalyzedLayer::of).collect(),
             wasted_paths_total: groups.len(),
             wasted_paths: groups.iter().take(top).map(|group| AnalyzedPath::of(group, tree)).collect(),
+            what_if: ways.iter().filter(about).map(ReportedWhatIf::of).collect(),
             copies_total: copies.len(),
             copies: copies.iter().take(top).map(|copies| CopiesReport::of(copies, tree)).collect(),
         }

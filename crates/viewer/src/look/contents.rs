@@ -9,7 +9,9 @@ use crate::{
 use porthole_core::{digest::Digest, path, seek::Offsets, tree::Mode};
 use porthole_inspect::{
     findings,
+    open::{Lost, resolve_path},
     waste::{LayerBlob, WasteReport},
+    what_if::{WhatIf, what_if},
 };
 
 impl Look {
@@ -46,7 +48,7 @@ impl Look {
             self.survey(&report, out);
         }
         if let Some(body) = self.body.as_ref().filter(|_| std::mem::take(&mut self.waste_due)) {
-            let waste = waste::facts(body.stack.tree(), &report, body.missing());
+            let waste = waste::facts(body.stack.tree(), &report, &body.what_if(&report), body.missing());
             out.push(Event::Waste { look: self.number, waste: Box::new(waste) });
         }
     }
@@ -81,6 +83,11 @@ impl LookBody {
     /// The waste of the layers as they are stacked.
     pub(crate) fn waste(&self) -> WasteReport {
         WasteReport::of(self.stack.tree(), Some(&self.resolved.image), &self.blobs())
+    }
+
+    /// What other ways to build the image would save.
+    pub(crate) fn what_if(&self, report: &WasteReport) -> Vec<WhatIf> {
+        what_if(report, Some(&self.resolved.image), &self.blobs())
     }
 
     /// The blobs of the layers, for figures.

@@ -35,8 +35,29 @@ pub struct WasteFacts {
     pub copies: Vec<CopiedContent>,
     /// How many such contents there are.
     pub copies_total: u64,
+    /// What other ways to build the image would save, most first. They are alternatives.
+    pub what_if: Vec<WhatIfFact>,
     /// Layers that could not be read or are wrong: they are not counted. 0 = bottom.
     pub missing: Vec<u32>,
+}
+
+/// A way to build the image, and what it saves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhatIfFact {
+    /// `squash`, `squash-all`, `set-at-once` or `zstd`.
+    pub change: String,
+    /// In words.
+    pub text: String,
+    /// The layer that is to blame, 0 = bottom.
+    pub layer: Option<u32>,
+    /// Bytes of files that it saves.
+    pub unpacked: u64,
+    /// Bytes of the download that it saves, estimated.
+    pub download: u64,
+    /// At least.
+    pub least: u64,
+    /// At most.
+    pub most: u64,
 }
 
 /// What a layer has, loses and wastes, in bytes.

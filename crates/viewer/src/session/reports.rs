@@ -65,7 +65,9 @@ pub(super) fn write_overview<F: SavedFile>(
 }
 
 pub(super) fn write_waste<F: SavedFile>(body: &LookBody, out: &mut Lines<F>) -> io::Result<()> {
-    out.line(&AnalysisReport::of(body.stack.tree(), body.waste(), WASTED_PATHS, None))
+    let waste = body.waste();
+    let ways = body.what_if(&waste);
+    out.line(&AnalysisReport::of(body.stack.tree(), waste, &ways, WASTED_PATHS, None))
 }
 
 /// Writes how the second image differs from the first.

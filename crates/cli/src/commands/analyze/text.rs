@@ -23,6 +23,7 @@ pub(super) fn print(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<()
     layers(out, ui, report)?;
     wasted(out, ui, analysis)?;
     copies(out, ui, analysis)?;
+    what_if(out, ui, analysis)?;
     thresholds(out, ui, report)
 }
 
@@ -122,6 +123,19 @@ fn copies(out: &mut impl Write, ui: &Ui, report: &AnalysisReport) -> Result<(), 
         writeln!(out, "           {}{others}", paths.join(", "))?;
     }
     more(out, ui, report.copies_total - report.copies.len())
+}
+
+/// What other ways to build the image would save.
+fn what_if(out: &mut impl Write, ui: &Ui, report: &AnalysisReport) -> Result<(), Error> {
+    if report.what_if.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{}", ui.paint(Style::Faint, "What if: alternatives, whose savings do not add up"))?;
+    for way in &report.what_if {
+        writeln!(out, "{:>9}  {}", size(way.download), way.text)?;
+        writeln!(out, "           saves {}", way.saves)?;
+    }
+    Ok(())
 }
 
 fn more(out: &mut impl Write, ui: &Ui, more: usize) -> Result<(), Error> {

@@ -56,7 +56,8 @@ pub(super) fn waste(tree: &FileTree, download: &impl DownloadMap) -> Waste {
             End::Ended { layer, version, next } => (layer, cause(arena, arena.found(version), arena.found(next))),
             End::Lost => (layer, (own_cause(arena, &stored, node), Aspects::NONE)),
         };
-        let download = download.bytes(layer, offset..extents.end(&stored));
+        let range = offset..extents.end(&stored);
+        let download = download.bytes(layer, range.clone());
         brought.wasted = brought.wasted.saturating_add(size);
         brought.download = brought.download.saturating_add(download);
         waste.download = waste.download.saturating_add(download);
@@ -72,6 +73,7 @@ pub(super) fn waste(tree: &FileTree, download: &impl DownloadMap) -> Waste {
             cause,
             aspects,
             size,
+            stored: range,
             download,
             elsewhere: moved.map(NodeId),
         });
