@@ -1,5 +1,6 @@
 //! End-to-end tests with real registries, a real browser and release builds. `cargo xtask test` prepares and runs them.
 
+mod base;
 mod command_line;
 mod compare;
 mod content;
@@ -25,6 +26,7 @@ mod push;
 mod pushed_through;
 mod random_access;
 mod ranges;
+mod reading;
 mod referrers;
 mod replicas;
 mod sample;

@@ -78,6 +78,7 @@ pub mod contents;
 mod errands;
 pub mod failure;
 pub mod given;
+pub mod highlight;
 mod hits;
 pub mod index;
 pub mod kept;

@@ -238,6 +238,11 @@ pub enum Command {
         /// Which directory, and how many areas.
         wish: MapWish,
     },
+    /// Say where a symbolic link leads to. Answered with [`Event::LinkTarget`].
+    FollowLink {
+        /// Escaped path of the link.
+        path: String,
+    },
     /// Compare the layers with those of an image that this one may have been built on. Answered with [`Event::Base`].
     CompareBase {
         /// As typed.

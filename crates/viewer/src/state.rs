@@ -25,10 +25,11 @@ pub use wire::WireShown;
 use crate::address::Address;
 use crate::pretty::visible;
 use crate::protocol::{
-    ArchiveSaving, BaseLayers, Chain, Changes, ComparisonFacts, ComparisonFailure, FailureNotice, FileMap, FileView as Listing,
-    ImageLayer, ImageSummary, KeptFacts, LayerProgress, MapWish, NameQuery, NameWindow, OverviewFacts,
-    PathVersionFacts, ProbeProgress, RegistryRoute as Way, RelaySettings, RouteReason, RowChange, RowKind, RowWindow, SearchHit, SearchQuery,
-    Selection, ShownContent, Sizes, VersionDiff, ViewMode, WasteFacts,
+    ArchiveSaving, BaseLayers, Chain, Changes, ComparisonFacts, ComparisonFailure, FailureNotice, FileMap,
+    FileView as Listing, FindingLink, ImageLayer, ImageSummary, KeptFacts, LayerProgress, MapWish, NameQuery,
+    NameWindow, OverviewFacts, PathVersionFacts, ProbeProgress, RegistryRoute as Way, RelaySettings, RouteReason,
+    RowChange, RowKind, RowWindow, SearchHit, SearchQuery, Selection, ShownContent, Sizes, VersionDiff, ViewMode,
+    WasteFacts,
 };
 use porthole_core::{failure::FailureClass, layer::LayerNumber};
 use std::{collections::BTreeMap, rc::Rc};
@@ -133,6 +134,8 @@ pub struct State {
     pub version_diff: Option<(String, u32, u32, Rc<VersionDiff>)>,
     /// An address from which a file is to be saved, and its name.
     pub saved: Option<(String, String)>,
+    /// Where a symbolic link led, to be shown.
+    pub link_target: Option<FindingLink>,
     /// References that were opened on this machine, pinned ones first.
     pub recent: Rc<Vec<RecentReference>>,
     /// Further ones are kept.

@@ -1,6 +1,7 @@
 //! What is in the selected file.
 
 use super::{text::TextView, words::bdi};
+use porthole_viewer::highlight::TextPiece;
 use porthole_viewer::protocol::{ShownContent, ShownPart};
 use porthole_viewer::size::size;
 use porthole_viewer::state::Action;
@@ -34,10 +35,10 @@ pub fn FileContent(props: &ContentProps) -> Html {
                 <button data-action="read" onclick={props.dispatch.reform(|_| Action::Read)}>{ "Read " }{ size(*bytes) }</button>
             </div>
         },
-        ShownContent::Text { text, part } => html! {
+        ShownContent::Text { text, pieces, part } => html! {
             <div class="content" data-kind="text" data-shown={part.shown.to_string()} data-fetched={part.fetched.to_string()}>
                 <p class="cost">{ cost(part) }{ save }</p>
-                <TextView text={Rc::<str>::from(text.as_str())} line={props.line} dispatch={props.dispatch.clone()} />
+                <TextView text={Rc::<str>::from(text.as_str())} pieces={Rc::<[TextPiece]>::from(pieces.as_slice())} line={props.line} dispatch={props.dispatch.clone()} />
                 { rest(part) }
             </div>
         },

@@ -136,10 +136,11 @@ fn why(connection: &LookRoute, state: &State) -> Html {
 }
 
 /// The keys that work, and what they do.
-const KEYS: [(&[&str], &str); 16] = [
+const KEYS: [(&[&str], &str); 17] = [
     (&["↑", "↓"], "the row above, below"),
     (&["→", "←"], "open a directory; close it, or go to its parent"),
     (&["Enter"], "open or close a directory; read a file"),
+    (&["f"], "follow a symbolic link"),
     (&["t"], "go to the files"),
     (&["Home", "End"], "the first, the last row"),
     (&["PgUp", "PgDn"], "a page up, down"),

@@ -62,6 +62,9 @@ pub fn Facts(props: &FactsProps) -> Html {
             </div>
             { verdict(&props.progress, row) }
             <dl class="facts">{ for facts(row) }</dl>
+            if row.kind == RowKind::Symlink {
+                <button id="follow" class="small" title="Go where it leads, through all layers (f)" onclick={props.dispatch.reform(|_| Action::FollowLink)}>{ "Go to its target" }</button>
+            }
             if let Some((_, content)) = content {
                 <FileContent content={Rc::clone(content)} line={props.line} dispatch={props.dispatch.clone()} />
             }

@@ -16,6 +16,7 @@ pub mod map;
 pub mod mark;
 pub mod overview;
 pub mod packages;
+mod paint;
 pub mod probe;
 pub mod reader;
 pub mod referrers;

@@ -1,9 +1,13 @@
 //! Text with line numbers: wrapped or not, with search and a way to a line.
 
-use super::words::shown;
+use super::{
+    paint::{clear, paint},
+    words::shown,
+};
+use porthole_viewer::highlight::TextPiece;
 use porthole_viewer::size::count;
 use porthole_viewer::state::Action;
-use std::rc::Rc;
+use std::{ops::Range, rc::Rc};
 use wasm_bindgen::JsCast as _;
 use web_sys::{HtmlElement, HtmlInputElement};
 use yew::prelude::*;
@@ -18,6 +22,8 @@ const WRAPPED: usize = 5_000;
 pub struct TextViewProps {
     /// The text, in which nothing hides.
     pub text: Rc<str>,
+    /// Pieces of it that are drawn in colours.
+    pub pieces: Rc<[TextPiece]>,
     /// A line to be marked, counted from 1.
     pub line: Option<u32>,
     /// Takes actions.
@@ -106,7 +112,7 @@ pub fn TextView(props: &TextViewProps) -> Html {
             if *wrap && !long {
                 <Wrapped text={Rc::clone(text)} {line} {code} />
             } else {
-                <Plain text={Rc::clone(text)} {line} {code} {go} />
+                <Plain text={Rc::clone(text)} pieces={Rc::clone(&props.pieces)} {line} {code} {go} />
             }
         </div>
     }
@@ -115,6 +121,8 @@ pub fn TextView(props: &TextViewProps) -> Html {
 #[derive(Properties, PartialEq)]
 struct BodyProps {
     text: Rc<str>,
+    #[prop_or_default]
+    pieces: Rc<[TextPiece]>,
     line: Option<u32>,
     code: NodeRef,
     #[prop_or_default]
@@ -131,13 +139,31 @@ fn Plain(props: &BodyProps) -> Html {
             go.emit(line);
         }
     };
+    let body = use_node_ref();
+    let starts = use_memo(Rc::clone(&props.text), |text| line_starts(text));
+    let colour = {
+        let (code, body, pieces) = (props.code.clone(), body.clone(), Rc::clone(&props.pieces));
+        move || {
+            if let (Some(code), Some(body)) = (code.cast::<HtmlElement>(), body.cast::<HtmlElement>()) {
+                paint(&pieces, &body, &shown_units(&code, &starts));
+            }
+        }
+    };
+    use_effect_with((Rc::clone(&props.text), Rc::clone(&props.pieces)), {
+        let colour = colour.clone();
+        move |_| {
+            colour();
+            clear
+        }
+    });
+    let onscroll = move |_: Event| colour();
     html! {
-        <div class="code" ref={props.code.clone()} tabindex="0" role="region" aria-label="Content" data-line={props.line.map(|line| line.to_string())}>
+        <div class="code" ref={props.code.clone()} {onscroll} tabindex="0" role="region" aria-label="Content" data-line={props.line.map(|line| line.to_string())}>
             if let Some(line) = props.line {
                 <i class="mark" aria-hidden="true" ~style={format!("top:{}px", (line - 1) * LINE)} />
             }
             <pre class="numbers" aria-hidden="true" title="Link to a line" onclick={on_number}>{ numbers(&props.text) }</pre>
-            <pre id="text">{ &*props.text }</pre>
+            <pre id="text" ref={body}>{ &*props.text }</pre>
         </div>
     }
 }
@@ -163,6 +189,30 @@ fn show(code: &HtmlElement, line: u32, wrap: bool) {
         code.set_scroll_top((top - height / 2).max(0));
     }
 }
+
+/// Where each line starts, in units of UTF-16.
+fn line_starts(text: &str) -> Vec<u32> {
+    let mut at = 0;
+    let mut starts = vec![0];
+    for character in text.chars() {
+        at += character.len_utf16() as u32;
+        if character == '\n' {
+            starts.push(at);
+        }
+    }
+    starts
+}
+
+/// The part of the text around the lines on the screen.
+fn shown_units(code: &HtmlElement, starts: &[u32]) -> Range<u32> {
+    let line = |pixels: i32| usize::try_from(pixels / LINE as i32).unwrap_or_default();
+    let (first, last) = (line(code.scroll_top()), line(code.scroll_top() + code.client_height()));
+    let from = starts.get(first.saturating_sub(AROUND)).copied().unwrap_or_default();
+    from..starts.get(last + AROUND).copied().unwrap_or(u32::MAX)
+}
+
+/// Lines that are coloured above and below the screen.
+const AROUND: usize = 40;
 
 /// Lines that contain a text, case ignored.
 fn find(text: &str, query: &str) -> Vec<u32> {
@@ -199,6 +249,11 @@ mod tests {
         assert_eq!(numbers(""), "1\n");
         assert_eq!(numbers("a\nb\n"), "1\n2\n");
         assert_eq!(numbers("a\n\nb"), "1\n2\n3\n");
+    }
+
+    #[test]
+    fn lines_start_where_a_browser_counts() {
+        assert_eq!(line_starts("a\n\u{1f511}b\n"), [0, 2, 6]);
     }
 
     #[test]

@@ -140,14 +140,18 @@ fn stream(state: &State) -> Stream {
 fn panel(state: &Rc<State>, dispatch: &Callback<Action>) -> Html {
     match state.route.tab {
         Tab::Manifest => html! { <Documents image={state.image.clone()} /> },
-        Tab::Config => html! { <Config image={state.image.clone()} base={state.proved_base().cloned()} dispatch={dispatch.clone()} /> },
+        Tab::Config => {
+            html! { <Config image={state.image.clone()} base={state.proved_base().cloned()} dispatch={dispatch.clone()} /> }
+        }
         Tab::Compare => html! { <Compare ..CompareProps::of(state, dispatch.clone()) /> },
         Tab::Secrets => html! { <Secrets ..SecretsProps::of(state, dispatch.clone()) /> },
         Tab::Packages => html! { <Packages ..PackagesProps::of(state, dispatch.clone()) /> },
         Tab::Referrers => html! { <Referrers ..ReferrersProps::of(state, dispatch.clone()) /> },
         Tab::Tags => html! { <Tags ..TagsProps::of(state, dispatch.clone()) /> },
         Tab::Search => html! { <Search ..SearchProps::of(state, dispatch.clone()) /> },
-        Tab::Waste => html! { <Waste waste={state.waste.clone()} cost={contents_cost(state)} contents={state.contents.clone()} dispatch={dispatch.clone()} /> },
+        Tab::Waste => {
+            html! { <Waste waste={state.waste.clone()} cost={contents_cost(state)} contents={state.contents.clone()} dispatch={dispatch.clone()} /> }
+        }
         Tab::Wire => html! { <Wire wire={state.wire.clone()} dispatch={dispatch.clone()} /> },
         Tab::Overview => html! {
             <div class="document" tabindex="0" role="region" aria-label="Overview">
@@ -261,6 +265,7 @@ fn key(key: &str, state: &State, dispatch: &Callback<Action>) -> bool {
         "t" => focus_files(),
         "Escape" if state.route.path.is_some() => dispatch.emit(Action::Select(None)),
         "v" => dispatch.emit(Action::Map(state.route.map.is_none().then(|| "/".to_owned()))),
+        "f" => dispatch.emit(Action::FollowLink),
         "[" => dispatch.emit(Action::StepLayer(-1)),
         "]" => dispatch.emit(Action::StepLayer(1)),
         "m" => dispatch.emit(Action::View(ViewMode::Merged)),

@@ -3,7 +3,7 @@
 use super::{Access, Look, LookBody};
 use crate::{
     listing, overview,
-    protocol::{Event, LayerState, MapWish, Sizes},
+    protocol::{Event, FindingLink, LayerState, MapWish, Sizes, ViewMode},
     treemap, waste,
 };
 use porthole_core::{digest::Digest, path, seek::Offsets, tree::Mode};
@@ -25,6 +25,30 @@ impl Look {
         let Some(body) = &mut self.body else { return };
         body.stack.learn_contents(digest);
         (self.survey_due, self.waste_due) = (!self.hidden, !self.hidden);
+    }
+
+    /// Says where a symbolic link of the view leads to. What the view does not show may be in the merged one.
+    pub(crate) fn follow_link(&self, path: &str, out: &mut Vec<Event>) {
+        let (Some(body), Some(link)) = (&self.body, path::unescape(path)) else { return };
+        let top = body.layers.len().saturating_sub(1) as u32;
+        let shown = body.tree(&self.view).view(listing::mode(&self.view, top));
+        let merged = body.stack.tree().view(Mode::Merged);
+        let target = match (resolve_path(&shown, &link, true), resolve_path(&merged, &link, true)) {
+            (Ok((target, _)), _) => Ok((self.view.mode, target)),
+            (Err(_), Ok((target, _))) => Ok((ViewMode::Merged, target)),
+            (Err(lost), Err(_)) => Err(lost),
+        };
+        let target = target
+            .map(|(mode, target)| FindingLink::Files {
+                mode,
+                layer: self.view.layer.filter(|_| mode.wants_layer()),
+                path: Some(path::escape(&target).into_owned()).filter(|target| !target.is_empty()),
+            })
+            .map_err(|lost| match lost {
+                Lost::Missing(at) => format!("{path} leads to {}, which is not in this image", path::escape(&at)),
+                Lost::TooManyLinks => format!("{path} leads through more links than a kernel follows"),
+            });
+        out.push(Event::LinkTarget { look: self.number, target });
     }
 
     /// Sends a map of the files that a view shows.

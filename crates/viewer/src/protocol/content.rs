@@ -1,5 +1,6 @@
 //! Content of a file.
 
+use crate::highlight::TextPiece;
 use serde::{Deserialize, Serialize};
 
 /// Content of a path, as far as it is known.
@@ -17,6 +18,8 @@ pub enum ShownContent {
     Text {
         /// The text, with escapes in place of control characters.
         text: String,
+        /// Pieces of it that are drawn in colours.
+        pieces: Vec<TextPiece>,
         /// How much of the file it is.
         part: ShownPart,
     },

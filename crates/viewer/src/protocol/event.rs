@@ -1,10 +1,10 @@
 //! From the session to the app.
 
 use super::{
-    ArchiveSaving, BaseLayers, Chain, ComparisonFacts, ComparisonFailure, ConfigSecretFact, ContentFateFact, EvidenceProgress,
-    FailureNotice, FileMap, FileRow, ImageSummary, LayerProgress, NameWindow, OverviewFacts, PackageWindow,
-    PathProblem, PathVersionFacts, ProbeKind, ProbeProgress, RowWindow, SearchHit, SecretFact, ShownContent, Sizes,
-    VersionDiff, WasteFacts, WireLog,
+    ArchiveSaving, BaseLayers, Chain, ComparisonFacts, ComparisonFailure, ConfigSecretFact, ContentFateFact,
+    EvidenceProgress, FailureNotice, FileMap, FileRow, FindingLink, ImageSummary, LayerProgress, NameWindow,
+    OverviewFacts, PackageWindow, PathProblem, PathVersionFacts, ProbeKind, ProbeProgress, RowWindow, SearchHit,
+    SecretFact, ShownContent, Sizes, VersionDiff, WasteFacts, WireLog,
 };
 use serde::{Deserialize, Serialize};
 
@@ -192,6 +192,13 @@ pub enum Event {
         /// The differences, line by line where they are texts.
         diff: Box<VersionDiff>,
     },
+    /// Where a symbolic link leads to: the answer to `FollowLink`.
+    LinkTarget {
+        /// Number of the look.
+        look: u32,
+        /// Where that is, or what is missing, in words.
+        target: Result<FindingLink, String>,
+    },
     /// The image that this one may have been built on, or why it could not be read: the answer to `CompareBase`. Also sent without being
     /// asked, where an image that was opened before turns out to be its base.
     Base {
@@ -323,6 +330,7 @@ impl Event {
             | Self::Map { look, .. }
             | Self::Waste { look, .. }
             | Self::Base { look, .. }
+            | Self::LinkTarget { look, .. }
             | Self::Compared { look, .. }
             | Self::CompareFailed { look, .. }
             | Self::Versions { look, .. }

@@ -2,6 +2,7 @@
 
 use super::{Errand, Front, PageImage, SavedFile, Session, Work};
 use crate::{
+    highlight::highlight,
     look::{Access, LookBody},
     pool::Pool,
     pretty::visible,
@@ -116,7 +117,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         if want != Want::All {
             tell(ShownContent::Reading);
         }
-        let outcome = if want == Want::All { self.save(file).await } else { self.show(file).await };
+        let outcome = if want == Want::All { self.save(file).await } else { self.show(file, &path).await };
         tell(outcome.unwrap_or_else(|(wrong, text)| ShownContent::Failed { wrong, text }));
     }
 
@@ -157,8 +158,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         Ok(SourceFile { parts, page, reference, layer, size: content.size, cost })
     }
 
-    /// The beginning of a file.
-    pub(super) async fn show(&self, file: SourceFile) -> Result<ShownContent, Failed> {
+    /// The beginning of the file at an escaped path.
+    pub(super) async fn show(&self, file: SourceFile, path: &str) -> Result<ShownContent, Failed> {
         let (size, layer) = (file.size, file.layer.size);
         let mut bytes = Vec::new();
         let fetched = self
@@ -171,7 +172,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         bytes.truncate(if is_text { TEXT } else { BINARY });
         let part = ShownPart { shown: bytes.len() as u64, size, fetched, layer };
         Ok(if is_text {
-            ShownContent::Text { text: text(&bytes), part }
+            let text = text(&bytes);
+            ShownContent::Text { pieces: highlight(path, &text), text, part }
         } else {
             ShownContent::Binary { hex: hex(&bytes), part }
         })

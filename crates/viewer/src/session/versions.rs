@@ -44,7 +44,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             return tell(ShownContent::Costly { bytes: file.cost() });
         }
         tell(ShownContent::Reading);
-        tell(self.show(file).await.unwrap_or_else(|(wrong, text)| ShownContent::Failed { wrong, text }));
+        tell(self.show(file, &name.path).await.unwrap_or_else(|(wrong, text)| ShownContent::Failed { wrong, text }));
     }
 
     /// How a version differs from the one that the layer `after` wrote.

@@ -86,6 +86,10 @@ impl State {
                 self.archive = Some(saving);
             }
             Event::Wire { log, .. } => self.apply_wire(*log),
+            Event::LinkTarget { target, .. } => match target {
+                Ok(target) => self.link_target = Some(target),
+                Err(text) => self.notice = Some(text),
+            },
             Event::Base { base, .. } => self.base = Some(Rc::new(base)),
             Event::Compared { comparison, .. } => {
                 self.comparison_failure = None;

@@ -5,7 +5,8 @@ use crate::address::{Address, Tab};
 use crate::given;
 use crate::protocol::{
     ArchiveFormat, Command, Event, ExportWish, FailureNotice, FindingLink, PackageQuery, PackageSort, ProbeKind,
-    RelaySettings, RowChange, RowSort, SearchQuery, Secret, ShownConfidence, SignerWish, VersionDiff, ViewMode,
+    RelaySettings, RowChange, RowKind, RowSort, SearchQuery, Secret, ShownConfidence, SignerWish, VersionDiff,
+    ViewMode,
 };
 use porthole_core::{failure::FailureClass, reference::Reference};
 use std::rc::Rc;
@@ -98,6 +99,8 @@ pub enum Action {
     Select(Option<String>),
     /// Select a path on the way through the list.
     Pass(String),
+    /// Go where the selected symbolic link leads.
+    FollowLink,
     /// Mark a line of the selected file.
     Line(Option<u32>),
     /// Read the selected file over the whole middle pane, or go back to the tree.
@@ -268,6 +271,13 @@ impl State {
                 self.route.line = line;
                 effects.push(Effect::Replace(self.route.clone()));
             }
+            Action::FollowLink => {
+                let link = self.selection.as_ref().filter(|selection| selection.row.kind == RowKind::Symlink);
+                if let Some(path) = link.map(|selection| selection.row.path.clone()) {
+                    self.notice = None;
+                    effects.push(Effect::Send(Command::FollowLink { path }));
+                }
+            }
             Action::Diff { before, after, anyway } => {
                 if let Some(path) = self.route.path.clone() {
                     self.version_diff = Some((path.clone(), before, after, Rc::new(VersionDiff::Reading)));
@@ -392,6 +402,9 @@ impl State {
                 if !self.filtering && std::mem::take(&mut self.filter_due) {
                     self.filtering = true;
                     effects.push(self.set_view());
+                }
+                if let Some(target) = self.link_target.take() {
+                    self.follow(target, None, &mut effects);
                 }
                 if let Some((url, name)) = self.saved.take() {
                     effects.push(Effect::Save { url, name });

@@ -51,7 +51,7 @@ fn a_file_of_a_listed_layer_is_read_chunk_by_chunk() {
     let mut stage = stage(&internet, 1_000);
     stage.look(REFERENCE);
     stage.act(Action::Select(Some("etc/motd".into())));
-    let ShownContent::Text { text, part } = stage.content() else { panic!("{:?}", stage.content()) };
+    let ShownContent::Text { text, part, .. } = stage.content() else { panic!("{:?}", stage.content()) };
     assert_eq!(text, "hello\n");
     assert!(part.fetched < 10_000, "{part:?}");
 }

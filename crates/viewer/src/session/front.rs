@@ -1,0 +1,79 @@
+//! What a session needs of a front end, and what it is made with.
+
+use super::ArchiveFile;
+use crate::{
+    given::GivenPlace,
+    protocol::{Event, EvidenceJob},
+};
+use porthole_core::limits::Limits;
+use porthole_registry::trace::Recorder;
+use std::{sync::Arc, time::Duration};
+
+/// What a front end does with what a session sends.
+pub trait Front {
+    /// A file that is being saved.
+    type File: SavedFile;
+    /// An archive that is being saved.
+    type Archive: ArchiveFile;
+
+    /// Takes an event. Called while the session handles a command or a report; it must not call the session back.
+    fn tell(&self, event: Event);
+
+    /// Begins to save a file.
+    fn save(&self) -> Self::File;
+
+    /// A file for an archive: where the person wants it, else where the front end has room for it. It is not opened yet.
+    fn archive(&self) -> Self::Archive;
+
+    /// Has signatures checked, where that needs code that neither front end nor session holds. The answer goes to
+    /// [`Session::hear_evidence`](super::Session::hear_evidence); that there will be none, to [`Session::bury_evidence`](super::Session::bury_evidence).
+    fn check(&self, job: EvidenceJob);
+
+    /// What a person gave under a [`reference`](crate::given::reference), with its name. `None` = nothing, or it is not
+    /// there any more: a page that is loaded again has no files.
+    fn given(&self, reference: &str) -> Option<(String, GivenPlace)> {
+        let _ = reference;
+        None
+    }
+}
+
+/// A file that a front end saves. Its bytes were verified. Dropping it forgets them.
+pub trait SavedFile {
+    /// Takes the next bytes.
+    fn write(&mut self, bytes: &[u8]);
+
+    /// Keeps the file. Returns the address where it was kept, or why it was not.
+    ///
+    /// # Errors
+    /// In words, for a person.
+    fn finish(self) -> Result<String, String>;
+}
+
+/// What a session is made with.
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    /// Limits of what is read.
+    pub limits: Limits,
+    /// Images that are part of the front end: an OCI layout in a tar. References to the registry
+    /// [`SAMPLE`](crate::router::SAMPLE) are read from it.
+    pub page: Arc<[u8]>,
+    /// Size from which on a layer is listed from its table of contents, if it has one. A smaller layer is read whole: that
+    /// takes hardly longer, and proves more.
+    pub listed_bytes: u64,
+    /// Bytes that are fetched for a file without asking first.
+    pub unasked_bytes: u64,
+    /// Keeps the exchanges of a look: what the client of the session reports to.
+    pub recorder: Recorder,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            page: Arc::default(),
+            listed_bytes: 4 << 20,
+            unasked_bytes: 16 << 20,
+            recorder: Recorder::new(|| Duration::ZERO),
+        }
+    }
+}
