@@ -53,7 +53,7 @@ fn a_base_is_proved_on_request_and_where_it_was_opened_before() -> Result<()> {
     page.until("the line in the history", |page| page.browser().attribute(".history .boundary", "data-base"))?;
     axe(&page, "a base in the history")?;
 
-    // A tab that has seen the base knows it without being told.
+    // A tab that has seen the base knows it by itself.
     let page = Page::open(&host.url())?;
     page.look(&base)?;
     page.verified()?;

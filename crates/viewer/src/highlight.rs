@@ -75,7 +75,7 @@ impl<'t> Reader<'t> {
         &self.text[self.at..]
     }
 
-    /// Goes on by some bytes, which are a piece if they are of a kind.
+    /// Proceeds by some bytes, which are a piece if they are of a kind.
     fn take(&mut self, bytes: usize, kind: Option<PieceKind>) {
         let length = self.rest()[..bytes].chars().map(|character| character.len_utf16() as u32).sum();
         if let Some(kind) = kind.filter(|_| length > 0 && self.pieces.len() < PIECES) {

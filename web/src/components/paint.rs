@@ -7,7 +7,7 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::HtmlElement;
 
 /// Colours the pieces that lie in a part of the text, and no others. A browser without such a registry shows the text as it is.
-pub fn paint(pieces: &[TextPiece], body: &HtmlElement, part: &Range<u32>) {
+pub(super) fn paint(pieces: &[TextPiece], body: &HtmlElement, part: &Range<u32>) {
     let Some(node) = body.first_child() else { return };
     let from = pieces.partition_point(|piece| piece.start + piece.length <= part.start);
     let shown: Vec<_> = pieces[from..].iter().take_while(|piece| piece.start < part.end).collect();
@@ -19,7 +19,7 @@ pub fn paint(pieces: &[TextPiece], body: &HtmlElement, part: &Range<u32>) {
 }
 
 /// Colours nothing.
-pub fn clear() {
+pub(super) fn clear() {
     for kind in PieceKind::ALL {
         let _ = set(kind, &Array::new());
     }

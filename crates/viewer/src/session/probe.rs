@@ -37,7 +37,7 @@ use std::{
 /// A probe that runs, or ran last.
 pub(super) struct ProbeRun {
     look: u32,
-    /// The look that is told of it.
+    /// The look that gets its reports.
     shown: u32,
     wish: ProbeWish,
     progress: ProbeProgress,

@@ -25,7 +25,7 @@ fn select(path: &str) -> Action {
 fn a_text_is_shown_as_the_view_has_it() {
     let mut stage = Stage::looking(content());
     stage.act(select("etc/hosts"));
-    let Shown::Text { text, part } = stage.content() else { panic!("{:?}", stage.content()) };
+    let Shown::Text { text, part, .. } = stage.content() else { panic!("{:?}", stage.content()) };
     assert_eq!((text.as_str(), part.shown, part.size), ("two\n", 4, 4));
     stage.act(Action::Layer(0));
     let Shown::Text { text, .. } = stage.content() else { panic!("{:?}", stage.content()) };
@@ -48,7 +48,7 @@ fn a_file_is_read_by_a_range_of_its_layer() {
     let mut stage = Stage::looking(content);
     let before = stage.internet.count(&digest);
     stage.act(select("small"));
-    let Shown::Text { text, part } = stage.content() else { panic!("{:?}", stage.content()) };
+    let Shown::Text { text, part, .. } = stage.content() else { panic!("{:?}", stage.content()) };
     assert_eq!(text, "here\n");
     assert!(part.fetched < 300_000 && part.layer > 600_000, "{part:?}");
     let log = stage.internet.log();

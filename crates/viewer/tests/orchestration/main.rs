@@ -15,6 +15,7 @@ mod names;
 mod overview;
 mod packages;
 mod prepared;
+mod reading;
 mod relay;
 mod reports;
 mod search;
