@@ -103,6 +103,7 @@ pub mod shell;
 pub mod sieve;
 mod sifted;
 pub mod size;
+pub mod special;
 pub mod stack;
 pub mod state;
 pub mod summary;

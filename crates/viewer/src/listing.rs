@@ -4,6 +4,7 @@ use crate::{
     protocol::{self, Changes, FileView, RowChange, RowKind, RowWindow},
     sieve::PathFilter,
     sifted::Sifted,
+    special,
 };
 use porthole_core::{
     path, tar,
@@ -77,7 +78,7 @@ impl RowList {
     pub fn flatten(&mut self, tree: &FileTree, view: &FileView, top: u32, expansion: &Expansion) {
         let core = tree.view(mode(view, top));
         let sort = sort(view);
-        let sieve = Sieve { filter: PathFilter::new(&view.filter), changes: view.changes };
+        let sieve = Sieve::new(tree, view);
         let but = expansion.nodes(&core);
         self.lines.clear();
         self.groups.clear();
@@ -216,29 +217,41 @@ impl Line {
 /// What a row must be like to be shown for its own sake.
 struct Sieve {
     filter: PathFilter,
+    /// The paths of a list of special files.
+    special: Option<HashSet<NodeId>>,
     changes: Changes,
 }
 
 impl Sieve {
+    fn new(tree: &FileTree, view: &FileView) -> Self {
+        let (special, filter) = match special::split(&view.filter) {
+            Ok((list, rest)) => (list.map(|list| list.nodes(tree)), PathFilter::new(rest)),
+            Err(why) => (None, PathFilter::Invalid(why)),
+        };
+        Self { filter, special, changes: view.changes }
+    }
+
     fn is_set(&self) -> bool {
-        !self.filter.is_all() || !self.changes.all()
+        self.special.is_some() || !self.filter.is_all() || !self.changes.all()
     }
 
     /// Whether a node that the filter names is shown.
     fn passes(&self, view: &tree::View<'_>, node: NodeId) -> bool {
-        self.changes.all()
+        let special = self.special.as_ref().is_none_or(|special| special.contains(&node));
+        let shown = self.changes.all()
             || view.row(node).is_some_and(|row| match row.change {
                 tree::Change::Added => self.changes.added,
                 tree::Change::Modified => self.changes.modified,
                 tree::Change::Removed => self.changes.removed,
                 tree::Change::Unchanged => false,
-            })
+            });
+        special && shown
     }
 }
 
 /// How many deleted paths a filter names that has no match in its own view.
 fn deleted(tree: &FileTree, view: &FileView, sieve: &Sieve) -> u64 {
-    if sieve.filter.is_all() || view.mode == protocol::ViewMode::Deleted {
+    if sieve.special.is_some() || sieve.filter.is_all() || view.mode == protocol::ViewMode::Deleted {
         return 0;
     }
     let core = tree.view(tree::Mode::Deleted);

@@ -3,9 +3,10 @@
 use crate::hooks::clock::Pause;
 use porthole_viewer::protocol::{FileView as Listing, RowChange, RowWindow, ViewMode};
 use porthole_viewer::size::count;
+use porthole_viewer::special::SpecialFiles;
 use porthole_viewer::state::Action;
 use std::rc::Rc;
-use web_sys::HtmlInputElement;
+use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
 
 /// What the tools need.
@@ -63,6 +64,22 @@ pub fn Tools(props: &ToolsProps) -> Html {
             *pause.borrow_mut() = Pause::new(FILTER_WAIT, move || dispatch.emit(Action::Filter(text)));
         }
     };
+    let chosen = SpecialFiles::ALL
+        .into_iter()
+        .find(|list| props.listing.filter.trim_start().starts_with(&format!("is:{}", list.name())));
+    let lists = SpecialFiles::ALL.into_iter().map(|list| {
+        let words = match list {
+            SpecialFiles::SetUid => "set-uid",
+            SpecialFiles::SetGid => "set-gid",
+            SpecialFiles::Capabilities => "with capabilities",
+            SpecialFiles::WorldWritable => "writable by all",
+            SpecialFiles::Ambiguous => "ambiguous",
+            SpecialFiles::Copies => "copies",
+        };
+        html! { <option value={format!("is:{}", list.name())} selected={chosen == Some(list)}>{ words }</option> }
+    });
+    let special =
+        dispatch.reform(|event: Event| Action::Filter(event.target_unchecked_into::<HtmlSelectElement>().value()));
     let show_map = {
         let to = (!props.map).then(|| "/".to_owned());
         dispatch.reform(move |_| Action::Map(to.clone()))
@@ -71,8 +88,12 @@ pub fn Tools(props: &ToolsProps) -> Html {
         <div class="tools">
             <div class="group" role="group" aria-label="Which files">{ for views }</div>
             <input id="filter" type="search" aria-label="Filter by path" placeholder="filter: text, glob, /regex/"
-                title="text, a glob such as *.pem or usr/**/bin, or /an expression/" autocomplete="off" spellcheck="false"
+                title="text, a glob such as *.pem or usr/**/bin, or /an expression/; is:set-uid and the like before it" autocomplete="off" spellcheck="false"
                 value={props.listing.filter.clone()} oninput={filter} />
+            <select id="special" aria-label="Special files" onchange={special}>
+                <option value="" selected={chosen.is_none()}>{ "all files" }</option>
+                { for lists }
+            </select>
             { for toggles }
             { found(props) }
             <div class="group">

@@ -1,7 +1,7 @@
 //! Views of the same layers: modes, order, filter, expansion, selection, windows, addresses.
 
 use crate::stage::*;
-use porthole_testkit::image::{Content, Image, Layer};
+use porthole_testkit::image::{Content, Entry, Image, Layer};
 use porthole_viewer::{
     address::Address,
     protocol::{Command, Event, RowChange, RowSort, ViewMode},
@@ -180,4 +180,28 @@ fn a_retry_keeps_the_view_and_the_selection() {
     assert_eq!(stage.state.selection.as_ref().map(|it| it.row.path.as_str()), Some("etc/motd"));
     let last = stage.events.iter().rev().find_map(Event::look);
     assert_eq!(last, Some(2));
+}
+
+#[test]
+fn special_files_are_listed_by_a_filter() {
+    let layer = Layer::new("COPY")
+        .entry(Entry::file("bin/su", b"1").mode(0o4755))
+        .entry(Entry::file("bin/plain", b"2").mode(0o755))
+        .entry(Entry::file("tmp/open", b"22").mode(0o666))
+        .entry(Entry::file("srv/su", b"1").mode(0o6755));
+    let mut stage = Stage::looking(Image::new().layer(layer).build().into_content("1"));
+    let found = |stage: &mut Stage, filter: &str| {
+        stage.act(Action::Filter(filter.into()));
+        let paths = stage.paths().into_iter().filter(|path| path.contains('/')).map(str::to_owned).collect::<Vec<_>>();
+        (paths, stage.state.rows.matches)
+    };
+    assert_eq!(found(&mut stage, "is:set-uid"), (vec!["bin/su".to_owned(), "srv/su".to_owned()], 2));
+    assert_eq!(found(&mut stage, "is:set-uid bin"), (vec!["bin/su".to_owned()], 1));
+    assert_eq!(found(&mut stage, "is:world-writable"), (vec!["tmp/open".to_owned()], 1));
+    assert_eq!(found(&mut stage, "is:copied"), (Vec::new(), 0));
+    stage.act(Action::CompareContents);
+    assert_eq!(found(&mut stage, "is:copied "), (vec!["bin/su".to_owned(), "srv/su".to_owned()], 2));
+    assert_eq!(found(&mut stage, "is:new").1, 0);
+    let problem = stage.state.rows.problem.as_deref().unwrap_or_default();
+    assert!(problem.starts_with("expected one of set-uid, "), "{problem}");
 }

@@ -1,0 +1,82 @@
+//! Lists of special files: a filter may begin with `is:` and the name of one.
+
+use porthole_core::tree::{FileTree, NodeId, Survey};
+use std::collections::HashSet;
+
+/// What makes files special.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpecialFiles {
+    /// They run with the rights of their owner.
+    SetUid,
+    /// They run with the rights of their group.
+    SetGid,
+    /// They have capabilities.
+    Capabilities,
+    /// Every user can write them.
+    WorldWritable,
+    /// Readers interpret them differently.
+    Ambiguous,
+    /// The same content is at another path. None are known before contents are compared.
+    Copies,
+}
+
+impl SpecialFiles {
+    /// Every list.
+    pub const ALL: [Self; 6] =
+        [Self::SetUid, Self::SetGid, Self::Capabilities, Self::WorldWritable, Self::Ambiguous, Self::Copies];
+
+    /// The word after `is:`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SetUid => "set-uid",
+            Self::SetGid => "set-gid",
+            Self::Capabilities => "capable",
+            Self::WorldWritable => "world-writable",
+            Self::Ambiguous => "ambiguous",
+            Self::Copies => "copied",
+        }
+    }
+
+    /// The paths of the final tree, at most [`Survey::LISTED`] of each list but the copies.
+    pub(crate) fn nodes(self, tree: &FileTree) -> HashSet<NodeId> {
+        if self == Self::Copies {
+            return tree.copies().into_iter().flat_map(|copies| copies.nodes).collect();
+        }
+        let Survey { set_uid, set_gid, capabilities, world_writable, ambiguous, .. } = tree.survey();
+        let marked = match self {
+            Self::SetUid => set_uid,
+            Self::SetGid => set_gid,
+            Self::Capabilities => capabilities,
+            Self::WorldWritable => world_writable,
+            Self::Ambiguous | Self::Copies => ambiguous,
+        };
+        marked.nodes.into_iter().collect()
+    }
+}
+
+/// The list that a filter as typed names, and the rest of the filter.
+///
+/// # Errors
+/// In words: there is no such list.
+pub(crate) fn split(typed: &str) -> Result<(Option<SpecialFiles>, &str), String> {
+    let Some(rest) = typed.trim_start().strip_prefix("is:") else { return Ok((None, typed)) };
+    let (name, rest) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    let list = SpecialFiles::ALL.into_iter().find(|list| list.name() == name);
+    let names = || SpecialFiles::ALL.map(SpecialFiles::name).join(", ");
+    let list = list.ok_or_else(|| format!("expected one of {}, got `{name}`", names()))?;
+    Ok((Some(list), rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_stands_before_the_rest() {
+        assert_eq!(split("usr is:x"), Ok((None, "usr is:x")));
+        assert_eq!(split(" is:set-uid"), Ok((Some(SpecialFiles::SetUid), "")));
+        assert_eq!(split("is:copied *.so"), Ok((Some(SpecialFiles::Copies), "*.so")));
+        let expected = "expected one of set-uid, set-gid, capable, world-writable, ambiguous, copied, got `new`";
+        assert_eq!(split("is:new"), Err(expected.to_owned()));
+    }
+}
