@@ -3,7 +3,7 @@
 //! The bytes are those of `porthole save`, because the same code lays them out. A blob whose bytes are not those of its digest ends the
 //! archive, and the front end keeps no file.
 
-use super::{Errand, Front, Session, Work};
+use super::{ArchiveFile, Errand, Front, Session, Work};
 use crate::{
     pace::Pace,
     pool::Pool,
@@ -29,29 +29,7 @@ use porthole_registry::{
     transport::{Environment, Transport},
 };
 use porthole_source::{BlobStream, ImageSource};
-use std::{cell::RefCell, future::Future, time::Duration};
-
-/// A file that a front end writes an archive to, piece by piece. Dropping it leaves no file, also where the person chose a place and
-/// nothing was written yet: browsers make an empty file there.
-pub trait ArchiveFile {
-    /// Opens the file for about `bytes` bytes.
-    ///
-    /// # Errors
-    /// In words, for a person: there is no room, or no way to keep a file.
-    fn begin(&mut self, bytes: u64) -> impl Future<Output = Result<(), String>>;
-
-    /// Takes the next bytes, and has written them when the future ends.
-    ///
-    /// # Errors
-    /// In words, for a person.
-    fn write(&mut self, bytes: &[u8]) -> impl Future<Output = Result<(), String>>;
-
-    /// Keeps the file. Returns an address where it can be fetched, if it is not yet where the person wants it.
-    ///
-    /// # Errors
-    /// In words, for a person.
-    fn finish(self) -> impl Future<Output = Result<Option<String>, String>>;
-}
+use std::{cell::RefCell, time::Duration};
 
 /// What an archive is made of.
 struct Parts {

@@ -1,6 +1,6 @@
 //! Saving what a command line prints about the image of the look.
 
-use super::{Errand, Front, SavedFile, Session, Work, reports};
+use super::{Errand, Front, SavedFile, Session, Work, lines::Lines, reports};
 use crate::{
     listing,
     look::LookBody,
@@ -19,52 +19,13 @@ use porthole_core::{
 };
 use porthole_inspect::{
     referrers::{Referrers, referrer_tree},
-    report::{FileReport, ReferrerReport, Via, json::write_json, listed_name},
+    report::{FileReport, ReferrerReport, Via, listed_name},
 };
 use porthole_registry::{
     client::RemoteImage,
     transport::{Environment, Transport},
 };
-use serde::Serialize;
-use serde_json::ser::CompactFormatter;
 use std::io::{self, Write};
-
-/// A file that is being written.
-pub(super) struct Lines<F> {
-    file: F,
-    buffer: Vec<u8>,
-}
-
-impl<F: SavedFile> Lines<F> {
-    /// Writes a value on a line of its own, as the command line does with `--json`.
-    pub(super) fn line(&mut self, value: &impl Serialize) -> io::Result<()> {
-        write_json(&mut *self, value, CompactFormatter)?;
-        self.write_all(b"\n")
-    }
-
-    fn finish(mut self) -> Result<String, String> {
-        self.flush().map_err(|error| error.to_string())?;
-        self.file.finish()
-    }
-}
-
-impl<F: SavedFile> Write for Lines<F> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= PIECE {
-            self.flush()?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        if !self.buffer.is_empty() {
-            self.file.write(&self.buffer);
-            self.buffer.clear();
-        }
-        Ok(())
-    }
-}
 
 impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// Begins to save what was asked for, in place of what is being saved.
@@ -76,7 +37,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     }
 
     pub(super) async fn save_export(&self, look: u32, wish: ExportWish) {
-        let mut lines = Lines { file: self.front.save(), buffer: Vec::with_capacity(PIECE) };
+        let mut lines = Lines::of(self.front.save());
         let known = self.know_for(look, &wish).await;
         let written = match &wish {
             _ if known.is_err() => known,
@@ -250,7 +211,5 @@ fn file_name(wish: &ExportWish) -> &'static str {
     }
 }
 
-/// Bytes that are handed over at once.
-const PIECE: usize = 64 << 10;
 /// Why nothing is saved of a look that ended.
 const ENDED: &str = "the image was left before it could be saved";

@@ -1,6 +1,5 @@
 //! What a session needs of a front end, and what it is made with.
 
-use super::ArchiveFile;
 use crate::{
     given::GivenPlace,
     protocol::{Event, EvidenceJob},
@@ -47,6 +46,28 @@ pub trait SavedFile {
     /// # Errors
     /// In words, for a person.
     fn finish(self) -> Result<String, String>;
+}
+
+/// A file that a front end writes an archive to, piece by piece. Dropping it leaves no file, also where the person chose a place and
+/// nothing was written yet: browsers make an empty file there.
+pub trait ArchiveFile {
+    /// Opens the file for about `bytes` bytes.
+    ///
+    /// # Errors
+    /// In words, for a person: there is no room, or no way to keep a file.
+    fn begin(&mut self, bytes: u64) -> impl Future<Output = Result<(), String>>;
+
+    /// Takes the next bytes, and has written them when the future ends.
+    ///
+    /// # Errors
+    /// In words, for a person.
+    fn write(&mut self, bytes: &[u8]) -> impl Future<Output = Result<(), String>>;
+
+    /// Keeps the file. Returns an address where it can be fetched, if it is not yet where the person wants it.
+    ///
+    /// # Errors
+    /// In words, for a person.
+    fn finish(self) -> impl Future<Output = Result<Option<String>, String>>;
 }
 
 /// What a session is made with.

@@ -1,6 +1,6 @@
 //! Reports that need the contents of an image, as the command line prints them.
 
-use super::{Front, SavedFile, Session, compare::KeptComparison, export::Lines};
+use super::{Front, SavedFile, Session, compare::KeptComparison, lines::Lines};
 use crate::{look::LookBody, pool::Pool, protocol::ExportWish, summary};
 use porthole_core::{
     reference::Reference,
