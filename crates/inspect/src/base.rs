@@ -35,9 +35,9 @@ impl BaseBoundary {
 /// What a layer unpacks to: its diff_id, or its blob where the configuration names none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LayerIdentity {
-    /// The archive.
+    /// Digest of its archive.
     Archive(Digest),
-    /// The blob.
+    /// Digest of its blob, where no diff_id is stated.
     Blob(Digest),
 }
 

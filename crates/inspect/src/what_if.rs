@@ -29,11 +29,11 @@ pub struct WhatIf {
 /// Bytes of the download that are saved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DownloadSaving {
-    /// The estimate.
+    /// Estimated from where the bytes lie.
     pub about: u64,
-    /// At least.
+    /// It is no less than this.
     pub least: u64,
-    /// At most.
+    /// It is no more than this.
     pub most: u64,
 }
 

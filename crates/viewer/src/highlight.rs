@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct TextPiece {
     /// Where it starts, in units of UTF-16, as a browser counts.
     pub start: u32,
-    /// Its units.
+    /// How many such units.
     pub length: u32,
     /// What it is.
     pub kind: PieceKind,
@@ -19,9 +19,9 @@ pub struct TextPiece {
 /// What a piece is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PieceKind {
-    /// A comment.
+    /// A comment, with its marks.
     Comment,
-    /// A string.
+    /// A string, with its quotes.
     Text,
     /// A word of the language, or the name of a tag.
     Keyword,
@@ -32,7 +32,7 @@ pub enum PieceKind {
 }
 
 impl PieceKind {
-    /// Every kind.
+    /// Every kind that is drawn.
     pub const ALL: [Self; 5] = [Self::Comment, Self::Text, Self::Keyword, Self::Number, Self::Key];
 
     /// Its name in a style sheet.

@@ -245,7 +245,7 @@ pub enum Command {
     },
     /// Compare the layers with those of an image that this one may have been built on. Answered with [`Event::Base`].
     CompareBase {
-        /// As typed.
+        /// The reference as typed.
         reference: String,
     },
     /// Read the contents of every layer for their digests, unless that was done. What depends on them is sent again.

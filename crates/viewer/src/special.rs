@@ -21,7 +21,7 @@ pub enum SpecialFiles {
 }
 
 impl SpecialFiles {
-    /// Every list.
+    /// Every list, as they are offered.
     pub const ALL: [Self; 6] =
         [Self::SetUid, Self::SetGid, Self::Capabilities, Self::WorldWritable, Self::Ambiguous, Self::Copies];
 

@@ -33,7 +33,7 @@ pub enum DifferenceChange {
     Downgraded,
 }
 
-/// One line.
+/// One line of the output.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub enum DifferenceRow<'r> {
@@ -43,9 +43,9 @@ pub enum DifferenceRow<'r> {
     History(HistoryRow<'r>),
     /// All layers together.
     Layers(LayersRow),
-    /// A layer.
+    /// A layer of either image or both.
     Layer(LayerRow),
-    /// A path.
+    /// A path whose files differ.
     File(Box<FileDifferenceRow<'r>>),
 }
 
@@ -53,9 +53,9 @@ pub enum DifferenceRow<'r> {
 #[derive(Serialize)]
 pub struct SettingRow {
     kind: &'static str,
-    /// What happened.
+    /// Whether it was added, removed or changed.
     pub change: DifferenceChange,
-    /// The field.
+    /// The field, as the command line names it.
     pub key: String,
     /// Of a variable, label, port, volume or annotation.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,7 +72,7 @@ pub struct SettingRow {
 #[derive(Serialize)]
 pub struct HistoryRow<'r> {
     kind: &'static str,
-    /// What happened.
+    /// Whether it was added, removed or changed.
     pub change: DifferenceChange,
     /// In which fields they differ.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -87,7 +87,7 @@ pub struct HistoryRow<'r> {
 #[derive(Serialize)]
 pub struct HistoryStep<'r> {
     place: usize,
-    /// The instruction.
+    /// The instruction, as the configuration has it.
     pub created_by: Option<&'r str>,
     created: Option<&'r str>,
     author: Option<&'r str>,
@@ -109,7 +109,7 @@ pub struct LayersRow {
 #[derive(Serialize)]
 pub struct LayerRow {
     kind: &'static str,
-    /// What happened.
+    /// How the layers of both relate.
     pub change: DifferenceChange,
     /// In the first.
     pub before: Option<LayerRowBlob>,
@@ -122,10 +122,10 @@ pub struct LayerRow {
 pub struct LayerRowBlob {
     /// Number of the layer, from 1.
     pub layer: LayerNumber,
-    /// Digest.
+    /// Digest of the compressed bytes.
     pub digest: String,
     diff_id: Option<String>,
-    /// Bytes.
+    /// Bytes of the compressed layer.
     pub size: u64,
 }
 
@@ -133,9 +133,9 @@ pub struct LayerRowBlob {
 #[derive(Serialize)]
 pub struct FileDifferenceRow<'r> {
     kind: &'static str,
-    /// What happened.
+    /// Whether it was added, removed or changed.
     pub change: DifferenceChange,
-    /// The path.
+    /// The path in both images.
     #[serde(flatten)]
     pub name: ReportedPath<'r>,
     /// In what it differs.

@@ -54,7 +54,7 @@ impl SearchRow {
         Self { kind, ..Self::default() }
     }
 
-    /// A line.
+    /// The row of a matching line.
     pub fn of_hit(layer: LayerNumber, hit: &ContentHit) -> Self {
         let line = &hit.line;
         let part = |bytes: &[u8]| Some(path::escape(bytes).into_owned());
@@ -107,7 +107,7 @@ impl SearchRow {
         }
     }
 
-    /// `LAYER:PATH`
+    /// `LAYER:PATH`, as `grep` names a file.
     pub fn place(&self) -> String {
         match (self.layer, &self.path) {
             (Some(layer), Some(path)) => format!("{layer}:{path}"),

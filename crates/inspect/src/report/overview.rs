@@ -33,18 +33,18 @@ pub struct OverviewReport {
     /// Everything that the index lists: images, attestations, artifacts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<IndexEntryReport>,
-    /// The manifest.
+    /// The manifest of the platform.
     pub manifest: ReportedBlob,
-    /// The configuration.
+    /// The configuration of the image.
     pub config: ReportedBlob,
     /// What the manifest describes, if that is an artifact.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
-    /// `os/architecture[/variant]`
+    /// `os/architecture[/variant]`, as the index or the configuration has it.
     pub platform: Option<String>,
     /// When, as the configuration states it.
     pub created: Option<String>,
-    /// By whom.
+    /// Who made it, as the configuration states it.
     pub author: Option<String>,
     /// The image that it was built on, as its builder stated.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,7 +72,7 @@ pub struct OverviewReport {
 /// The image that another was built on.
 #[derive(Serialize)]
 pub struct BaseReport {
-    /// Its reference.
+    /// Its reference, as stated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The digest of its manifest.
@@ -111,21 +111,21 @@ impl ComparedBase {
 /// A blob by its descriptor.
 #[derive(Serialize)]
 pub struct ReportedBlob {
-    /// Digest.
+    /// Digest of the bytes.
     pub digest: String,
-    /// Media type.
+    /// Media type, as declared.
     pub media_type: String,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
 }
 
 /// An entry of an index.
 #[derive(Serialize)]
 pub struct IndexEntryReport {
-    /// The entry.
+    /// What it leads to.
     #[serde(flatten)]
     pub named: ReportedBlob,
-    /// Its platform.
+    /// Its platform, if it names one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
     /// What it leads to: image, attestation, index or artifact.
@@ -133,7 +133,7 @@ pub struct IndexEntryReport {
     /// Its artifact type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
-    /// Its annotations.
+    /// Annotations of the entry.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
     /// Whether the image that is shown comes from this entry.
@@ -153,12 +153,12 @@ pub struct ReportedSizes {
     pub visible: Option<u64>,
 }
 
-/// A layer.
+/// A layer as the documents state it.
 #[derive(Serialize)]
 pub struct ReportedLayer {
     /// Its number, from 1.
     pub layer: LayerNumber,
-    /// Its blob.
+    /// The compressed bytes, by descriptor.
     #[serde(flatten)]
     pub blob: ReportedBlob,
     /// Digest of its archive.
@@ -194,36 +194,36 @@ pub struct ReportedUnpacked {
 /// How a container is started.
 #[derive(Serialize)]
 pub struct ExecutionReport {
-    /// User.
+    /// User and group; empty if none is named.
     pub user: String,
-    /// Environment.
+    /// Variables, as `NAME=VALUE`.
     pub env: Vec<String>,
-    /// Entrypoint.
+    /// Entrypoint, word by word.
     pub entrypoint: Vec<String>,
-    /// Command.
+    /// Command, word by word.
     pub cmd: Vec<String>,
-    /// Working directory.
+    /// Directory in which it starts.
     pub working_dir: String,
-    /// Ports.
+    /// Ports, as `80/tcp`.
     pub exposed_ports: Vec<String>,
-    /// Volumes.
+    /// Paths that are volumes.
     pub volumes: Vec<String>,
     /// Signal that stops it.
     pub stop_signal: Option<String>,
-    /// Labels.
+    /// Labels of the image.
     pub labels: BTreeMap<String, String>,
 }
 
 /// An entry of the history.
 #[derive(Serialize)]
 pub struct HistoryReport {
-    /// When.
+    /// When it was made, as stated.
     pub created: Option<String>,
-    /// The instruction.
+    /// The instruction, as stated.
     pub created_by: Option<String>,
-    /// By whom.
+    /// Who made it, as stated.
     pub author: Option<String>,
-    /// Comment.
+    /// A comment of the builder.
     pub comment: Option<String>,
     /// It made no layer.
     pub empty_layer: bool,

@@ -45,7 +45,7 @@ pub struct AnalysisReport {
 pub struct ReportedWhatIf {
     /// `squash`, `squash-all`, `set-at-once` or `zstd`.
     pub change: &'static str,
-    /// In words.
+    /// The change in words.
     pub text: String,
     /// The layer that is to blame.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,9 +57,9 @@ pub struct ReportedWhatIf {
     pub unpacked: u64,
     /// Bytes of the download that it saves, estimated.
     pub download: u64,
-    /// At least.
+    /// The least that it can be.
     pub download_least: u64,
-    /// At most.
+    /// The most that it can be.
     pub download_most: u64,
     /// The saving in words.
     #[serde(skip)]
@@ -82,7 +82,7 @@ impl ReportedWhatIf {
     }
 }
 
-/// Bytes.
+/// Sums of all layers in bytes.
 #[derive(Serialize)]
 pub struct AnalyzedSizes {
     /// Of the blobs; of a bare layer, of its file.
@@ -134,11 +134,11 @@ pub struct AnalyzedLayer {
 pub struct CausedWaste {
     /// All of them.
     pub bytes: u64,
-    /// Deleted.
+    /// Those that it deleted.
     pub deleted: u64,
-    /// Overwritten.
+    /// Those that it wrote over.
     pub overwritten: u64,
-    /// Written again.
+    /// Those that it wrote again.
     pub duplicated: u64,
     /// Copied to change mode, owner or attributes.
     pub metadata: u64,
@@ -147,7 +147,7 @@ pub struct CausedWaste {
 /// Contents that were lost together.
 #[derive(Serialize)]
 pub struct AnalyzedPath {
-    /// The path.
+    /// Path of the file or directory.
     #[serde(flatten)]
     pub name: OwnedPath,
     /// It stands for the files below it.
@@ -163,7 +163,7 @@ pub struct AnalyzedPath {
     pub wasted_by: LayerNumber,
     /// How many files.
     pub files: u64,
-    /// Their bytes.
+    /// Bytes of those files.
     pub bytes: u64,
     /// Bytes of the blobs that hold them, estimated.
     pub download: u64,
@@ -179,7 +179,7 @@ pub struct CopiesReport {
     pub bytes: u64,
     /// What hard links would save.
     pub spare: u64,
-    /// The paths.
+    /// Every path of the content.
     pub paths: Vec<OwnedPath>,
 }
 

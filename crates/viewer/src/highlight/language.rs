@@ -8,7 +8,7 @@ pub(super) struct Language {
     pub(super) block: Option<(&'static str, &'static str)>,
     /// Strings; a longer mark stands before a shorter one that begins it.
     pub(super) quotes: &'static [Quote],
-    /// Its words.
+    /// Words that have a meaning.
     pub(super) keywords: &'static [&'static str],
     /// Its words may be written in capitals.
     pub(super) any_case: bool,

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExportWish {
-    /// `inspect --full`.
+    /// `inspect --full`: the image at a glance.
     Overview,
-    /// `analyze`.
+    /// `analyze`: what is wasted.
     Waste,
-    /// `diff`.
+    /// `diff`: the image and another one.
     Comparison,
-    /// `search`.
+    /// `search`: what was found.
     Search,
     /// `ls`: the files of a view, or those at and below an escaped path.
     Files(Box<FileView>, Option<String>),

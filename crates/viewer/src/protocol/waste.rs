@@ -46,7 +46,7 @@ pub struct WasteFacts {
 pub struct WhatIfFact {
     /// `squash`, `squash-all`, `set-at-once` or `zstd`.
     pub change: String,
-    /// In words.
+    /// The change in words.
     pub text: String,
     /// The layer that is to blame, 0 = bottom.
     pub layer: Option<u32>,
@@ -54,9 +54,9 @@ pub struct WhatIfFact {
     pub unpacked: u64,
     /// Bytes of the download that it saves, estimated.
     pub download: u64,
-    /// At least.
+    /// The least that it can be.
     pub least: u64,
-    /// At most.
+    /// The most that it can be.
     pub most: u64,
 }
 
