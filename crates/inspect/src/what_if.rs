@@ -77,7 +77,8 @@ pub fn what_if(report: &WasteReport, image: Option<&Image>, blobs: &[LayerBlob])
         all.add(item);
         match is_metadata_copy(item) {
             Some(is_compared) => {
-                let (sum, aspects, compared) = copied.entry(item.by).or_insert((Sum::default(), Aspects::NONE, true));
+                let (sum, aspects, compared) =
+                    copied.entry(item.by).or_insert_with(|| (Sum::default(), Aspects::NONE, true));
                 sum.add(item);
                 *aspects = aspects.iter().chain(item.aspects.iter()).collect();
                 *compared &= is_compared;
