@@ -107,7 +107,7 @@ impl<'t> Reader<'t> {
                 let kind = if language.keys && is_key(&rest[end..]) { PieceKind::Key } else { PieceKind::Text };
                 self.take(end, Some(kind));
             } else if is_word(first) {
-                let end = rest.find(|c: char| !is_word(c) && !(language.words && c == '-')).unwrap_or(rest.len());
+                let end = rest.find(|c: char| !(is_word(c) || language.words && c == '-')).unwrap_or(rest.len());
                 let word = &rest[..end];
                 let kind = if first.is_ascii_digit() || language::LITERALS.contains(&word) {
                     Some(PieceKind::Number)
