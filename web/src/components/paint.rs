@@ -44,5 +44,5 @@ fn range(node: &web_sys::Node, piece: &TextPiece) -> Option<JsValue> {
         Reflect::set(&options, &container.into(), node).ok()?;
         Reflect::set(&options, &offset.into(), &at.into()).ok()?;
     }
-    Reflect::construct(&constructor, &Array::of1(&options)).ok().map(JsValue::from)
+    Reflect::construct(&constructor, &Array::of1(&options)).ok()
 }
