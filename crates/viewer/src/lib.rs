@@ -72,8 +72,7 @@
 //! ```
 
 pub mod address;
-pub mod bill;
-mod chain;
+pub mod chain;
 mod compare;
 pub mod contents;
 mod errands;
@@ -103,7 +102,6 @@ pub mod session;
 pub mod shell;
 pub mod sieve;
 mod sifted;
-pub mod signed;
 pub mod size;
 pub mod special;
 pub mod stack;

@@ -7,4 +7,3 @@ pub mod modal;
 pub mod panic;
 pub mod session;
 pub mod storage;
-pub mod text_file;

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use porthole_inspect::resolve::ResolvedImage;
 use porthole_signature::{
+    demand::Demand,
     evidence::Evidence,
     gather::{WantedEvidence, gather},
     statement::Predicate,
@@ -15,7 +16,7 @@ use crate::{
     evidence::SignatureRow,
     output::print_json,
     session::Session,
-    signers::{Asked, judge},
+    signers::{SignerArguments, judge},
     source::Source,
 };
 
@@ -35,14 +36,15 @@ pub(super) fn run(
     out: &mut impl Write,
     source: &Source,
     resolved: &ResolvedImage,
-    asked: &Asked,
+    signers: &SignerArguments,
+    demand: &Demand,
     session: &Session<'_>,
 ) -> Result<(), Error> {
-    let (verifier, root) = asked.verifier()?;
+    let (verifier, root) = signers.verifier()?;
     let gathered = source.wait(gather(&source.origin, resolved, WantedEvidence::Signatures))?;
     let mut outcomes = Vec::new();
     for found in gathered.iter().filter(|found| found.evidence.as_ref().map_or(true, is_signature)) {
-        let check = found.check(&verifier, &asked.demand);
+        let check = found.check(&verifier, demand);
         let row = SignatureRow::of(found, &check);
         match session.ui.json {
             true => print_json(out, &Step { step: "signature", row: &row })?,
