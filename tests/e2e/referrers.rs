@@ -2,7 +2,7 @@
 
 use crate::views::axe;
 use porthole_testkit::{
-    image::{Content, Image, Layer},
+    image::{Blob, Content, Image, Layer},
     signing::{Authority, Signatory, SignedLayer, attestation, payload, signature},
 };
 use porthole_tests::{
@@ -125,5 +125,165 @@ fn the_page_says_who_signed_as_the_command_line_does() -> Result<()> {
     let small = Page::on_screen(&page.link()?, 320, 568, "")?;
     small.until("the form", |page| page.browser().attribute("#start-evidence:not(:disabled)", "id"))?;
     axe(&small, "a small screen")?;
+    Ok(())
+}
+
+/// Sets a select of the page, as a person does.
+fn pick(page: &Page, id: &str, value: &str) -> Result<()> {
+    let script = "const select = document.getElementById(arguments[0]); select.value = arguments[1]; \
+                  select.dispatchEvent(new Event('change', {bubbles: true}));";
+    page.browser().run(script, json!([id, value]))?;
+    Ok(())
+}
+
+/// A registry that pages may read, with these tags of a layout in its repository `app`.
+fn pushed(scratch: &Scratch, content: &Content, tags: &[String]) -> Result<(Nginx, Storage, Registry)> {
+    let storage = Storage::new()?;
+    let (host, registry) = (Nginx::page()?, Registry::start(&storage, &Access::OpenToPages)?);
+    content.write_layout(scratch.path().join("layout").as_path())?;
+    for tag in tags {
+        let from = format!("oci:{}:{tag}", scratch.path().join("layout").display());
+        let output = Command::new(ours("porthole")?)
+            .args(["push", &from, &format!("{}/app:{tag}", registry.host())])
+            .output()?;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok((host, storage, registry))
+}
+
+#[test]
+fn a_rule_is_kept_in_the_browser_and_checked_at_each_look() -> Result<()> {
+    let key = Signatory::new();
+    let image = |text: &str| Image::new().layer(Layer::new("COPY a /").file("a", text)).build();
+    let (signed, unsigned) = (image("signed"), image("not signed"));
+    let tag = format!("{}.sig", signed.manifest.digest.replace(':', "-"));
+    let mut content = signed.clone().into_content("1");
+    content.add_image(&unsigned);
+    content.add_root("2", unsigned.manifest.clone());
+    add(&mut content, &tag, &signature(payload(&signed.manifest.digest), &key, None));
+    let scratch = Scratch::new("policy")?;
+    let (host, _storage, registry) = pushed(&scratch, &content, &["1".to_owned(), "2".to_owned(), tag])?;
+    fs::write(scratch.path().join("cosign.pub"), key.public_key())?;
+
+    let page = Page::open(&host.url())?;
+    let reference = |tag: &str| format!("{}/app:{tag}", registry.host());
+    let link = |page: &Page, state: &str| {
+        let selector = format!("#chain [data-step=signature][data-state={state}]");
+        page.until(&format!("a signature that is {state}"), |page| page.browser().attribute(&selector, "data-state"))
+    };
+    page.look(&reference("1"))?;
+    page.verified()?;
+    page.browser().click("#tab-referrers")?;
+    page.browser().click(".signer summary")?;
+    page.browser().choose("#signer-key-file", &scratch.path().join("cosign.pub"))?;
+    page.until("the key of the file", |page| {
+        let text = page.browser().run("return document.getElementById('signer-key').value", json!([]))?;
+        Ok(text.as_str().is_some_and(|text| text.contains("BEGIN PUBLIC KEY")).then_some(()))
+    })?;
+    page.browser().click("#start-evidence")?;
+    link(&page, "trusted")?;
+    assert!(
+        page.browser()
+            .attribute("#chain [data-step=signature]", "data-signer")?
+            .is_some_and(|signer| signer.starts_with("ECDSA P-256 key sha256:"))
+    );
+    page.browser().click("#policy summary")?;
+    pick(&page, "policy-images", &registry.host())?;
+    page.browser().click("#policy-demand")?;
+    let selector = format!("[data-rule='{}']", registry.host());
+    page.until("the rule", |page| page.browser().attribute(&selector, "data-rule"))?;
+    axe(&page, "a rule")?;
+
+    page.browser().run("location.reload()", json!([]))?;
+    page.until("the page starts again", |page| page.loaded())?;
+    link(&page, "trusted")?;
+    page.look(&reference("2"))?;
+    link(&page, "unsigned")?;
+    let broken = page.until("the rule is broken", |page| page.browser().attribute("[data-broken]", "data-broken"))?;
+    assert_eq!(broken, registry.host());
+    axe(&page, "a rule that is broken")?;
+
+    let policy = page.browser().run("return localStorage.getItem('porthole.policy')", json!([]))?;
+    let file = scratch.path().join("policy.json");
+    fs::write(&file, policy.as_str().ok_or("the rules are kept")?)?;
+    for (tag, code) in [("1", 0), ("2", 1)] {
+        let arguments =
+            ["verify", "--no-layers", "--policy", &file.display().to_string(), &reference(tag)].map(str::to_owned);
+        assert_eq!(Command::new(ours("porthole")?).args(arguments).output()?.status.code(), Some(code), "{tag}");
+    }
+    let small = Page::on_screen(&page.link()?, 320, 568, "")?;
+    small.until("the chain", |page| page.browser().attribute("#chain", "data-state"))?;
+    axe(&small, "a small screen")?;
+    Ok(())
+}
+
+#[test]
+fn a_bill_that_is_attached_is_compared_as_the_command_line_does() -> Result<()> {
+    let status = |packages: &[(&str, &str)]| -> String {
+        let paragraph = |(name, version): &(&str, &str)| {
+            format!("Package: {name}\nStatus: install ok installed\nVersion: {version}\n\n")
+        };
+        packages.iter().map(paragraph).collect()
+    };
+    let image = Image::new()
+        .layer(Layer::new("ADD base").file("var/lib/dpkg/status", status(&[("bash", "5.2"), ("gcc", "12")])))
+        .layer(Layer::new("RUN apt").file("var/lib/dpkg/status", status(&[("bash", "5.2"), ("curl", "8.1")])))
+        .build();
+    let package =
+        |purl: &str| json!({"name": "<i>n</i>", "externalRefs": [{"referenceType": "purl", "referenceLocator": purl}]});
+    let bill = json!({"spdxVersion": "SPDX-2.3", "packages": [package("pkg:deb/debian/bash@5.1"), package("pkg:deb/debian/gcc@12")]});
+    let bill = Blob::new("text/spdx+json", bill.to_string().into_bytes());
+    let config = Blob::new("application/vnd.oci.image.config.v1+json", b"{}".to_vec());
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": config.descriptor(),
+        "layers": [bill.descriptor()],
+    });
+    let tag = format!("{}.sbom", image.manifest.digest.replace(':', "-"));
+    let mut content = image.clone().into_content("1");
+    content.add_root(&tag, Blob::new("application/vnd.oci.image.manifest.v1+json", manifest.to_string().into_bytes()));
+    let digest = bill.digest.clone();
+    content.add_blob(bill).add_blob(config);
+    let scratch = Scratch::new("bill")?;
+    let (host, _storage, registry) = pushed(&scratch, &content, &["1".to_owned(), tag])?;
+    let reference = format!("{}/app:1", registry.host());
+
+    let page = Page::open(&host.url())?;
+    page.look(&reference)?;
+    page.verified()?;
+    page.browser().click("#tab-packages")?;
+    page.browser().click("#start-probe")?;
+    page.until("all packages are read", |page| page.browser().attribute("[data-probe=done]", "data-probe"))?;
+    page.browser().click("#find-bills")?;
+    let option = format!("#bill option[value='{digest}']");
+    page.until("the bill", |page| page.browser().attribute(&option, "value"))?;
+    pick(&page, "bill", &digest)?;
+    let shown = |page: &Page| -> Result<BTreeSet<(String, String)>> {
+        page.until("a comparison", |page| page.browser().attribute("#compared", "data-same"))?;
+        let rows = page.browser().run(
+            "return [...document.querySelectorAll('[data-difference]')].map(row => [row.dataset.difference, row.dataset.package])",
+            json!([]),
+        )?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        Ok(rows.as_array().into_iter().flatten().map(|row| (text(&row[0]), text(&row[1]))).collect())
+    };
+    let found = shown(&page)?;
+    axe(&page, "a comparison")?;
+    let output =
+        Command::new(ours("porthole")?).args(["packages", "--json", "--against", "attached", &reference]).output()?;
+    assert_eq!(output.status.code(), Some(1));
+    let mut expected = BTreeSet::new();
+    for line in String::from_utf8(output.stdout)?.lines() {
+        let row: Value = serde_json::from_str(line)?;
+        let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
+        expected.insert((text("change"), text("name")));
+    }
+    assert_eq!((found.len(), &found), (3, &expected));
+
+    // The address leads to the same comparison.
+    let small = Page::on_screen(&page.link()?, 320, 568, "")?;
+    small.verified()?;
+    small.browser().click("#start-probe")?;
+    assert_eq!(shown(&small)?, expected);
+    axe(&small, "a comparison on a small screen")?;
     Ok(())
 }

@@ -164,6 +164,7 @@ impl App {
                 });
             }
             Effect::KeepRecent(recent, keep) => storage::keep_recent(&recent_text(&recent), keep),
+            Effect::KeepPolicy(text) => storage::keep_policy(&text),
             Effect::Keep(relay) => storage::keep_relay_settings(&relay),
             Effect::SaveArchive { name, format } => {
                 self.session.save_to(&name, Command::SaveArchive { format });
@@ -178,6 +179,7 @@ impl App {
 fn start(ctx: &Context<App>, relay: &RelaySettings) -> Session {
     let session = Session::start(ctx.link().callback(Action::Events), ctx.link().callback(|()| Action::SessionDied));
     session.send(&Command::Start { base: base(), relay: relay.clone() });
+    session.send(&Command::SetPolicy { text: storage::policy() });
     session
 }
 

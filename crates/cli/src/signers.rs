@@ -7,15 +7,17 @@ use porthole_core::{
     failure::{Blame, Failure, FailureClass},
     hint::Hint,
 };
+use porthole_inspect::policy::{SignerRule, SignerText, parse_policy, rule_for};
 use porthole_signature::{
     demand::{Demand, DemandedIdentity, TextPattern},
     key::PublicKey,
-    root::{RootOrigin, TrustRoot},
+    root::{RootError, RootOrigin, TrustRoot},
     verify::{Outcome, SignatureVerifier},
 };
 
 use crate::{
     error::{Error, Told, with_article},
+    source::Spec,
     ui::time,
 };
 
@@ -41,15 +43,45 @@ pub(crate) struct SignerArguments {
     /// Trust the authorities and logs in this `trusted_root.json`, not those of Sigstore's public instance
     #[arg(long, value_name = "FILE")]
     trusted_root: Option<PathBuf>,
+    /// Ask for the signature that this policy demands of the image: JSON, as the page saves its rules
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "key", "certificate_identity", "certificate_identity_regexp", "certificate_oidc_issuer", "certificate_oidc_issuer_regexp",
+        "trusted_root",
+    ])]
+    policy: Option<PathBuf>,
+}
+
+/// Whose signature is asked for, and what decides.
+pub(crate) struct Asked {
+    pub(crate) demand: Demand,
+    root: Option<TrustRoot>,
+}
+
+impl Asked {
+    /// What checks signatures.
+    pub(crate) fn verifier(&self) -> Result<(SignatureVerifier, TrustRoot), Error> {
+        let unusable = |error: RootError| Error::usage(error.to_string());
+        let root = self.root.clone().map_or_else(TrustRoot::public_good, Ok).map_err(unusable)?;
+        let verifier = SignatureVerifier::new(&root).map_err(unusable)?;
+        Ok((verifier, root))
+    }
 }
 
 impl SignerArguments {
-    /// Whom they name.
+    /// Whom they name. `spec` is the image, which a policy has a rule about.
     ///
     /// # Errors
     ///
-    /// A key that cannot be read; an identity without an issuer, or the other way round; an expression that is malformed.
-    pub(crate) fn demand(&self) -> Result<Demand, Error> {
+    /// A key that cannot be read; an identity without an issuer, or the other way round; an expression that is malformed. Of a policy: one
+    /// that cannot be read, or that has no rule about the image.
+    pub(crate) fn asked(&self, spec: &Spec) -> Result<Asked, Error> {
+        match &self.policy {
+            Some(path) => by_policy(path, spec),
+            None => Ok(Asked { demand: self.demand()?, root: self.root()? }),
+        }
+    }
+
+    fn demand(&self) -> Result<Demand, Error> {
         let key = |path: &PathBuf| {
             let named = |error| Error::usage(format!("{error}: `{}`", path.display()));
             PublicKey::parse(&read(path)?).map_err(named)
@@ -74,20 +106,50 @@ impl SignerArguments {
         Ok(Demand { keys, identities })
     }
 
-    /// What checks signatures, by the trust root that they name.
-    pub(crate) fn verifier(&self) -> Result<(SignatureVerifier, TrustRoot), Error> {
-        let root = match &self.trusted_root {
-            None => TrustRoot::public_good().map_err(|error| Error::usage(error.to_string()))?,
-            Some(path) => {
-                let named = |error: &dyn ToString| Error::usage(format!("{}: `{}`", error.to_string(), path.display()));
-                let bytes = read(path)?;
-                let text = std::str::from_utf8(&bytes).map_err(|error| named(&error))?;
-                TrustRoot::parse(text).map_err(|error| named(&error))?
-            }
-        };
-        let verifier = SignatureVerifier::new(&root).map_err(|error| Error::usage(error.to_string()))?;
-        Ok((verifier, root))
+    /// The trust root that they name.
+    fn root(&self) -> Result<Option<TrustRoot>, Error> {
+        let Some(path) = &self.trusted_root else { return Ok(None) };
+        TrustRoot::parse(&read_text(path)?).map(Some).map_err(|error| in_file(&error, path))
     }
+}
+
+/// What the rule about the image asks for.
+fn by_policy(path: &Path, spec: &Spec) -> Result<Asked, Error> {
+    let rules = parse_policy(&read_text(path)?).map_err(|error| in_file(&error, path))?;
+    let Spec::Registry(reference) = spec else {
+        return Err(Error::usage("--policy has rules about images of registries, and this is none"));
+    };
+    let (registry, repository) = (reference.registry(), reference.repository());
+    let rule = rule_for(&rules, registry, repository);
+    let Some(SignerRule { wish, .. }) = rule else {
+        let message = format!("no rule of the policy is about `{registry}/{repository}`");
+        let hint = "a rule about `*` is about every image that no other rule is about";
+        return Err(Told { message, failure: Failure::input().hint(Hint::Text(hint.to_owned())) }.into());
+    };
+    let key = |key: &String| PublicKey::parse(key.as_bytes()).map_err(|error| in_file(&error, path));
+    let text = |text: &SignerText| match text.is_expression {
+        true => pattern(None, Some(&text.text)),
+        false => pattern(Some(&text.text), None),
+    };
+    let mut demand = Demand { keys: wish.keys.iter().map(key).collect::<Result<_, Error>>()?, identities: Vec::new() };
+    for named in &wish.identities {
+        let of_rule = text(&named.identity)?.zip(text(&named.issuer)?);
+        demand.identities.extend(of_rule.map(|(identity, issuer)| DemandedIdentity { identity, issuer }));
+    }
+    let root = match wish.root.as_str() {
+        "" => None,
+        root => Some(TrustRoot::parse(root).map_err(|error| in_file(&error, path))?),
+    };
+    Ok(Asked { demand, root })
+}
+
+/// What is wrong with a file that was named.
+fn in_file(error: &dyn ToString, path: &Path) -> Error {
+    Error::usage(format!("{}: `{}`", error.to_string(), path.display()))
+}
+
+fn read_text(path: &Path) -> Result<String, Error> {
+    String::from_utf8(read(path)?).map_err(|error| in_file(&error, path))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
@@ -102,9 +164,8 @@ fn pattern(exact: Option<&str>, expression: Option<&str>) -> Result<Option<TextP
         return Ok(Some(TextPattern::Exact(exact.to_owned())));
     }
     let Some(expression) = expression else { return Ok(None) };
-    let compiled = regex_lite::Regex::new(expression);
-    let compiled = compiled.map_err(|error| Error::usage(format!("malformed expression `{expression}`: {error}")))?;
-    Ok(Some(TextPattern::Matching(compiled)))
+    let compiled = TextPattern::expression(expression);
+    compiled.map(Some).map_err(|error| Error::usage(format!("malformed expression `{expression}`: {error}")))
 }
 
 /// Whether outcomes fulfil a demand: at least one is trusted. Otherwise the worst of them says why not.

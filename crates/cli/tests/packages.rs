@@ -101,6 +101,20 @@ fn a_bill_in_a_file_is_compared_with_the_packages() {
 }
 
 #[test]
+fn secrets_in_instructions_are_masked_in_rows_of_packages() {
+    let place = Place::new();
+    let layer = Layer::new("RUN TOKEN=ghp_R4ndQzXv8LpWc2Jt7Ks9Hb5Nf3Gd6Ym1TaVe npm ci")
+        .file("app/node_modules/a/package.json", r#"{"name":"a","version":"1.0.0"}"#)
+        .file("app/b", "b");
+    place.layout("image", &Image::new().layer(layer).build());
+    for arguments in ["packages --json oci:image", "packages --unowned --json oci:image"] {
+        let (code, rows) = place.json(arguments);
+        let made = rows[0]["created_by"].as_str().unwrap();
+        assert!(code == 0 && made == "RUN TOKEN=******** npm ci", "{made}");
+    }
+}
+
+#[test]
 fn rows_name_the_layers_of_a_replaced_package() {
     let (code, rows) = place().json("packages --json --deleted --type deb oci:image");
     let [row] = rows.as_slice() else { panic!("{rows:?}") };

@@ -74,6 +74,7 @@ pub mod layer;
 pub mod local;
 pub mod open;
 pub mod overview;
+pub mod policy;
 pub mod referrers;
 pub mod report;
 pub mod resolve;

@@ -182,6 +182,7 @@ impl Address {
             "glob" => self.search.glob = value.to_owned(),
             "name" => self.packages.name = value.to_owned(),
             "type" => self.packages.kind = value.to_owned(),
+            "against" => self.packages.against = value.to_owned(),
             "deleted" if value == "1" => self.packages.deleted = true,
             "regex" if value == "1" => self.search.expression = true,
             "nocase" if value == "1" => self.search.ignore_case = true,
@@ -241,9 +242,17 @@ impl fmt::Display for Address {
         let tab = (self.tab != Tab::default()).then(|| self.tab.name());
         let confidence = (self.confidence != ShownConfidence::default()).then(|| self.confidence.name());
         let line = self.line.map(|line| line.to_string());
-        let texts =
-            [&self.search.pattern, &self.search.glob, &self.packages.name, &self.packages.kind, &self.names.filter];
-        let [find, glob, name, kind, names] = texts.map(|text| Some(text.as_str()).filter(|text| !text.is_empty()));
+        let packages = &self.packages;
+        let texts = [
+            &self.search.pattern,
+            &self.search.glob,
+            &packages.name,
+            &packages.kind,
+            &packages.against,
+            &self.names.filter,
+        ];
+        let [find, glob, name, kind, against, names] =
+            texts.map(|text| Some(text.as_str()).filter(|text| !text.is_empty()));
         let known = [
             ("platform", self.platform.as_deref()),
             ("view", view),
@@ -264,6 +273,7 @@ impl fmt::Display for Address {
             ("glob", glob),
             ("name", name),
             ("type", kind),
+            ("against", against),
             ("deleted", self.packages.deleted.then_some("1")),
             ("confidence", confidence),
             ("list", (self.names.list == NameList::Repositories).then_some("repositories")),
@@ -362,14 +372,19 @@ mod tests {
                         utf16: true,
                         glob: "*.conf".into(),
                     },
-                    packages: PackageQuery { name: "lib".into(), kind: "deb".into(), deleted: true },
+                    packages: PackageQuery {
+                        name: "lib".into(),
+                        kind: "deb".into(),
+                        deleted: true,
+                        against: "sha256:ab".into(),
+                    },
                     confidence: ShownConfidence::High,
                     map: Some("/".into()),
                     names: NameQuery { list: NameList::Repositories, filter: "a/b".into(), sort: NameSort::Version },
                     unknown: vec![("é".into(), String::new())],
                     ..Address::of("x")
                 },
-                "#/v1/x?path=a&line=12&read=1&map=/&find=a%3Db%26c&regex=1&nocase=1&utf16=1&glob=%2A.conf&name=lib&type=deb&deleted=1&confidence=high&list=repositories&order=version&names=a/b&%C3%A9=",
+                "#/v1/x?path=a&line=12&read=1&map=/&find=a%3Db%26c&regex=1&nocase=1&utf16=1&glob=%2A.conf&name=lib&type=deb&against=sha256:ab&deleted=1&confidence=high&list=repositories&order=version&names=a/b&%C3%A9=",
             ),
         ];
         for (route, text) in rows {

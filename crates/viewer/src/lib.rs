@@ -72,7 +72,8 @@
 //! ```
 
 pub mod address;
-pub mod chain;
+pub mod bill;
+mod chain;
 mod compare;
 pub mod contents;
 mod errands;
@@ -102,6 +103,7 @@ pub mod session;
 pub mod shell;
 pub mod sieve;
 mod sifted;
+pub mod signed;
 pub mod size;
 pub mod special;
 pub mod stack;

@@ -1,18 +1,28 @@
 //! Packages: as a worker sends those of a layer, and as a front end shows those of an image.
 
-use crate::protocol::{PackageFact, PackageQuery, PackageSort, PackageView, PackageWindow, PathProblem};
+use crate::{
+    pretty::visible,
+    protocol::{
+        FindingFact, FindingLink, ListedBill, PackageFact, PackageQuery, PackageSort, PackageView, PackageWindow,
+        PathProblem, ViewMode,
+    },
+};
 use porthole_contents::{
+    certificates::{LeafCertificate, may_be_certificate},
     collect::{Collected, Database},
+    dangers::{Danger, dangers},
     database::{Owner, Record, Release},
     inventory::{Installed, Inventory},
+    ownership::Ownership,
     package::{Ecosystem, Package, SourcePackage},
     purl::purl,
 };
-use porthole_core::{path, tree::FileTree};
+use porthole_core::{image::Image, path, tree::FileTree};
 use serde::{Deserialize, Serialize};
 use std::{
     cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
+    rc::Rc,
 };
 
 /// Twin of a database, with the number of paths that it assigns to packages instead of the paths: they can be millions.
@@ -32,8 +42,8 @@ pub struct FoundDatabase {
 pub enum FoundRecord {
     /// A package is installed: type, name, version, and the rest.
     Package(String, String, String, Box<FoundDetails>),
-    /// A package has this many files, which take this many bytes if that is recorded.
-    Files(FoundOwner, usize, Option<u64>),
+    /// A package has this many files, which take this many bytes if that is recorded, and those of them that may be certificates.
+    Files(FoundOwner, usize, Option<u64>, Vec<String>),
     /// A package has a licence.
     Licence(FoundOwner, String),
     /// The distribution: its name for programs, its version, its name for people.
@@ -55,6 +65,29 @@ pub struct FoundDetails {
     pub size: Option<u64>,
     /// How many files its database lists.
     pub files: usize,
+    /// Escaped paths of those that may be certificates.
+    pub certificates: Vec<String>,
+}
+
+/// Twin of a certificate of a server or client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundCertificate {
+    /// Escaped path of its file.
+    pub path: String,
+    /// Where its content starts in its layer.
+    pub content: u64,
+    /// The end of its validity in UTC, as `YYYYMMDDhhmmss`.
+    pub not_after: String,
+}
+
+/// Twins of the certificates of a layer.
+pub fn found_certificates(all: Vec<LeafCertificate>) -> Vec<FoundCertificate> {
+    let twin = |LeafCertificate { path, offset, not_after }: LeafCertificate| FoundCertificate {
+        path: path::escape(&path).into_owned(),
+        content: offset,
+        not_after,
+    };
+    all.into_iter().map(twin).collect()
 }
 
 /// Twin of what a file of its own calls a package.
@@ -83,10 +116,13 @@ fn twin(record: Record) -> Option<FoundRecord> {
         Record::Package(package) => {
             let Package { ecosystem, name, version, architecture, source, licence, vendor, size, files, .. } = package;
             let source = source.map(|source| (source.name, source.version));
-            let details = FoundDetails { architecture, source, licence, vendor, size, files: files.len() };
+            let (certificates, files) = (certificates(&files), files.len());
+            let details = FoundDetails { architecture, source, licence, vendor, size, files, certificates };
             FoundRecord::Package(ecosystem.name().into(), name, version, Box::new(details))
         }
-        Record::Files { owner, files, size } => FoundRecord::Files(owner.into(), files.len(), size),
+        Record::Files { owner, files, size } => {
+            FoundRecord::Files(owner.into(), files.len(), size, certificates(&files))
+        }
         Record::Licence { owner, licence } => FoundRecord::Licence(owner.into(), licence),
         Record::Release(Release { id, version, name }) => FoundRecord::Release(id, version, name),
         _ => return None,
@@ -115,14 +151,15 @@ impl FoundRecord {
     fn original(&self) -> Option<Record> {
         Some(match self {
             Self::Package(kind, name, version, details) => {
-                let FoundDetails { architecture, source, licence, vendor, size, files } = (**details).clone();
+                let FoundDetails { architecture, source, licence, vendor, size, files, certificates } =
+                    (**details).clone();
                 let source = source.map(|(name, version)| SourcePackage { name, version });
                 let package = Package::new(Ecosystem::named(kind)?, name.as_str(), version.as_str());
-                let files = unnamed(files);
+                let files = unnamed(files, &certificates);
                 Record::Package(Package { architecture, source, licence, vendor, size, files, ..package })
             }
-            Self::Files(owner, files, size) => {
-                Record::Files { owner: owner.original()?, files: unnamed(*files), size: *size }
+            Self::Files(owner, files, size, certificates) => {
+                Record::Files { owner: owner.original()?, files: unnamed(*files, certificates), size: *size }
             }
             Self::Licence(owner, licence) => Record::Licence { owner: owner.original()?, licence: licence.clone() },
             Self::Release(id, version, name) => {
@@ -132,9 +169,17 @@ impl FoundRecord {
     }
 }
 
-/// Paths that stayed behind: only their number is known.
-fn unnamed(count: usize) -> Vec<Vec<u8>> {
-    vec![Vec::new(); count]
+/// The paths that may be certificates, escaped.
+fn certificates(files: &[Vec<u8>]) -> Vec<String> {
+    let may_be = files.iter().filter(|path| may_be_certificate(path));
+    may_be.map(|path| path::escape(path).into_owned()).collect()
+}
+
+/// Paths that stayed behind: only their number is known, and which of them may be certificates.
+fn unnamed(count: usize, certificates: &[String]) -> Vec<Vec<u8>> {
+    let mut paths: Vec<_> = certificates.iter().filter_map(|path| path::unescape(path)).collect();
+    paths.resize(count, Vec::new());
+    paths
 }
 
 /// The packages of an image, as far as its layers are read.
@@ -145,6 +190,11 @@ pub(crate) struct PackageList {
     lost: BTreeSet<u32>,
     inventory: Inventory,
     view: Option<PackageView>,
+    bills: Rc<Vec<ListedBill>>,
+    /// What made each layer, without its secrets.
+    instructions: Vec<String>,
+    certificates: BTreeMap<u32, Vec<FoundCertificate>>,
+    dangers: Vec<FindingFact>,
 }
 
 impl PackageList {
@@ -157,6 +207,7 @@ impl PackageList {
     /// Nothing of this layer counts.
     pub(crate) fn lose(&mut self, layer: u32) {
         self.layers.remove(&layer);
+        self.certificates.remove(&layer);
         self.unread.remove(&layer);
         self.lost.insert(layer);
     }
@@ -185,9 +236,46 @@ impl PackageList {
         self.inventory = Inventory::of(tree, &layers);
     }
 
+    /// Takes the certificates of a layer.
+    pub(crate) fn add_certificates(&mut self, layer: u32, found: Vec<FoundCertificate>) {
+        self.certificates.entry(layer).or_default().extend(found);
+    }
+
+    /// Takes stock of the dangers that contents show. Those about rights need the paths of all packages, which stayed behind.
+    pub(crate) fn weigh(&mut self, tree: &FileTree, image: &Image, place: impl Fn(u32, u64, &str) -> u64) {
+        let leaf = |layer: u32, found: &FoundCertificate| {
+            let path = path::unescape(&found.path)?;
+            let offset = place(layer, found.content, &found.path);
+            Some(LeafCertificate { path, offset, not_after: found.not_after.clone() })
+        };
+        let of_layer = |layer: u32| -> Vec<LeafCertificate> {
+            self.certificates.get(&layer).into_iter().flatten().filter_map(|found| leaf(layer, found)).collect()
+        };
+        let certificates: Vec<_> = (0..image.layers.len() as u32).map(of_layer).collect();
+        let distribution = self.inventory.release.as_ref().and_then(|release| release.name.as_deref());
+        let ownership = Ownership::of(tree, &self.inventory);
+        let found = dangers(Some(&image.config), &ownership, &certificates, distribution);
+        self.dangers = found.iter().filter(|danger| danger.kind.is_of_contents()).map(danger_fact).collect();
+    }
+
     /// Sets what is shown.
     pub(crate) fn show(&mut self, view: PackageView) {
         self.view = Some(view);
+    }
+
+    /// Takes what made each layer, without its secrets.
+    pub(crate) fn set_instructions(&mut self, instructions: Vec<String>) {
+        self.instructions = instructions;
+    }
+
+    /// What made a layer, without its secrets.
+    pub(crate) fn instruction(&self, layer: u32) -> Option<&str> {
+        self.instructions.get(layer as usize).map(String::as_str)
+    }
+
+    /// Takes the bills of materials that are known.
+    pub(crate) fn set_bills(&mut self, bills: &Rc<Vec<ListedBill>>) {
+        self.bills = Rc::clone(bills);
     }
 
     /// Those that a query is about.
@@ -221,7 +309,12 @@ impl PackageList {
         let problem =
             |(layer, path, why): (u32, &String, &String)| PathProblem { layer, path: path.clone(), why: why.clone() };
         let unread = self.unread.iter().flat_map(|(layer, all)| all.iter().map(move |(path, why)| (*layer, path, why)));
+        let named = |view: &PackageView| {
+            self.bills.iter().find(|bill| bill.name == view.query.against && bill.problem.is_none())
+        };
         PackageWindow {
+            bills: self.bills.iter().map(ListedBill::fact).collect(),
+            compared: view.and_then(|view| Some(named(view)?.compare(&self.inventory, view))),
             matches: rows.len() as u64,
             rows: rows.iter().take(view.map_or(0, |view| view.most as usize)).map(|row| fact(row, release)).collect(),
             present,
@@ -229,12 +322,25 @@ impl PackageList {
             kinds: kinds.into_iter().map(|(kind, count)| (kind.to_owned(), count)).collect(),
             distribution: release.map(|release| release.name.as_ref().unwrap_or(&release.id).clone()),
             unread: unread.map(problem).take(UNREAD).collect(),
+            dangers: self.dangers.clone(),
         }
     }
 }
 
 /// Databases that are named because they could not be read.
 const UNREAD: usize = 100;
+
+fn danger_fact(danger: &Danger) -> FindingFact {
+    let path = danger.path.as_deref().map(|path| path::escape(path).into_owned());
+    FindingFact {
+        kind: danger.kind.name().into(),
+        text: visible(&danger.text),
+        count: None,
+        bytes: None,
+        download: None,
+        target: FindingLink::Files { mode: ViewMode::Merged, layer: None, path },
+    }
+}
 
 fn order(sort: PackageSort, a: &Installed, b: &Installed) -> Ordering {
     let (own, other) = (&a.package, &b.package);
@@ -278,7 +384,7 @@ mod tests {
             licence: Some("MIT".into()),
             vendor: Some("v".into()),
             size: Some(7),
-            files: unnamed(2),
+            files: unnamed(2, &[]),
             ..Package::new(Ecosystem::Deb, "a", "1")
         };
         let release = Release { id: "debian".into(), version: Some("12".into()), name: None };
@@ -291,8 +397,9 @@ mod tests {
             assert_eq!(twin(record.clone()).unwrap().original(), Some(record));
         }
         let owner = Owner::Deb("a".into());
-        let left = twin(Record::Files { owner, files: vec![b"x".to_vec()], size: None }).unwrap().original();
+        let files = vec![b"x".to_vec(), b"etc/\n.pem".to_vec()];
+        let left = twin(Record::Files { owner, files, size: None }).unwrap().original();
         let Some(Record::Files { files, .. }) = left else { panic!("{left:?}") };
-        assert_eq!(files, [b""], "paths stay behind, and their number goes along");
+        assert_eq!(files, [b"etc/\n.pem".as_slice(), b""], "other paths stay behind, and their number goes along");
     }
 }

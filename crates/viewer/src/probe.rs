@@ -4,7 +4,7 @@
 //! without an engine lists layers and nothing else, so that its program holds no engine.
 
 use crate::{
-    packages::FoundDatabase,
+    packages::{FoundCertificate, FoundDatabase},
     protocol::{ConfigSecretFact, ProbeSums, ProbeWish, SecretFact},
 };
 use porthole_core::tar::Entry;
@@ -114,6 +114,8 @@ pub struct ProbeFound {
     pub instructions: Vec<String>,
     /// Databases of packages.
     pub databases: Vec<FoundDatabase>,
+    /// Certificates of servers and clients.
+    pub certificates: Vec<FoundCertificate>,
     /// Escaped paths of files that could not be read, and why.
     pub unread: Vec<(String, String)>,
     /// Sums of the layer so far.

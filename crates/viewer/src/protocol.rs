@@ -5,6 +5,7 @@
 
 mod archive;
 mod base;
+mod bill;
 mod compare;
 mod content;
 mod event;
@@ -26,6 +27,7 @@ mod wire;
 
 pub use archive::{ArchiveFormat, ArchiveSaving};
 pub use base::BaseLayers;
+pub use bill::{BillDifference, BillFact, BillWindow, ListedBill, ListedPackage};
 pub use compare::{
     ChangeSums, ChangedFile, ChangedSetting, ChangedStep, ComparedFiles, ComparisonFacts, ComparisonFailure,
     LayerRelation, MatchedLayer,
@@ -34,7 +36,7 @@ pub use content::{ShownContent, ShownPart};
 pub use event::{Event, KeptFacts, RegistryRoute, RouteReason, Selection};
 pub use evidence::{
     EvidenceAnswer, EvidenceBlob, EvidenceCard, EvidenceJob, EvidenceLack, EvidenceProgress, EvidenceState,
-    SignatureVerdict, SignerWish,
+    PolicyFacts, ShownSigner, SignatureVerdict, SignerIdentity, SignerRule, SignerText, SignerWish,
 };
 pub use export::{BillFormat, ExportWish};
 pub use failure::{FailureCause, FailureNotice, Remedy};
@@ -212,6 +214,32 @@ pub enum Command {
         run: u32,
         /// Whose signature is asked for.
         wish: SignerWish,
+        /// Only signatures: statements, which may be large, are not fetched.
+        signatures_only: bool,
+    },
+    /// Stop that. Answered with [`Event::Evidence`].
+    StopEvidence,
+    /// Take the text of a policy, in place of the one before. Answered with [`Event::Policy`].
+    SetPolicy {
+        /// As `porthole verify --policy` reads it; empty: no rules.
+        text: String,
+    },
+    /// Demand signatures of these images from now on, in place of a rule about the same ones. Answered with [`Event::Policy`].
+    Demand {
+        /// Which, and whose.
+        rule: SignerRule,
+    },
+    /// Demand nothing of these images any more. Answered with [`Event::Policy`].
+    Waive {
+        /// As the rule has them.
+        images: String,
+    },
+    /// Compare with a bill of materials that the person has as a file, too. Answered with [`Event::Packages`].
+    GiveBill {
+        /// Name of the file.
+        name: String,
+        /// The text of the file.
+        text: String,
     },
     /// Show these packages. Answered with [`Event::Packages`], and again whenever more is known.
     ShowPackages {

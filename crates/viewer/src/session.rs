@@ -40,7 +40,10 @@ use crate::{
     errands::Errands,
     look::Look,
     pool::{Assignment, Pool, Roster},
-    protocol::{ArchiveFormat, Command, Event, ExportWish, FailureCause, FileView, NameList, ProbeKind, Secret},
+    protocol::{
+        ArchiveFormat, Command, Event, ExportWish, FailureCause, FileView, ListedBill, NameList, ProbeKind, Secret,
+        SignerRule,
+    },
     router::{Relay, Router},
 };
 use porthole_core::{platform::Platform, reference::Reference};
@@ -54,6 +57,7 @@ use std::{
     cell::RefCell,
     collections::{BTreeMap, HashMap, HashSet},
     ops::Range,
+    rc::Rc,
     time::Duration,
 };
 
@@ -98,6 +102,10 @@ struct Desk {
     comparisons: u32,
     /// Signatures that are being checked.
     evidence: Option<EvidenceWait>,
+    /// Whose signatures images must have.
+    policy: Vec<SignerRule>,
+    /// Bills of materials of the look.
+    bills: Rc<Vec<ListedBill>>,
     /// What looks into contents, or did so last.
     probes: BTreeMap<ProbeKind, ProbeRun>,
     /// Lists of tags and repositories.
@@ -306,7 +314,12 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Command::EndCompare => self.end_comparison(),
             Command::Probe { run, wish } => self.begin_probe(run, wish),
             Command::ShowPackages { view } => self.show_packages(view),
-            Command::Evidence { run, wish } => self.begin_evidence(run, wish),
+            Command::GiveBill { name, text } => self.take_bill(name, &text),
+            Command::Evidence { run, wish, signatures_only } => self.begin_evidence(run, wish, signatures_only),
+            Command::StopEvidence => self.stop_evidence(),
+            Command::SetPolicy { text } => self.set_policy(&text),
+            Command::Demand { rule } => self.demand(rule),
+            Command::Waive { images } => self.change_policy(|rules| rules.retain(|rule| rule.images != images)),
             Command::ShowNames { query, most, again } => self.show_names(query, most, again),
             Command::AskAboutTag { tag } => self.ask_about_tag(tag),
             Command::FollowLink { path } => self.with_look(|look, out| look.follow_link(&path, out)),
@@ -417,6 +430,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             (desk.look, desk.other, desk.compared, desk.turn) = (None, None, None, None);
             desk.probes.clear();
             desk.built_on = None;
+            desk.bills = Rc::default();
             desk.names = NameLists::default();
         }
         self.options.recorder.clear();

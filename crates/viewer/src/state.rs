@@ -15,7 +15,7 @@ mod update;
 mod wire;
 
 pub use effect::Effect;
-pub use evidence::EvidenceFound;
+pub use evidence::{EvidenceFound, PolicyAction};
 pub use link::{command, contents_cost, export_cost, export_wish, pinned_route, source};
 pub use probe::{PackagesFound, ProbeCost, ProbedRows, SecretsFound, link_to};
 pub use recent::{read_recent, recent_text};
@@ -27,9 +27,9 @@ use crate::pretty::visible;
 use crate::protocol::{
     ArchiveSaving, BaseLayers, Chain, Changes, ComparisonFacts, ComparisonFailure, FailureNotice, FileMap,
     FileView as Listing, FindingLink, ImageLayer, ImageSummary, KeptFacts, LayerProgress, MapWish, NameQuery,
-    NameWindow, OverviewFacts, PathVersionFacts, ProbeProgress, RegistryRoute as Way, RelaySettings, RouteReason,
-    RowChange, RowKind, RowWindow, SearchHit, SearchQuery, Selection, ShownContent, Sizes, VersionDiff, ViewMode,
-    WasteFacts,
+    NameWindow, OverviewFacts, PathVersionFacts, PolicyFacts, ProbeProgress, RegistryRoute as Way, RelaySettings,
+    RouteReason, RowChange, RowKind, RowWindow, SearchHit, SearchQuery, Selection, ShownContent, Sizes, VersionDiff,
+    ViewMode, WasteFacts,
 };
 use porthole_core::{failure::FailureClass, layer::LayerNumber};
 use std::{collections::BTreeMap, rc::Rc};
@@ -108,6 +108,8 @@ pub struct State {
     pub contents: [Option<Rc<ProbeProgress>>; 2],
     /// What was searched for last.
     pub searched: Option<SearchQuery>,
+    /// Whose signatures images must have.
+    pub policy: Rc<PolicyFacts>,
     /// Signatures and statements, as far as they are known.
     pub evidence: Option<Rc<EvidenceFound>>,
     /// The packages, as far as they are known.

@@ -10,33 +10,35 @@ use porthole_signature::{
     verify::{Outcome, SignatureCheck, SignatureVerifier, Signer},
 };
 use porthole_viewer::{
-    protocol::{EvidenceAnswer, EvidenceBlob, EvidenceCard, EvidenceJob, EvidenceLack, SignatureVerdict, SignerWish},
+    protocol::{
+        EvidenceAnswer, EvidenceBlob, EvidenceCard, EvidenceJob, EvidenceLack, ListedBill, ShownSigner,
+        SignatureVerdict, SignerIdentity, SignerText, SignerWish,
+    },
     size::size,
     time,
 };
 
 /// Checks what a session found.
 pub(crate) fn check(job: &EvidenceJob) -> EvidenceAnswer {
-    let cards = prepare(&job.wish)
-        .map(|(verifier, demand)| job.blobs.iter().map(|blob| card(blob, &verifier, &demand)).collect());
-    EvidenceAnswer { look: job.look, run: job.run, cards }
+    let mut bills: Vec<ListedBill> = Vec::new();
+    let cards = prepare(&job.wish).map(|(verifier, demand)| {
+        let mut checked = |blob: &EvidenceBlob| {
+            let parsed = parse(blob);
+            let bill = parsed.as_ref().ok().and_then(Evidence::bill_of_materials);
+            if let Some(bill) = bill.filter(|_| bills.iter().all(|other| other.name != blob.digest)) {
+                bills.push(ListedBill::of(blob.digest.clone(), bill));
+            }
+            card(blob, parsed, &verifier, &demand)
+        };
+        job.blobs.iter().map(&mut checked).collect()
+    });
+    EvidenceAnswer { look: job.look, run: job.run, cards, bills }
 }
 
 fn prepare(wish: &SignerWish) -> Result<(SignatureVerifier, Demand), String> {
-    let keys = match wish.key.trim() {
-        "" => Vec::new(),
-        key => vec![PublicKey::parse(key.as_bytes()).map_err(|error| error.to_string())?],
-    };
-    let identities = match (wish.identity.trim(), wish.issuer.trim()) {
-        ("", "") => Vec::new(),
-        ("", _) | (_, "") => {
-            return Err("An identity needs its issuer: any other provider could attest the same identity.".to_owned());
-        }
-        (identity, issuer) => vec![DemandedIdentity {
-            identity: TextPattern::Exact(identity.to_owned()),
-            issuer: TextPattern::Exact(issuer.to_owned()),
-        }],
-    };
+    let key = |key: &String| PublicKey::parse(key.trim().as_bytes()).map_err(|error| error.to_string());
+    let keys = wish.keys.iter().map(key).collect::<Result<_, _>>()?;
+    let identities = wish.identities.iter().map(identity).collect::<Result<_, _>>()?;
     let root = match wish.root.trim() {
         "" => TrustRoot::public_good(),
         root => TrustRoot::parse(root),
@@ -46,8 +48,26 @@ fn prepare(wish: &SignerWish) -> Result<(SignatureVerifier, Demand), String> {
     Ok((verifier, Demand { keys, identities }))
 }
 
-fn card(blob: &EvidenceBlob, verifier: &SignatureVerifier, demand: &Demand) -> EvidenceCard {
-    let parsed = parse(blob);
+fn identity(SignerIdentity { identity, issuer }: &SignerIdentity) -> Result<DemandedIdentity, String> {
+    if identity.text.trim().is_empty() || issuer.text.trim().is_empty() {
+        return Err("An identity needs its issuer: any other provider could attest the same identity.".to_owned());
+    }
+    Ok(DemandedIdentity { identity: pattern(identity)?, issuer: pattern(issuer)? })
+}
+
+fn pattern(SignerText { text, is_expression }: &SignerText) -> Result<TextPattern, String> {
+    match is_expression {
+        true => TextPattern::expression(text.trim()).map_err(|error| format!("malformed expression `{text}`: {error}")),
+        false => Ok(TextPattern::Exact(text.trim().to_owned())),
+    }
+}
+
+fn card(
+    blob: &EvidenceBlob,
+    parsed: Result<Evidence, Outcome>,
+    verifier: &SignatureVerifier,
+    demand: &Demand,
+) -> EvidenceCard {
     let check = match &parsed {
         Ok(evidence) => match blob.subject.parse::<Digest>() {
             Ok(subject) => verifier.check(evidence, &subject, demand),
@@ -61,6 +81,7 @@ fn card(blob: &EvidenceBlob, verifier: &SignatureVerifier, demand: &Demand) -> E
     let statement = parsed.ok().and_then(|evidence| statement(&evidence));
     let SignatureCheck { outcome, signer, log_index, times } = check;
     let is_proved = matches!(outcome, Outcome::Trusted | Outcome::Stranger);
+    let shown = signer.as_ref().filter(|_| is_proved).map(shown);
     let mut facts = signer.map(|signer| facts_of_signer(signer, is_proved)).unwrap_or_default();
     facts.extend(outcome.reason().map(|reason| named("Reason", reason)));
     facts.extend(times.into_iter().map(|seconds| named("Signed time", time::iso(seconds))));
@@ -77,7 +98,25 @@ fn card(blob: &EvidenceBlob, verifier: &SignatureVerifier, demand: &Demand) -> E
     facts.push(named("About", &blob.subject));
     facts.push(named("Manifest", &blob.referrer));
     facts.push(named("Blob", format!("{} · {}", blob.digest, size(blob.size))));
-    EvidenceCard { digest: blob.digest.clone(), title, is_statement, verdict: Some(verdict(&outcome)), facts }
+    EvidenceCard {
+        digest: blob.digest.clone(),
+        title,
+        is_statement,
+        verdict: Some(verdict(&outcome)),
+        signer: shown,
+        facts,
+    }
+}
+
+fn shown(signer: &Signer) -> ShownSigner {
+    match signer {
+        Signer::Key { fingerprint, algorithm } => {
+            ShownSigner { name: format!("{algorithm} key {fingerprint}"), attested_by: None }
+        }
+        Signer::Certificate { identity, issuer, .. } => {
+            ShownSigner { name: identity.clone(), attested_by: issuer.clone() }
+        }
+    }
 }
 
 fn named(name: &str, value: impl Into<String>) -> (String, String) {
@@ -216,7 +255,7 @@ mod tests {
     fn a_key_is_the_signer_that_was_named_and_another_is_not() {
         let who = Signatory::new();
         let layer = signature(payload(&digest()), &who, None);
-        let by = |key: &Signatory| SignerWish { key: key.public_key(), ..SignerWish::default() };
+        let by = |key: &Signatory| SignerWish { keys: vec![key.public_key()], ..SignerWish::default() };
         let verdict = |wish| rows(wish, std::slice::from_ref(&layer)).expect("usable")[0].verdict.expect("evidence");
         assert_eq!(verdict(by(&who)), SignatureVerdict::Trusted);
         assert_eq!(verdict(by(&Signatory::new())), SignatureVerdict::Stranger);
@@ -234,9 +273,10 @@ mod tests {
         });
         let layers =
             [signature(payload(&digest()), &who, Some(&authority)), attestation(&statement, &who, Some(&authority))];
+        let exact = |text: &str| SignerText { text: text.into(), is_expression: false };
+        let by = |issuer: &str| vec![SignerIdentity { identity: exact("me@example.org"), issuer: exact(issuer) }];
         let wish = SignerWish {
-            identity: "me@example.org".into(),
-            issuer: "https://login.example.org".into(),
+            identities: by("https://login.example.org"),
             root: authority.trusted_root(),
             ..SignerWish::default()
         };
@@ -246,13 +286,19 @@ mod tests {
         assert!(found[0].facts.contains(&named("Signed by", "me@example.org")), "{found:?}");
         assert_eq!((found[1].title.as_str(), found[1].is_statement), ("provenance", true));
         assert!(found[1].facts.contains(&named("builder", "https://builder.example")), "{found:?}");
+        let signer =
+            ShownSigner { name: "me@example.org".into(), attested_by: Some("https://login.example.org".into()) };
+        assert_eq!(found[0].signer, Some(signer));
         let found = rows(SignerWish { root: String::new(), ..wish.clone() }, &layers).expect("usable");
-        assert!(found.iter().all(|row| row.verdict == Some(SignatureVerdict::Unknown)), "{found:?}");
         assert!(
-            rows(SignerWish { issuer: String::new(), ..wish.clone() }, &layers).is_err(),
+            found.iter().all(|row| row.verdict == Some(SignatureVerdict::Unknown) && row.signer.is_none()),
+            "{found:?}"
+        );
+        assert!(
+            rows(SignerWish { identities: by(""), ..wish.clone() }, &layers).is_err(),
             "an identity needs an issuer"
         );
         assert!(rows(SignerWish { root: "{}".into(), ..wish }, &layers).is_err());
-        assert!(rows(SignerWish { key: "no key".into(), ..SignerWish::default() }, &layers).is_err());
+        assert!(rows(SignerWish { keys: vec!["no key".into()], ..SignerWish::default() }, &layers).is_err());
     }
 }

@@ -1,7 +1,9 @@
 //! The chain of proof, from what was asked for down to the files, and the three sizes.
 
 use super::words::{bdi, tip};
+use porthole_viewer::address::Tab;
 use porthole_viewer::protocol::{Chain, LinkState, ProofLink, ProofStep, Sizes};
+use porthole_viewer::signed::{SignedLink, SignedState};
 use porthole_viewer::size::size;
 use porthole_viewer::state::Action;
 use std::rc::Rc;
@@ -18,6 +20,10 @@ pub struct ChainBarProps {
     pub known: bool,
     /// Whether something is being fetched, or was until the person stopped it.
     pub stream: Stream,
+    /// What is known of signatures; `None` if they were not asked for.
+    pub signed: Option<SignedLink>,
+    /// The images of a rule that this image breaks.
+    pub broken: Option<String>,
     /// Takes actions.
     pub dispatch: Callback<Action>,
 }
@@ -56,7 +62,7 @@ pub fn ChainBar(props: &ChainBarProps) -> Html {
     });
     html! {
         <section id="chain" class="chain" tabindex="0" aria-label="Chain of proof" data-state={props.chain.state.as_str()}>
-            <ol>{ for links.iter().map(link) }</ol>
+            <ol>{ for links.iter().map(link) }{ for props.signed.as_ref().map(|link| signed(link, props)) }</ol>
             { stream(props) }
             if props.known {
                 <dl class="sizes">{ for figures }</dl>
@@ -64,6 +70,46 @@ pub fn ChainBar(props: &ChainBarProps) -> Html {
         </section>
     }
 }
+
+/// Who signed: never a sign alone.
+fn signed(link: &SignedLink, props: &ChainBarProps) -> Html {
+    let glyph = match link.state {
+        SignedState::Running => "◐",
+        SignedState::Named => "✓",
+        SignedState::Proved => "○",
+        SignedState::Other => "≠",
+        SignedState::Unknown => "?",
+        SignedState::Wrong => "✗",
+        SignedState::Unchecked | SignedState::Unsigned | SignedState::Failed => "–",
+    };
+    let signer = link.signer.as_ref();
+    let attested = signer.and_then(|signer| signer.attested_by.as_ref()).map(|issuer| format!("attested by {issuer}"));
+    let title = [signer.map(|signer| signer.name.clone()), attested.clone(), Some(link.sentence().to_owned())];
+    let title = title.into_iter().flatten().collect::<Vec<_>>().join("\n");
+    html! {
+        <li key="signature" data-step="signature" data-state={link.word()} data-signer={signer.map(|signer| signer.name.clone())} title={tip(&title)}>
+            <span class="glyph" aria-hidden="true">{ glyph }</span>
+            <button class="plain name" onclick={props.dispatch.reform(|_| Action::Tab(Tab::Referrers))}>{ link.name() }</button>
+            if let Some(signer) = signer { <code>{ bdi(&shorten_digests(&shorten_middle(&signer.name))) }</code> }
+            if let Some(attested) = attested { <span class="aside">{ bdi(&attested) }</span> }
+            if let Some(images) = &props.broken { <strong class="aside" role="alert" data-broken={images.clone()}>{ "your rule about " }{ bdi(images) }{ " demands another" }</strong> }
+        </li>
+    }
+}
+
+/// An identity with its middle left out, where it is long.
+fn shorten_middle(text: &str) -> String {
+    let length = text.chars().count();
+    if length <= IDENTITY || text.contains(" key ") {
+        return text.to_owned();
+    }
+    let (start, end): (String, String) =
+        (text.chars().take(IDENTITY / 2).collect(), text.chars().skip(length - IDENTITY / 2).collect());
+    format!("{start}…{end}")
+}
+
+/// Characters of an identity in the bar.
+const IDENTITY: usize = 60;
 
 fn stream(props: &ChainBarProps) -> Html {
     match props.stream {

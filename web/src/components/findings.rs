@@ -2,7 +2,7 @@
 
 use super::words::bdi;
 use porthole_viewer::protocol::{FindingFact, OverviewFacts};
-use porthole_viewer::state::Action;
+use porthole_viewer::state::{Action, PackagesFound};
 use std::rc::Rc;
 use yew::prelude::*;
 
@@ -11,6 +11,8 @@ use yew::prelude::*;
 pub struct FindingsProps {
     /// The image at a glance.
     pub overview: Option<Rc<OverviewFacts>>,
+    /// The packages, with the dangers that reading them showed.
+    pub packages: Option<Rc<PackagesFound>>,
     /// Takes actions.
     pub dispatch: Callback<Action>,
 }
@@ -19,13 +21,15 @@ pub struct FindingsProps {
 #[component]
 pub fn Findings(props: &FindingsProps) -> Html {
     let Some(overview) = &props.overview else { return Html::default() };
-    let items = overview.findings.iter().map(|finding| item(finding, &props.dispatch));
-    let last = match (overview.settled, overview.findings.is_empty(), overview.missing.len()) {
-        (false, ..) => "More may come when all layers are read.".to_owned(),
-        (true, true, 0) => "Nothing stands out.".to_owned(),
-        (true, _, 0) => String::new(),
-        (true, _, missing) => format!("Nothing is known about the files of {missing} of the layers."),
-    };
+    let window = props.packages.as_ref().and_then(|packages| packages.window.clone()).unwrap_or_default();
+    let items = window.dangers.iter().chain(&overview.findings).map(|finding| item(finding, &props.dispatch));
+    let last =
+        match (overview.settled, overview.findings.is_empty() && window.dangers.is_empty(), overview.missing.len()) {
+            (false, ..) => "More may come when all layers are read.".to_owned(),
+            (true, true, 0) => "Nothing stands out.".to_owned(),
+            (true, _, 0) => String::new(),
+            (true, _, missing) => format!("Nothing is known about the files of {missing} of the layers."),
+        };
     html! {
         <section class="findings" aria-label="Findings" data-settled={overview.settled.to_string()}>
             <h2 class="heading">{ "Findings" }</h2>
@@ -42,7 +46,14 @@ fn item(finding: &FindingFact, dispatch: &Callback<Action>) -> Html {
     let onclick = dispatch.reform(move |_| Action::Follow(target.clone()));
     let weight = match finding.kind.as_str() {
         "deleted-files" | "ambiguous" | "deviation" => "deleted",
-        "metadata-copies" | "biggest-waste" | "world-writable" => "modified",
+        "expired-certificate"
+        | "expiring-certificate"
+        | "shell"
+        | "device-node"
+        | "plain-download"
+        | "metadata-copies"
+        | "biggest-waste"
+        | "world-writable" => "modified",
         _ => "plain",
     };
     html! {

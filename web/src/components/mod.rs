@@ -1,6 +1,7 @@
 //! The parts of the page.
 
 pub mod base;
+pub mod bills;
 pub mod chain;
 pub mod compare;
 pub mod config;
@@ -17,6 +18,7 @@ pub mod mark;
 pub mod overview;
 pub mod packages;
 mod paint;
+pub mod policy;
 pub mod probe;
 pub mod reader;
 pub mod referrers;

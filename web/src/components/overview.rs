@@ -11,7 +11,7 @@ use porthole_viewer::protocol::{
     ArchiveFormat, ArchiveSaving, BaseLayers, DocumentFact, OtherEntry, OtherRole, OverviewFacts, Sizes,
 };
 use porthole_viewer::size::size;
-use porthole_viewer::state::Action;
+use porthole_viewer::state::{Action, PackagesFound};
 use std::rc::Rc;
 use yew::prelude::*;
 
@@ -25,6 +25,9 @@ pub struct OverviewProps {
     /// Findings stand beside it.
     #[prop_or_default]
     pub aside: bool,
+    /// The packages, with the dangers that reading them showed.
+    #[prop_or_default]
+    pub packages: Option<Rc<PackagesFound>>,
     /// The archive that is being saved.
     #[prop_or_default]
     pub archive: Option<ArchiveSaving>,
@@ -61,7 +64,7 @@ pub fn Overview(props: &OverviewProps) -> Html {
             }
             <dl class="figures">{ for sizes }</dl>
             if !props.aside {
-                <Findings overview={Rc::clone(facts)} dispatch={props.dispatch.clone()} />
+                <Findings overview={Rc::clone(facts)} packages={props.packages.clone()} dispatch={props.dispatch.clone()} />
             }
             <h3 class="heading">{ "Runs as" }</h3>
             <dl class="facts">{ runs(facts) }</dl>

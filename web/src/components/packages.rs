@@ -1,6 +1,7 @@
 //! Packages, and which layer brought and removed each.
 
 use super::{
+    bills::Bills,
     probe::{cost, instruction, layer_chip, status, switch, unread},
     words::{bdi, tip},
 };
@@ -10,7 +11,7 @@ use porthole_viewer::protocol::{
     ViewMode,
 };
 use porthole_viewer::size::count;
-use porthole_viewer::state::{Action, PackagesFound, ProbeCost, State, export_wish, link_to, source};
+use porthole_viewer::state::{Action, EvidenceFound, PackagesFound, ProbeCost, State, export_wish, link_to, source};
 use std::rc::Rc;
 use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
@@ -28,6 +29,8 @@ pub struct PackagesProps {
     pub source: Option<String>,
     /// What is known of them.
     pub found: Option<Rc<PackagesFound>>,
+    /// What is known of what is attached to the image.
+    pub evidence: Option<Rc<EvidenceFound>>,
     /// Takes actions.
     pub dispatch: Callback<Action>,
 }
@@ -41,6 +44,7 @@ impl PackagesProps {
             cost: state.probe_cost(),
             source: source(state).filter(|_| export_wish(state).is_some()),
             found: state.packages.clone(),
+            evidence: state.evidence.clone(),
             dispatch,
         }
     }
@@ -56,6 +60,7 @@ pub fn Packages(props: &PackagesProps) -> Html {
         Action::Packages
     });
     let window = props.found.as_ref().and_then(|found| found.window.clone()).unwrap_or_default();
+    let is_list = props.query.against.is_empty();
     html! {
         <div class="document waste probe" tabindex="0" role="region" aria-label="Packages">
             <form class="with" aria-label="Packages" {onsubmit}>
@@ -66,13 +71,16 @@ pub fn Packages(props: &PackagesProps) -> Html {
             if let Some(progress) = &progress {
                 { status(progress, &words(&window, progress.state == ProbeState::Running)) }
                 { unread(&window.unread, "packages are not listed") }
+                if let Some(found) = &props.found {
+                    <Bills image={props.image.clone()} query={props.query.clone()} found={Rc::clone(found)} evidence={props.evidence.clone()} dispatch={dispatch.clone()} />
+                }
                 <Choice query={props.query.clone()} window={Rc::clone(&window)} dispatch={dispatch.clone()} />
-                if !window.rows.is_empty() {
+                if is_list && !window.rows.is_empty() {
                     { table(&window, props) }
-                } else if progress.state != ProbeState::Running {
+                } else if is_list && progress.state != ProbeState::Running {
                     <p class="note">{ if window.kinds.is_empty() { "No database of a package manager that Porthole reads is in this image." } else { "No package fits." } }</p>
                 }
-                if (window.rows.len() as u64) < window.matches {
+                if is_list && (window.rows.len() as u64) < window.matches {
                     <button id="more" onclick={dispatch.reform(|_| Action::MorePackages)}>{ "Show more" }</button>
                 }
             } else {

@@ -1,7 +1,11 @@
 //! Who signed the image, what was attested about it, and what else refers to it.
 
-use super::words::bdi;
-use porthole_viewer::protocol::{EvidenceCard, EvidenceState, ImageSummary, SignatureVerdict, SignerWish};
+use super::{policy::Policy, words::bdi};
+use crate::hooks::text_file::text_input;
+use porthole_viewer::protocol::{
+    EvidenceCard, EvidenceState, ImageSummary, PolicyFacts, SignatureVerdict, SignerIdentity, SignerText, SignerWish,
+};
+use porthole_viewer::signed::SignedLink;
 use porthole_viewer::state::{Action, EvidenceFound, State};
 use std::rc::Rc;
 use web_sys::HtmlTextAreaElement;
@@ -14,6 +18,10 @@ pub struct ReferrersProps {
     pub image: Option<Rc<ImageSummary>>,
     /// What is known.
     pub found: Option<Rc<EvidenceFound>>,
+    /// Whose signatures images must have.
+    pub policy: Rc<PolicyFacts>,
+    /// The images that the rule about this one is about.
+    pub rule: Option<String>,
     /// Takes actions.
     pub dispatch: Callback<Action>,
 }
@@ -21,7 +29,14 @@ pub struct ReferrersProps {
 impl ReferrersProps {
     /// What the state knows of referrers.
     pub fn of(state: &State, dispatch: Callback<Action>) -> Self {
-        Self { image: state.image.clone(), found: state.evidence.clone(), dispatch }
+        let rule = state.rule().map(|rule| rule.images.clone());
+        Self {
+            image: state.image.clone(),
+            found: state.evidence.clone(),
+            policy: Rc::clone(&state.policy),
+            rule,
+            dispatch,
+        }
     }
 }
 
@@ -35,22 +50,41 @@ pub fn Referrers(props: &ReferrersProps) -> Html {
             event.prevent_default();
             let [key, identity, issuer, root] = [0, 1, 2, 3]
                 .map(|at: usize| fields[at].cast::<HtmlTextAreaElement>().map(|area| area.value()).unwrap_or_default());
-            dispatch.emit(Action::Evidence(SignerWish { key, identity, issuer, root }));
+            dispatch.emit(Action::Evidence(wish(&key, &identity, &issuer, &root)));
         }
     };
+    let nodes = Rc::clone(&fields);
     let fields = FIELDS.iter().zip(fields.iter()).map(|((id, words, hint, rows), field)| {
         html! { <label>{ *words }<textarea id={*id} class="mono" rows={*rows} ref={field.clone()} placeholder={*hint} autocomplete="off" spellcheck="false" /></label> }
     });
+    let fill = |at: usize| {
+        let root = nodes[at].clone();
+        Callback::from(move |(_, text): (String, String)| {
+            if let Some(area) = root.cast::<HtmlTextAreaElement>() {
+                area.set_value(&text);
+            }
+        })
+    };
+    let running = props.found.as_ref().is_some_and(|found| found.state == EvidenceState::Running);
+    let wish = props.found.as_ref().map(|found| found.wish.clone()).unwrap_or_default();
     html! {
         <div class="document waste probe" tabindex="0" role="region" aria-label="Referrers">
             <form aria-label="Signatures" {onsubmit}>
                 <button class="primary" id="start-evidence" disabled={props.image.is_none()}>{ "Look for signatures" }</button>
+                if running {
+                    <button type="button" id="stop-evidence" onclick={props.dispatch.reform(|_| Action::StopEvidence)}>{ "Stop" }</button>
+                }
                 <details class="signer">
                     <summary>{ "Whose signature?" }</summary>
                     <p class="dim">{ "A key, or an identity with the provider that attested it. They stay in this tab." }</p>
                     { for fields }
+                    <p class="chips">
+                        <label>{ "Key from a file " }{ text_input("signer-key-file", "Key from a file", fill(0)) }</label>
+                        <label>{ "Trust root from a file " }{ text_input("signer-root-file", "Trust root from a file", fill(3)) }</label>
+                    </p>
                 </details>
             </form>
+            <Policy image={props.image.clone()} policy={Rc::clone(&props.policy)} rule={props.rule.clone()} {wish} dispatch={props.dispatch.clone()} />
             if let Some(found) = &props.found {
                 <div class="probed" data-evidence={state_word(&found.state)}>{ outcome(found) }</div>
             } else {
@@ -60,7 +94,19 @@ pub fn Referrers(props: &ReferrersProps) -> Html {
     }
 }
 
-/// Identifier, name, placeholder and lines of each field, in the order of [`SignerWish`].
+/// Whom the fields name. One that is empty names no one.
+fn wish(key: &str, identity: &str, issuer: &str, root: &str) -> SignerWish {
+    let text = |text: &str| SignerText { text: text.trim().to_owned(), is_expression: false };
+    let identity = SignerIdentity { identity: text(identity), issuer: text(issuer) };
+    let is_named = !(identity.identity.text.is_empty() && identity.issuer.text.is_empty());
+    SignerWish {
+        keys: Some(key.trim().to_owned()).filter(|key| !key.is_empty()).into_iter().collect(),
+        identities: Some(identity).filter(|_| is_named).into_iter().collect(),
+        root: root.trim().to_owned(),
+    }
+}
+
+/// Identifier, name, placeholder and lines of each field: key, identity, issuer, trust root.
 const FIELDS: [(&str, &str, &str, &str); 4] = [
     ("signer-key", "Public key", "-----BEGIN PUBLIC KEY-----", "3"),
     ("signer-identity", "Identity", "me@example.org, or the URI of a workflow", "1"),
@@ -71,6 +117,7 @@ const FIELDS: [(&str, &str, &str, &str); 4] = [
 fn state_word(state: &EvidenceState) -> &'static str {
     match state {
         EvidenceState::Running => "running",
+        EvidenceState::Stopped => "stopped",
         EvidenceState::Done(_) => "done",
         EvidenceState::Refused(_) => "refused",
         EvidenceState::Failed(_) => "failed",
@@ -78,37 +125,21 @@ fn state_word(state: &EvidenceState) -> &'static str {
 }
 
 fn outcome(found: &EvidenceFound) -> Html {
-    let is_asked = found.wish != SignerWish::default();
+    let is_asked = !found.wish.is_empty();
+    let link = SignedLink::of(&found.state, is_asked);
     match &found.state {
         EvidenceState::Running => html! { <p class="dim" role="status">{ "Looking…" }</p> },
+        EvidenceState::Stopped => html! { <p class="dim" role="status">{ "Stopped." }</p> },
         EvidenceState::Refused(why) => html! { <p class="finding" role="alert">{ bdi(why) }</p> },
         EvidenceState::Failed(failure) => {
             html! { <p class="finding" role="alert" data-kind={failure.kind.word()}>{ bdi(&failure.text) }</p> }
         }
         EvidenceState::Done(cards) => html! {
             <>
-                <p class="verdict" role="status">{ verdict(cards, is_asked) }</p>
+                <p class="verdict" role="status">{ link.sentence() }</p>
                 { for cards.iter().map(|card| section(card, is_asked)) }
             </>
         },
-    }
-}
-
-/// What the signatures of the image come to, in one sentence.
-fn verdict(cards: &[EvidenceCard], is_asked: bool) -> &'static str {
-    let mut verdicts = cards.iter().filter(|card| !card.is_statement).filter_map(|card| card.verdict);
-    let worst = verdicts.clone().find(|&verdict| verdict == SignatureVerdict::Trusted).or_else(|| {
-        [SignatureVerdict::Wrong, SignatureVerdict::Unknown]
-            .into_iter()
-            .find(|&bad| verdicts.clone().any(|verdict| verdict == bad))
-    });
-    match worst.or_else(|| verdicts.next()) {
-        None => "Not signed, as far as signatures are listed.",
-        Some(SignatureVerdict::Trusted) => "Signed by the signer whom you named.",
-        Some(SignatureVerdict::Wrong) => "A signature does not hold.",
-        Some(SignatureVerdict::Unknown) => "Signed, but the trust root does not know who vouches for it.",
-        Some(_) if is_asked => "Signed, but not by the signer whom you named.",
-        Some(_) => "Signed. Name the signer whom you expect.",
     }
 }
 

@@ -7,3 +7,4 @@ pub mod modal;
 pub mod panic;
 pub mod session;
 pub mod storage;
+pub mod text_file;

@@ -1,4 +1,4 @@
-//! The person's choices, kept in this browser: how a relay is used, the theme, the width of the right pane; and the references that
+//! The person's choices, kept in this browser: how a relay is used, the theme, the width of the right pane, rules about signatures; and the references that
 //! were opened, unless that is switched off. Never a password.
 
 use porthole_viewer::protocol::{RelayMode, RelaySettings};
@@ -9,6 +9,7 @@ const RELAY_URL: &str = "porthole.relay.url";
 const PANE: &str = "porthole.pane";
 const RECENT: &str = "porthole.recent";
 const RECENT_OFF: &str = "porthole.recent.off";
+const POLICY: &str = "porthole.policy";
 const THEME: &str = "porthole.theme";
 
 fn read(key: &str) -> Option<String> {
@@ -74,6 +75,16 @@ pub fn keeps_recent() -> bool {
 pub fn keep_recent(recent: &str, keep: bool) {
     write(RECENT, recent);
     write(RECENT_OFF, if keep { "" } else { "1" });
+}
+
+/// The rules about signatures.
+pub fn policy() -> String {
+    read(POLICY).unwrap_or_default()
+}
+
+/// Keeps them.
+pub fn keep_policy(text: &str) {
+    write(POLICY, text);
 }
 
 /// `light`, `dark`, or empty for the system's.

@@ -85,13 +85,14 @@ pub fn Inspect(props: &PageProps) -> Html {
             <button class="skip" onclick={|_| focus_files()}>{ "Skip to the files" }</button>
             <TopBar reference={state.shown_reference()} platforms={Rc::clone(&state.platforms)} platform={state.platform.clone()}
                 connection={state.connection.clone()} recent={Rc::clone(&state.recent)} dispatch={dispatch.clone()} />
-            <ChainBar chain={Rc::clone(&state.chain)} sizes={state.sizes} known={state.image.is_some()} stream={stream(state)} dispatch={dispatch.clone()} />
+            <ChainBar chain={Rc::clone(&state.chain)} sizes={state.sizes} known={state.image.is_some()} stream={stream(state)}
+                signed={state.signed()} broken={state.breaks_policy().then(|| state.rule().map(|rule| rule.images.clone())).flatten()} dispatch={dispatch.clone()} />
             <main id="main" tabindex="-1" class={classes!("panes", alone.then_some("alone"))} data-pane={pane} data-tab={state.route.tab.name()} ~style={right.unwrap_or_default()}>
                 <h1 class="sr">{ bdi(&state.shown_reference().unwrap_or_default()) }</h1>
                 <div class="pane left">
                     <Layers image={state.image.clone()} progress={Rc::clone(&state.layers)} failures={Rc::clone(&state.layer_failures)}
                         base={state.proved_base().cloned()} chosen={state.chosen_layer().filter(|_| about_layer)} dispatch={on_layer} />
-                    <Findings overview={state.overview.clone()} dispatch={dispatch.clone()} />
+                    <Findings overview={state.overview.clone()} packages={state.packages.clone()} dispatch={dispatch.clone()} />
                 </div>
                 <div class="tabs">
                     <div class="list" role="tablist" aria-label="Views">
@@ -155,7 +156,7 @@ fn panel(state: &Rc<State>, dispatch: &Callback<Action>) -> Html {
         Tab::Wire => html! { <Wire wire={state.wire.clone()} dispatch={dispatch.clone()} /> },
         Tab::Overview => html! {
             <div class="document" tabindex="0" role="region" aria-label="Overview">
-                <Overview overview={state.overview.clone()} sizes={state.sizes} archive={state.archive.clone()} base={state.base.clone()} named_base={state.route.base.clone()} dispatch={dispatch.clone()} />
+                <Overview overview={state.overview.clone()} sizes={state.sizes} archive={state.archive.clone()} base={state.base.clone()} named_base={state.route.base.clone()} packages={state.packages.clone()} dispatch={dispatch.clone()} />
             </div>
         },
         // A look that ended before its image was known has no files to list.

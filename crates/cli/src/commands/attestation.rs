@@ -63,7 +63,7 @@ Examples:
   porthole attestation --json app:1.2 | jq -r 'select(.kind == \"provenance\").provenance.materials[].uri'";
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
-    let demand = arguments.signers.demand()?;
+    let asked = arguments.signers.asked(&arguments.source.spec()?)?;
     let source = arguments.source.open(session)?;
     if source.is_bare() {
         return Err(Error::usage("nothing attests a layer that belongs to no image"));
@@ -78,11 +78,12 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     if arguments.predicate {
         return print_predicate(&shown, session);
     }
-    let (verifier, root) = arguments.signers.verifier()?;
+    let (verifier, root) = asked.verifier()?;
+    let demand = &asked.demand;
     let mut out = session.ui.out();
     let mut outcomes = Vec::new();
     for found in &shown {
-        let check = found.check(&verifier, &demand);
+        let check = found.check(&verifier, demand);
         let row = Row::of(SignatureRow::of(found, &check), found.evidence.as_ref().ok());
         match session.ui.json {
             true => print_json(&mut out, &row)?,

@@ -3,10 +3,19 @@
 mod sink;
 
 use porthole_contents::{
-    certificates::LeafCertificate, collect::Collected, digests::LayerDigests, inventory::Inventory,
-    limits::SCANNED_BYTES, secrets::FileSecrets,
+    certificates::LeafCertificate,
+    collect::Collected,
+    digests::LayerDigests,
+    inventory::Inventory,
+    limits::SCANNED_BYTES,
+    secrets::{FileSecrets, redact},
 };
-use porthole_core::{image::Image, layer::LayerNumber, path, tree::FileTree};
+use porthole_core::{
+    image::{Image, instruction},
+    layer::LayerNumber,
+    path,
+    tree::FileTree,
+};
 use porthole_inspect::{
     stack::{LayerStack, unpackable},
     waste::LayerBlob,
@@ -28,6 +37,8 @@ pub(super) struct Gathered {
     /// `None` for a layer that belongs to no image.
     pub(super) image: Option<Image>,
     pub(super) jobs: Vec<Job>,
+    /// The instruction that made each layer, with its secrets masked.
+    instructions: Vec<Option<String>>,
     pub(super) tree: FileTree,
     /// What was collected of each layer, bottom first. Empty unless packages are sought.
     pub(super) layers: Vec<Collected>,
@@ -77,7 +88,11 @@ impl Gathered {
         )?;
         stack.finish().map_err(Error::Layers)?;
         drop(meter);
-        let gathered = Self { image, jobs, tree, layers, secrets, certificates, hashes, blobs };
+        let of_layers = image.iter().flat_map(|image| &image.layers);
+        let instructions = of_layers
+            .map(|layer| layer.created_by.as_deref().map(|text| redact(&instruction(text).to_string())))
+            .collect();
+        let gathered = Self { image, jobs, instructions, tree, layers, secrets, certificates, hashes, blobs };
         gathered.note_unread(session);
         Ok(gathered)
     }
@@ -93,9 +108,9 @@ impl Gathered {
         self.secrets.iter().fold((0, 0), sum)
     }
 
-    /// The instruction that made a layer, by its index.
+    /// The instruction that made a layer, by its index, without its secrets.
     pub(super) fn created_by(&self, layer: u32) -> Option<&str> {
-        self.image.as_ref()?.layers.get(layer as usize)?.created_by.as_deref()
+        self.instructions.get(layer as usize)?.as_deref()
     }
 
     /// Where a runtime would stop.

@@ -40,7 +40,10 @@ use crate::{
 ///
 /// With --key or --certificate-identity, a signature of cosign or Notation is asked for first: one of the image, or of the index that led to it.
 /// Without one by a signer that was named, no layer is downloaded, and the exit code is 1 (not signed, or by someone else), 7 (the
-/// signature does not hold) or 9 (the trust root does not know who vouches for it). Signatures are verified offline: by the key alone,
+/// signature does not hold) or 9 (the trust root does not know who vouches for it). With --policy, the rule about the image names the
+/// signers: {"rules": [{"images": "registry.example/team", "keys": ["-----BEGIN PUBLIC KEY-----…"]}, {"images": "*", "identities":
+/// [{"identity": "me@example.org", "issuer": "https://accounts.example.org"}]}]}; also `identity_regexp`, `issuer_regexp` and
+/// `trusted_root`. An image that no rule is about is refused (exit code 2). Signatures are verified offline: by the key alone,
 /// or by a certificate at the time that a log or an authority signed; the local clock decides nothing.
 #[derive(Args)]
 #[command(after_help = JSON, after_long_help = JSON)]
@@ -93,13 +96,14 @@ Examples:
   porthole verify nginx@sha256:…
   porthole verify --strict --json oci:layout:latest
   porthole verify --key cosign.pub --no-layers registry.example/app:1.2
+  porthole verify --policy policy.json --no-layers registry.example/app:1.2
   porthole verify --certificate-identity me@example.org --certificate-oidc-issuer https://accounts.example.org app:1.2
   porthole verify layer:layer.tar.gz      computes what there is to compute";
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
-    let demand = arguments.signers.demand()?;
+    let asked = arguments.signers.asked(&arguments.source.spec()?)?;
     let source = arguments.source.open(session)?;
-    if source.is_bare() && !demand.is_empty() {
+    if source.is_bare() && !asked.demand.is_empty() {
         return Err(Error::usage("nothing signs a layer that belongs to no image"));
     }
     let mut out = session.ui.out();
@@ -125,8 +129,8 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
                 show(&mut out, &Report::of_document(&document), document.state)?;
             }
             let resolved = resolved?;
-            if !demand.is_empty() {
-                signature::run(&mut out, &source, &resolved, &arguments.signers, &demand, session)?;
+            if !asked.demand.is_empty() {
+                signature::run(&mut out, &source, &resolved, &asked, session)?;
             }
             match arguments.no_layers {
                 true => Vec::new(),

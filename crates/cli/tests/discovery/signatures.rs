@@ -144,6 +144,46 @@ fn a_signature_of_notation_is_verified_by_the_key_of_its_certificate() {
 }
 
 #[test]
+fn a_policy_names_the_signers_of_an_image() {
+    let authority = Authority::new();
+    let (server, _) = signed(&authority.attest(IDENTITY, ISSUER), Some(&authority));
+    let root: Value = serde_json::from_str(&authority.trusted_root()).unwrap();
+    let policy = |name: &str, rules: Value| fs::write(server.path(name), json!({"rules": rules}).to_string()).unwrap();
+    let images = |path: &str| format!("{}{path}", server.authority());
+    let identity = |issuer: &str| json!([{"identity_regexp": "^https://github.com/a/", "issuer": issuer}]);
+    let other = Signatory::new().public_key();
+    policy(
+        "policy.json",
+        json!([
+            {"images": images(""), "keys": [other]},
+            {"images": images("/a"), "identities": identity(ISSUER), "trusted_root": root},
+        ]),
+    );
+    policy("wide.json", json!([{"images": "*", "keys": [other]}]));
+    policy(
+        "issuer.json",
+        json!([{"images": images("/a/b"), "identities": identity("https://x.example"), "trusted_root": root}]),
+    );
+    policy("elsewhere.json", json!([{"images": "r.example", "keys": [other]}]));
+    policy("misspelt.json", json!([{"images": "*", "keyz": [other]}]));
+    policy("no-key.json", json!([{"images": "*", "keys": ["a"]}]));
+    let verify = |name: &str| server.run(&format!("verify --no-layers --policy {name} REGISTRY/a/b:1"));
+    ends(&verify("policy.json"), 0, "no layer was downloaded");
+    let text = String::from_utf8(verify("policy.json").stdout).unwrap();
+    assert!(text.contains(&format!("signed by {IDENTITY}, attested by {ISSUER}")), "{text}");
+    ends(&verify("issuer.json"), 1, "by none of the signers that were named");
+    ends(&verify("wide.json"), 9, "cannot be judged");
+    let before = server.internet.log().len();
+    ends(&verify("elsewhere.json"), 2, "no rule of the policy is about `");
+    ends(&verify("misspelt.json"), 2, "unknown field `keyz`");
+    ends(&verify("no-key.json"), 2, "expected a public key");
+    ends(&verify("missing.json"), 4, "missing.json");
+    ends(&server.run("verify --policy policy.json oci:layout"), 2, "about images of registries");
+    assert_eq!(server.internet.log().len(), before, "a policy is read before anything is asked");
+    ends(&server.run("attestation --policy policy.json REGISTRY/a/b:1"), 1, "there is no attestation");
+}
+
+#[test]
 fn a_signature_of_the_index_counts_for_each_of_its_images() {
     let who = Signatory::new();
     let mut content = Content::of_index("1", &[image()]);

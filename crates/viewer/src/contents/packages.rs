@@ -1,23 +1,25 @@
-//! Collects the databases of package managers in a layer.
+//! Collects the databases of package managers in a layer, and its certificates.
 
 use crate::{
-    packages::found,
+    packages::{found, found_certificates},
     probe::{LayerProbe, ProbeFound},
     protocol::ProbeSums,
 };
-use porthole_contents::collect::DatabaseCollector;
+use porthole_contents::{certificates::CertificateCollector, collect::DatabaseCollector};
 use porthole_core::tar::Entry;
 
-/// Collects the databases of one layer.
+/// Collects the databases and certificates of one layer.
 #[derive(Default)]
 pub(super) struct PackageProbe {
     collector: DatabaseCollector,
+    certificates: CertificateCollector,
     sums: ProbeSums,
 }
 
 impl LayerProbe for PackageProbe {
     fn begin(&mut self, entry: &Entry) -> bool {
-        let wanted = self.collector.begin(entry);
+        let of_database = self.collector.begin(entry);
+        let wanted = self.certificates.begin(entry) || of_database;
         self.sums.searched += u64::from(wanted);
         wanted
     }
@@ -25,16 +27,19 @@ impl LayerProbe for PackageProbe {
     fn push(&mut self, data: &[u8]) {
         self.sums.bytes += data.len() as u64;
         self.collector.push(data);
+        self.certificates.push(data);
     }
 
     fn end(&mut self) {
         self.collector.end();
+        self.certificates.end();
     }
 
     fn take(&mut self) -> ProbeFound {
         let (databases, unread) = found(self.collector.take());
         self.sums.found += databases.len() as u64;
         self.sums.files = self.sums.found;
-        ProbeFound { databases, unread, sums: self.sums, ..ProbeFound::default() }
+        let certificates = found_certificates(self.certificates.take());
+        ProbeFound { databases, certificates, unread, sums: self.sums, ..ProbeFound::default() }
     }
 }

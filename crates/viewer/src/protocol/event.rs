@@ -3,8 +3,8 @@
 use super::{
     ArchiveSaving, BaseLayers, Chain, ComparisonFacts, ComparisonFailure, ConfigSecretFact, ContentFateFact,
     EvidenceProgress, FailureNotice, FileMap, FileRow, FindingLink, ImageSummary, LayerProgress, NameWindow,
-    OverviewFacts, PackageWindow, PathProblem, PathVersionFacts, ProbeKind, ProbeProgress, RowWindow, SearchHit,
-    SecretFact, ShownContent, Sizes, VersionDiff, WasteFacts, WireLog,
+    OverviewFacts, PackageWindow, PathProblem, PathVersionFacts, PolicyFacts, ProbeKind, ProbeProgress, RowWindow,
+    SearchHit, SecretFact, ShownContent, Sizes, VersionDiff, WasteFacts, WireLog,
 };
 use serde::{Deserialize, Serialize};
 
@@ -221,6 +221,11 @@ pub enum Event {
         /// Which of the two images failed, and why.
         failure: Box<ComparisonFailure>,
     },
+    /// Whose signatures images must have, after each change.
+    Policy {
+        /// The rules that hold from now on.
+        policy: PolicyFacts,
+    },
     /// How far the search for signatures and statements is: the answer to `Evidence`.
     Evidence {
         /// Number of the look.
@@ -312,7 +317,7 @@ impl Event {
     /// Number of the look that this belongs to; `None` = to none.
     pub fn look(&self) -> Option<u32> {
         match self {
-            Self::Ready | Self::Relay { .. } | Self::Kept { .. } => None,
+            Self::Ready | Self::Relay { .. } | Self::Kept { .. } | Self::Policy { .. } => None,
             Self::Failure { look: 0, .. } => None,
             Self::Connection { look, .. }
             | Self::Chain { look, .. }

@@ -1,20 +1,19 @@
 //! Who signed the image, and what was attested about it.
 
-use super::FailureNotice;
+use super::{FailureNotice, ListedBill};
+pub use porthole_inspect::policy::{SignerIdentity, SignerRule, SignerText, SignerWish};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Whose signature a person asks for. What is empty is not asked for.
+/// The rules of a person.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SignerWish {
-    /// A public key, as PEM.
-    pub key: String,
-    /// An identity in a certificate, exactly.
-    pub identity: String,
-    /// The URL of the provider that attested it, exactly.
-    pub issuer: String,
-    /// A trust root as JSON, in place of that of Sigstore's public instance.
-    pub root: String,
+pub struct PolicyFacts {
+    /// As `porthole verify --policy` reads them.
+    pub text: String,
+    /// The rules of the text, in its order.
+    pub rules: Vec<SignerRule>,
+    /// Why the text that was set last is none, for a person. The rules before it stay.
+    pub problem: Option<String>,
 }
 
 /// What the session found, for the program that checks signatures.
@@ -74,6 +73,8 @@ pub struct EvidenceAnswer {
     /// # Errors
     /// Why a key, an identity or a trust root cannot be used, for a person.
     pub cards: Result<Vec<EvidenceCard>, String>,
+    /// Bills of materials among the blobs, each blob once.
+    pub bills: Vec<ListedBill>,
 }
 
 /// How far the search for evidence is.
@@ -91,6 +92,8 @@ pub struct EvidenceProgress {
 pub enum EvidenceState {
     /// The registry is asked, or signatures are checked.
     Running,
+    /// The person stopped it.
+    Stopped,
     /// What was found, and what refers to the image beside it.
     Done(Vec<EvidenceCard>),
     /// What was asked for cannot be used, for a person.
@@ -110,8 +113,19 @@ pub struct EvidenceCard {
     pub is_statement: bool,
     /// What became of its signature; `None` for a referrer that holds no evidence.
     pub verdict: Option<SignatureVerdict>,
+    /// Who signed, where that is proved.
+    pub signer: Option<ShownSigner>,
     /// The rest, with names.
     pub facts: Vec<(String, String)>,
+}
+
+/// A signer of the image, as the page names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownSigner {
+    /// An identity, or a key by its fingerprint.
+    pub name: String,
+    /// The provider that attested the identity.
+    pub attested_by: Option<String>,
 }
 
 /// What became of a signature.

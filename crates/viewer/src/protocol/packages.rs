@@ -1,6 +1,6 @@
 //! Packages, as the databases in an image record them.
 
-use super::PathProblem;
+use super::{BillFact, BillWindow, FindingFact, PathProblem};
 use serde::{Deserialize, Serialize};
 
 /// Which packages are shown, as `porthole packages` takes it.
@@ -12,6 +12,8 @@ pub struct PackageQuery {
     pub kind: String,
     /// Those that a later layer removed or replaced, instead of those that the image has in the end.
     pub deleted: bool,
+    /// Differences from the bill of materials of this digest, or file, instead; empty: from none.
+    pub against: String,
 }
 
 /// Which packages are shown, how many, and in which order.
@@ -57,6 +59,12 @@ pub struct PackageWindow {
     pub distribution: Option<String>,
     /// Databases that could not be read.
     pub unread: Vec<PathProblem>,
+    /// Dangers that contents show, once all layers are read.
+    pub dangers: Vec<FindingFact>,
+    /// Bills of materials that are known.
+    pub bills: Vec<BillFact>,
+    /// The one that the query names, compared; `None` if it names none, or none that is known.
+    pub compared: Option<BillWindow>,
 }
 
 /// A package with its provenance.

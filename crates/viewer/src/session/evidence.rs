@@ -8,12 +8,13 @@ use crate::{
     pool::Pool,
     protocol::{
         Event, EvidenceAnswer, EvidenceBlob, EvidenceCard, EvidenceJob, EvidenceLack, EvidenceProgress, EvidenceState,
-        FailureNotice, SignerWish,
+        FailureNotice, PolicyFacts, SignerRule, SignerWish,
     },
     size::size,
 };
 use porthole_core::{failure::Classify, manifest::Document};
 use porthole_inspect::{
+    policy::{parse_policy, policy_text},
     referrers::{FoundEvidence, RawEvidence, RawEvidenceError, WantedEvidence, artifact_type, fetch_evidence},
     resolve::ResolvedImage,
 };
@@ -29,6 +30,7 @@ pub(super) struct EvidenceRun {
     look: u32,
     run: u32,
     wish: SignerWish,
+    wanted: WantedEvidence,
 }
 
 /// What a search found, and what it waits for.
@@ -39,12 +41,51 @@ pub(super) struct EvidenceWait {
 
 impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// Begins a search, in place of the one before.
-    pub(super) fn begin_evidence(&self, run: u32, wish: SignerWish) {
+    pub(super) fn begin_evidence(&self, run: u32, wish: SignerWish, signatures_only: bool) {
         let Some(look) = self.desk.borrow().look.as_ref().map(|look| look.number) else { return };
         self.desk.borrow_mut().evidence = None;
-        let run = EvidenceRun { look, run, wish };
+        let wanted = if signatures_only { WantedEvidence::Signatures } else { WantedEvidence::All };
+        let run = EvidenceRun { look, run, wish, wanted };
         self.tell_evidence(&run, EvidenceState::Running);
         self.errands.begin(Errand::Evidence, Work::Evidence(run));
+    }
+
+    /// Ends the search. An answer that is on its way is ignored.
+    pub(super) fn stop_evidence(&self) {
+        self.errands.stop(Errand::Evidence);
+        self.desk.borrow_mut().evidence = None;
+    }
+
+    /// Takes the text of a policy. One that cannot be read changes nothing.
+    pub(super) fn set_policy(&self, text: &str) {
+        let rules = if text.trim().is_empty() { Ok(Vec::new()) } else { parse_policy(text) };
+        match rules {
+            Ok(rules) => self.change_policy(|known| *known = rules),
+            Err(error) => self.tell_policy(Some(error.to_string())),
+        }
+    }
+
+    /// Adds a rule, in place of one about the same images.
+    pub(super) fn demand(&self, rule: SignerRule) {
+        // As if it had come in a text: what a person types is not always a rule.
+        match parse_policy(&policy_text(std::slice::from_ref(&rule))) {
+            Ok(_) => self.change_policy(|rules| {
+                rules.retain(|known| known.images != rule.images);
+                rules.push(rule);
+            }),
+            Err(error) => self.tell_policy(Some(error.to_string())),
+        }
+    }
+
+    pub(super) fn change_policy(&self, change: impl FnOnce(&mut Vec<SignerRule>)) {
+        change(&mut self.desk.borrow_mut().policy);
+        self.tell_policy(None);
+    }
+
+    fn tell_policy(&self, problem: Option<String>) {
+        let rules = self.desk.borrow().policy.clone();
+        let text = if rules.is_empty() { String::new() } else { policy_text(&rules) };
+        self.tell(vec![Event::Policy { policy: PolicyFacts { text, rules, problem } }]);
     }
 
     pub(super) async fn find_evidence(&self, run: EvidenceRun) {
@@ -67,6 +108,9 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     pub fn hear_evidence(&self, answer: EvidenceAnswer) {
         let waits = |wait: &mut EvidenceWait| (wait.run.look, wait.run.run) == (answer.look, answer.run);
         let Some(EvidenceWait { run, others }) = self.desk.borrow_mut().evidence.take_if(waits) else { return };
+        if answer.cards.is_ok() {
+            self.take_bills(answer.bills);
+        }
         let state = match answer.cards {
             Ok(cards) => EvidenceState::Done(cards.into_iter().chain(others).collect()),
             Err(why) => EvidenceState::Refused(why),
@@ -98,10 +142,10 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         };
         let Some((reference, page, resolved)) = found else { return Ok(None) };
         let found = match page {
-            Some(page) => fetch(&page, &resolved).await.map_err(|error| failed(&error))?,
+            Some(page) => fetch(&page, &resolved, run.wanted).await.map_err(|error| failed(&error))?,
             None => {
                 let source = RemoteImage::new(&self.registry, reference);
-                fetch(&source, &resolved).await.map_err(|error| failed(&error))?
+                fetch(&source, &resolved, run.wanted).await.map_err(|error| failed(&error))?
             }
         };
         Ok(Some(found))
@@ -111,8 +155,9 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
 async fn fetch<S: ImageSource<Error: Classify>>(
     source: &S,
     resolved: &ResolvedImage,
+    wanted: WantedEvidence,
 ) -> Result<FoundEvidence, S::Error> {
-    fetch_evidence(source, resolved, WantedEvidence::All, EVIDENCE_BYTES).await
+    fetch_evidence(source, resolved, wanted, EVIDENCE_BYTES).await
 }
 
 fn failed(error: &(impl Classify + ToString)) -> EvidenceState {
@@ -150,7 +195,7 @@ fn card(document: &Document) -> EvidenceCard {
     let mut facts = vec![("Document".to_owned(), format!("{digest} · {}", size(document.raw().size())))];
     facts.extend(annotations.get("org.opencontainers.image.title").map(|title| ("Title".to_owned(), title.clone())));
     let title = artifact_type(document).map_or_else(|| "index".to_owned(), ToString::to_string);
-    EvidenceCard { digest, title, is_statement: false, verdict: None, facts }
+    EvidenceCard { digest, title, is_statement: false, verdict: None, signer: None, facts }
 }
 
 /// A blob of a referrer that is larger is not fetched by the page.

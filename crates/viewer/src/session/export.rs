@@ -169,7 +169,8 @@ fn write_packages<F: SavedFile>(
 ) -> io::Result<()> {
     packages.wanted(query).try_for_each(|installed| {
         let layer = body.resolved.image.layers.get(installed.layer as usize);
-        let created_by = layer.and_then(|layer| layer.created_by.as_deref());
+        let is_known = layer.is_some_and(|layer| layer.created_by.is_some());
+        let created_by = packages.instruction(installed.layer).filter(|_| is_known);
         out.line(&PackageReport::of(installed, packages.inventory(), created_by))
     })
 }

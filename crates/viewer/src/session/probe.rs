@@ -14,8 +14,8 @@ use crate::{
     pool::{Assignment, CONFIG, Pool, Task},
     probe::ProbeFound,
     protocol::{
-        ContentFateFact, Event, FileView, LayerState, LostPart, PackageView, PathProblem, ProbeKind, ProbeProgress,
-        ProbeState, ProbeSums, ProbeWish, SecretFact, ShownConfidence, ShownFate, ViewMode,
+        ContentFateFact, Event, FileView, LayerState, ListedBill, LostPart, PackageView, PathProblem, ProbeKind,
+        ProbeProgress, ProbeState, ProbeSums, ProbeWish, SecretFact, ShownConfidence, ShownFate, ViewMode,
     },
     secrets::SecretList,
 };
@@ -31,6 +31,7 @@ use porthole_inspect::{layer::BlobIdentity, report::SearchRow, search::HELD_HITS
 use porthole_registry::transport::{Environment, Transport};
 use std::{
     collections::{BTreeMap, HashMap, hash_map::Entry},
+    rc::Rc,
     time::Duration,
 };
 
@@ -81,6 +82,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             let known = |layer: &Layer| kind == ProbeKind::OtherDigests && desk.twin_of_other(layer).is_some();
             let shown = desk.look.as_ref().map_or(look, |shown| shown.number);
             let mut probe = ProbeRun { shown, ..ProbeRun::new(look, run, wish, body, known) };
+            probe.packages.set_bills(&desk.bills);
             probe.end_if_done();
             let mut layers: Vec<u32> = probe.layers.keys().filter(|layer| !probe.is_twin(**layer)).copied().collect();
             // The configuration first: it takes no time.
@@ -104,6 +106,35 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     pub(super) fn show_packages(&self, view: PackageView) {
         self.change_probe(ProbeKind::Packages, |probe, out| {
             probe.packages.show(view);
+            out.push(probe.shown_packages());
+        });
+    }
+
+    /// Takes the bills of materials that are attached to the image, beside those that were given as files.
+    pub(super) fn take_bills(&self, bills: Vec<ListedBill>) {
+        self.change_bills(|known| {
+            known.retain(|bill| bill.name.parse::<Digest>().is_err());
+            known.extend(bills);
+        });
+    }
+
+    /// Takes a bill of materials that a person has as a file.
+    pub(super) fn take_bill(&self, name: String, text: &str) {
+        let bill = ListedBill::parse(name, text);
+        self.change_bills(|known| {
+            known.retain(|other| other.name != bill.name);
+            known.push(bill);
+        });
+    }
+
+    fn change_bills(&self, change: impl FnOnce(&mut Vec<ListedBill>)) {
+        let bills = {
+            let mut desk = self.desk.borrow_mut();
+            change(Rc::make_mut(&mut desk.bills));
+            Rc::clone(&desk.bills)
+        };
+        self.change_probe(ProbeKind::Packages, |probe, out| {
+            probe.packages.set_bills(&bills);
             out.push(probe.shown_packages());
         });
     }
@@ -265,7 +296,7 @@ impl ProbeRun {
         let mut layers = BTreeMap::new();
         let mut total = 0;
         let (mut first, mut twins) = (HashMap::new(), BTreeMap::<u32, Vec<u32>>::new());
-        if wish.kind() == ProbeKind::Secrets && body.resolved.image.is_image() {
+        if wish.kind() != ProbeKind::Search && body.resolved.image.is_image() {
             layers.insert(CONFIG, ProbedLayer::default());
         }
         for layer in body.resolved.image.layers.iter().filter(|layer| !known(layer)) {
@@ -329,8 +360,12 @@ impl ProbeRun {
         let held: u64 = self.layers.values().map(|layer| layer.held).sum();
         let room = (HELD_HITS as u64).saturating_sub(held);
         let Some(of) = self.layers.get_mut(&layer) else { return };
+        if self.progress.kind == ProbeKind::Packages && layer == CONFIG {
+            return self.packages.set_instructions(found.instructions);
+        }
         of.sums = found.sums;
         if self.progress.kind == ProbeKind::Packages {
+            self.packages.add_certificates(layer, found.certificates);
             return self.packages.add(layer, found.databases, found.unread);
         }
         if !found.digests.is_empty() {
@@ -419,6 +454,9 @@ impl ProbeRun {
                 let count = (0..layers).take_while(ended).count() as u32;
                 let place = |layer, content, path: &str| place(body, layer, content, path);
                 self.packages.take_stock(body.stack.tree(), count, place);
+                if self.progress.state == ProbeState::Done {
+                    self.packages.weigh(body.stack.tree(), &body.resolved.image, place);
+                }
                 out.push(self.shown_packages());
             }
             ProbeKind::Digests | ProbeKind::OtherDigests => {}

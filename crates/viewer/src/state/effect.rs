@@ -18,6 +18,8 @@ pub enum Effect {
     Replace(Address),
     /// Keep these references on this machine, and whether further ones are kept.
     KeepRecent(Rc<Vec<RecentReference>>, bool),
+    /// Keep these rules about signatures on this machine; empty: none.
+    KeepPolicy(String),
     /// The person chose this about relays: keep it.
     Keep(RelaySettings),
     /// Save what is at this address under this name.

@@ -135,6 +135,8 @@ impl State {
             | Event::Packages { .. }
             | Event::Fates { .. }) => self.apply_probe(event),
             Event::Evidence { progress, .. } => self.apply_evidence(*progress),
+            // The state takes it with what follows from it.
+            Event::Policy { .. } => {}
             Event::AskRelayPassword { registry, relay, .. } => {
                 self.dialog = Some(Dialog::RelayPassword { registry, relay })
             }

@@ -65,6 +65,7 @@ pub fn export_wish(state: &State) -> Option<ExportWish> {
             Some(ExportWish::Document(if named { ProofStep::Index } else { ProofStep::Manifest }))
         }
         (Tab::Config, _) => Some(ExportWish::Document(ProofStep::Config)),
+        (Tab::Packages, _) if !state.route.packages.against.is_empty() => None,
         (Tab::Packages, _) if read(&state.packages.as_ref()?.progress) => {
             Some(ExportWish::Packages(state.route.packages.clone()))
         }
@@ -148,6 +149,8 @@ pub fn command(state: &State) -> Option<String> {
         }
         (Tab::Secrets, _) if state.route.confidence == ShownConfidence::default() => document("secrets"),
         (Tab::Secrets, _) => document(&format!("secrets --confidence {}", state.route.confidence.name())),
+        // A file of this machine has a path that the page does not know.
+        (Tab::Packages, _) if state.compares_with_file() => return None,
         (Tab::Packages, _) => document(&packages_verb(&state.route.packages)),
         (Tab::Referrers, _) => document("referrers --tree"),
         (Tab::Tags, _) if image.registry == GIVEN => return None,
@@ -194,10 +197,10 @@ fn search_command(query: &SearchQuery, document: impl Fn(&str) -> String) -> Opt
 /// `packages` with the options of what is shown.
 fn packages_verb(query: &PackageQuery) -> String {
     let mut verb = String::from("packages");
-    for (option, value) in [("--type", &query.kind), ("--name", &query.name)] {
+    for (option, value) in [("--type", &query.kind), ("--name", &query.name), ("--against", &query.against)] {
         if !value.is_empty() {
             verb = format!("{verb} {option} {}", shell::quote(value));
         }
     }
-    if query.deleted { verb + " --deleted" } else { verb }
+    if query.deleted && query.against.is_empty() { verb + " --deleted" } else { verb }
 }

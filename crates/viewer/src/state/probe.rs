@@ -6,6 +6,7 @@ use crate::protocol::{
     Command, ConfigSecretFact, ContentFateFact, Event, FindingLink, PackageView, PackageWindow, PathProblem, ProbeKind,
     ProbeProgress, ProbeWish, SearchHit, SearchQuery, SecretFact, ShownFate, ViewMode,
 };
+use porthole_core::digest::Digest;
 use std::collections::HashSet;
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -159,6 +160,26 @@ impl State {
         self.packages =
             Some(Rc::new(PackagesFound { run: self.runs, progress: None, view, window: None, asked: None }));
         effects.push(Effect::Send(Command::Probe { run: self.runs, wish: ProbeWish::Packages }));
+        // The address names one that is attached, and nothing attached is known yet.
+        if self.evidence.as_ref().is_none_or(|found| found.by_rule)
+            && self.route.packages.against.parse::<Digest>().is_ok()
+        {
+            let wish = self.rule().map(|rule| rule.wish.clone()).unwrap_or_default();
+            self.look_for_evidence(wish, effects);
+        }
+    }
+
+    /// Compares with a file of this machine.
+    pub(super) fn give_bill(&mut self, name: String, text: String, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Send(Command::GiveBill { name: name.clone(), text }));
+        self.route.packages.against = name;
+        effects.push(Effect::Replace(self.route.clone()));
+    }
+
+    /// Whether packages are compared with a file of this machine.
+    pub(super) fn compares_with_file(&self) -> bool {
+        let against = &self.route.packages.against;
+        !against.is_empty() && against.parse::<Digest>().is_err()
     }
 
     pub(super) fn change_packages(&mut self, change: impl FnOnce(&mut PackagesFound)) {

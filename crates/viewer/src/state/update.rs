@@ -1,6 +1,6 @@
 //! Actions, and what they change.
 
-use super::{Dialog, Effect, NameAction, OpenedFile, RecentAction, State};
+use super::{Dialog, Effect, NameAction, OpenedFile, PolicyAction, RecentAction, State};
 use crate::address::{Address, Tab};
 use crate::given;
 use crate::protocol::{
@@ -44,10 +44,16 @@ pub enum Action {
     SortPackages(PackageSort),
     /// Show more of them.
     MorePackages,
+    /// Compare with a bill of materials: the name of a file, and its text.
+    GiveBill(String, String),
     /// Stop a probe, and keep what it found.
     StopProbe(ProbeKind),
     /// Look for signatures and statements.
     Evidence(SignerWish),
+    /// Stop the reading of evidence.
+    StopEvidence,
+    /// Something about rules about signatures.
+    Policy(PolicyAction),
     /// Another view, of the focused layer where it wants one.
     View(ViewMode),
     /// A layer was chosen; chosen again it is let go.
@@ -202,7 +208,10 @@ impl State {
                 effects.push(Effect::Replace(self.route.clone()));
             }
             Action::SortPackages(sort) => self.change_packages(|packages| packages.view.sort = sort),
+            Action::GiveBill(name, text) => self.give_bill(name, text, &mut effects),
             Action::MorePackages => self.show_more_packages(),
+            Action::StopEvidence => self.stop_evidence(&mut effects),
+            Action::Policy(action) => self.act_on_policy(action, &mut effects),
             Action::Evidence(wish) => self.look_for_evidence(wish, &mut effects),
             Action::StopProbe(kind) => effects.push(Effect::Send(Command::StopProbe { kind })),
             Action::View(view) => {
@@ -389,10 +398,14 @@ impl State {
             Action::Audit => self.once_more(|look| Command::Audit { look }, &mut effects),
             Action::Events(events) => {
                 for event in events {
-                    let names_layers = matches!(event, Event::Image { .. });
-                    self.apply(event);
+                    let names_layers = matches!(event, Event::Image { look, .. } if look == self.look);
+                    match event {
+                        Event::Policy { policy } => self.take_policy(policy, &mut effects),
+                        event => self.apply(event),
+                    }
                     if names_layers {
                         self.remember(&mut effects);
+                        self.obey_policy(&mut effects);
                     }
                     if names_layers && self.route.view.wants_layer() {
                         // The session knew the layer by digest at most; now its number is known.
@@ -547,6 +560,7 @@ impl State {
             listing: std::mem::take(&mut self.listing),
             file: self.file.take(),
             recent: Rc::clone(&self.recent),
+            policy: Rc::clone(&self.policy),
             keeps_recent: self.keeps_recent,
             revived: self.revived,
             ..Self::default()

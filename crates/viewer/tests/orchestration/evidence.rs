@@ -7,8 +7,11 @@ use porthole_testkit::{
 };
 use porthole_viewer::{
     address::Tab,
-    protocol::{EvidenceAnswer, EvidenceCard, EvidenceJob, EvidenceLack, EvidenceState, SignatureVerdict, SignerWish},
-    state::{Action, command},
+    protocol::{
+        EvidenceAnswer, EvidenceCard, EvidenceJob, EvidenceLack, EvidenceState, ShownSigner, SignatureVerdict,
+        SignerRule, SignerWish,
+    },
+    state::{Action, Effect, PolicyAction, command},
 };
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -57,9 +60,10 @@ fn answer(job: &EvidenceJob) -> EvidenceAnswer {
         title: "a signature".into(),
         is_statement: false,
         verdict: Some(SignatureVerdict::Trusted),
+        signer: Some(ShownSigner { name: "me".into(), attested_by: None }),
         facts: Vec::new(),
     };
-    EvidenceAnswer { look: job.look, run: job.run, cards: Ok(job.blobs.iter().map(card).collect()) }
+    EvidenceAnswer { look: job.look, run: job.run, cards: Ok(job.blobs.iter().map(card).collect()), bills: Vec::new() }
 }
 
 fn state(stage: &Stage) -> &EvidenceState {
@@ -71,7 +75,7 @@ fn signatures_are_fetched_and_checked_elsewhere_and_the_rest_is_named() {
     let mut stage = Stage::looking(signed(None));
     let fetched = stage.state.fetched;
     assert!(stage.state.evidence.is_none() && stage.evidence_jobs().is_empty(), "nothing is fetched unasked");
-    let wish = SignerWish { key: "a key".into(), ..SignerWish::default() };
+    let wish = SignerWish { keys: vec!["a key".into()], ..SignerWish::default() };
     stage.act(Action::Evidence(wish.clone()));
     let job = job(&stage);
     assert_eq!(job.wish, wish);
@@ -112,12 +116,75 @@ fn a_blob_that_is_too_large_or_another_one_is_not_checked_as_one() {
     assert!(matches!(job(&stage).blobs[0].text, Err(EvidenceLack::Wrong(_))));
 }
 
+fn rule(images: &str) -> PolicyAction {
+    let wish = SignerWish { keys: vec!["a key".into()], ..SignerWish::default() };
+    PolicyAction::Demand(SignerRule { images: images.into(), wish })
+}
+
+#[test]
+fn a_rule_is_kept_and_checked_at_each_look() {
+    let mut stage = Stage::looking(signed(None));
+    stage.act(Action::Policy(rule("r.example/a")));
+    let Some(Effect::KeepPolicy(text)) = stage.effects.iter().find(|effect| matches!(effect, Effect::KeepPolicy(_)))
+    else {
+        panic!("{:?}", stage.effects)
+    };
+    let text = text.clone();
+    assert_eq!(stage.state.rule().map(|rule| rule.images.as_str()), Some("r.example/a"));
+    let first = job(&stage);
+    assert_eq!(first.wish.keys, ["a key"], "it is checked at once");
+    stage.answer_evidence(Some(answer(&first)));
+    let link = stage.state.signed().expect("a link");
+    assert_eq!(
+        (link.word(), link.signer.map(|signer| signer.name), stage.state.breaks_policy()),
+        ("trusted", Some("me".into()), false)
+    );
+
+    let internet = registry(signed(None));
+    let mut stage = Stage::new(&internet);
+    stage.act(Action::Policy(PolicyAction::Set(text)));
+    assert!(stage.evidence_jobs().is_empty());
+    stage.look(REFERENCE);
+    let second = job(&stage);
+    assert_eq!(second.blobs.len(), 1);
+    let none = EvidenceAnswer { look: second.look, run: second.run, cards: Ok(Vec::new()), bills: Vec::new() };
+    stage.answer_evidence(Some(none));
+    assert_eq!((stage.state.signed().map(|link| link.word()), stage.state.breaks_policy()), (Some("unsigned"), true));
+    stage.act(Action::Policy(PolicyAction::Waive("r.example/a".into())));
+    assert_eq!((stage.state.rule(), stage.state.breaks_policy()), (None, false));
+}
+
+#[test]
+fn a_text_that_is_no_policy_changes_no_rule() {
+    let mut stage = Stage::looking(signed(None));
+    stage.act(Action::Policy(rule("r.example")));
+    for action in [PolicyAction::Set("{}".into()), rule("no registry"), rule("")] {
+        stage.act(Action::Policy(action));
+        assert!(stage.state.policy.problem.is_some());
+        assert_eq!(stage.state.policy.rules.len(), 1);
+    }
+    stage.act(Action::Policy(rule("r.example")));
+    assert_eq!((stage.state.policy.rules.len(), &stage.state.policy.problem), (1, &None));
+}
+
+#[test]
+fn a_search_that_is_stopped_ends_and_an_answer_is_ignored() {
+    let mut stage = Stage::looking(signed(None));
+    stage.act(Action::Evidence(SignerWish::default()));
+    let job = job(&stage);
+    stage.act(Action::StopEvidence);
+    assert_eq!(*state(&stage), EvidenceState::Stopped);
+    stage.answer_evidence(Some(answer(&job)));
+    assert_eq!(*state(&stage), EvidenceState::Stopped);
+    assert_eq!(stage.state.signed().map(|link| link.word()), Some("failed"));
+}
+
 #[test]
 fn an_answer_to_an_earlier_search_or_look_changes_nothing() {
     let mut stage = Stage::looking(signed(None));
     stage.act(Action::Evidence(SignerWish::default()));
     let first = job(&stage);
-    stage.act(Action::Evidence(SignerWish { key: "k".into(), ..SignerWish::default() }));
+    stage.act(Action::Evidence(SignerWish { keys: vec!["k".into()], ..SignerWish::default() }));
     stage.answer_evidence(Some(answer(&first)));
     assert_eq!(*state(&stage), EvidenceState::Running);
     let second = job(&stage);

@@ -2,13 +2,16 @@
 
 use crate::stage::*;
 use porthole_testkit::{
-    image::{Content, Format, Image, Layer, Prepared, PreparedLayer},
+    image::{Content, Entry, Format, Image, Layer, Prepared, PreparedLayer},
     registry::{Fault, Internet},
 };
 use porthole_viewer::{
     address::{Address, Tab},
     given::GivenFile,
-    protocol::{PackageQuery, PackageSort, PackageWindow, PathProblem, ProbeKind, ProbeProgress, ProbeState},
+    protocol::{
+        EvidenceAnswer, ListedBill, ListedPackage, PackageQuery, PackageSort, PackageWindow, PathProblem, ProbeKind,
+        ProbeProgress, ProbeState,
+    },
     session,
     state::{Action, command},
 };
@@ -104,7 +107,7 @@ fn packages_are_chosen_sorted_and_named_by_address_and_command() {
     assert_eq!(rows(&stage)[0].0, "left-pad", "those without a licence come last");
     stage.act(Action::SortPackages(PackageSort::Layer));
     assert_eq!(rows(&stage)[0].0, "zlib1g");
-    let query = PackageQuery { name: "a".into(), kind: "deb".into(), deleted: false };
+    let query = PackageQuery { name: "a".into(), kind: "deb".into(), deleted: false, ..PackageQuery::default() };
     stage.act(Action::ShowPackages(query.clone()));
     assert_eq!((rows(&stage), window(&stage).matches, stage.reads()), (vec![("bash", "5.3", 2, None)], 1, reads));
     let address = stage.state.route.to_string();
@@ -119,6 +122,90 @@ fn packages_are_chosen_sorted_and_named_by_address_and_command() {
     stage.act(Action::Address(Box::new(Address::parse(&address))));
     reading(&mut stage);
     assert_eq!(rows(&stage), [("bash", "5.3", 2, None)]);
+}
+
+#[test]
+fn dangers_that_contents_show_come_with_the_packages() {
+    let leaf = include_bytes!("../../../contents/tests/vectors/certificates/leaf.pem");
+    let base = Layer::new("ADD")
+        .file("etc/os-release", "ID=debian\nPRETTY_NAME=\"Distroless\"\n")
+        .file(STATUS, status(&[("a", "1")]))
+        .file("var/lib/dpkg/info/a.list", "/etc/ssl/owned.pem\n/etc/a\n")
+        .file("etc/ssl/owned.pem", leaf);
+    let later = Layer::new("COPY")
+        .file("srv/server.pem", leaf)
+        .entry(Entry::file("usr/bin/su", b"su").mode(0o4755))
+        .entry(Entry::file("busybox/sh", b"sh").mode(0o755));
+    let mut stage = Stage::looking(Image::new().layer(base).layer(later).build().into_content("1"));
+    reading(&mut stage);
+    let dangers: Vec<_> =
+        window(&stage).dangers.iter().map(|danger| (danger.kind.as_str(), danger.text.clone())).collect();
+    let expected = [
+        ("shell", "a shell in an image that calls itself distroless: busybox/sh".to_owned()),
+        (
+            "expired-certificate",
+            "certificate that expired on 2021-02-03, before the image was made: srv/server.pem".to_owned(),
+        ),
+    ];
+    assert_eq!(dangers, expected, "rights need the paths of all packages, which stay in the workers");
+}
+
+#[test]
+fn a_bill_of_materials_is_compared_with_the_packages() {
+    let mut stage = Stage::looking(image().build().into_content("1"));
+    reading(&mut stage);
+    let bill = r#"{"spdxVersion": "SPDX-2.3", "packages": [
+        {"name": "bash", "versionInfo": "5.2", "externalRefs": [{"referenceType": "purl", "referenceLocator": "pkg:deb/debian/bash@5.2"}]},
+        {"name": "curl", "externalRefs": [{"referenceType": "purl", "referenceLocator": "pkg:deb/debian/curl@7.88"}]},
+        {"name": "left-pad", "versionInfo": "1.3.0"}, {"name": "image", "primaryPackagePurpose": "CONTAINER"}]}"#;
+    stage.act(Action::GiveBill("sbom.json".into(), bill.into()));
+    assert_eq!(stage.state.route.packages.against, "sbom.json");
+    assert_eq!(window(&stage).bills.iter().map(|bill| bill.entries).collect::<Vec<_>>(), [4]);
+    let compared = window(&stage).compared.as_ref().expect("a comparison");
+    assert_eq!(
+        (compared.same, compared.versions, compared.only_bill, compared.only_image, compared.others),
+        (1, 1, 1, 1, 1)
+    );
+    let row = |row: &porthole_viewer::protocol::BillDifference| {
+        (row.name.clone(), row.listed.clone(), row.installed.clone(), row.removed_by)
+    };
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        compared.rows.iter().map(row).collect::<Vec<_>>(),
+        [
+            ("bash".into(), text("5.2"), text("5.3"), None),
+            ("curl".into(), text("7.88"), None, Some(2)),
+            ("zlib1g".into(), None, text("1.2"), None)
+        ]
+    );
+    assert_eq!(command(&stage.state), None, "the page does not know the path of the file");
+    let query = stage.state.route.packages.clone();
+    stage.act(Action::ShowPackages(PackageQuery { name: "ur".into(), ..query }));
+    assert_eq!(window(&stage).compared.as_ref().map(|compared| (compared.matches, compared.only_bill)), Some((1, 1)));
+    stage.act(Action::GiveBill("photo.json".into(), "no JSON".into()));
+    assert_eq!((&window(&stage).compared, window(&stage).bills[1].problem.is_some()), (&None, true));
+}
+
+#[test]
+fn an_attached_bill_that_the_address_names_is_looked_for() {
+    let digest = format!("sha256:{}", "a".repeat(64));
+    let mut stage = Stage::looking(image().build().into_content("1"));
+    stage.act(Action::Tab(Tab::Packages));
+    stage.act(Action::ShowPackages(PackageQuery { against: digest.clone(), ..PackageQuery::default() }));
+    assert!(stage.evidence_jobs().is_empty(), "nothing is fetched unasked");
+    stage.act(Action::Packages);
+    let job = stage.evidence_jobs().pop().expect("a search for what is attached");
+    let package = ListedPackage { name: "bash".into(), version: Some("5.3".into()), purl: None, is_package: true };
+    let bill = ListedBill { name: digest.clone(), format: "SPDX-2.3".into(), packages: vec![package], problem: None };
+    let answer = EvidenceAnswer { look: job.look, run: job.run, cards: Ok(Vec::new()), bills: vec![bill] };
+    stage.answer_evidence(Some(answer));
+    let compared = window(&stage).compared.as_ref().expect("a comparison");
+    assert_eq!((compared.same, compared.only_image, compared.only_bill), (1, 2, 0));
+    let line = command(&stage.state).unwrap();
+    assert!(line.starts_with(&format!("porthole packages --against {digest} r.example/a/b@sha256:")), "{line}");
+    stage.look(REFERENCE);
+    reading(&mut stage);
+    assert!(window(&stage).bills.is_empty(), "bills belong to their image");
 }
 
 #[test]

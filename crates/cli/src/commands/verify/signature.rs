@@ -4,7 +4,6 @@ use std::io::Write;
 
 use porthole_inspect::resolve::ResolvedImage;
 use porthole_signature::{
-    demand::Demand,
     evidence::Evidence,
     gather::{WantedEvidence, gather},
     statement::Predicate,
@@ -16,7 +15,7 @@ use crate::{
     evidence::SignatureRow,
     output::print_json,
     session::Session,
-    signers::{SignerArguments, judge},
+    signers::{Asked, judge},
     source::Source,
 };
 
@@ -36,15 +35,14 @@ pub(super) fn run(
     out: &mut impl Write,
     source: &Source,
     resolved: &ResolvedImage,
-    signers: &SignerArguments,
-    demand: &Demand,
+    asked: &Asked,
     session: &Session<'_>,
 ) -> Result<(), Error> {
-    let (verifier, root) = signers.verifier()?;
+    let (verifier, root) = asked.verifier()?;
     let gathered = source.wait(gather(&source.origin, resolved, WantedEvidence::Signatures))?;
     let mut outcomes = Vec::new();
     for found in gathered.iter().filter(|found| found.evidence.as_ref().map_or(true, is_signature)) {
-        let check = found.check(&verifier, demand);
+        let check = found.check(&verifier, &asked.demand);
         let row = SignatureRow::of(found, &check);
         match session.ui.json {
             true => print_json(out, &Step { step: "signature", row: &row })?,
