@@ -1,6 +1,6 @@
 //! Archives of this machine, opened in the page by a drop and by the dialog, without a server.
 
-use crate::images;
+use crate::{images, views::axe};
 use porthole_tests::{
     Result,
     images::{DEBIAN, SAMPLE, layout, manifest_digest},
@@ -119,5 +119,54 @@ fn a_folder_is_chosen_and_two_archives_are_compared() -> Result<()> {
         String::from_utf8(output.stdout)?.lines().map(serde_json::from_str).collect::<std::result::Result<_, _>>()?;
     let count = |change: &str| rows.iter().filter(|row| row["kind"] == "file" && row["change"] == change).count();
     assert_eq!(sums, json!(["added", "removed", "changed"].map(count)));
+    Ok(())
+}
+
+/// Opens what a person drops, and waits until it is verified.
+fn dropped(page: &Page, path: &Path) -> Result<()> {
+    page.browser().drop_paths(&[path])?;
+    let name = path.file_name().and_then(|name| name.to_str()).ok_or("a name")?.to_owned();
+    page.until("what was dropped is shown", |page| {
+        Ok(page.browser().text("h1")?.contains(&format!("./{name}")).then_some(()))
+    })?;
+    page.verified()
+}
+
+#[test]
+fn packed_archives_folders_and_layers_are_dropped() -> Result<()> {
+    let scratch = Scratch::new("packed")?;
+    let path = |name: &str| scratch.path().join(name);
+    let source = |image: &str| format!("oci:{}:latest", layout(&fixtures(), image).display());
+    let docker = path("debian.tar");
+    let to = format!("docker-archive:{}", docker.display());
+    run(&ours("porthole")?.display().to_string(), ["copy", &source(DEBIAN), &format!("{to}:some/name:1")])?;
+    let docker_name = docker.display().to_string();
+    run("sh", ["-c", &format!("gzip -1 -k '{docker_name}' && xz -0 -k '{docker_name}'")])?;
+
+    let page = alone()?;
+    dropped(&page, &path("debian.tar.gz"))?;
+    images::debian().check("a packed docker-archive", &page.rows()?);
+    let size = docker.metadata()?.len();
+    assert_eq!(page.own_files()?, [size], "what it unpacks to is in the storage of the page");
+    page.browser().click("[role=treeitem][data-path='etc/debian_version']")?;
+    page.until("the file is read", |page| page.browser().attribute(".content[data-kind=text]", "data-kind"))?;
+
+    dropped(&page, &layout(&fixtures(), SAMPLE))?;
+    images::sample().check("a dropped folder", &page.rows()?);
+
+    let (root, layer) = (path("root"), path("layer.tar.gz"));
+    fs::create_dir_all(root.join("etc"))?;
+    fs::write(root.join("etc/motd"), "hello\n")?;
+    run("tar", ["-C", &root.display().to_string(), "-czf", &layer.display().to_string(), "etc"])?;
+    dropped(&page, &layer)?;
+    let rows: Vec<String> = page.rows()?.into_iter().map(|row| row.path).collect();
+    assert_eq!(rows, ["etc", "etc/motd"]);
+    let line = page.browser().text(".foot")?;
+    assert!(line.contains("porthole ls layer:./layer.tar.gz"), "{line}");
+    axe(&page, "a single layer")?;
+
+    page.browser().drop_paths(&[&path("debian.tar.xz")])?;
+    let alert = page.alert_where("xz is refused", |alert| alert.text.contains("compressed with xz"))?;
+    assert!(alert.text.contains("porthole ls ./debian.tar.xz"), "{}", alert.text);
     Ok(())
 }

@@ -34,11 +34,20 @@ return rows;
 const KEPT_FILES: &str = r"
 const files = {};
 const root = await navigator.storage.getDirectory();
-for await (const [, folder] of root.entries())
+for await (const [, folder] of root.entries()) {
+    if (folder.kind !== 'directory') continue;
     for await (const [name, file] of folder.entries()) {
         // It may be moved between the two.
         try { files[name] = (await file.getFile()).size } catch {}
     }
+}
+return files";
+
+/// Names and sizes of the files of the page's origin that no later visit needs.
+const OWN_FILES: &str = r"
+const files = {};
+for await (const [name, file] of (await navigator.storage.getDirectory()).entries())
+    if (file.kind === 'file') files[name] = (await file.getFile()).size;
 return files";
 
 /// An alert shown by the page.
@@ -198,6 +207,12 @@ impl Page {
     /// Waits until the indexes of this many layers are kept, and none is being written.
     pub fn keeps(&self, layers: usize) -> Result<()> {
         self.until("the indexes are kept", |page| {
+            /// Sizes of the files that the page keeps for itself while it is open.
+            pub fn own_files(&self) -> Result<Vec<u64>> {
+                let files = self.browser.run_async(OWN_FILES, json!([]))?;
+                Ok(files.as_object().ok_or("the page lists its files")?.values().filter_map(Value::as_u64).collect())
+            }
+
             let files = page.kept()?;
             let indexes = files.keys().filter(|name| name.starts_with("sha256-")).count();
             let still = files.contains_key("used") && !files.keys().any(|name| name.starts_with("new-"));

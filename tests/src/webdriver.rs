@@ -56,6 +56,56 @@ impl Browser {
         self.call("POST", "/url", Some(&json!({ "url": url })))?;
         Ok(())
     }
+    /// Starts a driver and Firefox with a window of the given size. Files are saved to `downloads` without a question.
+    pub fn firefox(width: u32, height: u32, downloads: &Path) -> Result<Self> {
+        let driver = Running::start(Command::new(find("geckodriver")?).args(["--port", "0"]))?;
+        let port = driver.line(|line| line.split_once("Listening on 127.0.0.1:")?.1.trim().parse().ok())?;
+        let mut browser = Self { port, session: String::new(), driver };
+        let preferences = json!({
+            "browser.download.folderList": 2,
+            "browser.download.dir": downloads.display().to_string(),
+            "browser.helperApps.neverAsk.saveToDisk": "application/octet-stream",
+            // Not the page's own requests.
+            "network.captive-portal-service.enabled": false,
+            "network.connectivity-service.enabled": false,
+        });
+        let capabilities = json!({ "capabilities": { "alwaysMatch": {
+            "browserName": "firefox",
+            "moz:firefoxOptions": { "binary": find("firefox-esr")?, "args": ["-headless"], "prefs": preferences },
+            "timeouts": { "script": 180_000, "pageLoad": 60_000 },
+        } } });
+        browser.begin(&capabilities)?;
+        browser.call("POST", "/window/rect", Some(&json!({ "width": width, "height": height })))?;
+        Ok(browser)
+    }
+
+    fn begin(&mut self, capabilities: &Value) -> Result<()> {
+        let session = self.send("POST", "/session", Some(capabilities))?;
+        self.session = session["sessionId"].as_str().ok_or("the driver opened no session")?.to_owned();
+        Ok(())
+    }
+
+    /// Saves downloads to this folder (Chromium).
+    pub fn download_to(&self, folder: &Path) -> Result<()> {
+        let path = folder.display().to_string();
+        self.developer("Browser.setDownloadBehavior", &json!({ "behavior": "allow", "downloadPath": path }))
+    }
+
+    /// Loads the page again.
+    pub fn reload(&self) -> Result<()> {
+        self.call("POST", "/refresh", Some(&json!({})))?;
+        Ok(())
+    }
+
+    /// Drops files or folders of this machine on the middle of the page, as a person does (Chromium).
+    pub fn drop_paths(&self, paths: &[&Path]) -> Result<()> {
+        let files: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+        for kind in ["dragEnter", "dragOver", "drop"] {
+            let data = json!({ "items": [], "files": files, "dragOperationsMask": 1 });
+            self.developer("Input.dispatchDragEvent", &json!({ "type": kind, "x": 300, "y": 300, "data": data }))?;
+        }
+        Ok(())
+    }
 
     /// The current URL.
     pub fn url(&self) -> Result<String> {

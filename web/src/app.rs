@@ -63,7 +63,7 @@ impl Component for App {
                 }
             })
         };
-        file::take_drops(on_file.clone());
+        file::take_drops(on_file.clone(), ctx.link().callback(Action::DropFailed));
         let on_hash = {
             let link = ctx.link().clone();
             Closure::new(move || link.send_message(Action::Address(Box::new(address()))))

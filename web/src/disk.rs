@@ -30,6 +30,10 @@ impl OpenFile for OnDisk {
         })
     }
 
+    fn stamp(&self) -> Option<u64> {
+        self.0.dyn_ref::<web_sys::File>().map(|file| file.last_modified() as u64)
+    }
+
     /// The address lasts as long as this worker. It holds a range of the file's name, not its bytes.
     fn address(&self, range: Range<u64>) -> Option<String> {
         let url = web_sys::Url::create_object_url_with_blob(&self.slice(range).ok()?).ok()?;

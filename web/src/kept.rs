@@ -5,8 +5,13 @@
 //! and then moved, so that a tab that is closed leaves no half of an index under a name that is read. It is read as a
 //! `File`: a snapshot, for which two tabs need no lock.
 
-use crate::{disk::OnDisk, transport::Fetch};
-use js_sys::{AsyncIterator, Function, Object, Promise, Reflect};
+use crate::{
+    disk::OnDisk,
+    locks,
+    origin::{Directory, Handle, create, root},
+    transport::Fetch,
+};
+use js_sys::Reflect;
 use porthole_registry::transport::Environment as _;
 use porthole_viewer::{
     given::{GivenFile, OpenFile},
@@ -14,51 +19,10 @@ use porthole_viewer::{
 };
 use std::{cell::RefCell, future::Future, io, ops::Range, pin::Pin};
 use wasm_bindgen::{JsCast as _, prelude::*};
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{File, Url};
 
 #[wasm_bindgen]
 extern "C" {
-    #[wasm_bindgen(catch, js_namespace = ["navigator", "storage"], js_name = getDirectory)]
-    async fn root() -> Result<JsValue, JsValue>;
-
-    #[wasm_bindgen(catch, js_namespace = ["navigator", "locks"], js_name = request)]
-    fn request_lock(name: &str, granted: &JsValue) -> Result<Pending, JsValue>;
-
-    type Pending;
-
-    #[wasm_bindgen(method, js_name = then)]
-    fn on_failure(this: &Pending, done: &JsValue, failed: &Function) -> JsValue;
-
-    #[derive(Clone)]
-    type Directory;
-
-    #[wasm_bindgen(method, catch, js_name = getDirectoryHandle)]
-    async fn directory(this: &Directory, name: &str, options: &Object) -> Result<JsValue, JsValue>;
-
-    #[wasm_bindgen(method, catch, js_name = getFileHandle)]
-    async fn file(this: &Directory, name: &str, options: &Object) -> Result<JsValue, JsValue>;
-
-    #[wasm_bindgen(method, catch, js_name = removeEntry)]
-    async fn remove(this: &Directory, name: &str) -> Result<JsValue, JsValue>;
-
-    #[wasm_bindgen(method)]
-    fn values(this: &Directory) -> AsyncIterator;
-
-    type Handle;
-
-    #[wasm_bindgen(method, getter)]
-    fn name(this: &Handle) -> String;
-
-    #[wasm_bindgen(method, catch, js_name = getFile)]
-    async fn snapshot(this: &Handle) -> Result<JsValue, JsValue>;
-
-    #[wasm_bindgen(method, catch, js_name = createSyncAccessHandle)]
-    async fn access(this: &Handle) -> Result<JsValue, JsValue>;
-
-    #[wasm_bindgen(method, catch, js_name = move)]
-    async fn rename(this: &Handle, name: &str) -> Result<JsValue, JsValue>;
-
     type Access;
 
     #[wasm_bindgen(method, catch)]
@@ -81,7 +45,7 @@ impl OriginFiles {
         if let Some(folder) = known {
             return Ok(folder);
         }
-        let root: Directory = root().await.map_err(|error| unusable(&error))?.unchecked_into();
+        let root = root().await.map_err(|error| unusable(&error))?;
         let folder = root.directory(FOLDER, &create(true)).await.map_err(|error| unusable(&error))?;
         let folder: Directory = folder.unchecked_into();
         *self.0.borrow_mut() = Some(folder.clone());
@@ -141,40 +105,21 @@ impl KeptFiles for OriginFiles {
 
     fn list(&self) -> Later<'_, Vec<KeptFile>> {
         Box::pin(async move {
-            let entries = self.folder().await?.values();
             let mut files = Vec::new();
-            loop {
-                let next = entries.next().map_err(|error| failed(&error))?;
-                let next = JsFuture::from(next).await.map_err(|error| failed(&error))?;
-                let next: js_sys::IteratorNext = next.unchecked_into();
-                if next.done() {
-                    return Ok(files);
-                }
-                let handle: Handle = next.value().unchecked_into();
+            for handle in self.folder().await?.list().await.map_err(|error| failed(&error))? {
                 // It may be gone by now.
                 let Ok(file) = handle.snapshot().await else { continue };
                 let file: File = file.unchecked_into();
                 let written = (file.last_modified() / 1000.0) as u64;
                 files.push(KeptFile { name: handle.name(), size: file.size() as u64, written });
             }
+            Ok(files)
         })
     }
 
     fn lock(&self) -> Later<'_, KeptLock> {
         Box::pin(async move {
-            let asked = Promise::new(&mut |granted, refused| {
-                // The lock is held until the promise that this returns is settled.
-                let hold = Closure::once_into_js(move |_: JsValue| {
-                    Promise::new(&mut |release, _| {
-                        let _ = granted.call1(&JsValue::NULL, &release);
-                    })
-                });
-                match request_lock(FOLDER, &hold) {
-                    Ok(pending) => drop(pending.on_failure(&JsValue::UNDEFINED, &refused)),
-                    Err(error) => drop(refused.call1(&JsValue::NULL, &error)),
-                }
-            });
-            let release: Function = JsFuture::from(asked).await.map_err(|error| failed(&error))?.unchecked_into();
+            let release = locks::take(FOLDER).await.map_err(|error| failed(&error))?;
             Ok(KeptLock::new(move || drop(release.call0(&JsValue::NULL))))
         })
     }
@@ -219,13 +164,6 @@ impl Drop for Snapshot {
     fn drop(&mut self) {
         self.give_back();
     }
-}
-
-fn create(create: bool) -> Object {
-    let options = Object::new();
-    // Fails for frozen objects only.
-    let _ = Reflect::set(&options, &"create".into(), &create.into());
-    options
 }
 
 fn named(error: &JsValue, name: &str) -> bool {

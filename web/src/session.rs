@@ -4,6 +4,7 @@ use crate::{
     checker::Checker,
     disk::OnDisk,
     kept::OriginFiles,
+    own,
     pool::{Said, Workers},
     protocol::{bytes_of, read},
     transport::Fetch,
@@ -17,7 +18,7 @@ use porthole_source::Place;
 use porthole_viewer::{
     given::{GivenFile, GivenPlace, reference},
     protocol::{Event, EvidenceJob, FailureNotice},
-    session::{self, Front, SavedFile, Session},
+    session::{self, ArchiveFile as _, Front, SavedFile, Session},
 };
 use std::{
     cell::{OnceCell, RefCell},
@@ -80,6 +81,7 @@ pub fn run() {
     let _ = known.set(Rc::clone(&session));
     let driven = Rc::clone(&session);
     spawn_local(async move { driven.run().await });
+    spawn_local(own::sweep());
     spawn_local(async move {
         session.set_platforms(default_platforms().await);
         worker::listen(move |message| match read(&message) {
@@ -136,6 +138,7 @@ fn given(message: &JsValue) -> Option<(String, Handles)> {
 impl Front for Tab {
     type File = Parts;
     type Archive = DiskFile;
+    type Scratch = DiskFile;
 
     fn tell(&self, event: Event) {
         tell(&event);
@@ -148,8 +151,14 @@ impl Front for Tab {
     fn archive(&self) -> DiskFile {
         match self.place.borrow_mut().take() {
             Some(handle) => DiskFile::in_place(handle),
-            None => DiskFile::in_storage(ARCHIVE),
+            None => DiskFile::in_storage(),
         }
+    }
+
+    async fn scratch(&self, bytes: u64) -> Result<DiskFile, String> {
+        let mut file = DiskFile::in_storage();
+        file.begin(bytes).await?;
+        Ok(file)
     }
 
     fn check(&self, job: EvidenceJob) {
@@ -168,9 +177,6 @@ impl Front for Tab {
         Some((name, place))
     }
 }
-
-/// An archive in the storage of this page, on its way to the person's disk.
-const ARCHIVE: &str = "porthole-archive.tar";
 
 /// A file that is being saved. Its bytes are the browser's, outside the memory of this worker.
 struct Parts(Array);

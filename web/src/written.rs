@@ -1,10 +1,16 @@
-//! Files that this worker writes: an archive that a person saves.
+//! Files that this worker writes: an archive that a person saves, and what a given file unpacks to.
 //!
 //! A file is written beside its place and takes the place when it is closed (File System Standard). One that is dropped before
 //! leaves nothing, not even the empty file that a browser makes where a person chose a place.
 
+use crate::{disk::OnDisk, own::OwnName};
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
-use porthole_viewer::{session::ArchiveFile, size::size};
+use porthole_viewer::{
+    given::{GivenFile, OpenFile},
+    session::{ArchiveFile, ScratchFile},
+    size::size,
+};
+use std::{future::Future, io, ops::Range, pin::Pin};
 use wasm_bindgen::{JsCast as _, prelude::*};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
@@ -29,17 +35,8 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     fn abort(this: &FileStream) -> Result<Promise, JsValue>;
 
-    /// `FileSystemDirectoryHandle`
-    type Folder;
-    #[wasm_bindgen(method, catch, js_name = getFileHandle)]
-    fn get_file_handle(this: &Folder, name: &str, options: &JsValue) -> Result<Promise, JsValue>;
-    #[wasm_bindgen(method, catch, js_name = removeEntry)]
-    fn remove_entry(this: &Folder, name: &str) -> Result<Promise, JsValue>;
-
     /// `StorageManager`
     type Storage;
-    #[wasm_bindgen(method, catch, js_name = getDirectory)]
-    fn get_directory(this: &Storage) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch)]
     fn estimate(this: &Storage) -> Result<Promise, JsValue>;
 }
@@ -57,8 +54,8 @@ pub struct DiskFile {
 enum Place {
     /// Where the person chose. The browser has made an empty file there.
     Chosen,
-    /// In the storage of this page, under this name; in this folder, once that is known.
-    Storage(&'static str, Option<Folder>),
+    /// In the storage of this page, under a name of its own once it is begun.
+    Storage(Option<OwnName>),
 }
 
 impl DiskFile {
@@ -67,25 +64,21 @@ impl DiskFile {
         Self { place: Place::Chosen, handle: Some(handle), stream: None }
     }
 
-    /// A file in the storage of this page, in place of one with the same name.
-    pub fn in_storage(name: &'static str) -> Self {
-        Self { place: Place::Storage(name, None), handle: None, stream: None }
+    /// A file in the storage of this page.
+    pub fn in_storage() -> Self {
+        Self { place: Place::Storage(None), handle: None, stream: None }
     }
 
     /// Makes an empty file in the storage, if it has room for `bytes` bytes.
     async fn make(&mut self, bytes: u64) -> Result<(), String> {
-        let Place::Storage(name, place) = &mut self.place else { return Ok(()) };
-        let storage = storage().ok_or(NO_STORAGE)?;
-        let folder = place.insert(settled(storage.get_directory()).await?.unchecked_into());
-        // What was saved before takes room.
-        let _ = settled(folder.remove_entry(name)).await;
-        if let Some(room) = room(&storage).await.filter(|room| *room < bytes) {
+        let Place::Storage(place) = &mut self.place else { return Ok(()) };
+        if let Some(room) = room().await.filter(|room| *room < bytes) {
             let (wanted, room) = (size(bytes), size(room));
             return Err(format!("this browser gives this page room for {room}, and it takes {wanted}"));
         }
-        let options = Object::new();
-        let _ = Reflect::set(&options, &"create".into(), &true.into());
-        self.handle = Some(settled(folder.get_file_handle(name, &options)).await?.unchecked_into());
+        let (own, handle) = OwnName::create().await.map_err(|error| words(&error))?;
+        *place = Some(own);
+        self.handle = Some(handle.unchecked_into());
         Ok(())
     }
 
@@ -97,14 +90,19 @@ impl DiskFile {
         Ok(())
     }
 
-    /// Keeps the file, and returns it.
-    pub async fn close(mut self) -> Result<web_sys::Blob, String> {
+    /// Keeps the file, and returns it with its name, where that is one of this page.
+    async fn close(mut self) -> Result<(web_sys::Blob, Option<OwnName>), String> {
         if let Some(stream) = &self.stream {
             settled(stream.close()).await?;
         }
         self.stream = None;
         let handle = self.handle.take().ok_or(NO_STORAGE)?;
-        Ok(settled(handle.get_file()).await?.unchecked_into())
+        let file = settled(handle.get_file()).await?.unchecked_into();
+        let own = match &mut self.place {
+            Place::Chosen => None,
+            Place::Storage(own) => own.take(),
+        };
+        Ok((file, own))
     }
 }
 
@@ -121,13 +119,31 @@ impl ArchiveFile for DiskFile {
         self.push(bytes).await
     }
 
+    /// The browser gets a copy, which it drops when the download has ended and the page has taken the address back: nothing
+    /// tells a page that a download has ended.
     async fn finish(self) -> Result<Option<String>, String> {
-        let chosen = matches!(self.place, Place::Chosen);
-        let file = self.close().await?;
-        if chosen {
-            return Ok(None);
-        }
-        web_sys::Url::create_object_url_with_blob(&file).map(Some).map_err(|_| NO_STORAGE.to_owned())
+        let (file, own) = self.close().await?;
+        let Some(own) = own else { return Ok(None) };
+        let given = match copy(&file).await {
+            Ok(copy) => copy,
+            // Without room for a copy the file stays until this page is closed.
+            Err(_) => {
+                own.keep();
+                file
+            }
+        };
+        web_sys::Url::create_object_url_with_blob(&given).map(Some).map_err(|_| NO_STORAGE.to_owned())
+    }
+}
+
+impl ScratchFile for DiskFile {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.push(bytes).await
+    }
+
+    async fn finish(self) -> Result<GivenFile, String> {
+        let (file, own) = self.close().await?;
+        Ok(GivenFile::new(OwnFile { file: OnDisk(file), _own: own }))
     }
 }
 
@@ -135,30 +151,54 @@ impl Drop for DiskFile {
     fn drop(&mut self) {
         let Some(handle) = self.handle.take() else { return };
         let stream = self.stream.take();
-        let folder = match &mut self.place {
+        let own = match &mut self.place {
             Place::Chosen => None,
-            Place::Storage(name, folder) => folder.take().map(|folder| (folder, *name)),
+            Place::Storage(own) => own.take(),
         };
         spawn_local(async move {
             if let Some(stream) = stream {
                 let _ = settled(stream.abort()).await;
             }
-            let _ = match folder {
-                Some((folder, name)) => settled(folder.remove_entry(name)).await,
-                None => settled(handle.remove()).await,
-            };
+            // A file of this page goes with its name.
+            if own.is_none() {
+                let _ = settled(handle.remove()).await;
+            }
         });
     }
 }
 
-fn storage() -> Option<Storage> {
-    let navigator = Reflect::get(&js_sys::global(), &"navigator".into()).ok()?;
-    let storage = Reflect::get(&navigator, &"storage".into()).ok()?;
-    storage.is_object().then(|| storage.unchecked_into())
+/// A file of this page, for as long as something reads it.
+struct OwnFile {
+    file: OnDisk,
+    _own: Option<OwnName>,
+}
+
+impl OpenFile for OwnFile {
+    fn size(&self) -> u64 {
+        self.file.size()
+    }
+
+    fn read(&self, range: Range<u64>) -> Pin<Box<dyn Future<Output = io::Result<Vec<u8>>> + '_>> {
+        self.file.read(range)
+    }
+
+    fn address(&self, range: Range<u64>) -> Option<String> {
+        self.file.address(range)
+    }
+}
+
+/// The same bytes among the browser's own, which it keeps on disk if they are many.
+async fn copy(file: &web_sys::Blob) -> Result<web_sys::Blob, JsValue> {
+    let response = web_sys::Response::new_with_opt_readable_stream(Some(&file.stream()))?;
+    let copy: web_sys::Blob = JsFuture::from(response.blob()?).await?.unchecked_into();
+    if copy.size() == file.size() { Ok(copy) } else { Err(JsValue::NULL) }
 }
 
 /// Bytes that this page may still keep, if the browser says.
-async fn room(storage: &Storage) -> Option<u64> {
+async fn room() -> Option<u64> {
+    let navigator = Reflect::get(&js_sys::global(), &"navigator".into()).ok()?;
+    let storage: Storage =
+        Reflect::get(&navigator, &"storage".into()).ok()?.dyn_into::<Object>().ok()?.unchecked_into();
     let estimate = settled(storage.estimate()).await.ok()?;
     let number = |name: &str| Reflect::get(&estimate, &name.into()).ok()?.as_f64();
     Some((number("quota")? - number("usage")?).max(0.0) as u64)
@@ -169,10 +209,12 @@ async fn settled(promise: Result<Promise, JsValue>) -> Result<JsValue, String> {
         Ok(promise) => JsFuture::from(promise).await,
         Err(error) => Err(error),
     };
-    outcome.map_err(|error| {
-        let message = error.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message()));
-        message.unwrap_or_else(|| NO_STORAGE.to_owned())
-    })
+    outcome.map_err(|error| words(&error))
+}
+
+fn words(error: &JsValue) -> String {
+    let message = error.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message()));
+    message.unwrap_or_else(|| NO_STORAGE.to_owned())
 }
 
 const NO_STORAGE: &str = "this browser keeps no files for this page";

@@ -3,10 +3,12 @@
 mod gzip;
 pub(crate) mod inflate;
 mod sniff;
+mod unpack;
 mod zstd;
 
 pub use gzip::Part as GzipPart;
 pub use sniff::Format;
+pub use unpack::Unpacker;
 
 use crate::{
     failure::{Classify, Failure},

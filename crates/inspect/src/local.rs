@@ -13,12 +13,15 @@ mod dir;
 mod docker;
 mod error;
 mod image;
+mod single;
+mod unpack;
 
 pub use self::{
     archive::{Archive, Window},
     bare::BareLayer,
     error::Error,
     image::{BlobFile, LocalImage},
+    unpack::{unpack, whole_compression},
 };
 use porthole_core::{
     archive::MANIFEST_FILE,
@@ -42,7 +45,7 @@ pub struct Images<D, F> {
     files: Place<D, Archive<F>>,
     format: LocalFormat,
     images: Vec<NamedImage>,
-    /// Manifests that were made for a docker-archive.
+    /// Documents that were made for a docker-archive or a layer.
     made: HashMap<Digest, Arc<[u8]>>,
     /// Paths of blobs that are not where a layout has them.
     paths: HashMap<Digest, String>,
@@ -61,6 +64,8 @@ pub enum LocalFormat {
     DockerArchive,
     /// A directory that `skopeo copy … dir:DIR` writes: one image.
     SkopeoDirectory,
+    /// The blob of a single layer, see [`Images::of_layer`].
+    Layer,
 }
 
 impl<D: Files, F: ReadAt> Images<D, F> {
@@ -108,7 +113,7 @@ impl<D: Files, F: ReadAt> Images<D, F> {
                 Ok(Self { files, format, images, made, paths, limits })
             }
             (Place::Directory(_), _) => Err(opening.not_an_image("a directory")),
-            (Place::File(_), LocalFormat::OciLayout | LocalFormat::SkopeoDirectory) => {
+            (Place::File(_), LocalFormat::OciLayout | LocalFormat::SkopeoDirectory | LocalFormat::Layer) => {
                 Err(opening.not_an_image("something that is not a directory"))
             }
         }
@@ -209,7 +214,7 @@ impl<D: Files, F: ReadAt> BlobFiles for Images<D, F> {
         }
         let path = match (self.paths.get(digest), self.format) {
             (Some(path), _) => path.clone(),
-            (None, LocalFormat::DockerArchive) => {
+            (None, LocalFormat::DockerArchive | LocalFormat::Layer) => {
                 return Err(porthole_source::Error::NotFound { what: "blob", digest: *digest });
             }
             (None, LocalFormat::SkopeoDirectory) => dir::blob_path(digest),
@@ -235,6 +240,7 @@ impl LocalFormat {
             Self::OciLayout | Self::SkopeoDirectory => SourceKind::Layout,
             Self::OciArchive => SourceKind::OciArchive,
             Self::DockerArchive => SourceKind::DockerArchive,
+            Self::Layer => SourceKind::Layer,
         }
     }
 }

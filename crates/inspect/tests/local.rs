@@ -4,6 +4,7 @@ mod files;
 
 use files::{Dropped, now, open, open_as, open_dir, pack};
 use porthole_core::failure::Classify;
+use porthole_core::platform::Platform;
 use porthole_core::{
     digest::{Digest, Verifier},
     image::Image,
@@ -11,10 +12,15 @@ use porthole_core::{
     limits::Limits,
     manifest::{Document, Manifest, Parsed},
 };
-use porthole_inspect::local::{BareLayer, Error, LocalFormat};
+use porthole_inspect::{
+    layer::{self, LayerJob},
+    local::{BareLayer, Error, LocalFormat, unpack, whole_compression},
+    resolve::{PlatformChoice, resolve},
+};
 use porthole_source::{BlobStream, Capability, ImageSource, ReadAt, SourceKind, Unsupported};
 use porthole_testkit::image::{self as testkit, Built, Compression, Content, Layer};
-use std::{collections::BTreeMap, sync::Arc};
+use porthole_testkit::sink::Ignore;
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 type Images = Dropped<Vec<u8>>;
 
@@ -394,4 +400,53 @@ fn a_bare_layer_has_bytes_and_no_manifest() {
     let error = now(layer.root()).unwrap_err();
     let Error::Source(porthole_source::Error::Unsupported(Unsupported { what, .. })) = error else { panic!("{error}") };
     assert_eq!(what, Capability::Documents);
+}
+
+#[test]
+fn a_single_layer_is_an_image_whose_documents_are_made() {
+    let layer = Layer::new("COPY").file("a", "b");
+    let built = testkit::Image::new().layer(layer).build().layers.remove(0);
+    let mut hashed = Vec::new();
+    let images: Arc<Images> = Arc::new(
+        now(Images::of_layer(built.blob.bytes.clone(), Some(&built.tar), "layer.tar.gz", Limits::default(), |bytes| {
+            hashed.push(bytes)
+        }))
+        .unwrap(),
+    );
+    assert_eq!(images.format(), LocalFormat::Layer);
+    let total = (built.blob.bytes.len() + built.tar.len()) as u64;
+    assert_eq!(hashed.last(), Some(&total));
+    let image = images.image(images.find(None).unwrap());
+    let choice = PlatformChoice::fallback(Platform::new("linux", "amd64", None));
+    let resolved = now(resolve(&image, &choice, &mut |_| {})).unwrap();
+    let [only] = resolved.image.layers.as_slice() else { panic!("{resolved:?}") };
+    assert_eq!(only.descriptor.digest.to_string(), built.blob.digest);
+    assert_eq!(only.diff_id.unwrap().to_string(), built.diff_id);
+    assert!(resolved.image.deviations().is_empty(), "{:?}", resolved.image.deviations());
+    let job = LayerJob::of(&resolved.image.layers).remove(0);
+    let report = now(layer::read(&image, &job, &mut Ignore, |_| ControlFlow::Continue(())));
+    assert!(report.unwrap().verified());
+}
+
+#[test]
+fn what_is_compressed_as_a_whole_is_unpacked() {
+    let plain = vec![b'x'; 700_000];
+    for compression in [Compression::Gzip, Compression::Zstd] {
+        let packed = compression.compress(&plain);
+        let found = now(whole_compression(&packed, "a.tar.gz")).unwrap().expect("a compression");
+        let (mut unpacked, mut read) = (Vec::new(), 0);
+        let write = async |bytes: &[u8], position| {
+            unpacked.extend_from_slice(bytes);
+            read = position;
+            Ok::<(), Error>(())
+        };
+        now(unpack(&packed, "a.tar.gz", found, &Limits::default(), write)).unwrap();
+        assert!(unpacked == plain);
+        assert_eq!(read, packed.len() as u64);
+        let mut small = Limits::default();
+        small.unpacked_bytes = 1000;
+        let error = now(unpack(&packed, "a.tar.gz", found, &small, async |_: &[u8], _| Ok::<(), Error>(())));
+        assert!(error.unwrap_err().to_string().contains("unpacked_bytes"));
+    }
+    assert_eq!(now(whole_compression(&b"plain".to_vec(), "a")).unwrap(), None);
 }

@@ -3,7 +3,7 @@
 mod xz;
 
 use porthole_core::{
-    decode::{self, Decoder, Format, MIN_OUTPUT},
+    decode::{self, Format, Unpacker},
     limits::Limits,
     media_type::Compression,
 };
@@ -151,9 +151,9 @@ pub fn spool(mut input: impl Read, limits: &Limits) -> Result<DiskFile, SpoolErr
         _ => Compression::None,
     };
     let mut input = head.as_slice().chain(input);
-    let mut decoder = Decoder::new(compression, limits);
+    let mut unpacker = Unpacker::new(compression, limits);
     let mut file = scratch()?;
-    let (mut packed, mut unpacked) = (vec![0; SPOOL_BYTES], vec![0; SPOOL_BYTES.max(MIN_OUTPUT)]);
+    let mut packed = vec![0; SPOOL_BYTES];
     loop {
         let mut left = match input.read(&mut packed) {
             Ok(0) => break,
@@ -161,16 +161,11 @@ pub fn spool(mut input: impl Read, limits: &Limits) -> Result<DiskFile, SpoolErr
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(error) => return Err(error.into()),
         };
-        loop {
-            let step = decoder.decode(left, &mut unpacked)?;
-            file.write_all(&unpacked[..step.written]).map_err(SpoolError::scratch)?;
-            left = &left[step.read..];
-            if step.starved {
-                break;
-            }
+        while let Some(unpacked) = unpacker.next(&mut left)? {
+            file.write_all(unpacked).map_err(SpoolError::scratch)?;
         }
     }
-    decoder.finish()?;
+    unpacker.finish()?;
     Ok(DiskFile::new(file)?)
 }
 

@@ -7,10 +7,12 @@ use crate::{
     shell,
 };
 use porthole_core::{
+    decode::Format,
     descriptor::Descriptor,
     digest::Mismatch,
     failure::{Classify, FailureClass},
     layout::ChoiceError,
+    media_type::Compression,
     platform::NoMatch,
 };
 use porthole_inspect::{local, resolve};
@@ -97,12 +99,14 @@ pub fn of_image<E: std::error::Error + Classify>(registry: &str, error: &resolve
 pub fn of_page(registry: &str, name: &str, error: &resolve::Error<local::Error>) -> FailureNotice {
     let plain = of_image(registry, error);
     match error {
-        resolve::Error::Source(local::Error::Compressed { .. }) => {
-            let text = format!(
-                "The files of a compressed archive are found only by unpacking all of it, which the command line does: \
-                 {}. Or unpack the archive and open that file.",
-                shell::command("ls", name, None)
-            );
+        resolve::Error::Source(local::Error::Compressed { compression, .. }) => {
+            let text = match compression {
+                Format::Xz => format!(
+                    "This page does not unpack xz. The command line does: {}. Or unpack the archive and open that file.",
+                    shell::command("ls", name, None)
+                ),
+                _ => format!("This page does not unpack {compression}. Unpack the archive and open that file."),
+            };
             FailureNotice { remedies: vec![Remedy::Text { text }, Remedy::ChooseFile], ..plain }
         }
         resolve::Error::Source(local::Error::NotAnImage { .. } | local::Error::Tar { .. }) => {

@@ -11,6 +11,11 @@ pub trait OpenFile {
     /// Bytes of a range, which ends with the file at the latest.
     fn read(&self, range: Range<u64>) -> Pin<Box<dyn Future<Output = io::Result<Vec<u8>>> + '_>>;
 
+    /// What tells it from another file of the same name and size, such as the time of its last change. `None` = nothing does.
+    fn stamp(&self) -> Option<u64> {
+        None
+    }
+
     /// URL at which a layer worker's transport reads a range. `None` = there is none, so the session reads the range and
     /// sends its bytes to the worker.
     fn address(&self, range: Range<u64>) -> Option<String>;
@@ -24,6 +29,10 @@ impl GivenFile {
     /// Shares a file.
     pub fn new(file: impl OpenFile + 'static) -> Self {
         Self(Rc::new(file))
+    }
+
+    pub(crate) fn stamp(&self) -> Option<u64> {
+        self.0.stamp()
     }
 
     pub(crate) fn address(&self, range: Range<u64>) -> Option<String> {

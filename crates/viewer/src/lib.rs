@@ -20,10 +20,11 @@
 //! use porthole_registry::{Options, Registry};
 //! use porthole_testkit::{image::{Image, Layer}, registry::{Internet, Site}};
 //! use porthole_viewer::{
+//!     given::GivenFile,
 //!     layer::WorkerOrder,
 //!     pool::Pool,
 //!     protocol::{Command, Event, EvidenceJob, FileView},
-//!     session::{self, ArchiveFile, Front, SavedFile, Session},
+//!     session::{self, ArchiveFile, Front, SavedFile, ScratchFile, Session},
 //! };
 //! use std::{cell::RefCell, future::Future, pin::pin, rc::Rc, task::{Context, Waker}};
 //!
@@ -39,9 +40,11 @@
 //! impl Front for Screen {
 //!     type File = NoFile;
 //!     type Archive = NoFile;
+//!     type Scratch = NoFile;
 //!     fn tell(&self, event: Event) { self.0.borrow_mut().push(event) }
 //!     fn save(&self) -> NoFile { NoFile }
 //!     fn archive(&self) -> NoFile { NoFile }
+//!     async fn scratch(&self, _: u64) -> Result<NoFile, String> { Ok(NoFile) }
 //!     fn check(&self, _: EvidenceJob) {}
 //! }
 //! struct NoFile;
@@ -53,6 +56,11 @@
 //!     async fn begin(&mut self, _: u64) -> Result<(), String> { Err("nothing is saved here".into()) }
 //!     async fn write(&mut self, _: &[u8]) -> Result<(), String> { Ok(()) }
 //!     async fn finish(self) -> Result<Option<String>, String> { Err("nothing is saved here".into()) }
+//! }
+//!
+//! impl ScratchFile for NoFile {
+//!     async fn write(&mut self, _: &[u8]) -> Result<(), String> { Ok(()) }
+//!     async fn finish(self) -> Result<GivenFile, String> { Err("nothing is unpacked here".into()) }
 //! }
 //!
 //! let internet = Internet::new();

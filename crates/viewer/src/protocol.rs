@@ -49,7 +49,7 @@ pub use probe::{
     ContentFateFact, LostPart, PathProblem, ProbeKind, ProbeProgress, ProbeState, ProbeSums, ProbeWish, SearchHit,
     SearchQuery, ShownFate,
 };
-pub use progress::{Chain, LayerProgress, LayerState, LinkState, ProofLink, ProofStep, Sizes};
+pub use progress::{Chain, FileReading, LayerProgress, LayerState, LinkState, ProofLink, ProofStep, Sizes};
 pub use secrets::{ConfigSecretFact, SecretFact, SecretKind, ShownConfidence};
 pub use versions::{PathVersionFacts, ShownHunk, ShownLine, ShownSide, VersionDiff};
 pub use view::{Changes, FileRow, FileView, RowChange, RowKind, RowSort, RowWindow, ViewMode};

@@ -9,6 +9,7 @@ mod digests;
 mod evidence;
 mod export;
 mod front;
+mod given;
 mod holdings;
 mod kept;
 mod lines;
@@ -27,7 +28,8 @@ use base::OpenedImages;
 use compare::{CompareWish, KeptComparison};
 pub use content::Want;
 use evidence::{EvidenceRun, EvidenceWait};
-pub use front::{ArchiveFile, Front, SavedFile, SessionOptions};
+pub use front::{ArchiveFile, Front, SavedFile, ScratchFile, SessionOptions};
+use given::UnpackedFile;
 pub use holdings::SessionHoldings;
 use kept::Keeping;
 use names::NameLists;
@@ -116,6 +118,8 @@ struct Desk {
     keeping: Keeping,
     /// Workers that look into contents are about to end.
     resting: bool,
+    /// Files that were unpacked, the last at the end.
+    unpacked: Vec<UnpackedFile>,
     /// When the next turn is due, if one is.
     turn: Option<Duration>,
 }

@@ -25,7 +25,7 @@ pub use wire::WireShown;
 use crate::address::Address;
 use crate::pretty::visible;
 use crate::protocol::{
-    ArchiveSaving, BaseLayers, Chain, Changes, ComparisonFacts, ComparisonFailure, FailureNotice, FileMap,
+    ArchiveSaving, BaseLayers, Chain, Changes, ComparisonFacts, ComparisonFailure, FailureNotice, FileMap, FileReading,
     FileView as Listing, FindingLink, ImageLayer, ImageSummary, KeptFacts, LayerProgress, MapWish, NameQuery,
     NameWindow, OverviewFacts, PathVersionFacts, PolicyFacts, ProbeProgress, RegistryRoute as Way, RelaySettings,
     RouteReason, RowChange, RowKind, RowWindow, SearchHit, SearchQuery, Selection, ShownContent, Sizes, VersionDiff,
@@ -62,6 +62,8 @@ pub struct State {
     pub sizes: Sizes,
     /// Bytes received in this look.
     pub fetched: u64,
+    /// How far the file of this look was read before its images could be found.
+    pub reading_file: Option<FileReading>,
     /// Every layer is settled.
     pub settled: bool,
     /// How the registry is reached.

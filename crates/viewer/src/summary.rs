@@ -47,6 +47,7 @@ pub fn summarize(reference: &Reference, resolved: &ResolvedImage) -> ImageSummar
         created: image.config.created.clone(),
         documents,
         download: image.download_size(),
+        bare: false,
     }
 }
 

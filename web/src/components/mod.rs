@@ -32,6 +32,7 @@ pub mod text;
 pub mod tools;
 pub mod topbar;
 pub mod tree;
+pub mod unpacking;
 pub mod versions;
 pub mod waste;
 pub mod wire;

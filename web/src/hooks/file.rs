@@ -1,8 +1,10 @@
 //! Files and folders of this machine: dropped on the page, or chosen in the browser's dialog.
 
+use super::folder;
 use js_sys::{Array, Reflect};
 use std::{cell::RefCell, rc::Rc};
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
+use wasm_bindgen_futures::spawn_local;
 use web_sys::{DragEvent, FileList, HtmlElement, HtmlInputElement};
 use yew::prelude::*;
 
@@ -81,9 +83,9 @@ pub fn inputs(opened: Callback<Vec<Opened>>) -> Html {
     }
 }
 
-/// Takes files that are dropped anywhere on the page, for as long as it lives. While one is over the page, `data-drop` is
+/// Takes files and folders that are dropped anywhere on the page, for as long as it lives; `failed` takes why they cannot be read. While one is over the page, `data-drop` is
 /// set on its root element.
-pub fn take_drops(opened: Callback<Vec<Opened>>) {
+pub fn take_drops(opened: Callback<Vec<Opened>>, failed: Callback<String>) {
     let on_drag = move |event: DragEvent| {
         let Some(transfer) = event.data_transfer() else { return };
         if !transfer.types().includes(&JsValue::from_str("Files"), 0) {
@@ -94,7 +96,20 @@ pub fn take_drops(opened: Callback<Vec<Opened>>) {
         let left = event.type_() == "dragleave" && event.related_target().is_none();
         let dropped = event.type_() == "drop";
         show(!left && !dropped);
-        if let Some(list) = transfer.files().filter(|_| dropped) {
+        if !dropped {
+            return;
+        }
+        // The entries are gone when the event has been handled.
+        let entries = folder::entries(&transfer);
+        if entries.iter().any(web_sys::FileSystemEntry::is_directory) {
+            let (opened, failed) = (opened.clone(), failed.clone());
+            spawn_local(async move {
+                match folder::read(entries).await {
+                    Ok(all) => opened.emit(all),
+                    Err(text) => failed.emit(text),
+                }
+            });
+        } else if let Some(list) = transfer.files() {
             opened.emit(files(&list));
         }
     };

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod copy;
 pub mod file;
+mod folder;
 pub mod modal;
 pub mod panic;
 pub mod session;

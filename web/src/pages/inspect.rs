@@ -23,6 +23,7 @@ use crate::components::{
     tools::Tools,
     topbar::TopBar,
     tree::{Columns, Tree},
+    unpacking::Unpacking,
     waste::Waste,
     wire::Wire,
     words::bdi,
@@ -139,6 +140,9 @@ fn stream(state: &State) -> Stream {
 }
 
 fn panel(state: &Rc<State>, dispatch: &Callback<Action>) -> Html {
+    if let (Some(reading), None, None) = (&state.reading_file, &state.image, &state.failure) {
+        return html! { <Unpacking name={state.shown_reference().unwrap_or_default()} reading={reading.clone()} /> };
+    }
     match state.route.tab {
         Tab::Manifest => html! { <Documents image={state.image.clone()} /> },
         Tab::Config => {

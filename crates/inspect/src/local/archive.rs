@@ -55,6 +55,13 @@ impl<F: ReadAt> Archive<F> {
         Ok(Self { file: Arc::new(file), table })
     }
 
+    /// A file that is no archive, taken for one with nothing but that file.
+    pub(super) fn whole(file: F, name: &str) -> Self {
+        let mut table = Table::default();
+        table.files.insert(clean(name.as_bytes()), Item::File(Span { offset: 0, size: file.size() }));
+        Self { file: Arc::new(file), table }
+    }
+
     /// The place of a file. Links are followed inside the archive.
     pub(super) fn find(&self, path: &str) -> Option<Span> {
         self.table.find(path.as_bytes())

@@ -56,8 +56,8 @@ impl Contents {
             let file = open(archive, path, opening).await?;
             let head = read_up_to(&file, 4).await.map_err(unreadable)?;
             let (media_type, digest) = match Format::sniff(&head) {
-                Some(Format::Gzip) => (MediaType::OCI_LAYER_GZIP, hash(&file).await.map_err(unreadable)?),
-                Some(Format::Zstd) => (MediaType::OCI_LAYER_ZSTD, hash(&file).await.map_err(unreadable)?),
+                Some(Format::Gzip) => (MediaType::OCI_LAYER_GZIP, hash(&file, |_| {}).await.map_err(unreadable)?),
+                Some(Format::Zstd) => (MediaType::OCI_LAYER_ZSTD, hash(&file, |_| {}).await.map_err(unreadable)?),
                 _ => (MediaType::OCI_LAYER, *diff_id),
             };
             layers.push(Descriptor::new(media_type, digest, file.size()));
@@ -105,7 +105,8 @@ pub(super) fn digest_in(path: &str) -> Option<Digest> {
     format!("sha256:{}", base.strip_suffix(".json").unwrap_or(base)).parse().ok()
 }
 
-async fn hash(file: &impl ReadAt) -> std::io::Result<Digest> {
+/// The SHA-256 digest of a file. `hashed` gets the number of bytes read so far.
+pub(super) async fn hash(file: &impl ReadAt, mut hashed: impl FnMut(u64)) -> std::io::Result<Digest> {
     let mut hasher = Hasher::new(Algorithm::Sha256);
     let mut buffer = vec![0; READ_BYTES];
     let mut position = 0;
@@ -114,6 +115,7 @@ async fn hash(file: &impl ReadAt) -> std::io::Result<Digest> {
         file.read_exact_at(position, &mut buffer[..length]).await?;
         hasher.update(&buffer[..length]);
         position += length as u64;
+        hashed(position);
     }
     Ok(hasher.finish())
 }

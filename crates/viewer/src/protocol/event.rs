@@ -2,8 +2,9 @@
 
 use super::{
     ArchiveSaving, BaseLayers, Chain, ComparisonFacts, ComparisonFailure, ConfigSecretFact, ContentFateFact,
-    EvidenceProgress, FailureNotice, FileMap, FileRow, FindingLink, ImageSummary, LayerProgress, NameWindow,
-    OverviewFacts, PackageWindow, PathProblem, PathVersionFacts, PolicyFacts, ProbeKind, ProbeProgress, RowWindow,
+    EvidenceProgress, FailureNotice, FileMap, FileReading, FileRow, FindingLink, ImageSummary, LayerProgress,
+    NameWindow, OverviewFacts, PackageWindow, PathProblem, PathVersionFacts, PolicyFacts, ProbeKind, ProbeProgress,
+    RowWindow,
     SearchHit, SecretFact, ShownContent, Sizes, VersionDiff, WasteFacts, WireLog,
 };
 use serde::{Deserialize, Serialize};
@@ -77,6 +78,13 @@ pub enum Event {
         sizes: Sizes,
         /// Bytes received in this look: documents, layers and parts of layers for files.
         fetched: u64,
+    },
+    /// How far a file is that must be read whole before its images are found, a few times a second.
+    FileReading {
+        /// Number of the look.
+        look: u32,
+        /// How far.
+        reading: FileReading,
     },
     /// Every layer is verified, wrong or failed; the rows sent after this are the last.
     Settled {
@@ -325,6 +333,7 @@ impl Event {
             | Self::Image { look, .. }
             | Self::Overview { look, .. }
             | Self::Layers { look, .. }
+            | Self::FileReading { look, .. }
             | Self::Settled { look }
             | Self::Rows { look, .. }
             | Self::Content { look, .. }

@@ -36,6 +36,8 @@ pub struct ImageSummary {
     pub documents: Vec<DocumentText>,
     /// Sum of the blob sizes of the layers.
     pub download: u64,
+    /// A file that is a single layer: its documents were made for the view.
+    pub bare: bool,
 }
 
 /// A document of the chain.

@@ -122,6 +122,19 @@ pub struct LayerProgress {
     pub since: Option<String>,
 }
 
+/// How far a file is that must be read whole before any file in it is found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileReading {
+    /// It is unpacked, because it is compressed with this as a whole. `None` = it is a single layer, and is read for its digests.
+    pub compression: Option<String>,
+    /// Bytes that were read so far.
+    pub read: u64,
+    /// Bytes to read.
+    pub total: u64,
+    /// Bytes that it was unpacked to so far.
+    pub written: u64,
+}
+
 /// State of a layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

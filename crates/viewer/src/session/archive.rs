@@ -12,7 +12,7 @@ use crate::{
 };
 use porthole_core::{
     archive::write::{DockerPacker, OciPacker, PackedBlob},
-    decode::{Decoder, MIN_OUTPUT},
+    decode::Unpacker,
     descriptor::Descriptor,
     digest::{Digest, Verifier},
     image::Layer,
@@ -89,8 +89,8 @@ impl<A: ArchiveFile> Writing<'_, A> {
         self.write(packed.head()).await?;
         let mut stream = source.open_blob(descriptor, 0..descriptor.size).await.map_err(words)?;
         let mut verifier = Verifier::new(&descriptor.digest, descriptor.size);
-        let mut decoder = Decoder::new(Compression::Zstd, limits);
-        let (mut input, mut output) = (vec![0; BUFFER], vec![0; 2 * MIN_OUTPUT]);
+        let mut unpacker = Unpacker::new(Compression::Zstd, limits);
+        let mut input = vec![0; BUFFER];
         // What cannot be unpacked is blamed on the digest if that is wrong, which the rest of the blob decides.
         let mut failure = None;
         loop {
@@ -101,18 +101,13 @@ impl<A: ArchiveFile> Writing<'_, A> {
             let mut rest = &input[..read];
             verifier.update(rest).map_err(|mismatch| wrong(descriptor, &mismatch))?;
             while failure.is_none() {
-                let step = match decoder.decode(rest, &mut output) {
-                    Ok(step) => step,
-                    Err(error) => {
-                        failure = Some(broken(&error));
-                        break;
+                match unpacker.next(&mut rest) {
+                    Ok(Some(unpacked)) => {
+                        failure = packed.push(unpacked).err().map(|mismatch| broken(&mismatch));
+                        self.write(unpacked).await?;
                     }
-                };
-                rest = &rest[step.read..];
-                failure = packed.push(&output[..step.written]).err().map(|mismatch| broken(&mismatch));
-                self.write(&output[..step.written]).await?;
-                if step.starved {
-                    break;
+                    Ok(None) => break,
+                    Err(error) => failure = Some(broken(&error)),
                 }
             }
         }
@@ -120,7 +115,7 @@ impl<A: ArchiveFile> Writing<'_, A> {
         if let Some(failure) = failure {
             return Err(failure);
         }
-        decoder.finish().map_err(|error| broken(&error))?;
+        unpacker.finish().map_err(|error| broken(&error))?;
         let padding = packed.finish().map_err(|mismatch| broken(&mismatch))?;
         self.write(padding).await
     }

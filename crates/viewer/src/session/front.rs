@@ -1,7 +1,7 @@
 //! What a session needs of a front end, and what it is made with.
 
 use crate::{
-    given::GivenPlace,
+    given::{GivenFile, GivenPlace},
     protocol::{Event, EvidenceJob},
 };
 use porthole_core::limits::Limits;
@@ -14,6 +14,8 @@ pub trait Front {
     type File: SavedFile;
     /// An archive that is being saved.
     type Archive: ArchiveFile;
+    /// A file for what a given file unpacks to.
+    type Scratch: ScratchFile;
 
     /// Takes an event. Called while the session handles a command or a report; it must not call the session back.
     fn tell(&self, event: Event);
@@ -23,6 +25,12 @@ pub trait Front {
 
     /// A file for an archive: where the person wants it, else where the front end has room for it. It is not opened yet.
     fn archive(&self) -> Self::Archive;
+
+    /// Begins a file for what a given file of `bytes` bytes unpacks to, which is at least as much.
+    ///
+    /// # Errors
+    /// In words, for a person: there is no room, or no way to keep a file.
+    fn scratch(&self, bytes: u64) -> impl Future<Output = Result<Self::Scratch, String>>;
 
     /// Has signatures checked, where that needs code that neither front end nor session holds. The answer goes to
     /// [`Session::hear_evidence`](super::Session::hear_evidence); that there will be none, to [`Session::bury_evidence`](super::Session::bury_evidence).
@@ -34,6 +42,21 @@ pub trait Front {
         let _ = reference;
         None
     }
+}
+
+/// A file of the front end's own, which is written once and then read at any offset. Dropping it removes it.
+pub trait ScratchFile {
+    /// Takes the next bytes, and has written them when the future ends.
+    ///
+    /// # Errors
+    /// In words, for a person.
+    fn write(&mut self, bytes: &[u8]) -> impl Future<Output = Result<(), String>>;
+
+    /// Ends the writing. The file is removed when the last copy of what is returned is dropped.
+    ///
+    /// # Errors
+    /// In words, for a person.
+    fn finish(self) -> impl Future<Output = Result<GivenFile, String>>;
 }
 
 /// A file that a front end saves. Its bytes were verified. Dropping it forgets them.

@@ -14,9 +14,13 @@ pub(crate) type PageImage = LocalImage<BTreeMap<String, GivenFile>, GivenFile>;
 pub(super) type PageImages = Images<BTreeMap<String, GivenFile>, GivenFile>;
 
 /// Opens the images in a place. `name` stands for it in errors.
-#[expect(clippy::arc_with_non_send_sync, reason = "the source is shared on one thread, and natively between threads")]
 pub(super) async fn open(place: GivenPlace, name: &str, limits: Limits) -> Result<Arc<PageImages>, Error> {
-    Ok(Arc::new(Images::open(place, name, None, limits).await?))
+    Ok(share(Images::open(place, name, None, limits).await?))
+}
+
+#[expect(clippy::arc_with_non_send_sync, reason = "the source is shared on one thread, and natively between threads")]
+pub(super) fn share(images: PageImages) -> Arc<PageImages> {
+    Arc::new(images)
 }
 
 /// Finds the image of a reference: by its digest, else by its name; where a file has no names for its images, the only one.

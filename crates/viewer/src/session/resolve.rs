@@ -3,7 +3,7 @@
 use super::{BlobPlace, Front, PageImage, Session, Wish, crew::twin, page};
 use crate::{
     failure,
-    given::{GivenFile, GivenPlace},
+    given::GivenFile,
     layer::BlobRequest,
     look::Look,
     overview,
@@ -15,7 +15,12 @@ use crate::{
 };
 use porthole_core::{failure::FailureClass, image::Layer, platform::Platform, reference::Reference};
 use porthole_inspect::resolve::{self, PlatformChoice, ResolveStep, ResolvedImage};
-use porthole_inspect::{layer::LayerJob, local, overview::Overview, trace};
+use porthole_inspect::{
+    layer::LayerJob,
+    local::{self, LocalFormat},
+    overview::Overview,
+    trace,
+};
 use porthole_registry::{
     Error,
     client::{self, RemoteImage},
@@ -111,10 +116,11 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     async fn install(&self, wish: &Wish, reference: Reference, found: Found) {
         let number = wish.look;
         let Found { resolved, page } = found;
-        let summary = summary::summarize(&reference, &resolved);
+        let mut summary = summary::summarize(&reference, &resolved);
+        summary.bare = page.as_ref().is_some_and(|page| page.image.files().format() == LocalFormat::Layer);
         let mut overview = overview::facts(wish.reference.trim(), &summary, &resolved, &Overview::of(&resolved));
         if let Some((name, _)) = self.given(&reference) {
-            let path = format!("./{name}");
+            let path = if summary.bare { format!("layer:./{name}") } else { format!("./{name}") };
             (overview.given, overview.reference, overview.resolved) = (path.clone(), path, String::new());
         }
         // What is part of the front end is in memory.
@@ -243,7 +249,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         };
         let broken = |error: resolve::Error<_>| Box::new(failure::of_page(reference.registry(), &name, &error));
         let local = |error| broken(resolve::Error::Source(error));
-        let images = page::open(place, &name, self.options.limits).await.map_err(local)?;
+        let images = self.open_given(number, reference, &name, place).await?;
         let image = page::find(&images, reference, sample).map_err(|error| match error {
             local::Error::Choice(error) if !sample => {
                 Box::new(failure::of_choice(reference.repository(), &images.names(), &error))
@@ -259,12 +265,6 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             blobs.push(blob.map_err(|error| broken(resolve::Error::Source(error)))?);
         }
         Ok(Found { resolved, page: Some(OfPage { image, blobs }) })
-    }
-
-    /// The file that a reference stands for, with its name.
-    fn given(&self, reference: &Reference) -> Option<(String, GivenPlace)> {
-        let repository = Some(reference.repository()).filter(|_| reference.registry() == GIVEN)?;
-        self.front.given(&format!("{GIVEN}/{repository}"))
     }
 
     /// Takes this way to the registry. `false` = a person must be asked first.

@@ -51,6 +51,7 @@ impl State {
                 self.sizes = sizes;
                 self.fetched = fetched;
             }
+            Event::FileReading { reading, .. } => self.reading_file = Some(reading),
             Event::Settled { .. } => self.settled = true,
             Event::Rows { window, .. } => {
                 self.filtering = false;

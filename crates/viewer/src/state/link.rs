@@ -25,6 +25,7 @@ pub fn source(state: &State) -> Option<String> {
     match state.path_of_file() {
         // The command line has another way to name one of several images, which depends on the format of the file.
         Some(_) if state.route.reference.as_ref().is_some_and(|reference| reference.contains('@')) => None,
+        Some(path) if image.bare => Some(format!("layer:{path}")),
         Some(path) => Some(path),
         None => Some(image.pinned.clone()),
     }
@@ -127,6 +128,11 @@ pub fn command(state: &State) -> Option<String> {
     let source = source(state)?;
     let platform = state.platform.as_deref().filter(|_| !image.platforms.is_empty());
     let document = |verb: &str| shell::command(verb, &source, platform);
+    // The command line makes no documents for a single layer.
+    let of_documents = [Tab::Overview, Tab::Compare, Tab::Referrers, Tab::Tags, Tab::Wire, Tab::Manifest, Tab::Config];
+    if image.bare && of_documents.contains(&state.route.tab) {
+        return None;
+    }
     Some(match (state.route.tab, state.route.view) {
         (Tab::Overview, _) => {
             let base = state.base.as_deref().and_then(|base| base.as_ref().ok());

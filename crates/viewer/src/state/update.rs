@@ -20,6 +20,8 @@ pub enum Action {
     Look(String),
     /// A file of this name was given to the session.
     File(String),
+    /// What was dropped on the page cannot be read, for this reason.
+    DropFailed(String),
     /// Look at the image for another platform.
     Platform(String),
     /// Open another tab.
@@ -185,6 +187,10 @@ impl State {
                 self.file = Some(OpenedFile { name, reference: reference.clone() });
                 self.push(Address::of(reference), &mut effects);
                 self.begin(&mut effects);
+            }
+            Action::DropFailed(text) if self.inspects() => self.notice = Some(text),
+            Action::DropFailed(text) => {
+                self.failure = Some(Rc::new(FailureNotice::plain(FailureClass::Input, text)));
             }
             Action::Platform(platform) => {
                 self.push(Address { platform: Some(platform), ..self.route.clone() }, &mut effects);

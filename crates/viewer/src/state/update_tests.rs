@@ -35,6 +35,7 @@ fn image(digests: &[&str]) -> Event {
         created: None,
         documents: Vec::new(),
         download: 300,
+        bare: false,
     };
     Event::Image { look: 1, image: Box::new(image) }
 }

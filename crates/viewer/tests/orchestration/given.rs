@@ -103,10 +103,7 @@ fn what_is_no_archive_is_refused_as_the_command_line_does() {
     let archive = built("motd").into_content("1").layout_tar();
     let cases: [(Vec<u8>, &str); 4] = [
         (Vec::new(), "an archive without index.json or manifest.json: `./x.tar`"),
-        (
-            b"\x1f\x8b\x08\0\0\0\0\0\0\x03".repeat(60),
-            "archive is compressed with gzip: expected a plain tar: `./x.tar`",
-        ),
+        (b"\xfd7zXZ\0".repeat(100), "archive is compressed with xz: expected a plain tar: `./x.tar`"),
         (b"<!doctype html><html>".repeat(60), "archive is broken: `./x.tar`: "),
         (archive[..700].to_vec(), "archive is broken: `./x.tar`: "),
     ];

@@ -23,6 +23,7 @@ mod secrets;
 mod shelf;
 mod sign_in;
 mod stage;
+mod unpacked;
 mod versions;
 mod views;
 mod waste;

@@ -19,7 +19,7 @@ use porthole_viewer::{
         Command, Event, EvidenceAnswer, EvidenceJob, FailureCause, FailureNotice, FileView, LayerState, LinkState,
         Remedy, RowSort,
     },
-    session::{self, Front, SavedFile, Session},
+    session::{self, Front, SavedFile, ScratchFile, Session},
     state::{Action, Effect, State},
     worker::LayerWorker,
 };
@@ -286,6 +286,11 @@ impl Stage {
         self.screen.archives.room.set(bytes);
     }
 
+    /// Files that were begun for what given files unpack to.
+    pub(crate) fn scratches(&self) -> usize {
+        self.screen.scratches.get()
+    }
+
     /// Files that were saved.
     pub(crate) fn saved(&self) -> Vec<Vec<u8>> {
         self.screen.saved.borrow().clone()
@@ -404,11 +409,14 @@ pub(crate) struct Screen {
     given: Rc<RefCell<BTreeMap<String, (String, GivenPlace)>>>,
     jobs: Rc<RefCell<Vec<EvidenceJob>>>,
     archives: Archives,
+    /// Files for what given files unpack to, counted.
+    scratches: Rc<Cell<usize>>,
 }
 
 impl Front for Screen {
     type File = Saving;
     type Archive = Packing;
+    type Scratch = Scratch;
 
     fn tell(&self, event: Event) {
         self.events.borrow_mut().push(event);
@@ -422,12 +430,34 @@ impl Front for Screen {
         Packing::new(&self.archives)
     }
 
+    async fn scratch(&self, bytes: u64) -> Result<Scratch, String> {
+        if bytes > self.archives.room.get() {
+            return Err("there is room for nothing".into());
+        }
+        self.scratches.set(self.scratches.get() + 1);
+        Ok(Scratch(Vec::new()))
+    }
+
     fn check(&self, job: EvidenceJob) {
         self.jobs.borrow_mut().push(job);
     }
 
     fn given(&self, reference: &str) -> Option<(String, GivenPlace)> {
         self.given.borrow().get(reference).cloned()
+    }
+}
+
+/// A file in memory.
+pub(crate) struct Scratch(Vec<u8>);
+
+impl ScratchFile for Scratch {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    async fn finish(self) -> Result<GivenFile, String> {
+        Ok(GivenFile::new(Arc::<[u8]>::from(self.0)))
     }
 }
 
