@@ -4,6 +4,7 @@
 //! compiler.
 
 mod archive;
+mod artifact;
 mod contents;
 pub mod corpus;
 mod evidence;
@@ -19,6 +20,7 @@ mod tree;
 mod zstd;
 
 pub use archive::{differential, tar};
+pub use artifact::artifact;
 pub use contents::{bills, packages, rpm, secrets};
 pub use evidence::evidence;
 pub use json::json;
@@ -55,6 +57,7 @@ pub const TARGETS: &[Target] = &[
     ("bills", bills),
     ("rpm", rpm),
     ("secrets", secrets),
+    ("artifact", artifact),
     ("evidence", evidence),
     ("relay", relay),
 ];

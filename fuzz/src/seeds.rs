@@ -69,6 +69,14 @@ pub fn of(target: &str) -> Result<Vec<Input>, Box<dyn Error>> {
             r#"{"auths":{"r":{"auth":"YTpiY2RlZmc="}},"type":"service_account","private_key":""}"#,
             "AKIA ghp_ glpat- xoxb-1-2 eyJhbGciOiJIUzI1NiJ9.e30.x aws_secret_access_key= sk-T3BlbkFJ hf_ npm_ token: PASSWORD=x",
         ]),
+        "artifact" => texts(&[
+            "GGUF\x03\0\0\0\x02\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x0c\0\0\0\0\0\0\0general.name\x08\0\0\0\x01\0\0\0\0\0\0\0m\x01\0\0\0\0\0\0\0x\x09\0\0\0\x04\0\0\0\x01\0\0\0\0\0\0\0abcd",
+            "\0asm\x01\0\0\0",
+            r#"{"spdxVersion":"SPDX-2.3","name":"a","packages":[]}"#,
+            r#"{"bomFormat":"CycloneDX","specVersion":"1.6","metadata":{"component":{"name":"a"}}}"#,
+            r#"{"critical":{"image":{"docker-manifest-digest":"sha256:0"},"identity":{"docker-reference":"a"}}}"#,
+            r#"{"_type":"https://in-toto.io/Statement/v1","predicateType":"p","subject":[{"name":"a"}]}"#,
+        ]),
         "evidence" => evidence(),
         _ => Vec::new(),
     };

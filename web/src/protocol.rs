@@ -195,6 +195,7 @@ mod tests {
             diff_id: None,
             media_type: "application/vnd.oci.image.layer.v1.tar".into(),
             promised: true,
+            file: None,
             kept: Some(KeptIndex { url: Some("blob+x".into()), size: u64::MAX }),
             audit: Some([("a".to_owned(), "b".to_owned())].into()),
             probe: Some(ProbeWish::Search(SearchQuery { pattern: "\u{1f511}".into(), ..SearchQuery::default() })),

@@ -21,7 +21,7 @@ use std::{
 
 use porthole_core::{
     digest::Digest,
-    layer::{Finding, LayerReader, LayerReport, Progress},
+    layer::{Finding, LayerReport, Progress},
     seek::{IndexOptions, Offsets},
     tar::{Entry, EntrySink},
     toc::Toc,
@@ -388,7 +388,7 @@ impl<'a> Reading<'a> {
         let index = match self.indexes {
             Indexes::None => None,
             _ if !job.is_archive() => None,
-            indexes => IndexFile::create(self.session, indexes == Indexes::Given),
+            indexes => IndexFile::create(self.session, job, indexes == Indexes::Given),
         };
         if let Some(audits) = self.audits.filter(|_| job.is_archive()) {
             sink.audit = self.source.wait(audits.begin(&self.source.origin, job))?;
@@ -452,7 +452,7 @@ impl<'a> Reading<'a> {
     where
         Error: From<S::Error>,
     {
-        let reader = LayerReader::new(job.expected(), *origin.limits()).hashing(|hasher| turn.helper.hash(hasher));
+        let reader = job.reader(*origin.limits()).hashing(|hasher| turn.helper.hash(hasher));
         let read = layer::read_by(origin, job, reader, |_| {}, sink, self.watch(job, turn.cancelled));
         let (report, _) = self.source.wait(read)?;
         self.meter.finish(job.layer, &report);
@@ -471,7 +471,7 @@ impl<'a> Reading<'a> {
         options.file_digests = self.want == Want::Digests;
         let append = |bytes: &[u8]| index.append(bytes);
         let origin = &self.source.origin;
-        let reader = LayerReader::new(job.expected(), *origin.limits()).with_index(options);
+        let reader = job.reader(*origin.limits()).with_index(options);
         let reader = reader.hashing(|hasher| turn.helper.hash(hasher));
         let read = layer::read_by(origin, job, reader, append, sink, self.watch(job, turn.cancelled));
         let (report, end) = self.source.wait(read)?;

@@ -181,8 +181,11 @@ fn a_file_in_an_artifact_is_not_called_a_broken_archive() {
     let layer = steps.last().unwrap();
     assert_eq!((code, &layer["state"], &layer["entries"]), (0, &json!("verified"), &Value::Null), "{steps:?}");
     assert_eq!(layer["findings"], Value::Null);
-    let output = place.run("ls oci:artifact");
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("holds no files"), "{said}");
+    let (code, rows) = place.json("ls --json oci:artifact");
+    let [row] = rows.as_slice() else { panic!("{rows:?}") };
+    let name = layer["digest"].as_str().unwrap()[7..19].to_owned() + ".tar";
+    assert_eq!((code, &row["path"], &row["size"]), (0, &json!(name), &json!(17)));
+    let printed = place.run(&format!("cat oci:artifact {name}"));
+    assert_eq!(String::from_utf8(printed.stdout).unwrap(), "no archive at all");
     assert_eq!(place.run("inspect oci:artifact").status.code(), Some(0));
 }

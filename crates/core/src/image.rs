@@ -2,6 +2,7 @@
 
 pub mod diff;
 mod instruction;
+mod name;
 
 pub use self::{
     diff::diff,
@@ -43,6 +44,8 @@ pub struct Layer {
     /// Whether the image promises a layer of a file system. An artifact promises none, whatever its media types: ORAS, for
     /// one, uses that of a tar archive for any file.
     pub archive: bool,
+    /// What the blob is called as a file, where it belongs to an artifact and so need not be an archive.
+    pub file: Option<String>,
     /// The instruction that made the layer. `None` unless the history has exactly one non-empty entry for each layer.
     pub created_by: Option<String>,
 }
@@ -65,6 +68,7 @@ impl Image {
     /// As [`assemble`](Self::assemble).
     pub fn assemble_within(manifest: Parsed<Manifest>, config_raw: Raw, limits: &Limits) -> Result<Self, Error> {
         let is_image = has_image_config(&manifest);
+        let is_artifact = !is_image || holds_no_layers(&manifest.value.layers);
         let config = if is_image { ImageConfig::parse_within(&config_raw, limits)? } else { ImageConfig::default() };
         let descriptors = &manifest.value.layers;
         // With another number of diff_ids it is unknown which belongs to which layer.
@@ -83,6 +87,7 @@ impl Image {
                 descriptor: descriptor.clone(),
                 diff_id: diff_ids.get(place).copied(),
                 archive: is_image && matches!(descriptor.media_type.role(), Role::Layer(_)),
+                file: is_artifact.then(|| name::file_name(descriptor)),
                 created_by: makers.get(place).and_then(|entry| entry.created_by.clone()),
             })
             .collect();
@@ -126,6 +131,14 @@ impl Image {
     pub fn download_size(&self) -> u64 {
         self.layers.iter().fold(0, |sum, layer| sum.saturating_add(layer.descriptor.size))
     }
+}
+
+/// Whether all of these are blobs of an artifact, though its configuration is that of an image: signatures and attestations of
+/// cosign and BuildKit, models of Ollama. An encrypted layer is a layer.
+fn holds_no_layers(descriptors: &[Descriptor]) -> bool {
+    let is_other =
+        |descriptor: &Descriptor| descriptor.media_type.role() == Role::Other && !descriptor.media_type.is_encrypted();
+    !descriptors.is_empty() && descriptors.iter().all(is_other)
 }
 
 /// Old versions of Docker pushed image configurations as `application/octet-stream`.

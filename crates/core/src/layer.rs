@@ -1,9 +1,11 @@
 //! Reads one layer: compressed bytes in, entries out, verified on the way.
 
+pub(crate) mod contents;
 mod notes;
 mod number;
 mod report;
 
+use contents::Contents;
 pub(crate) use notes::Notes;
 use notes::Recorder;
 pub use number::{LayerNumber, NotANumber};
@@ -17,7 +19,7 @@ use crate::{
     limits::Limits,
     media_type::{Compression, MediaType, Role},
     seek::{IndexEnd, IndexOptions, IndexWriter, Offsets, SPAN},
-    tar::{self, EntrySink, Scanner},
+    tar::{self, EntrySink},
 };
 
 /// Bytes hashed and decoded at a time. Small enough to be in the cache when the decoder reads what the hash just read.
@@ -46,6 +48,8 @@ pub struct Expected {
 /// reader.
 pub struct LayerReader {
     expected: Expected,
+    /// The name of the blob as a file, where it need not be an archive.
+    file: Option<Vec<u8>>,
     limits: Limits,
     blob: Hashing,
     /// Bytes unpacked at each edge of a span whose hash state is not known yet, for the seek index.
@@ -81,7 +85,7 @@ enum Fault {
 struct Unpacked {
     /// `None` if the blob is uncompressed: digest and diff_id are then the same, and are computed once.
     diff_id: Option<Hashing>,
-    scanner: Scanner,
+    contents: Contents,
     error: Option<tar::Error>,
     size: u64,
     buffer: Vec<u8>,
@@ -104,7 +108,7 @@ impl LayerReader {
             offsets: Offsets::default(),
             content: Unpacked {
                 diff_id: Some(Hashing::new(Hasher::new(algorithm(expected.diff_id.as_ref())))),
-                scanner: Scanner::new(&limits),
+                contents: Contents::archive(&limits),
                 error: None,
                 size: 0,
                 buffer: Vec::new(),
@@ -112,8 +116,16 @@ impl LayerReader {
                 wanted: false,
             },
             expected,
+            file: None,
             limits,
         }
+    }
+
+    /// The blob need not be an archive, as that of an artifact: if it is none, its only entry is a file of this name, which holds the
+    /// blob. Without effect once bytes were pushed, and where the size of the blob is not expected.
+    pub fn or_file(mut self, name: Vec<u8>) -> Self {
+        self.file = Some(name).filter(|_| self.size == 0 && self.expected.size.is_some());
+        self
     }
 
     /// Takes the next bytes of the blob, in chunks of any size.
@@ -192,6 +204,7 @@ impl LayerReader {
     /// The blob has ended: gives the sink what was held back until the format is known. The methods that finish do so, too.
     pub fn flush(&mut self, sink: &mut impl EntrySink) {
         self.sniff(true, sink);
+        self.content.end(sink);
     }
 
     /// Ends the blob as [`finish`](LayerReader::finish) does, and the index that was asked for
@@ -200,6 +213,7 @@ impl LayerReader {
     /// [`INDEX_BYTES`](crate::limits::INDEX_BYTES).
     pub fn finish_index(mut self, sink: &mut impl EntrySink) -> (LayerReport, Option<IndexEnd>) {
         self.sniff(true, sink);
+        self.content.end(sink);
         let notes = self.content.notes.take();
         let edges = std::mem::take(&mut self.edges);
         let (report, states) = report::report(self);
@@ -225,7 +239,7 @@ impl LayerReader {
         Progress {
             compressed: self.size,
             uncompressed: self.content.size,
-            entries: self.content.scanner.entries(),
+            entries: self.content.contents.entries(),
             broken: matches!(self.stage, Stage::Failed(_)) || self.content.error.is_some(),
             overlong: self.overlong(),
         }
@@ -238,6 +252,19 @@ impl LayerReader {
     /// Selects and starts the decoder: by the first bytes, or by the media type if they are inconclusive.
     fn sniff(&mut self, over: bool, sink: &mut impl EntrySink) {
         let Stage::Sniffing(head) = &mut self.stage else { return };
+        if let (Some(name), Some(size)) = (&self.file, self.expected.size) {
+            match contents::is_archive(head, over, &self.limits) {
+                None => return,
+                Some(true) => {}
+                Some(false) => {
+                    self.content.contents = Contents::file(name.clone(), size);
+                    self.compression = Some(Compression::None);
+                    let head = std::mem::take(head);
+                    self.start(Compression::None, sink);
+                    return self.decode(&head, sink);
+                }
+            }
+        }
         let declared = match self.expected.media_type.as_ref().map(MediaType::role) {
             Some(Role::Layer(compression)) => Some(compression),
             _ => None,
@@ -338,8 +365,13 @@ impl Unpacked {
         if self.error.is_none() {
             let notes = self.notes.as_deref_mut();
             let mut recorder = Recorder { notes, wanted: &mut self.wanted, sink };
-            self.error = self.scanner.push(bytes, &mut recorder).err();
+            self.error = self.contents.push(bytes, &mut recorder).err();
         }
+    }
+
+    fn end(&mut self, sink: &mut impl EntrySink) {
+        let notes = self.notes.as_deref_mut();
+        self.contents.end(&mut Recorder { notes, wanted: &mut self.wanted, sink });
     }
 }
 

@@ -284,3 +284,43 @@ fn limits_stop_endless_output() {
         assert!(report.findings[0].failure().hints.pop().is_some());
     }
 }
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_blob_that_need_not_be_an_archive_is_one_file() {
+    let text = b"no archive, and more of it than a block has. ".repeat(40);
+    let noise: Vec<u8> = (0..700_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let file = |blob: Vec<u8>| (blob, true);
+    let tar = |blob: Vec<u8>| (blob, false);
+    for (blob, one_file) in [
+        file(Vec::new()),
+        file(b"{}".to_vec()),
+        file(text.clone()),
+        file(gzip(&text)),
+        file(gzip(b"short")),
+        file(zstd(&noise)),
+        file(b"\x1f\x8b\x08 but no gzip ".repeat(30)),
+        file(b"PK\x03\x04".repeat(300)),
+        file(vec![0; 2000]),
+        tar(archive()),
+        tar(gzip(&archive())),
+        tar(zstd(&archive())),
+    ] {
+        let digest = Digest::sha256(&blob);
+        let expected = || Expected { digest: Some(digest), size: Some(blob.len() as u64), ..Expected::default() };
+        for split in SPLITS {
+            let mut reader = LayerReader::new(expected(), Limits::default()).or_file(b"a/b.txt".to_vec());
+            let mut listing = Listing::default();
+            split.of(&blob).for_each(|chunk| _ = reader.push(chunk, &mut listing));
+            let report = reader.finish(&mut listing);
+            assert_eq!((report.one_file, report.findings.as_slice()), (one_file, [].as_slice()), "{split:?}");
+            let names: &[&str] = if one_file { &["a/b.txt"] } else { &NAMES };
+            assert_eq!(listing.names, names);
+            assert_eq!(report.entries, names.len() as u64);
+        }
+        let other = Expected { digest: Some(Digest::sha256(b"another")), ..expected() };
+        let mut reader = LayerReader::new(other, Limits::default()).or_file(b"a".to_vec());
+        reader.push(&blob, &mut Listing::default());
+        let report = reader.finish(&mut Listing::default());
+        assert!(matches!(report.findings[..], [Finding::Digest { .. }]), "{:?}", report.findings);
+    }
+}

@@ -498,3 +498,30 @@ fn checkpoints_are_as_near_as_the_format_allows() {
     }
     assert_eq!(offsets.compressed_at(archive.len() as u64), size);
 }
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_blob_that_is_one_file_is_read_and_verified_by_parts() {
+    let blob = bytes(&mut 5, 400_000);
+    let expected = expected(Algorithm::Sha256, &blob);
+    let mut reader = LayerReader::new(expected, Limits::default()).or_file(b"data.bin".to_vec());
+    reader = reader.with_index(IndexOptions::default());
+    reader.push(&blob, &mut Entries::default());
+    let mut index = reader.take_index();
+    let (report, end) = reader.finish_index(&mut Entries::default());
+    assert!(report.one_file);
+    let end = end.expect("a whole blob");
+    index.extend(end.tail);
+    index[..end.header.len()].copy_from_slice(&end.header);
+    let mut index = MemoryIndex::new(index).expect("its own bytes");
+    let mut opening = Opening::at_offset(0, &Limits::default());
+    let file = index.ask(|index| opening.step(index)).expect("the file");
+    assert_eq!((file.range(), file.size()), (0..400_000, 400_000));
+    let (content, outcome) = read(file, &blob, Split::Whole);
+    assert_eq!((content == blob, outcome), (true, Ok(())));
+    let mut opening = Opening::at_offset(0, &Limits::default());
+    let file = index.ask(|index| opening.step(index)).expect("the file");
+    let mut wrong = blob.clone();
+    wrong[300_000] ^= 1;
+    let (content, outcome) = read(file, &wrong, Split::Whole);
+    assert!(content.len() <= 300_000 && matches!(outcome, Err(Error::Span { .. })), "{outcome:?}");
+}

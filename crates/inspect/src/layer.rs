@@ -7,6 +7,7 @@ use porthole_core::{
     digest::Digest,
     image::Layer,
     layer::{Expected, Finding, LayerNumber, LayerReader, LayerReport, Progress},
+    limits::Limits,
     media_type::{Compression, MediaType, Role},
     seek::{IndexEnd, IndexOptions},
     tar::EntrySink,
@@ -28,6 +29,8 @@ pub struct LayerJob {
     pub diff_id: Option<Digest>,
     /// Whether it promises to be an archive, so that anything else is a fault of its own.
     pub promised: bool,
+    /// What its blob is called as a file, if it turns out to be no archive; `None` for a layer of an image.
+    pub file: Option<Vec<u8>>,
 }
 
 impl LayerJob {
@@ -38,6 +41,7 @@ impl LayerJob {
             descriptor: Some(layer.descriptor.clone()),
             diff_id: layer.diff_id,
             promised: layer.archive,
+            file: layer.file.clone().map(String::into_bytes),
         };
         layers.into_iter().map(job).collect()
     }
@@ -54,7 +58,7 @@ impl LayerJob {
 
     /// A layer that belongs to no image: nothing is known of it.
     pub fn bare() -> Vec<Self> {
-        vec![Self { layer: 0, descriptor: None, diff_id: None, promised: true }]
+        vec![Self { layer: 0, descriptor: None, diff_id: None, promised: true, file: None }]
     }
 
     /// Whether its media type is that of an archive. Only a layer of an image [promises](Self::promised) to be one.
@@ -87,7 +91,7 @@ impl LayerJob {
     /// Whether the blob that was read is an archive, or should have been one.
     pub fn was_archive(&self, report: &LayerReport) -> bool {
         let other = report.findings.iter().any(|finding| finding.refutes() && !self.answers_for(finding));
-        self.is_archive() && !other
+        self.is_archive() && !report.one_file && !other
     }
 
     /// How the compression that a kept index recorded contradicts the media type.
@@ -101,6 +105,15 @@ impl LayerJob {
             _ => return None,
         };
         Some(Finding::Compression { declared: media_type.to_string(), found })
+    }
+
+    /// A reader at the start of the layer.
+    pub fn reader(&self, limits: Limits) -> LayerReader {
+        let reader = LayerReader::new(self.expected(), limits);
+        match &self.file {
+            Some(name) => reader.or_file(name.clone()),
+            None => reader,
+        }
     }
 
     /// What the reader of the layer checks it against.
@@ -180,7 +193,7 @@ pub async fn read<S: ImageSource>(
     sink: &mut impl EntrySink,
     watch: impl FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<LayerReport, S::Error> {
-    let reader = LayerReader::new(job.expected(), *source.limits());
+    let reader = job.reader(*source.limits());
     Ok(read_by(source, job, reader, |_| {}, sink, watch).await?.0)
 }
 
@@ -198,7 +211,7 @@ pub async fn read_with_index<S: ImageSource>(
     sink: &mut impl EntrySink,
     watch: impl FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<(LayerReport, Option<IndexEnd>), S::Error> {
-    let reader = LayerReader::new(job.expected(), *source.limits()).with_index(options);
+    let reader = job.reader(*source.limits()).with_index(options);
     read_by(source, job, reader, append, sink, watch).await
 }
 

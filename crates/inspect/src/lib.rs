@@ -66,6 +66,7 @@
 //! source are. Nothing here spawns a task, reads a clock or knows its target. The caller decides how many layers are read
 //! at once, and on which threads.
 
+pub mod artifact;
 pub mod base;
 pub mod blob;
 pub mod compare;

@@ -1,6 +1,7 @@
 //! An overview of an image: what its documents state, and what its layers add to that.
 
 use crate::{
+    artifact::{self, ArtifactFact, ArtifactKind},
     findings::{self, BASE_DIGEST, BASE_NAME, ImageFinding},
     resolve::ResolvedImage,
     waste::{LayerBlob, WasteReport},
@@ -34,6 +35,8 @@ pub struct Overview {
     pub config: DocumentName,
     /// What the manifest describes, if that is an artifact.
     pub artifact_type: Option<MediaType>,
+    /// What the artifact says of itself, if it is one.
+    pub artifact: Option<ArtifactOverview>,
     /// The platform of the image, by the index or by the configuration.
     pub platform: Option<Platform>,
     /// The image that this one was built on, as its builder stated.
@@ -46,6 +49,21 @@ pub struct Overview {
     pub deviations: Vec<Deviation>,
     /// What is worth knowing, the most serious first.
     pub findings: Vec<ImageFinding>,
+}
+
+/// What an artifact is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArtifactOverview {
+    /// Its kind.
+    pub kind: ArtifactKind,
+    /// What its configuration says.
+    pub facts: Vec<ArtifactFact>,
+}
+
+impl ArtifactOverview {
+    fn of(image: &Image) -> Option<Self> {
+        Some(Self { kind: ArtifactKind::of(image)?, facts: artifact::of_config(image) })
+    }
 }
 
 /// A document by name.
@@ -99,6 +117,8 @@ pub struct LayerOverview {
     pub layer: Layer,
     /// What was found, once the layer is read.
     pub contents: Option<LayerContents>,
+    /// What the blob of an artifact says of itself, once it is read.
+    pub facts: Vec<ArtifactFact>,
 }
 
 /// What was found in a layer.
@@ -151,13 +171,23 @@ impl Overview {
             manifest: DocumentName::of(manifest),
             config: DocumentName { digest: config.digest, media_type: config.media_type.clone(), size: config.size },
             artifact_type: manifest.value.artifact_type.clone(),
+            artifact: ArtifactOverview::of(image),
             platform: platform.or_else(|| image.config.platform.clone()),
             base: BaseImage::of(image, index),
-            layers: image.layers.iter().map(|layer| LayerOverview { layer: layer.clone(), contents: None }).collect(),
+            layers: image
+                .layers
+                .iter()
+                .map(|layer| LayerOverview { layer: layer.clone(), contents: None, facts: Vec::new() })
+                .collect(),
             sizes: ImageSizes { download: image.download_size(), unpacked: None, visible: None },
             deviations: image.deviations(),
             findings: findings::of_documents(image),
         }
+    }
+
+    /// Adds what the blobs of an artifact say of themselves, one for each layer, bottom first.
+    pub fn add_facts(&mut self, facts: Vec<Vec<ArtifactFact>>) {
+        self.layers.iter_mut().zip(facts).for_each(|(layer, facts)| layer.facts = facts);
     }
 
     /// Adds what the layers tell: `tree` is all of them stacked, `blobs` has one for each, bottom first.

@@ -306,7 +306,7 @@ fn an_artifact_s_blob_need_not_be_an_archive() {
         porthole_core::digest::Digest::sha256(b"text"),
         4,
     );
-    let job = LayerJob { layer: 0, descriptor: Some(blob), diff_id: None, promised: false };
+    let job = LayerJob { layer: 0, descriptor: Some(blob), diff_id: None, promised: false, file: None };
     assert!(!job.is_archive());
     let mut content = content();
     content.add_blob(porthole_testkit::image::Blob::new("application/x.text", b"text".to_vec()));

@@ -67,6 +67,8 @@ pub struct ReadJob {
     pub media_type: String,
     /// Whether the image promises an archive. The blob of an artifact may be any file.
     pub promised: bool,
+    /// What the blob is called as a file, if it belongs to an artifact and turns out to be no archive.
+    pub file: Option<String>,
     /// List the layer from its seek index instead, if that is whole; a blob is fetched only if it is not.
     pub kept: Option<KeptIndex>,
     /// Compare the layer with its table of contents, which these annotations of its descriptor name.
@@ -240,6 +242,8 @@ pub struct LayerFindings {
     pub mismatch: Option<(String, String)>,
     /// In words, worst first.
     pub texts: Vec<String>,
+    /// Name and value of what the blob of an artifact says of itself.
+    pub facts: Vec<(String, String)>,
     /// What is worth knowing and not wrong: the table of contents agrees, or the blob is no archive.
     pub note: Option<String>,
 }

@@ -350,6 +350,7 @@ impl Look {
             return self.settle(layer, true);
         }
         self.remember(layer, &mut findings);
+        self.describe(layer, std::mem::take(&mut findings.facts), out);
         let Some(progress) = self.layer(layer) else { return };
         let refused = progress.state == LayerState::Wrong;
         progress.compressed = findings.compressed;
@@ -372,6 +373,16 @@ impl Look {
             self.tell_failure(failure, out);
         }
         self.settle(layer, findings.verified && !findings.no_files);
+    }
+
+    /// What a blob of an artifact says of itself, for the overview.
+    fn describe(&mut self, layer: u32, facts: Vec<(String, String)>, out: &mut Vec<Event>) {
+        let Some(body) = self.body.as_mut().filter(|_| !facts.is_empty()) else { return };
+        let artifact = body.overview.artifact.as_mut();
+        if let Some(blob) = artifact.and_then(|artifact| artifact.blobs.get_mut(layer as usize)) {
+            blob.facts = facts;
+            out.push(Event::Overview { look: self.number, overview: Box::new(body.overview.clone()) });
+        }
     }
 
     /// A layer could not be read.

@@ -3,15 +3,20 @@
 use crate::{
     pretty::visible,
     protocol::{
-        BaseFact, DocumentFact, FindingFact, FindingLink, ImageSummary, OtherEntry, OtherRole, OverviewFacts,
-        ProofStep, Sizes, ViewMode,
+        ArtifactBlob, ArtifactSummary, BaseFact, DocumentFact, FindingFact, FindingLink, ImageSummary, OtherEntry,
+        OtherRole, OverviewFacts, ProofStep, Sizes, ViewMode,
     },
     size::size,
 };
-use porthole_core::{config::ImageConfig, path};
+use porthole_core::{
+    config::ImageConfig,
+    image::{Image, Layer},
+    path,
+};
 use porthole_inspect::{
+    artifact::ArtifactFact,
     findings::{FindingView, ImageFinding},
-    overview::{BaseImage, DocumentName, EntryRole, IndexEntry, Overview},
+    overview::{ArtifactOverview, BaseImage, DocumentName, EntryRole, IndexEntry, Overview},
     resolve::ResolvedImage,
 };
 use std::collections::BTreeMap;
@@ -42,6 +47,7 @@ pub(crate) fn facts(
         created: created.clone(),
         author: author.clone(),
         artifact_type: overview.artifact_type.as_ref().map(ToString::to_string),
+        artifact: overview.artifact.as_ref().map(|artifact| self::artifact(image, artifact)),
         platform: summary.platform.clone(),
         platforms: summary.platforms.clone(),
         others: overview.entries.iter().filter_map(other).collect(),
@@ -62,6 +68,26 @@ pub(crate) fn facts(
         settled: false,
         missing: Vec::new(),
     }
+}
+
+fn artifact(image: &Image, artifact: &ArtifactOverview) -> ArtifactSummary {
+    let blob = |layer: &Layer| ArtifactBlob {
+        name: layer.file.as_deref().map(|name| path::escape(name.as_bytes()).into_owned()).unwrap_or_default(),
+        media_type: layer.descriptor.media_type.to_string(),
+        size: layer.descriptor.size,
+        facts: Vec::new(),
+    };
+    ArtifactSummary {
+        kind: artifact.kind.name().into(),
+        words: artifact.kind.words().into(),
+        facts: told(&artifact.facts),
+        blobs: image.layers.iter().map(blob).collect(),
+    }
+}
+
+/// Twins of what an artifact says.
+pub(crate) fn told(facts: &[ArtifactFact]) -> Vec<(String, String)> {
+    facts.iter().map(|fact| (fact.name.clone(), fact.value.clone())).collect()
 }
 
 /// A finding in words.

@@ -43,7 +43,10 @@ pub use failure::{FailureCause, FailureNotice, Remedy};
 pub use image::{DocumentText, HistoryEntry, ImageLayer, ImageSummary, InstructionLine};
 pub use map::{FileMap, MapTile, MapWish};
 pub use names::{NameList, NameQuery, NameRow, NameSort, NameState, NameWindow, TagFacts};
-pub use overview::{BaseFact, DocumentFact, FindingFact, FindingLink, OtherEntry, OtherRole, OverviewFacts};
+pub use overview::{
+    ArtifactBlob, ArtifactSummary, BaseFact, DocumentFact, FindingFact, FindingLink, OtherEntry, OtherRole,
+    OverviewFacts,
+};
 pub use packages::{PackageFact, PackageQuery, PackageSort, PackageView, PackageWindow};
 pub use probe::{
     ContentFateFact, LostPart, PathProblem, ProbeKind, ProbeProgress, ProbeState, ProbeSums, ProbeWish, SearchHit,

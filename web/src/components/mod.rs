@@ -1,5 +1,6 @@
 //! The parts of the page.
 
+pub mod artifact;
 pub mod base;
 pub mod bills;
 pub mod chain;

@@ -1,6 +1,7 @@
 //! The image at a glance: what it is, what it runs, by which digests.
 
 use super::{
+    artifact::Artifact,
     base::Base,
     chain::shorten,
     config::CopyText,
@@ -66,8 +67,12 @@ pub fn Overview(props: &OverviewProps) -> Html {
             if !props.aside {
                 <Findings overview={Rc::clone(facts)} packages={props.packages.clone()} dispatch={props.dispatch.clone()} />
             }
-            <h3 class="heading">{ "Runs as" }</h3>
-            <dl class="facts">{ runs(facts) }</dl>
+            if let Some(artifact) = &facts.artifact {
+                <Artifact artifact={artifact.clone()} dispatch={props.dispatch.clone()} />
+            } else {
+                <h3 class="heading">{ "Runs as" }</h3>
+                <dl class="facts">{ runs(facts) }</dl>
+            }
             <h3 class="heading">{ "Image" }</h3>
             <dl class="facts">{ is(facts) }</dl>
             <Base overview={Rc::clone(facts)} base={props.base.clone()} named={props.named_base.clone()} dispatch={props.dispatch.clone()} />
@@ -104,7 +109,7 @@ fn save(props: &OverviewProps) -> Html {
     html! {
         <>
             <h3 class="heading">{ "Save image" }</h3>
-            <p class="saving">{ button(ArchiveFormat::Docker, "For docker load") }{ button(ArchiveFormat::Oci, "As OCI archive") }{ state }</p>
+            <p class="saving">{ for props.overview.as_ref().is_none_or(|facts| facts.artifact.is_none()).then(|| button(ArchiveFormat::Docker, "For docker load")) }{ button(ArchiveFormat::Oci, "As OCI archive") }{ state }</p>
         </>
     }
 }

@@ -2,10 +2,13 @@
 
 mod text;
 
-use std::{ffi::OsString, io::Write, path::Path};
+use std::{ffi::OsString, io::Write, ops::ControlFlow, path::Path};
 
 use clap::Args;
+use porthole_core::layer::Progress;
 use porthole_inspect::{
+    artifact::{ArtifactFact, BlobHead},
+    layer,
     overview::Overview,
     report::{ComparedBase, OverviewReport},
     waste::WasteReport,
@@ -14,9 +17,10 @@ use porthole_inspect::{
 use super::stack::Stacked;
 use crate::{
     argument::SourceArgument,
-    error::Error,
+    error::{Error, WrongLayer},
     layers::Job,
     output::print_json,
+    progress::Meter,
     session::Session,
     source::{Source, Spec},
 };
@@ -53,8 +57,10 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let resolved = source.image(session, &mut |_| {})?;
     let mut overview = Overview::of(&resolved);
     let jobs = Job::of(&resolved.image.layers);
-    // The blobs of an artifact are not unpacked.
-    if arguments.full && jobs.iter().all(|job| job.promised) {
+    if arguments.full && jobs.iter().any(|job| job.file.is_some()) {
+        // The blobs of an artifact are not unpacked.
+        overview.add_facts(describe(session, &source, &jobs)?);
+    } else if arguments.full && jobs.iter().all(|job| job.promised) {
         let stacked = Stacked::read(session, &source, &jobs, true)?;
         let blobs = stacked.blobs(&jobs);
         let waste = WasteReport::of(&stacked.tree, Some(&resolved.image), &blobs);
@@ -78,4 +84,31 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         text::print(&mut out, session.ui, &report)?;
     }
     Ok(out.flush()?)
+}
+
+/// Reads and verifies the blobs of an artifact: what their first bytes say.
+///
+/// # Errors
+///
+/// [`Error::Layers`] if any is not what was promised.
+fn describe(session: &Session<'_>, source: &Source, jobs: &[Job]) -> Result<Vec<Vec<ArtifactFact>>, Error> {
+    let meter = Meter::new(session.ui, jobs);
+    let mut all = Vec::new();
+    for job in jobs {
+        let mut head = BlobHead::default();
+        let mut seen = 0;
+        let watch = |progress: Progress| {
+            meter.advance(job.layer, progress.compressed - seen);
+            seen = progress.compressed;
+            ControlFlow::Continue(())
+        };
+        let report = source.wait(layer::read(&source.origin, job, &mut head, watch))?;
+        meter.finish(job.layer, &report);
+        let findings: Vec<_> = job.findings(&report).into_iter().cloned().collect();
+        if !findings.is_empty() {
+            return Err(Error::Layers(vec![WrongLayer { layer: job.number(), findings }]));
+        }
+        all.push(head.facts(&report));
+    }
+    Ok(all)
 }

@@ -23,9 +23,9 @@ pub(super) struct IndexFile {
 }
 
 impl IndexFile {
-    /// A file in the cache. Where there is no cache, a file without a name if the index is `needed`.
-    pub(super) fn create(session: &Session<'_>, needed: bool) -> Option<Self> {
-        let kept = session.cache().and_then(|cache| {
+    /// A file in the cache. Where there is no cache, and for the blob of an artifact, whose name as a file the cache does not know, a file without a name if the index is `needed`.
+    pub(super) fn create(session: &Session<'_>, job: &Job, needed: bool) -> Option<Self> {
+        let kept = session.cache().filter(|_| job.file.is_none()).and_then(|cache| {
             let new = cache.create();
             new.inspect_err(|error| session.debug(&format!("no index is kept: {error}"))).ok()
         });
@@ -57,7 +57,7 @@ impl IndexFile {
 
 /// The index of a layer in the cache, if it may stand for the layer.
 pub(crate) fn kept(session: &Session<'_>, job: &Job) -> Option<LayerIndex> {
-    let descriptor = job.descriptor.as_ref().filter(|_| job.is_archive())?;
+    let descriptor = job.descriptor.as_ref().filter(|_| job.is_archive() && job.file.is_none())?;
     let index = block_on(SeekIndex::open(session.cache()?.find(&descriptor.digest)?)).ok()?;
     let (facts, limits) = (index.facts(), &session.limits);
     let fits = facts.entry_count() <= limits.entries && facts.uncompressed() <= limits.unpacked_bytes;

@@ -7,7 +7,7 @@ use crate::{
     failure::{Classify, Failure, FailureClass},
     media_type::Compression,
     seek::Offsets,
-    tar,
+    tar::{self, Scanner},
 };
 
 /// The result of reading a layer to its end.
@@ -24,6 +24,8 @@ pub struct LayerReport {
     pub uncompressed: u64,
     /// Entries passed to the sink.
     pub entries: u64,
+    /// The blob is no archive and need not be one: its entry is the blob itself.
+    pub one_file: bool,
     /// Entries that widely used tar readers interpret differently.
     pub ambiguous: u64,
     /// Bytes of the archive after its end marker. Runtimes ignore them; padding is usual.
@@ -86,7 +88,7 @@ pub(super) fn report(reader: LayerReader) -> (LayerReport, Vec<HashState>) {
     let whole = fault.is_none() && expected.size.is_none_or(|expected| size <= expected);
     findings.extend(fault);
     // If the decoder failed, an archive that ends too early is a consequence, not a second finding.
-    let error = content.error.or_else(|| content.scanner.finish().err().filter(|_| whole));
+    let error = content.error.or_else(|| content.contents.finish().err().filter(|_| whole));
     findings.extend(error.map(Finding::Tar));
     let diff_id = whole.then(|| content.diff_id.map_or(digest, |hashing| hashing.finish().1));
     if let (Some(expected), Some(got)) = (expected.diff_id, diff_id)
@@ -97,15 +99,17 @@ pub(super) fn report(reader: LayerReader) -> (LayerReport, Vec<HashState>) {
     if let (Some(found), Some(declared)) = (contradiction, &expected.media_type) {
         findings.push(Finding::Compression { declared: declared.to_string(), found });
     }
+    let scanner = content.contents.scanner();
     let report = LayerReport {
         digest,
         size,
         diff_id,
         uncompressed: content.size,
-        entries: content.scanner.entries(),
-        ambiguous: content.scanner.ambiguous(),
-        after_end: content.scanner.after_end(),
-        after_end_data: content.scanner.after_end_data(),
+        entries: content.contents.entries(),
+        one_file: scanner.is_none(),
+        ambiguous: scanner.map_or(0, Scanner::ambiguous),
+        after_end: scanner.map_or(0, Scanner::after_end),
+        after_end_data: scanner.is_some_and(Scanner::after_end_data),
         compression,
         offsets,
         findings,

@@ -7,9 +7,10 @@ use crate::{
     decode::{self, BlockEnd, Checkpoint, Decoder, MIN_OUTPUT},
     digest::{Digest, HashState, Hasher},
     failure::{Classify, Failure},
+    layer::contents::Contents,
     limits::Limits,
     media_type::Compression,
-    tar::{self, Entry, EntrySink, Flow, Kind, Scanner},
+    tar::{self, Entry, EntrySink, Flow, Kind},
 };
 
 /// Reads one regular file from a range of a layer's blob, and verifies each span first.
@@ -35,7 +36,7 @@ pub struct FileReader {
     /// Absent where the blob is the archive.
     decoder: Option<Box<Decoder>>,
     buffer: Vec<u8>,
-    scanner: Scanner,
+    contents: Contents,
     wanted: Wanted,
     failed: Option<Error>,
 }
@@ -114,7 +115,11 @@ impl FileReader {
             skip,
             buffer: if plain { Vec::new() } else { vec![0; MIN_OUTPUT] },
             decoder: decoder.map(Box::new),
-            scanner: Scanner::new(&scanning),
+            contents: match entry.offset {
+                // No header stands before it: the blob itself is the file.
+                0 => Contents::file(entry.path.clone(), entry.size),
+                _ => Contents::archive(&scanning),
+            },
             wanted: Wanted { entry, progress: Progress::Headers },
             failed: None,
         }
@@ -219,7 +224,7 @@ impl FileReader {
         let skip = self.skip.min(bytes.len() as u64);
         self.skip -= skip;
         let mut sink = Sink { wanted: &mut self.wanted, out };
-        let result = self.scanner.push(bytes.get(skip as usize..).unwrap_or_default(), &mut sink);
+        let result = self.contents.push(bytes.get(skip as usize..).unwrap_or_default(), &mut sink);
         match self.wanted.progress {
             Progress::Done => Ok(()),
             Progress::Other => Err(Error::Entry),

@@ -83,7 +83,8 @@ impl Opening {
             None => index.edge_after(located.end)?,
         };
         self.end = Some(end);
-        if start >= end {
+        // A blob without a byte is an empty file, if it is one at all.
+        if start >= end && size > 0 {
             return Err(Malformed::Part("spans").into());
         }
         // One value where the range starts, and one at each edge behind it, but none where the blob starts or ends.

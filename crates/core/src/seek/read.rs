@@ -323,7 +323,10 @@ impl IndexReader {
             for place in 0..group.count {
                 let entry = rows.next()?;
                 let starts = place > 0 || entry.header == group.start;
-                if !starts || entry.header < before || entry.header >= *end || entry.offset <= entry.header {
+                // A blob that is one file has no header before its data.
+                let one_file = self.header.entries == 1 && entry.offset == 0;
+                let apart = entry.header < *end && entry.offset > entry.header;
+                if !starts || entry.header < before || !(apart || one_file) {
                     return None;
                 }
                 if entry.offset > self.header.uncompressed {

@@ -2,6 +2,7 @@
 
 use super::FindingReport;
 use crate::{
+    artifact::{ArtifactFact, foreign},
     base::BaseBoundary,
     overview::{BaseImage, DocumentName, EntryRole, IndexEntry, LayerOverview, Overview},
     resolve::ResolvedImage,
@@ -10,6 +11,7 @@ use porthole_core::{
     config::{Execution, History},
     image::Image,
     layer::LayerNumber,
+    path,
     reference::Reference,
 };
 use serde::Serialize;
@@ -40,6 +42,9 @@ pub struct OverviewReport {
     /// What the manifest describes, if that is an artifact.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
+    /// What the artifact says of itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<ArtifactReport>,
     /// `os/architecture[/variant]`, as the index or the configuration has it.
     pub platform: Option<String>,
     /// When, as the configuration states it.
@@ -67,6 +72,19 @@ pub struct OverviewReport {
     pub deviations: Vec<String>,
     /// What is worth knowing. Those of the layers need `--full`.
     pub findings: Vec<FindingReport>,
+}
+
+/// What an artifact is.
+#[derive(Serialize)]
+pub struct ArtifactReport {
+    /// One word: see [`ArtifactKind::name`](crate::artifact::ArtifactKind::name).
+    pub kind: &'static str,
+    /// The kind in a few words, for a person.
+    #[serde(skip)]
+    pub words: &'static str,
+    /// What its configuration says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<ArtifactFact>,
 }
 
 /// The image that another was built on.
@@ -165,6 +183,15 @@ pub struct ReportedLayer {
     pub diff_id: Option<String>,
     /// The instruction that made it.
     pub created_by: Option<String>,
+    /// The blob of an artifact as a file, escaped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// What the first bytes of that blob say, once it is read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<ArtifactFact>,
+    /// Where a foreign layer comes from, which registries need not have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub urls: Option<Vec<String>>,
     /// How the key of an encrypted layer is wrapped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encrypted: Option<Vec<String>>,
@@ -243,6 +270,11 @@ impl OverviewReport {
             manifest: ReportedBlob::of(&overview.manifest),
             config: ReportedBlob::of(&overview.config),
             artifact_type: overview.artifact_type.as_ref().map(ToString::to_string),
+            artifact: overview.artifact.map(|artifact| ArtifactReport {
+                kind: artifact.kind.name(),
+                words: artifact.kind.words(),
+                facts: artifact.facts,
+            }),
             platform: overview.platform.as_ref().map(ToString::to_string),
             created: image.config.created.clone(),
             author: image.config.author.clone(),
@@ -305,12 +337,15 @@ impl IndexEntryReport {
 
 impl ReportedLayer {
     fn of(of: LayerOverview) -> Self {
-        let LayerOverview { layer, contents } = of;
+        let LayerOverview { layer, contents, facts } = of;
         let descriptor = &layer.descriptor;
         let schemes = || descriptor.encryption_schemes().into_iter().map(str::to_owned).collect();
         Self {
             layer: LayerNumber::of_index(layer.index),
             diff_id: layer.diff_id.map(|diff_id| diff_id.to_string()),
+            file: layer.file.as_deref().map(|name| path::escape(name.as_bytes()).into_owned()),
+            facts,
+            urls: foreign(descriptor).map(<[String]>::to_vec),
             encrypted: descriptor.media_type.is_encrypted().then(schemes),
             blob: ReportedBlob {
                 digest: descriptor.digest.to_string(),

@@ -20,6 +20,8 @@ pub struct OverviewFacts {
     pub author: Option<String>,
     /// Media type of what the manifest describes, if that is an artifact.
     pub artifact_type: Option<String>,
+    /// What it is, if it is an artifact.
+    pub artifact: Option<ArtifactSummary>,
     /// Platform of the image.
     pub platform: Option<String>,
     /// Platforms of the index, attestations aside.
@@ -58,6 +60,32 @@ pub struct OverviewFacts {
     pub settled: bool,
     /// Layers that could not be read or are wrong: nothing is said about their files. 0 = bottom.
     pub missing: Vec<u32>,
+}
+
+/// What an artifact is, and what it and its blobs say of themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArtifactSummary {
+    /// One word, for `data-artifact`; the `kind` of `inspect --json`.
+    pub kind: String,
+    /// In words.
+    pub words: String,
+    /// Name and value of what its configuration says.
+    pub facts: Vec<(String, String)>,
+    /// Its blobs, in the order of the manifest.
+    pub blobs: Vec<ArtifactBlob>,
+}
+
+/// A blob of an artifact.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArtifactBlob {
+    /// Its title, or a name made of its digest and type: its path among the files, unless it is an archive.
+    pub name: String,
+    /// Its media type.
+    pub media_type: String,
+    /// Its bytes.
+    pub size: u64,
+    /// Name and value of what its first bytes say, once it is verified.
+    pub facts: Vec<(String, String)>,
 }
 
 /// A document by name.

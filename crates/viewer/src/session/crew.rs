@@ -6,10 +6,11 @@ use crate::{
     layer::{BlobRequest, KeptIndex, ReadJob, WorkerOrder, WorkerReport},
     look::{Access, Look},
     pool::{Assignment, CONFIG, Pool, Task},
-    prepared,
+    prepared, pretty,
     protocol::{FailureCause, FailureNotice, RegistryRoute, Remedy},
 };
 use porthole_core::failure::FailureClass;
+use porthole_inspect::artifact::foreign;
 use porthole_registry::transport::{self, Environment, Transport};
 use porthole_source::ReadAt as _;
 use std::rc::Rc;
@@ -128,6 +129,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         match assignment {
             Some(Assignment { layer, task: Task::Probe(kind), .. }) => self.lose_probe(kind, layer, failure.text),
             Some(Assignment { look, layer, task: Task::List, .. }) => {
+                let failure = self.blame_publisher(look, layer, failure);
                 self.of_look(look, |look, out| look.lost(layer, failure.clone(), out));
                 self.lose_twins(look, layer, &failure);
             }
@@ -135,6 +137,21 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         }
         self.dispatch();
         self.turn();
+    }
+
+    /// Says of a foreign layer, which registries need not have, where it would come from.
+    fn blame_publisher(&self, look: u32, layer: u32, mut failure: FailureNotice) -> FailureNotice {
+        let desk = self.desk.borrow();
+        let body = desk.look_of(look).and_then(|look| look.body.as_ref());
+        let layer = body.and_then(|body| body.resolved.image.layers.get(layer as usize));
+        if let Some(urls) = layer.and_then(|layer| foreign(&layer.descriptor)) {
+            let place = urls.first().map_or_else(|| "its publisher".to_owned(), |url| pretty::visible(url));
+            failure.text = format!(
+                "{}. It is a foreign layer: it comes from {place}, and registries need not have it",
+                failure.text
+            );
+        }
+        failure
     }
 
     /// Has layers read, and takes a turn.
@@ -204,6 +221,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             diff_id: layer.diff_id.map(|diff_id| diff_id.to_string()),
             media_type: descriptor.media_type.as_str().into(),
             promised: layer.archive,
+            file: layer.file.clone(),
             // A file has all of its bytes: its table of contents is not needed.
             audit: (body.page.is_none() && prepared::announced(descriptor, &self.options.limits))
                 .then(|| descriptor.annotations.clone()),

@@ -51,7 +51,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             let body = desk.look_of(number).and_then(|look| look.body.as_ref());
             body.and_then(|body| body.resolved.image.layers.get(index as usize)).cloned()
         };
-        let Some(layer) = layer else { return false };
+        // What is kept does not know the name of an artifact's blob.
+        let Some(layer) = layer.filter(|layer| layer.file.is_none()) else { return false };
         let Some(kept) = self.find_kept(&layer).await else { return false };
         self.note_use(kept.name.clone());
         self.of_look(number, |look, _| look.recall(index, kept));
@@ -140,7 +141,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 let look = desk.look_of(number).filter(|look| look.kept(layer).is_none())?;
                 let body = look.body.as_ref().filter(|body| body.page.is_none())?;
                 let Access::Index(index) = body.access(layer)? else { return None };
-                let of = body.resolved.image.layers.get(layer as usize)?;
+                let of = body.resolved.image.layers.get(layer as usize).filter(|of| of.file.is_none())?;
                 let record = KeptRecord::of(of, findings, &self.options.limits, self.now().as_secs()).to_bytes()?;
                 let name = index_file(&of.descriptor.digest, VERSION);
                 index.held().map(|_| NewFile { look: number, layer, name, record, index: Rc::clone(index) })

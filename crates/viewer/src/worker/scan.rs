@@ -2,6 +2,7 @@
 
 use crate::{
     layer::{BATCH_BYTES, LayerFindings, ReadJob, WorkerReport},
+    overview::told,
     pace::Pace,
     probe::LayerProbe,
 };
@@ -15,7 +16,7 @@ use porthole_core::{
     tar::{Entry, EntrySink, Flow},
     toc::{Audit, Toc},
 };
-use porthole_inspect::{layer, toc};
+use porthole_inspect::{artifact::BlobHead, layer, toc};
 use std::time::Duration;
 
 /// A layer being read. Feed it with [`Scan::push`], then [`Scan::finish`] it.
@@ -51,8 +52,9 @@ impl<'t> Scan<'t> {
             descriptor: Some(Descriptor { annotations, ..Descriptor::new(media_type, digest, job.size) }),
             diff_id: job.diff_id.as_deref().map(str::parse).transpose().map_err(words)?,
             promised: job.promised,
+            file: job.file.clone().map(String::into_bytes),
         };
-        let reader = LayerReader::new(layer.expected(), limits);
+        let reader = layer.reader(limits);
         Ok(Self {
             tell,
             job: job.job,
@@ -65,8 +67,8 @@ impl<'t> Scan<'t> {
                     reader.with_index(options)
                 }
             },
+            gather: Gather { probe, head: layer.file.is_some().then(BlobHead::default), ..Gather::default() },
             layer,
-            gather: Gather { probe, ..Gather::default() },
             refused: None,
             progress: Progress::default(),
             pulse,
@@ -126,6 +128,7 @@ impl<'t> Scan<'t> {
             (self.tell)(WorkerReport::Index { job: self.job, index: index.into_bytes() });
         }
         let mut findings = findings(&self.layer, &report);
+        findings.facts = self.gather.head.map(|head| told(&head.facts(&report))).unwrap_or_default();
         findings.texts.extend(self.refused);
         if let Some(audit) = self.gather.audit.map(|audit| audit.finish(&report)) {
             if audit.agrees() {
@@ -160,6 +163,8 @@ impl<'t> Scan<'t> {
 struct Gather {
     audit: Option<Audit<Toc>>,
     probe: Option<Box<dyn LayerProbe>>,
+    /// Takes the first bytes of the blob of an artifact.
+    head: Option<BlobHead>,
 }
 
 impl EntrySink for Gather {
@@ -167,14 +172,22 @@ impl EntrySink for Gather {
         if let Some(probe) = &mut self.probe {
             return if probe.begin(&entry) { Flow::WantData } else { Flow::Continue };
         }
-        self.audit.as_mut().map_or(Flow::Continue, |audit| audit.compare(&entry))
+        match (&mut self.audit, &mut self.head) {
+            (Some(audit), _) => audit.compare(&entry),
+            (None, Some(head)) => head.entry(entry),
+            (None, None) => Flow::Continue,
+        }
     }
 
     fn data(&mut self, bytes: &[u8]) -> Flow {
         if let Some(probe) = &mut self.probe {
             probe.push(bytes);
         }
-        self.audit.as_mut().map_or(Flow::Continue, |audit| audit.data(bytes))
+        match (&mut self.audit, &mut self.head) {
+            (Some(audit), _) => audit.data(bytes),
+            (None, Some(head)) => head.data(bytes),
+            (None, None) => Flow::Continue,
+        }
     }
 
     fn end_of_data(&mut self) {
@@ -214,6 +227,7 @@ fn findings(layer: &layer::LayerJob, report: &LayerReport) -> LayerFindings {
         ambiguous: if no_files { 0 } else { report.ambiguous },
         mismatch,
         texts: report.findings.iter().filter(reported).map(ToString::to_string).collect(),
+        facts: Vec::new(),
         note: no_files.then(|| "not an archive, so it has no files".into()),
     }
 }

@@ -10,10 +10,11 @@ use porthole_testkit::{
 };
 use porthole_viewer::{
     layer::{WorkerOrder, WorkerReport},
-    protocol::{Command, Event, FailureCause, LayerState, LinkState, ProofStep, Remedy, ViewMode},
+    protocol::{Command, Event, FailureCause, LayerState, LinkState, ProofStep, Remedy, ShownContent, ViewMode},
     session,
     state::Action,
 };
+use serde_json::json;
 
 fn blob(layer: usize) -> String {
     built().layers[layer].blob.digest.clone()
@@ -270,6 +271,7 @@ fn the_blobs_of_an_artifact_need_not_be_archives() {
     ];
     for (what, config, media_type, text) in rows {
         let blob = Blob::new(media_type, text.into());
+        let digest = blob.digest.clone();
         let mut built = Image::new().build().edit_config(|config| {
             config["rootfs"]["diff_ids"] = [blob.digest.as_str()].into_iter().collect();
         });
@@ -284,14 +286,57 @@ fn the_blobs_of_an_artifact_need_not_be_archives() {
         let mut content = Content::default();
         content.add_image(&built).add_blob(blob);
         content.add_root("1", built.manifest);
-        let stage = Stage::looking(content);
+        let mut stage = Stage::looking(content);
         stage.verified();
         let layer = &stage.state.layers[0];
         assert_eq!(layer.state, LayerState::Verified, "{what}: {layer:?}");
         assert!(layer.findings.is_empty() && stage.state.layer_failures.is_empty(), "{what}: {layer:?}");
-        assert_eq!(layer.note.as_deref(), Some("not an archive, so it has no files"), "{what}");
-        assert!(stage.paths().is_empty(), "{what}");
+        let [path] = stage.paths()[..] else { panic!("{what}: {:?}", stage.paths()) };
+        assert!(digest.contains(path.split('.').next().unwrap()), "{what}: {path}");
+        let path = path.to_owned();
+        stage.act(Action::Select(Some(path)));
+        assert!(
+            matches!(stage.content(), ShownContent::Text { text: shown, .. } if shown == text),
+            "{what}: {:?}",
+            stage.content()
+        );
     }
+}
+
+#[test]
+fn blobs_of_an_artifact_are_files_with_their_titles() {
+    let titled = |blob: &Blob, title: &str| {
+        let mut descriptor = blob.descriptor();
+        descriptor["annotations"] = json!({ "org.opencontainers.image.title": title });
+        descriptor
+    };
+    let readme = Blob::new("text/markdown", b"# hello\n".to_vec());
+    // Larger than a span of the index, so that a part of it is verified alone.
+    let data = Blob::new("application/octet-stream", noise(300_000));
+    let chart = Image::new().layer(Layer::new("x").dir("app").file("app/Chart.yaml", "name: app\n")).build();
+    let chart = Blob::new("application/vnd.cncf.helm.chart.content.v1.tar+gzip", chart.layers[0].blob.bytes.clone());
+    let config = Blob::new("application/vnd.oci.empty.v1+json", b"{}".to_vec());
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "artifactType": "application/vnd.example",
+        "config": config.descriptor(),
+        "layers": [titled(&readme, "docs/README.md"), titled(&data, "data.bin"), titled(&chart, "app-1.0.tgz")],
+    });
+    let manifest = Blob::new("application/vnd.oci.image.manifest.v1+json", manifest.to_string().into_bytes());
+    let mut content = Content::default();
+    content.add_blob(config).add_blob(readme).add_blob(data).add_blob(chart);
+    content.add_root("1", manifest);
+    let mut stage = Stage::looking(content);
+    stage.verified();
+    stage.act(Action::ExpandAll(true));
+    assert_eq!(stage.paths(), ["app", "app/Chart.yaml", "data.bin", "docs", "docs/README.md"]);
+    stage.act(Action::Select(Some("docs/README.md".into())));
+    assert!(matches!(stage.content(), ShownContent::Text { text, .. } if text == "# hello\n"));
+    stage.act(Action::Select(Some("app/Chart.yaml".into())));
+    assert!(matches!(stage.content(), ShownContent::Text { text, .. } if text == "name: app\n"));
+    stage.act(Action::Select(Some("data.bin".into())));
+    assert!(matches!(stage.content(), ShownContent::Binary { part, .. } if part.size == 300_000));
 }
 
 #[test]

@@ -32,6 +32,12 @@ pub(super) fn print(out: &mut impl Write, ui: &Ui, report: &OverviewReport) -> R
             line(name, &safe(value))?;
         }
     }
+    if let Some(artifact) = &report.artifact {
+        line("Kind", artifact.words)?;
+        for fact in &artifact.facts {
+            line(FACT, &format!("{}={}", safe(&fact.name), safe(&fact.value)))?;
+        }
+    }
     if let Some(base) = &report.base {
         let parts: Vec<_> = [&base.name, &base.digest].into_iter().flatten().map(|part| safe(part)).collect();
         if !parts.is_empty() {
@@ -83,6 +89,8 @@ pub(super) fn print(out: &mut impl Write, ui: &Ui, report: &OverviewReport) -> R
     history(out, ui, report)
 }
 
+/// Names a line of what an artifact says of itself.
+const FACT: &str = "Fact";
 /// A finding that has a line of its own.
 const DEVIATION: &str = "deviation";
 
@@ -137,6 +145,15 @@ fn layers(out: &mut impl Write, ui: &Ui, report: &OverviewReport) -> Result<(), 
             write!(out, "  {}", ui.paint(Style::Changed, &safe(&format!("encrypted{how}"))))?;
         }
         writeln!(out)?;
+        if let Some(file) = &layer.file {
+            writeln!(out, "     {}", safe(file))?;
+        }
+        for fact in &layer.facts {
+            writeln!(out, "     {}={}", safe(&fact.name), safe(&fact.value))?;
+        }
+        for url in layer.urls.iter().flatten() {
+            writeln!(out, "     foreign: comes from {}", safe(url))?;
+        }
         if let Some(created_by) = &layer.created_by {
             writeln!(out, "     {}", statement(created_by))?;
         }

@@ -1,0 +1,151 @@
+//! What an artifact is: something that a registry keeps like an image and that no engine runs.
+//!
+//! Its media types say what kind of artifact it is; its configuration and the first bytes of its blobs say more, which
+//! [`of_config`] and [`of_blob`] put into words. Both read what was verified, and nothing else: a reader of a large blob hands over
+//! its first [`HEAD_BYTES`].
+
+mod facts;
+mod gguf;
+mod head;
+
+pub use self::{
+    facts::{ArtifactFact, of_blob, of_config},
+    head::BlobHead,
+};
+
+use porthole_core::{
+    descriptor::Descriptor,
+    image::Image,
+    media_type::{MediaType, Role},
+};
+
+/// First bytes of a blob that are looked at.
+pub const HEAD_BYTES: usize = 256 << 10;
+
+/// What kind of artifact it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ArtifactKind {
+    /// A chart of Helm.
+    HelmChart,
+    /// A WebAssembly module or component.
+    Wasm,
+    /// A machine learning model.
+    Model,
+    /// A bill of materials: SPDX or CycloneDX.
+    Bill,
+    /// A signature.
+    Signature,
+    /// A signed statement about an image: in-toto.
+    Attestation,
+    /// An application of Flatpak, which is stored as an image.
+    Flatpak,
+    /// A bundle of policies for Open Policy Agent.
+    Policy,
+    /// The cache of a build by BuildKit.
+    BuildCache,
+    /// Nothing but its annotations.
+    Empty,
+    /// Anything else.
+    Other,
+}
+
+impl ArtifactKind {
+    /// What an image manifest describes; `None` for an image of a file system.
+    pub fn of(image: &Image) -> Option<Self> {
+        if image.config.execution.labels.contains_key(FLATPAK) {
+            return Some(Self::Flatpak);
+        }
+        let manifest = &image.manifest.value;
+        if image.is_image() && !image.layers.iter().any(|layer| layer.file.is_some()) {
+            return None;
+        }
+        let layers = || manifest.layers.iter().map(|layer| &layer.media_type);
+        let types = [manifest.artifact_type.as_ref(), Some(&manifest.config.media_type)];
+        let known = types.into_iter().flatten().chain(layers()).find_map(Self::of_type);
+        let empty = || manifest.layers.iter().all(is_empty).then_some(Self::Empty);
+        Some(known.or_else(empty).unwrap_or(Self::Other))
+    }
+
+    /// The kind that one media type stands for.
+    fn of_type(media_type: &MediaType) -> Option<Self> {
+        let text = media_type.as_str().to_ascii_lowercase();
+        KINDS.iter().find(|(part, _)| text.contains(part)).map(|(_, kind)| *kind)
+    }
+
+    /// One word, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::HelmChart => "helm-chart",
+            Self::Wasm => "wasm",
+            Self::Model => "model",
+            Self::Bill => "sbom",
+            Self::Signature => "signature",
+            Self::Attestation => "attestation",
+            Self::Flatpak => "flatpak",
+            Self::Policy => "policy",
+            Self::BuildCache => "build-cache",
+            Self::Empty => "empty",
+            Self::Other => "other",
+        }
+    }
+
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::HelmChart => "Helm chart",
+            Self::Wasm => "WebAssembly",
+            Self::Model => "model",
+            Self::Bill => "bill of materials",
+            Self::Signature => "signature",
+            Self::Attestation => "attestation",
+            Self::Flatpak => "Flatpak application",
+            Self::Policy => "policies of Open Policy Agent",
+            Self::BuildCache => "build cache of BuildKit",
+            Self::Empty => "nothing but its annotations",
+            Self::Other => "artifact",
+        }
+    }
+}
+
+fn is_empty(descriptor: &Descriptor) -> bool {
+    descriptor.media_type == MediaType::OCI_EMPTY
+}
+
+/// Whether a layer would come from elsewhere: from the addresses in its descriptor, as the licence of Windows' base layers
+/// asks for.
+pub fn foreign(descriptor: &Descriptor) -> Option<&[String]> {
+    let is_layer = matches!(descriptor.media_type.role(), Role::Layer(_));
+    (is_layer && (descriptor.media_type.is_nondistributable() || !descriptor.urls.is_empty()))
+        .then_some(&descriptor.urls)
+}
+
+/// The label that Flatpak gives to what it stores as an image.
+const FLATPAK: &str = "org.flatpak.ref";
+/// Parts of media types in lower case, the most telling first.
+const KINDS: [(&str, ArtifactKind); 24] = [
+    ("vnd.cncf.helm.", ArtifactKind::HelmChart),
+    ("vnd.buildkit.cacheconfig", ArtifactKind::BuildCache),
+    ("vnd.cncf.openpolicyagent.", ArtifactKind::Policy),
+    ("vnd.dev.cosign.simplesigning", ArtifactKind::Signature),
+    ("vnd.cncf.notary.signature", ArtifactKind::Signature),
+    ("vnd.dev.cosign.artifact.sig", ArtifactKind::Signature),
+    ("vnd.dev.cosign.artifact.sbom", ArtifactKind::Bill),
+    ("vnd.dev.sigstore.bundle", ArtifactKind::Attestation),
+    ("vnd.dsse.envelope", ArtifactKind::Attestation),
+    ("vnd.in-toto", ArtifactKind::Attestation),
+    ("in-toto+json", ArtifactKind::Attestation),
+    ("spdx", ArtifactKind::Bill),
+    ("cyclonedx", ArtifactKind::Bill),
+    ("vnd.syft", ArtifactKind::Bill),
+    ("vnd.ollama.", ArtifactKind::Model),
+    ("vnd.docker.ai.", ArtifactKind::Model),
+    ("vnd.cncf.model.", ArtifactKind::Model),
+    ("gguf", ArtifactKind::Model),
+    ("safetensors", ArtifactKind::Model),
+    ("onnx", ArtifactKind::Model),
+    ("vnd.wasm.", ArtifactKind::Wasm),
+    ("application/wasm", ArtifactKind::Wasm),
+    ("vnd.module.wasm", ArtifactKind::Wasm),
+    ("+wasm", ArtifactKind::Wasm),
+];

@@ -1,0 +1,59 @@
+//! What an artifact is, in place of what an image runs as.
+
+use super::words::{bdi, tip};
+use porthole_viewer::protocol::{ArtifactBlob, ArtifactSummary, FindingLink, ViewMode};
+use porthole_viewer::size::size;
+use porthole_viewer::state::Action;
+use yew::prelude::*;
+
+/// What is shown of an artifact.
+#[derive(Properties, PartialEq)]
+pub struct ArtifactProps {
+    /// The artifact.
+    pub artifact: ArtifactSummary,
+    /// Takes actions.
+    pub dispatch: Callback<Action>,
+}
+
+/// What an artifact is: its kind, what it says of itself, and its blobs.
+#[component]
+pub fn Artifact(props: &ArtifactProps) -> Html {
+    let ArtifactSummary { kind, words, facts, blobs } = &props.artifact;
+    let blob = |blob: &ArtifactBlob| {
+        let ArtifactBlob { name, media_type, size: bytes, facts } = blob;
+        let link = FindingLink::Files { mode: ViewMode::Merged, layer: None, path: Some(name.clone()) };
+        let onclick = props.dispatch.reform(move |_| Action::Follow(link.clone()));
+        html! {
+            <li data-blob={name.clone()}>
+                <button class="plain" title={tip(media_type)} {onclick}>{ bdi(name) }</button>
+                <span class="dim num">{ size(*bytes) }</span>
+                <p class="dim mono">{ bdi(media_type) }</p>
+                if !facts.is_empty() {
+                    <dl class="facts">{ for facts.iter().map(fact) }</dl>
+                }
+            </li>
+        }
+    };
+    html! {
+        <section class="artifact" data-artifact={kind.clone()}>
+            <h3 class="heading">{ "What it is" }</h3>
+            <dl class="facts">
+                <dt>{ "kind" }</dt><dd>{ words }</dd>
+                { for facts.iter().map(fact) }
+            </dl>
+            if blobs.iter().any(has_name) {
+                <h3 class="heading">{ "Its blobs" }</h3>
+                <ul class="blobs">{ for blobs.iter().filter(|blob| has_name(blob)).map(blob) }</ul>
+            }
+        </section>
+    }
+}
+
+/// Layers of an image, such as those of Flatpak, are listed beside it.
+fn has_name(blob: &ArtifactBlob) -> bool {
+    !blob.name.is_empty()
+}
+
+fn fact((name, value): &(String, String)) -> Html {
+    html! { <><dt>{ bdi(name) }</dt><dd data-fact={name.clone()}>{ bdi(value) }</dd></> }
+}
