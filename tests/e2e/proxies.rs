@@ -1,6 +1,6 @@
 //! The relay behind proxies: one that caches for all users, and one that wants an organisation's sign-in.
 
-use crate::images::{self, SEVEN_LAYERS};
+use crate::images::{self, SEVEN_LAYERS, THREE_PLATFORMS};
 use porthole_tests::{
     Result,
     http::{Message, request},
@@ -8,6 +8,7 @@ use porthole_tests::{
     program::{free_port, workspace},
     servers::{Access, Nginx, Password, Registry, Relay},
 };
+use serde_json::json;
 use std::{
     fs,
     io::Write,
@@ -154,5 +155,41 @@ fn the_page_asks_for_a_registrys_password_behind_a_sign_in() -> Result<()> {
     assert_eq!(page.route()?, "relay");
     let sent = sign_in.sent()?;
     assert!(sent.iter().any(|(path, bytes)| path.contains("/blobs/") && *bytes > 0), "{sent:?}");
+    Ok(())
+}
+
+/// The sign-in ends while the page is open: the page says so, and a reload leads to the sign-in.
+#[test]
+fn the_page_says_that_its_sign_in_has_expired() -> Result<()> {
+    let registry = Registry::start(images::storage(), &Access::Open)?;
+    let port = free_port()?;
+    let public = format!("http://127.0.0.1:{port}");
+    let relay = Relay::with(["--allow-private", &registry.host(), "--public-url", &public])?;
+    let host = relay.host();
+    let _sign_in = Nginx::example(
+        port,
+        &format!(
+            "server {{ listen 127.0.0.1:{port};
+                location = /sign-in {{ default_type text/html; return 200 '<!doctype html><title>Sign in</title>'; }}
+                location = /signed-in {{ add_header Set-Cookie 'session=ok; Path=/'; return 302 /; }}
+                location / {{
+                    if ($cookie_session != ok) {{ return 302 /sign-in; }}
+                    proxy_pass http://{host}; proxy_set_header Host $http_host;
+                }}
+            }}"
+        ),
+    )?;
+    let page = Page::open(&format!("{public}/signed-in"))?;
+    let reference = format!("{}/{SEVEN_LAYERS}", registry.host());
+    page.look(&reference)?;
+    page.verified()?;
+    page.browser().run("document.cookie = 'session=; Path=/; Max-Age=0'", json!([]))?;
+    page.look(&format!("{}/{THREE_PLATFORMS}", registry.host()))?;
+    let alert = page.alert_where("the sign-in has expired", |alert| alert.text.contains("has expired"))?;
+    assert_eq!(alert.kind, "authentication");
+    page.remedy("reload")?;
+    page.until("the sign-in is shown", |page| {
+        Ok((page.browser().run("return document.title", json!([]))? == json!("Sign in")).then_some(()))
+    })?;
     Ok(())
 }

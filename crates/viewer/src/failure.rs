@@ -119,6 +119,36 @@ pub fn of_page(registry: &str, name: &str, error: &resolve::Error<local::Error>)
     }
 }
 
+/// A file is compressed as a whole, and the front end has no room for what it unpacks to.
+pub fn of_no_room(name: &str, compression: Compression, why: &str) -> FailureNotice {
+    let text = format!(
+        "The files in `{name}` are found only by unpacking all of it, because it is compressed with {compression} as a whole. \
+         This page has no room for that: {why}."
+    );
+    let remedy = format!(
+        "Use the command line: {}. Or unpack the archive and open that file.",
+        shell::command("ls", name, None)
+    );
+    FailureNotice {
+        registry: Some(GIVEN.into()),
+        remedies: vec![Remedy::Text { text: remedy }, Remedy::ChooseFile],
+        ..FailureNotice::plain(FailureClass::Other, text)
+    }
+}
+
+/// A proxy in front of the relay that serves this page wants the person to sign in again.
+pub fn of_expired_sign_in(registry: &str) -> FailureNotice {
+    let text = format!(
+        "The sign-in of this page has expired: what came is not from the relay that serves it, so {registry} was not asked. \
+         Reload the page and sign in again."
+    );
+    FailureNotice {
+        registry: Some(registry.into()),
+        remedies: vec![Remedy::Reload],
+        ..FailureNotice::plain(FailureClass::Authentication, text)
+    }
+}
+
 /// A file that was given before and is not there any more.
 pub fn of_absent_file(name: &str) -> FailureNotice {
     let text = format!(

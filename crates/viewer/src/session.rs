@@ -360,18 +360,26 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
 
     /// Asks once whether a relay serves this front end.
     async fn learn_relay(&self) {
-        let base = self.desk.borrow().base.clone();
-        let base = base.split(['?', '#']).next().unwrap_or_default();
-        let base = &base[..base.rfind('/').map_or(0, |slash| slash)];
-        let note = self.fetch_note(&format!("{base}/relay.json")).await;
-        let served = note.is_some_and(|note| note.trim_ascii_start().starts_with(b"{"));
-        let relay = served.then(|| Relay { url: base.into(), same_origin: true });
+        let relay = self.is_served().await.then(|| Relay { url: self.place(), same_origin: true });
         let mut desk = self.desk.borrow_mut();
         if !std::mem::replace(&mut desk.asked_for_relay, true) {
             desk.router.set_serving(relay);
             drop(desk);
             self.tell_relay();
         }
+    }
+
+    /// Whether a relay answers beside the front end.
+    async fn is_served(&self) -> bool {
+        let note = self.fetch_note(&format!("{}/relay.json", self.place())).await;
+        note.is_some_and(|note| note.trim_ascii_start().starts_with(b"{"))
+    }
+
+    /// Where the front end is, without its file.
+    fn place(&self) -> String {
+        let desk = self.desk.borrow();
+        let base = desk.base.split(['?', '#']).next().unwrap_or_default();
+        base[..base.rfind('/').map_or(0, |slash| slash)].to_owned()
     }
 
     /// A small file that the page's own host serves beside the page; `None` if there is none.

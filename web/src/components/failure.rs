@@ -112,6 +112,12 @@ fn was_refused(failure: &FailureNotice) -> bool {
     failure.remedies.iter().any(|remedy| matches!(remedy, Remedy::SignIn { refused: true, .. }))
 }
 
+fn reload() {
+    if let Some(window) = web_sys::window() {
+        let _ = window.location().reload();
+    }
+}
+
 fn button(remedy: &Remedy, first: bool, dispatch: &Callback<Action>) -> Html {
     let (action, words, done) = match remedy {
         Remedy::UseRelay { registry, available: true } => {
@@ -134,6 +140,9 @@ fn button(remedy: &Remedy, first: bool, dispatch: &Callback<Action>) -> Html {
         }
         Remedy::ChooseFile => {
             return html! { <button class={first.then_some("primary")} data-action="choose-file" onclick={|_| file::choose()}>{ "Choose a file" }</button> };
+        }
+        Remedy::Reload => {
+            return html! { <button class={first.then_some("primary")} data-action="reload" onclick={|_| reload()}>{ "Reload the page" }</button> };
         }
         Remedy::Text { .. } => return Html::default(),
     };

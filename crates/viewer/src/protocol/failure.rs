@@ -113,6 +113,8 @@ pub enum Remedy {
     },
     /// Let the person choose a file, as for the first time.
     ChooseFile,
+    /// Load the page again, so that the proxy in front of it asks the person to sign in.
+    Reload,
     /// A remedy without a button.
     Text {
         /// The remedy, in words.

@@ -200,6 +200,9 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 Err(resolve::Error::Source(error)) => error,
                 Err(error) => return Err(Box::new(failure::of_image(registry, &error))),
             };
+            if decision.route == RegistryRoute::Relay && self.lost_sign_in(&error).await {
+                return Err(Box::new(failure::of_expired_sign_in(registry)));
+            }
             let failed = match (&error, decision.route) {
                 (Error::Transport { error, .. }, RegistryRoute::Direct) => Some(error.kind),
                 (Error::UnreadableChallenge { .. }, RegistryRoute::Direct) => Some(ErrorKind::Cors),
@@ -223,6 +226,21 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 _ => return Err(Box::new(self.explain(registry, decision.route, &error))),
             }
         }
+    }
+
+    /// Whether a proxy in front of the relay that serves this front end answered in its place, and still does: with a page, with a
+    /// refusal, or by leading to another host.
+    async fn lost_sign_in(&self, error: &Error) -> bool {
+        let elsewhere = match error {
+            Error::Page { .. }
+            | Error::Unauthorized { .. }
+            | Error::UnreadableChallenge { .. }
+            | Error::Status { status: 401 | 403, .. } => true,
+            Error::Transport { error, .. } => matches!(error.kind, ErrorKind::Cors | ErrorKind::Opaque),
+            _ => false,
+        };
+        let served = self.desk.borrow().router.relay().is_some_and(|relay| relay.same_origin);
+        elsewhere && served && !self.is_served().await
     }
 
     /// An image that is part of the front end, or in a file that a person gave to it.

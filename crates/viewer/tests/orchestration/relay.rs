@@ -230,3 +230,31 @@ fn an_image_of_the_relays_own_disk_needs_a_relay() {
     stage.verified();
     assert_eq!(routes(&stage), [(RegistryRoute::Relay, RouteReason::Local)]);
 }
+
+/// A proxy in front of the relay that serves the page answers in its place: with its own page, a refusal, or a redirect to another host.
+#[test]
+fn an_expired_sign_in_of_the_page_is_named() {
+    let html = || Fault::Answer {
+        status: 200,
+        headers: vec![("content-type", "text/html".to_owned())],
+        body: b"<!doctype html><title>Sign in</title>".to_vec(),
+    };
+    for (answer, expired) in [
+        (html as fn() -> Fault, true),
+        (|| Fault::Status(401), true),
+        (|| Fault::NoAnswer(ErrorKind::Cors), true),
+        (|| Fault::NoAnswer(ErrorKind::Connect), false),
+        (|| Fault::Status(502), false),
+    ] {
+        let internet = blocked(ErrorKind::Cors);
+        let note = Fault::Answer { status: 200, headers: Vec::new(), body: br#"{"relay":true}"#.to_vec() };
+        internet.fault("/relay.json", 1, note);
+        let mut stage = Stage::new(&internet);
+        assert!(stage.state.relay_serves_page);
+        internet.fault(PAGE, u32::MAX, answer());
+        stage.look(REFERENCE);
+        let failure = stage.failure();
+        assert_eq!(offers(failure, |remedy| *remedy == Remedy::Reload), expired, "{failure:?}");
+        assert_eq!(failure.text.starts_with("The sign-in of this page has expired"), expired, "{failure:?}");
+    }
+}
