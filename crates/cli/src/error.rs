@@ -43,6 +43,8 @@ pub(crate) enum Error {
     Image(#[from] image::Error),
     #[error(transparent)]
     Platform(#[from] platform::NoMatch),
+    #[error("no image, but a build cache of BuildKit: its index lists {layers} layers")]
+    BuildCache { layers: usize },
     #[error("indexes within indexes: expected at most {limit} (limit index_depth), each listed once")]
     Nesting { limit: u64 },
     /// What a name stood for is known, but no longer available.
@@ -190,6 +192,7 @@ where
         match error {
             resolve::Error::Source(error) => error.into(),
             resolve::Error::Platform(error) => Self::Platform(error),
+            resolve::Error::BuildCache { layers } => Self::BuildCache { layers },
             resolve::Error::Nesting(Nesting { limit }) => Self::Nesting { limit },
             resolve::Error::Image(error) => Self::Image(error),
         }
@@ -286,6 +289,8 @@ impl Classify for Error {
             Self::Save(error) => error.failure(),
             Self::Image(error) => error.failure(),
             Self::Platform(error) => error.failure(),
+            Self::BuildCache { .. } => Failure::new(FailureClass::Platform, Blame::Input)
+                .hint(Hint::Text("to see what it lists, run porthole manifest".to_owned())),
             Self::Nesting { limit } => Failure::named_limit("index_depth", *limit, 0),
             Self::Gone { hints, .. } | Self::NoFile { hints, .. } => {
                 Failure::new(FailureClass::NotFound, Blame::Input).hints(hints.iter().cloned())

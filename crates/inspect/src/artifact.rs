@@ -16,6 +16,7 @@ pub use self::{
 use porthole_core::{
     descriptor::Descriptor,
     image::Image,
+    manifest::Index,
     media_type::{MediaType, Role},
 };
 
@@ -112,6 +113,14 @@ fn is_empty(descriptor: &Descriptor) -> bool {
     descriptor.media_type == MediaType::OCI_EMPTY
 }
 
+/// How many layers the index of a BuildKit cache lists; `None` for any other index. Such an index has the layers themselves
+/// where others have images, and a configuration that says how they belong together.
+pub fn cached_layers(index: &Index) -> Option<usize> {
+    let is_cache = |entry: &&Descriptor| entry.media_type.as_str().starts_with(CACHE);
+    index.manifests.iter().find(is_cache)?;
+    Some(index.manifests.iter().filter(|entry| matches!(entry.media_type.role(), Role::Layer(_))).count())
+}
+
 /// Whether a layer would come from elsewhere: from the addresses in its descriptor, as the licence of Windows' base layers
 /// asks for.
 pub fn foreign(descriptor: &Descriptor) -> Option<&[String]> {
@@ -120,6 +129,8 @@ pub fn foreign(descriptor: &Descriptor) -> Option<&[String]> {
         .then_some(&descriptor.urls)
 }
 
+/// Begins the media type of the configuration of a cache.
+const CACHE: &str = "application/vnd.buildkit.cacheconfig.";
 /// The label that Flatpak gives to what it stores as an image.
 const FLATPAK: &str = "org.flatpak.ref";
 /// Parts of media types in lower case, the most telling first.

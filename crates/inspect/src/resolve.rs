@@ -1,8 +1,9 @@
 //! From the name of an image to the image: document, platform, manifest, configuration.
 
+use crate::artifact;
 use porthole_core::{
     descriptor::Descriptor,
-    failure::{Classify, Failure},
+    failure::{Blame, Classify, Failure, FailureClass},
     image::{self, Image},
     manifest::{Document, Index, Raw},
     platform::{self, NoMatch, Platform},
@@ -93,6 +94,9 @@ pub async fn resolve<S: ImageSource>(
             Document::Manifest(manifest) => break manifest,
             Document::Index(parsed) => parsed,
         };
+        if let Some(layers) = artifact::cached_layers(&parsed.value) {
+            return Err(Error::BuildCache { layers });
+        }
         let mut entry = descent.choose(&parsed.value, &choice.platform)?.clone();
         if entry.platform.is_none() {
             entry = choose_by_configuration(source, &parsed.value, choice).await?;
@@ -152,6 +156,12 @@ pub enum Error<E> {
     /// There is no image for the platform.
     #[error(transparent)]
     Platform(#[from] NoMatch),
+    /// The index lists layers, and how BuildKit finds them again: it is no image.
+    #[error("no image, but a build cache of BuildKit: its index lists {layers} layers")]
+    BuildCache {
+        /// How many.
+        layers: usize,
+    },
     /// Indexes list indexes too deep, or themselves.
     #[error(transparent)]
     Nesting(#[from] Nesting),
@@ -165,6 +175,7 @@ impl<E: Classify> Classify for Error<E> {
         match self {
             Self::Source(error) => error.failure(),
             Self::Platform(error) => error.failure(),
+            Self::BuildCache { .. } => Failure::new(FailureClass::Platform, Blame::Input),
             Self::Nesting(error) => error.failure(),
             Self::Image(error) => error.failure(),
         }

@@ -7,7 +7,10 @@ use porthole_core::{
     manifest::{Document, Raw},
     media_type::MediaType,
 };
-use porthole_inspect::artifact::{ArtifactKind, foreign, of_blob, of_config};
+use porthole_inspect::{
+    artifact::{ArtifactKind, cached_layers, foreign, of_blob, of_config},
+    resolve,
+};
 use serde_json::{Value, json};
 
 /// An artifact with this configuration and with blobs of these media types.
@@ -145,4 +148,27 @@ fn foreign_layers_say_where_they_come_from() {
     assert!(foreign(&layer).is_some(), "it has addresses");
     layer.urls.clear();
     assert_eq!(foreign(&layer), None);
+}
+
+#[test]
+fn a_build_cache_is_no_image_and_not_called_a_wrong_platform() {
+    let digest = Raw::trust_on_first_use(Vec::new()).digest().to_string();
+    let entry = |media_type: &str| json!({ "mediaType": media_type, "digest": digest, "size": 0 });
+    let index = |entries: Vec<Value>| {
+        let index = json!({
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.index.v1+json",
+            "manifests": entries,
+        });
+        let raw = Raw::trust_on_first_use(index.to_string().into_bytes());
+        match Document::parse_within(raw, None, &Limits::default()) {
+            Ok(Document::Index(index)) => index.value,
+            other => panic!("{other:?}"),
+        }
+    };
+    let cache = index(vec![entry(TAR), entry(TAR), entry("application/vnd.buildkit.cacheconfig.v0")]);
+    assert_eq!(cached_layers(&cache), Some(2));
+    assert_eq!(cached_layers(&index(vec![entry("application/vnd.oci.image.manifest.v1+json")])), None);
+    let error: resolve::Error<std::convert::Infallible> = resolve::Error::BuildCache { layers: 2 };
+    assert_eq!(error.to_string(), "no image, but a build cache of BuildKit: its index lists 2 layers");
 }
