@@ -88,11 +88,21 @@ impl Page {
 
     /// Opens the page in a fresh profile and a window of this size.
     pub fn with_window(url: &str, width: u32, height: u32) -> Result<Self> {
-        let browser = Browser::start(width, height)?;
+        Self::in_browser(Browser::start(width, height)?, url)
+    }
+
+    /// Opens the page in a browser.
+    pub fn in_browser(browser: Browser, url: &str) -> Result<Self> {
         browser.open(url)?;
         let page = Self { browser };
-        page.until("the page starts", |page| page.browser.attribute("body", "data-page"))?;
+        page.started()?;
         Ok(page)
+    }
+
+    /// Waits until the page has started.
+    pub fn started(&self) -> Result<()> {
+        self.until("the page starts", |page| page.browser.attribute("body", "data-page"))?;
+        Ok(())
     }
 
     /// The browser that shows the page.
@@ -197,6 +207,12 @@ impl Page {
         })
     }
 
+    /// Sizes of the files that the page keeps for itself while it is open.
+    pub fn own_files(&self) -> Result<Vec<u64>> {
+        let files = self.browser.run_async(OWN_FILES, json!([]))?;
+        Ok(files.as_object().ok_or("the page lists its files")?.values().filter_map(Value::as_u64).collect())
+    }
+
     /// Names and sizes of the files that the page keeps for the next visit.
     pub fn kept(&self) -> Result<BTreeMap<String, u64>> {
         let files = self.browser.run_async(KEPT_FILES, json!([]))?;
@@ -207,12 +223,6 @@ impl Page {
     /// Waits until the indexes of this many layers are kept, and none is being written.
     pub fn keeps(&self, layers: usize) -> Result<()> {
         self.until("the indexes are kept", |page| {
-            /// Sizes of the files that the page keeps for itself while it is open.
-            pub fn own_files(&self) -> Result<Vec<u64>> {
-                let files = self.browser.run_async(OWN_FILES, json!([]))?;
-                Ok(files.as_object().ok_or("the page lists its files")?.values().filter_map(Value::as_u64).collect())
-            }
-
             let files = page.kept()?;
             let indexes = files.keys().filter(|name| name.starts_with("sha256-")).count();
             let still = files.contains_key("used") && !files.keys().any(|name| name.starts_with("new-"));

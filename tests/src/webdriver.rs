@@ -1,4 +1,4 @@
-//! A client of the W3C WebDriver protocol for Chromium.
+//! A client of the W3C WebDriver protocol for Chromium and Firefox.
 
 use crate::{
     Result,
@@ -20,42 +20,42 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts a driver and a browser with a window of the given size.
+    /// Starts a driver and Chromium with a window of the given size.
     pub fn start(width: u32, height: u32) -> Result<Self> {
+        Self::chromium(width, height, &[])
+    }
+
+    /// The same with further flags of Chromium.
+    pub fn chromium(width: u32, height: u32, flags: &[String]) -> Result<Self> {
         let driver = Running::start(Command::new(find("chromedriver")?).arg("--port=0"))?;
         let port = driver.line(|line| {
             let (_, rest) = line.split_once("started successfully on port ")?;
             rest.trim_end_matches('.').parse().ok()
         })?;
         let mut browser = Self { port, session: String::new(), driver };
-        let arguments = json!([
-            "--headless=new",
+        let mut arguments = vec![
+            "--headless=new".to_owned(),
             // Chromium's sandbox does not run as root. The pages here are our own.
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--no-first-run",
-            "--no-proxy-server",
+            "--no-sandbox".to_owned(),
+            "--disable-gpu".to_owned(),
+            "--disable-dev-shm-usage".to_owned(),
+            "--disable-background-networking".to_owned(),
+            "--disable-component-update".to_owned(),
+            "--no-first-run".to_owned(),
+            "--no-proxy-server".to_owned(),
             format!("--window-size={width},{height}"),
-        ]);
+        ];
+        arguments.extend_from_slice(flags);
         let capabilities = json!({ "capabilities": { "alwaysMatch": {
             "browserName": "chrome",
             "goog:chromeOptions": { "binary": find("chromium")?, "args": arguments },
             "goog:loggingPrefs": { "browser": "ALL" },
             "timeouts": { "script": 180_000, "pageLoad": 60_000 },
         } } });
-        let session = browser.send("POST", "/session", Some(&capabilities))?;
-        browser.session = session["sessionId"].as_str().ok_or("chromedriver opened no session")?.to_owned();
+        browser.begin(&capabilities)?;
         Ok(browser)
     }
 
-    /// Loads a URL and waits for the load event.
-    pub fn open(&self, url: &str) -> Result<()> {
-        self.call("POST", "/url", Some(&json!({ "url": url })))?;
-        Ok(())
-    }
     /// Starts a driver and Firefox with a window of the given size. Files are saved to `downloads` without a question.
     pub fn firefox(width: u32, height: u32, downloads: &Path) -> Result<Self> {
         let driver = Running::start(Command::new(find("geckodriver")?).args(["--port", "0"]))?;
@@ -104,6 +104,12 @@ impl Browser {
             let data = json!({ "items": [], "files": files, "dragOperationsMask": 1 });
             self.developer("Input.dispatchDragEvent", &json!({ "type": kind, "x": 300, "y": 300, "data": data }))?;
         }
+        Ok(())
+    }
+
+    /// Loads a URL and waits for the load event.
+    pub fn open(&self, url: &str) -> Result<()> {
+        self.call("POST", "/url", Some(&json!({ "url": url })))?;
         Ok(())
     }
 
@@ -175,7 +181,8 @@ impl Browser {
 
     /// Console output since the last call.
     pub fn console(&self) -> Result<String> {
-        let entries = self.call("POST", "/se/log", Some(&json!({ "type": "browser" })))?;
+        // Firefox has no such command.
+        let entries = self.call("POST", "/se/log", Some(&json!({ "type": "browser" }))).unwrap_or_default();
         let lines = entries.as_array().into_iter().flatten().filter_map(|entry| entry["message"].as_str());
         Ok(lines.collect::<Vec<_>>().join("\n"))
     }

@@ -25,16 +25,33 @@ impl Authority {
 
     /// Issues a certificate for `localhost`. Returns the paths of certificate and key (PEM).
     pub(super) fn certify(&self) -> Result<(PathBuf, PathBuf)> {
+        self.certify_for("localhost")
+    }
+
+    /// The public key of the certificate that was issued last, as Chromium's `--ignore-certificate-errors-spki-list` takes it:
+    /// the SHA-256 digest of its SubjectPublicKeyInfo, in base64.
+    pub fn key_digest(&self) -> Result<String> {
+        let certificate = self.files.path().join("server.pem").display().to_string();
+        let steps = format!(
+            "openssl x509 -in '{certificate}' -noout -pubkey | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64"
+        );
+        Ok(run("sh", ["-c", &steps])?.trim().to_owned())
+    }
+
+    /// Issues a certificate for a host. Returns the paths of certificate and key (PEM).
+    pub(super) fn certify_for(&self, host: &str) -> Result<(PathBuf, PathBuf)> {
         let (ca, key) = (self.certificate().display().to_string(), self.key("ca").display().to_string());
         let extensions = self.files.path().join("extensions");
         fs::write(
             &extensions,
-            "[req]\ndistinguished_name=dn\n[dn]\n[server]\nsubjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n",
+            format!(
+                "[req]\ndistinguished_name=dn\n[dn]\n[server]\nsubjectAltName=DNS:{host}\nbasicConstraints=CA:FALSE\n"
+            ),
         )?;
         let extensions = extensions.display().to_string();
         let common = ["-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-days", "2"];
-        let by =
-            ["-CA", &ca, "-CAkey", &key, "-subj", "/CN=localhost", "-config", &extensions, "-extensions", "server"];
+        let subject = format!("/CN={host}");
+        let by = ["-CA", &ca, "-CAkey", &key, "-subj", &subject, "-config", &extensions, "-extensions", "server"];
         self.request(&[&common[..], &by].concat(), "server")?;
         Ok((self.files.path().join("server.pem"), self.key("server")))
     }

@@ -24,6 +24,14 @@ impl Nginx {
         Self::folder(&page)
     }
 
+    /// A static host of a folder over HTTPS, with a certificate for this name.
+    pub fn secure_folder(port: u16, folder: &Path, name: &str, authority: &Authority) -> Result<Self> {
+        let (certificate, key) = authority.certify_for(name)?;
+        let (certificate, key) = (certificate.display(), key.display());
+        let files = format!("location / {{ root {}; index index.html; }}", folder.display());
+        Self::start(port, &format!("ssl_certificate {certificate}; ssl_certificate_key {key}; {files}"))
+    }
+
     /// A static host of a folder.
     pub fn folder(folder: &Path) -> Result<Self> {
         Self::start(free_port()?, &format!("location / {{ root {}; index index.html; }}", folder.display()))
@@ -194,7 +202,7 @@ impl Nginx {
                    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
                    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
                    limit_conn_zone $server_port zone=all:1m;
-                   types {{ text/html html; text/css css; text/javascript js; application/wasm wasm; image/svg+xml svg; }}
+                   types {{ text/html html; text/css css; text/javascript js; application/wasm wasm; image/svg+xml svg; application/json json; }}
                    proxy_cache_path {folder}/cache keys_zone=answers:1m;
                    {directives}
                  }}"
