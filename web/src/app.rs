@@ -1,7 +1,7 @@
 //! The page as a whole: it holds the state, carries out effects and shows one of two pages.
 
 use crate::components::dialogs::Dialogs;
-use crate::hooks::{clock, file, session::Session, storage};
+use crate::hooks::{clock, file, opened, session::Session, storage};
 use crate::pages::{inspect::Inspect, start::Start};
 use porthole_viewer::address::Address;
 use porthole_viewer::given::reference;
@@ -20,8 +20,8 @@ const ADDRESS_WAIT: i32 = 300;
 pub struct App {
     state: Rc<State>,
     session: Session,
-    files: file::OpenedFiles,
-    on_file: Callback<Vec<file::Opened>>,
+    files: opened::OpenedFiles,
+    on_file: Callback<Vec<opened::Opened>>,
     /// Made once: a part that is given the same one is not drawn again for it.
     dispatch: Callback<Action>,
     address: Option<clock::Pause>,
@@ -45,14 +45,14 @@ impl Component for App {
         storage::show_theme(&storage::theme());
         let relay = storage::relay_settings();
         let session = start(ctx, &relay);
-        let files = file::OpenedFiles::default();
+        let files = opened::OpenedFiles::default();
         let on_file = {
             let (files, link) = (Rc::clone(&files), ctx.link().clone());
-            Callback::from(move |opened: Vec<file::Opened>| {
+            Callback::from(move |opened: Vec<opened::Opened>| {
                 let mut names = Vec::new();
                 for opened in opened {
                     names.push(opened.name.clone());
-                    file::keep(&files, opened);
+                    opened::keep(&files, opened);
                 }
                 let mut names = names.into_iter();
                 if let Some(first) = names.next() {

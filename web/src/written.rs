@@ -119,8 +119,8 @@ impl ArchiveFile for DiskFile {
         self.push(bytes).await
     }
 
-    /// The browser gets a copy, which it drops when the download has ended and the page has taken the address back: nothing
-    /// tells a page that a download has ended.
+    /// The browser gets a copy, which it drops when the download has ended and the page has taken the address back: a page
+    /// does not learn when that is.
     async fn finish(self) -> Result<Option<String>, String> {
         let (file, own) = self.close().await?;
         let Some(own) = own else { return Ok(None) };

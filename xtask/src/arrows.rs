@@ -73,7 +73,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("porthole-benches", &["porthole-tests", "porthole-testkit", "porthole-viewer", "porthole-core"]),
     (
         "porthole-fuzz",
-        &["porthole-relay", "porthole-signature", "porthole-contents", "porthole-registry", "porthole-core"],
+        &[
+            "porthole-relay",
+            "porthole-signature",
+            "porthole-contents",
+            "porthole-inspect",
+            "porthole-registry",
+            "porthole-core",
+        ],
     ),
     ("xtask", &[]),
 ];

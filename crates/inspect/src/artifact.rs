@@ -4,12 +4,14 @@
 //! [`of_config`] and [`of_blob`] put into words. Both read what was verified, and nothing else: a reader of a large blob hands over
 //! its first [`HEAD_BYTES`].
 
+mod fact;
 mod facts;
 mod gguf;
 mod head;
 
 pub use self::{
-    facts::{ArtifactFact, of_blob, of_config},
+    fact::ArtifactFact,
+    facts::{of_blob, of_config},
     head::BlobHead,
 };
 

@@ -11,7 +11,7 @@ pub trait OpenFile {
     /// Bytes of a range, which ends with the file at the latest.
     fn read(&self, range: Range<u64>) -> Pin<Box<dyn Future<Output = io::Result<Vec<u8>>> + '_>>;
 
-    /// What tells it from another file of the same name and size, such as the time of its last change. `None` = nothing does.
+    /// What distinguishes it from another file of the same name and size, such as the time of its last change. `None` = nothing does.
     fn stamp(&self) -> Option<u64> {
         None
     }

@@ -19,9 +19,10 @@ pub struct ArtifactProps {
 #[component]
 pub fn Artifact(props: &ArtifactProps) -> Html {
     let ArtifactSummary { kind, words, facts, blobs } = &props.artifact;
-    let blob = |blob: &ArtifactBlob| {
+    let blob = |(layer, blob): (u32, &ArtifactBlob)| {
         let ArtifactBlob { name, media_type, size: bytes, facts } = blob;
-        let link = FindingLink::Files { mode: ViewMode::Merged, layer: None, path: Some(name.clone()) };
+        // An archive has files of its own in place of the blob.
+        let link = FindingLink::Files { mode: ViewMode::Only, layer: Some(layer), path: Some(name.clone()) };
         let onclick = props.dispatch.reform(move |_| Action::Follow(link.clone()));
         html! {
             <li data-blob={name.clone()}>
@@ -43,7 +44,7 @@ pub fn Artifact(props: &ArtifactProps) -> Html {
             </dl>
             if blobs.iter().any(has_name) {
                 <h3 class="heading">{ "Its blobs" }</h3>
-                <ul class="blobs">{ for blobs.iter().filter(|blob| has_name(blob)).map(blob) }</ul>
+                <ul class="blobs">{ for (0..).zip(blobs).filter(|(_, blob)| has_name(blob)).map(blob) }</ul>
             }
         </section>
     }

@@ -73,9 +73,13 @@ pub fn Overview(props: &OverviewProps) -> Html {
                 <h3 class="heading">{ "Runs as" }</h3>
                 <dl class="facts">{ runs(facts) }</dl>
             }
-            <h3 class="heading">{ "Image" }</h3>
-            <dl class="facts">{ is(facts) }</dl>
-            <Base overview={Rc::clone(facts)} base={props.base.clone()} named={props.named_base.clone()} dispatch={props.dispatch.clone()} />
+            if facts.artifact.is_none() || facts.created.is_some() || facts.artifact_type.is_some() || facts.platform.is_some() {
+                <h3 class="heading">{ "Image" }</h3>
+                <dl class="facts">{ is(facts) }</dl>
+            }
+            if facts.artifact.is_none() {
+                <Base overview={Rc::clone(facts)} base={props.base.clone()} named={props.named_base.clone()} dispatch={props.dispatch.clone()} />
+            }
             <h3 class="heading">{ "Digests" }</h3>
             <dl class="facts digests">{ for facts.documents.iter().map(document) }{ for (!facts.resolved.is_empty()).then(|| pinned(facts)) }</dl>
             { save(props) }

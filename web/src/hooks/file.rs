@@ -1,30 +1,11 @@
 //! Files and folders of this machine: dropped on the page, or chosen in the browser's dialog.
 
-use super::folder;
+use super::{folder, opened::Opened};
 use js_sys::{Array, Reflect};
-use std::{cell::RefCell, rc::Rc};
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{DragEvent, FileList, HtmlElement, HtmlInputElement};
 use yew::prelude::*;
-
-/// What was opened since the page was loaded, the last at the end. What has the name of another replaces it.
-pub type OpenedFiles = Rc<RefCell<Vec<Opened>>>;
-
-/// What a person opened.
-pub struct Opened {
-    /// Its name.
-    pub name: String,
-    /// A file, or an array of the files of a folder, each a pair of its path and itself.
-    pub handle: JsValue,
-}
-
-/// Keeps a file or a folder.
-pub fn keep(files: &OpenedFiles, opened: Opened) {
-    let mut files = files.borrow_mut();
-    files.retain(|other| other.name != opened.name);
-    files.push(opened);
-}
 
 /// Each file of a list.
 fn files(list: &FileList) -> Vec<Opened> {

@@ -1,6 +1,6 @@
 //! Folders that are dropped on the page (File and Directory Entries API).
 
-use super::file::Opened;
+use super::opened::Opened;
 use js_sys::{Array, Promise};
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::JsFuture;
@@ -38,7 +38,7 @@ async fn below(top: &FileSystemEntry) -> Result<Array, String> {
         loop {
             // A browser gives about a hundred at a time, and none at the end.
             let batch = Promise::new(&mut |done, failed| {
-                // A failure is told to `failed`.
+                // `failed` gets a failure.
                 let _ = reader.read_entries_with_callback_and_callback(&done, &failed);
             });
             let batch: Array = JsFuture::from(batch).await.map_err(|_| unreadable(top))?.unchecked_into();

@@ -5,6 +5,7 @@ pub mod copy;
 pub mod file;
 mod folder;
 pub mod modal;
+pub mod opened;
 pub mod panic;
 pub mod session;
 pub mod storage;

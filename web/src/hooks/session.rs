@@ -1,6 +1,6 @@
 //! The thread that does the work: messages out at once, messages in at most once a frame.
 
-use super::file::Opened;
+use super::opened::Opened;
 use crate::protocol::{bytes_of, read};
 use porthole_core::failure::FailureClass;
 use porthole_viewer::protocol::{Command, Event, FailureNotice};

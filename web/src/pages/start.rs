@@ -49,7 +49,7 @@ pub fn Start(props: &PageProps) -> Html {
                         { "Try the sample, offline" }
                     </button>
                 </nav>
-                <p class="drop">{ "Or drop it on this page: an archive of " }<code>{ "docker save" }</code>{ " or of an OCI image, packed or not, the folder of an OCI layout, or a single layer; two of them are compared. It is read on this machine and uploaded nowhere." }</p>
+                <p class="drop">{ "Or drop on this page: an archive of " }<code>{ "docker save" }</code>{ " or of an OCI image, packed or not, the folder of an OCI layout, or a single layer; two of them are compared. It is read on this machine and uploaded nowhere." }</p>
                 if !props.state.recent.is_empty() {
                     <section class="recent" aria-labelledby="recent-title">
                         <h2 id="recent-title">{ "Opened before, on this machine" }</h2>

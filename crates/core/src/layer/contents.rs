@@ -95,7 +95,7 @@ impl OneFile {
     }
 }
 
-/// Whether a blob that starts with `head` is an archive that can be read. `None` = more of it is needed, unless it is `over`.
+/// Whether a blob that starts with `head` is an archive that can be read. `over` = it has no more bytes. `None` = more of it is needed.
 pub(crate) fn is_archive(head: &[u8], over: bool, limits: &Limits) -> Option<bool> {
     let compression = match Format::sniff(head) {
         Some(Format::Tar) => return Some(true),

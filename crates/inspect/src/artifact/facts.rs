@@ -1,24 +1,8 @@
 //! Facts of an artifact, from its configuration and from the first bytes of its blobs.
 
-use super::gguf;
+use super::{ArtifactFact, gguf};
 use porthole_core::image::Image;
 use serde_json::Value;
-
-/// Something that an artifact says of itself.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct ArtifactFact {
-    /// Its name: `version`, `architecture`.
-    pub name: String,
-    /// Its value, as written.
-    pub value: String,
-}
-
-impl ArtifactFact {
-    /// A fact by its name and its value, as written.
-    pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { name: name.into(), value: value.into() }
-    }
-}
 
 /// What the configuration of an artifact says: the fields of Helm's `Chart.yaml`, which is JSON there, of a model, or of a
 /// WebAssembly module. Empty where it is another, or no JSON.

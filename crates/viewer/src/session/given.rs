@@ -22,7 +22,7 @@ use std::{cell::RefCell, sync::Arc, time::Duration};
 
 /// A file that was unpacked.
 pub(super) struct UnpackedFile {
-    /// What tells the file from others: its reference, its size and its stamp.
+    /// What distinguishes the file from others: its reference, its size and its stamp.
     of: (String, u64, Option<u64>),
     unpacked: GivenFile,
 }

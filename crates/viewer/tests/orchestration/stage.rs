@@ -19,7 +19,7 @@ use porthole_viewer::{
         Command, Event, EvidenceAnswer, EvidenceJob, FailureCause, FailureNotice, FileView, LayerState, LinkState,
         Remedy, RowSort,
     },
-    session::{self, Front, SavedFile, ScratchFile, Session},
+    session::{self, Front, SavedFile, Session},
     state::{Action, Effect, State},
     worker::LayerWorker,
 };
@@ -416,7 +416,7 @@ pub(crate) struct Screen {
 impl Front for Screen {
     type File = Saving;
     type Archive = Packing;
-    type Scratch = Scratch;
+    type Scratch = crate::unpacked::Scratch;
 
     fn tell(&self, event: Event) {
         self.events.borrow_mut().push(event);
@@ -430,12 +430,12 @@ impl Front for Screen {
         Packing::new(&self.archives)
     }
 
-    async fn scratch(&self, bytes: u64) -> Result<Scratch, String> {
+    async fn scratch(&self, bytes: u64) -> Result<Self::Scratch, String> {
         if bytes > self.archives.room.get() {
             return Err("there is room for nothing".into());
         }
         self.scratches.set(self.scratches.get() + 1);
-        Ok(Scratch(Vec::new()))
+        Ok(crate::unpacked::Scratch::default())
     }
 
     fn check(&self, job: EvidenceJob) {
@@ -444,20 +444,6 @@ impl Front for Screen {
 
     fn given(&self, reference: &str) -> Option<(String, GivenPlace)> {
         self.given.borrow().get(reference).cloned()
-    }
-}
-
-/// A file in memory.
-pub(crate) struct Scratch(Vec<u8>);
-
-impl ScratchFile for Scratch {
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    async fn finish(self) -> Result<GivenFile, String> {
-        Ok(GivenFile::new(Arc::<[u8]>::from(self.0)))
     }
 }
 

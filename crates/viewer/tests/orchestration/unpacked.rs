@@ -10,9 +10,25 @@ use porthole_viewer::{
     address::Tab,
     given::{self, GivenFile},
     protocol::{ComparedFiles, Event, FileReading, Remedy, ShownContent},
+    session::ScratchFile,
     state::{Action, command},
 };
 use std::sync::Arc;
+
+/// A file in memory.
+#[derive(Default)]
+pub(crate) struct Scratch(Vec<u8>);
+
+impl ScratchFile for Scratch {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    async fn finish(self) -> Result<GivenFile, String> {
+        Ok(GivenFile::new(Arc::<[u8]>::from(self.0)))
+    }
+}
 
 fn image(file: &str) -> Built {
     Image::new().layer(Layer::new("COPY x /").file(file, "hello\n")).build()
@@ -56,7 +72,7 @@ fn an_archive_that_is_compressed_as_a_whole_is_unpacked_once() {
             let expected = FileReading { compression: Some(name.into()), read, total: size, written };
             assert_eq!(reading, Some(&expected));
         }
-        assert_eq!(stage.state.reading_file.as_ref(), told.last(), "the page goes on saying why");
+        assert_eq!(stage.state.reading_file.as_ref(), told.last(), "the page says why");
         stage.act(Action::Select(Some("motd".into())));
         assert!(matches!(stage.content(), ShownContent::Text { text, .. } if text == "hello\n"));
         stage.act(Action::Retry);
