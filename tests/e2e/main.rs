@@ -18,6 +18,7 @@ mod interop;
 mod links;
 mod map;
 mod opened;
+mod offline;
 mod passwords;
 mod prepared;
 mod proxies;

@@ -2,11 +2,11 @@
 
 use crate::{
     Result,
-    process::{cargo, command, run, step},
+    process::{cargo, command, output, run, step},
     tools::{self, Web},
     workspace::Workspace,
 };
-use std::{fs, io, path::Path, time::SystemTime};
+use std::{collections::BTreeMap, fs, io, path::Path, time::SystemTime};
 
 /// Builds the page into `dist/`.
 pub(crate) fn page(workspace: &Workspace, web: &Web) -> Result {
@@ -21,9 +21,36 @@ pub(crate) fn page(workspace: &Workspace, web: &Web) -> Result {
         trunk.args(["build", "--offline", "--skip-version-check"]);
         // Only `--release` makes Trunk run wasm-opt; selecting the profile does not.
         trunk.args(if web.wasm_opt { &["--release"][..] } else { &["--cargo-profile", "web"][..] });
-        run(trunk.env("PATH", &web.path).env("CARGO_TARGET_DIR", &workspace.target).env_remove("NO_COLOR"))
+        run(trunk.env("PATH", &web.path).env("CARGO_TARGET_DIR", &workspace.target).env_remove("NO_COLOR"))?;
+        offline(&workspace.root)
     })
 }
+
+/// Writes `dist/offline.js`, the service worker: the files of the page with their digests before `web/offline.js`. Its version is the
+/// digest of that list, so that it is another one as soon as any file is.
+fn offline(root: &Path) -> Result {
+    let dist = root.join("dist");
+    let mut names: Vec<String> = fs::read_dir(&dist)?
+        .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
+        .collect::<io::Result<_>>()?;
+    names.retain(|name| name != WORKER);
+    names.sort();
+    let sums = output(command("sha256sum", &dist).arg("--").args(&names))?;
+    let files: BTreeMap<&str, &str> =
+        sums.lines().filter_map(|line| line.split_once("  ").map(|(digest, name)| (name, digest))).collect();
+    if files.len() != names.len() {
+        return Err("sha256sum did not print a digest for each file of the page".into());
+    }
+    let (script, list) = (dist.join(WORKER), serde_json::to_string(&files)?);
+    fs::write(&script, &list)?;
+    let version = output(command("sha256sum", &dist).arg(WORKER))?;
+    let version = version.get(..16).ok_or("sha256sum printed no digest")?;
+    let worker = fs::read_to_string(root.join("web").join(WORKER))?;
+    Ok(fs::write(script, format!("const VERSION = \"{version}\";\nconst FILES = {list};\n{worker}"))?)
+}
+
+/// The service worker, in the page and among its sources.
+const WORKER: &str = "offline.js";
 
 /// Builds `relay`, which embeds the page, and `porthole`.
 pub(crate) fn programs(workspace: &Workspace) -> Result {
