@@ -7,11 +7,11 @@ use crate::{
 use porthole_tests::{
     Result,
     page::Page,
-    program::{ours, run},
+    program::{ours, run, wait_for},
     servers::{ALWAYS, Access, Fault, Faulty, Nginx, Registry, Scratch},
 };
 use serde_json::{Value, json};
-use std::process::Command;
+use std::{fs, path::Path, process::Command};
 
 /// In place of the browser's dialog: a place in the storage of the page, where a script can look.
 const DIALOG: &str = "
@@ -90,4 +90,47 @@ fn the_saved_image_is_that_of_the_command_line() -> Result<()> {
     let said = page.browser().text("[data-saved=no]")?;
     assert!(said.contains(digest) && said.contains("porthole save -o image.tar --format docker-archive"), "{said}");
     Ok(())
+}
+
+/// The file that the browser saves in a folder, once it is whole.
+fn downloaded(folder: &Path) -> Result<Vec<u8>> {
+    wait_for("the download", || {
+        let mut names: Vec<_> = fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        // What is not whole yet has a name of the browser's.
+        names.retain(|path| path.extension().is_some_and(|extension| extension == "tar"));
+        let [only] = names.as_slice() else { return Ok(None) };
+        let bytes = fs::read(only)?;
+        Ok(bytes.ends_with(&[0; 1024]).then_some(bytes))
+    })
+}
+
+/// What `porthole save` writes of an image.
+fn saved_by_the_command_line(reference: &str, scratch: &Scratch) -> Result<Vec<u8>> {
+    let (file, store) = (scratch.path().join("expected"), scratch.path().join("store"));
+    let output = Command::new(ours("porthole")?)
+        .args(["save", "--platform", "linux/amd64", "--format", "docker-archive", "--output"])
+        .arg(&file)
+        .arg("--store")
+        .arg(store)
+        .arg(reference)
+        .output()?;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(fs::read(file)?)
+}
+
+#[test]
+fn without_a_dialog_the_browser_downloads_the_image_and_the_page_keeps_nothing() -> Result<()> {
+    let host = Nginx::page()?;
+    let registry = Registry::start(images::storage(), &Access::OpenToPages)?;
+    let reference = format!("{}/{SEVEN_LAYERS}", registry.host());
+    let (scratch, downloads) = (Scratch::new("saved")?, Scratch::new("downloads")?);
+    let page = Page::open(&host.url())?;
+    page.browser().download_to(downloads.path())?;
+    page.browser().run("delete window.showSaveFilePicker; window.showSaveFilePicker = undefined", json!([]))?;
+    page.look(&reference)?;
+    page.verified()?;
+    assert!(save(&page, "docker-archive")?);
+    let expected = saved_by_the_command_line(&reference, &scratch)?;
+    assert!(downloaded(downloads.path())? == expected, "the bytes are those of the command line");
+    page.until("the page keeps no archive", |page| Ok(page.own_files()?.is_empty().then_some(())))
 }
