@@ -37,7 +37,7 @@ pub enum ArtifactKind {
     Model,
     /// A bill of materials: SPDX or CycloneDX.
     Bill,
-    /// A signature.
+    /// A signature on an image, of cosign or Notation.
     Signature,
     /// A signed statement about an image: in-toto.
     Attestation,
@@ -49,7 +49,7 @@ pub enum ArtifactKind {
     BuildCache,
     /// Nothing but its annotations.
     Empty,
-    /// Anything else.
+    /// Anything else: by its artifact type alone.
     Other,
 }
 
@@ -93,7 +93,7 @@ impl ArtifactKind {
         }
     }
 
-    /// In words.
+    /// The kind in a few words, for a person.
     pub fn words(self) -> &'static str {
         match self {
             Self::HelmChart => "Helm chart",

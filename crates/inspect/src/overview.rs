@@ -54,7 +54,7 @@ pub struct Overview {
 /// What an artifact is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArtifactOverview {
-    /// Its kind.
+    /// Its kind, by its media types.
     pub kind: ArtifactKind,
     /// What its configuration says.
     pub facts: Vec<ArtifactFact>,

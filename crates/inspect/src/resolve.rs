@@ -159,7 +159,7 @@ pub enum Error<E> {
     /// The index lists layers, and how BuildKit finds them again: it is no image.
     #[error("no image, but a build cache of BuildKit: its index lists {layers} layers")]
     BuildCache {
-        /// How many.
+        /// How many layers are listed.
         layers: usize,
     },
     /// Indexes list indexes too deep, or themselves.

@@ -83,7 +83,7 @@ pub enum Event {
     FileReading {
         /// Number of the look.
         look: u32,
-        /// How far.
+        /// Bytes read and bytes unpacked so far.
         reading: FileReading,
     },
     /// Every layer is verified, wrong or failed; the rows sent after this are the last.

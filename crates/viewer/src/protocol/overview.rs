@@ -67,7 +67,7 @@ pub struct OverviewFacts {
 pub struct ArtifactSummary {
     /// One word, for `data-artifact`; the `kind` of `inspect --json`.
     pub kind: String,
-    /// In words.
+    /// The kind in a few words, for a person.
     pub words: String,
     /// Name and value of what its configuration says.
     pub facts: Vec<(String, String)>,
@@ -82,7 +82,7 @@ pub struct ArtifactBlob {
     pub name: String,
     /// Its media type.
     pub media_type: String,
-    /// Its bytes.
+    /// Size of the blob in bytes.
     pub size: u64,
     /// Name and value of what its first bytes say, once it is verified.
     pub facts: Vec<(String, String)>,
