@@ -8,7 +8,7 @@ use crate::{
 
 /// The entries of a blob.
 pub(crate) enum Contents {
-    Archive(Scanner),
+    Archive(Box<Scanner>),
     /// The blob of an artifact that is no archive: its only entry.
     File(OneFile),
 }
@@ -26,7 +26,7 @@ pub(crate) struct OneFile {
 
 impl Contents {
     pub(crate) fn archive(limits: &Limits) -> Self {
-        Self::Archive(Scanner::new(limits))
+        Self::Archive(Box::new(Scanner::new(limits)))
     }
 
     pub(crate) fn file(name: Vec<u8>, size: u64) -> Self {
