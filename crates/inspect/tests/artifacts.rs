@@ -30,7 +30,7 @@ fn artifact(artifact_type: Option<&str>, config_type: &str, config: &Value, laye
     let Ok(Document::Manifest(manifest)) = Document::parse_within(raw, None, &Limits::default()) else {
         panic!("a manifest: {manifest}")
     };
-    Image::assemble(manifest, config).unwrap()
+    Image::assemble(manifest, config).expect("an artifact")
 }
 
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";

@@ -35,14 +35,14 @@ const PULSE: Duration = Duration::from_millis(100);
 /// Why a file is not unpacked.
 enum Unspooled {
     /// It cannot be read, or is broken.
-    Local(local::Error),
+    Local(Box<local::Error>),
     /// The front end has no room for it.
     Storage(String),
 }
 
 impl From<local::Error> for Unspooled {
     fn from(error: local::Error) -> Self {
-        Self::Local(error)
+        Self::Local(Box::new(error))
     }
 }
 
@@ -92,7 +92,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         let outcome = self.unpack(look, name, file, compression).await;
         let unpacked = outcome.map_err(|error| match error {
             Unspooled::Local(error) => {
-                Box::new(failure::of_page(reference.registry(), name, &resolve::Error::Source(error)))
+                Box::new(failure::of_page(reference.registry(), name, &resolve::Error::Source(*error)))
             }
             Unspooled::Storage(why) => Box::new(failure::of_no_room(name, compression, &why)),
         })?;
