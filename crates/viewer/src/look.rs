@@ -23,7 +23,10 @@ pub(crate) use kept::KeptLayer;
 use porthole_core::{
     failure::FailureClass, layer::LayerNumber, limits::Limits, manifest, path, platform, reference::Reference, toc::Toc,
 };
-use porthole_inspect::resolve::{ResolveStep, ResolvedImage};
+use porthole_inspect::{
+    artifact::ArtifactFact,
+    resolve::{ResolveStep, ResolvedImage},
+};
 use std::rc::Rc;
 
 /// A look, from the reference to the last row.
@@ -85,6 +88,15 @@ pub struct LookBody {
 }
 
 impl LookBody {
+    /// What the blobs of an artifact say of themselves, one for each layer, as far as they are verified.
+    pub(crate) fn artifact_facts(&self) -> Vec<Vec<ArtifactFact>> {
+        let blobs = self.overview.artifact.as_ref().map_or(&[][..], |artifact| &artifact.blobs);
+        let facts = |facts: &[(String, String)]| {
+            facts.iter().map(|(name, value)| ArtifactFact::new(name.as_str(), value.as_str())).collect()
+        };
+        blobs.iter().map(|blob| facts(&blob.facts)).collect()
+    }
+
     /// Bytes of the seek indexes of its layers.
     pub(crate) fn access_bytes(&self) -> u64 {
         self.access_bytes

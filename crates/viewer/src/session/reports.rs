@@ -52,6 +52,8 @@ pub(super) fn write_overview<F: SavedFile>(
     let mut overview = Overview::of(&body.resolved);
     if is_archives(body) {
         overview.add_layers(body.stack.tree(), &body.blobs(), &body.waste());
+    } else {
+        overview.add_facts(body.artifact_facts());
     }
     let pinned: Option<Reference> = match &body.page {
         None => summary::summarize(&body.reference, &body.resolved).pinned.parse().ok(),
