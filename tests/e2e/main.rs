@@ -13,6 +13,7 @@ mod discovery;
 mod exports;
 mod failures;
 mod faults;
+mod firefox;
 mod images;
 mod interop;
 mod links;

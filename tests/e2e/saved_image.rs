@@ -93,7 +93,7 @@ fn the_saved_image_is_that_of_the_command_line() -> Result<()> {
 }
 
 /// The file that the browser saves in a folder, once it is whole.
-fn downloaded(folder: &Path) -> Result<Vec<u8>> {
+pub(crate) fn downloaded(folder: &Path) -> Result<Vec<u8>> {
     wait_for("the download", || {
         let mut names: Vec<_> = fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
         // What is not whole yet has a name of the browser's.
@@ -105,7 +105,7 @@ fn downloaded(folder: &Path) -> Result<Vec<u8>> {
 }
 
 /// What `porthole save` writes of an image.
-fn saved_by_the_command_line(reference: &str, scratch: &Scratch) -> Result<Vec<u8>> {
+pub(crate) fn saved_by_the_command_line(reference: &str, scratch: &Scratch) -> Result<Vec<u8>> {
     let (file, store) = (scratch.path().join("expected"), scratch.path().join("store"));
     let output = Command::new(ours("porthole")?)
         .args(["save", "--platform", "linux/amd64", "--format", "docker-archive", "--output"])

@@ -2,6 +2,7 @@
 
 pub mod http;
 pub mod images;
+mod marionette;
 pub mod memory;
 pub mod page;
 pub mod program;

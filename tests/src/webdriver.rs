@@ -3,6 +3,7 @@
 use crate::{
     Result,
     http::request,
+    marionette::Marionette,
     program::{PATIENCE, Running, find, wait_for},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -13,10 +14,19 @@ use std::{path::Path, process::Command};
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// A browser with a fresh profile, closed on drop.
-pub struct Browser {
+pub struct Browser(Remote);
+
+/// How commands reach a browser.
+enum Remote {
+    Chromium(Driver),
+    Firefox(Marionette),
+}
+
+/// A driver with a session of Chromium.
+struct Driver {
     port: u16,
     session: String,
-    driver: Running,
+    process: Running,
 }
 
 impl Browser {
@@ -27,12 +37,12 @@ impl Browser {
 
     /// The same with further flags of Chromium.
     pub fn chromium(width: u32, height: u32, flags: &[String]) -> Result<Self> {
-        let driver = Running::start(Command::new(find("chromedriver")?).arg("--port=0"))?;
-        let port = driver.line(|line| {
+        let process = Running::start(Command::new(find("chromedriver")?).arg("--port=0"))?;
+        let port = process.line(|line| {
             let (_, rest) = line.split_once("started successfully on port ")?;
             rest.trim_end_matches('.').parse().ok()
         })?;
-        let mut browser = Self { port, session: String::new(), driver };
+        let mut driver = Driver { port, session: String::new(), process };
         let mut arguments = vec![
             "--headless=new".to_owned(),
             // Chromium's sandbox does not run as root. The pages here are our own.
@@ -52,37 +62,16 @@ impl Browser {
             "goog:loggingPrefs": { "browser": "ALL" },
             "timeouts": { "script": 180_000, "pageLoad": 60_000 },
         } } });
-        browser.begin(&capabilities)?;
-        Ok(browser)
+        let session = driver.send("POST", "/session", Some(&capabilities))?;
+        driver.session = session["sessionId"].as_str().ok_or("chromedriver opened no session")?.to_owned();
+        Ok(Self(Remote::Chromium(driver)))
     }
 
-    /// Starts a driver and Firefox with a window of the given size. Files are saved to `downloads` without a question.
+    /// Starts Firefox with a window of the given size. Files are saved to `downloads` without a question.
     pub fn firefox(width: u32, height: u32, downloads: &Path) -> Result<Self> {
-        let driver = Running::start(Command::new(find("geckodriver")?).args(["--port", "0"]))?;
-        let port = driver.line(|line| line.split_once("Listening on 127.0.0.1:")?.1.trim().parse().ok())?;
-        let mut browser = Self { port, session: String::new(), driver };
-        let preferences = json!({
-            "browser.download.folderList": 2,
-            "browser.download.dir": downloads.display().to_string(),
-            "browser.helperApps.neverAsk.saveToDisk": "application/octet-stream",
-            // Not the page's own requests.
-            "network.captive-portal-service.enabled": false,
-            "network.connectivity-service.enabled": false,
-        });
-        let capabilities = json!({ "capabilities": { "alwaysMatch": {
-            "browserName": "firefox",
-            "moz:firefoxOptions": { "binary": find("firefox-esr")?, "args": ["-headless"], "prefs": preferences },
-            "timeouts": { "script": 180_000, "pageLoad": 60_000 },
-        } } });
-        browser.begin(&capabilities)?;
+        let browser = Self(Remote::Firefox(Marionette::start(downloads)?));
         browser.call("POST", "/window/rect", Some(&json!({ "width": width, "height": height })))?;
         Ok(browser)
-    }
-
-    fn begin(&mut self, capabilities: &Value) -> Result<()> {
-        let session = self.send("POST", "/session", Some(capabilities))?;
-        self.session = session["sessionId"].as_str().ok_or("the driver opened no session")?.to_owned();
-        Ok(())
     }
 
     /// Saves downloads to this folder (Chromium).
@@ -179,10 +168,9 @@ impl Browser {
         Ok(value.as_str().unwrap_or_default().to_owned())
     }
 
-    /// Console output since the last call.
+    /// Console output since the last call (Chromium).
     pub fn console(&self) -> Result<String> {
-        // Firefox has no such command.
-        let entries = self.call("POST", "/se/log", Some(&json!({ "type": "browser" }))).unwrap_or_default();
+        let entries = self.call("POST", "/se/log", Some(&json!({ "type": "browser" })))?;
         let lines = entries.as_array().into_iter().flatten().filter_map(|entry| entry["message"].as_str());
         Ok(lines.collect::<Vec<_>>().join("\n"))
     }
@@ -261,9 +249,12 @@ impl Browser {
         Ok(())
     }
 
-    /// Process id of the driver, whose child is the browser.
+    /// Process id of Firefox, or of the driver whose child is Chromium.
     pub fn process(&self) -> u32 {
-        self.driver.id()
+        match &self.0 {
+            Remote::Chromium(driver) => driver.process.id(),
+            Remote::Firefox(firefox) => firefox.process(),
+        }
     }
 
     fn find(&self, selector: &str) -> Result<Option<String>> {
@@ -271,6 +262,15 @@ impl Browser {
         Ok(found[0][ELEMENT].as_str().map(str::to_owned))
     }
 
+    fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
+        match &self.0 {
+            Remote::Chromium(driver) => driver.call(method, path, body),
+            Remote::Firefox(firefox) => firefox.call(method, path, body),
+        }
+    }
+}
+
+impl Driver {
     fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
         self.send(method, &format!("/session/{}{path}", self.session), body)
     }
@@ -286,7 +286,7 @@ impl Browser {
     }
 }
 
-impl Drop for Browser {
+impl Drop for Driver {
     fn drop(&mut self) {
         if !self.session.is_empty() {
             // Killing the driver would leave its browser running.
