@@ -20,8 +20,8 @@ pub use self::{
     findings::FindingReport,
     hits::SearchRow,
     overview::{
-        BaseReport, ComparedBase, ExecutionReport, HistoryReport, IndexEntryReport, OverviewReport, ReportedBlob,
-        ReportedLayer, ReportedSizes, ReportedUnpacked,
+        ArtifactReport, BaseReport, ComparedBase, ExecutionReport, HistoryReport, IndexEntryReport, OverviewReport,
+        ReportedBlob, ReportedLayer, ReportedSizes, ReportedUnpacked,
     },
     referrers::{ReferrerReport, Via},
     waste::{
