@@ -1,14 +1,15 @@
 //! One look at one image: what is known of it so far, and what was reported of it.
 
 mod alone;
+mod body;
 mod contents;
 mod kept;
 mod turn;
+mod view;
 
 use crate::{
-    index::OpenIndex,
     layer::LayerFindings,
-    listing::{self, Expansion, RowList as Rows},
+    listing::{Expansion, RowList as Rows},
     pace::Pace,
     prepared::TocListing,
     protocol::{
@@ -19,15 +20,12 @@ use crate::{
     stack::Stack,
 };
 pub use alone::Alone;
+pub use body::{Access, LookBody};
 pub(crate) use kept::KeptLayer;
 use porthole_core::{
-    failure::FailureClass, layer::LayerNumber, limits::Limits, manifest, path, platform, reference::Reference, toc::Toc,
+    failure::FailureClass, layer::LayerNumber, limits::Limits, manifest, platform, reference::Reference,
 };
-use porthole_inspect::{
-    artifact::ArtifactFact,
-    resolve::{ResolveStep, ResolvedImage},
-};
-use std::rc::Rc;
+use porthole_inspect::resolve::{ResolveStep, ResolvedImage};
 
 /// A look, from the reference to the last row.
 pub struct Look {
@@ -59,57 +57,6 @@ pub struct Look {
     waste_due: bool,
     /// It is not shown, and so not listed.
     hidden: bool,
-}
-
-/// The part of a look that has layers.
-pub struct LookBody {
-    /// What was asked for.
-    pub reference: Reference,
-    /// What it turned out to be.
-    pub resolved: ResolvedImage,
-    /// Where it is part of the front end.
-    pub(crate) page: Option<OfPage>,
-    /// Layers, bottom first.
-    pub layers: Vec<LayerProgress>,
-    changed: Vec<bool>,
-    /// What lets the files of each layer be read.
-    access: Vec<Option<Access>>,
-    access_bytes: u64,
-    /// Layers of which something is kept from an earlier look, bottom first.
-    kept: Vec<Option<Rc<KeptLayer>>>,
-    pub(crate) stack: Stack,
-    /// Layers that found no room in the tree.
-    pub(crate) crowded: Vec<u32>,
-    pub(crate) alone: Option<Alone>,
-    listing: Rows,
-    overview: OverviewFacts,
-    /// The findings of the overview that its documents tell.
-    stated: usize,
-}
-
-impl LookBody {
-    /// What the blobs of an artifact say of themselves, one for each layer, as far as they are verified.
-    pub(crate) fn artifact_facts(&self) -> Vec<Vec<ArtifactFact>> {
-        let blobs = self.overview.artifact.as_ref().map_or(&[][..], |artifact| &artifact.blobs);
-        let facts = |facts: &[(String, String)]| {
-            facts.iter().map(|(name, value)| ArtifactFact::new(name.as_str(), value.as_str())).collect()
-        };
-        blobs.iter().map(|blob| facts(&blob.facts)).collect()
-    }
-
-    /// Bytes of the seek indexes of its layers.
-    pub(crate) fn access_bytes(&self) -> u64 {
-        self.access_bytes
-    }
-}
-
-/// What is known of a layer that lets its files be read one by one.
-#[derive(Clone)]
-pub enum Access {
-    /// It was read to its end, and this is its index.
-    Index(Rc<OpenIndex>),
-    /// It was listed from this table of contents.
-    Toc(Rc<Toc>),
 }
 
 impl Look {
@@ -425,90 +372,10 @@ impl Look {
         self.chain_stale = true;
     }
 
-    /// Lists the rows of another view.
-    pub fn set_view(&mut self, view: FileView) {
-        if view.filter != self.view.filter {
-            self.sifted = Expansion::all();
-        }
-        self.view = view;
-        self.relist();
-    }
-
-    /// The window on the screen.
-    pub fn set_window(&mut self, window: std::ops::Range<u64>, out: &mut Vec<Event>) {
-        self.window = window;
-        if !self.stale {
-            self.show(out);
-        }
-    }
-
-    /// Opens or closes a directory.
-    pub fn open(&mut self, path: &str, open: bool) {
-        if let Some(path) = path::unescape(path) {
-            self.expansion_mut().set(&path, open);
-            self.relist();
-        }
-    }
-
-    /// Opens or closes every directory.
-    pub fn open_all(&mut self, open: bool) {
-        *self.expansion_mut() = if open { Expansion::all() } else { Expansion::default() };
-        self.relist();
-    }
-
-    /// Selects a path and opens what is above it.
-    pub fn select(&mut self, path: Option<&str>) {
-        self.selected = path.and_then(path::unescape);
-        self.reported = None;
-        if let Some(selected) = &self.selected {
-            self.expansion.reveal(selected);
-            self.sifted.reveal(selected);
-        }
-        self.relist();
-    }
-
-    /// The layer that must be read again for what is shown; it counts as asked for.
-    pub fn ask_alone(&mut self) -> Option<u32> {
-        let layer = self.body.as_mut()?.ask_alone(&self.view, self.limits.tree_nodes)?;
-        self.relist();
-        Some(layer)
-    }
-
-    fn is_read_again(&mut self, layer: u32) -> bool {
-        self.body.as_mut().is_some_and(|body| body.reading_alone(layer).is_some())
-    }
-
-    fn sifting(&self) -> bool {
-        !self.view.filter.is_empty() || !self.view.changes.all()
-    }
-
-    fn expansion_mut(&mut self) -> &mut Expansion {
-        if self.sifting() { &mut self.sifted } else { &mut self.expansion }
-    }
-
-    fn relist(&mut self) {
-        self.stale = true;
-        self.listing.hurry();
-    }
-
     fn layer(&mut self, layer: u32) -> Option<&mut LayerProgress> {
         let body = self.body.as_mut()?;
         *body.changed.get_mut(layer as usize)? = true;
         body.layers.get_mut(layer as usize)
-    }
-}
-
-impl LookBody {
-    /// Where the content of the file at a path is, as a view shows it.
-    pub fn content(&self, view: &FileView, path: &[u8]) -> Option<porthole_core::tree::Content> {
-        let top = self.layers.len().saturating_sub(1) as u32;
-        let view = self.tree(view).view(listing::mode(view, top));
-        view.content(view.find(path)?)
-    }
-
-    /// What lets the files of a layer be read.
-    pub fn access(&self, layer: u32) -> Option<&Access> {
-        self.access.get(layer as usize)?.as_ref()
     }
 }
 

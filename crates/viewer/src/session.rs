@@ -5,6 +5,7 @@ mod base;
 mod compare;
 mod content;
 mod crew;
+mod desk;
 mod digests;
 mod evidence;
 mod export;
@@ -14,6 +15,7 @@ mod holdings;
 mod kept;
 mod lines;
 mod names;
+mod obey;
 mod page;
 mod prepared;
 mod probe;
@@ -23,49 +25,35 @@ mod rest;
 mod twins;
 mod versions;
 mod wire;
+mod work;
 
-use base::OpenedImages;
-use compare::{CompareWish, KeptComparison};
 pub use content::Want;
-use evidence::{EvidenceRun, EvidenceWait};
+use desk::{Desk, Wish};
 pub use front::{ArchiveFile, Front, SavedFile, ScratchFile, SessionOptions};
-use given::UnpackedFile;
 pub use holdings::SessionHoldings;
-use kept::Keeping;
 use names::NameLists;
 pub(crate) use page::{BlobPlace, PageImage};
-use probe::ProbeRun;
 pub(crate) use resolve::OfPage;
 use versions::VersionName;
+use work::{Errand, Work};
 
 use crate::{
     errands::Errands,
     look::Look,
-    pool::{Assignment, Pool, Roster},
-    protocol::{
-        ArchiveFormat, Command, Event, ExportWish, FailureCause, FileView, ListedBill, NameList, ProbeKind, Secret,
-        SignerRule,
-    },
-    router::{Relay, Router},
+    pool::{Pool, Roster},
+    protocol::Event,
+    router::Relay,
 };
-use porthole_core::{platform::Platform, reference::Reference};
-use porthole_inspect::report::ComparedBase;
+use porthole_core::platform::Platform;
 use porthole_registry::{
     Registry,
-    auth::Credentials,
     transport::{Body as _, Environment, Request, Transport},
 };
-use std::{
-    cell::RefCell,
-    collections::{BTreeMap, HashMap, HashSet},
-    ops::Range,
-    rc::Rc,
-    time::Duration,
-};
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
 /// Everything that lives as long as a front end, over any transport and any pool of layer workers.
 ///
-/// It takes [`Command`]s with [`obey`](Self::obey) and the reports of layer workers with [`hear`](Self::hear), and answers
+/// It takes [`Command`](crate::protocol::Command)s with [`obey`](Self::obey) and the reports of layer workers with [`hear`](Self::hear), and answers
 /// with [`Event`]s. All of its own work is one future, [`run`](Self::run), which the front end polls for as long as it
 /// lives. No method blocks.
 pub struct Session<T, P, F> {
@@ -76,124 +64,6 @@ pub struct Session<T, P, F> {
     /// Never borrowed across an `await`, nor while an event is sent.
     desk: RefCell<Desk>,
     errands: Errands<Errand, Work>,
-}
-
-#[derive(Default)]
-struct Desk {
-    base: String,
-    router: Router,
-    /// Whether it is known if a relay serves this front end.
-    asked_for_relay: bool,
-    credentials: HashMap<String, Credentials>,
-    /// Registries whose credentials may go through a relay on another machine.
-    allowed: HashSet<String>,
-    /// Platforms to try where none is asked for, best first.
-    platforms: Vec<Platform>,
-    roster: Roster,
-    wish: Option<Wish>,
-    look: Option<Look>,
-    /// The image that the one of the look is compared with.
-    other: Option<Look>,
-    /// The comparison that it was last read for.
-    compared: Option<KeptComparison>,
-    /// Images that were opened.
-    opened: OpenedImages,
-    /// The image that the one of the look was compared with last, as its base.
-    built_on: Option<ComparedBase>,
-    /// How many comparisons were begun.
-    comparisons: u32,
-    /// Signatures that are being checked.
-    evidence: Option<EvidenceWait>,
-    /// Whose signatures images must have.
-    policy: Vec<SignerRule>,
-    /// Bills of materials of the look.
-    bills: Rc<Vec<ListedBill>>,
-    /// What looks into contents, or did so last.
-    probes: BTreeMap<ProbeKind, ProbeRun>,
-    /// Lists of tags and repositories.
-    names: NameLists,
-    /// The window on the screen, which may be known before the look has begun.
-    window: Option<Range<u64>>,
-    /// What is kept from one visit to the next.
-    keeping: Keeping,
-    /// Workers that look into contents are about to end.
-    resting: bool,
-    /// Files that were unpacked, the last at the end.
-    unpacked: Vec<UnpackedFile>,
-    /// When the next turn is due, if one is.
-    turn: Option<Duration>,
-}
-
-impl Desk {
-    /// The look of a number, be it the one that is compared with the current one.
-    fn look_of(&self, number: u32) -> Option<&Look> {
-        [&self.look, &self.other].into_iter().flatten().find(|look| look.number == number)
-    }
-}
-
-/// What was asked for, kept for another try.
-#[derive(Clone)]
-struct Wish {
-    look: u32,
-    reference: String,
-    platform: Option<String>,
-    view: FileView,
-    path: Option<String>,
-    /// Read every layer whole, and compare tables of contents with archives.
-    audit: bool,
-}
-
-/// What there is at most one of at a time.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Errand {
-    Relay,
-    Look,
-    File,
-    Version,
-    Comparison,
-    Base,
-    Evidence,
-    Wire,
-    Archive,
-    Export,
-    Contents,
-    Names(NameList),
-    Tag(usize),
-    Turn,
-    Twins(u32),
-    Renewal(usize),
-    Keep,
-    Quiet,
-    Kept,
-    Rest,
-    Forget(u32),
-}
-
-enum Work {
-    LearnRelay,
-    Look(Wish),
-    Read { look: u32, path: String, want: Want },
-    ReadVersion { name: VersionName, want: Want },
-    DiffVersions { before: VersionName, after: u32, anyway: bool },
-    DiffFile { look: u32, path: String, anyway: bool },
-    Compare(CompareWish),
-    CompareBase { look: u32, reference: String },
-    Evidence(EvidenceRun),
-    Wire { look: u32 },
-    Archive { look: u32, format: ArchiveFormat },
-    Export { look: u32, wish: ExportWish },
-    CompareContents { other: bool },
-    ListNames { look: u32, list: NameList, reference: Box<Reference> },
-    AskAboutTag { look: u32, tag: String, reference: Box<Reference> },
-    CopyToTwins { look: u32, layer: u32 },
-    Turn(Duration),
-    Keep,
-    WaitForQuiet,
-    Rest,
-    TellKept,
-    WipeKept,
-    ForgetKept(String),
-    Renew { worker: usize, assignment: Assignment, cause: Option<FailureCause> },
 }
 
 impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
@@ -215,147 +85,6 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// Drives the session for as long as it is polled.
     pub async fn run(&self) {
         self.errands.run(|work| self.work(work)).await;
-    }
-
-    async fn work(&self, work: Work) {
-        match work {
-            Work::LearnRelay => self.learn_relay().await,
-            Work::Look(wish) => self.resolve(wish).await,
-            Work::Read { look, path, want } => self.read_file(look, path, want).await,
-            Work::ReadVersion { name, want } => self.read_version(name, want).await,
-            Work::DiffVersions { before, after, anyway } => self.diff_versions(before, after, anyway).await,
-            Work::DiffFile { look, path, anyway } => self.diff_file(look, path, anyway).await,
-            Work::Compare(wish) => self.compare(wish).await,
-            Work::CompareBase { look, reference } => self.compare_base(look, reference).await,
-            Work::Evidence(run) => self.find_evidence(run).await,
-            Work::Wire { look } => self.tell_wire(look).await,
-            Work::Archive { look, format } => self.save_archive(look, format).await,
-            Work::Export { look, wish } => self.save_export(look, wish).await,
-            // Why it failed is in what the probe reports.
-            Work::CompareContents { other } => drop(self.know_contents(other).await),
-            Work::ListNames { look, list, reference } => self.list_names(look, list, *reference).await,
-            Work::AskAboutTag { look, tag, reference } => self.find_tag_facts(look, tag, *reference).await,
-            Work::CopyToTwins { look, layer } => self.copy_to_twins(look, layer).await,
-            Work::Turn(pause) => {
-                self.registry.transport().sleep(pause).await;
-                self.desk.borrow_mut().turn = None;
-                self.turn();
-            }
-            Work::Keep => self.keep().await,
-            Work::WaitForQuiet => self.wait_for_quiet().await,
-            Work::Rest => self.rest().await,
-            Work::TellKept => self.tell_kept().await,
-            Work::WipeKept => self.wipe_kept().await,
-            Work::ForgetKept(name) => self.remove_kept(name).await,
-            Work::Renew { worker, assignment, cause } => self.renew(worker, assignment, cause).await,
-        }
-    }
-
-    /// Takes a command.
-    pub fn obey(&self, command: Command) {
-        match command {
-            Command::Start { base, relay } => {
-                let mut desk = self.desk.borrow_mut();
-                desk.base = base;
-                desk.router.set(relay);
-                self.errands.begin(Errand::Relay, Work::LearnRelay);
-            }
-            Command::Look { look, reference, platform, view, path } => {
-                self.look(Wish { look, reference, platform, view, path, audit: false });
-            }
-            Command::Retry { look } => self.look_again(|wish| Wish { look, ..wish }),
-            Command::Audit { look } => self.look_again(|wish| Wish { look, audit: true, ..wish }),
-            Command::Cancel => self.cancel(),
-            Command::Stop => self.stop(),
-            Command::Rows { from, to } => {
-                self.desk.borrow_mut().window = Some(from..to);
-                self.with_look(|look, out| look.set_window(from..to, out));
-            }
-            Command::SetView { view } => {
-                if let Some(wish) = &mut self.desk.borrow_mut().wish {
-                    wish.view = view.clone();
-                }
-                self.with_look(|look, _| look.set_view(view));
-            }
-            Command::Expand { path } => self.with_look(|look, _| look.open(&path, true)),
-            Command::Collapse { path } => self.with_look(|look, _| look.open(&path, false)),
-            Command::ExpandAll => self.with_look(|look, _| look.open_all(true)),
-            Command::CollapseAll => self.with_look(|look, _| look.open_all(false)),
-            Command::Select { path } => {
-                if let Some(wish) = &mut self.desk.borrow_mut().wish {
-                    wish.path.clone_from(&path);
-                }
-                self.with_look(|look, _| look.select(path.as_deref()));
-            }
-            Command::Read { path, anyway } => self.read(path, if anyway { Want::StartAnyway } else { Want::Start }),
-            Command::Save { path } => self.read(path, Want::All),
-            Command::Wire => self.begin_wire(),
-            Command::SaveArchive { format } => self.begin_archive(format),
-            Command::StopArchive => self.errands.stop(Errand::Archive),
-            Command::SaveWire => self.save_wire(),
-            Command::Waste => self.with_look(|look, _| look.want_waste()),
-            Command::Versions { path } => self.with_look(|look, out| versions::tell_versions(look, &path, out)),
-            Command::ReadVersion { path, layer, anyway } => {
-                let want = if anyway { Want::StartAnyway } else { Want::Start };
-                self.begin_version(path, layer, |name| Work::ReadVersion { name, want });
-            }
-            Command::DiffVersions { path, before, after, anyway } => {
-                self.begin_version(path, before, |before| Work::DiffVersions { before, after, anyway });
-            }
-            Command::Compare { reference, platform, ignore } => self.begin_comparison(reference, platform, &ignore),
-            Command::DiffFile { path, anyway } => {
-                let look = self.desk.borrow().look.as_ref().map(|look| look.number);
-                if let Some(look) = look {
-                    self.errands.begin(Errand::Version, Work::DiffFile { look, path, anyway });
-                }
-            }
-            Command::CompareBase { reference } => {
-                let look = self.desk.borrow().look.as_ref().map(|look| look.number);
-                if let Some(look) = look {
-                    self.errands.begin(Errand::Base, Work::CompareBase { look, reference });
-                }
-            }
-            Command::EndCompare => self.end_comparison(),
-            Command::Probe { run, wish } => self.begin_probe(run, wish),
-            Command::ShowPackages { view } => self.show_packages(view),
-            Command::GiveBill { name, text } => self.take_bill(name, &text),
-            Command::Evidence { run, wish, signatures_only } => self.begin_evidence(run, wish, signatures_only),
-            Command::StopEvidence => self.stop_evidence(),
-            Command::SetPolicy { text } => self.set_policy(&text),
-            Command::Demand { rule } => self.demand(rule),
-            Command::Waive { images } => self.change_policy(|rules| rules.retain(|rule| rule.images != images)),
-            Command::ShowNames { query, most, again } => self.show_names(query, most, again),
-            Command::AskAboutTag { tag } => self.ask_about_tag(tag),
-            Command::FollowLink { path } => self.with_look(|look, out| look.follow_link(&path, out)),
-            Command::Map { wish } => self.with_look(|look, out| look.map(&wish, out)),
-            Command::CompareContents { other } => {
-                self.errands.begin(Errand::Contents, Work::CompareContents { other });
-            }
-            Command::Export { wish } => self.export(wish),
-            Command::StopProbe { kind } => self.stop_probe(kind),
-            Command::Kept => self.errands.begin(Errand::Kept, Work::TellKept),
-            Command::WipeKept => self.errands.begin(Errand::Kept, Work::WipeKept),
-            Command::SignIn { registry, username, password: Secret(password) } => {
-                let credentials = Credentials::basic(username, password);
-                self.desk.borrow_mut().credentials.insert(registry, credentials);
-            }
-            Command::AllowRelayPassword { registry, allow } => {
-                let mut desk = self.desk.borrow_mut();
-                if allow {
-                    desk.allowed.insert(registry);
-                } else {
-                    desk.credentials.remove(&registry);
-                }
-            }
-            Command::SetRelay { relay } => {
-                self.desk.borrow_mut().router.set(relay);
-                self.tell_relay();
-            }
-            Command::UseRelay { registry } => {
-                self.desk.borrow_mut().router.use_relay(&registry);
-                self.tell_relay();
-            }
-        }
     }
 
     /// Asks once whether a relay serves this front end.

@@ -2,6 +2,7 @@
 //!
 //! [`State::update`] is the only way to change it: an action in, effects out. It touches neither the screen nor the session.
 
+mod action;
 mod ask;
 mod effect;
 mod event;
@@ -14,12 +15,12 @@ mod recent;
 mod update;
 mod wire;
 
+pub use action::Action;
 pub use effect::Effect;
 pub use evidence::{EvidenceFound, PolicyAction};
 pub use link::{command, contents_cost, export_cost, export_wish, pinned_route, source};
 pub use probe::{PackagesFound, ProbeCost, ProbedRows, SecretsFound, link_to};
 pub use recent::{read_recent, recent_text};
-pub use update::Action;
 pub use wire::WireShown;
 
 use crate::address::Address;

@@ -4,8 +4,7 @@ use super::{
     ArchiveSaving, BaseLayers, Chain, ComparisonFacts, ComparisonFailure, ConfigSecretFact, ContentFateFact,
     EvidenceProgress, FailureNotice, FileMap, FileReading, FileRow, FindingLink, ImageSummary, LayerProgress,
     NameWindow, OverviewFacts, PackageWindow, PathProblem, PathVersionFacts, PolicyFacts, ProbeKind, ProbeProgress,
-    RowWindow,
-    SearchHit, SecretFact, ShownContent, Sizes, VersionDiff, WasteFacts, WireLog,
+    RowWindow, SearchHit, SecretFact, ShownContent, Sizes, VersionDiff, WasteFacts, WireLog,
 };
 use serde::{Deserialize, Serialize};
 

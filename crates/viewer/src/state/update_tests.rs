@@ -1,7 +1,7 @@
 use super::*;
 use crate::protocol::{
-    ArchiveFormat, ArchiveSaving, FailureNotice, FileRow, ImageLayer, ImageSummary, LayerProgress, LayerState, RowKind,
-    RowWindow, Selection, Sizes, ViewMode,
+    ArchiveFormat, ArchiveSaving, FailureNotice, FileRow, ImageLayer, ImageSummary, LayerProgress, LayerState,
+    RelaySettings, RowKind, RowWindow, Secret, Selection, Sizes, ViewMode,
 };
 use crate::state::{SAMPLE, command, pinned_route, worst};
 

@@ -1,0 +1,76 @@
+//! What of a look is on the screen: its view, open directories, the window and the selection.
+
+use super::Look;
+use crate::{
+    listing::Expansion,
+    protocol::{Event, FileView},
+};
+use porthole_core::path;
+
+impl Look {
+    /// Lists the rows of another view.
+    pub fn set_view(&mut self, view: FileView) {
+        if view.filter != self.view.filter {
+            self.sifted = Expansion::all();
+        }
+        self.view = view;
+        self.relist();
+    }
+
+    /// The window on the screen.
+    pub fn set_window(&mut self, window: std::ops::Range<u64>, out: &mut Vec<Event>) {
+        self.window = window;
+        if !self.stale {
+            self.show(out);
+        }
+    }
+
+    /// Opens or closes a directory.
+    pub fn open(&mut self, path: &str, open: bool) {
+        if let Some(path) = path::unescape(path) {
+            self.expansion_mut().set(&path, open);
+            self.relist();
+        }
+    }
+
+    /// Opens or closes every directory.
+    pub fn open_all(&mut self, open: bool) {
+        *self.expansion_mut() = if open { Expansion::all() } else { Expansion::default() };
+        self.relist();
+    }
+
+    /// Selects a path and opens what is above it.
+    pub fn select(&mut self, path: Option<&str>) {
+        self.selected = path.and_then(path::unescape);
+        self.reported = None;
+        if let Some(selected) = &self.selected {
+            self.expansion.reveal(selected);
+            self.sifted.reveal(selected);
+        }
+        self.relist();
+    }
+
+    /// The layer that must be read again for what is shown; it counts as asked for.
+    pub fn ask_alone(&mut self) -> Option<u32> {
+        let layer = self.body.as_mut()?.ask_alone(&self.view, self.limits.tree_nodes)?;
+        self.relist();
+        Some(layer)
+    }
+
+    pub(super) fn is_read_again(&mut self, layer: u32) -> bool {
+        self.body.as_mut().is_some_and(|body| body.reading_alone(layer).is_some())
+    }
+
+    pub(super) fn sifting(&self) -> bool {
+        !self.view.filter.is_empty() || !self.view.changes.all()
+    }
+
+    pub(super) fn expansion_mut(&mut self) -> &mut Expansion {
+        if self.sifting() { &mut self.sifted } else { &mut self.expansion }
+    }
+
+    pub(super) fn relist(&mut self) {
+        self.stale = true;
+        self.listing.hurry();
+    }
+}

@@ -1,0 +1,100 @@
+//! The work of a session, piece by piece.
+
+use super::{Front, Session, Want, Wish, compare::CompareWish, evidence::EvidenceRun, versions::VersionName};
+use crate::{
+    pool::{Assignment, Pool},
+    protocol::{ArchiveFormat, ExportWish, FailureCause, NameList},
+};
+use porthole_core::reference::Reference;
+use porthole_registry::transport::{Environment, Transport};
+use std::time::Duration;
+
+/// What there is at most one of at a time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Errand {
+    Relay,
+    Look,
+    File,
+    Version,
+    Comparison,
+    Base,
+    Evidence,
+    Wire,
+    Archive,
+    Export,
+    Contents,
+    Names(NameList),
+    Tag(usize),
+    Turn,
+    Twins(u32),
+    Renewal(usize),
+    Keep,
+    Quiet,
+    Kept,
+    Rest,
+    Forget(u32),
+}
+
+pub(super) enum Work {
+    LearnRelay,
+    Look(Wish),
+    Read { look: u32, path: String, want: Want },
+    ReadVersion { name: VersionName, want: Want },
+    DiffVersions { before: VersionName, after: u32, anyway: bool },
+    DiffFile { look: u32, path: String, anyway: bool },
+    Compare(CompareWish),
+    CompareBase { look: u32, reference: String },
+    Evidence(EvidenceRun),
+    Wire { look: u32 },
+    Archive { look: u32, format: ArchiveFormat },
+    Export { look: u32, wish: ExportWish },
+    CompareContents { other: bool },
+    ListNames { look: u32, list: NameList, reference: Box<Reference> },
+    AskAboutTag { look: u32, tag: String, reference: Box<Reference> },
+    CopyToTwins { look: u32, layer: u32 },
+    Turn(Duration),
+    Keep,
+    WaitForQuiet,
+    Rest,
+    TellKept,
+    WipeKept,
+    ForgetKept(String),
+    Renew { worker: usize, assignment: Assignment, cause: Option<FailureCause> },
+}
+
+impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
+    /// Does a piece of work.
+    pub(super) async fn work(&self, work: Work) {
+        match work {
+            Work::LearnRelay => self.learn_relay().await,
+            Work::Look(wish) => self.resolve(wish).await,
+            Work::Read { look, path, want } => self.read_file(look, path, want).await,
+            Work::ReadVersion { name, want } => self.read_version(name, want).await,
+            Work::DiffVersions { before, after, anyway } => self.diff_versions(before, after, anyway).await,
+            Work::DiffFile { look, path, anyway } => self.diff_file(look, path, anyway).await,
+            Work::Compare(wish) => self.compare(wish).await,
+            Work::CompareBase { look, reference } => self.compare_base(look, reference).await,
+            Work::Evidence(run) => self.find_evidence(run).await,
+            Work::Wire { look } => self.tell_wire(look).await,
+            Work::Archive { look, format } => self.save_archive(look, format).await,
+            Work::Export { look, wish } => self.save_export(look, wish).await,
+            // Why it failed is in what the probe reports.
+            Work::CompareContents { other } => drop(self.know_contents(other).await),
+            Work::ListNames { look, list, reference } => self.list_names(look, list, *reference).await,
+            Work::AskAboutTag { look, tag, reference } => self.find_tag_facts(look, tag, *reference).await,
+            Work::CopyToTwins { look, layer } => self.copy_to_twins(look, layer).await,
+            Work::Turn(pause) => {
+                self.registry.transport().sleep(pause).await;
+                self.desk.borrow_mut().turn = None;
+                self.turn();
+            }
+            Work::Keep => self.keep().await,
+            Work::WaitForQuiet => self.wait_for_quiet().await,
+            Work::Rest => self.rest().await,
+            Work::TellKept => self.tell_kept().await,
+            Work::WipeKept => self.wipe_kept().await,
+            Work::ForgetKept(name) => self.remove_kept(name).await,
+            Work::Renew { worker, assignment, cause } => self.renew(worker, assignment, cause).await,
+        }
+    }
+}
