@@ -43,7 +43,6 @@ fn a_base_is_proved_on_request_and_where_it_was_opened_before() -> Result<()> {
     page.look(&image)?;
     page.verified()?;
     assert_eq!(below(&page)?, Value::Null, "nothing is guessed");
-    page.browser().click("#tab-overview")?;
     page.browser().write("#base", &format!("{base}\u{e007}"))?;
     let shared = page.until("the proof", |page| page.browser().attribute("[data-base=proved]", "data-shared"))?;
     assert_eq!(shared, compared["shared"].to_string());

@@ -109,7 +109,7 @@ fn every_view_saves_what_its_command_prints() -> Result<()> {
     assert_eq!(check(&page, "waste")?, 1);
     page.until("copies", |page| page.browser().attribute("[data-copies]", "data-copies"))?;
     axe(&page, "waste with copies")?;
-    page.browser().click("#tab-overview")?;
+    show(&page, &base, "?tab=overview")?;
     assert_eq!(page.browser().text("#save-json")?, "Save JSON", "contents are known");
     assert_eq!(check(&page, "overview")?, 1);
     page.browser().click("#tab-search")?;

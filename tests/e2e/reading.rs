@@ -59,7 +59,7 @@ fn a_script_is_coloured_and_a_link_is_followed() -> Result<()> {
     let target = fs::canonicalize(root.join(LINK))?;
     let target = target.strip_prefix(fs::canonicalize(&root)?)?.display().to_string();
     page.until("its target", |page| {
-        Ok(Some(()).filter(|()| page.route().is_ok_and(|route| route.contains(&format!("path={target}")))))
+        Ok(Some(()).filter(|()| page.browser().url().is_ok_and(|url| url.contains(&format!("path={target}")))))
     })?;
     Ok(())
 }

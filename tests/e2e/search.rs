@@ -116,7 +116,7 @@ fn programs_with(text: &str) -> Result<Vec<String>> {
 
 #[test]
 fn engines_are_in_one_program_of_the_page_alone() -> Result<()> {
-    for text in ["expected a glob of paths", "the write-ahead log of rpm's database", "token of Docker Hub"] {
+    for text in ["expected a glob of paths", "a header of rpm with name and version", "token of Docker Hub"] {
         assert_eq!(programs_with(text)?, ["contents_bg.wasm"], "{text}");
     }
     Ok(())
