@@ -199,8 +199,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// The command that saves the image.
     fn save_command(&self, look: u32, format: ArchiveFormat) -> Option<String> {
         let desk = self.desk.borrow();
-        let body =
-            desk.look.as_ref().filter(|of| of.number == look)?.body.as_ref().filter(|body| body.page.is_none())?;
+        let body = desk.body_of(look).filter(|body| body.page.is_none())?;
         let platform = body.resolved.chosen.as_ref().and_then(|chosen| Some(chosen.platform.as_ref()?.to_string()));
         let verb = format!("save -o image.tar --format {}", format.name());
         Some(shell::command(&verb, &body.reference.familiar(), platform.as_deref()))
@@ -216,7 +215,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         let mut file = self.front.archive();
         let (parts, page) = {
             let desk = self.desk.borrow();
-            let body = desk.look.as_ref().filter(|of| of.number == look).and_then(|look| look.body.as_ref());
+            let body = desk.body_of(look);
             let body = body.ok_or("there is no image to save yet")?;
             let unpacked =
                 body.layers.iter().map(|layer| (layer.state == LayerState::Verified).then_some(layer.uncompressed));

@@ -199,7 +199,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         for index in self.without_twins(wish.number, wanted) {
             if self.recall(wish.number, index).await {
                 let desk = self.desk.borrow();
-                let body = desk.look_of(wish.number).and_then(|look| look.body.as_ref());
+                let body = desk.body_of(wish.number);
                 let layer = body.and_then(|body| body.resolved.image.layers.get(index as usize));
                 fetched -= layer.map_or(0, |layer| layer.descriptor.size).min(fetched);
             }

@@ -93,7 +93,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
 
     fn goes_through_relay(&self, look: u32) -> bool {
         let desk = self.desk.borrow();
-        let body = desk.look_of(look).and_then(|look| look.body.as_ref());
+        let body = desk.body_of(look);
         body.is_some_and(|body| self.route(body.reference.registry()) == RegistryRoute::Relay)
     }
 

@@ -5,7 +5,7 @@ use super::{
     names::NameLists, probe::ProbeRun,
 };
 use crate::{
-    look::Look,
+    look::{Look, LookBody},
     pool::Roster,
     protocol::{FileView, ListedBill, ProbeKind, SignerRule},
     router::Router,
@@ -71,6 +71,11 @@ impl Desk {
     /// The look of a number, be it the one that is compared with the current one.
     pub(super) fn look_of(&self, number: u32) -> Option<&Look> {
         [&self.look, &self.other].into_iter().flatten().find(|look| look.number == number)
+    }
+
+    /// The image of such a look, once its documents are read.
+    pub(super) fn body_of(&self, number: u32) -> Option<&LookBody> {
+        self.look_of(number)?.body.as_ref()
     }
 }
 

@@ -135,7 +135,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     async fn gather(&self, run: &EvidenceRun) -> Result<Option<FoundEvidence>, EvidenceState> {
         let found = {
             let desk = self.desk.borrow();
-            let body = desk.look.as_ref().filter(|look| look.number == run.look).and_then(|look| look.body.as_ref());
+            let body = desk.body_of(run.look);
             body.map(|body| {
                 (body.reference.clone(), body.page.as_ref().map(|page| page.image.clone()), body.resolved.clone())
             })

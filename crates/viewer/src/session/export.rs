@@ -53,8 +53,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// Writes what is known without a request.
     fn write_export(&self, look: u32, wish: &ExportWish, out: &mut Lines<F::File>) -> Result<(), String> {
         let desk = self.desk.borrow();
-        let body =
-            desk.look.as_ref().filter(|of| of.number == look).and_then(|look| look.body.as_ref()).ok_or(ENDED)?;
+        let body = desk.body_of(look).ok_or(ENDED)?;
         let probe = |kind| desk.probes.get(&kind).ok_or(ENDED);
         let written = match wish {
             ExportWish::Overview => reports::write_overview(body, desk.built_on.as_ref(), out),
@@ -95,8 +94,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     async fn write_referrers(&self, look: u32, out: &mut Lines<F::File>) -> Result<(), String> {
         let (reference, page, resolved) = {
             let desk = self.desk.borrow();
-            let body =
-                desk.look.as_ref().filter(|of| of.number == look).and_then(|look| look.body.as_ref()).ok_or(ENDED)?;
+            let body = desk.body_of(look).ok_or(ENDED)?;
             (body.reference.clone(), body.page.as_ref().map(|page| page.image.clone()), body.resolved.clone())
         };
         // Where a command line names no platform, it asks about what the reference names.

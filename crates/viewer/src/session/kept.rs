@@ -48,7 +48,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     pub(super) async fn recall(&self, number: u32, index: u32) -> bool {
         let layer = {
             let desk = self.desk.borrow();
-            let body = desk.look_of(number).and_then(|look| look.body.as_ref());
+            let body = desk.body_of(number);
             body.and_then(|body| body.resolved.image.layers.get(index as usize)).cloned()
         };
         // What is kept does not know the name of an artifact's blob.
@@ -188,7 +188,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         self.note_use(new.name.clone());
         let layer = {
             let desk = self.desk.borrow();
-            let body = desk.look_of(new.look).and_then(|look| look.body.as_ref());
+            let body = desk.body_of(new.look);
             body.and_then(|body| body.resolved.image.layers.get(new.layer as usize)).cloned()
         };
         if let Some(layer) = layer

@@ -169,7 +169,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     pub(super) fn order_config(&self, worker: usize, Assignment { job, look, .. }: Assignment) {
         let order = {
             let desk = self.desk.borrow();
-            let image = desk.look_of(look).and_then(|look| Some(&look.body.as_ref()?.resolved.image));
+            let image = desk.body_of(look).map(|body| &body.resolved.image);
             image.map(|image| WorkerOrder::Config {
                 job,
                 config: String::from_utf8_lossy(image.config_raw.bytes()).into_owned(),

@@ -19,7 +19,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     pub(super) async fn know_for(&self, look: u32, wish: &ExportWish) -> Result<(), String> {
         let (own, other) = {
             let desk = self.desk.borrow();
-            let body = desk.look.as_ref().filter(|of| of.number == look).and_then(|look| look.body.as_ref());
+            let body = desk.body_of(look);
             match wish {
                 // The blobs of an artifact are not unpacked.
                 ExportWish::Overview => (body.is_some_and(is_archives), false),

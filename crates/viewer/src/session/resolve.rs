@@ -362,7 +362,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     ) -> Result<BlobRequest, Box<FailureNotice>> {
         let (reference, descriptor) = {
             let desk = self.desk.borrow();
-            let body = desk.look_of(number).and_then(|look| look.body.as_ref());
+            let body = desk.body_of(number);
             let layer = body.and_then(|body| Some((body, body.resolved.image.layers.get(layer as usize)?)));
             let (body, layer) =
                 layer.ok_or_else(|| Box::new(FailureNotice::plain(FailureClass::Other, "not wanted any more")))?;

@@ -16,7 +16,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// Leaves out the layers whose blob is that of another layer to be read.
     pub(super) fn without_twins(&self, number: u32, layers: Vec<u32>) -> Vec<u32> {
         let desk = self.desk.borrow();
-        let Some(body) = desk.look_of(number).and_then(|look| look.body.as_ref()) else { return layers };
+        let Some(body) = desk.body_of(number) else { return layers };
         let mut known = HashSet::new();
         let is_first = |index: &u32| {
             let layer = body.resolved.image.layers.get(*index as usize);
@@ -65,13 +65,13 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
 
     fn known_layer(&self, number: u32, layer: u32) -> Option<KnownLayer> {
         let desk = self.desk.borrow();
-        KnownLayer::of(desk.look_of(number)?.body.as_ref()?, layer)
+        KnownLayer::of(desk.body_of(number)?, layer)
     }
 
     /// Layers that are the same blob as this one, and that nothing is known of yet.
     fn waiting_twins(&self, number: u32, layer: u32) -> Vec<u32> {
         let desk = self.desk.borrow();
-        let Some(body) = desk.look_of(number).and_then(|look| look.body.as_ref()) else { return Vec::new() };
+        let Some(body) = desk.body_of(number) else { return Vec::new() };
         let layers = &body.resolved.image.layers;
         let Some(own) = layers.get(layer as usize) else { return Vec::new() };
         let own = BlobIdentity::of(own);
