@@ -119,9 +119,12 @@ pub struct ComparedBase {
 impl ComparedBase {
     /// Compares the layers of an image with those of a base.
     pub fn of(reference: String, image: &Image, base: &Image) -> Self {
-        let boundary = BaseBoundary::of(image, base);
+        Self::at(reference, base.manifest.raw.digest().to_string(), BaseBoundary::of(image, base))
+    }
+
+    /// The same by what is known of the base: the digest of its manifest, and the layers that the image has in common with it.
+    pub fn at(reference: String, digest: String, boundary: BaseBoundary) -> Self {
         let BaseBoundary { shared, layers } = boundary;
-        let digest = base.manifest.raw.digest().to_string();
         Self { reference, digest, shared, layers, proved: boundary.is_proved() }
     }
 }

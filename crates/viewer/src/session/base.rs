@@ -39,22 +39,9 @@ impl OpenedImages {
             (found.is_proved() && found.shared < own.len() as u32).then_some((found, opened))
         });
         let (found, opened) = proved.max_by_key(|(found, _)| found.shared)?;
-        let facts = BaseLayers {
-            given: opened.reference.clone(),
-            resolved: opened.reference.clone(),
-            shared: found.shared,
-            layers: found.layers,
-            proved: true,
-            history: common_history(image, &opened.history),
-            opened: true,
-        };
-        let compared = ComparedBase {
-            reference: opened.reference.clone(),
-            digest: opened.manifest.clone(),
-            shared: found.shared,
-            layers: found.layers,
-            proved: true,
-        };
+        let compared = ComparedBase::at(opened.reference.clone(), opened.manifest.clone(), found);
+        let history = common_history(image, &opened.history);
+        let facts = BaseLayers { opened: true, ..facts(&compared, opened.reference.clone(), history) };
         Some((facts, compared))
     }
 
@@ -77,16 +64,22 @@ fn common_history(image: &Image, base: &[Option<String>]) -> u32 {
     if steps(image).starts_with(base) { base.len() as u32 } else { 0 }
 }
 
+/// What a front end shows of a base that a person named.
+fn facts(compared: &ComparedBase, resolved: String, history: u32) -> BaseLayers {
+    let ComparedBase { reference, shared, layers, proved, .. } = compared;
+    let (shared, layers, proved) = (*shared, *layers, *proved);
+    BaseLayers { given: reference.clone(), resolved, shared, layers, proved, history, opened: false }
+}
+
 impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// Looks among the images that were opened for the base of another one, which counts as opened from now on.
     pub(super) fn find_opened_base(&self, look: u32, reference: &Reference) {
         let facts = {
             let mut desk = self.desk.borrow_mut();
             let desk = &mut *desk;
-            let Some(body) = desk.look.as_ref().filter(|of| of.number == look).and_then(|look| look.body.as_ref())
-            else {
-                return;
-            };
+            // Its image is compared with those of another field.
+            let own = desk.look.as_ref().filter(|of| of.number == look);
+            let Some(body) = own.and_then(|look| look.body.as_ref()) else { return };
             let image = &body.resolved.image;
             let (facts, compared) = desk.opened.base_of(image).unzip();
             if !matches!(reference.registry(), GIVEN | SAMPLE) && image.is_image() {
@@ -109,7 +102,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         let reference = Reference::parse_typed(given.as_bytes()).map_err(|error| error.to_string())?;
         let platform = {
             let desk = self.desk.borrow();
-            let body = desk.look_of(look).and_then(|look| look.body.as_ref()).ok_or("the image was left")?;
+            let body = desk.body_of(look).ok_or("the image was left")?;
             summary::summarize(&body.reference, &body.resolved).platform
         };
         let found = self.find(HIDDEN, &reference, platform.as_deref()).await.map_err(|failure| failure.text)?;
@@ -117,18 +110,11 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             format!("{} asks for a password through a relay: look at that image first", reference.registry())
         })?;
         let mut desk = self.desk.borrow_mut();
-        let body = desk.look_of(look).and_then(|look| look.body.as_ref()).ok_or("the image was left")?;
+        let body = desk.body_of(look).ok_or("the image was left")?;
         let image = &body.resolved.image;
         let compared = ComparedBase::of(given.to_owned(), image, &base.image);
-        let facts = BaseLayers {
-            given: given.to_owned(),
-            resolved: summary::summarize(&reference, &base).pinned,
-            shared: compared.shared,
-            layers: compared.layers,
-            proved: compared.proved,
-            history: common_history(image, &steps(&base.image)),
-            opened: false,
-        };
+        let resolved = summary::summarize(&reference, &base).pinned;
+        let facts = facts(&compared, resolved, common_history(image, &steps(&base.image)));
         // The command line has no name for a file beside this one.
         desk.built_on = Some(compared).filter(|_| reference.registry() != GIVEN);
         Ok(facts)
