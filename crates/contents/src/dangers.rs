@@ -9,7 +9,7 @@ use crate::{
     ownership::Ownership,
     secrets::{TextOrigin, is_example},
 };
-use porthole_core::{config::ImageConfig, path, tar::Kind, tree::Row};
+use porthole_core::{calendar, config::ImageConfig, path, tar::Kind, tree::Row};
 
 /// A danger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,14 +185,11 @@ fn expired(made: &str, ownership: &Ownership<'_>, certificates: &[Vec<LeafCertif
 /// Days after the image was made within which the end of a certificate is a danger.
 pub const SOON: i64 = 30;
 
-/// Days since 0000-03-01 of a time as `YYYYMMDDhhmmss`, by the Gregorian calendar.
+/// Days since 1970-01-01 of a time as `YYYYMMDDhhmmss`.
 fn day_number(time: &str) -> i64 {
     let number =
         |range: std::ops::Range<usize>| time.get(range).and_then(|digits| digits.parse().ok()).unwrap_or(0_i64);
-    let (year, month, day) = (number(0..4), number(4..6), number(6..8));
-    // A year that begins in March has its leap day at its end.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (153 * month + 2) / 5 + day - 1
+    calendar::days(number(0..4), number(4..6), number(6..8))
 }
 
 /// A time in UTC (RFC 3339) as `YYYYMMDDhhmmss`.
