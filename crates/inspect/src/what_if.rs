@@ -124,11 +124,14 @@ impl<'w> Sum<'w> {
 
     fn way(&self, change: BuildChange, blobs: &[LayerBlob]) -> WhatIf {
         let total = |of: fn(&Wasted) -> u64| self.items.iter().fold(0, |sum: u64, item| sum.saturating_add(of(item)));
+        let mut stored: BTreeMap<u32, Vec<Range<u64>>> = BTreeMap::new();
+        for item in &self.items {
+            stored.entry(item.layer).or_default().push(item.stored.clone());
+        }
         let (mut least, mut most) = (0u64, 0u64);
-        for layer in self.layers() {
+        for (layer, ranges) in stored {
             let Some(blob) = blobs.get(layer as usize) else { continue };
-            let ranges = self.items.iter().filter(|item| item.layer == layer).map(|item| item.stored.clone());
-            let bounds = blob.offsets.bounds(&runs(ranges.collect()));
+            let bounds = blob.offsets.bounds(&runs(ranges));
             (least, most) = (least.saturating_add(bounds.0), most.saturating_add(bounds.1));
         }
         // The headers of the files are in the bounds, and not in the estimate.
