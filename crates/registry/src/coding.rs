@@ -86,7 +86,7 @@ fn invalid(error: &porthole_core::decode::Error) -> transport::Error {
 }
 
 /// A whole body without its coding, if it has one that can be undone within `limit` bytes.
-pub fn undone(headers: &HeaderMap, bytes: &[u8], limit: u64, limits: &Limits) -> Option<Vec<u8>> {
+pub(crate) fn undone(headers: &HeaderMap, bytes: &[u8], limit: u64, limits: &Limits) -> Option<Vec<u8>> {
     let mut undo = Undo::new(compression(of(headers)?)?, limit, limits);
     undo.push(bytes);
     let (mut whole, mut buffer) = (Vec::new(), vec![0; MIN_OUTPUT]);

@@ -118,9 +118,7 @@ impl Uncoded {
             }
         }
     }
-}
 
-impl Uncoded {
     fn give(&mut self, piece: Option<Bytes>) -> Poll<Option<Result<Bytes, Error>>> {
         self.left = self.left.saturating_sub(piece.as_ref().map_or(0, Bytes::len) as u64);
         Poll::Ready(match piece {
