@@ -1,8 +1,8 @@
 //! The page as a whole: it holds the state, carries out effects and shows one of two pages.
 
-use crate::components::dialogs::Dialogs;
+use crate::components::dialogs::dialog;
 use crate::hooks::{clock, file, opened, session::Session, storage};
-use crate::pages::{inspect::Inspect, start::Start};
+use crate::pages::{inspect::Inspect, start::start_page};
 use porthole_viewer::address::Address;
 use porthole_viewer::given::reference;
 use porthole_viewer::protocol::{Command, RelaySettings};
@@ -109,13 +109,13 @@ impl Component for App {
         let page = if state.inspects() {
             html! { <Inspect {state} dispatch={dispatch.clone()} /> }
         } else {
-            html! { <Start {state} dispatch={dispatch.clone()} /> }
+            start_page(&state, &dispatch)
         };
         html! {
             <>
                 { page }
                 { file::inputs(self.on_file.clone()) }
-                <Dialogs state={Rc::clone(&self.state)} {dispatch} />
+                { dialog(&self.state, &dispatch) }
             </>
         }
     }

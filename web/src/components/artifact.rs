@@ -6,24 +6,13 @@ use porthole_viewer::size::size;
 use porthole_viewer::state::Action;
 use yew::prelude::*;
 
-/// What is shown of an artifact.
-#[derive(Properties, PartialEq)]
-pub struct ArtifactProps {
-    /// The artifact.
-    pub artifact: ArtifactSummary,
-    /// Takes actions.
-    pub dispatch: Callback<Action>,
-}
-
 /// What an artifact is: its kind, what it says of itself, and its blobs.
-#[component]
-pub fn Artifact(props: &ArtifactProps) -> Html {
-    let ArtifactSummary { kind, words, facts, blobs } = &props.artifact;
+pub fn artifact(ArtifactSummary { kind, words, facts, blobs }: &ArtifactSummary, dispatch: &Callback<Action>) -> Html {
     let blob = |(layer, blob): (u32, &ArtifactBlob)| {
         let ArtifactBlob { name, media_type, size: bytes, facts } = blob;
         // An archive has files of its own in place of the blob.
         let link = FindingLink::Files { mode: ViewMode::Only, layer: Some(layer), path: Some(name.clone()) };
-        let onclick = props.dispatch.reform(move |_| Action::Follow(link.clone()));
+        let onclick = dispatch.reform(move |_| Action::Follow(link.clone()));
         html! {
             <li data-blob={name.clone()}>
                 <button class="plain" title={tip(media_type)} {onclick}>{ bdi(name) }</button>

@@ -9,31 +9,27 @@ use porthole_viewer::protocol::{
     BillDifference, BillFact, BillWindow, EvidenceState, ImageSummary, PackageQuery, PackageWindow,
 };
 use porthole_viewer::size::count;
-use porthole_viewer::state::{Action, EvidenceFound, PackagesFound};
-use std::rc::Rc;
+use porthole_viewer::state::{Action, EvidenceFound};
 use web_sys::HtmlSelectElement;
 use yew::prelude::*;
 
 /// What the view needs.
-#[derive(Properties, PartialEq)]
-pub struct BillsProps {
+pub struct BillsView<'a> {
     /// The image of the look.
-    pub image: Option<Rc<ImageSummary>>,
+    pub image: Option<&'a ImageSummary>,
     /// Which packages the address shows.
-    pub query: PackageQuery,
+    pub query: &'a PackageQuery,
     /// What is known of packages.
-    pub found: Rc<PackagesFound>,
+    pub window: &'a PackageWindow,
     /// What is known of what is attached.
-    pub evidence: Option<Rc<EvidenceFound>>,
+    pub evidence: Option<&'a EvidenceFound>,
     /// Takes actions.
-    pub dispatch: Callback<Action>,
+    pub dispatch: &'a Callback<Action>,
 }
 
 /// A choice of bills, and the differences from the one that was chosen.
-#[component]
-pub fn Bills(props: &BillsProps) -> Html {
-    let (query, dispatch) = (&props.query, &props.dispatch);
-    let window = props.found.window.clone().unwrap_or_default();
+pub fn bills(props: &BillsView<'_>) -> Html {
+    let BillsView { query, window, dispatch, .. } = *props;
     let chosen = query.against.as_str();
     let on_choose = {
         let (query, dispatch) = (query.clone(), dispatch.clone());
@@ -43,9 +39,9 @@ pub fn Bills(props: &BillsProps) -> Html {
         }
     };
     let given = dispatch.reform(|(name, text)| Action::GiveBill(name, text));
-    let wish = props.evidence.as_ref().map(|found| found.wish.clone()).unwrap_or_default();
+    let wish = props.evidence.map(|found| found.wish.clone()).unwrap_or_default();
     let find = dispatch.reform(move |_| Action::Evidence(wish.clone()));
-    let is_running = props.evidence.as_ref().is_some_and(|found| found.state == EvidenceState::Running);
+    let is_running = props.evidence.is_some_and(|found| found.state == EvidenceState::Running);
     let known = window.bills.iter().any(|bill| bill.name == chosen);
     let stray = (!known && !chosen.is_empty()).then(|| BillFact { name: chosen.to_owned(), ..BillFact::default() });
     let options = window.bills.iter().chain(&stray).map(|bill| {
@@ -61,7 +57,7 @@ pub fn Bills(props: &BillsProps) -> Html {
                 <button type="button" id="find-bills" disabled={is_running} onclick={find}>{ "Find attached ones" }</button>
                 { text_input("bill-file", "A bill of materials of this machine (SPDX or CycloneDX as JSON)", given) }
             </div>
-            { note(&window, props) }
+            { note(props) }
             if let Some(compared) = &window.compared { { comparison(compared, props) } }
         </>
     }
@@ -83,15 +79,16 @@ fn title(bill: &BillFact) -> String {
 const DIGEST_START: usize = 19;
 
 /// Why there is no comparison.
-fn note(window: &PackageWindow, props: &BillsProps) -> Html {
+fn note(props: &BillsView<'_>) -> Html {
+    let BillsView { window, evidence, .. } = *props;
     let chosen = &props.query.against;
     let problem = window.bills.iter().find(|bill| bill.name == *chosen).and_then(|bill| bill.problem.as_deref());
-    let words = match (props.evidence.as_deref().map(|found| &found.state), problem) {
+    let words = match (evidence.map(|found| &found.state), problem) {
         (_, Some(problem)) => problem,
         (Some(EvidenceState::Running), None) => "Looking…",
         (Some(EvidenceState::Refused(why)), None) => why,
         (Some(EvidenceState::Failed(failure)), None) => &failure.text,
-        (Some(EvidenceState::Done(_)), None) if props.evidence.as_ref().is_some_and(|found| found.by_rule) => {
+        (Some(EvidenceState::Done(_)), None) if evidence.is_some_and(|found| found.by_rule) => {
             return Html::default();
         }
         (Some(EvidenceState::Done(_)), None) if window.bills.is_empty() => "No bill of materials is attached.",
@@ -101,7 +98,7 @@ fn note(window: &PackageWindow, props: &BillsProps) -> Html {
     html! { <p class="note" role="status" id="bill-note">{ bdi(words) }</p> }
 }
 
-fn comparison(compared: &BillWindow, props: &BillsProps) -> Html {
+fn comparison(compared: &BillWindow, props: &BillsView<'_>) -> Html {
     let differences = compared.versions + compared.only_bill + compared.only_image;
     let others = match compared.others {
         0 => String::new(),
@@ -133,7 +130,7 @@ fn comparison(compared: &BillWindow, props: &BillsProps) -> Html {
     }
 }
 
-fn difference(row: &BillDifference, props: &BillsProps) -> Html {
+fn difference(row: &BillDifference, props: &BillsView<'_>) -> Html {
     let version = |version: &Option<String>| match version {
         Some(version) => bdi(version),
         None => html! { <span class="dim">{ "–" }</span> },
@@ -149,7 +146,7 @@ fn difference(row: &BillDifference, props: &BillsProps) -> Html {
             <td class="mono">{ version(&row.listed) }</td>
             <td class="mono">{ version(&row.installed) }if let Some(by) = row.removed_by { <div class="deleted">{ format!("removed by layer {}", by + 1) }</div> }</td>
             <td class="kind">{ &row.kind }</td>
-            <td class="layer">{ for row.layer.map(|layer| layer_chip(layer, instruction(props.image.as_deref(), layer), &props.dispatch)) }</td>
+            <td class="layer">{ for row.layer.map(|layer| layer_chip(layer, instruction(props.image, layer), props.dispatch)) }</td>
         </tr>
     }
 }

@@ -8,24 +8,11 @@ use crate::hooks::copy::{Copied, use_copy};
 use porthole_viewer::protocol::{BaseLayers, HistoryEntry, ImageSummary};
 use porthole_viewer::size::size;
 use porthole_viewer::state::Action;
-use std::rc::Rc;
 use yew::prelude::*;
 
-/// What the config needs.
-#[derive(Properties, PartialEq)]
-pub struct ConfigProps {
-    /// The image, as soon as it is known.
-    pub image: Option<Rc<ImageSummary>>,
-    /// The image that this one was built on, where that is proved.
-    pub base: Option<BaseLayers>,
-    /// Takes actions.
-    pub dispatch: Callback<Action>,
-}
-
-/// The facts of the config, and the history.
-#[component]
-pub fn Config(props: &ConfigProps) -> Html {
-    let Some(image) = &props.image else {
+/// The facts of the config, and the history. `base` is the image that this one was built on, where that is proved.
+pub fn config(image: Option<&ImageSummary>, base: Option<&BaseLayers>, dispatch: &Callback<Action>) -> Html {
+    let Some(image) = image else {
         return html! { <p class="note">{ "The config is not here yet." }</p> };
     };
     let facts = image.config.iter().map(|(name, values)| {
@@ -45,7 +32,7 @@ pub fn Config(props: &ConfigProps) -> Html {
                 <p class="dim">{ "This config has no history." }</p>
             }
             <ol class="history">{ for image.history.iter().enumerate().map(|(place, it)| html! {
-                <>{ entry(it, image, &props.dispatch) }{ for props.base.as_ref().filter(|base| ends_at(base, image) == Some(place)).map(boundary) }</>
+                <>{ entry(it, image, dispatch) }{ for base.filter(|base| ends_at(base, image) == Some(place)).map(boundary) }</>
             }) }</ol>
         </div>
     }

@@ -12,19 +12,8 @@ use porthole_viewer::state::{Action, Dialog, LookRoute, State};
 use std::rc::Rc;
 use yew::prelude::*;
 
-/// What the dialogs need.
-#[derive(Properties, PartialEq)]
-pub struct DialogsProps {
-    /// Everything known.
-    pub state: Rc<State>,
-    /// Takes actions.
-    pub dispatch: Callback<Action>,
-}
-
 /// The open dialog, if any.
-#[component]
-pub fn Dialogs(props: &DialogsProps) -> Html {
-    let (state, dispatch) = (&props.state, &props.dispatch);
+pub fn dialog(state: &Rc<State>, dispatch: &Callback<Action>) -> Html {
     let close = dispatch.reform(|()| Action::Dialog(None));
     match &state.dialog {
         None => Html::default(),

@@ -6,25 +6,19 @@ use porthole_core::failure::FailureClass;
 use porthole_viewer::protocol::{FailureCause, FailureNotice, ProofStep, Remedy};
 use porthole_viewer::router::GIVEN;
 use porthole_viewer::state::{Action, Dialog, worst};
-use std::{collections::BTreeMap, rc::Rc};
+use std::collections::BTreeMap;
 use yew::prelude::*;
 
-/// What the message needs.
-#[derive(Properties, PartialEq)]
-pub struct FailuresProps {
-    /// What ended the look.
-    pub failure: Option<Rc<FailureNotice>>,
-    /// What is wrong with single layers.
-    pub layers: Rc<BTreeMap<u32, FailureNotice>>,
-    /// Takes actions.
-    pub dispatch: Callback<Action>,
-}
-
 /// The worst failure as a message that stays, the others beneath it.
-#[component]
-pub fn Failures(props: &FailuresProps) -> Html {
-    let Some(worst) = worst(props.failure.as_deref(), &props.layers) else { return Html::default() };
-    let others = props.layers.values().filter(|failure| *failure != worst);
+///
+/// `failure` is what ended the look, and `layers` is what is wrong with single layers.
+pub fn failures(
+    failure: Option<&FailureNotice>,
+    layers: &BTreeMap<u32, FailureNotice>,
+    dispatch: &Callback<Action>,
+) -> Html {
+    let Some(worst) = worst(failure, layers) else { return Html::default() };
+    let others = layers.values().filter(|failure| *failure != worst);
     let others: Html = others.map(|failure| html! { <li>{ bdi(&failure.text) }</li> }).collect();
     let mismatch = worst.mismatch.as_ref().map(|(expected, got)| {
         html! {
@@ -34,7 +28,7 @@ pub fn Failures(props: &FailuresProps) -> Html {
             </dl>
         }
     });
-    let remedies = worst.remedies.iter().enumerate().map(|(index, remedy)| button(remedy, index == 0, &props.dispatch));
+    let remedies = worst.remedies.iter().enumerate().map(|(index, remedy)| button(remedy, index == 0, dispatch));
     let words = worst.remedies.iter().filter_map(|remedy| match remedy {
         Remedy::Text { text } => Some(html! { <p>{ bdi(text) }</p> }),
         _ => None,

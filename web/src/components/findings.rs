@@ -3,26 +3,17 @@
 use super::words::bdi;
 use porthole_viewer::protocol::{FindingFact, OverviewFacts};
 use porthole_viewer::state::{Action, PackagesFound};
-use std::rc::Rc;
 use yew::prelude::*;
 
-/// What the list needs.
-#[derive(Properties, PartialEq)]
-pub struct FindingsProps {
-    /// The image at a glance.
-    pub overview: Option<Rc<OverviewFacts>>,
-    /// The packages, with the dangers that reading them showed.
-    pub packages: Option<Rc<PackagesFound>>,
-    /// Takes actions.
-    pub dispatch: Callback<Action>,
-}
-
-/// The findings, the most serious first.
-#[component]
-pub fn Findings(props: &FindingsProps) -> Html {
-    let Some(overview) = &props.overview else { return Html::default() };
-    let window = props.packages.as_ref().and_then(|packages| packages.window.clone()).unwrap_or_default();
-    let items = window.dangers.iter().chain(&overview.findings).map(|finding| item(finding, &props.dispatch));
+/// The findings, the most serious first, with the dangers that reading the packages showed.
+pub fn findings(
+    overview: Option<&OverviewFacts>,
+    packages: Option<&PackagesFound>,
+    dispatch: &Callback<Action>,
+) -> Html {
+    let Some(overview) = overview else { return Html::default() };
+    let window = packages.and_then(|packages| packages.window.clone()).unwrap_or_default();
+    let items = window.dangers.iter().chain(&overview.findings).map(|finding| item(finding, dispatch));
     let last =
         match (overview.settled, overview.findings.is_empty() && window.dangers.is_empty(), overview.missing.len()) {
             (false, ..) => "More may come when all layers are read.".to_owned(),

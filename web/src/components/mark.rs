@@ -2,17 +2,9 @@
 
 use yew::prelude::*;
 
-/// How large.
-#[derive(Properties, PartialEq)]
-pub struct MarkProps {
-    /// Width and height in pixels.
-    pub size: u32,
-}
-
-/// The mark. Its name is written beside it, so a screen reader passes over it.
-#[component]
-pub fn Mark(props: &MarkProps) -> Html {
-    let size = props.size.to_string();
+/// The mark, with this width and height in pixels. Its name is written beside it, so a screen reader passes over it.
+pub fn mark(size: u32) -> Html {
+    let size = size.to_string();
     html! {
         <svg class="mark" width={size.clone()} height={size} viewBox="0 0 32 32" fill="none" stroke="currentColor"
             stroke-width="2.2" stroke-linecap="round" aria-hidden="true">

@@ -1,11 +1,11 @@
 //! The image at a glance: what it is, what it runs, by which digests.
 
 use super::{
-    artifact::Artifact,
+    artifact::artifact,
     base::Base,
     chain::shorten,
     config::CopyText,
-    findings::Findings,
+    findings::findings,
     words::{bdi, tip},
 };
 use porthole_viewer::protocol::{
@@ -65,10 +65,10 @@ pub fn Overview(props: &OverviewProps) -> Html {
             }
             <dl class="figures">{ for sizes }</dl>
             if !props.aside {
-                <Findings overview={Rc::clone(facts)} packages={props.packages.clone()} dispatch={props.dispatch.clone()} />
+                { findings(Some(facts), props.packages.as_deref(), &props.dispatch) }
             }
-            if let Some(artifact) = &facts.artifact {
-                <Artifact artifact={artifact.clone()} dispatch={props.dispatch.clone()} />
+            if let Some(summary) = &facts.artifact {
+                { artifact(summary, &props.dispatch) }
             } else {
                 <h3 class="heading">{ "Runs as" }</h3>
                 <dl class="facts">{ runs(facts) }</dl>

@@ -1,7 +1,7 @@
 //! Packages, and which layer brought and removed each.
 
 use super::{
-    bills::Bills,
+    bills::{BillsView, bills},
     probe::{cost, instruction, layer_chip, status, switch, unread},
     words::{bdi, tip},
 };
@@ -61,19 +61,24 @@ pub fn Packages(props: &PackagesProps) -> Html {
     });
     let window = props.found.as_ref().and_then(|found| found.window.clone()).unwrap_or_default();
     let is_list = props.query.against.is_empty();
+    let compared = BillsView {
+        image: props.image.as_deref(),
+        query: &props.query,
+        window: &window,
+        evidence: props.evidence.as_deref(),
+        dispatch,
+    };
     html! {
         <div class="document waste probe" tabindex="0" role="region" aria-label="Packages">
             <form class="with" aria-label="Packages" {onsubmit}>
                 { switch(ProbeKind::Packages, if progress.is_some() { "Read again" } else { "List packages" }, props.image.is_some(), progress.as_deref(), dispatch) }
                 if progress.is_none() { { cost(props.cost) } }
-                if let Some(source) = &props.source { { for bills(source, dispatch) } }
+                if let Some(source) = &props.source { { for exports(source, dispatch) } }
             </form>
             if let Some(progress) = &progress {
                 { status(progress, &words(&window, progress.state == ProbeState::Running)) }
                 { unread(&window.unread, "packages are not listed") }
-                if let Some(found) = &props.found {
-                    <Bills image={props.image.clone()} query={props.query.clone()} found={Rc::clone(found)} evidence={props.evidence.clone()} dispatch={dispatch.clone()} />
-                }
+                if props.found.is_some() { { bills(&compared) } }
                 <Choice query={props.query.clone()} window={Rc::clone(&window)} dispatch={dispatch.clone()} />
                 if is_list && !window.rows.is_empty() {
                     { table(&window, props) }
@@ -99,7 +104,7 @@ fn words(window: &PackageWindow, running: bool) -> String {
 }
 
 /// A button for each format of bills of materials.
-fn bills(source: &str, dispatch: &Callback<Action>) -> impl Iterator<Item = Html> {
+fn exports(source: &str, dispatch: &Callback<Action>) -> impl Iterator<Item = Html> {
     let formats = [(BillFormat::Spdx, "Save SPDX 2.3"), (BillFormat::Cyclonedx, "Save CycloneDX 1.6")];
     formats.into_iter().map(move |(format, words)| {
         let (wish, name) = (ExportWish::Bill(format, source.to_owned()), format.name());

@@ -1,6 +1,6 @@
 //! The bar at the top: what is looked at, for which platform, over which way.
 
-use super::{mark::Mark, words::shown};
+use super::{mark::mark, words::shown};
 use crate::hooks::file;
 use porthole_viewer::protocol::RegistryRoute as Way;
 use porthole_viewer::router::GIVEN;
@@ -46,7 +46,7 @@ pub fn TopBar(props: &TopBarProps) -> Html {
     });
     html! {
         <header class="topbar">
-            <a class="home" href="#" aria-label="Porthole: start page"><Mark size=22 /><span>{ "Porthole" }</span></a>
+            <a class="home" href="#" aria-label="Porthole: start page">{ mark(22) }<span>{ "Porthole" }</span></a>
             <ReferenceInput value={props.reference.as_deref().map(shown).unwrap_or_default()} recent={Rc::clone(&props.recent)} on_look={dispatch.reform(Action::Look)}>
                 <Platforms available={Rc::clone(&props.platforms)} chosen={props.platform.clone()} dispatch={dispatch.clone()} />
             </ReferenceInput>

@@ -5,19 +5,8 @@ use porthole_viewer::protocol::FileReading;
 use porthole_viewer::size::size;
 use yew::prelude::*;
 
-/// What is shown of such a file.
-#[derive(Properties, PartialEq)]
-pub struct UnpackingProps {
-    /// Its name.
-    pub name: String,
-    /// How far it is.
-    pub reading: FileReading,
-}
-
-/// Why the file is read, and how far it is.
-#[component]
-pub fn Unpacking(props: &UnpackingProps) -> Html {
-    let FileReading { compression, read, total, written } = &props.reading;
+/// Why the file of this name is read, and how far it is.
+pub fn unpacking(name: &str, FileReading { compression, read, total, written }: &FileReading) -> Html {
     let (title, why) = match compression {
         Some(compression) => (
             "Unpacking ",
@@ -34,7 +23,7 @@ pub fn Unpacking(props: &UnpackingProps) -> Html {
     let unpacked = if *written > 0 { format!(", {} unpacked", size(*written)) } else { String::new() };
     html! {
         <section class="unpacking" data-reading={if compression.is_some() { "unpack" } else { "layer" }}>
-            <h2>{ title }{ bdi(&props.name) }</h2>
+            <h2>{ title }{ bdi(name) }</h2>
             <p class="dim">{ why }{ " Nothing leaves this machine." }</p>
             <progress aria-label="Read" max={total.max(&1).to_string()} value={read.to_string()} />
             <p class="dim">{ format!("{} of {} read{unpacked}", size(*read), size(*total)) }</p>

@@ -1,14 +1,13 @@
 //! The page of an image: the chain of proof over three panes.
 
-use super::start::PageProps;
 use crate::components::{
     chain::{ChainBar, Stream},
     compare::{Compare, CompareProps},
-    config::Config,
+    config::config,
     document::Documents,
     facts::Facts,
-    failure::Failures,
-    findings::Findings,
+    failure::failures,
+    findings::findings,
     foot::Foot,
     layers::Layers,
     map::Map,
@@ -22,8 +21,8 @@ use crate::components::{
     tags::{Tags, TagsProps},
     tools::Tools,
     topbar::TopBar,
-    tree::{Columns, Tree},
-    unpacking::Unpacking,
+    tree::{Tree, columns},
+    unpacking::unpacking,
     waste::Waste,
     wire::Wire,
     words::bdi,
@@ -39,6 +38,15 @@ use std::rc::Rc;
 use wasm_bindgen::{JsCast as _, closure::Closure};
 use web_sys::HtmlElement;
 use yew::prelude::*;
+
+/// What the page needs.
+#[derive(Properties, PartialEq)]
+pub struct PageProps {
+    /// Everything known.
+    pub state: Rc<State>,
+    /// Takes actions.
+    pub dispatch: Callback<Action>,
+}
 
 /// The page of an image.
 #[component]
@@ -93,7 +101,7 @@ pub fn Inspect(props: &PageProps) -> Html {
                 <div class="pane left">
                     <Layers image={state.image.clone()} progress={Rc::clone(&state.layers)} failures={Rc::clone(&state.layer_failures)}
                         base={state.proved_base().cloned()} chosen={state.chosen_layer().filter(|_| about_layer)} dispatch={on_layer} />
-                    <Findings overview={state.overview.clone()} packages={state.packages.clone()} dispatch={dispatch.clone()} />
+                    { findings(state.overview.as_deref(), state.packages.as_deref(), dispatch) }
                 </div>
                 <div class="tabs">
                     <div class="list" role="tablist" aria-label="Views">
@@ -106,7 +114,7 @@ pub fn Inspect(props: &PageProps) -> Html {
                     if let Some(notice) = &state.notice {
                         <p class="notice" role="status">{ bdi(notice) }</p>
                     }
-                    <Failures failure={state.failure.clone()} layers={Rc::clone(&state.layer_failures)} dispatch={dispatch.clone()} />
+                    { failures(state.failure.as_deref(), &state.layer_failures, dispatch) }
                     <div id="panel" class="panel" role="tabpanel" aria-labelledby={format!("tab-{}", state.route.tab.name())}>
                         { panel(state, dispatch) }
                     </div>
@@ -141,13 +149,11 @@ fn stream(state: &State) -> Stream {
 
 fn panel(state: &Rc<State>, dispatch: &Callback<Action>) -> Html {
     if let (Some(reading), None, None) = (&state.reading_file, &state.image, &state.failure) {
-        return html! { <Unpacking name={state.shown_reference().unwrap_or_default()} reading={reading.clone()} /> };
+        return unpacking(&state.shown_reference().unwrap_or_default(), reading);
     }
     match state.route.tab {
         Tab::Manifest => html! { <Documents image={state.image.clone()} /> },
-        Tab::Config => {
-            html! { <Config image={state.image.clone()} base={state.proved_base().cloned()} dispatch={dispatch.clone()} /> }
-        }
+        Tab::Config => config(state.image.as_deref(), state.proved_base(), dispatch),
         Tab::Compare => html! { <Compare ..CompareProps::of(state, dispatch.clone()) /> },
         Tab::Secrets => html! { <Secrets ..SecretsProps::of(state, dispatch.clone()) /> },
         Tab::Packages => html! { <Packages ..PackagesProps::of(state, dispatch.clone()) /> },
@@ -175,7 +181,7 @@ fn panel(state: &Rc<State>, dispatch: &Callback<Action>) -> Html {
                 if let Some(at) = &state.route.map {
                     <Map map={state.map.clone()} room={state.map_size} at={at.clone()} selected={state.route.path.clone()} dispatch={dispatch.clone()} />
                 } else {
-                    <Columns sort={state.listing.sort} dispatch={dispatch.clone()} />
+                    { columns(state.listing.sort, dispatch) }
                     <Tree rows={Rc::clone(&state.rows)} listing={state.wanted_listing()} look={state.look} selection={state.selection.clone()}
                         path={state.route.path.clone()} dispatch={dispatch.clone()} />
                 }

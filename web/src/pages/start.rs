@@ -1,6 +1,6 @@
 //! The first page: one input.
 
-use crate::components::{mark::Mark, topbar::ReferenceInput, words::bdi};
+use crate::components::{mark::mark, topbar::ReferenceInput, words::bdi};
 use crate::hooks::file;
 use porthole_viewer::address::Address;
 use porthole_viewer::protocol::RelayMode;
@@ -10,20 +10,9 @@ use yew::prelude::*;
 
 const EXAMPLES: [&str; 3] = ["debian:12", "nginx", "quay.io/prometheus/prometheus"];
 
-/// What a page needs.
-#[derive(Properties, PartialEq)]
-pub struct PageProps {
-    /// Everything known.
-    pub state: Rc<State>,
-    /// Takes actions.
-    pub dispatch: Callback<Action>,
-}
-
 /// The first page.
-#[component]
-pub fn Start(props: &PageProps) -> Html {
-    let dispatch = &props.dispatch;
-    let relayed = props.state.relay.is_some() && props.state.relay_settings.mode != RelayMode::Never;
+pub fn start_page(state: &State, dispatch: &Callback<Action>) -> Html {
+    let relayed = state.relay.is_some() && state.relay_settings.mode != RelayMode::Never;
     let trust = if relayed {
         "Every byte is checked in this tab. Nothing you open is sent to anyone but its registry and the relay you chose."
     } else {
@@ -37,10 +26,10 @@ pub fn Start(props: &PageProps) -> Html {
                 { "Settings" }
             </button>
             <main>
-                <Mark size=56 />
+                { mark(56) }
                 <h1>{ "Look inside any container image" }</h1>
                 <p class="trust">{ trust }</p>
-                <ReferenceInput value="" focus=true recent={Rc::clone(&props.state.recent)} on_look={dispatch.reform(Action::Look)} />
+                <ReferenceInput value="" focus=true recent={Rc::clone(&state.recent)} on_look={dispatch.reform(Action::Look)} />
                 <nav class="examples" aria-label="Examples">
                     { for examples }
                     <button class="plain" id="file-open" onclick={|_| file::choose()}>{ "Open a file" }</button>
@@ -50,13 +39,13 @@ pub fn Start(props: &PageProps) -> Html {
                     </button>
                 </nav>
                 <p class="drop">{ "Or drop on this page: an archive of " }<code>{ "docker save" }</code>{ " or of an OCI image, packed or not, the folder of an OCI layout, or a single layer; two of them are compared. It is read on this machine and uploaded nowhere." }</p>
-                if !props.state.recent.is_empty() {
+                if !state.recent.is_empty() {
                     <section class="recent" aria-labelledby="recent-title">
                         <h2 id="recent-title">{ "Opened before, on this machine" }</h2>
-                        <ul>{ for props.state.recent.iter().map(|known| opened(known, dispatch)) }</ul>
+                        <ul>{ for state.recent.iter().map(|known| opened(known, dispatch)) }</ul>
                     </section>
                 }
-                if let Some(failure) = &props.state.failure {
+                if let Some(failure) = &state.failure {
                     <div class="alert" role="alert" data-kind={failure.kind.word()}>{ &failure.text }</div>
                 }
             </main>

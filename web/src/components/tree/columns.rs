@@ -4,22 +4,12 @@ use porthole_viewer::protocol::RowSort;
 use porthole_viewer::state::Action;
 use yew::prelude::*;
 
-/// What the names need.
-#[derive(Properties, PartialEq)]
-pub struct ColumnsProps {
-    /// The order.
-    pub sort: RowSort,
-    /// Takes actions.
-    pub dispatch: Callback<Action>,
-}
-
 /// The names of the columns; a click on two of them sets the order.
-#[component]
-pub fn Columns(props: &ColumnsProps) -> Html {
+pub fn columns(order: RowSort, dispatch: &Callback<Action>) -> Html {
     let button = |sort: RowSort, words: &str, arrow: &str| {
-        let pressed = props.sort == sort;
+        let pressed = order == sort;
         let label = format!("Sort by {}", words.to_lowercase());
-        let onclick = props.dispatch.reform(move |_| Action::Sort(sort));
+        let onclick = dispatch.reform(move |_| Action::Sort(sort));
         html! {
             <span>
                 <button aria-pressed={pressed.to_string()} aria-label={label} {onclick}>

@@ -4,7 +4,7 @@ mod columns;
 mod row;
 mod viewport;
 
-pub use columns::{Columns, ColumnsProps};
+pub use columns::columns;
 use porthole_viewer::protocol::{FileRow, FileView as Listing, RowKind, RowWindow, Selection};
 use porthole_viewer::state::Action;
 use row::row;
