@@ -109,14 +109,19 @@ fn every_view_saves_what_its_command_prints() -> Result<()> {
     assert_eq!(check(&page, "waste")?, 1);
     page.until("copies", |page| page.browser().attribute("[data-copies]", "data-copies"))?;
     axe(&page, "waste with copies")?;
-    show(&page, &base, "?tab=overview")?;
-    assert_eq!(page.browser().text("#save-json")?, "Save JSON", "contents are known");
+    page.browser().open(&format!("{base}?tab=overview"))?;
+    page.until("the overview, whose contents are known", |page| {
+        Ok(page
+            .browser()
+            .attribute("#tab-overview[aria-selected=true]", "id")?
+            .filter(|_| page.browser().text("#save-json").is_ok_and(|words| words == "Save JSON")))
+    })?;
     assert_eq!(check(&page, "overview")?, 1);
     page.browser().click("#tab-search")?;
     page.browser().write("#find", "Free Software Foundation\u{e007}")?;
     page.until("the search ends", |page| page.browser().attribute("[data-probe=done]", "data-probe"))?;
     assert!(check(&page, "search")? > 100);
-    show(&page, &base, &format!("?tab=compare&with={}/porthole/exports:sample", registry.host()))?;
+    page.browser().open(&format!("{base}?tab=compare&with={}/porthole/exports:sample", registry.host()))?;
     page.until("the files are compared", |page| page.browser().attribute("[data-files=done]", "data-files"))?;
     assert!(check(&page, "comparison")? > 5_000);
     page.browser().open(&base)?;
