@@ -1,31 +1,31 @@
 //! One look at one image: what is known of it so far, and what was reported of it.
 
 mod alone;
-mod body;
 mod contents;
 mod kept;
+mod layers;
 mod turn;
 mod view;
 
 use crate::{
-    layer::LayerFindings,
-    listing::{Expansion, RowList as Rows},
+    index::OpenIndex,
+    listing::{self, Expansion, RowList as Rows},
     pace::Pace,
-    prepared::TocListing,
     protocol::{
         Chain, Event, FailureNotice, FileView, ImageSummary, LayerProgress, LayerState, OverviewFacts, ProofStep,
-        Remedy, Selection,
+        Selection,
     },
     session::OfPage,
     stack::Stack,
 };
 pub use alone::Alone;
-pub use body::{Access, LookBody};
 pub(crate) use kept::KeptLayer;
-use porthole_core::{
-    failure::FailureClass, layer::LayerNumber, limits::Limits, manifest, platform, reference::Reference,
+use porthole_core::{limits::Limits, manifest, platform, reference::Reference, toc::Toc};
+use porthole_inspect::{
+    artifact::ArtifactFact,
+    resolve::{ResolveStep, ResolvedImage},
 };
-use porthole_inspect::resolve::{ResolveStep, ResolvedImage};
+use std::rc::Rc;
 
 /// A look, from the reference to the last row.
 pub struct Look {
@@ -57,6 +57,69 @@ pub struct Look {
     waste_due: bool,
     /// It is not shown, and so not listed.
     hidden: bool,
+}
+
+/// The part of a look that has layers.
+pub struct LookBody {
+    /// What was asked for.
+    pub reference: Reference,
+    /// What it turned out to be.
+    pub resolved: ResolvedImage,
+    /// Where it is part of the front end.
+    pub(crate) page: Option<OfPage>,
+    /// Layers, bottom first.
+    pub layers: Vec<LayerProgress>,
+    changed: Vec<bool>,
+    /// What lets the files of each layer be read.
+    access: Vec<Option<Access>>,
+    access_bytes: u64,
+    /// Layers of which something is kept from an earlier look, bottom first.
+    kept: Vec<Option<Rc<KeptLayer>>>,
+    pub(crate) stack: Stack,
+    /// Layers that found no room in the tree.
+    pub(crate) crowded: Vec<u32>,
+    pub(crate) alone: Option<Alone>,
+    listing: Rows,
+    overview: OverviewFacts,
+    /// The findings of the overview that its documents tell.
+    stated: usize,
+}
+
+/// What is known of a layer that lets its files be read one by one.
+#[derive(Clone)]
+pub enum Access {
+    /// It was read to its end, and this is its index.
+    Index(Rc<OpenIndex>),
+    /// It was listed from this table of contents.
+    Toc(Rc<Toc>),
+}
+
+impl LookBody {
+    /// What the blobs of an artifact say of themselves, one for each layer, as far as they are verified.
+    pub(crate) fn artifact_facts(&self) -> Vec<Vec<ArtifactFact>> {
+        let blobs = self.overview.artifact.as_ref().map_or(&[][..], |artifact| &artifact.blobs);
+        let facts = |facts: &[(String, String)]| {
+            facts.iter().map(|(name, value)| ArtifactFact::new(name.as_str(), value.as_str())).collect()
+        };
+        blobs.iter().map(|blob| facts(&blob.facts)).collect()
+    }
+
+    /// Bytes of the seek indexes of its layers.
+    pub(crate) fn access_bytes(&self) -> u64 {
+        self.access_bytes
+    }
+
+    /// Where the content of the file at a path is, as a view shows it.
+    pub fn content(&self, view: &FileView, path: &[u8]) -> Option<porthole_core::tree::Content> {
+        let top = self.layers.len().saturating_sub(1) as u32;
+        let view = self.tree(view).view(listing::mode(view, top));
+        view.content(view.find(path)?)
+    }
+
+    /// What lets the files of a layer be read.
+    pub fn access(&self, layer: u32) -> Option<&Access> {
+        self.access.get(layer as usize)?.as_ref()
+    }
 }
 
 impl Look {
@@ -212,164 +275,15 @@ impl Look {
         layers.iter().map(|layer| layer.compressed).sum()
     }
 
-    /// A layer whose entries came from the index of another look, where it is verified.
-    pub(crate) fn reuse(&mut self, layer: u32, uncompressed: u64, entries: u64, whole: bool) {
-        let Some(progress) = self.layer(layer) else { return };
-        progress.state = if whole { LayerState::Verified } else { LayerState::Wrong };
-        (progress.uncompressed, progress.entries) = (uncompressed, entries);
-        self.settle(layer, whole);
-    }
-
-    /// A batch of entries of a layer.
-    pub fn receive(&mut self, layer: u32, batch: Vec<u8>) {
-        let Some(body) = &mut self.body else { return };
-        match body.reading_alone(layer) {
-            Some(alone) => alone.stack.receive(layer, batch),
-            None => body.stack.receive(layer, batch),
-        }
-    }
-
-    /// Progress of a layer.
-    pub fn progress(&mut self, layer: u32, compressed: u64, uncompressed: u64, entries: u64) {
-        if self.is_read_again(layer) {
-            return;
-        }
-        if let Some(progress) = self.layer(layer) {
-            progress.state = LayerState::Progress;
-            (progress.compressed, progress.uncompressed, progress.entries) = (compressed, uncompressed, entries);
-        }
-    }
-
-    /// A layer is listed from its table of contents.
-    pub fn listed(&mut self, layer: u32, listing: TocListing) {
-        let Some(progress) = self.layer(layer) else { return };
-        progress.state = LayerState::Listed;
-        (progress.compressed, progress.uncompressed) = (listing.fetched, listing.uncompressed);
-        progress.entries = listing.entries;
-        progress.note = Some(listing.note);
-        self.keep(layer, Access::Toc(listing.toc), listing.fetched);
-        for batch in listing.batches {
-            self.receive(layer, batch);
-        }
-        self.settle(layer, true);
-    }
-
-    /// Keeps what lets the files of a layer be read, and takes `bytes` of memory, while there is room.
-    pub fn keep(&mut self, layer: u32, access: Access, bytes: u64) {
-        let Some(body) = &mut self.body else { return };
-        let total = body.access_bytes + bytes;
-        let slot = body.access.get_mut(layer as usize).filter(|slot| slot.is_none() && total <= ACCESS);
-        if let Some(slot) = slot {
-            *slot = Some(access);
-            body.access_bytes = total;
-        }
-    }
-
     /// The view that is shown.
     pub fn view(&self) -> &FileView {
         &self.view
-    }
-
-    /// Something to know of a layer.
-    pub fn note(&mut self, layer: u32, note: String) {
-        if let Some(progress) = self.layer(layer) {
-            progress.note = Some(note);
-        }
-    }
-
-    /// Bytes were fetched to read a file.
-    pub fn fetched(&mut self, bytes: u64) {
-        self.files += bytes;
-        if let Some(changed) = self.body.as_mut().and_then(|body| body.changed.first_mut()).filter(|_| bytes > 0) {
-            *changed = true;
-        }
-    }
-
-    /// Nothing more is fetched: layers that are not read to their end have no files.
-    pub fn stop(&mut self) {
-        let layers = self.body.as_ref().map_or(&[][..], |body| &body.layers);
-        let open: Vec<u32> = layers.iter().filter(|layer| !layer.state.settled()).map(|layer| layer.index).collect();
-        for layer in open {
-            if let Some(progress) = self.layer(layer) {
-                progress.state = LayerState::Stopped;
-            }
-            self.settle(layer, false);
-        }
     }
 
     /// The tag beside the digest that was asked for stands for this digest.
     pub fn compare_tag(&mut self, asked: &str, tagged: &str, out: &mut Vec<Event>) {
         self.chain.compare_tag(asked, tagged);
         out.push(self.chain_event());
-    }
-
-    /// A layer was read to its end.
-    pub fn done(&mut self, layer: u32, mut findings: LayerFindings, out: &mut Vec<Event>) {
-        if findings.verified && self.is_read_again(layer) {
-            return self.settle(layer, true);
-        }
-        self.remember(layer, &mut findings);
-        self.describe(layer, std::mem::take(&mut findings.facts), out);
-        let Some(progress) = self.layer(layer) else { return };
-        let refused = progress.state == LayerState::Wrong;
-        progress.compressed = findings.compressed;
-        progress.uncompressed = findings.uncompressed;
-        progress.entries = findings.entries;
-        progress.ambiguous = findings.ambiguous;
-        progress.findings.extend(findings.texts.iter().cloned());
-        progress.note = findings.note.or_else(|| progress.note.take());
-        progress.state = if findings.verified && !refused { LayerState::Verified } else { LayerState::Wrong };
-        if !findings.verified {
-            let kind = findings.failure.unwrap_or(FailureClass::Malformed);
-            let worst = findings.texts.first().map_or("what came is not what was promised", String::as_str);
-            let failure = FailureNotice {
-                layer: Some(layer),
-                step: Some(ProofStep::Layers),
-                mismatch: findings.mismatch,
-                remedies: vec![Remedy::Retry { after: None }],
-                ..FailureNotice::plain(kind, of_layer(layer, worst))
-            };
-            self.tell_failure(failure, out);
-        }
-        self.settle(layer, findings.verified && !findings.no_files);
-    }
-
-    /// What a blob of an artifact says of itself, for the overview.
-    fn describe(&mut self, layer: u32, facts: Vec<(String, String)>, out: &mut Vec<Event>) {
-        let Some(body) = self.body.as_mut().filter(|_| !facts.is_empty()) else { return };
-        let artifact = body.overview.artifact.as_mut();
-        if let Some(blob) = artifact.and_then(|artifact| artifact.blobs.get_mut(layer as usize)) {
-            blob.facts = facts;
-            out.push(Event::Overview { look: self.number, overview: Box::new(body.overview.clone()) });
-        }
-    }
-
-    /// A layer could not be read.
-    pub fn lost(&mut self, layer: u32, mut failure: FailureNotice, out: &mut Vec<Event>) {
-        let Some(progress) = self.layer(layer) else { return };
-        progress.state = LayerState::Wrong;
-        progress.findings.push(failure.text.clone());
-        failure.text = of_layer(layer, &failure.text);
-        failure.layer = Some(layer);
-        failure.step = Some(ProofStep::Layers);
-        self.tell_failure(failure, out);
-        self.settle(layer, false);
-    }
-
-    fn settle(&mut self, layer: u32, verified: bool) {
-        let Some(body) = &mut self.body else { return };
-        match body.reading_alone(layer) {
-            Some(alone) => {
-                alone.stack.settle(layer, verified);
-                alone.reading = false;
-                self.relist();
-                return;
-            }
-            None => body.stack.settle(layer, verified),
-        }
-        self.chain.layers(body.layers.iter().map(|layer| layer.state));
-        self.chain.recalled(body.layers.iter().filter(|layer| layer.since.is_some()).count());
-        self.chain_stale = true;
     }
 
     fn layer(&mut self, layer: u32) -> Option<&mut LayerProgress> {
@@ -385,30 +299,5 @@ impl LayerState {
     }
 }
 
-/// People count layers from one: `layer does not …` becomes `layer 3 does not …`.
-fn of_layer(layer: u32, text: &str) -> String {
-    let number = LayerNumber::of_index(layer);
-    match text.split_once("layer ") {
-        Some((before, after)) if before.is_empty() || before == "unpacked " => {
-            format!("{before}layer {number} {after}")
-        }
-        _ => format!("layer {number}: {text}"),
-    }
-}
-
-/// Bytes of indexes and tables of contents that are kept.
-const ACCESS: u64 = 64 << 20;
 /// Rows sent before the page has said how many it can show.
 const FIRST_ROWS: u64 = 100;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn layers_are_counted_from_one() {
-        assert_eq!(of_layer(2, "layer does not have its size"), "layer 3 does not have its size");
-        assert_eq!(of_layer(0, "unpacked layer does not match"), "unpacked layer 1 does not match");
-        assert_eq!(of_layer(1, "no connection"), "layer 2: no connection");
-    }
-}

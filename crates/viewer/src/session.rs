@@ -5,7 +5,6 @@ mod base;
 mod compare;
 mod content;
 mod crew;
-mod desk;
 mod digests;
 mod evidence;
 mod export;
@@ -22,34 +21,47 @@ mod probe;
 mod reports;
 mod resolve;
 mod rest;
+mod served;
 mod twins;
 mod versions;
 mod wire;
 mod work;
 
+use base::OpenedImages;
+use compare::{CompareWish, KeptComparison};
 pub use content::Want;
-use desk::{Desk, Wish};
+use evidence::{EvidenceRun, EvidenceWait};
 pub use front::{ArchiveFile, Front, SavedFile, ScratchFile, SessionOptions};
+use given::UnpackedFile;
 pub use holdings::SessionHoldings;
+use kept::Keeping;
 use names::NameLists;
 pub(crate) use page::{BlobPlace, PageImage};
+use probe::ProbeRun;
 pub(crate) use resolve::OfPage;
 use versions::VersionName;
-use work::{Errand, Work};
 
 use crate::{
     errands::Errands,
-    look::Look,
-    pool::{Pool, Roster},
-    protocol::Event,
-    router::Relay,
+    look::{Look, LookBody},
+    pool::{Assignment, Pool, Roster},
+    protocol::{ArchiveFormat, Event, ExportWish, FailureCause, FileView, ListedBill, NameList, ProbeKind, SignerRule},
+    router::Router,
 };
-use porthole_core::platform::Platform;
+use porthole_core::{platform::Platform, reference::Reference};
+use porthole_inspect::report::ComparedBase;
 use porthole_registry::{
     Registry,
-    transport::{Body as _, Environment, Request, Transport},
+    auth::Credentials,
+    transport::{Environment, Transport},
 };
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap, HashSet},
+    ops::Range,
+    rc::Rc,
+    time::Duration,
+};
 
 /// Everything that lives as long as a front end, over any transport and any pool of layer workers.
 ///
@@ -64,6 +76,130 @@ pub struct Session<T, P, F> {
     /// Never borrowed across an `await`, nor while an event is sent.
     desk: RefCell<Desk>,
     errands: Errands<Errand, Work>,
+}
+
+/// Everything that a session knows, apart from its registry.
+#[derive(Default)]
+struct Desk {
+    base: String,
+    router: Router,
+    /// Whether it is known if a relay serves this front end.
+    asked_for_relay: bool,
+    credentials: HashMap<String, Credentials>,
+    /// Registries whose credentials may go through a relay on another machine.
+    allowed: HashSet<String>,
+    /// Platforms to try where none is asked for, best first.
+    platforms: Vec<Platform>,
+    roster: Roster,
+    wish: Option<Wish>,
+    look: Option<Look>,
+    /// The image that the one of the look is compared with.
+    other: Option<Look>,
+    /// The comparison that it was last read for.
+    compared: Option<KeptComparison>,
+    /// Images that were opened.
+    opened: OpenedImages,
+    /// The image that the one of the look was compared with last, as its base.
+    built_on: Option<ComparedBase>,
+    /// How many comparisons were begun.
+    comparisons: u32,
+    /// Signatures that are being checked.
+    evidence: Option<EvidenceWait>,
+    /// Whose signatures images must have.
+    policy: Vec<SignerRule>,
+    /// Bills of materials of the look.
+    bills: Rc<Vec<ListedBill>>,
+    /// What looks into contents, or did so last.
+    probes: BTreeMap<ProbeKind, ProbeRun>,
+    /// Lists of tags and repositories.
+    names: NameLists,
+    /// The window on the screen, which may be known before the look has begun.
+    window: Option<Range<u64>>,
+    /// What is kept from one visit to the next.
+    keeping: Keeping,
+    /// Workers that look into contents are about to end.
+    resting: bool,
+    /// Files that were unpacked, the last at the end.
+    unpacked: Vec<UnpackedFile>,
+    /// When the next turn is due, if one is.
+    turn: Option<Duration>,
+}
+
+impl Desk {
+    /// The look of a number, be it the one that is compared with the current one.
+    fn look_of(&self, number: u32) -> Option<&Look> {
+        [&self.look, &self.other].into_iter().flatten().find(|look| look.number == number)
+    }
+
+    /// The image of such a look, once its documents are read.
+    fn body_of(&self, number: u32) -> Option<&LookBody> {
+        self.look_of(number)?.body.as_ref()
+    }
+}
+
+/// What was asked for, kept for another try.
+#[derive(Clone)]
+struct Wish {
+    look: u32,
+    reference: String,
+    platform: Option<String>,
+    view: FileView,
+    path: Option<String>,
+    /// Read every layer whole, and compare tables of contents with archives.
+    audit: bool,
+}
+
+/// What there is at most one of at a time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Errand {
+    Relay,
+    Look,
+    File,
+    Version,
+    Comparison,
+    Base,
+    Evidence,
+    Wire,
+    Archive,
+    Export,
+    Contents,
+    Names(NameList),
+    Tag(usize),
+    Turn,
+    Twins(u32),
+    Renewal(usize),
+    Keep,
+    Quiet,
+    Kept,
+    Rest,
+    Forget(u32),
+}
+
+enum Work {
+    LearnRelay,
+    Look(Wish),
+    Read { look: u32, path: String, want: Want },
+    ReadVersion { name: VersionName, want: Want },
+    DiffVersions { before: VersionName, after: u32, anyway: bool },
+    DiffFile { look: u32, path: String, anyway: bool },
+    Compare(CompareWish),
+    CompareBase { look: u32, reference: String },
+    Evidence(EvidenceRun),
+    Wire { look: u32 },
+    Archive { look: u32, format: ArchiveFormat },
+    Export { look: u32, wish: ExportWish },
+    CompareContents { other: bool },
+    ListNames { look: u32, list: NameList, reference: Box<Reference> },
+    AskAboutTag { look: u32, tag: String, reference: Box<Reference> },
+    CopyToTwins { look: u32, layer: u32 },
+    Turn(Duration),
+    Keep,
+    WaitForQuiet,
+    Rest,
+    TellKept,
+    WipeKept,
+    ForgetKept(String),
+    Renew { worker: usize, assignment: Assignment, cause: Option<FailureCause> },
 }
 
 impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
@@ -85,53 +221,6 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// Drives the session for as long as it is polled.
     pub async fn run(&self) {
         self.errands.run(|work| self.work(work)).await;
-    }
-
-    /// Asks once whether a relay serves this front end.
-    async fn learn_relay(&self) {
-        let relay = self.is_served().await.then(|| Relay { url: self.place(), same_origin: true });
-        let mut desk = self.desk.borrow_mut();
-        if !std::mem::replace(&mut desk.asked_for_relay, true) {
-            desk.router.set_serving(relay);
-            drop(desk);
-            self.tell_relay();
-        }
-    }
-
-    /// Whether a relay answers beside the front end.
-    async fn is_served(&self) -> bool {
-        let note = self.fetch_note(&format!("{}/relay.json", self.place())).await;
-        note.is_some_and(|note| note.trim_ascii_start().starts_with(b"{"))
-    }
-
-    /// Where the front end is, without its file.
-    fn place(&self) -> String {
-        let desk = self.desk.borrow();
-        let base = desk.base.split(['?', '#']).next().unwrap_or_default();
-        base[..base.rfind('/').map_or(0, |slash| slash)].to_owned()
-    }
-
-    /// A small file that the page's own host serves beside the page; `None` if there is none.
-    async fn fetch_note(&self, url: &str) -> Option<Vec<u8>> {
-        let request: Request = http::Request::get(url).body(Default::default()).ok()?;
-        let response = self.registry.transport().send(request).await.ok()?;
-        if !response.status().is_success() {
-            return None;
-        }
-        let (mut body, mut note, mut buffer) = (response.into_body(), Vec::new(), vec![0; NOTE]);
-        loop {
-            match body.read(&mut buffer).await.ok()? {
-                0 => return Some(note),
-                read if note.len() + read > NOTE => return None,
-                read => note.extend_from_slice(&buffer[..read]),
-            }
-        }
-    }
-
-    fn tell_relay(&self) {
-        let relay = self.desk.borrow().router.relay();
-        let same_origin = relay.as_ref().is_some_and(|relay| relay.same_origin);
-        self.front.tell(Event::Relay { url: relay.map(|relay| relay.url), same_origin });
     }
 
     fn look_again(&self, change: impl FnOnce(Wish) -> Wish) {
@@ -268,6 +357,3 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         self.registry.transport().now()
     }
 }
-
-/// Bytes of `relay.json` that are read.
-const NOTE: usize = 64 << 10;

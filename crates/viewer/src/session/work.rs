@@ -1,66 +1,8 @@
 //! The work of a session, piece by piece.
 
-use super::{Front, Session, Want, Wish, compare::CompareWish, evidence::EvidenceRun, versions::VersionName};
-use crate::{
-    pool::{Assignment, Pool},
-    protocol::{ArchiveFormat, ExportWish, FailureCause, NameList},
-};
-use porthole_core::reference::Reference;
+use super::{Front, Session, Work};
+use crate::pool::Pool;
 use porthole_registry::transport::{Environment, Transport};
-use std::time::Duration;
-
-/// What there is at most one of at a time.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Errand {
-    Relay,
-    Look,
-    File,
-    Version,
-    Comparison,
-    Base,
-    Evidence,
-    Wire,
-    Archive,
-    Export,
-    Contents,
-    Names(NameList),
-    Tag(usize),
-    Turn,
-    Twins(u32),
-    Renewal(usize),
-    Keep,
-    Quiet,
-    Kept,
-    Rest,
-    Forget(u32),
-}
-
-pub(super) enum Work {
-    LearnRelay,
-    Look(Wish),
-    Read { look: u32, path: String, want: Want },
-    ReadVersion { name: VersionName, want: Want },
-    DiffVersions { before: VersionName, after: u32, anyway: bool },
-    DiffFile { look: u32, path: String, anyway: bool },
-    Compare(CompareWish),
-    CompareBase { look: u32, reference: String },
-    Evidence(EvidenceRun),
-    Wire { look: u32 },
-    Archive { look: u32, format: ArchiveFormat },
-    Export { look: u32, wish: ExportWish },
-    CompareContents { other: bool },
-    ListNames { look: u32, list: NameList, reference: Box<Reference> },
-    AskAboutTag { look: u32, tag: String, reference: Box<Reference> },
-    CopyToTwins { look: u32, layer: u32 },
-    Turn(Duration),
-    Keep,
-    WaitForQuiet,
-    Rest,
-    TellKept,
-    WipeKept,
-    ForgetKept(String),
-    Renew { worker: usize, assignment: Assignment, cause: Option<FailureCause> },
-}
 
 impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// Does a piece of work.
