@@ -1,11 +1,11 @@
 //! The files as a map: the area of each is proportional to its bytes, its colour is its layer.
 
-use super::words::bdi;
+use super::words::{bdi, decimal};
 use porthole_viewer::pretty::visible;
 use porthole_viewer::protocol::{FileMap, MapTile, RowKind};
 use porthole_viewer::size::size;
 use porthole_viewer::state::Action;
-use std::{collections::BTreeSet, rc::Rc};
+use std::rc::Rc;
 use wasm_bindgen::JsCast as _;
 use web_sys::HtmlElement;
 use yew::prelude::*;
@@ -68,7 +68,9 @@ pub fn Map(props: &MapProps) -> Html {
         }
     };
     let (width, height) = props.room.unwrap_or((1, 1));
-    let layers: BTreeSet<u32> = tiles.iter().filter(|tile| !tile.divided).map(|tile| tile.layer).collect();
+    let mut layers: Vec<u32> = tiles.iter().filter(|tile| !tile.divided).map(|tile| tile.layer).collect();
+    layers.sort_unstable();
+    layers.dedup();
     html! {
         <div class="map">
             <div class="bar">
@@ -90,7 +92,7 @@ pub fn Map(props: &MapProps) -> Html {
 }
 
 fn draw(index: usize, tile: &MapTile, active: bool, selected: bool, dispatch: &Callback<Action>) -> Html {
-    let [x, y, width, height] = tile.place;
+    let [x, y, width, height] = tile.place.map(f64::from);
     let directory = tile.kind == RowKind::Dir;
     let words = format!(
         "{}{}, {}, layer {}",
@@ -114,8 +116,8 @@ fn draw(index: usize, tile: &MapTile, active: bool, selected: bool, dispatch: &C
         <g id={format!("tile-{index}")} role="button" tabindex={if active { "0" } else { "-1" }} aria-pressed={selected.to_string()}
             data-tile={tile.path.clone()} data-bytes={tile.bytes.to_string()} class={if tile.divided { "tile dir" } else { colour(tile.layer) }} {onclick}>
             <title>{ words }</title>
-            <rect x={x.to_string()} y={y.to_string()} width={width.to_string()} height={height.to_string()} />
-            if fits { <text x={(x + 4.0).to_string()} y={(y + 12.0).to_string()} aria-hidden="true">{ shown }</text> }
+            <rect x={decimal(x)} y={decimal(y)} width={decimal(width)} height={decimal(height)} />
+            if fits { <text x={decimal(x + 4.0)} y={decimal(y + 12.0)} aria-hidden="true">{ shown }</text> }
         </g>
     }
 }

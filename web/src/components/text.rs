@@ -4,6 +4,7 @@ use super::{
     paint::{clear, paint},
     words::shown,
 };
+use js_sys::JsString;
 use porthole_viewer::highlight::TextPiece;
 use porthole_viewer::size::count;
 use porthole_viewer::state::Action;
@@ -38,7 +39,7 @@ pub fn TextView(props: &TextViewProps) -> Html {
     let query = use_state(String::new);
     let text = &props.text;
     let total = use_memo(Rc::clone(text), |text| text.lines().count().max(1));
-    let hits = use_memo((Rc::clone(text), (*query).clone()), |(text, query)| find(text, query));
+    let hits = use_memo((Rc::clone(text), (*query).clone()), |(text, query)| find(text, query, lower_case));
     let line = props.line.filter(|&line| line as usize <= *total);
     use_effect_with((line, Rc::clone(text), *wrap), {
         let code = code.clone();
@@ -67,7 +68,8 @@ pub fn TextView(props: &TextViewProps) -> Html {
             if event.key() == "Enter" {
                 event.prevent_default();
                 // The field may hold more than what was drawn last.
-                let hits = find(&text, &event.target_unchecked_into::<HtmlInputElement>().value());
+                let typed = event.target_unchecked_into::<HtmlInputElement>().value();
+                let hits = find(&text, &typed, lower_case);
                 if let Some(hit) = next(&hits, line, !event.shift_key()) {
                     go.emit(hit);
                 }
@@ -214,14 +216,19 @@ fn shown_units(code: &HtmlElement, starts: &[u32]) -> Range<u32> {
 /// Lines that are coloured above and below the screen.
 const AROUND: usize = 40;
 
-/// Lines that contain a text, case ignored.
-fn find(text: &str, query: &str) -> Vec<u32> {
-    let query = shown(query).to_lowercase();
+/// Lines that contain a text, case ignored. `lower` writes a text in lower case, line by line.
+fn find(text: &str, query: &str, lower: impl Fn(&str) -> String) -> Vec<u32> {
+    let query = lower(&shown(query));
     if query.is_empty() {
         return Vec::new();
     }
-    let lines = (1_u32..).zip(text.lines());
-    lines.filter(|(_, line)| line.to_lowercase().contains(&query)).map(|(number, _)| number).collect()
+    let text = lower(text);
+    (1_u32..).zip(text.lines()).filter(|(_, line)| line.contains(&query)).map(|(number, _)| number).collect()
+}
+
+/// The browser has the tables of Unicode that this program would have to bring along.
+fn lower_case(text: &str) -> String {
+    JsString::from(text).to_lower_case().into()
 }
 
 /// The match after or before a line, round the ends.
@@ -258,13 +265,13 @@ mod tests {
 
     #[test]
     fn matches_go_round() {
-        let hits = find("Listen 80\n# listen\nname", "LISTEN");
+        let hits = find("Listen 80\n# listen\nname", "LISTEN", str::to_lowercase);
         assert_eq!(hits, [1, 2]);
         assert_eq!(next(&hits, None, true), Some(1));
         assert_eq!(next(&hits, Some(1), true), Some(2));
         assert_eq!(next(&hits, Some(2), true), Some(1));
         assert_eq!(next(&hits, Some(1), false), Some(2));
         assert_eq!(next(&[], Some(1), true), None);
-        assert!(find("a", "").is_empty());
+        assert!(find("a", "", str::to_lowercase).is_empty());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     probe::contents,
-    words::{bdi, tip},
+    words::{bdi, decimal, tip},
 };
 use porthole_viewer::protocol::{
     CopiedContent, FindingLink, LayerWasteFacts, ProbeProgress, ViewMode, WasteFacts, WastedPath, WhatIfFact,
@@ -32,14 +32,14 @@ pub fn Waste(props: &WasteProps) -> Html {
         return html! { <p class="note" role="status">{ "Waste is known when all layers are read." }</p> };
     };
     let mut costly: Vec<_> = waste.layers.iter().filter(|layer| layer.wastes > 0).collect();
-    costly.sort_by_key(|layer| std::cmp::Reverse(layer.wastes));
+    costly.sort_unstable_by_key(|layer| (std::cmp::Reverse(layer.wastes), layer.layer));
     let rest = waste.paths_total.saturating_sub(waste.paths.len() as u64);
     html! {
         <div class="document waste" tabindex="0" role="region" aria-label="Waste">
             <dl class="figures">
                 <div data-waste="unpacked" data-bytes={waste.wasted.to_string()}><dd class="num">{ size(waste.wasted) }</dd><dt>{ "wasted of " }{ size(waste.files) }{ " unpacked" }</dt></div>
                 <div data-waste="download" data-bytes={waste.wasted_download.to_string()}><dd class="num">{ "≈ " }{ size(waste.wasted_download) }</dd><dt>{ "of " }{ size(waste.download) }{ " download" }</dt></div>
-                <div data-waste="efficiency" data-value={waste.efficiency.to_string()}><dd class="num">{ per_mille(waste) }</dd><dt>{ "efficiency" }</dt></div>
+                <div data-waste="efficiency" data-value={decimal(waste.efficiency)}><dd class="num">{ per_mille(waste) }</dd><dt>{ "efficiency" }</dt></div>
             </dl>
             <p class="dim">{ "Efficiency: " }{ bdi(&waste.definition) }{ "." }</p>
             if !waste.missing.is_empty() {

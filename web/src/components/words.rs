@@ -34,6 +34,11 @@ pub fn tip(text: &str) -> String {
     }
 }
 
+/// A number as a program reads it. The browser writes it: code that does would be a part of the first program.
+pub fn decimal(number: f64) -> String {
+    js_sys::Number::from(number).to_string_with_radix(10).map(String::from).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -53,7 +53,11 @@ impl<R> ProbedRows<R> {
     }
 
     fn judge(&mut self, fates: Vec<ContentFateFact>) {
-        self.fates = Rc::new(fates.into_iter().map(|of| ((of.layer, of.content), (of.fate, of.view))).collect());
+        let mut known = BTreeMap::new();
+        for of in fates {
+            known.insert((of.layer, of.content), (of.fate, of.view));
+        }
+        self.fates = Rc::new(known);
     }
 }
 

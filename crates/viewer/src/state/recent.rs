@@ -45,7 +45,9 @@ impl State {
     fn change_recent(&mut self, effects: &mut Vec<Effect>, change: impl FnOnce(&mut Vec<RecentReference>)) {
         let recent = Rc::make_mut(&mut self.recent);
         change(recent);
-        recent.sort_by_key(|known| !known.pinned);
+        let (pinned, others): (Vec<_>, Vec<_>) = recent.drain(..).partition(|known| known.pinned);
+        *recent = pinned;
+        recent.extend(others);
         effects.push(Effect::KeepRecent(Rc::clone(&self.recent), self.keeps_recent));
     }
 }

@@ -8,7 +8,7 @@ use yew::prelude::*;
 pub fn columns(order: RowSort, dispatch: &Callback<Action>) -> Html {
     let button = |sort: RowSort, words: &str, arrow: &str| {
         let pressed = order == sort;
-        let label = format!("Sort by {}", words.to_lowercase());
+        let label = format!("Sort by {}", words.to_ascii_lowercase());
         let onclick = dispatch.reform(move |_| Action::Sort(sort));
         html! {
             <span>

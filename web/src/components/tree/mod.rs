@@ -166,7 +166,7 @@ impl Component for Tree {
             row(self.row(ctx, index), index, rows.largest, selected, active, props.listing.mode, clicks)
         });
         let height = format!("height:{}px", self.viewport.scroll_height());
-        let offset = format!("transform:translateY({}px)", self.viewport.offset_of(from));
+        let offset = format!("transform:translateY({}px)", self.viewport.offset_of(from) as i64);
         let onkeydown = link.callback(Message::Key);
         let patching = Rc::clone(&self.patching);
         patching.set(true);
