@@ -140,7 +140,7 @@ impl Decoder {
     }
 
     /// From now on, find ends of deflate blocks for [`take_block`](Decoder::take_block): as few as keep resume points
-    /// at most `spacing` unpacked bytes apart. A block longer than that is not split.
+    /// at most `spacing` unpacked bytes apart, and a quarter of that near the start. A block longer than that is not split.
     pub fn find_blocks(&mut self, spacing: u64) {
         self.spacing = Some(spacing);
     }
@@ -157,7 +157,7 @@ impl Decoder {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        let ahead = self.spacing.map(|spacing| self.until_wanted(spacing));
+        let ahead = self.spacing().map(|spacing| self.until_wanted(spacing));
         let (mut step, error) = match &mut self.inner {
             Inner::Plain => (copy(input, output), None),
             Inner::Gzip(gzip) => {
@@ -197,6 +197,12 @@ impl Decoder {
         Ok(step)
     }
 
+    /// The distance from the last resume point to the next. It grows with the place, so that little is read for a file of a small
+    /// archive, and the windows of a large one take little room.
+    fn spacing(&self) -> Option<u64> {
+        self.spacing.map(|most| (self.last / GROWTH).clamp(most / 4, most))
+    }
+
     /// Unpacked bytes until a block end is worth a copy of the window. Block ends right after the last resume point or
     /// the last candidate are skipped, so that tiny blocks cost nothing.
     fn until_wanted(&self, spacing: u64) -> u64 {
@@ -207,7 +213,7 @@ impl Decoder {
 
     /// Makes the candidate a resume point if the decoder is too far from the last one.
     fn settle(&mut self) {
-        let spacing = self.spacing.unwrap_or(u64::MAX);
+        let spacing = self.spacing().unwrap_or(u64::MAX);
         if self.written - self.last > spacing
             && self.block.is_none()
             && let Some(block) = self.candidate.take()
@@ -264,6 +270,9 @@ impl Decoder {
         self.written
     }
 }
+
+/// Distances of resume points are this part of the unpacked bytes before them, between a quarter of the most and the most.
+const GROWTH: u64 = 128;
 
 /// Minimum distance of a member or frame start from the last resume point. It is smaller than that of block ends
 /// because a checkpoint needs no window.
@@ -411,5 +420,23 @@ impl Classify for Error {
             }
             _ => Failure::malformed(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resume_points_are_nearer_in_a_small_archive() {
+        let mut decoder = Decoder::new(Compression::Gzip, &Limits::default());
+        assert_eq!(decoder.spacing(), None);
+        decoder.find_blocks(4 << 20);
+        for (last, expected) in [(0, 1 << 20), (128 << 20, 1 << 20), (256 << 20, 2 << 20), (512 << 20, 4 << 20)] {
+            decoder.last = last;
+            assert_eq!(decoder.spacing(), Some(expected), "{last}");
+        }
+        decoder.last = u64::MAX;
+        assert_eq!(decoder.spacing(), Some(4 << 20));
     }
 }

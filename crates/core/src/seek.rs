@@ -9,7 +9,7 @@
 //!   ([`IndexReader::entries`]), and found by path ([`Find`], [`Children`]).
 //! - **Checkpoints**, where decoding can start: the start of a gzip member or a zstd frame, and in long gzip members the end of
 //!   a deflate block, with the 32 KiB of window that what follows may refer to. They are at most 4 MiB of output apart,
-//!   where blocks allow: a block that is longer than 1 MiB is not cut, nor is a zstd frame. A layer that is one frame is read
+//!   and 1 MiB in the first 128 MiB, where blocks allow: a long block is not cut, nor is a zstd frame. A layer that is one frame is read
 //!   from its start up to what is wanted ([`IndexReader::seekable`]). A plain archive needs none.
 //! - **Spans**, pieces of 128 KiB of the blob, each with what is needed to check it as it arrives.
 //!
@@ -71,8 +71,8 @@ pub(crate) const SPAN: u64 = 128 << 10;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct IndexOptions {
-    /// How far apart checkpoints may be, in unpacked bytes, where deflate blocks are no longer than a quarter of it. At
-    /// least 4 KiB.
+    /// How far apart checkpoints may be, in unpacked bytes, where deflate blocks are no longer than a quarter of it. Up to 32
+    /// times as many bytes from the start they are a quarter of it apart, then a part of the bytes before them. At least 4 KiB.
     pub spacing: u64,
     /// Keep the SHA-256 digest of each regular file's content. It costs the hashing and 32 bytes for each.
     pub file_digests: bool,

@@ -481,12 +481,13 @@ fn checkpoints_are_as_near_as_the_format_allows() {
     let blob = gzip(&archive, 6);
     let mut gzipped = index(&blob);
     let (seekable, size) = (gzipped.reader().seekable(), gzipped.reader().size());
-    assert_eq!(gzipped.reader().checkpoint_count(), 2);
+    // A quarter of what they are in a large layer.
+    assert!((10..=14).contains(&gzipped.reader().checkpoint_count()), "{}", gzipped.reader().checkpoint_count());
     let Seekable::Checkpoints { apart } = seekable else { panic!("{seekable:?}") };
-    assert!(apart <= 4 << 20 && apart > 3 << 20, "{apart}");
+    assert!(apart <= 1 << 20 && apart > 3 << 18, "{apart}");
     let range = open(&mut gzipped, 10).expect("a regular file").range();
     assert_eq!(range.end, size);
-    assert!(range.end - range.start < size / 2, "{range:?} of {size}");
+    assert!(range.end - range.start < size / 5, "{range:?} of {size}");
 
     let offsets = gzipped.ask(|index| index.offsets()).expect("offsets");
     let mut before = 0;
