@@ -43,11 +43,11 @@ impl Origins {
     }
 
     /// The answer to a preflight of a page that may ask; `methods` are those of the route.
-    pub(crate) fn preflight(&self, origin: &HeaderValue, headers: &HeaderMap, methods: &'static str) -> Response<Body> {
+    pub(crate) fn preflight(&self, origin: &HeaderValue, headers: &HeaderMap, methods: HeaderValue) -> Response<Body> {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
         let answer = response.headers_mut();
-        answer.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
+        answer.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
         answer.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(ALLOWED));
         answer.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("7200"));
         // A page of a public origin reaches into this machine only where its origin was listed by hand.
@@ -164,7 +164,10 @@ mod tests {
         let mut origins = Origins { listed: vec!["https://a.example".into()], loopback: true, ..Origins::default() };
         let asks = HeaderMap::from_iter([(PRIVATE_REQUEST.parse().unwrap(), HeaderValue::from_static("true"))]);
         let allows = |origins: &Origins, origin| {
-            origins.preflight(&HeaderValue::from_static(origin), &asks, "GET").headers().contains_key(PRIVATE_ALLOW)
+            origins
+                .preflight(&HeaderValue::from_static(origin), &asks, HeaderValue::from_static("GET"))
+                .headers()
+                .contains_key(PRIVATE_ALLOW)
         };
         assert!(allows(&origins, "https://a.example"));
         assert!(!allows(&origins, "http://127.0.0.1:8090"));

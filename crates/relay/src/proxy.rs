@@ -41,11 +41,7 @@ pub(crate) async fn answer(
         _ => url,
     };
     let mut sent = headers::forward(client);
-    if let Some(authorization) =
-        sent.remove(header::AUTHORIZATION).and_then(|value| token::disclose(value, &call.registry))
-    {
-        sent.insert(header::AUTHORIZATION, authorization);
-    }
+    token::disclose(&mut sent, &call.registry);
     let anonymous = !client.contains_key(header::AUTHORIZATION);
     let range = sent.get(header::RANGE).and_then(headers::parse_range);
     let wish = relay.cache.as_ref().zip(Wish::name_of(call, method)).map(|(cache, name)| Wish {

@@ -1,7 +1,7 @@
 //! Which request is which: pure, and the only door. What does not parse here reaches no registry.
 
 use crate::refusal::Refusal;
-use http::{Method, StatusCode, Uri};
+use http::{HeaderValue, Method, StatusCode, Uri};
 use porthole_core::{digest::Digest, reference::Reference};
 use porthole_registry::policy::Authority;
 
@@ -68,52 +68,56 @@ pub(crate) struct TokenCall {
 }
 
 impl Route {
-    /// Reads the target of a request. `default` is the registry of requests that name none; `pushes` says whether this relay writes to
-    /// registries.
+    /// Reads a request. `default` is the registry of requests that name none; `pushes` says whether this relay writes to registries.
     pub(crate) fn parse(method: &Method, uri: &Uri, default: Option<&str>, pushes: bool) -> Result<Self, Refusal> {
-        if method == Method::CONNECT || uri.scheme().is_some() || uri.authority().is_some() {
+        let route = Self::read(uri, default)?;
+        route.admit(method, pushes)?;
+        Ok(route)
+    }
+
+    /// Reads the target of a request, whatever its method. `default` is the registry of requests that name none.
+    pub(crate) fn read(uri: &Uri, default: Option<&str>) -> Result<Self, Refusal> {
+        // CONNECT has no other form of target.
+        if uri.scheme().is_some() || uri.authority().is_some() {
             return Err(Refusal::bad_request("REQUEST_INVALID", "this is no general proxy"));
         }
         let path = uri.path();
         let raw = uri.query().unwrap_or_default();
-        let route = match path {
-            "/relay.json" => Self::About,
-            "/healthz" => Self::Health,
-            "/readyz" => Self::Ready,
-            "/metrics" => Self::Metrics,
+        match path {
+            "/relay.json" => Ok(Self::About),
+            "/healthz" => Ok(Self::Health),
+            "/readyz" => Ok(Self::Ready),
+            "/metrics" => Ok(Self::Metrics),
             "/token" => {
                 let (ns, query) = parameters(raw)?;
                 let place = match ns {
                     Some(registry) => Some((registry.clone(), api_host(&registry)?)),
                     None => None,
                 };
-                Self::Token(TokenCall { place, query })
+                Ok(Self::Token(TokenCall { place, query }))
             }
             _ => match path.strip_prefix("/v2").map(|rest| rest.strip_prefix('/').unwrap_or(rest)) {
-                Some(_) if !reads(method) && !pushes => return Err(only_reads()),
-                Some(rest) if path == "/v2" || path.starts_with("/v2/") => api(path, rest, raw, default)?,
-                _ => Self::Page(path.to_owned()),
+                Some(rest) if path == "/v2" || path.starts_with("/v2/") => api(path, rest, raw, default),
+                _ => Ok(Self::Page(path.to_owned())),
             },
-        };
-        let allowed = match &route {
-            Self::Token(_) => matches!(*method, Method::GET | Method::POST),
-            Self::Registry(call) if !pushes && call.endpoint.is_upload() => return Err(only_reads()),
-            Self::Registry(call) => call.endpoint.takes(method),
-            _ => reads(method),
-        };
-        if allowed { Ok(route) } else { Err(unsupported(method)) }
+        }
     }
 
-    /// The methods that a path takes, as `Allow` lists them.
-    pub(crate) fn methods(path: &str, pushes: bool) -> &'static str {
-        let of_api = |part: &str| pushes && path.starts_with("/v2/") && path.contains(part);
-        match path {
-            "/token" => "GET, POST",
-            _ if of_api("/manifests/") => "GET, HEAD, PUT, DELETE",
-            _ if of_api("/blobs/uploads") && path.trim_end_matches('/').ends_with("/uploads") => "POST",
-            _ if of_api("/blobs/uploads/") => "GET, PATCH, PUT, DELETE",
-            _ if of_api("/blobs/") => "GET, HEAD, DELETE",
-            _ => "GET, HEAD",
+    /// Refuses a method that it does not take. `pushes` says whether this relay writes to registries.
+    pub(crate) fn admit(&self, method: &Method, pushes: bool) -> Result<(), Refusal> {
+        if self.methods(pushes).contains(method) {
+            return Ok(());
+        }
+        let written = matches!(self, Self::Registry(call) if call.endpoint.methods(true).contains(method));
+        Err(if written { only_reads() } else { unsupported(method) })
+    }
+
+    /// The methods that it takes.
+    pub(crate) fn methods(&self, pushes: bool) -> &'static [Method] {
+        match self {
+            Self::Token(_) => &[Method::GET, Method::POST],
+            Self::Registry(call) => call.endpoint.methods(pushes),
+            _ => READS,
         }
     }
 
@@ -161,13 +165,14 @@ impl Endpoint {
         self.is_upload() || !reads(method)
     }
 
-    fn takes(&self, method: &Method) -> bool {
+    fn methods(&self, pushes: bool) -> &'static [Method] {
         match self {
-            Self::Uploads => *method == Method::POST,
-            Self::Session(_) => matches!(*method, Method::GET | Method::PATCH | Method::PUT | Method::DELETE),
-            Self::Manifest(_) => reads(method) || matches!(*method, Method::PUT | Method::DELETE),
-            Self::Blob(_) => reads(method) || *method == Method::DELETE,
-            Self::Version | Self::Catalog | Self::Tags | Self::Referrers(_) => reads(method),
+            Self::Uploads | Self::Session(_) if !pushes => &[],
+            Self::Uploads => &[Method::POST],
+            Self::Session(_) => &[Method::GET, Method::PATCH, Method::PUT, Method::DELETE],
+            Self::Manifest(_) if pushes => &[Method::GET, Method::HEAD, Method::PUT, Method::DELETE],
+            Self::Blob(_) if pushes => &[Method::GET, Method::HEAD, Method::DELETE],
+            _ => READS,
         }
     }
 
@@ -202,12 +207,18 @@ impl Call {
 }
 
 fn reads(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD)
+    READS.contains(method)
 }
 
 pub(crate) fn only_reads() -> Refusal {
     let message = "this relay only reads from registries (--allow-push)";
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", message)
+}
+
+/// Methods as `Allow` lists them.
+pub(crate) fn list(methods: &[Method]) -> HeaderValue {
+    let names: Vec<_> = methods.iter().map(Method::as_str).collect();
+    HeaderValue::from_str(&names.join(", ")).unwrap_or(HeaderValue::from_static(""))
 }
 
 fn unsupported(method: &Method) -> Refusal {
@@ -376,6 +387,7 @@ fn parameters(raw: &str) -> Result<(Option<String>, Vec<(String, String)>), Refu
     Ok((ns, others))
 }
 
+pub(crate) const READS: &[Method] = &[Method::GET, Method::HEAD];
 /// Paging tokens of registries are opaque and may be long.
 const QUERY_BYTES: usize = 4 << 10;
 

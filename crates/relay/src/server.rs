@@ -13,7 +13,7 @@ use crate::{
     metrics::{Gauges, Metrics},
     page, proxy,
     refusal::{Refusal, Refused},
-    route::Route,
+    route::{self, Route},
     seal::Seal,
     tally::{Tallied, Tally},
     token::{self, Realms},
@@ -122,13 +122,15 @@ impl Relay {
             let message = "pages of this origin may not use the relay (--allow-origin)";
             Refusal::new(StatusCode::FORBIDDEN, "ORIGIN_DENIED", message).response()
         };
+        let pushes = self.pushes.is_some();
+        let read = Route::read(&parts.uri, self.default_registry.as_deref());
+        let methods = read.as_ref().map_or(route::READS, |route| route.methods(pushes));
         if let (true, Asker::Page(origin)) = (preflight, &asker) {
-            let mut response =
-                self.origins.preflight(origin, headers, Route::methods(parts.uri.path(), self.pushes.is_some()));
+            let mut response = self.origins.preflight(origin, headers, route::list(methods));
             cors::expose(origin.clone(), response.headers_mut());
             return ("-", response);
         }
-        let parsed = Route::parse(&parts.method, &parts.uri, self.default_registry.as_deref(), self.pushes.is_some());
+        let parsed = read.and_then(|route| route.admit(&parts.method, pushes).map(|()| route));
         let template = parsed.as_ref().map_or("-", Route::template);
         let refused = asker == Asker::Stranger
             && (preflight || !matches!(parsed, Ok(Route::Page(_) | Route::About | Route::Health | Route::Ready)));
@@ -144,8 +146,7 @@ impl Relay {
             Err(refusal) => refusal.response(),
         };
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
-            let methods = HeaderValue::from_static(Route::methods(parts.uri.path(), self.pushes.is_some()));
-            response.headers_mut().insert(header::ALLOW, methods);
+            response.headers_mut().insert(header::ALLOW, route::list(methods));
         }
         if headers.contains_key(headers::PAGE) {
             headers::rename_challenges(response.headers_mut());

@@ -292,8 +292,13 @@ fn enclose(registry: &str, credentials: Option<&str>) -> String {
     format!("{ENCLOSED}{}~{}", registry.replace(':', "_"), credentials.unwrap_or_default())
 }
 
-/// What goes to `registry` in the place of this authorization.
-pub(crate) fn disclose(authorization: HeaderValue, registry: &str) -> Option<HeaderValue> {
+/// Puts what goes to `registry` in the place of the authorization that a client sent.
+pub(crate) fn disclose(headers: &mut HeaderMap, registry: &str) {
+    let sent = headers.remove(header::AUTHORIZATION);
+    headers.extend(sent.and_then(|sent| disclosed(sent, registry)).map(|value| (header::AUTHORIZATION, value)));
+}
+
+fn disclosed(authorization: HeaderValue, registry: &str) -> Option<HeaderValue> {
     let enclosed = authorization.to_str().ok().and_then(|text| text.strip_prefix("Bearer ")?.strip_prefix(ENCLOSED));
     let Some(enclosed) = enclosed else { return Some(authorization) };
     let (place, credentials) = enclosed.split_once('~')?;
@@ -366,12 +371,12 @@ mod tests {
         let basic = HeaderValue::from_static("basic YWxpY2U6c2VjcmV0");
         let token = enclose("127.0.0.1:5000", basic_credentials(&basic));
         let bearer = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
-        assert_eq!(disclose(bearer.clone(), "127.0.0.1:5000").unwrap(), "Basic YWxpY2U6c2VjcmV0");
-        assert_eq!(disclose(bearer, "127.0.0.1:5001"), None);
+        assert_eq!(disclosed(bearer.clone(), "127.0.0.1:5000").unwrap(), "Basic YWxpY2U6c2VjcmV0");
+        assert_eq!(disclosed(bearer, "127.0.0.1:5001"), None);
         let open = HeaderValue::from_str(&format!("Bearer {}", enclose("a.b", None))).unwrap();
-        assert_eq!(disclose(open, "a.b"), None);
+        assert_eq!(disclosed(open, "a.b"), None);
         for other in ["Bearer abc", "Basic YTpi", "Bearer "] {
-            assert_eq!(disclose(HeaderValue::from_static(other), "a.b").unwrap(), other);
+            assert_eq!(disclosed(HeaderValue::from_static(other), "a.b").unwrap(), other);
         }
         for other in ["Bearer abc", "Basic a:b", "Basic"] {
             assert_eq!(basic_credentials(&HeaderValue::from_static(other)), None);

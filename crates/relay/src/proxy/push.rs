@@ -38,11 +38,11 @@ pub(super) async fn answer(
     relay.upstream.admit(&call.registry)?;
     let url = target(relay, seal, call, &parts.method, &registry)?;
     let mut sent = headers::forward_push(&parts.headers)?;
-    // An upload may have led to another host, which must not learn who is there.
-    let authorization = sent.remove(header::AUTHORIZATION).filter(|_| url.origin() == registry.origin());
-    sent.extend(
-        authorization.and_then(|value| token::disclose(value, &call.registry)).map(|v| (header::AUTHORIZATION, v)),
-    );
+    token::disclose(&mut sent, &call.registry);
+    if url.origin() != registry.origin() {
+        // The upload leads to another host, which must not learn who is there.
+        sent.remove(header::AUTHORIZATION);
+    }
     let most = match call.endpoint {
         Endpoint::Manifest(_) => Some((relay.limits.document_size, Limit::DocumentSize)),
         _ => Some((relay.limits.upload_size, Limit::UploadSize)).filter(|(most, _)| *most > 0),
