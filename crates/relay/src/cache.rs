@@ -25,7 +25,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, task::spawn_blocking};
 
 /// The blobs that are on disk or on their way there.
 pub(crate) struct Cache {
@@ -67,49 +67,80 @@ impl Cache {
     }
 
     /// Where a blob is. For an absent one, later callers follow this one.
-    pub(crate) fn find(self: &Arc<Self>, name: &Name) -> Found {
-        let mut state = self.state();
-        if let Some(progress) = state.running.get(name) {
-            let follow = Follow { path: self.shelf.arriving(name), progress: progress.clone() };
-            state.counts.shared += 1;
+    pub(crate) async fn find(self: &Arc<Self>, name: &Name) -> Found {
+        let running = self.running(&mut self.state(), name);
+        if let Some(follow) = running {
             return Found::Running(follow);
         }
-        if let Some((file, size)) = self.shelf.get(name) {
-            state.counts.hits += 1;
+        let wanted = name.clone();
+        if let Some((file, size)) = self.look(move |shelf| shelf.get(&wanted)).await {
+            self.state().counts.hits += 1;
             return Found::Held(file, size);
         }
-        let claimed = self.shelf.claim(name);
-        // Another relay may have been done in between.
-        if let (Ok(Claimed::Ours(_)), Some((file, size))) = (&claimed, self.shelf.get(name)) {
-            state.counts.hits += 1;
-            return Found::Held(file, size);
-        }
-        let (sender, progress) = watch::channel(Progress::Starting);
-        let follow = Follow { path: self.shelf.arriving(name), progress: progress.clone() };
-        match claimed {
-            Ok(Claimed::Theirs) => {
-                state.counts.shared += 1;
-                state.running.insert(name.clone(), progress);
-                drop(state);
-                tokio::spawn(neighbour::watch(Arc::clone(self), name.clone(), sender));
+        let lead = match self.lead(name) {
+            Ok(lead) => lead,
+            Err(follow) => return Found::Running(follow),
+        };
+        let wanted = name.clone();
+        let claimed = self.look(move |shelf| {
+            let claimed = shelf.claim(&wanted);
+            // Another request or relay may have been done in between.
+            let held = if matches!(claimed, Ok(Claimed::Ours(_))) { shelf.get(&wanted) } else { None };
+            Some((claimed, held))
+        });
+        match claimed.await {
+            // Those that follow look again.
+            Some((_, Some((file, size)))) => {
+                self.state().counts.hits += 1;
+                Found::Held(file, size)
+            }
+            Some((Ok(Claimed::Theirs), None)) => {
+                self.state().counts.shared += 1;
+                let follow = lead.follow();
+                tokio::spawn(neighbour::watch(lead));
                 Found::Running(follow)
             }
-            Ok(Claimed::Ours(claim)) => {
-                state.counts.misses += 1;
-                state.running.insert(name.clone(), progress);
-                Found::Absent(Lead::new(Arc::clone(self), name.clone(), Some(claim), sender))
+            Some((Ok(Claimed::Ours(claim)), None)) => {
+                self.state().counts.misses += 1;
+                Found::Absent(lead.with(claim))
             }
             // A disk that cannot be written to costs the cache, not the answer.
-            Err(_) => {
-                state.counts.misses += 1;
-                Found::Absent(Lead::new(Arc::clone(self), name.clone(), None, sender))
+            _ => {
+                self.state().counts.misses += 1;
+                Found::Absent(lead)
             }
         }
     }
 
+    /// The fetch of a blob that is running.
+    fn running(&self, state: &mut State, name: &Name) -> Option<Follow> {
+        let progress = state.running.get(name)?.clone();
+        state.counts.shared += 1;
+        Some(Follow { path: self.shelf.arriving(name), progress })
+    }
+
+    /// The right to fetch a blob, or the fetch that is running.
+    fn lead(self: &Arc<Self>, name: &Name) -> Result<Lead, Follow> {
+        let mut state = self.state();
+        if let Some(follow) = self.running(&mut state, name) {
+            return Err(follow);
+        }
+        let (sender, progress) = watch::channel(Progress::Starting);
+        state.running.insert(name.clone(), progress);
+        drop(state);
+        Ok(Lead::new(Arc::clone(self), name.clone(), sender))
+    }
+
+    /// Asks the directory, on a thread that may block.
+    async fn look<T: Send + 'static>(&self, ask: impl FnOnce(&Shelf) -> Option<T> + Send + 'static) -> Option<T> {
+        let shelf = Arc::clone(&self.shelf);
+        spawn_blocking(move || ask(&shelf)).await.ok()?
+    }
+
     /// Whether a blob is on disk, complete.
-    pub(crate) fn holds(&self, name: &Name) -> bool {
-        self.shelf.holds(name)
+    pub(crate) async fn holds(&self, name: &Name) -> bool {
+        let wanted = name.clone();
+        self.look(move |shelf| shelf.holds(&wanted).then_some(())).await.is_some()
     }
 
     /// Whether a blob of this size is worth keeping: it must leave room for others.

@@ -27,7 +27,16 @@ pub(crate) enum Progress {
 }
 
 /// The right to fetch a blob for all who want it. Dropping it lets the others fetch for themselves.
-pub(crate) struct Lead(Option<Writer>);
+pub(crate) struct Lead {
+    pub(super) cache: Arc<Cache>,
+    pub(super) name: Name,
+    /// The other relays' view of it; `None` where the disk does not allow one.
+    claim: Option<Claim>,
+    pub(super) progress: watch::Sender<Progress>,
+    /// Bytes of the capacity that are taken for it.
+    reserved: u64,
+    done: bool,
+}
 
 /// The file of a blob that grows.
 #[derive(Clone)]
@@ -36,39 +45,35 @@ pub(crate) struct Follow {
     pub(super) progress: watch::Receiver<Progress>,
 }
 
-struct Writer {
-    cache: Arc<Cache>,
-    name: Name,
-    /// The other relays' view of it; `None` where the disk does not allow one.
-    claim: Option<Claim>,
-    progress: watch::Sender<Progress>,
-    /// Bytes of the capacity that are taken for it.
-    reserved: u64,
-    done: bool,
-}
-
 impl Lead {
-    pub(super) fn new(cache: Arc<Cache>, name: Name, claim: Option<Claim>, progress: watch::Sender<Progress>) -> Self {
-        Self(Some(Writer { cache, name, claim, progress, reserved: 0, done: false }))
+    pub(super) fn new(cache: Arc<Cache>, name: Name, progress: watch::Sender<Progress>) -> Self {
+        Self { cache, name, claim: None, progress, reserved: 0, done: false }
+    }
+
+    /// The same with a claim on the directory.
+    pub(super) fn with(mut self, claim: Claim) -> Self {
+        self.claim = Some(claim);
+        self
+    }
+
+    /// What other requests see of it.
+    pub(super) fn follow(&self) -> Follow {
+        Follow { path: self.cache.shelf.arriving(&self.name), progress: self.progress.subscribe() }
     }
 
     /// Fetches the blob as fast as the registry sends it, as long as at least one reader follows.
     ///
     /// # Errors
     /// The file cannot be made; the body is returned, for a client that can do without the cache.
-    pub(crate) async fn start(mut self, body: NativeBody, size: u64) -> Result<(File, Follow), NativeBody> {
-        let Some(writer) = self.0.take() else { return Err(body) };
-        let made = spawn_blocking(move || writer.begin(size)).await;
-        let Ok(Some((writer, file, reader))) = made else { return Err(body) };
-        writer.progress.send_replace(Progress::Written { bytes: 0, size });
-        let path = writer.cache.shelf.arriving(&writer.name);
-        let follow = Follow { path, progress: writer.progress.subscribe() };
-        tokio::spawn(writer.write(file, size, body));
+    pub(crate) async fn start(self, body: NativeBody, size: u64) -> Result<(File, Follow), NativeBody> {
+        let made = spawn_blocking(move || self.begin(size)).await;
+        let Ok(Some((lead, file, reader))) = made else { return Err(body) };
+        lead.progress.send_replace(Progress::Written { bytes: 0, size });
+        let follow = lead.follow();
+        tokio::spawn(lead.write(file, size, body));
         Ok((reader, follow))
     }
-}
 
-impl Writer {
     /// Makes room and the file, and opens the file for a reader too, before it can have another name.
     fn begin(mut self, size: u64) -> Option<(Self, File, File)> {
         let file = self.claim.as_mut()?.begin(size).ok()?;
@@ -111,20 +116,20 @@ impl Writer {
         }
         let (cache, name) = (Arc::clone(&self.cache), self.name.clone());
         if let Ok(Ok(())) = spawn_blocking(move || cache.shelf.keep(&name, &file)).await {
-            self.done = true;
             self.end(Progress::Done { size });
         }
     }
 
     /// Lets others look again, and says how it ended.
-    fn end(&mut self, progress: Progress) {
+    pub(super) fn end(&mut self, progress: Progress) {
+        self.done = matches!(progress, Progress::Done { .. });
         self.claim = None;
         self.cache.state().running.remove(&self.name);
         self.progress.send_replace(progress);
     }
 }
 
-impl Drop for Writer {
+impl Drop for Lead {
     fn drop(&mut self) {
         if self.done {
             return;

@@ -1,21 +1,19 @@
 //! A blob that another relay fetches into the directory that both share.
 
-use super::{Cache, Name, fetch::Progress};
+use super::fetch::{Lead, Progress};
 use std::{sync::Arc, time::Duration};
 use tokio::{
-    sync::watch,
     task::spawn_blocking,
     time::{Instant, sleep},
 };
 
 /// Says how far the other relay is, until it is done, has given up or has died, or no reader is left.
-pub(super) async fn watch(cache: Arc<Cache>, name: Name, progress: watch::Sender<Progress>) {
-    let ended = follow(&cache, &name, &progress).await;
-    cache.state().running.remove(&name);
-    progress.send_replace(ended);
+pub(super) async fn watch(mut lead: Lead) {
+    let ended = follow(&lead).await;
+    lead.end(ended);
 }
 
-async fn follow(cache: &Arc<Cache>, name: &Name, progress: &watch::Sender<Progress>) -> Progress {
+async fn follow(Lead { cache, name, progress, .. }: &Lead) -> Progress {
     let begun = Instant::now();
     loop {
         let (shelf, wanted) = (Arc::clone(&cache.shelf), name.clone());

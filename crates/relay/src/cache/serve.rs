@@ -70,11 +70,11 @@ impl Wish<'_> {
     pub(crate) async fn answer(&self) -> Result<Verdict, Refusal> {
         let range = self.range();
         // A part that is not here yet is fetched alone.
-        if range.is_some() && !self.cache.holds(&self.name) {
+        if range.is_some() && !self.cache.holds(&self.name).await {
             return Ok(Verdict::Ask(None));
         }
         for _ in 0..LOOKS {
-            match self.cache.find(&self.name) {
+            match self.cache.find(&self.name).await {
                 Found::Absent(lead) => return Ok(Verdict::Ask(Some(lead).filter(|_| range.is_none()))),
                 Found::Held(file, size) => {
                     if !self.is_authorized().await? {
