@@ -1,14 +1,17 @@
 //! The command line, the environment and the configuration file: one definition for all three.
 
 use crate::{
-    cache::Cache,
+    cache::{
+        Bucket, Cache,
+        place::{BucketOptions, Place},
+    },
     clients::Clients,
     connections::is_exposed,
     cors::{self, Origins},
     identity::Identity,
     layout::Layouts,
     limits::Limits,
-    log,
+    log::{self, Log},
     metrics::Metrics,
     policy::Policy,
     registries::{Rule, Rules},
@@ -21,9 +24,10 @@ use crate::{
 use clap::Parser;
 use http::HeaderValue;
 use porthole_core::quantity::parse_bytes;
-use porthole_native::{Addresses, LookupLimits, Native, Options, PieceSize, Resolver};
+use porthole_native::{Addresses, LookupLimits, Native, Options, PieceSize, Resolver, Timeouts};
 use porthole_registry::policy::Url;
 use std::{
+    env,
     net::SocketAddr,
     path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
@@ -98,10 +102,11 @@ pub(crate) struct Args {
     /// this process
     #[arg(long, value_name = "FILE")]
     pub(crate) upload_key: Option<PathBuf>,
-    /// Keep blobs and manifests by digest in this directory, and serve them from there to callers whom their registry lets read them
-    #[arg(long, value_name = "DIR")]
-    pub(crate) cache: Option<PathBuf>,
-    /// Size of the cache; the blobs that were not used for the longest time are removed
+    /// Keep blobs and manifests by digest in this directory, and serve them from there to callers whom their registry lets read them. A
+    /// bucket beside it keeps them for other relays too
+    #[arg(long, value_name = "DIR|s3://BUCKET[/PREFIX]", value_delimiter = ',')]
+    pub(crate) cache: Vec<Place>,
+    /// Size of the directory; the blobs that were not used for the longest time are removed
     #[arg(long, value_name = "SIZE", default_value = "10GiB", value_parser = parse_bytes)]
     pub(crate) cache_size: u64,
     /// Format of the log on stderr
@@ -110,6 +115,8 @@ pub(crate) struct Args {
     /// Log the paths of requests too, which name repositories
     #[arg(long)]
     pub(crate) log_targets: bool,
+    #[command(flatten)]
+    pub(crate) bucket: BucketOptions,
     #[command(flatten)]
     pub(crate) limits: Limits,
 }
@@ -159,18 +166,22 @@ impl Relay {
             ..LookupLimits::default()
         });
         let piece = PieceSize::default();
-        let native = Native::new(Options {
-            addresses: Addresses::Public { allow: args.allow_private.clone() },
-            never: vec![local],
-            ca: args.ca.into_iter().map(Into::into).collect(),
-            timeouts: limits.timeouts(),
-            resolver: resolver.clone(),
-            piece: piece.clone(),
-            connects_at_once: true,
-            idle_per_host: Some(IDLE_PER_HOST),
-            ..Options::default()
-        })
-        .map_err(|error| format!("--ca: {}", error.message))?;
+        let (ca, lookups, size) = (args.ca, resolver.clone(), piece.clone());
+        let transport = |allow: Vec<String>, timeouts: Timeouts| {
+            let options = Options {
+                addresses: Addresses::Public { allow },
+                never: vec![local],
+                ca: ca.iter().cloned().map(Into::into).collect(),
+                timeouts,
+                resolver: lookups.clone(),
+                piece: size.clone(),
+                connects_at_once: true,
+                idle_per_host: Some(IDLE_PER_HOST),
+                ..Options::default()
+            };
+            Native::new(options).map_err(|error| format!("--ca: {}", error.message))
+        };
+        let native = transport(args.allow_private.clone(), limits.timeouts())?;
         let rules = Rules::new(args.registry).map_err(|error| format!("--registry: {error}"))?;
         // A rule that allows a registry closes the relay to others, as --allow does.
         let only = args.allow.into_iter().chain(rules.allowed().map(str::to_owned)).collect();
@@ -189,18 +200,17 @@ impl Relay {
             (false, None) => None,
         };
         let metrics = Arc::new(Metrics::default());
-        let cache = args.cache.map(|folder| {
-            Cache::open(&folder, args.cache_size).map_err(|error| format!("--cache: `{}`: {error}", folder.display()))
-        });
+        let log = log::to_stderr(args.log, args.log_targets);
+        let cache = open_cache(args.cache, args.cache_size, args.bucket, transport, &log)?;
         Ok(Self {
             clients: Clients::new(&limits, local.ip(), piece, Arc::clone(&metrics)),
-            upstream: Upstream {
+            upstream: Arc::new(Upstream {
                 native,
                 policy,
                 first_byte: limits.upstream_first_byte,
                 metrics: Arc::clone(&metrics),
-            },
-            cache: cache.transpose()?,
+            }),
+            cache,
             pushes: seal.transpose().map_err(|error| format!("--upload-key: {error}"))?,
             resolver,
             realms: Realms::default(),
@@ -213,7 +223,7 @@ impl Relay {
                 .map_err(|error| format!("--frame-ancestors: {error}"))?,
             identity,
             stopping: AtomicBool::new(false),
-            log: log::to_stderr(args.log, args.log_targets),
+            log,
             limits,
         })
     }
@@ -248,6 +258,49 @@ impl Relay {
         }
         warnings
     }
+}
+
+/// The directory and the bucket of the cache. The bucket is reached by `transport`, to which hosts with private addresses are named: its
+/// own alone.
+fn open_cache(
+    places: Vec<Place>,
+    size: u64,
+    options: BucketOptions,
+    transport: impl FnOnce(Vec<String>, Timeouts) -> Result<Native, String>,
+    log: &Log,
+) -> Result<Option<Arc<Cache>>, String> {
+    let (mut folder, mut bucket) = (None, None);
+    for place in places {
+        let known = match place {
+            Place::Folder(path) => folder.replace(path).is_some(),
+            Place::Bucket { bucket: name, prefix } => bucket.replace((name, prefix)).is_some(),
+        };
+        if known {
+            return Err("--cache: expected one directory, and at most one bucket".to_owned());
+        }
+    }
+    if bucket.is_none() && options != BucketOptions::default() {
+        return Err(
+            "--cache-endpoint, --cache-region, --cache-credentials: expected --cache s3://BUCKET with them".to_owned()
+        );
+    }
+    let Some(folder) = folder else {
+        let alone =
+            "--cache: expected a directory beside the bucket, for blobs on their way (--cache DIR --cache s3://BUCKET)";
+        return if bucket.is_some() { Err(alone.to_owned()) } else { Ok(None) };
+    };
+    let bucket = match bucket {
+        Some((name, prefix)) => {
+            let environment = |name: &str| env::var(name).ok();
+            let reached = options.reach(&name, &prefix, &environment)?;
+            let native = transport(vec![reached.host()], Bucket::timeouts())?;
+            let opened = Bucket::open(reached, options.cache_credentials, &environment, native, log.clone());
+            Some(opened.map_err(|error| format!("--cache: {error}"))?)
+        }
+        None => None,
+    };
+    let opened = Cache::open(&folder, size, bucket);
+    opened.map(Some).map_err(|error| format!("--cache: `{}`: {error}", folder.display()))
 }
 
 /// Connections to one registry that wait for the next request. With fewer than there are clients at once, every second small request

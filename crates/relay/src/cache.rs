@@ -7,20 +7,27 @@
 //! others for the same blob follow its file while it grows, those of other relays that share the directory too. Which client may read a
 //! blob is not decided here: see [`serve`].
 
+#[cfg_attr(not(feature = "s3"), path = "cache/bucket/none.rs")]
+mod bucket;
 mod fetch;
+mod inflow;
 mod neighbour;
+pub(crate) mod place;
 pub(crate) mod serve;
 mod shelf;
 
+pub(crate) use bucket::Bucket;
 pub(crate) use fetch::{Follow, Lead, Progress};
 
 use crate::metrics::CacheCounts;
 use porthole_core::digest::Digest;
+use porthole_native::NativeBody;
 use shelf::{Claimed, Shelf};
 use std::{
     collections::HashMap,
     fs::File,
     io,
+    ops::Range,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -30,6 +37,8 @@ use tokio::{sync::watch, task::spawn_blocking};
 /// The blobs that are on disk or on their way there.
 pub(crate) struct Cache {
     shelf: Arc<Shelf>,
+    /// Where blobs are kept for other relays too.
+    bucket: Option<Arc<Bucket>>,
     state: Mutex<State>,
 }
 
@@ -56,14 +65,23 @@ pub(crate) enum Found {
     Absent(Lead),
 }
 
+/// A blob, or a part of it, that a bucket has begun to send.
+pub(crate) struct Stored {
+    pub(crate) body: NativeBody,
+    /// Which bytes of the blob.
+    pub(crate) part: Range<u64>,
+    /// Of the whole blob.
+    pub(crate) size: u64,
+}
+
 impl Cache {
     /// Opens the cache in a directory, which is made if it is missing. Other relays may have it open.
     ///
     /// # Errors
     /// From the file system.
-    pub(crate) fn open(folder: &Path, capacity: u64) -> io::Result<Arc<Self>> {
+    pub(crate) fn open(folder: &Path, capacity: u64, bucket: Option<Bucket>) -> io::Result<Arc<Self>> {
         let shelf = Arc::new(Shelf::open(folder, capacity)?);
-        Ok(Arc::new(Self { shelf, state: Mutex::default() }))
+        Ok(Arc::new(Self { shelf, bucket: bucket.map(Arc::new), state: Mutex::default() }))
     }
 
     /// Where a blob is. For an absent one, later callers follow this one.
@@ -170,7 +188,8 @@ impl Cache {
     }
 
     pub(crate) fn counts(&self) -> CacheCounts {
-        CacheCounts { bytes: self.shelf.bytes(), ..self.state().counts }
+        let bucket = self.bucket.as_ref().map(|bucket| bucket.counts());
+        CacheCounts { bytes: self.shelf.bytes(), bucket, ..self.state().counts }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

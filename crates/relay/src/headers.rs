@@ -147,19 +147,21 @@ pub(crate) fn parse_range(value: &HeaderValue) -> Option<(Option<u64>, Option<u6
 
 /// Whether a `Content-Range` is an answer to this range.
 pub(crate) fn answers_range(content_range: &HeaderValue, range: (Option<u64>, Option<u64>)) -> bool {
-    let parse = || {
-        let (span, total) = content_range.to_str().ok()?.strip_prefix("bytes ")?.split_once('/')?;
-        let (first, last) = span.split_once('-')?;
-        let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
-        let total: Option<u64> = if total == "*" { None } else { Some(total.parse().ok()?) };
-        (first <= last && total.is_none_or(|total| last < total)).then_some((first, last, total))
-    };
-    let Some((first, last, total)) = parse() else { return false };
+    let Some((first, last, total)) = parse_content_range(content_range) else { return false };
     match range {
         (Some(from), to) => first == from && to.is_none_or(|to| last <= to),
         (None, Some(count)) => total.is_none_or(|total| first == total.saturating_sub(count) && last + 1 == total),
         (None, None) => false,
     }
+}
+
+/// First and last byte of a `Content-Range`, and the length of the whole where it is known.
+pub(crate) fn parse_content_range(value: &HeaderValue) -> Option<(u64, u64, Option<u64>)> {
+    let (span, total) = value.to_str().ok()?.strip_prefix("bytes ")?.split_once('/')?;
+    let (first, last) = span.split_once('-')?;
+    let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+    let total: Option<u64> = if total == "*" { None } else { Some(total.parse().ok()?) };
+    (first <= last && total.is_none_or(|total| last < total)).then_some((first, last, total))
 }
 
 /// What the page sends with a request that may carry cookies.

@@ -99,6 +99,22 @@ pub(crate) struct CacheCounts {
     /// Answers that did not match their digest.
     pub(crate) wrong: u64,
     pub(crate) bytes: u64,
+    /// Of the bucket behind the directory, if there is one.
+    pub(crate) bucket: Option<BucketCounts>,
+}
+
+/// What a bucket did so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct BucketCounts {
+    pub(crate) hits: u64,
+    pub(crate) misses: u64,
+    pub(crate) stored: u64,
+    /// Blobs that were not put there: too large, too many at once, or just after a failure.
+    pub(crate) skipped: u64,
+    /// Blobs that came back with other bytes.
+    pub(crate) wrong: u64,
+    /// Reads and writes that failed.
+    pub(crate) failed: [u64; 2],
 }
 
 impl Metrics {
@@ -196,7 +212,7 @@ impl Metrics {
             text.head(name, kind, help);
             text.value(name, "", value);
         }
-        if let Some(CacheCounts { hits, shared, misses, evicted, wrong, bytes }) = gauges.cache {
+        if let Some(CacheCounts { hits, shared, misses, evicted, wrong, bytes, bucket }) = gauges.cache {
             for (name, kind, help, value) in [
                 ("cache_hits_total", "counter", "Blobs found in the cache.", hits),
                 ("cache_shared_total", "counter", "Requests that followed the fetch of another one.", shared),
@@ -208,10 +224,32 @@ impl Metrics {
                 text.head(name, kind, help);
                 text.value(name, "", value);
             }
+            if let Some(bucket) = bucket {
+                bucket.write(&mut text);
+            }
         }
         text.head("connections", "gauge", "Connections open now.");
         text.value("connections", "", self.connections.load(Ordering::Relaxed));
         text.0
+    }
+}
+
+impl BucketCounts {
+    fn write(&self, text: &mut Text) {
+        let Self { hits, misses, stored, skipped, wrong, failed: [read, written] } = self;
+        for (name, help, value) in [
+            ("bucket_hits_total", "Blobs, or parts of them, that the bucket of the cache sent.", hits),
+            ("bucket_misses_total", "Blobs that the bucket did not have.", misses),
+            ("bucket_stored_total", "Blobs put into the bucket.", stored),
+            ("bucket_skipped_total", "Blobs not put into the bucket: too large, or too many at once.", skipped),
+            ("bucket_wrong_total", "Blobs of the bucket that did not match their digest.", wrong),
+        ] {
+            text.head(name, "counter", help);
+            text.value(name, "", value);
+        }
+        text.head("bucket_failed_total", "counter", "Requests to the bucket that failed.");
+        text.value("bucket_failed_total", "{access=\"read\"}", read);
+        text.value("bucket_failed_total", "{access=\"write\"}", written);
     }
 }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use porthole_core::digest::Digest;
 use porthole_registry::transport::{Error, ErrorKind};
-use std::ops::Range;
+use std::{fs::File, ops::Range, os::unix::fs::FileExt, sync::Arc};
 use tokio::{sync::mpsc, task::spawn_blocking};
 
 /// Names the blob of an answer: its digest, which is its entity tag as well.
@@ -31,11 +31,7 @@ pub(crate) fn select(
     range: Option<(Option<u64>, Option<u64>)>,
     size: u64,
 ) -> Option<Range<u64>> {
-    let (start, end) = match range {
-        None => (0, size),
-        Some((None, Some(count))) => (size.saturating_sub(count), size),
-        Some((first, last)) => (first.unwrap_or(0), last.map_or(size, |last| size.min(last.saturating_add(1)))),
-    };
+    let Range { start, end } = range.map_or(0..size, |range| span(range, size));
     let head = response.headers_mut();
     if range.is_some() && start >= end {
         head.insert(header::CONTENT_RANGE, number(format!("bytes */{size}")));
@@ -48,6 +44,14 @@ pub(crate) fn select(
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
     Some(start..end)
+}
+
+/// The bytes that a range names of a blob of `size` bytes; none of them, or the end before the start, if it has no such bytes.
+pub(crate) fn span(range: (Option<u64>, Option<u64>), size: u64) -> Range<u64> {
+    match range {
+        (None, Some(count)) => size.saturating_sub(count)..size,
+        (first, last) => first.unwrap_or(0)..last.map_or(size, |last| size.min(last.saturating_add(1))),
+    }
 }
 
 /// A header of digits, digests and punctuation, which is always one.
@@ -83,6 +87,14 @@ pub(crate) async fn send(
         place.send(Ok(piece));
     }
     true
+}
+
+/// Reads an open file for [`send`].
+pub(crate) fn of_file(file: Arc<File>) -> impl Fn(u64, usize) -> Result<Bytes, String> + Clone + Send + 'static {
+    move |start, length| {
+        let mut piece = vec![0; length];
+        file.read_exact_at(&mut piece, start).map(|()| piece.into()).map_err(|error| error.to_string())
+    }
 }
 
 fn unreadable(reason: &str) -> Error {

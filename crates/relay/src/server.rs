@@ -39,7 +39,7 @@ use tokio::time::timeout;
 pub(crate) struct Relay {
     pub(crate) limits: Limits,
     pub(crate) clients: Arc<Clients>,
-    pub(crate) upstream: Upstream,
+    pub(crate) upstream: Arc<Upstream>,
     pub(crate) cache: Option<Arc<Cache>>,
     /// Where registries may be written to: seals the URLs of uploads.
     pub(crate) pushes: Option<Seal>,

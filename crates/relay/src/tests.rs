@@ -1,5 +1,7 @@
 //! A relay and a registry in one process, spoken to over real sockets.
 
+#[cfg(feature = "s3")]
+mod buckets;
 mod cache;
 mod caching;
 mod layouts;

@@ -1,12 +1,11 @@
 //! A blob on its way from a registry to the disk, and its readers.
 
-use super::{Cache, Name, shelf::Claim};
+use super::{Cache, Name, inflow::Inflow, shelf::Claim};
 use crate::pieces;
 use bytes::Bytes;
 use porthole_core::digest::Verifier;
-use porthole_native::NativeBody;
 use porthole_registry::transport::{Error, ErrorKind};
-use std::{fs::File, io::Write, ops::Range, os::unix::fs::FileExt, path::PathBuf, sync::Arc};
+use std::{fs::File, io::Write, ops::Range, path::PathBuf, sync::Arc};
 use tokio::{
     runtime::Handle,
     sync::{mpsc, watch},
@@ -61,11 +60,11 @@ impl Lead {
         Follow { path: self.cache.shelf.arriving(&self.name), progress: self.progress.subscribe() }
     }
 
-    /// Fetches the blob as fast as the registry sends it, as long as at least one reader follows.
+    /// Fetches the blob as fast as it comes, as long as at least one reader follows.
     ///
     /// # Errors
     /// The file cannot be made; the body is returned, for a client that can do without the cache.
-    pub(crate) async fn start(self, body: NativeBody, size: u64) -> Result<(File, Follow), NativeBody> {
+    pub(crate) async fn start(self, body: Inflow, size: u64) -> Result<(File, Follow), Inflow> {
         let made = spawn_blocking(move || self.begin(size)).await;
         let Ok(Some((lead, file, reader))) = made else { return Err(body) };
         lead.progress.send_replace(Progress::Written { bytes: 0, size });
@@ -85,7 +84,7 @@ impl Lead {
     }
 
     /// Writes and hashes each piece on a thread that may block, and holds none while it waits for the registry.
-    async fn write(mut self, file: File, size: u64, mut body: NativeBody) {
+    async fn write(mut self, file: File, size: u64, mut body: Inflow) {
         let mut verifier = Verifier::new(&self.name.digest, size);
         let mut file = file;
         let mut bytes = 0;
@@ -111,12 +110,19 @@ impl Lead {
             return;
         }
         if verifier.finish().is_err() {
-            self.cache.state().counts.wrong += 1;
+            match &body.stored {
+                Some(bucket) => bucket.distrust(self.name.clone()),
+                None => self.cache.state().counts.wrong += 1,
+            }
             return;
         }
         let (cache, name) = (Arc::clone(&self.cache), self.name.clone());
-        if let Ok(Ok(())) = spawn_blocking(move || cache.shelf.keep(&name, &file)).await {
+        let kept = spawn_blocking(move || cache.shelf.keep(&name, &file).ok().and_then(|()| cache.shelf.get(&name)));
+        if let Ok(Some((file, size))) = kept.await {
             self.end(Progress::Done { size });
+            if let (Some(bucket), None) = (&self.cache.bucket, &body.stored) {
+                bucket.put(self.name.clone(), file, size);
+            }
         }
     }
 
@@ -174,11 +180,7 @@ pub(super) async fn send(
     piece: impl Fn() -> usize,
     sender: mpsc::Sender<Result<Bytes, Error>>,
 ) {
-    let file = Arc::new(file);
-    let read = move |start: u64, length: usize| {
-        let mut buffer = vec![0; length];
-        file.read_exact_at(&mut buffer, start).map(|()| buffer.into()).map_err(|error| error.to_string())
-    };
+    let read = pieces::of_file(Arc::new(file));
     let Some(mut progress) = progress else {
         pieces::send(read, part, piece, &sender).await;
         return;

@@ -4,7 +4,10 @@
 //! asked with that caller's own authorization, by a HEAD request for that blob in that repository; the answer is remembered for a
 //! minute. A registry that cannot be reached authorizes no caller.
 
-use super::{Cache, Found, Name, fetch};
+use super::{
+    Bucket, Cache, Found, Name, Stored, fetch,
+    inflow::{Inflow, Rest},
+};
 use crate::{
     body::{Arriving, Body, Pieces},
     clients::Clients,
@@ -26,7 +29,7 @@ use tokio::sync::{mpsc, watch};
 
 /// A request for a blob, or a manifest by digest, that the cache may have.
 pub(crate) struct Wish<'w> {
-    pub(crate) upstream: &'w Upstream,
+    pub(crate) upstream: &'w Arc<Upstream>,
     pub(crate) clients: &'w Arc<Clients>,
     pub(crate) metrics: &'w Arc<Metrics>,
     pub(crate) cache: &'w Arc<Cache>,
@@ -44,6 +47,14 @@ pub(crate) enum Verdict {
     Answer(Response<Body>),
     /// The registry answers; a whole blob that it sends goes through [`Wish::keep`].
     Ask(Option<fetch::Lead>),
+}
+
+/// Where the bytes of an answer are.
+enum Content {
+    /// In a file, which may still grow.
+    File(File, Option<watch::Receiver<fetch::Progress>>),
+    /// In the bucket: just the bytes that are wanted.
+    Bucket(Inflow),
 }
 
 impl Wish<'_> {
@@ -71,18 +82,23 @@ impl Wish<'_> {
         let range = self.range();
         // A part that is not here yet is fetched alone.
         if range.is_some() && !self.cache.holds(&self.name).await {
-            return Ok(Verdict::Ask(None));
+            return self.part(range).await;
         }
         for _ in 0..LOOKS {
             match self.cache.find(&self.name).await {
-                Found::Absent(lead) => return Ok(Verdict::Ask(Some(lead).filter(|_| range.is_none()))),
+                Found::Absent(_) if range.is_some() => return Ok(Verdict::Ask(None)),
+                Found::Absent(lead) => match self.fetch_stored(lead).await? {
+                    Some(verdict) => return Ok(verdict),
+                    // It is on disk now, or the bucket has it no more.
+                    None => {}
+                },
                 Found::Held(file, size) => {
                     if !self.is_authorized().await? {
                         return Ok(Verdict::Ask(None));
                     }
                     // A file that cannot be read is no answer.
                     let Some(kind) = self.content_type(&file, size).await else { return Ok(Verdict::Ask(None)) };
-                    return Ok(Verdict::Answer(self.respond(file, size, range, None, kind)));
+                    return Ok(Verdict::Answer(self.respond(Content::File(file, None), size, range, kind)));
                 }
                 Found::Running(mut follow) => {
                     if !self.is_authorized().await? {
@@ -93,13 +109,54 @@ impl Wish<'_> {
                         follow.ended().await;
                     } else if let Some((file, size)) = follow.begun().await {
                         let kind = Some(headers::OCTET_STREAM);
-                        return Ok(Verdict::Answer(self.respond(file, size, None, Some(follow.progress), kind)));
+                        let content = Content::File(file, Some(follow.progress));
+                        return Ok(Verdict::Answer(self.respond(content, size, None, kind)));
                     }
                     // The one before was refused, or is done: look again.
                 }
             }
         }
         Ok(Verdict::Ask(None))
+    }
+
+    /// Brings a blob from the bucket to the disk. `None` when it is to be looked for again: one that is not large is checked before its
+    /// first byte is sent.
+    async fn fetch_stored(&self, lead: fetch::Lead) -> Result<Option<Verdict>, Refusal> {
+        let Some(bucket) = &self.cache.bucket else { return Ok(Some(Verdict::Ask(Some(lead)))) };
+        let stored = bucket.get(&self.name, None).await.filter(|stored| self.cache.takes(stored.size));
+        let Some(stored) = stored else { return Ok(Some(Verdict::Ask(Some(lead)))) };
+        if !self.is_authorized().await? {
+            return Ok(Some(Verdict::Ask(None)));
+        }
+        let size = stored.size;
+        let Ok((file, mut follow)) = lead.start(self.inflow(stored, bucket), size).await else {
+            return Ok(Some(Verdict::Ask(None)));
+        };
+        if self.is_manifest() || size <= CHECKED_FIRST {
+            follow.ended().await;
+            return Ok(None);
+        }
+        let content = Content::File(file, Some(follow.progress));
+        Ok(Some(Verdict::Answer(self.respond(content, size, None, Some(headers::OCTET_STREAM)))))
+    }
+
+    /// Answers with a part of a blob that is in the bucket and not on disk.
+    async fn part(&self, range: Option<(Option<u64>, Option<u64>)>) -> Result<Verdict, Refusal> {
+        let Some(bucket) = &self.cache.bucket else { return Ok(Verdict::Ask(None)) };
+        let Some(stored) = bucket.get(&self.name, self.sent.get(header::RANGE)).await else {
+            return Ok(Verdict::Ask(None));
+        };
+        if !self.is_authorized().await? {
+            return Ok(Verdict::Ask(None));
+        }
+        let size = stored.size;
+        let content = Content::Bucket(self.inflow(stored, bucket));
+        Ok(Verdict::Answer(self.respond(content, size, range, Some(headers::OCTET_STREAM))))
+    }
+
+    fn inflow(&self, stored: Stored, bucket: &Arc<Bucket>) -> Inflow {
+        let (url, sent) = (self.url.clone(), self.sent.clone());
+        Inflow::of_bucket(stored, bucket, Rest { upstream: Arc::clone(self.upstream), url, sent })
     }
 
     /// The bytes that are wanted of it. A manifest has no parts.
@@ -129,13 +186,13 @@ impl Wish<'_> {
         let size = body.remaining().filter(|size| self.cache.takes(*size));
         let Some(size) = size else { return Err(Box::new(Arriving { body, left, metrics })) };
         self.cache.grant(self.key());
-        match lead.start(body, size).await {
+        match lead.start(Inflow::of_registry(body), size).await {
             Ok((file, follow)) => {
                 // The registry's own type of a document is among the headers that the caller adds.
                 let kind = (!self.is_manifest()).then_some(headers::OCTET_STREAM);
-                Ok(self.respond(file, size, None, Some(follow.progress), kind))
+                Ok(self.respond(Content::File(file, Some(follow.progress)), size, None, kind))
             }
-            Err(body) => Err(Box::new(Arriving { body, left, metrics })),
+            Err(inflow) => Err(Box::new(Arriving { body: inflow.into_body(), left, metrics })),
         }
     }
 
@@ -177,10 +234,9 @@ impl Wish<'_> {
 
     fn respond(
         &self,
-        file: File,
+        content: Content,
         size: u64,
         range: Option<(Option<u64>, Option<u64>)>,
-        progress: Option<watch::Receiver<fetch::Progress>>,
         content_type: Option<HeaderValue>,
     ) -> Response<Body> {
         let mut response = Response::new(Body::empty());
@@ -204,8 +260,15 @@ impl Wish<'_> {
         };
         let (sender, receiver) = mpsc::channel(1);
         let left = part.end - part.start;
-        let clients = Arc::clone(self.clients);
-        tokio::spawn(fetch::send(file, part, progress, move || clients.piece(), sender));
+        match content {
+            Content::File(file, progress) => {
+                let clients = Arc::clone(self.clients);
+                tokio::spawn(fetch::send(file, part, progress, move || clients.piece(), sender));
+            }
+            Content::Bucket(inflow) => {
+                tokio::spawn(inflow.send(sender));
+            }
+        }
         *response.body_mut() = Body::File(Pieces { receiver, left, metrics: Arc::clone(self.metrics) });
         response
     }
@@ -213,3 +276,5 @@ impl Wish<'_> {
 
 /// How often a request looks again when the fetch that it followed failed.
 const LOOKS: u32 = 8;
+/// A larger blob is sent while it comes from the bucket, all but its last piece: its client would wait too long for the first one.
+const CHECKED_FIRST: u64 = 16 << 20;

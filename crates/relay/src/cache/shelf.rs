@@ -258,7 +258,8 @@ fn data_path(claim: &Path) -> PathBuf {
     path.into()
 }
 
-fn file_name(digest: &Digest) -> String {
+/// The last part of a blob's name, here and in a bucket.
+pub(super) fn file_name(digest: &Digest) -> String {
     format!("{}-{}", digest.algorithm().name(), digest.hex())
 }
 
