@@ -1,10 +1,10 @@
-//! Two relays behind nginx, with one directory for their caches.
+//! Two relays behind nginx, with one directory for their caches, or with one bucket.
 
 use porthole_tests::{
     Result,
     http::{Message, request},
     program::{free_port, wait_for},
-    servers::{Nginx, Relay, Scratch},
+    servers::{Nginx, Relay, Scratch, Store},
 };
 use std::{
     io::Write,
@@ -61,12 +61,16 @@ fn blob(seed: u8, size: usize) -> (Vec<u8>, String) {
     (content, digest)
 }
 
-/// Two relays over one cache, and nginx that gives each the next request.
-fn replicas(host: &str, cache: &Scratch, size: &str) -> Result<([Relay; 2], Nginx)> {
-    let (port, folder) = (free_port()?, cache.path().display().to_string());
+/// Two relays with these directories and options of their caches, and nginx that gives each the next request.
+fn replicas(host: &str, caches: [&Scratch; 2], options: &[&str]) -> Result<([Relay; 2], Nginx)> {
+    let port = free_port()?;
     let public = format!("http://127.0.0.1:{port}");
-    let options = ["--allow-private", host, "--cache", &folder, "--cache-size", size, "--public-url", &public];
-    let relays = [Relay::with(options)?, Relay::with(options)?];
+    let [one, two] = caches.map(|cache| {
+        let folder = cache.path().display().to_string();
+        let own = ["--allow-private", host, "--cache", &folder, "--public-url", &public];
+        Relay::with(own.iter().chain(options))
+    });
+    let relays = [one?, two?];
     let [one, two] = [relays[0].host(), relays[1].host()];
     let directives = format!(
         "upstream relays {{ server {one}; server {two}; keepalive 8; }}
@@ -90,7 +94,7 @@ fn many_waiters_cost_one_fetch_and_a_private_blob_stays_private() -> Result<()> 
     let content = Arc::new(content);
     let (registry, sent) = registry(Arc::clone(&content), 50)?;
     let (host, cache) = (format!("127.0.0.1:{registry}"), Scratch::new("cache")?);
-    let (_relays, nginx) = replicas(&host, &cache, "100MB")?;
+    let (_relays, nginx) = replicas(&host, [&cache; 2], &["--cache-size", "100MB"])?;
     thread::scope(|scope| -> Result<()> {
         let clients: Vec<_> = (0..40)
             .map(|n| {
@@ -128,7 +132,7 @@ fn a_replica_that_is_killed_costs_its_own_clients_alone() -> Result<()> {
     let content = Arc::new(content);
     let (registry, sent) = registry(Arc::clone(&content), 250)?;
     let (host, cache) = (format!("127.0.0.1:{registry}"), Scratch::new("cache")?);
-    let ([one, two], _nginx) = replicas(&host, &cache, "100MB")?;
+    let ([one, two], _nginx) = replicas(&host, [&cache; 2], &["--cache-size", "100MB"])?;
     let port = |relay: &Relay| -> Result<u16> { Ok(relay.host().rsplit(':').next().ok_or("a port")?.parse()?) };
     let (first, second) = (port(&one)?, port(&two)?);
     thread::scope(|scope| -> Result<()> {
@@ -144,6 +148,51 @@ fn a_replica_that_is_killed_costs_its_own_clients_alone() -> Result<()> {
     assert_eq!(sent.load(Ordering::Relaxed), 2);
     let left = std::fs::read_dir(cache.path().join("incoming"))?.count();
     assert_eq!(left, 0, "nothing is left of the one that was killed");
+    Ok(())
+}
+
+/// Replicas without a common directory share a bucket: what one has fetched, the others find, also those that are started later. Without
+/// its store, registries are asked.
+#[test]
+fn replicas_with_a_bucket_fetch_a_blob_once() -> Result<()> {
+    let (content, digest) = blob(3, 2 << 20);
+    let (registry, sent) = registry(Arc::new(content.clone()), 1)?;
+    let (host, store) = (format!("127.0.0.1:{registry}"), Store::with_bucket("blobs")?);
+    let (endpoint, credentials) = (store.url(), store.credentials().display().to_string());
+    let cache = ["--cache", "s3://blobs/relay", "--cache-endpoint", &endpoint, "--cache-credentials", &credentials];
+    let start = |folders: &[Scratch; 2]| replicas(&host, folders.each_ref(), &cache);
+    let new_folders = || -> Result<_> { Ok([Scratch::new("cache")?, Scratch::new("cache")?]) };
+
+    let folders = new_folders()?;
+    let (relays, nginx) = start(&folders)?;
+    let first = relays[0].host().rsplit(':').next().ok_or("a port")?.parse()?;
+    assert!(ask(first, &digest, &host, "alice")?.body == content);
+    let objects = store.bucket("blobs").join("relay/blobs").join(&host);
+    let hex = digest.trim_start_matches("sha256:");
+    wait_for("the blob in the bucket", || {
+        let mut names = std::fs::read_dir(&objects).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        Ok(names.any(|name| name.to_string_lossy().starts_with(&format!("sha256-{hex}"))).then_some(()))
+    })?;
+    for _ in 0..4 {
+        assert!(ask(nginx.port(), &digest, &host, "alice")?.body == content);
+        assert_eq!(ask(nginx.port(), &digest, &host, "mallory")?.second(), "401");
+    }
+    assert_eq!(sent.load(Ordering::Relaxed), 1);
+    drop((relays, nginx));
+
+    let folders = new_folders()?;
+    let (_relays, nginx) = start(&folders)?;
+    for _ in 0..4 {
+        assert_eq!(ask(nginx.port(), &digest, &host, "mallory")?.second(), "401");
+        assert!(ask(nginx.port(), &digest, &host, "alice")?.body == content);
+    }
+    assert_eq!(sent.load(Ordering::Relaxed), 1);
+
+    drop(store);
+    let folders = new_folders()?;
+    let (_relays, nginx) = start(&folders)?;
+    assert!(ask(nginx.port(), &digest, &host, "alice")?.body == content);
+    assert_eq!(sent.load(Ordering::Relaxed), 2);
     Ok(())
 }
 

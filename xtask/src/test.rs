@@ -96,7 +96,7 @@ fn end_to_end(workspace: &Workspace, filter: &[String], count: &mut Count) -> Re
     step("end-to-end tests", || {
         let mut test = cargo(&workspace.root);
         test.args(["test", "--package", "porthole-tests", "--test", "e2e", "--", "--test-threads", "2"]).args(filter);
-        test.env("PORTHOLE_AXE", tools::axe()?);
+        test.env("PORTHOLE_AXE", tools::axe()?).env("PORTHOLE_S3RVER", tools::s3rver()?);
         test.env("PORTHOLE_PROGRAMS", workspace.target.join("release")).env("PORTHOLE_FIXTURES", workspace.fixtures());
         count.run("end-to-end tests", &mut test)
     })

@@ -62,9 +62,18 @@ pub(crate) const CARGO_DENY: Tool = Tool {
     patience: "about 2 minutes",
 };
 
-/// The rules of accessibility that the browser tests check; a library, not a program.
-const AXE: &str = "axe-core";
-const AXE_VERSION: &str = "4.14.1";
+/// A package of npm of which the tests run one script.
+struct Script {
+    package: &'static str,
+    version: &'static str,
+    /// Within the package.
+    path: &'static str,
+}
+
+/// The rules of accessibility that the browser tests check.
+const AXE: Script = Script { package: "axe-core", version: "4.14.1", path: "axe.min.js" };
+/// An object store with the interface of S3, which node runs.
+const S3RVER: Script = Script { package: "s3rver", version: "3.7.1", path: "bin/s3rver.js" };
 
 /// Programs for the end-to-end tests, and the Debian packages that contain them.
 pub(crate) const SERVERS: &[(&str, &str)] = &[
@@ -114,10 +123,7 @@ impl Tool {
         let root = self.root()?;
         std::fs::create_dir_all(&root)?;
         match self.source {
-            Source::Npm => run(command("npm", &root)
-                .args(["install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"])
-                .arg(&root)
-                .arg(format!("{}@{}", self.package, self.version))),
+            Source::Npm => install_npm(&root, self.package, self.version),
             Source::Crate(options) => {
                 if find("cargo-binstall").is_some() && self.install_binary(&root).is_ok() {
                     return Ok(());
@@ -164,18 +170,34 @@ impl Tool {
     }
 }
 
+impl Script {
+    fn ensure(&self) -> Result<PathBuf> {
+        let Self { package, version, path } = self;
+        let root = cache()?.join(format!("{package}-{version}"));
+        let script = root.join("node_modules").join(package).join(path);
+        if !script.is_file() {
+            install_npm(&root, package, version)?;
+        }
+        Ok(script)
+    }
+}
+
+fn install_npm(root: &Path, package: &str, version: &str) -> Result {
+    std::fs::create_dir_all(root)?;
+    run(command("npm", root)
+        .args(["install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"])
+        .arg(root)
+        .arg(format!("{package}@{version}")))
+}
+
 /// The script of axe-core, which the browser tests run in the page.
 pub(crate) fn axe() -> Result<PathBuf> {
-    let root = cache()?.join(format!("{AXE}-{AXE_VERSION}"));
-    let script = root.join("node_modules").join(AXE).join("axe.min.js");
-    if !script.is_file() {
-        std::fs::create_dir_all(&root)?;
-        run(command("npm", &root)
-            .args(["install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"])
-            .arg(&root)
-            .arg(format!("{AXE}@{AXE_VERSION}")))?;
-    }
-    Ok(script)
+    AXE.ensure()
+}
+
+/// The script of s3rver.
+pub(crate) fn s3rver() -> Result<PathBuf> {
+    S3RVER.ensure()
 }
 
 /// Installs everything that any task needs, so that later tasks work offline.
@@ -184,6 +206,7 @@ pub(crate) fn install_all() -> Result {
     servers()?;
     CARGO_DENY.ensure()?;
     axe()?;
+    s3rver()?;
     eprintln!("every tool is installed");
     Ok(())
 }

@@ -8,6 +8,7 @@ mod nginx;
 mod registry;
 mod relay;
 mod scissors;
+mod store;
 mod tokens;
 
 pub use authority::Authority;
@@ -17,6 +18,7 @@ pub use nginx::Nginx;
 pub use registry::{Access, Registry, Storage};
 pub use relay::Relay;
 pub use scissors::Scissors;
+pub use store::Store;
 pub use tokens::{Password, Tokens};
 
 use crate::Result;
