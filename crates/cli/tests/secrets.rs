@@ -65,6 +65,69 @@ fn a_secret_is_shown_only_to_those_who_ask_for_it() {
 }
 
 #[test]
+fn no_verb_prints_a_secret_of_the_configuration() {
+    let place = Place::new();
+    let seeds: Vec<String> = (1..8).map(|seed| format!("ghp_{}", made(36, 0x1234_5678_9abc_def1 + seed))).collect();
+    let built = format!("RUN |1 GITHUB_TOKEN={} /bin/sh -c make", seeds[0]);
+    let layer = Layer::new(&built).compression(Compression::Gzip);
+    let image = Image::new()
+        .layer(layer.file("a", "content"))
+        .config(json!({
+            "Env": [format!("GITHUB_TOKEN={}", seeds[1])],
+            "Labels": {"org.example.token": seeds[2], "org.opencontainers.image.description": format!("with {}", seeds[3])},
+            "Cmd": ["serve", format!("--token={}", seeds[4])],
+            "Entrypoint": ["/bin/sh", "-c", format!("GITHUB_TOKEN={} serve", seeds[5])],
+        }))
+        .build();
+    place.layout("seeded", &image);
+    place.layout("clean", &Image::new().layer(Layer::new("ADD b").file("b", b"b")).build());
+    for arguments in [
+        "inspect oci:seeded",
+        "inspect --json oci:seeded",
+        "inspect --full --json oci:seeded",
+        "inspect --base oci:clean oci:seeded",
+        "diff oci:clean oci:seeded",
+        "diff oci:seeded oci:clean",
+        "diff --json oci:clean oci:seeded",
+        "analyze oci:seeded",
+        "analyze --json oci:seeded",
+        "packages oci:seeded",
+        "packages --json oci:seeded",
+        "secrets oci:seeded",
+        "secrets --json oci:seeded",
+        "report --format markdown oci:seeded",
+        "report --format json oci:seeded",
+        "report --format sarif oci:seeded",
+        "ls -l oci:seeded",
+        "ls --json oci:seeded",
+        "verify oci:seeded",
+        "verify --json oci:seeded",
+        "referrers --json oci:seeded",
+        "attestation oci:seeded",
+    ] {
+        let output = place.run(arguments);
+        for stream in [output.stdout, output.stderr] {
+            let text = String::from_utf8_lossy(&stream);
+            for seed in &seeds {
+                assert!(!text.contains(&seed[4..]), "{arguments} prints a secret:\n{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn two_images_that_differ_in_a_secret_differ() {
+    let place = Place::new();
+    for (name, seed) in [("a", 0x1234_5678_9abc_def1), ("b", 0x1234_5678_9abc_def7)] {
+        let env = json!({"Env": [format!("GITHUB_TOKEN=ghp_{}", made(36, seed))]});
+        place.layout(name, &Image::new().layer(Layer::new("ADD a").file("a", b"a")).config(env).build());
+    }
+    let output = place.run("diff oci:a oci:b");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("GITHUB_TOKEN") && text.contains("********2"), "{text}");
+}
+
+#[test]
 fn deleted_and_overwritten_files_are_searched_as_well() {
     let (code, rows) = place().json("secrets --json --confidence high oci:image");
     let of_files: Vec<_> = rows.iter().filter(|row| row["place"] == "file").collect();

@@ -9,6 +9,7 @@ mod config;
 mod credentials;
 mod found;
 mod keys;
+mod mask;
 mod rule;
 mod services;
 mod shape;
@@ -19,6 +20,7 @@ pub use self::{
     collect::{FileSecret, FileSecrets, SecretCollector, TooLargeToScan},
     config::{ConfigPlace, ConfigSecret, of_config, redact},
     found::Confidence,
+    mask::SecretMask,
     rule::{RULES, SecretRule},
     value::SecretValue,
 };

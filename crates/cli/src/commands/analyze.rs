@@ -4,6 +4,7 @@ mod text;
 pub(super) mod thresholds;
 
 use clap::Args;
+use porthole_contents::secrets::SecretMask;
 use porthole_core::layer::LayerNumber;
 use porthole_inspect::{
     report::{AnalysisReport, WASTED_PATHS},
@@ -67,10 +68,13 @@ impl Report {
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let source = arguments.source.open(session)?;
-    let image = match source.is_bare() {
+    let mut image = match source.is_bare() {
         true => None,
         false => Some(source.image(session, &mut |_| {})?.image),
     };
+    if let Some(image) = &mut image {
+        SecretMask::default().image(image);
+    }
     let jobs = image.as_ref().map_or_else(Job::bare, |image| Job::of(&image.layers));
     let layer = arguments.layer.as_deref().map(|text| choose(&jobs, text)).transpose()?;
     let stacked = Stacked::read(session, &source, &jobs, true)?;

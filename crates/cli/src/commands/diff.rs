@@ -7,7 +7,7 @@ mod text;
 use std::{ffi::OsString, io::Write};
 
 use clap::{Args, ValueEnum};
-use porthole_contents::changes::changes;
+use porthole_contents::{changes::changes, secrets::SecretMask};
 use porthole_core::{
     image::Image,
     path,
@@ -150,8 +150,10 @@ impl Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
-    let before = Input::open(&arguments.before, session)?;
-    let after = Input::open(&arguments.after, session)?;
+    let mut before = Input::open(&arguments.before, session)?;
+    let mut after = Input::open(&arguments.after, session)?;
+    let mut mask = SecretMask::default();
+    [&mut before.image, &mut after.image].into_iter().flatten().for_each(|image| mask.image(image));
     let mut rows = Vec::new();
     let mut shared = 0;
     let mut same_files = false;

@@ -5,6 +5,7 @@ mod text;
 use std::{ffi::OsString, io::Write, ops::ControlFlow, path::Path};
 
 use clap::Args;
+use porthole_contents::secrets::SecretMask;
 use porthole_core::layer::Progress;
 use porthole_inspect::{
     artifact::{ArtifactFact, BlobHead},
@@ -30,6 +31,8 @@ use crate::{
 /// Reads documents only: the index if there is one, the manifest and the configuration. With --full all layers are downloaded and verified
 /// as well, for the size of the unpacked layers, the size of the files that a container sees, and findings: deleted files that are still in
 /// the image, copies, set-uid files, files with capabilities, paths that every user can write, entries that readers interpret differently.
+///
+/// Secrets in the configuration are masked; `porthole config` prints it as it is.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -54,7 +57,8 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let spec = arguments.source.spec()?;
     let source = Source::open(&spec, session)?;
-    let resolved = source.image(session, &mut |_| {})?;
+    let mut resolved = source.image(session, &mut |_| {})?;
+    SecretMask::default().image(&mut resolved.image);
     let mut overview = Overview::of(&resolved);
     let jobs = Job::of(&resolved.image.layers);
     if arguments.full && jobs.iter().any(|job| job.file.is_some()) {

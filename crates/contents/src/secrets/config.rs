@@ -53,11 +53,16 @@ pub fn of_config(config: &ImageConfig) -> Vec<ConfigSecret> {
 
 /// A text from a configuration with its secrets masked.
 pub fn redact(text: &str) -> String {
+    redact_with(text, |_| "********".to_owned())
+}
+
+/// A text from a configuration with each of its secrets replaced.
+pub(super) fn redact_with(text: &str, mut replacement: impl FnMut(&SecretMatch) -> String) -> String {
     let mut masked = String::new();
     let mut end = 0;
     for found in scan(text.as_bytes(), TextOrigin::Config) {
         masked.push_str(&String::from_utf8_lossy(&text.as_bytes()[end..found.range.start]));
-        masked.push_str("********");
+        masked.push_str(&replacement(&found));
         end = found.range.end;
     }
     masked.push_str(&String::from_utf8_lossy(&text.as_bytes()[end..]));

@@ -1,0 +1,75 @@
+//! Masking the secrets of images before they are shown.
+
+use super::{SecretMatch, config::redact_with};
+use porthole_core::image::Image;
+use std::collections::HashMap;
+
+/// Masks secrets. Different ones stay different: the first becomes `********`, the second `********2`.
+#[derive(Default)]
+pub struct SecretMask {
+    /// Numbers of the secrets that were masked.
+    numbers: HashMap<Vec<u8>, usize>,
+}
+
+impl SecretMask {
+    /// Masks the texts of an image that people write: annotations, environment, labels, commands and history with its build arguments. Raw
+    /// documents stay as they are.
+    pub fn image(&mut self, image: &mut Image) {
+        let execution = &mut image.config.execution;
+        let lists = [&mut execution.env, &mut execution.entrypoint, &mut execution.cmd];
+        lists.into_iter().flatten().for_each(|text| self.mask(text));
+        for pairs in [&mut execution.labels, &mut image.manifest.value.annotations] {
+            for (name, value) in pairs {
+                self.mask_value(name, value);
+            }
+        }
+        for entry in &mut image.config.history {
+            [&mut entry.created_by, &mut entry.comment, &mut entry.author]
+                .into_iter()
+                .flatten()
+                .for_each(|text| self.mask(text));
+        }
+        image.config.author.iter_mut().for_each(|text| self.mask(text));
+        image.layers.iter_mut().filter_map(|layer| layer.created_by.as_mut()).for_each(|text| self.mask(text));
+    }
+
+    /// Masks a value, which its name may show to be a secret.
+    fn mask_value(&mut self, name: &str, value: &mut String) {
+        let whole = format!("{name}=");
+        let masked = self.text(&format!("{whole}{value}"));
+        *value = masked.strip_prefix(&whole).map_or_else(|| self.text(value), str::to_owned);
+    }
+
+    fn mask(&mut self, text: &mut String) {
+        *text = self.text(text);
+    }
+
+    fn text(&mut self, text: &str) -> String {
+        redact_with(text, |found: &SecretMatch| {
+            let next = self.numbers.len() + 1;
+            match *self.numbers.entry(found.value.reveal().to_vec()).or_insert(next) {
+                1 => "********".to_owned(),
+                number => format!("********{number}"),
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn different_secrets_stay_different_and_the_rest_stays() {
+        let mut mask = SecretMask::default();
+        let (first, second) =
+            ("GITHUB_TOKEN=ghp_".to_owned() + &"a1B2".repeat(9), "GITHUB_TOKEN=ghp_".to_owned() + &"c3D4".repeat(9));
+        assert_eq!(mask.text(&first), "GITHUB_TOKEN=********");
+        assert_eq!(mask.text(&format!("RUN {second} make")), "RUN GITHUB_TOKEN=********2 make");
+        assert_eq!(mask.text(&first), "GITHUB_TOKEN=********");
+        assert_eq!(mask.text("PATH=/usr/bin"), "PATH=/usr/bin");
+        let mut label = second["GITHUB_TOKEN=".len()..].to_owned();
+        mask.mask_value("org.example.token", &mut label);
+        assert_eq!(label, "********2");
+    }
+}
