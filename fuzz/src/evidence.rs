@@ -27,7 +27,8 @@ pub fn evidence(data: &[u8]) {
             let _ = statement.read();
         }
         if let Some(verifier) = verifier() {
-            let check = verifier.check(&found, &Digest::sha256(b"image"), &Demand::default());
+            let image = Descriptor::new(MediaType::OCI_MANIFEST, Digest::sha256(b"image"), 5);
+            let check = verifier.check(&found, &image, &Demand::default());
             assert_ne!(check.outcome, Outcome::Trusted, "no signer was named");
         }
     }
@@ -40,7 +41,9 @@ fn verifier() -> Option<&'static SignatureVerifier> {
     VERIFIER.get_or_init(make).as_ref()
 }
 
-const MEDIA_TYPES: [&str; 5] = [
+const MEDIA_TYPES: [&str; 7] = [
+    "application/jose+json",
+    "application/cose",
     "application/vnd.dev.cosign.simplesigning.v1+json",
     "application/vnd.dsse.envelope.v1+json",
     "application/vnd.dev.sigstore.bundle.v0.3+json",

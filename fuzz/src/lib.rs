@@ -10,6 +10,7 @@ pub mod corpus;
 mod evidence;
 mod json;
 mod listing;
+mod policy;
 pub mod seeds;
 mod seek;
 mod split;
@@ -24,6 +25,7 @@ pub use artifact::artifact;
 pub use contents::{bills, packages, rpm, secrets};
 pub use evidence::evidence;
 pub use json::json;
+pub use policy::policy;
 pub use porthole_relay::fuzz::relay;
 pub use seek::seek;
 pub use stream::{gzip, layer, zstd};
@@ -59,5 +61,6 @@ pub const TARGETS: &[Target] = &[
     ("secrets", secrets),
     ("artifact", artifact),
     ("evidence", evidence),
+    ("policy", policy),
     ("relay", relay),
 ];

@@ -77,6 +77,11 @@ pub fn of(target: &str) -> Result<Vec<Input>, Box<dyn Error>> {
             r#"{"critical":{"image":{"docker-manifest-digest":"sha256:0"},"identity":{"docker-reference":"a"}}}"#,
             r#"{"_type":"https://in-toto.io/Statement/v1","predicateType":"p","subject":[{"name":"a"}]}"#,
         ]),
+        "policy" => texts(&[
+            r#"{"rules":[{"images":"r.example:5000/team","keys":["-----BEGIN PUBLIC KEY-----\n"],"trusted_root":{"a":1.5e3}}]}"#,
+            r#"{"rules":[{"images":"*","identities":[{"identity_regexp":"^a","issuer":"b"}]},{"images":"docker.io/nginx","keys":["k"]}]}"#,
+            r#"{"rules":[{"images":"[::1]:443/a","certificates":["c"],"subjects":["CN=a"],"timestamp_authorities":[],"signing_authorities":["s"]}]}"#,
+        ]),
         "evidence" => evidence(),
         _ => Vec::new(),
     };
@@ -92,7 +97,8 @@ fn texts(texts: &[&str]) -> Vec<Input> {
 }
 
 fn evidence() -> Vec<Input> {
-    let bundles: [(&str, &[u8]); 3] = [
+    let bundles: [(&str, &[u8]); 4] = [
+        ("notation", include_bytes!("../../crates/signature/tests/notation/es256.json")),
         ("message", include_bytes!("../../crates/signature/tests/vectors/cosign-v3-blob.sigstore.json")),
         ("envelope", include_bytes!("../../crates/signature/tests/vectors/conda-attestation.sigstore.json")),
         ("key", include_bytes!("../../crates/signature/tests/vectors/managed-key/bundle.sigstore.json")),

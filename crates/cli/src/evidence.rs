@@ -59,6 +59,11 @@ pub(crate) enum SignerRow {
         #[serde(skip_serializing_if = "Option::is_none")]
         run: Option<String>,
     },
+    Subject {
+        subject: String,
+        root: String,
+        fingerprint: String,
+    },
 }
 
 impl SignatureRow {
@@ -72,7 +77,7 @@ impl SignatureRow {
             size: gathered.layer.size,
             state: check.outcome.word(),
             format: format.map(EvidenceFormat::name),
-            subject: gathered.subject.to_string(),
+            subject: gathered.subject.digest.to_string(),
             referrer: gathered.referrer.to_string(),
             signer: check.signer.as_ref().map(SignerRow::of),
             reason: check.outcome.reason().map(str::to_owned),
@@ -138,12 +143,18 @@ impl SignerRow {
                 reference: claims.reference.clone(),
                 run: claims.run.clone(),
             },
+            Signer::Subject { subject, root, fingerprint } => {
+                Self::Subject { subject: subject.clone(), root: root.clone(), fingerprint: fingerprint.to_string() }
+            }
         }
     }
 
     fn lines(&self) -> Vec<String> {
         match self {
             Self::Key { fingerprint, algorithm } => vec![format!("the {algorithm} key {fingerprint}")],
+            Self::Subject { subject, root, fingerprint } => {
+                vec![format!("{subject}, for whom {root} vouches"), format!("with the certificate {fingerprint}")]
+            }
             Self::Certificate { identity, issuer, source, commit, reference, .. } => {
                 let mut lines = vec![match issuer {
                     Some(issuer) => format!("{identity}, attested by {issuer}"),

@@ -7,12 +7,13 @@ use porthole_core::{
     failure::{Blame, Failure, FailureClass},
     hint::Hint,
 };
-use porthole_inspect::policy::{SignerRule, SignerText, parse_policy, rule_for};
+use porthole_inspect::policy::{SignerCertificates, SignerRule, SignerText, parse_policy, rule_for};
 use porthole_signature::{
+    authorities::{CertificateTrust, TrustedCertificateError, TrustedCertificates},
     demand::{Demand, DemandedIdentity, TextPattern},
     key::PublicKey,
     root::{RootError, RootOrigin, TrustRoot},
-    verify::{Outcome, SignatureVerifier},
+    verify::{Lack, Outcome, SignatureVerifier},
 };
 
 use crate::{
@@ -43,10 +44,25 @@ pub(crate) struct SignerArguments {
     /// Trust the authorities and logs in this `trusted_root.json`, not those of Sigstore's public instance
     #[arg(long, value_name = "FILE")]
     trusted_root: Option<PathBuf>,
+    /// Ask for a signature of Notation for which this certificate vouches: of an authority, or of the signer; a file, PEM or DER
+    #[arg(long, value_name = "FILE")]
+    certificate: Vec<PathBuf>,
+    /// As --certificate: of a service that signs for others, and says when (`notary.x509.signingAuthority`)
+    #[arg(long, value_name = "FILE")]
+    signing_authority: Vec<PathBuf>,
+    /// Ask for a signer whose certificate has this subject, or these parts of it, such as `O=Example, CN=signer`
+    #[arg(long, value_name = "NAME")]
+    certificate_subject: Vec<String>,
+    /// Trust the authority with this certificate to sign times (RFC 3161), for signatures of Notation
+    #[arg(long, value_name = "FILE")]
+    timestamp_authority: Vec<PathBuf>,
+    /// Judge a signature of Notation at this time (RFC 3339), where no authority signed one. The local clock decides nothing
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
     /// Ask for the signature that this policy demands of the image: JSON, as the page saves its rules
     #[arg(long, value_name = "FILE", conflicts_with_all = [
         "key", "certificate_identity", "certificate_identity_regexp", "certificate_oidc_issuer", "certificate_oidc_issuer_regexp",
-        "trusted_root",
+        "trusted_root", "certificate", "signing_authority", "certificate_subject", "timestamp_authority",
     ])]
     policy: Option<PathBuf>,
 }
@@ -76,7 +92,7 @@ impl SignerArguments {
     /// that cannot be read, or that has no rule about the image.
     pub(crate) fn asked(&self, spec: &Spec) -> Result<Asked, Error> {
         match &self.policy {
-            Some(path) => by_policy(path, spec),
+            Some(path) => by_policy(path, spec, self.at.clone()),
             None => Ok(Asked { demand: self.demand()?, root: self.root()? }),
         }
     }
@@ -103,7 +119,30 @@ impl SignerArguments {
                 ));
             }
         };
-        Ok(Demand { keys, identities })
+        Ok(Demand { keys, identities, certificates: self.certificates()? })
+    }
+
+    /// The certificates that vouch for signers of Notation.
+    fn certificates(&self) -> Result<TrustedCertificates, Error> {
+        let unusable = |error: TrustedCertificateError| Error::usage(error.to_string());
+        let mut trusted = TrustedCertificates::default();
+        for (trust, files) in [
+            (CertificateTrust::Signers, &self.certificate),
+            (CertificateTrust::SigningAuthorities, &self.signing_authority),
+            (CertificateTrust::Times, &self.timestamp_authority),
+        ] {
+            for path in files {
+                trusted.add(trust, &read(path)?).map_err(|error| in_file(&error, path))?;
+            }
+        }
+        self.certificate_subject.iter().try_for_each(|name| trusted.ask_for_subject(name)).map_err(unusable)?;
+        self.at.iter().try_for_each(|time| trusted.judge_at(time)).map_err(unusable)?;
+        if trusted.is_empty() && !(self.certificate_subject.is_empty() && self.timestamp_authority.is_empty()) {
+            return Err(Error::usage(
+                "--certificate-subject and --timestamp-authority need --certificate or --signing-authority: a subject alone proves no one",
+            ));
+        }
+        Ok(trusted)
     }
 
     /// The trust root that they name.
@@ -114,7 +153,7 @@ impl SignerArguments {
 }
 
 /// What the rule about the image asks for.
-fn by_policy(path: &Path, spec: &Spec) -> Result<Asked, Error> {
+fn by_policy(path: &Path, spec: &Spec, at: Option<String>) -> Result<Asked, Error> {
     let rules = parse_policy(&read_text(path)?).map_err(|error| in_file(&error, path))?;
     let Spec::Registry(reference) = spec else {
         return Err(Error::usage("--policy has rules about images of registries, and this is none"));
@@ -131,7 +170,10 @@ fn by_policy(path: &Path, spec: &Spec) -> Result<Asked, Error> {
         true => pattern(None, Some(&text.text)),
         false => pattern(Some(&text.text), None),
     };
-    let mut demand = Demand { keys: wish.keys.iter().map(key).collect::<Result<_, Error>>()?, identities: Vec::new() };
+    let certificates = SignerCertificates { at, ..wish.certificates.clone() };
+    let certificates = TrustedCertificates::of(&certificates).map_err(|error| in_file(&error, path))?;
+    let keys = wish.keys.iter().map(key).collect::<Result<_, Error>>()?;
+    let mut demand = Demand { keys, certificates, ..Demand::default() };
     for named in &wish.identities {
         let of_rule = text(&named.identity)?.zip(text(&named.issuer)?);
         demand.identities.extend(of_rule.map(|(identity, issuer)| DemandedIdentity { identity, issuer }));
@@ -172,18 +214,20 @@ fn pattern(exact: Option<&str>, expression: Option<&str>) -> Result<Option<TextP
 ///
 /// # Errors
 ///
-/// Exit code 7 if a signature is wrong, 9 if the trust root does not know it, 1 if none is by a signer that was named.
+/// Exit code 7 if a signature is wrong, 9 if the trust root does not know it, or if something is lacking that would decide, 1 if none is by a
+/// signer that was named.
 pub(crate) fn judge<'o>(
     outcomes: impl IntoIterator<Item = &'o Outcome>,
     what: &'static str,
     root: &TrustRoot,
 ) -> Result<(), Error> {
-    let (mut wrong, mut unknown, mut strangers) = (None, None, 0);
+    let (mut wrong, mut unknown, mut lacking, mut strangers) = (None, None, None, 0);
     for outcome in outcomes {
         match outcome {
             Outcome::Trusted => return Ok(()),
             Outcome::Wrong(reason) => wrong = wrong.or(Some(reason)),
             Outcome::Unknown(reason) => unknown = unknown.or(Some(reason)),
+            Outcome::Lacking(lack, reason) => lacking = lacking.or(Some((*lack, reason))),
             Outcome::Stranger | Outcome::Unchecked(_) => strangers += 1,
             _ => {}
         }
@@ -192,8 +236,14 @@ pub(crate) fn judge<'o>(
         let message = format!("{} does not hold: {reason}", with_article(what));
         return Err(Told { message, failure: Failure::malformed() }.into());
     }
+    let undecided = |reason: &str, hint: String| {
+        let failure = Failure::new(FailureClass::Other, Blame::Input).hint(Hint::Text(hint));
+        Err(Told { message: format!("{} cannot be judged: {reason}", with_article(what)), failure }.into())
+    };
+    if let Some((lack, reason)) = lacking {
+        return undecided(reason, remedy(lack).to_owned());
+    }
     if let Some(reason) = unknown {
-        let message = format!("{} cannot be judged: {reason}", with_article(what));
         let date = root.newest().map(|newest| format!(", whose newest key is of {}", &time(newest)[..10]));
         let hint = match root.origin() {
             RootOrigin::PublicGood => format!(
@@ -205,8 +255,23 @@ pub(crate) fn judge<'o>(
                 "the file of `--trusted-root` has neither authority nor log of that signature".to_owned()
             }
         };
-        let failure = Failure::new(FailureClass::Other, Blame::Input).hint(Hint::Text(hint));
-        return Err(Told { message, failure }.into());
+        return undecided(reason, hint);
     }
     Err(Error::Unsigned { what, strangers })
+}
+
+/// What a person can name so that a signature of Notation is judged.
+fn remedy(lack: Lack) -> &'static str {
+    match lack {
+        Lack::Certificate => {
+            "`--certificate FILE` names the certificate of an authority that vouches for signers, or of the signer"
+        }
+        Lack::SigningAuthority => "`--signing-authority FILE` names the certificate of a service that signs for others",
+        Lack::TimeAuthority => {
+            "`--timestamp-authority FILE` names the certificate of an authority that signs times; `--at TIME` judges at a time of your choice"
+        }
+        Lack::Time => {
+            "`--at TIME` judges at a time of your choice, such as `--at \"$(date -u +%FT%TZ)\"`: the local clock decides nothing by itself"
+        }
+    }
 }

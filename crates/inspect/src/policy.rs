@@ -3,13 +3,16 @@
 //! ```json
 //! {"rules": [
 //!   {"images": "registry.example/team", "keys": ["-----BEGIN PUBLIC KEY-----\n…"]},
+//!   {"images": "notation.example", "certificates": ["-----BEGIN CERTIFICATE-----\n…"], "subjects": ["O=Example, CN=signer"]},
 //!   {"images": "*", "identities": [{"identity": "me@example.org", "issuer": "https://accounts.example.org"}]}
 //! ]}
 //! ```
 //!
 //! A rule is about a registry, or about repositories whose names begin with a path; the longest one counts, and `*` is about all that no
-//! other rule is about. Any signer that a rule names is enough.
+//! other rule is about. Any signer that a rule names is enough. Names of a registry that lead to the same images are one name: without
+//! upper-case letters, without port 443, and each of those of `docker.io`.
 
+use porthole_core::reference::{DEFAULT_REGISTRY, Reference};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -22,6 +25,23 @@ pub struct SignerWish {
     pub identities: Vec<SignerIdentity>,
     /// A trust root as JSON, in place of that of Sigstore's public instance.
     pub root: String,
+    /// Certificates that vouch for signers of Notation.
+    pub certificates: SignerCertificates,
+}
+
+/// Certificates that vouch for signers of Notation, and for the times at which they signed. Files of certificates are PEM.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignerCertificates {
+    /// Of authorities that vouch for signers, or of signers.
+    pub signers: Vec<String>,
+    /// Of services that sign for others, and say when.
+    pub signing_authorities: Vec<String>,
+    /// Of authorities that sign times.
+    pub timestamp_authorities: Vec<String>,
+    /// Subjects of signers, as RFC 4514 writes names. Any of them is enough; none = any subject.
+    pub subjects: Vec<String>,
+    /// The time at which to judge what no authority timed, as RFC 3339 writes it. No rule has it: it would grow old.
+    pub at: Option<String>,
 }
 
 /// An identity in a certificate, and who attested it.
@@ -45,7 +65,14 @@ pub struct SignerText {
 impl SignerWish {
     /// Whether no signer is named.
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty() && self.identities.is_empty()
+        self.keys.is_empty() && self.identities.is_empty() && self.certificates.is_empty()
+    }
+}
+
+impl SignerCertificates {
+    /// Whether none vouches for a signer.
+    pub fn is_empty(&self) -> bool {
+        self.signers.is_empty() && self.signing_authorities.is_empty()
     }
 }
 
@@ -69,10 +96,12 @@ pub enum SignerPolicyError {
     #[error("expected a policy as JSON, got something else: {0}")]
     Json(#[from] serde_json::Error),
     /// A rule is about something that is neither a registry with an optional path nor `*`.
-    #[error("expected a registry, a registry with a path, or `*` as `images` of a rule, got `{0}`")]
+    #[error(
+        "expected a registry, a registry with a path, or `*` as `images` of a rule, without a tag or a digest, got `{0}`"
+    )]
     Images(String),
     /// A rule names no signer.
-    #[error("the rule about `{0}` names neither a key nor an identity")]
+    #[error("the rule about `{0}` names neither a key nor an identity nor a certificate")]
     NoSigner(String),
     /// An identity without its issuer, or one that is written in two ways.
     #[error(
@@ -98,6 +127,14 @@ struct RuleText {
     keys: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     identities: Vec<IdentityText>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    certificates: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    signing_authorities: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    timestamp_authorities: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    subjects: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trusted_root: Option<Value>,
 }
@@ -123,11 +160,17 @@ struct IdentityText {
 pub fn parse_policy(text: &str) -> Result<Vec<SignerRule>, SignerPolicyError> {
     let document: Document = serde_json::from_str(text)?;
     let mut rules: Vec<SignerRule> = Vec::new();
-    for RuleText { images, keys, identities, trusted_root } in document.rules {
-        if !is_pattern(&images) {
-            return Err(SignerPolicyError::Images(images));
-        }
-        if keys.is_empty() && identities.is_empty() {
+    for rule in document.rules {
+        let certificates = SignerCertificates {
+            signers: rule.certificates,
+            signing_authorities: rule.signing_authorities,
+            timestamp_authorities: rule.timestamp_authorities,
+            subjects: rule.subjects,
+            at: None,
+        };
+        let (images, keys, identities) = (rule.images, rule.keys, rule.identities);
+        let images = pattern(&images).ok_or(SignerPolicyError::Images(images))?;
+        if keys.is_empty() && identities.is_empty() && certificates.is_empty() {
             return Err(SignerPolicyError::NoSigner(images));
         }
         if rules.iter().any(|rule| rule.images == images) {
@@ -135,8 +178,8 @@ pub fn parse_policy(text: &str) -> Result<Vec<SignerRule>, SignerPolicyError> {
         }
         let identities: Option<Vec<SignerIdentity>> = identities.into_iter().map(identity).collect();
         let identities = identities.ok_or_else(|| SignerPolicyError::Identity(images.clone()))?;
-        let root = trusted_root.map(|root| root.to_string()).unwrap_or_default();
-        rules.push(SignerRule { images, wish: SignerWish { keys, identities, root } });
+        let root = rule.trusted_root.map(|root| root.to_string()).unwrap_or_default();
+        rules.push(SignerRule { images, wish: SignerWish { keys, identities, root, certificates } });
     }
     Ok(rules)
 }
@@ -147,6 +190,10 @@ pub fn policy_text(rules: &[SignerRule]) -> String {
         images: images.clone(),
         keys: wish.keys.clone(),
         identities: wish.identities.iter().map(identity_text).collect(),
+        certificates: wish.certificates.signers.clone(),
+        signing_authorities: wish.certificates.signing_authorities.clone(),
+        timestamp_authorities: wish.certificates.timestamp_authorities.clone(),
+        subjects: wish.certificates.subjects.clone(),
         trusted_root: serde_json::from_str(&wish.root).ok(),
     };
     let document = Document { rules: rules.iter().map(rule).collect() };
@@ -155,27 +202,52 @@ pub fn policy_text(rules: &[SignerRule]) -> String {
 
 /// The rule about an image: that with the longest name that the image's begins with.
 pub fn rule_for<'r>(rules: &'r [SignerRule], registry: &str, repository: &str) -> Option<&'r SignerRule> {
-    let name = format!("{registry}/{repository}");
-    let is_about = |rule: &&SignerRule| {
-        let rest = name.strip_prefix(rule.images.as_str());
-        rule.images == ALL || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    rules.iter().filter(is_about).max_by_key(|rule| if rule.images == ALL { 0 } else { rule.images.len() })
+    let name = format!("{}/{repository}", one_name(registry));
+    rules
+        .iter()
+        .filter_map(|rule| Some((weight(&rule.images, &name)?, rule)))
+        .max_by_key(|(weight, _)| *weight)
+        .map(|(_, rule)| rule)
 }
 
-/// A registry, with or without the start of the names of its repositories.
-fn is_pattern(images: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_:/[]".contains(&byte);
-    images == ALL
-        || images.bytes().all(plain)
-            && !images.split('/').any(str::is_empty)
-            && images.split('/').next().is_some_and(is_host)
+/// How close a rule is to the name of an image; `None` if it is not about it.
+fn weight(images: &str, name: &str) -> Option<usize> {
+    let begins = |name: &str| name.strip_prefix(images).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    // `docker.io/nginx` is how people name `docker.io/library/nginx`.
+    let familiar = name.strip_prefix(OFFICIAL).map(|rest| format!("{DEFAULT_REGISTRY}/{rest}"));
+    match images {
+        ALL => Some(0),
+        _ if begins(name) => Some(images.len()),
+        _ if familiar.as_deref().is_some_and(begins) => Some(images.len() + OFFICIAL.len()),
+        _ => None,
+    }
 }
 
-/// As a reference is read: what has neither a dot nor a colon is no registry.
-fn is_host(text: &str) -> bool {
-    text == "localhost" || text.contains(['.', ':'])
+/// What a rule is about, under the one name of the registry; `None` if it is nothing that an image's name may begin with.
+fn pattern(images: &str) -> Option<String> {
+    if images == ALL {
+        return Some(images.to_owned());
+    }
+    let (registry, path) = images.split_once('/').map_or((images, None), |(registry, path)| (registry, Some(path)));
+    let registry = one_name(registry);
+    // A rule with a name that no reference has, or with a tag, would never be about an image.
+    let reference = Reference::parse_bytes(format!("{registry}/{}", path.unwrap_or("a")).as_bytes()).ok()?;
+    let is_whole = path.is_none_or(|path| !path.contains([':', '@']));
+    (is_whole && reference.registry() == registry)
+        .then(|| path.map_or_else(|| registry.clone(), |path| format!("{registry}/{path}")))
 }
+
+/// The name of a registry that others for the same images stand for.
+fn one_name(registry: &str) -> String {
+    let lower = registry.to_ascii_lowercase();
+    let name = lower.strip_suffix(":443").unwrap_or(&lower);
+    match name {
+        "index.docker.io" | "registry-1.docker.io" => DEFAULT_REGISTRY.to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+const OFFICIAL: &str = "docker.io/library/";
 
 fn identity(text: IdentityText) -> Option<SignerIdentity> {
     let one = |exact: Option<String>, expression: Option<String>| match (exact, expression) {
@@ -219,10 +291,32 @@ mod tests {
     }
 
     #[test]
+    fn no_other_name_of_a_registry_passes_by_its_rule() {
+        let rules = ["*", "r.example", "docker.io", "docker.io/nginx", "docker.io/team", "[::1]:5000"].map(rule);
+        let about =
+            |registry: &str, repository: &str| rule_for(&rules, registry, repository).map(|rule| rule.images.as_str());
+        for registry in ["r.example", "R.Example", "r.example:443"] {
+            assert_eq!(about(registry, "app"), Some("r.example"), "{registry}");
+        }
+        assert_eq!(about("r.example:5000", "app"), Some("*"), "another registry on the same host");
+        for registry in ["docker.io", "index.docker.io", "registry-1.docker.io", "Docker.io:443"] {
+            assert_eq!(about(registry, "library/nginx"), Some("docker.io/nginx"), "{registry}");
+            assert_eq!(about(registry, "team/app"), Some("docker.io/team"), "{registry}");
+            assert_eq!(about(registry, "library/nginxy"), Some("docker.io"), "{registry}");
+        }
+        assert_eq!(about("[::1]:5000", "a/b"), Some("[::1]:5000"));
+        let read = |images: &str| parse_policy(&policy_text(&[rule(images)])).map(|rules| rules[0].images.clone());
+        assert_eq!(read("Index.Docker.io/team").unwrap(), "docker.io/team");
+        assert_eq!(read("r.example:443").unwrap(), "r.example");
+        assert_eq!(read("localhost/a").unwrap(), "localhost/a");
+    }
+
+    #[test]
     fn a_policy_survives_the_trip() {
         let text = r#"{"rules": [
             {"images": "r.example:5000/team", "keys": ["-----BEGIN PUBLIC KEY-----\n"], "trusted_root": {"mediaType": "x"}},
-            {"images": "*", "identities": [{"identity_regexp": "^https://github.com/a/", "issuer": "https://i.example"}]}
+            {"images": "*", "identities": [{"identity_regexp": "^https://github.com/a/", "issuer": "https://i.example"}]},
+            {"images": "n.example", "certificates": ["a"], "timestamp_authorities": ["b"], "signing_authorities": ["c"], "subjects": ["CN=d"]}
         ]}"#;
         let rules = parse_policy(text).unwrap();
         assert_eq!(rules[0].wish.root, r#"{"mediaType":"x"}"#);
@@ -237,12 +331,23 @@ mod tests {
     fn what_could_let_an_image_pass_by_mistake_is_refused() {
         let with = |rule: &str| parse_policy(&format!(r#"{{"rules": [{rule}]}}"#)).unwrap_err().to_string();
         for (rule, expected) in [
-            (r#"{"images": "r.example"}"#, "names neither a key nor an identity"),
+            (r#"{"images": "r.example"}"#, "names neither a key nor an identity nor a certificate"),
+            (r#"{"images": "r.example", "subjects": ["CN=a"]}"#, "names neither a key"),
             (r#"{"images": "r.example", "key": ["a"]}"#, "unknown field `key`"),
             (r#"{"images": "nginx", "keys": ["a"]}"#, "expected a registry"),
             (r#"{"images": "r.example/", "keys": ["a"]}"#, "expected a registry"),
             (r#"{"images": "https://r.example", "keys": ["a"]}"#, "expected a registry"),
             (r#"{"images": "", "keys": ["a"]}"#, "expected a registry"),
+            (r#"{"images": "r.example/app:1", "keys": ["a"]}"#, "without a tag"),
+            (r#"{"images": "r.example/App", "keys": ["a"]}"#, "expected a registry"),
+            (r#"{"images": "r.example/a/../b", "keys": ["a"]}"#, "expected a registry"),
+            (r#"{"images": "r.example:/a", "keys": ["a"]}"#, "expected a registry"),
+            (r#"{"images": "r.example/*", "keys": ["a"]}"#, "expected a registry"),
+            (r#"{"images": "**", "keys": ["a"]}"#, "expected a registry"),
+            (
+                r#"{"images": "docker.io", "keys": ["a"]}, {"images": "index.docker.io", "keys": ["b"]}"#,
+                "two rules are about `docker.io`",
+            ),
             (r#"{"images": "r.example", "identities": [{"identity": "a"}]}"#, "one of `issuer`"),
             (r#"{"images": "r.example", "identities": [{"identity": "", "issuer": "b"}]}"#, "one of `identity`"),
             (r#"{"images": "a.b", "keys": ["a"]}, {"images": "a.b", "keys": ["b"]}"#, "two rules are about `a.b`"),

@@ -1,6 +1,6 @@
 //! Whose signature a person asks for.
 
-use crate::key::PublicKey;
+use crate::{authorities::TrustedCertificates, key::PublicKey};
 use regex_lite::Regex;
 
 /// The signers that a person named. Any of them is enough. An empty demand is fulfilled by no signature.
@@ -10,6 +10,8 @@ pub struct Demand {
     pub keys: Vec<PublicKey>,
     /// Identities in certificates.
     pub identities: Vec<DemandedIdentity>,
+    /// Certificates of Notation's signers, or of authorities that vouch for them.
+    pub certificates: TrustedCertificates,
 }
 
 /// An identity in a certificate, and who attested it. One without the other names no one: every issuer may attest any identity.
@@ -33,7 +35,7 @@ pub enum TextPattern {
 impl Demand {
     /// Whether no one is named.
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty() && self.identities.is_empty()
+        self.keys.is_empty() && self.identities.is_empty() && self.certificates.is_empty()
     }
 
     /// Whether a verified certificate is of someone who was named.
@@ -69,7 +71,7 @@ mod tests {
     fn identity_and_issuer_must_both_match() {
         let exact = |text: &str| TextPattern::Exact(text.to_owned());
         let wanted = DemandedIdentity { identity: exact("me@example.org"), issuer: exact("https://login.example.org") };
-        let demand = Demand { keys: Vec::new(), identities: vec![wanted] };
+        let demand = Demand { identities: vec![wanted], ..Demand::default() };
         assert!(demand.names("me@example.org", "https://login.example.org"));
         assert!(!demand.names("me@example.org", "https://evil.example.org"));
         assert!(!demand.names("you@example.org", "https://login.example.org"));

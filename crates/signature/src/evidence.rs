@@ -2,7 +2,7 @@
 //!
 //! cosign writes signatures in two formats: until version 2, a payload (`simplesigning`) or an envelope (DSSE) with signature, certificate
 //! and log entry in annotations of its layer; since version 3, a bundle of Sigstore that has all of it. BuildKit writes statements
-//! that nothing signs. All are read into one form here. Notation signs in a form of its own.
+//! that nothing signs. All are read into one form here. Notation signs in forms of its own.
 
 mod annotated;
 mod notation;
@@ -13,7 +13,7 @@ pub use payload::{PayloadError, SignaturePayload};
 pub use porthole_inspect::referrers::EvidenceFormat;
 
 use crate::statement::{BillOfMaterials, Predicate, Statement, StatementError};
-pub(crate) use notation::NotationSignature;
+pub(crate) use notation::{NotationScheme, NotationSignature};
 use porthole_core::descriptor::Descriptor;
 use sigstore_verify::types::{Bundle, SignatureContent};
 
@@ -104,8 +104,13 @@ impl Evidence {
                 let bill = BillOfMaterials::of_document(&document).ok_or(EvidenceError::Bill)?;
                 Self { bill: Some(bill), ..unsigned }
             }
-            EvidenceFormat::Notation if layer.media_type.as_str() == "application/cose" => unsigned,
-            EvidenceFormat::Notation => Self { notation: Some(Box::new(NotationSignature::parse(blob)?)), ..unsigned },
+            EvidenceFormat::Notation => {
+                let read = match layer.media_type.as_str() {
+                    "application/cose" => NotationSignature::of_cose(blob)?,
+                    _ => NotationSignature::of_jws(blob)?,
+                };
+                Self { notation: Some(Box::new(read)), ..unsigned }
+            }
         })
     }
 
@@ -128,6 +133,6 @@ impl Evidence {
 
     /// Whether it bears a signature.
     pub fn is_signed(&self) -> bool {
-        self.signed.is_some() || self.format == EvidenceFormat::Notation
+        self.signed.is_some() || self.notation.is_some()
     }
 }

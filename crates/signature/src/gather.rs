@@ -16,8 +16,8 @@ use porthole_source::ImageSource;
 /// A piece of evidence, and where it came from.
 #[derive(Debug)]
 pub struct Gathered {
-    /// The digest that it is to be about: the image, or the index that led to it.
-    pub subject: Digest,
+    /// What it is to be about: the image, or the index that led to it.
+    pub subject: Descriptor,
     /// Digest of the manifest that holds it.
     pub referrer: Digest,
     /// The blob of that manifest.

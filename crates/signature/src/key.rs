@@ -4,7 +4,7 @@ use crate::provider;
 use porthole_core::digest::Digest;
 use sigstore_verify::{
     crypto::{SigningScheme, validate_raw_public_key},
-    types::{DerCertificate, DerPublicKey},
+    types::{DerCertificate, DerPublicKey, HashAlgorithm},
 };
 use spki::{
     ObjectIdentifier, SubjectPublicKeyInfoRef,
@@ -49,7 +49,28 @@ pub(crate) enum JwsAlgorithm {
     Ps512,
 }
 
+/// How certificates and signed times are signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum X509Signature {
+    Ecdsa(HashAlgorithm),
+    RsaPkcs1(HashAlgorithm),
+    RsaPss(HashAlgorithm),
+}
+
 impl JwsAlgorithm {
+    /// The algorithm with a number of COSE (RFC 9053, section 2.1, and RFC 8230, section 2).
+    pub(crate) fn numbered(number: i64) -> Option<Self> {
+        Some(match number {
+            -7 => Self::Es256,
+            -35 => Self::Es384,
+            -36 => Self::Es512,
+            -37 => Self::Ps256,
+            -38 => Self::Ps384,
+            -39 => Self::Ps512,
+            _ => return None,
+        })
+    }
+
     pub(crate) fn named(name: &str) -> Option<Self> {
         Some(match name {
             "ES256" => Self::Es256,
@@ -154,23 +175,51 @@ impl PublicKey {
         schemes.iter().any(|&scheme| provider::is_valid(scheme, &self.raw, message, signature).is_ok())
     }
 
+    /// Whether this key made this signature of this message, as certificates are signed (RFC 5280, section 4.1.1.3).
+    pub(crate) fn signed_x509(&self, how: X509Signature, message: &[u8], signature: &[u8]) -> bool {
+        use SigningScheme as Scheme;
+        let key = &self.raw;
+        let scheme = match (self.algorithm, how) {
+            (KeyAlgorithm::EcdsaP256, X509Signature::Ecdsa(hash)) => {
+                return provider::p256(key, &provider::digest(hash, message), signature).is_some();
+            }
+            (KeyAlgorithm::EcdsaP384, X509Signature::Ecdsa(hash)) => {
+                return provider::p384(key, &provider::digest(hash, message), signature).is_some();
+            }
+            (KeyAlgorithm::EcdsaP521, X509Signature::Ecdsa(hash)) => {
+                return provider::p521(key, &provider::digest(hash, message), signature).is_some();
+            }
+            (KeyAlgorithm::Rsa, X509Signature::RsaPkcs1(HashAlgorithm::Sha2256)) => Scheme::RsaPkcs1Sha256,
+            (KeyAlgorithm::Rsa, X509Signature::RsaPkcs1(HashAlgorithm::Sha2384)) => Scheme::RsaPkcs1Sha384,
+            (KeyAlgorithm::Rsa, X509Signature::RsaPkcs1(HashAlgorithm::Sha2512)) => Scheme::RsaPkcs1Sha512,
+            (KeyAlgorithm::Rsa, X509Signature::RsaPss(HashAlgorithm::Sha2256)) => Scheme::RsaPssSha256,
+            (KeyAlgorithm::Rsa, X509Signature::RsaPss(HashAlgorithm::Sha2384)) => Scheme::RsaPssSha384,
+            (KeyAlgorithm::Rsa, X509Signature::RsaPss(HashAlgorithm::Sha2512)) => Scheme::RsaPssSha512,
+            _ => return false,
+        };
+        provider::is_valid(scheme, key, message, signature).is_ok()
+    }
+
     /// Whether this key made this signature of this message, as JSON Web Signatures are made (RFC 7518, sections 3.4 and 3.5). Notation
-    /// binds each algorithm to a kind of key.
+    /// binds each algorithm to a kind and a length of key.
     pub(crate) fn signed_jws(&self, algorithm: JwsAlgorithm, message: &[u8], signature: &[u8]) -> bool {
         use SigningScheme as Scheme;
         let ecdsa = |scheme, order| {
             let signature = provider::der_of_integers(signature, order);
             signature.is_some_and(|signature| provider::is_valid(scheme, &self.raw, message, &signature).is_ok())
         };
-        let rsa = |scheme| provider::is_valid(scheme, &self.raw, message, signature).is_ok();
+        let rsa = |bits, scheme| {
+            provider::rsa_bits(&self.raw) == Some(bits)
+                && provider::is_valid(scheme, &self.raw, message, signature).is_ok()
+        };
         match (self.algorithm, algorithm) {
             (KeyAlgorithm::EcdsaP256, JwsAlgorithm::Es256) => ecdsa(Scheme::EcdsaP256Sha256, 32),
             (KeyAlgorithm::EcdsaP384, JwsAlgorithm::Es384) => ecdsa(Scheme::EcdsaP384Sha384, 48),
             (KeyAlgorithm::EcdsaP521, JwsAlgorithm::Es512) => provider::der_of_integers(signature, 66)
                 .is_some_and(|signature| provider::is_valid_p521(&self.raw, message, &signature)),
-            (KeyAlgorithm::Rsa, JwsAlgorithm::Ps256) => rsa(Scheme::RsaPssSha256),
-            (KeyAlgorithm::Rsa, JwsAlgorithm::Ps384) => rsa(Scheme::RsaPssSha384),
-            (KeyAlgorithm::Rsa, JwsAlgorithm::Ps512) => rsa(Scheme::RsaPssSha512),
+            (KeyAlgorithm::Rsa, JwsAlgorithm::Ps256) => rsa(2048, Scheme::RsaPssSha256),
+            (KeyAlgorithm::Rsa, JwsAlgorithm::Ps384) => rsa(3072, Scheme::RsaPssSha384),
+            (KeyAlgorithm::Rsa, JwsAlgorithm::Ps512) => rsa(4096, Scheme::RsaPssSha512),
             _ => false,
         }
     }

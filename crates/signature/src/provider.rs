@@ -85,12 +85,13 @@ fn is_valid_for_digest(scheme: SigningScheme, key: &[u8], digest: &[u8], signatu
     valid.ok_or_else(|| bad(scheme))
 }
 
-fn p256(key: &[u8], digest: &[u8], signature: &[u8]) -> Option<()> {
+/// Checks a signature of a digest by ECDSA, in DER.
+pub(crate) fn p256(key: &[u8], digest: &[u8], signature: &[u8]) -> Option<()> {
     let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(key).ok()?;
     key.verify_prehash(digest, &p256::ecdsa::Signature::from_der(signature).ok()?).ok()
 }
 
-fn p384(key: &[u8], digest: &[u8], signature: &[u8]) -> Option<()> {
+pub(crate) fn p384(key: &[u8], digest: &[u8], signature: &[u8]) -> Option<()> {
     let key = p384::ecdsa::VerifyingKey::from_sec1_bytes(key).ok()?;
     key.verify_prehash(digest, &p384::ecdsa::Signature::from_der(signature).ok()?).ok()
 }
@@ -108,15 +109,30 @@ pub(crate) fn der_of_integers(signature: &[u8], order: usize) -> Option<Vec<u8>>
     })
 }
 
+/// The digest of a message; empty if the algorithm is not one of those that sign here.
+pub(crate) fn digest(algorithm: HashAlgorithm, message: &[u8]) -> Vec<u8> {
+    match algorithm {
+        HashAlgorithm::Sha2256 => Sha256::digest(message).to_vec(),
+        HashAlgorithm::Sha2384 => Sha384::digest(message).to_vec(),
+        HashAlgorithm::Sha2512 => Sha512::digest(message).to_vec(),
+        _ => Vec::new(),
+    }
+}
+
+/// The length of an RSA key's modulus.
+pub(crate) fn rsa_bits(key: &[u8]) -> Option<u32> {
+    Some(rsa::traits::PublicKeyParts::n(&RsaKey::from_pkcs1_der(key).ok()?).bit_width())
+}
+
+pub(crate) fn p521(key: &[u8], digest: &[u8], signature: &[u8]) -> Option<()> {
+    let key = p521::ecdsa::VerifyingKey::from_sec1_bytes(key).ok()?;
+    key.verify_prehash(digest, &p521::ecdsa::Signature::from_der(signature).ok()?).ok()
+}
+
 /// P-521 is no scheme of `sigstore-verify`. Its digest is SHA-256 or SHA-512.
 pub(crate) fn is_valid_p521(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
-    let verify = || {
-        let key = p521::ecdsa::VerifyingKey::from_sec1_bytes(key).ok()?;
-        let signature = p521::ecdsa::Signature::from_der(signature).ok()?;
-        let sha512 = key.verify_prehash(&Sha512::digest(message), &signature);
-        sha512.or_else(|_| key.verify_prehash(&Sha256::digest(message), &signature)).ok()
-    };
-    verify().is_some()
+    let sha512 = p521(key, &Sha512::digest(message), signature);
+    sha512.or_else(|| p521(key, &Sha256::digest(message), signature)).is_some()
 }
 
 /// The length of the modulus was checked before.

@@ -13,7 +13,10 @@ use crate::{
     root::{RootError, TrustRoot},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use porthole_core::digest::{Algorithm, Digest};
+use porthole_core::{
+    descriptor::Descriptor,
+    digest::{Algorithm, Digest},
+};
 use reason::Refusal;
 use sigstore_verify::{
     PublicKeyVerificationPolicy, VerificationPolicy, VerificationResult, Verifier,
@@ -55,8 +58,23 @@ pub enum Outcome {
     Unchecked(String),
     /// The trust root does not know who vouches for it: it is older than the signature, or of another instance.
     Unknown(String),
+    /// What a person named does not decide whether it holds: what is lacking, and the reason.
+    Lacking(Lack, String),
     /// It does not hold, with the reason.
     Wrong(String),
+}
+
+/// What a person would have to name so that a signature of Notation can be judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// A certificate that vouches for the signer.
+    Certificate,
+    /// A certificate of the service that signed for others.
+    SigningAuthority,
+    /// A certificate of the authority that signed the time.
+    TimeAuthority,
+    /// A time at which to judge.
+    Time,
 }
 
 impl SignatureVerifier {
@@ -72,20 +90,16 @@ impl SignatureVerifier {
         Ok(Self { verifier, logs, asks_for_sct: !root.root.ctlogs.is_empty() })
     }
 
-    /// Checks evidence that came with an image. `image` is the digest of the manifest or index that it is to be about.
-    pub fn check(&self, evidence: &Evidence, image: &Digest, demand: &Demand) -> SignatureCheck {
+    /// Checks evidence that came with an image. `subject` describes the manifest or index that it is to be about.
+    pub fn check(&self, evidence: &Evidence, subject: &Descriptor, demand: &Demand) -> SignatureCheck {
+        let image = &subject.digest;
         if let Some(signature) = &evidence.notation {
-            return notation::check(signature, image, demand);
+            return notation::check(signature, subject, demand);
         }
         let Some(signed) = &evidence.signed else {
-            return match evidence.format {
-                EvidenceFormat::Notation => {
-                    Outcome::Unchecked("signatures of Notation as COSE are not checked".to_owned()).into()
-                }
-                _ => match &evidence.statement {
-                    Some(statement) if !statement.is_about(image) => not_about(image, "statement").into(),
-                    _ => Outcome::Unsigned.into(),
-                },
+            return match &evidence.statement {
+                Some(statement) if !statement.is_about(image) => not_about(image, "statement").into(),
+                _ => Outcome::Unsigned.into(),
             };
         };
         if let Some(payload) = &signed.payload
@@ -319,7 +333,7 @@ impl Outcome {
             Self::Stranger => "stranger",
             Self::Unsigned => "unsigned",
             Self::Unchecked(_) => "unchecked",
-            Self::Unknown(_) => "unknown",
+            Self::Unknown(_) | Self::Lacking(..) => "unknown",
             Self::Wrong(_) => "wrong",
         }
     }
@@ -327,7 +341,9 @@ impl Outcome {
     /// Why it is not trusted, where there is more to say than the word.
     pub fn reason(&self) -> Option<&str> {
         match self {
-            Self::Unchecked(reason) | Self::Unknown(reason) | Self::Wrong(reason) => Some(reason),
+            Self::Unchecked(reason) | Self::Unknown(reason) | Self::Lacking(_, reason) | Self::Wrong(reason) => {
+                Some(reason)
+            }
             Self::Trusted | Self::Stranger | Self::Unsigned => None,
         }
     }
@@ -341,6 +357,7 @@ impl fmt::Display for Outcome {
             Self::Unsigned => f.write_str("not signed"),
             Self::Unchecked(reason) => write!(f, "not checked: {reason}"),
             Self::Unknown(reason) => write!(f, "unknown to the trust root: {reason}"),
+            Self::Lacking(_, reason) => write!(f, "cannot be judged: {reason}"),
             Self::Wrong(reason) => write!(f, "wrong: {reason}"),
         }
     }

@@ -18,6 +18,10 @@ fn image() -> Digest {
     Digest::sha256(b"image")
 }
 
+fn subject(digest: Digest) -> Descriptor {
+    Descriptor::new(MediaType::OCI_MANIFEST, digest, 5)
+}
+
 fn statement() -> Value {
     json!({
         "_type": "https://in-toto.io/Statement/v0.1", "predicateType": "https://slsa.dev/provenance/v0.2",
@@ -40,11 +44,14 @@ fn verifier(authority: &Authority) -> SignatureVerifier {
 
 fn by_identity(identity: &str, issuer: &str) -> Demand {
     let exact = |text: &str| TextPattern::Exact(text.to_owned());
-    Demand { keys: Vec::new(), identities: vec![DemandedIdentity { identity: exact(identity), issuer: exact(issuer) }] }
+    Demand {
+        identities: vec![DemandedIdentity { identity: exact(identity), issuer: exact(issuer) }],
+        ..Demand::default()
+    }
 }
 
 fn by_key(who: &Signatory) -> Demand {
-    Demand { keys: vec![PublicKey::parse(who.public_key().as_bytes()).expect("a key")], identities: Vec::new() }
+    Demand { keys: vec![PublicKey::parse(who.public_key().as_bytes()).expect("a key")], ..Demand::default() }
 }
 
 /// A signature and an attestation by someone whom the authority attested, both in its log.
@@ -58,7 +65,7 @@ fn by_certificate_and_log_the_identity_is_proved_with_its_time() {
     let authority = Authority::new();
     for layer in keyless(&authority) {
         let evidence = parse(&layer).expect("well formed");
-        let check = |demand| verifier(&authority).check(&evidence, &image(), &demand);
+        let check = |demand| verifier(&authority).check(&evidence, &subject(image()), &demand);
         let found = check(by_identity(IDENTITY, ISSUER));
         assert_eq!(found.outcome, Outcome::Trusted, "{found:?}");
         assert_eq!((found.log_index, found.times), (Some(7), vec![i64::try_from(SIGNED_AT).expect("in range")]));
@@ -75,14 +82,17 @@ fn another_authority_or_log_is_unknown_and_not_wrong() {
     let (authority, other) = (Authority::new(), Authority::new());
     for layer in keyless(&authority) {
         let evidence = parse(&layer).expect("well formed");
-        let found = verifier(&other).check(&evidence, &image(), &by_identity(IDENTITY, ISSUER));
+        let found = verifier(&other).check(&evidence, &subject(image()), &by_identity(IDENTITY, ISSUER));
         assert!(matches!(found.outcome, Outcome::Unknown(_)), "{found:?}");
     }
     // The log is known, the authority is not: someone made their own certificate.
     let forged = other.attest(IDENTITY, ISSUER);
     let layer = signature(payload(&image().to_string()), &forged, Some(&authority));
-    let found =
-        verifier(&authority).check(&parse(&layer).expect("well formed"), &image(), &by_identity(IDENTITY, ISSUER));
+    let found = verifier(&authority).check(
+        &parse(&layer).expect("well formed"),
+        &subject(image()),
+        &by_identity(IDENTITY, ISSUER),
+    );
     assert!(!matches!(found.outcome, Outcome::Trusted | Outcome::Stranger), "{found:?}");
 }
 
@@ -91,8 +101,11 @@ fn a_certificate_without_a_log_entry_is_refused() {
     let authority = Authority::new();
     let who = authority.attest(IDENTITY, ISSUER);
     for layer in [signature(payload(&image().to_string()), &who, None), attestation(&statement(), &who, None)] {
-        let found =
-            verifier(&authority).check(&parse(&layer).expect("well formed"), &image(), &by_identity(IDENTITY, ISSUER));
+        let found = verifier(&authority).check(
+            &parse(&layer).expect("well formed"),
+            &subject(image()),
+            &by_identity(IDENTITY, ISSUER),
+        );
         assert!(matches!(found.outcome, Outcome::Wrong(_)), "{found:?}");
     }
 }
@@ -104,8 +117,11 @@ fn a_log_entry_of_another_signature_is_refused() {
     let [second, _] = keyless(&authority);
     let entry = "dev.sigstore.cosign/bundle";
     first.annotations.insert(entry.to_owned(), second.annotations[entry].clone());
-    let found =
-        verifier(&authority).check(&parse(&first).expect("well formed"), &image(), &by_identity(IDENTITY, ISSUER));
+    let found = verifier(&authority).check(
+        &parse(&first).expect("well formed"),
+        &subject(image()),
+        &by_identity(IDENTITY, ISSUER),
+    );
     assert!(matches!(found.outcome, Outcome::Wrong(_)), "{found:?}");
 }
 
@@ -114,7 +130,8 @@ fn every_field_that_is_tampered_with_is_refused_with_its_reason() {
     let authority = Authority::new();
     let verifier = verifier(&authority);
     let demand = by_identity(IDENTITY, ISSUER);
-    let check = |layer: &SignedLayer| parse(layer).map(|evidence| verifier.check(&evidence, &image(), &demand));
+    let check =
+        |layer: &SignedLayer| parse(layer).map(|evidence| verifier.check(&evidence, &subject(image()), &demand));
     for layer in keyless(&authority) {
         for name in layer.annotations.keys().filter(|name| name.starts_with("dev.")) {
             let text = layer.annotations[name].as_str().expect("a text");
@@ -154,7 +171,7 @@ fn by_key_with_a_log_entry_another_key_is_no_wrong_signature() {
     let (who, other, authority) = (Signatory::new(), Signatory::new(), Authority::new());
     let layer = signature(payload(&image().to_string()), &who, Some(&authority));
     let check = |layer: &SignedLayer, demand| {
-        verifier(&authority).check(&parse(layer).expect("well formed"), &image(), &demand)
+        verifier(&authority).check(&parse(layer).expect("well formed"), &subject(image()), &demand)
     };
     assert_eq!(check(&layer, by_key(&who)).outcome, Outcome::Trusted);
     let stranger = check(&layer, by_key(&other));
@@ -177,10 +194,13 @@ fn an_attestation_by_a_key_is_about_the_image_that_it_names() {
     let evidence = parse(&layer).expect("well formed");
     assert!(evidence.statement.is_some());
     let authority = Authority::new();
-    assert_eq!(verifier(&authority).check(&evidence, &image(), &by_key(&who)).outcome, Outcome::Trusted);
-    let found = verifier(&authority).check(&evidence, &Digest::sha256(b"another"), &by_key(&who));
+    assert_eq!(verifier(&authority).check(&evidence, &subject(image()), &by_key(&who)).outcome, Outcome::Trusted);
+    let found = verifier(&authority).check(&evidence, &subject(Digest::sha256(b"another")), &by_key(&who));
     assert!(matches!(found.outcome, Outcome::Wrong(_)), "{found:?}");
-    assert_eq!(verifier(&authority).check(&evidence, &image(), &by_key(&Signatory::new())).outcome, Outcome::Stranger);
+    assert_eq!(
+        verifier(&authority).check(&evidence, &subject(image()), &by_key(&Signatory::new())).outcome,
+        Outcome::Stranger
+    );
 }
 
 #[test]

@@ -43,8 +43,9 @@ fn evidence(payload: &[u8], signature: &str) -> Evidence {
 
 fn check(evidence: &Evidence, image: &str, keys: &[&PublicKey]) -> SignatureCheck {
     let verifier = SignatureVerifier::new(&TrustRoot::public_good().expect("the shipped root")).expect("usable");
-    let demand = Demand { keys: keys.iter().map(|&key| key.clone()).collect(), identities: Vec::new() };
-    verifier.check(evidence, &image.parse().expect("a digest"), &demand)
+    let demand = Demand { keys: keys.iter().map(|&key| key.clone()).collect(), ..Demand::default() };
+    let subject = Descriptor::new(MediaType::OCI_MANIFEST, image.parse().expect("a digest"), 100);
+    verifier.check(evidence, &subject, &demand)
 }
 
 #[test]

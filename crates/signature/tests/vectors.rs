@@ -27,7 +27,15 @@ fn parse(bundle: &str) -> Result<Evidence, String> {
 }
 
 /// The digest that a bundle itself says it is about.
-fn subject(bundle: &str) -> Digest {
+fn subject(bundle: &str) -> Descriptor {
+    described(digest(bundle))
+}
+
+fn described(digest: Digest) -> Descriptor {
+    Descriptor::new(MediaType::OCI_MANIFEST, digest, 100)
+}
+
+fn digest(bundle: &str) -> Digest {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
     let value: serde_json::Value = serde_json::from_str(bundle).expect("JSON");
     if let Some(digest) = value["messageSignature"]["messageDigest"]["digest"].as_str() {
@@ -54,7 +62,10 @@ fn check(bundle: &str, json: Option<&str>) -> SignatureCheck {
 
 fn demand(identity: &str, issuer: &str) -> Demand {
     let exact = |text: &str| TextPattern::Exact(text.to_owned());
-    Demand { keys: Vec::new(), identities: vec![DemandedIdentity { identity: exact(identity), issuer: exact(issuer) }] }
+    Demand {
+        identities: vec![DemandedIdentity { identity: exact(identity), issuer: exact(issuer) }],
+        ..Demand::default()
+    }
 }
 
 /// Valid bundles, with the root that vouches for them.
@@ -97,7 +108,7 @@ fn valid_bundles_of_logs_1_and_2_hold_and_name_their_signer() {
 #[test]
 fn a_valid_bundle_about_another_image_is_wrong() {
     for (name, bundle, json) in valid() {
-        let image = Digest::sha256(b"another image");
+        let image = described(Digest::sha256(b"another image"));
         let found = root(json).check(&parse(bundle).expect("a bundle"), &image, &Demand::default());
         assert!(matches!(found.outcome, Outcome::Wrong(_)), "{name}: {found:?}");
     }
@@ -141,14 +152,14 @@ fn a_bundle_by_a_key_holds_for_that_key_with_its_log_entry() {
     let bundle = vector!("managed-key/bundle.sigstore.json");
     let key = PublicKey::parse(include_bytes!("vectors/managed-key/key.pub")).expect("a key");
     let evidence = parse(bundle).expect("a bundle");
-    let demand = |key| Demand { keys: vec![key], identities: Vec::new() };
+    let demand = |key| Demand { keys: vec![key], ..Demand::default() };
     let found = root(None).check(&evidence, &subject(bundle), &demand(key.clone()));
     assert_eq!(found.outcome, Outcome::Trusted, "{found:?}");
     assert!(found.log_index.is_some(), "{found:?}");
     let other = PublicKey::parse(include_bytes!("keys/p256.pub")).expect("a key");
     let found = root(None).check(&evidence, &subject(bundle), &demand(other));
     assert!(matches!(found.outcome, Outcome::Wrong(_)), "{found:?}");
-    let another = Digest::sha256(b"another image");
+    let another = described(Digest::sha256(b"another image"));
     let found = root(None).check(&evidence, &another, &demand(key));
     assert!(matches!(found.outcome, Outcome::Wrong(_)), "{found:?}");
 }

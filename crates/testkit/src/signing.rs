@@ -19,8 +19,9 @@ pub const SIGNED_AT: u64 = 1_767_268_800;
 /// Someone with a key.
 pub struct Signatory {
     key: KeyPair,
-    /// What vouches for the key, where someone does.
+    /// What vouches for the key, where someone does: its certificate, and that of the authority.
     certificate: Option<Vec<u8>>,
+    authority: Option<Vec<u8>>,
 }
 
 /// An authority that issues certificates for keys, and a log that records signatures.
@@ -38,7 +39,7 @@ impl Default for Signatory {
 impl Signatory {
     /// Someone whose key only those know who have its public half.
     pub fn new() -> Self {
-        Self { key: KeyPair::generate().expect("a key of P-256"), certificate: None }
+        Self { key: KeyPair::generate().expect("a key of P-256"), certificate: None, authority: None }
     }
 
     /// The public half, as cosign.pub has it.
@@ -91,7 +92,12 @@ impl Authority {
         params.custom_extensions = vec![CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 57264, 1, 8], text)];
         let key = KeyPair::generate().expect("a key of P-256");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate").der().to_vec();
-        Signatory { key, certificate: Some(certificate) }
+        Signatory { key, certificate: Some(certificate), authority: Some(self.issuer.der().to_vec()) }
+    }
+
+    /// The authority's own certificate, as PEM.
+    pub fn certificate(&self) -> String {
+        pem("CERTIFICATE", self.issuer.der())
     }
 
     /// What a verifier needs to trust this authority and its log.
@@ -191,7 +197,7 @@ pub fn notation(subject: &Blob, by: &Signatory) -> (Blob, [Blob; 2]) {
     let payload = json!({ "targetArtifact": subject.descriptor() });
     let [protected, payload] = [protected, payload].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
     let signature = by.key.sign(format!("{protected}.{payload}").as_bytes()).expect("a signature");
-    let chain = [STANDARD.encode(by.certificate.as_ref().expect("a certificate"))];
+    let chain = [&by.certificate, &by.authority].map(|der| STANDARD.encode(der.as_ref().expect("a certificate")));
     let envelope = json!({
         "protected": protected, "payload": payload, "signature": URL_SAFE_NO_PAD.encode(integers(&signature)),
         "header": { "x5c": chain, "io.cncf.notary.signingAgent": "tests" },

@@ -36,7 +36,7 @@ pub use content::{ShownContent, ShownPart};
 pub use event::{Event, KeptFacts, RegistryRoute, RouteReason, Selection};
 pub use evidence::{
     EvidenceAnswer, EvidenceBlob, EvidenceCard, EvidenceJob, EvidenceLack, EvidenceProgress, EvidenceState,
-    PolicyFacts, ShownSigner, SignatureVerdict, SignerIdentity, SignerRule, SignerText, SignerWish,
+    PolicyFacts, ShownSigner, SignatureVerdict, SignerCertificates, SignerIdentity, SignerRule, SignerText, SignerWish,
 };
 pub use export::{BillFormat, ExportWish};
 pub use failure::{FailureCause, FailureNotice, Remedy};

@@ -26,7 +26,7 @@ pub enum SignedState {
     Unchecked,
     /// There is none.
     Unsigned,
-    /// The trust root does not know who vouches for it.
+    /// Nothing that is trusted vouches for it, or for its time.
     Unknown,
     /// One does not hold.
     Wrong,
@@ -90,7 +90,7 @@ impl SignedLink {
             SignedState::Other => "Signed, but not by the signer whom you named.",
             SignedState::Unchecked => "There is a signature, which was not checked.",
             SignedState::Unsigned => "Not signed, as far as signatures are listed.",
-            SignedState::Unknown => "Signed, but the trust root does not know who vouches for it.",
+            SignedState::Unknown => "Signed, but nothing that is trusted here vouches for the signer, or for the time.",
             SignedState::Wrong => "A signature does not hold.",
             SignedState::Failed => "Signatures were not checked.",
         }
@@ -104,7 +104,7 @@ impl SignedLink {
             SignedState::Other => "signed by another",
             SignedState::Unchecked => "signature, not checked",
             SignedState::Unsigned => "not signed",
-            SignedState::Unknown => "signature, unknown to the trust root",
+            SignedState::Unknown => "signature, cannot be judged",
             SignedState::Wrong => "wrong signature",
             SignedState::Failed => "signature, not checked",
         }

@@ -2,6 +2,7 @@
 
 use porthole_core::{descriptor::Descriptor, digest::Digest, media_type::MediaType};
 use porthole_signature::{
+    authorities::TrustedCertificates,
     demand::{Demand, DemandedIdentity, TextPattern},
     evidence::{Evidence, EvidenceFormat},
     key::PublicKey,
@@ -39,13 +40,14 @@ fn prepare(wish: &SignerWish) -> Result<(SignatureVerifier, Demand), String> {
     let key = |key: &String| PublicKey::parse(key.trim().as_bytes()).map_err(|error| error.to_string());
     let keys = wish.keys.iter().map(key).collect::<Result<_, _>>()?;
     let identities = wish.identities.iter().map(identity).collect::<Result<_, _>>()?;
+    let certificates = TrustedCertificates::of(&wish.certificates).map_err(|error| error.to_string())?;
     let root = match wish.root.trim() {
         "" => TrustRoot::public_good(),
         root => TrustRoot::parse(root),
     };
     let root = root.map_err(|error| error.to_string())?;
     let verifier = SignatureVerifier::new(&root).map_err(|error| error.to_string())?;
-    Ok((verifier, Demand { keys, identities }))
+    Ok((verifier, Demand { keys, identities, certificates }))
 }
 
 fn identity(SignerIdentity { identity, issuer }: &SignerIdentity) -> Result<DemandedIdentity, String> {
@@ -69,9 +71,9 @@ fn card(
     demand: &Demand,
 ) -> EvidenceCard {
     let check = match &parsed {
-        Ok(evidence) => match blob.subject.parse::<Digest>() {
+        Ok(evidence) => match subject(blob) {
             Ok(subject) => verifier.check(evidence, &subject, demand),
-            Err(error) => Outcome::Wrong(error.to_string()).into(),
+            Err(error) => Outcome::Wrong(error).into(),
         },
         Err(outcome) => outcome.clone().into(),
     };
@@ -116,6 +118,7 @@ fn shown(signer: &Signer) -> ShownSigner {
         Signer::Certificate { identity, issuer, .. } => {
             ShownSigner { name: identity.clone(), attested_by: issuer.clone() }
         }
+        Signer::Subject { subject, root, .. } => ShownSigner { name: subject.clone(), attested_by: Some(root.clone()) },
     }
 }
 
@@ -123,9 +126,15 @@ fn named(name: &str, value: impl Into<String>) -> (String, String) {
     (name.to_owned(), value.into())
 }
 
+fn subject(blob: &EvidenceBlob) -> Result<Descriptor, String> {
+    let media_type = MediaType::parse(&blob.subject_type).map_err(|error| error.to_string())?;
+    let digest = blob.subject.parse::<Digest>().map_err(|error| error.to_string())?;
+    Ok(Descriptor::new(media_type, digest, blob.subject_size))
+}
+
 fn parse(blob: &EvidenceBlob) -> Result<Evidence, Outcome> {
-    let text = match &blob.text {
-        Ok(text) => text,
+    let bytes = match &blob.bytes {
+        Ok(bytes) => bytes,
         Err(EvidenceLack::TooLarge) => {
             return Err(Outcome::Unchecked(
                 "it is too large to be fetched unasked: porthole attestation reads it".into(),
@@ -138,7 +147,7 @@ fn parse(blob: &EvidenceBlob) -> Result<Evidence, Outcome> {
         let digest = blob.digest.parse().map_err(|_| "expected a digest".to_owned())?;
         let mut descriptor = Descriptor::new(media_type, digest, blob.size);
         descriptor.annotations.clone_from(&blob.annotations);
-        Evidence::parse(&descriptor, text.as_bytes()).map_err(|error| error.to_string())
+        Evidence::parse(&descriptor, bytes).map_err(|error| error.to_string())
     };
     read().map_err(Outcome::Wrong)
 }
@@ -148,7 +157,7 @@ fn verdict(outcome: &Outcome) -> SignatureVerdict {
         Outcome::Trusted => SignatureVerdict::Trusted,
         Outcome::Stranger => SignatureVerdict::Stranger,
         Outcome::Unsigned => SignatureVerdict::Unsigned,
-        Outcome::Unknown(_) => SignatureVerdict::Unknown,
+        Outcome::Unknown(_) | Outcome::Lacking(..) => SignatureVerdict::Unknown,
         Outcome::Wrong(_) => SignatureVerdict::Wrong,
         _ => SignatureVerdict::Unchecked,
     }
@@ -168,6 +177,9 @@ fn facts_of_signer(signer: Signer, is_proved: bool) -> Vec<(String, String)> {
                 ("run", claims.run),
             ]));
             facts
+        }
+        Signer::Subject { subject, root, fingerprint } => {
+            vec![named(by, subject), named("Attested by", root), named("Certificate", fingerprint.to_string())]
         }
     }
 }
@@ -243,7 +255,9 @@ mod tests {
             media_type: layer.blob.media_type.clone(),
             size: layer.blob.bytes.len() as u64,
             annotations: layer.annotations.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
-            text: Ok(String::from_utf8(layer.blob.bytes.clone()).expect("text")),
+            subject_type: MediaType::OCI_MANIFEST.to_string(),
+            subject_size: 5,
+            bytes: Ok(layer.blob.bytes.clone()),
         }
     }
 

@@ -3,7 +3,8 @@
 use super::{policy::Policy, words::bdi};
 use crate::hooks::text_file::text_input;
 use porthole_viewer::protocol::{
-    EvidenceCard, EvidenceState, ImageSummary, PolicyFacts, SignatureVerdict, SignerIdentity, SignerText, SignerWish,
+    EvidenceCard, EvidenceState, ImageSummary, PolicyFacts, SignatureVerdict, SignerCertificates, SignerIdentity,
+    SignerText, SignerWish,
 };
 use porthole_viewer::signed::SignedLink;
 use porthole_viewer::state::{Action, EvidenceFound, State};
@@ -48,9 +49,10 @@ pub fn Referrers(props: &ReferrersProps) -> Html {
         let (dispatch, fields) = (props.dispatch.clone(), Rc::clone(&fields));
         move |event: SubmitEvent| {
             event.prevent_default();
-            let [key, identity, issuer, root] = [0, 1, 2, 3]
-                .map(|at: usize| fields[at].cast::<HtmlTextAreaElement>().map(|area| area.value()).unwrap_or_default());
-            dispatch.emit(Action::Evidence(wish(&key, &identity, &issuer, &root)));
+            let texts = fields
+                .each_ref()
+                .map(|field| field.cast::<HtmlTextAreaElement>().map(|area| area.value()).unwrap_or_default());
+            dispatch.emit(Action::Evidence(wish(&texts)));
         }
     };
     let nodes = Rc::clone(&fields);
@@ -76,11 +78,13 @@ pub fn Referrers(props: &ReferrersProps) -> Html {
                 }
                 <details class="signer">
                     <summary>{ "Whose signature?" }</summary>
-                    <p class="dim">{ "A key, or an identity with the provider that attested it. They stay in this tab." }</p>
+                    <p class="dim">{ "A key, an identity with the provider that attested it, or certificates that vouch for signers. They stay in this tab." }</p>
                     { for fields }
                     <p class="chips">
                         <label>{ "Key from a file " }{ text_input("signer-key-file", "Key from a file", fill(0)) }</label>
                         <label>{ "Trust root from a file " }{ text_input("signer-root-file", "Trust root from a file", fill(3)) }</label>
+                        <label>{ "Certificates from a file " }{ text_input("signer-certificates-file", "Certificates from a file", fill(4)) }</label>
+                        <label>{ "Certificates of times from a file " }{ text_input("signer-times-file", "Certificates of times from a file", fill(5)) }</label>
                     </p>
                 </details>
             </form>
@@ -95,23 +99,34 @@ pub fn Referrers(props: &ReferrersProps) -> Html {
 }
 
 /// Whom the fields name. One that is empty names no one.
-fn wish(key: &str, identity: &str, issuer: &str, root: &str) -> SignerWish {
+fn wish([key, identity, issuer, root, certificates, times, at]: &[String; FIELDS.len()]) -> SignerWish {
     let text = |text: &str| SignerText { text: text.trim().to_owned(), is_expression: false };
     let identity = SignerIdentity { identity: text(identity), issuer: text(issuer) };
     let is_named = !(identity.identity.text.is_empty() && identity.issuer.text.is_empty());
+    let given = |text: &String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
     SignerWish {
-        keys: Some(key.trim().to_owned()).filter(|key| !key.is_empty()).into_iter().collect(),
+        keys: given(key).into_iter().collect(),
         identities: Some(identity).filter(|_| is_named).into_iter().collect(),
         root: root.trim().to_owned(),
+        certificates: SignerCertificates {
+            signers: given(certificates).into_iter().collect(),
+            timestamp_authorities: given(times).into_iter().collect(),
+            at: given(at),
+            ..SignerCertificates::default()
+        },
     }
 }
 
-/// Identifier, name, placeholder and lines of each field: key, identity, issuer, trust root.
-const FIELDS: [(&str, &str, &str, &str); 4] = [
+/// Identifier, name, placeholder and lines of each field: key, identity, issuer, trust root; for Notation certificates that vouch for signers
+/// and for times, and a time.
+const FIELDS: [(&str, &str, &str, &str); 7] = [
     ("signer-key", "Public key", "-----BEGIN PUBLIC KEY-----", "3"),
     ("signer-identity", "Identity", "me@example.org, or the URI of a workflow", "1"),
     ("signer-issuer", "Issuer", "https://accounts.example.org", "1"),
     ("signer-root", "Trust root, if not Sigstore's public one", "trusted_root.json", "3"),
+    ("signer-certificates", "Certificates that vouch for signers of Notation", "-----BEGIN CERTIFICATE-----", "3"),
+    ("signer-times", "Certificates of authorities that sign times", "-----BEGIN CERTIFICATE-----", "3"),
+    ("signer-at", "Time at which to judge what no authority timed", "2026-01-31T12:00:00Z", "1"),
 ];
 
 fn state_word(state: &EvidenceState) -> &'static str {
@@ -151,7 +166,7 @@ fn section(card: &EvidenceCard, is_asked: bool) -> Html {
         Some(SignatureVerdict::Stranger) => ("modified", "holds"),
         Some(SignatureVerdict::Unsigned) => ("dim", "not signed"),
         Some(SignatureVerdict::Unchecked) => ("modified", "not checked"),
-        Some(SignatureVerdict::Unknown) => ("modified", "unknown to the trust root"),
+        Some(SignatureVerdict::Unknown) => ("modified", "cannot be judged"),
         Some(SignatureVerdict::Wrong) => ("deleted", "does not hold"),
     };
     html! {

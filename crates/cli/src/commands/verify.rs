@@ -38,13 +38,15 @@ use crate::{
 /// Reported, and an error only with --strict: entries that well-known tar readers list differently, data after the end of an archive,
 /// compression that contradicts the media type. Everything is downloaded; the cache is not used.
 ///
-/// With --key or --certificate-identity, a signature of cosign or Notation is asked for first: one of the image, or of the index that led to it.
+/// With --key, --certificate-identity or --certificate, a signature of cosign or Notation is asked for first: one of the image, or of the index
+/// that led to it.
 /// Without one by a signer that was named, no layer is downloaded, and the exit code is 1 (not signed, or by someone else), 7 (the
-/// signature does not hold) or 9 (the trust root does not know who vouches for it). With --policy, the rule about the image names the
+/// signature does not hold) or 9 (the trust root does not know who vouches for it, or nothing proves when it was made). With --policy, the rule about the image names the
 /// signers: {"rules": [{"images": "registry.example/team", "keys": ["-----BEGIN PUBLIC KEY-----…"]}, {"images": "*", "identities":
 /// [{"identity": "me@example.org", "issuer": "https://accounts.example.org"}]}]}; also `identity_regexp`, `issuer_regexp` and
-/// `trusted_root`. An image that no rule is about is refused (exit code 2). Signatures are verified offline: by the key alone,
-/// or by a certificate at the time that a log or an authority signed; the local clock decides nothing.
+/// `trusted_root`, and for Notation `certificates`, `signing_authorities`, `timestamp_authorities` and `subjects`. An image that no rule is about is refused (exit code 2). Signatures are verified offline: by the key alone,
+/// or by a certificate at the time that a log or an authority signed, or at the time of --at; the local clock decides nothing. Whether a
+/// certificate was revoked is not asked.
 #[derive(Args)]
 #[command(after_help = JSON, after_long_help = JSON)]
 pub(crate) struct Arguments {
@@ -86,8 +88,8 @@ A step `signature` has other fields:
   state        trusted:   it holds, and is by a signer that was named
                stranger:  it is by another signer
                unchecked, unknown (to the trust root), wrong: for the reason in `reason`
-  signer       kind `key` (fingerprint, algorithm) or `certificate` (identity, issuer, source, commit, ref, run);
-               proved only if the state is trusted or stranger
+  signer       kind `key` (fingerprint, algorithm), `certificate` (identity, issuer, source, commit, ref, run) or
+               `subject` (subject, root, fingerprint); proved only if the state is trusted or stranger
   format       of the signature                      subject    digest that it is about
   referrer     manifest that holds it                log_index  position in the log, proved
   times        when it existed, as a log or an authority signed
@@ -98,6 +100,7 @@ Examples:
   porthole verify --key cosign.pub --no-layers registry.example/app:1.2
   porthole verify --policy policy.json --no-layers registry.example/app:1.2
   porthole verify --certificate-identity me@example.org --certificate-oidc-issuer https://accounts.example.org app:1.2
+  porthole verify --certificate ca.pem --timestamp-authority tsa.pem --certificate-subject 'O=Example, CN=signer' app:1.2
   porthole verify layer:layer.tar.gz      computes what there is to compute";
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {

@@ -126,16 +126,50 @@ fn by_a_certificate_the_issuer_is_asked_for_and_the_trust_root_decides() {
     );
 }
 
-#[test]
-fn a_signature_of_notation_is_verified_by_the_key_of_its_certificate() {
-    let (who, image) = (Authority::new().attest("signer@example.org", ISSUER), image());
+fn signed_by_notation(who: &Signatory) -> Server {
+    let image = image();
     let mut content = image.clone().into_content("1");
-    let (manifest, blobs) = notation(&image.manifest, &who);
+    let (manifest, blobs) = notation(&image.manifest, who);
     content.add_blob(manifest);
     for blob in blobs {
         content.add_blob(blob);
     }
-    let server = Server::new(Site::new().repository("a/b", content).with_referrers());
+    Server::new(Site::new().repository("a/b", content).with_referrers())
+}
+
+#[test]
+fn a_signature_of_notation_is_verified_by_a_chain_of_certificates_at_a_time_that_was_named() {
+    let authority = Authority::new();
+    let server = signed_by_notation(&authority.attest("signer@example.org", ISSUER));
+    fs::write(server.path("ca.pem"), authority.certificate()).unwrap();
+    fs::write(server.path("other.pem"), Authority::new().certificate()).unwrap();
+    let verify = |more: &str| server.run(&format!("verify --no-layers {more} REGISTRY/a/b:1"));
+    let steps = rows(&verify("--json --certificate ca.pem --at 2026-01-01T12:00:00Z"));
+    assert_eq!((&steps[2]["state"], &steps[2]["signer"]["kind"]), (&json!("trusted"), &json!("subject")));
+    assert_eq!(steps[2]["signer"]["root"], "CN=authority of the tests");
+    ends(&verify("--certificate ca.pem"), 9, "`--at TIME` judges at a time of your choice");
+    ends(&verify("--certificate ca.pem --at 2027-01-01T12:00:00Z"), 9, "nothing proves when it was made");
+    ends(&verify("--certificate other.pem --at 2026-01-01T12:00:00Z"), 9, "`--certificate FILE` names the certificate");
+    ends(
+        &verify("--signing-authority ca.pem --at 2026-01-01T12:00:00Z"),
+        9,
+        "`--certificate FILE` names the certificate",
+    );
+    let subject = "--certificate ca.pem --at 2026-01-01T12:00:00Z --certificate-subject";
+    ends(&verify(&format!("{subject} O=Another")), 1, "by none of the signers that were named");
+    ends(&verify(&format!("{subject} signer")), 2, "expected a subject such as");
+    ends(&verify("--certificate-subject CN=a"), 2, "a subject alone proves no one");
+    ends(&verify("--certificate ca.pem --at yesterday"), 2, "expected a time such as");
+    let policy = json!({"rules": [{"images": "*", "certificates": [authority.certificate()]}]});
+    fs::write(server.path("policy.json"), policy.to_string()).unwrap();
+    ends(&verify("--policy policy.json --at 2026-01-01T12:00:00Z"), 0, "no layer was downloaded");
+    ends(&verify("--policy policy.json"), 9, "no authority signed when it was made");
+}
+
+#[test]
+fn a_signature_of_notation_is_verified_by_the_key_of_its_certificate() {
+    let who = Authority::new().attest("signer@example.org", ISSUER);
+    let server = signed_by_notation(&who);
     key_file(&server, "signer.pub", &who);
     key_file(&server, "other.pub", &Signatory::new());
     let steps = rows(&server.run("verify --json --no-layers --key signer.pub REGISTRY/a/b:1"));

@@ -6,7 +6,7 @@ use porthole_core::{
     descriptor::Descriptor,
     digest::{Digest, Mismatch},
     failure::Classify,
-    manifest::{Document, Index, Manifest},
+    manifest::{Document, Index, Manifest, Parsed},
 };
 use porthole_source::ImageSource;
 
@@ -33,8 +33,8 @@ pub struct FoundEvidence {
 /// A blob that promises evidence.
 #[derive(Debug)]
 pub struct RawEvidence {
-    /// The digest that it is to be about: the image, or the index that led to it.
-    pub subject: Digest,
+    /// What it is to be about: the image, or the index that led to it.
+    pub subject: Descriptor,
     /// Digest of the manifest that holds it.
     pub referrer: Digest,
     /// Its descriptor in that manifest.
@@ -77,23 +77,27 @@ pub async fn fetch_evidence<S: ImageSource<Error: Classify>>(
         _ => None,
     };
     let mut found = FoundEvidence::default();
-    let image = resolved.image.manifest.raw.digest();
-    about(source, image, index.map(|index| &index.value), wanted, limit, &mut found).await?;
+    let image = described(&resolved.image.manifest);
+    about(source, &image, index.map(|index| &index.value), wanted, limit, &mut found).await?;
     if let Some(index) = index {
-        about(source, index.raw.digest(), None, wanted, limit, &mut found).await?;
+        about(source, &described(index), None, wanted, limit, &mut found).await?;
     }
     Ok(found)
 }
 
+fn described<T>(document: &Parsed<T>) -> Descriptor {
+    Descriptor::new(document.media_type.clone(), *document.raw.digest(), document.raw.size())
+}
+
 async fn about<S: ImageSource<Error: Classify>>(
     source: &S,
-    subject: &Digest,
+    subject: &Descriptor,
     index: Option<&Index>,
     wanted: WantedEvidence,
     limit: u64,
     found: &mut FoundEvidence,
 ) -> Result<(), S::Error> {
-    for Referrer { document, .. } in referrers_of(source, subject, index).await?.found {
+    for Referrer { document, .. } in referrers_of(source, &subject.digest, index).await?.found {
         found.received += document.raw().size();
         let manifest = match &document {
             Document::Manifest(manifest) if has_evidence(&manifest.value) => manifest,
@@ -111,7 +115,7 @@ async fn about<S: ImageSource<Error: Classify>>(
                     bytes.map_err(RawEvidenceError::from)
                 }
             };
-            let (subject, referrer) = (*subject, *manifest.raw.digest());
+            let (subject, referrer) = (subject.clone(), *manifest.raw.digest());
             found.blobs.push(RawEvidence { subject, referrer, layer: layer.clone(), bytes });
         }
     }

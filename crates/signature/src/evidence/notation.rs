@@ -1,27 +1,58 @@
-//! Signatures of Notation: a JSON Web Signature (RFC 7515, section 7.2.2) of the descriptor of an image, with the certificates of the signer.
+//! Signatures of Notation: a descriptor of an image, signed as a JSON Web Signature (RFC 7515, section 7.2.2) or as COSE (RFC 9052,
+//! section 4.2), with the certificates of the signer.
 
-use crate::key::{JwsAlgorithm, PublicKey};
-use base64::{
-    Engine as _,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+mod cbor;
+mod cose;
+mod jws;
+
+use crate::{
+    chain::{MOST_CERTIFICATES, Moment},
+    key::{JwsAlgorithm, PublicKey},
 };
 use porthole_core::digest::Digest;
 use serde_json::Value;
 
-/// A signature of Notation, with the key that it names.
+/// A signature of Notation, with the certificates that came with it.
 #[derive(Clone, Debug)]
 pub(crate) struct NotationSignature {
-    /// The image that was signed.
-    pub(crate) image: Digest,
-    /// The key of the signer's certificate. What vouches for that certificate is not read.
+    /// What was signed.
+    pub(crate) target: NotationTarget,
+    /// The certificates of the signer and of those who vouch for it, as DER.
+    pub(crate) chain: Vec<Vec<u8>>,
+    /// The key of the first certificate.
     pub(crate) key: PublicKey,
     /// `None` = an algorithm that Notation does not have.
     pub(crate) algorithm: Option<JwsAlgorithm>,
-    /// Why it cannot be judged here, even if the key made it.
+    /// Who says when it was made.
+    pub(crate) scheme: NotationScheme,
+    /// The end of its life.
+    pub(crate) expiry: Option<Moment>,
+    /// What else a verifier has to heed, and this one does not, even if the key made it.
     pub(crate) obstacle: Option<String>,
-    /// The protected header and the payload as in the envelope: the message that is signed (RFC 7515, section 5.1).
+    /// A time that an authority signed, as RFC 3161 has it.
+    pub(crate) token: Option<Vec<u8>>,
+    /// The bytes that are signed.
     pub(crate) message: Vec<u8>,
     pub(crate) signature: Vec<u8>,
+}
+
+/// The descriptor that was signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NotationTarget {
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
+    pub(crate) media_type: String,
+}
+
+/// Signing schemes (Notary Project, signing scheme).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotationScheme {
+    /// `notary.x509`: the signer's own clock is no proof of a time.
+    X509,
+    /// `notary.x509.signingAuthority`: a service that is trusted with it says when.
+    SigningAuthority(Moment),
+    /// Another one.
+    Unknown,
 }
 
 /// Why bytes are no signature of Notation.
@@ -31,6 +62,9 @@ pub enum NotationError {
     /// They are no JSON.
     #[error("expected a signature of Notation, got something that is no JSON: {0}")]
     Json(#[from] serde_json::Error),
+    /// They are no CBOR.
+    #[error("expected a signature of Notation, got something that is no CBOR of this form: {0}")]
+    Cbor(&'static str),
     /// A part of it is missing or malformed.
     #[error("expected {expected} in `{name}` of a signature of Notation, got something else")]
     Part {
@@ -41,55 +75,95 @@ pub enum NotationError {
     },
 }
 
+/// What the protected header says, in either form.
+struct Header {
+    content_type: Option<String>,
+    scheme: Option<String>,
+    /// The names of headers that a verifier has to know.
+    critical: Vec<String>,
+    expiry: Option<Moment>,
+    authentic_time: Option<Moment>,
+    algorithm: Option<JwsAlgorithm>,
+}
+
+/// The parts of an envelope, in either form.
+struct Envelope {
+    header: Header,
+    payload: Vec<u8>,
+    chain: Vec<Vec<u8>>,
+    token: Option<Vec<u8>>,
+    message: Vec<u8>,
+    signature: Vec<u8>,
+}
+
 impl NotationSignature {
-    pub(super) fn parse(envelope: &[u8]) -> Result<Self, NotationError> {
-        let envelope: Value = serde_json::from_slice(envelope)?;
-        let (header, protected) = part(&envelope, "protected")?;
-        let (content, payload) = part(&envelope, "payload")?;
-        let signature = text(&envelope["signature"], "signature", BASE64)?;
-        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| wrong("signature", BASE64))?;
-        let protected: Value = serde_json::from_slice(&protected)?;
-        if protected["cty"] != PAYLOAD {
+    /// Reads an envelope as JSON.
+    pub(super) fn of_jws(envelope: &[u8]) -> Result<Self, NotationError> {
+        jws::read(envelope)?.signature()
+    }
+
+    /// Reads an envelope as CBOR.
+    pub(super) fn of_cose(envelope: &[u8]) -> Result<Self, NotationError> {
+        cose::read(envelope)?.signature()
+    }
+}
+
+impl Envelope {
+    fn signature(self) -> Result<NotationSignature, NotationError> {
+        let Self { header, payload, chain, token, message, signature } = self;
+        if header.content_type.as_deref() != Some(PAYLOAD) {
             return Err(wrong("cty", "the media type of a payload of Notation"));
         }
-        let payload: Value = serde_json::from_slice(&payload)?;
-        let image = text(&payload["targetArtifact"]["digest"], "targetArtifact.digest", "a digest")?;
-        let certificate = text(&envelope["header"]["x5c"][0], "x5c", CERTIFICATE)?;
-        let certificate = STANDARD.decode(certificate).map_err(|_| wrong("x5c", CERTIFICATE))?;
-        let algorithm = text(&protected["alg"], "alg", "an algorithm")?;
-        Ok(Self {
-            image: image.parse().map_err(|_| wrong("targetArtifact.digest", "a digest"))?,
-            key: PublicKey::of_certificate(&certificate)
-                .map_err(|_| wrong("x5c", "a certificate with a key of ECDSA or RSA"))?,
-            algorithm: JwsAlgorithm::named(algorithm),
-            obstacle: obstacle(&protected)?,
-            message: format!("{header}.{content}").into_bytes(),
-            signature,
-        })
+        if chain.len() > MOST_CERTIFICATES {
+            return Err(wrong("x5c", "at most 16 certificates"));
+        }
+        let leaf = chain.first().ok_or_else(|| wrong("x5c", "a certificate"))?;
+        let key =
+            PublicKey::of_certificate(leaf).map_err(|_| wrong("x5c", "a certificate with a key of ECDSA or RSA"))?;
+        let (scheme, obstacle) = header.scheme()?;
+        let (expiry, algorithm) = (header.expiry, header.algorithm);
+        let target = target(&payload)?;
+        Ok(NotationSignature { target, chain, key, algorithm, scheme, expiry, obstacle, token, message, signature })
     }
 }
 
-/// What a verifier has to heed, and this one does not: headers that are marked as critical (RFC 7515, section 4.1.11), the end of a
-/// signature's life, since no clock decides anything here, and schemes that are not known.
-fn obstacle(protected: &Value) -> Result<Option<String>, NotationError> {
-    let critical = protected["crit"].as_array().ok_or_else(|| wrong("crit", "a list"))?;
-    let unknown = critical.iter().find(|name| !KNOWN.iter().any(|known| *name == known));
-    if let Some(name) = unknown {
-        return Ok(Some(format!("its critical header {name} is not known here")));
+impl Header {
+    /// The scheme, and what keeps a verifier from judging the signature: headers that are marked as critical and not known (RFC 7515,
+    /// section 4.1.11), and a scheme that is not known.
+    fn scheme(&self) -> Result<(NotationScheme, Option<String>), NotationError> {
+        let is_critical = |name: &str| self.critical.iter().any(|critical| critical == name);
+        let unknown = self.critical.iter().find(|name| !KNOWN.contains(&name.as_str()));
+        let mut obstacle = unknown.map(|name| format!("its critical header `{name}` is not known here"));
+        let marked = [(true, SCHEME), (self.expiry.is_some(), EXPIRY), (self.authentic_time.is_some(), AUTHENTIC_TIME)];
+        if marked.into_iter().any(|(is_there, name)| is_there != is_critical(name)) {
+            return Err(wrong("crit", "the headers that are critical, and no others"));
+        }
+        let name = self.scheme.as_deref().ok_or_else(|| wrong(SCHEME, "a scheme"))?;
+        let scheme = match (name, self.authentic_time) {
+            ("notary.x509", None) => NotationScheme::X509,
+            ("notary.x509.signingAuthority", Some(time)) => NotationScheme::SigningAuthority(time),
+            ("notary.x509" | "notary.x509.signingAuthority", _) => {
+                return Err(wrong(AUTHENTIC_TIME, "a time, and only of a signing authority"));
+            }
+            _ => {
+                obstacle = obstacle.or_else(|| Some(format!("its scheme `{name}` is not known here")));
+                NotationScheme::Unknown
+            }
+        };
+        Ok((scheme, obstacle))
     }
-    if let Some(time) = protected[EXPIRY].as_str() {
-        return Ok(Some(format!("it ends at {time}, and no clock is asked here")));
-    }
-    let scheme = text(&protected[SCHEME], "io.cncf.notary.signingScheme", "a scheme")?;
-    let known = matches!(scheme, "notary.x509" | "notary.x509.signingAuthority");
-    Ok((!known).then(|| format!("its scheme `{scheme}` is not known here")))
 }
 
-/// A part of the envelope, as it is written and as bytes.
-fn part<'a>(envelope: &'a Value, name: &'static str) -> Result<(&'a str, Vec<u8>), NotationError> {
-    let written = text(&envelope[name], name, BASE64)?;
-    let bytes = URL_SAFE_NO_PAD.decode(written).map_err(|_| wrong(name, BASE64))?;
-    Ok((written, bytes))
+/// The descriptor in a payload (Notary Project, signature specification, "Payload").
+fn target(payload: &[u8]) -> Result<NotationTarget, NotationError> {
+    let payload: Value = serde_json::from_slice(payload)?;
+    let target = &payload["targetArtifact"];
+    let digest = text(&target["digest"], "targetArtifact.digest", "a digest")?;
+    Ok(NotationTarget {
+        digest: digest.parse().map_err(|_| wrong("targetArtifact.digest", "a digest"))?,
+        size: target["size"].as_u64().ok_or_else(|| wrong("targetArtifact.size", "a size"))?,
+        media_type: text(&target["mediaType"], "targetArtifact.mediaType", "a media type")?.to_owned(),
+    })
 }
 
 fn text<'a>(value: &'a Value, name: &'static str, expected: &'static str) -> Result<&'a str, NotationError> {
@@ -103,7 +177,7 @@ fn wrong(name: &'static str, expected: &'static str) -> NotationError {
 const PAYLOAD: &str = "application/vnd.cncf.notary.payload.v1+json";
 const SCHEME: &str = "io.cncf.notary.signingScheme";
 const EXPIRY: &str = "io.cncf.notary.expiry";
+const AUTHENTIC_TIME: &str = "io.cncf.notary.authenticSigningTime";
+const TOKEN: &str = "io.cncf.notary.timestampSignature";
 /// Headers that may be critical.
-const KNOWN: [&str; 3] = [SCHEME, EXPIRY, "io.cncf.notary.authenticSigningTime"];
-const BASE64: &str = "base64url without padding";
-const CERTIFICATE: &str = "a certificate in base64";
+const KNOWN: [&str; 3] = [SCHEME, EXPIRY, AUTHENTIC_TIME];

@@ -1,6 +1,9 @@
 //! Who signed.
 
-use crate::key::{KeyAlgorithm, PublicKey};
+use crate::{
+    chain::ChainedCertificate,
+    key::{KeyAlgorithm, PublicKey},
+};
 use porthole_core::digest::Digest;
 use sigstore_verify::{crypto::parse_certificate_info, types::DerCertificate};
 use std::fmt;
@@ -24,6 +27,15 @@ pub enum Signer {
         /// What else the certificate says.
         claims: Box<CertificateClaims>,
     },
+    /// Someone for whom a certificate vouches that was named.
+    Subject {
+        /// The subject of the signer's certificate, as RFC 4514 writes names.
+        subject: String,
+        /// The subject of the root to which its certificates lead.
+        root: String,
+        /// SHA-256 of the signer's certificate.
+        fingerprint: Digest,
+    },
 }
 
 /// What a certificate for a workflow says beside its identity, as written.
@@ -42,6 +54,11 @@ pub struct CertificateClaims {
 impl Signer {
     pub(super) fn of_key(key: &PublicKey) -> Self {
         Self::Key { fingerprint: key.fingerprint(), algorithm: key.algorithm() }
+    }
+
+    pub(super) fn of_chain(chain: &[ChainedCertificate]) -> Option<Self> {
+        let (leaf, root) = (chain.first()?, chain.last()?);
+        Some(Self::Subject { subject: leaf.subject(), root: root.subject(), fingerprint: leaf.fingerprint() })
     }
 }
 
@@ -67,6 +84,7 @@ impl fmt::Display for Signer {
             Self::Key { fingerprint, algorithm } => write!(f, "{algorithm} key {fingerprint}"),
             Self::Certificate { identity, issuer: Some(issuer), .. } => write!(f, "{identity}, attested by {issuer}"),
             Self::Certificate { identity, issuer: None, .. } => f.write_str(identity),
+            Self::Subject { subject, root, .. } => write!(f, "{subject}, for whom {root} vouches"),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Who signed the image, and what was attested about it.
 
 use super::{FailureNotice, ListedBill};
-pub use porthole_inspect::policy::{SignerIdentity, SignerRule, SignerText, SignerWish};
+pub use porthole_inspect::policy::{SignerCertificates, SignerIdentity, SignerRule, SignerText, SignerWish};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -32,8 +32,12 @@ pub struct EvidenceJob {
 /// A blob of a referrer, compared with its digest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvidenceBlob {
-    /// What it is to be about.
+    /// Digest of what it is to be about.
     pub subject: String,
+    /// Media type of that.
+    pub subject_type: String,
+    /// Bytes of that.
+    pub subject_size: u64,
     /// Manifest that holds it.
     pub referrer: String,
     /// Digest of the blob.
@@ -44,11 +48,11 @@ pub struct EvidenceBlob {
     pub size: u64,
     /// Annotations of its descriptor.
     pub annotations: BTreeMap<String, String>,
-    /// The blob as text.
+    /// The blob.
     ///
     /// # Errors
     /// Why it was not read, or is none.
-    pub text: Result<String, EvidenceLack>,
+    pub bytes: Result<Vec<u8>, EvidenceLack>,
 }
 
 /// Why a blob is no evidence before it was looked at.
@@ -140,7 +144,7 @@ pub enum SignatureVerdict {
     Unsigned,
     /// It was not checked.
     Unchecked,
-    /// The trust root does not know who vouches for it.
+    /// Nothing that is trusted vouches for it, or for its time.
     Unknown,
     /// It does not hold.
     Wrong,

@@ -69,9 +69,9 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     pub(super) fn demand(&self, rule: SignerRule) {
         // As if it had come in a text: what a person types is not always a rule.
         match parse_policy(&policy_text(std::slice::from_ref(&rule))) {
-            Ok(_) => self.change_policy(|rules| {
-                rules.retain(|known| known.images != rule.images);
-                rules.push(rule);
+            Ok(read) => self.change_policy(|rules| {
+                rules.retain(|known| read.iter().all(|rule| rule.images != known.images));
+                rules.extend(read);
             }),
             Err(error) => self.tell_policy(Some(error.to_string())),
         }
@@ -164,24 +164,23 @@ fn failed(error: &(impl Classify + ToString)) -> EvidenceState {
     EvidenceState::Failed(Box::new(FailureNotice::of(error)))
 }
 
-/// A blob for the program that checks it. Evidence is text.
+/// A blob for the program that checks it.
 fn blob(raw: RawEvidence) -> EvidenceBlob {
     let RawEvidence { subject, referrer, layer, bytes } = raw;
-    let text = match bytes {
-        Ok(bytes) => {
-            String::from_utf8(bytes).map_err(|_| EvidenceLack::Wrong("expected text, got other bytes".to_owned()))
-        }
-        Err(RawEvidenceError::TooLarge { .. }) => Err(EvidenceLack::TooLarge),
-        Err(error) => Err(EvidenceLack::Wrong(error.to_string())),
-    };
+    let bytes = bytes.map_err(|error| match error {
+        RawEvidenceError::TooLarge { .. } => EvidenceLack::TooLarge,
+        error => EvidenceLack::Wrong(error.to_string()),
+    });
     EvidenceBlob {
-        subject: subject.to_string(),
+        subject: subject.digest.to_string(),
+        subject_type: subject.media_type.to_string(),
+        subject_size: subject.size,
         referrer: referrer.to_string(),
         digest: layer.digest.to_string(),
         media_type: layer.media_type.to_string(),
         size: layer.size,
         annotations: layer.annotations,
-        text,
+        bytes,
     }
 }
 

@@ -81,7 +81,7 @@ fn signatures_are_fetched_and_checked_elsewhere_and_the_rest_is_named() {
     assert_eq!(job.wish, wish);
     let [blob] = &job.blobs[..] else { panic!("{job:?}") };
     assert_eq!((blob.subject.as_str(), blob.media_type.as_str()), (image().manifest.digest.as_str(), PAYLOAD));
-    assert_eq!(blob.text.as_deref(), Ok("{\"critical\": {}}"));
+    assert_eq!(blob.bytes.as_deref(), Ok(b"{\"critical\": {}}".as_slice()));
     assert_eq!(blob.annotations["a"], "b");
     assert_eq!(*state(&stage), EvidenceState::Running);
     assert!(stage.state.fetched > fetched, "what was fetched for it is counted");
@@ -110,10 +110,10 @@ fn an_image_without_referrers_is_done_and_has_none() {
 fn a_blob_that_is_too_large_or_another_one_is_not_checked_as_one() {
     let mut stage = Stage::looking(signed(Some(9 << 20)));
     stage.act(Action::Evidence(SignerWish::default()));
-    assert_eq!(job(&stage).blobs[0].text, Err(EvidenceLack::TooLarge));
+    assert_eq!(job(&stage).blobs[0].bytes, Err(EvidenceLack::TooLarge));
     let mut stage = Stage::looking(signed(Some(3)));
     stage.act(Action::Evidence(SignerWish::default()));
-    assert!(matches!(job(&stage).blobs[0].text, Err(EvidenceLack::Wrong(_))));
+    assert!(matches!(job(&stage).blobs[0].bytes, Err(EvidenceLack::Wrong(_))));
 }
 
 fn rule(images: &str) -> PolicyAction {

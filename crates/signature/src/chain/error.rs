@@ -1,0 +1,64 @@
+//! Why a chain of certificates vouches for nothing.
+
+use std::fmt;
+
+/// Why a chain of certificates vouches for nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChainError {
+    /// There is no certificate.
+    #[error("expected a chain of certificates, got none")]
+    Empty,
+    /// There are more than are read.
+    #[error("expected a chain of at most {limit} certificates, got {count}")]
+    TooLong {
+        /// How many there are.
+        count: usize,
+        /// How many are read.
+        limit: usize,
+    },
+    /// One is no certificate.
+    #[error("expected a certificate as X.509, got something else: {0}")]
+    Malformed(String),
+    /// One may not do what it does.
+    #[error("the certificate `{subject}` {fault}")]
+    Unfit {
+        /// Its subject.
+        subject: String,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// One was not issued by the one that follows it.
+    #[error("the certificate `{subject}` was not issued by the one that follows it, `{issuer}`")]
+    Broken {
+        /// Its subject.
+        subject: String,
+        /// Subject of the one that follows it.
+        issuer: String,
+    },
+    /// One was not valid.
+    #[error("the certificate `{subject}` is valid from {from} to {until}, and not at {time}")]
+    Outside {
+        /// Its subject.
+        subject: String,
+        /// Start of its validity.
+        from: Moment,
+        /// End of its validity.
+        until: Moment,
+        /// When it should have been valid.
+        time: Moment,
+    },
+}
+
+/// Seconds since 1970, shown as RFC 3339 has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(pub i64);
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_second(self.0) {
+            Ok(time) => write!(f, "{time}"),
+            Err(_) => write!(f, "{} seconds since 1970", self.0),
+        }
+    }
+}
