@@ -18,7 +18,7 @@ pub(crate) fn of_request(host: &str, failure: &hyper_util::client::legacy::Error
 /// Why an exchange that had begun did not end well.
 pub(crate) fn of_body(failure: &hyper::Error) -> Error {
     if failure.is_parse() {
-        return error(ErrorKind::Other, format!("malformed HTTP answer: {failure}"));
+        return error(ErrorKind::Malformed, failure.to_string());
     }
     if failure.is_timeout() {
         return error(ErrorKind::Timeout, failure.to_string());
@@ -26,7 +26,7 @@ pub(crate) fn of_body(failure: &hyper::Error) -> Error {
     match find::<io::Error>(failure) {
         // A body that breaks its own framing is reported as an I/O error of these kinds.
         Some(io) if matches!(io.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => {
-            error(ErrorKind::Other, format!("malformed HTTP answer: {io}"))
+            error(ErrorKind::Malformed, io.to_string())
         }
         Some(io) => error(ErrorKind::Interrupted, format!("the connection broke: {io}")),
         None => error(ErrorKind::Interrupted, "the connection broke"),

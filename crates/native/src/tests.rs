@@ -161,9 +161,9 @@ async fn a_body_is_read_into_buffers_of_any_size() {
 async fn failures_are_told_apart() {
     let cases: [(&str, &[u8], ErrorKind); 4] = [
         ("short", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", ErrorKind::Interrupted),
-        ("chunk", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", ErrorKind::Other),
+        ("chunk", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", ErrorKind::Malformed),
         ("no answer", b"", ErrorKind::Interrupted),
-        ("not HTTP", b"SSH-2.0-OpenSSH\r\n\r\n", ErrorKind::Other),
+        ("not HTTP", b"SSH-2.0-OpenSSH\r\n\r\n", ErrorKind::Malformed),
     ];
     for (name, answer, expected) in cases {
         let (listener, url) = listen().await;

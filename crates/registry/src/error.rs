@@ -80,13 +80,27 @@ pub enum Error {
         /// The step that failed, and of what.
         what: Subject,
     },
-    /// The registry answered 404.
-    #[error("{} not found: `{}`", what.step, what.name)]
+    /// 401 with challenges that name no scheme of this client.
+    #[error("{registry} refused access to {what}: {message}; it asks for {schemes}, expected Basic or Bearer")]
+    UnknownScheme {
+        /// The registry as its references name it, also where a relay was asked.
+        registry: String,
+        /// The step that failed, and of what.
+        what: Subject,
+        /// The schemes that it names, quoted, with commas.
+        schemes: String,
+        /// The registry's own words.
+        message: String,
+    },
+    /// The registry answered 404, or the host to which it redirected the request.
+    #[error("{} not found: `{}`{}", what.step, what.name, host.as_ref().map(|host| format!(": {host}, to which {registry} redirects, answered 404")).unwrap_or_default())]
     NotFound {
         /// The registry as its references name it, also where a relay was asked.
         registry: String,
         /// The step that failed, and of what.
         what: Subject,
+        /// `host[:port]` that answered, if it is not the registry.
+        host: Option<String>,
     },
     /// 404 for a foreign layer, which the manifest says is elsewhere; the user has not allowed that place to be asked.
     #[error("{} not in the registry: `{}`: the image says that it is on {hosts}", what.step, what.name)]
@@ -280,6 +294,7 @@ impl Error {
             | Self::Unauthorized { registry, .. }
             | Self::Withheld { registry, .. }
             | Self::UnreadableChallenge { registry, .. }
+            | Self::UnknownScheme { registry, .. }
             | Self::NotFound { registry, .. }
             | Self::Foreign { registry, .. }
             | Self::RateLimited { registry, .. }
@@ -321,7 +336,13 @@ impl Classify for Error {
                 Failure::new(FailureClass::Authentication, Blame::Registry).hint(Hint::UseRelay { registry: registry.clone() })
             }
             Self::PlainRelay { .. } => Failure::new(FailureClass::Authentication, Blame::Relay),
-            Self::NotFound { .. } => Failure::new(FailureClass::NotFound, Blame::Input),
+            Self::UnknownScheme { registry, .. } => {
+                Failure::new(FailureClass::Authentication, Blame::Registry).hint(Hint::Text(format!(
+                    "no user name or password helps: the operator of {registry} has to allow Basic or Bearer for this client"
+                )))
+            }
+            Self::NotFound { host: Some(_), .. } => Failure::new(FailureClass::NotFound, Blame::Registry),
+            Self::NotFound { host: None, .. } => Failure::new(FailureClass::NotFound, Blame::Input),
             Self::Foreign { hosts, .. } => {
                 Failure::new(FailureClass::NotFound, Blame::Input).hint(Hint::Foreign { hosts: hosts.clone() })
             }
@@ -385,6 +406,9 @@ fn of_transport(registry: &str, kind: ErrorKind) -> Failure {
             "check the registry's name; if it is right, the operator of {registry} has to add it to the certificate"
         ))),
         ErrorKind::Forbidden | ErrorKind::Source => of(Blame::Machine),
+        ErrorKind::Malformed => Failure::new(FailureClass::Protocol, Blame::Registry).hint(Hint::Text(format!(
+            "something other than a registry may listen at {registry}, or a proxy in between breaks HTTP: check the name and the port"
+        ))),
         ErrorKind::Resolve => {
             let hint = taken_for_a_host(&registry);
             of(Blame::Network).hints(hint)
@@ -433,6 +457,13 @@ mod tests {
             error.failure().hints.iter().filter(|hint| matches!(hint, Hint::RetryAfter { .. })).count()
         };
         assert_eq!([0, 1, WEEK, WEEK + 1, u64::MAX].map(hints), [0, 1, 1, 0, 0]);
+    }
+
+    #[test]
+    fn what_speaks_no_http_is_no_registry_and_no_broken_network() {
+        let failure = of_transport("r.example:22", ErrorKind::Malformed);
+        assert_eq!((failure.kind, failure.blame), (FailureClass::Protocol, Blame::Registry));
+        assert!(failure.hints[0].to_string().contains("listen at r.example:22"), "{:?}", failure.hints);
     }
 
     #[test]

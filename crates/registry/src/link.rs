@@ -15,7 +15,11 @@ impl Link {
     /// Whether `rel` names this relation, in any case. Only the first `rel` counts (section 3.3).
     pub fn has_relation(&self, relation: &str) -> bool {
         let rel = self.parameters.iter().find(|(name, _)| name == "rel");
-        rel.is_some_and(|(_, names)| names.split_ascii_whitespace().any(|name| name.eq_ignore_ascii_case(relation)))
+        // Some servers write `rel='next'`, where the quotes are part of the value.
+        rel.is_some_and(|(_, names)| {
+            let mut names = names.trim_matches('\'').split_ascii_whitespace();
+            names.any(|name| name.eq_ignore_ascii_case(relation))
+        })
     }
 }
 
@@ -25,10 +29,15 @@ pub fn parse_headers(headers: &HeaderMap) -> Vec<Link> {
 }
 
 /// The links of one header value. Total: any bytes give some list; what stands before the next `<` is skipped, and a
-/// target that is never closed is no link.
+/// target that is never closed is no link. Without any `<`, what stands before the first `;` is the target: some servers forget the brackets.
 pub fn parse(value: &[u8]) -> Vec<Link> {
     let mut links = Vec::new();
     let mut rest = value;
+    if let (None, Some(end)) = (position(value, b"<>"), position(value, b";")) {
+        let (target, mut behind) = value.split_at(end);
+        let parameters = std::iter::from_fn(|| next_parameter(&mut behind)).collect();
+        return vec![Link { target: text(target.trim_ascii()), parameters }];
+    }
     while let Some(open) = position(rest, b"<") {
         let inside = rest.get(open + 1..).unwrap_or_default();
         let Some(close) = position(inside, b">") else { break };
@@ -111,6 +120,7 @@ mod tests {
         for (value, expected) in [
             (r#"</v2/x/tags/list?last=t&n=2>; rel="next""#, "/v2/x/tags/list?last=t&n=2[rel=next]"),
             ("<https://a.b/?last=t>;rel=next", "https://a.b/?last=t[rel=next]"),
+            ("/v2/x/tags/list?last=t ; rel=next", "/v2/x/tags/list?last=t[rel=next]"),
             (r#"</a>; rel="prev", </b> ; title=x ; REL="Next""#, "/a[rel=prev] /b[title=x;rel=Next]"),
             (r#"</a,b;c>; title="<x>, \"y\"; rel=prev"; rel=next"#, "/a,b;c[title=<x>, \"y\"; rel=prev;rel=next]"),
             ("</a>;;; rel=next;", "/a[rel=next]"),
@@ -129,6 +139,7 @@ mod tests {
     fn relations() {
         let has = |value: &str| parse(value.as_bytes()).iter().any(|link| link.has_relation("next"));
         assert!(has(r#"</a>; rel="prev NEXT""#));
+        assert!(has("</a>; rel='prev next'"), "quotes of another language");
         assert!(!has("</a>; rel=prev; rel=next"), "only the first counts");
         assert!(!has(r#"</a>; title="rel=next""#));
         assert!(!has("</a>; rel=nextish"));

@@ -98,6 +98,8 @@ pub enum ErrorKind {
     Timeout,
     /// Too little moved for too long.
     Slow,
+    /// What came is not HTTP, or breaks its rules.
+    Malformed,
     /// The address is refused by policy.
     Forbidden,
     /// What was to be sent cannot be read, or is not what it should be.
@@ -134,6 +136,7 @@ impl std::fmt::Display for ErrorKind {
             Self::Interrupted => "connection broken",
             Self::Timeout => "timed out",
             Self::Slow => "too slow",
+            Self::Malformed => "no valid HTTP",
             Self::Forbidden => "address refused",
             Self::Source => "source broken",
             Self::Offline => "no network",

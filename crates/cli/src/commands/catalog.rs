@@ -40,6 +40,7 @@ fn explain(refusal: Refusal) -> Error {
         Refusal::NotFound { .. }
             | Refusal::Unauthorized { .. }
             | Refusal::Withheld { .. }
+            | Refusal::UnknownScheme { .. }
             | Refusal::Status { status: 400 | 405 | 501, .. }
     );
     let (Some(registry), true) = (refusal.registry().map(str::to_owned), absent) else { return refusal.into() };

@@ -325,11 +325,11 @@ impl<T: Transport + Environment> Registry<T> {
         let unknown_ways =
             if status == StatusCode::UNAUTHORIZED { unknown_ways(answer.response.headers()) } else { None };
         let problem = self.problem_of(answer).await;
-        let mut message = self.without_secrets(&call.registry, problem.message);
-        if let Some(schemes) = unknown_ways {
-            message += &format!("; it asks for {schemes}, expected Basic or Bearer");
-        }
+        let message = self.without_secrets(&call.registry, problem.message);
         let (registry, what) = (call.registry.clone(), call.what.clone());
+        if let Some(schemes) = unknown_ways {
+            return Err(Error::UnknownScheme { registry, what, schemes, message });
+        }
         let limited = problem.code.as_deref() == Some("TOOMANYREQUESTS");
         Err(match status.as_u16() {
             429 => Error::RateLimited { registry, retry_after, message },
@@ -353,7 +353,7 @@ impl<T: Transport + Environment> Registry<T> {
             404 if what.step.starts_with("upload") && problem.code.as_deref() == Some("NAME_UNKNOWN") => {
                 Error::Status { registry, what, status: 404, message }
             }
-            404 => Error::NotFound { registry, what },
+            404 => Error::NotFound { registry, what, host: elsewhere.then_some(host) },
             status => Error::Status { registry, what, status, message },
         })
     }

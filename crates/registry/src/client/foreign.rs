@@ -33,7 +33,7 @@ impl<T: Transport + Environment> Registry<T> {
     ) -> Result<Answer<T::Body>, Error> {
         let foreign = self.foreign(call, descriptor, &request);
         let answer = self.request_within(call, request, budget).await;
-        if let Err(Error::NotFound { registry, what }) = &answer
+        if let Err(Error::NotFound { registry, what, .. }) = &answer
             && !foreign.is_empty()
             && !self.foreign.load(Ordering::Relaxed)
         {

@@ -45,7 +45,7 @@ impl<T: Transport + Environment> Registry<T> {
                 Ok(content_length(headers).map_or(!is_page, |length| length == descriptor.size))
             }
             // Some registries forbid what they do not have, or do not know `HEAD`: the upload will tell.
-            403..=405 => Ok(false),
+            403..=405 | 501 => Ok(false),
             _ => self.check(call, answer, credentials).await.map(|_| false),
         }
     }

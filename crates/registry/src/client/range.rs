@@ -18,6 +18,7 @@ use http::{StatusCode, header};
 use porthole_core::{
     descriptor::Descriptor,
     digest::{Digest, Mismatch},
+    media_type::{Compression, Role},
     reference::Reference,
 };
 use std::{
@@ -45,6 +46,10 @@ pub struct BlobRange<C, T: Transport> {
     /// The next byte of the blob to be given.
     position: u64,
     body: Option<T::Body>,
+    /// `host[:port]` that sent the body.
+    host: String,
+    /// The head of the answer leaves open whether the body is an HTML page in place of the blob.
+    may_be_page: bool,
     /// The body has a content coding, which is undone.
     undo: Option<coding::Undo>,
     /// Whether a coded body without a length is decoded, once that is settled.
@@ -123,6 +128,8 @@ where
             to_its_end: false,
             ended: None,
             body: None,
+            host: String::new(),
+            may_be_page: false,
             undo: None,
             decodes: None,
             skip: 0,
@@ -172,6 +179,9 @@ where
                     self.pause(self.ended_early()).await?;
                 }
                 Ok(read) => {
+                    if self.position == 0 {
+                        self.refuse_page(&buffer[..read])?;
+                    }
                     self.position += read as u64;
                     return Ok(read);
                 }
@@ -234,7 +244,7 @@ where
         }
         // Dropped first, so that two transfers never run at once.
         (self.body, self.undo) = (None, None);
-        let (response, skip) = loop {
+        let (mut response, skip) = loop {
             let refused = match self.ask(&range).await {
                 // Some registries send nothing while they fetch the blob from elsewhere. A blob without a byte is nothing else.
                 Ok(response) if content_length(response.headers()) == Some(0) && !range.is_empty() => {
@@ -263,8 +273,13 @@ where
         let (headers, size) = (response.headers(), self.descriptor.size);
         let partial = response.status() == StatusCode::PARTIAL_CONTENT;
         let expected = if partial { range.end - range.start } else { size };
+        let ours = self.registry.transport.redirects() == Redirects::Ours;
+        self.may_be_page = match content_length(headers).filter(|_| ours && coding::of(headers).is_none()) {
+            Some(length) => length != expected && length != size,
+            None => !self.may_be_markup(),
+        };
         let coding = coding::of(headers).and_then(coding::compression).filter(|_| !partial);
-        match coding.filter(|_| self.registry.transport.redirects() == Redirects::Ours) {
+        match coding.filter(|_| ours) {
             Some(compression) if self.decodes(content_length(headers)) => {
                 self.undo = Some(coding::Undo::new(compression, size, &self.registry.options.limits));
                 (self.skip, self.whole) = (range.start, range != (0..size));
@@ -278,10 +293,14 @@ where
         let call = &self.call;
         // Before a byte of the body is read; what is too short is found out by reading, and may only be cut off. A page sees the length of
         // what a proxy packed for the way, and the bytes without that packing.
-        let ours = self.registry.transport.redirects() == Redirects::Ours;
         match content_length(headers).filter(|_| ours && !self.to_its_end) {
             Some(length) if !partial && length <= range.start => return Err(self.out_of_range()),
-            Some(got) if got > expected => return Err(call.mismatch(Mismatch::Size { expected, got })),
+            Some(got) if got > expected => {
+                let limit = self.registry.options.limits.error_body_bytes;
+                let start = self.registry.read_start(response.body_mut(), limit).await;
+                self.refuse_page(&start)?;
+                return Err(call.mismatch(Mismatch::Size { expected, got }));
+            }
             _ => {}
         }
         self.skip = skip;
@@ -386,6 +405,7 @@ where
         registry.meet_blobs(call, &self.descriptor, &answer);
         let expected = range.end.saturating_sub(range.start);
         registry.refuse_page_for_blob(call, &mut answer, expected, self.descriptor.size).await?;
+        self.host = answer.url.origin().authority();
         if registry.transport.redirects() == Redirects::Ours && !answer.same_origin && !answer.signed {
             registry.places.keep(key, answer.url);
         }
@@ -429,6 +449,16 @@ where
         };
         self.reason = Some(registry.pause(&self.call, &self.budget, delay, failure, error.to_string()).await);
         Ok(())
+    }
+
+    /// Whether the blob may be a page itself: then only its digest can tell. Old clients push any file as an archive that is not compressed.
+    fn may_be_markup(&self) -> bool {
+        !matches!(self.descriptor.media_type.role(), Role::Config | Role::Layer(Compression::Gzip | Compression::Zstd))
+    }
+
+    /// Refuses an HTML page in place of the blob, whatever its `Content-Type`: `start` are its first bytes.
+    fn refuse_page(&self, start: &[u8]) -> Result<(), Error> {
+        if self.may_be_page { self.call.refuse_page(&self.host, start) } else { Ok(()) }
     }
 
     fn out_of_range(&self) -> Error {

@@ -13,7 +13,7 @@ use crate::{
     retry::{Budget, TryFailure},
     transport::{Body, Environment, Redirects, Request, Transport},
 };
-use http::{Method, header};
+use http::{Method, StatusCode, header};
 use manifest::Accept;
 use porthole_core::{
     descriptor::Descriptor,
@@ -139,6 +139,9 @@ impl<T: Transport + Environment> Registry<T> {
                 _ => bytes,
             };
             call.refuse_page(&host, &bytes)?;
+            if bytes.is_empty() {
+                return Err(call.protocol("expected a manifest, got no bytes".into()));
+            }
             let head = manifest::read(&headers);
             let raw = match (digest, head.digest) {
                 (Some(digest), _) => match Raw::verify(bytes, digest, size) {
@@ -433,6 +436,15 @@ impl<T: Transport + Environment> Registry<T> {
         let start = self.read_start(answer.response.body_mut(), self.options.limits.error_body_bytes).await;
         let page = html::Page::find(&start).unwrap_or(html::Page { title: None });
         Err(call.page(answer.url.origin().authority(), page))
+    }
+
+    /// Refuses an HTML page as the answer to something that was sent. Nothing was taken then, whatever the status says.
+    pub(super) async fn refuse_page_for_upload(&self, call: &Call, answer: &mut Answer<T::Body>) -> Result<(), Error> {
+        if answer.response.status() != StatusCode::OK || content_length(answer.response.headers()) == Some(0) {
+            return Ok(());
+        }
+        let start = self.read_start(answer.response.body_mut(), self.options.limits.error_body_bytes).await;
+        call.refuse_page(&answer.url.origin().authority(), &start)
     }
 
     /// Refuses a body with a content coding, since none was asked for. A length that equals `bytes` of the blob proves that

@@ -89,7 +89,7 @@ impl<T: Transport + Environment> Registry<T> {
                         if self.problem_of(answer).await.code.as_deref() == Some("NAME_UNKNOWN") {
                             let name = format!("{}/{}", reference.registry(), reference.repository());
                             let what = Subject::new("repository", name);
-                            return Err(Error::NotFound { registry: call.registry, what });
+                            return Err(Error::NotFound { registry: call.registry, what, host: None });
                         }
                     }
                     // Some registries answer what they do not know with a page of their own.

@@ -250,7 +250,8 @@ impl<T: Transport + Environment> Registry<T> {
         let asked = parse(&request).map_err(|error| Failed::at_once(call.refused(error.into())))?;
         // The request was tried as often as it may be. In a hurry, it was not.
         let final_or_not = |error| if hurry.is_some() { Failed::of(error) } else { Failed::at_once(error) };
-        let answer = self.request(call, request).await.map_err(final_or_not)?;
+        let mut answer = self.request(call, request).await.map_err(final_or_not)?;
+        self.refuse_page_for_upload(call, &mut answer).await.map_err(Failed::at_once)?;
         call.read_opened(&asked, &answer).map_err(Failed::at_once)
     }
 

@@ -46,7 +46,7 @@ impl<T: Transport + Environment> Registry<T> {
         let (answer, credentials) = self.request_any(&call, request).await?;
         match answer.response.status().as_u16() {
             200..=299 => Ok(manifest::read(answer.response.headers()).digest),
-            403..=406 => Ok(None),
+            403..=406 | 501 => Ok(None),
             _ => self.check(&call, answer, credentials).await.map(|_| None),
         }
     }
@@ -128,7 +128,8 @@ impl<T: Transport + Environment> Registry<T> {
             Condition::Absent => request.headers_mut().insert(header::IF_NONE_MATCH, HeaderValue::from_static("*")),
             Condition::Still(tag) => request.headers_mut().insert(header::IF_MATCH, tag.clone()),
         };
-        let answer = self.request(&call, request).await?;
+        let mut answer = self.request(&call, request).await?;
+        self.refuse_page_for_upload(&call, &mut answer).await?;
         let headers = answer.response.headers();
         match manifest::read(headers).digest {
             // A registry may use another algorithm than the one that named the manifest.
@@ -156,6 +157,9 @@ impl<T: Transport + Environment> Registry<T> {
                 let request = manifest::request(&call.base, to.reference.repository(), target, manifest::Accept::All);
                 let answer = self.request(&call, request.map_err(Error::Relay)?).await?;
                 let bytes = self.read_body(&call, answer.response, "manifest_bytes").await?;
+                if bytes.is_empty() {
+                    return Err(call.protocol("expected a manifest, got no bytes".into()));
+                }
                 Digest::of(raw.digest().algorithm(), &bytes)
             }
         };

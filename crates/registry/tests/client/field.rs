@@ -204,6 +204,97 @@ fn a_page_for_a_blob_is_named_through_a_relay() {
     }
 }
 
+/// A portal that is served as bytes: its length or the type of the blob gives it away.
+#[test]
+fn a_page_for_a_blob_is_named_whatever_its_type() {
+    let content = content();
+    let read = |descriptor: &Descriptor, headers: &[(&'static str, &str)]| {
+        let internet = serving(content.clone());
+        internet.fault("/blobs/", u32::MAX, answer(200, headers, PORTAL));
+        let registry = client(&internet);
+        block_on(async {
+            let mut blob = registry.fetch_blob_range(&tagged(), descriptor, 0..descriptor.size).await?;
+            let mut buffer = vec![0; 4096];
+            while blob.read(&mut buffer).await? > 0 {}
+            Ok::<_, Error>(())
+        })
+    };
+    let length = PORTAL.len().to_string();
+    let bytes = ("content-type", "application/octet-stream");
+    let typed =
+        |media_type: &str, size| Descriptor::new(MediaType::parse(media_type).unwrap(), layer(&content).digest, size);
+    let gzip = "application/vnd.oci.image.layer.v1.tar+gzip";
+    let config = "application/vnd.oci.image.config.v1+json";
+    for (descriptor, headers) in [
+        (typed(config, 30), vec![bytes, ("content-length", &length[..])]),
+        (typed(config, 3_000), vec![bytes, ("content-length", &length[..])]),
+        (typed(config, 3_000), vec![bytes]),
+        (typed(gzip, 1 << 20), vec![bytes]),
+        (typed(gzip, 30), vec![("content-length", &length[..])]),
+        (typed("text/html", 3_000), vec![bytes, ("content-length", &length[..])]),
+    ] {
+        let error = read(&descriptor, &headers).unwrap_err();
+        assert!(matches!(error, Error::Page { .. }), "{descriptor:?} {headers:?}: {error}");
+        let words = format!("{HOST} answered the request for blob `{}` with an HTML page", descriptor.digest);
+        assert!(error.to_string().starts_with(&words), "{error}");
+    }
+    // What has the right length is for the digest to judge: a page may be what was pushed.
+    let size = PORTAL.len() as u64;
+    for media_type in ["text/html", "application/vnd.oci.image.layer.v1.tar", gzip] {
+        read(&typed(media_type, size), &[bytes, ("content-length", &length[..])]).unwrap();
+    }
+    read(&typed("text/html", size), &[bytes]).unwrap();
+}
+
+/// A portal has an answer to what is sent, too.
+#[test]
+fn a_page_for_an_upload_is_named_and_nothing_counts_as_pushed() {
+    let document = block_on(client(&serving(content())).fetch_document(&tagged())).unwrap();
+    let to = Destination::new(tagged());
+    let plain = || answer(200, &[("content-type", "application/octet-stream")], PORTAL);
+    for fault in [page(200), plain()] {
+        let internet = serving(content());
+        internet.fault("PUT ", 9, fault.clone());
+        internet.fault("POST ", 9, fault);
+        let registry = client(&internet);
+        let error = block_on(registry.put_manifest(&to, document.raw(), document.media_type(), Some("2"))).unwrap_err();
+        assert!(matches!(error, Error::Page { .. }), "{error}");
+        let (descriptor, bytes) = crate::push::blob();
+        let error = block_on(registry.upload_blob(&to, &descriptor, &bytes, None, None, &mut |_| {})).unwrap_err();
+        assert!(matches!(error, Error::Page { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_registry_without_head_is_pushed_to() {
+    let document = block_on(client(&serving(content())).fetch_document(&tagged())).unwrap();
+    let to = Destination::new(tagged());
+    for status in [403, 404, 405, 501] {
+        let internet = serving(content());
+        internet.fault("HEAD ", u32::MAX, Fault::Status(status));
+        let registry = client(&internet);
+        assert_eq!(block_on(registry.head_manifest(&to, "1")).unwrap(), None, "{status}");
+        assert!(!block_on(registry.has_blob(&to, &layer(&content()))).unwrap(), "{status}");
+        assert!(block_on(registry.wait_for_tag(&to, document.raw(), "1", Duration::ZERO)).unwrap(), "{status}");
+    }
+}
+
+/// 204 is a success without a body. It says nothing of the image.
+#[test]
+fn a_manifest_without_a_byte_is_the_registrys_fault() {
+    let document = block_on(client(&serving(content())).fetch_document(&tagged())).unwrap();
+    let internet = serving(content());
+    internet.fault("/manifests/", u32::MAX, answer(204, &[], ""));
+    let registry = client(&internet);
+    for name in [tagged(), reference(&format!("{HOST}/a/b@{}", document.raw().digest()))] {
+        let error = block_on(registry.fetch_document(&name)).unwrap_err();
+        assert_eq!(error.kind(), FailureClass::Protocol, "{error}");
+        assert!(error.to_string().ends_with("expected a manifest, got no bytes"), "{error}");
+    }
+    let to = Destination::new(tagged());
+    assert!(!block_on(registry.wait_for_tag(&to, document.raw(), "1", Duration::ZERO)).unwrap(), "nothing is moved");
+}
+
 #[test]
 fn a_page_with_an_error_status_is_named_by_its_title() {
     let internet = serving(content());
@@ -353,7 +444,7 @@ fn a_stale_token_with_a_useless_challenge_is_followed_by_one_cold_try() {
     internet.fault("/manifests/", 9, answer(401, &[("www-authenticate", "Negotiate")], ""));
     let before = internet.log().len();
     let error = block_on(registry.fetch_document(&tagged())).unwrap_err();
-    assert!(matches!(error, Error::Unauthorized { .. }), "{error}");
+    assert!(matches!(error, Error::UnknownScheme { .. }), "{error}");
     assert_eq!(internet.log().len() - before, 2, "one cold try, no more");
 }
 

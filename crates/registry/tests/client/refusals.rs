@@ -1,7 +1,10 @@
 //! Refusals that are not the registry's own, and lists that repeat themselves.
 
 use crate::{HOST, REALM, client, content, fetch_image, private, push, tagged, with_password};
-use porthole_core::failure::{Blame, Classify, FailureClass};
+use porthole_core::{
+    failure::{Blame, Classify, FailureClass},
+    hint::Hint,
+};
 use porthole_registry::{Error, Options};
 use porthole_testkit::{
     executor::block_on,
@@ -59,6 +62,32 @@ fn a_token_server_that_is_not_there_is_no_missing_image() {
 }
 
 #[test]
+fn what_another_host_does_not_have_is_not_missed_in_its_name() {
+    for part in ["/manifests/", "/blobs/", "/tags/"] {
+        let internet = serving();
+        internet.fault(part, 9, Fault::Redirect(format!("https://{STORAGE}/bucket/x?signature=secret")));
+        let client = client(&internet);
+        let error = match part {
+            "/manifests/" => block_on(client.fetch_document(&tagged())).map(drop).unwrap_err(),
+            "/tags/" => block_on(client.fetch_tags(&tagged())).map(drop).unwrap_err(),
+            _ => {
+                let (descriptor, _) = push::blob();
+                block_on(client.fetch_small_blob(&tagged(), &descriptor)).map(drop).unwrap_err()
+            }
+        };
+        let failure = error.failure();
+        assert_eq!((failure.kind, failure.blame), (FailureClass::NotFound, Blame::Registry), "{error}");
+        let text = error.to_string();
+        assert!(text.ends_with(&format!("{STORAGE}, to which {HOST} redirects, answered 404")), "{text}");
+    }
+    let internet = serving();
+    internet.fault("/manifests/", 9, Fault::Status(404));
+    let error = block_on(client(&internet).fetch_document(&tagged())).unwrap_err();
+    assert_eq!(error.to_string(), format!("manifest not found: `{HOST}/a/b:1`"));
+    assert_eq!(error.failure().blame, Blame::Input);
+}
+
+#[test]
 fn a_way_to_sign_in_that_is_not_known_is_named() {
     let challenges = [("Negotiate", Some("`negotiate`")), ("Digest realm=\"x\", nonce=\"1\"", Some("`digest`"))];
     for (challenge, named) in challenges.into_iter().chain([("Basic realm=\"x\"", None)]) {
@@ -70,6 +99,10 @@ fn a_way_to_sign_in_that_is_not_known_is_named() {
         let text = error.to_string();
         assert_eq!(text.contains("it asks for"), asks.is_some(), "{text}");
         assert!(asks.is_none_or(|asks| text.ends_with(&asks)), "{text}");
+        // No password would change that.
+        let helps =
+            error.hints().iter().any(|hint| matches!(hint, Hint::SignIn { .. } | Hint::CheckCredentials { .. }));
+        assert_eq!(helps, named.is_none(), "{:?}", error.hints());
     }
 }
 

@@ -234,6 +234,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         let elsewhere = match error {
             Error::Page { .. }
             | Error::Unauthorized { .. }
+            | Error::UnknownScheme { .. }
             | Error::UnreadableChallenge { .. }
             | Error::Status { status: 401 | 403, .. } => true,
             Error::Transport { error, .. } => matches!(error.kind, ErrorKind::Cors | ErrorKind::Opaque),
