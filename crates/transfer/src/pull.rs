@@ -92,6 +92,12 @@ pub enum Error {
     /// Other bytes than promised, twice.
     #[error("registry sent other bytes than promised, twice: {0}")]
     Wrong(porthole_core::digest::Mismatch),
+    /// A descriptor of no bytes with the digest of some.
+    #[error("descriptor of `{digest}` contradicts itself: expected a size, got 0 bytes, which have another digest")]
+    Sizeless {
+        /// Digest in the descriptor.
+        digest: porthole_core::digest::Digest,
+    },
     /// A part of this program failed.
     #[error("internal error (a bug in porthole): {0}")]
     Internal(String),
@@ -105,6 +111,7 @@ impl Classify for Error {
             Self::Platform(error) => error.failure(),
             Self::Nesting(error) => error.failure(),
             Self::TooMany { limit } => Failure::named_limit("descriptors", *limit, 0),
+            Self::Sizeless { .. } => Failure::malformed(),
             Self::Wrong(_) => Failure::new(FailureClass::Malformed, Blame::Registry),
             Self::Internal(_) => Failure::bug(),
         }

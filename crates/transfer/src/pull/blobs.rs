@@ -262,6 +262,8 @@ impl<'p> Work<'p> {
                 Ok(())
             }
             Err(_) if bringing.skipped => Ok(()),
+            // No registry was asked for it.
+            Err(porthole_store::Error::Mismatch(_)) if size == 0 => Err(Error::Sizeless { digest }),
             Err(porthole_store::Error::Mismatch(mismatch @ Mismatch::Digest { .. })) => {
                 // What an earlier process has left may be wrong without the registry's doing.
                 if bringing.kept == 0 && std::mem::replace(&mut bringing.wrong, true) {
