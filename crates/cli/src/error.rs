@@ -241,15 +241,13 @@ impl Error {
 }
 
 impl Error {
-    /// Whether it is a sound document of a kind that is not read.
-    pub(crate) fn is_unsupported_document(&self) -> bool {
-        match self {
-            Self::Registry(porthole_registry::Error::Document { error, .. }) => error.is_unsupported(),
-            Self::Local(local::Error::Source(porthole_source::Error::Document { source, .. })) => {
-                source.is_unsupported()
-            }
-            _ => false,
-        }
+    /// Whether it is about a document that was read, and is malformed or of a kind that is not read.
+    pub(crate) fn is_of_document(&self) -> bool {
+        matches!(
+            self,
+            Self::Registry(porthole_registry::Error::Document { .. })
+                | Self::Local(local::Error::Source(porthole_source::Error::Document { .. }))
+        )
     }
 }
 

@@ -1,12 +1,14 @@
 //! `porthole manifest`
 
 use clap::Args;
+use serde::de::IgnoredAny;
 
 use crate::{argument::SourceArgument, error::Error, output::print_document, session::Session};
 
 /// Print the exact bytes of the manifest or index
 ///
-/// Prints the document that the source names, of an old kind too (Docker's schema 1). If that is an index and `--platform` is given, prints the manifest of that platform.
+/// Prints the document that the source names. One that is malformed, or of an old kind (Docker's schema 1), is printed as well, with a
+/// warning on stderr. If it is an index and `--platform` is given, prints the manifest of that platform.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -22,15 +24,15 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let source = arguments.source.open(session)?;
-    let raw = match source.named_document(session) {
-        Ok(document) => document.raw().clone(),
+    match source.named_document(session) {
+        Ok(document) => print_document(session, document.raw().bytes(), arguments.pretty),
         // It is printed although nothing else can be done with it.
-        Err(error) if error.is_unsupported_document() && session.wanted_platform().is_none() => {
+        Err(error) if error.is_of_document() && session.wanted_platform().is_none() => {
             let raw = source.raw_document()?;
             session.ui.note(&error);
-            raw
+            let is_json = serde_json::from_slice::<IgnoredAny>(raw.bytes()).is_ok();
+            print_document(session, raw.bytes(), arguments.pretty && is_json)
         }
-        Err(error) => return Err(error),
-    };
-    print_document(session, raw.bytes(), arguments.pretty)
+        Err(error) => Err(error),
+    }
 }
