@@ -51,6 +51,11 @@ impl Destination {
             Spec::Registry(reference) => Self::Registry(reference),
             Spec::Store { name } => Self::Store { name: Some(name) },
             Spec::Local { path, format: Some(LocalFormat::OciLayout), name } => Self::Layout { path, name },
+            Spec::Local { path, format: Some(_), .. } if path == Path::new("-") => {
+                return Err(Error::usage(
+                    "expected a file for the archive, got `-`: `porthole save -o -` writes an archive to standard output",
+                ));
+            }
             Spec::Local { path, format: Some(LocalFormat::OciArchive), name } => {
                 Self::Archive { kind: Kind::Oci, path, name }
             }
@@ -110,6 +115,12 @@ mod tests {
             ("oci-archive:x.tar:a:1", archive(Kind::Oci, "x.tar", Some("a:1"))),
             ("docker-archive:x.tar", archive(Kind::Docker, "x.tar", None)),
             ("./x", Err("expected what to make of `./x`: oci:./x, oci-archive:./x or docker-archive:./x")),
+            (
+                "oci-archive:-",
+                Err(
+                    "expected a file for the archive, got `-`: `porthole save -o -` writes an archive to standard output",
+                ),
+            ),
             ("layer:x", Err("expected a destination, got a layer")),
         ] {
             let got = Destination::parse(OsStr::new(text), |_| false).map_err(|error| error.to_string());

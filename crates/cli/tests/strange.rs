@@ -41,6 +41,82 @@ fn a_manifest_of_a_kind_that_is_not_read_is_printed_as_it_is() {
 }
 
 #[test]
+fn a_malformed_manifest_is_printed_as_it_is() {
+    const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+    for (document, named) in [
+        ("{}", "document.schemaVersion: expected a value, got nothing"),
+        ("[]", "document: expected an object"),
+        ("{\"schemaVersion\":2,\"config\":", "EOF"),
+        ("no JSON \u{1b}[31m", "expected"),
+        ("{\"schemaVersion\":2,\"config\":{},\"layers\":[],\"manifests\":[]}", "ambiguous document"),
+    ] {
+        let mut content = Content::default();
+        let blob = Blob::new(MANIFEST, document.as_bytes().to_vec());
+        let digest = blob.digest.clone();
+        content.add_root("1", blob);
+        let home = tempfile::tempdir().unwrap();
+        content.write_layout(&home.path().join("layout")).unwrap();
+        let server = Server::new(Site::new().repository("a/b", content));
+        let name = format!("{}/a/b", server.authority());
+        for source in [format!("{name}:1"), format!("{name}@{digest}"), "oci:layout".to_owned()] {
+            let output = porthole(home.path(), &format!("manifest {source}"));
+            ends(&output, 0, named);
+            assert_eq!(output.stdout, document.as_bytes(), "{source}");
+            let output = porthole(home.path(), &format!("manifest --pretty {source}"));
+            ends(&output, 0, named);
+            ends(&porthole(home.path(), &format!("inspect {source}")), 7, named);
+        }
+    }
+}
+
+#[test]
+fn a_descriptor_without_a_size_is_the_images_fault() {
+    let image = Image::new().layer(Layer::new("ADD a").file("a", b"1")).build();
+    for part in ["/config/size", "/layers/0/size"] {
+        let content = image.clone().edit_manifest(|manifest| *manifest.pointer_mut(part).unwrap() = 0.into());
+        let server = Server::new(Site::new().repository("a/b", content.into_content("1")));
+        let home = tempfile::tempdir().unwrap();
+        let name = format!("{}/a/b:1", server.authority());
+        for command in [format!("pull {name}"), format!("copy {name} oci:there:1")] {
+            let output = porthole(home.path(), &command);
+            ends(&output, 7, "contradicts itself: expected a size, got 0 bytes, which have another digest");
+            assert!(!String::from_utf8_lossy(&output.stderr).contains("registry sent"), "{part} {command}");
+        }
+        let error = porthole(home.path(), &format!("pull --json {name}")).stderr;
+        let error = String::from_utf8(error).unwrap();
+        assert!(error.contains("\"blame\":\"image\""), "{error}");
+    }
+}
+
+#[test]
+fn an_archive_for_standard_output_makes_no_file_of_that_name() {
+    let home = tempfile::tempdir().unwrap();
+    let image = Image::new().layer(Layer::new("ADD a").file("a", b"1")).build();
+    image.into_content("1").write_layout(&home.path().join("layout")).unwrap();
+    let exported = porthole(home.path(), "export oci:layout");
+    ends(&exported, 0, "");
+    let named = porthole(home.path(), "export oci:layout -o -");
+    ends(&named, 0, "");
+    assert!(named.stdout == exported.stdout && !named.stdout.is_empty());
+    for kind in ["oci-archive", "docker-archive"] {
+        ends(&porthole(home.path(), &format!("copy oci:layout {kind}:-")), 2, "`porthole save -o -` writes an archive");
+    }
+    assert!(!home.path().join("-").exists());
+}
+
+/// Helm writes references so. A layout may have such a path as well.
+#[test]
+fn a_reference_with_the_scheme_of_helm_is_no_directory() {
+    let home = tempfile::tempdir().unwrap();
+    for verb in ["inspect", "pull", "digest", "copy oci:layout"] {
+        let output = porthole(home.path(), &format!("{verb} oci://r.example/charts/a:1"));
+        ends(&output, 2, "expected no URL scheme, got `oci://`");
+        ends(&output, 2, "hint: write `r.example/charts/a:1`");
+    }
+    ends(&porthole(home.path(), "inspect oci:///nowhere/layout"), 4, "cannot read `///nowhere/layout`");
+}
+
+#[test]
 fn an_archive_without_an_image_may_be_a_layer() {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("rootfs.tar"), Layer::new("ADD a").file("etc/motd", "hello\n").tar()).unwrap();

@@ -38,18 +38,19 @@ Examples:
 pub(crate) struct Arguments {
     #[command(flatten)]
     source: SourceArgument,
-    /// Write to this file [default: stdout]
+    /// Write to this file, or to stdout with `-` [default: stdout]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
-    if arguments.output.is_none() && io::stdout().is_terminal() {
+    let file = arguments.output.as_deref().filter(|path| *path != Path::new("-"));
+    if file.is_none() && io::stdout().is_terminal() {
         return Err(Error::usage("an archive is nothing for a terminal: add -o FILE"));
     }
     let source = arguments.source.open(session)?;
     let jobs = source.unpackable_layers(session)?;
-    match &arguments.output {
+    match file {
         None => {
             let place = env::temp_dir();
             let spool = Spool::new_in(&place).map_err(Error::cannot_write(&place))?;

@@ -32,6 +32,14 @@ impl Spec {
     /// Reads a source. `exists` returns whether there is a file or directory.
     pub(crate) fn parse(text: &OsStr, exists: impl Fn(&Path) -> bool) -> Result<Self, Error> {
         let bytes = text.as_bytes();
+        // Helm writes references so: what has a registry's name behind the slashes is no directory.
+        if let Some(named) = bytes.strip_prefix(b"oci://")
+            && !exists(&path_of(&bytes[b"oci:".len()..]))
+            && reference::parse(OsStr::from_bytes(named))
+                .is_ok_and(|reference| named.starts_with(reference.registry().as_bytes()))
+        {
+            return reference::parse(text).map(Self::Registry);
+        }
         for (prefix, format) in PREFIXES {
             if let Some(rest) = bytes.strip_prefix(prefix.as_bytes()) {
                 return local(prefix, rest, format, &exists);
@@ -132,6 +140,14 @@ mod tests {
             ("store:nginx:1", "", Ok(Spec::Store { name: "nginx:1".to_owned() })),
             ("store:", "", Err("expected a name after `store:`".to_owned())),
             ("oci:", "", Err("expected a path after `oci:`".to_owned())),
+            (
+                "oci://r.example/a",
+                "",
+                Err("invalid reference: expected no URL scheme, got `oci://`: `oci://r.example/a`".to_owned()),
+            ),
+            ("oci://r.example/a", "//r.example/a", local("//r.example/a", Some(LocalFormat::OciLayout), None)),
+            ("oci:///tmp/a", "", local("///tmp/a", Some(LocalFormat::OciLayout), None)),
+            ("oci://tmp/a", "", local("//tmp/a", Some(LocalFormat::OciLayout), None)),
             ("layer:", "", Err("expected a file after `layer:`".to_owned())),
             ("Image.tar", "", Err("invalid repository: expected lower case, got `Image.tar`: `Image.tar`".to_owned())),
         ] {

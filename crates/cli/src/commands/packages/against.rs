@@ -73,7 +73,9 @@ fn of_file(path: &Path) -> Result<NamedBill, Error> {
         let limit = Evidence::MAX_BYTES;
         return Err(Error::usage(format!("expected at most {limit} bytes, got more: `{}`", path.display())));
     }
-    let bill = serde_json::from_slice(&bytes).ok().and_then(|document| BillOfMaterials::of_document(&document));
+    // Some generators write a byte order mark, which is no JSON.
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let bill = serde_json::from_slice(text).ok().and_then(|document| BillOfMaterials::of_document(&document));
     let bill = bill.ok_or_else(|| Error::usage(format!("expected SPDX or CycloneDX as JSON: `{}`", path.display())))?;
     Ok(NamedBill { name: path.display().to_string(), bill })
 }
