@@ -100,6 +100,7 @@ mod names;
 mod overview;
 mod pace;
 pub mod packages;
+pub mod pane;
 pub mod pool;
 pub mod prepared;
 pub mod pretty;

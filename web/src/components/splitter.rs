@@ -1,14 +1,9 @@
 //! The edge of the right pane: dragged, or moved by keys.
 
 use crate::hooks::storage;
+use porthole_viewer::pane::{self, NARROWEST, WIDEST};
 use web_sys::HtmlElement;
 use yew::prelude::*;
-
-/// Widths that the pane may have, in pixels.
-const NARROWEST: i32 = 260;
-const WIDEST: i32 = 1_000;
-/// Pixels that a key moves it by.
-const STEP: i32 = 24;
 
 /// What the edge needs.
 #[derive(Properties, PartialEq)]
@@ -25,7 +20,7 @@ pub fn Splitter(props: &SplitterProps) -> Html {
     let node = use_node_ref();
     let dragging = use_mut_ref(|| false);
     let set = props.on_width.reform(|width: i32| {
-        let width = width.clamp(NARROWEST, widest());
+        let width = pane::fitting(width, window_width());
         storage::keep_pane(width);
         width
     });
@@ -43,13 +38,7 @@ pub fn Splitter(props: &SplitterProps) -> Html {
     let onkeydown = {
         let set = set.clone();
         move |event: KeyboardEvent| {
-            let wanted = match event.key().as_str() {
-                "ArrowLeft" => now() + STEP,
-                "ArrowRight" => now() - STEP,
-                "Home" => NARROWEST,
-                "End" => WIDEST,
-                _ => return,
-            };
+            let Some(wanted) = pane::by_key(&event.key(), now()) else { return };
             event.prevent_default();
             set.emit(wanted);
         }
@@ -74,8 +63,8 @@ pub fn Splitter(props: &SplitterProps) -> Html {
     let onlostpointercapture = move |_: PointerEvent| *dragging.borrow_mut() = false;
     html! {
         <div class="splitter" ref={node} role="separator" aria-orientation="vertical" aria-label="Width of the right pane" tabindex="0"
-            aria-valuemin={NARROWEST.to_string()} aria-valuemax={widest().to_string()}
-            aria-valuenow={width.or(*drawn).map(|width| width.clamp(NARROWEST, widest()).to_string())}
+            aria-valuemin={NARROWEST.to_string()} aria-valuemax={pane::widest(window_width()).to_string()}
+            aria-valuenow={width.or(*drawn).map(|width| pane::fitting(width, window_width()).to_string())}
             {onkeydown} {onpointerdown} {onpointermove} {onlostpointercapture} />
     }
 }
@@ -90,9 +79,4 @@ fn window_width() -> i32 {
     let width = web_sys::window().and_then(|window| window.inner_width().ok()).and_then(|width| width.as_f64());
     #[expect(clippy::cast_possible_truncation, reason = "no window has more than 2^31 pixels")]
     width.map_or(WIDEST, |width| width.round() as i32)
-}
-
-/// The layers and some of the tree stay in sight.
-fn widest() -> i32 {
-    (window_width() - 560).clamp(NARROWEST, WIDEST)
 }
