@@ -127,6 +127,26 @@ fn a_listed_name_can_be_typed_again() {
     assert_eq!(place.run("cat oci:odd d\\x00").status.code(), Some(4));
 }
 
+/// No disk has such a path, so containerd stops there. The archive is sound: what is before it can be read.
+#[test]
+fn a_path_too_deep_for_a_disk_is_a_finding_and_the_files_before_it_are_listed() {
+    let place = Place::new();
+    let deep = "d".repeat(200) + "/";
+    for (name, path) in [("path", deep.repeat(25) + "f"), ("name", "n".repeat(300))] {
+        let layer = Layer::new("ADD").file("before", b"1").file(&path, b"2").file("behind", b"3");
+        place.layout(name, &Image::new().layer(layer).build());
+        let (code, rows) = place.json(&format!("verify --json oci:{name}"));
+        let layer = rows.last().unwrap();
+        assert_eq!((code, &layer["state"]), (7, &json!("stopped")), "{layer}");
+        assert!(layer["stopped"].as_str().unwrap().starts_with("file name too long: `"), "{layer}");
+        let listed = place.run(&format!("ls oci:{name}"));
+        assert_eq!((listed.status.code(), &listed.stdout[..]), (Some(7), &b"before\n"[..]), "{name}");
+        let said = String::from_utf8(listed.stderr).unwrap();
+        assert!(said.contains("layer 1 cannot be unpacked: file name too long: `"), "{said}");
+        assert_eq!(place.run(&format!("cat oci:{name} before")).stdout, b"1", "{name}");
+    }
+}
+
 #[test]
 fn an_encrypted_layer_is_called_encrypted() {
     let place = Place::new();

@@ -97,6 +97,34 @@ fn an_index_that_is_here_in_part() {
 }
 
 #[test]
+fn an_accepted_image_that_does_not_show_yet_is_no_failure() {
+    let home = home(&image("amd64").into_content("x"));
+    for status in [404, 403] {
+        for command in ["push oci:layout", "copy oci:layout"] {
+            let server = Server::new(Site::new());
+            // Nothing is there before, and what was taken does not show either.
+            server.internet.fault("HEAD ", u32::MAX, Fault::Status(404));
+            server.internet.fault("GET ", u32::MAX, Fault::Status(status));
+            let to = format!("{}/a/b:1", server.authority());
+            let output = porthole(home.path(), &format!("{command} {to} --wait 0s"));
+            ends(&output, 0, &format!("{to}: accepted, not visible yet"));
+            assert!(String::from_utf8_lossy(&output.stdout).contains("digest"), "{status} {command}");
+            let pushed = done(home.path(), &format!("{command} {to} --wait 0s"));
+            assert_eq!(pushed["visible"], false, "{status} {command}: {pushed}");
+        }
+    }
+    let server = Server::new(Site::new());
+    assert_eq!(done(home.path(), &push(&server, ""))["visible"], true);
+    // The tag stands for another image in the end, which another push may have done.
+    let server = Server::new(Site::new());
+    let other = porthole_core::digest::Digest::sha256(b"other").to_string();
+    server.internet.fault("HEAD ", u32::MAX, Fault::Header("docker-content-digest", other));
+    let output = porthole(home.path(), &push(&server, "--wait 0s"));
+    ends(&output, 7, "the tag `1` stands for another one");
+    ends(&output, 7, "hint: another push may have moved the tag meanwhile");
+}
+
+#[test]
 fn troubles_on_the_way() {
     let home = home(&image("amd64").into_content("x"));
     for (options, faults) in [

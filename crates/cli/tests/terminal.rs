@@ -10,6 +10,7 @@ use porthole_testkit::{
     registry::Site,
 };
 use scripted::{Server, porthole};
+use std::process::Command;
 
 /// The platform of a configuration is text from the image, which a note about it shows.
 #[test]
@@ -44,4 +45,24 @@ fn a_platform_with_escape_sequences_does_not_reach_the_terminal() {
         }
     }
     assert!(notes.contains("\\x1b]0;owned\\x07"), "{notes}");
+}
+
+/// Emacs' shell and many build servers say `TERM=dumb`: what moves a cursor or colours text would be shown as it is.
+#[test]
+fn a_dumb_terminal_gets_no_escape_sequences() {
+    let image = Image::new().layer(Layer::new("ADD a").file("a", b"1")).build();
+    let server = Server::new(Site::new().repository("a/b", image.into_content("1")));
+    for command in ["pull REGISTRY/a/b:1", "verify REGISTRY/a/b:1", "ls -l REGISTRY/a/b:1", "ls REGISTRY/a/b:2"] {
+        let drawn = |term: &str| {
+            let home = tempfile::tempdir().unwrap();
+            let command = command.replace("REGISTRY", server.authority());
+            let mut terminal = Command::new("script");
+            terminal.args(["-qec", &format!("{} {command}", env!("CARGO_BIN_EXE_porthole")), "/dev/null"]);
+            terminal.current_dir(home.path()).env("HOME", home.path()).env("TERM", term).env_remove("NO_COLOR");
+            String::from_utf8(terminal.output().unwrap().stdout).unwrap()
+        };
+        assert!(drawn("xterm").contains('\x1b'), "{command}");
+        let plain = drawn("dumb");
+        assert!(!plain.is_empty() && !plain.contains('\x1b'), "{command}: {plain:?}");
+    }
 }

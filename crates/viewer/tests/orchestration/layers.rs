@@ -531,6 +531,20 @@ fn a_layer_that_does_not_fit_with_the_others_is_listed_by_itself() {
 }
 
 #[test]
+fn a_path_too_deep_for_a_disk_is_a_finding_and_the_files_before_it_are_listed() {
+    let deep = "d".repeat(200) + "/";
+    for (name, path) in [("path", deep.repeat(25) + "f"), ("name", "n".repeat(300))] {
+        let layer = Layer::new("COPY").file("before", "1").file(&path, "2").file("behind", "3");
+        let stage = Stage::looking(Image::new().layer(layer).build().into_content("1"));
+        let [layer] = &stage.state.layers[..] else { panic!("{name}: {:?}", stage.state.layers) };
+        let finding = layer.findings.iter().find(|finding| finding.contains("file name too long")).expect(name);
+        assert!(finding.contains("a container runtime stops unpacking here"), "{name}: {finding}");
+        assert_eq!(stage.paths(), ["before"], "{name}");
+        assert_eq!(layer.state, LayerState::Verified, "{name}: its bytes are what was promised");
+    }
+}
+
+#[test]
 fn a_dead_host_of_a_blob_is_named() {
     let internet = registry(content());
     internet.fault(&blob(0), u32::MAX, Fault::NoAnswer(ErrorKind::Connect));

@@ -5,7 +5,7 @@ use porthole_testkit::image::{Content, Entry, Image, Layer};
 use porthole_viewer::{
     address::Address,
     protocol::{Command, Event, RowChange, RowSort, ViewMode},
-    state::Action,
+    state::{Action, Effect},
 };
 
 fn open(action: Action) -> Stage {
@@ -69,6 +69,27 @@ fn a_filter_keeps_what_fits_and_its_parents() {
     assert!(stage.paths().is_empty());
     stage.act(Action::Filter(String::new()));
     assert_eq!(stage.paths(), ["etc", "srv"], "what was open before is open again");
+}
+
+#[test]
+fn what_is_typed_while_a_filter_is_applied_costs_one_list_more() {
+    let mut stage = Stage::looking(content());
+    let rows = stage.events.iter().rfind(|event| matches!(event, Event::Rows { .. })).unwrap().clone();
+    let mut asked = |action| {
+        let effects = stage.state.update(action).into_iter();
+        let filters = effects.filter_map(|effect| match effect {
+            Effect::Send(Command::SetView { view }) => Some(view.filter),
+            _ => None,
+        });
+        filters.collect::<Vec<_>>()
+    };
+    assert_eq!(asked(Action::Filter("h".into())), ["h"]);
+    for typed in ["ho", "hos", "host"] {
+        assert!(asked(Action::Filter(typed.into())).is_empty(), "{typed}: the rows of the first are not there yet");
+    }
+    assert_eq!(asked(Action::Events(vec![rows.clone()])), ["host"], "only the last one counts");
+    assert!(asked(Action::Events(vec![rows])).is_empty());
+    assert_eq!(asked(Action::Filter(String::new())), [""], "nothing is due: the next one is asked for at once");
 }
 
 #[test]
