@@ -279,6 +279,16 @@ fn every_file_is_the_file_of_the_whole_stream() {
             let mut opening = Opening::at_offset(entry.offset, &Limits::default());
             let again = index.ask(|index| opening.step(index)).expect("a regular file");
             assert_eq!(read(again, bytes, Split::Whole), (got, Ok(())));
+            let size = content.len() as u64;
+            for wanted in [0..1, size / 3..size / 2, size / 2..u64::MAX, size..size + 5] {
+                let mut opening = Opening::at_offset(entry.offset, &Limits::default()).part(wanted.clone());
+                let reader = index.ask(|index| opening.step(index)).expect("a regular file");
+                let range = reader.range();
+                let expected = &content[wanted.start.min(size) as usize..wanted.end.min(size) as usize];
+                let (got, verdict) = read(reader, part(&blob, range), split);
+                assert_eq!(verdict, Ok(()), "{name}: {wanted:?} of {}", String::from_utf8_lossy(&entry.path));
+                assert!(got == expected, "{name}: {wanted:?} of {}", String::from_utf8_lossy(&entry.path));
+            }
         }
         assert!(files > 100, "{files}");
         assert_eq!(open(&mut index, count).err(), Some(Error::NoEntry { number: count, count }));

@@ -28,11 +28,11 @@ use porthole_core::{
 use porthole_source::{ImageSource, ReadAt};
 use std::ops::{ControlFlow, Range};
 
-/// The bytes of one file, by ranges of its layer's blob.
+/// The bytes of one file, or of a part of it, by ranges of its layer's blob.
 pub struct FileParts(Parts);
 
 enum Parts {
-    /// By a seek index: one range, from the checkpoint before the file to the end of the file.
+    /// By a seek index: one range, from the checkpoint before the part to its end.
     Spans { reader: Box<FileReader>, asked: bool },
     /// By a table of contents: the chunks that it names.
     Chunks(Box<ChunkReader>),
@@ -76,7 +76,7 @@ impl From<FileReader> for FileParts {
 }
 
 impl FileParts {
-    /// Reads a file by the seek index of its layer.
+    /// Reads a part of a file by the seek index of its layer: the bytes of the range that the file has.
     ///
     /// # Errors
     ///
@@ -84,21 +84,22 @@ impl FileParts {
     pub async fn by_index(
         index: &SeekIndex<impl ReadAt>,
         content: Content,
+        part: Range<u64>,
         limits: &Limits,
     ) -> Result<Self, index::Error> {
-        Ok(index.open_at(content.offset, limits).await?.into())
+        Ok(index.open_at(content.offset, part, limits).await?.into())
     }
 
-    /// Reads a file by the table of contents of its layer.
+    /// Reads a part of a file by the table of contents of its layer: the bytes of the range that the file has.
     ///
     /// # Errors
     ///
     /// [`toc::ChunkError`] if the table has no file there.
-    pub fn by_toc(toc: &Toc, content: Content) -> Result<Self, toc::ChunkError> {
-        Ok(Self(Parts::Chunks(Box::new(toc.open_at(content.offset, 0..content.size)?))))
+    pub fn by_toc(toc: &Toc, content: Content, part: Range<u64>) -> Result<Self, toc::ChunkError> {
+        Ok(Self(Parts::Chunks(Box::new(toc.open_at(content.offset, part)?))))
     }
 
-    /// Reads the file and gives its bytes to `out`, each when it is verified, until `out` breaks or the file ends. Without
+    /// Reads the file and gives its bytes to `out`, each when it is verified, until `out` breaks or the part ends. Without
     /// the descriptor of its layer, the layer belongs to no image. Returns how many bytes of the blob were received.
     ///
     /// # Errors
@@ -150,7 +151,7 @@ impl FileParts {
     fn wants(&mut self) -> Option<Range<u64>> {
         match &mut self.0 {
             Parts::Spans { reader, asked } => {
-                let range = (!std::mem::replace(asked, true)).then(|| reader.range());
+                let range = (!std::mem::replace(asked, true) && !reader.done()).then(|| reader.range());
                 range.filter(|range| !range.is_empty())
             }
             Parts::Chunks(reader) => reader.wants(),

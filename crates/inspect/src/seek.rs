@@ -14,7 +14,7 @@ use porthole_core::{
 use porthole_source::ReadAt;
 use std::{
     io,
-    ops::ControlFlow,
+    ops::{ControlFlow, Range},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -147,13 +147,13 @@ impl<R: ReadAt> SeekIndex<R> {
         Ok(())
     }
 
-    /// A reader of the regular file whose data starts at this offset of the archive.
+    /// A reader of a part of the regular file whose data starts at this offset of the archive.
     ///
     /// # Errors
     ///
     /// [`Error`].
-    pub async fn open_at(&self, offset: u64, limits: &Limits) -> Result<FileReader, Error> {
-        self.opened(Opening::at_offset(offset, limits)).await
+    pub async fn open_at(&self, offset: u64, part: Range<u64>, limits: &Limits) -> Result<FileReader, Error> {
+        self.opened(Opening::at_offset(offset, limits).part(part)).await
     }
 
     /// A reader of a file that was found.

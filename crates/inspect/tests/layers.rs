@@ -199,13 +199,32 @@ fn a_file_is_read_by_the_index_of_its_layer() {
     let job = job(&source);
     let (listing, index) = indexed(&source, &job);
     let before = internet.log().len();
-    let parts = block_on(FileParts::by_index(&index, listing.file("etc/motd"), source.limits())).unwrap();
+    let parts = block_on(FileParts::by_index(&index, listing.file("etc/motd"), ALL, source.limits())).unwrap();
     let (bytes, received) = bytes_of(&source, &job, parts).map_err(|error| error.to_string()).unwrap();
     assert_eq!(bytes, b"hello\n");
     assert!(received < job.descriptor.as_ref().unwrap().size);
     assert_eq!(internet.log().len(), before + 1);
-    let parts = block_on(FileParts::by_index(&index, listing.file("big"), source.limits())).unwrap();
+    let parts = block_on(FileParts::by_index(&index, listing.file("big"), ALL, source.limits())).unwrap();
     assert_eq!(bytes_of(&source, &job, parts).map_err(|error| error.to_string()).unwrap().0, noise(600_000));
+}
+
+#[test]
+fn a_part_of_a_file_costs_a_part_of_its_layer() {
+    let (internet, source) = remote(&content());
+    let job = job(&source);
+    let (listing, index) = indexed(&source, &job);
+    let whole = noise(600_000);
+    for (part, most) in
+        [(500_000..500_100, 300_000), (0..10, 300_000), (599_999..u64::MAX, 300_000), (600_000..700_000, 0)]
+    {
+        let before = internet.log().len();
+        let parts = block_on(FileParts::by_index(&index, listing.file("big"), part.clone(), source.limits())).unwrap();
+        let (bytes, received) = bytes_of(&source, &job, parts).map_err(|error| error.to_string()).unwrap();
+        let [start, end] = [part.start, part.end].map(|at| whole.len().min(usize::try_from(at).unwrap()));
+        assert!(bytes == whole[start..end], "{part:?}");
+        assert!(received <= most, "{part:?}: {received} bytes");
+        assert_eq!(internet.log().len(), before + usize::from(most > 0));
+    }
 }
 
 #[test]
@@ -218,7 +237,7 @@ fn not_a_byte_of_a_changed_blob_is_given_out() {
     internet.change("r.example.com", |site| {
         site.content_mut("a/b").blobs.get_mut(&digest).unwrap().bytes.iter_mut().for_each(|byte| *byte ^= 1);
     });
-    let parts = block_on(FileParts::by_index(&index, listing.file("big"), source.limits())).unwrap();
+    let parts = block_on(FileParts::by_index(&index, listing.file("big"), ALL, source.limits())).unwrap();
     assert!(matches!(bytes_of(&source, &job, parts), Err(open::Error::Part(_))));
 }
 
@@ -227,7 +246,7 @@ fn a_reader_that_has_seen_enough_ends_the_transfer() {
     let source = MemoryImage::new(content(), "1").pieces(1000);
     let job = job(&source);
     let (listing, index) = indexed(&source, &job);
-    let parts = block_on(FileParts::by_index(&index, listing.file("big"), source.limits())).unwrap();
+    let parts = block_on(FileParts::by_index(&index, listing.file("big"), ALL, source.limits())).unwrap();
     let mut seen = 0;
     let received = block_on(parts.read(&source, job.descriptor.as_ref(), |part| {
         seen += part.len();
@@ -251,7 +270,7 @@ fn a_prepared_layer_is_listed_and_its_files_are_read_by_chunks() {
     let mut listing = Listing::default();
     toc.replay(&mut listing);
     let before = internet.log().len();
-    let parts = FileParts::by_toc(&toc, listing.file("etc/motd")).unwrap();
+    let parts = FileParts::by_toc(&toc, listing.file("etc/motd"), ALL).unwrap();
     let (bytes, received) = bytes_of(&source, &job, parts).map_err(|error| error.to_string()).unwrap();
     assert_eq!((bytes, internet.log().len()), (b"hello\n".to_vec(), before + 1));
     assert!(received < size);

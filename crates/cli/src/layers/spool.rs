@@ -3,7 +3,8 @@
 use std::{
     collections::HashMap,
     env,
-    io::{self, Read, Seek, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
+    ops::Range,
     sync::{Mutex, PoisonError},
 };
 
@@ -53,25 +54,30 @@ impl Spool {
         Self { which, offset: None, bytes: SpooledTempFile::new(MEMORY), complete: false, error: None }
     }
 
-    /// Writes what was taken: to be called once the layer is verified.
-    pub(crate) fn copy_to(mut self, out: &mut impl Write) -> Result<(), Error> {
+    /// Writes a part of what was taken: to be called once the layer is verified.
+    pub(crate) fn copy_to(&mut self, part: Range<u64>, out: &mut impl Write) -> Result<(), Error> {
         let place = env::temp_dir();
         let failed = Error::cannot_write(&place);
-        if let Some(error) = self.error {
+        if let Some(error) = self.error.take() {
             return Err(failed(error));
         }
         if !self.complete {
             let text = "the layer was read twice and is not the same (this is a bug in porthole)";
             return Err(failed(io::Error::other(text)));
         }
-        self.bytes.rewind().map_err(&failed)?;
+        self.bytes.seek(SeekFrom::Start(part.start)).map_err(&failed)?;
+        let mut left = part.end.saturating_sub(part.start);
         let mut buffer = vec![0; 64 << 10];
-        loop {
-            match self.bytes.read(&mut buffer).map_err(&failed)? {
-                0 => return Ok(()),
-                read => out.write_all(&buffer[..read])?,
+        while left > 0 {
+            let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            let read = self.bytes.read(&mut buffer[..most]).map_err(&failed)?;
+            if read == 0 {
+                break;
             }
+            out.write_all(&buffer[..read])?;
+            left -= read as u64;
         }
+        Ok(())
     }
 
     /// Starts to take the content of an entry, if it is the one, in place of what was taken before.

@@ -13,7 +13,7 @@ use crate::{
     tar::{self, Entry, EntrySink, Flow, Kind},
 };
 
-/// Reads one regular file from a range of a layer's blob, and verifies each span first.
+/// Reads one regular file, or [a part](super::Opening::part) of it, from a range of a layer's blob, and verifies each span first.
 ///
 /// Fetch [`range`](FileReader::range), [`push`](FileReader::push) its bytes in any split, then
 /// [`finish`](FileReader::finish). A byte is returned only after its span was checked, and at most one span is held.
@@ -31,7 +31,7 @@ pub struct FileReader {
     edge: usize,
     /// Bytes of the blob in front of the place where decoding starts.
     ahead: u64,
-    /// Unpacked bytes in front of the entry's first header.
+    /// Unpacked bytes in front of the entry's first header, or of the part.
     skip: u64,
     /// Absent where the blob is the archive.
     decoder: Option<Box<Decoder>>,
@@ -44,12 +44,17 @@ pub struct FileReader {
 /// The entry that is read, as the index has it, its offsets counted from its first header.
 struct Wanted {
     entry: Entry,
+    /// Bytes of the file that are still to come, and those of them that are not returned.
+    before: u64,
+    left: u64,
     progress: Progress,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
     Headers,
+    /// The part starts inside the data, and no header is read.
+    Part,
     Data,
     Done,
     /// Something else is there.
@@ -71,17 +76,21 @@ pub(super) struct Parts {
     /// where the blob ends).
     pub(super) chains: Vec<u8>,
     pub(super) entry: Entry,
+    /// Bytes of the file.
+    pub(super) part: Range<u64>,
+    /// Where reading starts in the archive: at the entry's first header, or inside its data.
+    pub(super) from: u64,
     /// Those with which the layer was read, or larger ones.
     pub(super) limits: Limits,
 }
 
 impl FileReader {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { digest, compression, at, block, range, chains, mut entry, limits } = parts;
+        let Parts { digest, compression, at, block, range, chains, mut entry, part, from, limits } = parts;
         let algorithm = digest.algorithm();
         let plain = compression == Compression::None;
         let at = match at {
-            None if plain => Checkpoint { compressed: entry.header, uncompressed: entry.header },
+            None if plain => Checkpoint { compressed: from, uncompressed: from },
             at => at.unwrap_or_default(),
         };
         let start = chains.get(..algorithm.chain_size()).filter(|_| range.start > 0);
@@ -100,7 +109,14 @@ impl FileReader {
         // A hole is measured against what comes before it, of which only a part is seen here.
         let mut scanning = limits;
         scanning.expansion_ratio = u64::MAX;
-        let skip = entry.header.saturating_sub(at.uncompressed);
+        let skip = from.saturating_sub(at.uncompressed);
+        let inside = from > entry.header;
+        let (before, left) = (if inside { 0 } else { part.start }, part.end.saturating_sub(part.start));
+        let progress = match (left == 0 && entry.size > 0, inside) {
+            (true, _) => Progress::Done,
+            (false, true) => Progress::Part,
+            (false, false) => Progress::Headers,
+        };
         entry.offset -= entry.header;
         entry.header = 0;
         Self {
@@ -120,7 +136,7 @@ impl FileReader {
                 0 => Contents::file(entry.path.clone(), entry.size),
                 _ => Contents::archive(&scanning),
             },
-            wanted: Wanted { entry, progress: Progress::Headers },
+            wanted: Wanted { entry, before, left, progress },
             failed: None,
         }
     }
@@ -130,12 +146,12 @@ impl FileReader {
         self.range.clone()
     }
 
-    /// Bytes of the file.
+    /// Bytes of the whole file.
     pub fn size(&self) -> u64 {
         self.wanted.entry.size
     }
 
-    /// Whether the whole file was returned. Nothing more need be pushed then.
+    /// Whether all that is wanted of the file was returned. Nothing more need be pushed then.
     pub fn done(&self) -> bool {
         self.wanted.progress == Progress::Done
     }
@@ -223,12 +239,17 @@ impl FileReader {
     fn scan(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8])) -> Result<(), Error> {
         let skip = self.skip.min(bytes.len() as u64);
         self.skip -= skip;
+        let bytes = bytes.get(skip as usize..).unwrap_or_default();
+        if self.wanted.progress == Progress::Part {
+            self.wanted.give(bytes, out);
+            return Ok(());
+        }
         let mut sink = Sink { wanted: &mut self.wanted, out };
-        let result = self.contents.push(bytes.get(skip as usize..).unwrap_or_default(), &mut sink);
+        let result = self.contents.push(bytes, &mut sink);
         match self.wanted.progress {
             Progress::Done => Ok(()),
             Progress::Other => Err(Error::Entry),
-            Progress::Headers | Progress::Data => result.map_err(Error::Tar),
+            Progress::Headers | Progress::Part | Progress::Data => result.map_err(Error::Tar),
         }
     }
 
@@ -243,6 +264,23 @@ impl FileReader {
             Some(error) => Err(error),
             None if self.pushed < expected => Err(Error::Truncated { expected, got: self.pushed }),
             None => Err(Error::Entry),
+        }
+    }
+}
+
+impl Wanted {
+    /// Takes the next bytes of the file, and gives those of the part.
+    fn give(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8])) {
+        let before = self.before.min(bytes.len() as u64);
+        self.before -= before;
+        let bytes = bytes.get(before as usize..).unwrap_or_default();
+        let part = bytes.get(..usize::try_from(self.left).unwrap_or(usize::MAX)).unwrap_or(bytes);
+        self.left -= part.len() as u64;
+        if !part.is_empty() {
+            out(part);
+        }
+        if self.left == 0 {
+            self.progress = Progress::Done;
         }
     }
 }
@@ -269,8 +307,8 @@ impl<F: FnMut(&[u8])> EntrySink for Sink<'_, F> {
     }
 
     fn data(&mut self, bytes: &[u8]) -> Flow {
-        (self.out)(bytes);
-        Flow::Continue
+        self.wanted.give(bytes, self.out);
+        if self.wanted.progress == Progress::Done { Flow::Stop } else { Flow::Continue }
     }
 
     fn end_of_data(&mut self) {

@@ -3,6 +3,8 @@
 use super::{
     Ask, Error, FileReader, IndexReader, SPAN, file::Parts, header::Malformed, point::Point, read::Located, span,
 };
+use std::ops::Range;
+
 use crate::{limits::Limits, media_type::Compression, tar::Kind};
 
 /// Collects what reading one regular file takes: its entry, the checkpoint before it, the chaining values of its spans.
@@ -12,6 +14,7 @@ use crate::{limits::Limits, media_type::Compression, tar::Kind};
 pub struct Opening {
     limits: Limits,
     wanted: Wanted,
+    part: Range<u64>,
     point: Option<Option<Point>>,
     /// End of the range of the blob.
     end: Option<u64>,
@@ -44,8 +47,15 @@ impl Opening {
         Self::new(Wanted::Located(Box::new(located)), limits)
     }
 
+    /// Reads only these bytes of the file, as far as it has them. What is before them is neither fetched nor compared with the
+    /// index, unless the entry is [ambiguous](Entry::ambiguous): a sparse file is, and the place of a byte in it depends on all that
+    /// is before it.
+    pub fn part(self, part: Range<u64>) -> Self {
+        Self { part, ..self }
+    }
+
     fn new(wanted: Wanted, limits: &Limits) -> Self {
-        Self { limits: *limits, wanted, point: None, end: None, chains: Vec::new(), next: None }
+        Self { limits: *limits, wanted, part: 0..u64::MAX, point: None, end: None, chains: Vec::new(), next: None }
     }
 
     /// The reader of the file. To be called again after each page that it asks for, and not after it gave the reader.
@@ -66,21 +76,29 @@ impl Opening {
         }
         let plain = index.compression() == Compression::None;
         let size = index.size();
+        let part = self.part.start.min(entry.size)..self.part.end.min(entry.size);
+        let alone = part.start > 0 && !part.is_empty() && entry.ambiguous.is_none();
+        // Where in the archive reading starts, and where it may end.
+        let from = if alone { entry.offset.saturating_add(part.start) } else { entry.header };
+        let until = match entry.ambiguous {
+            None => entry.offset.saturating_add(part.end).min(located.end),
+            Some(_) => located.end,
+        };
         let point = match &mut self.point {
             Some(point) => point,
             None if plain => self.point.insert(None),
-            None => self.point.insert(index.point(entry.header)?),
+            None => self.point.insert(index.point(from)?),
         };
         let start = match &point {
             Some(point) => point.at.compressed,
-            None if plain => entry.header,
+            None if plain => from,
             None => 0,
         } / SPAN
             * SPAN;
         let end = match self.end {
             Some(end) => end,
-            None if plain => located.end.div_ceil(SPAN).saturating_mul(SPAN).min(size),
-            None => index.edge_after(located.end)?,
+            None if plain => until.div_ceil(SPAN).saturating_mul(SPAN).min(size),
+            None => index.edge_after(until)?,
         };
         self.end = Some(end);
         // A blob without a byte is an empty file, if it is one at all.
@@ -105,6 +123,8 @@ impl Opening {
             range: start..end,
             chains: std::mem::take(&mut self.chains),
             entry: entry.clone(),
+            part,
+            from,
             limits: self.limits,
         }))
     }

@@ -28,14 +28,13 @@ pub(super) fn print_parts(source: &Source, job: &Job, parts: FileParts, out: &mu
     })
 }
 
-/// Reads the layer to its end, and prints the content once the layer is what it should be. Returns the bytes of the blob.
-pub(super) fn print_whole(
+/// Reads the layer to its end, and takes the content once the layer is what it should be; with the bytes of the blob.
+pub(super) fn take_whole(
     session: &Session<'_>,
     source: &Source,
     job: &Job,
     content: Content,
-    out: &mut impl Write,
-) -> Result<u64, Error> {
+) -> Result<(Spool, u64), Error> {
     let meter = Meter::new(session.ui, std::slice::from_ref(job));
     let mut spool = Spool::new(Which::Offset(content.offset));
     let report = Reading::new(session, source, &meter, Want::Reports).one(job, &mut spool)?;
@@ -45,6 +44,5 @@ pub(super) fn print_whole(
         let findings = findings.into_iter().cloned().collect();
         return Err(Error::Layers(vec![WrongLayer { layer: job.number(), findings }]));
     }
-    spool.copy_to(out)?;
-    Ok(report.size)
+    Ok((spool, report.size))
 }
