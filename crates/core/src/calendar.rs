@@ -25,6 +25,15 @@ pub fn date(days: i64) -> (i64, i64, i64) {
     (era * 400 + year + i64::from(month <= 2), month, day)
 }
 
+/// `2026-11-18T09:30:00Z` of seconds since 1970; exact for every `i64`, years beyond 9999 with their sign as ISO 8601 asks.
+pub fn iso(seconds: i64) -> String {
+    let day = seconds.div_euclid(86_400);
+    let second = seconds.rem_euclid(86_400);
+    let (year, month, day) = date(day);
+    let year = if (0..=9_999).contains(&year) { format!("{year:04}") } else { format!("{year:+05}") };
+    format!("{year}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3_600, second / 60 % 60, second % 60)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,5 +63,28 @@ mod tests {
         // Every number of days has a date.
         date(i64::MIN);
         date(i64::MAX);
+    }
+
+    #[test]
+    fn iso_8601() {
+        let rows = [
+            (0, "1970-01-01T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_700_000_000, "2023-11-14T22:13:20Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+            (253_402_300_800, "+10000-01-01T00:00:00Z"),
+            (-62_167_219_201, "-0001-12-31T23:59:59Z"),
+        ];
+        for (seconds, text) in rows {
+            assert_eq!(iso(seconds), text);
+        }
+    }
+
+    #[test]
+    fn every_second_has_a_text() {
+        for seconds in [i64::MIN, i64::MIN + 1, i64::MAX] {
+            assert!(iso(seconds).ends_with('Z'));
+        }
     }
 }
