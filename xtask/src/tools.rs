@@ -88,6 +88,10 @@ pub(crate) const SERVERS: &[(&str, &str)] = &[
     ("htpasswd", "apache2-utils"),
     ("mmdebstrap", "mmdebstrap"),
     ("openssl", "openssl"),
+    ("readelf", "binutils"),
+    ("unzip", "unzip"),
+    ("zstd", "zstd"),
+    ("python3", "python3"),
     ("curl", "curl"),
     ("node", "nodejs"),
 ];

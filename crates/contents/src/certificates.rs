@@ -1,6 +1,9 @@
 //! Certificates in the files of a layer, found while it is read: whose they are, and until when they are valid.
 
-use crate::limits::CERTIFICATE_BYTES;
+use crate::{
+    der::{BOOLEAN, OCTET_STRING, SEQUENCE, element, expect, time},
+    limits::CERTIFICATE_BYTES,
+};
 use base64::{
     Engine as _,
     alphabet::STANDARD,
@@ -76,27 +79,27 @@ pub fn may_be_certificate(path: &[u8]) -> bool {
 }
 
 /// The bytes of each PEM block.
-fn blocks(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    const BASE64: GeneralPurpose = GeneralPurpose::new(
-        &STANDARD,
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-    );
+pub(crate) fn blocks(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let mut rest = text;
     std::iter::from_fn(move || {
         let start = memmem::find(rest, BEGIN)? + BEGIN.len();
         let length = memmem::find(&rest[start..], END)?;
-        let block: Vec<u8> = rest[start..start + length].iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+        let block = decode(&rest[start..start + length]);
         rest = &rest[start + length + END.len()..];
-        Some(BASE64.decode(block).unwrap_or_default())
+        Some(block)
     })
 }
 
-/// Tags of DER (X.690).
-const BOOLEAN: u8 = 0x01;
-const OCTET_STRING: u8 = 0x04;
-const UTC_TIME: u8 = 0x17;
-const GENERALIZED_TIME: u8 = 0x18;
-const SEQUENCE: u8 = 0x30;
+/// The bytes inside a PEM block; none if it is not base64.
+pub(crate) fn decode(block: &[u8]) -> Vec<u8> {
+    const BASE64: GeneralPurpose = GeneralPurpose::new(
+        &STANDARD,
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    );
+    let encoded: Vec<u8> = block.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    BASE64.decode(encoded).unwrap_or_default()
+}
+
 const VERSION: u8 = 0xa0;
 const EXTENSIONS: u8 = 0xa3;
 /// `id-ce-basicConstraints` (RFC 5280, 4.2.1.9), with its tag and length.
@@ -143,39 +146,6 @@ fn is_authority(extensions: &[u8]) -> Option<bool> {
         rest = after;
     }
     None
-}
-
-/// `UTCTime` or `GeneralizedTime` in the forms of RFC 5280, as `YYYYMMDDhhmmss`.
-fn time(der: &[u8]) -> Option<String> {
-    let (tag, content, _) = element(der)?;
-    let digits = std::str::from_utf8(content).ok()?.strip_suffix('Z')?;
-    let fits = |length: usize| digits.len() == length && digits.bytes().all(|b| b.is_ascii_digit());
-    match tag {
-        UTC_TIME if fits(12) => Some(format!("{}{digits}", if digits < "50" { "20" } else { "19" })),
-        GENERALIZED_TIME if fits(14) => Some(digits.to_owned()),
-        _ => None,
-    }
-}
-
-/// The content of an element with that tag, and what follows it.
-fn expect(wanted: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
-    element(der).filter(|(tag, ..)| *tag == wanted).map(|(_, content, rest)| (content, rest))
-}
-
-/// Tag and content of the first element, and what follows it.
-fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (&tag, rest) = der.split_first()?;
-    let (&length, rest) = rest.split_first()?;
-    let (length, rest) = match length {
-        0..=0x7f => (usize::from(length), rest),
-        0x81..=0x84 => {
-            let (digits, rest) = rest.split_at_checked(usize::from(length & 0x7f))?;
-            (digits.iter().fold(0_usize, |length, digit| length << 8 | usize::from(*digit)), rest)
-        }
-        _ => return None,
-    };
-    let (content, rest) = rest.split_at_checked(length)?;
-    Some((tag, content, rest))
 }
 
 #[cfg(test)]

@@ -26,3 +26,13 @@ pub const CERTIFICATE_BYTES: u64 = 1 << 20;
 pub const DANGERS: usize = 1000;
 /// Secrets of one file.
 pub const SECRETS_OF_A_FILE: usize = 1000;
+/// Bytes of a file that are read for its facts.
+pub const FACT_BYTES: usize = 8 << 20;
+/// Times that further bytes of a file are read for its facts.
+pub const FACT_READS: u32 = 64;
+/// Members of an archive that are listed.
+pub const LISTED_MEMBERS: usize = 10_000;
+/// Bytes of their names.
+pub const LISTED_NAME_BYTES: usize = 4 << 20;
+/// Bytes of an archive, unpacked, that are read for its members.
+pub const SCANNED_ARCHIVE_BYTES: u64 = 1 << 30;

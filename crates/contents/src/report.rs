@@ -1,7 +1,13 @@
 //! What the command line prints with `--json`. Scripts and the page's "Save JSON" rely on it: it changes only by additions.
 
 mod bill;
+mod file;
 mod packages;
 mod secrets;
 
-pub use self::{bill::BillRowReport, packages::PackageReport, secrets::SecretReport};
+pub use self::{
+    bill::BillRowReport,
+    file::{FactMap, FactsReport, MemberReport},
+    packages::PackageReport,
+    secrets::SecretReport,
+};

@@ -1,12 +1,10 @@
 //! Java archives (jar, war, ear): `pom.properties` of Maven, else the manifest, also of archives inside.
 
-mod zip;
-
-use self::zip::Directory;
 use super::{Record, Unreadable, text};
 use crate::{
     limits::{ARCHIVE_BYTES, ARCHIVE_DEPTH, DOCUMENT_BYTES},
     package::{Ecosystem, Package},
+    zip::{Directory, ZipEntry},
 };
 
 /// The packages of an archive at a clean path.
@@ -25,9 +23,10 @@ fn read(
     budget: &mut u64,
     packages: &mut Vec<Package>,
 ) -> Result<(), Unreadable> {
-    let directory = Directory::read(bytes).ok_or_else(|| Unreadable::malformed("a Java archive"))?;
-    let mut unpack = |entry: &zip::Entry<'_>| {
-        let content = entry.unpack((*budget).min(if is_archive(entry.name) { ARCHIVE_BYTES } else { DOCUMENT_BYTES }));
+    let directory = Directory::of(bytes).ok_or_else(|| Unreadable::malformed("a Java archive"))?;
+    let mut unpack = |entry: &ZipEntry<'_>| {
+        let limit = if is_archive(entry.name) { ARCHIVE_BYTES } else { DOCUMENT_BYTES };
+        let content = entry.unpack(bytes, (*budget).min(limit));
         *budget = budget.saturating_sub(content.as_ref().map_or(0, |content| content.len() as u64));
         if *budget == 0 { Err(Unreadable::bytes("ARCHIVE_BYTES", ARCHIVE_BYTES)) } else { Ok(content) }
     };
@@ -94,7 +93,8 @@ fn described(file: &[u8], manifest: &[u8]) -> Option<Package> {
 
 #[cfg(test)]
 mod tests {
-    use super::{zip::tests::archive as packed, *};
+    use super::*;
+    use crate::zip::tests::archive as packed;
 
     fn names(records: &[Record]) -> Vec<(String, String)> {
         let package = |record: &Record| match record {
