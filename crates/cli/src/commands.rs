@@ -12,6 +12,7 @@ mod diff;
 mod digest;
 mod doctor;
 mod export;
+mod file;
 mod gather;
 mod gc;
 mod help;
@@ -23,6 +24,7 @@ mod logout;
 mod ls;
 mod man;
 mod manifest;
+mod opened;
 mod packages;
 mod pull;
 pub(crate) mod push;
@@ -64,6 +66,7 @@ pub(crate) enum Command {
     Trace(trace::Arguments),
     Ls(Box<ls::Arguments>),
     Cat(cat::Arguments),
+    File(file::Arguments),
     Diff(diff::Arguments),
     Analyze(Box<analyze::Arguments>),
     Packages(packages::Arguments),
@@ -114,6 +117,7 @@ pub(crate) fn run(
         Command::Trace(arguments) => trace::run(arguments, session),
         Command::Ls(arguments) => ls::run(arguments, session),
         Command::Cat(arguments) => cat::run(arguments, session),
+        Command::File(arguments) => file::run(arguments, session),
         Command::Diff(arguments) => diff::run(arguments, session),
         Command::Analyze(arguments) => analyze::run(arguments, session),
         Command::Packages(arguments) => packages::run(arguments, session),
