@@ -10,7 +10,7 @@
 //! - [`probe`] looks into the files of a layer while a worker reads it; [`contents`] is the engine that does so.
 //! - [`state`], [`address`] and [`shell`] are the page's own model: state, URL fragment, the equal command line.
 //! - [`message`] turns commands, events, orders and reports into bytes and back.
-//! - [`pretty`], [`size`], [`time`] and [`mode`] put values into words.
+//! - [`outline`] folds JSON and XML; [`pretty`], [`size`], [`time`] and [`mode`] put values into words.
 //!
 //! Nothing here spawns, blocks or knows its target. A front end polls the two futures, on one thread.
 //!
@@ -97,6 +97,7 @@ pub mod look;
 pub mod message;
 pub mod mode;
 mod names;
+pub mod outline;
 mod overview;
 mod pace;
 pub mod packages;

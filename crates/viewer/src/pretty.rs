@@ -74,7 +74,7 @@ fn is_punctuation(character: char) -> bool {
 }
 
 /// Bytes of the string at the beginning of a text, quotes included; the whole text if it has no end.
-fn string_length(text: &str) -> usize {
+pub(crate) fn string_length(text: &str) -> usize {
     let mut escaped = false;
     for (index, byte) in text.bytes().enumerate().skip(1) {
         match byte {

@@ -32,7 +32,7 @@ pub use compare::{
     ChangeSums, ChangedFile, ChangedSetting, ChangedStep, ComparedFiles, ComparisonFacts, ComparisonFailure,
     LayerRelation, MatchedLayer,
 };
-pub use content::{ShownContent, ShownPart};
+pub use content::{SHOWN_BYTES, ShownContent, ShownFacts, ShownMember, ShownMembers, ShownPart};
 pub use event::{Event, KeptFacts, RegistryRoute, RouteReason, Selection};
 pub use evidence::{
     EvidenceAnswer, EvidenceBlob, EvidenceCard, EvidenceJob, EvidenceLack, EvidenceProgress, EvidenceState,
@@ -134,10 +134,12 @@ pub enum Command {
         /// Path, escaped as `porthole ls --json` prints it.
         path: Option<String>,
     },
-    /// The beginning of the file at a path. Answered with [`Event::Content`], once or more.
+    /// The beginning of the file at a path, and what it is. Answered with [`Event::Content`], once or more, and [`Event::Facts`].
     Read {
         /// Path, escaped as `porthole ls --json` prints it.
         path: String,
+        /// Show the bytes from this offset on, in hexadecimal. The facts are not sent again.
+        from: Option<u64>,
         /// Even where that costs much.
         anyway: bool,
     },

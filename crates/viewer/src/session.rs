@@ -8,6 +8,7 @@ mod crew;
 mod digests;
 mod evidence;
 mod export;
+mod facts;
 mod front;
 mod given;
 mod holdings;
@@ -31,6 +32,7 @@ use base::OpenedImages;
 use compare::{CompareWish, KeptComparison};
 pub use content::Want;
 use evidence::{EvidenceRun, EvidenceWait};
+use facts::BegunFile;
 pub use front::{ArchiveFile, Front, SavedFile, ScratchFile, SessionOptions};
 use given::UnpackedFile;
 pub use holdings::SessionHoldings;
@@ -155,6 +157,7 @@ enum Errand {
     Relay,
     Look,
     File,
+    Facts,
     Version,
     Comparison,
     Base,
@@ -179,6 +182,7 @@ enum Work {
     LearnRelay,
     Look(Wish),
     Read { look: u32, path: String, want: Want },
+    Facts(Box<BegunFile>),
     ReadVersion { name: VersionName, want: Want },
     DiffVersions { before: VersionName, after: u32, anyway: bool },
     DiffFile { look: u32, path: String, anyway: bool },

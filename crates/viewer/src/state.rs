@@ -29,8 +29,8 @@ use crate::protocol::{
     ArchiveSaving, BaseLayers, Chain, Changes, ComparisonFacts, ComparisonFailure, FailureNotice, FileMap, FileReading,
     FileView as Listing, FindingLink, ImageLayer, ImageSummary, KeptFacts, LayerProgress, MapWish, NameQuery,
     NameWindow, OverviewFacts, PathVersionFacts, PolicyFacts, ProbeProgress, RegistryRoute as Way, RelaySettings,
-    RouteReason, RowChange, RowKind, RowWindow, SearchHit, SearchQuery, Selection, ShownContent, Sizes, VersionDiff,
-    ViewMode, WasteFacts,
+    RouteReason, RowChange, RowKind, RowWindow, SearchHit, SearchQuery, Selection, ShownContent, ShownFacts, Sizes,
+    VersionDiff, ViewMode, WasteFacts,
 };
 use porthole_core::{failure::FailureClass, layer::LayerNumber};
 use std::{collections::BTreeMap, rc::Rc};
@@ -91,6 +91,10 @@ pub struct State {
     pub selection: Option<Rc<Selection>>,
     /// What is in the selected file, by its path, as far as it was asked for.
     pub content: Option<(String, Rc<ShownContent>)>,
+    /// What the selected file is, by its path, once that is known.
+    pub facts: Option<(String, Rc<ShownFacts>)>,
+    /// Where the bytes of the selected file are shown from, if a person chose to see them.
+    pub offset: Option<u64>,
     /// The image that this one may have been built on, or why it could not be read.
     pub base: Option<Rc<Result<BaseLayers, String>>>,
     /// The image compared with another, as far as it is known.

@@ -1,6 +1,6 @@
 //! What is in the selected file.
 
-use super::{text::TextView, words::bdi};
+use super::{bytes::ByteView, outline::nodes, text::TextView, words::bdi};
 use porthole_viewer::highlight::TextPiece;
 use porthole_viewer::protocol::{ShownContent, ShownPart};
 use porthole_viewer::size::size;
@@ -25,8 +25,19 @@ pub struct ContentProps {
 /// What is in the selected file: text with numbered lines, or bytes.
 #[component]
 pub fn FileContent(props: &ContentProps) -> Html {
+    let fold = use_state(|| true);
+    // A line is one of the text.
+    let folded = *fold && props.line.is_none();
+    let on_fold = {
+        let (fold, dispatch) = (fold.clone(), props.dispatch.clone());
+        move |_: MouseEvent| {
+            fold.set(!folded);
+            dispatch.emit(Action::Line(None));
+        }
+    };
     let save =
         html! { <button id="save" class="plain" onclick={props.dispatch.reform(|_| Action::Save)}>{ "Save" }</button> };
+    let bytes = html! { <button id="bytes" class="plain" onclick={props.dispatch.reform(|_| Action::Offset(Some(0)))}>{ "Bytes" }</button> };
     match &*props.content {
         ShownContent::Reading => html! { <p class="note" role="status">{ "Reading…" }</p> },
         ShownContent::Costly { bytes } => html! {
@@ -35,18 +46,26 @@ pub fn FileContent(props: &ContentProps) -> Html {
                 <button data-action="read" onclick={props.dispatch.reform(|_| Action::Read)}>{ "Read " }{ size(*bytes) }</button>
             </div>
         },
-        ShownContent::Text { text, pieces, part } => html! {
+        ShownContent::Text { text, pieces, outline, part } => html! {
             <div class="content" data-kind="text" data-shown={part.shown.to_string()} data-fetched={part.fetched.to_string()}>
-                <p class="cost">{ cost(part) }{ save }</p>
+                <p class="cost">{ cost(part) }
+                    if !outline.is_empty() {
+                        <button id="fold" class="plain" title="Fold it, or show its text (x)" aria-pressed={folded.to_string()} onclick={on_fold}>{ "Tree" }</button>
+                    }
+                    { bytes }{ save }
+                </p>
+                if folded && !outline.is_empty() {
+                    <div class="code outline" tabindex="0" role="region" aria-label="Content">{ nodes(outline) }</div>
+                } else {
                 <TextView text={Rc::<str>::from(text.as_str())} pieces={Rc::<[TextPiece]>::from(pieces.as_slice())} line={props.line} dispatch={props.dispatch.clone()} />
+                }
                 { rest(part) }
             </div>
         },
         ShownContent::Binary { hex, part } => html! {
             <div class="content" data-kind="binary" data-shown={part.shown.to_string()} data-fetched={part.fetched.to_string()}>
                 <p class="cost">{ cost(part) }{ save }</p>
-                <div class="code" tabindex="0" role="region" aria-label="Content"><pre id="hex">{ if props.wide { hex.clone() } else { halves(hex) } }</pre></div>
-                { rest(part) }
+                <ByteView hex={hex.clone()} part={*part} wide={props.wide} dispatch={props.dispatch.clone()} />
             </div>
         },
         ShownContent::Failed { wrong, text } => html! {
@@ -79,39 +98,4 @@ fn rest(part: &ShownPart) -> Html {
         return Html::default();
     }
     html! { <p class="note">{ "The first " }{ size(part.shown) }{ " of " }{ size(part.size) }{ ". Save it to have it all." }</p> }
-}
-
-/// Lines of sixteen bytes as lines of eight, which fit beside the tree with their ASCII.
-fn halves(hex: &str) -> String {
-    let mut lines = String::with_capacity(hex.len() * 5 / 4);
-    for line in hex.lines() {
-        let parts = (line.get(..8), line.get(10..34), line.get(34..58), line.get(59..));
-        let (Some(offset), Some(first), Some(second), Some(ascii)) = parts else {
-            lines.push_str(line);
-            lines.push('\n');
-            continue;
-        };
-        let (left, right) = ascii.split_at(ascii.len().min(8));
-        lines.push_str(&format!("{offset}  {first} {left}\n"));
-        if !right.is_empty() {
-            let offset = u64::from_str_radix(offset, 16).unwrap_or_default() + 8;
-            lines.push_str(&format!("{offset:08x}  {second} {right}\n"));
-        }
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn eight_bytes_a_line() {
-        let sixteen = "00000010  7f 45 4c 46 20 61 6e 64 20 73 6f 6d 65 20 6d 6f  .ELF and some mo\n\
-                       00000020  72 65                                            re\n";
-        let eight = "00000010  7f 45 4c 46 20 61 6e 64  .ELF and\n\
-                     00000018  20 73 6f 6d 65 20 6d 6f   some mo\n\
-                     00000020  72 65                    re\n";
-        assert_eq!(halves(sixteen), eight);
-    }
 }

@@ -125,7 +125,7 @@ fn why(connection: &LookRoute, state: &State) -> Html {
 }
 
 /// The keys that work, and what they do.
-const KEYS: [(&[&str], &str); 17] = [
+const KEYS: [(&[&str], &str); 18] = [
     (&["↑", "↓"], "the row above, below"),
     (&["→", "←"], "open a directory; close it, or go to its parent"),
     (&["Enter"], "open or close a directory; read a file"),
@@ -138,6 +138,7 @@ const KEYS: [(&[&str], &str); 17] = [
     (&["s"], "sort by size, by name"),
     (&["[", "]"], "the layer below, above"),
     (&["v"], "the files as a map, as a tree"),
+    (&["x"], "JSON and XML as a tree, as text"),
     (&["m"], "all layers merged"),
     (&["o"], "open a file of this machine"),
     (&["c"], "compare with another image"),

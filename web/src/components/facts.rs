@@ -1,6 +1,7 @@
 //! The facts of the selected entry.
 
 use super::{
+    about::about,
     chain::{glyph, shorten},
     content::FileContent,
     versions::Versions,
@@ -9,7 +10,7 @@ use super::{
 use porthole_viewer::mode::mode;
 use porthole_viewer::protocol::{
     FileRow, ImageSummary, LayerProgress, LinkState, PathVersionFacts, RowChange, RowKind, Selection, ShownContent,
-    VersionDiff,
+    ShownFacts, VersionDiff,
 };
 use porthole_viewer::size::{count, size};
 use porthole_viewer::state::Action;
@@ -28,6 +29,8 @@ pub struct FactsProps {
     pub progress: Rc<Vec<LayerProgress>>,
     /// What is in it, by its path.
     pub content: Option<(String, Rc<ShownContent>)>,
+    /// What it is, by its path.
+    pub about: Option<(String, Rc<ShownFacts>)>,
     /// A line of it to be marked.
     pub line: Option<u32>,
     /// What each layer did to a path.
@@ -64,6 +67,9 @@ pub fn Facts(props: &FactsProps) -> Html {
             <dl class="facts">{ for facts(row) }</dl>
             if row.kind == RowKind::Symlink {
                 <button id="follow" class="small" title="Go where it leads, through all layers (f)" onclick={props.dispatch.reform(|_| Action::FollowLink)}>{ "Go to its target" }</button>
+            }
+            if let Some((_, facts)) = props.about.as_ref().filter(|(path, _)| *path == row.path) {
+                { about(facts, &props.dispatch) }
             }
             if let Some((_, content)) = content {
                 <FileContent content={Rc::clone(content)} line={props.line} dispatch={props.dispatch.clone()} />

@@ -1,8 +1,10 @@
 //! The parts of the page.
 
+pub mod about;
 pub mod artifact;
 pub mod base;
 pub mod bills;
+pub mod bytes;
 pub mod chain;
 pub mod compare;
 pub mod config;
@@ -16,6 +18,7 @@ pub mod foot;
 pub mod layers;
 pub mod map;
 pub mod mark;
+pub mod outline;
 pub mod overview;
 pub mod packages;
 mod paint;

@@ -124,7 +124,7 @@ pub fn Inspect(props: &PageProps) -> Html {
                     <aside class={classes!("pane", "right", covers.then_some("open"))} aria-label={if state.selection.is_some() { "Facts" } else { "Overview" }}>
                         if state.selection.is_some() {
                             <Facts selection={state.selection.clone()} image={state.image.clone()} progress={Rc::clone(&state.layers)}
-                                content={state.content.clone()} line={state.route.line} {reading}
+                                content={state.content.clone()} about={state.facts.clone()} line={state.route.line} {reading}
                                 versions={state.versions.clone()} diff={state.version_diff.clone()} dispatch={dispatch.clone()} />
                         } else {
                             <Overview overview={state.overview.clone()} sizes={state.sizes} archive={state.archive.clone()} base={state.base.clone()} named_base={state.route.base.clone()} aside=true dispatch={dispatch.clone()} />
@@ -295,6 +295,7 @@ fn key(key: &str, state: &State, dispatch: &Callback<Action>) -> bool {
                 let _ = input.focus();
             });
         }
+        "x" => with_element("fold", HtmlElement::click),
         "Y" => with_element("copy-command", HtmlElement::click),
         "J" => with_element("save-json", HtmlElement::click),
         "y" => with_element("copy-link", HtmlElement::click),

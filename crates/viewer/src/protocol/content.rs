@@ -1,7 +1,10 @@
 //! Content of a file.
 
-use crate::highlight::TextPiece;
+use crate::{highlight::TextPiece, outline::OutlineNode};
 use serde::{Deserialize, Serialize};
+
+/// Bytes that are shown at once in hexadecimal.
+pub const SHOWN_BYTES: u64 = 4 << 10;
 
 /// Content of a path, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,10 +23,12 @@ pub enum ShownContent {
         text: String,
         /// Pieces of it that are drawn in colours.
         pieces: Vec<TextPiece>,
+        /// What the text holds, if it is JSON or XML and all of it is shown.
+        outline: Vec<OutlineNode>,
         /// How much of the file it is.
         part: ShownPart,
     },
-    /// Its beginning, in hexadecimal.
+    /// A part of it, in hexadecimal.
     Binary {
         /// Lines of sixteen bytes.
         hex: String,
@@ -49,6 +54,8 @@ pub enum ShownContent {
 /// How much of a file is shown, and what that cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShownPart {
+    /// Offset of the first byte that is shown.
+    pub from: u64,
     /// Bytes that are shown.
     pub shown: u64,
     /// Bytes of the file.
@@ -57,4 +64,42 @@ pub struct ShownPart {
     pub fetched: u64,
     /// Bytes of the layer that it is in.
     pub layer: u64,
+}
+
+/// What a file is, as its bytes say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ShownFacts {
+    /// Its kind in a few words.
+    pub kind: String,
+    /// Further facts: a name, and one value or several.
+    pub facts: Vec<(String, Vec<String>)>,
+    /// What is in it, if it is an archive.
+    pub members: Option<ShownMembers>,
+    /// Bytes that must be fetched to say what is in it, or to say more, if that is more than a session fetches without asking.
+    pub costly: Option<u64>,
+}
+
+/// What is in an archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ShownMembers {
+    /// The first members.
+    pub rows: Vec<ShownMember>,
+    /// How many there are, as far as the archive was read.
+    pub count: u64,
+    /// Why there may be more, in words.
+    pub problem: Option<String>,
+}
+
+/// A member of an archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ShownMember {
+    /// Escaped name, and where a link leads.
+    pub name: String,
+    /// Bytes, unpacked.
+    pub size: u64,
+    /// When it was written, in words.
+    pub modified: String,
 }

@@ -4,7 +4,7 @@ use super::{
     ArchiveSaving, BaseLayers, Chain, ComparisonFacts, ComparisonFailure, ConfigSecretFact, ContentFateFact,
     EvidenceProgress, FailureNotice, FileMap, FileReading, FileRow, FindingLink, ImageSummary, LayerProgress,
     NameWindow, OverviewFacts, PackageWindow, PathProblem, PathVersionFacts, PolicyFacts, ProbeKind, ProbeProgress,
-    RowWindow, SearchHit, SecretFact, ShownContent, Sizes, VersionDiff, WasteFacts, WireLog,
+    RowWindow, SearchHit, SecretFact, ShownContent, ShownFacts, Sizes, VersionDiff, WasteFacts, WireLog,
 };
 use serde::{Deserialize, Serialize};
 
@@ -112,6 +112,15 @@ pub enum Event {
         path: String,
         /// What is shown of the file.
         content: Box<ShownContent>,
+    },
+    /// What a file is: follows its content.
+    Facts {
+        /// Number of the look.
+        look: u32,
+        /// Path, escaped as `porthole ls --json` prints it.
+        path: String,
+        /// What its bytes say.
+        facts: Box<ShownFacts>,
     },
     /// Tags of the repository, or repositories of the registry.
     Names {
@@ -336,6 +345,7 @@ impl Event {
             | Self::Settled { look }
             | Self::Rows { look, .. }
             | Self::Content { look, .. }
+            | Self::Facts { look, .. }
             | Self::Exported { look, .. }
             | Self::Wire { look, .. }
             | Self::Archive { look, .. }

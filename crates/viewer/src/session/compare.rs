@@ -3,7 +3,11 @@
 //! The other image is a second look that is not listed and reports nothing. A layer that both images have is not fetched
 //! for it: its entries come from the index of the first.
 
-use super::{Errand, Front, Session, Work, content::FileContent, resolve::Found};
+use super::{
+    Errand, Front, Session, Work,
+    content::{ALL, FileContent},
+    resolve::Found,
+};
 use crate::{
     compare,
     index::OpenIndex,
@@ -212,7 +216,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     pub(super) async fn diff_file(&self, look: u32, path: String, anyway: bool) {
         let tell = |diff| self.front.tell(Event::FileDiff { look, path: path.clone(), diff: Box::new(diff) });
         let Some([old, new]) = self.compared_files(&path) else { return };
-        match (self.open(old).await, self.open(new).await) {
+        match (self.open(old, ALL).await, self.open(new, ALL).await) {
             (Ok(old), Ok(new)) => self.diff_contents(old, new, anyway, tell).await,
             (Err(text), _) | (_, Err(text)) => tell(VersionDiff::Failed { wrong: false, text }),
         }

@@ -1,12 +1,13 @@
 //! The content of files: a range of a layer, checked span by span or chunk by chunk before anything is shown.
 
-use super::{Errand, Front, PageImage, SavedFile, Session, Work};
+use super::{Errand, Front, PageImage, SavedFile, Session, Work, facts::BegunFile};
 use crate::{
     highlight::highlight,
     look::{Access, LookBody},
+    outline::outline,
     pool::Pool,
     pretty::visible,
-    protocol::{Event, ShownContent, ShownPart},
+    protocol::{Event, SHOWN_BYTES, ShownContent, ShownPart},
 };
 use porthole_core::{
     descriptor::Descriptor,
@@ -26,12 +27,14 @@ use porthole_registry::{
     transport::{Environment, Transport},
 };
 use porthole_source::ImageSource;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 /// Bytes of a text that are shown.
 const TEXT: usize = 256 << 10;
-/// Bytes of anything else.
-const BINARY: usize = 4 << 10;
+/// Bytes of a line of hexadecimal digits.
+const LINE: u64 = 16;
+/// A whole file.
+pub(super) const ALL: Range<u64> = 0..u64::MAX;
 /// Bytes of a file that is saved: it is put together in memory.
 const SAVE: u64 = 1 << 30;
 
@@ -42,8 +45,26 @@ pub enum Want {
     Start,
     /// Its beginning, whatever it costs.
     StartAnyway,
+    /// Some bytes from this offset on, if that is cheap or `true` comes with it.
+    Bytes(u64, bool),
     /// All of it, to be saved.
     All,
+}
+
+impl Want {
+    /// The bytes from an offset on, or the beginning.
+    pub(super) fn part(from: Option<u64>, anyway: bool) -> Self {
+        match (from, anyway) {
+            (Some(from), anyway) => Self::Bytes(from, anyway),
+            (None, true) => Self::StartAnyway,
+            (None, false) => Self::Start,
+        }
+    }
+
+    /// Whether it is read whatever it costs.
+    fn is_anyway(self) -> bool {
+        !matches!(self, Self::Start | Self::Bytes(_, false))
+    }
 }
 
 /// A file that is about to be read.
@@ -54,14 +75,23 @@ pub(super) struct SourceFile {
     reference: Reference,
     layer: Descriptor,
     size: u64,
-    /// Bytes that must be fetched to see its beginning.
+    /// The part of it that is read.
+    part: Range<u64>,
+    /// Bytes that must be fetched to see the beginning of that part.
     cost: u64,
+    /// Bytes that must be fetched to see all of that part.
+    length: u64,
 }
 
 impl SourceFile {
-    /// Bytes that must be fetched to see its beginning.
+    /// Bytes that must be fetched to see the beginning of what is read of it.
     pub(super) fn cost(&self) -> u64 {
         self.cost
+    }
+
+    /// Bytes that must be fetched to see all of what is read of it.
+    pub(super) fn length(&self) -> u64 {
+        self.length
     }
 
     /// Its size in bytes.
@@ -71,6 +101,7 @@ impl SourceFile {
 }
 
 /// A content of an image, and what is needed to read it.
+#[derive(Clone)]
 pub(super) struct FileContent {
     content: Content,
     access: Option<Access>,
@@ -87,10 +118,19 @@ impl FileContent {
         let (access, reference) = (body.access(content.layer).cloned(), body.reference.clone());
         Some(Self { content, access, page, reference, layer })
     }
+
+    /// Bytes of the content.
+    pub(super) fn size(&self) -> u64 {
+        self.content.size
+    }
 }
 
 /// Why nothing can be shown: whether the bytes are wrong, and words.
 pub(super) type Failed = (bool, String);
+
+pub(super) fn failed((wrong, text): Failed) -> ShownContent {
+    ShownContent::Failed { wrong, text }
+}
 
 impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// Reads the file at a path, as the view of the look shows it, in place of the file that is being read.
@@ -107,18 +147,37 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             self.front.tell(Event::Content { look, path, content });
         };
         let Some(content) = self.content(&path) else { return };
-        let file = match self.open(content).await {
+        let part = match want {
+            Want::Bytes(from, _) => {
+                let start = from / LINE * LINE;
+                start..start.saturating_add(SHOWN_BYTES)
+            }
+            _ => ALL,
+        };
+        let file = match self.open(content.clone(), part).await {
             Ok(file) => file,
             Err(text) => return tell(ShownContent::Failed { wrong: false, text }),
         };
-        if want == Want::Start && file.cost > self.options.unasked_bytes {
+        if !want.is_anyway() && file.cost > self.options.unasked_bytes {
             return tell(ShownContent::Costly { bytes: file.cost });
         }
-        if want != Want::All {
-            tell(ShownContent::Reading);
+        if want == Want::All {
+            return tell(self.save(file).await.unwrap_or_else(failed));
         }
-        let outcome = if want == Want::All { self.save(file).await } else { self.show(file, &path).await };
-        tell(outcome.unwrap_or_else(|(wrong, text)| ShownContent::Failed { wrong, text }));
+        if let Want::Bytes(..) = want {
+            // Those before are shown until then.
+            return tell(self.show_bytes(file).await.unwrap_or_else(failed));
+        }
+        tell(ShownContent::Reading);
+        match self.show(file, &path).await {
+            Ok((shown, head)) => {
+                tell(shown);
+                let anyway = want == Want::StartAnyway;
+                let begun = BegunFile { look, path, content, head, anyway };
+                self.errands.begin(Errand::Facts, Work::Facts(Box::new(begun)));
+            }
+            Err(error) => tell(failed(error)),
+        }
     }
 
     /// `None`: nothing that has content.
@@ -129,13 +188,13 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         FileContent::of(body, body.content(look.view(), &path::unescape(path)?)?)
     }
 
-    /// What reads a content.
-    pub(super) async fn open(&self, content: FileContent) -> Result<SourceFile, String> {
+    /// What reads a part of a content.
+    pub(super) async fn open(&self, content: FileContent, part: Range<u64>) -> Result<SourceFile, String> {
         let FileContent { content, access, page, reference, layer } = content;
         let (options, number) = (&self.options, LayerNumber::of_index(content.layer));
-        let (parts, cost) = match access {
+        let (parts, cost, length) = match access {
             Some(Access::Index(index)) => {
-                let mut opening = Opening::at_offset(content.offset, &options.limits);
+                let mut opening = Opening::at_offset(content.offset, &options.limits).part(part.clone());
                 let reader = index.ask(|index| opening.step(index)).await.map_err(|error| match error {
                     IndexError::Read(_) | IndexError::Seek(seek::Error::Index(_)) if index.held().is_none() => {
                         format!("what was kept of layer {number} is damaged or gone: verify it again")
@@ -147,19 +206,20 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 // A reader that starts near the file is left when enough is seen.
                 let from_start = index.facts().seekable() == Seekable::FromStart;
                 let cost = if from_start { length } else { length.min(options.unasked_bytes) };
-                (reader.into(), cost)
+                (reader.into(), cost, length)
             }
             Some(Access::Toc(toc)) => {
-                let parts = FileParts::by_toc(&toc, content).map_err(|error| error.to_string())?;
-                (parts, 0)
+                let parts = FileParts::by_toc(&toc, content, part.clone()).map_err(|error| error.to_string())?;
+                (parts, 0, 0)
             }
             None => return Err(format!("layer {number} is not read, or too large for its index to be kept")),
         };
-        Ok(SourceFile { parts, page, reference, layer, size: content.size, cost })
+        let part = part.start.min(content.size)..part.end.min(content.size);
+        Ok(SourceFile { parts, page, reference, layer, size: content.size, part, cost, length })
     }
 
-    /// The beginning of the file at an escaped path.
-    pub(super) async fn show(&self, file: SourceFile, path: &str) -> Result<ShownContent, Failed> {
+    /// The beginning of the file at an escaped path, and the bytes that were read for it.
+    pub(super) async fn show(&self, file: SourceFile, path: &str) -> Result<(ShownContent, Vec<u8>), Failed> {
         let (size, layer) = (file.size, file.layer.size);
         let mut bytes = Vec::new();
         let fetched = self
@@ -169,14 +229,36 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             })
             .await?;
         let is_text = is_text(&bytes);
-        bytes.truncate(if is_text { TEXT } else { BINARY });
-        let part = ShownPart { shown: bytes.len() as u64, size, fetched, layer };
-        Ok(if is_text {
-            let text = text(&bytes);
-            ShownContent::Text { pieces: highlight(path, &text), text, part }
+        let shown = bytes.get(..if is_text { TEXT } else { SHOWN_BYTES as usize }).unwrap_or(&bytes);
+        let part = ShownPart { from: 0, shown: shown.len() as u64, size, fetched, layer };
+        let shown = if is_text {
+            let text = text(shown);
+            let outline = if part.shown == size { outline(&text) } else { Vec::new() };
+            ShownContent::Text { pieces: highlight(path, &text), outline, text, part }
         } else {
-            ShownContent::Binary { hex: hex(&bytes), part }
-        })
+            ShownContent::Binary { hex: hex(0, shown), part }
+        };
+        Ok((shown, bytes))
+    }
+
+    /// The bytes of a part.
+    async fn show_bytes(&self, file: SourceFile) -> Result<ShownContent, Failed> {
+        let (from, size, layer) = (file.part.start, file.size, file.layer.size);
+        let (bytes, fetched) = self.bytes(file).await?;
+        let part = ShownPart { from, shown: bytes.len() as u64, size, fetched, layer };
+        Ok(ShownContent::Binary { hex: hex(from, &bytes), part })
+    }
+
+    /// All bytes of what is read of a file, and how many were fetched for it.
+    pub(super) async fn bytes(&self, file: SourceFile) -> Result<(Vec<u8>, u64), Failed> {
+        let mut bytes = Vec::new();
+        let fetched = self
+            .stream(file, |part| {
+                bytes.extend_from_slice(part);
+                true
+            })
+            .await?;
+        Ok((bytes, fetched))
     }
 
     /// All of a file, kept by the front end.
@@ -198,7 +280,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
 
     /// Gives the checked bytes of a file to `out`, which says whether it wants more. Returns the bytes fetched for it.
     pub(super) async fn stream(&self, file: SourceFile, out: impl FnMut(&[u8]) -> bool) -> Result<u64, Failed> {
-        if file.size == 0 {
+        if file.part.is_empty() {
             return Ok(0);
         }
         let fetched = match &file.page {
@@ -244,15 +326,15 @@ fn text(bytes: &[u8]) -> String {
     text
 }
 
-/// Sixteen bytes a line: where, hexadecimal, and as ASCII.
-fn hex(bytes: &[u8]) -> String {
+/// Sixteen bytes a line: where, hexadecimal, and as ASCII. The first is at this offset.
+fn hex(from: u64, bytes: &[u8]) -> String {
     let line = |(number, line): (usize, &[u8])| {
         let digits: String = line.iter().map(|byte| format!("{byte:02x} ")).collect();
         let shown = |&byte: &u8| if byte.is_ascii_graphic() || byte == b' ' { char::from(byte) } else { '.' };
         let ascii: String = line.iter().map(shown).collect();
-        format!("{:08x}  {digits:<48} {ascii}\n", number * 16)
+        format!("{:08x}  {digits:<48} {ascii}\n", from + number as u64 * LINE)
     };
-    bytes.chunks(16).enumerate().map(line).collect()
+    bytes.chunks(LINE as usize).enumerate().map(line).collect()
 }
 
 #[cfg(test)]
@@ -268,7 +350,7 @@ mod tests {
 
     #[test]
     fn bytes_in_lines_of_sixteen() {
-        let lines = hex(b"\x7fELF and some more");
+        let lines = hex(0, b"\x7fELF and some more");
         assert_eq!(
             lines,
             "00000000  7f 45 4c 46 20 61 6e 64 20 73 6f 6d 65 20 6d 6f  .ELF and some mo\n\

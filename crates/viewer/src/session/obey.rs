@@ -47,7 +47,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 }
                 self.with_look(|look, _| look.select(path.as_deref()));
             }
-            Command::Read { path, anyway } => self.read(path, if anyway { Want::StartAnyway } else { Want::Start }),
+            Command::Read { path, from, anyway } => self.read(path, Want::part(from, anyway)),
             Command::Save { path } => self.read(path, Want::All),
             Command::Wire => self.begin_wire(),
             Command::SaveArchive { format } => self.begin_archive(format),
@@ -56,7 +56,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Command::Waste => self.with_look(|look, _| look.want_waste()),
             Command::Versions { path } => self.with_look(|look, out| versions::tell_versions(look, &path, out)),
             Command::ReadVersion { path, layer, anyway } => {
-                let want = if anyway { Want::StartAnyway } else { Want::Start };
+                let want = Want::part(None, anyway);
                 self.begin_version(path, layer, |name| Work::ReadVersion { name, want });
             }
             Command::DiffVersions { path, before, after, anyway } => {

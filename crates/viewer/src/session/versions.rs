@@ -2,7 +2,7 @@
 
 use super::{
     Front, Session, Want,
-    content::{Failed, FileContent, SourceFile},
+    content::{ALL, Failed, FileContent, SourceFile, failed},
 };
 use crate::{
     listing,
@@ -36,7 +36,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             self.front.tell(Event::VersionContent { look, path, layer, content });
         };
         let Some(version) = self.version(&name) else { return };
-        let file = match self.open(version).await {
+        let file = match self.open(version, ALL).await {
             Ok(file) => file,
             Err(text) => return tell(ShownContent::Failed { wrong: false, text }),
         };
@@ -44,7 +44,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             return tell(ShownContent::Costly { bytes: file.cost() });
         }
         tell(ShownContent::Reading);
-        tell(self.show(file, &name.path).await.unwrap_or_else(|(wrong, text)| ShownContent::Failed { wrong, text }));
+        tell(self.show(file, &name.path).await.map_or_else(failed, |(shown, _)| shown));
     }
 
     /// How a version differs from the one that the layer `after` wrote.
@@ -56,7 +56,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         };
         let other = VersionName { layer: after, ..before.clone() };
         let (Some(old), Some(new)) = (self.version(&before), self.version(&other)) else { return };
-        let (old, new) = match (self.open(old).await, self.open(new).await) {
+        let (old, new) = match (self.open(old, ALL).await, self.open(new, ALL).await) {
             (Ok(old), Ok(new)) => (old, new),
             (Err(text), _) | (_, Err(text)) => return tell(VersionDiff::Failed { wrong: false, text }),
         };
@@ -83,23 +83,12 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     }
 
     async fn differences(&self, old: SourceFile, new: SourceFile) -> Result<VersionDiff, Failed> {
-        let (old, new) = (self.whole(old).await?, self.whole(new).await?);
+        let ((old, _), (new, _)) = (self.bytes(old).await?, self.bytes(new).await?);
         Ok(match content_diff(&old, &new) {
             ContentDiff::Same => VersionDiff::Same,
             ContentDiff::Binary => VersionDiff::Binary,
             ContentDiff::Lines(hunks) => VersionDiff::Lines { hunks: hunks.into_iter().map(hunk).collect() },
         })
-    }
-
-    /// All bytes of a file.
-    async fn whole(&self, file: SourceFile) -> Result<Vec<u8>, Failed> {
-        let mut bytes = Vec::new();
-        self.stream(file, |part| {
-            bytes.extend_from_slice(part);
-            true
-        })
-        .await?;
-        Ok(bytes)
     }
 
     /// `None`: no version of this layer has content, or the look is another.

@@ -11,6 +11,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Work::LearnRelay => self.learn_relay().await,
             Work::Look(wish) => self.resolve(wish).await,
             Work::Read { look, path, want } => self.read_file(look, path, want).await,
+            Work::Facts(file) => self.tell_facts(*file).await,
             Work::ReadVersion { name, want } => self.read_version(name, want).await,
             Work::DiffVersions { before, after, anyway } => self.diff_versions(before, after, anyway).await,
             Work::DiffFile { look, path, anyway } => self.diff_file(look, path, anyway).await,

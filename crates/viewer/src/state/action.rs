@@ -115,6 +115,8 @@ pub enum Action {
     SessionDied,
     /// Read the selected file, whatever it costs.
     Read,
+    /// Show bytes of the selected file from an offset on, or it as what it is.
+    Offset(Option<u64>),
     /// Save the selected file.
     Save,
     /// Save the HTTP exchanges.

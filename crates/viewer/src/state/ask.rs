@@ -18,7 +18,7 @@ impl State {
         if is_file && (anyway || !known) && self.layers.iter().any(settled) {
             let path = row.path.clone();
             self.content = Some((path.clone(), Rc::new(ShownContent::Reading)));
-            effects.push(Effect::Send(Command::Read { path, anyway }));
+            effects.push(Effect::Send(Command::Read { path, from: self.offset, anyway }));
         }
     }
 

@@ -69,7 +69,7 @@ impl State {
                 let stays =
                     selection.as_deref().zip(self.selection.as_ref()).is_some_and(|(new, known)| same(known, new));
                 if !stays {
-                    self.content = None;
+                    (self.content, self.facts, self.offset) = (None, None, None);
                 }
                 self.selection = selection;
             }
@@ -80,6 +80,7 @@ impl State {
                 }
                 content => self.content = Some((path, Rc::new(content))),
             },
+            Event::Facts { path, facts, .. } => self.facts = Some((path, Rc::from(facts))),
             Event::Archive { saving, .. } => {
                 if let Some(Ok(Some(url))) = &saving.outcome {
                     self.saved = Some((url.clone(), self.archive_name()));

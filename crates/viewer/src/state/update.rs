@@ -188,6 +188,12 @@ impl State {
                 }
             }
             Action::Read => self.ask_for_content(true, &mut effects),
+            Action::Offset(offset) => {
+                self.offset = offset;
+                if let Some(path) = self.selected_file().map(str::to_owned) {
+                    effects.push(Effect::Send(Command::Read { path, from: offset, anyway: false }));
+                }
+            }
             Action::Save => {
                 if let Some(path) = self.route.path.clone() {
                     effects.push(Effect::Send(Command::Save { path }));

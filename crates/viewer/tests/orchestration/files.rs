@@ -6,7 +6,7 @@ use porthole_testkit::{
     registry::Fault,
 };
 use porthole_viewer::{
-    protocol::ShownContent as Shown,
+    protocol::{SHOWN_BYTES, ShownContent as Shown},
     session,
     state::{Action, Effect},
 };
@@ -197,4 +197,88 @@ fn what_is_said_to_be_fetched_is_what_came_over_the_line() {
     };
     assert!(part.fetched > 0);
     assert_eq!(stage.state.fetched, documents + layer + part.fetched);
+}
+
+/// The archive of a layer, which is to be a file of another one.
+fn archive(layer: Layer) -> Vec<u8> {
+    Image::new().layer(layer.compression(Compression::None)).build().layers[0].blob.bytes.to_vec()
+}
+
+#[test]
+fn bytes_are_shown_from_any_offset() {
+    let bytes = noise(6_000_000);
+    let mut stage = Stage::looking(of(Layer::new("COPY").compression(Compression::None).file("big", &bytes)).0);
+    stage.act(select("big"));
+    let Shown::Binary { part, .. } = stage.content() else { panic!("{:?}", stage.content()) };
+    assert_eq!((part.from, part.shown, part.size), (0, SHOWN_BYTES, 6_000_000));
+    let before = stage.internet.log().len();
+    stage.act(Action::Offset(Some(5_000_007)));
+    let Shown::Binary { hex, part } = stage.content() else { panic!("{:?}", stage.content()) };
+    assert_eq!((part.from, part.shown, stage.internet.log().len()), (5_000_000, SHOWN_BYTES, before + 1));
+    let digits: String = bytes[5_000_000..5_000_016].iter().map(|byte| format!("{byte:02x} ")).collect();
+    assert!(hex.starts_with(&format!("004c4b40  {digits}")), "{}", &hex[..80]);
+    assert!(part.fetched <= 256 << 10, "{part:?}");
+
+    stage.act(Action::Offset(Some(5_999_990)));
+    let Shown::Binary { hex, part } = stage.content() else { panic!("{:?}", stage.content()) };
+    assert_eq!((part.from, part.shown, hex.lines().count()), (5_999_984, 16, 1));
+    stage.act(Action::Offset(None));
+    let Shown::Binary { part, .. } = stage.content() else { panic!("{:?}", stage.content()) };
+    assert_eq!(part.from, 0);
+}
+
+#[test]
+fn a_text_is_shown_as_bytes_and_as_text_again() {
+    let mut stage = Stage::looking(content());
+    stage.act(select("etc/hosts"));
+    stage.act(Action::Offset(Some(0)));
+    assert!(
+        matches!(stage.content(), Shown::Binary { hex, .. } if hex.contains("74 77 6f 0a")),
+        "{:?}",
+        stage.content()
+    );
+    stage.act(Action::Offset(None));
+    assert!(matches!(stage.content(), Shown::Text { .. }), "{:?}", stage.content());
+    stage.act(Action::Offset(Some(0)));
+    stage.act(select("etc/motd"));
+    assert_eq!(stage.state.offset, None, "another file is shown as what it is");
+}
+
+#[test]
+fn a_file_says_what_it_is() {
+    let inner = archive(Layer::new("a").file("in/one", "1").file("in/\u{1b}[2J", "23").symlink("link", "in/one"));
+    let layer = Layer::new("COPY").file("run", "#!/bin/sh -e\n").file("data.tar", &inner).file("notes", "text\n");
+    let mut stage = Stage::looking(of(layer).0);
+    let facts = |stage: &mut Stage, path: &str| {
+        stage.act(select(path));
+        let (of, facts) = stage.state.facts.clone().expect("facts");
+        assert_eq!(of, path);
+        facts
+    };
+    let script = facts(&mut stage, "run");
+    assert_eq!(script.kind, "script");
+    let expected = [("interpreter".into(), vec!["/bin/sh".into()]), ("argument".into(), vec!["-e".into()])];
+    assert_eq!(script.facts, expected);
+    let members = facts(&mut stage, "data.tar").members.clone().expect("an archive");
+    let rows: Vec<_> = members.rows.iter().map(|row| (row.name.as_str(), row.size)).collect();
+    assert_eq!(rows, [("in/one", 1), ("in/\\x1b[2J", 2), ("link → in/one", 0)]);
+    assert_eq!((members.count, &members.problem), (3, &None));
+    assert_eq!(facts(&mut stage, "notes").kind, "text");
+}
+
+#[test]
+fn an_archive_that_costs_much_is_listed_when_a_person_asks() {
+    let inner = archive(Layer::new("a").file("noise", noise(900_000)).file("last", "1"));
+    let layer = Layer::new("COPY").compression(Compression::None).file("data.tar", &inner);
+    let options = session::SessionOptions { unasked_bytes: 400_000, ..session::SessionOptions::default() };
+    let mut stage = Stage::with(&registry(of(layer).0), Setup { options, ..Setup::default() });
+    stage.look(REFERENCE);
+    stage.act(select("data.tar"));
+    let (_, facts) = stage.state.facts.clone().expect("facts");
+    assert_eq!((&*facts.kind, &facts.members), ("tar archive", &None));
+    assert!(facts.costly.is_some_and(|bytes| bytes > 900_000), "{facts:?}");
+    stage.act(Action::Read);
+    let (_, facts) = stage.state.facts.clone().expect("facts");
+    let members = facts.members.as_ref().expect("members");
+    assert_eq!((members.count, &*members.rows[1].name, facts.costly), (2, "last", None));
 }

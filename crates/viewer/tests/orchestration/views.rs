@@ -181,7 +181,7 @@ fn commands_without_a_look_do_nothing() {
         Command::Retry { look: 1 },
         Command::Audit { look: 1 },
         Command::Rows { from: 0, to: 10 },
-        Command::Read { path: "etc".into(), anyway: true },
+        Command::Read { path: "etc".into(), from: None, anyway: true },
         Command::Select { path: Some("etc".into()) },
     ] {
         stage.command(command);
