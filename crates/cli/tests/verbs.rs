@@ -209,6 +209,58 @@ fn listing() {
     );
 }
 
+/// A program of WebAssembly with one function and no export.
+const WASM: &[u8] = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x0a\x04\x01\x02\0\x0b";
+
+#[test]
+fn what_a_file_is() {
+    let place = Place::new();
+    let mut archive = tar::Builder::new(Vec::new());
+    for (name, bytes) in [("inner/a", b"a".as_slice()), ("inner/\u{1b}[31mred", b"hostile")] {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, name, bytes).unwrap();
+    }
+    let files = Layer::new("COPY . /").compression(Compression::None);
+    let files = files.file("run", b"#!/usr/bin/env python3\n").file("program.wasm", WASM).file("empty", b"");
+    let files = files.file("inner.tar", archive.into_inner().unwrap()).file("cut.gif", b"GIF89a").dir("folder");
+    Image::new().layer(files).build().into_content("latest").write_layout(&place.path("files")).unwrap();
+    place.expect(
+        "file",
+        &[
+            "file oci:files run",
+            "file oci:files program.wasm",
+            "file oci:files empty",
+            "file oci:files cut.gif",
+            "file oci:files inner.tar",
+            "file --list oci:files inner.tar",
+            "file --json oci:files inner.tar",
+            "file --json oci:files run",
+            "file --list oci:files run",
+            "file oci:files folder",
+            "file oci:files none",
+        ],
+    );
+}
+
+#[test]
+fn parts_of_files() {
+    let place = Place::new();
+    place.expect(
+        "cat-range",
+        &[
+            "cat --range 0:4 oci:layout:latest etc/passwd",
+            "cat --range 5:1 oci:layout:latest etc/passwd",
+            "cat --range 26: oci:layout:latest etc/passwd",
+            "cat --range 1000:5 oci:layout:latest etc/passwd",
+            "cat --range 0:0 oci:layout:latest etc/passwd",
+            "cat --range 5-9 oci:layout:latest etc/passwd",
+            "cat --range 18446744073709551615:2 oci:layout:latest etc/passwd",
+        ],
+    );
+}
+
 #[test]
 fn printing() {
     let place = Place::new();
