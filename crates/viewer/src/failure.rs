@@ -320,7 +320,7 @@ mod tests {
         };
         let no_match = NoMatch { wanted: platform::Platform::new("linux", "s390x", None), available: Vec::new() };
         let typed = Error::Registry { registry: "r.example.".into(), error: policy::HostError::TrailingDot };
-        let missing = Error::NotFound { registry: registry(), what: what() };
+        let missing = Error::NotFound { registry: registry(), what: what(), host: None };
         let limited = Error::RateLimited { registry: registry(), retry_after: None, message: String::new() };
         let (expected, got) = (digest(), digest());
         let contradiction = Error::Contradiction { registry: registry(), what: what(), expected, got };
