@@ -29,6 +29,9 @@ use porthole_testkit::{
 };
 use std::{ops::ControlFlow, sync::Arc};
 
+/// The whole of a file.
+const ALL: std::ops::Range<u64> = 0..u64::MAX;
+
 /// Bytes that do not compress.
 fn noise(bytes: u32) -> Vec<u8> {
     let mut state = 2_463_534_242_u32;

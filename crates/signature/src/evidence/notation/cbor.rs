@@ -8,9 +8,9 @@ pub(super) enum Item {
     Integer(i64),
     Bytes(Vec<u8>),
     Text(String),
-    Array(Vec<Item>),
-    Map(Vec<(Item, Item)>),
-    Tag(u64, Box<Item>),
+    Array(Vec<Self>),
+    Map(Vec<(Self, Self)>),
+    Tag(u64, Box<Self>),
     /// `false`, `true`, `null` and `undefined`.
     Simple(u8),
 }
