@@ -35,6 +35,8 @@ fn output_is_as_the_schemas_describe_it() {
         "ls --digest oci:layout",
         "ls --raw --layer 1 oci:layout",
         "diff --packages oci:layout oci:other",
+        "file oci:layout b",
+        "file --list oci:layout members.tar",
         "analyze oci:layout",
         "analyze --ci --min-efficiency 0.1 --layer 1 oci:layout",
         "packages oci:layout",
@@ -131,6 +133,9 @@ fn content(text: &str) -> Content {
     let base =
         base.file("var/lib/dpkg/status", status(1)).file("root/.netrc", "machine a login b password 4kq-Zr81x\n");
     let base = base.file("var/lib/dpkg/info/p.md5sums", "d41d8cd98f00b204e9800998ecf8427e  b\n");
+    let mut archive = tar::Builder::new(Vec::new());
+    archive.append_data(&mut tar::Header::new_ustar(), "member", b"".as_slice()).unwrap();
+    let base = base.file("members.tar", archive.into_inner().unwrap());
     let top = Layer::new("ADD b").file("b", text).file(".wh.a", "").file("var/lib/dpkg/status", status(2));
     Image::new().layer(base).layer(top).build().into_content("1")
 }
