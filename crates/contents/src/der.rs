@@ -28,6 +28,11 @@ pub(crate) fn expect(wanted: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
     element(der).filter(|(tag, ..)| *tag == wanted).map(|(_, content, rest)| (content, rest))
 }
 
+/// The bits of a `BIT STRING` that has whole bytes.
+pub(crate) fn whole_bytes(der: &[u8]) -> Option<&[u8]> {
+    expect(BIT_STRING, der)?.0.strip_prefix(&[0])
+}
+
 /// Tag and content of the first element, and what follows it.
 pub(crate) fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = der.split_first()?;

@@ -1,4 +1,4 @@
-//! What a file is, told from its bytes: the facts of a program, a certificate, a key or a picture, and what is in an archive.
+//! What a file is, by its bytes: the facts of a program, a certificate, a key or a picture, and what is in an archive.
 //!
 //! [`FileFacts::read`] needs the beginning of the file and, for some kinds, bytes elsewhere. It says which, and is called again:
 //!

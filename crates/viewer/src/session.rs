@@ -30,9 +30,9 @@ mod work;
 
 use base::OpenedImages;
 use compare::{CompareWish, KeptComparison};
+use content::BegunFile;
 pub use content::Want;
 use evidence::{EvidenceRun, EvidenceWait};
-use facts::BegunFile;
 pub use front::{ArchiveFile, Front, SavedFile, ScratchFile, SessionOptions};
 use given::UnpackedFile;
 pub use holdings::SessionHoldings;

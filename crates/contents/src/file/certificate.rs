@@ -3,9 +3,7 @@
 use super::{FileFacts, KnownBytes, key::public_key};
 use crate::{
     certificates::blocks,
-    der::{
-        self, BIT_STRING, BMP_STRING, BOOLEAN, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET, element, expect,
-    },
+    der::{self, BMP_STRING, BOOLEAN, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET, element, expect},
     limits::CERTIFICATE_BYTES,
 };
 use porthole_core::digest::Digest;
@@ -180,9 +178,4 @@ fn alternative_names(value: &[u8]) -> Vec<String> {
         }
     }
     names
-}
-
-/// The bits of a key in a `BIT STRING` that has whole bytes.
-pub(super) fn whole_bytes(der: &[u8]) -> Option<&[u8]> {
-    expect(BIT_STRING, der)?.0.strip_prefix(&[0])
 }

@@ -1,9 +1,9 @@
 //! Keys: what they are for, never what they are.
 
-use super::{FileFacts, KnownBytes, certificate::whole_bytes};
+use super::{FileFacts, KnownBytes};
 use crate::{
     certificates::decode,
-    der::{INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, element, expect},
+    der::{INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, element, expect, whole_bytes},
 };
 use memchr::memmem;
 

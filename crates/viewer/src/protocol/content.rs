@@ -98,7 +98,7 @@ pub struct ShownMembers {
 pub struct ShownMember {
     /// Escaped name, and where a link leads.
     pub name: String,
-    /// Bytes, unpacked.
+    /// Bytes that it unpacks to, as the archive states them.
     pub size: u64,
     /// When it was written, in words.
     pub modified: String,

@@ -1,6 +1,6 @@
 //! The content of files: a range of a layer, checked span by span or chunk by chunk before anything is shown.
 
-use super::{Errand, Front, PageImage, SavedFile, Session, Work, facts::BegunFile};
+use super::{Errand, Front, PageImage, SavedFile, Session, Work};
 use crate::{
     highlight::highlight,
     look::{Access, LookBody},
@@ -98,6 +98,19 @@ impl SourceFile {
     pub(super) fn size(&self) -> u64 {
         self.size
     }
+}
+
+/// A file whose beginning was read.
+pub(super) struct BegunFile {
+    /// Number of the look.
+    pub(super) look: u32,
+    /// Path, escaped as `porthole ls --json` prints it.
+    pub(super) path: String,
+    pub(super) content: FileContent,
+    /// Its first bytes.
+    pub(super) head: Vec<u8>,
+    /// Whatever it costs.
+    pub(super) anyway: bool,
 }
 
 /// A content of an image, and what is needed to read it.

@@ -2,7 +2,7 @@
 
 use super::{
     Front, Session,
-    content::{ALL, FileContent},
+    content::{ALL, BegunFile, FileContent},
 };
 use crate::{
     pool::Pool,
@@ -17,19 +17,6 @@ use std::ops::Range;
 
 /// Members of an archive that are shown.
 const SHOWN: usize = 1000;
-
-/// A file whose beginning was read.
-pub(super) struct BegunFile {
-    /// Number of the look.
-    pub(super) look: u32,
-    /// Path, escaped as `porthole ls --json` prints it.
-    pub(super) path: String,
-    pub(super) content: FileContent,
-    /// Its first bytes.
-    pub(super) head: Vec<u8>,
-    /// Whatever it costs.
-    pub(super) anyway: bool,
-}
 
 impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// Says what a file is.
