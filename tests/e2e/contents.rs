@@ -106,11 +106,16 @@ fn packages_are_those_that_dpkg_and_the_command_line_list() -> Result<()> {
     Ok(())
 }
 
+/// A secret of the form of GitHub's tokens.
+pub(crate) fn token() -> String {
+    ["ghp_16C7e42F292c6912", "E7710c838347Ae178B4a"].concat()
+}
+
 /// The image of seven layers with two more: the upper one deletes a key and a token of the lower one.
 pub(crate) fn with_secrets(scratch: &Scratch) -> Result<String> {
     let copy = scratch.path().join("secrets");
     run("cp", ["-r", &layout(&fixtures(), DEBIAN).display().to_string(), &copy.display().to_string()])?;
-    let token = ["ghp_16C7e42F292c6912", "E7710c838347Ae178B4a"].concat();
+    let token = token();
     let body = "MIIEpAIBAAKCAQEAq7Zt9Xc2wL5rPo8sUvBn3dKf1GhYjTeMxWzCaQ4EbRi6".repeat(3);
     let [key, env] = ["id_rsa", "app.env"].map(|name| scratch.path().join(name));
     let of = |word: &str| format!("-----{word} RSA PRIVATE {}", "KEY-----");

@@ -49,10 +49,16 @@ impl Authority {
             ),
         )?;
         let extensions = extensions.display().to_string();
-        let common = ["-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-days", "2"];
+        let kept = self.key("server").display().to_string();
+        // A server that is started again keeps its key.
+        let common: &[&str] = if self.key("server").exists() {
+            &["-x509", "-nodes", "-key", &kept, "-days", "2"]
+        } else {
+            &["-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-days", "2"]
+        };
         let subject = format!("/CN={host}");
         let by = ["-CA", &ca, "-CAkey", &key, "-subj", &subject, "-config", &extensions, "-extensions", "server"];
-        self.request(&[&common[..], &by].concat(), "server")?;
+        self.request(&[common, &by].concat(), "server")?;
         Ok((self.files.path().join("server.pem"), self.key("server")))
     }
 
