@@ -85,11 +85,10 @@ fn page_and_sample_work_without_a_network() -> Result<()> {
         await cache.put(index, new Response(text.replaceAll(/app-[0-9a-f]+/g, 'app-other'), { headers: { 'content-type': 'text/html' } }));";
     page.browser().run_async(broken, json!([]))?;
     page.browser().open(&format!("https://{HOST}:{port}/?"))?;
-    page.browser().open(&format!("https://{HOST}:{port}/"))?;
     page.until("it cannot start, and forgets what is kept", |page| {
         Ok((page.browser().run_async("return (await caches.keys()).length", json!([]))? == json!(0)).then_some(()))
     })?;
-    page.browser().reload()?;
+    page.browser().open(&format!("https://{HOST}:{port}/"))?;
     page.started()?;
     page.until("the page is kept again", is_kept)?;
     drop(host);

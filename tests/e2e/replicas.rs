@@ -158,7 +158,11 @@ fn replicas_with_a_bucket_fetch_a_blob_once() -> Result<()> {
     let (content, digest) = blob(3, 2 << 20);
     let (registry, sent) = registry(Arc::new(content.clone()), 1)?;
     let (host, store) = (format!("127.0.0.1:{registry}"), Store::with_bucket("blobs")?);
-    let (endpoint, credentials) = (store.url(), store.credentials().display().to_string());
+    // The relays outlive the store.
+    let secrets = Scratch::new("credentials")?;
+    let credentials = secrets.path().join("credentials");
+    std::fs::copy(store.credentials(), &credentials)?;
+    let (endpoint, credentials) = (store.url(), credentials.display().to_string());
     let cache = ["--cache", "s3://blobs/relay", "--cache-endpoint", &endpoint, "--cache-credentials", &credentials];
     let start = |folders: &[Scratch; 2]| replicas(&host, folders.each_ref(), &cache);
     let new_folders = || -> Result<_> { Ok([Scratch::new("cache")?, Scratch::new("cache")?]) };
