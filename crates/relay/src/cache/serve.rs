@@ -54,7 +54,7 @@ enum Content {
     /// In a file, which may still grow.
     File(File, Option<watch::Receiver<fetch::Progress>>),
     /// In the bucket: just the bytes that are wanted.
-    Bucket(Inflow),
+    Bucket(Box<Inflow>),
 }
 
 impl Wish<'_> {
@@ -87,11 +87,12 @@ impl Wish<'_> {
         for _ in 0..LOOKS {
             match self.cache.find(&self.name).await {
                 Found::Absent(_) if range.is_some() => return Ok(Verdict::Ask(None)),
-                Found::Absent(lead) => match self.fetch_stored(lead).await? {
-                    Some(verdict) => return Ok(verdict),
+                Found::Absent(lead) => {
+                    if let Some(verdict) = self.fetch_stored(lead).await? {
+                        return Ok(verdict);
+                    }
                     // It is on disk now, or the bucket has it no more.
-                    None => {}
-                },
+                }
                 Found::Held(file, size) => {
                     if !self.is_authorized().await? {
                         return Ok(Verdict::Ask(None));
@@ -150,7 +151,7 @@ impl Wish<'_> {
             return Ok(Verdict::Ask(None));
         }
         let size = stored.size;
-        let content = Content::Bucket(self.inflow(stored, bucket));
+        let content = Content::Bucket(Box::new(self.inflow(stored, bucket)));
         Ok(Verdict::Answer(self.respond(content, size, range, Some(headers::OCTET_STREAM))))
     }
 
