@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let mut file = OpenedFile::open(&arguments.file, session)?;
-    let part = arguments.range.clone().unwrap_or(0..file.size());
+    let part = arguments.range.clone().unwrap_or_else(|| 0..file.size());
     if part.start > file.size() {
         return Err(Error::usage(format!("the file has {} bytes, and none at offset {}", file.size(), part.start)));
     }
