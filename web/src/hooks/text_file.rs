@@ -5,7 +5,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{Event, File, HtmlInputElement};
 use yew::prelude::*;
 
-/// An input for a file. `chosen` takes its name and its text; a file that cannot be read, or is larger than [`LARGEST`], is an empty text.
+/// An input for a file. `chosen` takes its name and its text; a file that cannot be read, or is larger than 64 MiB, is an empty text.
 pub fn text_input(id: &'static str, label: &'static str, chosen: Callback<(String, String)>) -> Html {
     let onchange = move |event: Event| {
         let input: HtmlInputElement = event.target_unchecked_into();
