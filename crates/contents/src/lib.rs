@@ -8,7 +8,7 @@
 //! - [`digests`] finds the digests that package managers record.
 //! - [`dangers`] names files with rights that no package brought, device nodes, expired certificates and the like.
 //! - [`changes`] compares the packages of two images.
-//! - [`file`] says what a single file is: a program, a certificate, a picture, an archive with its members.
+//! - [`mod@file`] says what a single file is: a program, a certificate, a picture, an archive with its members.
 //! - [`secrets`] finds private keys, tokens and passwords, in deleted files as well.
 //! - [`version`] compares versions by the rules of each ecosystem.
 //! - [`purl`] names a package as a package URL.

@@ -42,8 +42,8 @@ use crate::{
 /// that led to it.
 /// Without one by a signer that was named, no layer is downloaded, and the exit code is 1 (not signed, or by someone else), 7 (the
 /// signature does not hold) or 9 (the trust root does not know who vouches for it, or nothing proves when it was made). With --policy, the rule about the image names the
-/// signers: {"rules": [{"images": "registry.example/team", "keys": ["-----BEGIN PUBLIC KEY-----…"]}, {"images": "*", "identities":
-/// [{"identity": "me@example.org", "issuer": "https://accounts.example.org"}]}]}; also `identity_regexp`, `issuer_regexp` and
+/// signers: `{"rules": [{"images": "registry.example/team", "keys": ["-----BEGIN PUBLIC KEY-----…"]}, {"images": "*", "identities":
+/// [{"identity": "me@example.org", "issuer": "https://accounts.example.org"}]}]}`; also `identity_regexp`, `issuer_regexp` and
 /// `trusted_root`, and for Notation `certificates`, `signing_authorities`, `timestamp_authorities` and `subjects`. An image that no rule is about is refused (exit code 2). Signatures are verified offline: by the key alone,
 /// or by a certificate at the time that a log or an authority signed, or at the time of --at; the local clock decides nothing. Whether a
 /// certificate was revoked is not asked.

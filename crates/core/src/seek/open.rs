@@ -48,7 +48,7 @@ impl Opening {
     }
 
     /// Reads only these bytes of the file, as far as it has them. What is before them is neither fetched nor compared with the
-    /// index, unless the entry is [ambiguous](Entry::ambiguous): a sparse file is, and the place of a byte in it depends on all that
+    /// index, unless the entry is ambiguous: a sparse file is, and the place of a byte in it depends on all that
     /// is before it.
     pub fn part(self, part: Range<u64>) -> Self {
         Self { part, ..self }
