@@ -164,8 +164,13 @@ impl Follow {
         let progress = *self.progress.wait_for(|progress| *progress != Progress::Starting).await.ok()?;
         match progress {
             Progress::Written { size, .. } | Progress::Done { size } => {
-                // Renaming does not change an open file, but one that is done already has its other name.
-                File::open(&self.path).ok().map(|file| (file, size))
+                if let Ok(file) = File::open(&self.path) {
+                    return Some((file, size));
+                }
+                // Renaming does not change an open file, but one that is done already has its other name. Another relay's is seen to be done
+                // a moment later; a look before that would find the same.
+                self.ended().await;
+                None
             }
             Progress::Starting | Progress::Failed => None,
         }
