@@ -4,7 +4,7 @@ use super::{
     Stored,
     bucket::{Access, Bucket},
 };
-use crate::upstream::Upstream;
+use crate::{headers, upstream::Upstream};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use porthole_native::NativeBody;
@@ -93,10 +93,10 @@ impl Rest {
         self.sent.insert(header::RANGE, HeaderValue::from_str(&range).map_err(|error| broken(error.to_string()))?);
         let answer = self.upstream.fetch(&Method::GET, self.url, self.sent).await;
         let response = answer.map_err(|refusal| broken(refusal.message))?.response;
-        let there = response.headers().get(header::CONTENT_RANGE).and_then(|there| there.to_str().ok());
+        let there = response.headers().get(header::CONTENT_RANGE).and_then(headers::parse_content_range);
         let right = match response.status() {
             StatusCode::PARTIAL_CONTENT => {
-                there.is_some_and(|there| there.starts_with(&format!("bytes {}-{}/", part.start, part.end - 1)))
+                there.is_some_and(|(first, last, _)| (first, last) == (part.start, part.end - 1))
             }
             StatusCode::OK => part.start == 0 && response.body().remaining() == Some(part.end),
             _ => false,
