@@ -1,6 +1,7 @@
 //! A package, as a database records it.
 
-use std::fmt::{self, Write as _};
+use porthole_core::digest;
+use std::fmt;
 
 /// A package of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,10 +87,7 @@ impl ContentDigest {
             Self::Sha1(bytes) => bytes,
             Self::Sha256(bytes) => bytes,
         };
-        bytes.iter().fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        digest::hex(bytes)
     }
 
     pub(crate) fn md5(hex: &[u8]) -> Option<Self> {

@@ -98,12 +98,7 @@ impl Digest {
 
     /// The hash value in lower-case hex digits.
     pub fn hex(&self) -> String {
-        let mut text = String::with_capacity(2 * self.algorithm.size());
-        for byte in self.as_bytes() {
-            text.push(char::from(HEX[usize::from(byte >> 4)]));
-            text.push(char::from(HEX[usize::from(byte & 15)]));
-        }
-        text
+        hex(self.as_bytes())
     }
 
     /// The digest with this value of SHA-256.
@@ -160,6 +155,16 @@ impl FromStr for Digest {
         }
         Ok(Self { algorithm, bytes })
     }
+}
+
+/// Bytes in lower-case hex digits.
+pub fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.push(char::from(HEX[usize::from(byte >> 4)]));
+        text.push(char::from(HEX[usize::from(byte & 15)]));
+    }
+    text
 }
 
 const HEX: &[u8; 16] = b"0123456789abcdef";

@@ -6,7 +6,7 @@ use crate::{
     der::{self, BMP_STRING, BOOLEAN, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET, element, expect},
     limits::CERTIFICATE_BYTES,
 };
-use porthole_core::digest::Digest;
+use porthole_core::digest::{self, Digest};
 use std::fmt::Write as _;
 
 /// Certificates that are listed.
@@ -82,7 +82,7 @@ impl<'a> Certificate<'a> {
         facts.text("not_before", &*self.not_before);
         facts.text("not_after", &*self.not_after);
         let serial = self.serial.strip_prefix(&[0]).filter(|rest| !rest.is_empty()).unwrap_or(self.serial);
-        facts.text("serial", serial.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        facts.text("serial", digest::hex(serial));
         public_key(facts, self.key);
         let mut rest = self.extensions.unwrap_or_default();
         while let Some((extension, after)) = expect(SEQUENCE, rest) {

@@ -8,6 +8,7 @@ use object::{
         elf::{Dyn as _, FileHeader, ProgramHeader as _, SectionHeader as _},
     },
 };
+use porthole_core::{digest, path};
 
 /// `PT_NOTE` of type `NT_GNU_BUILD_ID`.
 const GNU: &[u8] = b"GNU";
@@ -70,7 +71,7 @@ fn read_class<E: FileHeader<Endian = Endianness>>(facts: &mut FileFacts, known: 
                     note.name() == GNU && note.n_type(endian) == elf::NT_GNU_BUILD_ID
                 };
                 let found = notes.into_iter().flatten().map_while(Result::ok).find(is_id);
-                build_id = found.map(|note| hex(note.desc())).or(build_id);
+                build_id = found.map(|note| digest::hex(note.desc())).or(build_id);
             }
             _ => {}
         }
@@ -106,7 +107,7 @@ fn read_class<E: FileHeader<Endian = Endianness>>(facts: &mut FileFacts, known: 
             let strings = StringTable::new(known, place, place.saturating_add(size));
             let text = |at: u64| {
                 let text = strings.get(u32::try_from(at).ok()?).ok()?;
-                Some(porthole_core::path::escape(text).into_owned())
+                Some(path::escape(text).into_owned())
             };
             facts.list("needed", dynamic.needed.iter().filter_map(|&at| text(at)).collect());
             let singles = [("soname", dynamic.soname), ("rpath", dynamic.rpath), ("runpath", dynamic.runpath)];
@@ -186,8 +187,4 @@ fn machine(number: u16) -> String {
         number => return format!("machine {number}"),
     };
     name.to_owned()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

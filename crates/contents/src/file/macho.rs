@@ -5,7 +5,7 @@ use object::{
     BigEndian, Endianness, ReadRef as _, macho,
     read::macho::{LoadCommandVariant, MachHeader},
 };
-use porthole_core::path;
+use porthole_core::{digest, path};
 
 /// Libraries and architectures that are listed.
 const MOST: usize = 1000;
@@ -43,7 +43,7 @@ fn read_width<H: MachHeader<Endian = Endianness>>(facts: &mut FileFacts, known: 
                 text(linker.name).into_iter().for_each(|name| facts.text("interpreter", name));
             }
             Ok(LoadCommandVariant::Uuid(id)) => {
-                facts.text("build_id", id.uuid.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+                facts.text("build_id", digest::hex(&id.uuid));
             }
             _ => {}
         }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{Malformed, SPAN};
 use crate::{
     decode::{self, BlockEnd, Checkpoint, Decoder, MIN_OUTPUT},
-    digest::{Digest, HashState, Hasher},
+    digest::{Digest, HashState, Hasher, hex},
     failure::{Classify, Failure},
     layer::contents::Contents,
     limits::Limits,
@@ -314,10 +314,6 @@ impl<F: FnMut(&[u8])> EntrySink for Sink<'_, F> {
     fn end_of_data(&mut self) {
         self.wanted.progress = Progress::Done;
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Why a file cannot be read.

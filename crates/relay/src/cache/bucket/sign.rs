@@ -2,7 +2,10 @@
 //!
 //! The steps are those of "Authenticating Requests: Using the Authorization Header" in Amazon's S3 API reference.
 
-use porthole_core::{calendar, digest::Digest};
+use porthole_core::{
+    calendar,
+    digest::{self, Digest},
+};
 use ring::hmac::{self, HMAC_SHA256};
 
 /// Who signs.
@@ -61,7 +64,7 @@ pub(super) fn authorization(signed: &Signed<'_>, credentials: &Credentials, regi
     let first = format!("AWS4{}", credentials.secret).into_bytes();
     let steps = [stamp.day.as_str(), region, "s3", "aws4_request", &text];
     let signature = steps.iter().fold(first, |key, step| hmac(&key, step));
-    let signature: String = signature.iter().map(|byte| format!("{byte:02x}")).collect();
+    let signature = digest::hex(&signature);
     format!("AWS4-HMAC-SHA256 Credential={}/{scope},SignedHeaders={names},Signature={signature}", credentials.key)
 }
 
