@@ -11,9 +11,23 @@ use porthole_testkit::{
 };
 use scripted::{Server, ends, porthole};
 use std::{fs, process::Command, thread};
+use tempfile::TempDir;
 
 const SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
 const ARTIFACT: &str = "application/vnd.oci.artifact.manifest.v1+json";
+
+/// A document by tag and by digest in a registry, and in a layout: the folder of the layout, the registry, and what they are called.
+fn kept(document: Blob) -> (TempDir, Server, [String; 3]) {
+    let mut content = Content::default();
+    let digest = document.digest.clone();
+    content.add_root("1", document);
+    let home = tempfile::tempdir().unwrap();
+    content.write_layout(&home.path().join("layout")).unwrap();
+    let server = Server::new(Site::new().repository("a/b", content));
+    let name = format!("{}/a/b", server.authority());
+    let sources = [format!("{name}:1"), format!("{name}@{digest}"), "oci:layout".to_owned()];
+    (home, server, sources)
+}
 
 #[test]
 fn a_manifest_of_a_kind_that_is_not_read_is_printed_as_it_is() {
@@ -22,15 +36,8 @@ fn a_manifest_of_a_kind_that_is_not_read_is_printed_as_it_is() {
     for (media_type, document, named) in
         [(SCHEMA_1, schema_1.to_owned(), "Docker's schema 1"), (ARTIFACT, artifact, "an OCI artifact manifest")]
     {
-        let mut content = Content::default();
-        let blob = Blob::new(media_type, document.clone().into_bytes());
-        let digest = blob.digest.clone();
-        content.add_root("1", blob);
-        let home = tempfile::tempdir().unwrap();
-        content.write_layout(&home.path().join("layout")).unwrap();
-        let server = Server::new(Site::new().repository("a/b", content));
-        let name = format!("{}/a/b", server.authority());
-        for source in [format!("{name}:1"), format!("{name}@{digest}"), "oci:layout".to_owned()] {
+        let (home, _server, sources) = kept(Blob::new(media_type, document.clone().into_bytes()));
+        for source in sources {
             let output = porthole(home.path(), &format!("manifest {source}"));
             ends(&output, 0, named);
             assert_eq!(output.stdout, document.as_bytes(), "{source}");
@@ -50,15 +57,8 @@ fn a_malformed_manifest_is_printed_as_it_is() {
         ("no JSON \u{1b}[31m", "expected"),
         ("{\"schemaVersion\":2,\"config\":{},\"layers\":[],\"manifests\":[]}", "ambiguous document"),
     ] {
-        let mut content = Content::default();
-        let blob = Blob::new(MANIFEST, document.as_bytes().to_vec());
-        let digest = blob.digest.clone();
-        content.add_root("1", blob);
-        let home = tempfile::tempdir().unwrap();
-        content.write_layout(&home.path().join("layout")).unwrap();
-        let server = Server::new(Site::new().repository("a/b", content));
-        let name = format!("{}/a/b", server.authority());
-        for source in [format!("{name}:1"), format!("{name}@{digest}"), "oci:layout".to_owned()] {
+        let (home, _server, sources) = kept(Blob::new(MANIFEST, document.as_bytes().to_vec()));
+        for source in sources {
             let output = porthole(home.path(), &format!("manifest {source}"));
             ends(&output, 0, named);
             assert_eq!(output.stdout, document.as_bytes(), "{source}");
