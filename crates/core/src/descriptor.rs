@@ -20,7 +20,7 @@ pub struct Descriptor {
     pub digest: Digest,
     /// `size` in bytes, below 2^63.
     pub size: u64,
-    /// `platform`, as written.
+    /// `platform`, as written. `None` also where it does not name both operating system and architecture.
     pub platform: Option<Platform>,
     /// `artifactType`, where the content is an artifact.
     pub artifact_type: Option<MediaType>,
@@ -72,7 +72,7 @@ impl Descriptor {
             media_type: media_type.media_type()?,
             digest,
             size,
-            platform: node.optional("platform")?.map(|platform| read_platform(&platform)).transpose()?,
+            platform: node.optional("platform")?.map(|platform| read_platform(&platform)).transpose()?.flatten(),
             artifact_type: node.optional_media_type("artifactType")?,
             urls: node.optional("urls")?.map(|urls| read_urls(&urls)).transpose()?.unwrap_or_default(),
             annotations: node.optional_map("annotations")?,
@@ -88,15 +88,14 @@ pub(crate) fn read_digest(node: &Node<'_>) -> Result<Digest, json::Error> {
     node.string()?.parse().map_err(error)
 }
 
-/// `platform` of a descriptor. Empty strings are allowed: some indexes mark platform-independent entries with them.
-fn read_platform(node: &Node<'_>) -> Result<Platform, json::Error> {
-    Ok(Platform {
-        architecture: node.required("architecture")?.string()?.to_owned(),
-        os: node.required("os")?.string()?.to_owned(),
-        variant: node.optional_text("variant")?,
-        os_version: node.optional_text("os.version")?,
-        os_features: node.optional_strings("os.features")?,
-    })
+/// `platform` of a descriptor. Without operating system or architecture, both of which OCI requires (`image-index.md`, `platform`),
+/// it says nothing: `None`, and the configuration decides. Go's tools write empty strings for a platform that they do not know.
+fn read_platform(node: &Node<'_>) -> Result<Option<Platform>, json::Error> {
+    let (architecture, os) = (node.optional_text("architecture")?, node.optional_text("os")?);
+    let variant = node.optional_text("variant")?;
+    let os_version = node.optional_text("os.version")?;
+    let os_features = node.optional_strings("os.features")?;
+    Ok(os.zip(architecture).map(|(os, architecture)| Platform { os, architecture, variant, os_version, os_features }))
 }
 
 fn read_urls(node: &Node<'_>) -> Result<Vec<String>, json::Error> {

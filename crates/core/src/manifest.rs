@@ -205,7 +205,7 @@ fn refuse_old(top: &Node<'_>, media_type: Option<&MediaType>) -> Result<(), Erro
         return Err(Error::ArtifactManifest);
     }
     let version = top.required("schemaVersion")?;
-    let old = media_type.is_some_and(|media_type| media_type.as_str().starts_with(SCHEMA_1));
+    let old = media_type.is_some_and(MediaType::is_schema_1);
     match version.integer()? {
         1 => Err(Error::Schema1),
         2 if old => Err(Error::Schema1),
@@ -215,7 +215,6 @@ fn refuse_old(top: &Node<'_>, media_type: Option<&MediaType>) -> Result<(), Erro
 }
 
 const ARTIFACT: &str = "application/vnd.oci.artifact.manifest.v1+json";
-const SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+";
 
 /// Rejects a document with the fields of both kinds: readers disagree on what it is (CVE-2021-41190).
 fn refuse_ambiguous(top: &Node<'_>) -> Result<(), Error> {

@@ -138,6 +138,11 @@ impl MediaType {
             .is_some_and(|(_, subtype)| subtype.get(..4).is_some_and(|tree| tree.eq_ignore_ascii_case("vnd.")))
     }
 
+    /// Whether this is a manifest of Docker's schema 1, signed or not, which is not read.
+    pub fn is_schema_1(&self) -> bool {
+        self.as_str().starts_with("application/vnd.docker.distribution.manifest.v1+")
+    }
+
     /// Whether this is a non-distributable layer: clients download it from the descriptor's `urls` and do not push it.
     pub fn is_nondistributable(&self) -> bool {
         let text = self.as_str();

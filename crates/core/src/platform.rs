@@ -218,7 +218,8 @@ pub struct Error(pub String);
 /// Selects the best entry of an index for a platform.
 ///
 /// An exact match wins, then what the same machine also runs (`arm/v6` on `arm/v7`, `386` on `amd64`), then an entry
-/// without a platform; among equals the first in the index. Attestations are never selected.
+/// without a platform; among equals the first in the index. Attestations are never selected. Where there is nothing else, so is a
+/// manifest of Docker's schema 1: reading it fails with the reason.
 ///
 /// # Errors
 ///
@@ -226,17 +227,21 @@ pub struct Error(pub String);
 pub fn select<'i>(manifests: &'i [Descriptor], wanted: &Platform) -> Result<&'i Descriptor, NoMatch> {
     let wanted = wanted.normalized();
     let ladder = wanted.ladder();
-    let fit = |entry: &Descriptor| {
-        let offer = entry.platform.as_ref()?.normalized();
+    let fit = |platform: &Platform| {
+        let offer = platform.normalized();
         if wanted.accepts_system(&offer) { step(&ladder, &offer) } else { None }
     };
     manifests
         .iter()
         .filter(|entry| is_image(entry))
-        .filter_map(|entry| Some((fit(entry)?, entry)))
+        .filter_map(|entry| Some((fit(entry.platform.as_ref()?)?, entry)))
         .min_by_key(|(step, _)| *step)
         .map(|(_, entry)| entry)
         .or_else(|| undeclared(manifests).next())
+        .or_else(|| {
+            let fits = |entry: &&Descriptor| entry.platform.as_ref().is_none_or(|platform| fit(platform).is_some());
+            manifests.iter().filter(|entry| entry.media_type.is_schema_1()).find(fits)
+        })
         .ok_or_else(|| NoMatch { wanted, available: available(manifests) })
 }
 

@@ -212,7 +212,12 @@ fn descriptors_are_strict() {
         ),
         ("urls", json!(["/x"]), "document.layers[0].urls[0]: expected an absolute URL, got the string `/x`"),
         ("annotations", json!({"a": 1}), "document.layers[0].annotations[`a`]: expected a string, got `1`"),
-        ("platform", json!({"os": "linux"}), "document.layers[0].platform.architecture: expected a value, got nothing"),
+        (
+            "platform",
+            json!("linux/amd64"),
+            "document.layers[0].platform: expected an object, got the string `linux/amd64`",
+        ),
+        ("platform", json!({"os": 1}), "document.layers[0].platform.os: expected a string, got `1`"),
         ("data", json!("eyJ9"), "document.layers[0].data does not match its descriptor: expected 32654 bytes, got 3"),
         ("data", json!("e30"), "document.layers[0].data: expected base64 with padding, got the string `e30`"),
         (
@@ -322,6 +327,33 @@ fn attestations_are_never_chosen_and_entries_without_a_platform_last() {
         platform_of(&attested, "linux/riscv64").unwrap_err(),
         "no image for platform linux/riscv64; available: linux/amd64"
     );
+}
+
+#[test]
+fn a_platform_that_says_nothing_is_no_platform() {
+    let silent = [
+        json!({}),
+        json!({ "os": "linux" }),
+        json!({ "architecture": "arm64" }),
+        json!({ "os": "", "architecture": "" }),
+    ];
+    for platform in silent {
+        let index = index(&[json!({ "os": "linux", "architecture": "amd64" }), platform.clone()]);
+        assert_eq!(platform_of(&index, "linux/amd64"), Ok(0), "{platform}");
+        assert_eq!(platform_of(&index, "linux/s390x"), Ok(1), "{platform}: its configuration decides");
+    }
+}
+
+#[test]
+fn a_manifest_of_schema_1_is_chosen_only_where_nothing_else_is() {
+    let mut old =
+        index(&[json!({ "os": "linux", "architecture": "amd64" }), json!({ "os": "linux", "architecture": "arm64" })]);
+    old["manifests"][0]["mediaType"] = json!("application/vnd.docker.distribution.manifest.v1+prettyjws");
+    assert_eq!(platform_of(&old, "linux/amd64"), Ok(0));
+    assert_eq!(platform_of(&old, "linux/arm64"), Ok(1));
+    assert!(platform_of(&old, "linux/s390x").is_err());
+    old["manifests"][0]["platform"] = Value::Null;
+    assert_eq!(platform_of(&old, "linux/s390x"), Ok(0));
 }
 
 #[test]

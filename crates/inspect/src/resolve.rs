@@ -98,7 +98,7 @@ pub async fn resolve<S: ImageSource>(
             return Err(Error::BuildCache { layers });
         }
         let mut entry = descent.choose(&parsed.value, &choice.platform)?.clone();
-        if entry.platform.is_none() {
+        if entry.platform.is_none() && !entry.media_type.is_schema_1() {
             entry = choose_by_configuration(source, &parsed.value, choice).await?;
         }
         observe(ResolveStep::Chosen(entry.clone()));

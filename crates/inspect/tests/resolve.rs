@@ -15,7 +15,7 @@ use porthole_registry::{Options, Registry, client::RemoteImage};
 use porthole_source::{Capability, ImageSource, SourceKind, Unsupported};
 use porthole_testkit::{
     executor::block_on,
-    image::{Content, Family, Image, Layer, index_of},
+    image::{Blob, Content, Family, Image, Layer, index_of},
     registry::{Internet, Site},
     source::MemoryImage,
 };
@@ -110,6 +110,22 @@ fn entries_without_a_platform_are_chosen_by_their_configurations() {
     let error = resolved(&source, &PlatformChoice::named(linux("s390x"))).1.unwrap_err();
     assert_eq!(error.to_string(), "no image for platform linux/s390x; available: linux/amd64, linux/arm64");
     assert!(resolved(&source, &PlatformChoice::fallback(linux("s390x"))).1.is_ok());
+}
+
+#[test]
+fn a_list_of_schema_1_says_so() {
+    let old = Blob::new(
+        "application/vnd.docker.distribution.manifest.v1+prettyjws",
+        br#"{"schemaVersion":1,"fsLayers":[]}"#.to_vec(),
+    );
+    let mut entry = old.descriptor();
+    entry["platform"] = image("amd64").descriptor()["platform"].clone();
+    let mut content = Content::default();
+    content.add_blob(old);
+    content.add_root("1", index_of(Family::Oci, vec![entry]));
+    let (_, remote) = registry(&content, Limits::default());
+    let error = resolved(&remote, &PlatformChoice::named(linux("amd64"))).1.unwrap_err();
+    assert!(error.to_string().contains("got Docker's schema 1"), "{error}");
 }
 
 #[test]
