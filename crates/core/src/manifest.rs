@@ -320,13 +320,6 @@ pub enum Error {
     ArtifactManifest,
 }
 
-impl Error {
-    /// Whether the document is sound, but of a kind that is not read.
-    pub fn is_unsupported(&self) -> bool {
-        matches!(self, Self::Schema1 | Self::ArtifactManifest | Self::MediaType { .. })
-    }
-}
-
 impl Classify for Error {
     fn failure(&self) -> Failure {
         match *self {
