@@ -133,7 +133,9 @@ fn the_first_format_of_docker_save_is_named() {
     let home = tempfile::tempdir().unwrap();
     let archive = Layer::new("").file("repositories", "{}").file("0123/layer.tar", "").tar();
     fs::write(home.path().join("old.tar"), archive).unwrap();
-    ends(&porthole(home.path(), "inspect ./old.tar"), 7, "the format of `docker save` before Docker 1.10");
+    for source in ["./old.tar", "docker-archive:old.tar"] {
+        ends(&porthole(home.path(), &format!("inspect {source}")), 7, "the format of `docker save` before Docker 1.10");
+    }
 }
 
 #[test]

@@ -72,11 +72,11 @@ pub struct History {
 
 impl ImageConfig {
     /// Parses a configuration. A field that is missing, `null` or of the wrong form counts as absent, as far as the others
-    /// can be read without it; [`deviations`](Self::deviations) lists each such field.
+    /// can be read without it, and so do all fields of what is no JSON object; [`deviations`](Self::deviations) lists what is wrong.
     ///
     /// # Errors
     ///
-    /// [`Error`] for what is no JSON object, is ambiguous JSON, or is beyond a limit.
+    /// [`Error`] for ambiguous JSON, and for what is beyond a limit.
     pub fn parse(raw: &Raw) -> Result<Self, Error> {
         Self::parse_within(raw, &Limits::default())
     }
@@ -90,9 +90,14 @@ impl ImageConfig {
         if raw.size() > limits.manifest_bytes {
             return Err(Error::TooLarge { limit: limits.manifest_bytes, got: raw.size() });
         }
-        let value = json::parse_strict(raw.bytes())?;
+        let value = match json::parse_strict(raw.bytes()) {
+            Err(error @ (json::Error::Syntax(_) | json::Error::ByteOrderMark)) => return Ok(Self::unreadable(error)),
+            value => value?,
+        };
         let top = Node::top("config", &value);
-        top.object()?;
+        if let Err(error) = top.object() {
+            return Ok(Self::unreadable(error));
+        }
         let mut fields = Fields::default();
         let platform = read_platform(&top, &mut fields);
         let created = fields.take(top.optional_text("created"));
@@ -110,6 +115,11 @@ impl ImageConfig {
             Err(error) => return Err(error),
         };
         Ok(Self { platform, created, author, execution, diff_ids, history, deviations })
+    }
+
+    /// What is known from bytes that are no JSON object: nothing. The layers can be read without a configuration.
+    fn unreadable(error: json::Error) -> Self {
+        Self { deviations: vec![Deviation::Config(error)], ..Self::default() }
     }
 }
 

@@ -12,6 +12,9 @@ pub enum Deviation {
     /// The manifest has no layers. The schema of an OCI manifest asks for at least one (`manifest.md`, `layers`).
     #[error("the manifest has no layers")]
     NoLayers,
+    /// The configuration is no JSON object, so nothing of it is known.
+    #[error("the configuration is no JSON object: {0}")]
+    Config(json::Error),
     /// A field of the configuration is missing or has the wrong form.
     #[error("{0}")]
     Field(json::Error),
@@ -37,6 +40,6 @@ pub enum Deviation {
 impl Deviation {
     /// Whether the image cannot be what its documents promise: an engine refuses it, and so does verification.
     pub fn refutes(&self) -> bool {
-        matches!(self, Self::Rootfs(json::Error::Digest { .. }) | Self::LayerCount { .. })
+        matches!(self, Self::Config(_) | Self::Rootfs(json::Error::Digest { .. }) | Self::LayerCount { .. })
     }
 }

@@ -107,7 +107,8 @@ impl Image {
         if layers == 0 && self.manifest.media_type == MediaType::OCI_MANIFEST {
             deviations.push(Deviation::NoLayers);
         }
-        let explained = deviations.iter().any(|deviation| matches!(deviation, Deviation::Rootfs(_)));
+        let explained =
+            deviations.iter().any(|deviation| matches!(deviation, Deviation::Config(_) | Deviation::Rootfs(_)));
         if self.is_image() && layers != diff_ids && !explained {
             deviations.push(match diff_ids {
                 0 => Deviation::NoDiffIds { layers },

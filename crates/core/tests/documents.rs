@@ -476,10 +476,19 @@ fn a_configuration_with_a_wrong_field_is_read_without_it() {
 }
 
 #[test]
-fn a_configuration_that_is_no_object_is_refused() {
-    for text in ["[]", "null", "1", "<html>", "{", "{\"os\":1,\"os\":2}"] {
-        assert!(ImageConfig::parse(&Raw::trust_on_first_use(text.into())).is_err(), "{text}");
+fn a_configuration_that_is_no_object_hides_no_layers_and_refutes_the_image() {
+    for text in ["[]", "null", "1", "\"{}\"", "", "<html>", "{", "\u{feff}{}"] {
+        let image = Image::assemble(parsed_manifest(&manifest()), Raw::trust_on_first_use(text.into())).unwrap();
+        let [only @ Deviation::Config(_)] = &image.deviations()[..] else { panic!("{text}: {:?}", image.deviations()) };
+        assert!(only.refutes() && image.unpackable().is_err(), "{text}");
+        assert_eq!((image.layers.len(), image.layers[0].diff_id), (1, None), "{text}");
     }
+}
+
+#[test]
+fn a_configuration_that_two_parsers_read_in_two_ways_is_refused() {
+    let twice = ImageConfig::parse(&Raw::trust_on_first_use("{\"os\":1,\"os\":2}".into()));
+    assert_eq!(twice.unwrap_err().to_string(), "malformed image configuration: ambiguous JSON: duplicate key `os`");
 }
 
 #[test]

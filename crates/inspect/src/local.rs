@@ -257,11 +257,7 @@ impl Opening<'_> {
         match (has(LAYOUT_FILE) && has(INDEX_FILE), has(MANIFEST_FILE)) {
             (true, _) => Ok(LocalFormat::OciArchive),
             (false, true) => Ok(LocalFormat::DockerArchive),
-            // Before Docker 1.10 an archive had this file and a directory for each layer, and no manifest.json.
-            (false, false) if has("repositories") => {
-                Err(self.not_an_image("the format of `docker save` before Docker 1.10, without manifest.json"))
-            }
-            (false, false) => Err(self.not_an_image(NO_DESCRIPTION)),
+            (false, false) => Err(self.not_an_image(docker::without_manifest(archive).unwrap_or(NO_DESCRIPTION))),
         }
     }
 

@@ -7,6 +7,7 @@ use porthole_core::{
     config::ImageConfig,
     decode::Format,
     descriptor::Descriptor,
+    deviation::Deviation,
     digest::{Algorithm, Digest, Hasher},
     layout::NamedImage,
     manifest::{Document, Raw},
@@ -29,7 +30,8 @@ pub(super) struct Contents {
 /// Reads `manifest.json` and the configurations. A plain layer goes by the diff_id in its configuration, which its reader
 /// verifies. Only compressed layers are read here, because no document states their digests.
 pub(super) async fn read<F: ReadAt>(archive: &Archive<F>, opening: &Opening<'_>) -> Result<Contents, Error> {
-    let document = opening.document(archive, MANIFEST_FILE, "an archive without manifest.json").await?;
+    let absent = without_manifest(archive).unwrap_or("an archive without manifest.json");
+    let document = opening.document(archive, MANIFEST_FILE, absent).await?;
     let images = archive::parse_manifest_within(&document, opening.limits)
         .map_err(|source| Error::Archive { name: opening.name.to_owned(), source })?;
     let mut contents = Contents::default();
@@ -37,6 +39,12 @@ pub(super) async fn read<F: ReadAt>(archive: &Archive<F>, opening: &Opening<'_>)
         contents.add(archive, image, opening).await?;
     }
     Ok(contents)
+}
+
+/// What an archive without `manifest.json` is, if it is of the first format: a file `repositories`, and a directory for each layer.
+pub(super) fn without_manifest<F: ReadAt>(archive: &Archive<F>) -> Option<&'static str> {
+    let is_first = archive.find("repositories").is_some();
+    is_first.then_some("the format of `docker save` before Docker 1.10, without manifest.json")
 }
 
 impl Contents {
@@ -92,6 +100,9 @@ fn check_config(image: &ArchivedImage, raw: &Raw, opening: &Opening<'_>) -> Resu
     }
     let config =
         ImageConfig::parse_within(raw, opening.limits).map_err(|error| opening.inconsistent(error.to_string()))?;
+    if let Some(unreadable @ Deviation::Config(_)) = config.deviations.first() {
+        return Err(opening.inconsistent(unreadable.to_string()));
+    }
     let (expected, got) = (config.diff_ids.len(), image.layers.len());
     if expected != got {
         return Err(opening.inconsistent(format!("expected {expected} layers, one for each diff_id, got {got}")));
