@@ -43,12 +43,12 @@ impl BillOfMaterials {
     /// Reads a document that is either of them, or an in-toto statement with one. `None` for another document.
     pub fn of_document(document: &Value) -> Option<Self> {
         if document["spdxVersion"].is_string() {
-            return Some(spdx(document));
+            return spdx(document);
         }
         if let Some(kind) = document["predicateType"].as_str() {
             return Self::of_predicate(kind, &document["predicate"]);
         }
-        (document["bomFormat"] == "CycloneDX").then(|| cyclonedx(document))
+        if document["bomFormat"] == "CycloneDX" { cyclonedx(document) } else { None }
     }
 
     /// Reads the predicate of a statement of this type; `None` if the type is that of no bill. cosign wraps the document of older
@@ -60,18 +60,23 @@ impl BillOfMaterials {
             return None;
         }
         let document = if predicate["Data"].is_object() { &predicate["Data"] } else { predicate };
-        Some(if is_spdx { spdx(document) } else { cyclonedx(document) })
+        if is_spdx { spdx(document) } else { cyclonedx(document) }
     }
 }
 
-fn spdx(document: &Value) -> BillOfMaterials {
+/// The entries of a list that a bill may leave out. `None` for what is no list: the document is then no bill, rather than an empty one.
+fn entries(list: &Value) -> Option<&[Value]> {
+    if list.is_null() { Some(&[]) } else { list.as_array().map(Vec::as_slice) }
+}
+
+fn spdx(document: &Value) -> Option<BillOfMaterials> {
     let purl = |package: &Value| {
         let references = package["externalRefs"].as_array()?;
         let purl = references.iter().find(|reference| reference["referenceType"] == "purl")?;
         text(&purl["referenceLocator"])
     };
-    let packages = document["packages"].as_array().into_iter().flatten().take(PACKAGES);
-    BillOfMaterials {
+    let packages = entries(&document["packages"])?.iter().take(PACKAGES);
+    Some(BillOfMaterials {
         format: text(&document["spdxVersion"]).unwrap_or_else(|| "SPDX".to_owned()),
         name: text(&document["name"]),
         created: text(&document["creationInfo"]["created"]),
@@ -84,17 +89,17 @@ fn spdx(document: &Value) -> BillOfMaterials {
                 is_package: !NO_PACKAGES.iter().any(|kind| package["primaryPackagePurpose"] == *kind),
             })
             .collect(),
-    }
+    })
 }
 
-fn cyclonedx(document: &Value) -> BillOfMaterials {
+fn cyclonedx(document: &Value) -> Option<BillOfMaterials> {
     let version = text(&document["specVersion"]).map(|version| format!(" {version}")).unwrap_or_default();
     let metadata = &document["metadata"];
     // Version 1.5 turned the list of tools into a map of lists.
     let tools = metadata["tools"].as_array().or_else(|| metadata["tools"]["components"].as_array());
     let mut packages = Vec::new();
     // Components may have components. A stack of our own: the document decides how deep they lie.
-    let mut next: Vec<&Value> = document["components"].as_array().into_iter().flatten().rev().collect();
+    let mut next: Vec<&Value> = entries(&document["components"])?.iter().rev().collect();
     while let Some(component) = next.pop()
         && packages.len() < PACKAGES
     {
@@ -106,13 +111,13 @@ fn cyclonedx(document: &Value) -> BillOfMaterials {
         });
         next.extend(component["components"].as_array().into_iter().flatten().rev());
     }
-    BillOfMaterials {
+    Some(BillOfMaterials {
         format: format!("CycloneDX{version}"),
         name: text(&metadata["component"]["name"]),
         created: text(&metadata["timestamp"]),
         tools: tools.into_iter().flatten().filter_map(|tool| text(&tool["name"])).collect(),
         packages,
-    }
+    })
 }
 
 /// Purposes of SPDX (`primaryPackagePurpose`, 7.24) that no package manager installs.
@@ -153,6 +158,22 @@ mod tests {
         let names: Vec<_> = bill.packages.iter().map(|package| package.name.as_str()).collect();
         assert_eq!((names, bill.format.as_str()), (vec!["a", "b", "c"], "CycloneDX 1.6"));
         assert_eq!(bill.tools, ["trivy"]);
+    }
+
+    #[test]
+    fn a_list_of_another_form_makes_no_empty_bill() {
+        for wrong in [json!({}), json!("bash"), json!(1)] {
+            let spdx = json!({"spdxVersion": "SPDX-2.3", "packages": wrong});
+            let cyclonedx = json!({"bomFormat": "CycloneDX", "components": wrong});
+            let stated = json!({"predicateType": "https://cyclonedx.org/bom", "predicate": cyclonedx});
+            for document in [spdx, cyclonedx, stated] {
+                assert_eq!(BillOfMaterials::of_document(&document), None, "{document}");
+            }
+        }
+        for empty in [json!([]), Value::Null] {
+            let bill = BillOfMaterials::of_document(&json!({"bomFormat": "CycloneDX", "components": empty}));
+            assert_eq!(bill.map(|bill| bill.packages), Some(Vec::new()));
+        }
     }
 
     #[test]
