@@ -51,6 +51,41 @@ fn an_image_that_departs_from_the_specification_is_shown_and_the_departure_named
 }
 
 #[test]
+fn a_configuration_that_is_no_object_hides_no_layers() {
+    let place = Place::new();
+    for (name, value, got) in
+        [("null", Value::Null, "null"), ("list", json!([]), "an empty array"), ("text", json!("x"), "the string `x`")]
+    {
+        place.layout(name, &image().edit_config(|config| *config = value));
+        let departure = format!("the configuration is no JSON object: config: expected an object, got {got}");
+        let (code, rows) = place.json(&format!("ls --json oci:{name}"));
+        assert_eq!((code, rows[0]["path"].as_str()), (0, Some("a")), "{name}");
+        let (code, inspected) = place.json(&format!("inspect --json oci:{name}"));
+        assert_eq!((code, &inspected[0]["deviations"]), (0, &json!([departure])), "{name}");
+        let (code, steps) = place.json(&format!("verify --json oci:{name}"));
+        assert_eq!((code, &steps[1]["findings"]), (7, &json!([departure])), "{name}: {steps:?}");
+        assert_eq!(place.run(&format!("unpack oci:{name} root-{name}")).status.code(), Some(7), "{name}");
+    }
+}
+
+/// Ollama's models have the configuration of an image.
+#[test]
+fn an_image_of_what_is_no_archive_is_listed_and_then_refused() {
+    let place = Place::new();
+    let mut model = image();
+    model.layers[0].blob = Blob::new("application/vnd.ollama.image.model", b"GGUF\x03\0\0\0".to_vec());
+    let layer = model.layers[0].blob.descriptor();
+    let model = model.edit_config(|config| config["rootfs"]["diff_ids"] = json!([layer["digest"]]));
+    place.layout("model", &model.edit_manifest(|manifest| manifest["layers"] = json!([layer])));
+    let listed = place.run("ls oci:model");
+    assert!(String::from_utf8(listed.stdout).unwrap().ends_with(".gguf\n"));
+    let said = String::from_utf8(listed.stderr).unwrap();
+    assert_eq!(listed.status.code(), Some(9), "{said}");
+    assert!(said.contains("layer 1 holds no files: it is application/vnd.ollama.image.model"), "{said}");
+    assert_eq!(place.run("verify oci:model").status.code(), Some(0));
+}
+
+#[test]
 fn a_departure_by_form_hides_no_other_field() {
     let place = Place::new();
     place.layout("odd", &image().edit_config(|config| config["config"]["Env"] = json!(["B"])));

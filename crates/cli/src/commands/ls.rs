@@ -24,7 +24,7 @@ use super::stack::{Stacked, choose};
 use crate::{
     argument::SourceArgument,
     error::Error,
-    layers::{Job, Known},
+    layers::{Job, Known, no_files},
     output::print_json,
     session::Session,
     source::Source,
@@ -36,6 +36,8 @@ use crate::{
 /// Each name is on one line: bytes that are not printable UTF-8 are `\xNN`, a backslash is `\\`. All layers are downloaded and
 /// verified; if one fails, nothing is listed and the exit code is 7. A layer of a registry that was verified before is not downloaded
 /// again: the cache has its list of files.
+///
+/// The blobs of an artifact are listed as files. Where an image's configuration promises layers instead, the exit code is then 9.
 ///
 /// With --toc, only the table of contents of an eStargz or zstd:chunked layer is downloaded and checked against the manifest. It is not
 /// compared with the archive that a runtime unpacks; `porthole verify` does that.
@@ -125,7 +127,10 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     };
     list(arguments, session, &stacked, jobs, mode)?;
     // Where a runtime would stop, the list is what it would have left.
-    stacked.unpackable(jobs)
+    stacked.unpackable(jobs)?;
+    // The configuration promises an archive by a diff_id, where the type of the blob says that it is none: models, signatures.
+    let empty = jobs.iter().find(|job| job.diff_id.is_some() && job.file.is_some());
+    empty.map_or(Ok(()), |job| Err(no_files(job)))
 }
 
 /// Reads and stacks the layers. A person is asked before a host that the image names is.
