@@ -141,20 +141,20 @@ fn second_visit() -> Result<()> {
     Ok(())
 }
 
-/// Memory of the renderer over fifty looks in one page.
+/// Memory of the renderer over many looks in one page.
 fn many_looks() -> Result<()> {
     let storage = Storage::new()?;
     storage.push(&[(&layout(&fixtures(), DEBIAN), "latest", "bench/debian:1")])?;
     let (host, registry) = (Nginx::page()?, Registry::start(&storage, &Access::OpenToPages)?);
     let page = Page::with_window(&host.url(), 1280, 800)?;
     let reference = format!("{}/bench/debian:1", registry.host());
-    for number in 1..=50 {
+    for number in 1..=120 {
         page.look(&reference)?;
         page.until("the look ends", |page| {
             let ended = page.browser().run("return performance.getEntriesByName('porthole:all').length", json!([]))?;
             Ok((ended.as_u64() >= Some(number)).then_some(()))
         })?;
-        if [1, 10, 25, 50].contains(&number) {
+        if [1, 10, 40, 80, 120].contains(&number) {
             println!(
                 "renderer after {number} looks: {} MB at most",
                 renderer_peak(page.browser().process())? / 1_000_000
