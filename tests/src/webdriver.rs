@@ -77,7 +77,8 @@ impl Browser {
     /// Saves downloads to this folder (Chromium).
     pub fn download_to(&self, folder: &Path) -> Result<()> {
         let path = folder.display().to_string();
-        self.developer("Browser.setDownloadBehavior", &json!({ "behavior": "allow", "downloadPath": path }))
+        self.developer("Browser.setDownloadBehavior", &json!({ "behavior": "allow", "downloadPath": path }))?;
+        Ok(())
     }
 
     /// Loads the page again.
@@ -227,12 +228,30 @@ impl Browser {
     /// Lays the page out for a screen of this size, which may be smaller than any window.
     pub fn screen(&self, width: u32, height: u32) -> Result<()> {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
-        self.developer("Emulation.setDeviceMetricsOverride", &size)
+        self.developer("Emulation.setDeviceMetricsOverride", &size)?;
+        Ok(())
+    }
+
+    /// Asks pages for dark colours, or for light ones (Chromium).
+    pub fn prefer_dark(&self, dark: bool) -> Result<()> {
+        let value = if dark { "dark" } else { "light" };
+        let features = json!([{ "name": "prefers-color-scheme", "value": value }]);
+        self.developer("Emulation.setEmulatedMedia", &json!({ "features": features }))?;
+        Ok(())
+    }
+
+    /// Saves a picture of the window as WebP, which is a quarter of the PNG (Chromium).
+    pub fn picture(&self, file: &Path) -> Result<()> {
+        let answer = self.developer("Page.captureScreenshot", &json!({ "format": "webp", "quality": 80 }))?;
+        let picture = answer["data"].as_str().ok_or("the browser sent no picture")?;
+        std::fs::write(file, STANDARD.decode(picture)?)?;
+        Ok(())
     }
 
     /// Runs a script in every page that is opened from now on, before its own scripts.
     pub fn before_pages(&self, script: &str) -> Result<()> {
-        self.developer("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": script }))
+        self.developer("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": script }))?;
+        Ok(())
     }
 
     /// Lets the browser believe that the device has no network, or has it again. Pages and workers see it in `navigator.onLine`. Requests
@@ -240,13 +259,13 @@ impl Browser {
     pub fn without_network(&self, without: bool) -> Result<()> {
         let conditions = json!({ "offline": without, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
         self.developer("Network.enable", &json!({}))?;
-        self.developer("Network.emulateNetworkConditions", &conditions)
+        self.developer("Network.emulateNetworkConditions", &conditions)?;
+        Ok(())
     }
 
     /// A command of the Chrome DevTools Protocol.
-    fn developer(&self, command: &str, parameters: &Value) -> Result<()> {
-        self.call("POST", "/goog/cdp/execute", Some(&json!({ "cmd": command, "params": parameters })))?;
-        Ok(())
+    fn developer(&self, command: &str, parameters: &Value) -> Result<Value> {
+        self.call("POST", "/goog/cdp/execute", Some(&json!({ "cmd": command, "params": parameters })))
     }
 
     /// Process id of Firefox, or of the driver whose child is Chromium.
