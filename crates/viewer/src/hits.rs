@@ -117,8 +117,11 @@ pub(crate) fn shown(line: &FoundLine) -> SearchHit {
     let (start, end) = line.range;
     let (before, rest) = line.text.split_at((start as usize).min(line.text.len()));
     let (matched, after) = rest.split_at((end.saturating_sub(start) as usize).min(rest.len()));
-    let first = character(before, before.len().saturating_sub(BEFORE));
-    let (shown, far) = (character(matched, MATCHED), character(after, AFTER));
+    // In a program, a text ends at its zero byte: what lies beyond is no part of it.
+    let text = before.iter().rposition(|byte| *byte == 0).map_or(0, |zero| zero + 1);
+    let first = character(before, before.len().saturating_sub(BEFORE)).max(text);
+    let text = after.iter().position(|byte| *byte == 0).unwrap_or(after.len());
+    let (shown, far) = (character(matched, MATCHED), character(after, AFTER).min(text));
     let mark = |cut: bool| if cut { "…" } else { "" };
     SearchHit {
         content: line.content,
@@ -167,6 +170,14 @@ mod tests {
             ("needle", r"a\x0a", Some("UTF-16BE"))
         );
         assert_eq!([character("é".as_bytes(), 1), character(b"\x80\x80\x80\x80\x80", 1), character(b"", 9)], [2, 1, 0]);
+    }
+
+    #[test]
+    fn a_line_of_a_program_is_the_text_between_zero_bytes() {
+        let hit = shown(&line("a", "\u{7f}ELF\0\0Copyright %s needle, Inc.\0\0x".into(), (20, 26)));
+        assert_eq!(hit.before + &hit.matched + &hit.after, "…Copyright %s needle, Inc.…");
+        let hit = shown(&line("a", "needle".into(), (0, 6)));
+        assert_eq!(hit.before + &hit.matched + &hit.after, "needle…");
     }
 
     #[test]
