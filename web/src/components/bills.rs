@@ -55,7 +55,7 @@ pub fn bills(props: &BillsView<'_>) -> Html {
                     { for options }
                 </select>
                 <button type="button" id="find-bills" disabled={is_running} onclick={find}>{ "Find attached ones" }</button>
-                { text_input("bill-file", "A bill of materials of this machine (SPDX or CycloneDX as JSON)", given) }
+                { text_input("bill-file", "A bill from a file (SPDX or CycloneDX)", given) }
             </div>
             { note(props) }
             if let Some(compared) = &window.compared { { comparison(compared, props) } }

@@ -63,7 +63,7 @@ pub fn Policy(props: &PolicyProps) -> Html {
                     </select>
                     <button type="button" id="policy-demand" disabled={props.wish.is_empty()} onclick={on_demand}>{ "Must be signed by the signer above" }</button>
                 }
-                <label>{ "Rules from a file " }{ text_input("policy-file", "Rules from a file", set) }</label>
+                { text_input("policy-file", "Rules from a file", set) }
                 if let Some(link) = link { <a id="policy-save" download="policy.json" href={link}>{ "Save the rules" }</a> }
             </div>
         </details>

@@ -81,10 +81,10 @@ pub fn Referrers(props: &ReferrersProps) -> Html {
                     <p class="dim">{ "A key, an identity with the provider that attested it, or certificates that vouch for signers. They stay in this tab." }</p>
                     { for fields }
                     <p class="chips">
-                        <label>{ "Key from a file " }{ text_input("signer-key-file", "Key from a file", fill(0)) }</label>
-                        <label>{ "Trust root from a file " }{ text_input("signer-root-file", "Trust root from a file", fill(3)) }</label>
-                        <label>{ "Certificates from a file " }{ text_input("signer-certificates-file", "Certificates from a file", fill(4)) }</label>
-                        <label>{ "Certificates of times from a file " }{ text_input("signer-times-file", "Certificates of times from a file", fill(5)) }</label>
+                        { text_input("signer-key-file", "Key from a file", fill(0)) }
+                        { text_input("signer-root-file", "Trust root from a file", fill(3)) }
+                        { text_input("signer-certificates-file", "Certificates from a file", fill(4)) }
+                        { text_input("signer-times-file", "Certificates of times from a file", fill(5)) }
                     </p>
                 </details>
             </form>

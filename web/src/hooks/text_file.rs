@@ -5,8 +5,8 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{Event, File, HtmlInputElement};
 use yew::prelude::*;
 
-/// An input for a file. `chosen` takes its name and its text; a file that cannot be read, or is larger than 64 MiB, is an empty text.
-pub fn text_input(id: &'static str, label: &'static str, chosen: Callback<(String, String)>) -> Html {
+/// A button with these words that chooses a file. `chosen` takes its name and its text; a file that cannot be read, or is larger than 64 MiB, is an empty text.
+pub fn text_input(id: &'static str, words: &'static str, chosen: Callback<(String, String)>) -> Html {
     let onchange = move |event: Event| {
         let input: HtmlInputElement = event.target_unchecked_into();
         let Some(file) = input.files().and_then(|files| files.get(0)) else { return };
@@ -15,7 +15,7 @@ pub fn text_input(id: &'static str, label: &'static str, chosen: Callback<(Strin
         let chosen = chosen.clone();
         spawn_local(async move { chosen.emit((file.name(), text(&file).await.unwrap_or_default())) });
     };
-    html! { <input {id} type="file" accept=".json,.pem,.pub,.txt" aria-label={label} title={label} {onchange} /> }
+    html! { <label class="choose">{ words }<input {id} type="file" accept=".json,.pem,.pub,.txt" {onchange} /></label> }
 }
 
 async fn text(file: &File) -> Option<String> {
