@@ -33,6 +33,10 @@ fn drop_on(page: &Page, file: &Path) -> Result<()> {
 fn alone() -> Result<Page> {
     let host = Nginx::page()?;
     let page = Page::open(&host.url())?;
+    page.until("the program of the layers is fetched", |_| {
+        let is_layer = |path: &str| path.contains("layer") && path.ends_with(".wasm");
+        Ok(host.sent()?.iter().any(|(path, _)| is_layer(path)).then_some(()))
+    })?;
     page.until("the workers are loaded", |page| page.loaded())?;
     drop(host);
     Ok(page)

@@ -4,14 +4,28 @@ use crate::{Result, program::wait_for, truth::Row, webdriver::Browser};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Reads every row of the tree by scrolling, one window at a time.
+/// Whether every row of the current look is drawn, and no other. The page leaves a mark when a look begins, and one when its last rows
+/// are drawn; the tree of the look before may be on the screen a while longer.
+const COMPLETE: &str = r"
+const last = name => performance.getEntriesByName(name).at(-1)?.startTime ?? 0;
+return document.querySelector('#tree')?.dataset.complete === 'true' && last('porthole:all') > last('porthole:enter')";
+
+/// Reads every row of the expanded tree by scrolling, one window at a time. While a directory is closed, the list is the one from
+/// before.
 const READ_ROWS: &str = r"
 const tree = document.querySelector('#tree');
 const frame = () => new Promise(requestAnimationFrame);
 const rows = [];
 const total = () => Number(tree.dataset.total);
 const deadline = performance.now() + 150000;
-while (rows.length < total()) {
+const closed = () => tree.querySelector('[aria-expanded=false]');
+while (closed() || rows.length < total()) {
+    if (closed()) {
+        if (performance.now() > deadline) throw `${closed().dataset.path} stays closed`;
+        rows.length = tree.scrollTop = 0;
+        await frame();
+        continue;
+    }
     tree.scrollTop = rows.length * 24;
     const seen = new Map();
     for (const row of tree.querySelectorAll('[role=treeitem]')) seen.set(Number(row.dataset.index), row);
@@ -110,17 +124,19 @@ impl Page {
         &self.browser
     }
 
-    /// Types a reference and presses Enter.
+    /// Types a reference and presses Enter, and waits until the page forgets what it looked at before.
     pub fn look(&self, reference: &str) -> Result<()> {
-        self.browser.write("#reference", &format!("{reference}\u{e007}"))
+        let looks = || self.browser.run("return performance.getEntriesByName('porthole:enter').length", json!([]));
+        let before = looks()?;
+        self.browser.write("#reference", &format!("{reference}\u{e007}"))?;
+        self.until("the look begins", |_| Ok((looks()? != before).then_some(())))
     }
 
     /// Waits until every layer is finished and every row is drawn.
     pub fn complete(&self) -> Result<()> {
         self.until("every layer is settled", |page| {
-            Ok(page.browser.attribute("#tree", "data-complete")?.filter(|complete| complete == "true"))
-        })?;
-        Ok(())
+            Ok((page.browser.run(COMPLETE, json!([]))? == json!(true)).then_some(()))
+        })
     }
 
     /// Waits until the whole chain is verified.
@@ -135,11 +151,6 @@ impl Page {
     /// Expands every directory and reads every row of the tree.
     pub fn rows(&self) -> Result<Vec<Row>> {
         self.browser.click("#expand-all")?;
-        self.shown_rows()
-    }
-
-    /// Reads every row of the tree as it is expanded now.
-    pub fn shown_rows(&self) -> Result<Vec<Row>> {
         // Expanding queries the session worker; wait until the list stops growing.
         self.settled()?;
         let rows = self.browser.run_async(READ_ROWS, json!([]))?;
@@ -247,11 +258,13 @@ impl Page {
             .then_some(()))
     }
 
-    /// `Some` once the page has fetched all of its own files: no new request for a while.
+    /// `Some` once the page has fetched all of its own files: its session is one of them, and no new request followed for a while. What
+    /// workers fetch is not among the requests of the page.
     pub fn loaded(&self) -> Result<Option<()>> {
         let quiet = self.browser.run(
-            "const last = Math.max(...performance.getEntriesByType('resource').map(r => r.responseEnd), 0);
-             return performance.now() - last > 1500 && !document.querySelector('#sample')?.disabled",
+            "const files = performance.getEntriesByType('resource');
+             const last = Math.max(...files.map(file => file.responseEnd));
+             return files.some(file => file.name.includes('session')) && performance.now() - last > 5000",
             json!([]),
         )?;
         Ok((quiet == json!(true)).then_some(()))
@@ -269,15 +282,15 @@ impl Page {
 
     /// Fills in and submits the sign-in dialog. Opens it first if it is closed.
     pub fn sign_in(&self, user: &str, password: &str) -> Result<()> {
-        self.until("a way to sign in", |page| {
-            if page.shown("#signin-user")? {
-                return Ok(Some(()));
-            }
-            if page.shown("[data-action=sign-in]")? {
-                page.remedy("sign-in")?;
-            }
-            Ok(None)
+        let dialog = self.until("a way to sign in", |page| {
+            let dialog = page.shown("#signin-user")?;
+            Ok((dialog || page.shown("[data-action=sign-in]")?).then_some(dialog))
         })?;
+        if !dialog {
+            // Once: the open dialog would be over the button.
+            self.remedy("sign-in")?;
+        }
+        self.until("the dialog to sign in", |page| Ok(page.shown("#signin-user")?.then_some(())))?;
         self.browser.write("#signin-user", user)?;
         self.browser.write("#signin-password", password)?;
         self.browser.click("#signin-submit")
