@@ -13,6 +13,9 @@ use std::{path::Path, process::Command};
 /// Key of an element reference in WebDriver.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
+/// The key that sends a form.
+const ENTER: &str = "\u{e007}";
+
 /// A browser with a fresh profile, closed on drop.
 pub struct Browser(Remote);
 
@@ -60,7 +63,7 @@ impl Browser {
             "browserName": "chrome",
             "goog:chromeOptions": { "binary": find("chromium")?, "args": arguments },
             "goog:loggingPrefs": { "browser": "ALL" },
-            "timeouts": { "script": 180_000, "pageLoad": 60_000 },
+            "timeouts": { "script": 180_000, "pageLoad": 180_000 },
         } } });
         let session = driver.send("POST", "/session", Some(&capabilities))?;
         driver.session = session["sessionId"].as_str().ok_or("chromedriver opened no session")?.to_owned();
@@ -135,15 +138,24 @@ impl Browser {
         Ok(())
     }
 
-    /// Replaces the text of a field by typing. `\u{e007}` is Enter.
+    /// Replaces the text of a field by typing. `\u{e007}` at the end is Enter. A page that draws the field anew while it is typed into
+    /// sets its text back: then it is typed once more.
     pub fn write(&self, selector: &str, text: &str) -> Result<()> {
+        let typed = text.trim_end_matches(ENTER);
+        let words = |text: &str| text.split_whitespace().collect::<String>();
         wait_for(&format!("writing into {selector}"), || {
             let Some(element) = self.find(selector)? else { return Ok(None) };
-            if self.call("POST", &format!("/element/{element}/clear"), Some(&json!({}))).is_err() {
+            let send =
+                |text: &str| self.call("POST", &format!("/element/{element}/value"), Some(&json!({ "text": text })));
+            let cleared = self.call("POST", &format!("/element/{element}/clear"), Some(&json!({})));
+            if cleared.and_then(|_| send(typed)).is_err() {
                 return Ok(None);
             }
-            self.call("POST", &format!("/element/{element}/value"), Some(&json!({ "text": text })))?;
-            Ok(Some(()))
+            let held = self.run("return document.querySelector(arguments[0])?.value", json!([selector]))?;
+            if held.as_str().map(words) != Some(words(typed)) {
+                return Ok(None);
+            }
+            Ok(if typed == text { Some(()) } else { send(ENTER).ok().map(|_| ()) })
         })
     }
 
