@@ -4,6 +4,7 @@ use crate::images::{self, FOR_EVERYONE};
 use porthole_testkit::image::Blob;
 use porthole_tests::{
     Result,
+    http::request,
     images::{PLATFORMS, layout},
     program::{Running, fixtures, free_port, ours, run, wait_for},
     servers::{Access, Nginx, Registry, Scratch, Storage, Tokens},
@@ -52,6 +53,13 @@ fn asked(registry: &Registry) -> Vec<String> {
     registry.said().lines().filter(|line| line.contains("\"porthole/")).map(str::to_owned).collect()
 }
 
+/// Waits until the registry has logged what it was asked before: it writes a line after its answer.
+fn wait_for_log(registry: &Registry) -> Result<()> {
+    let last = "/v2/the/last/line/tags/list";
+    request(registry.port(), "GET", last, &[], &[])?;
+    wait_for("the log of the registry", || Ok(registry.said().contains(last).then_some(())))
+}
+
 #[test]
 fn watch_reports_a_push_and_rollback_reverts_it() -> Result<()> {
     let storage = Storage::new()?;
@@ -62,6 +70,7 @@ fn watch_reports_a_push_and_rollback_reverts_it() -> Result<()> {
     push("amd64", &reference)?;
     let first = digest(&docker)?;
     done(&store, &["pull", &reference])?;
+    wait_for_log(&registry)?;
     let asked_by_pull = asked(&registry).len();
 
     let task = format!("echo $PORTHOLE_REFERENCE $PORTHOLE_PREVIOUS $PORTHOLE_DIGEST >> {}", log.display());

@@ -176,7 +176,7 @@ impl Shared {
         match answer.end {
             // One byte of the request was left unread, so closing the socket sends a reset, which discards data in
             // flight. Wait for that data to arrive.
-            End::Reset => thread::sleep(Duration::from_millis(200)),
+            End::Reset => thread::sleep(Duration::from_secs(1)),
             End::Never => {
                 client.set_read_timeout(Some(Duration::from_secs(120)))?;
                 client.read_exact(&mut [0])?;
@@ -281,8 +281,8 @@ impl Answer {
             {
                 buffer[usize::try_from(at)?] ^= 1;
             }
-            client.write_all(&buffer[..read])?;
             count(read as u64);
+            client.write_all(&buffer[..read])?;
             left -= read as u64;
             place += read as u64;
         }

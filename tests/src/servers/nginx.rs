@@ -3,13 +3,16 @@
 use super::{Authority, Scratch};
 use crate::{
     Result,
-    program::{Running, find, free_port, workspace},
+    http::request,
+    program::{Running, find, free_port, wait_for, workspace},
 };
 use std::{fs, path::Path, process::Command};
 
 /// An nginx process, stopped on drop.
 pub struct Nginx {
     port: u16,
+    /// Where it says what it is busy with.
+    status: u16,
     process: Running,
     files: Scratch,
 }
@@ -169,8 +172,15 @@ impl Nginx {
         Self::start_http(port, directives)
     }
 
-    /// The requested paths and the body bytes sent for each, in order of completion.
+    /// The requested paths and the body bytes sent for each, in order of completion. Waits until no request is being answered: a line is
+    /// written a moment after the last byte of its answer has arrived.
     pub fn sent(&self) -> Result<Vec<(String, u64)>> {
+        wait_for("the end of all answers of nginx", || {
+            let status = String::from_utf8(request(self.status, "GET", "/", &[], &[])?.body)?;
+            let busy = status.split_once("Writing: ").and_then(|(_, rest)| rest.split(' ').next());
+            // The request for the status is one.
+            Ok((busy == Some("1")).then_some(()))
+        })?;
         let log = fs::read_to_string(self.files.path().join("access.log"))?;
         log.lines()
             .map(|line| {
@@ -188,7 +198,7 @@ impl Nginx {
     fn start_http(port: u16, directives: &str) -> Result<Self> {
         let files = Scratch::new("nginx")?;
         let folder = files.path().display();
-        let settings = files.path().join("nginx.conf");
+        let (settings, status) = (files.path().join("nginx.conf"), free_port()?);
         // nginx's worker processes need read access to the folder.
         let user =
             if fs::metadata(files.path()).is_ok_and(|metadata| owned_by_root(&metadata)) { "user root;" } else { "" };
@@ -204,13 +214,14 @@ impl Nginx {
                    limit_conn_zone $server_port zone=all:1m;
                    types {{ text/html html; text/css css; text/javascript js; application/wasm wasm; image/svg+xml svg; application/json json; }}
                    proxy_cache_path {folder}/cache keys_zone=answers:1m;
+                   server {{ listen 127.0.0.1:{status}; access_log off; stub_status; }}
                    {directives}
                  }}"
             ),
         )?;
         let mut process = Running::start(Command::new(find("nginx")?).arg("-c").arg(&settings).args(["-e", "stderr"]))?;
         process.listens(port)?;
-        Ok(Self { port, process, files })
+        Ok(Self { port, status, process, files })
     }
 
     /// Its address as written in a reference.

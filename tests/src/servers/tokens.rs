@@ -96,9 +96,7 @@ impl Tokens {
                     return;
                 }
                 // A client may disconnect at any time.
-                if answer(&stream, &signer).is_ok_and(|signed| signed) {
-                    count.fetch_add(1, Ordering::Relaxed);
-                }
+                answer(&stream, &signer, &count).ok();
             }
         });
         Ok(Self { port, realm, files, issued, stop })
@@ -160,8 +158,8 @@ fn read_certificate(file: &Path) -> Result<String> {
     Ok(text.lines().filter(|line| !line.starts_with("-----")).collect())
 }
 
-/// Answers one request. True if it issued a token.
-fn answer(mut stream: &TcpStream, signer: &Signer) -> Result<bool> {
+/// Answers one request. Counts a token before it is sent: whoever has it may ask for the count.
+fn answer(mut stream: &TcpStream, signer: &Signer, issued: &AtomicU32) -> Result<()> {
     let request = Message::read(stream)?;
     let query = request.second().split_once('?').map_or("", |(_, query)| query);
     let scopes: Vec<String> = query.split('&').filter_map(|pair| pair.strip_prefix("scope=")).map(decode).collect();
@@ -184,8 +182,10 @@ fn answer(mut stream: &TcpStream, signer: &Signer) -> Result<bool> {
         "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}",
         body.len()
     );
-    stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes())?;
-    Ok(status.starts_with("200"))
+    if status.starts_with("200") {
+        issued.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok(stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes())?)
 }
 
 /// The access that a token grants for a scope.
