@@ -32,8 +32,10 @@ fn select(page: &Page, path: &str) -> Result<()> {
 /// Waits for content of a kind and returns it.
 fn content(page: &Page, kind: &str) -> Result<String> {
     let selector = format!(".content[data-kind='{kind}']");
-    page.until(&format!("content that is {kind}"), |page| page.browser().attribute(&selector, "data-kind"))?;
-    page.browser().text(&format!("{selector} pre:last-of-type, {selector} .finding"))
+    let text = format!("{selector} pre:last-of-type, {selector} .finding");
+    page.until(&format!("content that is {kind}"), |page| {
+        Ok(Some(page.browser().text(&text)?).filter(|text| !text.is_empty()))
+    })
 }
 
 #[test]

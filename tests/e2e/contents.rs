@@ -33,6 +33,15 @@ fn printed(image: &str, arguments: &[&str]) -> Result<Vec<Value>> {
     Ok(String::from_utf8(output.stdout)?.lines().map(serde_json::from_str).collect::<std::result::Result<_, _>>()?)
 }
 
+/// Waits until these packages are on the page: what became of a choice comes after it.
+fn shows(page: &Page, expected: &BTreeSet<String>, what: &str) -> Result<()> {
+    let shown = page.until(what, |page| Ok((packages(page)? == *expected).then_some(())));
+    if shown.is_err() {
+        assert_eq!(packages(page)?, *expected, "{what}");
+    }
+    shown
+}
+
 /// Name, version, layer and removing layer of each package on the page.
 fn packages(page: &Page) -> Result<BTreeSet<String>> {
     page.until("all packages are read", |page| page.browser().attribute("[data-probe=done]", "data-probe"))?;
@@ -62,8 +71,6 @@ fn packages_are_those_that_dpkg_and_the_command_line_list() -> Result<()> {
     page.browser().click("#tab-packages")?;
     axe(&page, "before packages are read")?;
     page.browser().click("#start-probe")?;
-    let shown = packages(&page)?;
-    axe(&page, "packages")?;
 
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let row = |row: &Value| {
@@ -73,7 +80,9 @@ fn packages_are_those_that_dpkg_and_the_command_line_list() -> Result<()> {
     let expected = |options: &[&str]| -> Result<BTreeSet<String>> {
         Ok(printed(&image, &[&["packages"], options].concat())?.iter().map(row).collect())
     };
-    assert_eq!(shown, expected(&[])?, "what porthole packages prints");
+    let shown = expected(&[])?;
+    shows(&page, &shown, "what porthole packages prints")?;
+    axe(&page, "packages")?;
     let admin = scratch.path().join("admin");
     fs::create_dir_all(admin.join("info"))?;
     fs::copy(scratch.path().join("status"), admin.join("status"))?;
@@ -87,22 +96,29 @@ fn packages_are_those_that_dpkg_and_the_command_line_list() -> Result<()> {
     page.browser().click("[data-packages=Removed]")?;
     let removed = expected(&["--deleted"])?;
     assert!(!removed.is_empty(), "a layer removes packages");
-    page.until("the removed packages", |page| Ok((packages(page)? == removed).then_some(())))?;
+    shows(&page, &removed, "the removed packages")?;
     page.browser().click("[data-packages=Installed]")?;
+    // A name is looked for among those that are chosen.
+    page.until("the installed packages are chosen", |page| {
+        page.browser().attribute("[data-packages=Installed][aria-pressed=true]", "aria-pressed")
+    })?;
     page.browser().write("#package-name", "lib")?;
     let named = expected(&["--name", "lib"])?;
-    page.until("the packages with that name", |page| Ok((packages(page)? == named).then_some(())))?;
+    shows(&page, &named, "the packages with that name")?;
 
     // The address has what is chosen; nothing is fetched before a person asks for it.
-    let address = page.browser().url()?;
+    // It is written a moment after the selection rests.
+    let address = page.until("the name in the address", |page| {
+        Ok(Some(page.browser().url()?).filter(|url| url.contains("name=lib") && !url.contains("deleted=")))
+    })?;
     let again = Page::on_screen(&address, 320, 568, "")?;
     again.until("the button", |page| page.browser().attribute("#start-probe:not(:disabled)", "id"))?;
     assert_eq!(again.browser().attribute("[data-probe]", "data-probe")?, None);
     again.browser().click("#start-probe")?;
-    assert_eq!(packages(&again)?, named);
+    shows(&again, &named, "the same packages")?;
     axe(&again, "packages on a small screen")?;
     again.browser().click("[data-package] td button")?;
-    again.until("the database", |page| page.browser().attribute("#text, .content", "class"))?;
+    again.until("the database", |page| page.browser().attribute(".content", "data-kind"))?;
     Ok(())
 }
 
@@ -147,13 +163,15 @@ fn secrets_are_those_that_the_command_line_finds() -> Result<()> {
         Ok(page.browser().attribute("[data-fate=waiting]", "data-fate")?.is_none().then_some(()))
     })?;
     axe(&page, "secrets")?;
-    let shown = page.browser().run(
-        "return [...document.querySelectorAll('[data-secret]')].map(row => {
-             const { secret, place, path, line, layer, fate } = row.dataset;
-             return [secret, place ?? `${path}:${line}`, layer ?? '', fate ?? '', row.querySelector('code').textContent].join(' ');
-         })",
-        json!([]),
-    )?;
+    let shown = |page: &Page| {
+        page.browser().run(
+            "return [...document.querySelectorAll('[data-secret]')].map(row => {
+                 const { secret, place, path, line, layer, fate } = row.dataset;
+                 return [secret, place ?? `${path}:${line}`, layer ?? '', fate ?? '', row.querySelector('code').textContent].join(' ');
+             })",
+            json!([]),
+        )
+    };
     let source = format!("oci:{image}:latest");
     let output = Command::new(ours("porthole")?).args(["secrets", "--json", &source]).output()?;
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -176,7 +194,9 @@ fn secrets_are_those_that_the_command_line_finds() -> Result<()> {
     };
     let expected: Vec<String> = String::from_utf8(output.stdout)?.lines().map(row).collect::<Result<_>>()?;
     assert!(expected.len() >= 3, "{expected:?}");
-    assert_eq!(shown, json!(expected), "what porthole secrets prints");
+    let same = page.until("all secrets", |page| Ok((shown(page)? == json!(expected)).then_some(())));
+    assert_eq!(shown(&page)?, json!(expected), "what porthole secrets prints");
+    same?;
     let all = page.browser().run("return document.documentElement.outerHTML", json!([]))?;
     assert!(!text(&all).contains("E7710c838347Ae178B4a"), "a token is on the page");
 

@@ -47,8 +47,10 @@ fn a_layer_that_the_list_cannot_hold_is_listed_by_itself() -> Result<()> {
     let page = Page::open(&host.url())?;
     page.look(&format!("{}/{NAME}", registry.host()))?;
     page.verified()?;
-    let told = page.browser().text("[data-layer='1'] .finding")?;
-    assert!(told.contains("can hold no more") && told.contains("“Only 2”"), "{told}");
+    page.until("what the list cannot hold", |page| {
+        let told = page.browser().text("[data-layer='1'] .finding")?;
+        Ok((told.contains("can hold no more") && told.contains("“Only 2”")).then_some(()))
+    })?;
 
     page.browser().click("[data-layer='1'] button")?;
     page.browser().click("[data-view='only']")?;

@@ -54,8 +54,9 @@ fn values(text: &str) -> Result<Vec<Value>> {
 /// The file that the open view saves is what its command prints. Returns the number of values.
 fn check(page: &Page, view: &str) -> Result<usize> {
     // The command masks secrets of the configuration; the page, which shows the document itself, does not.
-    let saved = saved(page, "#save-json")?.replace(&token(), "********");
     let command = page.browser().text("#command")?;
+    let saved = saved(page, "#save-json")?.replace(&token(), "********");
+    assert_eq!(page.browser().text("#command")?, command, "{view} is another by now");
     let printed = printed(&command, "--json")?.replace(&token(), "********");
     let (saved, printed) = (values(&saved)?, values(&printed)?);
     for (number, (saved, printed)) in saved.iter().zip(&printed).enumerate() {
@@ -65,10 +66,27 @@ fn check(page: &Page, view: &str) -> Result<usize> {
     Ok(saved.len())
 }
 
-/// Goes to an address of the same image.
+/// Goes to an address of the same image, which has another command.
 fn show(page: &Page, base: &str, query: &str) -> Result<()> {
+    let before = page.browser().text("#command")?;
     page.browser().open(&format!("{base}{query}"))?;
+    page.until(&format!("the command of {query}"), |page| {
+        Ok((![&before, ""].contains(&page.browser().text("#command")?.as_str())).then_some(()))
+    })?;
     page.verified()
+}
+
+/// Waits until the page names a command with this verb: what it saves then is what that prints.
+fn names(page: &Page, verb: &str) -> Result<()> {
+    page.until(&format!("the command {verb}"), |page| {
+        Ok(page.browser().text("#command")?.starts_with(&format!("porthole {verb} ")).then_some(()))
+    })
+}
+
+/// Opens a tab, whose command has this verb.
+fn open(page: &Page, tab: &str, verb: &str) -> Result<()> {
+    page.browser().click(&format!("#tab-{tab}"))?;
+    names(page, verb)
 }
 
 #[test]
@@ -105,11 +123,11 @@ fn every_view_saves_what_its_command_prints() -> Result<()> {
     })?;
     check(&page, "a directory")?;
     for tab in ["manifest", "config", "referrers"] {
-        page.browser().click(&format!("#tab-{tab}"))?;
+        open(&page, tab, tab)?;
         assert!(check(&page, tab)? > 0, "{tab}");
     }
     // Contents are read once, for all that compares them.
-    page.browser().click("#tab-waste")?;
+    open(&page, "waste", "analyze")?;
     page.until("its cost", |page| Ok(Some(page.browser().text("#save-json")?).filter(|text| text.contains("reads"))))?;
     assert_eq!(check(&page, "waste")?, 1);
     page.until("copies", |page| page.browser().attribute("[data-copies]", "data-copies"))?;
@@ -121,23 +139,25 @@ fn every_view_saves_what_its_command_prints() -> Result<()> {
             .attribute("#tab-overview[aria-selected=true]", "id")?
             .filter(|_| page.browser().text("#save-json").is_ok_and(|words| words == "Save JSON")))
     })?;
+    names(&page, "inspect")?;
     assert_eq!(check(&page, "overview")?, 1);
     page.browser().click("#tab-search")?;
     page.browser().write("#find", "Free Software Foundation\u{e007}")?;
     page.until("the search ends", |page| page.browser().attribute("[data-probe=done]", "data-probe"))?;
+    names(&page, "search")?;
     assert!(check(&page, "search")? > 100);
     page.browser().open(&format!("{base}?tab=compare&with={}/porthole/exports:sample", registry.host()))?;
     page.until("the files are compared", |page| page.browser().attribute("[data-files=done]", "data-files"))?;
+    names(&page, "diff")?;
     assert!(check(&page, "comparison")? > 5_000);
-    page.browser().open(&base)?;
-    page.verified()?;
+    show(&page, &base, "")?;
     for tab in ["packages", "secrets"] {
-        page.browser().click(&format!("#tab-{tab}"))?;
+        open(&page, tab, tab)?;
         page.browser().click("#start-probe")?;
         page.until(tab, |page| page.browser().attribute("[data-probe=done]", "data-probe"))?;
         assert!(check(&page, tab)? > 0, "{tab}");
     }
-    page.browser().click("#tab-packages")?;
+    open(&page, "packages", "packages")?;
     page.browser().write("#package-name", "lib")?;
     page.until("the address has the name", |page| {
         Ok(Some(page.browser().text("#command")?).filter(|command| command.contains("--name lib")))
@@ -154,8 +174,8 @@ fn every_view_saves_what_its_command_prints() -> Result<()> {
     // One of several platforms.
     page.look(&format!("{}/porthole/exports:sample", registry.host()))?;
     page.verified()?;
-    for tab in ["files", "manifest", "referrers"] {
-        page.browser().click(&format!("#tab-{tab}"))?;
+    for (tab, verb) in [("files", "ls"), ("manifest", "manifest"), ("referrers", "referrers")] {
+        open(&page, tab, verb)?;
         check(&page, &format!("{tab} of the sample"))?;
     }
     Ok(())

@@ -8,7 +8,7 @@ use porthole_tests::{
     servers::{Authority, Nginx, Scratch},
     webdriver::Browser,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{fs, path::Path};
 
 /// A name that is not of this machine.
@@ -35,12 +35,16 @@ fn renew(folder: &Path) -> Result<()> {
 }
 
 fn is_kept(page: &Page) -> Result<Option<()>> {
-    let kept = page.browser().run_async(
+    is_true(page.browser().run_async(
         "return !!navigator.serviceWorker.controller
             && (await caches.keys()).length === 1 && !(await navigator.serviceWorker.getRegistration())?.installing",
         json!([]),
-    )?;
-    Ok((kept == json!(true)).then_some(()))
+    ))
+}
+
+/// What a page that loads itself again says. While it does, it cannot be asked.
+fn is_true(said: Result<Value>) -> Result<Option<()>> {
+    Ok(said.is_ok_and(|said| said == json!(true)).then_some(()))
 }
 
 #[test]
@@ -66,7 +70,7 @@ fn page_and_sample_work_without_a_network() -> Result<()> {
     };
     assert_eq!(marked(&page)?, json!(false), "all of the page is of one version");
     page.browser().click("#update")?;
-    page.until("the newer version is shown", |page| Ok((marked(page)? == json!(true)).then_some(())))?;
+    page.until("the newer version is shown", |page| is_true(marked(page)))?;
     page.started()?;
     page.until("the older version is gone", is_kept)?;
 
@@ -86,7 +90,7 @@ fn page_and_sample_work_without_a_network() -> Result<()> {
     page.browser().run_async(broken, json!([]))?;
     page.browser().open(&format!("https://{HOST}:{port}/?"))?;
     page.until("it cannot start, and forgets what is kept", |page| {
-        Ok((page.browser().run_async("return (await caches.keys()).length", json!([]))? == json!(0)).then_some(()))
+        is_true(page.browser().run_async("return (await caches.keys()).length === 0", json!([])))
     })?;
     page.browser().open(&format!("https://{HOST}:{port}/"))?;
     page.started()?;

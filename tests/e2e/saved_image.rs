@@ -33,9 +33,13 @@ try {
 }
 ";
 
-/// Saves in a format, to the end; returns whether there is a file.
-fn save(page: &Page, format: &str) -> Result<bool> {
-    page.browser().click(&format!(".overview [data-save={format}]"))?;
+/// Begins to save in a format.
+fn save(page: &Page, format: &str) -> Result<()> {
+    page.browser().click(&format!(".overview [data-save={format}]"))
+}
+
+/// Whether the archive that is being saved, or was saved last, became a file.
+fn saved(page: &Page) -> Result<bool> {
     let saved = page.until("the end of saving", |page| page.browser().attribute("[data-saved]", "data-saved"))?;
     Ok(saved == "yes")
 }
@@ -52,7 +56,7 @@ fn the_saved_image_is_that_of_the_command_line() -> Result<()> {
     page.verified()?;
     let scratch = Scratch::new("saved")?;
     for format in ["docker-archive", "oci-archive"] {
-        assert!(save(&page, format)?, "{format}");
+        save(&page, format)?;
         let file = scratch.path().join(format);
         let output = Command::new(ours("porthole")?)
             .args(["save", "--platform", "linux/amd64", "--format", format, "--output"])
@@ -66,7 +70,11 @@ fn the_saved_image_is_that_of_the_command_line() -> Result<()> {
         let sum = run("sha256sum", [path.as_str()])?;
         let size = file.metadata()?.len();
         let expected: Value = json!([size, sum.split(' ').next()]);
-        assert_eq!(page.browser().run_async(CHOSEN, json!([]))?, expected, "{format}");
+        // The page may still say how the archive before went, so the file itself is waited for.
+        page.until(&format!("the file of {format}, {expected}"), |page| {
+            Ok((page.browser().run_async(CHOSEN, json!([]))? == expected).then_some(()))
+        })?;
+        assert!(saved(&page)?, "{format}");
         run("skopeo", ["inspect", &format!("{format}:{path}")])?;
     }
     let name = page.browser().run("return window.suggestedName", json!([]))?;
@@ -85,7 +93,8 @@ fn the_saved_image_is_that_of_the_command_line() -> Result<()> {
     page.browser().run(DIALOG, json!([]))?;
     page.look(&reference)?;
     page.alert_where("a layer is wrong", |alert| alert.kind == "malformed")?;
-    assert!(!save(&page, "docker-archive")?);
+    save(&page, "docker-archive")?;
+    assert!(!saved(&page)?);
     page.until("the file is gone", |page| Ok(page.browser().run_async(CHOSEN, json!([]))?.is_null().then_some(())))?;
     let said = page.browser().text("[data-saved=no]")?;
     assert!(said.contains(digest) && said.contains("porthole save -o image.tar --format docker-archive"), "{said}");
@@ -129,7 +138,8 @@ fn without_a_dialog_the_browser_downloads_the_image_and_the_page_keeps_nothing()
     page.browser().run("delete window.showSaveFilePicker; window.showSaveFilePicker = undefined", json!([]))?;
     page.look(&reference)?;
     page.verified()?;
-    assert!(save(&page, "docker-archive")?);
+    save(&page, "docker-archive")?;
+    assert!(saved(&page)?);
     let expected = saved_by_the_command_line(&reference, &scratch)?;
     assert!(downloaded(downloads.path())? == expected, "the bytes are those of the command line");
     page.until("the page keeps no archive", |page| Ok(page.own_files()?.is_empty().then_some(())))

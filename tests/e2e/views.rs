@@ -122,6 +122,7 @@ fn versions_of_a_path_are_those_of_its_layers() -> Result<()> {
     let still = |path: &str| fs::symlink_metadata(truth.join(path)).is_ok_and(|file| file.is_file());
     let row = rows.iter().find(|row| row.kind == "file" && still(&row.path)).ok_or("a file was overwritten")?;
     page.browser().click("[data-view=merged]")?;
+    page.until("the merged files", |page| page.pressed("merged"))?;
     let base = page.browser().url()?;
     let separator = if base.contains('?') { '&' } else { '?' };
     page.browser().open(&format!("{base}{separator}path={}", row.path))?;
@@ -155,6 +156,10 @@ fn back_goes_back_through_views_and_selections() -> Result<()> {
     let selected = |page: &Page| page.browser().attribute("[role=treeitem][aria-selected=true]", "data-path");
     page.browser().click("[role=treeitem][data-path=etc]")?;
     page.until("etc is selected", |page| Ok(selected(page)?.filter(|path| path == "etc")))?;
+    // Its rows come above the next one, which must not be clicked while it moves.
+    page.until("etc is open", |page| {
+        page.browser().attribute("[role=treeitem][data-path=etc][aria-expanded=true]", "data-path")
+    })?;
     page.browser().click("[role=treeitem][data-path=usr]")?;
     page.until("usr is selected", |page| Ok(selected(page)?.filter(|path| path == "usr")))?;
     page.browser().click("[data-view=deleted]")?;
@@ -178,7 +183,7 @@ fn a_line_of_a_link_is_marked_and_in_sight() -> Result<()> {
     let page = looking(&host, &registry)?;
     let base = page.browser().url()?;
     page.browser().open(&format!("{base}?path={FILE}&line={line}&read=1"))?;
-    page.browser().run("location.reload()", json!([]))?;
+    page.browser().reload()?;
     page.until("the file", |page| page.browser().attribute("#reader #text", "id"))?;
     let place = page.until("the mark", |page| {
         let place = page.browser().run(
@@ -296,7 +301,7 @@ fn a_tag_beside_a_digest_is_verified_only_when_it_stands_for_it() -> Result<()> 
         Ok(Some(page.browser().text("[data-step=tag]")?).filter(|text| text.contains("nowhere")))
     })?;
     page.verified()?;
-    assert_eq!(tag_state(&page)?.as_deref(), Some("unchecked"));
+    page.until("the tag was not found", |page| Ok(tag_state(page)?.filter(|state| state == "unchecked")))?;
     let text = page.browser().text("[data-step=tag]")?;
     assert!(text.contains("not checked"), "{text}");
     Ok(())
