@@ -121,7 +121,7 @@ fn partial(store: &Path) -> u64 {
 #[test]
 fn a_repeatedly_killed_pull_downloads_a_large_blob_once() -> Result<()> {
     let (image, scratch) = (Image::new(320 * MB, true)?, Scratch::new("pull")?);
-    let (line, store) = (image.serve("limit_rate 8m;")?, scratch.path().join("store"));
+    let (line, store) = (image.serve("limit_rate 3m;")?, scratch.path().join("store"));
     for kill in 1..=5 {
         let mut child = pull(&store, &line, &[])?.spawn()?;
         wait_for("fifty more megabytes", || Ok((partial(&store) >= kill * 50 * MB).then_some(())))?;
@@ -143,7 +143,8 @@ type Damage<'d> = &'d dyn Fn(&Path, &Path) -> Result<()>;
 #[test]
 fn damaged_partial_blobs_are_detected() -> Result<()> {
     let image = Image::new(100 * MB, true)?;
-    let line = image.serve("limit_rate 20m;")?;
+    // So slow that the pull is seen and killed in its midst.
+    let line = image.serve("limit_rate 8m;")?;
     let flip = |file: &Path, at: usize| -> Result<()> {
         let mut bytes = fs::read(file)?;
         bytes[at] ^= 1;

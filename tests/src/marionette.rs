@@ -58,7 +58,7 @@ impl Marionette {
         if greeting["marionetteProtocol"] != json!(3) {
             return Err(format!("expected version 3 of Marionette, got {greeting}").into());
         }
-        let timeouts = json!({ "script": 180_000, "pageLoad": 60_000 });
+        let timeouts = json!({ "script": 180_000, "pageLoad": 180_000 });
         marionette.command("WebDriver:NewSession", &json!({ "timeouts": timeouts }))?;
         Ok(marionette)
     }

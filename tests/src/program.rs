@@ -17,7 +17,7 @@ use std::{
 };
 
 /// Time limit for any program to start or to respond.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Runs a program and returns its stdout. An error includes its stderr.
 pub fn run<A: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = A>) -> Result<String> {
