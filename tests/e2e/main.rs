@@ -41,6 +41,7 @@ mod tags;
 mod through_relay;
 mod tokens;
 mod trust;
+mod typing;
 mod unpack;
 mod views;
 mod watch;

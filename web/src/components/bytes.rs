@@ -1,9 +1,10 @@
 //! Bytes in hexadecimal, from any offset of a file.
 
+use super::field::PlaceField;
 use porthole_viewer::protocol::{SHOWN_BYTES, ShownPart};
 use porthole_viewer::size::count;
 use porthole_viewer::state::Action;
-use web_sys::{Element, HtmlInputElement};
+use web_sys::Element;
 use yew::prelude::*;
 
 /// What the bytes need.
@@ -29,8 +30,7 @@ pub fn ByteView(props: &ByteViewProps) -> Html {
     let go = |to: Option<u64>| props.dispatch.reform(move |_: MouseEvent| Action::Offset(to));
     let on_offset = {
         let dispatch = props.dispatch.clone();
-        move |event: Event| {
-            let typed = event.target_unchecked_into::<HtmlInputElement>().value();
+        move |typed: String| {
             if let Some(offset) = offset(&typed) {
                 dispatch.emit(Action::Offset(Some(offset.min(size.saturating_sub(1)))));
             }
@@ -58,8 +58,7 @@ pub fn ByteView(props: &ByteViewProps) -> Html {
             <div class="bar" role="group" aria-label="Bytes">
                 <button class="small" aria-label="Previous bytes" disabled={before.is_none()} onclick={go(before)}>{ "↑" }</button>
                 <button class="small" aria-label="Next bytes" disabled={after.is_none()} onclick={go(after)}>{ "↓" }</button>
-                <input id="offset" type="text" aria-label="Go to offset, in decimal or with 0x" autocomplete="off" spellcheck="false"
-                    value={format!("{from:#x}")} onchange={on_offset} />
+                <PlaceField id="offset" label="Go to offset, in decimal or with 0x" value={format!("{from:#x}")} on_change={on_offset} />
                 <span class="dim num found" role="status">{ count(from) }{ " to " }{ count(end) }{ " of " }{ count(size) }</span>
                 <button id="whole" class="small" title="Show the file as what it is" onclick={go(None)}>{ "Default" }</button>
             </div>

@@ -1,6 +1,7 @@
 //! Another image beside this one: what differs in documents, layers and files.
 
 use super::{
+    field::write,
     probe::contents,
     versions::difference,
     words::{bdi, tip},
@@ -63,6 +64,11 @@ impl CompareProps {
 pub fn Compare(props: &CompareProps) -> Html {
     let dispatch = &props.dispatch;
     let input = use_node_ref();
+    // Not drawn: a drawing would set back what is being typed.
+    use_effect_with(props.with.clone(), {
+        let input = input.clone();
+        move |with| write(&input, with.as_deref().unwrap_or_default())
+    });
     let shown = use_state(|| SHOWN);
     let onsubmit = {
         let (dispatch, input) = (dispatch.clone(), input.clone());
@@ -83,8 +89,7 @@ pub fn Compare(props: &CompareProps) -> Html {
         <div class="document waste compare" tabindex="0" role="region" aria-label="Comparison">
             <form class="with" {onsubmit}>
                 <label for="with">{ "Compare with" }</label>
-                <input id="with" class="mono" ref={input} key={props.with.clone().unwrap_or_default()} value={props.with.clone().unwrap_or_default()}
-                    placeholder="another reference" autocomplete="off" autocapitalize="off" spellcheck="false" />
+                <input id="with" class="mono" ref={input} placeholder="another reference" autocomplete="off" autocapitalize="off" spellcheck="false" />
                 <button class="primary" disabled={props.image.is_none()}>{ "Compare" }</button>
                 if reading || waiting {
                     <button type="button" id="stop-compare" onclick={dispatch.reform(|_| Action::EndCompare)}>{ "Stop" }</button>

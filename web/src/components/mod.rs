@@ -13,6 +13,7 @@ pub mod dialogs;
 pub mod document;
 pub mod facts;
 pub mod failure;
+pub mod field;
 pub mod findings;
 pub mod foot;
 pub mod layers;

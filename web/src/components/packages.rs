@@ -2,10 +2,10 @@
 
 use super::{
     bills::{BillsView, bills},
+    field::FilterField,
     probe::{cost, instruction, layer_chip, status, switch, unread},
     words::{bdi, tip},
 };
-use crate::hooks::clock::Pause;
 use porthole_viewer::protocol::{
     BillFormat, ExportWish, ImageSummary, PackageFact, PackageQuery, PackageSort, PackageWindow, ProbeKind, ProbeState,
     ViewMode,
@@ -13,7 +13,7 @@ use porthole_viewer::protocol::{
 use porthole_viewer::size::count;
 use porthole_viewer::state::{Action, EvidenceFound, PackagesFound, ProbeCost, State, export_wish, link_to, source};
 use std::rc::Rc;
-use web_sys::{HtmlInputElement, HtmlSelectElement};
+use web_sys::HtmlSelectElement;
 use yew::prelude::*;
 
 /// What the view needs.
@@ -124,14 +124,9 @@ struct ChoiceProps {
 #[component]
 fn Choice(props: &ChoiceProps) -> Html {
     let (query, window, dispatch) = (&props.query, &props.window, &props.dispatch);
-    let pause = use_mut_ref(|| None);
-    let on_name = {
-        let (query, dispatch) = (query.clone(), dispatch.clone());
-        move |event: InputEvent| {
-            let name = event.target_unchecked_into::<HtmlInputElement>().value();
-            let (query, dispatch) = (PackageQuery { name, ..query.clone() }, dispatch.clone());
-            *pause.borrow_mut() = Pause::new(NAME_WAIT, move || dispatch.emit(Action::ShowPackages(query)));
-        }
+    let on_typed = {
+        let query = query.clone();
+        dispatch.reform(move |name| Action::ShowPackages(PackageQuery { name, ..query.clone() }))
     };
     let on_kind = {
         let (query, dispatch) = (query.clone(), dispatch.clone());
@@ -157,8 +152,7 @@ fn Choice(props: &ChoiceProps) -> Html {
                 { which(false, "Installed", window.present) }
                 { which(true, "Removed", window.deleted) }
             </div>
-            <input id="package-name" type="search" class="mono" aria-label="Name contains" placeholder="name contains" autocomplete="off" autocapitalize="off" spellcheck="false"
-                value={query.name.clone()} oninput={on_name} />
+            <FilterField id="package-name" label="Name contains" placeholder="name contains" value={query.name.clone()} {on_typed} />
             <select id="package-type" aria-label="Type" onchange={on_kind}>
                 <option value="" selected={query.kind.is_empty()}>{ "every type" }</option>
                 { for kinds }
@@ -167,9 +161,6 @@ fn Choice(props: &ChoiceProps) -> Html {
         </div>
     }
 }
-
-/// How long a name waits for the next key, in milliseconds.
-const NAME_WAIT: i32 = 90;
 
 fn table(window: &PackageWindow, props: &PackagesProps) -> Html {
     let dispatch = &props.dispatch;

@@ -1,5 +1,6 @@
 //! Lines in the contents of all layers, deleted files included.
 
+use super::field::write;
 use super::probe::{cost, fate, fate_name, files_of, instruction, layer_heading, more, status, switch};
 use porthole_viewer::protocol::{ImageSummary, ProbeKind, SearchHit, SearchQuery};
 use porthole_viewer::size::count;
@@ -41,6 +42,11 @@ impl SearchProps {
 pub fn Search(props: &SearchProps) -> Html {
     let fields = use_memo((), |()| Fields::default());
     let shown = use_state(|| SHOWN);
+    // Not drawn: a drawing would set back what is being typed.
+    use_effect_with(props.query.clone(), {
+        let fields = Rc::clone(&fields);
+        move |query| fields.write(query)
+    });
     let onsubmit = {
         let (dispatch, fields, shown) = (props.dispatch.clone(), Rc::clone(&fields), shown.setter());
         move |event: SubmitEvent| {
@@ -49,9 +55,8 @@ pub fn Search(props: &SearchProps) -> Html {
             dispatch.emit(Action::Search(fields.read()));
         }
     };
-    let query = &props.query;
-    let option = |name: &'static str, words: &'static str, field: &NodeRef, checked: bool| {
-        html! { <label><input type="checkbox" id={name} ref={field.clone()} {checked} />{ " " }{ words }</label> }
+    let option = |name: &'static str, words: &'static str, field: &NodeRef| {
+        html! { <label><input type="checkbox" id={name} ref={field.clone()} />{ " " }{ words }</label> }
     };
     let progress = props.found.as_ref().and_then(|found| found.progress.clone());
     let on_more = {
@@ -60,17 +65,17 @@ pub fn Search(props: &SearchProps) -> Html {
     };
     html! {
         <div class="document waste probe" tabindex="0" role="region" aria-label="Search">
-            <form role="search" aria-label="Contents" key={format!("{query:?}")} {onsubmit}>
+            <form role="search" aria-label="Contents" {onsubmit}>
                 <div class="with">
                     <label for="find">{ "Search contents" }</label>
-                    <input id="find" class="mono" ref={fields.pattern.clone()} value={query.pattern.clone()} placeholder="text in any file of any layer" autocomplete="off" autocapitalize="off" spellcheck="false" />
+                    <input id="find" class="mono" ref={fields.pattern.clone()} placeholder="text in any file of any layer" autocomplete="off" autocapitalize="off" spellcheck="false" />
                     { switch(ProbeKind::Search, "Search", props.image.is_some(), progress.as_deref(), &props.dispatch) }
                 </div>
                 <div class="chips">
-                    { option("expression", "regular expression", &fields.expression, query.expression) }
-                    { option("ignore-case", "ignore case", &fields.ignore_case, query.ignore_case) }
-                    { option("utf16", "UTF-16 too", &fields.utf16, query.utf16) }
-                    <label>{ "files " }<input id="glob" class="mono" ref={fields.glob.clone()} value={query.glob.clone()} placeholder="*.conf, etc/**" autocomplete="off" autocapitalize="off" spellcheck="false" /></label>
+                    { option("expression", "regular expression", &fields.expression) }
+                    { option("ignore-case", "ignore case", &fields.ignore_case) }
+                    { option("utf16", "UTF-16 too", &fields.utf16) }
+                    <label>{ "files " }<input id="glob" class="mono" ref={fields.glob.clone()} placeholder="*.conf, etc/**" autocomplete="off" autocapitalize="off" spellcheck="false" /></label>
                 </div>
             </form>
             if let (Some(found), Some(progress)) = (&props.found, &progress) {
@@ -98,6 +103,18 @@ struct Fields {
 }
 
 impl Fields {
+    fn write(&self, query: &SearchQuery) {
+        write(&self.pattern, &query.pattern);
+        write(&self.glob, &query.glob);
+        let options =
+            [(&self.expression, query.expression), (&self.ignore_case, query.ignore_case), (&self.utf16, query.utf16)];
+        for (field, on) in options {
+            if let Some(input) = field.cast::<HtmlInputElement>() {
+                input.set_checked(on);
+            }
+        }
+    }
+
     fn read(&self) -> SearchQuery {
         let text = |field: &NodeRef| field.cast::<HtmlInputElement>().map(|input| input.value()).unwrap_or_default();
         let on = |field: &NodeRef| field.cast::<HtmlInputElement>().is_some_and(|input| input.checked());

@@ -1,6 +1,6 @@
 //! The settings: relay, what is kept, theme.
 
-use super::dialogs::Modal;
+use super::{dialogs::Modal, field::write};
 use crate::hooks::storage;
 use porthole_viewer::protocol::{RelayMode, RelaySettings};
 use porthole_viewer::size::size;
@@ -25,6 +25,10 @@ pub fn Settings(props: &SettingsProps) -> Html {
     let (mode, url) = (use_node_ref(), use_node_ref());
     let wrong = use_state(|| false);
     let settings = &state.relay_settings;
+    use_effect_with(settings.url.clone(), {
+        let url = url.clone();
+        move |address| write(&url, address)
+    });
     let modes = [
         (RelayMode::Auto, "where a registry lets no page read it"),
         (RelayMode::Always, "always"),
@@ -60,7 +64,7 @@ pub fn Settings(props: &SettingsProps) -> Html {
                 <label>
                     { "Relay" }
                     <input id="relay-url" ref={url} type="text" inputmode="url" autocomplete="off" spellcheck="false"
-                        placeholder="http://127.0.0.1:8090" value={settings.url.clone()} />
+                        placeholder="http://127.0.0.1:8090" />
                 </label>
                 if *wrong {
                     <p class="error" role="alert">{ "✗ A relay is an address that begins with https://, or http://127.0.0.1 or http://localhost." }</p>

@@ -1,7 +1,7 @@
 //! The tags of the repository, and the repositories of the registry.
 
+use super::field::FilterField;
 use super::words::bdi;
-use crate::hooks::clock::Pause;
 use porthole_viewer::address::{Address, Tab};
 use porthole_viewer::protocol::{
     ImageSummary, NameList, NameQuery, NameRow, NameSort, NameState, NameWindow, TagFacts,
@@ -9,7 +9,7 @@ use porthole_viewer::protocol::{
 use porthole_viewer::size::{count, size};
 use porthole_viewer::state::{Action, NameAction, State};
 use std::rc::Rc;
-use web_sys::{HtmlInputElement, HtmlSelectElement};
+use web_sys::HtmlSelectElement;
 use yew::prelude::*;
 
 /// What the view needs.
@@ -36,7 +36,6 @@ impl TagsProps {
 /// Which names, and a table of them.
 #[component]
 pub fn Tags(props: &TagsProps) -> Html {
-    let pause = use_mut_ref(|| None);
     let (query, act) = (&props.query, props.dispatch.reform(Action::Names));
     let Some(image) = &props.image else {
         return html! { <p class="note">{ "An image that is in a registry has tags beside it." }</p> };
@@ -47,13 +46,9 @@ pub fn Tags(props: &TagsProps) -> Html {
         let onclick = act.reform(move |_| NameAction::Show(wanted.clone()));
         html! { <button data-names={name} aria-pressed={(query.list == list).to_string()} {onclick}>{ words }</button> }
     });
-    let on_filter = {
-        let (query, act) = (query.clone(), act.clone());
-        move |event: InputEvent| {
-            let filter = event.target_unchecked_into::<HtmlInputElement>().value();
-            let (query, act) = (NameQuery { filter, ..query.clone() }, act.clone());
-            *pause.borrow_mut() = Pause::new(90, move || act.emit(NameAction::Show(query)));
-        }
+    let on_typed = {
+        let query = query.clone();
+        act.reform(move |filter| NameAction::Show(NameQuery { filter, ..query.clone() }))
     };
     let on_sort = {
         let (query, act) = (query.clone(), act.clone());
@@ -72,8 +67,7 @@ pub fn Tags(props: &TagsProps) -> Html {
             <h2 class="mono place">{ bdi(&place) }</h2>
             <div class="chips">
                 <div class="group" role="group" aria-label="Which list">{ for lists }</div>
-                <input id="names" type="search" class="mono" aria-label="Name contains" placeholder="name contains" autocomplete="off" autocapitalize="off" spellcheck="false"
-                    value={query.filter.clone()} oninput={on_filter} />
+                <FilterField id="names" label="Name contains" placeholder="name contains" value={query.filter.clone()} {on_typed} />
                 <select id="order" aria-label="Order" onchange={on_sort}>
                     <option value="" selected={query.sort == NameSort::Registry}>{ "as listed" }</option>
                     <option value="version" selected={query.sort == NameSort::Version}>{ "newest version first" }</option>

@@ -1,6 +1,7 @@
 //! Text with line numbers: wrapped or not, with search and a way to a line.
 
 use super::{
+    field::PlaceField,
     paint::{clear, paint},
     words::shown,
 };
@@ -78,8 +79,7 @@ pub fn TextView(props: &TextViewProps) -> Html {
     };
     let on_goto = {
         let (go, total) = (go.clone(), *total);
-        move |event: Event| {
-            let typed = event.target_unchecked_into::<HtmlInputElement>().value();
+        move |typed: String| {
             if let Ok(line) = typed.trim().parse::<u32>() {
                 go.emit(line.clamp(1, u32::try_from(total).unwrap_or(u32::MAX)));
             }
@@ -106,8 +106,7 @@ pub fn TextView(props: &TextViewProps) -> Html {
                 <button class="small" aria-label="Previous match" disabled={hits.is_empty()} onclick={step.reform(|_| false)}>{ "↑" }</button>
                 <button class="small" aria-label="Next match" disabled={hits.is_empty()} onclick={step.reform(|_| true)}>{ "↓" }</button>
                 <span class="dim num found" role="status">{ found }</span>
-                <input id="goto" type="text" inputmode="numeric" placeholder="line" aria-label="Go to line" autocomplete="off"
-                    value={line.map(|line| line.to_string()).unwrap_or_default()} onchange={on_goto} />
+                <PlaceField id="goto" label="Go to line" placeholder="line" value={line.map(|line| line.to_string()).unwrap_or_default()} on_change={on_goto} />
                 <button id="wrap" class="small" aria-pressed={wrap.to_string()} disabled={long}
                     title={if long { "Only texts of up to 5 000 lines are wrapped" } else { "Wrap long lines" }} onclick={on_wrap}>{ "Wrap" }</button>
             </div>

@@ -1,12 +1,12 @@
 //! The tools over the tree: which files, which changes, a filter.
 
-use crate::hooks::clock::Pause;
+use super::field::FilterField;
 use porthole_viewer::protocol::{FileView as Listing, RowChange, RowWindow, ViewMode};
 use porthole_viewer::size::count;
 use porthole_viewer::special::SpecialFiles;
 use porthole_viewer::state::Action;
 use std::rc::Rc;
-use web_sys::{HtmlInputElement, HtmlSelectElement};
+use web_sys::HtmlSelectElement;
 use yew::prelude::*;
 
 /// What the tools need.
@@ -57,13 +57,6 @@ pub fn Tools(props: &ToolsProps) -> Html {
         let onclick = dispatch.reform(move |_| Action::Toggle(change));
         html! { <button class={classes!("toggle", class)} aria-pressed={on.to_string()} aria-label={title} {title} {onclick}>{ letter }</button> }
     });
-    let filter = {
-        let (dispatch, pause) = (dispatch.clone(), use_mut_ref(|| None));
-        move |event: InputEvent| {
-            let (dispatch, text) = (dispatch.clone(), event.target_unchecked_into::<HtmlInputElement>().value());
-            *pause.borrow_mut() = Pause::new(FILTER_WAIT, move || dispatch.emit(Action::Filter(text)));
-        }
-    };
     let chosen = SpecialFiles::ALL
         .into_iter()
         .find(|list| props.listing.filter.trim_start().starts_with(&format!("is:{}", list.name())));
@@ -87,9 +80,9 @@ pub fn Tools(props: &ToolsProps) -> Html {
     html! {
         <div class="tools">
             <div class="group" role="group" aria-label="Which files">{ for views }</div>
-            <input id="filter" type="search" aria-label="Filter by path" placeholder="filter: text, glob, /regex/"
-                title="text, a glob such as *.pem or usr/**/bin, or /an expression/; is:set-uid and the like before it" autocomplete="off" spellcheck="false"
-                value={props.listing.filter.clone()} oninput={filter} />
+            <FilterField id="filter" label="Filter by path" placeholder="filter: text, glob, /regex/"
+                title="text, a glob such as *.pem or usr/**/bin, or /an expression/; is:set-uid and the like before it"
+                value={props.listing.filter.clone()} on_typed={dispatch.reform(Action::Filter)} />
             <select id="special" aria-label="Special files" onchange={special}>
                 <option value="" selected={chosen.is_none()}>{ "all files" }</option>
                 { for lists }
@@ -124,6 +117,3 @@ fn found(props: &ToolsProps) -> Html {
     };
     html! { <><span id="found" class="dim num" role="status" data-matches={rows.matches.to_string()}>{ words }</span>{ for deleted }</> }
 }
-
-/// How long a filter waits for the next key, in milliseconds.
-const FILTER_WAIT: i32 = 90;
