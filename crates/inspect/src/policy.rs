@@ -114,13 +114,13 @@ pub enum SignerPolicyError {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `rules`")]
 struct Document {
     rules: Vec<RuleText>,
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a rule, an object with `images`")]
 struct RuleText {
     images: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -140,7 +140,7 @@ struct RuleText {
 }
 
 #[derive(Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "an identity, an object with `issuer`")]
 struct IdentityText {
     #[serde(skip_serializing_if = "Option::is_none")]
     identity: Option<String>,
@@ -158,7 +158,8 @@ struct IdentityText {
 ///
 /// [`SignerPolicyError`].
 pub fn parse_policy(text: &str) -> Result<Vec<SignerRule>, SignerPolicyError> {
-    let document: Document = serde_json::from_str(text)?;
+    // Editors on Windows put a byte order mark before the text.
+    let document: Document = serde_json::from_str(text.trim_start_matches('\u{feff}'))?;
     let mut rules: Vec<SignerRule> = Vec::new();
     for rule in document.rules {
         let certificates = SignerCertificates {
@@ -355,5 +356,12 @@ mod tests {
             assert!(with(rule).contains(expected), "{rule}: {}", with(rule));
         }
         assert!(parse_policy("").unwrap_err().to_string().starts_with("expected a policy as JSON"));
+        for (text, expected) in
+            [("null", "an object with `rules`"), (r#"{"rules":[1]}"#, "a rule, an object with `images`")]
+        {
+            let error = parse_policy(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        assert!(parse_policy("\u{feff}{\"rules\":[]}").is_ok());
     }
 }
