@@ -16,6 +16,7 @@ mod faults;
 mod firefox;
 mod images;
 mod interop;
+mod kinds;
 mod links;
 mod map;
 mod offline;
