@@ -2,6 +2,7 @@
 
 use super::{Record, Unreadable, text};
 use crate::{
+    leb128,
     limits::BUILD_INFO_BYTES,
     package::{Ecosystem, Package},
 };
@@ -110,17 +111,8 @@ pub(super) fn build_info(found: &[u8]) -> Result<Vec<Record>, Unreadable> {
 
 /// A text with its length before it, as a varint.
 fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (mut length, mut used) = (0_u64, 0);
-    loop {
-        let byte = *bytes.get(used)?;
-        length |= u64::from(byte & 0x7f).checked_shl(7 * used as u32)?;
-        used += 1;
-        if byte & 0x80 == 0 {
-            break;
-        }
-    }
+    let (length, after) = leb128::unsigned(bytes)?;
     let length = usize::try_from(length).ok()?;
-    let after = bytes.get(used..)?;
     (length <= after.len()).then(|| after.split_at(length))
 }
 

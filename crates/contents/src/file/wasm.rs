@@ -1,6 +1,7 @@
 //! Modules and components of WebAssembly (core specification, 5.5).
 
 use super::{FileFacts, KnownBytes};
+use crate::leb128;
 use porthole_core::path;
 
 /// Sections that are read.
@@ -44,16 +45,9 @@ pub(super) fn read(facts: &mut FileFacts, known: &KnownBytes) -> Option<()> {
     Some(())
 }
 
-/// An unsigned number in LEB128.
+/// A number, which has at most 32 bits.
 fn number(bytes: &mut &[u8]) -> Option<u32> {
-    let mut number = 0_u64;
-    for shift in (0..35).step_by(7) {
-        let (&byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return u32::try_from(number).ok();
-        }
-    }
-    None
+    let (number, rest) = leb128::unsigned(bytes)?;
+    *bytes = rest;
+    u32::try_from(number).ok()
 }
