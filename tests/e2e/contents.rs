@@ -123,7 +123,7 @@ fn packages_are_those_that_dpkg_and_the_command_line_list() -> Result<()> {
 }
 
 /// A secret of the form of GitHub's tokens.
-pub(crate) fn token() -> String {
+fn token() -> String {
     ["ghp_16C7e42F292c6912", "E7710c838347Ae178B4a"].concat()
 }
 

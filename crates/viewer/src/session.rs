@@ -50,6 +50,7 @@ use crate::{
     protocol::{ArchiveFormat, Event, ExportWish, FailureCause, FileView, ListedBill, NameList, ProbeKind, SignerRule},
     router::Router,
 };
+use porthole_contents::secrets::SecretMask;
 use porthole_core::{platform::Platform, reference::Reference};
 use porthole_inspect::report::ComparedBase;
 use porthole_registry::{
@@ -95,6 +96,8 @@ struct Desk {
     roster: Roster,
     wish: Option<Wish>,
     look: Option<Look>,
+    /// The secrets of its documents that are masked.
+    mask: SecretMask,
     /// The image that the one of the look is compared with.
     other: Option<Look>,
     /// The comparison that it was last read for.

@@ -1,28 +1,41 @@
 //! Masking the secrets of images before they are shown.
 
 use super::{SecretMatch, config::redact_with};
-use porthole_core::image::Image;
-use std::collections::HashMap;
+use porthole_core::{
+    image::Image,
+    manifest::{Document, Index},
+};
+use std::collections::{BTreeMap, HashMap};
 
 /// Masks secrets. Different ones stay different: the first becomes `********`, the second `********2`.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub struct SecretMask {
     /// Numbers of the secrets that were masked.
     numbers: HashMap<Vec<u8>, usize>,
 }
 
 impl SecretMask {
+    /// Masks the texts of an [`image`](Self::image), and the annotations of the index that led to it.
+    pub fn documents(&mut self, index: Option<&mut Document>, image: &mut Image) {
+        self.image(image);
+        if let Some(Document::Index(index)) = index {
+            self.index(&mut index.value);
+        }
+    }
+
+    fn index(&mut self, index: &mut Index) {
+        self.pairs(&mut index.annotations);
+        index.manifests.iter_mut().for_each(|entry| self.pairs(&mut entry.annotations));
+    }
+
     /// Masks the texts of an image that people write: annotations, environment, labels, commands and history with its build arguments. Raw
     /// documents stay as they are.
     pub fn image(&mut self, image: &mut Image) {
         let execution = &mut image.config.execution;
         let lists = [&mut execution.env, &mut execution.entrypoint, &mut execution.cmd];
         lists.into_iter().flatten().for_each(|text| self.mask(text));
-        for pairs in [&mut execution.labels, &mut image.manifest.value.annotations] {
-            for (name, value) in pairs {
-                self.mask_value(name, value);
-            }
-        }
+        self.pairs(&mut execution.labels);
+        self.pairs(&mut image.manifest.value.annotations);
         for entry in &mut image.config.history {
             [&mut entry.created_by, &mut entry.comment, &mut entry.author]
                 .into_iter()
@@ -31,6 +44,12 @@ impl SecretMask {
         }
         image.config.author.iter_mut().for_each(|text| self.mask(text));
         image.layers.iter_mut().filter_map(|layer| layer.created_by.as_mut()).for_each(|text| self.mask(text));
+    }
+
+    fn pairs(&mut self, pairs: &mut BTreeMap<String, String>) {
+        for (name, value) in pairs {
+            self.mask_value(name, value);
+        }
     }
 
     /// Masks a value, which its name may show to be a secret.
@@ -58,6 +77,7 @@ impl SecretMask {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use porthole_core::manifest::Raw;
 
     #[test]
     fn different_secrets_stay_different_and_the_rest_stays() {
@@ -71,5 +91,21 @@ mod tests {
         let mut label = second["GITHUB_TOKEN=".len()..].to_owned();
         mask.mask_value("org.example.token", &mut label);
         assert_eq!(label, "********2");
+    }
+
+    #[test]
+    fn annotations_of_an_index_are_masked() {
+        let token = ["ghp_16C7e42F292c6912", "E7710c838347Ae178B4a"].concat();
+        let entry = serde_json::json!({
+            "mediaType": "application/vnd.oci.image.manifest.v1+json", "size": 2, "annotations": { "made.with": token },
+            "digest": "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+        });
+        let index =
+            serde_json::json!({ "schemaVersion": 2, "manifests": [entry], "annotations": { "by": token, "of": "x" } });
+        let index = Document::parse(Raw::trust_on_first_use(index.to_string().into_bytes()), None).unwrap();
+        let Document::Index(mut parsed) = index else { panic!("an index") };
+        SecretMask::default().index(&mut parsed.value);
+        assert_eq!(parsed.value.annotations.into_values().collect::<Vec<_>>(), ["********", "x"]);
+        assert_eq!(parsed.value.manifests[0].annotations["made.with"], "********");
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     router::{Decision, GIVEN, SAMPLE},
     summary,
 };
+use porthole_contents::secrets::SecretMask;
 use porthole_core::{failure::FailureClass, image::Layer, platform::Platform, reference::Reference};
 use porthole_inspect::resolve::{self, PlatformChoice, ResolveStep, ResolvedImage};
 use porthole_inspect::{
@@ -88,7 +89,22 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 break;
             }
         }
+        if let Ok(Some(found)) = &mut outcome {
+            self.mask_secrets(number, found);
+        }
         outcome
+    }
+
+    /// Masks what looks like a secret in the texts of the documents: they are drawn, saved and compared. Raw documents stay as they are.
+    /// What the image of the look is compared with shares its masks, so that the same secret looks the same in both.
+    fn mask_secrets(&self, number: u32, found: &mut Found) {
+        let mut desk = self.desk.borrow_mut();
+        let begins = desk.look.as_ref().is_some_and(|look| look.number == number);
+        let mut mask = if begins { SecretMask::default() } else { desk.mask.clone() };
+        mask.documents(found.resolved.index.as_mut(), &mut found.resolved.image);
+        if begins {
+            desk.mask = mask;
+        }
     }
 
     /// Looks up the tag that was given beside a digest. The digest decides what is looked at; the tag may stand for another

@@ -3,9 +3,9 @@
 use super::stage::{REFERENCE, Stage, content, image, registry};
 use porthole_testkit::{
     image::{Entry, Image, Layer},
-    registry::Fault,
+    registry::{Fault, Site},
 };
-use porthole_viewer::protocol::{Event, FindingFact, FindingLink, OverviewFacts, ProofStep, ViewMode};
+use porthole_viewer::protocol::{Command, Event, FindingFact, FindingLink, OverviewFacts, ProofStep, ViewMode};
 use serde_json::json;
 
 fn overviews(stage: &Stage) -> Vec<&OverviewFacts> {
@@ -122,4 +122,38 @@ fn a_cancelled_look_sends_no_findings() {
     stage.command(porthole_viewer::protocol::Command::Cancel);
     stage.settle();
     assert_eq!(overviews(&stage).len(), 1);
+}
+
+/// A token of the form of GitHub's, which ends in these four letters.
+fn token(end: &str) -> String {
+    ["ghp_", &"a1B2c3D4".repeat(4), end].concat()
+}
+
+/// The command line masks the same.
+#[test]
+fn secrets_of_a_configuration_are_masked_and_still_differ() {
+    let with = |first: &str, second: &str| {
+        let env = [format!("A_TOKEN={}", token(first)), format!("B_TOKEN={}", token(second)), "PATH=/bin".into()];
+        image().config(json!({ "Env": env, "Labels": { "org.example.token": token(first) } }))
+    };
+    let internet = registry(with("aaaa", "bbbb").build().into_content("1"));
+    internet.site("s.example", Site::new().repository("a/b", with("aaaa", "cccc").build().into_content("1")));
+    let mut stage = Stage::new(&internet);
+    stage.look(REFERENCE);
+    let overview = stage.state.overview.as_deref().unwrap();
+    assert_eq!(overview.env, ["A_TOKEN=********", "B_TOKEN=********2", "PATH=/bin"]);
+    assert_eq!(overview.labels, [("org.example.token".to_owned(), "********".to_owned())]);
+    let image = stage.state.image.as_deref().unwrap();
+    let masked = format!("{:?}", (&image.config, &image.history, &image.layers));
+    assert!(masked.contains("********2") && !masked.contains("ghp_"), "{masked}");
+    assert!(image.documents[1].text.contains("ghp_"), "a document is shown as it was served");
+
+    let reference = "s.example/a/b:1".to_owned();
+    stage.command(Command::Compare { reference, platform: None, ignore: Vec::new() });
+    stage.settle();
+    let settings = &stage.state.comparison.as_deref().unwrap().settings;
+    let changed: Vec<_> = settings.iter().filter(|change| change.key == "env").collect();
+    let [only] = changed[..] else { panic!("{settings:?}") };
+    let values = [&only.before, &only.after].map(|value| value.as_deref().unwrap_or_default());
+    assert_eq!((only.name.as_deref(), values), (Some("B_TOKEN"), ["********2", "********3"]));
 }
