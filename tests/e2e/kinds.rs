@@ -117,5 +117,9 @@ fn facts_trees_and_bytes_are_those_of_the_file() -> Result<()> {
     let hex: String = file[0x1230..].iter().map(|byte| format!("{byte:02x}")).take(4096).collect();
     let digits: String = digits.collect();
     assert!(digits.len() >= 512 && hex.starts_with(&digits), "{lines}");
+    let link = page.link()?;
+    assert!(link.contains("offset=4656"), "{link}");
+    let again = Page::on_screen(&link, 1480, 900, "")?;
+    again.until("the same bytes", |page| Ok((page.browser().text("#hex")? == lines).then_some(())))?;
     axe(&page, "bytes")
 }

@@ -1,6 +1,6 @@
 //! The page's address: everything after `#`, which a browser does not send to the host of the page.
 //!
-//! `#/v1/<reference>?platform=…&view=…&layer=…&path=…&line=…&read=1&tab=…&with=…&with-platform=…&ignore=…&base=…&find=…&regex=1&nocase=1
+//! `#/v1/<reference>?platform=…&view=…&layer=…&path=…&line=…&offset=…&read=1&tab=…&with=…&with-platform=…&ignore=…&base=…&find=…&regex=1&nocase=1
 //! &utf16=1&glob=…&name=…&type=…&deleted=1&confidence=…
 //! &list=repositories&order=version&names=…&map=…` — each part optional and percent-encoded, unknown keys kept.
 
@@ -22,6 +22,8 @@ pub struct Address {
     pub path: Option<String>,
     /// A line of the selected file, from 1.
     pub line: Option<u32>,
+    /// Where the bytes of the selected file are shown from. `None`: it is shown as what it is.
+    pub offset: Option<u64>,
     /// The selected file is read over the whole middle pane.
     pub reading: bool,
     /// The open tab.
@@ -191,6 +193,10 @@ impl Address {
                 Some(line) => self.line = Some(line),
                 None => return false,
             },
+            "offset" => match value.parse() {
+                Ok(offset) => self.offset = Some(offset),
+                Err(_) => return false,
+            },
             "names" => self.names.filter = value.to_owned(),
             "list" if value == "repositories" => self.names.list = NameList::Repositories,
             "order" if value == "version" => self.names.sort = NameSort::Version,
@@ -214,7 +220,7 @@ impl Address {
 
     /// The same address with another path selected.
     pub fn at(&self, path: Option<String>) -> Self {
-        Self { path, line: None, reading: false, ..self.clone() }
+        Self { path, line: None, offset: None, reading: false, ..self.clone() }
     }
 
     /// The names of what the comparison leaves out.
@@ -242,6 +248,7 @@ impl fmt::Display for Address {
         let tab = (self.tab != Tab::default()).then(|| self.tab.name());
         let confidence = (self.confidence != ShownConfidence::default()).then(|| self.confidence.name());
         let line = self.line.map(|line| line.to_string());
+        let offset = self.offset.map(|offset| offset.to_string());
         let packages = &self.packages;
         let texts = [
             &self.search.pattern,
@@ -259,6 +266,7 @@ impl fmt::Display for Address {
             ("layer", self.layer.as_deref()),
             ("path", self.path.as_deref()),
             ("line", line.as_deref()),
+            ("offset", offset.as_deref()),
             ("read", self.reading.then_some("1")),
             ("map", self.map.as_deref()),
             ("tab", tab),
@@ -364,6 +372,7 @@ mod tests {
                 Address {
                     path: Some("a".into()),
                     line: Some(12),
+                    offset: Some(4096),
                     reading: true,
                     search: SearchQuery {
                         pattern: "a=b&c".into(),
@@ -384,7 +393,7 @@ mod tests {
                     unknown: vec![("é".into(), String::new())],
                     ..Address::of("x")
                 },
-                "#/v1/x?path=a&line=12&read=1&map=/&find=a%3Db%26c&regex=1&nocase=1&utf16=1&glob=%2A.conf&name=lib&type=deb&against=sha256:ab&deleted=1&confidence=high&list=repositories&order=version&names=a/b&%C3%A9=",
+                "#/v1/x?path=a&line=12&offset=4096&read=1&map=/&find=a%3Db%26c&regex=1&nocase=1&utf16=1&glob=%2A.conf&name=lib&type=deb&against=sha256:ab&deleted=1&confidence=high&list=repositories&order=version&names=a/b&%C3%A9=",
             ),
         ];
         for (route, text) in rows {
@@ -395,13 +404,13 @@ mod tests {
 
     #[test]
     fn read_leniently() {
-        let raw = Address::parse("#/v1/ghcr.io/a/b:1@sha256:00?view=upto&&path=%zz%f&layer=&view=only&tab=none&line=0");
+        let raw = Address::parse("#/v1/ghcr.io/a/b:1@sha256:00?view=upto&&path=%zz%f&layer=&view=only&tab=none&line=0&offset=-1");
         assert_eq!(raw.reference.as_deref(), Some("ghcr.io/a/b:1@sha256:00"));
         assert_eq!(raw.view, ViewMode::UpTo);
         assert_eq!(raw.path.as_deref(), Some("%zz%f"));
         assert_eq!(raw.layer, None);
-        let kept =
-            [("view", "only"), ("tab", "none"), ("line", "0")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let kept = [("view", "only"), ("tab", "none"), ("line", "0"), ("offset", "-1")]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()));
         assert_eq!(raw.unknown, kept);
         assert_eq!(Address::parse("/v1/%ff%E2%82%AC").reference.as_deref(), Some("\u{fffd}€"));
         assert_eq!(Address::parse("#/v1/%").reference.as_deref(), Some("%"));

@@ -93,8 +93,6 @@ pub struct State {
     pub content: Option<(String, Rc<ShownContent>)>,
     /// What the selected file is, by its path, once that is known.
     pub facts: Option<(String, Rc<ShownFacts>)>,
-    /// Where the bytes of the selected file are shown from, if a person chose to see them.
-    pub offset: Option<u64>,
     /// The image that this one may have been built on, or why it could not be read.
     pub base: Option<Rc<Result<BaseLayers, String>>>,
     /// The image compared with another, as far as it is known.

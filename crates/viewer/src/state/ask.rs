@@ -18,7 +18,14 @@ impl State {
         if is_file && (anyway || !known) && self.layers.iter().any(settled) {
             let path = row.path.clone();
             self.content = Some((path.clone(), Rc::new(ShownContent::Reading)));
-            effects.push(Effect::Send(Command::Read { path, from: self.offset, anyway }));
+            effects.push(Effect::Send(Command::Read { path, from: self.route.offset, anyway }));
+        }
+    }
+
+    /// Asks for the bytes of the selected file that the address names, or for it as what it is.
+    pub(super) fn ask_for_bytes(&self, effects: &mut Vec<Effect>) {
+        if let Some(path) = self.selected_file().map(str::to_owned) {
+            effects.push(Effect::Send(Command::Read { path, from: self.route.offset, anyway: false }));
         }
     }
 

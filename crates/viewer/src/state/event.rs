@@ -69,7 +69,7 @@ impl State {
                 let stays =
                     selection.as_deref().zip(self.selection.as_ref()).is_some_and(|(new, known)| same(known, new));
                 if !stays {
-                    (self.content, self.facts, self.offset) = (None, None, None);
+                    (self.content, self.facts) = (None, None);
                 }
                 self.selection = selection;
             }

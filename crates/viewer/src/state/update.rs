@@ -189,10 +189,9 @@ impl State {
             }
             Action::Read => self.ask_for_content(true, &mut effects),
             Action::Offset(offset) => {
-                self.offset = offset;
-                if let Some(path) = self.selected_file().map(str::to_owned) {
-                    effects.push(Effect::Send(Command::Read { path, from: offset, anyway: false }));
-                }
+                self.route.offset = offset;
+                effects.push(Effect::Replace(self.route.clone()));
+                self.ask_for_bytes(&mut effects);
             }
             Action::Save => {
                 if let Some(path) = self.route.path.clone() {
@@ -307,6 +306,8 @@ impl State {
             if self.route.path != before.path {
                 self.selection = None;
                 effects.push(Effect::Send(Command::Select { path: self.route.path.clone() }));
+            } else if self.route.offset != before.offset {
+                self.ask_for_bytes(effects);
             }
         }
     }

@@ -290,10 +290,16 @@ fn moving_through_the_list_is_one_step_back() {
         assert_eq!(pushes(&state.update(action)), expected, "{name}");
     }
     state.update(Action::Line(Some(7)));
+    state.update(Action::Offset(Some(64)));
     state.update(Action::Reading(true));
-    assert_eq!((state.route.line, state.route.reading), (Some(7), true));
+    assert_eq!((state.route.line, state.route.offset, state.route.reading), (Some(7), Some(64), true));
     state.update(Action::Select(Some("e".into())));
-    assert_eq!((state.route.line, state.route.reading), (None, false), "a line belongs to its file");
+    let route = &state.route;
+    assert_eq!(
+        (route.line, route.offset, route.reading),
+        (None, None, false),
+        "a line and an offset belong to their file"
+    );
 }
 
 #[test]

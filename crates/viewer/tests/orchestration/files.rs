@@ -241,7 +241,7 @@ fn a_text_is_shown_as_bytes_and_as_text_again() {
     assert!(matches!(stage.content(), Shown::Text { .. }), "{:?}", stage.content());
     stage.act(Action::Offset(Some(0)));
     stage.act(select("etc/motd"));
-    assert_eq!(stage.state.offset, None, "another file is shown as what it is");
+    assert_eq!(stage.state.route.offset, None, "another file is shown as what it is");
 }
 
 #[test]
