@@ -138,7 +138,7 @@ impl Browser {
         Ok(())
     }
 
-    /// Replaces the text of a field by typing. `\u{e007}` at the end is Enter. A page that draws the field anew while it is typed into
+    /// Replaces the text of a field by typing. `\u{e007}` at the end is Enter. A page that draws the field again while it is typed into
     /// sets its text back: then it is typed once more.
     pub fn write(&self, selector: &str, text: &str) -> Result<()> {
         let typed = text.trim_end_matches(ENTER);

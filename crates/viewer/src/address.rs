@@ -404,7 +404,9 @@ mod tests {
 
     #[test]
     fn read_leniently() {
-        let raw = Address::parse("#/v1/ghcr.io/a/b:1@sha256:00?view=upto&&path=%zz%f&layer=&view=only&tab=none&line=0&offset=-1");
+        let raw = Address::parse(
+            "#/v1/ghcr.io/a/b:1@sha256:00?view=upto&&path=%zz%f&layer=&view=only&tab=none&line=0&offset=-1",
+        );
         assert_eq!(raw.reference.as_deref(), Some("ghcr.io/a/b:1@sha256:00"));
         assert_eq!(raw.view, ViewMode::UpTo);
         assert_eq!(raw.path.as_deref(), Some("%zz%f"));
