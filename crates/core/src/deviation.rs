@@ -1,6 +1,6 @@
 //! Where a document departs from its specification, and can be read all the same.
 
-use crate::json;
+use crate::{json, platform::Platform};
 
 /// A rule of the image specification that a manifest or a configuration breaks.
 ///
@@ -21,6 +21,14 @@ pub enum Deviation {
     /// `rootfs` of the configuration cannot be read, so no layer has a known diff_id.
     #[error("{0}")]
     Rootfs(json::Error),
+    /// The configuration is for another platform than the index says. A runtime of the platform of the index cannot start the image.
+    #[error("the index offers it for {index}, but the configuration is for {config}")]
+    Platform {
+        /// The platform of the index, normalised.
+        index: Platform,
+        /// The platform of the configuration, normalised.
+        config: Platform,
+    },
     /// The configuration names no diff_ids. The unpacked bytes of the layers cannot be checked.
     #[error("the configuration names no diff_ids, expected {layers}, one for each layer")]
     NoDiffIds {

@@ -111,7 +111,7 @@ impl fmt::Display for Hint {
             Self::CheckCredentials { registry } => write!(f, "check the user name and password for {registry}"),
             Self::TrustRealm { realm } => write!(f, "if you trust {realm} with your credentials, allow it"),
             Self::ChoosePlatform { available } if available.is_empty() => {
-                f.write_str("the index names no platform at all")
+                f.write_str("no entry of the index is an image for a platform")
             }
             Self::ChoosePlatform { available } => write!(f, "choose one of these platforms: {}", available.join(", ")),
             Self::ChooseImage { available } => write!(f, "choose one of these images: {}", available.join(", ")),

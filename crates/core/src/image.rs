@@ -17,6 +17,7 @@ use crate::{
     limits::Limits,
     manifest::{Manifest, Parsed, Raw},
     media_type::{MediaType, Role},
+    platform::Platform,
 };
 
 /// An image, or an artifact stored in an image manifest.
@@ -30,6 +31,8 @@ pub struct Image {
     pub config: ImageConfig,
     /// The layers, bottom first.
     pub layers: Vec<Layer>,
+    /// The platform that an index offers it for.
+    pub offered: Option<Platform>,
 }
 
 /// One layer of an image.
@@ -91,7 +94,12 @@ impl Image {
                 created_by: makers.get(place).and_then(|entry| entry.created_by.clone()),
             })
             .collect();
-        Ok(Self { manifest, config_raw, config, layers })
+        Ok(Self { manifest, config_raw, config, layers, offered: None })
+    }
+
+    /// The platform that the image is for, normalised: as an index offers it, else as its configuration says.
+    pub fn platform(&self) -> Option<Platform> {
+        self.offered.as_ref().or(self.config.platform.as_ref()).map(Platform::normalized)
     }
 
     /// Whether this is an image (its configuration was parsed), not an artifact.
@@ -106,6 +114,11 @@ impl Image {
         // Docker builds images without layers, and its schema allows them.
         if layers == 0 && self.manifest.media_type == MediaType::OCI_MANIFEST {
             deviations.push(Deviation::NoLayers);
+        }
+        if let Some((index, config)) = self.offered.as_ref().zip(self.config.platform.as_ref())
+            && !index.is_same_machine(config)
+        {
+            deviations.push(Deviation::Platform { index: index.normalized(), config: config.clone() });
         }
         let explained =
             deviations.iter().any(|deviation| matches!(deviation, Deviation::Config(_) | Deviation::Rootfs(_)));

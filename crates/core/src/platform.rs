@@ -82,6 +82,12 @@ impl Platform {
         wanted.accepts_system(&offer) && step(&wanted.ladder(), &offer).is_some()
     }
 
+    /// Whether both name the same operating system and architecture.
+    pub(crate) fn is_same_machine(&self, other: &Self) -> bool {
+        let (one, other) = (self.normalized(), other.normalized());
+        (one.os, one.architecture) == (other.os, other.architecture)
+    }
+
     /// Architectures that a machine of this (normalised) platform runs, preferred first.
     fn ladder(&self) -> Vec<(String, Option<String>)> {
         let mut steps = vec![(self.architecture.clone(), self.variant.clone())];

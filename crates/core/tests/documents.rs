@@ -325,6 +325,38 @@ fn a_configuration_that_is_no_object_hides_no_layers_and_refutes_the_image() {
 }
 
 #[test]
+fn a_text_that_is_null_is_empty_as_in_go() {
+    let null = json!({ "org.example": null });
+    let manifest = parsed_manifest(&with(manifest(), "/annotations", null.clone()));
+    assert_eq!(manifest.value.annotations["org.example"], "");
+    let image = Image::assemble(manifest, raw(&with(config(), "/config/Labels", null))).unwrap();
+    assert_eq!((image.config.execution.labels["org.example"].as_str(), image.deviations()), ("", Vec::new()));
+}
+
+#[test]
+fn a_departure_is_told_once() {
+    let image =
+        Image::assemble(parsed_manifest(&manifest()), raw(&with(config(), "/config/Env", json!("A=1")))).unwrap();
+    let [only] = &image.deviations()[..] else { panic!("{:?}", image.deviations()) };
+    assert_eq!(only.to_string(), "config.config.Env: expected an array, got the string `A=1`");
+}
+
+#[test]
+fn a_configuration_for_another_platform_than_the_index_says_is_a_departure() {
+    for (os, architecture, variant, differs) in [
+        ("linux", "amd64", None, false),
+        ("Linux", "x86_64", Some("v2"), false),
+        ("linux", "arm64", None, true),
+        ("windows", "amd64", None, true),
+    ] {
+        let mut image = Image::assemble(parsed_manifest(&manifest()), raw(&config())).unwrap();
+        image.offered = Some(Platform::new(os, architecture, variant));
+        assert_eq!(image.deviations().len(), usize::from(differs), "{os}/{architecture}");
+        assert!(image.unpackable().is_ok(), "it unpacks, and does not run");
+    }
+}
+
+#[test]
 fn a_configuration_that_two_parsers_read_in_two_ways_is_refused() {
     let twice = ImageConfig::parse(&Raw::trust_on_first_use("{\"os\":1,\"os\":2}".into()));
     assert_eq!(twice.unwrap_err().to_string(), "malformed image configuration: ambiguous JSON: duplicate key `os`");

@@ -155,7 +155,6 @@ impl Overview {
         let entries = index.map_or(&[][..], |index| &index.value.manifests);
         let config = &manifest.value.config;
         let chosen = resolved.chosen.as_ref();
-        let platform = chosen.and_then(|entry| entry.platform.as_ref()).map(Platform::normalized);
         Self {
             index: index.map(DocumentName::of),
             platforms: available(entries),
@@ -172,7 +171,7 @@ impl Overview {
             config: DocumentName { digest: config.digest, media_type: config.media_type.clone(), size: config.size },
             artifact_type: manifest.value.artifact_type.clone(),
             artifact: ArtifactOverview::of(image),
-            platform: platform.or_else(|| image.config.platform.clone()),
+            platform: image.platform(),
             base: BaseImage::of(image, index),
             layers: image
                 .layers

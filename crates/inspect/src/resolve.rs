@@ -110,7 +110,8 @@ pub async fn resolve<S: ImageSource>(
     observe(ResolveStep::Manifest(Document::Manifest(manifest.clone())));
     let config = source.small_blob(&manifest.value.config).await.map_err(Error::Source)?;
     observe(ResolveStep::Config(config.clone()));
-    let image = Image::assemble_within(manifest, config, &limits)?;
+    let mut image = Image::assemble_within(manifest, config, &limits)?;
+    image.offered = chosen.as_ref().and_then(|entry| entry.platform.clone());
     choice.check(&image)?;
     Ok(ResolvedImage { index, chosen, image })
 }

@@ -21,8 +21,7 @@ pub fn summarize(reference: &Reference, resolved: &ResolvedImage) -> ImageSummar
     let platforms = index.map_or_else(Vec::new, |index| {
         platform::available(&index.value.manifests).iter().map(ToString::to_string).collect()
     });
-    let chosen = resolved.chosen.as_ref().and_then(|descriptor| descriptor.platform.as_ref());
-    let platform = chosen.or(image.config.platform.as_ref()).map(|platform| platform.normalized().to_string());
+    let platform = image.platform().map(|platform| platform.to_string());
 
     let mut documents = Vec::new();
     if let Some(document) = &resolved.index {

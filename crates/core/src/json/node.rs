@@ -112,7 +112,9 @@ impl<'v> Node<'v> {
         let mut map = BTreeMap::new();
         for (key, value) in self.object()? {
             let item = Self { value, path: format!("{}[`{}`]", self.path, quote(key.as_bytes())) };
-            map.insert(key.clone(), item.string()?.to_owned());
+            // Go's parser leaves a text empty for `null`.
+            let text = if value.is_null() { "" } else { item.string()? };
+            map.insert(key.clone(), text.to_owned());
         }
         Ok(map)
     }

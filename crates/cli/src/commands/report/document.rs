@@ -9,7 +9,12 @@ use porthole_contents::{
     report::{PackageReport, SecretReport},
     secrets::{Confidence, redact},
 };
-use porthole_core::{image::instruction, layer::LayerNumber, path, tree::Group};
+use porthole_core::{
+    image::{Image, instruction},
+    layer::LayerNumber,
+    path,
+    tree::Group,
+};
 use porthole_inspect::{
     findings::{self, ImageFinding},
     report::FindingReport,
@@ -119,7 +124,7 @@ impl<'d> Document<'d> {
             image: Identity {
                 source: path::escape(source.as_encoded_bytes()).into_owned(),
                 digest: image.map(|image| image.manifest.raw.digest().to_string()),
-                platform: image.and_then(|image| image.config.platform.as_ref()).map(ToString::to_string),
+                platform: image.and_then(Image::platform).map(|platform| platform.to_string()),
                 created: image.and_then(|image| image.config.created.clone()),
                 distribution: distribution.map(str::to_owned),
             },
