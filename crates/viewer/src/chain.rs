@@ -95,7 +95,9 @@ impl Chain {
                 () if wrong > 0 => LinkState::Wrong,
                 () if verified == total => LinkState::Verified,
                 () if verified + listed == total => LinkState::Listed,
-                () if verified + listed + count(LayerState::Stopped) == total => LinkState::Unchecked,
+                () if verified + listed + count(LayerState::Stopped) + count(LayerState::Lost) == total => {
+                    LinkState::Unchecked
+                }
                 () => LinkState::Progress,
             };
         }

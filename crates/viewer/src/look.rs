@@ -295,7 +295,7 @@ impl Look {
 
 impl LayerState {
     pub(crate) fn settled(self) -> bool {
-        matches!(self, Self::Verified | Self::Listed | Self::Stopped | Self::Wrong)
+        matches!(self, Self::Verified | Self::Listed | Self::Stopped | Self::Lost | Self::Wrong)
     }
 }
 

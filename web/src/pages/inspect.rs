@@ -241,6 +241,7 @@ fn use_keys(state: &Rc<State>, dispatch: &Callback<Action>) {
         let dispatch = dispatch.clone();
         let on_key = Closure::<dyn FnMut(KeyboardEvent)>::new(move |event: KeyboardEvent| {
             let state = Rc::clone(&latest.borrow());
+            leave_field(&event);
             let handled = !event.default_prevented()
                 && state.dialog.is_none()
                 && !is_typing(&event)
@@ -259,6 +260,14 @@ fn use_keys(state: &Rc<State>, dispatch: &Callback<Action>) {
             }
         }
     });
+}
+
+/// Escape leaves a field that is empty; one with a text is emptied by the browser first.
+fn leave_field(event: &KeyboardEvent) {
+    let field = event.target().and_then(|target| target.dyn_into::<web_sys::HtmlInputElement>().ok());
+    if let Some(field) = field.filter(|field| event.key() == "Escape" && field.value().is_empty()) {
+        let _ = field.blur();
+    }
 }
 
 /// A key belongs to the field that is typed in, or to the browser.

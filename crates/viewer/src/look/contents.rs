@@ -98,10 +98,15 @@ impl Look {
 }
 
 impl LookBody {
-    /// Layers that are wrong, could not be read, or were not read.
+    /// Layers that are wrong, could not be read, were not read, or are encrypted.
     pub(crate) fn missing(&self) -> Vec<u32> {
-        let unknown = |state| matches!(state, LayerState::Wrong | LayerState::Stopped);
-        self.layers.iter().filter(|layer| unknown(layer.state)).map(|layer| layer.index).collect()
+        let unknown = |state| matches!(state, LayerState::Wrong | LayerState::Lost | LayerState::Stopped);
+        let unreadable = |index: u32| {
+            let layer = self.resolved.image.layers.get(index as usize);
+            layer.is_some_and(|layer| layer.descriptor.media_type.unreadable().is_some())
+        };
+        let missing = self.layers.iter().filter(|layer| unknown(layer.state) || unreadable(layer.index));
+        missing.map(|layer| layer.index).collect()
     }
 
     /// The waste of the layers as they are stacked.

@@ -104,9 +104,13 @@ impl Look {
         progress.ambiguous = findings.ambiguous;
         progress.findings.extend(findings.texts.iter().cloned());
         progress.note = findings.note.or_else(|| progress.note.take());
-        progress.state = if findings.verified && !refused { LayerState::Verified } else { LayerState::Wrong };
+        let kind = findings.failure.unwrap_or(FailureClass::Malformed);
+        progress.state = match (findings.verified, refused) {
+            (true, false) => LayerState::Verified,
+            (true, true) => LayerState::Wrong,
+            (false, _) => LayerState::of_failure(kind),
+        };
         if !findings.verified {
-            let kind = findings.failure.unwrap_or(FailureClass::Malformed);
             let worst = findings.texts.first().map_or("what came is not what was promised", String::as_str);
             let failure = FailureNotice {
                 layer: Some(layer),
@@ -133,7 +137,7 @@ impl Look {
     /// A layer could not be read.
     pub fn lost(&mut self, layer: u32, mut failure: FailureNotice, out: &mut Vec<Event>) {
         let Some(progress) = self.layer(layer) else { return };
-        progress.state = LayerState::Wrong;
+        progress.state = LayerState::of_failure(failure.kind);
         progress.findings.push(failure.text.clone());
         failure.text = of_layer(layer, &failure.text);
         failure.layer = Some(layer);

@@ -1,5 +1,6 @@
 //! How far a look is: the chain of proof, layers, sizes.
 
+use porthole_core::failure::FailureClass;
 use serde::{Deserialize, Serialize};
 
 /// The chain of proof: what was asked for, down to the files.
@@ -150,11 +151,18 @@ pub enum LayerState {
     Listed,
     /// The person stopped before it was read to its end: none of its files are shown.
     Stopped,
-    /// They are not, or it could not be fetched: none of its files are shown.
+    /// It could not be fetched, or is beyond a limit: none of its files are shown.
+    Lost,
+    /// They are not: none of its files are shown.
     Wrong,
 }
 
 impl LayerState {
+    /// What a layer is after a failure: wrong by its own fault, or not there.
+    pub fn of_failure(kind: FailureClass) -> Self {
+        if kind == FailureClass::Malformed { Self::Wrong } else { Self::Lost }
+    }
+
     /// The word of `data-state`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -163,6 +171,7 @@ impl LayerState {
             Self::Verified => "verified",
             Self::Listed => "listed",
             Self::Stopped => "stopped",
+            Self::Lost => "lost",
             Self::Wrong => "wrong",
         }
     }
@@ -175,7 +184,7 @@ impl From<LayerState> for LinkState {
             LayerState::Progress => Self::Progress,
             LayerState::Verified => Self::Verified,
             LayerState::Listed => Self::Listed,
-            LayerState::Stopped => Self::Unchecked,
+            LayerState::Stopped | LayerState::Lost => Self::Unchecked,
             LayerState::Wrong => Self::Wrong,
         }
     }

@@ -117,7 +117,7 @@ impl State {
                 Some(layer) => {
                     let layers = Rc::make_mut(&mut self.layers);
                     if let Some(known) = layers.iter_mut().find(|known| known.index == layer) {
-                        known.state = LayerState::Wrong;
+                        known.state = LayerState::of_failure(failure.kind);
                     }
                     Rc::make_mut(&mut self.layer_failures).insert(layer, *failure);
                 }

@@ -228,7 +228,10 @@ fn findings(layer: &layer::LayerJob, report: &LayerReport) -> LayerFindings {
         mismatch,
         texts: report.findings.iter().filter(reported).map(ToString::to_string).collect(),
         facts: Vec::new(),
-        note: no_files.then(|| "not an archive, so it has no files".into()),
+        note: no_files.then(|| match layer.media_type().unreadable() {
+            Some(why) => format!("{why}: its files cannot be read"),
+            None => "not an archive, so it has no files".into(),
+        }),
     }
 }
 

@@ -161,7 +161,7 @@ fn a_worker_reads_a_layer_by_the_address_of_its_part() {
     assert!(read.get() < 1 << 20, "headers and documents only: {}", read.get());
     assert!(stage.internet.count("part.example") > 0, "the worker asked for the part");
     assert_eq!(stage.internet.count("file.localhost"), 0);
-    assert_eq!(stage.layer_states(), [LayerState::Wrong], "nothing answers there");
+    assert_eq!(stage.layer_states(), [LayerState::Lost], "nothing answers there");
     stage.command(Command::Cancel);
 }
 

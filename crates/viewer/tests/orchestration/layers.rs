@@ -140,7 +140,7 @@ fn another_range_than_was_asked_for_is_not_taken() {
     internet.fault(&blob(0), 1, Fault::Header("content-range", "bytes 40-49/50".into()));
     let mut stage = Stage::new(&internet);
     stage.look(REFERENCE);
-    assert_eq!(stage.layer_states(), [LayerState::Wrong, LayerState::Verified]);
+    assert_eq!(stage.layer_states(), [LayerState::Lost, LayerState::Verified]);
     assert!(stage.layer_failure(0).text.contains("expected the range"), "{}", stage.layer_failure(0).text);
 }
 
@@ -152,7 +152,7 @@ fn a_page_in_place_of_a_layer_is_named() {
     internet.fault(&blob(0), u32::MAX, Fault::Answer { status: 200, headers, body });
     let mut stage = Stage::new(&internet);
     stage.look(REFERENCE);
-    assert_eq!(stage.layer_states(), [LayerState::Wrong, LayerState::Verified]);
+    assert_eq!(stage.layer_states(), [LayerState::Lost, LayerState::Verified]);
     let text = &stage.layer_failure(0).text;
     assert!(text.contains("an HTML page with the title `Sign in to the network`"), "{text}");
     assert_eq!(internet.count(&blob(0)), 1);
@@ -202,7 +202,7 @@ fn a_layer_that_breaks_again_and_again_is_lost() {
     internet.fault(&blob(0), u32::MAX, Fault::ResetAfter(0));
     let mut stage = Stage::new(&internet);
     stage.look(REFERENCE);
-    assert_eq!(stage.layer_states(), [LayerState::Wrong, LayerState::Verified]);
+    assert_eq!(stage.layer_states(), [LayerState::Lost, LayerState::Verified]);
     assert!(stage.layer_failure(0).text.contains("connection broke"));
     assert!(stage.state.settled);
     assert!(internet.count(&blob(0)) <= 5);
@@ -232,9 +232,35 @@ fn three_hundred_layers_of_one_blob_cost_one_request() {
     assert!(stage.state.layers[7].note.as_deref().is_some_and(|note| note.contains("layer 1")));
 }
 
+/// What did not come is not wrong: the chain says that it was not checked.
+#[test]
+fn a_layer_that_is_not_there_is_not_called_wrong() {
+    let internet = registry(content());
+    internet.fault(&format!("/blobs/{}", built().layers[0].blob.digest), u32::MAX, Fault::Status(404));
+    let mut stage = Stage::new(&internet);
+    stage.look(REFERENCE);
+    assert_eq!(stage.layer_states(), [LayerState::Lost, LayerState::Verified]);
+    assert_eq!(stage.state.chain.links.last().map(|link| link.state), Some(LinkState::Unchecked));
+    assert_eq!(stage.layer_failure(0).kind, FailureClass::NotFound);
+}
+
+#[test]
+fn an_encrypted_layer_is_not_called_empty_and_its_waste_is_not_known() {
+    let mut encrypted = built();
+    let blob = Blob::new("application/vnd.oci.image.layer.v1.tar+gzip+encrypted", vec![7; 300]);
+    encrypted.layers[0].blob = blob.clone();
+    let encrypted = encrypted.edit_manifest(|manifest| manifest["layers"][0] = blob.descriptor());
+    let mut stage = Stage::looking(encrypted.into_content("1"));
+    assert_eq!(stage.state.layers[0].note.as_deref(), Some("is encrypted: its files cannot be read"));
+    stage.command(Command::Waste);
+    stage.settle();
+    assert_eq!(stage.state.waste.as_deref().map(|waste| waste.missing.clone()), Some(vec![0]));
+    assert_eq!(stage.state.overview.as_deref().map(|overview| overview.missing.clone()), Some(vec![0]));
+}
+
 #[test]
 fn layers_of_one_blob_fail_together() {
-    for fault in [Fault::Status(404), Fault::Body(vec![7; 40])] {
+    for (fault, state) in [(Fault::Status(404), LayerState::Lost), (Fault::Body(vec![7; 40]), LayerState::Wrong)] {
         let built = repeated(3);
         let mut content = Content::default();
         content.add_image(&built);
@@ -243,8 +269,7 @@ fn layers_of_one_blob_fail_together() {
         internet.fault(&format!("/blobs/{}", built.layers[0].blob.digest), u32::MAX, fault);
         let mut stage = Stage::new(&internet);
         stage.look(REFERENCE);
-        let wrong = LayerState::Wrong;
-        assert_eq!(stage.layer_states(), [wrong, wrong, wrong, LayerState::Verified]);
+        assert_eq!(stage.layer_states(), [state, state, state, LayerState::Verified]);
         assert!(stage.layer_failure(2).text.contains("layer 3"), "{}", stage.layer_failure(2).text);
         assert!(stage.state.settled);
     }
@@ -468,7 +493,7 @@ fn a_worker_that_dies_loses_its_layer_and_is_replaced() {
     stage.until(|stage| stage.reads() == 2);
     stage.kill(0);
     stage.settle();
-    assert_eq!(stage.layer_states(), [LayerState::Wrong, LayerState::Verified]);
+    assert_eq!(stage.layer_states(), [LayerState::Lost, LayerState::Verified]);
     assert!(stage.layer_failure(0).text.contains("worker"), "{:?}", stage.layer_failure(0));
     stage.act(Action::Retry);
     stage.verified();
@@ -483,7 +508,7 @@ fn a_worker_that_panics_says_where_and_the_others_go_on() {
     stage.until(|stage| stage.reads() == 2);
     stage.report(1, WorkerReport::Panicked { text: "internal error: here".into() });
     stage.settle();
-    assert_eq!(stage.layer_states(), [LayerState::Verified, LayerState::Wrong]);
+    assert_eq!(stage.layer_states(), [LayerState::Verified, LayerState::Lost]);
     assert!(stage.layer_failure(1).text.contains("internal error: here"));
 }
 
@@ -491,7 +516,7 @@ fn a_worker_that_panics_says_where_and_the_others_go_on() {
 fn without_any_worker_layers_are_lost_and_the_look_ends() {
     let mut stage = Stage::with(&registry(content()), Setup { workers: 0, ..Setup::default() });
     stage.look(REFERENCE);
-    assert_eq!(stage.layer_states(), [LayerState::Wrong, LayerState::Wrong]);
+    assert_eq!(stage.layer_states(), [LayerState::Lost, LayerState::Lost]);
     assert!(stage.state.settled);
     let internet = registry(content());
     internet.latency(5);
@@ -501,7 +526,7 @@ fn without_any_worker_layers_are_lost_and_the_look_ends() {
     stage.until(|stage| stage.reads() == 1);
     stage.kill(0);
     stage.settle();
-    assert_eq!(stage.layer_states(), [LayerState::Wrong, LayerState::Wrong], "the one that waited, too");
+    assert_eq!(stage.layer_states(), [LayerState::Lost, LayerState::Lost], "the one that waited, too");
     assert!(stage.state.settled);
 }
 
