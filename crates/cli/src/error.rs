@@ -277,6 +277,7 @@ impl Classify for Error {
             Self::Reference { error, .. } => error.failure(),
             Self::Registry(error) => error.failure(),
             Self::Local(error @ local::Error::NotAnImage { name, got }) if *got == local::NO_DESCRIPTION => {
+                let name = if name == "standard input" { "/dev/stdin" } else { name };
                 error.failure().hint(Hint::Text(format!("to list a tar archive as a layer, write `layer:{name}`")))
             }
             Self::Local(error) => error.failure(),

@@ -141,7 +141,9 @@ fn remedy(hint: &Hint) -> String {
         Hint::ChoosePlatform { available } if !available.is_empty() => {
             format!("choose one with --platform: {}", available.join(", "))
         }
-        Hint::ChooseImage { .. } => "append the name after a colon: oci:DIR:NAME".to_owned(),
+        Hint::ChooseImage { .. } => {
+            "append one of the names after a colon, as in oci:DIR:NAME or docker-archive:FILE:NAME".to_owned()
+        }
         Hint::RaiseLimit { name, value } => format!("raise it with --limit {name}={value}"),
         Hint::PlainHttp { registry } => format!("if {registry} has no TLS, add --plain-http={registry}"),
         Hint::TrustAuthority { .. } => {

@@ -68,6 +68,19 @@ fn a_configuration_that_is_no_object_hides_no_layers() {
     }
 }
 
+#[test]
+fn a_diff_id_that_is_not_stated_is_not_said_to_match() {
+    let place = Place::new();
+    place.layout("unstated", &image().edit_config(|config| config["rootfs"]["diff_ids"] = json!([])));
+    let verified = place.run("verify oci:unstated");
+    let said = String::from_utf8(verified.stderr).unwrap();
+    assert_eq!(verified.status.code(), Some(0), "{said}");
+    assert!(said.contains("every digest and size matches"), "{said}");
+    assert!(said.contains("not checked, because the configuration does not state it: diff_id of layer 1"), "{said}");
+    assert!(!String::from_utf8(verified.stdout).unwrap().contains("diff_id   sha256"));
+    assert_eq!(place.run("verify --strict oci:unstated").status.code(), Some(7));
+}
+
 /// Ollama's models have the configuration of an image.
 #[test]
 fn an_image_of_what_is_no_archive_is_listed_and_then_refused() {

@@ -144,7 +144,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let meter = Meter::new(session.ui, &jobs);
     let mut stack = VerifyStack::new(&session.limits);
     let audits = TocAudits::default();
-    let mut unread = Vec::new();
+    let (mut unread, mut unstated) = (Vec::new(), Vec::new());
     // What was kept before proves nothing; what is verified now may be kept.
     let reading = Reading::new(session, &source, &meter, Want::Entries).refreshing().audited(&audits);
     let firsts = first_of_blob(&jobs);
@@ -159,9 +159,13 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
             if layer.diff_id.is_none() && job.diff_id.is_some() {
                 unread.push(job.number().to_string());
             }
+            let is_unstated = layer.diff_id.is_some() && job.diff_id.is_none() && job.promised && !source.is_bare();
+            if is_unstated {
+                unstated.push(job.number().to_string());
+            }
             failures.extend(layer.failures());
             doubts += layer.doubts();
-            show(&mut out, &Report::of_layer(&layer), layer.state)
+            show(&mut out, &Report::of_layer(&layer, is_unstated), layer.state)
         }
         Event::End(Known::Replayed(..) | Known::Searched(_) | Known::Listed(..)) => {
             Err(Error::usage("a layer was not read (this is a bug in porthole)"))
@@ -172,6 +176,8 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         let failure = Failure::worst(failures).unwrap_or_else(Failure::malformed);
         return Err(Error::Verification { findings: wrong, steps, failure });
     }
+    // What the configuration does not state, nobody can check.
+    doubts += unstated.len() as u64;
     if arguments.strict && doubts > 0 {
         return Err(Error::Doubts { doubts });
     }
@@ -185,13 +191,17 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
             1 => "; --strict would refuse it because of the doubt above".to_owned(),
             doubts => format!("; --strict would refuse it because of the {doubts} doubts above"),
         };
-        match unread.as_slice() {
-            [] => session.ui.note(format_args!("every digest, size and diff_id matches ({steps} steps){doubts}")),
-            unread => session.ui.note(format_args!(
-                "every digest and size matches ({steps} steps); not checked, because it cannot be read: diff_id of layer {}{doubts}",
-                unread.join(", ")
-            )),
-        }
+        let unchecked: String = [("it cannot be read", unread), ("the configuration does not state it", unstated)]
+            .iter()
+            .filter(|(_, layers)| !layers.is_empty())
+            .map(|(why, layers)| format!("; not checked, because {why}: diff_id of layer {}", layers.join(", ")))
+            .collect();
+        let all = if unchecked.is_empty() {
+            "every digest, size and diff_id matches"
+        } else {
+            "every digest and size matches"
+        };
+        session.ui.note(format_args!("{all} ({steps} steps){unchecked}{doubts}"));
     }
     Ok(())
 }

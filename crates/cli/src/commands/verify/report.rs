@@ -25,6 +25,8 @@ pub(super) struct Report {
     got: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     diff_id: Option<String>,
+    #[serde(skip)]
+    unstated: bool,
     size: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     uncompressed: Option<u64>,
@@ -67,6 +69,7 @@ impl Report {
             digest: document.raw.digest().to_string(),
             got: None,
             diff_id: None,
+            unstated: false,
             size: document.raw.size(),
             uncompressed: None,
             entries: None,
@@ -79,13 +82,15 @@ impl Report {
         }
     }
 
-    pub(super) fn of_layer(layer: &VerifiedLayer) -> Self {
+    /// `unstated`: the configuration should have its diff_id, and has not, so that it was computed and not checked.
+    pub(super) fn of_layer(layer: &VerifiedLayer, unstated: bool) -> Self {
         Self {
             step: "layer",
             layer: Some(layer.layer),
             digest: layer.digest.to_string(),
             got: layer.got.map(|got| got.to_string()),
             diff_id: layer.diff_id.map(|diff_id| diff_id.to_string()),
+            unstated,
             size: layer.size,
             uncompressed: layer.archive.map(|archive| archive.bytes),
             entries: layer.archive.map(|archive| archive.entries),
@@ -117,7 +122,8 @@ impl Report {
                 1 => "1 entry".to_owned(),
                 entries => format!("{entries} entries"),
             };
-            writeln!(out, "{:<9} diff_id   {diff_id}  {}, {entries}", "", size(self.uncompressed.unwrap_or(0)))?;
+            let name = if self.unstated { "unpacked" } else { "diff_id " };
+            writeln!(out, "{:<9} {name}  {diff_id}  {}, {entries}", "", size(self.uncompressed.unwrap_or(0)))?;
         }
         let mut tell = |style, text: &str| writeln!(out, "{:<9} {}", "", session.ui.paint(style, &safe(text)));
         for finding in &self.findings {
