@@ -334,7 +334,7 @@ fn a_text_that_is_null_is_empty_as_in_go() {
 }
 
 #[test]
-fn a_departure_is_told_once() {
+fn a_departure_is_reported_once() {
     let image =
         Image::assemble(parsed_manifest(&manifest()), raw(&with(config(), "/config/Env", json!("A=1")))).unwrap();
     let [only] = &image.deviations()[..] else { panic!("{:?}", image.deviations()) };

@@ -176,7 +176,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         let failure = Failure::worst(failures).unwrap_or_else(Failure::malformed);
         return Err(Error::Verification { findings: wrong, steps, failure });
     }
-    // What the configuration does not state, nobody can check.
+    // What the configuration does not state cannot be checked.
     doubts += unstated.len() as u64;
     if arguments.strict && doubts > 0 {
         return Err(Error::Doubts { doubts });
