@@ -6,12 +6,12 @@ use porthole_core::{
     config::ImageConfig,
     deviation::Deviation,
     digest::{self, Digest, Mismatch},
-    image::{self, Image},
+    image::Image,
     json,
     limits::MANIFEST_BYTES,
     manifest::{Document, Error, Manifest, Parsed, Raw},
     media_type::MediaType,
-    platform::{Platform, select},
+    platform::Platform,
 };
 use serde_json::{Value, json};
 #[cfg(target_family = "wasm")]
@@ -446,6 +446,7 @@ fn an_artifact_needs_no_image_configuration() {
 #[cfg(not(target_family = "wasm"))]
 mod properties {
     use super::*;
+    use porthole_core::{image, platform::select};
     use proptest::prelude::*;
 
     fn value() -> impl Strategy<Value = Value> {
