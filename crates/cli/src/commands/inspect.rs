@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let spec = arguments.source.spec()?;
     let source = Source::open(&spec, session)?;
     let mut resolved = source.image(session, &mut |_| {})?;
-    SecretMask::default().documents(resolved.index.as_mut(), &mut resolved.image);
+    SecretMask::default().documents(resolved.index.as_mut(), resolved.chosen.as_mut(), &mut resolved.image);
     let mut overview = Overview::of(&resolved);
     let jobs = Job::of(&resolved.image.layers);
     if arguments.full && jobs.iter().any(|job| job.file.is_some()) {

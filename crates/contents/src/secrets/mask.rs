@@ -2,6 +2,7 @@
 
 use super::{SecretMatch, config::redact_with};
 use porthole_core::{
+    descriptor::Descriptor,
     image::Image,
     manifest::{Document, Index},
 };
@@ -15,9 +16,13 @@ pub struct SecretMask {
 }
 
 impl SecretMask {
-    /// Masks the texts of an [`image`](Self::image), and the annotations of the index that led to it.
-    pub fn documents(&mut self, index: Option<&mut Document>, image: &mut Image) {
+    /// Masks the texts of an [`image`](Self::image), and the annotations of the index that led to it. The entry that was chosen stays
+    /// equal to its original in the index.
+    pub fn documents(&mut self, index: Option<&mut Document>, chosen: Option<&mut Descriptor>, image: &mut Image) {
         self.image(image);
+        if let Some(entry) = chosen {
+            self.pairs(&mut entry.annotations);
+        }
         if let Some(Document::Index(index)) = index {
             self.index(&mut index.value);
         }
@@ -104,7 +109,10 @@ mod tests {
             serde_json::json!({ "schemaVersion": 2, "manifests": [entry], "annotations": { "by": token, "of": "x" } });
         let index = Document::parse(Raw::trust_on_first_use(index.to_string().into_bytes()), None).unwrap();
         let Document::Index(mut parsed) = index else { panic!("an index") };
-        SecretMask::default().index(&mut parsed.value);
+        let (mut mask, mut chosen) = (SecretMask::default(), parsed.value.manifests[0].clone());
+        mask.pairs(&mut chosen.annotations);
+        mask.index(&mut parsed.value);
+        assert_eq!(chosen, parsed.value.manifests[0], "the overview finds the chosen entry by what it holds");
         assert_eq!(parsed.value.annotations.into_values().collect::<Vec<_>>(), ["********", "x"]);
         assert_eq!(parsed.value.manifests[0].annotations["made.with"], "********");
     }

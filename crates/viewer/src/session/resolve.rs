@@ -101,7 +101,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         let mut desk = self.desk.borrow_mut();
         let begins = desk.look.as_ref().is_some_and(|look| look.number == number);
         let mut mask = if begins { SecretMask::default() } else { desk.mask.clone() };
-        mask.documents(found.resolved.index.as_mut(), &mut found.resolved.image);
+        let resolved = &mut found.resolved;
+        mask.documents(resolved.index.as_mut(), resolved.chosen.as_mut(), &mut resolved.image);
         if begins {
             desk.mask = mask;
         }
