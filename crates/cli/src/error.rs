@@ -16,6 +16,7 @@ use porthole_core::{
 pub(crate) use porthole_inspect::stack::WrongLayer;
 use porthole_inspect::{local, resolve};
 use porthole_registry::plan::descent::Nesting;
+use porthole_transfer::local::STANDARD_INPUT;
 
 /// Why a command ends without success.
 #[derive(Debug, thiserror::Error)]
@@ -211,7 +212,7 @@ impl Error {
 
     /// An error of a failed read of standard input.
     pub(crate) fn stdin(source: io::Error) -> Self {
-        Self::Read { path: "standard input".into(), source }
+        Self::Read { path: STANDARD_INPUT.into(), source }
     }
 
     pub(crate) fn trace(path: Option<&Path>, source: io::Error) -> Self {
@@ -277,7 +278,7 @@ impl Classify for Error {
             Self::Reference { error, .. } => error.failure(),
             Self::Registry(error) => error.failure(),
             Self::Local(error @ local::Error::NotAnImage { name, got }) if *got == local::NO_DESCRIPTION => {
-                let name = if name == "standard input" { "/dev/stdin" } else { name };
+                let name = if name == STANDARD_INPUT { "/dev/stdin" } else { name };
                 error.failure().hint(Hint::Text(format!("to list a tar archive as a layer, write `layer:{name}`")))
             }
             Self::Local(error) => error.failure(),

@@ -22,6 +22,9 @@ pub enum Local {
     Store(Arc<Layout>),
 }
 
+/// What standard input is called in errors.
+pub const STANDARD_INPUT: &str = "standard input";
+
 /// Images in files of this machine.
 pub type DiskImages = Images<Directory, DiskFile>;
 
@@ -74,7 +77,7 @@ impl Local {
     /// As [`Images::open`], and if the path cannot be opened.
     pub fn open_within(path: &Path, format: Option<LocalFormat>, limits: Limits) -> Result<Self, Error> {
         let images = if path == Path::new("-") {
-            open_stream(std::io::stdin().lock(), "standard input", format, limits)?
+            open_stream(std::io::stdin().lock(), STANDARD_INPUT, format, limits)?
         } else {
             open_path(path, format, limits)?
         };
