@@ -1,12 +1,13 @@
 //! A survey: the paths of an image that deserve attention, found in one pass over the tree.
 
 use super::{
-    FileTree, NodeId,
+    FileTree, NodeId, Sort,
     aspect::Side,
     entry::read_xattrs,
     node::{Arena, Found},
 };
 use crate::tar::Kind;
+use std::{cmp::Reverse, collections::BinaryHeap};
 
 /// What a survey found when all layers are stacked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,6 +62,30 @@ impl FileTree {
             }
         }
         survey
+    }
+
+    /// The first `count` regular files of the final tree in an order, those that were first written first where they are equal.
+    /// Names have no order here: by [`Sort::Name`], it is that in which they were written.
+    pub fn top_files(&self, sort: Sort, count: usize) -> Vec<NodeId> {
+        let arena = &self.arena;
+        let mut top = BinaryHeap::new();
+        for node in 1..arena.nodes.len() as u32 {
+            let Some(version) = arena.newest(node).filter(|version| version.is_alive()) else { continue };
+            if Side::new(arena, version, u32::MAX).kind() != Kind::File {
+                continue;
+            }
+            let key = match sort {
+                Sort::Name => 0,
+                Sort::Size => version.size,
+                Sort::Time => arena.attributes(&version, u32::MAX).mtime,
+                Sort::Layer => arena.version(arena.told(version.id)).layer.into(),
+            };
+            top.push((Reverse(key), node));
+            if top.len() > count {
+                top.pop();
+            }
+        }
+        top.into_sorted_vec().into_iter().map(|(_, node)| NodeId(node)).collect()
     }
 
     /// Whether the tree knows digests of contents. Without any, contents of equal size cannot be distinguished.
@@ -158,6 +183,31 @@ mod tests {
         assert_eq!(paths(&tree, &survey.world_writable), ["open", "open/note"]);
         assert_eq!(paths(&tree, &survey.ambiguous), ["odd"], "a deleted entry can still be read differently");
         assert!(!tree.knows_contents());
+    }
+
+    #[test]
+    fn the_top_files_are_in_order_and_alive() {
+        let mut tree = FileTree::new(100);
+        let file = |path: &str, size, mtime| Entry { size, mtime, ..Entry::new(path, Kind::File) };
+        tree.begin(0);
+        for entry in [file("d/large", 90, 3), file("small", 1, 9), file("gone", 500, 99), file("middle", 5, 3)] {
+            tree.apply(&entry).unwrap();
+        }
+        tree.commit();
+        tree.begin(1);
+        for entry in [file(".wh.gone", 0, 0), file("late", 5, 1)] {
+            tree.apply(&entry).unwrap();
+        }
+        tree.commit();
+        let top = |sort, count| -> Vec<String> {
+            let nodes = tree.top_files(sort, count).into_iter();
+            nodes.map(|node| String::from_utf8_lossy(&tree.path(node)).into_owned()).collect()
+        };
+        assert_eq!(top(Sort::Size, 3), ["d/large", "middle", "late"]);
+        assert_eq!(top(Sort::Time, 3), ["small", "d/large", "middle"]);
+        assert_eq!(top(Sort::Layer, 2), ["late", "d/large"]);
+        assert_eq!(top(Sort::Name, 9), ["d/large", "small", "middle", "late"]);
+        assert_eq!(top(Sort::Size, 0), [""; 0]);
     }
 
     #[test]

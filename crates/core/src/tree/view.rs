@@ -35,6 +35,10 @@ pub enum Sort {
     Name,
     /// Largest first, directories by the total of their files; then by name.
     Size,
+    /// Modified last first, directories by their own time; then by name.
+    Time,
+    /// What the highest layer wrote first; then by name.
+    Layer,
 }
 
 /// A filtered view of a tree.
@@ -180,7 +184,16 @@ impl<'t> View<'t> {
         Some(Content { layer, offset, size })
     }
 
-    /// The digest of that content, if [`FileTree::apply_hashed`] received it or the file is empty.
+    /// The contents of those rows of a node that are regular files, in the order of [`rows_of`](Self::rows_of). A hard link to one
+    /// has none of its own.
+    pub fn contents(&self, node: NodeId) -> Vec<Content> {
+        let is_file = |shown: &Shown<'_>| shown.version.kind == Kind::File;
+        let stored = |shown: Shown<'_>| is_file(&shown).then(|| self.tree.arena.stored(shown.version.id))?;
+        let contents = self.shown(node.0).into_iter().filter_map(stored);
+        contents.map(|Stored { layer, offset, size, .. }| Content { layer, offset, size }).collect()
+    }
+
+    /// The digest of the [`content`](Self::content), if [`FileTree::apply_hashed`] received it or the file is empty.
     pub fn digest(&self, node: NodeId) -> Option<Digest> {
         let shown = self.shown(node.0).first().copied()?;
         self.tree.arena.digest(&self.tree.arena.stored(shown.version.id)?)
@@ -195,8 +208,22 @@ impl<'t> View<'t> {
         match sort {
             Sort::Name => children.sort_unstable_by_key(|&child| arena.name(child)),
             Sort::Size => children.sort_unstable_by_key(|&child| (Reverse(self.total(child)), arena.name(child))),
+            Sort::Time => children.sort_by_cached_key(|&child| (Reverse(self.modified(child)), arena.name(child))),
+            Sort::Layer => children.sort_by_cached_key(|&child| (Reverse(self.layer(child)), arena.name(child))),
         }
         children
+    }
+
+    /// Nanoseconds since 1970, of the first row of a node.
+    fn modified(&self, node: u32) -> Option<u64> {
+        let Shown { version, until, .. } = self.shown(node).first().copied()?;
+        Some(self.tree.arena.attributes(&version, until).mtime)
+    }
+
+    /// The layer that wrote the first row of a node.
+    fn layer(&self, node: u32) -> Option<u32> {
+        let arena = &self.tree.arena;
+        Some(arena.version(arena.told(self.shown(node).first()?.version.id)).layer)
     }
 
     pub(super) fn rows_at(&self, node: u32, path: Vec<u8>, depth: u32) -> Vec<Row> {
