@@ -87,6 +87,10 @@ enum Sort {
     Name,
     /// By the bytes of the whole path
     Path,
+    /// Modified last first
+    Time,
+    /// What the highest layer wrote first
+    Layer,
 }
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {

@@ -12,6 +12,8 @@ pub(super) struct Waiting {
     /// Which of the node's rows.
     place: u32,
     total: u64,
+    modified: (i64, u32),
+    layer: u32,
     path: Box<[u8]>,
 }
 
@@ -28,14 +30,16 @@ impl Waiting {
 /// The rows at and below a node, sorted.
 pub(super) fn sorted(view: &View<'_>, top: NodeId, by: Sort) -> Vec<Waiting> {
     let mut rows: Vec<Waiting> = Vec::new();
-    for Row { node, total, path, .. } in view.walk(top) {
+    for Row { node, total, path, mtime, mtime_nsec, layer, .. } in view.walk(top) {
         let place = rows.last().filter(|last| last.node == node).map_or(0, |last| last.place + 1);
-        rows.push(Waiting { node, place, total, path: path.into() });
+        rows.push(Waiting { node, place, total, modified: (mtime, mtime_nsec), layer, path: path.into() });
     }
     match by {
         Sort::Size => rows.sort_by(|a, b| (Reverse(a.total), &a.path).cmp(&(Reverse(b.total), &b.path))),
         Sort::Name => rows.sort_by(|a, b| (a.name(), &a.path).cmp(&(b.name(), &b.path))),
         Sort::Path => rows.sort_by(|a, b| a.path.cmp(&b.path)),
+        Sort::Time => rows.sort_by(|a, b| (Reverse(a.modified), &a.path).cmp(&(Reverse(b.modified), &b.path))),
+        Sort::Layer => rows.sort_by(|a, b| (Reverse(a.layer), &a.path).cmp(&(Reverse(b.layer), &b.path))),
     }
     rows
 }
@@ -53,18 +57,23 @@ mod tests {
         let mut tree = FileTree::new(100);
         for (layer, path) in ["b/a", "b/a", ".wh.b", "b/a/c", "a"].iter().enumerate() {
             tree.begin(layer as u32);
-            tree.apply(&Entry::new(*path, Kind::File)).unwrap();
+            let mtime = [3, 9, 1, 3, 7][layer];
+            tree.apply(&Entry { mtime, ..Entry::new(*path, Kind::File) }).unwrap();
             tree.commit();
         }
         for mode in [Mode::Deleted, Mode::Merged] {
             let view = tree.view(mode);
-            for by in [Sort::Size, Sort::Name, Sort::Path] {
+            for by in [Sort::Size, Sort::Name, Sort::Path, Sort::Time, Sort::Layer] {
                 let sorted: Vec<Row> = sorted(&view, tree.root(), by).iter().filter_map(|row| row.row(&view)).collect();
                 let mut expected = view.rows();
                 match by {
                     Sort::Size => expected.sort_by_key(|row| (Reverse(row.total), row.path.clone())),
                     Sort::Name => expected.sort_by_key(|row| (row.name.clone(), row.path.clone())),
                     Sort::Path => expected.sort_by_key(|row| row.path.clone()),
+                    Sort::Time => {
+                        expected.sort_by_key(|row| (Reverse((row.mtime, row.mtime_nsec)), row.path.clone()));
+                    }
+                    Sort::Layer => expected.sort_by_key(|row| (Reverse(row.layer), row.path.clone())),
                 }
                 assert_eq!(sorted, expected);
             }
