@@ -40,6 +40,11 @@ impl Browser {
 
     /// The same with further flags of Chromium.
     pub fn chromium(width: u32, height: u32, flags: &[String]) -> Result<Self> {
+        Self::session(width, height, flags, &json!({ "goog:loggingPrefs": { "browser": "ALL" } }))
+    }
+
+    /// Starts a session. `log` has what Chromium is to keep.
+    fn session(width: u32, height: u32, flags: &[String], log: &Value) -> Result<Self> {
         let process = Running::start(Command::new(find("chromedriver")?).arg("--port=0"))?;
         let port = process.line(|line| {
             let (_, rest) = line.split_once("started successfully on port ")?;
@@ -59,15 +64,32 @@ impl Browser {
             format!("--window-size={width},{height}"),
         ];
         arguments.extend_from_slice(flags);
+        let mut options = json!({ "binary": find("chromium")?, "args": arguments });
+        if let Some(tracing) = log["goog:chromeOptions"].get("perfLoggingPrefs") {
+            options["perfLoggingPrefs"] = tracing.clone();
+        }
         let capabilities = json!({ "capabilities": { "alwaysMatch": {
             "browserName": "chrome",
-            "goog:chromeOptions": { "binary": find("chromium")?, "args": arguments },
-            "goog:loggingPrefs": { "browser": "ALL" },
+            "goog:chromeOptions": options,
+            "goog:loggingPrefs": log["goog:loggingPrefs"],
             "timeouts": { "script": 180_000, "pageLoad": 180_000 },
         } } });
         let session = driver.send("POST", "/session", Some(&capabilities))?;
         driver.session = session["sessionId"].as_str().ok_or("chromedriver opened no session")?.to_owned();
         Ok(Self(Remote::Chromium(driver)))
+    }
+
+    /// The same, which records the tasks of its threads.
+    pub fn traced(width: u32, height: u32) -> Result<Self> {
+        let log = json!({
+            "goog:loggingPrefs": { "performance": "ALL" },
+            "goog:chromeOptions": { "perfLoggingPrefs": {
+                "enableNetwork": false,
+                "enablePage": false,
+                "traceCategories": "blink.user_timing,disabled-by-default-devtools.timeline",
+            } },
+        });
+        Self::session(width, height, &[], &log)
     }
 
     /// Starts Firefox with a window of the given size. Files are saved to `downloads` without a question.
@@ -186,6 +208,28 @@ impl Browser {
         let entries = self.call("POST", "/se/log", Some(&json!({ "type": "browser" })))?;
         let lines = entries.as_array().into_iter().flatten().filter_map(|entry| entry["message"].as_str());
         Ok(lines.collect::<Vec<_>>().join("\n"))
+    }
+
+    /// Milliseconds of each task of the page's own thread since a mark of it, in a browser that is [`traced`](Self::traced): by the
+    /// clock, and of a processor.
+    pub fn tasks_since(&self, mark: &str) -> Result<Vec<(f64, f64)>> {
+        let entries = self.call("POST", "/se/log", Some(&json!({ "type": "performance" })))?;
+        let message = |entry: &Value| serde_json::from_str::<Value>(entry["message"].as_str()?).ok();
+        let events: Vec<Value> = entries
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(message)
+            .map(|mut message| message["message"]["params"].take())
+            .collect();
+        let start = events.iter().rfind(|event| event["name"] == mark).ok_or("the trace lacks the mark")?;
+        let milliseconds = |event: &Value, key: &str| event[key].as_f64().unwrap_or_default() / 1000.0;
+        let own = |event: &&Value| {
+            event["name"] == "RunTask"
+                && ["pid", "tid"].iter().all(|key| event[*key] == start[*key])
+                && milliseconds(event, "ts") + milliseconds(event, "dur") >= milliseconds(start, "ts")
+        };
+        Ok(events.iter().filter(own).map(|task| (milliseconds(task, "dur"), milliseconds(task, "tdur"))).collect())
     }
 
     /// Saves a screenshot of the window as PNG.

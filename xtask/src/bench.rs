@@ -27,7 +27,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
 }
 
 /// Benchmarks that compare the command line with other programs.
-const TRANSFERS: [&str; 13] = [
+const TRANSFERS: [&str; 14] = [
     "manifest",
     "pull",
     "push",
@@ -41,13 +41,15 @@ const TRANSFERS: [&str; 13] = [
     "resume",
     "growth",
     "wan",
+    "relay",
 ];
 
 /// Benchmarks the release build of `porthole` next to every peer on PATH. Images are cached in the target folder.
 fn transfers(workspace: &Workspace, arguments: &[String]) -> Result {
     tools::servers()?;
-    step("building porthole", || {
-        execute(cargo(&workspace.root).args(["build", "--quiet", "--release", "--package", "porthole-cli"]))
+    step("building porthole and relay", || {
+        let packages = ["--package", "porthole-cli", "--package", "porthole-relay"];
+        execute(cargo(&workspace.root).args(["build", "--quiet", "--release"]).args(packages))
     })?;
     execute(
         cargo(&workspace.root)

@@ -99,6 +99,20 @@ impl Nginx {
         )
     }
 
+    /// The same over TLS, with a certificate for `localhost`.
+    pub fn files_through_tls(folder: &Path, authority: &Authority) -> Result<Self> {
+        let (certificate, key) = authority.certify()?;
+        let (root, certificate, key) = (folder.display(), certificate.display(), key.display());
+        Self::start(
+            free_port()?,
+            &format!(
+                "ssl_certificate {certificate}; ssl_certificate_key {key};
+                 root {root}; types {{ }} default_type application/octet-stream;
+                 location ~ /manifests/ {{ default_type application/vnd.oci.image.manifest.v1+json; }}"
+            ),
+        )
+    }
+
     /// A proxy that refuses larger request bodies (`1m`).
     pub fn limits_bodies(registry: u16, most: &str) -> Result<Self> {
         Self::start(
@@ -237,6 +251,11 @@ impl Nginx {
     /// Its base URL.
     pub fn url(&self) -> String {
         format!("http://{}/", self.host())
+    }
+
+    /// The process id.
+    pub fn process(&self) -> u32 {
+        self.process.id()
     }
 
     /// Its log output.

@@ -3,7 +3,8 @@
 //! `cargo xtask bench manifest pull push copy unpack inspect list cat cat-again verify [--image small|medium|large]…
 //! [--rounds N] [--json] [--folder DIR]`: in each round every program runs once against registries on this machine, with new folders and empty storage,
 //! and every result is checked. Ratios compare runs of the same round. Input files are in the page cache. `resume`
-//! counts the bytes of interrupted transfers, and `growth entries|bytes [SIZE]...` how figures grow with one layer; `wan` has options of its own.
+//! counts the bytes of interrupted transfers, and `growth entries|bytes [SIZE]...` how figures grow with one layer; `wan` has options of its own. `relay` compares the
+//! relay with nginx.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
 
@@ -14,6 +15,7 @@ mod machine;
 mod measure;
 mod peers;
 mod plot;
+mod relay;
 mod resume;
 mod round;
 mod table;
@@ -93,6 +95,7 @@ fn main() -> ExitCode {
         Some((first, rest)) if first == "growth" => home().and_then(|home| growth::run(rest, &home)),
         Some((first, rest)) if first == "link" => wan::child(rest),
         Some((first, rest)) if first == "wan" => wan::run(rest),
+        Some((first, rest)) if first == "relay" => relay::run(rest),
         _ => Options::parse(&arguments).and_then(|options| bench(&options)),
     };
     match done {
